@@ -1,0 +1,29 @@
+/* The compiler attributes that the rooms use, each under a word that says why it is there. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_ATTRIBUTES_H
+#define SOCKMALLOC_ATTRIBUTES_H
+
+#define LIKELY(condition)   __builtin_expect(!!(condition), 1)
+#define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+
+/* Seldom run: kept out of line, away from the fast paths' cache lines. */
+#define COLD __attribute__((cold, noinline))
+
+/* A slow path that is not rare enough to be cold: out of line only. */
+#define OUT_OF_LINE __attribute__((noinline))
+
+/* Part of the library's interface; all else is hidden by -fvisibility=hidden. */
+#define EXPORTED __attribute__((visibility("default")))
+
+/* Part of a fast path: inlined whatever the compiler thinks of its size, so that a call of ours
+ * costs no second call. */
+#define FAST_PATH static inline __attribute__((always_inline))
+
+/* A name that rooms share and programs don't see: said at declarations too, so that no access goes
+ * by the GOT. */
+#define INTERNAL __attribute__((visibility("hidden")))
+
+/* Two things that different threads write must not share one of these. */
+enum { CACHE_LINE = 64 };
+
+#endif

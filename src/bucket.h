@@ -1,0 +1,47 @@
+/* The buckets: which power of two serves a request, and how large its slots are. Pure arithmetic.
+ */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_BUCKET_H
+#define SOCKMALLOC_BUCKET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What a plan is made from, in bytes: the settings of the same names, and the page size. */
+struct bucket_settings {
+    size_t minimum;
+    size_t maximum;
+    size_t large;
+    size_t headroom;
+    size_t page;
+};
+
+/* Every capacity is a multiple of a granule, so one byte a granule maps a request to its bucket. */
+enum {
+    BUCKET_GRANULE_SHIFT = 12,
+    BUCKET_REQUEST_FLOOR = 1 << 11, /* SOCKMALLOC_MIN can't be set lower */
+    BUCKET_REQUEST_LIMIT = 1 << 26, /* SOCKMALLOC_MAX can't be set higher */
+    BUCKET_GRANULES = BUCKET_REQUEST_LIMIT >> BUCKET_GRANULE_SHIFT,
+    BUCKET_LIMIT = 16, /* 4 KiB to 64 MiB are 15 */
+    BUCKET_LABEL_SIZE = 8
+};
+
+/* Everything about the buckets that a setting decides. Made once at birth. */
+struct bucket_plan {
+    size_t minimum; /* requests from here ... */
+    size_t maximum; /* ... to here have a bucket */
+    unsigned count;
+    unsigned first_large;                        /* buckets from this one on are the large pool's */
+    size_t size[BUCKET_LIMIT];                   /* the power of two, 2^k */
+    size_t capacity[BUCKET_LIMIT];               /* largest request: 2^k + headroom */
+    size_t stride[BUCKET_LIMIT];                 /* from one slot to the next */
+    char label[BUCKET_LIMIT][BUCKET_LABEL_SIZE]; /* "16k" */
+};
+
+/* Makes the plan. `map` gets, for each granule of the range of requests, the bucket that serves it.
+ */
+void bucket_plan_make(struct bucket_plan *plan, const struct bucket_settings *settings,
+                      uint8_t map[BUCKET_GRANULES]);
+
+#endif

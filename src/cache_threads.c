@@ -1,0 +1,179 @@
+/* Which thread has which cache: opened at the first need, closed at the thread's end, counted by
+ * all. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <pthread.h>
+
+#include "cache.h"
+#include "os.h"
+#include "reserve.h"
+#include "table.h"
+
+/* Address space for at least this many threads' caches, at most that many. */
+enum { CACHES_MIN = 1 << 5, CACHES_MAX = 1 << 15, CACHES_STEP = 16 << 10 };
+
+static struct cache cache_none;
+struct cache cache_shared;
+_Thread_local struct cache *cache_mine = &cache_none;
+
+static pthread_key_t exit_key;
+static bool exit_key_made;
+
+static struct table caches;
+static struct table links;
+static _Alignas(CACHE_LINE) _Atomic uint32_t opened; /* records ever used */
+static _Atomic uint32_t open_now;
+static struct stack closed; /* records of threads that are gone, with their counters, for reuse */
+
+static size_t cache_limit(unsigned shift)
+{
+    size_t limit = ((size_t)1 << shift) / 16 / sizeof(struct cache);
+    limit = limit < CACHES_MIN ? CACHES_MIN : limit;
+    return limit > CACHES_MAX ? CACHES_MAX : limit;
+}
+
+static size_t cache_table_size(unsigned shift)
+{
+    return os_round_to_pages(cache_limit(shift) * sizeof(struct cache));
+}
+
+static size_t cache_links_size(unsigned shift)
+{
+    return os_round_to_pages(cache_limit(shift) * sizeof(stack_link));
+}
+
+size_t cache_space(unsigned shift)
+{
+    return cache_table_size(shift) + cache_links_size(shift);
+}
+
+static stack_link *cache_links(void)
+{
+    return (stack_link *)(void *)links.start;
+}
+
+static struct cache *cache_record(uint32_t number)
+{
+    return (struct cache *)(void *)caches.start + number;
+}
+
+/*
+ * The end of a thread: all that it held goes to the depot. Its counters stay in the record, which
+ * the next new thread continues. What the thread frees afterwards, in destructors that run later,
+ * goes straight to the stacks: cache_shared has no magazines.
+ */
+static void cache_close(void *argument)
+{
+    struct cache *cache = argument;
+    cache_mine = &cache_shared;
+    for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
+        cache_drain(cache, bucket);
+    }
+    atomic_fetch_sub_explicit(&open_now, 1, memory_order_relaxed);
+    stack_push(&closed, cache_links(), (uint32_t)(cache - cache_record(0)));
+}
+
+void cache_lay(const struct bucket_plan *plan, unsigned shift)
+{
+    size_t table = cache_table_size(shift);
+    size_t table_links = cache_links_size(shift);
+    table_open(&caches, reserve_cut(table), table, CACHES_STEP);
+    table_open(&links, reserve_cut(table_links), table_links, CACHES_STEP);
+    cache_set_quotas(plan);
+    /* Without a key nothing would tell of a thread's end: then no thread gets a cache. */
+    exit_key_made = pthread_key_create(&exit_key, cache_close) == 0;
+}
+
+/* A record: one that a thread left behind, else a new one. NULL when the table is full or memory
+ * has run out. */
+static struct cache *cache_find_record(void)
+{
+    uint32_t number = stack_pop(&closed, cache_links());
+    if (number != STACK_EMPTY) {
+        return cache_record(number);
+    }
+    number = atomic_load_explicit(&opened, memory_order_relaxed);
+    do {
+        size_t end = (size_t)number + 1;
+        if (!table_reach(&links, end * sizeof(stack_link)) ||
+            !table_reach(&caches, end * sizeof(struct cache))) {
+            return NULL;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(&opened, &number, number + 1,
+                                                    memory_order_release, memory_order_relaxed));
+    return cache_record(number);
+}
+
+static COLD struct cache *cache_open(void)
+{
+    int kept = errno;
+    struct cache *cache = exit_key_made ? cache_find_record() : NULL;
+    if (cache == NULL) {
+        cache_mine = &cache_shared;
+    } else {
+        /* Set before pthread_setspecific, which may call malloc: that call finds the cache. */
+        cache_mine = cache;
+        atomic_fetch_add_explicit(&open_now, 1, memory_order_relaxed);
+        if (pthread_setspecific(exit_key, cache) != 0) {
+            cache_close(cache);
+        }
+    }
+    errno = kept;
+    return cache_mine;
+}
+
+struct cache *cache_reach(void)
+{
+    return LIKELY(cache_mine != &cache_none) ? cache_mine : cache_open();
+}
+
+uint32_t cache_count(void)
+{
+    return atomic_load_explicit(&opened, memory_order_acquire) + 1;
+}
+
+struct cache *cache_at(uint32_t number)
+{
+    return number == 0 ? &cache_shared : cache_record(number - 1);
+}
+
+bool cache_others_are_open(void)
+{
+    bool mine = cache_mine != &cache_none && cache_mine != &cache_shared;
+    return atomic_load_explicit(&open_now, memory_order_relaxed) > (mine ? 1U : 0U);
+}
+
+void cache_reset(void)
+{
+    uint32_t count = atomic_load_explicit(&opened, memory_order_relaxed);
+    stack_reset(&closed);
+    atomic_store_explicit(&open_now, 0, memory_order_relaxed);
+    for (uint32_t number = 0; number < count; number++) {
+        struct cache *cache = cache_record(number);
+        for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
+            cache_forget(cache, bucket);
+        }
+        if (cache == cache_mine) {
+            atomic_store_explicit(&open_now, 1, memory_order_relaxed);
+        } else {
+            stack_push(&closed, cache_links(), number);
+        }
+    }
+}
+
+void cache_reset_counters(void)
+{
+    for (uint32_t number = 0; number < cache_count(); number++) {
+        for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
+            struct cache_bin *bin = &cache_at(number)->bin[bucket];
+            struct cache_tally *tally = &cache_at(number)->tally[bucket];
+#define CACHE_RESET_FAST(name, help) counter_reset(&bin->name);
+            COUNTER_FAST_ROWS(CACHE_RESET_FAST)
+#undef CACHE_RESET_FAST
+#define CACHE_RESET_SLOW(name, help) counter_reset(&tally->name);
+            COUNTER_SLOW_ROWS(CACHE_RESET_SLOW)
+#undef CACHE_RESET_SLOW
+            tally->folded = 0;
+        }
+    }
+}

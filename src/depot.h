@@ -1,0 +1,24 @@
+/* The depots: each trained bucket's shared magazines, a stack of full ones and a stack of empty
+ * ones. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_DEPOT_H
+#define SOCKMALLOC_DEPOT_H
+
+#include "magazine.h"
+
+/* Any thread, no lock, in all of these. "Full" is any magazine that holds a slot. */
+
+/* A magazine with slots in it, or NULL. */
+struct magazine *depot_take_full(unsigned bucket);
+
+/* An empty magazine: the depot's, else a new one; NULL when memory has run out. */
+struct magazine *depot_take_empty(unsigned bucket);
+
+/* Gives a magazine to the stack that its count says. */
+void depot_give(unsigned bucket, struct magazine *magazine);
+
+/* Forgets all magazines. In the child of a fork, before the slots are counted anew from the cards.
+ */
+void depot_reset(void);
+
+#endif

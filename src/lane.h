@@ -1,0 +1,115 @@
+/* The lanes: each bucket's slice of the one reservation, its slots and their cards. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_LANE_H
+#define SOCKMALLOC_LANE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "attributes.h"
+#include "bucket.h"
+#include "card.h"
+#include "stack.h"
+
+/* What the fast paths read of a lane. Written at birth, never again. One cache line. */
+struct lane {
+    _Alignas(CACHE_LINE) char *slots;
+    uint64_t inverse; /* 2^64 / stride, rounded up: the division that finds a slot's number */
+    struct card *cards;
+    stack_link *links; /* second table: only the slow paths come here */
+    size_t stride;
+    size_t capacity;
+    uint32_t limit; /* slots that the lane has room for */
+};
+
+/*
+ * Until lane_publish has run, `length` is zero: no address is in range, every call falls through,
+ * and no call needs to ask whether the library has been born.
+ */
+struct lanes {
+    struct lane lane[BUCKET_LIMIT];
+    char *start;
+    size_t length;
+    unsigned shift; /* log2 of the distance from one lane to the next */
+    unsigned count;
+};
+
+extern INTERNAL struct lanes lanes;
+
+/* Where an address of the lanes lies. */
+struct place {
+    unsigned bucket;
+    uint32_t slot;
+    bool exact; /* it is the slot's first byte */
+};
+
+/* Whether an address lies in the lanes: one subtraction, one comparison. */
+FAST_PATH bool lane_owns(const void *address)
+{
+    return (uintptr_t)address - (uintptr_t)lanes.start < lanes.length;
+}
+
+/*
+ * Which slot? One multiplication: the upper half of offset times 2^64/stride is the slot's number,
+ * and the lower half is smaller than 2^64/stride just when nothing remains. (D. Lemire, O. Kaser,
+ * N. Kurz, "Faster remainder by direct computation", 2019; lane_reserve keeps offset x stride below
+ * 2^64.)
+ */
+FAST_PATH struct place lane_find(const void *address)
+{
+    size_t offset = (uintptr_t)address - (uintptr_t)lanes.start;
+    unsigned bucket = (unsigned)(offset >> lanes.shift);
+    const struct lane *lane = &lanes.lane[bucket];
+    uint64_t within = (uintptr_t)address - (uintptr_t)lane->slots;
+    unsigned __int128 product = (unsigned __int128)within * lane->inverse;
+    return (struct place){.bucket = bucket,
+                          .slot = (uint32_t)(product >> 64),
+                          .exact = (uint64_t)product < lane->inverse};
+}
+
+/* The card of a slot whose bucket is known. */
+FAST_PATH struct card *lane_card(unsigned bucket, const void *slot)
+{
+    const struct lane *lane = &lanes.lane[bucket];
+    uint64_t within = (uintptr_t)slot - (uintptr_t)lane->slots;
+    return &lane->cards[(uint64_t)(((unsigned __int128)within * lane->inverse) >> 64)];
+}
+
+static inline uint32_t lane_number(unsigned bucket, const void *slot)
+{
+    const struct lane *lane = &lanes.lane[bucket];
+    return (uint32_t)(((uintptr_t)slot - (uintptr_t)lane->slots) / lane->stride);
+}
+
+static inline void *lane_slot(unsigned bucket, uint32_t number)
+{
+    return lanes.lane[bucket].slots + (size_t)number * lanes.lane[bucket].stride;
+}
+
+/* Address space that lanes at this distance take, tables included; for lane_reserve's caller to add
+ * up. */
+size_t lane_space(const struct bucket_plan *plan, unsigned shift);
+
+/* Cuts the lanes and their tables out of the reservation. At birth. */
+void lane_lay(const struct bucket_plan *plan, unsigned shift);
+
+/* Opens the range: from here on addresses are found in it. The last step of birth. */
+void lane_publish(void);
+
+/*
+ * Takes up to `wanted` slots that were never used, in one run, and stores them in `slots`, the
+ * lowest last since that end is taken first. Returns how
+ * many: fewer at the lane's end, none when the lane is full or the kernel refuses memory. Their
+ * pages are untouched and read as zero. Any thread, no lock; a failed call consumed nothing.
+ */
+unsigned lane_carve(unsigned bucket, unsigned wanted, void **slots);
+
+/* Slots carved so far. */
+uint32_t lane_carved(unsigned bucket);
+
+/* Bytes of the bucket's slots that are in memory, as the kernel counts. Signal-safe; O(carved). */
+size_t lane_resident(unsigned bucket);
+
+#endif

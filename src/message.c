@@ -1,0 +1,100 @@
+/* What the library ever says by itself: one row a message, and the one way to say it. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "message.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "text.h"
+
+enum { LINE_SIZE = 2048, NAME_SIZE = 32 };
+
+static const char *const formats[MESSAGE_COUNT] = {
+#define MESSAGE_FORMAT(name, format, meaning) [MESSAGE_##name] = (format),
+    MESSAGE_ROWS(MESSAGE_FORMAT)
+#undef MESSAGE_FORMAT
+};
+
+static struct {
+    char name[NAME_SIZE];
+    bool has_stderr;
+    dev_t device;
+    ino_t inode;
+} process;
+
+void message_open(void)
+{
+    int kept = errno;
+    struct stat status;
+    strncpy(process.name, program_invocation_short_name, NAME_SIZE - 1);
+    process.has_stderr = fstat(STDERR_FILENO, &status) == 0;
+    process.device = status.st_dev;
+    process.inode = status.st_ino;
+    errno = kept;
+}
+
+const char *message_process_name(void)
+{
+    return process.name;
+}
+
+bool message_stderr_is_ours(void)
+{
+    int kept = errno;
+    struct stat status;
+    bool ours = process.has_stderr && fstat(STDERR_FILENO, &status) == 0 &&
+                status.st_dev == process.device && status.st_ino == process.inode;
+    errno = kept;
+    return ours;
+}
+
+bool message_write(int descriptor, const char *bytes, unsigned long size)
+{
+    int kept = errno;
+    while (size > 0) {
+        ssize_t written = write(descriptor, bytes, size);
+        if (written < 0 && errno == EINTR) {
+            continue;
+        }
+        if (written <= 0) {
+            break;
+        }
+        bytes += written;
+        size -= (unsigned long)written;
+    }
+    errno = kept;
+    return size == 0;
+}
+
+static void message_say_list(enum message message, va_list list)
+{
+    char buffer[LINE_SIZE];
+    struct text line = text_begin(buffer, sizeof buffer - 1);
+    text_add(&line, "sockmalloc: %s[%d]: ", process.name, (int)getpid());
+    text_add_list(&line, formats[message], list);
+    buffer[line.used] = '\n'; /* room for it was held back above: a cut line still ends */
+    if (message_stderr_is_ours()) {
+        message_write(STDERR_FILENO, buffer, line.used + 1);
+    }
+}
+
+void message_say(enum message message, ...)
+{
+    va_list list;
+    va_start(list, message);
+    message_say_list(message, list);
+    va_end(list);
+}
+
+void message_die(enum message message, ...)
+{
+    va_list list;
+    va_start(list, message);
+    message_say_list(message, list);
+    va_end(list);
+    abort();
+}

@@ -1,0 +1,66 @@
+/* What the library ever says by itself: one row a message, and the one way to say it. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_MESSAGE_H
+#define SOCKMALLOC_MESSAGE_H
+
+#include <stdbool.h>
+
+/*
+ * Name, format for text_add, and what it means to who reads it, for the man page. After a warning
+ * the process goes on; the messages of message_die are said only when memory is, or is about to be,
+ * corrupted, and end it by abort().
+ */
+#define MESSAGE_ROWS(ROW)                                                                          \
+    ROW(UNKNOWN_SETTING, "%s: no such setting; ignored",                                           \
+        "A variable starts with SOCKMALLOC_ and is none of ours: mistyped, or of another "         \
+        "version.")                                                                                \
+    ROW(BAD_VALUE, "%s=%s: not %s; using %s", "The setting keeps its default.")                    \
+    ROW(CONTRADICTION, "%s=%s contradicts %s=%s; using the default of both",                       \
+        "The two leave nothing to serve.")                                                         \
+    ROW(STRICT, "SOCKMALLOC_STRICT=1: refusing to run with the setting above",                     \
+        "The process ends with exit code 78 before main.")                                         \
+    ROW(NO_RESERVATION, "no address space for the pools; every request falls through to mimalloc", \
+        "The kernel or RLIMIT_AS left no room for even the smallest lanes.")                       \
+    ROW(CONFIGURATION, "%s", "What SOCKMALLOC_VERBOSE=1 asks for: the configuration in force.")    \
+    ROW(FREED_TWICE,                                                                               \
+        "%s(%p): bucket %s, slot %u: double free: the card says %s, last request %u bytes",        \
+        "The program gave back, resized or asked about a block that it had already given back.")   \
+    ROW(NEVER_ISSUED, "%s(%p): bucket %s, slot %u: never issued: the card says never used",        \
+        "The address lies in a lane, but no malloc has returned it.")                              \
+    ROW(INTERIOR,                                                                                  \
+        "%s(%p): bucket %s, slot %u: interior address, %zu bytes into the slot: the card says %s", \
+        "The address lies inside a slot and is not what malloc returned.")                         \
+    ROW(NO_HANDLER, "operator new: out of memory, and no C++ library to throw with",               \
+        "A throwing new failed in a program without libstdc++ and libc++.")
+
+enum message {
+#define MESSAGE_NAME(name, format, meaning) MESSAGE_##name,
+    MESSAGE_ROWS(MESSAGE_NAME)
+#undef MESSAGE_NAME
+        MESSAGE_COUNT
+};
+
+/* Notes what descriptor 2 is and what the process is called, before the program can change either.
+ */
+void message_open(void);
+
+/* The program's name as it was at birth; never NULL. */
+const char *message_process_name(void);
+
+/*
+ * Whether descriptor 2 is still the file that it was at birth. A daemon closes its descriptors, and
+ * then 2 may be its database. Safe in a signal handler.
+ */
+bool message_stderr_is_ours(void);
+
+/* Writes all of it to a descriptor, through interruptions; false if the descriptor took less. */
+bool message_write(int descriptor, const char *bytes, unsigned long size);
+
+/* One line to stderr: sockmalloc, process, pid, message. Safe in a signal handler; errno is kept.
+ */
+void message_say(enum message message, ...);
+
+/* The same, then abort(). */
+void message_die(enum message message, ...) __attribute__((noreturn, cold));
+
+#endif

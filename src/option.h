@@ -1,0 +1,68 @@
+/* The settings: one row a variable, and everything else about settings made from the rows. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_OPTION_H
+#define SOCKMALLOC_OPTION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "attributes.h"
+#include "text.h"
+
+/*
+ * Columns: name without SOCKMALLOC_, kind, default, minimum and maximum (bytes; 0 where the kind
+ * has none), help. The parser, the echo, the warnings and the man page come from these rows.
+ */
+#define OPTION_ROWS(ROW)                                                                           \
+    ROW(MIN, SIZE, "4096", 1U << 11, 1U << 26, "smallest request that the pools serve")            \
+    ROW(MAX, SIZE, "4m", 4096, 1U << 26, "largest request that the pools serve")                   \
+    ROW(LARGE, SIZE, "85000", 4096, 1U << 30,                                                      \
+        "buckets of at least so many bytes are the large pool's: a lock-free stack, no caches")    \
+    ROW(HEADROOM, SIZE, "4096", 0, 1U << 20,                                                       \
+        "room in a slot beyond its bucket's power of two; raised to whole pages")                  \
+    ROW(DISABLE, SWITCH, "0", 0, 0, "1 turns the pools off: every request falls through")          \
+    ROW(STRICT, SWITCH, "0", 0, 0, "1 makes a bad setting fatal, with exit code 78")               \
+    ROW(VERBOSE, SWITCH, "0", 0, 0, "1 says at start which configuration is in force")             \
+    ROW(SIGNAL, SIGNAL, "SIGUSR1", 0, 0, "signal that asks for statistics: a name, a number, off") \
+    ROW(STATS, PATH, "", 0, 0,                                                                     \
+        "absolute path that statistics are appended to, %p standing for the process id")           \
+    ROW(STATS_AT_EXIT, SWITCH, "0", 0, 0, "1 writes statistics when the program ends as well")
+
+enum option {
+#define OPTION_NAME(name, kind, initial, minimum, maximum, help) OPTION_##name,
+    OPTION_ROWS(OPTION_NAME)
+#undef OPTION_NAME
+        OPTION_COUNT
+};
+
+enum { OPTION_PATH_SIZE = 512 };
+
+/* Settings in force. Filled once at birth, by one thread, and only read afterwards. */
+struct option_set {
+    uint64_t number[OPTION_COUNT]; /* bytes; 0 or 1; a signal's number, 0 for off */
+    char path[OPTION_PATH_SIZE];   /* SOCKMALLOC_STATS; empty when not set */
+    bool faulty;                   /* a setting was refused, and said so */
+};
+
+/* The settings in force. */
+extern INTERNAL struct option_set options;
+
+/* What is asked for the value of a variable: secure_getenv, or a test's own. */
+typedef char *option_lookup(const char *name);
+
+/*
+ * Reads all rows, and warns about each variable of `environment` that starts with SOCKMALLOC_ and
+ * has no row. What is refused keeps its default. `environment` may be NULL: then nothing unknown is
+ * looked for.
+ */
+void option_read(struct option_set *set, option_lookup *lookup, char *const *environment);
+
+/* A row's full variable name, its help, and its value in force as a person would write it. */
+const char *option_variable(enum option option);
+const char *option_help(enum option option);
+void option_print(const struct option_set *set, enum option option, struct text *text);
+
+/* "NAME=value NAME=value ...": all rows. */
+void option_print_all(const struct option_set *set, struct text *text);
+
+#endif

@@ -1,0 +1,134 @@
+/* The kernel's memory calls: the one room that says mmap, mprotect and madvise. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#ifndef PR_SET_VMA
+#define PR_SET_VMA 0x53564d41
+#endif
+#ifndef PR_SET_VMA_ANON_NAME
+#define PR_SET_VMA_ANON_NAME 0
+#endif
+
+/* Pages that one mincore call is asked about: its answer, a byte a page, lies on the stack. */
+enum { RESIDENT_PAGES_A_CALL = 1024 };
+
+size_t os_page_size(void)
+{
+    static _Atomic size_t known; /* zero until it was asked */
+    size_t page = atomic_load_explicit(&known, memory_order_relaxed);
+    if (page == 0) {
+        page = (size_t)sysconf(_SC_PAGESIZE);
+        atomic_store_explicit(&known, page, memory_order_relaxed);
+    }
+    return page;
+}
+
+size_t os_round_to_pages(size_t size)
+{
+    size_t page = os_page_size();
+    return (size + page - 1) / page * page;
+}
+
+char *os_reserve(size_t size)
+{
+    int kept = errno;
+    void *start = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    errno = kept;
+    return start == MAP_FAILED ? NULL : start;
+}
+
+static bool os_protect(char *start, size_t size, int protection)
+{
+    int kept = errno;
+    bool done = mprotect(start, size, protection) == 0;
+    errno = kept;
+    return done;
+}
+
+bool os_permit_reading(char *start, size_t size)
+{
+    return os_protect(start, size, PROT_READ);
+}
+
+bool os_permit_writing(char *start, size_t size)
+{
+    return os_protect(start, size, PROT_READ | PROT_WRITE);
+}
+
+bool os_discard(char *start, size_t size)
+{
+    int kept = errno;
+    bool done = madvise(start, size, MADV_DONTNEED) == 0;
+    errno = kept;
+    return done;
+}
+
+size_t os_resident(const char *start, size_t size)
+{
+    int kept = errno;
+    size_t page = os_page_size();
+    size_t resident = 0;
+    unsigned char pages[RESIDENT_PAGES_A_CALL];
+    for (size_t done = 0; done < size; done += RESIDENT_PAGES_A_CALL * page) {
+        size_t part = size - done;
+        if (part > RESIDENT_PAGES_A_CALL * page) {
+            part = RESIDENT_PAGES_A_CALL * page;
+        }
+        /* The cast: mincore's prototype lacks a const that its man page would grant. */
+        if (mincore((void *)(uintptr_t)(start + done), part, pages) != 0) {
+            break;
+        }
+        for (size_t i = 0; i < part / page; i++) {
+            resident += (pages[i] & 1U) * page;
+        }
+    }
+    errno = kept;
+    return resident;
+}
+
+void os_name(char *start, size_t size, const char *name)
+{
+    int kept = errno;
+    prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, start, size, name);
+    errno = kept;
+}
+
+/* The first number of /proc/self/statm is the size of the address space in pages; 0 if it cannot be
+ * read. */
+static size_t os_address_space_used(void)
+{
+    char digits[32];
+    int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    if (file < 0) {
+        return 0;
+    }
+    ssize_t length = read(file, digits, sizeof digits);
+    close(file);
+    size_t pages = 0;
+    for (ssize_t i = 0; i < length && digits[i] >= '0' && digits[i] <= '9'; i++) {
+        pages = pages * 10 + (size_t)(digits[i] - '0');
+    }
+    return pages * os_page_size();
+}
+
+size_t os_address_space_left(void)
+{
+    int kept = errno;
+    struct rlimit limit;
+    size_t left = SIZE_MAX;
+    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
+        size_t used = os_address_space_used();
+        left = limit.rlim_cur > used ? (size_t)limit.rlim_cur - used : 0;
+    }
+    errno = kept;
+    return left;
+}

@@ -1,0 +1,45 @@
+/* The kernel's memory calls: the one room that says mmap, mprotect and madvise. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_OS_H
+#define SOCKMALLOC_OS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * All sizes are bytes and all ranges whole pages, unless a line says otherwise. Every call is safe
+ * in any thread and in a signal handler, and leaves errno alone: the caller decides what the
+ * program is told. Whatever fails, fails by a return value; nothing here ends the process.
+ */
+
+/* The page size; read once, at the first call. */
+size_t os_page_size(void);
+
+/* Address space without memory behind it, or NULL. Costs nothing under any overcommit rule. */
+char *os_reserve(size_t size);
+
+/* Makes reserved pages readable: they read as zero and are charged to nobody until written. */
+bool os_permit_reading(char *start, size_t size);
+
+/* Makes reserved pages readable and writable. Repeating it does no harm, so threads may race here.
+ */
+bool os_permit_writing(char *start, size_t size);
+
+/* Gives the pages behind a range back; they read as zero afterwards. False if the kernel kept them.
+ */
+bool os_discard(char *start, size_t size);
+
+/* Bytes of the range that are in memory now. */
+size_t os_resident(const char *start, size_t size);
+
+/* Names a mapping, where the kernel can: /proc/PID/smaps then says which bucket owns the memory. */
+void os_name(char *start, size_t size, const char *name);
+
+/* Bytes of address space that RLIMIT_AS still allows; SIZE_MAX without a limit. Reads /proc: at
+ * birth only. */
+size_t os_address_space_left(void);
+
+/* `size` raised to the next multiple of the page size. */
+size_t os_round_to_pages(size_t size);
+
+#endif

@@ -1,0 +1,140 @@
+/* The pools: takes and gives slots of a bucket, trained or large, and keeps the cards and the
+ * counts right. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_POOL_H
+#define SOCKMALLOC_POOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cache.h"
+#include "lane.h"
+
+/* What the pools know of a bucket beyond its caches' counters. */
+struct pool {
+    _Alignas(CACHE_LINE) _Atomic int64_t
+        live; /* as of the threads' last slow paths; for the peak only */
+    _Atomic int64_t peak;
+    /* Stocks that the parent of a fork handed down: the counters then began anew. */
+    uint64_t inherited_live;
+    uint64_t inherited_depot;
+    uint64_t inherited_purged;
+};
+
+extern INTERNAL struct pool pools[BUCKET_LIMIT];
+extern INTERNAL unsigned pool_first_large;
+
+/* At birth, before anything is published. */
+void pool_open(const struct bucket_plan *plan);
+
+/* A slow path's count: by the one writer of a thread's own cache, or by one of many. */
+static inline void pool_count(const struct cache *cache, struct counter *counter, uint64_t amount)
+{
+    if (UNLIKELY(cache == &cache_shared)) {
+        counter_add_shared(counter, amount);
+    } else {
+        counter_add(counter, amount);
+    }
+}
+
+/* Whether the bucket is the large pool's. */
+static inline bool pool_is_large(unsigned bucket)
+{
+    return bucket >= pool_first_large;
+}
+
+/* Ends the process with one line that says what the card of `address` says: it is not a live slot.
+ */
+INTERNAL void pool_die(const char *call, const void *address) __attribute__((noreturn, cold));
+
+/* Writes a taken slot's card; `was`, unless NULL, gets what it said before. */
+FAST_PATH void pool_mark(struct card *card, size_t request, uint32_t *was)
+{
+    if (was != NULL) {
+        *was = card_read(card);
+    }
+    card_write(card, CARD_LIVE | (uint32_t)request);
+}
+
+/*
+ * A slot for `request` bytes, which must be of the bucket, out of the thread's private magazine;
+ * NULL when that is empty: then pool_take_slow. `was`, unless NULL, gets the card's former value:
+ * card_is_zero of it saves calloc its memset. Price: about 22 instructions with a single test, no
+ * locked one; the slot itself is not touched.
+ */
+FAST_PATH void *pool_take(unsigned bucket, size_t request, uint32_t *was)
+{
+    struct cache_bin *bin = &cache_mine->bin[bucket];
+    void *slot = cache_pop(bin);
+    if (LIKELY(slot != NULL)) {
+        pool_mark(lane_card(bucket, slot), request, was);
+        counter_add(&bin->requests, 1);
+        counter_add(&bin->asked, request);
+    }
+    return slot;
+}
+
+/* The same out of what lies further: public magazine, depot, stacks, lane. NULL: neither pool nor
+ * kernel has one. */
+INTERNAL void *pool_take_slow(unsigned bucket, size_t request, uint32_t *was);
+
+/*
+ * Takes back a slot; `address` lies in the lanes. What is not a live slot's first byte ends the
+ * process. Price: about 25 instructions with two tests, no locked one; the slot itself is not
+ * touched.
+ */
+INTERNAL void pool_give_slow(void *slot, unsigned bucket, uint32_t number);
+FAST_PATH void pool_give(const char *call, void *address)
+{
+    struct place place = lane_find(address);
+    struct card *card = &lanes.lane[place.bucket].cards[place.slot];
+    uint32_t freed;
+    if (UNLIKELY(!place.exact || !card_free(card_read(card), &freed))) {
+        pool_die(call, address);
+    }
+    card_write(card, freed);
+    /*
+     * Last in is first out: the next request of the bucket gets this slot, and its program will
+     * write to it. The free lists of other allocators fetch the line by their link; here nothing
+     * else does.
+     */
+    __builtin_prefetch(address, 1);
+    struct cache_bin *bin = &cache_mine->bin[place.bucket];
+    if (UNLIKELY(!cache_push(bin, address))) {
+        pool_give_slow(address, place.bucket, place.slot);
+        return;
+    }
+    counter_add(&bin->returned, 1);
+}
+
+/* The card of a live slot; anything else ends the process. `address` lies in the lanes. */
+static inline struct card *pool_card(const char *call, const void *address)
+{
+    struct place place = lane_find(address);
+    struct card *card = &lanes.lane[place.bucket].cards[place.slot];
+    if (UNLIKELY(!place.exact || card_state(card_read(card)) != CARD_LIVE)) {
+        pool_die(call, address);
+    }
+    return card;
+}
+
+/* Counts a request of the bucket that falls through after all. */
+void pool_count_spill(unsigned bucket, size_t request);
+
+/*
+ * Gives the pages of free slots back to the kernel, at most `limit` bytes of them: what lies in the
+ * depots and stacks, large buckets first. Returns the bytes of the slots that were purged. Any
+ * thread, no lock.
+ */
+size_t pool_trim(size_t limit);
+
+/*
+ * In the child of a fork, by its one thread. Where other threads had caches, which the fork may
+ * have caught in mid-step, everything is forgotten and the free slots are found anew by their
+ * cards: at most one slot a thread is lost, the one that it was just taking or giving. The counters
+ * begin anew; the stocks stay.
+ */
+void pool_adopt(void);
+
+#endif

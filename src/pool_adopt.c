@@ -1,0 +1,66 @@
+/* What the child of a fork does with what its parent's threads held. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "depot.h"
+#include "pool.h"
+#include "slots.h"
+
+/* Finds a bucket's free slots by their cards, the highest first so that the lowest is taken first.
+ */
+static void pool_recount(unsigned bucket)
+{
+    struct pool *pool = &pools[bucket];
+    pool->inherited_live = 0;
+    pool->inherited_depot = 0;
+    pool->inherited_purged = 0;
+    for (uint32_t number = lane_carved(bucket); number-- > 0;) {
+        switch (card_state(card_read(&lanes.lane[bucket].cards[number]))) {
+        case CARD_LIVE:
+            pool->inherited_live++;
+            break;
+        case CARD_PURGED:
+            slots_give_purged(bucket, number);
+            pool->inherited_purged++;
+            break;
+        default:
+            slots_give(bucket, number);
+            pool->inherited_depot++;
+            break;
+        }
+    }
+}
+
+/* Adds what the caches' counters say to the inherited stocks, before they begin anew. */
+static void pool_inherit(unsigned bucket)
+{
+    struct pool *pool = &pools[bucket];
+    for (uint32_t number = 0; number < cache_count(); number++) {
+        const struct cache_bin *bin = &cache_at(number)->bin[bucket];
+        const struct cache_tally *tally = &cache_at(number)->tally[bucket];
+        pool->inherited_live += counter_read(&bin->requests) - counter_read(&bin->returned);
+        pool->inherited_depot += counter_read(&tally->deposited) - counter_read(&tally->withdrawn) -
+                                 counter_read(&tally->stack_hits);
+        pool->inherited_purged += counter_read(&tally->purged) - counter_read(&tally->unpurged);
+    }
+}
+
+void pool_adopt(void)
+{
+    bool torn = cache_others_are_open();
+    if (torn) {
+        cache_reset();
+        depot_reset();
+        magazine_reset();
+        slots_reset();
+    }
+    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+        if (torn) {
+            pool_recount(bucket);
+        } else {
+            pool_inherit(bucket);
+        }
+        int64_t live = (int64_t)pools[bucket].inherited_live;
+        atomic_store_explicit(&pools[bucket].live, live, memory_order_relaxed);
+        atomic_store_explicit(&pools[bucket].peak, live, memory_order_relaxed);
+    }
+    cache_reset_counters();
+}

@@ -1,0 +1,20 @@
+/* The one reservation of address space, cut into the tables and the lanes at birth. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "reserve.h"
+
+#include "os.h"
+
+static char *rest;
+
+bool reserve_open(size_t size)
+{
+    rest = os_reserve(size);
+    return rest != NULL;
+}
+
+char *reserve_cut(size_t size)
+{
+    char *part = rest;
+    rest += size;
+    return part;
+}
