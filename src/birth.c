@@ -1,0 +1,121 @@
+/* The library's birth, fork and end: what happens once, and in which order. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "birth.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+#include "dump.h"
+#include "fallback.h"
+#include "handler.h"
+#include "message.h"
+#include "option.h"
+#include "os.h"
+#include "reserve.h"
+#include "route.h"
+#include "text.h"
+
+/*
+ * Lanes lie 64 GiB apart at best, which is address space alone; under RLIMIT_AS or in an emulator
+ * as little as 256 KiB. A quarter of what the limit leaves is the most we take: thread stacks and
+ * mimalloc need theirs.
+ */
+enum { SHIFT_MAX = 36, SHIFT_MIN = 18, SPACE_DIVISOR = 4, EXIT_BAD_SETTING = 78 };
+
+struct bucket_plan birth_plan;
+
+static size_t birth_space(unsigned shift)
+{
+    return lane_space(&birth_plan, shift) + magazine_space(shift) + cache_space(shift);
+}
+
+/* The largest reservation that is allowed and that the kernel grants. */
+static bool birth_reserve(void)
+{
+    size_t left = os_address_space_left();
+    size_t allowed = left == SIZE_MAX ? SIZE_MAX : left / SPACE_DIVISOR;
+    for (unsigned shift = SHIFT_MAX; shift >= SHIFT_MIN; shift--) {
+        size_t space = birth_space(shift);
+        if (space <= allowed && reserve_open(space)) {
+            magazine_lay(shift);
+            cache_lay(&birth_plan, shift);
+            lane_lay(&birth_plan, shift);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void birth_read_options(void)
+{
+    bool trusted = getauxval(AT_SECURE) == 0;
+    option_read(&options, secure_getenv, trusted ? environ : NULL);
+    if (options.faulty && options.number[OPTION_STRICT] != 0) {
+        message_say(MESSAGE_STRICT);
+        _exit(EXIT_BAD_SETTING);
+    }
+}
+
+static void birth_open_pools(void)
+{
+    struct bucket_settings settings = {
+        .minimum = options.number[OPTION_MIN],
+        .maximum = options.number[OPTION_MAX],
+        .large = options.number[OPTION_LARGE],
+        .headroom = options.number[OPTION_HEADROOM],
+        .page = os_page_size(),
+    };
+    bucket_plan_make(&birth_plan, &settings, route.bucket);
+    if (!birth_reserve()) {
+        message_say(MESSAGE_NO_RESERVATION);
+        return;
+    }
+    pool_open(&birth_plan);
+    lane_publish();
+    route_publish(&birth_plan);
+}
+
+static void birth_echo(void)
+{
+    char buffer[OPTION_PATH_SIZE + 512];
+    struct text text = text_begin(buffer, sizeof buffer);
+    option_print_all(&options, &text);
+    message_say(MESSAGE_CONFIGURATION, buffer);
+}
+
+static void birth_after_fork(void)
+{
+    pool_adopt();
+}
+
+/*
+ * Runs before main and before the program's own constructors, after mimalloc's. Calls of other
+ * preloaded libraries' constructors that come earlier fall through: nothing is published yet.
+ */
+__attribute__((constructor)) static void birth(void)
+{
+    message_open();
+    fallback_open();
+    birth_read_options();
+    dump_open(&birth_plan);
+    if (options.number[OPTION_DISABLE] == 0) {
+        birth_open_pools();
+        /* After publication: registering may allocate. Without it a child would lack the caches of
+         * other threads. */
+        pthread_atfork(NULL, NULL, birth_after_fork);
+    }
+    handler_open((int)options.number[OPTION_SIGNAL]);
+    if (options.number[OPTION_VERBOSE] != 0) {
+        birth_echo();
+    }
+}
+
+__attribute__((destructor)) static void birth_end(void)
+{
+    if (options.number[OPTION_STATS_AT_EXIT] != 0) {
+        dump_somewhere();
+    }
+}

@@ -1,0 +1,29 @@
+/* Writes the report to where it belongs: a descriptor, stderr, or a file that nobody planted. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_DUMP_H
+#define SOCKMALLOC_DUMP_H
+
+#include <stdbool.h>
+
+#include "attributes.h"
+#include "bucket.h"
+
+/* At birth: remembers the plan, whose labels every report needs. */
+INTERNAL void dump_open(const struct bucket_plan *plan);
+
+/*
+ * Writes a report to `descriptor`. False if it took less than all, or if another thread is at it:
+ * reports share one buffer, and one that is asked for during another is dropped. Signal-safe; errno
+ * is kept.
+ */
+INTERNAL bool dump_to(int descriptor);
+
+/*
+ * Writes a report to SOCKMALLOC_STATS if it is set, else to stderr while that is the file that it
+ * was at birth, else to /tmp/sockmalloc.PID; appends. The path is opened anew each time and no link
+ * is followed; that it can't be opened, after a chroot or as another user, is ordinary, and the
+ * report is dropped. Signal-safe.
+ */
+INTERNAL bool dump_somewhere(void);
+
+#endif

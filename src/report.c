@@ -1,0 +1,61 @@
+/* The statistics as a table that a person reads. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "report.h"
+
+#include <unistd.h>
+
+#include "message.h"
+#include "option.h"
+
+static void report_print_headings(struct text *text)
+{
+    text_add(text, "%-6s %10s", "bucket", "capacity");
+#define REPORT_HEADING(name, heading, width, help) text_add(text, " %*s", width, heading);
+    SNAPSHOT_ROWS(REPORT_HEADING)
+#undef REPORT_HEADING
+    text_add(text, "\n");
+}
+
+static void report_print_figures(const struct snapshot_figures *figures, struct text *text)
+{
+#define REPORT_FIGURE(name, heading, width, help)                                                  \
+    text_add(text, " %*lu", width, (unsigned long)figures->name);
+    SNAPSHOT_ROWS(REPORT_FIGURE)
+#undef REPORT_FIGURE
+    text_add(text, "\n");
+}
+
+/* Of the bytes asked for in requests of the pools' sizes, the part that the pools served. */
+static void report_print_share(const struct snapshot_figures *total, const struct bucket_plan *plan,
+                               struct text *text)
+{
+    uint64_t all = total->asked + total->spilled_asked;
+    uint64_t share = all > 0 ? (uint64_t)((unsigned __int128)total->asked * 10000 / all) : 0;
+    text_add(text,
+             "pools served %lu.%c%c %% of the bytes asked for in requests of %zu to %zu bytes\n",
+             (unsigned long)(share / 100), (char)('0' + share / 10 % 10), (char)('0' + share % 10),
+             plan->minimum, plan->maximum);
+}
+
+void report_print(const struct snapshot *snapshot, const struct bucket_plan *plan,
+                  struct text *text)
+{
+    int pid = (int)getpid();
+    text_add(text, "sockmalloc %s: statistics of %s, process %d\n", PACKAGE_VERSION,
+             message_process_name(), pid);
+    if (snapshot->buckets == 0) {
+        text_add(text, "the pools are off: every request falls through to mimalloc\n");
+    } else {
+        report_print_headings(text);
+        for (unsigned bucket = 0; bucket < snapshot->buckets; bucket++) {
+            text_add(text, "%-6s %10zu", plan->label[bucket], plan->capacity[bucket]);
+            report_print_figures(&snapshot->bucket[bucket], text);
+        }
+        text_add(text, "%-6s %10s", "total", "-");
+        report_print_figures(&snapshot->total, text);
+        report_print_share(&snapshot->total, plan, text);
+    }
+    text_add(text, "configuration: ");
+    option_print_all(&options, text);
+    text_add(text, "\nend of statistics of process %d\n", pid);
+}

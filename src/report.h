@@ -1,0 +1,17 @@
+/* The statistics as a table that a person reads. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_REPORT_H
+#define SOCKMALLOC_REPORT_H
+
+#include "attributes.h"
+#include "snapshot.h"
+#include "text.h"
+
+/* Bytes that a report takes at most. */
+enum { REPORT_SIZE = 8192 };
+
+/* Writes the whole report. `plan` names the buckets. Signal-safe. */
+INTERNAL void report_print(const struct snapshot *snapshot, const struct bucket_plan *plan,
+                           struct text *text);
+
+#endif

@@ -1,0 +1,163 @@
+/* The route of every call: to the pools by size, alignment and address, else to mimalloc. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "route.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "os.h"
+
+enum {
+    USABLE_UNIT = 16,   /* a usable size is a multiple of it */
+    SHRINK_FACTOR = 4,  /* a block below capacity / 4 moves down */
+    GROWTH_FACTOR = 32, /* a block that grows again asks for room for so many times its size */
+};
+
+struct route route;
+
+void route_publish(const struct bucket_plan *plan)
+{
+    route.minimum = plan->minimum;
+    route.span = plan->maximum - plan->minimum + 1;
+}
+
+void route_close(void)
+{
+    route.span = 0;
+}
+
+OUT_OF_LINE void *route_take_slow(size_t request)
+{
+    unsigned bucket = route_bucket(request);
+    void *slot = pool_take_slow(bucket, request, NULL);
+    if (UNLIKELY(slot == NULL)) {
+        pool_count_spill(bucket, request);
+        return fallback_take(request);
+    }
+    return slot;
+}
+
+void *route_take_zeroed(size_t count, size_t size)
+{
+    size_t request;
+    if (__builtin_mul_overflow(count, size, &request) || !route_is_pooled(request)) {
+        return fallback_take_zeroed(count, size); /* overflow is refused there */
+    }
+    unsigned bucket = route_bucket(request);
+    uint32_t was;
+    void *slot = pool_take(bucket, request, &was);
+    slot = slot != NULL ? slot : pool_take_slow(bucket, request, &was);
+    if (UNLIKELY(slot == NULL)) {
+        pool_count_spill(bucket, request);
+        return fallback_take_zeroed(count, size);
+    }
+    return card_is_zero(was) ? slot : memset(slot, 0, request);
+}
+
+void *route_take_aligned(size_t alignment, size_t request)
+{
+    if (!route_is_pooled(request)) {
+        return fallback_take_aligned(alignment, request);
+    }
+    if (alignment <= os_page_size()) {
+        return route_take(request);
+    }
+    pool_count_spill(route_bucket(request), request);
+    return fallback_take_aligned(alignment, request);
+}
+
+/* Moves the block to `target`, which may be NULL: then the old block stays, as realloc promises. */
+static void *route_move(const char *call, void *address, size_t kept, void *target)
+{
+    if (target != NULL) {
+        memcpy(target, address, kept);
+        route_give(call, address);
+    }
+    return target;
+}
+
+/* A slot for a block that grows out of `held` bytes for the second time: far larger, as far as the
+ * pools go. */
+static void *route_take_grown(size_t request)
+{
+    size_t largest = route.minimum + route.span - 1;
+    size_t wanted = request < largest / GROWTH_FACTOR ? request * GROWTH_FACTOR : largest;
+    unsigned bucket = route_bucket(wanted);
+    void *slot = pool_take(bucket, request, NULL);
+    return slot != NULL ? slot : pool_take_slow(bucket, request, NULL);
+}
+
+static void *route_grow(const char *call, void *address, uint32_t value, size_t request)
+{
+    void *target = NULL;
+    if ((value & CARD_GROWN) != 0 && route_is_pooled(request)) {
+        target = route_take_grown(request);
+    }
+    if (target == NULL) {
+        target = route_take(request);
+    }
+    if (target != NULL && lane_owns(target)) {
+        card_write(pool_card(call, target), CARD_LIVE | CARD_GROWN | (uint32_t)request);
+    }
+    return route_move(call, address, card_request(value), target);
+}
+
+static void *route_resize_slot(const char *call, void *address, size_t request)
+{
+    struct card *card = pool_card(call, address);
+    uint32_t value = card_read(card);
+    size_t capacity = lanes.lane[lane_find(address).bucket].capacity;
+    if (request > capacity) {
+        return route_grow(call, address, value, request);
+    }
+    bool moves_down = request < capacity / SHRINK_FACTOR && request < card_request(value);
+    void *target = moves_down ? route_take(request) : NULL;
+    if (target != NULL) {
+        return route_move(call, address, request, target);
+    }
+    /* In place; also where there was no memory to move to: a shrink never fails. */
+    card_write(card, CARD_LIVE | (value & CARD_GROWN) | (uint32_t)request);
+    return address;
+}
+
+/* A block of mimalloc's that grows into the pools' sizes moves there; all others stay with
+ * mimalloc. */
+static void *route_resize_fallback(const char *call, void *address, size_t request)
+{
+    size_t held = fallback_usable_size(address);
+    if (request <= held || !route_is_pooled(request)) {
+        return fallback_resize(address, request);
+    }
+    return route_move(call, address, held, route_take(request));
+}
+
+void *route_resize(const char *call, void *address, size_t request)
+{
+    if (address == NULL) {
+        return route_take(request);
+    }
+    if (request == 0) {
+        route_give(call, address);
+        return NULL;
+    }
+    return lane_owns(address) ? route_resize_slot(call, address, request)
+                              : route_resize_fallback(call, address, request);
+}
+
+static size_t route_round(size_t request)
+{
+    return (request + USABLE_UNIT - 1) / USABLE_UNIT * USABLE_UNIT;
+}
+
+size_t route_usable_size(const char *call, const void *address)
+{
+    if (!lane_owns(address)) {
+        return fallback_usable_size(address);
+    }
+    return route_round(card_request(card_read(pool_card(call, address))));
+}
+
+size_t route_good_size(size_t request)
+{
+    return route_is_pooled(request) ? route_round(request) : fallback_good_size(request);
+}

@@ -1,0 +1,92 @@
+/* The route of every call: to the pools by size, alignment and address, else to mimalloc. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_ROUTE_H
+#define SOCKMALLOC_ROUTE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bucket.h"
+#include "fallback.h"
+#include "lane.h"
+#include "pool.h"
+
+/* Written at birth, never again. While `span` is zero, before birth or with the pools off, all
+ * falls through. */
+struct route {
+    size_t minimum;
+    size_t span; /* requests from minimum to minimum + span - 1 are the pools' */
+    uint8_t bucket[BUCKET_GRANULES];
+};
+
+extern INTERNAL struct route route;
+
+/* Opens the pools to requests. After lane_publish: what is handed out must be known when it comes
+ * back. */
+void route_publish(const struct bucket_plan *plan);
+
+/* Closes them: further requests fall through, while frees still find the lanes. */
+void route_close(void);
+
+/*
+ * Whether the pools serve requests of that size. The first comparison is with a constant: most
+ * requests of most programs are small, and go on without a load. The second is a subtraction and a
+ * comparison.
+ */
+FAST_PATH bool route_is_pooled(size_t request)
+{
+    return request >= BUCKET_REQUEST_FLOOR && request - route.minimum < route.span;
+}
+
+FAST_PATH unsigned route_bucket(size_t request)
+{
+    return route.bucket[(request - 1) >> BUCKET_GRANULE_SHIFT];
+}
+
+/* What the private magazine could not serve, and what the pools could not serve. */
+INTERNAL void *route_take_slow(size_t request);
+
+/* malloc. Price: what pool_take says and two tests; what falls through pays one test and an
+ * indirect jump. */
+FAST_PATH void *route_take(size_t request)
+{
+    if (!route_is_pooled(request)) {
+        return fallback_take(request);
+    }
+    void *slot = pool_take(route_bucket(request), request, NULL);
+    return LIKELY(slot != NULL) ? slot : route_take_slow(request);
+}
+
+/* free. NULL is outside the lanes; mimalloc ignores it. errno is kept on the pools' side by all
+ * callees. */
+FAST_PATH void route_give(const char *call, void *address)
+{
+    if (lane_owns(address)) {
+        pool_give(call, address);
+    } else {
+        fallback_give(address);
+    }
+}
+
+/* calloc: memory that reads as zero, without a memset where the kernel's own pages do. */
+void *route_take_zeroed(size_t count, size_t size);
+
+/* malloc with an alignment, which must be a power of two. */
+void *route_take_aligned(size_t alignment, size_t request);
+
+/*
+ * realloc. In place while the slot has room and the request is a quarter of its capacity or more;
+ * else it moves. A block that grows out of a second slot goes several buckets up at once, since
+ * pages that nobody touches cost nothing. realloc(p, 0) frees and returns NULL, as glibc's does:
+ * the servers were built on that.
+ */
+void *route_resize(const char *call, void *address, size_t request);
+
+/* malloc_usable_size: a pool's is the request rounded up to 16, constant while the block lives. */
+size_t route_usable_size(const char *call, const void *address);
+
+/* malloc_good_size: what malloc_usable_size would say of a request. */
+size_t route_good_size(size_t request);
+
+#endif

@@ -1,0 +1,190 @@
+/* The shim: malloc and its relatives under every name that libc and mimalloc give them. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "attributes.h"
+#include "os.h"
+#include "route.h"
+
+#define PUBLIC_ALIAS(target) EXPORTED __attribute__((alias(#target)))
+
+static bool is_power_of_two(size_t number)
+{
+    return number != 0 && (number & (number - 1)) == 0;
+}
+
+static void *refuse(int error)
+{
+    errno = error;
+    return NULL;
+}
+
+EXPORTED void *malloc(size_t request)
+{
+    return route_take(request);
+}
+
+EXPORTED void free(void *address)
+{
+    route_give("free", address);
+}
+
+EXPORTED void *calloc(size_t count, size_t size)
+{
+    return route_take_zeroed(count, size);
+}
+
+EXPORTED void *realloc(void *address, size_t request)
+{
+    return route_resize("realloc", address, request);
+}
+
+/* BSD, glibc 2.26: realloc whose product may not overflow. */
+EXPORTED void *reallocarray(void *address, size_t count, size_t size)
+{
+    size_t request;
+    if (__builtin_mul_overflow(count, size, &request)) {
+        return refuse(ENOMEM);
+    }
+    return route_resize("reallocarray", address, request);
+}
+
+/* BSD: realloc that frees the block when it fails. */
+EXPORTED void *reallocf(void *address, size_t request)
+{
+    void *target = route_resize("reallocf", address, request);
+    if (target == NULL && request != 0) {
+        route_give("reallocf", address);
+    }
+    return target;
+}
+
+/* NetBSD: reallocarray through a pointer to the pointer; the result is an error number, and errno
+ * is kept. */
+EXPORTED int reallocarr(void *pointer, size_t count, size_t size)
+{
+    int kept = errno;
+    void **address = pointer;
+    size_t request;
+    if (__builtin_mul_overflow(count, size, &request)) {
+        return EOVERFLOW;
+    }
+    void *target = route_resize("reallocarr", *address, request);
+    errno = kept;
+    if (target == NULL && request != 0) {
+        return ENOMEM;
+    }
+    *address = target;
+    return 0;
+}
+
+static void *take_aligned(size_t alignment, size_t request)
+{
+    return is_power_of_two(alignment) ? route_take_aligned(alignment, request) : refuse(EINVAL);
+}
+
+EXPORTED void *aligned_alloc(size_t alignment, size_t request)
+{
+    return take_aligned(alignment, request);
+}
+
+/* SunOS. glibc's rounds a bad alignment up; a caller that relies on that has not been seen. */
+EXPORTED void *memalign(size_t alignment, size_t request)
+{
+    return take_aligned(alignment, request);
+}
+
+EXPORTED void *__libc_memalign(size_t alignment, size_t request)
+{
+    return take_aligned(alignment, request);
+}
+
+/* mimalloc's own name, with mimalloc's order of arguments. */
+EXPORTED void *_aligned_malloc(size_t alignment, size_t request)
+{
+    return take_aligned(alignment, request);
+}
+
+/* The standard gives the error as the result and says nothing of errno, which is kept. */
+static int store_aligned(void **address, size_t alignment, size_t request)
+{
+    if (!is_power_of_two(alignment) || alignment % sizeof(void *) != 0) {
+        return EINVAL;
+    }
+    int kept = errno;
+    void *target = route_take_aligned(alignment, request);
+    errno = kept;
+    if (target == NULL) {
+        return ENOMEM;
+    }
+    *address = target;
+    return 0;
+}
+
+EXPORTED int posix_memalign(void **address, size_t alignment, size_t request)
+{
+    return store_aligned(address, alignment, request);
+}
+
+EXPORTED int __posix_memalign(void **address, size_t alignment, size_t request)
+{
+    return store_aligned(address, alignment, request);
+}
+
+EXPORTED void *valloc(size_t request)
+{
+    return route_take_aligned(os_page_size(), request);
+}
+
+/* valloc of whole pages, one at least. */
+EXPORTED void *pvalloc(size_t request)
+{
+    if (request > PTRDIFF_MAX) {
+        return refuse(ENOMEM); /* rounding up could overflow */
+    }
+    return route_take_aligned(os_page_size(), os_round_to_pages(request > 0 ? request : 1));
+}
+
+EXPORTED size_t malloc_usable_size(void *address)
+{
+    return route_usable_size("malloc_usable_size", address);
+}
+
+/* macOS, mimalloc: the usable size that a request of that size would get. */
+EXPORTED size_t malloc_good_size(size_t request)
+{
+    return route_good_size(request);
+}
+
+/*
+ * C23: the caller repeats what it asked for. Believed it is not: the block goes back to where its
+ * address says, so that a wrong size does no harm.
+ */
+EXPORTED void free_sized(void *address, size_t size)
+{
+    (void)size;
+    route_give("free_sized", address);
+}
+
+EXPORTED void free_aligned_sized(void *address, size_t alignment, size_t size)
+{
+    (void)alignment;
+    (void)size;
+    route_give("free_aligned_sized", address);
+}
+
+/* The same function under another name: SunOS's and glibc's; mimalloc exports them, so they must
+ * not lead past us. */
+PUBLIC_ALIAS(free) void cfree(void *address);
+PUBLIC_ALIAS(free) void vfree(void *address);
+PUBLIC_ALIAS(malloc_usable_size) size_t malloc_size(void *address);
+PUBLIC_ALIAS(malloc) void *__libc_malloc(size_t request);
+PUBLIC_ALIAS(calloc) void *__libc_calloc(size_t count, size_t size);
+PUBLIC_ALIAS(realloc) void *__libc_realloc(void *address, size_t request);
+PUBLIC_ALIAS(free) void __libc_free(void *address);
+PUBLIC_ALIAS(free) void __libc_cfree(void *address);
+PUBLIC_ALIAS(valloc) void *__libc_valloc(size_t request);
+PUBLIC_ALIAS(pvalloc) void *__libc_pvalloc(size_t request);
+PUBLIC_ALIAS(reallocarray) void *__libc_reallocarray(void *address, size_t count, size_t size);

@@ -1,0 +1,55 @@
+/* A moment's figures, bucket by bucket, summed from what the rooms below count: one row a figure.
+ */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_SNAPSHOT_H
+#define SOCKMALLOC_SNAPSHOT_H
+
+#include <stdint.h>
+
+#include "attributes.h"
+#include "bucket.h"
+
+/*
+ * Columns: name, heading, width, help. The structure, the totals, the printed table, the names that
+ * sockmalloc_statistic takes and the man page come from these rows.
+ * At rest: live + cached + depot + purged = carved.
+ */
+#define SNAPSHOT_ROWS(ROW)                                                                         \
+    ROW(live, "live", 9, "slots in use")                                                           \
+    ROW(cached, "cached", 9, "free slots in the threads' caches")                                  \
+    ROW(depot, "depot", 9, "free slots in the depot or the stack")                                 \
+    ROW(purged, "purged", 9, "free slots whose pages were given back")                             \
+    ROW(carved, "carved", 9, "slots that exist")                                                   \
+    ROW(peak, "peak", 9, "most slots in use at one time; a trained bucket's, as of slow paths")    \
+    ROW(requests, "requests", 11, "requests served")                                               \
+    ROW(asked, "asked", 15, "bytes asked for in them")                                             \
+    ROW(resident, "resident", 13, "bytes of the slots that are in memory")                         \
+    ROW(cache_hits, "cache-hits", 11, "requests that the thread's cache served")                   \
+    ROW(depot_hits, "depot-hits", 11, "requests that the depot or the stack served")               \
+    ROW(swaps, "swaps", 9, "private magazines exchanged for the public one to some effect")        \
+    ROW(spilled, "spilled", 9, "requests of the bucket that fell through")                         \
+    ROW(spilled_asked, "spilled-asked", 15, "bytes asked for in them")
+
+struct snapshot_figures {
+#define SNAPSHOT_FIELD(name, heading, width, help) uint64_t name;
+    SNAPSHOT_ROWS(SNAPSHOT_FIELD)
+#undef SNAPSHOT_FIELD
+};
+
+struct snapshot {
+    unsigned buckets; /* 0 while the pools are off */
+    struct snapshot_figures bucket[BUCKET_LIMIT];
+    struct snapshot_figures total;
+};
+
+/*
+ * Sums everything up. Signal-safe, no lock: threads go on counting meanwhile, so that under load a
+ * row may be out by what they do while it is read. O(threads x buckets), and a system call per 4
+ * MiB of slots.
+ */
+INTERNAL void snapshot_take(struct snapshot *snapshot);
+
+/* A figure by its row's name, or NULL. */
+INTERNAL const uint64_t *snapshot_find(const struct snapshot_figures *figures, const char *name);
+
+#endif
