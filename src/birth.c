@@ -89,6 +89,7 @@ static void birth_echo(void)
 static void birth_after_fork(void)
 {
     pool_adopt();
+    dump_after_fork();
 }
 
 /*

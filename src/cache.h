@@ -51,7 +51,14 @@ extern INTERNAL _Thread_local struct cache *cache_mine __attribute__((tls_model(
 
 /* The cache of threads that have none: no magazines; only its counters are used, by several threads
  * at once. */
+extern INTERNAL struct cache cache_none;
 extern INTERNAL struct cache cache_shared;
+
+/* Whether it is a thread's own: neither of the two that stand for none. */
+static inline bool cache_is_own(const struct cache *cache)
+{
+    return cache != &cache_none && cache != &cache_shared;
+}
 
 /* A free slot of the private magazine, or NULL. Price: two loads, a comparison, a store. */
 FAST_PATH void *cache_pop(struct cache_bin *bin)
@@ -87,8 +94,14 @@ void cache_set_quotas(const struct bucket_plan *plan);
 size_t cache_space(unsigned shift);
 void cache_lay(const struct bucket_plan *plan, unsigned shift);
 
-/* The thread's cache, opened if need be: cache_shared where it can't have one. */
-struct cache *cache_reach(void);
+/* Opens a cache for the calling thread; cache_shared where it can't have one. */
+INTERNAL struct cache *cache_open(void);
+
+/* The thread's cache, opened if need be. */
+static inline struct cache *cache_reach(void)
+{
+    return LIKELY(cache_mine != &cache_none) ? cache_mine : cache_open();
+}
 
 /*
  * Refills an empty private magazine of a trained bucket and takes a slot from it: from the public

@@ -9,10 +9,18 @@
 #include "reserve.h"
 #include "table.h"
 
-/* Address space for at least this many threads' caches, at most that many. */
-enum { CACHES_MIN = 1 << 5, CACHES_MAX = 1 << 15, CACHES_STEP = 16 << 10 };
+/*
+ * Address space for at least this many threads' caches, at most that many. The first one does not
+ * begin at a page, where the buffers' first lines are (see lane_colour).
+ */
+enum {
+    CACHES_MIN = 1 << 5,
+    CACHES_MAX = 1 << 15,
+    CACHES_STEP = 16 << 10,
+    CACHES_COLOUR = CACHE_LINE
+};
 
-static struct cache cache_none;
+struct cache cache_none;
 struct cache cache_shared;
 _Thread_local struct cache *cache_mine = &cache_none;
 
@@ -34,7 +42,7 @@ static size_t cache_limit(unsigned shift)
 
 static size_t cache_table_size(unsigned shift)
 {
-    return os_round_to_pages(cache_limit(shift) * sizeof(struct cache));
+    return os_round_to_pages(CACHES_COLOUR + cache_limit(shift) * sizeof(struct cache));
 }
 
 static size_t cache_links_size(unsigned shift)
@@ -54,7 +62,7 @@ static stack_link *cache_links(void)
 
 static struct cache *cache_record(uint32_t number)
 {
-    return (struct cache *)(void *)caches.start + number;
+    return (struct cache *)(void *)(caches.start + CACHES_COLOUR) + number;
 }
 
 /*
@@ -96,7 +104,7 @@ static struct cache *cache_find_record(void)
     do {
         size_t end = (size_t)number + 1;
         if (!table_reach(&links, end * sizeof(stack_link)) ||
-            !table_reach(&caches, end * sizeof(struct cache))) {
+            !table_reach(&caches, CACHES_COLOUR + end * sizeof(struct cache))) {
             return NULL;
         }
     } while (!atomic_compare_exchange_weak_explicit(&opened, &number, number + 1,
@@ -104,7 +112,7 @@ static struct cache *cache_find_record(void)
     return cache_record(number);
 }
 
-static COLD struct cache *cache_open(void)
+COLD struct cache *cache_open(void)
 {
     int kept = errno;
     struct cache *cache = exit_key_made ? cache_find_record() : NULL;
@@ -122,11 +130,6 @@ static COLD struct cache *cache_open(void)
     return cache_mine;
 }
 
-struct cache *cache_reach(void)
-{
-    return LIKELY(cache_mine != &cache_none) ? cache_mine : cache_open();
-}
-
 uint32_t cache_count(void)
 {
     return atomic_load_explicit(&opened, memory_order_acquire) + 1;
@@ -139,8 +142,8 @@ struct cache *cache_at(uint32_t number)
 
 bool cache_others_are_open(void)
 {
-    bool mine = cache_mine != &cache_none && cache_mine != &cache_shared;
-    return atomic_load_explicit(&open_now, memory_order_relaxed) > (mine ? 1U : 0U);
+    return atomic_load_explicit(&open_now, memory_order_relaxed) >
+           (cache_is_own(cache_mine) ? 1U : 0U);
 }
 
 void cache_reset(void)

@@ -97,3 +97,8 @@ bool dump_somewhere(void)
     errno = kept;
     return whole;
 }
+
+void dump_after_fork(void)
+{
+    atomic_flag_clear_explicit(&busy, memory_order_release);
+}

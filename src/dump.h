@@ -26,4 +26,9 @@ INTERNAL bool dump_to(int descriptor);
  */
 INTERNAL bool dump_somewhere(void);
 
+/*
+ * In the child of a fork: the thread that was writing a report is not there to finish it.
+ */
+INTERNAL void dump_after_fork(void);
+
 #endif

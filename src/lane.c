@@ -31,16 +31,29 @@ static uint32_t lane_slots(size_t stride, unsigned shift)
     return slots < STACK_NUMBERS ? (uint32_t)slots : STACK_NUMBERS;
 }
 
-/* One card more than slots: the tail of the lane, too short for a slot, has a card that is never
- * used. */
-static size_t cards_size(size_t stride, unsigned shift)
+/*
+ * Where a bucket's cards and links begin in their tables. Slots begin at pages, and so would all
+ * tables: then the first lines of the buffers, which every server writes, and the cards of the
+ * slots that are used most would share one set of the first-level cache, of 64. So each bucket
+ * begins four lines further, and none at a page.
+ */
+static size_t lane_colour(unsigned bucket)
 {
-    return os_round_to_pages(((((size_t)1 << shift) / stride) + 1) * sizeof(struct card));
+    return (size_t)(1 + 4 * bucket) * CACHE_LINE;
 }
 
-static size_t links_size(size_t stride, unsigned shift)
+/* One card more than slots: the tail of the lane, too short for a slot, has one that is never used.
+ */
+static size_t cards_size(const struct bucket_plan *plan, unsigned bucket, unsigned shift)
 {
-    return os_round_to_pages(lane_slots(stride, shift) * sizeof(stack_link));
+    size_t cards = ((size_t)1 << shift) / plan->stride[bucket] + 1;
+    return os_round_to_pages(lane_colour(bucket) + cards * sizeof(struct card));
+}
+
+static size_t links_size(const struct bucket_plan *plan, unsigned bucket, unsigned shift)
+{
+    size_t slots = lane_slots(plan->stride[bucket], shift);
+    return os_round_to_pages(lane_colour(bucket) + slots * sizeof(stack_link));
 }
 
 /* An untouchable page between the tables and the slots: no overflow of a slot runs into a card. */
@@ -53,7 +66,7 @@ size_t lane_space(const struct bucket_plan *plan, unsigned shift)
 {
     size_t space = lane_guard() + ((size_t)plan->count << shift);
     for (unsigned bucket = 0; bucket < plan->count; bucket++) {
-        space += cards_size(plan->stride[bucket], shift) + links_size(plan->stride[bucket], shift);
+        space += cards_size(plan, bucket, shift) + links_size(plan, bucket, shift);
     }
     return space;
 }
@@ -63,12 +76,12 @@ static void lane_lay_cards(const struct bucket_plan *plan, unsigned shift)
     char *first = NULL;
     size_t total = 0;
     for (unsigned bucket = 0; bucket < plan->count; bucket++) {
-        size_t size = cards_size(plan->stride[bucket], shift);
+        size_t size = cards_size(plan, bucket, shift);
         char *start = reserve_cut(size);
         first = first != NULL ? first : start;
         total += size;
         table_open(&growth[bucket].cards, start, size, CARDS_STEP);
-        lanes.lane[bucket].cards = (struct card *)(void *)start;
+        lanes.lane[bucket].cards = (struct card *)(void *)(start + lane_colour(bucket));
     }
     /*
      * All cards are readable from the start, so that a free of an address whose slot was never
@@ -82,10 +95,10 @@ static void lane_lay_cards(const struct bucket_plan *plan, unsigned shift)
 static void lane_lay_links(const struct bucket_plan *plan, unsigned shift)
 {
     for (unsigned bucket = 0; bucket < plan->count; bucket++) {
-        size_t size = links_size(plan->stride[bucket], shift);
+        size_t size = links_size(plan, bucket, shift);
         char *start = reserve_cut(size);
         table_open(&growth[bucket].links, start, size, LINKS_STEP);
-        lanes.lane[bucket].links = (stack_link *)(void *)start;
+        lanes.lane[bucket].links = (stack_link *)(void *)(start + lane_colour(bucket));
     }
 }
 
@@ -130,8 +143,8 @@ void lane_publish(void)
 static bool lane_reach(unsigned bucket, uint32_t end)
 {
     struct lane_growth *reached = &growth[bucket];
-    return table_reach(&reached->cards, end * sizeof(struct card)) &&
-           table_reach(&reached->links, end * sizeof(stack_link)) &&
+    return table_reach(&reached->cards, lane_colour(bucket) + end * sizeof(struct card)) &&
+           table_reach(&reached->links, lane_colour(bucket) + end * sizeof(stack_link)) &&
            table_reach(&reached->slots, end * lanes.lane[bucket].stride);
 }
 

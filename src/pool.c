@@ -79,10 +79,16 @@ static void pool_fold(struct cache *cache, unsigned bucket)
     }
 }
 
-/* What all requests have in common that the private magazine did not serve. */
-static void *pool_take_further(struct cache *cache, unsigned bucket, size_t request, uint32_t *was)
+/* A thread that has a cache, and a bucket that has magazines. */
+static bool pool_has_magazines(const struct cache *cache, unsigned bucket)
 {
-    bool trained = !pool_is_large(bucket) && cache != &cache_shared;
+    return !pool_is_large(bucket) && cache != &cache_shared;
+}
+
+OUT_OF_LINE void *pool_take_slow(unsigned bucket, size_t request, uint32_t *was)
+{
+    struct cache *cache = cache_reach();
+    bool trained = pool_has_magazines(cache, bucket);
     void *slot = trained ? pool_take_trained(cache, bucket) : pool_take_loose(cache, bucket);
     if (UNLIKELY(slot == NULL)) {
         return NULL;
@@ -96,29 +102,11 @@ static void *pool_take_further(struct cache *cache, unsigned bucket, size_t requ
     return slot;
 }
 
-/* The large pool's usual case comes first: a slot of the stack for a thread that has a cache to
- * count in. */
-void *pool_take_slow(unsigned bucket, size_t request, uint32_t *was)
+/* For all that pool_give and pool_give_large leave over. */
+static OUT_OF_LINE void pool_give_rest(void *slot, unsigned bucket, uint32_t number)
 {
     struct cache *cache = cache_reach();
-    if (!pool_is_large(bucket) || cache == &cache_shared) {
-        return pool_take_further(cache, bucket, request, was);
-    }
-    uint32_t number = slots_take_loose(bucket);
-    if (UNLIKELY(number == STACK_EMPTY)) {
-        return pool_take_further(cache, bucket, request, was);
-    }
-    pool_mark(&lanes.lane[bucket].cards[number], request, was);
-    counter_add(&cache->bin[bucket].requests, 1);
-    counter_add(&cache->bin[bucket].asked, request);
-    counter_add(&cache->tally[bucket].stack_hits, 1);
-    return lane_slot(bucket, number);
-}
-
-void pool_give_slow(void *slot, unsigned bucket, uint32_t number)
-{
-    struct cache *cache = cache_reach();
-    bool trained = !pool_is_large(bucket) && cache != &cache_shared;
+    bool trained = pool_has_magazines(cache, bucket);
     pool_count(cache, &cache->bin[bucket].returned, 1);
     if (trained) {
         pool_fold(cache, bucket);
@@ -127,6 +115,20 @@ void pool_give_slow(void *slot, unsigned bucket, uint32_t number)
         pool_count(cache, &cache->tally[bucket].deposited, 1);
         slots_give(bucket, number);
     }
+}
+
+/* The large pool's usual case comes first: a thread that has a cache to count in gives a slot to
+ * the stack. */
+void pool_give_slow(void *slot, unsigned bucket, uint32_t number)
+{
+    struct cache *cache = cache_mine;
+    if (!pool_is_large(bucket) || UNLIKELY(!cache_is_own(cache))) {
+        pool_give_rest(slot, bucket, number);
+        return;
+    }
+    counter_add(&cache->bin[bucket].returned, 1);
+    counter_add(&cache->tally[bucket].deposited, 1);
+    slots_give(bucket, number);
 }
 
 void pool_die(const char *call, const void *address)

@@ -10,6 +10,7 @@
 
 #include "cache.h"
 #include "lane.h"
+#include "slots.h"
 
 /* What the pools know of a bucket beyond its caches' counters. */
 struct pool {
@@ -73,6 +74,27 @@ FAST_PATH void *pool_take(unsigned bucket, size_t request, uint32_t *was)
         counter_add(&bin->asked, request);
     }
     return slot;
+}
+
+/*
+ * The large pool's usual case: a slot of the stack for a thread that has a cache to count in. NULL
+ * for everything else: then pool_take_slow. Price: a compare-and-swap.
+ */
+FAST_PATH void *pool_take_large(unsigned bucket, size_t request, uint32_t *was)
+{
+    struct cache *cache = cache_mine;
+    if (!pool_is_large(bucket) || UNLIKELY(!cache_is_own(cache))) {
+        return NULL;
+    }
+    uint32_t number = slots_take_loose(bucket);
+    if (UNLIKELY(number == STACK_EMPTY)) {
+        return NULL;
+    }
+    pool_mark(&lanes.lane[bucket].cards[number], request, was);
+    counter_add(&cache->bin[bucket].requests, 1);
+    counter_add(&cache->bin[bucket].asked, request);
+    counter_add(&cache->tally[bucket].stack_hits, 1);
+    return lane_slot(bucket, number);
 }
 
 /* The same out of what lies further: public magazine, depot, stacks, lane. NULL: neither pool nor

@@ -29,7 +29,8 @@ void route_close(void)
 OUT_OF_LINE void *route_take_slow(size_t request)
 {
     unsigned bucket = route_bucket(request);
-    void *slot = pool_take_slow(bucket, request, NULL);
+    void *slot = pool_take_large(bucket, request, NULL);
+    slot = slot != NULL ? slot : pool_take_slow(bucket, request, NULL);
     if (UNLIKELY(slot == NULL)) {
         pool_count_spill(bucket, request);
         return fallback_take(request);

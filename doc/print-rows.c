@@ -1,0 +1,117 @@
+/* Prints the rows of settings, statistics and messages for the man page, which is made from them.
+ */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <stdio.h>
+#include <string.h>
+
+#include "message.h"
+#include "option.h"
+#include "snapshot.h"
+
+struct setting {
+    const char *name;
+    const char *kind;
+    const char *initial;
+    uint64_t minimum;
+    uint64_t maximum;
+    const char *help;
+};
+
+static const struct setting settings[] = {
+#define SETTING(name, kind, initial, minimum, maximum, help)                                       \
+    {#name, #kind, initial, minimum, maximum, help},
+    OPTION_ROWS(SETTING)
+#undef SETTING
+};
+
+/* Prints text for roff: a hyphen that is to stay one, a backslash, and % signs as they are. */
+static void print_escaped(const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (*text == '-') {
+            fputs("\\-", stdout);
+        } else if (*text == '\\') {
+            fputs("\\e", stdout);
+        } else {
+            putchar(*text);
+        }
+    }
+}
+
+static void print_size(uint64_t size)
+{
+    char buffer[24];
+    struct text text = text_begin(buffer, sizeof buffer);
+    text_add_size(&text, size);
+    fputs(buffer, stdout);
+}
+
+static void print_setting(const struct setting *setting)
+{
+    printf(".TP\n.B SOCKMALLOC_%s\n", setting->name);
+    print_escaped(setting->help);
+    fputs(".\n", stdout);
+    if (strcmp(setting->kind, "SIZE") == 0) {
+        fputs("A size, from ", stdout);
+        print_size(setting->minimum);
+        fputs(" to ", stdout);
+        print_size(setting->maximum);
+        fputs(".\n", stdout);
+    }
+    if (setting->initial[0] != '\0') {
+        printf("Default: %s.\n", setting->initial);
+    }
+}
+
+static void print_settings(void)
+{
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        print_setting(&settings[i]);
+    }
+}
+
+static void print_column(const char *heading, const char *help)
+{
+    fputs(".TP\n.B ", stdout);
+    print_escaped(heading);
+    putchar('\n');
+    print_escaped(help);
+    fputs(".\n", stdout);
+}
+
+static void print_statistics(void)
+{
+#define STATISTIC(name, heading, width, help) print_column(heading, help);
+    SNAPSHOT_ROWS(STATISTIC)
+#undef STATISTIC
+}
+
+static void print_messages(void)
+{
+#define SAID(name, format, meaning)                                                                \
+    fputs(".TP\n.B ", stdout);                                                                     \
+    print_escaped(format);                                                                         \
+    putchar('\n');                                                                                 \
+    print_escaped(meaning);                                                                        \
+    fputs("\n", stdout);
+    MESSAGE_ROWS(SAID)
+#undef SAID
+}
+
+int main(int count, char **arguments)
+{
+    static const struct {
+        const char *name;
+        void (*print)(void);
+    } parts[] = {{"settings", print_settings},
+                 {"statistics", print_statistics},
+                 {"messages", print_messages}};
+    for (size_t i = 0; count == 2 && i < sizeof parts / sizeof parts[0]; i++) {
+        if (strcmp(arguments[1], parts[i].name) == 0) {
+            parts[i].print();
+            return fflush(stdout) == 0 ? 0 : 1;
+        }
+    }
+    fputs("usage: print-rows settings|statistics|messages\n", stderr);
+    return 2;
+}
