@@ -87,7 +87,7 @@ static inline void fallback_trim(void)
     mi_collect(false);
 }
 
-/* At birth: makes mimalloc's failures set errno, and finds libc's own functions. */
+/* At birth: makes mimalloc's failures set errno, and notes where libc's heap begins. */
 INTERNAL void fallback_open(void);
 
 #endif
