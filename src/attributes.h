@@ -3,6 +3,8 @@
 #ifndef SOCKMALLOC_ATTRIBUTES_H
 #define SOCKMALLOC_ATTRIBUTES_H
 
+#include <stddef.h>
+
 #define LIKELY(condition)   __builtin_expect(!!(condition), 1)
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
@@ -18,6 +20,17 @@
 /* Part of a fast path: inlined whatever the compiler thinks of its size, so that a call of ours
  * costs no second call. */
 #define FAST_PATH static inline __attribute__((always_inline))
+
+/*
+ * Keeps the compiler from looking behind a value. gcc turns base + offset + 64 * number into base +
+ * 64 * (number + offset / 64), and so computes one index for each structure that a fast path
+ * indexes by the same number.
+ */
+static inline size_t opaque(size_t value)
+{
+    __asm__("" : "+r"(value));
+    return value;
+}
 
 /* A name that rooms share and programs don't see: said at declarations too, so that no access goes
  * by the GOT. */

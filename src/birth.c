@@ -88,8 +88,11 @@ static void birth_echo(void)
 
 static void birth_after_fork(void)
 {
-    pool_adopt();
+    if (lanes.length > 0) {
+        pool_adopt();
+    }
     dump_after_fork();
+    handler_after_fork();
 }
 
 /*
@@ -104,10 +107,9 @@ __attribute__((constructor)) static void birth(void)
     dump_open(&birth_plan);
     if (options.number[OPTION_DISABLE] == 0) {
         birth_open_pools();
-        /* After publication: registering may allocate. Without it a child would lack the caches of
-         * other threads. */
-        pthread_atfork(NULL, NULL, birth_after_fork);
     }
+    /* After publication: registering may allocate. */
+    pthread_atfork(NULL, NULL, birth_after_fork);
     handler_open((int)options.number[OPTION_SIGNAL]);
     if (options.number[OPTION_VERBOSE] != 0) {
         birth_echo();

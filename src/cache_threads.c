@@ -9,16 +9,8 @@
 #include "reserve.h"
 #include "table.h"
 
-/*
- * Address space for at least this many threads' caches, at most that many. The first one does not
- * begin at a page, where the buffers' first lines are (see lane_colour).
- */
-enum {
-    CACHES_MIN = 1 << 5,
-    CACHES_MAX = 1 << 15,
-    CACHES_STEP = 16 << 10,
-    CACHES_COLOUR = CACHE_LINE
-};
+/* Address space for at least this many threads' caches, at most that many. */
+enum { CACHES_MIN = 1 << 5, CACHES_MAX = 1 << 15, CACHES_STEP = 16 << 10 };
 
 struct cache cache_none;
 struct cache cache_shared;
@@ -42,7 +34,7 @@ static size_t cache_limit(unsigned shift)
 
 static size_t cache_table_size(unsigned shift)
 {
-    return os_round_to_pages(CACHES_COLOUR + cache_limit(shift) * sizeof(struct cache));
+    return os_round_to_pages(cache_limit(shift) * sizeof(struct cache));
 }
 
 static size_t cache_links_size(unsigned shift)
@@ -62,7 +54,7 @@ static stack_link *cache_links(void)
 
 static struct cache *cache_record(uint32_t number)
 {
-    return (struct cache *)(void *)(caches.start + CACHES_COLOUR) + number;
+    return (struct cache *)(void *)caches.start + number;
 }
 
 /*
@@ -104,7 +96,7 @@ static struct cache *cache_find_record(void)
     do {
         size_t end = (size_t)number + 1;
         if (!table_reach(&links, end * sizeof(stack_link)) ||
-            !table_reach(&caches, CACHES_COLOUR + end * sizeof(struct cache))) {
+            !table_reach(&caches, end * sizeof(struct cache))) {
             return NULL;
         }
     } while (!atomic_compare_exchange_weak_explicit(&opened, &number, number + 1,

@@ -44,13 +44,25 @@ static bool signal_is_harmless(int signal_number)
            signal_number == SIGCONT || signal_number == SIGTSTP;
 }
 
-/* A program that signals itself without a handler, by raise or kill, wishes for the default: death.
+/* Who forked this process without exec; 0 in a process that was started by exec. */
+static pid_t forked_by;
+
+void handler_after_fork(void)
+{
+    forked_by = getppid();
+}
+
+/*
+ * Who signals itself without a handler, by raise or kill, wishes for the default: death. So does a
+ * parent that signals a child that it forked and that has set no handler yet: redis ends its
+ * snapshot child in this way, and then waits for it.
  */
 static bool handler_is_own_wish(int signal_number, const siginfo_t *info,
                                 const struct sigaction *program)
 {
     bool by_call = info->si_code == SI_USER || info->si_code == SI_TKILL;
-    return by_call && info->si_pid == getpid() && program->sa_handler == SIG_DFL &&
+    bool by_family = info->si_pid == getpid() || (info->si_pid != 0 && info->si_pid == forked_by);
+    return by_call && by_family && program->sa_handler == SIG_DFL &&
            !signal_is_harmless(signal_number);
 }
 

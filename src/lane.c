@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "lane.h"
 
+#include "colour.h"
 #include "os.h"
 #include "reserve.h"
 #include "table.h"
@@ -31,15 +32,10 @@ static uint32_t lane_slots(size_t stride, unsigned shift)
     return slots < STACK_NUMBERS ? (uint32_t)slots : STACK_NUMBERS;
 }
 
-/*
- * Where a bucket's cards and links begin in their tables. Slots begin at pages, and so would all
- * tables: then the first lines of the buffers, which every server writes, and the cards of the
- * slots that are used most would share one set of the first-level cache, of 64. So each bucket
- * begins four lines further, and none at a page.
- */
+/* Where a bucket's cards and links begin in their tables. */
 static size_t lane_colour(unsigned bucket)
 {
-    return (size_t)(1 + 4 * bucket) * CACHE_LINE;
+    return COLOUR_CARDS + COLOUR_BUCKET * (size_t)bucket;
 }
 
 /* One card more than slots: the tail of the lane, too short for a slot, has one that is never used.

@@ -45,9 +45,11 @@ static inline bool pool_is_large(unsigned bucket)
     return bucket >= pool_first_large;
 }
 
-/* Ends the process with one line that says what the card of `address` says: it is not a live slot.
+/*
+ * Ends the process with one line that says what the card of `address` says: it is not a live slot.
+ * Not declared noreturn, and called last: so it is a jump, and free needs no stack frame for it.
  */
-INTERNAL void pool_die(const char *call, const void *address) __attribute__((noreturn, cold));
+INTERNAL COLD void pool_die(const char *call, const void *address);
 
 /* Writes a taken slot's card; `was`, unless NULL, gets what it said before. */
 FAST_PATH void pool_mark(struct card *card, size_t request, uint32_t *was)
@@ -66,7 +68,7 @@ FAST_PATH void pool_mark(struct card *card, size_t request, uint32_t *was)
  */
 FAST_PATH void *pool_take(unsigned bucket, size_t request, uint32_t *was)
 {
-    struct cache_bin *bin = &cache_mine->bin[bucket];
+    struct cache_bin *bin = cache_bin_of(cache_mine, bucket);
     void *slot = cache_pop(bin);
     if (LIKELY(slot != NULL)) {
         pool_mark(lane_card(bucket, slot), request, was);
@@ -110,10 +112,11 @@ INTERNAL void pool_give_slow(void *slot, unsigned bucket, uint32_t number);
 FAST_PATH void pool_give(const char *call, void *address)
 {
     struct place place = lane_find(address);
-    struct card *card = &lanes.lane[place.bucket].cards[place.slot];
+    struct card *card = &lane_of(place.bucket)->cards[place.slot];
     uint32_t freed;
     if (UNLIKELY(!place.exact || !card_free(card_read(card), &freed))) {
         pool_die(call, address);
+        return;
     }
     card_write(card, freed);
     /*
@@ -122,7 +125,7 @@ FAST_PATH void pool_give(const char *call, void *address)
      * else does.
      */
     __builtin_prefetch(address, 1);
-    struct cache_bin *bin = &cache_mine->bin[place.bucket];
+    struct cache_bin *bin = cache_bin_of(cache_mine, place.bucket);
     if (UNLIKELY(!cache_push(bin, address))) {
         pool_give_slow(address, place.bucket, place.slot);
         return;
@@ -134,7 +137,7 @@ FAST_PATH void pool_give(const char *call, void *address)
 static inline struct card *pool_card(const char *call, const void *address)
 {
     struct place place = lane_find(address);
-    struct card *card = &lanes.lane[place.bucket].cards[place.slot];
+    struct card *card = &lane_of(place.bucket)->cards[place.slot];
     if (UNLIKELY(!place.exact || card_state(card_read(card)) != CARD_LIVE)) {
         pool_die(call, address);
     }
