@@ -92,7 +92,6 @@ static void birth_after_fork(void)
         pool_adopt();
     }
     dump_after_fork();
-    handler_after_fork();
 }
 
 /*

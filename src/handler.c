@@ -44,13 +44,7 @@ static bool signal_is_harmless(int signal_number)
            signal_number == SIGCONT || signal_number == SIGTSTP;
 }
 
-/* Who forked this process without exec; 0 in a process that was started by exec. */
-static pid_t forked_by;
-
-void handler_after_fork(void)
-{
-    forked_by = getppid();
-}
+static pid_t born; /* the process that was started by exec, and ran the constructor */
 
 /*
  * Who signals itself without a handler, by raise or kill, wishes for the default: death. So does a
@@ -61,7 +55,7 @@ static bool handler_is_own_wish(int signal_number, const siginfo_t *info,
                                 const struct sigaction *program)
 {
     bool by_call = info->si_code == SI_USER || info->si_code == SI_TKILL;
-    bool by_family = info->si_pid == getpid() || (info->si_pid != 0 && info->si_pid == forked_by);
+    bool by_family = info->si_pid == getpid() || (getpid() != born && info->si_pid == getppid());
     return by_call && by_family && program->sa_handler == SIG_DFL &&
            !signal_is_harmless(signal_number);
 }
@@ -119,6 +113,7 @@ static int handler_install(int signal_number, const struct sigaction *wanted)
 void handler_open(int signal_number)
 {
     struct sigaction present;
+    born = getpid();
     if (signal_number == 0 || __sigaction(signal_number, NULL, &present) != 0) {
         return;
     }

@@ -17,9 +17,6 @@
 /* At birth: takes the signal over, unless it is ignored (then so it stays). 0: none. */
 INTERNAL void handler_open(int signal_number);
 
-/* In the child of a fork: notes who the parent is. */
-INTERNAL void handler_after_fork(void);
-
 /* sigaction(2), for any signal; on ours by the rules above. */
 INTERNAL int handler_set(int signal_number, const struct sigaction *wanted,
                          struct sigaction *former);
