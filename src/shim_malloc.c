@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "attributes.h"
 #include "os.h"
@@ -173,6 +174,27 @@ EXPORTED void free_aligned_sized(void *address, size_t alignment, size_t size)
     (void)alignment;
     (void)size;
     route_give("free_aligned_sized", address);
+}
+
+static char *copy_string(const char *string, size_t length)
+{
+    char *copy = route_take(length + 1);
+    if (copy != NULL) {
+        memcpy(copy, string, length);
+        copy[length] = '\0';
+    }
+    return copy;
+}
+
+/* mimalloc 3 exports these two; from there they would lead past us. */
+EXPORTED char *strdup(const char *string)
+{
+    return copy_string(string, strlen(string));
+}
+
+EXPORTED char *strndup(const char *string, size_t limit)
+{
+    return copy_string(string, strnlen(string, limit));
 }
 
 /* The same function under another name: SunOS's and glibc's; mimalloc exports them, so they must

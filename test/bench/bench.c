@@ -1,0 +1,104 @@
+/* Runs one row of the benchmark, with whatever allocator was preloaded into the process. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ *     LD_PRELOAD=ALLOCATOR bench ROW [ARGUMENT]
+ *
+ * A process a row, so that no row inherits the free memory of the one before it. Nothing here
+ * knows any allocator: the rows call malloc, realloc and free.
+ */
+#define _GNU_SOURCE
+#include "bench.h"
+#include "processor.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct row {
+    const char *name;
+    void (*measure)(const char *argument);
+    const char *argument;
+    bool places_itself; /* has several threads, and says itself where they run */
+};
+
+static const struct row rows[] = {
+    {.name = "pair", .measure = row_pair, .argument = "KIBIBYTES"},
+    {.name = "window", .measure = row_window, .argument = "LIVE-BUFFERS"},
+    {.name = "mix", .measure = row_mix},
+    {.name = "handoff", .measure = row_handoff, .places_itself = true},
+    {.name = "conns", .measure = row_conns, .places_itself = true},
+    {.name = "burst", .measure = row_burst},
+    {.name = "span", .measure = row_span},
+    {.name = "grow", .measure = row_grow},
+    {.name = "cow", .measure = row_cow},
+    {.name = "small", .measure = row_small},
+    {.name = "load", .measure = row_load, .argument = "LIBRARY"},
+};
+
+enum { ROWS = sizeof rows / sizeof rows[0] };
+
+void bench_report(const char *row, double value, const char *unit)
+{
+    printf("%s %.6g %s\n", row, value, unit);
+}
+
+void bench_fail(const char *what)
+{
+    fprintf(stderr, "bench: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+unsigned long bench_number(const char *text)
+{
+    char *end;
+    errno = 0;
+    unsigned long number = strtoul(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || number == 0) {
+        errno = EINVAL;
+        bench_fail(text);
+    }
+    return number;
+}
+
+/* Which object answers malloc and free. A preload that the dynamic linker could not open is one
+ * ignored line on standard error, so each run says for itself what it has measured. */
+static void report_origin(const char *name)
+{
+    Dl_info info;
+    void *address = dlsym(RTLD_DEFAULT, name);
+    if (address == NULL || dladdr(address, &info) == 0)
+        bench_fail(name);
+    printf("origin %s %s\n", name, info.dli_fname);
+}
+
+static int usage(void)
+{
+    fputs("usage: bench ROW [ARGUMENT]\nrows:\n", stderr);
+    for (unsigned i = 0; i < ROWS; i++)
+        fprintf(stderr, "  %s%s%s\n", rows[i].name, rows[i].argument ? " " : "",
+                rows[i].argument ? rows[i].argument : "");
+    return 2;
+}
+
+int main(int count, char **arguments)
+{
+    if (count < 2)
+        return usage();
+    for (unsigned i = 0; i < ROWS; i++) {
+        if (strcmp(arguments[1], rows[i].name) != 0)
+            continue;
+        if (count != (rows[i].argument ? 3 : 2))
+            return usage();
+        if (!rows[i].places_itself)
+            processor_pin(0);
+        rows[i].measure(rows[i].argument ? arguments[2] : NULL);
+        report_origin("malloc");
+        report_origin("free");
+        return fflush(stdout) == 0 ? 0 : 1;
+    }
+    return usage();
+}

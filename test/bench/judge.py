@@ -1,0 +1,104 @@
+# Turns the figures of all rounds into medians, ratios and verdicts.
+# SPDX-License-Identifier: BSD-2-Clause
+"""Ratios are taken within a round, then their median: a slow minute of the machine cancels out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+
+from rows import BEST, Figure
+
+OURS = "sockmalloc"
+
+
+class Results:
+    """What each allocator took for each figure, round by round."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, dict[str, dict[int, float]]] = {}
+
+    def add(self, round_number: int, allocator: str, figures: dict[str, float]) -> None:
+        for figure, value in figures.items():
+            by_allocator = self._values.setdefault(figure, {})
+            by_allocator.setdefault(allocator, {})[round_number] = value
+
+    def median(self, figure: str, allocator: str) -> float:
+        return median(self._values[figure][allocator].values())
+
+    def ratios(self, figure: str, other: str) -> list[float]:
+        """Ours over the other's, in each round that both ran; none where the other took nothing."""
+        ours = self._values[figure][OURS]
+        theirs = self._values[figure][other]
+        return [ours[r] / theirs[r] for r in sorted(ours) if theirs.get(r, 0) > 0]
+
+    def best_peer(self, figure: str) -> str:
+        peers = [name for name in self._values[figure] if name != OURS]
+        return min(peers, key=lambda name: self.median(figure, name))
+
+    def as_json(self) -> dict[str, dict[str, list[float]]]:
+        return {
+            figure: {name: list(by_round.values()) for name, by_round in by_allocator.items()}
+            for figure, by_allocator in self._values.items()
+        }
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How one figure of ours stands to the peers, and to its bound if it has one."""
+
+    figure: Figure
+    ours: float
+    best: str
+    best_took: float
+    ratios: list[float]
+    bound: str
+    measured: float | None
+    word: str
+
+    @property
+    def is_ratio(self) -> bool:
+        return self.figure.bound is not None and self.figure.bound.against is not None
+
+
+def _bounded(results: Results, figure: Figure, best: str) -> tuple[str, float | None]:
+    bound = figure.bound
+    if bound is None:
+        return "-", None
+    if bound.against is None:
+        return f"{bound.limit:g} {figure.unit}", results.median(figure.name, OURS)
+    against = best if bound.against == BEST else bound.against
+    text = f"{bound.limit:.2f} of {bound.against}"
+    ratios = results.ratios(figure.name, against)
+    return text, median(ratios) if ratios else None
+
+
+def can_judge(figure: Figure, peers: set[str], all_peers: set[str]) -> bool:
+    """A bound that names a peer is judged beside that peer, the best one beside all of them."""
+    bound = figure.bound
+    if bound is None or bound.against is None:
+        return True
+    return all_peers <= peers if bound.against == BEST else bound.against in peers
+
+
+def judge(results: Results, figure: Figure, judgeable: bool) -> Verdict:
+    best = results.best_peer(figure.name)
+    text, measured = _bounded(results, figure, best) if judgeable else ("-", None)
+    if figure.bound is None:
+        word = "-"
+    elif not judgeable:
+        word = "not judged"
+    elif measured is not None and round(measured, 3) <= figure.bound.limit:
+        word = "ok"
+    else:
+        word = "over"
+    return Verdict(
+        figure=figure,
+        ours=results.median(figure.name, OURS),
+        best=best,
+        best_took=results.median(figure.name, best),
+        ratios=results.ratios(figure.name, best) if figure.has_ratio else [],
+        bound=text,
+        measured=measured,
+        word=word,
+    )

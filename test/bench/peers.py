@@ -1,0 +1,131 @@
+# The allocators to be beaten: finds their libraries, and installs Debian's packages of the missing.
+# SPDX-License-Identifier: BSD-2-Clause
+"""A peer that cannot be had ends the run: a table without it would flatter."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class Missing(Exception):
+    """A peer is not there and could not be installed."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """An allocator by its name, the file names that its library may have, and its package."""
+
+    name: str
+    libraries: tuple[str, ...] = ()
+    package: str = ""
+
+
+@dataclass(frozen=True)
+class Allocator:
+    """What is measured: a library to preload (none for the C library's own), and its version."""
+
+    name: str
+    library: Path | None
+    version: str
+
+
+PEERS = (
+    Peer("glibc"),
+    Peer("jemalloc", ("libjemalloc.so.2",), "libjemalloc2"),
+    Peer("tcmalloc", ("libtcmalloc_minimal.so.4",), "libtcmalloc-minimal4"),
+    Peer("mimalloc", ("libmimalloc.so.2.0", "libmimalloc.so.2"), "libmimalloc2.0"),
+    Peer("tbbmalloc", ("libtbbmalloc_proxy.so.2",), "libtbbmalloc2"),
+)
+
+
+def chosen(names: list[str] | None) -> list[Peer]:
+    known = {peer.name: peer for peer in PEERS}
+    if names is None:
+        return list(PEERS)
+    for name in names:
+        if name not in known:
+            raise ValueError(f"no peer is called {name}; there are: {', '.join(known)}")
+    return [peer for peer in PEERS if peer.name in names]
+
+
+def _linker_cache() -> dict[str, Path]:
+    """What the dynamic linker would find, by file name. Only root has ldconfig on the path."""
+    command = shutil.which("ldconfig", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    if command is None:
+        return {}
+    listing = subprocess.run([command, "-p"], capture_output=True, text=True, check=True).stdout
+    cache: dict[str, Path] = {}
+    for line in listing.splitlines():
+        name, arrow, path = line.partition(" => ")
+        if arrow:
+            cache.setdefault(name.split()[0], Path(path))
+    return cache
+
+
+def _find(peer: Peer, cache: dict[str, Path]) -> Path | None:
+    """The directory of this architecture first: the cache also lists foreign ones."""
+    multiarch = sysconfig.get_config_var("MULTIARCH") or f"{os.uname().machine}-linux-gnu"
+    for name in peer.libraries:
+        for directory in (Path("/usr/lib") / multiarch, Path("/lib") / multiarch):
+            if (directory / name).exists():
+                return directory / name
+        if name in cache and cache[name].exists():
+            return cache[name]
+    return None
+
+
+def _install(packages: list[str]) -> None:
+    print(f"bench: installing {' '.join(packages)}", file=sys.stderr, flush=True)
+    become_root = [] if os.geteuid() == 0 else ["sudo"]
+    apt = [*become_root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y"]
+    install = [*apt, "install", "--no-install-recommends", *packages]
+    # What it prints belongs with the progress, not with the result.
+    try:
+        if subprocess.run(install, stdout=sys.stderr).returncode != 0:
+            subprocess.run([*apt, "update"], stdout=sys.stderr)
+            subprocess.run(install, stdout=sys.stderr)
+    except OSError as error:
+        raise Missing(f"cannot install {' '.join(packages)}: {error}") from error
+
+
+def _version(peer: Peer, library: Path) -> str:
+    """The package's version, if this very file is out of that package."""
+    query = ["dpkg-query", "--show", "--showformat=${Version}", peer.package]
+    listing = ["dpkg-query", "--listfiles", peer.package]
+    try:
+        version = subprocess.run(query, capture_output=True, text=True)
+        files = subprocess.run(listing, capture_output=True, text=True).stdout.splitlines()
+    except OSError:
+        return "unknown version"
+    target = library.resolve()
+    if version.returncode == 0 and any(Path(f).resolve() == target for f in files if ".so" in f):
+        return f"{peer.package} {version.stdout}"
+    return "unknown version"
+
+
+def ready(peers: list[Peer]) -> list[Allocator]:
+    """All of these with their libraries, installed where need be; Missing if one cannot be had."""
+    cache = _linker_cache()
+    absent = [p for p in peers if p.libraries and _find(p, cache) is None]
+    if absent:
+        _install([peer.package for peer in absent])
+        cache = _linker_cache()
+    allocators = []
+    for peer in peers:
+        if not peer.libraries:
+            allocators.append(Allocator(peer.name, None, os.confstr("CS_GNU_LIBC_VERSION") or ""))
+            continue
+        library = _find(peer, cache)
+        if library is None:
+            raise Missing(
+                f"the peer {peer.name} is missing: no {' or '.join(peer.libraries)} found, "
+                f"and the package {peer.package} could not be installed"
+            )
+        allocators.append(Allocator(peer.name, library, _version(peer, library)))
+    return allocators

@@ -1,0 +1,27 @@
+/* Pins threads to processors, counted among those that the program was given at its start. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#define _GNU_SOURCE
+#include "processor.h"
+
+#include "bench.h"
+
+#include <sched.h>
+
+void processor_pin(unsigned which)
+{
+    /* Read once, since a thread inherits what its creator was pinned to; the first call is before
+     * there are threads. */
+    static cpu_set_t given;
+    if (CPU_COUNT(&given) == 0 && sched_getaffinity(0, sizeof given, &given) != 0)
+        bench_fail("sched_getaffinity");
+    for (size_t processor = 0; processor < CPU_SETSIZE; processor++) {
+        if (!CPU_ISSET(processor, &given) || which-- != 0)
+            continue;
+        cpu_set_t only;
+        CPU_ZERO(&only);
+        CPU_SET(processor, &only);
+        if (sched_setaffinity(0, sizeof only, &only) != 0)
+            bench_fail("sched_setaffinity");
+        return;
+    }
+}

@@ -1,0 +1,86 @@
+/* The row `conns`: a thousand threads serve requests that need three buffers each. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Between two requests a thread lets the others run, as one does that waits for its client: most
+ * of the threads are idle at any time, and the peak shows what the allocator keeps for each of
+ * them. One operation is a malloc, one byte written, and a free, with its third of the thread
+ * switch.
+ */
+#include "bench.h"
+#include "clock.h"
+#include "sizes.h"
+#include "touch.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { THREADS = 1000, REQUESTS = 100, BUFFERS = 3, STACK_BYTES = 64 * 1024 };
+
+static struct step steps[STEPS];
+static pthread_t threads[THREADS];
+static pthread_barrier_t barrier;
+
+static void *serve(void *argument)
+{
+    /* A prime apart: no two threads ask for the same sizes at the same time. */
+    unsigned next = (unsigned)(uintptr_t)argument * 1009;
+    pthread_barrier_wait(&barrier);
+    for (unsigned request = 0; request < REQUESTS; request++) {
+        void *buffers[BUFFERS];
+        for (unsigned i = 0; i < BUFFERS; i++) {
+            buffers[i] = malloc(steps[next++ % STEPS].size);
+            touch_first(buffers[i]);
+        }
+        for (unsigned i = 0; i < BUFFERS; i++)
+            free(buffers[i]);
+        sched_yield();
+    }
+    pthread_barrier_wait(&barrier);
+    return NULL;
+}
+
+/* The most memory that this program ever held, in MiB. Not getrusage: its figure is inherited over
+ * exec from the program that started this one. */
+static double peak_mebibytes(void)
+{
+    char line[128];
+    unsigned long kibibytes = 0;
+    FILE *status = fopen("/proc/self/status", "r");
+    if (status == NULL)
+        bench_fail("/proc/self/status");
+    while (fgets(line, sizeof line, status) != NULL)
+        if (strncmp(line, "VmHWM:", 6) == 0)
+            kibibytes = strtoul(line + 6, NULL, 10);
+    fclose(status);
+    if (kibibytes == 0)
+        bench_fail("VmHWM in /proc/self/status");
+    return (double)kibibytes / 1024;
+}
+
+void row_conns(const char *argument)
+{
+    (void)argument;
+    pthread_attr_t attributes;
+    sizes_mix(steps, 1);
+    pthread_barrier_init(&barrier, NULL, THREADS + 1);
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    for (uintptr_t i = 0; i < THREADS; i++) {
+        errno = pthread_create(&threads[i], &attributes, serve, (void *)i);
+        if (errno != 0)
+            bench_fail("conns: pthread_create");
+    }
+    pthread_barrier_wait(&barrier);
+    int64_t start = clock_wall();
+    pthread_barrier_wait(&barrier);
+    int64_t elapsed = clock_wall() - start;
+    for (unsigned i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    bench_report("conns", (double)elapsed / ((double)THREADS * REQUESTS * BUFFERS), "ns");
+    bench_report("conns.peak", peak_mebibytes(), "MiB");
+}

@@ -1,0 +1,140 @@
+/* The row `handoff`: one thread allocates and fills, another frees. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * One operation is a malloc, one byte written in each page, the way through a bounded ring, and the
+ * free. They are measured in parts of which the median counts: how far the threads are apart
+ * differs from one moment to the next, and one that loses its processor holds up both. The page
+ * faults are those of the whole process, for 200,000 operations: an allocator that does not get the
+ * memory back from the freeing thread pays for new pages each time.
+ */
+#include "bench.h"
+#include "clock.h"
+#include "processor.h"
+#include "sizes.h"
+#include "touch.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+enum {
+    RING = 256,
+    PART = 20000,
+    LEAST_PARTS = 5,
+    MOST_PARTS = 1000,
+    FAULTS_IN = 200000,
+    PATIENCE = 200,
+    ENOUGH_NANOSECONDS = 400 * 1000 * 1000,
+};
+
+/* Each side has a cache line of its own and remembers what it last saw of the other's, so that the
+ * ring costs little beside the allocator. */
+struct ring {
+    alignas(64) atomic_uint produced;
+    unsigned consumed_seen;
+    alignas(64) atomic_uint consumed;
+    unsigned produced_seen;
+    alignas(64) void *place[RING];
+};
+
+static struct ring ring;
+static struct step steps[STEPS];
+
+/* Waits until `counter` is no longer `old`. On a machine with one processor free the other thread
+ * can only move when this one lets it. */
+static unsigned await(atomic_uint *counter, unsigned old)
+{
+    for (unsigned turn = 0;; turn++) {
+        unsigned now = atomic_load_explicit(counter, memory_order_acquire);
+        if (now != old)
+            return now;
+        if (turn >= PATIENCE)
+            sched_yield();
+    }
+}
+
+static void ring_put(unsigned index, void *buffer)
+{
+    if (index - ring.consumed_seen == RING)
+        ring.consumed_seen = await(&ring.consumed, ring.consumed_seen);
+    ring.place[index % RING] = buffer;
+    atomic_store_explicit(&ring.produced, index + 1, memory_order_release);
+}
+
+static void *ring_take(unsigned index)
+{
+    if (index == ring.produced_seen)
+        ring.produced_seen = await(&ring.produced, ring.produced_seen);
+    void *buffer = ring.place[index % RING];
+    atomic_store_explicit(&ring.consumed, index + 1, memory_order_release);
+    return buffer;
+}
+
+/* Frees until the NULL that ends the run. */
+static void *consume(void *argument)
+{
+    void *buffer;
+    processor_pin(1);
+    for (unsigned i = 0; (buffer = ring_take(i)) != NULL; i++)
+        free(buffer);
+    return argument;
+}
+
+static unsigned produce(unsigned from, unsigned count)
+{
+    for (unsigned i = from; i < from + count; i++) {
+        size_t size = steps[i % STEPS].size;
+        void *buffer = malloc(size);
+        touch_pages(buffer, size);
+        ring_put(i, buffer);
+    }
+    return from + count;
+}
+
+static long minor_faults(void)
+{
+    struct rusage usage;
+    if (getrusage(RUSAGE_SELF, &usage) != 0)
+        bench_fail("getrusage");
+    return usage.ru_minflt;
+}
+
+static int compare(const void *left, const void *right)
+{
+    int64_t a = *(const int64_t *)left;
+    int64_t b = *(const int64_t *)right;
+    return (a > b) - (a < b);
+}
+
+void row_handoff(const char *argument)
+{
+    (void)argument;
+    pthread_t consumer;
+    int64_t times[MOST_PARTS];
+    unsigned parts = 0;
+    sizes_mix(steps, 1);
+    processor_pin(0);
+    errno = pthread_create(&consumer, NULL, consume, NULL);
+    if (errno != 0)
+        bench_fail("handoff: pthread_create");
+    unsigned next = produce(0, PART);
+    long faults = minor_faults();
+    int64_t start = clock_wall();
+    int64_t now = start;
+    while (parts < LEAST_PARTS || (now - start < ENOUGH_NANOSECONDS && parts < MOST_PARTS)) {
+        next = produce(next, PART);
+        times[parts] = clock_wall() - now;
+        now += times[parts++];
+    }
+    faults = minor_faults() - faults;
+    ring_put(next, NULL);
+    pthread_join(consumer, NULL);
+    qsort(times, parts, sizeof times[0], compare);
+    bench_report("handoff", (double)times[parts / 2] / PART, "ns");
+    bench_report("handoff.faults", (double)faults * FAULTS_IN / ((double)parts * PART), "faults");
+}

@@ -1,0 +1,48 @@
+/* The row `span`: how many pages a buffer lies on, over the fewest that could hold it. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * A server that fills its buffer touches every page on which the buffer lies, and the kernel pins
+ * these when it sends from them; a header in front of the buffer makes it one more. The mean is
+ * over the sizes of the mix, each counted once, over many live buffers of each.
+ */
+#include "bench.h"
+#include "sizes.h"
+#include "touch.h"
+
+#include <stdlib.h>
+
+enum { BUFFERS = 1024 };
+
+static struct step steps[STEPS];
+
+static unsigned long pages_spanned(uintptr_t address, size_t size)
+{
+    return (address + size - 1) / PAGE - address / PAGE + 1;
+}
+
+void row_span(const char *argument)
+{
+    (void)argument;
+    double sum[MIX_SIZES] = {0};
+    unsigned count[MIX_SIZES] = {0};
+    double total = 0;
+    sizes_mix(steps, 1);
+    for (unsigned i = 0; i < BUFFERS; i++) {
+        size_t size = steps[i].size;
+        void *buffer = malloc(size); /* never freed: every address is another */
+        touch_first(buffer);
+        unsigned which = 0;
+        while (mix_shares[which].size != size)
+            which++;
+        sum[which] +=
+            (double)pages_spanned((uintptr_t)buffer, size) / (double)pages_spanned(0, size);
+        count[which]++;
+    }
+    for (unsigned i = 0; i < MIX_SIZES; i++) {
+        if (count[i] == 0)
+            bench_fail("span: a size of the mix was never drawn");
+        total += sum[i] / count[i];
+    }
+    bench_report("span", total / MIX_SIZES, "pages/page");
+}

@@ -1,0 +1,63 @@
+/* The rows `window` and `small`: a random one of many live buffers is replaced. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * One operation is one replacement: a free, a malloc, and one byte written. `small` has sizes that
+ * no pool serves; it shows what the way past the pools costs.
+ */
+#include "bench.h"
+#include "clock.h"
+#include "sizes.h"
+#include "touch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { MOST_LIVE = 4096, SMALL_LIVE = 1024, REPLACEMENTS = 2048 };
+
+struct window {
+    void *live[MOST_LIVE];
+    unsigned next;
+};
+
+static struct step steps[STEPS];
+static struct window window;
+
+static void replace_batch(void *state)
+{
+    struct window *w = state;
+    for (unsigned i = 0; i < REPLACEMENTS; i++) {
+        const struct step *step = &steps[w->next++ % STEPS];
+        void **place = &w->live[step->place];
+        free(*place);
+        *place = malloc(step->size);
+        touch_first(*place);
+    }
+}
+
+static double replace_measure(unsigned live)
+{
+    for (unsigned i = 0; i < live; i++) {
+        window.live[i] = malloc(steps[i % STEPS].size);
+        touch_first(window.live[i]);
+    }
+    return clock_steady(replace_batch, &window, REPLACEMENTS);
+}
+
+void row_window(const char *argument)
+{
+    char name[32];
+    unsigned long live = bench_number(argument);
+    if (live > MOST_LIVE)
+        bench_fail("window: too many live buffers");
+    sizes_mix(steps, (unsigned)live);
+    snprintf(name, sizeof name, "window.%lu", live);
+    bench_report(name, replace_measure((unsigned)live), "ns");
+}
+
+void row_small(const char *argument)
+{
+    (void)argument;
+    sizes_small(steps, SMALL_LIVE);
+    bench_report("small", replace_measure(SMALL_LIVE), "ns");
+}

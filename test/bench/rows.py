@@ -1,0 +1,96 @@
+# The rows of the benchmark: how each is run, what it prints, and what it must not exceed.
+# SPDX-License-Identifier: BSD-2-Clause
+"""One table. To add a row, add a line here and a C file beside this one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+BEST = "the best peer"
+
+
+@dataclass(frozen=True)
+class Bound:
+    """At most `limit` times what `against` took; without `against`, at most `limit` itself."""
+
+    limit: float
+    against: str | None = None
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number that a row prints. Of every figure, less is better.
+
+    A figure that is next to nothing for the best of the peers has no ratio that means anything."""
+
+    name: str
+    unit: str
+    bound: Bound | None = None
+    has_ratio: bool = True
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run of the program under one allocator; `most_rounds` spares the run its slow rows."""
+
+    command: tuple[str, ...]
+    figures: tuple[Figure, ...]
+    most_rounds: int | None = None
+
+    @property
+    def name(self) -> str:
+        return self.figures[0].name.removesuffix(".first")
+
+    @property
+    def group(self) -> str:
+        return self.command[0]
+
+
+def pair(kibibytes: int, name: str, bound: Bound) -> Row:
+    return Row(("pair", str(kibibytes)), (Figure(f"pair.{name}", "ns", bound),))
+
+
+def window(live: int) -> Row:
+    return Row(("window", str(live)), (Figure(f"window.{live}", "ns", Bound(1.00, BEST)),))
+
+
+# The row that takes the library as an argument, because it measures another program than itself.
+PRELOADS_BY_ITSELF = "load"
+
+ROWS = (
+    pair(4, "4k", Bound(1.05, BEST)),
+    pair(16, "16k", Bound(1.05, BEST)),
+    pair(64, "64k", Bound(1.05, BEST)),
+    pair(256, "256k", Bound(1.00, "glibc")),
+    pair(1024, "1m", Bound(1.00, "glibc")),
+    pair(4096, "4m", Bound(1.00, "glibc")),
+    window(256),
+    window(2048),
+    Row(("mix",), (Figure("mix", "ns", Bound(1.10, BEST)),)),
+    Row(
+        ("handoff",),
+        (Figure("handoff", "ns", Bound(1.10, BEST)), Figure("handoff.faults", "faults")),
+    ),
+    Row(("conns",), (Figure("conns", "ns"), Figure("conns.peak", "MiB"))),
+    Row(
+        ("burst",),
+        (Figure("burst.first", "s"), Figure("burst.third", "s"), Figure("burst.rss", "MiB")),
+        most_rounds=3,
+    ),
+    Row(("span",), (Figure("span", "pages/page", Bound(1.00)),)),
+    Row(("grow",), (Figure("grow", "us"),)),
+    Row(("cow",), (Figure("cow", "pages", Bound(40)),)),
+    Row(("small",), (Figure("small", "ns", Bound(1.10, "mimalloc")),)),
+    Row(("load",), (Figure("load", "ms", Bound(1.0), has_ratio=False),)),
+)
+
+
+def chosen(names: list[str] | None) -> list[Row]:
+    """The rows of these names; a group's name (`pair`, `window`) stands for all of the group."""
+    if names is None:
+        return list(ROWS)
+    for name in names:
+        if not any(name in (row.name, row.group) for row in ROWS):
+            known = ", ".join(dict.fromkeys(n for row in ROWS for n in (row.group, row.name)))
+            raise ValueError(f"no row is called {name}; there are: {known}")
+    return [row for row in ROWS if row.name in names or row.group in names]

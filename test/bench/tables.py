@@ -1,0 +1,68 @@
+# Lays the results out as the two tables that a person reads.
+# SPDX-License-Identifier: BSD-2-Clause
+"""Columns as wide as what stands in them; numbers with three digits that say something."""
+
+from __future__ import annotations
+
+from statistics import median
+
+from judge import Results, Verdict
+from rows import Figure
+
+
+def number(value: float) -> str:
+    if abs(value) >= 100:
+        return f"{value:.0f}"
+    if abs(value) >= 10:
+        return f"{value:.1f}"
+    return f"{value:.2f}"
+
+
+def _lay_out(lines: list[list[str]], left: set[int]) -> str:
+    """The first line is the heading; columns in `left` are aligned to the left, others right."""
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    laid_out = []
+    for line in lines:
+        cells = [
+            cell.ljust(width) if column in left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths))
+        ]
+        laid_out.append("  ".join(cells).rstrip())
+    return "\n".join(laid_out)
+
+
+def figures_table(results: Results, figures: list[Figure], names: list[str]) -> str:
+    lines = [["row", "unit", *names]]
+    for figure in figures:
+        medians = [number(results.median(figure.name, name)) for name in names]
+        lines.append([figure.name, figure.unit, *medians])
+    return _lay_out(lines, left={0, 1})
+
+
+def _measured(verdict: Verdict) -> str:
+    if verdict.measured is None:
+        return "-"
+    return f"{verdict.measured:.3f}" if verdict.is_ratio else number(verdict.measured)
+
+
+def verdicts_table(verdicts: list[Verdict]) -> str:
+    lines = [
+        ["row", "unit", "sockmalloc", "best", "peer", "ratio", "rounds", "at most", "is", "verdict"]
+    ]
+    for verdict in verdicts:
+        ratios = verdict.ratios
+        lines.append(
+            [
+                verdict.figure.name,
+                verdict.figure.unit,
+                number(verdict.ours),
+                number(verdict.best_took),
+                verdict.best,
+                f"{median(ratios):.3f}" if ratios else "-",
+                f"{min(ratios):.2f}-{max(ratios):.2f}" if ratios else "-",
+                verdict.bound,
+                _measured(verdict),
+                verdict.word,
+            ]
+        )
+    return _lay_out(lines, left={0, 1, 4, 7, 9})

@@ -1,0 +1,19 @@
+/* Reads a number as a person types it: decimal digits, with k or m behind them for KiB or MiB. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef DEMO_NUMBER_H
+#define DEMO_NUMBER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Reads the number at the start of `text`. Returns the characters it takes, or 0 if there is no
+ * number or it is larger than `largest`.
+ */
+size_t number_read(const char *text, uint64_t largest, uint64_t *value);
+
+/* The same for a text that must be a number and nothing else. */
+bool number_parse(const char *text, uint64_t smallest, uint64_t largest, uint64_t *value);
+
+#endif

@@ -1,0 +1,30 @@
+/* Computes the bytes of a body from the offset and the body's size. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "pattern.h"
+
+/*
+ * The top byte of a product with an odd constant: it changes with every offset and, for every power
+ * of two from a page up to the largest body, with the page too. So a page that came from another
+ * place, or another body, is seen.
+ */
+static unsigned char pattern_byte(uint64_t offset, uint64_t size)
+{
+    const uint64_t odd = 0x9e3779b97f4a7c15u;
+
+    return (unsigned char)(((offset + size * 0x10001u) * odd) >> 56);
+}
+
+void pattern_fill(unsigned char *bytes, size_t count, uint64_t offset, uint64_t size)
+{
+    for (size_t i = 0; i < count; i++)
+        bytes[i] = pattern_byte(offset + i, size);
+}
+
+size_t pattern_agree(const unsigned char *bytes, size_t count, uint64_t offset, uint64_t size)
+{
+    size_t i = 0;
+
+    while (i < count && bytes[i] == pattern_byte(offset + i, size))
+        i++;
+    return i;
+}

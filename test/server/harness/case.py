@@ -1,0 +1,172 @@
+"""The test case that all server tests derive from: servers, dumps of them, and what must hold."""
+# SPDX-License-Identifier: BSD-2-Clause
+import os
+import signal
+import tempfile
+import unittest
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from . import dump, waiting
+from .server import Server, start_on_free_ports
+
+# The library promises more; below this it would not be doing its job.
+LEAST_SHARE = 90.0
+DEADLINE_SECONDS = 100
+SETTLE_SECONDS = 20.0
+DUMP_SECONDS = 10.0
+
+Tables = dict[int, dump.Table]
+
+
+def _out_of_time(_number: int, _frame: object) -> None:
+    raise waiting.TooLate(f"the test took longer than {DEADLINE_SECONDS} s")
+
+
+class ServerCase(unittest.TestCase):
+    """Gives each test a directory of its own, a deadline, and servers that end with it."""
+
+    maxDiff = None
+
+    def setUp(self) -> None:
+        holder = tempfile.TemporaryDirectory(prefix="server-test-")
+        self.addCleanup(holder.cleanup)
+        self.directory = Path(holder.name)
+        self.dumps = self.directory / "dumps"
+        self.dumps.mkdir()
+        previous = signal.signal(signal.SIGALRM, _out_of_time)
+        self.addCleanup(signal.signal, signal.SIGALRM, previous)
+        signal.alarm(DEADLINE_SECONDS)
+        self.addCleanup(signal.alarm, 0)
+
+    # --- servers ---
+
+    def start(self, name: str, arguments: Sequence[str], **variables: str) -> Server:
+        """Starts a server whose dumps go to a file a process in self.dumps."""
+        variables = {"SOCKMALLOC_STATS": f"{self.dumps}/%p", **variables}
+        return self.start_plainly(name, arguments, **variables)
+
+    def start_plainly(self, name: str, arguments: Sequence[str], **variables: str) -> Server:
+        """Starts a server with these variables of the library's and no others."""
+        server = Server(name, arguments, self.directory, variables)
+        self.addCleanup(self._end, server)
+        return server
+
+    def start_on_ports(
+        self, start: Callable[[list[int]], Server], count: int = 1
+    ) -> tuple[Server, list[int]]:
+        """Starts a server on free ports, and makes sure that the library is in it."""
+        server, ports = start_on_free_ports(start, count)
+        self.assert_preloaded(server, [server.pid])
+        return server, ports
+
+    def stop(self, server: Server, signal_number: int = signal.SIGTERM) -> None:
+        """Ends the server as an administrator would, and holds it to a clean end."""
+        self.assertTrue(server.running(), f"{server.name} had ended:\n{server.last_words()}")
+        self.assert_ended_well(server, server.stop(signal_number))
+
+    def assert_ended_well(self, server: Server, status: int) -> None:
+        self.assertEqual(status, 0, f"exit status of {server.name}:\n{server.last_words()}")
+        self.assert_library_silent(server.output(), f"the output of {server.name}")
+
+    def _end(self, server: Server) -> None:
+        """The last resort, for tests that failed: those that passed saw their servers end."""
+        seen_to_end = server.status is not None
+        state = "still running" if server.running() else f"status {server.process.returncode}"
+        server.destroy()
+        self.assertTrue(
+            seen_to_end,
+            f"the test did not get to the end of {server.name} ({state}), which wrote:\n"
+            f"{server.last_words()}",
+        )
+
+    # --- dumps ---
+
+    def dump(self, pid: int, number: int = signal.SIGUSR1, path: Path | None = None) -> dump.Table:
+        """Sends the signal and returns the new dump that it brings."""
+        path = path or self.dumps / str(pid)
+
+        def complete() -> list[str]:
+            return dump.split(path.read_text()) if path.exists() else []
+
+        known = len(complete())
+        os.kill(pid, number)
+        waiting.until(
+            lambda: len(complete()) > known, f"no dump of process {pid} in {path}", DUMP_SECONDS
+        )
+        table = dump.parse(complete()[-1])
+        self.assertEqual(table.pid, pid)
+        return table
+
+    def dump_all(self, pids: Iterable[int], number: int = signal.SIGUSR1) -> Tables:
+        return {pid: self.dump(pid, number) for pid in pids}
+
+    def dump_at_rest(
+        self, ports: Iterable[int], pids: Sequence[int], number: int = signal.SIGUSR1
+    ) -> Tables:
+        """Dumps of servers that have closed every connection and come to rest."""
+        for port in ports:
+            open_still = f"the server still has connections on port {port}"
+            waiting.until(lambda: waiting.connections(port) == 0, open_still, SETTLE_SECONDS)
+        tables = self.dump_all(pids, number)
+
+        def unchanged() -> bool:
+            nonlocal tables
+            previous, tables = tables, self.dump_all(pids, number)
+            return all(previous[pid].live() == tables[pid].live() for pid in pids)
+
+        waiting.until(unchanged, "the server comes to rest", SETTLE_SECONDS)
+        return tables
+
+    # --- what must hold ---
+
+    def assert_preloaded(self, server: Server, pids: Iterable[int]) -> None:
+        for pid in pids:
+            self.assertTrue(
+                server.is_preloaded(pid), f"the library is not in {server.name}, process {pid}"
+            )
+
+    def assert_library_silent(self, text: str, where: str) -> None:
+        """Nothing that the library has to complain of may go unseen."""
+        said = [line for line in text.splitlines() if "sockmalloc" in line]
+        self.assertEqual(said, [], f"the library complained in {where}")
+
+    def assert_served(self, before: Tables, after: Tables, least_requests: int) -> None:
+        """The pools served nearly all bytes, of this load and of the processes' whole lives."""
+        self.assertEqual(before.keys(), after.keys())
+        load = dump.served_between(before.values(), after.values())
+        text = "\n".join(table.text for table in after.values())
+        self.assertGreaterEqual(load.requests, least_requests, f"too few requests\n{text}")
+        self.assertGreaterEqual(load.share(), LEAST_SHARE, f"{load}\n{text}")
+        self.assertGreaterEqual(dump.served(after.values()).share(), LEAST_SHARE, text)
+        for table in after.values():
+            if table.sum("requests"):
+                # Printed with two places, whether rounded or cut.
+                self.assertAlmostEqual(table.share, dump.served([table]).share(), delta=0.011)
+
+    def assert_ledgers(self, tables: Tables) -> None:
+        for table in tables.values():
+            self.assertEqual(dump.ledger_errors(table), [], table.text)
+
+    def assert_live_returns(self, before: Tables, number: int = signal.SIGUSR1) -> Tables:
+        """Waits until every bucket has as many live slots as before, and returns those dumps.
+
+        The ledger is held to close in them too, since the servers are at rest.
+        """
+        latest: Tables = {}
+
+        def settled() -> bool:
+            latest.update(self.dump_all(before, number))
+            return all(latest[pid].live() == before[pid].live() for pid in before)
+
+        try:
+            waiting.until(settled, "live slots return to what they were", SETTLE_SECONDS)
+        except waiting.TooLate as late:
+            pairs = (
+                f"--- before\n{before[pid].text}--- after\n{latest[pid].text}"
+                for pid in before
+                if pid in latest and latest[pid].live() != before[pid].live()
+            )
+            raise self.failureException(f"{late}\n" + "\n".join(pairs)) from None
+        self.assert_ledgers(latest)
+        return latest

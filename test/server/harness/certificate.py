@@ -1,0 +1,23 @@
+"""A certificate that signs itself, made for one test and trusted by that test alone."""
+# SPDX-License-Identifier: BSD-2-Clause
+import ssl
+import subprocess
+from pathlib import Path
+
+from . import settings
+
+
+class Certificate:
+    """Files for the server, and a context for the client that accepts nothing else."""
+
+    def __init__(self, directory: Path) -> None:
+        self.certificate = directory / "certificate.pem"
+        self.key = directory / "key.pem"
+        command = [settings.program("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes"]
+        command += ["-days", "2", "-subj", "/CN=localhost"]
+        command += ["-addext", "subjectAltName=IP:127.0.0.1"]
+        command += ["-out", str(self.certificate), "-keyout", str(self.key)]
+        subprocess.run(command, check=True, capture_output=True, timeout=60)
+
+    def client_context(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=str(self.certificate))

@@ -1,0 +1,134 @@
+"""Reads the table of statistics that the library writes on a signal."""
+# SPDX-License-Identifier: BSD-2-Clause
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+BUCKETS = ("4k", "8k", "16k", "32k", "64k", "128k", "256k", "512k", "1m", "2m", "4m")
+STOCKS = ("live", "cached", "depot", "purged", "carved")
+EVENTS = ("requests", "asked", "spilled", "spilled-asked")
+
+_BEGIN = re.compile(r"^sockmalloc \S+: statistics of (.+), process (\d+)$")
+_END = re.compile(r"^end of statistics of process (\d+)$")
+_SHARE = re.compile(r"^pools served (\d+(?:\.\d+)?) % of the bytes asked for in requests of ")
+
+
+class Malformed(AssertionError):
+    """The text is not a dump as the documentation describes it."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """One dump: a row a bucket, the row of totals, and the share that the library computed."""
+
+    program: str
+    pid: int
+    rows: dict[str, dict[str, int]]
+    total: dict[str, int]
+    share: float
+    text: str
+
+    def live(self) -> dict[str, int]:
+        return {bucket: row["live"] for bucket, row in self.rows.items()}
+
+    def sum(self, column: str) -> int:
+        return sum(row[column] for row in self.rows.values())
+
+
+def _row(fields: list[str], columns: list[str]) -> dict[str, int]:
+    if len(fields) != len(columns):
+        raise Malformed(f"{len(fields)} fields under {len(columns)} columns: {fields}")
+    row = {}
+    for column, field in zip(columns[1:], fields[1:]):
+        if field == "-":  # the sum of capacities would mean nothing
+            continue
+        if not field.isdecimal():
+            raise Malformed(f"{column} of {fields[0]} is no plain number: {field!r}")
+        row[column] = int(field)
+    return row
+
+
+def _share(lines: list[str]) -> float:
+    found = [match for match in map(_SHARE.match, lines) if match]
+    if len(found) != 1:
+        raise Malformed(f"{len(found)} lines say what the pools served")
+    return float(found[0][1])
+
+
+def parse(text: str) -> Table:
+    """Reads one whole dump, strictly."""
+    lines = text.splitlines()
+    begin = _BEGIN.match(lines[0]) if lines else None
+    end = _END.match(lines[-1]) if lines else None
+    if begin is None or end is None or begin[2] != end[1]:
+        raise Malformed(f"not one dump from its first to its last line:\n{text}")
+    columns = lines[1].split()
+    missing = {"bucket", "capacity", "peak", *STOCKS, *EVENTS} - set(columns)
+    if columns[0] != "bucket" or missing:
+        raise Malformed(f"columns are missing: {sorted(missing)}\n{lines[1]}")
+    body = [line.split() for line in lines[2 : 3 + len(BUCKETS)]]
+    names = [fields[0] if fields else "" for fields in body]
+    if names != [*BUCKETS, "total"]:
+        raise Malformed(f"the rows are {names}")
+    rows = {fields[0]: _row(fields, columns) for fields in body}
+    total = rows.pop("total")
+    return Table(begin[1], int(begin[2]), rows, total, _share(lines), text)
+
+
+def split(text: str) -> list[str]:
+    """The complete dumps in a file to which they are appended; the last may be unfinished."""
+    dumps: list[str] = []
+    pending: list[str] = []
+    for line in text.splitlines(keepends=True):
+        pending.append(line)
+        if line.endswith("\n") and _END.match(line.rstrip("\n")):
+            dumps.append("".join(pending))
+            pending = []
+    return dumps
+
+
+def ledger_errors(table: Table) -> list[str]:
+    """Where live + cached + depot + purged is not carved, or a total is not the sum of its rows."""
+    errors = []
+    for bucket, row in [*table.rows.items(), ("total", table.total)]:
+        known = row["live"] + row["cached"] + row["depot"] + row["purged"]
+        if known != row["carved"]:
+            errors.append(f"{bucket}: {known} slots are known of, {row['carved']} were carved")
+    for column in STOCKS + EVENTS:
+        said, known = table.total[column], table.sum(column)
+        if said != known:
+            errors.append(f"total: {column} is {said}, the rows say {known}")
+    return errors
+
+
+@dataclass(frozen=True)
+class Served:
+    """What the pools served and what was spilled, of the requests of a pool's size."""
+
+    requests: int
+    asked: int
+    spilled_asked: int
+
+    def share(self) -> float:
+        """In percent; no request at all is no success."""
+        whole = self.asked + self.spilled_asked
+        return 100.0 * self.asked / whole if whole else 0.0
+
+
+def served(tables: Iterable[Table]) -> Served:
+    """The sum over several processes, since they started."""
+    tables = list(tables)
+    return Served(*(sum(table.sum(name) for table in tables) for name in _SERVED))
+
+
+def served_between(before: Iterable[Table], after: Iterable[Table]) -> Served:
+    """The sum over several processes, between two dumps of each."""
+    first, second = served(before), served(after)
+    return Served(
+        second.requests - first.requests,
+        second.asked - first.asked,
+        second.spilled_asked - first.spilled_asked,
+    )
+
+
+_SERVED = ("requests", "asked", "spilled-asked")

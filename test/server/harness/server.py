@@ -1,0 +1,134 @@
+"""One server under the preloaded library: started, watched, and ended by its own pid."""
+# SPDX-License-Identifier: BSD-2-Clause
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from . import settings, waiting
+
+STOP_SECONDS = 15.0
+START_SECONDS = 20.0
+PORT_ATTEMPTS = 5
+
+
+def _environment() -> dict[str, str]:
+    """Our own environment without what would configure the library, or preload it into helpers."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name != "LD_PRELOAD" and not name.startswith("SOCKMALLOC_")
+    }
+
+
+def _command(arguments: Sequence[str], variables: Mapping[str, str]) -> list[str]:
+    """setpriv ends the server with us, however we end; env keeps the library out of setpriv."""
+    assignments = [f"{name}={value}" for name, value in variables.items()]
+    helpers = [settings.program("setpriv"), "--pdeathsig", "TERM", settings.program("env")]
+    return [*helpers, f"LD_PRELOAD={settings.library()}", *assignments, *arguments]
+
+
+class Server:
+    """A running server. Its process group holds it and its children, and is empty once it ended."""
+
+    def __init__(
+        self, name: str, arguments: Sequence[str], directory: Path, variables: Mapping[str, str]
+    ) -> None:
+        self.name = name
+        self.status: int | None = None  # once somebody has waited for the end
+        self.logs = [directory / f"{name}.stdout", directory / f"{name}.stderr"]
+        with self.logs[0].open("wb") as stdout, self.logs[1].open("wb") as stderr:
+            self.process = subprocess.Popen(
+                _command(arguments, variables),
+                env=_environment(),
+                cwd=directory,
+                stdin=subprocess.PIPE,
+                stdout=stdout,
+                stderr=stderr,
+                start_new_session=True,
+            )
+        self.pid = self.process.pid
+
+    def output(self) -> str:
+        """What it wrote so far: on standard output, on standard error, and in its logs."""
+        texts = (log.read_text(errors="replace") for log in self.logs if log.exists())
+        return "".join(texts)
+
+    def last_words(self) -> str:
+        """The end of it, for a person who asks why the server failed."""
+        return self.output()[-4000:]
+
+    def first_line(self) -> str:
+        """Waits for the first whole line of standard output."""
+        waiting.until(
+            lambda: not self.running() or "\n" in self.logs[0].read_text(),
+            f"{self.name} prints no line",
+            START_SECONDS,
+        )
+        return self.logs[0].read_text().partition("\n")[0]
+
+    def close_input(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
+    def running(self) -> bool:
+        return self.process.poll() is None
+
+    def children(self) -> list[int]:
+        """The pids of the server's children, in order."""
+        listing = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
+        return sorted(int(pid) for pid in listing.split())
+
+    def is_preloaded(self, pid: int) -> bool:
+        """Whether the library is mapped there: a preload that fails is only one ignored line."""
+        return os.path.realpath(settings.library()) in Path(f"/proc/{pid}/maps").read_text()
+
+    def wait_for_exit(self) -> int:
+        """The exit status (negative: the signal it died of), once the whole group has ended."""
+        self.status = self.process.wait(timeout=STOP_SECONDS)
+        left = f"{self.name} left processes behind"
+        waiting.until(lambda: not self._group_exists(), left, STOP_SECONDS)
+        return self.status
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Asks the server to end, and returns its exit status."""
+        if self.running():
+            os.kill(self.pid, number)
+        return self.wait_for_exit()
+
+    def destroy(self) -> None:
+        """Ends what is left of the group by force, and returns when it is gone."""
+        if self._group_exists():
+            os.killpg(self.pid, signal.SIGKILL)
+        self.wait_for_exit()
+        self.close_input()
+
+    def _group_exists(self) -> bool:
+        self.process.poll()  # an ended child counts as a member until it is waited for
+        try:
+            os.killpg(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
+
+def start_on_free_ports(
+    start: Callable[[list[int]], Server], count: int
+) -> tuple[Server, list[int]]:
+    """Starts a server on ports found free, anew where another process was quicker to take one."""
+    for _ in range(PORT_ATTEMPTS):
+        ports = [waiting.free_port() for _ in range(count)]
+        server = start(ports)
+        waiting.until(
+            lambda: not server.running() or all(waiting.accepts(port) for port in ports),
+            f"{server.name} neither ends nor accepts on {ports}",
+            START_SECONDS,
+        )
+        if server.running():
+            return server, ports
+        server.wait_for_exit()
+        # The words of strerror(EADDRINUSE), and those of haproxy.
+        if not any(words in server.output() for words in ("in use", "cannot bind")):
+            break
+    raise AssertionError(f"{server.name} did not start:\n{server.last_words()}")

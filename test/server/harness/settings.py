@@ -1,0 +1,40 @@
+"""Finds what the tests need: the library, the build directory, the servers' programs."""
+# SPDX-License-Identifier: BSD-2-Clause
+import os
+import shutil
+from pathlib import Path
+
+
+class Missing(RuntimeError):
+    """Something that the tests cannot do without; an error, never a reason to skip."""
+
+
+def _path_from(variable: str) -> Path:
+    text = os.environ.get(variable, "")
+    path = Path(text)
+    if not text or not path.is_absolute():
+        raise Missing(f"{variable} must be set to an absolute path, not to {text!r}")
+    if not path.exists():
+        raise Missing(f"{variable}={text}: there is no such file; build first")
+    return path
+
+
+def library() -> Path:
+    """The library to preload."""
+    return _path_from("SOCKMALLOC_LIBRARY")
+
+
+def demo_program(name: str) -> str:
+    """The path of a program built from test/demo."""
+    path = _path_from("SOCKMALLOC_BUILD") / "test" / "demo" / name
+    if not os.access(path, os.X_OK):
+        raise Missing(f"{path} is not there; build first")
+    return str(path)
+
+
+def program(name: str) -> str:
+    """The path of an installed program; servers are in sbin, which an ordinary PATH leaves out."""
+    path = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    if path is None:
+        raise Missing(f"{name} is not installed; scripts/test installs it")
+    return path

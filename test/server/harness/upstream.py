@@ -1,0 +1,57 @@
+"""The HTTP server behind a proxy: a thread of the test itself, without the library."""
+# SPDX-License-Identifier: BSD-2-Clause
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from . import bodies
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = 30
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/octet-stream")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self) -> None:
+        directory, _, size = self.path.rpartition("/")
+        if directory == "/bytes" and size.isdecimal():
+            self._answer(200, bodies.body(int(size)))
+        else:
+            self._answer(404, b"")
+
+    def do_POST(self) -> None:
+        self._answer(200, self.rfile.read(int(self.headers["Content-Length"])))
+
+    def log_message(self, *_arguments: object) -> None:
+        """Says nothing: the runner's output is for the tests."""
+
+
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 256
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A proxy may reset a connection that it has finished with; all else is worth a trace."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class Upstream:
+    """GET /bytes/N answers with bodies.body(N), POST with the body that came."""
+
+    def __init__(self) -> None:
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self.port: int = self._server.server_port
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()

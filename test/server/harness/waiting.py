@@ -1,0 +1,57 @@
+"""Waits for something to become true, bounded by a deadline; looks at ports."""
+# SPDX-License-Identifier: BSD-2-Clause
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+# Where the kernel offers nothing to block on, the state is looked at this often.
+LOOK_AGAIN_SECONDS = 0.02
+
+# Of /proc/net/tcp: a listening socket, and one whose two owners have both closed it.
+_NOT_CONNECTED = ("0A", "06")
+
+Result = TypeVar("Result")
+
+
+class TooLate(AssertionError):
+    """What was waited for did not happen before the deadline."""
+
+
+def until(look: Callable[[], Result], what: str, seconds: float = 10.0) -> Result:
+    """Looks until the answer is true and returns it; `what` names it in the failure."""
+    end = time.monotonic() + seconds
+    while True:
+        # Read before looking, so that the last look is never older than the deadline.
+        late = time.monotonic() >= end
+        result = look()
+        if result:
+            return result
+        if late:
+            raise TooLate(f"waited {seconds:g} s in vain: {what}")
+        time.sleep(LOOK_AGAIN_SECONDS)
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that was free a moment ago; whoever uses it must be ready for a clash."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def accepts(port: int) -> bool:
+    """Whether something on 127.0.0.1 accepts a connection on the port."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=5):
+            return True
+    except ConnectionRefusedError:
+        return False
+
+
+def connections(port: int) -> int:
+    """How many connections to the port its server has not closed yet."""
+    local = f"0100007F:{port:04X}"
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    states = [fields[3] for fields in map(str.split, lines) if fields[1] == local]
+    return sum(state not in _NOT_CONNECTED for state in states)

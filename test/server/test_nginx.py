@@ -1,0 +1,172 @@
+"""nginx under the library: as a proxy, with TLS, and reopening its logs on the dump signal."""
+# SPDX-License-Identifier: BSD-2-Clause
+import os
+import signal
+from pathlib import Path
+
+from harness import certificate, settings, waiting, web
+from harness.case import ServerCase
+from harness.server import Server
+from harness.upstream import Upstream
+
+WORKERS = 2
+PROXY_LOAD = web.Load(sizes=(200 * 1024, 4096, 65536, 17_000, 200_000, 240 * 1024, 131_072))
+TLS_LOAD = web.Load(sizes=(200 * 1024, 16384, 4096, 65537), connections=24, rounds=4)
+
+OLD_SIZE, NEW_SIZE = 5001, 5002  # bodies asked for before and after the logs are reopened
+
+CONFIGURATION = """
+{user}
+daemon off;
+worker_processes {workers};
+pid nginx.pid;
+error_log logs/error.log warn;
+events {{ worker_connections 512; }}
+http {{
+    log_format plain '$request_uri';
+    access_log logs/access.log plain;
+    client_body_temp_path temp/body;
+    proxy_temp_path temp/proxy;
+    fastcgi_temp_path temp/fastcgi;
+    uwsgi_temp_path temp/uwsgi;
+    scgi_temp_path temp/scgi;
+    add_header X-Worker $pid;
+    client_max_body_size 16m;
+    client_body_buffer_size 256k;
+    server {{
+        # A socket for each worker, so that the kernel spreads the connections over both.
+        listen 127.0.0.1:{port} {listen};
+        {tls}
+        location / {{
+            proxy_pass http://127.0.0.1:{upstream};
+            proxy_buffer_size 16k;
+            proxy_buffers 16 16k;
+        }}
+    }}
+}}
+"""
+
+
+class Nginx(ServerCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.upstream = Upstream()
+        self.addCleanup(self.upstream.close)
+        for name in ("logs", "temp"):
+            (self.directory / name).mkdir()
+        self.error_log = self.directory / "logs" / "error.log"
+        self.access_log = self.directory / "logs" / "access.log"
+
+    def configure(self, port: int, tls: certificate.Certificate | None = None) -> list[str]:
+        """Writes the configuration and returns the command that uses it."""
+        path = self.directory / "nginx.conf"
+        text = CONFIGURATION.format(
+            user="user root;" if os.geteuid() == 0 else "",
+            workers=WORKERS,
+            port=port,
+            listen="ssl reuseport" if tls else "reuseport",
+            tls=f"ssl_certificate {tls.certificate}; ssl_certificate_key {tls.key};" if tls else "",
+            upstream=self.upstream.port,
+        )
+        path.write_text(text)
+        program = settings.program("nginx")
+        return [program, "-p", str(self.directory), "-c", str(path), "-e", str(self.error_log)]
+
+    def start_nginx(
+        self, tls: certificate.Certificate | None = None
+    ) -> tuple[Server, int, list[int]]:
+        """Returns the master, the port and the workers' pids, once each worker has answered."""
+        server, (port,) = self.start_on_ports(
+            lambda ports: self.start("nginx", self.configure(ports[0], tls))
+        )
+        server.logs.append(self.error_log)
+        waiting.until(lambda: len(server.children()) == WORKERS, "nginx starts its workers")
+        workers = server.children()
+        self.assert_preloaded(server, workers)
+        context = tls.client_context() if tls else None
+        answered: set[int] = set()
+
+        def all_answer() -> bool:
+            client = web.Client(port, context)
+            try:
+                answered.add(int(client.fetch(16).headers["X-Worker"]))
+            finally:
+                client.close()
+            return answered == set(workers)
+
+        waiting.until(all_answer, "each worker answers")
+        return server, port, workers
+
+    def stop_nginx(self, server: Server) -> None:
+        self.stop(server, signal.SIGQUIT)
+        self.assertEqual(self.error_log.read_text(), "", "nginx complained")
+
+    def put_load(self, load: web.Load, tls: certificate.Certificate | None = None) -> None:
+        server, port, workers = self.start_nginx(tls)
+        context = tls.client_context() if tls else None
+        before = self.dump_at_rest([port], workers)
+        load.run(port, context)
+        after = self.assert_live_returns(before)
+        self.assert_served(before, after, load.exchanges())
+        for pid in workers:
+            gained = after[pid].sum("requests") - before[pid].sum("requests")
+            self.assertGreater(gained, 0, f"worker {pid} had no part in the load")
+        self.assertEqual(server.children(), workers, "a worker was replaced")
+        self.assert_ledgers(self.dump_all([server.pid]))
+        self.stop_nginx(server)
+
+    def test_proxy(self) -> None:
+        self.put_load(PROXY_LOAD)
+
+    def test_tls(self) -> None:
+        self.put_load(TLS_LOAD, certificate.Certificate(self.directory))
+
+    def test_signal_dumps_and_reopens_logs(self) -> None:
+        server, port, workers = self.start_nginx()
+        client = web.Client(port)
+        self.addCleanup(client.close)
+        client.fetch(OLD_SIZE)
+        first = self.directory / "logs" / "access.log.1"
+        waiting.until(lambda: self.logged(self.access_log, OLD_SIZE), "a line in the log")
+        self.access_log.rename(first)
+        table = self.dump(server.pid)
+        self.assertEqual(table.program, "nginx")
+        waiting.until(self.access_log.exists, "nginx makes a new log")
+        waiting.until(lambda: not self.holders(first, workers), "the workers close the old log")
+        client.fetch(NEW_SIZE)
+        waiting.until(lambda: self.logged(self.access_log, NEW_SIZE), "a line in the new log")
+        self.assertTrue(self.logged(first, OLD_SIZE))
+        self.assertFalse(self.logged(first, NEW_SIZE), "the old log is still in use")
+        self.assertEqual(server.children(), workers, "a worker was replaced")
+        client.close()
+        self.stop_nginx(server)
+
+    def test_dump_finds_a_place_of_its_own(self) -> None:
+        """Without SOCKMALLOC_STATS: nginx has put its error log on descriptor 2 by then."""
+        server, _ports = self.start_on_ports(
+            lambda ports: self.start_plainly("nginx", self.configure(ports[0]))
+        )
+        path = Path(f"/tmp/sockmalloc.{server.pid}")
+        # The pid is the server's now: what another process of that number left is in the way.
+        path.unlink(missing_ok=True)
+        self.addCleanup(path.unlink, missing_ok=True)
+        for _ in range(2):
+            self.assert_ledgers({server.pid: self.dump(server.pid, path=path)})
+        self.stop_nginx(server)
+
+    def logged(self, log: Path, size: int) -> bool:
+        return f"/bytes/{size}\n" in log.read_text()
+
+    def holders(self, path: Path, pids: list[int]) -> list[int]:
+        """Those of the processes that have the file open."""
+        file = path.stat()
+        holders = []
+        for pid in pids:
+            for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+                try:
+                    status = descriptor.stat()
+                except OSError:  # closed meanwhile, or no file at all
+                    continue
+                if (status.st_dev, status.st_ino) == (file.st_dev, file.st_ino):
+                    holders.append(pid)
+        return holders

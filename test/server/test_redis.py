@@ -1,0 +1,193 @@
+"""redis under the library: values of 16 and 64 KB, a snapshot under load, a child ended early."""
+# SPDX-License-Identifier: BSD-2-Clause
+import contextlib
+import itertools
+import threading
+from pathlib import Path
+
+from harness import bodies, settings, waiting
+from harness.case import ServerCase
+from harness.resp import Redis, Reply
+from harness.server import Server
+
+SIZES = (16 * 1000, 16 * 1024, 64 * 1000, 64 * 1024)
+CONNECTIONS = 32
+ROUNDS = 6
+
+STABLE_KEYS = 300  # written before the snapshot, and never again
+CHURN_KEYS = 40  # written over and over while it is made
+# How long redis's child rests after each key: the snapshot cannot be over before the load goes on.
+SNAPSHOT_DELAY_MICROSECONDS = 2000
+
+
+def stable_value(number: int) -> bytes:
+    return bodies.value(f"stable {number}", SIZES[number % len(SIZES)])
+
+
+def churn_value(number: int, version: int) -> bytes:
+    """A value that says which version it is, so that any one of them can be checked whole."""
+    name = f"churn {number} version {version}"
+    return f"{version}:".encode() + bodies.value(name, SIZES[number % len(SIZES)])
+
+
+class Churn(threading.Thread):
+    """Writes the churn keys round by round until told to stop, reading each value back."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__()
+        self.version = 0
+        self.failure: BaseException | None = None
+        self._port = port
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        try:
+            with Redis(self._port) as redis:
+                while not self._ended.is_set():
+                    self._round(redis)
+                    self.version += 1
+        except BaseException as failure:
+            self.failure = failure
+
+    def _round(self, redis: Redis) -> None:
+        for number in range(CHURN_KEYS):
+            value = churn_value(number, self.version)
+            redis.send("SET", f"churn:{number}", value)
+            redis.send("GET", f"churn:{number}")
+            written, got = redis.receive(), redis.receive()
+            if written != b"OK" or got != value:
+                raise AssertionError(f"churn:{number}, version {self.version}, came back changed")
+
+    def end(self) -> None:
+        """Waits for the round under way, and passes on what went wrong."""
+        self._ended.set()
+        self.join()
+        if self.failure is not None:
+            raise self.failure
+
+
+class RedisServer(ServerCase):
+    def start_redis(self, name: str, directory: Path) -> tuple[Server, int]:
+        """No snapshots but those asked for, and nothing on disk that is not in the directory."""
+        directory.mkdir(exist_ok=True)
+        options = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        options += ["--dir", str(directory), "--dbfilename", "dump.rdb"]
+        command = [settings.program("redis-server"), *options, "--port"]
+        server, (port,) = self.start_on_ports(
+            lambda ports: self.start(name, [*command, str(ports[0])])
+        )
+        with Redis(port) as redis:
+            waiting.until(lambda: redis.info("persistence")["loading"] == "0", "redis has its data")
+        return server, port
+
+    def load(self, port: int) -> None:
+        """Writes values over many connections, reads them back, deletes some, then drops all."""
+        with contextlib.ExitStack() as connections:
+            clients = [connections.enter_context(Redis(port)) for _ in range(CONNECTIONS)]
+            for number in range(ROUNDS):
+                keys = [f"{number}:{index}" for index in range(CONNECTIONS)]
+                values = [
+                    bodies.value(key, SIZES[(index + number) % len(SIZES)])
+                    for index, key in enumerate(keys)
+                ]
+                self.on_all(clients, [("SET", *pair) for pair in zip(keys, values)], [b"OK"])
+                self.on_all(clients, [("GET", key) for key in keys], values)
+                if number % 2:
+                    # Another connection than the one that wrote the value deletes it.
+                    self.on_all(clients, [("DEL", key) for key in reversed(keys)], [1])
+            left = (ROUNDS - ROUNDS // 2) * CONNECTIONS
+            self.assertEqual(clients[0].call("DBSIZE"), left, "keys that are left")
+            self.assertEqual(clients[0].call("FLUSHALL"), b"OK")
+            self.assertEqual(clients[0].call("DBSIZE"), 0)
+
+    def on_all(
+        self, clients: list[Redis], commands: list[tuple[str | bytes, ...]], wanted: list[Reply]
+    ) -> None:
+        """Sends a command on each connection before it reads the first reply."""
+        for client, command in zip(clients, commands, strict=True):
+            client.send(*command)
+        for client, command, reply in zip(clients, commands, itertools.cycle(wanted)):
+            # assertEqual would print both values in full.
+            self.assertTrue(client.receive() == reply, f"wrong reply to {command[:2]}")
+
+    def test_values(self) -> None:
+        server, port = self.start_redis("redis", self.directory / "data")
+        # Redis keeps a histogram of latencies for every command from its first use on.
+        self.load(port)
+        before = self.dump_at_rest([port], [server.pid])
+        self.load(port)
+        after = self.assert_live_returns(before)
+        self.assert_served(before, after, 2 * CONNECTIONS * ROUNDS)
+        self.stop(server)
+
+    def test_snapshot_under_load(self) -> None:
+        server, port = self.start_redis("redis", self.directory / "data")
+        with Redis(port) as redis:
+            for number in range(STABLE_KEYS):
+                self.assertEqual(redis.call("SET", f"stable:{number}", stable_value(number)), b"OK")
+            redis.call("CONFIG", "SET", "rdb-key-save-delay", SNAPSHOT_DELAY_MICROSECONDS)
+            before = {server.pid: self.dump(server.pid)}
+            churn = Churn(port)
+            churn.start()
+            try:
+                first, last = self._snapshot(redis, churn)
+            finally:
+                churn.end()
+            self.assertGreater(last, first + 1, "the load stood still during the snapshot")
+            after = self.dump_at_rest([], [server.pid])
+        self.assert_served(before, after, CHURN_KEYS * (last - first))
+        self.assert_ledgers(after)
+        self.stop(server)
+        self._check_snapshot(self.directory / "data", first, last)
+
+    def _snapshot(self, redis: Redis, churn: Churn) -> tuple[int, int]:
+        """Takes a snapshot; returns the churn's versions when it began and when it was done."""
+        waiting.until(lambda: churn.version > 0 or churn.failure, "the load begins")
+        first = churn.version
+        self.assertEqual(redis.info("persistence")["rdb_last_bgsave_time_sec"], "-1")
+        redis.call("BGSAVE")
+        waiting.until(
+            lambda: redis.info("persistence")["rdb_bgsave_in_progress"] == "0",
+            "the snapshot ends",
+            60,
+        )
+        state = redis.info("persistence")
+        self.assertEqual(state["rdb_last_bgsave_status"], "ok")
+        self.assertNotEqual(state["rdb_last_bgsave_time_sec"], "-1", "no snapshot was made")
+        return first, churn.version
+
+    def _check_snapshot(self, directory: Path, first: int, last: int) -> None:
+        """A fresh server reads the snapshot, and has every value as it was written."""
+        server, port = self.start_redis("redis-fresh", directory)
+        with Redis(port) as redis:
+            self.assertEqual(redis.call("DBSIZE"), STABLE_KEYS + CHURN_KEYS)
+            for number in range(STABLE_KEYS):
+                got = redis.call("GET", f"stable:{number}")
+                self.assertTrue(got == stable_value(number), f"stable:{number} is not as written")
+            for number in range(CHURN_KEYS):
+                got = redis.call("GET", f"churn:{number}")
+                assert isinstance(got, bytes)
+                version = int(got.partition(b":")[0])
+                self.assertTrue(got == churn_value(number, version), f"churn:{number} is torn")
+                self.assertIn(version, range(first - 1, last + 1), "a version of another time")
+        self.stop(server)
+
+    def test_child_is_ended_by_the_signal(self) -> None:
+        """FLUSHALL ends a snapshot by sending its child SIGUSR1, and waits for the child."""
+        server, port = self.start_redis("redis", self.directory / "data")
+        with Redis(port) as redis:
+            for number in range(10):
+                redis.call("SET", f"stable:{number}", stable_value(number))
+            redis.call("CONFIG", "SET", "rdb-key-save-delay", 10_000_000)
+            redis.call("BGSAVE")
+            (child,) = waiting.until(server.children, "redis forks")
+            # Before it writes, the child may not have the handler yet that is to end it.
+            snapshot = self.directory / "data" / f"temp-{child}.rdb"
+            waiting.until(snapshot.exists, "the child begins to write")
+            self.assertEqual(redis.call("FLUSHALL"), b"OK")
+            waiting.until(lambda: not server.children(), f"the child {child} ends")
+            self.assertEqual(redis.info("persistence")["rdb_bgsave_in_progress"], "0")
+            self.assertEqual(redis.call("SET", "after", b"x" * 16384), b"OK")
+            self.assertEqual(redis.call("GET", "after"), b"x" * 16384)
+        self.assert_ledgers({server.pid: self.dump(server.pid)})
+        self.stop(server)

@@ -1,0 +1,105 @@
+/* A house of rooms, laid as birth lays it, only small; and its books. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "house.h"
+
+#include <criterion/criterion.h>
+
+#include "cache.h"
+#include "crew.h"
+#include "lane.h"
+#include "magazine.h"
+#include "os.h"
+#include "pool.h"
+#include "reserve.h"
+#include "route.h"
+#include "snapshot.h"
+#include "text.h"
+
+struct bucket_plan house_plan;
+
+struct bucket_settings house_defaults(void)
+{
+    return (struct bucket_settings){.minimum = 4096,
+                                    .maximum = 4 << 20,
+                                    .large = 85000,
+                                    .headroom = 4096,
+                                    .page = os_page_size()};
+}
+
+bool house_try(const struct bucket_settings *settings, unsigned shift)
+{
+    bucket_plan_make(&house_plan, settings, route.bucket);
+    if (!reserve_open(lane_space(&house_plan, shift) + magazine_space(shift) +
+                      cache_space(shift))) {
+        return false;
+    }
+    magazine_lay(shift);
+    cache_lay(&house_plan, shift);
+    lane_lay(&house_plan, shift);
+    pool_open(&house_plan);
+    lane_publish();
+    route_publish(&house_plan);
+    return true;
+}
+
+void house_lay(const struct bucket_settings *settings, unsigned shift)
+{
+    cr_assert(house_try(settings, shift), "no address space for lanes of 2^%u bytes", shift);
+}
+
+void house_lay_default(void)
+{
+    struct bucket_settings settings = house_defaults();
+    cr_assert_eq(settings.page, 4096, "the names of the buckets in these tests need 4 KiB pages");
+    house_lay(&settings, HOUSE_SHIFT);
+}
+
+void *house_take(unsigned bucket, size_t request, uint32_t *was)
+{
+    void *slot = pool_take(bucket, request, was);
+    return slot != NULL ? slot : pool_take_slow(bucket, request, was);
+}
+
+uint32_t house_cards(unsigned bucket, uint32_t state)
+{
+    uint32_t count = 0;
+    for (uint32_t number = 0; number < lane_carved(bucket); number++) {
+        count += card_state(card_read(&lanes.lane[bucket].cards[number])) == state;
+    }
+    return count;
+}
+
+const char *house_fault(void)
+{
+    static char buffer[256];
+    static struct snapshot snapshot;
+    snapshot_take(&snapshot);
+    for (unsigned bucket = 0; bucket < snapshot.buckets; bucket++) {
+        const struct snapshot_figures *figures = &snapshot.bucket[bucket];
+        if (figures->live + figures->cached + figures->depot + figures->purged != figures->carved ||
+            figures->live != house_cards(bucket, CARD_LIVE) ||
+            figures->purged != house_cards(bucket, CARD_PURGED)) {
+            struct text text = text_begin(buffer, sizeof buffer);
+            text_add(&text,
+                     "bucket %s: live %lu + cached %lu + depot %lu + purged %lu, carved %lu; cards "
+                     "say live %u, purged %u",
+                     house_plan.label[bucket], figures->live, figures->cached, figures->depot,
+                     figures->purged, figures->carved, house_cards(bucket, CARD_LIVE),
+                     house_cards(bucket, CARD_PURGED));
+            return buffer;
+        }
+    }
+    return NULL;
+}
+
+bool house_check(void)
+{
+    const char *fault = house_fault();
+    return crew_check(fault == NULL, fault);
+}
+
+void house_assert(void)
+{
+    const char *fault = house_fault();
+    cr_assert(fault == NULL, "%s", fault);
+}

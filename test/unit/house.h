@@ -1,0 +1,52 @@
+/* A house of rooms, laid as birth lays it, only small; and its books. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_TEST_HOUSE_H
+#define SOCKMALLOC_TEST_HOUSE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bucket.h"
+
+/* Lanes of 64 MiB: room for thousands of small slots and a dozen of the largest. */
+enum { HOUSE_SHIFT = 26 };
+
+/* The buckets of the default settings by their label, as long as a page is 4 KiB. */
+enum { B4K, B8K, B16K, B32K, B64K, B128K, B256K, B512K, B1M, B2M, B4M, BUCKETS };
+
+extern struct bucket_plan house_plan;
+
+/* The settings that hold when none is made. */
+struct bucket_settings house_defaults(void);
+
+/*
+ * Lays reservation, tables, lanes, pools and route. A process has one house; false if there is no
+ * address space.
+ */
+bool house_try(const struct bucket_settings *settings, unsigned shift);
+
+/* The same, failing the test; and with the default settings. */
+void house_lay(const struct bucket_settings *settings, unsigned shift);
+void house_lay_default(void);
+
+/*
+ * A slot of the bucket through the pool's fast path and its slow one, as the route takes it; NULL
+ * if there is none.
+ */
+void *house_take(unsigned bucket, size_t request, uint32_t *was);
+
+/* Cards of the bucket's carved slots that say `state`. */
+uint32_t house_cards(unsigned bucket, uint32_t state);
+
+/*
+ * Why live + cached + depot + purged is not carved somewhere, or is not what the cards say; NULL if
+ * all adds up. At rest.
+ */
+const char *house_fault(void);
+
+/* That it adds up: as a CHECK, for children; and as an assertion, by the test's first thread. */
+bool house_check(void);
+void house_assert(void);
+
+#endif

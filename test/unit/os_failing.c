@@ -1,0 +1,129 @@
+/* The os room with a kernel that refuses: linked in place of os.c, it fails at a test's wish. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "os_failing.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "os.h"
+
+static unsigned first_refused = UINT_MAX;
+static unsigned last_refused = UINT_MAX;
+static unsigned period;
+static void (*meanwhile)(void);
+static _Atomic unsigned calls;
+static _Atomic unsigned refusals;
+
+static void os_failing_begin(unsigned first, unsigned last, unsigned every)
+{
+    first_refused = first;
+    last_refused = last;
+    period = every;
+    calls = 0;
+    refusals = 0;
+}
+
+void os_failing_between(unsigned first, unsigned last)
+{
+    os_failing_begin(first, last, 0);
+}
+
+void os_failing_from(unsigned first)
+{
+    os_failing_begin(first, UINT_MAX, 0);
+}
+
+void os_failing_every(unsigned n)
+{
+    os_failing_begin(UINT_MAX, UINT_MAX, n);
+}
+
+void os_failing_never(void)
+{
+    os_failing_begin(UINT_MAX, UINT_MAX, 0);
+}
+
+void os_failing_meanwhile(void (*work)(void))
+{
+    meanwhile = work;
+}
+
+unsigned os_failing_calls(void)
+{
+    return calls;
+}
+
+unsigned os_failing_refusals(void)
+{
+    return refusals;
+}
+
+static bool os_refuses(void)
+{
+    unsigned call = atomic_fetch_add(&calls, 1) + 1;
+    bool refused =
+        (call >= first_refused && call <= last_refused) || (period != 0 && call % period == 0);
+    refusals += refused;
+    return refused;
+}
+
+size_t os_page_size(void)
+{
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+size_t os_round_to_pages(size_t size)
+{
+    return (size + os_page_size() - 1) / os_page_size() * os_page_size();
+}
+
+char *os_reserve(size_t size)
+{
+    if (os_refuses()) {
+        return NULL;
+    }
+    void *start = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return start == MAP_FAILED ? NULL : start;
+}
+
+bool os_permit_reading(char *start, size_t size)
+{
+    return !os_refuses() && mprotect(start, size, PROT_READ) == 0;
+}
+
+bool os_permit_writing(char *start, size_t size)
+{
+    void (*work)(void) = meanwhile;
+    meanwhile = NULL;
+    if (work != NULL) {
+        work();
+    }
+    return !os_refuses() && mprotect(start, size, PROT_READ | PROT_WRITE) == 0;
+}
+
+bool os_discard(char *start, size_t size)
+{
+    return !os_refuses() && madvise(start, size, MADV_DONTNEED) == 0;
+}
+
+/* What only reports ask: no test with this room looks at it. */
+size_t os_resident(const char *start, size_t size)
+{
+    (void)start;
+    (void)size;
+    return 0;
+}
+
+void os_name(char *start, size_t size, const char *name)
+{
+    (void)start;
+    (void)size;
+    (void)name;
+}
+
+size_t os_address_space_left(void)
+{
+    return SIZE_MAX;
+}

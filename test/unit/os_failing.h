@@ -1,0 +1,30 @@
+/* The os room with a kernel that refuses: linked in place of os.c, it fails at a test's wish. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_TEST_OS_FAILING_H
+#define SOCKMALLOC_TEST_OS_FAILING_H
+
+#include <limits.h>
+
+/* Counted are the calls that stand for an mmap, mprotect or madvise. */
+
+/*
+ * Counts anew, and refuses the calls with the numbers `first` to `last`; the next one is number 1.
+ */
+void os_failing_between(unsigned first, unsigned last);
+
+/* The same for all from `first` on, for every n-th, and for none. */
+void os_failing_from(unsigned first);
+void os_failing_every(unsigned n);
+void os_failing_never(void);
+
+/*
+ * Runs `work` once, in the middle of the next call that makes pages writable: what another thread
+ * would do that is faster. Calls that `work` itself makes are ordinary ones.
+ */
+void os_failing_meanwhile(void (*work)(void));
+
+/* Calls since then, and those that were refused. */
+unsigned os_failing_calls(void);
+unsigned os_failing_refusals(void);
+
+#endif

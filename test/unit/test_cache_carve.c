@@ -1,0 +1,110 @@
+/* The cache room at its beginning: caches that hold nothing, and the runs of slots carved into
+ * them. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+
+#include "cache.h"
+#include "house.h"
+#include "lane.h"
+
+static struct cache *mine;
+
+static void lay(void)
+{
+    house_lay_default();
+    mine = cache_reach();
+    cr_assert_neq(mine, &cache_shared);
+}
+
+static struct cache_bin *bin(unsigned bucket)
+{
+    return &mine->bin[bucket];
+}
+
+/* Slots that the private magazine has room for in all. The bin must have one. */
+static unsigned quota(unsigned bucket)
+{
+    return (unsigned)(bin(bucket)->ceiling - bin(bucket)->floor);
+}
+
+Test(cache_carve, thread_without_a_cache_reads_as_empty_and_full)
+{
+    int slot;
+    house_lay_default();
+    for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
+        cr_assert_null(cache_pop(&cache_mine->bin[bucket]));
+        cr_assert_not(cache_push(&cache_mine->bin[bucket], &slot));
+        cr_assert_null(cache_pop(&cache_shared.bin[bucket]));
+        cr_assert_not(cache_push(&cache_shared.bin[bucket], &slot));
+    }
+    cr_assert_eq(cache_count(), 1, "none was opened by that");
+}
+
+Test(cache_carve, new_cache_reads_as_empty_and_full)
+{
+    int slot;
+    lay();
+    for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
+        cr_assert_null(cache_pop(bin(bucket)));
+        cr_assert_not(cache_push(bin(bucket), &slot));
+        cr_assert_eq(cache_held(mine, bucket), 0);
+    }
+}
+
+Test(cache_carve, refill_finds_nothing_at_first)
+{
+    lay();
+    for (unsigned bucket = 0; bucket < house_plan.first_large; bucket++) {
+        cr_assert_null(cache_refill(mine, bucket));
+        cr_assert_eq(lane_carved(bucket), 0, "a refill does not carve");
+    }
+}
+
+/* A run's cards fill a cache line, as long as the quota lets it. */
+Test(cache_carve, carve_takes_a_run_and_gives_it_in_rising_order)
+{
+    lay();
+    for (unsigned bucket = 0; bucket < house_plan.first_large; bucket++) {
+        for (uint32_t first = 0; first < 32; first = lane_carved(bucket)) {
+            cr_assert_null(cache_refill(mine, bucket));
+            cr_assert_eq(cache_carve(mine, bucket), lane_slot(bucket, first));
+            uint32_t run = lane_carved(bucket) - first;
+            cr_assert_eq(run, quota(bucket) < 16 ? quota(bucket) : 16);
+            cr_assert_eq(cache_held(mine, bucket), run - 1);
+            for (uint32_t i = 1; i < run; i++) {
+                cr_assert_eq(cache_pop(bin(bucket)), lane_slot(bucket, first + i));
+            }
+            cr_assert_null(cache_pop(bin(bucket)));
+            cr_assert_eq(cache_held(mine, bucket), 0);
+        }
+    }
+}
+
+Test(cache_carve, quotas_are_a_magazine_or_a_mebibyte)
+{
+    lay();
+    for (unsigned bucket = 0; bucket < house_plan.first_large; bucket++) {
+        size_t slots = ((size_t)1 << 20) / house_plan.size[bucket];
+        cr_assert_not_null(cache_carve(mine, bucket));
+        cr_assert_eq(quota(bucket), slots < MAGAZINE_SLOTS ? slots : MAGAZINE_SLOTS);
+    }
+}
+
+Test(cache_carve, carve_gives_what_the_lane_still_has)
+{
+    void *slots[1];
+    struct bucket_settings settings = house_defaults();
+    house_lay(&settings, 20);
+    mine = cache_reach();
+    uint32_t limit = lanes.lane[B16K].limit;
+    for (uint32_t left = limit; left > 3; left--) {
+        cr_assert_eq(lane_carve(B16K, 1, slots), 1);
+    }
+    for (uint32_t number = limit - 3; number < limit; number++) {
+        void *slot = cache_pop(bin(B16K));
+        cr_assert_eq(slot != NULL ? slot : cache_carve(mine, B16K), lane_slot(B16K, number));
+    }
+    cr_assert_null(cache_carve(mine, B16K));
+    cr_assert_null(cache_carve(mine, B16K), "nor later");
+    cr_assert_eq(cache_held(mine, B16K), 0);
+}

@@ -1,0 +1,223 @@
+/* The os room: what the kernel's memory calls do to pages, and that errno stays. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "capture.h"
+#include "crew.h"
+#include "os.h"
+
+enum { PAGES = 16, UNUSUAL = 4242 /* no call sets it */ };
+
+static char *page_at(char *start, size_t number)
+{
+    return start + number * os_page_size();
+}
+
+static char *reserve_pages(size_t count)
+{
+    char *start = os_reserve(count * os_page_size());
+    cr_assert_not_null(start);
+    return start;
+}
+
+static void touch_by_reading(void *address)
+{
+    (void)*(volatile char *)address;
+}
+
+static void touch_by_writing(void *address)
+{
+    *(volatile char *)address = 1;
+}
+
+Test(os, page_size_is_the_kernels)
+{
+    cr_assert_eq(os_page_size(), (size_t)sysconf(_SC_PAGESIZE));
+    cr_assert_eq(os_page_size(), os_page_size());
+}
+
+Test(os, rounds_up_to_pages)
+{
+    size_t page = os_page_size();
+    cr_assert_eq(os_round_to_pages(0), 0);
+    cr_assert_eq(os_round_to_pages(1), page);
+    cr_assert_eq(os_round_to_pages(page - 1), page);
+    cr_assert_eq(os_round_to_pages(page), page);
+    cr_assert_eq(os_round_to_pages(page + 1), 2 * page);
+    cr_assert_eq(os_round_to_pages((size_t)1 << 40), (size_t)1 << 40);
+}
+
+Test(os, reserved_pages_cannot_be_touched)
+{
+    char *start = reserve_pages(PAGES);
+    cr_assert_eq((uintptr_t)start % os_page_size(), 0);
+    capture_fault(touch_by_reading, start);
+    capture_fault(touch_by_reading, page_at(start, PAGES) - 1);
+}
+
+Test(os, too_much_is_refused)
+{
+    errno = UNUSUAL;
+    cr_assert_null(os_reserve(SIZE_MAX / 2 / os_page_size() * os_page_size()));
+    cr_assert_eq(errno, UNUSUAL);
+}
+
+Test(os, readable_pages_are_zero_and_not_writable)
+{
+    char *start = reserve_pages(PAGES);
+    cr_assert(os_permit_reading(start, 2 * os_page_size()));
+    for (size_t i = 0; i < 2 * os_page_size(); i++) {
+        cr_assert_eq(start[i], 0);
+    }
+    capture_fault(touch_by_writing, start);
+    capture_fault(touch_by_reading, page_at(start, 2));
+}
+
+Test(os, writable_pages_keep_what_is_written)
+{
+    char *start = reserve_pages(PAGES);
+    cr_assert(os_permit_writing(start, 2 * os_page_size()));
+    memset(start, 'x', 2 * os_page_size());
+    cr_assert(os_permit_writing(start, 3 * os_page_size()), "repeating it does no harm");
+    cr_assert_eq(start[0], 'x');
+    cr_assert_eq(page_at(start, 2)[-1], 'x');
+    cr_assert_eq(page_at(start, 2)[0], 0);
+    capture_fault(touch_by_reading, page_at(start, 3));
+}
+
+Test(os, refusals_keep_errno)
+{
+    char *start = reserve_pages(PAGES);
+    munmap(start, PAGES * os_page_size());
+    errno = UNUSUAL;
+    cr_expect_not(os_permit_reading(start, os_page_size()));
+    cr_expect_not(os_permit_writing(start, os_page_size()));
+    cr_expect_not(os_discard(start, os_page_size()));
+    cr_expect_eq(os_resident(start, os_page_size()), 0);
+    os_name(start, os_page_size(), "sockmalloc:nothing");
+    cr_expect_eq(errno, UNUSUAL);
+}
+
+Test(os, discarded_pages_read_as_zero)
+{
+    char *start = reserve_pages(PAGES);
+    size_t page = os_page_size();
+    cr_assert(os_permit_writing(start, PAGES * page));
+    memset(start, 'x', PAGES * page);
+    errno = UNUSUAL;
+    cr_assert(os_discard(page_at(start, 4), 8 * page));
+    cr_assert_eq(errno, UNUSUAL);
+    cr_assert_eq(os_resident(start, PAGES * page), 8 * page);
+    for (size_t i = 0; i < PAGES * page; i++) {
+        cr_assert_eq(start[i], i / page >= 4 && i / page < 12 ? 0 : 'x', "byte %zu", i);
+    }
+}
+
+/* A locked page is one that the kernel keeps: MADV_DONTNEED is then refused. */
+Test(os, pages_that_the_kernel_keeps_are_not_called_discarded)
+{
+    char *start = reserve_pages(PAGES);
+    cr_assert(os_permit_writing(start, os_page_size()));
+    memset(start, 'x', os_page_size());
+    cr_assert_eq(mlock(start, os_page_size()), 0);
+    cr_assert_not(os_discard(start, os_page_size()));
+    cr_assert_eq(start[0], 'x');
+}
+
+/* More pages than one mincore call is asked about, touched at both ends and at odd places. */
+Test(os, resident_counts_touched_pages)
+{
+    enum { MANY = 5000, BEYOND = 1000 };
+    static const size_t touched[] = {0, 1, 1023, 1024, 1025, 2047, 2048, 4096, 4998, 4999};
+    char *start = reserve_pages(MANY + BEYOND);
+    size_t page = os_page_size();
+    cr_assert(os_permit_writing(start, (MANY + BEYOND) * page));
+    cr_assert_eq(madvise(start, (MANY + BEYOND) * page, MADV_NOHUGEPAGE), 0);
+    memset(page_at(start, MANY), 1, BEYOND * page);
+    cr_assert_eq(os_resident(start, MANY * page), 0);
+    for (size_t i = 0; i < sizeof touched / sizeof touched[0]; i++) {
+        page_at(start, touched[i])[0] = 1;
+        cr_assert_eq(os_resident(start, MANY * page), (i + 1) * page);
+    }
+    cr_assert_eq(os_resident(page_at(start, 2), 1021 * page), 0);
+    cr_assert_eq(os_resident(start, 0), 0);
+}
+
+static bool maps_has(const char *word)
+{
+    char line[512];
+    bool found = false;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    cr_assert_not_null(maps);
+    while (fgets(line, sizeof line, maps) != NULL) {
+        found = found || strstr(line, word) != NULL;
+    }
+    fclose(maps);
+    return found;
+}
+
+/*
+ * Where the kernel can't name mappings (before 5.17, or built without it), that it stays silent is
+ * all there is.
+ */
+Test(os, names_a_mapping_where_the_kernel_can)
+{
+    char *start = reserve_pages(PAGES);
+    char *probe = reserve_pages(PAGES);
+    bool can = prctl(0x53564d41 /* PR_SET_VMA */, 0, probe, os_page_size(), "probe") == 0;
+    errno = UNUSUAL;
+    os_name(start, PAGES * os_page_size(), "sockmalloc:test");
+    cr_assert_eq(errno, UNUSUAL);
+    cr_assert_eq(maps_has("[anon:sockmalloc:test]"), can);
+}
+
+Test(os, address_space_is_unlimited_without_a_limit)
+{
+    struct rlimit limit;
+    cr_assert_eq(getrlimit(RLIMIT_AS, &limit), 0);
+    limit.rlim_cur = limit.rlim_max;
+    cr_assert_eq(setrlimit(RLIMIT_AS, &limit), 0);
+    if (limit.rlim_max == RLIM_INFINITY) {
+        cr_assert_eq(os_address_space_left(), SIZE_MAX);
+    } else {
+        cr_assert_lt(os_address_space_left(), limit.rlim_max);
+    }
+}
+
+static size_t left_under(size_t limit)
+{
+    CHECK(setrlimit(RLIMIT_AS, &(struct rlimit){limit, RLIM_INFINITY}) == 0);
+    return os_address_space_left();
+}
+
+static void work_under_limits(void *argument)
+{
+    (void)argument;
+    size_t limit = (size_t)64 << 30;
+    errno = UNUSUAL;
+    size_t left = left_under(limit);
+    CHECK(left > 0 && left < limit);
+    CHECK(errno == UNUSUAL);
+    CHECK(left_under(limit - os_page_size() * 1000) == left - os_page_size() * 1000);
+    /* What is taken is no longer left, to the byte. */
+    char *start = os_reserve(os_page_size() * 100);
+    CHECK(start != NULL);
+    CHECK(os_address_space_left() == left - os_page_size() * 1100);
+    CHECK(left_under(os_page_size()) == 0);
+    CHECK(os_reserve(os_page_size() * 100) == NULL);
+}
+
+Test(os, address_space_left_is_the_limit_less_what_is_used)
+{
+    struct capture capture;
+    capture_run(&capture, work_under_limits, NULL);
+    cr_assert(capture_is_clean(&capture), "%s", capture.words);
+}

@@ -1,0 +1,289 @@
+/* The pool room: cards, counts and stocks through every path of taking and giving. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "crew.h"
+#include "house.h"
+#include "pool.h"
+#include "snapshot.h"
+
+enum { THREADS = 8, PLACES = 64, ROUNDS = 30000 };
+
+static const struct snapshot_figures *figures(unsigned bucket)
+{
+    static struct snapshot snapshot;
+    snapshot_take(&snapshot);
+    return &snapshot.bucket[bucket];
+}
+
+static uint32_t card_of(const void *slot)
+{
+    struct place place = lane_find(slot);
+    return card_read(&lanes.lane[place.bucket].cards[place.slot]);
+}
+
+/* What the bucket is first asked for: a byte more than the bucket below can hold. */
+static size_t least(unsigned bucket)
+{
+    return bucket == 0 ? house_plan.minimum : house_plan.capacity[bucket - 1] + 1;
+}
+
+Test(pool, large_ones_begin_at_the_plans_bucket)
+{
+    house_lay_default();
+    for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
+        cr_assert_eq(pool_is_large(bucket), bucket >= B128K);
+    }
+}
+
+Test(pool, takes_and_gives_in_every_bucket)
+{
+    house_lay_default();
+    for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
+        char *slot = house_take(bucket, least(bucket), NULL);
+        cr_assert_not_null(slot);
+        cr_assert_eq(lane_find(slot).bucket, bucket);
+        cr_assert(lane_find(slot).exact);
+        cr_assert_eq(card_of(slot), CARD_LIVE | least(bucket));
+        memset(slot, 'x', house_plan.capacity[bucket]);
+        pool_give("free", slot);
+        cr_assert_eq(card_of(slot), CARD_FREE | least(bucket));
+        cr_assert_eq(house_take(bucket, house_plan.capacity[bucket], NULL), slot,
+                     "the last in is the first out");
+        cr_assert_eq(card_of(slot), CARD_LIVE | house_plan.capacity[bucket]);
+        cr_assert_eq(slot[0], 'x', "a free writes nothing into the slot");
+    }
+    house_assert();
+}
+
+Test(pool, slots_do_not_overlap)
+{
+    static char *held[BUCKETS][4];
+    house_lay_default();
+    for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
+        for (unsigned i = 0; i < 4; i++) {
+            held[bucket][i] = house_take(bucket, house_plan.capacity[bucket], NULL);
+            memset(held[bucket][i], (int)(bucket * 4 + i), house_plan.capacity[bucket]);
+        }
+    }
+    for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
+        for (unsigned i = 0; i < 4; i++) {
+            const char *slot = held[bucket][i];
+            cr_assert(slot[0] == (char)(bucket * 4 + i) &&
+                      memcmp(slot, slot + 1, house_plan.capacity[bucket] - 1) == 0);
+        }
+    }
+}
+
+/* A card's former value, by which calloc knows whether the kernel has zeroed the slot. */
+Test(pool, says_what_the_card_was)
+{
+    house_lay_default();
+    for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
+        uint32_t was = 42;
+        void *slot = house_take(bucket, least(bucket), &was);
+        cr_assert_eq(card_state(was), CARD_NEVER_USED);
+        pool_give("free", slot);
+        house_take(bucket, least(bucket), &was);
+        cr_assert_eq(was, CARD_FREE | least(bucket));
+    }
+}
+
+static const unsigned sampled[] = {B4K, B64K, B128K, B1M};
+enum { SAMPLED = sizeof sampled / sizeof sampled[0] };
+
+static void expect_figures(unsigned bucket, uint64_t live, uint64_t requests, uint64_t asked)
+{
+    const struct snapshot_figures *now = figures(bucket);
+    cr_assert_eq(now->live, live, "live %lu, not %lu", now->live, live);
+    cr_assert_eq(now->requests, requests);
+    cr_assert_eq(now->asked, asked);
+    house_assert();
+}
+
+Test(pool, counts_what_it_does)
+{
+    house_lay_default();
+    for (unsigned i = 0; i < SAMPLED; i++) {
+        unsigned bucket = sampled[i];
+        size_t request = least(bucket);
+        void *taken[20];
+        for (unsigned j = 0; j < 20; j++) {
+            taken[j] = house_take(bucket, request, NULL);
+            expect_figures(bucket, j + 1, j + 1, (j + 1) * request);
+        }
+        for (unsigned j = 20; j-- > 0;) {
+            pool_give("free", taken[j]);
+            expect_figures(bucket, j, 20, 20 * request);
+        }
+        uint64_t carved = figures(bucket)->carved;
+        for (unsigned j = 0; j < 20; j++) {
+            house_take(bucket, request, NULL);
+        }
+        expect_figures(bucket, 20, 40, 40 * request);
+        cr_assert_eq(figures(bucket)->carved, carved, "nothing new is carved for what is free");
+    }
+}
+
+Test(pool, knows_the_peak)
+{
+    house_lay_default();
+    for (unsigned i = 0; i < SAMPLED; i++) {
+        unsigned bucket = sampled[i];
+        void *taken[50];
+        for (unsigned j = 0; j < 50; j++) {
+            taken[j] = house_take(bucket, least(bucket), NULL);
+        }
+        cr_assert_eq(figures(bucket)->peak, 50);
+        for (unsigned j = 0; j < 50; j++) {
+            pool_give("free", taken[j]);
+        }
+        /*
+         * A trained bucket's is as of slow paths: a run of carved slots may have been served since.
+         */
+        cr_assert_leq(figures(bucket)->peak, 50);
+        cr_assert_gt(figures(bucket)->peak, 50 - 16);
+        house_take(bucket, least(bucket), NULL);
+        cr_assert_gt(figures(bucket)->peak, 50 - 16, "a peak stays");
+    }
+}
+
+Test(pool, full_lane_gives_none)
+{
+    struct bucket_settings settings = house_defaults();
+    house_lay(&settings, 20);
+    for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
+        uint32_t limit = lanes.lane[bucket].limit;
+        void *last = NULL;
+        for (uint32_t i = 0; i < limit; i++) {
+            last = house_take(bucket, least(bucket), NULL);
+            cr_assert_not_null(last, "%s: %u of %u", house_plan.label[bucket], i, limit);
+        }
+        cr_assert_null(house_take(bucket, least(bucket), NULL));
+        cr_assert_null(house_take(bucket, least(bucket), NULL));
+        cr_assert_eq(figures(bucket)->requests, limit, "who got nothing is not counted as served");
+        if (limit > 0) {
+            pool_give("free", last);
+            cr_assert_eq(house_take(bucket, least(bucket), NULL), last);
+        }
+    }
+    house_assert();
+}
+
+Test(pool, counts_spills)
+{
+    house_lay_default();
+    pool_count_spill(B16K, 16390);
+    pool_count_spill(B16K, 16400);
+    pool_count_spill(B1M, 1000000);
+    cr_assert_eq(figures(B16K)->spilled, 2);
+    cr_assert_eq(figures(B16K)->spilled_asked, 16390 + 16400);
+    cr_assert_eq(figures(B1M)->spilled, 1);
+    cr_assert_eq(figures(B1M)->spilled_asked, 1000000);
+    cr_assert_eq(figures(B16K)->requests, 0);
+    house_assert();
+}
+
+/* Slots on their way from one thread to another. */
+static _Atomic(char *) places[PLACES];
+
+/*
+ * All of the slot's ends and middle say whose it is; two owners of one slot would see each other's
+ * mark.
+ */
+static void mark(char *slot, size_t size, uint64_t owner)
+{
+    memcpy(slot, &owner, sizeof owner);
+    memcpy(slot + size / 2, &owner, sizeof owner);
+    memcpy(slot + size - sizeof owner, &owner, sizeof owner);
+}
+
+static void expect_mark(const char *slot, size_t size)
+{
+    uint64_t first;
+    memcpy(&first, slot, sizeof first);
+    CHECK(memcmp(slot + size / 2, &first, sizeof first) == 0);
+    CHECK(memcmp(slot + size - sizeof first, &first, sizeof first) == 0);
+}
+
+static void take_back(char *slot)
+{
+    if (slot != NULL) {
+        expect_mark(slot, card_request(card_of(slot)));
+        pool_give("free", slot);
+    }
+}
+
+/* Takes, and gives what some other thread took. */
+static void hand_over(unsigned number)
+{
+    uint64_t random = number + 1;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        unsigned bucket = (unsigned)(crew_random(&random) % (B256K + 1));
+        size_t request = least(bucket) + crew_random(&random) % 4096;
+        char *slot = house_take(bucket, request, NULL);
+        if (!CHECK(slot != NULL)) {
+            return;
+        }
+        mark(slot, request, crew_random(&random));
+        take_back(atomic_exchange(&places[crew_random(&random) % PLACES], slot));
+    }
+}
+
+Test(pool, ledger_closes_after_threads_handed_slots_over)
+{
+    house_lay_default();
+    crew_run(THREADS, hand_over);
+    house_assert();
+    unsigned live = 0;
+    for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
+        cr_assert_eq(figures(bucket)->cached, 0, "all threads have ended");
+        live += (unsigned)figures(bucket)->live;
+    }
+    for (unsigned i = 0; i < PLACES; i++) {
+        live -= places[i] != NULL;
+        take_back(places[i]);
+    }
+    cr_assert_eq(live, 0, "what lives is what was not given back");
+    for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
+        cr_assert_eq(house_cards(bucket, CARD_LIVE), 0);
+        cr_assert_eq(figures(bucket)->live, 0);
+    }
+    house_assert();
+}
+
+static void take_or_give(unsigned number)
+{
+    for (unsigned i = 0; i < ROUNDS;) {
+        _Atomic(char *) *place = &places[i % PLACES];
+        if (number == 0 && *place == NULL) {
+            char *slot = house_take(B16K, 16384, NULL);
+            if (!CHECK(slot != NULL)) {
+                return;
+            }
+            mark(slot, 16384, i);
+            *place = slot;
+            i++;
+        } else if (number == 1 && *place != NULL) {
+            take_back(atomic_exchange(place, NULL));
+            i++;
+        }
+    }
+}
+
+/*
+ * One thread only takes, the other only gives: what the second frees must reach the first, or it
+ * would carve for ever.
+ */
+Test(pool, freed_slots_reach_a_thread_that_only_takes, .timeout = 60)
+{
+    house_lay_default();
+    crew_run(2, take_or_give);
+    house_assert();
+    cr_assert_eq(figures(B16K)->requests, ROUNDS);
+    cr_assert_eq(figures(B16K)->live, 0);
+    /* Two threads' four magazines, the places, and one run. */
+    cr_assert_leq(figures(B16K)->carved, 4 * 62 + PLACES + 16);
+    cr_assert_gt(figures(B16K)->depot_hits, 0);
+}

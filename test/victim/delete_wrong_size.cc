@@ -1,0 +1,53 @@
+/* Venial sin: deletes by a size that is not the block's. Arguments: SIZE, WRONG SIZE. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <new>
+
+#include "victim.h"
+
+namespace
+{
+
+/* As a number, since the compiler would object to a pointer that is looked at after its block is
+ * gone. */
+uintptr_t remember(void *block)
+{
+    return reinterpret_cast<uintptr_t>(block);
+}
+
+/* The next request of the size gets the block: so it went where its address says. */
+void require_back(size_t size, uintptr_t block)
+{
+    void *again = ::operator new(size);
+    victim_require(remember(again) == block, "the block went elsewhere");
+    free(again);
+}
+
+} // namespace
+
+int main(int argc, char **argv)
+{
+    size_t size = victim_number(argc, argv, 1);
+    size_t wrong = victim_number(argc, argv, 2);
+    const std::align_val_t bad{64};
+
+    void *block = ::operator new(size);
+    uintptr_t known = remember(block);
+    ::operator delete(block, wrong);
+    require_back(size, known);
+
+    block = ::operator new[](size);
+    known = remember(block);
+    ::operator delete[](block, wrong);
+    require_back(size, known);
+
+    block = ::operator new(size);
+    known = remember(block);
+    ::operator delete(block, wrong, bad);
+    require_back(size, known);
+
+    block = victim_take(size);
+    known = remember(block);
+    ::operator delete[](block, wrong, bad);
+    require_back(size, known);
+    return EXIT_SUCCESS;
+}

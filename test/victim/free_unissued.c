@@ -1,0 +1,17 @@
+/* Sin: frees a slot that was never issued. Arguments: SIZE, SLOTS from the first, OFFSET. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "victim.h"
+
+/* Two live blocks of a new process lie one stride apart: the first two slots of the lane. */
+int main(int argc, char **argv)
+{
+    size_t size = victim_number(argc, argv, 1);
+    char *first = victim_take(size);
+    char *second = victim_take(size);
+    victim_require(second > first, "the second slot lies behind the first");
+    size_t stride = (size_t)(second - first);
+    char *wild = first + stride * victim_number(argc, argv, 2) + victim_number(argc, argv, 3);
+    victim_announce(wild);
+    free(victim_hide(wild));
+    return EXIT_SUCCESS;
+}

@@ -1,0 +1,115 @@
+/* What every victim does beside its one sin. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_TEST_VICTIM_H
+#define SOCKMALLOC_TEST_VICTIM_H
+
+#include <dlfcn.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A victim that could not get as far as its sin; the table expects this status nowhere. */
+enum { VICTIM_UNFIT = 99 };
+
+static inline void victim_require(bool condition, const char *what)
+{
+    if (!condition) {
+        char line[256];
+        int length = snprintf(line, sizeof line, "unfit: %s\n", what);
+        if (write(STDOUT_FILENO, line, (size_t)length) != length) {
+            _exit(VICTIM_UNFIT);
+        }
+        _exit(VICTIM_UNFIT);
+    }
+}
+
+/*
+ * Says whose message about which address is to come. Without stdio's buffer, which is a request of
+ * a pool's size and would take the slot whose number the table demands.
+ */
+static inline void victim_announce(const void *address)
+{
+    char line[64];
+    int length = snprintf(line, sizeof line, "%d %p\n", (int)getpid(), address);
+    victim_require(write(STDOUT_FILENO, line, (size_t)length) == length, "stdout");
+}
+
+static inline const char *victim_word(int argc, char **argv, int index)
+{
+    victim_require(index < argc, "an argument is missing");
+    return argv[index];
+}
+
+static inline size_t victim_number(int argc, char **argv, int index)
+{
+    char *end;
+    const char *word = victim_word(argc, argv, index);
+    size_t number = strtoul(word, &end, 0);
+    victim_require(end != word && *end == '\0', "an argument is no number");
+    return number;
+}
+
+/* The same address, of which the compiler no longer knows where it came from or that it was freed.
+ */
+static inline void *victim_hide(void *address)
+{
+    __asm__ volatile("" : "+r"(address));
+    return address;
+}
+
+static inline char *victim_take(size_t size)
+{
+    char *address = (char *)victim_hide(malloc(size));
+    victim_require(address != NULL, "malloc");
+    return address;
+}
+
+/* A call by its name, since libc's headers do not have them all. */
+static inline void *victim_find(const char *name)
+{
+    void *call = dlsym(RTLD_DEFAULT, name);
+    victim_require(call != NULL, name);
+    return call;
+}
+
+/* free by any of its names; those that take a size are told `size`. */
+static inline void victim_free_by(const char *name, void *address, size_t size)
+{
+    if (strcmp(name, "free_sized") == 0) {
+        void (*call)(void *, size_t);
+        *(void **)&call = victim_find(name);
+        call(address, size);
+    } else if (strcmp(name, "free_aligned_sized") == 0) {
+        void (*call)(void *, size_t, size_t);
+        *(void **)&call = victim_find(name);
+        call(address, 64, size);
+    } else {
+        void (*call)(void *);
+        *(void **)&call = victim_find(name);
+        call(address);
+    }
+}
+
+/* realloc by any of its names; for the result, which a victim does not live to see, nobody asks. */
+static inline void victim_resize_by(const char *name, void *address, size_t size)
+{
+    if (strcmp(name, "reallocarr") == 0) {
+        int (*call)(void *, size_t, size_t);
+        *(void **)&call = victim_find(name);
+        call(&address, 1, size);
+    } else if (strcmp(name, "reallocarray") == 0) {
+        void *(*call)(void *, size_t, size_t);
+        *(void **)&call = victim_find(name);
+        call(address, 1, size);
+    } else {
+        void *(*call)(void *, size_t);
+        *(void **)&call = victim_find(name);
+        call(address, size);
+    }
+}
+
+#endif

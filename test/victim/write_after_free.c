@@ -1,0 +1,26 @@
+/* Sin to be survived: fills a block after its free. Argument: SIZE. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "victim.h"
+
+enum { BLOCKS = 300, ROUNDS = 3 };
+
+/* Cards and links lie elsewhere, so that what a program writes into free slots destroys nothing of
+ * ours. */
+int main(int argc, char **argv)
+{
+    static char *blocks[BLOCKS];
+    size_t size = victim_number(argc, argv, 1);
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int i = 0; i < BLOCKS; i++) {
+            blocks[i] = victim_take(size);
+            memset(blocks[i], i, size);
+        }
+        for (int i = 0; i < BLOCKS; i++) {
+            victim_require(blocks[i][0] == (char)i && blocks[i][size - 1] == (char)i,
+                           "two blocks lie upon each other");
+            free(blocks[i]);
+            memset(victim_hide(blocks[i]), 0x5a, size);
+        }
+    }
+    return EXIT_SUCCESS;
+}

@@ -1,0 +1,173 @@
+/* Cases: glibc's calls that ask an allocator about itself, or tell it what to do. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <limits.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "pools.h"
+
+enum { MARK = 1234, TRIM_LIMIT = 32 << 20 };
+
+typedef size_t size_call(void *block);
+
+/* The request rounded up to 16, and the same as long as the block lives. */
+static void usable_size(void)
+{
+    const char *const names[] = {"malloc_usable_size", "malloc_size"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        size_call *call;
+        *(void **)&call = check_find(names[i]);
+        CHECK_EQUAL(call(NULL), 0);
+        for (size_t size = 1; size <= (size_t)8 << 20; size += size / 2 + 1) {
+            char *block = malloc(size);
+            size_t usable = call(block);
+            CHECK(usable >= size);
+            memset(block, 0x11, usable);
+            CHECK_EQUAL(call(block), usable);
+            if (pools_own(block)) {
+                CHECK_EQUAL(usable, (size + 15) / 16 * 16);
+            }
+            free(block);
+        }
+    }
+}
+
+static void good_size(void)
+{
+    size_t (*call)(size_t);
+    *(void **)&call = check_find("malloc_good_size");
+    for (size_t size = 1; size <= (size_t)8 << 20; size += size / 2 + 1) {
+        char *block = malloc(size);
+        CHECK(call(size) >= size);
+        if (pools_own(block)) {
+            CHECK_EQUAL(call(size), malloc_usable_size(block));
+        }
+        free(block);
+    }
+}
+
+/* The pools to the byte, in whole slots. */
+static void mallinfo_counts_the_pools(void)
+{
+    struct mallinfo2 before = mallinfo2();
+    char *trained = malloc(16390);
+    char *large = malloc(262144);
+    CHECK(trained != NULL && large != NULL);
+    struct mallinfo2 during = mallinfo2();
+    CHECK_EQUAL(during.uordblks - before.uordblks, 20480 + 266240);
+    CHECK_EQUAL(during.arena, during.uordblks + during.fordblks);
+    free(large);
+    free(trained);
+    struct mallinfo2 after = mallinfo2();
+    CHECK_EQUAL(after.uordblks, before.uordblks);
+    CHECK_EQUAL(after.arena, during.arena);
+    CHECK(after.keepcost >= 266240);
+    struct mallinfo2 wide = mallinfo2();
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    struct mallinfo narrow = mallinfo();
+#pragma GCC diagnostic pop
+    CHECK_EQUAL(narrow.arena, wide.arena);
+    CHECK_EQUAL(narrow.ordblks, wide.ordblks);
+    CHECK_EQUAL(narrow.uordblks, wide.uordblks);
+    CHECK_EQUAL(narrow.fordblks, wide.fordblks);
+    CHECK_EQUAL(narrow.keepcost, wide.keepcost);
+}
+
+/* haproxy's question at start: an allocator whose figures change by malloc(1) gets malloc_trim from
+ * it. */
+static void mallinfo_ignores_small_requests(void)
+{
+    struct mallinfo2 before = mallinfo2();
+    char *block = malloc(1);
+    struct mallinfo2 during = mallinfo2();
+    CHECK(memcmp(&before, &during, sizeof before) == 0);
+    free(block);
+}
+
+/* 1 while something was given back, at most 32 MiB a call; then 0. What is live stays. */
+static void trim_is_bounded(void)
+{
+    enum { BLOCKS = 24, SIZE = 4194304, SLOT = SIZE + POOLS_HEADROOM };
+    static char *blocks[BLOCKS];
+    for (int i = 0; i < BLOCKS; i++) {
+        blocks[i] = malloc(SIZE);
+        CHECK(pools_own(blocks[i]));
+        memset(blocks[i], i + 1, SIZE);
+    }
+    for (int i = 1; i < BLOCKS; i++) {
+        free(blocks[i]);
+    }
+    uint64_t resident = pools_figure("4m.resident");
+    CHECK(resident >= (uint64_t)BLOCKS * SIZE);
+    unsigned calls = 0;
+    uint64_t purged_before = 0;
+    while (malloc_trim(0) == 1) {
+        uint64_t purged = pools_figure("4m.purged");
+        CHECK((purged - purged_before) * SLOT < TRIM_LIMIT + SLOT);
+        purged_before = purged;
+        calls++;
+    }
+    CHECK(calls >= 2);
+    CHECK_EQUAL(purged_before, BLOCKS - 1);
+    CHECK(pools_figure("4m.resident") <= resident - (uint64_t)(BLOCKS - 1) * SIZE);
+    CHECK(blocks[0][0] == 1 && blocks[0][SIZE - 1] == 1);
+    free(blocks[0]);
+    pools_check_ledger();
+}
+
+static void info_is_xml(void)
+{
+    char *text = NULL;
+    size_t length = 0;
+    FILE *stream = open_memstream(&text, &length);
+    CHECK(stream != NULL);
+    errno = MARK;
+    CHECK_EQUAL(malloc_info(1, stream), -1);
+    CHECK_EQUAL(errno, EINVAL);
+    CHECK_EQUAL(malloc_info(0, stream), 0);
+    CHECK(fclose(stream) == 0);
+    CHECK(strncmp(text, "<malloc version=\"sockmalloc-", 28) == 0);
+    CHECK(strcmp(text + length - 10, "</malloc>\n") == 0);
+    for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {
+        char element[64];
+        snprintf(element, sizeof element, "<bucket label=\"%s\" capacity=\"%zu\" live=\"",
+                 pools_labels[bucket], pools_size(bucket) + POOLS_HEADROOM);
+        CHECK(strstr(text, element) != NULL);
+    }
+    free(text);
+}
+
+/* The runner demands one dump on stderr of this case. */
+static void stats_writes_a_dump(void)
+{
+    errno = MARK;
+    malloc_stats();
+    CHECK_EQUAL(errno, MARK);
+}
+
+static void mallopt_accepts_all(void)
+{
+    CHECK_EQUAL(mallopt(M_MMAP_THRESHOLD, 65536), 1);
+    CHECK_EQUAL(mallopt(M_ARENA_MAX, 1), 1);
+    char *block = malloc(100000);
+    CHECK(pools_own(block)); /* none of it has an effect */
+    free(block);
+}
+
+static const struct check_case cases[] = {
+    CHECK_CASE(usable_size),
+    CHECK_CASE(good_size),
+    CHECK_CASE(mallinfo_counts_the_pools),
+    CHECK_CASE(mallinfo_ignores_small_requests),
+    CHECK_CASE(trim_is_bounded),
+    CHECK_CASE(info_is_xml),
+    CHECK_CASE(stats_writes_a_dump),
+    CHECK_CASE(mallopt_accepts_all),
+};
+
+CHECK_MAIN(cases)

@@ -1,0 +1,226 @@
+/* Cases: the calls that take an alignment, as POSIX, the C standard and glibc's manual say. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "pools.h"
+
+enum { MARK = 1234 /* a value of errno that no call sets */ };
+
+typedef void *aligned_call(size_t alignment, size_t size);
+typedef int store_call(void **place, size_t alignment, size_t size);
+
+static const char *const aligned_names[] = {"aligned_alloc", "memalign", "__libc_memalign",
+                                            "_aligned_malloc"};
+static const char *const store_names[] = {"posix_memalign", "__posix_memalign"};
+enum {
+    ALIGNED_NAMES = sizeof aligned_names / sizeof aligned_names[0],
+    STORE_NAMES = sizeof store_names / sizeof store_names[0]
+};
+
+static aligned_call *find_aligned(int name)
+{
+    aligned_call *call;
+    *(void **)&call = check_find(aligned_names[name]);
+    return call;
+}
+
+static store_call *find_store(int name)
+{
+    store_call *call;
+    *(void **)&call = check_find(store_names[name]);
+    return call;
+}
+
+/* `pooled` is what the route should be: the pools' sizes, at alignments up to a page. */
+static void check_block(char *block, size_t alignment, size_t size)
+{
+    CHECK(block != NULL);
+    CHECK_EQUAL((uintptr_t)block % alignment, 0);
+    CHECK(malloc_usable_size(block) >= size);
+    memset(block, 0x3c, size);
+    bool pooled = size >= 4096 && size <= 4194304 && alignment <= (size_t)getpagesize();
+    CHECK_EQUAL(pools_own(block), pooled);
+}
+
+static const size_t sizes[] = {1, 100, 4095, 4096, 16390, 69632, 300000, 4194304, 5000000};
+enum { SIZES = sizeof sizes / sizeof sizes[0] };
+
+static void every_alignment(void)
+{
+    for (size_t alignment = 1; alignment <= (size_t)2 << 20; alignment *= 2) {
+        for (int i = 0; i < SIZES; i++) {
+            for (int name = 0; name < ALIGNED_NAMES; name++) {
+                char *block = find_aligned(name)(alignment, sizes[i]);
+                check_block(block, alignment, sizes[i]);
+                free(block);
+            }
+        }
+    }
+}
+
+static void every_stored_alignment(void)
+{
+    for (size_t alignment = sizeof(void *); alignment <= (size_t)2 << 20; alignment *= 2) {
+        for (int i = 0; i < SIZES; i++) {
+            for (int name = 0; name < STORE_NAMES; name++) {
+                void *block = NULL;
+                errno = MARK;
+                CHECK_EQUAL(find_store(name)(&block, alignment, sizes[i]), 0);
+                CHECK_EQUAL(errno, MARK);
+                check_block(block, alignment, sizes[i]);
+                free(block);
+            }
+        }
+    }
+}
+
+/* More alignment than a slot has, in a pool's size: the request falls through, and the statistics
+ * say so. */
+static void above_a_page_is_counted(void)
+{
+    uint64_t spilled = pools_figure("16k.spilled");
+    uint64_t asked = pools_figure("16k.spilled_asked");
+    void *block = aligned_alloc(16384, 16384);
+    check_block(block, 16384, 16384);
+    CHECK_EQUAL(pools_figure("16k.spilled"), spilled + 1);
+    CHECK_EQUAL(pools_figure("16k.spilled_asked"), asked + 16384);
+    free(block);
+}
+
+static void bad_alignments(void)
+{
+    const size_t bad[] = {0, 3, 24, 48, 100, 4095, 4097, SIZE_MAX};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        for (int name = 0; name < ALIGNED_NAMES; name++) {
+            for (int size = 0; size < SIZES; size++) {
+                errno = MARK;
+                CHECK(find_aligned(name)(bad[i], sizes[size]) == NULL);
+                CHECK_EQUAL(errno, EINVAL);
+            }
+        }
+    }
+}
+
+/* The result is the error; errno and the place for the pointer stay as they were. */
+static void bad_stored_alignments(void)
+{
+    const size_t bad[] = {0, 1, 2, 4, 7, 24, 48, 100, 4097, SIZE_MAX};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        for (int name = 0; name < STORE_NAMES; name++) {
+            for (int size = 0; size < SIZES; size++) {
+                void *block = &block;
+                errno = MARK;
+                CHECK_EQUAL(find_store(name)(&block, bad[i], sizes[size]), EINVAL);
+                CHECK_EQUAL(errno, MARK);
+                CHECK(block == &block);
+            }
+        }
+    }
+}
+
+static void impossible(void)
+{
+    const size_t most = SIZE_MAX;
+    const struct {
+        size_t alignment;
+        size_t size;
+    } wishes[] = {{64, most},
+                  {64, (size_t)PTRDIFF_MAX + 1},
+                  {4096, most - 4096},
+                  {65536, most - 65536},
+                  {65536, most},
+                  {(size_t)1 << 62, 1},
+                  {(size_t)1 << 62, 16384},
+                  {(size_t)1 << 63, 1},
+                  {(size_t)1 << 63, most}};
+    for (size_t i = 0; i < sizeof wishes / sizeof wishes[0]; i++) {
+        for (int name = 0; name < ALIGNED_NAMES; name++) {
+            errno = MARK;
+            CHECK(find_aligned(name)(wishes[i].alignment, wishes[i].size) == NULL);
+            CHECK_EQUAL(errno, ENOMEM);
+        }
+        for (int name = 0; name < STORE_NAMES; name++) {
+            void *block = &block;
+            errno = MARK;
+            CHECK_EQUAL(find_store(name)(&block, wishes[i].alignment, wishes[i].size), ENOMEM);
+            CHECK_EQUAL(errno, MARK);
+            CHECK(block == &block);
+        }
+    }
+}
+
+static void size_zero(void)
+{
+    for (size_t alignment = sizeof(void *); alignment <= 65536; alignment *= 8) {
+        void *block = &block;
+        CHECK_EQUAL(posix_memalign(&block, alignment, check_hide_size(0)), 0);
+        CHECK(block != &block && (uintptr_t)block % alignment == 0);
+        free(block);
+        free(aligned_alloc(alignment, check_hide_size(0)));
+    }
+}
+
+/* What realloc makes of an aligned block keeps its bytes, though not its alignment. */
+static void resized(void)
+{
+    for (size_t alignment = 64; alignment <= (size_t)1 << 20; alignment *= 4) {
+        for (int i = 0; i < SIZES; i++) {
+            char *block = aligned_alloc(alignment, sizes[i]);
+            CHECK(block != NULL);
+            memset(block, 0x77, sizes[i]);
+            block = realloc(block, sizes[i] * 2);
+            CHECK(block != NULL && block[0] == 0x77);
+            CHECK(memcmp(block, block + 1, sizes[i] - 1) == 0);
+            free(block);
+        }
+    }
+    pools_check_ledger();
+}
+
+static void page_calls(void)
+{
+    size_t page = (size_t)getpagesize();
+    for (size_t size = 0; size <= 100000; size += size / 3 + 1) {
+        char *block = valloc(size);
+        check_block(block, page, size);
+        free(block);
+        block = pvalloc(size);
+        size_t rounded = (size + page - 1) / page * page;
+        check_block(block, page, rounded > 0 ? rounded : page);
+        free(block);
+    }
+}
+
+static void page_calls_impossible(void)
+{
+    const size_t impossible_sizes[] = {(size_t)PTRDIFF_MAX, (size_t)PTRDIFF_MAX + 1,
+                                       SIZE_MAX - 4095, SIZE_MAX};
+    for (size_t i = 0; i < sizeof impossible_sizes / sizeof impossible_sizes[0]; i++) {
+        errno = MARK;
+        CHECK(check_hide(valloc(check_hide_size(impossible_sizes[i]))) == NULL);
+        CHECK_EQUAL(errno, ENOMEM);
+        errno = MARK;
+        CHECK(check_hide(pvalloc(check_hide_size(impossible_sizes[i]))) == NULL);
+        CHECK_EQUAL(errno, ENOMEM);
+    }
+}
+
+static const struct check_case cases[] = {
+    CHECK_CASE(every_alignment),
+    CHECK_CASE(every_stored_alignment),
+    CHECK_CASE(above_a_page_is_counted),
+    CHECK_CASE(bad_alignments),
+    CHECK_CASE(bad_stored_alignments),
+    CHECK_CASE(impossible),
+    CHECK_CASE(size_zero),
+    CHECK_CASE(resized),
+    CHECK_CASE(page_calls),
+    CHECK_CASE(page_calls_impossible),
+};
+
+CHECK_MAIN(cases)

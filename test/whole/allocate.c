@@ -1,0 +1,262 @@
+/* Cases: malloc, calloc and free, as the C standard, POSIX and glibc's manual say. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "pools.h"
+
+enum { MARK = 1234 /* a value of errno that no call sets */ };
+
+typedef void *take_call(size_t size);
+
+/*
+ * The block is usable from its first to its last byte, aligned for any type that fits into it (so
+ * says C23; mimalloc's smallest blocks are aligned to 8), and routed as documented.
+ */
+static void check_block(char *block, size_t size)
+{
+    CHECK(block != NULL);
+    CHECK_EQUAL((uintptr_t)block % (size < 16 ? 8 : 16), 0);
+    CHECK(malloc_usable_size(block) >= size);
+    memset(block, 0x3c, size);
+    bool pooled = size >= 4096 && size <= 4194304;
+    CHECK_EQUAL(pools_own(block), pooled);
+    if (pooled) {
+        CHECK_EQUAL((uintptr_t)block % 4096, 0);
+        CHECK_EQUAL(malloc_usable_size(block), (size + 15) / 16 * 16);
+    }
+}
+
+/* The bucket that serves a request is the smallest 2^k with size <= 2^k + headroom. */
+static size_t wanted_capacity(size_t size)
+{
+    size_t power = 4096;
+    while (power + POOLS_HEADROOM < size) {
+        power *= 2;
+    }
+    return power + POOLS_HEADROOM;
+}
+
+static void every_size(void)
+{
+    for (size_t power = 1; power <= (size_t)8 << 20; power *= 2) {
+        const size_t around[] = {power - 1,
+                                 power,
+                                 power + 1,
+                                 power + 16,
+                                 power + 4095,
+                                 power + POOLS_HEADROOM,
+                                 power + POOLS_HEADROOM + 1};
+        for (size_t i = 0; i < sizeof around / sizeof around[0]; i++) {
+            char *block = malloc(around[i]);
+            check_block(block, around[i]);
+            if (pools_own(block)) {
+                CHECK_EQUAL(pools_capacity(block), wanted_capacity(around[i]));
+            }
+            free(block);
+        }
+    }
+}
+
+static void size_zero(void)
+{
+    take_call *take = malloc;
+    char *blocks[] = {take(check_hide_size(0)), take(check_hide_size(0)), calloc(0, 8),
+                      calloc(8, 0)};
+    for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++) {
+        CHECK(blocks[i] != NULL);
+        for (size_t j = 0; j < i; j++) {
+            CHECK(blocks[i] != blocks[j]);
+        }
+    }
+    for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++) {
+        free(blocks[i]);
+    }
+}
+
+static void impossible_sizes(void)
+{
+    const size_t sizes[] = {(size_t)PTRDIFF_MAX, (size_t)PTRDIFF_MAX + 1, SIZE_MAX - 4096,
+                            SIZE_MAX};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        errno = MARK;
+        CHECK(check_hide(malloc(check_hide_size(sizes[i]))) == NULL);
+        CHECK_EQUAL(errno, ENOMEM);
+        errno = MARK;
+        CHECK(check_hide(calloc(1, check_hide_size(sizes[i]))) == NULL);
+        CHECK_EQUAL(errno, ENOMEM);
+        errno = MARK;
+        CHECK(check_hide(calloc(check_hide_size(sizes[i]), 1)) == NULL);
+        CHECK_EQUAL(errno, ENOMEM);
+    }
+}
+
+static void product_overflows(void)
+{
+    /* The last one's product, cut to 64 bits, is a request of a pool's size. */
+    const size_t factors[][2] = {{SIZE_MAX, 2},
+                                 {2, SIZE_MAX},
+                                 {(size_t)1 << 33, (size_t)1 << 33},
+                                 {SIZE_MAX / 2 + 1, 2},
+                                 {((size_t)1 << 60) + 1024, 16}};
+    for (size_t i = 0; i < sizeof factors / sizeof factors[0]; i++) {
+        errno = MARK;
+        void *block = calloc(check_hide_size(factors[i][0]), check_hide_size(factors[i][1]));
+        CHECK(check_hide(block) == NULL);
+        CHECK_EQUAL(errno, ENOMEM);
+    }
+}
+
+static bool is_zero(const char *block, size_t size)
+{
+    return block[0] == 0 && memcmp(block, block + 1, size - 1) == 0;
+}
+
+/* Each bucket's blocks come back to calloc dirty, out of the cache and out of the stacks. */
+static void calloc_clears_after_reuse(void)
+{
+    enum { BLOCKS = 40 };
+    char *blocks[BLOCKS];
+    for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {
+        size_t size = pools_largest(bucket);
+        int count = bucket < POOLS_TRAINED ? BLOCKS : 3;
+        for (int round = 0; round < 3; round++) {
+            for (int i = 0; i < count; i++) {
+                blocks[i] = calloc(size / 16, 16);
+                CHECK(blocks[i] != NULL && pools_own(blocks[i]));
+                CHECK(is_zero(blocks[i], size / 16 * 16));
+                memset(blocks[i], 0xff, size);
+            }
+            for (int i = 0; i < count; i++) {
+                free(blocks[i]);
+            }
+        }
+        CHECK(pools_bucket_figure(bucket, "requests") > pools_bucket_figure(bucket, "carved"));
+    }
+}
+
+/* A purged slot reads as zero by itself, once; what was written to it since must be cleared again.
+ */
+static void calloc_clears_after_purge(void)
+{
+    for (size_t size = 200000; size <= 4194304; size *= 2) {
+        char *block = malloc(size);
+        CHECK(block != NULL);
+        memset(block, 0xff, size);
+        free(block);
+        CHECK_EQUAL(malloc_trim(0), 1);
+        for (int round = 0; round < 2; round++) {
+            char *again = calloc(1, size);
+            CHECK(again == check_hide(block));
+            CHECK(is_zero(again, size));
+            memset(again, 0xff, size);
+            free(again);
+        }
+    }
+}
+
+static void calloc_clears_small_and_huge(void)
+{
+    for (size_t size = 1; size <= (size_t)16 << 20; size = size * 3 + 1) {
+        for (int round = 0; round < 2; round++) {
+            char *block = calloc(1, size);
+            CHECK(block != NULL && is_zero(block, size));
+            memset(block, 0xff, size);
+            free(block);
+        }
+    }
+}
+
+/* POSIX 2024: free keeps errno, whatever it has to do. */
+static void free_keeps_errno(void)
+{
+    enum { BLOCKS = 300 };
+    static char *blocks[BLOCKS];
+    errno = MARK;
+    free(NULL);
+    CHECK_EQUAL(errno, MARK);
+    for (size_t size = 1; size <= (size_t)8 << 20; size *= 2) {
+        int count = size <= 65536 ? BLOCKS : 10;
+        for (int i = 0; i < count; i++) {
+            blocks[i] = malloc(size);
+            CHECK(blocks[i] != NULL);
+        }
+        errno = MARK;
+        for (int i = 0; i < count; i++) {
+            free(blocks[i]);
+        }
+        CHECK_EQUAL(errno, MARK);
+    }
+}
+
+/* What libc's own callers use instead of the plain names; each must reach the pools. */
+static void libc_names(void)
+{
+    const char *const plain[] = {"__libc_malloc", "__libc_valloc", "__libc_pvalloc"};
+    void (*give)(void *);
+    for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
+        take_call *take;
+        *(void **)&take = check_find(plain[i]);
+        check_block(take(20000 / 4096 * 4096), 20000 / 4096 * 4096);
+    }
+    void *(*take_zeroed)(size_t, size_t);
+    *(void **)&take_zeroed = check_find("__libc_calloc");
+    char *block = take_zeroed(100, 200);
+    CHECK(is_zero(block, 20000));
+    check_block(block, 20000);
+    void *(*resize)(void *, size_t);
+    *(void **)&resize = check_find("__libc_realloc");
+    block = resize(block, 30000);
+    check_block(block, 30000);
+    *(void **)&give = check_find("__libc_free");
+    uint64_t live = pools_figure("live");
+    give(block);
+    CHECK_EQUAL(pools_figure("live"), live - 1);
+    *(void **)&give = check_find("__libc_cfree");
+    give(malloc(20000));
+    CHECK_EQUAL(pools_figure("live"), live - 1);
+}
+
+/* cfree and vfree are free; the C23 frees believe no size. */
+static void names_of_free(void)
+{
+    uint64_t live = pools_figure("live");
+    const char *const plain[] = {"cfree", "vfree"};
+    for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
+        void (*give)(void *);
+        *(void **)&give = check_find(plain[i]);
+        give(malloc(5000));
+        give(malloc(50));
+        give(NULL);
+    }
+    void (*give_sized)(void *, size_t);
+    *(void **)&give_sized = check_find("free_sized");
+    void (*give_aligned)(void *, size_t, size_t);
+    *(void **)&give_aligned = check_find("free_aligned_sized");
+    for (size_t size = 10; size < ((size_t)8 << 20); size *= 7) {
+        give_sized(malloc(size), size);
+        give_aligned(aligned_alloc(64, size), 64, size);
+    }
+    give_sized(NULL, 100);
+    give_aligned(NULL, 64, 100);
+    CHECK_EQUAL(pools_figure("live"), live);
+    pools_check_ledger();
+}
+
+static const struct check_case cases[] = {
+    CHECK_CASE(every_size),
+    CHECK_CASE(size_zero),
+    CHECK_CASE(impossible_sizes),
+    CHECK_CASE(product_overflows),
+    CHECK_CASE(calloc_clears_after_reuse),
+    CHECK_CASE(calloc_clears_after_purge),
+    CHECK_CASE(calloc_clears_small_and_huge),
+    CHECK_CASE(free_keeps_errno),
+    CHECK_CASE(libc_names),
+    CHECK_CASE(names_of_free),
+};
+
+CHECK_MAIN(cases)

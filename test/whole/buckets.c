@@ -1,0 +1,198 @@
+/* Cases: blocks of every bucket where memory is short: served or refused, never wrong. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "pools.h"
+
+enum { BLOCKS = 4 };
+
+/* What became of the requests of one bucket. */
+struct outcome {
+    unsigned pooled;
+    unsigned fell_through;
+    unsigned failed;
+};
+
+struct block {
+    char *start;
+    size_t size;
+};
+
+/* A byte in each 16 KiB and the last one: enough to tell blocks apart, and little to fault in. */
+enum { MARK_DISTANCE = 16384 };
+
+static void write_marks(char *start, size_t size, char mark)
+{
+    for (size_t at = 0; at < size; at += MARK_DISTANCE) {
+        start[at] = mark;
+    }
+    start[size - 1] = mark;
+}
+
+static void check_marks(const char *start, size_t size, char mark)
+{
+    for (size_t at = 0; at < size; at += MARK_DISTANCE) {
+        CHECK(start[at] == mark);
+    }
+    CHECK(start[size - 1] == mark);
+}
+
+static struct block take(unsigned bucket, unsigned i, struct outcome *outcome)
+{
+    struct block block = {.size = pools_largest(bucket) - i * 100};
+    errno = 0;
+    block.start = i % 2 == 0 ? malloc(block.size) : calloc(1, block.size);
+    if (block.start == NULL) {
+        CHECK_EQUAL(errno, ENOMEM);
+        outcome->failed++;
+        return block;
+    }
+    if (pools_own(block.start)) {
+        outcome->pooled++;
+    } else {
+        outcome->fell_through++;
+    }
+    if (i % 2 != 0) {
+        check_marks(block.start, block.size, 0);
+    }
+    write_marks(block.start, block.size, (char)(bucket * BLOCKS + i + 1));
+    return block;
+}
+
+/* Grows a block, which may fail and then leaves it as it was. */
+static void grow(struct block *block)
+{
+    errno = 0;
+    char *grown = realloc(block->start, block->size * 2);
+    if (grown == NULL) {
+        CHECK_EQUAL(errno, ENOMEM);
+        return;
+    }
+    block->start = grown;
+}
+
+static void give(const struct block *block, unsigned bucket, unsigned i)
+{
+    if (block->start != NULL) {
+        check_marks(block->start, block->size, (char)(bucket * BLOCKS + i + 1));
+        free(block->start);
+    }
+}
+
+/* Without stdio, whose buffer is a request too. */
+static void report(const char *label, const struct outcome *outcome)
+{
+    char line[128];
+    int length = snprintf(line, sizeof line, "%s %u %u %u\n", label, outcome->pooled,
+                          outcome->fell_through, outcome->failed);
+    CHECK_EQUAL(write(STDOUT_FILENO, line, (size_t)length), length);
+}
+
+/* All held at once. Prints a line a bucket: label, how many the pools served, fell through, failed.
+ */
+static void every_bucket(void)
+{
+    static struct block blocks[POOLS_BUCKETS][BLOCKS];
+    for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {
+        struct outcome outcome = {0};
+        for (unsigned i = 0; i < BLOCKS; i++) {
+            blocks[bucket][i] = take(bucket, i, &outcome);
+        }
+        report(pools_labels[bucket], &outcome);
+    }
+    for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {
+        grow(&blocks[bucket][0]);
+        for (unsigned i = 0; i < BLOCKS; i++) {
+            give(&blocks[bucket][i], bucket, i);
+        }
+    }
+    if (pools_are_active()) {
+        CHECK_EQUAL(pools_figure("live"), 0);
+        pools_check_ledger();
+    }
+}
+
+/* As much as there is: until nothing of any size is to be had. All of it comes back. */
+static void until_nothing_is_left(void)
+{
+    enum { MOST = 100000 };
+    static char *blocks[MOST];
+    unsigned count = 0;
+    for (size_t size = 4194304; size >= 1024; size /= 2) {
+        errno = 0;
+        while (count < MOST && (blocks[count] = malloc(size)) != NULL) {
+            blocks[count][0] = 1;
+            blocks[count][size - 1] = 1;
+            count++;
+        }
+        CHECK(count < MOST);
+        CHECK_EQUAL(errno, ENOMEM);
+    }
+    CHECK(count > 0);
+    while (count > 0) {
+        free(blocks[--count]);
+    }
+    CHECK_EQUAL(pools_figure("live"), 0);
+    pools_check_ledger();
+    for (unsigned bucket = 0; bucket < POOLS_TRAINED; bucket++) {
+        char *block = malloc(pools_size(bucket));
+        CHECK(pools_own(block));
+        free(block);
+    }
+}
+
+/* A thread must find room for its stack beside the pools. */
+static void *use_in_thread(void *unused)
+{
+    struct outcome outcome = {0};
+    for (unsigned bucket = 0; bucket < POOLS_TRAINED; bucket++) {
+        struct block block = take(bucket, 0, &outcome);
+        give(&block, bucket, 0);
+    }
+    CHECK_EQUAL(outcome.failed, 0);
+    return unused;
+}
+
+static void a_thread(void)
+{
+    pthread_t thread;
+    CHECK_EQUAL(pthread_create(&thread, NULL, use_in_thread, NULL), 0);
+    CHECK_EQUAL(pthread_join(thread, NULL), 0);
+    pools_check_ledger();
+}
+
+/* A purge that the kernel refuses is none: the slot stays what it was, and calloc does not take it
+ * for zero. */
+static void refused_purge(void)
+{
+    enum { SIZE = 1 << 20 };
+    char *block = malloc(SIZE);
+    CHECK(pools_own(block));
+    memset(block, 0x77, SIZE);
+    free(block);
+    CHECK_EQUAL(malloc_trim(0), 0);
+    CHECK_EQUAL(pools_figure("1m.purged"), 0);
+    CHECK_EQUAL(pools_figure("1m.depot"), 1);
+    pools_check_ledger();
+    char *again = calloc(1, SIZE);
+    CHECK(again == check_hide(block));
+    CHECK(again[0] == 0 && memcmp(again, again + 1, SIZE - 1) == 0);
+    free(again);
+    pools_check_ledger();
+}
+
+static const struct check_case cases[] = {
+    CHECK_CASE(every_bucket),
+    CHECK_CASE(until_nothing_is_left),
+    CHECK_CASE(a_thread),
+    CHECK_CASE(refused_purge),
+};
+
+CHECK_MAIN(cases)

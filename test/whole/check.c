@@ -1,0 +1,103 @@
+/* Assertions, and the table of cases that a test program is made of. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "check.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { REPORT_DESCRIPTOR_MIN = 100, STATUS_USAGE = 2, STATUS_EMPTY = 3 };
+
+char **check_arguments;
+static atomic_ulong checks;
+static int report =
+    STDERR_FILENO; /* stderr as it was at start, since some cases close descriptor 2 */
+
+/* Without stdio: this may run in a signal handler, or where malloc is what has failed. */
+static void say_and_exit(const char *text, int length)
+{
+    if (write(report, text, (size_t)length) != length) {
+        _exit(EXIT_FAILURE);
+    }
+    _exit(EXIT_FAILURE);
+}
+
+void check_that(bool holds, const char *condition, const char *file, int line)
+{
+    atomic_fetch_add(&checks, 1);
+    if (!holds) {
+        int error = errno;
+        char text[512];
+        int length = snprintf(text, sizeof text, "%s:%d: process %d: failed: %s (errno %d)\n", file,
+                              line, (int)getpid(), condition, error);
+        say_and_exit(text, length);
+    }
+}
+
+void check_equal(uint64_t actual, uint64_t wanted, const char *actual_text, const char *wanted_text,
+                 const char *file, int line)
+{
+    atomic_fetch_add(&checks, 1);
+    if (actual != wanted) {
+        int error = errno;
+        char text[512];
+        int length = snprintf(
+            text, sizeof text,
+            "%s:%d: process %d: failed: %s is %" PRIu64 ", not %s, %" PRIu64 " (errno %d)\n", file,
+            line, (int)getpid(), actual_text, actual, wanted_text, wanted, error);
+        say_and_exit(text, length);
+    }
+}
+
+void *check_find(const char *name)
+{
+    void *symbol = dlsym(RTLD_DEFAULT, name);
+    check_that(symbol != NULL, name, __FILE__, __LINE__);
+    return symbol;
+}
+
+void check_wait(pid_t child)
+{
+    int status;
+    pid_t ended;
+    do {
+        ended = waitpid(child, &status, 0);
+    } while (ended < 0 && errno == EINTR);
+    CHECK_EQUAL(ended, child);
+    CHECK(!WIFSIGNALED(status));
+    CHECK_EQUAL(WEXITSTATUS(status), 0);
+}
+
+static int list(const struct check_case *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        puts(cases[i].name);
+    }
+    return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int check_main(int argc, char **argv, const struct check_case *cases, size_t count)
+{
+    const char *name = argc > 1 ? argv[1] : "";
+    if (strcmp(name, "--list") == 0) {
+        return list(cases, count);
+    }
+    int copy = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, REPORT_DESCRIPTOR_MIN);
+    report = copy >= 0 ? copy : report;
+    check_arguments = argv + (argc > 1 ? 2 : 1);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(cases[i].name, name) == 0) {
+            cases[i].run();
+            return atomic_load(&checks) > 0 ? EXIT_SUCCESS : STATUS_EMPTY;
+        }
+    }
+    fprintf(stderr, "usage: %s --list | CASE\n", argv[0]);
+    return STATUS_USAGE;
+}

@@ -1,0 +1,230 @@
+/* Cases: the interface of sockmalloc.h, as a program uses it that is not linked with us. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sockmalloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "pools.h"
+
+/* Weak, as the header advises: the program links and runs without the library too. */
+#pragma weak sockmalloc_version
+#pragma weak sockmalloc_active
+#pragma weak sockmalloc_configuration
+#pragma weak sockmalloc_statistic
+#pragma weak sockmalloc_owns
+#pragma weak sockmalloc_capacity
+#pragma weak sockmalloc_trim
+#pragma weak sockmalloc_dump
+
+enum { MARK = 1234 };
+
+static void version(void)
+{
+    CHECK(sockmalloc_version != NULL);
+    unsigned dots = 0;
+    for (const char *at = sockmalloc_version(); *at != '\0'; at++) {
+        CHECK((*at >= '0' && *at <= '9') || *at == '.');
+        dots += *at == '.';
+    }
+    CHECK_EQUAL(dots, 2);
+    CHECK_EQUAL(sockmalloc_active(), 1);
+}
+
+/* Whole, cut off to every length, and ended by NUL each time. */
+static void configuration(void)
+{
+    char whole[4096];
+    char part[4096];
+    size_t length = sockmalloc_configuration(whole, sizeof whole);
+    CHECK_EQUAL(strlen(whole), length);
+    CHECK(strncmp(whole, "SOCKMALLOC_MIN=4k SOCKMALLOC_MAX=4m ", 36) == 0);
+    for (size_t size = 1; size <= length + 2; size++) {
+        memset(part, 'x', sizeof part);
+        size_t written = sockmalloc_configuration(part, size);
+        CHECK_EQUAL(written, size - 1 < length ? size - 1 : length);
+        CHECK(memcmp(part, whole, written) == 0 && part[written] == '\0');
+        CHECK(part[size] == 'x');
+    }
+}
+
+static void statistics_by_name(void)
+{
+    static const char *const columns[] = {
+        "live",  "cached",   "depot",      "purged",     "carved", "peak",    "requests",
+        "asked", "resident", "cache_hits", "depot_hits", "swaps",  "spilled", "spilled_asked"};
+    for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) {
+        uint64_t sum = 0;
+        for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {
+            sum += pools_bucket_figure(bucket, columns[i]);
+        }
+        CHECK_EQUAL(pools_figure(columns[i]), sum);
+    }
+    static const char *const unknown[] = {"",       "Live",       "live ",        "16k.",
+                                          ".live",  "16k",        "17k.live",     "8m.live",
+                                          "16k.no", "cache-hits", "16k.live.live"};
+    for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++) {
+        uint64_t value = MARK;
+        CHECK_EQUAL(sockmalloc_statistic(unknown[i], &value), -1);
+        CHECK_EQUAL(value, MARK);
+    }
+}
+
+/* What one block does to the figures, in a trained bucket and in the large pool. */
+static void statistics_follow_a_block(void)
+{
+    static const struct {
+        unsigned bucket;
+        size_t size;
+    } blocks[] = {{2, 16390}, {6, 262177}};
+    for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++) {
+        unsigned bucket = blocks[i].bucket;
+        uint64_t requests = pools_bucket_figure(bucket, "requests");
+        uint64_t asked = pools_bucket_figure(bucket, "asked");
+        uint64_t live = pools_bucket_figure(bucket, "live");
+        char *block = malloc(blocks[i].size);
+        CHECK(block != NULL);
+        memset(block, 1, blocks[i].size);
+        CHECK_EQUAL(pools_bucket_figure(bucket, "live"), live + 1);
+        CHECK_EQUAL(pools_bucket_figure(bucket, "requests"), requests + 1);
+        CHECK_EQUAL(pools_bucket_figure(bucket, "asked"), asked + blocks[i].size);
+        CHECK(pools_bucket_figure(bucket, "resident") >= blocks[i].size);
+        CHECK(pools_bucket_figure(bucket, "peak") >= live + 1);
+        free(block);
+        CHECK_EQUAL(pools_bucket_figure(bucket, "live"), live);
+        block = malloc(blocks[i].size);
+        CHECK_EQUAL(pools_bucket_figure(bucket, "cache_hits") +
+                        pools_bucket_figure(bucket, "depot_hits"),
+                    1);
+        free(block);
+    }
+    pools_check_ledger();
+}
+
+static void owns_and_capacity(void)
+{
+    int local = 0;
+    char *small = malloc(100);
+    char *block = malloc(20000);
+    CHECK_EQUAL(sockmalloc_owns(block), 1);
+    CHECK_EQUAL(sockmalloc_owns(block + 19999), 1);
+    CHECK_EQUAL(sockmalloc_owns(small), 0);
+    CHECK_EQUAL(sockmalloc_owns(&local), 0);
+    CHECK_EQUAL(sockmalloc_owns(NULL), 0);
+    CHECK_EQUAL(sockmalloc_owns((void *)UINTPTR_MAX), 0);
+    CHECK_EQUAL(sockmalloc_capacity(block), 20480);
+    CHECK_EQUAL(sockmalloc_capacity(small), 0);
+    CHECK_EQUAL(sockmalloc_capacity(NULL), 0);
+    free(block);
+    CHECK_EQUAL(sockmalloc_capacity(check_hide(block)), 20480);
+    free(small);
+}
+
+static void trim_to_a_limit(void)
+{
+    enum { BLOCKS = 8, SIZE = 1 << 20, SLOT = SIZE + POOLS_HEADROOM };
+    char *blocks[BLOCKS];
+    for (int i = 0; i < BLOCKS; i++) {
+        blocks[i] = malloc(SIZE);
+        memset(blocks[i], 1, SIZE);
+    }
+    for (int i = 0; i < BLOCKS; i++) {
+        free(blocks[i]);
+    }
+    errno = MARK;
+    CHECK_EQUAL(sockmalloc_trim(0), 0);
+    CHECK_EQUAL(pools_figure("1m.purged"), 0);
+    CHECK_EQUAL(sockmalloc_trim((size_t)2 * SLOT), (uint64_t)2 * SLOT);
+    CHECK_EQUAL(pools_figure("1m.purged"), 2);
+    CHECK_EQUAL(sockmalloc_trim(SIZE_MAX), (uint64_t)(BLOCKS - 2) * SLOT);
+    CHECK_EQUAL(pools_figure("1m.purged"), BLOCKS);
+    CHECK_EQUAL(pools_figure("1m.resident"), 0);
+    CHECK_EQUAL(sockmalloc_trim(SIZE_MAX), 0);
+    CHECK_EQUAL(errno, MARK);
+    pools_check_ledger();
+}
+
+static void dump_to_a_descriptor(void)
+{
+    char text[16384];
+    int file = memfd_create("dump", MFD_CLOEXEC);
+    CHECK(file >= 0);
+    errno = MARK;
+    CHECK_EQUAL(sockmalloc_dump(file), 0);
+    CHECK_EQUAL(sockmalloc_dump(-1), -1);
+    int reading = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    errno = MARK;
+    CHECK_EQUAL(sockmalloc_dump(reading), -1);
+    CHECK_EQUAL(errno, MARK);
+    ssize_t length = pread(file, text, sizeof text - 1, 0);
+    CHECK(length > 0);
+    text[length] = '\0';
+    CHECK(strncmp(text, "sockmalloc ", 11) == 0);
+    CHECK(strstr(text, ": statistics of control, process ") != NULL);
+    char *end = strstr(text, "\nend of statistics of process ");
+    CHECK(end != NULL && strchr(end + 1, '\n') == text + length - 1);
+}
+
+static int full_pipe[2];
+
+static void *dump_into_full_pipe(void *unused)
+{
+    while (sockmalloc_dump(full_pipe[1]) != 0) { /* the other thread was at it */
+    }
+    return unused;
+}
+
+static void fill_pipe(void)
+{
+    static const char bytes[4096];
+    CHECK_EQUAL(pipe2(full_pipe, O_NONBLOCK | O_CLOEXEC), 0);
+    while (write(full_pipe[1], bytes, sizeof bytes) > 0) {
+    }
+    CHECK_EQUAL(errno, EAGAIN);
+    CHECK_EQUAL(fcntl(full_pipe[1], F_SETFL, 0), 0);
+}
+
+/* While a thread is held up in its dump, others are dropped; a child of the process is not held up.
+ */
+static void child_dumps_while_a_thread_does(void)
+{
+    pthread_t thread;
+    int file = memfd_create("dump", MFD_CLOEXEC);
+    CHECK(file >= 0);
+    fill_pipe();
+    CHECK_EQUAL(pthread_create(&thread, NULL, dump_into_full_pipe, NULL), 0);
+    while (sockmalloc_dump(file) == 0) { /* until the thread is at it */
+    }
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        CHECK_EQUAL(sockmalloc_dump(file), 0);
+        _exit(EXIT_SUCCESS);
+    }
+    check_wait(child);
+    CHECK_EQUAL(sockmalloc_dump(file), -1);
+    char bytes[4096];
+    CHECK_EQUAL(fcntl(full_pipe[0], F_SETFL, 0), 0);
+    while (sockmalloc_dump(file) != 0) { /* until the thread is done */
+        CHECK(read(full_pipe[0], bytes, sizeof bytes) > 0);
+    }
+    CHECK_EQUAL(pthread_join(thread, NULL), 0);
+}
+
+static const struct check_case cases[] = {
+    CHECK_CASE(version),
+    CHECK_CASE(configuration),
+    CHECK_CASE(statistics_by_name),
+    CHECK_CASE(statistics_follow_a_block),
+    CHECK_CASE(owns_and_capacity),
+    CHECK_CASE(trim_to_a_limit),
+    CHECK_CASE(dump_to_a_descriptor),
+    CHECK_CASE(child_dumps_while_a_thread_does),
+};
+
+CHECK_MAIN(cases)

@@ -1,0 +1,225 @@
+/* Cases: the stats signal arrives, and the program's handler runs as it was set. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "outside.h"
+
+/* How many statistics each case writes to stderr, the runner knows and checks. */
+enum { MARK = 1234, STATS = SIGUSR1 };
+
+typedef void handler(int);
+typedef handler *set_call(int signal_number, handler *wanted);
+
+static volatile sig_atomic_t calls;
+static volatile sig_atomic_t last_signal;
+
+static void count(int signal_number)
+{
+    calls++;
+    last_signal = signal_number;
+}
+
+static void set(handler *wanted, int flags)
+{
+    struct sigaction action = {.sa_handler = wanted, .sa_flags = flags};
+    sigemptyset(&action.sa_mask);
+    CHECK_EQUAL(sigaction(STATS, &action, NULL), 0);
+}
+
+static handler *asked(void)
+{
+    struct sigaction action;
+    CHECK_EQUAL(sigaction(STATS, NULL, &action), 0);
+    return action.sa_handler;
+}
+
+static void without_handler(void)
+{
+    for (int i = 0; i < 3; i++) {
+        outside_send(STATS);
+    }
+    CHECK(asked() == SIG_DFL);
+}
+
+static void plain_handler(void)
+{
+    set(count, 0);
+    outside_send(STATS);
+    CHECK_EQUAL(calls, 1);
+    CHECK_EQUAL(last_signal, STATS);
+}
+
+static volatile pid_t sender;
+static volatile sig_atomic_t code;
+
+static void note_sender(int signal_number, siginfo_t *info, void *context)
+{
+    count(signal_number);
+    sender = info->si_pid;
+    code = info->si_code;
+    CHECK(context != NULL);
+}
+
+static void siginfo_handler(void)
+{
+    struct sigaction action = {.sa_sigaction = note_sender, .sa_flags = SA_SIGINFO};
+    CHECK_EQUAL(sigaction(STATS, &action, NULL), 0);
+    pid_t wanted = outside_send(STATS);
+    CHECK_EQUAL(calls, 1);
+    CHECK_EQUAL(sender, wanted);
+    CHECK_EQUAL(code, SI_USER);
+}
+
+static void handler_by_signal_stays(void)
+{
+    signal(STATS, count);
+    for (int i = 1; i <= 3; i++) {
+        outside_send(STATS);
+        CHECK_EQUAL(calls, i);
+    }
+    CHECK(asked() == count);
+}
+
+static void handler_by_sysv_signal_goes(void)
+{
+    set_call *sysv;
+    *(void **)&sysv = check_find("sysv_signal");
+    sysv(STATS, count);
+    outside_send(STATS);
+    CHECK_EQUAL(calls, 1);
+    CHECK(asked() == SIG_DFL);
+    outside_send(STATS); /* without the library, this one would be the end */
+    CHECK_EQUAL(calls, 1);
+}
+
+static void handler_by_sigset_stays(void)
+{
+    set_call *sigset_call;
+    *(void **)&sigset_call = check_find("sigset");
+    sigset_call(STATS, count);
+    outside_send(STATS);
+    outside_send(STATS);
+    CHECK_EQUAL(calls, 2);
+}
+
+static void reset_before_the_handler(int signal_number)
+{
+    count(signal_number);
+    CHECK(asked() == SIG_DFL); /* as the kernel does it: before the handler, not after */
+}
+
+static void reset_hand(void)
+{
+    set(reset_before_the_handler, (int)SA_RESETHAND);
+    outside_send(STATS);
+    CHECK_EQUAL(calls, 1);
+    CHECK(asked() == SIG_DFL);
+    outside_send(STATS);
+    CHECK_EQUAL(calls, 1);
+}
+
+static void ignored(void)
+{
+    set(SIG_IGN, 0);
+    outside_send(STATS);
+    CHECK(asked() == SIG_IGN);
+    CHECK_EQUAL(raise(STATS), 0);
+    set(count, 0);
+    outside_send(STATS); /* the only one that writes */
+    CHECK_EQUAL(calls, 1);
+}
+
+static void default_set_again(void)
+{
+    set(count, 0);
+    set(SIG_DFL, 0);
+    outside_send(STATS);
+    CHECK_EQUAL(calls, 0);
+}
+
+static void set_again_inside(int signal_number)
+{
+    count(signal_number);
+    signal(STATS, set_again_inside);
+}
+
+static void handler_sets_itself_again(void)
+{
+    signal(STATS, set_again_inside);
+    for (int i = 1; i <= 3; i++) {
+        outside_send(STATS);
+        CHECK_EQUAL(calls, i);
+    }
+}
+
+static sigjmp_buf before;
+
+static void jump(int signal_number)
+{
+    count(signal_number);
+    siglongjmp(before, 1);
+}
+
+/* A handler that does not return leaves nothing locked behind. */
+static void jumping_handler(void)
+{
+    set(jump, 0);
+    for (volatile int i = 1; i <= 2; i++) {
+        if (sigsetjmp(before, 1) == 0) {
+            outside_send(STATS);
+        }
+        CHECK_EQUAL(calls, i);
+    }
+}
+
+static void errno_survives(void)
+{
+    set(count, 0);
+    errno = MARK;
+    CHECK_EQUAL(raise(STATS), 0);
+    CHECK_EQUAL(errno, MARK);
+    CHECK_EQUAL(calls, 1);
+}
+
+/* sigqueue carries a value, which a program's handler gets; without a handler it is a wish for
+ * statistics. */
+static volatile sig_atomic_t carried;
+
+static void note_value(int signal_number, siginfo_t *info, void *context)
+{
+    note_sender(signal_number, info, context);
+    carried = info->si_value.sival_int;
+}
+
+static void queued_with_a_value(void)
+{
+    CHECK_EQUAL(sigqueue(getpid(), STATS, (union sigval){.sival_int = 1}), 0);
+    struct sigaction action = {.sa_sigaction = note_value, .sa_flags = SA_SIGINFO};
+    CHECK_EQUAL(sigaction(STATS, &action, NULL), 0);
+    CHECK_EQUAL(sigqueue(getpid(), STATS, (union sigval){.sival_int = 4711}), 0);
+    CHECK_EQUAL(calls, 1);
+    CHECK_EQUAL(code, SI_QUEUE);
+    CHECK_EQUAL(carried, 4711);
+}
+
+static const struct check_case cases[] = {
+    CHECK_CASE(without_handler),
+    CHECK_CASE(plain_handler),
+    CHECK_CASE(siginfo_handler),
+    CHECK_CASE(handler_by_signal_stays),
+    CHECK_CASE(handler_by_sysv_signal_goes),
+    CHECK_CASE(handler_by_sigset_stays),
+    CHECK_CASE(reset_hand),
+    CHECK_CASE(ignored),
+    CHECK_CASE(default_set_again),
+    CHECK_CASE(handler_sets_itself_again),
+    CHECK_CASE(jumping_handler),
+    CHECK_CASE(errno_survives),
+    CHECK_CASE(queued_with_a_value),
+};
+
+CHECK_MAIN(cases)

@@ -1,0 +1,286 @@
+/* Cases: what a program sets for the stats signal is what it is told when it asks. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "check.h"
+
+/*
+ * Every case plays the same game on the stats signal, which the library keeps for itself, and on
+ * another, which it leaves alone: there libc and the kernel say what the right answers are.
+ */
+enum { MARK = 1234, STATS = SIGUSR1, OTHER = SIGUSR2 };
+
+typedef void handler(int);
+typedef handler *set_call(int signal_number, handler *wanted);
+
+static void first_handler(int signal_number)
+{
+    (void)signal_number;
+}
+
+static void second_handler(int signal_number)
+{
+    (void)signal_number;
+}
+
+static void third_handler(int signal_number, siginfo_t *info, void *context)
+{
+    (void)signal_number;
+    (void)info;
+    (void)context;
+}
+
+/* What a program can see of a disposition. libc's own SA_RESTORER, which <signal.h> does not name,
+ * is not part of it. */
+enum {
+    VISIBLE_FLAGS = SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK | SA_RESTART |
+                    SA_NODEFER | (int)SA_RESETHAND
+};
+
+static struct sigaction ask(int signal_number)
+{
+    struct sigaction action;
+    memset(&action, 0xee, sizeof action);
+    CHECK_EQUAL(sigaction(signal_number, NULL, &action), 0);
+    return action;
+}
+
+/* The same for both signals, but that each may be in its own mask. */
+static void check_alike(void)
+{
+    struct sigaction stats = ask(STATS);
+    struct sigaction other = ask(OTHER);
+    CHECK(stats.sa_handler == other.sa_handler);
+    CHECK_EQUAL(stats.sa_flags & VISIBLE_FLAGS, other.sa_flags & VISIBLE_FLAGS);
+    CHECK_EQUAL(sigismember(&stats.sa_mask, STATS), sigismember(&other.sa_mask, OTHER));
+    for (int i = 1; i < NSIG; i++) {
+        if (i != STATS && i != OTHER) {
+            CHECK_EQUAL(sigismember(&stats.sa_mask, i) == 1, sigismember(&other.sa_mask, i) == 1);
+        }
+    }
+}
+
+static void default_at_start(void)
+{
+    CHECK(ask(STATS).sa_handler == SIG_DFL);
+    check_alike();
+}
+
+static void sigaction_is_remembered(void)
+{
+    struct sigaction wishes[] = {
+        {.sa_handler = first_handler, .sa_flags = 0},
+        {.sa_handler = second_handler, .sa_flags = SA_RESTART | SA_NODEFER},
+        {.sa_handler = first_handler, .sa_flags = (int)SA_RESETHAND | SA_ONSTACK},
+        {.sa_sigaction = third_handler, .sa_flags = SA_SIGINFO},
+        {.sa_handler = SIG_IGN, .sa_flags = SA_RESTART},
+        {.sa_handler = SIG_DFL, .sa_flags = SA_NODEFER},
+        {.sa_handler = first_handler, .sa_flags = SA_RESTART},
+    };
+    const int signals[] = {STATS, OTHER};
+    for (size_t i = 0; i < sizeof wishes / sizeof wishes[0]; i++) {
+        sigemptyset(&wishes[i].sa_mask);
+        sigaddset(&wishes[i].sa_mask, SIGTERM);
+        sigaddset(&wishes[i].sa_mask, SIGRTMIN + (int)i);
+        for (int s = 0; s < 2; s++) {
+            struct sigaction before = ask(signals[s]);
+            struct sigaction former;
+            CHECK_EQUAL(sigaction(signals[s], &wishes[i], &former), 0);
+            CHECK(former.sa_handler == before.sa_handler);
+            CHECK_EQUAL(former.sa_flags & VISIBLE_FLAGS, before.sa_flags & VISIBLE_FLAGS);
+            struct sigaction now = ask(signals[s]);
+            CHECK(now.sa_handler == wishes[i].sa_handler);
+            CHECK_EQUAL(now.sa_flags & VISIBLE_FLAGS, wishes[i].sa_flags);
+            CHECK_EQUAL(sigismember(&now.sa_mask, SIGTERM), 1);
+            CHECK_EQUAL(sigismember(&now.sa_mask, SIGRTMIN + (int)i), 1);
+            CHECK_EQUAL(sigismember(&now.sa_mask, SIGHUP), 0);
+        }
+        check_alike();
+    }
+}
+
+/* A program may give one object for both, and then gets the former in place of the new. */
+static void one_object_for_both(void)
+{
+    const int signals[] = {STATS, OTHER};
+    for (int s = 0; s < 2; s++) {
+        struct sigaction action = {.sa_handler = first_handler, .sa_flags = SA_RESTART};
+        CHECK_EQUAL(sigaction(signals[s], &action, check_hide(&action)), 0);
+        CHECK(action.sa_handler == SIG_DFL);
+        CHECK(ask(signals[s]).sa_handler == first_handler);
+    }
+    check_alike();
+}
+
+/* signal, its aliases, System V's and X/Open's: results and dispositions as libc's own. */
+static void older_calls(void)
+{
+    const char *const names[] = {"signal",      "bsd_signal",    "ssignal",
+                                 "sysv_signal", "__sysv_signal", "sigset"};
+    handler *const wishes[] = {first_handler, second_handler, SIG_IGN, first_handler, SIG_DFL};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        set_call *set;
+        *(void **)&set = check_find(names[i]);
+        for (size_t wish = 0; wish < sizeof wishes / sizeof wishes[0]; wish++) {
+            handler *before = ask(STATS).sa_handler;
+            CHECK(set(STATS, wishes[wish]) == before);
+            CHECK(set(OTHER, wishes[wish]) == before);
+            CHECK(ask(STATS).sa_handler == wishes[wish]);
+            check_alike();
+        }
+    }
+}
+
+static void flags_of_older_calls(void)
+{
+    set_call *sysv;
+    *(void **)&sysv = check_find("sysv_signal");
+    signal(STATS, first_handler);
+    CHECK_EQUAL(ask(STATS).sa_flags & VISIBLE_FLAGS, SA_RESTART);
+    sysv(STATS, first_handler);
+    CHECK_EQUAL(ask(STATS).sa_flags & VISIBLE_FLAGS, SA_NODEFER | (int)SA_RESETHAND);
+}
+
+static bool is_blocked(int signal_number)
+{
+    sigset_t mask;
+    CHECK_EQUAL(sigprocmask(SIG_SETMASK, NULL, &mask), 0);
+    return sigismember(&mask, signal_number) == 1;
+}
+
+/* SIG_HOLD blocks and keeps the handler; the next call says that the signal was held, and unblocks
+ * it. */
+static void held_by_sigset(void)
+{
+    set_call *set;
+    handler *const hold = (handler *)2;
+    const int signals[] = {STATS, OTHER};
+    *(void **)&set = check_find("sigset");
+    for (int s = 0; s < 2; s++) {
+        CHECK(set(signals[s], first_handler) == SIG_DFL);
+        CHECK(!is_blocked(signals[s]));
+        CHECK(set(signals[s], hold) == first_handler);
+        CHECK(is_blocked(signals[s]));
+        CHECK(set(signals[s], hold) == hold);
+        CHECK(set(signals[s], second_handler) == hold);
+        CHECK(!is_blocked(signals[s]));
+        CHECK(ask(signals[s]).sa_handler == second_handler);
+    }
+    check_alike();
+}
+
+static void ignored_by_sigignore(void)
+{
+    int (*ignore)(int);
+    *(void **)&ignore = check_find("sigignore");
+    CHECK_EQUAL(ignore(STATS), 0);
+    CHECK_EQUAL(ignore(OTHER), 0);
+    CHECK(ask(STATS).sa_handler == SIG_IGN);
+    check_alike();
+    errno = 0;
+    CHECK_EQUAL(ignore(SIGKILL), (uint64_t)-1);
+    CHECK_EQUAL(errno, EINVAL);
+}
+
+/* siginterrupt changes the handler in force, and what signal(3) sets from then on. */
+static void interrupting(void)
+{
+    int (*interrupt)(int, int);
+    *(void **)&interrupt = check_find("siginterrupt");
+    const int signals[] = {STATS, OTHER};
+    for (int s = 0; s < 2; s++) {
+        signal(signals[s], first_handler);
+        CHECK_EQUAL(interrupt(signals[s], 1), 0);
+        CHECK_EQUAL(ask(signals[s]).sa_flags & SA_RESTART, 0);
+        signal(signals[s], second_handler);
+        CHECK_EQUAL(ask(signals[s]).sa_flags & SA_RESTART, 0);
+        CHECK_EQUAL(interrupt(signals[s], 0), 0);
+        CHECK(ask(signals[s]).sa_handler == second_handler);
+        CHECK_EQUAL(ask(signals[s]).sa_flags & SA_RESTART, SA_RESTART);
+        signal(signals[s], first_handler);
+        CHECK_EQUAL(ask(signals[s]).sa_flags & SA_RESTART, SA_RESTART);
+    }
+    check_alike();
+    errno = 0;
+    CHECK_EQUAL(interrupt(0, 1), (uint64_t)-1);
+    CHECK_EQUAL(errno, EINVAL);
+}
+
+static void bad_arguments(void)
+{
+    const int bad[] = {0, -1, NSIG, NSIG + 100, SIGKILL, SIGSTOP};
+    struct sigaction action = {.sa_handler = first_handler};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        errno = 0;
+        CHECK_EQUAL(sigaction(bad[i], &action, NULL), (uint64_t)-1);
+        CHECK_EQUAL(errno, EINVAL);
+        errno = 0;
+        CHECK(signal(bad[i], first_handler) == SIG_ERR);
+        CHECK_EQUAL(errno, EINVAL);
+        set_call *set;
+        *(void **)&set = check_find("sysv_signal");
+        CHECK(set(bad[i], first_handler) == SIG_ERR);
+        *(void **)&set = check_find("sigset");
+        errno = 0;
+        CHECK(set(bad[i], first_handler) == SIG_ERR);
+        CHECK_EQUAL(errno, EINVAL);
+    }
+    errno = 0;
+    CHECK(signal(STATS, SIG_ERR) == SIG_ERR);
+    CHECK_EQUAL(errno, EINVAL);
+    CHECK(ask(STATS).sa_handler == SIG_DFL);
+}
+
+static void errno_is_kept(void)
+{
+    struct sigaction action = {.sa_handler = first_handler};
+    errno = MARK;
+    CHECK_EQUAL(sigaction(STATS, &action, NULL), 0);
+    signal(STATS, SIG_IGN);
+    signal(STATS, SIG_DFL);
+    CHECK_EQUAL(errno, MARK);
+}
+
+/* More often than the library has records. */
+static void set_again_and_again(void)
+{
+    handler *former = SIG_DFL;
+    for (int i = 0; i < 10000; i++) {
+        handler *wish = i % 2 == 0 ? first_handler : second_handler;
+        CHECK(signal(STATS, wish) == former);
+        former = wish;
+    }
+}
+
+/* What exec hands on is the kernel's: SIG_IGN is there, and a handler of the program's is not
+ * SIG_IGN. */
+static void kernel_knows_what_is_ignored(void)
+{
+    for (int i = 0; i < 3; i++) {
+        signal(STATS, i % 2 == 0 ? SIG_IGN : first_handler);
+        char line[256];
+        unsigned long ignored = 0;
+        bool found = false;
+        FILE *status = fopen("/proc/self/status", "re");
+        CHECK(status != NULL);
+        while (fgets(line, sizeof line, status) != NULL) {
+            found = found || sscanf(line, "SigIgn: %lx", &ignored) == 1;
+        }
+        CHECK(found && fclose(status) == 0);
+        CHECK_EQUAL((ignored >> (STATS - 1)) & 1, i % 2 == 0);
+    }
+}
+
+static const struct check_case cases[] = {
+    CHECK_CASE(default_at_start),     CHECK_CASE(sigaction_is_remembered),
+    CHECK_CASE(one_object_for_both),  CHECK_CASE(older_calls),
+    CHECK_CASE(flags_of_older_calls), CHECK_CASE(held_by_sigset),
+    CHECK_CASE(ignored_by_sigignore), CHECK_CASE(interrupting),
+    CHECK_CASE(bad_arguments),        CHECK_CASE(errno_is_kept),
+    CHECK_CASE(set_again_and_again),  CHECK_CASE(kernel_knows_what_is_ignored),
+};
+
+CHECK_MAIN(cases)

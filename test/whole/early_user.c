@@ -1,0 +1,54 @@
+/* Cases: what another preloaded library allocated before main. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "early.h"
+#include "pools.h"
+
+static void check_filled(const char *block, size_t size)
+{
+    CHECK(block[0] == EARLY_BYTE && memcmp(block, block + 1, size - 1) == 0);
+}
+
+/*
+ * Prints whose the blocks are, `pools` or `mimalloc`: the runner demands that each of both orders
+ * occurs. All are good blocks either way, and what moves goes where new ones go.
+ */
+static void blocks_from_before_main(void)
+{
+    struct early_blocks *blocks = check_find("early_blocks");
+    bool pooled = pools_own(blocks->by_malloc);
+    const char *whose = pooled ? "pools\n" : "mimalloc\n";
+    CHECK_EQUAL(write(STDOUT_FILENO, whose, strlen(whose)), strlen(whose));
+    CHECK(pools_are_active());
+    CHECK_EQUAL(pools_figure("live"), pooled ? 5 : 0);
+
+    char *const all[] = {blocks->by_malloc, blocks->by_calloc, blocks->by_realloc,
+                         blocks->by_posix_memalign, blocks->until_the_end};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        CHECK_EQUAL(pools_own(all[i]), pooled);
+        CHECK(malloc_usable_size(all[i]) >= EARLY_SIZE);
+        check_filled(all[i], EARLY_SIZE);
+    }
+    free(blocks->by_malloc);
+    free(blocks->by_posix_memalign);
+    char *grown = realloc(blocks->by_calloc, 100000);
+    CHECK(pools_own(grown));
+    check_filled(grown, EARLY_SIZE);
+    free(grown);
+    char *shrunk = realloc(blocks->by_realloc, 100);
+    check_filled(shrunk, 100);
+    free(shrunk);
+    CHECK_EQUAL(pools_figure("live"), pooled ? 1 : 0);
+    pools_check_ledger();
+}
+
+static const struct check_case cases[] = {
+    CHECK_CASE(blocks_from_before_main),
+};
+
+CHECK_MAIN(cases)

@@ -1,0 +1,227 @@
+/* Cases: whom the stats signal kills, what exec and fork hand on, malloc interrupted by it. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "outside.h"
+#include "pools.h"
+
+/* How many statistics each case writes to stderr, the runner knows and checks. */
+enum { STATS = SIGUSR1, OTHER = SIGUSR2 };
+
+static volatile sig_atomic_t calls;
+
+static void count(int signal_number)
+{
+    (void)signal_number;
+    calls++;
+}
+
+static void (*asked(void))(int)
+{
+    struct sigaction action;
+    CHECK_EQUAL(sigaction(STATS, NULL, &action), 0);
+    return action.sa_handler;
+}
+
+/* A program that signals itself, without a handler, asks for the default action: to be killed by
+ * the signal. */
+static void raise_it(void)
+{
+    raise(STATS);
+}
+
+static void kill_oneself(void)
+{
+    kill(getpid(), STATS);
+}
+
+static void kill_own_thread(void)
+{
+    pthread_kill(pthread_self(), STATS);
+}
+
+static void raise_with_default_set_again(void)
+{
+    signal(STATS, count);
+    signal(STATS, SIG_DFL);
+    raise(STATS);
+}
+
+static void raise_after_reset(void)
+{
+    struct sigaction action = {.sa_handler = count, .sa_flags = (int)SA_RESETHAND};
+    CHECK_EQUAL(sigaction(STATS, &action, NULL), 0);
+    raise(STATS);
+    CHECK_EQUAL(calls, 1);
+    raise(STATS);
+}
+
+static void *raise_in_thread(void *unused)
+{
+    raise(STATS);
+    return unused;
+}
+
+static void raise_in_another_thread(void)
+{
+    pthread_t thread;
+    CHECK_EQUAL(pthread_create(&thread, NULL, raise_in_thread, NULL), 0);
+    CHECK_EQUAL(pthread_join(thread, NULL), 0);
+}
+
+static void own_signal_kills(void)
+{
+    void (*const ways[])(void) = {raise_it,          kill_oneself,
+                                  kill_own_thread,   raise_with_default_set_again,
+                                  raise_after_reset, raise_in_another_thread};
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        outside_check_killed(ways[i], STATS);
+    }
+}
+
+static void own_signal_runs_the_handler(void)
+{
+    signal(STATS, count);
+    CHECK_EQUAL(raise(STATS), 0);
+    CHECK_EQUAL(kill(getpid(), STATS), 0);
+    CHECK_EQUAL(calls, 2);
+}
+
+/* The other signal is the kernel's business alone. */
+static void raise_other(void)
+{
+    raise(OTHER);
+}
+
+static void other_signals_are_left_alone(void)
+{
+    signal(OTHER, count);
+    outside_send(OTHER);
+    CHECK_EQUAL(calls, 1);
+    signal(OTHER, SIG_DFL);
+    outside_check_killed(raise_other, OTHER);
+}
+
+/* Used with SOCKMALLOC_SIGNAL set to another signal, or to `off`: SIGUSR1 is an ordinary signal
+ * then. */
+static void stats_signal_is_ordinary(void)
+{
+    outside_check_killed(raise_it, STATS);
+    signal(STATS, count);
+    outside_send(STATS);
+    CHECK_EQUAL(calls, 1);
+    CHECK(asked() == count);
+}
+
+static void exec_case(const char *name, const char *argument)
+{
+    char *arguments[] = {(char *)(uintptr_t) "fate", (char *)(uintptr_t)name,
+                         (char *)(uintptr_t)argument, NULL};
+    CHECK_EQUAL(execv("/proc/self/exe", arguments), 0); /* it does not return */
+}
+
+/* A handler does not survive exec; the new program starts with the default, and is not killed. */
+static void exec_drops_the_handler(void)
+{
+    if (check_arguments[0] == NULL) {
+        signal(STATS, count);
+        exec_case("exec_drops_the_handler", "again");
+    }
+    CHECK(asked() == SIG_DFL);
+    outside_send(STATS);
+}
+
+/* What was ignored stays ignored over exec (nohup is made of that), until the program sets a
+ * handler. */
+static void ignored_over_exec(void)
+{
+    if (check_arguments[0] == NULL) {
+        signal(STATS, SIG_IGN);
+        exec_case("ignored_over_exec", "again");
+    }
+    CHECK(asked() == SIG_IGN);
+    outside_send(STATS);
+    CHECK(signal(STATS, count) == SIG_IGN);
+    outside_send(STATS); /* the only one that writes */
+    CHECK_EQUAL(calls, 1);
+}
+
+/* The child of a fork has the handler too, and writes statistics of its own. */
+static void child_of_a_fork(void)
+{
+    signal(STATS, count);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        outside_send(STATS);
+        CHECK_EQUAL(calls, 1);
+        _exit(EXIT_SUCCESS);
+    }
+    check_wait(child);
+    CHECK_EQUAL(calls, 0);
+}
+
+/* Signals that hit malloc and free anywhere: each is answered, and the pools stay whole. */
+enum { ROUNDS = 40, HELD = 16 };
+static int answers[2];
+
+static void answer(int signal_number)
+{
+    count(signal_number);
+    CHECK_EQUAL(write(answers[1], "x", 1), 1);
+}
+
+static void send_and_await_answers(pid_t target)
+{
+    char byte;
+    for (int i = 0; i < ROUNDS; i++) {
+        CHECK_EQUAL(kill(target, STATS), 0);
+        CHECK_EQUAL(read(answers[0], &byte, 1), 1);
+    }
+    _exit(EXIT_SUCCESS);
+}
+
+static void while_busy(void)
+{
+    char *held[HELD] = {NULL};
+    pid_t target = getpid();
+    CHECK_EQUAL(pipe(answers), 0);
+    struct sigaction action = {.sa_handler = answer, .sa_flags = SA_RESTART};
+    CHECK_EQUAL(sigaction(STATS, &action, NULL), 0);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        send_and_await_answers(target);
+    }
+    for (unsigned i = 0; calls < ROUNDS; i++) {
+        char **place = &held[i * 7 % HELD];
+        free(*place);
+        *place = malloc(pools_largest(i % POOLS_BUCKETS));
+        CHECK(pools_own(*place));
+        (*place)[0] = 1;
+    }
+    for (int i = 0; i < HELD; i++) {
+        free(held[i]);
+    }
+    check_wait(child);
+    CHECK_EQUAL(pools_figure("live"), 0);
+    pools_check_ledger();
+}
+
+static const struct check_case cases[] = {
+    CHECK_CASE(own_signal_kills),
+    CHECK_CASE(own_signal_runs_the_handler),
+    CHECK_CASE(other_signals_are_left_alone),
+    CHECK_CASE(stats_signal_is_ordinary),
+    CHECK_CASE(exec_drops_the_handler),
+    CHECK_CASE(ignored_over_exec),
+    CHECK_CASE(child_of_a_fork),
+    CHECK_CASE(while_busy),
+};
+
+CHECK_MAIN(cases)

@@ -1,0 +1,262 @@
+/* Cases: the child of a fork has a whole allocator, whatever the parent's threads were doing. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <malloc.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "pools.h"
+#include "usage.h"
+
+/* A child that is stuck ends by SIGALRM, which its parent takes for the failure that it is. */
+enum { CHILD_DEADLINE_SECONDS = 50 };
+
+/* Runs `run` in a child, which must end well. */
+static void in_child(void (*run)(void))
+{
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        alarm(CHILD_DEADLINE_SECONDS);
+        run();
+        _exit(EXIT_SUCCESS);
+    }
+    check_wait(child);
+}
+
+enum { CHURNERS = 8, FORKS = 200, HELD = 8, COPIED_MAX = 70000 };
+static atomic_bool stop;
+
+static size_t churn_size(unsigned *seed)
+{
+    *seed = *seed * 1103515245 + 12345;
+    unsigned draw = *seed >> 8;
+    return (size_t)1 << (draw % 23) | draw % 4096; /* 1 byte to 4 MiB and beyond */
+}
+
+/* At the lowest priority: what is tested is what a fork finds, and the children should not have to
+ * wait for it. */
+static void *churn(void *argument)
+{
+    setpriority(PRIO_PROCESS, 0, 19);
+    unsigned seed = (unsigned)(uintptr_t)argument;
+    char *held[HELD] = {NULL};
+    for (unsigned i = 0; !atomic_load(&stop); i++) {
+        char **place = &held[i % HELD];
+        size_t size = churn_size(&seed);
+        if (i % 5 == 0 &&
+            size <= COPIED_MAX) { /* a larger one would be copied, which takes its time */
+            *place = realloc(*place, size);
+        } else {
+            free(*place);
+            *place = malloc(size);
+        }
+        CHECK(*place != NULL);
+        (*place)[0] = 1;
+    }
+    for (int i = 0; i < HELD; i++) {
+        free(held[i]);
+    }
+    return NULL;
+}
+
+static void while_threads_churn(void)
+{
+    pthread_t threads[CHURNERS];
+    pools_check_ledger(); /* looks the library's calls up before any child needs them */
+    for (uintptr_t i = 0; i < CHURNERS; i++) {
+        CHECK_EQUAL(pthread_create(&threads[i], NULL, churn, (void *)(i + 1)), 0);
+    }
+    for (int i = 0; i < FORKS; i++) {
+        in_child(use_everything);
+    }
+    atomic_store(&stop, true);
+    for (int i = 0; i < CHURNERS; i++) {
+        CHECK_EQUAL(pthread_join(threads[i], NULL), 0);
+    }
+    CHECK_EQUAL(pools_figure("live"), 0);
+    use_everything();
+}
+
+/* Events start anew, stocks are inherited. */
+static char *inherited[POOLS_BUCKETS];
+
+static void find_inherited(void)
+{
+    CHECK_EQUAL(pools_figure("live"), POOLS_BUCKETS);
+    CHECK_EQUAL(pools_figure("requests"), 0);
+    CHECK_EQUAL(pools_figure("asked"), 0);
+    CHECK_EQUAL(pools_figure("spilled"), 0);
+    pools_check_ledger();
+    use_everything();
+    for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {
+        CHECK(inherited[bucket][0] == 0x44 && inherited[bucket][pools_largest(bucket) - 1] == 0x44);
+        memset(inherited[bucket], 0x55, pools_largest(bucket));
+        free(inherited[bucket]);
+    }
+    CHECK_EQUAL(pools_figure("live"), 0);
+    pools_check_ledger();
+}
+
+static void counts_after_fork(void)
+{
+    use_everything();
+    for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {
+        inherited[bucket] = malloc(pools_largest(bucket));
+        CHECK(inherited[bucket] != NULL);
+        memset(inherited[bucket], 0x44, pools_largest(bucket));
+    }
+    uint64_t requests = pools_figure("requests");
+    in_child(find_inherited);
+    CHECK_EQUAL(pools_figure("requests"), requests);
+    for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {
+        CHECK(inherited[bucket][0] == 0x44);
+        free(inherited[bucket]);
+    }
+    CHECK_EQUAL(pools_figure("live"), 0);
+    pools_check_ledger();
+}
+
+/* What another thread's cache holds is the child's to use: it need not carve. */
+enum { CACHED = 16 };
+static pthread_barrier_t barrier;
+
+static void *fill_cache(void *unused)
+{
+    char *blocks[CACHED];
+    for (int i = 0; i < CACHED; i++) {
+        blocks[i] = malloc(16384);
+    }
+    for (int i = 0; i < CACHED; i++) {
+        free(blocks[i]);
+    }
+    pthread_barrier_wait(&barrier); /* filled */
+    pthread_barrier_wait(&barrier); /* forked */
+    return unused;
+}
+
+static void use_what_the_thread_cached(void)
+{
+    char *blocks[CACHED];
+    CHECK_EQUAL(pools_figure("16k.cached"), 0);
+    CHECK_EQUAL(pools_figure("16k.depot"), CACHED);
+    for (int i = 0; i < CACHED; i++) {
+        blocks[i] = malloc(16384);
+        CHECK(blocks[i] != NULL);
+        blocks[i][0] = (char)i;
+    }
+    CHECK_EQUAL(pools_figure("16k.carved"), CACHED);
+    for (int i = 0; i < CACHED; i++) {
+        CHECK(blocks[i][0] == (char)i);
+        free(blocks[i]);
+    }
+    pools_check_ledger();
+}
+
+static void child_takes_over_caches(void)
+{
+    pthread_t thread;
+    CHECK_EQUAL(pthread_barrier_init(&barrier, NULL, 2), 0);
+    CHECK_EQUAL(pthread_create(&thread, NULL, fill_cache, NULL), 0);
+    pthread_barrier_wait(&barrier);
+    CHECK_EQUAL(pools_figure("16k.cached"), CACHED);
+    in_child(use_what_the_thread_cached);
+    pthread_barrier_wait(&barrier);
+    CHECK_EQUAL(pthread_join(thread, NULL), 0);
+    pools_check_ledger();
+}
+
+/* Threads of a child, and a child of a thread. */
+static void *use_in_thread(void *unused)
+{
+    char *block = malloc(40000);
+    CHECK(pools_own(block));
+    block[39999] = 1;
+    free(block);
+    return unused;
+}
+
+static void use_threads(void)
+{
+    pthread_t threads[CHURNERS];
+    for (int i = 0; i < CHURNERS; i++) {
+        CHECK_EQUAL(pthread_create(&threads[i], NULL, use_in_thread, NULL), 0);
+    }
+    for (int i = 0; i < CHURNERS; i++) {
+        CHECK_EQUAL(pthread_join(threads[i], NULL), 0);
+    }
+    CHECK_EQUAL(pools_figure("live"), 0);
+    use_everything();
+}
+
+static void *fork_in_thread(void *unused)
+{
+    use_in_thread(NULL);
+    in_child(use_threads);
+    return unused;
+}
+
+static void threads_and_children(void)
+{
+    pthread_t thread;
+    use_threads();
+    in_child(use_threads);
+    CHECK_EQUAL(pthread_create(&thread, NULL, fork_in_thread, NULL), 0);
+    CHECK_EQUAL(pthread_join(thread, NULL), 0);
+    use_everything();
+}
+
+/* Child of a child of a child: each with its own counts, each with the stocks of the one before. */
+static int generations = 12;
+
+static void found_dynasty(void)
+{
+    use_everything();
+    char *kept = malloc(16390 + (size_t)generations);
+    CHECK_EQUAL(pools_figure("16k.live"), (uint64_t)(13 - generations));
+    if (--generations > 0) {
+        in_child(found_dynasty);
+    }
+    free(kept);
+    pools_check_ledger();
+}
+
+static void many_generations(void)
+{
+    in_child(found_dynasty);
+}
+
+/* Purged slots are handed down as purged: they read as zero, and are counted. */
+static void use_purged(void)
+{
+    CHECK_EQUAL(pools_figure("1m.purged"), 1);
+    char *block = calloc(1, 1 << 20);
+    CHECK(block[0] == 0 && memcmp(block, block + 1, (1 << 20) - 1) == 0);
+    CHECK_EQUAL(pools_figure("1m.purged"), 0);
+    CHECK_EQUAL(pools_figure("1m.carved"), 1);
+    free(block);
+    pools_check_ledger();
+}
+
+static void purged_slots_are_handed_down(void)
+{
+    char *block = malloc(1 << 20);
+    memset(block, 0x66, 1 << 20);
+    free(block);
+    CHECK_EQUAL(malloc_trim(0), 1);
+    in_child(use_purged);
+    CHECK_EQUAL(pools_figure("1m.purged"), 1);
+}
+
+static const struct check_case cases[] = {
+    CHECK_CASE(while_threads_churn),     CHECK_CASE(counts_after_fork),
+    CHECK_CASE(child_takes_over_caches), CHECK_CASE(threads_and_children),
+    CHECK_CASE(many_generations),        CHECK_CASE(purged_slots_are_handed_down),
+};
+
+CHECK_MAIN(cases)

@@ -1,0 +1,182 @@
+/* Cases: the stats signal, and the program's mask, stack and system calls. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "outside.h"
+
+/* How many statistics each case writes to stderr, the runner knows and checks. */
+enum { STATS = SIGUSR1 };
+
+static volatile sig_atomic_t calls;
+
+static void count(int signal_number)
+{
+    calls += signal_number == STATS;
+}
+
+static void set(void (*wanted)(int), int flags)
+{
+    struct sigaction action = {.sa_handler = wanted, .sa_flags = flags};
+    sigemptyset(&action.sa_mask);
+    CHECK_EQUAL(sigaction(STATS, &action, NULL), 0);
+}
+
+static bool is_blocked(int signal_number)
+{
+    sigset_t mask;
+    CHECK_EQUAL(sigprocmask(SIG_SETMASK, NULL, &mask), 0);
+    return sigismember(&mask, signal_number) == 1;
+}
+
+static void check_mask(int signal_number)
+{
+    count(signal_number);
+    CHECK(is_blocked(STATS) && is_blocked(SIGTERM) && is_blocked(SIGRTMIN));
+    CHECK(!is_blocked(SIGHUP));
+}
+
+static void mask_is_honoured(void)
+{
+    struct sigaction action = {.sa_handler = check_mask};
+    sigemptyset(&action.sa_mask);
+    sigaddset(&action.sa_mask, SIGTERM);
+    sigaddset(&action.sa_mask, SIGRTMIN);
+    CHECK_EQUAL(sigaction(STATS, &action, NULL), 0);
+    outside_send(STATS);
+    CHECK_EQUAL(calls, 1);
+    CHECK(!is_blocked(STATS) && !is_blocked(SIGTERM) && !is_blocked(SIGRTMIN));
+}
+
+static void check_not_blocked(int signal_number)
+{
+    count(signal_number);
+    CHECK(!is_blocked(STATS));
+}
+
+static void nodefer(void)
+{
+    set(check_not_blocked, SA_NODEFER);
+    outside_send(STATS);
+    CHECK_EQUAL(calls, 1);
+}
+
+static char *alternate;
+static size_t alternate_size;
+
+static void check_stack(int signal_number)
+{
+    char here;
+    char *address = check_hide(&here);
+    count(signal_number);
+    CHECK(address >= alternate && address < alternate + alternate_size);
+}
+
+/* An alternate stack of the size that the system advises, with nothing below it: the statistics
+ * must fit as well. */
+static void alternate_stack(void)
+{
+    size_t page = (size_t)getpagesize();
+    alternate_size = ((size_t)sysconf(_SC_SIGSTKSZ) + page - 1) / page * page;
+    alternate = mmap(NULL, alternate_size + page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(alternate != MAP_FAILED);
+    alternate += page;
+    CHECK_EQUAL(mprotect(alternate, alternate_size, PROT_READ | PROT_WRITE), 0);
+    stack_t stack = {.ss_sp = alternate, .ss_size = alternate_size};
+    CHECK_EQUAL(sigaltstack(&stack, NULL), 0);
+    outside_send(STATS);
+    set(check_stack, SA_ONSTACK);
+    outside_send(STATS);
+    CHECK_EQUAL(calls, 1);
+}
+
+/* A read that sleeps is hit by the signal. What it then reads, if anything, comes later. */
+static ssize_t read_interrupted(bool byte_comes)
+{
+    char byte;
+    int ends[2];
+    CHECK_EQUAL(pipe(ends), 0);
+    pid_t child = outside_send_to_sleeper(STATS, byte_comes ? ends[1] : -1);
+    ssize_t length = read(ends[0], &byte, 1);
+    int error = errno;
+    check_wait(child);
+    errno = error;
+    return length;
+}
+
+static void restarted_for_the_handler(void)
+{
+    set(count, SA_RESTART);
+    CHECK_EQUAL(read_interrupted(true), 1);
+    CHECK_EQUAL(calls, 1);
+}
+
+static void interrupted_for_the_handler(void)
+{
+    set(count, 0);
+    CHECK_EQUAL(read_interrupted(false), (uint64_t)-1);
+    CHECK_EQUAL(errno, EINTR);
+    CHECK_EQUAL(calls, 1);
+}
+
+/* A program without a handler notices nothing, at start and after it set SIG_DFL with other flags.
+ */
+static void restarted_without_handler(void)
+{
+    CHECK_EQUAL(read_interrupted(true), 1);
+    set(count, 0);
+    set(SIG_DFL, 0);
+    CHECK_EQUAL(read_interrupted(true), 1);
+    CHECK_EQUAL(calls, 0);
+}
+
+static void interrupted_after_siginterrupt(void)
+{
+    int (*interrupt)(int, int);
+    *(void **)&interrupt = check_find("siginterrupt");
+    signal(STATS, count);
+    CHECK_EQUAL(read_interrupted(true), 1);
+    CHECK_EQUAL(interrupt(STATS, 1), 0);
+    CHECK_EQUAL(read_interrupted(false), (uint64_t)-1);
+    CHECK_EQUAL(errno, EINTR);
+    CHECK_EQUAL(calls, 2);
+}
+
+static void block(void)
+{
+    sigset_t mask;
+    sigemptyset(&mask);
+    sigaddset(&mask, STATS);
+    CHECK_EQUAL(sigprocmask(SIG_BLOCK, &mask, NULL), 0);
+}
+
+static void blocked_until_sigsuspend(void)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    set(count, 0);
+    block();
+    outside_send(STATS);
+    outside_send(STATS);
+    CHECK_EQUAL(calls, 0);
+    CHECK_EQUAL(sigsuspend(&none), (uint64_t)-1);
+    CHECK_EQUAL(errno, EINTR);
+    CHECK_EQUAL(calls, 1); /* an ordinary signal is pending once */
+    CHECK(is_blocked(STATS));
+}
+
+static const struct check_case cases[] = {
+    CHECK_CASE(mask_is_honoured),
+    CHECK_CASE(nodefer),
+    CHECK_CASE(alternate_stack),
+    CHECK_CASE(restarted_for_the_handler),
+    CHECK_CASE(interrupted_for_the_handler),
+    CHECK_CASE(restarted_without_handler),
+    CHECK_CASE(interrupted_after_siginterrupt),
+    CHECK_CASE(blocked_until_sigsuspend),
+};
+
+CHECK_MAIN(cases)

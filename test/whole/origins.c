@@ -1,0 +1,102 @@
+/* Cases: calls by any exported name, and libc's own, come to this library. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "pools.h"
+
+/* The names are the case's arguments: the runner takes them from the committed list. */
+static void names_are_ours(void)
+{
+    for (char **name = check_arguments; *name != NULL; name++) {
+        Dl_info info;
+        CHECK(dladdr(check_find(*name), &info) != 0);
+        const char *file = strrchr(info.dli_fname, '/');
+        check_that(file != NULL && strcmp(file, "/libsockmalloc.so") == 0, *name, __FILE__,
+                   __LINE__);
+    }
+}
+
+/* libc allocates on its callers' behalf, and they free what they got with free. */
+static void libc_calls_ours(void)
+{
+    static char text[20001];
+    char *copy;
+    char *line = NULL;
+    size_t size = 0;
+    memset(text, 'x', sizeof text - 1);
+
+    copy = strdup(text);
+    CHECK(pools_own(copy));
+    free(copy);
+    copy = strndup(text, 10000);
+    CHECK(pools_own(copy));
+    free(copy);
+    CHECK_EQUAL(asprintf(&copy, "%s%s", text, text), 40000);
+    CHECK(pools_own(copy));
+    free(copy);
+
+    FILE *stream = open_memstream(&copy, &size);
+    CHECK(stream != NULL && fputs(text, stream) >= 0 && fclose(stream) == 0);
+    CHECK(pools_own(copy));
+    stream = fmemopen(copy, size, "r");
+    size = 0;
+    CHECK(stream != NULL && getline(&line, &size, stream) == 20000);
+    CHECK(pools_own(line));
+    CHECK(fclose(stream) == 0);
+    free(line);
+    free(copy);
+
+    copy = getcwd(NULL, 20000);
+    CHECK(pools_own(copy));
+    free(copy);
+    CHECK_EQUAL(pools_figure("16k.live"), 0);
+}
+
+/* Two names that some versions of mimalloc export, and that are therefore ours. */
+static void string_copies(void)
+{
+    static char text[30000];
+    static const size_t lengths[] = {0, 1, 15, 16, 4094, 4095, 4096, 20479, sizeof text - 1};
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+        memset(text, 'y', sizeof text);
+        text[lengths[i]] = '\0';
+        char *copy = strdup(text);
+        CHECK(copy != NULL && strcmp(copy, text) == 0);
+        free(copy);
+        text[lengths[i]] = 'y'; /* a limit ends the copy where nothing else does */
+        copy = strndup(text, lengths[i]);
+        CHECK(copy != NULL && strlen(copy) == lengths[i]);
+        CHECK(memcmp(copy, text, lengths[i]) == 0);
+        free(copy);
+    }
+    char *copy = strndup("short", check_hide_size(SIZE_MAX));
+    CHECK(copy != NULL && strcmp(copy, "short") == 0);
+    free(copy);
+    CHECK_EQUAL(pools_figure("live"), 0);
+}
+
+/* stdio's buffer is a request of a page: it is one of the pools' first customers in most programs.
+ */
+static void stdio_buffer_is_pooled(void)
+{
+    uint64_t live = pools_figure("4k.live");
+    FILE *stream = fopen("/proc/self/exe", "re");
+    CHECK(stream != NULL && getc(stream) == 0x7f);
+    CHECK(pools_figure("4k.live") > live);
+    CHECK(fclose(stream) == 0);
+    CHECK_EQUAL(pools_figure("4k.live"), live);
+}
+
+static const struct check_case cases[] = {
+    CHECK_CASE(names_are_ours),
+    CHECK_CASE(libc_calls_ours),
+    CHECK_CASE(string_copies),
+    CHECK_CASE(stdio_buffer_is_pooled),
+};
+
+CHECK_MAIN(cases)

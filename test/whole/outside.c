@@ -1,0 +1,92 @@
+/* Signals that come from another process and have been dealt with when the call returns. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "outside.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+
+enum { DEADLINE_SECONDS = 50 };
+
+pid_t outside_send(int signal_number)
+{
+    pid_t target = getpid();
+    pid_t sender = fork();
+    CHECK(sender >= 0);
+    if (sender == 0) {
+        CHECK_EQUAL(kill(target, signal_number), 0);
+        _exit(EXIT_SUCCESS);
+    }
+    check_wait(sender);
+    return sender;
+}
+
+/* The third field of /proc/PID/stat, behind the name in brackets, is the state: S while it sleeps.
+ */
+static bool sleeps(pid_t process)
+{
+    char name[64];
+    char text[512];
+    snprintf(name, sizeof name, "/proc/%d/stat", (int)process);
+    int file = open(name, O_RDONLY | O_CLOEXEC);
+    CHECK(file >= 0);
+    ssize_t length = read(file, text, sizeof text - 1);
+    CHECK(length > 0 && close(file) == 0);
+    text[length] = '\0';
+    const char *bracket = strrchr(text, ')');
+    CHECK(bracket != NULL);
+    return bracket[2] == 'S';
+}
+
+static void await_sleep(pid_t process)
+{
+    while (!sleeps(process)) {
+        sched_yield();
+    }
+}
+
+/* kill wakes the sleeper before it returns, so that what is seen afterwards is another sleep. */
+pid_t outside_send_to_sleeper(int signal_number, int descriptor)
+{
+    pid_t target = getpid();
+    pid_t sender = fork();
+    CHECK(sender >= 0);
+    if (sender == 0) {
+        alarm(DEADLINE_SECONDS);
+        await_sleep(target);
+        CHECK_EQUAL(kill(target, signal_number), 0);
+        if (descriptor >= 0) {
+            await_sleep(target);
+            CHECK_EQUAL(write(descriptor, "x", 1), 1);
+        }
+        _exit(EXIT_SUCCESS);
+    }
+    return sender;
+}
+
+void outside_check_killed(void (*run)(void), int signal_number)
+{
+    int status;
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        const struct rlimit none = {0, 0};
+        setrlimit(RLIMIT_CORE, &none);
+        alarm(DEADLINE_SECONDS);
+        run();
+        _exit(EXIT_SUCCESS);
+    }
+    CHECK_EQUAL(waitpid(child, &status, 0), child);
+    CHECK(WIFSIGNALED(status));
+    CHECK_EQUAL(WTERMSIG(status), signal_number);
+}

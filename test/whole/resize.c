@@ -1,0 +1,252 @@
+/* Cases: realloc and its relatives, as the C standard and the manuals of glibc and the BSDs say. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "pools.h"
+
+enum { MARK = 1234 /* a value of errno that no call sets */ };
+
+/* One size of each kind: falls through below, trained, large pool, falls through above. */
+static const size_t kinds[] = {100, 16390, 262177, 5000000};
+enum { KINDS = sizeof kinds / sizeof kinds[0] };
+
+static char *take_filled(size_t size)
+{
+    char *block = malloc(size);
+    CHECK(block != NULL);
+    for (size_t i = 0; i < size; i++) {
+        block[i] = (char)(i * 7 + size);
+    }
+    return block;
+}
+
+static void check_filled(const char *block, size_t filled, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (block[i] != (char)(i * 7 + filled)) {
+            CHECK_EQUAL(i, size); /* the first byte that is wrong */
+        }
+    }
+}
+
+static void contents_are_kept(void)
+{
+    const size_t to[] = {1,     50,    4095,   4096,    5000,    16384,  20480,
+                         20481, 70000, 300000, 4194304, 4194305, 9000000};
+    for (int from = 0; from < KINDS; from++) {
+        for (size_t i = 0; i < sizeof to / sizeof to[0]; i++) {
+            char *block = realloc(take_filled(kinds[from]), to[i]);
+            CHECK(block != NULL && malloc_usable_size(block) >= to[i]);
+            check_filled(block, kinds[from], to[i] < kinds[from] ? to[i] : kinds[from]);
+            memset(block, 1, to[i]);
+            free(block);
+        }
+    }
+    CHECK_EQUAL(pools_figure("live"), 0);
+    pools_check_ledger();
+}
+
+static void grows_step_by_step(void)
+{
+    char *block = NULL;
+    size_t size = 0;
+    while (size < (size_t)9 << 20) {
+        size_t wanted = size + size / 3 + 1000;
+        block = realloc(block, wanted);
+        CHECK(block != NULL && malloc_usable_size(block) >= wanted);
+        for (size_t i = 0; i < size; i += 501) {
+            CHECK(block[i] == (char)(i / 501));
+        }
+        for (size_t i = 0; i < wanted; i += 501) {
+            block[i] = (char)(i / 501);
+        }
+        size = wanted;
+    }
+    free(block);
+    CHECK_EQUAL(pools_figure("live"), 0);
+    pools_check_ledger();
+}
+
+static void null_is_malloc(void)
+{
+    for (int kind = 0; kind < KINDS; kind++) {
+        char *block = realloc(NULL, kinds[kind]);
+        CHECK(block != NULL);
+        memset(block, 1, kinds[kind]);
+        free(block);
+    }
+    char *block = realloc(NULL, check_hide_size(0));
+    CHECK(block != NULL); /* as malloc(0) */
+    free(block);
+}
+
+/* glibc's choice among what the standards allow: the block is freed, NULL is no error. */
+static void size_zero_frees(void)
+{
+    uint64_t live = pools_figure("live");
+    for (int kind = 0; kind < KINDS; kind++) {
+        char *block = take_filled(kinds[kind]);
+        errno = MARK;
+        CHECK(realloc(block, check_hide_size(0)) == NULL);
+        CHECK_EQUAL(errno, MARK);
+        CHECK_EQUAL(pools_figure("live"), live);
+        block = take_filled(kinds[kind]);
+        CHECK(reallocarray(block, 10, check_hide_size(0)) == NULL);
+        CHECK_EQUAL(errno, MARK);
+        CHECK_EQUAL(pools_figure("live"), live);
+    }
+}
+
+static void failure_keeps_the_block(void)
+{
+    const size_t impossible[] = {(size_t)PTRDIFF_MAX, (size_t)PTRDIFF_MAX + 1, SIZE_MAX - 100,
+                                 SIZE_MAX};
+    for (int kind = 0; kind < KINDS; kind++) {
+        char *block = take_filled(kinds[kind]);
+        for (size_t i = 0; i < sizeof impossible / sizeof impossible[0]; i++) {
+            errno = MARK;
+            CHECK(realloc(block, check_hide_size(impossible[i])) == NULL);
+            CHECK_EQUAL(errno, ENOMEM);
+            check_filled(check_hide(block), kinds[kind], kinds[kind]);
+        }
+        free(check_hide(block));
+    }
+    CHECK_EQUAL(pools_figure("live"), 0);
+}
+
+static void array_product_overflows(void)
+{
+    const char *const names[] = {"reallocarray", "__libc_reallocarray"};
+    for (size_t name = 0; name < sizeof names / sizeof names[0]; name++) {
+        void *(*call)(void *, size_t, size_t);
+        *(void **)&call = check_find(names[name]);
+        for (int kind = 0; kind < KINDS; kind++) {
+            char *block = take_filled(kinds[kind]);
+            errno = MARK;
+            CHECK(call(block, ((size_t)1 << 60) + 1024, 16) == NULL);
+            CHECK_EQUAL(errno, ENOMEM);
+            CHECK(call(block, SIZE_MAX, SIZE_MAX) == NULL);
+            check_filled(block, kinds[kind], kinds[kind]);
+            block = call(block, kinds[kind], 2);
+            CHECK(block != NULL && malloc_usable_size(block) >= kinds[kind] * 2);
+            check_filled(block, kinds[kind], kinds[kind]);
+            free(block);
+        }
+    }
+}
+
+/* BSD's reallocf: a failure frees the block, which is the whole point of it. */
+static void reallocf_frees_on_failure(void)
+{
+    void *(*call)(void *, size_t);
+    *(void **)&call = check_find("reallocf");
+    uint64_t live = pools_figure("live");
+    for (int kind = 0; kind < KINDS; kind++) {
+        char *block = take_filled(kinds[kind]);
+        errno = MARK;
+        CHECK(call(block, SIZE_MAX) == NULL);
+        CHECK_EQUAL(errno, ENOMEM);
+        CHECK_EQUAL(pools_figure("live"), live);
+        block = call(take_filled(kinds[kind]), kinds[kind] * 3);
+        check_filled(block, kinds[kind], kinds[kind]);
+        CHECK(call(block, 0) == NULL);
+        CHECK_EQUAL(pools_figure("live"), live);
+    }
+    CHECK(call(NULL, SIZE_MAX) == NULL);
+    pools_check_ledger();
+}
+
+/* NetBSD's reallocarr: the result is the error, and on an error the pointer and errno stay. */
+static void reallocarr_stores(void)
+{
+    int (*call)(void *, size_t, size_t);
+    *(void **)&call = check_find("reallocarr");
+    for (int kind = 0; kind < KINDS; kind++) {
+        char *block = take_filled(kinds[kind]);
+        char *before = check_hide(block);
+        errno = MARK;
+        CHECK_EQUAL(call(&block, SIZE_MAX / 2, 3), EOVERFLOW);
+        CHECK(block == before);
+        CHECK_EQUAL(call(&block, SIZE_MAX, 1), ENOMEM);
+        CHECK(block == before);
+        CHECK_EQUAL(call(&block, 3, kinds[kind]), 0);
+        check_filled(block, kinds[kind], kinds[kind]);
+        CHECK_EQUAL(call(&block, 3, 0), 0);
+        CHECK(block == NULL);
+        CHECK_EQUAL(call(&block, 1, kinds[kind]), 0);
+        CHECK(block != NULL);
+        CHECK_EQUAL(errno, MARK);
+        free(block);
+    }
+    CHECK_EQUAL(pools_figure("live"), 0);
+}
+
+/* While the slot has room, the block stays, and its usable size is the request rounded up to 16. */
+static void in_place(void)
+{
+    for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {
+        size_t largest = pools_largest(bucket);
+        char *block = malloc(largest - 4000);
+        CHECK(block != NULL);
+        for (size_t size = largest - 4000; size <= largest; size += 37) {
+            CHECK(realloc(block, size) == check_hide(block));
+            CHECK_EQUAL(malloc_usable_size(block), (size + 15) / 16 * 16);
+        }
+        CHECK(realloc(block, largest / 3) == check_hide(block));
+        CHECK_EQUAL(malloc_usable_size(block), (largest / 3 + 15) / 16 * 16);
+        free(block);
+    }
+}
+
+/* asyncio asks for 262177 and keeps 1500: the slot goes back at once. */
+static void far_shrink_gives_the_slot_back(void)
+{
+    char *block = take_filled(262177);
+    CHECK_EQUAL(pools_figure("256k.live"), 1);
+    block = realloc(block, 1500);
+    CHECK(!pools_own(block));
+    CHECK_EQUAL(pools_figure("256k.live"), 0);
+    check_filled(block, 262177, 1500);
+    free(block);
+    block = realloc(take_filled(300000), 20000);
+    CHECK_EQUAL(pools_figure("512k.live"), 0);
+    CHECK_EQUAL(pools_figure("16k.live"), 1);
+    check_filled(block, 300000, 20000);
+    free(block);
+}
+
+/* A block that grows again and again is copied a few times, not at every doubling. */
+static void repeated_growth_jumps(void)
+{
+    int moves = 0;
+    char *block = malloc(4096);
+    for (size_t size = 4096; size <= 4194304; size += 4096) {
+        char *before = check_hide(block);
+        block = realloc(block, size);
+        CHECK(block != NULL);
+        moves += block != before;
+    }
+    CHECK(moves >= 1);
+    CHECK(moves <= 5);
+    free(block);
+}
+
+static const struct check_case cases[] = {
+    CHECK_CASE(contents_are_kept),
+    CHECK_CASE(grows_step_by_step),
+    CHECK_CASE(null_is_malloc),
+    CHECK_CASE(size_zero_frees),
+    CHECK_CASE(failure_keeps_the_block),
+    CHECK_CASE(array_product_overflows),
+    CHECK_CASE(reallocf_frees_on_failure),
+    CHECK_CASE(reallocarr_stores),
+    CHECK_CASE(in_place),
+    CHECK_CASE(far_shrink_gives_the_slot_back),
+    CHECK_CASE(repeated_growth_jumps),
+};
+
+CHECK_MAIN(cases)

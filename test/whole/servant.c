@@ -1,0 +1,105 @@
+/* A process that does what its runner writes to it, a line at a time. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "pools.h"
+
+/*
+ * Without stdio and for one thread: when a line is answered, every signal that was sent before the
+ * line was written has been handled.
+ */
+static bool read_line(char *line, size_t size)
+{
+    size_t used = 0;
+    while (read(STDIN_FILENO, line + used, 1) == 1) {
+        if (line[used] == '\n') {
+            line[used] = '\0';
+            return true;
+        }
+        CHECK(++used < size);
+    }
+    return false;
+}
+
+static void answer(const char *text)
+{
+    char line[256];
+    int length = snprintf(line, sizeof line, "%s\n", text);
+    CHECK_EQUAL(write(STDOUT_FILENO, line, (size_t)length), length);
+}
+
+static void answer_number(uint64_t number)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%" PRIu64, number);
+    answer(text);
+}
+
+/* The lowest free descriptor: after stderr was closed, that is 2. */
+static void open_data(const char *path)
+{
+    int file = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    CHECK(file >= 0);
+    answer_number((uint64_t)file);
+}
+
+static void replace_stderr(const char *path)
+{
+    int file = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    CHECK(file >= 0 && dup2(file, STDERR_FILENO) == STDERR_FILENO && close(file) == 0);
+    answer("done");
+}
+
+/* A block that the process keeps, and whose it is. */
+static void take(const char *size)
+{
+    char *block = malloc(strtoul(size, NULL, 10));
+    CHECK(block != NULL);
+    answer(pools_own(check_hide(block)) ? "pools" : "mimalloc");
+}
+
+static void obey(const char *word, const char *rest)
+{
+    if (strcmp(word, "ping") == 0) {
+        answer("done");
+    } else if (strcmp(word, "close-stderr") == 0) {
+        CHECK_EQUAL(close(STDERR_FILENO), 0);
+        answer("done");
+    } else if (strcmp(word, "open") == 0) {
+        open_data(rest);
+    } else if (strcmp(word, "replace-stderr") == 0) {
+        replace_stderr(rest);
+    } else if (strcmp(word, "umask") == 0) {
+        umask((mode_t)strtoul(rest, NULL, 8));
+        answer("done");
+    } else if (strcmp(word, "take") == 0) {
+        take(rest);
+    } else if (strcmp(word, "active") == 0) {
+        answer_number(pools_are_active());
+    } else if (strcmp(word, "figure") == 0) {
+        answer_number(pools_figure(rest));
+    } else {
+        answer("unknown");
+    }
+}
+
+/* Ends, by exit, when its standard input does. */
+int main(void)
+{
+    char line[1024];
+    while (read_line(line, sizeof line)) {
+        char *blank = strchr(line, ' ');
+        if (blank != NULL) {
+            *blank = '\0';
+        }
+        obey(line, blank != NULL ? blank + 1 : "");
+    }
+    return EXIT_SUCCESS;
+}

@@ -1,0 +1,130 @@
+"""Makes a test of each case that a C or C++ program lists."""
+# SPDX-License-Identifier: BSD-2-Clause
+import os
+import signal
+import subprocess
+import unittest
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from . import settings, statistics
+
+DEADLINE_SECONDS = 100
+
+
+@dataclass(frozen=True)
+class Run:
+    """How one case is run, and what it must leave on stderr."""
+
+    label: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    arguments: Sequence[str] = ()
+    # Goes before the program, as prlimit does; it runs without the library.
+    wrapper: Sequence[str] = ()
+    # Whole dumps on stderr, and nothing besides.
+    dumps: int = 0
+    # Whether the dumps come while no block is being taken or given.
+    at_rest: bool = True
+
+
+Runs = Mapping[str, Sequence[Run]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    status: int
+    stdout: str
+    stderr: str
+
+
+def outcome_of(command: Sequence[str | os.PathLike[str]], environment: Mapping[str, str]) -> Outcome:
+    """Runs a command to its end; what it leaves running past the deadline ends with it."""
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        stdout, stderr = process.communicate(timeout=DEADLINE_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        stdout, stderr = process.communicate()
+        stderr += f"(not done after {DEADLINE_SECONDS} s)\n"
+    return Outcome(process.returncode, stdout, stderr)
+
+
+def wrapped(command: Sequence[str | os.PathLike[str]], run: Run) -> list[str | os.PathLike[str]]:
+    """The command behind its wrapper; env puts the variables in after the wrapper has started."""
+    if not run.wrapper:
+        return list(command)
+    variables = [f"{name}={value}" for name, value in settings.environment(run.variables).items()]
+    return [*run.wrapper, settings.tool("env"), "-i", *variables, *command]
+
+
+def run_case(program: str, case: str, run: Run) -> Outcome:
+    command = wrapped([settings.program(program), case, *run.arguments], run)
+    bare = {"PATH": os.environ.get("PATH", "")}
+    return outcome_of(command, bare if run.wrapper else settings.environment(run.variables))
+
+
+class CaseTest(unittest.TestCase):
+    """One case in one process: it ends with 0, and says nothing but the dumps that are wanted."""
+
+    maxDiff = None
+
+    def __init__(self, program: str, case: str, run: Run) -> None:
+        super().__init__("run_it")
+        self._program, self._case, self._run = program, case, run
+
+    def id(self) -> str:
+        label = f" {self._run.label}" if self._run.label else ""
+        return f"{self._program} {self._case}{label}"
+
+    __str__ = id
+
+    def run_it(self) -> None:
+        outcome = run_case(self._program, self._case, self._run)
+        self.assertEqual(outcome.status, 0, outcome.stderr)
+        self.assertEqual(outcome.stdout, "")
+        if self._run.dumps == 0:
+            self.assertEqual(outcome.stderr, "")
+        for table in statistics.tables(outcome.stderr, self._run.dumps, at_rest=self._run.at_rest):
+            self.assertEqual(table.program, self._program)
+
+
+def _listed(program: str) -> list[str]:
+    command = [settings.program(program), "--list"]
+    cases = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    if not cases:
+        raise settings.Missing(f"{program} lists no case")
+    return cases
+
+
+def _suite(program: str, runs: Runs) -> unittest.TestSuite:
+    suite = unittest.TestSuite()
+    cases = _listed(program)
+    unknown = set(runs) - set(cases)
+    if unknown:
+        raise settings.Missing(f"{program} has no case {', '.join(sorted(unknown))}")
+    for case in cases:
+        for run in runs.get(case, [Run()]):
+            suite.addTest(CaseTest(program, case, run))
+    return suite
+
+
+def loader(programs: Mapping[str, Runs]) -> Callable[..., unittest.TestSuite]:
+    """
+    A module's load_tests: all cases of the programs, beside what the module defines itself. A case
+    that a program's mapping does not name is run once, in silence; an empty list leaves it out.
+    """
+
+    def load_tests(_loader: object, tests: unittest.TestSuite, _pattern: object) -> unittest.TestSuite:
+        for program, runs in programs.items():
+            tests.addTest(_suite(program, runs))
+        return tests
+
+    return load_tests

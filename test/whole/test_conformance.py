@@ -1,0 +1,28 @@
+"""Every name that the library exports, held to what the standards and the manuals say of it."""
+# SPDX-License-Identifier: BSD-2-Clause
+from pathlib import Path
+
+from support import cases, settings
+from support.cases import Run
+
+EXPORTS = Path(__file__).resolve().parents[1] / "abi" / "exports.txt"
+
+# The new-handler's case must run out of memory before the machine does.
+LITTLE_MEMORY = [settings.tool("prlimit"), f"--as={1 << 30}"]
+
+
+def exported_names() -> list[str]:
+    return [line for line in EXPORTS.read_text().splitlines() if line and not line.startswith("#")]
+
+
+load_tests = cases.loader(
+    {
+        "allocate": {},
+        "aligned": {},
+        "resize": {},
+        "about": {"stats_writes_a_dump": [Run(dumps=1)]},
+        "control": {},
+        "origins": {"names_are_ours": [Run(arguments=exported_names())]},
+        "operators": {"handler_may_release": [Run(wrapper=LITTLE_MEMORY)]},
+    }
+)

@@ -1,0 +1,280 @@
+"""Where the statistics go, what is in them, and which places are refused."""
+# SPDX-License-Identifier: BSD-2-Clause
+import os
+import signal
+import stat
+from pathlib import Path
+
+from support import statistics
+from support.servant import Servant, ServantCase, default_path
+
+DATA = b"a row of a database\n" * 100
+
+
+def break_stderr() -> None:
+    """Makes stderr a pipe that nobody reads any more, as after `server 2>&1 | logger`."""
+    reader, writer = os.pipe()
+    os.dup2(writer, 2)
+    os.close(writer)
+    os.close(reader)
+
+
+class Content(ServantCase):
+    def test_table_says_what_happened(self) -> None:
+        servant = self.start()
+        self.assertEqual(servant.ask("take 16390"), "pools")
+        self.assertEqual(servant.ask("take 262177"), "pools")
+        servant.signal()
+        table = statistics.tables(servant.stderr(), 1)[0]
+        self.assertEqual((table.program, table.pid), ("servant", servant.pid))
+        for bucket, capacity, asked in (("16k", 20480, 16390), ("256k", 266240, 262177)):
+            row = table.rows[bucket]
+            self.assertEqual((row["capacity"], row["live"], row["requests"]), (capacity, 1, 1))
+            self.assertEqual((row["asked"], row["peak"], row["spilled"]), (asked, 1, 0))
+        capacities = [row["capacity"] for row in table.rows.values()]
+        self.assertEqual(capacities, [(4096 << k) + 4096 for k in range(11)])
+        self.assertEqual(table.live(), {bucket: bucket in ("16k", "256k") for bucket in table.rows})
+        self.assertEqual(table.share, 100.0)
+        self.assertRegex(table.text, r"\nconfiguration: SOCKMALLOC_MIN=4k SOCKMALLOC_MAX=4m ")
+
+    def test_each_has_the_state_of_its_moment(self) -> None:
+        servant = self.start()
+        servant.signal()
+        servant.ask("take 30000")
+        servant.signal()
+        first, second = statistics.tables(servant.stderr(), 2)
+        self.assertEqual(first.rows["32k"]["live"], 0)
+        self.assertEqual(second.rows["32k"]["live"], 1)
+
+    def test_without_pools(self) -> None:
+        servant = self.start(DISABLE="1")
+        self.assertEqual(servant.ask("take 16390"), "mimalloc")
+        servant.signal()
+        self.assertRegex(
+            servant.stderr(),
+            r"\Asockmalloc \S+: statistics of servant, process \d+\n"
+            r"the pools are off: every request falls through to mimalloc\n"
+            r"configuration: .* SOCKMALLOC_DISABLE=1 .*\n"
+            r"end of statistics of process \d+\n\Z",
+        )
+
+
+class Place(ServantCase):
+    """Stderr while it is the file that it was at start; else /tmp/sockmalloc.PID."""
+
+    def assert_in_default_file(self, servant: Servant, wanted: int) -> None:
+        path = default_path(servant)
+        self.assertTrue(path.is_file(), "no statistics in /tmp")
+        statistics.tables(path.read_text(), wanted)
+        self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600)
+
+    def data_file(self) -> Path:
+        path = self.directory / "data"
+        path.write_bytes(DATA)
+        return path
+
+    def test_stderr(self) -> None:
+        servant = self.start()
+        servant.signal()
+        servant.signal()
+        statistics.tables(servant.stderr(), 2)
+        self.assertFalse(default_path(servant).exists())
+
+    def test_stderr_closed_later(self) -> None:
+        servant = self.start()
+        servant.ask("umask 0")  # the file is for its owner all the same
+        servant.ask("close-stderr")
+        servant.signal()
+        self.assert_in_default_file(servant, 1)
+        servant.signal()
+        self.assert_in_default_file(servant, 2)
+        self.assert_ends_well(servant)
+
+    def test_stderr_closed_at_start(self) -> None:
+        servant = self.start(prepare=lambda: os.close(2))
+        data = self.data_file()
+        self.assertEqual(servant.ask(f"open {data}"), "2")
+        servant.signal()
+        self.assert_in_default_file(servant, 1)
+        self.assertEqual(data.read_bytes(), DATA)
+
+    def test_stderr_became_a_data_file(self) -> None:
+        servant = self.start()
+        data = self.data_file()
+        servant.ask("close-stderr")
+        self.assertEqual(servant.ask(f"open {data}"), "2")
+        servant.signal()
+        self.assert_in_default_file(servant, 1)
+        self.assertEqual(data.read_bytes(), DATA)
+        self.assert_ends_well(servant)
+
+    def test_stderr_replaced(self) -> None:
+        servant = self.start()
+        data = self.data_file()
+        servant.ask(f"replace-stderr {data}")
+        servant.signal()
+        self.assert_in_default_file(servant, 1)
+        self.assertEqual(data.read_bytes(), DATA)
+
+    def test_stderr_replaced_by_itself(self) -> None:
+        servant = self.start()
+        servant.ask(f"replace-stderr {servant.stderr_path}")
+        servant.signal()
+        statistics.tables(servant.stderr(), 1)
+
+    def test_stderr_is_a_broken_pipe(self) -> None:
+        """Asking for statistics ends nobody, neither does a warning, whose place is stderr too."""
+        servant = self.start(prepare=break_stderr, UNKNOWN="1", STATS_AT_EXIT="1")
+        servant.signal()
+        self.assertEqual(servant.ask("take 20000"), "pools")
+        self.assertEqual(servant.end(), 0)
+
+    def test_link_planted_in_tmp(self) -> None:
+        servant = self.start()
+        data = self.data_file()
+        path = default_path(servant)
+        path.symlink_to(data)
+        servant.ask("close-stderr")
+        servant.signal()
+        self.assertEqual(data.read_bytes(), DATA)
+        self.assertTrue(path.is_symlink())
+        self.assert_ends_well(servant)
+
+
+class NamedFile(ServantCase):
+    """SOCKMALLOC_STATS, and what may not be there."""
+
+    def test_process_id_in_the_name(self) -> None:
+        servant = self.start(STATS=f"{self.directory}/%p.of.%p")
+        servant.signal()
+        servant.signal()
+        path = self.directory / f"{servant.pid}.of.{servant.pid}"
+        statistics.tables(path.read_text(), 2)
+        self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600)
+        self.assert_ends_well(servant)
+
+    def test_appends_to_what_is_there(self) -> None:
+        path = self.directory / "statistics"
+        path.write_bytes(DATA)
+        servant = self.start(STATS=str(path))
+        servant.signal()
+        text = path.read_text()
+        self.assertTrue(text.startswith(DATA.decode()))
+        statistics.tables(text[len(DATA) :], 1)
+        self.assert_ends_well(servant)
+
+    def test_moved_away_file_is_made_anew(self) -> None:
+        path = self.directory / "statistics"
+        servant = self.start(STATS=str(path))
+        servant.signal()
+        path.rename(self.directory / "old")
+        servant.signal()
+        statistics.tables(path.read_text(), 1)
+
+    def test_symbolic_link_is_refused(self) -> None:
+        data = self.directory / "data"
+        data.write_bytes(DATA)
+        path = self.directory / "statistics"
+        path.symlink_to(data)
+        self.assert_refused(path)
+        self.assertEqual(data.read_bytes(), DATA)
+
+    def test_dangling_link_is_refused(self) -> None:
+        path = self.directory / "statistics"
+        path.symlink_to(self.directory / "nowhere")
+        self.assert_refused(path)
+        self.assertFalse((self.directory / "nowhere").exists())
+
+    def test_second_name_of_a_file_is_refused(self) -> None:
+        data = self.directory / "data"
+        data.write_bytes(DATA)
+        path = self.directory / "statistics"
+        path.hardlink_to(data)
+        self.assert_refused(path)
+        self.assertEqual(data.read_bytes(), DATA)
+
+    def test_fifo_without_reader_is_refused(self) -> None:
+        path = self.directory / "statistics"
+        os.mkfifo(path)
+        self.assert_refused(path)
+
+    def test_fifo_with_reader_is_refused(self) -> None:
+        path = self.directory / "statistics"
+        os.mkfifo(path)
+        reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        self.addCleanup(os.close, reader)
+        self.assert_refused(path)
+        self.assertEqual(os.read(reader, 1), b"")
+
+    def test_directory_is_refused(self) -> None:
+        path = self.directory / "statistics"
+        path.mkdir()
+        self.assert_refused(path)
+        self.assertEqual(list(path.iterdir()), [])
+
+    def test_device_is_refused(self) -> None:
+        self.assert_refused(Path("/dev/full"))
+
+    def test_long_name_is_whole_or_refused(self) -> None:
+        """Process ids make it longer than the library's buffer; cut off, it would name another file."""
+        directory = self.directory / ("a" * 200) / ("b" * 200)
+        directory.mkdir(parents=True)
+        count = (510 - len(str(directory))) // 2
+        servant = self.start(STATS=str(directory / ("%p" * count)))
+        servant.signal()
+        names = [path.name for path in directory.iterdir()]
+        self.assertIn(names, ([], [str(servant.pid) * count]))
+        self.assert_ends_well(servant)
+
+    def test_missing_directory_is_no_error(self) -> None:
+        self.assert_refused(self.directory / "no" / "statistics")
+
+    def assert_refused(self, path: Path) -> None:
+        """The statistics go nowhere else, and the process goes on as if nothing had been asked."""
+        servant = self.start(STATS=str(path))
+        servant.signal()
+        self.assertEqual(servant.ask("take 20000"), "pools")
+        self.assertFalse(default_path(servant).exists())
+        self.assert_ends_well(servant)
+
+
+class Signal(ServantCase):
+    def test_others_by_name_and_number(self) -> None:
+        chosen = {
+            "SIGUSR2": signal.SIGUSR2,
+            "USR2": signal.SIGUSR2,
+            "12": 12,
+            "HUP": signal.SIGHUP,
+            "RTMIN+3": signal.SIGRTMIN + 3,
+            "SIGRTMAX": signal.SIGRTMAX,
+        }
+        for name, number in chosen.items():
+            with self.subTest(name):
+                servant = self.start(SIGNAL=name)
+                servant.signal(number)
+                statistics.tables(servant.stderr(), 1)
+                self.assertEqual(servant.end(), 0)
+
+    def test_usr1_then_has_its_default(self) -> None:
+        for name in ("USR2", "off", "0"):
+            with self.subTest(name):
+                servant = self.start(SIGNAL=name)
+                os.kill(servant.pid, signal.SIGUSR1)
+                self.assertEqual(servant.wait(), -signal.SIGUSR1)
+                self.assertEqual(servant.stderr(), "")
+
+
+class AtExit(ServantCase):
+    def test_to_stderr(self) -> None:
+        servant = self.start(STATS_AT_EXIT="1")
+        servant.ask("take 16384")
+        self.assertEqual(servant.stderr(), "")
+        self.assertEqual(servant.end(), 0)
+        table = statistics.tables(servant.stderr(), 1)[0]
+        self.assertEqual(table.rows["16k"]["live"], 1)
+
+    def test_to_a_file(self) -> None:
+        servant = self.start(STATS_AT_EXIT="1", STATS=f"{self.directory}/%p")
+        servant.signal()
+        self.assert_ends_well(servant)
+        statistics.tables((self.directory / str(servant.pid)).read_text(), 2)

@@ -1,0 +1,153 @@
+"""The settings: what each does, what is said of a bad one, and how strict the library can be told to be."""
+# SPDX-License-Identifier: BSD-2-Clause
+from support.servant import Servant, ServantCase
+
+DEFAULTS = {
+    "MIN": "4k",
+    "MAX": "4m",
+    "LARGE": "85000",
+    "HEADROOM": "4k",
+    "DISABLE": "0",
+    "STRICT": "0",
+    "VERBOSE": "0",
+    "SIGNAL": "SIGUSR1",
+    "STATS": "",
+    "STATS_AT_EXIT": "0",
+}
+
+# Variable, what is wrong, what is wanted instead, and what is used instead.
+BAD = [
+    *(
+        ("MIN", value, "a size from 2k to 64m", "4096")
+        for value in ("", "0", "x", "4096x", "4kk", "-1", "+1", " 1", "1 ", "65m", "0x1000", "1.5m", "99999999999999999999")
+    ),
+    *(("MAX", value, "a size from 4k to 64m", "4m") for value in ("", "4095", "65m", "all")),
+    *(("LARGE", value, "a size from 4k to 1g", "85000") for value in ("1", "2g", "large")),
+    *(("HEADROOM", value, "a size from 0 to 1m", "4096") for value in ("", "2m", "one page")),
+    *(("DISABLE", value, "0 or 1", "0") for value in ("", "2", "true", "ON", "01")),
+    ("STRICT", "maybe", "0 or 1", "0"),
+    ("VERBOSE", "-", "0 or 1", "0"),
+    ("STATS_AT_EXIT", "always", "0 or 1", "0"),
+    *(
+        ("SIGNAL", value, "a signal that a program can catch, or off", "SIGUSR1")
+        for value in ("", "KILL", "SIGSTOP", "9", "SEGV", "11", "65", "-10", "SIGNOTHING", "RTMIN-1", "RTMAX+1", "RTMIN+99")
+    ),
+    *(("STATS", value, "an absolute path below 512 bytes", "none") for value in ("statistics", "./x", "/" + "x" * 511)),
+]  # fmt: skip
+
+
+def line(servant: Servant, message: str) -> str:
+    return f"sockmalloc: servant[{servant.pid}]: {message}\n"
+
+
+def configuration(**changed: str) -> str:
+    return " ".join(f"SOCKMALLOC_{name}={value}" for name, value in (DEFAULTS | changed).items())
+
+
+class Quiet(ServantCase):
+    def test_nothing_is_said_without_settings(self) -> None:
+        servant = self.start()
+        self.assertEqual(servant.ask("active"), "1")
+        self.assert_ends_well(servant)
+
+    def test_nothing_is_said_of_good_settings(self) -> None:
+        good = {"MIN": "8k", "MAX": "1M", "LARGE": "128K", "HEADROOM": "0", "DISABLE": "no", "STRICT": "yes"}
+        servant = self.start(**good, SIGNAL="sigusr1".upper(), STATS="/nowhere/%p", STATS_AT_EXIT="off")
+        self.assertEqual(servant.ask("active"), "1")
+        self.assert_ends_well(servant)
+
+
+class Bad(ServantCase):
+    def test_value_is_replaced_by_its_default(self) -> None:
+        for name, value, wanted, used in BAD:
+            with self.subTest(f"{name}={value}"):
+                servant = self.start(**{name: value})
+                self.assertEqual(servant.ask("take 4096"), "pools")
+                message = f"SOCKMALLOC_{name}={value}: not {wanted}; using {used}"
+                self.assert_ends_well(servant, line(servant, message))
+
+    def test_unknown_name(self) -> None:
+        servant = self.start(MAXIMUM="4m")
+        self.assertEqual(servant.ask("take 4096"), "pools")
+        self.assert_ends_well(servant, line(servant, "SOCKMALLOC_MAXIMUM: no such setting; ignored"))
+
+    def test_contradiction(self) -> None:
+        servant = self.start(MIN="64k", MAX="16k")
+        self.assertEqual(servant.ask("take 4096"), "pools")
+        self.assertEqual(servant.ask("take 4194304"), "pools")
+        message = "SOCKMALLOC_MIN=64k contradicts SOCKMALLOC_MAX=16k; using the default of both"
+        self.assert_ends_well(servant, line(servant, message))
+
+    def test_each_fault_has_its_line(self) -> None:
+        servant = self.start(MIN="x", MAX="y", FOO="1")
+        wanted = [
+            line(servant, "SOCKMALLOC_MIN=x: not a size from 2k to 64m; using 4096"),
+            line(servant, "SOCKMALLOC_MAX=y: not a size from 4k to 64m; using 4m"),
+            line(servant, "SOCKMALLOC_FOO: no such setting; ignored"),
+        ]
+        self.assert_ends_well(servant, "".join(wanted))
+
+    def test_strict_refuses_to_run(self) -> None:
+        faults = {
+            "MIN": ("x", "SOCKMALLOC_MIN=x: not a size from 2k to 64m; using 4096"),
+            "FOO": ("1", "SOCKMALLOC_FOO: no such setting; ignored"),
+            "MAX": ("4k", "SOCKMALLOC_MIN=8k contradicts SOCKMALLOC_MAX=4k; using the default of both"),
+        }
+        for name, (value, message) in faults.items():
+            with self.subTest(name):
+                other = {"MIN": "8k"} if name == "MAX" else {}
+                servant = self.start_doomed(STRICT="1", **{name: value}, **other)
+                self.assertEqual(servant.wait(), 78)
+                last = line(servant, "SOCKMALLOC_STRICT=1: refusing to run with the setting above")
+                self.assertEqual(servant.stderr(), line(servant, message) + last)
+
+    def test_strict_lets_good_settings_pass(self) -> None:
+        servant = self.start(STRICT="1", MIN="8k")
+        self.assertEqual(servant.ask("take 8192"), "pools")
+        self.assert_ends_well(servant)
+
+
+class InForce(ServantCase):
+    def test_minimum_and_maximum(self) -> None:
+        servant = self.start(MIN="16k", MAX="64k")
+        for size, whose in ((16383, "mimalloc"), (16384, "pools"), (65536, "pools"), (65537, "mimalloc")):
+            self.assertEqual(servant.ask(f"take {size}"), whose, size)
+        self.assert_ends_well(servant)
+
+    def test_headroom(self) -> None:
+        """Without headroom a request of a power of two and a byte goes one bucket up."""
+        for headroom, bucket in (("4k", "16k"), ("0", "32k"), ("1", "16k")):
+            with self.subTest(headroom):
+                servant = self.start(HEADROOM=headroom)
+                self.assertEqual(servant.ask("take 16385"), "pools")
+                self.assertEqual(servant.ask(f"figure {bucket}.live"), "1")
+                self.assert_ends_well(servant)
+
+    def test_large(self) -> None:
+        """A trained bucket carves ahead, the large pool a slot at a time."""
+        for large, size, carves_one in (("85000", 65536, False), ("64k", 65536, True), ("1g", 262144, False)):
+            with self.subTest(large):
+                servant = self.start(LARGE=large)
+                self.assertEqual(servant.ask(f"take {size}"), "pools")
+                self.assertEqual(servant.ask("figure carved") == "1", carves_one)
+                self.assert_ends_well(servant)
+
+    def test_disable(self) -> None:
+        for value in ("1", "on", "yes"):
+            with self.subTest(value):
+                servant = self.start(DISABLE=value)
+                self.assertEqual(servant.ask("active"), "0")
+                self.assertEqual(servant.ask("take 16384"), "mimalloc")
+                self.assertEqual(servant.ask("figure requests"), "0")
+                self.assert_ends_well(servant)
+
+    def test_verbose(self) -> None:
+        servant = self.start(VERBOSE="1")
+        self.assert_ends_well(servant, line(servant, configuration(VERBOSE="1")))
+
+    def test_verbose_echoes_what_is_in_force(self) -> None:
+        given = {"MIN": "8192", "MAX": "1048576", "LARGE": "131072", "HEADROOM": "1", "VERBOSE": "yes"}
+        servant = self.start(**given, SIGNAL="12", STATS="/nowhere/%p", STATS_AT_EXIT="no", STRICT="on")
+        in_force = {"MIN": "8k", "MAX": "1m", "LARGE": "128k", "HEADROOM": "1", "VERBOSE": "1"}
+        echo = configuration(**in_force, SIGNAL="SIGUSR2", STATS="/nowhere/%p", STRICT="1")
+        self.assert_ends_well(servant, line(servant, echo))

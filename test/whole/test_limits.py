@@ -1,0 +1,81 @@
+"""Little address space: the library starts, serves what fits, and the rest falls through or is refused."""
+# SPDX-License-Identifier: BSD-2-Clause
+import sys
+import unittest
+
+from support import cases, settings, statistics
+from support.cases import Outcome, Run
+
+MIB = 1 << 20
+LIMITS = {"64M": 64 * MIB, "256M": 256 * MIB, "8G": 8192 * MIB}
+TRAINED = ("4k", "8k", "16k", "32k", "64k")
+
+# Blocks of every size, each told from the others at the end.
+PYTHON = """
+blocks = [bytearray([n % 251]) * (1000 * n * n) for n in range(1, 40)]
+assert all(len(block) == block.count(block[0]) for block in blocks)
+assert [block[0] for block in blocks] == list(range(1, 40))
+"""
+
+
+def limited(limit: int) -> list[str]:
+    return [settings.tool("prlimit"), f"--as={limit}"]
+
+
+class Limits(unittest.TestCase):
+    """Each test is made of one part a limit."""
+
+    maxDiff = None
+
+    def run_limited(self, limit: int, *command: str) -> Outcome:
+        run = Run(wrapper=limited(limit), variables={"SOCKMALLOC_STATS_AT_EXIT": "1"})
+        return cases.outcome_of(cases.wrapped(command, run), {})
+
+    def test_true(self) -> None:
+        for name, limit in LIMITS.items():
+            with self.subTest(name):
+                outcome = self.run_limited(limit, settings.tool("true"))
+                self.assertEqual((outcome.status, outcome.stdout), (0, ""), outcome.stderr)
+                statistics.tables(outcome.stderr, 1)
+
+    def test_python(self) -> None:
+        for name, limit in LIMITS.items():
+            with self.subTest(name):
+                outcome = self.run_limited(limit, sys.executable, "-I", "-S", "-c", PYTHON)
+                self.assertEqual((outcome.status, outcome.stdout), (0, ""), outcome.stderr)
+                table = statistics.tables(outcome.stderr, 1)[0]
+                self.assertGreater(table.sum("requests"), 40)
+
+    def test_every_bucket(self) -> None:
+        """The pools always serve the trained buckets, everything is served by somebody at 256M, by the pools at 8G."""
+        for name, limit in LIMITS.items():
+            with self.subTest(name):
+                outcome = cases.run_case("buckets", "every_bucket", Run(wrapper=limited(limit)))
+                self.assertEqual((outcome.status, outcome.stderr), (0, ""))
+                rows = [line.split() for line in outcome.stdout.splitlines()]
+                counts = {label: tuple(map(int, numbers)) for label, *numbers in rows}
+                self.assertEqual(len(counts), 11)
+                for label, (pooled, fell_through, failed) in counts.items():
+                    self.assertEqual(pooled + fell_through + failed, 4)
+                    if name == "8G" or label in TRAINED:
+                        self.assertEqual(pooled, 4, f"{label}: {counts}")
+                    if name != "64M":
+                        self.assertEqual(failed, 0, f"{label}: {counts}")
+                self.assertGreaterEqual(counts["128k"][0], 1, counts)
+
+
+def everywhere() -> list[Run]:
+    return [Run(f"within {name}", wrapper=limited(limit)) for name, limit in LIMITS.items()]
+
+
+load_tests = cases.loader(
+    {
+        "buckets": {
+            "every_bucket": [],  # prints what did not fit; see above
+            "a_thread": everywhere(),
+            # Within 8G it would show no more, and take its time.
+            "until_nothing_is_left": everywhere()[:2],
+            "refused_purge": [],  # needs a kernel that refuses; see test_refusals
+        }
+    }
+)

@@ -1,0 +1,119 @@
+"""The kernel refuses mmap, mprotect or madvise: NULL with ENOMEM or fall-through, and never a crash."""
+# SPDX-License-Identifier: BSD-2-Clause
+import re
+import tempfile
+import unittest
+from collections.abc import Iterator
+from pathlib import Path
+
+from support import cases, settings
+from support.cases import Outcome
+
+# The library's reservation, the first of its calls; what comes before is the loader's or mimalloc's.
+RESERVATION = re.compile(r"mmap\(NULL, \d+, PROT_NONE, MAP_PRIVATE\|MAP_ANONYMOUS\|MAP_NORESERVE, -1, 0\)")
+NO_RESERVATION = re.compile(
+    r"\Asockmalloc: buckets\[\d+\]: no address space for the pools; every request falls through to mimalloc\n\Z"
+)
+
+# What mimalloc 2 has decommitted, it tries to commit again by mprotect, for ever where that is refused:
+# it is told never to decommit, by the names of its versions 2 and 3. Refused are then our calls alone.
+MIMALLOC = {"MIMALLOC_ALLOW_DECOMMIT": "0", "MIMALLOC_PURGE_DECOMMITS": "0"}
+
+
+class Refusals(unittest.TestCase):
+    """strace puts an error in place of a call, either one call or all from one on."""
+
+    maxDiff = None
+
+    def setUp(self) -> None:
+        holder = tempfile.TemporaryDirectory(prefix="whole-test-")
+        self.addCleanup(holder.cleanup)
+        self.log = Path(holder.name) / "calls"
+
+    def traced(self, case: str, *options: str) -> tuple[Outcome, list[str]]:
+        """Runs a case of the program; the answer has the calls that were traced, one a line."""
+        variables = settings.environment(MIMALLOC)
+        command = [
+            *(settings.tool("strace"), "-qq", "-o", str(self.log), "-e", "trace=mmap,mprotect,madvise"),
+            *(f"-E{name}={value}" for name, value in variables.items()),
+            *(*options, settings.program("buckets"), case),
+        ]
+        outcome = cases.outcome_of(command, {})
+        return outcome, self.log.read_text().splitlines()
+
+    def calls_of(self, name: str) -> tuple[int, int]:
+        """How many calls of that name the loader makes before any library is born, and how many there are in all."""
+        outcome, lines = self.traced("every_bucket")
+        self.assertEqual((outcome.status, outcome.stderr), (0, ""))
+        born = next((i for i, line in enumerate(lines) if RESERVATION.search(line)), None)
+        self.assertIsNotNone(born, "no reservation among the calls")
+        # The last thing that the loader does is to make what it has relocated read-only.
+        loaded = max(i for i in range(born) if lines[i].startswith("mprotect("))
+        numbers = [i for i, line in enumerate(lines) if line.startswith(f"{name}(")]
+        return sum(i <= loaded for i in numbers), len(numbers)
+
+    def assert_survives(self, name: str, when: str) -> Outcome:
+        """The program itself checks each NULL for ENOMEM, each block, and the ledger."""
+        with self.subTest(f"{name} {when}"):
+            outcome, lines = self.traced("every_bucket", "-e", f"inject={name}:error=ENOMEM:when={when}")
+            self.assertTrue(any("(INJECTED)" in line for line in lines), "no call was refused")
+            self.assertEqual(outcome.status, 0, outcome.stderr)
+            return outcome
+        return Outcome(-1, "", "")
+
+    def test_mprotect(self) -> None:
+        before, last = self.calls_of("mprotect")
+        self.assertGreater(last, before + 20)
+        for number in some_of(before + 1, last):
+            for when in (f"{number}", f"{number}+"):
+                self.assertEqual(self.assert_survives("mprotect", when).stderr, "")
+
+    def test_no_mprotect_at_all(self) -> None:
+        """Without a single slot, everything falls through."""
+        before, _ = self.calls_of("mprotect")
+        outcome = self.assert_survives("mprotect", f"{before + 1}+")
+        served = [line.split()[1] for line in outcome.stdout.splitlines()]
+        self.assertEqual(served, ["0"] * 11)
+
+    def test_mmap(self) -> None:
+        before, last = self.calls_of("mmap")
+        self.assertGreater(last, before)
+        for number in range(before + 1, last + 1):
+            self.assert_survives("mmap", f"{number}")
+            self.assert_survives("mmap", f"{number}+")
+
+    def test_reservation_is_tried_again_smaller(self) -> None:
+        before, last = self.calls_of("mmap")
+        outcome = self.assert_survives("mmap", f"{before + 1}..{last + 3}")
+        self.assertEqual(outcome.stderr, "")
+        served = [line.split()[1] for line in outcome.stdout.splitlines()]
+        self.assertEqual(served, ["4"] * 11)
+
+    def test_no_reservation(self) -> None:
+        """Said once; then mimalloc serves all, or where it has no memory either, nobody does."""
+        before, _ = self.calls_of("mmap")
+        first = next(i for i, line in enumerate(self.mmaps()) if RESERVATION.search(line)) + 1
+        self.assertGreater(first, before)
+        outcome = self.assert_survives("mmap", f"{first}+")
+        self.assertRegex(outcome.stderr, NO_RESERVATION)
+        attempts = sum(RESERVATION.search(line) is not None for line in self.mmaps())
+        self.assertGreater(attempts, 10)
+        outcome = self.assert_survives("mmap", f"{first}..{first + attempts - 1}")
+        self.assertRegex(outcome.stderr, NO_RESERVATION)
+        self.assertEqual({line.split(maxsplit=1)[1] for line in outcome.stdout.splitlines()}, {"0 4 0"})
+
+    def mmaps(self) -> list[str]:
+        """The calls in the log of the last run."""
+        return [line for line in self.log.read_text().splitlines() if line.startswith("mmap(")]
+
+    def test_madvise(self) -> None:
+        outcome, lines = self.traced("refused_purge", "-e", "inject=madvise:error=EINVAL:when=1+")
+        self.assertTrue(any("(INJECTED)" in line for line in lines), "no call was refused")
+        self.assertEqual((outcome.status, outcome.stderr), (0, ""))
+
+
+def some_of(first: int, last: int) -> Iterator[int]:
+    """All of the first, at which the tables begin, some of the others, and the last."""
+    for number in range(first, last + 1):
+        if number < first + 8 or number % 5 == 0 or number == last:
+            yield number

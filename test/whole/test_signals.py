@@ -1,0 +1,56 @@
+"""The stats signal beside the program's own handlers: what is set, what arrives, who is killed."""
+# SPDX-License-Identifier: BSD-2-Clause
+from support import cases
+from support.cases import Run
+
+
+def dumps(**counts: int) -> dict[str, list[Run]]:
+    """How many statistics each case must write to stderr."""
+    return {case: [Run(dumps=count)] for case, count in counts.items()}
+
+
+load_tests = cases.loader(
+    {
+        "disposition": {},
+        "delivery": dumps(
+            without_handler=3,
+            plain_handler=1,
+            siginfo_handler=1,
+            handler_by_signal_stays=3,
+            handler_by_sysv_signal_goes=2,
+            handler_by_sigset_stays=2,
+            reset_hand=2,
+            ignored=1,
+            default_set_again=1,
+            handler_sets_itself_again=3,
+            jumping_handler=2,
+            errno_survives=1,
+            queued_with_a_value=2,
+        ),
+        "interruption": dumps(
+            mask_is_honoured=1,
+            nodefer=1,
+            alternate_stack=2,
+            restarted_for_the_handler=1,
+            interrupted_for_the_handler=1,
+            restarted_without_handler=2,
+            interrupted_after_siginterrupt=2,
+            blocked_until_sigsuspend=1,
+        ),
+        "fate": {
+            **dumps(
+                own_signal_kills=1,
+                own_signal_runs_the_handler=2,
+                other_signals_are_left_alone=0,
+                exec_drops_the_handler=1,
+                ignored_over_exec=1,
+                child_of_a_fork=1,
+            ),
+            "stats_signal_is_ordinary": [
+                Run("while SIGUSR2 is the stats signal", {"SOCKMALLOC_SIGNAL": "SIGUSR2"}),
+                Run("while there is no stats signal", {"SOCKMALLOC_SIGNAL": "off"}),
+            ],
+            "while_busy": [Run(dumps=40, at_rest=False)],
+        },
+    }
+)

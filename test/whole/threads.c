@@ -1,0 +1,245 @@
+/* Cases: what threads leave behind, and blocks that cross from one thread to another. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "pools.h"
+
+static pthread_t start(void *(*run)(void *), void *argument)
+{
+    pthread_t thread;
+    CHECK_EQUAL(pthread_create(&thread, NULL, run, argument), 0);
+    return thread;
+}
+
+static void join(pthread_t thread)
+{
+    CHECK_EQUAL(pthread_join(thread, NULL), 0);
+}
+
+/* More blocks of each bucket than one magazine holds, where buckets are small. */
+static void *use_every_bucket(void *unused)
+{
+    enum { BLOCKS = 70 };
+    char *blocks[BLOCKS];
+    for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {
+        int count = bucket < POOLS_TRAINED ? BLOCKS : 2;
+        for (int i = 0; i < count; i++) {
+            blocks[i] = malloc(pools_largest(bucket));
+            CHECK(pools_own(blocks[i]));
+            blocks[i][0] = 1;
+        }
+        for (int i = 0; i < count; i++) {
+            free(blocks[i]);
+        }
+    }
+    return unused;
+}
+
+/* Another thousand carve nothing: each finds all that the one before it left. */
+static void exit_gives_everything_back(void)
+{
+    join(start(use_every_bucket, NULL));
+    uint64_t carved[POOLS_BUCKETS];
+    for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {
+        carved[bucket] = pools_bucket_figure(bucket, "carved");
+    }
+    for (int i = 0; i < 1000; i++) {
+        join(start(use_every_bucket, NULL));
+    }
+    for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {
+        CHECK_EQUAL(pools_bucket_figure(bucket, "carved"), carved[bucket]);
+        CHECK_EQUAL(pools_bucket_figure(bucket, "live"), 0);
+        CHECK_EQUAL(pools_bucket_figure(bucket, "cached"), 0);
+        CHECK_EQUAL(pools_bucket_figure(bucket, "depot"), carved[bucket]);
+    }
+    pools_check_ledger();
+}
+
+enum { CROWD = 64 };
+static pthread_barrier_t barrier;
+
+static void *use_together(void *unused)
+{
+    pthread_barrier_wait(&barrier);
+    use_every_bucket(NULL);
+    pthread_barrier_wait(&barrier);
+    return unused;
+}
+
+static void ledger_closes_after_a_crowd(void)
+{
+    pthread_t threads[CROWD];
+    CHECK_EQUAL(pthread_barrier_init(&barrier, NULL, CROWD), 0);
+    for (int i = 0; i < CROWD; i++) {
+        threads[i] = start(use_together, NULL);
+    }
+    for (int i = 0; i < CROWD; i++) {
+        join(threads[i]);
+    }
+    CHECK_EQUAL(pools_figure("live"), 0);
+    CHECK_EQUAL(pools_figure("cached"), 0);
+    CHECK_EQUAL(pools_figure("requests"),
+                CROWD * (POOLS_TRAINED * 70 + (POOLS_BUCKETS - POOLS_TRAINED) * 2));
+    pools_check_ledger();
+}
+
+/* A ring through which one thread hands blocks to another; a full or empty one is waited for. */
+enum { RING = 64, HANDED = 20000 };
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    char *blocks[RING];
+    unsigned taken;
+    unsigned given;
+} ring = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+static size_t handed_size(unsigned i)
+{
+    return pools_largest(i % POOLS_TRAINED) - i % 4000;
+}
+
+static void *take_only(void *unused)
+{
+    for (unsigned i = 0; i < HANDED; i++) {
+        char *block = malloc(handed_size(i));
+        CHECK(block != NULL);
+        memset(block, (int)(i % 251), 64);
+        pthread_mutex_lock(&ring.lock);
+        while (ring.taken - ring.given == RING) {
+            pthread_cond_wait(&ring.changed, &ring.lock);
+        }
+        ring.blocks[ring.taken++ % RING] = block;
+        pthread_cond_broadcast(&ring.changed);
+        pthread_mutex_unlock(&ring.lock);
+    }
+    return unused;
+}
+
+static void *give_only(void *unused)
+{
+    for (unsigned i = 0; i < HANDED; i++) {
+        pthread_mutex_lock(&ring.lock);
+        while (ring.taken == ring.given) {
+            pthread_cond_wait(&ring.changed, &ring.lock);
+        }
+        char *block = ring.blocks[ring.given++ % RING];
+        pthread_cond_broadcast(&ring.changed);
+        pthread_mutex_unlock(&ring.lock);
+        CHECK(block[0] == (char)(i % 251) && block[63] == (char)(i % 251));
+        free(block);
+    }
+    return unused;
+}
+
+static void one_takes_another_gives(void)
+{
+    pthread_t taker = start(take_only, NULL);
+    pthread_t giver = start(give_only, NULL);
+    join(taker);
+    join(giver);
+    CHECK_EQUAL(pools_figure("live"), 0);
+    CHECK_EQUAL(pools_figure("requests"), HANDED);
+    CHECK(pools_figure("carved") < HANDED / 10); /* what is freed over there comes back here */
+    pools_check_ledger();
+}
+
+/* Blocks that outlive their thread belong to whoever frees them. */
+static char *orphans[POOLS_BUCKETS];
+
+static void *leave_orphans(void *unused)
+{
+    for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {
+        orphans[bucket] = malloc(pools_largest(bucket));
+        CHECK(orphans[bucket] != NULL);
+        memset(orphans[bucket], 0x21, pools_largest(bucket));
+    }
+    return unused;
+}
+
+static void blocks_outlive_their_thread(void)
+{
+    join(start(leave_orphans, NULL));
+    CHECK_EQUAL(pools_figure("live"), POOLS_BUCKETS);
+    use_every_bucket(NULL);
+    for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {
+        size_t size = pools_largest(bucket);
+        CHECK(orphans[bucket][0] == 0x21);
+        CHECK(memcmp(orphans[bucket], orphans[bucket] + 1, size - 1) == 0);
+        free(orphans[bucket]);
+    }
+    CHECK_EQUAL(pools_figure("live"), 0);
+    pools_check_ledger();
+}
+
+/*
+ * Destructors of thread-specific data that run after ours, whose key is older than any of the
+ * program's: in each of the rounds that pthreads grants they free blocks, and take others for the
+ * next round.
+ */
+static pthread_key_t late_key;
+static atomic_uint late_calls;
+
+static void free_late(void *argument)
+{
+    char **blocks = argument;
+    atomic_fetch_add(&late_calls, 1);
+    for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {
+        CHECK(blocks[bucket][0] == 0x33);
+        free(blocks[bucket]);
+        blocks[bucket] = NULL;
+    }
+    if (atomic_load(&late_calls) % 3 == 0) {
+        free(blocks);
+        return;
+    }
+    for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {
+        blocks[bucket] = calloc(1, pools_largest(bucket));
+        CHECK(pools_own(blocks[bucket]) && blocks[bucket][0] == 0);
+        blocks[bucket][0] = 0x33;
+    }
+    CHECK_EQUAL(pthread_setspecific(late_key, blocks), 0);
+}
+
+static void *hold_until_exit(void *unused)
+{
+    char **blocks = malloc(POOLS_BUCKETS * sizeof *blocks);
+    CHECK(blocks != NULL);
+    for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {
+        blocks[bucket] = malloc(pools_largest(bucket));
+        CHECK(blocks[bucket] != NULL);
+        blocks[bucket][0] = 0x33;
+    }
+    CHECK_EQUAL(pthread_setspecific(late_key, blocks), 0);
+    return unused;
+}
+
+static void frees_after_our_destructor(void)
+{
+    enum { THREADS = 20 };
+    CHECK_EQUAL(pthread_key_create(&late_key, free_late), 0);
+    uint64_t carved = 0;
+    for (int i = 0; i < THREADS; i++) {
+        join(start(hold_until_exit, NULL));
+        CHECK_EQUAL(pools_figure("live"), 0);
+        /* No cache holds a slot, so what was freed late went to the stacks. */
+        CHECK_EQUAL(pools_figure("cached"), 0);
+        carved = i == 0 ? pools_figure("carved") : carved;
+    }
+    CHECK_EQUAL(atomic_load(&late_calls), 3 * THREADS);
+    CHECK_EQUAL(pools_figure("carved"), carved);
+    CHECK_EQUAL(pools_figure("depot"), carved);
+    CHECK_EQUAL(pools_figure("requests"), 3 * THREADS * POOLS_BUCKETS);
+    pools_check_ledger();
+}
+
+static const struct check_case cases[] = {
+    CHECK_CASE(exit_gives_everything_back), CHECK_CASE(ledger_closes_after_a_crowd),
+    CHECK_CASE(one_takes_another_gives),    CHECK_CASE(blocks_outlive_their_thread),
+    CHECK_CASE(frees_after_our_destructor),
+};
+
+CHECK_MAIN(cases)
