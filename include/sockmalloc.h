@@ -35,9 +35,10 @@ size_t sockmalloc_configuration(char *buffer, size_t size);
 /*
  * One figure of the statistics. `name` is a column of the table ("live", "cached", "depot",
  * "purged", "carved", "peak", "requests", "asked", "resident", "cache_hits", "depot_hits", "swaps",
- * "spilled", "spilled_asked") for the sum of all buckets, or one bucket's, as in "16k.live". Units:
- * slots, requests, or for asked, resident and spilled_asked bytes. Returns 0 and stores the figure,
- * or -1 for a name that is none; then *value is left alone. Costs a system call per 4 MiB of slots.
+ * "fell_through", "fell_through_asked") for the sum of all buckets, or one bucket's, as in
+ * "16k.live". Units: slots, requests, or for asked, resident and fell_through_asked bytes. Returns
+ * 0 and stores the figure, or -1 for a name that is none; then *value is left alone. Costs a system
+ * call per 4 MiB of slots.
  */
 int sockmalloc_statistic(const char *name, uint64_t *value);
 

@@ -22,8 +22,8 @@
     ROW(withdrawn, "slots taken from either in other ways than by a stack hit")                    \
     ROW(purged, "slots whose pages were given back")                                               \
     ROW(unpurged, "purged slots that were taken again")                                            \
-    ROW(spilled, "requests of the bucket that fell through")                                       \
-    ROW(spilled_asked, "bytes asked for in them")
+    ROW(fell_through, "requests of the bucket that fell through")                                  \
+    ROW(fell_through_asked, "bytes asked for in them")
 
 #define COUNTER_ROWS(ROW) COUNTER_FAST_ROWS(ROW) COUNTER_SLOW_ROWS(ROW)
 

@@ -72,6 +72,9 @@ static int dump_open_file(void)
     char name[OPTION_PATH_SIZE + 16];
     struct text path = text_begin(name, sizeof name);
     dump_expand(options.path[0] != '\0' ? options.path : DUMP_DEFAULT_PATH, &path);
+    if (path.cut) {
+        return -1; /* never a file of another name than was asked for */
+    }
     /* O_NONBLOCK: a planted FIFO must not hold us up before it is seen for what it is. */
     int file =
         open(name, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,

@@ -29,6 +29,12 @@ static void fallback_note_error(int error, void *argument)
     }
 }
 
+COLD void *fallback_refuse(void)
+{
+    errno = ENOMEM;
+    return NULL;
+}
+
 void fallback_open(void)
 {
     int kept = errno;

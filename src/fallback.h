@@ -35,6 +35,10 @@ INTERNAL void fallback_give_doubtful(void *address);
 INTERNAL void *fallback_resize_doubtful(void *address, size_t request);
 INTERNAL size_t fallback_usable_size_doubtful(const void *address);
 
+/* NULL, with errno set to ENOMEM: mimalloc does not report every refusal of its calloc and aligned
+ * calls. */
+INTERNAL void *fallback_refuse(void);
+
 /*
  * Thin by intent: with -fno-plt each is a jump through the global offset table, which is what a
  * small request pays on top of plain mimalloc. Where mimalloc returns NULL it has set errno to
@@ -47,12 +51,14 @@ FAST_PATH void *fallback_take(size_t request)
 
 static inline void *fallback_take_zeroed(size_t count, size_t size)
 {
-    return mi_calloc(count, size);
+    void *address = mi_calloc(count, size);
+    return LIKELY(address != NULL) ? address : fallback_refuse();
 }
 
 static inline void *fallback_take_aligned(size_t alignment, size_t request)
 {
-    return mi_malloc_aligned(request, alignment);
+    void *address = mi_malloc_aligned(request, alignment);
+    return LIKELY(address != NULL) ? address : fallback_refuse();
 }
 
 static inline void *fallback_resize(void *address, size_t request)

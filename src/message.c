@@ -3,15 +3,20 @@
 #include "message.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "text.h"
 
-enum { LINE_SIZE = 2048, NAME_SIZE = 32 };
+enum { LINE_SIZE = 2048, NAME_SIZE = 32, WRITE_PATIENCE_MS = 100 };
 
 static const char *const formats[MESSAGE_COUNT] = {
 #define MESSAGE_FORMAT(name, format, meaning) [MESSAGE_##name] = (format),
@@ -52,11 +57,31 @@ bool message_stderr_is_ours(void)
     return ours;
 }
 
-bool message_write(int descriptor, const char *bytes, unsigned long size)
+/* What the kernel sends to who writes to a pipe without a reader, or beyond RLIMIT_FSIZE. */
+static void write_signals(sigset_t *set)
 {
-    int kept = errno;
-    while (size > 0) {
-        ssize_t written = write(descriptor, bytes, size);
+    sigemptyset(set);
+    sigaddset(set, SIGPIPE);
+    sigaddset(set, SIGXFSZ);
+}
+
+/* A descriptor that takes nothing for so long is given up: a full pipe that nobody reads must not
+ * stop the server. */
+static bool wait_until_writable(int descriptor)
+{
+    struct pollfd writable = {.fd = descriptor, .events = POLLOUT};
+    int ready;
+    do {
+        ready = poll(&writable, 1, WRITE_PATIENCE_MS);
+    } while (ready < 0 && errno == EINTR);
+    return ready > 0;
+}
+
+/* Up to PIPE_BUF bytes at a time, which a pipe that poll calls writable has room for. */
+static unsigned long write_all(int descriptor, const char *bytes, unsigned long size)
+{
+    while (size > 0 && wait_until_writable(descriptor)) {
+        ssize_t written = write(descriptor, bytes, size < PIPE_BUF ? size : PIPE_BUF);
         if (written < 0 && errno == EINTR) {
             continue;
         }
@@ -66,8 +91,29 @@ bool message_write(int descriptor, const char *bytes, unsigned long size)
         bytes += written;
         size -= (unsigned long)written;
     }
+    return size;
+}
+
+/*
+ * The signals that our own write earns are blocked meanwhile and then taken: to the program, which
+ * knows nothing of the write, they would be death. One that was pending before is left for it.
+ */
+bool message_write(int descriptor, const char *bytes, unsigned long size)
+{
+    int kept = errno;
+    sigset_t ours;
+    sigset_t mask;
+    sigset_t pending;
+    write_signals(&ours);
+    sigpending(&pending);
+    pthread_sigmask(SIG_BLOCK, &ours, &mask);
+    unsigned long left = write_all(descriptor, bytes, size);
+    if (left > 0 && !sigismember(&pending, SIGPIPE) && !sigismember(&pending, SIGXFSZ)) {
+        sigtimedwait(&ours, NULL, &(struct timespec){0});
+    }
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
     errno = kept;
-    return size == 0;
+    return left == 0;
 }
 
 static void message_say_list(enum message message, va_list list)

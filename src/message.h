@@ -22,8 +22,8 @@
     ROW(NO_RESERVATION, "no address space for the pools; every request falls through to mimalloc", \
         "The kernel or RLIMIT_AS left no room for even the smallest lanes.")                       \
     ROW(CONFIGURATION, "%s", "What SOCKMALLOC_VERBOSE=1 asks for: the configuration in force.")    \
-    ROW(FREED_TWICE,                                                                               \
-        "%s(%p): bucket %s, slot %u: double free: the card says %s, last request %u bytes",        \
+    ROW(FREED_ALREADY,                                                                             \
+        "%s(%p): bucket %s, slot %u: freed already: the card says %s, last request %u bytes",      \
         "The program gave back, resized or asked about a block that it had already given back.")   \
     ROW(NEVER_ISSUED, "%s(%p): bucket %s, slot %u: never issued: the card says never used",        \
         "The address lies in a lane, but no malloc has returned it.")                              \
@@ -53,7 +53,11 @@ const char *message_process_name(void);
  */
 bool message_stderr_is_ours(void);
 
-/* Writes all of it to a descriptor, through interruptions; false if the descriptor took less. */
+/*
+ * Writes all of it to a descriptor, through interruptions; false if the descriptor took less, or
+ * nothing for a tenth of a second. Causes no SIGPIPE and no SIGXFSZ. Safe in a signal handler;
+ * errno is kept.
+ */
 bool message_write(int descriptor, const char *bytes, unsigned long size);
 
 /* One line to stderr: sockmalloc, process, pid, message. Safe in a signal handler; errno is kept.

@@ -146,13 +146,13 @@ void pool_die(const char *call, const void *address)
     if (card_state(value) == CARD_NEVER_USED) {
         message_die(MESSAGE_NEVER_ISSUED, call, address, label, place.slot);
     }
-    message_die(MESSAGE_FREED_TWICE, call, address, label, place.slot, states[value >> 30],
+    message_die(MESSAGE_FREED_ALREADY, call, address, label, place.slot, states[value >> 30],
                 card_request(value));
 }
 
-void pool_count_spill(unsigned bucket, size_t request)
+void pool_count_fall_through(unsigned bucket, size_t request)
 {
     struct cache *cache = cache_reach();
-    pool_count(cache, &cache->tally[bucket].spilled, 1);
-    pool_count(cache, &cache->tally[bucket].spilled_asked, request);
+    pool_count(cache, &cache->tally[bucket].fell_through, 1);
+    pool_count(cache, &cache->tally[bucket].fell_through_asked, request);
 }

@@ -145,7 +145,7 @@ static inline struct card *pool_card(const char *call, const void *address)
 }
 
 /* Counts a request of the bucket that falls through after all. */
-void pool_count_spill(unsigned bucket, size_t request);
+void pool_count_fall_through(unsigned bucket, size_t request);
 
 /*
  * Gives the pages of free slots back to the kernel, at most `limit` bytes of them: what lies in the

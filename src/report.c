@@ -29,7 +29,7 @@ static void report_print_figures(const struct snapshot_figures *figures, struct 
 static void report_print_share(const struct snapshot_figures *total, const struct bucket_plan *plan,
                                struct text *text)
 {
-    uint64_t all = total->asked + total->spilled_asked;
+    uint64_t all = total->asked + total->fell_through_asked;
     uint64_t share = all > 0 ? (uint64_t)((unsigned __int128)total->asked * 10000 / all) : 0;
     text_add(text,
              "pools served %lu.%c%c %% of the bytes asked for in requests of %zu to %zu bytes\n",

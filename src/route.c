@@ -32,7 +32,7 @@ OUT_OF_LINE void *route_take_slow(size_t request)
     void *slot = pool_take_large(bucket, request, NULL);
     slot = slot != NULL ? slot : pool_take_slow(bucket, request, NULL);
     if (UNLIKELY(slot == NULL)) {
-        pool_count_spill(bucket, request);
+        pool_count_fall_through(bucket, request);
         return fallback_take(request);
     }
     return slot;
@@ -49,7 +49,7 @@ void *route_take_zeroed(size_t count, size_t size)
     void *slot = pool_take(bucket, request, &was);
     slot = slot != NULL ? slot : pool_take_slow(bucket, request, &was);
     if (UNLIKELY(slot == NULL)) {
-        pool_count_spill(bucket, request);
+        pool_count_fall_through(bucket, request);
         return fallback_take_zeroed(count, size);
     }
     return card_is_zero(was) ? slot : memset(slot, 0, request);
@@ -63,7 +63,7 @@ void *route_take_aligned(size_t alignment, size_t request)
     if (alignment <= os_page_size()) {
         return route_take(request);
     }
-    pool_count_spill(route_bucket(request), request);
+    pool_count_fall_through(route_bucket(request), request);
     return fallback_take_aligned(alignment, request);
 }
 

@@ -1,5 +1,6 @@
 /* The shim: every C++ operator new and delete, by its mangled name and without a C++ library. */
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <dlfcn.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -13,10 +14,11 @@
  * libstdc++'s, the third is libc++'s.
  */
 typedef void new_handler(void);
+typedef void thrower(void);
 extern new_handler *std_get_new_handler(void) __asm__("_ZSt15get_new_handlerv")
     __attribute__((weak));
-extern void std_throw_bad_alloc(void) __asm__("_ZSt17__throw_bad_allocv") __attribute__((weak));
-extern void std_1_throw_bad_alloc(void) __asm__("_ZNSt3__117__throw_bad_allocEv")
+extern thrower std_throw_bad_alloc __asm__("_ZSt17__throw_bad_allocv") __attribute__((weak));
+extern thrower std_1_throw_bad_alloc __asm__("_ZNSt3__117__throw_bad_allocEv")
     __attribute__((weak));
 
 /* An alignment that malloc gives without being asked. */
@@ -25,6 +27,36 @@ enum { PLAIN = 0 };
 static void *new_try(size_t request, size_t alignment)
 {
     return alignment == PLAIN ? route_take(request) : route_take_aligned(alignment, request);
+}
+
+/* The C++ library may have come by dlopen, after the weak names were bound: then it is asked by its
+ * own handle. */
+static thrower *new_find_thrower(void)
+{
+    static const struct {
+        const char *library;
+        const char *name;
+    } places[] = {{"libstdc++.so.6", "_ZSt17__throw_bad_allocv"},
+                  {"libc++.so.1", "_ZNSt3__117__throw_bad_allocEv"}};
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        void *handle = dlopen(places[i].library, RTLD_LAZY | RTLD_NOLOAD);
+        void *found = handle != NULL ? dlsym(handle, places[i].name) : NULL;
+        if (found != NULL) {
+            return (thrower *)found;
+        }
+    }
+    return NULL;
+}
+
+static COLD void new_throw(void)
+{
+    thrower *throw_bad_alloc = std_throw_bad_alloc != NULL     ? std_throw_bad_alloc
+                               : std_1_throw_bad_alloc != NULL ? std_1_throw_bad_alloc
+                                                               : new_find_thrower();
+    if (throw_bad_alloc == NULL) {
+        message_die(MESSAGE_NO_HANDLER);
+    }
+    throw_bad_alloc();
 }
 
 /*
@@ -45,14 +77,8 @@ static COLD void *new_insist(size_t request, size_t alignment, bool throws)
             return address;
         }
     }
-    if (throws && std_throw_bad_alloc != NULL) {
-        std_throw_bad_alloc();
-    }
-    if (throws && std_1_throw_bad_alloc != NULL) {
-        std_1_throw_bad_alloc();
-    }
     if (throws) {
-        message_die(MESSAGE_NO_HANDLER);
+        new_throw();
     }
     return NULL;
 }

@@ -79,8 +79,8 @@ static void snapshot_take_bucket(struct snapshot_figures *figures, unsigned buck
     figures->depot_hits = sums.depot_hits + sums.stack_hits + sums.unpurged;
     figures->cache_hits = at_least_zero(sums.requests, figures->depot_hits + sums.carves);
     figures->swaps = sums.swaps;
-    figures->spilled = sums.spilled;
-    figures->spilled_asked = sums.spilled_asked;
+    figures->fell_through = sums.fell_through;
+    figures->fell_through_asked = sums.fell_through_asked;
 }
 
 void snapshot_take(struct snapshot *snapshot)

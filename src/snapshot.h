@@ -27,8 +27,8 @@
     ROW(cache_hits, "cache-hits", 11, "requests that the thread's cache served")                   \
     ROW(depot_hits, "depot-hits", 11, "requests that the depot or the stack served")               \
     ROW(swaps, "swaps", 9, "private magazines exchanged for the public one to some effect")        \
-    ROW(spilled, "spilled", 9, "requests of the bucket that fell through")                         \
-    ROW(spilled_asked, "spilled-asked", 15, "bytes asked for in them")
+    ROW(fell_through, "fall-through", 12, "requests of the bucket that fell through")              \
+    ROW(fell_through_asked, "fall-through-asked", 18, "bytes asked for in them")
 
 struct snapshot_figures {
 #define SNAPSHOT_FIELD(name, heading, width, help) uint64_t name;

@@ -8,18 +8,18 @@ from harness.case import ServerCase
 
 COLUMNS = (
     "bucket capacity live cached depot purged carved peak requests asked resident "
-    "cache-hits depot-hits spilled spilled-asked"
+    "cache-hits depot-hits fall-through fall-through-asked"
 ).split()
 
 
-def table(pid: int = 7, spilled_asked: int = 0, **changed: int) -> str:
+def table(pid: int = 7, fell_through_asked: int = 0, **changed: int) -> str:
     """A dump in which only the 16k bucket was used; `changed` sets columns of that row."""
     used = {"live": 1, "cached": 2, "depot": 3, "purged": 4, "carved": 10, "requests": 100}
-    used |= {"asked": 1_638_400, "spilled-asked": spilled_asked} | changed
+    used |= {"asked": 1_638_400, "fall-through-asked": fell_through_asked} | changed
     rows = {bucket: dict.fromkeys(COLUMNS[2:], 0) for bucket in dump.BUCKETS}
     rows["16k"] |= used
     total = {column: sum(row[column] for row in rows.values()) for column in COLUMNS[2:]}
-    whole = total["asked"] + spilled_asked
+    whole = total["asked"] + fell_through_asked
     share = 100 * total["asked"] / whole if whole else 0
     lines = [f"sockmalloc 0.1.0: statistics of nginx, process {pid}", "  ".join(COLUMNS)]
     for bucket, row in rows.items():
@@ -46,7 +46,7 @@ class Parsing(unittest.TestCase):
         other = good.replace("end of statistics of process 7", "end of statistics of process 8")
         short = good.replace("\n2m ", "\n3m ")
         words = good.replace("1638400", "1.6e6")
-        nameless = good.replace("spilled-asked", "lost")
+        nameless = good.replace("fall-through-asked", "lost")
         for text in ("", cut, other, short, words, nameless):
             with self.subTest(text=text[-60:]), self.assertRaises(dump.Malformed):
                 dump.parse(text)
@@ -65,7 +65,7 @@ class Parsing(unittest.TestCase):
         self.assertTrue(dump.ledger_errors(dump.parse(text)))
 
     def test_counts_what_was_spilled(self) -> None:
-        parsed = dump.parse(table(spilled_asked=1_638_400))
+        parsed = dump.parse(table(fell_through_asked=1_638_400))
         self.assertEqual(dump.served([parsed, parsed]), dump.Served(200, 3_276_800, 3_276_800))
         self.assertEqual(dump.served([parsed]).share(), 50.0)
         self.assertEqual(dump.Served(0, 0, 0).share(), 0.0)
@@ -88,8 +88,8 @@ class Assertions(ServerCase):
     def test_served(self) -> None:
         self.assert_served(self.before, self.after(), 100)
         self.assert_fails("too few requests", self.assert_served, self.before, self.after(), 101)
-        spilled = self.after(spilled_asked=200_000)
-        self.assert_fails("not greater", self.assert_served, self.before, spilled, 100)
+        fell_through = self.after(fell_through_asked=200_000)
+        self.assert_fails("not greater", self.assert_served, self.before, fell_through, 100)
         empty = self.before
         self.assert_fails("not greater", self.assert_served, empty, empty, 0)
 

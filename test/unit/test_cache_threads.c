@@ -160,7 +160,7 @@ static void work_after_the_end(void *argument)
             pool_give("free", second);
         }
     }
-    pool_count_spill(B4K, 5000);
+    pool_count_fall_through(B4K, 5000);
 }
 
 static void work_and_end(unsigned number)
@@ -183,8 +183,8 @@ Test(cache_threads, thread_works_after_its_end)
         cr_assert_eq(house_cards(bucket, CARD_LIVE), 0);
     }
     cr_assert_eq(counter_read(&cache_shared.bin[B4K].returned), THREADS * 3);
-    cr_assert_eq(counter_read(&cache_shared.tally[B4K].spilled), THREADS);
-    cr_assert_eq(counter_read(&cache_shared.tally[B4K].spilled_asked), THREADS * 5000);
+    cr_assert_eq(counter_read(&cache_shared.tally[B4K].fell_through), THREADS);
+    cr_assert_eq(counter_read(&cache_shared.tally[B4K].fell_through_asked), THREADS * 5000);
     cr_assert_not(cache_others_are_open());
 }
 
@@ -250,7 +250,7 @@ Test(cache_threads, counters_begin_anew)
 {
     house_lay_default();
     crew_run(2, take_and_leave);
-    pool_count_spill(B4K, 5000);
+    pool_count_fall_through(B4K, 5000);
     cache_reset_counters();
     for (uint32_t number = 0; number < cache_count(); number++) {
         for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {

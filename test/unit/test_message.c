@@ -206,7 +206,7 @@ Test(message, formats_fit_their_words)
     message_say(MESSAGE_STRICT);
     message_say(MESSAGE_NO_RESERVATION);
     message_say(MESSAGE_CONFIGURATION, "A=1 B=2");
-    message_say(MESSAGE_FREED_TWICE, "free", (void *)0x2000, "4k", 7U, "purged", 4096U);
+    message_say(MESSAGE_FREED_ALREADY, "free", (void *)0x2000, "4k", 7U, "purged", 4096U);
     message_say(MESSAGE_INTERIOR, "realloc", (void *)0x2008, "4k", 7U, (size_t)8, "live");
     message_say(MESSAGE_NO_HANDLER);
     const char *words = capture_end();
@@ -216,7 +216,7 @@ Test(message, formats_fit_their_words)
         "SOCKMALLOC_STRICT=1: refusing to run with the setting above\n",
         "no address space for the pools; every request falls through to mimalloc\n",
         "A=1 B=2\n",
-        "free(0x2000): bucket 4k, slot 7: double free: the card says purged, last request 4096 "
+        "free(0x2000): bucket 4k, slot 7: freed already: the card says purged, last request 4096 "
         "bytes\n",
         "realloc(0x2008): bucket 4k, slot 7: interior address, 8 bytes into the slot: the card "
         "says live\n",

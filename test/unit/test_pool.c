@@ -174,13 +174,13 @@ Test(pool, full_lane_gives_none)
 Test(pool, counts_spills)
 {
     house_lay_default();
-    pool_count_spill(B16K, 16390);
-    pool_count_spill(B16K, 16400);
-    pool_count_spill(B1M, 1000000);
-    cr_assert_eq(figures(B16K)->spilled, 2);
-    cr_assert_eq(figures(B16K)->spilled_asked, 16390 + 16400);
-    cr_assert_eq(figures(B1M)->spilled, 1);
-    cr_assert_eq(figures(B1M)->spilled_asked, 1000000);
+    pool_count_fall_through(B16K, 16390);
+    pool_count_fall_through(B16K, 16400);
+    pool_count_fall_through(B1M, 1000000);
+    cr_assert_eq(figures(B16K)->fell_through, 2);
+    cr_assert_eq(figures(B16K)->fell_through_asked, 16390 + 16400);
+    cr_assert_eq(figures(B1M)->fell_through, 1);
+    cr_assert_eq(figures(B1M)->fell_through_asked, 1000000);
     cr_assert_eq(figures(B16K)->requests, 0);
     house_assert();
 }

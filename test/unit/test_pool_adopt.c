@@ -38,7 +38,7 @@ static void adopt_alone(void *argument)
         CHECK(now->depot == then->depot);
         CHECK(now->purged == then->purged);
         CHECK(now->carved == then->carved);
-        CHECK(now->requests == 0 && now->asked == 0 && now->spilled == 0);
+        CHECK(now->requests == 0 && now->asked == 0 && now->fell_through == 0);
         CHECK(now->cache_hits == 0 && now->depot_hits == 0 && now->swaps == 0);
         CHECK(now->peak >= now->live);
     }
@@ -75,7 +75,7 @@ static void lay_stocks(void)
         cached_slot = bucket == B16K ? taken[count - 1] : cached_slot;
     }
     pool_trim((size_t)64 << 20);
-    pool_count_spill(B4K, 5000);
+    pool_count_fall_through(B4K, 5000);
     house_assert();
     take_snapshot();
     before = snapshot;

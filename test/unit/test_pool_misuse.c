@@ -41,14 +41,14 @@ Test(pool_misuse, double_free)
 {
     give(take_third(B16K, 16390));
     expect_death(give, "free", taken,
-                 "bucket 16k, slot 2: double free: the card says free, last request 16390 bytes");
+                 "bucket 16k, slot 2: freed already: the card says free, last request 16390 bytes");
 }
 
 Test(pool_misuse, double_free_of_a_large_slot)
 {
     give(take_third(B1M, 1000000));
     expect_death(give, "free", taken,
-                 "bucket 1m, slot 2: double free: the card says free, last request 1000000 bytes");
+                 "bucket 1m, slot 2: freed already: the card says free, last request 1000000 bytes");
 }
 
 Test(pool_misuse, free_of_a_purged_slot)
@@ -57,7 +57,7 @@ Test(pool_misuse, free_of_a_purged_slot)
     cr_assert_geq(pool_trim(1), 1000000);
     expect_death(
         give, "free", taken,
-        "bucket 1m, slot 2: double free: the card says purged, last request 1000000 bytes");
+        "bucket 1m, slot 2: freed already: the card says purged, last request 1000000 bytes");
 }
 
 Test(pool_misuse, free_of_an_interior_address)
@@ -102,7 +102,7 @@ Test(pool_misuse, asking_about_what_is_not_live)
         "bucket 16k, slot 2: interior address, 4096 bytes into the slot: the card says live");
     give(taken);
     expect_death(ask, "malloc_usable_size", taken,
-                 "bucket 16k, slot 2: double free: the card says free, last request 16390 bytes");
+                 "bucket 16k, slot 2: freed already: the card says free, last request 16390 bytes");
     expect_death(ask, "malloc_usable_size", lane_slot(B32K, 0),
                  "bucket 32k, slot 0: never issued: the card says never used");
 }

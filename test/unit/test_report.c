@@ -141,11 +141,11 @@ Test(report, columns_are_aligned)
     }
 }
 
-static void expect_share(uint64_t asked, uint64_t spilled_asked, const char *share)
+static void expect_share(uint64_t asked, uint64_t fell_through_asked, const char *share)
 {
     char expected[256];
     snapshot.total.asked = asked;
-    snapshot.total.spilled_asked = spilled_asked;
+    snapshot.total.fell_through_asked = fell_through_asked;
     print();
     snprintf(expected, sizeof expected,
              "pools served %s %% of the bytes asked for in requests of 4096 to 4194304 bytes",

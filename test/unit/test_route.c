@@ -185,15 +185,15 @@ Test(route, wider_alignments_fall_through_and_are_counted)
 {
     house_lay_default();
     for (size_t alignment = 8192; alignment <= 1 << 20; alignment *= 2) {
-        uint64_t before = figures(B16K)->spilled;
+        uint64_t before = figures(B16K)->fell_through;
         void *bytes = route_take_aligned(alignment, 16390);
         cr_assert(bytes != NULL && !lane_owns(bytes));
         cr_assert_eq((uintptr_t)bytes % alignment, 0);
-        cr_assert_eq(figures(B16K)->spilled, before + 1);
+        cr_assert_eq(figures(B16K)->fell_through, before + 1);
         route_give("free", bytes);
     }
     route_give("free", route_take_aligned(8192, 100));
-    cr_assert_eq(figures(B4K)->spilled, 0, "what is no pool's size is no spill");
+    cr_assert_eq(figures(B4K)->fell_through, 0, "what is no pool's size is no spill");
 }
 
 Test(route, usable_size_is_the_request_rounded_to_16)
@@ -243,8 +243,8 @@ Test(route, full_lane_falls_through)
     cr_assert(first != NULL && !lane_owns(first));
     cr_assert(second != NULL && !lane_owns(second) && is_zero(second, 16390));
     memset(first, 'x', 16390);
-    cr_assert_eq(figures(B16K)->spilled, 2);
-    cr_assert_eq(figures(B16K)->spilled_asked, 2 * 16390);
+    cr_assert_eq(figures(B16K)->fell_through, 2);
+    cr_assert_eq(figures(B16K)->fell_through_asked, 2 * 16390);
     route_give("free", taken[3]);
     cr_assert_eq(route_take(16390), taken[3]);
     route_give("free", first);
@@ -263,7 +263,7 @@ Test(route, lane_without_slots_falls_through)
     char *bytes = route_take(4 << 20);
     cr_assert(bytes != NULL && !lane_owns(bytes));
     memset(bytes, 'x', 4 << 20);
-    cr_assert_eq(figures(B4M)->spilled, 1);
+    cr_assert_eq(figures(B4M)->fell_through, 1);
     route_give("free", bytes);
     cr_assert(lane_owns(route_take(4096)), "the small ones are served");
     house_assert();

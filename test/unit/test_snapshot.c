@@ -65,7 +65,7 @@ Test(snapshot, figures_of_a_trained_bucket)
     cr_expect_eq(figures->resident, os_page_size());
     cr_expect_eq(figures->cache_hits, 18);
     cr_expect_eq(figures->depot_hits, 0);
-    cr_expect_eq(figures->spilled, 0);
+    cr_expect_eq(figures->fell_through, 0);
 }
 
 Test(snapshot, figures_of_a_large_bucket)
@@ -82,7 +82,7 @@ Test(snapshot, figures_of_a_large_bucket)
         house_take(B256K, 200000, NULL);
     }
     cr_assert_eq(pool_trim(2 * house_plan.stride[B256K]), 2 * house_plan.stride[B256K]);
-    pool_count_spill(B256K, 250000);
+    pool_count_fall_through(B256K, 250000);
     const struct snapshot_figures *figures = look(B256K);
     cr_expect_eq(figures->live, 12);
     cr_expect_eq(figures->cached, 0);
@@ -94,8 +94,8 @@ Test(snapshot, figures_of_a_large_bucket)
     cr_expect_eq(figures->asked, 20 * 262177 + 4 * 200000);
     cr_expect_eq(figures->cache_hits, 0);
     cr_expect_eq(figures->depot_hits, 4);
-    cr_expect_eq(figures->spilled, 1);
-    cr_expect_eq(figures->spilled_asked, 250000);
+    cr_expect_eq(figures->fell_through, 1);
+    cr_expect_eq(figures->fell_through_asked, 250000);
 }
 
 static void take_and_leave(unsigned number)
@@ -149,7 +149,7 @@ Test(snapshot, total_is_the_sum)
             house_take(bucket, house_plan.capacity[bucket], NULL);
         }
         pool_give("free", house_take(bucket, house_plan.capacity[bucket], NULL));
-        pool_count_spill(bucket, 1000);
+        pool_count_fall_through(bucket, 1000);
     }
     snapshot_take(&now);
 #define EXPECT_SUM(name, heading, width, help)                                                     \
@@ -163,7 +163,7 @@ Test(snapshot, total_is_the_sum)
     SNAPSHOT_ROWS(EXPECT_SUM)
 #undef EXPECT_SUM
     cr_assert_eq(now.total.live, BUCKETS * (BUCKETS + 1) / 2);
-    cr_assert_eq(now.total.spilled_asked, BUCKETS * 1000);
+    cr_assert_eq(now.total.fell_through_asked, BUCKETS * 1000);
 }
 
 Test(snapshot, finds_figures_by_name)

@@ -19,7 +19,7 @@ void require_back(size_t size, uintptr_t block)
 {
     void *again = ::operator new(size);
     victim_require(remember(again) == block, "the block went elsewhere");
-    free(again);
+    ::operator delete(again);
 }
 
 } // namespace

@@ -83,12 +83,12 @@ static void every_stored_alignment(void)
  * say so. */
 static void above_a_page_is_counted(void)
 {
-    uint64_t spilled = pools_figure("16k.spilled");
-    uint64_t asked = pools_figure("16k.spilled_asked");
+    uint64_t fell_through = pools_figure("16k.fell_through");
+    uint64_t asked = pools_figure("16k.fell_through_asked");
     void *block = aligned_alloc(16384, 16384);
     check_block(block, 16384, 16384);
-    CHECK_EQUAL(pools_figure("16k.spilled"), spilled + 1);
-    CHECK_EQUAL(pools_figure("16k.spilled_asked"), asked + 16384);
+    CHECK_EQUAL(pools_figure("16k.fell_through"), fell_through + 1);
+    CHECK_EQUAL(pools_figure("16k.fell_through_asked"), asked + 16384);
     free(block);
 }
 

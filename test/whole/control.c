@@ -3,13 +3,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sockmalloc.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "check.h"
+#include "outside.h"
 #include "pools.h"
 
 /* Weak, as the header advises: the program links and runs without the library too. */
@@ -55,9 +58,13 @@ static void configuration(void)
 
 static void statistics_by_name(void)
 {
-    static const char *const columns[] = {
-        "live",  "cached",   "depot",      "purged",     "carved", "peak",    "requests",
-        "asked", "resident", "cache_hits", "depot_hits", "swaps",  "spilled", "spilled_asked"};
+    static const char *const columns[] = {"live",         "cached",
+                                          "depot",        "purged",
+                                          "carved",       "peak",
+                                          "requests",     "asked",
+                                          "resident",     "cache_hits",
+                                          "depot_hits",   "swaps",
+                                          "fell_through", "fell_through_asked"};
     for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) {
         uint64_t sum = 0;
         for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {
@@ -171,11 +178,12 @@ static void dump_to_a_descriptor(void)
 }
 
 static int full_pipe[2];
+static atomic_int dumping_thread;
 
 static void *dump_into_full_pipe(void *unused)
 {
-    while (sockmalloc_dump(full_pipe[1]) != 0) { /* the other thread was at it */
-    }
+    atomic_store(&dumping_thread, gettid());
+    CHECK_EQUAL(sockmalloc_dump(full_pipe[1]), 0);
     return unused;
 }
 
@@ -189,17 +197,21 @@ static void fill_pipe(void)
     CHECK_EQUAL(fcntl(full_pipe[1], F_SETFL, 0), 0);
 }
 
-/* While a thread is held up in its dump, others are dropped; a child of the process is not held up.
- */
+/* While a thread is held up in its dump, others are dropped; a child of the process is not. */
 static void child_dumps_while_a_thread_does(void)
 {
+    enum { ENOUGH_READS = 8 };
+    char bytes[4096];
     pthread_t thread;
     int file = memfd_create("dump", MFD_CLOEXEC);
     CHECK(file >= 0);
     fill_pipe();
     CHECK_EQUAL(pthread_create(&thread, NULL, dump_into_full_pipe, NULL), 0);
-    while (sockmalloc_dump(file) == 0) { /* until the thread is at it */
+    while (atomic_load(&dumping_thread) == 0) {
+        sched_yield();
     }
+    outside_await_sleep(atomic_load(&dumping_thread));
+    CHECK_EQUAL(sockmalloc_dump(file), -1);
     pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) {
@@ -207,13 +219,11 @@ static void child_dumps_while_a_thread_does(void)
         _exit(EXIT_SUCCESS);
     }
     check_wait(child);
-    CHECK_EQUAL(sockmalloc_dump(file), -1);
-    char bytes[4096];
-    CHECK_EQUAL(fcntl(full_pipe[0], F_SETFL, 0), 0);
-    while (sockmalloc_dump(file) != 0) { /* until the thread is done */
-        CHECK(read(full_pipe[0], bytes, sizeof bytes) > 0);
+    for (int i = 0; i < ENOUGH_READS; i++) {
+        CHECK_EQUAL(read(full_pipe[0], bytes, sizeof bytes), sizeof bytes);
     }
     CHECK_EQUAL(pthread_join(thread, NULL), 0);
+    CHECK_EQUAL(sockmalloc_dump(file), 0);
 }
 
 static const struct check_case cases[] = {

@@ -91,7 +91,7 @@ static void find_inherited(void)
     CHECK_EQUAL(pools_figure("live"), POOLS_BUCKETS);
     CHECK_EQUAL(pools_figure("requests"), 0);
     CHECK_EQUAL(pools_figure("asked"), 0);
-    CHECK_EQUAL(pools_figure("spilled"), 0);
+    CHECK_EQUAL(pools_figure("fell_through"), 0);
     pools_check_ledger();
     use_everything();
     for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {

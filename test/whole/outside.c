@@ -48,7 +48,7 @@ static bool sleeps(pid_t process)
     return bracket[2] == 'S';
 }
 
-static void await_sleep(pid_t process)
+void outside_await_sleep(pid_t process)
 {
     while (!sleeps(process)) {
         sched_yield();
@@ -63,10 +63,10 @@ pid_t outside_send_to_sleeper(int signal_number, int descriptor)
     CHECK(sender >= 0);
     if (sender == 0) {
         alarm(DEADLINE_SECONDS);
-        await_sleep(target);
+        outside_await_sleep(target);
         CHECK_EQUAL(kill(target, signal_number), 0);
         if (descriptor >= 0) {
-            await_sleep(target);
+            outside_await_sleep(target);
             CHECK_EQUAL(write(descriptor, "x", 1), 1);
         }
         _exit(EXIT_SUCCESS);

@@ -19,6 +19,9 @@ pid_t outside_send(int signal_number);
  */
 pid_t outside_send_to_sleeper(int signal_number, int descriptor);
 
+/* Returns when the process or thread of that id sleeps in a system call. */
+void outside_await_sleep(pid_t process);
+
 /* Runs `run` in a child, which the signal must kill. */
 void outside_check_killed(void (*run)(void), int signal_number);
 

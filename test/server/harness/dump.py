@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 BUCKETS = ("4k", "8k", "16k", "32k", "64k", "128k", "256k", "512k", "1m", "2m", "4m")
 STOCKS = ("live", "cached", "depot", "purged", "carved")
-EVENTS = ("requests", "asked", "spilled", "spilled-asked")
+EVENTS = ("requests", "asked", "fall-through", "fall-through-asked")
 
 _BEGIN = re.compile(r"^sockmalloc \S+: statistics of (.+), process (\d+)$")
 _END = re.compile(r"^end of statistics of process (\d+)$")
@@ -103,15 +103,15 @@ def ledger_errors(table: Table) -> list[str]:
 
 @dataclass(frozen=True)
 class Served:
-    """What the pools served and what was spilled, of the requests of a pool's size."""
+    """What the pools served and what fell through, of the requests of a pool's size."""
 
     requests: int
     asked: int
-    spilled_asked: int
+    fell_through_asked: int
 
     def share(self) -> float:
         """In percent; no request at all is no success."""
-        whole = self.asked + self.spilled_asked
+        whole = self.asked + self.fell_through_asked
         return 100.0 * self.asked / whole if whole else 0.0
 
 
@@ -127,8 +127,8 @@ def served_between(before: Iterable[Table], after: Iterable[Table]) -> Served:
     return Served(
         second.requests - first.requests,
         second.asked - first.asked,
-        second.spilled_asked - first.spilled_asked,
+        second.fell_through_asked - first.fell_through_asked,
     )
 
 
-_SERVED = ("requests", "asked", "spilled-asked")
+_SERVED = ("requests", "asked", "fall-through-asked")
