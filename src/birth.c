@@ -32,6 +32,17 @@ static size_t birth_space(unsigned shift)
     return lane_space(&birth_plan, shift) + magazine_space(shift) + cache_space(shift);
 }
 
+/*
+ * The lanes should end just before the program, whose heap then lies within reach of them
+ * (lane_reaches); a program that is not position-independent lies too low for that.
+ */
+static char *birth_wished_end(size_t space, unsigned shift)
+{
+    char *heap = os_break();
+    size_t distance = lane_heap_distance(shift);
+    return shift == SHIFT_MAX && (uintptr_t)heap > space + distance ? heap - distance : NULL;
+}
+
 /* The largest reservation that is allowed and that the kernel grants. */
 static bool birth_reserve(void)
 {
@@ -39,7 +50,7 @@ static bool birth_reserve(void)
     size_t allowed = left == SIZE_MAX ? SIZE_MAX : left / SPACE_DIVISOR;
     for (unsigned shift = SHIFT_MAX; shift >= SHIFT_MIN; shift--) {
         size_t space = birth_space(shift);
-        if (space <= allowed && reserve_open(space)) {
+        if (space <= allowed && reserve_open(space, birth_wished_end(space, shift))) {
             magazine_lay(shift);
             cache_lay(&birth_plan, shift);
             lane_lay(&birth_plan, shift);

@@ -4,16 +4,11 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <unistd.h>
 
-uintptr_t fallback_libc_heap = (uintptr_t)1 << 63;
+#include "os.h"
 
-/* libc's own functions, behind the names that are ours. */
-struct libc_functions {
-    void (*free)(void *address);
-    void *(*realloc)(void *address, size_t request);
-    size_t (*usable_size)(void *address);
-};
+/* The program's break at birth; before it, an address that no program has. */
+static char *libc_heap = (char *)UINTPTR_MAX;
 
 /*
  * mimalloc reports a size that no block can have and a count that overflows as EOVERFLOW, and a
@@ -39,54 +34,51 @@ void fallback_open(void)
 {
     int kept = errno;
     mi_register_error(fallback_note_error, NULL);
-    fallback_libc_heap = (uintptr_t)sbrk(0);
+    libc_heap = os_break();
     errno = kept;
+}
+
+bool fallback_is_foreign(const void *address)
+{
+    const char *byte = address;
+    return byte >= libc_heap && byte < os_break();
 }
 
 /*
- * Whether libc issued the block; then `libc` has its functions. They are looked up by libc's own
- * handle, since a look-up in the order of libraries could find another allocator, and each time,
- * since most processes never meet such a block and none should pay for it at birth. Not
- * signal-safe: dlsym may wait for a lock.
+ * They are looked up by libc's own handle, since a look-up in the order of libraries could find
+ * another allocator, and each time, since most processes never meet such a block and none should
+ * pay for it at birth.
  */
-static bool fallback_is_foreign(const void *address, struct libc_functions *libc)
+static COLD void *fallback_find(const char *name)
 {
-    void *handle = (uintptr_t)address < (uintptr_t)sbrk(0)
-                       ? dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD)
-                       : NULL;
-    if (handle == NULL) {
-        return false;
+    void *handle = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+    void *function = handle != NULL ? dlsym(handle, name) : NULL;
+    if (handle != NULL) {
+        dlclose(handle);
     }
-    libc->free = (void (*)(void *))dlsym(handle, "free");
-    libc->realloc = (void *(*)(void *, size_t))dlsym(handle, "realloc");
-    libc->usable_size = (size_t(*)(void *))dlsym(handle, "malloc_usable_size");
-    dlclose(handle);
-    return libc->free != NULL && libc->realloc != NULL && libc->usable_size != NULL;
+    return function;
 }
 
-COLD void fallback_give_doubtful(void *address)
+/* Without libc's function the block is left as it is: a leak, never a crash. */
+COLD void fallback_give_foreign(void *address)
 {
-    struct libc_functions libc;
     int kept = errno;
-    if (fallback_is_foreign(address, &libc)) {
-        libc.free(address);
-    } else {
-        mi_free(address);
+    void (*give)(void *) = (void (*)(void *))fallback_find("free");
+    if (give != NULL) {
+        give(address);
     }
     errno = kept;
 }
 
-COLD void *fallback_resize_doubtful(void *address, size_t request)
+COLD void *fallback_resize_foreign(void *address, size_t request)
 {
-    struct libc_functions libc;
-    return fallback_is_foreign(address, &libc) ? libc.realloc(address, request)
-                                               : mi_realloc(address, request);
+    void *(*resize)(void *, size_t) = (void *(*)(void *, size_t))fallback_find("realloc");
+    return resize != NULL ? resize(address, request) : fallback_refuse();
 }
 
-COLD size_t fallback_usable_size_doubtful(const void *address)
+COLD size_t fallback_usable_size_foreign(const void *address)
 {
-    struct libc_functions libc;
+    size_t (*usable_size)(void *) = (size_t(*)(void *))fallback_find("malloc_usable_size");
     /* The cast: libc's prototype lacks a const that its man page would grant. */
-    return fallback_is_foreign(address, &libc) ? libc.usable_size((void *)(uintptr_t)address)
-                                               : mi_usable_size(address);
+    return usable_size != NULL ? usable_size((void *)(uintptr_t)address) : 0;
 }

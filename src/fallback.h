@@ -11,29 +11,19 @@
 #include "attributes.h"
 
 /*
- * The program's break at birth; before it, an address that no program has. What lies between it and
- * the present break is libc's: mimalloc never uses the break. FALLBACK_HEAP_BITS: log2 of how far
- * from it foreign blocks are looked for, which is further than any libc heap has been seen to grow.
- */
-extern INTERNAL uintptr_t fallback_libc_heap;
-enum { FALLBACK_HEAP_BITS = 36 };
-
-/*
  * Foreign blocks: those that libc's own malloc issued, to a library that was loaded with
- * RTLD_DEEPBIND, say. To mimalloc's free such an address is fatal, since it reads a header at a
- * guessed place. So addresses near the break are looked at twice, and libc's go back to libc. Any
- * other address that nobody issued (of a static object, of the stack) is the program's fault, and
- * mimalloc's to find or not: asking mimalloc whether it knows an address costs more than all the
- * rest of a small free.
+ * RTLD_DEEPBIND, say. They lie below the program's break, which mimalloc never uses, and go back to
+ * libc. Any other address that nobody issued is the program's fault: one near the program is found
+ * (route_refuse), another is mimalloc's to find or not, since asking mimalloc whether it knows an
+ * address costs a fifth of a small free.
  */
-FAST_PATH bool fallback_may_be_foreign(const void *address)
-{
-    return ((uintptr_t)address - fallback_libc_heap) >> FALLBACK_HEAP_BITS == 0;
-}
+INTERNAL bool fallback_is_foreign(const void *address);
 
-INTERNAL void fallback_give_doubtful(void *address);
-INTERNAL void *fallback_resize_doubtful(void *address, size_t request);
-INTERNAL size_t fallback_usable_size_doubtful(const void *address);
+/* free, realloc and malloc_usable_size of a foreign block, by libc's own functions. Not
+ * signal-safe: dlsym may wait. */
+INTERNAL void fallback_give_foreign(void *address);
+INTERNAL void *fallback_resize_foreign(void *address, size_t request);
+INTERNAL size_t fallback_usable_size_foreign(const void *address);
 
 /* NULL, with errno set to ENOMEM: mimalloc does not report every refusal of its calloc and aligned
  * calls. */
@@ -63,23 +53,20 @@ static inline void *fallback_take_aligned(size_t alignment, size_t request)
 
 static inline void *fallback_resize(void *address, size_t request)
 {
-    return UNLIKELY(fallback_may_be_foreign(address)) ? fallback_resize_doubtful(address, request)
-                                                      : mi_realloc(address, request);
+    return UNLIKELY(fallback_is_foreign(address)) ? fallback_resize_foreign(address, request)
+                                                  : mi_realloc(address, request);
 }
 
+/* The caller has seen to foreign blocks. */
 FAST_PATH void fallback_give(void *address)
 {
-    if (UNLIKELY(fallback_may_be_foreign(address))) {
-        fallback_give_doubtful(address);
-        return;
-    }
     mi_free(address);
 }
 
 static inline size_t fallback_usable_size(const void *address)
 {
-    return UNLIKELY(fallback_may_be_foreign(address)) ? fallback_usable_size_doubtful(address)
-                                                      : mi_usable_size(address);
+    return UNLIKELY(fallback_is_foreign(address)) ? fallback_usable_size_foreign(address)
+                                                  : mi_usable_size(address);
 }
 
 static inline size_t fallback_good_size(size_t request)

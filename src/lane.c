@@ -129,8 +129,22 @@ void lane_lay(const struct bucket_plan *plan, unsigned shift)
     lanes_length = (size_t)plan->count << shift;
 }
 
+size_t lane_heap_distance(unsigned shift)
+{
+    return ((size_t)1 << shift) / 2;
+}
+
+/* Whether the range behind the lanes is the program's: its heap begins in the middle, as was
+ * wished. */
+static bool lane_is_before_heap(void)
+{
+    char *end = lanes.start + lanes_length;
+    return end + lane_heap_distance(lanes.shift) == os_break();
+}
+
 void lane_publish(void)
 {
+    lanes.reach = lanes_length + (lane_is_before_heap() ? (size_t)1 << lanes.shift : 0);
     atomic_thread_fence(memory_order_release);
     lanes.length = lanes_length;
 }

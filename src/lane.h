@@ -34,11 +34,23 @@ struct lanes {
     struct lane lane[BUCKET_LIMIT];
     char *start;
     size_t length;
+    size_t reach;   /* length, or one lane's distance more: see lane_reaches */
     unsigned shift; /* log2 of the distance from one lane to the next */
     unsigned count;
 };
 
 extern INTERNAL struct lanes lanes;
+
+/*
+ * Whether an address needs a look: it lies in the lanes or in the range behind them. There, where
+ * the kernel allowed it, lies the program with its heap: addresses that no mimalloc issues, so that
+ * free tells libc's blocks and strays from mimalloc's without a test of their own. To lane_find
+ * that range is one more lane, of which no address is exact: the inverse of its stride is zero.
+ */
+FAST_PATH bool lane_reaches(const void *address)
+{
+    return (uintptr_t)address - (uintptr_t)lanes.start < lanes.reach;
+}
 
 /* A bucket's lane: as &lanes.lane[bucket], in fewer instructions. */
 FAST_PATH const struct lane *lane_of(unsigned bucket)
@@ -103,6 +115,10 @@ size_t lane_space(const struct bucket_plan *plan, unsigned shift);
 
 /* Cuts the lanes and their tables out of the reservation. At birth. */
 void lane_lay(const struct bucket_plan *plan, unsigned shift);
+
+/* How far behind the lanes the program's heap should begin, so that the heap may grow as far again.
+ */
+size_t lane_heap_distance(unsigned shift);
 
 /* Opens the range: from here on addresses are found in it. The last step of birth. */
 void lane_publish(void);

@@ -30,6 +30,8 @@
     ROW(INTERIOR,                                                                                  \
         "%s(%p): bucket %s, slot %u: interior address, %zu bytes into the slot: the card says %s", \
         "The address lies inside a slot and is not what malloc returned.")                         \
+    ROW(STRAY, "%s(%p): a stray: neither a block of the pools nor of libc's heap",                 \
+        "The address lies in or near the program itself: a static object, perhaps.")               \
     ROW(NO_HANDLER, "operator new: out of memory, and no C++ library to throw with",               \
         "A throwing new failed in a program without libstdc++ and libc++.")
 

@@ -38,12 +38,17 @@ size_t os_round_to_pages(size_t size)
     return (size + page - 1) / page * page;
 }
 
-char *os_reserve(size_t size)
+char *os_reserve(size_t size, char *wish)
 {
     int kept = errno;
-    void *start = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *start = mmap(wish, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     errno = kept;
     return start == MAP_FAILED ? NULL : start;
+}
+
+char *os_break(void)
+{
+    return sbrk(0);
 }
 
 static bool os_protect(char *start, size_t size, int protection)

@@ -15,8 +15,14 @@
 /* The page size; read once, at the first call. */
 size_t os_page_size(void);
 
-/* Address space without memory behind it, or NULL. Costs nothing under any overcommit rule. */
-char *os_reserve(size_t size);
+/*
+ * Address space without memory behind it, or NULL. Costs nothing under any overcommit rule. `wish`
+ * is where it should begin, or NULL; the kernel may choose another place.
+ */
+char *os_reserve(size_t size, char *wish);
+
+/* Where the program's heap ends: what libc's own malloc may have grown lies below. */
+char *os_break(void);
 
 /* Makes reserved pages readable: they read as zero and are charged to nobody until written. */
 bool os_permit_reading(char *start, size_t size);

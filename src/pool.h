@@ -45,11 +45,9 @@ static inline bool pool_is_large(unsigned bucket)
     return bucket >= pool_first_large;
 }
 
-/*
- * Ends the process with one line that says what the card of `address` says: it is not a live slot.
- * Not declared noreturn, and called last: so it is a jump, and free needs no stack frame for it.
+/* Ends the process with one line that says what the card of `address` says: it is not a live slot.
  */
-INTERNAL COLD void pool_die(const char *call, const void *address);
+INTERNAL void pool_die(const char *call, const void *address) __attribute__((noreturn, cold));
 
 /* Writes a taken slot's card; `was`, unless NULL, gets what it said before. */
 FAST_PATH void pool_mark(struct card *card, size_t request, uint32_t *was)
@@ -103,20 +101,21 @@ FAST_PATH void *pool_take_large(unsigned bucket, size_t request, uint32_t *was)
  * kernel has one. */
 INTERNAL void *pool_take_slow(unsigned bucket, size_t request, uint32_t *was);
 
-/*
- * Takes back a slot; `address` lies in the lanes. What is not a live slot's first byte ends the
- * process. Price: about 25 instructions with two tests, no locked one; the slot itself is not
- * touched.
- */
+/* What pool_give leaves over: no room in the private magazine. */
 INTERNAL void pool_give_slow(void *slot, unsigned bucket, uint32_t number);
-FAST_PATH void pool_give(const char *call, void *address)
+
+/*
+ * Takes back a slot; `address` is within reach of the lanes. False, with nothing done, if it is not
+ * a live slot's first byte. Price: about 25 instructions with two tests, no locked one; the slot
+ * itself is not touched.
+ */
+FAST_PATH bool pool_give(void *address)
 {
     struct place place = lane_find(address);
     struct card *card = &lane_of(place.bucket)->cards[place.slot];
     uint32_t freed;
     if (UNLIKELY(!place.exact || !card_free(card_read(card), &freed))) {
-        pool_die(call, address);
-        return;
+        return false;
     }
     card_write(card, freed);
     /*
@@ -128,9 +127,10 @@ FAST_PATH void pool_give(const char *call, void *address)
     struct cache_bin *bin = cache_bin_of(cache_mine, place.bucket);
     if (UNLIKELY(!cache_push(bin, address))) {
         pool_give_slow(address, place.bucket, place.slot);
-        return;
+        return true;
     }
     counter_add(&bin->returned, 1);
+    return true;
 }
 
 /* The card of a live slot; anything else ends the process. `address` lies in the lanes. */

@@ -6,9 +6,9 @@
 
 static char *rest;
 
-bool reserve_open(size_t size)
+bool reserve_open(size_t size, char *wished_end)
 {
-    rest = os_reserve(size);
+    rest = os_reserve(size, wished_end != NULL ? wished_end - size : NULL);
     return rest != NULL;
 }
 

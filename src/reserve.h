@@ -6,9 +6,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Takes `size` bytes of address space. At birth, by one thread. False if the kernel has no such
- * range. */
-bool reserve_open(size_t size);
+/*
+ * Takes `size` bytes of address space, which should end at `wished_end` unless that is NULL. At
+ * birth, by one thread. False if the kernel has no such range, there or elsewhere.
+ */
+bool reserve_open(size_t size, char *wished_end);
 
 /*
  * The next `size` bytes (whole pages) of the reservation, never given back. At birth, by one

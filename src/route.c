@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "message.h"
 #include "os.h"
 
 enum {
@@ -36,6 +37,17 @@ OUT_OF_LINE void *route_take_slow(size_t request)
         return fallback_take(request);
     }
     return slot;
+}
+
+COLD void route_refuse(const char *call, void *address)
+{
+    if (lane_owns(address)) {
+        pool_die(call, address);
+    } else if (fallback_is_foreign(address)) {
+        fallback_give_foreign(address);
+    } else {
+        message_die(MESSAGE_STRAY, call, address);
+    }
 }
 
 void *route_take_zeroed(size_t count, size_t size)
@@ -126,7 +138,7 @@ static void *route_resize_slot(const char *call, void *address, size_t request)
 static void *route_resize_fallback(const char *call, void *address, size_t request)
 {
     size_t held = fallback_usable_size(address);
-    if (request <= held || !route_is_pooled(request)) {
+    if (request <= held || !route_is_pooled(request) || fallback_is_foreign(address)) {
         return fallback_resize(address, request);
     }
     return route_move(call, address, held, route_take(request));

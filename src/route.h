@@ -53,21 +53,24 @@ INTERNAL void *route_take_slow(size_t request);
  * indirect jump. */
 FAST_PATH void *route_take(size_t request)
 {
-    if (!route_is_pooled(request)) {
+    if (LIKELY(request < BUCKET_REQUEST_FLOOR) || !route_is_pooled(request)) {
         return fallback_take(request);
     }
     void *slot = pool_take(route_bucket(request), request, NULL);
     return LIKELY(slot != NULL) ? slot : route_take_slow(request);
 }
 
+/* What is within reach and no live slot: libc's goes back to libc, all else ends the process. */
+INTERNAL void route_refuse(const char *call, void *address);
+
 /* free. NULL is outside the lanes; mimalloc ignores it. errno is kept on the pools' side by all
  * callees. */
 FAST_PATH void route_give(const char *call, void *address)
 {
-    if (lane_owns(address)) {
-        pool_give(call, address);
-    } else {
+    if (LIKELY(!lane_reaches(address))) {
         fallback_give(address);
+    } else if (UNLIKELY(!pool_give(address))) {
+        route_refuse(call, address);
     }
 }
 

@@ -10,7 +10,7 @@ from support import cases, settings
 from support.cases import Outcome
 
 # The library's reservation, the first of its calls; what comes before is the loader's or mimalloc's.
-RESERVATION = re.compile(r"mmap\(NULL, \d+, PROT_NONE, MAP_PRIVATE\|MAP_ANONYMOUS\|MAP_NORESERVE, -1, 0\)")
+RESERVATION = re.compile(r"mmap\((?:NULL|0x[0-9a-f]+), \d+, PROT_NONE, MAP_PRIVATE\|MAP_ANONYMOUS\|MAP_NORESERVE, -1, 0\)")
 NO_RESERVATION = re.compile(
     r"\Asockmalloc: buckets\[\d+\]: no address space for the pools; every request falls through to mimalloc\n\Z"
 )
