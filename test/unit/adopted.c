@@ -50,7 +50,7 @@ void adopted_take_all_free(unsigned bucket)
         uint32_t count = take_each_free(bucket);
         house_check();
         for (uint32_t i = 0; round < 2 && i < count; i++) {
-            pool_give("free", found[i]);
+            house_give(found[i]);
         }
     }
     uint32_t carved = lane_carved(bucket);

@@ -3,6 +3,7 @@
 #include "house.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 #include "cache.h"
 #include "crew.h"
@@ -15,7 +16,11 @@
 #include "snapshot.h"
 #include "text.h"
 
+/* The heap begins up to 1 GiB behind the program, which must lie behind the lanes. */
+enum { REACHING_SHIFT = 32 };
+
 struct bucket_plan house_plan;
+static size_t house_size;
 
 struct bucket_settings house_defaults(void)
 {
@@ -26,11 +31,16 @@ struct bucket_settings house_defaults(void)
                                     .page = os_page_size()};
 }
 
-bool house_try(const struct bucket_settings *settings, unsigned shift)
+char *house_space(size_t size)
+{
+    return reserve_open(size, NULL) ? reserve_cut(0) : NULL;
+}
+
+static bool house_try_before(const struct bucket_settings *settings, unsigned shift, char *end)
 {
     bucket_plan_make(&house_plan, settings, route.bucket);
-    if (!reserve_open(lane_space(&house_plan, shift) + magazine_space(shift) +
-                      cache_space(shift))) {
+    house_size = lane_space(&house_plan, shift) + magazine_space(shift) + cache_space(shift);
+    if (!reserve_open(house_size, end)) {
         return false;
     }
     magazine_lay(shift);
@@ -40,6 +50,11 @@ bool house_try(const struct bucket_settings *settings, unsigned shift)
     lane_publish();
     route_publish(&house_plan);
     return true;
+}
+
+bool house_try(const struct bucket_settings *settings, unsigned shift)
+{
+    return house_try_before(settings, shift, NULL);
 }
 
 void house_lay(const struct bucket_settings *settings, unsigned shift)
@@ -54,10 +69,46 @@ void house_lay_default(void)
     house_lay(&settings, HOUSE_SHIFT);
 }
 
+/* Whether anything is mapped in the range. */
+static bool house_is_occupied(const char *start, const char *end)
+{
+    char line[512];
+    bool occupied = false;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    cr_assert_not_null(maps);
+    while (fgets(line, sizeof line, maps) != NULL) {
+        void *first;
+        void *last;
+        occupied = occupied || (sscanf(line, "%p-%p", &first, &last) == 2 && (char *)first < end &&
+                                (char *)last > start);
+    }
+    fclose(maps);
+    return occupied;
+}
+
+void house_lay_before_heap(void)
+{
+    struct bucket_settings settings = house_defaults();
+    settings.maximum = 20480;
+    settings.large = 16384;
+    char *end = os_break() - lane_heap_distance(REACHING_SHIFT);
+    cr_assert(house_try_before(&settings, REACHING_SHIFT, end), "no address space");
+    if (lanes.reach == lanes.length) {
+        cr_assert(house_is_occupied(end - house_size, end), "the place was free, and not taken");
+        cr_skip_test("the test runner has mapped something before the heap");
+    }
+}
+
 void *house_take(unsigned bucket, size_t request, uint32_t *was)
 {
     void *slot = pool_take(bucket, request, was);
+    slot = slot != NULL ? slot : pool_take_large(bucket, request, was);
     return slot != NULL ? slot : pool_take_slow(bucket, request, was);
+}
+
+void house_give(void *slot)
+{
+    route_give("free", slot);
 }
 
 uint32_t house_cards(unsigned bucket, uint32_t state)

@@ -31,10 +31,23 @@ void house_lay(const struct bucket_settings *settings, unsigned shift);
 void house_lay_default(void);
 
 /*
+ * The same with three buckets, of which 16k is a large one, so that the program's heap is within
+ * reach of the lanes. The test runner maps something of its own at a random address: where that is
+ * just there, the test is skipped, and says so.
+ */
+void house_lay_before_heap(void);
+
+/* Reserves address space for a room that a test lays by itself: where it starts, or NULL. */
+char *house_space(size_t size);
+
+/*
  * A slot of the bucket through the pool's fast path and its slow one, as the route takes it; NULL
  * if there is none.
  */
 void *house_take(unsigned bucket, size_t request, uint32_t *was);
+
+/* free. */
+void house_give(void *slot);
 
 /* Cards of the bucket's carved slots that say `state`. */
 uint32_t house_cards(unsigned bucket, uint32_t state);

@@ -12,7 +12,7 @@
 static unsigned first_refused = UINT_MAX;
 static unsigned last_refused = UINT_MAX;
 static unsigned period;
-static void (*meanwhile)(void);
+static _Atomic(void (*)(void)) meanwhile;
 static _Atomic unsigned calls;
 static _Atomic unsigned refusals;
 
@@ -79,13 +79,18 @@ size_t os_round_to_pages(size_t size)
     return (size + os_page_size() - 1) / os_page_size() * os_page_size();
 }
 
-char *os_reserve(size_t size)
+char *os_reserve(size_t size, char *wish)
 {
     if (os_refuses()) {
         return NULL;
     }
-    void *start = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *start = mmap(wish, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return start == MAP_FAILED ? NULL : start;
+}
+
+char *os_break(void)
+{
+    return sbrk(0);
 }
 
 bool os_permit_reading(char *start, size_t size)
@@ -95,8 +100,7 @@ bool os_permit_reading(char *start, size_t size)
 
 bool os_permit_writing(char *start, size_t size)
 {
-    void (*work)(void) = meanwhile;
-    meanwhile = NULL;
+    void (*work)(void) = atomic_exchange(&meanwhile, NULL);
     if (work != NULL) {
         work();
     }

@@ -1,5 +1,4 @@
-/* The cache room at its beginning: caches that hold nothing, and the runs of slots carved into
- * them. */
+/* The cache room's beginning: caches that hold nothing, and the runs carved into them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 

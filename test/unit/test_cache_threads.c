@@ -31,8 +31,8 @@ Test(cache_threads, space_is_what_laying_takes)
     for (unsigned shift = SMALLEST_SHIFT; shift <= 36; shift += 6) {
         size_t space = cache_space(shift);
         cr_assert_eq(space % os_page_size(), 0);
-        cr_assert(reserve_open(space));
-        char *start = reserve_cut(0);
+        char *start = house_space(space);
+        cr_assert_not_null(start);
         cache_lay(&house_plan, shift);
         cr_assert_eq((size_t)(reserve_cut(0) - start), space);
     }
@@ -95,7 +95,7 @@ static void take_and_leave(unsigned number)
             CHECK(taken[i] != NULL);
         }
         for (unsigned i = 0; i < 90; i++) {
-            pool_give("free", taken[i]);
+            house_give(taken[i]);
         }
     }
     caches[number] = cache_mine;
@@ -147,7 +147,7 @@ static void work_after_the_end(void *argument)
 {
     CHECK(cache_mine == &cache_shared);
     CHECK(cache_reach() == &cache_shared);
-    pool_give("free", argument);
+    house_give(argument);
     for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
         size_t size = house_plan.capacity[bucket];
         char *first = house_take(bucket, size, NULL);
@@ -156,8 +156,8 @@ static void work_after_the_end(void *argument)
             first[0] = first[size - 1] = 1;
             second[0] = second[size - 1] = 2;
             CHECK(first[0] == 1 && first[size - 1] == 1);
-            pool_give("free", first);
-            pool_give("free", second);
+            house_give(first);
+            house_give(second);
         }
     }
     pool_count_fall_through(B4K, 5000);
@@ -196,7 +196,7 @@ static void crowd(unsigned number)
         char *slot = house_take(B4K, 4096, NULL);
         if (CHECK(slot != NULL)) {
             slot[0] = 1;
-            pool_give("free", slot);
+            house_give(slot);
         }
     }
     meet();

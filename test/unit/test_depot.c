@@ -5,13 +5,13 @@
 #include "bucket.h"
 #include "crew.h"
 #include "depot.h"
-#include "reserve.h"
+#include "house.h"
 
 enum { SHIFT = 26, BUCKET = 3, OTHER = 4, THREADS = 8, ROUNDS = 50000 };
 
 static void lay(void)
 {
-    cr_assert(reserve_open(magazine_space(SHIFT)));
+    cr_assert_not_null(house_space(magazine_space(SHIFT)));
     magazine_lay(SHIFT);
 }
 

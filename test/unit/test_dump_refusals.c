@@ -3,11 +3,14 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "dump.h"
+#include "option.h"
 #include "place.h"
+#include "text.h"
 
 enum { UNUSUAL = 4242 /* no call sets it */ };
 
@@ -103,5 +106,52 @@ Test(dump_refusals, leaves_no_descriptor_open)
     int after = dup(0);
     close(after);
     cr_assert_eq(after, before);
+    place_close();
+}
+
+/* Makes `depth` directories within each other, all of the same name, and goes into the last. */
+static void go_down(const char *name, unsigned depth)
+{
+    cr_assert_eq(chdir(place_directory()), 0);
+    for (unsigned i = 0; i < depth; i++) {
+        cr_assert_eq(mkdir(name, 0700), 0);
+        cr_assert_eq(chdir(name), 0);
+    }
+}
+
+/* Goes back up and removes them, which is refused for one that holds a file. */
+static void go_up(const char *name, unsigned depth)
+{
+    for (unsigned i = depth; i > 0; i--) {
+        cr_assert_eq(chdir(".."), 0);
+        cr_assert_eq(rmdir(name), 0, "a file was made in %s at depth %u", name, i);
+    }
+}
+
+/* A path that %p makes longer than a path may be is none, and not the file that its beginning
+ * names. */
+Test(dump_refusals, refuses_a_path_that_grows_too_long)
+{
+    enum { DEPTH = 150 };
+    char name[16];
+    place_open();
+    snprintf(name, sizeof name, "%d", (int)getpid());
+    go_down(name, DEPTH);
+    /* Wherever in a name the cut may be. */
+    for (unsigned slashes = 1; slashes <= 8; slashes++) {
+        char template[OPTION_PATH_SIZE];
+        struct text text = text_begin(template, sizeof template);
+        text_add(&text, "%s", place_directory());
+        for (unsigned i = 1; i < slashes; i++) {
+            text_add(&text, "/");
+        }
+        for (unsigned i = 0; i < DEPTH; i++) {
+            text_add(&text, "/%%p");
+        }
+        text_add(&text, "/x");
+        cr_assert_not(text.cut);
+        expect_refused(template);
+    }
+    go_up(name, DEPTH);
     place_close();
 }

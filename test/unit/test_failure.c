@@ -9,10 +9,8 @@
 #include "house.h"
 #include "lane.h"
 #include "magazine.h"
-#include "os.h"
 #include "os_failing.h"
 #include "pool.h"
-#include "reserve.h"
 #include "route.h"
 #include "slots.h"
 #include "table.h"
@@ -34,7 +32,7 @@ Test(failure, reservation_is_refused)
 {
     struct bucket_settings settings = house_defaults();
     os_failing_from(1);
-    cr_assert_not(reserve_open(1 << 20));
+    cr_assert_null(house_space(1 << 20));
     cr_assert_not(house_try(&settings, HOUSE_SHIFT));
     cr_assert_not(route_is_pooled(4096));
     cr_assert_not_null(route_take(4096), "all falls through");
@@ -47,7 +45,7 @@ Test(failure, cards_may_not_be_read_at_birth)
     cr_assert(house_try(&settings, HOUSE_SHIFT));
     cr_assert_eq(os_failing_refusals(), 1);
     for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
-        pool_give("free", house_take(bucket, house_plan.capacity[bucket], NULL));
+        house_give(house_take(bucket, house_plan.capacity[bucket], NULL));
     }
     house_assert();
 }
@@ -56,7 +54,7 @@ static struct table table;
 
 static void open_table(void)
 {
-    char *start = os_reserve(1 << 20);
+    char *start = house_space(1 << 20);
     cr_assert_not_null(start);
     table_open(&table, start, 1 << 20, 64 << 10);
 }
@@ -152,7 +150,7 @@ Test(failure, cache_cannot_be_opened)
     cr_assert_not_null(slot);
     cr_assert_eq(cache_mine, &cache_shared);
     memset(slot, 'x', 16384);
-    pool_give("free", slot);
+    house_give(slot);
     cr_assert_eq(house_take(B16K, 16384, NULL), slot);
     cr_assert_eq(tally(&cache_shared.bin[B16K].requests), 2);
     cr_assert_eq(tally(&cache_shared.tally[B16K].stack_hits), 1);
@@ -188,7 +186,7 @@ Test(failure, cache_gets_no_magazine)
     cr_assert_null(cache->bin[B16K].private_magazine);
     cr_assert_eq(lane_carved(B16K), 1);
     os_failing_between(1, 2);
-    pool_give("free", slot);
+    house_give(slot);
     cr_assert_eq(os_failing_refusals(), 2);
     cr_assert_eq(tally(&cache->tally[B16K].deposited), 1);
     cr_assert_not(stack_is_empty(&slots[B16K].loose));
@@ -207,7 +205,7 @@ Test(failure, carving_is_refused_but_what_is_free_can_be_had)
         taken[i] = house_take(B128K, 100000, NULL);
     }
     for (unsigned i = 0; i < 40; i++) {
-        pool_give("free", taken[i]);
+        house_give(taken[i]);
     }
     os_failing_from(1);
     for (unsigned i = 0; i < 40; i++) {
@@ -232,7 +230,7 @@ Test(failure, purge_is_refused)
     lay();
     char *slot = house_take(B1M, 1 << 20, NULL);
     memset(slot, 'x', 1 << 20);
-    pool_give("free", slot);
+    house_give(slot);
     os_failing_from(1);
     cr_assert_eq(pool_trim(EVERYTHING), 0);
     cr_assert_eq(os_failing_refusals(), 1, "it is not asked for ever");
@@ -241,7 +239,7 @@ Test(failure, purge_is_refused)
     char *zeroed = route_take_zeroed(1, 1 << 20);
     cr_assert_eq(zeroed, slot);
     cr_assert(zeroed[0] == 0 && memcmp(zeroed, zeroed + 1, (1 << 20) - 1) == 0);
-    pool_give("free", slot);
+    house_give(slot);
     os_failing_never();
     cr_assert_eq(pool_trim(EVERYTHING), house_plan.stride[B1M]);
     house_assert();
@@ -255,7 +253,7 @@ static void take_and_give(unsigned number)
         unsigned at = (unsigned)(crew_random(&random) % 8);
         if (held[at] != NULL) {
             CHECK(held[at][0] == (char)number && held[at][4095] == (char)number);
-            pool_give("free", held[at]);
+            house_give(held[at]);
         }
         unsigned bucket = (unsigned)(random % (B256K + 1));
         held[at] = house_take(bucket, house_plan.size[bucket], NULL);
@@ -268,7 +266,7 @@ static void take_and_give(unsigned number)
     }
     for (unsigned i = 0; i < 8; i++) {
         if (held[i] != NULL) {
-            pool_give("free", held[i]);
+            house_give(held[i]);
         }
     }
 }

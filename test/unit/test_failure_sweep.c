@@ -83,7 +83,7 @@ static void give(char **slot, unsigned bucket)
     if (*slot != NULL) {
         CHECK((*slot)[0] == 'l' && (*slot)[house_plan.size[bucket] - 1] == 'l');
         (*slot)[0] = 'f';
-        pool_give("free", *slot);
+        house_give(*slot);
         *slot = NULL;
     }
 }

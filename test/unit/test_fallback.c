@@ -159,9 +159,9 @@ Test(fallback, blocks_of_libc_are_recognised)
     fallback_open();
     void *ours = fallback_take(5000);
     char *bytes = take_from_libc(5000);
-    cr_assert(fallback_may_be_foreign(bytes));
-    cr_assert_not(fallback_may_be_foreign(ours));
-    cr_assert_not(fallback_may_be_foreign(NULL));
+    cr_assert(fallback_is_foreign(bytes));
+    cr_assert_not(fallback_is_foreign(ours));
+    cr_assert_not(fallback_is_foreign(NULL));
     cr_assert_geq(fallback_usable_size(bytes), 5000);
     cr_assert_lt(fallback_usable_size(bytes), 5000 + 64);
     bytes = fallback_resize(bytes, 20000);
@@ -169,9 +169,9 @@ Test(fallback, blocks_of_libc_are_recognised)
     cr_assert((char *)sbrk(0) > bytes, "what libc issued stays libc's");
     memset(bytes, 'y', 20000);
     char *next = take_from_libc(5000);
-    fallback_give(bytes);
+    fallback_give_foreign(bytes);
     /* libc gives it out again: the block has come back to it. */
     cr_assert_eq(take_from_libc(20000), bytes);
-    fallback_give(next);
+    fallback_give_foreign(next);
     fallback_give(ours);
 }

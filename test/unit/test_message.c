@@ -2,18 +2,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "capture.h"
-#include "crew.h"
 #include "message.h"
 
 enum { UNUSUAL = 4242 /* no call sets it */ };
@@ -140,64 +135,6 @@ Test(message, dying_aborts_without_stderr, .signal = SIGABRT)
     message_die(MESSAGE_NEVER_ISSUED, "free", (void *)0x1000, "16k", 3U);
 }
 
-Test(message, write_refuses_a_bad_descriptor)
-{
-    int ends[2];
-    cr_assert_eq(pipe(ends), 0);
-    close(ends[1]);
-    errno = UNUSUAL;
-    cr_expect_not(message_write(ends[1], "words", 5));
-    cr_expect_not(message_write(ends[0], "words", 5), "the reading end takes nothing");
-    cr_expect(message_write(ends[0], "", 0), "nothing can always be written");
-    cr_expect_eq(errno, UNUSUAL);
-}
-
-Test(message, write_says_so_when_a_descriptor_takes_less)
-{
-    static char bytes[1 << 20];
-    int ends[2];
-    cr_assert_eq(pipe2(ends, O_NONBLOCK), 0);
-    cr_assert(message_write(ends[1], bytes, 100));
-    cr_assert_not(message_write(ends[1], bytes, sizeof bytes));
-}
-
-static int drained_pipe;
-static _Atomic unsigned interruptions;
-static _Atomic unsigned long drained;
-
-/* Lets a few writes be interrupted with nothing written, then takes all that has come so far. */
-static void interrupt(int signal_number)
-{
-    (void)signal_number;
-    static char bytes[1 << 16];
-    if (++interruptions % 3 == 0) {
-        ssize_t length = read(drained_pipe, bytes, sizeof bytes);
-        drained += length > 0 ? (unsigned long)length : 0;
-    }
-}
-
-Test(message, write_goes_on_through_interruptions, .timeout = 20)
-{
-    static char bytes[1 << 20];
-    int ends[2];
-    cr_assert_eq(pipe(ends), 0);
-    cr_assert_eq(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
-    drained_pipe = ends[0];
-    /* Without SA_RESTART: write returns short, or EINTR. */
-    cr_assert_eq(sigaction(SIGALRM, &(struct sigaction){.sa_handler = interrupt}, NULL), 0);
-    struct itimerval often = {{0, 1000}, {0, 1000}};
-    cr_assert_eq(setitimer(ITIMER_REAL, &often, NULL), 0);
-    bool whole = message_write(ends[1], bytes, sizeof bytes);
-    cr_assert_eq(setitimer(ITIMER_REAL, &(struct itimerval){{0, 0}, {0, 0}}, NULL), 0);
-    cr_assert(whole);
-    cr_assert_geq(interruptions, 3);
-    ssize_t length;
-    while ((length = read(ends[0], bytes, sizeof bytes)) > 0) {
-        drained += (unsigned long)length;
-    }
-    cr_assert_eq(drained, sizeof bytes);
-}
-
 Test(message, formats_fit_their_words)
 {
     capture_begin();
@@ -208,6 +145,7 @@ Test(message, formats_fit_their_words)
     message_say(MESSAGE_CONFIGURATION, "A=1 B=2");
     message_say(MESSAGE_FREED_ALREADY, "free", (void *)0x2000, "4k", 7U, "purged", 4096U);
     message_say(MESSAGE_INTERIOR, "realloc", (void *)0x2008, "4k", 7U, (size_t)8, "live");
+    message_say(MESSAGE_STRAY, "free", (void *)0x3000);
     message_say(MESSAGE_NO_HANDLER);
     const char *words = capture_end();
     static const char *const wanted[] = {
@@ -220,6 +158,7 @@ Test(message, formats_fit_their_words)
         "bytes\n",
         "realloc(0x2008): bucket 4k, slot 7: interior address, 8 bytes into the slot: the card "
         "says live\n",
+        "free(0x3000): a stray: neither a block of the pools nor of libc's heap\n",
         "operator new: out of memory, and no C++ library to throw with\n",
     };
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {

@@ -23,7 +23,7 @@ static char *page_at(char *start, size_t number)
 
 static char *reserve_pages(size_t count)
 {
-    char *start = os_reserve(count * os_page_size());
+    char *start = os_reserve(count * os_page_size(), NULL);
     cr_assert_not_null(start);
     return start;
 }
@@ -66,8 +66,26 @@ Test(os, reserved_pages_cannot_be_touched)
 Test(os, too_much_is_refused)
 {
     errno = UNUSUAL;
-    cr_assert_null(os_reserve(SIZE_MAX / 2 / os_page_size() * os_page_size()));
+    cr_assert_null(os_reserve(SIZE_MAX / 2 / os_page_size() * os_page_size(), NULL));
     cr_assert_eq(errno, UNUSUAL);
+}
+
+Test(os, wish_is_granted_where_there_is_room)
+{
+    char *wish = reserve_pages(PAGES);
+    char *present = reserve_pages(PAGES);
+    munmap(wish, PAGES * os_page_size());
+    cr_assert_eq(os_reserve(PAGES * os_page_size(), wish), wish);
+    char *other = os_reserve(PAGES * os_page_size(), present);
+    cr_assert(other != NULL && other != present, "what is there stays");
+}
+
+Test(os, break_is_where_the_heap_ends)
+{
+    char *before = os_break();
+    cr_assert_eq(before, (char *)sbrk(0));
+    cr_assert_neq(sbrk(4096), (void *)-1);
+    cr_assert_eq(os_break(), before + 4096);
 }
 
 Test(os, readable_pages_are_zero_and_not_writable)
@@ -208,11 +226,11 @@ static void work_under_limits(void *argument)
     CHECK(errno == UNUSUAL);
     CHECK(left_under(limit - os_page_size() * 1000) == left - os_page_size() * 1000);
     /* What is taken is no longer left, to the byte. */
-    char *start = os_reserve(os_page_size() * 100);
+    char *start = os_reserve(os_page_size() * 100, NULL);
     CHECK(start != NULL);
     CHECK(os_address_space_left() == left - os_page_size() * 1100);
     CHECK(left_under(os_page_size()) == 0);
-    CHECK(os_reserve(os_page_size() * 100) == NULL);
+    CHECK(os_reserve(os_page_size() * 100, NULL) == NULL);
 }
 
 Test(os, address_space_left_is_the_limit_less_what_is_used)

@@ -47,7 +47,7 @@ Test(pool, takes_and_gives_in_every_bucket)
         cr_assert(lane_find(slot).exact);
         cr_assert_eq(card_of(slot), CARD_LIVE | least(bucket));
         memset(slot, 'x', house_plan.capacity[bucket]);
-        pool_give("free", slot);
+        house_give(slot);
         cr_assert_eq(card_of(slot), CARD_FREE | least(bucket));
         cr_assert_eq(house_take(bucket, house_plan.capacity[bucket], NULL), slot,
                      "the last in is the first out");
@@ -84,10 +84,42 @@ Test(pool, says_what_the_card_was)
         uint32_t was = 42;
         void *slot = house_take(bucket, least(bucket), &was);
         cr_assert_eq(card_state(was), CARD_NEVER_USED);
-        pool_give("free", slot);
+        house_give(slot);
         house_take(bucket, least(bucket), &was);
         cr_assert_eq(was, CARD_FREE | least(bucket));
     }
+}
+
+/* Without a cache of its own a thread has nowhere to count in. */
+static void find_no_shortcut(unsigned number)
+{
+    (void)number;
+    CHECK(pool_take_large(B1M, 1 << 20, NULL) == NULL);
+    cache_mine = &cache_shared;
+    CHECK(pool_take_large(B1M, 1 << 20, NULL) == NULL);
+}
+
+/* The shortcut serves the large pool's usual case, and leaves every other to the slow path. */
+Test(pool, large_shortcut_takes_loose_slots_alone)
+{
+    house_lay_default();
+    void *slot = pool_take_slow(B1M, 1 << 20, NULL);
+    cr_assert_null(pool_take_large(B1M, 1 << 20, NULL), "no slot is loose");
+    house_give(slot);
+    crew_run(1, find_no_shortcut);
+    uint32_t was;
+    cr_assert_eq(pool_take_large(B1M, 1000000, &was), slot);
+    cr_assert_eq(was, CARD_FREE | 1 << 20);
+    cr_assert_eq(card_of(slot), CARD_LIVE | 1000000);
+    cr_assert_eq(figures(B1M)->depot_hits, 1);
+    house_give(slot);
+    cr_assert_eq(pool_take_slow(B1M, 1 << 20, NULL), slot, "the slow path knows the stack too");
+    house_give(slot);
+    pool_trim(1);
+    cr_assert_null(pool_take_large(B1M, 1 << 20, NULL), "purged ones come last");
+    house_give(house_take(B4K, 4096, NULL));
+    cr_assert_null(pool_take_large(B4K, 4096, NULL), "that bucket is a trained one");
+    house_assert();
 }
 
 static const unsigned sampled[] = {B4K, B64K, B128K, B1M};
@@ -114,7 +146,7 @@ Test(pool, counts_what_it_does)
             expect_figures(bucket, j + 1, j + 1, (j + 1) * request);
         }
         for (unsigned j = 20; j-- > 0;) {
-            pool_give("free", taken[j]);
+            house_give(taken[j]);
             expect_figures(bucket, j, 20, 20 * request);
         }
         uint64_t carved = figures(bucket)->carved;
@@ -137,7 +169,7 @@ Test(pool, knows_the_peak)
         }
         cr_assert_eq(figures(bucket)->peak, 50);
         for (unsigned j = 0; j < 50; j++) {
-            pool_give("free", taken[j]);
+            house_give(taken[j]);
         }
         /*
          * A trained bucket's is as of slow paths: a run of carved slots may have been served since.
@@ -164,7 +196,7 @@ Test(pool, full_lane_gives_none)
         cr_assert_null(house_take(bucket, least(bucket), NULL));
         cr_assert_eq(figures(bucket)->requests, limit, "who got nothing is not counted as served");
         if (limit > 0) {
-            pool_give("free", last);
+            house_give(last);
             cr_assert_eq(house_take(bucket, least(bucket), NULL), last);
         }
     }
@@ -211,7 +243,7 @@ static void take_back(char *slot)
 {
     if (slot != NULL) {
         expect_mark(slot, card_request(card_of(slot)));
-        pool_give("free", slot);
+        house_give(slot);
     }
 }
 

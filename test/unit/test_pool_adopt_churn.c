@@ -1,5 +1,4 @@
-/* The pool room in the children of a process whose threads churn: each fork finds them in mid-step.
- */
+/* The pool room in a child whose parent's threads churn: each fork finds them in mid-step. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -99,13 +98,13 @@ static void adopt_churned(void *argument)
     }
     for (unsigned i = 0; i < KEEPERS; i++) {
         expect_mark(keepers[i], keeper_size(i));
-        pool_give("free", keepers[i]);
+        house_give(keepers[i]);
     }
     for (unsigned i = 0; i < PLACES; i++) {
         char *slot = places[i];
         if (slot != NULL) {
             expect_mark(slot, card_request(card_read(card_of(slot))));
-            pool_give("free", slot);
+            house_give(slot);
         }
     }
     house_check();
@@ -138,7 +137,7 @@ static void churn(unsigned number)
             slot = atomic_exchange(place, slot);
         }
         if (slot != NULL) {
-            pool_give("free", slot);
+            house_give(slot);
         }
         if (random % 1024 == 0) {
             pool_trim(1 << 20);

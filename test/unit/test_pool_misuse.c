@@ -11,7 +11,7 @@ static char *taken;
 
 static void give(void *address)
 {
-    pool_give("free", address);
+    house_give(address);
 }
 
 static void ask(void *address)
@@ -47,8 +47,9 @@ Test(pool_misuse, double_free)
 Test(pool_misuse, double_free_of_a_large_slot)
 {
     give(take_third(B1M, 1000000));
-    expect_death(give, "free", taken,
-                 "bucket 1m, slot 2: freed already: the card says free, last request 1000000 bytes");
+    expect_death(
+        give, "free", taken,
+        "bucket 1m, slot 2: freed already: the card says free, last request 1000000 bytes");
 }
 
 Test(pool_misuse, free_of_a_purged_slot)

@@ -29,7 +29,7 @@ static void fill_and_give(unsigned bucket, unsigned count)
         memset(taken[i], 'x', house_plan.capacity[bucket]);
     }
     for (unsigned i = 0; i < count; i++) {
-        pool_give("free", taken[i]);
+        house_give(taken[i]);
     }
 }
 
@@ -207,7 +207,7 @@ static void churn_or_trim(unsigned number)
         unsigned at = (unsigned)(crew_random(&random) % 8);
         if (held[at] != NULL) {
             CHECK(held[at][0] == (char)number && held[at][8000] == (char)number);
-            pool_give("free", held[at]);
+            house_give(held[at]);
         }
         uint32_t was;
         held[at] = house_take(at % 2 == 0 ? B4K : B128K, 8192, &was);
@@ -218,7 +218,7 @@ static void churn_or_trim(unsigned number)
         held[at][0] = held[at][8000] = (char)number;
     }
     for (unsigned i = 0; i < 8 && number != 0; i++) {
-        pool_give("free", held[i]);
+        house_give(held[i]);
     }
 }
 

@@ -7,7 +7,6 @@
 #include "house.h"
 #include "lane.h"
 #include "magazine.h"
-#include "os.h"
 #include "os_failing.h"
 #include "pool.h"
 #include "table.h"
@@ -23,7 +22,7 @@ static void grow_far(void)
 /* What the faster thread has reached, the slower one must not take back. */
 Test(race, table_never_shrinks)
 {
-    char *start = os_reserve(1 << 20);
+    char *start = house_space(1 << 20);
     cr_assert_not_null(start);
     table_open(&table, start, 1 << 20, 16 << 10);
     os_failing_meanwhile(grow_far);
@@ -116,7 +115,7 @@ static char *given;
 
 static void give(void)
 {
-    pool_give("free", given);
+    house_give(given);
 }
 
 /* While a slot is being carved another comes back: nothing is lost, and the next request has it. */

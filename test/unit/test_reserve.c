@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <stdint.h>
+#include <sys/mman.h>
 
 #include "capture.h"
 #include "os.h"
@@ -10,7 +11,7 @@
 Test(reserve, cuts_follow_each_other)
 {
     size_t page = os_page_size();
-    cr_assert(reserve_open(10 * page));
+    cr_assert(reserve_open(10 * page, NULL));
     char *first = reserve_cut(page);
     char *second = reserve_cut(4 * page);
     char *third = reserve_cut(5 * page);
@@ -24,9 +25,21 @@ Test(reserve, cuts_follow_each_other)
 
 Test(reserve, says_when_there_is_no_such_range)
 {
-    cr_assert_not(reserve_open(SIZE_MAX / 2 / os_page_size() * os_page_size()));
-    cr_assert(reserve_open(os_page_size()), "less may still be had");
+    cr_assert_not(reserve_open(SIZE_MAX / 2 / os_page_size() * os_page_size(), NULL));
+    cr_assert(reserve_open(os_page_size(), NULL), "less may still be had");
     cr_assert_not_null(reserve_cut(os_page_size()));
+}
+
+Test(reserve, ends_where_it_is_wished)
+{
+    size_t size = 10 * os_page_size();
+    cr_assert(reserve_open(size, NULL));
+    char *start = reserve_cut(0);
+    munmap(start, size);
+    cr_assert(reserve_open(size, start + size));
+    cr_assert_eq(reserve_cut(0), start);
+    cr_assert(reserve_open(size, start + size), "elsewhere, where it cannot be had there");
+    cr_assert_neq(reserve_cut(0), start);
 }
 
 static void touch(void *address)
@@ -36,6 +49,6 @@ static void touch(void *address)
 
 Test(reserve, cuts_cannot_be_touched_yet)
 {
-    cr_assert(reserve_open(os_page_size()));
+    cr_assert(reserve_open(os_page_size(), NULL));
     capture_fault(touch, reserve_cut(os_page_size()));
 }

@@ -269,6 +269,20 @@ Test(route, lane_without_slots_falls_through)
     house_assert();
 }
 
+/* The lowest setting of SOCKMALLOC_MIN: below it malloc does not even ask. */
+Test(route, floor_is_the_lowest_minimum)
+{
+    struct bucket_settings settings = house_defaults();
+    settings.minimum = BUCKET_REQUEST_FLOOR;
+    house_lay(&settings, HOUSE_SHIFT);
+    for (int i = 0; i < 2; i++) { /* by the slow path, and by the fast one */
+        cr_assert(lane_owns(route_take(BUCKET_REQUEST_FLOOR)));
+        cr_assert(lane_owns(route_take_zeroed(1, BUCKET_REQUEST_FLOOR)));
+        cr_assert_not(lane_owns(route_take(BUCKET_REQUEST_FLOOR - 1)));
+        cr_assert_not(lane_owns(route_take_zeroed(1, BUCKET_REQUEST_FLOOR - 1)));
+    }
+}
+
 static void resize_freed(void *address)
 {
     route_resize("realloc", address, 5000);

@@ -50,7 +50,7 @@ Test(snapshot, figures_of_a_trained_bucket)
         taken[i] = house_take(B16K, 16390, NULL);
     }
     for (unsigned i = 0; i < 5; i++) {
-        pool_give("free", taken[i]);
+        house_give(taken[i]);
     }
     ((char *)taken[19])[0] = 1;
     const struct snapshot_figures *figures = look(B16K);
@@ -76,7 +76,7 @@ Test(snapshot, figures_of_a_large_bucket)
         taken[i] = house_take(B256K, 262177, NULL);
     }
     for (unsigned i = 0; i < 12; i++) {
-        pool_give("free", taken[i]);
+        house_give(taken[i]);
     }
     for (unsigned i = 0; i < 4; i++) {
         house_take(B256K, 200000, NULL);
@@ -106,7 +106,7 @@ static void take_and_leave(unsigned number)
         taken[i] = house_take(B64K, 65537, NULL);
     }
     for (unsigned i = 0; i < 40; i++) {
-        pool_give("free", taken[i]);
+        house_give(taken[i]);
     }
 }
 
@@ -148,7 +148,7 @@ Test(snapshot, total_is_the_sum)
         for (unsigned i = 0; i <= bucket; i++) {
             house_take(bucket, house_plan.capacity[bucket], NULL);
         }
-        pool_give("free", house_take(bucket, house_plan.capacity[bucket], NULL));
+        house_give(house_take(bucket, house_plan.capacity[bucket], NULL));
         pool_count_fall_through(bucket, 1000);
     }
     snapshot_take(&now);
@@ -211,7 +211,7 @@ static void work_or_look(unsigned number)
         }
         slot = atomic_exchange(&places[random % PLACES], slot);
         if (slot != NULL) {
-            pool_give("free", slot);
+            house_give(slot);
         }
     }
 }

@@ -1,0 +1,143 @@
+/* The route room with the program within reach: libc's blocks go home, strays are found. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "capture.h"
+#include "house.h"
+#include "os.h"
+#include "route.h"
+
+static char object[64];
+
+static void lay(void)
+{
+    fallback_open();
+    house_lay_before_heap();
+}
+
+/* libc's malloc, as a library sees it that was loaded with RTLD_DEEPBIND. */
+static char *take_from_libc(size_t request)
+{
+    void *libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+    cr_assert_not_null(libc);
+    void *(*take)(size_t) = (void *(*)(size_t))dlsym(libc, "malloc");
+    cr_assert_not_null(take);
+    char *bytes = take(request);
+    cr_assert(fallback_is_foreign(bytes), "not from libc's heap");
+    memset(bytes, 'x', request);
+    return bytes;
+}
+
+Test(route_stray, lanes_reach_themselves_alone_elsewhere)
+{
+    house_lay_default();
+    cr_assert_eq(lanes.reach, lanes.length);
+    cr_assert_not(lane_reaches(object));
+    cr_assert_not(lane_reaches(os_break() - 1));
+    cr_assert(lane_reaches(lane_slot(B4K, 0)));
+}
+
+Test(route_stray, program_and_heap_are_within_reach)
+{
+    int local = 0;
+    lay();
+    void *small = route_take(100);
+    void *large = route_take(8 << 20);
+    cr_assert(lane_reaches(object));
+    cr_assert(lane_reaches(os_break()));
+    cr_assert(lane_reaches(lane_slot(B16K, lanes.lane[B16K].limit - 1)));
+    cr_assert_not(lane_owns(object));
+    cr_assert_not(lane_owns(os_break()));
+    cr_assert_not(lane_reaches(NULL));
+    cr_assert_not(lane_reaches(&local));
+    cr_assert_not(lane_reaches(small), "what mimalloc issued");
+    cr_assert_not(lane_reaches(large));
+    cr_assert_not(lane_reaches(lanes.start - 1));
+    cr_assert_not(lane_reaches(lanes.start + lanes.reach));
+}
+
+Test(route_stray, no_address_beyond_the_lanes_is_a_slots)
+{
+    lay();
+    char *end = lanes.start + lanes.length;
+    cr_assert_not(lane_find(end).exact);
+    cr_assert_not(lane_find(object).exact);
+    cr_assert_not(lane_find(os_break()).exact);
+    cr_assert_not(lane_find(lanes.start + lanes.reach - 1).exact);
+    cr_assert_not(pool_give(object));
+    cr_assert_not(pool_give(end));
+}
+
+Test(route_stray, pools_serve_as_ever)
+{
+    lay();
+    for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
+        char *slot = house_take(bucket, house_plan.capacity[bucket], NULL);
+        slot[0] = slot[house_plan.capacity[bucket] - 1] = 1;
+        house_give(slot);
+        cr_assert_eq(house_cards(bucket, CARD_LIVE), 0);
+    }
+    route_give("free", route_take(100));
+    route_give("free", NULL);
+    house_assert();
+}
+
+Test(route_stray, blocks_of_libc_go_back_to_libc)
+{
+    lay();
+    char *bytes = take_from_libc(5000);
+    char *next = take_from_libc(100);
+    cr_assert_geq(route_usable_size("malloc_usable_size", bytes), 5000);
+    route_give("free", bytes);
+    cr_assert_eq(take_from_libc(5000), bytes, "libc gives it out again");
+    route_give("free", next);
+}
+
+/* Even where the pools serve such sizes: its owner may hand it to libc's own functions next. */
+Test(route_stray, blocks_of_libc_stay_libcs_when_they_grow)
+{
+    lay();
+    char *bytes = take_from_libc(1000);
+    bytes = route_resize("realloc", bytes, 50000);
+    cr_assert(fallback_is_foreign(bytes));
+    cr_assert(bytes[0] == 'x' && memcmp(bytes, bytes + 1, 999) == 0);
+    cr_assert_null(route_resize("realloc", bytes, 0));
+}
+
+static void give(void *address)
+{
+    route_give("free", address);
+}
+
+static void expect_stray(char *address)
+{
+    char wanted[128];
+    snprintf(wanted, sizeof wanted,
+             "free(%p): a stray: neither a block of the pools nor of libc's heap\n",
+             (void *)address);
+    capture_abort(give, address, wanted);
+}
+
+Test(route_stray, strays_are_found)
+{
+    lay();
+    expect_stray(object);
+    expect_stray(object + 16);
+    expect_stray((char *)(uintptr_t)house_lay_before_heap);
+    expect_stray(lanes.start + lanes.length);
+    expect_stray(os_break() + 4096);
+}
+
+Test(route_stray, addresses_in_the_lanes_are_not_strays)
+{
+    lay();
+    char *bytes = route_take(16384);
+    capture_abort(give, bytes + 16, "slot 0: interior address, 16 bytes into the slot");
+    route_give("free", bytes);
+    capture_abort(give, bytes, "slot 0: freed already: the card says free");
+    capture_abort(give, lane_slot(B16K, 3), "bucket 16k, slot 3: never issued");
+}
