@@ -57,12 +57,21 @@ bool message_stderr_is_ours(void)
     return ours;
 }
 
-/* What the kernel sends to who writes to a pipe without a reader, or beyond RLIMIT_FSIZE. */
+/*
+ * What the kernel sends to who writes to a pipe without a reader, or beyond RLIMIT_FSIZE; those of
+ * the two that are pending already are left out, and for the program.
+ */
 static void write_signals(sigset_t *set)
 {
+    static const int earned[] = {SIGPIPE, SIGXFSZ};
+    sigset_t pending;
+    sigpending(&pending);
     sigemptyset(set);
-    sigaddset(set, SIGPIPE);
-    sigaddset(set, SIGXFSZ);
+    for (unsigned i = 0; i < sizeof earned / sizeof earned[0]; i++) {
+        if (!sigismember(&pending, earned[i])) {
+            sigaddset(set, earned[i]);
+        }
+    }
 }
 
 /* A descriptor that takes nothing for so long is given up: a full pipe that nobody reads must not
@@ -96,19 +105,17 @@ static unsigned long write_all(int descriptor, const char *bytes, unsigned long 
 
 /*
  * The signals that our own write earns are blocked meanwhile and then taken: to the program, which
- * knows nothing of the write, they would be death. One that was pending before is left for it.
+ * knows nothing of the write, they would be death.
  */
 bool message_write(int descriptor, const char *bytes, unsigned long size)
 {
     int kept = errno;
     sigset_t ours;
     sigset_t mask;
-    sigset_t pending;
     write_signals(&ours);
-    sigpending(&pending);
     pthread_sigmask(SIG_BLOCK, &ours, &mask);
     unsigned long left = write_all(descriptor, bytes, size);
-    if (left > 0 && !sigismember(&pending, SIGPIPE) && !sigismember(&pending, SIGXFSZ)) {
+    if (left > 0) {
         sigtimedwait(&ours, NULL, &(struct timespec){0});
     }
     pthread_sigmask(SIG_SETMASK, &mask, NULL);

@@ -148,9 +148,9 @@ static inline struct card *pool_card(const char *call, const void *address)
 void pool_count_fall_through(unsigned bucket, size_t request);
 
 /*
- * Gives the pages of free slots back to the kernel, at most `limit` bytes of them: what lies in the
- * depots and stacks, large buckets first. Returns the bytes of the slots that were purged. Any
- * thread, no lock.
+ * Gives the pages of free slots back to the kernel, about `limit` bytes of them (whole slots, whole
+ * magazines): what lies in the depots and stacks, large buckets first. Returns the bytes of the
+ * slots that were purged. Any thread, no lock.
  */
 size_t pool_trim(size_t limit);
 

@@ -3,7 +3,6 @@
 #include "house.h"
 
 #include <criterion/criterion.h>
-#include <stdio.h>
 
 #include "cache.h"
 #include "crew.h"
@@ -17,10 +16,9 @@
 #include "text.h"
 
 /* The heap begins up to 1 GiB behind the program, which must lie behind the lanes. */
-enum { REACHING_SHIFT = 32 };
+enum { REACHING_SHIFT = 32, REACHING_SHIFT_MAX = 36 };
 
 struct bucket_plan house_plan;
-static size_t house_size;
 
 struct bucket_settings house_defaults(void)
 {
@@ -39,8 +37,8 @@ char *house_space(size_t size)
 static bool house_try_before(const struct bucket_settings *settings, unsigned shift, char *end)
 {
     bucket_plan_make(&house_plan, settings, route.bucket);
-    house_size = lane_space(&house_plan, shift) + magazine_space(shift) + cache_space(shift);
-    if (!reserve_open(house_size, end)) {
+    size_t size = lane_space(&house_plan, shift) + magazine_space(shift) + cache_space(shift);
+    if (!reserve_open(size, end)) {
         return false;
     }
     magazine_lay(shift);
@@ -69,34 +67,23 @@ void house_lay_default(void)
     house_lay(&settings, HOUSE_SHIFT);
 }
 
-/* Whether anything is mapped in the range. */
-static bool house_is_occupied(const char *start, const char *end)
-{
-    char line[512];
-    bool occupied = false;
-    FILE *maps = fopen("/proc/self/maps", "r");
-    cr_assert_not_null(maps);
-    while (fgets(line, sizeof line, maps) != NULL) {
-        void *first;
-        void *last;
-        occupied = occupied || (sscanf(line, "%p-%p", &first, &last) == 2 && (char *)first < end &&
-                                (char *)last > start);
-    }
-    fclose(maps);
-    return occupied;
-}
-
+/*
+ * The test runner may have mapped something of its own where the lanes are wished; each distance
+ * between lanes wishes for another place.
+ */
 void house_lay_before_heap(void)
 {
     struct bucket_settings settings = house_defaults();
     settings.maximum = 20480;
     settings.large = 16384;
-    char *end = os_break() - lane_heap_distance(REACHING_SHIFT);
-    cr_assert(house_try_before(&settings, REACHING_SHIFT, end), "no address space");
-    if (lanes.reach == lanes.length) {
-        cr_assert(house_is_occupied(end - house_size, end), "the place was free, and not taken");
-        cr_skip_test("the test runner has mapped something before the heap");
+    for (unsigned shift = REACHING_SHIFT; shift <= REACHING_SHIFT_MAX; shift++) {
+        char *end = os_break() - lane_heap_distance(shift);
+        cr_assert(house_try_before(&settings, shift, end), "no address space");
+        if (lanes.reach > lanes.length) {
+            return;
+        }
     }
+    cr_assert_fail("something is mapped at every place before the heap");
 }
 
 void *house_take(unsigned bucket, size_t request, uint32_t *was)

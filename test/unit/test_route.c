@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "capture.h"
-#include "crew.h"
 #include "house.h"
 #include "route.h"
 #include "snapshot.h"
@@ -281,30 +279,4 @@ Test(route, floor_is_the_lowest_minimum)
         cr_assert_not(lane_owns(route_take(BUCKET_REQUEST_FLOOR - 1)));
         cr_assert_not(lane_owns(route_take_zeroed(1, BUCKET_REQUEST_FLOOR - 1)));
     }
-}
-
-static void resize_freed(void *address)
-{
-    route_resize("realloc", address, 5000);
-}
-
-static void free_freed(void *address)
-{
-    route_give("cfree", address);
-}
-
-static void measure_freed(void *address)
-{
-    route_usable_size("malloc_usable_size", address);
-}
-
-Test(route, messages_name_the_call)
-{
-    house_lay_default();
-    char *bytes = route_take(5000);
-    route_give("free", bytes);
-    capture_abort(resize_freed, bytes, ": realloc(0x");
-    capture_abort(resize_freed, bytes + 64, ": realloc(0x");
-    capture_abort(free_freed, bytes, ": cfree(0x");
-    capture_abort(measure_freed, bytes, ": malloc_usable_size(0x");
 }

@@ -141,3 +141,29 @@ Test(route_stray, addresses_in_the_lanes_are_not_strays)
     capture_abort(give, bytes, "slot 0: freed already: the card says free");
     capture_abort(give, lane_slot(B16K, 3), "bucket 16k, slot 3: never issued");
 }
+
+static void resize_freed(void *address)
+{
+    route_resize("realloc", address, 5000);
+}
+
+static void free_freed(void *address)
+{
+    route_give("cfree", address);
+}
+
+static void measure_freed(void *address)
+{
+    route_usable_size("malloc_usable_size", address);
+}
+
+Test(route_stray, messages_name_the_call)
+{
+    house_lay_default();
+    char *bytes = route_take(5000);
+    route_give("free", bytes);
+    capture_abort(resize_freed, bytes, ": realloc(0x");
+    capture_abort(resize_freed, bytes + 64, ": realloc(0x");
+    capture_abort(free_freed, bytes, ": cfree(0x");
+    capture_abort(measure_freed, bytes, ": malloc_usable_size(0x");
+}
