@@ -10,7 +10,7 @@
  * CARVE_RUN slots are carved at once: their cards fill a cache line, which no other thread then
  * writes.
  */
-enum { QUOTA_BYTES = 1 << 20, CARVE_RUN = CACHE_LINE / sizeof(struct card) };
+enum { QUOTA_BYTES = 4 << 20, CARVE_RUN = CACHE_LINE / sizeof(struct card) };
 
 static uint32_t quota[BUCKET_LIMIT]; /* slots in a magazine; 0 for the large pool's buckets */
 void cache_set_quotas(const struct bucket_plan *plan)

@@ -79,11 +79,11 @@ Test(cache_carve, carve_takes_a_run_and_gives_it_in_rising_order)
     }
 }
 
-Test(cache_carve, quotas_are_a_magazine_or_a_mebibyte)
+Test(cache_carve, quotas_are_a_magazine_or_four_mebibytes)
 {
     lay();
     for (unsigned bucket = 0; bucket < house_plan.first_large; bucket++) {
-        size_t slots = ((size_t)1 << 20) / house_plan.size[bucket];
+        size_t slots = ((size_t)4 << 20) / house_plan.size[bucket];
         cr_assert_not_null(cache_carve(mine, bucket));
         cr_assert_eq(quota(bucket), slots < MAGAZINE_SLOTS ? slots : MAGAZINE_SLOTS);
     }

@@ -170,7 +170,7 @@ Test(pool_purge, slots_that_the_kernel_keeps_stay_free)
 
 Test(pool_purge, magazines_that_the_kernel_keeps_go_to_the_stack)
 {
-    enum { WHOLE_RUNS = 64 };
+    enum { WHOLE_RUNS = 192 }; /* more than two magazines, in runs of 16 */
     house_lay_default();
     fill_and_give(B64K, WHOLE_RUNS);
     cr_assert_eq(figures(B64K)->carved, WHOLE_RUNS);
