@@ -65,7 +65,7 @@ static inline bool cache_is_own(const struct cache *cache)
 }
 
 /* A bucket's bin: as &cache->bin[bucket], in fewer instructions. */
-FAST_PATH struct cache_bin *cache_bin_of(struct cache *cache, unsigned bucket)
+FAST_PATH struct cache_bin *cache_bin_of(struct cache *cache, size_t bucket)
 {
     char *first = (char *)cache->bin;
     return (struct cache_bin *)(void *)(first + opaque(bucket * sizeof(struct cache_bin)));

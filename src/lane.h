@@ -53,16 +53,17 @@ FAST_PATH bool lane_reaches(const void *address)
 }
 
 /* A bucket's lane: as &lanes.lane[bucket], in fewer instructions. */
-FAST_PATH const struct lane *lane_of(unsigned bucket)
+FAST_PATH const struct lane *lane_of(size_t bucket)
 {
     const char *first = (const char *)lanes.lane;
     return (const struct lane *)(const void *)(first + opaque(bucket * sizeof(struct lane)));
 }
 
-/* Where an address of the lanes lies. */
+/* Where an address of the lanes lies. Whole words, since a fast path that narrows them pays for
+ * that. */
 struct place {
-    unsigned bucket;
-    uint32_t slot;
+    size_t bucket;
+    size_t slot;
     bool exact; /* it is the slot's first byte */
 };
 
@@ -81,17 +82,17 @@ FAST_PATH bool lane_owns(const void *address)
 FAST_PATH struct place lane_find(const void *address)
 {
     size_t offset = (uintptr_t)address - (uintptr_t)lanes.start;
-    unsigned bucket = (unsigned)(offset >> lanes.shift);
+    size_t bucket = offset >> lanes.shift;
     const struct lane *lane = lane_of(bucket);
     uint64_t within = (uintptr_t)address - (uintptr_t)lane->slots;
     unsigned __int128 product = (unsigned __int128)within * lane->inverse;
     return (struct place){.bucket = bucket,
-                          .slot = (uint32_t)(product >> 64),
+                          .slot = (size_t)(product >> 64),
                           .exact = (uint64_t)product < lane->inverse};
 }
 
 /* The card of a slot whose bucket is known. */
-FAST_PATH struct card *lane_card(unsigned bucket, const void *slot)
+FAST_PATH struct card *lane_card(size_t bucket, const void *slot)
 {
     const struct lane *lane = lane_of(bucket);
     uint64_t within = (uintptr_t)slot - (uintptr_t)lane->slots;

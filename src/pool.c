@@ -117,10 +117,16 @@ static OUT_OF_LINE void pool_give_rest(void *slot, unsigned bucket, uint32_t num
     }
 }
 
-/* The large pool's usual case comes first: a thread that has a cache to count in gives a slot to
- * the stack. */
-void pool_give_slow(void *slot, unsigned bucket, uint32_t number)
+/*
+ * The large pool's usual case comes first: a thread that has a cache to count in gives a slot to
+ * the stack. Where the slot lies is computed anew: carried over from the fast path it would cost
+ * that a saved register.
+ */
+void pool_give_slow(void *slot)
 {
+    struct place place = lane_find(slot);
+    unsigned bucket = (unsigned)place.bucket;
+    uint32_t number = (uint32_t)place.slot;
     struct cache *cache = cache_mine;
     if (!pool_is_large(bucket) || UNLIKELY(!cache_is_own(cache))) {
         pool_give_rest(slot, bucket, number);
@@ -134,19 +140,20 @@ void pool_give_slow(void *slot, unsigned bucket, uint32_t number)
 void pool_die(const char *call, const void *address)
 {
     struct place place = lane_find(address);
-    const char *label = plan->label[place.bucket];
-    uint32_t value = card_read(&lanes.lane[place.bucket].cards[place.slot]);
+    unsigned bucket = (unsigned)place.bucket;
+    uint32_t number = (uint32_t)place.slot;
+    const char *label = plan->label[bucket];
+    uint32_t value = card_read(&lanes.lane[bucket].cards[number]);
     static const char *const states[] = {"never used", "live", "free", "purged"};
-    const void *slot = lane_slot(place.bucket, place.slot);
+    const void *slot = lane_slot(bucket, number);
     if (!place.exact) {
         size_t within = (uintptr_t)address - (uintptr_t)slot;
-        message_die(MESSAGE_INTERIOR, call, address, label, place.slot, within,
-                    states[value >> 30]);
+        message_die(MESSAGE_INTERIOR, call, address, label, number, within, states[value >> 30]);
     }
     if (card_state(value) == CARD_NEVER_USED) {
-        message_die(MESSAGE_NEVER_ISSUED, call, address, label, place.slot);
+        message_die(MESSAGE_NEVER_ISSUED, call, address, label, number);
     }
-    message_die(MESSAGE_FREED_ALREADY, call, address, label, place.slot, states[value >> 30],
+    message_die(MESSAGE_FREED_ALREADY, call, address, label, number, states[value >> 30],
                 card_request(value));
 }
 

@@ -102,7 +102,7 @@ FAST_PATH void *pool_take_large(unsigned bucket, size_t request, uint32_t *was)
 INTERNAL void *pool_take_slow(unsigned bucket, size_t request, uint32_t *was);
 
 /* What pool_give leaves over: no room in the private magazine. */
-INTERNAL void pool_give_slow(void *slot, unsigned bucket, uint32_t number);
+INTERNAL void pool_give_slow(void *slot);
 
 /*
  * Takes back a slot; `address` is within reach of the lanes. False, with nothing done, if it is not
@@ -126,7 +126,7 @@ FAST_PATH bool pool_give(void *address)
     __builtin_prefetch(address, 1);
     struct cache_bin *bin = cache_bin_of(cache_mine, place.bucket);
     if (UNLIKELY(!cache_push(bin, address))) {
-        pool_give_slow(address, place.bucket, place.slot);
+        pool_give_slow(address);
         return true;
     }
     counter_add(&bin->returned, 1);

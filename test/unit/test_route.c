@@ -24,7 +24,7 @@ static bool is_zero(const char *bytes, size_t size)
 
 static unsigned bucket_of(const void *address)
 {
-    return lane_owns(address) ? lane_find(address).bucket : BUCKET_LIMIT;
+    return lane_owns(address) ? (unsigned)lane_find(address).bucket : BUCKET_LIMIT;
 }
 
 Test(route, everything_falls_through_before_birth)

@@ -17,7 +17,7 @@ static char *resize(char *bytes, size_t request)
 
 static unsigned bucket_of(const void *address)
 {
-    return lane_owns(address) ? lane_find(address).bucket : BUCKET_LIMIT;
+    return lane_owns(address) ? (unsigned)lane_find(address).bucket : BUCKET_LIMIT;
 }
 
 static uint32_t state_of(const void *address)
