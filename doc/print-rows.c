@@ -8,18 +8,16 @@
 #include "option.h"
 #include "snapshot.h"
 
-struct setting {
+struct row {
     const char *name;
-    const char *kind;
     const char *initial;
-    uint64_t minimum;
-    uint64_t maximum;
     const char *help;
+    struct setting setting;
 };
 
-static const struct setting settings[] = {
+static const struct row rows[] = {
 #define SETTING(name, kind, initial, minimum, maximum, help)                                       \
-    {#name, #kind, initial, minimum, maximum, help},
+    {#name, initial, help, {SETTING_##kind, minimum, maximum}},
     OPTION_ROWS(SETTING)
 #undef SETTING
 };
@@ -38,35 +36,23 @@ static void print_escaped(const char *text)
     }
 }
 
-static void print_size(uint64_t size)
+static void print_row(const struct row *row)
 {
-    char buffer[24];
-    struct text text = text_begin(buffer, sizeof buffer);
-    text_add_size(&text, size);
-    fputs(buffer, stdout);
-}
-
-static void print_setting(const struct setting *setting)
-{
-    printf(".TP\n.B SOCKMALLOC_%s\n", setting->name);
-    print_escaped(setting->help);
-    fputs(".\n", stdout);
-    if (strcmp(setting->kind, "SIZE") == 0) {
-        fputs("A size, from ", stdout);
-        print_size(setting->minimum);
-        fputs(" to ", stdout);
-        print_size(setting->maximum);
-        fputs(".\n", stdout);
-    }
-    if (setting->initial[0] != '\0') {
-        printf("Default: %s.\n", setting->initial);
+    char buffer[128];
+    struct text takes = text_begin(buffer, sizeof buffer);
+    setting_describe(&row->setting, &takes);
+    printf(".TP\n.B SOCKMALLOC_%s\n", row->name);
+    print_escaped(row->help);
+    printf(".\nTakes %s.\n", buffer);
+    if (row->initial[0] != '\0') {
+        printf("Default: %s.\n", row->initial);
     }
 }
 
 static void print_settings(void)
 {
-    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
-        print_setting(&settings[i]);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        print_row(&rows[i]);
     }
 }
 

@@ -91,7 +91,7 @@ static void birth_open_pools(void)
 
 static void birth_echo(void)
 {
-    char buffer[OPTION_PATH_SIZE + 512];
+    char buffer[OPTION_ECHO_SIZE];
     struct text text = text_begin(buffer, sizeof buffer);
     option_print_all(&options, &text);
     message_say(MESSAGE_CONFIGURATION, buffer);

@@ -69,9 +69,10 @@ static bool dump_may_append(int file)
 
 static int dump_open_file(void)
 {
-    char name[OPTION_PATH_SIZE + 16];
+    char name[SETTING_PATH_SIZE + 16];
     struct text path = text_begin(name, sizeof name);
-    dump_expand(options.path[0] != '\0' ? options.path : DUMP_DEFAULT_PATH, &path);
+    const char *wanted = option_path(&options, OPTION_STATS);
+    dump_expand(wanted[0] != '\0' ? wanted : DUMP_DEFAULT_PATH, &path);
     if (path.cut) {
         return -1; /* never a file of another name than was asked for */
     }
@@ -88,7 +89,7 @@ static int dump_open_file(void)
 
 bool dump_somewhere(void)
 {
-    if (options.path[0] == '\0' && message_stderr_is_ours()) {
+    if (option_path(&options, OPTION_STATS)[0] == '\0' && message_stderr_is_ours()) {
         return dump_to(STDERR_FILENO);
     }
     int kept = errno;

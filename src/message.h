@@ -17,6 +17,12 @@
     ROW(BAD_VALUE, "%s=%s: not %s; using %s", "The setting keeps its default.")                    \
     ROW(CONTRADICTION, "%s=%s contradicts %s=%s; using the default of both",                       \
         "The two leave nothing to serve.")                                                         \
+    ROW(IN_USE_ELSEWHERE, "SOCKMALLOC_IN_USE=1 contradicts %s=%s; nothing will be listed",         \
+        "The list of what is in use is kept by SOCKMALLOC_POOL=standard alone.")                   \
+    ROW(NO_PROCESSORS, "SOCKMALLOC_POOL=%s: no restartable sequences here; using thread",          \
+        "glibc is older than 2.35, the kernel lacks rseq, or an emulator or debugger is between.") \
+    ROW(PROFILE_IGNORED, "%s: not a profile of this version: %s; starting untrained",              \
+        "The file that SOCKMALLOC_PROFILE names is damaged, of another version or no such file.")  \
     ROW(STRICT, "SOCKMALLOC_STRICT=1: refusing to run with the setting above",                     \
         "The process ends with exit code 78 before main.")                                         \
     ROW(NO_RESERVATION, "no address space for the pools; every request falls through to mimalloc", \

@@ -7,11 +7,12 @@
 #include <stdint.h>
 
 #include "attributes.h"
+#include "setting.h"
 #include "text.h"
 
 /*
- * Columns: name without SOCKMALLOC_, kind, default, minimum and maximum (bytes; 0 where the kind
- * has none), help. The parser, the echo, the warnings and the man page come from these rows.
+ * Columns: name without SOCKMALLOC_, kind, default, minimum and maximum (0 where the kind has
+ * none), help. The parser, the echo, the warnings and the man page come from these rows.
  */
 #define OPTION_ROWS(ROW)                                                                           \
     ROW(MIN, SIZE, "4096", 1U << 11, 1U << 26, "smallest request that the pools serve")            \
@@ -20,6 +21,20 @@
         "buckets of at least so many bytes are the large pool's: a lock-free stack, no caches")    \
     ROW(HEADROOM, SIZE, "4096", 0, 1U << 20,                                                       \
         "room in a slot beyond its bucket's power of two; raised to whole pages")                  \
+    ROW(POOL, POOL, "thread", 0, 0, "kind of the pools below SOCKMALLOC_LARGE")                    \
+    ROW(TRAINING, SWITCH, "1", 0, 0, "0 freezes the quotas of the caches where they begin")        \
+    ROW(CACHE, BUDGET, "auto", 0, UINT64_C(1) << 40,                                               \
+        "bytes that all caches together may hold; auto is 16m a processor")                        \
+    ROW(RETAIN, LIMIT, "none", 0, UINT64_C(1) << 40,                                               \
+        "bytes of free memory kept, caches included; beyond them pages go back to the kernel")     \
+    ROW(AUTO_THREADS, COUNT, "8", 1, 1U << 15,                                                     \
+        "threads a processor beyond which the pool auto turns from thread to cpu")                 \
+    ROW(FREE_LIST, COUNT, "1024", 0, 1U << 24,                                                     \
+        "free slots a bucket that the pool standard keeps; the pages of others go back")           \
+    ROW(IN_USE, SWITCH, "0", 0, 0,                                                                 \
+        "1 lists what is in use in each dump and at exit, with the pool standard alone")           \
+    ROW(PROFILE, PATH, "", 0, 0,                                                                   \
+        "absolute path that trained quotas are read from at start and written to at exit")         \
     ROW(DISABLE, SWITCH, "0", 0, 0, "1 turns the pools off: every request falls through")          \
     ROW(STRICT, SWITCH, "0", 0, 0, "1 makes a bad setting fatal, with exit code 78")               \
     ROW(VERBOSE, SWITCH, "0", 0, 0, "1 says at start which configuration is in force")             \
@@ -35,13 +50,14 @@ enum option {
         OPTION_COUNT
 };
 
-enum { OPTION_PATH_SIZE = 512 };
+enum { OPTION_PATHS = 2, OPTION_ECHO_SIZE = OPTION_PATHS * SETTING_PATH_SIZE + OPTION_COUNT * 48 };
 
 /* Settings in force. Filled once at birth, by one thread, and only read afterwards. */
 struct option_set {
-    uint64_t number[OPTION_COUNT]; /* bytes; 0 or 1; a signal's number, 0 for off */
-    char path[OPTION_PATH_SIZE];   /* SOCKMALLOC_STATS; empty when not set */
-    bool faulty;                   /* a setting was refused, and said so */
+    uint64_t number[OPTION_COUNT]; /* as setting_read says; of a path, where its text begins */
+    char path[1 + OPTION_PATHS * SETTING_PATH_SIZE]; /* texts; an empty one comes first */
+    uint64_t path_end;
+    bool faulty; /* a setting was refused, and said so */
 };
 
 /* The settings in force. */
@@ -57,12 +73,21 @@ typedef char *option_lookup(const char *name);
  */
 void option_read(struct option_set *set, option_lookup *lookup, char *const *environment);
 
+/* A path setting's text; empty when it is not set. */
+static inline const char *option_path(const struct option_set *set, enum option option)
+{
+    return set->path + set->number[option];
+}
+
+/* Sets a path, as option_read does. The text must be one that setting_read takes. */
+void option_set_path(struct option_set *set, enum option option, const char *path);
+
 /* A row's full variable name, its help, and its value in force as a person would write it. */
 const char *option_variable(enum option option);
 const char *option_help(enum option option);
 void option_print(const struct option_set *set, enum option option, struct text *text);
 
-/* "NAME=value NAME=value ...": all rows. */
+/* "NAME=value NAME=value ...": all rows, in at most OPTION_ECHO_SIZE bytes. */
 void option_print_all(const struct option_set *set, struct text *text);
 
 #endif

@@ -52,7 +52,8 @@ void place_close(void)
 
 void place_set_stats(const char *path)
 {
-    strcpy(options.path, path);
+    options.path_end = 1; /* no other path is set in these tests */
+    option_set_path(&options, OPTION_STATS, path);
 }
 
 void place_read(const char *path, char *buffer, size_t size)

@@ -63,9 +63,9 @@ Test(dump, makes_a_private_file_and_appends_to_it)
     errno = UNUSUAL;
     cr_assert(dump_somewhere());
     cr_assert_eq(errno, UNUSUAL);
-    place_read(options.path, text, sizeof text);
+    place_read(option_path(&options, OPTION_STATS), text, sizeof text);
     place_expect_reports(text, 3);
-    cr_assert_eq(stat(options.path, &status), 0);
+    cr_assert_eq(stat(option_path(&options, OPTION_STATS), &status), 0);
     cr_assert_eq(status.st_mode & 0777, 0600);
     place_close();
 }

@@ -139,7 +139,7 @@ Test(dump_refusals, refuses_a_path_that_grows_too_long)
     go_down(name, DEPTH);
     /* Wherever in a name the cut may be. */
     for (unsigned slashes = 1; slashes <= 8; slashes++) {
-        char template[OPTION_PATH_SIZE];
+        char template[SETTING_PATH_SIZE];
         struct text text = text_begin(template, sizeof template);
         text_add(&text, "%s", place_directory());
         for (unsigned i = 1; i < slashes; i++) {

@@ -38,7 +38,7 @@ static void expect_refusal(enum option option, const char *value, const char *wa
               "wanted '%s', not: %s", line, words);
     cr_expect(set.faulty);
     cr_expect_arr_eq(set.number, defaults.number, sizeof set.number);
-    cr_expect_str_eq(set.path, defaults.path);
+    cr_expect_str_eq(option_path(&set, OPTION_STATS), option_path(&defaults, OPTION_STATS));
 }
 
 Test(option, defaults)
@@ -56,7 +56,7 @@ Test(option, defaults)
     cr_expect_eq(set.number[OPTION_VERBOSE], 0);
     cr_expect_eq(set.number[OPTION_SIGNAL], SIGUSR1);
     cr_expect_eq(set.number[OPTION_STATS_AT_EXIT], 0);
-    cr_expect_str_empty(set.path);
+    cr_expect_str_empty(option_path(&set, OPTION_STATS));
 }
 
 Test(option, sizes)
@@ -100,10 +100,9 @@ static void expect_range(enum option option, const char *initial, uint64_t minim
 
 Test(option, sizes_have_ends)
 {
-    enum { SIZE, SWITCH, SIGNAL, PATH };
     unsigned ranges = 0;
 #define EXPECT_RANGE(name, kind, initial, minimum, maximum, help)                                  \
-    if ((kind) == SIZE) {                                                                          \
+    if (SETTING_##kind == SETTING_SIZE) {                                                         \
         expect_range(OPTION_##name, initial, minimum, maximum);                                    \
         ranges++;                                                                                  \
     }
@@ -190,8 +189,8 @@ Test(option, bad_signals)
 
 Test(option, paths)
 {
-    static char longest[OPTION_PATH_SIZE];
-    static char too_long[OPTION_PATH_SIZE + 1];
+    static char longest[SETTING_PATH_SIZE];
+    static char too_long[SETTING_PATH_SIZE + 1];
     struct option_set set;
     memset(longest, '/', sizeof longest - 1);
     memset(too_long, '/', sizeof too_long - 1);
@@ -199,7 +198,7 @@ Test(option, paths)
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         const char *words = environment_read_one(&set, "SOCKMALLOC_STATS", good[i]);
         cr_expect_str_empty(words, "%s", words);
-        cr_expect_str_eq(set.path, good[i]);
+        cr_expect_str_eq(option_path(&set, OPTION_STATS), good[i]);
         cr_expect_not(set.faulty);
     }
     static const char *const bad[] = {"stats", "./stats", "%p", " /stats", too_long};

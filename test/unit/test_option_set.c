@@ -110,7 +110,7 @@ Test(option_set, prints_what_it_reads)
         {"SOCKMALLOC_SIGNAL", "RTMIN+2"}, {"SOCKMALLOC_STATS", "/tmp/stats.%p"},
         {"SOCKMALLOC_VERBOSE", "on"},     {"SOCKMALLOC_HEADROOM", "0"},
     };
-    static char printed[OPTION_COUNT][OPTION_PATH_SIZE];
+    static char printed[OPTION_COUNT][SETTING_PATH_SIZE];
     struct option_set first;
     struct option_set second;
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
@@ -138,10 +138,14 @@ Test(option_set, prints_all)
     struct text text = text_begin(buffer, sizeof buffer);
     environment_read_one(&set, "SOCKMALLOC_SIGNAL", "off");
     option_print_all(&set, &text);
-    const char *wanted = "SOCKMALLOC_MIN=4k SOCKMALLOC_MAX=4m SOCKMALLOC_LARGE=85000 "
-                         "SOCKMALLOC_HEADROOM=4k SOCKMALLOC_DISABLE=0 SOCKMALLOC_STRICT=0 "
-                         "SOCKMALLOC_VERBOSE=0 SOCKMALLOC_SIGNAL=off SOCKMALLOC_STATS= "
-                         "SOCKMALLOC_STATS_AT_EXIT=0";
+    const char *wanted =
+        "SOCKMALLOC_MIN=4k SOCKMALLOC_MAX=4m SOCKMALLOC_LARGE=85000 "
+        "SOCKMALLOC_HEADROOM=4k SOCKMALLOC_POOL=thread SOCKMALLOC_TRAINING=1 "
+        "SOCKMALLOC_CACHE=auto SOCKMALLOC_RETAIN=none "
+        "SOCKMALLOC_AUTO_THREADS=8 SOCKMALLOC_FREE_LIST=1024 "
+        "SOCKMALLOC_IN_USE=0 SOCKMALLOC_PROFILE= SOCKMALLOC_DISABLE=0 SOCKMALLOC_STRICT=0 "
+        "SOCKMALLOC_VERBOSE=0 SOCKMALLOC_SIGNAL=off SOCKMALLOC_STATS= "
+        "SOCKMALLOC_STATS_AT_EXIT=0";
     cr_assert_str_eq(buffer, wanted);
 }
 

@@ -205,7 +205,11 @@ Test(report, longest_report_fits)
     snapshot.buckets = plan.count;
     memset(snapshot.bucket, 0xff, sizeof snapshot.bucket);
     memset(&snapshot.total, 0xff, sizeof snapshot.total);
-    memset(options.path, '/', OPTION_PATH_SIZE - 1);
+    char longest[SETTING_PATH_SIZE] = {0};
+    memset(longest, '/', sizeof longest - 1);
+    options.path_end = 1;
+    option_set_path(&options, OPTION_STATS, longest);
+    option_set_path(&options, OPTION_PROFILE, longest);
     options.number[OPTION_MAX] = options.number[OPTION_LARGE] = (1 << 26) - 1;
     print();
     cr_assert_eq(split(lines[2], fields), (unsigned)COLUMNS, "columns never run together");
