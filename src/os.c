@@ -137,3 +137,9 @@ size_t os_address_space_left(void)
     errno = kept;
     return left;
 }
+
+unsigned os_processors(void)
+{
+    long count = sysconf(_SC_NPROCESSORS_CONF);
+    return count > 0 ? (unsigned)count : 1;
+}

@@ -45,6 +45,9 @@ void os_name(char *start, size_t size, const char *name);
  * birth only. */
 size_t os_address_space_left(void);
 
+/* Processors that the machine has, in use or not; at least 1. Reads /sys: at birth only. */
+unsigned os_processors(void);
+
 /* `size` raised to the next multiple of the page size. */
 size_t os_round_to_pages(size_t size);
 

@@ -131,3 +131,8 @@ size_t os_address_space_left(void)
 {
     return SIZE_MAX;
 }
+
+unsigned os_processors(void)
+{
+    return 1;
+}

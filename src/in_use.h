@@ -1,0 +1,52 @@
+/* When each slot was taken and by whom: a table beside the cards, laid only where it is asked for.
+ */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_IN_USE_H
+#define SOCKMALLOC_IN_USE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "attributes.h"
+#include "bucket.h"
+
+/*
+ * The contract. A record a slot, written when the slot is taken and never erased: that a slot is in
+ * use, and for how many bytes, is what its card says. So there is no list that a signal or a fork
+ * could catch half-linked. The two words of a record are written one after the other: who reads
+ * beside a thread that is just taking the slot may see one of each life. Any thread, signal
+ * handlers too; no lock.
+ */
+struct in_use {
+    uint64_t taken_at;  /* nanoseconds, as in_use_now says; 0 where it is unknown */
+    const void *caller; /* where the call returns to; NULL where it is unknown */
+};
+
+/* Address space for the table beside lanes of that distance; and laying it out. At birth. */
+size_t in_use_space(const struct bucket_plan *plan, unsigned shift);
+void in_use_lay(const struct bucket_plan *plan, unsigned shift);
+
+/* Whether it was laid: only then is there anything to note. */
+INTERNAL bool in_use_is_kept(void);
+
+/*
+ * The time, monotonic, in steps of some milliseconds: by the coarse clock, which the kernel lets be
+ * read in memory whatever the machine's time is kept by. The others' may be a system call, of which
+ * a sandboxed program knows nothing.
+ */
+INTERNAL uint64_t in_use_now(void);
+
+/*
+ * Notes that a slot was taken: now, or at a time of in_use_now's. False, with nothing noted, if
+ * the kernel refuses memory for the record. To be called before the card says live, so that who
+ * finds the card live finds no former life's caller.
+ */
+INTERNAL bool in_use_note(unsigned bucket, uint32_t number, const void *caller);
+INTERNAL bool in_use_note_at(unsigned bucket, uint32_t number, const void *caller,
+                             uint64_t taken_at);
+
+/* What was noted last; all unknown if nothing ever was. */
+INTERNAL struct in_use in_use_find(unsigned bucket, uint32_t number);
+
+#endif

@@ -1,0 +1,300 @@
+/* Trained quotas in a file: a server that starts again begins with what the last one learnt. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "profile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "message.h"
+#include "setting.h"
+#include "text.h"
+
+#define PROFILE_TITLE   "sockmalloc profile "
+#define PROFILE_VERSION "1\n"
+#define CHECKSUM_TITLE  "checksum "
+
+enum {
+    TITLE_LENGTH = sizeof PROFILE_TITLE - 1,
+    CHECKSUM_LENGTH = sizeof CHECKSUM_TITLE - 1 + 16 + 1,
+    PROFILE_SIZE = 512, /* of the longest profile and the NUL behind it */
+    NEW_NAME_SIZE = SETTING_PATH_SIZE + sizeof ".-2147483648.new",
+    PROFILE_MODE = 0600,
+    /* O_NONBLOCK: a FIFO must not hold us up before it is seen for what it is. */
+    OPEN_FLAGS = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC
+};
+
+/* --- the text -------------------------------------------------------------------------- */
+
+/* The line that ends a profile whose other lines are `bytes`. */
+static void profile_checksum(const char *bytes, size_t length, char line[CHECKSUM_LENGTH + 1])
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a begins so */
+    for (size_t i = 0; i < length; i++) {
+        hash = (hash ^ (unsigned char)bytes[i]) * UINT64_C(0x100000001b3);
+    }
+    struct text text = text_begin(line, CHECKSUM_LENGTH + 1);
+    text_add(&text, CHECKSUM_TITLE);
+    for (int shift = 60; shift >= 0; shift -= 4) {
+        text_add(&text, "%x", (unsigned)(hash >> shift) & 15U);
+    }
+    text_add(&text, "\n");
+}
+
+/* What is wrong with a row behind one of the bucket `before`; NULL if nothing is. */
+static const char *profile_row_fault(const struct profile_row *row, size_t before)
+{
+    size_t size = row->bucket;
+    if (size < 1U << BUCKET_GRANULE_SHIFT || size > BUCKET_REQUEST_LIMIT ||
+        (size & (size - 1)) != 0) {
+        return "a bucket out of range";
+    }
+    if (size <= before) {
+        return "buckets out of order";
+    }
+    return row->quota > PROFILE_QUOTA_LIMIT ? "a quota out of range" : NULL;
+}
+
+/* There is a row for every bucket in range, and one more, which can only be wrong: so nothing that
+ * walks the rows until the first wrong one needs to count them. */
+_Static_assert(BUCKET_REQUEST_LIMIT >> BUCKET_GRANULE_SHIFT < 1 << (BUCKET_LIMIT - 1), "rows");
+
+/* False if the reader would refuse it. */
+static bool profile_print(const struct profile *profile, struct text *text)
+{
+    size_t before = 0;
+    char line[CHECKSUM_LENGTH + 1];
+    text_add(text, PROFILE_TITLE PROFILE_VERSION);
+    for (unsigned i = 0; i < profile->count; i++) {
+        const struct profile_row *row = &profile->row[i];
+        if (profile_row_fault(row, before) != NULL) {
+            return false;
+        }
+        text_add(text, "bucket %zu quota %u\n", row->bucket, row->quota);
+        before = row->bucket;
+    }
+    profile_checksum(text->start, text->used, line);
+    text_add(text, "%s", line);
+    return !text->cut;
+}
+
+/* Steps over `word` if it comes next. */
+static bool profile_skip(const char **at, const char *word)
+{
+    size_t length = strlen(word);
+    bool next = strncmp(*at, word, length) == 0;
+    *at += next ? length : 0;
+    return next;
+}
+
+/* A number as profile_print has it: one without a zero before it. What 32 bits don't hold is
+ * UINT32_MAX, which is out of every range. */
+static bool profile_read_number(const char **at, uint32_t *number)
+{
+    const char *start = *at;
+    *number = 0;
+    for (; **at >= '0' && **at <= '9'; (*at)++) {
+        if (__builtin_mul_overflow(*number, 10U, number) ||
+            __builtin_add_overflow(*number, (uint32_t)(**at - '0'), number)) {
+            *number = UINT32_MAX;
+        }
+    }
+    return *at > start && (*start != '0' || *at == start + 1);
+}
+
+static const char *profile_parse_row(const char **at, struct profile *profile)
+{
+    struct profile_row *row = &profile->row[profile->count];
+    uint32_t bucket;
+    if (!profile_skip(at, "bucket ") || !profile_read_number(at, &bucket) ||
+        !profile_skip(at, " quota ") || !profile_read_number(at, &row->quota) ||
+        !profile_skip(at, "\n")) {
+        return "a line that is none of a profile's";
+    }
+    row->bucket = bucket;
+    return profile_row_fault(row, profile->count > 0 ? row[-1].bucket : 0);
+}
+
+/* Reads a whole file's text, which ends with a NUL behind its `length` bytes. */
+static const char *profile_parse(const char *bytes, size_t length, struct profile *profile)
+{
+    const char *at = bytes;
+    const char *fault = NULL;
+    char line[CHECKSUM_LENGTH + 1];
+    if (!profile_skip(&at, PROFILE_TITLE)) {
+        return length > 0 ? "not a profile at all" : "empty";
+    }
+    if (!profile_skip(&at, PROFILE_VERSION)) {
+        return "of another version";
+    }
+    const char *end =
+        at + CHECKSUM_LENGTH <= bytes + length ? bytes + length - CHECKSUM_LENGTH : at;
+    if (strncmp(end, CHECKSUM_TITLE, sizeof CHECKSUM_TITLE - 1) != 0) {
+        return "no checksum at its end";
+    }
+    profile_checksum(bytes, (size_t)(end - bytes), line);
+    if (strncmp(line, end, CHECKSUM_LENGTH) != 0) {
+        return "checksum does not match";
+    }
+    while (fault == NULL && at < end) {
+        fault = profile_parse_row(&at, profile);
+        profile->count += fault == NULL;
+    }
+    return fault;
+}
+
+/* --- the file -------------------------------------------------------------------------- */
+
+static const char *profile_open_fault(int error)
+{
+    switch (error) {
+    case ENOENT:
+        return "";
+    case ELOOP:
+        return "a symbolic link";
+    case EACCES:
+    case EPERM:
+        return "no permission";
+    case ENXIO:
+        return "not a regular file";
+    default:
+        return "it can't be opened";
+    }
+}
+
+/* Opens a regular file; errno says why it could not. */
+static int profile_open(const char *path, struct stat *status)
+{
+    int file = open(path, O_RDONLY | OPEN_FLAGS);
+    if (file >= 0 && (fstat(file, status) != 0 || !S_ISREG(status->st_mode))) {
+        close(file);
+        errno = ENXIO; /* as open itself has it for a socket */
+        return -1;
+    }
+    return file;
+}
+
+/* Up to `size` bytes from the file's start on, through interruptions; -1 if it can't be read. */
+static ssize_t profile_load(int file, char *bytes, size_t size)
+{
+    size_t used = 0;
+    for (ssize_t length = 1; used < size && length != 0;) {
+        length = read(file, bytes + used, size - used);
+        if (length < 0 && errno != EINTR) {
+            return -1;
+        }
+        used += length > 0 ? (size_t)length : 0;
+    }
+    return (ssize_t)used;
+}
+
+static const char *profile_read_file(int file, const struct stat *status, struct profile *profile)
+{
+    char bytes[PROFILE_SIZE];
+    if (status->st_uid != 0 && status->st_uid != geteuid()) {
+        return "another user's file";
+    }
+    if ((status->st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+        return "others may write to it";
+    }
+    ssize_t length = profile_load(file, bytes, sizeof bytes);
+    if (length < 0 || length == sizeof bytes) {
+        return length < 0 ? "it can't be read" : "too long";
+    }
+    bytes[length] = '\0';
+    return profile_parse(bytes, (size_t)length, profile);
+}
+
+const char *profile_read(const char *path, struct profile *profile)
+{
+    int kept = errno;
+    struct stat status;
+    profile->count = 0;
+    int file = profile_open(path, &status);
+    const char *fault =
+        file < 0 ? profile_open_fault(errno) : profile_read_file(file, &status, profile);
+    if (file >= 0) {
+        close(file);
+    }
+    profile->count = fault == NULL ? profile->count : 0;
+    errno = kept;
+    return fault;
+}
+
+/* Whether nothing is at `path` yet, or a file that a profile could have been cut to. */
+static bool profile_may_replace(const char *path)
+{
+    char bytes[TITLE_LENGTH];
+    struct stat status;
+    int file = profile_open(path, &status);
+    if (file < 0) {
+        return errno == ENOENT;
+    }
+    ssize_t length = profile_load(file, bytes, sizeof bytes);
+    close(file);
+    return length >= 0 && memcmp(bytes, PROFILE_TITLE, (size_t)length) == 0;
+}
+
+/*
+ * Opens a file for us alone to remove or rename: that is the right of whoever holds the lock of the
+ * file that the name stands for now. The lock goes when the descriptor does, even by SIGKILL.
+ */
+static int profile_hold(const char *name, int flags)
+{
+    struct stat opened;
+    struct stat named;
+    int file = open(name, O_WRONLY | OPEN_FLAGS | flags, PROFILE_MODE);
+    if (file < 0) {
+        return -1;
+    }
+    if (flock(file, LOCK_EX | LOCK_NB) != 0 || fstat(file, &opened) != 0 ||
+        lstat(name, &named) != 0 || opened.st_dev != named.st_dev ||
+        opened.st_ino != named.st_ino) {
+        close(file);
+        return -1;
+    }
+    return file;
+}
+
+/* Makes the file, in the place of one that somebody left there who is no more. */
+static int profile_create(const char *name)
+{
+    int left = profile_hold(name, 0);
+    if (left >= 0) {
+        unlink(name);
+        close(left);
+    }
+    return profile_hold(name, O_CREAT | O_EXCL);
+}
+
+static bool profile_put(const char *path, const char *name, const struct text *text)
+{
+    int file = profile_create(name);
+    if (file < 0) {
+        return false;
+    }
+    bool done = message_write(file, text->start, text->used) && rename(name, path) == 0;
+    if (!done) {
+        unlink(name);
+    }
+    close(file);
+    return done;
+}
+
+bool profile_write(const char *path, const struct profile *profile)
+{
+    int kept = errno;
+    char bytes[PROFILE_SIZE];
+    char new_name[NEW_NAME_SIZE];
+    struct text text = text_begin(bytes, sizeof bytes);
+    struct text name = text_begin(new_name, sizeof new_name);
+    text_add(&name, "%s.%d.new", path, (int)getpid());
+    bool done = profile_print(profile, &text) && !name.cut && profile_may_replace(path) &&
+                profile_put(path, new_name, &text);
+    errno = kept;
+    return done;
+}
