@@ -15,7 +15,9 @@ OURS = "sockmalloc"
 class Results:
     """What each allocator took for each figure, round by round."""
 
-    def __init__(self) -> None:
+    def __init__(self, no_peers: frozenset[str] = frozenset()) -> None:
+        """`no_peers` are columns that nothing is compared with."""
+        self._no_peers = no_peers | {OURS}
         self._values: dict[str, dict[str, dict[int, float]]] = {}
 
     def add(self, round_number: int, allocator: str, figures: dict[str, float]) -> None:
@@ -33,7 +35,7 @@ class Results:
         return [ours[r] / theirs[r] for r in sorted(ours) if theirs.get(r, 0) > 0]
 
     def best_peer(self, figure: str) -> str:
-        peers = [name for name in self._values[figure] if name != OURS]
+        peers = [name for name in self._values[figure] if name not in self._no_peers]
         return min(peers, key=lambda name: self.median(figure, name))
 
     def as_json(self) -> dict[str, dict[str, list[float]]]:

@@ -34,10 +34,12 @@ def is_tuning(variable: str) -> bool:
     return variable.startswith(TUNING)
 
 
-def _environment(library: Path | None) -> dict[str, str]:
+def _environment(allocator: Allocator, pool: str | None) -> dict[str, str]:
     environment = {k: v for k, v in os.environ.items() if not is_tuning(k)}
-    if library is not None:
-        environment["LD_PRELOAD"] = str(library)
+    if allocator.library is not None:
+        environment["LD_PRELOAD"] = str(allocator.library)
+    if pool is not None:
+        environment["SOCKMALLOC_POOL"] = pool
     return environment
 
 
@@ -65,7 +67,7 @@ def run(program: Path, row: Row, allocator: Allocator) -> dict[str, float]:
     try:
         done = subprocess.run(
             command,
-            env=_environment(inside.library),
+            env=_environment(inside, allocator.pool),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 
@@ -28,11 +28,14 @@ class Peer:
 
 @dataclass(frozen=True)
 class Allocator:
-    """What is measured: a library to preload (none for the C library's own), and its version."""
+    """What is measured: a library to preload (none for the C library's own), and its version.
+
+    `pool` is set for sockmalloc with another pool than its default: a column of its own, no peer."""
 
     name: str
     library: Path | None
     version: str
+    pool: str | None = None
 
 
 PEERS = (
@@ -42,6 +45,18 @@ PEERS = (
     Peer("mimalloc", ("libmimalloc.so.2.0", "libmimalloc.so.2"), "libmimalloc2.0"),
     Peer("tbbmalloc", ("libtbbmalloc_proxy.so.2",), "libtbbmalloc2"),
 )
+
+
+# The words that SOCKMALLOC_POOL takes.
+POOLS = ("thread", "lockfree", "standard", "cpu", "auto")
+
+
+def with_pools(ours: Allocator, pools: list[str]) -> list[Allocator]:
+    """Our library once more for each of these pools."""
+    for pool in pools:
+        if pool not in POOLS:
+            raise ValueError(f"no pool is called {pool}; there are: {', '.join(POOLS)}")
+    return [replace(ours, name=pool, pool=pool) for pool in pools]
 
 
 def chosen(names: list[str] | None) -> list[Peer]:

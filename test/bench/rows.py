@@ -69,9 +69,15 @@ ROWS = (
     Row(("mix",), (Figure("mix", "ns", Bound(1.10, BEST)),)),
     Row(
         ("handoff",),
-        (Figure("handoff", "ns", Bound(1.10, BEST)), Figure("handoff.faults", "faults")),
+        (Figure("handoff", "ns", Bound(1.00, BEST)), Figure("handoff.faults", "faults")),
     ),
-    Row(("conns",), (Figure("conns", "ns"), Figure("conns.peak", "MiB"))),
+    Row(
+        ("conns",),
+        (
+            Figure("conns", "ns", Bound(1.00, "glibc")),
+            Figure("conns.peak", "MiB", Bound(1.50, "glibc")),
+        ),
+    ),
     Row(
         ("burst",),
         (Figure("burst.first", "s"), Figure("burst.third", "s"), Figure("burst.rss", "MiB")),
