@@ -11,9 +11,11 @@
 #include "dump.h"
 #include "fallback.h"
 #include "handler.h"
+#include "in_use.h"
 #include "message.h"
 #include "option.h"
 #include "os.h"
+#include "processor.h"
 #include "reserve.h"
 #include "route.h"
 #include "text.h"
@@ -23,13 +25,25 @@
  * as little as 256 KiB. A quarter of what the limit leaves is the most we take: thread stacks and
  * mimalloc need theirs.
  */
+enum { CACHE_A_PROCESSOR = 16 << 20 }; /* bytes: what SOCKMALLOC_CACHE=auto stands for */
+
+/* Slots a magazine that every cache has without training and without a profile. */
+enum { FROZEN_QUOTA = 16 };
+
 enum { SHIFT_MAX = 36, SHIFT_MIN = 18, SPACE_DIVISOR = 4, EXIT_BAD_SETTING = 78 };
 
 struct bucket_plan birth_plan;
 
+static bool birth_notes_use(void)
+{
+    return options.number[OPTION_IN_USE] != 0;
+}
+
 static size_t birth_space(unsigned shift)
 {
-    return lane_space(&birth_plan, shift) + magazine_space(shift) + cache_space(shift);
+    size_t notes = birth_notes_use() ? in_use_space(&birth_plan, shift) : 0;
+    return lane_space(&birth_plan, shift) + magazine_space(shift) + cache_space(shift) +
+           processor_space() + notes;
 }
 
 /*
@@ -52,7 +66,11 @@ static bool birth_reserve(void)
         size_t space = birth_space(shift);
         if (space <= allowed && reserve_open(space, birth_wished_end(space, shift))) {
             magazine_lay(shift);
-            cache_lay(&birth_plan, shift);
+            cache_lay(shift);
+            processor_lay();
+            if (birth_notes_use()) {
+                in_use_lay(&birth_plan, shift);
+            }
             lane_lay(&birth_plan, shift);
             return true;
         }
@@ -70,6 +88,28 @@ static void birth_read_options(void)
     }
 }
 
+static uint64_t birth_cache_limit(void)
+{
+    uint64_t limit = options.number[OPTION_CACHE];
+    return limit != SETTING_NONE ? limit : (uint64_t)CACHE_A_PROCESSOR * os_processors();
+}
+
+static void birth_set_pools(struct pool_settings *settings)
+{
+    *settings = (struct pool_settings){
+        .kind = (enum kind)options.number[OPTION_POOL],
+        .crowd = (uint32_t)options.number[OPTION_AUTO_THREADS] * os_processors(),
+        .free_list = (uint32_t)options.number[OPTION_FREE_LIST],
+        .cache_limit = birth_cache_limit(),
+        .retain_limit = options.number[OPTION_RETAIN],
+        .training = {.frozen = options.number[OPTION_TRAINING] == 0},
+    };
+    for (unsigned bucket = 0; settings->training.frozen && bucket < BUCKET_LIMIT; bucket++) {
+        settings->training.first[bucket] = FROZEN_QUOTA;
+    }
+    training_recall(option_path(&options, OPTION_PROFILE), &birth_plan, settings->training.first);
+}
+
 static void birth_open_pools(void)
 {
     struct bucket_settings settings = {
@@ -84,7 +124,12 @@ static void birth_open_pools(void)
         message_say(MESSAGE_NO_RESERVATION);
         return;
     }
-    pool_open(&birth_plan);
+    struct pool_settings kinds;
+    birth_set_pools(&kinds);
+    if (!pool_open(&birth_plan, &kinds)) {
+        message_say(MESSAGE_NO_PROCESSORS);
+        options.number[OPTION_POOL] = KIND_THREAD;
+    }
     lane_publish();
     route_publish(&birth_plan);
 }
@@ -131,4 +176,5 @@ __attribute__((destructor)) static void birth_end(void)
     if (options.number[OPTION_STATS_AT_EXIT] != 0) {
         dump_somewhere();
     }
+    training_record();
 }

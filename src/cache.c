@@ -2,31 +2,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache.h"
 
+#include <string.h>
+
+#include "budget.h"
 #include "depot.h"
 #include "lane.h"
+#include "slots.h"
 
-/*
- * Quota: bytes of free slots in one magazine of one bucket; a cache has two magazines a bucket.
- * CARVE_RUN slots are carved at once: their cards fill a cache line, which no other thread then
- * writes.
+/* Slots that are carved at once: their cards fill a cache line, which no other thread then writes.
  */
-enum { QUOTA_BYTES = 4 << 20, CARVE_RUN = CACHE_LINE / sizeof(struct card) };
-
-static uint32_t quota[BUCKET_LIMIT]; /* slots in a magazine; 0 for the large pool's buckets */
-void cache_set_quotas(const struct bucket_plan *plan)
-{
-    for (unsigned bucket = 0; bucket < plan->first_large; bucket++) {
-        size_t slots = QUOTA_BYTES / plan->size[bucket];
-        quota[bucket] = (uint32_t)(slots > MAGAZINE_SLOTS ? MAGAZINE_SLOTS : slots < 1 ? 1 : slots);
-    }
-}
+enum { CARVE_RUN = CACHE_LINE / sizeof(struct card) };
 
 /* Makes a magazine the private one. */
-static void cache_load(struct cache_bin *bin, unsigned bucket, struct magazine *magazine)
+static void cache_load(struct cache *cache, unsigned bucket, struct magazine *magazine)
 {
+    struct cache_bin *bin = &cache->bin[bucket];
     bin->private_magazine = magazine;
     bin->floor = magazine->slot;
-    bin->ceiling = magazine->slot + quota[bucket];
+    bin->ceiling = magazine->slot + cache_quota(cache, bucket);
     atomic_store_explicit(&bin->top, magazine->slot + magazine_count(magazine),
                           memory_order_relaxed);
 }
@@ -46,90 +39,271 @@ static struct magazine *cache_unload(struct cache_bin *bin)
     return magazine;
 }
 
+/* Puts a magazine, or none, in place of the public one. The thread's own cache: nobody else ever
+ * puts one there. */
 static struct magazine *cache_exchange(struct cache_bin *bin, struct magazine *magazine)
 {
     return atomic_exchange_explicit(&bin->public_magazine, magazine, memory_order_acq_rel);
 }
 
+/* What `count` slots of the bucket weigh in the budget. */
+static uint64_t cache_weight(unsigned bucket, uint32_t count)
+{
+    return (uint64_t)count * lanes.lane[bucket].capacity;
+}
+
+static void cache_count_swap(struct cache_tally *tally)
+{
+    counter_add(&tally->swaps, 1);
+    tally->want += CACHE_SWAP;
+}
+
+static void cache_count_miss(struct cache_tally *tally)
+{
+    counter_add(&tally->misses, 1);
+    tally->want += CACHE_MISS;
+}
+
+static void cache_count_deposit(struct cache *cache, unsigned bucket, uint32_t count)
+{
+    counter_add(&cache->tally[bucket].deposited, count);
+    budget_stock((int64_t)cache_weight(bucket, count));
+}
+
+static void cache_count_withdrawal(struct cache *cache, unsigned bucket, uint32_t count)
+{
+    counter_add(&cache->tally[bucket].withdrawn, count);
+    budget_stock(-(int64_t)cache_weight(bucket, count));
+}
+
 static void cache_deposit(struct cache *cache, unsigned bucket, struct magazine *magazine)
 {
     if (magazine != NULL) {
-        counter_add(&cache->tally[bucket].deposited, magazine_count(magazine));
+        cache_count_deposit(cache, bucket, magazine_count(magazine));
         depot_give(bucket, magazine);
     }
 }
 
-/* A magazine of the depot's that has slots, counted; or NULL. */
-static struct magazine *cache_withdraw(struct cache *cache, unsigned bucket)
+/* Moves the slots on top of a magazine, which are the warmest, to the end of another. */
+static void cache_move(struct magazine *from, struct magazine *to, uint32_t count)
 {
-    struct magazine *magazine = depot_take_full(bucket);
-    if (magazine != NULL) {
-        counter_add(&cache->tally[bucket].withdrawn, magazine_count(magazine));
+    uint32_t left = magazine_count(from) - count;
+    memcpy(to->slot + magazine_count(to), from->slot + left, count * sizeof(void *));
+    magazine_set_count(to, magazine_count(to) + count);
+    magazine_set_count(from, left);
+}
+
+/* A magazine with slots, counted as deposited: another thread's public one, else the depot's. */
+static struct magazine *cache_find_full(struct cache *cache, unsigned bucket)
+{
+    struct magazine *full = cache_walk(cache, bucket);
+    if (full != NULL) {
+        cache_count_deposit(cache, bucket, magazine_count(full));
+        return full;
+    }
+    full = depot_take_full(bucket);
+    if (full != NULL) {
         counter_add(&cache->tally[bucket].depot_hits, 1);
     }
-    return magazine;
+    return full;
+}
+
+/*
+ * A magazine with slots, and no more than the quota, in exchange for an empty one or none; the
+ * empty one again if there is none to be had.
+ */
+static struct magazine *cache_fetch(struct cache *cache, unsigned bucket, struct magazine *empty)
+{
+    uint32_t quota = cache_quota(cache, bucket);
+    struct magazine *full = cache_find_full(cache, bucket);
+    if (full == NULL) {
+        return empty;
+    }
+    uint32_t count = magazine_count(full);
+    if (count <= quota) {
+        cache_count_withdrawal(cache, bucket, count);
+        if (empty != NULL) {
+            depot_give(bucket, empty);
+        }
+        return full;
+    }
+    empty = empty != NULL ? empty : depot_take_empty(bucket);
+    if (empty != NULL) {
+        cache_move(full, empty, quota);
+        cache_count_withdrawal(cache, bucket, quota);
+    }
+    depot_give(bucket, full);
+    return empty;
 }
 
 void *cache_refill(struct cache *cache, unsigned bucket)
 {
     struct cache_bin *bin = &cache->bin[bucket];
+    struct cache_tally *tally = &cache->tally[bucket];
     struct magazine *magazine = cache_exchange(bin, cache_unload(bin));
     if (magazine != NULL && magazine_count(magazine) > 0) {
-        counter_add(&cache->tally[bucket].swaps, 1);
+        cache_count_swap(tally);
     } else {
-        struct magazine *full = cache_withdraw(cache, bucket);
-        if (full != NULL && magazine != NULL) {
-            depot_give(bucket, magazine);
-        }
-        magazine = full != NULL ? full : magazine;
+        cache_count_miss(tally);
+        magazine = cache_fetch(cache, bucket, magazine);
     }
     if (magazine != NULL) {
-        cache_load(bin, bucket, magazine);
+        cache_load(cache, bucket, magazine);
     }
     return cache_pop(bin);
 }
 
-void *cache_carve(struct cache *cache, unsigned bucket)
+void *cache_beg(struct cache *cache, unsigned bucket)
 {
-    struct cache_bin *bin = &cache->bin[bucket];
-    struct magazine *magazine = cache_unload(bin);
-    magazine = magazine != NULL ? magazine : depot_take_empty(bucket);
+    struct magazine *full = cache_find_full(cache, bucket);
+    if (full == NULL) {
+        return NULL;
+    }
+    uint32_t left = magazine_count(full) - 1;
+    void *slot = full->slot[left];
+    magazine_set_count(full, left);
+    cache_count_withdrawal(cache, bucket, 1);
+    depot_give(bucket, full);
+    return slot;
+}
+
+/* The empty private magazine taken out, or a new one; NULL: no memory. */
+static struct magazine *cache_empty(struct cache *cache, unsigned bucket)
+{
+    struct magazine *magazine = cache_unload(&cache->bin[bucket]);
+    return magazine != NULL ? magazine : depot_take_empty(bucket);
+}
+
+static uint32_t cache_run(const struct cache *cache, unsigned bucket)
+{
+    uint32_t quota = cache_quota(cache, bucket);
+    return quota < CARVE_RUN ? quota : CARVE_RUN;
+}
+
+void *cache_gather(struct cache *cache, unsigned bucket)
+{
+    struct magazine *magazine = cache_empty(cache, bucket);
     if (magazine == NULL) {
         return NULL;
     }
-    unsigned run = quota[bucket] < CARVE_RUN ? quota[bucket] : CARVE_RUN;
-    magazine_set_count(magazine, lane_carve(bucket, run, magazine->slot));
-    cache_load(bin, bucket, magazine);
-    return cache_pop(bin);
+    uint32_t count = 0;
+    for (uint32_t run = cache_run(cache, bucket); count < run; count++) {
+        uint32_t number = slots_take_loose(bucket);
+        if (number == STACK_EMPTY) {
+            break;
+        }
+        magazine->slot[count] = lane_slot(bucket, number);
+    }
+    magazine_set_count(magazine, count);
+    cache_count_withdrawal(cache, bucket, count);
+    cache_load(cache, bucket, magazine);
+    return cache_pop(&cache->bin[bucket]);
+}
+
+void *cache_carve(struct cache *cache, unsigned bucket)
+{
+    struct magazine *magazine = cache_empty(cache, bucket);
+    if (magazine == NULL) {
+        return NULL;
+    }
+    magazine_set_count(magazine, lane_carve(bucket, cache_run(cache, bucket), magazine->slot));
+    cache_load(cache, bucket, magazine);
+    return cache_pop(&cache->bin[bucket]);
 }
 
 bool cache_spill(struct cache *cache, unsigned bucket, void *slot)
 {
     struct cache_bin *bin = &cache->bin[bucket];
+    struct cache_tally *tally = &cache->tally[bucket];
     struct magazine *magazine = cache_exchange(bin, cache_unload(bin));
-    if (magazine != NULL && magazine_count(magazine) < quota[bucket]) {
-        counter_add(&cache->tally[bucket].swaps, 1);
+    if (magazine != NULL && magazine_count(magazine) < cache_quota(cache, bucket)) {
+        cache_count_swap(tally);
     } else {
+        if (magazine != NULL) {
+            cache_count_miss(tally);
+        }
         cache_deposit(cache, bucket, magazine);
         magazine = depot_take_empty(bucket);
     }
     if (magazine == NULL) {
         return false;
     }
-    cache_load(bin, bucket, magazine);
+    cache_load(cache, bucket, magazine);
     return cache_push(bin, slot);
 }
 
-void cache_drain(struct cache *cache, unsigned bucket)
+/* Gives what a magazine holds beyond the quota to the stack: the lowest slots, which have been free
+ * for longest. */
+static void cache_cut(struct cache *cache, unsigned bucket, struct magazine *magazine,
+                      uint32_t quota)
 {
-    cache_deposit(cache, bucket, cache_unload(&cache->bin[bucket]));
-    cache_deposit(cache, bucket, cache_exchange(&cache->bin[bucket], NULL));
+    uint32_t count = magazine_count(magazine);
+    if (count <= quota) {
+        return;
+    }
+    uint32_t surplus = count - quota;
+    for (uint32_t i = 0; i < surplus; i++) {
+        slots_give(bucket, lane_number(bucket, magazine->slot[i]));
+    }
+    memmove(magazine->slot, magazine->slot + surplus, quota * sizeof(void *));
+    magazine_set_count(magazine, quota);
+    cache_count_deposit(cache, bucket, surplus);
+}
+
+/* Both magazines hold `quota` slots at most from here on; with none they go to the depot. */
+static void cache_shrink(struct cache *cache, unsigned bucket, uint32_t quota)
+{
+    struct cache_bin *bin = &cache->bin[bucket];
+    struct magazine *own = cache_unload(bin);
+    struct magazine *open = cache_exchange(bin, NULL);
+    atomic_store_explicit(&cache->tally[bucket].quota, quota, memory_order_relaxed);
+    if (quota == 0) {
+        cache_deposit(cache, bucket, own);
+        cache_deposit(cache, bucket, open);
+        return;
+    }
+    if (own != NULL) {
+        cache_cut(cache, bucket, own, quota);
+        cache_load(cache, bucket, own);
+    }
+    if (open != NULL) {
+        cache_cut(cache, bucket, open, quota);
+        cache_exchange(bin, open);
+    }
+}
+
+bool cache_set_quota(struct cache *cache, unsigned bucket, uint32_t quota)
+{
+    uint32_t had = cache_quota(cache, bucket);
+    if (quota <= had) {
+        cache_shrink(cache, bucket, quota);
+        budget_return(2 * cache_weight(bucket, had - quota));
+        return true;
+    }
+    if (!budget_charge(2 * cache_weight(bucket, quota - had))) {
+        return false;
+    }
+    atomic_store_explicit(&cache->tally[bucket].quota, quota, memory_order_relaxed);
+    if (cache->bin[bucket].private_magazine != NULL) {
+        cache->bin[bucket].ceiling = cache->bin[bucket].floor + quota;
+    }
+    return true;
+}
+
+void cache_begin(struct cache *cache, unsigned bucket)
+{
+    struct cache_tally *tally = &cache->tally[bucket];
+    tally->score = 0;
+    tally->want = 0;
+    tally->seen = 0;
 }
 
 void cache_forget(struct cache *cache, unsigned bucket)
 {
     cache_unload(&cache->bin[bucket]);
     cache_exchange(&cache->bin[bucket], NULL);
+    atomic_store_explicit(&cache->tally[bucket].quota, 0, memory_order_relaxed);
+    cache_begin(cache, bucket);
 }
 
 uint32_t cache_held(struct cache *cache, unsigned bucket)

@@ -35,12 +35,28 @@ struct cache_tally {
     COUNTER_SLOW_ROWS(CACHE_COUNTER)
 #undef CACHE_COUNTER
     uint64_t folded; /* requests - returned when the bucket's peak was last brought up to date */
+    uint64_t seen;   /* requests + returned when training last looked for idleness */
+    _Atomic uint32_t
+        quota;      /* free slots that each of the two magazines may hold; 0: none is there */
+    uint32_t score; /* uses without a quota, towards promotion */
+    uint32_t want;  /* CACHE_MISS a miss and CACHE_SWAP a swap, since the quota last changed */
+};
+
+/* How much more a miss says for a larger quota than a swap, which costs a single exchange. */
+enum { CACHE_SWAP = 1, CACHE_MISS = 8 };
+
+/* What only slow paths write of a cache as a whole. */
+struct cache_state {
+    uint32_t events; /* slow paths, up to the next look for idle buckets */
+    uint32_t victim; /* record whose public magazines the next walk looks at first */
 };
 
 /* A page of its own for each thread: the bins of all threads have the same colour. */
 struct cache {
     struct cache_tally tally[BUCKET_LIMIT];
-    char colour[COLOUR_BINS - BUCKET_LIMIT * sizeof(struct cache_tally)];
+    struct cache_state state;
+    char colour[COLOUR_BINS - BUCKET_LIMIT * sizeof(struct cache_tally) -
+                sizeof(struct cache_state)];
     struct cache_bin bin[BUCKET_LIMIT];
 };
 
@@ -101,9 +117,8 @@ FAST_PATH bool cache_push(struct cache_bin *bin, void *slot)
 
 /* Address space for the table of caches beside lanes of that distance; and laying it out. At birth.
  */
-void cache_set_quotas(const struct bucket_plan *plan);
 size_t cache_space(unsigned shift);
-void cache_lay(const struct bucket_plan *plan, unsigned shift);
+void cache_lay(unsigned shift);
 
 /* Opens a cache for the calling thread; cache_shared where it can't have one. */
 INTERNAL struct cache *cache_open(void);
@@ -114,12 +129,29 @@ static inline struct cache *cache_reach(void)
     return LIKELY(cache_mine != &cache_none) ? cache_mine : cache_open();
 }
 
+/* Free slots that each of the two magazines may hold. */
+static inline uint32_t cache_quota(const struct cache *cache, unsigned bucket)
+{
+    return atomic_load_explicit(&cache->tally[bucket].quota, memory_order_relaxed);
+}
+
 /*
- * Refills an empty private magazine of a trained bucket and takes a slot from it: from the public
- * magazine, then the depot. NULL when both have nothing. `cache` is the thread's own, not
- * cache_shared.
+ * Sets it, to MAGAZINE_SLOTS at most. More is charged to the budget first: false, with nothing
+ * changed, where that has no room. What no longer fits goes to the stack or the depot before the
+ * charge is given back. The thread's own cache.
+ */
+bool cache_set_quota(struct cache *cache, unsigned bucket, uint32_t quota);
+
+/*
+ * Refills an empty private magazine and takes a slot from it: from the public magazine; or else,
+ * which is a miss, from another thread's public one, else the depot. NULL when none has anything.
+ * In these four the cache is the thread's own, and has a quota for the bucket.
  */
 void *cache_refill(struct cache *cache, unsigned bucket);
+
+/* Gathers a run of loose slots into the empty private magazine and takes one. NULL: no slot is
+ * loose, or there is no magazine. */
+void *cache_gather(struct cache *cache, unsigned bucket);
 
 /* Carves a run of slots into the empty private magazine and takes one. NULL: no memory, or no
  * magazine. */
@@ -129,10 +161,21 @@ void *cache_carve(struct cache *cache, unsigned bucket);
  * had. */
 bool cache_spill(struct cache *cache, unsigned bucket, void *slot);
 
-/* Gives both magazines to the depot; the thread's own cache. */
-void cache_drain(struct cache *cache, unsigned bucket);
+/* For a cache without a quota: a single slot out of a magazine of the depot's, or out of another
+ * thread's public one, of which the rest goes to the depot. NULL when neither has any. */
+void *cache_beg(struct cache *cache, unsigned bucket);
 
-/* Drops both magazines without a trace. In the child of a fork, which counts the slots anew. */
+/*
+ * Another thread's public magazine that holds slots, taken from it: NULL when the few that are
+ * looked at have none. For cache_refill and cache_beg.
+ */
+struct magazine *cache_walk(struct cache *cache, unsigned bucket);
+
+/* Forgets what training noted of a bucket: the record's next thread begins untrained. */
+void cache_begin(struct cache *cache, unsigned bucket);
+
+/* Drops both magazines and the quota without a trace. In the child of a fork, which counts the
+ * slots anew, and the budget too. */
 void cache_forget(struct cache *cache, unsigned bucket);
 
 /* Every cache that was ever opened, by number from 1, and cache_shared as number 0; for reports. */
@@ -141,6 +184,12 @@ struct cache *cache_at(uint32_t number);
 
 /* Free slots in one bucket of one cache, as far as another thread can tell. */
 uint32_t cache_held(struct cache *cache, unsigned bucket);
+
+/* Caches open now. */
+uint32_t cache_open_count(void);
+
+/* Gives the calling thread's own cache up, as its end would: from now on it has none. */
+void cache_leave(void);
 
 /* Whether threads other than the calling one have caches open. In the child of a fork: had. */
 bool cache_others_are_open(void);

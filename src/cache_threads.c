@@ -5,12 +5,17 @@
 #include <pthread.h>
 
 #include "cache.h"
+#include "depot.h"
+#include "lane.h"
 #include "os.h"
 #include "reserve.h"
 #include "table.h"
 
 /* Address space for at least this many threads' caches, at most that many. */
 enum { CACHES_MIN = 1 << 5, CACHES_MAX = 1 << 15, CACHES_STEP = 16 << 10 };
+
+/* Caches that one walk looks at: each look is a cache line of another thread's. */
+enum { WALK_LENGTH = 8 };
 
 struct cache cache_none;
 struct cache cache_shared;
@@ -66,20 +71,20 @@ static void cache_close(void *argument)
 {
     struct cache *cache = argument;
     cache_mine = &cache_shared;
-    for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
-        cache_drain(cache, bucket);
+    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+        cache_set_quota(cache, bucket, 0);
+        cache_begin(cache, bucket);
     }
     atomic_fetch_sub_explicit(&open_now, 1, memory_order_relaxed);
     stack_push(&closed, cache_links(), (uint32_t)(cache - cache_record(0)));
 }
 
-void cache_lay(const struct bucket_plan *plan, unsigned shift)
+void cache_lay(unsigned shift)
 {
     size_t table = cache_table_size(shift);
     size_t table_links = cache_links_size(shift);
     table_open(&caches, reserve_cut(table), table, CACHES_STEP);
     table_open(&links, reserve_cut(table_links), table_links, CACHES_STEP);
-    cache_set_quotas(plan);
     /* Without a key nothing would tell of a thread's end: then no thread gets a cache. */
     exit_key_made = pthread_key_create(&exit_key, cache_close) == 0;
 }
@@ -122,6 +127,61 @@ COLD struct cache *cache_open(void)
     return cache_mine;
 }
 
+void cache_leave(void)
+{
+    struct cache *cache = cache_mine;
+    if (cache_is_own(cache)) {
+        pthread_setspecific(exit_key, NULL);
+        cache_close(cache);
+    }
+    cache_mine = &cache_none;
+}
+
+/* A thief takes by compare-and-swap and never puts anything there, so the word goes from a magazine
+ * to NULL, or by its owner's exchange; what the magazine holds counts from then on only. */
+static struct magazine *cache_steal(struct cache *victim, unsigned bucket)
+{
+    _Atomic(struct magazine *) *public_magazine = &victim->bin[bucket].public_magazine;
+    struct magazine *magazine = atomic_load_explicit(public_magazine, memory_order_acquire);
+    if (magazine == NULL || magazine_count(magazine) == 0 ||
+        !atomic_compare_exchange_strong_explicit(public_magazine, &magazine, NULL,
+                                                 memory_order_acq_rel, memory_order_relaxed)) {
+        return NULL;
+    }
+    if (magazine_count(magazine) > 0) {
+        return magazine;
+    }
+    depot_give(bucket, magazine); /* its owner had it back meanwhile, and emptied it */
+    return NULL;
+}
+
+struct magazine *cache_walk(struct cache *cache, unsigned bucket)
+{
+    struct cache_tally *tally = &cache->tally[bucket];
+    uint32_t count = atomic_load_explicit(&opened, memory_order_acquire);
+    uint32_t looks = count < WALK_LENGTH ? count : WALK_LENGTH;
+    for (uint32_t look = 0; look < looks; look++) {
+        uint32_t number = (cache->state.victim + look) % count;
+        if (cache_record(number) == cache) {
+            continue;
+        }
+        counter_add(&tally->walks, 1);
+        struct magazine *magazine = cache_steal(cache_record(number), bucket);
+        if (magazine != NULL) {
+            counter_add(&tally->steals, 1);
+            cache->state.victim = number;
+            return magazine;
+        }
+    }
+    cache->state.victim += looks;
+    return NULL;
+}
+
+uint32_t cache_open_count(void)
+{
+    return atomic_load_explicit(&open_now, memory_order_relaxed);
+}
+
 uint32_t cache_count(void)
 {
     return atomic_load_explicit(&opened, memory_order_acquire) + 1;
@@ -134,8 +194,7 @@ struct cache *cache_at(uint32_t number)
 
 bool cache_others_are_open(void)
 {
-    return atomic_load_explicit(&open_now, memory_order_relaxed) >
-           (cache_is_own(cache_mine) ? 1U : 0U);
+    return cache_open_count() > (cache_is_own(cache_mine) ? 1U : 0U);
 }
 
 void cache_reset(void)

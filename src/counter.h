@@ -15,6 +15,14 @@
 /* What only slow paths count. */
 #define COUNTER_SLOW_ROWS(ROW)                                                                     \
     ROW(swaps, "private magazines exchanged for the public one to some effect")                    \
+    ROW(walks, "other threads' public magazines looked at")                                        \
+    ROW(steals, "other threads' public magazines taken")                                           \
+    ROW(misses, "private magazines that the public one could not help")                            \
+    ROW(promotions, "quotas that began")                                                           \
+    ROW(growths, "quotas raised out of the budget")                                                \
+    ROW(transfers, "quotas raised by another bucket's loss")                                       \
+    ROW(losses, "quotas lowered for another bucket's gain")                                        \
+    ROW(decays, "quotas lowered for want of use")                                                  \
     ROW(depot_hits, "requests that a magazine of the depot's served")                              \
     ROW(stack_hits, "requests that a slot of the stack's served")                                  \
     ROW(carves, "requests that carved")                                                            \

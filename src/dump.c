@@ -11,6 +11,7 @@
 #include "message.h"
 #include "option.h"
 #include "report.h"
+#include "training.h"
 
 #define DUMP_DEFAULT_PATH "/tmp/sockmalloc.%p"
 
@@ -37,6 +38,7 @@ bool dump_to(int descriptor)
     snapshot_take(&snapshot);
     report_print(&snapshot, plan, &text);
     bool whole = message_write(descriptor, buffer, text.used);
+    training_record();
     atomic_flag_clear_explicit(&busy, memory_order_release);
     errno = kept;
     return whole;

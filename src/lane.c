@@ -191,6 +191,16 @@ uint32_t lane_carved(unsigned bucket)
     return atomic_load_explicit(&growth[bucket].carved, memory_order_relaxed);
 }
 
+uint32_t lane_live(unsigned bucket)
+{
+    uint32_t carved = lane_carved(bucket);
+    uint32_t live = 0;
+    for (uint32_t number = 0; number < carved; number++) {
+        live += card_state(card_read(&lanes.lane[bucket].cards[number])) == CARD_LIVE ? 1 : 0;
+    }
+    return live;
+}
+
 size_t lane_resident(unsigned bucket)
 {
     return os_resident(lanes.lane[bucket].slots, lane_carved(bucket) * lanes.lane[bucket].stride);

@@ -135,6 +135,9 @@ unsigned lane_carve(unsigned bucket, unsigned wanted, void **slots);
 /* Slots carved so far. */
 uint32_t lane_carved(unsigned bucket);
 
+/* Slots whose cards say live. Signal-safe; O(carved). */
+uint32_t lane_live(unsigned bucket);
+
 /* Bytes of the bucket's slots that are in memory, as the kernel counts. Signal-safe; O(carved). */
 size_t lane_resident(unsigned bucket);
 

@@ -5,28 +5,101 @@
 
 #include "depot.h"
 #include "message.h"
+#include "processor.h"
 #include "slots.h"
+#include "standard.h"
 
 struct pool pools[BUCKET_LIMIT];
 
 unsigned pool_first_large;
 static const struct bucket_plan *plan;
+static struct pool_settings settings;
+static _Atomic(enum kind) kind;
 
-void pool_open(const struct bucket_plan *bucket_plan)
+static void pool_set_kind(enum kind wanted)
 {
-    plan = bucket_plan;
-    pool_first_large = bucket_plan->first_large;
+    atomic_store_explicit(&kind, wanted, memory_order_relaxed);
 }
 
-/* A slot from the stacks, else the lane: for all that has no magazines. */
-static void *pool_take_loose(struct cache *cache, unsigned bucket)
+/* The large pool is the lock-free stack: all of that kind's, and nothing of the mutex's. */
+static unsigned pool_find_first_large(enum kind wanted)
+{
+    switch (wanted) {
+    case KIND_LOCKFREE:
+        return 0;
+    case KIND_STANDARD:
+        return BUCKET_LIMIT;
+    default:
+        return plan->first_large;
+    }
+}
+
+/* Opens the processors' caches where they may be needed. False: there are none. */
+static bool pool_prepare(enum kind wanted)
+{
+    if (wanted == KIND_CPU) {
+        if (!processor_open()) {
+            return false;
+        }
+        pool_share_processors();
+    }
+    return wanted != KIND_AUTO || sequence_available();
+}
+
+bool pool_open(const struct bucket_plan *bucket_plan, const struct pool_settings *pool_settings)
+{
+    plan = bucket_plan;
+    settings = *pool_settings;
+    pool_first_large = pool_find_first_large(settings.kind);
+    budget_open(settings.cache_limit, settings.retain_limit);
+    training_open(&settings.training);
+    standard_open(settings.free_list);
+    bool prepared = pool_prepare(settings.kind);
+    pool_set_kind(prepared ? settings.kind : KIND_THREAD);
+    return prepared || settings.kind == KIND_AUTO;
+}
+
+enum kind pool_kind(void)
+{
+    return atomic_load_explicit(&kind, memory_order_relaxed);
+}
+
+struct cache *pool_books(void)
+{
+    return pool_kind() == KIND_CPU ? &cache_shared : cache_reach();
+}
+
+/*
+ * Threads outnumber processors by so far that the next one would not get a cache of its own: from
+ * here on they share the processors'. Who has a cache gives it up at its next slow path. Never
+ * back: a crowd that came once may come again.
+ */
+static COLD void pool_turn(void)
+{
+    if (!processor_open()) {
+        pool_set_kind(KIND_THREAD);
+        return;
+    }
+    pool_share_processors();
+    pool_set_kind(KIND_CPU);
+}
+
+/* Whether the processors' caches serve this call. */
+static bool pool_is_by_processor(void)
+{
+    if (UNLIKELY(pool_kind() == KIND_AUTO) && cache_mine == &cache_none &&
+        cache_open_count() >= settings.crowd) {
+        pool_turn();
+    }
+    return pool_kind() == KIND_CPU;
+}
+
+void pool_count_source(struct cache *cache, unsigned bucket, enum slots_source source)
 {
     struct cache_tally *tally = &cache->tally[bucket];
-    enum slots_source source;
-    void *slot = slots_take(bucket, &source);
     switch (source) {
     case SLOTS_LOOSE:
-        pool_count(cache, &tally->stack_hits, 1);
+        pool_count_stack_hit(cache, bucket);
         break;
     case SLOTS_PURGED:
         pool_count(cache, &tally->unpurged, 1);
@@ -37,24 +110,50 @@ static void *pool_take_loose(struct cache *cache, unsigned bucket)
     case SLOTS_NONE:
         break;
     }
+}
+
+/* A slot from the stacks, else the lane: for all that has no magazines. */
+static void *pool_take_loose(struct cache *cache, unsigned bucket)
+{
+    enum slots_source source;
+    void *slot = slots_take(bucket, &source);
+    pool_count_source(cache, bucket, source);
     return slot;
 }
 
-/* Whether a free slot lies in the bucket's stacks: looked at before a whole run is carved. */
 static bool pool_has_loose(unsigned bucket)
 {
-    return !stack_is_empty(&slots[bucket].loose) || !stack_is_empty(&slots[bucket].purged);
+    return !stack_is_empty(&slots[bucket].loose);
+}
+
+/* A run of fresh slots, unless a purged one is there: that one is taken singly. */
+static void *pool_take_fresh(struct cache *cache, unsigned bucket)
+{
+    if (!stack_is_empty(&slots[bucket].purged)) {
+        return NULL;
+    }
+    void *slot = cache_carve(cache, bucket);
+    if (slot != NULL) {
+        counter_add(&cache->tally[bucket].carves, 1);
+    }
+    return slot;
 }
 
 static void *pool_take_trained(struct cache *cache, unsigned bucket)
 {
     void *slot = cache_refill(cache, bucket);
-    if (slot == NULL && !pool_has_loose(bucket)) {
-        slot = cache_carve(cache, bucket);
-        if (slot != NULL) {
-            counter_add(&cache->tally[bucket].carves, 1);
-        }
+    if (slot == NULL) {
+        slot =
+            pool_has_loose(bucket) ? cache_gather(cache, bucket) : pool_take_fresh(cache, bucket);
     }
+    training_learn(cache, bucket);
+    return slot != NULL ? slot : pool_take_loose(cache, bucket);
+}
+
+/* For a thread whose quota is 0: single slots, and nothing stays with it. */
+static void *pool_take_single(struct cache *cache, unsigned bucket)
+{
+    void *slot = pool_has_loose(bucket) ? NULL : cache_beg(cache, bucket);
     return slot != NULL ? slot : pool_take_loose(cache, bucket);
 }
 
@@ -79,42 +178,93 @@ static void pool_fold(struct cache *cache, unsigned bucket)
     }
 }
 
-/* A thread that has a cache, and a bucket that has magazines. */
-static bool pool_has_magazines(const struct cache *cache, unsigned bucket)
+/* A bucket that has magazines, and a thread that has a cache for them. */
+static bool pool_is_trained(const struct cache *cache, unsigned bucket)
 {
     return !pool_is_large(bucket) && cache != &cache_shared;
 }
 
-OUT_OF_LINE void *pool_take_slow(unsigned bucket, size_t request, uint32_t *was)
+static void *pool_take_by_kind(struct cache *cache, unsigned bucket, const void *caller)
 {
+    if (settings.kind == KIND_STANDARD) {
+        return pool_take_standard(cache, bucket, caller);
+    }
+    if (!pool_is_trained(cache, bucket)) {
+        return pool_take_loose(cache, bucket);
+    }
+    return training_admits(cache, bucket) ? pool_take_trained(cache, bucket)
+                                          : pool_take_single(cache, bucket);
+}
+
+OUT_OF_LINE void *pool_take_slow(unsigned bucket, size_t request, uint32_t *was, const void *caller)
+{
+    if (pool_is_by_processor()) {
+        return pool_take_cpu(bucket, request, was);
+    }
     struct cache *cache = cache_reach();
-    bool trained = pool_has_magazines(cache, bucket);
-    void *slot = trained ? pool_take_trained(cache, bucket) : pool_take_loose(cache, bucket);
+    void *slot = pool_take_by_kind(cache, bucket, caller);
     if (UNLIKELY(slot == NULL)) {
         return NULL;
     }
     pool_mark(lane_card(bucket, slot), request, was);
     pool_count(cache, &cache->bin[bucket].requests, 1);
     pool_count(cache, &cache->bin[bucket].asked, request);
-    if (trained) {
+    if (pool_is_trained(cache, bucket)) {
         pool_fold(cache, bucket);
     }
     return slot;
 }
 
-/* For all that pool_give and pool_give_large leave over. */
-static OUT_OF_LINE void pool_give_rest(void *slot, unsigned bucket, uint32_t number)
+/* Into the magazines, if the thread has a quota. False: the slot is the caller's still. */
+static bool pool_give_trained(struct cache *cache, unsigned bucket, void *slot)
+{
+    if (!training_admits(cache, bucket) || !cache_spill(cache, bucket, slot)) {
+        return false;
+    }
+    training_learn(cache, bucket);
+    return true;
+}
+
+static void pool_give_by_kind(struct cache *cache, unsigned bucket, void *slot, uint32_t number)
+{
+    if (settings.kind == KIND_STANDARD) {
+        pool_give_standard(cache, bucket, number);
+    } else if (!pool_is_trained(cache, bucket) || !pool_give_trained(cache, bucket, slot)) {
+        slots_give(bucket, number);
+        pool_count_deposit(cache, bucket, 1);
+    }
+}
+
+/* Gives pages back where SOCKMALLOC_RETAIN has no room for what has come together. */
+static void pool_settle(void)
+{
+    if (budget_limits_stock()) {
+        uint64_t excess = budget_excess();
+        if (excess > 0) {
+            pool_trim(excess);
+        }
+    }
+}
+
+static void pool_give_by_thread(unsigned bucket, void *slot, uint32_t number)
 {
     struct cache *cache = cache_reach();
-    bool trained = pool_has_magazines(cache, bucket);
     pool_count(cache, &cache->bin[bucket].returned, 1);
-    if (trained) {
+    if (pool_is_trained(cache, bucket)) {
         pool_fold(cache, bucket);
     }
-    if (!trained || !cache_spill(cache, bucket, slot)) {
-        pool_count(cache, &cache->tally[bucket].deposited, 1);
-        slots_give(bucket, number);
+    pool_give_by_kind(cache, bucket, slot, number);
+}
+
+/* For all that pool_give and pool_give_slow leave over. */
+static OUT_OF_LINE void pool_give_rest(void *slot, unsigned bucket, uint32_t number)
+{
+    if (pool_is_by_processor()) {
+        pool_give_cpu(bucket, slot, number);
+    } else {
+        pool_give_by_thread(bucket, slot, number);
     }
+    pool_settle();
 }
 
 /*
@@ -128,7 +278,7 @@ void pool_give_slow(void *slot)
     unsigned bucket = (unsigned)place.bucket;
     uint32_t number = (uint32_t)place.slot;
     struct cache *cache = cache_mine;
-    if (!pool_is_large(bucket) || UNLIKELY(!cache_is_own(cache))) {
+    if (!pool_is_large(bucket) || UNLIKELY(!cache_is_own(cache)) || budget_limits_stock()) {
         pool_give_rest(slot, bucket, number);
         return;
     }
@@ -159,7 +309,7 @@ void pool_die(const char *call, const void *address)
 
 void pool_count_fall_through(unsigned bucket, size_t request)
 {
-    struct cache *cache = cache_reach();
+    struct cache *cache = pool_books();
     pool_count(cache, &cache->tally[bucket].fell_through, 1);
     pool_count(cache, &cache->tally[bucket].fell_through_asked, request);
 }

@@ -8,9 +8,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "budget.h"
 #include "cache.h"
+#include "kind.h"
 #include "lane.h"
 #include "slots.h"
+#include "training.h"
 
 /* What the pools know of a bucket beyond its caches' counters. */
 struct pool {
@@ -26,8 +29,24 @@ struct pool {
 extern INTERNAL struct pool pools[BUCKET_LIMIT];
 extern INTERNAL unsigned pool_first_large;
 
-/* At birth, before anything is published. */
-void pool_open(const struct bucket_plan *plan);
+/* What of the settings the pools go by. */
+struct pool_settings {
+    enum kind kind;
+    uint32_t crowd;        /* of KIND_AUTO: threads beyond which it turns to processors' caches */
+    uint32_t free_list;    /* of KIND_STANDARD: free slots that a bucket keeps */
+    uint64_t cache_limit;  /* bytes that all caches may hold */
+    uint64_t retain_limit; /* bytes of all free slots with pages; BUDGET_UNLIMITED */
+    struct training_settings training;
+};
+
+/*
+ * At birth, before anything is published. False if the settings ask for processors' caches that
+ * can't be had: then the kind is KIND_THREAD. KIND_AUTO without them is that from the start.
+ */
+bool pool_open(const struct bucket_plan *plan, const struct pool_settings *settings);
+
+/* The kind in force: KIND_AUTO is KIND_CPU once it has turned. */
+enum kind pool_kind(void);
 
 /* A slow path's count: by the one writer of a thread's own cache, or by one of many. */
 static inline void pool_count(const struct cache *cache, struct counter *counter, uint64_t amount)
@@ -38,6 +57,43 @@ static inline void pool_count(const struct cache *cache, struct counter *counter
         counter_add(counter, amount);
     }
 }
+
+/* Slots came to the depot or the stack, or left it in another way than by a stack hit. */
+static inline void pool_count_deposit(struct cache *cache, unsigned bucket, uint32_t count)
+{
+    pool_count(cache, &cache->tally[bucket].deposited, count);
+    budget_stock((int64_t)(count * lanes.lane[bucket].capacity));
+}
+
+static inline void pool_count_withdrawal(struct cache *cache, unsigned bucket, uint32_t count)
+{
+    pool_count(cache, &cache->tally[bucket].withdrawn, count);
+    budget_stock(-(int64_t)(count * lanes.lane[bucket].capacity));
+}
+
+static inline void pool_count_stack_hit(struct cache *cache, unsigned bucket)
+{
+    pool_count(cache, &cache->tally[bucket].stack_hits, 1);
+    budget_stock(-(int64_t)lanes.lane[bucket].capacity);
+}
+
+/* Counts where a single slot came from. */
+void pool_count_source(struct cache *cache, unsigned bucket, enum slots_source source);
+
+/* The pool `standard`: a slot, noted as the caller's where that is wanted, or NULL; and back. */
+void *pool_take_standard(struct cache *cache, unsigned bucket, const void *caller);
+void pool_give_standard(struct cache *cache, unsigned bucket, uint32_t number);
+
+/* The pool `cpu`: a slot with its card written, or NULL; and back. */
+void *pool_take_cpu(unsigned bucket, size_t request, uint32_t *was);
+void pool_give_cpu(unsigned bucket, void *slot, uint32_t number);
+
+/* Gives the processors' caches what the budget has left; and what they are charged for. */
+void pool_share_processors(void);
+uint64_t pool_processors_charge(void);
+
+/* Where rare events are counted: the thread's cache, or what stands in where threads have none. */
+struct cache *pool_books(void);
 
 /* Whether the bucket is the large pool's. */
 static inline bool pool_is_large(unsigned bucket)
@@ -94,12 +150,13 @@ FAST_PATH void *pool_take_large(unsigned bucket, size_t request, uint32_t *was)
     counter_add(&cache->bin[bucket].requests, 1);
     counter_add(&cache->bin[bucket].asked, request);
     counter_add(&cache->tally[bucket].stack_hits, 1);
+    budget_stock(-(int64_t)lanes.lane[bucket].capacity);
     return lane_slot(bucket, number);
 }
 
 /* The same out of what lies further: public magazine, depot, stacks, lane. NULL: neither pool nor
- * kernel has one. */
-INTERNAL void *pool_take_slow(unsigned bucket, size_t request, uint32_t *was);
+ * kernel has one. `caller` is whoever called malloc. */
+INTERNAL void *pool_take_slow(unsigned bucket, size_t request, uint32_t *was, const void *caller);
 
 /* What pool_give leaves over: no room in the private magazine. */
 INTERNAL void pool_give_slow(void *slot);

@@ -2,7 +2,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "depot.h"
 #include "pool.h"
+#include "processor.h"
 #include "slots.h"
+#include "standard.h"
 
 /* Finds a bucket's free slots by their cards, the highest first so that the lowest is taken first.
  */
@@ -43,11 +45,23 @@ static void pool_inherit(unsigned bucket)
     }
 }
 
+/* What lies in depots and stacks now, in bytes. */
+static uint64_t pool_inherited_stock(void)
+{
+    uint64_t stock = 0;
+    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+        stock += pools[bucket].inherited_depot * lanes.lane[bucket].capacity;
+    }
+    return stock;
+}
+
 void pool_adopt(void)
 {
-    bool torn = cache_others_are_open();
+    /* Of the threads that use processors' caches nobody keeps count. */
+    bool torn = cache_others_are_open() || pool_kind() == KIND_CPU;
     if (torn) {
         cache_reset();
+        processor_reset();
         depot_reset();
         magazine_reset();
         slots_reset();
@@ -55,6 +69,7 @@ void pool_adopt(void)
     for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
         if (torn) {
             pool_recount(bucket);
+            standard_reset(bucket, (uint32_t)pools[bucket].inherited_depot);
         } else {
             pool_inherit(bucket);
         }
@@ -62,5 +77,6 @@ void pool_adopt(void)
         atomic_store_explicit(&pools[bucket].live, live, memory_order_relaxed);
         atomic_store_explicit(&pools[bucket].peak, live, memory_order_relaxed);
     }
+    budget_reset(torn ? pool_processors_charge() : budget_charged(), pool_inherited_stock());
     cache_reset_counters();
 }

@@ -4,6 +4,22 @@
 #include "os.h"
 #include "pool.h"
 #include "slots.h"
+#include "standard.h"
+
+/* A loose slot, or STACK_EMPTY; and back. The standard pool counts its own. */
+static uint32_t pool_withdraw_loose(unsigned bucket)
+{
+    return pool_kind() == KIND_STANDARD ? standard_withdraw(bucket) : slots_take_loose(bucket);
+}
+
+static void pool_restore_loose(unsigned bucket, uint32_t number)
+{
+    if (pool_kind() == KIND_STANDARD) {
+        standard_restore(bucket, number);
+    } else {
+        slots_give(bucket, number);
+    }
+}
 
 /* Purges one free slot that the caller holds. One that the kernel would not take stays loose. */
 static bool pool_purge(struct cache *cache, unsigned bucket, uint32_t number)
@@ -11,8 +27,8 @@ static bool pool_purge(struct cache *cache, unsigned bucket, uint32_t number)
     struct cache_tally *tally = &cache->tally[bucket];
     struct card *card = &lanes.lane[bucket].cards[number];
     if (!os_discard(lane_slot(bucket, number), lanes.lane[bucket].stride)) {
-        slots_give(bucket, number);
-        pool_count(cache, &tally->deposited, 1);
+        pool_restore_loose(bucket, number);
+        pool_count_deposit(cache, bucket, 1);
         return false;
     }
     card_write(card, CARD_PURGED | card_request(card_read(card)));
@@ -25,11 +41,11 @@ static size_t pool_trim_loose(struct cache *cache, unsigned bucket, size_t limit
 {
     size_t purged = 0;
     while (purged < limit) {
-        uint32_t number = slots_take_loose(bucket);
+        uint32_t number = pool_withdraw_loose(bucket);
         if (number == STACK_EMPTY) {
             break;
         }
-        pool_count(cache, &cache->tally[bucket].withdrawn, 1);
+        pool_count_withdrawal(cache, bucket, 1);
         if (!pool_purge(cache, bucket, number)) {
             break;
         }
@@ -48,7 +64,7 @@ static size_t pool_trim_depot(struct cache *cache, unsigned bucket, size_t limit
             break;
         }
         uint32_t count = magazine_count(magazine);
-        pool_count(cache, &cache->tally[bucket].withdrawn, count);
+        pool_count_withdrawal(cache, bucket, count);
         for (uint32_t i = 0; i < count; i++) {
             if (pool_purge(cache, bucket, lane_number(bucket, magazine->slot[i]))) {
                 purged += lanes.lane[bucket].stride;
@@ -62,7 +78,7 @@ static size_t pool_trim_depot(struct cache *cache, unsigned bucket, size_t limit
 
 size_t pool_trim(size_t limit)
 {
-    struct cache *cache = cache_reach();
+    struct cache *cache = pool_books();
     size_t purged = 0;
     for (unsigned bucket = lanes.count; bucket-- > 0 && purged < limit;) {
         purged += pool_trim_loose(cache, bucket, limit - purged);

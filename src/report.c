@@ -7,21 +7,53 @@
 #include "message.h"
 #include "option.h"
 
-static void report_print_headings(struct text *text)
-{
-    text_add(text, "%-6s %10s", "bucket", "capacity");
-#define REPORT_HEADING(name, heading, width, help) text_add(text, " %*s", width, heading);
-    SNAPSHOT_ROWS(REPORT_HEADING)
-#undef REPORT_HEADING
-    text_add(text, "\n");
-}
-
-static void report_print_figures(const struct snapshot_figures *figures, struct text *text)
+static void report_print_slot_figures(const struct snapshot_figures *figures, struct text *text)
 {
 #define REPORT_FIGURE(name, heading, width, help)                                                  \
     text_add(text, " %*lu", width, (unsigned long)figures->name);
-    SNAPSHOT_ROWS(REPORT_FIGURE)
+    SNAPSHOT_SLOT_ROWS(REPORT_FIGURE)
+    text_add(text, "\n");
+}
+
+static void report_print_cache_figures(const struct snapshot_figures *figures, struct text *text)
+{
+    SNAPSHOT_CACHE_ROWS(REPORT_FIGURE)
 #undef REPORT_FIGURE
+    text_add(text, "\n");
+}
+
+static void report_print_slots(const struct snapshot *snapshot, const struct bucket_plan *plan,
+                               struct text *text)
+{
+    text_add(text, "%-6s %10s", "bucket", "capacity");
+#define REPORT_HEADING(name, heading, width, help) text_add(text, " %*s", width, heading);
+    SNAPSHOT_SLOT_ROWS(REPORT_HEADING)
+    text_add(text, "\n");
+    for (unsigned bucket = 0; bucket < snapshot->buckets; bucket++) {
+        text_add(text, "%-6s %10zu", plan->label[bucket], plan->capacity[bucket]);
+        report_print_slot_figures(&snapshot->bucket[bucket], text);
+    }
+    text_add(text, "%-6s %10s", "total", "-");
+    report_print_slot_figures(&snapshot->total, text);
+}
+
+/* The second table, of what passes between the caches and how they are trained. */
+static void report_print_caches(const struct snapshot *snapshot, const struct bucket_plan *plan,
+                                struct text *text)
+{
+    text_add(text, "%-6s", "caches");
+    SNAPSHOT_CACHE_ROWS(REPORT_HEADING)
+#undef REPORT_HEADING
+    text_add(text, "\n");
+    for (unsigned bucket = 0; bucket < snapshot->buckets; bucket++) {
+        text_add(text, "%-6s", plan->label[bucket]);
+        report_print_cache_figures(&snapshot->bucket[bucket], text);
+    }
+    text_add(text, "%-6s", "total");
+    report_print_cache_figures(&snapshot->total, text);
+    text_add(text, "quotas allow the caches %lu of %lu bytes; pool in force: ",
+             (unsigned long)snapshot->charged, (unsigned long)snapshot->budget);
+    setting_print(SETTING_POOL, snapshot->kind, text);
     text_add(text, "\n");
 }
 
@@ -46,13 +78,8 @@ void report_print(const struct snapshot *snapshot, const struct bucket_plan *pla
     if (snapshot->buckets == 0) {
         text_add(text, "the pools are off: every request falls through to mimalloc\n");
     } else {
-        report_print_headings(text);
-        for (unsigned bucket = 0; bucket < snapshot->buckets; bucket++) {
-            text_add(text, "%-6s %10zu", plan->label[bucket], plan->capacity[bucket]);
-            report_print_figures(&snapshot->bucket[bucket], text);
-        }
-        text_add(text, "%-6s %10s", "total", "-");
-        report_print_figures(&snapshot->total, text);
+        report_print_slots(snapshot, plan, text);
+        report_print_caches(snapshot, plan, text);
         report_print_share(&snapshot->total, plan, text);
     }
     text_add(text, "configuration: ");

@@ -27,11 +27,11 @@ void route_close(void)
     route.span = 0;
 }
 
-OUT_OF_LINE void *route_take_slow(size_t request)
+OUT_OF_LINE void *route_take_slow(size_t request, const void *caller)
 {
     unsigned bucket = route_bucket(request);
     void *slot = pool_take_large(bucket, request, NULL);
-    slot = slot != NULL ? slot : pool_take_slow(bucket, request, NULL);
+    slot = slot != NULL ? slot : pool_take_slow(bucket, request, NULL, caller);
     if (UNLIKELY(slot == NULL)) {
         pool_count_fall_through(bucket, request);
         return fallback_take(request);
@@ -50,7 +50,7 @@ COLD void route_refuse(const char *call, void *address)
     }
 }
 
-void *route_take_zeroed(size_t count, size_t size)
+void *route_take_zeroed(size_t count, size_t size, const void *caller)
 {
     size_t request;
     if (__builtin_mul_overflow(count, size, &request) || !route_is_pooled(request)) {
@@ -59,7 +59,7 @@ void *route_take_zeroed(size_t count, size_t size)
     unsigned bucket = route_bucket(request);
     uint32_t was;
     void *slot = pool_take(bucket, request, &was);
-    slot = slot != NULL ? slot : pool_take_slow(bucket, request, &was);
+    slot = slot != NULL ? slot : pool_take_slow(bucket, request, &was, caller);
     if (UNLIKELY(slot == NULL)) {
         pool_count_fall_through(bucket, request);
         return fallback_take_zeroed(count, size);
@@ -67,13 +67,13 @@ void *route_take_zeroed(size_t count, size_t size)
     return card_is_zero(was) ? slot : memset(slot, 0, request);
 }
 
-void *route_take_aligned(size_t alignment, size_t request)
+void *route_take_aligned(size_t alignment, size_t request, const void *caller)
 {
     if (!route_is_pooled(request)) {
         return fallback_take_aligned(alignment, request);
     }
     if (alignment <= os_page_size()) {
-        return route_take(request);
+        return route_take(request, caller);
     }
     pool_count_fall_through(route_bucket(request), request);
     return fallback_take_aligned(alignment, request);
@@ -91,23 +91,24 @@ static void *route_move(const char *call, void *address, size_t kept, void *targ
 
 /* A slot for a block that grows out of `held` bytes for the second time: far larger, as far as the
  * pools go. */
-static void *route_take_grown(size_t request)
+static void *route_take_grown(size_t request, const void *caller)
 {
     size_t largest = route.minimum + route.span - 1;
     size_t wanted = request < largest / GROWTH_FACTOR ? request * GROWTH_FACTOR : largest;
     unsigned bucket = route_bucket(wanted);
     void *slot = pool_take(bucket, request, NULL);
-    return slot != NULL ? slot : pool_take_slow(bucket, request, NULL);
+    return slot != NULL ? slot : pool_take_slow(bucket, request, NULL, caller);
 }
 
-static void *route_grow(const char *call, void *address, uint32_t value, size_t request)
+static void *route_grow(const char *call, void *address, uint32_t value, size_t request,
+                        const void *caller)
 {
     void *target = NULL;
     if ((value & CARD_GROWN) != 0 && route_is_pooled(request)) {
-        target = route_take_grown(request);
+        target = route_take_grown(request, caller);
     }
     if (target == NULL) {
-        target = route_take(request);
+        target = route_take(request, caller);
     }
     if (target != NULL && lane_owns(target)) {
         card_write(pool_card(call, target), CARD_LIVE | CARD_GROWN | (uint32_t)request);
@@ -115,16 +116,16 @@ static void *route_grow(const char *call, void *address, uint32_t value, size_t 
     return route_move(call, address, card_request(value), target);
 }
 
-static void *route_resize_slot(const char *call, void *address, size_t request)
+static void *route_resize_slot(const char *call, void *address, size_t request, const void *caller)
 {
     struct card *card = pool_card(call, address);
     uint32_t value = card_read(card);
     size_t capacity = lanes.lane[lane_find(address).bucket].capacity;
     if (request > capacity) {
-        return route_grow(call, address, value, request);
+        return route_grow(call, address, value, request, caller);
     }
     bool moves_down = request < capacity / SHRINK_FACTOR && request < card_request(value);
-    void *target = moves_down ? route_take(request) : NULL;
+    void *target = moves_down ? route_take(request, caller) : NULL;
     if (target != NULL) {
         return route_move(call, address, request, target);
     }
@@ -135,26 +136,27 @@ static void *route_resize_slot(const char *call, void *address, size_t request)
 
 /* A block of mimalloc's that grows into the pools' sizes moves there; all others stay with
  * mimalloc. */
-static void *route_resize_fallback(const char *call, void *address, size_t request)
+static void *route_resize_fallback(const char *call, void *address, size_t request,
+                                   const void *caller)
 {
     size_t held = fallback_usable_size(address);
     if (request <= held || !route_is_pooled(request) || fallback_is_foreign(address)) {
         return fallback_resize(address, request);
     }
-    return route_move(call, address, held, route_take(request));
+    return route_move(call, address, held, route_take(request, caller));
 }
 
-void *route_resize(const char *call, void *address, size_t request)
+void *route_resize(const char *call, void *address, size_t request, const void *caller)
 {
     if (address == NULL) {
-        return route_take(request);
+        return route_take(request, caller);
     }
     if (request == 0) {
         route_give(call, address);
         return NULL;
     }
-    return lane_owns(address) ? route_resize_slot(call, address, request)
-                              : route_resize_fallback(call, address, request);
+    return lane_owns(address) ? route_resize_slot(call, address, request, caller)
+                              : route_resize_fallback(call, address, request, caller);
 }
 
 static size_t route_round(size_t request)

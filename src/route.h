@@ -47,17 +47,17 @@ FAST_PATH unsigned route_bucket(size_t request)
 }
 
 /* What the private magazine could not serve, and what the pools could not serve. */
-INTERNAL void *route_take_slow(size_t request);
+INTERNAL void *route_take_slow(size_t request, const void *caller);
 
 /* malloc. Price: what pool_take says and two tests; what falls through pays one test and an
- * indirect jump. */
-FAST_PATH void *route_take(size_t request)
+ * indirect jump. `caller` is an address in whoever called the shim. */
+FAST_PATH void *route_take(size_t request, const void *caller)
 {
     if (LIKELY(request < BUCKET_REQUEST_FLOOR) || !route_is_pooled(request)) {
         return fallback_take(request);
     }
     void *slot = pool_take(route_bucket(request), request, NULL);
-    return LIKELY(slot != NULL) ? slot : route_take_slow(request);
+    return LIKELY(slot != NULL) ? slot : route_take_slow(request, caller);
 }
 
 /* What is within reach and no live slot: libc's goes back to libc, all else ends the process. */
@@ -75,10 +75,10 @@ FAST_PATH void route_give(const char *call, void *address)
 }
 
 /* calloc: memory that reads as zero, without a memset where the kernel's own pages do. */
-void *route_take_zeroed(size_t count, size_t size);
+void *route_take_zeroed(size_t count, size_t size, const void *caller);
 
 /* malloc with an alignment, which must be a power of two. */
-void *route_take_aligned(size_t alignment, size_t request);
+void *route_take_aligned(size_t alignment, size_t request, const void *caller);
 
 /*
  * realloc. In place while the slot has room and the request is a quarter of its capacity or more;
@@ -86,7 +86,7 @@ void *route_take_aligned(size_t alignment, size_t request);
  * pages that nobody touches cost nothing. realloc(p, 0) frees and returns NULL, as glibc's does:
  * the servers were built on that.
  */
-void *route_resize(const char *call, void *address, size_t request);
+void *route_resize(const char *call, void *address, size_t request, const void *caller);
 
 /* malloc_usable_size: a pool's is the request rounded up to 16, constant while the block lives. */
 size_t route_usable_size(const char *call, const void *address);

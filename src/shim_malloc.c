@@ -24,7 +24,7 @@ static void *refuse(int error)
 
 EXPORTED void *malloc(size_t request)
 {
-    return route_take(request);
+    return route_take(request, CALLER);
 }
 
 EXPORTED void free(void *address)
@@ -34,12 +34,12 @@ EXPORTED void free(void *address)
 
 EXPORTED void *calloc(size_t count, size_t size)
 {
-    return route_take_zeroed(count, size);
+    return route_take_zeroed(count, size, CALLER);
 }
 
 EXPORTED void *realloc(void *address, size_t request)
 {
-    return route_resize("realloc", address, request);
+    return route_resize("realloc", address, request, CALLER);
 }
 
 /* BSD, glibc 2.26: realloc whose product may not overflow. */
@@ -49,13 +49,13 @@ EXPORTED void *reallocarray(void *address, size_t count, size_t size)
     if (__builtin_mul_overflow(count, size, &request)) {
         return refuse(ENOMEM);
     }
-    return route_resize("reallocarray", address, request);
+    return route_resize("reallocarray", address, request, CALLER);
 }
 
 /* BSD: realloc that frees the block when it fails. */
 EXPORTED void *reallocf(void *address, size_t request)
 {
-    void *target = route_resize("reallocf", address, request);
+    void *target = route_resize("reallocf", address, request, CALLER);
     if (target == NULL && request != 0) {
         route_give("reallocf", address);
     }
@@ -72,7 +72,7 @@ EXPORTED int reallocarr(void *pointer, size_t count, size_t size)
     if (__builtin_mul_overflow(count, size, &request)) {
         return EOVERFLOW;
     }
-    void *target = route_resize("reallocarr", *address, request);
+    void *target = route_resize("reallocarr", *address, request, CALLER);
     errno = kept;
     if (target == NULL && request != 0) {
         return ENOMEM;
@@ -83,7 +83,8 @@ EXPORTED int reallocarr(void *pointer, size_t count, size_t size)
 
 static void *take_aligned(size_t alignment, size_t request)
 {
-    return is_power_of_two(alignment) ? route_take_aligned(alignment, request) : refuse(EINVAL);
+    return is_power_of_two(alignment) ? route_take_aligned(alignment, request, CALLER)
+                                      : refuse(EINVAL);
 }
 
 EXPORTED void *aligned_alloc(size_t alignment, size_t request)
@@ -115,7 +116,7 @@ static int store_aligned(void **address, size_t alignment, size_t request)
         return EINVAL;
     }
     int kept = errno;
-    void *target = route_take_aligned(alignment, request);
+    void *target = route_take_aligned(alignment, request, CALLER);
     errno = kept;
     if (target == NULL) {
         return ENOMEM;
@@ -136,7 +137,7 @@ EXPORTED int __posix_memalign(void **address, size_t alignment, size_t request)
 
 EXPORTED void *valloc(size_t request)
 {
-    return route_take_aligned(os_page_size(), request);
+    return route_take_aligned(os_page_size(), request, CALLER);
 }
 
 /* valloc of whole pages, one at least. */
@@ -145,7 +146,7 @@ EXPORTED void *pvalloc(size_t request)
     if (request > PTRDIFF_MAX) {
         return refuse(ENOMEM); /* rounding up could overflow */
     }
-    return route_take_aligned(os_page_size(), os_round_to_pages(request > 0 ? request : 1));
+    return route_take_aligned(os_page_size(), os_round_to_pages(request > 0 ? request : 1), CALLER);
 }
 
 EXPORTED size_t malloc_usable_size(void *address)
@@ -178,7 +179,7 @@ EXPORTED void free_aligned_sized(void *address, size_t alignment, size_t size)
 
 static char *copy_string(const char *string, size_t length)
 {
-    char *copy = route_take(length + 1);
+    char *copy = route_take(length + 1, CALLER);
     if (copy != NULL) {
         memcpy(copy, string, length);
         copy[length] = '\0';

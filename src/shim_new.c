@@ -24,9 +24,10 @@ extern thrower std_1_throw_bad_alloc __asm__("_ZNSt3__117__throw_bad_allocEv")
 /* An alignment that malloc gives without being asked. */
 enum { PLAIN = 0 };
 
-static void *new_try(size_t request, size_t alignment)
+FAST_PATH void *new_try(size_t request, size_t alignment)
 {
-    return alignment == PLAIN ? route_take(request) : route_take_aligned(alignment, request);
+    return alignment == PLAIN ? route_take(request, CALLER)
+                              : route_take_aligned(alignment, request, CALLER);
 }
 
 /* The C++ library may have come by dlopen, after the weak names were bound: then it is asked by its
@@ -83,7 +84,7 @@ static COLD void *new_insist(size_t request, size_t alignment, bool throws)
     return NULL;
 }
 
-static inline void *new_take(size_t request, size_t alignment, bool throws)
+FAST_PATH void *new_take(size_t request, size_t alignment, bool throws)
 {
     void *address = new_try(request, alignment);
     return LIKELY(address != NULL) ? address : new_insist(request, alignment, throws);

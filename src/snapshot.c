@@ -9,6 +9,7 @@
 #include "cache.h"
 #include "lane.h"
 #include "pool.h"
+#include "processor.h"
 
 /* All caches' counters of one bucket, added up. */
 struct sums {
@@ -16,29 +17,30 @@ struct sums {
     COUNTER_ROWS(SNAPSHOT_SUM)
 #undef SNAPSHOT_SUM
     uint64_t cached;
+    uint64_t quota;
 };
 
-/* Frees are read before requests: a block handed on meanwhile is then counted live once too often,
- * never below zero. */
-static void snapshot_add_frees(struct sums *sums, unsigned bucket)
+static void snapshot_add(struct sums *sums, struct cache *cache, unsigned bucket)
 {
-    for (uint32_t number = 0; number < cache_count(); number++) {
-        sums->returned += counter_read(&cache_at(number)->bin[bucket].returned);
-    }
-    atomic_thread_fence(memory_order_acquire);
+    sums->cached += cache_held(cache, bucket);
+    sums->quota += 2 * (uint64_t)cache_quota(cache, bucket);
+#define SNAPSHOT_ADD_FAST(name, help) sums->name += counter_read(&cache->bin[bucket].name);
+    COUNTER_FAST_ROWS(SNAPSHOT_ADD_FAST)
+#undef SNAPSHOT_ADD_FAST
+#define SNAPSHOT_ADD(name, help) sums->name += counter_read(&cache->tally[bucket].name);
+    COUNTER_SLOW_ROWS(SNAPSHOT_ADD)
+#undef SNAPSHOT_ADD
 }
 
-static void snapshot_add_rest(struct sums *sums, unsigned bucket)
+static void snapshot_add_all(struct sums *sums, unsigned bucket)
 {
     for (uint32_t number = 0; number < cache_count(); number++) {
-        struct cache *cache = cache_at(number);
-        sums->requests += counter_read(&cache->bin[bucket].requests);
-        sums->asked += counter_read(&cache->bin[bucket].asked);
-        sums->cached += cache_held(cache, bucket);
-#define SNAPSHOT_ADD(name, help) sums->name += counter_read(&cache->tally[bucket].name);
-        COUNTER_SLOW_ROWS(SNAPSHOT_ADD)
-#undef SNAPSHOT_ADD
+        snapshot_add(sums, cache_at(number), bucket);
     }
+    for (uint32_t number = 0; number < processor_records(); number++) {
+        snapshot_add(sums, processor_at(number), bucket);
+    }
+    sums->quota += (uint64_t)processor_quota(bucket) * processor_records();
 }
 
 /* A difference of two counts that were not read at one instant. */
@@ -49,11 +51,12 @@ static uint64_t at_least_zero(uint64_t more, uint64_t less)
 
 /*
  * The large pool carves only when none of a bucket's slots is free, so that its peak is what was
- * carved; a trained bucket carves ahead, and counts.
+ * carved. A trained bucket carves ahead, and counts; by processors it does not, and says what was
+ * carved, a run a processor too much at most.
  */
 static uint64_t snapshot_peak(unsigned bucket, uint64_t live, uint64_t carved)
 {
-    if (pool_is_large(bucket)) {
+    if (pool_is_large(bucket) || pool_kind() == KIND_CPU) {
         return carved;
     }
     int64_t peak = atomic_load_explicit(&pools[bucket].peak, memory_order_relaxed);
@@ -64,28 +67,41 @@ static void snapshot_take_bucket(struct snapshot_figures *figures, unsigned buck
 {
     const struct pool *pool = &pools[bucket];
     struct sums sums = {0};
-    snapshot_add_frees(&sums, bucket);
-    snapshot_add_rest(&sums, bucket);
-    figures->live = at_least_zero(pool->inherited_live + sums.requests, sums.returned);
+    snapshot_add_all(&sums, bucket);
+    figures->carved = lane_carved(bucket);
+    figures->live = lane_live(bucket);
     figures->cached = sums.cached;
     figures->depot =
         at_least_zero(pool->inherited_depot + sums.deposited, sums.withdrawn + sums.stack_hits);
     figures->purged = at_least_zero(pool->inherited_purged + sums.purged, sums.unpurged);
-    figures->carved = lane_carved(bucket);
     figures->peak = snapshot_peak(bucket, figures->live, figures->carved);
     figures->requests = sums.requests;
     figures->asked = sums.asked;
     figures->resident = lane_resident(bucket);
     figures->depot_hits = sums.depot_hits + sums.stack_hits + sums.unpurged;
-    figures->cache_hits = at_least_zero(sums.requests, figures->depot_hits + sums.carves);
+    figures->cache_hits =
+        at_least_zero(sums.requests, figures->depot_hits + sums.carves + sums.steals);
     figures->swaps = sums.swaps;
     figures->fell_through = sums.fell_through;
     figures->fell_through_asked = sums.fell_through_asked;
+    figures->returned = sums.returned;
+    figures->quota = sums.quota;
+    figures->misses = sums.misses;
+    figures->walks = sums.walks;
+    figures->steals = sums.steals;
+    figures->promotions = sums.promotions;
+    figures->growths = sums.growths;
+    figures->transfers = sums.transfers;
+    figures->losses = sums.losses;
+    figures->decays = sums.decays;
 }
 
 void snapshot_take(struct snapshot *snapshot)
 {
-    *snapshot = (struct snapshot){.buckets = lanes.length > 0 ? lanes.count : 0};
+    *snapshot = (struct snapshot){.buckets = lanes.length > 0 ? lanes.count : 0,
+                                  .charged = budget_charged(),
+                                  .budget = budget.cache_limit,
+                                  .kind = pool_kind()};
     for (unsigned bucket = 0; bucket < snapshot->buckets; bucket++) {
         snapshot_take_bucket(&snapshot->bucket[bucket], bucket);
 #define SNAPSHOT_TOTAL(name, heading, width, help)                                                 \

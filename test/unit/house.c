@@ -10,6 +10,7 @@
 #include "magazine.h"
 #include "os.h"
 #include "pool.h"
+#include "processor.h"
 #include "reserve.h"
 #include "route.h"
 #include "snapshot.h"
@@ -19,6 +20,12 @@
 enum { REACHING_SHIFT = 32, REACHING_SHIFT_MAX = 36 };
 
 struct bucket_plan house_plan;
+struct pool_settings house_pools = {
+    .kind = KIND_THREAD,
+    .cache_limit = UINT64_C(1) << 40,
+    .retain_limit = BUDGET_UNLIMITED,
+    .training = {.frozen = true, .first = {[0 ... BUCKET_LIMIT - 1] = MAGAZINE_SLOTS}},
+};
 
 struct bucket_settings house_defaults(void)
 {
@@ -37,14 +44,16 @@ char *house_space(size_t size)
 static bool house_try_before(const struct bucket_settings *settings, unsigned shift, char *end)
 {
     bucket_plan_make(&house_plan, settings, route.bucket);
-    size_t size = lane_space(&house_plan, shift) + magazine_space(shift) + cache_space(shift);
+    size_t size = lane_space(&house_plan, shift) + magazine_space(shift) + cache_space(shift) +
+                  processor_space();
     if (!reserve_open(size, end)) {
         return false;
     }
     magazine_lay(shift);
-    cache_lay(&house_plan, shift);
+    cache_lay(shift);
+    processor_lay();
     lane_lay(&house_plan, shift);
-    pool_open(&house_plan);
+    pool_open(&house_plan, &house_pools);
     lane_publish();
     route_publish(&house_plan);
     return true;
@@ -90,7 +99,7 @@ void *house_take(unsigned bucket, size_t request, uint32_t *was)
 {
     void *slot = pool_take(bucket, request, was);
     slot = slot != NULL ? slot : pool_take_large(bucket, request, was);
-    return slot != NULL ? slot : pool_take_slow(bucket, request, was);
+    return slot != NULL ? slot : pool_take_slow(bucket, request, was, NULL);
 }
 
 void house_give(void *slot)

@@ -9,6 +9,8 @@
 
 #include "bucket.h"
 
+struct pool_settings;
+
 /* Lanes of 64 MiB: room for thousands of small slots and a dozen of the largest. */
 enum { HOUSE_SHIFT = 26 };
 
@@ -16,6 +18,10 @@ enum { HOUSE_SHIFT = 26 };
 enum { B4K, B8K, B16K, B32K, B64K, B128K, B256K, B512K, B1M, B2M, B4M, BUCKETS };
 
 extern struct bucket_plan house_plan;
+
+/* What house_lay opens the pools with, to be changed before it: each cache has the largest quota
+ * for every trained bucket from the start, and keeps it. */
+extern struct pool_settings house_pools;
 
 /* The settings that hold when none is made. */
 struct bucket_settings house_defaults(void);

@@ -11,11 +11,15 @@ enum { SLOTS_MAX = 512 };
 
 static struct cache *mine;
 
+/* A cache with the largest quota for each trained bucket. */
 static void lay(void)
 {
     house_lay_default();
     mine = cache_reach();
     cr_assert_neq(mine, &cache_shared);
+    for (unsigned bucket = 0; bucket < house_plan.first_large; bucket++) {
+        cr_assert(cache_set_quota(mine, bucket, MAGAZINE_SLOTS));
+    }
 }
 
 static struct cache_bin *bin(unsigned bucket)
@@ -37,6 +41,11 @@ static uint64_t deposited(unsigned bucket)
 static uint64_t swaps(unsigned bucket)
 {
     return counter_read(&mine->tally[bucket].swaps);
+}
+
+static uint64_t misses(unsigned bucket)
+{
+    return counter_read(&mine->tally[bucket].misses);
 }
 
 /* As the pool does: into the private magazine, else by the spill. */
@@ -88,7 +97,10 @@ Test(cache, spills_to_the_public_magazine_then_to_the_depot)
     }
     cr_assert_eq(deposited(B64K), 0);
     cr_assert_null(depot_take_full(B64K));
+    cr_assert_eq(misses(B64K), 0, "there was room in the cache");
     put(B64K, slots[2 * full]);
+    cr_assert_eq(misses(B64K), 1);
+    cr_assert_eq(swaps(B64K), 0, "a full one in exchange for a full one is of no effect");
     cr_assert_eq(cache_held(mine, B64K), full + 1);
     cr_assert_eq(deposited(B64K), full);
     struct magazine *magazine = depot_take_full(B64K);
@@ -112,6 +124,7 @@ Test(cache, refills_from_the_public_magazine_then_from_the_depot)
         put(B64K, slots[i]);
     }
     uint64_t swaps_before = swaps(B64K);
+    uint64_t misses_before = misses(B64K);
     for (unsigned i = 3 * full; i-- > 2 * full;) {
         cr_assert_eq(get(B64K), slots[i]);
     }
@@ -119,13 +132,16 @@ Test(cache, refills_from_the_public_magazine_then_from_the_depot)
         cr_assert_eq(get(B64K), slots[i]);
     }
     cr_assert_eq(swaps(B64K), swaps_before + 1);
+    cr_assert_eq(misses(B64K), misses_before);
     cr_assert_eq(counter_read(&mine->tally[B64K].depot_hits), 0);
     for (unsigned i = full; i-- > 0;) {
         cr_assert_eq(get(B64K), slots[i]);
     }
     cr_assert_eq(counter_read(&mine->tally[B64K].depot_hits), 1);
     cr_assert_eq(counter_read(&mine->tally[B64K].withdrawn), full);
+    cr_assert_eq(misses(B64K), misses_before + 1);
     cr_assert_null(get(B64K));
+    cr_assert_eq(misses(B64K), misses_before + 2, "that nobody has any is a miss, too");
     cr_assert_eq(cache_held(mine, B64K), 0);
 }
 
@@ -211,15 +227,16 @@ Test(cache, drain_gives_both_magazines_to_the_depot)
     for (unsigned i = 1; i < full + 3; i++) {
         put(B64K, slots[i]);
     }
-    cache_drain(mine, B64K);
+    cr_assert(cache_set_quota(mine, B64K, 0));
     cr_assert_eq(cache_held(mine, B64K), 0);
     cr_assert_eq(deposited(B64K), full + 3);
     cr_assert_eq(magazine_count(depot_take_full(B64K)) + magazine_count(depot_take_full(B64K)),
                  full + 3);
     cr_assert_null(depot_take_full(B64K));
     cr_assert_null(cache_pop(bin(B64K)));
-    cache_drain(mine, B64K);
+    cr_assert(cache_set_quota(mine, B64K, 0));
     cr_assert_eq(deposited(B64K), full + 3, "twice is once");
+    cr_assert(cache_set_quota(mine, B64K, MAGAZINE_SLOTS));
     put(B64K, slots[0]);
     cr_assert_eq(get(B64K), slots[0]);
 }
@@ -236,6 +253,8 @@ Test(cache, forget_leaves_no_trace)
     cr_assert_eq(cache_held(mine, B64K), 0);
     cr_assert_null(get(B64K));
     cr_assert_null(depot_take_full(B64K));
+    cr_assert_eq(cache_quota(mine, B64K), 0);
+    cr_assert(cache_set_quota(mine, B64K, MAGAZINE_SLOTS));
     put(B64K, slots[0]);
     cr_assert_eq(get(B64K), slots[0]);
 }

@@ -26,14 +26,12 @@ static void meet(void)
 
 Test(cache_threads, space_is_what_laying_takes)
 {
-    struct bucket_settings settings = house_defaults();
-    bucket_plan_make(&house_plan, &settings, (uint8_t[BUCKET_GRANULES]){0});
     for (unsigned shift = SMALLEST_SHIFT; shift <= 36; shift += 6) {
         size_t space = cache_space(shift);
         cr_assert_eq(space % os_page_size(), 0);
         char *start = house_space(space);
         cr_assert_not_null(start);
-        cache_lay(&house_plan, shift);
+        cache_lay(shift);
         cr_assert_eq((size_t)(reserve_cut(0) - start), space);
     }
 }

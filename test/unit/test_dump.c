@@ -42,12 +42,13 @@ Test(dump, goes_to_a_descriptor)
 Test(dump, goes_to_stderr_by_default)
 {
     place_open();
-    capture_begin();
-    bool first = dump_somewhere();
-    bool second = dump_somewhere();
-    const char *words = capture_end();
-    cr_assert(first && second);
-    place_expect_reports(words, 2);
+    for (int i = 0; i < 2; i++) {
+        capture_begin();
+        bool done = dump_somewhere();
+        const char *words = capture_end();
+        cr_assert(done);
+        place_expect_reports(words, 1);
+    }
     place_close();
 }
 

@@ -35,7 +35,7 @@ Test(failure, reservation_is_refused)
     cr_assert_null(house_space(1 << 20));
     cr_assert_not(house_try(&settings, HOUSE_SHIFT));
     cr_assert_not(route_is_pooled(4096));
-    cr_assert_not_null(route_take(4096), "all falls through");
+    cr_assert_not_null(route_take(4096, NULL), "all falls through");
 }
 
 Test(failure, cards_may_not_be_read_at_birth)
@@ -218,7 +218,7 @@ Test(failure, carving_is_refused_but_what_is_free_can_be_had)
     cr_assert_lt(more, 16U);
     cr_assert_gt(os_failing_refusals(), 0U);
     house_assert();
-    char *slot = route_take(100000);
+    char *slot = route_take(100000, NULL);
     cr_assert(slot != NULL && !lane_owns(slot), "then mimalloc serves");
     memset(slot, 'x', 100000);
     route_give("free", slot);
@@ -236,7 +236,7 @@ Test(failure, purge_is_refused)
     cr_assert_eq(os_failing_refusals(), 1, "it is not asked for ever");
     cr_assert_eq(house_cards(B1M, CARD_FREE), 1);
     house_assert();
-    char *zeroed = route_take_zeroed(1, 1 << 20);
+    char *zeroed = route_take_zeroed(1, 1 << 20, NULL);
     cr_assert_eq(zeroed, slot);
     cr_assert(zeroed[0] == 0 && memcmp(zeroed, zeroed + 1, (1 << 20) - 1) == 0);
     house_give(slot);

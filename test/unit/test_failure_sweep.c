@@ -113,7 +113,7 @@ static void give_every(unsigned step)
 static void expect_route_serves(void)
 {
     for (size_t request = 4096; request <= 4 << 20; request *= 4) {
-        char *bytes = route_take(request);
+        char *bytes = route_take(request, NULL);
         if (CHECK(bytes != NULL)) {
             bytes[0] = bytes[request - 1] = 'r';
             route_give("free", bytes);

@@ -45,10 +45,7 @@ Test(lane, every_slot_is_found)
     }
 }
 
-/*
- * A lane's tail is too short for a slot; an address there has a card all the same, of one that was
- * never used.
- */
+/* A lane's tail is too short for a slot; its addresses have a card all the same, never used. */
 Test(lane, tail_of_a_lane_has_a_card)
 {
     struct bucket_settings settings = house_defaults();
@@ -288,4 +285,14 @@ Test(lane, resident_is_what_was_touched)
     memset(run[5], 'x', 3 * os_page_size());
     cr_assert_eq(lane_resident(B16K), 4 * os_page_size());
     cr_assert_eq(lane_resident(B8K), 0);
+}
+
+Test(lane, live_is_what_the_cards_say)
+{
+    void *run[3];
+    house_lay_default();
+    cr_assert_eq(lane_carve(B16K, 3, run), 3);
+    card_write(lane_card(B16K, run[0]), CARD_FREE);
+    card_write(lane_card(B16K, run[1]), CARD_LIVE | CARD_GROWN | 9);
+    cr_assert_eq(lane_live(B16K), 1);
 }

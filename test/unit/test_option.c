@@ -102,7 +102,7 @@ Test(option, sizes_have_ends)
 {
     unsigned ranges = 0;
 #define EXPECT_RANGE(name, kind, initial, minimum, maximum, help)                                  \
-    if (SETTING_##kind == SETTING_SIZE) {                                                         \
+    if (SETTING_##kind == SETTING_SIZE) {                                                          \
         expect_range(OPTION_##name, initial, minimum, maximum);                                    \
         ranges++;                                                                                  \
     }

@@ -101,7 +101,7 @@ static void find_no_shortcut(unsigned number)
 Test(pool, large_shortcut_takes_loose_slots_alone)
 {
     house_lay_default();
-    void *slot = pool_take_slow(B1M, 1 << 20, NULL);
+    void *slot = pool_take_slow(B1M, 1 << 20, NULL, NULL);
     cr_assert_null(pool_take_large(B1M, 1 << 20, NULL), "no slot is loose");
     house_give(slot);
     crew_run(1, find_no_shortcut);
@@ -111,7 +111,8 @@ Test(pool, large_shortcut_takes_loose_slots_alone)
     cr_assert_eq(card_of(slot), CARD_LIVE | 1000000);
     cr_assert_eq(figures(B1M)->depot_hits, 1);
     house_give(slot);
-    cr_assert_eq(pool_take_slow(B1M, 1 << 20, NULL), slot, "the slow path knows the stack too");
+    cr_assert_eq(pool_take_slow(B1M, 1 << 20, NULL, NULL), slot,
+                 "the slow path knows the stack too");
     house_give(slot);
     pool_trim(1);
     cr_assert_null(pool_take_large(B1M, 1 << 20, NULL), "purged ones come last");

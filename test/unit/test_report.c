@@ -12,7 +12,7 @@
 #include "option.h"
 #include "report.h"
 
-enum { LINES = 24, FIELDS = 32, NAMED = 2 /* bucket and capacity */ };
+enum { LINES = 48, FIELDS = 32, MARK = 1000000 };
 
 static char report[REPORT_SIZE + 1];
 static char *lines[LINES];
@@ -20,12 +20,41 @@ static unsigned line_count;
 static struct bucket_plan plan;
 static struct snapshot snapshot;
 
-static const char *const headings[] = {"bucket", "capacity",
-#define HEADING(name, heading, width, help) heading,
-                                       SNAPSHOT_ROWS(HEADING)
-#undef HEADING
+/* One of the two tables: the headings of its columns, and how many of them name the row. */
+struct table {
+    const char *const *headings;
+    unsigned columns;
+    unsigned named;
+    unsigned first; /* of the snapshot's figures */
 };
-enum { COLUMNS = sizeof headings / sizeof headings[0] };
+
+#define HEADING(name, heading, width, help) heading,
+static const char *const slot_headings[] = {"bucket", "capacity", SNAPSHOT_SLOT_ROWS(HEADING)};
+static const char *const cache_headings[] = {"caches", SNAPSHOT_CACHE_ROWS(HEADING)};
+#undef HEADING
+enum {
+    SLOT_COLUMNS = sizeof slot_headings / sizeof slot_headings[0],
+    CACHE_COLUMNS = sizeof cache_headings / sizeof cache_headings[0],
+    FIGURES = sizeof(struct snapshot_figures) / sizeof(uint64_t)
+};
+static const struct table slots_table = {slot_headings, SLOT_COLUMNS, 2, 0};
+static const struct table caches_table = {cache_headings, CACHE_COLUMNS, 1, SLOT_COLUMNS - 2};
+
+/* Where each part of a report begins. */
+static unsigned slots_line(void)
+{
+    return 1;
+}
+
+static unsigned caches_line(void)
+{
+    return slots_line() + 1 + plan.count + 1;
+}
+
+static unsigned quotas_line(void)
+{
+    return caches_line() + 1 + plan.count + 1;
+}
 
 /* A plan of the default settings, and figures of which each is different from all others. */
 static void prepare(void)
@@ -39,14 +68,16 @@ static void prepare(void)
     uint64_t next = 1;
     for (unsigned bucket = 0; bucket < plan.count; bucket++) {
         uint64_t *figures = (uint64_t *)(void *)&snapshot.bucket[bucket];
-        for (unsigned i = 0; i < COLUMNS - NAMED; i++) {
+        for (unsigned i = 0; i < FIGURES; i++) {
             figures[i] = next++;
         }
     }
     uint64_t *total = (uint64_t *)(void *)&snapshot.total;
-    for (unsigned i = 0; i < COLUMNS - NAMED; i++) {
-        total[i] = 1000000 + i;
+    for (unsigned i = 0; i < FIGURES; i++) {
+        total[i] = MARK + i;
     }
+    snapshot.charged = 2 * MARK;
+    snapshot.budget = 3 * MARK;
 }
 
 /* Prints, and cuts the report into lines. */
@@ -96,49 +127,84 @@ Test(report, begins_and_ends_with_the_process)
     cr_assert_str_eq(lines[line_count - 1], expected);
 }
 
+static void expect_row(const struct table *table, unsigned line, const char *label,
+                       const struct snapshot_figures *row)
+{
+    char *fields[FIELDS];
+    const uint64_t *figures = (const uint64_t *)(const void *)row + table->first;
+    cr_assert_eq(split(lines[line], fields), table->columns);
+    cr_assert_str_eq(fields[0], label);
+    for (unsigned i = table->named; i < table->columns; i++) {
+        cr_assert_eq(number(fields[i]), figures[i - table->named], "%s of %s", table->headings[i],
+                     label);
+    }
+}
+
+static void expect_table(const struct table *table, unsigned line)
+{
+    char *fields[FIELDS];
+    cr_assert_eq(split(lines[line], fields), table->columns);
+    for (unsigned i = 0; i < table->columns; i++) {
+        cr_assert_str_eq(fields[i], table->headings[i]);
+    }
+    for (unsigned bucket = 0; bucket < plan.count; bucket++) {
+        expect_row(table, line + 1 + bucket, plan.label[bucket], &snapshot.bucket[bucket]);
+    }
+    expect_row(table, line + 1 + plan.count, "total", &snapshot.total);
+}
+
 Test(report, has_a_row_for_each_bucket_and_their_sum)
+{
+    prepare();
+    print();
+    cr_assert_eq(line_count, quotas_line() + 4);
+    expect_table(&slots_table, slots_line());
+    expect_table(&caches_table, caches_line());
+}
+
+Test(report, tells_the_capacities)
 {
     char *fields[FIELDS];
     prepare();
     print();
-    cr_assert_eq(line_count, 2 + plan.count + 1 + 3);
-    cr_assert_eq(split(lines[1], fields), (unsigned)COLUMNS);
-    for (unsigned i = 0; i < COLUMNS; i++) {
-        cr_assert_str_eq(fields[i], headings[i]);
-    }
     for (unsigned bucket = 0; bucket < plan.count; bucket++) {
-        cr_assert_eq(split(lines[2 + bucket], fields), (unsigned)COLUMNS);
-        cr_assert_str_eq(fields[0], plan.label[bucket]);
+        split(lines[slots_line() + 1 + bucket], fields);
         cr_assert_eq(number(fields[1]), plan.capacity[bucket]);
-        const uint64_t *figures = (const uint64_t *)(const void *)&snapshot.bucket[bucket];
-        for (unsigned i = NAMED; i < COLUMNS; i++) {
-            cr_assert_eq(number(fields[i]), figures[i - NAMED], "%s of %s", headings[i], fields[0]);
-        }
     }
-    cr_assert_eq(split(lines[2 + plan.count], fields), (unsigned)COLUMNS);
-    cr_assert_str_eq(fields[0], "total");
-    cr_assert_str_eq(fields[1], "-");
-    for (unsigned i = NAMED; i < COLUMNS; i++) {
-        cr_assert_eq(number(fields[i]), 1000000 + i - NAMED);
-    }
+    split(lines[slots_line() + 1 + plan.count], fields);
+    cr_assert_str_eq(fields[1], "-", "their sum would mean nothing");
+}
+
+Test(report, tells_what_the_quotas_come_to)
+{
+    prepare();
+    print();
+    cr_assert_str_eq(lines[quotas_line()], "quotas allow the caches 2000000 of 3000000 bytes; "
+                                           "pool in force: thread");
 }
 
 /* A person reads it: numbers stand under their headings, at the right. */
+static void expect_aligned(unsigned line)
+{
+    for (unsigned row = line + 1; row <= line + 1 + plan.count; row++) {
+        cr_assert_eq(strlen(lines[row]), strlen(lines[line]));
+        for (const char *at = lines[line] + 1; *at != '\0'; at++) {
+            bool heading_ends =
+                *at != ' ' && (at[1] == ' ' || at[1] == '\0') && at - lines[line] > 6;
+            if (heading_ends) {
+                const char *digit = lines[row] + (at - lines[line]);
+                cr_assert_neq(*digit, ' ', "line %u, column %td", row, at - lines[line]);
+            }
+        }
+    }
+}
+
 Test(report, columns_are_aligned)
 {
     prepare();
     print();
-    for (unsigned row = 2; row <= 2 + plan.count; row++) {
-        cr_assert_eq(strlen(lines[row]), strlen(lines[1]));
-        for (const char *at = lines[1]; *at != '\0'; at++) {
-            bool heading_ends = at != lines[1] && *at != ' ' && (at[1] == ' ' || at[1] == '\0') &&
-                                at - lines[1] > 6;
-            if (heading_ends) {
-                const char *digit = lines[row] + (at - lines[1]);
-                cr_assert_neq(*digit, ' ', "line %u, column %td", row, at - lines[1]);
-            }
-        }
-    }
+    expect_aligned(slots_line());
+    expect_aligned(caches_line());
 }
 
 static void expect_share(uint64_t asked, uint64_t fell_through_asked, const char *share)
@@ -150,7 +216,7 @@ static void expect_share(uint64_t asked, uint64_t fell_through_asked, const char
     snprintf(expected, sizeof expected,
              "pools served %s %% of the bytes asked for in requests of 4096 to 4194304 bytes",
              share);
-    cr_expect_str_eq(lines[3 + plan.count], expected);
+    cr_expect_str_eq(lines[quotas_line() + 1], expected);
 }
 
 Test(report, tells_the_share_that_the_pools_served)
@@ -176,7 +242,7 @@ Test(report, repeats_the_configuration)
     text_add(&text, "configuration: ");
     option_print_all(&options, &text);
     print();
-    cr_assert_str_eq(lines[4 + plan.count], expected);
+    cr_assert_str_eq(lines[quotas_line() + 2], expected);
     cr_assert_not_null(strstr(expected, "SOCKMALLOC_VERBOSE=1"));
 }
 
@@ -205,6 +271,7 @@ Test(report, longest_report_fits)
     snapshot.buckets = plan.count;
     memset(snapshot.bucket, 0xff, sizeof snapshot.bucket);
     memset(&snapshot.total, 0xff, sizeof snapshot.total);
+    snapshot.charged = snapshot.budget = UINT64_MAX;
     char longest[SETTING_PATH_SIZE] = {0};
     memset(longest, '/', sizeof longest - 1);
     options.path_end = 1;
@@ -212,6 +279,9 @@ Test(report, longest_report_fits)
     option_set_path(&options, OPTION_PROFILE, longest);
     options.number[OPTION_MAX] = options.number[OPTION_LARGE] = (1 << 26) - 1;
     print();
-    cr_assert_eq(split(lines[2], fields), (unsigned)COLUMNS, "columns never run together");
-    cr_assert_eq(number(fields[COLUMNS - 1]), UINT64_MAX);
+    cr_assert_eq(split(lines[slots_line() + 1], fields), (unsigned)SLOT_COLUMNS,
+                 "columns never run together");
+    cr_assert_eq(number(fields[SLOT_COLUMNS - 1]), UINT64_MAX);
+    cr_assert_eq(split(lines[caches_line() + 1], fields), (unsigned)CACHE_COLUMNS);
+    cr_assert_eq(number(fields[CACHE_COLUMNS - 1]), UINT64_MAX);
 }

@@ -12,7 +12,7 @@ enum { UNUSUAL = 4242 /* no call sets it */, ROUNDS = 3000, BLOCKS = 8 };
 
 static char *resize(char *bytes, size_t request)
 {
-    return route_resize("realloc", bytes, request);
+    return route_resize("realloc", bytes, request, NULL);
 }
 
 static unsigned bucket_of(const void *address)
@@ -53,10 +53,10 @@ Test(route_resize, nothing_becomes_a_block)
 Test(route_resize, to_zero_frees)
 {
     house_lay_default();
-    char *bytes = route_take(16384);
+    char *bytes = route_take(16384, NULL);
     cr_assert_null(resize(bytes, 0));
     cr_assert_eq(state_of(bytes), CARD_FREE);
-    cr_assert_null(resize(route_take(100), 0));
+    cr_assert_null(resize(route_take(100, NULL), 0));
 }
 
 Test(route_resize, stays_while_the_slot_has_room)
@@ -65,7 +65,7 @@ Test(route_resize, stays_while_the_slot_has_room)
     for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
         size_t capacity = house_plan.capacity[bucket];
         size_t least = bucket == 0 ? 4096 : house_plan.capacity[bucket - 1] + 1;
-        char *bytes = route_take(least);
+        char *bytes = route_take(least, NULL);
         fill(bytes, 0, least, bucket);
         cr_assert_eq(resize(bytes, capacity), bytes);
         cr_assert_eq(route_usable_size("realloc", bytes), capacity);
@@ -84,7 +84,7 @@ Test(route_resize, stays_down_to_a_quarter_and_moves_below)
     house_lay_default();
     for (unsigned bucket = B32K; bucket < house_plan.count; bucket++) {
         size_t quarter = house_plan.capacity[bucket] / 4;
-        char *bytes = route_take(house_plan.size[bucket]);
+        char *bytes = route_take(house_plan.size[bucket], NULL);
         fill(bytes, 0, house_plan.size[bucket], bucket);
         cr_assert_eq(resize(bytes, quarter), bytes);
         char *moved = resize(bytes, quarter - 1);
@@ -101,7 +101,7 @@ Test(route_resize, stays_down_to_a_quarter_and_moves_below)
 Test(route_resize, shrinks_out_of_the_pools)
 {
     house_lay_default();
-    char *bytes = route_take(262177);
+    char *bytes = route_take(262177, NULL);
     fill(bytes, 0, 262177, 1);
     char *moved = resize(bytes, 1500);
     cr_assert_not(lane_owns(moved));
@@ -114,7 +114,7 @@ Test(route_resize, shrinks_out_of_the_pools)
 Test(route_resize, grows_out_of_the_pools)
 {
     house_lay_default();
-    char *bytes = route_take(4 << 20);
+    char *bytes = route_take(4 << 20, NULL);
     fill(bytes, 0, 4 << 20, 1);
     cr_assert_eq(resize(bytes, (4 << 20) + 4096), bytes, "the slot has its headroom");
     char *moved = resize(bytes, 5 << 20);
@@ -127,7 +127,7 @@ Test(route_resize, grows_out_of_the_pools)
 Test(route_resize, grows_into_the_pools)
 {
     house_lay_default();
-    char *bytes = route_take(1000);
+    char *bytes = route_take(1000, NULL);
     fill(bytes, 0, 1000, 1);
     bytes = resize(bytes, 2000);
     cr_assert_not(lane_owns(bytes));
@@ -140,7 +140,7 @@ Test(route_resize, grows_into_the_pools)
 Test(route_resize, large_blocks_of_mimalloc_shrink_there)
 {
     house_lay_default();
-    char *bytes = route_take(8 << 20);
+    char *bytes = route_take(8 << 20, NULL);
     fill(bytes, 0, 100000, 1);
     bytes = resize(bytes, 100000);
     cr_assert_not(lane_owns(bytes));
@@ -154,7 +154,7 @@ Test(route_resize, large_blocks_of_mimalloc_shrink_there)
 Test(route_resize, second_growth_jumps)
 {
     house_lay_default();
-    char *bytes = route_take(4096);
+    char *bytes = route_take(4096, NULL);
     fill(bytes, 0, 4096, 1);
     bytes = resize(bytes, 9000);
     cr_assert_eq(bucket_of(bytes), B8K);
@@ -178,7 +178,7 @@ Test(route_resize, second_growth_jumps)
 Test(route_resize, block_that_jumped_moves_only_when_it_shrinks)
 {
     house_lay_default();
-    char *bytes = resize(resize(route_take(4096), 9000), 20000);
+    char *bytes = resize(resize(route_take(4096, NULL), 9000), 20000);
     fill(bytes, 0, 20000, 1);
     cr_assert_eq(resize(bytes, 30000), bytes);
     cr_assert_eq(resize(bytes, 30000), bytes);
@@ -191,7 +191,7 @@ Test(route_resize, block_that_jumped_moves_only_when_it_shrinks)
 Test(route_resize, jump_ends_at_the_largest_bucket)
 {
     house_lay_default();
-    char *bytes = resize(resize(route_take(65536), 131072), 300000);
+    char *bytes = resize(resize(route_take(65536, NULL), 131072), 300000);
     cr_assert_eq(bucket_of(bytes), B4M);
     fill(bytes, 0, 300000, 1);
     bytes = resize(bytes, 5 << 20);
@@ -206,7 +206,7 @@ Test(route_resize, jump_into_a_full_lane_takes_what_fits)
 {
     struct bucket_settings settings = house_defaults();
     house_lay(&settings, 20);
-    char *bytes = resize(route_take(4096), 9000);
+    char *bytes = resize(route_take(4096, NULL), 9000);
     fill(bytes, 0, 9000, 1);
     cr_assert_eq(lanes.lane[B1M].limit, 0);
     bytes = resize(bytes, 20000);
@@ -221,7 +221,7 @@ Test(route_resize, failure_leaves_the_block)
     fallback_open();
     static const size_t requests[] = {100, 16384, 1 << 20, 5 << 20};
     for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
-        char *bytes = route_take(requests[i]);
+        char *bytes = route_take(requests[i], NULL);
         fill(bytes, 0, requests[i], 1);
         errno = UNUSUAL;
         cr_assert_null(resize(bytes, PTRDIFF_MAX));

@@ -45,8 +45,8 @@ Test(route_stray, program_and_heap_are_within_reach)
 {
     int local = 0;
     lay();
-    void *small = route_take(100);
-    void *large = route_take(8 << 20);
+    void *small = route_take(100, NULL);
+    void *large = route_take(8 << 20, NULL);
     cr_assert(lane_reaches(object));
     cr_assert(lane_reaches(os_break()));
     cr_assert(lane_reaches(lane_slot(B16K, lanes.lane[B16K].limit - 1)));
@@ -81,7 +81,7 @@ Test(route_stray, pools_serve_as_ever)
         house_give(slot);
         cr_assert_eq(house_cards(bucket, CARD_LIVE), 0);
     }
-    route_give("free", route_take(100));
+    route_give("free", route_take(100, NULL));
     route_give("free", NULL);
     house_assert();
 }
@@ -102,10 +102,10 @@ Test(route_stray, blocks_of_libc_stay_libcs_when_they_grow)
 {
     lay();
     char *bytes = take_from_libc(1000);
-    bytes = route_resize("realloc", bytes, 50000);
+    bytes = route_resize("realloc", bytes, 50000, NULL);
     cr_assert(fallback_is_foreign(bytes));
     cr_assert(bytes[0] == 'x' && memcmp(bytes, bytes + 1, 999) == 0);
-    cr_assert_null(route_resize("realloc", bytes, 0));
+    cr_assert_null(route_resize("realloc", bytes, 0, NULL));
 }
 
 static void give(void *address)
@@ -135,7 +135,7 @@ Test(route_stray, strays_are_found)
 Test(route_stray, addresses_in_the_lanes_are_not_strays)
 {
     lay();
-    char *bytes = route_take(16384);
+    char *bytes = route_take(16384, NULL);
     capture_abort(give, bytes + 16, "slot 0: interior address, 16 bytes into the slot");
     route_give("free", bytes);
     capture_abort(give, bytes, "slot 0: freed already: the card says free");
@@ -144,7 +144,7 @@ Test(route_stray, addresses_in_the_lanes_are_not_strays)
 
 static void resize_freed(void *address)
 {
-    route_resize("realloc", address, 5000);
+    route_resize("realloc", address, 5000, NULL);
 }
 
 static void free_freed(void *address)
@@ -160,7 +160,7 @@ static void measure_freed(void *address)
 Test(route_stray, messages_name_the_call)
 {
     house_lay_default();
-    char *bytes = route_take(5000);
+    char *bytes = route_take(5000, NULL);
     route_give("free", bytes);
     capture_abort(resize_freed, bytes, ": realloc(0x");
     capture_abort(resize_freed, bytes + 64, ": realloc(0x");

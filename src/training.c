@@ -1,0 +1,173 @@
+/* Training: which quota each cache has for each bucket, as its use suggests and the budget allows.
+ */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "training.h"
+
+#include "budget.h"
+#include "lane.h"
+
+static struct training_settings training;
+static _Atomic uint32_t result[BUCKET_LIMIT];
+static atomic_bool trained;
+
+void training_open(const struct training_settings *settings)
+{
+    training = *settings;
+}
+
+/* Sets a quota, and notes it as what training last arrived at. Each change begins a new count. */
+static bool training_set(struct cache *cache, unsigned bucket, uint32_t quota)
+{
+    if (!cache_set_quota(cache, bucket, quota)) {
+        return false;
+    }
+    cache->tally[bucket].want = 0;
+    atomic_store_explicit(&result[bucket], quota, memory_order_relaxed);
+    atomic_store_explicit(&trained, true, memory_order_relaxed);
+    return true;
+}
+
+/* Bytes that one more slot in each of the two magazines costs. */
+static uint64_t training_price(unsigned bucket)
+{
+    return 2 * (uint64_t)lanes.lane[bucket].capacity;
+}
+
+static uint32_t training_least(uint64_t one, uint64_t other)
+{
+    return (uint32_t)(one < other ? one : other);
+}
+
+/* The first quota: what was set for all, else the common one; less where the budget ends. */
+static bool training_promote(struct cache *cache, unsigned bucket)
+{
+    struct cache_tally *tally = &cache->tally[bucket];
+    uint32_t wanted = training.first[bucket] > 0 ? training.first[bucket] : TRAINING_FIRST;
+    uint32_t quota = training_least(wanted, budget_left() / training_price(bucket));
+    tally->score = 0;
+    if (quota == 0 || !training_set(cache, bucket, quota)) {
+        return false;
+    }
+    tally->seen = 0;
+    counter_add(&tally->promotions, 1);
+    return true;
+}
+
+bool training_admits(struct cache *cache, unsigned bucket)
+{
+    if (LIKELY(cache_quota(cache, bucket) > 0)) {
+        return true;
+    }
+    uint32_t uses = ++cache->tally[bucket].score;
+    bool first = uses == 1 && training.first[bucket] > 0;
+    bool earned = uses >= TRAINING_PROMOTION && !training.frozen;
+    return (first || earned) && training_promote(cache, bucket);
+}
+
+static uint64_t training_uses(const struct cache *cache, unsigned bucket)
+{
+    const struct cache_bin *bin = &cache->bin[bucket];
+    return counter_read(&bin->requests) + counter_read(&bin->returned);
+}
+
+static bool training_is_idle(const struct cache *cache, unsigned bucket)
+{
+    return training_uses(cache, bucket) == cache->tally[bucket].seen;
+}
+
+/* Slots of a bucket's quota that it does without for all one can see. */
+static uint32_t training_unused(const struct cache *cache, unsigned bucket)
+{
+    uint32_t quota = cache_quota(cache, bucket);
+    if (training_is_idle(cache, bucket)) {
+        return quota;
+    }
+    return cache->tally[bucket].want < CACHE_MISS ? quota / 2 : 0;
+}
+
+/* The bucket with the most unused bytes, or lanes.count. */
+static unsigned training_find_donor(const struct cache *cache, unsigned starved)
+{
+    unsigned donor = lanes.count;
+    uint64_t most = 0;
+    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+        uint64_t unused = training_unused(cache, bucket) * training_price(bucket);
+        if (bucket != starved && unused > most) {
+            most = unused;
+            donor = bucket;
+        }
+    }
+    return donor;
+}
+
+/* Takes from one bucket what another needs for `wanted` slots more, or what it can give. */
+static void training_transfer(struct cache *cache, unsigned starved, uint32_t wanted)
+{
+    unsigned donor = training_find_donor(cache, starved);
+    if (donor == lanes.count) {
+        return;
+    }
+    uint64_t cost = wanted * training_price(starved);
+    uint64_t left = budget_left();
+    uint64_t needed = cost > left ? cost - left : 0;
+    uint64_t price = training_price(donor);
+    uint32_t given = training_least((needed + price - 1) / price, training_unused(cache, donor));
+    if (given > 0 && training_set(cache, donor, cache_quota(cache, donor) - given)) {
+        counter_add(&cache->tally[donor].losses, 1);
+    }
+    uint32_t gained = training_least(wanted, budget_left() / training_price(starved));
+    if (gained > 0 && training_set(cache, starved, cache_quota(cache, starved) + gained)) {
+        counter_add(&cache->tally[starved].transfers, 1);
+    }
+}
+
+/* Doubles the quota of a bucket that has missed often. */
+static void training_grow(struct cache *cache, unsigned bucket)
+{
+    uint32_t quota = cache_quota(cache, bucket);
+    uint32_t more = training_least(quota, MAGAZINE_SLOTS - quota);
+    cache->tally[bucket].want = 0;
+    if (more == 0) {
+        return;
+    }
+    if (training_set(cache, bucket, quota + more)) {
+        counter_add(&cache->tally[bucket].growths, 1);
+    } else {
+        training_transfer(cache, bucket, more);
+    }
+}
+
+/* Halves the quotas of buckets that were not used since the last look. */
+static void training_decay(struct cache *cache)
+{
+    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+        uint32_t quota = cache_quota(cache, bucket);
+        if (quota > 0 && training_is_idle(cache, bucket)) {
+            training_set(cache, bucket, quota / 2);
+            counter_add(&cache->tally[bucket].decays, 1);
+        }
+        cache->tally[bucket].seen = training_uses(cache, bucket);
+    }
+}
+
+void training_learn(struct cache *cache, unsigned bucket)
+{
+    if (training.frozen) {
+        return;
+    }
+    if (UNLIKELY(cache->tally[bucket].want >= TRAINING_MISSES * CACHE_MISS)) {
+        training_grow(cache, bucket);
+    }
+    if (UNLIKELY(++cache->state.events >= TRAINING_DECAY)) {
+        cache->state.events = 0;
+        training_decay(cache);
+    }
+}
+
+bool training_result(uint32_t quota[BUCKET_LIMIT])
+{
+    for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
+        quota[bucket] = atomic_load_explicit(&result[bucket], memory_order_relaxed);
+    }
+    return atomic_load_explicit(&trained, memory_order_relaxed);
+}
