@@ -32,7 +32,8 @@ static inline size_t opaque(size_t value)
     return value;
 }
 
-/* Whoever called the function that it is written in: an address behind the call. */
+/* Whoever called the function that it is written in, or that this one is inlined into: an address
+ * behind the call. */
 #define CALLER __builtin_return_address(0)
 
 /* A name that rooms share and programs don't see: said at declarations too, so that no access goes

@@ -49,15 +49,21 @@ FAST_PATH unsigned route_bucket(size_t request)
 /* What the private magazine could not serve, and what the pools could not serve. */
 INTERNAL void *route_take_slow(size_t request, const void *caller);
 
-/* malloc. Price: what pool_take says and two tests; what falls through pays one test and an
- * indirect jump. `caller` is an address in whoever called the shim. */
+/*
+ * malloc. Price: what pool_take says and two tests; what falls through pays one test and an
+ * indirect jump. `caller` is an address in whoever called the shim; NULL, from the shim itself,
+ * has it looked up where it is needed: fetched any sooner it costs `pair` a tenth.
+ */
 FAST_PATH void *route_take(size_t request, const void *caller)
 {
     if (LIKELY(request < BUCKET_REQUEST_FLOOR) || !route_is_pooled(request)) {
         return fallback_take(request);
     }
     void *slot = pool_take(route_bucket(request), request, NULL);
-    return LIKELY(slot != NULL) ? slot : route_take_slow(request, caller);
+    if (UNLIKELY(slot == NULL)) {
+        return route_take_slow(request, caller != NULL ? caller : CALLER);
+    }
+    return slot;
 }
 
 /* What is within reach and no live slot: libc's goes back to libc, all else ends the process. */

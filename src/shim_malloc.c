@@ -24,7 +24,7 @@ static void *refuse(int error)
 
 EXPORTED void *malloc(size_t request)
 {
-    return route_take(request, CALLER);
+    return route_take(request, NULL);
 }
 
 EXPORTED void free(void *address)

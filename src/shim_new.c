@@ -26,7 +26,7 @@ enum { PLAIN = 0 };
 
 FAST_PATH void *new_try(size_t request, size_t alignment)
 {
-    return alignment == PLAIN ? route_take(request, CALLER)
+    return alignment == PLAIN ? route_take(request, NULL)
                               : route_take_aligned(alignment, request, CALLER);
 }
 
