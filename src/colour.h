@@ -4,22 +4,43 @@
 #ifndef SOCKMALLOC_COLOUR_H
 #define SOCKMALLOC_COLOUR_H
 
+#include <stddef.h>
+
 /*
  * Two things go by the lower twelve bits of an address. The first-level cache: sets of 64 bytes,
  * chosen by bits 6 to 11. And the order of loads and stores: a load whose lower twelve bits are
  * those of a store that is still under way waits for it, though it is another page's. Slots begin
  * at pages, and so would all tables; then buffers evict the cards that describe them, and a load of
- * one room waits for a store of another. So each has offsets of its own (x86-64's and most
- * aarch64's geometry; elsewhere it does no harm):
+ * one room waits for a store of another. So what is stored to has offsets of its own, and what is
+ * only read lies together (x86-64's and most aarch64's geometry; elsewhere it does no harm):
  */
 enum {
     COLOUR_PAGE = 0x1000,
     /* 0x000: the first line of every buffer, which servers write */
-    COLOUR_LANES = 0x040,  /* 16 lines of lanes, and what is common to them */
-    COLOUR_ROUTE = 0x460,  /* the range of requests; behind it the map, hot in its first bytes */
-    COLOUR_CARDS = 0x480,  /* the first cards and links of each bucket ... */
-    COLOUR_BUCKET = 0x080, /* ... so far from the bucket's before it */
-    COLOUR_BINS = 0xc00,   /* 16 lines of a thread's cache */
+    COLOUR_LANES = 0x040,         /* what is common to the lanes, then a line a lane; only read */
+    COLOUR_ROUTE = 0x1c0,         /* the range of requests, then the map; only read */
+    COLOUR_MAGAZINES = 0x200,     /* whole records of 512 bytes ... */
+    COLOUR_MAGAZINES_END = 0xc00, /* ... up to here */
+    COLOUR_BINS = 0xc00,          /* a line a bucket of a thread's cache */
+    COLOUR_CARDS = 0xd40,         /* behind the bins of five trained buckets: the first cards ... */
+    COLOUR_BUCKET = 0x080,        /* ... so far from the bucket's before it ... */
+    COLOUR_BUCKETS = 5,           /* ... for so many; the large ones share theirs */
+    COLOUR_LINKS = 0x040,         /* a bucket's links are so far from its cards */
 };
+
+/*
+ * Where a bucket's cards begin in their table. A large bucket's, which are one on, keep clear of
+ * its own bin.
+ */
+static inline size_t colour_cards(unsigned bucket)
+{
+    unsigned place = bucket < COLOUR_BUCKETS ? bucket : bucket + 1;
+    return COLOUR_CARDS + (size_t)COLOUR_BUCKET * (place % COLOUR_BUCKETS);
+}
+
+static inline size_t colour_links(unsigned bucket)
+{
+    return colour_cards(bucket) + COLOUR_LINKS;
+}
 
 #endif

@@ -21,16 +21,10 @@ struct in_use_record {
 
 static struct table records[BUCKET_LIMIT];
 
-/* Where a bucket's records begin in their table. */
-static size_t in_use_colour(unsigned bucket)
-{
-    return COLOUR_CARDS + COLOUR_BUCKET * (size_t)bucket;
-}
-
 /* Where slot `number`'s record ends. */
 static size_t in_use_end(unsigned bucket, size_t number)
 {
-    return in_use_colour(bucket) + (number + 1) * sizeof(struct in_use_record);
+    return colour_cards(bucket) + (number + 1) * sizeof(struct in_use_record);
 }
 
 static size_t in_use_size(const struct bucket_plan *plan, unsigned bucket, unsigned shift)
@@ -41,7 +35,7 @@ static size_t in_use_size(const struct bucket_plan *plan, unsigned bucket, unsig
 
 static struct in_use_record *in_use_record(unsigned bucket, uint32_t number)
 {
-    char *first = records[bucket].start + in_use_colour(bucket);
+    char *first = records[bucket].start + colour_cards(bucket);
     return (struct in_use_record *)(void *)first + number;
 }
 

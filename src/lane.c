@@ -32,24 +32,18 @@ static uint32_t lane_slots(size_t stride, unsigned shift)
     return slots < STACK_NUMBERS ? (uint32_t)slots : STACK_NUMBERS;
 }
 
-/* Where a bucket's cards and links begin in their tables. */
-static size_t lane_colour(unsigned bucket)
-{
-    return COLOUR_CARDS + COLOUR_BUCKET * (size_t)bucket;
-}
-
 /* One card more than slots: the tail of the lane, too short for a slot, has one that is never used.
  */
 static size_t cards_size(const struct bucket_plan *plan, unsigned bucket, unsigned shift)
 {
     size_t cards = ((size_t)1 << shift) / plan->stride[bucket] + 1;
-    return os_round_to_pages(lane_colour(bucket) + cards * sizeof(struct card));
+    return os_round_to_pages(colour_cards(bucket) + cards * sizeof(struct card));
 }
 
 static size_t links_size(const struct bucket_plan *plan, unsigned bucket, unsigned shift)
 {
     size_t slots = lane_slots(plan->stride[bucket], shift);
-    return os_round_to_pages(lane_colour(bucket) + slots * sizeof(stack_link));
+    return os_round_to_pages(colour_links(bucket) + slots * sizeof(stack_link));
 }
 
 /* An untouchable page between the tables and the slots: no overflow of a slot runs into a card. */
@@ -77,7 +71,7 @@ static void lane_lay_cards(const struct bucket_plan *plan, unsigned shift)
         first = first != NULL ? first : start;
         total += size;
         table_open(&growth[bucket].cards, start, size, CARDS_STEP);
-        lanes.lane[bucket].cards = (struct card *)(void *)(start + lane_colour(bucket));
+        lanes.lane[bucket].cards = (struct card *)(void *)(start + colour_cards(bucket));
     }
     /*
      * All cards are readable from the start, so that a free of an address whose slot was never
@@ -94,7 +88,7 @@ static void lane_lay_links(const struct bucket_plan *plan, unsigned shift)
         size_t size = links_size(plan, bucket, shift);
         char *start = reserve_cut(size);
         table_open(&growth[bucket].links, start, size, LINKS_STEP);
-        lanes.lane[bucket].links = (stack_link *)(void *)(start + lane_colour(bucket));
+        lanes.lane[bucket].links = (stack_link *)(void *)(start + colour_links(bucket));
     }
 }
 
@@ -153,8 +147,8 @@ void lane_publish(void)
 static bool lane_reach(unsigned bucket, uint32_t end)
 {
     struct lane_growth *reached = &growth[bucket];
-    return table_reach(&reached->cards, lane_colour(bucket) + end * sizeof(struct card)) &&
-           table_reach(&reached->links, lane_colour(bucket) + end * sizeof(stack_link)) &&
+    return table_reach(&reached->cards, colour_cards(bucket) + end * sizeof(struct card)) &&
+           table_reach(&reached->links, colour_links(bucket) + end * sizeof(stack_link)) &&
            table_reach(&reached->slots, end * lanes.lane[bucket].stride);
 }
 

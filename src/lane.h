@@ -31,12 +31,12 @@ struct lane {
  */
 struct lanes {
     _Alignas(COLOUR_PAGE) char colour[COLOUR_LANES];
-    struct lane lane[BUCKET_LIMIT];
     char *start;
     size_t length;
     size_t reach;   /* length, or one lane's distance more: see lane_reaches */
     unsigned shift; /* log2 of the distance from one lane to the next */
     unsigned count;
+    struct lane lane[BUCKET_LIMIT];
 };
 
 extern INTERNAL struct lanes lanes;

@@ -2,11 +2,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "magazine.h"
 
+#include "colour.h"
 #include "os.h"
 #include "reserve.h"
 #include "table.h"
 
 enum { MAGAZINES_MAX = 1 << 16, MAGAZINES_MIN = 1 << 7, MAGAZINES_STEP = 16 << 10 };
+
+/* Records in each page of the table: those at other offsets would get in the way of what a thread
+ * writes at the same time. */
+enum {
+    MAGAZINES_SKIPPED = COLOUR_MAGAZINES / MAGAZINE_SIZE,
+    MAGAZINES_A_PAGE = COLOUR_MAGAZINES_END / MAGAZINE_SIZE - MAGAZINES_SKIPPED
+};
 
 static struct table magazines;
 static struct table links;
@@ -16,14 +24,20 @@ static _Alignas(CACHE_LINE) _Atomic uint32_t opened;
  */
 static size_t magazine_limit(unsigned shift)
 {
-    size_t limit = ((size_t)1 << shift) / 16 / sizeof(struct magazine);
+    size_t limit = ((size_t)1 << shift) / 16 / COLOUR_PAGE * MAGAZINES_A_PAGE;
     limit = limit < MAGAZINES_MIN ? MAGAZINES_MIN : limit;
     return limit > MAGAZINES_MAX ? MAGAZINES_MAX : limit;
 }
 
+/* Bytes of the table's first `count` records. */
+static size_t magazine_end(size_t count)
+{
+    return (count + MAGAZINES_A_PAGE - 1) / MAGAZINES_A_PAGE * COLOUR_PAGE;
+}
+
 static size_t magazine_table_size(unsigned shift)
 {
-    return os_round_to_pages(magazine_limit(shift) * sizeof(struct magazine));
+    return os_round_to_pages(magazine_end(magazine_limit(shift)));
 }
 
 static size_t magazine_links_size(unsigned shift)
@@ -46,7 +60,15 @@ void magazine_lay(unsigned shift)
 
 static struct magazine *magazine_at(uint32_t number)
 {
-    return (struct magazine *)(void *)magazines.start + number;
+    char *page = magazines.start + (size_t)(number / MAGAZINES_A_PAGE) * COLOUR_PAGE;
+    return (struct magazine *)(void *)page + MAGAZINES_SKIPPED + number % MAGAZINES_A_PAGE;
+}
+
+static uint32_t magazine_number(const struct magazine *magazine)
+{
+    size_t offset = (uintptr_t)magazine - (uintptr_t)magazines.start;
+    size_t within = offset % COLOUR_PAGE / MAGAZINE_SIZE - MAGAZINES_SKIPPED;
+    return (uint32_t)(offset / COLOUR_PAGE * MAGAZINES_A_PAGE + within);
 }
 
 struct magazine *magazine_open(void)
@@ -55,7 +77,7 @@ struct magazine *magazine_open(void)
     do {
         size_t end = (size_t)number + 1;
         if (!table_reach(&links, end * sizeof(stack_link)) ||
-            !table_reach(&magazines, end * sizeof(struct magazine))) {
+            !table_reach(&magazines, magazine_end(end))) {
             return NULL;
         }
     } while (!atomic_compare_exchange_weak_explicit(&opened, &number, number + 1,
@@ -65,7 +87,7 @@ struct magazine *magazine_open(void)
 
 void magazine_push(struct stack *stack, struct magazine *magazine)
 {
-    stack_push(stack, (stack_link *)(void *)links.start, (uint32_t)(magazine - magazine_at(0)));
+    stack_push(stack, (stack_link *)(void *)links.start, magazine_number(magazine));
 }
 
 struct magazine *magazine_pop(struct stack *stack)

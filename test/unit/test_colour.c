@@ -1,12 +1,14 @@
 /* The colour room: the data that every request touches lie at different offsets of their pages. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
+#include <string.h>
 
 #include "cache.h"
 #include "colour.h"
 #include "crew.h"
 #include "house.h"
 #include "lane.h"
+#include "magazine.h"
 #include "route.h"
 
 /* Half lines: what is only read may share a line with other such things, as lanes and route do. */
@@ -26,17 +28,47 @@ static void claim(const void *address, size_t size, const char *who)
     }
 }
 
-Test(colour, hot_data_do_not_share_an_offset)
+static void claim_what_is_only_read(void)
+{
+    claim(&lanes.start, CACHE_LINE, "only read");
+    claim(lanes.lane, house_plan.first_large * sizeof *lanes.lane, "only read");
+    size_t granules = lanes.lane[house_plan.first_large - 1].capacity >> BUCKET_GRANULE_SHIFT;
+    claim(&route.minimum, sizeof route.minimum + sizeof route.span + granules, "only read");
+}
+
+/* Several pages' worth: a page has a few records, and the next one's lie at the same offsets. */
+static void claim_magazines(void)
+{
+    for (unsigned i = 0; i < 32; i++) {
+        const struct magazine *magazine = magazine_open();
+        claim(magazine->slot, sizeof magazine->slot, "magazines");
+    }
+}
+
+Test(colour, what_a_trained_bucket_writes_shares_no_offset)
 {
     house_lay_default();
     claim(lane_slot(B4K, 0), CACHE_LINE, "buffers");
-    claim(lanes.lane, sizeof lanes.lane, "lanes");
-    claim(&lanes.start, 1, "lanes");
-    claim(&route.minimum, sizeof route.minimum + sizeof route.span, "route");
-    claim(cache_reach()->bin, sizeof cache_reach()->bin, "bins");
-    for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
-        claim(lanes.lane[bucket].cards, 1, house_plan.label[bucket]);
-        claim((const void *)lanes.lane[bucket].links, 1, house_plan.label[bucket]);
+    claim_what_is_only_read();
+    claim_magazines();
+    for (unsigned bucket = 0; bucket < house_plan.first_large; bucket++) {
+        claim(&cache_reach()->bin[bucket], sizeof(struct cache_bin), "bins");
+        claim(lanes.lane[bucket].cards, CACHE_LINE, house_plan.label[bucket]);
+    }
+}
+
+/* Its neighbours' do not matter: a thread is seldom at two large buckets at once. */
+Test(colour, what_a_large_bucket_writes_shares_no_offset)
+{
+    house_lay_default();
+    for (unsigned bucket = house_plan.first_large; bucket < house_plan.count; bucket++) {
+        memset(owner, 0, sizeof owner);
+        claim(lane_slot(bucket, 0), CACHE_LINE, "buffers");
+        claim(&lanes.start, CACHE_LINE, "only read");
+        claim(&lanes.lane[bucket], sizeof *lanes.lane, "only read");
+        claim(&cache_reach()->bin[bucket], sizeof(struct cache_bin), "bins");
+        claim(lanes.lane[bucket].cards, CACHE_LINE, "cards");
+        claim((const void *)lanes.lane[bucket].links, CACHE_LINE, "links");
     }
 }
 
