@@ -102,6 +102,7 @@ static void birth_set_pools(struct pool_settings *settings)
         .free_list = (uint32_t)options.number[OPTION_FREE_LIST],
         .cache_limit = birth_cache_limit(),
         .retain_limit = options.number[OPTION_RETAIN],
+        .decay = options.number[OPTION_DECAY_MS],
         .training = {.frozen = options.number[OPTION_TRAINING] == 0},
     };
     for (unsigned bucket = 0; settings->training.frozen && bucket < BUCKET_LIMIT; bucket++) {

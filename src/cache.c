@@ -9,9 +9,12 @@
 #include "lane.h"
 #include "slots.h"
 
-/* Slots that are carved at once: their cards fill a cache line, which no other thread then writes.
- */
+/* Slots that are carved at once, and gathered at once. */
 enum { CARVE_RUN = CACHE_LINE / sizeof(struct card) };
+
+/* Frees up to the next tick, at most: after slots have gone to the depot, and in a bucket whose
+ * frees all go to the stack. */
+enum { HASTE = 16, SLOW_INTERVAL = 64 };
 
 /* Makes a magazine the private one. */
 static void cache_load(struct cache *cache, unsigned bucket, struct magazine *magazine)
@@ -64,6 +67,31 @@ static void cache_count_miss(struct cache_tally *tally)
     tally->want += CACHE_MISS;
 }
 
+void cache_arm(struct cache *cache, unsigned bucket, uint32_t interval)
+{
+    struct cache_bin *bin = &cache->bin[bucket];
+    uint64_t frees = bin->floor != NULL || interval < SLOW_INTERVAL ? interval : SLOW_INTERVAL;
+    /* An exchange: a handler that frees in between is counted all the same. */
+    uint64_t had = atomic_exchange_explicit(&bin->returned.count, 0 - frees, memory_order_relaxed);
+    counter_add(&cache->tally[bucket].armed, had + frees);
+}
+
+void cache_arm_all(struct cache *cache, uint32_t interval)
+{
+    cache->state.interval = interval;
+    for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
+        cache_arm(cache, bucket, interval);
+    }
+}
+
+/* Free slots came together: somebody should soon look how long they have been there. */
+static void cache_hasten(struct cache *cache)
+{
+    if (cache->state.interval > HASTE) {
+        cache_arm_all(cache, HASTE);
+    }
+}
+
 static void cache_count_deposit(struct cache *cache, unsigned bucket, uint32_t count)
 {
     counter_add(&cache->tally[bucket].deposited, count);
@@ -76,9 +104,10 @@ static void cache_count_withdrawal(struct cache *cache, unsigned bucket, uint32_
     budget_stock(-(int64_t)cache_weight(bucket, count));
 }
 
-static void cache_deposit(struct cache *cache, unsigned bucket, struct magazine *magazine)
+void cache_deposit(struct cache *cache, unsigned bucket, struct magazine *magazine)
 {
     if (magazine != NULL) {
+        cache_hasten(cache);
         cache_count_deposit(cache, bucket, magazine_count(magazine));
         depot_give(bucket, magazine);
     }
@@ -200,15 +229,42 @@ void *cache_gather(struct cache *cache, unsigned bucket)
     return cache_pop(&cache->bin[bucket]);
 }
 
+static void cache_set_fresh(struct cache *cache, unsigned bucket, uint32_t first, uint32_t left)
+{
+    atomic_store_explicit(&cache->tally[bucket].fresh, first, memory_order_relaxed);
+    atomic_store_explicit(&cache->tally[bucket].fresh_left, left, memory_order_relaxed);
+}
+
 void *cache_carve(struct cache *cache, unsigned bucket)
 {
-    struct magazine *magazine = cache_empty(cache, bucket);
-    if (magazine == NULL) {
+    uint32_t left = cache_fresh(cache, bucket);
+    uint32_t first = atomic_load_explicit(&cache->tally[bucket].fresh, memory_order_relaxed);
+    if (left == 0) {
+        left = lane_carve_run(bucket, CARVE_RUN, &first);
+    }
+    if (left == 0) {
         return NULL;
     }
-    magazine_set_count(magazine, lane_carve(bucket, cache_run(cache, bucket), magazine->slot));
-    cache_load(cache, bucket, magazine);
-    return cache_pop(&cache->bin[bucket]);
+    cache_set_fresh(cache, bucket, first + 1, left - 1);
+    return lane_slot(bucket, first);
+}
+
+/* Slots that were never used have no pages, as purged ones have none, and join those. */
+static void cache_give_fresh(struct cache *cache, unsigned bucket)
+{
+    uint32_t first = atomic_load_explicit(&cache->tally[bucket].fresh, memory_order_relaxed);
+    uint32_t left = cache_fresh(cache, bucket);
+    cache_set_fresh(cache, bucket, 0, 0);
+    for (uint32_t i = left; i-- > 0;) {
+        slots_give_purged(bucket, first + i);
+    }
+    counter_add(&cache->tally[bucket].purged, left);
+}
+
+void cache_give_back(struct cache *cache, unsigned bucket)
+{
+    cache_set_quota(cache, bucket, 0);
+    cache_give_fresh(cache, bucket);
 }
 
 bool cache_spill(struct cache *cache, unsigned bucket, void *slot)
@@ -303,6 +359,7 @@ void cache_forget(struct cache *cache, unsigned bucket)
     cache_unload(&cache->bin[bucket]);
     cache_exchange(&cache->bin[bucket], NULL);
     atomic_store_explicit(&cache->tally[bucket].quota, 0, memory_order_relaxed);
+    cache_set_fresh(cache, bucket, 0, 0);
     cache_begin(cache, bucket);
 }
 

@@ -34,12 +34,16 @@ struct cache_bin {
 struct cache_tally {
     COUNTER_SLOW_ROWS(CACHE_COUNTER)
 #undef CACHE_COUNTER
-    uint64_t folded; /* requests - returned when the bucket's peak was last brought up to date */
-    uint64_t seen;   /* requests + returned when training last looked for idleness */
-    _Atomic uint32_t
-        quota;      /* free slots that each of the two magazines may hold; 0: none is there */
-    uint32_t score; /* uses without a quota, towards promotion */
-    uint32_t want;  /* CACHE_MISS a miss and CACHE_SWAP a swap, since the quota last changed */
+    struct counter armed; /* what the bin's `returned` is less than the truth: see cache_arm */
+    uint32_t folded; /* requests - returned when the bucket's peak was last brought up to date */
+    uint32_t seen;   /* requests + returned when training last looked for idleness */
+    _Atomic uint32_t quota; /* slots that each of the two magazines may hold; 0: none is there */
+    uint16_t score;         /* uses without a quota, towards promotion */
+    uint16_t want; /* CACHE_MISS a miss and CACHE_SWAP a swap, since the quota last changed */
+    _Atomic uint32_t fresh;      /* the next slot of a run that was carved for this thread ... */
+    _Atomic uint32_t fresh_left; /* ... and how many are left of the run */
+    _Atomic uint32_t watched;    /* requests when cache_collect_idle last came by */
+    uint16_t least;              /* fewest slots seen in the private magazine since `rested` */
 };
 
 /* How much more a miss says for a larger quota than a swap, which costs a single exchange. */
@@ -47,8 +51,11 @@ enum { CACHE_SWAP = 1, CACHE_MISS = 8 };
 
 /* What only slow paths write of a cache as a whole. */
 struct cache_state {
-    uint32_t events; /* slow paths, up to the next look for idle buckets */
-    uint32_t victim; /* record whose public magazines the next walk looks at first */
+    uint32_t events;   /* slow paths, up to the next look for idle buckets */
+    uint32_t victim;   /* record whose public magazines the next walk looks at first */
+    uint32_t interval; /* frees of a bucket from one tick to the next */
+    uint64_t ticked;   /* when the last tick was, as clock_now says */
+    uint64_t rested;   /* when training last looked what the thread can do without */
 };
 
 /* A page of its own for each thread: the bins of all threads have the same colour. */
@@ -129,6 +136,23 @@ static inline struct cache *cache_reach(void)
     return LIKELY(cache_mine != &cache_none) ? cache_mine : cache_open();
 }
 
+/*
+ * Has the bucket's next tick come after `interval` frees: counter_step of the bin's `returned` is
+ * then true. For that the counter is set to minus the interval, and what it lacks is noted in
+ * `armed`. Where every free is a slow path it comes sooner. The thread's own cache.
+ */
+void cache_arm(struct cache *cache, unsigned bucket, uint32_t interval);
+
+/* The same for all buckets; and the interval from now on. */
+void cache_arm_all(struct cache *cache, uint32_t interval);
+
+/* Slots freed in all. By another thread than the cache's it can be out by an interval for a moment.
+ */
+static inline uint64_t cache_returned(const struct cache *cache, unsigned bucket)
+{
+    return counter_read(&cache->bin[bucket].returned) + counter_read(&cache->tally[bucket].armed);
+}
+
 /* Free slots that each of the two magazines may hold. */
 static inline uint32_t cache_quota(const struct cache *cache, unsigned bucket)
 {
@@ -153,9 +177,18 @@ void *cache_refill(struct cache *cache, unsigned bucket);
  * loose, or there is no magazine. */
 void *cache_gather(struct cache *cache, unsigned bucket);
 
-/* Carves a run of slots into the empty private magazine and takes one. NULL: no memory, or no
- * magazine. */
+/*
+ * A slot that was never used, one of a run that is carved for this thread: their cards fill a cache
+ * line, which no other thread then writes. They are handed out one by one, not by a magazine, so
+ * that each can be given its pages when its request is known. NULL: no memory.
+ */
 void *cache_carve(struct cache *cache, unsigned bucket);
+
+/* What is left of the thread's run. */
+static inline uint32_t cache_fresh(const struct cache *cache, unsigned bucket)
+{
+    return atomic_load_explicit(&cache->tally[bucket].fresh_left, memory_order_relaxed);
+}
 
 /* Makes room where the private magazine is full, and puts the slot in. False: no magazine is to be
  * had. */
@@ -170,6 +203,22 @@ void *cache_beg(struct cache *cache, unsigned bucket);
  * looked at have none. For cache_refill and cache_beg.
  */
 struct magazine *cache_walk(struct cache *cache, unsigned bucket);
+
+/* One cache's public magazine, taken from it if it holds slots; else NULL. For these two. */
+struct magazine *cache_steal(struct cache *victim, unsigned bucket);
+
+/*
+ * Gives the depot the public magazines of buckets that a thread has not used for a while: it may
+ * sleep for hours. Looks at `looks` caches at most, the next ones each time, and at each once in
+ * `age`. `now` and `age` are clock_now's.
+ */
+void cache_collect_idle(struct cache *cache, uint64_t now, uint64_t age, uint32_t looks);
+
+/* Gives up a bucket's quota, magazines and run. The thread's own cache, at its end. */
+void cache_give_back(struct cache *cache, unsigned bucket);
+
+/* Gives slots of a magazine that the caller holds to the depot, and counts them in its cache. */
+void cache_deposit(struct cache *cache, unsigned bucket, struct magazine *magazine);
 
 /* Forgets what training noted of a bucket: the record's next thread begins untrained. */
 void cache_begin(struct cache *cache, unsigned bucket);

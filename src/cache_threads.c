@@ -72,7 +72,7 @@ static void cache_close(void *argument)
     struct cache *cache = argument;
     cache_mine = &cache_shared;
     for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
-        cache_set_quota(cache, bucket, 0);
+        cache_give_back(cache, bucket);
         cache_begin(cache, bucket);
     }
     atomic_fetch_sub_explicit(&open_now, 1, memory_order_relaxed);
@@ -118,6 +118,7 @@ COLD struct cache *cache_open(void)
     } else {
         /* Set before pthread_setspecific, which may call malloc: that call finds the cache. */
         cache_mine = cache;
+        cache_arm_all(cache, 1);
         atomic_fetch_add_explicit(&open_now, 1, memory_order_relaxed);
         if (pthread_setspecific(exit_key, cache) != 0) {
             cache_close(cache);
@@ -139,7 +140,7 @@ void cache_leave(void)
 
 /* A thief takes by compare-and-swap and never puts anything there, so the word goes from a magazine
  * to NULL, or by its owner's exchange; what the magazine holds counts from then on only. */
-static struct magazine *cache_steal(struct cache *victim, unsigned bucket)
+struct magazine *cache_steal(struct cache *victim, unsigned bucket)
 {
     _Atomic(struct magazine *) *public_magazine = &victim->bin[bucket].public_magazine;
     struct magazine *magazine = atomic_load_explicit(public_magazine, memory_order_acquire);
@@ -227,7 +228,11 @@ void cache_reset_counters(void)
 #define CACHE_RESET_SLOW(name, help) counter_reset(&tally->name);
             COUNTER_SLOW_ROWS(CACHE_RESET_SLOW)
 #undef CACHE_RESET_SLOW
+            counter_reset(&tally->armed);
             tally->folded = 0;
         }
+    }
+    if (cache_is_own(cache_mine)) {
+        cache_arm_all(cache_mine, 1);
     }
 }

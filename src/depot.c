@@ -6,13 +6,20 @@
 #include "bucket.h"
 
 static struct depot {
-    struct stack full;
+    struct stack full[DECAY_GENERATIONS];
     struct stack empty;
 } depots[BUCKET_LIMIT];
 
 struct magazine *depot_take_full(unsigned bucket)
 {
-    return magazine_pop(&depots[bucket].full);
+    unsigned young = decay_young();
+    struct magazine *magazine = magazine_pop(&depots[bucket].full[young]);
+    return magazine != NULL ? magazine : magazine_pop(&depots[bucket].full[young ^ 1]);
+}
+
+struct magazine *depot_take_old(unsigned bucket)
+{
+    return magazine_pop(&depots[bucket].full[decay_old()]);
 }
 
 struct magazine *depot_take_empty(unsigned bucket)
@@ -21,16 +28,28 @@ struct magazine *depot_take_empty(unsigned bucket)
     return magazine != NULL ? magazine : magazine_open();
 }
 
-void depot_give(unsigned bucket, struct magazine *magazine)
+static void depot_put(unsigned bucket, struct magazine *magazine, unsigned generation)
 {
     struct depot *depot = &depots[bucket];
-    magazine_push(magazine_count(magazine) > 0 ? &depot->full : &depot->empty, magazine);
+    bool full = magazine_count(magazine) > 0;
+    magazine_push(full ? &depot->full[generation] : &depot->empty, magazine);
+}
+
+void depot_give(unsigned bucket, struct magazine *magazine)
+{
+    depot_put(bucket, magazine, decay_young());
+}
+
+void depot_give_old(unsigned bucket, struct magazine *magazine)
+{
+    depot_put(bucket, magazine, decay_old());
 }
 
 void depot_reset(void)
 {
     for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
-        stack_reset(&depots[bucket].full);
+        stack_reset(&depots[bucket].full[0]);
+        stack_reset(&depots[bucket].full[1]);
         stack_reset(&depots[bucket].empty);
     }
 }

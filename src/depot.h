@@ -4,12 +4,17 @@
 #ifndef SOCKMALLOC_DEPOT_H
 #define SOCKMALLOC_DEPOT_H
 
+#include "decay.h"
 #include "magazine.h"
 
 /* Any thread, no lock, in all of these. "Full" is any magazine that holds a slot. */
 
-/* A magazine with slots in it, or NULL. */
+/* A magazine with slots in it, of the young generation first, or NULL. */
 struct magazine *depot_take_full(unsigned bucket);
+
+/* One of the old generation, or NULL; and what is left of it back to where it came from. */
+struct magazine *depot_take_old(unsigned bucket);
+void depot_give_old(unsigned bucket, struct magazine *magazine);
 
 /* An empty magazine: the depot's, else a new one; NULL when memory has run out. */
 struct magazine *depot_take_empty(unsigned bucket);

@@ -4,8 +4,8 @@
 #include "in_use.h"
 
 #include <stdatomic.h>
-#include <time.h>
 
+#include "clock.h"
 #include "colour.h"
 #include "os.h"
 #include "reserve.h"
@@ -63,9 +63,7 @@ bool in_use_is_kept(void)
 
 uint64_t in_use_now(void)
 {
-    struct timespec now = {0};
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+    return clock_now();
 }
 
 bool in_use_note_at(unsigned bucket, uint32_t number, const void *caller, uint64_t taken_at)

@@ -163,7 +163,7 @@ static uint32_t lane_run(unsigned bucket, uint32_t carved, unsigned wanted)
     return lane_reach(bucket, carved + 1) ? 1 : 0;
 }
 
-unsigned lane_carve(unsigned bucket, unsigned wanted, void **slots)
+unsigned lane_carve_run(unsigned bucket, unsigned wanted, uint32_t *first)
 {
     uint32_t carved = atomic_load_explicit(&growth[bucket].carved, memory_order_relaxed);
     uint32_t run;
@@ -174,8 +174,16 @@ unsigned lane_carve(unsigned bucket, unsigned wanted, void **slots)
         }
     } while (!atomic_compare_exchange_weak_explicit(&growth[bucket].carved, &carved, carved + run,
                                                     memory_order_relaxed, memory_order_relaxed));
-    for (uint32_t i = 0; i < run; i++) {
-        slots[i] = lane_slot(bucket, carved + run - 1 - i);
+    *first = carved;
+    return run;
+}
+
+unsigned lane_carve(unsigned bucket, unsigned wanted, void **slots)
+{
+    uint32_t first;
+    unsigned run = lane_carve_run(bucket, wanted, &first);
+    for (unsigned i = 0; i < run; i++) {
+        slots[i] = lane_slot(bucket, first + run - 1 - i);
     }
     return run;
 }

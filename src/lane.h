@@ -132,6 +132,9 @@ void lane_publish(void);
  */
 unsigned lane_carve(unsigned bucket, unsigned wanted, void **slots);
 
+/* The same, and only says the lowest slot's number. */
+unsigned lane_carve_run(unsigned bucket, unsigned wanted, uint32_t *first);
+
 /* Slots carved so far. */
 uint32_t lane_carved(unsigned bucket);
 

@@ -27,6 +27,8 @@
         "bytes that all caches together may hold; auto is 16m a processor")                        \
     ROW(RETAIN, LIMIT, "none", 0, UINT64_C(1) << 40,                                               \
         "bytes of free memory kept, caches included; beyond them pages go back to the kernel")     \
+    ROW(DECAY_MS, DELAY, "1000", 0, 86400000,                                                      \
+        "milliseconds after which the pages of what is free and not needed go back; 0 at once")    \
     ROW(AUTO_THREADS, COUNT, "8", 1, 1U << 15,                                                     \
         "threads a processor beyond which the pool auto turns from thread to cpu")                 \
     ROW(FREE_LIST, COUNT, "1024", 0, 1U << 24,                                                     \

@@ -17,6 +17,9 @@
 #ifndef PR_SET_VMA_ANON_NAME
 #define PR_SET_VMA_ANON_NAME 0
 #endif
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 
 /* Pages that one mincore call is asked about: its answer, a byte a page, lies on the stack. */
 enum { RESIDENT_PAGES_A_CALL = 1024 };
@@ -73,6 +76,21 @@ bool os_discard(char *start, size_t size)
 {
     int kept = errno;
     bool done = madvise(start, size, MADV_DONTNEED) == 0;
+    errno = kept;
+    return done;
+}
+
+bool os_populate(char *start, size_t size)
+{
+    static atomic_bool unknown; /* to this kernel: it is asked once */
+    if (atomic_load_explicit(&unknown, memory_order_relaxed)) {
+        return false;
+    }
+    int kept = errno;
+    bool done = madvise(start, size, MADV_POPULATE_WRITE) == 0;
+    if (!done && errno == EINVAL) {
+        atomic_store_explicit(&unknown, true, memory_order_relaxed);
+    }
     errno = kept;
     return done;
 }

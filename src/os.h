@@ -35,6 +35,13 @@ bool os_permit_writing(char *start, size_t size);
  */
 bool os_discard(char *start, size_t size);
 
+/*
+ * Puts memory behind a range that has none, in one call where a fault a page would do the same for
+ * several times its price. False, with nothing lost, where the kernel has no such call (before
+ * Linux 5.14) or no memory: then the pages come one by one.
+ */
+bool os_populate(char *start, size_t size);
+
 /* Bytes of the range that are in memory now. */
 size_t os_resident(const char *start, size_t size);
 

@@ -52,6 +52,7 @@ bool pool_open(const struct bucket_plan *bucket_plan, const struct pool_settings
     settings = *pool_settings;
     pool_first_large = pool_find_first_large(settings.kind);
     budget_open(settings.cache_limit, settings.retain_limit);
+    decay_open(settings.decay);
     training_open(&settings.training);
     standard_open(settings.free_list);
     bool prepared = pool_prepare(settings.kind);
@@ -121,15 +122,10 @@ static void *pool_take_loose(struct cache *cache, unsigned bucket)
     return slot;
 }
 
-static bool pool_has_loose(unsigned bucket)
-{
-    return !stack_is_empty(&slots[bucket].loose);
-}
-
-/* A run of fresh slots, unless a purged one is there: that one is taken singly. */
+/* A fresh slot, unless a purged one is there. */
 static void *pool_take_fresh(struct cache *cache, unsigned bucket)
 {
-    if (!stack_is_empty(&slots[bucket].purged)) {
+    if (slots_have_purged(bucket)) {
         return NULL;
     }
     void *slot = cache_carve(cache, bucket);
@@ -144,7 +140,7 @@ static void *pool_take_trained(struct cache *cache, unsigned bucket)
     void *slot = cache_refill(cache, bucket);
     if (slot == NULL) {
         slot =
-            pool_has_loose(bucket) ? cache_gather(cache, bucket) : pool_take_fresh(cache, bucket);
+            slots_have_loose(bucket) ? cache_gather(cache, bucket) : pool_take_fresh(cache, bucket);
     }
     training_learn(cache, bucket);
     return slot != NULL ? slot : pool_take_loose(cache, bucket);
@@ -153,7 +149,7 @@ static void *pool_take_trained(struct cache *cache, unsigned bucket)
 /* For a thread whose quota is 0: single slots, and nothing stays with it. */
 static void *pool_take_single(struct cache *cache, unsigned bucket)
 {
-    void *slot = pool_has_loose(bucket) ? NULL : cache_beg(cache, bucket);
+    void *slot = slots_have_loose(bucket) ? NULL : cache_beg(cache, bucket);
     return slot != NULL ? slot : pool_take_loose(cache, bucket);
 }
 
@@ -164,10 +160,10 @@ static void *pool_take_single(struct cache *cache, unsigned bucket)
  */
 static void pool_fold(struct cache *cache, unsigned bucket)
 {
-    const struct cache_bin *bin = &cache->bin[bucket];
-    uint64_t *folded = &cache->tally[bucket].folded;
-    uint64_t net = counter_read(&bin->requests) - counter_read(&bin->returned);
-    int64_t change = (int64_t)(net - *folded);
+    uint32_t *folded = &cache->tally[bucket].folded;
+    uint32_t net =
+        (uint32_t)(counter_read(&cache->bin[bucket].requests) - cache_returned(cache, bucket));
+    int64_t change = (int32_t)(net - *folded);
     *folded = net;
     int64_t live =
         atomic_fetch_add_explicit(&pools[bucket].live, change, memory_order_relaxed) + change;
@@ -206,6 +202,7 @@ OUT_OF_LINE void *pool_take_slow(unsigned bucket, size_t request, uint32_t *was,
     if (UNLIKELY(slot == NULL)) {
         return NULL;
     }
+    pool_populate(bucket, slot, request);
     pool_mark(lane_card(bucket, slot), request, was);
     pool_count(cache, &cache->bin[bucket].requests, 1);
     pool_count(cache, &cache->bin[bucket].asked, request);
@@ -246,14 +243,27 @@ static void pool_settle(void)
     }
 }
 
+/* Counts a slot that came back. Whether the thread's next tick is due. */
+static bool pool_count_return(struct cache *cache, unsigned bucket)
+{
+    if (UNLIKELY(cache == &cache_shared)) {
+        counter_add_shared(&cache->bin[bucket].returned, 1);
+        return false;
+    }
+    return counter_step(&cache->bin[bucket].returned);
+}
+
 static void pool_give_by_thread(unsigned bucket, void *slot, uint32_t number)
 {
     struct cache *cache = cache_reach();
-    pool_count(cache, &cache->bin[bucket].returned, 1);
+    bool due = pool_count_return(cache, bucket);
     if (pool_is_trained(cache, bucket)) {
         pool_fold(cache, bucket);
     }
     pool_give_by_kind(cache, bucket, slot, number);
+    if (UNLIKELY(due)) {
+        pool_tick(slot);
+    }
 }
 
 /* For all that pool_give and pool_give_slow leave over. */
@@ -261,6 +271,7 @@ static OUT_OF_LINE void pool_give_rest(void *slot, unsigned bucket, uint32_t num
 {
     if (pool_is_by_processor()) {
         pool_give_cpu(bucket, slot, number);
+        pool_tick_shared();
     } else {
         pool_give_by_thread(bucket, slot, number);
     }
@@ -282,9 +293,11 @@ void pool_give_slow(void *slot)
         pool_give_rest(slot, bucket, number);
         return;
     }
-    counter_add(&cache->bin[bucket].returned, 1);
     counter_add(&cache->tally[bucket].deposited, 1);
     slots_give(bucket, number);
+    if (UNLIKELY(counter_step(&cache->bin[bucket].returned))) {
+        pool_tick(slot);
+    }
 }
 
 void pool_die(const char *call, const void *address)

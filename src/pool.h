@@ -20,6 +20,7 @@ struct pool {
     _Alignas(CACHE_LINE) _Atomic int64_t
         live; /* as of the threads' last slow paths; for the peak only */
     _Atomic int64_t peak;
+    _Atomic uint32_t untouched; /* see pool_populate */
     /* Stocks that the parent of a fork handed down: the counters then began anew. */
     uint64_t inherited_live;
     uint64_t inherited_depot;
@@ -36,6 +37,7 @@ struct pool_settings {
     uint32_t free_list;    /* of KIND_STANDARD: free slots that a bucket keeps */
     uint64_t cache_limit;  /* bytes that all caches may hold */
     uint64_t retain_limit; /* bytes of all free slots with pages; BUDGET_UNLIMITED */
+    uint64_t decay;        /* milliseconds that free slots keep their pages; DECAY_NEVER */
     struct training_settings training;
 };
 
@@ -87,6 +89,15 @@ void pool_give_standard(struct cache *cache, unsigned bucket, uint32_t number);
 /* The pool `cpu`: a slot with its card written, or NULL; and back. */
 void *pool_take_cpu(unsigned bucket, size_t request, uint32_t *was);
 void pool_give_cpu(unsigned bucket, void *slot, uint32_t number);
+
+/*
+ * Where a taken slot has no pages, new or purged: gives it those of its request at once, as many as
+ * the bucket's buffers are used to be written to, and 16 at most. Before its card is marked.
+ */
+void pool_populate(unsigned bucket, void *slot, size_t request);
+
+/* Looks how many of those pages a free slot's program has written to. The caller holds the slot. */
+void pool_learn_touched(unsigned bucket, uint32_t number);
 
 /* Gives the processors' caches what the budget has left; and what they are charged for. */
 void pool_share_processors(void);
@@ -162,8 +173,18 @@ INTERNAL void *pool_take_slow(unsigned bucket, size_t request, uint32_t *was, co
 INTERNAL void pool_give_slow(void *slot);
 
 /*
+ * What a thread does now and then after the free of a slot, by the count of its frees: looks at the
+ * clock, and gives pages back where it is time. Of at most QUANTUM_PAGES pages, or one slot's, in
+ * one call, so that no free takes long.
+ */
+INTERNAL void pool_tick(const void *slot);
+
+/* The same after a free of a thread that has no cache of its own. */
+INTERNAL void pool_tick_shared(void);
+
+/*
  * Takes back a slot; `address` is within reach of the lanes. False, with nothing done, if it is not
- * a live slot's first byte. Price: about 25 instructions with two tests, no locked one; the slot
+ * a live slot's first byte. Price: about 26 instructions with three tests, no locked one; the slot
  * itself is not touched.
  */
 FAST_PATH bool pool_give(void *address)
@@ -186,7 +207,9 @@ FAST_PATH bool pool_give(void *address)
         pool_give_slow(address);
         return true;
     }
-    counter_add(&bin->returned, 1);
+    if (UNLIKELY(counter_step(&bin->returned))) {
+        pool_tick(address);
+    }
     return true;
 }
 
@@ -210,6 +233,9 @@ void pool_count_fall_through(unsigned bucket, size_t request);
  * slots that were purged. Any thread, no lock.
  */
 size_t pool_trim(size_t limit);
+
+/* The same of the old generation alone: what nobody has needed for a while. */
+size_t pool_trim_old(size_t limit);
 
 /*
  * In the child of a fork, by its one thread. Where other threads had caches, which the fork may

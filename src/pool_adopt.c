@@ -19,6 +19,7 @@ static void pool_recount(unsigned bucket)
         case CARD_LIVE:
             pool->inherited_live++;
             break;
+        case CARD_NEVER_USED:
         case CARD_PURGED:
             slots_give_purged(bucket, number);
             pool->inherited_purged++;
@@ -38,7 +39,8 @@ static void pool_inherit(unsigned bucket)
     for (uint32_t number = 0; number < cache_count(); number++) {
         const struct cache_bin *bin = &cache_at(number)->bin[bucket];
         const struct cache_tally *tally = &cache_at(number)->tally[bucket];
-        pool->inherited_live += counter_read(&bin->requests) - counter_read(&bin->returned);
+        pool->inherited_live +=
+            counter_read(&bin->requests) - cache_returned(cache_at(number), bucket);
         pool->inherited_depot += counter_read(&tally->deposited) - counter_read(&tally->withdrawn) -
                                  counter_read(&tally->stack_hits);
         pool->inherited_purged += counter_read(&tally->purged) - counter_read(&tally->unpurged);

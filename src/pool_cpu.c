@@ -76,6 +76,7 @@ void *pool_take_cpu(unsigned bucket, size_t request, uint32_t *was)
     if (UNLIKELY(slot == NULL)) {
         return NULL;
     }
+    pool_populate(bucket, slot, request);
     pool_mark(lane_card(bucket, slot), request, was);
     processor_count(&cache_shared.bin[bucket].requests, 1);
     processor_count(&cache_shared.bin[bucket].asked, request);

@@ -210,7 +210,7 @@ static void *processor_take_single(unsigned bucket, enum processor_source *sourc
 
 static bool processor_has_loose(unsigned bucket)
 {
-    return !stack_is_empty(&slots[bucket].loose) || !stack_is_empty(&slots[bucket].purged);
+    return slots_have_loose(bucket) || slots_have_purged(bucket);
 }
 
 OUT_OF_LINE void *processor_take_slow(unsigned bucket, enum processor_source *source)

@@ -31,7 +31,14 @@ static const char *const pool_words[KIND_COUNT] = {
 /* The word that stands for SETTING_NONE; of no other kind is it asked. */
 static const char *setting_none_word(enum setting_kind kind)
 {
-    return kind == SETTING_LIMIT ? "none" : "auto";
+    switch (kind) {
+    case SETTING_LIMIT:
+        return "none";
+    case SETTING_DELAY:
+        return "never";
+    default:
+        return "auto";
+    }
 }
 
 static bool setting_read_number(const struct setting *setting, const char *value, uint64_t *number)
@@ -42,7 +49,8 @@ static bool setting_read_number(const struct setting *setting, const char *value
 
 static bool setting_read_bounded(const struct setting *setting, const char *value, uint64_t *number)
 {
-    if (strcmp(value, setting_none_word(setting->kind)) == 0) {
+    bool minus_one = setting->kind == SETTING_DELAY && strcmp(value, "-1") == 0;
+    if (minus_one || strcmp(value, setting_none_word(setting->kind)) == 0) {
         *number = SETTING_NONE;
         return true;
     }
@@ -125,6 +133,7 @@ bool setting_read(const struct setting *setting, const char *value, uint64_t *nu
         return setting_read_number(setting, value, number);
     case SETTING_LIMIT:
     case SETTING_BUDGET:
+    case SETTING_DELAY:
         return setting_read_bounded(setting, value, number);
     case SETTING_SWITCH:
         return setting_read_switch(value, number);
@@ -140,11 +149,12 @@ bool setting_read(const struct setting *setting, const char *value, uint64_t *nu
 
 static void setting_describe_range(const struct setting *setting, struct text *text)
 {
-    text_add(text, setting->kind == SETTING_COUNT ? "a number from " : "a size from ");
+    bool plain = setting->kind == SETTING_COUNT || setting->kind == SETTING_DELAY;
+    text_add(text, plain ? "a number from " : "a size from ");
     setting_print(setting->kind, setting->minimum, text);
     text_add(text, " to ");
     setting_print(setting->kind, setting->maximum, text);
-    if (setting->kind == SETTING_LIMIT || setting->kind == SETTING_BUDGET) {
+    if (setting->kind != SETTING_SIZE && setting->kind != SETTING_COUNT) {
         text_add(text, ", or %s", setting_none_word(setting->kind));
     }
 }
@@ -164,6 +174,7 @@ void setting_describe(const struct setting *setting, struct text *text)
     case SETTING_COUNT:
     case SETTING_LIMIT:
     case SETTING_BUDGET:
+    case SETTING_DELAY:
         setting_describe_range(setting, text);
         break;
     case SETTING_SWITCH:
@@ -201,11 +212,14 @@ void setting_print(enum setting_kind kind, uint64_t number, struct text *text)
     switch (kind) {
     case SETTING_LIMIT:
     case SETTING_BUDGET:
+    case SETTING_DELAY:
         if (number == SETTING_NONE) {
             text_add(text, "%s", setting_none_word(kind));
-            break;
+        } else if (kind == SETTING_DELAY) {
+            text_add(text, "%lu", (unsigned long)number);
+        } else {
+            text_add_size(text, number);
         }
-        text_add_size(text, number);
         break;
     case SETTING_SIZE:
         text_add_size(text, number);

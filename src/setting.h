@@ -14,6 +14,7 @@ enum setting_kind {
     SETTING_LIMIT,  /* bytes, or "none": SETTING_NONE */
     SETTING_BUDGET, /* bytes, or "auto": SETTING_NONE, which birth replaces */
     SETTING_COUNT,  /* a plain number */
+    SETTING_DELAY,  /* milliseconds, or "never" (also -1): SETTING_NONE */
     SETTING_SWITCH, /* 0 or 1, off or on, no or yes */
     SETTING_SIGNAL, /* a signal's name or number, 0 for off */
     SETTING_POOL,   /* a word of KIND_ROWS: its enum kind */
@@ -27,7 +28,7 @@ enum { SETTING_PATH_SIZE = 512 };
 /* What a value of one setting may be. */
 struct setting {
     enum setting_kind kind;
-    uint64_t minimum; /* of the first four kinds */
+    uint64_t minimum; /* of the first five kinds */
     uint64_t maximum;
 };
 

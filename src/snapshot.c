@@ -18,11 +18,14 @@ struct sums {
 #undef SNAPSHOT_SUM
     uint64_t cached;
     uint64_t quota;
+    uint64_t fresh;
 };
 
 static void snapshot_add(struct sums *sums, struct cache *cache, unsigned bucket)
 {
     sums->cached += cache_held(cache, bucket);
+    sums->returned += counter_read(&cache->tally[bucket].armed);
+    sums->fresh += cache_fresh(cache, bucket);
     sums->quota += 2 * (uint64_t)cache_quota(cache, bucket);
 #define SNAPSHOT_ADD_FAST(name, help) sums->name += counter_read(&cache->bin[bucket].name);
     COUNTER_FAST_ROWS(SNAPSHOT_ADD_FAST)
@@ -73,7 +76,8 @@ static void snapshot_take_bucket(struct snapshot_figures *figures, unsigned buck
     figures->cached = sums.cached;
     figures->depot =
         at_least_zero(pool->inherited_depot + sums.deposited, sums.withdrawn + sums.stack_hits);
-    figures->purged = at_least_zero(pool->inherited_purged + sums.purged, sums.unpurged);
+    figures->purged =
+        sums.fresh + at_least_zero(pool->inherited_purged + sums.purged, sums.unpurged);
     figures->peak = snapshot_peak(bucket, figures->live, figures->carved);
     figures->requests = sums.requests;
     figures->asked = sums.asked;

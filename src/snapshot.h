@@ -20,7 +20,7 @@
     ROW(live, "live", 9, "slots in use, counted by their cards")                                   \
     ROW(cached, "cached", 9, "free slots in the threads' or the processors' caches")               \
     ROW(depot, "depot", 9, "free slots in the depot or the stack")                                 \
-    ROW(purged, "purged", 9, "free slots whose pages were given back")                             \
+    ROW(purged, "purged", 9, "free slots without pages: given back, or never used yet")            \
     ROW(carved, "carved", 9, "slots that exist")                                                   \
     ROW(peak, "peak", 9, "most slots in use at one time; a trained bucket's, as of slow paths")    \
     ROW(requests, "requests", 11, "requests served")                                               \

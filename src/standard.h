@@ -3,6 +3,7 @@
 #ifndef SOCKMALLOC_STANDARD_H
 #define SOCKMALLOC_STANDARD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "attributes.h"
@@ -32,9 +33,9 @@ INTERNAL void *standard_take(unsigned bucket, enum slots_source *source);
  */
 INTERNAL enum standard_verdict standard_give(unsigned bucket, uint32_t number);
 
-/* For who purges free slots himself: one from the list, or STACK_EMPTY; and back into it, however
- * long it is. */
-INTERNAL uint32_t standard_withdraw(unsigned bucket);
+/* For who purges free slots himself: one from the list, of the old generation alone or of any, or
+ * STACK_EMPTY; and back into it, however long it is. */
+INTERNAL uint32_t standard_withdraw(unsigned bucket, bool only_old);
 INTERNAL void standard_restore(unsigned bucket, uint32_t number);
 
 /* Slots in the list. */

@@ -64,10 +64,10 @@ bool training_admits(struct cache *cache, unsigned bucket)
     return (first || earned) && training_promote(cache, bucket);
 }
 
-static uint64_t training_uses(const struct cache *cache, unsigned bucket)
+/* Differences of it count, so that half of its width is enough. */
+static uint32_t training_uses(const struct cache *cache, unsigned bucket)
 {
-    const struct cache_bin *bin = &cache->bin[bucket];
-    return counter_read(&bin->requests) + counter_read(&bin->returned);
+    return (uint32_t)(counter_read(&cache->bin[bucket].requests) + cache_returned(cache, bucket));
 }
 
 static bool training_is_idle(const struct cache *cache, unsigned bucket)
@@ -161,6 +161,57 @@ void training_learn(struct cache *cache, unsigned bucket)
     if (UNLIKELY(++cache->state.events >= TRAINING_DECAY)) {
         cache->state.events = 0;
         training_decay(cache);
+    }
+}
+
+/* Slots that a bucket's quota can lose for want of use since the last look. */
+static uint32_t training_surplus(const struct cache *cache, unsigned bucket)
+{
+    const struct cache_tally *tally = &cache->tally[bucket];
+    if (training_is_idle(cache, bucket)) {
+        return (cache_quota(cache, bucket) + 1) / 2;
+    }
+    return tally->want == 0 ? tally->least / 2U : 0;
+}
+
+static void training_rest_bucket(struct cache *cache, unsigned bucket)
+{
+    struct cache_tally *tally = &cache->tally[bucket];
+    uint32_t surplus = training_surplus(cache, bucket);
+    if (surplus > 0) {
+        training_set(cache, bucket, cache_quota(cache, bucket) - surplus);
+        counter_add(&tally->decays, 1);
+    }
+    tally->want = 0;
+    tally->least = MAGAZINE_SLOTS;
+    tally->seen = training_uses(cache, bucket);
+}
+
+static void training_note_depth(struct cache *cache, unsigned bucket)
+{
+    struct cache_tally *tally = &cache->tally[bucket];
+    uint32_t depth =
+        magazine_depth(atomic_load_explicit(&cache->bin[bucket].top, memory_order_relaxed));
+    tally->least = (uint16_t)training_least(depth, tally->least);
+}
+
+void training_rest(struct cache *cache, uint64_t now)
+{
+    bool over = now - cache->state.rested >= decay.age;
+    if (training.frozen || decay.age == DECAY_NEVER) {
+        return;
+    }
+    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+        if (cache_quota(cache, bucket) == 0) {
+            continue;
+        }
+        training_note_depth(cache, bucket);
+        if (over) {
+            training_rest_bucket(cache, bucket);
+        }
+    }
+    if (over) {
+        cache->state.rested = now;
     }
 }
 

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "cache.h"
+#include "decay.h"
 
 /*
  * The rules, after the pool of seed 003's sources (K. Wolf and others, WCF's synchronized pool),
@@ -18,7 +19,7 @@
  *              budget has room
  *   transfer   where it has none, the bucket of the same thread with the most unused bytes gives:
  *              half of its quota where it is in use without misses, all of it where it is idle
- *   decay      64 slow paths in which a bucket was not used at all halve its quota
+ *   decay      64 slow paths in which a bucket was not used at all halve its quota; so does time
  *
  * A thread that sleeps keeps its quotas; its public magazines are walked by others all the same.
  */
@@ -42,6 +43,13 @@ bool training_admits(struct cache *cache, unsigned bucket);
 /* After each slow path of a bucket with a quota: acts where enough misses or events have come
  * together. */
 void training_learn(struct cache *cache, unsigned bucket);
+
+/*
+ * At each tick, with clock_now's time: notes how full the thread's magazines are, and each half
+ * SOCKMALLOC_DECAY_MS takes from the quotas what was not needed in it: half of an idle bucket's,
+ * and of one that neither swapped nor missed half of the slots that were never touched.
+ */
+void training_rest(struct cache *cache, uint64_t now);
 
 /* The quotas that training last arrived at, bucket by bucket: what a profile keeps. False if it
  * has never changed any. Signal-safe. */

@@ -112,6 +112,11 @@ bool os_discard(char *start, size_t size)
     return !os_refuses() && madvise(start, size, MADV_DONTNEED) == 0;
 }
 
+bool os_populate(char *start, size_t size)
+{
+    return !os_refuses() && madvise(start, size, MADV_POPULATE_WRITE) == 0;
+}
+
 /* What only reports ask: no test with this room looks at it. */
 size_t os_resident(const char *start, size_t size)
 {

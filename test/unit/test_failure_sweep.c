@@ -20,15 +20,14 @@ enum { SAMPLED = sizeof sampled / sizeof sampled[0] };
 enum path {
     PATH_NO_RESERVATION, /* all falls through */
     PATH_NO_CACHE,       /* the thread shares one */
-    PATH_NO_MAGAZINE,    /* a cache that can hold nothing */
-    PATH_NO_SLOT,        /* a magazine, but nothing to put into it */
+    PATH_NO_SLOT,        /* a cache, but nothing to put into it */
     PATH_SOME_SLOTS,
     PATH_ALL_SLOTS,
     PATHS
 };
 
-static const char *const path_names[] = {"no reservation", "no cache",   "no magazine",
-                                         "no slot",        "some slots", "all slots"};
+static const char *const path_names[] = {"no reservation", "no cache", "no slot", "some slots",
+                                         "all slots"};
 
 /* Written by a child, read by the test. */
 static struct life {
@@ -42,16 +41,6 @@ static struct life {
 
 static char *held[SAMPLED][WANTED];
 
-static bool has_magazine(void)
-{
-    for (unsigned bucket = 0; bucket < house_plan.first_large; bucket++) {
-        if (cache_mine->bin[bucket].private_magazine != NULL) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static enum path find_path(unsigned served)
 {
     if (served == SAMPLED * WANTED) {
@@ -60,10 +49,7 @@ static enum path find_path(unsigned served)
     if (cache_mine == &cache_shared) {
         return PATH_NO_CACHE;
     }
-    if (served > 0) {
-        return PATH_SOME_SLOTS;
-    }
-    return has_magazine() ? PATH_NO_SLOT : PATH_NO_MAGAZINE;
+    return served > 0 ? PATH_SOME_SLOTS : PATH_NO_SLOT;
 }
 
 /* A slot, written to at both ends; NULL is right only where a call was refused. */
@@ -203,13 +189,13 @@ Test(failure_sweep, from_each_call_on, .timeout = 60)
 }
 
 /*
- * One refusal; two, so that a table that tries again with less fails; four, so that a lane does.
- * Afterwards all can be had.
+ * One refusal; two, so that a table that tries again with less fails; four, so that a lane does;
+ * eight, so that a single slot can't be had after the run. Afterwards all can be had.
  */
 Test(failure_sweep, at_each_call_for_a_moment, .timeout = 60)
 {
     bool seen[PATHS] = {false};
-    for (unsigned length = 1; length <= 4; length *= 2) {
+    for (unsigned length = 1; length <= 8; length *= 2) {
         for (unsigned call = 1; call <= LAST_CALL; call++) {
             live(call, call + length - 1);
             cr_assert_gt(life->refusals, 0U);

@@ -1,0 +1,72 @@
+/* Gives the pages of what nobody has needed for a while back, a little at each tick. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "clock.h"
+#include "os.h"
+#include "pool.h"
+
+/*
+ * Where from: a thread's frees are counted anyway, and every so many of them it comes here. How
+ * many adapts: twice as many while the clock stands still in between, half as many when it has
+ * gone on, so that a busy thread spends nothing on it and one with little to do comes often enough.
+ */
+enum { QUANTUM_PAGES = 256, INTERVAL_MAX = 1024, SHARED_INTERVAL = 64 };
+
+/* Other threads' caches that one step looks at for public magazines that lie there unused. */
+enum { IDLE_LOOKS = 32 };
+
+/* One step of decay, if it is this thread's turn. Whether there is more to do. */
+static bool pool_decay(struct cache *cache, uint64_t now)
+{
+    if (decay.age == DECAY_NEVER || !decay_claim(now)) {
+        return false;
+    }
+    if (cache_is_own(cache)) {
+        cache_collect_idle(cache, now, decay.age, IDLE_LOOKS);
+    }
+    if (!decay_is_due(now)) {
+        return false;
+    }
+    size_t quantum = QUANTUM_PAGES * os_page_size();
+    if (pool_trim_old(quantum) >= quantum) {
+        return true;
+    }
+    decay_turn(now);
+    return false;
+}
+
+static void pool_tick_later(struct cache *cache, unsigned bucket)
+{
+    if (cache->state.interval < INTERVAL_MAX) {
+        cache->state.interval *= 2;
+    }
+    cache_arm(cache, bucket, cache->state.interval);
+}
+
+static void pool_tick_at(struct cache *cache, uint64_t now)
+{
+    cache->state.ticked = now;
+    training_rest(cache, now);
+    uint32_t half = cache->state.interval / 2;
+    bool more = pool_decay(cache, now);
+    cache_arm_all(cache, more || half == 0 ? 1 : half);
+}
+
+/* The bucket is found anew: carried over from the fast path it would cost that a saved register. */
+OUT_OF_LINE void pool_tick(const void *slot)
+{
+    struct cache *cache = cache_mine;
+    uint64_t now = clock_now();
+    if (now == cache->state.ticked) {
+        pool_tick_later(cache, (unsigned)lane_find(slot).bucket);
+    } else {
+        pool_tick_at(cache, now);
+    }
+}
+
+void pool_tick_shared(void)
+{
+    static _Thread_local uint32_t frees __attribute__((tls_model("initial-exec")));
+    if (UNLIKELY(++frees % SHARED_INTERVAL == 0)) {
+        frees = pool_decay(pool_books(), clock_now()) ? SHARED_INTERVAL - 1 : 0;
+    }
+}
