@@ -36,7 +36,10 @@ static const struct row rows[] = {
     {.name = "grow", .measure = row_grow},
     {.name = "cow", .measure = row_cow},
     {.name = "small", .measure = row_small},
+    {.name = "zeroed", .measure = row_zeroed, .argument = "KIBIBYTES"},
+    {.name = "stall", .measure = row_stall},
     {.name = "load", .measure = row_load, .argument = "LIBRARY"},
+    {.name = "memory", .measure = row_memory, .argument = "PROCESS"},
 };
 
 enum { ROWS = sizeof rows / sizeof rows[0] };
@@ -62,6 +65,13 @@ unsigned long bench_number(const char *text)
         bench_fail(text);
     }
     return number;
+}
+
+void bench_size_name(char *name, size_t room, const char *row, size_t kibibytes)
+{
+    bool mebibytes = kibibytes % 1024 == 0;
+    size_t number = mebibytes ? kibibytes / 1024 : kibibytes;
+    snprintf(name, room, "%s.%zu%c", row, number, mebibytes ? 'm' : 'k');
 }
 
 /* Which object answers malloc and free. A preload that the dynamic linker could not open is one

@@ -13,11 +13,12 @@ OURS = "sockmalloc"
 
 
 class Results:
-    """What each allocator took for each figure, round by round."""
+    """What each allocator took for each figure, round by round. One may lack a figure."""
 
-    def __init__(self, no_peers: frozenset[str] = frozenset()) -> None:
+    def __init__(self, no_peers: frozenset[str] = frozenset(), ours: str = OURS) -> None:
         """`no_peers` are columns that nothing is compared with."""
-        self._no_peers = no_peers | {OURS}
+        self.ours = ours
+        self._no_peers = no_peers | {ours}
         self._values: dict[str, dict[str, dict[int, float]]] = {}
 
     def add(self, round_number: int, allocator: str, figures: dict[str, float]) -> None:
@@ -25,18 +26,26 @@ class Results:
             by_allocator = self._values.setdefault(figure, {})
             by_allocator.setdefault(allocator, {})[round_number] = value
 
-    def median(self, figure: str, allocator: str) -> float:
-        return median(self._values[figure][allocator].values())
+    def _rounds(self, figure: str, allocator: str) -> dict[int, float]:
+        return self._values.get(figure, {}).get(allocator, {})
+
+    def median(self, figure: str, allocator: str) -> float | None:
+        values = self._rounds(figure, allocator).values()
+        return median(values) if values else None
 
     def ratios(self, figure: str, other: str) -> list[float]:
         """Ours over the other's, in each round that both ran; none where the other took nothing."""
-        ours = self._values[figure][OURS]
-        theirs = self._values[figure][other]
+        ours, theirs = self._rounds(figure, self.ours), self._rounds(figure, other)
         return [ours[r] / theirs[r] for r in sorted(ours) if theirs.get(r, 0) > 0]
 
-    def best_peer(self, figure: str) -> str:
-        peers = [name for name in self._values[figure] if name not in self._no_peers]
-        return min(peers, key=lambda name: self.median(figure, name))
+    def best_peer(self, figure: Figure) -> str | None:
+        medians = {
+            name: median(by_round.values())
+            for name, by_round in self._values.get(figure.name, {}).items()
+            if name not in self._no_peers
+        }
+        choose = max if figure.more_is_better else min
+        return choose(medians, key=lambda name: medians[name], default=None)
 
     def as_json(self) -> dict[str, dict[str, list[float]]]:
         return {
@@ -50,9 +59,9 @@ class Verdict:
     """How one figure of ours stands to the peers, and to its bound if it has one."""
 
     figure: Figure
-    ours: float
-    best: str
-    best_took: float
+    ours: float | None
+    best: str | None
+    best_took: float | None
     ratios: list[float]
     bound: str
     measured: float | None
@@ -63,15 +72,15 @@ class Verdict:
         return self.figure.bound is not None and self.figure.bound.against is not None
 
 
-def _bounded(results: Results, figure: Figure, best: str) -> tuple[str, float | None]:
+def _bounded(results: Results, figure: Figure, best: str | None) -> tuple[str, float | None]:
     bound = figure.bound
     if bound is None:
         return "-", None
     if bound.against is None:
-        return f"{bound.limit:g} {figure.unit}", results.median(figure.name, OURS)
+        return f"{bound.limit:g} {figure.unit}", results.median(figure.name, results.ours)
     against = best if bound.against == BEST else bound.against
     text = f"{bound.limit:.2f} of {bound.against}"
-    ratios = results.ratios(figure.name, against)
+    ratios = results.ratios(figure.name, against) if against else []
     return text, median(ratios) if ratios else None
 
 
@@ -84,11 +93,12 @@ def can_judge(figure: Figure, peers: set[str], all_peers: set[str]) -> bool:
 
 
 def judge(results: Results, figure: Figure, judgeable: bool) -> Verdict:
-    best = results.best_peer(figure.name)
+    """A figure that ours lacks and a peer has is over its bound."""
+    best = results.best_peer(figure)
     text, measured = _bounded(results, figure, best) if judgeable else ("-", None)
     if figure.bound is None:
         word = "-"
-    elif not judgeable:
+    elif not judgeable or (figure.bound.against == BEST and best is None):
         word = "not judged"
     elif measured is not None and round(measured, 3) <= figure.bound.limit:
         word = "ok"
@@ -96,10 +106,10 @@ def judge(results: Results, figure: Figure, judgeable: bool) -> Verdict:
         word = "over"
     return Verdict(
         figure=figure,
-        ours=results.median(figure.name, OURS),
+        ours=results.median(figure.name, results.ours),
         best=best,
-        best_took=results.median(figure.name, best),
-        ratios=results.ratios(figure.name, best) if figure.has_ratio else [],
+        best_took=results.median(figure.name, best) if best else None,
+        ratios=results.ratios(figure.name, best) if best and figure.has_ratio else [],
         bound=text,
         measured=measured,
         word=word,

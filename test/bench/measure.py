@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from math import isnan
 from pathlib import Path
 
 from peers import Allocator
@@ -56,7 +57,7 @@ def _check_origin(what: str, allocator: Allocator, origins: dict[str, str]) -> N
 
 
 def run(program: Path, row: Row, allocator: Allocator) -> dict[str, float]:
-    """The figures of `row`, by name."""
+    """The figures of `row`, by name, but for those that this allocator cannot have."""
     what = f"{row.name} with {allocator.name}"
     command = [str(program), *row.command]
     if row.group == PRELOADS_BY_ITSELF:
@@ -98,4 +99,4 @@ def run(program: Path, row: Row, allocator: Allocator) -> dict[str, float]:
     wanted = {figure.name: figure.unit for figure in row.figures}
     if units != wanted:
         raise Failed(f"{what}: printed {units}, where {wanted} should be")
-    return figures
+    return {name: value for name, value in figures.items() if not isnan(value)}

@@ -2,63 +2,51 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * The first wave pays for new pages, the third shows whether they were kept. After it the program
- * goes on with little to do for three seconds, then looks at what it still holds.
+ * The first wave pays for new pages, the third shows whether they were kept. A fourth, which is not
+ * timed, is looked at while all of it is there: what is populated beyond what was asked for. Then
+ * the program goes on with little to do for three seconds, and looks at what it still holds.
  */
 #include "bench.h"
+#include "burst.h"
 #include "clock.h"
+#include "memory.h"
 #include "sizes.h"
 #include "touch.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-enum {
-    PIECE = 64 * 1024,
-    PIECES = 4096,
-    WAVES = 3,
-    QUIET_SECONDS = 3,
-    QUIET_PAUSE_MICROSECONDS = 5000
-};
+enum { WAVES = 3 };
 
-static void *pieces[PIECES];
+static void *pieces[BURST_PIECES];
 static struct step steps[STEPS];
 
 static double wave_seconds(void)
 {
     int64_t start = clock_busy();
-    for (unsigned i = 0; i < PIECES; i++) {
-        pieces[i] = malloc(PIECE);
-        memset(pieces[i], 1, PIECE);
-    }
-    for (unsigned i = 0; i < PIECES; i++)
-        free(pieces[i]);
+    burst_take(pieces);
+    burst_give(pieces);
     return (double)(clock_busy() - start) / 1e9;
 }
 
-/* A few hundred requests a second: enough for an allocator that gives memory back when it is
- * called. The time is what is measured here, hence the pause. */
+static double wave_untouched(void)
+{
+    burst_take(pieces);
+    double percent = memory_untouched_percent("self");
+    burst_give(pieces);
+    return percent;
+}
+
+/* The time is what is measured here, hence the pause. */
 static void quiet(void)
 {
-    int64_t end = clock_wall() + (int64_t)QUIET_SECONDS * 1000000000;
+    int64_t end = clock_wall() + (int64_t)BURST_AFTER_SECONDS * 1000000000;
     for (unsigned i = 0; clock_wall() < end; i++) {
         void *buffer = malloc(steps[i % STEPS].size);
         touch_first(buffer);
         free(buffer);
-        usleep(QUIET_PAUSE_MICROSECONDS);
+        usleep(BURST_PAUSE_MICROSECONDS);
     }
-}
-
-static double resident_mebibytes(void)
-{
-    unsigned long pages, resident;
-    FILE *statm = fopen("/proc/self/statm", "r");
-    if (statm == NULL || fscanf(statm, "%lu %lu", &pages, &resident) != 2)
-        bench_fail("/proc/self/statm");
-    fclose(statm);
-    return (double)resident * (double)sysconf(_SC_PAGESIZE) / (1024 * 1024);
 }
 
 void row_burst(const char *argument)
@@ -66,10 +54,17 @@ void row_burst(const char *argument)
     (void)argument;
     double seconds[WAVES];
     sizes_mix(steps, 1);
+    double before = memory_resident("self");
     for (unsigned i = 0; i < WAVES; i++)
         seconds[i] = wave_seconds();
+    double untouched_top = wave_untouched();
     quiet();
+    double after = memory_resident("self");
+    double untouched_end = memory_untouched_percent("self");
     bench_report("burst.first", seconds[0], "s");
     bench_report("burst.third", seconds[WAVES - 1], "s");
-    bench_report("burst.rss", resident_mebibytes(), "MiB");
+    bench_report("burst.rss", after, "MiB");
+    bench_report("burst.left", after - before, "MiB");
+    bench_report("burst.untouched.top", untouched_top, "%");
+    bench_report("burst.untouched.end", untouched_end, "%");
 }

@@ -4,7 +4,6 @@
 #include "clock.h"
 #include "touch.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 enum { PAIRS = 4096 };
@@ -25,9 +24,6 @@ void row_pair(const char *argument)
     size_t kibibytes = bench_number(argument);
     size_t size = kibibytes * 1024;
     double cost = clock_steady(pair_batch, &size, PAIRS);
-    if (kibibytes % 1024 == 0)
-        snprintf(name, sizeof name, "pair.%zum", kibibytes / 1024);
-    else
-        snprintf(name, sizeof name, "pair.%zuk", kibibytes);
+    bench_size_name(name, sizeof name, "pair", kibibytes);
     bench_report(name, cost, "ns");
 }

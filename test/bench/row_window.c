@@ -2,11 +2,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * One operation is one replacement: a free, a malloc, and one byte written. `small` has sizes that
- * no pool serves; it shows what the way past the pools costs.
+ * One operation is one replacement: a free, a malloc, and one byte written. With all buffers still
+ * live the program then looks at what it holds. `small` has sizes that no pool serves; it shows
+ * what the way past the pools costs.
  */
 #include "bench.h"
 #include "clock.h"
+#include "memory.h"
 #include "sizes.h"
 #include "touch.h"
 
@@ -51,8 +53,15 @@ void row_window(const char *argument)
     if (live > MOST_LIVE)
         bench_fail("window: too many live buffers");
     sizes_mix(steps, (unsigned)live);
+    double cost = replace_measure((unsigned)live);
+    double resident = memory_resident("self");
+    double untouched = memory_untouched_percent("self");
     snprintf(name, sizeof name, "window.%lu", live);
-    bench_report(name, replace_measure((unsigned)live), "ns");
+    bench_report(name, cost, "ns");
+    snprintf(name, sizeof name, "window.%lu.rss", live);
+    bench_report(name, resident, "MiB");
+    snprintf(name, sizeof name, "window.%lu.untouched", live);
+    bench_report(name, untouched, "%");
 }
 
 void row_small(const char *argument)

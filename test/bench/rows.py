@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from os.path import commonprefix
 
 BEST = "the best peer"
 
@@ -19,7 +21,7 @@ class Bound:
 
 @dataclass(frozen=True)
 class Figure:
-    """One number that a row prints. Of every figure, less is better.
+    """One number that a row prints. Of every figure less is better, but for those that say so.
 
     A figure that is next to nothing for the best of the peers has no ratio that means anything."""
 
@@ -27,6 +29,7 @@ class Figure:
     unit: str
     bound: Bound | None = None
     has_ratio: bool = True
+    more_is_better: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ class Row:
 
     @property
     def name(self) -> str:
-        return self.figures[0].name.removesuffix(".first")
+        """What the names of its figures have in common."""
+        return ".".join(commonprefix([figure.name.split(".") for figure in self.figures]))
 
     @property
     def group(self) -> str:
@@ -50,8 +54,24 @@ def pair(kibibytes: int, name: str, bound: Bound) -> Row:
     return Row(("pair", str(kibibytes)), (Figure(f"pair.{name}", "ns", bound),))
 
 
+def untouched(name: str) -> Figure:
+    """Populated and never written, in percent of RSS."""
+    return Figure(name, "%", Bound(5), has_ratio=False)
+
+
 def window(live: int) -> Row:
-    return Row(("window", str(live)), (Figure(f"window.{live}", "ns", Bound(1.00, BEST)),))
+    figures = (
+        Figure(f"window.{live}", "ns", Bound(1.00, BEST)),
+        Figure(f"window.{live}.rss", "MiB", Bound(1.00, BEST)),
+        untouched(f"window.{live}.untouched"),
+    )
+    return Row(("window", str(live)), figures)
+
+
+def zeroed(kibibytes: int, name: str) -> Row:
+    slots = ("fresh", "purged", "reused")
+    figures = tuple(Figure(f"zeroed.{name}.{slot}", "us", Bound(1.00, BEST)) for slot in slots)
+    return Row(("zeroed", str(kibibytes)), figures)
 
 
 # The row that takes the library as an argument, because it measures another program than itself.
@@ -80,23 +100,43 @@ ROWS = (
     ),
     Row(
         ("burst",),
-        (Figure("burst.first", "s"), Figure("burst.third", "s"), Figure("burst.rss", "MiB")),
+        (
+            Figure("burst.first", "s", Bound(1.00, BEST)),
+            Figure("burst.third", "s", Bound(1.00, BEST)),
+            Figure("burst.rss", "MiB"),
+            Figure("burst.left", "MiB", Bound(4), has_ratio=False),
+            untouched("burst.untouched.top"),
+            untouched("burst.untouched.end"),
+        ),
         most_rounds=3,
     ),
+    Row(
+        ("stall",),
+        (
+            Figure("stall.p9999", "us", Bound(200)),
+            Figure("stall.light.p999", "us", Bound(200)),
+            Figure("stall.light.most", "us"),
+            Figure("stall.busy.most", "us"),
+            Figure("stall.clock.p9999", "us"),
+        ),
+        most_rounds=3,
+    ),
+    zeroed(64, "64k"),
+    zeroed(1024, "1m"),
     Row(("span",), (Figure("span", "pages/page", Bound(1.00)),)),
-    Row(("grow",), (Figure("grow", "us"),)),
+    Row(("grow",), (Figure("grow", "us", Bound(1.50, "glibc")),)),
     Row(("cow",), (Figure("cow", "pages", Bound(40)),)),
     Row(("small",), (Figure("small", "ns", Bound(1.10, "mimalloc")),)),
     Row(("load",), (Figure("load", "ms", Bound(1.0), has_ratio=False),)),
 )
 
 
-def chosen(names: list[str] | None) -> list[Row]:
+def chosen(names: list[str] | None, rows: Sequence[Row] = ROWS) -> list[Row]:
     """The rows of these names; a group's name (`pair`, `window`) stands for all of the group."""
     if names is None:
-        return list(ROWS)
+        return list(rows)
     for name in names:
-        if not any(name in (row.name, row.group) for row in ROWS):
-            known = ", ".join(dict.fromkeys(n for row in ROWS for n in (row.group, row.name)))
+        if not any(name in (row.name, row.group) for row in rows):
+            known = ", ".join(dict.fromkeys(n for row in rows for n in (row.group, row.name)))
             raise ValueError(f"no row is called {name}; there are: {known}")
-    return [row for row in ROWS if row.name in names or row.group in names]
+    return [row for row in rows if row.name in names or row.group in names]

@@ -10,7 +10,9 @@ from judge import Results, Verdict
 from rows import Figure
 
 
-def number(value: float) -> str:
+def number(value: float | None) -> str:
+    if value is None:
+        return "-"
     if abs(value) >= 100:
         return f"{value:.0f}"
     if abs(value) >= 10:
@@ -45,6 +47,13 @@ def _measured(verdict: Verdict) -> str:
     return f"{verdict.measured:.3f}" if verdict.is_ratio else number(verdict.measured)
 
 
+def _ratio(ratios: list[float]) -> tuple[str, str]:
+    """Of the rounds' ratios the median, and the least and the largest."""
+    if not ratios:
+        return "-", "-"
+    return f"{median(ratios):.3f}", f"{min(ratios):.2f}-{max(ratios):.2f}"
+
+
 def verdicts_table(verdicts: list[Verdict]) -> str:
     lines = [
         ["row", "unit", "sockmalloc", "best", "peer", "ratio", "rounds", "at most", "is", "verdict"]
@@ -57,12 +66,21 @@ def verdicts_table(verdicts: list[Verdict]) -> str:
                 verdict.figure.unit,
                 number(verdict.ours),
                 number(verdict.best_took),
-                verdict.best,
-                f"{median(ratios):.3f}" if ratios else "-",
-                f"{min(ratios):.2f}-{max(ratios):.2f}" if ratios else "-",
+                verdict.best or "-",
+                *_ratio(ratios),
                 verdict.bound,
                 _measured(verdict),
                 verdict.word,
             ]
         )
     return _lay_out(lines, left={0, 1, 4, 7, 9})
+
+
+def comparison_table(results: Results, figures: list[Figure], other: str) -> str:
+    """Ours beside one other, where there is nothing to be judged."""
+    lines = [["row", "unit", other, results.ours, "ratio", "rounds"]]
+    for figure in figures:
+        medians = [number(results.median(figure.name, name)) for name in (other, results.ours)]
+        ratios = results.ratios(figure.name, other)
+        lines.append([figure.name, figure.unit, *medians, *_ratio(ratios)])
+    return _lay_out(lines, left={0, 1})

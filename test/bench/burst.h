@@ -1,0 +1,30 @@
+/* The burst of the rows `burst` and `stall`: 256 MiB in pieces, and how little comes after it. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef BENCH_BURST_H
+#define BENCH_BURST_H
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { BURST_PIECE = 64 * 1024, BURST_PIECES = 4096 };
+
+/* What follows is over after that long, and is light when it makes such a pause between a free and
+ * the next malloc: a few hundred requests a second, enough for an allocator that gives memory back
+ * when it is called. */
+enum { BURST_AFTER_SECONDS = 3, BURST_PAUSE_MICROSECONDS = 5000 };
+
+static inline void burst_take(void *pieces[BURST_PIECES])
+{
+    for (unsigned i = 0; i < BURST_PIECES; i++) {
+        pieces[i] = malloc(BURST_PIECE);
+        memset(pieces[i], 1, BURST_PIECE);
+    }
+}
+
+static inline void burst_give(void *pieces[BURST_PIECES])
+{
+    for (unsigned i = 0; i < BURST_PIECES; i++)
+        free(pieces[i]);
+}
+
+#endif

@@ -1,0 +1,11 @@
+/* The row `memory`: looks at another process, for the benchmark of servers. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "bench.h"
+#include "memory.h"
+
+void row_memory(const char *argument)
+{
+    double resident = memory_resident(argument);
+    bench_report("memory.rss", resident, "MiB");
+    bench_report("memory.untouched", memory_untouched(argument), "MiB");
+}

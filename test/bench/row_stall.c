@@ -1,0 +1,149 @@
+/* The row `stall`: how long one malloc or free takes while a burst is being given back. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * A burst of 256 MiB is freed, and 3 s of traffic follow it: light the first time, with a pause
+ * after each free, and busy the second time, sixteen buffers live and every page written. Every
+ * free of the burst and every malloc and free of the traffic is timed by itself. Busy traffic makes
+ * a few hundred times the calls of light traffic, so in one percentile of both the stalls of the
+ * latter would be lost: it has one of its own, lower since it has some five thousand calls.
+ *
+ * The clock is that of the thread's processor time. A call may take a page fault or a system call
+ * for a whole burst, and that is charged to it; but on a machine that does other work too, a thread
+ * that lost its processor for 4 ms between two readings of the wall's clock has not been stalled
+ * by its allocator, and would hide whether it was. The price: a call that sleeps until another
+ * thread lets go of a lock is not charged for the sleep. Only an allocator with a thread of its own
+ * could be spared by that here. The clock itself takes longer than most calls: what two readings in
+ * a row are apart, in the median, is subtracted, and what is left of the worst of them is reported
+ * as the clock's own.
+ */
+#include "bench.h"
+#include "burst.h"
+#include "clock.h"
+#include "sizes.h"
+#include "touch.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { BINS = 1 << 16, BIN_NANOSECONDS = 100, CLOCK_READINGS = 100000, QUEUE = 16 };
+
+/* How many calls took how long. The last bin holds all that is longer than the others reach. */
+struct tally {
+    uint32_t bin[BINS];
+    uint64_t calls;
+    int64_t most;
+};
+
+static void *pieces[BURST_PIECES];
+static struct step steps[STEPS];
+static struct tally clock_tally, light_tally, busy_tally, all_tally;
+static int64_t clock_cost;
+
+static void tally_since(struct tally *tally, int64_t start)
+{
+    int64_t elapsed = clock_busy() - start - clock_cost;
+    int64_t bin = elapsed > 0 ? elapsed / BIN_NANOSECONDS : 0;
+    tally->bin[bin < BINS ? bin : BINS - 1]++;
+    tally->calls++;
+    if (elapsed > tally->most)
+        tally->most = elapsed;
+}
+
+/* The time that all but so small a share of the calls did not exceed, to a bin. */
+static int64_t tally_exceeded(const struct tally *tally, double share)
+{
+    uint64_t beyond = (uint64_t)(share * (double)tally->calls);
+    int64_t bin = BINS - 1;
+    uint64_t seen = tally->bin[bin];
+    while (seen <= beyond && bin > 0)
+        seen += tally->bin[--bin];
+    int64_t end = (bin + 1) * BIN_NANOSECONDS;
+    return bin == BINS - 1 || end > tally->most ? tally->most : end;
+}
+
+static void tally_add(struct tally *sum, const struct tally *part)
+{
+    for (unsigned i = 0; i < BINS; i++)
+        sum->bin[i] += part->bin[i];
+    sum->calls += part->calls;
+    sum->most = part->most > sum->most ? part->most : sum->most;
+}
+
+static void *take(struct tally *tally, size_t size)
+{
+    int64_t start = clock_busy();
+    void *buffer = malloc(size);
+    tally_since(tally, start);
+    return buffer;
+}
+
+static void give(struct tally *tally, void *buffer)
+{
+    int64_t start = clock_busy();
+    free(buffer);
+    tally_since(tally, start);
+}
+
+static void measure_clock(void)
+{
+    for (unsigned i = 0; i < CLOCK_READINGS; i++)
+        tally_since(&clock_tally, clock_busy());
+    clock_cost = tally_exceeded(&clock_tally, 0.5);
+}
+
+static void burst(struct tally *tally)
+{
+    burst_take(pieces);
+    for (unsigned i = 0; i < BURST_PIECES; i++)
+        give(tally, pieces[i]);
+}
+
+static void light(struct tally *tally)
+{
+    int64_t end = clock_wall() + (int64_t)BURST_AFTER_SECONDS * 1000000000;
+    for (unsigned i = 0; clock_wall() < end; i++) {
+        void *buffer = take(tally, steps[i % STEPS].size);
+        touch_first(buffer);
+        give(tally, buffer);
+        usleep(BURST_PAUSE_MICROSECONDS);
+    }
+}
+
+static void busy(struct tally *tally)
+{
+    void *live[QUEUE] = {NULL};
+    int64_t end = clock_wall() + (int64_t)BURST_AFTER_SECONDS * 1000000000;
+    for (unsigned i = 0; clock_wall() < end; i++) {
+        void **oldest = &live[i % QUEUE];
+        size_t size = steps[i % STEPS].size;
+        give(tally, *oldest);
+        *oldest = take(tally, size);
+        touch_pages(*oldest, size);
+    }
+    for (unsigned i = 0; i < QUEUE; i++)
+        free(live[i]);
+}
+
+static void report(const char *name, int64_t nanoseconds)
+{
+    bench_report(name, (double)nanoseconds / 1000, "us");
+}
+
+void row_stall(const char *argument)
+{
+    (void)argument;
+    sizes_mix(steps, 1);
+    measure_clock();
+    burst(&light_tally);
+    light(&light_tally);
+    burst(&busy_tally);
+    busy(&busy_tally);
+    tally_add(&all_tally, &light_tally);
+    tally_add(&all_tally, &busy_tally);
+    report("stall.p9999", tally_exceeded(&all_tally, 1e-4));
+    report("stall.light.p999", tally_exceeded(&light_tally, 1e-3));
+    report("stall.light.most", light_tally.most);
+    report("stall.busy.most", busy_tally.most);
+    report("stall.clock.p9999", tally_exceeded(&clock_tally, 1e-4) - clock_cost);
+}
