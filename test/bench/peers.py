@@ -69,6 +69,25 @@ def chosen(names: list[str] | None) -> list[Peer]:
     return [peer for peer in PEERS if peer.name in names]
 
 
+def added(texts: list[str]) -> list[Allocator]:
+    """Peers given as `name=/path/library.so`: a version that no package has, for example."""
+    taken = {peer.name for peer in PEERS} | set(POOLS) | {"sockmalloc"}
+    allocators = []
+    for text in texts:
+        name, _, path = text.partition("=")
+        if not name or name in taken:
+            raise ValueError(f"{text}: a peer needs a name of its own")
+        taken.add(name)
+        library = Path(path).resolve()
+        if not library.is_file():
+            raise ValueError(f"{text}: there is no library {path or 'named'}")
+        # The dynamic linker takes both for the end of a path, and preloads nothing.
+        if " " in str(library) or ":" in str(library):
+            raise ValueError(f"{text}: a path with blanks or colons cannot be preloaded")
+        allocators.append(Allocator(name, library, "given by --peer"))
+    return allocators
+
+
 def _linker_cache() -> dict[str, Path]:
     """What the dynamic linker would find, by file name. Only root has ldconfig on the path."""
     command = shutil.which("ldconfig", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")

@@ -1,0 +1,292 @@
+# What the benchmark's commands have in common: options, the build, rounds, and what they print.
+# SPDX-License-Identifier: BSD-2-Clause
+"""scripts/bench and scripts/bench-servers differ in what they run, and in nothing else."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from os import environ
+from pathlib import Path
+
+import judge
+import machine
+import measure
+import peers
+import rows
+import tables
+
+TOP = Path(__file__).resolve().parents[2]
+BUILD = TOP / "build"
+LIBRARY = BUILD / ".libs" / "libsockmalloc.so"
+PROGRAM = BUILD / "test" / "bench" / "bench"
+
+DID_NOT_RUN = 2
+
+ABOVE_VERDICTS = """
+sockmalloc beside the best peer of each row: the median of the rounds' ratios, the least and the
+largest; then what the ratio, or the figure itself, may be at most, and what it is.
+"""
+
+
+class Progress:
+    """Where the run is, on standard error: one line rewritten on a terminal, else a line a row."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._done = 0
+        self._start = time.monotonic()
+        self._rewrite = sys.stderr.isatty()
+
+    def running(self, round_number: int, row: str, allocator: str) -> None:
+        if self._rewrite:
+            self._print(f"round {round_number}: {row} with {allocator}", start="\r\033[K", end="")
+        self._done += 1
+
+    def row_done(self, round_number: int, row: str) -> None:
+        if not self._rewrite:
+            self._print(f"round {round_number}: {row} done")
+
+    def end(self) -> None:
+        if self._rewrite:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+    def _print(self, text: str, start: str = "", end: str = "\n") -> None:
+        minutes, seconds = divmod(int(time.monotonic() - self._start), 60)
+        percent = 100 * self._done // self._total
+        line = f"{start}bench: {percent:3} % after {minutes}:{seconds:02}, {text}"
+        print(line, end=end, file=sys.stderr, flush=True)
+
+
+# --- options ---
+
+
+def names(text: str) -> list[str]:
+    return [name for name in text.split(",") if name]
+
+
+def positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def parser(program: str, description: str | None) -> argparse.ArgumentParser:
+    """With the options that every command takes; `take` reads them."""
+    made = argparse.ArgumentParser(prog=program, description=description)
+    made.add_argument("--rounds", type=positive, default=5, help="how often (default: 5)")
+    made.add_argument("--peers", type=names, help="only these, e.g. glibc,mimalloc")
+    made.add_argument(
+        "--peer",
+        action="append",
+        default=[],
+        metavar="NAME=LIBRARY",
+        help="also this library, installed anywhere",
+    )
+    made.add_argument("--pools", type=names, default=[], help="also these pools, e.g. thread,cpu")
+    made.add_argument("--library", type=Path, default=LIBRARY, help="the sockmalloc to measure")
+    made.add_argument("--program", type=Path, default=PROGRAM, help="the program to run under it")
+    made.add_argument("--output", type=Path, help="write every figure to this file, as JSON")
+    made.add_argument("--check", action="store_true", help="status 1 if a bound is exceeded")
+    return made
+
+
+def take(made: argparse.ArgumentParser, table: Sequence[rows.Row]) -> argparse.Namespace:
+    """Reads the command line, and ends the program where it makes no sense."""
+    arguments = made.parse_args()
+    try:
+        arguments.rows = rows.chosen(arguments.rows, table)
+        arguments.peers = peers.chosen(arguments.peers)
+        arguments.peer = peers.added(arguments.peer)
+        peers.with_pools(peers.Allocator("", None, ""), arguments.pools)
+    except ValueError as error:
+        made.error(str(error))
+    if not arguments.rows or not (arguments.peers or arguments.peer):
+        made.error("nothing to measure")
+    if arguments.check and len(arguments.peers) < len(peers.PEERS):
+        made.error("--check needs every peer: the bounds name them")
+    return arguments
+
+
+# --- what is measured ---
+
+
+def out_of_date(product: Path) -> bool:
+    """Whether a product is missing or older than a source: no judging of yesterday's build."""
+    if not product.exists():
+        return True
+    patterns = ("src/*.[ch]", "include/*.h", "test/bench/*.[ch]", "test/demo/*.[ch]")
+    sources = [source for pattern in patterns for source in TOP.glob(pattern)]
+    return product.stat().st_mtime < max(source.stat().st_mtime for source in sources)
+
+
+def build(products: Sequence[Path], *words: str) -> None:
+    """Builds what this tree builds itself of the products, by these words of scripts/setup."""
+    ours = [product for product in products if product.is_relative_to(BUILD)]
+    if any(out_of_date(product) for product in ours):
+        print(f"bench: building by scripts/setup {' '.join(words)}", file=sys.stderr, flush=True)
+        setup = [str(TOP / "scripts" / "setup"), *words]
+        if subprocess.run(setup, stdout=sys.stderr).returncode != 0:
+            raise measure.Failed(f"scripts/setup {' '.join(words)} did not succeed")
+    for product in products:
+        if not product.exists():
+            raise measure.Failed(f"there is no {product}")
+
+
+def _version(library: Path) -> str:
+    """The commit of this tree and whether the tree differs from it, if the library is its own."""
+    if library != LIBRARY:
+        return "version unknown"
+    command = ["git", "-C", str(TOP), "describe", "--always", "--dirty"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True)
+    except OSError:
+        return "version unknown"
+    return done.stdout.strip() or "version unknown"
+
+
+def ours(library: Path) -> peers.Allocator:
+    return peers.Allocator(judge.OURS, library.resolve(), _version(library))
+
+
+def allocators(arguments: argparse.Namespace) -> list[peers.Allocator]:
+    """All columns: the peers, our library, and our library once more for each pool asked for."""
+    mine = ours(arguments.library)
+    pools = peers.with_pools(mine, arguments.pools)
+    return [*peers.ready(arguments.peers), *arguments.peer, mine, *pools]
+
+
+def say_dropped() -> None:
+    dropped = sorted(name for name in environ if measure.is_tuning(name))
+    if dropped:
+        print(f"bench: not passed on: {' '.join(dropped)}", file=sys.stderr, flush=True)
+
+
+# --- rounds ---
+
+
+def _rounds_of(row: rows.Row, wanted: int) -> int:
+    return wanted if row.most_rounds is None else min(wanted, row.most_rounds)
+
+
+def interleave(
+    table: Sequence[rows.Row],
+    rounds: int,
+    columns: list[peers.Allocator],
+    run: Callable[[rows.Row, peers.Allocator], dict[str, float]],
+) -> judge.Results:
+    """Runs every row under every allocator in every round, each round from another one on."""
+    results = judge.Results(frozenset(a.name for a in columns if a.pool is not None))
+    progress = Progress(sum(_rounds_of(row, rounds) for row in table) * len(columns))
+    try:
+        for round_number in range(1, rounds + 1):
+            first = (round_number - 1) % len(columns)
+            for row in table:
+                if round_number > _rounds_of(row, rounds):
+                    continue
+                for allocator in columns[first:] + columns[:first]:
+                    progress.running(round_number, row.name, allocator.name)
+                    results.add(round_number, allocator.name, run(row, allocator))
+                progress.row_done(round_number, row.name)
+    finally:
+        progress.end()
+    return results
+
+
+# --- what is printed ---
+
+
+def print_heading(description: dict[str, str], columns: list[peers.Allocator]) -> None:
+    for key, value in description.items():
+        print(f"{key + ':':<13} {value}")
+    print()
+    for allocator in columns:
+        print(f"{allocator.name + ':':<13} {allocator.version}", end="")
+        print(f", {allocator.library}" if allocator.library else "")
+    print(flush=True)
+
+
+def _print_figures(
+    arguments: argparse.Namespace, columns: list[peers.Allocator], results: judge.Results
+) -> None:
+    print(f"Medians of the rounds, of which there were {arguments.rounds}.", end="")
+    for row in arguments.rows:
+        if _rounds_of(row, arguments.rounds) < arguments.rounds:
+            print(f" Of {row.name}: {row.most_rounds}.", end="")
+    figures = [figure for row in arguments.rows for figure in row.figures]
+    more = [figure.name for figure in figures if figure.more_is_better]
+    print(" Of every figure, less is better", end="")
+    print(f", but of {', '.join(more)}.\n" if more else ".\n")
+    print(tables.figures_table(results, figures, [a.name for a in columns]))
+
+
+def _print_verdicts(verdicts: list[judge.Verdict]) -> bool:
+    """Returns whether all are within their bounds."""
+    print(ABOVE_VERDICTS)
+    print(tables.verdicts_table(verdicts))
+    unjudged = [verdict.figure.name for verdict in verdicts if verdict.word == "not judged"]
+    if unjudged:
+        print(f"\nNot judged, for want of the peers that their bounds name: {', '.join(unjudged)}")
+    over = [verdict.figure.name for verdict in verdicts if verdict.word == "over"]
+    print(f"\nOver the bound: {', '.join(over) or 'none'}")
+    return not over
+
+
+def write_json(
+    arguments: argparse.Namespace,
+    description: dict[str, str],
+    columns: list[peers.Allocator],
+    results: judge.Results,
+    verdicts: list[judge.Verdict],
+) -> None:
+    document = {
+        "machine": description,
+        "rounds": arguments.rounds,
+        "allocators": [
+            {"name": a.name, "library": str(a.library or ""), "version": a.version} for a in columns
+        ],
+        "figures": results.as_json(),
+        "verdicts": [asdict(verdict) for verdict in verdicts],
+    }
+    arguments.output.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def measure_and_judge(
+    arguments: argparse.Namespace,
+    run: Callable[[rows.Row, peers.Allocator], dict[str, float]],
+) -> int:
+    """The whole of a command from the peers to the exit status; `run` runs one row under one."""
+    say_dropped()
+    columns = allocators(arguments)
+    description = machine.describe()
+    print_heading(description, columns)
+    results = interleave(arguments.rows, arguments.rounds, columns, run)
+    _print_figures(arguments, columns, results)
+    measured = {allocator.name for allocator in columns}
+    every = {peer.name for peer in peers.PEERS}
+    verdicts = [
+        judge.judge(results, figure, judge.can_judge(figure, measured, every))
+        for row in arguments.rows
+        for figure in row.figures
+    ]
+    within = _print_verdicts(verdicts)
+    if arguments.output:
+        write_json(arguments, description, columns, results, verdicts)
+    return 1 if arguments.check and not within else 0
+
+
+def main(run: Callable[[], int]) -> int:
+    try:
+        return run()
+    except (measure.Failed, peers.Missing, OSError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return DID_NOT_RUN
+    except KeyboardInterrupt:
+        print("bench: interrupted", file=sys.stderr)
+        return 130
