@@ -25,7 +25,8 @@ enum client_result {
 };
 
 struct client {
-    int descriptor; /* -1 while not connected */
+    int descriptor;  /* -1 while not connected */
+    bool count_only; /* any bytes will do, if they are as many as they should be */
     enum client_step step;
     const char *failure; /* why it failed, for a person */
 

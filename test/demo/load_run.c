@@ -161,6 +161,7 @@ bool load_run(const struct load_plan *plan, struct load_result *result)
     }
     for (uint64_t i = 0; i < plan->connections; i++) {
         members[i].client.descriptor = -1;
+        members[i].client.count_only = plan->count_only;
         if (member_begin(&load, &members[i]))
             load.active++;
     }

@@ -22,12 +22,13 @@ struct load_plan {
         reconnect; /* a connection is closed after so many exchanges and opened anew; 0 for never */
     uint64_t sizes[LOAD_SIZES_MOST];
     size_t size_count;
+    bool count_only; /* a body is good when it has its size: comparing costs more than receiving */
 };
 
 struct load_result {
-    uint64_t exchanges; /* complete, every byte as it should be */
+    uint64_t exchanges; /* complete, and as they should be */
     uint64_t errors;
-    uint64_t bytes; /* of bodies received and compared */
+    uint64_t bytes; /* of bodies received */
     double seconds;
 };
 

@@ -114,3 +114,8 @@ class Control(unittest.TestCase):
         self.assertIn("at byte 8191 of the answer's body: a byte of the body is wrong", load.stderr)
         self.assertIn(" 1 exchanges ", load.stdout)
         self.assertIn(" 1 errors, ", load.stdout)
+
+    def test_load_that_only_counts_accepts_it(self) -> None:
+        load = run_load(self.port, *self.options, "--sizes=4k,8k", "--count-only")
+        self.assertEqual(load.returncode, 0, load.stdout + load.stderr)
+        self.assertIn(" 12288 bytes counted, 0 errors, ", load.stdout)
