@@ -25,6 +25,14 @@ TOP = Path(__file__).resolve().parents[2]
 BUILD = TOP / "build"
 LIBRARY = BUILD / ".libs" / "libsockmalloc.so"
 PROGRAM = BUILD / "test" / "bench" / "bench"
+LOAD = BUILD / "test" / "demo" / "demo-load"
+
+# What this tree builds itself, and of which sources.
+SOURCES = {
+    LIBRARY: ("src/*.[ch]", "include/*.h"),
+    PROGRAM: ("test/bench/*.[ch]",),
+    LOAD: ("test/demo/*.[ch]",),
+}
 
 DID_NOT_RUN = 2
 
@@ -117,19 +125,17 @@ def take(made: argparse.ArgumentParser, table: Sequence[rows.Row]) -> argparse.N
 # --- what is measured ---
 
 
-def out_of_date(product: Path) -> bool:
+def _out_of_date(product: Path) -> bool:
     """Whether a product is missing or older than a source: no judging of yesterday's build."""
     if not product.exists():
         return True
-    patterns = ("src/*.[ch]", "include/*.h", "test/bench/*.[ch]", "test/demo/*.[ch]")
-    sources = [source for pattern in patterns for source in TOP.glob(pattern)]
+    sources = [source for pattern in SOURCES[product] for source in TOP.glob(pattern)]
     return product.stat().st_mtime < max(source.stat().st_mtime for source in sources)
 
 
 def build(products: Sequence[Path], *words: str) -> None:
-    """Builds what this tree builds itself of the products, by these words of scripts/setup."""
-    ours = [product for product in products if product.is_relative_to(BUILD)]
-    if any(out_of_date(product) for product in ours):
+    """Builds by these words of scripts/setup, if one of the products is this tree's and old."""
+    if any(product in SOURCES and _out_of_date(product) for product in products):
         print(f"bench: building by scripts/setup {' '.join(words)}", file=sys.stderr, flush=True)
         setup = [str(TOP / "scripts" / "setup"), *words]
         if subprocess.run(setup, stdout=sys.stderr).returncode != 0:
@@ -220,9 +226,9 @@ def _print_figures(
         if _rounds_of(row, arguments.rounds) < arguments.rounds:
             print(f" Of {row.name}: {row.most_rounds}.", end="")
     figures = [figure for row in arguments.rows for figure in row.figures]
-    more = [figure.name for figure in figures if figure.more_is_better]
+    more = dict.fromkeys(figure.unit for figure in figures if figure.more_is_better)
     print(" Of every figure, less is better", end="")
-    print(f", but of {', '.join(more)}.\n" if more else ".\n")
+    print(f", but of those in {', '.join(more)}.\n" if more else ".\n")
     print(tables.figures_table(results, figures, [a.name for a in columns]))
 
 
@@ -262,7 +268,6 @@ def measure_and_judge(
     run: Callable[[rows.Row, peers.Allocator], dict[str, float]],
 ) -> int:
     """The whole of a command from the peers to the exit status; `run` runs one row under one."""
-    say_dropped()
     columns = allocators(arguments)
     description = machine.describe()
     print_heading(description, columns)

@@ -128,6 +128,16 @@ def _install(packages: list[str]) -> None:
         raise Missing(f"cannot install {' '.join(packages)}: {error}") from error
 
 
+def c_library() -> Path:
+    """The C library's own file, to be preloaded where a program was linked with another malloc."""
+    maps = Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
+    for line in maps:
+        path = Path(line.partition("/")[1] + line.partition("/")[2])
+        if path.name.startswith("libc.so"):
+            return path
+    raise Missing("the C library is not mapped here: this python was not linked with it")
+
+
 def _version(peer: Peer, library: Path) -> str:
     """The package's version, if this very file is out of that package."""
     query = ["dpkg-query", "--show", "--showformat=${Version}", peer.package]

@@ -22,25 +22,32 @@ def _environment() -> dict[str, str]:
     }
 
 
-def _command(arguments: Sequence[str], variables: Mapping[str, str]) -> list[str]:
+def _command(arguments: Sequence[str], variables: Mapping[str, str], preload: Path) -> list[str]:
     """setpriv ends the server with us, however we end; env keeps the library out of setpriv."""
     assignments = [f"{name}={value}" for name, value in variables.items()]
     helpers = [settings.program("setpriv"), "--pdeathsig", "TERM", settings.program("env")]
-    return [*helpers, f"LD_PRELOAD={settings.library()}", *assignments, *arguments]
+    return [*helpers, f"LD_PRELOAD={preload}", *assignments, *arguments]
 
 
 class Server:
     """A running server. Its process group holds it and its children, and is empty once it ended."""
 
     def __init__(
-        self, name: str, arguments: Sequence[str], directory: Path, variables: Mapping[str, str]
+        self,
+        name: str,
+        arguments: Sequence[str],
+        directory: Path,
+        variables: Mapping[str, str],
+        preload: Path | None = None,
     ) -> None:
+        """What is preloaded is the library under test, unless another is given."""
         self.name = name
+        self.preload = preload or settings.library()
         self.status: int | None = None  # once somebody has waited for the end
         self.logs = [directory / f"{name}.stdout", directory / f"{name}.stderr"]
         with self.logs[0].open("wb") as stdout, self.logs[1].open("wb") as stderr:
             self.process = subprocess.Popen(
-                _command(arguments, variables),
+                _command(arguments, variables, self.preload),
                 env=_environment(),
                 cwd=directory,
                 stdin=subprocess.PIPE,
@@ -82,7 +89,7 @@ class Server:
 
     def is_preloaded(self, pid: int) -> bool:
         """Whether the library is mapped there: a preload that fails is only one ignored line."""
-        return os.path.realpath(settings.library()) in Path(f"/proc/{pid}/maps").read_text()
+        return os.path.realpath(self.preload) in Path(f"/proc/{pid}/maps").read_text()
 
     def wait_for_exit(self) -> int:
         """The exit status (negative: the signal it died of), once the whole group has ended."""

@@ -1,0 +1,75 @@
+# Puts a load on a server, bounded in requests, and says how fast it was served.
+# SPDX-License-Identifier: BSD-2-Clause
+"""The generators end by themselves; a load of which one request failed is no measurement."""
+
+from __future__ import annotations
+
+import csv
+import re
+import subprocess
+from dataclasses import dataclass
+
+from harness import settings
+from measure import Failed
+
+# Far above what the slowest load takes; only a hang gets here.
+PATIENCE_SECONDS = 120
+
+_SUMMARY = re.compile(r"^demo-load: (\d+) exchanges .*, 0 errors, .* s, (\d+) exchanges a second$")
+
+
+def _run(command: list[str]) -> str:
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise Failed(f"{command[0]}: not done after {PATIENCE_SECONDS} s") from error
+    if done.returncode != 0:
+        raise Failed(f"{' '.join(command)}: status {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+@dataclass(frozen=True)
+class Http:
+    """GET of bodies of these sizes in turn, over connections that are closed after 50 each."""
+
+    sizes: tuple[int, ...]
+    connections: int = 32
+
+    def run(self, port: int, requests: int) -> float:
+        """Returns requests a second."""
+        sizes = ",".join(map(str, self.sizes))
+        options = [f"--connections={self.connections}", f"--exchanges={requests}"]
+        options += [f"--sizes={sizes}", "--echo-every=0", "--count-only"]
+        options += [f"--port={port}", f"--seconds={PATIENCE_SECONDS}"]
+        said = _run([settings.demo_program("demo-load"), *options])
+        summary = _SUMMARY.match(said.strip())
+        if summary is None or int(summary[1]) != requests:
+            raise Failed(f"demo-load did not make {requests} requests: {said.strip()}")
+        return float(summary[2])
+
+
+@dataclass(frozen=True)
+class RedisValues:
+    """SET and then GET of values of one size, under keys drawn at random from a thousand."""
+
+    size: int
+    connections: int = 50
+    keys: int = 1000
+
+    def run(self, port: int, requests: int) -> dict[str, float]:
+        """Returns requests a second, of each of the two commands, which make so many each."""
+        command = [settings.program("redis-benchmark"), "-h", "127.0.0.1", "-p", str(port)]
+        command += ["-t", "set,get", "-d", str(self.size), "-n", str(requests)]
+        command += ["-r", str(self.keys), "-c", str(self.connections), "--csv"]
+        said = _run(command)
+        tests = csv.DictReader(said.splitlines())
+        rates = {test["test"].lower(): float(test["rps"]) for test in tests}
+        if rates.keys() != {"set", "get"}:
+            raise Failed(f"redis-benchmark said\n{said}")
+        return rates

@@ -1,0 +1,61 @@
+# What a server's processes have cost and hold, by what the kernel says of them.
+# SPDX-License-Identifier: BSD-2-Clause
+"""Costs only grow, so what a load cost is the difference of two readings."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from measure import Failed
+
+# Where these stand in /proc/PID/stat, counted from behind the program's name.
+_MINOR_FAULTS, _USER_TIME, _SYSTEM_TIME = 7, 11, 12
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of all threads of some processes: minor page faults, and seconds of processor time.
+
+    The kernel counts a page that a system call populated as a fault too, though none was taken."""
+
+    faults: int
+    seconds: float
+
+    def since(self, before: Cost) -> Cost:
+        return Cost(self.faults - before.faults, self.seconds - before.seconds)
+
+
+def cost(pids: Iterable[int]) -> Cost:
+    faults, ticks = 0, 0
+    for pid in pids:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        fields = stat.rpartition(")")[2].split()
+        faults += int(fields[_MINOR_FAULTS])
+        ticks += int(fields[_USER_TIME]) + int(fields[_SYSTEM_TIME])
+    return Cost(faults, ticks / os.sysconf("SC_CLK_TCK"))
+
+
+@dataclass(frozen=True)
+class Memory:
+    """In MiB: RSS, and what of it is populated and was never written to."""
+
+    resident: float
+    untouched: float
+
+
+def memory(program: Path, pids: Iterable[int]) -> Memory:
+    """The sum over the processes, as the benchmark's program sees them."""
+    resident, untouched = 0.0, 0.0
+    for pid in pids:
+        look = [str(program), "memory", str(pid)]
+        done = subprocess.run(look, capture_output=True, text=True, timeout=60)
+        if done.returncode != 0:
+            raise Failed(f"{' '.join(look)}: {done.stderr.strip()}")
+        figures = {line.split()[0]: line.split()[1] for line in done.stdout.splitlines()}
+        resident += float(figures["memory.rss"])
+        untouched += float(figures["memory.untouched"])
+    return Memory(resident, untouched)

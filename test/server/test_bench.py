@@ -1,0 +1,137 @@
+"""The benchmark: how it judges, what it sees of a process, that its servers can be measured."""
+# SPDX-License-Identifier: BSD-2-Clause
+import math
+import mmap
+import os
+import sys
+import unittest
+from pathlib import Path
+from unittest import mock
+
+from harness import settings
+
+# Behind the directory of the tests: its modules have names that others may have too.
+sys.path.append(str(Path(__file__).resolve().parents[1] / "bench"))
+
+import judge  # noqa: E402
+import measure  # noqa: E402
+import peers  # noqa: E402
+import processes  # noqa: E402
+import rows  # noqa: E402
+import servers  # noqa: E402
+
+REQUESTS = 60
+MEBIBYTE = 1 << 20
+
+
+def results(**columns: float) -> judge.Results:
+    """One round of one figure called x."""
+    made = judge.Results()
+    for name, value in columns.items():
+        made.add(1, name, {"x": value})
+    return made
+
+
+def program() -> Path:
+    return Path(os.environ["SOCKMALLOC_BUILD"]) / "test" / "bench" / "bench"
+
+
+class Judgement(unittest.TestCase):
+    within = rows.Figure("x", "us", rows.Bound(1.00, rows.BEST))
+
+    def word(self, figure: rows.Figure, **columns: float) -> str:
+        return judge.judge(results(**columns), figure, judgeable=True).word
+
+    def test_the_best_peer_decides(self) -> None:
+        self.assertEqual(self.word(self.within, sockmalloc=3, glibc=3, mimalloc=9), "ok")
+        self.assertEqual(self.word(self.within, sockmalloc=4, glibc=3, mimalloc=9), "over")
+
+    def test_a_peer_without_the_figure_is_no_peer(self) -> None:
+        self.assertEqual(self.word(self.within, sockmalloc=4, mimalloc=9), "ok")
+        self.assertEqual(self.word(self.within, sockmalloc=4), "not judged")
+
+    def test_ours_without_the_figure_is_over(self) -> None:
+        self.assertEqual(self.word(self.within, glibc=3), "over")
+
+    def test_an_absolute_bound_needs_no_peer(self) -> None:
+        figure = rows.Figure("x", "MiB", rows.Bound(4))
+        self.assertEqual(self.word(figure, sockmalloc=4), "ok")
+        self.assertEqual(self.word(figure, sockmalloc=4.1, glibc=9), "over")
+
+    def test_more_may_be_better(self) -> None:
+        rate = rows.Figure("x", "1/s", more_is_better=True)
+        self.assertEqual(results(sockmalloc=4, glibc=3, mimalloc=9).best_peer(rate), "mimalloc")
+        self.assertEqual(results(sockmalloc=4, glibc=3, mimalloc=9).best_peer(self.within), "glibc")
+
+
+class Tables(unittest.TestCase):
+    def test_a_row_is_called_what_its_figures_share(self) -> None:
+        named = {row.name for row in rows.ROWS}
+        self.assertLessEqual({"pair.4k", "window.256", "burst", "stall", "zeroed.1m"}, named)
+        self.assertEqual(len(named), len(rows.ROWS))
+        self.assertNotIn("", named)
+
+    def test_what_cannot_be_a_peer(self) -> None:
+        here = os.path.abspath(__file__)
+        for text in (f"glibc={here}", f"cpu={here}", f"={here}", "new=", "new=/no/such/file"):
+            with self.subTest(text=text), self.assertRaises(ValueError):
+                peers.added([text])
+        with self.assertRaises(ValueError):
+            peers.added([f"new={here}", f"new={here}"])
+        (added,) = peers.added([f"new={here}"])
+        self.assertEqual((added.name, added.library), ("new", Path(here)))
+
+
+class Process(unittest.TestCase):
+    def test_sees_what_was_never_written(self) -> None:
+        before = processes.memory(program(), [os.getpid()])
+        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE
+        with mmap.mmap(-1, 32 * MEBIBYTE, flags=flags) as pages:
+            for offset in range(0, 8 * MEBIBYTE, mmap.PAGESIZE):
+                pages[offset + mmap.PAGESIZE - 1] = 1
+            after = processes.memory(program(), [os.getpid()])
+        self.assertAlmostEqual(after.resident - before.resident, 32, delta=1)
+        self.assertAlmostEqual(after.untouched - before.untouched, 24, delta=1)
+
+    def test_counts_faults(self) -> None:
+        before = processes.cost([os.getpid()])
+        with mmap.mmap(-1, 4 * MEBIBYTE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as pages:
+            for offset in range(0, 4 * MEBIBYTE, mmap.PAGESIZE):
+                pages[offset] = 1
+        faults = processes.cost([os.getpid()]).since(before).faults
+        # One a page, unless the kernel brings several at a time.
+        self.assertGreaterEqual(faults, 4 * MEBIBYTE // (64 * 1024))
+        self.assertLess(faults, 2 * 4 * MEBIBYTE // mmap.PAGESIZE)
+
+
+class Rows(unittest.TestCase):
+    """Every figure that the table promises is there; what they are is for the benchmark to say."""
+
+    def setUp(self) -> None:
+        self.ours = peers.Allocator("sockmalloc", settings.library(), "")
+
+    def check(self, row: rows.Row, figures: dict[str, float]) -> None:
+        self.assertEqual(figures.keys(), {figure.name for figure in row.figures})
+        for name, value in figures.items():
+            self.assertTrue(math.isfinite(value) and value >= 0, f"{name} is {value}")
+
+    def test_servers(self) -> None:
+        glibc = servers.preload_of(peers.Allocator("glibc", None, ""))
+        with servers.upstream(glibc) as port:
+            for row in servers.ROWS:
+                with self.subTest(row=row.name):
+                    self.check(row, servers.run(program(), row, self.ours, port, REQUESTS))
+
+    def test_zeroed(self) -> None:
+        for row in rows.chosen(["zeroed"]):
+            with self.subTest(row=row.name):
+                self.check(row, measure.run(program(), row, self.ours))
+
+    def test_a_figure_that_cannot_be_is_left_out(self) -> None:
+        (row,) = rows.chosen(["zeroed.1m"])
+        keeps = "zeroed.1m.fresh 2 us\nzeroed.1m.purged nan us\nzeroed.1m.reused 1 us\n"
+        origins = "".join(f"origin {name} {self.ours.library}\n" for name in ("malloc", "free"))
+        done = mock.Mock(returncode=0, stdout=keeps + origins, stderr="")
+        with mock.patch.object(measure.subprocess, "run", return_value=done):
+            figures = measure.run(program(), row, self.ours)
+        self.assertEqual(figures, {"zeroed.1m.fresh": 2, "zeroed.1m.reused": 1})
