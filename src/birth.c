@@ -78,13 +78,21 @@ static bool birth_reserve(void)
     return false;
 }
 
+/* After a setting was refused, and said so: goes on, unless the user will have none of that. */
+static void birth_go_on(void)
+{
+    if (options.number[OPTION_STRICT] != 0) {
+        message_say(MESSAGE_STRICT);
+        _exit(EXIT_BAD_SETTING);
+    }
+}
+
 static void birth_read_options(void)
 {
     bool trusted = getauxval(AT_SECURE) == 0;
     option_read(&options, secure_getenv, trusted ? environ : NULL);
-    if (options.faulty && options.number[OPTION_STRICT] != 0) {
-        message_say(MESSAGE_STRICT);
-        _exit(EXIT_BAD_SETTING);
+    if (options.faulty) {
+        birth_go_on();
     }
 }
 
@@ -129,6 +137,7 @@ static void birth_open_pools(void)
     birth_set_pools(&kinds);
     if (!pool_open(&birth_plan, &kinds)) {
         message_say(MESSAGE_NO_PROCESSORS);
+        birth_go_on();
         options.number[OPTION_POOL] = KIND_THREAD;
     }
     lane_publish();
