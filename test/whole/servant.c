@@ -65,6 +65,22 @@ static void take(const char *size)
     answer(pools_own(check_hide(block)) ? "pools" : "mimalloc");
 }
 
+/* Takes so many blocks of a size, writes to each, and gives all of them back. */
+static void churn(const char *size)
+{
+    enum { BLOCKS = 200 };
+    static char *blocks[BLOCKS];
+    for (int i = 0; i < BLOCKS; i++) {
+        blocks[i] = malloc(strtoul(size, NULL, 10));
+        CHECK(blocks[i] != NULL);
+        blocks[i][0] = 1;
+    }
+    for (int i = 0; i < BLOCKS; i++) {
+        free(blocks[i]);
+    }
+    answer("done");
+}
+
 static void obey(const char *word, const char *rest)
 {
     if (strcmp(word, "ping") == 0) {
@@ -81,6 +97,8 @@ static void obey(const char *word, const char *rest)
         answer("done");
     } else if (strcmp(word, "take") == 0) {
         take(rest);
+    } else if (strcmp(word, "churn") == 0) {
+        churn(rest);
     } else if (strcmp(word, "active") == 0) {
         answer_number(pools_are_active());
     } else if (strcmp(word, "figure") == 0) {

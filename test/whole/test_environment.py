@@ -7,6 +7,14 @@ DEFAULTS = {
     "MAX": "4m",
     "LARGE": "85000",
     "HEADROOM": "4k",
+    "POOL": "thread",
+    "TRAINING": "1",
+    "CACHE": "auto",
+    "RETAIN": "none",
+    "AUTO_THREADS": "8",
+    "FREE_LIST": "1024",
+    "IN_USE": "0",
+    "PROFILE": "",
     "DISABLE": "0",
     "STRICT": "0",
     "VERBOSE": "0",
@@ -14,6 +22,8 @@ DEFAULTS = {
     "STATS": "",
     "STATS_AT_EXIT": "0",
 }
+
+POOLS = "thread, lockfree, standard, cpu or auto"
 
 # Variable, what is wrong, what is wanted instead, and what is used instead.
 BAD = [
@@ -24,6 +34,14 @@ BAD = [
     *(("MAX", value, "a size from 4k to 64m", "4m") for value in ("", "4095", "65m", "all")),
     *(("LARGE", value, "a size from 4k to 1g", "85000") for value in ("1", "2g", "large")),
     *(("HEADROOM", value, "a size from 0 to 1m", "4096") for value in ("", "2m", "one page")),
+    *(("POOL", value, POOLS, "thread") for value in ("", "threads", "THREAD", "0", "cpu,thread", "thread ")),
+    *(("TRAINING", value, "0 or 1", "1") for value in ("", "2", "frozen")),
+    *(("CACHE", value, "a size from 0 to 1024g, or auto", "auto") for value in ("", "none", "-1", "1025g", "4 m")),
+    *(("RETAIN", value, "a size from 0 to 1024g, or none", "none") for value in ("", "auto", "-1", "1025g")),
+    *(("AUTO_THREADS", value, "a number from 1 to 32768", "8") for value in ("", "0", "32769", "many")),
+    *(("FREE_LIST", value, "a number from 0 to 16777216", "1024") for value in ("", "-1", "16777217", "none")),
+    *(("IN_USE", value, "0 or 1", "0") for value in ("", "2", "list")),
+    *(("PROFILE", value, "an absolute path below 512 bytes", "none") for value in ("profile", "~/x", "/" + "x" * 511)),
     *(("DISABLE", value, "0 or 1", "0") for value in ("", "2", "true", "ON", "01")),
     ("STRICT", "maybe", "0 or 1", "0"),
     ("VERBOSE", "-", "0 or 1", "0"),
@@ -52,6 +70,8 @@ class Quiet(ServantCase):
 
     def test_nothing_is_said_of_good_settings(self) -> None:
         good = {"MIN": "8k", "MAX": "1M", "LARGE": "128K", "HEADROOM": "0", "DISABLE": "no", "STRICT": "yes"}
+        good |= {"POOL": "standard", "IN_USE": "yes", "FREE_LIST": "0", "TRAINING": "no", "CACHE": "0"}
+        good |= {"RETAIN": "none", "AUTO_THREADS": "32768", "PROFILE": "/nowhere/profile"}
         servant = self.start(**good, SIGNAL="sigusr1".upper(), STATS="/nowhere/%p", STATS_AT_EXIT="off")
         self.assertEqual(servant.ask("active"), "1")
         self.assert_ends_well(servant)
@@ -124,10 +144,10 @@ class InForce(ServantCase):
                 self.assert_ends_well(servant)
 
     def test_large(self) -> None:
-        """A trained bucket carves ahead, the large pool a slot at a time."""
+        """A trained bucket whose caches have a quota carves ahead, the large pool a slot at a time."""
         for large, size, carves_one in (("85000", 65536, False), ("64k", 65536, True), ("1g", 262144, False)):
             with self.subTest(large):
-                servant = self.start(LARGE=large)
+                servant = self.start(LARGE=large, POOL="thread", TRAINING="off")
                 self.assertEqual(servant.ask(f"take {size}"), "pools")
                 self.assertEqual(servant.ask("figure carved") == "1", carves_one)
                 self.assert_ends_well(servant)
@@ -147,7 +167,11 @@ class InForce(ServantCase):
 
     def test_verbose_echoes_what_is_in_force(self) -> None:
         given = {"MIN": "8192", "MAX": "1048576", "LARGE": "131072", "HEADROOM": "1", "VERBOSE": "yes"}
+        given |= {"POOL": "standard", "IN_USE": "on", "TRAINING": "off", "CACHE": "2097152", "RETAIN": "0"}
+        given |= {"AUTO_THREADS": "4", "FREE_LIST": "1k", "PROFILE": "/nowhere/profile"}
         servant = self.start(**given, SIGNAL="12", STATS="/nowhere/%p", STATS_AT_EXIT="no", STRICT="on")
         in_force = {"MIN": "8k", "MAX": "1m", "LARGE": "128k", "HEADROOM": "1", "VERBOSE": "1"}
+        in_force |= {"POOL": "standard", "IN_USE": "1", "TRAINING": "0", "CACHE": "2m", "RETAIN": "0"}
+        in_force |= {"AUTO_THREADS": "4", "FREE_LIST": "1024", "PROFILE": "/nowhere/profile"}
         echo = configuration(**in_force, SIGNAL="SIGUSR2", STATS="/nowhere/%p", STRICT="1")
         self.assert_ends_well(servant, line(servant, echo))

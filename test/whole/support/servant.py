@@ -6,8 +6,9 @@ import signal
 import subprocess
 import tempfile
 import unittest
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from . import settings
 
@@ -99,16 +100,29 @@ class ServantCase(unittest.TestCase):
         self.addCleanup(holder.cleanup)
         self.directory = Path(holder.name)
 
-    def start(self, prepare: Callable[[], None] | None = None, **variables: str) -> Servant:
-        """Starts a servant with these variables, named without SOCKMALLOC_; it has reached main."""
-        servant = self.start_doomed(prepare, **variables)
+    def start(
+        self,
+        prepare: Callable[[], None] | None = None,
+        others: Mapping[str, str] = MappingProxyType({}),
+        **variables: str,
+    ) -> Servant:
+        """
+        Starts a servant with these variables, named without SOCKMALLOC_, and with others, by their
+        full names; it has reached main.
+        """
+        servant = self.start_doomed(prepare, others, **variables)
         servant.ask("ping")
         return servant
 
-    def start_doomed(self, prepare: Callable[[], None] | None = None, **variables: str) -> Servant:
+    def start_doomed(
+        self,
+        prepare: Callable[[], None] | None = None,
+        others: Mapping[str, str] = MappingProxyType({}),
+        **variables: str,
+    ) -> Servant:
         """Starts one that may end before it reaches main."""
         named = {f"SOCKMALLOC_{name}": value for name, value in variables.items()}
-        servant = Servant(self.directory, prepare, named)
+        servant = Servant(self.directory, prepare, {**others, **named})
         self.addCleanup(default_path(servant).unlink, missing_ok=True)
         self.addCleanup(servant.dismiss)
         return servant

@@ -1,0 +1,189 @@
+/* Cases: whatever kind the pool is, threads, their ends and forks harm neither blocks nor counts.
+ */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "pools.h"
+#include "usage.h"
+
+/* A child that is stuck ends by SIGALRM, which its parent takes for the failure that it is. */
+enum { CHILD_DEADLINE_SECONDS = 50 };
+
+enum { THREADS = 12, GENERATIONS = 3, FORKS = 4, ROUNDS = 1500, PLACES = 128, SMALL = 2000 };
+
+/* What a block begins with. So many places in it, and its end, repeat the mark. */
+enum { MARKS = 8 };
+struct head {
+    size_t size;
+    unsigned char mark;
+};
+
+static _Atomic(char *) places[PLACES];
+static atomic_ulong taken;
+static pthread_barrier_t barrier;
+
+static unsigned draw(unsigned *seed)
+{
+    *seed = *seed * 1103515245 + 12345;
+    return *seed >> 8;
+}
+
+/* Of every bucket; the large ones, which take their time to touch, less often. */
+static size_t draw_size(unsigned *seed)
+{
+    unsigned bucket = draw(seed) % (draw(seed) % 8 == 0 ? POOLS_BUCKETS : POOLS_TRAINED + 1);
+    return pools_size(bucket) + draw(seed) % SMALL - (bucket == POOLS_BUCKETS - 1 ? SMALL : 0);
+}
+
+static char *take(unsigned *seed)
+{
+    struct head head = {.size = draw_size(seed), .mark = (unsigned char)draw(seed)};
+    char *block = malloc(head.size);
+    CHECK(pools_own(block));
+    for (size_t at = sizeof head; at < head.size; at += head.size / MARKS) {
+        block[at] = (char)head.mark;
+    }
+    block[head.size - 1] = (char)head.mark;
+    memcpy(block, &head, sizeof head);
+    atomic_fetch_add(&taken, 1);
+    return block;
+}
+
+static void give(char *block)
+{
+    struct head head;
+    memcpy(&head, block, sizeof head);
+    for (size_t at = sizeof head; at < head.size; at += head.size / MARKS) {
+        CHECK_EQUAL((unsigned char)block[at], head.mark);
+    }
+    CHECK_EQUAL((unsigned char)block[head.size - 1], head.mark);
+    free(block);
+}
+
+/* Puts what it took where another thread may find it, and gives what it finds there. Every third
+ * thread only takes and every third only gives: who keeps a balance exercises least. */
+static void *hand_over(void *argument)
+{
+    unsigned seed = (unsigned)(uintptr_t)argument;
+    unsigned role = seed % 3;
+    pthread_barrier_wait(&barrier);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        _Atomic(char *) *place = &places[draw(&seed) % PLACES];
+        char *none = NULL;
+        char *block = role == 1 ? NULL : take(&seed);
+        if (role == 2 && atomic_compare_exchange_strong(place, &none, block)) {
+            continue;
+        }
+        block = role == 2 ? block : atomic_exchange(place, block);
+        if (block != NULL) {
+            give(block);
+        }
+    }
+    return NULL;
+}
+
+/* The child finds its parent's blocks whole, and can use everything. */
+static void use_in_child(void)
+{
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        alarm(CHILD_DEADLINE_SECONDS);
+        for (unsigned i = 0; i < PLACES; i++) {
+            char *block = atomic_exchange(&places[i], NULL);
+            if (block != NULL) {
+                give(block);
+            }
+        }
+        use_everything();
+        _exit(EXIT_SUCCESS);
+    }
+    check_wait(child);
+}
+
+static void run_generation(unsigned generation)
+{
+    pthread_t threads[THREADS];
+    for (uintptr_t i = 0; i < THREADS; i++) {
+        void *argument = (void *)(generation * THREADS + i);
+        CHECK_EQUAL(pthread_create(&threads[i], NULL, hand_over, argument), 0);
+    }
+    pthread_barrier_wait(&barrier);
+    for (int i = 0; i < FORKS; i++) {
+        use_in_child();
+    }
+    for (int i = 0; i < THREADS; i++) {
+        CHECK_EQUAL(pthread_join(threads[i], NULL), 0);
+    }
+    pools_check_ledger();
+}
+
+static void blocks_and_counts_hold(void)
+{
+    CHECK_EQUAL(pthread_barrier_init(&barrier, NULL, THREADS + 1), 0);
+    pools_check_ledger(); /* looks the library's calls up before any child needs them */
+    for (unsigned generation = 0; generation < GENERATIONS; generation++) {
+        run_generation(generation);
+    }
+    CHECK_EQUAL(pools_figure("requests"), atomic_load(&taken));
+    for (unsigned i = 0; i < PLACES; i++) {
+        char *block = atomic_exchange(&places[i], NULL);
+        if (block != NULL) {
+            give(block);
+        }
+    }
+    CHECK_EQUAL(pools_figure("live"), 0);
+    CHECK_EQUAL(pools_figure("returned"), atomic_load(&taken));
+    pools_check_ledger();
+    use_everything();
+}
+
+/* What so many threads leave in caches, all of them alive, is bounded by processors: a magazine a
+ * bucket each. */
+enum { CROWD = 200, MAGAZINE = 62, USES = 20 };
+
+static void *use_and_stay(void *unused)
+{
+    char *blocks[USES];
+    for (int i = 0; i < USES; i++) {
+        blocks[i] = malloc(16384);
+        CHECK(pools_own(blocks[i]));
+        blocks[i][0] = 1;
+    }
+    for (int i = 0; i < USES; i++) {
+        free(blocks[i]);
+    }
+    pthread_barrier_wait(&barrier); /* all have used theirs */
+    pthread_barrier_wait(&barrier); /* and were counted */
+    return unused;
+}
+
+static void processors_bound_what_is_cached(void)
+{
+    pthread_t threads[CROWD];
+    CHECK_EQUAL(pthread_barrier_init(&barrier, NULL, CROWD + 1), 0);
+    for (int i = 0; i < CROWD; i++) {
+        CHECK_EQUAL(pthread_create(&threads[i], NULL, use_and_stay, NULL), 0);
+    }
+    pthread_barrier_wait(&barrier);
+    uint64_t cached = pools_figure("16k.cached");
+    CHECK(cached > 0 && cached <= (uint64_t)sysconf(_SC_NPROCESSORS_CONF) * MAGAZINE);
+    pools_check_ledger();
+    pthread_barrier_wait(&barrier);
+    for (int i = 0; i < CROWD; i++) {
+        CHECK_EQUAL(pthread_join(threads[i], NULL), 0);
+    }
+    CHECK_EQUAL(pools_figure("16k.live"), 0);
+}
+
+static const struct check_case cases[] = {
+    CHECK_CASE(blocks_and_counts_hold),
+    CHECK_CASE(processors_bound_what_is_cached),
+};
+
+CHECK_MAIN(cases)
