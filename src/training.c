@@ -15,15 +15,20 @@ void training_open(const struct training_settings *settings)
     training = *settings;
 }
 
-/* Sets a quota, and notes it as what training last arrived at. Each change begins a new count. */
+/*
+ * Sets a quota, and notes it as what training last arrived at: where it is frozen that is nothing.
+ * Each change begins a new count.
+ */
 static bool training_set(struct cache *cache, unsigned bucket, uint32_t quota)
 {
     if (!cache_set_quota(cache, bucket, quota)) {
         return false;
     }
     cache->tally[bucket].want = 0;
-    atomic_store_explicit(&result[bucket], quota, memory_order_relaxed);
-    atomic_store_explicit(&trained, true, memory_order_relaxed);
+    if (!training.frozen) {
+        atomic_store_explicit(&result[bucket], quota, memory_order_relaxed);
+        atomic_store_explicit(&trained, true, memory_order_relaxed);
+    }
     return true;
 }
 
@@ -36,32 +41,6 @@ static uint64_t training_price(unsigned bucket)
 static uint32_t training_least(uint64_t one, uint64_t other)
 {
     return (uint32_t)(one < other ? one : other);
-}
-
-/* The first quota: what was set for all, else the common one; less where the budget ends. */
-static bool training_promote(struct cache *cache, unsigned bucket)
-{
-    struct cache_tally *tally = &cache->tally[bucket];
-    uint32_t wanted = training.first[bucket] > 0 ? training.first[bucket] : TRAINING_FIRST;
-    uint32_t quota = training_least(wanted, budget_left() / training_price(bucket));
-    tally->score = 0;
-    if (quota == 0 || !training_set(cache, bucket, quota)) {
-        return false;
-    }
-    tally->seen = 0;
-    counter_add(&tally->promotions, 1);
-    return true;
-}
-
-bool training_admits(struct cache *cache, unsigned bucket)
-{
-    if (LIKELY(cache_quota(cache, bucket) > 0)) {
-        return true;
-    }
-    uint32_t uses = ++cache->tally[bucket].score;
-    bool first = uses == 1 && training.first[bucket] > 0;
-    bool earned = uses >= TRAINING_PROMOTION && !training.frozen;
-    return (first || earned) && training_promote(cache, bucket);
 }
 
 /* Differences of it count, so that half of its width is enough. */
@@ -100,40 +79,63 @@ static unsigned training_find_donor(const struct cache *cache, unsigned starved)
     return donor;
 }
 
-/* Takes from one bucket what another needs for `wanted` slots more, or what it can give. */
-static void training_transfer(struct cache *cache, unsigned starved, uint32_t wanted)
+/* Of `wanted` slots more, those that the budget has room for. */
+static uint32_t training_room(unsigned bucket, uint32_t wanted)
+{
+    return training_least(wanted, budget_left() / training_price(bucket));
+}
+
+/* Takes from one bucket what another needs for `wanted` slots more, or what it can give. False: no
+ * bucket has anything to give. */
+static bool training_make_room(struct cache *cache, unsigned starved, uint32_t wanted)
 {
     unsigned donor = training_find_donor(cache, starved);
     if (donor == lanes.count) {
-        return;
+        return false;
     }
     uint64_t cost = wanted * training_price(starved);
     uint64_t left = budget_left();
     uint64_t needed = cost > left ? cost - left : 0;
     uint64_t price = training_price(donor);
     uint32_t given = training_least((needed + price - 1) / price, training_unused(cache, donor));
-    if (given > 0 && training_set(cache, donor, cache_quota(cache, donor) - given)) {
-        counter_add(&cache->tally[donor].losses, 1);
+    if (given == 0 || !training_set(cache, donor, cache_quota(cache, donor) - given)) {
+        return false;
     }
-    uint32_t gained = training_least(wanted, budget_left() / training_price(starved));
-    if (gained > 0 && training_set(cache, starved, cache_quota(cache, starved) + gained)) {
-        counter_add(&cache->tally[starved].transfers, 1);
+    counter_add(&cache->tally[donor].losses, 1);
+    return true;
+}
+
+/* The first quota: what was set for all, else the common one; less where the budget ends, and out
+ * of another bucket's where it has ended. */
+static bool training_promote(struct cache *cache, unsigned bucket)
+{
+    struct cache_tally *tally = &cache->tally[bucket];
+    uint32_t wanted = training.first[bucket] > 0 ? training.first[bucket] : TRAINING_FIRST;
+    tally->score = 0;
+    if (training_room(bucket, 1) == 0 && !training.frozen) {
+        training_make_room(cache, bucket, wanted);
     }
+    uint32_t quota = training_room(bucket, wanted);
+    if (quota == 0 || !training_set(cache, bucket, quota)) {
+        return false;
+    }
+    tally->seen = 0;
+    counter_add(&tally->promotions, 1);
+    return true;
 }
 
 /* Doubles the quota of a bucket that has missed often. */
 static void training_grow(struct cache *cache, unsigned bucket)
 {
+    struct cache_tally *tally = &cache->tally[bucket];
     uint32_t quota = cache_quota(cache, bucket);
-    uint32_t more = training_least(quota, MAGAZINE_SLOTS - quota);
-    cache->tally[bucket].want = 0;
-    if (more == 0) {
-        return;
-    }
-    if (training_set(cache, bucket, quota + more)) {
-        counter_add(&cache->tally[bucket].growths, 1);
-    } else {
-        training_transfer(cache, bucket, more);
+    uint32_t wanted = training_least(quota, MAGAZINE_SLOTS - quota);
+    tally->want = 0;
+    bool given =
+        training_room(bucket, wanted) < wanted && training_make_room(cache, bucket, wanted);
+    uint32_t more = training_room(bucket, wanted);
+    if (more > 0 && training_set(cache, bucket, quota + more)) {
+        counter_add(given ? &tally->transfers : &tally->growths, 1);
     }
 }
 
@@ -150,6 +152,32 @@ static void training_decay(struct cache *cache)
     }
 }
 
+/* Counts a slow path. */
+static void training_tick(struct cache *cache)
+{
+    if (UNLIKELY(++cache->state.events >= TRAINING_DECAY)) {
+        cache->state.events = 0;
+        training_decay(cache);
+    }
+}
+
+bool training_admits(struct cache *cache, unsigned bucket)
+{
+    if (LIKELY(cache_quota(cache, bucket) > 0)) {
+        return true;
+    }
+    uint32_t uses = ++cache->tally[bucket].score;
+    bool first = uses == 1 && training.first[bucket] > 0;
+    bool earned = uses >= TRAINING_PROMOTION && !training.frozen;
+    if ((first || earned) && training_promote(cache, bucket)) {
+        return true;
+    }
+    if (!training.frozen) {
+        training_tick(cache);
+    }
+    return false;
+}
+
 void training_learn(struct cache *cache, unsigned bucket)
 {
     if (training.frozen) {
@@ -158,10 +186,7 @@ void training_learn(struct cache *cache, unsigned bucket)
     if (UNLIKELY(cache->tally[bucket].want >= TRAINING_MISSES * CACHE_MISS)) {
         training_grow(cache, bucket);
     }
-    if (UNLIKELY(++cache->state.events >= TRAINING_DECAY)) {
-        cache->state.events = 0;
-        training_decay(cache);
-    }
+    training_tick(cache);
 }
 
 /* Slots that a bucket's quota can lose for want of use since the last look. */

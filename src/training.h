@@ -15,10 +15,11 @@
  * whose counts of failures however never reset and whose pools dropped what did not fit:
  *
  *   promotion  a thread's 64th use of a bucket gives it a first quota there
- *   growth     eight misses, or as many swaps as weigh the same, double the quota, as long as the
+ *   growth     eight misses, or as many swaps as weigh the same, double the quota, as far as the
  *              budget has room
- *   transfer   where it has none, the bucket of the same thread with the most unused bytes gives:
- *              half of its quota where it is in use without misses, all of it where it is idle
+ *   transfer   where it has too little, the bucket of the same thread with the most unused bytes
+ *              gives: half of its quota where it is in use without misses, all of it where it is
+ *              idle. For a first quota, which is counted as a promotion, where it has none
  *   decay      64 slow paths in which a bucket was not used at all halve its quota; so does time
  *
  * A thread that sleeps keeps its quotas; its public magazines are walked by others all the same.
@@ -52,7 +53,7 @@ void training_learn(struct cache *cache, unsigned bucket);
 void training_rest(struct cache *cache, uint64_t now);
 
 /* The quotas that training last arrived at, bucket by bucket: what a profile keeps. False if it
- * has never changed any. Signal-safe. */
+ * has never changed any, as it never does where it is frozen. Signal-safe. */
 bool training_result(uint32_t quota[BUCKET_LIMIT]);
 
 /*
