@@ -192,11 +192,19 @@ static void *pool_take_by_kind(struct cache *cache, unsigned bucket, const void 
                                           : pool_take_single(cache, bucket);
 }
 
-OUT_OF_LINE void *pool_take_slow(unsigned bucket, size_t request, uint32_t *was, const void *caller)
+/* Gives pages back where SOCKMALLOC_RETAIN has no room for what has come together. */
+static void pool_settle(void)
 {
-    if (pool_is_by_processor()) {
-        return pool_take_cpu(bucket, request, was);
+    if (budget_limits_stock()) {
+        uint64_t excess = budget_excess();
+        if (excess > 0) {
+            pool_trim(excess);
+        }
     }
+}
+
+static void *pool_take_by_thread(unsigned bucket, size_t request, uint32_t *was, const void *caller)
+{
     struct cache *cache = cache_reach();
     void *slot = pool_take_by_kind(cache, bucket, caller);
     if (UNLIKELY(slot == NULL)) {
@@ -209,6 +217,16 @@ OUT_OF_LINE void *pool_take_slow(unsigned bucket, size_t request, uint32_t *was,
     if (pool_is_trained(cache, bucket)) {
         pool_fold(cache, bucket);
     }
+    return slot;
+}
+
+/* Settled afterwards, since a quota that rose is charged, which leaves less room for other free
+ * memory. */
+OUT_OF_LINE void *pool_take_slow(unsigned bucket, size_t request, uint32_t *was, const void *caller)
+{
+    void *slot = pool_is_by_processor() ? pool_take_cpu(bucket, request, was)
+                                        : pool_take_by_thread(bucket, request, was, caller);
+    pool_settle();
     return slot;
 }
 
@@ -229,17 +247,6 @@ static void pool_give_by_kind(struct cache *cache, unsigned bucket, void *slot, 
     } else if (!pool_is_trained(cache, bucket) || !pool_give_trained(cache, bucket, slot)) {
         slots_give(bucket, number);
         pool_count_deposit(cache, bucket, 1);
-    }
-}
-
-/* Gives pages back where SOCKMALLOC_RETAIN has no room for what has come together. */
-static void pool_settle(void)
-{
-    if (budget_limits_stock()) {
-        uint64_t excess = budget_excess();
-        if (excess > 0) {
-            pool_trim(excess);
-        }
     }
 }
 
