@@ -7,7 +7,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 
-enum { CREW_MAX = 64 };
+enum { CREW_MAX = 1024 };
 
 struct member {
     pthread_t thread;
