@@ -13,6 +13,9 @@ static atomic_bool trained;
 void training_open(const struct training_settings *settings)
 {
     training = *settings;
+    for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
+        atomic_store_explicit(&result[bucket], settings->first[bucket], memory_order_relaxed);
+    }
 }
 
 /*

@@ -52,8 +52,8 @@ void training_learn(struct cache *cache, unsigned bucket);
  */
 void training_rest(struct cache *cache, uint64_t now);
 
-/* The quotas that training last arrived at, bucket by bucket: what a profile keeps. False if it
- * has never changed any, as it never does where it is frozen. Signal-safe. */
+/* The quotas that training last arrived at, bucket by bucket, or else began with: what a profile
+ * keeps. False if it has never changed any, as it never does where it is frozen. Signal-safe. */
 bool training_result(uint32_t quota[BUCKET_LIMIT]);
 
 /*
