@@ -108,6 +108,14 @@ class Assertions(ServerCase):
             with mock.patch.object(self, "dump_all", return_value=torn):
                 self.assert_fails("slots are known", self.assert_live_returns, self.before)
 
+    def test_live_with_slack(self) -> None:
+        """Each slot more than before counts, and none that is gone makes up for it."""
+        grown = self.after(live=4, carved=13)
+        with mock.patch("harness.case.SETTLE_SECONDS", 0.05):
+            with mock.patch.object(self, "dump_all", return_value=grown):
+                self.assertEqual(self.assert_live_returns(self.before, slack=3), grown)
+                self.assert_fails("in vain", self.assert_live_returns, self.before, 0, 2)
+
     def test_silence(self) -> None:
         self.assert_library_silent("an ordinary line\n", "the log")
         line = "sockmalloc: process 1: free: 0x1: slot is free"

@@ -13,8 +13,8 @@ class Certificate:
     def __init__(self, directory: Path) -> None:
         self.certificate = directory / "certificate.pem"
         self.key = directory / "key.pem"
-        command = [settings.program("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes"]
-        command += ["-days", "2", "-subj", "/CN=localhost"]
+        command = [settings.program("openssl"), "req", "-x509", "-newkey", "ec", "-nodes"]
+        command += ["-pkeyopt", "ec_paramgen_curve:P-256", "-days", "2", "-subj", "/CN=localhost"]
         command += ["-addext", "subjectAltName=IP:127.0.0.1"]
         command += ["-out", str(self.certificate), "-keyout", str(self.key)]
         subprocess.run(command, check=True, capture_output=True, timeout=60)

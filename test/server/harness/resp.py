@@ -58,6 +58,19 @@ class Redis:
         self.send(*words)
         return self.receive()
 
+    def put(self, key: str, value: bytes) -> None:
+        if self.call("SET", key, value) != b"OK":
+            raise AssertionError(f"redis did not take {key}")
+
+    def get(self, key: str) -> bytes | None:
+        value = self.call("GET", key)
+        assert value is None or isinstance(value, bytes)
+        return value
+
+    def drop(self, key: str) -> None:
+        if self.call("DEL", key) != 1:
+            raise AssertionError(f"redis had no {key}")
+
     def info(self, section: str) -> dict[str, str]:
         """The fields of one section of INFO."""
         text = self.call("INFO", section)

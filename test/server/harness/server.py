@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from . import settings, waiting
+from . import processes, settings, waiting
 
 STOP_SECONDS = 15.0
 START_SECONDS = 20.0
@@ -22,10 +22,15 @@ def _environment() -> dict[str, str]:
     }
 
 
-def _command(arguments: Sequence[str], variables: Mapping[str, str], preload: Path) -> list[str]:
+def _command(
+    arguments: Sequence[str], variables: Mapping[str, str], preload: Path, account: str | None
+) -> list[str]:
     """setpriv ends the server with us, however we end; env keeps the library out of setpriv."""
     assignments = [f"{name}={value}" for name, value in variables.items()]
-    helpers = [settings.program("setpriv"), "--pdeathsig", "TERM", settings.program("env")]
+    helpers = [settings.program("setpriv"), "--pdeathsig", "TERM"]
+    if account is not None:
+        helpers += [f"--reuid={account}", f"--regid={account}", "--init-groups"]
+    helpers.append(settings.program("env"))
     return [*helpers, f"LD_PRELOAD={preload}", *assignments, *arguments]
 
 
@@ -39,15 +44,16 @@ class Server:
         directory: Path,
         variables: Mapping[str, str],
         preload: Path | None = None,
+        account: str | None = None,
     ) -> None:
-        """What is preloaded is the library under test, unless another is given."""
+        """Preloads the library under test, unless another is given; an account needs root."""
         self.name = name
         self.preload = preload or settings.library()
         self.status: int | None = None  # once somebody has waited for the end
         self.logs = [directory / f"{name}.stdout", directory / f"{name}.stderr"]
         with self.logs[0].open("wb") as stdout, self.logs[1].open("wb") as stderr:
             self.process = subprocess.Popen(
-                _command(arguments, variables, self.preload),
+                _command(arguments, variables, self.preload, account),
                 env=_environment(),
                 cwd=directory,
                 stdin=subprocess.PIPE,
@@ -84,8 +90,11 @@ class Server:
 
     def children(self) -> list[int]:
         """The pids of the server's children, in order."""
-        listing = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
-        return sorted(int(pid) for pid in listing.split())
+        return sorted(processes.children(self.pid))
+
+    def tree(self) -> list[int]:
+        """The pids of the server and then of all that descend from it, in order."""
+        return [self.pid, *sorted(processes.descendants(self.pid))]
 
     def is_preloaded(self, pid: int) -> bool:
         """Whether the library is mapped there: a preload that fails is only one ignored line."""

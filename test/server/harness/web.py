@@ -4,7 +4,7 @@ import contextlib
 import http.client
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from . import bodies
@@ -73,12 +73,19 @@ class Load:
 
     def run(self, port: int, context: ssl.SSLContext | None = None) -> None:
         """Raises at the first answer that is not right; returns with every connection closed."""
+        with self.held(port, context):
+            pass
+
+    @contextlib.contextmanager
+    def held(self, port: int, context: ssl.SSLContext | None = None) -> Iterator[None]:
+        """All rounds are over inside, and the connections still open."""
         with contextlib.ExitStack() as open_clients:
             clients = [Client(port, context) for _ in range(self.connections)]
             for client in clients:
                 open_clients.callback(client.close)
             for number in range(self.rounds):
                 self._round(number, clients)
+            yield
 
     def exchanges(self) -> int:
         return self.connections * self.rounds

@@ -1,0 +1,40 @@
+"""Processes as /proc shows them: who descends from whom, and who has ended."""
+# SPDX-License-Identifier: BSD-2-Clause
+import os
+from pathlib import Path
+
+
+def children(pid: int) -> list[int]:
+    """Those that any of the process's threads has started; none where it has ended."""
+    found: list[int] = []
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return found
+    for thread in threads:
+        try:
+            listing = Path(f"/proc/{pid}/task/{thread}/children").read_text()
+        except OSError:  # it ended meanwhile
+            continue
+        found += map(int, listing.split())
+    return found
+
+
+def descendants(pid: int) -> list[int]:
+    found = children(pid)
+    for child in list(found):
+        found += descendants(child)
+    return found
+
+
+def birth(pid: int) -> int | None:
+    """When the process began, in the kernel's ticks, so that a pid used again is told apart.
+
+    None where there is no such process, or where it has ended and waits for its parent.
+    """
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    fields = text.rpartition(")")[2].split()
+    return None if fields[0] in "ZX" else int(fields[19])
