@@ -38,3 +38,10 @@ def program(name: str) -> str:
     if path is None:
         raise Missing(f"{name} is not installed; scripts/test installs it")
     return path
+
+
+def packages(purpose: str) -> set[str]:
+    """The Debian packages that scripts/install-packages installs for a purpose."""
+    script = Path(__file__).resolve().parents[3] / "scripts" / "install-packages"
+    rows = map(str.split, script.read_text().splitlines())
+    return {fields[1] for fields in rows if len(fields) > 2 and fields[0] == purpose}

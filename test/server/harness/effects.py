@@ -1,0 +1,104 @@
+"""What SIGUSR1 means to servers, and how that is seen: entered before the signal, left after."""
+# SPDX-License-Identifier: BSD-2-Clause
+import contextlib
+from collections.abc import Callable, Iterator
+
+from . import waiting
+from .postgres import Postgres
+from .row import Effect, Running
+
+EFFECT_SECONDS = 10.0
+
+
+def _await(running: Running, look: Callable[[], bool], what: str) -> None:
+    waiting.until(look, f"{running.server.name} {what}", EFFECT_SECONDS)
+
+
+@contextlib.contextmanager
+def goes_on(running: Running) -> Iterator[None]:
+    """The same processes go on."""
+    tree = running.server.tree()
+    yield
+    if running.server.tree() != tree:
+        raise AssertionError(f"{running.server.name} replaced a process")
+
+
+@contextlib.contextmanager
+def stops_listening(running: Running) -> Iterator[None]:
+    """No connection is accepted any more; the table's test sees the end."""
+    yield
+    port = running.place.port
+    _await(running, lambda: not waiting.accepts(port), "stops listening")
+
+
+@contextlib.contextmanager
+def replaces_children(running: Running) -> Iterator[None]:
+    former = set(running.server.children())
+    yield
+
+    def replaced() -> bool:
+        present = set(running.server.children())
+        return bool(present) and not former & present
+
+    _await(running, replaced, "has new children")
+
+
+@contextlib.contextmanager
+def passes_notifications(running: Running) -> Iterator[None]:
+    """PostgreSQL's processes wake each other by it, before and after."""
+    listener, notifier = Postgres(running.place.port), Postgres(running.place.port)
+    with contextlib.closing(listener), contextlib.closing(notifier):
+        listener.run("LISTEN news")
+        _notify(notifier, listener)
+        yield
+        _notify(notifier, listener)
+
+
+def _notify(notifier: Postgres, listener: Postgres) -> None:
+    notifier.run("NOTIFY news")
+    channel = listener.notification()
+    if channel != "news":
+        raise AssertionError(f"a notification of {channel}")
+
+
+def reopens(name: str) -> Effect:
+    """A log that was moved away is made anew."""
+
+    @contextlib.contextmanager
+    def effect(running: Running) -> Iterator[None]:
+        log = running.place.data / name
+        log.rename(log.with_suffix(".moved"))
+        yield
+        _await(running, log.exists, f"makes {name} anew")
+
+    return effect
+
+
+def writes(name: str) -> Effect:
+    """A file appears that was not there."""
+
+    @contextlib.contextmanager
+    def effect(running: Running) -> Iterator[None]:
+        path = running.place.data / name
+        if path.exists():
+            raise AssertionError(f"{name} is there before the signal")
+        yield
+        _await(running, path.exists, f"writes {name}")
+
+    return effect
+
+
+def says(words: str, log: str | None = None) -> Effect:
+    """These words appear on its output, or in its log, once more than before."""
+
+    @contextlib.contextmanager
+    def effect(running: Running) -> Iterator[None]:
+        def count() -> int:
+            text = (running.place.data / log).read_text() if log else running.server.output()
+            return text.count(words)
+
+        before = count()
+        yield
+        _await(running, lambda: count() > before, f"says {words!r}")
+
+    return effect

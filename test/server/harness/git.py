@@ -1,0 +1,98 @@
+"""A repository of large objects, its clone over HTTP, and a clone that stands still midway."""
+# SPDX-License-Identifier: BSD-2-Clause
+import contextlib
+import hashlib
+import http.client
+import shutil
+from collections.abc import Iterator
+
+from . import bodies
+from .place import Place
+from .web import Client
+
+SIZES = (4096, 65_536, 300_000, 1 << 20, 2_500_000)
+IDENTITY = "-c user.name=Tester -c user.email=tester@localhost"
+PATH = "/git/large.git"
+# In this many bytes a pack has begun, and it is far from its end.
+FIRST_BYTES = 200_000
+
+
+def _content(index: int) -> bytes:
+    return bodies.value(f"object {index}", SIZES[index])
+
+
+def prepare(place: Place) -> None:
+    """Makes data/large.git, whose one commit holds a file of each size."""
+    quick = "-c core.compression=1"
+    place.run("git init --quiet source")
+    for index in range(len(SIZES)):
+        (place.data / "source" / str(index)).write_bytes(_content(index))
+    place.run(f"git -C source {quick} add .")
+    place.run(f"git -C source {quick} {IDENTITY} commit --quiet -m files")
+    # Random bytes gain nothing from compression, nor from their likeness.
+    place.run(f"git clone --quiet --bare {quick} -c pack.window=0 source large.git")
+
+
+@contextlib.contextmanager
+def held(place: Place) -> Iterator[None]:
+    """One whole clone is over inside, and another one is in the middle of its pack."""
+    _clone(place)
+    client = Client(place.port)
+    try:
+        answer = _ask_for_pack(client)
+        first = answer.read(FIRST_BYTES)
+        yield
+        check_pack(first + answer.read())
+    finally:
+        client.close()
+
+
+def _clone(place: Place) -> None:
+    place.run(f"git clone --quiet http://127.0.0.1:{place.port}{PATH} clone")
+    for index in range(len(SIZES)):
+        got = (place.data / "clone" / str(index)).read_bytes()
+        wrong = bodies.difference(got, _content(index))
+        if wrong:
+            raise AssertionError(f"file {index} of the clone: {wrong}")
+    shutil.rmtree(place.data / "clone")
+
+
+def _ask_for_pack(client: Client) -> http.client.HTTPResponse:
+    """By the first version of the protocol, which takes one request for the pack."""
+    client.request("GET", f"{PATH}/info/refs?service=git-upload-pack")
+    answer = _good_answer(client)
+    lines = list(_packets(answer.read()))
+    commit = lines[1].split()[0].decode()
+    want = _packet(f"want {commit} side-band-64k ofs-delta\n")
+    body = want + "0000" + _packet("done\n")
+    kind = {"Content-Type": "application/x-git-upload-pack-request"}
+    client.request("POST", f"{PATH}/git-upload-pack", body, kind)
+    return _good_answer(client)
+
+
+def _good_answer(client: Client) -> http.client.HTTPResponse:
+    answer = client.getresponse()
+    if answer.status != 200:
+        raise AssertionError(f"status {answer.status}: {answer.read()[:200]!r}")
+    return answer
+
+
+def _packet(text: str) -> str:
+    return f"{len(text) + 4:04x}{text}"
+
+
+def _packets(stream: bytes) -> Iterator[bytes]:
+    """The lines of git's protocol; those that only part them are left out."""
+    at = 0
+    while at < len(stream):
+        size = int(stream[at : at + 4], 16)
+        if size > 4:
+            yield stream[at + 4 : at + size]
+        at += max(size, 4)
+
+
+def check_pack(stream: bytes) -> None:
+    """The pack, the first of the answer's bands, ends with the digest of all before."""
+    pack = b"".join(line[1:] for line in _packets(stream) if line[:1] == b"\1")
+    if pack[:4] != b"PACK" or hashlib.sha1(pack[:-20]).digest() != pack[-20:]:
+        raise AssertionError(f"a pack of {len(pack)} bytes does not agree with its digest")

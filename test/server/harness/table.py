@@ -1,0 +1,116 @@
+"""Holds one row of the table of servers to what it promises: traffic, dumps, signals, the end."""
+# SPDX-License-Identifier: BSD-2-Clause
+import contextlib
+import shutil
+import signal
+from pathlib import Path
+
+from . import dump, processes, settings, waiting
+from .case import SETTLE_SECONDS, ServerCase, Tables
+from .place import Place
+from .row import Row, Running
+from .server import START_SECONDS, Server
+
+
+def signal_number(name: str) -> int:
+    """SIGUSR1, or SIGRTMIN+5."""
+    base, _, offset = name.partition("+")
+    return signal.Signals[base] + int(offset or 0)
+
+
+class TableCase(ServerCase):
+    """What every row goes through: it serves, and SIGUSR1 keeps the meaning that it had."""
+
+    def serve(self, row: Row) -> None:
+        """Serves, shows in every process what it served, and holds nothing afterwards."""
+        running = self.begin(row, row.asks)
+        server, place = running.server, running.place
+        number = signal_number(row.asks)
+        with row.traffic(place):  # what a server keeps from the first on is not held against it
+            pass
+        tree = self.settled_tree(row, server)
+        before = self.dump_at_rest(place.ports, row.askable(tree), number)
+        with row.traffic(place):
+            crowd = server.tree()
+            self.assertEqual(len(crowd), row.processes + row.guests, "processes at work")
+            self.assert_preloaded(server, crowd)
+            during = self.dump_all(row.askable(crowd), number)
+        self.assertEqual(self.settled_tree(row, server), tree, "a process was replaced")
+        after = self.assert_live_returns(before, number, row.slack)
+        self.assert_row_served(row, before, during | after)
+        self.finish(row, running)
+        if not row.asks_master:
+            self.assert_ledgers({server.pid: self.last_dump(server.pid)})
+
+    def signal(self, row: Row) -> None:
+        """SIGUSR1 brings the dump, and also what it means to the server."""
+        assert row.own is not None
+        running = self.begin(row, "SIGUSR1")
+        with row.traffic(running.place):  # a server that serves has its handlers
+            pass
+        with row.own.effect(running):
+            self.assert_ledgers({running.server.pid: self.dump(running.server.pid)})
+        if row.own.ends_it:
+            self.assert_ended_well(running.server, running.server.wait_for_exit())
+        else:
+            with row.traffic(running.place):
+                pass
+            self.finish(row, running)
+
+    def assert_row_served(self, row: Row, before: Tables, last: Tables) -> None:
+        """By all processes together; one that came with the traffic began with nothing."""
+        text = "\n".join(table.text for table in last.values())
+        first = {} if row.keeps else before
+        load = dump.served_between(first.values(), last.values())
+        self.assertGreaterEqual(load.requests, row.requests, f"too few requests\n{text}")
+        self.assertGreaterEqual(load.share(), row.share, f"{load}\n{text}")
+        self.assert_ledgers(last)
+
+    def begin(self, row: Row, asks: str) -> Running:
+        stack = contextlib.ExitStack()
+        self.addCleanup(stack.close)
+        place = Place(self.directory, row.account, asks, stack)
+        # Another account may not reach the build directory.
+        library = Path(shutil.copy(settings.library(), self.directory))
+        row.prepare(place)
+
+        def start(ports: list[int]) -> Server:
+            place.ports = ports
+            for template in row.configuration:
+                place.configure(template)
+            variables = {"SOCKMALLOC_STATS": f"{self.dumps}/%p", "SOCKMALLOC_SIGNAL": asks}
+            server = Server(
+                row.name,
+                place.command(row.command),
+                self.directory,
+                variables,
+                library,
+                place.other_account if not row.changes_account else None,
+            )
+            return self.take_charge(server)
+
+        server, _ports = self.start_on_ports(start, row.ports)
+        waiting.until(lambda: row.ready(place), f"{row.name} is ready", START_SECONDS)
+        return Running(server, place)
+
+    def settled_tree(self, row: Row, server: Server) -> list[int]:
+        """All processes of the server, once there are as many as the row says."""
+        waiting.until(
+            lambda: len(server.tree()) == row.processes,
+            f"{row.name} has {row.processes} processes",
+            SETTLE_SECONDS,
+        )
+        tree = server.tree()
+        self.assert_preloaded(server, tree)
+        return tree
+
+    def finish(self, row: Row, running: Running) -> None:
+        """Stops the server, and sees every process of it end, its group's or not."""
+        running.server.logs += sorted(running.place.data.glob("*.log"))
+        births = {pid: processes.birth(pid) for pid in running.server.tree()}
+        self.stop(running.server, row.stop)
+        waiting.until(
+            lambda: not any(processes.birth(pid) == birth for pid, birth in births.items()),
+            f"{row.name} left processes behind",
+            SETTLE_SECONDS,
+        )

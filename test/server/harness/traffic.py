@@ -1,0 +1,51 @@
+"""What can be put on a server of the table: each gives the traffic for a row."""
+# SPDX-License-Identifier: BSD-2-Clause
+import contextlib
+from collections.abc import Iterator
+
+from . import echo, mqtt, postgres, store, web
+from .place import Place
+from .row import Traffic
+
+
+def http(load: web.Load) -> Traffic:
+    return lambda place: load.held(place.port)
+
+
+def https(load: web.Load) -> Traffic:
+    return lambda place: load.held(place.port, place.tls.client_context())
+
+
+def echoes(load: echo.EchoLoad) -> Traffic:
+    return lambda place: load.held(lambda: echo.direct(place.port))
+
+
+def values(load: store.StoreLoad, connect: store.Connect) -> Traffic:
+    return lambda place: load.held(connect, place.port)
+
+
+def messages(load: mqtt.MqttLoad) -> Traffic:
+    return lambda place: load.held(place.port)
+
+
+def proxied(load: web.Load, tunnels: echo.EchoLoad) -> Traffic:
+    """HTTP to the first port, and tunnels to a server of echoes through the second."""
+
+    @contextlib.contextmanager
+    def held(place: Place) -> Iterator[None]:
+        with load.held(place.port):
+            with tunnels.held(lambda: echo.tunnel(place.second_port, place.echo)):
+                yield
+
+    return held
+
+
+def has_table(place: Place) -> bool:
+    """Whether PostgreSQL takes clients yet; then it has the table for their values, too."""
+    try:
+        client = postgres.Postgres(place.port)
+    except postgres.Refused:
+        return False
+    with contextlib.closing(client):
+        client.run(postgres.TABLE)
+    return True

@@ -1,0 +1,251 @@
+"""The table of servers: each one serves under the library, dumps, and stops; one row a server."""
+# SPDX-License-Identifier: BSD-2-Clause
+import signal
+from collections.abc import Callable
+
+from harness import effects, git, postgres, settings, traffic, web
+from harness.echo import EchoLoad
+from harness.memcached import Memcached
+from harness.mqtt import MqttLoad
+from harness.place import Place
+from harness.resp import Redis
+from harness.row import Own, Row
+from harness.store import StoreLoad
+from harness.table import TableCase
+
+PAGES = web.Load(
+    sizes=(200 * 1024, 4096, 65_536, 17_000, 131_072, 500, 1 << 20), connections=8, rounds=8
+)
+VALUES = StoreLoad(sizes=(16_000, 16_384, 65_536, 4096, 250_000, 900_000))
+RECORDS = StoreLoad(sizes=VALUES.sizes, clients=4, rounds=6)
+ECHOES = EchoLoad(sizes=(4096, 300_000, 65_536, 1 << 20))
+MESSAGES = MqttLoad(sizes=(65_536, 4096, 300_000, 20_000))
+
+# Where SIGUSR1 means something to the server that a test of its traffic can do without, the dumps
+# are asked for by a signal that means nothing to it.
+QUIET = "SIGRTMIN+5"
+
+
+def make_cluster(place: Place) -> None:
+    place.run(f"{place.postgres}/initdb --no-sync -A trust -U {postgres.USER} -D cluster")
+
+
+ROWS = (
+    Row(
+        name="nginx_http",
+        packages=("nginx-light",),
+        configuration=("nginx-http.conf",),
+        command="nginx -p @data@ -c @directory@/nginx-http.conf -e @data@/error.log",
+        account="www-data",
+        processes=3,
+        traffic=traffic.http(PAGES),
+        requests=PAGES.exchanges(),
+        own=Own("reopens its logs", effects.reopens("access.log")),
+        stop=signal.SIGQUIT,
+    ),
+    Row(
+        name="nginx_tls",
+        packages=("nginx-light", "openssl"),
+        configuration=("nginx-tls.conf",),
+        command="nginx -p @data@ -c @directory@/nginx-tls.conf -e @data@/error.log",
+        account="www-data",
+        processes=3,
+        traffic=traffic.https(PAGES),
+        requests=PAGES.exchanges(),
+        own=Own("reopens its logs", effects.reopens("access.log")),
+        stop=signal.SIGQUIT,
+    ),
+    Row(
+        name="nginx_stream",
+        packages=("nginx-light", "libnginx-mod-stream"),
+        configuration=("nginx-stream.conf",),
+        command="nginx -p @data@ -c @directory@/nginx-stream.conf -e @data@/error.log",
+        account="www-data",
+        processes=3,
+        traffic=traffic.echoes(ECHOES),
+        requests=2 * ECHOES.connections,  # a buffer for each direction
+        own=Own("reopens its logs", effects.reopens("access.log")),
+        stop=signal.SIGQUIT,
+    ),
+    Row(
+        name="redis",
+        packages=("redis-server",),
+        command="redis-server --bind 127.0.0.1 --port @port@ --dir @data@"
+        " --save '' --appendonly no",
+        traffic=traffic.values(VALUES, Redis),
+        requests=2 * VALUES.values(),
+        own=Own("goes on", effects.goes_on),
+    ),
+    Row(
+        name="haproxy",
+        packages=("haproxy",),
+        configuration=("haproxy.cfg",),
+        command="haproxy -db -dMno-cache -f @directory@/haproxy.cfg",
+        account="haproxy",
+        traffic=traffic.http(PAGES),
+        requests=2 * PAGES.exchanges(),
+        asks=QUIET,
+        own=Own("ends when all is done", effects.stops_listening, ends_it=True),
+        stop=signal.SIGUSR1,
+    ),
+    Row(
+        name="memcached",
+        packages=("memcached",),
+        command="memcached -l 127.0.0.1 -p @port@ -U 0 -t 2 -u @account@",
+        account="memcache",
+        traffic=traffic.values(VALUES, Memcached),
+        requests=20,
+        keeps="each thread caches its read buffers, and pages of items are never freed",
+        slack=4,
+        asks=QUIET,
+        own=Own("ends", effects.stops_listening, ends_it=True),
+    ),
+    # Debian builds Apache's runtime library to map its memory itself, so that none of httpd's own
+    # buffers comes to any malloc. OpenSSL's do.
+    Row(
+        name="apache_event",
+        packages=("apache2-bin", "openssl"),
+        configuration=("apache-event.conf",),
+        command="apache2 -DFOREGROUND -f @directory@/apache-event.conf",
+        account="www-data",
+        processes=3,
+        traffic=traffic.https(PAGES),
+        requests=PAGES.exchanges(),
+        # The children block every other signal. This one has a handler that does nothing; the
+        # parent is stopped by it.
+        asks="SIGTERM",
+        asks_master=False,
+        own=Own("restarts when all is done", effects.replaces_children),
+    ),
+    Row(
+        name="apache_prefork",
+        packages=("apache2-bin", "openssl"),
+        configuration=("apache-prefork.conf",),
+        command="apache2 -DFOREGROUND -f @directory@/apache-prefork.conf",
+        account="www-data",
+        processes=9,
+        traffic=traffic.https(PAGES),
+        requests=PAGES.exchanges(),
+        asks=QUIET,
+        own=Own("restarts when all is done", effects.replaces_children),
+    ),
+    Row(
+        name="squid",
+        packages=("squid",),
+        configuration=("squid.conf",),
+        command="squid --foreground -f @directory@/squid.conf",
+        account="proxy",
+        # Started by root, its master executes the worker with another effective than real user,
+        # and then ld.so heeds no LD_PRELOAD.
+        changes_account=False,
+        ports=2,
+        processes=2,
+        traffic=traffic.proxied(PAGES, ECHOES),
+        requests=PAGES.exchanges() + 2 * ECHOES.connections,
+        slack=4,  # tables of its own change their sizes
+        asks=QUIET,
+        own=Own("rotates its logs", effects.writes("access.log.0")),
+    ),
+    Row(
+        name="mosquitto",
+        packages=("mosquitto",),
+        configuration=("mosquitto.conf",),
+        command="mosquitto -c @directory@/mosquitto.conf",
+        account="mosquitto",
+        traffic=traffic.messages(MESSAGES),
+        requests=MESSAGES.messages(),
+        own=Own("saves its database", effects.writes("mosquitto.db")),
+    ),
+    Row(
+        name="lighttpd",
+        packages=("lighttpd",),
+        configuration=("lighttpd.conf",),
+        command="lighttpd -D -f @directory@/lighttpd.conf",
+        account="www-data",
+        traffic=traffic.http(PAGES),
+        requests=10,
+        keeps="free chunks wait in lists of its own",
+        slack=4,
+        asks=QUIET,
+        own=Own("restarts when all is done", effects.says("server started", "error.log")),
+        stop=signal.SIGINT,  # after a restart and some traffic SIGTERM ends it with status 1
+    ),
+    Row(
+        name="node",
+        packages=("nodejs",),
+        command="node --expose-gc --inspect-port=0 @programs@/node_upstream.js @port@",
+        traffic=traffic.http(PAGES),
+        requests=PAGES.exchanges(),
+        slack=16,  # what V8 compiles and knows of the program grows for a while
+        asks=QUIET,
+        own=Own("opens its inspector", effects.says("Debugger listening")),
+    ),
+    Row(
+        name="asyncio",
+        packages=("python3",),
+        command="@python@ @programs@/asyncio_echo.py @port@",
+        traffic=traffic.echoes(ECHOES),
+        requests=ECHOES.exchanges(),
+        own=Own("goes on", effects.goes_on),
+    ),
+    Row(
+        name="postgres",
+        packages=("postgresql",),
+        configuration=("postgresql.conf", "pg_hba.conf"),
+        prepare=make_cluster,
+        command="@postgres@/postgres -D @data@/cluster -c config_file=@directory@/postgresql.conf"
+        " -c hba_file=@directory@/pg_hba.conf",
+        account="postgres",
+        changes_account=False,
+        processes=4,
+        guests=RECORDS.clients,
+        ready=traffic.has_table,
+        traffic=traffic.values(RECORDS, postgres.Postgres),
+        requests=2 * RECORDS.values(),
+        asks=QUIET,
+        own=Own("wakes its processes by it, too", effects.passes_notifications),
+        stop=signal.SIGINT,
+    ),
+    # The server is the row above's, so that SIGUSR1 is not tried again; what is new are the
+    # processes of git, of which one clone brings three.
+    Row(
+        name="git_http",
+        packages=("lighttpd", "git"),
+        configuration=("lighttpd-git.conf",),
+        prepare=git.prepare,
+        command="lighttpd -D -f @directory@/lighttpd-git.conf",
+        account="www-data",
+        guests=3,
+        traffic=git.held,
+        requests=30,
+        slack=4,
+        asks=QUIET,
+        own=None,
+        stop=signal.SIGINT,
+    ),
+)
+
+
+class Table(TableCase):
+    """Two tests a row, which are added below."""
+
+    def test_packages_are_installed_by_the_script(self) -> None:
+        """By scripts/install-packages, for the purpose that scripts/test asks it for."""
+        listed = settings.packages("servers") | settings.packages("test")
+        wanted = {package for row in ROWS for package in row.packages}
+        self.assertEqual(wanted - listed, set())
+
+
+def _test(call: Callable[[Table, Row], None], row: Row, words: str) -> Callable[[Table], None]:
+    def test(case: Table) -> None:
+        call(case, row)
+
+    test.__doc__ = words  # the runner shows it
+    return test
+
+
+for _row in ROWS:
+    setattr(Table, f"test_{_row.name}_serves", _test(Table.serve, _row, ""))
+    if _row.own is not None:
+        _words = f"SIGUSR1 brings the dump, and the server {_row.own.words}."
+        setattr(Table, f"test_{_row.name}_takes_the_signal", _test(Table.signal, _row, _words))

@@ -1,0 +1,193 @@
+"""Holds the table's own parts to account: loads, processes and rows must fail when they should."""
+# SPDX-License-Identifier: BSD-2-Clause
+import contextlib
+import os
+import signal
+import socketserver
+import subprocess
+import threading
+import unittest
+from collections.abc import Iterator
+from unittest import mock
+
+from harness import bodies, echo, effects, git, mqtt, processes, store, waiting
+from harness.place import Place
+from harness.row import Own, Row, Running
+from harness.server import Server
+from harness.table import TableCase, signal_number
+
+SIZES = (4096, 70_000)
+
+
+class _Changed(socketserver.StreamRequestHandler):
+    """Gives bytes back, but for one that is wrong."""
+
+    def handle(self) -> None:
+        while piece := self.request.recv(70_000):
+            self.request.sendall(piece.replace(bodies.body(4096)[-8:], b"8 wrongs"))
+
+
+class Loads(unittest.TestCase):
+    """Each load accepts what is right, and notices what is not."""
+
+    def test_echo(self) -> None:
+        good = echo.EchoUpstream()
+        self.addCleanup(good.close)
+        load = echo.EchoLoad(sizes=SIZES, connections=2, rounds=2)
+        with load.held(lambda: echo.direct(good.port)):
+            pass
+        bad = socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Changed)
+        thread = threading.Thread(target=bad.serve_forever)
+        thread.start()
+        for end in (thread.join, bad.server_close, bad.shutdown):  # the last is done first
+            self.addCleanup(end)
+        with self.assertRaisesRegex(AssertionError, "from byte 4088 on"):
+            with load.held(lambda: echo.direct(bad.server_address[1])):
+                pass
+
+    def test_values(self) -> None:
+        load = store.StoreLoad(sizes=SIZES, clients=2, rounds=2)
+        with load.held(lambda port: _Memory(), 0):
+            pass
+        with self.assertRaisesRegex(AssertionError, "1-0: .* from byte 69999 on"):
+            with load.held(lambda port: _Memory(spoils="1-0"), 0):
+                pass
+        with self.assertRaisesRegex(AssertionError, "0-1 outlives its end"):
+            with load.held(lambda port: _Memory(keeps="0-1"), 0):
+                pass
+
+    def test_messages(self) -> None:
+        load = mqtt.MqttLoad(sizes=SIZES)
+        payload = bodies.value("topic/1 3", SIZES[1])
+        load.check(("topic/1", payload), "topic/1", 3)
+        for wrong in (("topic/2", payload), ("topic/1", payload[:-1]), ("topic/1", b"")):
+            with self.assertRaises(AssertionError):
+                load.check(wrong, "topic/1", 3)
+
+    def test_pack(self) -> None:
+        for stream in (b"0008NAK\n", b"0000", b"0009\1PACK", b"0009\1PACK001d\1" + 24 * b"x"):
+            with self.subTest(stream=stream), self.assertRaisesRegex(AssertionError, "digest"):
+                git.check_pack(stream)
+
+
+class _Memory:
+    """A client of a server that loses or changes what it is told to."""
+
+    values: dict[str, bytes] = {}
+
+    def __init__(self, spoils: str = "", keeps: str = "") -> None:
+        self._spoils, self._keeps = spoils, keeps
+
+    def put(self, key: str, value: bytes) -> None:
+        self.values[key] = value[:-1] + b"?" if key == self._spoils else value
+
+    def get(self, key: str) -> bytes | None:
+        return self.values.get(key)
+
+    def drop(self, key: str) -> None:
+        if key != self._keeps:
+            del self.values[key]
+
+    def close(self) -> None:
+        """Has nothing to close."""
+
+
+class Processes(unittest.TestCase):
+    def test_descendants_and_births(self) -> None:
+        command = ["sh", "-c", "sh -c 'echo $$; read line'; :"]
+        shell = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        with shell:
+            assert shell.stdin is not None and shell.stdout is not None
+            grandchild = int(shell.stdout.readline())
+            self.assertEqual(processes.descendants(shell.pid), [grandchild])
+            self.assertIn(shell.pid, processes.children(os.getpid()))
+            self.assertIsNotNone(processes.birth(grandchild))
+            shell.stdin.close()
+            waiting.until(lambda: processes.birth(shell.pid) is None, "a zombie has no birth")
+        self.assertEqual(processes.descendants(shell.pid), [])
+
+    def test_signals_by_name(self) -> None:
+        self.assertEqual(signal_number("SIGUSR1"), signal.SIGUSR1)
+        self.assertEqual(signal_number("SIGRTMIN+5"), signal.SIGRTMIN + 5)
+
+
+@contextlib.contextmanager
+def no_traffic(place: Place) -> Iterator[None]:
+    yield
+
+
+# Accepts connections and nothing more. On SIGTERM it ends, with or without the child that it has
+# started in a session of its own.
+SERVER = """
+import signal, socket, subprocess, sys
+child = subprocess.Popen(["sleep", "60"], start_new_session=True) if {child} else None
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+signal.signal(signal.SIGTERM, lambda *_: sys.exit({status}))
+print(child.pid if child else 0, flush=True)
+while True:
+    listener.accept()[0].close()
+"""
+
+
+def row_of(child: bool = False, status: int = 0, **changed) -> Row:
+    text = SERVER.format(child=child, status=status)
+    row = {
+        "name": "listener",
+        "packages": ("python3",),
+        "command": f"@python@ -c '{text}' @port@",
+        "traffic": no_traffic,
+        "processes": 1 + child,
+        "requests": 0,
+        "keeps": "it has no traffic",
+        "share": 0.0,
+        "own": Own("goes on", effects.goes_on),
+    }
+    return Row(**row | changed)
+
+
+class Rows(TableCase):
+    """A row that promises too much fails, and so does a server that ends badly."""
+
+    def begin(self, row: Row, asks: str) -> Running:
+        self.running = super().begin(row, asks)
+        return self.running
+
+    def take_charge(self, server: Server) -> Server:
+        """A server that is not seen to end is no failure here."""
+        self.addCleanup(server.destroy)
+        return server
+
+    def assert_fails(self, words: str, row: Row) -> None:
+        with mock.patch("harness.table.SETTLE_SECONDS", 0.1):
+            with self.assertRaisesRegex(AssertionError, words):
+                self.serve(row)
+
+    def test_serves(self) -> None:
+        self.serve(row_of())
+
+    def test_takes_the_signal(self) -> None:
+        self.signal(row_of())
+
+    def test_sees_how_it_ends(self) -> None:
+        self.assert_fails("exit status of listener", row_of(status=3))
+
+    def test_sees_a_process_too_few(self) -> None:
+        self.assert_fails("listener has 2 processes", row_of(processes=2))
+
+    def test_sees_guests_that_do_not_come(self) -> None:
+        self.assert_fails("processes at work", row_of(guests=1))
+
+    def test_sees_too_little_work(self) -> None:
+        self.assert_fails("too few requests", row_of(requests=1_000_000))
+
+    def test_sees_too_small_a_share(self) -> None:
+        self.assert_fails("100.5", row_of(share=100.5))
+
+    def test_sees_what_is_left_behind(self) -> None:
+        self.assert_fails("left processes behind", row_of(child=True))
+        os.kill(int(self.running.server.first_line()), signal.SIGKILL)
+
+    def test_sees_a_signal_without_effect(self) -> None:
+        with mock.patch("harness.effects.EFFECT_SECONDS", 0.1):
+            with self.assertRaisesRegex(AssertionError, "stops listening"):
+                self.signal(row_of(own=Own("ends", effects.stops_listening, ends_it=True)))
