@@ -1,5 +1,4 @@
-/* The buckets: which power of two serves a request, and how large its slots are. Pure arithmetic.
- */
+/* The buckets: which one serves a request, and how large its slots are. Pure arithmetic. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "bucket.h"
 
@@ -11,23 +10,30 @@ static size_t round_up(size_t size, size_t unit)
 }
 
 /* The smallest power of two, a page at least, whose bucket takes the request. */
-static size_t bucket_first_size(size_t request, size_t headroom, size_t page)
+static size_t bucket_first_power(size_t request, size_t headroom, size_t page)
 {
-    size_t size = page;
-    while (size + headroom < request) {
-        size *= 2;
+    size_t power = page;
+    while (power + headroom < request) {
+        power *= 2;
     }
-    return size;
+    return power;
 }
 
-static void bucket_add(struct bucket_plan *plan, size_t size, size_t headroom)
+static size_t at_most(size_t size, size_t limit)
+{
+    return size < limit ? size : limit;
+}
+
+/* A bucket of 2^k and its headroom; of the last one what lies beyond the largest request is left
+ * out. */
+static void bucket_add(struct bucket_plan *plan, size_t power, size_t headroom, size_t page)
 {
     unsigned bucket = plan->count++;
-    plan->size[bucket] = size;
-    plan->capacity[bucket] = size + headroom;
-    plan->stride[bucket] = size + headroom;
+    plan->size[bucket] = at_most(power, plan->maximum);
+    plan->capacity[bucket] = at_most(power + headroom, round_up(plan->maximum, page));
+    plan->stride[bucket] = plan->capacity[bucket];
     struct text label = text_begin(plan->label[bucket], BUCKET_LABEL_SIZE);
-    text_add_size(&label, size);
+    text_add_size(&label, plan->size[bucket]);
 }
 
 static void bucket_fill_map(const struct bucket_plan *plan, uint8_t map[BUCKET_GRANULES])
@@ -47,11 +53,11 @@ void bucket_plan_make(struct bucket_plan *plan, const struct bucket_settings *se
 {
     size_t headroom = round_up(settings->headroom, settings->page);
     *plan = (struct bucket_plan){.minimum = settings->minimum, .maximum = settings->maximum};
-    size_t size = bucket_first_size(settings->minimum, headroom, settings->page);
-    bucket_add(plan, size, headroom);
-    while (size + headroom < settings->maximum) {
-        size *= 2;
-        bucket_add(plan, size, headroom);
+    size_t power = bucket_first_power(settings->minimum, headroom, settings->page);
+    bucket_add(plan, power, headroom, settings->page);
+    while (power + headroom < settings->maximum) {
+        power *= 2;
+        bucket_add(plan, power, headroom, settings->page);
     }
     while (plan->first_large < plan->count && plan->size[plan->first_large] < settings->large) {
         plan->first_large++;

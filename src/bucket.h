@@ -1,5 +1,4 @@
-/* The buckets: which power of two serves a request, and how large its slots are. Pure arithmetic.
- */
+/* The buckets: which one serves a request, and how large its slots are. Pure arithmetic. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_BUCKET_H
 #define SOCKMALLOC_BUCKET_H
@@ -23,20 +22,25 @@ enum {
     BUCKET_REQUEST_FLOOR = 1 << 11, /* SOCKMALLOC_MIN can't be set lower */
     BUCKET_REQUEST_LIMIT = 1 << 26, /* SOCKMALLOC_MAX can't be set higher */
     BUCKET_GRANULES = BUCKET_REQUEST_LIMIT >> BUCKET_GRANULE_SHIFT,
-    BUCKET_LIMIT = 16, /* 4 KiB to 64 MiB are 15 */
-    BUCKET_LABEL_SIZE = 8
+    BUCKET_LIMIT = 16,    /* 4 KiB to 64 MiB are 15, whatever the last one's size */
+    BUCKET_LABEL_SIZE = 9 /* "67108863" */
 };
 
-/* Everything about the buckets that a setting decides. Made once at birth. */
+/*
+ * Everything about the buckets that a setting decides. Made once at birth. Their sizes are powers
+ * of two, each with headroom, but for the last bucket: it ends where requests do, at `maximum`,
+ * whatever number that is, without headroom. Where the next power of two would lie beyond, its size
+ * is the maximum itself.
+ */
 struct bucket_plan {
     size_t minimum; /* requests from here ... */
     size_t maximum; /* ... to here have a bucket */
     unsigned count;
     unsigned first_large;                        /* buckets from this one on are the large pool's */
-    size_t size[BUCKET_LIMIT];                   /* the power of two, 2^k */
-    size_t capacity[BUCKET_LIMIT];               /* largest request: 2^k + headroom */
+    size_t size[BUCKET_LIMIT];                   /* 2^k, the last one's at most the maximum */
+    size_t capacity[BUCKET_LIMIT];               /* largest request in whole pages */
     size_t stride[BUCKET_LIMIT];                 /* from one slot to the next */
-    char label[BUCKET_LIMIT][BUCKET_LABEL_SIZE]; /* "16k" */
+    char label[BUCKET_LIMIT][BUCKET_LABEL_SIZE]; /* the size as settings write it: "16k" */
 };
 
 /* Makes the plan. `map` gets, for each granule of the range of requests, the bucket that serves it.

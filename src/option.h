@@ -16,7 +16,8 @@
  */
 #define OPTION_ROWS(ROW)                                                                           \
     ROW(MIN, SIZE, "4096", 1U << 11, 1U << 26, "smallest request that the pools serve")            \
-    ROW(MAX, SIZE, "4m", 4096, 1U << 26, "largest request that the pools serve")                   \
+    ROW(MAX, SIZE, "4m", 4096, 1U << 26,                                                           \
+        "largest request that the pools serve; the last bucket is of exactly this size")           \
     ROW(LARGE, SIZE, "85000", 4096, 1U << 30,                                                      \
         "buckets of at least so many bytes are the large pool's: a lock-free stack, no caches")    \
     ROW(HEADROOM, SIZE, "4096", 0, 1U << 20,                                                       \

@@ -45,22 +45,26 @@ static void profile_checksum(const char *bytes, size_t length, char line[CHECKSU
     text_add(&text, "\n");
 }
 
-/* What is wrong with a row behind one of the bucket `before`; NULL if nothing is. */
+static bool is_power(size_t size)
+{
+    return (size & (size - 1)) == 0;
+}
+
+/* What is wrong with a row behind one of the bucket `before`, or 0; NULL if nothing is. */
 static const char *profile_row_fault(const struct profile_row *row, size_t before)
 {
     size_t size = row->bucket;
-    if (size < 1U << BUCKET_GRANULE_SHIFT || size > BUCKET_REQUEST_LIMIT ||
-        (size & (size - 1)) != 0) {
+    if (size < 1U << BUCKET_GRANULE_SHIFT || size > BUCKET_REQUEST_LIMIT) {
         return "a bucket out of range";
     }
-    if (size <= before) {
+    if (size <= before || !is_power(before)) {
         return "buckets out of order";
     }
     return row->quota > PROFILE_QUOTA_LIMIT ? "a quota out of range" : NULL;
 }
 
-/* There is a row for every bucket in range, and one more, which can only be wrong: so nothing that
- * walks the rows until the first wrong one needs to count them. */
+/* There is a row for every power of two in range, and one more, which can only be wrong: so nothing
+ * that walks the rows until the first wrong one needs to count them. */
 _Static_assert(BUCKET_REQUEST_LIMIT >> BUCKET_GRANULE_SHIFT < 1 << (BUCKET_LIMIT - 1), "rows");
 
 /* False if the reader would refuse it. */

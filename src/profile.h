@@ -18,7 +18,8 @@
  *     bucket 16384 quota 62
  *     checksum f3a5056eb501c0ef
  *
- * Buckets ascend. The checksum is FNV-1a of 64 bits over all lines before it. It tells of damage,
+ * Buckets ascend, by powers of two; only the last may be of another size, that of SOCKMALLOC_MAX.
+ * The checksum is FNV-1a of 64 bits over all lines before it. It tells of damage,
  * not of forgery; what a forged profile could do is bounded by what the reader makes of a quota.
  */
 
@@ -28,7 +29,7 @@ enum { PROFILE_QUOTA_LIMIT = 1 << 20 };
 struct profile {
     unsigned count;
     struct profile_row {
-        size_t bucket;  /* its power of two: its number depends on SOCKMALLOC_MIN */
+        size_t bucket;  /* its size: its number depends on SOCKMALLOC_MIN */
         uint32_t quota; /* slots */
     } row[BUCKET_LIMIT];
 };

@@ -25,15 +25,15 @@ static void report_print_cache_figures(const struct snapshot_figures *figures, s
 static void report_print_slots(const struct snapshot *snapshot, const struct bucket_plan *plan,
                                struct text *text)
 {
-    text_add(text, "%-6s %10s", "bucket", "capacity");
+    text_add(text, "%-8s %10s", "bucket", "capacity");
 #define REPORT_HEADING(name, heading, width, help) text_add(text, " %*s", width, heading);
     SNAPSHOT_SLOT_ROWS(REPORT_HEADING)
     text_add(text, "\n");
     for (unsigned bucket = 0; bucket < snapshot->buckets; bucket++) {
-        text_add(text, "%-6s %10zu", plan->label[bucket], plan->capacity[bucket]);
+        text_add(text, "%-8s %10zu", plan->label[bucket], plan->capacity[bucket]);
         report_print_slot_figures(&snapshot->bucket[bucket], text);
     }
-    text_add(text, "%-6s %10s", "total", "-");
+    text_add(text, "%-8s %10s", "total", "-");
     report_print_slot_figures(&snapshot->total, text);
 }
 
@@ -41,15 +41,15 @@ static void report_print_slots(const struct snapshot *snapshot, const struct buc
 static void report_print_caches(const struct snapshot *snapshot, const struct bucket_plan *plan,
                                 struct text *text)
 {
-    text_add(text, "%-6s", "caches");
+    text_add(text, "%-8s", "caches");
     SNAPSHOT_CACHE_ROWS(REPORT_HEADING)
 #undef REPORT_HEADING
     text_add(text, "\n");
     for (unsigned bucket = 0; bucket < snapshot->buckets; bucket++) {
-        text_add(text, "%-6s", plan->label[bucket]);
+        text_add(text, "%-8s", plan->label[bucket]);
         report_print_cache_figures(&snapshot->bucket[bucket], text);
     }
-    text_add(text, "%-6s", "total");
+    text_add(text, "%-8s", "total");
     report_print_cache_figures(&snapshot->total, text);
     text_add(text, "quotas allow the caches %lu of %lu bytes; pool in force: ",
              (unsigned long)snapshot->charged, (unsigned long)snapshot->budget);

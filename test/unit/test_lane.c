@@ -93,6 +93,19 @@ Test(lane, division_is_exact_for_the_widest_settings)
     expect_random_addresses_found(&settings, WIDEST_SHIFT);
 }
 
+/* The last bucket's stride is whole pages, and otherwise any number. */
+Test(lane, division_is_exact_for_an_odd_last_bucket)
+{
+    static const size_t maxima[] = {70000,   85000,   3 << 20,
+                                    5000000, 8187904, BUCKET_REQUEST_LIMIT - 4096};
+    for (size_t i = 0; i < sizeof maxima / sizeof maxima[0]; i++) {
+        struct bucket_settings settings = house_defaults();
+        settings.maximum = maxima[i];
+        expect_random_addresses_found(&settings, WIDEST_SHIFT);
+        cr_assert_eq(lanes.lane[lanes.count - 1].stride, os_round_to_pages(maxima[i]));
+    }
+}
+
 Test(lane, division_is_exact_for_plain_powers_of_two)
 {
     struct bucket_settings settings = house_defaults();

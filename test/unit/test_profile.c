@@ -10,7 +10,7 @@
 #include "place.h"
 #include "profile.h"
 
-enum { BYTES = 2048, BUCKETS_IN_RANGE = 15 };
+enum { BYTES = 2048, POWERS_IN_RANGE = 15 };
 
 static const struct profile example = {.count = 2, .row = {{4096, 12}, {16384, 62}}};
 static const char example_text[] = "sockmalloc profile 1\n"
@@ -109,7 +109,7 @@ Test(profile, reads_what_it_writes)
     expect_round_trip(&example);
     for (unsigned round = 0; round < 100; round++) {
         profile.count = 0;
-        for (unsigned bucket = 0; bucket < BUCKETS_IN_RANGE; bucket++) {
+        for (unsigned bucket = 0; bucket < POWERS_IN_RANGE; bucket++) {
             if (crew_random(&state) % 2 == 0) {
                 profile.row[profile.count++] =
                     (struct profile_row){4096UL << bucket, crew_random(&state) & 0xfffff};
@@ -118,7 +118,7 @@ Test(profile, reads_what_it_writes)
         expect_round_trip(&profile);
     }
     /* The longest that there is. */
-    for (profile.count = 0; profile.count < BUCKETS_IN_RANGE; profile.count++) {
+    for (profile.count = 0; profile.count < POWERS_IN_RANGE; profile.count++) {
         profile.row[profile.count] =
             (struct profile_row){4096UL << profile.count, PROFILE_QUOTA_LIMIT};
     }
@@ -129,8 +129,9 @@ Test(profile, does_not_write_what_it_would_not_read)
 {
     static const struct profile bad[] = {
         {.count = 1, .row = {{2048, 1}}},
-        {.count = 1, .row = {{4097, 1}}},
-        {.count = 1, .row = {{12288, 1}}},
+        {.count = 1, .row = {{4095, 1}}},
+        {.count = 2, .row = {{12288, 1}, {16384, 1}}},
+        {.count = 3, .row = {{4096, 1}, {4097, 1}, {8192, 1}}},
         {.count = 1, .row = {{128 << 20, 1}}},
         {.count = 1, .row = {{1UL << 32, 1}}},
         {.count = 1, .row = {{4096, PROFILE_QUOTA_LIMIT + 1}}},
@@ -179,6 +180,22 @@ Test(profile, refuses_a_text_with_any_byte_changed)
     close(file);
 }
 
+/* The last bucket is SOCKMALLOC_MAX, whatever number that is: below SOCKMALLOC_LARGE it is trained,
+ * too. */
+Test(profile, last_row_may_be_of_any_size)
+{
+    static const size_t sizes[] = {4097, 12288, 70000, 84999, 5000000, (64 << 20) - 1};
+    struct profile profile;
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        profile.count = 0;
+        for (size_t power = 4096; power < sizes[i]; power *= 2) {
+            profile.row[profile.count++] = (struct profile_row){power, PROFILE_QUOTA_LIMIT};
+        }
+        profile.row[profile.count++] = (struct profile_row){sizes[i], 62};
+        expect_round_trip(&profile);
+    }
+}
+
 /*
  * The same under a checksum that is right, as after an edit by hand: what is then read is exactly
  * what the text says, since it gives the same text when it is written.
@@ -206,9 +223,9 @@ Test(profile, reads_no_text_in_two_ways)
             read++;
         }
     }
-    /* The text as it is, once for each byte; each of four digits of a quota as others, but for the
-     * two zeros that would stand in front. */
-    cr_assert_eq(read, LENGTH + 4 * 9 - 2);
+    /* The text as it is, once for each byte; each of four digits of a quota, and of five of the
+     * last bucket, as others, but for the three zeros that would stand in front. */
+    cr_assert_eq(read, LENGTH + (4 + 5) * 9 - 3);
 }
 
 #define TITLE "sockmalloc profile 1\n"
@@ -228,7 +245,10 @@ Test(profile, says_what_is_wrong)
         {TITLE ROW ROW, "buckets out of order"},
         {TITLE "bucket 8192 quota 1\n" ROW, "buckets out of order"},
         {TITLE "bucket 0 quota 1\n", "a bucket out of range"},
-        {TITLE "bucket 12288 quota 1\n", "a bucket out of range"},
+        {TITLE "bucket 4095 quota 1\n", "a bucket out of range"},
+        {TITLE "bucket 67108865 quota 1\n", "a bucket out of range"},
+        {TITLE "bucket 12288 quota 1\nbucket 16384 quota 1\n", "buckets out of order"},
+        {TITLE "bucket 12288 quota 1\nbucket 12289 quota 1\n", "buckets out of order"},
         {TITLE "bucket 134217728 quota 1\n", "a bucket out of range"},
         /* 2^32 + 4096, 2^64 + 4096, and more: none is 4096. */
         {TITLE "bucket 4294971392 quota 1\n", "a bucket out of range"},

@@ -263,7 +263,7 @@ Test(report, longest_report_fits)
     static uint8_t map[BUCKET_GRANULES];
     prepare();
     struct bucket_settings widest = {.minimum = 4096,
-                                     .maximum = BUCKET_REQUEST_LIMIT,
+                                     .maximum = BUCKET_REQUEST_LIMIT - 1, /* the longest label */
                                      .large = 1 << 30,
                                      .headroom = 0,
                                      .page = 4096};

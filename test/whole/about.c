@@ -92,7 +92,7 @@ static void mallinfo_ignores_small_requests(void)
 /* 1 while something was given back, at most 32 MiB a call; then 0. What is live stays. */
 static void trim_is_bounded(void)
 {
-    enum { BLOCKS = 24, SIZE = 4194304, SLOT = SIZE + POOLS_HEADROOM };
+    enum { BLOCKS = 24, SIZE = POOLS_LARGEST };
     static char *blocks[BLOCKS];
     for (int i = 0; i < BLOCKS; i++) {
         blocks[i] = malloc(SIZE);
@@ -108,7 +108,7 @@ static void trim_is_bounded(void)
     uint64_t purged_before = 0;
     while (malloc_trim(0) == 1) {
         uint64_t purged = pools_figure("4m.purged");
-        CHECK((purged - purged_before) * SLOT < TRIM_LIMIT + SLOT);
+        CHECK((purged - purged_before) * SIZE < TRIM_LIMIT + SIZE);
         purged_before = purged;
         calls++;
     }
@@ -136,7 +136,7 @@ static void info_is_xml(void)
     for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {
         char element[64];
         snprintf(element, sizeof element, "<bucket label=\"%s\" capacity=\"%zu\" live=\"",
-                 pools_labels[bucket], pools_size(bucket) + POOLS_HEADROOM);
+                 pools_labels[bucket], pools_largest(bucket));
         CHECK(strstr(text, element) != NULL);
     }
     free(text);

@@ -43,7 +43,7 @@ static void check_block(char *block, size_t alignment, size_t size)
     CHECK_EQUAL((uintptr_t)block % alignment, 0);
     CHECK(malloc_usable_size(block) >= size);
     memset(block, 0x3c, size);
-    bool pooled = size >= 4096 && size <= 4194304 && alignment <= (size_t)getpagesize();
+    bool pooled = size >= 4096 && size <= POOLS_LARGEST && alignment <= (size_t)getpagesize();
     CHECK_EQUAL(pools_own(block), pooled);
 }
 

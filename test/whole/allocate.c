@@ -22,7 +22,7 @@ static void check_block(char *block, size_t size)
     CHECK_EQUAL((uintptr_t)block % (size < 16 ? 8 : 16), 0);
     CHECK(malloc_usable_size(block) >= size);
     memset(block, 0x3c, size);
-    bool pooled = size >= 4096 && size <= 4194304;
+    bool pooled = size >= 4096 && size <= POOLS_LARGEST;
     CHECK_EQUAL(pools_own(block), pooled);
     if (pooled) {
         CHECK_EQUAL((uintptr_t)block % 4096, 0);
@@ -30,14 +30,15 @@ static void check_block(char *block, size_t size)
     }
 }
 
-/* The bucket that serves a request is the smallest 2^k with size <= 2^k + headroom. */
+/* The bucket that serves a request is the smallest 2^k with size <= 2^k + headroom; the last one
+ * has none. */
 static size_t wanted_capacity(size_t size)
 {
     size_t power = 4096;
     while (power + POOLS_HEADROOM < size) {
         power *= 2;
     }
-    return power + POOLS_HEADROOM;
+    return power < POOLS_LARGEST ? power + POOLS_HEADROOM : POOLS_LARGEST;
 }
 
 static void every_size(void)
@@ -142,7 +143,7 @@ static void calloc_clears_after_reuse(void)
  */
 static void calloc_clears_after_purge(void)
 {
-    for (size_t size = 200000; size <= 4194304; size *= 2) {
+    for (size_t size = 200000; size <= POOLS_LARGEST; size *= 2) {
         char *block = malloc(size);
         CHECK(block != NULL);
         memset(block, 0xff, size);

@@ -98,7 +98,7 @@ void check_form(const Form &form)
             void *block = check_hide(form.take(size));
             CHECK(block != nullptr);
             CHECK_EQUAL(reinterpret_cast<uintptr_t>(block) % (size < 16 ? 8 : form.alignment), 0);
-            CHECK_EQUAL(pools_own(block), size >= 4096 && size <= 4194304);
+            CHECK_EQUAL(pools_own(block), size >= 4096 && size <= POOLS_LARGEST);
             std::memset(block, 0x42, size);
             last.give(block, size);
             CHECK_EQUAL(pools_figure("live"), live);

@@ -16,9 +16,8 @@ size_t pools_size(unsigned bucket)
 
 size_t pools_largest(unsigned bucket)
 {
-    size_t most = 4194304; /* SOCKMALLOC_MAX, to which the last bucket's headroom adds nothing */
     size_t capacity = pools_size(bucket) + POOLS_HEADROOM;
-    return capacity < most ? capacity : most;
+    return capacity < POOLS_LARGEST ? capacity : POOLS_LARGEST;
 }
 
 /*

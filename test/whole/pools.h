@@ -11,11 +11,12 @@
 extern "C" {
 #endif
 
-/* The buckets of the default settings: 4 KiB to 4 MiB; the first five are trained. */
-enum { POOLS_BUCKETS = 11, POOLS_TRAINED = 5, POOLS_HEADROOM = 4096 };
+/* The buckets of the default settings: 4 KiB to 4 MiB; the first five are trained. The last one
+ * ends with the largest request, and has no headroom. */
+enum { POOLS_BUCKETS = 11, POOLS_TRAINED = 5, POOLS_HEADROOM = 4096, POOLS_LARGEST = 4194304 };
 extern const char *const pools_labels[POOLS_BUCKETS];
 
-/* The bucket's power of two, and its largest request under the default settings. */
+/* The bucket's power of two, and its largest request, under the default settings. */
 size_t pools_size(unsigned bucket);
 size_t pools_largest(unsigned bucket);
 
