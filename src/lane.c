@@ -203,7 +203,7 @@ uint32_t lane_live(unsigned bucket)
     return live;
 }
 
-size_t lane_resident(unsigned bucket)
+size_t lane_ready(unsigned bucket)
 {
-    return os_resident(lanes.lane[bucket].slots, lane_carved(bucket) * lanes.lane[bucket].stride);
+    return atomic_load_explicit(&growth[bucket].slots.ready, memory_order_relaxed);
 }

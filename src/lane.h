@@ -141,7 +141,8 @@ uint32_t lane_carved(unsigned bucket);
 /* Slots whose cards say live. Signal-safe; O(carved). */
 uint32_t lane_live(unsigned bucket);
 
-/* Bytes of the bucket's slots that are in memory, as the kernel counts. Signal-safe; O(carved). */
-size_t lane_resident(unsigned bucket);
+/* Bytes of the lane, from its start on, that can be in memory at all: what was carved, and what
+ * will be next. */
+size_t lane_ready(unsigned bucket);
 
 #endif

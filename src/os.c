@@ -21,9 +21,6 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-/* Pages that one mincore call is asked about: its answer, a byte a page, lies on the stack. */
-enum { RESIDENT_PAGES_A_CALL = 1024 };
-
 size_t os_page_size(void)
 {
     static _Atomic size_t known; /* zero until it was asked */
@@ -95,27 +92,13 @@ bool os_populate(char *start, size_t size)
     return done;
 }
 
-size_t os_resident(const char *start, size_t size)
+bool os_residency(const char *start, size_t size, unsigned char *pages)
 {
     int kept = errno;
-    size_t page = os_page_size();
-    size_t resident = 0;
-    unsigned char pages[RESIDENT_PAGES_A_CALL];
-    for (size_t done = 0; done < size; done += RESIDENT_PAGES_A_CALL * page) {
-        size_t part = size - done;
-        if (part > RESIDENT_PAGES_A_CALL * page) {
-            part = RESIDENT_PAGES_A_CALL * page;
-        }
-        /* The cast: mincore's prototype lacks a const that its man page would grant. */
-        if (mincore((void *)(uintptr_t)(start + done), part, pages) != 0) {
-            break;
-        }
-        for (size_t i = 0; i < part / page; i++) {
-            resident += (pages[i] & 1U) * page;
-        }
-    }
+    /* The cast: mincore's prototype lacks a const that its man page would grant. */
+    bool said = mincore((void *)(uintptr_t)start, size, pages) == 0;
     errno = kept;
-    return resident;
+    return said;
 }
 
 void os_name(char *start, size_t size, const char *name)

@@ -42,8 +42,15 @@ bool os_discard(char *start, size_t size);
  */
 bool os_populate(char *start, size_t size);
 
-/* Bytes of the range that are in memory now. */
-size_t os_resident(const char *start, size_t size);
+/* Pages that one call of os_residency is asked about at most. */
+enum { OS_RESIDENCY_PAGES = 1024 };
+
+/*
+ * Which pages of the range are in memory now: the lowest bit of a byte each in `pages`. One that
+ * was only ever read is, too, though the kernel has a single page for all such. False if it does
+ * not say.
+ */
+bool os_residency(const char *start, size_t size, unsigned char *pages);
 
 /* Names a mapping, where the kernel can: /proc/PID/smaps then says which bucket owns the memory. */
 void os_name(char *start, size_t size, const char *name);

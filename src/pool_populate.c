@@ -41,11 +41,15 @@ static bool pool_page_is_zero(const char *page)
     return true;
 }
 
-/* Pages from the slot's start up to the last one that was written to, of those in memory. */
+/* Pages from the slot's start up to the last one that was written to. What is not in memory is not
+ * read: that would put a page there. */
 static size_t pool_written_pages(const char *slot, size_t pages)
 {
-    size_t written = os_resident(slot, pages * os_page_size()) / os_page_size();
-    while (written > 0 && pool_page_is_zero(slot + (written - 1) * os_page_size())) {
+    unsigned char there[POPULATE_PAGES];
+    size_t page = os_page_size();
+    size_t written = os_residency(slot, pages * page, there) ? pages : 0;
+    while (written > 0 &&
+           ((there[written - 1] & 1U) == 0 || pool_page_is_zero(slot + (written - 1) * page))) {
         written--;
     }
     return written;

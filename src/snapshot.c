@@ -10,6 +10,7 @@
 #include "lane.h"
 #include "pool.h"
 #include "processor.h"
+#include "residency.h"
 
 /* All caches' counters of one bucket, added up. */
 struct sums {
@@ -70,6 +71,8 @@ static void snapshot_take_bucket(struct snapshot_figures *figures, unsigned buck
 {
     const struct pool *pool = &pools[bucket];
     struct sums sums = {0};
+    struct residency residency;
+    residency_measure(bucket, &residency);
     snapshot_add_all(&sums, bucket);
     figures->carved = lane_carved(bucket);
     figures->live = lane_live(bucket);
@@ -81,7 +84,10 @@ static void snapshot_take_bucket(struct snapshot_figures *figures, unsigned buck
     figures->peak = snapshot_peak(bucket, figures->live, figures->carved);
     figures->requests = sums.requests;
     figures->asked = sums.asked;
-    figures->resident = lane_resident(bucket);
+    figures->resident_live = residency.live;
+    figures->resident_free = residency.free;
+    figures->resident_purged = residency.purged;
+    figures->resident = residency.live + residency.free + residency.purged;
     figures->depot_hits = sums.depot_hits + sums.stack_hits + sums.unpurged;
     figures->cache_hits =
         at_least_zero(sums.requests, figures->depot_hits + sums.carves + sums.steals);

@@ -25,7 +25,11 @@
     ROW(peak, "peak", 9, "most slots in use at one time; a trained bucket's, as of slow paths")    \
     ROW(requests, "requests", 11, "requests served")                                               \
     ROW(asked, "asked", 15, "bytes asked for in them")                                             \
-    ROW(resident, "resident", 13, "bytes of the slots that are in memory")                         \
+    ROW(resident, "resident", 13, "bytes of the bucket that are in memory: the next three")        \
+    ROW(resident_live, "resident-live", 13, "bytes in memory of slots in use")                     \
+    ROW(resident_free, "resident-free", 13, "bytes in memory of free slots and of none yet")       \
+    ROW(resident_purged, "resident-purged", 15,                                                    \
+        "bytes in memory of purged slots: somebody wrote to them after their free")                \
     ROW(cache_hits, "cache-hits", 11, "requests that the thread's or processor's cache served")    \
     ROW(depot_hits, "depot-hits", 11, "requests that the depot or the stack served")               \
     ROW(swaps, "swaps", 9, "private magazines exchanged for the public one to some effect")        \
@@ -64,7 +68,7 @@ struct snapshot {
 /*
  * Sums everything up. Signal-safe, no lock: threads go on counting meanwhile, so that under load a
  * row may be out by what they do while it is read. O(threads x buckets), and a system call per 4
- * MiB of slots.
+ * MiB of lane (residency.h).
  */
 INTERNAL void snapshot_take(struct snapshot *snapshot);
 

@@ -15,6 +15,7 @@ static unsigned period;
 static _Atomic(void (*)(void)) meanwhile;
 static _Atomic unsigned calls;
 static _Atomic unsigned refusals;
+static _Atomic unsigned looks;
 
 static void os_failing_begin(unsigned first, unsigned last, unsigned every)
 {
@@ -23,6 +24,7 @@ static void os_failing_begin(unsigned first, unsigned last, unsigned every)
     period = every;
     calls = 0;
     refusals = 0;
+    looks = 0;
 }
 
 void os_failing_between(unsigned first, unsigned last)
@@ -58,6 +60,11 @@ unsigned os_failing_calls(void)
 unsigned os_failing_refusals(void)
 {
     return refusals;
+}
+
+unsigned os_failing_looks(void)
+{
+    return looks;
 }
 
 static bool os_refuses(void)
@@ -117,12 +124,11 @@ bool os_populate(char *start, size_t size)
     return !os_refuses() && madvise(start, size, MADV_POPULATE_WRITE) == 0;
 }
 
-/* What only reports ask: no test with this room looks at it. */
-size_t os_resident(const char *start, size_t size)
+/* Never refused, and not among the calls that are. */
+bool os_residency(const char *start, size_t size, unsigned char *pages)
 {
-    (void)start;
-    (void)size;
-    return 0;
+    atomic_fetch_add(&looks, 1);
+    return mincore((void *)(uintptr_t)start, size, pages) == 0;
 }
 
 void os_name(char *start, size_t size, const char *name)

@@ -27,4 +27,7 @@ void os_failing_meanwhile(void (*work)(void));
 unsigned os_failing_calls(void);
 unsigned os_failing_refusals(void);
 
+/* Calls since then that stand for a mincore. */
+unsigned os_failing_looks(void);
+
 #endif

@@ -21,6 +21,18 @@ static char *page_at(char *start, size_t number)
     return start + number * os_page_size();
 }
 
+/* Pages of a range that are in memory. */
+static size_t resident(const char *start, size_t count)
+{
+    unsigned char pages[OS_RESIDENCY_PAGES];
+    size_t found = 0;
+    cr_assert(os_residency(start, count * os_page_size(), pages));
+    for (size_t i = 0; i < count; i++) {
+        found += pages[i] & 1U;
+    }
+    return found;
+}
+
 static char *reserve_pages(size_t count)
 {
     char *start = os_reserve(count * os_page_size(), NULL);
@@ -114,12 +126,13 @@ Test(os, writable_pages_keep_what_is_written)
 Test(os, refusals_keep_errno)
 {
     char *start = reserve_pages(PAGES);
+    unsigned char answer;
     munmap(start, PAGES * os_page_size());
     errno = UNUSUAL;
     cr_expect_not(os_permit_reading(start, os_page_size()));
     cr_expect_not(os_permit_writing(start, os_page_size()));
     cr_expect_not(os_discard(start, os_page_size()));
-    cr_expect_eq(os_resident(start, os_page_size()), 0);
+    cr_expect_not(os_residency(start, os_page_size(), &answer));
     os_name(start, os_page_size(), "sockmalloc:nothing");
     cr_expect_eq(errno, UNUSUAL);
 }
@@ -133,7 +146,7 @@ Test(os, discarded_pages_read_as_zero)
     errno = UNUSUAL;
     cr_assert(os_discard(page_at(start, 4), 8 * page));
     cr_assert_eq(errno, UNUSUAL);
-    cr_assert_eq(os_resident(start, PAGES * page), 8 * page);
+    cr_assert_eq(resident(start, PAGES), 8);
     for (size_t i = 0; i < PAGES * page; i++) {
         cr_assert_eq(start[i], i / page >= 4 && i / page < 12 ? 0 : 'x', "byte %zu", i);
     }
@@ -150,23 +163,33 @@ Test(os, pages_that_the_kernel_keeps_are_not_called_discarded)
     cr_assert_eq(start[0], 'x');
 }
 
-/* More pages than one mincore call is asked about, touched at both ends and at odd places. */
-Test(os, resident_counts_touched_pages)
+/* Touched at both ends of what one call may ask, and at odd places. */
+Test(os, residency_tells_touched_pages)
 {
-    enum { MANY = 5000, BEYOND = 1000 };
-    static const size_t touched[] = {0, 1, 1023, 1024, 1025, 2047, 2048, 4096, 4998, 4999};
-    char *start = reserve_pages(MANY + BEYOND);
+    enum { BEFORE = 100, BEHIND = 1000, ALL = BEFORE + OS_RESIDENCY_PAGES + BEHIND };
+    static const size_t touched[] = {0, 1, 511, 512, 1021, 1022, 1023};
+    char *start = reserve_pages(ALL);
+    char *asked = page_at(start, BEFORE);
     size_t page = os_page_size();
-    cr_assert(os_permit_writing(start, (MANY + BEYOND) * page));
-    cr_assert_eq(madvise(start, (MANY + BEYOND) * page, MADV_NOHUGEPAGE), 0);
-    memset(page_at(start, MANY), 1, BEYOND * page);
-    cr_assert_eq(os_resident(start, MANY * page), 0);
+    cr_assert(os_permit_writing(start, ALL * page));
+    cr_assert_eq(madvise(start, ALL * page, MADV_NOHUGEPAGE), 0);
+    memset(start, 1, BEFORE * page);
+    memset(page_at(asked, OS_RESIDENCY_PAGES), 1, BEHIND * page);
+    cr_assert_eq(resident(asked, OS_RESIDENCY_PAGES), 0);
     for (size_t i = 0; i < sizeof touched / sizeof touched[0]; i++) {
-        page_at(start, touched[i])[0] = 1;
-        cr_assert_eq(os_resident(start, MANY * page), (i + 1) * page);
+        page_at(asked, touched[i])[0] = 1;
+        cr_assert_eq(resident(asked, OS_RESIDENCY_PAGES), i + 1);
+        cr_assert_eq(resident(page_at(asked, touched[i]), 1), 1);
     }
-    cr_assert_eq(os_resident(page_at(start, 2), 1021 * page), 0);
-    cr_assert_eq(os_resident(start, 0), 0);
+    cr_assert_eq(resident(page_at(asked, 2), 509), 0);
+    cr_assert_eq(resident(asked, 0), 0);
+}
+
+/* Pages that can't be touched are not in memory, which is an answer too. */
+Test(os, residency_of_untouchable_pages_is_none)
+{
+    char *start = reserve_pages(PAGES);
+    cr_assert_eq(resident(start, PAGES), 0);
 }
 
 static bool maps_has(const char *word)

@@ -49,10 +49,11 @@ Test(snapshot, figures_of_a_trained_bucket)
     for (unsigned i = 0; i < 20; i++) {
         taken[i] = house_take(B16K, 16390, NULL);
     }
+    ((char *)taken[0])[4096] = ((char *)taken[0])[0] = 1;
+    ((char *)taken[19])[0] = 1;
     for (unsigned i = 0; i < 5; i++) {
         house_give(taken[i]);
     }
-    ((char *)taken[19])[0] = 1;
     const struct snapshot_figures *figures = look(B16K);
     cr_expect_eq(figures->live, 15);
     cr_expect_eq(figures->cached, 17);
@@ -62,7 +63,10 @@ Test(snapshot, figures_of_a_trained_bucket)
     cr_expect_eq(figures->peak, 17, "as of the second run, with its first slot");
     cr_expect_eq(figures->requests, 20);
     cr_expect_eq(figures->asked, 20 * 16390);
-    cr_expect_eq(figures->resident, os_page_size());
+    cr_expect_eq(figures->resident, 3 * os_page_size());
+    cr_expect_eq(figures->resident_live, os_page_size());
+    cr_expect_eq(figures->resident_free, 2 * os_page_size());
+    cr_expect_eq(figures->resident_purged, 0);
     cr_expect_eq(figures->cache_hits, 18);
     cr_expect_eq(figures->depot_hits, 0);
     cr_expect_eq(figures->fell_through, 0);

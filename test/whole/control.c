@@ -58,13 +58,23 @@ static void configuration(void)
 
 static void statistics_by_name(void)
 {
-    static const char *const columns[] = {"live",         "cached",
-                                          "depot",        "purged",
-                                          "carved",       "peak",
-                                          "requests",     "asked",
-                                          "resident",     "cache_hits",
-                                          "depot_hits",   "swaps",
-                                          "fell_through", "fell_through_asked"};
+    static const char *const columns[] = {"live",
+                                          "cached",
+                                          "depot",
+                                          "purged",
+                                          "carved",
+                                          "peak",
+                                          "requests",
+                                          "asked",
+                                          "resident",
+                                          "resident_live",
+                                          "resident_free",
+                                          "resident_purged",
+                                          "cache_hits",
+                                          "depot_hits",
+                                          "swaps",
+                                          "fell_through",
+                                          "fell_through_asked"};
     for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) {
         uint64_t sum = 0;
         for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {

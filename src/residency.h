@@ -1,0 +1,25 @@
+/* How much of a lane is in memory, and in which state of slot. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_RESIDENCY_H
+#define SOCKMALLOC_RESIDENCY_H
+
+#include <stddef.h>
+
+#include "attributes.h"
+
+/* Bytes. What lies behind the last slot carved counts as free: it came by a huge page, or ahead of
+ * its use. */
+struct residency {
+    size_t live;
+    size_t free;
+    size_t purged; /* written to since, or kept by the kernel all the same */
+};
+
+/*
+ * Asks the kernel about the whole lane, and each page's slot for its state, in one pass: a system
+ * call per 4 MiB, whatever the slots' size. The sum is the kernel's own, as it was while it was
+ * asked; beside working threads a slot can have changed its state since. Signal-safe, no lock.
+ */
+INTERNAL void residency_measure(unsigned bucket, struct residency *residency);
+
+#endif

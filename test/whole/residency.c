@@ -1,0 +1,279 @@
+/* Cases: what the statistics say is in memory, held against what the kernel says of each lane. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <pthread.h>
+#include <sockmalloc.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "pools.h"
+#include "smaps.h"
+
+#pragma weak sockmalloc_dump
+#pragma weak sockmalloc_trim
+
+/* Two trained buckets and a large one. */
+static const unsigned buckets[] = {2, 4, 6};
+enum { SAMPLED = sizeof buckets / sizeof buckets[0] };
+
+/* A block of each, by which the kernel is asked for the lane. */
+static char *landmarks[SAMPLED];
+
+static void touch(char *block, size_t size)
+{
+    for (size_t at = 0; at < size; at += 4096) {
+        block[at] = 1;
+    }
+}
+
+static void set_landmarks(void)
+{
+    for (unsigned i = 0; i < SAMPLED; i++) {
+        landmarks[i] = malloc(pools_size(buckets[i]));
+        CHECK(pools_own(landmarks[i]));
+        touch(landmarks[i], pools_size(buckets[i]));
+    }
+}
+
+struct figures {
+    uint64_t live;
+    uint64_t free;
+    uint64_t purged;
+    uint64_t all;
+};
+
+static struct figures ask_library(unsigned i)
+{
+    return (struct figures){.live = pools_bucket_figure(buckets[i], "resident_live"),
+                            .free = pools_bucket_figure(buckets[i], "resident_free"),
+                            .purged = pools_bucket_figure(buckets[i], "resident_purged"),
+                            .all = pools_bucket_figure(buckets[i], "resident")};
+}
+
+static void check_figures(unsigned i, uint64_t live, uint64_t free_bytes, uint64_t purged)
+{
+    struct figures figures = ask_library(i);
+    CHECK_EQUAL(figures.live, live);
+    CHECK_EQUAL(figures.free, free_bytes);
+    CHECK_EQUAL(figures.purged, purged);
+    CHECK_EQUAL(figures.all, live + free_bytes + purged);
+}
+
+static void ask_kernel(uint64_t resident[SAMPLED])
+{
+    for (unsigned i = 0; i < SAMPLED; i++) {
+        resident[i] = smaps_figure(landmarks[i], "Rss");
+    }
+}
+
+static void check_by_kernel(void)
+{
+    uint64_t resident[SAMPLED];
+    ask_kernel(resident);
+    for (unsigned i = 0; i < SAMPLED; i++) {
+        CHECK_EQUAL(ask_library(i).all, resident[i]);
+    }
+}
+
+/* At rest the two agree to the byte, whatever becomes of the blocks. */
+static void at_rest(void)
+{
+    enum { BLOCKS = 10 };
+    static char *blocks[SAMPLED][BLOCKS];
+    set_landmarks();
+    for (unsigned i = 0; i < SAMPLED; i++) {
+        size_t size = pools_size(buckets[i]);
+        for (unsigned j = 0; j < BLOCKS; j++) {
+            blocks[i][j] = malloc(size);
+            touch(blocks[i][j], size);
+        }
+        check_figures(i, (BLOCKS + 1) * size, 0, 0);
+    }
+    check_by_kernel();
+    for (unsigned i = 0; i < SAMPLED; i++) {
+        size_t size = pools_size(buckets[i]);
+        for (unsigned j = 0; j < 6; j++) {
+            free(blocks[i][j]);
+        }
+        check_figures(i, (BLOCKS - 5) * size, 6 * size, 0);
+    }
+    check_by_kernel();
+    CHECK(sockmalloc_trim(SIZE_MAX) > 0);
+    for (unsigned i = 0; i < SAMPLED; i++) {
+        struct figures figures = ask_library(i);
+        CHECK_EQUAL(figures.live, (BLOCKS - 5) * pools_size(buckets[i]));
+        CHECK_EQUAL(figures.purged, 0);
+    }
+    check_by_kernel();
+}
+
+/* A purged slot that is in memory again tells of a program that writes to what it has freed. */
+static void write_after_purge(void)
+{
+    enum { LARGE = 2 };
+    set_landmarks();
+    size_t size = pools_size(buckets[LARGE]);
+    char *block = malloc(size);
+    touch(block, size);
+    free(block);
+    CHECK(sockmalloc_trim(SIZE_MAX) >= size);
+    check_figures(LARGE, size, 0, 0);
+    block = check_hide(block);
+    block[3 * 4096] = 1;
+    check_figures(LARGE, size, 0, 4096);
+    check_by_kernel();
+}
+
+/* --- under load ------------------------------------------------------------------------ */
+
+enum { CHURNERS = 2, HELD = 250, ROUNDS = 20, TRIES = 1000 };
+
+static pthread_barrier_t filled;
+static atomic_bool over;
+
+static char *take_touched(size_t size)
+{
+    char *block = malloc(size);
+    CHECK(block != NULL);
+    touch(block, size);
+    return block;
+}
+
+/* Holds as many blocks of each bucket throughout, and replaces one after the other. */
+static void *churn(void *number)
+{
+    static char *held[CHURNERS][SAMPLED][HELD];
+    char *(*own)[HELD] = held[(uintptr_t)number];
+    for (unsigned at = 0; at < SAMPLED * HELD; at++) {
+        own[at % SAMPLED][at / SAMPLED] = take_touched(pools_size(buckets[at % SAMPLED]));
+    }
+    pthread_barrier_wait(&filled);
+    uint32_t random = (uint32_t)(uintptr_t)number + 1;
+    while (!atomic_load(&over)) {
+        random = random * 1103515245 + 12345;
+        unsigned i = (random >> 8) % SAMPLED;
+        char **place = &own[i][(random >> 16) % HELD];
+        free(*place);
+        *place = take_touched(pools_size(buckets[i]));
+    }
+    return NULL;
+}
+
+/* The column of a heading in the first table's line of headings. */
+static unsigned find_column(const char *headings, const char *wanted)
+{
+    static char copy[4096];
+    char *rest = copy;
+    unsigned column = 0;
+    snprintf(copy, sizeof copy, "%.*s", (int)strcspn(headings, "\n"), headings);
+    for (char *word; (word = strtok_r(rest, " ", &rest)) != NULL; column++) {
+        if (strcmp(word, wanted) == 0) {
+            return column;
+        }
+    }
+    check_that(false, wanted, __FILE__, __LINE__);
+    return 0;
+}
+
+static uint64_t read_column(const char *row, unsigned column)
+{
+    for (; column > 0; column--) {
+        row += strcspn(row, " ");
+        row += strspn(row, " ");
+    }
+    return strtoull(row, NULL, 10);
+}
+
+/* Takes a dump, and reads what it says of the sampled buckets. */
+static void take_dump(struct figures figures[SAMPLED])
+{
+    static char text[32768];
+    int file = memfd_create("dump", MFD_CLOEXEC);
+    CHECK(file >= 0);
+    CHECK_EQUAL(sockmalloc_dump(file), 0);
+    ssize_t length = pread(file, text, sizeof text - 1, 0);
+    CHECK(length > 0 && close(file) == 0);
+    text[length] = '\0';
+    const char *headings = strchr(text, '\n') + 1;
+    for (unsigned i = 0; i < SAMPLED; i++) {
+        char start[16];
+        snprintf(start, sizeof start, "\n%s ", pools_labels[buckets[i]]);
+        const char *row = strstr(headings, start);
+        CHECK(row != NULL);
+        row++;
+        figures[i].all = read_column(row, find_column(headings, "resident"));
+        figures[i].live = read_column(row, find_column(headings, "resident-live"));
+        figures[i].free = read_column(row, find_column(headings, "resident-free"));
+        figures[i].purged = read_column(row, find_column(headings, "resident-purged"));
+    }
+}
+
+/* Whether two figures differ by at most so many thousandths of the larger one. */
+static bool is_near(uint64_t one, uint64_t other, unsigned thousandths)
+{
+    uint64_t low = one < other ? one : other;
+    uint64_t high = one < other ? other : one;
+    return (high - low) * 1000 <= high * thousandths;
+}
+
+/*
+ * A dump between two of the kernel's answers. Where those differ by half of what is allowed the
+ * round says nothing, and false is returned.
+ */
+static bool compare_once(void)
+{
+    struct figures figures[SAMPLED];
+    uint64_t before[SAMPLED];
+    uint64_t after[SAMPLED];
+    ask_kernel(before);
+    take_dump(figures);
+    ask_kernel(after);
+    for (unsigned i = 0; i < SAMPLED; i++) {
+        if (!is_near(before[i], after[i], 5)) {
+            return false;
+        }
+    }
+    for (unsigned i = 0; i < SAMPLED; i++) {
+        uint64_t held = (CHURNERS * HELD + 1) * pools_size(buckets[i]);
+        CHECK(is_near(figures[i].all, before[i], 10) || is_near(figures[i].all, after[i], 10));
+        CHECK_EQUAL(figures[i].all, figures[i].live + figures[i].free + figures[i].purged);
+        CHECK(is_near(figures[i].live, held, 20));
+        CHECK(figures[i].purged * 100 <= figures[i].all);
+    }
+    return true;
+}
+
+static void under_load(void)
+{
+    pthread_t threads[CHURNERS];
+    unsigned rounds = 0;
+    set_landmarks();
+    CHECK_EQUAL(pthread_barrier_init(&filled, NULL, CHURNERS + 1), 0);
+    for (uintptr_t i = 0; i < CHURNERS; i++) {
+        CHECK_EQUAL(pthread_create(&threads[i], NULL, churn, (void *)i), 0);
+    }
+    pthread_barrier_wait(&filled);
+    for (unsigned try = 0; rounds < ROUNDS && try < TRIES; try++) {
+        rounds += compare_once();
+        sockmalloc_trim(SIZE_MAX); /* while the threads go on: some of it comes back at once */
+    }
+    CHECK_EQUAL(rounds, ROUNDS);
+    atomic_store(&over, true);
+    for (unsigned i = 0; i < CHURNERS; i++) {
+        CHECK_EQUAL(pthread_join(threads[i], NULL), 0);
+    }
+    check_by_kernel();
+    pools_check_ledger();
+}
+
+static const struct check_case cases[] = {
+    CHECK_CASE(at_rest),
+    CHECK_CASE(write_after_purge),
+    CHECK_CASE(under_load),
+};
+
+CHECK_MAIN(cases)

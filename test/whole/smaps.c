@@ -1,0 +1,38 @@
+/* What the kernel says of a mapping of our own. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "smaps.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "check.h"
+
+static char line[4096];
+
+/* Reads up to the line that begins the mapping. */
+static void find_mapping(FILE *smaps, uint64_t address)
+{
+    uint64_t start;
+    uint64_t end;
+    do {
+        CHECK(fgets(line, sizeof line, smaps) != NULL);
+    } while (sscanf(line, "%" SCNx64 "-%" SCNx64 " ", &start, &end) != 2 || address < start ||
+             address >= end);
+}
+
+uint64_t smaps_figure(const void *address, const char *name)
+{
+    static char buffer[1 << 16];
+    size_t length = strlen(name);
+    FILE *smaps = fopen("/proc/self/smaps", "re");
+    CHECK(smaps != NULL && setvbuf(smaps, buffer, _IOFBF, sizeof buffer) == 0);
+    find_mapping(smaps, (uint64_t)(uintptr_t)address);
+    do {
+        CHECK(fgets(line, sizeof line, smaps) != NULL);
+    } while (strncmp(line, name, length) != 0 || line[length] != ':');
+    uint64_t kilobytes;
+    CHECK_EQUAL(sscanf(line + length + 1, "%" SCNu64 " kB", &kilobytes), 1);
+    CHECK(fclose(smaps) == 0);
+    return kilobytes * 1024;
+}

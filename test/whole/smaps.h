@@ -1,0 +1,15 @@
+/* What the kernel says of a mapping of our own. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_TEST_SMAPS_H
+#define SOCKMALLOC_TEST_SMAPS_H
+
+#include <stdint.h>
+
+/*
+ * The line of that name in /proc/self/smaps, "Rss" say, in bytes, of the mapping that the address
+ * lies in: of a block of the pools, all that can be touched of its lane. Allocates nothing but the
+ * stream, which is too small for the pools. By one thread.
+ */
+uint64_t smaps_figure(const void *address, const char *name);
+
+#endif
