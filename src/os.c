@@ -4,11 +4,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/seccomp.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #ifndef PR_SET_VMA
@@ -92,6 +94,13 @@ bool os_populate(char *start, size_t size)
     return done;
 }
 
+void os_release(char *start, size_t size)
+{
+    int kept = errno;
+    munmap(start, size);
+    errno = kept;
+}
+
 bool os_residency(const char *start, size_t size, unsigned char *pages)
 {
     int kept = errno;
@@ -106,6 +115,25 @@ void os_name(char *start, size_t size, const char *name)
     int kept = errno;
     prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, start, size, name);
     errno = kept;
+}
+
+/* As if from another process: what is not mapped there is an error to who asks. */
+bool os_copy(void *target, const void *source, size_t size)
+{
+    int kept = errno;
+    struct iovec to = {.iov_base = target, .iov_len = size};
+    struct iovec from = {.iov_base = (void *)(uintptr_t)source, .iov_len = size};
+    ssize_t copied = process_vm_readv(getpid(), &to, 1, &from, 1, 0);
+    errno = kept;
+    return copied >= 0 && (size_t)copied == size;
+}
+
+bool os_is_filtered(void)
+{
+    int kept = errno;
+    bool filtered = prctl(PR_GET_SECCOMP) == SECCOMP_MODE_FILTER;
+    errno = kept;
+    return filtered;
 }
 
 /* The first number of /proc/self/statm is the size of the address space in pages; 0 if it cannot be

@@ -42,6 +42,9 @@ bool os_discard(char *start, size_t size);
  */
 bool os_populate(char *start, size_t size);
 
+/* Gives back as a whole what os_reserve granted. */
+void os_release(char *start, size_t size);
+
 /* Pages that one call of os_residency is asked about at most. */
 enum { OS_RESIDENCY_PAGES = 1024 };
 
@@ -54,6 +57,16 @@ bool os_residency(const char *start, size_t size, unsigned char *pages);
 
 /* Names a mapping, where the kernel can: /proc/PID/smaps then says which bucket owns the memory. */
 void os_name(char *start, size_t size, const char *name);
+
+/*
+ * Copies any number of bytes from an address of which nobody promises that it is mapped, or stays
+ * so: false in place of a fault, and also where an emulator lacks the call.
+ */
+bool os_copy(void *target, const void *source, size_t size);
+
+/* Whether a seccomp filter is in force: a call that its author did not foresee may then be the
+ * process's end. */
+bool os_is_filtered(void);
 
 /* Bytes of address space that RLIMIT_AS still allows; SIZE_MAX without a limit. Reads /proc: at
  * birth only. */

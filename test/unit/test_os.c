@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -190,6 +192,62 @@ Test(os, residency_of_untouchable_pages_is_none)
 {
     char *start = reserve_pages(PAGES);
     cr_assert_eq(resident(start, PAGES), 0);
+}
+
+Test(os, released_pages_are_nobodys)
+{
+    char *start = reserve_pages(PAGES);
+    errno = UNUSUAL;
+    os_release(start, PAGES * os_page_size());
+    cr_assert_eq(errno, UNUSUAL);
+    cr_assert_eq(os_reserve(PAGES * os_page_size(), start), start, "there is room again");
+}
+
+Test(os, copies_what_is_mapped)
+{
+    char target[8] = "";
+    errno = UNUSUAL;
+    cr_assert(os_copy(target, "leaked", 7));
+    cr_assert_str_eq(target, "leaked");
+    cr_assert(os_copy(target, NULL, 0), "nothing can be had anywhere");
+    cr_assert_eq(errno, UNUSUAL);
+}
+
+/* What begins in a page that can be read and ends in one that can't is not copied at all. */
+Test(os, copies_nothing_that_would_fault)
+{
+    char target[8] = "";
+    char *start = reserve_pages(PAGES);
+    cr_assert(os_permit_writing(start, os_page_size()));
+    errno = UNUSUAL;
+    cr_assert(os_copy(target, page_at(start, 1) - 8, 8));
+    cr_assert_not(os_copy(target, page_at(start, 1) - 7, 8));
+    cr_assert_not(os_copy(target, page_at(start, 1), 1));
+    os_release(start, PAGES * os_page_size());
+    cr_assert_not(os_copy(target, start, 1));
+    cr_assert_not(os_copy(target, NULL, 1));
+    cr_assert_eq(errno, UNUSUAL);
+}
+
+/* A filter that allows everything is one all the same. */
+static void work_under_a_filter(void *argument)
+{
+    static struct sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    static const struct sock_fprog program = {.len = 1, .filter = &allow};
+    (void)argument;
+    CHECK(!os_is_filtered());
+    CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+    errno = UNUSUAL;
+    CHECK(os_is_filtered());
+    CHECK(errno == UNUSUAL);
+}
+
+Test(os, knows_of_a_filter)
+{
+    struct capture capture;
+    capture_run(&capture, work_under_a_filter, NULL);
+    cr_assert(capture_is_clean(&capture), "%s", capture.words);
 }
 
 static bool maps_has(const char *word)
