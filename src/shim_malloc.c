@@ -81,42 +81,42 @@ EXPORTED int reallocarr(void *pointer, size_t count, size_t size)
     return 0;
 }
 
-static void *take_aligned(size_t alignment, size_t request)
+static void *take_aligned(size_t alignment, size_t request, const void *caller)
 {
-    return is_power_of_two(alignment) ? route_take_aligned(alignment, request, CALLER)
+    return is_power_of_two(alignment) ? route_take_aligned(alignment, request, caller)
                                       : refuse(EINVAL);
 }
 
 EXPORTED void *aligned_alloc(size_t alignment, size_t request)
 {
-    return take_aligned(alignment, request);
+    return take_aligned(alignment, request, CALLER);
 }
 
 /* SunOS. glibc's rounds a bad alignment up; a caller that relies on that has not been seen. */
 EXPORTED void *memalign(size_t alignment, size_t request)
 {
-    return take_aligned(alignment, request);
+    return take_aligned(alignment, request, CALLER);
 }
 
 EXPORTED void *__libc_memalign(size_t alignment, size_t request)
 {
-    return take_aligned(alignment, request);
+    return take_aligned(alignment, request, CALLER);
 }
 
 /* mimalloc's own name, with mimalloc's order of arguments. */
 EXPORTED void *_aligned_malloc(size_t alignment, size_t request)
 {
-    return take_aligned(alignment, request);
+    return take_aligned(alignment, request, CALLER);
 }
 
 /* The standard gives the error as the result and says nothing of errno, which is kept. */
-static int store_aligned(void **address, size_t alignment, size_t request)
+static int store_aligned(void **address, size_t alignment, size_t request, const void *caller)
 {
     if (!is_power_of_two(alignment) || alignment % sizeof(void *) != 0) {
         return EINVAL;
     }
     int kept = errno;
-    void *target = route_take_aligned(alignment, request, CALLER);
+    void *target = route_take_aligned(alignment, request, caller);
     errno = kept;
     if (target == NULL) {
         return ENOMEM;
@@ -127,12 +127,12 @@ static int store_aligned(void **address, size_t alignment, size_t request)
 
 EXPORTED int posix_memalign(void **address, size_t alignment, size_t request)
 {
-    return store_aligned(address, alignment, request);
+    return store_aligned(address, alignment, request, CALLER);
 }
 
 EXPORTED int __posix_memalign(void **address, size_t alignment, size_t request)
 {
-    return store_aligned(address, alignment, request);
+    return store_aligned(address, alignment, request, CALLER);
 }
 
 EXPORTED void *valloc(size_t request)
@@ -177,9 +177,9 @@ EXPORTED void free_aligned_sized(void *address, size_t alignment, size_t size)
     route_give("free_aligned_sized", address);
 }
 
-static char *copy_string(const char *string, size_t length)
+static char *copy_string(const char *string, size_t length, const void *caller)
 {
-    char *copy = route_take(length + 1, CALLER);
+    char *copy = route_take(length + 1, caller);
     if (copy != NULL) {
         memcpy(copy, string, length);
         copy[length] = '\0';
@@ -190,12 +190,12 @@ static char *copy_string(const char *string, size_t length)
 /* mimalloc 3 exports these two; from there they would lead past us. */
 EXPORTED char *strdup(const char *string)
 {
-    return copy_string(string, strlen(string));
+    return copy_string(string, strlen(string), CALLER);
 }
 
 EXPORTED char *strndup(const char *string, size_t limit)
 {
-    return copy_string(string, strnlen(string, limit));
+    return copy_string(string, strnlen(string, limit), CALLER);
 }
 
 /* The same function under another name: SunOS's and glibc's; mimalloc exports them, so they must

@@ -24,10 +24,12 @@ extern thrower std_1_throw_bad_alloc __asm__("_ZNSt3__117__throw_bad_allocEv")
 /* An alignment that malloc gives without being asked. */
 enum { PLAIN = 0 };
 
-FAST_PATH void *new_try(size_t request, size_t alignment)
+/* `caller` may be NULL, as route_take takes it, where this is inlined into the operator itself. */
+FAST_PATH void *new_try(size_t request, size_t alignment, const void *caller)
 {
-    return alignment == PLAIN ? route_take(request, NULL)
-                              : route_take_aligned(alignment, request, CALLER);
+    return alignment == PLAIN
+               ? route_take(request, caller)
+               : route_take_aligned(alignment, request, caller != NULL ? caller : CALLER);
 }
 
 /* The C++ library may have come by dlopen, after the weak names were bound: then it is asked by its
@@ -65,7 +67,7 @@ static COLD void new_throw(void)
  * available, has thrown, or is gone. For nothrow too; an exception that a handler throws there
  * passes through to the caller, where libstdc++'s own would have returned NULL.
  */
-static COLD void *new_insist(size_t request, size_t alignment, bool throws)
+static COLD void *new_insist(size_t request, size_t alignment, bool throws, const void *caller)
 {
     while (std_get_new_handler != NULL) {
         new_handler *handler = std_get_new_handler();
@@ -73,7 +75,7 @@ static COLD void *new_insist(size_t request, size_t alignment, bool throws)
             break;
         }
         handler();
-        void *address = new_try(request, alignment);
+        void *address = new_try(request, alignment, caller);
         if (address != NULL) {
             return address;
         }
@@ -86,8 +88,8 @@ static COLD void *new_insist(size_t request, size_t alignment, bool throws)
 
 FAST_PATH void *new_take(size_t request, size_t alignment, bool throws)
 {
-    void *address = new_try(request, alignment);
-    return LIKELY(address != NULL) ? address : new_insist(request, alignment, throws);
+    void *address = new_try(request, alignment, NULL);
+    return LIKELY(address != NULL) ? address : new_insist(request, alignment, throws, CALLER);
 }
 
 /* Itanium C++ ABI: nw and na are operator new and new[], dl and da delete and delete[]; m is
