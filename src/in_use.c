@@ -21,6 +21,8 @@ struct in_use_record {
 
 static struct table records[BUCKET_LIMIT];
 
+bool in_use_laid;
+
 /* Where slot `number`'s record ends. */
 static size_t in_use_end(unsigned bucket, size_t number)
 {
@@ -54,11 +56,7 @@ void in_use_lay(const struct bucket_plan *plan, unsigned shift)
         size_t size = in_use_size(plan, bucket, shift);
         table_open(&records[bucket], reserve_cut(size), size, RECORDS_STEP);
     }
-}
-
-bool in_use_is_kept(void)
-{
-    return records[0].start != NULL;
+    in_use_laid = true;
 }
 
 uint64_t in_use_now(void)

@@ -17,6 +17,13 @@
  * could catch half-linked. The two words of a record are written one after the other: who reads
  * beside a thread that is just taking the slot may see one of each life. Any thread, signal
  * handlers too; no lock.
+ *
+ * A block that realloc resized is its resizer's, and as old as before. Whether it stayed in its
+ * slot or moved, which the program cannot know, makes no difference: a buffer that grows forever is
+ * an old one, and whoever lets it grow is who to ask. The age of a block that came from mimalloc
+ * begins when it came.
+ *
+ * The child of a fork keeps its parent's notes.
  */
 struct in_use {
     uint64_t taken_at;  /* nanoseconds, as in_use_now says; 0 where it is unknown */
@@ -27,8 +34,12 @@ struct in_use {
 size_t in_use_space(const struct bucket_plan *plan, unsigned shift);
 void in_use_lay(const struct bucket_plan *plan, unsigned shift);
 
-/* Whether it was laid: only then is there anything to note. */
-INTERNAL bool in_use_is_kept(void);
+/* Whether it was laid: only then is there anything to note. Written at birth, never again. */
+extern INTERNAL bool in_use_laid;
+static inline bool in_use_is_kept(void)
+{
+    return in_use_laid;
+}
 
 /*
  * The time, monotonic, in steps of some milliseconds: by the coarse clock, which the kernel lets be

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "in_use.h"
 #include "message.h"
 #include "os.h"
 
@@ -79,11 +80,26 @@ void *route_take_aligned(size_t alignment, size_t request, const void *caller)
     return fallback_take_aligned(alignment, request);
 }
 
+/* A block that was resized is its resizer's and as old as before, in its slot or another. */
+static COLD void route_note(const void *address, const void *target, const void *caller)
+{
+    if (lane_owns(address) && lane_owns(target)) {
+        struct place from = lane_find(address);
+        struct place to = lane_find(target);
+        uint64_t taken_at = in_use_find((unsigned)from.bucket, (uint32_t)from.slot).taken_at;
+        in_use_note_at((unsigned)to.bucket, (uint32_t)to.slot, caller, taken_at);
+    }
+}
+
 /* Moves the block to `target`, which may be NULL: then the old block stays, as realloc promises. */
-static void *route_move(const char *call, void *address, size_t kept, void *target)
+static void *route_move(const char *call, void *address, size_t kept, void *target,
+                        const void *caller)
 {
     if (target != NULL) {
         memcpy(target, address, kept);
+        if (UNLIKELY(in_use_is_kept())) {
+            route_note(address, target, caller); /* while nobody else can have the old slot */
+        }
         route_give(call, address);
     }
     return target;
@@ -113,7 +129,7 @@ static void *route_grow(const char *call, void *address, uint32_t value, size_t 
     if (target != NULL && lane_owns(target)) {
         card_write(pool_card(call, target), CARD_LIVE | CARD_GROWN | (uint32_t)request);
     }
-    return route_move(call, address, card_request(value), target);
+    return route_move(call, address, card_request(value), target, caller);
 }
 
 static void *route_resize_slot(const char *call, void *address, size_t request, const void *caller)
@@ -127,9 +143,12 @@ static void *route_resize_slot(const char *call, void *address, size_t request, 
     bool moves_down = request < capacity / SHRINK_FACTOR && request < card_request(value);
     void *target = moves_down ? route_take(request, caller) : NULL;
     if (target != NULL) {
-        return route_move(call, address, request, target);
+        return route_move(call, address, request, target, caller);
     }
     /* In place; also where there was no memory to move to: a shrink never fails. */
+    if (UNLIKELY(in_use_is_kept())) {
+        route_note(address, address, caller);
+    }
     card_write(card, CARD_LIVE | (value & CARD_GROWN) | (uint32_t)request);
     return address;
 }
@@ -143,7 +162,7 @@ static void *route_resize_fallback(const char *call, void *address, size_t reque
     if (request <= held || !route_is_pooled(request) || fallback_is_foreign(address)) {
         return fallback_resize(address, request);
     }
-    return route_move(call, address, held, route_take(request, caller));
+    return route_move(call, address, held, route_take(request, caller), caller);
 }
 
 void *route_resize(const char *call, void *address, size_t request, const void *caller)

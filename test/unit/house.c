@@ -6,6 +6,7 @@
 
 #include "cache.h"
 #include "crew.h"
+#include "in_use.h"
 #include "lane.h"
 #include "magazine.h"
 #include "os.h"
@@ -28,6 +29,8 @@ struct pool_settings house_pools = {
     .training = {.frozen = true, .first = {[0 ... BUCKET_LIMIT - 1] = MAGAZINE_SLOTS}},
 };
 
+bool house_notes_use;
+
 struct bucket_settings house_defaults(void)
 {
     return (struct bucket_settings){.minimum = 4096,
@@ -46,13 +49,16 @@ static bool house_try_before(const struct bucket_settings *settings, unsigned sh
 {
     bucket_plan_make(&house_plan, settings, route.bucket);
     size_t size = lane_space(&house_plan, shift) + magazine_space(shift) + cache_space(shift) +
-                  processor_space();
+                  processor_space() + (house_notes_use ? in_use_space(&house_plan, shift) : 0);
     if (!reserve_open(size, end)) {
         return false;
     }
     magazine_lay(shift);
     cache_lay(shift);
     processor_lay();
+    if (house_notes_use) {
+        in_use_lay(&house_plan, shift);
+    }
     lane_lay(&house_plan, shift);
     pool_open(&house_plan, &house_pools);
     lane_publish();

@@ -23,6 +23,9 @@ extern struct bucket_plan house_plan;
  * for every trained bucket from the start, and keeps it. */
 extern struct pool_settings house_pools;
 
+/* Whether house_lay lays the table of who took which slot, too. At first not. */
+extern bool house_notes_use;
+
 /* The settings that hold when none is made. */
 struct bucket_settings house_defaults(void);
 
