@@ -185,6 +185,8 @@ __attribute__((destructor)) static void birth_end(void)
 {
     if (options.number[OPTION_STATS_AT_EXIT] != 0) {
         dump_somewhere();
+    } else {
+        dump_in_use_somewhere();
     }
     training_record();
 }

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "in_use.h"
+#include "in_use_report.h"
 #include "message.h"
 #include "option.h"
 #include "report.h"
@@ -28,20 +30,46 @@ void dump_open(const struct bucket_plan *bucket_plan)
     plan = bucket_plan;
 }
 
-bool dump_to(int descriptor)
+/* What is written to a descriptor by whoever set `busy`. False if that took less than all. */
+typedef bool dump_part(int descriptor);
+
+static bool dump_in_use(int descriptor)
+{
+    return in_use_report_write(plan, descriptor);
+}
+
+/* What has been printed goes first where a list, which has a buffer of its own, comes between. */
+static bool dump_report(int descriptor)
+{
+    struct text text = text_begin(buffer, sizeof buffer);
+    bool whole = true;
+    snapshot_take(&snapshot);
+    report_print(&snapshot, plan, &text);
+    if (in_use_is_kept()) {
+        whole = message_write(descriptor, buffer, text.used) && dump_in_use(descriptor);
+        text = text_begin(buffer, sizeof buffer);
+    }
+    report_print_end(&text);
+    whole = whole && message_write(descriptor, buffer, text.used);
+    training_record();
+    return whole;
+}
+
+static bool dump_part_to(dump_part *part, int descriptor)
 {
     if (atomic_flag_test_and_set_explicit(&busy, memory_order_acquire)) {
         return false;
     }
     int kept = errno;
-    struct text text = text_begin(buffer, sizeof buffer);
-    snapshot_take(&snapshot);
-    report_print(&snapshot, plan, &text);
-    bool whole = message_write(descriptor, buffer, text.used);
-    training_record();
+    bool whole = part(descriptor);
     atomic_flag_clear_explicit(&busy, memory_order_release);
     errno = kept;
     return whole;
+}
+
+bool dump_to(int descriptor)
+{
+    return dump_part_to(dump_report, descriptor);
 }
 
 /* The template with %p replaced by the process id; every other character stands for itself. */
@@ -89,19 +117,29 @@ static int dump_open_file(void)
     return file;
 }
 
-bool dump_somewhere(void)
+static bool dump_part_somewhere(dump_part *part)
 {
     if (option_path(&options, OPTION_STATS)[0] == '\0' && message_stderr_is_ours()) {
-        return dump_to(STDERR_FILENO);
+        return dump_part_to(part, STDERR_FILENO);
     }
     int kept = errno;
     int file = dump_open_file();
-    bool whole = file >= 0 && dump_to(file);
+    bool whole = file >= 0 && dump_part_to(part, file);
     if (file >= 0) {
         close(file);
     }
     errno = kept;
     return whole;
+}
+
+bool dump_somewhere(void)
+{
+    return dump_part_somewhere(dump_report);
+}
+
+bool dump_in_use_somewhere(void)
+{
+    return !in_use_is_kept() || dump_part_somewhere(dump_in_use);
 }
 
 void dump_after_fork(void)

@@ -27,6 +27,12 @@ INTERNAL bool dump_to(int descriptor);
 INTERNAL bool dump_somewhere(void);
 
 /*
+ * The same with the list of what is in use alone, which is a part of every report where one is
+ * kept; where none is, nothing is written. Signal-safe.
+ */
+INTERNAL bool dump_in_use_somewhere(void);
+
+/*
  * In the child of a fork: the thread that was writing a report is not there to finish it.
  */
 INTERNAL void dump_after_fork(void);

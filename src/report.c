@@ -72,9 +72,8 @@ static void report_print_share(const struct snapshot_figures *total, const struc
 void report_print(const struct snapshot *snapshot, const struct bucket_plan *plan,
                   struct text *text)
 {
-    int pid = (int)getpid();
     text_add(text, "sockmalloc %s: statistics of %s, process %d\n", PACKAGE_VERSION,
-             message_process_name(), pid);
+             message_process_name(), (int)getpid());
     if (snapshot->buckets == 0) {
         text_add(text, "the pools are off: every request falls through to mimalloc\n");
     } else {
@@ -84,5 +83,10 @@ void report_print(const struct snapshot *snapshot, const struct bucket_plan *pla
     }
     text_add(text, "configuration: ");
     option_print_all(&options, text);
-    text_add(text, "\nend of statistics of process %d\n", pid);
+    text_add(text, "\n");
+}
+
+void report_print_end(struct text *text)
+{
+    text_add(text, "end of statistics of process %d\n", (int)getpid());
 }

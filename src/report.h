@@ -10,8 +10,11 @@
 /* Bytes that a report takes at most. */
 enum { REPORT_SIZE = 12288 };
 
-/* Writes the whole report. `plan` names the buckets. Signal-safe. */
+/* Writes the report but for its last line. `plan` names the buckets. Signal-safe. */
 INTERNAL void report_print(const struct snapshot *snapshot, const struct bucket_plan *plan,
                            struct text *text);
+
+/* Its last line, which tells who reads several of them where this one ends. Signal-safe. */
+INTERNAL void report_print_end(struct text *text);
 
 #endif

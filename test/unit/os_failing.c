@@ -16,6 +16,7 @@ static _Atomic(void (*)(void)) meanwhile;
 static _Atomic unsigned calls;
 static _Atomic unsigned refusals;
 static _Atomic unsigned looks;
+static _Atomic size_t held;
 
 static void os_failing_begin(unsigned first, unsigned last, unsigned every)
 {
@@ -67,6 +68,11 @@ unsigned os_failing_looks(void)
     return looks;
 }
 
+size_t os_failing_held(void)
+{
+    return held;
+}
+
 static bool os_refuses(void)
 {
     unsigned call = atomic_fetch_add(&calls, 1) + 1;
@@ -92,7 +98,11 @@ char *os_reserve(size_t size, char *wish)
         return NULL;
     }
     void *start = mmap(wish, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return start == MAP_FAILED ? NULL : start;
+    if (start == MAP_FAILED) {
+        return NULL;
+    }
+    held += size;
+    return start;
 }
 
 char *os_break(void)
@@ -127,6 +137,7 @@ bool os_populate(char *start, size_t size)
 void os_release(char *start, size_t size)
 {
     munmap(start, size);
+    held -= size;
 }
 
 /* What only reports ask: no test with this room looks at it. */

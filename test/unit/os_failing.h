@@ -4,6 +4,7 @@
 #define SOCKMALLOC_TEST_OS_FAILING_H
 
 #include <limits.h>
+#include <stddef.h>
 
 /* Counted are the calls that stand for an mmap, mprotect or madvise. */
 
@@ -29,5 +30,8 @@ unsigned os_failing_refusals(void);
 
 /* Calls since then that stand for a mincore. */
 unsigned os_failing_looks(void);
+
+/* Bytes of address space that were granted and not released. */
+size_t os_failing_held(void);
 
 #endif

@@ -85,6 +85,7 @@ static void print(void)
 {
     struct text text = text_begin(report, REPORT_SIZE);
     report_print(&snapshot, &plan, &text);
+    report_print_end(&text);
     cr_assert_not(text.cut);
     cr_assert_eq(report[text.used - 1], '\n', "the last line ends");
     line_count = 0;
