@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -85,6 +86,7 @@ static void alternate_stack(void)
     CHECK(alternate != MAP_FAILED);
     alternate += page;
     CHECK_EQUAL(mprotect(alternate, alternate_size, PROT_READ | PROT_WRITE), 0);
+    CHECK(check_hide(malloc(16384)) != NULL); /* somebody to name, where holders are listed */
     stack_t stack = {.ss_sp = alternate, .ss_size = alternate_size};
     CHECK_EQUAL(sigaltstack(&stack, NULL), 0);
     outside_send(STATS);

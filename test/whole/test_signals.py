@@ -4,6 +4,10 @@ from support import cases
 from support.cases import Run
 
 
+# With what is listed at exit as a part of the statistics: whole dumps are all there is.
+LISTED = {"SOCKMALLOC_POOL": "standard", "SOCKMALLOC_IN_USE": "1", "SOCKMALLOC_STATS_AT_EXIT": "1"}
+
+
 def dumps(**counts: int) -> dict[str, list[Run]]:
     """How many statistics each case must write to stderr."""
     return {case: [Run(dumps=count)] for case, count in counts.items()}
@@ -27,16 +31,21 @@ load_tests = cases.loader(
             errno_survives=1,
             queued_with_a_value=2,
         ),
-        "interruption": dumps(
-            mask_is_honoured=1,
-            nodefer=1,
-            alternate_stack=2,
-            restarted_for_the_handler=1,
-            interrupted_for_the_handler=1,
-            restarted_without_handler=2,
-            interrupted_after_siginterrupt=2,
-            blocked_until_sigsuspend=1,
-        ),
+        "interruption": {
+            **dumps(
+                mask_is_honoured=1,
+                nodefer=1,
+                restarted_for_the_handler=1,
+                interrupted_for_the_handler=1,
+                restarted_without_handler=2,
+                interrupted_after_siginterrupt=2,
+                blocked_until_sigsuspend=1,
+            ),
+            "alternate_stack": [
+                Run(dumps=2),
+                Run("while holders are listed", LISTED, dumps=3),
+            ],
+        },
         "fate": {
             **dumps(
                 own_signal_kills=1,

@@ -1,0 +1,168 @@
+/* Cases: slots that known functions take and keep, each said on stdout, for the list of them. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "holders.h"
+#include "outside.h"
+#include "pools.h"
+
+/* The clock of ages goes in steps: when this returns, what is taken is younger than all before. */
+static void grow_older(void)
+{
+    struct timespec before;
+    struct timespec now;
+    CHECK_EQUAL(clock_gettime(CLOCK_MONOTONIC_COARSE, &before), 0);
+    do {
+        CHECK_EQUAL(clock_gettime(CLOCK_MONOTONIC_COARSE, &now), 0);
+    } while (now.tv_sec == before.tv_sec && now.tv_nsec == before.tv_nsec);
+}
+
+/* Without stdio, whose buffers are slots, too. */
+static void say(const char *function, const void *block, size_t size)
+{
+    char line[128];
+    int length = snprintf(line, sizeof line, "%s %p %zu\n", function, block, size);
+    CHECK_EQUAL(write(STDOUT_FILENO, line, (size_t)length), length);
+}
+
+struct holder {
+    const char *name;
+    void *(*take)(size_t size);
+};
+
+static const struct holder holders[] = {
+#define HOLDER(name) {#name, name},
+    HOLDER_ROWS(HOLDER)
+#undef HOLDER
+};
+enum { HOLDERS = sizeof holders / sizeof holders[0] };
+
+static void *keep(const struct holder *holder, size_t size)
+{
+    void *block = holder->take(size);
+    CHECK(pools_own(check_hide(block)));
+    say(holder->name, block, size);
+    grow_older();
+    return block;
+}
+
+static void *keep_by_malloc(size_t size)
+{
+    return keep(&(struct holder){"hold_by_malloc", hold_by_malloc}, size);
+}
+
+static void *keep_by_calloc(size_t size)
+{
+    return keep(&(struct holder){"hold_by_calloc", hold_by_calloc}, size);
+}
+
+static void nothing(void)
+{
+    for (size_t i = 0; i < HOLDERS; i++) {
+        free(check_hide(holders[i].take(16384)));
+    }
+}
+
+static void every_function(void)
+{
+    for (size_t i = 0; i < HOLDERS; i++) {
+        keep(&holders[i], 16384 + i);
+    }
+}
+
+/* Of different buckets, and one given back in between. */
+static void by_turns(void)
+{
+    keep_by_malloc(16390);
+    keep_by_calloc(262177);
+    void *given = hold_by_malloc(16384);
+    keep_by_malloc(4096);
+    free(given);
+    keep_by_calloc(8192);
+    keep_by_malloc(4194304);
+}
+
+/* The first block is the oldest still, and its resizer's, whether it stayed or moved. */
+static void resized(size_t size, bool stays)
+{
+    void *before = check_hide(hold_by_malloc(16384));
+    grow_older();
+    keep_by_calloc(16384);
+    void *after = resize(before, size);
+    CHECK((after == check_hide(before)) == stays);
+    say("resize", after, size);
+}
+
+static void resized_in_place(void)
+{
+    resized(20000, true);
+}
+
+static void resized_and_moved(void)
+{
+    resized(40000, false);
+}
+
+/* The list as it was when the signal came; nothing is left at exit. */
+static void asked_by_signal(void)
+{
+    void *first = keep_by_malloc(16384);
+    void *second = keep_by_calloc(30000);
+    outside_send(SIGUSR1);
+    free(first);
+    free(second);
+}
+
+static void asked_by_call(void)
+{
+    int (*dump)(int) = NULL;
+    *(void **)&dump = check_find("sockmalloc_dump");
+    keep_by_malloc(16384);
+    CHECK_EQUAL(dump(STDERR_FILENO), 0);
+}
+
+/* The parent's block is in the child's list, with the parent's caller and no younger. */
+static void forked(void)
+{
+    keep_by_malloc(16384);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        keep_by_calloc(16384);
+        exit(EXIT_SUCCESS);
+    }
+    check_wait(child);
+}
+
+static void *keep_in_a_thread(void *size)
+{
+    return keep_by_malloc(*(size_t *)size);
+}
+
+/* Notes are of slots, not of threads: those of one that has ended are there, too. */
+static void threads(void)
+{
+    pthread_t thread;
+    static size_t sizes[] = {16384, 16385, 16386};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        CHECK_EQUAL(pthread_create(&thread, NULL, keep_in_a_thread, &sizes[i]), 0);
+        CHECK_EQUAL(pthread_join(thread, NULL), 0);
+    }
+}
+
+static const struct check_case cases[] = {
+    CHECK_CASE(nothing),           CHECK_CASE(every_function),
+    CHECK_CASE(by_turns),          CHECK_CASE(resized_in_place),
+    CHECK_CASE(resized_and_moved), CHECK_CASE(asked_by_signal),
+    CHECK_CASE(asked_by_call),     CHECK_CASE(forked),
+    CHECK_CASE(threads),
+};
+
+CHECK_MAIN(cases)

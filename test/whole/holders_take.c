@@ -1,0 +1,111 @@
+/* Functions that the program exports by their names, each of which takes a block in its own way. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "holders.h"
+
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+
+/*
+ * What is done after the call. If nothing were, the compiler would jump to malloc instead of
+ * calling it, and the caller would be the caller's caller.
+ */
+static void *kept(void *block)
+{
+    CHECK(block != NULL);
+    return check_hide(block);
+}
+
+void *hold_by_malloc(size_t size)
+{
+    return kept(malloc(size));
+}
+
+void *hold_by_calloc(size_t size)
+{
+    return kept(calloc(1, size));
+}
+
+void *hold_by_realloc(size_t size)
+{
+    return kept(realloc(NULL, size));
+}
+
+void *hold_by_reallocarray(size_t size)
+{
+    return kept(reallocarray(NULL, 1, size));
+}
+
+void *hold_by_posix_memalign(size_t size)
+{
+    void *block = NULL;
+    CHECK_EQUAL(posix_memalign(&block, 4096, size), 0);
+    return kept(block);
+}
+
+void *hold_by_aligned_alloc(size_t size)
+{
+    return kept(aligned_alloc(64, size));
+}
+
+void *hold_by_memalign(size_t size)
+{
+    return kept(memalign(64, size));
+}
+
+void *hold_by_valloc(size_t size)
+{
+    return kept(valloc(size));
+}
+
+/* A string that takes HOLDER_SIZE_MAX bytes. */
+static char text[HOLDER_SIZE_MAX];
+
+void *hold_by_strdup(size_t size)
+{
+    memset(text, 'x', size - 1);
+    text[size - 1] = '\0';
+    return kept(strdup(text));
+}
+
+void *hold_by_strndup(size_t size)
+{
+    memset(text, 'x', size);
+    return kept(strndup(text, size - 1));
+}
+
+/* operator new, in a program that has no C++ library. */
+typedef void *operator_new(size_t size);
+typedef void *operator_new_nothrow(size_t size, const void *tag);
+typedef void *operator_new_aligned(size_t size, size_t alignment);
+
+void *hold_by_new(size_t size)
+{
+    operator_new *take = (operator_new *)check_find("_Znwm");
+    return kept(take(size));
+}
+
+void *hold_by_new_array(size_t size)
+{
+    operator_new *take = (operator_new *)check_find("_Znam");
+    return kept(take(size));
+}
+
+void *hold_by_new_nothrow(size_t size)
+{
+    operator_new_nothrow *take = (operator_new_nothrow *)check_find("_ZnwmRKSt9nothrow_t");
+    return kept(take(size, ""));
+}
+
+void *hold_by_new_aligned(size_t size)
+{
+    operator_new_aligned *take = (operator_new_aligned *)check_find("_ZnwmSt11align_val_t");
+    return kept(take(size, 64));
+}
+
+void *resize(void *block, size_t size)
+{
+    return kept(realloc(block, size));
+}
