@@ -16,8 +16,7 @@ enum { CARVE_RUN = CACHE_LINE / sizeof(struct card) };
  * frees all go to the stack. */
 enum { HASTE = 16, SLOW_INTERVAL = 64 };
 
-/* Makes a magazine the private one. */
-static void cache_load(struct cache *cache, unsigned bucket, struct magazine *magazine)
+void cache_load(struct cache *cache, unsigned bucket, struct magazine *magazine)
 {
     struct cache_bin *bin = &cache->bin[bucket];
     bin->private_magazine = magazine;
@@ -27,8 +26,7 @@ static void cache_load(struct cache *cache, unsigned bucket, struct magazine *ma
                           memory_order_relaxed);
 }
 
-/* Takes the private magazine out, with its count brought up to date. NULL if there is none. */
-static struct magazine *cache_unload(struct cache_bin *bin)
+struct magazine *cache_unload(struct cache_bin *bin)
 {
     struct magazine *magazine = bin->private_magazine;
     if (magazine != NULL) {
@@ -42,9 +40,7 @@ static struct magazine *cache_unload(struct cache_bin *bin)
     return magazine;
 }
 
-/* Puts a magazine, or none, in place of the public one. The thread's own cache: nobody else ever
- * puts one there. */
-static struct magazine *cache_exchange(struct cache_bin *bin, struct magazine *magazine)
+struct magazine *cache_exchange(struct cache_bin *bin, struct magazine *magazine)
 {
     return atomic_exchange_explicit(&bin->public_magazine, magazine, memory_order_acq_rel);
 }
@@ -92,7 +88,7 @@ static void cache_hasten(struct cache *cache)
     }
 }
 
-static void cache_count_deposit(struct cache *cache, unsigned bucket, uint32_t count)
+void cache_count_deposit(struct cache *cache, unsigned bucket, uint32_t count)
 {
     counter_add(&cache->tally[bucket].deposited, count);
     budget_stock((int64_t)cache_weight(bucket, count));
@@ -229,7 +225,7 @@ void *cache_gather(struct cache *cache, unsigned bucket)
     return cache_pop(&cache->bin[bucket]);
 }
 
-static void cache_set_fresh(struct cache *cache, unsigned bucket, uint32_t first, uint32_t left)
+void cache_set_fresh(struct cache *cache, unsigned bucket, uint32_t first, uint32_t left)
 {
     atomic_store_explicit(&cache->tally[bucket].fresh, first, memory_order_relaxed);
     atomic_store_explicit(&cache->tally[bucket].fresh_left, left, memory_order_relaxed);
@@ -250,7 +246,7 @@ void *cache_carve(struct cache *cache, unsigned bucket)
 }
 
 /* Slots that were never used have no pages, as purged ones have none, and join those. */
-static void cache_give_fresh(struct cache *cache, unsigned bucket)
+void cache_give_fresh(struct cache *cache, unsigned bucket)
 {
     uint32_t first = atomic_load_explicit(&cache->tally[bucket].fresh, memory_order_relaxed);
     uint32_t left = cache_fresh(cache, bucket);
@@ -259,12 +255,6 @@ static void cache_give_fresh(struct cache *cache, unsigned bucket)
         slots_give_purged(bucket, first + i);
     }
     counter_add(&cache->tally[bucket].purged, left);
-}
-
-void cache_give_back(struct cache *cache, unsigned bucket)
-{
-    cache_set_quota(cache, bucket, 0);
-    cache_give_fresh(cache, bucket);
 }
 
 bool cache_spill(struct cache *cache, unsigned bucket, void *slot)
@@ -286,81 +276,6 @@ bool cache_spill(struct cache *cache, unsigned bucket, void *slot)
     }
     cache_load(cache, bucket, magazine);
     return cache_push(bin, slot);
-}
-
-/* Gives what a magazine holds beyond the quota to the stack: the lowest slots, which have been free
- * for longest. */
-static void cache_cut(struct cache *cache, unsigned bucket, struct magazine *magazine,
-                      uint32_t quota)
-{
-    uint32_t count = magazine_count(magazine);
-    if (count <= quota) {
-        return;
-    }
-    uint32_t surplus = count - quota;
-    for (uint32_t i = 0; i < surplus; i++) {
-        slots_give(bucket, lane_number(bucket, magazine->slot[i]));
-    }
-    memmove(magazine->slot, magazine->slot + surplus, quota * sizeof(void *));
-    magazine_set_count(magazine, quota);
-    cache_count_deposit(cache, bucket, surplus);
-}
-
-/* Both magazines hold `quota` slots at most from here on; with none they go to the depot. */
-static void cache_shrink(struct cache *cache, unsigned bucket, uint32_t quota)
-{
-    struct cache_bin *bin = &cache->bin[bucket];
-    struct magazine *own = cache_unload(bin);
-    struct magazine *open = cache_exchange(bin, NULL);
-    atomic_store_explicit(&cache->tally[bucket].quota, quota, memory_order_relaxed);
-    if (quota == 0) {
-        cache_deposit(cache, bucket, own);
-        cache_deposit(cache, bucket, open);
-        return;
-    }
-    if (own != NULL) {
-        cache_cut(cache, bucket, own, quota);
-        cache_load(cache, bucket, own);
-    }
-    if (open != NULL) {
-        cache_cut(cache, bucket, open, quota);
-        cache_exchange(bin, open);
-    }
-}
-
-bool cache_set_quota(struct cache *cache, unsigned bucket, uint32_t quota)
-{
-    uint32_t had = cache_quota(cache, bucket);
-    if (quota <= had) {
-        cache_shrink(cache, bucket, quota);
-        budget_return(2 * cache_weight(bucket, had - quota));
-        return true;
-    }
-    if (!budget_charge(2 * cache_weight(bucket, quota - had))) {
-        return false;
-    }
-    atomic_store_explicit(&cache->tally[bucket].quota, quota, memory_order_relaxed);
-    if (cache->bin[bucket].private_magazine != NULL) {
-        cache->bin[bucket].ceiling = cache->bin[bucket].floor + quota;
-    }
-    return true;
-}
-
-void cache_begin(struct cache *cache, unsigned bucket)
-{
-    struct cache_tally *tally = &cache->tally[bucket];
-    tally->score = 0;
-    tally->want = 0;
-    tally->seen = 0;
-}
-
-void cache_forget(struct cache *cache, unsigned bucket)
-{
-    cache_unload(&cache->bin[bucket]);
-    cache_exchange(&cache->bin[bucket], NULL);
-    atomic_store_explicit(&cache->tally[bucket].quota, 0, memory_order_relaxed);
-    cache_set_fresh(cache, bucket, 0, 0);
-    cache_begin(cache, bucket);
 }
 
 uint32_t cache_held(struct cache *cache, unsigned bucket)

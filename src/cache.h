@@ -199,15 +199,6 @@ bool cache_spill(struct cache *cache, unsigned bucket, void *slot);
 void *cache_beg(struct cache *cache, unsigned bucket);
 
 /*
- * Another thread's public magazine that holds slots, taken from it: NULL when the few that are
- * looked at have none. For cache_refill and cache_beg.
- */
-struct magazine *cache_walk(struct cache *cache, unsigned bucket);
-
-/* One cache's public magazine, taken from it if it holds slots; else NULL. For these two. */
-struct magazine *cache_steal(struct cache *victim, unsigned bucket);
-
-/*
  * Gives the depot the public magazines of buckets that a thread has not used for a while: it may
  * sleep for hours. Looks at `looks` caches at most, the next ones each time, and at each once in
  * `age`. `now` and `age` are clock_now's.
@@ -216,9 +207,6 @@ void cache_collect_idle(struct cache *cache, uint64_t now, uint64_t age, uint32_
 
 /* Gives up a bucket's quota, magazines and run. The thread's own cache, at its end. */
 void cache_give_back(struct cache *cache, unsigned bucket);
-
-/* Gives slots of a magazine that the caller holds to the depot, and counts them in its cache. */
-void cache_deposit(struct cache *cache, unsigned bucket, struct magazine *magazine);
 
 /* Forgets what training noted of a bucket: the record's next thread begins untrained. */
 void cache_begin(struct cache *cache, unsigned bucket);
@@ -249,5 +237,36 @@ void cache_reset(void);
 
 /* Sets all event counters to zero. In the child of a fork. */
 void cache_reset_counters(void);
+
+/* --- what the room's own files share; the cache or bin is the thread's own --- */
+
+/* Makes a magazine the private one. */
+void cache_load(struct cache *cache, unsigned bucket, struct magazine *magazine);
+
+/* Takes the private magazine out, with its count brought up to date. NULL if there is none. */
+struct magazine *cache_unload(struct cache_bin *bin);
+
+/* Puts a magazine, or none, in place of the public one: nobody but the owner ever puts one there.
+ */
+struct magazine *cache_exchange(struct cache_bin *bin, struct magazine *magazine);
+
+/* Another thread's public magazine that holds slots, taken from it: NULL when the few that are
+ * looked at have none. */
+struct magazine *cache_walk(struct cache *cache, unsigned bucket);
+
+/* One cache's public magazine, taken from it if it holds slots; else NULL. */
+struct magazine *cache_steal(struct cache *victim, unsigned bucket);
+
+/* Gives what is left of the run away: such slots have no pages, as purged ones have none. */
+void cache_give_fresh(struct cache *cache, unsigned bucket);
+
+/* Says where the thread's run of fresh slots goes on, and how many are left of it. */
+void cache_set_fresh(struct cache *cache, unsigned bucket, uint32_t first, uint32_t left);
+
+/* Gives a magazine, or none, to the depot. */
+void cache_deposit(struct cache *cache, unsigned bucket, struct magazine *magazine);
+
+/* Counts slots that went to the depot or the stack. */
+void cache_count_deposit(struct cache *cache, unsigned bucket, uint32_t count);
 
 #endif
