@@ -11,6 +11,7 @@
 
 #include "crew.h"
 #include "sequence.h"
+#include "steps.h"
 
 enum { TOP = 0xc40, COUNTER = 0x88 }; /* any words of a record */
 enum {
@@ -205,12 +206,12 @@ Test(sequence, area_is_glibcs)
 /*
  * --- stopped at each instruction ---
  *
- * The machine traps after every instruction. At the one whose turn it is, the handler does what the
- * kernel does with a thread that goes on, and what somebody else does meanwhile, and lets the
- * thread go on, perhaps on another processor. Afterwards each token must be in one place.
+ * At the instruction whose turn it is, the handler does what the kernel does with a thread that
+ * goes on, and what somebody else does meanwhile, and lets the thread go on, perhaps on another
+ * processor. Afterwards each token must be in one place.
  */
 #if defined(__x86_64__) && !defined(__ILP32__)
-enum { TRAP_FLAG = 0x100, SIGNATURE = 0x53053053, WORLD = 7 };
+enum { SIGNATURE = 0x53053053, WORLD = 7 };
 
 static struct actor {
     struct token *given; /* what it pushes; NULL: done */
@@ -219,9 +220,9 @@ static struct actor {
 } me, them;
 
 typedef void operation(struct actor *actor);
-static operation *meanwhile;
+static operation *mine, *meanwhile;
 static uint32_t goes_on_at;
-static unsigned steps, stop_at, aborts;
+static unsigned aborts;
 static uint64_t counts;
 
 static void pop(struct actor *actor)
@@ -263,30 +264,16 @@ static void go_on_as_the_kernel_does(greg_t *next)
     }
 }
 
-static void on_trap(int number, siginfo_t *info, void *context)
+static void go_on_elsewhere(void *context)
 {
-    (void)number, (void)info;
-    greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
-    if (++steps == stop_at) {
-        go_on_as_the_kernel_does(&registers[REG_RIP]);
-        meanwhile(&them);
-        pretended.number = goes_on_at;
-        registers[REG_EFL] &= ~(greg_t)TRAP_FLAG;
-    }
+    go_on_as_the_kernel_does(&((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP]);
+    meanwhile(&them);
+    pretended.number = goes_on_at;
 }
 
-/* Below the stack pointer may lie what the compiler put there. */
-static void set_trap_flag(uint64_t flag)
+static void do_mine(void)
 {
-    __asm__ volatile("leaq -128(%%rsp), %%rsp\n\t"
-                     "pushfq\n\t"
-                     "andq $~0x100, (%%rsp)\n\t"
-                     "orq %0, (%%rsp)\n\t"
-                     "popfq\n\t"
-                     "leaq 128(%%rsp), %%rsp"
-                     :
-                     : "r"(flag)
-                     : "memory", "cc");
+    mine(&me);
 }
 
 static unsigned places(const struct token *token)
@@ -306,7 +293,7 @@ static unsigned places(const struct token *token)
 }
 
 /* False: it was over before its turn. */
-static bool run_stopped(operation *mine, unsigned at)
+static bool run_stopped(unsigned at)
 {
     memset(records, 0, RECORDS * sizeof records[0]);
     equip(0, &magazines[0], 0, 2);
@@ -314,34 +301,30 @@ static bool run_stopped(operation *mine, unsigned at)
     me = (struct actor){.given = &tokens[4], .top = magazines[2].slot + 1};
     them = (struct actor){.given = &tokens[5], .top = magazines[3].slot};
     magazines[2].slot[0] = &tokens[6];
-    counts = steps = 0;
-    stop_at = at;
+    counts = 0;
     pretend(0);
-    set_trap_flag(TRAP_FLAG);
-    mine(&me);
-    set_trap_flag(0);
+    bool stopped = steps_run(at, do_mine, go_on_elsewhere);
     for (unsigned i = 0; i < WORLD; i++) {
         unsigned count = places(&tokens[i]);
         cr_assert_eq(count, 1, "stopped after %u steps: token %u is in %u places", at, i, count);
     }
     cr_assert_eq(counter_of(0) + counter_of(1), counts, "stopped after %u steps", at);
     cr_assert_null(crew_fault(), "%s", crew_fault());
-    return steps >= at;
+    return stopped;
 }
 
 Test(sequence, stopped_anywhere_it_is_done_once_or_begins_anew)
 {
     operation *const operations[] = {pop, push, swap, add};
     const uint32_t numbers[] = {0, 1, RECORDS};
-    struct sigaction action = {.sa_sigaction = on_trap, .sa_flags = SA_SIGINFO};
-    cr_assert_eq(sigaction(SIGTRAP, &action, NULL), 0);
     for (unsigned tried = 0; tried < 4; tried++) {
         for (unsigned i = 0; i < 4 * 3; i++) {
+            mine = operations[tried];
             meanwhile = operations[i / 3];
             goes_on_at = numbers[i % 3];
             aborts = 0;
             unsigned at = 1;
-            while (run_stopped(operations[tried], at)) {
+            while (run_stopped(at)) {
                 at++;
             }
             cr_assert_geq(aborts, 5U, "it has at least so many instructions");
@@ -351,7 +334,7 @@ Test(sequence, stopped_anywhere_it_is_done_once_or_begins_anew)
 #else
 Test(sequence, stopped_anywhere_it_is_done_once_or_begins_anew)
 {
-    cr_skip("only x86-64 traps after each instruction at a program's wish");
+    steps_need();
 }
 #endif
 
