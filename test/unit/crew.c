@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
 
 enum { CREW_MAX = 1024 };
 
@@ -59,6 +61,20 @@ void crew_run(unsigned count, crew_work *work)
         cr_assert_eq(pthread_join(members[i].thread, NULL), 0);
     }
     cr_assert_null(crew_fault(), "%s", crew_fault());
+}
+
+bool crew_is_asleep(int thread)
+{
+    char line[128];
+    snprintf(line, sizeof line, "/proc/self/task/%d/stat", thread);
+    FILE *file = fopen(line, "r");
+    if (file == NULL) {
+        return false;
+    }
+    const char *name = fgets(line, sizeof line, file);
+    const char *name_end = name != NULL ? strrchr(name, ')') : NULL;
+    fclose(file);
+    return name_end != NULL && strncmp(name_end, ") S", 3) == 0;
 }
 
 uint64_t crew_random(uint64_t *state)

@@ -27,6 +27,9 @@ const char *crew_fault(void);
 typedef void crew_work(unsigned number);
 void crew_run(unsigned count, crew_work *work);
 
+/* Whether a thread of this process, with gettid's number, sleeps in the kernel: it waits there. */
+bool crew_is_asleep(int thread);
+
 /* A number that looks random and is the same in every run. `state` must not start as zero. */
 uint64_t crew_random(uint64_t *state);
 
