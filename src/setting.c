@@ -47,6 +47,13 @@ static bool setting_read_number(const struct setting *setting, const char *value
            *number <= setting->maximum;
 }
 
+/* "8k" is a size, not a number of things. */
+static bool setting_read_count(const struct setting *setting, const char *value, uint64_t *number)
+{
+    return value[strspn(value, "0123456789")] == '\0' &&
+           setting_read_number(setting, value, number);
+}
+
 static bool setting_read_bounded(const struct setting *setting, const char *value, uint64_t *number)
 {
     bool minus_one = setting->kind == SETTING_DELAY && strcmp(value, "-1") == 0;
@@ -129,8 +136,9 @@ bool setting_read(const struct setting *setting, const char *value, uint64_t *nu
 {
     switch (setting->kind) {
     case SETTING_SIZE:
-    case SETTING_COUNT:
         return setting_read_number(setting, value, number);
+    case SETTING_COUNT:
+        return setting_read_count(setting, value, number);
     case SETTING_LIMIT:
     case SETTING_BUDGET:
     case SETTING_DELAY:
