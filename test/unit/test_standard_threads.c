@@ -1,0 +1,261 @@
+/* The standard room with company: handlers, threads, the child of a fork; list and count stay one.
+ */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include "capture.h"
+#include "crew.h"
+#include "house.h"
+#include "os_failing.h"
+#include "standard.h"
+#include "steps.h"
+
+enum { BUCKET = B16K, BOUND = 4, THREADS = 8, ROUNDS = 20000 };
+
+static void lay(void)
+{
+    void *carved[BOUND];
+    os_failing_never();
+    house_lay_default();
+    standard_open(BOUND);
+    cr_assert_eq(lane_carve(BUCKET, BOUND, carved), BOUND);
+}
+
+static uint32_t loose_slots(void)
+{
+    uint32_t count = 0;
+    while (slots_take_loose(BUCKET) != STACK_EMPTY) {
+        count++;
+    }
+    return count;
+}
+
+/* A list of the first `count` slots, and nothing else. */
+static void begin_with(uint32_t count)
+{
+    slots_reset();
+    for (uint32_t number = 0; number < count; number++) {
+        slots_give(BUCKET, number);
+    }
+    standard_reset(BUCKET, count);
+}
+
+static void *in_hand;
+
+static void take(void)
+{
+    enum slots_source source;
+    in_hand = standard_take(BUCKET, &source);
+}
+
+static void give(void)
+{
+    standard_give(BUCKET, lane_number(BUCKET, in_hand));
+}
+
+static void take_and_give_between(void *context)
+{
+    enum slots_source source;
+    void *slot = standard_take(BUCKET, &source);
+    (void)context;
+    if (CHECK(slot != NULL)) {
+        standard_give(BUCKET, lane_number(BUCKET, slot));
+    }
+}
+
+/* Stops a take and a give after each instruction, with `kept` slots in the list at first. */
+static bool stop_both(unsigned at, uint32_t kept)
+{
+    begin_with(kept);
+    bool stopped_taking = steps_run(at, take, take_and_give_between);
+    bool stopped_giving = steps_run(at, give, take_and_give_between);
+    cr_assert_null(crew_fault(), "after %u instructions: %s", at, crew_fault());
+    uint32_t count = standard_count(BUCKET);
+    cr_assert_leq(count, (uint32_t)BOUND);
+    cr_assert_eq(count, loose_slots(), "after %u instructions", at);
+    return stopped_taking || stopped_giving;
+}
+
+/* With a list that is empty, half full, full. */
+Test(standard_threads, handler_may_come_after_any_instruction, .timeout = 60)
+{
+    lay();
+    steps_need();
+    for (uint32_t kept = 0; kept <= BOUND; kept += BOUND / 2) {
+        unsigned at = 1;
+        while (stop_both(at, kept)) {
+            at++;
+        }
+        cr_assert_gt(at, 50U);
+    }
+}
+
+/* --- one thread is in the middle of a take: the kernel's answer is long in coming --- */
+
+static pthread_t taker;
+static atomic_bool inside;
+static atomic_bool go_on;
+
+static void dawdle(void)
+{
+    inside = true;
+    while (!go_on) {
+        sched_yield();
+    }
+}
+
+static void *take_slowly(void *argument)
+{
+    enum slots_source source;
+    (void)argument;
+    while (!inside) {
+        CHECK(standard_take(BUCKET, &source) != NULL);
+        CHECK(source == SLOTS_CARVED);
+    }
+    return NULL;
+}
+
+static void begin_to_take(void)
+{
+    os_failing_meanwhile(dawdle);
+    cr_assert_eq(pthread_create(&taker, NULL, take_slowly, NULL), 0);
+    while (!inside) {
+        sched_yield();
+    }
+}
+
+static void end_taking(void)
+{
+    go_on = true;
+    cr_assert_eq(pthread_join(taker, NULL), 0);
+    cr_assert_null(crew_fault(), "%s", crew_fault());
+}
+
+static pthread_t giver;
+static _Atomic int giver_number;
+static atomic_bool given;
+
+static void *give_slot(void *slot)
+{
+    giver_number = gettid();
+    CHECK(standard_give(BUCKET, lane_number(BUCKET, slot)) == STANDARD_KEPT);
+    given = true;
+    return NULL;
+}
+
+Test(standard_threads, threads_wait_for_each_other, .timeout = 20)
+{
+    lay();
+    void *slot = lane_slot(BUCKET, 0);
+    begin_to_take();
+    cr_assert_eq(pthread_create(&giver, NULL, give_slot, slot), 0);
+    while (!given && !crew_is_asleep(giver_number)) {
+        sched_yield();
+    }
+    cr_assert_not(given, "nobody waited for the list");
+    end_taking();
+    cr_assert_eq(pthread_join(giver, NULL), 0);
+    cr_assert_eq(standard_count(BUCKET), 1);
+}
+
+/* What the parent's list held does not count: one slot lies there. */
+static void take_in_child(void *argument)
+{
+    enum slots_source source;
+    (void)argument;
+    slots_reset();
+    slots_give(BUCKET, 2);
+    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+        standard_reset(bucket, bucket == BUCKET);
+    }
+    CHECK(standard_count(BUCKET) == 1);
+    CHECK(standard_take(BUCKET, &source) == lane_slot(BUCKET, 2));
+    CHECK(source == SLOTS_LOOSE);
+    CHECK(standard_count(BUCKET) == 0);
+    CHECK(standard_give(BUCKET, 2) == STANDARD_KEPT);
+}
+
+/* The holder of the mutex is not there. */
+Test(standard_threads, child_of_a_fork_waits_for_nobody)
+{
+    struct capture capture;
+    lay();
+    begin_to_take();
+    capture_run(&capture, take_in_child, NULL);
+    cr_assert(capture_is_clean(&capture), "status %x: %s", (unsigned)capture.status, capture.words);
+    end_taking();
+}
+
+/* --- several threads --- */
+
+static _Atomic unsigned holders[1 << 10];
+
+static void hold(uint32_t number, bool for_long)
+{
+    CHECK(atomic_fetch_add(&holders[number], 1) == 0);
+    if (for_long) {
+        sched_yield();
+    }
+    CHECK(atomic_fetch_sub(&holders[number], 1) == 1);
+}
+
+static void take_give_and_withdraw(unsigned thread)
+{
+    uint64_t random = thread + 1;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        enum slots_source source;
+        uint32_t number = STACK_EMPTY;
+        bool for_long = crew_random(&random) % 8 == 0;
+        if (crew_random(&random) % 4 == 0) {
+            number = standard_withdraw(BUCKET);
+        }
+        if (number != STACK_EMPTY) {
+            hold(number, for_long);
+            standard_restore(BUCKET, number);
+            continue;
+        }
+        void *slot = standard_take(BUCKET, &source);
+        if (!CHECK(slot != NULL)) {
+            return;
+        }
+        number = lane_number(BUCKET, slot);
+        hold(number, for_long);
+        standard_give(BUCKET, number);
+    }
+}
+
+static void expect_whole(uint32_t longest)
+{
+    uint32_t carved = lane_carved(BUCKET);
+    uint32_t count = standard_count(BUCKET);
+    cr_assert_leq(carved, (uint32_t)THREADS, "no more than were held at once");
+    cr_assert_leq(count, longest);
+    cr_assert_eq(count, loose_slots());
+    for (uint32_t left = carved - count; left > 0; left--) {
+        enum slots_source source;
+        cr_assert_not_null(slots_take(BUCKET, &source));
+        cr_assert_eq(source, SLOTS_PURGED, "%u slots are lost", left);
+    }
+}
+
+Test(standard_threads, no_slot_is_in_two_hands_and_none_is_lost, .timeout = 60)
+{
+    lay();
+    begin_with(BOUND);
+    crew_run(THREADS, take_give_and_withdraw);
+    expect_whole(THREADS); /* what was withdrawn comes back beyond the bound */
+}
+
+Test(standard_threads, kernel_refuses_every_third_purge, .timeout = 60)
+{
+    lay();
+    standard_open(1);
+    begin_with(BOUND);
+    os_failing_every(3);
+    crew_run(THREADS, take_give_and_withdraw);
+    cr_assert_gt(os_failing_refusals(), 0U);
+    expect_whole(THREADS);
+}
