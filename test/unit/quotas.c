@@ -95,6 +95,17 @@ void quotas_use(unsigned bucket)
     }
 }
 
+void quotas_stock(unsigned bucket, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        void *slot;
+        cr_assert_eq(lane_carve(bucket, 1, &slot), 1);
+        card_write(lane_card(bucket, slot), CARD_FREE);
+        slots_give(bucket, lane_number(bucket, slot));
+    }
+    pool_count_deposit(cache_mine, bucket, count);
+}
+
 void quotas_promote_all(unsigned count, const unsigned *bucket)
 {
     for (unsigned use = 0; use < TRAINING_PROMOTION; use += 2) {

@@ -29,6 +29,9 @@ void quotas_lay(uint64_t cache_limit);
 /* One use of a bucket: takes a slot or, every second time, gives it. By the test's first thread. */
 void quotas_use(unsigned bucket);
 
+/* Puts so many slots on the stack, so that few requests miss: a fresh slot is a miss each. */
+void quotas_stock(unsigned bucket, unsigned count);
+
 /*
  * Uses buckets by turns until the calling thread has a quota in each: by its 64th use, which is a
  * give, so that no miss is on the books. The next look for idle buckets is 64 slow paths away, and

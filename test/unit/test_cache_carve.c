@@ -20,12 +20,6 @@ static struct cache_bin *bin(unsigned bucket)
     return &mine->bin[bucket];
 }
 
-/* Slots that the private magazine has room for in all. The bin must have one. */
-static unsigned quota(unsigned bucket)
-{
-    return (unsigned)(bin(bucket)->ceiling - bin(bucket)->floor);
-}
-
 Test(cache_carve, thread_without_a_cache_reads_as_empty_and_full)
 {
     int slot;
@@ -59,33 +53,18 @@ Test(cache_carve, refill_finds_nothing_at_first)
     }
 }
 
-/* A run's cards fill a cache line, as long as the quota lets it. */
+/* A run's cards fill a cache line, and its slots are handed out one by one. */
 Test(cache_carve, carve_takes_a_run_and_gives_it_in_rising_order)
 {
+    enum { RUN = 16 };
     lay();
     for (unsigned bucket = 0; bucket < house_plan.first_large; bucket++) {
-        for (uint32_t first = 0; first < 32; first = lane_carved(bucket)) {
-            cr_assert_null(cache_refill(mine, bucket));
-            cr_assert_eq(cache_carve(mine, bucket), lane_slot(bucket, first));
-            uint32_t run = lane_carved(bucket) - first;
-            cr_assert_eq(run, quota(bucket) < 16 ? quota(bucket) : 16);
-            cr_assert_eq(cache_held(mine, bucket), run - 1);
-            for (uint32_t i = 1; i < run; i++) {
-                cr_assert_eq(cache_pop(bin(bucket)), lane_slot(bucket, first + i));
-            }
-            cr_assert_null(cache_pop(bin(bucket)));
-            cr_assert_eq(cache_held(mine, bucket), 0);
+        for (uint32_t number = 0; number < 2 * RUN; number++) {
+            cr_assert_eq(cache_carve(mine, bucket), lane_slot(bucket, number));
+            cr_assert_eq(lane_carved(bucket), (number / RUN + 1) * RUN);
+            cr_assert_eq(cache_fresh(mine, bucket), RUN - 1 - number % RUN);
+            cr_assert_eq(cache_held(mine, bucket), 0, "what is left of a run is in no magazine");
         }
-    }
-}
-
-Test(cache_carve, quotas_are_a_magazine_or_four_mebibytes)
-{
-    lay();
-    for (unsigned bucket = 0; bucket < house_plan.first_large; bucket++) {
-        size_t slots = ((size_t)4 << 20) / house_plan.size[bucket];
-        cr_assert_not_null(cache_carve(mine, bucket));
-        cr_assert_eq(quota(bucket), slots < MAGAZINE_SLOTS ? slots : MAGAZINE_SLOTS);
     }
 }
 

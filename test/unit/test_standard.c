@@ -176,12 +176,12 @@ Test(standard, slots_are_withdrawn_and_restored)
 {
     lay();
     take_new(BOUND + 2);
-    cr_assert_eq(standard_withdraw(BUCKET), STACK_EMPTY);
+    cr_assert_eq(standard_withdraw(BUCKET, false), STACK_EMPTY);
     cr_assert_eq(standard_count(BUCKET), 0);
     for (uint32_t number = 0; number < BOUND; number++) {
         give(number);
     }
-    cr_assert_eq(standard_withdraw(BUCKET), BOUND - 1);
+    cr_assert_eq(standard_withdraw(BUCKET, false), BOUND - 1);
     cr_assert_eq(standard_count(BUCKET), BOUND - 1);
     for (uint32_t number = BOUND - 1; number < BOUND + 2; number++) {
         standard_restore(BUCKET, number);
@@ -199,6 +199,6 @@ Test(standard, withdraws_no_purged_ones)
     take_new(2);
     give(0);
     give(1);
-    cr_assert_eq(standard_withdraw(BUCKET), STACK_EMPTY);
+    cr_assert_eq(standard_withdraw(BUCKET, false), STACK_EMPTY);
     expect_taken(SLOTS_PURGED, 1);
 }

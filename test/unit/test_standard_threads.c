@@ -210,7 +210,7 @@ static void take_give_and_withdraw(unsigned thread)
         uint32_t number = STACK_EMPTY;
         bool for_long = crew_random(&random) % 8 == 0;
         if (crew_random(&random) % 4 == 0) {
-            number = standard_withdraw(BUCKET);
+            number = standard_withdraw(BUCKET, false);
         }
         if (number != STACK_EMPTY) {
             hold(number, for_long);
