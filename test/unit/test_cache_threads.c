@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 
+#include "budget.h"
 #include "cache.h"
 #include "crew.h"
 #include "depot.h"
@@ -58,6 +59,7 @@ static void open_cache(unsigned number)
     CHECK(cache_reach() == caches[number]);
     meet();
     CHECK(cache_others_are_open());
+    CHECK(cache_open_count() == THREADS);
     meet();
 }
 
@@ -74,6 +76,7 @@ Test(cache_threads, each_thread_has_its_own)
         }
     }
     cr_assert_not(cache_others_are_open(), "all have ended");
+    cr_assert_eq(cache_open_count(), 0);
     struct cache *cache = cache_reach();
     cr_assert_eq(cache_count(), THREADS + 1, "a record that was left behind is used again");
     unsigned same = 0;
@@ -98,6 +101,8 @@ static void take_and_leave(unsigned number)
     }
     caches[number] = cache_mine;
     CHECK(cache_held(cache_mine, B4K) > 0);
+    CHECK(budget_charged() > 0);
+    cache_mine->tally[B4K].score = 7;
 }
 
 Test(cache_threads, end_gives_everything_back)
@@ -105,8 +110,11 @@ Test(cache_threads, end_gives_everything_back)
     house_lay_default();
     crew_run(1, take_and_leave);
     house_assert();
+    cr_assert_eq(budget_charged(), 0);
+    cr_assert_eq(caches[0]->tally[B4K].score, 0, "the next thread begins untrained");
     for (unsigned bucket = 0; bucket < house_plan.first_large; bucket++) {
         cr_assert_eq(cache_held(caches[0], bucket), 0);
+        cr_assert_eq(cache_quota(caches[0], bucket), 0);
         cr_assert_null(caches[0]->bin[bucket].private_magazine);
         cr_assert_null(atomic_load(&caches[0]->bin[bucket].public_magazine));
         uint32_t carved = lane_carved(bucket);
@@ -243,8 +251,10 @@ Test(cache_threads, reset_closes_all_but_the_callers)
     cr_assert_gt(cache_held(mine, B4K), 0U);
     cache_reset();
     cr_assert_eq(cache_held(mine, B4K), 0);
+    cr_assert_eq(cache_quota(mine, B4K), 0);
     cr_assert_null(cache_pop(&mine->bin[B4K]));
     cr_assert_eq(cache_reach(), mine);
+    cr_assert_eq(cache_open_count(), 1);
     cr_assert_not(cache_others_are_open());
     cr_assert_not_null(slot);
 }

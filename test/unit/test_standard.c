@@ -202,3 +202,17 @@ Test(standard, withdraws_no_purged_ones)
     cr_assert_eq(standard_withdraw(BUCKET, false), STACK_EMPTY);
     expect_taken(SLOTS_PURGED, 1);
 }
+
+/* As after a fork by a handler that came between the take of a slot and its count. */
+Test(standard, count_that_is_short_by_one_reads_as_none)
+{
+    lay();
+    take_new(1);
+    give(0);
+    standard_reset(BUCKET, 0);
+    expect_taken(SLOTS_LOOSE, 0);
+    cr_assert_eq(standard_count(BUCKET), 0);
+    cr_assert_eq(give(0), STANDARD_KEPT);
+    cr_assert_eq(standard_count(BUCKET), 0);
+    expect_taken(SLOTS_LOOSE, 0);
+}
