@@ -103,6 +103,10 @@ void pool_learn_touched(unsigned bucket, uint32_t number);
 void pool_share_processors(void);
 uint64_t pool_processors_charge(void);
 
+/* The processors' caches hold nothing any more. In the child of a fork, which may have caught
+ * another thread sharing out. */
+void pool_reset_processors(void);
+
 /* Where rare events are counted: the thread's cache, or what stands in where threads have none. */
 struct cache *pool_books(void);
 

@@ -60,10 +60,10 @@ static uint64_t pool_inherited_stock(void)
 void pool_adopt(void)
 {
     /* Of the threads that use processors' caches nobody keeps count. */
-    bool torn = cache_others_are_open() || pool_kind() == KIND_CPU;
+    bool torn = cache_others_are_open() || processor_records() > 0;
     if (torn) {
         cache_reset();
-        processor_reset();
+        pool_reset_processors();
         depot_reset();
         magazine_reset();
         slots_reset();

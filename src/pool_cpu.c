@@ -42,6 +42,12 @@ void pool_share_processors(void)
     atomic_flag_clear_explicit(&sharing, memory_order_release);
 }
 
+void pool_reset_processors(void)
+{
+    processor_reset();
+    atomic_flag_clear_explicit(&sharing, memory_order_relaxed);
+}
+
 /* A thread that had a cache before the pool turned gives it up. */
 static void pool_leave_cache(void)
 {
