@@ -10,6 +10,8 @@
 #include "crew.h"
 #include "house.h"
 #include "pool.h"
+#include "processors.h"
+#include "quotas.h"
 #include "snapshot.h"
 
 enum { FORKS = 16, CHURNERS = 8, PLACES = 64, KEEPERS = 24, REQUEST_SPAN = 262144 - 4096 };
@@ -175,8 +177,11 @@ static void lay_keepers(void)
     }
 }
 
-Test(pool_adopt_churn, child_of_churning_threads_takes_over, .timeout = 60)
+static void fork_while_others_churn(enum kind kind)
 {
+    house_pools.kind = kind;
+    house_pools.crowd = CHURNERS / 2; /* then auto turns while they start */
+    house_pools.free_list = 8;
     lay_keepers();
     cr_assert_eq(pthread_atfork(NULL, shut_gate, NULL), 0);
     crew_run(CHURNERS + 1, fork_or_churn);
@@ -185,4 +190,44 @@ Test(pool_adopt_churn, child_of_churning_threads_takes_over, .timeout = 60)
         expect_mark(keepers[i], keeper_size(i));
     }
     cr_assert_null(crew_fault(), "%s", crew_fault());
+}
+
+Test(pool_adopt_churn, child_of_churning_threads_takes_over, .timeout = 60)
+{
+    fork_while_others_churn(KIND_THREAD);
+}
+
+Test(pool_adopt_churn, while_quotas_are_trained, .timeout = 60)
+{
+    house_pools.training = (struct training_settings){.frozen = false};
+    house_pools.cache_limit = 8 << 20;
+    fork_while_others_churn(KIND_THREAD);
+    quotas_check();
+    cr_assert_null(crew_fault(), "%s", crew_fault());
+}
+
+Test(pool_adopt_churn, of_the_pool_lockfree, .timeout = 60)
+{
+    fork_while_others_churn(KIND_LOCKFREE);
+}
+
+Test(pool_adopt_churn, of_the_pool_standard, .timeout = 60)
+{
+    fork_while_others_churn(KIND_STANDARD);
+}
+
+Test(pool_adopt_churn, of_the_pool_cpu, .timeout = 60)
+{
+    processors_need();
+    house_pools.cache_limit = 8 << 20;
+    fork_while_others_churn(KIND_CPU);
+    cr_assert_eq(pool_kind(), KIND_CPU);
+}
+
+Test(pool_adopt_churn, of_the_pool_auto_once_it_has_turned, .timeout = 60)
+{
+    processors_need();
+    house_pools.cache_limit = 8 << 20;
+    fork_while_others_churn(KIND_AUTO);
+    cr_assert_eq(pool_kind(), KIND_CPU);
 }
