@@ -24,7 +24,7 @@
     ROW(transfers, "quotas raised by another bucket's loss")                                       \
     ROW(losses, "quotas lowered for another bucket's gain")                                        \
     ROW(decays, "quotas lowered for want of use")                                                  \
-    ROW(depot_hits, "requests that a magazine of the depot's served")                              \
+    ROW(depot_hits, "requests that a magazine of the depot's, or a run of the stack's, served")    \
     ROW(stack_hits, "requests that a slot of the stack's served")                                  \
     ROW(carves, "requests that carved")                                                            \
     ROW(deposited, "slots given to the depot or the stack")                                        \

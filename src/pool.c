@@ -135,12 +135,22 @@ static void *pool_take_fresh(struct cache *cache, unsigned bucket)
     return slot;
 }
 
+/* A run of loose ones. */
+static void *pool_take_gathered(struct cache *cache, unsigned bucket)
+{
+    void *slot = cache_gather(cache, bucket);
+    if (slot != NULL) {
+        counter_add(&cache->tally[bucket].depot_hits, 1);
+    }
+    return slot;
+}
+
 static void *pool_take_trained(struct cache *cache, unsigned bucket)
 {
     void *slot = cache_refill(cache, bucket);
     if (slot == NULL) {
-        slot =
-            slots_have_loose(bucket) ? cache_gather(cache, bucket) : pool_take_fresh(cache, bucket);
+        slot = slots_have_loose(bucket) ? pool_take_gathered(cache, bucket)
+                                      : pool_take_fresh(cache, bucket);
     }
     training_learn(cache, bucket);
     return slot != NULL ? slot : pool_take_loose(cache, bucket);
