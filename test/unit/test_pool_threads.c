@@ -131,3 +131,17 @@ Test(pool_threads, freed_slots_reach_a_thread_that_only_takes, .timeout = 60)
     cr_assert_leq(figures(B16K)->carved, 4 * 62 + PLACES + 16);
     cr_assert_gt(figures(B16K)->depot_hits, 0);
 }
+
+/* The same where both begin without a quota, and find those that they need. */
+Test(pool_threads, freed_slots_reach_it_while_quotas_are_trained, .timeout = 60)
+{
+    house_pools.training = (struct training_settings){.frozen = false};
+    house_lay_default();
+    crew_run(2, take_or_give);
+    house_assert();
+    cr_assert_eq(figures(B16K)->requests, ROUNDS);
+    cr_assert_eq(figures(B16K)->live, 0);
+    cr_assert_leq(figures(B16K)->carved, 4 * 62 + PLACES + 16);
+    cr_assert_eq(figures(B16K)->promotions, 2);
+    cr_assert_gt(figures(B16K)->growths, 0);
+}

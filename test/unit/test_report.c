@@ -184,6 +184,17 @@ Test(report, tells_what_the_quotas_come_to)
                                            "pool in force: thread");
 }
 
+Test(report, names_the_kind_in_force)
+{
+    static const char *const kinds[KIND_COUNT] = {"thread", "lockfree", "standard", "cpu", "auto"};
+    for (unsigned kind = 0; kind < KIND_COUNT; kind++) {
+        prepare();
+        snapshot.kind = (enum kind)kind;
+        print();
+        cr_assert_str_eq(strrchr(lines[quotas_line()], ' ') + 1, kinds[kind]);
+    }
+}
+
 /* A person reads it: numbers stand under their headings, at the right. */
 static void expect_aligned(unsigned line)
 {
