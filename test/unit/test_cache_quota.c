@@ -270,7 +270,7 @@ Test(cache_quota, misses_and_swaps_want_more)
 {
     lay();
     set_quota(2);
-    uint32_t *want = &mine->tally[BUCKET].want;
+    uint16_t *want = &mine->tally[BUCKET].want;
     cr_assert_null(cache_refill(mine, BUCKET));
     cr_assert_eq(*want, CACHE_MISS);
     put(0);
