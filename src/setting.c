@@ -61,7 +61,8 @@ static bool setting_read_bounded(const struct setting *setting, const char *valu
         *number = SETTING_NONE;
         return true;
     }
-    return setting_read_number(setting, value, number);
+    return setting->kind == SETTING_DELAY ? setting_read_count(setting, value, number)
+                                          : setting_read_number(setting, value, number);
 }
 
 static bool setting_read_switch(const char *value, uint64_t *number)

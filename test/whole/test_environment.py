@@ -11,6 +11,7 @@ DEFAULTS = {
     "TRAINING": "1",
     "CACHE": "auto",
     "RETAIN": "none",
+    "DECAY_MS": "1000",
     "AUTO_THREADS": "8",
     "FREE_LIST": "1024",
     "IN_USE": "0",
@@ -39,6 +40,7 @@ BAD = [
     *(("CACHE", value, "a size from 0 to 1024g, or auto", "auto") for value in ("", "none", "-1", "1025g", "4 m")),
     *(("RETAIN", value, "a size from 0 to 1024g, or none", "none") for value in ("", "auto", "-1", "1025g")),
     *(("AUTO_THREADS", value, "a number from 1 to 32768", "8") for value in ("", "0", "32769", "many")),
+    *(("DECAY_MS", value, "a number from 0 to 86400000, or never", "1000") for value in ("", "-2", "1k", "86400001")),
     *(("FREE_LIST", value, "a number from 0 to 16777216", "1024") for value in ("", "-1", "16777217", "none")),
     *(("IN_USE", value, "0 or 1", "0") for value in ("", "2", "list")),
     *(("PROFILE", value, "an absolute path below 512 bytes", "none") for value in ("profile", "~/x", "/" + "x" * 511)),
@@ -168,10 +170,10 @@ class InForce(ServantCase):
     def test_verbose_echoes_what_is_in_force(self) -> None:
         given = {"MIN": "8192", "MAX": "1048576", "LARGE": "131072", "HEADROOM": "1", "VERBOSE": "yes"}
         given |= {"POOL": "standard", "IN_USE": "on", "TRAINING": "off", "CACHE": "2097152", "RETAIN": "0"}
-        given |= {"AUTO_THREADS": "4", "FREE_LIST": "1k", "PROFILE": "/nowhere/profile"}
+        given |= {"AUTO_THREADS": "4", "FREE_LIST": "1000", "PROFILE": "/nowhere/profile"}
         servant = self.start(**given, SIGNAL="12", STATS="/nowhere/%p", STATS_AT_EXIT="no", STRICT="on")
         in_force = {"MIN": "8k", "MAX": "1m", "LARGE": "128k", "HEADROOM": "1", "VERBOSE": "1"}
         in_force |= {"POOL": "standard", "IN_USE": "1", "TRAINING": "0", "CACHE": "2m", "RETAIN": "0"}
-        in_force |= {"AUTO_THREADS": "4", "FREE_LIST": "1024", "PROFILE": "/nowhere/profile"}
+        in_force |= {"AUTO_THREADS": "4", "FREE_LIST": "1000", "PROFILE": "/nowhere/profile"}
         echo = configuration(**in_force, SIGNAL="SIGUSR2", STATS="/nowhere/%p", STRICT="1")
         self.assert_ends_well(servant, line(servant, echo))

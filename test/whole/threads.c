@@ -54,7 +54,8 @@ static void exit_gives_everything_back(void)
         CHECK_EQUAL(pools_bucket_figure(bucket, "carved"), carved[bucket]);
         CHECK_EQUAL(pools_bucket_figure(bucket, "live"), 0);
         CHECK_EQUAL(pools_bucket_figure(bucket, "cached"), 0);
-        CHECK_EQUAL(pools_bucket_figure(bucket, "depot"), carved[bucket]);
+        uint64_t purged = pools_bucket_figure(bucket, "purged"); /* never used, of the last run */
+        CHECK_EQUAL(pools_bucket_figure(bucket, "depot") + purged, carved[bucket]);
     }
     pools_check_ledger();
 }
