@@ -2,37 +2,37 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * What is modelled. The head {tag, number of the top item plus one}, the table of links, and the
+ * What is modelled. The heads {tag, number of the top item plus one}, the table of links, and the
  * two operations statement by statement: each access to a word that threads share is one step, and
- * spin tries every order of steps. The comments "site" name the source line that a step stands for;
- * scripts/check-model holds the two to each other. A thread pops, or pushes any item that it holds,
- * OPERATIONS times; an item that was popped is pushed again, by the same thread or, since the stack
- * is what hands it on, by another. So the sequence that a head without a tag gives way to is
- * within reach: load A and its link B, sleep while others pop A, pop B and push A, and swap B in.
+ * spin tries every order of steps. A comment "site" names the access of the code that the step
+ * below it stands for; scripts/check-model holds the two to each other, orders included. A thread
+ * pops, or pushes any item that it holds, as often as it likes; it may push an item on another stack
+ * than the one that had it, as a purge does with slots and a depot with magazines. The stacks of a
+ * bucket's slots share one table of links, and so do those of all depots. So the sequence that a
+ * head without a tag gives way to is within reach: load A and its link B, sleep while others pop
+ * A, pop B and push A, and swap B in.
  *
  * What must hold: nobody pops an item that is not on the stack or is in another hand, and at the
- * end a walk from the head meets every item that no thread holds, once, and comes to an end.
+ * end a walk from the heads meets every item that no thread holds, once, on its stack, and comes
+ * to an end. A thread may stop after any operation, so what holds at the end holds always.
  *
  * What is left out, and why that is sound:
- *  - Numbers. THREADS, ITEMS and OPERATIONS are small. An item takes part by its number alone, and a
- *    step touches the head, one link and one item, so what can go wrong does so with a victim, whoever
- *    disturbs it, and one more thread: three threads and three items.
- *  - The tag has TAG_BITS bits instead of 40. While a thread sleeps, the others make at most
- *    (THREADS - 1) * OPERATIONS pops; a tag that cannot come round in so many stands for any wider
- *    one. With TAG_BITS=1 it comes round after two pops, and the model must fail.
- *  - OPERATIONS=0 sets no bound: threads go on for as long as they like. Then the tag is one that
- *    never comes round. Such a tag equals the one seen just when nothing was popped meanwhile, so
- *    a bit for each thread stands for it, and the states stay finite.
+ *  - Numbers. An item takes part by its number alone, and a step touches a head, one link and one
+ *    item: a victim, whoever disturbs it, and one more thread; two items for the ABA above.
+ *  - The tag's width. OPERATIONS=0 sets no bound to what a thread does while another sleeps, and the
+ *    tag is one that never comes round. Such a tag equals the one seen just when nothing was
+ *    popped meanwhile, so a bit for each thread and stack stands for it, and the states stay finite.
+ *    With a bound of OPERATIONS a thread, the tag is a number of TAG_BITS bits: four can't
+ *    come round, one bit comes round after two pops, and the model must fail.
  *  - The compare-and-swap without a lock prefix, in a process with one thread, is the same step: a
  *    signal handler that interrupts the operation is a thread that runs while this one stands still.
- *  - Weak compare-and-swap may fail without a cause: it may here, too.
- *  - stack_is_empty decides nothing, stack_reset runs where there is one thread: neither is here.
+ *  - A weak compare-and-swap may fail without a cause: it may here, too.
  *
  * Spin knows sequential consistency only. Beyond it the argument rests on these orders: the swap of
  * a push releases the link stored before it; the load of the head in a pop, and a swap that
  * failed, acquire it; every change of the head is a read-modify-write, so that who reads a later head
  * has acquired all earlier pushes, too. A link that is newer than the head read with it is
- * possible, here as there: the tag has then advanced, and the swap fails.
+ * possible, here as there: its item was popped meanwhile, the tag has advanced, and the swap fails.
  *
  * Controls, each of which must fail:
  *  TAG_BITS=1   the tag comes round: ABA
@@ -44,10 +44,13 @@
 #define THREADS 3
 #endif
 #ifndef ITEMS
-#define ITEMS 3
+#define ITEMS 2
+#endif
+#ifndef STACKS
+#define STACKS 1
 #endif
 #ifndef OPERATIONS
-#define OPERATIONS 3
+#define OPERATIONS 0
 #endif
 #ifndef TAG_BITS
 #define TAG_BITS 4
@@ -55,77 +58,104 @@
 
 #define TAG_MASK ((1 << TAG_BITS) - 1)
 #define BIT(item) (1 << (item))
-#define ALL (BIT(ITEMS) - 1)
 #define EVERYBODY (BIT(THREADS) - 1)
 
-#if defined TAG_STANDS || OPERATIONS == 0
+#if OPERATIONS == 0 || defined TAG_STANDS
 #define TAG_AFTER(tag) (tag)
 #else
 #define TAG_AFTER(tag) (((tag) + 1) & TAG_MASK)
 #endif
 
-#if OPERATIONS == 0
-#define ONE_MORE true
-#define AND_THEN_NONE true
-#define CURRENT(bits) (bits) & ~BIT(self)
+/* The bits in place of a tag are all zero where there is one, or where it stands still. */
+#if OPERATIONS == 0 && !defined TAG_STANDS
+#define CURRENT(bits) ((bits) & ~BIT(self))
 #define OUTDATED(bits) (bits)
 #else
-#define ONE_MORE operations < OPERATIONS
-#define AND_THEN_NONE else
 #define CURRENT(bits) 0
 #define OUTDATED(bits) 0
 #endif
 
-/* The head is one word: both parts are read, compared and written in one step. */
-byte head_tag;
-byte head_number;
+#if OPERATIONS == 0
+#define ONE_MORE true
+#define AND_THEN_NONE true
+#define COUNTED(operations) 0
+#else
+#define ONE_MORE operations < OPERATIONS
+#define AND_THEN_NONE else
+#define COUNTED(operations) ((operations) + 1)
+#endif
+
+/* A head is one word: its parts are read, compared and written in one step. */
+byte head_tag[STACKS];
+byte head_number[STACKS];
 byte link[ITEMS];
 
-byte outdated; /* without a bound: a bit for each thread that has not seen the head's tag */
-byte on_stack; /* the truth that the links are held to: a bit for each item */
+byte outdated[STACKS]; /* in place of a tag: a bit for each thread that has not seen the present one */
+byte on_stack[STACKS]; /* the truth that the links are held to: a bit for each item */
 byte ended;
 
-/* Reads the head. */
-inline look(seen_tag, seen_number)
+#define HEAD_TAG head_tag[stack]
+#define HEAD_NUMBER head_number[stack]
+#define NOT_SEEN outdated[stack]
+#define ON_STACK on_stack[stack]
+
+inline look()
 {
-    seen_tag = head_tag;
-    seen_number = head_number;
-    outdated = CURRENT(outdated)
+    tag = HEAD_TAG;
+    number = HEAD_NUMBER;
+    NOT_SEEN = CURRENT(NOT_SEEN)
 }
 
-/* stack_swap: `seen` and `wanted` are heads; `done` tells. What failed has read the head anew. */
-inline swap(seen_tag, seen_number, wanted_tag, wanted_number, done)
+/* stack_swap; where it fails it has read the head anew. */
+inline swap(wanted_tag, wanted_number)
 {
     if
-    :: head_tag == seen_tag && !(outdated & BIT(self)) && head_number == seen_number ->
-        head_tag = wanted_tag;
-        head_number = wanted_number;
+    :: HEAD_TAG == tag && HEAD_NUMBER == number && !(NOT_SEEN & BIT(self)) ->
+        /* site stack_swap: asm cmpxchgq */
+        /* site stack_swap: compare_exchange_weak head acq_rel acquire */
+        HEAD_TAG = wanted_tag;
+        HEAD_NUMBER = wanted_number;
         done = true
-    :: true ->
-        look(seen_tag, seen_number);
-        done = false
+    :: look()
     fi
 }
 
-inline push(item)
+/* What is over makes no state of its own. */
+inline finish()
 {
-    atomic { look(tag, number) } /* site: push_head */
+    NOT_SEEN = OUTDATED(NOT_SEEN | BIT(self));
+    stack = 0;
+    tag = 0;
+    number = 0;
+    next = 0;
+    item = 0;
+    done = false
+}
+
+inline push()
+{
+    atomic {
+        /* site stack_push: load head relaxed */
+        look()
+    };
 #ifdef LINK_ONCE
     link[item] = number;
 #endif
     do
-    :: true ->
+    :: !done ->
 #ifndef LINK_ONCE
-        link[item] = number; /* site: push_link */
+        /* site stack_push: store links relaxed */
+        link[item] = number;
 #endif
         atomic {
-            swap(tag, number, tag, item + 1, done); /* site: stack_swap */
+            /* site stack_push: stack_swap stack */
+            swap(tag, item + 1);
             if
             :: done ->
-                assert(!(on_stack & BIT(item)));
-                on_stack = on_stack | BIT(item);
-                outdated = OUTDATED(outdated | BIT(self));
+                assert(!(ON_STACK & BIT(item)));
+                ON_STACK = ON_STACK | BIT(item);
                 holds = holds & ~BIT(item);
+                finish();
                 break
             :: else
             fi
@@ -135,22 +165,28 @@ inline push(item)
 
 inline pop()
 {
-    atomic { look(tag, number) } /* site: pop_head */
+    atomic {
+        /* site stack_pop: load head acquire */
+        look()
+    };
     do
-    :: number == 0 -> outdated = OUTDATED(outdated | BIT(self)); break
-    :: else ->
-        below = link[number - 1]; /* site: pop_link */
+    :: atomic { number == 0 -> finish(); break }
+    :: number != 0 ->
+        /* site stack_pop: load links relaxed */
+        next = link[number - 1];
         atomic {
-            top = number - 1;
-            swap(tag, number, TAG_AFTER(tag), below, done); /* site: stack_swap */
+            item = number - 1;
+            /* site stack_pop: stack_swap stack */
+            swap(TAG_AFTER(tag), next);
             if
             :: done ->
-                assert(on_stack & BIT(top)); /* else it is in another hand */
-                on_stack = on_stack & ~BIT(top);
-                outdated = OUTDATED(EVERYBODY);
-                holds = holds | BIT(top);
+                assert(ON_STACK & BIT(item)); /* else it is in another hand */
+                ON_STACK = ON_STACK & ~BIT(item);
+                NOT_SEEN = OUTDATED(EVERYBODY);
+                holds = holds | BIT(item);
+                finish();
                 break
-            :: else -> below = 0; top = 0
+            :: else -> next = 0; item = 0
             fi
         }
     od
@@ -158,66 +194,71 @@ inline pop()
 
 proctype thread(byte self)
 {
-    byte holds, tag, number, below, top, item, operations;
+    byte holds, stack, tag, number, next, item, operations;
     bool done;
 
     do
-    :: ONE_MORE ->
-        operations = (operations + 1) * (OPERATIONS != 0);
+    :: atomic { ONE_MORE -> operations = COUNTED(operations) };
+        atomic {
+            do
+            :: break
+            :: stack + 1 < STACKS -> stack++
+            od
+        };
         if
         :: pop()
-        :: holds != 0 ->
-            atomic {
-                item = 0;
+        :: atomic {
+                holds != 0 ->
                 do
                 :: (holds & BIT(item)) -> break
                 :: (holds >> (item + 1)) != 0 -> item++
-                :: else -> break
                 od
-            }
-            push(item)
-        fi;
-        atomic { /* what is over makes no state of its own */
-            tag = 0;
-            number = 0;
-            below = 0;
-            top = 0;
-            item = 0;
-            done = false
-        }
+            };
+            push()
+        fi
     :: AND_THEN_NONE -> break
     od;
     ended++
 }
 
-/* At rest: the links hold what is on the stack, each item once. */
+/* At rest: the links hold what is on the stacks, each item once. */
 inline check_rest()
 {
-    number = head_number;
     do
-    :: number == 0 -> break
-    :: else ->
-        assert(number <= ITEMS);
-        assert(!(met & BIT(number - 1))); /* else a cycle */
-        met = met | BIT(number - 1);
-        number = link[number - 1]
-    od;
-    assert(met == on_stack) /* else some were lost */
+    :: stack < STACKS ->
+        met = 0;
+        number = HEAD_NUMBER;
+        do
+        :: number != 0 ->
+            assert(number <= ITEMS);
+            assert(!(met & BIT(number - 1))); /* else a cycle */
+            met = met | BIT(number - 1);
+            number = link[number - 1]
+        :: else -> break
+        od;
+        assert(met == ON_STACK); /* else some were lost */
+        stack++
+    :: else -> break
+    od
 }
 
 init
 {
-    byte number, met;
+    byte stack, number, met;
 
-    /* All items lie on the stack, the first on top. */
+    /* All items lie on the first stack, the first on top. */
     atomic {
-        head_number = 1;
-        on_stack = ALL;
-        outdated = OUTDATED(EVERYBODY);
+        HEAD_NUMBER = 1;
+        ON_STACK = BIT(ITEMS) - 1;
         do
         :: number < ITEMS - 1 -> link[number] = number + 2; number++
         :: else -> break
         od;
+        do
+        :: stack < STACKS -> NOT_SEEN = OUTDATED(EVERYBODY); stack++
+        :: else -> break
+        od;
+        stack = 0;
         number = 0;
         do
         :: number < THREADS -> run thread(number); number++
@@ -225,6 +266,5 @@ init
         od;
         number = 0
     }
-    ended == THREADS;
-    atomic { check_rest() }
+    atomic { ended == THREADS -> check_rest() }
 }

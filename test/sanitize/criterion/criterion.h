@@ -1,0 +1,90 @@
+/* As much of Criterion's interface as the unit tests use, for builds with a sanitizer. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SANITIZE_CRITERION_H
+#define SANITIZE_CRITERION_H
+
+/*
+ * Criterion keeps its tests in a memory arena at an address of its own choice, which lies in what
+ * ThreadSanitizer reserves for itself. Here, too, each test is a process of its own, forked by one
+ * that has no other thread.
+ */
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct criterion_options {
+    void (*init)(void);
+    void (*fini)(void);
+    double timeout; /* seconds; 0 for the usual */
+    int signal;     /* by which the test is to end; 0 for none */
+};
+
+/* A test; without a body, what all tests of its suite have in common. */
+struct criterion_test {
+    const char *suite;
+    const char *name;
+    void (*body)(void);
+    struct criterion_options options;
+    struct criterion_test *next;
+};
+
+void criterion_add(struct criterion_test *test);
+
+/* Ends the test, unless `holds`: any thread. */
+void criterion_expect(bool holds, const char *file, int line, const char *what, const char *format,
+                      ...) __attribute__((format(printf, 5, 6)));
+void criterion_skip(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
+
+#define CRITERION_ADD(unique, ...)                                                                 \
+    __attribute__((constructor)) static void unique##_add(void)                                    \
+    {                                                                                              \
+        static struct criterion_test test = {__VA_ARGS__};                                         \
+        criterion_add(&test);                                                                      \
+    }
+#define Test(suite_, name_, ...)                                                                   \
+    static void suite_##_##name_(void);                                                            \
+    CRITERION_ADD(suite_##_##name_, .suite = #suite_, .name = #name_, .body = suite_##_##name_,    \
+                  .options = {__VA_ARGS__})                                                        \
+    static void suite_##_##name_(void)
+#define TestSuite(suite_, ...)                                                                     \
+    CRITERION_ADD(suite_##_suite, .suite = #suite_, .options = {__VA_ARGS__})
+
+/* Behind the condition a format, which is a literal, and its arguments, or nothing. */
+#define CRITERION_EXPECT(condition, ...)                                                           \
+    criterion_expect((condition), __FILE__, __LINE__, #condition, " " __VA_ARGS__)
+
+#define cr_assert(condition, ...)          CRITERION_EXPECT(condition, __VA_ARGS__)
+#define cr_assert_not(condition, ...)      CRITERION_EXPECT(!(condition), __VA_ARGS__)
+#define cr_assert_fail(...)                CRITERION_EXPECT(false, __VA_ARGS__)
+#define cr_assert_eq(one, other, ...)      CRITERION_EXPECT((one) == (other), __VA_ARGS__)
+#define cr_assert_neq(one, other, ...)     CRITERION_EXPECT((one) != (other), __VA_ARGS__)
+#define cr_assert_lt(one, other, ...)      CRITERION_EXPECT((one) < (other), __VA_ARGS__)
+#define cr_assert_leq(one, other, ...)     CRITERION_EXPECT((one) <= (other), __VA_ARGS__)
+#define cr_assert_gt(one, other, ...)      CRITERION_EXPECT((one) > (other), __VA_ARGS__)
+#define cr_assert_geq(one, other, ...)     CRITERION_EXPECT((one) >= (other), __VA_ARGS__)
+#define cr_assert_null(pointer, ...)       CRITERION_EXPECT((pointer) == NULL, __VA_ARGS__)
+#define cr_assert_not_null(pointer, ...)   CRITERION_EXPECT((pointer) != NULL, __VA_ARGS__)
+#define cr_assert_str_eq(one, other, ...)  CRITERION_EXPECT(strcmp((one), (other)) == 0, __VA_ARGS__)
+#define cr_assert_str_empty(text, ...)     CRITERION_EXPECT((text)[0] == '\0', __VA_ARGS__)
+#define cr_assert_str_not_empty(text, ...) CRITERION_EXPECT((text)[0] != '\0', __VA_ARGS__)
+#define cr_assert_arr_eq(one, other, size, ...)                                                    \
+    CRITERION_EXPECT(memcmp((one), (other), (size)) == 0, __VA_ARGS__)
+
+#define cr_expect           cr_assert
+#define cr_expect_not       cr_assert_not
+#define cr_expect_eq        cr_assert_eq
+#define cr_expect_neq       cr_assert_neq
+#define cr_expect_gt        cr_assert_gt
+#define cr_expect_null      cr_assert_null
+#define cr_expect_not_null  cr_assert_not_null
+#define cr_expect_str_eq    cr_assert_str_eq
+#define cr_expect_str_empty cr_assert_str_empty
+#define cr_expect_arr_eq    cr_assert_arr_eq
+#define cr_skip             criterion_skip
+#define cr_skip_test        criterion_skip
+
+#endif

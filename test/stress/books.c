@@ -1,0 +1,43 @@
+/* What a worker did, counted by the program itself, bucket by bucket. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "books.h"
+
+/*
+ * Sequentially consistent, so that who reads these counts and the pool's sees them move in the
+ * order of the worker's deeds. It orders no worker before another: only judges read them.
+ */
+static void books_count(_Atomic uint64_t *count, uint64_t amount)
+{
+    atomic_fetch_add(count, amount);
+}
+
+void books_take(struct books *books, unsigned bucket, size_t request)
+{
+    books_count(&books->bucket[bucket].asked, request);
+    books_count(&books->bucket[bucket].weight, request);
+    books_count(&books->bucket[bucket].taken, 1);
+}
+
+void books_give(struct books *books, unsigned bucket, size_t request)
+{
+    books_count(&books->bucket[bucket].weight, -(uint64_t)request);
+    books_count(&books->bucket[bucket].given, 1);
+}
+
+void books_resize(struct books *books, unsigned bucket, size_t from, size_t to)
+{
+    books_count(&books->bucket[bucket].weight, (uint64_t)to - from);
+}
+
+void books_fall_through(struct books *books, unsigned bucket, size_t request)
+{
+    books_count(&books->bucket[bucket].fell_through, 1);
+    books_count(&books->bucket[bucket].fell_through_asked, request);
+}
+
+void books_add(struct books_sum *sum, const struct books *books, unsigned bucket)
+{
+#define BOOKS_ADD(name, help) sum->name += atomic_load(&books->bucket[bucket].name);
+    BOOKS_ROWS(BOOKS_ADD)
+#undef BOOKS_ADD
+}

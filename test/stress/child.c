@@ -1,0 +1,163 @@
+/* Forks in the middle of everything; the child looks at all that it inherited, and goes on with it.
+ */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "child.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "claim.h"
+#include "fault.h"
+#include "job.h"
+#include "lane.h"
+#include "lay.h"
+#include "sequence.h"
+
+enum { CHILD_SECONDS = 120, CHILD_OPERATIONS = 2000, CHILD_WORKERS = 3, CHILD_NUMBERS = 1 << 10 };
+
+static struct worker workers[CHILD_WORKERS];
+static _Atomic unsigned forks;
+
+/*
+ * ThreadSanitizer looks away in a child of several threads, and may hang there when it is to start
+ * another.
+ */
+static const unsigned child_threads = sequence_is_watched ? 1 : CHILD_WORKERS;
+
+/* What the bucket's cards and claims say of what was handed down. */
+static void child_inherit(struct judge_case *own, unsigned bucket)
+{
+    for (uint32_t number = 0; number < lane_carved(bucket); number++) {
+        uint32_t card = card_read(&lanes.lane[bucket].cards[number]);
+        if (card_state(card) == CARD_LIVE) {
+            own->live[bucket]++;
+            own->weight[bucket] += card_request(card);
+        } else if (claim_read(bucket, number).serial != 0) {
+            fault_die("after fork: owner %lx has slot %u of bucket %s, whose card says %x",
+                      claim_read(bucket, number).serial, number, lay_plan.label[bucket], card);
+        }
+    }
+    own->lost[bucket] = own->live[bucket] - claim_count(bucket);
+    own->carved[bucket] = lane_carved(bucket);
+}
+
+/* How many slots the fork may have caught in the hands of workers other than the one that forked.
+ */
+static uint64_t child_expect_lost(const struct judge_case *parent, const struct worker *self)
+{
+    uint64_t most = 0;
+    for (unsigned i = 0; i < parent->count; i++) {
+        const struct worker *worker = &parent->workers[i];
+        bool resizing = atomic_load_explicit(&worker->resizing, memory_order_relaxed);
+        most += worker == self ? 0 : resizing ? 2 : 1;
+    }
+    return most;
+}
+
+static void child_judge_lost(const struct judge_case *parent, const struct worker *self,
+                             const struct judge_case *own)
+{
+    uint64_t lost = 0;
+    uint64_t most = child_expect_lost(parent, self);
+    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+        lost += own->lost[bucket];
+    }
+    if (lost > most) {
+        fault_die("after fork: %lu live slots are nobody's; the other workers had %lu at most in "
+                  "their hands",
+                  lost, most);
+    }
+}
+
+/* Looks at all that was filled, and frees every second one. */
+static void child_check_blocks(void)
+{
+    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+        for (uint32_t number = 0; number < lane_carved(bucket); number++) {
+            struct claim claim = claim_read(bucket, number);
+            char *block = lane_slot(bucket, number);
+            if (claim.serial == 0 || !claim.filled) {
+                continue;
+            }
+            if (number % 2 == 0) {
+                worker_give(&workers[0], block);
+            } else {
+                worker_check(block);
+            }
+        }
+    }
+}
+
+static void *child_trade(void *argument)
+{
+    for (unsigned i = 0; i < CHILD_OPERATIONS; i++) {
+        job_trade(argument);
+    }
+    return NULL;
+}
+
+static void child_churn(void)
+{
+    pthread_t thread[CHILD_WORKERS];
+    for (unsigned i = 1; i < child_threads; i++) {
+        if (pthread_create(&thread[i], NULL, child_trade, &workers[i]) != 0) {
+            fault_die("the child can't start a thread");
+        }
+    }
+    child_trade(&workers[0]);
+    for (unsigned i = 1; i < child_threads; i++) {
+        pthread_join(thread[i], NULL);
+    }
+}
+
+static __attribute__((noreturn)) void child_live(const struct judge_case *parent,
+                                                 const struct worker *self, unsigned number)
+{
+    struct judge_case own = {.workers = workers, .count = CHILD_WORKERS};
+    fault_watch(CHILD_SECONDS, "the child of a fork");
+    for (unsigned i = 0; i < CHILD_WORKERS; i++) {
+        worker_begin(&workers[i], CHILD_NUMBERS + number * CHILD_WORKERS + i);
+    }
+    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+        child_inherit(&own, bucket);
+    }
+    child_judge_lost(parent, self, &own);
+    judge_at_rest(&own, "after fork");
+    job_forget_shelves();
+    child_check_blocks();
+    child_churn();
+    judge_at_rest(&own, "in a child, after work");
+    judge_by_emptying(&own, &workers[0], "in a child, with all slots taken");
+    _exit(0);
+}
+
+static void child_await(pid_t child)
+{
+    int status;
+    while (waitpid(child, &status, 0) < 0) {
+    }
+    if (WIFSIGNALED(status)) {
+        fault_die("child %d died by signal %d", (int)child, WTERMSIG(status));
+    }
+    if (WEXITSTATUS(status) != 0) {
+        fault_die("child %d found a fault, or died with code %d", (int)child, WEXITSTATUS(status));
+    }
+}
+
+void child_fork(const struct judge_case *parent, const struct worker *self)
+{
+    unsigned number = atomic_fetch_add(&forks, 1) % CHILD_NUMBERS;
+    pid_t child = fork();
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        child_live(parent, self, number);
+    }
+    if (child < 0) {
+        fault_die("fork failed");
+    }
+    child_await(child);
+}

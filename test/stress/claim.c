@@ -1,0 +1,85 @@
+/* Who owns which slot, by the program's own account: a table beside the cards, changed by exchange
+ * alone. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "claim.h"
+
+#include <stdatomic.h>
+#include <sys/mman.h>
+
+#include "fault.h"
+#include "lane.h"
+#include "lay.h"
+
+struct claim_record {
+    _Atomic uint64_t serial;
+    size_t request;
+    _Atomic bool filled; /* atomic: a fork may catch its writer */
+};
+
+static struct claim_record *records[BUCKET_LIMIT];
+
+void claim_open(void)
+{
+    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+        size_t size = lanes.lane[bucket].limit * sizeof(struct claim_record);
+        void *start = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (start == MAP_FAILED) {
+            fault_die("no memory for the claims on bucket %s", lay_plan.label[bucket]);
+        }
+        records[bucket] = start;
+    }
+}
+
+static struct claim_record *claim_find(const char *slot)
+{
+    struct place place = lane_find(slot);
+    if (!place.exact || place.slot >= lanes.lane[place.bucket].limit) {
+        fault_die("%p was handed out, which is no slot", (const void *)slot);
+    }
+    return &records[place.bucket][place.slot];
+}
+
+void claim_make(const char *slot, size_t request, uint64_t serial)
+{
+    struct claim_record *record = claim_find(slot);
+    uint64_t owner = atomic_exchange_explicit(&record->serial, serial, memory_order_relaxed);
+    if (owner != 0) {
+        fault_die("%p was handed out to owner %lx, and owner %lx has it", (const void *)slot,
+                  serial, owner);
+    }
+    record->request = request;
+}
+
+void claim_fill(const char *slot)
+{
+    atomic_store_explicit(&claim_find(slot)->filled, true, memory_order_relaxed);
+}
+
+struct claim claim_drop(const char *slot)
+{
+    struct claim_record *record = claim_find(slot);
+    struct claim claim = {.request = record->request, .filled = true};
+    atomic_store_explicit(&record->filled, false, memory_order_relaxed);
+    claim.serial = atomic_exchange_explicit(&record->serial, 0, memory_order_relaxed);
+    if (claim.serial == 0) {
+        fault_die("%p is to be given, and nobody owns it", (const void *)slot);
+    }
+    return claim;
+}
+
+struct claim claim_read(unsigned bucket, uint32_t number)
+{
+    struct claim_record *record = &records[bucket][number];
+    return (struct claim){.serial = atomic_load_explicit(&record->serial, memory_order_relaxed),
+                          .request = record->request,
+                          .filled = atomic_load_explicit(&record->filled, memory_order_relaxed)};
+}
+
+uint64_t claim_count(unsigned bucket)
+{
+    uint64_t count = 0;
+    for (uint32_t number = 0; number < lanes.lane[bucket].limit; number++) {
+        count += claim_read(bucket, number).serial != 0;
+    }
+    return count;
+}

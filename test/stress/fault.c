@@ -1,0 +1,51 @@
+/* The first thing that is wrong ends the process, with one line that says what and how to try it
+ * again. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "fault.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "message.h"
+#include "text.h"
+
+enum { LINE_SIZE = 1024 };
+
+static _Atomic(const char *) watched;
+
+/* One write: lines of several threads don't mix. Nothing here allocates, locks or takes part in
+ * what is tested. */
+static void fault_say(const char *format, va_list list)
+{
+    char line[LINE_SIZE];
+    struct text text = text_begin(line, sizeof line);
+    text_add(&text, "stress[%d]: ", (int)getpid());
+    text_add_list(&text, format, list);
+    text_add(&text, " (%s)\n", command_text());
+    message_write(STDERR_FILENO, line, text.used);
+}
+
+void fault_die(const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    fault_say(format, list);
+    va_end(list);
+    _exit(1);
+}
+
+static void fault_hang(int number)
+{
+    (void)number;
+    fault_die("hung: %s", atomic_load(&watched));
+}
+
+void fault_watch(unsigned seconds, const char *doing)
+{
+    atomic_store(&watched, doing);
+    signal(SIGALRM, fault_hang);
+    alarm(seconds);
+}

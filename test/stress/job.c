@@ -1,0 +1,109 @@
+/* What a worker is there for: to allocate, to free, or both. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "job.h"
+
+#include <sched.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "pool.h"
+
+/* One operation in so many. */
+enum { ZEROES = 8, TRIMS = 256, EXCHANGES = 8, RESIZES = 8, TRIM_MAX = 1 << 18 };
+
+static struct shelf handover; /* from takers to givers */
+static struct shelf exchange; /* among traders */
+
+static bool job_is_turn(struct worker *worker, unsigned one_in)
+{
+    return worker_random(worker) % one_in == 0;
+}
+
+/* NULL when the lane was full. */
+static char *job_try(struct worker *worker)
+{
+    bool zeroed = job_is_turn(worker, ZEROES);
+    return worker_take(worker, worker_size(worker), zeroed);
+}
+
+void job_take(struct worker *worker)
+{
+    char *block = job_try(worker);
+    while (block == NULL) {
+        sched_yield(); /* what the givers have not come to yet fills the lane */
+        block = job_try(worker);
+    }
+    while (!shelf_put(&handover, worker_random(worker), block)) {
+        sched_yield();
+    }
+}
+
+void job_give(struct worker *worker)
+{
+    char *block = shelf_take(&handover, worker_random(worker));
+    while (block == NULL) {
+        sched_yield();
+        block = shelf_take(&handover, worker_random(worker));
+    }
+    worker_give(worker, block);
+}
+
+static char *job_get(struct worker *worker)
+{
+    char *block = NULL;
+    if (job_is_turn(worker, EXCHANGES)) {
+        block = shelf_take(&exchange, worker_random(worker));
+    }
+    return block != NULL ? block : job_try(worker);
+}
+
+/* What becomes of a block: where it is kept, NULL. */
+static char *job_use(struct worker *worker, char *block)
+{
+    if (job_is_turn(worker, EXCHANGES) && shelf_put(&exchange, worker_random(worker), block)) {
+        return NULL;
+    }
+    if (job_is_turn(worker, RESIZES)) {
+        return worker_resize(worker, block, worker_size(worker));
+    }
+    worker_give(worker, block);
+    return NULL;
+}
+
+void job_trade(struct worker *worker)
+{
+    char **place = &worker->held[worker_random(worker) % WORKER_HOLDS];
+    *place = *place == NULL ? job_get(worker) : job_use(worker, *place);
+    if (job_is_turn(worker, TRIMS)) {
+        pool_trim(worker_random(worker) % TRIM_MAX);
+    }
+}
+
+static void job_clear_shelf(struct worker *worker, struct shelf *shelf)
+{
+    for (char *block = shelf_take(shelf, 0); block != NULL; block = shelf_take(shelf, 0)) {
+        worker_give(worker, block);
+    }
+}
+
+void job_clear_shelves(struct worker *worker)
+{
+    job_clear_shelf(worker, &handover);
+    job_clear_shelf(worker, &exchange);
+}
+
+void job_clear(struct worker *worker)
+{
+    for (unsigned place = 0; place < WORKER_HOLDS; place++) {
+        if (worker->held[place] != NULL) {
+            worker_give(worker, worker->held[place]);
+            worker->held[place] = NULL;
+        }
+    }
+}
+
+void job_forget_shelves(void)
+{
+    memset(&handover, 0, sizeof handover);
+    memset(&exchange, 0, sizeof exchange);
+}

@@ -1,0 +1,195 @@
+/* Compares the program's own counts with the pools', under load and at rest. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "judge.h"
+
+#include "budget.h"
+#include "claim.h"
+#include "command.h"
+#include "fault.h"
+#include "lane.h"
+#include "lay.h"
+#include "snapshot.h"
+#include "standard.h"
+
+/* Frees from one tick of a thread to the next, at most; and those that it may have been late by. */
+enum { TICK = 2 * 1024 };
+
+typedef struct books_sum sums[BUCKET_LIMIT];
+
+static void judge_add(const struct judge_case *it, sums *sum)
+{
+    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+        (*sum)[bucket] = (struct books_sum){0};
+        for (unsigned i = 0; i < it->count; i++) {
+            books_add(&(*sum)[bucket], &it->workers[i].books, bucket);
+        }
+    }
+}
+
+static void judge_within(unsigned bucket, const char *what, uint64_t figure, uint64_t least,
+                         uint64_t most)
+{
+    if (figure < least || figure > most) {
+        fault_die("under load, bucket %s: %s is %lu, and can be from %lu to %lu",
+                  lay_plan.label[bucket], what, figure, least, most);
+    }
+}
+
+/* The difference, where the counts were read at different times. */
+static uint64_t judge_more(uint64_t more, uint64_t less)
+{
+    return more > less ? more - less : 0;
+}
+
+static void judge_bucket_under_load(const struct judge_case *it, unsigned bucket,
+                                    const struct snapshot_figures *figures,
+                                    const struct books_sum *before, const struct books_sum *after)
+{
+    uint64_t n = it->count;
+    uint64_t inherited = it->live[bucket];
+    judge_within(bucket, "requests", figures->requests, before->taken, after->taken + n);
+    judge_within(bucket, "returned", figures->returned, judge_more(before->given, n * TICK),
+                 after->given + n);
+    judge_within(bucket, "asked", figures->asked, before->asked,
+                 after->asked + n * lay_plan.capacity[bucket]);
+    judge_within(bucket, "live", figures->live,
+                 judge_more(inherited + before->taken, after->given + n),
+                 inherited + after->taken + n - before->given);
+}
+
+void judge_under_load(const struct judge_case *it)
+{
+    sums before, after;
+    struct snapshot snapshot;
+    judge_add(it, &before);
+    snapshot_take(&snapshot);
+    judge_add(it, &after);
+    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+        judge_bucket_under_load(it, bucket, &snapshot.bucket[bucket], &before[bucket],
+                                &after[bucket]);
+    }
+}
+
+static void judge_same(const char *doing, unsigned bucket, const char *what, uint64_t figure,
+                       const char *other, uint64_t expected)
+{
+    if (figure != expected) {
+        fault_die("%s, bucket %s: %s is %lu, and %s %lu", doing, lay_plan.label[bucket], what,
+                  figure, other, expected);
+    }
+}
+
+/* What the cards say of one bucket. */
+struct cards {
+    uint64_t purged;
+    uint64_t never_used;
+    uint64_t weight;
+};
+
+static struct cards judge_read_cards(unsigned bucket)
+{
+    struct cards cards = {0};
+    for (uint32_t number = 0; number < lane_carved(bucket); number++) {
+        uint32_t card = card_read(&lanes.lane[bucket].cards[number]);
+        cards.weight += card_state(card) == CARD_LIVE ? card_request(card) : 0;
+        cards.purged += card_state(card) == CARD_PURGED;
+        cards.never_used += card_state(card) == CARD_NEVER_USED;
+    }
+    return cards;
+}
+
+static void judge_stocks(const struct judge_case *it, const char *doing, unsigned bucket,
+                         const struct snapshot_figures *figures, const struct books_sum *own)
+{
+    struct cards cards = judge_read_cards(bucket);
+    judge_same(doing, bucket, "live", figures->live, "malloc and free were called for",
+               it->live[bucket] + own->taken - own->given);
+    judge_same(doing, bucket, "live", figures->live, "owned are",
+               claim_count(bucket) + it->lost[bucket]);
+    if (figures->purged < cards.purged || figures->purged > cards.purged + cards.never_used) {
+        fault_die("%s, bucket %s: purged is %lu; cards say so of %lu, and %lu were never used",
+                  doing, lay_plan.label[bucket], figures->purged, cards.purged, cards.never_used);
+    }
+    judge_same(doing, bucket, "live + cached + depot + purged",
+               figures->live + figures->cached + figures->depot + figures->purged, "carved is",
+               figures->carved);
+    judge_same(doing, bucket, "bytes of live cards", cards.weight, "owners hold",
+               it->weight[bucket] + own->weight);
+}
+
+/* A bucket without magazines: nothing but stacks and lane serves it, and it carves singly. */
+static void judge_loose(const struct judge_case *it, const char *doing, unsigned bucket,
+                        const struct snapshot_figures *figures)
+{
+    judge_same(doing, bucket, "cached", figures->cached, "caches there are", 0);
+    judge_same(doing, bucket, "cache_hits", figures->cache_hits, "caches there are", 0);
+    judge_same(doing, bucket, "depot_hits", figures->depot_hits, "requests that did not carve are",
+               figures->requests - (figures->carved - it->carved[bucket]));
+    if (command.kind == KIND_STANDARD) {
+        judge_same(doing, bucket, "depot", figures->depot, "the list counts",
+                   standard_count(bucket));
+    }
+}
+
+static void judge_events(const char *doing, unsigned bucket, const struct snapshot_figures *figures,
+                         const struct books_sum *own)
+{
+    judge_same(doing, bucket, "requests", figures->requests, "workers took", own->taken);
+    judge_same(doing, bucket, "returned", figures->returned, "workers gave", own->given);
+    judge_same(doing, bucket, "asked", figures->asked, "workers asked for", own->asked);
+    judge_same(doing, bucket, "fell_through", figures->fell_through, "workers saw",
+               own->fell_through);
+    judge_same(doing, bucket, "fell_through_asked", figures->fell_through_asked, "workers saw",
+               own->fell_through_asked);
+}
+
+static void judge_budget(const struct snapshot *snapshot, const char *doing)
+{
+    uint64_t charged = 0;
+    uint64_t stock = 0;
+    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+        charged += snapshot->bucket[bucket].quota * lanes.lane[bucket].capacity;
+        stock += snapshot->bucket[bucket].depot * lanes.lane[bucket].capacity;
+    }
+    if (snapshot->charged != charged || charged > snapshot->budget) {
+        fault_die("%s: charged are %lu bytes of %lu, and quotas are %lu", doing, snapshot->charged,
+                  snapshot->budget, charged);
+    }
+    if (budget_limits_stock() && (uint64_t)budget.stock != stock) {
+        fault_die("%s: the stock is %ld bytes, and the depots hold %lu", doing, budget.stock,
+                  stock);
+    }
+}
+
+void judge_at_rest(const struct judge_case *it, const char *doing)
+{
+    sums own;
+    struct snapshot snapshot;
+    judge_add(it, &own);
+    snapshot_take(&snapshot);
+    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+        judge_stocks(it, doing, bucket, &snapshot.bucket[bucket], &own[bucket]);
+        judge_events(doing, bucket, &snapshot.bucket[bucket], &own[bucket]);
+        if (lay_is_loose(bucket)) {
+            judge_loose(it, doing, bucket, &snapshot.bucket[bucket]);
+        }
+    }
+    judge_budget(&snapshot, doing);
+}
+
+void judge_by_emptying(const struct judge_case *it, struct worker *worker, const char *doing)
+{
+    struct snapshot snapshot;
+    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+        while (worker_seize(worker, bucket) != NULL) {
+        }
+    }
+    judge_at_rest(it, doing);
+    snapshot_take(&snapshot);
+    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+        const struct snapshot_figures *figures = &snapshot.bucket[bucket];
+        uint64_t elsewhere = snapshot.kind == KIND_CPU ? figures->cached : 0;
+        judge_same(doing, bucket, "slots taken and slots that processors hold",
+                   figures->live + elsewhere, "the lane has", lanes.lane[bucket].limit);
+    }
+}
