@@ -150,7 +150,7 @@ static void *pool_take_trained(struct cache *cache, unsigned bucket)
     void *slot = cache_refill(cache, bucket);
     if (slot == NULL) {
         slot = slots_have_loose(bucket) ? pool_take_gathered(cache, bucket)
-                                      : pool_take_fresh(cache, bucket);
+                                        : pool_take_fresh(cache, bucket);
     }
     training_learn(cache, bucket);
     return slot != NULL ? slot : pool_take_loose(cache, bucket);
