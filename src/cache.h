@@ -162,7 +162,7 @@ static inline uint32_t cache_quota(const struct cache *cache, unsigned bucket)
 /*
  * Sets it, to MAGAZINE_SLOTS at most. More is charged to the budget first: false, with nothing
  * changed, where that has no room. What no longer fits goes to the stack or the depot before the
- * charge is given back. The thread's own cache.
+ * charge is given back, and with a quota of 0 what is left of the fresh run. The thread's own cache.
  */
 bool cache_set_quota(struct cache *cache, unsigned bucket, uint32_t quota);
 
@@ -204,9 +204,6 @@ void *cache_beg(struct cache *cache, unsigned bucket);
  * `age`. `now` and `age` are clock_now's.
  */
 void cache_collect_idle(struct cache *cache, uint64_t now, uint64_t age, uint32_t looks);
-
-/* Gives up a bucket's quota, magazines and run. The thread's own cache, at its end. */
-void cache_give_back(struct cache *cache, unsigned bucket);
 
 /* Forgets what training noted of a bucket: the record's next thread begins untrained. */
 void cache_begin(struct cache *cache, unsigned bucket);

@@ -33,7 +33,8 @@ static void cache_cut(struct cache *cache, unsigned bucket, struct magazine *mag
     cache_count_deposit(cache, bucket, surplus);
 }
 
-/* Both magazines hold `quota` slots at most from here on; with none they go to the depot. */
+/* Both magazines hold `quota` slots at most from here on; with none they go to the depot, and the
+ * run of fresh slots, which a thread without a quota never comes to, goes to all. */
 static void cache_shrink(struct cache *cache, unsigned bucket, uint32_t quota)
 {
     struct cache_bin *bin = &cache->bin[bucket];
@@ -43,6 +44,7 @@ static void cache_shrink(struct cache *cache, unsigned bucket, uint32_t quota)
     if (quota == 0) {
         cache_deposit(cache, bucket, own);
         cache_deposit(cache, bucket, open);
+        cache_give_fresh(cache, bucket);
         return;
     }
     if (own != NULL) {
@@ -71,12 +73,6 @@ bool cache_set_quota(struct cache *cache, unsigned bucket, uint32_t quota)
         cache->bin[bucket].ceiling = cache->bin[bucket].floor + quota;
     }
     return true;
-}
-
-void cache_give_back(struct cache *cache, unsigned bucket)
-{
-    cache_set_quota(cache, bucket, 0);
-    cache_give_fresh(cache, bucket);
 }
 
 void cache_begin(struct cache *cache, unsigned bucket)

@@ -72,7 +72,7 @@ static void cache_close(void *argument)
     struct cache *cache = argument;
     cache_mine = &cache_shared;
     for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
-        cache_give_back(cache, bucket);
+        cache_set_quota(cache, bucket, 0);
         cache_begin(cache, bucket);
     }
     atomic_fetch_sub_explicit(&open_now, 1, memory_order_relaxed);

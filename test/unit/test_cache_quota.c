@@ -265,6 +265,18 @@ Test(cache_quota, forget_touches_neither_budget_nor_depot)
     cr_assert_eq(slots_take_loose(BUCKET), STACK_EMPTY);
 }
 
+/* A thread without a quota never comes to its run: left there, nobody could have those slots. */
+Test(cache_quota, none_leaves_no_fresh_run)
+{
+    lay();
+    set_quota(1);
+    cr_assert_not_null(cache_carve(mine, BUCKET));
+    uint32_t left = cache_fresh(mine, BUCKET);
+    set_quota(0);
+    cr_assert_eq(cache_fresh(mine, BUCKET), 0U);
+    cr_assert_eq(counter_read(&mine->tally[BUCKET].purged), left);
+}
+
 /* What a miss says for a larger quota is eight times what a swap says. */
 Test(cache_quota, misses_and_swaps_want_more)
 {
