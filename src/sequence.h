@@ -126,14 +126,28 @@ static inline struct magazine *sequence_magazine(void **top)
     return (struct magazine *)((uintptr_t)top & ~(uintptr_t)(MAGAZINE_SIZE - 1));
 }
 
-/* Says so of a magazine and of the slots in it. */
-static inline void sequence_tell(void (*what)(void *), void **top)
+/*
+ * Says so of a magazine and of the slots in it. The magazine is released last and acquired first:
+ * whoever acquires it may write to it, and the slots are read from it here.
+ */
+static inline void sequence_tell_release(void **top)
 {
     struct magazine *magazine = sequence_magazine(top);
     if (magazine != NULL) {
-        what(magazine);
         for (void **slot = magazine->slot; slot < top; slot++) {
-            what(*slot);
+            __tsan_release(*slot);
+        }
+        __tsan_release(magazine);
+    }
+}
+
+static inline void sequence_tell_acquire(void **top)
+{
+    struct magazine *magazine = sequence_magazine(top);
+    if (magazine != NULL) {
+        __tsan_acquire(magazine);
+        for (void **slot = magazine->slot; slot < top; slot++) {
+            __tsan_acquire(*slot);
         }
     }
 }
@@ -178,12 +192,12 @@ static inline bool sequence_swap(const struct sequence_table *table, size_t offs
                                  void **wanted)
 {
     if (sequence_is_watched) {
-        sequence_tell(__tsan_release, wanted);
+        sequence_tell_release(wanted);
     }
     bool done =
         sequence_run_swap(table->records + offset, sequence_count(table), table->area, old, wanted);
     if (sequence_is_watched && done) {
-        sequence_tell(__tsan_acquire, old);
+        sequence_tell_acquire(old);
     }
     return done;
 }
