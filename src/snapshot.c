@@ -53,6 +53,13 @@ static uint64_t at_least_zero(uint64_t more, uint64_t less)
     return more > less ? more - less : 0;
 }
 
+/* Frees, of which a thread between two steps of cache_arm lacks an interval: at an early moment
+ * that is more than there are. */
+static uint64_t snapshot_returned(uint64_t sum)
+{
+    return (int64_t)sum > 0 ? sum : 0;
+}
+
 /*
  * The large pool carves only when none of a bucket's slots is free, so that its peak is what was
  * carved. A trained bucket carves ahead, and counts; by processors it does not, and says what was
@@ -94,7 +101,7 @@ static void snapshot_take_bucket(struct snapshot_figures *figures, unsigned buck
     figures->swaps = sums.swaps;
     figures->fell_through = sums.fell_through;
     figures->fell_through_asked = sums.fell_through_asked;
-    figures->returned = sums.returned;
+    figures->returned = snapshot_returned(sums.returned);
     figures->quota = sums.quota;
     figures->misses = sums.misses;
     figures->walks = sums.walks;
