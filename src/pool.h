@@ -242,6 +242,17 @@ size_t pool_trim(size_t limit);
 size_t pool_trim_old(size_t limit);
 
 /*
+ * Gives the depots what the calling thread's cache holds, whose quotas stay, and other threads'
+ * public magazines; what is in private ones and with processors nobody else can take. O(threads x
+ * buckets). For who wants all that is free to go, before pool_trim.
+ */
+void pool_drain(void);
+
+/* Bytes of the slots that lie in depots and stacks with their pages: all that pool_trim could give
+ * back. O(threads x buckets). */
+uint64_t pool_stock(void);
+
+/*
  * In the child of a fork, by its one thread. Where other threads had caches, which the fork may
  * have caught in mid-step, everything is forgotten and the free slots are found anew by their
  * cards: at most one slot a thread is lost, the one that it was just taking or giving. The counters

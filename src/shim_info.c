@@ -19,12 +19,20 @@
  */
 enum { TRIM_LIMIT = 32 << 20 };
 
-/* glibc's man page: 1 if memory was given back, else 0. What the pad would keep for later, the
- * bound keeps. */
+/* What may go of the stock if `pad` bytes of it are to stay. */
+static size_t info_trimmed(size_t pad)
+{
+    uint64_t stock = pool_stock();
+    uint64_t spare = stock > pad ? stock - pad : 0;
+    return spare < TRIM_LIMIT ? (size_t)spare : TRIM_LIMIT;
+}
+
+/* glibc's man page: about `pad` bytes of free memory stay, of slots here; 1 if any was given back,
+ * else 0. What mimalloc gives back does not count, since it does not say. */
 EXPORTED int malloc_trim(size_t pad)
 {
-    (void)pad;
-    size_t purged = pool_trim(TRIM_LIMIT);
+    pool_drain();
+    size_t purged = pool_trim(info_trimmed(pad));
     fallback_trim();
     return purged > 0 ? 1 : 0;
 }

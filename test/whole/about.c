@@ -120,6 +120,63 @@ static void trim_is_bounded(void)
     pools_check_ledger();
 }
 
+/* Takes blocks of one size, writes to all of each, and gives them back. */
+static void use_blocks(size_t size, unsigned count)
+{
+    static char *blocks[200];
+    for (unsigned i = 0; i < count; i++) {
+        blocks[i] = malloc(size);
+        CHECK(pools_own(blocks[i]));
+        memset(blocks[i], 1, size);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        free(blocks[i]);
+    }
+}
+
+/* As much of what is free stays as the caller says, in whole slots. */
+static void trim_keeps_the_pad(void)
+{
+    enum { SIZE = 1 << 20, SLOT = SIZE + POOLS_HEADROOM, BLOCKS = 8 };
+    CHECK_EQUAL(malloc_trim(0), 0);
+    use_blocks(SIZE, BLOCKS);
+    errno = MARK;
+    CHECK_EQUAL(malloc_trim(BLOCKS * SLOT), 0);
+    CHECK_EQUAL(pools_figure("1m.depot"), BLOCKS);
+    CHECK_EQUAL(malloc_trim(3 * SLOT), 1);
+    CHECK_EQUAL(pools_figure("1m.depot"), 3);
+    CHECK_EQUAL(pools_figure("1m.resident_free"), 3 * SIZE);
+    CHECK_EQUAL(malloc_trim(3 * SLOT), 0);
+    CHECK_EQUAL(malloc_trim(SIZE_MAX), 0);
+    CHECK_EQUAL(pools_figure("1m.resident_free"), 3 * SIZE);
+    CHECK_EQUAL(malloc_trim(0), 1);
+    CHECK_EQUAL(pools_figure("resident"), 0);
+    CHECK_EQUAL(malloc_trim(0), 0);
+    CHECK_EQUAL(errno, MARK);
+    pools_check_ledger();
+}
+
+/* What the calling thread's own cache holds is free too. */
+static void trim_reaches_the_own_cache(void)
+{
+    for (unsigned bucket = 0; bucket < POOLS_TRAINED; bucket++) {
+        use_blocks(pools_size(bucket), 150);
+        use_blocks(pools_size(bucket), 150);
+    }
+    CHECK(pools_figure("cached") > 0);
+    uint64_t quota = pools_figure("quota");
+    CHECK(quota > 0);
+    while (malloc_trim(0) == 1) {
+    }
+    CHECK_EQUAL(pools_figure("cached"), 0);
+    CHECK_EQUAL(pools_figure("depot"), 0);
+    CHECK_EQUAL(pools_figure("resident"), 0);
+    CHECK_EQUAL(pools_figure("quota"), quota);
+    pools_check_ledger();
+    use_blocks(16384, 150);
+    pools_check_ledger();
+}
+
 static void info_is_xml(void)
 {
     char *text = NULL;
@@ -165,6 +222,8 @@ static const struct check_case cases[] = {
     CHECK_CASE(mallinfo_counts_the_pools),
     CHECK_CASE(mallinfo_ignores_small_requests),
     CHECK_CASE(trim_is_bounded),
+    CHECK_CASE(trim_keeps_the_pad),
+    CHECK_CASE(trim_reaches_the_own_cache),
     CHECK_CASE(info_is_xml),
     CHECK_CASE(stats_writes_a_dump),
     CHECK_CASE(mallopt_accepts_all),
