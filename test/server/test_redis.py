@@ -19,9 +19,16 @@ CHURN_KEYS = 40  # written over and over while it is made
 # How long redis's child rests after each key: the snapshot cannot be over before the load goes on.
 SNAPSHOT_DELAY_MICROSECONDS = 2000
 
+FREED_KEYS = 500  # written, deleted before a snapshot, and written again while it is made
+LONG_DELAY_MICROSECONDS = 20000
+
 
 def stable_value(number: int) -> bytes:
     return bodies.value(f"stable {number}", SIZES[number % len(SIZES)])
+
+
+def freed_key(number: int) -> str:
+    return f"freed:{number}"
 
 
 def churn_value(number: int, version: int) -> bytes:
@@ -67,14 +74,14 @@ class Churn(threading.Thread):
 
 
 class RedisServer(ServerCase):
-    def start_redis(self, name: str, directory: Path) -> tuple[Server, int]:
+    def start_redis(self, name: str, directory: Path, **variables: str) -> tuple[Server, int]:
         """No snapshots but those asked for, and nothing on disk that is not in the directory."""
         directory.mkdir(exist_ok=True)
         options = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         options += ["--dir", str(directory), "--dbfilename", "dump.rdb"]
         command = [settings.program("redis-server"), *options, "--port"]
         server, (port,) = self.start_on_ports(
-            lambda ports: self.start(name, [*command, str(ports[0])])
+            lambda ports: self.start(name, [*command, str(ports[0])], **variables)
         )
         with Redis(port) as redis:
             waiting.until(lambda: redis.info("persistence")["loading"] == "0", "redis has its data")
@@ -171,6 +178,45 @@ class RedisServer(ServerCase):
                 self.assertTrue(got == churn_value(number, version), f"churn:{number} is torn")
                 self.assertIn(version, range(first - 1, last + 1), "a version of another time")
         self.stop(server)
+
+    def test_fork_trim_has_less_copied(self) -> None:
+        """What is free when the child is forked is not copied for it when the parent uses it."""
+        without, trimmed = (self._bytes_copied(f"redis-{trim}", trim) for trim in "01")
+        print(f"BGSAVE: {without} bytes copied, {trimmed} with SOCKMALLOC_FORK_TRIM=1")
+        reused = FREED_KEYS * SIZES[-1]
+        self.assertGreater(without, reused * 9 // 10, "the memory was not free, or not used again")
+        self.assertLess(trimmed, without - reused * 8 // 10)
+
+    def _bytes_copied(self, name: str, trim: str) -> int:
+        """Redis's own figure of a snapshot, while which values are written where others were."""
+        # Nothing may go by its age before the fork.
+        variables = {"SOCKMALLOC_FORK_TRIM": trim, "SOCKMALLOC_DECAY_MS": "-1"}
+        server, port = self.start_redis(name, self.directory / name, **variables)
+        with Redis(port) as redis:
+            for number in range(STABLE_KEYS):
+                redis.call("SET", f"stable:{number}", stable_value(number))
+            self._write_freed(redis, "before")
+            self.assertEqual(redis.call("DEL", *map(freed_key, range(FREED_KEYS))), FREED_KEYS)
+            redis.call("CONFIG", "SET", "rdb-key-save-delay", LONG_DELAY_MICROSECONDS)
+            redis.call("BGSAVE")
+            self._write_freed(redis, "after")
+            state = redis.info("persistence")
+            self.assertEqual(state["rdb_bgsave_in_progress"], "1", "the snapshot was over too soon")
+            waiting.until(
+                lambda: redis.info("persistence")["rdb_bgsave_in_progress"] == "0",
+                "the snapshot ends",
+                60,
+            )
+            state = redis.info("persistence")
+            self.assertEqual(state["rdb_last_bgsave_status"], "ok")
+        self.assert_ledgers({server.pid: self.dump(server.pid)})
+        self.stop(server)
+        return int(state["rdb_last_cow_size"])
+
+    def _write_freed(self, redis: Redis, when: str) -> None:
+        for number in range(FREED_KEYS):
+            value = bodies.value(f"freed {number} {when}", SIZES[-1])
+            self.assertEqual(redis.call("SET", freed_key(number), value), b"OK")
 
     def test_child_is_ended_by_the_signal(self) -> None:
         """FLUSHALL ends a snapshot by sending its child SIGUSR1, and waits for the child."""

@@ -18,6 +18,24 @@ POOLS = [
     Run("while all buckets are trained", {"SOCKMALLOC_LARGE": "1g"}),
 ]
 
+FORK_TRIM = {"SOCKMALLOC_FORK_TRIM": "1"}
+
+# Nothing may go by its age. The kinds are those whose free slots lie within the thread's reach.
+SNAPSHOTS = [
+    Run(
+        f"pool {kind}, FORK_TRIM={trim}",
+        {"SOCKMALLOC_POOL": kind, "SOCKMALLOC_FORK_TRIM": trim, "SOCKMALLOC_DECAY_MS": "-1"},
+        (trim,),
+    )
+    for kind in ("thread", "lockfree", "standard")
+    for trim in ("0", "1")
+]
+
 load_tests = cases.loader(
-    {"threads": dict.fromkeys(CASES_OF_THREADS, POOLS), "fork": {}, "mappings": {}},
+    {
+        "threads": dict.fromkeys(CASES_OF_THREADS, POOLS),
+        "fork": {"while_threads_churn": [Run(), Run("with FORK_TRIM", FORK_TRIM)]},
+        "fork_trim": {"snapshot_shares_what_is_in_use": SNAPSHOTS},
+        "mappings": {},
+    }
 )

@@ -1,0 +1,152 @@
+/* Cases: what a snapshot child shares with its parent, and what is copied for it. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "pools.h"
+#include "smaps.h"
+
+/* A trained bucket, whose slots lie in caches and depot when they are free, and a large one. */
+static const unsigned buckets[] = {2, 8};
+enum { SAMPLED = 2, KEPT = 20, FREED = 60, CHILD_DEADLINE_SECONDS = 50 };
+
+static char *kept[SAMPLED][KEPT];
+static char *freed[SAMPLED][FREED];
+
+/* Whether what is free has gone before the fork, by SOCKMALLOC_FORK_TRIM: the runner's argument. */
+static bool is_trimmed(void)
+{
+    return check_arguments[0][0] == '1';
+}
+
+static char *take_filled(unsigned i, int byte)
+{
+    char *block = malloc(pools_size(buckets[i]));
+    CHECK(pools_own(block));
+    return memset(block, byte, pools_size(buckets[i]));
+}
+
+static void take_freed(int byte)
+{
+    for (unsigned i = 0; i < SAMPLED; i++) {
+        for (unsigned j = 0; j < FREED; j++) {
+            freed[i][j] = take_filled(i, byte);
+        }
+    }
+}
+
+static void give_freed(void)
+{
+    for (unsigned i = 0; i < SAMPLED; i++) {
+        for (unsigned j = 0; j < FREED; j++) {
+            free(freed[i][j]);
+        }
+    }
+}
+
+/* A server's past: some blocks are in use, many have been, by way of caches with a quota too. */
+static void live(void)
+{
+    for (unsigned i = 0; i < SAMPLED; i++) {
+        for (unsigned j = 0; j < KEPT; j++) {
+            kept[i][j] = take_filled(i, 'k');
+        }
+    }
+    for (unsigned round = 0; round < 3; round++) {
+        take_freed('f');
+        give_freed();
+    }
+}
+
+static uint64_t kept_bytes(unsigned i)
+{
+    return KEPT * pools_size(buckets[i]);
+}
+
+static uint64_t freed_bytes(unsigned i)
+{
+    return FREED * pools_size(buckets[i]);
+}
+
+static void check_kept(void)
+{
+    for (unsigned i = 0; i < SAMPLED; i++) {
+        for (unsigned j = 0; j < KEPT; j++) {
+            size_t size = pools_size(buckets[i]);
+            CHECK(kept[i][j][0] == 'k' && memcmp(kept[i][j], kept[i][j] + 1, size - 1) == 0);
+        }
+    }
+}
+
+/* In the child, before its parent goes on: all that is in use is shared, and of the rest nothing or
+ * all. */
+static void check_shared(void)
+{
+    for (unsigned i = 0; i < SAMPLED; i++) {
+        CHECK_EQUAL(pools_bucket_figure(buckets[i], "resident_live"), kept_bytes(i));
+        CHECK_EQUAL(pools_bucket_figure(buckets[i], "resident_free"),
+                    is_trimmed() ? 0 : freed_bytes(i));
+    }
+}
+
+/* In the child, when its parent has taken the freed blocks again and written to all of them: what
+ * was copied for that is the child's alone now. */
+static void check_copied(void)
+{
+    for (unsigned i = 0; i < SAMPLED; i++) {
+        uint64_t copied = smaps_figure(kept[i][0], "Private_Dirty");
+        CHECK_EQUAL(copied, is_trimmed() ? 0 : freed_bytes(i));
+    }
+    check_kept();
+}
+
+static void await(int descriptor)
+{
+    char byte;
+    CHECK_EQUAL(read(descriptor, &byte, 1), 1);
+}
+
+static void tell(int descriptor)
+{
+    CHECK_EQUAL(write(descriptor, "x", 1), 1);
+}
+
+static void be_snapshot(int from_parent, int to_parent)
+{
+    alarm(CHILD_DEADLINE_SECONDS);
+    check_shared();
+    tell(to_parent);
+    await(from_parent);
+    check_copied();
+    _exit(EXIT_SUCCESS);
+}
+
+static void snapshot_shares_what_is_in_use(void)
+{
+    int to_child[2];
+    int to_parent[2];
+    CHECK_EQUAL(pipe(to_child), 0);
+    CHECK_EQUAL(pipe(to_parent), 0);
+    live();
+    pools_figure("live"); /* looks the library's calls up before the child needs them */
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        be_snapshot(to_child[0], to_parent[1]);
+    }
+    await(to_parent[0]);
+    take_freed('w');
+    tell(to_child[1]);
+    check_wait(child);
+    check_kept();
+    give_freed();
+    pools_check_ledger();
+}
+
+static const struct check_case cases[] = {
+    CHECK_CASE(snapshot_shares_what_is_in_use),
+};
+
+CHECK_MAIN(cases)
