@@ -51,6 +51,11 @@ COLD void route_refuse(const char *call, void *address)
     }
 }
 
+static size_t route_round(size_t request)
+{
+    return (request + USABLE_UNIT - 1) / USABLE_UNIT * USABLE_UNIT;
+}
+
 void *route_take_zeroed(size_t count, size_t size, const void *caller)
 {
     size_t request;
@@ -65,7 +70,7 @@ void *route_take_zeroed(size_t count, size_t size, const void *caller)
         pool_count_fall_through(bucket, request);
         return fallback_take_zeroed(count, size);
     }
-    return card_is_zero(was) ? slot : memset(slot, 0, request);
+    return card_is_zero(was) ? slot : memset(slot, 0, route_round(request));
 }
 
 void *route_take_aligned(size_t alignment, size_t request, const void *caller)
@@ -176,11 +181,6 @@ void *route_resize(const char *call, void *address, size_t request, const void *
     }
     return lane_owns(address) ? route_resize_slot(call, address, request, caller)
                               : route_resize_fallback(call, address, request, caller);
-}
-
-static size_t route_round(size_t request)
-{
-    return (request + USABLE_UNIT - 1) / USABLE_UNIT * USABLE_UNIT;
 }
 
 size_t route_usable_size(const char *call, const void *address)

@@ -80,7 +80,8 @@ FAST_PATH void route_give(const char *call, void *address)
     }
 }
 
-/* calloc: memory that reads as zero, without a memset where the kernel's own pages do. */
+/* calloc: memory that reads as zero up to its usable size, as glibc's does; without a memset where
+ * the kernel's own pages do. */
 void *route_take_zeroed(size_t count, size_t size, const void *caller);
 
 /* malloc with an alignment, which must be a power of two. */

@@ -143,6 +143,19 @@ Test(route, zeroed_covers_a_longer_request_than_the_last)
     cr_assert(is_zero(bytes, 20480));
 }
 
+/* glibc clears all that malloc_usable_size will say, and who asks it relies on that. */
+Test(route, zeroed_covers_the_usable_size)
+{
+    house_lay_default();
+    char *bytes = route_take(20480, NULL);
+    memset(bytes, 'x', 20480);
+    route_give("free", bytes);
+    cr_assert_eq(route_take_zeroed(1, 16385, NULL), bytes);
+    cr_assert_eq(route_usable_size("malloc_usable_size", bytes), 16400);
+    cr_assert(is_zero(bytes, 16400));
+    cr_assert_eq(bytes[16400], 'x', "and no more");
+}
+
 Test(route, zeroed_small_falls_through)
 {
     house_lay_default();

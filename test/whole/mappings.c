@@ -1,13 +1,21 @@
 /* Cases: how many mappings the library takes, of the 65,530 that a process may have. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <inttypes.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 
 #include "check.h"
+#include "outside.h"
 #include "pools.h"
 
 enum { FEW = 100, BLOCKS = 200 };
@@ -57,10 +65,11 @@ static struct mappings count_mappings(void)
     return counted;
 }
 
-static void check_few(void)
+/* `lanes` of them were touched, at least. */
+static void check_few(unsigned lanes)
 {
     struct mappings counted = count_mappings();
-    CHECK(counted.lanes >= POOLS_BUCKETS);
+    CHECK(counted.lanes >= lanes);
     CHECK(counted.neighbours >= 1);
     CHECK(counted.lanes + counted.neighbours < FEW);
     CHECK(counted.named == 0 ||
@@ -70,7 +79,7 @@ static void check_few(void)
 static void few_after_touching_every_bucket(void)
 {
     touch_every_bucket();
-    check_few();
+    check_few(POOLS_BUCKETS);
 }
 
 /* Every other slot purged: MADV_DONTNEED splits nothing. */
@@ -87,7 +96,69 @@ static void few_after_purging_in_patterns(void)
     for (unsigned bucket = POOLS_TRAINED; bucket < POOLS_BUCKETS; bucket++) {
         CHECK_EQUAL(pools_bucket_figure(bucket, "purged"), BLOCKS / 2);
     }
-    check_few();
+    check_few(POOLS_BUCKETS);
+}
+
+/* What grows is copied, and no mapping is moved. */
+static void few_after_growing(void)
+{
+    for (int i = 0; i < BLOCKS; i++) {
+        char *block = NULL;
+        for (size_t size = 4096; size <= (size_t)1 << 20; size *= 3) {
+            block = realloc(block, size);
+            CHECK(pools_own(block));
+            block[size - 1] = 1;
+        }
+        blocks[0][i] = block;
+    }
+    check_few(1);
+    for (int i = 0; i < BLOCKS; i++) {
+        free(blocks[0][i]);
+    }
+    check_few(1);
+}
+
+/* From here on mremap ends the process, whoever calls it. */
+static void forbid_mremap(void)
+{
+    struct sock_filter steps[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mremap, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog filter = {.len = sizeof steps / sizeof steps[0], .filter = steps};
+    CHECK_EQUAL(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    CHECK_EQUAL(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter), 0);
+}
+
+static void call_mremap(void)
+{
+    char *page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(page != MAP_FAILED);
+    forbid_mremap();
+    mremap(page, 4096, 8192, MREMAP_MAYMOVE);
+}
+
+/* Up and down through all sizes, those of mimalloc's too: it splits mappings for good. */
+static void nothing_is_remapped(void)
+{
+    outside_check_killed(call_mremap, SIGSYS);
+    forbid_mremap();
+    for (size_t factor = 2; factor <= 5; factor++) {
+        char *block = NULL;
+        size_t size = 100;
+        for (; size <= (size_t)16 << 20; size *= factor) {
+            block = realloc(block, size);
+            CHECK(block != NULL);
+            memset(block, 1, size);
+        }
+        for (; size >= 100; size /= factor) {
+            block = realloc(block, size);
+            CHECK(block != NULL && block[0] == 1);
+        }
+        free(block);
+    }
 }
 
 static void *touch_in_thread(void *unused)
@@ -113,12 +184,14 @@ static void few_after_many_threads(void)
     for (int i = 0; i < THREADS; i++) {
         CHECK_EQUAL(pthread_join(threads[i], NULL), 0);
     }
-    check_few();
+    check_few(POOLS_BUCKETS);
 }
 
 static const struct check_case cases[] = {
     CHECK_CASE(few_after_touching_every_bucket),
     CHECK_CASE(few_after_purging_in_patterns),
+    CHECK_CASE(few_after_growing),
+    CHECK_CASE(nothing_is_remapped),
     CHECK_CASE(few_after_many_threads),
 };
 

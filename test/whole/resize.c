@@ -229,6 +229,9 @@ static void repeated_growth_jumps(void)
         block = realloc(block, size);
         CHECK(block != NULL);
         moves += block != before;
+        /* The second time it goes several buckets up at once. */
+        CHECK(moves < 2 || size * 32 > POOLS_LARGEST || block == before ||
+              pools_capacity(block) >= size * 32);
     }
     CHECK(moves >= 1);
     CHECK(moves <= 5);

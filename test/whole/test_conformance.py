@@ -29,6 +29,15 @@ load_tests = cases.loader(
             "trim_keeps_the_pad": KEPT,
             "trim_reaches_the_own_cache": KEPT,
         },
+        "zeroed": dict.fromkeys(
+            (
+                "fresh_pages_are_left_alone",
+                "purged_pages_are_left_alone",
+                "reused_pages_are_cleared",
+                "reused_slots_are_cleared_to_their_last_usable_byte",
+            ),
+            KEPT,
+        ),
         "control": {},
         "origins": {"names_are_ours": [Run(arguments=exported_names())]},
         "operators": {"handler_may_release": [Run(wrapper=LITTLE_MEMORY)]},

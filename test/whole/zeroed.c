@@ -1,0 +1,125 @@
+/* Cases: calloc writes nothing to pages that read as zero by themselves, and all of those that do
+ * not. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "check.h"
+#include "pools.h"
+
+/* A block of 1 MiB, of which the library gets 16 pages at most from the kernel ahead of their use.
+ */
+enum { BUCKET = 8, SIZE = 1 << 20, BLOCKS = 64, PAGE = 4096, AHEAD = 16 };
+
+static bool is_zero(const char *block, size_t size)
+{
+    return block[0] == 0 && memcmp(block, block + 1, size - 1) == 0;
+}
+
+static uint64_t resident(void)
+{
+    return pools_bucket_figure(BUCKET, "resident_live");
+}
+
+static long faults(void)
+{
+    struct rusage usage;
+    CHECK_EQUAL(getrusage(RUSAGE_SELF, &usage), 0);
+    return usage.ru_minflt;
+}
+
+static char *blocks[BLOCKS];
+
+/* Blocks that nobody has written to are not in memory, but for what comes ahead; nor did they cost
+ * the faults of a memset. */
+static void take_untouched(void)
+{
+    long before = faults();
+    for (int i = 0; i < BLOCKS; i++) {
+        blocks[i] = calloc(1, SIZE);
+        CHECK(pools_own(blocks[i]));
+    }
+    CHECK(faults() - before < BLOCKS * SIZE / PAGE / 2);
+    CHECK(resident() <= (uint64_t)BLOCKS * AHEAD * PAGE);
+}
+
+static void check_all_zero(void)
+{
+    for (int i = 0; i < BLOCKS; i++) {
+        CHECK(is_zero(blocks[i], SIZE));
+    }
+}
+
+static void give_dirty(void)
+{
+    for (int i = 0; i < BLOCKS; i++) {
+        memset(blocks[i], 0xff, SIZE);
+    }
+    CHECK_EQUAL(resident(), (uint64_t)BLOCKS * SIZE);
+    for (int i = 0; i < BLOCKS; i++) {
+        free(blocks[i]);
+    }
+}
+
+static void fresh_pages_are_left_alone(void)
+{
+    take_untouched();
+    CHECK_EQUAL(pools_bucket_figure(BUCKET, "carved"), BLOCKS);
+    check_all_zero();
+}
+
+static void purged_pages_are_left_alone(void)
+{
+    take_untouched();
+    give_dirty();
+    while (malloc_trim(0) == 1) {
+    }
+    CHECK_EQUAL(pools_bucket_figure(BUCKET, "purged"), BLOCKS);
+    take_untouched();
+    CHECK_EQUAL(pools_bucket_figure(BUCKET, "carved"), BLOCKS);
+    CHECK_EQUAL(pools_bucket_figure(BUCKET, "purged"), 0);
+    check_all_zero();
+}
+
+/* What was in memory stays there, and is written to: all of it. */
+static void reused_pages_are_cleared(void)
+{
+    take_untouched();
+    give_dirty();
+    for (int i = 0; i < BLOCKS; i++) {
+        blocks[i] = calloc(1, SIZE);
+    }
+    CHECK_EQUAL(pools_bucket_figure(BUCKET, "carved"), BLOCKS);
+    CHECK_EQUAL(resident(), (uint64_t)BLOCKS * SIZE);
+    check_all_zero();
+}
+
+/* Every byte that malloc_usable_size says the block has, whatever the request, in each bucket. */
+static void reused_slots_are_cleared_to_their_last_usable_byte(void)
+{
+    for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {
+        size_t largest = pools_largest(bucket);
+        size_t least = bucket == 0 ? 4096 : pools_largest(bucket - 1) + 1;
+        for (size_t size = least; size <= largest; size += (largest - least) / 7 + 1) {
+            char *block = malloc(largest);
+            CHECK(pools_own(block));
+            memset(block, 0xff, largest);
+            free(block);
+            char *again = calloc(1, size);
+            CHECK(again == check_hide(block));
+            CHECK(is_zero(again, malloc_usable_size(again)));
+            free(again);
+        }
+    }
+}
+
+static const struct check_case cases[] = {
+    CHECK_CASE(fresh_pages_are_left_alone),
+    CHECK_CASE(purged_pages_are_left_alone),
+    CHECK_CASE(reused_pages_are_cleared),
+    CHECK_CASE(reused_slots_are_cleared_to_their_last_usable_byte),
+};
+
+CHECK_MAIN(cases)
