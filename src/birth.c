@@ -15,6 +15,7 @@
 #include "message.h"
 #include "option.h"
 #include "os.h"
+#include "pressure.h"
 #include "processor.h"
 #include "reserve.h"
 #include "route.h"
@@ -133,6 +134,7 @@ static void birth_open_pools(void)
         message_say(MESSAGE_NO_RESERVATION);
         return;
     }
+    pressure_open(options.number[OPTION_PRESSURE] != 0, "");
     struct pool_settings kinds;
     birth_set_pools(&kinds);
     if (!pool_open(&birth_plan, &kinds)) {

@@ -32,6 +32,9 @@
         "milliseconds after which the pages of what is free and not needed go back; 0 at once")    \
     ROW(FORK_TRIM, SWITCH, "0", 0, 0,                                                              \
         "1 gives the pages of what is free back before a fork, so that the child shares less")     \
+    ROW(PRESSURE, SWITCH, "1", 0, 0,                                                               \
+        "1 gives pages back when a control group's limit is near, or the machine waits for "       \
+        "memory")                                                                                  \
     ROW(AUTO_THREADS, COUNT, "8", 1, 1U << 15,                                                     \
         "threads a processor beyond which the pool auto turns from thread to cpu")                 \
     ROW(FREE_LIST, COUNT, "1024", 0, 1U << 24,                                                     \

@@ -1,4 +1,4 @@
-/* The kernel's memory calls: the one room that says mmap, mprotect and madvise. */
+/* The kernel's calls: the one room that says mmap, mprotect and madvise. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "os.h"
 
@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -136,20 +137,41 @@ bool os_is_filtered(void)
     return filtered;
 }
 
+static size_t os_read_all(int file, char *buffer, size_t size)
+{
+    size_t length = 0;
+    while (length < size) {
+        long part = syscall(SYS_read, file, buffer + length, size - length);
+        if (part <= 0 && !(part < 0 && errno == EINTR)) {
+            break;
+        }
+        length += part > 0 ? (size_t)part : 0;
+    }
+    return length;
+}
+
+void os_read_file(const char *path, char *text, size_t size)
+{
+    int kept = errno;
+    size_t length = 0;
+    int file = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (file >= 0) {
+        length = os_read_all(file, text, size - 1);
+        syscall(SYS_close, file);
+    }
+    text[length] = '\0';
+    errno = kept;
+}
+
 /* The first number of /proc/self/statm is the size of the address space in pages; 0 if it cannot be
  * read. */
 static size_t os_address_space_used(void)
 {
     char digits[32];
-    int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-    if (file < 0) {
-        return 0;
-    }
-    ssize_t length = read(file, digits, sizeof digits);
-    close(file);
+    os_read_file("/proc/self/statm", digits, sizeof digits);
     size_t pages = 0;
-    for (ssize_t i = 0; i < length && digits[i] >= '0' && digits[i] <= '9'; i++) {
-        pages = pages * 10 + (size_t)(digits[i] - '0');
+    for (const char *digit = digits; *digit >= '0' && *digit <= '9'; digit++) {
+        pages = pages * 10 + (size_t)(*digit - '0');
     }
     return pages * os_page_size();
 }

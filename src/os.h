@@ -68,6 +68,12 @@ bool os_copy(void *target, const void *source, size_t size);
  * process's end. */
 bool os_is_filtered(void);
 
+/*
+ * Reads a small file as a text, as far as it fits: "" where it can't be read. No cancellation
+ * point, as open and read are: malloc is none, and a thread that ended here would leave a file open.
+ */
+void os_read_file(const char *path, char *text, size_t size);
+
 /* Bytes of address space that RLIMIT_AS still allows; SIZE_MAX without a limit. Reads /proc: at
  * birth only. */
 size_t os_address_space_left(void);

@@ -178,7 +178,7 @@ INTERNAL void pool_give_slow(void *slot);
 
 /*
  * What a thread does now and then after the free of a slot, by the count of its frees: looks at the
- * clock, and gives pages back where it is time. Of at most QUANTUM_PAGES pages, or one slot's, in
+ * clock, and gives pages back where it is time. Of at most pool_quantum bytes, or one slot's, in
  * one call, so that no free takes long.
  */
 INTERNAL void pool_tick(const void *slot);
@@ -240,6 +240,16 @@ size_t pool_trim(size_t limit);
 
 /* The same of the old generation alone: what nobody has needed for a while. */
 size_t pool_trim_old(size_t limit);
+
+/* Bytes whose pages one call gives back at most, or one slot's if that is larger: so many that none
+ * takes long. */
+size_t pool_quantum(void);
+
+/*
+ * While memory is near its end: gives back as much as is about to be taken, a quantum at least, of
+ * what is free; what the caches hold only where that does not suffice.
+ */
+void pool_relieve(size_t bytes);
 
 /*
  * Gives the depots what the calling thread's cache holds, whose quotas stay, and other threads'

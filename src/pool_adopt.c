@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "depot.h"
 #include "pool.h"
+#include "pressure.h"
 #include "processor.h"
 #include "slots.h"
 #include "standard.h"
@@ -81,4 +82,5 @@ void pool_adopt(void)
     }
     budget_reset(torn ? pool_processors_charge() : budget_charged(), pool_inherited_stock());
     cache_reset_counters();
+    pressure_after_fork();
 }

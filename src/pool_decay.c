@@ -1,15 +1,15 @@
 /* Gives the pages of what nobody has needed for a while back, a little at each tick. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "clock.h"
-#include "os.h"
 #include "pool.h"
+#include "pressure.h"
 
 /*
  * Where from: a thread's frees are counted anyway, and every so many of them it comes here. How
  * many adapts: twice as many while the clock stands still in between, half as many when it has
  * gone on, so that a busy thread spends nothing on it and one with little to do comes often enough.
  */
-enum { QUANTUM_PAGES = 256, INTERVAL_MAX = 1024, SHARED_INTERVAL = 64 };
+enum { INTERVAL_MAX = 1024, SHARED_INTERVAL = 64 };
 
 /* Other threads' caches that one step looks at for public magazines that lie there unused. */
 enum { IDLE_LOOKS = 32 };
@@ -17,6 +17,10 @@ enum { IDLE_LOOKS = 32 };
 /* One step of decay, if it is this thread's turn. Whether there is more to do. */
 static bool pool_decay(struct cache *cache, uint64_t now)
 {
+    if (pressure_tick(now)) {
+        pool_relieve(0);
+        return true;
+    }
     if (decay.age == DECAY_NEVER || !decay_claim(now)) {
         return false;
     }
@@ -26,7 +30,7 @@ static bool pool_decay(struct cache *cache, uint64_t now)
     if (!decay_is_due(now)) {
         return false;
     }
-    size_t quantum = QUANTUM_PAGES * os_page_size();
+    size_t quantum = pool_quantum();
     if (pool_trim_old(quantum) >= quantum) {
         return true;
     }

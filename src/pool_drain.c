@@ -56,3 +56,12 @@ void pool_drain(void)
         pool_drain_others(cache, bucket);
     }
 }
+
+void pool_relieve(size_t bytes)
+{
+    size_t wanted = bytes > pool_quantum() ? bytes : pool_quantum();
+    if (pool_trim(wanted) < wanted) {
+        pool_drain();
+        pool_trim(wanted);
+    }
+}

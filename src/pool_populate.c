@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "os.h"
 #include "pool.h"
+#include "pressure.h"
 
 /*
  * A page costs some 10 us by fault and 2 us in a call for sixteen. But one that the program never
@@ -22,6 +23,9 @@ void pool_populate(unsigned bucket, void *slot, size_t request)
 {
     if (LIKELY(!card_is_zero(card_read(lane_card(bucket, slot))))) {
         return;
+    }
+    if (pressure_grow(request)) {
+        pool_relieve(request);
     }
     uint32_t untouched = atomic_load_explicit(&pools[bucket].untouched, memory_order_relaxed);
     size_t pages = pool_populated_pages(request) * (UNTOUCHED_ALL - untouched) / UNTOUCHED_ALL;

@@ -31,7 +31,7 @@ static void pool_restore_loose(unsigned bucket, uint32_t number)
 }
 
 /* A few free slots that the caller holds, on their way to the stack of purged ones. */
-enum { PURGE_BATCH = 64 };
+enum { PURGE_BATCH = 64, QUANTUM_PAGES = 256 };
 
 struct purge {
     struct cache *cache;
@@ -156,6 +156,11 @@ static void pool_gather_magazine(struct purge *purge, unsigned wanted, enum purg
     magazine_set_count(magazine, count - taken);
     pool_count_withdrawal(purge->cache, bucket, taken);
     depot_give_old(bucket, magazine);
+}
+
+size_t pool_quantum(void)
+{
+    return QUANTUM_PAGES * os_page_size();
 }
 
 /* About `limit` bytes of one bucket. */

@@ -54,7 +54,8 @@ static void report_print_caches(const struct snapshot *snapshot, const struct bu
     text_add(text, "quotas allow the caches %lu of %lu bytes; pool in force: ",
              (unsigned long)snapshot->charged, (unsigned long)snapshot->budget);
     setting_print(SETTING_POOL, snapshot->kind, text);
-    text_add(text, "\n");
+    text_add(text, "\nmemory was near its end %lu times, and pages went back for that\n",
+             (unsigned long)snapshot->pressure_highs);
 }
 
 /* Of the bytes asked for in requests of the pools' sizes, the part that the pools served. */

@@ -9,6 +9,7 @@
 #include "cache.h"
 #include "lane.h"
 #include "pool.h"
+#include "pressure.h"
 #include "processor.h"
 #include "residency.h"
 
@@ -118,6 +119,7 @@ void snapshot_take(struct snapshot *snapshot)
     *snapshot = (struct snapshot){.buckets = lanes.length > 0 ? lanes.count : 0,
                                   .charged = budget_charged(),
                                   .budget = budget.cache_limit,
+                                  .pressure_highs = atomic_load(&pressure.highs),
                                   .kind = pool_kind()};
     for (unsigned bucket = 0; bucket < snapshot->buckets; bucket++) {
         snapshot_take_bucket(&snapshot->bucket[bucket], bucket);

@@ -15,6 +15,7 @@
 #include "capture.h"
 #include "crew.h"
 #include "os.h"
+#include "tree.h"
 
 enum { PAGES = 16, UNUSUAL = 4242 /* no call sets it */ };
 
@@ -248,6 +249,38 @@ Test(os, knows_of_a_filter)
     struct capture capture;
     capture_run(&capture, work_under_a_filter, NULL);
     cr_assert(capture_is_clean(&capture), "%s", capture.words);
+}
+
+static const char *root_of_tree;
+
+static void read_file_of_tree(const char *name, char *text, size_t size)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", root_of_tree, name);
+    memset(text, 'x', size);
+    errno = UNUSUAL;
+    os_read_file(path, text, size);
+    cr_assert_eq(errno, UNUSUAL);
+}
+
+Test(os, reads_a_file_as_far_as_it_fits)
+{
+    char text[6];
+    root_of_tree = tree_open();
+    tree_write("/four", "four");
+    tree_write("/seventeen", "seventeen");
+    tree_write("/empty", "");
+    read_file_of_tree("four", text, sizeof text);
+    cr_expect_str_eq(text, "four");
+    read_file_of_tree("seventeen", text, sizeof text);
+    cr_expect_str_eq(text, "seven");
+    read_file_of_tree("empty", text, sizeof text);
+    cr_expect_str_eq(text, "");
+    read_file_of_tree("nowhere", text, sizeof text);
+    cr_expect_str_eq(text, "");
+    read_file_of_tree(".", text, sizeof text);
+    cr_expect_str_eq(text, "", "a directory");
+    tree_close();
 }
 
 static bool maps_has(const char *word)

@@ -158,7 +158,7 @@ Test(report, has_a_row_for_each_bucket_and_their_sum)
 {
     prepare();
     print();
-    cr_assert_eq(line_count, quotas_line() + 4);
+    cr_assert_eq(line_count, quotas_line() + 5);
     expect_table(&slots_table, slots_line());
     expect_table(&caches_table, caches_line());
 }
@@ -182,6 +182,15 @@ Test(report, tells_what_the_quotas_come_to)
     print();
     cr_assert_str_eq(lines[quotas_line()], "quotas allow the caches 2000000 of 3000000 bytes; "
                                            "pool in force: thread");
+}
+
+Test(report, tells_how_often_memory_was_near_its_end)
+{
+    prepare();
+    snapshot.pressure_highs = 17;
+    print();
+    cr_assert_str_eq(lines[quotas_line() + 1],
+                     "memory was near its end 17 times, and pages went back for that");
 }
 
 Test(report, names_the_kind_in_force)
@@ -228,7 +237,7 @@ static void expect_share(uint64_t asked, uint64_t fell_through_asked, const char
     snprintf(expected, sizeof expected,
              "pools served %s %% of the bytes asked for in requests of 4096 to 4194304 bytes",
              share);
-    cr_expect_str_eq(lines[quotas_line() + 1], expected);
+    cr_expect_str_eq(lines[quotas_line() + 2], expected);
 }
 
 Test(report, tells_the_share_that_the_pools_served)
@@ -254,7 +263,7 @@ Test(report, repeats_the_configuration)
     text_add(&text, "configuration: ");
     option_print_all(&options, &text);
     print();
-    cr_assert_str_eq(lines[quotas_line() + 2], expected);
+    cr_assert_str_eq(lines[quotas_line() + 3], expected);
     cr_assert_not_null(strstr(expected, "SOCKMALLOC_VERBOSE=1"));
 }
 
@@ -283,7 +292,7 @@ Test(report, longest_report_fits)
     snapshot.buckets = plan.count;
     memset(snapshot.bucket, 0xff, sizeof snapshot.bucket);
     memset(&snapshot.total, 0xff, sizeof snapshot.total);
-    snapshot.charged = snapshot.budget = UINT64_MAX;
+    snapshot.charged = snapshot.budget = snapshot.pressure_highs = UINT64_MAX;
     char longest[SETTING_PATH_SIZE] = {0};
     memset(longest, '/', sizeof longest - 1);
     options.path_end = 1;

@@ -1,0 +1,46 @@
+/* Whether memory is near its end: the control group's limit, or waiting for memory. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_PRESSURE_H
+#define SOCKMALLOC_PRESSURE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "attributes.h"
+
+/*
+ * Looked at rarely, since a look opens some ten files: when the process has taken a quarter of what
+ * was left before the pressure would be high, and else once in PRESSURE_INTERVAL, for what others
+ * in the group take and for what falls through. Any thread, no lock; one looks at a time.
+ */
+struct pressure {
+    _Alignas(CACHE_LINE) _Atomic int64_t allowance; /* bytes that may still come unlooked at */
+    _Atomic uint64_t looked;                        /* at a time of clock_now's */
+    _Atomic bool high;
+    _Atomic bool off;
+    atomic_flag looking;
+    _Atomic uint64_t highs; /* looks that found it high where the one before had not */
+};
+
+extern INTERNAL struct pressure pressure;
+
+/* At birth. `root` as cgroup_look's; it must stay. Off if not `wanted`. */
+void pressure_open(bool wanted, const char *root);
+
+/* As of the last look. */
+static inline bool pressure_is_high(void)
+{
+    return UNLIKELY(atomic_load_explicit(&pressure.high, memory_order_relaxed));
+}
+
+/* So many bytes are about to get pages: looks, if it is time. Whether the pressure is high. */
+bool pressure_grow(uint64_t bytes);
+
+/* The same by the clock: `now` is clock_now's. */
+bool pressure_tick(uint64_t now);
+
+/* In the child of a fork, which may have caught another thread at a look. */
+void pressure_after_fork(void);
+
+#endif
