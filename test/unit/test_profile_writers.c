@@ -136,11 +136,13 @@ static void write_in_a_handler(int signal_number)
     struct profile profile;
     unsigned was = 0;
     unsigned changes = 0;
+    int kept = errno;
     (void)signal_number;
     fill(&profile, 1, 1);
     errno = UNUSUAL;
     dropped += !profile_write(path, &profile) && writing;
     broken = broken || errno != UNUSUAL || !read_filled(&was, &changes);
+    errno = kept;
 }
 
 /* Until the handler has met a write half done, and then some. */
