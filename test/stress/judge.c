@@ -189,7 +189,11 @@ void judge_by_emptying(const struct judge_case *it, struct worker *worker, const
     for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
         const struct snapshot_figures *figures = &snapshot.bucket[bucket];
         uint64_t elsewhere = snapshot.kind == KIND_CPU ? figures->cached : 0;
-        judge_same(doing, bucket, "slots taken and slots that processors hold",
-                   figures->live + elsewhere, "the lane has", lanes.lane[bucket].limit);
+        if (figures->live + elsewhere != lanes.lane[bucket].limit) {
+            fault_die("%s, bucket %s: %lu of %u; cached are %lu, in the depot %lu, purged %lu, "
+                      "carved %lu",
+                      doing, lay_plan.label[bucket], figures->live, lanes.lane[bucket].limit,
+                      figures->cached, figures->depot, figures->purged, figures->carved);
+        }
     }
 }

@@ -129,6 +129,7 @@ static void *post_man(void *argument)
             return NULL;
         }
     }
+    pthread_barrier_wait(&gate); /* what a thread's end gives back must not move under the judge */
     return NULL;
 }
 
@@ -192,6 +193,7 @@ static void staff_run_round(uint64_t round)
 static void staff_dismiss(void)
 {
     struct worker *first = staff_first();
+    pthread_barrier_wait(&gate);
     for (unsigned i = 0; i < command.threads; i++) {
         pthread_join(posts[i].thread, NULL);
     }
