@@ -10,7 +10,8 @@
 /* CHECKs the figures right after adoption where threads were caught: the cards are the truth. */
 void adopted_expect(void);
 
-/* CHECKs that each free slot of the bucket can be taken once, and again when it was given back. */
+/* CHECKs that each free slot of the bucket can be taken once, and again when it was given back. The
+ * calling thread stays on one processor from then on. */
 void adopted_take_all_free(unsigned bucket);
 
 /* Whether the slot was live when adopted_take_all_free began with its bucket, or was then taken. */
