@@ -129,7 +129,8 @@ Test(pool_threads, freed_slots_reach_a_thread_that_only_takes, .timeout = 60)
     cr_assert_eq(figures(B16K)->live, 0);
     /* Two threads' four magazines, the places, and one run. */
     cr_assert_leq(figures(B16K)->carved, 4 * 62 + PLACES + 16);
-    cr_assert_gt(figures(B16K)->depot_hits, 0);
+    /* By way of the depot, or out of the other's public magazine: each may serve alone. */
+    cr_assert_gt(figures(B16K)->depot_hits + figures(B16K)->steals, 0);
 }
 
 /* The same where both begin without a quota, and find those that they need. */
