@@ -123,7 +123,7 @@ inline use_numbers()
     somebodys = somebodys | BITS(number, number + count)
 }
 
-/* A run of numbers, or none. lane_carve_run wants several, and one where it can't have them; the others one. */
+/* A run of numbers, or none. lane_carve_run wants several, and one where it can't have them. */
 inline take_numbers()
 {
     atomic {
