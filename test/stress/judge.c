@@ -49,7 +49,7 @@ static void judge_bucket_under_load(const struct judge_case *it, unsigned bucket
     uint64_t inherited = it->live[bucket];
     judge_within(bucket, "requests", figures->requests, before->taken, after->taken + n);
     judge_within(bucket, "returned", figures->returned, judge_more(before->given, n * TICK),
-                 after->given + n);
+                 after->given + n + n * TICK);
     judge_within(bucket, "asked", figures->asked, before->asked,
                  after->asked + n * lay_plan.capacity[bucket]);
     judge_within(bucket, "live", figures->live,

@@ -25,12 +25,13 @@ struct judge_case {
  * just after the look, and n the number of workers, the pools' figures must lie
  *
  *   requests   from taken before           to taken after + n
- *   returned   from given before - n ticks to given after + n
+ *   returned   from given before - n ticks to given after + n + n ticks
  *   asked      from asked before           to asked after + n largest requests of the bucket
  *   live       from taken before - given after - n    to taken after + n - given before
  *
  * whatever the machine does: how much work a look takes in is counted, not guessed. A tick is what
- * a cache's count of frees can be short by for a moment (cache_arm).
+ * a cache's count of frees can be out by for a moment (cache_arm): too low between its two steps;
+ * too high where it sets a shorter interval between the look's readings of its two parts.
  */
 void judge_under_load(const struct judge_case *it);
 
