@@ -45,6 +45,8 @@
  *  - What lies in a magazine above its count is cleared, where the code leaves it: who reads it is
  *    caught. The order of slots in a magazine is kept.
  *  - The purge empties a magazine of the depot's as a thread without a quota does, slot by slot.
+ *  - What malloc_trim and a fork bring to the depot: of their own, by a quota taken away and given
+ *    back, which an end and a new thread do here; of others, as who collects what lies unused.
  *  - The pool `cpu`: its magazines lie in no public word, and it leaves the records as ends do.
  *
  * Spin knows sequential consistency only. Beyond it the argument rests on these orders: whoever
@@ -59,7 +61,7 @@
  *  THIEF_PUTS     a thief leaves its empty magazine in exchange
  *  TORN_SHRINK    an owner takes its public magazine back by a load and a store
  *  FORGET_PUBLIC  a thread's end leaves the public magazine where it is
- *  FORGET_FRESH   a thread's end leaves what remains of its run
+ *  FORGET_FRESH   an end of the quota leaves what remains of its run
  */
 
 #ifndef THREADS
