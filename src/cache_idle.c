@@ -3,9 +3,9 @@
 #include "cache.h"
 #include "lane.h"
 
-/* The next cache to look at, and when this round over all of them began. Several threads may be at
- * it: each cache is then looked at by one of them. */
-static _Alignas(CACHE_LINE) _Atomic uint32_t next;
+/* The next cache to look at, and when this round over all of them began; at first one is over.
+ * Several threads may be at it: each cache is then looked at by one of them. */
+static _Alignas(CACHE_LINE) _Atomic uint32_t next = UINT32_MAX;
 static _Atomic uint64_t began;
 
 static void cache_collect_bucket(struct cache *cache, struct cache *sleeper, unsigned bucket)
@@ -31,15 +31,29 @@ static void cache_collect(struct cache *cache, struct cache *sleeper)
     }
 }
 
+/*
+ * The next round begins once the last one has begun `age` ago: by sign, since another thread may
+ * have begun since the caller read the clock. One of several does it; to the others the last one is
+ * over until he has said where the next one begins.
+ */
+static bool cache_begin_round(uint64_t now, uint64_t age)
+{
+    uint64_t last = atomic_load_explicit(&began, memory_order_relaxed);
+    if ((int64_t)(now - last) < (int64_t)age ||
+        !atomic_compare_exchange_strong_explicit(&began, &last, now, memory_order_relaxed,
+                                                 memory_order_relaxed)) {
+        return false;
+    }
+    atomic_store_explicit(&next, 1, memory_order_relaxed); /* number 0 has no magazines */
+    return true;
+}
+
 void cache_collect_idle(struct cache *cache, uint64_t now, uint64_t age, uint32_t looks)
 {
     uint32_t count = cache_count();
-    if (atomic_load_explicit(&next, memory_order_relaxed) >= count) {
-        if (now - atomic_load_explicit(&began, memory_order_relaxed) < age) {
-            return;
-        }
-        atomic_store_explicit(&began, now, memory_order_relaxed);
-        atomic_store_explicit(&next, 1, memory_order_relaxed); /* number 0 has no magazines */
+    if (atomic_load_explicit(&next, memory_order_relaxed) >= count &&
+        !cache_begin_round(now, age)) {
+        return;
     }
     uint32_t first = atomic_fetch_add_explicit(&next, looks, memory_order_relaxed);
     for (uint32_t number = first; number < first + looks && number < count; number++) {

@@ -13,10 +13,11 @@ void decay_open(uint64_t milliseconds)
                     : milliseconds * NANOSECONDS_A_MILLISECOND / DECAY_GENERATIONS;
 }
 
+/* By sign: another thread may have turned since the caller read the clock. */
 bool decay_is_due(uint64_t now)
 {
-    return decay.age != DECAY_NEVER &&
-           now - atomic_load_explicit(&decay.turned, memory_order_relaxed) >= decay.age;
+    uint64_t turned = atomic_load_explicit(&decay.turned, memory_order_relaxed);
+    return decay.age != DECAY_NEVER && (int64_t)(now - turned) >= (int64_t)decay.age;
 }
 
 bool decay_claim(uint64_t now)
