@@ -8,6 +8,7 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
+#include "background.h"
 #include "dump.h"
 #include "fallback.h"
 #include "handler.h"
@@ -19,6 +20,7 @@
 #include "processor.h"
 #include "reserve.h"
 #include "route.h"
+#include "seal.h"
 #include "text.h"
 
 /*
@@ -120,6 +122,17 @@ static void birth_set_pools(struct pool_settings *settings)
     training_recall(option_path(&options, OPTION_PROFILE), &birth_plan, settings->training.first);
 }
 
+/* Four looks in the time that a free slot may keep its pages, and none for what they may keep for
+ * ever. */
+static void birth_open_background(void)
+{
+    enum { LOOKS = 4, NANOSECONDS_A_MILLISECOND = 1000000, NAP_LEAST = 10 };
+    uint64_t age = options.number[OPTION_DECAY_MS];
+    bool wanted = options.number[OPTION_BACKGROUND] != 0 && age != SETTING_NONE;
+    uint64_t nap = age / LOOKS > NAP_LEAST ? age / LOOKS : NAP_LEAST;
+    background_open(wanted, nap * NANOSECONDS_A_MILLISECOND, pool_decay_step);
+}
+
 static void birth_open_pools(void)
 {
     struct bucket_settings settings = {
@@ -137,6 +150,7 @@ static void birth_open_pools(void)
     pressure_open(options.number[OPTION_PRESSURE] != 0, "");
     struct pool_settings kinds;
     birth_set_pools(&kinds);
+    birth_open_background();
     if (!pool_open(&birth_plan, &kinds)) {
         message_say(MESSAGE_NO_PROCESSORS);
         birth_go_on();
@@ -171,6 +185,7 @@ static void birth_after_fork(void)
 {
     if (lanes.length > 0) {
         pool_adopt();
+        background_after_fork();
     }
     dump_after_fork();
 }
@@ -182,6 +197,7 @@ static void birth_after_fork(void)
 __attribute__((constructor)) static void birth(void)
 {
     message_open();
+    seal_open();
     fallback_open();
     birth_read_options();
     dump_open(&birth_plan);

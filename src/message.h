@@ -38,6 +38,8 @@
         "The address lies inside a slot and is not what malloc returned.")                         \
     ROW(STRAY, "%s(%p): a stray: neither a block of the pools nor of libc's heap",                 \
         "The address lies in or near the program itself: a static object, perhaps.")               \
+    ROW(NO_START, "libc has no __libc_start_main behind this library's; main can't be run",        \
+        "A C library that starts programs in another way than glibc and musl do.")                 \
     ROW(NO_HANDLER, "operator new: out of memory, and no C++ library to throw with",               \
         "A throwing new failed in a program without libstdc++ and libc++.")
 

@@ -4,14 +4,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <linux/seccomp.h>
 #include <stdatomic.h>
-#include <stdint.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef PR_SET_VMA
@@ -23,6 +25,8 @@
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
+
+enum { NANOSECONDS_A_SECOND = 1000000000 };
 
 size_t os_page_size(void)
 {
@@ -160,6 +164,29 @@ void os_read_file(const char *path, char *text, size_t size)
         syscall(SYS_close, file);
     }
     text[length] = '\0';
+    errno = kept;
+}
+
+void os_wait(_Atomic uint32_t *word, uint32_t value, uint64_t nanoseconds)
+{
+    int kept = errno;
+    struct timespec time = {.tv_sec = (time_t)(nanoseconds / NANOSECONDS_A_SECOND),
+                            .tv_nsec = (long)(nanoseconds % NANOSECONDS_A_SECOND)};
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, nanoseconds == UINT64_MAX ? NULL : &time);
+    errno = kept;
+}
+
+void os_wake(_Atomic uint32_t *word)
+{
+    int kept = errno;
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX);
+    errno = kept;
+}
+
+void os_name_thread(const char *name)
+{
+    int kept = errno;
+    prctl(PR_SET_NAME, name);
     errno = kept;
 }
 

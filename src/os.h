@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * All sizes are bytes and all ranges whole pages, unless a line says otherwise. Every call is safe
@@ -70,9 +71,18 @@ bool os_is_filtered(void);
 
 /*
  * Reads a small file as a text, as far as it fits: "" where it can't be read. No cancellation
- * point, as open and read are: malloc is none, and a thread that ended here would leave a file open.
+ * point, as open and read are: malloc is none, and a thread that ended here would leave a file
+ * open.
  */
 void os_read_file(const char *path, char *text, size_t size);
+
+/* Waits while `word` is `value`, for so many nanoseconds at most, for ever with UINT64_MAX; may
+ * return early. And wakes who waits. No cancellation points. */
+void os_wait(_Atomic uint32_t *word, uint32_t value, uint64_t nanoseconds);
+void os_wake(_Atomic uint32_t *word);
+
+/* What `top` and `ps -L` call the calling thread; 15 characters. */
+void os_name_thread(const char *name);
 
 /* Bytes of address space that RLIMIT_AS still allows; SIZE_MAX without a limit. Reads /proc: at
  * birth only. */

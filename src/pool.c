@@ -3,6 +3,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool.h"
 
+#include "background.h"
 #include "depot.h"
 #include "message.h"
 #include "processor.h"
@@ -15,6 +16,7 @@ unsigned pool_first_large;
 static const struct bucket_plan *plan;
 static struct pool_settings settings;
 static _Atomic(enum kind) kind;
+static bool pool_watches_frees; /* those of large slots, too, have more to do than usual */
 
 static void pool_set_kind(enum kind wanted)
 {
@@ -55,6 +57,7 @@ bool pool_open(const struct bucket_plan *bucket_plan, const struct pool_settings
     decay_open(settings.decay);
     training_open(&settings.training);
     standard_open(settings.free_list);
+    pool_watches_frees = budget_limits_stock() || background.wanted;
     bool prepared = pool_prepare(settings.kind);
     pool_set_kind(prepared ? settings.kind : KIND_THREAD);
     return prepared || settings.kind == KIND_AUTO;
@@ -292,6 +295,7 @@ static OUT_OF_LINE void pool_give_rest(void *slot, unsigned bucket, uint32_t num
     } else {
         pool_give_by_thread(bucket, slot, number);
     }
+    background_call();
     pool_settle();
 }
 
@@ -306,7 +310,7 @@ void pool_give_slow(void *slot)
     unsigned bucket = (unsigned)place.bucket;
     uint32_t number = (uint32_t)place.slot;
     struct cache *cache = cache_mine;
-    if (!pool_is_large(bucket) || UNLIKELY(!cache_is_own(cache)) || budget_limits_stock()) {
+    if (!pool_is_large(bucket) || UNLIKELY(!cache_is_own(cache)) || pool_watches_frees) {
         pool_give_rest(slot, bucket, number);
         return;
     }

@@ -183,6 +183,9 @@ INTERNAL void pool_give_slow(void *slot);
  */
 INTERNAL void pool_tick(const void *slot);
 
+/* One step of what a tick does, whoever frees. Whether there is more to do. */
+bool pool_decay_step(void);
+
 /* The same after a free of a thread that has no cache of its own. */
 INTERNAL void pool_tick_shared(void);
 

@@ -38,6 +38,11 @@ static bool pool_decay(struct cache *cache, uint64_t now)
     return false;
 }
 
+bool pool_decay_step(void)
+{
+    return pool_decay(cache_reach(), clock_now());
+}
+
 static void pool_tick_later(struct cache *cache, unsigned bucket)
 {
     if (cache->state.interval < INTERVAL_MAX) {

@@ -4,7 +4,7 @@
 
 #include "cgroup.h"
 #include "clock.h"
-#include "os.h"
+#include "seal.h"
 
 /*
  * The pressure is high when an eighth of the limit is left, or when some process waited for memory
@@ -18,12 +18,10 @@ static const uint64_t interval = 200 * UINT64_C(1000000);
 
 struct pressure pressure = {.off = true, .looking = ATOMIC_FLAG_INIT};
 static const char *pressure_root;
-static bool born_filtered;
 
 void pressure_open(bool wanted, const char *root)
 {
     pressure_root = root;
-    born_filtered = os_is_filtered();
     pressure.off = !wanted;
     pressure.high = false;
     pressure.highs = 0;
@@ -55,18 +53,13 @@ static bool pressure_read(int64_t *step)
     return cgroup_stall(pressure_root) >= STALL_HIGH;
 }
 
-/*
- * A server that has shut itself in since it was started may be killed for opening a file: it is
- * left alone for good. With a filter from birth on, which starting a program passed, as a
- * container's does, files are opened.
- */
+/* What may be killed for opening a file is left alone for good. */
 static bool pressure_may_open_files(void)
 {
-    if (born_filtered || !os_is_filtered()) {
-        return true;
+    if (seal_is_shut()) {
+        pressure.off = true;
     }
-    pressure.off = true;
-    return false;
+    return !pressure.off;
 }
 
 static void pressure_look(uint64_t now)

@@ -10,6 +10,7 @@
 #include "house.h"
 #include "pool.h"
 #include "pressure.h"
+#include "seal.h"
 #include "snapshot.h"
 #include "tree.h"
 
@@ -137,7 +138,7 @@ Test(pressure, opens_nothing_behind_a_filter_that_came_later)
 Test(pressure, looks_behind_a_filter_that_was_there_at_birth)
 {
     install_filter();
-    pressure_open(true, root);
+    seal_open();
     set_stall("50.00");
     cr_assert(pressure_tick(second));
 }

@@ -1,0 +1,224 @@
+/* Cases: the thread that SOCKMALLOC_BACKGROUND=1 makes, what it does, and that it is in nobody's
+ * way. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <dirent.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "pools.h"
+
+enum { LARGE = 8, BLOCKS = 16 };
+
+/* A moment between two looks at what nothing tells of. */
+static void rest(void)
+{
+    struct timespec moment = {.tv_nsec = 5000000};
+    nanosleep(&moment, NULL);
+}
+
+/* Takes no memory, as reading the directory would: it has a link for each thread beside its own
+ * two.
+ */
+static unsigned count_threads(void)
+{
+    struct stat tasks;
+    CHECK_EQUAL(stat("/proc/self/task", &tasks), 0);
+    return (unsigned)tasks.st_nlink - 2;
+}
+
+static void use_blocks(void)
+{
+    char *blocks[BLOCKS];
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        blocks[i] = malloc(pools_size(LARGE));
+        CHECK(blocks[i] != NULL);
+        memset(blocks[i], 1, pools_size(LARGE));
+    }
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        free(blocks[i]);
+    }
+}
+
+static unsigned threads_before_main;
+
+/* As a program's constructors do: the first need comes before main has begun. */
+__attribute__((constructor)) static void use_blocks_early(void)
+{
+    use_blocks();
+    threads_before_main = count_threads();
+}
+
+static void is_made_at_the_first_need_after_main_began(void)
+{
+    CHECK_EQUAL(threads_before_main, 1);
+    CHECK_EQUAL(count_threads(), 1);
+    use_blocks();
+    CHECK_EQUAL(count_threads(), 2);
+    use_blocks();
+    CHECK_EQUAL(count_threads(), 2);
+}
+
+static void is_not_made_unless_wanted(void)
+{
+    use_blocks();
+    CHECK_EQUAL(count_threads(), 1);
+}
+
+/* The program does nothing but wait. */
+static void pages_go_while_the_program_is_silent(void)
+{
+    use_blocks();
+    CHECK_EQUAL(pools_bucket_figure(LARGE, "resident_free"), BLOCKS * pools_size(LARGE));
+    while (pools_bucket_figure(LARGE, "purged") < BLOCKS) {
+        rest();
+    }
+    CHECK_EQUAL(pools_bucket_figure(LARGE, "resident_free"), 0);
+    pools_check_ledger();
+}
+
+/* A line of a thread's status, as a number of the given base. */
+static uint64_t status_figure(const char *thread, const char *name, int base)
+{
+    char path[300];
+    char line[256];
+    uint64_t figure = 0;
+    bool found = false;
+    snprintf(path, sizeof path, "/proc/self/task/%s/status", thread);
+    FILE *status = fopen(path, "re");
+    CHECK(status != NULL);
+    while (fgets(line, sizeof line, status) != NULL) {
+        if (strncmp(line, name, strlen(name)) == 0) {
+            figure = strtoull(line + strlen(name), NULL, base);
+            found = true;
+        }
+    }
+    CHECK(fclose(status) == 0 && found);
+    return figure;
+}
+
+static uint64_t naps_of_other_threads(void)
+{
+    uint64_t sum = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    CHECK(tasks != NULL);
+    for (struct dirent *entry; (entry = readdir(tasks)) != NULL;) {
+        if (entry->d_name[0] != '.' && atoi(entry->d_name) != (int)getpid()) {
+            sum += status_figure(entry->d_name, "voluntary_ctxt_switches:\t", 10);
+        }
+    }
+    closedir(tasks);
+    return sum;
+}
+
+/* It no longer looks for work by itself: its naps are no more than before, for as long as ten of
+ * them take. */
+static bool thread_is_asleep(void)
+{
+    uint64_t before = naps_of_other_threads();
+    struct timespec ten_naps = {.tv_nsec = 250000000};
+    nanosleep(&ten_naps, NULL);
+    return naps_of_other_threads() == before;
+}
+
+/* Again, after the thread has gone to sleep for good. */
+static void wakes_for_the_next_burst(void)
+{
+    for (unsigned burst = 0; burst < 3; burst++) {
+        pages_go_while_the_program_is_silent();
+        while (!thread_is_asleep()) {
+        }
+    }
+    CHECK_EQUAL(count_threads(), 2);
+}
+
+static void expect_blocked(const char *thread)
+{
+    uint64_t blocked = status_figure(thread, "SigBlk:\t", 16);
+    for (int number = 1; number < NSIG; number++) {
+        bool cannot_be = number == SIGKILL || number == SIGSTOP || number == 32 || number == 33;
+        CHECK(cannot_be || (blocked >> (number - 1) & 1) == 1);
+    }
+}
+
+static void blocks_every_signal(void)
+{
+    char own[32];
+    unsigned others = 0;
+    sigset_t mine;
+    snprintf(own, sizeof own, "%d", (int)getpid());
+    use_blocks();
+    DIR *tasks = opendir("/proc/self/task");
+    CHECK(tasks != NULL);
+    for (struct dirent *entry; (entry = readdir(tasks)) != NULL;) {
+        if (entry->d_name[0] != '.' && strcmp(entry->d_name, own) != 0) {
+            expect_blocked(entry->d_name);
+            others++;
+        }
+    }
+    closedir(tasks);
+    CHECK_EQUAL(others, 1);
+    CHECK_EQUAL(pthread_sigmask(SIG_SETMASK, NULL, &mine), 0);
+    CHECK_EQUAL(sigismember(&mine, SIGUSR2), 0);
+}
+
+static void is_gone_in_a_child_and_made_anew_there(void)
+{
+    use_blocks();
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        CHECK_EQUAL(count_threads(), 1);
+        pages_go_while_the_program_is_silent();
+        CHECK_EQUAL(count_threads(), 2);
+        _exit(EXIT_SUCCESS);
+    }
+    check_wait(child);
+}
+
+static void *outlive_main(void *main_thread)
+{
+    CHECK_EQUAL(pthread_join(*(pthread_t *)main_thread, NULL), 0);
+    return NULL;
+}
+
+static void end_main_early(void)
+{
+    static pthread_t main_thread;
+    pthread_t thread;
+    main_thread = pthread_self();
+    use_blocks();
+    CHECK_EQUAL(pthread_create(&thread, NULL, outlive_main, &main_thread), 0);
+    CHECK_EQUAL(pthread_detach(thread), 0);
+    pthread_exit(NULL);
+}
+
+/* A process ends with its last thread; this library's is none that counts. */
+static void process_ends_with_its_own_last_thread(void)
+{
+    CHECK_EQUAL(count_threads(), 1);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        end_main_early();
+    }
+    check_wait(child);
+}
+
+static const struct check_case cases[] = {
+    CHECK_CASE(is_made_at_the_first_need_after_main_began),
+    CHECK_CASE(is_not_made_unless_wanted),
+    CHECK_CASE(pages_go_while_the_program_is_silent),
+    CHECK_CASE(wakes_for_the_next_burst),
+    CHECK_CASE(blocks_every_signal),
+    CHECK_CASE(is_gone_in_a_child_and_made_anew_there),
+    CHECK_CASE(process_ends_with_its_own_last_thread),
+};
+
+CHECK_MAIN(cases)
