@@ -178,8 +178,8 @@ INTERNAL void pool_give_slow(void *slot);
 
 /*
  * What a thread does now and then after the free of a slot, by the count of its frees: looks at the
- * clock, and gives pages back where it is time. Of at most pool_quantum bytes, or one slot's, in
- * one call, so that no free takes long.
+ * clock, and gives pages back where it is time. Of as many slots as pool_quantum's bytes begin, and
+ * no more, in one call, so that no free takes long.
  */
 INTERNAL void pool_tick(const void *slot);
 
