@@ -15,6 +15,10 @@
 #include "os.h"
 #include "pool.h"
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
 /* MOST pages are asked for at once. SMOOTH are enough samples for a bucket's habit to be known. */
 enum { PAGE = 4096, MOST = 16, SMOOTH = 100, EVERYTHING = 1 << 30 };
 
