@@ -105,6 +105,12 @@ static uint64_t birth_cache_limit(void)
     return limit != SETTING_NONE ? limit : (uint64_t)CACHE_A_PROCESSOR * os_processors();
 }
 
+/* What may stay for no time at all may not stay. */
+static uint64_t birth_retain_limit(void)
+{
+    return options.number[OPTION_DECAY_MS] != 0 ? options.number[OPTION_RETAIN] : 0;
+}
+
 static void birth_set_pools(struct pool_settings *settings)
 {
     *settings = (struct pool_settings){
@@ -112,7 +118,8 @@ static void birth_set_pools(struct pool_settings *settings)
         .crowd = (uint32_t)options.number[OPTION_AUTO_THREADS] * os_processors(),
         .free_list = (uint32_t)options.number[OPTION_FREE_LIST],
         .cache_limit = birth_cache_limit(),
-        .retain_limit = options.number[OPTION_RETAIN],
+        .retain_limit = birth_retain_limit(),
+        .large_limit = options.number[OPTION_LARGE_RETAIN],
         .decay = options.number[OPTION_DECAY_MS],
         .training = {.frozen = options.number[OPTION_TRAINING] == 0},
     };

@@ -53,7 +53,7 @@ bool pool_open(const struct bucket_plan *bucket_plan, const struct pool_settings
     plan = bucket_plan;
     settings = *pool_settings;
     pool_first_large = pool_find_first_large(settings.kind);
-    budget_open(settings.cache_limit, settings.retain_limit);
+    budget_open(settings.cache_limit, settings.retain_limit, settings.large_limit);
     decay_open(settings.decay);
     training_open(&settings.training);
     standard_open(settings.free_list);
@@ -203,17 +203,6 @@ static void *pool_take_by_kind(struct cache *cache, unsigned bucket, const void 
     }
     return training_admits(cache, bucket) ? pool_take_trained(cache, bucket)
                                           : pool_take_single(cache, bucket);
-}
-
-/* Gives pages back where SOCKMALLOC_RETAIN has no room for what has come together. */
-static void pool_settle(void)
-{
-    if (budget_limits_stock()) {
-        uint64_t excess = budget_excess();
-        if (excess > 0) {
-            pool_trim(excess);
-        }
-    }
 }
 
 static void *pool_take_by_thread(unsigned bucket, size_t request, uint32_t *was, const void *caller)

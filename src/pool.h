@@ -37,6 +37,7 @@ struct pool_settings {
     uint32_t free_list;    /* of KIND_STANDARD: free slots that a bucket keeps */
     uint64_t cache_limit;  /* bytes that all caches may hold */
     uint64_t retain_limit; /* bytes of all free slots with pages; BUDGET_UNLIMITED */
+    uint64_t large_limit;  /* of them, the large pool's; BUDGET_UNLIMITED */
     uint64_t decay;        /* milliseconds that free slots keep their pages; DECAY_NEVER */
     struct training_settings training;
 };
@@ -60,23 +61,39 @@ static inline void pool_count(const struct cache *cache, struct counter *counter
     }
 }
 
+/* Whether the bucket is the large pool's. */
+static inline bool pool_is_large(unsigned bucket)
+{
+    return bucket >= pool_first_large;
+}
+
+/* That many slots came to the depot or the stack; fewer than none: they left it. */
+static inline void pool_stock_slots(unsigned bucket, int64_t count)
+{
+    int64_t bytes = count * (int64_t)lanes.lane[bucket].capacity;
+    if (budget_limits_stock()) {
+        budget_stock(bytes);
+        budget_stock_large(pool_is_large(bucket) ? bytes : 0);
+    }
+}
+
 /* Slots came to the depot or the stack, or left it in another way than by a stack hit. */
 static inline void pool_count_deposit(struct cache *cache, unsigned bucket, uint32_t count)
 {
     pool_count(cache, &cache->tally[bucket].deposited, count);
-    budget_stock((int64_t)(count * lanes.lane[bucket].capacity));
+    pool_stock_slots(bucket, (int64_t)count);
 }
 
 static inline void pool_count_withdrawal(struct cache *cache, unsigned bucket, uint32_t count)
 {
     pool_count(cache, &cache->tally[bucket].withdrawn, count);
-    budget_stock(-(int64_t)(count * lanes.lane[bucket].capacity));
+    pool_stock_slots(bucket, -(int64_t)count);
 }
 
 static inline void pool_count_stack_hit(struct cache *cache, unsigned bucket)
 {
     pool_count(cache, &cache->tally[bucket].stack_hits, 1);
-    budget_stock(-(int64_t)lanes.lane[bucket].capacity);
+    pool_stock_slots(bucket, -1);
 }
 
 /* Counts where a single slot came from. */
@@ -109,12 +126,6 @@ void pool_reset_processors(void);
 
 /* Where rare events are counted: the thread's cache, or what stands in where threads have none. */
 struct cache *pool_books(void);
-
-/* Whether the bucket is the large pool's. */
-static inline bool pool_is_large(unsigned bucket)
-{
-    return bucket >= pool_first_large;
-}
 
 /* Ends the process with one line that says what the card of `address` says: it is not a live slot.
  */
@@ -165,7 +176,7 @@ FAST_PATH void *pool_take_large(unsigned bucket, size_t request, uint32_t *was)
     counter_add(&cache->bin[bucket].requests, 1);
     counter_add(&cache->bin[bucket].asked, request);
     counter_add(&cache->tally[bucket].stack_hits, 1);
-    budget_stock(-(int64_t)lanes.lane[bucket].capacity);
+    pool_stock_slots(bucket, -1);
     return lane_slot(bucket, number);
 }
 
@@ -243,6 +254,12 @@ size_t pool_trim(size_t limit);
 
 /* The same of the old generation alone: what nobody has needed for a while. */
 size_t pool_trim_old(size_t limit);
+
+/*
+ * After a slow path: gives pages back where SOCKMALLOC_RETAIN or SOCKMALLOC_LARGE_RETAIN has no
+ * room for what has come together. Of as much as one magazine brings there at most, in one call.
+ */
+void pool_settle(void);
 
 /* Bytes whose pages one call gives back at most, or one slot's if that is larger: so many that none
  * takes long. */

@@ -48,11 +48,11 @@ static void pool_inherit(unsigned bucket)
     }
 }
 
-/* What lies in depots and stacks now, in bytes. */
-static uint64_t pool_inherited_stock(void)
+/* What lies in depots and stacks now, in bytes, of the buckets from `first` on. */
+static uint64_t pool_inherited_stock(unsigned first)
 {
     uint64_t stock = 0;
-    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+    for (unsigned bucket = first; bucket < lanes.count; bucket++) {
         stock += pools[bucket].inherited_depot * lanes.lane[bucket].capacity;
     }
     return stock;
@@ -80,7 +80,8 @@ void pool_adopt(void)
         atomic_store_explicit(&pools[bucket].live, live, memory_order_relaxed);
         atomic_store_explicit(&pools[bucket].peak, live, memory_order_relaxed);
     }
-    budget_reset(torn ? pool_processors_charge() : budget_charged(), pool_inherited_stock());
+    budget_reset(torn ? pool_processors_charge() : budget_charged(), pool_inherited_stock(0),
+                 pool_inherited_stock(pool_first_large));
     cache_reset_counters();
     pressure_after_fork();
 }

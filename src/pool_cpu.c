@@ -64,7 +64,7 @@ static void *pool_take_processor_large(unsigned bucket)
     void *slot = slots_take(bucket, &source);
     if (LIKELY(source == SLOTS_LOOSE)) {
         processor_count(&tally->stack_hits, 1);
-        budget_stock(-(int64_t)lanes.lane[bucket].capacity);
+        pool_stock_slots(bucket, -1);
     } else if (source == SLOTS_PURGED) {
         processor_count(&tally->unpurged, 1);
     } else if (source == SLOTS_CARVED) {
@@ -96,6 +96,6 @@ void pool_give_cpu(unsigned bucket, void *slot, uint32_t number)
     if (pool_is_large(bucket) || !processor_give(bucket, slot)) {
         slots_give(bucket, number);
         processor_count(&cache_shared.tally[bucket].deposited, 1);
-        budget_stock((int64_t)lanes.lane[bucket].capacity);
+        pool_stock_slots(bucket, 1);
     }
 }

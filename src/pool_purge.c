@@ -203,3 +203,25 @@ size_t pool_trim_old(size_t limit)
 {
     return pool_trim_from(limit, PURGE_OLD);
 }
+
+/* A call brings at most a magazine of the largest trained bucket, or a slot. */
+static size_t pool_settled_most(void)
+{
+    unsigned trained = pool_first_large < lanes.count ? pool_first_large : lanes.count;
+    size_t magazine = trained > 0 ? MAGAZINE_SLOTS * lanes.lane[trained - 1].capacity : 0;
+    return magazine > pool_quantum() ? magazine : pool_quantum();
+}
+
+/* The large buckets' pages go first: so what the large pool has too much of does. */
+void pool_settle(void)
+{
+    if (budget_limits_stock()) {
+        uint64_t large = budget_excess_large();
+        uint64_t all = budget_excess();
+        uint64_t excess = large > all ? large : all;
+        if (excess > 0) {
+            size_t most = pool_settled_most();
+            pool_trim(excess < most ? (size_t)excess : most);
+        }
+    }
+}

@@ -52,6 +52,7 @@ static bool lay_pools(void)
                                      .free_list = FREE_LIST,
                                      .cache_limit = CACHE_LIMIT,
                                      .retain_limit = command.retain,
+                                     .large_limit = BUDGET_UNLIMITED,
                                      .decay = command.decay};
     bool opened = pool_open(&lay_plan, &settings);
     return opened && (command.kind != KIND_AUTO || pool_kind() == KIND_AUTO);

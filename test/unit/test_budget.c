@@ -10,7 +10,7 @@ enum { THREADS = 8, LIMIT = 4000037, ROUNDS = 50000 };
 
 Test(budget, charges_to_the_byte)
 {
-    budget_open(100, BUDGET_UNLIMITED);
+    budget_open(100, BUDGET_UNLIMITED, BUDGET_UNLIMITED);
     cr_assert_eq(budget_charged(), 0);
     cr_assert_eq(budget_left(), 100);
     cr_assert_not(budget_charge(101));
@@ -27,7 +27,7 @@ Test(budget, charges_to_the_byte)
 
 Test(budget, charge_does_not_wrap)
 {
-    budget_open(100, BUDGET_UNLIMITED);
+    budget_open(100, BUDGET_UNLIMITED, BUDGET_UNLIMITED);
     cr_assert(budget_charge(60));
     cr_assert_not(budget_charge(UINT64_MAX));
     cr_assert_not(budget_charge(UINT64_MAX - 59));
@@ -37,7 +37,7 @@ Test(budget, charge_does_not_wrap)
 
 Test(budget, return_makes_room)
 {
-    budget_open(100, BUDGET_UNLIMITED);
+    budget_open(100, BUDGET_UNLIMITED, BUDGET_UNLIMITED);
     cr_assert(budget_charge(100));
     budget_return(30);
     cr_assert_eq(budget_charged(), 70);
@@ -51,7 +51,7 @@ Test(budget, return_makes_room)
 Test(budget, nothing_fits_into_none)
 {
     cr_assert_not(budget_charge(1), "before birth");
-    budget_open(0, BUDGET_UNLIMITED);
+    budget_open(0, BUDGET_UNLIMITED, BUDGET_UNLIMITED);
     cr_assert_not(budget_charge(1));
     cr_assert(budget_charge(0));
 }
@@ -59,11 +59,11 @@ Test(budget, nothing_fits_into_none)
 /* What all free memory may come to, the caches' part of it may not pass. */
 Test(budget, caches_are_within_what_is_retained)
 {
-    budget_open(100, 70);
+    budget_open(100, 70, BUDGET_UNLIMITED);
     cr_assert_eq(budget_left(), 70);
     cr_assert_not(budget_charge(71));
     cr_assert(budget_charge(70));
-    budget_open(70, 100);
+    budget_open(70, 100, BUDGET_UNLIMITED);
     cr_assert_eq(budget_charged(), 0, "opened anew");
     cr_assert_not(budget_charge(71));
     cr_assert(budget_charge(70));
@@ -71,7 +71,7 @@ Test(budget, caches_are_within_what_is_retained)
 
 Test(budget, stock_beyond_what_charges_leave_is_excess)
 {
-    budget_open(60, 100);
+    budget_open(60, 100, BUDGET_UNLIMITED);
     cr_assert(budget_limits_stock());
     cr_assert_eq(budget_excess(), 0);
     budget_stock(100);
@@ -90,7 +90,7 @@ Test(budget, stock_beyond_what_charges_leave_is_excess)
 
 Test(budget, nothing_may_be_retained)
 {
-    budget_open(60, 0);
+    budget_open(60, 0, BUDGET_UNLIMITED);
     cr_assert_not(budget_charge(1));
     budget_stock(5);
     cr_assert_eq(budget_excess(), 5);
@@ -99,7 +99,7 @@ Test(budget, nothing_may_be_retained)
 /* A take that overtakes its give leaves less than nothing for a moment. */
 Test(budget, stock_below_zero_is_none)
 {
-    budget_open(0, 100);
+    budget_open(0, 100, BUDGET_UNLIMITED);
     budget_stock(-500);
     cr_assert_eq(budget_excess(), 0);
     budget_stock(500);
@@ -109,7 +109,7 @@ Test(budget, stock_below_zero_is_none)
 
 Test(budget, stock_without_a_limit_is_not_counted)
 {
-    budget_open(100, BUDGET_UNLIMITED);
+    budget_open(100, BUDGET_UNLIMITED, BUDGET_UNLIMITED);
     cr_assert_not(budget_limits_stock());
     budget_stock(1 << 20);
     cr_assert_eq(atomic_load(&budget.stock), 0);
@@ -119,10 +119,10 @@ Test(budget, stock_without_a_limit_is_not_counted)
 /* The child of a fork counts its charges and its stock anew; what it may have stays. */
 Test(budget, reset_sets_both)
 {
-    budget_open(100, 200);
+    budget_open(100, 200, BUDGET_UNLIMITED);
     cr_assert(budget_charge(100));
     budget_stock(300);
-    budget_reset(40, 170);
+    budget_reset(40, 170, 0);
     cr_assert_eq(budget_charged(), 40);
     cr_assert_eq(budget_left(), 60);
     cr_assert_eq(budget_excess(), 10);
@@ -149,7 +149,7 @@ Test(budget, one_of_two_charges_is_refused_whatever_their_order)
     bool stopped = true;
     steps_need();
     while (stopped) {
-        budget_open(100, BUDGET_UNLIMITED);
+        budget_open(100, BUDGET_UNLIMITED, BUDGET_UNLIMITED);
         charges = 0;
         stopped = steps_run(++at, charge_more_than_half, charge_more_than_half_between);
         cr_assert_eq(charges, 1, "after %u instructions", at);
@@ -177,8 +177,8 @@ Test(budget, charges_and_returns_add_up_whatever_their_order)
     bool stopped = true;
     steps_need();
     while (stopped) {
-        budget_open(100, 100);
-        budget_reset(50, 50);
+        budget_open(100, 100, BUDGET_UNLIMITED);
+        budget_reset(50, 50, 0);
         stopped = steps_run(++at, give_one_of_each_back, get_ten_of_each);
         uint64_t sum = stopped ? 59 : 49;
         cr_assert_eq(budget_charged(), sum, "after %u instructions", at);
@@ -199,7 +199,7 @@ static void charge_single_bytes(unsigned number)
 Test(budget, threads_charge_to_the_last_byte)
 {
     uint64_t sum = 0;
-    budget_open(LIMIT, BUDGET_UNLIMITED);
+    budget_open(LIMIT, BUDGET_UNLIMITED, BUDGET_UNLIMITED);
     crew_run(THREADS, charge_single_bytes);
     for (unsigned i = 0; i < THREADS; i++) {
         sum += granted[i];
@@ -234,11 +234,30 @@ static void charge_and_return(unsigned number)
 Test(budget, threads_stay_within_the_limit)
 {
     uint64_t sum = 0;
-    budget_open(LIMIT, LIMIT);
+    budget_open(LIMIT, LIMIT, BUDGET_UNLIMITED);
     crew_run(THREADS, charge_and_return);
     for (unsigned i = 0; i < THREADS; i++) {
         sum += granted[i];
     }
     cr_assert_eq(budget_charged(), sum);
     cr_assert_eq(atomic_load(&budget.stock), (int64_t)sum);
+}
+
+/* The large pool's part has a limit of its own, whether all has one or not. */
+Test(budget, large_stock_beyond_its_limit_is_excess)
+{
+    budget_open(60, BUDGET_UNLIMITED, 100);
+    cr_assert(budget_limits_stock());
+    budget_stock(500);
+    cr_assert_eq(budget_excess(), 0);
+    cr_assert_eq(budget_excess_large(), 0);
+    budget_stock_large(100);
+    cr_assert_eq(budget_excess_large(), 0);
+    budget_stock_large(7);
+    cr_assert_eq(budget_excess_large(), 7);
+    budget_stock_large(-200);
+    cr_assert_eq(budget_excess_large(), 0);
+    budget_reset(0, 500, 130);
+    cr_assert_eq(budget_excess_large(), 30);
+    cr_assert_eq(budget_excess(), 0);
 }

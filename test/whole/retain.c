@@ -1,0 +1,73 @@
+/* Cases: how much free memory stays, by the settings that say so. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "pools.h"
+
+enum { LARGE = 8, ROUNDS = 3, LIMIT_OF_LARGE = 8 << 20 };
+
+static void use_blocks(unsigned bucket, unsigned count)
+{
+    char *blocks[200];
+    for (unsigned i = 0; i < count; i++) {
+        blocks[i] = malloc(pools_size(bucket));
+        CHECK(pools_own(blocks[i]));
+        memset(blocks[i], 1, pools_size(bucket));
+    }
+    for (unsigned i = 0; i < count; i++) {
+        free(blocks[i]);
+    }
+}
+
+static void nothing_free_stays(void)
+{
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {
+            use_blocks(bucket, bucket < LARGE ? 200 : 10);
+            CHECK_EQUAL(pools_bucket_figure(bucket, "resident_free"), 0);
+            CHECK_EQUAL(pools_bucket_figure(bucket, "cached"), 0);
+            CHECK_EQUAL(pools_bucket_figure(bucket, "depot"), 0);
+        }
+        pools_check_ledger();
+    }
+}
+
+static uint64_t large_free(void)
+{
+    uint64_t sum = 0;
+    for (unsigned bucket = POOLS_TRAINED; bucket < POOLS_BUCKETS; bucket++) {
+        sum += pools_bucket_figure(bucket, "depot") * (pools_largest(bucket));
+    }
+    return sum;
+}
+
+/* Not a slot goes while there is room, and what goes is no more than has to. */
+static void large_pool_keeps_its_part(void)
+{
+    unsigned fitting = LIMIT_OF_LARGE / (unsigned)pools_largest(LARGE);
+    use_blocks(0, 200);
+    use_blocks(LARGE, fitting);
+    CHECK_EQUAL(pools_figure("purged"), pools_bucket_figure(0, "purged"));
+    CHECK_EQUAL(pools_bucket_figure(LARGE, "depot"), fitting);
+    use_blocks(LARGE, 2 * fitting);
+    CHECK(large_free() <= LIMIT_OF_LARGE);
+    CHECK(large_free() > LIMIT_OF_LARGE - 2 * pools_largest(LARGE));
+    for (unsigned bucket = POOLS_TRAINED; bucket < POOLS_BUCKETS; bucket++) {
+        use_blocks(bucket, 3);
+        CHECK(large_free() <= LIMIT_OF_LARGE);
+    }
+    CHECK_EQUAL(pools_bucket_figure(0, "cached") + pools_bucket_figure(0, "depot") +
+                    pools_bucket_figure(0, "purged"),
+                pools_bucket_figure(0, "carved"));
+    CHECK_EQUAL(pools_bucket_figure(0, "resident_free"), 200 * pools_size(0));
+    pools_check_ledger();
+}
+
+static const struct check_case cases[] = {
+    CHECK_CASE(nothing_free_stays),
+    CHECK_CASE(large_pool_keeps_its_part),
+};
+
+CHECK_MAIN(cases)

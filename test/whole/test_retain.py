@@ -1,0 +1,13 @@
+"""How much free memory stays: SOCKMALLOC_RETAIN, LARGE_RETAIN, and DECAY_MS where it is 0."""
+# SPDX-License-Identifier: BSD-2-Clause
+from support import cases
+from support.cases import Run
+
+AT_ONCE = [
+    Run(f"{name}=0, pool {kind}", {f"SOCKMALLOC_{name}": "0", "SOCKMALLOC_POOL": kind})
+    for name in ("DECAY_MS", "RETAIN")
+    for kind in ("thread", "lockfree", "standard", "cpu")
+]
+LARGE_PART = [Run(variables={"SOCKMALLOC_LARGE_RETAIN": "8m", "SOCKMALLOC_DECAY_MS": "never"})]
+
+load_tests = cases.loader({"retain": {"nothing_free_stays": AT_ONCE, "large_pool_keeps_its_part": LARGE_PART}})
