@@ -192,14 +192,21 @@ void training_learn(struct cache *cache, unsigned bucket)
     training_tick(cache);
 }
 
-/* Slots that a bucket's quota can lose for want of use since the last look. */
+/*
+ * Slots that a bucket's quota can lose for want of use since the last look. Where no swap was
+ * needed, nobody knows how much of the public magazine ever will be: a quarter goes, until swaps
+ * begin.
+ */
 static uint32_t training_surplus(const struct cache *cache, unsigned bucket)
 {
     const struct cache_tally *tally = &cache->tally[bucket];
+    uint32_t quota = cache_quota(cache, bucket);
     if (training_is_idle(cache, bucket)) {
-        return (cache_quota(cache, bucket) + 1) / 2;
+        return (quota + 1) / 2;
     }
-    return tally->want == 0 ? tally->least / 2U : 0;
+    uint32_t unused = tally->least / 2U;
+    uint32_t spare = quota / 4;
+    return tally->want > 0 ? 0 : unused > spare ? unused : spare;
 }
 
 static void training_rest_bucket(struct cache *cache, unsigned bucket)

@@ -100,22 +100,22 @@ static void live_through(unsigned count)
     rest(AGE / 2);
 }
 
-/* The quota falls to what is used, and one more, without a single miss. */
+/* The quota falls, a quarter an age at most where no more is seen to be unused, until both
+ * magazines are needed. */
 Test(training_rest, used_quota_loses_what_was_never_touched)
 {
-    enum { USED = 4, AGES = 10 };
+    enum { USED = 4, AGES = 20 };
     lay(DECAY, false);
-    uint64_t misses = quotas_count(BUCKET, "misses");
-    uint64_t swaps = quotas_count(BUCKET, "swaps");
     live_through(USED);
     cr_assert_eq(quotas_of(BUCKET), FIRST - (HELD - USED) / 2);
     for (unsigned age = 0; age < AGES; age++) {
+        uint32_t before = quotas_of(BUCKET);
         live_through(USED);
+        cr_assert_geq(quotas_of(BUCKET), before / 2);
         expect_in_order();
     }
-    cr_assert_eq(quotas_of(BUCKET), USED + 1);
-    cr_assert_eq(quotas_count(BUCKET, "misses"), misses);
-    cr_assert_eq(quotas_count(BUCKET, "swaps"), swaps);
+    cr_assert_leq(quotas_of(BUCKET), (unsigned)USED);
+    cr_assert_geq(2 * quotas_of(BUCKET), (unsigned)USED);
 }
 
 /* The magazine was seen as full as ever, but it ran empty in between. */
@@ -132,18 +132,30 @@ Test(training_rest, quota_that_was_too_small_once_is_not_lowered)
     cr_assert_lt(quotas_of(BUCKET), (unsigned)FIRST, "by the next age that is forgotten");
 }
 
+/* More slots at a time than one magazine may hold. */
+static void need_both_magazines(unsigned bucket)
+{
+    void *used[2 * MAGAZINE_SLOTS];
+    uint32_t count = quotas_of(bucket) + 1;
+    for (uint32_t i = 0; i < count; i++) {
+        used[i] = house_take(bucket, house_plan.size[bucket], NULL);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        house_give(used[i]);
+    }
+}
+
 Test(training_rest, other_buckets_keep_theirs)
 {
     lay(DECAY, false);
     quotas_promote(B8K);
     uint32_t quota = quotas_of(B8K);
     for (unsigned age = 0; age < 3; age++) {
-        house_give(house_take(B8K, 8192, NULL));
-        house_give(house_take(B8K, 8192, NULL));
-        cr_assert_eq(quotas_of(B8K), quota);
+        need_both_magazines(B8K);
+        cr_assert_geq(quotas_of(B8K), quota);
         rest(AGE);
     }
-    cr_assert_eq(quotas_of(B8K), quota);
+    cr_assert_geq(quotas_of(B8K), quota);
     cr_assert_leq(quotas_of(BUCKET), (unsigned)FIRST / 8);
     expect_in_order();
 }
