@@ -12,6 +12,7 @@
 #include "dump.h"
 #include "fallback.h"
 #include "handler.h"
+#include "huge.h"
 #include "in_use.h"
 #include "message.h"
 #include "option.h"
@@ -163,6 +164,7 @@ static void birth_open_pools(void)
         birth_go_on();
         options.number[OPTION_POOL] = KIND_THREAD;
     }
+    lane_choose_huge(options.number[OPTION_THP] == HUGE_ALWAYS);
     lane_publish();
     route_publish(&birth_plan);
 }

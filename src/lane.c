@@ -136,6 +136,11 @@ static bool lane_is_before_heap(void)
     return end + lane_heap_distance(lanes.shift) == os_break();
 }
 
+void lane_choose_huge(bool wanted)
+{
+    os_choose_huge(lanes.start, lanes_length, wanted);
+}
+
 void lane_publish(void)
 {
     lanes.reach = lanes_length + (lane_is_before_heap() ? (size_t)1 << lanes.shift : 0);

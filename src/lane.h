@@ -121,6 +121,10 @@ void lane_lay(const struct bucket_plan *plan, unsigned shift);
  */
 size_t lane_heap_distance(unsigned shift);
 
+/* Whether huge pages shall stand behind the lanes, or must not. At birth, before slots are carved.
+ */
+void lane_choose_huge(bool wanted);
+
 /* Opens the range: from here on addresses are found in it. The last step of birth. */
 void lane_publish(void);
 

@@ -99,6 +99,13 @@ bool os_populate(char *start, size_t size)
     return done;
 }
 
+void os_choose_huge(char *start, size_t size, bool wanted)
+{
+    int kept = errno;
+    madvise(start, size, wanted ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+    errno = kept;
+}
+
 void os_release(char *start, size_t size)
 {
     int kept = errno;

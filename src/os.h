@@ -43,6 +43,10 @@ bool os_discard(char *start, size_t size);
  */
 bool os_populate(char *start, size_t size);
 
+/* Says whether huge pages may, or shall, stand behind a range, now or later; silently nothing where
+ * the kernel knows none. */
+void os_choose_huge(char *start, size_t size, bool wanted);
+
 /* Gives back as a whole what os_reserve granted. */
 void os_release(char *start, size_t size);
 

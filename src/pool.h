@@ -20,7 +20,9 @@ struct pool {
     _Alignas(CACHE_LINE) _Atomic int64_t
         live; /* as of the threads' last slow paths; for the peak only */
     _Atomic int64_t peak;
-    _Atomic uint32_t untouched; /* see pool_populate */
+    _Atomic uint32_t untouched; /* see pool_populate, for these three */
+    _Atomic uint32_t witness;   /* a slot's number and 1 */
+    _Atomic uint32_t ahead;
     /* Stocks that the parent of a fork handed down: the counters then began anew. */
     uint64_t inherited_live;
     uint64_t inherited_depot;
@@ -109,7 +111,8 @@ void pool_give_cpu(unsigned bucket, void *slot, uint32_t number);
 
 /*
  * Where a taken slot has no pages, new or purged: gives it those of its request at once, as many as
- * the bucket's buffers are used to be written to, and 16 at most. Before its card is marked.
+ * the bucket's buffers are used to be written to, and 16 at most; in a lane that grows, 256. Before
+ * its card is marked.
  */
 void pool_populate(unsigned bucket, void *slot, size_t request);
 

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "huge.h"
 #include "kind.h"
 
 /* Signals that a person would name; all others by number. Those that can't be caught are not here.
@@ -27,6 +28,18 @@ static const char *const pool_words[KIND_COUNT] = {
     KIND_ROWS(SETTING_POOL_WORD)
 #undef SETTING_POOL_WORD
 };
+
+static const char *const huge_words[HUGE_COUNT] = {
+#define SETTING_HUGE_WORD(name, word, help) [HUGE_##name] = word,
+    HUGE_ROWS(SETTING_HUGE_WORD)
+#undef SETTING_HUGE_WORD
+};
+
+/* The words that a setting chooses from; each stands for its place. */
+static const struct words {
+    const char *const *word;
+    unsigned count;
+} pool_choice = {pool_words, KIND_COUNT}, huge_choice = {huge_words, HUGE_COUNT};
 
 /* The word that stands for SETTING_NONE; of no other kind is it asked. */
 static const char *setting_none_word(enum setting_kind kind)
@@ -122,11 +135,11 @@ static bool setting_read_signal(const char *value, uint64_t *number)
            (text_read_size(value, number) && setting_allows_signal(*number));
 }
 
-static bool setting_read_pool(const char *value, uint64_t *number)
+static bool setting_read_word(const struct words *words, const char *value, uint64_t *number)
 {
-    for (unsigned kind = 0; kind < KIND_COUNT; kind++) {
-        if (strcmp(value, pool_words[kind]) == 0) {
-            *number = kind;
+    for (unsigned place = 0; place < words->count; place++) {
+        if (strcmp(value, words->word[place]) == 0) {
+            *number = place;
             return true;
         }
     }
@@ -149,7 +162,9 @@ bool setting_read(const struct setting *setting, const char *value, uint64_t *nu
     case SETTING_SIGNAL:
         return setting_read_signal(value, number);
     case SETTING_POOL:
-        return setting_read_pool(value, number);
+        return setting_read_word(&pool_choice, value, number);
+    case SETTING_HUGE:
+        return setting_read_word(&huge_choice, value, number);
     case SETTING_PATH:
         break;
     }
@@ -168,11 +183,11 @@ static void setting_describe_range(const struct setting *setting, struct text *t
     }
 }
 
-static void setting_describe_pools(struct text *text)
+static void setting_describe_words(const struct words *words, struct text *text)
 {
-    for (unsigned kind = 0; kind < KIND_COUNT; kind++) {
-        const char *before = kind == 0 ? "" : kind + 1 == KIND_COUNT ? " or " : ", ";
-        text_add(text, "%s%s", before, pool_words[kind]);
+    for (unsigned place = 0; place < words->count; place++) {
+        const char *before = place == 0 ? "" : place + 1 == words->count ? " or " : ", ";
+        text_add(text, "%s%s", before, words->word[place]);
     }
 }
 
@@ -193,7 +208,10 @@ void setting_describe(const struct setting *setting, struct text *text)
         text_add(text, "a signal that a program can catch, or off");
         break;
     case SETTING_POOL:
-        setting_describe_pools(text);
+        setting_describe_words(&pool_choice, text);
+        break;
+    case SETTING_HUGE:
+        setting_describe_words(&huge_choice, text);
         break;
     case SETTING_PATH:
         text_add(text, "an absolute path below %u bytes", (unsigned)SETTING_PATH_SIZE);
@@ -238,6 +256,9 @@ void setting_print(enum setting_kind kind, uint64_t number, struct text *text)
         break;
     case SETTING_POOL:
         text_add(text, "%s", pool_words[number]);
+        break;
+    case SETTING_HUGE:
+        text_add(text, "%s", huge_words[number]);
         break;
     case SETTING_COUNT:
     case SETTING_SWITCH:

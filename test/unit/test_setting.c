@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "huge.h"
 #include "kind.h"
 #include "setting.h"
 
@@ -16,6 +17,7 @@ static const struct setting number = {SETTING_COUNT, 1, 5000};
 static const struct setting onoff = {SETTING_SWITCH, 0, 0};
 static const struct setting signals = {SETTING_SIGNAL, 0, 0};
 static const struct setting pool = {SETTING_POOL, 0, 0};
+static const struct setting huge = {SETTING_HUGE, 0, 0};
 static const struct setting path = {SETTING_PATH, 0, 0};
 static const struct setting unbounded = {SETTING_SIZE, 0, UINT64_MAX};
 
@@ -64,6 +66,7 @@ Test(setting, kinds_describe_themselves)
     expect_described(&limit, "a size from 100 to 1m, or none");
     expect_described(&share, "a size from 100 to 1m, or auto");
     expect_described(&number, "a number from 1 to 5000");
+    expect_described(&huge, "auto, never or always");
     expect_described(&onoff, "0 or 1");
     expect_described(&signals, "a signal that a program can catch, or off");
     expect_described(&pool, "thread, lockfree, standard, cpu or auto");
@@ -250,6 +253,17 @@ Test(setting, pools)
     KIND_ROWS(EXPECT_WORD)
 #undef EXPECT_WORD
     expect_all_refused(&pool, bad, COUNT_OF(bad));
+}
+
+Test(setting, huge_pages)
+{
+    static const char *const bad[] = {"", "AUTO", "0", "1", "none", "madvise", "never ", "thread"};
+#define EXPECT_WORD(name, word, help)                                                              \
+    expect_read(&huge, word, HUGE_##name);                                                         \
+    expect_printed(SETTING_HUGE, HUGE_##name, word);
+    HUGE_ROWS(EXPECT_WORD)
+#undef EXPECT_WORD
+    expect_all_refused(&huge, bad, COUNT_OF(bad));
 }
 
 Test(setting, paths)

@@ -21,7 +21,8 @@ static void find_mapping(FILE *smaps, uint64_t address)
              address >= end);
 }
 
-uint64_t smaps_figure(const void *address, const char *name)
+/* What follows that name. */
+static const char *find_line(const void *address, const char *name)
 {
     static char buffer[1 << 16];
     size_t length = strlen(name);
@@ -31,8 +32,20 @@ uint64_t smaps_figure(const void *address, const char *name)
     do {
         CHECK(fgets(line, sizeof line, smaps) != NULL);
     } while (strncmp(line, name, length) != 0 || line[length] != ':');
-    uint64_t kilobytes;
-    CHECK_EQUAL(sscanf(line + length + 1, "%" SCNu64 " kB", &kilobytes), 1);
     CHECK(fclose(smaps) == 0);
+    return line + length + 1;
+}
+
+uint64_t smaps_figure(const void *address, const char *name)
+{
+    uint64_t kilobytes;
+    CHECK_EQUAL(sscanf(find_line(address, name), "%" SCNu64 " kB", &kilobytes), 1);
     return kilobytes * 1024;
+}
+
+bool smaps_has_flag(const void *address, const char *flag)
+{
+    char word[8];
+    snprintf(word, sizeof word, " %s ", flag); /* each is followed by a space, the last one too */
+    return strstr(find_line(address, "VmFlags"), word) != NULL;
 }

@@ -3,6 +3,7 @@
 #ifndef SOCKMALLOC_TEST_SMAPS_H
 #define SOCKMALLOC_TEST_SMAPS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -11,5 +12,8 @@
  * stream, which is too small for the pools. By one thread.
  */
 uint64_t smaps_figure(const void *address, const char *name);
+
+/* Whether the mapping has one of the flags of the line VmFlags: "nh", say, for no huge pages. */
+bool smaps_has_flag(const void *address, const char *flag);
 
 #endif

@@ -1,0 +1,40 @@
+/* Cases: what the lanes are told of huge pages. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "pools.h"
+#include "smaps.h"
+
+/* The runner's argument: the flag that all lanes have, and the one that none has. */
+static void lanes_have_the_flag(void)
+{
+    bool known = access("/sys/kernel/mm/transparent_hugepage/enabled", F_OK) == 0;
+    for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {
+        char *block = malloc(pools_size(bucket));
+        CHECK(pools_own(block));
+        CHECK_EQUAL(smaps_has_flag(block, check_arguments[0]), known);
+        CHECK(!smaps_has_flag(block, check_arguments[1]));
+        free(block);
+    }
+}
+
+/* A lane that holds one small buffer is not charged for 2 MiB. */
+static void quiet_lane_pays_for_what_it_touches(void)
+{
+    char *block = malloc(pools_size(0));
+    CHECK(pools_own(block));
+    memset(block, 1, pools_size(0));
+    CHECK_EQUAL(pools_bucket_figure(0, "resident"), pools_size(0));
+    CHECK_EQUAL(smaps_figure(block, "AnonHugePages"), 0);
+    free(block);
+}
+
+static const struct check_case cases[] = {
+    CHECK_CASE(lanes_have_the_flag),
+    CHECK_CASE(quiet_lane_pays_for_what_it_touches),
+};
+
+CHECK_MAIN(cases)

@@ -1,0 +1,12 @@
+"""What SOCKMALLOC_THP says of the lanes is what the kernel was told."""
+# SPDX-License-Identifier: BSD-2-Clause
+from support import cases
+from support.cases import Run
+
+# Flags of /proc/PID/smaps: hg is asked for, nh is refused.
+FLAGS = [
+    Run(f"THP={word}", {"SOCKMALLOC_THP": word}, flags)
+    for word, flags in (("auto", ("nh", "hg")), ("never", ("nh", "hg")), ("always", ("hg", "nh")))
+]
+
+load_tests = cases.loader({"huge": {"lanes_have_the_flag": FLAGS}})
