@@ -162,7 +162,8 @@ static inline uint32_t cache_quota(const struct cache *cache, unsigned bucket)
 /*
  * Sets it, to MAGAZINE_SLOTS at most. More is charged to the budget first: false, with nothing
  * changed, where that has no room. What no longer fits goes to the stack or the depot before the
- * charge is given back, and with a quota of 0 what is left of the fresh run. The thread's own cache.
+ * charge is given back, and with a quota of 0 what is left of the fresh run. The thread's own
+ * cache.
  */
 bool cache_set_quota(struct cache *cache, unsigned bucket, uint32_t quota);
 

@@ -63,7 +63,7 @@ struct snapshot {
     uint64_t charged; /* bytes that the caches' quotas allow them, and what they may come to */
     uint64_t budget;
     uint64_t pressure_highs; /* times that memory came near its end */
-    enum kind kind; /* in force */
+    enum kind kind;          /* in force */
 };
 
 /*

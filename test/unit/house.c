@@ -26,7 +26,7 @@ struct pool_settings house_pools = {
     .cache_limit = UINT64_C(1) << 40,
     .retain_limit = BUDGET_UNLIMITED,
     .large_limit = BUDGET_UNLIMITED,
-        .decay = DECAY_NEVER,
+    .decay = DECAY_NEVER,
     .training = {.frozen = true, .first = {[0 ... BUCKET_LIMIT - 1] = MAGAZINE_SLOTS}},
 };
 

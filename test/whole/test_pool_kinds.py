@@ -115,6 +115,9 @@ class Refused(Kind):
 # threads, since processors have them, cases that look into them after a thread's end show nothing.
 OTHERS = of_each("lockfree", "standard", "cpu", "auto")
 
+# Nothing may go by its age.
+KEPT = [Run(f"pool {kind}", {"SOCKMALLOC_POOL": kind, "SOCKMALLOC_DECAY_MS": "-1"}) for kind in KINDS]
+
 load_tests = cases.loader(
     {
         "kinds": {
@@ -129,10 +132,13 @@ load_tests = cases.loader(
             "many_generations": OTHERS,
             "purged_slots_are_handed_down": OTHERS,
         },
+        "handoff": {
+            "one_takes_another_gives": OTHERS,
+            "warm_ones_cost_no_page": KEPT,
+        },
         "threads": {
             "exit_gives_everything_back": of_each("lockfree", "standard"),
             "ledger_closes_after_a_crowd": of_each("lockfree", "standard"),
-            "one_takes_another_gives": OTHERS,
             "blocks_outlive_their_thread": OTHERS,
             "frees_after_our_destructor": of_each("lockfree", "standard"),
         },

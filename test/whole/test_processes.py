@@ -1,4 +1,4 @@
-"""Threads that end, processes that fork, and how many mappings either costs."""
+"""Threads that end or only take, processes that fork, and how many mappings either costs."""
 # SPDX-License-Identifier: BSD-2-Clause
 from support import cases
 from support.cases import Run
@@ -6,7 +6,6 @@ from support.cases import Run
 CASES_OF_THREADS = (
     "exit_gives_everything_back",
     "ledger_closes_after_a_crowd",
-    "one_takes_another_gives",
     "blocks_outlive_their_thread",
     "frees_after_our_destructor",
 )
@@ -31,8 +30,12 @@ SNAPSHOTS = [
     for trim in ("0", "1")
 ]
 
+# Nothing may go by its age here, too: on a machine with much to do even the taker's may lie long.
+WARM = [Run(variables={"SOCKMALLOC_DECAY_MS": "-1"})]
+
 load_tests = cases.loader(
     {
+        "handoff": {"one_takes_another_gives": POOLS, "warm_ones_cost_no_page": WARM},
         "threads": dict.fromkeys(CASES_OF_THREADS, POOLS),
         "fork": {"while_threads_churn": [Run(), Run("with FORK_TRIM", FORK_TRIM)]},
         "fork_trim": {"snapshot_shares_what_is_in_use": SNAPSHOTS},

@@ -1,4 +1,4 @@
-/* Cases: what threads leave behind, and blocks that cross from one thread to another. */
+/* Cases: what threads leave behind. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -85,66 +85,6 @@ static void ledger_closes_after_a_crowd(void)
     CHECK_EQUAL(pools_figure("cached"), 0);
     CHECK_EQUAL(pools_figure("requests"),
                 CROWD * (POOLS_TRAINED * 70 + (POOLS_BUCKETS - POOLS_TRAINED) * 2));
-    pools_check_ledger();
-}
-
-/* A ring through which one thread hands blocks to another; a full or empty one is waited for. */
-enum { RING = 64, HANDED = 20000 };
-static struct {
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    char *blocks[RING];
-    unsigned taken;
-    unsigned given;
-} ring = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
-
-static size_t handed_size(unsigned i)
-{
-    return pools_largest(i % POOLS_TRAINED) - i % 4000;
-}
-
-static void *take_only(void *unused)
-{
-    for (unsigned i = 0; i < HANDED; i++) {
-        char *block = malloc(handed_size(i));
-        CHECK(block != NULL);
-        memset(block, (int)(i % 251), 64);
-        pthread_mutex_lock(&ring.lock);
-        while (ring.taken - ring.given == RING) {
-            pthread_cond_wait(&ring.changed, &ring.lock);
-        }
-        ring.blocks[ring.taken++ % RING] = block;
-        pthread_cond_broadcast(&ring.changed);
-        pthread_mutex_unlock(&ring.lock);
-    }
-    return unused;
-}
-
-static void *give_only(void *unused)
-{
-    for (unsigned i = 0; i < HANDED; i++) {
-        pthread_mutex_lock(&ring.lock);
-        while (ring.taken == ring.given) {
-            pthread_cond_wait(&ring.changed, &ring.lock);
-        }
-        char *block = ring.blocks[ring.given++ % RING];
-        pthread_cond_broadcast(&ring.changed);
-        pthread_mutex_unlock(&ring.lock);
-        CHECK(block[0] == (char)(i % 251) && block[63] == (char)(i % 251));
-        free(block);
-    }
-    return unused;
-}
-
-static void one_takes_another_gives(void)
-{
-    pthread_t taker = start(take_only, NULL);
-    pthread_t giver = start(give_only, NULL);
-    join(taker);
-    join(giver);
-    CHECK_EQUAL(pools_figure("live"), 0);
-    CHECK_EQUAL(pools_figure("requests"), HANDED);
-    CHECK(pools_figure("carved") < HANDED / 10); /* what is freed over there comes back here */
     pools_check_ledger();
 }
 
@@ -238,8 +178,9 @@ static void frees_after_our_destructor(void)
 }
 
 static const struct check_case cases[] = {
-    CHECK_CASE(exit_gives_everything_back), CHECK_CASE(ledger_closes_after_a_crowd),
-    CHECK_CASE(one_takes_another_gives),    CHECK_CASE(blocks_outlive_their_thread),
+    CHECK_CASE(exit_gives_everything_back),
+    CHECK_CASE(ledger_closes_after_a_crowd),
+    CHECK_CASE(blocks_outlive_their_thread),
     CHECK_CASE(frees_after_our_destructor),
 };
 

@@ -1,0 +1,163 @@
+/* Cases: one thread only takes blocks, and another only gives them back. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "check.h"
+#include "pools.h"
+
+/* A ring through which the taker hands blocks to the giver; a full or empty one is waited for. */
+enum { RING = 64, HANDED = 20000 };
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    char *blocks[RING];
+    unsigned taken;
+    unsigned given;
+} ring = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+static void ring_put(char *block)
+{
+    pthread_mutex_lock(&ring.lock);
+    while (ring.taken - ring.given == RING) {
+        pthread_cond_wait(&ring.changed, &ring.lock);
+    }
+    ring.blocks[ring.taken++ % RING] = block;
+    pthread_cond_broadcast(&ring.changed);
+    pthread_mutex_unlock(&ring.lock);
+}
+
+static char *ring_get(void)
+{
+    pthread_mutex_lock(&ring.lock);
+    while (ring.taken == ring.given) {
+        pthread_cond_wait(&ring.changed, &ring.lock);
+    }
+    char *block = ring.blocks[ring.given++ % RING];
+    pthread_cond_broadcast(&ring.changed);
+    pthread_mutex_unlock(&ring.lock);
+    return block;
+}
+
+/* Both to their ends, and the books closed. */
+static void hand_over(void *(*take)(void *), void *(*give)(void *))
+{
+    pthread_t taker;
+    pthread_t giver;
+    CHECK_EQUAL(pthread_create(&taker, NULL, take, NULL), 0);
+    CHECK_EQUAL(pthread_create(&giver, NULL, give, NULL), 0);
+    CHECK_EQUAL(pthread_join(taker, NULL), 0);
+    CHECK_EQUAL(pthread_join(giver, NULL), 0);
+    CHECK_EQUAL(pools_figure("live"), 0);
+    pools_check_ledger();
+}
+
+static size_t handed_size(unsigned i)
+{
+    return pools_largest(i % POOLS_TRAINED) - i % 4000;
+}
+
+static void *take_of_every_size(void *unused)
+{
+    for (unsigned i = 0; i < HANDED; i++) {
+        char *block = malloc(handed_size(i));
+        CHECK(block != NULL);
+        memset(block, (int)(i % 251), 64);
+        ring_put(block);
+    }
+    return unused;
+}
+
+static void *give_of_every_size(void *unused)
+{
+    for (unsigned i = 0; i < HANDED; i++) {
+        char *block = ring_get();
+        CHECK(block[0] == (char)(i % 251) && block[63] == (char)(i % 251));
+        free(block);
+    }
+    return unused;
+}
+
+static void one_takes_another_gives(void)
+{
+    hand_over(take_of_every_size, give_of_every_size);
+    CHECK_EQUAL(pools_figure("requests"), HANDED);
+    CHECK(pools_figure("carved") < HANDED / 10); /* what is freed over there comes back here */
+}
+
+/*
+ * Warm is a pool that has had more blocks out at once than the ring and both threads' caches, with
+ * two magazines each, can keep from the taker; it has them all from then on, whoever runs when.
+ */
+enum { WARM = 1024, PAGE = 4096, BUCKET = 2 };
+
+/* What the kernel may take from a process that is short of nothing, such as pages of the program.
+ */
+enum { STRAY_FAULTS = 16 };
+
+static long faults(void)
+{
+    struct rusage usage;
+    CHECK_EQUAL(getrusage(RUSAGE_SELF, &usage), 0);
+    return usage.ru_minflt + usage.ru_majflt;
+}
+
+static char *take_written(void)
+{
+    size_t size = pools_largest(BUCKET);
+    char *block = malloc(size);
+    CHECK(pools_own(block));
+    for (size_t place = 0; place < size; place += PAGE) {
+        block[place] = 1;
+    }
+    return block;
+}
+
+static void take_and_hand(unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        ring_put(take_written());
+    }
+}
+
+static void *take_until_warm_and_on(void *unused)
+{
+    static char *blocks[WARM];
+    for (unsigned i = 0; i < WARM; i++) {
+        blocks[i] = take_written();
+    }
+    for (unsigned i = 0; i < WARM; i++) {
+        ring_put(blocks[i]);
+    }
+    take_and_hand(HANDED); /* the quotas settle */
+    uint64_t carved = pools_figure("carved");
+    long faulted = faults();
+    take_and_hand(HANDED);
+    faulted = faults() - faulted;
+    CHECK_EQUAL(pools_figure("carved"), carved);
+    CHECK(faulted <= STRAY_FAULTS);
+    return unused;
+}
+
+static void *give_all(void *unused)
+{
+    for (unsigned i = 0; i < WARM + 2 * HANDED; i++) {
+        free(ring_get());
+    }
+    return unused;
+}
+
+static void warm_ones_cost_no_page(void)
+{
+    hand_over(take_until_warm_and_on, give_all);
+    CHECK_EQUAL(pools_figure("requests"), WARM + 2 * HANDED);
+}
+
+static const struct check_case cases[] = {
+    CHECK_CASE(one_takes_another_gives),
+    CHECK_CASE(warm_ones_cost_no_page),
+};
+
+CHECK_MAIN(cases)
