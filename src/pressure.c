@@ -22,12 +22,12 @@ static const char *pressure_root;
 void pressure_open(bool wanted, const char *root)
 {
     pressure_root = root;
-    pressure.off = !wanted;
-    pressure.high = false;
-    pressure.highs = 0;
-    pressure.allowance = 0;
-    pressure.looked = 0;
-    atomic_flag_clear(&pressure.looking);
+    atomic_store_explicit(&pressure.off, !wanted, memory_order_relaxed);
+    atomic_store_explicit(&pressure.high, false, memory_order_relaxed);
+    atomic_store_explicit(&pressure.highs, 0, memory_order_relaxed);
+    atomic_store_explicit(&pressure.allowance, 0, memory_order_relaxed);
+    atomic_store_explicit(&pressure.looked, 0, memory_order_relaxed);
+    atomic_flag_clear_explicit(&pressure.looking, memory_order_relaxed);
 }
 
 /* Bytes that may come before the next look. */
@@ -56,10 +56,11 @@ static bool pressure_read(int64_t *step)
 /* What may be killed for opening a file is left alone for good. */
 static bool pressure_may_open_files(void)
 {
-    if (seal_is_shut()) {
-        pressure.off = true;
+    bool may = !seal_is_shut();
+    if (!may) {
+        atomic_store_explicit(&pressure.off, true, memory_order_relaxed);
     }
-    return !pressure.off;
+    return may;
 }
 
 static void pressure_look(uint64_t now)
@@ -69,7 +70,7 @@ static void pressure_look(uint64_t now)
     }
     int64_t step = INT64_MAX; /* where nothing may be opened: for good */
     bool high = pressure_may_open_files() && pressure_read(&step);
-    if (high && !pressure.high) {
+    if (high && !pressure_is_high()) {
         atomic_fetch_add_explicit(&pressure.highs, 1, memory_order_relaxed);
     }
     atomic_store_explicit(&pressure.high, high, memory_order_relaxed);
