@@ -24,6 +24,7 @@ enum row {
     ROW_SEED,
     ROW_RETAIN,
     ROW_DECAY,
+    ROW_FORKS,
     ROW_SECONDS,
     ROWS
 };
@@ -39,6 +40,7 @@ static const struct {
     [ROW_SEED] = {"--seed", {SETTING_COUNT, 1, UINT64_C(1) << 40}, 1},
     [ROW_RETAIN] = {"--retain", {SETTING_LIMIT, 0, UINT64_C(1) << 40}, BUDGET_UNLIMITED},
     [ROW_DECAY] = {"--decay", {SETTING_DELAY, 0, DECAY_MAX}, DECAY},
+    [ROW_FORKS] = {"--forks", {SETTING_SWITCH, 0, 0}, 1},
     [ROW_SECONDS] = {"--seconds", {SETTING_COUNT, 1, SECONDS_MAX}, SECONDS},
 };
 
@@ -95,6 +97,7 @@ void command_read(int count, char **words)
                                .seed = value[ROW_SEED],
                                .retain = value[ROW_RETAIN],
                                .decay = value[ROW_DECAY],
+                               .forks = value[ROW_FORKS] != 0,
                                .seconds = (unsigned)value[ROW_SECONDS]};
     command_write();
 }

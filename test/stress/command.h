@@ -3,6 +3,7 @@
 #ifndef STRESS_COMMAND_H
 #define STRESS_COMMAND_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "kind.h"
@@ -13,6 +14,7 @@ struct command {
     unsigned threads;
     uint64_t seed;    /* of every choice that a thread makes by itself; the kernel makes others */
     uint64_t retain;  /* bytes of free memory; BUDGET_UNLIMITED for no limit */
+    bool forks;       /* whether there are children */
     uint64_t decay;   /* milliseconds that free memory keeps its pages; DECAY_NEVER */
     unsigned seconds; /* after which a run counts as hung */
 };

@@ -88,8 +88,10 @@ static void post_hand_over(struct post *post)
 
 static void staff_fork(struct worker *worker)
 {
-    atomic_fetch_add(&forks, 1);
-    child_fork(&all, worker);
+    if (command.forks) {
+        atomic_fetch_add(&forks, 1);
+        child_fork(&all, worker);
+    }
 }
 
 /*
