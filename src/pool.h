@@ -20,9 +20,9 @@ struct pool {
     _Alignas(CACHE_LINE) _Atomic int64_t
         live; /* as of the threads' last slow paths; for the peak only */
     _Atomic int64_t peak;
-    _Atomic uint32_t untouched; /* see pool_populate, for these three */
-    _Atomic uint32_t witness;   /* a slot's number and 1 */
+    _Atomic uint32_t witness; /* a slot's number and 1; see pool_populate, for these three */
     _Atomic uint32_t ahead;
+    _Atomic uint32_t ahead_pages;
     /* Stocks that the parent of a fork handed down: the counters then began anew. */
     uint64_t inherited_live;
     uint64_t inherited_depot;
@@ -110,14 +110,10 @@ void *pool_take_cpu(unsigned bucket, size_t request, uint32_t *was);
 void pool_give_cpu(unsigned bucket, void *slot, uint32_t number);
 
 /*
- * Where a taken slot has no pages, new or purged: gives it those of its request at once, as many as
- * the bucket's buffers are used to be written to, and 16 at most; in a lane that grows, 256. Before
- * its card is marked.
+ * Where a taken slot has no pages, new or purged: gives it those of its request at once that the
+ * bucket's last new slots were found to be used, 256 at most. Before its card is marked.
  */
 void pool_populate(unsigned bucket, void *slot, size_t request);
-
-/* Looks how many of those pages a free slot's program has written to. The caller holds the slot. */
-void pool_learn_touched(unsigned bucket, uint32_t number);
 
 /* Gives the processors' caches what the budget has left; and what they are charged for. */
 void pool_share_processors(void);

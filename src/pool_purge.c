@@ -101,9 +101,6 @@ static size_t pool_purge_run(struct purge *purge, unsigned first, unsigned lengt
 static size_t pool_purge(struct purge *purge)
 {
     size_t purged = 0;
-    if (purge->count > 0) {
-        pool_learn_touched(purge->bucket, purge->number[0]);
-    }
     pool_sort(purge->number, purge->count);
     for (unsigned first = 0; first < purge->count;) {
         unsigned length = pool_run_length(purge, first);
