@@ -124,8 +124,14 @@ bool os_residency(const char *start, size_t size, unsigned char *pages)
 
 void os_name(char *start, size_t size, const char *name)
 {
+    static atomic_bool unknown; /* to this kernel: it is asked once, for a start costs a program */
+    if (atomic_load_explicit(&unknown, memory_order_relaxed)) {
+        return;
+    }
     int kept = errno;
-    prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, start, size, name);
+    if (prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, start, size, name) != 0 && errno == EINVAL) {
+        atomic_store_explicit(&unknown, true, memory_order_relaxed);
+    }
     errno = kept;
 }
 
@@ -225,6 +231,12 @@ size_t os_address_space_left(void)
 
 unsigned os_processors(void)
 {
-    long count = sysconf(_SC_NPROCESSORS_CONF);
-    return count > 0 ? (unsigned)count : 1;
+    static _Atomic unsigned known; /* zero until it was asked: that reads a file */
+    unsigned count = atomic_load_explicit(&known, memory_order_relaxed);
+    if (count == 0) {
+        long said = sysconf(_SC_NPROCESSORS_CONF);
+        count = said > 0 ? (unsigned)said : 1;
+        atomic_store_explicit(&known, count, memory_order_relaxed);
+    }
+    return count;
 }
