@@ -45,6 +45,7 @@ static void background_first_ends(void *unused)
 {
     (void)unused;
     atomic_store(&first_thread_is_gone, true);
+    atomic_store(&background.called, true); /* or a thread that is just falling asleep misses it */
     background_wake();
 }
 
@@ -138,7 +139,7 @@ static bool background_create(void)
     if (pthread_attr_init(&attributes) != 0) {
         return false;
     }
-    size_t size = STACK_SIZE + (size_t)sysconf(_SC_THREAD_STACK_MIN);
+    size_t size = STACK_SIZE + (size_t)PTHREAD_STACK_MIN;
     bool made = pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED) == 0 &&
                 pthread_attr_setstacksize(&attributes, size) == 0 &&
                 pthread_create(&thread, &attributes, background_run, NULL) == 0;
