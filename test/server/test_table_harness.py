@@ -120,7 +120,13 @@ def no_traffic(place: Place) -> Iterator[None]:
 # started in a session of its own.
 SERVER = """
 import signal, socket, subprocess, sys
-child = subprocess.Popen(["sleep", "60"], start_new_session=True) if {child} else None
+child = None
+if {child}:
+    # Once it says something the library in it has been born, and a signal finds its handler.
+    idle = "import time; print(flush=True); time.sleep(60)"
+    options = dict(stdout=subprocess.PIPE, start_new_session=True)
+    child = subprocess.Popen([sys.executable, "-c", idle], **options)
+    child.stdout.readline()
 listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
 signal.signal(signal.SIGTERM, lambda *_: sys.exit({status}))
 print(child.pid if child else 0, flush=True)
