@@ -73,9 +73,9 @@ static inline bool pool_is_large(unsigned bucket)
 static inline void pool_stock_slots(unsigned bucket, int64_t count)
 {
     int64_t bytes = count * (int64_t)lanes.lane[bucket].capacity;
-    if (budget_limits_stock()) {
-        budget_stock(bytes);
-        budget_stock_large(pool_is_large(bucket) ? bytes : 0);
+    budget_stock(bytes);
+    if (pool_is_large(bucket)) {
+        budget_stock_large(bytes);
     }
 }
 

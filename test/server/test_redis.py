@@ -153,6 +153,12 @@ class RedisServer(ServerCase):
         first = churn.version
         self.assertEqual(redis.info("persistence")["rdb_last_bgsave_time_sec"], "-1")
         redis.call("BGSAVE")
+        state = self._await_snapshot(redis)
+        self.assertNotEqual(state["rdb_last_bgsave_time_sec"], "-1", "no snapshot was made")
+        return first, churn.version
+
+    def _await_snapshot(self, redis: Redis) -> dict[str, str]:
+        """Until the snapshot has been made; what redis says of it."""
         waiting.until(
             lambda: redis.info("persistence")["rdb_bgsave_in_progress"] == "0",
             "the snapshot ends",
@@ -160,8 +166,7 @@ class RedisServer(ServerCase):
         )
         state = redis.info("persistence")
         self.assertEqual(state["rdb_last_bgsave_status"], "ok")
-        self.assertNotEqual(state["rdb_last_bgsave_time_sec"], "-1", "no snapshot was made")
-        return first, churn.version
+        return state
 
     def _check_snapshot(self, directory: Path, first: int, last: int) -> None:
         """A fresh server reads the snapshot, and has every value as it was written."""
@@ -202,13 +207,7 @@ class RedisServer(ServerCase):
             self._write_freed(redis, "after")
             state = redis.info("persistence")
             self.assertEqual(state["rdb_bgsave_in_progress"], "1", "the snapshot was over too soon")
-            waiting.until(
-                lambda: redis.info("persistence")["rdb_bgsave_in_progress"] == "0",
-                "the snapshot ends",
-                60,
-            )
-            state = redis.info("persistence")
-            self.assertEqual(state["rdb_last_bgsave_status"], "ok")
+            state = self._await_snapshot(redis)
         self.assert_ledgers({server.pid: self.dump(server.pid)})
         self.stop(server)
         return int(state["rdb_last_cow_size"])
