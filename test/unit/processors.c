@@ -5,6 +5,7 @@
 #include "processors.h"
 
 #include <criterion/criterion.h>
+#include <pthread.h>
 #include <sched.h>
 
 #include "crew.h"
@@ -31,15 +32,19 @@ void processors_lay(void)
     cr_assert_eq(processor_records(), os_processors());
 }
 
+/* The process's processors, read by one thread, before anybody is pinned. */
+static cpu_set_t all;
+
+static void read_all(void)
+{
+    CHECK(sched_getaffinity(0, sizeof all, &all) == 0);
+}
+
 unsigned processors_pin(unsigned n)
 {
-    static cpu_set_t all; /* the process's, read before anybody is pinned */
-    static _Atomic bool known;
+    static pthread_once_t known = PTHREAD_ONCE_INIT;
     cpu_set_t one;
-    if (!known) {
-        CHECK(sched_getaffinity(0, sizeof all, &all) == 0);
-        known = true;
-    }
+    CHECK(pthread_once(&known, read_all) == 0);
     unsigned left = n % (unsigned)CPU_COUNT(&all);
     unsigned number = 0;
     while (!CPU_ISSET(number, &all) || left-- > 0) {
