@@ -67,7 +67,7 @@ FAST_PATH void *route_take(size_t request, const void *caller)
 }
 
 /* What is within reach and no live slot: libc's goes back to libc, all else ends the process. */
-INTERNAL void route_refuse(const char *call, void *address);
+INTERNAL COLD void route_refuse(const char *call, void *address);
 
 /* free. NULL is outside the lanes; mimalloc ignores it. errno is kept on the pools' side by all
  * callees. */
