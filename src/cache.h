@@ -118,6 +118,7 @@ FAST_PATH bool cache_push(struct cache_bin *bin, void *slot)
         return false;
     }
     *top = slot;
+    atomic_signal_fence(memory_order_release); /* a handler in between takes and gives above it */
     atomic_store_explicit(&bin->top, top + 1, memory_order_relaxed);
     return true;
 }

@@ -7,6 +7,9 @@ from support.cases import Run
 # With what is listed at exit as a part of the statistics: whole dumps are all there is.
 LISTED = {"SOCKMALLOC_POOL": "standard", "SOCKMALLOC_IN_USE": "1", "SOCKMALLOC_STATS_AT_EXIT": "1"}
 
+# No call leaves the fast path: neither for the time that has passed, nor to train a quota.
+UNTROUBLED = [Run(variables={"SOCKMALLOC_DECAY_MS": "-1", "SOCKMALLOC_TRAINING": "0"})]
+
 
 def dumps(**counts: int) -> dict[str, list[Run]]:
     """How many statistics each case must write to stderr."""
@@ -45,6 +48,10 @@ load_tests = cases.loader(
                 Run(dumps=2),
                 Run("while holders are listed", LISTED, dumps=3),
             ],
+        },
+        "stepped": {
+            "handler_takes_and_frees": UNTROUBLED,
+            "handler_jumps_out": UNTROUBLED,
         },
         "fate": {
             **dumps(

@@ -1,0 +1,162 @@
+/* Cases: a signal between any two instructions of malloc and free, and what its handler may do. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * A traced child repeats one piece of work. Each time the tracer lets it go one instruction further
+ * than before, sends the signal there, and lets the handler and the rest of the work run. So every
+ * place where the signal can hit is tried once, by count and not by luck.
+ */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+
+/* In the middle of what the thread's cache holds: neither call leaves the fast path. */
+enum { SIZE = 4096, WARM = 8, LEAST_STEPS = 60 };
+
+/* What is sent, and where the child says that the work begins and ends. */
+enum { HIT = SIGALRM, BEGIN = SIGSTOP, END = SIGTSTP };
+
+static sigjmp_buf out;
+static volatile sig_atomic_t jumps;
+static volatile sig_atomic_t hits;
+
+/* Takes and frees a block as the program's own code would. */
+static void borrow(void)
+{
+    char *block = check_hide(malloc(SIZE));
+    CHECK(block != NULL);
+    block[0] = block[SIZE - 1] = 'h';
+    free(block);
+}
+
+static void hit(int signal_number)
+{
+    (void)signal_number;
+    hits++;
+    borrow();
+    if (jumps) {
+        siglongjmp(out, 1);
+    }
+}
+
+/* So many blocks at once are blocks of their own: each keeps what was written into it. */
+static void check_distinct(void)
+{
+    char *block[WARM];
+    for (int i = 0; i < WARM; i++) {
+        block[i] = check_hide(malloc(SIZE));
+        CHECK(block[i] != NULL);
+        block[i][0] = block[i][SIZE - 1] = (char)i;
+    }
+    for (int i = 0; i < WARM; i++) {
+        CHECK_EQUAL(block[i][0], i);
+        CHECK_EQUAL(block[i][SIZE - 1], i);
+        free(block[i]);
+    }
+}
+
+/* Two blocks that are freed in the order of their birth, so that the place of the first one's free
+ * still names the second. */
+static void work(void)
+{
+    char *first = check_hide(malloc(SIZE));
+    char *second = check_hide(malloc(SIZE));
+    CHECK(first != NULL && second != NULL && first != second);
+    first[0] = 'f';
+    second[0] = 's';
+    CHECK_EQUAL(first[0], 'f');
+    free(first);
+    CHECK_EQUAL(second[0], 's');
+    free(second);
+}
+
+/* From one stop to the next is what the tracer counts. */
+static void work_for_ever(void)
+{
+    CHECK_EQUAL(ptrace(PTRACE_TRACEME, 0, NULL, NULL), 0);
+    signal(HIT, hit);
+    for (;;) {
+        check_distinct();
+        check_distinct();
+        if (sigsetjmp(out, 1) == 0) {
+            raise(BEGIN);
+            work();
+            raise(END);
+        }
+    }
+}
+
+/* Lets the child go on, and says which signal it stops at. */
+static int go_on(pid_t child, enum __ptrace_request how, int signal_number)
+{
+    int status;
+    CHECK_EQUAL(ptrace(how, child, NULL, (void *)(intptr_t)signal_number), 0);
+    CHECK_EQUAL(waitpid(child, &status, 0), child);
+    CHECK(WIFSTOPPED(status));
+    return WSTOPSIG(status);
+}
+
+/* From where the work begins, so many instructions. False if it ended before. */
+static bool step(pid_t child, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (go_on(child, PTRACE_SINGLESTEP, 0) == END) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Hits the child where it is, and lets it come to where the work begins again. */
+static void hit_here(pid_t child)
+{
+    int stop = go_on(child, PTRACE_CONT, HIT);
+    if (stop == END) {
+        stop = go_on(child, PTRACE_CONT, 0);
+    }
+    CHECK_EQUAL(stop, BEGIN);
+}
+
+static void hit_everywhere(void)
+{
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        work_for_ever();
+    }
+    int status;
+    CHECK_EQUAL(waitpid(child, &status, 0), child);
+    CHECK(WIFSTOPPED(status) && WSTOPSIG(status) == BEGIN);
+    CHECK_EQUAL(ptrace(PTRACE_SETOPTIONS, child, NULL, PTRACE_O_EXITKILL), 0);
+    unsigned count = 0;
+    while (step(child, count)) {
+        hit_here(child);
+        count++;
+    }
+    CHECK_EQUAL(ptrace(PTRACE_KILL, child, NULL, NULL), 0);
+    CHECK_EQUAL(waitpid(child, &status, 0), child);
+    CHECK(count >= LEAST_STEPS);
+}
+
+static void handler_takes_and_frees(void)
+{
+    hit_everywhere();
+}
+
+static void handler_jumps_out(void)
+{
+    jumps = 1;
+    hit_everywhere();
+}
+
+static const struct check_case cases[] = {
+    CHECK_CASE(handler_takes_and_frees),
+    CHECK_CASE(handler_jumps_out),
+};
+
+CHECK_MAIN(cases)
