@@ -1,0 +1,109 @@
+"""A long run of one server: a load that never stops, disturbances, and how its memory goes."""
+# SPDX-License-Identifier: BSD-2-Clause
+import random
+import statistics
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from . import processes
+from .server import Server
+
+MEBIBYTE = 1 << 20
+
+
+class Load(threading.Thread):
+    """Repeats one visit, counting, until it is told to end or a visit goes wrong."""
+
+    def __init__(self, visit: Callable[[int], None]) -> None:
+        super().__init__()
+        self.visits = 0
+        self.failure: BaseException | None = None
+        self._visit = visit
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        try:
+            while not self._ended.is_set():
+                self._visit(self.visits)
+                self.visits += 1
+        except BaseException as failure:
+            self.failure = failure
+
+    def end(self) -> None:
+        self._ended.set()
+        self.join()
+
+
+class Stage:
+    """One server, who visits it, and what is done to it meanwhile."""
+
+    def __init__(
+        self,
+        server: Server,
+        port: int,
+        visits: Sequence[Callable[[int], None]],
+        disturbances: Sequence[Callable[[], None]],
+        dump_signal: int,
+    ) -> None:
+        self.server = server
+        self.port = port
+        self.dump_signal = dump_signal
+        self.disturbed = 0
+        self._loads = [Load(visit) for visit in visits]
+        self._disturbances = disturbances
+        self._samples: list[tuple[float, int]] = []
+
+    def begin(self) -> None:
+        for load in self._loads:
+            load.start()
+
+    def check(self) -> None:
+        """Passes on what a visitor met, and demands that the server is there."""
+        for load in self._loads:
+            if load.failure is not None:
+                raise AssertionError(f"a client of {self.server.name} failed") from load.failure
+        if not self.server.running():
+            raise AssertionError(f"{self.server.name} ended:\n{self.server.last_words()}")
+
+    def disturb(self, chance: random.Random) -> None:
+        chance.choice(self._disturbances)()
+        self.disturbed += 1
+
+    def sample(self, second: float) -> None:
+        self._samples.append((second, sum(map(resident, self.server.tree()))))
+
+    def visits(self) -> int:
+        return sum(load.visits for load in self._loads)
+
+    def end(self) -> None:
+        for load in self._loads:
+            load.end()
+
+    def resident_mebibytes(self) -> float:
+        return self._samples[-1][1] / MEBIBYTE if self._samples else 0.0
+
+    def second_half(self) -> list[tuple[float, int]]:
+        return self._samples[len(self._samples) // 2 :]
+
+    def slope(self) -> float:
+        """MiB a minute, by the straight line that lies closest to the second half's samples."""
+        seconds, sizes = zip(*self.second_half())
+        return statistics.linear_regression(seconds, sizes).slope * 60 / MEBIBYTE
+
+    def growth(self) -> float:
+        """MiB from the median of the second half's first part to that of its last."""
+        sizes = [size for _, size in self.second_half()]
+        part = len(sizes) // 2
+        return (statistics.median(sizes[part:]) - statistics.median(sizes[:part])) / MEBIBYTE
+
+
+def resident(pid: int) -> int:
+    """Bytes in memory; 0 of a process that has ended."""
+    if processes.birth(pid) is None:
+        return 0
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:"))

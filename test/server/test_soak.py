@@ -1,0 +1,244 @@
+"""nginx, redis and haproxy under load for long, with dumps, reloads and restarts at random."""
+# SPDX-License-Identifier: BSD-2-Clause
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable
+
+from harness import bodies, dump, settings, soak, waiting, web
+from harness.case import ServerCase
+from harness.resp import Redis
+from harness.upstream import Upstream
+
+SECONDS = int(os.environ.get("SOAK_SECONDS", "60"))
+SEED = int(os.environ.get("SOAK_SEED") or random.randrange(1 << 32))
+# From so long a run on a slope says something; before, what a burst left moves it.
+LONG_SECONDS = 600
+SLOPE_MOST = 1.0  # MiB a minute
+GROWTH_MOST = 8.0  # MiB, of a short run
+CLIENTS = 2
+SIZES = (4096, 200 * 1024, 16_384, 65_536, 17_000, 1 << 20, 131_072, 500)
+VALUES = (16_000, 16_384, 64_000, 65_536, 300_000)
+PROGRESS_SECONDS = 10.0
+# haproxy stops on SIGUSR1, which its reloads try often enough.
+QUIET = signal.SIGWINCH
+
+NGINX = """
+{user}
+daemon off;
+worker_processes 2;
+pid nginx.pid;
+error_log error.log warn;
+events {{ worker_connections 512; }}
+http {{
+    access_log access.log combined;
+    proxy_temp_path proxy;
+    client_body_temp_path body;
+    fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi;
+    scgi_temp_path scgi;
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{
+            proxy_pass http://127.0.0.1:{upstream};
+            proxy_buffer_size 16k;
+            proxy_buffers 16 16k;
+        }}
+    }}
+}}
+"""
+
+HAPROXY = """
+global
+    nbthread 2
+    maxconn 256
+defaults
+    mode http
+    timeout connect 20s
+    timeout client 40s
+    timeout server 40s
+frontend front
+    bind 127.0.0.1:{port}
+    default_backend back
+backend back
+    server upstream 127.0.0.1:{upstream}
+"""
+
+
+def fetch(port: int) -> Callable[[int], None]:
+    """A connection for each request: one that is kept may be closed by any reload."""
+
+    def visit(number: int) -> None:
+        client = web.Client(port)
+        try:
+            client.fetch(SIZES[number % len(SIZES)])
+        finally:
+            client.close()
+
+    return visit
+
+
+def store(redis: Redis, name: str) -> Callable[[int], None]:
+    """Writes a value, reads it back, and deletes one that was written before."""
+
+    def visit(number: int) -> None:
+        value = bodies.value(f"{name} {number}", VALUES[number % len(VALUES)])
+        assert redis.call("SET", f"{name}:{number % 64}", value) == b"OK"
+        assert redis.call("GET", f"{name}:{number % 64}") == value, "a value came back changed"
+        redis.call("DEL", f"{name}:{(number + 7) % 64}")
+
+    return visit
+
+
+class Soak(ServerCase):
+    def setUp(self) -> None:
+        super().setUp()
+        signal.alarm(2 * SECONDS + 120)
+        self.chance = random.Random(SEED)
+        self.upstream = Upstream()
+        self.addCleanup(self.upstream.close)
+
+    def nginx(self) -> soak.Stage:
+        def start(ports: list[int]):
+            path = self.directory / "nginx.conf"
+            user = "user root;" if os.geteuid() == 0 else ""
+            path.write_text(NGINX.format(user=user, port=ports[0], upstream=self.upstream.port))
+            log = str(self.directory / "error.log")
+            command = [settings.program("nginx"), "-p", str(self.directory), "-c", str(path)]
+            return self.start("nginx", [*command, "-e", log])
+
+        server, (port,) = self.start_on_ports(start)
+        waiting.until(lambda: len(server.children()) == 2, "nginx starts its workers")
+        server.logs.append(self.directory / "error.log")
+
+        def worker(number: int) -> Callable[[], None]:
+            return lambda: self.send(self.chance.choice(server.children() or [server.pid]), number)
+
+        disturbances = (
+            lambda: self.send(server.pid, signal.SIGUSR1),
+            worker(signal.SIGUSR1),
+            lambda: self.send(server.pid, signal.SIGHUP),
+            worker(signal.SIGQUIT),
+        )
+        return soak.Stage(server, port, [fetch(port)] * CLIENTS, disturbances, signal.SIGUSR1)
+
+    def redis(self) -> soak.Stage:
+        command = [settings.program("redis-server"), "--bind", "127.0.0.1", "--save", ""]
+        command += ["--appendonly", "no", "--dir", str(self.directory), "--port"]
+        server, (port,) = self.start_on_ports(
+            lambda ports: self.start("redis", [*command, str(ports[0])])
+        )
+        control, *clients = (Redis(port) for _ in range(1 + CLIENTS))
+        for client in (control, *clients):
+            self.addCleanup(client.close)
+
+        def save() -> None:
+            if control.info("persistence")["rdb_bgsave_in_progress"] == "0":
+                control.call("BGSAVE")
+
+        disturbances = (lambda: self.send(server.pid, signal.SIGUSR1), save)
+        visits = [store(client, f"client {number}") for number, client in enumerate(clients)]
+        return soak.Stage(server, port, visits, disturbances, signal.SIGUSR1)
+
+    def haproxy(self) -> soak.Stage:
+        def start(ports: list[int]):
+            path = self.directory / "haproxy.cfg"
+            path.write_text(HAPROXY.format(port=ports[0], upstream=self.upstream.port))
+            command = [settings.program("haproxy"), "-W", "-db", "-f", str(path)]
+            return self.start("haproxy", command, SOCKMALLOC_SIGNAL=QUIET.name)
+
+        server, (port,) = self.start_on_ports(start)
+        disturbances = (
+            lambda: self.send(self.chance.choice(server.tree()), QUIET),
+            lambda: self.send(server.pid, signal.SIGUSR2),
+        )
+        return soak.Stage(server, port, [fetch(port)] * CLIENTS, disturbances, QUIET)
+
+    def send(self, pid: int, number: int) -> None:
+        """A worker that was just chosen may have ended by itself."""
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            pass
+
+    def test_soak(self) -> None:
+        self.say(f"{SECONDS} s, with the seed {SEED}")
+        stages = [self.nginx(), self.redis(), self.haproxy()]
+        for stage in stages:
+            stage.begin()
+        try:
+            self.disturb(stages)
+        finally:
+            for stage in stages:
+                stage.end()
+        for stage in stages:
+            self.check_stage(stage)
+        self.check_dumps()
+        for stage, number in zip(stages, (signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1)):
+            self.stop_stage(stage, number)
+        self.assertEqual((self.directory / "error.log").read_text(), "", "nginx complained")
+
+    def disturb(self, stages: list[soak.Stage]) -> None:
+        """One disturbance of one server a second at most, each second's memory, and progress."""
+        begin = time.monotonic()
+        told = second = 0.0
+        while second < SECONDS:
+            for stage in stages:
+                stage.check()
+                stage.sample(second)
+            self.chance.choice(stages).disturb(self.chance)
+            if second - told >= PROGRESS_SECONDS:
+                told = second
+                self.say_progress(second, stages)
+            time.sleep(self.chance.uniform(0.2, 1.0))  # the pace is the test's own
+            second = time.monotonic() - begin
+
+    def say_progress(self, second: float, stages: list[soak.Stage]) -> None:
+        parts = (
+            f"{stage.server.name} {stage.visits()} visits {stage.resident_mebibytes():.1f} MiB"
+            for stage in stages
+        )
+        self.say(f"{second:.0f} of {SECONDS} s: " + ", ".join(parts))
+
+    def say(self, text: str) -> None:
+        print(f"soak: {text}", file=sys.stderr, flush=True)
+
+    def check_stage(self, stage: soak.Stage) -> None:
+        """At rest the ledger of each process closes; and what is resident has not gone up."""
+        name = stage.server.name
+        stage.check()
+        self.assertGreater(stage.visits(), SECONDS, f"{name} had next to no load")
+        self.assertGreater(stage.disturbed, 0, f"{name} was left alone")
+        if SECONDS >= LONG_SECONDS:
+            self.say(f"{name}: {stage.slope():+.2f} MiB a minute, {stage.disturbed} disturbances")
+            self.assertLess(stage.slope(), SLOPE_MOST, f"{name} grows")
+        else:
+            self.say(f"{name}: {stage.growth():+.2f} MiB, {stage.disturbed} disturbances")
+            self.assertLess(stage.growth(), GROWTH_MOST, f"{name} grows")
+        settled = self.await_settled(stage)
+        self.assert_ledgers(self.dump_at_rest([], settled, stage.dump_signal))
+
+    def await_settled(self, stage: soak.Stage) -> list[int]:
+        """The server's processes, once those that a reload replaced have ended."""
+        wanted = {"nginx": 3, "haproxy": 2}.get(stage.server.name, 1)
+        waiting.until(
+            lambda: len(stage.server.tree()) == wanted, f"{stage.server.name} settles", 60
+        )
+        return stage.server.tree()
+
+    def check_dumps(self) -> None:
+        """Each dump that was asked for under load is a whole one."""
+        tables = [
+            dump.parse(text)
+            for path in self.dumps.iterdir()
+            for text in dump.split(path.read_text())
+        ]
+        self.assertGreater(len(tables), SECONDS // 10, "hardly a dump was written")
+
+    def stop_stage(self, stage: soak.Stage, number: int) -> None:
+        """haproxy's master says by its status that it was asked to end."""
+        status = stage.server.stop(number)
+        self.assertIn(status, (0, 128 + number), stage.server.last_words())
+        self.assert_library_silent(stage.server.output(), f"the output of {stage.server.name}")
