@@ -180,7 +180,7 @@ Test(pressure, new_pages_take_the_place_of_free_ones)
     cr_assert_eq(look()->bucket[B256K].depot, SLOTS);
     set_usage(LIMIT);
     cr_assert(pressure_tick(second));
-    cr_assert_not_null(house_take(B1M, 1 << 20, NULL));
+    cr_assert_not_null(house_take(B128K, 1 << 17, NULL));
     size_t stride = house_plan.stride[B256K];
     uint64_t wanted = (pool_quantum() + stride - 1) / stride;
     cr_assert_eq(look()->bucket[B256K].purged, wanted);
