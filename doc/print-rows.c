@@ -67,7 +67,7 @@ static void print_column(const char *heading, const char *help)
 
 static void print_statistics(void)
 {
-#define STATISTIC(name, heading, width, help) print_column(heading, help);
+#define STATISTIC(name, heading, width, type, unit, help) print_column(heading, help);
     SNAPSHOT_ROWS(STATISTIC)
 #undef STATISTIC
 }

@@ -8,11 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "format.h"
 #include "in_use.h"
 #include "in_use_report.h"
 #include "message.h"
 #include "option.h"
-#include "report.h"
 #include "training.h"
 
 #define DUMP_DEFAULT_PATH "/tmp/sockmalloc.%p"
@@ -21,7 +21,7 @@ enum { DUMP_MODE = 0600 };
 
 /* Static, since a signal may come on a stack of a few pages. Whoever sets `busy` owns them. */
 static atomic_flag busy = ATOMIC_FLAG_INIT;
-static char buffer[REPORT_SIZE];
+static char buffer[FORMAT_SIZE];
 static struct snapshot snapshot;
 static const struct bucket_plan *plan;
 
@@ -44,12 +44,12 @@ static bool dump_report(int descriptor)
     struct text text = text_begin(buffer, sizeof buffer);
     bool whole = true;
     snapshot_take(&snapshot);
-    report_print(&snapshot, plan, &text);
+    format_print(FORMAT_TEXT, &snapshot, plan, &text);
     if (in_use_is_kept()) {
         whole = message_write(descriptor, buffer, text.used) && dump_in_use(descriptor);
         text = text_begin(buffer, sizeof buffer);
     }
-    report_print_end(&text);
+    format_print_end(FORMAT_TEXT, &snapshot, &text);
     whole = whole && message_write(descriptor, buffer, text.used);
     training_record();
     return whole;

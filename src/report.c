@@ -2,14 +2,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "report.h"
 
-#include <unistd.h>
-
-#include "message.h"
 #include "option.h"
 
 static void report_print_slot_figures(const struct snapshot_figures *figures, struct text *text)
 {
-#define REPORT_FIGURE(name, heading, width, help)                                                  \
+#define REPORT_FIGURE(name, heading, width, type, unit, help)                                      \
     text_add(text, " %*lu", width, (unsigned long)figures->name);
     SNAPSHOT_SLOT_ROWS(REPORT_FIGURE)
     text_add(text, "\n");
@@ -26,7 +23,8 @@ static void report_print_slots(const struct snapshot *snapshot, const struct buc
                                struct text *text)
 {
     text_add(text, "%-8s %10s", "bucket", "capacity");
-#define REPORT_HEADING(name, heading, width, help) text_add(text, " %*s", width, heading);
+#define REPORT_HEADING(name, heading, width, type, unit, help)                                     \
+    text_add(text, " %*s", width, heading);
     SNAPSHOT_SLOT_ROWS(REPORT_HEADING)
     text_add(text, "\n");
     for (unsigned bucket = 0; bucket < snapshot->buckets; bucket++) {
@@ -74,7 +72,7 @@ void report_print(const struct snapshot *snapshot, const struct bucket_plan *pla
                   struct text *text)
 {
     text_add(text, "sockmalloc %s: statistics of %s, process %d\n", PACKAGE_VERSION,
-             message_process_name(), (int)getpid());
+             snapshot->program, snapshot->process);
     if (snapshot->buckets == 0) {
         text_add(text, "the pools are off: every request falls through to mimalloc\n");
     } else {
@@ -87,7 +85,7 @@ void report_print(const struct snapshot *snapshot, const struct bucket_plan *pla
     text_add(text, "\n");
 }
 
-void report_print_end(struct text *text)
+void report_print_end(const struct snapshot *snapshot, struct text *text)
 {
-    text_add(text, "end of statistics of process %d\n", (int)getpid());
+    text_add(text, "end of statistics of process %d\n", snapshot->process);
 }

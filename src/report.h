@@ -15,6 +15,6 @@ INTERNAL void report_print(const struct snapshot *snapshot, const struct bucket_
                            struct text *text);
 
 /* Its last line, which tells who reads several of them where this one ends. Signal-safe. */
-INTERNAL void report_print_end(struct text *text);
+INTERNAL void report_print_end(const struct snapshot *snapshot, struct text *text);
 
 #endif

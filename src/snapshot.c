@@ -3,15 +3,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "snapshot.h"
 
-#include <stddef.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cache.h"
 #include "lane.h"
+#include "message.h"
 #include "pool.h"
 #include "pressure.h"
 #include "processor.h"
 #include "residency.h"
+
+const struct snapshot_row snapshot_rows[SNAPSHOT_COUNT] = {
+#define SNAPSHOT_ROW(name, heading, width, type, unit, help)                                       \
+    {#name, SNAPSHOT_##type, unit, help, offsetof(struct snapshot_figures, name)},
+    SNAPSHOT_ROWS(SNAPSHOT_ROW)
+#undef SNAPSHOT_ROW
+};
 
 /* All caches' counters of one bucket, added up. */
 struct sums {
@@ -120,10 +128,12 @@ void snapshot_take(struct snapshot *snapshot)
                                   .charged = budget_charged(),
                                   .budget = budget.cache_limit,
                                   .pressure_highs = atomic_load(&pressure.highs),
-                                  .kind = pool_kind()};
+                                  .kind = pool_kind(),
+                                  .process = (int)getpid(),
+                                  .program = message_process_name()};
     for (unsigned bucket = 0; bucket < snapshot->buckets; bucket++) {
         snapshot_take_bucket(&snapshot->bucket[bucket], bucket);
-#define SNAPSHOT_TOTAL(name, heading, width, help)                                                 \
+#define SNAPSHOT_TOTAL(name, heading, width, type, unit, help)                                     \
     snapshot->total.name += snapshot->bucket[bucket].name;
         SNAPSHOT_ROWS(SNAPSHOT_TOTAL)
 #undef SNAPSHOT_TOTAL
@@ -132,18 +142,10 @@ void snapshot_take(struct snapshot *snapshot)
 
 const uint64_t *snapshot_find(const struct snapshot_figures *figures, const char *name)
 {
-    static const struct {
-        const char *name;
-        size_t offset;
-    } fields[] = {
-#define SNAPSHOT_OFFSET(name, heading, width, help)                                                \
-    {#name, offsetof(struct snapshot_figures, name)},
-        SNAPSHOT_ROWS(SNAPSHOT_OFFSET)
-#undef SNAPSHOT_OFFSET
-    };
-    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
-        if (strcmp(fields[i].name, name) == 0) {
-            return (const uint64_t *)(const void *)((const char *)figures + fields[i].offset);
+    for (unsigned i = 0; i < SNAPSHOT_COUNT; i++) {
+        const struct snapshot_row *row = &snapshot_rows[i];
+        if (strcmp(row->name, name) == 0) {
+            return (const uint64_t *)(const void *)((const char *)figures + row->offset);
         }
     }
     return NULL;

@@ -28,7 +28,7 @@ struct table {
     unsigned first; /* of the snapshot's figures */
 };
 
-#define HEADING(name, heading, width, help) heading,
+#define HEADING(name, heading, width, type, unit, help) heading,
 static const char *const slot_headings[] = {"bucket", "capacity", SNAPSHOT_SLOT_ROWS(HEADING)};
 static const char *const cache_headings[] = {"caches", SNAPSHOT_CACHE_ROWS(HEADING)};
 #undef HEADING
@@ -76,6 +76,8 @@ static void prepare(void)
     for (unsigned i = 0; i < FIGURES; i++) {
         total[i] = MARK + i;
     }
+    snapshot.process = (int)getpid();
+    snapshot.program = message_process_name();
     snapshot.charged = 2 * MARK;
     snapshot.budget = 3 * MARK;
 }
@@ -85,7 +87,7 @@ static void print(void)
 {
     struct text text = text_begin(report, REPORT_SIZE);
     report_print(&snapshot, &plan, &text);
-    report_print_end(&text);
+    report_print_end(&snapshot, &text);
     cr_assert_not(text.cut);
     cr_assert_eq(report[text.used - 1], '\n', "the last line ends");
     line_count = 0;

@@ -1,0 +1,159 @@
+/* The format room: every figure in every format, whatever it is, and nothing cut. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "environment.h"
+#include "format.h"
+#include "house.h"
+#include "option.h"
+#include "report.h"
+
+static char printed[FORMAT_SIZE];
+static struct bucket_plan plan;
+static struct snapshot snapshot;
+
+static void prepare(size_t maximum)
+{
+    static uint8_t map[BUCKET_GRANULES];
+    struct bucket_settings settings = house_defaults();
+    settings.page = 4096;
+    settings.maximum = maximum;
+    bucket_plan_make(&plan, &settings, map);
+    environment_read(&options, NULL);
+    snapshot = (struct snapshot){.buckets = plan.count, .process = 4711, .program = "served"};
+    for (unsigned bucket = 0; bucket < plan.count; bucket++) {
+        uint64_t *figures = (uint64_t *)(void *)&snapshot.bucket[bucket];
+        for (unsigned i = 0; i < SNAPSHOT_COUNT; i++) {
+            figures[i] = 1000 * (bucket + 1) + i;
+        }
+    }
+}
+
+static void print(enum format format)
+{
+    struct text text = text_begin(printed, sizeof printed);
+    format_print(format, &snapshot, &plan, &text);
+    format_print_end(format, &snapshot, &text);
+    cr_assert_not(text.cut);
+    cr_assert_eq(printed[text.used - 1], '\n');
+}
+
+static void expect_in(const char *wanted)
+{
+    cr_expect_not_null(strstr(printed, wanted), "'%s' is not in %s", wanted, printed);
+}
+
+Test(format, text_is_the_report)
+{
+    static char report[FORMAT_SIZE];
+    prepare(4 << 20);
+    struct text text = text_begin(report, sizeof report);
+    report_print(&snapshot, &plan, &text);
+    report_print_end(&snapshot, &text);
+    print(FORMAT_TEXT);
+    cr_assert_str_eq(printed, report);
+}
+
+Test(format, json_is_one_line_with_every_figure)
+{
+    char wanted[64];
+    prepare(4 << 20);
+    print(FORMAT_JSON);
+    cr_assert_eq(strchr(printed, '\n'), printed + strlen(printed) - 1);
+    expect_in("{\"format\":1,\"version\":\"" PACKAGE_VERSION "\",\"program\":\"served\","
+              "\"process\":4711,\"active\":true,\"pool\":\"thread\",\"minimum\":4096,"
+              "\"maximum\":4194304,");
+    const char *at = printed;
+    for (unsigned bucket = 0; bucket < plan.count; bucket++) {
+        snprintf(wanted, sizeof wanted, "{\"bucket\":\"%s\",\"capacity\":%zu", plan.label[bucket],
+                 plan.capacity[bucket]);
+        at = strstr(at, wanted);
+        cr_assert_not_null(at, "%s", wanted);
+        for (unsigned i = 0; i < SNAPSHOT_COUNT; i++) {
+            snprintf(wanted, sizeof wanted, ",\"%s\":%u", snapshot_rows[i].name,
+                     1000 * (bucket + 1) + i);
+            at = strstr(at, wanted);
+            cr_assert_not_null(at, "%s of %s", wanted, plan.label[bucket]);
+        }
+    }
+}
+
+Test(format, prometheus_has_every_figure)
+{
+    char wanted[128];
+    prepare(4 << 20);
+    print(FORMAT_PROMETHEUS);
+    for (unsigned bucket = 0; bucket < plan.count; bucket++) {
+        for (unsigned i = 0; i < SNAPSHOT_COUNT; i++) {
+            const struct snapshot_row *row = &snapshot_rows[i];
+            snprintf(wanted, sizeof wanted, "\nsockmalloc_%s%s%s%s{bucket=\"%s\"} %u\n", row->name,
+                     row->unit[0] != '\0' ? "_" : "", row->unit,
+                     row->type == SNAPSHOT_COUNTER ? "_total" : "", plan.label[bucket],
+                     1000 * (bucket + 1) + i);
+            expect_in(wanted);
+        }
+    }
+}
+
+Test(format, prometheus_names_tell_type_and_unit)
+{
+    prepare(4 << 20);
+    print(FORMAT_PROMETHEUS);
+    expect_in("# TYPE sockmalloc_live_slots gauge\n");
+    expect_in("# HELP sockmalloc_live_slots slots in use, counted by their cards\n");
+    expect_in("# TYPE sockmalloc_asked_bytes_total counter\n");
+    expect_in("# TYPE sockmalloc_requests_total counter\n");
+    expect_in("# TYPE sockmalloc_resident_bytes gauge\n");
+    expect_in("\nsockmalloc_capacity_bytes{bucket=\"16k\"} 20480\n");
+    expect_in("\nsockmalloc_active 1\n");
+    expect_in("sockmalloc_info{version=\"" PACKAGE_VERSION "\",pool=\"thread\"} 1\n");
+}
+
+/* A program's name and a path may hold any byte but NUL. */
+Test(format, json_escapes_what_json_does_not_take)
+{
+    prepare(4 << 20);
+    snapshot.program = "a\"b\\c\n\x01\x7f\xe9";
+    options.path_end = 1;
+    option_set_path(&options, OPTION_STATS, "/\"\\");
+    print(FORMAT_JSON);
+    expect_in("\"program\":\"a\\\"b\\\\c\\u000a\\u0001\\u007f\\u00e9\"");
+    expect_in("\"SOCKMALLOC_STATS\":\"/\\\"\\\\\"");
+}
+
+Test(format, all_say_that_the_pools_are_off)
+{
+    prepare(4 << 20);
+    snapshot.buckets = 0;
+    print(FORMAT_TEXT);
+    expect_in("the pools are off");
+    print(FORMAT_JSON);
+    expect_in("\"active\":false");
+    expect_in("\"buckets\":[]");
+    print(FORMAT_PROMETHEUS);
+    expect_in("\nsockmalloc_active 0\n");
+    cr_expect_null(strstr(printed, "{bucket="));
+}
+
+/* The most buckets, the largest numbers, and paths of which every byte is escaped. */
+Test(format, longest_fits)
+{
+    char longest[SETTING_PATH_SIZE] = {0};
+    prepare(BUCKET_REQUEST_LIMIT - 1);
+    memset(snapshot.bucket, 0xff, sizeof snapshot.bucket);
+    memset(&snapshot.total, 0xff, sizeof snapshot.total);
+    snapshot.charged = snapshot.budget = snapshot.pressure_highs = UINT64_MAX;
+    memset(longest, 0x01, sizeof longest - 1);
+    longest[0] = '/';
+    snapshot.program = longest + SETTING_PATH_SIZE - 65;
+    options.path_end = 1;
+    option_set_path(&options, OPTION_STATS, longest);
+    option_set_path(&options, OPTION_PROFILE, longest);
+    for (unsigned format = 0; format < FORMAT_COUNT; format++) {
+        print((enum format)format);
+    }
+}
