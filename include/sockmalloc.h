@@ -60,10 +60,16 @@ size_t sockmalloc_capacity(const void *address);
 size_t sockmalloc_trim(size_t limit);
 
 /*
- * Writes the statistics to a descriptor, as the stats signal does. Returns 0, or -1 if the
+ * Writes the statistics to a descriptor, in the format that the stats signal has. Returns 0, or -1 if the
  * descriptor took less than all or another thread was just writing statistics.
  */
 int sockmalloc_dump(int descriptor);
+
+/*
+ * The same in a format of the caller's choice: "text", "json" or "prometheus", whatever
+ * SOCKMALLOC_FORMAT says. -1 for any other word, too.
+ */
+int sockmalloc_dump_as(int descriptor, const char *format);
 
 #ifdef __cplusplus
 }

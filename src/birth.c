@@ -14,6 +14,7 @@
 #include "handler.h"
 #include "huge.h"
 #include "in_use.h"
+#include "interval.h"
 #include "message.h"
 #include "option.h"
 #include "os.h"
@@ -169,6 +170,11 @@ static void birth_open_pools(void)
     route_publish(&birth_plan);
 }
 
+static void birth_write_statistics(void)
+{
+    dump_somewhere();
+}
+
 static void birth_echo(void)
 {
     char buffer[OPTION_ECHO_SIZE];
@@ -216,6 +222,7 @@ __attribute__((constructor)) static void birth(void)
     /* After publication: registering may allocate. */
     pthread_atfork(birth_before_fork, NULL, birth_after_fork);
     handler_open((int)options.number[OPTION_SIGNAL]);
+    interval_open(options.number[OPTION_STATS_INTERVAL], birth_write_statistics);
     if (options.number[OPTION_VERBOSE] != 0) {
         birth_echo();
     }

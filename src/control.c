@@ -11,6 +11,7 @@
 #include "option.h"
 #include "pool.h"
 #include "route.h"
+#include "setting.h"
 #include "snapshot.h"
 #include "text.h"
 
@@ -82,4 +83,12 @@ EXPORTED size_t sockmalloc_trim(size_t limit)
 EXPORTED int sockmalloc_dump(int descriptor)
 {
     return dump_to(descriptor) ? 0 : -1;
+}
+
+EXPORTED int sockmalloc_dump_as(int descriptor, const char *format)
+{
+    static const struct setting words = {SETTING_FORMAT, 0, 0};
+    uint64_t chosen;
+    return setting_read(&words, format, &chosen) && dump_as(descriptor, (enum format)chosen) ? 0
+                                                                                             : -1;
 }

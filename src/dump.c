@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,7 +18,7 @@
 
 #define DUMP_DEFAULT_PATH "/tmp/sockmalloc.%p"
 
-enum { DUMP_MODE = 0600 };
+enum { DUMP_MODE = 0600, DUMP_NAME_SIZE = SETTING_PATH_SIZE + 32 };
 
 /* Static, since a signal may come on a stack of a few pages. Whoever sets `busy` owns them. */
 static atomic_flag busy = ATOMIC_FLAG_INIT;
@@ -31,37 +32,43 @@ void dump_open(const struct bucket_plan *bucket_plan)
 }
 
 /* What is written to a descriptor by whoever set `busy`. False if that took less than all. */
-typedef bool dump_part(int descriptor);
+typedef bool dump_part(int descriptor, enum format format);
 
-static bool dump_in_use(int descriptor)
+static enum format dump_format(void)
 {
+    return (enum format)options.number[OPTION_FORMAT];
+}
+
+static bool dump_in_use(int descriptor, enum format format)
+{
+    (void)format; /* option_read saw to it that it is text */
     return in_use_report_write(plan, descriptor);
 }
 
 /* What has been printed goes first where a list, which has a buffer of its own, comes between. */
-static bool dump_report(int descriptor)
+static bool dump_report(int descriptor, enum format format)
 {
     struct text text = text_begin(buffer, sizeof buffer);
     bool whole = true;
     snapshot_take(&snapshot);
-    format_print(FORMAT_TEXT, &snapshot, plan, &text);
-    if (in_use_is_kept()) {
-        whole = message_write(descriptor, buffer, text.used) && dump_in_use(descriptor);
+    format_print(format, &snapshot, plan, &text);
+    if (format == FORMAT_TEXT && in_use_is_kept()) {
+        whole = message_write(descriptor, buffer, text.used) && dump_in_use(descriptor, format);
         text = text_begin(buffer, sizeof buffer);
     }
-    format_print_end(FORMAT_TEXT, &snapshot, &text);
+    format_print_end(format, &snapshot, &text);
     whole = whole && message_write(descriptor, buffer, text.used);
     training_record();
     return whole;
 }
 
-static bool dump_part_to(dump_part *part, int descriptor)
+static bool dump_part_to(dump_part *part, int descriptor, enum format format)
 {
     if (atomic_flag_test_and_set_explicit(&busy, memory_order_acquire)) {
         return false;
     }
     int kept = errno;
-    bool whole = part(descriptor);
+    bool whole = part(descriptor, format);
     atomic_flag_clear_explicit(&busy, memory_order_release);
     errno = kept;
     return whole;
@@ -69,7 +76,12 @@ static bool dump_part_to(dump_part *part, int descriptor)
 
 bool dump_to(int descriptor)
 {
-    return dump_part_to(dump_report, descriptor);
+    return dump_part_to(dump_report, descriptor, dump_format());
+}
+
+bool dump_as(int descriptor, enum format format)
+{
+    return dump_part_to(dump_report, descriptor, format);
 }
 
 /* The template with %p replaced by the process id; every other character stands for itself. */
@@ -97,15 +109,8 @@ static bool dump_may_append(int file)
            status.st_nlink == 1;
 }
 
-static int dump_open_file(void)
+static int dump_open_file(const char *name)
 {
-    char name[SETTING_PATH_SIZE + 16];
-    struct text path = text_begin(name, sizeof name);
-    const char *wanted = option_path(&options, OPTION_STATS);
-    dump_expand(wanted[0] != '\0' ? wanted : DUMP_DEFAULT_PATH, &path);
-    if (path.cut) {
-        return -1; /* never a file of another name than was asked for */
-    }
     /* O_NONBLOCK: a planted FIFO must not hold us up before it is seen for what it is. */
     int file =
         open(name, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
@@ -117,17 +122,73 @@ static int dump_open_file(void)
     return file;
 }
 
-static bool dump_part_somewhere(dump_part *part)
+/* Where a file goes. False if that is too long: never a file of another name than was asked for. */
+static bool dump_find_path(struct text *path)
 {
-    if (option_path(&options, OPTION_STATS)[0] == '\0' && message_stderr_is_ours()) {
-        return dump_part_to(part, STDERR_FILENO);
-    }
-    int kept = errno;
-    int file = dump_open_file();
-    bool whole = file >= 0 && dump_part_to(part, file);
+    const char *wanted = option_path(&options, OPTION_STATS);
+    dump_expand(wanted[0] != '\0' ? wanted : DUMP_DEFAULT_PATH, path);
+    return !path->cut;
+}
+
+static bool dump_append(dump_part *part, const char *name)
+{
+    int file = dump_open_file(name);
+    bool whole = file >= 0 && dump_part_to(part, file, dump_format());
     if (file >= 0) {
         close(file);
     }
+    return whole;
+}
+
+static bool dump_replace(const char *name, const char *beside, enum format format)
+{
+    int file = dump_open_file(beside);
+    if (file < 0) {
+        return false;
+    }
+    bool whole = ftruncate(file, 0) == 0 && dump_report(file, format);
+    close(file);
+    if (!whole || rename(beside, name) != 0) {
+        unlink(beside);
+        return false;
+    }
+    return true;
+}
+
+/*
+ * A part that writes a file anew: who reads it sees it whole, before or after. One that may not be
+ * appended to may not be replaced either.
+ */
+static bool dump_replacement(int unused, enum format format)
+{
+    char names[2][DUMP_NAME_SIZE];
+    struct text name = text_begin(names[0], sizeof names[0]);
+    struct text beside = text_begin(names[1], sizeof names[1]);
+    int present = dump_find_path(&name) ? dump_open_file(name.start) : unused;
+    if (present < 0) {
+        return false;
+    }
+    close(present);
+    text_add(&beside, "%s.%d", name.start, (int)getpid());
+    return !beside.cut && dump_replace(name.start, beside.start, format);
+}
+
+static bool dump_part_to_file(dump_part *part)
+{
+    char name[DUMP_NAME_SIZE];
+    struct text path = text_begin(name, sizeof name);
+    if (dump_format() == FORMAT_PROMETHEUS) {
+        return dump_part_to(dump_replacement, -1, FORMAT_PROMETHEUS);
+    }
+    return dump_find_path(&path) && dump_append(part, name);
+}
+
+static bool dump_part_somewhere(dump_part *part)
+{
+    int kept = errno;
+    bool whole = option_path(&options, OPTION_STATS)[0] == '\0' && message_stderr_is_ours()
+                     ? dump_part_to(part, STDERR_FILENO, dump_format())
+                     : dump_part_to_file(part);
     errno = kept;
     return whole;
 }

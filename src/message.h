@@ -18,7 +18,7 @@
     ROW(CONTRADICTION, "%s=%s contradicts %s=%s; using the default of both",                       \
         "The two leave nothing to serve.")                                                         \
     ROW(IN_USE_ELSEWHERE, "SOCKMALLOC_IN_USE=1 contradicts %s=%s; nothing will be listed",         \
-        "The list of what is in use is kept by SOCKMALLOC_POOL=standard alone.")                   \
+        "The list of what is in use is kept by SOCKMALLOC_POOL=standard alone, and is text.")      \
     ROW(NO_PROCESSORS, "SOCKMALLOC_POOL=cpu: no restartable sequences here; using thread",         \
         "glibc is older than 2.35, the kernel lacks rseq, or an emulator or debugger is between.") \
     ROW(PROFILE_IGNORED, "%s: not a profile of this version: %s; starting untrained",              \

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "formats.h"
 #include "kind.h"
 #include "message.h"
 
@@ -118,16 +119,19 @@ static void option_reconcile_range(struct option_set *set)
     set->faulty = true;
 }
 
-/* The list of what is in use needs the mutex that only one kind of pool has. */
+/* The list of what is in use needs the mutex that only one kind of pool has, and is for people. */
 static void option_reconcile_in_use(struct option_set *set)
 {
-    if (set->number[OPTION_IN_USE] == 0 || set->number[OPTION_POOL] == KIND_STANDARD) {
+    bool has_mutex = set->number[OPTION_POOL] == KIND_STANDARD;
+    if (set->number[OPTION_IN_USE] == 0 ||
+        (has_mutex && set->number[OPTION_FORMAT] == FORMAT_TEXT)) {
         return;
     }
+    enum option other = has_mutex ? OPTION_FORMAT : OPTION_POOL;
     char buffer[16];
-    struct text pool = text_begin(buffer, sizeof buffer);
-    option_print(set, OPTION_POOL, &pool);
-    message_say(MESSAGE_IN_USE_ELSEWHERE, rows[OPTION_POOL].variable, buffer);
+    struct text word = text_begin(buffer, sizeof buffer);
+    option_print(set, other, &word);
+    message_say(MESSAGE_IN_USE_ELSEWHERE, rows[other].variable, buffer);
     option_accept(set, OPTION_IN_USE, rows[OPTION_IN_USE].initial);
     set->faulty = true;
 }

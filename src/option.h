@@ -54,7 +54,10 @@
     ROW(SIGNAL, SIGNAL, "SIGUSR1", 0, 0, "signal that asks for statistics: a name, a number, off") \
     ROW(STATS, PATH, "", 0, 0,                                                                     \
         "absolute path that statistics are appended to, %p standing for the process id")           \
-    ROW(STATS_AT_EXIT, SWITCH, "0", 0, 0, "1 writes statistics when the program ends as well")
+    ROW(STATS_AT_EXIT, SWITCH, "0", 0, 0, "1 writes statistics when the program ends as well")     \
+    ROW(STATS_INTERVAL, COUNT, "0", 0, 86400,                                                      \
+        "seconds after which statistics are written again, while buffers are freed; 0 never")      \
+    ROW(FORMAT, FORMAT, "text", 0, 0, "format of statistics")
 
 enum option {
 #define OPTION_NAME(name, kind, initial, minimum, maximum, help) OPTION_##name,

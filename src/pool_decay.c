@@ -1,6 +1,7 @@
 /* Gives the pages of what nobody has needed for a while back, a little at each tick. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "clock.h"
+#include "interval.h"
 #include "pool.h"
 #include "pressure.h"
 
@@ -40,7 +41,9 @@ static bool pool_decay(struct cache *cache, uint64_t now)
 
 bool pool_decay_step(void)
 {
-    return pool_decay(cache_reach(), clock_now());
+    uint64_t now = clock_now();
+    interval_look(now);
+    return pool_decay(cache_reach(), now);
 }
 
 static void pool_tick_later(struct cache *cache, unsigned bucket)
@@ -58,6 +61,7 @@ static void pool_tick_at(struct cache *cache, uint64_t now)
     uint32_t half = cache->state.interval / 2;
     bool more = pool_decay(cache, now);
     cache_arm_all(cache, more || half == 0 ? 1 : half);
+    interval_look(now);
 }
 
 /* The bucket is found anew: carried over from the fast path it would cost that a saved register. */
@@ -76,6 +80,8 @@ void pool_tick_shared(void)
 {
     static _Thread_local uint32_t frees __attribute__((tls_model("initial-exec")));
     if (UNLIKELY(++frees % SHARED_INTERVAL == 0)) {
-        frees = pool_decay(pool_books(), clock_now()) ? SHARED_INTERVAL - 1 : 0;
+        uint64_t now = clock_now();
+        frees = pool_decay(pool_books(), now) ? SHARED_INTERVAL - 1 : 0;
+        interval_look(now);
     }
 }

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "formats.h"
 #include "huge.h"
 #include "kind.h"
 
@@ -35,11 +36,18 @@ static const char *const huge_words[HUGE_COUNT] = {
 #undef SETTING_HUGE_WORD
 };
 
+static const char *const format_words[FORMAT_COUNT] = {
+#define SETTING_FORMAT_WORD(name, word, help) [FORMAT_##name] = word,
+    FORMAT_ROWS(SETTING_FORMAT_WORD)
+#undef SETTING_FORMAT_WORD
+};
+
 /* The words that a setting chooses from; each stands for its place. */
 static const struct words {
     const char *const *word;
     unsigned count;
-} pool_choice = {pool_words, KIND_COUNT}, huge_choice = {huge_words, HUGE_COUNT};
+} pool_choice = {pool_words, KIND_COUNT}, huge_choice = {huge_words, HUGE_COUNT},
+  format_choice = {format_words, FORMAT_COUNT};
 
 /* The word that stands for SETTING_NONE; of no other kind is it asked. */
 static const char *setting_none_word(enum setting_kind kind)
@@ -165,6 +173,8 @@ bool setting_read(const struct setting *setting, const char *value, uint64_t *nu
         return setting_read_word(&pool_choice, value, number);
     case SETTING_HUGE:
         return setting_read_word(&huge_choice, value, number);
+    case SETTING_FORMAT:
+        return setting_read_word(&format_choice, value, number);
     case SETTING_PATH:
         break;
     }
@@ -213,6 +223,9 @@ void setting_describe(const struct setting *setting, struct text *text)
     case SETTING_HUGE:
         setting_describe_words(&huge_choice, text);
         break;
+    case SETTING_FORMAT:
+        setting_describe_words(&format_choice, text);
+        break;
     case SETTING_PATH:
         text_add(text, "an absolute path below %u bytes", (unsigned)SETTING_PATH_SIZE);
         break;
@@ -259,6 +272,9 @@ void setting_print(enum setting_kind kind, uint64_t number, struct text *text)
         break;
     case SETTING_HUGE:
         text_add(text, "%s", huge_words[number]);
+        break;
+    case SETTING_FORMAT:
+        text_add(text, "%s", format_words[number]);
         break;
     case SETTING_COUNT:
     case SETTING_SWITCH:

@@ -19,6 +19,7 @@ enum setting_kind {
     SETTING_SIGNAL, /* a signal's name or number, 0 for off */
     SETTING_POOL,   /* a word of KIND_ROWS: its enum kind */
     SETTING_HUGE,   /* a word of HUGE_ROWS: its enum huge */
+    SETTING_FORMAT, /* a word of FORMAT_ROWS: its enum format */
     SETTING_PATH    /* an absolute path, or nothing; its text is the caller's to keep */
 };
 

@@ -108,7 +108,7 @@ EXPORTED int malloc_info(int options, FILE *stream)
 
 EXPORTED void malloc_stats(void)
 {
-    dump_to(STDERR_FILENO);
+    dump_as(STDERR_FILENO, FORMAT_TEXT);
 }
 
 /* Every parameter is glibc's own tuning: accepted, without effect, since programs take a refusal

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "formats.h"
 #include "huge.h"
 #include "kind.h"
 #include "setting.h"
@@ -18,6 +19,7 @@ static const struct setting onoff = {SETTING_SWITCH, 0, 0};
 static const struct setting signals = {SETTING_SIGNAL, 0, 0};
 static const struct setting pool = {SETTING_POOL, 0, 0};
 static const struct setting huge = {SETTING_HUGE, 0, 0};
+static const struct setting format = {SETTING_FORMAT, 0, 0};
 static const struct setting path = {SETTING_PATH, 0, 0};
 static const struct setting unbounded = {SETTING_SIZE, 0, UINT64_MAX};
 
@@ -264,6 +266,17 @@ Test(setting, huge_pages)
     HUGE_ROWS(EXPECT_WORD)
 #undef EXPECT_WORD
     expect_all_refused(&huge, bad, COUNT_OF(bad));
+}
+
+Test(setting, words_of_formats)
+{
+    static const char *const bad[] = {"", "TEXT", "0", "1", "xml", "json ", "openmetrics"};
+#define EXPECT_WORD(name, word, help)                                                              \
+    expect_read(&format, word, FORMAT_##name);                                                     \
+    expect_printed(SETTING_FORMAT, FORMAT_##name, word);
+    FORMAT_ROWS(EXPECT_WORD)
+#undef EXPECT_WORD
+    expect_all_refused(&format, bad, COUNT_OF(bad));
 }
 
 Test(setting, paths)

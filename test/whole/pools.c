@@ -75,6 +75,14 @@ bool pools_are_active(void)
     return active() == 1;
 }
 
+int pools_dump_as(int descriptor, const char *format)
+{
+    static void *place;
+    int (*dump_as)(int, const char *);
+    *(void **)&dump_as = find_once(&place, "sockmalloc_dump_as");
+    return dump_as(descriptor, format);
+}
+
 void pools_check_ledger(void)
 {
     for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {

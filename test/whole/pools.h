@@ -32,6 +32,9 @@ size_t pools_capacity(const void *address);
 /* Whether the library serves requests from pools. */
 bool pools_are_active(void);
 
+/* Writes the statistics to a descriptor in a format; returns what the library does. */
+int pools_dump_as(int descriptor, const char *format);
+
 /* In every bucket: live + cached + depot + purged = carved. For moments when no other thread is at
  * it. */
 void pools_check_ledger(void);

@@ -81,6 +81,22 @@ static void churn(const char *size)
     answer("done");
 }
 
+/* Takes one block and gives it back. */
+static void pair(const char *size)
+{
+    char *block = malloc(strtoul(size, NULL, 10));
+    CHECK(block != NULL);
+    block[0] = 1;
+    free(check_hide(block));
+    answer("done");
+}
+
+/* Writes the statistics by the C interface to where the runner has stderr. */
+static void dump_as(const char *format)
+{
+    answer(pools_dump_as(STDERR_FILENO, format) == 0 ? "done" : "refused");
+}
+
 static void obey(const char *word, const char *rest)
 {
     if (strcmp(word, "ping") == 0) {
@@ -99,6 +115,10 @@ static void obey(const char *word, const char *rest)
         take(rest);
     } else if (strcmp(word, "churn") == 0) {
         churn(rest);
+    } else if (strcmp(word, "pair") == 0) {
+        pair(rest);
+    } else if (strcmp(word, "dump-as") == 0) {
+        dump_as(rest);
     } else if (strcmp(word, "active") == 0) {
         answer_number(pools_are_active());
     } else if (strcmp(word, "figure") == 0) {

@@ -27,6 +27,8 @@ DEFAULTS = {
     "SIGNAL": "SIGUSR1",
     "STATS": "",
     "STATS_AT_EXIT": "0",
+    "STATS_INTERVAL": "0",
+    "FORMAT": "text",
 }
 
 POOLS = "thread, lockfree, standard, cpu or auto"
@@ -58,6 +60,8 @@ BAD = [
     ("STRICT", "maybe", "0 or 1", "0"),
     ("VERBOSE", "-", "0 or 1", "0"),
     ("STATS_AT_EXIT", "always", "0 or 1", "0"),
+    *(("STATS_INTERVAL", value, "a number from 0 to 86400", "0") for value in ("", "-1", "86401", "1s", "never")),
+    *(("FORMAT", value, "text, json or prometheus", "text") for value in ("", "JSON", "xml", "1", "text ")),
     *(
         ("SIGNAL", value, "a signal that a program can catch, or off", "SIGUSR1")
         for value in ("", "KILL", "SIGSTOP", "9", "SEGV", "11", "65", "-10", "SIGNOTHING", "RTMIN-1", "RTMAX+1", "RTMIN+99")

@@ -1,0 +1,54 @@
+"""Reads statistics in each of their formats into the same shape: bucket, figure, number."""
+# SPDX-License-Identifier: BSD-2-Clause
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from . import statistics
+
+Figures = dict[str, dict[str, int]]
+
+SAMPLE = re.compile(r'sockmalloc_(\w+)\{bucket="(\w+)"\} (\d+)')
+SUFFIXES = re.compile(r"(_slots|_bytes|_requests)?(_total)?$")
+NOT_OF_THE_TABLE = {"bucket", "capacity"}
+
+
+def _name(heading: str) -> str:
+    return heading.replace("fall-through", "fell_through").replace("-", "_")
+
+
+def of_text(text: str) -> Figures:
+    """Of both tables, which the last dump of the text has."""
+    figures: Figures = {}
+    columns: list[str] = []
+    for line in statistics.dump.split(text)[-1].splitlines():
+        fields = line.split()
+        if fields and fields[0] in ("bucket", "caches"):
+            columns = fields
+        elif columns and len(fields) == len(columns) and fields[0] != "total":
+            row = {_name(column): int(field) for column, field in zip(columns[1:], fields[1:])}
+            figures.setdefault(fields[0], {}).update(row)
+        else:
+            columns = []
+    return {bucket: _figures_alone(row) for bucket, row in figures.items()}
+
+
+def _figures_alone(row: dict[str, Any]) -> dict[str, int]:
+    return {name: number for name, number in row.items() if name not in NOT_OF_THE_TABLE}
+
+
+def of_json(text: str) -> Figures:
+    """Of the last line."""
+    return {row["bucket"]: _figures_alone(row) for row in json.loads(text.splitlines()[-1])["buckets"]}
+
+
+def of_prometheus(text: str) -> Figures:
+    figures: Figures = {}
+    for line in text.splitlines():
+        if found := SAMPLE.fullmatch(line):
+            figures.setdefault(found[2], {})[SUFFIXES.sub("", found[1])] = int(found[3])
+    return {bucket: _figures_alone(row) for bucket, row in figures.items()}
+
+
+READERS: dict[str, Callable[[str], Figures]] = {"text": of_text, "json": of_json, "prometheus": of_prometheus}

@@ -1,0 +1,192 @@
+"""The statistics in each format: well formed, and the same figures whoever asks for them."""
+# SPDX-License-Identifier: BSD-2-Clause
+import json
+import subprocess
+import time
+from pathlib import Path
+
+import jsonschema
+
+from support import formats, settings
+from support.servant import Servant, ServantCase
+
+SCHEMA = Path(__file__).resolve().parents[2] / "doc" / "statistics.schema.json"
+DEADLINE_SECONDS = 30
+STOCKS = ("live", "cached", "depot", "purged")
+KINDS = ("thread", "lockfree", "standard", "cpu", "auto")
+
+
+def checked_by_promtool(text: str) -> str:
+    """What promtool has to say against it: nothing, if all is well."""
+    command = [settings.tool("promtool"), "check", "metrics"]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60)
+    return f"{done.stdout}{done.stderr}" if done.returncode or done.stdout or done.stderr else ""
+
+
+def busy(servant: Servant) -> None:
+    """Has slots in every state and in both kinds of pool, and requests that fall through."""
+    for size in (16390, 5000, 65537, 262177):
+        servant.ask(f"take {size}")
+        servant.ask(f"churn {size}")
+    servant.ask("take 100")
+
+
+class Json(ServantCase):
+    def setUp(self) -> None:
+        super().setUp()
+        schema = json.loads(SCHEMA.read_text())
+        jsonschema.Draft202012Validator.check_schema(schema)
+        self.validator = jsonschema.Draft202012Validator(schema)
+
+    def test_every_line_is_as_the_schema_says(self) -> None:
+        for kind in KINDS:
+            with self.subTest(kind):
+                servant = self.start(FORMAT="json", POOL=kind, STATS_AT_EXIT="1", PROFILE=f"{self.directory}/\"\\é")
+                servant.signal()
+                busy(servant)
+                servant.signal()
+                self.assertEqual(servant.end(), 0)
+                lines = servant.stderr().splitlines()
+                self.assertEqual(len(lines), 3)
+                for line in lines:
+                    self.validator.validate(json.loads(line))
+                last = json.loads(lines[-1])
+                self.assertEqual((last["program"], last["process"]), ("servant", servant.pid))
+                profile = last["configuration"]["SOCKMALLOC_PROFILE"].encode("latin-1").decode()
+                self.assertEqual(profile, f'{self.directory}/"\\é')
+
+    def test_without_pools(self) -> None:
+        servant = self.start(FORMAT="json", DISABLE="1")
+        servant.signal()
+        said = json.loads(servant.stderr())
+        self.validator.validate(said)
+        self.assertEqual((said["active"], said["buckets"]), (False, []))
+
+
+class Prometheus(ServantCase):
+    def test_promtool_finds_nothing(self) -> None:
+        for variables in ({}, {"DISABLE": "1"}, {"MAX": "64m"}):
+            with self.subTest(str(variables)):
+                servant = self.start(FORMAT="prometheus", **variables)
+                busy(servant)
+                servant.signal()
+                self.assertEqual(checked_by_promtool(servant.stderr()), "")
+
+    def test_promtool_would_find_it(self) -> None:
+        """It does judge what it is given."""
+        self.assertNotEqual(checked_by_promtool("# TYPE sockmalloc_requests counter\nsockmalloc_requests 1\n"), "")
+
+    def test_a_file_is_replaced_whole(self) -> None:
+        stats = self.directory / "stats.prom"
+        servant = self.start(FORMAT="prometheus", STATS=str(stats))
+        servant.signal()
+        first = stats.read_text()
+        kept = stats.open()
+        busy(servant)
+        servant.signal()
+        second = stats.read_text()
+        self.assertEqual(kept.read(), first, "who was reading still reads the old one")
+        kept.close()
+        for text in (first, second):
+            self.assertEqual(checked_by_promtool(text), "")
+        self.assertEqual(formats.of_prometheus(second)["16k"]["requests"], 201)
+        self.assertEqual(sorted(path.name for path in self.directory.iterdir()), ["stats.prom", "stderr"])
+
+    def test_a_file_of_somebody_else_stays(self) -> None:
+        target = self.directory / "target"
+        target.write_text("precious")
+        stats = self.directory / "stats.prom"
+        stats.symlink_to(target)
+        servant = self.start(FORMAT="prometheus", STATS=str(stats))
+        servant.signal()
+        self.assertTrue(stats.is_symlink())
+        self.assertEqual(target.read_text(), "precious")
+        self.assert_ends_well(servant)
+
+
+class SameFigures(ServantCase):
+    def figures_by_interface(self, servant: Servant, form: str) -> formats.Figures:
+        """What is appended to stderr, read."""
+        before = len(servant.stderr())
+        self.assertEqual(servant.ask(f"dump-as {form}"), "done")
+        return formats.READERS[form](servant.stderr()[before:])
+
+    def test_signal_exit_and_interface_agree(self) -> None:
+        for kind in KINDS:
+            for form, reader in formats.READERS.items():
+                with self.subTest(f"{kind}, {form}"):
+                    stats = self.directory / f"{kind}.{form}"
+                    servant = self.start(FORMAT=form, POOL=kind, STATS=str(stats), STATS_AT_EXIT="1")
+                    busy(servant)
+                    servant.signal()
+                    by_signal = reader(stats.read_text())
+                    self.assertEqual(len(by_signal), 11)
+                    self.assertEqual(by_signal["16k"]["requests"], 201)
+                    for other in formats.READERS:
+                        self.assertEqual(self.figures_by_interface(servant, other), by_signal, other)
+                    self.assertEqual(servant.ask("figure 16k.live"), str(by_signal["16k"]["live"]))
+                    self.assertEqual(servant.end(), 0)
+                    self.assertEqual(reader(stats.read_text()), by_signal)
+
+    def test_interval_agrees(self) -> None:
+        """The free that finds the interval over writes as its last act, so that all is still as it says."""
+        for form, reader in formats.READERS.items():
+            with self.subTest(form):
+                stats = self.directory / form
+                servant = self.start(FORMAT=form, STATS=str(stats), STATS_INTERVAL="1")
+                deadline = time.monotonic() + DEADLINE_SECONDS
+                while not stats.exists() or not stats.read_text():
+                    self.assertLess(time.monotonic(), deadline, "nothing was written")
+                    servant.ask("pair 16390")
+                self.assertEqual(reader(stats.read_text()), self.figures_by_interface(servant, form))
+
+    def test_no_interval_writes_nothing(self) -> None:
+        servant = self.start()
+        end = time.monotonic() + 1.5
+        while time.monotonic() < end:
+            servant.ask("pair 16390")
+        self.assert_ends_well(servant)
+
+    def test_the_interface_refuses_other_words(self) -> None:
+        servant = self.start()
+        for word in ("", "JSON", "xml", "0"):
+            self.assertEqual(servant.ask(f"dump-as {word}"), "refused", word)
+        self.assert_ends_well(servant)
+
+
+class Ledger(ServantCase):
+    def test_closes_in_every_format(self) -> None:
+        for kind in KINDS:
+            servant = self.start(POOL=kind)
+            busy(servant)
+            for form, reader in formats.READERS.items():
+                before = len(servant.stderr())
+                servant.ask(f"dump-as {form}")
+                for bucket, row in reader(servant.stderr()[before:]).items():
+                    with self.subTest(f"{kind}, {form}, {bucket}"):
+                        self.assertEqual(sum(row[stock] for stock in STOCKS), row["carved"])
+                        parts = ("resident_live", "resident_free", "resident_purged")
+                        self.assertEqual(sum(row[part] for part in parts), row["resident"])
+
+    def test_totals_are_sums(self) -> None:
+        servant = self.start(FORMAT="json")
+        busy(servant)
+        servant.signal()
+        said = json.loads(servant.stderr())
+        total = {name: number for name, number in said["total"].items() if name != "buckets"}
+        self.assertEqual(total, {name: sum(row[name] for row in said["buckets"]) for name in total})
+
+
+class InUse(ServantCase):
+    def test_the_list_is_text_alone(self) -> None:
+        servant = self.start(FORMAT="json", POOL="standard", IN_USE="1")
+        said = servant.stderr()
+        self.assertIn("SOCKMALLOC_IN_USE=1 contradicts SOCKMALLOC_FORMAT=json; nothing will be listed\n", said)
+        servant.ask("take 16390")
+        self.assert_ends_well(servant, said)
+
+    def test_a_report_in_another_format_has_no_list(self) -> None:
+        servant = self.start(POOL="standard", IN_USE="1")
+        servant.ask("take 16390")
+        servant.ask("dump-as json")
+        json.loads(servant.stderr())
