@@ -7,6 +7,7 @@
 #include "budget.h"
 #include "depot.h"
 #include "lane.h"
+#include "probe.h"
 #include "slots.h"
 
 /* Slots that are carved at once, and gathered at once. */
@@ -51,14 +52,18 @@ static uint64_t cache_weight(unsigned bucket, uint32_t count)
     return (uint64_t)count * lanes.lane[bucket].capacity;
 }
 
-static void cache_count_swap(struct cache_tally *tally)
+static void cache_count_swap(struct cache *cache, unsigned bucket, uint32_t held)
 {
+    struct cache_tally *tally = &cache->tally[bucket];
+    probe_swap(bucket, held);
     counter_add(&tally->swaps, 1);
     tally->want += CACHE_SWAP;
 }
 
-static void cache_count_miss(struct cache_tally *tally)
+static void cache_count_miss(struct cache *cache, unsigned bucket)
 {
+    struct cache_tally *tally = &cache->tally[bucket];
+    probe_miss(bucket, cache_quota(cache, bucket));
     counter_add(&tally->misses, 1);
     tally->want += CACHE_MISS;
 }
@@ -103,6 +108,7 @@ static void cache_count_withdrawal(struct cache *cache, unsigned bucket, uint32_
 void cache_deposit(struct cache *cache, unsigned bucket, struct magazine *magazine)
 {
     if (magazine != NULL) {
+        probe_spill(bucket, magazine_count(magazine));
         cache_hasten(cache);
         cache_count_deposit(cache, bucket, magazine_count(magazine));
         depot_give(bucket, magazine);
@@ -164,12 +170,11 @@ static struct magazine *cache_fetch(struct cache *cache, unsigned bucket, struct
 void *cache_refill(struct cache *cache, unsigned bucket)
 {
     struct cache_bin *bin = &cache->bin[bucket];
-    struct cache_tally *tally = &cache->tally[bucket];
     struct magazine *magazine = cache_exchange(bin, cache_unload(bin));
     if (magazine != NULL && magazine_count(magazine) > 0) {
-        cache_count_swap(tally);
+        cache_count_swap(cache, bucket, magazine_count(magazine));
     } else {
-        cache_count_miss(tally);
+        cache_count_miss(cache, bucket);
         magazine = cache_fetch(cache, bucket, magazine);
     }
     if (magazine != NULL) {
@@ -260,13 +265,12 @@ void cache_give_fresh(struct cache *cache, unsigned bucket)
 bool cache_spill(struct cache *cache, unsigned bucket, void *slot)
 {
     struct cache_bin *bin = &cache->bin[bucket];
-    struct cache_tally *tally = &cache->tally[bucket];
     struct magazine *magazine = cache_exchange(bin, cache_unload(bin));
     if (magazine != NULL && magazine_count(magazine) < cache_quota(cache, bucket)) {
-        cache_count_swap(tally);
+        cache_count_swap(cache, bucket, magazine_count(magazine));
     } else {
         if (magazine != NULL) {
-            cache_count_miss(tally);
+            cache_count_miss(cache, bucket);
         }
         cache_deposit(cache, bucket, magazine);
         magazine = depot_take_empty(bucket);

@@ -8,6 +8,7 @@
 #include "depot.h"
 #include "lane.h"
 #include "os.h"
+#include "probe.h"
 #include "reserve.h"
 #include "table.h"
 
@@ -169,6 +170,7 @@ struct magazine *cache_walk(struct cache *cache, unsigned bucket)
         counter_add(&tally->walks, 1);
         struct magazine *magazine = cache_steal(cache_record(number), bucket);
         if (magazine != NULL) {
+            probe_steal(bucket, magazine_count(magazine));
             counter_add(&tally->steals, 1);
             cache->state.victim = number;
             return magazine;

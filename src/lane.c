@@ -4,6 +4,7 @@
 
 #include "colour.h"
 #include "os.h"
+#include "probe.h"
 #include "reserve.h"
 #include "table.h"
 #include "text.h"
@@ -179,6 +180,7 @@ unsigned lane_carve_run(unsigned bucket, unsigned wanted, uint32_t *first)
         }
     } while (!atomic_compare_exchange_weak_explicit(&growth[bucket].carved, &carved, carved + run,
                                                     memory_order_relaxed, memory_order_relaxed));
+    probe_carve(bucket, run);
     *first = carved;
     return run;
 }

@@ -6,6 +6,7 @@
 #include "background.h"
 #include "depot.h"
 #include "message.h"
+#include "probe.h"
 #include "processor.h"
 #include "slots.h"
 #include "standard.h"
@@ -319,6 +320,7 @@ void pool_die(const char *call, const void *address)
     uint32_t value = card_read(&lanes.lane[bucket].cards[number]);
     static const char *const states[] = {"never used", "live", "free", "purged"};
     const void *slot = lane_slot(bucket, number);
+    probe_misuse(bucket, (uintptr_t)address);
     if (!place.exact) {
         size_t within = (uintptr_t)address - (uintptr_t)slot;
         message_die(MESSAGE_INTERIOR, call, address, label, number, within, states[value >> 30]);
@@ -333,6 +335,7 @@ void pool_die(const char *call, const void *address)
 void pool_count_fall_through(unsigned bucket, size_t request)
 {
     struct cache *cache = pool_books();
+    probe_fall_through(bucket, request);
     pool_count(cache, &cache->tally[bucket].fell_through, 1);
     pool_count(cache, &cache->tally[bucket].fell_through_asked, request);
 }

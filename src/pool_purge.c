@@ -5,6 +5,7 @@
 #include "depot.h"
 #include "os.h"
 #include "pool.h"
+#include "probe.h"
 #include "slots.h"
 #include "standard.h"
 
@@ -90,7 +91,11 @@ static size_t pool_purge_run(struct purge *purge, unsigned first, unsigned lengt
             pool_keep_slot(purge, purge->number[i]);
         }
     }
-    return gone ? size : 0;
+    if (!gone) {
+        return 0;
+    }
+    probe_purge(bucket, size);
+    return size;
 }
 
 /*

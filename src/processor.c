@@ -9,6 +9,7 @@
 #include "depot.h"
 #include "lane.h"
 #include "os.h"
+#include "probe.h"
 #include "reserve.h"
 #include "slots.h"
 #include "table.h"
@@ -87,6 +88,7 @@ static void processor_deposit(unsigned bucket, struct magazine *magazine)
 {
     uint32_t count = magazine_count(magazine);
     if (count > 0) {
+        probe_spill(bucket, count);
         processor_count(&cache_shared.tally[bucket].deposited, count);
         budget_stock(processor_weight(bucket, count));
     }
@@ -215,6 +217,7 @@ static bool processor_has_loose(unsigned bucket)
 
 OUT_OF_LINE void *processor_take_slow(unsigned bucket, enum processor_source *source)
 {
+    probe_miss(bucket, processor_quota(bucket));
     processor_count(&cache_shared.tally[bucket].misses, 1);
     *source = PROCESSOR_DEPOT;
     void *slot = processor_take_from_depot(bucket);
@@ -273,6 +276,7 @@ OUT_OF_LINE bool processor_give_slow(unsigned bucket, void *slot)
         processor_drain(bucket);
         return false;
     }
+    probe_miss(bucket, limit / sizeof(void *));
     processor_count(&cache_shared.tally[bucket].misses, 1);
     struct magazine *empty = depot_take_empty(bucket);
     if (empty == NULL) {

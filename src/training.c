@@ -5,6 +5,7 @@
 
 #include "budget.h"
 #include "lane.h"
+#include "probe.h"
 
 static struct training_settings training;
 static _Atomic uint32_t result[BUCKET_LIMIT];
@@ -104,6 +105,7 @@ static bool training_make_room(struct cache *cache, unsigned starved, uint32_t w
     if (given == 0 || !training_set(cache, donor, cache_quota(cache, donor) - given)) {
         return false;
     }
+    probe_demotion(donor, cache_quota(cache, donor));
     counter_add(&cache->tally[donor].losses, 1);
     return true;
 }
@@ -123,6 +125,7 @@ static bool training_promote(struct cache *cache, unsigned bucket)
         return false;
     }
     tally->seen = 0;
+    probe_promotion(bucket, quota);
     counter_add(&tally->promotions, 1);
     return true;
 }
@@ -149,6 +152,7 @@ static void training_decay(struct cache *cache)
         uint32_t quota = cache_quota(cache, bucket);
         if (quota > 0 && training_is_idle(cache, bucket)) {
             training_set(cache, bucket, quota / 2);
+            probe_demotion(bucket, cache_quota(cache, bucket));
             counter_add(&cache->tally[bucket].decays, 1);
         }
         cache->tally[bucket].seen = training_uses(cache, bucket);
@@ -215,6 +219,7 @@ static void training_rest_bucket(struct cache *cache, unsigned bucket)
     uint32_t surplus = training_surplus(cache, bucket);
     if (surplus > 0) {
         training_set(cache, bucket, cache_quota(cache, bucket) - surplus);
+        probe_demotion(bucket, cache_quota(cache, bucket));
         counter_add(&tally->decays, 1);
     }
     tally->want = 0;

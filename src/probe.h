@@ -1,0 +1,40 @@
+/* Probes: places that a tracer can attach to while the server runs (USDT); one row a probe. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_PROBE_H
+#define SOCKMALLOC_PROBE_H
+
+#include <stdint.h>
+
+/*
+ * Name, what its second argument is, and when it fires. The first argument is the bucket, by its
+ * row in the table, from 0. All of them lie on slow paths, behind a branch that counts the same
+ * event: nothing is in malloc's and free's first instructions. Price where nobody traces: a `nop`,
+ * and the two arguments in a place that a note of the library's names.
+ */
+#define PROBE_ROWS(ROW)                                                                            \
+    ROW(miss, "quota", "neither of a cache's two magazines could serve")                           \
+    ROW(swap, "slots", "the private magazine was exchanged for the public one")                    \
+    ROW(steal, "slots", "another thread's public magazine was taken")                              \
+    ROW(spill, "slots", "a magazine went to the depot")                                            \
+    ROW(promotion, "quota", "a quota began")                                                       \
+    ROW(demotion, "quota", "a quota was lowered, to this")                                         \
+    ROW(carve, "slots", "slots that were never used were taken from the lane")                     \
+    ROW(purge, "bytes", "the kernel took the pages of free slots back")                            \
+    ROW(fall_through, "request", "a request of a pool's size went to mimalloc")                    \
+    ROW(misuse, "address", "an address was given back that is no live slot's; the end is near")
+
+#ifdef HAVE_SYS_SDT_H
+#include <sys/sdt.h>
+#else
+#define DTRACE_PROBE2(provider, name, first, second) ((void)(first), (void)(second))
+#endif
+
+#define PROBE_FUNCTION(name, second, help)                                                         \
+    static inline void probe_##name(unsigned bucket, uint64_t what)                                \
+    {                                                                                              \
+        DTRACE_PROBE2(sockmalloc, name, bucket, what);                                             \
+    }
+PROBE_ROWS(PROBE_FUNCTION)
+#undef PROBE_FUNCTION
+
+#endif
