@@ -44,6 +44,7 @@ struct cache_tally {
     _Atomic uint32_t fresh_left; /* ... and how many are left of the run */
     _Atomic uint32_t watched;    /* requests when cache_collect_idle last came by */
     uint16_t least;              /* fewest slots seen in the private magazine since `rested` */
+    uint16_t sampled; /* the low half of the frees that the histogram knows of: see pool_sample */
 };
 
 /* How much more a miss says for a larger quota than a swap, which costs a single exchange. */

@@ -230,6 +230,7 @@ void cache_reset_counters(void)
 #define CACHE_RESET_SLOW(name, help) counter_reset(&tally->name);
             COUNTER_SLOW_ROWS(CACHE_RESET_SLOW)
 #undef CACHE_RESET_SLOW
+            tally->sampled = 0;
             counter_reset(&tally->armed);
             tally->folded = 0;
         }

@@ -42,6 +42,21 @@ static void json_add_buckets(const struct snapshot *snapshot, const struct bucke
     text_add(text, "]");
 }
 
+/* The steps that have any: no other is worth a reader's time. */
+static void json_add_sizes(const struct histogram_figures *sizes, struct text *text)
+{
+    const char *before = "";
+    text_add(text, ",\"sizes\":{\"sum\":%lu,\"steps\":[", (unsigned long)sizes->sum);
+    for (unsigned step = 0; step < HISTOGRAM_STEPS; step++) {
+        if (sizes->count[step] > 0) {
+            text_add(text, "%s{\"to\":%zu,\"count\":%lu}", before, histogram_end(step),
+                     (unsigned long)sizes->count[step]);
+            before = ",";
+        }
+    }
+    text_add(text, "]}");
+}
+
 static void json_add_configuration(struct text *text)
 {
     char buffer[SETTING_PATH_SIZE];
@@ -73,6 +88,7 @@ void format_print_json(const struct snapshot *snapshot, const struct bucket_plan
     text_add(text, ",\"total\":{\"buckets\":%u", snapshot->buckets);
     json_add_figures(&snapshot->total, text);
     text_add(text, "}");
+    json_add_sizes(&snapshot->sizes, text);
     json_add_configuration(text);
     text_add(text, "}\n");
 }

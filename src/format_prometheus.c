@@ -77,6 +77,30 @@ static void prometheus_add_process(const struct snapshot *snapshot, struct text 
 #undef PROMETHEUS_SINGLE
 }
 
+/* All steps of the range, whether they have any or not: series must not come and go. A block that
+ * realloc has left smaller counts in the first one. */
+static void prometheus_add_sizes(const struct snapshot *snapshot, const struct bucket_plan *plan,
+                                 struct text *text)
+{
+    uint64_t count = 0;
+    text_add(text, "# HELP sockmalloc_request_size_bytes requests by size, from a sample\n"
+                   "# TYPE sockmalloc_request_size_bytes histogram\n");
+    unsigned first = histogram_step(plan->minimum);
+    for (unsigned step = 0; step <= histogram_step(plan->maximum); step++) {
+        count += snapshot->sizes.count[step];
+        if (step < first) {
+            continue;
+        }
+        text_add(text, "sockmalloc_request_size_bytes_bucket{le=\"%zu\"} %lu\n",
+                 histogram_end(step), (unsigned long)count);
+    }
+    text_add(text,
+             "sockmalloc_request_size_bytes_bucket{le=\"+Inf\"} %lu\n"
+             "sockmalloc_request_size_bytes_sum %lu\n"
+             "sockmalloc_request_size_bytes_count %lu\n",
+             (unsigned long)count, (unsigned long)snapshot->sizes.sum, (unsigned long)count);
+}
+
 void format_print_prometheus(const struct snapshot *snapshot, const struct bucket_plan *plan,
                              struct text *text)
 {
@@ -88,4 +112,5 @@ void format_print_prometheus(const struct snapshot *snapshot, const struct bucke
     for (unsigned i = 0; i < SNAPSHOT_COUNT; i++) {
         prometheus_add_figures(&snapshot_rows[i], snapshot, plan, text);
     }
+    prometheus_add_sizes(snapshot, plan, text);
 }

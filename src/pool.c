@@ -5,6 +5,7 @@
 
 #include "background.h"
 #include "depot.h"
+#include "histogram.h"
 #include "message.h"
 #include "probe.h"
 #include "processor.h"
@@ -281,7 +282,7 @@ static OUT_OF_LINE void pool_give_rest(void *slot, unsigned bucket, uint32_t num
 {
     if (pool_is_by_processor()) {
         pool_give_cpu(bucket, slot, number);
-        pool_tick_shared();
+        pool_tick_shared(slot);
     } else {
         pool_give_by_thread(bucket, slot, number);
     }
@@ -338,4 +339,5 @@ void pool_count_fall_through(unsigned bucket, size_t request)
     probe_fall_through(bucket, request);
     pool_count(cache, &cache->tally[bucket].fell_through, 1);
     pool_count(cache, &cache->tally[bucket].fell_through_asked, request);
+    histogram_add(request, 1);
 }

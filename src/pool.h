@@ -193,11 +193,20 @@ INTERNAL void pool_give_slow(void *slot);
  */
 INTERNAL void pool_tick(const void *slot);
 
+/*
+ * The sample for the histogram, by a thread that has a cache of its own: at a tick, of the slot
+ * that was freed; where the clock has gone on, of all buckets that had frees, since one that is
+ * rare may never see a tick of its own. And by one that has none, after so many frees more.
+ */
+void pool_sample(struct cache *cache, const void *slot);
+void pool_sample_all(struct cache *cache);
+void pool_sample_shared(const void *slot, uint32_t frees);
+
 /* One step of what a tick does, whoever frees. Whether there is more to do. */
 bool pool_decay_step(void);
 
-/* The same after a free of a thread that has no cache of its own. */
-INTERNAL void pool_tick_shared(void);
+/* The same after the free of a slot by a thread that has no cache of its own. */
+INTERNAL void pool_tick_shared(const void *slot);
 
 /*
  * Takes back a slot; `address` is within reach of the lanes. False, with nothing done, if it is not

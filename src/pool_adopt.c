@@ -1,6 +1,7 @@
 /* What the child of a fork does with what its parent's threads held. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "depot.h"
+#include "histogram.h"
 #include "pool.h"
 #include "pressure.h"
 #include "processor.h"
@@ -83,5 +84,6 @@ void pool_adopt(void)
     budget_reset(torn ? pool_processors_charge() : budget_charged(), pool_inherited_stock(0),
                  pool_inherited_stock(pool_first_large));
     cache_reset_counters();
+    histogram_reset();
     pressure_after_fork();
 }

@@ -9,8 +9,10 @@
  * Where from: a thread's frees are counted anyway, and every so many of them it comes here. How
  * many adapts: twice as many while the clock stands still in between, half as many when it has
  * gone on, so that a busy thread spends nothing on it and one with little to do comes often enough.
+ * At most a prime number of them: the sample of requests would keep step with a program that does
+ * the same over and over.
  */
-enum { INTERVAL_MAX = 1024, SHARED_INTERVAL = 64 };
+enum { INTERVAL_MAX = 1021, SHARED_INTERVAL = 61 };
 
 /* Other threads' caches that one step looks at for public magazines that lie there unused. */
 enum { IDLE_LOOKS = 32 };
@@ -48,15 +50,15 @@ bool pool_decay_step(void)
 
 static void pool_tick_later(struct cache *cache, unsigned bucket)
 {
-    if (cache->state.interval < INTERVAL_MAX) {
-        cache->state.interval *= 2;
-    }
+    uint32_t twice = 2 * cache->state.interval;
+    cache->state.interval = twice < INTERVAL_MAX ? twice : INTERVAL_MAX;
     cache_arm(cache, bucket, cache->state.interval);
 }
 
 static void pool_tick_at(struct cache *cache, uint64_t now)
 {
     cache->state.ticked = now;
+    pool_sample_all(cache);
     training_rest(cache, now);
     uint32_t half = cache->state.interval / 2;
     bool more = pool_decay(cache, now);
@@ -69,6 +71,7 @@ OUT_OF_LINE void pool_tick(const void *slot)
 {
     struct cache *cache = cache_mine;
     uint64_t now = clock_now();
+    pool_sample(cache, slot);
     if (now == cache->state.ticked) {
         pool_tick_later(cache, (unsigned)lane_find(slot).bucket);
     } else {
@@ -76,12 +79,15 @@ OUT_OF_LINE void pool_tick(const void *slot)
     }
 }
 
-void pool_tick_shared(void)
+void pool_tick_shared(const void *slot)
 {
     static _Thread_local uint32_t frees __attribute__((tls_model("initial-exec")));
-    if (UNLIKELY(++frees % SHARED_INTERVAL == 0)) {
+    static _Thread_local bool more __attribute__((tls_model("initial-exec")));
+    if (UNLIKELY(++frees >= (more ? 1 : SHARED_INTERVAL))) {
         uint64_t now = clock_now();
-        frees = pool_decay(pool_books(), now) ? SHARED_INTERVAL - 1 : 0;
+        pool_sample_shared(slot, frees);
+        frees = 0;
+        more = pool_decay(pool_books(), now);
         interval_look(now);
     }
 }

@@ -56,6 +56,20 @@ static void report_print_caches(const struct snapshot *snapshot, const struct bu
              (unsigned long)snapshot->pressure_highs);
 }
 
+/* "up to 16640: 1021", for each step that has any. */
+static void report_print_sizes(const struct histogram_figures *sizes, struct text *text)
+{
+    const char *before = "requests by size, from a sample:";
+    for (unsigned step = 0; step < HISTOGRAM_STEPS; step++) {
+        if (sizes->count[step] > 0) {
+            text_add(text, "%s %zu:%lu", before, histogram_end(step),
+                     (unsigned long)sizes->count[step]);
+            before = "";
+        }
+    }
+    text_add(text, before[0] == '\0' ? "\n" : "");
+}
+
 /* Of the bytes asked for in requests of the pools' sizes, the part that the pools served. */
 static void report_print_share(const struct snapshot_figures *total, const struct bucket_plan *plan,
                                struct text *text)
@@ -79,6 +93,7 @@ void report_print(const struct snapshot *snapshot, const struct bucket_plan *pla
         report_print_slots(snapshot, plan, text);
         report_print_caches(snapshot, plan, text);
         report_print_share(&snapshot->total, plan, text);
+        report_print_sizes(&snapshot->sizes, text);
     }
     text_add(text, "configuration: ");
     option_print_all(&options, text);

@@ -39,6 +39,12 @@ static inline uint32_t slots_take_old(unsigned bucket)
     return stack_pop(&slots[bucket].loose[decay_old()], lanes.lane[bucket].links);
 }
 
+/* The slot that was given last, or STACK_EMPTY: it may be gone already. */
+static inline uint32_t slots_peek_loose(unsigned bucket)
+{
+    return stack_peek(&slots[bucket].loose[decay_young()]);
+}
+
 /* Whether a slot was loose, or purged, a moment ago. */
 static inline bool slots_have_loose(unsigned bucket)
 {

@@ -131,6 +131,7 @@ void snapshot_take(struct snapshot *snapshot)
                                   .kind = pool_kind(),
                                   .process = (int)getpid(),
                                   .program = message_process_name()};
+    histogram_read(&snapshot->sizes);
     for (unsigned bucket = 0; bucket < snapshot->buckets; bucket++) {
         snapshot_take_bucket(&snapshot->bucket[bucket], bucket);
 #define SNAPSHOT_TOTAL(name, heading, width, type, unit, help)                                     \

@@ -9,6 +9,7 @@
 
 #include "attributes.h"
 #include "bucket.h"
+#include "histogram.h"
 #include "kind.h"
 
 /*
@@ -80,9 +81,10 @@ struct snapshot {
 #define SNAPSHOT_FIELD(name, type, unit, help) uint64_t name;
     SNAPSHOT_PROCESS_ROWS(SNAPSHOT_FIELD)
 #undef SNAPSHOT_FIELD
-    enum kind kind;      /* in force */
-    int process;         /* whose figures these are */
-    const char *program; /* static */
+    struct histogram_figures sizes; /* of a sample of the requests: see pool_sample */
+    enum kind kind;                 /* in force */
+    int process;                    /* whose figures these are */
+    const char *program;            /* static */
 };
 
 /*

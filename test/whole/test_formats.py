@@ -177,6 +177,24 @@ class Ledger(ServantCase):
         self.assertEqual(total, {name: sum(row[name] for row in said["buckets"]) for name in total})
 
 
+class Sizes(ServantCase):
+    def test_all_formats_have_the_same_histogram(self) -> None:
+        for kind in KINDS:
+            with self.subTest(kind):
+                servant = self.start(POOL=kind)
+                for size in (16390, 17000, 5000, 262177) * 20:
+                    servant.ask(f"churn {size}")
+                for form in formats.READERS:
+                    servant.ask(f"dump-as {form}")
+                found = formats.sizes(servant.stderr())
+                self.assertEqual(found["json"], found["text"])
+                self.assertEqual(found["prometheus"], found["text"])
+                self.assertLessEqual(set(found["text"]), {17408, 5120, 278528})
+                # Of 4,000 frees of each size; what comes after the last sample is missing.
+                self.assertGreater(sum(found["text"].values()), 12000)
+                self.assertLessEqual(sum(found["text"].values()), 16000)
+
+
 class InUse(ServantCase):
     def test_the_list_is_text_alone(self) -> None:
         servant = self.start(FORMAT="json", POOL="standard", IN_USE="1")

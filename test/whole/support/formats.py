@@ -10,6 +10,7 @@ from . import statistics
 Figures = dict[str, dict[str, int]]
 
 SAMPLE = re.compile(r'sockmalloc_(\w+)\{bucket="(\w+)"\} (\d+)')
+SIZE = re.compile(r'sockmalloc_request_size_bytes_bucket\{le="(\d+)"\} (\d+)')
 SUFFIXES = re.compile(r"(_slots|_bytes|_requests)?(_total)?$")
 NOT_OF_THE_TABLE = {"bucket", "capacity"}
 
@@ -49,6 +50,20 @@ def of_prometheus(text: str) -> Figures:
         if found := SAMPLE.fullmatch(line):
             figures.setdefault(found[2], {})[SUFFIXES.sub("", found[1])] = int(found[3])
     return {bucket: _figures_alone(row) for bucket, row in figures.items()}
+
+
+def sizes(text: str) -> dict[str, dict[int, int]]:
+    """The histogram of requests in the last dump of each format: counts by the step's end, of those that have any."""
+    lines = [line for line in text.splitlines() if line.startswith("requests by size, from a sample: ")]
+    steps = [step.split(":") for line in lines[-1:] for step in line.partition(": ")[2].split()]
+    found = {"text": {int(end): int(count) for end, count in steps}}
+    lines = [line for line in text.splitlines() if line.startswith('{"format":')]
+    steps = json.loads(lines[-1])["sizes"]["steps"]
+    found["json"] = {step["to"]: step["count"] for step in steps}
+    cumulated = [(int(end), int(count)) for end, count in SIZE.findall(text)]
+    below = [0, *(count for _, count in cumulated)]
+    found["prometheus"] = {end: count - before for (end, count), before in zip(cumulated, below) if count > before}
+    return found
 
 
 READERS: dict[str, Callable[[str], Figures]] = {"text": of_text, "json": of_json, "prometheus": of_prometheus}

@@ -1,0 +1,61 @@
+/* How large requests are: a log-linear histogram of a sample of them. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_HISTOGRAM_H
+#define SOCKMALLOC_HISTOGRAM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "attributes.h"
+#include "bucket.h"
+#include "counter.h"
+
+/*
+ * Sixteen steps a doubling, from 1 KiB on, so that a step's ends are at most a sixteenth apart. A
+ * step holds the requests above the end of the one before it, up to its own end.
+ */
+enum {
+    HISTOGRAM_DOUBLING_SHIFT = 4,
+    HISTOGRAM_FIRST_SHIFT = 10,
+    HISTOGRAM_LAST_SHIFT = 26,
+    HISTOGRAM_STEPS = (HISTOGRAM_LAST_SHIFT - HISTOGRAM_FIRST_SHIFT) << HISTOGRAM_DOUBLING_SHIFT
+};
+
+_Static_assert(BUCKET_REQUEST_LIMIT == 1 << HISTOGRAM_LAST_SHIFT, "every request has a step");
+
+/* The step of a request. What realloc has left of one may be as small as a byte: the first step's.
+ */
+static inline unsigned histogram_step(size_t request)
+{
+    if (request <= 1 << HISTOGRAM_FIRST_SHIFT) {
+        return 0;
+    }
+    unsigned shift = 63 - (unsigned)__builtin_clzl(request - 1);
+    unsigned within = (unsigned)((request - 1) >> (shift - HISTOGRAM_DOUBLING_SHIFT));
+    return ((shift - HISTOGRAM_FIRST_SHIFT - 1) << HISTOGRAM_DOUBLING_SHIFT) + within;
+}
+
+/* The largest request of a step. */
+static inline size_t histogram_end(unsigned step)
+{
+    size_t parts = (1 << HISTOGRAM_DOUBLING_SHIFT) + step % (1 << HISTOGRAM_DOUBLING_SHIFT) + 1;
+    return parts << (step >> HISTOGRAM_DOUBLING_SHIFT)
+                 << (HISTOGRAM_FIRST_SHIFT - HISTOGRAM_DOUBLING_SHIFT);
+}
+
+/* Requests by step, and the bytes of all of them. */
+struct histogram_figures {
+    uint64_t sum;
+    uint64_t count[HISTOGRAM_STEPS];
+};
+
+/* A request that stands for `weight` of them. Any thread, no lock; for slow paths. */
+INTERNAL void histogram_add(size_t request, uint64_t weight);
+
+/* Copies what there is. Signal-safe. */
+INTERNAL void histogram_read(struct histogram_figures *figures);
+
+/* In the child of a fork, whose events begin anew. */
+INTERNAL void histogram_reset(void);
+
+#endif

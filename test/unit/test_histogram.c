@@ -1,0 +1,50 @@
+/* The histogram room: every request has its step, and steps are even. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+
+#include "histogram.h"
+
+Test(histogram, steps_meet_without_a_gap)
+{
+    for (unsigned step = histogram_step(BUCKET_REQUEST_FLOOR); step < HISTOGRAM_STEPS; step++) {
+        size_t end = histogram_end(step);
+        cr_assert_eq(histogram_step(end), step, "%zu", end);
+        if (step + 1 < HISTOGRAM_STEPS) {
+            cr_assert_eq(histogram_step(end + 1), step + 1, "%zu", end + 1);
+        }
+    }
+    cr_assert_eq(histogram_end(HISTOGRAM_STEPS - 1), BUCKET_REQUEST_LIMIT);
+}
+
+Test(histogram, has_sixteen_steps_a_doubling)
+{
+    for (size_t power = 4096; power < BUCKET_REQUEST_LIMIT; power *= 2) {
+        cr_assert_eq(histogram_end(histogram_step(power)), power);
+        cr_assert_eq(histogram_step(2 * power) - histogram_step(power), 16);
+        cr_assert_eq(histogram_end(histogram_step(power + 1)), power + power / 16);
+    }
+}
+
+Test(histogram, small_ones_are_in_the_first_step)
+{
+    cr_assert_eq(histogram_step(1), 0);
+    cr_assert_eq(histogram_step(1024), 0);
+    cr_assert_eq(histogram_step(1025), 0);
+    cr_assert_eq(histogram_step(1089), 1);
+}
+
+Test(histogram, adds_by_weight)
+{
+    static struct histogram_figures figures;
+    histogram_add(16390, 1021);
+    histogram_add(16390, 3);
+    histogram_add(5000, 1);
+    histogram_read(&figures);
+    cr_assert_eq(figures.count[histogram_step(16390)], 1024);
+    cr_assert_eq(figures.count[histogram_step(5000)], 1);
+    cr_assert_eq(figures.sum, 1024 * 16390 + 5000);
+    histogram_reset();
+    histogram_read(&figures);
+    cr_assert_eq(figures.sum, 0);
+    cr_assert_eq(figures.count[histogram_step(16390)], 0);
+}
