@@ -1,6 +1,7 @@
 """The statistics in each format: well formed, and the same figures whoever asks for them."""
 # SPDX-License-Identifier: BSD-2-Clause
 import json
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -175,6 +176,56 @@ class Ledger(ServantCase):
         said = json.loads(servant.stderr())
         total = {name: number for name, number in said["total"].items() if name != "buckets"}
         self.assertEqual(total, {name: sum(row[name] for row in said["buckets"]) for name in total})
+
+
+class UnderLoad(ServantCase):
+    """
+    A slot is counted twice, or not at all, only if it changes place while the figures are read: so a ledger
+    is out by no more than the slots that caches may hold and threads have in hand.
+    """
+
+    IN_HAND = 3 * 8 + 3
+    LOOKS = 20
+
+    def test_ledger_is_out_by_what_is_on_the_way(self) -> None:
+        for kind in KINDS:
+            with self.subTest(kind):
+                stats = self.directory / kind
+                variables = {"SOCKMALLOC_POOL": kind, "SOCKMALLOC_FORMAT": "json", "SOCKMALLOC_STATS": str(stats)}
+                rows = self.looks(stats, variables)
+                self.assertGreater(rows[-1]["requests"], rows[0]["requests"], "they do work")
+                for row in rows:
+                    known = sum(row[stock] for stock in STOCKS)
+                    # Each of two processors' magazines is counted by the quota, each of a thread's two, too.
+                    self.assertLessEqual(abs(known - row["carved"]), row["quota"] + self.IN_HAND, row)
+                    self.assertGreaterEqual(row["carved"], 4000)
+                    parts = ("resident_live", "resident_free", "resident_purged")
+                    self.assertEqual(sum(row[part] for part in parts), row["resident"])
+
+    def looks(self, stats: Path, variables: dict[str, str]) -> list[dict[str, int]]:
+        """The row of 16k in each of some statistics that are asked for one after the other."""
+        process = subprocess.Popen(
+            [settings.program("laden")],
+            env=settings.environment(variables),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+        )
+        assert process.stdin is not None and process.stdout is not None
+        try:
+            for _ in range(self.LOOKS):
+                process.stdin.write(b".")
+                self.assertEqual(process.stdout.read(1), b".")
+                process.send_signal(signal.SIGUSR1)
+            process.stdin.close()
+            self.assertEqual(process.wait(timeout=60), 0)
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+        lines = [json.loads(line) for line in stats.read_text().splitlines()]
+        self.assertGreaterEqual(len(lines), self.LOOKS // 2, "looks were lost")
+        return [next(row for row in line["buckets"] if row["bucket"] == "16k") for line in lines]
 
 
 class Sizes(ServantCase):

@@ -1,0 +1,83 @@
+/* A process whose threads take and give blocks until its standard input ends: for looks from
+ * outside. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "check.h"
+
+/* Far more blocks stay than are ever on the way: what a look is out by is little beside them. */
+enum { WORKERS = 3, HELD = 8, KEPT = 3000, SPARE = 1000, SIZE = 16390 };
+
+static atomic_bool over;
+static _Atomic unsigned rounds;
+
+static char *take(void)
+{
+    char *block = malloc(SIZE);
+    CHECK(block != NULL);
+    return check_hide(block);
+}
+
+static void *work(void *unused)
+{
+    char *held[HELD] = {NULL};
+    for (unsigned i = 0; !atomic_load(&over); i++) {
+        free(held[i % HELD]);
+        held[i % HELD] = take();
+        atomic_fetch_add(&rounds, 1);
+    }
+    for (unsigned i = 0; i < HELD; i++) {
+        free(held[i]);
+    }
+    return unused;
+}
+
+/* Signals are the first thread's. */
+static void start(pthread_t *workers)
+{
+    sigset_t all;
+    sigset_t former;
+    sigfillset(&all);
+    CHECK_EQUAL(pthread_sigmask(SIG_SETMASK, &all, &former), 0);
+    for (unsigned i = 0; i < WORKERS; i++) {
+        CHECK_EQUAL(pthread_create(&workers[i], NULL, work, NULL), 0);
+    }
+    CHECK_EQUAL(pthread_sigmask(SIG_SETMASK, &former, NULL), 0);
+}
+
+/* Each letter is answered when work has gone on: by then every signal that was sent before it has
+ * been handled. */
+static void serve(void)
+{
+    char letter;
+    while (read(STDIN_FILENO, &letter, 1) == 1) {
+        for (unsigned seen = atomic_load(&rounds); atomic_load(&rounds) == seen;) {
+            sched_yield();
+        }
+        CHECK_EQUAL(write(STDOUT_FILENO, &letter, 1), 1);
+    }
+}
+
+int main(void)
+{
+    static char *blocks[KEPT + SPARE];
+    pthread_t workers[WORKERS];
+    for (unsigned i = 0; i < KEPT + SPARE; i++) {
+        blocks[i] = take();
+    }
+    for (unsigned i = KEPT; i < KEPT + SPARE; i++) {
+        free(blocks[i]);
+    }
+    start(workers);
+    serve();
+    atomic_store(&over, true);
+    for (unsigned i = 0; i < WORKERS; i++) {
+        CHECK_EQUAL(pthread_join(workers[i], NULL), 0);
+    }
+    return EXIT_SUCCESS;
+}
