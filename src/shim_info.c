@@ -82,7 +82,7 @@ static void info_print_bucket(const struct snapshot_figures *figures, unsigned b
 {
     fprintf(stream, "<bucket label=\"%s\" capacity=\"%zu\"", birth_plan.label[bucket],
             birth_plan.capacity[bucket]);
-#define INFO_FIGURE(name, heading, width, type, unit, help)                                                    \
+#define INFO_FIGURE(name, heading, width, type, unit, help)                                        \
     fprintf(stream, " " #name "=\"%lu\"", (unsigned long)figures->name);
     SNAPSHOT_ROWS(INFO_FIGURE)
 #undef INFO_FIGURE
