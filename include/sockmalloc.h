@@ -12,6 +12,13 @@ extern "C" {
 #endif
 
 /*
+ * The value that makes the stats signal a request for statistics and nothing else: sent with it by
+ * sigqueue(3), or by `kill -q 1355006224 -USR1 PID`, the signal never reaches the program's own
+ * handler.
+ */
+#define SOCKMALLOC_DUMP_ONLY 1355006224
+
+/*
  * A program that is linked with -lsockmalloc can call these at any time. One that may or may not be
  * preloaded declares them weak, or asks dlsym for them. Unless a line says otherwise, every call
  * may be made by any thread and in a signal handler, takes no lock, allocates nothing and keeps

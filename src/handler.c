@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "handler.h"
 
+#include <sockmalloc.h>
+
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -60,6 +62,12 @@ static bool handler_is_own_wish(int signal_number, const siginfo_t *info,
            !signal_is_harmless(signal_number);
 }
 
+/* Asked for statistics alone: what the signal means to the program was not meant. */
+static bool handler_is_dump_only(const siginfo_t *info)
+{
+    return info->si_code == SI_QUEUE && info->si_value.sival_int == SOCKMALLOC_DUMP_ONLY;
+}
+
 static void handler_chain(const struct sigaction *program, int signal_number, siginfo_t *info,
                           void *context)
 {
@@ -87,7 +95,18 @@ static void handler_run(int signal_number, siginfo_t *info, void *context)
         return;
     }
     dump_somewhere();
-    handler_chain(&program, signal_number, info, context);
+    if (!handler_is_dump_only(info)) {
+        handler_chain(&program, signal_number, info, context);
+    }
+}
+
+bool handler_take(int signal_number, const siginfo_t *info)
+{
+    if (signal_number != stats_signal) {
+        return false;
+    }
+    dump_somewhere();
+    return handler_is_dump_only(info);
 }
 
 /*

@@ -1,5 +1,7 @@
 /* Cases: the stats signal arrives, and the program's handler runs as it was set. */
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <sockmalloc.h>
+
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -206,6 +208,25 @@ static void queued_with_a_value(void)
     CHECK_EQUAL(carried, 4711);
 }
 
+/* Statistics without the program's own action: neither its handler nor its one-time handler's
+ * reset. */
+static void dump_only_is_not_for_the_program(void)
+{
+    const union sigval dump_only = {.sival_int = SOCKMALLOC_DUMP_ONLY};
+    CHECK_EQUAL(sigqueue(getpid(), STATS, dump_only), 0);
+    set(count, (int)SA_RESETHAND);
+    errno = MARK;
+    CHECK_EQUAL(sigqueue(getpid(), STATS, dump_only), 0);
+    CHECK_EQUAL(errno, MARK);
+    CHECK_EQUAL(calls, 0);
+    CHECK(asked() == count);
+    outside_send(STATS);
+    CHECK_EQUAL(calls, 1);
+    set(SIG_IGN, 0);
+    CHECK_EQUAL(sigqueue(getpid(), STATS, dump_only), 0); /* the kernel ignores this one, too */
+    CHECK(asked() == SIG_IGN);
+}
+
 static const struct check_case cases[] = {
     CHECK_CASE(without_handler),
     CHECK_CASE(plain_handler),
@@ -220,6 +241,7 @@ static const struct check_case cases[] = {
     CHECK_CASE(jumping_handler),
     CHECK_CASE(errno_survives),
     CHECK_CASE(queued_with_a_value),
+    CHECK_CASE(dump_only_is_not_for_the_program),
 };
 
 CHECK_MAIN(cases)

@@ -33,6 +33,18 @@ load_tests = cases.loader(
             jumping_handler=2,
             errno_survives=1,
             queued_with_a_value=2,
+            dump_only_is_not_for_the_program=3,
+        ),
+        "waiting": dumps(
+            sigwait_returns_it=1,
+            sigwait_goes_on_after_dump_only=2,
+            sigwaitinfo_returns_it_whole=1,
+            sigwaitinfo_is_interrupted_by_dump_only=1,
+            sigtimedwait_takes_its_time=1,
+            others_are_no_wish=0,
+            cancelled_in_sigwait=0,
+            signalfd_has_it_to_itself=0,
+            blocked_in_every_thread=1,
         ),
         "interruption": {
             **dumps(

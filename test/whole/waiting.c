@@ -1,0 +1,211 @@
+/* Cases: programs that block the stats signal and wait for it, read it from a descriptor, or never
+ * see it. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <sockmalloc.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "outside.h"
+
+/* How many statistics each case writes to stderr, the runner knows and checks. */
+enum { MARK = 1234, STATS = SIGUSR1, OTHER = SIGUSR2, VALUE = 4711 };
+
+static sigset_t set_of(int first, int second)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, first);
+    sigaddset(&set, second);
+    return set;
+}
+
+static sigset_t block(void)
+{
+    sigset_t both = set_of(STATS, OTHER);
+    CHECK_EQUAL(sigprocmask(SIG_BLOCK, &both, NULL), 0);
+    return both;
+}
+
+static void queue(int signal_number, int value)
+{
+    CHECK_EQUAL(sigqueue(getpid(), signal_number, (union sigval){.sival_int = value}), 0);
+}
+
+static bool is_pending(int signal_number)
+{
+    sigset_t pending;
+    CHECK_EQUAL(sigpending(&pending), 0);
+    return sigismember(&pending, signal_number) == 1;
+}
+
+static void sigwait_returns_it(void)
+{
+    sigset_t both = block();
+    int taken = 0;
+    outside_send(STATS);
+    errno = MARK;
+    CHECK_EQUAL(sigwait(&both, &taken), 0);
+    CHECK_EQUAL(taken, STATS);
+    CHECK_EQUAL(errno, MARK);
+    CHECK(!is_pending(STATS));
+}
+
+/* What asked for statistics alone is no signal to the program; the next one is. */
+static void sigwait_goes_on_after_dump_only(void)
+{
+    sigset_t both = block();
+    int taken = 0;
+    queue(STATS, SOCKMALLOC_DUMP_ONLY);
+    pid_t sender = outside_send_to_sleeper(STATS, -1);
+    CHECK_EQUAL(sigwait(&both, &taken), 0);
+    CHECK_EQUAL(taken, STATS);
+    check_wait(sender);
+}
+
+static void sigwaitinfo_returns_it_whole(void)
+{
+    sigset_t both = block();
+    siginfo_t info;
+    queue(STATS, VALUE);
+    CHECK_EQUAL(sigwaitinfo(&both, &info), STATS);
+    CHECK_EQUAL(info.si_code, SI_QUEUE);
+    CHECK_EQUAL(info.si_value.sival_int, VALUE);
+    CHECK_EQUAL(info.si_pid, getpid());
+}
+
+static void sigwaitinfo_is_interrupted_by_dump_only(void)
+{
+    sigset_t both = block();
+    queue(STATS, SOCKMALLOC_DUMP_ONLY);
+    CHECK_EQUAL(sigwaitinfo(&both, NULL), -1);
+    CHECK_EQUAL(errno, EINTR);
+    CHECK(!is_pending(STATS));
+}
+
+static void sigtimedwait_takes_its_time(void)
+{
+    sigset_t both = block();
+    const struct timespec none = {0, 0};
+    CHECK_EQUAL(sigtimedwait(&both, NULL, &none), -1);
+    CHECK_EQUAL(errno, EAGAIN);
+    outside_send(STATS);
+    CHECK_EQUAL(sigtimedwait(&both, NULL, &none), STATS);
+}
+
+static void others_are_no_wish(void)
+{
+    sigset_t both = block();
+    int taken = 0;
+    queue(OTHER, SOCKMALLOC_DUMP_ONLY);
+    CHECK_EQUAL(sigwait(&both, &taken), 0);
+    CHECK_EQUAL(taken, OTHER);
+    sigset_t bad = set_of(SIGTERM, SIGHUP);
+    const struct timespec long_ago = {0, -1};
+    CHECK_EQUAL(sigtimedwait(&bad, NULL, &long_ago), -1);
+    CHECK_EQUAL(errno, EINVAL);
+}
+
+/* sigwait is a cancellation point, through the library's frames too. */
+static volatile pid_t waiter;
+static volatile sig_atomic_t cleaned;
+
+static void clean(void *unused)
+{
+    (void)unused;
+    cleaned = 1;
+}
+
+static void *wait_for_ever(void *unused)
+{
+    sigset_t both = set_of(STATS, OTHER);
+    int taken;
+    pthread_cleanup_push(clean, NULL);
+    waiter = (pid_t)syscall(SYS_gettid);
+    sigwait(&both, &taken);
+    pthread_cleanup_pop(0);
+    return unused;
+}
+
+static void cancelled_in_sigwait(void)
+{
+    pthread_t thread;
+    void *result;
+    block();
+    CHECK_EQUAL(pthread_create(&thread, NULL, wait_for_ever, NULL), 0);
+    while (waiter == 0) {
+    }
+    outside_await_sleep(waiter);
+    CHECK_EQUAL(pthread_cancel(thread), 0);
+    CHECK_EQUAL(pthread_join(thread, &result), 0);
+    CHECK(result == PTHREAD_CANCELED);
+    CHECK_EQUAL(cleaned, 1);
+}
+
+/* read is not the library's: the signal and its value go to the program, and there is no dump. */
+static void signalfd_has_it_to_itself(void)
+{
+    struct signalfd_siginfo info;
+    const int values[] = {VALUE, SOCKMALLOC_DUMP_ONLY};
+    sigset_t both = block();
+    int descriptor = signalfd(-1, &both, SFD_CLOEXEC);
+    CHECK(descriptor >= 0);
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        queue(STATS, values[i]);
+        CHECK_EQUAL(read(descriptor, &info, sizeof info), sizeof info);
+        CHECK_EQUAL(info.ssi_signo, STATS);
+        CHECK_EQUAL(info.ssi_int, values[i]);
+    }
+    CHECK_EQUAL(close(descriptor), 0);
+}
+
+/*
+ * The library changes no mask: where every thread blocks the signal it stays pending, and there is
+ * no dump but what the program itself asks for; that is the one which the runner sees.
+ */
+static pthread_barrier_t barrier;
+
+static void *hold_out(void *unused)
+{
+    pthread_barrier_wait(&barrier); /* begun */
+    pthread_barrier_wait(&barrier); /* sent */
+    CHECK(is_pending(STATS));
+    return unused;
+}
+
+static void blocked_in_every_thread(void)
+{
+    enum { THREADS = 4 };
+    pthread_t threads[THREADS];
+    int (*dump)(int);
+    *(void **)&dump = check_find("sockmalloc_dump");
+    block();
+    CHECK_EQUAL(pthread_barrier_init(&barrier, NULL, THREADS + 1), 0);
+    for (int i = 0; i < THREADS; i++) {
+        CHECK_EQUAL(pthread_create(&threads[i], NULL, hold_out, NULL), 0);
+    }
+    pthread_barrier_wait(&barrier);
+    outside_send(STATS);
+    pthread_barrier_wait(&barrier);
+    for (int i = 0; i < THREADS; i++) {
+        CHECK_EQUAL(pthread_join(threads[i], NULL), 0);
+    }
+    CHECK(is_pending(STATS));
+    CHECK_EQUAL(dump(STDERR_FILENO), 0);
+}
+
+static const struct check_case cases[] = {
+    CHECK_CASE(sigwait_returns_it),           CHECK_CASE(sigwait_goes_on_after_dump_only),
+    CHECK_CASE(sigwaitinfo_returns_it_whole), CHECK_CASE(sigwaitinfo_is_interrupted_by_dump_only),
+    CHECK_CASE(sigtimedwait_takes_its_time),  CHECK_CASE(others_are_no_wish),
+    CHECK_CASE(cancelled_in_sigwait),         CHECK_CASE(signalfd_has_it_to_itself),
+    CHECK_CASE(blocked_in_every_thread),
+};
+
+CHECK_MAIN(cases)
