@@ -141,6 +141,26 @@ class Nginx(ServerCase):
         client.close()
         self.stop_nginx(server)
 
+    def test_workers_dump_and_reopen_logs(self) -> None:
+        """Asked by themselves; asked for statistics alone, neither they nor the master reopen."""
+        server, port, workers = self.start_nginx()
+        moved = self.directory / "logs" / "access.log.1"
+        self.access_log.rename(moved)
+        for pid in (server.pid, *workers):
+            self.assert_ledgers({pid: self.dump_only(pid)})
+        self.assertEqual(sorted(self.holders(moved, workers)), workers)
+        self.assertFalse(self.access_log.exists(), "nginx made a new log")
+        self.assert_ledgers(self.dump_all(workers))
+        waiting.until(lambda: not self.holders(moved, workers), "the workers close the old log")
+        self.assertTrue(self.access_log.exists(), "the workers made no new log")
+        self.assertEqual(server.children(), workers, "a worker was replaced")
+        client = web.Client(port)
+        self.addCleanup(client.close)
+        client.fetch(NEW_SIZE)
+        waiting.until(lambda: self.logged(self.access_log, NEW_SIZE), "a line in the new log")
+        client.close()
+        self.stop_nginx(server)
+
     def test_dump_finds_a_place_of_its_own(self) -> None:
         """Without SOCKMALLOC_STATS: nginx has put its error log on descriptor 2 by then."""
         server, _ports = self.start_on_ports(

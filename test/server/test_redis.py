@@ -21,6 +21,7 @@ SNAPSHOT_DELAY_MICROSECONDS = 2000
 
 FREED_KEYS = 500  # written, deleted before a snapshot, and written again while it is made
 LONG_DELAY_MICROSECONDS = 20000
+ENDLESS_DELAY_MICROSECONDS = 10_000_000
 
 
 def stable_value(number: int) -> bytes:
@@ -221,14 +222,7 @@ class RedisServer(ServerCase):
         """FLUSHALL ends a snapshot by sending its child SIGUSR1, and waits for the child."""
         server, port = self.start_redis("redis", self.directory / "data")
         with Redis(port) as redis:
-            for number in range(10):
-                redis.call("SET", f"stable:{number}", stable_value(number))
-            redis.call("CONFIG", "SET", "rdb-key-save-delay", 10_000_000)
-            redis.call("BGSAVE")
-            (child,) = waiting.until(server.children, "redis forks")
-            # Before it writes, the child may not have the handler yet that is to end it.
-            snapshot = self.directory / "data" / f"temp-{child}.rdb"
-            waiting.until(snapshot.exists, "the child begins to write")
+            child = self._begin_slow_snapshot(server, redis)
             self.assertEqual(redis.call("FLUSHALL"), b"OK")
             waiting.until(lambda: not server.children(), f"the child {child} ends")
             self.assertEqual(redis.info("persistence")["rdb_bgsave_in_progress"], "0")
@@ -236,3 +230,48 @@ class RedisServer(ServerCase):
             self.assertEqual(redis.call("GET", "after"), b"x" * 16384)
         self.assert_ledgers({server.pid: self.dump(server.pid)})
         self.stop(server)
+
+    def test_child_is_asked(self) -> None:
+        """The child of a snapshot dumps and goes on, or dumps and ends, as its own handler says."""
+        server, port = self.start_redis("redis", self.directory / "data")
+        with Redis(port) as redis:
+            child = self._begin_slow_snapshot(server, redis)
+            self.assert_ledgers({child: self.dump_only(child)})
+            self.assertEqual(redis.info("persistence")["rdb_bgsave_in_progress"], "1")
+            self.assert_ledgers({child: self.dump(child)})
+            waiting.until(lambda: not server.children(), f"the child {child} ends")
+            waiting.until(
+                lambda: redis.info("persistence")["rdb_bgsave_in_progress"] == "0",
+                "redis notes that",
+            )
+        self.stop(server)
+
+    def test_rewrite_is_cancelled(self) -> None:
+        """Turning the append-only file off sends the child of a rewrite SIGUSR1, and waits for it."""
+        server, port = self.start_redis("redis", self.directory / "data")
+        with Redis(port) as redis:
+            self._write_slow(redis)
+            self.assertEqual(redis.call("CONFIG", "SET", "appendonly", "yes"), b"OK")
+            (child,) = waiting.until(server.children, "redis forks")
+            self.assertEqual(redis.info("persistence")["aof_rewrite_in_progress"], "1")
+            self.assertEqual(redis.call("CONFIG", "SET", "appendonly", "no"), b"OK")
+            waiting.until(lambda: not server.children(), f"the child {child} ends")
+            self.assertEqual(redis.info("persistence")["aof_rewrite_in_progress"], "0")
+            self.assertEqual(redis.call("GET", "stable:0"), stable_value(0))
+        self.assert_ledgers({server.pid: self.dump(server.pid)})
+        self.stop(server)
+
+    def _write_slow(self, redis: Redis) -> None:
+        """A few values, of which each takes a child ten seconds to save."""
+        for number in range(10):
+            redis.call("SET", f"stable:{number}", stable_value(number))
+        redis.call("CONFIG", "SET", "rdb-key-save-delay", ENDLESS_DELAY_MICROSECONDS)
+
+    def _begin_slow_snapshot(self, server: Server, redis: Redis) -> int:
+        """Returns the child, once it has the handler that is to end it."""
+        self._write_slow(redis)
+        redis.call("BGSAVE")
+        (child,) = waiting.until(server.children, "redis forks")
+        snapshot = self.directory / "data" / f"temp-{child}.rdb"
+        waiting.until(snapshot.exists, "the child begins to write")
+        return child

@@ -1,9 +1,10 @@
 """The table of servers: each one serves under the library, dumps, and stops; one row a server."""
 # SPDX-License-Identifier: BSD-2-Clause
+import os
 import signal
 from collections.abc import Callable
 
-from harness import effects, git, postgres, settings, traffic, web
+from harness import effects, git, postgres, processes, settings, traffic, waiting, web
 from harness.echo import EchoLoad
 from harness.memcached import Memcached
 from harness.mqtt import MqttLoad
@@ -24,10 +25,18 @@ MESSAGES = MqttLoad(sizes=(65_536, 4096, 300_000, 20_000))
 # Where SIGUSR1 means something to the server that a test of its traffic can do without, the dumps
 # are asked for by a signal that means nothing to it.
 QUIET = "SIGRTMIN+5"
+APACHE_THREADS = 20  # of a child that work; two more listen and wait
 
 
 def make_cluster(place: Place) -> None:
     place.run(f"{place.postgres}/initdb --no-sync -A trust -U {postgres.USER} -D cluster")
+
+
+def blocks_everywhere(pid: int) -> bool:
+    """Whether all threads of Apache's child have been started, and block SIGUSR1."""
+    threads = processes.threads(pid)
+    blocked = [signal.SIGUSR1 in processes.signals(thread, "SigBlk") for thread in threads]
+    return len(threads) > APACHE_THREADS and all(blocked)
 
 
 ROWS = (
@@ -234,6 +243,22 @@ class Table(TableCase):
         listed = settings.packages("servers") | settings.packages("test")
         wanted = {package for row in ROWS for package in row.packages}
         self.assertEqual(wanted - listed, set())
+
+
+    def test_apache_event_children_never_see_it(self) -> None:
+        """They block SIGUSR1 in every thread, and the library unblocks nothing: it stays pending."""
+        (row,) = (row for row in ROWS if row.name == "apache_event")
+        running = self.begin(row, "SIGUSR1")
+        children = self.settled_tree(row, running.server)[1:]
+        for child in children:
+            waiting.until(lambda: blocks_everywhere(child), "every thread of a child blocks it")
+            os.kill(child, signal.SIGUSR1)
+        with row.traffic(running.place):
+            pass
+        for child in children:
+            self.assertIn(signal.SIGUSR1, processes.signals(child, "ShdPnd"))
+            self.assertFalse((self.dumps / str(child)).exists(), "a dump")
+        self.finish(row, running)
 
 
 def _test(call: Callable[[Table, Row], None], row: Row, words: str) -> Callable[[Table], None]:

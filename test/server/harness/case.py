@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import signal
+import subprocess
 import tempfile
 import unittest
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from . import dump, waiting
+from . import dump, settings, waiting
 from .server import Server, start_on_free_ports
 
 # The library promises more; below this it would not be doing its job.
@@ -15,6 +16,7 @@ LEAST_SHARE = 90.0
 DEADLINE_SECONDS = 100
 SETTLE_SECONDS = 20.0
 DUMP_SECONDS = 10.0
+DUMP_ONLY = "1355006224"
 
 Table = dump.Table
 Tables = dict[int, Table]
@@ -22,6 +24,12 @@ Tables = dict[int, Table]
 
 def _out_of_time(_number: int, _frame: object) -> None:
     raise waiting.TooLate(f"the test took longer than {DEADLINE_SECONDS} s")
+
+
+def queue_dump_only(pid: int, number: int) -> None:
+    """SOCKMALLOC_DUMP_ONLY, queued with the signal."""
+    command = [settings.program("kill"), "-q", DUMP_ONLY, f"-{number}", str(pid)]
+    subprocess.run(command, check=True)
 
 
 def _returned(before: Table, after: Table, slack: int) -> bool:
@@ -94,16 +102,22 @@ class ServerCase(unittest.TestCase):
 
     # --- dumps ---
 
-    def dump(self, pid: int, number: int = signal.SIGUSR1, path: Path | None = None) -> dump.Table:
+    def dump(self, pid: int, number: int = signal.SIGUSR1, path: Path | None = None) -> Table:
         """Sends the signal and returns the new dump that it brings."""
         return self._ask(pid, number, path or self.dumps / str(pid))()
+
+    def dump_only(self, pid: int, number: int = signal.SIGUSR1) -> Table:
+        """The same by the command of the manual, which does not reach the program's own handler."""
+        return self._ask(pid, number, self.dumps / str(pid), queue_dump_only)()
 
     def dump_all(self, pids: Iterable[int], number: int = signal.SIGUSR1) -> Tables:
         """All are asked before the first dump is waited for."""
         awaited = {pid: self._ask(pid, number, self.dumps / str(pid)) for pid in pids}
         return {pid: receive() for pid, receive in awaited.items()}
 
-    def _ask(self, pid: int, number: int, path: Path) -> Callable[[], Table]:
+    def _ask(
+        self, pid: int, number: int, path: Path, send: Callable[[int, int], None] = os.kill
+    ) -> Callable[[], Table]:
         """Sends the signal; what is returned waits for the dump that it brings."""
 
         def complete() -> list[str]:
@@ -117,7 +131,7 @@ class ServerCase(unittest.TestCase):
             return table
 
         known = len(complete())
-        os.kill(pid, number)
+        send(pid, number)
         return receive
 
     def last_dump(self, pid: int) -> Table:

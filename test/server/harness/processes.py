@@ -20,6 +20,10 @@ def children(pid: int) -> list[int]:
     return found
 
 
+def threads(pid: int) -> list[int]:
+    return list(map(int, os.listdir(f"/proc/{pid}/task")))
+
+
 def descendants(pid: int) -> list[int]:
     found = children(pid)
     for child in list(found):
@@ -38,3 +42,12 @@ def birth(pid: int) -> int | None:
         return None
     fields = text.rpartition(")")[2].split()
     return None if fields[0] in "ZX" else int(fields[19])
+
+
+def signals(pid: int, field: str) -> set[int]:
+    """A set of signals by its name in /proc/PID/status: SigBlk are those that the first thread
+    blocks, ShdPnd those that were sent to the process and that no thread has taken."""
+    text = Path(f"/proc/{pid}/status").read_text()
+    (bits,) = (line.split()[1] for line in text.splitlines() if line.startswith(f"{field}:"))
+    mask = int(bits, 16)
+    return {number for number in range(1, 65) if mask >> (number - 1) & 1}

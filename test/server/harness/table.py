@@ -43,11 +43,12 @@ class TableCase(ServerCase):
             self.assert_ledgers({server.pid: self.last_dump(server.pid)})
 
     def signal(self, row: Row) -> None:
-        """SIGUSR1 brings the dump, and also what it means to the server."""
+        """SIGUSR1 brings the dump, and also what it means to the server, unless it is not to."""
         assert row.own is not None
         running = self.begin(row, "SIGUSR1")
         with row.traffic(running.place):  # a server that serves has its handlers
             pass
+        self.ask_for_nothing_else(row, running)
         with row.own.effect(running):
             self.assert_ledgers({running.server.pid: self.dump(running.server.pid)})
         if row.own.ends_it:
@@ -56,6 +57,14 @@ class TableCase(ServerCase):
             with row.traffic(running.place):
                 pass
             self.finish(row, running)
+
+    def ask_for_nothing_else(self, row: Row, running: Running) -> None:
+        """A dump of the master that it does not notice: it serves as before."""
+        tree = self.settled_tree(row, running.server)
+        self.assert_ledgers({running.server.pid: self.dump_only(running.server.pid)})
+        with row.traffic(running.place):
+            pass
+        self.assertEqual(self.settled_tree(row, running.server), tree, "a process was replaced")
 
     def assert_row_served(self, row: Row, before: Tables, last: Tables) -> None:
         """By all processes together; one that came with the traffic began with nothing."""
