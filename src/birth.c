@@ -190,6 +190,7 @@ static void birth_echo(void)
  */
 static void birth_before_fork(void)
 {
+    fallback_before_fork();
     if (lanes.length > 0 && options.number[OPTION_FORK_TRIM] != 0) {
         pool_drain();
         pool_trim(SIZE_MAX);
@@ -202,6 +203,7 @@ static void birth_after_fork(void)
         pool_adopt();
         background_after_fork();
     }
+    fallback_after_fork();
     dump_after_fork();
 }
 

@@ -4,6 +4,11 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#if HAVE_SYS_SINGLE_THREADED_H
+#include <sys/single_threaded.h>
+#endif
 
 #include "os.h"
 
@@ -36,6 +41,71 @@ void fallback_open(void)
     mi_register_error(fallback_note_error, NULL);
     libc_heap = os_break();
     errno = kept;
+}
+
+/* Whether the process has had several threads; whether this one is a child of such a process. */
+static bool crowded;
+static bool bereft;
+
+#if HAVE_SYS_SINGLE_THREADED_H
+static bool fallback_has_threads(void)
+{
+    return !__libc_single_threaded;
+}
+#else
+static bool fallback_has_threads(void)
+{
+    return true;
+}
+#endif
+
+void fallback_before_fork(void)
+{
+    crowded = crowded || fallback_has_threads();
+}
+
+/* mimalloc before 2.1 has a switch, later versions a delay. */
+#if MI_MALLOC_VERSION < 210
+static void fallback_keep_pages(void)
+{
+    mi_option_disable(mi_option_allow_decommit);
+}
+#else
+static void fallback_keep_pages(void)
+{
+    mi_option_set(mi_option_purge_delay, -1);
+}
+#endif
+
+/*
+ * mimalloc collects a thread's heap when the thread ends, by the destructor of thread-specific data
+ * whose value is the heap: without the value there is no destructor. Its key is not known, but no
+ * other can have that value.
+ */
+static void fallback_keep_heap(void)
+{
+    const void *heap = mi_heap_get_default();
+    for (pthread_key_t key = 0; key < PTHREAD_KEYS_MAX; key++) {
+        if (pthread_getspecific(key) == heap) {
+            pthread_setspecific(key, NULL);
+        }
+    }
+}
+
+void fallback_after_fork(void)
+{
+    if (crowded) {
+        bereft = true;
+        fallback_keep_pages();
+        fallback_keep_heap();
+    }
+}
+
+void fallback_trim(void)
+{
+    if (!bereft) {
+        mi_collect(false);
+    }
 }
 
 bool fallback_is_foreign(const void *address)

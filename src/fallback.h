@@ -74,11 +74,21 @@ static inline size_t fallback_good_size(size_t request)
     return mi_good_size(request);
 }
 
-/* Gives back what mimalloc can spare without a walk through all its heaps. */
-static inline void fallback_trim(void)
-{
-    mi_collect(false);
-}
+/* Gives back what mimalloc can spare without a walk through all its heaps. Nothing in the child of
+ * a fork of several threads. */
+INTERNAL void fallback_trim(void);
+
+/*
+ * Around a fork; the second in the child. mimalloc has no lock, but it waits in three places for
+ * other threads to finish a step, and a thread that stood in such a step when the process was
+ * forked never finishes it in the child. Where there were several threads, the child therefore
+ * never does what leads to these places: it collects nothing, when its one thread ends either, and
+ * gives no segments' pages back. The price is memory that such a child, and its children, keep. One
+ * way is left that nothing can close: freeing a block that has a segment to itself, of more than
+ * 16 MiB, waits for whoever was just taking over what an ended thread left.
+ */
+INTERNAL void fallback_before_fork(void);
+INTERNAL void fallback_after_fork(void);
 
 /* At birth: makes mimalloc's failures set errno, and notes where libc's heap begins. */
 INTERNAL void fallback_open(void);

@@ -40,5 +40,8 @@ load_tests = cases.loader(
         "fork": {"while_threads_churn": [Run(), Run("with FORK_TRIM", FORK_TRIM)]},
         "fork_trim": {"snapshot_shares_what_is_in_use": SNAPSHOTS},
         "mappings": {},
+        "forks": {},
+        "children": {},
+        "crowds": {},
     }
 )

@@ -1,0 +1,204 @@
+/* Cases: the other ways to make a process, with threads at work: each child finds a malloc, or none
+ * of its own. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "pools.h"
+
+enum { CHURNERS = 4, SPAWNS = 100, CLONES = 50, CHILD_DEADLINE_SECONDS = 30, PROGRESS = 1000 };
+
+extern char **environ;
+static atomic_bool stop;
+static pthread_t churners[CHURNERS];
+
+static void use_all_sizes(void)
+{
+    char *blocks[POOLS_BUCKETS + 2];
+    for (unsigned i = 0; i < POOLS_BUCKETS + 2; i++) {
+        size_t size = i < POOLS_BUCKETS ? pools_largest(i) : (i == POOLS_BUCKETS ? 40 : 5000000);
+        blocks[i] = malloc(size);
+        CHECK(blocks[i] != NULL);
+        blocks[i][0] = blocks[i][size - 1] = 1;
+    }
+    for (unsigned i = 0; i < POOLS_BUCKETS + 2; i++) {
+        free(blocks[i]);
+    }
+}
+
+static void *churn(void *unused)
+{
+    while (!atomic_load(&stop)) {
+        use_all_sizes();
+        sched_yield();
+    }
+    return unused;
+}
+
+static void begin_churning(void)
+{
+    for (int i = 0; i < CHURNERS; i++) {
+        CHECK_EQUAL(pthread_create(&churners[i], NULL, churn, NULL), 0);
+    }
+}
+
+static void end_churning(void)
+{
+    atomic_store(&stop, true);
+    for (int i = 0; i < CHURNERS; i++) {
+        CHECK_EQUAL(pthread_join(churners[i], NULL), 0);
+    }
+    CHECK_EQUAL(pools_figure("live"), 0);
+    pools_check_ledger();
+}
+
+static unsigned count_or(unsigned standard)
+{
+    return check_arguments[0] != NULL ? (unsigned)atoi(check_arguments[0]) : standard;
+}
+
+static void be_child(void)
+{
+    alarm(CHILD_DEADLINE_SECONDS);
+    use_all_sizes();
+    _exit(EXIT_SUCCESS);
+}
+
+/* The child of vfork has its parent's memory: it may only exec, and that must leave nothing behind.
+ */
+static void vfork_and_exec(void)
+{
+    char *arguments[] = {(char *)(uintptr_t) "true", NULL};
+    begin_churning();
+    for (unsigned i = 0; i < CLONES; i++) {
+        pid_t child = vfork();
+        if (child == 0) {
+            execve("/bin/true", arguments, environ);
+            _exit(EXIT_FAILURE);
+        }
+        check_wait(child);
+    }
+    end_churning();
+}
+
+static void spawn_again_and_again(void)
+{
+    char *arguments[] = {(char *)(uintptr_t) "true", NULL};
+    begin_churning();
+    for (unsigned i = 1; i <= count_or(SPAWNS); i++) {
+        pid_t child;
+        CHECK_EQUAL(posix_spawn(&child, "/bin/true", NULL, NULL, arguments, environ), 0);
+        check_wait(child);
+        if (i % PROGRESS == 0) {
+            fprintf(stderr, "children: %u of %u spawned\n", i, count_or(SPAWNS));
+        }
+    }
+    end_churning();
+}
+
+/*
+ * No fork handler runs for these two, so the child has what its parent's threads held as they held
+ * it: what the calling thread needs is its own, and the rest is lock-free.
+ */
+static void clone_by_the_system_call(void)
+{
+    begin_churning();
+    for (unsigned i = 0; i < CLONES; i++) {
+        pid_t child = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+        CHECK(child >= 0);
+        if (child == 0) {
+            be_child();
+        }
+        check_wait(child);
+    }
+    end_churning();
+}
+
+static void fork_without_handlers(void)
+{
+    begin_churning();
+    for (unsigned i = 0; i < CLONES; i++) {
+        pid_t child = _Fork();
+        CHECK(child >= 0);
+        if (child == 0) {
+            be_child();
+        }
+        check_wait(child);
+    }
+    end_churning();
+}
+
+/* The handler interrupts malloc anywhere; its child only ends, as one that execs would. */
+static volatile sig_atomic_t forked;
+
+static void fork_in_handler(int signal_number)
+{
+    (void)signal_number;
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        _exit(EXIT_SUCCESS);
+    }
+    check_wait(child);
+    forked++;
+}
+
+static void fork_from_a_handler(void)
+{
+    struct sigaction action = {.sa_handler = fork_in_handler, .sa_flags = SA_RESTART};
+    CHECK_EQUAL(sigaction(SIGUSR2, &action, NULL), 0);
+    begin_churning();
+    for (int i = 1; i <= CLONES; i++) {
+        CHECK_EQUAL(pthread_kill(churners[i % CHURNERS], SIGUSR2), 0);
+        while (forked < i) {
+            sched_yield();
+        }
+    }
+    end_churning();
+}
+
+/* The grandchild of daemon(3) reports through a pipe, since nobody waits for it. */
+static void daemon_and_double_fork(void)
+{
+    int ends[2];
+    char byte = 0;
+    CHECK_EQUAL(pipe(ends), 0);
+    begin_churning();
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        alarm(CHILD_DEADLINE_SECONDS);
+        use_all_sizes();
+        if (fork() == 0) {
+            CHECK_EQUAL(daemon(0, 0), 0);
+            use_all_sizes();
+            pools_check_ledger();
+            CHECK_EQUAL(write(ends[1], "d", 1), 1);
+        }
+        _exit(EXIT_SUCCESS);
+    }
+    CHECK_EQUAL(close(ends[1]), 0);
+    check_wait(child);
+    CHECK_EQUAL(read(ends[0], &byte, 1), 1);
+    CHECK_EQUAL(byte, 'd');
+    end_churning();
+}
+
+static const struct check_case cases[] = {
+    CHECK_CASE(vfork_and_exec),           CHECK_CASE(spawn_again_and_again),
+    CHECK_CASE(clone_by_the_system_call), CHECK_CASE(fork_without_handlers),
+    CHECK_CASE(fork_from_a_handler),      CHECK_CASE(daemon_and_double_fork),
+};
+
+CHECK_MAIN(cases)

@@ -1,0 +1,177 @@
+/* Cases: many forks, while the parent's other threads stand still anywhere inside the allocator. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "pools.h"
+
+/*
+ * Eight threads take and give all sizes, each other's blocks too. Before each fork they are stopped
+ * by a signal wherever they are, so that whatever they had in hand stays in hand in the child, for
+ * ever. That is what makes a few hundred forks say what millions would say if they had to meet the
+ * moment.
+ */
+enum { CHURNERS = 8, SHELF = 512, LAID_A_FORK = 500, FORKS = 60, CHILD_DEADLINE_SECONDS = 30 };
+enum { PARK = SIGUSR2, PROGRESS = 1000 };
+
+static _Atomic(char *) shelf[SHELF];
+static atomic_bool stop;
+static sem_t parked;
+static sem_t left;
+static int gate[2];
+
+static unsigned draw(unsigned *seed)
+{
+    *seed = *seed * 1103515245 + 12345;
+    return *seed >> 8;
+}
+
+/* Small ones, mimalloc's; the pools'; and those that are too large for the pools. */
+static size_t draw_size(unsigned *seed)
+{
+    unsigned kind = draw(seed) % 16;
+    if (kind < 12) {
+        return 1 + draw(seed) % 3000;
+    }
+    return kind < 15 ? 1 + draw(seed) % POOLS_LARGEST : POOLS_LARGEST + 1 + draw(seed) % 4000000;
+}
+
+/* Lays a new block on the shelf, and frees what it finds there, whoever laid it. */
+static void lay(unsigned *seed, size_t size)
+{
+    char *block = malloc(size);
+    CHECK(block != NULL);
+    block[0] = 1;
+    free(atomic_exchange(&shelf[draw(seed) % SHELF], block));
+}
+
+static void *churn(void *argument)
+{
+    unsigned seed = (unsigned)(uintptr_t)argument;
+    while (!atomic_load(&stop)) {
+        lay(&seed, draw_size(&seed));
+    }
+    return NULL;
+}
+
+static void park(int signal_number)
+{
+    char byte;
+    int kept = errno;
+    (void)signal_number;
+    sem_post(&parked);
+    CHECK_EQUAL(read(gate[0], &byte, 1), 1);
+    sem_post(
+        &left); /* nobody is stopped again before all have gone: he could take another's byte */
+    errno = kept;
+}
+
+/* What a child has to be able to do: take and give all sizes, and give what its parent's threads
+ * took. */
+static void use_everything(unsigned seed)
+{
+    for (int i = 0; i < 40; i++) {
+        lay(&seed, draw_size(&seed));
+    }
+    for (int i = 0; i < SHELF; i++) {
+        free(atomic_exchange(&shelf[i], NULL));
+    }
+    malloc_trim(0);
+}
+
+/* Every other child ends as its one thread does, whose destructors then run. */
+static void be_child(unsigned number)
+{
+    alarm(CHILD_DEADLINE_SECONDS);
+    use_everything(number);
+    if (number % 2 == 0) {
+        pthread_exit(NULL);
+    }
+    _exit(EXIT_SUCCESS);
+}
+
+static void await_all(sem_t *said)
+{
+    for (int i = 0; i < CHURNERS; i++) {
+        while (sem_wait(said) != 0) {
+            CHECK_EQUAL(errno, EINTR);
+        }
+    }
+}
+
+static void fork_once(pthread_t *threads, unsigned number)
+{
+    for (int i = 0; i < CHURNERS; i++) {
+        CHECK_EQUAL(pthread_kill(threads[i], PARK), 0);
+    }
+    await_all(&parked);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        be_child(number);
+    }
+    check_wait(child);
+    CHECK_EQUAL(write(gate[1], "releases", CHURNERS), CHURNERS);
+    await_all(&left);
+}
+
+static unsigned forks_wanted(void)
+{
+    return check_arguments[0] != NULL ? (unsigned)atoi(check_arguments[0]) : FORKS;
+}
+
+/* By a thread that is not the first: its end in the child is a thread's end, not yet the process's.
+ */
+static void *fork_again_and_again(void *unused)
+{
+    pthread_t threads[CHURNERS];
+    unsigned seed = 4711;
+    for (uintptr_t i = 0; i < CHURNERS; i++) {
+        CHECK_EQUAL(pthread_create(&threads[i], NULL, churn, (void *)(i + 1)), 0);
+    }
+    for (unsigned number = 1; number <= forks_wanted(); number++) {
+        for (int i = 0; i < LAID_A_FORK; i++) { /* pages of its own, which others free into */
+            lay(&seed, 1 + draw(&seed) % 3000);
+        }
+        fork_once(threads, number);
+        if (number % PROGRESS == 0) {
+            fprintf(stderr, "forks: %u of %u\n", number, forks_wanted());
+        }
+    }
+    atomic_store(&stop, true);
+    for (int i = 0; i < CHURNERS; i++) {
+        CHECK_EQUAL(pthread_join(threads[i], NULL), 0);
+    }
+    return unused;
+}
+
+static void while_threads_stand_anywhere(void)
+{
+    pthread_t thread;
+    struct sigaction action = {.sa_handler = park, .sa_flags = SA_RESTART};
+    CHECK_EQUAL(sigaction(PARK, &action, NULL), 0);
+    CHECK_EQUAL(sem_init(&parked, 0, 0), 0);
+    CHECK_EQUAL(sem_init(&left, 0, 0), 0);
+    CHECK_EQUAL(pipe(gate), 0);
+    CHECK_EQUAL(pthread_create(&thread, NULL, fork_again_and_again, NULL), 0);
+    CHECK_EQUAL(pthread_join(thread, NULL), 0);
+    use_everything(1);
+    CHECK_EQUAL(pools_figure("live"), 0);
+    pools_check_ledger();
+}
+
+static const struct check_case cases[] = {
+    CHECK_CASE(while_threads_stand_anywhere),
+};
+
+CHECK_MAIN(cases)
