@@ -6,6 +6,7 @@
 #include <string.h>
 
 struct early_blocks early_blocks;
+struct early_thread early_thread;
 
 static char *fill(char *block)
 {
@@ -16,8 +17,32 @@ static char *fill(char *block)
     return block;
 }
 
+static void *live_from_before_main(void *unused)
+{
+    early_thread.early = fill(malloc(EARLY_SIZE));
+    sem_post(&early_thread.begun);
+    sem_wait(&early_thread.go);
+    for (int i = 0; i < 1000; i++) {
+        free(fill(malloc(EARLY_SIZE)));
+    }
+    early_thread.late = fill(malloc(EARLY_SIZE));
+    return unused;
+}
+
+static void start_early(void)
+{
+    if (sem_init(&early_thread.begun, 0, 0) != 0 || sem_init(&early_thread.go, 0, 0) != 0 ||
+        pthread_create(&early_thread.thread, NULL, live_from_before_main, NULL) != 0) {
+        abort();
+    }
+    sem_wait(&early_thread.begun);
+}
+
 __attribute__((constructor)) static void take_early(void)
 {
+    if (getenv("EARLY_THREAD") != NULL) {
+        start_early();
+    }
     void *aligned = NULL;
     free(fill(malloc(EARLY_SIZE)));
     early_blocks.by_malloc = fill(malloc(EARLY_SIZE));

@@ -3,6 +3,9 @@
 #ifndef SOCKMALLOC_TEST_EARLY_H
 #define SOCKMALLOC_TEST_EARLY_H
 
+#include <pthread.h>
+#include <semaphore.h>
+
 enum { EARLY_SIZE = 16390, EARLY_BYTE = 0x4d };
 
 /* Blocks of a pool's size, each filled with the byte. The program finds them by the name
@@ -13,6 +16,16 @@ struct early_blocks {
     char *by_realloc;
     char *by_posix_memalign;
     char *until_the_end;
+};
+
+/* A thread that runs from before main on, where EARLY_THREAD is in the environment: it has `early`
+ * from its start, takes and gives when told to `go`, and leaves `late`. Found as early_thread. */
+struct early_thread {
+    pthread_t thread;
+    sem_t begun;
+    char *early;
+    char *late;
+    sem_t go;
 };
 
 #endif

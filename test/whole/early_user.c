@@ -47,8 +47,29 @@ static void blocks_from_before_main(void)
     pools_check_ledger();
 }
 
+/* A thread from before main becomes one like any other. */
+static void thread_from_before_main(void)
+{
+    struct early_thread *early = check_find("early_thread");
+    uint64_t before = pools_figure("requests");
+    CHECK_EQUAL(sem_post(&early->go), 0);
+    CHECK_EQUAL(pthread_join(early->thread, NULL), 0);
+    CHECK_EQUAL(pools_figure("requests"), before + 1001);
+    CHECK_EQUAL(pools_figure("cached"), 0);
+    check_filled(early->early, EARLY_SIZE);
+    check_filled(early->late, EARLY_SIZE);
+    CHECK(pools_own(early->late));
+    uint64_t live = pools_figure("live");
+    bool pooled = pools_own(early->early);
+    free(early->early);
+    free(early->late);
+    CHECK_EQUAL(pools_figure("live"), live - (pooled ? 2 : 1));
+    pools_check_ledger();
+}
+
 static const struct check_case cases[] = {
     CHECK_CASE(blocks_from_before_main),
+    CHECK_CASE(thread_from_before_main),
 };
 
 CHECK_MAIN(cases)
