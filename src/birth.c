@@ -24,6 +24,7 @@
 #include "route.h"
 #include "seal.h"
 #include "text.h"
+#include "view.h"
 
 /*
  * Lanes lie 64 GiB apart at best, which is address space alone; under RLIMIT_AS or in an emulator
@@ -228,6 +229,7 @@ __attribute__((constructor)) static void birth(void)
     if (options.number[OPTION_VERBOSE] != 0) {
         birth_echo();
     }
+    view_open(&birth_plan);
 }
 
 __attribute__((destructor)) static void birth_end(void)

@@ -13,6 +13,7 @@
 #include "colour.h"
 #include "counter.h"
 #include "magazine.h"
+#include "region.h"
 
 /*
  * One bucket's part of a cache. The free slots of the private magazine are floor[0] .. top[-1]; it
@@ -218,6 +219,10 @@ void cache_forget(struct cache *cache, unsigned bucket);
 /* Every cache that was ever opened, by number from 1, and cache_shared as number 0; for reports. */
 uint32_t cache_count(void);
 struct cache *cache_at(uint32_t number);
+
+/* Where the records are and how many, as objects that another process may copy over its own. */
+struct region cache_table_region(void);
+struct region cache_opened_region(void);
 
 /* Free slots in one bucket of one cache, as far as another thread can tell. */
 uint32_t cache_held(struct cache *cache, unsigned bucket);

@@ -195,6 +195,16 @@ struct cache *cache_at(uint32_t number)
     return number == 0 ? &cache_shared : cache_record(number - 1);
 }
 
+struct region cache_table_region(void)
+{
+    return (struct region){&caches, sizeof caches};
+}
+
+struct region cache_opened_region(void)
+{
+    return (struct region){&opened, sizeof opened};
+}
+
 bool cache_others_are_open(void)
 {
     return cache_open_count() > (cache_is_own(cache_mine) ? 1U : 0U);

@@ -214,3 +214,8 @@ size_t lane_ready(unsigned bucket)
 {
     return atomic_load_explicit(&growth[bucket].slots.ready, memory_order_relaxed);
 }
+
+struct region lane_growth_region(void)
+{
+    return (struct region){growth, sizeof growth};
+}

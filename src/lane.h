@@ -12,6 +12,7 @@
 #include "bucket.h"
 #include "card.h"
 #include "colour.h"
+#include "region.h"
 #include "stack.h"
 
 /* What the fast paths read of a lane. Written at birth, never again. One cache line. */
@@ -148,5 +149,8 @@ uint32_t lane_live(unsigned bucket);
 /* Bytes of the lane, from its start on, that can be in memory at all: what was carved, and what
  * will be next. */
 size_t lane_ready(unsigned bucket);
+
+/* How far the buckets have come, as an object that another process may copy over its own. */
+struct region lane_growth_region(void);
 
 #endif

@@ -104,3 +104,14 @@ void magazine_reset(void)
     }
     atomic_store_explicit(&opened, 0, memory_order_relaxed);
 }
+
+struct region magazine_table_region(void)
+{
+    return (struct region){&magazines, sizeof magazines};
+}
+
+struct region magazine_records_region(void)
+{
+    return (struct region){magazines.start,
+                           atomic_load_explicit(&magazines.ready, memory_order_acquire)};
+}

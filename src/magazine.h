@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "region.h"
 #include "stack.h"
 
 /* As many as fit into MAGAZINE_SIZE with a count before and an empty place behind. A bucket's quota
@@ -57,6 +58,10 @@ static inline uint32_t magazine_depth(void **top)
     return offset == 0 ? 0
                        : (uint32_t)((offset - offsetof(struct magazine, slot)) / sizeof(void *));
 }
+
+/* The table, as an object that another process may copy over its own; and the records in it. */
+struct region magazine_table_region(void);
+struct region magazine_records_region(void);
 
 /* All magazines become unopened again. In the child of a fork, with nobody holding one. */
 void magazine_reset(void);

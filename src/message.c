@@ -47,6 +47,11 @@ const char *message_process_name(void)
     return process.name;
 }
 
+struct region message_process_region(void)
+{
+    return (struct region){&process, sizeof process};
+}
+
 bool message_stderr_is_ours(void)
 {
     int kept = errno;

@@ -5,6 +5,8 @@
 
 #include <stdbool.h>
 
+#include "region.h"
+
 /*
  * Name, format for text_add, and what it means to who reads it, for the man page. After a warning
  * the process goes on; the messages of message_die are said only when memory is, or is about to be,
@@ -56,6 +58,9 @@ void message_open(void);
 
 /* The program's name as it was at birth; never NULL. */
 const char *message_process_name(void);
+
+/* What message_open noted, as an object that another process may copy over its own. */
+struct region message_process_region(void);
 
 /*
  * Whether descriptor 2 is still the file that it was at birth. A daemon closes its descriptors, and

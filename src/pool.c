@@ -70,6 +70,11 @@ enum kind pool_kind(void)
     return atomic_load_explicit(&kind, memory_order_relaxed);
 }
 
+struct region pool_kind_region(void)
+{
+    return (struct region){&kind, sizeof kind};
+}
+
 struct cache *pool_books(void)
 {
     return pool_kind() == KIND_CPU ? &cache_shared : cache_reach();

@@ -53,6 +53,9 @@ bool pool_open(const struct bucket_plan *plan, const struct pool_settings *setti
 /* The kind in force: KIND_AUTO is KIND_CPU once it has turned. */
 enum kind pool_kind(void);
 
+/* It, as an object that another process may copy over its own. */
+struct region pool_kind_region(void);
+
 /* A slow path's count: by the one writer of a thread's own cache, or by one of many. */
 static inline void pool_count(const struct cache *cache, struct counter *counter, uint64_t amount)
 {

@@ -293,7 +293,7 @@ uint32_t processor_records(void)
 
 struct cache *processor_at(uint32_t number)
 {
-    return (struct cache *)(void *)records.start + number;
+    return (struct cache *)(void *)processors.table.records + number;
 }
 
 void processor_reset(void)

@@ -32,7 +32,7 @@ void residency_measure(unsigned bucket, struct residency *residency)
     for (size_t at = 0; at < ready; at += OS_RESIDENCY_PAGES * page) {
         size_t left = ready - at;
         size_t part = left < OS_RESIDENCY_PAGES * page ? left : OS_RESIDENCY_PAGES * page;
-        if (!os_residency(lane->slots + at, part, pages)) {
+        if (!residency_ask(lane->slots + at, part, pages)) {
             return;
         }
         for (size_t i = 0; i < part / page; i++) {

@@ -3,6 +3,7 @@
 #ifndef SOCKMALLOC_RESIDENCY_H
 #define SOCKMALLOC_RESIDENCY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "attributes.h"
@@ -21,5 +22,11 @@ struct residency {
  * asked; beside working threads a slot can have changed its state since. Signal-safe, no lock.
  */
 INTERNAL void residency_measure(unsigned bucket, struct residency *residency);
+
+/*
+ * Which pages of the range are in memory, as os_residency says. In a file of its own: a program
+ * that has another process's lanes before it brings one that asks about that process.
+ */
+INTERNAL bool residency_ask(const char *start, size_t size, unsigned char *pages);
 
 #endif

@@ -97,6 +97,24 @@ static void dump_as(const char *format)
     answer(pools_dump_as(STDERR_FILENO, format) == 0 ? "done" : "refused");
 }
 
+/* What a daemon does after its start: no way back to the files it came from, and no privilege. */
+static void retreat(const char *directory)
+{
+    enum { NOBODY = 65534 };
+    CHECK(chroot(directory) == 0 && chdir("/") == 0);
+    CHECK(setgid(NOBODY) == 0 && setuid(NOBODY) == 0);
+    answer("done");
+}
+
+/* Goes on as another program, without the library. */
+static void become(void)
+{
+    answer("done");
+    unsetenv("LD_PRELOAD");
+    execl("/bin/cat", "cat", (char *)NULL);
+    CHECK(false);
+}
+
 static void obey(const char *word, const char *rest)
 {
     if (strcmp(word, "ping") == 0) {
@@ -119,6 +137,10 @@ static void obey(const char *word, const char *rest)
         pair(rest);
     } else if (strcmp(word, "dump-as") == 0) {
         dump_as(rest);
+    } else if (strcmp(word, "retreat") == 0) {
+        retreat(rest);
+    } else if (strcmp(word, "become") == 0) {
+        become();
     } else if (strcmp(word, "active") == 0) {
         answer_number(pools_are_active());
     } else if (strcmp(word, "figure") == 0) {

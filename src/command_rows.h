@@ -1,0 +1,41 @@
+/* The command's rows: what it can do, with which options, and how it ends. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_COMMAND_ROWS_H
+#define SOCKMALLOC_COMMAND_ROWS_H
+
+/*
+ * The parser, --help, the man page and the completions come from these rows. What `run` and `check`
+ * take beside them is made from OPTION_ROWS: --min for SOCKMALLOC_MIN.
+ */
+
+/* Name, arguments, what it does. */
+#define COMMAND_ROWS(ROW) ROW(stat, "PID", "prints a live process's statistics, read from outside")
+
+/* Command, name, letter or 0, argument or NULL, help. */
+#define COMMAND_OPTION_ROWS(ROW)                                                                   \
+    ROW(stat, "interval", 'i', "SECONDS", "again and again, so many seconds apart")                \
+    ROW(stat, "signal", 's', NULL, "has the process write them itself, where it writes its dumps")
+
+/* Name, exit code, when. */
+#define COMMAND_EXIT_ROWS(ROW)                                                                     \
+    ROW(DONE, 0, "it is done; of check: the library is in effect")                                 \
+    ROW(NO, 1, "of check: the library is not in effect")                                           \
+    ROW(USAGE, 2, "the command line is not understood")                                            \
+    ROW(GONE, 3, "there is no such process, or it has ended meanwhile")                            \
+    ROW(FORBIDDEN, 4, "the process may not be read, or not be signalled")                          \
+    ROW(WITHOUT, 5, "the process does not carry the library, or is not through with its start")    \
+    ROW(OTHER_VERSION, 6, "the process carries another version of the library")                    \
+    ROW(DAMAGED, 7, "a recording is truncated, or none, or what was read makes no sense")          \
+    ROW(UNWRITTEN, 8, "the output could not be written")                                           \
+    ROW(REFUSED, 125,                                                                              \
+        "of run and check: the library can't take effect there; nothing was started")              \
+    ROW(NOT_EXECUTABLE, 126, "of run and check: the program can't be executed")                    \
+    ROW(NOT_FOUND, 127, "of run and check: there is no such program")
+
+enum command_exit {
+#define COMMAND_EXIT(name, code, when) EXIT_##name = (code),
+    COMMAND_EXIT_ROWS(COMMAND_EXIT)
+#undef COMMAND_EXIT
+};
+
+#endif

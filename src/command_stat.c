@@ -1,0 +1,111 @@
+/* sockmalloc stat: a live process's statistics, read from outside. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "command.h"
+#include "complaint.h"
+#include "projection.h"
+#include "report.h"
+
+struct stat_wish {
+    const char *whose;
+    double interval; /* seconds; 0: once */
+    bool by_signal;
+};
+
+static const char *stat_take_interval(struct stat_wish *wish, const char *text)
+{
+    char *end;
+    wish->interval = strtod(text, &end);
+    bool fits = end != text && *end == '\0' && wish->interval >= 0.001 && wish->interval <= 86400;
+    return fits ? NULL : "an interval is a number of seconds from 0.001 to 86400";
+}
+
+static const char *stat_take(void *input, int key, const char *argument)
+{
+    struct stat_wish *wish = input;
+    switch (key) {
+    case 'i':
+        return stat_take_interval(wish, argument);
+    case 's':
+        wish->by_signal = true;
+        return NULL;
+    default:
+        if (wish->whose != NULL) {
+            return "one process at a time";
+        }
+        wish->whose = argument;
+        return NULL;
+    }
+}
+
+static enum command_exit stat_print(struct target *target)
+{
+    static char buffer[REPORT_SIZE];
+    static struct snapshot snapshot;
+    enum target_state state = projection_take(target, &snapshot);
+    if (state != TARGET_READ) {
+        return target_complain(target, state);
+    }
+    struct text text = text_begin(buffer, sizeof buffer);
+    report_print(&snapshot, &projection_plan, &text);
+    report_print_end(&snapshot, &text);
+    return command_write(buffer, text.used);
+}
+
+/* By what the process itself says is its signal: the library may have been told another one. */
+static enum command_exit stat_ask(struct target *target)
+{
+    static struct snapshot snapshot;
+    enum target_state state = projection_take(target, &snapshot);
+    if (state != TARGET_READ) {
+        return target_complain(target, state);
+    }
+    int number = (int)options.number[OPTION_SIGNAL];
+    if (number == 0) {
+        return complain(EXIT_FORBIDDEN, "process %d (%s) runs with SOCKMALLOC_SIGNAL=off",
+                        target->process, target->name);
+    }
+    union sigval value = {.sival_ptr = NULL};
+    if (sigqueue(target->process, number, value) != 0) {
+        return errno == ESRCH ? target_complain(target, TARGET_GONE)
+                              : complain(EXIT_FORBIDDEN, "process %d (%s) may not be signalled: %s",
+                                         target->process, target->name, strerror(errno));
+    }
+    return EXIT_DONE;
+}
+
+static void stat_wait(double seconds)
+{
+    double whole = floor(seconds);
+    struct timespec time = {.tv_sec = (time_t)whole, .tv_nsec = (long)((seconds - whole) * 1e9)};
+    nanosleep(&time, NULL);
+}
+
+enum command_exit command_stat(int count, char **arguments)
+{
+    struct stat_wish wish = {0};
+    struct target target;
+    command_parse(&(struct command_line){.name = "stat", .take = stat_take, .input = &wish}, count,
+                  arguments);
+    int process = command_read_process(wish.whose);
+    if (process == 0) {
+        return EXIT_USAGE;
+    }
+    target_open(&target, process);
+    enum target_state state = target_find(&target);
+    if (state != TARGET_READ) {
+        return target_complain(&target, state);
+    }
+    enum command_exit code = wish.by_signal ? stat_ask(&target) : stat_print(&target);
+    while (code == EXIT_DONE && wish.interval > 0) {
+        stat_wait(wish.interval);
+        code = wish.by_signal ? stat_ask(&target) : stat_print(&target);
+    }
+    return code;
+}

@@ -1,0 +1,43 @@
+"""Runs sockmalloc, the command, as built, and takes what it says apart."""
+# SPDX-License-Identifier: BSD-2-Clause
+import os
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from . import settings
+
+DEADLINE_SECONDS = 60
+
+DONE, NO, USAGE, GONE, FORBIDDEN, WITHOUT, OTHER_VERSION, DAMAGED, UNWRITTEN = range(9)
+REFUSED, NOT_EXECUTABLE, NOT_FOUND = 125, 126, 127
+
+
+def path() -> Path:
+    """The command as built; it is linked to nothing of ours, so it runs where it lies."""
+    found = settings.library().parents[1] / "sockmalloc"
+    if not os.access(found, os.X_OK):
+        raise settings.Missing(f"{found} is not there; build first")
+    return found
+
+
+def environment(variables: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+    return {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", **variables}
+
+
+def run(
+    *arguments: str | int | Path,
+    prepare: Callable[[], None] | None = None,
+    variables: Mapping[str, str] = MappingProxyType({}),
+    command: Path | None = None,
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [command or path(), *map(str, arguments)],
+        env=environment(variables),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_SECONDS,
+        preexec_fn=prepare,
+    )

@@ -1,0 +1,199 @@
+"""`sockmalloc stat`: the same figures as the process itself says, read from outside, at no cost to it."""
+# SPDX-License-Identifier: BSD-2-Clause
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+from support import command, settings, statistics
+from support.servant import ServantCase
+
+KINDS = ("thread", "lockfree", "standard", "cpu")
+DEADLINE_SECONDS = 60
+NOBODY = 65534
+
+
+class Figures(ServantCase):
+    def read(self, process: int) -> statistics.Table:
+        result = command.run("stat", process)
+        self.assertEqual((result.returncode, result.stderr), (command.DONE, ""))
+        return statistics.tables(result.stdout, 1)[0]
+
+    def test_are_those_of_the_process(self) -> None:
+        for kind in KINDS:
+            with self.subTest(kind):
+                servant = self.start(POOL=kind, DECAY_MS="-1")
+                for order in ("take 5000", "churn 5000", "churn 300000", "take 100000", "take 4194304", "churn 70000"):
+                    servant.ask(order)
+                outside = self.read(servant.pid)
+                servant.signal()
+                inside = statistics.tables(servant.stderr(), 1)[0]
+                self.assertEqual(outside.text, inside.text)
+                self.assertEqual(outside.pid, servant.pid)
+                self.assertGreater(outside.rows["4k"]["resident"], 0)
+
+    def test_of_a_process_that_is_stopped_and_blocks_all_signals(self) -> None:
+        servant = self.start(prepare=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals()))
+        servant.ask("take 9000")
+        os.kill(servant.pid, signal.SIGSTOP)
+        self.addCleanup(os.kill, servant.pid, signal.SIGCONT)
+        os.waitid(os.P_PID, servant.pid, os.WSTOPPED)
+        self.assertEqual(self.read(servant.pid).rows["8k"]["live"], 1)
+
+    def test_behind_a_chroot_and_another_user(self) -> None:
+        if os.geteuid() != 0:
+            self.fail("needs root, for chroot")
+        servant = self.start()
+        self.assertEqual(servant.ask(f"retreat {self.directory}"), "done")
+        servant.ask("take 9000")
+        self.assertEqual(self.read(servant.pid).rows["8k"]["live"], 1)
+
+    def test_where_the_library_was_deleted_and_is_called_otherwise(self) -> None:
+        copy = self.directory / "libother.so"
+        shutil.copy(settings.library(), copy)
+        servant = self.start(others={"LD_PRELOAD": str(copy)})
+        copy.unlink()
+        servant.ask("take 9000")
+        self.assertEqual(self.read(servant.pid).rows["8k"]["live"], 1)
+
+    def test_with_the_pools_off(self) -> None:
+        servant = self.start(DISABLE="1")
+        result = command.run("stat", servant.pid)
+        self.assertEqual(result.returncode, command.DONE, result.stderr)
+        self.assertIn("the pools are off", result.stdout)
+
+    def test_again_and_again(self) -> None:
+        servant = self.start()
+        reader = subprocess.Popen(
+            [command.path(), "stat", str(servant.pid), "--interval", "0.05"], stdout=subprocess.PIPE, text=True
+        )
+        self.addCleanup(reader.stdout.close)
+        self.addCleanup(reader.wait)
+        self.addCleanup(reader.kill)
+        ends = 0
+        while ends < 3:
+            line = reader.stdout.readline()
+            self.assertNotEqual(line, "")
+            ends += line.startswith("end of statistics")
+
+
+class BySignal(ServantCase):
+    def test_the_process_writes_them(self) -> None:
+        servant = self.start(SIGNAL="SIGUSR2")
+        result = command.run("stat", servant.pid, "--signal")
+        self.assertEqual((result.returncode, result.stdout, result.stderr), (command.DONE, "", ""))
+        servant.ask("ping")
+        statistics.tables(servant.stderr(), 1)
+
+    def test_a_process_without_a_signal(self) -> None:
+        servant = self.start(SIGNAL="off")
+        result = command.run("stat", servant.pid, "--signal")
+        self.assertEqual(result.returncode, command.FORBIDDEN)
+        self.assertIn("SOCKMALLOC_SIGNAL=off", result.stderr)
+
+
+class Refusals(ServantCase):
+    """One clear line, an exit code, and nothing on stdout."""
+
+    def assert_refused(self, result: subprocess.CompletedProcess[str], code: int, words: str) -> None:
+        self.assertEqual((result.returncode, result.stdout), (code, ""), result.stderr)
+        self.assertRegex(result.stderr, r"\Asockmalloc: [^\n]+\n\Z")
+        self.assertIn(words, result.stderr)
+
+    def bystander(self) -> int:
+        process = subprocess.Popen([settings.tool("sleep"), "1000"], env=command.environment())
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process.pid
+
+    def test_no_such_process(self) -> None:
+        gone = subprocess.Popen(["true"])
+        gone.wait()
+        self.assert_refused(command.run("stat", gone.pid), command.GONE, f"process {gone.pid}")
+
+    def test_one_that_has_ended_and_is_not_waited_for(self) -> None:
+        process = subprocess.Popen(["true"])
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        self.assert_refused(command.run("stat", process.pid), command.GONE, "has ended")
+        process.wait()
+
+    def test_no_number(self) -> None:
+        for word in ("x", "0", "-3", "12x", "99999999999999"):
+            with self.subTest(word):
+                result = command.run("stat", "--", word)
+                self.assert_refused(result, command.USAGE, word)
+
+    def test_a_process_without_the_library(self) -> None:
+        self.assert_refused(command.run("stat", self.bystander()), command.WITHOUT, "does not carry the library")
+
+    def test_another_version(self) -> None:
+        version = command.run("--version").stdout.split()[1].encode()
+        library = settings.library().read_bytes()
+        at = library.index(b"sockmalloc view\0")
+        before = library.index(version, at)
+        other = self.directory / "libsockmalloc.so"
+        other.write_bytes(library[:before] + b"9.8.7\0" + library[before + 6 :])
+        servant = self.start(others={"LD_PRELOAD": str(other)})
+        self.assert_refused(command.run("stat", servant.pid), command.OTHER_VERSION, "carries sockmalloc 9.8.7")
+
+    def test_another_layout_of_the_same_version(self) -> None:
+        library = settings.library().read_bytes()
+        at = library.index(b"requests asked returned ")
+        other = self.directory / "libsockmalloc.so"
+        other.write_bytes(library[:at] + b"asked requests returned " + library[at + 24 :])
+        servant = self.start(others={"LD_PRELOAD": str(other)})
+        self.assert_refused(command.run("stat", servant.pid), command.OTHER_VERSION, "of another build")
+
+    def test_no_permission(self) -> None:
+        if os.geteuid() != 0:
+            self.fail("needs root, to be somebody else")
+        servant = self.start()
+        copy = self.directory / "sockmalloc"
+        shutil.copy(command.path(), copy)
+        self.directory.chmod(0o755)
+        result = command.run("stat", servant.pid, prepare=lambda: os.setuid(NOBODY), command=copy)
+        self.assert_refused(result, command.FORBIDDEN, "CAP_SYS_PTRACE")
+
+    def test_a_process_that_ends_meanwhile(self) -> None:
+        servant = self.start()
+        reader = subprocess.Popen(
+            [command.path(), "stat", str(servant.pid), "--interval", "0.01"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.assertEqual(os.read(reader.stdout.fileno(), 1), b"s")
+        servant.end()
+        stdout, stderr = reader.communicate(timeout=DEADLINE_SECONDS)
+        self.assertEqual(reader.returncode, command.GONE)
+        self.assertRegex(stderr, r"\Asockmalloc: process \d+: there is none, or it has ended\n\Z")
+        self.assertTrue(stdout.endswith(f"end of statistics of process {servant.pid}\n"))
+
+    def test_a_process_that_becomes_another_program(self) -> None:
+        servant = self.start()
+        servant.ask("become")  # /bin/cat, without the library; it echoes
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while os.readlink(f"/proc/{servant.pid}/exe").endswith("servant") and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.assert_refused(command.run("stat", servant.pid), command.WITHOUT, "does not carry the library")
+
+    def test_a_closed_pipe(self) -> None:
+        servant = self.start()
+        reader, writer = os.pipe()
+        os.close(reader)
+        result = subprocess.run(
+            [command.path(), "stat", str(servant.pid)], stdout=writer, stderr=subprocess.PIPE, text=True
+        )
+        os.close(writer)
+        self.assertEqual(result.returncode, command.UNWRITTEN)
+        self.assertRegex(result.stderr, r"\Asockmalloc: the output could not be written: Broken pipe\n\Z")
+
+    def test_a_full_disk(self) -> None:
+        servant = self.start()
+        with open("/dev/full", "wb") as full:
+            result = subprocess.run(
+                [command.path(), "stat", str(servant.pid)], stdout=full, stderr=subprocess.PIPE, text=True
+            )
+        self.assertEqual(result.returncode, command.UNWRITTEN)
+        self.assertIn("No space left", result.stderr)
