@@ -17,6 +17,10 @@
 /* Part of the library's interface; all else is hidden by -fvisibility=hidden. */
 #define EXPORTED __attribute__((visibility("default")))
 
+/* The same of an object, and the library's own accesses go to its own one, also where another
+ * library of that process exports the name, too. */
+#define EXPORTED_OBJECT __attribute__((visibility("protected")))
+
 /* Part of a fast path: inlined whatever the compiler thinks of its size, so that a call of ours
  * costs no second call. */
 #define FAST_PATH static inline __attribute__((always_inline))

@@ -5,6 +5,7 @@
 #include <argp.h>
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -86,7 +87,7 @@ static error_t command_take(int key, char *argument, struct argp_state *state)
         return ARGP_ERR_UNKNOWN; /* argp's own events */
     }
     if (fault != NULL) {
-        argp_error(state, "%s", fault);
+        exit(complain(EXIT_USAGE, "%s: %s", line->name, fault));
     }
     return 0;
 }
@@ -124,6 +125,8 @@ int command_read_process(const char *text)
 
 enum command_exit command_write(const char *text, size_t size)
 {
+    /* A pipe that is closed is an error to tell, not a death without a word. */
+    signal(SIGPIPE, SIG_IGN);
     while (size > 0) {
         ssize_t part = write(STDOUT_FILENO, text, size);
         if (part < 0 && errno == EINTR) {

@@ -1,6 +1,5 @@
 /* sockmalloc, the command: which of its parts is meant. */
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -43,8 +42,6 @@ static enum command_exit print_version(void)
 
 int main(int count, char **arguments)
 {
-    /* A pipe that is closed is an error to tell, not a death without a word. */
-    signal(SIGPIPE, SIG_IGN);
     const char *word = count > 1 ? arguments[1] : "";
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
         return print_help();

@@ -9,10 +9,16 @@
  */
 
 /* Name, arguments, what it does. */
-#define COMMAND_ROWS(ROW) ROW(stat, "PID", "prints a live process's statistics, read from outside")
+#define COMMAND_ROWS(ROW)                                                                          \
+    ROW(run, "[--] COMMAND [ARGUMENT...]", "starts a program with the library in front of malloc") \
+    ROW(check, "PID\n[--] COMMAND [ARGUMENT...]",                                                  \
+        "says whether the library is in effect, and how much it serves; of a COMMAND at its end")  \
+    ROW(stat, "PID", "prints a live process's statistics, read from outside")
 
 /* Command, name, letter or 0, argument or NULL, help. */
 #define COMMAND_OPTION_ROWS(ROW)                                                                   \
+    ROW(run, "library", 'L', "FILE", "the library, in place of the installed one")                 \
+    ROW(check, "library", 'L', "FILE", "the library, in place of the installed one")               \
     ROW(stat, "interval", 'i', "SECONDS", "again and again, so many seconds apart")                \
     ROW(stat, "signal", 's', NULL, "has the process write them itself, where it writes its dumps")
 

@@ -70,9 +70,8 @@ static void report_print_sizes(const struct histogram_figures *sizes, struct tex
     text_add(text, before[0] == '\0' ? "\n" : "");
 }
 
-/* Of the bytes asked for in requests of the pools' sizes, the part that the pools served. */
-static void report_print_share(const struct snapshot_figures *total, const struct bucket_plan *plan,
-                               struct text *text)
+void report_print_share(const struct snapshot_figures *total, const struct bucket_plan *plan,
+                        struct text *text)
 {
     uint64_t all = total->asked + total->fell_through_asked;
     uint64_t share = all > 0 ? (uint64_t)((unsigned __int128)total->asked * 10000 / all) : 0;

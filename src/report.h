@@ -14,6 +14,11 @@ enum { REPORT_SIZE = 20480 };
 INTERNAL void report_print(const struct snapshot *snapshot, const struct bucket_plan *plan,
                            struct text *text);
 
+/* Of the bytes asked for in requests of the pools' sizes, the part that the pools served: a line.
+ * Signal-safe. */
+INTERNAL void report_print_share(const struct snapshot_figures *total,
+                                 const struct bucket_plan *plan, struct text *text);
+
 /* Its last line, which tells who reads several of them where this one ends. Signal-safe. */
 INTERNAL void report_print_end(const struct snapshot *snapshot, struct text *text);
 

@@ -3,6 +3,7 @@
 #ifndef SOCKMALLOC_TARGET_H
 #define SOCKMALLOC_TARGET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "command_rows.h"

@@ -69,7 +69,7 @@ struct view {
     struct region object[VIEW_OBJECTS];
 };
 
-extern EXPORTED struct view sockmalloc_view;
+extern EXPORTED_OBJECT struct view sockmalloc_view;
 
 /* Names the objects of this process in `object`. `plan` stays the caller's, and where it is. */
 INTERNAL void view_list(struct region object[VIEW_OBJECTS], const struct bucket_plan *plan);

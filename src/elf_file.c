@@ -1,0 +1,43 @@
+/* What an ELF file says of itself that decides whether a library can be preloaded to it. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "elf_file.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Of a 32-bit file the machine lies in the same place; its segments are not looked at. */
+static bool elf_file_has_segment(int file, const Elf64_Ehdr *header, uint32_t type)
+{
+    for (unsigned i = 0; i < header->e_phnum; i++) {
+        Elf64_Phdr segment;
+        off_t at = (off_t)(header->e_phoff + i * sizeof segment);
+        if (pread(file, &segment, sizeof segment, at) != (ssize_t)sizeof segment) {
+            return false;
+        }
+        if (segment.p_type == type) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool elf_file_read(const char *path, struct elf_file *found)
+{
+    Elf64_Ehdr header = {0};
+    *found = (struct elf_file){0};
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (file < 0) {
+        return false;
+    }
+    bool read_any = pread(file, &header, sizeof header, 0) >= 0;
+    found->is_elf = memcmp(header.e_ident, ELFMAG, SELFMAG) == 0;
+    if (found->is_elf) {
+        found->is_64_bit = header.e_ident[EI_CLASS] == ELFCLASS64;
+        found->machine = header.e_machine;
+        found->has_interpreter = found->is_64_bit && elf_file_has_segment(file, &header, PT_INTERP);
+    }
+    close(file);
+    return read_any;
+}

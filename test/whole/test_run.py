@@ -1,0 +1,244 @@
+"""`sockmalloc run` and `check`: what is started with the library, what is refused and why, and whether it took effect."""
+# SPDX-License-Identifier: BSD-2-Clause
+import os
+import shutil
+import stat
+import struct
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from support import command, settings
+from support.servant import ServantCase
+
+NOBODY = 65534
+ELF_CLASS_AT, ELF_32 = 4, 1
+PROGRAM_HEADERS_AT, HEADER_SIZE, PT_NULL, PT_INTERP = 64, 56, 0, 3
+# VFS_CAP_REVISION_2 with the effective bit, and CAP_NET_BIND_SERVICE permitted.
+CAPABILITIES = struct.pack("<IIIII", 0x02000001, 1 << 10, 0, 0, 0)
+
+
+def as_nobody() -> None:
+    os.setgroups([])
+    os.setgid(NOBODY)
+    os.setuid(NOBODY)
+
+
+class CommandCase(ServantCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.directory.chmod(0o755)
+
+    def sock(self, *arguments: str | int | Path, **options: object) -> subprocess.CompletedProcess[str]:
+        word, *rest = arguments
+        return command.run(word, "--library", settings.library(), *rest, **options)
+
+    def assert_refused(self, result: subprocess.CompletedProcess[str], code: int, words: str) -> None:
+        self.assertEqual((result.returncode, result.stdout), (code, ""), result.stderr)
+        self.assertRegex(result.stderr, r"\Asockmalloc: [^\n]+\n\Z")
+        self.assertIn(words, result.stderr)
+
+    def program(self, name: str = "program", change: Callable[[bytearray], None] = lambda _: None) -> Path:
+        """A copy of an ordinary program, changed."""
+        image = bytearray(Path(settings.tool("env")).resolve().read_bytes())
+        change(image)
+        path = self.directory / name
+        path.write_bytes(image)
+        path.chmod(0o755)
+        return path
+
+    def script(self, first_line: str) -> Path:
+        path = self.directory / "script"
+        path.write_text(f"{first_line}\nexit 0\n")
+        path.chmod(0o755)
+        return path
+
+
+class Run(CommandCase):
+    def test_sets_the_variables_and_keeps_the_rest(self) -> None:
+        result = self.sock("run", "--min", "8k", "--stats-at-exit=0", "--pool=cpu", "env", variables={"KEPT": "as it is"})
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        lines = result.stdout.splitlines()
+        for line in (
+            f"LD_PRELOAD={settings.library()}",
+            "SOCKMALLOC_MIN=8k",
+            "SOCKMALLOC_STATS_AT_EXIT=0",
+            "SOCKMALLOC_POOL=cpu",
+            "KEPT=as it is",
+        ):
+            self.assertIn(line, lines)
+
+    def test_a_switch_needs_no_value(self) -> None:
+        result = self.sock("run", "--stats-at-exit", "--", settings.program("servant"))
+        self.assertEqual((result.returncode, result.stdout), (0, ""))
+        self.assertIn(": statistics of servant, ", result.stderr)
+
+    def test_the_program_has_its_own_options(self) -> None:
+        for before in ([], ["--"]):
+            result = self.sock("run", *before, "printf", "%s\n", "--min", "--help")
+            self.assertEqual((result.returncode, result.stdout), (0, "--min\n--help\n"), result.stderr)
+
+    def test_its_end_is_the_programs(self) -> None:
+        self.assertEqual(self.sock("run", "sh", "-c", "exit 77").returncode, 77)
+
+    def test_goes_in_front_of_what_is_preloaded_already(self) -> None:
+        other = settings.early_library()
+        result = self.sock("run", "env", variables={"LD_PRELOAD": str(other)})
+        self.assertIn(f"LD_PRELOAD={settings.library()}:{other}", result.stdout.splitlines())
+
+    def test_a_bad_value(self) -> None:
+        self.assert_refused(self.sock("run", "--min=3", "env"), command.USAGE, "--min=3: not a size from 2k to 64m")
+
+    def test_nothing_to_run(self) -> None:
+        self.assert_refused(self.sock("run", "--min=8k"), command.USAGE, "run what?")
+
+
+class Refusals(CommandCase):
+    """All but the first two would start, and run without the library: nobody would know."""
+
+    def test_no_such_program(self) -> None:
+        for name in ("no-such-program", "/no/such/program"):
+            self.assert_refused(self.sock("run", name), command.NOT_FOUND, f"{name} can't be executed: No such file")
+
+    def test_no_program(self) -> None:
+        text = self.directory / "text"
+        text.write_text("words\n")
+        self.assert_refused(self.sock("run", text), command.NOT_EXECUTABLE, "Permission denied")
+        self.assert_refused(self.sock("run", self.directory), command.NOT_EXECUTABLE, "Permission denied")
+
+    def test_a_library_that_is_not_there(self) -> None:
+        result = command.run("run", "--library", "/no/such/library.so", "env")
+        self.assert_refused(result, command.REFUSED, "/no/such/library.so can't be read: No such file")
+
+    def test_a_library_that_ld_preload_cannot_name(self) -> None:
+        for name in ("a b.so", "a:b.so", "relative.so"):
+            path = name if name.startswith("relative") else f"{self.directory}/{name}"
+            result = command.run("run", "--library", path, "env")
+            self.assert_refused(result, command.REFUSED, "LD_PRELOAD can't name the library")
+
+    def test_a_library_that_is_none(self) -> None:
+        result = command.run("run", "--library", "/etc/passwd", "env")
+        self.assert_refused(result, command.REFUSED, "is no 64-bit shared object")
+
+    def test_a_static_program(self) -> None:
+        def forget_interpreter(image: bytearray) -> None:
+            for at in range(PROGRAM_HEADERS_AT, PROGRAM_HEADERS_AT + 20 * HEADER_SIZE, HEADER_SIZE):
+                if struct.unpack_from("<I", image, at) == (PT_INTERP,):
+                    struct.pack_into("<I", image, at, PT_NULL)
+                    return
+
+        path = self.program(change=forget_interpreter)
+        self.assert_refused(self.sock("run", path), command.REFUSED, f"{path} is a static program")
+
+    def test_a_32_bit_program(self) -> None:
+        path = self.program(change=lambda image: image.__setitem__(ELF_CLASS_AT, ELF_32))
+        self.assert_refused(self.sock("run", path), command.REFUSED, f"{path} is a 32-bit program")
+
+    def test_a_program_for_another_machine(self) -> None:
+        path = self.program(change=lambda image: struct.pack_into("<H", image, 18, 243))
+        self.assert_refused(self.sock("run", path), command.REFUSED, f"{path} is for another machine")
+
+    def test_privileges(self) -> None:
+        if os.geteuid() != 0:
+            self.fail("needs root, to give a program privileges")
+        copy = self.program("command", lambda image: None)
+        shutil.copy(command.path(), copy)
+        library = self.directory / "libsockmalloc.so"
+        shutil.copy(settings.library(), library)
+        path = self.program()
+        for mode, words in ((stat.S_ISUID, "setuid"), (stat.S_ISGID, "setgid"), (0, "one with file capabilities")):
+            with self.subTest(words):
+                path.chmod(0o755 | mode)
+                if mode == 0:
+                    os.setxattr(path, "security.capability", CAPABILITIES)
+                result = command.run("run", "-L", library, path, prepare=as_nobody, command=copy)
+                self.assert_refused(result, command.REFUSED, f"{path} is a {words} program")
+                # To its owner, and to the real root, it is a program like any other.
+                mine = command.run("run", "-L", library, path, command=copy)
+                self.assertEqual((mine.returncode, mine.stderr), (0, ""))
+                self.assertIn(f"LD_PRELOAD={library}", mine.stdout)
+
+    def test_a_script_is_its_interpreter(self) -> None:
+        foreign = self.program(change=lambda image: image.__setitem__(ELF_CLASS_AT, ELF_32))
+        for line in (f"#!{foreign}", f"#! {foreign} -x", f"#!/usr/bin/env {foreign}", f"#!/usr/bin/env -S A=1 {foreign} x"):
+            with self.subTest(line):
+                path = self.script(line)
+                self.assert_refused(self.sock("run", path), command.REFUSED, f"{foreign} is a 32-bit program")
+        for line in ("#!/bin/sh", "#!/usr/bin/env sh", ": no line at all"):
+            with self.subTest(line):
+                result = self.sock("run", self.script(line))
+                self.assertEqual((result.returncode, result.stderr), (0, ""))
+
+    def test_a_script_that_is_its_own_interpreter(self) -> None:
+        path = self.script(f"#!{self.directory}/script")
+        self.assert_refused(self.sock("run", path), command.NOT_EXECUTABLE, "Too many levels")
+
+
+class Check(CommandCase):
+    def assert_verdict(self, result: subprocess.CompletedProcess[str], code: int, *lines: str) -> None:
+        self.assertEqual((result.returncode, result.stderr), (code, ""), result.stdout)
+        for line in lines:
+            self.assertIn(line, result.stdout)
+
+    def test_a_process_with_the_library(self) -> None:
+        servant = self.start(POOL="cpu")
+        servant.ask("take 5000")
+        self.assert_verdict(
+            command.run("check", servant.pid),
+            command.DONE,
+            f"process {servant.pid} (servant): sockmalloc ",
+            " is in effect\n",
+            f"  malloc   is served by {settings.library()}\n",
+            "  pools    on, of the kind cpu\n",
+            "  pools served 100.00 % of the bytes",
+        )
+
+    def test_pools_that_are_off(self) -> None:
+        servant = self.start(DISABLE="1")
+        self.assert_verdict(
+            command.run("check", servant.pid), command.NO, " is not in effect\n", "  pools    off: SOCKMALLOC_DISABLE=1\n"
+        )
+
+    def test_another_library_that_comes_first(self) -> None:
+        """A copy of ours, which no longer looks like it: what counts is whose malloc is called."""
+        other = self.directory / "libfirst.so"
+        image = settings.library().read_bytes().replace(b"sockmalloc view\0", b"sockmalloc blind")
+        other.write_bytes(image)
+        servant = self.start(others={"LD_PRELOAD": f"{other}:{settings.library()}"})
+        self.assert_verdict(
+            command.run("check", servant.pid), command.NO, " is not in effect\n", f"  malloc   is served by {other}\n"
+        )
+
+    def test_a_process_without(self) -> None:
+        for variables, words in (
+            ({}, "LD_PRELOAD was not set"),
+            ({"LD_PRELOAD": "/no/such.so"}, "LD_PRELOAD was /no/such.so"),
+        ):
+            process = subprocess.Popen(
+                [settings.tool("sleep"), "1000"], env=command.environment(variables), stderr=subprocess.DEVNULL
+            )
+            self.addCleanup(process.wait)
+            self.addCleanup(process.kill)
+            while os.readlink(f"/proc/{process.pid}/exe") != os.path.realpath(settings.tool("sleep")):
+                pass
+            # Until its constructors are through, libc is on no list yet.
+            while "libc.so.6" not in Path(f"/proc/{process.pid}/maps").read_text():
+                pass
+            self.assert_verdict(command.run("check", process.pid), command.NO, "not in effect", "libc.so.6", words)
+
+    def test_a_command_to_its_end(self) -> None:
+        result = self.sock("check", "--min=8k", "--", settings.tool("python3"), "-c", "x = bytes(20000); print('hello')")
+        self.assert_verdict(result, command.DONE, "hello\n", " is in effect\n", "  pools served 100.00 % of ")
+
+    def test_a_command_that_is_killed(self) -> None:
+        result = self.sock("check", "sh", "-c", "kill -TERM $$; echo survived")
+        self.assertNotIn("survived", result.stdout)
+        self.assert_verdict(result, command.DONE, " is in effect\n")
+
+    def test_a_command_that_goes_on_without(self) -> None:
+        """The library is gone by the time that counts: what a wrapper did, the server does not inherit."""
+        result = self.sock("check", "sh", "-c", "unset LD_PRELOAD; exec sleep 0")
+        self.assert_verdict(result, command.NO, "(sleep): sockmalloc is not in effect")
+
+    def test_a_command_that_is_refused(self) -> None:
+        self.assert_refused(self.sock("check", "--", "no-such-program"), command.NOT_FOUND, "no-such-program")
