@@ -19,6 +19,8 @@
 #define COMMAND_OPTION_ROWS(ROW)                                                                   \
     ROW(run, "library", 'L', "FILE", "the library, in place of the installed one")                 \
     ROW(check, "library", 'L', "FILE", "the library, in place of the installed one")               \
+    ROW(stat, "json", 'j', NULL, "as JSON, one object a line")                                     \
+    ROW(stat, "prometheus", 'p', NULL, "in the text format of Prometheus")                         \
     ROW(stat, "interval", 'i', "SECONDS", "again and again, so many seconds apart")                \
     ROW(stat, "signal", 's', NULL, "has the process write them itself, where it writes its dumps")
 

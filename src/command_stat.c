@@ -9,13 +9,14 @@
 
 #include "command.h"
 #include "complaint.h"
+#include "format.h"
 #include "projection.h"
-#include "report.h"
 
 struct stat_wish {
     const char *whose;
     double interval; /* seconds; 0: once */
     bool by_signal;
+    enum format format;
 };
 
 static const char *stat_take_interval(struct stat_wish *wish, const char *text)
@@ -32,6 +33,12 @@ static const char *stat_take(void *input, int key, const char *argument)
     switch (key) {
     case 'i':
         return stat_take_interval(wish, argument);
+    case 'j':
+        wish->format = FORMAT_JSON;
+        return NULL;
+    case 'p':
+        wish->format = FORMAT_PROMETHEUS;
+        return NULL;
     case 's':
         wish->by_signal = true;
         return NULL;
@@ -44,17 +51,17 @@ static const char *stat_take(void *input, int key, const char *argument)
     }
 }
 
-static enum command_exit stat_print(struct target *target)
+static enum command_exit stat_print(struct target *target, enum format format)
 {
-    static char buffer[REPORT_SIZE];
+    static char buffer[FORMAT_SIZE];
     static struct snapshot snapshot;
     enum target_state state = projection_take(target, &snapshot);
     if (state != TARGET_READ) {
         return target_complain(target, state);
     }
     struct text text = text_begin(buffer, sizeof buffer);
-    report_print(&snapshot, &projection_plan, &text);
-    report_print_end(&snapshot, &text);
+    format_print(format, &snapshot, &projection_plan, &text);
+    format_print_end(format, &snapshot, &text);
     return command_write(buffer, text.used);
 }
 
@@ -80,6 +87,11 @@ static enum command_exit stat_ask(struct target *target)
     return EXIT_DONE;
 }
 
+static enum command_exit stat_do(struct target *target, const struct stat_wish *wish)
+{
+    return wish->by_signal ? stat_ask(target) : stat_print(target, wish->format);
+}
+
 static void stat_wait(double seconds)
 {
     double whole = floor(seconds);
@@ -102,10 +114,10 @@ enum command_exit command_stat(int count, char **arguments)
     if (state != TARGET_READ) {
         return target_complain(&target, state);
     }
-    enum command_exit code = wish.by_signal ? stat_ask(&target) : stat_print(&target);
+    enum command_exit code = stat_do(&target, &wish);
     while (code == EXIT_DONE && wish.interval > 0) {
         stat_wait(wish.interval);
-        code = wish.by_signal ? stat_ask(&target) : stat_print(&target);
+        code = stat_do(&target, &wish);
     }
     return code;
 }

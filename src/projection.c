@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "cache.h"
+#include "formats.h"
 #include "huge.h"
 #include "lane.h"
 #include "magazine.h"
@@ -75,7 +76,8 @@ static bool projection_options_make_sense(void)
     options.path[sizeof options.path - 1] = '\0';
     return options.number[OPTION_STATS] < sizeof options.path &&
            options.number[OPTION_PROFILE] < sizeof options.path &&
-           options.number[OPTION_POOL] < KIND_COUNT && options.number[OPTION_THP] < HUGE_COUNT;
+           options.number[OPTION_POOL] < KIND_COUNT && options.number[OPTION_THP] < HUGE_COUNT &&
+           options.number[OPTION_FORMAT] < FORMAT_COUNT;
 }
 
 static bool projection_makes_sense(void)

@@ -65,7 +65,6 @@ static void prepare(void)
     bucket_plan_make(&plan, &settings, map);
     environment_read(&options, NULL);
     snapshot.buckets = plan.count;
-    snapshot.process = 4711;
     uint64_t next = 1;
     for (unsigned bucket = 0; bucket < plan.count; bucket++) {
         uint64_t *figures = (uint64_t *)(void *)&snapshot.bucket[bucket];
@@ -125,9 +124,9 @@ Test(report, begins_and_ends_with_the_process)
     prepare();
     print();
     snprintf(expected, sizeof expected, "sockmalloc %s: statistics of %s, process %d",
-             PACKAGE_VERSION, message_process_name(), 4711);
+             PACKAGE_VERSION, message_process_name(), (int)getpid());
     cr_assert_str_eq(lines[0], expected);
-    snprintf(expected, sizeof expected, "end of statistics of process %d", 4711);
+    snprintf(expected, sizeof expected, "end of statistics of process %d", (int)getpid());
     cr_assert_str_eq(lines[line_count - 1], expected);
 }
 

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 
-from support import command, settings, statistics
+from support import command, formats, settings, statistics
 from support.servant import ServantCase
 
 KINDS = ("thread", "lockfree", "standard", "cpu")
@@ -32,6 +32,17 @@ class Figures(ServantCase):
                 self.assertEqual(outside.text, inside.text)
                 self.assertEqual(outside.pid, servant.pid)
                 self.assertGreater(outside.rows["4k"]["resident"], 0)
+
+    def test_in_every_format(self) -> None:
+        for form in ("json", "prometheus"):
+            with self.subTest(form):
+                servant = self.start(FORMAT=form, DECAY_MS="-1")
+                for order in ("take 5000", "churn 5000", "take 100000"):
+                    servant.ask(order)
+                result = command.run("stat", servant.pid, f"--{form}")
+                servant.signal()
+                self.assertEqual(result.stdout, servant.stderr())
+                self.assertEqual(formats.READERS[form](result.stdout)["4k"]["live"], 1)
 
     def test_of_a_process_that_is_stopped_and_blocks_all_signals(self) -> None:
         servant = self.start(prepare=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals()))
