@@ -1,10 +1,12 @@
 """`sockmalloc stat`: the same figures as the process itself says, read from outside, at no cost to it."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
+import re
 import shutil
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 from support import command, formats, settings, statistics
 from support.servant import ServantCase
@@ -67,6 +69,24 @@ class Figures(ServantCase):
         copy.unlink()
         servant.ask("take 9000")
         self.assertEqual(self.read(servant.pid).rows["8k"]["live"], 1)
+
+    def test_cost_the_process_nothing(self) -> None:
+        """Neither time nor a fault nor a wake-up; memory, at the first time: a few of the library's pages, still untouched."""
+        servant = self.start()
+        servant.ask("churn 5000")
+        self.read(servant.pid)
+        before = self.effort(servant.pid)
+        for _ in range(20):
+            self.read(servant.pid)
+        self.assertEqual(self.effort(servant.pid), before)
+
+    def effort(self, process: int) -> tuple[list[str], list[str]]:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        lines = [*self.lines(process, "status"), *self.lines(process, "smaps_rollup")]
+        return [fields[at] for at in (7, 9, 11, 12)], [line for line in lines if re.search("ctxt|Rss:|Anonymous:", line)]
+
+    def lines(self, process: int, name: str) -> list[str]:
+        return Path(f"/proc/{process}/{name}").read_text().splitlines()
 
     def test_with_the_pools_off(self) -> None:
         servant = self.start(DISABLE="1")

@@ -32,6 +32,14 @@ def demo_program(name: str) -> str:
     return str(path)
 
 
+def command() -> str:
+    """sockmalloc, the command, as built."""
+    path = _path_from("SOCKMALLOC_BUILD") / "sockmalloc"
+    if not os.access(path, os.X_OK):
+        raise Missing(f"{path} is not there; build first")
+    return str(path)
+
+
 def program(name: str) -> str:
     """The path of an installed program; servers are in sbin, which an ordinary PATH leaves out."""
     path = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")

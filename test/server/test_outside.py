@@ -1,0 +1,94 @@
+"""A server under load, read from outside ten times a second: the ledger closes, and the kernel agrees."""
+# SPDX-License-Identifier: BSD-2-Clause
+import json
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from harness import settings
+from harness.case import ServerCase
+
+SAMPLES = 20
+SECONDS_APART = "0.1"
+THREADS = 2
+# A magazine that a thread is just moving is nobody's for a moment.
+MAGAZINE_SLOTS = 62
+LANE_DISTANCE = 64 << 30
+MAPPING = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) (\S{4}) ")
+
+
+def resident_in_lanes(process: int) -> int:
+    """
+    What the kernel says. A lane is a writable mapping whose untouchable rest ends at a whole number of lanes'
+    distances from its start, whatever the kernel calls it.
+    """
+    found: list[tuple[int, int, str, int]] = []
+    for line in Path(f"/proc/{process}/smaps").read_text().splitlines():
+        if mapping := MAPPING.match(line):
+            found.append((int(mapping[1], 16), int(mapping[2], 16), mapping[3], 0))
+        elif line.startswith("Rss:"):
+            found[-1] = (*found[-1][:3], int(line.split()[1]) << 10)
+    return sum(
+        resident
+        for (start, end, access, resident), (rest, rest_end, rest_access, _) in zip(found, found[1:])
+        if access == "rw-p" and rest == end and rest_access == "---p" and (rest_end - start) % LANE_DISTANCE == 0
+    )
+
+
+def imbalance(bucket: dict[str, Any]) -> int:
+    return abs(sum(bucket[part] for part in ("live", "cached", "depot", "purged")) - bucket["carved"])
+
+
+class Outside(ServerCase):
+    def read(self, process: int, *options: str) -> subprocess.Popen[str]:
+        command = [settings.command(), "stat", str(process), "--json", *options]
+        reader = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for stream in (reader.stdout, reader.stderr):
+            self.addCleanup(stream.close)
+        self.addCleanup(reader.wait)
+        self.addCleanup(reader.kill)
+        return reader
+
+    def read_once(self, process: int) -> dict[str, Any]:
+        reader = self.read(process)
+        stdout, stderr = reader.communicate()
+        self.assertEqual((reader.returncode, stderr), (0, ""))
+        return json.loads(stdout)
+
+    def test_ledger_under_load(self) -> None:
+        server = self.start("demo-server", [settings.demo_program("demo-server"), f"--threads={THREADS}"])
+        load = subprocess.Popen(
+            [
+                settings.demo_program("demo-load"),
+                f"--port={server.first_line()}",
+                "--exchanges=100000000",
+                "--connections=32",
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self.addCleanup(load.wait)
+        self.addCleanup(load.kill)
+        reader = self.read(server.pid, "--interval", SECONDS_APART)
+        samples = [json.loads(reader.stdout.readline()) for _ in range(SAMPLES)]
+        requests = [sum(bucket["requests"] for bucket in sample["buckets"]) for sample in samples]
+        self.assertEqual(requests, sorted(requests))
+        self.assertGreater(requests[-1], requests[0], "there was load")
+        off = [max(map(imbalance, sample["buckets"])) for sample in samples]
+        self.assertLessEqual(max(off), THREADS * MAGAZINE_SLOTS)
+        self.assertGreater(sum(one <= THREADS for one in off), SAMPLES * 3 // 4, f"mostly what is on its way: {off}")
+
+        os.kill(server.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, server.pid, os.WSTOPPED)
+        stopped = self.read_once(server.pid)
+        self.assertEqual(stopped["buckets"], self.read_once(server.pid)["buckets"])
+        resident = sum(bucket["resident"] for bucket in stopped["buckets"])
+        by_kernel = resident_in_lanes(server.pid)
+        self.assertGreater(by_kernel, 1 << 20)
+        self.assertLessEqual(abs(resident - by_kernel) * 100, by_kernel)
+        os.kill(server.pid, signal.SIGCONT)
+        load.kill()
+        self.stop(server)
