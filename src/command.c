@@ -5,9 +5,11 @@
 #include <argp.h>
 #include <errno.h>
 #include <limits.h>
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "complaint.h"
@@ -121,6 +123,21 @@ int command_read_process(const char *text)
         return 0;
     }
     return (int)number;
+}
+
+const char *command_read_interval(const char *text, double *seconds)
+{
+    char *end;
+    *seconds = strtod(text, &end);
+    bool fits = end != text && *end == '\0' && *seconds >= 0.001 && *seconds <= 86400;
+    return fits ? NULL : "an interval is a number of seconds from 0.001 to 86400";
+}
+
+void command_wait(double seconds)
+{
+    double whole = floor(seconds);
+    struct timespec time = {.tv_sec = (time_t)whole, .tv_nsec = (long)((seconds - whole) * 1e9)};
+    nanosleep(&time, NULL);
 }
 
 enum command_exit command_write(const char *text, size_t size)

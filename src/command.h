@@ -44,6 +44,10 @@ void command_parse(const struct command_line *line, int count, char **arguments)
  * the caller ends with EXIT_USAGE. */
 int command_read_process(const char *text);
 
+/* Seconds between two looks: returns NULL, or what is wrong with the text. And waits so long. */
+const char *command_read_interval(const char *text, double *seconds);
+void command_wait(double seconds);
+
 /* Writes all of it to stdout at once. Says so if that fails. */
 enum command_exit command_write(const char *text, size_t size);
 

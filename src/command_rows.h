@@ -13,7 +13,9 @@
     ROW(run, "[--] COMMAND [ARGUMENT...]", "starts a program with the library in front of malloc") \
     ROW(check, "PID\n[--] COMMAND [ARGUMENT...]",                                                  \
         "says whether the library is in effect, and how much it serves; of a COMMAND at its end")  \
-    ROW(stat, "PID", "prints a live process's statistics, read from outside")
+    ROW(stat, "PID", "prints a live process's statistics, read from outside")                      \
+    ROW(record, "PID -o FILE\n--show FILE",                                                        \
+        "samples a live process's statistics into a file, or shows what is in one")
 
 /* Command, name, letter or 0, argument or NULL, help. */
 #define COMMAND_OPTION_ROWS(ROW)                                                                   \
@@ -22,7 +24,12 @@
     ROW(stat, "json", 'j', NULL, "as JSON, one object a line")                                     \
     ROW(stat, "prometheus", 'p', NULL, "in the text format of Prometheus")                         \
     ROW(stat, "interval", 'i', "SECONDS", "again and again, so many seconds apart")                \
-    ROW(stat, "signal", 's', NULL, "has the process write them itself, where it writes its dumps")
+    ROW(stat, "signal", 's', NULL, "has the process write them itself, where it writes its dumps") \
+    ROW(record, "output", 'o', "FILE", "the file, which must not be there yet")                    \
+    ROW(record, "interval", 'i', "SECONDS", "from one sample to the next; 1 if not said")          \
+    ROW(record, "count", 'n', "COUNT", "samples; if not said, to the end of the process, or ours") \
+    ROW(record, "show", 'S', "FILE", "prints a recording")                                         \
+    ROW(record, "json", 'j', NULL, "prints it as JSON, one object a line")
 
 /* Name, exit code, when. */
 #define COMMAND_EXIT_ROWS(ROW)                                                                     \

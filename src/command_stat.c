@@ -1,11 +1,8 @@
 /* sockmalloc stat: a live process's statistics, read from outside. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
-#include <math.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "command.h"
 #include "complaint.h"
@@ -19,20 +16,12 @@ struct stat_wish {
     enum format format;
 };
 
-static const char *stat_take_interval(struct stat_wish *wish, const char *text)
-{
-    char *end;
-    wish->interval = strtod(text, &end);
-    bool fits = end != text && *end == '\0' && wish->interval >= 0.001 && wish->interval <= 86400;
-    return fits ? NULL : "an interval is a number of seconds from 0.001 to 86400";
-}
-
 static const char *stat_take(void *input, int key, const char *argument)
 {
     struct stat_wish *wish = input;
     switch (key) {
     case 'i':
-        return stat_take_interval(wish, argument);
+        return command_read_interval(argument, &wish->interval);
     case 'j':
         wish->format = FORMAT_JSON;
         return NULL;
@@ -92,13 +81,6 @@ static enum command_exit stat_do(struct target *target, const struct stat_wish *
     return wish->by_signal ? stat_ask(target) : stat_print(target, wish->format);
 }
 
-static void stat_wait(double seconds)
-{
-    double whole = floor(seconds);
-    struct timespec time = {.tv_sec = (time_t)whole, .tv_nsec = (long)((seconds - whole) * 1e9)};
-    nanosleep(&time, NULL);
-}
-
 enum command_exit command_stat(int count, char **arguments)
 {
     struct stat_wish wish = {0};
@@ -116,7 +98,7 @@ enum command_exit command_stat(int count, char **arguments)
     }
     enum command_exit code = stat_do(&target, &wish);
     while (code == EXIT_DONE && wish.interval > 0) {
-        stat_wait(wish.interval);
+        command_wait(wish.interval);
         code = stat_do(&target, &wish);
     }
     return code;

@@ -71,7 +71,7 @@ static enum target_state projection_copy(const struct target *target, enum view_
  * The process is another's, and may have been made to deceive: what the rooms take for granted of
  * their own is looked at here.
  */
-static bool projection_options_make_sense(void)
+bool projection_options_make_sense(void)
 {
     options.path[sizeof options.path - 1] = '\0';
     return options.number[OPTION_STATS] < sizeof options.path &&

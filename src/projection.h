@@ -18,6 +18,9 @@ extern struct bucket_plan projection_plan;
  */
 enum target_state projection_take(struct target *target, struct snapshot *snapshot);
 
+/* Whether `options` hold nothing that would lead a printer astray, if they came from elsewhere. */
+bool projection_options_make_sense(void);
+
 /* Whose pages residency_ask tells of, from now on. False, with errno set, if it can't be asked. */
 bool projection_ask_pages_of(int process);
 

@@ -38,6 +38,7 @@ def run(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
+        errors="replace",
         timeout=DEADLINE_SECONDS,
         preexec_fn=prepare,
     )

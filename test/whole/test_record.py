@@ -1,0 +1,190 @@
+"""`sockmalloc record`: whole samples only, an end that says so, and whatever may be wrong with a file."""
+# SPDX-License-Identifier: BSD-2-Clause
+import json
+import os
+import pty
+import resource
+import signal
+import subprocess
+
+from support import command, statistics
+from support.servant import Servant, ServantCase
+
+DEADLINE_SECONDS = 60
+SAMPLES = 3
+
+
+class RecordCase(ServantCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.file = self.directory / "recording"
+
+    def record(self, servant: Servant, *options: str | int) -> "subprocess.CompletedProcess[str]":
+        return command.run("record", servant.pid, "-o", self.file, "--interval", "0.01", *options)
+
+    def show(self, *options: str) -> "subprocess.CompletedProcess[str]":
+        return command.run("record", "--show", self.file, *options)
+
+    def tables(self, stdout: str) -> list[statistics.Table]:
+        lines = stdout.splitlines(keepends=True)
+        return statistics.tables("".join(line for line in lines if not line.startswith("at ")), SAMPLES)
+
+    def begin(self, servant: Servant) -> "subprocess.Popen[str]":
+        """Starts a recording without an end of its own, and waits for its first samples."""
+        recorder = subprocess.Popen(
+            [command.path(), "record", str(servant.pid), "-o", str(self.file), "-i", "0.01"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.addCleanup(recorder.wait)
+        self.addCleanup(recorder.kill)
+        while not (self.file.exists() and self.file.stat().st_size > 20_000):
+            self.assertIsNone(recorder.poll())
+        return recorder
+
+    def assert_complaint(self, stderr: str, words: str) -> None:
+        self.assertRegex(stderr, r"\Asockmalloc: [^\n]+\n\Z")
+        self.assertIn(words, stderr)
+
+
+class Record(RecordCase):
+    def test_shows_what_it_recorded(self) -> None:
+        servant = self.start(DECAY_MS="-1", MIN="8k")
+        servant.ask("churn 9000")
+        done = self.record(servant, "--count", SAMPLES)
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (command.DONE, "", ""))
+        live = command.run("stat", servant.pid)
+        servant.end()
+        shown = self.show()
+        self.assertEqual((shown.returncode, shown.stderr), (command.DONE, ""))
+        self.assertEqual([table.text for table in self.tables(shown.stdout)], [live.stdout] * SAMPLES)
+        lines = [json.loads(line) for line in self.show("--json").stdout.splitlines()]
+        self.assertEqual([line["statistics"]["process"] for line in lines], [servant.pid] * SAMPLES)
+        self.assertEqual(lines, sorted(lines, key=lambda line: line["time"]))
+
+    def test_ends_when_it_is_told(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with self.subTest(number):
+                self.file.unlink(missing_ok=True)
+                recorder = self.begin(self.start())
+                recorder.send_signal(number)
+                self.assertEqual(recorder.communicate(timeout=DEADLINE_SECONDS), ("", ""))
+                self.assertEqual(recorder.returncode, command.DONE)
+                self.assertEqual(self.show().returncode, command.DONE)
+
+    def test_a_process_that_ends_leaves_a_whole_recording(self) -> None:
+        servant = self.start()
+        recorder = self.begin(servant)
+        servant.end()
+        stdout, stderr = recorder.communicate(timeout=DEADLINE_SECONDS)
+        self.assertEqual((recorder.returncode, stdout), (command.GONE, ""))
+        self.assert_complaint(stderr, "has ended")
+        self.assertEqual(self.show().returncode, command.DONE)
+
+    def test_progress_on_a_terminal_alone(self) -> None:
+        servant = self.start()
+        master, slave = pty.openpty()
+        arguments = [command.path(), "record", str(servant.pid), "-o", self.file, "-i", "0.01", "-n", "2"]
+        subprocess.run(arguments, stderr=slave, check=True, timeout=DEADLINE_SECONDS)
+        os.close(slave)
+        said = os.read(master, 4096).decode()
+        os.close(master)
+        line = f"\rsockmalloc: process {servant.pid} (servant): "
+        self.assertEqual(said, f"{line}1 samples{line}2 samples{line}2 samples\r\n")
+
+
+class Refusals(RecordCase):
+    def test_a_truncated_recording(self) -> None:
+        servant = self.start()
+        self.record(servant, "-n", SAMPLES)
+        whole = self.file.read_bytes()
+        shown = self.show().stdout
+        for cut in (1, 100, 4500, 9000, len(whole) - 100):
+            with self.subTest(cut):
+                self.file.write_bytes(whole[:-cut])
+                result = self.show()
+                self.assertEqual(result.returncode, command.DAMAGED)
+                samples = result.stdout.count("end of statistics")
+                cut_head = cut == len(whole) - 100
+                self.assert_complaint(result.stderr, "no recording" if cut_head else f"truncated: {samples} whole")
+                self.assertTrue(shown.startswith(result.stdout))
+                self.assertTrue(result.stdout == "" or result.stdout.endswith(f"of process {servant.pid}\n"))
+
+    def test_a_recorder_that_is_killed(self) -> None:
+        recorder = self.begin(self.start())
+        recorder.kill()
+        recorder.communicate()
+        result = self.show()
+        self.assertEqual(result.returncode, command.DAMAGED)
+        self.assert_complaint(result.stderr, "is truncated: ")
+        self.assertGreater(result.stdout.count("end of statistics"), 0)
+
+    def test_no_recording(self) -> None:
+        for content in (b"", b"words\n", b"\0" * 100_000):
+            self.file.write_bytes(content)
+            result = self.show()
+            self.assertEqual((result.returncode, result.stdout), (command.DAMAGED, ""))
+            self.assert_complaint(result.stderr, "is no recording")
+        self.file.unlink()
+        self.assert_complaint(self.show().stderr, "can't be read: No such file")
+
+    def test_another_version(self) -> None:
+        self.record(self.start(), "-n", 1)
+        content = bytearray(self.file.read_bytes())
+        content[16:21] = b"9.8.7"
+        self.file.write_bytes(content)
+        result = self.show()
+        self.assertEqual((result.returncode, result.stdout), (command.OTHER_VERSION, ""))
+        self.assert_complaint(result.stderr, "is of another version")
+
+    def test_numbers_that_cannot_be(self) -> None:
+        """Any 128 bytes of it may be anything: the command says so, or shows it, and never crashes."""
+        self.record(self.start(), "-n", 1)
+        content = self.file.read_bytes()
+        for at in range(0, len(content), 128):
+            self.file.write_bytes((content[:at] + b"\xff" * 128 + content[at + 128 :])[: len(content)])
+            self.assertIn(self.show().returncode, (command.DONE, command.DAMAGED, command.OTHER_VERSION), at)
+
+    def test_a_file_that_is_there(self) -> None:
+        self.file.write_text("precious")
+        result = self.record(self.start(), "-n", 1)
+        self.assertEqual((result.returncode, result.stdout), (command.UNWRITTEN, ""))
+        self.assert_complaint(result.stderr, "File exists")
+        self.assertEqual(self.file.read_text(), "precious")
+
+    def test_nothing_of_a_process_that_is_not_there(self) -> None:
+        gone = subprocess.Popen(["true"])
+        gone.wait()
+        result = command.run("record", gone.pid, "-o", self.file)
+        self.assertEqual(result.returncode, command.GONE)
+        self.assert_complaint(result.stderr, "there is none")
+        self.assertFalse(self.file.exists())
+
+    def test_a_disk_that_fills(self) -> None:
+        """The file keeps its whole samples, and no half one."""
+
+        def confine() -> None:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
+
+        servant = self.start()
+        result = command.run("record", servant.pid, "-o", self.file, "-i", "0.01", prepare=confine)
+        self.assertEqual((result.returncode, result.stdout), (command.UNWRITTEN, ""))
+        self.assert_complaint(result.stderr, "could not be written: File too large")
+        shown = self.show()
+        self.assertEqual(shown.returncode, command.DAMAGED)
+        self.assertIn("is truncated", shown.stderr)
+        self.assertTrue(shown.stdout.endswith(f"of process {servant.pid}\n"))
+        full = self.file.stat().st_size
+        sizes = []
+        for count in (1, 2):
+            self.file.unlink()
+            self.record(servant, "-n", count)
+            sizes.append(self.file.stat().st_size)
+        self.assertEqual((full - sizes[0]) % (sizes[1] - sizes[0]), 0)
+
+    def test_no_file_named(self) -> None:
+        result = command.run("record", self.start().pid)
+        self.assertEqual(result.returncode, command.USAGE)
+        self.assert_complaint(result.stderr, "-o FILE")
