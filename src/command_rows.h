@@ -15,7 +15,8 @@
         "says whether the library is in effect, and how much it serves; of a COMMAND at its end")  \
     ROW(stat, "PID", "prints a live process's statistics, read from outside")                      \
     ROW(record, "PID -o FILE\n--show FILE",                                                        \
-        "samples a live process's statistics into a file, or shows what is in one")
+        "samples a live process's statistics into a file, or shows what is in one")                \
+    ROW(top, "[PID...]", "shows all processes that carry the library, live and full-screen")
 
 /* Command, name, letter or 0, argument or NULL, help. */
 #define COMMAND_OPTION_ROWS(ROW)                                                                   \
@@ -29,7 +30,8 @@
     ROW(record, "interval", 'i', "SECONDS", "from one sample to the next; 1 if not said")          \
     ROW(record, "count", 'n', "COUNT", "samples; if not said, to the end of the process, or ours") \
     ROW(record, "show", 'S', "FILE", "prints a recording")                                         \
-    ROW(record, "json", 'j', NULL, "prints it as JSON, one object a line")
+    ROW(record, "json", 'j', NULL, "prints it as JSON, one object a line")                         \
+    ROW(top, "interval", 'i', "SECONDS", "from one look to the next; 1 if not said")
 
 /* Name, exit code, when. */
 #define COMMAND_EXIT_ROWS(ROW)                                                                     \
@@ -42,6 +44,7 @@
     ROW(OTHER_VERSION, 6, "the process carries another version of the library")                    \
     ROW(DAMAGED, 7, "a recording is truncated, or none, or what was read makes no sense")          \
     ROW(UNWRITTEN, 8, "the output could not be written")                                           \
+    ROW(NO_TERMINAL, 9, "of top: there is no terminal, or it was built without ncurses")           \
     ROW(REFUSED, 125,                                                                              \
         "of run and check: the library can't take effect there; nothing was started")              \
     ROW(NOT_EXECUTABLE, 126, "of run and check: the program can't be executed")                    \

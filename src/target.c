@@ -134,7 +134,7 @@ static bool target_search(struct target *target, FILE *maps, bool named)
     return found;
 }
 
-enum target_state target_find(struct target *target)
+static enum target_state target_find_in(struct target *target, bool everywhere)
 {
     char probe;
     FILE *maps = maps_open(target->process);
@@ -142,7 +142,7 @@ enum target_state target_find(struct target *target)
         return target_judge(target, errno);
     }
     bool found = target_search(target, maps, true);
-    if (!found) {
+    if (!found && everywhere) {
         rewind(maps);
         found = target_search(target, maps, false);
     }
@@ -153,6 +153,16 @@ enum target_state target_find(struct target *target)
     /* Nothing found is also what a process looks like that may be listed, but not read. */
     enum target_state state = target_copy(target, &probe, sockmalloc_view.magic, 0);
     return state == TARGET_READ ? target_judge(target, 0) : state;
+}
+
+enum target_state target_find(struct target *target)
+{
+    return target_find_in(target, true);
+}
+
+enum target_state target_find_named(struct target *target)
+{
+    return target_find_in(target, false);
 }
 
 /* Why the kernel does not let us read, as far as it can be told. */

@@ -41,6 +41,9 @@ void target_open(struct target *target, int process);
  */
 enum target_state target_find(struct target *target);
 
+/* The same, only where a file is called like the library: for who looks at all processes. */
+enum target_state target_find_named(struct target *target);
+
 /* Reads the view again, where it was found: a process that has executed another program meanwhile
  * has it no more. */
 enum target_state target_renew(struct target *target);

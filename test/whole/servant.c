@@ -115,6 +115,23 @@ static void become(void)
     CHECK(false);
 }
 
+/* A child of the same name that goes on as long as its parent does. */
+static void begin_worker(void)
+{
+    int ends[2];
+    CHECK_EQUAL(pipe2(ends, O_CLOEXEC), 0);
+    pid_t worker = fork();
+    CHECK(worker >= 0);
+    if (worker == 0) {
+        char none;
+        close(ends[1]);
+        close(STDOUT_FILENO);
+        _exit(read(ends[0], &none, 1) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+    }
+    close(ends[0]);
+    answer_number((uint64_t)worker);
+}
+
 static void obey(const char *word, const char *rest)
 {
     if (strcmp(word, "ping") == 0) {
@@ -139,6 +156,8 @@ static void obey(const char *word, const char *rest)
         dump_as(rest);
     } else if (strcmp(word, "retreat") == 0) {
         retreat(rest);
+    } else if (strcmp(word, "worker") == 0) {
+        begin_worker();
     } else if (strcmp(word, "become") == 0) {
         become();
     } else if (strcmp(word, "active") == 0) {

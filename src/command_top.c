@@ -1,0 +1,67 @@
+/* sockmalloc top: all processes that carry the library, live and full-screen. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "command.h"
+#include "complaint.h"
+#include "top_list.h"
+#include "top_screen.h"
+
+struct top_line {
+    int wanted[TOP_PROCESSES];
+    unsigned count;
+    bool is_wrong; /* and that has been said */
+    struct top_view view;
+};
+
+static const char *top_take(void *input, int key, const char *argument)
+{
+    struct top_line *line = input;
+    if (key == 'i') {
+        return command_read_interval(argument, &line->view.interval);
+    }
+    if (line->count == TOP_PROCESSES) {
+        return "so many processes have no room";
+    }
+    int process = command_read_process(argument);
+    line->is_wrong = line->is_wrong || process == 0;
+    line->wanted[line->count++] = process;
+    return NULL;
+}
+
+static void top_run(struct top_list *list, struct top_view *view)
+{
+    enum top_wish wish = TOP_REDRAW;
+    while (wish != TOP_QUIT) {
+        if (wish == TOP_LOOK) {
+            top_list_look(list);
+        }
+        top_list_fold(list, view->folds);
+        top_list_sort(list, view->order);
+        top_screen_draw(list, view);
+        wish = top_screen_wait(list, view);
+    }
+}
+
+enum command_exit command_top(int count, char **arguments)
+{
+    static struct top_list list;
+    struct top_line line = {.view = {.interval = 1, .folds = true}};
+    command_parse(&(struct command_line){.name = "top", .take = top_take, .input = &line}, count,
+                  arguments);
+    if (line.is_wrong) {
+        return EXIT_USAGE;
+    }
+    list.wanted = line.count > 0 ? line.wanted : NULL;
+    list.wanted_count = line.count;
+    enum target_state state = top_list_look(&list);
+    if (state != TARGET_READ && line.count > 0) {
+        struct target last;
+        target_open(&last, line.wanted[line.count - 1]);
+        return target_complain(&last, state);
+    }
+    if (!top_screen_open()) {
+        return complain(EXIT_NO_TERMINAL, "top needs a terminal, and one that TERM describes");
+    }
+    top_run(&list, &line.view);
+    top_screen_close();
+    return EXIT_DONE;
+}

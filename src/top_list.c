@@ -1,0 +1,213 @@
+/* What `top` shows: the processes that carry the library, what they did lately, who is whose. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "top_list.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static uint64_t top_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+static int top_parent(int process)
+{
+    char path[32];
+    char line[256];
+    int parent = 0;
+    snprintf(path, sizeof path, "/proc/%d/stat", process);
+    FILE *file = fopen(path, "re");
+    if (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        const char *behind = strrchr(line, ')'); /* the name before it may hold anything */
+        parent = behind != NULL ? (int)strtol(behind + strlen(") S "), NULL, 10) : 0;
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    return parent;
+}
+
+static struct top_process *top_find(struct top_list *list, int process)
+{
+    for (unsigned i = 0; i < list->count; i++) {
+        if (list->process[i].target.process == process) {
+            return &list->process[i];
+        }
+    }
+    return NULL;
+}
+
+/* What one bucket, or the total, did since the former look. */
+static struct top_figures top_compare(const struct top_process *process,
+                                      const struct snapshot_figures *now,
+                                      const struct snapshot_figures *former)
+{
+    double seconds = (double)(process->time - process->former_time) / 1e9;
+    bool grew = process->has_former && now->requests > former->requests && seconds > 0;
+    double requests = (double)(now->requests - (grew ? former->requests : 0));
+    double hits = (double)(now->cache_hits - (grew ? former->cache_hits : 0));
+    return (struct top_figures){.live = now->live,
+                                .cached = now->cached,
+                                .resident = now->resident,
+                                .rate = grew ? requests / seconds : 0,
+                                .hits = requests > 0 && hits <= requests ? hits / requests : 0};
+}
+
+struct top_figures top_list_bucket(const struct top_process *process, unsigned bucket)
+{
+    return top_compare(process, &process->snapshot.bucket[bucket], &process->former.bucket[bucket]);
+}
+
+static enum target_state top_look_at(struct top_process *process)
+{
+    process->former = process->snapshot;
+    process->former_time = process->time;
+    process->has_former = process->is_read;
+    enum target_state state = projection_take(&process->target, &process->snapshot);
+    process->is_read = state == TARGET_READ;
+    process->time = top_now();
+    process->plan = projection_plan;
+    process->parent = top_parent(process->target.process);
+    process->total = top_compare(process, &process->snapshot.total, &process->former.total);
+    return state;
+}
+
+/* Adds a process that was not there at the last look. */
+static enum target_state top_add(struct top_list *list, int number)
+{
+    if (list->count == TOP_PROCESSES || top_find(list, number) != NULL) {
+        return TARGET_READ;
+    }
+    struct top_process *process = &list->process[list->count];
+    *process = (struct top_process){.is_read = false};
+    target_open(&process->target, number);
+    enum target_state state =
+        list->wanted != NULL ? target_find(&process->target) : target_find_named(&process->target);
+    if (state == TARGET_READ) {
+        state = top_look_at(process);
+    }
+    list->count += state == TARGET_READ ? 1 : 0;
+    return state;
+}
+
+static void top_remove(struct top_list *list, unsigned at)
+{
+    list->count--;
+    list->process[at] = list->process[list->count];
+}
+
+static void top_add_all(struct top_list *list)
+{
+    DIR *directory = opendir("/proc");
+    const struct dirent *entry;
+    while (directory != NULL && (entry = readdir(directory)) != NULL) {
+        int number = atoi(entry->d_name);
+        if (number > 0) {
+            top_add(list, number);
+        }
+    }
+    if (directory != NULL) {
+        closedir(directory);
+    }
+}
+
+enum target_state top_list_look(struct top_list *list)
+{
+    enum target_state state = TARGET_GONE;
+    for (unsigned i = list->count; i-- > 0;) {
+        enum target_state found = top_look_at(&list->process[i]);
+        if (found != TARGET_READ) {
+            state = found;
+            top_remove(list, i);
+        }
+    }
+    for (unsigned i = 0; i < list->wanted_count; i++) {
+        enum target_state found = top_add(list, list->wanted[i]);
+        state = found != TARGET_READ ? found : state;
+    }
+    if (list->wanted == NULL) {
+        top_add_all(list);
+    }
+    return list->count > 0 ? TARGET_READ : state;
+}
+
+/* The uppermost ancestor of the same name that is on the list. */
+static struct top_process *top_master(struct top_list *list, struct top_process *process)
+{
+    struct top_process *master = process;
+    for (unsigned i = 0; i < TOP_PROCESSES; i++) { /* no longer a chain than the list */
+        struct top_process *above = top_find(list, master->parent);
+        if (above == NULL || strcmp(above->target.name, process->target.name) != 0) {
+            break;
+        }
+        master = above;
+    }
+    return master;
+}
+
+static void top_add_worker(struct top_process *master, const struct top_process *worker)
+{
+    struct top_figures own = top_compare(worker, &worker->snapshot.total, &worker->former.total);
+    double rate = master->total.rate + own.rate;
+    /* By their shares in what came; where nothing came, the master's stands. */
+    if (rate > 0) {
+        master->total.hits = (master->total.hits * master->total.rate + own.hits * own.rate) / rate;
+    }
+    master->total.live += own.live;
+    master->total.cached += own.cached;
+    master->total.resident += own.resident;
+    master->total.rate = rate;
+    master->workers++;
+}
+
+void top_list_fold(struct top_list *list, bool wanted)
+{
+    for (unsigned i = 0; i < list->count; i++) {
+        struct top_process *process = &list->process[i];
+        process->total = top_compare(process, &process->snapshot.total, &process->former.total);
+        process->workers = 0;
+        process->is_folded = wanted && top_master(list, process) != process;
+    }
+    for (unsigned i = 0; i < list->count; i++) {
+        if (list->process[i].is_folded) {
+            top_add_worker(top_master(list, &list->process[i]), &list->process[i]);
+        }
+    }
+}
+
+static double top_key(const struct top_process *process, enum top_order order)
+{
+    switch (order) {
+    case TOP_BY_RATE:
+        return process->total.rate;
+    case TOP_BY_LIVE:
+        return (double)process->total.live;
+    case TOP_BY_CACHED:
+        return (double)process->total.cached;
+    case TOP_BY_RESIDENT:
+        return (double)process->total.resident;
+    case TOP_BY_HITS:
+        return process->total.hits;
+    default:
+        return -(double)process->target.process;
+    }
+}
+
+/* Few, and mostly in order already; equals keep theirs, so that lines do not jump. */
+void top_list_sort(struct top_list *list, enum top_order order)
+{
+    for (unsigned i = 1; i < list->count; i++) {
+        for (unsigned at = i;
+             at > 0 && top_key(&list->process[at - 1], order) < top_key(&list->process[at], order);
+             at--) {
+            struct top_process moved = list->process[at];
+            list->process[at] = list->process[at - 1];
+            list->process[at - 1] = moved;
+        }
+    }
+}

@@ -1,0 +1,71 @@
+/* What `top` shows: the processes that carry the library, what they did lately, who is whose. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_TOP_LIST_H
+#define SOCKMALLOC_TOP_LIST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "projection.h"
+#include "snapshot.h"
+#include "target.h"
+
+/* What a line shows, of a process or of a bucket. */
+struct top_figures {
+    uint64_t live;
+    uint64_t cached;
+    uint64_t resident; /* bytes */
+    double rate;       /* requests a second, since the last look */
+    double hits; /* of them, those that a cache served: 0 to 1; of all there were while none came */
+};
+
+struct top_process {
+    struct target target;
+    int parent;      /* its number */
+    bool is_read;    /* the rest is what it said at the last look */
+    bool has_former; /* and this is not the first */
+    struct snapshot snapshot;
+    struct snapshot former;
+    uint64_t time; /* nanoseconds, of some clock that only grows */
+    uint64_t former_time;
+    struct bucket_plan plan;
+    struct top_figures total; /* with its workers' where these are folded under it */
+    unsigned workers;         /* so many */
+    bool is_folded;           /* under another: not to be shown */
+};
+
+enum { TOP_PROCESSES = 256 };
+
+struct top_list {
+    const int *wanted; /* processes; NULL: whichever carry the library */
+    unsigned wanted_count;
+    unsigned count;
+    struct top_process process[TOP_PROCESSES];
+};
+
+enum top_order {
+    TOP_BY_RATE,
+    TOP_BY_LIVE,
+    TOP_BY_CACHED,
+    TOP_BY_RESIDENT,
+    TOP_BY_HITS,
+    TOP_BY_PROCESS
+};
+
+/*
+ * Looks at all processes again. Of those that were asked for by number, one that can't be read is
+ * left out like any other: TARGET_READ if at least one can, else how it was with the last.
+ */
+enum target_state top_list_look(struct top_list *list);
+
+/* Adds workers to their master, a parent or grandparent of the same name, and hides them; or shows
+ * each by itself. */
+void top_list_fold(struct top_list *list, bool wanted);
+
+/* The largest first; of processes' numbers, the smallest. */
+void top_list_sort(struct top_list *list, enum top_order order);
+
+/* Of one bucket of one process. */
+struct top_figures top_list_bucket(const struct top_process *process, unsigned bucket);
+
+#endif

@@ -1,0 +1,164 @@
+"""`sockmalloc top` on a terminal of 80 columns and of 40: what it shows, its keys, and where there is no terminal."""
+# SPDX-License-Identifier: BSD-2-Clause
+import os
+import pty
+import re
+import subprocess
+
+from support import command
+from support.servant import Servant, ServantCase
+from support.terminal import DEADLINE_SECONDS, Terminal
+
+SIZES = ((80, 24), (40, 24))
+FAST = ("--interval", "0.05")
+DOWN = b"\x1bOB"
+
+
+class TopCase(ServantCase):
+    def top(self, *arguments: str | int, columns: int = 80, lines: int = 24) -> Terminal:
+        line = [command.path(), "top", *FAST, *map(str, arguments)]
+        terminal = Terminal(line, command.environment(), columns, lines)
+        self.addCleanup(terminal.close)
+        return terminal
+
+    def end(self, terminal: Terminal) -> None:
+        terminal.type(b"q")
+        self.assertEqual(terminal.process.wait(DEADLINE_SECONDS), command.DONE)
+        self.assertEqual(terminal.process.stderr.read(), b"")
+
+
+def line_of(screen: list[str], label: str) -> list[str]:
+    """The fields of the line that begins so."""
+    return next((line.split() for line in screen if line.startswith(label)), [])
+
+
+class Screens(TopCase):
+    def test_figures_at_both_sizes(self) -> None:
+        servant = self.start(DECAY_MS="-1")
+        for _ in range(3):
+            servant.ask("take 5000")
+        servant.ask("churn 100000")
+        for columns, lines in SIZES:
+            with self.subTest(columns=columns):
+                terminal = self.top(servant.pid, columns=columns, lines=lines)
+                screen = terminal.wait_for(lambda now: "q quit" in now[-1] and line_of(now, "4m") != [])
+                self.assertTrue(screen[0].startswith("sockmalloc top: 1 process, by rate"), screen[0])
+                self.assertEqual(len(screen), lines)
+                process = f"{servant.pid} servant"[: 9 if columns == 40 else 20]
+                self.assertNotEqual(line_of(screen, process), [])
+                self.assertEqual(line_of(screen, "4k")[1:2], ["3"])
+                # All 200 buffers of 100000 bytes have a page in memory, and nothing else has as much: the longest bar.
+                bars = {label: line_of(screen, label)[-1].count("#") for label in ("4k", "128k", "1m")}
+                self.assertGreater(bars["128k"], 3)
+                self.assertLess(bars["4k"], 2)
+                self.assertEqual(bars["1m"], 0)
+                self.assertEqual(sum(line.startswith(("4k", "64k", "512k", "4m")) for line in screen), 4)
+                self.end(terminal)
+
+    def test_a_rate_and_its_hits(self) -> None:
+        servant = self.start()
+        terminal = self.top(servant.pid)
+        terminal.wait_for(lambda now: line_of(now, "4k") != [])
+
+        def rates(now: list[str]) -> bool:
+            servant.ask("churn 5000")
+            fields = line_of(now, "4k")
+            return len(fields) > 5 and fields[4] != "0" and re.fullmatch(r"[1-9]\d*%", fields[5]) is not None
+
+        terminal.wait_for(rates)
+        self.end(terminal)
+
+    def test_a_process_comes_and_goes(self) -> None:
+        """Without numbers it shows whatever carries the library."""
+        terminal = self.top()
+        terminal.wait_for(lambda now: now[0].startswith("sockmalloc top: "))
+        servant = self.start()
+        terminal.wait_for(lambda now: line_of(now, f"{servant.pid} servant") != [])
+        servant.end()
+        terminal.wait_for(lambda now: line_of(now, f"{servant.pid} servant") == [])
+        self.end(terminal)
+
+    def test_the_last_one_goes(self) -> None:
+        servant = self.start()
+        terminal = self.top(servant.pid)
+        terminal.wait_for(lambda now: line_of(now, str(servant.pid)) != [])
+        servant.end()
+        terminal.wait_for(lambda now: "none that may be read carries the library" in now[2])
+        self.end(terminal)
+
+
+class Keys(TopCase):
+    def two(self) -> tuple[Servant, Servant]:
+        large, many = self.start(), self.start()
+        large.ask("churn 300000")
+        for _ in range(5):
+            many.ask("take 5000")
+        return large, many
+
+    def test_sort(self) -> None:
+        large, many = self.two()
+        terminal = self.top(large.pid, many.pid)
+        for key, first, word in ((b"l", many, "live"), (b"m", large, "memory"), (b"p", min, "process")):
+            with self.subTest(word):
+                terminal.type(key)
+                pid = min(large.pid, many.pid) if first is min else first.pid
+                terminal.wait_for(lambda now: f"by {word}," in now[0] and now[2].startswith(f"{pid} "))
+        self.end(terminal)
+
+    def test_select(self) -> None:
+        large, many = self.two()
+        first, second = sorted((large.pid, many.pid))
+        terminal = self.top(large.pid, many.pid)
+        terminal.type(b"p")
+        terminal.wait_for(lambda now: line_of(now, f"of {first}") != [])
+        terminal.type(DOWN)
+        terminal.wait_for(lambda now: line_of(now, f"of {second}") != [])
+        terminal.type(DOWN)
+        terminal.wait_for(lambda now: line_of(now, f"of {second}") != [])
+        self.end(terminal)
+
+    def test_workers_are_folded_under_their_master(self) -> None:
+        master = self.start()
+        master.ask("take 5000")
+        worker = int(master.ask("worker"))
+        terminal = self.top(master.pid, worker)
+        screen = terminal.wait_for(lambda now: line_of(now, f"{master.pid} servant+1") != [])
+        self.assertEqual(line_of(screen, str(worker)), [])
+        self.assertEqual(line_of(screen, f"{master.pid} servant+1")[2], "2", "its own and the worker's")
+        terminal.type(b"f")
+        screen = terminal.wait_for(lambda now: line_of(now, f"{worker} servant") != [])
+        self.assertEqual(line_of(screen, f"{master.pid} servant")[2], "1")
+        self.end(terminal)
+
+
+class Refusals(TopCase):
+    def assert_refused(self, result: "subprocess.CompletedProcess[str]", code: int, words: str) -> None:
+        self.assertEqual((result.returncode, result.stdout), (code, ""), result.stderr)
+        self.assertRegex(result.stderr, r"\Asockmalloc: [^\n]+\n\Z")
+        self.assertIn(words, result.stderr)
+
+    def test_a_terminal_that_is_none(self) -> None:
+        self.assert_refused(command.run("top"), 9, "top needs a terminal")
+
+    def test_a_terminal_that_nothing_is_known_of(self) -> None:
+        for name in ({}, {"TERM": "no-such-terminal"}):
+            master, slave = pty.openpty()
+            result = subprocess.run(
+                [command.path(), "top"],
+                env=command.environment(name),
+                stdin=slave,
+                stdout=slave,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=DEADLINE_SECONDS,
+            )
+            os.close(slave)
+            self.assertEqual(result.returncode, 9)
+            self.assertRegex(result.stderr, r"\Asockmalloc: top needs a terminal[^\n]*\n\Z")
+            os.close(master)
+
+    def test_a_process_that_is_not_there(self) -> None:
+        gone = subprocess.Popen(["true"])
+        gone.wait()
+        self.assert_refused(command.run("top", gone.pid), command.GONE, f"process {gone.pid}")
+        self.assert_refused(command.run("top", "x"), command.USAGE, "x is no process's number")
