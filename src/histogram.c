@@ -28,3 +28,8 @@ void histogram_reset(void)
         counter_reset(&histogram.count[step]);
     }
 }
+
+struct region histogram_region(void)
+{
+    return (struct region){&histogram, sizeof histogram};
+}

@@ -9,6 +9,7 @@
 #include "attributes.h"
 #include "bucket.h"
 #include "counter.h"
+#include "region.h"
 
 /*
  * Sixteen steps a doubling, from 1 KiB on, so that a step's ends are at most a sixteenth apart. A
@@ -54,6 +55,9 @@ INTERNAL void histogram_add(size_t request, uint64_t weight);
 
 /* Copies what there is. Signal-safe. */
 INTERNAL void histogram_read(struct histogram_figures *figures);
+
+/* All of it, as an object that another process may copy over its own. */
+INTERNAL struct region histogram_region(void);
 
 /* In the child of a fork, whose events begin anew. */
 INTERNAL void histogram_reset(void);

@@ -4,6 +4,7 @@
 
 #include "budget.h"
 #include "cache.h"
+#include "histogram.h"
 #include "lane.h"
 #include "magazine.h"
 #include "message.h"

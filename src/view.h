@@ -35,6 +35,7 @@ enum { VIEW_MAGIC_SIZE = 16, VIEW_ALIGNMENT = 64, VIEW_VERSION = 1, VIEW_LIBRARY
     ROW(OPENED, cache_opened_region())                                                             \
     ROW(MAGAZINES, magazine_table_region())                                                        \
     ROW(PROCESSORS, ((struct region){&processors, sizeof processors}))                             \
+    ROW(HISTOGRAM, histogram_region())                                                             \
     ROW(BUDGET, ((struct region){&budget, sizeof budget}))                                         \
     ROW(PRESSURE, ((struct region){&pressure, sizeof pressure}))                                   \
     ROW(POOLS, ((struct region){pools, sizeof pools}))                                             \
