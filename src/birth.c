@@ -185,6 +185,17 @@ static void birth_echo(void)
 }
 
 /*
+ * A stray or hostile write to what every call goes by ends in a fault at once, and not in a block
+ * from nowhere. Where the kernel refuses, it stays writable, and all else is as it should be.
+ */
+static void birth_freeze(void)
+{
+    os_freeze(&options, sizeof options);
+    os_freeze(&lanes, sizeof lanes);
+    os_freeze(&route, sizeof route);
+}
+
+/*
  * What is free when a snapshot child is forked is the first that the parent takes and writes to
  * afterwards: each page is then copied, and kept for the child, though it means nothing to either.
  * The price is a fault that fills the page with zeros, where it would have been one that copies.
@@ -230,6 +241,7 @@ __attribute__((constructor)) static void birth(void)
         birth_echo();
     }
     view_open(&birth_plan);
+    birth_freeze();
 }
 
 __attribute__((destructor)) static void birth_end(void)

@@ -29,6 +29,17 @@ enum {
 };
 
 /*
+ * What never changes after birth has pages to itself, which birth makes read-only: the alignment of
+ * such an object, and its size is a multiple. It is what the machine's kernels may be built with at
+ * most; the price is address space, since of a larger page the rest is never touched.
+ */
+#if defined __x86_64__
+enum { FROZEN_PAGE = 0x1000 };
+#else
+enum { FROZEN_PAGE = 0x10000 };
+#endif
+
+/*
  * Where a bucket's cards begin in their table. A large bucket's, which are one on, keep clear of
  * its own bin.
  */

@@ -47,7 +47,11 @@ static size_t links_size(const struct bucket_plan *plan, unsigned bucket, unsign
     return os_round_to_pages(colour_links(bucket) + slots * sizeof(stack_link));
 }
 
-/* An untouchable page between the tables and the slots: no overflow of a slot runs into a card. */
+/*
+ * An untouchable page between the tables and the slots, and one behind the last slot: no run past
+ * the end of a slot, nor before its start, leads into a card, or into what the kernel put behind
+ * the lanes.
+ */
 static size_t lane_guard(void)
 {
     return os_page_size();
@@ -55,7 +59,7 @@ static size_t lane_guard(void)
 
 size_t lane_space(const struct bucket_plan *plan, unsigned shift)
 {
-    size_t space = lane_guard() + ((size_t)plan->count << shift);
+    size_t space = 2 * lane_guard() + ((size_t)plan->count << shift);
     for (unsigned bucket = 0; bucket < plan->count; bucket++) {
         space += cards_size(plan, bucket, shift) + links_size(plan, bucket, shift);
     }
@@ -118,6 +122,7 @@ void lane_lay(const struct bucket_plan *plan, unsigned shift)
     lane_lay_links(plan, shift);
     reserve_cut(lane_guard());
     lane_lay_slots(plan, shift);
+    reserve_cut(lane_guard());
     lanes.start = lanes.lane[0].slots;
     lanes.shift = shift;
     lanes.count = plan->count;
@@ -133,7 +138,7 @@ size_t lane_heap_distance(unsigned shift)
  * wished. */
 static bool lane_is_before_heap(void)
 {
-    char *end = lanes.start + lanes_length;
+    char *end = lanes.start + lanes_length + lane_guard();
     return end + lane_heap_distance(lanes.shift) == os_break();
 }
 

@@ -31,7 +31,7 @@ struct lane {
  * and no call needs to ask whether the library has been born.
  */
 struct lanes {
-    _Alignas(COLOUR_PAGE) char colour[COLOUR_LANES];
+    _Alignas(FROZEN_PAGE) char colour[COLOUR_LANES];
     char *start;
     size_t length;
     size_t reach;   /* length, or one lane's distance more: see lane_reaches */

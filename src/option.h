@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "attributes.h"
+#include "colour.h"
 #include "setting.h"
 #include "text.h"
 
@@ -70,7 +71,8 @@ enum { OPTION_PATHS = 2, OPTION_ECHO_SIZE = OPTION_PATHS * SETTING_PATH_SIZE + O
 
 /* Settings in force. Filled once at birth, by one thread, and only read afterwards. */
 struct option_set {
-    uint64_t number[OPTION_COUNT]; /* as setting_read says; of a path, where its text begins */
+    _Alignas(FROZEN_PAGE)
+        uint64_t number[OPTION_COUNT]; /* as setting_read says; of a path, where its text begins */
     char path[1 + OPTION_PATHS * SETTING_PATH_SIZE]; /* texts; an empty one comes first */
     uint64_t path_end;
     bool faulty; /* a setting was refused, and said so */

@@ -76,6 +76,12 @@ bool os_permit_writing(char *start, size_t size)
     return os_protect(start, size, PROT_READ | PROT_WRITE);
 }
 
+bool os_freeze(void *object, size_t size)
+{
+    size_t within = os_page_size() - 1;
+    return (((uintptr_t)object | size) & within) == 0 && os_protect(object, size, PROT_READ);
+}
+
 bool os_discard(char *start, size_t size)
 {
     int kept = errno;

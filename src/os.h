@@ -32,6 +32,12 @@ bool os_permit_reading(char *start, size_t size);
  */
 bool os_permit_writing(char *start, size_t size);
 
+/*
+ * Makes an object read-only for good, of any size and at any address. False, and it stays writable,
+ * where it does not have its pages to itself, or the kernel refuses.
+ */
+bool os_freeze(void *object, size_t size);
+
 /* Gives the pages behind a range back; they read as zero afterwards. False if the kernel kept them.
  */
 bool os_discard(char *start, size_t size);

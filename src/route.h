@@ -16,7 +16,7 @@
 /* Written at birth, never again. While `span` is zero, before birth or with the pools off, all
  * falls through. */
 struct route {
-    _Alignas(COLOUR_PAGE) char colour[COLOUR_ROUTE];
+    _Alignas(FROZEN_PAGE) char colour[COLOUR_ROUTE];
     size_t minimum;
     size_t span; /* requests from minimum to minimum + span - 1 are the pools' */
     uint8_t bucket[BUCKET_GRANULES];

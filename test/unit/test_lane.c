@@ -196,6 +196,23 @@ Test(lane, page_before_the_slots_is_a_guard)
     capture_fault(write_to, (char *)slot - 1);
 }
 
+/* In lanes that are carved to their ends, too; the last one's end is what lies nearest to others.
+ */
+Test(lane, page_behind_the_slots_is_a_guard)
+{
+    void *run[16];
+    struct bucket_settings settings = house_defaults();
+    settings.headroom = 0;
+    house_lay(&settings, SMALL_SHIFT + 3);
+    while (lane_carve(house_plan.count - 1, 16, run) > 0) {
+    }
+    char *end = lanes.start + lanes.length;
+    cr_assert_eq(lane_ready(house_plan.count - 1), (size_t)1 << lanes.shift);
+    end[-1] = 1;
+    capture_fault(write_to, end);
+    capture_fault(write_to, end + os_page_size() - 1);
+}
+
 Test(lane, carving_gives_a_run_with_the_lowest_last)
 {
     void *run[16];

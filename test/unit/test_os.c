@@ -103,6 +103,34 @@ Test(os, break_is_where_the_heap_ends)
     cr_assert_eq(os_break(), before + 4096);
 }
 
+static void *pages_of_its_own(size_t count)
+{
+    char *start = reserve_pages(count);
+    cr_assert(os_permit_writing(start, count * os_page_size()));
+    memset(start, 'x', count * os_page_size());
+    return start;
+}
+
+Test(os, frozen_object_can_be_read_alone)
+{
+    char *object = pages_of_its_own(2);
+    errno = UNUSUAL;
+    cr_assert(os_freeze(object, 2 * os_page_size()));
+    cr_assert_eq(errno, UNUSUAL);
+    cr_assert(object[0] == 'x' && page_at(object, 2)[-1] == 'x');
+    capture_fault(touch_by_writing, object);
+    capture_fault(touch_by_writing, page_at(object, 2) - 1);
+}
+
+/* Its neighbours would be frozen with it. */
+Test(os, object_within_a_page_stays_writable)
+{
+    char *object = pages_of_its_own(3);
+    cr_assert_not(os_freeze(object + 64, os_page_size()));
+    cr_assert_not(os_freeze(object, os_page_size() + 64));
+    memset(object, 'y', 3 * os_page_size());
+}
+
 Test(os, readable_pages_are_zero_and_not_writable)
 {
     char *start = reserve_pages(PAGES);
