@@ -1,11 +1,13 @@
 /* The shim: malloc and its relatives under every name that libc and mimalloc give them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <dlfcn.h>
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "attributes.h"
+#include "option.h"
 #include "os.h"
 #include "route.h"
 
@@ -177,9 +179,33 @@ EXPORTED void free_aligned_sized(void *address, size_t alignment, size_t size)
     route_give("free_aligned_sized", address);
 }
 
+/*
+ * Whose malloc the program calls: ours, unless the program or a library before us brings one. Then
+ * a copy must come from that one, whose free knows nothing of our blocks.
+ */
+static void *(*program_malloc)(size_t request) = malloc;
+
+__attribute__((constructor)) static void find_program_malloc(void)
+{
+    void *found = dlsym(RTLD_DEFAULT, "malloc");
+    if (found != NULL) {
+        *(void **)&program_malloc = found;
+    }
+}
+
+/* By malloc's address even where it is ours: a tool such as valgrind may have put another there.
+ * Only the list of what is in use must know the caller. */
+static void *take_copy(size_t size, const void *caller)
+{
+    if (program_malloc == malloc && options.number[OPTION_IN_USE] != 0) {
+        return route_take(size, caller);
+    }
+    return program_malloc(size);
+}
+
 static char *copy_string(const char *string, size_t length, const void *caller)
 {
-    char *copy = route_take(length + 1, caller);
+    char *copy = take_copy(length + 1, caller);
     if (copy != NULL) {
         memcpy(copy, string, length);
         copy[length] = '\0';
