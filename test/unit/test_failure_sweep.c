@@ -1,4 +1,4 @@
-/* A kernel that refuses from its K-th call on, and for a moment at its K-th call, K = 1..60. */
+/* A kernel that refuses from its K-th call on, and for a moment at its K-th call, K = 1..200. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -11,9 +11,9 @@
 #include "pool.h"
 #include "route.h"
 
-enum { LAST_CALL = 60, WANTED = 24, FOR_EVER = 1 << 20 };
+enum { LAST_CALL = 200, LAST_MOMENT = 60, WANTED = 48, FOR_EVER = 1 << 20 };
 
-static const unsigned sampled[] = {B4K, B16K, B64K, B128K, B1M};
+static const unsigned sampled[] = {B4K, B8K, B16K, B32K, B64K, B128K, B256K, B512K, B1M};
 enum { SAMPLED = sizeof sampled / sizeof sampled[0] };
 
 /* How far a life got: the paths that a refusal can lead to, from the first to the last. */
@@ -163,7 +163,7 @@ TestSuite(failure_sweep, .init = share_life);
 /*
  * A life of refusals from the K-th call on gets no further than one that began to be refused later.
  */
-Test(failure_sweep, from_each_call_on, .timeout = 60)
+Test(failure_sweep, from_each_call_on, .timeout = 120)
 {
     bool seen[PATHS] = {false};
     unsigned served = 0;
@@ -192,11 +192,11 @@ Test(failure_sweep, from_each_call_on, .timeout = 60)
  * One refusal; two, so that a table that tries again with less fails; four, so that a lane does;
  * eight, so that a single slot can't be had after the run. Afterwards all can be had.
  */
-Test(failure_sweep, at_each_call_for_a_moment, .timeout = 60)
+Test(failure_sweep, at_each_call_for_a_moment, .timeout = 120)
 {
     bool seen[PATHS] = {false};
     for (unsigned length = 1; length <= 8; length *= 2) {
-        for (unsigned call = 1; call <= LAST_CALL; call++) {
+        for (unsigned call = 1; call <= LAST_MOMENT; call += length) {
             live(call, call + length - 1);
             cr_assert_gt(life->refusals, 0U);
             cr_assert_eq(life->path == PATH_NO_RESERVATION, call == 1);

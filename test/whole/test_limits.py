@@ -7,7 +7,7 @@ from support import cases, settings, statistics
 from support.cases import Outcome, Run
 
 MIB = 1 << 20
-LIMITS = {"64M": 64 * MIB, "256M": 256 * MIB, "8G": 8192 * MIB}
+LIMITS = {"64M": 64 * MIB, "256M": 256 * MIB, "1G": 1024 * MIB, "8G": 8192 * MIB}
 TRAINED = ("4k", "8k", "16k", "32k", "64k")
 
 # Blocks of every size, each told from the others at the end.

@@ -106,6 +106,13 @@ class Refusals(unittest.TestCase):
         """The calls in the log of the last run."""
         return [line for line in self.log.read_text().splitlines() if line.startswith("mmap(")]
 
+    def test_each_madvise(self) -> None:
+        """From each of the first on: pages that the kernel keeps are no loss but memory."""
+        _, last = self.calls_of("madvise")
+        self.assertGreater(last, 1)
+        for number in range(1, last + 1):
+            self.assertEqual(self.assert_survives("madvise", f"{number}+").stderr, "")
+
     def test_madvise(self) -> None:
         outcome, lines = self.traced("refused_purge", "-e", "inject=madvise:error=EINVAL:when=1+")
         self.assertTrue(any("(INJECTED)" in line for line in lines), "no call was refused")

@@ -35,6 +35,11 @@ def early_library() -> Path:
     return program(".libs") / "libearly.so"
 
 
+def plugin() -> Path:
+    """What the program `loader` loads while it runs."""
+    return program(".libs") / "libplugin.so"
+
+
 def tool(name: str) -> str:
     """An installed program."""
     path = shutil.which(name)

@@ -1,0 +1,47 @@
+/* Cases: a program that was started without descriptors 0 to 2, and has its data there. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+
+/* From another process, as who asks for statistics is; it has ended, so the signal has come. */
+static void ask_for_statistics(void)
+{
+    pid_t asker = fork();
+    if (asker == 0) {
+        _exit(kill(getppid(), SIGUSR1) == 0 ? 0 : 1);
+    }
+    check_wait(asker);
+}
+
+/* The runner compares the file, which is the argument, with what it wrote there. */
+static void data_takes_their_place(void)
+{
+    for (int wanted = 0; wanted <= 2; wanted++) {
+        CHECK_EQUAL(open(check_arguments[0], O_RDWR | O_APPEND), wanted);
+    }
+    for (size_t size = 100; size < (size_t)8 << 20; size *= 2) {
+        free(check_hide(malloc(size)));
+    }
+    ask_for_statistics();
+}
+
+/* The same, and the end that misuse deserves, of which nothing may be said on that descriptor. */
+static void data_is_spared_by_the_last_words(void)
+{
+    data_takes_their_place();
+    char *block = check_hide(malloc(20000));
+    free(block);
+    free(check_hide(block));
+}
+
+static const struct check_case cases[] = {
+    CHECK_CASE(data_takes_their_place),
+    CHECK_CASE(data_is_spared_by_the_last_words),
+};
+
+CHECK_MAIN(cases)

@@ -1,0 +1,15 @@
+/* A plug-in that is loaded and unloaded, and calls whichever malloc the loader gives it. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "plugin.h"
+
+#include <stdlib.h>
+
+void *plugin_take(size_t size)
+{
+    return malloc(size);
+}
+
+void plugin_give(void *address)
+{
+    free(address);
+}

@@ -1,0 +1,14 @@
+/* A plug-in that is loaded and unloaded, and calls whichever malloc the loader gives it. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_TEST_PLUGIN_H
+#define SOCKMALLOC_TEST_PLUGIN_H
+
+#include <stddef.h>
+
+void *plugin_take(size_t size);
+void plugin_give(void *address);
+
+typedef void *plugin_take_call(size_t size);
+typedef void plugin_give_call(void *address);
+
+#endif

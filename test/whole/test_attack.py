@@ -1,0 +1,121 @@
+"""What a hostile neighbour, a planted file or a stray write can reach: not the data, not the tables, not the settings."""
+# SPDX-License-Identifier: BSD-2-Clause
+import os
+import re
+import signal
+import struct
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+from support import settings
+from support.servant import Servant, ServantCase
+
+DATA = bytes(range(256)) * 64
+COLOUR_LANES = 0x40
+FROZEN = ("lanes", "options", "route")
+
+
+class Region:
+    """A line of /proc/PID/maps."""
+
+    def __init__(self, line: str) -> None:
+        addresses, self.rights, *rest = line.split(maxsplit=5)
+        self.start, self.end = (int(address, 16) for address in addresses.split("-"))
+        self.name = rest[-1].strip() if len(rest) == 4 else ""
+
+
+def regions(servant: Servant) -> list[Region]:
+    return [Region(line) for line in Path(f"/proc/{servant.pid}/maps").read_text().splitlines()]
+
+
+def objects(servant: Servant) -> dict[str, tuple[int, int]]:
+    """Where in the process what is frozen begins and ends."""
+    listing = subprocess.run(
+        [settings.tool("nm"), "-S", settings.library()], check=True, capture_output=True, text=True
+    ).stdout
+    library = str(settings.library().resolve())
+    base = min(region.start for region in regions(servant) if region.name == library)
+    found = re.findall(r"^([0-9a-f]+) ([0-9a-f]+) \S (\w+)$", listing, re.MULTILINE)
+    return {
+        name: (base + int(start, 16), base + int(start, 16) + int(size, 16))
+        for start, size, name in found
+        if name in FROZEN
+    }
+
+
+class Frozen(ServantCase):
+    """What every call goes by is on pages that nobody can write, from the end of birth on."""
+
+    def assert_frozen(self, servant: Servant) -> None:
+        maps = regions(servant)
+        frozen = objects(servant)
+        self.assertEqual(set(frozen), set(FROZEN))
+        for name, (start, end) in frozen.items():
+            for address in (start, end - 1):
+                rights = [region.rights for region in maps if region.start <= address < region.end]
+                self.assertEqual(rights, ["r--p"], name)
+
+    def test_after_birth(self) -> None:
+        for variables in ({}, {"DISABLE": "1"}, {"POOL": "cpu"}, {"IN_USE": "1", "POOL": "standard"}):
+            with self.subTest(str(variables)):
+                servant = self.start(**variables)
+                self.assert_frozen(servant)
+                self.assertEqual(servant.ask("churn 20000"), "done")
+                servant.signal()
+                self.assert_frozen(servant)
+                self.assertEqual(servant.end(), 0)
+
+
+class Guards(ServantCase):
+    """Pages that nobody can touch before the first slot and behind the last one, however small the lanes are."""
+
+    def lanes(self, servant: Servant) -> tuple[int, int]:
+        """Where the lanes begin and end: the two words behind the offset that colour.h gives them."""
+        with open(f"/proc/{servant.pid}/mem", "rb", buffering=0) as memory:
+            memory.seek(objects(servant)["lanes"][0] + COLOUR_LANES)
+            start, length = struct.unpack("NN", memory.read(struct.calcsize("NN")))
+        return start, start + length
+
+    def test_both_ends(self) -> None:
+        page = os.sysconf("SC_PAGESIZE")
+        for variables in ({}, {"POOL": "cpu"}, {"IN_USE": "1", "POOL": "standard"}):
+            with self.subTest(str(variables)):
+                servant = self.start(**variables)
+                for size in (4096, 16384, 65536, 4 << 20):
+                    self.assertEqual(servant.ask(f"take {size}"), "pools")
+                start, end = self.lanes(servant)
+                maps = regions(servant)
+                for guard in (start - page, end):
+                    rights = [r.rights for r in maps if r.start <= guard and guard + page <= r.end]
+                    self.assertEqual(rights, ["---p"])
+
+
+class Descriptors(unittest.TestCase):
+    """A program started with 0 to 2 closed has its data there: not a byte of ours goes into it."""
+
+    def run_case(self, case: str, wanted: int, **variables: str) -> None:
+        with tempfile.TemporaryDirectory(prefix="whole-test-") as directory:
+            data = Path(directory) / "data"
+            data.write_bytes(DATA)
+            process = subprocess.Popen(
+                ["/bin/sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "sh", settings.program("descriptors"), case, data],
+                env=settings.environment({f"SOCKMALLOC_{name}": value for name, value in variables.items()}),
+                stderr=subprocess.DEVNULL,  # the shell has it, and the library, until it becomes the program
+            )
+            statistics = Path(f"/tmp/sockmalloc.{process.pid}")
+            self.addCleanup(statistics.unlink, missing_ok=True)
+            self.assertEqual(process.wait(timeout=60), wanted)
+            self.assertEqual(data.read_bytes(), DATA)
+            self.assertTrue(statistics.exists() or "SIGNAL" in variables, "nothing was asked of it")
+
+    def test_statistics_warnings_and_the_end(self) -> None:
+        for kind in ("thread", "standard", "cpu"):
+            with self.subTest(kind):
+                more = {"POOL": kind, "UNKNOWN": "1", "VERBOSE": "1", "STATS_AT_EXIT": "1", "IN_USE": "1"}
+                self.run_case("data_takes_their_place", 0, **more)
+
+    def test_last_words(self) -> None:
+        self.run_case("data_is_spared_by_the_last_words", -signal.SIGABRT)
+

@@ -1,0 +1,111 @@
+"""Random environments: whatever the variables say, the program runs, or is refused because it asked to be."""
+# SPDX-License-Identifier: BSD-2-Clause
+import os
+import random
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from support import settings
+from support.servant import ServantCase
+
+# scripts/soak runs 100,000; a failure prints the seed, which runs the same ones again.
+COUNT = int(os.environ.get("SOCKMALLOC_ENVIRONMENTS", "200"))
+SEED = int(os.environ.get("SOCKMALLOC_ENVIRONMENTS_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
+RUN_SECONDS = 60  # one run takes milliseconds: what takes so long, hangs
+PROGRESS_SECONDS = 10
+
+SIZES = ("MIN", "MAX", "LARGE", "HEADROOM", "CACHE", "RETAIN", "LARGE_RETAIN")
+COUNTS = ("DECAY_MS", "AUTO_THREADS", "FREE_LIST")
+SWITCHES = ("TRAINING", "BACKGROUND", "FORK_TRIM", "PRESSURE", "IN_USE", "DISABLE", "STRICT", "VERBOSE", "STATS_AT_EXIT")
+OTHERS = ("POOL", "THP", "SIGNAL", "STATS", "PROFILE")
+WORDS = (
+    *("0", "1", "on", "off", "yes", "no", "none", "auto", "never", "always", ""),
+    *("thread", "lockfree", "standard", "cpu", "SIGUSR2", "RTMIN+3", "34", "USR1", "CHLD"),
+)
+ORDERS = "take 100\ntake 5000\ntake 100000\nchurn 20000\nchurn 300000\ntake 9000000\n"
+ANSWERS = re.compile(r"(?:(?:pools|mimalloc)\n){3}done\ndone\n(?:pools|mimalloc)\n")
+REFUSAL = re.compile(r"^sockmalloc: servant\[\d+\]: SOCKMALLOC_STRICT=1: refusing to run", re.MULTILINE)
+BAD_SETTING = 78
+
+
+class Environments(ServantCase):
+    def junk(self, chance: random.Random) -> str:
+        """Bytes of all values but the one that ends a string, now and then very many of them."""
+        length = chance.choice((1, 3, 10, 100, 511, 512, 513, 5000, 100_000))
+        return os.fsdecode(chance.randbytes(length).replace(b"\0", b"\n"))
+
+    def size(self, chance: random.Random) -> str:
+        number = chance.choice((chance.randrange(64), 1 << chance.randrange(64), (1 << chance.randrange(1, 65)) - 1))
+        return f"{number}{chance.choice(('', '', 'k', 'm', 'g', 'K', 'kk', ' '))}"
+
+    def path(self, chance: random.Random) -> str:
+        """Nothing outside the test's own directory can be reached by it."""
+        name = chance.choice(("file", "%p", "%p%p%%", "link", "fifo", "directory", "absent/file", "x" * 460, "%", "%s%n"))
+        return chance.choice((f"{self.directory}/{name}", f"{self.directory}//./{name}", name, "/dev/null", "/proc/self/mem"))
+
+    def value(self, name: str, chance: random.Random) -> str:
+        if chance.random() < 0.1 and name not in ("STATS", "PROFILE"):
+            return self.junk(chance)
+        if chance.random() < 0.2:
+            return chance.choice(WORDS)
+        if name in SIZES or name in COUNTS:
+            return self.size(chance)
+        if name in SWITCHES:
+            return chance.choice(("0", "1"))
+        return self.path(chance) if name in ("STATS", "PROFILE") else chance.choice(WORDS)
+
+    def environment(self, chance: random.Random) -> dict[str, str]:
+        names = (*SIZES, *COUNTS, *SWITCHES, *OTHERS)
+        chosen = chance.sample(names, chance.randrange(len(names)))
+        variables = {f"SOCKMALLOC_{name}": self.value(name, chance) for name in chosen}
+        if chance.random() < 0.2:
+            variables["SOCKMALLOC_" + re.sub("[=\0]", "", self.junk(chance))] = self.junk(chance)
+        if chance.random() < 0.8:  # strictness refuses most of what else is tried
+            variables.pop("SOCKMALLOC_STRICT", None)
+        return variables
+
+    def plant(self) -> None:
+        (self.directory / "link").symlink_to(self.directory / "victim")
+        (self.directory / "victim").write_text("kept")
+        os.mkfifo(self.directory / "fifo")
+        (self.directory / "directory").mkdir()
+
+    def check(self, variables: dict[str, str]) -> None:
+        run = subprocess.run(
+            [settings.program("servant")],
+            env=settings.environment(variables),
+            input=ORDERS,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=RUN_SECONDS,
+            check=False,
+        )
+        if run.returncode == BAD_SETTING:
+            self.assertRegex(run.stderr, REFUSAL)
+            self.assertIn("SOCKMALLOC_STRICT", variables)
+            return
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertRegex(run.stdout, ANSWERS)
+
+    def clear(self) -> None:
+        for file in self.directory.iterdir():
+            if file.is_file() and not file.is_symlink() and file.name != "victim":
+                file.unlink()
+
+    def test_random_environments(self) -> None:
+        self.plant()
+        told = time.monotonic()
+        for number in range(COUNT):
+            chance = random.Random(f"{SEED} {number}")
+            variables = self.environment(chance)
+            with self.subTest(f"SOCKMALLOC_ENVIRONMENTS_SEED={SEED}, number {number}", variables=str(variables)[:4000]):
+                self.check(variables)
+            if time.monotonic() > told + PROGRESS_SECONDS:
+                told = time.monotonic()
+                print(f"{number} of {COUNT} environments", file=sys.stderr, flush=True)
+                self.clear()
+        self.assertEqual((self.directory / "victim").read_text(), "kept")

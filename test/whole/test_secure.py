@@ -1,0 +1,94 @@
+"""Setuid programs and those with file capabilities: whoever starts them decides nothing, each variable is inert."""
+# SPDX-License-Identifier: BSD-2-Clause
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+from support import settings
+
+NOBODY = 65534
+SOURCE = Path(__file__).resolve().parent / "secure.c"
+
+# What each of them would be seen by: in the configuration, in a file, or on stderr.
+HOSTILE = {
+    "MIN": "64k",
+    "MAX": "1m",
+    "POOL": "cpu",
+    "CACHE": "0",
+    "RETAIN": "0",
+    "DECAY_MS": "0",
+    "BACKGROUND": "1",
+    "FORK_TRIM": "1",
+    "IN_USE": "1",
+    "DISABLE": "1",
+    "SIGNAL": "SIGTERM",
+    "STRICT": "1",
+    "VERBOSE": "1",
+    "STATS_AT_EXIT": "1",
+    "NO_SUCH_SETTING": "1",
+}
+
+
+@unittest.skipUnless(os.geteuid() == 0, "only root can make a program setuid to another than who starts it")
+class Secure(unittest.TestCase):
+    """The library is linked in: the loader itself ignores LD_PRELOAD there, unless root has allowed it."""
+
+    maxDiff = None
+
+    def setUp(self) -> None:
+        holder = tempfile.TemporaryDirectory(prefix="whole-test-")
+        self.addCleanup(holder.cleanup)
+        self.directory = Path(holder.name)
+        self.directory.chmod(0o755)
+        shutil.copy(settings.library(), self.directory)
+        self.program = self.directory / "secure"
+        include = SOURCE.parents[2] / "include"
+        subprocess.run(
+            [
+                *(settings.tool("gcc"), "-I", include, "-o", self.program, SOURCE),
+                *(self.directory / "libsockmalloc.so", f"-Wl,-rpath,{self.directory}"),
+            ],
+            check=True,
+        )
+        self.private = self.directory / "private"
+        self.private.mkdir()
+        self.private.chmod(0o777)
+
+    def variables(self) -> dict[str, str]:
+        named = {**HOSTILE, "STATS": str(self.private / "stats"), "PROFILE": str(self.private / "profile")}
+        return {f"SOCKMALLOC_{name}": value for name, value in named.items()}
+
+    def run_it(self, variables: dict[str, str]) -> tuple[str, str]:
+        run = subprocess.run(
+            [self.program], env=variables, user=NOBODY, group=NOBODY, capture_output=True, text=True, timeout=60
+        )
+        return run.stdout, run.stderr
+
+    def assert_inert(self) -> None:
+        without = self.run_it({})
+        self.assertTrue(without[0].startswith("1 1 "), f"not a secure execution with pools: {without}")
+        self.assertEqual(without[1], "")
+        self.assertEqual(self.run_it(self.variables()), without)
+        self.assertEqual(list(self.private.iterdir()), [], "a file was made for whoever started it")
+
+    def test_setuid(self) -> None:
+        self.program.chmod(0o4755)
+        self.assert_inert()
+
+    def test_file_capability(self) -> None:
+        subprocess.run([settings.tool("setcap"), "cap_net_bind_service=ep", self.program], check=True)
+        self.assert_inert()
+
+    def test_control_is_obeyed(self) -> None:
+        """Without either, the same variables do what they say, strictness last of all."""
+        variables = self.variables()
+        self.assertEqual(self.run_it(variables)[0], "")
+        for name in ("NO_SUCH_SETTING", "IN_USE", "DISABLE"):  # the first two are refused, so strict it is
+            del variables[f"SOCKMALLOC_{name}"]
+        stdout, stderr = self.run_it(variables)
+        self.assertIn("SOCKMALLOC_MIN=64k", stdout)
+        self.assertIn("SOCKMALLOC_VERBOSE=1", stderr)
+        self.assertTrue((self.private / "stats").exists())
