@@ -209,6 +209,8 @@ Test(lane, page_behind_the_slots_is_a_guard)
     char *end = lanes.start + lanes.length;
     cr_assert_eq(lane_ready(house_plan.count - 1), (size_t)1 << lanes.shift);
     end[-1] = 1;
+    cr_assert_eq(reserve_cut(0), end + os_page_size(),
+                 "what is not ours may lie next to the slots");
     capture_fault(write_to, end);
     capture_fault(write_to, end + os_page_size() - 1);
 }
