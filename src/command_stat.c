@@ -8,6 +8,7 @@
 #include "complaint.h"
 #include "format.h"
 #include "projection.h"
+#include "sockmalloc.h"
 
 struct stat_wish {
     const char *whose;
@@ -54,7 +55,8 @@ static enum command_exit stat_print(struct target *target, enum format format)
     return command_write(buffer, text.used);
 }
 
-/* By what the process itself says is its signal: the library may have been told another one. */
+/* By what the process itself says is its signal: the library may have been told another one. The
+ * program's own handler is not to see it. */
 static enum command_exit stat_ask(struct target *target)
 {
     static struct snapshot snapshot;
@@ -67,7 +69,7 @@ static enum command_exit stat_ask(struct target *target)
         return complain(EXIT_FORBIDDEN, "process %d (%s) runs with SOCKMALLOC_SIGNAL=off",
                         target->process, target->name);
     }
-    union sigval value = {.sival_ptr = NULL};
+    union sigval value = {.sival_int = SOCKMALLOC_DUMP_ONLY};
     if (sigqueue(target->process, number, value) != 0) {
         return errno == ESRCH ? target_complain(target, TARGET_GONE)
                               : complain(EXIT_FORBIDDEN, "process %d (%s) may not be signalled: %s",

@@ -64,12 +64,19 @@ class RedisValues:
 
     def run(self, port: int, requests: int) -> dict[str, float]:
         """Returns requests a second, of each of the two commands, which make so many each."""
+        return self._figures(port, requests, "rps")
+
+    def latencies(self, port: int, requests: int) -> dict[str, float]:
+        """Returns the milliseconds that one request in a hundred exceeds, of each."""
+        return self._figures(port, requests, "p99_latency_ms")
+
+    def _figures(self, port: int, requests: int, column: str) -> dict[str, float]:
         command = [settings.program("redis-benchmark"), "-h", "127.0.0.1", "-p", str(port)]
         command += ["-t", "set,get", "-d", str(self.size), "-n", str(requests)]
         command += ["-r", str(self.keys), "-c", str(self.connections), "--csv"]
         said = _run(command)
         tests = csv.DictReader(said.splitlines())
-        rates = {test["test"].lower(): float(test["rps"]) for test in tests}
-        if rates.keys() != {"set", "get"}:
+        figures = {test["test"].lower(): float(test[column]) for test in tests}
+        if figures.keys() != {"set", "get"}:
             raise Failed(f"redis-benchmark said\n{said}")
-        return rates
+        return figures

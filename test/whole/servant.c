@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,10 +133,29 @@ static void begin_worker(void)
     answer_number((uint64_t)worker);
 }
 
+static volatile sig_atomic_t handled;
+
+static void count_signal(int signal_number)
+{
+    (void)signal_number;
+    handled++;
+}
+
+/* A handler of the program's own for the signal. */
+static void handle(const char *number)
+{
+    CHECK(signal((int)strtol(number, NULL, 10), count_signal) != SIG_ERR);
+    answer("done");
+}
+
 static void obey(const char *word, const char *rest)
 {
     if (strcmp(word, "ping") == 0) {
         answer("done");
+    } else if (strcmp(word, "handle") == 0) {
+        handle(rest);
+    } else if (strcmp(word, "handled") == 0) {
+        answer_number((uint64_t)handled);
     } else if (strcmp(word, "close-stderr") == 0) {
         CHECK_EQUAL(close(STDERR_FILENO), 0);
         answer("done");

@@ -117,6 +117,16 @@ class BySignal(ServantCase):
         servant.ask("ping")
         statistics.tables(servant.stderr(), 1)
 
+    def test_the_program_does_not_notice(self) -> None:
+        """haproxy would stop of it."""
+        servant = self.start()
+        servant.ask(f"handle {int(signal.SIGUSR1)}")
+        self.assertEqual(command.run("stat", servant.pid, "--signal").returncode, command.DONE)
+        self.assertEqual(servant.ask("handled"), "0")
+        servant.signal()
+        self.assertEqual(servant.ask("handled"), "1")
+        statistics.tables(servant.stderr(), 2)
+
     def test_a_process_without_a_signal(self) -> None:
         servant = self.start(SIGNAL="off")
         result = command.run("stat", servant.pid, "--signal")
