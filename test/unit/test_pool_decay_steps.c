@@ -9,7 +9,7 @@
 #include "house.h"
 #include "pool.h"
 
-enum { QUANTUM = 192 /* pages */ };
+enum { QUANTUM = 256 /* pages */ };
 
 TestSuite(pool_decay_steps, .timeout = 60);
 
