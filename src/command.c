@@ -89,7 +89,7 @@ static error_t command_take(int key, char *argument, struct argp_state *state)
         return ARGP_ERR_UNKNOWN; /* argp's own events */
     }
     if (fault != NULL) {
-        exit(complain(EXIT_USAGE, "%s: %s", line->name, fault));
+        exit((int)complain(EXIT_USAGE, "%s: %s", line->name, fault));
     }
     return 0;
 }

@@ -44,18 +44,18 @@ int main(int count, char **arguments)
 {
     const char *word = count > 1 ? arguments[1] : "";
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
-        return print_help();
+        return (int)print_help();
     }
     if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) {
-        return print_version();
+        return (int)print_version();
     }
     for (int i = 0; i < COMMANDS; i++) {
         if (strcmp(commands[i].name, word) == 0) {
-            return commands[i].run(count - 1, arguments + 1);
+            return (int)commands[i].run(count - 1, arguments + 1);
         }
     }
-    return complain(EXIT_USAGE,
-                    word[0] == '\0' ? "which command? sockmalloc --help lists them%s"
-                                    : "no command %s; sockmalloc --help lists them",
-                    word);
+    return (int)complain(EXIT_USAGE,
+                         word[0] == '\0' ? "which command? sockmalloc --help lists them%s"
+                                         : "no command %s; sockmalloc --help lists them",
+                         word);
 }
