@@ -9,7 +9,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "complaint.h"
@@ -109,6 +108,15 @@ void command_parse(const struct command_line *line, int count, char **arguments)
     argp_parse(&argp, count, arguments, line->stops_behind ? ARGP_IN_ORDER : 0, NULL, &input);
 }
 
+const char *command_take_process(const char **whose, const char *argument)
+{
+    if (*whose != NULL) {
+        return "one process at a time";
+    }
+    *whose = argument;
+    return NULL;
+}
+
 int command_read_process(const char *text)
 {
     if (text == NULL) {
@@ -133,10 +141,15 @@ const char *command_read_interval(const char *text, double *seconds)
     return fits ? NULL : "an interval is a number of seconds from 0.001 to 86400";
 }
 
-void command_wait(double seconds)
+struct timespec command_time(double seconds)
 {
     double whole = floor(seconds);
-    struct timespec time = {.tv_sec = (time_t)whole, .tv_nsec = (long)((seconds - whole) * 1e9)};
+    return (struct timespec){.tv_sec = (time_t)whole, .tv_nsec = (long)((seconds - whole) * 1e9)};
+}
+
+void command_wait(double seconds)
+{
+    struct timespec time = command_time(seconds);
     nanosleep(&time, NULL);
 }
 

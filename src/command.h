@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <time.h>
 
 #include "command_rows.h"
 
@@ -40,12 +41,17 @@ struct command_line {
 /* Parses it. --help, and what is not understood, end the process. */
 void command_parse(const struct command_line *line, int count, char **arguments);
 
+/* Notes the one process that a line names: returns NULL, or what is wrong if it is a second. */
+const char *command_take_process(const char **whose, const char *argument);
+
 /* A process's number out of a text, or out of none, NULL. 0 where it is none, which is said: then
  * the caller ends with EXIT_USAGE. */
 int command_read_process(const char *text);
 
-/* Seconds between two looks: returns NULL, or what is wrong with the text. And waits so long. */
+/* Seconds between two looks: returns NULL, or what is wrong with the text; as the kernel takes
+ * them; and waits so long. */
 const char *command_read_interval(const char *text, double *seconds);
+struct timespec command_time(double seconds);
 void command_wait(double seconds);
 
 /* Writes all of it to stdout at once. Says so if that fails. */

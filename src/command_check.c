@@ -122,20 +122,15 @@ static bool check_is_number(const char *text)
 
 enum command_exit command_check(int count, char **arguments)
 {
-    struct launch launch = {.arguments = arguments, .library = LIBRARY_PATH};
-    command_parse(&(struct command_line){.name = "check",
-                                         .take = launch_take,
-                                         .input = &launch,
-                                         .more = launch_options(),
-                                         .stops_behind = true},
-                  count, arguments);
-    if (launch.program == NULL) {
-        return complain(EXIT_USAGE, "check what? sockmalloc check --help says how");
+    struct launch launch;
+    enum command_exit code = launch_parse(&launch, "check", count, arguments);
+    if (code != EXIT_DONE) {
+        return code;
     }
     if (launch.program[1] == NULL && check_is_number(launch.program[0])) {
         int process = command_read_process(launch.program[0]);
         return process != 0 ? check_process(process) : EXIT_USAGE;
     }
-    enum command_exit code = launch_judge(&launch);
+    code = launch_judge(&launch);
     return code == EXIT_DONE ? trial_run(&launch, check_process) : code;
 }

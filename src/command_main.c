@@ -8,11 +8,10 @@
 
 static const struct {
     const char *name;
-    const char *arguments;
     const char *help;
     enum command_exit (*run)(int count, char **arguments);
 } commands[] = {
-#define COMMAND_ROW(name, arguments, help) {#name, arguments, help, command_##name},
+#define COMMAND_ROW(name, arguments, help) {#name, help, command_##name},
     COMMAND_ROWS(COMMAND_ROW)
 #undef COMMAND_ROW
 };

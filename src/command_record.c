@@ -2,7 +2,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,11 +48,7 @@ static const char *record_take(void *input, int key, const char *argument)
         wish->format = FORMAT_JSON;
         return NULL;
     default:
-        if (wish->whose != NULL) {
-            return "one process at a time";
-        }
-        wish->whose = argument;
-        return NULL;
+        return command_take_process(&wish->whose, argument);
     }
 }
 
@@ -71,8 +66,7 @@ static void record_list_ends(sigset_t *ends)
 static bool record_wait(double seconds)
 {
     sigset_t ends;
-    double whole = floor(seconds);
-    struct timespec time = {.tv_sec = (time_t)whole, .tv_nsec = (long)((seconds - whole) * 1e9)};
+    struct timespec time = command_time(seconds);
     record_list_ends(&ends);
     return sigtimedwait(&ends, NULL, &time) < 0;
 }

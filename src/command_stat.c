@@ -33,11 +33,7 @@ static const char *stat_take(void *input, int key, const char *argument)
         wish->by_signal = true;
         return NULL;
     default:
-        if (wish->whose != NULL) {
-            return "one process at a time";
-        }
-        wish->whose = argument;
-        return NULL;
+        return command_take_process(&wish->whose, argument);
     }
 }
 

@@ -159,12 +159,13 @@ static bool dump_replace(const char *name, const char *beside, enum format forma
  * A part that writes a file anew: who reads it sees it whole, before or after. One that may not be
  * appended to may not be replaced either.
  */
-static bool dump_replacement(int unused, enum format format)
+static bool dump_replacement(int no_descriptor, enum format format)
 {
+    (void)no_descriptor; /* it opens its own */
     char names[2][DUMP_NAME_SIZE];
     struct text name = text_begin(names[0], sizeof names[0]);
     struct text beside = text_begin(names[1], sizeof names[1]);
-    int present = dump_find_path(&name) ? dump_open_file(name.start) : unused;
+    int present = dump_find_path(&name) ? dump_open_file(name.start) : -1;
     if (present < 0) {
         return false;
     }

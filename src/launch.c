@@ -33,7 +33,8 @@ static void launch_name(const char *variable, char name[NAME_SIZE])
     name[length] = '\0';
 }
 
-const struct command_option *launch_options(void)
+/* Ends with one without a name. */
+static const struct command_option *launch_options(void)
 {
     static char names[OPTION_COUNT][NAME_SIZE];
     static struct command_option rows[OPTION_COUNT + 1];
@@ -54,8 +55,8 @@ static const char *launch_set(enum option option, const char *value)
     static char fault[256];
     uint64_t number;
     if (setting_read(&settings[option], value, &number)) {
-        setenv(option_variable(option), value, 1);
-        return NULL;
+        return setenv(option_variable(option), value, 1) == 0 ? NULL
+                                                              : "no memory for the environment";
     }
     char name[NAME_SIZE];
     launch_name(option_variable(option), name);
@@ -65,7 +66,7 @@ static const char *launch_set(enum option option, const char *value)
     return fault;
 }
 
-const char *launch_take(void *input, int key, const char *argument)
+static const char *launch_take(void *input, int key, const char *argument)
 {
     struct launch *launch = input;
     if (key == 'L') {
@@ -82,25 +83,45 @@ const char *launch_take(void *input, int key, const char *argument)
     return NULL;
 }
 
+enum command_exit launch_parse(struct launch *launch, const char *name, int count, char **arguments)
+{
+    *launch = (struct launch){.arguments = arguments, .library = LIBRARY_PATH};
+    command_parse(&(struct command_line){.name = name,
+                                         .take = launch_take,
+                                         .input = launch,
+                                         .more = launch_options(),
+                                         .stops_behind = true},
+                  count, arguments);
+    return launch->program != NULL
+               ? EXIT_DONE
+               : complain(EXIT_USAGE, "%s what? sockmalloc %s --help says how", name, name);
+}
+
 enum command_exit launch_judge(const struct launch *launch)
 {
     enum command_exit code = program_judge_library(launch->library);
     return code == EXIT_DONE ? program_judge(launch->program[0], launch->library) : code;
 }
 
-void launch_preload(const struct launch *launch)
+static bool launch_preload(const struct launch *launch)
 {
     const char *others = getenv("LD_PRELOAD");
     char *all = NULL;
     bool alone = others == NULL || others[0] == '\0';
-    if (asprintf(&all, "%s%s%s", launch->library, alone ? "" : ":", alone ? "" : others) >= 0) {
-        setenv("LD_PRELOAD", all, 1);
+    bool made =
+        asprintf(&all, "%s%s%s", launch->library, alone ? "" : ":", alone ? "" : others) >= 0;
+    bool set = made && setenv("LD_PRELOAD", all, 1) == 0;
+    if (made) {
+        free(all);
     }
-    free(all);
+    return set;
 }
 
 enum command_exit launch_execute(const struct launch *launch)
 {
+    if (!launch_preload(launch)) {
+        return complain(EXIT_REFUSED, "LD_PRELOAD can't be set: %s", strerror(errno));
+    }
     execvp(launch->program[0], launch->program);
     return complain(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE,
                     "%s can't be executed: %s", launch->program[0], strerror(errno));

@@ -5,28 +5,27 @@
 
 #include "command.h"
 
-/* A line of `run` or `check`, while it is taken: command_line's input with launch_take. */
+/* What a line of `run` or `check` says. */
 struct launch {
     char **arguments;    /* all that was given ... */
     char **program;      /* ... of them the program and what follows; NULL while it has not come */
     const char *library; /* LIBRARY_PATH if none was named */
 };
 
-/* An option a setting: --stats-at-exit for SOCKMALLOC_STATS_AT_EXIT; ends with one without a name.
+/*
+ * Takes the line of the command of that name, which has an option a setting: --stats-at-exit for
+ * SOCKMALLOC_STATS_AT_EXIT. Settings go straight into this process's own environment. A line
+ * without a program is said to be wrong: then EXIT_USAGE, else EXIT_DONE.
  */
-const struct command_option *launch_options(void);
-
-/* Takes the line's parts: settings go straight into this process's own environment. */
-const char *launch_take(void *input, int key, const char *argument);
+enum command_exit launch_parse(struct launch *launch, const char *name, int count,
+                               char **arguments);
 
 /* Whether the program can be started with the library: else the exit code of a fault that was said.
  */
 enum command_exit launch_judge(const struct launch *launch);
 
-/* Puts the library in front of what LD_PRELOAD names already. */
-void launch_preload(const struct launch *launch);
-
-/* Executes the program. Returns if that fails: the exit code of a fault that was said. */
+/* Executes the program with the library. Returns if that fails: the exit code of a fault that was
+ * said. */
 enum command_exit launch_execute(const struct launch *launch);
 
 #endif

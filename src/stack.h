@@ -97,12 +97,13 @@ static inline bool stack_is_empty(const struct stack *stack)
     return stack_top(atomic_load_explicit(&stack->head, memory_order_relaxed)) == 0;
 }
 
-/* Forgets all items. Only where no other thread can be inside: in the child of a fork. */
+/* The item on top, or STACK_EMPTY: it may be gone already. */
 static inline uint32_t stack_peek(const struct stack *stack)
 {
     return stack_top(atomic_load_explicit(&stack->head, memory_order_relaxed)) - 1;
 }
 
+/* Forgets all items. Only where no other thread can be inside: in the child of a fork. */
 static inline void stack_reset(struct stack *stack)
 {
     atomic_store_explicit(&stack->head, 0, memory_order_relaxed);

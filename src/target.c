@@ -34,22 +34,29 @@ void target_open(struct target *target, int process)
     target_read_name(target);
 }
 
-/* Whether the process is still there, or only its number is: a zombie has no memory. */
-static bool target_is_alive(const struct target *target)
+bool target_status(int process, char *state, int *parent)
 {
     char path[32];
     char line[256];
-    bool alive = false;
-    snprintf(path, sizeof path, "/proc/%d/stat", target->process);
+    bool known = false;
+    snprintf(path, sizeof path, "/proc/%d/stat", process);
     FILE *file = fopen(path, "re");
     if (file != NULL && fgets(line, sizeof line, file) != NULL) {
         const char *behind = strrchr(line, ')'); /* the name before it may hold anything */
-        alive = behind != NULL && strchr("ZXx", behind[2]) == NULL;
+        known = behind != NULL && sscanf(behind, ") %c %d", state, parent) == 2;
     }
     if (file != NULL) {
         fclose(file);
     }
-    return alive;
+    return known;
+}
+
+/* Whether the process is still there, or only its number is: a zombie has no memory. */
+static bool target_is_alive(const struct target *target)
+{
+    char state;
+    int parent;
+    return target_status(target->process, &state, &parent) && strchr("ZXx", state) == NULL;
 }
 
 /* What a system call's failure says of the process. */

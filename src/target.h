@@ -31,6 +31,9 @@ struct target {
     struct view view;               /* as it was last read */
 };
 
+/* What /proc/PID/stat says: the state's letter, and the parent's number. False if there is none. */
+bool target_status(int process, char *state, int *parent);
+
 /* Begins with a process of which nothing is known but its number. */
 void target_open(struct target *target, int process);
 

@@ -3,7 +3,6 @@
 #include "top_list.h"
 
 #include <dirent.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -17,19 +16,9 @@ static uint64_t top_now(void)
 
 static int top_parent(int process)
 {
-    char path[32];
-    char line[256];
-    int parent = 0;
-    snprintf(path, sizeof path, "/proc/%d/stat", process);
-    FILE *file = fopen(path, "re");
-    if (file != NULL && fgets(line, sizeof line, file) != NULL) {
-        const char *behind = strrchr(line, ')'); /* the name before it may hold anything */
-        parent = behind != NULL ? (int)strtol(behind + strlen(") S "), NULL, 10) : 0;
-    }
-    if (file != NULL) {
-        fclose(file);
-    }
-    return parent;
+    char state;
+    int parent;
+    return target_status(process, &state, &parent) ? parent : 0;
 }
 
 static struct top_process *top_find(struct top_list *list, int process)

@@ -17,7 +17,6 @@ static enum command_exit trial_begin(const struct launch *launch)
     if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0) {
         return complain(EXIT_FORBIDDEN, "the program can't be traced here: %s", strerror(errno));
     }
-    launch_preload(launch);
     return launch_execute(launch);
 }
 

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import itertools
-import threading
 from pathlib import Path
 
 from harness import bodies, settings, waiting
 from harness.case import ServerCase
 from harness.resp import Redis, Reply
 from harness.server import Server
+from harness.visitor import Visitor
 
 SIZES = (16 * 1000, 16 * 1024, 64 * 1000, 64 * 1024)
 CONNECTIONS = 32
@@ -38,40 +38,25 @@ def churn_value(number: int, version: int) -> bytes:
     return f"{version}:".encode() + bodies.value(name, SIZES[number % len(SIZES)])
 
 
-class Churn(threading.Thread):
-    """Writes the churn keys round by round until told to stop, reading each value back."""
+class Churn(Visitor):
+    """Writes the churn keys round by round, in a version a visit, reading each value back."""
 
     def __init__(self, port: int) -> None:
-        super().__init__()
-        self.version = 0
-        self.failure: BaseException | None = None
-        self._port = port
-        self._ended = threading.Event()
+        super().__init__(self._round)
+        self._redis = Redis(port)
 
-    def run(self) -> None:
-        try:
-            with Redis(self._port) as redis:
-                while not self._ended.is_set():
-                    self._round(redis)
-                    self.version += 1
-        except BaseException as failure:
-            self.failure = failure
-
-    def _round(self, redis: Redis) -> None:
+    def _round(self, version: int) -> None:
         for number in range(CHURN_KEYS):
-            value = churn_value(number, self.version)
-            redis.send("SET", f"churn:{number}", value)
-            redis.send("GET", f"churn:{number}")
-            written, got = redis.receive(), redis.receive()
+            value = churn_value(number, version)
+            self._redis.send("SET", f"churn:{number}", value)
+            self._redis.send("GET", f"churn:{number}")
+            written, got = self._redis.receive(), self._redis.receive()
             if written != b"OK" or got != value:
-                raise AssertionError(f"churn:{number}, version {self.version}, came back changed")
+                raise AssertionError(f"churn:{number}, version {version}, came back changed")
 
-    def end(self) -> None:
-        """Waits for the round under way, and passes on what went wrong."""
-        self._ended.set()
-        self.join()
-        if self.failure is not None:
-            raise self.failure
+    def stop(self) -> None:
+        super().stop()
+        self._redis.close()
 
 
 class RedisServer(ServerCase):
@@ -150,13 +135,13 @@ class RedisServer(ServerCase):
 
     def _snapshot(self, redis: Redis, churn: Churn) -> tuple[int, int]:
         """Takes a snapshot; returns the churn's versions when it began and when it was done."""
-        waiting.until(lambda: churn.version > 0 or churn.failure, "the load begins")
-        first = churn.version
+        waiting.until(lambda: churn.visits > 0 or churn.failure, "the load begins")
+        first = churn.visits
         self.assertEqual(redis.info("persistence")["rdb_last_bgsave_time_sec"], "-1")
         redis.call("BGSAVE")
         state = self._await_snapshot(redis)
         self.assertNotEqual(state["rdb_last_bgsave_time_sec"], "-1", "no snapshot was made")
-        return first, churn.version
+        return first, churn.visits
 
     def _await_snapshot(self, redis: Redis) -> dict[str, str]:
         """Until the snapshot has been made; what redis says of it."""

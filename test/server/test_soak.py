@@ -7,6 +7,8 @@ import sys
 import time
 from collections.abc import Callable
 
+import test_haproxy
+import test_nginx
 from harness import bodies, dump, settings, soak, waiting, web
 from harness.case import ServerCase
 from harness.resp import Redis
@@ -24,48 +26,6 @@ VALUES = (16_000, 16_384, 64_000, 65_536, 300_000)
 PROGRESS_SECONDS = 10.0
 # haproxy stops on SIGUSR1, which its reloads try often enough.
 QUIET = signal.SIGWINCH
-
-NGINX = """
-{user}
-daemon off;
-worker_processes 2;
-pid nginx.pid;
-error_log error.log warn;
-events {{ worker_connections 512; }}
-http {{
-    access_log access.log combined;
-    proxy_temp_path proxy;
-    client_body_temp_path body;
-    fastcgi_temp_path fastcgi;
-    uwsgi_temp_path uwsgi;
-    scgi_temp_path scgi;
-    server {{
-        listen 127.0.0.1:{port};
-        location / {{
-            proxy_pass http://127.0.0.1:{upstream};
-            proxy_buffer_size 16k;
-            proxy_buffers 16 16k;
-        }}
-    }}
-}}
-"""
-
-HAPROXY = """
-global
-    nbthread 2
-    maxconn 256
-defaults
-    mode http
-    timeout connect 20s
-    timeout client 40s
-    timeout server 40s
-frontend front
-    bind 127.0.0.1:{port}
-    default_backend back
-backend back
-    server upstream 127.0.0.1:{upstream}
-"""
-
 
 def fetch(port: int) -> Callable[[int], None]:
     """A connection for each request: one that is kept may be closed by any reload."""
@@ -97,6 +57,9 @@ class Soak(ServerCase):
         super().setUp()
         signal.alarm(2 * SECONDS + 120)
         self.chance = random.Random(SEED)
+        for name in ("logs", "temp"):
+            (self.directory / name).mkdir()
+        self.error_log = self.directory / "logs" / "error.log"
         self.upstream = Upstream()
         self.addCleanup(self.upstream.close)
 
@@ -104,14 +67,17 @@ class Soak(ServerCase):
         def start(ports: list[int]):
             path = self.directory / "nginx.conf"
             user = "user root;" if os.geteuid() == 0 else ""
-            path.write_text(NGINX.format(user=user, port=ports[0], upstream=self.upstream.port))
-            log = str(self.directory / "error.log")
+            text = test_nginx.CONFIGURATION.format(
+                user=user, workers=2, port=ports[0], listen="", tls="", upstream=self.upstream.port
+            )
+            path.write_text(text)
+            log = str(self.error_log)
             command = [settings.program("nginx"), "-p", str(self.directory), "-c", str(path)]
             return self.start("nginx", [*command, "-e", log])
 
         server, (port,) = self.start_on_ports(start)
         waiting.until(lambda: len(server.children()) == 2, "nginx starts its workers")
-        server.logs.append(self.directory / "error.log")
+        server.logs.append(self.error_log)
 
         def worker(number: int) -> Callable[[], None]:
             return lambda: self.send(self.chance.choice(server.children() or [server.pid]), number)
@@ -145,7 +111,10 @@ class Soak(ServerCase):
     def haproxy(self) -> soak.Stage:
         def start(ports: list[int]):
             path = self.directory / "haproxy.cfg"
-            path.write_text(HAPROXY.format(port=ports[0], upstream=self.upstream.port))
+            text = test_haproxy.CONFIGURATION.format(
+                threads=2, port=ports[0], upstream=self.upstream.port
+            )
+            path.write_text(text)
             command = [settings.program("haproxy"), "-W", "-db", "-f", str(path)]
             return self.start("haproxy", command, SOCKMALLOC_SIGNAL=QUIET.name)
 
@@ -178,7 +147,7 @@ class Soak(ServerCase):
         self.check_dumps()
         for stage, number in zip(stages, (signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1)):
             self.stop_stage(stage, number)
-        self.assertEqual((self.directory / "error.log").read_text(), "", "nginx complained")
+        self.assertEqual(self.error_log.read_text(), "", "nginx complained")
 
     def disturb(self, stages: list[soak.Stage]) -> None:
         """One disturbance of one server a second at most, each second's memory, and progress."""

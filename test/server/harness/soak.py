@@ -2,37 +2,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 import random
 import statistics
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from . import processes
 from .server import Server
+from .visitor import Visitor
 
 MEBIBYTE = 1 << 20
-
-
-class Load(threading.Thread):
-    """Repeats one visit, counting, until it is told to end or a visit goes wrong."""
-
-    def __init__(self, visit: Callable[[int], None]) -> None:
-        super().__init__()
-        self.visits = 0
-        self.failure: BaseException | None = None
-        self._visit = visit
-        self._ended = threading.Event()
-
-    def run(self) -> None:
-        try:
-            while not self._ended.is_set():
-                self._visit(self.visits)
-                self.visits += 1
-        except BaseException as failure:
-            self.failure = failure
-
-    def end(self) -> None:
-        self._ended.set()
-        self.join()
 
 
 class Stage:
@@ -50,19 +27,19 @@ class Stage:
         self.port = port
         self.dump_signal = dump_signal
         self.disturbed = 0
-        self._loads = [Load(visit) for visit in visits]
+        self._visitors = [Visitor(visit) for visit in visits]
         self._disturbances = disturbances
         self._samples: list[tuple[float, int]] = []
 
     def begin(self) -> None:
-        for load in self._loads:
-            load.start()
+        for visitor in self._visitors:
+            visitor.start()
 
     def check(self) -> None:
         """Passes on what a visitor met, and demands that the server is there."""
-        for load in self._loads:
-            if load.failure is not None:
-                raise AssertionError(f"a client of {self.server.name} failed") from load.failure
+        for visitor in self._visitors:
+            if visitor.failure is not None:
+                raise AssertionError(f"a client of {self.server.name} failed") from visitor.failure
         if not self.server.running():
             raise AssertionError(f"{self.server.name} ended:\n{self.server.last_words()}")
 
@@ -74,11 +51,11 @@ class Stage:
         self._samples.append((second, sum(map(resident, self.server.tree()))))
 
     def visits(self) -> int:
-        return sum(load.visits for load in self._loads)
+        return sum(visitor.visits for visitor in self._visitors)
 
     def end(self) -> None:
-        for load in self._loads:
-            load.end()
+        for visitor in self._visitors:
+            visitor.stop()
 
     def resident_mebibytes(self) -> float:
         return self._samples[-1][1] / MEBIBYTE if self._samples else 0.0
