@@ -9,6 +9,7 @@
 #include "lane.h"
 #include "os.h"
 #include "reserve.h"
+#include "slots.h"
 
 enum { SMALL_SHIFT = 20, WIDEST_SHIFT = 36, THREADS = 8 };
 
@@ -186,19 +187,8 @@ Test(lane, slots_that_are_not_carved_cannot_be_touched)
     capture_fault(write_to, lanes.lane[B4K].cards);
 }
 
-/* No overflow of a slot, nor underflow of the first one, runs into a table. */
-Test(lane, page_before_the_slots_is_a_guard)
-{
-    void *slot;
-    house_lay_default();
-    cr_assert_eq(lane_carve(B4K, 1, &slot), 1);
-    cr_assert_eq(slot, (void *)lanes.start);
-    capture_fault(write_to, (char *)slot - 1);
-}
-
-/* In lanes that are carved to their ends, too; the last one's end is what lies nearest to others.
- */
-Test(lane, page_behind_the_slots_is_a_guard)
+/* Lanes so small that one is carved to its end, and its table with it. */
+static void carve_last_lane_whole(void)
 {
     void *run[16];
     struct bucket_settings settings = house_defaults();
@@ -206,11 +196,29 @@ Test(lane, page_behind_the_slots_is_a_guard)
     house_lay(&settings, SMALL_SHIFT + 3);
     while (lane_carve(house_plan.count - 1, 16, run) > 0) {
     }
+}
+
+/* No overflow of a slot, nor underflow of the first one, runs into a table. The links of the last
+ * bucket are the table that lies nearest. */
+Test(lane, page_before_the_slots_is_a_guard)
+{
+    void *slot;
+    carve_last_lane_whole();
+    cr_assert_eq(lane_carve(B4K, 1, &slot), 1);
+    cr_assert_eq(slot, (void *)lanes.start);
+    slots_give(house_plan.count - 1, lane_carved(house_plan.count - 1) - 1); /* writes a link */
+    capture_fault(write_to, (char *)slot - 1);
+    capture_fault(write_to, (char *)slot - os_page_size());
+}
+
+/* What is not ours may lie next to the last one's end. */
+Test(lane, page_behind_the_slots_is_a_guard)
+{
+    carve_last_lane_whole();
     char *end = lanes.start + lanes.length;
     cr_assert_eq(lane_ready(house_plan.count - 1), (size_t)1 << lanes.shift);
     end[-1] = 1;
-    cr_assert_eq(reserve_cut(0), end + os_page_size(),
-                 "what is not ours may lie next to the slots");
+    cr_assert_eq(reserve_cut(0), end + os_page_size());
     capture_fault(write_to, end);
     capture_fault(write_to, end + os_page_size() - 1);
 }

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import struct
 import subprocess
 import tempfile
 import unittest
@@ -13,7 +12,6 @@ from support import settings
 from support.servant import Servant, ServantCase
 
 DATA = bytes(range(256)) * 64
-COLOUR_LANES = 0x40
 FROZEN = ("lanes", "options", "route")
 
 
@@ -66,30 +64,6 @@ class Frozen(ServantCase):
                 servant.signal()
                 self.assert_frozen(servant)
                 self.assertEqual(servant.end(), 0)
-
-
-class Guards(ServantCase):
-    """Pages that nobody can touch before the first slot and behind the last one, however small the lanes are."""
-
-    def lanes(self, servant: Servant) -> tuple[int, int]:
-        """Where the lanes begin and end: the two words behind the offset that colour.h gives them."""
-        with open(f"/proc/{servant.pid}/mem", "rb", buffering=0) as memory:
-            memory.seek(objects(servant)["lanes"][0] + COLOUR_LANES)
-            start, length = struct.unpack("NN", memory.read(struct.calcsize("NN")))
-        return start, start + length
-
-    def test_both_ends(self) -> None:
-        page = os.sysconf("SC_PAGESIZE")
-        for variables in ({}, {"POOL": "cpu"}, {"IN_USE": "1", "POOL": "standard"}):
-            with self.subTest(str(variables)):
-                servant = self.start(**variables)
-                for size in (4096, 16384, 65536, 4 << 20):
-                    self.assertEqual(servant.ask(f"take {size}"), "pools")
-                start, end = self.lanes(servant)
-                maps = regions(servant)
-                for guard in (start - page, end):
-                    rights = [r.rights for r in maps if r.start <= guard and guard + page <= r.end]
-                    self.assertEqual(rights, ["---p"])
 
 
 class Descriptors(unittest.TestCase):

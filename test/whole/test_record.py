@@ -142,9 +142,13 @@ class Refusals(RecordCase):
         """Any 128 bytes of it may be anything: the command says so, or shows it, and never crashes."""
         self.record(self.start(), "-n", 1)
         content = self.file.read_bytes()
+        senseless = 0
         for at in range(0, len(content), 128):
             self.file.write_bytes((content[:at] + b"\xff" * 128 + content[at + 128 :])[: len(content)])
-            self.assertIn(self.show().returncode, (command.DONE, command.DAMAGED, command.OTHER_VERSION), at)
+            result = self.show()
+            self.assertIn(result.returncode, (command.DONE, command.DAMAGED, command.OTHER_VERSION), at)
+            senseless += "makes no sense" in result.stderr
+        self.assertGreater(senseless, 0, "settings that there are not were printed")
 
     def test_a_file_that_is_there(self) -> None:
         self.file.write_text("precious")
