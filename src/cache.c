@@ -20,7 +20,6 @@ enum { HASTE = 16, SLOW_INTERVAL = 61 };
 void cache_load(struct cache *cache, unsigned bucket, struct magazine *magazine)
 {
     struct cache_bin *bin = &cache->bin[bucket];
-    bin->private_magazine = magazine;
     bin->floor = magazine->slot;
     bin->ceiling = magazine->slot + cache_quota(cache, bucket);
     atomic_store_explicit(&bin->top, magazine->slot + magazine_count(magazine),
@@ -29,12 +28,11 @@ void cache_load(struct cache *cache, unsigned bucket, struct magazine *magazine)
 
 struct magazine *cache_unload(struct cache_bin *bin)
 {
-    struct magazine *magazine = bin->private_magazine;
+    struct magazine *magazine = cache_private(bin);
     if (magazine != NULL) {
         void **top = atomic_load_explicit(&bin->top, memory_order_relaxed);
         magazine_set_count(magazine, (uint32_t)(top - bin->floor));
     }
-    bin->private_magazine = NULL;
     bin->floor = NULL;
     bin->ceiling = NULL;
     atomic_store_explicit(&bin->top, NULL, memory_order_relaxed);

@@ -10,6 +10,7 @@
 
 #include "attributes.h"
 #include "bucket.h"
+#include "card.h"
 #include "colour.h"
 #include "counter.h"
 #include "magazine.h"
@@ -25,8 +26,8 @@ struct cache_bin {
     _Alignas(CACHE_LINE) _Atomic(void **) top; /* read by whoever reports */
     void **floor;
     void **ceiling;
-    struct magazine *private_magazine;
     _Atomic(struct magazine *) public_magazine; /* changed only by exchange */
+    uint32_t live;                              /* card_live of the thread: all bins say the same */
 #define CACHE_COUNTER(name, help) struct counter name;
     COUNTER_FAST_ROWS(CACHE_COUNTER)
 };
@@ -56,6 +57,7 @@ struct cache_state {
     uint32_t events;   /* slow paths, up to the next look for idle buckets */
     uint32_t victim;   /* record whose public magazines the next walk looks at first */
     uint32_t interval; /* frees of a bucket from one tick to the next */
+    uint32_t awaited;  /* a bit for each bucket whose next free is drawn: see pool_sample_rest */
     uint64_t ticked;   /* when the last tick was, as clock_now says */
     uint64_t rested;   /* when training last looked what the thread can do without */
 };
@@ -87,6 +89,26 @@ extern INTERNAL struct cache cache_shared;
 static inline bool cache_is_own(const struct cache *cache)
 {
     return cache != &cache_none && cache != &cache_shared;
+}
+
+/*
+ * What the calling thread writes into cards: card_live of its cache's number. A thread without a
+ * cache has no number; where its thread-local variables lie stands for it (multiplicative hashing:
+ * D. Knuth, "The Art of Computer Programming", volume 3).
+ */
+static inline uint32_t cache_live_word(void)
+{
+    if (LIKELY(cache_is_own(cache_mine))) {
+        return cache_mine->bin[0].live;
+    }
+    uint64_t mixed = (uint64_t)(uintptr_t)&cache_mine * UINT64_C(0x9e3779b97f4a7c15);
+    return card_live((size_t)(mixed >> 32));
+}
+
+/* The private magazine, or NULL. */
+static inline struct magazine *cache_private(const struct cache_bin *bin)
+{
+    return magazine_of(bin->floor);
 }
 
 /* A bucket's bin: as &cache->bin[bucket], in fewer instructions. */

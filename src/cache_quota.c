@@ -69,7 +69,7 @@ bool cache_set_quota(struct cache *cache, unsigned bucket, uint32_t quota)
         return false;
     }
     atomic_store_explicit(&cache->tally[bucket].quota, quota, memory_order_relaxed);
-    if (cache->bin[bucket].private_magazine != NULL) {
+    if (cache->bin[bucket].floor != NULL) {
         cache->bin[bucket].ceiling = cache->bin[bucket].floor + quota;
     }
     return true;

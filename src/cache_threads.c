@@ -110,6 +110,14 @@ static struct cache *cache_find_record(void)
     return cache_record(number);
 }
 
+static void cache_number(struct cache *cache)
+{
+    uint32_t live = card_live((size_t)(cache - cache_record(0)));
+    for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
+        cache->bin[bucket].live = live;
+    }
+}
+
 COLD struct cache *cache_open(void)
 {
     int kept = errno;
@@ -120,6 +128,7 @@ COLD struct cache *cache_open(void)
         /* Set before pthread_setspecific, which may call malloc: that call finds the cache. */
         cache_mine = cache;
         cache_arm_all(cache, 1);
+        cache_number(cache);
         atomic_fetch_add_explicit(&open_now, 1, memory_order_relaxed);
         if (pthread_setspecific(exit_key, cache) != 0) {
             cache_close(cache);

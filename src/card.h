@@ -5,12 +5,14 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /*
- * Four bytes: the state, whether the block has grown by realloc before, and the request in bytes.
- * Sixteen cards fill a cache line. Relaxed atomics: whoever holds the slot is alone in writing its
- * card; a racing double free is found if the first is over when the second looks.
+ * Four bytes: the state, whether the block has grown by realloc before, a mark of the thread that
+ * took it, and the request in bytes. Sixteen cards fill a cache line. Relaxed atomics: whoever
+ * holds the slot is alone in writing its card; a racing double free is found if the first is over
+ * when the second looks.
  */
 struct card {
     _Atomic uint32_t word;
@@ -22,7 +24,10 @@ struct card {
 #define CARD_FREE         UINT32_C(0x80000000)
 #define CARD_PURGED       UINT32_C(0xc0000000) /* the kernel confirmed that it took the pages */
 #define CARD_GROWN        UINT32_C(0x20000000)
-#define CARD_REQUEST_MASK UINT32_C(0x1fffffff)
+#define CARD_TAKER_MASK   UINT32_C(0x18000000)
+#define CARD_REQUEST_MASK UINT32_C(0x07ffffff)
+
+enum { CARD_TAKERS = 4, CARD_TAKER_SHIFT = 27 };
 
 static inline uint32_t card_read(const struct card *card)
 {
@@ -45,6 +50,19 @@ static inline bool card_free(uint32_t value, uint32_t *freed)
     bool was_live = __builtin_add_overflow((int32_t)value, (int32_t)CARD_LIVE, &sum);
     *freed = (uint32_t)sum;
     return was_live;
+}
+
+/* What a thread writes into the cards of the slots that it takes, beside the request: that they are
+ * live, and its mark. Two threads whose numbers are CARD_TAKERS apart have the same one. */
+static inline uint32_t card_live(size_t number)
+{
+    return CARD_LIVE | (uint32_t)(number % CARD_TAKERS) << CARD_TAKER_SHIFT;
+}
+
+/* Whether it is the mark of whoever writes `live`. */
+static inline bool card_is_taken_by(uint32_t value, uint32_t live)
+{
+    return ((value ^ live) & CARD_TAKER_MASK) == 0;
 }
 
 static inline uint32_t card_state(uint32_t value)

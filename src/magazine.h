@@ -47,6 +47,13 @@ static inline void magazine_set_count(struct magazine *magazine, uint32_t count)
     atomic_store_explicit(&magazine->count, count, memory_order_relaxed);
 }
 
+/* The magazine in which `floor` lies, or NULL for NULL. Found by the records' alignment. */
+static inline struct magazine *magazine_of(void **floor)
+{
+    char *within = (char *)floor;
+    return (struct magazine *)(void *)(within - (uintptr_t)floor % MAGAZINE_SIZE);
+}
+
 /*
  * How many slots lie below `top` in its magazine; none for NULL. Found by the records' alignment,
  * so that a reporting thread needs nothing but the owner's `top`: even a full magazine's lies

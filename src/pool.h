@@ -23,6 +23,7 @@ struct pool {
     _Atomic uint32_t witness; /* a slot's number and 1; see pool_populate, for these three */
     _Atomic uint32_t ahead;
     _Atomic uint32_t ahead_pages;
+    struct counter crossed; /* slots freed by another thread than took them, by the sample */
     /* Stocks that the parent of a fork handed down: the counters then began anew. */
     uint64_t inherited_live;
     uint64_t inherited_depot;
@@ -133,13 +134,14 @@ struct cache *pool_books(void);
  */
 INTERNAL void pool_die(const char *call, const void *address) __attribute__((noreturn, cold));
 
-/* Writes a taken slot's card; `was`, unless NULL, gets what it said before. */
-FAST_PATH void pool_mark(struct card *card, size_t request, uint32_t *was)
+/* Writes a taken slot's card; `live` is the taker's, and `was`, unless NULL, gets what the card
+ * said before. */
+FAST_PATH void pool_mark(struct card *card, uint32_t live, size_t request, uint32_t *was)
 {
     if (was != NULL) {
         *was = card_read(card);
     }
-    card_write(card, CARD_LIVE | (uint32_t)request);
+    card_write(card, live | (uint32_t)request);
 }
 
 /*
@@ -153,7 +155,7 @@ FAST_PATH void *pool_take(unsigned bucket, size_t request, uint32_t *was)
     struct cache_bin *bin = cache_bin_of(cache_mine, bucket);
     void *slot = cache_pop(bin);
     if (LIKELY(slot != NULL)) {
-        pool_mark(lane_card(bucket, slot), request, was);
+        pool_mark(lane_card(bucket, slot), bin->live, request, was);
         counter_add(&bin->requests, 1);
         counter_add(&bin->asked, request);
     }
@@ -174,9 +176,10 @@ FAST_PATH void *pool_take_large(unsigned bucket, size_t request, uint32_t *was)
     if (UNLIKELY(number == STACK_EMPTY)) {
         return NULL;
     }
-    pool_mark(&lanes.lane[bucket].cards[number], request, was);
-    counter_add(&cache->bin[bucket].requests, 1);
-    counter_add(&cache->bin[bucket].asked, request);
+    struct cache_bin *bin = &cache->bin[bucket];
+    pool_mark(&lanes.lane[bucket].cards[number], bin->live, request, was);
+    counter_add(&bin->requests, 1);
+    counter_add(&bin->asked, request);
     counter_add(&cache->tally[bucket].stack_hits, 1);
     pool_stock_slots(bucket, -1);
     return lane_slot(bucket, number);
@@ -197,12 +200,20 @@ INTERNAL void pool_give_slow(void *slot);
 INTERNAL void pool_tick(const void *slot);
 
 /*
- * The sample for the histogram, by a thread that has a cache of its own: at a tick, of the slot
- * that was freed; where the clock has gone on, of all buckets that had frees, since one that is
- * rare may never see a tick of its own. And by one that has none, after so many frees more.
+ * The sample, for the histogram and of who frees: of the slot that was just freed, where a thread
+ * that has a cache of its own comes to a tick. Whether it was awaited: then the bucket's next tick
+ * is where it would have been. `moved` says that the clock has gone on since the last tick.
  */
-void pool_sample(struct cache *cache, const void *slot);
-void pool_sample_all(struct cache *cache);
+bool pool_sample(struct cache *cache, const void *slot, bool moved);
+
+/*
+ * Where the clock has gone on: a bucket that is rare may never come to a tick of its own, so the
+ * next free of each that had any is one. Where none came since it was awaited, the last slot that
+ * lies there is drawn. After cache_arm_all.
+ */
+void pool_sample_rest(struct cache *cache);
+
+/* The same by a thread that has no cache, after so many frees more. */
 void pool_sample_shared(const void *slot, uint32_t frees);
 
 /* One step of what a tick does, whoever frees. Whether there is more to do. */

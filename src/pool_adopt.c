@@ -80,6 +80,7 @@ void pool_adopt(void)
         int64_t live = (int64_t)pools[bucket].inherited_live;
         atomic_store_explicit(&pools[bucket].live, live, memory_order_relaxed);
         atomic_store_explicit(&pools[bucket].peak, live, memory_order_relaxed);
+        counter_reset(&pools[bucket].crossed);
     }
     budget_reset(torn ? pool_processors_charge() : budget_charged(), pool_inherited_stock(0),
                  pool_inherited_stock(pool_first_large));

@@ -58,11 +58,11 @@ static void pool_tick_later(struct cache *cache, unsigned bucket)
 static void pool_tick_at(struct cache *cache, uint64_t now)
 {
     cache->state.ticked = now;
-    pool_sample_all(cache);
     training_rest(cache, now);
     uint32_t half = cache->state.interval / 2;
     bool more = pool_decay(cache, now);
     cache_arm_all(cache, more || half == 0 ? 1 : half);
+    pool_sample_rest(cache);
     interval_look(now);
 }
 
@@ -70,12 +70,16 @@ static void pool_tick_at(struct cache *cache, uint64_t now)
 OUT_OF_LINE void pool_tick(const void *slot)
 {
     struct cache *cache = cache_mine;
+    unsigned bucket = (unsigned)lane_find(slot).bucket;
     uint64_t now = clock_now();
-    pool_sample(cache, slot);
-    if (now == cache->state.ticked) {
-        pool_tick_later(cache, (unsigned)lane_find(slot).bucket);
-    } else {
+    bool moved = now != cache->state.ticked;
+    bool awaited = pool_sample(cache, slot, moved);
+    if (moved) {
         pool_tick_at(cache, now);
+    } else if (awaited) {
+        cache_arm(cache, bucket, cache->state.interval);
+    } else {
+        pool_tick_later(cache, bucket);
     }
 }
 

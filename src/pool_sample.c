@@ -1,35 +1,54 @@
-/* Draws the sample of requests for the histogram, where a free looks at the clock anyway. */
+/* Draws the sample of requests and of who frees them, where a free looks at the clock anyway. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "histogram.h"
 #include "pool.h"
 
-/* Frees that one drawn while the clock stands still stands for at least: the histogram's lines are
- * written by all threads. */
+/* Frees that one drawn while the clock stands still stands for at least: what is drawn is counted
+ * in lines that all threads write to. */
 enum { SAMPLE_LEAST = 240 };
 
-/*
- * A card keeps the last request when its slot is free. So a tick, which comes with a slot that was
- * just freed, has a request for nothing; it stands for all frees of the thread and bucket since the
- * last one that was drawn. A slot that another thread has taken meanwhile says a request, too.
- */
-static void pool_draw(struct cache *cache, unsigned bucket, uint32_t number, uint16_t least)
+/* Frees of the thread and bucket since the last one that was drawn. */
+static uint16_t pool_undrawn(const struct cache *cache, unsigned bucket)
 {
-    uint16_t *sampled = &cache->tally[bucket].sampled;
-    uint16_t returned = (uint16_t)cache_returned(cache, bucket);
-    uint16_t weight = (uint16_t)(returned - *sampled);
-    if (weight >= least) {
-        histogram_add(card_request(card_read(&lanes.lane[bucket].cards[number])), weight);
-        *sampled = returned;
+    return (uint16_t)(cache_returned(cache, bucket) - cache->tally[bucket].sampled);
+}
+
+/*
+ * A card keeps the last request, and whose it was, when its slot is free. So a tick, which comes
+ * with a slot that was just freed, has both for nothing; it stands for all frees that were not
+ * drawn. A slot that another thread has taken meanwhile says that one's.
+ */
+static uint32_t pool_draw(struct cache *cache, unsigned bucket, uint32_t number)
+{
+    uint32_t value = card_read(&lanes.lane[bucket].cards[number]);
+    histogram_add(card_request(value), pool_undrawn(cache, bucket));
+    cache->tally[bucket].sampled = (uint16_t)cache_returned(cache, bucket);
+    return value;
+}
+
+static void pool_count_crossed(unsigned bucket, uint32_t value, uint32_t frees)
+{
+    if (!card_is_taken_by(value, cache_live_word())) {
+        counter_add_shared(&pools[bucket].crossed, frees);
     }
 }
 
-void pool_sample(struct cache *cache, const void *slot)
+bool pool_sample(struct cache *cache, const void *slot, bool moved)
 {
     struct place place = lane_find(slot);
-    pool_draw(cache, (unsigned)place.bucket, (uint32_t)place.slot, SAMPLE_LEAST);
+    unsigned bucket = (unsigned)place.bucket;
+    uint32_t bit = UINT32_C(1) << bucket;
+    bool awaited = (cache->state.awaited & bit) != 0;
+    uint16_t undrawn = pool_undrawn(cache, bucket);
+    cache->state.awaited &= ~bit;
+    if (undrawn >= (moved || awaited ? 1 : SAMPLE_LEAST)) {
+        pool_count_crossed(bucket, pool_draw(cache, bucket, (uint32_t)place.slot), undrawn);
+    }
+    return awaited;
 }
 
-/* A slot that was free a moment ago, or STACK_EMPTY: of a trained bucket the last one freed. */
+/* A slot that was free a moment ago, or STACK_EMPTY: of a trained bucket the last one freed, or one
+ * that came with a magazine. */
 static uint32_t pool_find_sample(const struct cache *cache, unsigned bucket)
 {
     const struct cache_bin *bin = &cache->bin[bucket];
@@ -40,12 +59,28 @@ static uint32_t pool_find_sample(const struct cache *cache, unsigned bucket)
     return pool_is_large(bucket) ? slots_peek_loose(bucket) : STACK_EMPTY;
 }
 
-void pool_sample_all(struct cache *cache)
+/* Whoever freed the slot that is found, this thread or another, its request is as good as any. */
+static void pool_draw_found(struct cache *cache, unsigned bucket)
+{
+    uint32_t number = pool_find_sample(cache, bucket);
+    if (number != STACK_EMPTY) {
+        pool_draw(cache, bucket, number);
+    }
+}
+
+void pool_sample_rest(struct cache *cache)
 {
     for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
-        uint32_t number = pool_find_sample(cache, bucket);
-        if (number != STACK_EMPTY) {
-            pool_draw(cache, bucket, number, 1);
+        uint32_t bit = UINT32_C(1) << bucket;
+        if (pool_undrawn(cache, bucket) == 0) {
+            continue;
+        }
+        if ((cache->state.awaited & bit) != 0) {
+            pool_draw_found(cache, bucket);
+            cache->state.awaited &= ~bit;
+        } else {
+            cache->state.awaited |= bit;
+            cache_arm(cache, bucket, 1);
         }
     }
 }
@@ -56,8 +91,9 @@ void pool_sample_shared(const void *slot, uint32_t frees)
     left += frees;
     if (left >= SAMPLE_LEAST) {
         struct place place = lane_find(slot);
-        struct card *card = &lane_of(place.bucket)->cards[place.slot];
-        histogram_add(card_request(card_read(card)), left);
+        uint32_t value = card_read(&lane_of(place.bucket)->cards[place.slot]);
+        histogram_add(card_request(value), left);
+        pool_count_crossed((unsigned)place.bucket, value, left);
         left = 0;
     }
 }

@@ -132,7 +132,8 @@ static void *route_grow(const char *call, void *address, uint32_t value, size_t 
         target = route_take(request, caller);
     }
     if (target != NULL && lane_owns(target)) {
-        card_write(pool_card(call, target), CARD_LIVE | CARD_GROWN | (uint32_t)request);
+        struct card *card = pool_card(call, target);
+        card_write(card, card_read(card) | CARD_GROWN);
     }
     return route_move(call, address, card_request(value), target, caller);
 }
@@ -154,7 +155,7 @@ static void *route_resize_slot(const char *call, void *address, size_t request, 
     if (UNLIKELY(in_use_is_kept())) {
         route_note(address, address, caller);
     }
-    card_write(card, CARD_LIVE | (value & CARD_GROWN) | (uint32_t)request);
+    card_write(card, (value & ~CARD_REQUEST_MASK) | (uint32_t)request);
     return address;
 }
 

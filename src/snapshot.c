@@ -111,6 +111,7 @@ static void snapshot_take_bucket(struct snapshot_figures *figures, unsigned buck
     figures->fell_through = sums.fell_through;
     figures->fell_through_asked = sums.fell_through_asked;
     figures->returned = snapshot_returned(sums.returned);
+    figures->crossed = counter_read(&pool->crossed);
     figures->quota = sums.quota;
     figures->misses = sums.misses;
     figures->walks = sums.walks;

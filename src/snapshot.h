@@ -50,6 +50,8 @@
 
 #define SNAPSHOT_CACHE_ROWS(ROW)                                                                   \
     ROW(returned, "returned", 11, COUNTER, "slots", "slots freed")                                 \
+    ROW(crossed, "crossed", 11, COUNTER, "slots",                                                  \
+        "slots freed by another thread than took them, by a sample that tells four threads apart") \
     ROW(quota, "quota", 9, GAUGE, "slots", "free slots that all caches together may hold")         \
     ROW(misses, "misses", 9, COUNTER, "", "private magazines that the public one could not help")  \
     ROW(walks, "walks", 9, COUNTER, "", "other threads' public magazines looked at after a miss")  \

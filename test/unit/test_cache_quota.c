@@ -191,7 +191,7 @@ Test(cache_quota, public_magazine_alone_is_cut)
     fill(5, 0);
     set_quota(1);
     expect_deposited(4);
-    cr_assert_null(bin()->private_magazine);
+    cr_assert_null(cache_private(bin()));
     expect_next(4, 4);
     cr_assert_null(cache_refill(mine, BUCKET));
     expect_loose(loose);
@@ -205,7 +205,7 @@ Test(cache_quota, none_leaves_nothing)
     fill(30, 20);
     set_quota(0);
     cr_assert_eq(cache_held(mine, BUCKET), 0);
-    cr_assert_null(bin()->private_magazine);
+    cr_assert_null(cache_private(bin()));
     cr_assert_null(atomic_load(&bin()->public_magazine));
     cr_assert_null(cache_pop(bin()));
     cr_assert_not(cache_push(bin(), lane_slot(BUCKET, 0)));
@@ -220,10 +220,10 @@ Test(cache_quota, empty_magazines_go_to_the_depots_empty_ones)
 {
     lay();
     fill(1, 1);
-    const struct magazine *own = bin()->private_magazine;
+    const struct magazine *own = cache_private(bin());
     expect_next(1, 0); /* exchanged: it is the public one now */
     cr_assert_eq(atomic_load(&bin()->public_magazine), own);
-    const struct magazine *other = bin()->private_magazine;
+    const struct magazine *other = cache_private(bin());
     set_quota(0);
     expect_deposited(0);
     cr_assert_null(depot_take_full(BUCKET));

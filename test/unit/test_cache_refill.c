@@ -44,7 +44,7 @@ Test(cache_refill, asks_threads_before_the_depot)
     struct magazine *other = neighbours_carve(BUCKET, 10);
     cache_deposit(mine, BUCKET, other);
     cr_assert_eq(cache_refill(mine, BUCKET), magazine->slot[9], "the warmest");
-    cr_assert_eq(mine->bin[BUCKET].private_magazine, magazine);
+    cr_assert_eq(cache_private(&mine->bin[BUCKET]), magazine);
     cr_assert_eq(cache_held(mine, BUCKET), 9);
     cr_assert_eq(counter_read(&mine->tally[BUCKET].misses), 1);
     cr_assert_eq(counter_read(&mine->tally[BUCKET].depot_hits), 0);

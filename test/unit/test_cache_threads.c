@@ -115,7 +115,7 @@ Test(cache_threads, end_gives_everything_back)
     for (unsigned bucket = 0; bucket < house_plan.first_large; bucket++) {
         cr_assert_eq(cache_held(caches[0], bucket), 0);
         cr_assert_eq(cache_quota(caches[0], bucket), 0);
-        cr_assert_null(caches[0]->bin[bucket].private_magazine);
+        cr_assert_null(cache_private(&caches[0]->bin[bucket]));
         cr_assert_null(atomic_load(&caches[0]->bin[bucket].public_magazine));
         uint32_t carved = lane_carved(bucket);
         for (uint32_t left = carved - 10; left > 0; left--) {

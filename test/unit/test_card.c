@@ -16,6 +16,22 @@ Test(card, four_bytes_of_zero_say_never_used)
     cr_assert_eq(card_request(card_read(&card)), 0);
 }
 
+/* What is free keeps its taker's mark until the next one writes his. */
+Test(card, tells_four_takers_apart)
+{
+    for (size_t number = 0; number < 2 * CARD_TAKERS; number++) {
+        uint32_t value = card_live(number) | CARD_REQUEST_MASK;
+        uint32_t freed = 0;
+        cr_assert_eq(card_state(value), CARD_LIVE);
+        cr_assert_eq(card_request(value), CARD_REQUEST_MASK);
+        cr_assert(card_free(value, &freed));
+        for (size_t other = 0; other < 2 * CARD_TAKERS; other++) {
+            bool same = number % CARD_TAKERS == other % CARD_TAKERS;
+            cr_assert_eq(card_is_taken_by(freed, card_live(other)), same);
+        }
+    }
+}
+
 Test(card, keeps_what_is_written)
 {
     struct card card;
@@ -30,6 +46,7 @@ Test(card, parts_do_not_overlap)
     cr_assert_eq(CARD_STATE_MASK & CARD_GROWN, 0);
     cr_assert_eq(CARD_STATE_MASK & CARD_REQUEST_MASK, 0);
     cr_assert_eq(CARD_GROWN & CARD_REQUEST_MASK, 0);
+    cr_assert_eq(CARD_TAKER_MASK & (CARD_STATE_MASK | CARD_GROWN | CARD_REQUEST_MASK), 0);
     for (unsigned i = 0; i < 4; i++) {
         cr_assert_eq(states[i] & ~CARD_STATE_MASK, 0);
         for (unsigned j = 0; j < i; j++) {

@@ -183,7 +183,7 @@ Test(failure, cache_gets_no_magazine)
     char *slot = house_take(B16K, 16384, NULL);
     cr_assert_eq(os_failing_refusals(), 2);
     cr_assert_not_null(slot);
-    cr_assert_null(cache->bin[B16K].private_magazine);
+    cr_assert_null(cache_private(&cache->bin[B16K]));
     cr_assert_eq(lane_carved(B16K), 1);
     os_failing_between(1, 2);
     house_give(slot);

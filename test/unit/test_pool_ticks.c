@@ -69,6 +69,7 @@ Test(pool_ticks, come_for_all_buckets_when_it_has_gone_on)
     }
     clock_still_advance(1);
     frees_to_tick(B4K);
+    cr_assert_eq(frees_to_tick(B8K), 1, "its frees are in no sample yet: the next one is drawn");
     cr_assert_eq(frees_to_tick(B8K), RARE / 2);
 }
 

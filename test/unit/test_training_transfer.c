@@ -212,7 +212,7 @@ Test(training_transfer, idle_quota_is_halved_every_64_slow_paths)
     cr_assert_eq(quotas_count(B16K, "decays"), 4);
     cr_assert_eq(quotas_count(B4K, "decays"), 0, "who is used decays not");
     cr_assert_eq(cache_held(cache_mine, B16K), 0U);
-    cr_assert_null(cache_mine->bin[B16K].private_magazine);
+    cr_assert_null(cache_private(&cache_mine->bin[B16K]));
     quotas_promote(B16K);
     cr_assert_eq(quotas_of(B16K), TRAINING_FIRST, "it can be earned again");
 }
