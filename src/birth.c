@@ -230,6 +230,7 @@ __attribute__((constructor)) static void birth(void)
     fallback_open();
     birth_read_options();
     dump_open(&birth_plan);
+    route_watch_small(options.number[OPTION_SAMPLE_SMALL] != 0);
     if (options.number[OPTION_DISABLE] == 0) {
         birth_open_pools();
     }

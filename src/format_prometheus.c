@@ -1,6 +1,7 @@
 /* A snapshot in the text exposition format of Prometheus. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "format.h"
+#include "option.h"
 #include "setting.h"
 
 /*
@@ -77,22 +78,28 @@ static void prometheus_add_process(const struct snapshot *snapshot, struct text 
 #undef PROMETHEUS_SINGLE
 }
 
-/* All steps of the range, whether they have any or not: series must not come and go. A block that
- * realloc has left smaller counts in the first one. */
+/* The first step that has a series: of the pools' sizes, unless smaller ones are drawn as well. */
+static unsigned prometheus_first_step(const struct bucket_plan *plan)
+{
+    return options.number[OPTION_SAMPLE_SMALL] != 0 ? 0 : histogram_step(plan->minimum);
+}
+
+/* All steps of the range, whether they have any or not: series must not come and go. What is
+ * smaller counts in the first one, and what is larger has the last line. */
 static void prometheus_add_sizes(const struct snapshot *snapshot, const struct bucket_plan *plan,
                                  struct text *text)
 {
     uint64_t count = 0;
     text_add(text, "# HELP sockmalloc_request_size_bytes requests by size, from a sample\n"
                    "# TYPE sockmalloc_request_size_bytes histogram\n");
-    unsigned first = histogram_step(plan->minimum);
-    for (unsigned step = 0; step <= histogram_step(plan->maximum); step++) {
+    unsigned first = prometheus_first_step(plan);
+    unsigned last = histogram_step(plan->maximum);
+    for (unsigned step = 0; step < HISTOGRAM_STEPS; step++) {
         count += snapshot->sizes.count[step];
-        if (step < first) {
-            continue;
+        if (step >= first && step <= last) {
+            text_add(text, "sockmalloc_request_size_bytes_bucket{le=\"%zu\"} %lu\n",
+                     histogram_end(step), (unsigned long)count);
         }
-        text_add(text, "sockmalloc_request_size_bytes_bucket{le=\"%zu\"} %lu\n",
-                 histogram_end(step), (unsigned long)count);
     }
     text_add(text,
              "sockmalloc_request_size_bytes_bucket{le=\"+Inf\"} %lu\n"

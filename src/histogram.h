@@ -12,31 +12,31 @@
 #include "region.h"
 
 /*
- * Sixteen steps a doubling, from 1 KiB on, so that a step's ends are at most a sixteenth apart. A
- * step holds the requests above the end of the one before it, up to its own end.
+ * Sixteen steps a doubling, from 16 bytes to 4 GiB, so that a step's ends are at most a sixteenth
+ * apart. A step holds the requests above the end of the one before it, up to its own end; the first
+ * one all that are smaller, and the last one all that are larger.
  */
 enum {
     HISTOGRAM_DOUBLING_SHIFT = 4,
-    HISTOGRAM_FIRST_SHIFT = 10,
-    HISTOGRAM_LAST_SHIFT = 26,
+    HISTOGRAM_FIRST_SHIFT = 4,
+    HISTOGRAM_LAST_SHIFT = 32,
     HISTOGRAM_STEPS = (HISTOGRAM_LAST_SHIFT - HISTOGRAM_FIRST_SHIFT) << HISTOGRAM_DOUBLING_SHIFT
 };
 
-_Static_assert(BUCKET_REQUEST_LIMIT == 1 << HISTOGRAM_LAST_SHIFT, "every request has a step");
-
-/* The step of a request. What realloc has left of one may be as small as a byte: the first step's.
- */
 static inline unsigned histogram_step(size_t request)
 {
-    if (request <= 1 << HISTOGRAM_FIRST_SHIFT) {
+    if (request <= (size_t)1 << HISTOGRAM_FIRST_SHIFT) {
         return 0;
+    }
+    if (request > (size_t)1 << HISTOGRAM_LAST_SHIFT) {
+        return HISTOGRAM_STEPS - 1;
     }
     unsigned shift = 63 - (unsigned)__builtin_clzl(request - 1);
     unsigned within = (unsigned)((request - 1) >> (shift - HISTOGRAM_DOUBLING_SHIFT));
     return ((shift - HISTOGRAM_FIRST_SHIFT - 1) << HISTOGRAM_DOUBLING_SHIFT) + within;
 }
 
-/* The largest request of a step. */
+/* The largest request of a step but the last. */
 static inline size_t histogram_end(unsigned step)
 {
     size_t parts = (1 << HISTOGRAM_DOUBLING_SHIFT) + step % (1 << HISTOGRAM_DOUBLING_SHIFT) + 1;

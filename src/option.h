@@ -58,7 +58,9 @@
     ROW(STATS_AT_EXIT, SWITCH, "0", 0, 0, "1 writes statistics when the program ends as well")     \
     ROW(STATS_INTERVAL, COUNT, "0", 0, 86400,                                                      \
         "seconds after which statistics are written again, while buffers are freed; 0 never")      \
-    ROW(FORMAT, FORMAT, "text", 0, 0, "format of statistics")
+    ROW(FORMAT, FORMAT, "text", 0, 0, "format of statistics")                                      \
+    ROW(SAMPLE_SMALL, SWITCH, "0", 0, 0,                                                           \
+        "1 has the sizes of requests below 2048 bytes in the statistics, too")
 
 enum option {
 #define OPTION_NAME(name, kind, initial, minimum, maximum, help) OPTION_##name,

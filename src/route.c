@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "histogram.h"
 #include "in_use.h"
 #include "message.h"
 #include "os.h"
@@ -16,6 +17,11 @@ enum {
 };
 
 struct route route;
+
+void route_watch_small(bool wanted)
+{
+    route.unseen = wanted ? 0 : BUCKET_REQUEST_FLOOR;
+}
 
 void route_publish(const struct bucket_plan *plan)
 {
@@ -40,6 +46,43 @@ OUT_OF_LINE void *route_take_slow(size_t request, const void *caller)
     return slot;
 }
 
+/* Every so many-th request of a thread is drawn from those that the pools have nothing to do with,
+ * and stands for all. */
+enum { OUTSIDE_INTERVAL = 61 };
+
+/*
+ * What a thread begins to count with is chance, so that many that ask for little are counted by
+ * their share: where the thread's variables lie (multiplicative hashing, as in cache_live_word).
+ */
+static COLD uint32_t route_begin_count(const uint32_t *left)
+{
+    return (uint32_t)(((uint64_t)(uintptr_t)left * UINT64_C(0x9e3779b97f4a7c15)) >> 32) %
+               OUTSIDE_INTERVAL +
+           1;
+}
+
+/* What mimalloc has served, or NULL: for the histogram. */
+static void *route_see(void *address, size_t request)
+{
+    static _Thread_local uint32_t left __attribute__((tls_model("initial-exec")));
+    if (request < route.unseen || address == NULL) {
+        return address;
+    }
+    if (UNLIKELY(left == 0)) {
+        left = route_begin_count(&left);
+    }
+    if (UNLIKELY(--left == 0)) {
+        left = OUTSIDE_INTERVAL;
+        histogram_add(request, OUTSIDE_INTERVAL);
+    }
+    return address;
+}
+
+OUT_OF_LINE void *route_take_outside(size_t request)
+{
+    return route_see(fallback_take(request), request);
+}
+
 COLD void route_refuse(const char *call, void *address)
 {
     if (lane_owns(address)) {
@@ -59,8 +102,11 @@ static size_t route_round(size_t request)
 void *route_take_zeroed(size_t count, size_t size, const void *caller)
 {
     size_t request;
-    if (__builtin_mul_overflow(count, size, &request) || !route_is_pooled(request)) {
-        return fallback_take_zeroed(count, size); /* overflow is refused there */
+    if (__builtin_mul_overflow(count, size, &request)) {
+        return fallback_take_zeroed(count, size); /* which refuses it */
+    }
+    if (!route_is_pooled(request)) {
+        return route_see(fallback_take_zeroed(count, size), request);
     }
     unsigned bucket = route_bucket(request);
     uint32_t was;
@@ -76,7 +122,7 @@ void *route_take_zeroed(size_t count, size_t size, const void *caller)
 void *route_take_aligned(size_t alignment, size_t request, const void *caller)
 {
     if (!route_is_pooled(request)) {
-        return fallback_take_aligned(alignment, request);
+        return route_see(fallback_take_aligned(alignment, request), request);
     }
     if (alignment <= os_page_size()) {
         return route_take(request, caller);
@@ -166,7 +212,7 @@ static void *route_resize_fallback(const char *call, void *address, size_t reque
 {
     size_t held = fallback_usable_size(address);
     if (request <= held || !route_is_pooled(request) || fallback_is_foreign(address)) {
-        return fallback_resize(address, request);
+        return route_see(fallback_resize(address, request), request);
     }
     return route_move(call, address, held, route_take(request, caller), caller);
 }

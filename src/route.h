@@ -17,12 +17,17 @@
  * falls through. */
 struct route {
     _Alignas(FROZEN_PAGE) char colour[COLOUR_ROUTE];
+    size_t unseen; /* smaller requests are mimalloc's without another look */
     size_t minimum;
     size_t span; /* requests from minimum to minimum + span - 1 are the pools' */
     uint8_t bucket[BUCKET_GRANULES];
 };
 
 extern INTERNAL struct route route;
+
+/* At birth, whether the pools open or not: has the histogram know of requests below
+ * BUCKET_REQUEST_FLOOR, too. */
+void route_watch_small(bool wanted);
 
 /* Opens the pools to requests. After lane_publish: what is handed out must be known when it comes
  * back. */
@@ -31,14 +36,10 @@ void route_publish(const struct bucket_plan *plan);
 /* Closes them: further requests fall through, while frees still find the lanes. */
 void route_close(void);
 
-/*
- * Whether the pools serve requests of that size. The first comparison is with a constant: most
- * requests of most programs are small, and go on without a load. The second is a subtraction and a
- * comparison.
- */
+/* Whether the pools serve requests of that size: a subtraction and a comparison. */
 FAST_PATH bool route_is_pooled(size_t request)
 {
-    return request >= BUCKET_REQUEST_FLOOR && request - route.minimum < route.span;
+    return request - route.minimum < route.span;
 }
 
 FAST_PATH unsigned route_bucket(size_t request)
@@ -49,15 +50,22 @@ FAST_PATH unsigned route_bucket(size_t request)
 /* What the private magazine could not serve, and what the pools could not serve. */
 INTERNAL void *route_take_slow(size_t request, const void *caller);
 
+/* What is below the pools' sizes or above them and not too small to be seen. */
+INTERNAL void *route_take_outside(size_t request);
+
 /*
  * malloc. Price: what pool_take says and two tests; what falls through pays one test and an
- * indirect jump. `caller` is an address in whoever called the shim; NULL, from the shim itself,
- * has it looked up where it is needed: fetched any sooner it costs `pair` a tenth.
+ * indirect jump, as long as nobody wants to know of small requests. `caller` is an address in
+ * whoever called the shim; NULL, from the shim itself, has it looked up where it is needed: fetched
+ * any sooner it costs `pair` a tenth.
  */
 FAST_PATH void *route_take(size_t request, const void *caller)
 {
-    if (LIKELY(request < BUCKET_REQUEST_FLOOR) || !route_is_pooled(request)) {
+    if (LIKELY(request < route.unseen)) {
         return fallback_take(request);
+    }
+    if (UNLIKELY(!route_is_pooled(request))) {
+        return route_take_outside(request);
     }
     void *slot = pool_take(route_bucket(request), request, NULL);
     if (UNLIKELY(slot == NULL)) {

@@ -159,25 +159,27 @@ Test(format, longest_fits)
     }
 }
 
-/* Steps that cannot be asked for, which realloc leaves, are counted where the range begins. */
+/* What lies below the pools' sizes is counted where their range begins, and what lies above them in
+ * the last line alone. */
 Test(format, prometheus_counts_up_to_each_step)
 {
     prepare(4 << 20);
-    snapshot.sizes.count[0] = 5;
+    snapshot.sizes.count[histogram_step(1025)] = 5;
     snapshot.sizes.count[histogram_step(4096)] = 7;
     snapshot.sizes.count[histogram_step(16390)] = 11;
+    snapshot.sizes.count[histogram_step(5 << 20)] = 1;
     snapshot.sizes.sum = 13;
     print(FORMAT_PROMETHEUS);
     expect_in("# TYPE sockmalloc_request_size_bytes histogram\n"
               "sockmalloc_request_size_bytes_bucket{le=\"4096\"} 12\n"
               "sockmalloc_request_size_bytes_bucket{le=\"4352\"} 12\n");
     expect_in("_bucket{le=\"16384\"} 12\nsockmalloc_request_size_bytes_bucket{le=\"17408\"} 23\n");
-    expect_in("_bucket{le=\"4194304\"} 23\nsockmalloc_request_size_bytes_bucket{le=\"+Inf\"} 23\n"
-              "sockmalloc_request_size_bytes_sum 13\nsockmalloc_request_size_bytes_count 23\n");
+    expect_in("_bucket{le=\"4194304\"} 23\nsockmalloc_request_size_bytes_bucket{le=\"+Inf\"} 24\n"
+              "sockmalloc_request_size_bytes_sum 13\nsockmalloc_request_size_bytes_count 24\n");
     print(FORMAT_JSON);
     expect_in(
         ",\"sizes\":{\"sum\":13,\"steps\":[{\"to\":1088,\"count\":5},{\"to\":4096,\"count\":7},"
-        "{\"to\":17408,\"count\":11}]}");
+        "{\"to\":17408,\"count\":11},{\"to\":5242880,\"count\":1}]}");
     print(FORMAT_TEXT);
-    expect_in("\nrequests by size, from a sample: 1088:5 4096:7 17408:11\n");
+    expect_in("\nrequests by size, from a sample: 1088:5 4096:7 17408:11 5242880:1\n");
 }

@@ -29,6 +29,7 @@ DEFAULTS = {
     "STATS_AT_EXIT": "0",
     "STATS_INTERVAL": "0",
     "FORMAT": "text",
+    "SAMPLE_SMALL": "0",
 }
 
 POOLS = "thread, lockfree, standard, cpu or auto"
@@ -58,6 +59,7 @@ BAD = [
     *(("PROFILE", value, "an absolute path below 512 bytes", "none") for value in ("profile", "~/x", "/" + "x" * 511)),
     *(("DISABLE", value, "0 or 1", "0") for value in ("", "2", "true", "ON", "01")),
     ("STRICT", "maybe", "0 or 1", "0"),
+    *(("SAMPLE_SMALL", value, "0 or 1", "0") for value in ("", "2", "all")),
     ("VERBOSE", "-", "0 or 1", "0"),
     ("STATS_AT_EXIT", "always", "0 or 1", "0"),
     *(("STATS_INTERVAL", value, "a number from 0 to 86400", "0") for value in ("", "-1", "86401", "1s", "never")),

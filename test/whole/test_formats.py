@@ -246,6 +246,23 @@ class Sizes(ServantCase):
                 self.assertLessEqual(sum(found["text"].values()), 16000)
 
 
+    def test_small_requests_are_there_if_asked_for(self) -> None:
+        for wanted in (False, True):
+            with self.subTest(wanted):
+                servant = self.start(SAMPLE_SMALL="1" if wanted else "0")
+                for _ in range(20):
+                    servant.ask("churn 100")
+                for form in formats.READERS:
+                    servant.ask(f"dump-as {form}")
+                found = formats.sizes(servant.stderr())
+                self.assertEqual(found["json"], found["text"])
+                self.assertEqual(100 in found["text"], wanted, found)
+                if wanted:
+                    self.assertEqual(found["prometheus"][100], found["text"][100])
+                    # Of 4,000; one in 61 is drawn, and the first one by chance.
+                    self.assertGreater(found["text"][100], 3800)
+
+
 class InUse(ServantCase):
     def test_the_list_is_text_alone(self) -> None:
         servant = self.start(FORMAT="json", POOL="standard", IN_USE="1")
