@@ -5,14 +5,17 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
+import tempfile
+import time
 from collections.abc import Iterator
 
 import loads
 import processes
 import servers
 from command import Progress
-from harness import settings
+from harness import settings, waiting
 from judge import Results
 from measure import Failed
 from rows import Figure
@@ -31,19 +34,25 @@ FIGURES = [
 
 @contextlib.contextmanager
 def _reader(pid: int) -> Iterator[list[int]]:
-    """Reads the process until the end; the list then holds how many readings there were."""
+    """Reads the process until the end; the list then holds how many readings there were. They go to
+    a file: a pipe that nobody empties would stop the reader once it is full."""
     readings: list[int] = []
     command = [settings.command(), "stat", str(pid), "--json", "--interval", INTERVAL_SECONDS]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as reader:
-        assert reader.stdout is not None
-        reader.stdout.readline()  # it has begun
-        try:
-            yield readings
-        finally:
-            reader.terminate()
-            readings.append(1 + len(reader.stdout.read().splitlines()))
-    if readings[0] < 2:
-        raise Failed("the reader has read next to nothing")
+    with tempfile.TemporaryFile() as said:
+        with subprocess.Popen(command, stdout=said) as reader:
+            try:
+                waiting.until(lambda: os.fstat(said.fileno()).st_size > 0, "the reader has begun")
+                yield readings
+            finally:
+                reader.terminate()
+        said.seek(0)
+        readings.append(sum(1 for _ in said))
+
+
+def _expect_readings(readings: int, seconds: float) -> None:
+    """Half of what the interval makes of the time: the machine is busy."""
+    if readings < seconds / float(INTERVAL_SECONDS) / 2:
+        raise Failed(f"the reader has read {readings} times in {seconds:.1f} s")
 
 
 def _turn(preload: servers.Preload, watched: bool, requests: int) -> dict[str, float]:
@@ -51,10 +60,12 @@ def _turn(preload: servers.Preload, watched: bool, requests: int) -> dict[str, f
     with servers.redis(preload) as running:
         pids = running.pids()
         with _reader(running.server.pid) if watched else contextlib.nullcontext(readings) as seen:
-            before = processes.cost(pids)
+            before, start = processes.cost(pids), time.monotonic()
             latencies = LOAD.latencies(running.port, requests)
-            spent = processes.cost(pids).since(before)
+            spent, seconds = processes.cost(pids).since(before), time.monotonic() - start
         readings = seen
+    if watched:
+        _expect_readings(readings[0], seconds)
     return {
         "watched.set.p99": latencies["set"],
         "watched.get.p99": latencies["get"],
