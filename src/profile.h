@@ -9,6 +9,7 @@
 
 #include "attributes.h"
 #include "bucket.h"
+#include "text.h"
 
 /*
  * The file is text, and one profile is one sequence of bytes, so that two can be compared by diff:
@@ -61,5 +62,18 @@ INTERNAL const char *profile_read(const char *path, struct profile *profile);
  * Signal-safe: no allocation, no lock that is waited for; errno is kept.
  */
 INTERNAL bool profile_write(const char *path, const struct profile *profile);
+
+/* --- what the room's own files share --- */
+
+#define PROFILE_TITLE "sockmalloc profile "
+
+enum { PROFILE_SIZE = 512 /* bytes of the longest profile and the NUL behind it */ };
+
+/* Prints it; false if profile_parse would refuse it. */
+bool profile_print(const struct profile *profile, struct text *text);
+
+/* Reads a whole file's text, which ends with a NUL behind its `length` bytes: what is wrong with
+ * it, or NULL. */
+const char *profile_parse(const char *bytes, size_t length, struct profile *profile);
 
 #endif
