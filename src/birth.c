@@ -217,6 +217,7 @@ static void birth_after_fork(void)
     }
     fallback_after_fork();
     dump_after_fork();
+    handler_after_fork();
 }
 
 /*

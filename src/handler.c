@@ -7,9 +7,12 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "dump.h"
+#include "sender.h"
 
 /* glibc's own sigaction under its other name: the name that programs use is ours. */
 extern int __sigaction(int signal_number, const struct sigaction *wanted, struct sigaction *former);
@@ -68,6 +71,33 @@ static bool handler_is_dump_only(const siginfo_t *info)
     return info->si_code == SI_QUEUE && info->si_value.sival_int == SOCKMALLOC_DUMP_ONLY;
 }
 
+/*
+ * A server whose processes send each other the signal all the time, or its own threads, as
+ * PostgreSQL does, would write tables all the time: of what such a server sends itself one in a
+ * second is answered by a table, and stands for the others. Whoever else asks is answered at once.
+ */
+static const uint64_t kin_pause = 1000000000; /* nanoseconds */
+static _Atomic uint64_t kin_answered;
+
+static bool handler_is_answered(const siginfo_t *info)
+{
+    if (handler_is_dump_only(info) || !sender_is_kin(info)) {
+        return true;
+    }
+    uint64_t now = clock_now();
+    uint64_t last = atomic_load_explicit(&kin_answered, memory_order_relaxed);
+    return now - last >= kin_pause &&
+           atomic_compare_exchange_strong_explicit(&kin_answered, &last, now, memory_order_relaxed,
+                                                   memory_order_relaxed);
+}
+
+static void handler_dump(const siginfo_t *info)
+{
+    if (handler_is_answered(info)) {
+        dump_somewhere();
+    }
+}
+
 static void handler_chain(const struct sigaction *program, int signal_number, siginfo_t *info,
                           void *context)
 {
@@ -94,7 +124,7 @@ static void handler_run(int signal_number, siginfo_t *info, void *context)
         errno = kept;
         return;
     }
-    dump_somewhere();
+    handler_dump(info);
     if (!handler_is_dump_only(info)) {
         handler_chain(&program, signal_number, info, context);
     }
@@ -105,7 +135,7 @@ bool handler_take(int signal_number, const siginfo_t *info)
     if (signal_number != stats_signal) {
         return false;
     }
-    dump_somewhere();
+    handler_dump(info);
     return handler_is_dump_only(info);
 }
 
@@ -127,6 +157,11 @@ static int handler_install(int signal_number, const struct sigaction *wanted)
     ours.sa_flags = (ours.sa_flags | SA_SIGINFO) & ~(int)SA_RESETHAND;
     ours.sa_sigaction = handler_run;
     return __sigaction(signal_number, &ours, NULL);
+}
+
+void handler_after_fork(void)
+{
+    atomic_store_explicit(&kin_answered, 0, memory_order_relaxed);
 }
 
 void handler_open(int signal_number)

@@ -197,9 +197,13 @@ static void note_value(int signal_number, siginfo_t *info, void *context)
     carried = info->si_value.sival_int;
 }
 
-static void queued_with_a_value(void)
+static void queued_without_handler(void)
 {
     CHECK_EQUAL(sigqueue(getpid(), STATS, (union sigval){.sival_int = 1}), 0);
+}
+
+static void queued_with_a_value(void)
+{
     struct sigaction action = {.sa_sigaction = note_value, .sa_flags = SA_SIGINFO};
     CHECK_EQUAL(sigaction(STATS, &action, NULL), 0);
     CHECK_EQUAL(sigqueue(getpid(), STATS, (union sigval){.sival_int = 4711}), 0);
@@ -240,6 +244,7 @@ static const struct check_case cases[] = {
     CHECK_CASE(handler_sets_itself_again),
     CHECK_CASE(jumping_handler),
     CHECK_CASE(errno_survives),
+    CHECK_CASE(queued_without_handler),
     CHECK_CASE(queued_with_a_value),
     CHECK_CASE(dump_only_is_not_for_the_program),
 };

@@ -6,11 +6,14 @@
 #include <sys/types.h>
 
 /*
- * Has a child send the signal to this process, and returns the child's process id when both have
- * happened: the signal was sent, and unless it is blocked, whatever it does to a process of one
+ * Has a child that runs another program send the signal to this process, and returns the child's
+ * process id when both have happened: the signal was sent, and unless it is blocked, whatever it does to a process of one
  * thread is done.
  */
 pid_t outside_send(int signal_number);
+
+/* The same to any process, of which the signal may still be on its way to a handler. */
+pid_t outside_kill(pid_t target, int signal_number);
 
 /*
  * Has a child send the signal as soon as this process sleeps in a system call and, unless

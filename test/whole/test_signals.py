@@ -32,7 +32,8 @@ load_tests = cases.loader(
             handler_sets_itself_again=3,
             jumping_handler=2,
             errno_survives=1,
-            queued_with_a_value=2,
+            queued_without_handler=1,
+            queued_with_a_value=1,
             dump_only_is_not_for_the_program=3,
         ),
         "waiting": dumps(
@@ -68,7 +69,9 @@ load_tests = cases.loader(
         "fate": {
             **dumps(
                 own_signal_kills=1,
-                own_signal_runs_the_handler=2,
+                own_signal_runs_the_handler=1,
+                own_signals_bring_a_table_a_second=0,
+                signals_of_a_child_are_own_ones=0,
                 other_signals_are_left_alone=0,
                 exec_drops_the_handler=1,
                 ignored_over_exec=1,
