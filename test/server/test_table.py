@@ -35,7 +35,10 @@ def make_cluster(place: Place) -> None:
 def blocks_everywhere(pid: int) -> bool:
     """Whether all threads of Apache's child have been started, and block SIGUSR1."""
     threads = processes.threads(pid)
-    blocked = [signal.SIGUSR1 in processes.signals(thread, "SigBlk") for thread in threads]
+    try:
+        blocked = [signal.SIGUSR1 in processes.signals(thread, "SigBlk") for thread in threads]
+    except FileNotFoundError:  # a thread has ended meanwhile: not all are there yet
+        return False
     return len(threads) > APACHE_THREADS and all(blocked)
 
 

@@ -1,6 +1,5 @@
 """The test case that all server tests derive from: servers, dumps of them, and what must hold."""
 # SPDX-License-Identifier: BSD-2-Clause
-import os
 import signal
 import subprocess
 import tempfile
@@ -24,6 +23,12 @@ Tables = dict[int, Table]
 
 def _out_of_time(_number: int, _frame: object) -> None:
     raise waiting.TooLate(f"the test took longer than {DEADLINE_SECONDS} s")
+
+
+def send(pid: int, number: int) -> None:
+    """By a program that no server is: what comes from a server's own executable, as this interpreter
+    is for one in Python, brings a dump a second."""
+    subprocess.run([settings.program("kill"), f"-{number}", str(pid)], check=True)
 
 
 def queue_dump_only(pid: int, number: int) -> None:
@@ -116,7 +121,7 @@ class ServerCase(unittest.TestCase):
         return {pid: receive() for pid, receive in awaited.items()}
 
     def _ask(
-        self, pid: int, number: int, path: Path, send: Callable[[int, int], None] = os.kill
+        self, pid: int, number: int, path: Path, send: Callable[[int, int], None] = send
     ) -> Callable[[], Table]:
         """Sends the signal; what is returned waits for the dump that it brings."""
 
