@@ -1,15 +1,9 @@
 /* Cases: whom the stats signal kills, what exec and fork hand on, malloc interrupted by it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -20,7 +14,6 @@
 enum { STATS = SIGUSR1, OTHER = SIGUSR2 };
 
 static volatile sig_atomic_t calls;
-static int answers[2]; /* a pipe */
 
 static void count(int signal_number)
 {
@@ -96,90 +89,6 @@ static void own_signal_runs_the_handler(void)
     signal(STATS, count);
     CHECK_EQUAL(raise(STATS), 0);
     CHECK_EQUAL(calls, 1);
-}
-
-/* --- what the program's own processes send ---------------------------------------------- */
-
-static char tables_name[64];
-
-/* Tables go to a file from now on, since descriptor 2 is not what it was at start. */
-static void begin_tables(void)
-{
-    snprintf(tables_name, sizeof tables_name, "/tmp/sockmalloc.%d", (int)getpid());
-    CHECK_EQUAL(dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO), STDERR_FILENO);
-    signal(STATS, count);
-}
-
-/* Bytes of tables so far. */
-static off_t tables_written(void)
-{
-    struct stat status;
-    return stat(tables_name, &status) == 0 ? status.st_size : 0;
-}
-
-static int64_t milliseconds(void)
-{
-    struct timespec now;
-    CHECK_EQUAL(clock_gettime(CLOCK_MONOTONIC, &now), 0);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* One table in a second, and the handler runs each time. */
-static void own_signals_bring_a_table_a_second(void)
-{
-    enum { COARSE = 20 }; /* milliseconds by which the library's clock may be behind */
-    begin_tables();
-    int64_t start = milliseconds();
-    CHECK_EQUAL(raise(STATS), 0);
-    off_t first = tables_written();
-    CHECK(first > 0);
-    int sent = 1;
-    while (tables_written() == first) {
-        CHECK_EQUAL(kill(getpid(), STATS), 0);
-        sent++;
-    }
-    CHECK(milliseconds() - start >= 1000 - COARSE);
-    CHECK(sent > 2);
-    CHECK_EQUAL(calls, sent);
-    CHECK_EQUAL(unlink(tables_name), 0);
-}
-
-/* It stays until its signal has been answered: who is gone can't be known for one of ours. */
-static pid_t send_from_a_child(void)
-{
-    pid_t target = getpid();
-    char byte;
-    CHECK_EQUAL(pipe(answers), 0);
-    pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
-        CHECK_EQUAL(kill(target, STATS), 0);
-        CHECK_EQUAL(read(answers[0], &byte, 1), 1);
-        _exit(EXIT_SUCCESS);
-    }
-    while (calls < 2) {
-        sched_yield();
-    }
-    CHECK_EQUAL(write(answers[1], "x", 1), 1);
-    check_wait(child);
-    return child;
-}
-
-/* A child's signal within the second brings none, another program's does. */
-static void signals_of_a_child_are_own_ones(void)
-{
-    begin_tables();
-    int64_t start = milliseconds();
-    CHECK_EQUAL(raise(STATS), 0);
-    off_t first = tables_written();
-    send_from_a_child();
-    off_t second = tables_written();
-    CHECK(first > 0);
-    CHECK(second == first || milliseconds() - start >= 1000);
-    outside_send(STATS);
-    CHECK(tables_written() > second);
-    CHECK_EQUAL(calls, 3);
-    CHECK_EQUAL(unlink(tables_name), 0);
 }
 
 /* The other signal is the kernel's business alone. */
@@ -258,6 +167,7 @@ static void child_of_a_fork(void)
 
 /* Signals that hit malloc and free anywhere: each is answered, and the pools stay whole. */
 enum { ROUNDS = 40, HELD = 16 };
+static int answers[2];
 
 static void answer(int signal_number)
 {
@@ -305,8 +215,6 @@ static void while_busy(void)
 static const struct check_case cases[] = {
     CHECK_CASE(own_signal_kills),
     CHECK_CASE(own_signal_runs_the_handler),
-    CHECK_CASE(own_signals_bring_a_table_a_second),
-    CHECK_CASE(signals_of_a_child_are_own_ones),
     CHECK_CASE(other_signals_are_left_alone),
     CHECK_CASE(stats_signal_is_ordinary),
     CHECK_CASE(exec_drops_the_handler),

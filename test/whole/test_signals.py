@@ -70,8 +70,6 @@ load_tests = cases.loader(
             **dumps(
                 own_signal_kills=1,
                 own_signal_runs_the_handler=1,
-                own_signals_bring_a_table_a_second=0,
-                signals_of_a_child_are_own_ones=0,
                 other_signals_are_left_alone=0,
                 exec_drops_the_handler=1,
                 ignored_over_exec=1,
@@ -83,5 +81,11 @@ load_tests = cases.loader(
             ],
             "while_busy": [Run(dumps=40, at_rest=False)],
         },
+        "kin": dumps(
+            own_signals_bring_a_table_a_second=0,
+            signals_of_a_child_are_own_ones=0,
+            own_signals_are_harmless_behind_a_filter=0,
+            the_filter_kills_for_opening=0,
+        ),
     }
 )

@@ -1,0 +1,155 @@
+/* Cases: the stats signal comes from the program's own processes, all the time. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "outside.h"
+
+enum { STATS = SIGUSR1 };
+
+static volatile sig_atomic_t calls;
+static int answers[2]; /* a pipe */
+
+static void count(int signal_number)
+{
+    (void)signal_number;
+    calls++;
+}
+
+static char tables_name[64];
+
+/* Tables go to a file from now on, since descriptor 2 is not what it was at start. */
+static void begin_tables(void)
+{
+    snprintf(tables_name, sizeof tables_name, "/tmp/sockmalloc.%d", (int)getpid());
+    CHECK_EQUAL(dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO), STDERR_FILENO);
+    signal(STATS, count);
+}
+
+/* Bytes of tables so far. */
+static off_t tables_written(void)
+{
+    struct stat status;
+    return stat(tables_name, &status) == 0 ? status.st_size : 0;
+}
+
+static int64_t milliseconds(void)
+{
+    struct timespec now;
+    CHECK_EQUAL(clock_gettime(CLOCK_MONOTONIC, &now), 0);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* One table in a second, and the handler runs each time. */
+static void own_signals_bring_a_table_a_second(void)
+{
+    enum { COARSE = 20 }; /* milliseconds by which the library's clock may be behind */
+    begin_tables();
+    int64_t start = milliseconds();
+    CHECK_EQUAL(raise(STATS), 0);
+    off_t first = tables_written();
+    CHECK(first > 0);
+    int sent = 1;
+    while (tables_written() == first) {
+        CHECK_EQUAL(kill(getpid(), STATS), 0);
+        sent++;
+    }
+    CHECK(milliseconds() - start >= 1000 - COARSE);
+    CHECK(sent > 2);
+    CHECK_EQUAL(calls, sent);
+    CHECK_EQUAL(unlink(tables_name), 0);
+}
+
+/* It stays until its signal has been answered: who is gone can't be known for one of ours. */
+static pid_t send_from_a_child(void)
+{
+    pid_t target = getpid();
+    char byte;
+    CHECK_EQUAL(pipe(answers), 0);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        CHECK_EQUAL(kill(target, STATS), 0);
+        CHECK_EQUAL(read(answers[0], &byte, 1), 1);
+        _exit(EXIT_SUCCESS);
+    }
+    while (calls < 2) {
+        sched_yield();
+    }
+    CHECK_EQUAL(write(answers[1], "x", 1), 1);
+    check_wait(child);
+    return child;
+}
+
+/* A child's signal within the second brings none, another program's does. */
+static void signals_of_a_child_are_own_ones(void)
+{
+    begin_tables();
+    int64_t start = milliseconds();
+    CHECK_EQUAL(raise(STATS), 0);
+    off_t first = tables_written();
+    send_from_a_child();
+    off_t second = tables_written();
+    CHECK(first > 0);
+    CHECK(second == first || milliseconds() - start >= 1000);
+    outside_send(STATS);
+    CHECK(tables_written() > second);
+    CHECK_EQUAL(calls, 3);
+    CHECK_EQUAL(unlink(tables_name), 0);
+}
+
+/* A filter that kills for opening a file, as a table does. */
+static void forbid_opening(void)
+{
+    struct sock_filter steps[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog filter = {.len = sizeof steps / sizeof steps[0], .filter = steps};
+    CHECK_EQUAL(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    CHECK_EQUAL(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter), 0);
+}
+
+/* A server behind a filter may use the signal for itself. */
+static void own_signals_are_harmless_behind_a_filter(void)
+{
+    begin_tables();
+    forbid_opening();
+    CHECK_EQUAL(raise(STATS), 0);
+    CHECK_EQUAL(calls, 1);
+}
+
+static void open_behind_the_filter(void)
+{
+    forbid_opening();
+    open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void the_filter_kills_for_opening(void)
+{
+    outside_check_killed(open_behind_the_filter, SIGSYS);
+}
+
+static const struct check_case cases[] = {
+    CHECK_CASE(own_signals_bring_a_table_a_second),
+    CHECK_CASE(signals_of_a_child_are_own_ones),
+    CHECK_CASE(own_signals_are_harmless_behind_a_filter),
+    CHECK_CASE(the_filter_kills_for_opening),
+};
+
+CHECK_MAIN(cases)
