@@ -88,7 +88,7 @@ static bool handler_is_answered(const siginfo_t *info)
         return true;
     }
     if (seal_is_shut()) {
-        return info->si_pid != getpid();
+        return !sender_is_self(info);
     }
     if (!sender_is_kin(info)) {
         return true;

@@ -22,15 +22,17 @@ static bool sender_runs_the_same(pid_t sender)
            theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
 }
 
+/* What no process has sent comes from what this one has set up: a timer, a message queue. */
+bool sender_is_self(const siginfo_t *info)
+{
+    bool sent = info->si_code == SI_USER || info->si_code == SI_QUEUE || info->si_code == SI_TKILL;
+    return !sent || info->si_pid == getpid();
+}
+
 bool sender_is_kin(const siginfo_t *info)
 {
-    bool by_process =
-        info->si_code == SI_USER || info->si_code == SI_QUEUE || info->si_code == SI_TKILL;
-    if (!by_process) {
-        return false;
-    }
     int kept = errno;
-    bool kin = info->si_pid == getpid() || sender_runs_the_same(info->si_pid);
+    bool kin = sender_is_self(info) || sender_runs_the_same(info->si_pid);
     errno = kept;
     return kin;
 }

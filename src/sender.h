@@ -8,6 +8,9 @@
 
 #include "attributes.h"
 
+/* Whether it is this process. Signal-safe. */
+INTERNAL bool sender_is_self(const siginfo_t *info);
+
 /*
  * Whether the sender runs the executable that this process runs: itself, its parent or children, or
  * another of the same server's. Who is gone by now, or may not be asked (another user's, or no

@@ -73,6 +73,26 @@ static void own_signals_bring_a_table_a_second(void)
     CHECK_EQUAL(unlink(tables_name), 0);
 }
 
+/* A timer of the program's is not somebody who asks. */
+static void timers_are_own_ones(void)
+{
+    const struct itimerspec soon = {.it_value.tv_nsec = 1, .it_interval.tv_nsec = 1000000};
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = STATS};
+    timer_t timer;
+    begin_tables();
+    int64_t start = milliseconds();
+    CHECK_EQUAL(raise(STATS), 0);
+    off_t first = tables_written();
+    CHECK_EQUAL(timer_create(CLOCK_MONOTONIC, &event, &timer), 0);
+    CHECK_EQUAL(timer_settime(timer, 0, &soon, NULL), 0);
+    while (calls < 10) {
+        sched_yield();
+    }
+    CHECK_EQUAL(timer_delete(timer), 0);
+    CHECK(tables_written() == first || milliseconds() - start >= 1000);
+    CHECK_EQUAL(unlink(tables_name), 0);
+}
+
 /* It stays until its signal has been answered: who is gone can't be known for one of ours. */
 static pid_t send_from_a_child(void)
 {
@@ -147,6 +167,7 @@ static void the_filter_kills_for_opening(void)
 
 static const struct check_case cases[] = {
     CHECK_CASE(own_signals_bring_a_table_a_second),
+    CHECK_CASE(timers_are_own_ones),
     CHECK_CASE(signals_of_a_child_are_own_ones),
     CHECK_CASE(own_signals_are_harmless_behind_a_filter),
     CHECK_CASE(the_filter_kills_for_opening),

@@ -83,6 +83,7 @@ load_tests = cases.loader(
         },
         "kin": dumps(
             own_signals_bring_a_table_a_second=0,
+            timers_are_own_ones=0,
             signals_of_a_child_are_own_ones=0,
             own_signals_are_harmless_behind_a_filter=0,
             the_filter_kills_for_opening=0,
