@@ -31,12 +31,31 @@ struct magazine *cache_unload(struct cache_bin *bin)
     struct magazine *magazine = cache_private(bin);
     if (magazine != NULL) {
         void **top = atomic_load_explicit(&bin->top, memory_order_relaxed);
-        magazine_set_count(magazine, (uint32_t)(top - bin->floor));
+        magazine_set_count(magazine, (uint32_t)(top - magazine->slot));
     }
     bin->floor = NULL;
     bin->ceiling = NULL;
     atomic_store_explicit(&bin->top, NULL, memory_order_relaxed);
     return magazine;
+}
+
+void cache_halt(struct cache *cache)
+{
+    for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
+        struct cache_bin *bin = &cache->bin[bucket];
+        bin->floor = atomic_load_explicit(&bin->top, memory_order_relaxed);
+    }
+}
+
+bool cache_resume(struct cache *cache, unsigned bucket)
+{
+    struct cache_bin *bin = &cache->bin[bucket];
+    struct magazine *magazine = cache_private(bin);
+    if (magazine == NULL || bin->floor == magazine->slot) {
+        return false;
+    }
+    bin->floor = magazine->slot;
+    return true;
 }
 
 struct magazine *cache_exchange(struct cache_bin *bin, struct magazine *magazine)

@@ -17,10 +17,11 @@
 #include "region.h"
 
 /*
- * One bucket's part of a cache. The free slots of the private magazine are floor[0] .. top[-1]; it
- * is full when top is the ceiling. Without a magazine all three are NULL, which reads as empty and
- * as full at once: that is how threads without a cache, and the large pool's buckets, reach the
- * slow path without a test of their own. The first cache line is all that the fast paths touch.
+ * One bucket's part of a cache. The free slots of the private magazine end with top[-1]; they begin
+ * with floor[0], unless takes are halted (cache_halt); it is full when top is the ceiling. Without
+ * a magazine all three are NULL, which reads as empty and as full at once: that is how threads
+ * without a cache, and the large pool's buckets, reach the slow path without a test of their own.
+ * The first cache line is all that the fast paths touch.
  */
 struct cache_bin {
     _Alignas(CACHE_LINE) _Atomic(void **) top; /* read by whoever reports */
@@ -57,6 +58,7 @@ struct cache_state {
     uint32_t events;   /* slow paths, up to the next look for idle buckets */
     uint32_t victim;   /* record whose public magazines the next walk looks at first */
     uint32_t interval; /* frees of a bucket from one tick to the next */
+    bool more;         /* pages are due to go back: takes are halted, for a step each */
     uint32_t awaited;  /* a bit for each bucket whose next free is drawn: see pool_sample_rest */
     uint64_t ticked;   /* when the last tick was, as clock_now says */
     uint64_t rested;   /* when training last looked what the thread can do without */
@@ -122,7 +124,7 @@ FAST_PATH struct cache_bin *cache_bin_of(struct cache *cache, size_t bucket)
 FAST_PATH void *cache_pop(struct cache_bin *bin)
 {
     void **top = atomic_load_explicit(&bin->top, memory_order_relaxed);
-    if (UNLIKELY(top == bin->floor)) {
+    if (UNLIKELY(top <= bin->floor)) {
         return NULL;
     }
     void *slot = top[-1];
@@ -191,6 +193,15 @@ static inline uint32_t cache_quota(const struct cache *cache, unsigned bucket)
  * cache.
  */
 bool cache_set_quota(struct cache *cache, unsigned bucket, uint32_t quota);
+
+/*
+ * Has the next take of each bucket come to a slow path, though the private magazine has slots: the
+ * floor is raised to the top. A handler that comes in between and keeps a slot leaves the top below
+ * the floor, which is as good. Whether there is anything to do so is asked by cache_resume, which
+ * gives the bucket its slots back. The thread's own cache.
+ */
+void cache_halt(struct cache *cache);
+bool cache_resume(struct cache *cache, unsigned bucket);
 
 /*
  * Refills an empty private magazine and takes a slot from it: from the public magazine; or else,

@@ -69,8 +69,10 @@ bool cache_set_quota(struct cache *cache, unsigned bucket, uint32_t quota)
         return false;
     }
     atomic_store_explicit(&cache->tally[bucket].quota, quota, memory_order_relaxed);
-    if (cache->bin[bucket].floor != NULL) {
-        cache->bin[bucket].ceiling = cache->bin[bucket].floor + quota;
+    struct cache_bin *bin = &cache->bin[bucket];
+    struct magazine *magazine = cache_private(bin);
+    if (magazine != NULL) {
+        bin->ceiling = magazine->slot + quota;
     }
     return true;
 }

@@ -20,9 +20,9 @@ bool decay_is_due(uint64_t now)
     return decay.age != DECAY_NEVER && (int64_t)(now - turned) >= (int64_t)decay.age;
 }
 
-bool decay_claim(uint64_t now)
+bool decay_claim(enum decay_call call, uint64_t now)
 {
-    return atomic_exchange_explicit(&decay.worked, now, memory_order_relaxed) != now;
+    return atomic_exchange_explicit(&decay.worked[call], now, memory_order_relaxed) != now;
 }
 
 bool decay_turn(uint64_t now)

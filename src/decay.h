@@ -9,6 +9,9 @@
 
 #include "attributes.h"
 
+/* Calls that may give pages back: frees and mallocs. */
+enum decay_call { DECAY_GIVE, DECAY_TAKE, DECAY_CALLS };
+
 /*
  * Free slots and full magazines come in two generations. What is given joins the young one; what is
  * taken comes from the young one too, as long as it has any, so that what nobody needs stays in the
@@ -23,8 +26,8 @@
 struct decay {
     uint64_t age; /* nanoseconds that a generation lasts; DECAY_NEVER */
     _Alignas(CACHE_LINE) _Atomic uint32_t young;
-    _Atomic uint64_t turned; /* when that became the young one */
-    _Atomic uint64_t worked; /* when pages last went back */
+    _Atomic uint64_t turned;              /* when that became the young one */
+    _Atomic uint64_t worked[DECAY_CALLS]; /* when pages last went back, by such calls */
 };
 
 #define DECAY_NEVER UINT64_MAX
@@ -50,9 +53,9 @@ static inline unsigned decay_old(void)
 /* Whether the old generation's pages should go, at a time of clock_now's. */
 bool decay_is_due(uint64_t now);
 
-/* Whether the caller is the one to give pages back at this moment of the clock's: one thread is, in
- * each of its steps of some milliseconds. */
-bool decay_claim(uint64_t now);
+/* Whether the caller is the one to give pages back at this moment of the clock's: of each kind of
+ * calls one is, in each of its steps of some milliseconds. */
+bool decay_claim(enum decay_call call, uint64_t now);
 
 /* The old generation is empty: it becomes the young one. Of several threads that say so at once one
  * succeeds. */

@@ -208,6 +208,12 @@ static void *pool_take_by_kind(struct cache *cache, unsigned bucket, const void 
     if (!pool_is_trained(cache, bucket)) {
         return pool_take_loose(cache, bucket);
     }
+    if (UNLIKELY(cache_resume(cache, bucket))) {
+        void *slot = cache_pop(&cache->bin[bucket]);
+        if (slot != NULL) {
+            return slot;
+        }
+    }
     return training_admits(cache, bucket) ? pool_take_trained(cache, bucket)
                                           : pool_take_single(cache, bucket);
 }
@@ -215,6 +221,9 @@ static void *pool_take_by_kind(struct cache *cache, unsigned bucket, const void 
 static void *pool_take_by_thread(unsigned bucket, size_t request, uint32_t *was, const void *caller)
 {
     struct cache *cache = cache_reach();
+    if (UNLIKELY(cache->state.more)) {
+        pool_tick_taking(cache);
+    }
     void *slot = pool_take_by_kind(cache, bucket, caller);
     if (UNLIKELY(slot == NULL)) {
         return NULL;

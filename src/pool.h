@@ -169,7 +169,7 @@ FAST_PATH void *pool_take(unsigned bucket, size_t request, uint32_t *was)
 FAST_PATH void *pool_take_large(unsigned bucket, size_t request, uint32_t *was)
 {
     struct cache *cache = cache_mine;
-    if (!pool_is_large(bucket) || UNLIKELY(!cache_is_own(cache))) {
+    if (!pool_is_large(bucket) || UNLIKELY(!cache_is_own(cache) || cache->state.more)) {
         return NULL;
     }
     uint32_t number = slots_take_loose(bucket);
@@ -198,6 +198,9 @@ INTERNAL void pool_give_slow(void *slot);
  * no more, in one call, so that no free takes long.
  */
 INTERNAL void pool_tick(const void *slot);
+
+/* The same before a take, while there are pages to give back. */
+void pool_tick_taking(struct cache *cache);
 
 /*
  * The sample, for the histogram and of who frees: of the slot that was just freed, where a thread

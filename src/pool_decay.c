@@ -18,13 +18,13 @@ enum { INTERVAL_MAX = 1021, SHARED_INTERVAL = 61 };
 enum { IDLE_LOOKS = 32 };
 
 /* One step of decay, if it is this thread's turn. Whether there is more to do. */
-static bool pool_decay(struct cache *cache, uint64_t now)
+static bool pool_decay(struct cache *cache, enum decay_call call, uint64_t now)
 {
     if (pressure_tick(now)) {
         pool_relieve(0);
         return true;
     }
-    if (decay.age == DECAY_NEVER || !decay_claim(now)) {
+    if (decay.age == DECAY_NEVER || !decay_claim(call, now)) {
         return false;
     }
     if (cache_is_own(cache)) {
@@ -45,7 +45,7 @@ bool pool_decay_step(void)
 {
     uint64_t now = clock_now();
     interval_look(now);
-    return pool_decay(cache_reach(), now);
+    return pool_decay(cache_reach(), DECAY_GIVE, now);
 }
 
 static void pool_tick_later(struct cache *cache, unsigned bucket)
@@ -60,10 +60,22 @@ static void pool_tick_at(struct cache *cache, uint64_t now)
     cache->state.ticked = now;
     training_rest(cache, now);
     uint32_t half = cache->state.interval / 2;
-    bool more = pool_decay(cache, now);
-    cache_arm_all(cache, more || half == 0 ? 1 : half);
+    cache->state.more = pool_decay(cache, DECAY_GIVE, now);
+    if (cache->state.more) {
+        cache_halt(cache);
+    }
+    cache_arm_all(cache, cache->state.more || half == 0 ? 1 : half);
     pool_sample_rest(cache);
     interval_look(now);
+}
+
+/*
+ * While there is more to do every free is a tick and every take as well, so that each can do half
+ * as much. That of a free says when it is over.
+ */
+void pool_tick_taking(struct cache *cache)
+{
+    pool_decay(cache, DECAY_TAKE, clock_now());
 }
 
 /* The bucket is found anew: carried over from the fast path it would cost that a saved register. */
@@ -91,7 +103,7 @@ void pool_tick_shared(const void *slot)
         uint64_t now = clock_now();
         pool_sample_shared(slot, frees);
         frees = 0;
-        more = pool_decay(pool_books(), now);
+        more = pool_decay(pool_books(), DECAY_GIVE, now);
         interval_look(now);
     }
 }

@@ -32,7 +32,7 @@ static void pool_restore_loose(unsigned bucket, uint32_t number)
 }
 
 /* A few free slots that the caller holds, on their way to the stack of purged ones. */
-enum { PURGE_BATCH = 64, QUANTUM_PAGES = 256 };
+enum { PURGE_BATCH = 64, QUANTUM_PAGES = 128 };
 
 struct purge {
     struct cache *cache;

@@ -53,7 +53,7 @@ static uint32_t pool_find_sample(const struct cache *cache, unsigned bucket)
 {
     const struct cache_bin *bin = &cache->bin[bucket];
     void **top = atomic_load_explicit(&bin->top, memory_order_relaxed);
-    if (top != bin->floor) {
+    if (magazine_depth(top) > 0) {
         return lane_number(bucket, top[-1]);
     }
     return pool_is_large(bucket) ? slots_peek_loose(bucket) : STACK_EMPTY;

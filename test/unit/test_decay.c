@@ -98,10 +98,12 @@ Test(decay, whose_time_is_past_comes_too_late)
 Test(decay, one_claim_a_moment)
 {
     open_decay();
-    cr_assert(decay_claim(BIRTH));
-    cr_assert_not(decay_claim(BIRTH));
-    cr_assert(decay_claim(BIRTH + 1));
-    cr_assert_not(decay_claim(BIRTH + 1));
+    cr_assert(decay_claim(DECAY_GIVE, BIRTH));
+    cr_assert_not(decay_claim(DECAY_GIVE, BIRTH));
+    cr_assert(decay_claim(DECAY_TAKE, BIRTH), "frees and takes have one each");
+    cr_assert_not(decay_claim(DECAY_TAKE, BIRTH));
+    cr_assert(decay_claim(DECAY_GIVE, BIRTH + 1));
+    cr_assert_not(decay_claim(DECAY_GIVE, BIRTH + 1));
 }
 
 static _Atomic unsigned turns;

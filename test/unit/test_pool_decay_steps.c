@@ -9,7 +9,8 @@
 #include "house.h"
 #include "pool.h"
 
-enum { QUANTUM = 256 /* pages */ };
+/* Pages; and steps in a moment of the clock's: one by a free, one by a take. */
+enum { QUANTUM = 128, STEPS = 2 };
 
 TestSuite(pool_decay_steps, .timeout = 60);
 
@@ -41,7 +42,7 @@ ParameterizedTest(const struct heap *heap, pool_decay_steps,
     clock_still_advance(AGE);
     uint64_t left = ages_figures(bucket)->depot;
     uint64_t purged = ages_figures(bucket)->purged;
-    uint64_t step = (QUANTUM + pages_of(bucket) - 1) / pages_of(bucket);
+    uint64_t step = STEPS * ((QUANTUM + pages_of(bucket) - 1) / pages_of(bucket));
     cr_assert_gt(left, step);
     while (left > 0) {
         step = left < step ? left : step;
@@ -53,7 +54,7 @@ ParameterizedTest(const struct heap *heap, pool_decay_steps,
     house_assert();
 }
 
-/* The next one comes with the first free for which the clock has gone on. */
+/* The next ones come with the first take and the first free for which the clock has gone on. */
 Test(pool_decay_steps, steps_follow_each_other_while_there_is_more)
 {
     enum { ALL = 5 };
@@ -64,10 +65,12 @@ Test(pool_decay_steps, steps_follow_each_other_while_there_is_more)
     while (ages_figures(B1M)->purged == 0) {
         house_give(house_take(B4K, 4096, NULL));
     }
-    for (unsigned done = 2; done <= ALL; done++) {
+    for (unsigned done = 2; done < ALL; done += STEPS) {
         clock_still_advance(1);
-        house_give(house_take(B4K, 4096, NULL));
+        void *slot = house_take(B4K, 4096, NULL);
         cr_assert_eq(ages_figures(B1M)->purged, done);
+        house_give(slot);
+        cr_assert_eq(ages_figures(B1M)->purged, done + 1);
     }
 }
 
@@ -77,18 +80,52 @@ static void tick_in_another_thread(unsigned number)
     ages_tick();
 }
 
-Test(pool_decay_steps, one_step_a_moment_whoever_ticks)
+Test(pool_decay_steps, no_more_in_a_moment_whoever_ticks)
 {
     ages_lay(DECAY);
     ages_take_and_give(B1M, 5);
     ages_pass(AGE);
     ages_pass(AGE);
-    cr_assert_eq(ages_figures(B1M)->purged, 1);
+    cr_assert_eq(ages_figures(B1M)->purged, STEPS);
     crew_run(1, tick_in_another_thread);
-    cr_assert_eq(ages_figures(B1M)->purged, 1);
+    cr_assert_eq(ages_figures(B1M)->purged, STEPS);
     clock_still_advance(1);
     crew_run(4, tick_in_another_thread);
-    cr_assert_eq(ages_figures(B1M)->purged, 2);
+    cr_assert_eq(ages_figures(B1M)->purged, 2 * STEPS);
+    house_assert();
+}
+
+/* Takes that the private magazine did not serve. */
+static uint64_t troubles(unsigned bucket)
+{
+    const struct cache_tally *tally = &cache_mine->tally[bucket];
+    return counter_read(&tally->swaps) + counter_read(&tally->misses);
+}
+
+/* Of all buckets, the large pool's as well; and the thread's slots stay its own meanwhile. */
+Test(pool_decay_steps, takes_alone_go_on_with_it)
+{
+    enum { ALL = 6 };
+    static const unsigned buckets[] = {B4K, B16K, B128K};
+    ages_lay(DECAY);
+    ages_take_and_give(B1M, ALL);
+    for (unsigned i = 0; i < sizeof buckets / sizeof buckets[0]; i++) {
+        ages_take_and_give(buckets[i], 2);
+    }
+    ages_pass(AGE);
+    clock_still_advance(AGE);
+    while (ages_figures(B1M)->purged == 0) {
+        house_give(house_take(B4K, 4096, NULL));
+    }
+    for (unsigned i = 0; i < sizeof buckets / sizeof buckets[0]; i++) {
+        uint64_t carved = lane_carved(buckets[i]);
+        uint64_t before = troubles(buckets[i]);
+        clock_still_advance(1);
+        cr_assert_not_null(house_take(buckets[i], house_plan.capacity[buckets[i]], NULL));
+        cr_assert_eq(ages_figures(B1M)->purged, 2 + i);
+        cr_assert_eq(lane_carved(buckets[i]), carved, "one of the free ones");
+        cr_assert_eq(troubles(buckets[i]), before, "the thread's own");
+    }
     house_assert();
 }
 
@@ -99,7 +136,6 @@ Test(pool_decay_steps, purged_ones_are_taken_last_and_are_zero)
     ages_take_and_give(B1M, ALL);
     ages_pass(AGE);
     ages_pass(AGE);
-    ages_pass(1);
     cr_assert_eq(ages_figures(B1M)->purged, PURGED);
     for (unsigned i = 0; i < ALL; i++) {
         uint32_t was;

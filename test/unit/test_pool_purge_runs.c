@@ -12,7 +12,7 @@
 #include "pool.h"
 
 /* BATCH slots are gathered at once; QUANTUM bytes are what a tick gives back. */
-enum { BATCH = 64, QUANTUM = 256 * 4096, MANY = 200, CALLS_MAX = 256, EVERYTHING = 1 << 30 };
+enum { BATCH = 64, QUANTUM = 128 * 4096, MANY = 200, CALLS_MAX = 256, EVERYTHING = 1 << 30 };
 
 /* What the kernel was asked to take, in order; and a slot with which it does not let it be. */
 static struct {
