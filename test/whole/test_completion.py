@@ -1,19 +1,13 @@
-"""The command's man page, completions and --help: all say the same, and the shells take it."""
+"""The command's man page, completions and --help: all say the same, and TAB brings it in both shells."""
 # SPDX-License-Identifier: BSD-2-Clause
+import os
 import re
-import subprocess
+import tempfile
 import unittest
 from pathlib import Path
 
-from support import command, settings
-
-ASK = """
-. "$1"
-COMP_WORDS=(${@:2} "$word") COMP_CWORD=$(($# - 1))
-compopt() { :; }
-_sockmalloc
-printf '%s\\n' "${COMPREPLY[@]}"
-"""
+from support import command
+from support.shell import Shell
 
 
 def made(name: str) -> Path:
@@ -28,34 +22,94 @@ def options(name: str) -> set[str]:
     return set(re.findall(r"--[\w-]+", command.run(name, "--help").stdout)) - {"--", "--usage", "--version"}
 
 
-class Completion(unittest.TestCase):
-    def complete(self, *words: str, word: str) -> list[str]:
-        shell = [settings.tool("bash"), "-c", f"word={word!r}\n{ASK}", "bash", made("completion/sockmalloc"), *words]
-        return subprocess.run(shell, check=True, capture_output=True, text=True).stdout.split()
-
-    def test_bash_completes_commands(self) -> None:
-        self.assertGreaterEqual(len(commands()), 4)
-        self.assertEqual(self.complete("sockmalloc", word="")[2:], commands())
-        self.assertEqual(self.complete("sockmalloc", word="re"), ["record"])
-
-    def test_bash_completes_the_options_that_help_lists(self) -> None:
-        for name in commands():
-            with self.subTest(name):
-                found = {option.rstrip("=") for option in self.complete("sockmalloc", name, word="--")}
-                self.assertEqual(found, options(name))
-
-    def test_zsh_has_them(self) -> None:
-        text = made("completion/_sockmalloc").read_text()
-        self.assertTrue(text.startswith("#compdef sockmalloc\n"))
-        for name in commands():
-            with self.subTest(name):
-                part = re.search(rf"^    {name}\) (.*?);;$", text, re.MULTILINE | re.DOTALL)[1]
-                self.assertEqual(set(re.findall(r"'(--[\w-]+)", part)), options(name))
-
-    def test_the_manual_has_them(self) -> None:
+class Manual(unittest.TestCase):
+    def test_it_has_what_help_lists(self) -> None:
         text = made("sockmalloc.1").read_text().replace("\\-", "-")
         self.assertNotIn("@", text)
         for name in commands():
             self.assertIn(f".B sockmalloc {name}\n", text)
         for code in re.findall(r"^ +(\d+)  ", command.run("--help").stdout, re.MULTILINE):
             self.assertIn(f".B {code}\n", text)
+
+
+class ShellTests:
+    """What the test case of each shell runs."""
+
+    name: str
+    shell: Shell
+
+    def setUp(self) -> None:
+        home = tempfile.TemporaryDirectory(prefix="whole-test-")
+        self.addCleanup(home.cleanup)
+        (Path(home.name) / "a-file").touch()
+        self.shell = Shell(self.name, Path(home.name), made("completion"))
+        self.addCleanup(self.shell.close)
+
+    def names(self, row: str) -> list[str]:
+        """What a row below the line offers."""
+        raise NotImplementedError
+
+    def assert_offers(self, typed: str, names: set[str]) -> None:
+        line, rows = self.shell.press_tab(typed)
+        self.assertEqual((line, {name for row in rows for name in self.names(row)}), (typed, names))
+
+    def assert_completes(self, typed: str, line: str) -> None:
+        self.assertEqual(self.shell.press_tab(typed), (line, []))
+
+    def test_commands(self) -> None:
+        self.assertGreaterEqual(len(commands()), 4)
+        self.assert_offers("sockmalloc ", {*commands(), "--help", "--version"})
+        self.assert_offers("sockmalloc --", {"--help", "--version"})
+        self.assert_completes("sockmalloc re", "sockmalloc record ")
+
+    def test_the_options_that_help_lists(self) -> None:
+        for name in commands():
+            with self.subTest(name):
+                self.assert_offers(f"sockmalloc {name} --", options(name))
+
+    def test_an_option_and_its_value(self) -> None:
+        self.assert_completes("sockmalloc run --po", "sockmalloc run --pool=")
+        self.assert_offers("sockmalloc run --pool=", {"thread", "lockfree", "standard", "cpu", "auto"})
+        self.assert_completes("sockmalloc run --pool=st", "sockmalloc run --pool=standard ")
+        self.assert_completes("sockmalloc run --pool st", "sockmalloc run --pool standard ")
+        self.assert_completes("sockmalloc stat --js", "sockmalloc stat --json ")
+        for option in ("--library=", "--library ", "-L ", "--profile="):
+            self.assert_completes(f"sockmalloc run {option}a-f", f"sockmalloc run {option}a-file ")
+        self.assert_completes("sockmalloc record --interval=a-f", "sockmalloc record --interval=a-f")
+
+    def test_a_program_behind_options(self) -> None:
+        for before in ("", "-- ", "--verbose ", "--verbose=1 ", "--pool=cpu ", "--pool cpu -- "):
+            self.assert_completes(f"sockmalloc run {before}mkfif", f"sockmalloc run {before}mkfifo ")
+        self.assert_completes("sockmalloc check mkfif", "sockmalloc check mkfifo ")
+
+    def test_what_is_the_programs_is_not_ours(self) -> None:
+        self.assert_completes("sockmalloc run -- --po", "sockmalloc run -- --po")
+        for before in ("mkfifo", "-- mkfifo", "--verbose mkfifo"):
+            self.assert_completes(f"sockmalloc run {before} --po", f"sockmalloc run {before} --po")
+            self.assert_completes(f"sockmalloc check {before} a-f", f"sockmalloc check {before} a-file ")
+
+    def test_a_process(self) -> None:
+        for name in ("stat", "record", "top", "check"):
+            with self.subTest(name):
+                line, rows = self.shell.press_tab(f"sockmalloc {name} {os.getpid() // 10}")
+                offered = {line.split()[-1], *(word for row in rows for word in self.names(row))}
+                self.assertIn(str(os.getpid()), offered)
+
+
+class Bash(ShellTests, unittest.TestCase):
+    name = "bash"
+
+    def names(self, row: str) -> list[str]:
+        return [word.rstrip("=") for word in row.split()]
+
+
+class Zsh(ShellTests, unittest.TestCase):
+    """It shows what each name means beside it."""
+
+    name = "zsh"
+
+    def names(self, row: str) -> list[str]:
+        return row.split(" -- ")[0].split()
+
+
+del ShellTests

@@ -77,20 +77,30 @@ class Screen:
 
 
 class Terminal:
-    """Runs a command in it. To be closed."""
+    """Runs a command in it, stderr apart unless the screen is to have it. To be closed."""
 
-    def __init__(self, command: Sequence[str | Path], environment: Mapping[str, str], columns: int, lines: int) -> None:
+    def __init__(
+        self,
+        command: Sequence[str | Path],
+        environment: Mapping[str, str],
+        columns: int,
+        lines: int,
+        shows_errors: bool = False,
+        directory: Path | None = None,
+    ) -> None:
         self.screen = Screen(columns, lines)
         self._rest = b""
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         self.process = subprocess.Popen(
             command,
+            cwd=directory,
             env={**environment, "TERM": "vt100"},
             stdin=slave,
             stdout=slave,
-            stderr=subprocess.PIPE,
+            stderr=slave if shows_errors else subprocess.PIPE,
             start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )
         os.close(slave)
 
@@ -112,5 +122,6 @@ class Terminal:
     def close(self) -> None:
         self.process.kill()
         self.process.wait()
-        self.process.stderr.close()
+        if self.process.stderr is not None:
+            self.process.stderr.close()
         os.close(self._master)

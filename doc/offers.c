@@ -1,0 +1,97 @@
+/* What can be typed behind `sockmalloc`, from the command's rows and those of the settings. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "offers.h"
+
+#include <ctype.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "command_rows.h"
+#include "formats.h"
+#include "huge.h"
+#include "kind.h"
+#include "option.h"
+
+/* Settings as options; a process. */
+#define TAKES_run    true, false
+#define TAKES_check  true, true
+#define TAKES_stat   false, true
+#define TAKES_record false, true
+#define TAKES_top    false, true
+
+const struct command_offer command_offers[] = {
+#define COMMAND(name, arguments, help) {#name, arguments, help, TAKES_##name},
+    COMMAND_ROWS(COMMAND)
+#undef COMMAND
+        {0}};
+
+struct option_row {
+    const char *command;
+    struct option_offer offer;
+};
+
+static const struct option_row rows[] = {
+#define ROW(command, name, letter, argument, help)                                                 \
+    {#command, {name, letter, help, argument, false, false, ""}},
+    COMMAND_OPTION_ROWS(ROW)
+#undef ROW
+};
+
+enum { ROWS = sizeof rows / sizeof rows[0] };
+
+void offers_visit_own(const struct command_offer *command, option_visit *visit)
+{
+    for (int i = 0; i < ROWS; i++) {
+        if (strcmp(rows[i].command, command->name) == 0) {
+            struct option_offer offer = rows[i].offer;
+            offer.is_file = offer.argument != NULL && strcmp(offer.argument, "FILE") == 0;
+            visit(&offer);
+        }
+    }
+}
+
+static const char *words_of(enum setting_kind kind)
+{
+#define WORD(name, word, help) " " word
+    switch (kind) {
+    case SETTING_SWITCH:
+        return " 0 1";
+    case SETTING_POOL:
+        return KIND_ROWS(WORD);
+    case SETTING_HUGE:
+        return HUGE_ROWS(WORD);
+    case SETTING_FORMAT:
+        return FORMAT_ROWS(WORD);
+    default:
+        return "";
+    }
+#undef WORD
+}
+
+/* "STATS_AT_EXIT" as the command's option: "stats-at-exit". */
+static void name_setting(enum option option, struct option_offer *offer)
+{
+    const char *from = option_variable(option) + strlen("SOCKMALLOC_");
+    for (size_t i = 0; from[i] != '\0' && i + 1 < sizeof offer->name; i++) {
+        offer->name[i] = from[i] == '_' ? '-' : (char)tolower((unsigned char)from[i]);
+    }
+}
+
+void offers_visit_settings(const struct command_offer *command, option_visit *visit)
+{
+    static const enum setting_kind kinds[] = {
+#define SETTING(name, kind, initial, minimum, maximum, help) SETTING_##kind,
+        OPTION_ROWS(SETTING)
+#undef SETTING
+    };
+    for (int i = 0; command->takes_settings && i < OPTION_COUNT; i++) {
+        struct option_offer offer = {.help = option_help((enum option)i),
+                                     .argument = "VALUE",
+                                     .may_lack = kinds[i] == SETTING_SWITCH,
+                                     .is_file = kinds[i] == SETTING_PATH,
+                                     .words = words_of(kinds[i])};
+        name_setting((enum option)i, &offer);
+        visit(&offer);
+    }
+}
