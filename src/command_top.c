@@ -27,18 +27,28 @@ static const char *top_take(void *input, int key, const char *argument)
     return NULL;
 }
 
+/* What is left until then, rounded up: waits that end too early would be followed by ones of no
+ * others of no length. */
+static int top_milliseconds_until(uint64_t due)
+{
+    uint64_t now = top_list_now();
+    return now < due ? (int)((due - now + 999999) / 1000000) : 0;
+}
+
+/* Looks are so far apart whatever keys come between them. */
 static void top_run(struct top_list *list, struct top_view *view)
 {
-    enum top_wish wish = TOP_REDRAW;
-    while (wish != TOP_QUIT) {
-        if (wish == TOP_LOOK) {
+    uint64_t interval = (uint64_t)(view->interval * 1e9);
+    uint64_t due = top_list_now() + interval;
+    do {
+        if (top_milliseconds_until(due) == 0) {
+            due = top_list_now() + interval;
             top_list_look(list);
         }
         top_list_fold(list, view->folds);
         top_list_sort(list, view->order);
         top_screen_draw(list, view);
-        wish = top_screen_wait(list, view);
-    }
+    } while (top_screen_wait(list, view, top_milliseconds_until(due)));
 }
 
 enum command_exit command_top(int count, char **arguments)

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-static uint64_t top_now(void)
+uint64_t top_list_now(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -59,7 +59,7 @@ static enum target_state top_look_at(struct top_process *process)
     process->has_former = process->is_read;
     enum target_state state = projection_take(&process->target, &process->snapshot);
     process->is_read = state == TARGET_READ;
-    process->time = top_now();
+    process->time = top_list_now();
     process->plan = projection_plan;
     process->parent = top_parent(process->target.process);
     process->total = top_compare(process, &process->snapshot.total, &process->former.total);

@@ -26,7 +26,7 @@ struct top_process {
     bool has_former; /* and this is not the first */
     struct snapshot snapshot;
     struct snapshot former;
-    uint64_t time; /* nanoseconds, of some clock that only grows */
+    uint64_t time; /* by top_list_now */
     uint64_t former_time;
     struct bucket_plan plan;
     struct top_figures total; /* with its workers' where these are folded under it */
@@ -51,6 +51,9 @@ enum top_order {
     TOP_BY_HITS,
     TOP_BY_PROCESS
 };
+
+/* Nanoseconds, of some clock that only grows. */
+uint64_t top_list_now(void);
 
 /*
  * Looks at all processes again. Of those that were asked for by number, one that can't be read is

@@ -225,28 +225,28 @@ static void select_next(const struct top_list *list, struct top_view *view, int 
     }
 }
 
-enum top_wish top_screen_wait(const struct top_list *list, struct top_view *view)
+bool top_screen_wait(const struct top_list *list, struct top_view *view, int milliseconds)
 {
-    timeout((int)(view->interval * 1000));
+    timeout(milliseconds);
     int key = getch();
     for (unsigned i = 0; i < ORDERS; i++) {
         view->order = orders[i].key == key ? orders[i].order : view->order;
     }
     switch (key) {
     case 'q':
-        return TOP_QUIT;
+        return false;
     case 'f':
         view->folds = !view->folds;
-        return TOP_REDRAW;
+        return true;
     case KEY_UP:
         select_next(list, view, -1);
-        return TOP_REDRAW;
+        return true;
     case KEY_DOWN:
         select_next(list, view, 1);
-        return TOP_REDRAW;
+        return true;
     case ERR:
-        return isatty(STDIN_FILENO) ? TOP_LOOK : TOP_QUIT; /* the terminal may have gone */
+        return isatty(STDIN_FILENO); /* the terminal may have gone */
     default:
-        return TOP_REDRAW; /* a sort key, another size, or a key of no meaning */
+        return true; /* a sort key, another size, or a key of no meaning */
     }
 }

@@ -22,9 +22,8 @@ void top_screen_close(void);
 
 void top_screen_draw(const struct top_list *list, const struct top_view *view);
 
-enum top_wish { TOP_LOOK, TOP_REDRAW, TOP_QUIT };
-
-/* Waits for a key until the next look is due, and changes the view by it. */
-enum top_wish top_screen_wait(const struct top_list *list, struct top_view *view);
+/* Waits so long for a key, and changes the view by it. False at the key that ends it, or without a
+ * terminal. */
+bool top_screen_wait(const struct top_list *list, struct top_view *view, int milliseconds);
 
 #endif

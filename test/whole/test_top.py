@@ -105,6 +105,24 @@ class Keys(TopCase):
                 terminal.wait_for(lambda now: f"by {word}," in now[0] and now[2].startswith(f"{pid} "))
         self.end(terminal)
 
+    def test_the_looks_go_on_between_keys(self) -> None:
+        """Each key is answered by a title, and each title by the other key: none waits as long as an interval."""
+        servant = self.start()
+        terminal = self.top("--interval", "1", servant.pid)
+        terminal.wait_for(lambda now: line_of(now, "4k")[1:2] == ["0"])
+        servant.ask("take 5000")
+        typed = [b"l"]
+
+        def looked(now: list[str]) -> bool:
+            if f"by {'live' if typed[-1] == b'l' else 'memory'}," in now[0]:
+                typed.append(b"m" if typed[-1] == b"l" else b"l")
+                terminal.type(typed[-1])
+            return line_of(now, "4k")[1:2] == ["1"]
+
+        terminal.type(typed[-1])
+        terminal.wait_for(looked)
+        self.end(terminal)
+
     def test_select(self) -> None:
         large, many = self.two()
         first, second = sorted((large.pid, many.pid))

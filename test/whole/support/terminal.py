@@ -111,7 +111,8 @@ class Terminal:
         """The first screen of which it holds; at the deadline, an error that shows the last one."""
         deadline = time.monotonic() + DEADLINE_SECONDS
         while not holds(self.screen.text()):
-            if not select.select([self._master], [], [], max(deadline - time.monotonic(), 0))[0]:
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self._master], [], [], left)[0]:
                 raise AssertionError("no such screen came; the last one:\n" + "\n".join(self.screen.text()))
             try:
                 self._rest = self.screen.feed(self._rest + os.read(self._master, 65536))
