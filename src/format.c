@@ -22,3 +22,11 @@ void format_print_end(enum format format, const struct snapshot *snapshot, struc
         report_print_end(snapshot, text);
     }
 }
+
+void format_print_share(uint64_t share, struct text *text)
+{
+    text_add(text, "%lu.", (unsigned long)(share / SNAPSHOT_WHOLE));
+    for (uint64_t unit = SNAPSHOT_WHOLE / 10; unit > 0; unit /= 10) {
+        text_add(text, "%c", (char)('0' + share / unit % 10));
+    }
+}

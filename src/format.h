@@ -30,6 +30,9 @@ INTERNAL void format_print_end(enum format format, const struct snapshot *snapsh
 
 /* --- the formats that no person reads --- */
 
+/* A share as a number up to 1: "0.8003". */
+INTERNAL void format_print_share(uint64_t share, struct text *text);
+
 INTERNAL void format_print_json(const struct snapshot *snapshot, const struct bucket_plan *plan,
                                 struct text *text);
 INTERNAL void format_print_prometheus(const struct snapshot *snapshot,

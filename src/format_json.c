@@ -21,12 +21,21 @@ static void json_add_string(struct text *text, const char *string)
     text_add(text, "\"");
 }
 
-static void json_add_figures(const struct snapshot_figures *figures, struct text *text)
+/* A bucket's; all buckets', if it is their number. */
+static void json_add_figures(const struct snapshot *snapshot, const struct bucket_plan *plan,
+                             unsigned bucket, struct text *text)
 {
+    const struct snapshot_figures *figures =
+        bucket == snapshot->buckets ? &snapshot->total : &snapshot->bucket[bucket];
     for (unsigned i = 0; i < SNAPSHOT_COUNT; i++) {
         const struct snapshot_row *row = &snapshot_rows[i];
         text_add(text, ",\"%s\":%lu", row->name, (unsigned long)snapshot_figure(figures, row));
     }
+#define JSON_SHARE(name, heading, width, help)                                                     \
+    text_add(text, ",\"" #name "\":");                                                             \
+    format_print_share(snapshot_##name(snapshot, plan, bucket), text);
+    SNAPSHOT_SHARE_ROWS(JSON_SHARE)
+#undef JSON_SHARE
 }
 
 static void json_add_buckets(const struct snapshot *snapshot, const struct bucket_plan *plan,
@@ -36,7 +45,7 @@ static void json_add_buckets(const struct snapshot *snapshot, const struct bucke
     for (unsigned bucket = 0; bucket < snapshot->buckets; bucket++) {
         text_add(text, "%s{\"bucket\":\"%s\",\"capacity\":%zu", bucket > 0 ? "," : "",
                  plan->label[bucket], plan->capacity[bucket]);
-        json_add_figures(&snapshot->bucket[bucket], text);
+        json_add_figures(snapshot, plan, bucket, text);
         text_add(text, "}");
     }
     text_add(text, "]");
@@ -86,7 +95,7 @@ void format_print_json(const struct snapshot *snapshot, const struct bucket_plan
 #undef JSON_FIGURE
     json_add_buckets(snapshot, plan, text);
     text_add(text, ",\"total\":{\"buckets\":%u", snapshot->buckets);
-    json_add_figures(&snapshot->total, text);
+    json_add_figures(snapshot, plan, snapshot->buckets, text);
     text_add(text, "}");
     json_add_sizes(&snapshot->sizes, text);
     json_add_configuration(text);

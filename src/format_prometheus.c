@@ -59,6 +59,21 @@ static void prometheus_add_figures(const struct snapshot_row *row, const struct 
     }
 }
 
+typedef uint64_t share_of(const struct snapshot *, const struct bucket_plan *, unsigned);
+
+static void prometheus_add_share(const struct snapshot_row *row, share_of *share,
+                                 const struct snapshot *snapshot, const struct bucket_plan *plan,
+                                 struct text *text)
+{
+    prometheus_add_head(row, text);
+    for (unsigned bucket = 0; bucket < snapshot->buckets; bucket++) {
+        prometheus_add_name(row, text);
+        text_add(text, "{bucket=\"%s\"} ", plan->label[bucket]);
+        format_print_share(share(snapshot, plan, bucket), text);
+        text_add(text, "\n");
+    }
+}
+
 static void prometheus_add_process(const struct snapshot *snapshot, struct text *text)
 {
     static const struct snapshot_row active = {
@@ -119,5 +134,10 @@ void format_print_prometheus(const struct snapshot *snapshot, const struct bucke
     for (unsigned i = 0; i < SNAPSHOT_COUNT; i++) {
         prometheus_add_figures(&snapshot_rows[i], snapshot, plan, text);
     }
+#define PROMETHEUS_SHARE(name, heading, width, help)                                               \
+    prometheus_add_share(&(const struct snapshot_row){#name, SNAPSHOT_GAUGE, "ratio", help, 0},    \
+                         snapshot_##name, snapshot, plan, text);
+    SNAPSHOT_SHARE_ROWS(PROMETHEUS_SHARE)
+#undef PROMETHEUS_SHARE
     prometheus_add_sizes(snapshot, plan, text);
 }

@@ -4,8 +4,30 @@
 
 #include "option.h"
 
-static void report_print_slot_figures(const struct snapshot_figures *figures, struct text *text)
+/* "80.03", in so many characters at least. */
+static void report_print_percent(uint64_t share, int width, struct text *text)
 {
+    text_add(text, "%*lu.%c%c", width - 3, (unsigned long)(share / 100),
+             (char)('0' + share / 10 % 10), (char)('0' + share % 10));
+}
+
+/* A bucket's row; all buckets', if it is their number. */
+static void report_print_slot_row(const struct snapshot *snapshot, const struct bucket_plan *plan,
+                                  unsigned bucket, struct text *text)
+{
+    bool all = bucket == snapshot->buckets;
+    const struct snapshot_figures *figures = all ? &snapshot->total : &snapshot->bucket[bucket];
+    if (all) {
+        text_add(text, "%-8s %10s", "total", "-");
+    } else {
+        text_add(text, "%-8s %10zu", plan->label[bucket], plan->capacity[bucket]);
+    }
+#define REPORT_SHARE(name, heading, width, help)                                                   \
+    text_add(text, " ");                                                                           \
+    report_print_percent(snapshot_##name(snapshot, plan, bucket), (width)-1, text);                \
+    text_add(text, "%%");
+    SNAPSHOT_SHARE_ROWS(REPORT_SHARE)
+#undef REPORT_SHARE
 #define REPORT_FIGURE(name, heading, width, type, unit, help)                                      \
     text_add(text, " %*lu", width, (unsigned long)figures->name);
     SNAPSHOT_SLOT_ROWS(REPORT_FIGURE)
@@ -23,16 +45,16 @@ static void report_print_slots(const struct snapshot *snapshot, const struct buc
                                struct text *text)
 {
     text_add(text, "%-8s %10s", "bucket", "capacity");
+#define REPORT_SHARE_HEADING(name, heading, width, help) text_add(text, " %*s", width, heading);
+    SNAPSHOT_SHARE_ROWS(REPORT_SHARE_HEADING)
+#undef REPORT_SHARE_HEADING
 #define REPORT_HEADING(name, heading, width, type, unit, help)                                     \
     text_add(text, " %*s", width, heading);
     SNAPSHOT_SLOT_ROWS(REPORT_HEADING)
     text_add(text, "\n");
-    for (unsigned bucket = 0; bucket < snapshot->buckets; bucket++) {
-        text_add(text, "%-8s %10zu", plan->label[bucket], plan->capacity[bucket]);
-        report_print_slot_figures(&snapshot->bucket[bucket], text);
+    for (unsigned bucket = 0; bucket <= snapshot->buckets; bucket++) {
+        report_print_slot_row(snapshot, plan, bucket, text);
     }
-    text_add(text, "%-8s %10s", "total", "-");
-    report_print_slot_figures(&snapshot->total, text);
 }
 
 /* The second table, of what passes between the caches and how they are trained. */
@@ -73,12 +95,11 @@ static void report_print_sizes(const struct histogram_figures *sizes, struct tex
 void report_print_share(const struct snapshot_figures *total, const struct bucket_plan *plan,
                         struct text *text)
 {
-    uint64_t all = total->asked + total->fell_through_asked;
-    uint64_t share = all > 0 ? (uint64_t)((unsigned __int128)total->asked * 10000 / all) : 0;
-    text_add(text,
-             "pools served %lu.%c%c %% of the bytes asked for in requests of %zu to %zu bytes\n",
-             (unsigned long)(share / 100), (char)('0' + share / 10 % 10), (char)('0' + share % 10),
-             plan->minimum, plan->maximum);
+    unsigned __int128 all = (unsigned __int128)total->asked + total->fell_through_asked;
+    text_add(text, "pools served ");
+    report_print_percent(snapshot_share(total->asked, all), 0, text);
+    text_add(text, " %% of the bytes asked for in requests of %zu to %zu bytes\n", plan->minimum,
+             plan->maximum);
 }
 
 void report_print(const struct snapshot *snapshot, const struct bucket_plan *plan,

@@ -3,6 +3,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "snapshot.h"
 
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -140,6 +141,26 @@ void snapshot_take(struct snapshot *snapshot)
         SNAPSHOT_ROWS(SNAPSHOT_TOTAL)
 #undef SNAPSHOT_TOTAL
     }
+}
+
+uint64_t snapshot_share(uint64_t part, unsigned __int128 whole)
+{
+    if (part >= whole) {
+        return whole > 0 ? SNAPSHOT_WHOLE : 0;
+    }
+    return (uint64_t)((unsigned __int128)part * SNAPSHOT_WHOLE / whole);
+}
+
+uint64_t snapshot_filled(const struct snapshot *snapshot, const struct bucket_plan *plan,
+                         unsigned bucket)
+{
+    bool all = bucket == snapshot->buckets;
+    uint64_t asked = all ? snapshot->total.asked : snapshot->bucket[bucket].asked;
+    unsigned __int128 room = 0;
+    for (unsigned i = all ? 0 : bucket; i < (all ? snapshot->buckets : bucket + 1); i++) {
+        room += (unsigned __int128)snapshot->bucket[i].requests * plan->capacity[i];
+    }
+    return snapshot_share(asked, room);
 }
 
 const uint64_t *snapshot_find(const struct snapshot_figures *figures, const char *name)

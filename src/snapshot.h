@@ -70,6 +70,14 @@
     ROW(budget, GAUGE, "bytes", "bytes that all caches together may hold")                         \
     ROW(pressure_highs, COUNTER, "", "times that memory came near its end, and pages went back")
 
+/*
+ * What is derived from those, of each bucket and of all: name, heading and width, help. A share of
+ * all there was since the start, in ten-thousandths, which snapshot_NAME tells; every format and
+ * the man page have it from here.
+ */
+#define SNAPSHOT_SHARE_ROWS(ROW)                                                                   \
+    ROW(filled, "filled", 8, "share of their slots' capacity that the requests served asked for")
+
 struct snapshot_figures {
 #define SNAPSHOT_FIELD(name, heading, width, type, unit, help) uint64_t name;
     SNAPSHOT_ROWS(SNAPSHOT_FIELD)
@@ -95,6 +103,16 @@ struct snapshot {
  * MiB of lane (residency.h).
  */
 INTERNAL void snapshot_take(struct snapshot *snapshot);
+
+enum { SNAPSHOT_WHOLE = 10000 };
+
+/* The part's share of the whole; 0 of nothing. Counts that were not read at one instant make no
+ * more than all of it. */
+INTERNAL uint64_t snapshot_share(uint64_t part, unsigned __int128 whole);
+
+/* Of the bucket; of all of them, if it is `snapshot->buckets`. */
+INTERNAL uint64_t snapshot_filled(const struct snapshot *snapshot, const struct bucket_plan *plan,
+                                  unsigned bucket);
 
 enum snapshot_type { SNAPSHOT_GAUGE, SNAPSHOT_COUNTER };
 

@@ -31,25 +31,50 @@ static struct top_process *top_find(struct top_list *list, int process)
     return NULL;
 }
 
-/* What one bucket, or the total, did since the former look. */
-static struct top_figures top_compare(const struct top_process *process,
-                                      const struct snapshot_figures *now,
-                                      const struct snapshot_figures *former)
+/* What the requests' slots had room for, in bytes: since the former look, or ever. */
+static double top_room(const struct top_process *process, unsigned bucket, bool ever)
 {
+    bool all = bucket == process->snapshot.buckets;
+    double room = 0;
+    for (unsigned i = all ? 0 : bucket; i < (all ? process->snapshot.buckets : bucket + 1); i++) {
+        double requests = (double)process->snapshot.bucket[i].requests;
+        requests -= ever ? 0 : (double)process->former.bucket[i].requests;
+        room += requests * (double)process->plan.capacity[i];
+    }
+    return room;
+}
+
+/* What a bucket did since the former look; all of them, if it is their number. */
+static struct top_figures top_compare(const struct top_process *process, unsigned bucket)
+{
+    bool all = bucket == process->snapshot.buckets;
+    const struct snapshot_figures *now =
+        all ? &process->snapshot.total : &process->snapshot.bucket[bucket];
+    const struct snapshot_figures *former =
+        all ? &process->former.total : &process->former.bucket[bucket];
     double seconds = (double)(process->time - process->former_time) / 1e9;
     bool grew = process->has_former && now->requests > former->requests && seconds > 0;
     double requests = (double)(now->requests - (grew ? former->requests : 0));
     double hits = (double)(now->cache_hits - (grew ? former->cache_hits : 0));
+    double asked = (double)(now->asked - (grew ? former->asked : 0));
+    double room = top_room(process, bucket, !grew);
     return (struct top_figures){.live = now->live,
                                 .cached = now->cached,
                                 .resident = now->resident,
                                 .rate = grew ? requests / seconds : 0,
-                                .hits = requests > 0 && hits <= requests ? hits / requests : 0};
+                                .hits = requests > 0 && hits <= requests ? hits / requests : 0,
+                                .room = grew ? room / seconds : 0,
+                                .filled = room > 0 && asked <= room ? asked / room : 0};
 }
 
 struct top_figures top_list_bucket(const struct top_process *process, unsigned bucket)
 {
-    return top_compare(process, &process->snapshot.bucket[bucket], &process->former.bucket[bucket]);
+    return top_compare(process, bucket);
+}
+
+static struct top_figures top_total(const struct top_process *process)
+{
+    return top_compare(process, process->snapshot.buckets);
 }
 
 static enum target_state top_look_at(struct top_process *process)
@@ -62,7 +87,7 @@ static enum target_state top_look_at(struct top_process *process)
     process->time = top_list_now();
     process->plan = projection_plan;
     process->parent = top_parent(process->target.process);
-    process->total = top_compare(process, &process->snapshot.total, &process->former.total);
+    process->total = top_total(process);
     return state;
 }
 
@@ -141,9 +166,14 @@ static struct top_process *top_master(struct top_list *list, struct top_process 
 
 static void top_add_worker(struct top_process *master, const struct top_process *worker)
 {
-    struct top_figures own = top_compare(worker, &worker->snapshot.total, &worker->former.total);
+    struct top_figures own = top_total(worker);
     double rate = master->total.rate + own.rate;
-    /* By their shares in what came; where nothing came, the master's stands. */
+    double room = master->total.room + own.room;
+    /* By their shares in what came; where nothing came, the master's stand. */
+    if (room > 0) {
+        master->total.filled =
+            (master->total.filled * master->total.room + own.filled * own.room) / room;
+    }
     if (rate > 0) {
         master->total.hits = (master->total.hits * master->total.rate + own.hits * own.rate) / rate;
     }
@@ -151,6 +181,7 @@ static void top_add_worker(struct top_process *master, const struct top_process 
     master->total.cached += own.cached;
     master->total.resident += own.resident;
     master->total.rate = rate;
+    master->total.room = room;
     master->workers++;
 }
 
@@ -158,7 +189,7 @@ void top_list_fold(struct top_list *list, bool wanted)
 {
     for (unsigned i = 0; i < list->count; i++) {
         struct top_process *process = &list->process[i];
-        process->total = top_compare(process, &process->snapshot.total, &process->former.total);
+        process->total = top_total(process);
         process->workers = 0;
         process->is_folded = wanted && top_master(list, process) != process;
     }

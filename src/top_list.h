@@ -17,6 +17,8 @@ struct top_figures {
     uint64_t resident; /* bytes */
     double rate;       /* requests a second, since the last look */
     double hits; /* of them, those that a cache served: 0 to 1; of all there were while none came */
+    double room; /* bytes a second that their slots had room for */
+    double filled; /* of them, those that were asked for; else as hits */
 };
 
 struct top_process {

@@ -7,11 +7,23 @@
 #include <string.h>
 #include <unistd.h>
 
-/* At 40 columns: a short label, numbers of four characters, and six for the bar. */
-enum { WIDE = 60, LABEL_WIDE = 20, LABEL_NARROW = 9, NUMBER_WIDE = 9, NUMBER_NARROW = 5 };
+/* At 40 columns: a short label, numbers of four characters, and six for the bar. Wide is what has
+ * room for wide columns and as much of a bar. */
+enum { WIDE = 72, LABEL_WIDE = 20, LABEL_NARROW = 9 };
 
 /* Lines that are no process's and no bucket's: two headings, the title, the help. */
-enum { FIXED_LINES = 4, NUMBERS = 5, COMPACT_SIZE = 8 };
+enum { FIXED_LINES = 4, COMPACT_SIZE = 8 };
+
+/* What stands between the label and the bar, where there is room for it: headings and widths. */
+static const struct {
+    const char *wide;
+    int wide_width;
+    const char *narrow;
+    int narrow_width;
+} numbers[] = {{"live", 8, "live", 5}, {"cached", 8, "cach", 5}, {"resident", 9, "mem", 5},
+               {"rate/s", 8, "/s", 5}, {"hits", 6, "hit", 5},    {"filled", 7, "", 0}};
+
+enum { NUMBERS = sizeof numbers / sizeof numbers[0] };
 
 static SCREEN *screen;
 
@@ -54,9 +66,9 @@ static void compact(double number, double unit, char text[COMPACT_SIZE])
     }
 }
 
-static int number_width(void)
+static int number_width(int number)
 {
-    return COLS >= WIDE ? NUMBER_WIDE : NUMBER_NARROW;
+    return COLS >= WIDE ? numbers[number].wide_width : numbers[number].narrow_width;
 }
 
 static int label_width(void)
@@ -66,13 +78,11 @@ static int label_width(void)
 
 static void draw_heading(int line, const char *label)
 {
-    static const char *const wide[NUMBERS] = {"live", "cached", "resident", "rate/s", "hits"};
-    static const char *const narrow[NUMBERS] = {"live", "cach", "mem", "/s", "hit"};
     attron(A_REVERSE);
     mvhline(line, 0, ' ', COLS);
     mvprintw(line, 0, "%-*.*s", label_width(), label_width(), label);
     for (int i = 0; i < NUMBERS; i++) {
-        printw("%*s", number_width(), COLS >= WIDE ? wide[i] : narrow[i]);
+        printw("%*s", number_width(i), COLS >= WIDE ? numbers[i].wide : numbers[i].narrow);
     }
     attroff(A_REVERSE);
 }
@@ -80,7 +90,10 @@ static void draw_heading(int line, const char *label)
 /* What is left of the line, filled as far as the share goes. */
 static void draw_bar(int line, double share)
 {
-    int start = label_width() + NUMBERS * number_width() + 1;
+    int start = label_width() + 1;
+    for (int i = 0; i < NUMBERS; i++) {
+        start += number_width(i);
+    }
     int width = COLS - start;
     int filled = width > 0 ? (int)(share * width + 0.5) : 0;
     mvhline(line, start, '#', filled > width ? width : filled);
@@ -95,9 +108,10 @@ static void draw_figures(int line, const char *label, const struct top_figures *
     compact((double)figures->resident, 1024, number[2]);
     compact(figures->rate, 1000, number[3]);
     snprintf(number[4], COMPACT_SIZE, "%.0f%%", figures->hits * 100);
+    snprintf(number[5], COMPACT_SIZE, "%.0f%%", figures->filled * 100);
     mvprintw(line, 0, "%-*.*s", label_width(), label_width(), label);
     for (int i = 0; i < NUMBERS; i++) {
-        printw("%*s", number_width(), number[i]);
+        printw("%*.*s", number_width(i), number_width(i), number[i]);
     }
     draw_bar(line, share);
 }

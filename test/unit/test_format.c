@@ -99,6 +99,27 @@ Test(format, prometheus_has_every_figure)
     }
 }
 
+Test(format, a_share_is_a_number_up_to_1)
+{
+    prepare(4 << 20);
+    memset(snapshot.bucket, 0, sizeof snapshot.bucket);
+    snapshot.bucket[2].requests = 2;
+    snapshot.bucket[2].asked = snapshot.total.asked = 2 * 16390;
+    snapshot.bucket[3].requests = 1;
+    snapshot.bucket[3].asked = 36864;
+    print(FORMAT_JSON);
+    expect_in(",\"decays\":0,\"filled\":0.0000},{\"bucket\":\"16k\"");
+    expect_in(",\"decays\":0,\"filled\":0.8002},{\"bucket\":\"32k\"");
+    expect_in(",\"decays\":0,\"filled\":1.0000},{\"bucket\":\"64k\"");
+    expect_in(",\"decays\":0,\"filled\":0.4212},\"sizes\"");
+    print(FORMAT_PROMETHEUS);
+    expect_in("# HELP sockmalloc_filled_ratio share of their slots' capacity that the requests "
+              "served asked for\n# TYPE sockmalloc_filled_ratio gauge\n"
+              "sockmalloc_filled_ratio{bucket=\"4k\"} 0.0000\n");
+    expect_in("\nsockmalloc_filled_ratio{bucket=\"16k\"} 0.8002\n"
+              "sockmalloc_filled_ratio{bucket=\"32k\"} 1.0000\n");
+}
+
 Test(format, prometheus_names_tell_type_and_unit)
 {
     prepare(4 << 20);

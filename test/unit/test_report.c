@@ -29,7 +29,8 @@ struct table {
 };
 
 #define HEADING(name, heading, width, type, unit, help) heading,
-static const char *const slot_headings[] = {"bucket", "capacity", SNAPSHOT_SLOT_ROWS(HEADING)};
+static const char *const slot_headings[] = {"bucket", "capacity", "filled",
+                                            SNAPSHOT_SLOT_ROWS(HEADING)};
 static const char *const cache_headings[] = {"caches", SNAPSHOT_CACHE_ROWS(HEADING)};
 #undef HEADING
 enum {
@@ -37,8 +38,8 @@ enum {
     CACHE_COLUMNS = sizeof cache_headings / sizeof cache_headings[0],
     FIGURES = sizeof(struct snapshot_figures) / sizeof(uint64_t)
 };
-static const struct table slots_table = {slot_headings, SLOT_COLUMNS, 2, 0};
-static const struct table caches_table = {cache_headings, CACHE_COLUMNS, 1, SLOT_COLUMNS - 2};
+static const struct table slots_table = {slot_headings, SLOT_COLUMNS, 3, 0};
+static const struct table caches_table = {cache_headings, CACHE_COLUMNS, 1, SLOT_COLUMNS - 3};
 
 /* Where each part of a report begins. */
 static unsigned slots_line(void)
@@ -176,6 +177,38 @@ Test(report, tells_the_capacities)
     }
     split(lines[slots_line() + 1 + plan.count], fields);
     cr_assert_str_eq(fields[1], "-", "their sum would mean nothing");
+}
+
+static void expect_filled(unsigned bucket, const char *share)
+{
+    char *fields[FIELDS];
+    print();
+    split(lines[slots_line() + 1 + bucket], fields);
+    cr_expect_str_eq(fields[2], share);
+}
+
+Test(report, tells_what_part_of_the_capacity_was_asked_for)
+{
+    enum { BUCKET = 2, CAPACITY = 20480 };
+    prepare();
+    memset(snapshot.bucket, 0, sizeof snapshot.bucket);
+    snapshot.total.asked = 0;
+    expect_filled(BUCKET, "0.00%");
+    expect_filled(plan.count, "0.00%");
+    snapshot.bucket[BUCKET].requests = 3;
+    snapshot.bucket[BUCKET].asked = snapshot.total.asked = 3 * 16390;
+    expect_filled(BUCKET, "80.02%");
+    expect_filled(plan.count, "80.02%");
+    snapshot.bucket[BUCKET].asked = 3 * CAPACITY;
+    expect_filled(BUCKET, "100.00%");
+    /* Read a moment later than the requests. */
+    snapshot.bucket[BUCKET].asked = 4 * CAPACITY;
+    expect_filled(BUCKET, "100.00%");
+    /* What each bucket's requests had room for, added up. */
+    snapshot.bucket[0].requests = 1;
+    snapshot.total.asked = 3 * CAPACITY / 2;
+    cr_assert_eq(plan.capacity[0], 8192);
+    expect_filled(plan.count, "44.11%");
 }
 
 Test(report, tells_what_the_quotas_come_to)

@@ -1,4 +1,4 @@
-"""`sockmalloc top` on a terminal of 80 columns and of 40: what it shows, its keys, and where there is no terminal."""
+"""`sockmalloc top` on terminals of 80 columns and of less: what it shows, its keys, and where there is no terminal."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import pty
@@ -9,7 +9,7 @@ from support import command
 from support.servant import Servant, ServantCase
 from support.terminal import DEADLINE_SECONDS, Terminal
 
-SIZES = ((80, 24), (40, 24))
+SIZES = ((80, 24), (60, 24), (40, 24))
 FAST = ("--interval", "0.05")
 DOWN = b"\x1bOB"
 
@@ -33,7 +33,7 @@ def line_of(screen: list[str], label: str) -> list[str]:
 
 
 class Screens(TopCase):
-    def test_figures_at_both_sizes(self) -> None:
+    def test_figures_at_all_sizes(self) -> None:
         servant = self.start(DECAY_MS="-1")
         for _ in range(3):
             servant.ask("take 5000")
@@ -44,26 +44,36 @@ class Screens(TopCase):
                 screen = terminal.wait_for(lambda now: "q quit" in now[-1] and line_of(now, "4m") != [])
                 self.assertTrue(screen[0].startswith("sockmalloc top: 1 process, by rate"), screen[0])
                 self.assertEqual(len(screen), lines)
-                process = f"{servant.pid} servant"[: 9 if columns == 40 else 20]
+                process = f"{servant.pid} servant"[: 20 if columns == 80 else 9]
                 self.assertNotEqual(line_of(screen, process), [])
                 self.assertEqual(line_of(screen, "4k")[1:2], ["3"])
+                if columns == 80:
+                    self.assertEqual(line_of(screen, f"of {servant.pid}")[-1], "filled")
+                    # Of 5000 bytes in 8192, and of 100000 in 135168; the process's name is a field as well.
+                    filled = [line_of(screen, label)[6] for label in ("4k", "128k", "1m")]
+                    self.assertEqual(filled, ["61%", "74%", "0%"])
+                    self.assertEqual(line_of(screen, process)[7], "74%")
                 # All 200 buffers of 100000 bytes have a page in memory, and nothing else has as much: the longest bar.
                 bars = {label: line_of(screen, label)[-1].count("#") for label in ("4k", "128k", "1m")}
                 self.assertGreater(bars["128k"], 3)
                 self.assertLess(bars["4k"], 2)
                 self.assertEqual(bars["1m"], 0)
+                self.assertEqual(screen[15:-1], [""] * (lines - 16), "no line runs over into the next")
                 self.assertEqual(sum(line.startswith(("4k", "64k", "512k", "4m")) for line in screen), 4)
                 self.end(terminal)
 
-    def test_a_rate_and_its_hits(self) -> None:
+    def test_a_rate_and_its_shares(self) -> None:
+        """Of what came since the former look alone: before, 5000 bytes were asked for in slots of 8192."""
         servant = self.start()
+        servant.ask("churn 5000")
         terminal = self.top(servant.pid)
-        terminal.wait_for(lambda now: line_of(now, "4k") != [])
+        terminal.wait_for(lambda now: line_of(now, "4k")[6:7] == ["61%"])
 
         def rates(now: list[str]) -> bool:
-            servant.ask("churn 5000")
+            servant.ask("churn 8000")
             fields = line_of(now, "4k")
-            return len(fields) > 5 and fields[4] != "0" and re.fullmatch(r"[1-9]\d*%", fields[5]) is not None
+            hits = len(fields) > 6 and re.fullmatch(r"[1-9]\d*%", fields[5]) is not None
+            return hits and fields[4] != "0" and fields[6] == "98%"
 
         terminal.wait_for(rates)
         self.end(terminal)

@@ -42,6 +42,8 @@ def _row(fields: list[str], columns: list[str]) -> dict[str, int]:
     for column, field in zip(columns[1:], fields[1:]):
         if field == "-":  # the sum of capacities would mean nothing
             continue
+        if re.fullmatch(r"\d+\.\d\d%", field):  # a share: in ten-thousandths, as a number without a point
+            field = field.replace(".", "").rstrip("%")
         if not field.isdecimal():
             raise Malformed(f"{column} of {fields[0]} is no plain number: {field!r}")
         row[column] = int(field)

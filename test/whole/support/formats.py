@@ -9,10 +9,11 @@ from . import statistics
 
 Figures = dict[str, dict[str, int]]
 
-SAMPLE = re.compile(r'sockmalloc_(\w+)\{bucket="(\w+)"\} (\d+)')
+SAMPLE = re.compile(r'sockmalloc_(\w+)\{bucket="(\w+)"\} (\d+(?:\.\d+)?)')
 SIZE = re.compile(r'sockmalloc_request_size_bytes_bucket\{le="(\d+)"\} (\d+)')
-SUFFIXES = re.compile(r"(_slots|_bytes|_requests)?(_total)?$")
+SUFFIXES = re.compile(r"(_slots|_bytes|_requests|_ratio)?(_total)?$")
 NOT_OF_THE_TABLE = {"bucket", "capacity"}
+SHARES = {"filled"}
 
 
 def _name(heading: str) -> str:
@@ -21,22 +22,30 @@ def _name(heading: str) -> str:
 
 def of_text(text: str) -> Figures:
     """Of both tables, which the last dump of the text has."""
-    figures: Figures = {}
+    figures: dict[str, dict[str, str]] = {}
     columns: list[str] = []
     for line in statistics.dump.split(text)[-1].splitlines():
         fields = line.split()
         if fields and fields[0] in ("bucket", "caches"):
             columns = fields
         elif columns and len(fields) == len(columns) and fields[0] != "total":
-            row = {_name(column): int(field) for column, field in zip(columns[1:], fields[1:])}
+            row = {_name(column): field for column, field in zip(columns[1:], fields[1:])}
             figures.setdefault(fields[0], {}).update(row)
         else:
             columns = []
     return {bucket: _figures_alone(row) for bucket, row in figures.items()}
 
 
+def _number(name: str, value: str | float) -> int:
+    """A share in ten-thousandths, whichever way the format has it."""
+    if name not in SHARES:
+        return int(value)
+    percent = isinstance(value, str) and value.endswith("%")
+    return round(float(value.rstrip("%")) * 100) if percent else round(float(value) * 10000)
+
+
 def _figures_alone(row: dict[str, Any]) -> dict[str, int]:
-    return {name: number for name, number in row.items() if name not in NOT_OF_THE_TABLE}
+    return {name: _number(name, value) for name, value in row.items() if name not in NOT_OF_THE_TABLE}
 
 
 def of_json(text: str) -> Figures:
@@ -45,10 +54,10 @@ def of_json(text: str) -> Figures:
 
 
 def of_prometheus(text: str) -> Figures:
-    figures: Figures = {}
+    figures: dict[str, dict[str, str]] = {}
     for line in text.splitlines():
         if found := SAMPLE.fullmatch(line):
-            figures.setdefault(found[2], {})[SUFFIXES.sub("", found[1])] = int(found[3])
+            figures.setdefault(found[2], {})[SUFFIXES.sub("", found[1])] = found[3]
     return {bucket: _figures_alone(row) for bucket, row in figures.items()}
 
 
