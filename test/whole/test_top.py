@@ -1,5 +1,6 @@
 """`sockmalloc top` on terminals of 80 columns and of less: what it shows, its keys, and where there is no terminal."""
 # SPDX-License-Identifier: BSD-2-Clause
+import itertools
 import os
 import pty
 import re
@@ -63,14 +64,15 @@ class Screens(TopCase):
                 self.end(terminal)
 
     def test_a_rate_and_its_shares(self) -> None:
-        """Of what came since the former look alone: before, 5000 bytes were asked for in slots of 8192."""
+        """Of what came since the former look: at times 8000 bytes alone, in slots of 8192. Ever, as many of 5000 came."""
         servant = self.start()
         servant.ask("churn 5000")
+        sizes = itertools.cycle((5000, 8000))
         terminal = self.top(servant.pid)
         terminal.wait_for(lambda now: line_of(now, "4k")[6:7] == ["61%"])
 
         def rates(now: list[str]) -> bool:
-            servant.ask("churn 8000")
+            servant.ask(f"churn {next(sizes)}")
             fields = line_of(now, "4k")
             hits = len(fields) > 6 and re.fullmatch(r"[1-9]\d*%", fields[5]) is not None
             return hits and fields[4] != "0" and fields[6] == "98%"
