@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "depot.h"
 #include "histogram.h"
-#include "pool.h"
+#include "pool_parts.h"
 #include "pressure.h"
 #include "processor.h"
 #include "slots.h"

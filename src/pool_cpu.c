@@ -1,6 +1,6 @@
 /* The pool `cpu`: what it does and counts for a request, and how it shares the budget out. */
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "pool.h"
+#include "pool_parts.h"
 #include "processor.h"
 
 static atomic_flag sharing = ATOMIC_FLAG_INIT;

@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "clock.h"
 #include "interval.h"
-#include "pool.h"
+#include "pool_parts.h"
 #include "pressure.h"
 
 /*

@@ -1,6 +1,6 @@
 /* Brings what caches hold to where pool_trim finds it, and says how much lies there. */
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "pool.h"
+#include "pool_parts.h"
 #include "processor.h"
 
 /* What a cache brought to depots and stacks, less what it took from there: below zero where it

@@ -1,7 +1,7 @@
 /* Gives new and purged slots the pages that their requests will want, before these are touched. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "os.h"
-#include "pool.h"
+#include "pool_parts.h"
 #include "pressure.h"
 
 /*

@@ -4,7 +4,7 @@
 
 #include "depot.h"
 #include "os.h"
-#include "pool.h"
+#include "pool_parts.h"
 #include "probe.h"
 #include "slots.h"
 #include "standard.h"

@@ -1,7 +1,7 @@
 /* The pool `standard`: what it does and counts for a request, and who it says holds a slot. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "in_use.h"
-#include "pool.h"
+#include "pool_parts.h"
 #include "standard.h"
 
 void *pool_take_standard(struct cache *cache, unsigned bucket, const void *caller)

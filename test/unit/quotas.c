@@ -6,7 +6,7 @@
 
 #include "crew.h"
 #include "house.h"
-#include "pool.h"
+#include "pool_parts.h"
 #include "processor.h"
 #include "snapshot.h"
 

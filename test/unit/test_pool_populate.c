@@ -13,7 +13,7 @@
 #include "capture.h"
 #include "house.h"
 #include "os.h"
-#include "pool.h"
+#include "pool_parts.h"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23

@@ -7,7 +7,7 @@
 #include "crew.h"
 #include "histogram.h"
 #include "house.h"
-#include "pool.h"
+#include "pool_parts.h"
 
 enum { MANY = 1 << 17, ROUNDS = 4000, BATCH = 8, THREADS = 16 };
 
