@@ -67,11 +67,12 @@ static void print_column(const char *heading, const char *help)
 
 static void print_statistics(void)
 {
-#define SHARE(name, heading, width, help) print_column(heading, help);
-    SNAPSHOT_SHARE_ROWS(SHARE)
-#undef SHARE
 #define STATISTIC(name, heading, width, type, unit, help) print_column(heading, help);
-    SNAPSHOT_ROWS(STATISTIC)
+#define SHARE(name, heading, width, help)                 print_column(heading, help);
+    SNAPSHOT_SLOT_ROWS(STATISTIC)
+    SNAPSHOT_SHARE_ROWS(SHARE)
+    SNAPSHOT_CACHE_ROWS(STATISTIC)
+#undef SHARE
 #undef STATISTIC
 }
 

@@ -22,15 +22,15 @@ static void report_print_slot_row(const struct snapshot *snapshot, const struct 
     } else {
         text_add(text, "%-8s %10zu", plan->label[bucket], plan->capacity[bucket]);
     }
+#define REPORT_FIGURE(name, heading, width, type, unit, help)                                      \
+    text_add(text, " %*lu", width, (unsigned long)figures->name);
+    SNAPSHOT_SLOT_ROWS(REPORT_FIGURE)
 #define REPORT_SHARE(name, heading, width, help)                                                   \
     text_add(text, " ");                                                                           \
     report_print_percent(snapshot_##name(snapshot, plan, bucket), (width)-1, text);                \
     text_add(text, "%%");
     SNAPSHOT_SHARE_ROWS(REPORT_SHARE)
 #undef REPORT_SHARE
-#define REPORT_FIGURE(name, heading, width, type, unit, help)                                      \
-    text_add(text, " %*lu", width, (unsigned long)figures->name);
-    SNAPSHOT_SLOT_ROWS(REPORT_FIGURE)
     text_add(text, "\n");
 }
 
@@ -45,12 +45,12 @@ static void report_print_slots(const struct snapshot *snapshot, const struct buc
                                struct text *text)
 {
     text_add(text, "%-8s %10s", "bucket", "capacity");
-#define REPORT_SHARE_HEADING(name, heading, width, help) text_add(text, " %*s", width, heading);
-    SNAPSHOT_SHARE_ROWS(REPORT_SHARE_HEADING)
-#undef REPORT_SHARE_HEADING
 #define REPORT_HEADING(name, heading, width, type, unit, help)                                     \
     text_add(text, " %*s", width, heading);
     SNAPSHOT_SLOT_ROWS(REPORT_HEADING)
+#define REPORT_SHARE_HEADING(name, heading, width, help) text_add(text, " %*s", width, heading);
+    SNAPSHOT_SHARE_ROWS(REPORT_SHARE_HEADING)
+#undef REPORT_SHARE_HEADING
     text_add(text, "\n");
     for (unsigned bucket = 0; bucket <= snapshot->buckets; bucket++) {
         report_print_slot_row(snapshot, plan, bucket, text);

@@ -20,26 +20,30 @@ static unsigned line_count;
 static struct bucket_plan plan;
 static struct snapshot snapshot;
 
-/* One of the two tables: the headings of its columns, and how many of them name the row. */
+/* One of the two tables: the headings of its columns, and how many of them name the row, or are
+ * shares. */
 struct table {
     const char *const *headings;
     unsigned columns;
     unsigned named;
-    unsigned first; /* of the snapshot's figures */
+    unsigned shares; /* the last of them */
+    unsigned first;  /* of the snapshot's figures */
 };
 
 #define HEADING(name, heading, width, type, unit, help) heading,
-static const char *const slot_headings[] = {"bucket", "capacity", "filled",
-                                            SNAPSHOT_SLOT_ROWS(HEADING)};
+static const char *const slot_headings[] = {"bucket", "capacity",
+                                            SNAPSHOT_SLOT_ROWS(HEADING) "filled"};
 static const char *const cache_headings[] = {"caches", SNAPSHOT_CACHE_ROWS(HEADING)};
 #undef HEADING
 enum {
     SLOT_COLUMNS = sizeof slot_headings / sizeof slot_headings[0],
     CACHE_COLUMNS = sizeof cache_headings / sizeof cache_headings[0],
+    SHARES = 1,
     FIGURES = sizeof(struct snapshot_figures) / sizeof(uint64_t)
 };
-static const struct table slots_table = {slot_headings, SLOT_COLUMNS, 3, 0};
-static const struct table caches_table = {cache_headings, CACHE_COLUMNS, 1, SLOT_COLUMNS - 3};
+static const struct table slots_table = {slot_headings, SLOT_COLUMNS, 2, SHARES, 0};
+static const struct table caches_table = {cache_headings, CACHE_COLUMNS, 1, 0,
+                                          SLOT_COLUMNS - 2 - SHARES};
 
 /* Where each part of a report begins. */
 static unsigned slots_line(void)
@@ -138,7 +142,7 @@ static void expect_row(const struct table *table, unsigned line, const char *lab
     const uint64_t *figures = (const uint64_t *)(const void *)row + table->first;
     cr_assert_eq(split(lines[line], fields), table->columns);
     cr_assert_str_eq(fields[0], label);
-    for (unsigned i = table->named; i < table->columns; i++) {
+    for (unsigned i = table->named; i < table->columns - table->shares; i++) {
         cr_assert_eq(number(fields[i]), figures[i - table->named], "%s of %s", table->headings[i],
                      label);
     }
@@ -184,7 +188,7 @@ static void expect_filled(unsigned bucket, const char *share)
     char *fields[FIELDS];
     print();
     split(lines[slots_line() + 1 + bucket], fields);
-    cr_expect_str_eq(fields[2], share);
+    cr_expect_str_eq(fields[SLOT_COLUMNS - 1], share);
 }
 
 Test(report, tells_what_part_of_the_capacity_was_asked_for)
@@ -337,7 +341,7 @@ Test(report, longest_report_fits)
     print();
     cr_assert_eq(split(lines[slots_line() + 1], fields), (unsigned)SLOT_COLUMNS,
                  "columns never run together");
-    cr_assert_eq(number(fields[SLOT_COLUMNS - 1]), UINT64_MAX);
+    cr_assert_eq(number(fields[SLOT_COLUMNS - 1 - SHARES]), UINT64_MAX);
     cr_assert_eq(split(lines[caches_line() + 1], fields), (unsigned)CACHE_COLUMNS);
     cr_assert_eq(number(fields[CACHE_COLUMNS - 1]), UINT64_MAX);
 }
