@@ -39,25 +39,6 @@ struct magazine *cache_unload(struct cache_bin *bin)
     return magazine;
 }
 
-void cache_halt(struct cache *cache)
-{
-    for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
-        struct cache_bin *bin = &cache->bin[bucket];
-        bin->floor = atomic_load_explicit(&bin->top, memory_order_relaxed);
-    }
-}
-
-bool cache_resume(struct cache *cache, unsigned bucket)
-{
-    struct cache_bin *bin = &cache->bin[bucket];
-    struct magazine *magazine = cache_private(bin);
-    if (magazine == NULL || bin->floor == magazine->slot) {
-        return false;
-    }
-    bin->floor = magazine->slot;
-    return true;
-}
-
 struct magazine *cache_exchange(struct cache_bin *bin, struct magazine *magazine)
 {
     return atomic_exchange_explicit(&bin->public_magazine, magazine, memory_order_acq_rel);

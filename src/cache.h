@@ -93,20 +93,6 @@ static inline bool cache_is_own(const struct cache *cache)
     return cache != &cache_none && cache != &cache_shared;
 }
 
-/*
- * What the calling thread writes into cards: card_live of its cache's number. A thread without a
- * cache has no number; where its thread-local variables lie stands for it (multiplicative hashing:
- * D. Knuth, "The Art of Computer Programming", volume 3).
- */
-static inline uint32_t cache_live_word(void)
-{
-    if (LIKELY(cache_is_own(cache_mine))) {
-        return cache_mine->bin[0].live;
-    }
-    uint64_t mixed = (uint64_t)(uintptr_t)&cache_mine * UINT64_C(0x9e3779b97f4a7c15);
-    return card_live((size_t)(mixed >> 32));
-}
-
 /* The private magazine, or NULL. */
 static inline struct magazine *cache_private(const struct cache_bin *bin)
 {

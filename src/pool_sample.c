@@ -28,7 +28,7 @@ static uint32_t pool_draw(struct cache *cache, unsigned bucket, uint32_t number)
 
 static void pool_count_crossed(unsigned bucket, uint32_t value, uint32_t frees)
 {
-    if (!card_is_taken_by(value, cache_live_word())) {
+    if (!card_is_taken_by(value, pool_live_word())) {
         counter_add_shared(&pools[bucket].crossed, frees);
     }
 }

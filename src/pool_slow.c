@@ -127,7 +127,7 @@ static void *pool_take_by_thread(unsigned bucket, size_t request, uint32_t *was,
         return NULL;
     }
     pool_populate(bucket, slot, request);
-    pool_mark(lane_card(bucket, slot), cache_live_word(), request, was);
+    pool_mark(lane_card(bucket, slot), pool_live_word(), request, was);
     pool_count(cache, &cache->bin[bucket].requests, 1);
     pool_count(cache, &cache->bin[bucket].asked, request);
     if (pool_is_trained(cache, bucket)) {

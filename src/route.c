@@ -52,7 +52,7 @@ enum { OUTSIDE_INTERVAL = 61 };
 
 /*
  * What a thread begins to count with is chance, so that many that ask for little are counted by
- * their share: where the thread's variables lie (multiplicative hashing, as in cache_live_word).
+ * their share: where the thread's variables lie (multiplicative hashing, as in pool_live_word).
  */
 static COLD uint32_t route_begin_count(const uint32_t *left)
 {
