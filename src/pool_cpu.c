@@ -77,6 +77,7 @@ void *pool_take_cpu(unsigned bucket, size_t request, uint32_t *was)
 {
     enum processor_source source;
     pool_leave_cache();
+    pool_tick_taking_shared();
     void *slot =
         pool_is_large(bucket) ? pool_take_processor_large(bucket) : processor_take(bucket, &source);
     if (UNLIKELY(slot == NULL)) {

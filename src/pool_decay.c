@@ -95,15 +95,24 @@ OUT_OF_LINE void pool_tick(const void *slot)
     }
 }
 
+/* What cache_state.more says, of a thread without a cache. */
+static _Thread_local bool shared_more __attribute__((tls_model("initial-exec")));
+
+void pool_tick_taking_shared(void)
+{
+    if (UNLIKELY(shared_more)) {
+        pool_decay(pool_books(), DECAY_TAKE, clock_now());
+    }
+}
+
 void pool_tick_shared(const void *slot)
 {
     static _Thread_local uint32_t frees __attribute__((tls_model("initial-exec")));
-    static _Thread_local bool more __attribute__((tls_model("initial-exec")));
-    if (UNLIKELY(++frees >= (more ? 1 : SHARED_INTERVAL))) {
+    if (UNLIKELY(++frees >= (shared_more ? 1 : SHARED_INTERVAL))) {
         uint64_t now = clock_now();
         pool_sample_shared(slot, frees);
         frees = 0;
-        more = pool_decay(pool_books(), DECAY_GIVE, now);
+        shared_more = pool_decay(pool_books(), DECAY_GIVE, now);
         interval_look(now);
     }
 }

@@ -48,6 +48,9 @@ void pool_reset_processors(void);
 /* A step of decay before a take, while a tick has found more to give back. */
 void pool_tick_taking(struct cache *cache);
 
+/* The same, if it is so, by a thread that has no cache of its own. */
+void pool_tick_taking_shared(void);
+
 /*
  * The sample, for the histogram and of who frees: of the slot that was just freed, where a thread
  * that has a cache of its own comes to a tick. Whether it was awaited: then the bucket's next tick

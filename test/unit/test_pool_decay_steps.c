@@ -8,6 +8,7 @@
 #include "crew.h"
 #include "house.h"
 #include "pool.h"
+#include "processors.h"
 
 /* Pages; and steps in a moment of the clock's: one by a free, one by a take. */
 enum { QUANTUM = 128, STEPS = 2 };
@@ -127,6 +128,26 @@ Test(pool_decay_steps, takes_alone_go_on_with_it)
         cr_assert_eq(troubles(buckets[i]), before, "the thread's own");
     }
     house_assert();
+}
+
+Test(pool_decay_steps, takes_by_processor_go_on_with_it_too)
+{
+    enum { ALL = 5 };
+    processors_need();
+    house_pools.kind = KIND_CPU;
+    ages_lay(DECAY);
+    cr_assert_eq(pool_kind(), KIND_CPU);
+    ages_take_and_give(B1M, ALL);
+    ages_pass(AGE);
+    clock_still_advance(AGE);
+    while (ages_figures(B1M)->purged == 0) {
+        house_give(house_take(B4K, 4096, NULL));
+    }
+    for (unsigned done = 2; done <= ALL; done++) {
+        clock_still_advance(1);
+        cr_assert_not_null(house_take(B4K, 4096, NULL));
+        cr_assert_eq(ages_figures(B1M)->purged, done);
+    }
 }
 
 Test(pool_decay_steps, purged_ones_are_taken_last_and_are_zero)
