@@ -83,8 +83,7 @@ void cache_arm_all(struct cache *cache, uint32_t interval)
     }
 }
 
-/* Free slots came together: somebody should soon look how long they have been there. */
-static void cache_hasten(struct cache *cache)
+void cache_hasten(struct cache *cache)
 {
     if (cache->state.interval > HASTE) {
         cache_arm_all(cache, HASTE);

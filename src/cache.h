@@ -59,6 +59,7 @@ struct cache_state {
     uint32_t victim;   /* record whose public magazines the next walk looks at first */
     uint32_t interval; /* frees of a bucket from one tick to the next */
     bool more;         /* pages are due to go back: takes are halted, for a step each */
+    bool hastened;     /* ticks were made to come soon, since the clock last went on */
     uint32_t awaited;  /* a bit for each bucket whose next free is drawn: see pool_sample_rest */
     uint64_t ticked;   /* when the last tick was, as clock_now says */
     uint64_t rested;   /* when training last looked what the thread can do without */
@@ -158,6 +159,10 @@ void cache_arm(struct cache *cache, unsigned bucket, uint32_t interval);
 
 /* The same for all buckets; and the interval from now on. */
 void cache_arm_all(struct cache *cache, uint32_t interval);
+
+/* The same with a short interval, unless it is: free slots came together, and somebody should soon
+ * look how long they have been there. */
+void cache_hasten(struct cache *cache);
 
 /* Slots freed in all. By another thread than the cache's it can be out by an interval for a moment.
  */

@@ -14,6 +14,8 @@
  */
 enum { INTERVAL_MAX = 1021, SHARED_INTERVAL = 61 };
 
+static const uint64_t tick_pace = 8000000; /* nanoseconds */
+
 /* Other threads' caches that one step looks at for public magazines that lie there unused. */
 enum { IDLE_LOOKS = 32 };
 
@@ -48,23 +50,46 @@ bool pool_decay_step(void)
     return pool_decay(cache_reach(), DECAY_GIVE, now);
 }
 
+/* Where frees go to the stack they come together there. Once in each step of the clock's, since it
+ * sets all buckets back. */
+static bool pool_tick_is_hastened(struct cache *cache, unsigned bucket)
+{
+    bool hastened = pool_is_large(bucket) && !cache->state.hastened;
+    cache->state.hastened = cache->state.hastened || hastened;
+    return hastened;
+}
+
 static void pool_tick_later(struct cache *cache, unsigned bucket)
 {
+    if (pool_tick_is_hastened(cache, bucket)) {
+        cache_hasten(cache);
+    }
     uint32_t twice = 2 * cache->state.interval;
     cache->state.interval = twice < INTERVAL_MAX ? twice : INTERVAL_MAX;
     cache_arm(cache, bucket, cache->state.interval);
 }
 
+/* Half as many frees as before; or so many that the next tick comes in a step of the clock's or
+ * two, if frees go on as they did. */
+static uint32_t pool_tick_sooner(const struct cache *cache, uint64_t elapsed)
+{
+    uint32_t half = cache->state.interval / 2;
+    uint64_t paced = cache->state.interval * tick_pace / elapsed;
+    uint64_t sooner = paced < half ? paced : half;
+    return sooner > 1 ? (uint32_t)sooner : 1;
+}
+
 static void pool_tick_at(struct cache *cache, uint64_t now)
 {
+    uint32_t sooner = pool_tick_sooner(cache, now - cache->state.ticked);
     cache->state.ticked = now;
+    cache->state.hastened = false;
     training_rest(cache, now);
-    uint32_t half = cache->state.interval / 2;
     cache->state.more = pool_decay(cache, DECAY_GIVE, now);
     if (cache->state.more) {
         cache_halt(cache);
     }
-    cache_arm_all(cache, cache->state.more || half == 0 ? 1 : half);
+    cache_arm_all(cache, cache->state.more ? 1 : sooner);
     pool_sample_rest(cache);
     interval_look(now);
 }

@@ -80,9 +80,48 @@ Test(pool_ticks, come_sooner_where_frees_are_slow)
     while (frees_to_tick(B4K) < RARE) {
     }
     frees_to_tick(B1M);
+    while (frees_to_tick(B1M) < SLOW) {
+    }
     for (unsigned i = 0; i < 5; i++) {
         cr_assert_eq(frees_to_tick(B1M), SLOW);
     }
+}
+
+/* What comes together in the stack should not lie there unseen either; but that all buckets are set
+ * back is for once, until the clock goes on. */
+Test(pool_ticks, come_sooner_after_frees_to_the_stack)
+{
+    lay();
+    while (frees_to_tick(B4K) < RARE) {
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        frees_to_tick(B1M); /* where the clock went on, it is the sample's */
+        frees_to_tick(B1M);
+        cr_assert_leq(frees_to_tick(B4K), (unsigned)HASTE);
+        while (frees_to_tick(B4K) < RARE) {
+        }
+        frees_to_tick(B1M);
+        cr_assert_gt(frees_to_tick(B4K), (unsigned)SLOW, "not again");
+        clock_still_advance(1);
+        while (frees_to_tick(B4K) < RARE) {
+        }
+    }
+}
+
+/* A thread that had much to do and now has little would need an hour to find out by halves. */
+Test(pool_ticks, come_at_the_pace_of_the_frees)
+{
+    enum { PACE = 8, LONG = 100 }; /* milliseconds */
+    lay();
+    while (frees_to_tick(B4K) < RARE) {
+    }
+    clock_still_advance(LONG);
+    cr_assert_eq(frees_to_tick(B4K), RARE);
+    cr_assert_eq(frees_to_tick(B4K), RARE * PACE / LONG);
+    clock_still_advance(LONG * LONG);
+    frees_to_tick(B4K);
+    clock_still_advance(1);
+    cr_assert_eq(frees_to_tick(B4K), 1);
 }
 
 /* Magazines that come to the depot should not lie there for a thousand frees unseen. */
