@@ -1,6 +1,7 @@
 /* Cases: plug-ins, and the library itself, loaded and unloaded while threads allocate. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dlfcn.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -86,6 +87,19 @@ static void library_is_loaded_late_and_stays(void)
     check_wait(child);
 }
 
+/* Bytes that the C library's own malloc has issued: mallinfo2 by that name is ours. */
+static size_t libc_in_use(void)
+{
+    struct mallinfo2 (*info)(void) = NULL;
+    void *libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+    CHECK(libc != NULL);
+    *(void **)&info = dlsym(libc, "mallinfo2");
+    CHECK(info != NULL && (void *)info != dlsym(RTLD_DEFAULT, "mallinfo2"));
+    size_t bytes = info().uordblks;
+    CHECK_EQUAL(dlclose(libc), 0);
+    return bytes;
+}
+
 /*
  * With RTLD_DEEPBIND the plug-in finds the C library's malloc before ours. It may take and give
  * what is its own, and hand to the program what it took from the C library's heap.
@@ -104,9 +118,12 @@ static void deeply_bound_plugin_serves_itself(void)
         memset(block, 1, size);
         its_give(block);
     }
+    size_t before = libc_in_use();
     char *handed_over = its_take(5000);
     CHECK(handed_over != NULL && !pools_own(handed_over));
+    CHECK(libc_in_use() >= before + 5000);
     free(handed_over);
+    CHECK_EQUAL(libc_in_use(), before);
     CHECK_EQUAL(dlclose(handle), 0);
     pools_check_ledger();
 }
