@@ -57,7 +57,7 @@ class Limits(ServerCase):
                 )
                 self.assertTrue(server.is_preloaded(server.pid))
                 self.fetch_all(port)
-                self.assertEqual(server.stop(signal.SIGQUIT), 0, server.last_words())
+                self.stop(server, signal.SIGQUIT)
 
     def fetch_all(self, port: int) -> None:
         for size in SIZES * 3:
@@ -85,4 +85,4 @@ class Limits(ServerCase):
                         self.assertEqual(redis.receive(), b"OK")
                         redis.send("GET", str(size))
                         self.assertEqual(redis.receive(), value)
-                self.assertEqual(server.stop(), 0, server.last_words())
+                self.stop(server)
