@@ -7,8 +7,8 @@
 
 /*
  * Where from: a thread's frees are counted anyway, and every so many of them it comes here. How
- * many adapts: twice as many while the clock stands still in between, half as many when it has
- * gone on, so that a busy thread spends nothing on it and one with little to do comes often enough.
+ * many adapts: twice as many while the clock stands still in between, fewer when it has gone on, so
+ * that a busy thread spends nothing on it and one with little to do comes often enough.
  * At most a prime number of them: the sample of requests would keep step with a program that does
  * the same over and over.
  */
@@ -85,11 +85,12 @@ static void pool_tick_at(struct cache *cache, uint64_t now)
     cache->state.ticked = now;
     cache->state.hastened = false;
     training_rest(cache, now);
-    cache->state.more = pool_decay(cache, DECAY_GIVE, now);
+    bool more = pool_decay(cache, DECAY_GIVE, now);
+    cache->state.more = more && !pressure_is_high(); /* when a free gives back all there is */
     if (cache->state.more) {
         cache_halt(cache);
     }
-    cache_arm_all(cache, cache->state.more ? 1 : sooner);
+    cache_arm_all(cache, more ? 1 : sooner);
     pool_sample_rest(cache);
     interval_look(now);
 }
@@ -125,7 +126,7 @@ static _Thread_local bool shared_more __attribute__((tls_model("initial-exec")))
 
 void pool_tick_taking_shared(void)
 {
-    if (UNLIKELY(shared_more)) {
+    if (UNLIKELY(shared_more) && !pressure_is_high()) {
         pool_decay(pool_books(), DECAY_TAKE, clock_now());
     }
 }

@@ -8,6 +8,7 @@
 #include "crew.h"
 #include "house.h"
 #include "pool.h"
+#include "pressure.h"
 #include "processors.h"
 
 /* Pages; and steps in a moment of the clock's: one by a free, one by a take. */
@@ -128,6 +129,17 @@ Test(pool_decay_steps, takes_alone_go_on_with_it)
         cr_assert_eq(troubles(buckets[i]), before, "the thread's own");
     }
     house_assert();
+}
+
+/* Near the end of memory a free gives back all there is: nothing would be left to mallocs. */
+Test(pool_decay_steps, takes_are_not_halted_under_pressure)
+{
+    ages_lay(DECAY);
+    ages_take_and_give(B1M, 2);
+    atomic_store(&pressure.high, true);
+    ages_pass(1);
+    cr_assert_gt(ages_figures(B1M)->purged, 0);
+    cr_assert_not(cache_mine->state.more);
 }
 
 Test(pool_decay_steps, takes_by_processor_go_on_with_it_too)
