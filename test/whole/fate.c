@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -11,7 +12,7 @@
 #include "pools.h"
 
 /* How many statistics each case writes to stderr, the runner knows and checks. */
-enum { STATS = SIGUSR1, OTHER = SIGUSR2 };
+enum { STATS = SIGUSR1, OTHER = SIGUSR2, CHILD_DEADLINE_SECONDS = 30 };
 
 static volatile sig_atomic_t calls;
 
@@ -165,6 +166,33 @@ static void child_of_a_fork(void)
     CHECK_EQUAL(calls, 0);
 }
 
+/*
+ * Who is neither the child nor its parent asks for statistics. Of a parent the same signal is the
+ * default's wish: a child that it forked and that has set no handler yet ends.
+ */
+static void parent_ends_a_child_without_a_handler(void)
+{
+    int ready[2];
+    char byte;
+    int status;
+    CHECK_EQUAL(pipe(ready), 0);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        alarm(CHILD_DEADLINE_SECONDS);
+        outside_send(STATS);
+        CHECK_EQUAL(write(ready[1], "x", 1), 1);
+        for (;;) {
+            pause();
+        }
+    }
+    CHECK_EQUAL(read(ready[0], &byte, 1), 1);
+    CHECK_EQUAL(kill(child, STATS), 0);
+    CHECK_EQUAL(waitpid(child, &status, 0), child);
+    CHECK(WIFSIGNALED(status));
+    CHECK_EQUAL(WTERMSIG(status), STATS);
+}
+
 /* Signals that hit malloc and free anywhere: each is answered, and the pools stay whole. */
 enum { ROUNDS = 40, HELD = 16 };
 static int answers[2];
@@ -220,6 +248,7 @@ static const struct check_case cases[] = {
     CHECK_CASE(exec_drops_the_handler),
     CHECK_CASE(ignored_over_exec),
     CHECK_CASE(child_of_a_fork),
+    CHECK_CASE(parent_ends_a_child_without_a_handler),
     CHECK_CASE(while_busy),
 };
 

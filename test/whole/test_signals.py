@@ -74,6 +74,7 @@ load_tests = cases.loader(
                 exec_drops_the_handler=1,
                 ignored_over_exec=1,
                 child_of_a_fork=1,
+                parent_ends_a_child_without_a_handler=1,
             ),
             "stats_signal_is_ordinary": [
                 Run("while SIGUSR2 is the stats signal", {"SOCKMALLOC_SIGNAL": "SIGUSR2"}),
