@@ -27,8 +27,8 @@ static const char *top_take(void *input, int key, const char *argument)
     return NULL;
 }
 
-/* What is left until then, rounded up: a wait that ended too early would be followed by others of no
- * length. */
+/* What is left until then, rounded up: a wait that ended too early would be followed by others of
+ * no length. */
 static int top_milliseconds_until(uint64_t due)
 {
     uint64_t now = top_list_now();
