@@ -67,8 +67,8 @@ size_t sockmalloc_capacity(const void *address);
 size_t sockmalloc_trim(size_t limit);
 
 /*
- * Writes the statistics to a descriptor, in the format that the stats signal has. Returns 0, or -1 if the
- * descriptor took less than all or another thread was just writing statistics.
+ * Writes the statistics to a descriptor, in the format that the stats signal has. Returns 0, or -1
+ * if the descriptor took less than all or another thread was just writing statistics.
  */
 int sockmalloc_dump(int descriptor);
 

@@ -7,8 +7,8 @@
 
 /*
  * Has a child that runs another program send the signal to this process, and returns the child's
- * process id when both have happened: the signal was sent, and unless it is blocked, whatever it does to a process of one
- * thread is done.
+ * process id when both have happened: the signal was sent, and unless it is blocked, whatever it
+ * does to a process of one thread is done.
  */
 pid_t outside_send(int signal_number);
 
