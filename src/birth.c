@@ -203,6 +203,7 @@ static void birth_freeze(void)
 static void birth_before_fork(void)
 {
     fallback_before_fork();
+    pool_before_fork();
     if (lanes.length > 0 && options.number[OPTION_FORK_TRIM] != 0) {
         pool_drain();
         pool_trim(SIZE_MAX);

@@ -6,9 +6,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
-#if HAVE_SYS_SINGLE_THREADED_H
-#include <sys/single_threaded.h>
-#endif
 
 #include "os.h"
 
@@ -47,21 +44,9 @@ void fallback_open(void)
 static bool crowded;
 static bool bereft;
 
-#if HAVE_SYS_SINGLE_THREADED_H
-static bool fallback_has_threads(void)
-{
-    return !__libc_single_threaded;
-}
-#else
-static bool fallback_has_threads(void)
-{
-    return true;
-}
-#endif
-
 void fallback_before_fork(void)
 {
-    crowded = crowded || fallback_has_threads();
+    crowded = crowded || os_has_threads();
 }
 
 /* mimalloc before 2.1 has a switch, later versions a delay. */

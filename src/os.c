@@ -15,6 +15,9 @@
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
+#if HAVE_SYS_SINGLE_THREADED_H
+#include <sys/single_threaded.h>
+#endif
 
 #ifndef PR_SET_VMA
 #define PR_SET_VMA 0x53564d41
@@ -246,3 +249,15 @@ unsigned os_processors(void)
     }
     return count;
 }
+
+#if HAVE_SYS_SINGLE_THREADED_H
+bool os_has_threads(void)
+{
+    return !__libc_single_threaded;
+}
+#else
+bool os_has_threads(void)
+{
+    return true;
+}
+#endif

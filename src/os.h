@@ -101,6 +101,9 @@ size_t os_address_space_left(void);
 /* Processors that the machine has, in use or not; at least 1. Reads /sys: at birth only. */
 unsigned os_processors(void);
 
+/* Whether the process has had more than one thread, as far as libc tells. */
+bool os_has_threads(void);
+
 /* `size` raised to the next multiple of the page size. */
 size_t os_round_to_pages(size_t size);
 

@@ -61,6 +61,9 @@ bool pool_is_by_processor(void);
 /* Whether frees of large slots, too, have more to do than usual. */
 extern INTERNAL bool pool_watches_frees;
 
+/* Whether this is the child of a process that had several threads, or a child of such a one. */
+extern INTERNAL bool pool_is_torn;
+
 /* It, as an object that another process may copy over its own. */
 struct region pool_kind_region(void);
 
@@ -253,11 +256,18 @@ void pool_drain(void);
  * back. O(threads x buckets). */
 uint64_t pool_stock(void);
 
+/* Before a fork, in the parent: notes whether there are other threads. */
+void pool_before_fork(void);
+
 /*
- * In the child of a fork, by its one thread. Where other threads had caches, which the fork may
- * have caught in mid-step, everything is forgotten and the free slots are found anew by their
- * cards: at most one slot a thread is lost, the one that it was just taking or giving. The counters
- * begin anew; the stocks stay.
+ * In the child of a fork, by its one thread. Where there were other threads everything is forgotten
+ * and the free slots are found anew by their cards; slots that a thread was just taking or giving
+ * may be lost. The counters begin anew; the stocks stay.
+ *
+ * Others go on while the kernel copies the parent page by page, which for a large process takes
+ * milliseconds: the child has no moment's image, but of each page another moment's. So what a
+ * counter or a card says of another page is not to be believed, that a slot reads as zero neither
+ * (pool_is_torn); but a card says by itself whether its slot is free.
  */
 void pool_adopt(void);
 

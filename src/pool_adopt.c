@@ -2,11 +2,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "depot.h"
 #include "histogram.h"
+#include "os.h"
 #include "pool_parts.h"
 #include "pressure.h"
 #include "processor.h"
 #include "slots.h"
 #include "standard.h"
+
+bool pool_is_torn;
+static bool crowded; /* there were other threads when the last fork began */
+
+void pool_before_fork(void)
+{
+    crowded = os_has_threads();
+}
 
 /* Finds a bucket's free slots by their cards, the highest first so that the lowest is taken first.
  */
@@ -61,8 +70,10 @@ static uint64_t pool_inherited_stock(unsigned first)
 
 void pool_adopt(void)
 {
-    /* Of the threads that use processors' caches nobody keeps count. */
-    bool torn = cache_others_are_open() || processor_records() > 0;
+    /* Threads that libc does not know of may have caches; of those that use processors' caches
+     * nobody keeps count. */
+    bool torn = crowded || cache_others_are_open() || processor_records() > 0;
+    pool_is_torn = pool_is_torn || torn;
     if (torn) {
         cache_reset();
         pool_reset_processors();

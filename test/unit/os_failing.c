@@ -211,3 +211,8 @@ unsigned os_processors(void)
 {
     return 1;
 }
+
+bool os_has_threads(void)
+{
+    return true;
+}
