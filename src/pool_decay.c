@@ -71,17 +71,17 @@ static void pool_tick_later(struct cache *cache, unsigned bucket)
 
 /* Half as many frees as before; or so many that the next tick comes in a step of the clock's or
  * two, if frees go on as they did. */
-static uint32_t pool_tick_sooner(const struct cache *cache, uint64_t elapsed)
+static uint32_t pool_tick_sooner(uint32_t frees, uint64_t elapsed)
 {
-    uint32_t half = cache->state.interval / 2;
-    uint64_t paced = cache->state.interval * tick_pace / elapsed;
+    uint32_t half = frees / 2;
+    uint64_t paced = frees * tick_pace / elapsed;
     uint64_t sooner = paced < half ? paced : half;
     return sooner > 1 ? (uint32_t)sooner : 1;
 }
 
 static void pool_tick_at(struct cache *cache, uint64_t now)
 {
-    uint32_t sooner = pool_tick_sooner(cache, now - cache->state.ticked);
+    uint32_t sooner = pool_tick_sooner(cache->state.interval, now - cache->state.ticked);
     cache->state.ticked = now;
     cache->state.hastened = false;
     training_rest(cache, now);
@@ -121,24 +121,40 @@ OUT_OF_LINE void pool_tick(const void *slot)
     }
 }
 
-/* What cache_state.more says, of a thread without a cache. */
-static _Thread_local bool shared_more __attribute__((tls_model("initial-exec")));
+/* What a cache's state says, of a thread without a cache. */
+static _Thread_local struct {
+    uint64_t ticked;
+    uint32_t interval;
+    uint32_t frees; /* since the last tick */
+    bool more;
+} shared __attribute__((tls_model("initial-exec")));
 
 void pool_tick_taking_shared(void)
 {
-    if (UNLIKELY(shared_more) && !pressure_is_high()) {
+    if (UNLIKELY(shared.more) && !pressure_is_high()) {
         pool_decay(pool_books(), DECAY_TAKE, clock_now());
     }
 }
 
+static uint32_t pool_shared_interval(uint64_t now)
+{
+    uint64_t elapsed = now - shared.ticked;
+    if (elapsed != 0) {
+        return pool_tick_sooner(shared.interval, elapsed);
+    }
+    uint32_t twice = 2 * shared.interval;
+    return twice < SHARED_INTERVAL ? twice : SHARED_INTERVAL;
+}
+
 void pool_tick_shared(const void *slot)
 {
-    static _Thread_local uint32_t frees __attribute__((tls_model("initial-exec")));
-    if (UNLIKELY(++frees >= (shared_more ? 1 : SHARED_INTERVAL))) {
+    if (UNLIKELY(++shared.frees >= shared.interval)) {
         uint64_t now = clock_now();
-        pool_sample_shared(slot, frees);
-        frees = 0;
-        shared_more = pool_decay(pool_books(), DECAY_GIVE, now);
+        pool_sample_shared(slot, shared.frees);
+        shared.frees = 0;
+        shared.more = pool_decay(pool_books(), DECAY_GIVE, now);
+        shared.interval = shared.more ? 1 : pool_shared_interval(now);
+        shared.ticked = now;
         interval_look(now);
     }
 }

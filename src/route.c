@@ -13,7 +13,8 @@
 enum {
     USABLE_UNIT = 16,   /* a usable size is a multiple of it */
     SHRINK_FACTOR = 4,  /* a block below capacity / 4 moves down */
-    GROWTH_FACTOR = 32, /* a block that grows again asks for room for so many times its size */
+    GROWTH_FACTOR = 32, /* a block that will grow on asks for room for so many times its size */
+    GROWTH_LEAP = 4,    /* so many times its size at once tells that it will */
 };
 
 struct route route;
@@ -156,8 +157,7 @@ static void *route_move(const char *call, void *address, size_t kept, void *targ
     return target;
 }
 
-/* A slot for a block that grows out of `held` bytes for the second time: far larger, as far as the
- * pools go. */
+/* A slot for a block that will grow on: far larger, as far as the pools go. */
 static void *route_take_grown(size_t request, const void *caller)
 {
     size_t largest = route.minimum + route.span - 1;
@@ -171,7 +171,8 @@ static void *route_grow(const char *call, void *address, uint32_t value, size_t 
                         const void *caller)
 {
     void *target = NULL;
-    if ((value & CARD_GROWN) != 0 && route_is_pooled(request)) {
+    bool grows_on = (value & CARD_GROWN) != 0 || request / GROWTH_LEAP >= card_request(value);
+    if (grows_on && route_is_pooled(request)) {
         target = route_take_grown(request, caller);
     }
     if (target == NULL) {

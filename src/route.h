@@ -97,8 +97,9 @@ void *route_take_aligned(size_t alignment, size_t request, const void *caller);
 
 /*
  * realloc. In place while the slot has room and the request is a quarter of its capacity or more;
- * else it moves. A block that grows out of a second slot goes several buckets up at once, since
- * pages that nobody touches cost nothing. realloc(p, 0) frees and returns NULL, as glibc's does:
+ * else it moves. A block that grows out of a second slot, or to four times its size, goes several
+ * buckets up at once, since pages that nobody touches cost nothing and the next move would copy
+ * more. realloc(p, 0) frees and returns NULL, as glibc's does:
  * the servers were built on that.
  */
 void *route_resize(const char *call, void *address, size_t request, const void *caller);

@@ -170,6 +170,18 @@ Test(route_resize, second_growth_jumps)
     expect_filled(jumped, 4096, 1);
 }
 
+/* Four times its size at once says as much as a second growth; less does not. */
+Test(route_resize, growth_by_leaps_jumps_at_once)
+{
+    house_lay_default();
+    char *bytes = route_resize("realloc", route_take(5000, NULL), 4 * 5000 - 1, NULL);
+    cr_assert_eq(lane_find(bytes).bucket, B16K);
+    bytes = route_resize("realloc", route_take(5000, NULL), 4 * 5000, NULL);
+    cr_assert_eq(lane_find(bytes).bucket, B1M, "640000 bytes");
+    cr_assert_eq(route_resize("realloc", bytes, 524288, NULL), bytes);
+    house_assert();
+}
+
 /*
  * A block that jumped uses less than a quarter of its slot: as long as it grows that is no reason
  * to move.
