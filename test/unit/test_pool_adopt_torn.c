@@ -12,12 +12,14 @@
 
 enum { RUN = 16 /* slots that are carved at once */ };
 
-/* As if the process were forked while other threads, none of which had a cache yet, went on. */
-static void fork_among_threads(void)
+/* As if the process were forked then, with other threads, none of which has a cache yet, or alone.
+ * The test runner has threads, for which libc must go by its own word at once again. */
+static void fork_as_if(bool alone)
 {
-    __libc_single_threaded = 0;
+    char word = __libc_single_threaded;
+    __libc_single_threaded = alone;
     pool_before_fork();
-    __libc_single_threaded = 1; /* the child has one */
+    __libc_single_threaded = word;
     pool_adopt();
 }
 
@@ -32,10 +34,13 @@ static void take_half(void)
 
 Test(pool_adopt_torn, libc_says_whether_there_are_threads)
 {
+    char word = __libc_single_threaded;
     __libc_single_threaded = 1;
-    cr_assert_not(os_has_threads());
+    bool alone = !os_has_threads();
     __libc_single_threaded = 0;
-    cr_assert(os_has_threads());
+    bool among_others = os_has_threads();
+    __libc_single_threaded = word;
+    cr_assert(alone && among_others);
 }
 
 /* The stack's page shows that a slot was taken, and its card, which was copied before, that not. */
@@ -43,7 +48,7 @@ Test(pool_adopt_torn, slots_that_only_a_card_knows_are_found)
 {
     house_lay_default();
     take_half();
-    fork_among_threads();
+    fork_as_if(false);
     house_assert();
 }
 
@@ -51,9 +56,7 @@ Test(pool_adopt_torn, without_threads_stocks_are_believed)
 {
     house_lay_default();
     take_half();
-    __libc_single_threaded = 1;
-    pool_before_fork();
-    pool_adopt();
+    fork_as_if(true);
     cr_assert_not_null(house_fault());
     cr_assert_not(pool_is_torn);
 }
@@ -68,7 +71,7 @@ Test(pool_adopt_torn, unused_slots_are_not_taken_for_zero)
     for (unsigned number = 0; number < RUN; number++) {
         memset(lane_slot(B4K, number), 'x', 4096);
     }
-    fork_among_threads();
+    fork_as_if(false);
     cr_assert(pool_is_torn);
     static const char zeros[4096];
     for (unsigned number = 0; number < RUN; number++) {
