@@ -25,15 +25,10 @@ def _out_of_time(_number: int, _frame: object) -> None:
     raise waiting.TooLate(f"the test took longer than {DEADLINE_SECONDS} s")
 
 
-def send(pid: int, number: int) -> None:
+def send(pids: Iterable[int], number: int, *options: str) -> None:
     """By a program that no server is: what comes from a server's own executable, as this interpreter
-    is for one in Python, brings a dump a second."""
-    subprocess.run([settings.program("kill"), f"-{number}", str(pid)], check=True)
-
-
-def queue_dump_only(pid: int, number: int) -> None:
-    """SOCKMALLOC_DUMP_ONLY, queued with the signal."""
-    command = [settings.program("kill"), "-q", DUMP_ONLY, f"-{number}", str(pid)]
+    is for one in Python, brings a dump a second. By one call, since some do not live for long."""
+    command = [settings.program("kill"), *options, f"-{number}", *map(str, pids)]
     subprocess.run(command, check=True)
 
 
@@ -109,21 +104,25 @@ class ServerCase(unittest.TestCase):
 
     def dump(self, pid: int, number: int = signal.SIGUSR1, path: Path | None = None) -> Table:
         """Sends the signal and returns the new dump that it brings."""
-        return self._ask(pid, number, path or self.dumps / str(pid))()
+        receive = self._expect(pid, path or self.dumps / str(pid))
+        send([pid], number)
+        return receive()
 
     def dump_only(self, pid: int, number: int = signal.SIGUSR1) -> Table:
         """The same by the command of the manual, which does not reach the program's own handler."""
-        return self._ask(pid, number, self.dumps / str(pid), queue_dump_only)()
+        receive = self._expect(pid, self.dumps / str(pid))
+        send([pid], number, "-q", DUMP_ONLY)
+        return receive()
 
     def dump_all(self, pids: Iterable[int], number: int = signal.SIGUSR1) -> Tables:
         """All are asked before the first dump is waited for."""
-        awaited = {pid: self._ask(pid, number, self.dumps / str(pid)) for pid in pids}
+        awaited = {pid: self._expect(pid, self.dumps / str(pid)) for pid in pids}
+        if awaited:
+            send(awaited, number)
         return {pid: receive() for pid, receive in awaited.items()}
 
-    def _ask(
-        self, pid: int, number: int, path: Path, send: Callable[[int, int], None] = send
-    ) -> Callable[[], Table]:
-        """Sends the signal; what is returned waits for the dump that it brings."""
+    def _expect(self, pid: int, path: Path) -> Callable[[], Table]:
+        """What waits for the next dump."""
 
         def complete() -> list[str]:
             return dump.split(path.read_text()) if path.exists() else []
@@ -136,7 +135,6 @@ class ServerCase(unittest.TestCase):
             return table
 
         known = len(complete())
-        send(pid, number)
         return receive
 
     def last_dump(self, pid: int) -> Table:
