@@ -10,7 +10,8 @@ from . import bodies
 from .place import Place
 from .web import Client
 
-SIZES = (4096, 65_536, 300_000, 1 << 20, 2_500_000)
+# The last one is more than the buffers of both sockets grow to, so that git waits for the client.
+SIZES = (4096, 65_536, 300_000, 1 << 20, 5_000_000)
 IDENTITY = "-c user.name=Tester -c user.email=tester@localhost"
 PATH = "/git/large.git"
 # In this many bytes a pack has begun, and it is far from its end.
