@@ -104,18 +104,19 @@ struct cache *pool_books(void);
  */
 INTERNAL void pool_die(const char *call, const void *address) __attribute__((noreturn, cold));
 
-/*
- * What the calling thread writes into cards: card_live of its cache's number. A thread without a
- * cache has no number; where its thread-local variables lie stands for it (multiplicative hashing:
- * D. Knuth, "The Art of Computer Programming", volume 3).
- */
+/* A number that is another one for most threads: by where the thread's variables lie
+ * (multiplicative hashing: D. Knuth, "The Art of Computer Programming", volume 3). */
+static inline uint32_t pool_thread_number(void)
+{
+    return (uint32_t)(((uint64_t)(uintptr_t)&cache_mine * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
+}
+
+/* What the calling thread writes into cards: card_live of its cache's number, or of the thread's,
+ * if it has no cache. */
 static inline uint32_t pool_live_word(void)
 {
-    if (LIKELY(cache_is_own(cache_mine))) {
-        return cache_mine->bin[0].live;
-    }
-    uint64_t mixed = (uint64_t)(uintptr_t)&cache_mine * UINT64_C(0x9e3779b97f4a7c15);
-    return card_live((size_t)(mixed >> 32));
+    return LIKELY(cache_is_own(cache_mine)) ? cache_mine->bin[0].live
+                                            : card_live(pool_thread_number());
 }
 
 /* Writes a taken slot's card; `live` is the taker's, and `was`, unless NULL, gets what the card

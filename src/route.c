@@ -51,17 +51,6 @@ OUT_OF_LINE void *route_take_slow(size_t request, const void *caller)
  * and stands for all. */
 enum { OUTSIDE_INTERVAL = 61 };
 
-/*
- * What a thread begins to count with is chance, so that many that ask for little are counted by
- * their share: where the thread's variables lie (multiplicative hashing, as in pool_live_word).
- */
-static COLD uint32_t route_begin_count(const uint32_t *left)
-{
-    return (uint32_t)(((uint64_t)(uintptr_t)left * UINT64_C(0x9e3779b97f4a7c15)) >> 32) %
-               OUTSIDE_INTERVAL +
-           1;
-}
-
 /* What mimalloc has served, or NULL: for the histogram. */
 static void *route_see(void *address, size_t request)
 {
@@ -70,7 +59,8 @@ static void *route_see(void *address, size_t request)
         return address;
     }
     if (UNLIKELY(left == 0)) {
-        left = route_begin_count(&left);
+        /* Chance, so that many threads that ask for little are counted by their share. */
+        left = pool_thread_number() % OUTSIDE_INTERVAL + 1;
     }
     if (UNLIKELY(--left == 0)) {
         left = OUTSIDE_INTERVAL;

@@ -1,21 +1,18 @@
 /* Cases: the stats signal comes from the program's own processes, all the time. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <fcntl.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "check.h"
+#include "filter.h"
 #include "outside.h"
 
 enum { STATS = SIGUSR1 };
@@ -131,32 +128,18 @@ static void signals_of_a_child_are_own_ones(void)
     CHECK_EQUAL(unlink(tables_name), 0);
 }
 
-/* A filter that kills for opening a file, as a table does. */
-static void forbid_opening(void)
-{
-    struct sock_filter steps[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    struct sock_fprog filter = {.len = sizeof steps / sizeof steps[0], .filter = steps};
-    CHECK_EQUAL(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-    CHECK_EQUAL(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter), 0);
-}
-
 /* A server behind a filter may use the signal for itself. */
 static void own_signals_are_harmless_behind_a_filter(void)
 {
     begin_tables();
-    forbid_opening();
+    filter_forbid(SYS_openat); /* as a table does it */
     CHECK_EQUAL(raise(STATS), 0);
     CHECK_EQUAL(calls, 1);
 }
 
 static void open_behind_the_filter(void)
 {
-    forbid_opening();
+    filter_forbid(SYS_openat);
     open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 

@@ -1,8 +1,6 @@
 /* Cases: how many mappings the library takes, of the 65,530 that a process may have. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <inttypes.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
@@ -11,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #include "check.h"
+#include "filter.h"
 #include "outside.h"
 #include "pools.h"
 
@@ -118,25 +116,11 @@ static void few_after_growing(void)
     check_few(1);
 }
 
-/* From here on mremap ends the process, whoever calls it. */
-static void forbid_mremap(void)
-{
-    struct sock_filter steps[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mremap, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    struct sock_fprog filter = {.len = sizeof steps / sizeof steps[0], .filter = steps};
-    CHECK_EQUAL(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-    CHECK_EQUAL(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter), 0);
-}
-
 static void call_mremap(void)
 {
     char *page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     CHECK(page != MAP_FAILED);
-    forbid_mremap();
+    filter_forbid(SYS_mremap);
     mremap(page, 4096, 8192, MREMAP_MAYMOVE);
 }
 
@@ -144,7 +128,7 @@ static void call_mremap(void)
 static void nothing_is_remapped(void)
 {
     outside_check_killed(call_mremap, SIGSYS);
-    forbid_mremap();
+    filter_forbid(SYS_mremap);
     for (size_t factor = 2; factor <= 5; factor++) {
         char *block = NULL;
         size_t size = 100;

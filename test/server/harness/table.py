@@ -117,6 +117,8 @@ class TableCase(ServerCase):
         """Stops the server, and sees every process of it end, its group's or not."""
         running.server.logs += sorted(running.place.data.glob("*.log"))
         births = {pid: processes.birth(pid) for pid in running.server.tree()}
+        # Who had ended before it was looked at has none, which is what it will have afterwards.
+        births = {pid: birth for pid, birth in births.items() if birth is not None}
         self.stop(running.server, row.stop)
         waiting.until(
             lambda: not any(processes.birth(pid) == birth for pid, birth in births.items()),
