@@ -62,6 +62,19 @@ static void fallback_keep_pages(void)
 }
 #endif
 
+/* The calling thread's heap; mimalloc 3.2 gave the name to something else. */
+#if MI_MALLOC_VERSION < 30200
+static const void *fallback_heap(void)
+{
+    return mi_heap_get_default();
+}
+#else
+static const void *fallback_heap(void)
+{
+    return mi_theap_get_default();
+}
+#endif
+
 /*
  * mimalloc collects a thread's heap when the thread ends, by the destructor of thread-specific data
  * whose value is the heap: without the value there is no destructor. Its key is not known, but no
@@ -69,7 +82,7 @@ static void fallback_keep_pages(void)
  */
 static void fallback_keep_heap(void)
 {
-    const void *heap = mi_heap_get_default();
+    const void *heap = fallback_heap();
     for (pthread_key_t key = 0; key < PTHREAD_KEYS_MAX; key++) {
         if (pthread_getspecific(key) == heap) {
             pthread_setspecific(key, NULL);
