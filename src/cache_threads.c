@@ -18,9 +18,11 @@ enum { CACHES_MIN = 1 << 5, CACHES_MAX = 1 << 15, CACHES_STEP = 16 << 10 };
 /* Caches that one walk looks at: each look is a cache line of another thread's. */
 enum { WALK_LENGTH = 8 };
 
-struct cache cache_none;
-struct cache cache_shared;
+struct cache cache_none = {.state.usual = BUCKET_LIMIT};
+struct cache cache_shared = {.state.usual = BUCKET_LIMIT};
 _Thread_local struct cache *cache_mine = &cache_none;
+
+static uint32_t usual = BUCKET_LIMIT;
 
 static pthread_key_t exit_key;
 static bool exit_key_made;
@@ -118,6 +120,17 @@ static void cache_number(struct cache *cache)
     }
 }
 
+void cache_set_usual(uint32_t bucket)
+{
+    usual = bucket;
+}
+
+void cache_set_more(struct cache *cache, bool more)
+{
+    cache->state.more = more;
+    cache->state.usual = more ? BUCKET_LIMIT : usual;
+}
+
 COLD struct cache *cache_open(void)
 {
     int kept = errno;
@@ -129,6 +142,7 @@ COLD struct cache *cache_open(void)
         cache_mine = cache;
         cache_arm_all(cache, 1);
         cache_number(cache);
+        cache_set_more(cache, false);
         atomic_fetch_add_explicit(&open_now, 1, memory_order_relaxed);
         if (pthread_setspecific(exit_key, cache) != 0) {
             cache_close(cache);

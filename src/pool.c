@@ -16,7 +16,6 @@ unsigned pool_first_large;
 static const struct bucket_plan *plan;
 static struct pool_settings settings;
 static _Atomic(enum kind) kind;
-bool pool_watches_frees;
 
 static void pool_set_kind(enum kind wanted)
 {
@@ -57,7 +56,8 @@ bool pool_open(const struct bucket_plan *bucket_plan, const struct pool_settings
     decay_open(settings.decay);
     training_open(&settings.training);
     standard_open(settings.free_list);
-    pool_watches_frees = budget_limits_stock() || background.wanted;
+    bool unusual = budget_limits_stock() || background.wanted;
+    cache_set_usual(unusual ? BUCKET_LIMIT : pool_first_large);
     bool prepared = pool_prepare(settings.kind);
     pool_set_kind(prepared ? settings.kind : KIND_THREAD);
     return prepared || settings.kind == KIND_AUTO;

@@ -86,7 +86,7 @@ static void pool_tick_at(struct cache *cache, uint64_t now)
     cache->state.hastened = false;
     training_rest(cache, now);
     bool more = pool_decay(cache, DECAY_GIVE, now);
-    cache->state.more = more && !pressure_is_high(); /* when a free gives back all there is */
+    cache_set_more(cache, more && !pressure_is_high()); /* when a free gives back all there is */
     if (cache->state.more) {
         cache_halt(cache);
     }

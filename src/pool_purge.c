@@ -18,7 +18,7 @@ static uint32_t pool_withdraw_loose(unsigned bucket, enum purge_from from)
     if (pool_kind() == KIND_STANDARD) {
         return standard_withdraw(bucket, from == PURGE_OLD);
     }
-    uint32_t number = slots_take_old(bucket);
+    uint32_t number = slots_take_generation(bucket, decay_old());
     return number == STACK_EMPTY && from == PURGE_ANY ? slots_take_loose(bucket) : number;
 }
 

@@ -202,24 +202,18 @@ static OUT_OF_LINE void pool_give_rest(void *slot, unsigned bucket, uint32_t num
     pool_settle();
 }
 
-/*
- * The large pool's usual case comes first: a thread that has a cache to count in gives a slot to
- * the stack. Where the slot lies is computed anew: carried over from the fast path it would cost
- * that a saved register.
- */
-void pool_give_slow(void *slot)
+/* The large pool's usual case comes first: a slot goes to the stack. */
+void pool_give_slow(void *slot, struct cache_bin *bin, size_t number)
 {
-    struct place place = lane_find(slot);
-    unsigned bucket = (unsigned)place.bucket;
-    uint32_t number = (uint32_t)place.slot;
     struct cache *cache = cache_mine;
-    if (!pool_is_large(bucket) || UNLIKELY(!cache_is_own(cache)) || pool_watches_frees) {
-        pool_give_rest(slot, bucket, number);
+    size_t bucket = cache_bucket_of(cache, bin);
+    if (UNLIKELY(bucket < cache->state.usual)) {
+        pool_give_rest(slot, (unsigned)bucket, (uint32_t)number);
         return;
     }
+    slots_give(bucket, (uint32_t)number);
     counter_add(&cache->tally[bucket].deposited, 1);
-    slots_give(bucket, number);
-    if (UNLIKELY(counter_step(&cache->bin[bucket].returned))) {
+    if (UNLIKELY(counter_step(&bin->returned))) {
         pool_tick(slot);
     }
 }

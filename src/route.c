@@ -35,16 +35,23 @@ void route_close(void)
     route.span = 0;
 }
 
-OUT_OF_LINE void *route_take_slow(size_t request, const void *caller)
+static OUT_OF_LINE void *route_take_rest(size_t request, const void *caller)
 {
     unsigned bucket = route_bucket(request);
-    void *slot = pool_take_large(bucket, request, NULL);
-    slot = slot != NULL ? slot : pool_take_slow(bucket, request, NULL, caller);
+    void *slot = pool_take_slow(bucket, request, NULL, caller);
     if (UNLIKELY(slot == NULL)) {
         pool_count_fall_through(bucket, request);
         return fallback_take(request);
     }
     return slot;
+}
+
+/* All else is a jump away, so that the large pool's usual case calls nobody: it saves no register.
+ */
+OUT_OF_LINE void *route_take_slow(size_t request, const void *caller)
+{
+    void *slot = pool_take_large(route_bucket(request), request);
+    return LIKELY(slot != NULL) ? slot : route_take_rest(request, caller);
 }
 
 /* Every so many-th request of a thread is drawn from those that the pools have nothing to do with,

@@ -3,13 +3,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "slots.h"
 
-struct slots slots[BUCKET_LIMIT];
+struct slots slots;
 
 void slots_reset(void)
 {
     for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
-        stack_reset(&slots[bucket].loose[0]);
-        stack_reset(&slots[bucket].loose[1]);
-        stack_reset(&slots[bucket].purged);
+        stack_reset(&slots.loose[0][bucket]);
+        stack_reset(&slots.loose[1][bucket]);
+        stack_reset(&slots.purged[bucket]);
     }
 }

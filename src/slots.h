@@ -17,43 +17,42 @@ enum slots_source { SLOTS_NONE, SLOTS_LOOSE, SLOTS_PURGED, SLOTS_CARVED };
 /* The loose ones keep their pages and come back warm, last in first out, the young generation
  * first. Purged ones are taken only when none is loose. */
 struct slots {
-    struct stack loose[DECAY_GENERATIONS];
-    struct stack purged;
+    _Alignas(COLOUR_PAGE) char colour[COLOUR_SLOTS];
+    struct stack loose[DECAY_GENERATIONS][BUCKET_LIMIT];
+    struct stack purged[BUCKET_LIMIT];
 };
 
-extern INTERNAL struct slots slots[BUCKET_LIMIT];
+extern INTERNAL struct slots slots;
 
-/* A loose slot's number, or STACK_EMPTY. */
-static inline uint32_t slots_take_loose(unsigned bucket)
+/* The number of a loose slot of one generation, or STACK_EMPTY. */
+static inline uint32_t slots_take_generation(size_t bucket, unsigned generation)
 {
-    stack_link *links = lanes.lane[bucket].links;
-    unsigned young = decay_young();
-    uint32_t number = stack_pop(&slots[bucket].loose[young], links);
-    return LIKELY(number != STACK_EMPTY) ? number
-                                         : stack_pop(&slots[bucket].loose[young ^ 1], links);
+    return stack_pop(&slots.loose[generation][bucket], lane_of(bucket)->links);
 }
 
-/* The same, of the old generation alone. */
-static inline uint32_t slots_take_old(unsigned bucket)
+/* The same of either. */
+static inline uint32_t slots_take_loose(size_t bucket)
 {
-    return stack_pop(&slots[bucket].loose[decay_old()], lanes.lane[bucket].links);
+    unsigned young = decay_young();
+    uint32_t number = slots_take_generation(bucket, young);
+    return LIKELY(number != STACK_EMPTY) ? number : slots_take_generation(bucket, young ^ 1);
 }
 
 /* The slot that was given last, or STACK_EMPTY: it may be gone already. */
 static inline uint32_t slots_peek_loose(unsigned bucket)
 {
-    return stack_peek(&slots[bucket].loose[decay_young()]);
+    return stack_peek(&slots.loose[decay_young()][bucket]);
 }
 
 /* Whether a slot was loose, or purged, a moment ago. */
 static inline bool slots_have_loose(unsigned bucket)
 {
-    return !stack_is_empty(&slots[bucket].loose[0]) || !stack_is_empty(&slots[bucket].loose[1]);
+    return !stack_is_empty(&slots.loose[0][bucket]) || !stack_is_empty(&slots.loose[1][bucket]);
 }
 
 static inline bool slots_have_purged(unsigned bucket)
 {
-    return !stack_is_empty(&slots[bucket].purged);
+    return !stack_is_empty(&slots.purged[bucket]);
 }
 
 /* A free slot: loose, else purged, else carved. NULL when the lane is full or memory has run out.
@@ -63,7 +62,7 @@ static inline void *slots_take(unsigned bucket, enum slots_source *source)
     uint32_t number = slots_take_loose(bucket);
     *source = SLOTS_LOOSE;
     if (UNLIKELY(number == STACK_EMPTY)) {
-        number = stack_pop(&slots[bucket].purged, lanes.lane[bucket].links);
+        number = stack_pop(&slots.purged[bucket], lanes.lane[bucket].links);
         *source = SLOTS_PURGED;
     }
     if (UNLIKELY(number == STACK_EMPTY)) {
@@ -75,15 +74,15 @@ static inline void *slots_take(unsigned bucket, enum slots_source *source)
 }
 
 /* Gives a slot whose card says free. */
-static inline void slots_give(unsigned bucket, uint32_t number)
+static inline void slots_give(size_t bucket, uint32_t number)
 {
-    stack_push(&slots[bucket].loose[decay_young()], lanes.lane[bucket].links, number);
+    stack_push(&slots.loose[decay_young()][bucket], lane_of(bucket)->links, number);
 }
 
 /* Gives a slot whose card says purged. */
 static inline void slots_give_purged(unsigned bucket, uint32_t number)
 {
-    stack_push(&slots[bucket].purged, lanes.lane[bucket].links, number);
+    stack_push(&slots.purged[bucket], lanes.lane[bucket].links, number);
 }
 
 /* Forgets all slots. In the child of a fork, before they are counted anew from the cards. */

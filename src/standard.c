@@ -97,7 +97,8 @@ uint32_t standard_withdraw(unsigned bucket, bool only_old)
 {
     struct standard_list *list = &lists[bucket];
     bool locked = lock_take(&list->lock);
-    uint32_t number = only_old ? slots_take_old(bucket) : slots_take_loose(bucket);
+    uint32_t number =
+        only_old ? slots_take_generation(bucket, decay_old()) : slots_take_loose(bucket);
     if (number != STACK_EMPTY) {
         standard_dismiss(list);
     }

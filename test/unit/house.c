@@ -106,7 +106,9 @@ void house_lay_before_heap(void)
 void *house_take(unsigned bucket, size_t request, uint32_t *was)
 {
     void *slot = pool_take(bucket, request, was);
-    slot = slot != NULL ? slot : pool_take_large(bucket, request, was);
+    if (slot == NULL && was == NULL) {
+        slot = pool_take_large(bucket, request);
+    }
     return slot != NULL ? slot : pool_take_slow(bucket, request, was, NULL);
 }
 

@@ -92,9 +92,9 @@ Test(pool, says_what_the_card_was)
 static void find_no_shortcut(unsigned number)
 {
     (void)number;
-    CHECK(pool_take_large(B1M, 1 << 20, NULL) == NULL);
+    CHECK(pool_take_large(B1M, 1 << 20) == NULL);
     cache_mine = &cache_shared;
-    CHECK(pool_take_large(B1M, 1 << 20, NULL) == NULL);
+    CHECK(pool_take_large(B1M, 1 << 20) == NULL);
 }
 
 /* The shortcut serves the large pool's usual case, and leaves every other to the slow path. */
@@ -102,12 +102,14 @@ Test(pool, large_shortcut_takes_loose_slots_alone)
 {
     house_lay_default();
     void *slot = pool_take_slow(B1M, 1 << 20, NULL, NULL);
-    cr_assert_null(pool_take_large(B1M, 1 << 20, NULL), "no slot is loose");
+    cr_assert_null(pool_take_large(B1M, 1 << 20), "no slot is loose");
     house_give(slot);
     crew_run(1, find_no_shortcut);
-    uint32_t was;
-    cr_assert_eq(pool_take_large(B1M, 1000000, &was), slot);
-    cr_assert_eq(was, CARD_FREE | 1 << 20);
+    cache_set_more(cache_mine, true);
+    cr_assert_null(pool_take_large(B1M, 1 << 20), "pages are to go back first");
+    cache_set_more(cache_mine, false);
+    cr_assert_eq(card_of(slot), CARD_FREE | 1 << 20);
+    cr_assert_eq(pool_take_large(B1M, 1000000), slot);
     cr_assert_eq(card_of(slot), CARD_LIVE | 1000000);
     cr_assert_eq(figures(B1M)->depot_hits, 1);
     house_give(slot);
@@ -115,9 +117,21 @@ Test(pool, large_shortcut_takes_loose_slots_alone)
                  "the slow path knows the stack too");
     house_give(slot);
     pool_trim(1);
-    cr_assert_null(pool_take_large(B1M, 1 << 20, NULL), "purged ones come last");
+    cr_assert_null(pool_take_large(B1M, 1 << 20), "purged ones come last");
     house_give(house_take(B4K, 4096, NULL));
-    cr_assert_null(pool_take_large(B4K, 4096, NULL), "that bucket is a trained one");
+    cr_assert_null(pool_take_large(B4K, 4096), "that bucket is a trained one");
+    house_assert();
+}
+
+/* Where stock is counted no slot passes by unseen: what there is no room for goes at once. */
+Test(pool, large_shortcut_is_closed_where_stock_is_counted)
+{
+    house_pools.large_limit = 0;
+    house_lay_default();
+    for (unsigned i = 0; i < 3; i++) {
+        house_give(house_take(B1M, 1 << 20, NULL));
+        cr_assert_eq(figures(B1M)->purged, 1);
+    }
     house_assert();
 }
 
