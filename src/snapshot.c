@@ -126,13 +126,16 @@ static void snapshot_take_bucket(struct snapshot_figures *figures, unsigned buck
 
 void snapshot_take(struct snapshot *snapshot)
 {
-    *snapshot = (struct snapshot){.buckets = lanes.length > 0 ? lanes.count : 0,
-                                  .charged = budget_charged(),
-                                  .budget = budget.cache_limit,
-                                  .pressure_highs = atomic_load(&pressure.highs),
-                                  .kind = pool_kind(),
-                                  .process = (int)getpid(),
-                                  .program = message_process_name()};
+    /* By hand: of a compound literal clang makes a copy on the stack first, where a handler may not
+     * have 7 KiB. */
+    memset(snapshot, 0, sizeof *snapshot);
+    snapshot->buckets = lanes.length > 0 ? lanes.count : 0;
+    snapshot->charged = budget_charged();
+    snapshot->budget = budget.cache_limit;
+    snapshot->pressure_highs = atomic_load(&pressure.highs);
+    snapshot->kind = pool_kind();
+    snapshot->process = (int)getpid();
+    snapshot->program = message_process_name();
     histogram_read(&snapshot->sizes);
     for (unsigned bucket = 0; bucket < snapshot->buckets; bucket++) {
         snapshot_take_bucket(&snapshot->bucket[bucket], bucket);
