@@ -56,7 +56,7 @@ struct cache_state {
     uint32_t events;   /* slow paths, up to the next look for idle buckets */
     uint32_t victim;   /* record whose public magazines the next walk looks at first */
     uint32_t interval; /* frees of a bucket from one tick to the next */
-    uint32_t usual;    /* first bucket with nothing to do but from the stack and back: see below */
+    uint32_t usual;    /* large buckets from here on are as cache_set_usual says */
     bool more;         /* pages are due to go back: takes are halted, for a step each */
     bool hastened;     /* ticks were made to come soon, since the clock last went on */
     uint32_t awaited;  /* a bit for each bucket whose next free is drawn: see pool_sample_rest */

@@ -17,10 +17,10 @@
 enum {
     COLOUR_PAGE = 0x1000,
     /* 0x000: the first line of every buffer, which servers write */
-    COLOUR_LANES = 0x040,     /* what is common to the lanes, then a line a lane; only read */
-    COLOUR_ROUTE = 0x1c0,     /* the range of requests, then the map; only read */
-    COLOUR_SLOTS = 0x680,     /* heads of the stacks: those of large buckets keep clear of bins */
-    COLOUR_MAGAZINES = 0x200, /* whole records of 512 bytes ... */
+    COLOUR_LANES = 0x040,         /* what is common to the lanes, then a line a lane; only read */
+    COLOUR_ROUTE = 0x1c0,         /* the range of requests, then the map; only read */
+    COLOUR_MAGAZINES = 0x200,     /* whole records of 512 bytes ... */
+    COLOUR_SLOTS = 0x680,         /* heads of the stacks, among them: who uses one, not the other */
     COLOUR_MAGAZINES_END = 0xc00, /* ... up to here */
     COLOUR_BINS = 0xc00,          /* a line a bucket of a thread's cache */
     COLOUR_CARDS = 0xd40,         /* behind the bins of five trained buckets: the first cards ... */

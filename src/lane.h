@@ -106,9 +106,10 @@ static inline uint32_t lane_number(unsigned bucket, const void *slot)
     return (uint32_t)(((uintptr_t)slot - (uintptr_t)lane->slots) / lane->stride);
 }
 
-static inline void *lane_slot(unsigned bucket, uint32_t number)
+static inline void *lane_slot(size_t bucket, uint32_t number)
 {
-    return lanes.lane[bucket].slots + (size_t)number * lanes.lane[bucket].stride;
+    const struct lane *lane = lane_of(bucket);
+    return lane->slots + number * lane->stride;
 }
 
 /* Address space that lanes at this distance take, tables included; for lane_reserve's caller to add

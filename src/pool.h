@@ -147,7 +147,7 @@ FAST_PATH void *pool_take(unsigned bucket, size_t request, uint32_t *was)
 /*
  * The large pool's usual case: the slot that came to the stack last, for a thread that has a cache
  * to count in and nothing else to do. NULL for everything else: then pool_take_slow. Price: a
- * compare-and-swap, about 40 instructions in all.
+ * compare-and-swap, about 80 instructions in all.
  */
 FAST_PATH void *pool_take_large(size_t bucket, size_t request)
 {
@@ -160,12 +160,11 @@ FAST_PATH void *pool_take_large(size_t bucket, size_t request)
         return NULL;
     }
     struct cache_bin *bin = cache_bin_of(cache, bucket);
-    const struct lane *lane = lane_of(bucket);
-    card_write(&lane->cards[number], bin->live | (uint32_t)request);
+    pool_mark(&lane_of(bucket)->cards[number], bin->live, request, NULL);
     counter_add(&bin->requests, 1);
     counter_add(&bin->asked, request);
     counter_add(&cache->tally[bucket].stack_hits, 1);
-    return lane->slots + number * lane->stride;
+    return lane_slot(bucket, number);
 }
 
 /* The same out of what lies further: public magazine, depot, stacks, lane. NULL: neither pool nor

@@ -62,7 +62,7 @@ static inline void *slots_take(unsigned bucket, enum slots_source *source)
     uint32_t number = slots_take_loose(bucket);
     *source = SLOTS_LOOSE;
     if (UNLIKELY(number == STACK_EMPTY)) {
-        number = stack_pop(&slots.purged[bucket], lanes.lane[bucket].links);
+        number = stack_pop(&slots.purged[bucket], lane_of(bucket)->links);
         *source = SLOTS_PURGED;
     }
     if (UNLIKELY(number == STACK_EMPTY)) {
@@ -82,7 +82,7 @@ static inline void slots_give(size_t bucket, uint32_t number)
 /* Gives a slot whose card says purged. */
 static inline void slots_give_purged(unsigned bucket, uint32_t number)
 {
-    stack_push(&slots.purged[bucket], lanes.lane[bucket].links, number);
+    stack_push(&slots.purged[bucket], lane_of(bucket)->links, number);
 }
 
 /* Forgets all slots. In the child of a fork, before they are counted anew from the cards. */

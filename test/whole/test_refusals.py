@@ -64,9 +64,10 @@ class Refusals(unittest.TestCase):
     def test_mprotect(self) -> None:
         before, last = self.calls_of("mprotect")
         self.assertGreater(last, before + 20)
+        for number in range(before + 1, last + 1):
+            self.assertEqual(self.assert_survives("mprotect", f"{number}+").stderr, "")
         for number in some_of(before + 1, last):
-            for when in (f"{number}", f"{number}+"):
-                self.assertEqual(self.assert_survives("mprotect", when).stderr, "")
+            self.assertEqual(self.assert_survives("mprotect", f"{number}").stderr, "")
 
     def test_no_mprotect_at_all(self) -> None:
         """Without a single slot, everything falls through."""
