@@ -10,6 +10,12 @@
  * a witness: it gets no page but by touch. What of it is in memory by the time that the next new
  * slot of its bucket is taken, the next AHEAD_SLOTS get at once, and the one after them is a
  * witness again. A lane that does not grow pays for what is touched, and for nothing else.
+ *
+ * A server that reads for many clients takes a buffer for each before it fills the first, and a
+ * witness among them has a page or none by then. So one that is live and not whole stays: it is
+ * looked at again AHEAD_SLOTS later, and meanwhile the pages ahead are halved each time. They are
+ * trusted at once and doubted slowly: where a program begins to leave its buffers empty, as many
+ * pages come in vain once more as AHEAD_SLOTS of them would take.
  */
 enum { AHEAD_PAGES = 256, AHEAD_SLOTS = 15, POPULATE_LEAST = 2 };
 
@@ -41,6 +47,26 @@ static uint32_t pool_witnessed_pages(unsigned bucket)
     return count == pages ? AHEAD_PAGES : (uint32_t)count;
 }
 
+/* Whether there is something to wait for: what is free will not be written to. */
+static bool pool_witness_is_live(unsigned bucket)
+{
+    uint32_t number = atomic_load_explicit(&pools[bucket].witness, memory_order_relaxed) - 1;
+    return card_state(card_read(&lanes.lane[bucket].cards[number])) == CARD_LIVE;
+}
+
+/* The witness is looked at: pages that the next new slots get, and whether it stays. */
+static bool pool_hear_witness(unsigned bucket, uint32_t *pages)
+{
+    struct pool *pool = &pools[bucket];
+    uint32_t trusted = atomic_load_explicit(&pool->ahead_pages, memory_order_relaxed) / 2;
+    uint32_t witnessed = pool_witnessed_pages(bucket);
+    *pages = witnessed > trusted ? witnessed : trusted;
+    atomic_store_explicit(&pool->ahead_pages, *pages, memory_order_relaxed);
+    atomic_store_explicit(&pool->ahead, *pages >= POPULATE_LEAST ? AHEAD_SLOTS : 0,
+                          memory_order_relaxed);
+    return witnessed < AHEAD_PAGES && trusted >= POPULATE_LEAST && pool_witness_is_live(bucket);
+}
+
 /* Pages that a new slot of the bucket gets at once; none, and it is the next witness. */
 static size_t pool_ahead_pages(unsigned bucket, const void *slot)
 {
@@ -50,10 +76,10 @@ static size_t pool_ahead_pages(unsigned bucket, const void *slot)
         atomic_store_explicit(&pool->ahead, ahead - 1, memory_order_relaxed);
         return atomic_load_explicit(&pool->ahead_pages, memory_order_relaxed);
     }
-    uint32_t pages = pool_witnessed_pages(bucket);
-    atomic_store_explicit(&pool->ahead_pages, pages, memory_order_relaxed);
-    atomic_store_explicit(&pool->ahead, pages >= POPULATE_LEAST ? AHEAD_SLOTS : 0,
-                          memory_order_relaxed);
+    uint32_t pages = 0;
+    if (pool_hear_witness(bucket, &pages)) {
+        return pages;
+    }
     atomic_store_explicit(&pool->witness, lane_number(bucket, slot) + 1, memory_order_relaxed);
     return 0;
 }

@@ -8,6 +8,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import faults
 import processes
 import servers
 from command import Progress
@@ -20,6 +21,7 @@ REQUESTS = 1000
 
 FIGURES = [
     Figure("first.faults", "faults"),
+    Figure("first.pages", "pages"),
     Figure("first.time", "ms"),
     Figure("first.cpu", "ms"),
 ]
@@ -42,13 +44,14 @@ def _first(preload: servers.Preload, upstream_port: int) -> dict[str, float]:
     with servers.nginx(preload, upstream_port) as running:
         pids = running.pids()
         before = processes.cost(pids)
-        rate = servers.NGINX_LOAD.run(running.port, REQUESTS)
+        with faults.counted(pids) as taken:
+            rate = servers.NGINX_LOAD.run(running.port, REQUESTS)
         spent = processes.cost(pids).since(before)
         words = running.server.output()
         if "sockmalloc" in words:
             raise Failed(f"the library complained: {words}")
-    return {
-        "first.faults": float(spent.faults),
+    return taken.figures("first.faults") | {
+        "first.pages": float(spent.pages),
         "first.time": 1000 * REQUESTS / rate,
         "first.cpu": 1000 * spent.seconds,
     }

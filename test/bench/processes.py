@@ -18,25 +18,25 @@ _MINOR_FAULTS, _USER_TIME, _SYSTEM_TIME = 7, 11, 12
 
 @dataclass(frozen=True)
 class Cost:
-    """Of all threads of some processes: minor page faults, and seconds of processor time.
+    """Of all threads of some processes: pages that came, and seconds of processor time.
 
-    The kernel counts a page that a system call populated as a fault too, though none was taken."""
+    The kernel calls them minor faults, also those that a system call populated (see faults.py)."""
 
-    faults: int
+    pages: int
     seconds: float
 
     def since(self, before: Cost) -> Cost:
-        return Cost(self.faults - before.faults, self.seconds - before.seconds)
+        return Cost(self.pages - before.pages, self.seconds - before.seconds)
 
 
 def cost(pids: Iterable[int]) -> Cost:
-    faults, ticks = 0, 0
+    pages, ticks = 0, 0
     for pid in pids:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
         fields = stat.rpartition(")")[2].split()
-        faults += int(fields[_MINOR_FAULTS])
+        pages += int(fields[_MINOR_FAULTS])
         ticks += int(fields[_USER_TIME]) + int(fields[_SYSTEM_TIME])
-    return Cost(faults, ticks / os.sysconf("SC_CLK_TCK"))
+    return Cost(pages, ticks / os.sysconf("SC_CLK_TCK"))
 
 
 @dataclass(frozen=True)

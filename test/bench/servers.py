@@ -3,7 +3,10 @@
 """One server at a time, alone in a directory that goes with it, behind free ports of 127.0.0.1.
 
 What a load costs is measured from a server's first request on: the page faults of one that has
-warmed up are so few that their ratio would be a matter of luck."""
+warmed up are so few that their ratio would be a matter of luck.
+
+`faults` are those that were taken; `pages` is the kernel's count, in which a page that came by a
+system call, together with others and before it was touched, is one too."""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import faults
 import loads
 import peers
 import processes
@@ -239,6 +243,7 @@ def _row(name: str, rates: tuple[str, ...]) -> Row:
         Figure(f"{name}.cpu", "us"),
         Figure(f"{name}.rss", "MiB", Bound(1.05, "mimalloc")),
         Figure(f"{name}.faults", "per 1000", Bound(1.00, BEST)),
+        Figure(f"{name}.pages", "per 1000"),
         untouched(f"{name}.untouched"),
     )
     return Row((name,), figures)
@@ -259,15 +264,16 @@ def run(
     with kind.start(preload_of(allocator), upstream_port) as running:
         pids = running.pids()
         before = processes.cost(pids)
-        rates, made = kind.load(running, requests)
+        with faults.counted(pids) as taken:
+            rates, made = kind.load(running, requests)
         spent = processes.cost(pids).since(before)
         running.settle()
         memory = processes.memory(program, pids)
         if running.pids() != pids:
             raise Failed(f"{row.name} with {allocator.name}: a process of it was replaced")
-    return rates | {
+    return rates | taken.figures(f"{row.name}.faults", 1000 / made) | {
         f"{row.name}.cpu": spent.seconds * 1e6 / made,
         f"{row.name}.rss": memory.resident,
-        f"{row.name}.faults": spent.faults * 1000 / made,
+        f"{row.name}.pages": spent.pages * 1000 / made,
         f"{row.name}.untouched": 100 * memory.untouched / memory.resident,
     }

@@ -139,23 +139,57 @@ Test(pool_populate, part_that_is_written_to_is_asked_for)
     }
 }
 
-/* The slots before them were written to, these are not: after fifteen it is seen. */
+/* So many slots get so many pages each. */
+static void take_growing(unsigned bucket, size_t request, unsigned count, unsigned pages)
+{
+    for (unsigned i = 0; i < count; i++) {
+        take_asking(bucket, request, pages);
+    }
+}
+
+/* The slots before them were written to, these are not. A witness may still be read into, so it is
+ * asked again, and each time half as much is trusted. */
 Test(pool_populate, habits_change)
 {
     house_lay_default();
     grow(B64K, 65536, OF_64K);
-    for (unsigned i = 0; i < AHEAD; i++) {
-        take_asking(B64K, 65536, OF_64K);
-    }
+    take_growing(B64K, 65536, AHEAD, OF_64K);
     take_asking(B64K, 65536, 0);
-    for (unsigned i = 0; i < AHEAD; i++) {
-        take_asking(B64K, 65536, OF_64K);
+    take_growing(B64K, 65536, AHEAD, OF_64K);
+    for (unsigned trusted = MOST / 2; trusted >= 2; trusted /= 2) {
+        take_growing(B64K, 65536, 1 + AHEAD, trusted < OF_64K ? trusted : OF_64K);
     }
-    for (unsigned i = 0; i < 2 * AHEAD; i++) {
-        take_asking(B64K, 65536, 0);
-    }
+    take_growing(B64K, 65536, 2 * AHEAD, 0);
     grow(B64K, 65536, OF_64K);
     take_asking(B64K, 65536, OF_64K);
+}
+
+/* A server takes buffers for all of its clients before it fills the first one. */
+Test(pool_populate, witness_is_waited_for_while_it_is_live)
+{
+    enum { CLIENTS = 3 * (1 + AHEAD) };
+    house_lay_default();
+    grow(B64K, 65536, OF_64K);
+    take_growing(B64K, 65536, AHEAD, OF_64K);
+    for (unsigned round = 0; round < 4; round++) {
+        char *late = take_asking(B64K, 65536, 0);
+        take_growing(B64K, 65536, CLIENTS - 1, OF_64K);
+        memset(late, 'x', 65536);
+    }
+}
+
+/* What was given back unwritten says that no more will come. */
+Test(pool_populate, witness_that_is_free_is_not_waited_for)
+{
+    house_lay_default();
+    grow(B1M, 1 << 20, MOST);
+    take_growing(B1M, 1 << 20, AHEAD, MOST);
+    char *early = take_asking(B1M, 1 << 20, 0);
+    early[0] = 'x';
+    take_growing(B1M, 1 << 20, AHEAD, MOST);
+    house_give(early);
+    cr_assert_gt(pool_trim(EVERYTHING), 0U);
+    take_asking(B1M, 1 << 20, 0);
 }
 
 Test(pool_populate, each_bucket_has_its_own_habits)
