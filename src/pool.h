@@ -237,8 +237,10 @@ void pool_count_fall_through(unsigned bucket, size_t request);
  */
 size_t pool_trim(size_t limit);
 
-/* The same of the old generation alone: what nobody has needed for a while. */
-size_t pool_trim_old(size_t limit);
+/* A step of the same of the old generation alone: what nobody has needed for a while. Of as many
+ * slots as pool_quantum's bytes begin; of fewer, where they lie so scattered that it would take
+ * long. Whether there may be more. */
+bool pool_trim_step(void);
 
 /* Bytes whose pages one call gives back at most, or one slot's if that is larger: so many that none
  * takes long. */

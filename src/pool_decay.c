@@ -35,8 +35,7 @@ static bool pool_decay(struct cache *cache, enum decay_call call, uint64_t now)
     if (!decay_is_due(now)) {
         return false;
     }
-    size_t quantum = pool_quantum();
-    if (pool_trim_old(quantum) >= quantum) {
+    if (pool_trim_step()) {
         return true;
     }
     decay_turn(now);

@@ -9,18 +9,24 @@
 
 #include "attributes.h"
 
+/* What is looked at, one in a call: the room that the control group's limit leaves, and how much of
+ * the time is waited for memory. */
+enum pressure_part { PRESSURE_ROOM, PRESSURE_STALL, PRESSURE_PARTS };
+
 /*
- * Looked at rarely, since a look opens some ten files: when the process has taken a quarter of what
- * was left before the pressure would be high, and else once in PRESSURE_INTERVAL, for what others
- * in the group take and for what falls through. Any thread, no lock; one looks at a time.
+ * Looked at rarely, since a look opens some files, which took 40 us each on a virtual machine: at
+ * the room when the process has taken a quarter of what was left before the pressure would be high,
+ * and else at each part five times a second, for what others in the group take and for what falls
+ * through. Any thread, no lock; one looks at a time.
  */
 struct pressure {
     _Alignas(CACHE_LINE) _Atomic int64_t allowance; /* bytes that may still come unlooked at */
-    _Atomic uint64_t looked;                        /* at a time of clock_now's */
+    _Atomic uint64_t looked[PRESSURE_PARTS];        /* at a time of clock_now's */
     _Atomic bool high;
     _Atomic bool off;
     atomic_flag looking;
-    _Atomic uint64_t highs; /* looks that found it high where the one before had not */
+    bool found[PRESSURE_PARTS]; /* which of them is high: for who is looking */
+    _Atomic uint64_t highs;     /* looks that found it high where the one before had not */
 };
 
 extern INTERNAL struct pressure pressure;

@@ -73,10 +73,16 @@ static inline void *slots_take(unsigned bucket, enum slots_source *source)
     return lane_slot(bucket, number);
 }
 
-/* Gives a slot whose card says free. */
+/* Gives a slot whose card says free, to one generation. */
+static inline void slots_give_generation(size_t bucket, uint32_t number, unsigned generation)
+{
+    stack_push(&slots.loose[generation][bucket], lane_of(bucket)->links, number);
+}
+
+/* The same, as one that has just been freed. */
 static inline void slots_give(size_t bucket, uint32_t number)
 {
-    stack_push(&slots.loose[decay_young()][bucket], lane_of(bucket)->links, number);
+    slots_give_generation(bucket, number, decay_young());
 }
 
 /* Gives a slot whose card says purged. */

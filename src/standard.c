@@ -54,13 +54,13 @@ void *standard_take(unsigned bucket, enum slots_source *source)
     return slot;
 }
 
-static bool standard_put(unsigned bucket, uint32_t number, int64_t limit)
+static bool standard_put(unsigned bucket, uint32_t number, int64_t limit, unsigned generation)
 {
     struct standard_list *list = &lists[bucket];
     bool locked = lock_take(&list->lock);
     bool admitted = standard_admit(list, limit);
     if (admitted) {
-        slots_give(bucket, number);
+        slots_give_generation(bucket, number, generation);
     }
     if (locked) {
         lock_release(&list->lock);
@@ -83,13 +83,13 @@ static bool standard_purge(unsigned bucket, uint32_t number)
 
 enum standard_verdict standard_give(unsigned bucket, uint32_t number)
 {
-    if (standard_put(bucket, number, bound)) {
+    if (standard_put(bucket, number, bound, decay_young())) {
         return STANDARD_KEPT;
     }
     if (standard_purge(bucket, number)) {
         return STANDARD_PURGED;
     }
-    standard_restore(bucket, number);
+    standard_restore(bucket, number, decay_young());
     return STANDARD_KEPT;
 }
 
@@ -108,9 +108,9 @@ uint32_t standard_withdraw(unsigned bucket, bool only_old)
     return number;
 }
 
-void standard_restore(unsigned bucket, uint32_t number)
+void standard_restore(unsigned bucket, uint32_t number, unsigned generation)
 {
-    standard_put(bucket, number, INT64_MAX);
+    standard_put(bucket, number, INT64_MAX, generation);
 }
 
 uint32_t standard_count(unsigned bucket)

@@ -34,9 +34,9 @@ INTERNAL void *standard_take(unsigned bucket, enum slots_source *source);
 INTERNAL enum standard_verdict standard_give(unsigned bucket, uint32_t number);
 
 /* For who purges free slots himself: one from the list, of the old generation alone or of any, or
- * STACK_EMPTY; and back into it, however long it is. */
+ * STACK_EMPTY; and back into it, however long it is, as one of such a generation. */
 INTERNAL uint32_t standard_withdraw(unsigned bucket, bool only_old);
-INTERNAL void standard_restore(unsigned bucket, uint32_t number);
+INTERNAL void standard_restore(unsigned bucket, uint32_t number, unsigned generation);
 
 /* Slots in the list. */
 INTERNAL uint32_t standard_count(unsigned bucket);

@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "crew.h"
 #include "house.h"
 #include "pool.h"
@@ -165,9 +166,9 @@ Test(pool_purge_runs, quantum_ends_with_a_slot)
         size_t wanted = (QUANTUM + stride - 1) / stride * stride;
         asked.calls = 0;
         take(buckets[i], 20);
-        give_in_disorder(20, 7);
+        give_in_disorder(20, 1);
         decay_turn(decay.turned + decay.age);
-        cr_assert_eq(pool_trim_old(QUANTUM), wanted);
+        cr_assert(pool_trim_step());
         size_t sum = 0;
         for (unsigned call = 0; call < asked.calls; call++) {
             sum += asked.call[call].size;
@@ -177,6 +178,55 @@ Test(pool_purge_runs, quantum_ends_with_a_slot)
     }
     cr_assert_null(crew_fault(), "%s", crew_fault());
     house_assert();
+}
+
+/* So many slots of each few have been free for long. */
+static void scatter(unsigned given, unsigned of, unsigned count)
+{
+    take(B64K, count);
+    for (unsigned i = 0; i < count; i++) {
+        if (i % of < given) {
+            house_give(taken[i]);
+        }
+    }
+    decay_turn(decay.turned + decay.age);
+    asked.calls = 0;
+}
+
+static void lay_scattered(unsigned given, unsigned of, unsigned count)
+{
+    house_pools.kind = KIND_LOCKFREE;
+    house_pools.decay = 1000;
+    house_lay_default();
+    decay_turn(clock_now()); /* so that no free finds it due */
+    scatter(given, of, count);
+}
+
+/* A step is what one short run leaves room for. The rest stays old, so that the next one goes on.
+ */
+Test(pool_purge_runs, scattered_slots_go_one_by_one)
+{
+    enum { GIVEN = 10 };
+    lay_scattered(1, 2, 2 * GIVEN);
+    for (unsigned step = 1; step <= GIVEN; step++) {
+        cr_assert_eq(pool_trim_step(), step < GIVEN);
+        cr_assert_eq(asked.calls, step);
+        cr_assert_eq(asked.call[step - 1].size, house_plan.stride[B64K]);
+    }
+    cr_assert_eq(house_cards(B64K, CARD_PURGED), GIVEN);
+    cr_assert_not(pool_trim_step());
+    expect_in_order(GIVEN);
+}
+
+Test(pool_purge_runs, short_run_leaves_no_room_for_another)
+{
+    lay_scattered(2, 3, 9);
+    size_t stride = house_plan.stride[B64K];
+    cr_assert(pool_trim_step());
+    cr_assert_eq(asked.calls, 1);
+    cr_assert_eq(asked.call[0].size, 2 * stride);
+    cr_assert_eq(pool_trim(EVERYTHING), 4 * stride, "who trims has the time");
+    expect_in_order(3);
 }
 
 /* The kernel keeps a run because of one slot in it; the others go. */

@@ -45,30 +45,37 @@ static void open_machine(void)
     pressure_open(true, root);
 }
 
+/* Each look is at one of the two parts. */
+static bool tick(uint64_t now)
+{
+    pressure_tick(now);
+    return pressure_tick(now);
+}
+
 TestSuite(pressure, .init = open_machine, .fini = tree_close);
 
 Test(pressure, high_when_an_eighth_is_left)
 {
     set_usage(LIMIT / 8 * 7 - 1);
-    cr_assert_not(pressure_tick(second));
+    cr_assert_not(tick(second));
     set_usage(LIMIT / 8 * 7);
-    cr_assert(pressure_tick(2 * second));
+    cr_assert(tick(2 * second));
     cr_assert(pressure_is_high());
     set_usage(LIMIT / 8 * 7 - 1);
-    cr_assert_not(pressure_tick(3 * second));
+    cr_assert_not(tick(3 * second));
     cr_assert_eq(pressure.highs, 1);
     set_usage(LIMIT);
-    cr_assert(pressure_tick(4 * second));
-    cr_assert(pressure_tick(5 * second));
+    cr_assert(tick(4 * second));
+    cr_assert(tick(5 * second));
     cr_assert_eq(pressure.highs, 2, "counted when it becomes high");
 }
 
 Test(pressure, high_when_a_tenth_of_the_time_is_waited)
 {
     set_stall("9.99");
-    cr_assert_not(pressure_tick(second));
+    cr_assert_not(tick(second));
     set_stall("10.00");
-    cr_assert(pressure_tick(2 * second));
+    cr_assert(tick(2 * second));
 }
 
 /* Between two looks a quarter may come of what is left before it would be high. */
@@ -87,31 +94,55 @@ Test(pressure, looks_again_when_a_quarter_has_come)
 Test(pressure, looks_by_the_clock_now_and_then)
 {
     uint64_t start = 10 * second;
-    cr_assert_not(pressure_tick(start));
+    cr_assert_not(tick(start));
     set_usage(LIMIT);
-    cr_assert_not(pressure_tick(start + second / 5 - 1));
-    cr_assert(pressure_tick(start + second / 5));
+    cr_assert_not(tick(start + second / 5 - 1));
+    cr_assert(tick(start + second / 5));
     set_usage(0);
     start += second / 5;
-    cr_assert(pressure_tick(start + second / 50 - 1), "more often while it is high");
-    cr_assert_not(pressure_tick(start + second / 50));
+    cr_assert(tick(start + second / 50 - 1), "more often while it is high");
+    cr_assert_not(tick(start + second / 50));
+}
+
+/* No call opens the files of both. */
+Test(pressure, one_part_at_a_time)
+{
+    set_usage(LIMIT);
+    set_stall("50.00");
+    cr_assert(tick(second));
+    set_usage(0);
+    set_stall("0.00");
+    cr_assert(pressure_tick(2 * second));
+    cr_assert_not(pressure_tick(2 * second));
+    cr_assert_eq(pressure.highs, 1);
+}
+
+Test(pressure, either_part_is_enough)
+{
+    set_usage(LIMIT);
+    cr_assert(tick(second));
+    set_usage(0);
+    set_stall("50.00");
+    cr_assert(tick(2 * second));
+    set_stall("0.00");
+    cr_assert_not(tick(3 * second));
 }
 
 Test(pressure, files_that_go_turn_it_off_and_back_on)
 {
     set_usage(LIMIT);
-    cr_assert(pressure_tick(second));
+    cr_assert(tick(second));
     tree_remove("/sys/fs/cgroup/a/memory.current");
-    cr_assert_not(pressure_tick(2 * second));
+    cr_assert_not(tick(2 * second));
     set_usage(LIMIT);
-    cr_assert(pressure_tick(3 * second));
+    cr_assert(tick(3 * second));
 }
 
 Test(pressure, not_wanted)
 {
     set_usage(LIMIT);
     pressure_open(false, "");
-    cr_assert_not(pressure_tick(second));
+    cr_assert_not(tick(second));
     cr_assert_not(pressure_grow(UINT64_C(1) << 40));
 }
 
@@ -126,10 +157,10 @@ static void install_filter(void)
 /* A server that shuts itself in may be killed for opening a file. */
 Test(pressure, opens_nothing_behind_a_filter_that_came_later)
 {
-    cr_assert_not(pressure_tick(second));
+    cr_assert_not(tick(second));
     set_usage(LIMIT);
     install_filter();
-    cr_assert_not(pressure_tick(2 * second));
+    cr_assert_not(tick(2 * second));
     cr_assert_not(pressure_grow(UINT64_C(1) << 40));
     cr_assert(pressure.off);
 }
@@ -140,16 +171,16 @@ Test(pressure, looks_behind_a_filter_that_was_there_at_birth)
     install_filter();
     seal_open();
     set_stall("50.00");
-    cr_assert(pressure_tick(second));
+    cr_assert(tick(second));
 }
 
 Test(pressure, child_of_a_fork_may_look)
 {
     cr_assert_not(atomic_flag_test_and_set(&pressure.looking));
     set_usage(LIMIT);
-    cr_assert_not(pressure_tick(second), "somebody is at it");
+    cr_assert_not(tick(second), "somebody is at it");
     pressure_after_fork();
-    cr_assert(pressure_tick(second));
+    cr_assert(tick(second));
 }
 
 static void *taken[SLOTS];
@@ -179,7 +210,7 @@ Test(pressure, new_pages_take_the_place_of_free_ones)
     use(B256K, SLOTS);
     cr_assert_eq(look()->bucket[B256K].depot, SLOTS);
     set_usage(LIMIT);
-    cr_assert(pressure_tick(second));
+    cr_assert(tick(second));
     cr_assert_not_null(house_take(B128K, 1 << 17, NULL));
     size_t stride = house_plan.stride[B256K];
     uint64_t wanted = (pool_quantum() + stride - 1) / stride;
@@ -198,7 +229,7 @@ Test(pressure, caches_come_last)
     use(B64K, MAGAZINE_SLOTS);
     use(B256K, 4);
     set_usage(LIMIT);
-    cr_assert(pressure_tick(second));
+    cr_assert(tick(second));
     cr_assert_not_null(house_take(B1M, 1 << 20, NULL));
     cr_assert_eq(look()->bucket[B64K].cached, MAGAZINE_SLOTS);
     cr_assert_not_null(house_take(B1M, 1 << 20, NULL));

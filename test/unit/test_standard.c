@@ -184,7 +184,7 @@ Test(standard, slots_are_withdrawn_and_restored)
     cr_assert_eq(standard_withdraw(BUCKET, false), BOUND - 1);
     cr_assert_eq(standard_count(BUCKET), BOUND - 1);
     for (uint32_t number = BOUND - 1; number < BOUND + 2; number++) {
-        standard_restore(BUCKET, number);
+        standard_restore(BUCKET, number, decay_young());
     }
     cr_assert_eq(standard_count(BUCKET), BOUND + 2, "however long the list is");
     for (uint32_t number = BOUND + 2; number-- > 0;) {

@@ -227,7 +227,7 @@ static void take_give_and_withdraw(unsigned thread)
         }
         if (number != STACK_EMPTY) {
             hold(number, for_long);
-            standard_restore(BUCKET, number);
+            standard_restore(BUCKET, number, decay_young());
             continue;
         }
         void *slot = standard_take(BUCKET, &source);
