@@ -31,7 +31,7 @@
         "bytes of free memory kept, caches included; beyond them pages go back to the kernel")     \
     ROW(LARGE_RETAIN, LIMIT, "none", 0, UINT64_C(1) << 40,                                         \
         "the large pool's part of that; it drops nothing as long as there is room")                \
-    ROW(DECAY_MS, DELAY, "500", 0, 86400000,                                                       \
+    ROW(DECAY_MS, DELAY, "250", 0, 86400000,                                                       \
         "milliseconds after which the pages of what is free and not needed go back; 0 at once")    \
     ROW(BACKGROUND, SWITCH, "0", 0, 0,                                                             \
         "1 has a thread of its own do that while the program is silent")                           \
