@@ -26,7 +26,7 @@ static inline __attribute__((always_inline)) void pair_run(size_t size)
 
 /* Each is some 48 bytes long, so that four in a row begin at each quarter of a cache line. */
 #define COPY(number)                                                                               \
-    static __attribute__((noinline, noclone, aligned(16))) void pair_copy_##number(size_t size)    \
+    static __attribute__((noinline, aligned(16))) void pair_copy_##number(size_t size)             \
     {                                                                                              \
         pair_run(size);                                                                            \
     }
