@@ -163,9 +163,12 @@ class ServerCase(unittest.TestCase):
     # --- what must hold ---
 
     def assert_preloaded(self, server: Server, pids: Iterable[int]) -> None:
+        """Waits for it: a process may execute itself anew, as haproxy's master does, and then has
+        nothing until the loader has been there."""
         for pid in pids:
-            self.assertTrue(
-                server.is_preloaded(pid), f"the library is not in {server.name}, process {pid}"
+            waiting.until(
+                lambda pid=pid: server.is_preloaded(pid),
+                f"the library is in {server.name}, process {pid}",
             )
 
     def assert_library_silent(self, text: str, where: str) -> None:
