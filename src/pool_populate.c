@@ -54,15 +54,15 @@ static bool pool_witness_is_live(unsigned bucket)
     return card_state(card_read(&lanes.lane[bucket].cards[number])) == CARD_LIVE;
 }
 
-/* The witness is looked at: pages that the next new slots get, and whether it stays. */
-static bool pool_hear_witness(unsigned bucket, uint32_t *pages)
+/* Looks at the witness, and says by it what comes ahead. Whether it stays. */
+static bool pool_hear_witness(unsigned bucket)
 {
     struct pool *pool = &pools[bucket];
     uint32_t trusted = atomic_load_explicit(&pool->ahead_pages, memory_order_relaxed) / 2;
     uint32_t witnessed = pool_witnessed_pages(bucket);
-    *pages = witnessed > trusted ? witnessed : trusted;
-    atomic_store_explicit(&pool->ahead_pages, *pages, memory_order_relaxed);
-    atomic_store_explicit(&pool->ahead, *pages >= POPULATE_LEAST ? AHEAD_SLOTS : 0,
+    uint32_t pages = witnessed > trusted ? witnessed : trusted;
+    atomic_store_explicit(&pool->ahead_pages, pages, memory_order_relaxed);
+    atomic_store_explicit(&pool->ahead, pages >= POPULATE_LEAST ? AHEAD_SLOTS : 0,
                           memory_order_relaxed);
     return witnessed < AHEAD_PAGES && trusted >= POPULATE_LEAST && pool_witness_is_live(bucket);
 }
@@ -74,14 +74,11 @@ static size_t pool_ahead_pages(unsigned bucket, const void *slot)
     uint32_t ahead = atomic_load_explicit(&pool->ahead, memory_order_relaxed);
     if (ahead > 0) {
         atomic_store_explicit(&pool->ahead, ahead - 1, memory_order_relaxed);
-        return atomic_load_explicit(&pool->ahead_pages, memory_order_relaxed);
+    } else if (!pool_hear_witness(bucket)) {
+        atomic_store_explicit(&pool->witness, lane_number(bucket, slot) + 1, memory_order_relaxed);
+        return 0;
     }
-    uint32_t pages = 0;
-    if (pool_hear_witness(bucket, &pages)) {
-        return pages;
-    }
-    atomic_store_explicit(&pool->witness, lane_number(bucket, slot) + 1, memory_order_relaxed);
-    return 0;
+    return atomic_load_explicit(&pool->ahead_pages, memory_order_relaxed);
 }
 
 void pool_populate(unsigned bucket, void *slot, size_t request)

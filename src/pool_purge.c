@@ -93,27 +93,27 @@ static void pool_keep_slots(struct purge *purge, unsigned first, unsigned count,
 }
 
 /* One call for slots that lie side by side. What the kernel would not take stays loose. */
-static size_t pool_purge_run(struct purge *purge, unsigned first, unsigned length)
+static void pool_purge_run(struct purge *purge, unsigned first, unsigned length)
 {
     unsigned bucket = purge->bucket;
     size_t size = length * lanes.lane[bucket].stride;
     if (!os_discard(lane_slot(bucket, purge->number[first]), size)) {
         pool_keep_slots(purge, first, length, decay_young());
-        return 0;
+        return;
     }
     for (unsigned i = first; i < first + length; i++) {
         pool_purge_slot(purge, purge->number[i]);
     }
     probe_purge(bucket, size);
-    return size;
+    purge->purged += size;
 }
 
 /* Whether a run is still to go. The first one always is, since a step is to come to something. */
-static bool pool_affords_run(struct purge *purge, size_t purged, unsigned length)
+static bool pool_affords_run(struct purge *purge, unsigned length)
 {
     size_t size = length * lanes.lane[purge->bucket].stride;
     size_t price = size > SHORT_PAGES * os_page_size() ? size : SHORT_PRICE * size;
-    bool affords = price <= purge->price || purge->purged + purged == 0;
+    bool affords = price <= purge->price || purge->purged == 0;
     purge->price -= affords && price < purge->price ? price : purge->price;
     return affords;
 }
@@ -122,21 +122,19 @@ static bool pool_affords_run(struct purge *purge, size_t purged, unsigned length
  * Gives the pages of the slots back; the batch is empty then. A call for many pages that lie side
  * by side costs less than one for a single slot: hence the order. What is put off stays old.
  */
-static size_t pool_purge_batch(struct purge *purge)
+static void pool_purge_batch(struct purge *purge)
 {
-    size_t purged = 0;
     pool_sort(purge->number, purge->count);
     for (unsigned first = 0; first < purge->count;) {
         unsigned length = pool_run_length(purge, first);
-        if (!pool_affords_run(purge, purged, length)) {
+        if (!pool_affords_run(purge, length)) {
             pool_keep_slots(purge, first, purge->count - first, decay_old());
             break;
         }
-        purged += pool_purge_run(purge, first, length);
+        pool_purge_run(purge, first, length);
         first += length;
     }
     purge->count = 0;
-    return purged;
 }
 
 /* Slots in one batch: what the limit still asks for, one at least. */
@@ -196,16 +194,17 @@ static bool pool_purge_is_over(const struct purge *purge)
 
 static void pool_purge_bucket(struct purge *purge, unsigned bucket)
 {
-    size_t part = 1;
+    bool more = true;
     purge->bucket = bucket;
-    while (part > 0 && !pool_purge_is_over(purge)) {
+    while (more && !pool_purge_is_over(purge)) {
+        size_t before = purge->purged;
         unsigned wanted = pool_batch(purge);
         pool_gather_loose(purge, wanted);
         if (purge->count < wanted) {
             pool_gather_magazine(purge, wanted);
         }
-        part = pool_purge_batch(purge);
-        purge->purged += part;
+        pool_purge_batch(purge);
+        more = purge->purged > before;
     }
 }
 

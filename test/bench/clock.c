@@ -23,7 +23,7 @@ static uint64_t warm_up(void (*batch)(void *state), void *state)
 }
 
 /* The clock is a system call, and after it the processor has to learn again which way the branches
- * go: 2 us together on a virtual machine. So it is read twice in all. */
+ * go: 2 us together on a virtual machine. So it is read twice for what is measured. */
 double clock_steady(void (*batch)(void *state), void *state, unsigned operations)
 {
     uint64_t batches = MEASURED_SHARE * warm_up(batch, state);

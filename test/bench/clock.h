@@ -28,8 +28,9 @@ static inline int64_t clock_busy(void)
 }
 
 /* Runs `batch` (which does `operations` operations a call) for a warm-up and then four times as
- * often, for a quarter of a second, and returns the mean nanoseconds an operation. The mean and not the median of the
- * batches: an allocator that saves its work up and then does it all at once is to pay for that too.
+ * often, for a quarter of a second, and returns the mean nanoseconds an operation. The mean and not
+ * the median of the batches: an allocator that saves its work up and then does it all at once is to
+ * pay for that too.
  */
 double clock_steady(void (*batch)(void *state), void *state, unsigned operations);
 

@@ -68,11 +68,14 @@ class _Perf:
             os.write(self._words, f"{word}\n".encode())
         if not os.read(self._answers, len("ack\n")):
             self._process.wait(PATIENCE_SECONDS)
-            raise Failed(f"perf counts no {_EVENT}: {' '.join(self._what_it_said().split())}")
+            raise self._failure()
 
     def _what_it_said(self) -> str:
         self._said.seek(0)
         return self._said.read()
+
+    def _failure(self) -> Failed:
+        return Failed(f"perf counts no {_EVENT}: {' '.join(self._what_it_said().split())}")
 
     def count(self) -> int:
         """Ends it."""
@@ -84,7 +87,7 @@ class _Perf:
                 return int(value)
             if f"{_EVENT}:u" in fields:
                 raise Failed("perf may not count those in system calls: kernel.perf_event_paranoid")
-        raise Failed(f"perf counts no {_EVENT}: {' '.join(self._what_it_said().split())}")
+        raise self._failure()
 
     def destroy(self) -> None:
         if self._process.poll() is None:

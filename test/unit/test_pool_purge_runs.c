@@ -72,7 +72,7 @@ static void take(unsigned bucket, unsigned count)
 
 /* Every `step`-th of them, so that all are given if that has no divisor in common with the count.
  */
-static void give_in_disorder(unsigned count, unsigned step)
+static void give_by_steps(unsigned count, unsigned step)
 {
     for (unsigned i = 0; i < count; i++) {
         house_give(taken[i * step % count]);
@@ -97,7 +97,7 @@ Test(pool_purge_runs, neighbours_go_in_one_call)
 {
     house_lay_default();
     take(B128K, 10);
-    give_in_disorder(10, 3);
+    give_by_steps(10, 3);
     cr_assert_eq(pool_trim(EVERYTHING), 10 * house_plan.stride[B128K]);
     expect_call(0, taken[0], 10 * house_plan.stride[B128K]);
     expect_in_order(1);
@@ -144,7 +144,7 @@ Test(pool_purge_runs, magazine_is_sorted_too)
     enum { COUNT = 3 * MAGAZINE_SLOTS };
     house_lay_default();
     take(B64K, COUNT);
-    give_in_disorder(MAGAZINE_SLOTS, 5);
+    give_by_steps(MAGAZINE_SLOTS, 5);
     for (unsigned i = MAGAZINE_SLOTS; i < COUNT; i++) {
         house_give(taken[i]);
     }
@@ -166,7 +166,7 @@ Test(pool_purge_runs, quantum_ends_with_a_slot)
         size_t wanted = (QUANTUM + stride - 1) / stride * stride;
         asked.calls = 0;
         take(buckets[i], 20);
-        give_in_disorder(20, 1);
+        give_by_steps(20, 1);
         decay_turn(decay.turned + decay.age);
         cr_assert(pool_trim_step());
         size_t sum = 0;
