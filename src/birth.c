@@ -152,7 +152,7 @@ static void birth_open_pools(void)
         .headroom = options.number[OPTION_HEADROOM],
         .page = os_page_size(),
     };
-    bucket_plan_make(&birth_plan, &settings, route.bucket);
+    bucket_plan_make(&birth_plan, &settings, route.line);
     if (!birth_reserve()) {
         message_say(MESSAGE_NO_RESERVATION);
         return;

@@ -36,7 +36,7 @@ static void bucket_add(struct bucket_plan *plan, size_t power, size_t headroom, 
     text_add_size(&label, plan->size[bucket]);
 }
 
-static void bucket_fill_map(const struct bucket_plan *plan, uint8_t map[BUCKET_GRANULES])
+static void bucket_fill_map(const struct bucket_plan *plan, bucket_line map[BUCKET_GRANULES])
 {
     unsigned bucket = 0;
     for (size_t granule = 0; granule << BUCKET_GRANULE_SHIFT < plan->maximum; granule++) {
@@ -44,12 +44,12 @@ static void bucket_fill_map(const struct bucket_plan *plan, uint8_t map[BUCKET_G
         while (bucket + 1 < plan->count && plan->capacity[bucket] < largest) {
             bucket++;
         }
-        map[granule] = (uint8_t)bucket;
+        map[granule] = (bucket_line)bucket_line_of(bucket);
     }
 }
 
 void bucket_plan_make(struct bucket_plan *plan, const struct bucket_settings *settings,
-                      uint8_t map[BUCKET_GRANULES])
+                      bucket_line map[BUCKET_GRANULES])
 {
     size_t headroom = round_up(settings->headroom, settings->page);
     *plan = (struct bucket_plan){.minimum = settings->minimum, .maximum = settings->maximum};

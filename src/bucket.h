@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "attributes.h"
+
 /* What a plan is made from, in bytes: the settings of the same names, and the page size. */
 struct bucket_settings {
     size_t minimum;
@@ -16,7 +18,7 @@ struct bucket_settings {
     size_t page;
 };
 
-/* Every capacity is a multiple of a granule, so one byte a granule maps a request to its bucket. */
+/* Every capacity is a multiple of a granule, so one line a granule maps a request to its bucket. */
 enum {
     BUCKET_GRANULE_SHIFT = 12,
     BUCKET_REQUEST_FLOOR = 1 << 11, /* SOCKMALLOC_MIN can't be set lower */
@@ -25,6 +27,18 @@ enum {
     BUCKET_LIMIT = 16,    /* 4 KiB to 64 MiB are 15, whatever the last one's size */
     BUCKET_LABEL_SIZE = 9 /* "67108863" */
 };
+
+/*
+ * A bucket as fast paths have it: the offset of its line, in bytes, in every table that has a cache
+ * line a bucket, which the lanes are and the bins of a cache. Requests are mapped to that and not
+ * to a number, since the shift that makes one of the other would lie before the first load.
+ */
+typedef uint16_t bucket_line;
+
+static inline size_t bucket_line_of(size_t bucket)
+{
+    return bucket * CACHE_LINE;
+}
 
 /*
  * Everything about the buckets that a setting decides. Made once at birth. Their sizes are powers
@@ -43,9 +57,10 @@ struct bucket_plan {
     char label[BUCKET_LIMIT][BUCKET_LABEL_SIZE]; /* the size as settings write it: "16k" */
 };
 
-/* Makes the plan. `map` gets, for each granule of the range of requests, the bucket that serves it.
+/* Makes the plan. `map` gets, for each granule of the range of requests, the line of the bucket
+ * that serves it.
  */
 void bucket_plan_make(struct bucket_plan *plan, const struct bucket_settings *settings,
-                      uint8_t map[BUCKET_GRANULES]);
+                      bucket_line map[BUCKET_GRANULES]);
 
 #endif

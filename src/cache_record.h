@@ -99,11 +99,16 @@ static inline struct magazine *cache_private(const struct cache_bin *bin)
     return magazine_of(bin->floor);
 }
 
-/* A bucket's bin: as &cache->bin[bucket], in fewer instructions. */
+/* A bucket's bin, by its line. */
+FAST_PATH struct cache_bin *cache_bin_at(struct cache *cache, size_t line)
+{
+    return (struct cache_bin *)(void *)((char *)cache->bin + line);
+}
+
+/* The same by its number: as &cache->bin[bucket], in fewer instructions. */
 FAST_PATH struct cache_bin *cache_bin_of(struct cache *cache, size_t bucket)
 {
-    char *first = (char *)cache->bin;
-    return (struct cache_bin *)(void *)(first + opaque(bucket * sizeof(struct cache_bin)));
+    return cache_bin_at(cache, opaque(bucket_line_of(bucket)));
 }
 
 /* The bucket of a bin. */

@@ -22,7 +22,7 @@ EXPORTED const char *sockmalloc_version(void)
 
 EXPORTED int sockmalloc_active(void)
 {
-    return route.span > 0 ? 1 : 0;
+    return route.limit > 0 ? 1 : 0;
 }
 
 EXPORTED size_t sockmalloc_configuration(char *buffer, size_t size)

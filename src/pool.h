@@ -127,19 +127,19 @@ FAST_PATH void pool_mark(struct card *card, uint32_t live, size_t request, uint3
 }
 
 /*
- * A slot for `request` bytes, which must be of the bucket, out of the thread's private magazine;
- * NULL when that is empty: then pool_take_slow. `was`, unless NULL, gets the card's former value:
- * card_is_zero of it saves calloc its memset. Price: about 22 instructions with a single test, no
- * locked one; the slot itself is not touched.
+ * A slot for `request` bytes, which must be of the line's bucket, out of the thread's private
+ * magazine; NULL when that is empty: then pool_take_slow. `was`, unless NULL, gets the card's
+ * former value: card_is_zero of it saves calloc its memset. Price: about 22 instructions with a
+ * single test, no locked one; the slot itself is not touched.
  */
-FAST_PATH void *pool_take(unsigned bucket, size_t request, uint32_t *was)
+FAST_PATH void *pool_take(size_t line, size_t request, uint32_t *was)
 {
-    struct cache_bin *bin = cache_bin_of(cache_mine, bucket);
+    struct cache_bin *bin = cache_bin_at(cache_mine, line);
     void *slot = cache_pop(bin);
     if (LIKELY(slot != NULL)) {
-        pool_mark(lane_card(bucket, slot), bin->live, request, was);
         counter_add(&bin->requests, 1);
         counter_add(&bin->asked, request);
+        pool_mark(lane_card_in(lane_at(line), slot), bin->live, request, was);
     }
     return slot;
 }

@@ -22,17 +22,18 @@ struct route route;
 void route_watch_small(bool wanted)
 {
     route.unseen = wanted ? 0 : BUCKET_REQUEST_FLOOR;
+    route.minimum = route.unseen; /* until the pools open, if they do */
 }
 
 void route_publish(const struct bucket_plan *plan)
 {
     route.minimum = plan->minimum;
-    route.span = plan->maximum - plan->minimum + 1;
+    route.limit = plan->maximum + 1;
 }
 
 void route_close(void)
 {
-    route.span = 0;
+    route.limit = 0;
 }
 
 static OUT_OF_LINE void *route_take_rest(size_t request, const void *caller)
@@ -108,7 +109,7 @@ void *route_take_zeroed(size_t count, size_t size, const void *caller)
     }
     unsigned bucket = route_bucket(request);
     uint32_t was;
-    void *slot = pool_take(bucket, request, &was);
+    void *slot = pool_take(route_line(request), request, &was);
     slot = slot != NULL ? slot : pool_take_slow(bucket, request, &was, caller);
     if (UNLIKELY(slot == NULL)) {
         pool_count_fall_through(bucket, request);
@@ -157,11 +158,10 @@ static void *route_move(const char *call, void *address, size_t kept, void *targ
 /* A slot for a block that will grow on: far larger, as far as the pools go. */
 static void *route_take_grown(size_t request, const void *caller)
 {
-    size_t largest = route.minimum + route.span - 1;
+    size_t largest = route.limit - 1;
     size_t wanted = request < largest / GROWTH_FACTOR ? request * GROWTH_FACTOR : largest;
-    unsigned bucket = route_bucket(wanted);
-    void *slot = pool_take(bucket, request, NULL);
-    return slot != NULL ? slot : pool_take_slow(bucket, request, NULL, caller);
+    void *slot = pool_take(route_line(wanted), request, NULL);
+    return slot != NULL ? slot : pool_take_slow(route_bucket(wanted), request, NULL, caller);
 }
 
 static void *route_grow(const char *call, void *address, uint32_t value, size_t request,

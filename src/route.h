@@ -13,20 +13,20 @@
 #include "lane.h"
 #include "pool.h"
 
-/* Written at birth, never again. While `span` is zero, before birth or with the pools off, all
+/* Written at birth, never again. While `limit` is zero, before birth or with the pools off, all
  * falls through. */
 struct route {
     _Alignas(FROZEN_PAGE) char colour[COLOUR_ROUTE];
-    size_t unseen; /* smaller requests are mimalloc's without another look */
-    size_t minimum;
-    size_t span; /* requests from minimum to minimum + span - 1 are the pools' */
-    uint8_t bucket[BUCKET_GRANULES];
+    size_t unseen;  /* smaller requests are mimalloc's without another look */
+    size_t minimum; /* requests from here ... */
+    size_t limit;   /* ... to one less than this are the pools' */
+    bucket_line line[BUCKET_GRANULES];
 };
 
 extern INTERNAL struct route route;
 
-/* At birth, whether the pools open or not: has the histogram know of requests below
- * BUCKET_REQUEST_FLOOR, too. */
+/* At birth, before route_publish, whether the pools open or not: has the histogram know of requests
+ * below BUCKET_REQUEST_FLOOR, too. */
 void route_watch_small(bool wanted);
 
 /* Opens the pools to requests. After lane_publish: what is handed out must be known when it comes
@@ -36,15 +36,21 @@ void route_publish(const struct bucket_plan *plan);
 /* Closes them: further requests fall through, while frees still find the lanes. */
 void route_close(void);
 
-/* Whether the pools serve requests of that size: a subtraction and a comparison. */
+/* Whether the pools serve requests of that size. */
 FAST_PATH bool route_is_pooled(size_t request)
 {
-    return request - route.minimum < route.span;
+    return request >= route.minimum && request < route.limit;
+}
+
+/* The bucket that serves a request of the pools: its line, and its number. */
+FAST_PATH size_t route_line(size_t request)
+{
+    return route.line[(request - 1) >> BUCKET_GRANULE_SHIFT];
 }
 
 FAST_PATH unsigned route_bucket(size_t request)
 {
-    return route.bucket[(request - 1) >> BUCKET_GRANULE_SHIFT];
+    return (unsigned)(route_line(request) / CACHE_LINE);
 }
 
 /* What the private magazine could not serve, and what the pools could not serve. */
@@ -54,20 +60,21 @@ INTERNAL void *route_take_slow(size_t request, const void *caller);
 INTERNAL void *route_take_outside(size_t request);
 
 /*
- * malloc. Price: what pool_take says and two tests; what falls through pays one test and an
- * indirect jump, as long as nobody wants to know of small requests. `caller` is an address in
- * whoever called the shim; NULL, from the shim itself, has it looked up where it is needed: fetched
- * any sooner it costs `pair` a tenth.
+ * malloc. Price: what pool_take says and two tests, neither of which jumps; what is too small to be
+ * seen pays two tests, a jump and an indirect one. `caller` is an address in whoever called the
+ * shim; NULL, from the shim itself, has it looked up where it is needed: fetched any sooner it
+ * costs `pair` a tenth.
  */
 FAST_PATH void *route_take(size_t request, const void *caller)
 {
-    if (LIKELY(request < route.unseen)) {
-        return fallback_take(request);
+    if (UNLIKELY(request < route.minimum)) {
+        return LIKELY(request < route.unseen) ? fallback_take(request)
+                                              : route_take_outside(request);
     }
-    if (UNLIKELY(!route_is_pooled(request))) {
+    if (UNLIKELY(request >= route.limit)) {
         return route_take_outside(request);
     }
-    void *slot = pool_take(route_bucket(request), request, NULL);
+    void *slot = pool_take(route_line(request), request, NULL);
     if (UNLIKELY(slot == NULL)) {
         return route_take_slow(request, caller != NULL ? caller : CALLER);
     }

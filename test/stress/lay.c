@@ -66,7 +66,7 @@ bool lay_rooms(void)
                                        .headroom = 4096,
                                        .page = os_page_size()};
     message_open();
-    bucket_plan_make(&lay_plan, &settings, route.bucket);
+    bucket_plan_make(&lay_plan, &settings, route.line);
     if (!reserve_open(lay_space(), NULL)) {
         fault_die("no address space");
     }

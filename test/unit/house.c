@@ -48,7 +48,7 @@ char *house_space(size_t size)
 
 static bool house_try_before(const struct bucket_settings *settings, unsigned shift, char *end)
 {
-    bucket_plan_make(&house_plan, settings, route.bucket);
+    bucket_plan_make(&house_plan, settings, route.line);
     size_t size = lane_space(&house_plan, shift) + magazine_space(shift) + cache_space(shift) +
                   processor_space() + (house_notes_use ? in_use_space(&house_plan, shift) : 0);
     if (!reserve_open(size, end)) {
@@ -105,7 +105,7 @@ void house_lay_before_heap(void)
 
 void *house_take(unsigned bucket, size_t request, uint32_t *was)
 {
-    void *slot = pool_take(bucket, request, was);
+    void *slot = pool_take(bucket_line_of(bucket), request, was);
     if (slot == NULL && was == NULL) {
         slot = pool_take_large(bucket, request);
     }

@@ -5,14 +5,14 @@
 #include "bucket.h"
 
 static struct bucket_plan plan;
-static uint8_t map[BUCKET_GRANULES];
+static bucket_line map[BUCKET_GRANULES];
 
 static const struct bucket_settings defaults = {
     .minimum = 4096, .maximum = 4 << 20, .large = 85000, .headroom = 4096, .page = 4096};
 
 static unsigned bucket_of(size_t request)
 {
-    return map[(request - 1) >> BUCKET_GRANULE_SHIFT];
+    return map[(request - 1) >> BUCKET_GRANULE_SHIFT] / CACHE_LINE;
 }
 
 static size_t whole_pages(size_t size, const struct bucket_settings *settings)

@@ -18,7 +18,7 @@ static struct snapshot snapshot;
 
 static void prepare(size_t maximum)
 {
-    static uint8_t map[BUCKET_GRANULES];
+    static bucket_line map[BUCKET_GRANULES];
     struct bucket_settings settings = house_defaults();
     settings.page = 4096;
     settings.maximum = maximum;

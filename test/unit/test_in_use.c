@@ -19,7 +19,7 @@ static const char code[4]; /* any four places that a call might return to */
 
 static void lay_at(unsigned shift)
 {
-    static uint8_t map[BUCKET_GRANULES];
+    static bucket_line map[BUCKET_GRANULES];
     struct bucket_settings settings = house_defaults();
     bucket_plan_make(&plan, &settings, map);
     start = house_space(in_use_space(&plan, shift));

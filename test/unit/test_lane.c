@@ -121,7 +121,7 @@ Test(lane, nothing_is_owned_before_publication)
     int local = 0;
     cr_assert_not(lane_owns(NULL));
     cr_assert_not(lane_owns(&local));
-    bucket_plan_make(&house_plan, &settings, (uint8_t[BUCKET_GRANULES]){0});
+    bucket_plan_make(&house_plan, &settings, (bucket_line[BUCKET_GRANULES]){0});
     cr_assert_not_null(house_space(lane_space(&house_plan, SMALL_SHIFT)));
     lane_lay(&house_plan, SMALL_SHIFT);
     cr_assert_not(lane_owns(NULL));
@@ -153,7 +153,7 @@ Test(lane, owns_the_lanes_and_no_more)
 Test(lane, space_is_what_laying_takes)
 {
     struct bucket_settings settings = house_defaults();
-    uint8_t map[BUCKET_GRANULES];
+    bucket_line map[BUCKET_GRANULES];
     for (unsigned shift = 18; shift <= WIDEST_SHIFT; shift += 6) {
         bucket_plan_make(&house_plan, &settings, map);
         size_t space = lane_space(&house_plan, shift);

@@ -64,7 +64,7 @@ static unsigned quotas_line(void)
 /* A plan of the default settings, and figures of which each is different from all others. */
 static void prepare(void)
 {
-    static uint8_t map[BUCKET_GRANULES];
+    static bucket_line map[BUCKET_GRANULES];
     struct bucket_settings settings = house_defaults();
     settings.page = 4096;
     bucket_plan_make(&plan, &settings, map);
@@ -320,7 +320,7 @@ Test(report, says_when_the_pools_are_off)
 Test(report, longest_report_fits)
 {
     char *fields[FIELDS];
-    static uint8_t map[BUCKET_GRANULES];
+    static bucket_line map[BUCKET_GRANULES];
     prepare();
     struct bucket_settings widest = {.minimum = 4096,
                                      .maximum = BUCKET_REQUEST_LIMIT - 1, /* the longest label */

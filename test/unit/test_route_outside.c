@@ -21,8 +21,8 @@ static uint64_t count_of(size_t request)
 
 static void lay(bool small)
 {
-    house_lay_default();
     route_watch_small(small);
+    house_lay_default();
 }
 
 static void use(size_t request)

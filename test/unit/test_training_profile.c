@@ -111,7 +111,7 @@ Test(training_profile, quotas_are_taken_up_by_the_buckets_sizes)
 Test(training_profile, another_plan_finds_its_own_rows)
 {
     static const struct profile stored = {.count = 2, .row = {{4096, 12}, {16384, 33}}};
-    static uint8_t map[BUCKET_GRANULES];
+    static bucket_line map[BUCKET_GRANULES];
     struct bucket_settings settings = house_defaults();
     struct bucket_plan plan;
     settings.minimum = 16384;

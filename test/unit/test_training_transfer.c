@@ -14,7 +14,7 @@ static const uint64_t plenty = UINT64_C(1) << 40;
 static uint64_t first_of(unsigned count, const unsigned *bucket)
 {
     struct bucket_settings settings = house_defaults();
-    static uint8_t map[BUCKET_GRANULES];
+    static bucket_line map[BUCKET_GRANULES];
     uint64_t sum = 0;
     bucket_plan_make(&house_plan, &settings, map);
     for (unsigned i = 0; i < count; i++) {
