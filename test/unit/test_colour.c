@@ -33,7 +33,8 @@ static void claim_what_is_only_read(void)
     claim(&lanes.start, CACHE_LINE, "only read");
     claim(lanes.lane, house_plan.first_large * sizeof *lanes.lane, "only read");
     size_t granules = lanes.lane[house_plan.first_large - 1].capacity >> BUCKET_GRANULE_SHIFT;
-    claim(&route.minimum, sizeof route.minimum + sizeof route.limit + granules, "only read");
+    size_t size = (size_t)((const char *)&route.line[granules] - (const char *)&route.unseen);
+    claim(&route.unseen, size, "only read");
 }
 
 /* Several pages' worth: a page has a few records, and the next one's lie at the same offsets. */
