@@ -37,7 +37,9 @@ static const struct row rows[] = {
     {.name = "cow", .measure = row_cow},
     {.name = "small", .measure = row_small},
     {.name = "zeroed", .measure = row_zeroed, .argument = "KIBIBYTES"},
+    {.name = "cleared", .measure = row_cleared, .argument = "KIBIBYTES"},
     {.name = "stall", .measure = row_stall},
+    {.name = "discard", .measure = row_discard},
     {.name = "load", .measure = row_load, .argument = "LIBRARY"},
     {.name = "memory", .measure = row_memory, .argument = "PROCESS"},
 };

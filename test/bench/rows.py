@@ -121,8 +121,13 @@ ROWS = (
         ),
         most_rounds=3,
     ),
+    Row(("discard",), (Figure("discard.mean", "us"), Figure("discard.most", "us")), most_rounds=3),
     zeroed(64, "64k"),
     zeroed(1024, "1m"),
+    Row(
+        ("cleared", "1024"),
+        (Figure("cleared.1m.stack", "us"), Figure("cleared.1m.queue", "us")),
+    ),
     Row(("span",), (Figure("span", "pages/page", Bound(1.00)),)),
     Row(("grow",), (Figure("grow", "us", Bound(1.50, "glibc")),)),
     Row(("cow",), (Figure("cow", "pages", Bound(40)),)),

@@ -1,0 +1,98 @@
+/* The row `cleared`: memset of blocks that no allocator gave, in two orders. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * What `zeroed` takes of reused blocks in an allocator that does nothing at all: the blocks are
+ * written to in a row and then cleared, either those first that were written to last, as a stack
+ * gives them, or in the order of their addresses, as a queue does. One operation is a memset and
+ * one byte written in each page. The same for every allocator but for the machine's noise.
+ */
+#include "bench.h"
+#include "clock.h"
+#include "touch.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+/* A page between the blocks, as behind the pools' slots. */
+enum { ALL_BYTES = 64 * 1024 * 1024, MOST_BLOCKS = ALL_BYTES / (64 * 1024), PASSES = 6 };
+
+/* As zeroed's. */
+enum { DIRTY_OFFSET = 8 };
+
+struct cleared {
+    size_t size;
+    unsigned count;
+    char *block[MOST_BLOCKS];
+};
+
+static struct cleared cleared;
+
+static void turn_round(void)
+{
+    for (unsigned i = 0; i < cleared.count / 2; i++) {
+        char *first = cleared.block[i];
+        cleared.block[i] = cleared.block[cleared.count - 1 - i];
+        cleared.block[cleared.count - 1 - i] = first;
+    }
+}
+
+static void use(void)
+{
+    for (unsigned i = 0; i < cleared.count; i++)
+        for (size_t offset = DIRTY_OFFSET; offset < cleared.size; offset += PAGE)
+            ((volatile char *)cleared.block[i])[offset] = 1;
+}
+
+/* Returns nanoseconds. */
+static int64_t clear(void)
+{
+    int64_t start = clock_busy();
+    for (unsigned i = 0; i < cleared.count; i++) {
+        memset(cleared.block[i], 0, cleared.size);
+        touch_pages(cleared.block[i], cleared.size);
+    }
+    return clock_busy() - start;
+}
+
+/* The first pass brings the pages, and the second is the first in its order. */
+static void measure(const char *row, const char *order, bool is_stack)
+{
+    int64_t sum = 0;
+    char name[64];
+    for (unsigned pass = 0; pass < PASSES; pass++) {
+        use();
+        if (is_stack)
+            turn_round();
+        int64_t taken = clear();
+        sum += pass < 2 ? 0 : taken;
+    }
+    snprintf(name, sizeof name, "%s.%s", row, order);
+    bench_report(name, (double)sum / (PASSES - 2) / cleared.count / 1000, "us");
+}
+
+void row_cleared(const char *argument)
+{
+    size_t kibibytes = bench_number(argument);
+    char row[32];
+    cleared.size = kibibytes * 1024;
+    cleared.count = (unsigned)(ALL_BYTES / cleared.size);
+    if (cleared.count == 0 || cleared.count > MOST_BLOCKS) {
+        errno = EINVAL;
+        bench_fail("cleared: blocks are of 64 KiB to 64 MiB");
+    }
+    size_t stride = cleared.size + PAGE;
+    char *start = mmap(NULL, stride * cleared.count, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (start == MAP_FAILED)
+        bench_fail("cleared: mmap");
+    for (unsigned i = 0; i < cleared.count; i++)
+        cleared.block[i] = start + i * stride;
+    bench_size_name(row, sizeof row, "cleared", kibibytes);
+    measure(row, "stack", true);
+    measure(row, "queue", false);
+}

@@ -1,0 +1,42 @@
+/* The row `discard`: what the kernel takes to have pages back, without an allocator. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * A burst's memory is given back by MADV_DONTNEED, a run of pieces at a time, with light traffic's
+ * pauses in between. The longest call is what `stall` cannot be below in its longest: now and then
+ * the kernel does more than it was asked for. The same for every allocator but for the machine's
+ * noise.
+ */
+#include "bench.h"
+#include "burst.h"
+#include "clock.h"
+#include "touch.h"
+
+#include <stdint.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { RUN_PIECES = 8, RUNS = BURST_PIECES / RUN_PIECES };
+
+void row_discard(const char *argument)
+{
+    (void)argument;
+    size_t run = (size_t)BURST_PIECE * RUN_PIECES;
+    char *start =
+        mmap(NULL, run * RUNS, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (start == MAP_FAILED)
+        bench_fail("discard: mmap");
+    touch_pages(start, run * RUNS);
+    int64_t sum = 0, most = 0;
+    for (unsigned i = 0; i < RUNS; i++) {
+        int64_t before = clock_busy();
+        if (madvise(start + i * run, run, MADV_DONTNEED) != 0)
+            bench_fail("discard: madvise");
+        int64_t taken = clock_busy() - before;
+        sum += taken;
+        most = taken > most ? taken : most;
+        usleep(BURST_PAUSE_MICROSECONDS);
+    }
+    bench_report("discard.mean", (double)sum / RUNS / 1000, "us");
+    bench_report("discard.most", (double)most / 1000, "us");
+}
