@@ -58,3 +58,29 @@ void mi_register_error(mi_error_fun *report, void *argument)
     (void)report;
     (void)argument;
 }
+
+void mi_option_disable(mi_option_t option)
+{
+    (void)option;
+}
+
+void mi_option_set(mi_option_t option, long value)
+{
+    (void)option;
+    (void)value;
+}
+
+/* An address that is no thread-specific value of anybody's. */
+static char heap;
+
+#if MI_MALLOC_VERSION < 30200
+mi_heap_t *mi_heap_get_default(void)
+{
+    return (mi_heap_t *)(void *)&heap;
+}
+#else
+mi_theap_t *mi_theap_get_default(void)
+{
+    return (mi_theap_t *)(void *)&heap;
+}
+#endif
