@@ -4,26 +4,81 @@
 #include <errno.h>
 #include <malloc.h>
 #include <mimalloc.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+/*
+ * The sanitizers of gcc 12 and clang 14 do not see to their malloc's locks in a fork: in the child
+ * of a process with several threads it may wait for ever for a thread that is not there. So such a
+ * child takes its blocks off a heap of its own, one after the other, and none is used again.
+ */
+enum { HEAP_BYTES = 1 << 30, HEAP_ALIGNMENT = 16 };
+
+static char *heap;
+static _Atomic size_t heap_used;
+static bool is_child;
+
+static void become_child(void)
+{
+    is_child = true;
+}
+
+/* Before main: a child that mapped anything would wait for the sanitizer, too. */
+__attribute__((constructor)) static void open_heap(void)
+{
+    void *start = mmap(NULL, HEAP_BYTES, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (start == MAP_FAILED || pthread_atfork(NULL, NULL, become_child) != 0) {
+        abort();
+    }
+    heap = start;
+}
+
+/* A block of the heap begins behind its size. */
+static void *heap_take(size_t size, size_t alignment)
+{
+    size_t room = size + alignment + sizeof(size_t);
+    size_t begin = room < size ? HEAP_BYTES : atomic_fetch_add(&heap_used, room);
+    if (begin >= HEAP_BYTES || room > HEAP_BYTES - begin) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    uintptr_t least = (uintptr_t)heap + begin + sizeof(size_t);
+    size_t *block = (size_t *)((least + alignment - 1) / alignment * alignment);
+    block[-1] = size;
+    return block;
+}
+
+static bool heap_owns(const void *block)
+{
+    return (uintptr_t)block - (uintptr_t)heap < HEAP_BYTES;
+}
 
 /* Only what the rooms call. Errors come by errno, as fallback_open's handler would set it. */
 void *mi_malloc(size_t size)
 {
-    return malloc(size);
+    return is_child ? heap_take(size, HEAP_ALIGNMENT) : malloc(size);
 }
 
 void *mi_calloc(size_t count, size_t size)
 {
-    return calloc(count, size);
-}
-
-void *mi_realloc(void *block, size_t size)
-{
-    return realloc(block, size);
+    size_t bytes;
+    if (!is_child || __builtin_mul_overflow(count, size, &bytes)) {
+        return calloc(count, size);
+    }
+    return heap_take(bytes, HEAP_ALIGNMENT); /* the kernel's zeros, never written before */
 }
 
 void *mi_malloc_aligned(size_t size, size_t alignment)
 {
+    if (is_child) {
+        return heap_take(size, alignment > HEAP_ALIGNMENT ? alignment : HEAP_ALIGNMENT);
+    }
     void *block = NULL;
     int error = posix_memalign(&block, alignment, size);
     if (error != 0) {
@@ -33,14 +88,30 @@ void *mi_malloc_aligned(size_t size, size_t alignment)
     return block;
 }
 
-void mi_free(void *block)
-{
-    free(block);
-}
-
 size_t mi_usable_size(const void *block)
 {
-    return malloc_usable_size((void *)(uintptr_t)block);
+    return block != NULL && heap_owns(block) ? ((const size_t *)block)[-1]
+                                             : malloc_usable_size((void *)(uintptr_t)block);
+}
+
+void mi_free(void *block)
+{
+    if (!is_child) {
+        free(block);
+    }
+}
+
+void *mi_realloc(void *block, size_t size)
+{
+    if (!is_child) {
+        return realloc(block, size);
+    }
+    void *target = heap_take(size, HEAP_ALIGNMENT);
+    if (target != NULL && block != NULL) {
+        size_t kept = mi_usable_size(block);
+        memcpy(target, block, kept < size ? kept : size);
+    }
+    return target;
 }
 
 size_t mi_good_size(size_t size)
@@ -71,8 +142,6 @@ void mi_option_set(mi_option_t option, long value)
 }
 
 /* An address that is no thread-specific value of anybody's. */
-static char heap;
-
 #if MI_MALLOC_VERSION < 30200
 mi_heap_t *mi_heap_get_default(void)
 {
