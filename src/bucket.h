@@ -58,8 +58,7 @@ struct bucket_plan {
 };
 
 /* Makes the plan. `map` gets, for each granule of the range of requests, the line of the bucket
- * that serves it.
- */
+ * that serves it. */
 void bucket_plan_make(struct bucket_plan *plan, const struct bucket_settings *settings,
                       bucket_line map[BUCKET_GRANULES]);
 

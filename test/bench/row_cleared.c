@@ -8,29 +8,19 @@
  * one byte written in each page. The same for every allocator but for the machine's noise.
  */
 #include "bench.h"
+#include "blocks.h"
 #include "clock.h"
 #include "touch.h"
 
-#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
-/* A page between the blocks, as behind the pools' slots. */
-enum { ALL_BYTES = 64 * 1024 * 1024, MOST_BLOCKS = ALL_BYTES / (64 * 1024), PASSES = 6 };
+enum { PASSES = 6 };
 
-/* As zeroed's. */
-enum { DIRTY_OFFSET = 8 };
-
-struct cleared {
-    size_t size;
-    unsigned count;
-    char *block[MOST_BLOCKS];
-};
-
-static struct cleared cleared;
+static struct blocks cleared;
 
 static void turn_round(void)
 {
@@ -44,7 +34,7 @@ static void turn_round(void)
 static void use(void)
 {
     for (unsigned i = 0; i < cleared.count; i++)
-        for (size_t offset = DIRTY_OFFSET; offset < cleared.size; offset += PAGE)
+        for (size_t offset = BLOCKS_DIRTY_OFFSET; offset < cleared.size; offset += PAGE)
             ((volatile char *)cleared.block[i])[offset] = 1;
 }
 
@@ -79,13 +69,8 @@ void row_cleared(const char *argument)
 {
     size_t kibibytes = bench_number(argument);
     char row[32];
-    cleared.size = kibibytes * 1024;
-    cleared.count = (unsigned)(ALL_BYTES / cleared.size);
-    if (cleared.count == 0 || cleared.count > MOST_BLOCKS) {
-        errno = EINVAL;
-        bench_fail("cleared: blocks are of 64 KiB to 64 MiB");
-    }
-    size_t stride = cleared.size + PAGE;
+    blocks_choose(&cleared, kibibytes);
+    size_t stride = cleared.size + PAGE; /* the headroom of the pools' slots */
     char *start = mmap(NULL, stride * cleared.count, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (start == MAP_FAILED)

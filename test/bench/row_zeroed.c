@@ -10,6 +10,7 @@
  * memory from the kernel are not the same work.
  */
 #include "bench.h"
+#include "blocks.h"
 #include "clock.h"
 #include "memory.h"
 #include "touch.h"
@@ -22,19 +23,8 @@
 #include <stdlib.h>
 
 enum {
-    ALL_BYTES = 64 * 1024 * 1024,
-    MOST_BLOCKS = ALL_BYTES / (4 * 1024),
     PASSES = 3,
     MOST_TRIMS = 16, /* glibc's says each time that it gave something back */
-};
-
-/* The byte of a page that holds what an earlier owner wrote; touch_pages writes another one. */
-enum { DIRTY_OFFSET = 8 };
-
-struct blocks {
-    size_t size;
-    unsigned count;
-    void *block[MOST_BLOCKS];
 };
 
 static struct blocks blocks;
@@ -56,7 +46,7 @@ static void give(void)
 {
     for (unsigned i = 0; i < blocks.count; i++) {
         char *block = blocks.block[i];
-        for (size_t offset = DIRTY_OFFSET; offset < blocks.size; offset += PAGE) {
+        for (size_t offset = BLOCKS_DIRTY_OFFSET; offset < blocks.size; offset += PAGE) {
             if (block[offset] != 0) {
                 errno = EINVAL;
                 bench_fail("zeroed: calloc gave a block that is not zero");
@@ -74,7 +64,7 @@ static bool give_back(void)
     give();
     for (unsigned i = 0; i < MOST_TRIMS && malloc_trim(0) != 0; i++)
         continue;
-    return before - memory_resident("self") > ALL_BYTES / (1024 * 1024) / 2;
+    return before - memory_resident("self") > BLOCKS_BYTES / (1024 * 1024) / 2;
 }
 
 static void report(size_t kibibytes, const char *slots, double nanoseconds)
@@ -90,12 +80,7 @@ void row_zeroed(const char *argument)
     size_t kibibytes = bench_number(argument);
     int64_t reused = 0, purged = 0;
     bool gave_back = true;
-    blocks.size = kibibytes * 1024;
-    blocks.count = (unsigned)(ALL_BYTES / blocks.size);
-    if (blocks.count == 0 || blocks.count > MOST_BLOCKS) {
-        errno = EINVAL;
-        bench_fail("zeroed: blocks are of 4 KiB to 64 MiB");
-    }
+    blocks_choose(&blocks, kibibytes);
     int64_t fresh = take();
     for (unsigned i = 0; i < PASSES; i++) {
         give();

@@ -43,8 +43,9 @@ __attribute__((constructor)) static void open_heap(void)
 static void *heap_take(size_t size, size_t alignment)
 {
     size_t room = size + alignment + sizeof(size_t);
-    size_t begin = room < size ? HEAP_BYTES : atomic_fetch_add(&heap_used, room);
-    if (begin >= HEAP_BYTES || room > HEAP_BYTES - begin) {
+    bool fits = size < HEAP_BYTES && alignment < HEAP_BYTES;
+    size_t begin = fits ? atomic_fetch_add(&heap_used, room) : 0;
+    if (!fits || begin + room > HEAP_BYTES) {
         errno = ENOMEM;
         return NULL;
     }

@@ -1,0 +1,33 @@
+/* What the rows `zeroed` and `cleared` have in common: 64 MiB of blocks of one size. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef BENCH_BLOCKS_H
+#define BENCH_BLOCKS_H
+
+#include "bench.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+enum { BLOCKS_BYTES = 64 * 1024 * 1024, BLOCKS_MOST = BLOCKS_BYTES / (4 * 1024) };
+
+/* The byte of a page that holds what an earlier owner wrote; touch_pages writes another one. */
+enum { BLOCKS_DIRTY_OFFSET = 8 };
+
+struct blocks {
+    size_t size;
+    unsigned count;
+    char *block[BLOCKS_MOST];
+};
+
+/* Ends the program if there are none of that size. */
+static inline void blocks_choose(struct blocks *blocks, size_t kibibytes)
+{
+    blocks->size = kibibytes * 1024;
+    blocks->count = (unsigned)(BLOCKS_BYTES / blocks->size);
+    if (blocks->count == 0 || blocks->count > BLOCKS_MOST) {
+        errno = EINVAL;
+        bench_fail("blocks are of 4 KiB to 64 MiB");
+    }
+}
+
+#endif
