@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "clear.h"
 #include "histogram.h"
 #include "in_use.h"
 #include "message.h"
@@ -115,7 +116,7 @@ void *route_take_zeroed(size_t count, size_t size, const void *caller)
         pool_count_fall_through(bucket, request);
         return fallback_take_zeroed(count, size);
     }
-    return card_is_zero(was) && !pool_is_torn ? slot : memset(slot, 0, route_round(request));
+    return card_is_zero(was) && !pool_is_torn ? slot : clear_memory(slot, route_round(request));
 }
 
 void *route_take_aligned(size_t alignment, size_t request, const void *caller)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import subprocess
 import sys
 import time
@@ -181,22 +182,28 @@ def _rounds_of(row: rows.Row, wanted: int) -> int:
     return wanted if row.most_rounds is None else min(wanted, row.most_rounds)
 
 
+def _turns(columns: list[peers.Allocator], round_number: int) -> list[peers.Allocator]:
+    """An order of this round's own, the same in every run. Nobody always runs behind the same one,
+    since he would always begin with what that one left in the caches."""
+    return random.Random(round_number).sample(columns, len(columns))
+
+
 def interleave(
     table: Sequence[rows.Row],
     rounds: int,
     columns: list[peers.Allocator],
     run: Callable[[rows.Row, peers.Allocator], dict[str, float]],
 ) -> judge.Results:
-    """Runs every row under every allocator in every round, each round from another one on."""
+    """Runs every row under every allocator in every round, each round in another order."""
     results = judge.Results(frozenset(a.name for a in columns if a.pool is not None))
     progress = Progress(sum(_rounds_of(row, rounds) for row in table) * len(columns))
     try:
         for round_number in range(1, rounds + 1):
-            first = (round_number - 1) % len(columns)
+            turns = _turns(columns, round_number)
             for row in table:
                 if round_number > _rounds_of(row, rounds):
                     continue
-                for allocator in columns[first:] + columns[:first]:
+                for allocator in turns:
                     progress.running(round_number, row.name, allocator.name)
                     results.add(round_number, allocator.name, run(row, allocator))
                 progress.row_done(round_number, row.name)
