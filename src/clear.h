@@ -1,4 +1,4 @@
-/* Memory set to zero, the lines of the next piece being fetched meanwhile. */
+/* Memory set to zero, the lines ahead being fetched meanwhile. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_CLEAR_H
 #define SOCKMALLOC_CLEAR_H
