@@ -9,7 +9,7 @@
 #include "text.h"
 
 /* What a version calls its files; the two lists of a file's pages are lines of `statistics`. */
-struct version {
+struct cgroup_version {
     const char *line; /* in /proc/self/cgroup, before the path */
     const char *mount;
     const char *limit;
@@ -19,7 +19,7 @@ struct version {
 
 /* A hierarchy of version 1 that has the memory controller keeps it from version 2: first in line.
  */
-static const struct version versions[] = {
+static const struct cgroup_version versions[] = {
     {":memory:",
      "/sys/fs/cgroup/memory",
      "memory.limit_in_bytes",
@@ -32,16 +32,10 @@ static const struct version versions[] = {
      {"\ninactive_file ", "\nactive_file "}},
 };
 
-enum { VERSIONS = sizeof versions / sizeof versions[0], PATH_SIZE = 512, STATISTICS_SIZE = 4096 };
+enum { VERSIONS = sizeof versions / sizeof versions[0], STATISTICS_SIZE = 4096 };
 
 /* Version 1 says so when there is no limit, in whole pages; a machine has less. */
 static const uint64_t no_limit = UINT64_C(1) << 60;
-
-struct group {
-    const char *root;
-    const struct version *version;
-    char path[PATH_SIZE]; /* within the mount; "" for its top */
-};
 
 /* A decimal number at the start of a text. False if there is none. */
 static bool cgroup_number(const char *digits, uint64_t *number)
@@ -54,29 +48,31 @@ static bool cgroup_number(const char *digits, uint64_t *number)
 }
 
 /* A file of the group's as a text; "" if it can't be read. */
-static void cgroup_read(const struct group *group, const char *name, char *buffer, size_t size)
+static void cgroup_read(const struct cgroup_search *search, const char *name, char *buffer,
+                        size_t size)
 {
-    char path[2 * PATH_SIZE];
+    char path[2 * CGROUP_PATH_SIZE];
     struct text text = text_begin(path, sizeof path);
-    text_add(&text, "%s%s%s/%s", group->root, group->version->mount, group->path, name);
+    text_add(&text, "%s%s%s/%s", search->root, search->version->mount, search->path, name);
     os_read_file(path, buffer, size);
 }
 
-static bool cgroup_read_number(const struct group *group, const char *name, uint64_t *number)
+static bool cgroup_read_number(const struct cgroup_search *search, const char *name,
+                               uint64_t *number)
 {
     char digits[32];
-    cgroup_read(group, name, digits, sizeof digits);
+    cgroup_read(search, name, digits, sizeof digits);
     return cgroup_number(digits, number);
 }
 
 /* Bytes of files' pages in the group. */
-static uint64_t cgroup_file_pages(const struct group *group)
+static uint64_t cgroup_file_pages(const struct cgroup_search *search)
 {
     char statistics[STATISTICS_SIZE];
     uint64_t sum = 0;
-    cgroup_read(group, "memory.stat", statistics, sizeof statistics);
+    cgroup_read(search, "memory.stat", statistics, sizeof statistics);
     for (unsigned i = 0; i < 2; i++) {
-        const char *name = group->version->file_pages[i];
+        const char *name = search->version->file_pages[i];
         const char *line = strstr(statistics, name);
         uint64_t bytes;
         if (line != NULL && cgroup_number(line + strlen(name), &bytes)) {
@@ -92,24 +88,24 @@ static uint64_t at_least_zero(uint64_t more, uint64_t less)
 }
 
 /* One level. Files' pages are asked for where they can matter only: they are most of the price. */
-static bool cgroup_look_at(const struct group *group, struct cgroup_room *room)
+static bool cgroup_look_at(const struct cgroup_search *search, struct cgroup_room *room)
 {
     uint64_t usage;
-    if (!cgroup_read_number(group, group->version->limit, &room->limit) ||
-        room->limit >= no_limit || !cgroup_read_number(group, group->version->usage, &usage)) {
+    if (!cgroup_read_number(search, search->version->limit, &room->limit) ||
+        room->limit >= no_limit || !cgroup_read_number(search, search->version->usage, &usage)) {
         return false;
     }
     if (usage > room->limit / 2) {
-        usage = at_least_zero(usage, cgroup_file_pages(group));
+        usage = at_least_zero(usage, cgroup_file_pages(search));
     }
     room->left = at_least_zero(room->limit, usage);
     return true;
 }
 
 /* Goes one level up. False at the top. */
-static bool cgroup_rise(struct group *group)
+static bool cgroup_rise(struct cgroup_search *search)
 {
-    char *slash = strrchr(group->path, '/');
+    char *slash = strrchr(search->path, '/');
     if (slash == NULL) {
         return false;
     }
@@ -118,58 +114,61 @@ static bool cgroup_rise(struct group *group)
 }
 
 /* Copies the line's rest, without a slash at its end. */
-static void cgroup_set_path(struct group *group, const char *path)
+static void cgroup_set_path(struct cgroup_search *search, const char *path)
 {
     size_t length = strcspn(path, "\n");
-    length = length < PATH_SIZE ? length : 0;
-    memcpy(group->path, path, length);
-    while (length > 0 && group->path[length - 1] == '/') {
+    length = length < CGROUP_PATH_SIZE ? length : 0;
+    memcpy(search->path, path, length);
+    while (length > 0 && search->path[length - 1] == '/') {
         length--;
     }
-    group->path[length] = '\0';
+    search->path[length] = '\0';
 }
 
-static bool cgroup_find(struct group *group)
+static bool cgroup_find(struct cgroup_search *search)
 {
-    char path[PATH_SIZE];
+    char path[CGROUP_PATH_SIZE];
     char lines[STATISTICS_SIZE];
     struct text text = text_begin(path, sizeof path);
-    text_add(&text, "%s/proc/self/cgroup", group->root);
+    text_add(&text, "%s/proc/self/cgroup", search->root);
     os_read_file(path, lines, sizeof lines);
     for (unsigned i = 0; i < VERSIONS; i++) {
         const char *line = strstr(lines, versions[i].line);
         if (line != NULL) {
-            group->version = &versions[i];
-            cgroup_set_path(group, line + strlen(versions[i].line));
+            search->version = &versions[i];
+            cgroup_set_path(search, line + strlen(versions[i].line));
             return true;
         }
     }
     return false;
 }
 
+void cgroup_begin(struct cgroup_search *search, const char *root)
+{
+    search->found = false;
+    search->root = root;
+    search->version = NULL;
+}
+
 /* In a container the path may be the host's, whose lower levels are not there, and the container's
  * own group is the top of the mount: all levels are tried. */
-bool cgroup_look(const char *root, struct cgroup_room *room)
+bool cgroup_step(struct cgroup_search *search)
 {
-    struct group group = {.root = root};
-    bool found = false;
-    if (!cgroup_find(&group)) {
-        return false;
+    struct cgroup_room here;
+    if (search->version == NULL) {
+        return cgroup_find(search);
     }
-    do {
-        struct cgroup_room here;
-        if (cgroup_look_at(&group, &here) && (!found || here.left < room->left)) {
-            *room = here;
-            found = true;
-        }
-    } while (cgroup_rise(&group));
-    return found;
+    if (cgroup_look_at(search, &here) && (!search->found || here.left < search->room.left)) {
+        search->room = here;
+        search->found = true;
+    }
+    return cgroup_rise(search);
 }
 
 uint32_t cgroup_stall(const char *root)
 {
     static const char key[] = "some avg10=";
-    char path[PATH_SIZE];
+    char path[CGROUP_PATH_SIZE];
     char line[256];
     uint64_t percent;
     uint64_t hundredths = 0;

@@ -163,17 +163,13 @@ bool os_is_filtered(void)
     return filtered;
 }
 
-static size_t os_read_all(int file, char *buffer, size_t size)
+static size_t os_read_once(int file, char *buffer, size_t size)
 {
-    size_t length = 0;
-    while (length < size) {
-        long part = syscall(SYS_read, file, buffer + length, size - length);
-        if (part <= 0 && !(part < 0 && errno == EINTR)) {
-            break;
-        }
-        length += part > 0 ? (size_t)part : 0;
-    }
-    return length;
+    long length;
+    do {
+        length = syscall(SYS_read, file, buffer, size);
+    } while (length < 0 && errno == EINTR);
+    return length > 0 ? (size_t)length : 0;
 }
 
 void os_read_file(const char *path, char *text, size_t size)
@@ -182,7 +178,7 @@ void os_read_file(const char *path, char *text, size_t size)
     size_t length = 0;
     int file = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (file >= 0) {
-        length = os_read_all(file, text, size - 1);
+        length = os_read_once(file, text, size - 1);
         syscall(SYS_close, file);
     }
     text[length] = '\0';

@@ -80,9 +80,9 @@ bool os_copy(void *target, const void *source, size_t size);
 bool os_is_filtered(void);
 
 /*
- * Reads a small file as a text, as far as it fits: "" where it can't be read. No cancellation
- * point, as open and read are: malloc is none, and a thread that ended here would leave a file
- * open.
+ * Reads a small file as a text, as far as it fits and one read brings it, as it does all of a file
+ * of the kernel's of less than a page: "" where it can't be read. No cancellation point, as open
+ * and read are: malloc is none, and a thread that ended here would leave a file open.
  */
 void os_read_file(const char *path, char *text, size_t size);
 

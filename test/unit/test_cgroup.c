@@ -20,22 +20,22 @@ static void open_tree(void)
 
 TestSuite(cgroup, .init = open_tree, .fini = tree_close);
 
-static struct cgroup_room room;
+static struct cgroup_search search;
 
 /* That the limit and what is left of it are found; errno is as it was. */
 static void expect_room(uint64_t limit, uint64_t left)
 {
     errno = E2BIG;
-    cr_assert(cgroup_look(root, &room));
-    cr_expect_eq(room.limit, limit);
-    cr_expect_eq(room.left, left);
+    cr_assert(cgroup_look(&search, root));
+    cr_expect_eq(search.room.limit, limit);
+    cr_expect_eq(search.room.left, left);
     cr_assert_eq(errno, E2BIG);
 }
 
 static void expect_none(void)
 {
     errno = E2BIG;
-    cr_assert_not(cgroup_look(root, &room));
+    cr_assert_not(cgroup_look(&search, root));
     cr_assert_eq(errno, E2BIG);
 }
 
