@@ -17,7 +17,7 @@ def number(value: float | None) -> str:
         return f"{value:.0f}"
     if abs(value) >= 10:
         return f"{value:.1f}"
-    return f"{value:.2f}"
+    return f"{value:z.2f}"  # no "-0.00"
 
 
 def _lay_out(lines: list[list[str]], left: set[int]) -> str:
