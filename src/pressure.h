@@ -15,11 +15,11 @@ enum pressure_part { PRESSURE_ROOM, PRESSURE_STALL, PRESSURE_PARTS };
 
 /*
  * Looked at rarely, since a look opens some files, each of which took 40 us on one virtual machine
- * and 50 to 500 on another: nothing that is done while memory is given back takes a call longer. At
- * the room when the process has taken a quarter of what was left before the pressure would be high;
- * and for what others in the group take and what falls through, five times a second, or every five
- * seconds where there is no limit. At the waiting every two seconds, since so often the kernel has
- * a new average of it. Any thread, no lock; one looks at a time.
+ * and 50 to 500 on another. At the room when the process has taken a quarter of what was left
+ * before the pressure would be high; and for what others in the group take and what falls through,
+ * five times a second, or every five seconds where there is no limit. At the waiting every two
+ * seconds, since so often the kernel has a new average of it. Any thread, no lock; one looks at a
+ * time.
  */
 struct pressure {
     _Alignas(CACHE_LINE) _Atomic int64_t allowance; /* bytes that may still come unlooked at */
