@@ -83,6 +83,16 @@ void cache_halt(struct cache *cache);
 bool cache_resume(struct cache *cache, unsigned bucket);
 
 /*
+ * Calls all slots cold that the bucket's private magazine holds, and all that will come above them.
+ * Each then comes and goes by a slow path once: cache_pop_cold, which is NULL when none is left,
+ * and cache_push_cold, which is false where the quota has no room. Whatever came or went since is
+ * warm, and served by the fast paths. The thread's own cache.
+ */
+void cache_chill(struct cache *cache, unsigned bucket);
+void *cache_pop_cold(struct cache *cache, unsigned bucket);
+bool cache_push_cold(struct cache *cache, unsigned bucket, void *slot);
+
+/*
  * Refills an empty private magazine and takes a slot from it: from the public magazine; or else,
  * which is a miss, from another thread's public one, else the depot. NULL when none has anything.
  * In these four the cache is the thread's own, and has a quota for the bucket.

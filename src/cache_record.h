@@ -16,10 +16,11 @@
 
 /*
  * One bucket's part of a cache. The free slots of the private magazine end with top[-1]; they begin
- * with floor[0], unless takes are halted (cache_halt); it is full when top is the ceiling. Without
- * a magazine all three are NULL, which reads as empty and as full at once: that is how threads
- * without a cache, and the large pool's buckets, reach the slow path without a test of their own.
- * The first cache line is all that the fast paths touch.
+ * with floor[0], unless takes are halted (cache_halt); it is full when top is the ceiling. Both lie
+ * closer while what is beyond them is cold (cache_chill). Without a magazine all three are NULL,
+ * which reads as empty and as full at once: that is how threads without a cache, and the large
+ * pool's buckets, reach the slow path without a test of their own. The first cache line is all that
+ * the fast paths touch.
  */
 struct cache_bin {
     _Alignas(CACHE_LINE) _Atomic(void **) top; /* read by whoever reports */

@@ -194,22 +194,22 @@ FAST_PATH bool pool_give(void *address)
 {
     struct place place = lane_find(address);
     struct card *card = &lane_of(place.bucket)->cards[place.slot];
+    struct cache_bin *bin = cache_bin_of(cache_mine, place.bucket);
     uint32_t freed;
     if (UNLIKELY(!place.exact || !card_free(card_read(card), &freed))) {
         return false;
     }
     card_write(card, freed);
+    if (UNLIKELY(!cache_push(bin, address))) {
+        pool_give_slow(address, bin, place.slot);
+        return true;
+    }
     /*
      * Last in is first out: the next request of the bucket gets this slot, and its program will
      * write to it. The free lists of other allocators fetch the line by their link; here nothing
      * else does.
      */
     __builtin_prefetch(address, 1);
-    struct cache_bin *bin = cache_bin_of(cache_mine, place.bucket);
-    if (UNLIKELY(!cache_push(bin, address))) {
-        pool_give_slow(address, bin, place.slot);
-        return true;
-    }
     if (UNLIKELY(counter_step(&bin->returned))) {
         pool_tick(address);
     }

@@ -84,6 +84,7 @@ void *pool_take_cpu(unsigned bucket, size_t request, uint32_t *was)
         return NULL;
     }
     pool_populate(bucket, slot, request);
+    pool_fetch(bucket, slot, request);
     pool_mark(lane_card(bucket, slot), pool_live_word(), request, was);
     processor_count(&cache_shared.bin[bucket].requests, 1);
     processor_count(&cache_shared.bin[bucket].asked, request);

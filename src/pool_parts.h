@@ -41,6 +41,41 @@ void pool_give_cpu(unsigned bucket, void *slot, uint32_t number);
  */
 void pool_populate(unsigned bucket, void *slot, size_t request);
 
+/*
+ * Cold slots are those of a magazine that has just become the private one: since they were freed at
+ * least a magazine of others was. Where the bucket's buffers are filled they come and go by a way
+ * of their own. A take asks for the lines that whoever fills the buffer would wait for
+ * (pool_fetch); a give does not ask for the first of them, as one of a warm slot does.
+ *
+ * pool_chill, after a magazine was swapped in, begins with it. pool_take_cold is NULL where no cold
+ * slot is left, or pages are due to go back, of which a take is then a step; pool_give_cold is
+ * false where the magazine is full. The calling thread's cache, if it has one.
+ */
+void pool_chill(struct cache *cache, unsigned bucket);
+void *pool_take_cold(unsigned bucket, size_t request, uint32_t *was);
+bool pool_give_cold(unsigned bucket, void *slot);
+INTERNAL void pool_fetch_lines(unsigned bucket, const void *slot, size_t request);
+
+/* Pages of the bucket's last new slots that were found to be filled, of which one alone is none:
+ * see pool_populate. */
+static inline uint32_t pool_filled_pages(unsigned bucket)
+{
+    uint32_t pages = atomic_load_explicit(&pools[bucket].ahead_pages, memory_order_relaxed);
+    return pages < 2 ? 0 : pages;
+}
+
+/* Price where buffers stay empty: a load and a comparison. */
+static inline void pool_fetch(unsigned bucket, const void *slot, size_t request)
+{
+    if (pool_filled_pages(bucket) > 0) {
+        pool_fetch_lines(bucket, slot, request);
+    }
+}
+
+/* How much of a slot of the bucket is asked for, in bytes from its start; 0 where nothing says that
+ * its program fills it. */
+size_t pool_fetched_bytes(unsigned bucket, size_t request);
+
 /* The processors' caches hold nothing any more. In the child of a fork, which may have caught
  * another thread sharing out. */
 void pool_reset_processors(void);

@@ -60,6 +60,7 @@ static void *pool_take_trained(struct cache *cache, unsigned bucket)
         slot = slots_have_loose(bucket) ? pool_take_gathered(cache, bucket)
                                         : pool_take_fresh(cache, bucket);
     }
+    pool_chill(cache, bucket);
     training_learn(cache, bucket);
     return slot != NULL ? slot : pool_take_loose(cache, bucket);
 }
@@ -127,6 +128,7 @@ static void *pool_take_by_thread(unsigned bucket, size_t request, uint32_t *was,
         return NULL;
     }
     pool_populate(bucket, slot, request);
+    pool_fetch(bucket, slot, request);
     pool_mark(lane_card(bucket, slot), pool_live_word(), request, was);
     pool_count(cache, &cache->bin[bucket].requests, 1);
     pool_count(cache, &cache->bin[bucket].asked, request);
@@ -136,12 +138,17 @@ static void *pool_take_by_thread(unsigned bucket, size_t request, uint32_t *was,
     return slot;
 }
 
-/* Settled afterwards, since a quota that rose is charged, which leaves less room for other free
- * memory. */
+/* In a burst most takes are of cold slots. Settled afterwards, since a quota that rose is charged,
+ * which leaves less room for other free memory. */
 OUT_OF_LINE void *pool_take_slow(unsigned bucket, size_t request, uint32_t *was, const void *caller)
 {
-    void *slot = pool_is_by_processor() ? pool_take_cpu(bucket, request, was)
-                                        : pool_take_by_thread(bucket, request, was, caller);
+    void *slot;
+    if (pool_is_by_processor()) {
+        slot = pool_take_cpu(bucket, request, was);
+    } else {
+        slot = pool_take_cold(bucket, request, was);
+        slot = slot != NULL ? slot : pool_take_by_thread(bucket, request, was, caller);
+    }
     pool_settle();
     return slot;
 }
@@ -152,6 +159,7 @@ static bool pool_give_trained(struct cache *cache, unsigned bucket, void *slot)
     if (!training_admits(cache, bucket) || !cache_spill(cache, bucket, slot)) {
         return false;
     }
+    pool_chill(cache, bucket);
     training_learn(cache, bucket);
     return true;
 }
@@ -192,7 +200,12 @@ static void pool_give_by_thread(unsigned bucket, void *slot, uint32_t number)
 /* For all that pool_give and pool_give_slow leave over. */
 static OUT_OF_LINE void pool_give_rest(void *slot, unsigned bucket, uint32_t number)
 {
-    if (pool_is_by_processor()) {
+    bool by_processor = pool_is_by_processor();
+    if (!by_processor && pool_give_cold(bucket, slot)) {
+        return;
+    }
+    __builtin_prefetch(slot, 1);
+    if (by_processor) {
         pool_give_cpu(bucket, slot, number);
         pool_tick_shared(slot);
     } else {
@@ -211,6 +224,7 @@ void pool_give_slow(void *slot, struct cache_bin *bin, size_t number)
         pool_give_rest(slot, (unsigned)bucket, (uint32_t)number);
         return;
     }
+    __builtin_prefetch(slot, 1);
     slots_give(bucket, (uint32_t)number);
     counter_add(&cache->tally[bucket].deposited, 1);
     if (UNLIKELY(counter_step(&bin->returned))) {

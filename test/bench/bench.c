@@ -38,6 +38,7 @@ static const struct row rows[] = {
     {.name = "small", .measure = row_small},
     {.name = "zeroed", .measure = row_zeroed, .argument = "KIBIBYTES"},
     {.name = "cleared", .measure = row_cleared, .argument = "KIBIBYTES"},
+    {.name = "filled", .measure = row_filled, .argument = "KIBIBYTES"},
     {.name = "stall", .measure = row_stall},
     {.name = "discard", .measure = row_discard},
     {.name = "load", .measure = row_load, .argument = "LIBRARY"},

@@ -20,6 +20,7 @@ void row_cow(const char *argument);
 void row_load(const char *argument);
 void row_zeroed(const char *argument);
 void row_cleared(const char *argument);
+void row_filled(const char *argument);
 void row_discard(const char *argument);
 void row_stall(const char *argument);
 void row_memory(const char *argument);

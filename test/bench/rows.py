@@ -74,6 +74,14 @@ def zeroed(kibibytes: int, name: str) -> Row:
     return Row(("zeroed", str(kibibytes)), figures)
 
 
+def filled(kibibytes: int, name: str) -> Row:
+    figures = (
+        Figure(f"filled.{name}", "us", Bound(1.00, BEST)),
+        Figure(f"filled.{name}.later", "us", Bound(1.05, BEST)),
+    )
+    return Row(("filled", str(kibibytes)), figures)
+
+
 # The row that takes the library as an argument, because it measures another program than itself.
 PRELOADS_BY_ITSELF = "load"
 
@@ -130,6 +138,8 @@ ROWS = (
         ("cleared", "1024"),
         (Figure("cleared.1m.stack", "us"), Figure("cleared.1m.queue", "us")),
     ),
+    filled(16, "16k"),
+    filled(64, "64k"),
     Row(("span",), (Figure("span", "pages/page", Bound(1.00)),)),
     Row(("grow",), (Figure("grow", "us", Bound(1.50, "glibc")),)),
     Row(("cow",), (Figure("cow", "pages", Bound(40)),)),
