@@ -2,8 +2,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache.h"
 
-/* Where takes were halted the floor lies as high; it is lowered again by cache_resume or, slot by
- * slot, as if all were cold. */
 void cache_chill(struct cache *cache, unsigned bucket)
 {
     struct cache_bin *bin = &cache->bin[bucket];

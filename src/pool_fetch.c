@@ -41,10 +41,14 @@ void pool_chill(struct cache *cache, unsigned bucket)
     }
 }
 
+/* Where takes were halted, of whatever bucket, the floor lies as high: cache_resume lowers it. */
 void *pool_take_cold(unsigned bucket, size_t request, uint32_t *was)
 {
     struct cache *cache = cache_mine;
-    void *slot = cache->state.more ? NULL : cache_pop_cold(cache, bucket);
+    if (cache->state.more || pool_filled_pages(bucket) == 0) {
+        return NULL;
+    }
+    void *slot = cache_pop_cold(cache, bucket);
     if (slot == NULL) {
         return NULL;
     }

@@ -161,6 +161,18 @@ Test(pool_fetch, pages_that_are_due_to_go_come_first)
     house_assert();
 }
 
+/* Not one by one. */
+Test(pool_fetch, halted_slots_of_empty_buffers_are_resumed)
+{
+    house_lay_default();
+    burst(B64K, 65536, 1500);
+    take_to_swap(B64K);
+    cache_halt(cache_mine);
+    cr_assert_null(take_fast(B64K));
+    cr_assert_not_null(house_take(B64K, 65536, NULL));
+    cr_assert_not_null(take_fast(B64K));
+}
+
 Test(pool_fetch, thread_without_a_cache_has_no_cold_slot)
 {
     house_lay_default();
