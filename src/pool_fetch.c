@@ -52,7 +52,7 @@ void *pool_take_cold(unsigned bucket, size_t request, uint32_t *was)
     if (slot == NULL) {
         return NULL;
     }
-    pool_fetch(bucket, slot, request);
+    pool_fetch_lines(bucket, slot, request);
     pool_mark(lane_card(bucket, slot), cache->bin[bucket].live, request, was);
     counter_add(&cache->bin[bucket].requests, 1);
     counter_add(&cache->bin[bucket].asked, request);

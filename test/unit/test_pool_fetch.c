@@ -9,7 +9,7 @@
 #include "pool_parts.h"
 
 /* More than two magazines hold. */
-enum { PAGE = 4096, MANY = 3 * MAGAZINE_SLOTS, OF_64K = 16, MOST = 16 };
+enum { PAGE = 4096, MANY = 3 * MAGAZINE_SLOTS, MOST = 16 };
 
 static void *taken[MANY];
 
@@ -173,11 +173,15 @@ Test(pool_fetch, halted_slots_of_empty_buffers_are_resumed)
     cr_assert_not_null(take_fast(B64K));
 }
 
+/* What other threads found of the bucket makes none. */
 Test(pool_fetch, thread_without_a_cache_has_no_cold_slot)
 {
     house_lay_default();
+    atomic_store_explicit(&pools[B64K].ahead_pages, MOST, memory_order_relaxed);
     cr_assert_eq(cache_mine, &cache_none);
+    pool_chill(cache_mine, B64K);
     cr_assert_null(pool_take_cold(B64K, 65536, NULL));
+    cr_assert_not(pool_give_cold(B64K, lane_slot(B64K, 0)));
 }
 
 /* --- how they are taken ------------------------------------------------------------------------
