@@ -78,6 +78,16 @@ static void check_print_pools(const struct snapshot *snapshot, struct text *text
     }
 }
 
+/* Without RTLD_DEEPBIND, and so by default, all that is loaded later has the malloc that is named
+ * above. */
+static void check_print_deeply_bound(struct text *text)
+{
+    if (options.number[OPTION_DEEPBIND] != 0) {
+        text_add(text, "  malloc   of what is loaded with RTLD_DEEPBIND is the C library's own: "
+                       "SOCKMALLOC_DEEPBIND=1\n");
+    }
+}
+
 /* The library is there: malloc must be its own, and the pools open. */
 static enum command_exit check_print_presence(const struct target *target,
                                               const struct snapshot *snapshot, struct text *text)
@@ -89,6 +99,7 @@ static enum command_exit check_print_presence(const struct target *target,
              target->view.library, effective ? "" : "not ");
     text_add(text, "  library  %s\n", target->library);
     check_print_malloc(&loaded, known, text);
+    check_print_deeply_bound(text);
     check_print_pools(snapshot, text);
     return effective ? EXIT_DONE : EXIT_NO;
 }

@@ -154,6 +154,17 @@ void option_read(struct option_set *set, option_lookup *lookup, char *const *env
     }
 }
 
+uint64_t option_peek(enum option option, option_lookup *lookup)
+{
+    const struct option_row *row = &rows[option];
+    const char *value = lookup(row->variable);
+    uint64_t number = 0;
+    if (value == NULL || !setting_read(&row->setting, value, &number)) {
+        setting_read(&row->setting, row->initial, &number);
+    }
+    return number;
+}
+
 void option_print(const struct option_set *set, enum option option, struct text *text)
 {
     if (rows[option].setting.kind == SETTING_PATH) {

@@ -49,6 +49,8 @@
         "1 lists what is in use in each dump and at exit, with the pool standard alone")           \
     ROW(PROFILE, PATH, "", 0, 0,                                                                   \
         "absolute path that trained quotas are read from at start and written to at exit")         \
+    ROW(DEEPBIND, SWITCH, "0", 0, 0,                                                               \
+        "1 leaves RTLD_DEEPBIND in the flags of dlopen, for plug-ins that fail without it")        \
     ROW(DISABLE, SWITCH, "0", 0, 0, "1 turns the pools off: every request falls through")          \
     ROW(STRICT, SWITCH, "0", 0, 0, "1 makes a bad setting fatal, with exit code 78")               \
     ROW(VERBOSE, SWITCH, "0", 0, 0, "1 says at start which configuration is in force")             \
@@ -92,6 +94,12 @@ typedef char *option_lookup(const char *name);
  * looked for.
  */
 void option_read(struct option_set *set, option_lookup *lookup, char *const *environment);
+
+/*
+ * Returns what option_read would make of one row that is no path, and says nothing of a bad value.
+ * For what is needed before birth.
+ */
+uint64_t option_peek(enum option option, option_lookup *lookup);
 
 /* A path setting's text; empty when it is not set. */
 static inline const char *option_path(const struct option_set *set, enum option option)

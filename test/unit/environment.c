@@ -55,3 +55,10 @@ const char *environment_read_one(struct option_set *set, const char *name, const
     environment_set(name, value);
     return environment_read(set, NULL);
 }
+
+uint64_t environment_peek(enum option option, const char *value)
+{
+    environment_clear();
+    environment_set(option_variable(option), value);
+    return option_peek(option, environment_look_up);
+}

@@ -17,4 +17,8 @@ const char *environment_read(struct option_set *set, char *const *list);
 /* The same with one variable alone, and no list. */
 const char *environment_read_one(struct option_set *set, const char *name, const char *value);
 
+/* Returns what option_peek says of a row whose variable has this value, or is not set where it is
+ * NULL. */
+uint64_t environment_peek(enum option option, const char *value);
+
 #endif

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "capture.h"
 #include "environment.h"
 #include "option.h"
 
@@ -205,4 +206,21 @@ Test(option, paths)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         expect_refusal(OPTION_STATS, bad[i], "an absolute path below 512 bytes", "none");
     }
+}
+
+/* Before birth a row reads as it will at birth, and nothing is said of a bad value yet. */
+Test(option, one_row_before_all_are_read)
+{
+    static const char *const values[] = {"0", "1", "off", "on", "no", "yes", "", "2", "keep", NULL};
+    struct option_set set;
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        environment_read_one(&set, option_variable(OPTION_DEEPBIND), values[i]);
+        capture_begin();
+        uint64_t number = environment_peek(OPTION_DEEPBIND, values[i]);
+        cr_expect_str_empty(capture_end());
+        cr_expect_eq(number, set.number[OPTION_DEEPBIND], "%s", values[i]);
+    }
+    cr_expect_eq(environment_peek(OPTION_DEEPBIND, "1"), 1);
+    cr_expect_eq(environment_peek(OPTION_MAX, NULL), 4 << 20);
+    cr_expect_eq(environment_peek(OPTION_MAX, "1m"), 1 << 20);
 }

@@ -100,32 +100,161 @@ static size_t libc_in_use(void)
     return bytes;
 }
 
-/*
- * With RTLD_DEEPBIND the plug-in finds the C library's malloc before ours. It may take and give
- * what is its own, and hand to the program what it took from the C library's heap.
- */
-static void deeply_bound_plugin_serves_itself(void)
+/* The calls of a plug-in that was loaded. */
+struct plugin {
+    void *handle;
+    plugin_take_call *take;
+    plugin_give_call *give;
+};
+
+static struct plugin plugin_of(void *handle)
 {
-    void *handle = dlopen(check_arguments[0], RTLD_NOW | RTLD_DEEPBIND);
+    struct plugin plugin = {.handle = handle};
     CHECK(handle != NULL);
-    plugin_take_call *its_take = NULL;
-    plugin_give_call *its_give = NULL;
-    *(void **)&its_take = dlsym(handle, "plugin_take");
-    *(void **)&its_give = dlsym(handle, "plugin_give");
-    for (size_t size = 100; size < (size_t)1 << 20; size *= 3) {
-        char *block = its_take(size);
+    *(void **)&plugin.take = dlsym(handle, "plugin_take");
+    *(void **)&plugin.give = dlsym(handle, "plugin_give");
+    CHECK(plugin.take != NULL && plugin.give != NULL);
+    return plugin;
+}
+
+enum { SIZE_END = 16 << 20 }; /* bytes: sizes go from small blocks of mimalloc's to large ones */
+
+static void check_plugin_serves_itself(const struct plugin *plugin)
+{
+    for (size_t size = 16; size < SIZE_END; size *= 3) {
+        char *block = plugin->take(size);
         CHECK(block != NULL && !pools_own(block));
         memset(block, 1, size);
-        its_give(block);
+        plugin->give(block);
     }
+}
+
+/*
+ * Where RTLD_DEEPBIND is left alone, the plug-in finds the C library's malloc before ours. It may
+ * take and give its own blocks, and hand to the program blocks of the C library's heap.
+ */
+static void check_is_bound_to_libc(void *handle)
+{
+    struct plugin plugin = plugin_of(handle);
+    check_plugin_serves_itself(&plugin);
     size_t before = libc_in_use();
-    char *handed_over = its_take(5000);
+    char *handed_over = plugin.take(5000);
     CHECK(handed_over != NULL && !pools_own(handed_over));
     CHECK(libc_in_use() >= before + 5000);
     free(handed_over);
     CHECK_EQUAL(libc_in_use(), before);
     CHECK_EQUAL(dlclose(handle), 0);
     pools_check_ledger();
+}
+
+static void deeply_bound_plugin_serves_itself(void)
+{
+    check_is_bound_to_libc(dlopen(check_arguments[0], RTLD_NOW | RTLD_DEEPBIND));
+    check_is_bound_to_libc(dlmopen(LM_ID_BASE, check_arguments[0], RTLD_NOW | RTLD_DEEPBIND));
+}
+
+/* The plug-in has our malloc: blocks of each size pass from it to the program, and back. */
+static void check_shares_blocks(void *handle)
+{
+    struct plugin plugin = plugin_of(handle);
+    for (size_t size = 16; size < SIZE_END; size *= 3) {
+        char *ours = malloc(size);
+        char *its = plugin.take(size);
+        CHECK(ours != NULL && its != NULL);
+        CHECK_EQUAL(pools_own(its), pools_own(ours));
+        memset(ours, 1, size);
+        memset(its, 2, size);
+        plugin.give(ours);
+        its = realloc(its, size + 1);
+        CHECK(its != NULL && its[0] == 2 && its[size - 1] == 2);
+        free(its);
+    }
+    CHECK_EQUAL(dlclose(handle), 0);
+    pools_check_ledger();
+}
+
+static void deeply_bound_plugin_shares_blocks(void)
+{
+    check_shares_blocks(dlopen(check_arguments[0], RTLD_NOW | RTLD_DEEPBIND));
+    check_shares_blocks(dlopen(check_arguments[0], RTLD_LAZY | RTLD_DEEPBIND | RTLD_GLOBAL));
+    check_shares_blocks(dlmopen(LM_ID_BASE, check_arguments[0], RTLD_NOW | RTLD_DEEPBIND));
+}
+
+/* A new namespace has a C library of its own, with or without the flag, and ours is not in it. */
+static void plugin_in_a_namespace_of_its_own(void)
+{
+    static const int flags[] = {RTLD_NOW, RTLD_NOW | RTLD_DEEPBIND};
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
+        struct plugin plugin = plugin_of(dlmopen(LM_ID_NEWLM, check_arguments[0], flags[i]));
+        check_plugin_serves_itself(&plugin);
+        Lmid_t space = LM_ID_BASE;
+        CHECK_EQUAL(dlinfo(plugin.handle, RTLD_DI_LMID, &space), 0);
+        CHECK(space != LM_ID_BASE);
+        void *again = dlmopen(space, check_arguments[0], flags[i]);
+        CHECK(again == plugin.handle);
+        CHECK_EQUAL(dlclose(again), 0);
+        CHECK_EQUAL(dlclose(plugin.handle), 0);
+    }
+    free(check_hide(malloc(20000)));
+    pools_check_ledger();
+}
+
+/* A second copy of the library, in a namespace that has nothing else: it has pools of its own. */
+static void library_in_another_namespace(void)
+{
+    void *handle = dlmopen(LM_ID_NEWLM, check_arguments[0], RTLD_NOW);
+    CHECK(handle != NULL);
+    plugin_take_call *its_take = NULL;
+    plugin_give_call *its_give = NULL;
+    bool (*its_owns)(const void *address) = NULL;
+    *(void **)&its_take = dlsym(handle, "malloc");
+    *(void **)&its_give = dlsym(handle, "free");
+    *(void **)&its_owns = dlsym(handle, "sockmalloc_owns");
+    CHECK(its_take != NULL && its_take != malloc && its_give != NULL && its_owns != NULL);
+    for (size_t size = 16; size < SIZE_END; size *= 3) {
+        char *its = its_take(size);
+        char *ours = malloc(size);
+        CHECK(its != NULL && ours != NULL);
+        memset(its, 1, size);
+        memset(ours, 2, size);
+        CHECK_EQUAL(its_owns(its), pools_own(ours));
+        CHECK(!pools_own(its) && !its_owns(ours));
+        CHECK(its[0] == 1 && its[size - 1] == 1);
+        its_give(its);
+        free(ours);
+    }
+    pools_check_ledger();
+    CHECK_EQUAL(dlclose(handle), 0);
+    free(check_hide(malloc(20000)));
+}
+
+/*
+ * The dynamic linker looks for a file without a slash where the object that called dlopen says, by
+ * its DT_RUNPATH and its own place ($ORIGIN). The first argument is an object that can find the
+ * second one in that way; the program cannot.
+ */
+static void caller_finds_what_it_names(void)
+{
+    typedef void *open_call(const char *file, int flags);
+    static const char *const names[] = {"caller_open", "caller_open_in_base"};
+    static const int flags[] = {RTLD_NOW, RTLD_NOW | RTLD_DEEPBIND};
+    void *caller = dlopen(check_arguments[0], RTLD_NOW);
+    CHECK(caller != NULL);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        open_call *open_by_caller = NULL;
+        *(void **)&open_by_caller = dlsym(caller, names[i]);
+        CHECK(open_by_caller != NULL);
+        for (size_t j = 0; j < sizeof flags / sizeof flags[0]; j++) {
+            CHECK(dlopen(check_arguments[1], flags[j]) == NULL);
+            CHECK(dlmopen(LM_ID_BASE, check_arguments[1], flags[j]) == NULL);
+            void *found = open_by_caller(check_arguments[1], flags[j]);
+            CHECK(found != NULL);
+            CHECK_EQUAL(dlclose(found), 0);
+        }
+    }
+    CHECK(dlopen(check_arguments[1], RTLD_NOW) == NULL);
+    CHECK(strstr(dlerror(), check_arguments[1]) != NULL);
+    CHECK_EQUAL(dlclose(caller), 0);
 }
 
 /* Whoever is first among the libraries: what strdup takes, free knows. */
@@ -149,6 +278,10 @@ static const struct check_case cases[] = {
     CHECK_CASE(library_comes_and_goes),
     CHECK_CASE(library_is_loaded_late_and_stays),
     CHECK_CASE(deeply_bound_plugin_serves_itself),
+    CHECK_CASE(deeply_bound_plugin_shares_blocks),
+    CHECK_CASE(plugin_in_a_namespace_of_its_own),
+    CHECK_CASE(library_in_another_namespace),
+    CHECK_CASE(caller_finds_what_it_names),
     CHECK_CASE(copies_of_strings),
 };
 

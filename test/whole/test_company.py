@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 import unittest
@@ -23,6 +24,72 @@ int main(void)
     volatile char *block = malloc(20000);
     block[20000] = 1;
     return 0;
+}
+"""
+EARLY_OPENER = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <malloc.h>
+#include <unistd.h>
+/* Says whether the plug-in's malloc is the C library's own, by what that one has issued. */
+__attribute__((constructor)) static void open_early(void)
+{
+    void *libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+    struct mallinfo2 (*info)(void) = libc != NULL ? dlsym(libc, "mallinfo2") : NULL;
+    void *plugin = dlopen(PLUGIN, RTLD_NOW | RTLD_DEEPBIND);
+    void *(*take)(size_t) = plugin != NULL ? dlsym(plugin, "plugin_take") : NULL;
+    if (info == NULL || take == NULL) {
+        _exit(9);
+    }
+    size_t before = info().uordblks;
+    int apart = take(20000) != NULL && info().uordblks >= before + 20000;
+    write(1, apart ? "apart\\n" : "shared\\n", apart ? 6 : 7);
+}
+"""
+AUDITOR = """
+#define _GNU_SOURCE
+#include <link.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+unsigned la_version(unsigned version)
+{
+    free(malloc(10000));
+    return version;
+}
+/* Writes the name of each object that is loaded, by stdio, which allocates. */
+unsigned la_objopen(struct link_map *map, Lmid_t space, uintptr_t *cookie)
+{
+    char *block = malloc(5000);
+    const char *path = getenv("AUDITOR_SAYS");
+    FILE *file = path != NULL ? fopen(path, "a") : NULL;
+    memset(block, 1, 5000);
+    block = realloc(block, 200000);
+    if (file != NULL) {
+        fprintf(file, "%s\\n", map->l_name);
+        fclose(file);
+    }
+    free(block);
+    return LA_FLG_BINDTO | LA_FLG_BINDFROM;
+}
+uintptr_t la_symbind64(Elf64_Sym *symbol, unsigned index, uintptr_t *from, uintptr_t *to, unsigned *flags, const char *name)
+{
+    free(strdup(name));
+    return symbol->st_value;
+}
+"""
+CALLER = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+void *caller_open(const char *file, int flags)
+{
+    void *volatile handle = dlopen(file, flags);
+    return handle;
+}
+void *caller_open_in_base(const char *file, int flags)
+{
+    void *volatile handle = dlmopen(LM_ID_BASE, file, flags);
+    return handle;
 }
 """
 SANITIZED = """
@@ -61,6 +128,14 @@ class Company(unittest.TestCase):
     def run_under(self, *command: object, preloaded: object = None, **variables: str) -> Outcome:
         return cases.outcome_of(list(command), settings.environment(variables, preloaded))
 
+    def build(self, name: str, source: str, *options: str) -> Path:
+        """Compiles a program or a library of one file."""
+        file = self.directory / f"{name}.c"
+        file.write_text(source)
+        path = self.directory / name
+        subprocess.run([settings.tool("gcc"), "-O0", *options, "-o", path, file], check=True)
+        return path
+
     def program(self) -> list[object]:
         return [settings.program(PROGRAM[0]), PROGRAM[1]]
 
@@ -96,8 +171,8 @@ class Preloaded(Company):
 class Loaded(Company):
     """Plug-ins, and the library itself, a thousand times while threads allocate."""
 
-    def run_loader(self, case: str, path: Path, preloaded: object = None) -> None:
-        outcome = self.run_under(settings.program("loader"), case, path, preloaded=preloaded)
+    def run_loader(self, case: str, *paths: object, preloaded: object = None, **variables: str) -> None:
+        outcome = self.run_under(settings.program("loader"), case, *paths, preloaded=preloaded, **variables)
         self.assertEqual(outcome, Outcome(0, "", ""))
 
     def test_plugin(self) -> None:
@@ -110,7 +185,49 @@ class Loaded(Company):
         self.run_loader("library_is_loaded_late_and_stays", settings.library(), preloaded=())
 
     def test_deeply_bound_plugin(self) -> None:
-        self.run_loader("deeply_bound_plugin_serves_itself", settings.plugin())
+        """RTLD_DEEPBIND would give it the C library's malloc: the flag does not reach the loader."""
+        self.run_loader("deeply_bound_plugin_shares_blocks", settings.plugin())
+
+    def test_deeply_bound_plugin_of_an_allocator_before_us(self) -> None:
+        ours, first = settings.library(), installed("libjemalloc.so.2")
+        self.run_loader("deeply_bound_plugin_shares_blocks", settings.plugin(), preloaded=(first, ours))
+
+    def test_deeply_bound_plugin_where_the_flag_is_left_alone(self) -> None:
+        self.run_loader("deeply_bound_plugin_serves_itself", settings.plugin(), SOCKMALLOC_DEEPBIND="1")
+
+    def test_deeply_bound_plugin_of_a_constructor(self) -> None:
+        """What is preloaded behind the library is constructed before it, and then calls dlopen."""
+        early = self.build("early", EARLY_OPENER, "-shared", "-fPIC", f'-DPLUGIN="{settings.plugin()}"')
+        for library in ((settings.library(), early), (early, settings.library())):
+            outcome = self.run_under(*self.program(), preloaded=library)
+            self.assertEqual(outcome, Outcome(0, "shared\n", ""))
+            outcome = self.run_under(*self.program(), preloaded=library, SOCKMALLOC_DEEPBIND="1")
+            self.assertEqual(outcome, Outcome(0, "apart\n", ""))
+
+    def test_plugin_in_a_namespace_of_its_own(self) -> None:
+        self.run_loader("plugin_in_a_namespace_of_its_own", settings.plugin())
+
+    def test_library_in_another_namespace(self) -> None:
+        self.run_loader("library_in_another_namespace", settings.library())
+
+    def test_auditor(self) -> None:
+        """Its namespace has a C library of its own, whose malloc it calls while the program is loaded and bound."""
+        auditor = self.build("libauditor.so", AUDITOR, "-shared", "-fPIC")
+        said = self.directory / "said"
+        outcome = self.run_under(*self.program(), LD_AUDIT=str(auditor), AUDITOR_SAYS=str(said))
+        self.assertEqual(outcome, Outcome(0, "", ""))
+        self.assertIn(f"{settings.library()}\n", said.read_text())
+        self.run_loader("deeply_bound_plugin_shares_blocks", settings.plugin(), LD_AUDIT=str(auditor))
+
+    def test_caller_finds_what_it_names(self) -> None:
+        """To the dynamic linker the caller of dlopen is the program's object, and not the library."""
+        inner = self.directory / "inner"
+        inner.mkdir()
+        shutil.copy(settings.plugin(), inner / "libinner.so")
+        caller = self.build("libcaller.so", CALLER, "-shared", "-fPIC", "-Wl,-rpath,$ORIGIN/inner")
+        for value in ("0", "1"):
+            with self.subTest(left_alone=value):
+                self.run_loader("caller_finds_what_it_names", caller, "libinner.so", SOCKMALLOC_DEEPBIND=value)
 
 
 class Tools(Company):
@@ -148,11 +265,7 @@ class Tools(Company):
 
     def test_valgrind_watches_the_program(self) -> None:
         """As it comes, valgrind's malloc takes the place of ours, and sees an overrun."""
-        source = self.directory / "overrun.c"
-        source.write_text(OVERRUN)
-        program = self.directory / "overrun"
-        subprocess.run([settings.tool("gcc"), "-O0", "-o", program, source], check=True)
-        outcome = self.run_under(*self.valgrind(), program)
+        outcome = self.run_under(*self.valgrind(), self.build("overrun", OVERRUN))
         self.assertEqual(outcome.status, 9, outcome)
         self.assertIn("0 bytes after a block of size 20,000 alloc'd", outcome.stderr)
 
@@ -165,16 +278,12 @@ class Tools(Company):
 class Sanitized(Company):
     """A program that was built with AddressSanitizer."""
 
-    def build(self, *options: str) -> Path:
-        source = self.directory / "sanitized.c"
-        source.write_text(SANITIZED)
-        program = self.directory / "sanitized"
-        subprocess.run([settings.tool("gcc"), "-fsanitize=address", *options, "-o", program, source], check=True)
-        return program
+    def sanitized(self, *options: str) -> Path:
+        return self.build("sanitized", SANITIZED, "-fsanitize=address", *options)
 
     def test_before_its_runtime(self) -> None:
         """The runtime itself refuses, in clear words."""
-        outcome = self.run_under(self.build())
+        outcome = self.run_under(self.sanitized())
         self.assertEqual((outcome.status, outcome.stdout), (1, ""))
         self.assertIn("ASan runtime does not come first in initial library list", outcome.stderr)
 
@@ -183,10 +292,10 @@ class Sanitized(Company):
             [settings.tool("gcc"), "-print-file-name=libasan.so"], check=True, capture_output=True, text=True
         ).stdout.strip()
         preloaded = (Path(os.path.realpath(runtime)), settings.library())
-        self.assertEqual(self.run_under(self.build(), preloaded=preloaded), Outcome(0, "done\n", ""))
+        self.assertEqual(self.run_under(self.sanitized(), preloaded=preloaded), Outcome(0, "done\n", ""))
 
     def test_runtime_within_the_program(self) -> None:
-        self.assertEqual(self.run_under(self.build("-static-libasan")), Outcome(0, "done\n", ""))
+        self.assertEqual(self.run_under(self.sanitized("-static-libasan")), Outcome(0, "done\n", ""))
 
 
 load_tests = cases.loader({"own_malloc": {}})

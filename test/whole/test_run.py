@@ -193,6 +193,11 @@ class Check(CommandCase):
             "  pools served 100.00 % of the bytes",
         )
 
+    def test_plugins_with_another_malloc(self) -> None:
+        words = "malloc   of what is loaded with RTLD_DEEPBIND is the C library's own: SOCKMALLOC_DEEPBIND=1\n"
+        self.assert_verdict(command.run("check", self.start(DEEPBIND="1").pid), command.DONE, words)
+        self.assertNotIn("RTLD_DEEPBIND", command.run("check", self.start().pid).stdout)
+
     def test_pools_that_are_off(self) -> None:
         servant = self.start(DISABLE="1")
         self.assert_verdict(
