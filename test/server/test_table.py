@@ -1,11 +1,13 @@
 """The table of servers: each one serves under the library, dumps, and stops; one row a server."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
+import shutil
 import signal
 from collections.abc import Callable
 
 from harness import effects, git, postgres, processes, settings, traffic, waiting, web
 from harness.echo import EchoLoad
+from harness.fastcgi import BodyLoad
 from harness.memcached import Memcached
 from harness.mqtt import MqttLoad
 from harness.place import Place
@@ -21,6 +23,22 @@ VALUES = StoreLoad(sizes=(16_000, 16_384, 65_536, 4096, 250_000, 900_000))
 RECORDS = StoreLoad(sizes=VALUES.sizes, clients=4, rounds=6)
 ECHOES = EchoLoad(sizes=(4096, 300_000, 65_536, 1 << 20))
 MESSAGES = MqttLoad(sizes=(65_536, 4096, 300_000, 20_000))
+PHP_BODIES = BodyLoad(
+    script="php_bodies.php",
+    ways=("none", "xml", "sqlite", "zlib", "bz2", "openssl", "curl", "zip", "xslt", "iconv", "intl", "gmp", "serialize"),
+    sizes=(100, 3_000_000, 16_384, 65_536, 5000, 900_000, 200_000),
+    connections=2,  # as many as there are workers, each of which keeps one
+    rounds=26,
+)
+
+# What Debian's web applications ask for. PHP loads each extension with RTLD_DEEPBIND.
+PHP_PACKAGES = tuple(
+    f"php-{name}"
+    for name in (
+        *("apcu", "bcmath", "bz2", "cli", "curl", "fpm", "gd", "gmp", "igbinary", "imap", "intl", "ldap", "mbstring"),
+        *("memcached", "mysql", "pgsql", "redis", "soap", "sqlite3", "tidy", "xml", "zip"),
+    )
+)
 
 # Where SIGUSR1 means something to the server that a test of its traffic can do without, the dumps
 # are asked for by a signal that means nothing to it.
@@ -30,6 +48,11 @@ APACHE_THREADS = 20  # of a child that work; two more listen and wait
 
 def make_cluster(place: Place) -> None:
     place.run(f"{place.postgres}/initdb --no-sync -A trust -U {postgres.USER} -D cluster")
+
+
+def lay_php(place: Place) -> None:
+    """The script lies where the server's account can read it."""
+    shutil.copy(place.programs / PHP_BODIES.script, place.data)
 
 
 def blocks_everywhere(pid: int) -> bool:
@@ -199,6 +222,35 @@ ROWS = (
         traffic=traffic.echoes(ECHOES),
         requests=ECHOES.exchanges(),
         own=Own("goes on", effects.goes_on),
+    ),
+    Row(
+        name="php_fpm",
+        packages=PHP_PACKAGES,
+        configuration=("php-fpm.conf",),
+        prepare=lay_php,
+        command="@php_fpm@ -F -y @directory@/php-fpm.conf",
+        account="www-data",
+        processes=3,
+        traffic=PHP_BODIES.held,
+        requests=2 * PHP_BODIES.exchanges(),
+        asks=QUIET,
+        own=Own("reopens its logs", effects.reopens("php-fpm.log")),
+        stop=signal.SIGQUIT,
+    ),
+    # By malloc alone, without an allocator of PHP's own in front of it.
+    Row(
+        name="php_fpm_by_malloc",
+        packages=PHP_PACKAGES,
+        configuration=("php-fpm.conf",),
+        prepare=lay_php,
+        command="env USE_ZEND_ALLOC=0 @php_fpm@ -F -y @directory@/php-fpm.conf",
+        account="www-data",
+        processes=3,
+        traffic=PHP_BODIES.held,
+        requests=10 * PHP_BODIES.exchanges(),
+        asks=QUIET,
+        own=None,
+        stop=signal.SIGQUIT,
     ),
     Row(
         name="postgres",

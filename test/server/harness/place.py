@@ -64,6 +64,14 @@ class Place:
         return newest.parent
 
     @property
+    def php_fpm(self) -> Path:
+        """PHP's server, whose name has the version in it."""
+        found = sorted(Path("/usr/sbin").glob("php-fpm[0-9]*"))
+        if not found:
+            raise settings.Missing("php-fpm is not installed; scripts/test installs it")
+        return found[-1]
+
+    @property
     def port(self) -> int:
         return self.ports[0]
 
