@@ -46,6 +46,21 @@ __attribute__((constructor)) static void open_early(void)
     write(1, apart ? "apart\\n" : "shared\\n", apart ? 6 : 7);
 }
 """
+CLASH = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdio.h>
+const char *whose(void)
+{
+    return "the program's";
+}
+int main(int count, char **arguments)
+{
+    void *plugin = dlopen(arguments[1], RTLD_NOW | RTLD_DEEPBIND);
+    const char *(*call)(void) = plugin != NULL ? dlsym(plugin, "call") : NULL;
+    return call == NULL || puts(call()) < 0;
+}
+"""
 AUDITOR = """
 #define _GNU_SOURCE
 #include <link.h>
@@ -72,7 +87,8 @@ unsigned la_objopen(struct link_map *map, Lmid_t space, uintptr_t *cookie)
     free(block);
     return LA_FLG_BINDTO | LA_FLG_BINDFROM;
 }
-uintptr_t la_symbind64(Elf64_Sym *symbol, unsigned index, uintptr_t *from, uintptr_t *to, unsigned *flags, const char *name)
+uintptr_t la_symbind64(Elf64_Sym *symbol, unsigned index, uintptr_t *from, uintptr_t *to, unsigned *flags,
+                       const char *name)
 {
     free(strdup(name));
     return symbol->st_value;
@@ -133,7 +149,7 @@ class Company(unittest.TestCase):
         file = self.directory / f"{name}.c"
         file.write_text(source)
         path = self.directory / name
-        subprocess.run([settings.tool("gcc"), "-O0", *options, "-o", path, file], check=True)
+        subprocess.run([settings.tool("gcc"), "-O0", "-o", path, file, *options], check=True)
         return path
 
     def program(self) -> list[object]:
@@ -203,6 +219,21 @@ class Loaded(Company):
             self.assertEqual(outcome, Outcome(0, "shared\n", ""))
             outcome = self.run_under(*self.program(), preloaded=library, SOCKMALLOC_DEEPBIND="1")
             self.assertEqual(outcome, Outcome(0, "apart\n", ""))
+
+    def test_names_that_clash(self) -> None:
+        """A plug-in with a library that has a name of the program's: such need the flag, and so the setting."""
+        options = ("-shared", "-fPIC", "-Wl,-rpath,$ORIGIN")
+        library = self.build("libclashing.so", 'const char *whose(void) { return "the plug-in\'s"; }', *options)
+        source = "const char *whose(void); const char *call(void) { return whose(); }"
+        plugin = self.build("libcalling.so", source, *options, library)
+        program = self.build("clash", CLASH, "-rdynamic")
+        for variables, preloaded, whose in (
+            ({}, (), "the plug-in's\n"),
+            ({}, None, "the program's\n"),
+            ({"SOCKMALLOC_DEEPBIND": "1"}, None, "the plug-in's\n"),
+        ):
+            outcome = self.run_under(program, plugin, preloaded=preloaded, **variables)
+            self.assertEqual(outcome, Outcome(0, whose, ""))
 
     def test_plugin_in_a_namespace_of_its_own(self) -> None:
         self.run_loader("plugin_in_a_namespace_of_its_own", settings.plugin())
