@@ -13,9 +13,9 @@
 /*
  * Foreign blocks: those that libc's own malloc issued, to an object that asked libc by dlsym, or
  * that was loaded with RTLD_DEEPBIND under SOCKMALLOC_DEEPBIND=1. They lie below the program's
- * break, which mimalloc never uses, and go back to libc. Any other address that nobody issued is the program's fault: one near the program is found
- * (route_refuse), another is mimalloc's to find or not, since asking mimalloc whether it knows an
- * address costs a fifth of a small free.
+ * break, which mimalloc never uses, and go back to libc. Any other address that nobody issued is
+ * the program's fault: one near the program is found (route_refuse), another is mimalloc's to find
+ * or not, since asking mimalloc whether it knows an address costs a fifth of a small free.
  */
 INTERNAL bool fallback_is_foreign(const void *address);
 
