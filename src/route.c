@@ -142,7 +142,8 @@ static COLD void route_note(const void *address, const void *target, const void 
     }
 }
 
-/* Moves the block to `target`, which may be NULL: then the old block stays, as realloc promises. */
+/* Moves the block and its first `kept` bytes to `target`. Where that is NULL the old block stays,
+ * as realloc promises. */
 static void *route_move(const char *call, void *address, size_t kept, void *target,
                         const void *caller)
 {
@@ -180,7 +181,9 @@ static void *route_grow(const char *call, void *address, uint32_t value, size_t 
         struct card *card = pool_card(call, target);
         card_write(card, card_read(card) | CARD_GROWN);
     }
-    return route_move(call, address, card_request(value), target, caller);
+    /* The program may have used all that malloc_usable_size granted, and not only what it asked
+     * for. */
+    return route_move(call, address, route_round(card_request(value)), target, caller);
 }
 
 static void *route_resize_slot(const char *call, void *address, size_t request, const void *caller)

@@ -245,7 +245,35 @@ Test(route_resize, failure_leaves_the_block)
     house_assert();
 }
 
-/* Any walk through sizes, in and out of the pools, keeps what both sizes have in common. */
+/* Fills all that route_usable_size grants. Returns how much that is. */
+static size_t fill_granted(char *bytes, unsigned seed)
+{
+    size_t granted = route_usable_size("malloc_usable_size", bytes);
+    fill(bytes, 0, granted, seed);
+    return granted;
+}
+
+/* redis uses all that malloc_usable_size grants, which is more than it asked for. */
+Test(route_resize, keeps_all_that_was_granted)
+{
+    static const size_t requests[] = {1, 100, 4097, 8191, 12289, 69631, 262177, 4194303, 4194305};
+    enum { REQUESTS = sizeof requests / sizeof requests[0] };
+    house_lay_default();
+    for (unsigned from = 0; from < REQUESTS; from++) {
+        for (unsigned to = 0; to < REQUESTS; to++) {
+            char *bytes = route_take(requests[from], NULL);
+            size_t granted = fill_granted(bytes, from);
+            bytes = resize(bytes, requests[to]);
+            expect_filled(bytes, granted < requests[to] ? granted : requests[to], from);
+            fill_granted(bytes, to);
+            route_give("free", bytes);
+        }
+    }
+    house_assert();
+}
+
+/* Any walk through sizes, in and out of the pools, keeps what was granted before and is asked for
+ * still. */
 Test(route_resize, random_walks_keep_the_bytes)
 {
     static struct {
@@ -262,8 +290,7 @@ Test(route_resize, random_walks_keep_the_bytes)
         cr_assert_not_null(blocks[at].bytes);
         cr_assert_geq(route_usable_size("realloc", blocks[at].bytes), wanted);
         expect_filled(blocks[at].bytes, common, at);
-        fill(blocks[at].bytes, common, wanted, at);
-        blocks[at].size = wanted;
+        blocks[at].size = fill_granted(blocks[at].bytes, at);
     }
     for (unsigned i = 0; i < BLOCKS; i++) {
         expect_filled(blocks[i].bytes, blocks[i].size, i);

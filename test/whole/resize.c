@@ -50,6 +50,101 @@ static void contents_are_kept(void)
     pools_check_ledger();
 }
 
+/* How a program may resize a block, by one name each. */
+typedef char *resize_call(char *block, size_t size);
+
+static char *by_realloc(char *block, size_t size)
+{
+    return realloc(block, size);
+}
+
+static char *by_reallocarray(char *block, size_t size)
+{
+    return reallocarray(block, 1, size);
+}
+
+static char *by_reallocf(char *block, size_t size)
+{
+    void *(*call)(void *, size_t);
+    *(void **)&call = check_find("reallocf");
+    return call(block, size);
+}
+
+static char *by_reallocarr(char *block, size_t size)
+{
+    int (*call)(void *, size_t, size_t);
+    *(void **)&call = check_find("reallocarr");
+    CHECK_EQUAL(call(&block, 1, size), 0);
+    return block;
+}
+
+static resize_call *const resize_calls[] = {by_realloc, by_reallocarray, by_reallocf,
+                                            by_reallocarr};
+enum { RESIZE_CALLS = sizeof resize_calls / sizeof resize_calls[0] };
+
+/* Fills all that malloc_usable_size grants, as redis does; returns how much that is. */
+static size_t fill_granted(char *block, size_t seed)
+{
+    size_t granted = malloc_usable_size(block);
+    for (size_t i = 0; i < granted; i++) {
+        block[i] = (char)(i * 7 + seed);
+    }
+    return granted;
+}
+
+/* From every size below to every other one: odd ones, so that more is granted than was asked for.
+ */
+static const size_t odd_sizes[] = {1,       9,       100,     1025,    4081,   4097,
+                                   8193,    16389,   20479,   20481,   69633,  300001,
+                                   1 << 20, 4190001, 4194303, 4194305, 9000001};
+enum { ODD_SIZES = sizeof odd_sizes / sizeof odd_sizes[0] };
+
+static size_t lesser(size_t one, size_t other)
+{
+    return one < other ? one : other;
+}
+
+/* What was granted is the program's until it asks for less: in a move, in place, to and from
+ * mimalloc, and where a second call undoes the first. */
+static void all_that_was_granted_is_kept(void)
+{
+    for (int from = 0; from < ODD_SIZES; from++) {
+        for (int to = 0; to < ODD_SIZES; to++) {
+            resize_call *call = resize_calls[(from + to) % RESIZE_CALLS];
+            char *block = malloc(odd_sizes[from]);
+            CHECK(block != NULL);
+            size_t granted = fill_granted(block, odd_sizes[from]);
+            block = call(block, odd_sizes[to]);
+            CHECK(block != NULL);
+            check_filled(block, odd_sizes[from], lesser(granted, odd_sizes[to]));
+            granted = fill_granted(block, 3);
+            block = call(block, odd_sizes[from]);
+            CHECK(block != NULL);
+            check_filled(block, 3, lesser(granted, odd_sizes[from]));
+            free(block);
+        }
+    }
+    CHECK_EQUAL(pools_figure("live"), 0);
+    pools_check_ledger();
+}
+
+/* The same, a byte or a few more at a time: where blocks grow in place and where they leave. */
+static void all_that_was_granted_is_kept_at_each_step(void)
+{
+    for (int kind = 0; kind < RESIZE_CALLS; kind++) {
+        size_t granted = 0;
+        char *block = NULL;
+        for (size_t size = 1; size < (size_t)5 << 20; size = granted + granted / 5 + 1) {
+            block = resize_calls[kind](block, size);
+            CHECK(block != NULL);
+            check_filled(block, 5, granted);
+            granted = fill_granted(block, 5);
+        }
+        free(block);
+    }
+    CHECK_EQUAL(pools_figure("live"), 0);
+}
+
 static void grows_step_by_step(void)
 {
     char *block = NULL;
@@ -240,6 +335,8 @@ static void repeated_growth_jumps(void)
 
 static const struct check_case cases[] = {
     CHECK_CASE(contents_are_kept),
+    CHECK_CASE(all_that_was_granted_is_kept),
+    CHECK_CASE(all_that_was_granted_is_kept_at_each_step),
     CHECK_CASE(grows_step_by_step),
     CHECK_CASE(null_is_malloc),
     CHECK_CASE(size_zero_frees),
