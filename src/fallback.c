@@ -32,6 +32,24 @@ COLD void *fallback_refuse(void)
     return NULL;
 }
 
+/*
+ * For a request of 256, 512 or 1024 bytes and no larger an alignment, mimalloc 2.0.9 takes any
+ * block of that size, because it believes that such blocks lie at multiples of their size. They do
+ * not. mi_malloc_aligned_at looks at the address, and takes a larger block where it must. It is not
+ * the first choice, because it takes larger blocks for lesser alignments as well, which every block
+ * of that size has.
+ */
+COLD void *fallback_align(void *address, size_t alignment, size_t request)
+{
+    mi_free(address);
+    address = mi_malloc_aligned_at(request, alignment, 0);
+    if (address != NULL && !fallback_is_aligned(address, alignment)) {
+        mi_free(address);
+        address = NULL;
+    }
+    return address != NULL ? address : fallback_refuse();
+}
+
 void fallback_open(void)
 {
     int kept = errno;

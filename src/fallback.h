@@ -45,10 +45,27 @@ static inline void *fallback_take_zeroed(size_t count, size_t size)
     return LIKELY(address != NULL) ? address : fallback_refuse();
 }
 
+/* Frees `address`, which mimalloc issued and which is not aligned, and returns an aligned block in
+ * its place. Returns NULL and sets errno to ENOMEM if there is none. */
+INTERNAL void *fallback_align(void *address, size_t alignment, size_t request);
+
+/* Returns true if the block is aligned as it was asked for. mimalloc.h promises that to the
+ * compiler, which would therefore leave the test out if it knew where the address comes from. */
+static inline bool fallback_is_aligned(const void *address, size_t alignment)
+{
+    return (opaque((uintptr_t)address) & (alignment - 1)) == 0;
+}
+
+/* `alignment` is a power of two. */
 static inline void *fallback_take_aligned(size_t alignment, size_t request)
 {
     void *address = mi_malloc_aligned(request, alignment);
-    return LIKELY(address != NULL) ? address : fallback_refuse();
+    if (UNLIKELY(address == NULL)) {
+        return fallback_refuse();
+    }
+    return LIKELY(fallback_is_aligned(address, alignment))
+               ? address
+               : fallback_align(address, alignment, request);
 }
 
 static inline void *fallback_resize(void *address, size_t request)

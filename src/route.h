@@ -114,7 +114,8 @@ void *route_resize(const char *call, void *address, size_t request, const void *
 /* malloc_usable_size: a pool's is the request rounded up to 16, constant while the block lives. */
 size_t route_usable_size(const char *call, const void *address);
 
-/* malloc_good_size: what malloc_usable_size would say of a request. */
+/* malloc_good_size. Returns what malloc_usable_size would say of a request, or less where mimalloc
+ * serves it above 128 KiB. */
 size_t route_good_size(size_t request);
 
 #endif

@@ -14,6 +14,37 @@
 
 enum { UNUSUAL = 4242 /* no call sets it */ };
 
+/* Whether mimalloc's aligned calls answer with any block. */
+static bool lies;
+
+/* In place of mimalloc's own, for the library's rooms, too: the tests are built with hidden names.
+ */
+#pragma GCC visibility push(default)
+
+static void *take_unaligned(size_t alignment, size_t size)
+{
+    void *address = mi_malloc(size);
+    while ((uintptr_t)address % alignment == 0) {
+        address = mi_malloc(size);
+    }
+    return address;
+}
+
+void *mi_malloc_aligned(size_t size, size_t alignment)
+{
+    void *(*next)(size_t, size_t) = (void *(*)(size_t, size_t))dlsym(RTLD_NEXT, __func__);
+    return lies ? take_unaligned(alignment, size) : next(size, alignment);
+}
+
+void *mi_malloc_aligned_at(size_t size, size_t alignment, size_t offset)
+{
+    void *(*next)(size_t, size_t, size_t) =
+        (void *(*)(size_t, size_t, size_t))dlsym(RTLD_NEXT, __func__);
+    return lies ? take_unaligned(alignment, size) : next(size, alignment, offset);
+}
+
+#pragma GCC visibility pop
+
 static bool is_filled(const char *bytes, char value, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
@@ -57,6 +88,31 @@ Test(fallback, aligns)
         cr_assert_eq((uintptr_t)bytes % alignment, 0);
         bytes[0] = bytes[99] = 1;
         fallback_give(bytes);
+    }
+}
+
+/* mimalloc 2.0.9 believes that a block of 256, 512 or 1024 bytes lies at a multiple of its size.
+ * Many at a time, since the first of a page may lie well. */
+Test(fallback, aligns_where_the_size_is_a_multiple_of_the_alignment)
+{
+    enum { BLOCKS = 64 };
+    char *blocks[BLOCKS];
+    fallback_open();
+    for (size_t alignment = 8; alignment <= 65536; alignment *= 2) {
+        for (size_t size = alignment; size <= 4 * alignment; size += alignment) {
+            for (unsigned i = 0; i < BLOCKS; i++) {
+                blocks[i] = fallback_take_aligned(alignment, size);
+                cr_assert_not_null(blocks[i]);
+                cr_assert_eq((uintptr_t)blocks[i] % alignment, 0, "(%zu, %zu) is %p", alignment,
+                             size, (void *)blocks[i]);
+                cr_assert_geq(fallback_usable_size(blocks[i]), size);
+                memset(blocks[i], (int)i, size);
+            }
+            for (unsigned i = 0; i < BLOCKS; i++) {
+                cr_assert(is_filled(blocks[i], (char)i, size));
+                fallback_give(blocks[i]);
+            }
+        }
     }
 }
 
@@ -111,6 +167,16 @@ Test(fallback, what_the_kernel_refuses_sets_errno)
     struct capture capture;
     capture_run(&capture, run_out_of_memory, NULL);
     cr_assert(capture_is_clean(&capture), "%s", capture.words);
+}
+
+/* No block is better than one that the program's vector instructions fault on. */
+Test(fallback, what_is_never_aligned_is_refused)
+{
+    fallback_open();
+    lies = true;
+    errno = UNUSUAL;
+    expect_no_memory(fallback_take_aligned(256, 256));
+    expect_no_memory(fallback_take_aligned(4096, 100));
 }
 
 /* mimalloc 2.0 refuses these without a report to its error handler. */
