@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dlfcn.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -44,6 +45,77 @@ EXPORTED void *realloc(void *address, size_t request)
     return route_resize("realloc", address, request, CALLER);
 }
 
+/*
+ * The functions that the program reaches when it calls malloc, realloc and free: ours, unless the
+ * program or a library before us brings its own. Our relatives of malloc must then use those three,
+ * which know nothing of our blocks. A pointer is NULL until its function is first needed or our
+ * constructor has run, because other libraries' constructors may run earlier.
+ */
+static _Atomic(void *) program_malloc;
+static _Atomic(void *) program_realloc;
+static _Atomic(void *) program_free;
+
+static void *find_program(_Atomic(void *) *known, const char *name, void *ours)
+{
+    void *found = atomic_load_explicit(known, memory_order_relaxed);
+    if (UNLIKELY(found == NULL)) {
+        found = dlsym(RTLD_DEFAULT, name);
+        found = found != NULL ? found : ours;
+        atomic_store_explicit(known, found, memory_order_relaxed);
+    }
+    return found;
+}
+
+static void *find_malloc(void)
+{
+    return find_program(&program_malloc, "malloc", (void *)malloc);
+}
+
+static void *find_realloc(void)
+{
+    return find_program(&program_realloc, "realloc", (void *)realloc);
+}
+
+static void *find_free(void)
+{
+    return find_program(&program_free, "free", (void *)free);
+}
+
+/* Looks them up now, so that no later call does. */
+__attribute__((constructor)) static void find_all(void)
+{
+    find_malloc();
+    find_realloc();
+    find_free();
+}
+
+/* Returns true if the list of blocks in use must learn the caller. For nothing else do we pass over
+ * the function that was found, even if it is ours: a tool such as valgrind may have put another one
+ * at its address. */
+static bool is_noted(const void *found, const void *ours)
+{
+    return found == ours && options.number[OPTION_IN_USE] != 0;
+}
+
+static void *program_take(size_t request, const void *caller)
+{
+    void *found = find_malloc();
+    return is_noted(found, (void *)malloc) ? route_take(request, caller)
+                                           : ((void *(*)(size_t))found)(request);
+}
+
+static void *program_resize(const char *call, void *address, size_t request, const void *caller)
+{
+    void *found = find_realloc();
+    return is_noted(found, (void *)realloc) ? route_resize(call, address, request, caller)
+                                            : ((void *(*)(void *, size_t))found)(address, request);
+}
+
+static void program_give(void *address)
+{
+    ((void (*)(void *))find_free())(address);
+}
+
 /* BSD, glibc 2.26: realloc whose product may not overflow. */
 EXPORTED void *reallocarray(void *address, size_t count, size_t size)
 {
@@ -51,15 +123,15 @@ EXPORTED void *reallocarray(void *address, size_t count, size_t size)
     if (__builtin_mul_overflow(count, size, &request)) {
         return refuse(ENOMEM);
     }
-    return route_resize("reallocarray", address, request, CALLER);
+    return program_resize("reallocarray", address, request, CALLER);
 }
 
 /* BSD: realloc that frees the block when it fails. */
 EXPORTED void *reallocf(void *address, size_t request)
 {
-    void *target = route_resize("reallocf", address, request, CALLER);
+    void *target = program_resize("reallocf", address, request, CALLER);
     if (target == NULL && request != 0) {
-        route_give("reallocf", address);
+        program_give(address);
     }
     return target;
 }
@@ -74,7 +146,7 @@ EXPORTED int reallocarr(void *pointer, size_t count, size_t size)
     if (__builtin_mul_overflow(count, size, &request)) {
         return EOVERFLOW;
     }
-    void *target = route_resize("reallocarr", *address, request, CALLER);
+    void *target = program_resize("reallocarr", *address, request, CALLER);
     errno = kept;
     if (target == NULL && request != 0) {
         return ENOMEM;
@@ -169,43 +241,19 @@ EXPORTED size_t malloc_good_size(size_t request)
 EXPORTED void free_sized(void *address, size_t size)
 {
     (void)size;
-    route_give("free_sized", address);
+    program_give(address);
 }
 
 EXPORTED void free_aligned_sized(void *address, size_t alignment, size_t size)
 {
     (void)alignment;
     (void)size;
-    route_give("free_aligned_sized", address);
-}
-
-/*
- * Whose malloc the program calls: ours, unless the program or a library before us brings one. Then
- * a copy must come from that one, whose free knows nothing of our blocks.
- */
-static void *(*program_malloc)(size_t request) = malloc;
-
-__attribute__((constructor)) static void find_program_malloc(void)
-{
-    void *found = dlsym(RTLD_DEFAULT, "malloc");
-    if (found != NULL) {
-        *(void **)&program_malloc = found;
-    }
-}
-
-/* By malloc's address even where it is ours: a tool such as valgrind may have put another there.
- * Only the list of what is in use must know the caller. */
-static void *take_copy(size_t size, const void *caller)
-{
-    if (program_malloc == malloc && options.number[OPTION_IN_USE] != 0) {
-        return route_take(size, caller);
-    }
-    return program_malloc(size);
+    program_give(address);
 }
 
 static char *copy_string(const char *string, size_t length, const void *caller)
 {
-    char *copy = take_copy(length + 1, caller);
+    char *copy = program_take(length + 1, caller);
     if (copy != NULL) {
         memcpy(copy, string, length);
         copy[length] = '\0';
@@ -224,10 +272,19 @@ EXPORTED char *strndup(const char *string, size_t limit)
     return copy_string(string, strnlen(string, limit), CALLER);
 }
 
+/* SunOS. Another allocator that has a free need not have these. */
+EXPORTED void cfree(void *address)
+{
+    program_give(address);
+}
+
+EXPORTED void vfree(void *address)
+{
+    program_give(address);
+}
+
 /* The same function under another name: SunOS's and glibc's; mimalloc exports them, so they must
  * not lead past us. */
-PUBLIC_ALIAS(free) void cfree(void *address);
-PUBLIC_ALIAS(free) void vfree(void *address);
 PUBLIC_ALIAS(malloc_usable_size) size_t malloc_size(void *address);
 PUBLIC_ALIAS(malloc) void *__libc_malloc(size_t request);
 PUBLIC_ALIAS(calloc) void *__libc_calloc(size_t count, size_t size);

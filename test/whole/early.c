@@ -52,6 +52,11 @@ __attribute__((constructor)) static void take_early(void)
         abort();
     }
     early_blocks.by_posix_memalign = fill(aligned);
+    /* What free is to know, whichever library it is of. */
+    char *copy = strdup("before main");
+    free(reallocarray(fill(malloc(EARLY_SIZE)), 2, EARLY_SIZE));
+    early_blocks.first_letter = copy[0];
+    free(copy);
     early_blocks.until_the_end = fill(malloc(EARLY_SIZE));
 }
 

@@ -16,6 +16,7 @@ struct early_blocks {
     char *by_realloc;
     char *by_posix_memalign;
     char *until_the_end;
+    char first_letter; /* of a copy of a string that is gone */
 };
 
 /* A thread that runs from before main on, where EARLY_THREAD is in the environment: it has `early`

@@ -273,6 +273,56 @@ static void copies_of_strings(void)
     CHECK_EQUAL(pools_figure("requests"), 0);
 }
 
+enum { GROWN = 3, SIZES = 6 };
+static const size_t sizes[SIZES] = {1, 100, 5000, 20001, 300000, 7000000};
+
+static char *take_filled(size_t size)
+{
+    char *block = malloc(size);
+    CHECK(block != NULL);
+    return memset(block, 'x', size);
+}
+
+static char *check_kept(char *block, size_t size)
+{
+    CHECK(block != NULL);
+    CHECK(block[0] == 'x' && memcmp(block, block + 1, size - 1) == 0);
+    return block;
+}
+
+/* Whoever is first among the libraries: the relatives of realloc and free that it lacks know its
+ * blocks. */
+static void relatives_of_realloc_and_free(void)
+{
+    void *(*array)(void *, size_t, size_t);
+    void *(*array_of_libc)(void *, size_t, size_t);
+    void *(*or_free)(void *, size_t);
+    int (*stored)(void *, size_t, size_t);
+    void (*give_sized)(void *, size_t);
+    void (*give_aligned)(void *, size_t, size_t);
+    void (*plain[2])(void *);
+    *(void **)&array = check_find("reallocarray");
+    *(void **)&array_of_libc = check_find("__libc_reallocarray");
+    *(void **)&or_free = check_find("reallocf");
+    *(void **)&stored = check_find("reallocarr");
+    *(void **)&give_sized = check_find("free_sized");
+    *(void **)&give_aligned = check_find("free_aligned_sized");
+    *(void **)&plain[0] = check_find("cfree");
+    *(void **)&plain[1] = check_find("vfree");
+    for (int i = 0; i < SIZES; i++) {
+        char *block = check_kept(array(take_filled(sizes[i]), GROWN, sizes[i]), sizes[i]);
+        block = check_kept(array_of_libc(block, 2, sizes[i] * GROWN), sizes[i]);
+        block = check_kept(or_free(block, sizes[i] * 2), sizes[i]);
+        CHECK_EQUAL(stored(&block, GROWN, sizes[i]), 0);
+        free(check_kept(block, sizes[i]));
+        CHECK(or_free(take_filled(sizes[i]), check_hide_size(PTRDIFF_MAX)) == NULL);
+        give_sized(take_filled(sizes[i]), sizes[i]);
+        give_aligned(take_filled(sizes[i]), 1, sizes[i]);
+        plain[i % 2](take_filled(sizes[i]));
+    }
+    CHECK_EQUAL(pools_figure("requests"), 0);
+}
+
 static const struct check_case cases[] = {
     CHECK_CASE(plugin_comes_and_goes),
     CHECK_CASE(library_comes_and_goes),
@@ -283,6 +333,7 @@ static const struct check_case cases[] = {
     CHECK_CASE(library_in_another_namespace),
     CHECK_CASE(caller_finds_what_it_names),
     CHECK_CASE(copies_of_strings),
+    CHECK_CASE(relatives_of_realloc_and_free),
 };
 
 CHECK_MAIN(cases)

@@ -9,7 +9,7 @@
 #include "pools.h"
 
 /* An arena that is never given back: enough for what the C library and one case take. */
-enum { ARENA = 1 << 24, UNIT = 16 };
+enum { ARENA = 1 << 25, UNIT = 16 };
 static _Alignas(UNIT) char arena[ARENA];
 static _Atomic size_t arena_used;
 static _Atomic unsigned given;
@@ -26,8 +26,8 @@ static bool arena_owns(const char *address)
 void *malloc(size_t size)
 {
     size_t whole = (size + UNIT - 1) / UNIT * UNIT + UNIT;
-    size_t start = atomic_fetch_add(&arena_used, whole);
-    if (size > ARENA || start + whole > ARENA) {
+    size_t start = size <= ARENA ? atomic_fetch_add(&arena_used, whole) : ARENA;
+    if (start + whole > ARENA) {
         errno = ENOMEM;
         return NULL;
     }
@@ -60,6 +60,62 @@ void *realloc(void *address, size_t size)
 
 #pragma GCC visibility pop
 
+static char *take_filled(size_t size)
+{
+    char *block = check_hide(malloc(size));
+    CHECK(arena_owns(block));
+    return memset(block, 'x', size);
+}
+
+static char *check_kept(char *block, size_t size)
+{
+    CHECK(arena_owns(block) && block[0] == 'x' && memcmp(block, block + 1, size - 1) == 0);
+    return block;
+}
+
+/* What libc and the BSDs make of realloc leads to the program's realloc and free. */
+static void relatives_of_realloc_are_its_own(void)
+{
+    void *(*array)(void *, size_t, size_t);
+    void *(*or_free)(void *, size_t);
+    int (*stored)(void *, size_t, size_t);
+    *(void **)&or_free = check_find("reallocf");
+    *(void **)&stored = check_find("reallocarr");
+    for (size_t size = 16; size <= (size_t)1 << 20; size *= 2) {
+        char *block = take_filled(size);
+        *(void **)&array = check_find("reallocarray");
+        block = check_kept(array(block, size, 2), size);
+        *(void **)&array = check_find("__libc_reallocarray");
+        block = check_kept(array(block, 3, size), size);
+        block = check_kept(or_free(block, size), size);
+        CHECK_EQUAL(stored(&block, size, 2), 0);
+        check_kept(block, size);
+        unsigned before = given;
+        CHECK(or_free(block, check_hide_size(PTRDIFF_MAX)) == NULL);
+        CHECK_EQUAL(given, before + 1);
+    }
+    CHECK_EQUAL(pools_figure("requests"), 0);
+}
+
+/* The other names of free lead to the program's. */
+static void relatives_of_free_are_its_own(void)
+{
+    const char *const names[] = {"cfree", "vfree"};
+    void (*give)(void *);
+    void (*give_sized)(void *, size_t);
+    void (*give_aligned)(void *, size_t, size_t);
+    *(void **)&give_sized = check_find("free_sized");
+    *(void **)&give_aligned = check_find("free_aligned_sized");
+    unsigned before = given;
+    for (size_t name = 0; name < sizeof names / sizeof names[0]; name++) {
+        *(void **)&give = check_find(names[name]);
+        give(take_filled(20000));
+    }
+    give_sized(take_filled(20000), 20000);
+    give_aligned(take_filled(20000), 16, 20000);
+    CHECK_EQUAL(given, before + 4);
+}
+
 /* The loader takes the program's own; the library is born, idle, and ends with the program. */
 static void serves_itself(void)
 {
@@ -81,6 +137,8 @@ static void serves_itself(void)
 
 static const struct check_case cases[] = {
     CHECK_CASE(serves_itself),
+    CHECK_CASE(relatives_of_realloc_are_its_own),
+    CHECK_CASE(relatives_of_free_are_its_own),
 };
 
 CHECK_MAIN(cases)

@@ -17,11 +17,12 @@ LIBRARIES = {
     "libfaketimeMT": "faketime/libfaketimeMT.so.1",
     "libeatmydata": "libeatmydata.so",
 }
+ALLOCATORS = ("libjemalloc.so.2", "libtcmalloc_minimal.so.4", "libtbbmalloc_proxy.so.2")
 OVERRUN = """
 #include <stdlib.h>
 int main(void)
 {
-    volatile char *block = malloc(20000);
+    volatile char *block = reallocarray(malloc(100), 20, 1000);
     block[20000] = 1;
     return 0;
 }
@@ -175,13 +176,19 @@ class Preloaded(Company):
         preloaded = (settings.library(), installed("libjemalloc.so.2"))
         self.assertEqual(self.run_under(*self.program(), preloaded=preloaded), Outcome(0, "", ""))
 
-    def test_jemalloc_before_us_serves_all(self) -> None:
-        """The loader takes the first; the library is born, and idle, and strdup's copies are the first's, too."""
-        preloaded = (installed("libjemalloc.so.2"), settings.library())
-        self.assertEqual(self.run_under(settings.program("loader"), "copies_of_strings", preloaded=preloaded), Outcome(0, "", ""))
-        outcome = self.run_under(settings.program("servant"), preloaded=preloaded, SOCKMALLOC_STATS_AT_EXIT="1")
-        self.assertEqual((outcome.status, outcome.stdout), (0, ""))
-        self.assertRegex(outcome.stderr, r"(?m)^total +0 ")
+    def test_allocators_before_us_serve_all(self) -> None:
+        """The loader takes the first; the library is born, and idle, and what it makes of strdup, reallocarray and
+        their kin are the first's blocks, too. That is so in constructors that run before the library's."""
+        for name in ALLOCATORS:
+            preloaded = (installed(name), settings.library(), settings.early_library())
+            for case in ("copies_of_strings", "relatives_of_realloc_and_free"):
+                with self.subTest(name, case=case):
+                    outcome = self.run_under(settings.program("loader"), case, preloaded=preloaded)
+                    self.assertEqual(outcome, Outcome(0, "", ""))
+            with self.subTest(name):
+                outcome = self.run_under(settings.program("servant"), preloaded=preloaded, SOCKMALLOC_STATS_AT_EXIT="1")
+                self.assertEqual((outcome.status, outcome.stdout), (0, ""))
+                self.assertRegex(outcome.stderr, r"(?m)^total +0 ")
 
 
 class Loaded(Company):
