@@ -1,4 +1,4 @@
-"""redis under the library: values of 16 and 64 KB, a snapshot under load, a child ended early."""
+"""redis under the library: values of 16 and 64 KB, values that grow, a snapshot under load, a child ended early."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import itertools
@@ -19,6 +19,11 @@ CHURN_KEYS = 40  # written over and over while it is made
 # How long redis's child rests after each key: the snapshot cannot be over before the load goes on.
 SNAPSHOT_DELAY_MICROSECONDS = 2000
 
+GROWING_KEYS = 60
+GROWTH_ROUNDS = 3  # each begins with fresh values
+GROWTH_STEPS = 12  # of a few bytes, which together are more than malloc_usable_size grants beyond a request
+GROWTH_LEAP = 30000
+
 FREED_KEYS = 500  # written, deleted before a snapshot, and written again while it is made
 LONG_DELAY_MICROSECONDS = 20000
 ENDLESS_DELAY_MICROSECONDS = 10_000_000
@@ -26,6 +31,17 @@ ENDLESS_DELAY_MICROSECONDS = 10_000_000
 
 def stable_value(number: int) -> bytes:
     return bodies.value(f"stable {number}", SIZES[number % len(SIZES)])
+
+
+def growth_length(number: int) -> int:
+    """Lengths on both sides of what the pools serve, on no round number."""
+    return 1500 + number * 577 + number % 16
+
+
+def growth_piece(number: int, step: int) -> bytes:
+    """A few bytes each, so that a value is full to its last granted byte before it moves; at last, a leap."""
+    length = GROWTH_LEAP if step == GROWTH_STEPS else 1 + (number + step) % 3
+    return bodies.value(f"growing {number} step {step}", length)
 
 
 def freed_key(number: int) -> str:
@@ -112,6 +128,48 @@ class RedisServer(ServerCase):
         after = self.assert_live_returns(before)
         self.assert_served(before, after, 2 * CONNECTIONS * ROUNDS)
         self.stop(server)
+
+    def test_values_that_grow(self) -> None:
+        """APPEND, SETRANGE and SETBIT grow a string by realloc, and redis fills all that
+        malloc_usable_size grants. Each value is compared byte for byte after each step."""
+        server, port = self.start_redis("redis", self.directory / "data")
+        grow = (self._append, self._set_range, self._set_bit)
+        with Redis(port) as redis:
+            for growth_round in range(GROWTH_ROUNDS):
+                keys = range(GROWING_KEYS)
+                values = [bodies.value(f"{number} in {growth_round}", growth_length(number)) for number in keys]
+                for number in keys:
+                    self.assertEqual(redis.call("SET", f"grow:{number}", values[number]), b"OK")
+                for step in range(GROWTH_STEPS + 1):
+                    # By turns, so that another key's bytes are in the memory that a value moves to.
+                    for number in keys:
+                        way, piece = grow[(number + growth_round) % len(grow)], growth_piece(number, step)
+                        values[number] = way(redis, f"grow:{number}", values[number], piece)
+                    for number in keys:
+                        got = redis.call("GET", f"grow:{number}")
+                        assert isinstance(got, bytes)
+                        name = f"grow:{number}, round {growth_round}, step {step}"
+                        self.assertEqual(bodies.difference(got, values[number]), "", name)
+        self.assert_ledgers({server.pid: self.dump(server.pid)})
+        self.stop(server)
+
+    def _append(self, redis: Redis, key: str, value: bytes, piece: bytes) -> bytes:
+        grown = value + piece
+        self.assertEqual(redis.call("APPEND", key, piece), len(grown))
+        return grown
+
+    def _set_range(self, redis: Redis, key: str, value: bytes, piece: bytes) -> bytes:
+        """Writes over the last bytes and beyond them, or behind a gap, which redis fills with zeros."""
+        start = max(0, len(value) + 5 - len(piece) % 11)
+        grown = value[:start].ljust(start, b"\0") + piece + value[start + len(piece) :]
+        self.assertEqual(redis.call("SETRANGE", key, start, piece), len(grown))
+        return grown
+
+    def _set_bit(self, redis: Redis, key: str, value: bytes, piece: bytes) -> bytes:
+        """Sets the lowest bit of a byte that lies as far behind the value as the piece is long."""
+        last = len(value) + len(piece)
+        self.assertEqual(redis.call("SETBIT", key, last * 8 + 7, 1), 0)
+        return value.ljust(last, b"\0") + b"\1"
 
     def test_snapshot_under_load(self) -> None:
         server, port = self.start_redis("redis", self.directory / "data")
