@@ -89,8 +89,8 @@ __attribute__((constructor)) static void find_all(void)
     find_free();
 }
 
-/* Returns true if the list of blocks in use must learn the caller. For nothing else do we pass over
- * the function that was found, even if it is ours: a tool such as valgrind may have put another one
+/* Returns true if the list of blocks in use must learn the caller. For nothing else is a function
+ * that was found passed over because it is ours: a tool such as valgrind may have put another one
  * at its address. */
 static bool is_noted(const void *found, const void *ours)
 {
@@ -104,16 +104,22 @@ static void *program_take(size_t request, const void *caller)
                                            : ((void *(*)(size_t))found)(request);
 }
 
+/* A slot is ours whatever the program calls, and then a complaint can name the call. */
 static void *program_resize(const char *call, void *address, size_t request, const void *caller)
 {
     void *found = find_realloc();
-    return is_noted(found, (void *)realloc) ? route_resize(call, address, request, caller)
-                                            : ((void *(*)(void *, size_t))found)(address, request);
+    return lane_owns(address) || is_noted(found, (void *)realloc)
+               ? route_resize(call, address, request, caller)
+               : ((void *(*)(void *, size_t))found)(address, request);
 }
 
-static void program_give(void *address)
+static void program_give(const char *call, void *address)
 {
-    ((void (*)(void *))find_free())(address);
+    if (lane_owns(address)) {
+        route_give(call, address);
+    } else {
+        ((void (*)(void *))find_free())(address);
+    }
 }
 
 /* BSD, glibc 2.26: realloc whose product may not overflow. */
@@ -131,7 +137,7 @@ EXPORTED void *reallocf(void *address, size_t request)
 {
     void *target = program_resize("reallocf", address, request, CALLER);
     if (target == NULL && request != 0) {
-        program_give(address);
+        program_give("reallocf", address);
     }
     return target;
 }
@@ -241,14 +247,14 @@ EXPORTED size_t malloc_good_size(size_t request)
 EXPORTED void free_sized(void *address, size_t size)
 {
     (void)size;
-    program_give(address);
+    program_give("free_sized", address);
 }
 
 EXPORTED void free_aligned_sized(void *address, size_t alignment, size_t size)
 {
     (void)alignment;
     (void)size;
-    program_give(address);
+    program_give("free_aligned_sized", address);
 }
 
 static char *copy_string(const char *string, size_t length, const void *caller)
@@ -275,12 +281,12 @@ EXPORTED char *strndup(const char *string, size_t limit)
 /* SunOS. Another allocator that has a free need not have these. */
 EXPORTED void cfree(void *address)
 {
-    program_give(address);
+    program_give("free", address);
 }
 
 EXPORTED void vfree(void *address)
 {
-    program_give(address);
+    program_give("free", address);
 }
 
 /* The same function under another name: SunOS's and glibc's; mimalloc exports them, so they must
