@@ -236,6 +236,7 @@ __attribute__((constructor)) static void birth(void)
     if (options.number[OPTION_DISABLE] == 0) {
         birth_open_pools();
     }
+    route_open();
     /* After publication: registering may allocate. */
     pthread_atfork(birth_before_fork, NULL, birth_after_fork);
     handler_open((int)options.number[OPTION_SIGNAL]);

@@ -6,11 +6,22 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
+#include <sys/auxv.h>
+#include <sys/resource.h>
 
 #include "os.h"
 
 /* The program's break at birth; before it, an address that no program has. */
 static char *libc_heap = (char *)UINTPTR_MAX;
+
+/* Where the main thread's stack may reach to, and its end. */
+static uintptr_t main_stack_start;
+static uintptr_t main_stack_end;
+
+#ifdef DLFO_STRUCT_HAS_EH_DBASE
+/* glibc 2.35. */
+#pragma weak _dl_find_object
+#endif
 
 /*
  * mimalloc reports a size that no block can have and a count that overflows as EOVERFLOW, and a
@@ -50,9 +61,26 @@ COLD void *fallback_align(void *address, size_t alignment, size_t request)
     return address != NULL ? address : fallback_refuse();
 }
 
+/*
+ * The kernel writes the name of the program's file on the last page of the main thread's stack.
+ * From there downwards it leaves as much free as the limit says when the program begins, however
+ * large, so 8 MiB are free of other mappings.
+ */
+static void fallback_find_main_stack(void)
+{
+    enum { MOST = 8 << 20 };
+    struct rlimit limit;
+    uintptr_t last = getauxval(AT_EXECFN);
+    if (last > MOST && getrlimit(RLIMIT_STACK, &limit) == 0) {
+        main_stack_end = (last | (os_page_size() - 1)) + 1;
+        main_stack_start = main_stack_end - (limit.rlim_cur < MOST ? limit.rlim_cur : MOST);
+    }
+}
+
 void fallback_open(void)
 {
     int kept = errno;
+    fallback_find_main_stack();
     mi_register_error(fallback_note_error, NULL);
     libc_heap = os_break();
     errno = kept;
@@ -128,6 +156,48 @@ bool fallback_is_foreign(const void *address)
 {
     const char *byte = address;
     return byte >= libc_heap && byte < os_break();
+}
+
+/* Returns true if the address lies between two others, of which the first is included. */
+static bool fallback_is_between(const void *address, uintptr_t first, uintptr_t end)
+{
+    return (uintptr_t)address - first < end - first && first < end;
+}
+
+/*
+ * Returns true if the address lies on the calling thread's stack, and the thread runs on a stack
+ * that libc has made: its static thread-local data, errno among it, lie at the stack's end. A
+ * thread that has moved to another stack, a coroutine's, is told by the distance.
+ */
+static bool fallback_is_on_own_stack(const void *address)
+{
+    enum { FARTHEST = 32 << 20 };
+    uintptr_t top = (uintptr_t)__builtin_frame_address(0);
+    uintptr_t end = (uintptr_t)&errno;
+    return end - top < FARTHEST && fallback_is_between(address, top, end);
+}
+
+/* Returns true if the address lies in an object that the dynamic linker has loaded. No lock. */
+static bool fallback_is_in_object(const void *address)
+{
+#ifdef DLFO_STRUCT_HAS_EH_DBASE
+    struct dl_find_object object;
+    return _dl_find_object != NULL && _dl_find_object((void *)(uintptr_t)address, &object) == 0;
+#else
+    (void)address;
+    return false;
+#endif
+}
+
+bool fallback_is_stray(const void *address)
+{
+    enum { ALIGNMENT_LEAST = 8, NEVER_MAPPED = 1 << 16 };
+    if (main_stack_end == 0) {
+        return false; /* before birth, when little can be relied on */
+    }
+    return (uintptr_t)address % ALIGNMENT_LEAST != 0 || (uintptr_t)address < NEVER_MAPPED ||
+           fallback_is_between(address, main_stack_start, main_stack_end) ||
+           fallback_is_on_own_stack(address) || fallback_is_in_object(address);
 }
 
 /*

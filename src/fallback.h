@@ -13,11 +13,16 @@
 /*
  * Foreign blocks: those that libc's own malloc issued, to an object that asked libc by dlsym, or
  * that was loaded with RTLD_DEEPBIND under SOCKMALLOC_DEEPBIND=1. They lie below the program's
- * break, which mimalloc never uses, and go back to libc. Any other address that nobody issued is
- * the program's fault: one near the program is found (route_refuse), another is mimalloc's to find
- * or not, since asking mimalloc whether it knows an address costs a fifth of a small free.
+ * break, which mimalloc never uses, and go back to libc.
  */
 INTERNAL bool fallback_is_foreign(const void *address);
+
+/*
+ * Returns true if it is certain that no allocator has issued the address: it lies on the main
+ * thread's or the calling thread's stack, in the program or a library, or in the first pages, or it
+ * is odd. Nothing is asked of the kernel.
+ */
+INTERNAL bool fallback_is_stray(const void *address);
 
 /* free, realloc and malloc_usable_size of a foreign block, by libc's own functions. Not
  * signal-safe: dlsym may wait. */

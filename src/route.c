@@ -83,14 +83,32 @@ OUT_OF_LINE void *route_take_outside(size_t request)
     return route_see(fallback_take(request), request);
 }
 
+void route_open(void)
+{
+    /* mimalloc 2 and 3 begin at a random place above 2 TiB and go up to 30. Most kernels put
+     * programs, and what they are free to place, above 64 TiB, so that the pools lie there. */
+    enum { TERABYTE_SHIFT = 40, FIRST = 2, END = 64 };
+    uintptr_t end = (uintptr_t)END << TERABYTE_SHIFT;
+    if (lanes.length > 0 && (uintptr_t)lanes.start < end) {
+        end = (uintptr_t)lanes.start;
+    }
+    route.hints = (uintptr_t)FIRST << TERABYTE_SHIFT;
+    route.hints_length = end > route.hints ? end - route.hints : 0;
+}
+
 COLD void route_refuse(const char *call, void *address)
 {
+    if (address == NULL) {
+        return;
+    }
     if (lane_owns(address)) {
         pool_die(call, address);
     } else if (fallback_is_foreign(address)) {
         fallback_give_foreign(address);
-    } else {
+    } else if (lane_reaches(address) || fallback_is_stray(address)) {
         message_die(MESSAGE_STRAY, call, address);
+    } else {
+        fallback_give(address);
     }
 }
 

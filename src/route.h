@@ -17,13 +17,23 @@
  * falls through. */
 struct route {
     _Alignas(FROZEN_PAGE) char colour[COLOUR_ROUTE];
-    size_t unseen;  /* smaller requests are mimalloc's without another look */
-    size_t minimum; /* requests from here ... */
-    size_t limit;   /* ... to one less than this are the pools' */
+    size_t unseen;       /* smaller requests are mimalloc's without another look */
+    size_t minimum;      /* requests from here ... */
+    size_t limit;        /* ... to one less than this are the pools' */
+    uintptr_t hints;     /* mimalloc asks the kernel for its memory here: see route_open */
+    size_t hints_length; /* zero before birth */
     bucket_line line[BUCKET_GRANULES];
 };
 
 extern INTERNAL struct route route;
+
+/*
+ * At birth, after the pools have opened, if they do. From now on a free looks first if the address
+ * lies where mimalloc has nearly all its memory, and knows there is no need to look further. All
+ * other addresses are looked at: they are the pools', libc's, one of the few that mimalloc has
+ * elsewhere, or nobody's.
+ */
+void route_open(void);
 
 /* At birth, before route_publish, whether the pools open or not: has the histogram know of requests
  * below BUCKET_REQUEST_FLOOR, too. */
@@ -81,16 +91,19 @@ FAST_PATH void *route_take(size_t request, const void *caller)
     return slot;
 }
 
-/* What is within reach and no live slot: libc's goes back to libc, all else ends the process. */
+/*
+ * Frees what is no live slot and does not lie among mimalloc's hints. A block of libc's goes back
+ * to libc. An address that no allocator has issued ends the process; where that is not certain,
+ * mimalloc gets it. NULL is ignored.
+ */
 INTERNAL COLD void route_refuse(const char *call, void *address);
 
-/* free. NULL is outside the lanes; mimalloc ignores it. errno is kept on the pools' side by all
- * callees. */
+/* free. errno is kept on the pools' side by all callees. */
 FAST_PATH void route_give(const char *call, void *address)
 {
-    if (LIKELY(!lane_reaches(address))) {
+    if (LIKELY((uintptr_t)address - route.hints < route.hints_length)) {
         fallback_give(address);
-    } else if (UNLIKELY(!pool_give(address))) {
+    } else if (UNLIKELY(!lane_reaches(address) || !pool_give(address))) {
         route_refuse(call, address);
     }
 }

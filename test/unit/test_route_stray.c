@@ -132,6 +132,45 @@ Test(route_stray, strays_are_found)
     expect_stray(os_break() + 4096);
 }
 
+Test(route_stray, stacks_and_libraries_hold_strays)
+{
+    _Alignas(16) char local[64];
+    lay();
+    expect_stray(local);
+    expect_stray(local + 1);
+    expect_stray((char *)&stdout);
+    expect_stray((char *)(uintptr_t)1);
+    expect_stray((char *)(uintptr_t)4096);
+}
+
+/* What mimalloc issues is freed wherever it lies: before route_open, and of more than 1 GiB, for
+ * which mimalloc leaves the place to the kernel. */
+Test(route_stray, blocks_of_mimalloc_are_none)
+{
+    lay();
+    for (unsigned open = 0; open < 2; open++) {
+        for (size_t request = 1; request <= (size_t)1 << 31; request *= 8) {
+            char *bytes = route_take(request, NULL);
+            cr_assert_not_null(bytes);
+            bytes[0] = bytes[request - 1] = 1;
+            route_give("free", bytes);
+            route_give("free", route_take_aligned((size_t)64 << 20, request, NULL));
+        }
+        route_give("free", NULL);
+        route_open();
+    }
+    house_assert();
+}
+
+/* Nothing can be told of an address before birth. */
+Test(route_stray, before_birth_mimalloc_gets_all)
+{
+    char *bytes = route_take(100, NULL);
+    cr_assert_not(fallback_is_stray(object));
+    route_give("free", bytes);
+    route_give("free", NULL);
+}
+
 Test(route_stray, addresses_in_the_lanes_are_not_strays)
 {
     lay();

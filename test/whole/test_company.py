@@ -313,6 +313,21 @@ class Tools(Company):
         self.assertEqual(self.run_under(*command), Outcome(0, "", ""))
 
 
+class Layouts(Company):
+    """Where the kernel puts programs and their mappings at other places than usual: in the older layout, the pools of a
+    program that is not position-independent lie where mimalloc's memory could be as well."""
+
+    def test_other_layouts(self) -> None:
+        source, program = self.directory / "resizes.c", self.directory / "resizes"
+        source.write_text(SANITIZED)
+        for option in ("-pie", "-no-pie"):
+            subprocess.run([settings.tool("gcc"), option, "-o", program, source], check=True)
+            for layout in (("prlimit", "--stack=unlimited"), ("setarch", "--addr-compat-layout"), ("setarch", "--addr-no-randomize")):
+                with self.subTest(option=option, layout=layout):
+                    command = [settings.tool(layout[0]), *layout[1:], program]
+                    self.assertEqual(self.run_under(*command), Outcome(0, "done\n", ""))
+
+
 class Sanitized(Company):
     """A program that was built with AddressSanitizer."""
 
