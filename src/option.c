@@ -165,6 +165,32 @@ uint64_t option_peek(enum option option, option_lookup *lookup)
     return number;
 }
 
+/* Returns true if the text begins and ends within the set, and is a path. */
+static bool option_path_makes_sense(const struct option_set *set, enum option option)
+{
+    uint64_t start = set->number[option];
+    if (start >= sizeof set->path) {
+        return false;
+    }
+    const char *path = set->path + start;
+    size_t room = sizeof set->path - start;
+    return strnlen(path, room) < room && setting_read(&rows[option].setting, path, &start);
+}
+
+bool option_set_makes_sense(const struct option_set *set)
+{
+    for (unsigned i = 0; i < OPTION_COUNT; i++) {
+        enum option option = (enum option)i;
+        bool sense = rows[i].setting.kind == SETTING_PATH
+                         ? option_path_makes_sense(set, option)
+                         : setting_allows(&rows[i].setting, set->number[i]);
+        if (!sense) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void option_print(const struct option_set *set, enum option option, struct text *text)
 {
     if (rows[option].setting.kind == SETTING_PATH) {
@@ -178,6 +204,10 @@ void option_print_all(const struct option_set *set, struct text *text)
 {
     for (unsigned i = 0; i < OPTION_COUNT; i++) {
         text_add(text, "%s%s=", i > 0 ? " " : "", rows[i].variable);
-        option_print(set, (enum option)i, text);
+        if (rows[i].setting.kind == SETTING_PATH) {
+            text_add_shown(text, option_path(set, (enum option)i));
+        } else {
+            option_print(set, (enum option)i, text);
+        }
     }
 }

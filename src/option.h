@@ -71,7 +71,11 @@ enum option {
         OPTION_COUNT
 };
 
-enum { OPTION_PATHS = 2, OPTION_ECHO_SIZE = OPTION_PATHS * SETTING_PATH_SIZE + OPTION_COUNT * 48 };
+/* A path's bytes are shown by four characters each at most. */
+enum {
+    OPTION_PATHS = 2,
+    OPTION_ECHO_SIZE = OPTION_PATHS * 4 * SETTING_PATH_SIZE + OPTION_COUNT * 48
+};
 
 /* Settings in force. Filled once at birth, by one thread, and only read afterwards. */
 struct option_set {
@@ -101,6 +105,12 @@ void option_read(struct option_set *set, option_lookup *lookup, char *const *env
  */
 uint64_t option_peek(enum option option, option_lookup *lookup);
 
+/*
+ * Returns true if the set holds only what option_read could have put there. For a set that came
+ * from elsewhere: of another process, or out of a file.
+ */
+bool option_set_makes_sense(const struct option_set *set);
+
 /* A path setting's text; empty when it is not set. */
 static inline const char *option_path(const struct option_set *set, enum option option)
 {
@@ -115,7 +125,8 @@ const char *option_variable(enum option option);
 const char *option_help(enum option option);
 void option_print(const struct option_set *set, enum option option, struct text *text);
 
-/* "NAME=value NAME=value ...": all rows, in at most OPTION_ECHO_SIZE bytes. */
+/* "NAME=value NAME=value ...": all rows, in at most OPTION_ECHO_SIZE bytes, and paths as
+ * text_add_shown has them. */
 void option_print_all(const struct option_set *set, struct text *text);
 
 #endif

@@ -105,8 +105,9 @@ void report_print_share(const struct snapshot_figures *total, const struct bucke
 void report_print(const struct snapshot *snapshot, const struct bucket_plan *plan,
                   struct text *text)
 {
-    text_add(text, "sockmalloc %s: statistics of %s, process %d\n", PACKAGE_VERSION,
-             snapshot->program, snapshot->process);
+    text_add(text, "sockmalloc %s: statistics of ", PACKAGE_VERSION);
+    text_add_shown(text, snapshot->program);
+    text_add(text, ", process %d\n", snapshot->process);
     if (snapshot->buckets == 0) {
         text_add(text, "the pools are off: every request falls through to mimalloc\n");
     } else {

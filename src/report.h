@@ -8,7 +8,7 @@
 #include "text.h"
 
 /* Bytes that a report takes at most. */
-enum { REPORT_SIZE = 20480 };
+enum { REPORT_SIZE = 24576 };
 
 /* Writes the report but for its last line. `plan` names the buckets. Signal-safe. */
 INTERNAL void report_print(const struct snapshot *snapshot, const struct bucket_plan *plan,

@@ -181,6 +181,33 @@ bool setting_read(const struct setting *setting, const char *value, uint64_t *nu
     return (value[0] == '/' || value[0] == '\0') && strlen(value) < SETTING_PATH_SIZE;
 }
 
+bool setting_allows(const struct setting *setting, uint64_t number)
+{
+    bool within = number >= setting->minimum && number <= setting->maximum;
+    switch (setting->kind) {
+    case SETTING_SIZE:
+    case SETTING_COUNT:
+        return within;
+    case SETTING_LIMIT:
+    case SETTING_BUDGET:
+    case SETTING_DELAY:
+        return within || number == SETTING_NONE;
+    case SETTING_SWITCH:
+        return number <= 1;
+    case SETTING_SIGNAL:
+        return number == 0 || setting_allows_signal(number);
+    case SETTING_POOL:
+        return number < pool_choice.count;
+    case SETTING_HUGE:
+        return number < huge_choice.count;
+    case SETTING_FORMAT:
+        return number < format_choice.count;
+    case SETTING_PATH:
+        break;
+    }
+    return false;
+}
+
 static void setting_describe_range(const struct setting *setting, struct text *text)
 {
     bool plain = setting->kind == SETTING_COUNT || setting->kind == SETTING_DELAY;

@@ -37,6 +37,9 @@ struct setting {
 /* Reads `value`. False, with `number` untouched or meaningless, if the setting does not take it. */
 bool setting_read(const struct setting *setting, const char *value, uint64_t *number);
 
+/* Returns true if the setting takes some value that reads as `number`. Not of paths. */
+bool setting_allows(const struct setting *setting, uint64_t number);
+
 /* Says in words what the setting takes: "a size from 4k to 1m". */
 void setting_describe(const struct setting *setting, struct text *text);
 

@@ -142,6 +142,51 @@ void text_add(struct text *text, const char *format, ...)
     va_end(list);
 }
 
+/* The bytes of the UTF-8 character that begins there, and its number. 0: there is none, or it ends
+ * early, or has more bytes than it needs. */
+static unsigned text_decode(const unsigned char *at, uint32_t *character)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    unsigned size = at[0] < 0x80 ? 1 : at[0] < 0xc0 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
+    *character = size == 1 ? at[0] : at[0] & (0x7fU >> size);
+    for (unsigned i = 1; i < size; i++) {
+        if ((at[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+        *character = *character << 6 | (at[i] & 0x3fU);
+    }
+    bool is_surrogate = *character >= 0xd800 && *character <= 0xdfff;
+    return at[0] >= 0xf8 || *character < least[size] || *character > 0x10ffff || is_surrogate
+               ? 0
+               : size;
+}
+
+/* Both sets of control characters, and what begins a line or turns the writing direction. */
+static bool text_is_control(uint32_t character)
+{
+    return character < 0x20 || (character >= 0x7f && character < 0xa0) || character == 0x061c ||
+           character == 0x200e || character == 0x200f ||
+           (character >= 0x2028 && character <= 0x202e) ||
+           (character >= 0x2066 && character <= 0x2069);
+}
+
+void text_add_shown(struct text *text, const char *string)
+{
+    while (*string != '\0') {
+        uint32_t character;
+        unsigned size = text_decode((const unsigned char *)string, &character);
+        bool raw = size > 0 && !text_is_control(character);
+        for (unsigned left = size > 0 ? size : 1; left > 0; left--, string++) {
+            unsigned byte = (unsigned char)*string;
+            if (raw) {
+                text_put(text, *string);
+            } else {
+                text_add(text, byte < 0x10 ? "\\x0%x" : "\\x%x", byte);
+            }
+        }
+    }
+}
+
 static const char size_units[] = "kmg";
 
 void text_add_size(struct text *text, uint64_t bytes)

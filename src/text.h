@@ -27,6 +27,13 @@ struct text text_begin(char *buffer, size_t size);
 void text_add(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_add_list(struct text *text, const char *format, va_list list);
 
+/*
+ * Appends a string that somebody else chose, so that it can change neither a terminal nor the lines
+ * around it: each byte of a control character, of a mark that turns the writing direction, and of
+ * what is no UTF-8 is written as \x1b is. Safe in signal handlers.
+ */
+void text_add_shown(struct text *text, const char *string);
+
 /* "4k", "2m", or plain bytes where no unit divides `bytes`: the way that sizes are written in
  * settings. */
 void text_add_size(struct text *text, uint64_t bytes);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "environment.h"
+#include "kind.h"
 #include "option.h"
 
 Test(option_set, several_at_once)
@@ -171,4 +172,28 @@ Test(option_set, every_row_has_a_name_and_help)
         cr_expect_eq(strncmp(name, "SOCKMALLOC_", 11), 0, "%s", name);
         cr_expect_gt(strlen(option_help((enum option)i)), 10, "%s", name);
     }
+}
+
+/* What option_read made makes sense; what it could not have made does not. */
+Test(option_set, makes_sense)
+{
+    static struct option_set set;
+    environment_set("SOCKMALLOC_STATS", "/tmp/a");
+    cr_expect_str_empty(environment_read(&set, NULL));
+    cr_assert(option_set_makes_sense(&set));
+    static const struct {
+        enum option option;
+        uint64_t number;
+    } senseless[] = {
+        {OPTION_POOL, KIND_COUNT}, {OPTION_FORMAT, UINT64_MAX},     {OPTION_SIGNAL, SIGKILL},
+        {OPTION_MIN, 0},           {OPTION_STATS, sizeof set.path}, {OPTION_PROFILE, UINT64_MAX},
+        {OPTION_STATS, 2}};
+    for (unsigned i = 0; i < sizeof senseless / sizeof senseless[0]; i++) {
+        struct option_set changed = set;
+        changed.number[senseless[i].option] = senseless[i].number;
+        cr_expect_not(option_set_makes_sense(&changed), "%u", i);
+    }
+    struct option_set endless = set;
+    memset(endless.path + 1, '/', sizeof endless.path - 1);
+    cr_expect_not(option_set_makes_sense(&endless));
 }

@@ -320,3 +320,32 @@ Test(setting, prints_what_it_reads)
     expect_copied(&pool, "cpu");
     expect_copied(&unbounded, "17179869183g");
 }
+
+/* What is printed as a value was read as one: a number that no value has is not allowed. */
+Test(setting, allows_what_it_reads)
+{
+    static const uint64_t allowed[][2] = {{100, 1 << 20}, {0, 1}, {SIGUSR1, SIGCHLD}};
+    for (unsigned i = 0; i < 2; i++) {
+        cr_expect(setting_allows(&size, allowed[0][i]));
+        cr_expect(setting_allows(&limit, allowed[0][i]));
+        cr_expect(setting_allows(&onoff, allowed[1][i]));
+        cr_expect(setting_allows(&signals, allowed[2][i]));
+        cr_expect(setting_allows(&pool, allowed[1][i]));
+    }
+    cr_expect(setting_allows(&limit, SETTING_NONE));
+    cr_expect(setting_allows(&signals, 0));
+    cr_expect(setting_allows(&signals, (uint64_t)SIGRTMAX));
+    static const uint64_t refused[] = {SIGKILL, SIGSTOP, SIGSEGV, SIGABRT,
+                                       32,      65,      1000,    UINT64_MAX};
+    for (unsigned i = 0; i < COUNT_OF(refused); i++) {
+        cr_expect_not(setting_allows(&signals, refused[i]), "%lu", (unsigned long)refused[i]);
+        cr_expect_not(setting_allows(&pool, refused[i]));
+        cr_expect_not(setting_allows(&huge, refused[i]));
+        cr_expect_not(setting_allows(&format, refused[i]));
+        cr_expect_not(setting_allows(&onoff, refused[i]));
+    }
+    cr_expect_not(setting_allows(&size, 99));
+    cr_expect_not(setting_allows(&number, 5001));
+    cr_expect_not(setting_allows(&number, SETTING_NONE));
+    cr_expect_not(setting_allows(&path, 0));
+}

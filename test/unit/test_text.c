@@ -237,3 +237,46 @@ Test(text, reads_what_it_prints)
                   "%lu came back as %lu by way of %s", bytes, read, buffer);
     }
 }
+
+static void expect_shown(const char *string, const char *wanted)
+{
+    char buffer[64];
+    struct text text = text_begin(buffer, sizeof buffer);
+    text_add_shown(&text, string);
+    cr_expect_str_eq(buffer, wanted);
+}
+
+Test(text, shows_what_others_chose)
+{
+    expect_shown("", "");
+    expect_shown("nginx: worker ~", "nginx: worker ~");
+    expect_shown("a\nb\tc\x7f", "a\\x0ab\\x09c\\x7f");
+    expect_shown("\033]0;title\007", "\\x1b]0;title\\x07");
+    /* Letters of other alphabets stay. */
+    expect_shown("\xc3\xa4\xe2\x82\xac\xf0\x9f\x99\x82", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x99\x82");
+    /* The second set of control characters, as UTF-8 and as single bytes. */
+    expect_shown("\xc2\x9b"
+                 "2J",
+                 "\\xc2\\x9b2J");
+    expect_shown("\x9b"
+                 "2J",
+                 "\\x9b2J");
+    /* A line separator, and a mark that turns the direction. */
+    expect_shown("\xe2\x80\xa8\xe2\x80\xae", "\\xe2\\x80\\xa8\\xe2\\x80\\xae");
+    /* Too short, too long, a surrogate, beyond Unicode. */
+    expect_shown("\xe2\x82", "\\xe2\\x82");
+    expect_shown("\xc0\x8a", "\\xc0\\x8a");
+    expect_shown("\xe0\x80\x8a", "\\xe0\\x80\\x8a");
+    expect_shown("\xed\xa0\x80", "\\xed\\xa0\\x80");
+    expect_shown("\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80");
+    expect_shown("\xff", "\\xff");
+}
+
+Test(text, shows_as_much_as_fits)
+{
+    char buffer[8];
+    struct text text = text_begin(buffer, sizeof buffer);
+    text_add_shown(&text, "ab\ncdef");
+    cr_expect_str_eq(buffer, "ab\\x0ac");
+    cr_expect(text.cut);
+}
