@@ -8,19 +8,32 @@
 #include <unistd.h>
 
 /* Of a 32-bit file the machine lies in the same place; its segments are not looked at. */
-static bool elf_file_has_segment(int file, const Elf64_Ehdr *header, uint32_t type)
+static bool elf_file_find_segment(int file, const Elf64_Ehdr *header, uint32_t type,
+                                  Elf64_Phdr *segment)
 {
     for (unsigned i = 0; i < header->e_phnum; i++) {
-        Elf64_Phdr segment;
-        off_t at = (off_t)(header->e_phoff + i * sizeof segment);
-        if (pread(file, &segment, sizeof segment, at) != (ssize_t)sizeof segment) {
+        off_t at = (off_t)(header->e_phoff + i * sizeof *segment);
+        if (pread(file, segment, sizeof *segment, at) != (ssize_t)sizeof *segment) {
             return false;
         }
-        if (segment.p_type == type) {
+        if (segment->p_type == type) {
             return true;
         }
     }
     return false;
+}
+
+static void elf_file_read_interpreter(int file, const Elf64_Ehdr *header, struct elf_file *found)
+{
+    Elf64_Phdr segment;
+    found->has_interpreter = elf_file_find_segment(file, header, PT_INTERP, &segment);
+    if (found->has_interpreter) {
+        size_t room = sizeof found->interpreter - 1; /* the last byte stays zero */
+        size_t size = segment.p_filesz < room ? segment.p_filesz : room;
+        bool read_all =
+            pread(file, found->interpreter, size, (off_t)segment.p_offset) == (ssize_t)size;
+        found->interpreter[read_all ? size : 0] = '\0';
+    }
 }
 
 bool elf_file_read(const char *path, struct elf_file *found)
@@ -36,7 +49,9 @@ bool elf_file_read(const char *path, struct elf_file *found)
     if (found->is_elf) {
         found->is_64_bit = header.e_ident[EI_CLASS] == ELFCLASS64;
         found->machine = header.e_machine;
-        found->has_interpreter = found->is_64_bit && elf_file_has_segment(file, &header, PT_INTERP);
+        if (found->is_64_bit) {
+            elf_file_read_interpreter(file, &header, found);
+        }
     }
     close(file);
     return read_any;

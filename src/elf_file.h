@@ -9,6 +9,7 @@ struct elf_file {
     bool is_elf;
     bool is_64_bit;
     bool has_interpreter; /* PT_INTERP: a dynamic linker starts it */
+    char interpreter[64]; /* its path, cut where it is longer */
     unsigned machine;
 };
 

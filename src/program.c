@@ -96,6 +96,19 @@ static const char *program_privilege(const char *path, const struct stat *status
     return NULL;
 }
 
+/* musl's dynamic linker can load nothing that needs glibc's libc.so.6, as a library built with
+ * glibc does. */
+static bool program_is_of_another_libc(const struct elf_file *file)
+{
+#ifdef __GLIBC__
+    const char *name = strrchr(file->interpreter, '/');
+    return name != NULL && strncmp(name, "/ld-musl", strlen("/ld-musl")) == 0;
+#else
+    (void)file;
+    return false;
+#endif
+}
+
 static enum command_exit program_judge_elf(const char *path, const struct elf_file *file,
                                            const char *library)
 {
@@ -111,6 +124,12 @@ static enum command_exit program_judge_elf(const char *path, const struct elf_fi
     }
     if (!file->has_interpreter) {
         return complain(EXIT_REFUSED, "%s is a static program: nothing can be preloaded to it",
+                        path);
+    }
+    if (program_is_of_another_libc(file)) {
+        return complain(EXIT_REFUSED,
+                        "%s is a program of musl's libc, whose dynamic linker can't load a library "
+                        "that was built with glibc",
                         path);
     }
     const char *privilege = stat(path, &status) == 0 ? program_privilege(path, &status) : NULL;
