@@ -26,14 +26,19 @@ static size_t at_most(size_t size, size_t limit)
 
 /* A bucket of 2^k and its headroom; of the last one what lies beyond the largest request is left
  * out. */
+void bucket_label(struct bucket_plan *plan, unsigned bucket)
+{
+    struct text label = text_begin(plan->label[bucket], BUCKET_LABEL_SIZE);
+    text_add_size(&label, plan->size[bucket]);
+}
+
 static void bucket_add(struct bucket_plan *plan, size_t power, size_t headroom, size_t page)
 {
     unsigned bucket = plan->count++;
     plan->size[bucket] = at_most(power, plan->maximum);
     plan->capacity[bucket] = at_most(power + headroom, round_up(plan->maximum, page));
     plan->stride[bucket] = plan->capacity[bucket];
-    struct text label = text_begin(plan->label[bucket], BUCKET_LABEL_SIZE);
-    text_add_size(&label, plan->size[bucket]);
+    bucket_label(plan, bucket);
 }
 
 static void bucket_fill_map(const struct bucket_plan *plan, bucket_line map[BUCKET_GRANULES])

@@ -57,6 +57,9 @@ struct bucket_plan {
     char label[BUCKET_LIMIT][BUCKET_LABEL_SIZE]; /* the size as settings write it: "16k" */
 };
 
+/* Writes the label that a bucket of its size has. */
+void bucket_label(struct bucket_plan *plan, unsigned bucket);
+
 /* Makes the plan. `map` gets, for each granule of the range of requests, the line of the bucket
  * that serves it. */
 void bucket_plan_make(struct bucket_plan *plan, const struct bucket_settings *settings,

@@ -142,6 +142,9 @@ void cache_forget(struct cache *cache, unsigned bucket);
 uint32_t cache_count(void);
 struct cache *cache_at(uint32_t number);
 
+/* Caches that the table can hold, cache_shared not among them. */
+uint32_t cache_capacity(void);
+
 /* Where the records are and how many, as objects that another process may copy over its own. */
 struct region cache_table_region(void);
 struct region cache_opened_region(void);

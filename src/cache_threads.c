@@ -218,6 +218,12 @@ struct cache *cache_at(uint32_t number)
     return number == 0 ? &cache_shared : cache_record(number - 1);
 }
 
+uint32_t cache_capacity(void)
+{
+    size_t capacity = caches.limit / sizeof(struct cache);
+    return capacity < CACHES_MAX ? (uint32_t)capacity : CACHES_MAX;
+}
+
 struct region cache_table_region(void)
 {
     return (struct region){&caches, sizeof caches};

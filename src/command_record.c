@@ -11,7 +11,7 @@
 #include "command.h"
 #include "complaint.h"
 #include "format.h"
-#include "projection.h"
+#include "look.h"
 #include "recording.h"
 
 struct record_wish {
@@ -81,9 +81,12 @@ static uint64_t record_now(void)
 /* A line that writes over itself, for who watches a terminal. */
 static void record_report_progress(const struct target *target, uint64_t samples, bool last)
 {
+    char name[4 * TARGET_NAME_SIZE];
+    struct text text = text_begin(name, sizeof name);
+    text_add_shown(&text, target->name);
     if (isatty(STDERR_FILENO)) {
-        fprintf(stderr, "\rsockmalloc: process %d (%s): %lu samples%s", target->process,
-                target->name, (unsigned long)samples, last ? "\n" : "");
+        fprintf(stderr, "\rsockmalloc: process %d (%s): %lu samples%s", target->process, name,
+                (unsigned long)samples, last ? "\n" : "");
     }
 }
 
@@ -112,7 +115,7 @@ static enum command_exit record_sample(const struct record_wish *wish, struct ta
         sample->number += code == EXIT_DONE ? 1 : 0;
         record_report_progress(target, sample->number, false);
         more = code == EXIT_DONE && sample->number != wish->count && record_wait(wish->interval);
-        state = more ? projection_take(target, &sample->snapshot) : TARGET_READ;
+        state = more ? look_take(target, &sample->snapshot) : TARGET_READ;
         more = more && state == TARGET_READ;
     }
     record_report_progress(target, sample->number, true);
@@ -123,7 +126,7 @@ static enum command_exit record_to(const struct record_wish *wish, struct target
 {
     static struct recording_sample sample;
     static struct recording_head head;
-    enum target_state state = projection_take(target, &sample.snapshot);
+    enum target_state state = look_take(target, &sample.snapshot);
     if (state != TARGET_READ) {
         unlink(wish->output);
         return target_complain(target, state);
@@ -156,8 +159,9 @@ static enum command_exit record_process(const struct record_wish *wish)
     if (wish->output == NULL) {
         return complain(EXIT_USAGE, "record into which file? -o FILE");
     }
+    look_open(LOOK_MILLISECONDS);
     target_open(&target, process);
-    enum target_state state = target_find(&target);
+    enum target_state state = look_find(&target);
     if (state != TARGET_READ) {
         return target_complain(&target, state);
     }

@@ -42,7 +42,10 @@
     ROW(FORBIDDEN, 4, "the process may not be read, or not be signalled")                          \
     ROW(WITHOUT, 5, "the process does not carry the library, or is not through with its start")    \
     ROW(OTHER_VERSION, 6, "the process carries another version of the library")                    \
-    ROW(DAMAGED, 7, "a recording is truncated, or none, or what was read makes no sense")          \
+    ROW(DAMAGED, 7,                                                                                \
+        "a recording is truncated or none, or a process's memory makes no sense or can't be read " \
+        "in "                                                                                      \
+        "good time")                                                                               \
     ROW(UNWRITTEN, 8, "the output could not be written")                                           \
     ROW(NO_TERMINAL, 9, "of top: there is no terminal, or it was built without ncurses")           \
     ROW(REFUSED, 125,                                                                              \

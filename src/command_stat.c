@@ -1,13 +1,13 @@
 /* sockmalloc stat: a live process's statistics, read from outside. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "complaint.h"
 #include "format.h"
-#include "projection.h"
+#include "look.h"
 #include "sockmalloc.h"
 
 struct stat_wish {
@@ -41,7 +41,7 @@ static enum command_exit stat_print(struct target *target, enum format format)
 {
     static char buffer[FORMAT_SIZE];
     static struct snapshot snapshot;
-    enum target_state state = projection_take(target, &snapshot);
+    enum target_state state = look_take(target, &snapshot);
     if (state != TARGET_READ) {
         return target_complain(target, state);
     }
@@ -51,12 +51,13 @@ static enum command_exit stat_print(struct target *target, enum format format)
     return command_write(buffer, text.used);
 }
 
-/* By what the process itself says is its signal: the library may have been told another one. The
- * program's own handler is not to see it. */
-static enum command_exit stat_ask(struct target *target)
+/* By what the process itself says is its signal: the library may have been told another one, and
+ * the process may lie, but it is a signal that the setting takes. The program's own handler is not
+ * to see it. */
+static enum command_exit stat_ask_held(struct target *target, int handle)
 {
     static struct snapshot snapshot;
-    enum target_state state = projection_take(target, &snapshot);
+    enum target_state state = look_take(target, &snapshot);
     if (state != TARGET_READ) {
         return target_complain(target, state);
     }
@@ -65,13 +66,23 @@ static enum command_exit stat_ask(struct target *target)
         return complain(EXIT_FORBIDDEN, "process %d (%s) runs with SOCKMALLOC_SIGNAL=off",
                         target->process, target->name);
     }
-    union sigval value = {.sival_int = SOCKMALLOC_DUMP_ONLY};
-    if (sigqueue(target->process, number, value) != 0) {
+    if (!target_queue(target, handle, number, SOCKMALLOC_DUMP_ONLY)) {
         return errno == ESRCH ? target_complain(target, TARGET_GONE)
                               : complain(EXIT_FORBIDDEN, "process %d (%s) may not be signalled: %s",
                                          target->process, target->name, strerror(errno));
     }
     return EXIT_DONE;
+}
+
+/* Held before it is looked at: the process that is signalled is the one that was read. */
+static enum command_exit stat_ask(struct target *target)
+{
+    int handle = target_hold(target);
+    enum command_exit code = stat_ask_held(target, handle);
+    if (handle >= 0) {
+        close(handle);
+    }
+    return code;
 }
 
 static enum command_exit stat_do(struct target *target, const struct stat_wish *wish)
@@ -89,8 +100,9 @@ enum command_exit command_stat(int count, char **arguments)
     if (process == 0) {
         return EXIT_USAGE;
     }
+    look_open(LOOK_MILLISECONDS);
     target_open(&target, process);
-    enum target_state state = target_find(&target);
+    enum target_state state = look_find(&target);
     if (state != TARGET_READ) {
         return target_complain(&target, state);
     }

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command.h"
 #include "complaint.h"
+#include "look.h"
 #include "top_list.h"
 #include "top_screen.h"
 
@@ -62,6 +63,7 @@ enum command_exit command_top(int count, char **arguments)
     }
     list.wanted = line.count > 0 ? line.wanted : NULL;
     list.wanted_count = line.count;
+    look_open(LOOK_MILLISECONDS);
     enum target_state state = top_list_look(&list);
     if (state != TARGET_READ && line.count > 0) {
         struct target last;

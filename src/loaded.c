@@ -6,12 +6,18 @@
 #include <fcntl.h>
 #include <link.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <unistd.h>
 
+#include "os.h"
+
 /* More than any process has; what is read may be damaged, and go round. */
-enum { OBJECTS_MAX = 4096, DYNAMIC_MAX = 256, SYMBOLS_MAX = 4096 };
+enum { OBJECTS_MAX = 4096, DYNAMIC_MAX = 256, SYMBOLS_MAX = 4096, IMPORTS_MAX = 1 << 17 };
+
+/* Symbols that are read at once. */
+enum { SYMBOLS_BATCH = 64 };
 
 /* What of an object's dynamic section finds a symbol. Addresses are the process's. */
 struct symbols {
@@ -30,9 +36,18 @@ static bool loaded_read(const struct target *target, void *to, uintptr_t from, s
 static void loaded_read_text(const struct target *target, uintptr_t from, char *text, size_t size)
 {
     size_t length = 0;
-    while (length + 1 < size && loaded_read(target, text + length, from + length, 1) &&
-           text[length] != '\0') {
-        length++;
+    while (length + 1 < size) {
+        size_t room = size - 1 - length;
+        size_t page = os_page_size() - (from + length) % os_page_size();
+        size_t part = room < page ? room : page;
+        if (!loaded_read(target, text + length, from + length, part)) {
+            break;
+        }
+        size_t found = strnlen(text + length, part);
+        length += found;
+        if (found < part) {
+            break;
+        }
     }
     text[length] = '\0';
 }
@@ -174,22 +189,140 @@ static bool loaded_has_view(const struct target *target, const struct symbols *s
            bias + value == (uintptr_t)target->address;
 }
 
-bool loaded_find_malloc(const struct target *target, struct loaded *found)
-{
-    uintptr_t at = loaded_first(target);
-    uintptr_t value;
+/* A place in the dynamic linker's list. */
+struct walk {
+    uintptr_t next;
+    unsigned left; /* objects that may still come: what is read may go round */
     struct link_map object;
-    for (unsigned i = 0; i < OBJECTS_MAX && at != 0; i++, at = (uintptr_t)object.l_next) {
-        struct symbols symbols;
-        if (!loaded_read(target, &object, at, sizeof object)) {
-            return false;
-        }
-        if (loaded_read_dynamic(target, (uintptr_t)object.l_ld, &symbols) &&
-            loaded_exports(target, &symbols, "malloc", &value)) {
-            loaded_read_text(target, (uintptr_t)object.l_name, found->path, sizeof found->path);
-            found->has_view = loaded_has_view(target, &symbols, object.l_addr);
+    struct symbols symbols; /* none where they can't be read */
+};
+
+static struct walk loaded_walk(uintptr_t first)
+{
+    return (struct walk){.next = first, .left = OBJECTS_MAX};
+}
+
+static bool loaded_step(const struct target *target, struct walk *walk)
+{
+    if (walk->next == 0 || walk->left == 0 ||
+        !loaded_read(target, &walk->object, walk->next, sizeof walk->object)) {
+        return false;
+    }
+    walk->left--;
+    walk->next = (uintptr_t)walk->object.l_next;
+    if (!loaded_read_dynamic(target, (uintptr_t)walk->object.l_ld, &walk->symbols)) {
+        walk->symbols = (struct symbols){0};
+    }
+    return true;
+}
+
+/* Goes on to the first object that exports the name. */
+static bool loaded_step_to(const struct target *target, struct walk *walk, const char *name)
+{
+    uintptr_t value;
+    while (loaded_step(target, walk)) {
+        if (loaded_exports(target, &walk->symbols, name, &value)) {
             return true;
         }
     }
     return false;
+}
+
+static void loaded_read_path(const struct target *target, const struct walk *walk,
+                             char path[TARGET_PATH_SIZE])
+{
+    loaded_read_text(target, (uintptr_t)walk->object.l_name, path, TARGET_PATH_SIZE);
+}
+
+/* The names by which programs ask another allocator for memory, and it alone. */
+static const char *const foreign[] = {"mallocx", "rallocx", "mi_malloc", "tc_malloc",
+                                      "scalable_malloc"};
+
+enum { FOREIGN = sizeof foreign / sizeof foreign[0] };
+
+/* Which of these names the symbol is, that another object is to define; or NULL. */
+static const char *loaded_foreign(const struct target *target, const struct symbols *symbols,
+                                  const ElfW(Sym) * symbol)
+{
+    char name[LOADED_FUNCTION_SIZE];
+    if (symbol->st_shndx != SHN_UNDEF || symbol->st_name == 0) {
+        return NULL;
+    }
+    loaded_read_text(target, symbols->names + symbol->st_name, name, sizeof name);
+    for (unsigned i = 0; i < FOREIGN; i++) {
+        if (strcmp(name, foreign[i]) == 0) {
+            return foreign[i];
+        }
+    }
+    return NULL;
+}
+
+/* The first such name among the symbols that an object leaves to others. In GNU's order these stand
+ * before the first one that the hash table knows. */
+static const char *loaded_calls(const struct target *target, const struct symbols *symbols)
+{
+    uint32_t head[4];
+    const char *found = NULL;
+    ElfW(Sym) batch[SYMBOLS_BATCH];
+    if (symbols->hash == 0 || !loaded_read(target, head, symbols->hash, sizeof head)) {
+        return NULL;
+    }
+    uint32_t end = head[1] < IMPORTS_MAX ? head[1] : IMPORTS_MAX;
+    for (uint32_t at = 0; found == NULL && at < end; at += SYMBOLS_BATCH) {
+        uint32_t count = end - at < SYMBOLS_BATCH ? end - at : SYMBOLS_BATCH;
+        if (!loaded_read(target, batch, symbols->table + at * sizeof batch[0],
+                         count * sizeof batch[0])) {
+            return NULL;
+        }
+        for (uint32_t i = 0; found == NULL && i < count; i++) {
+            found = loaded_foreign(target, symbols, &batch[i]);
+        }
+    }
+    return found;
+}
+
+static void loaded_find_foreign(const struct target *target, uintptr_t first, struct loaded *found)
+{
+    struct walk walk = loaded_walk(first);
+    while (found->function[0] == '\0' && loaded_step(target, &walk)) {
+        struct walk server = loaded_walk(first);
+        const char *name = loaded_calls(target, &walk.symbols);
+        if (name != NULL && loaded_step_to(target, &server, name)) {
+            strcpy(found->function, name);
+            loaded_read_path(target, &walk, found->caller);
+            loaded_read_path(target, &server, found->server);
+        }
+    }
+}
+
+static void loaded_read_preload(const struct target *target, char *value, size_t size)
+{
+    char path[32];
+    char *variable = NULL;
+    size_t room = 0;
+    snprintf(path, sizeof path, "/proc/%d/environ", target->process);
+    FILE *file = fopen(path, "re");
+    while (file != NULL && getdelim(&variable, &room, '\0', file) > 0) {
+        if (strncmp(variable, "LD_PRELOAD=", strlen("LD_PRELOAD=")) == 0) {
+            snprintf(value, size, "%s", variable + strlen("LD_PRELOAD="));
+        }
+    }
+    free(variable);
+    if (file != NULL) {
+        fclose(file);
+    }
+}
+
+void loaded_find(const struct target *target, struct loaded *found)
+{
+    *found = (struct loaded){.known = false};
+    uintptr_t first = loaded_first(target);
+    struct walk walk = loaded_walk(first);
+    found->known = loaded_step_to(target, &walk, "malloc");
+    if (found->known) {
+        loaded_read_path(target, &walk, found->path);
+        found->has_view = loaded_has_view(target, &walk.symbols, walk.object.l_addr);
+        loaded_find_foreign(target, first, found);
+    }
+    loaded_read_preload(target, found->preload, sizeof found->preload);
 }

@@ -110,6 +110,12 @@ struct region magazine_table_region(void)
     return (struct region){&magazines, sizeof magazines};
 }
 
+size_t magazine_capacity(void)
+{
+    size_t most = os_round_to_pages(magazine_end(MAGAZINES_MAX));
+    return magazines.limit < most ? magazines.limit : most;
+}
+
 struct region magazine_records_region(void)
 {
     return (struct region){magazines.start,

@@ -70,6 +70,9 @@ static inline uint32_t magazine_depth(void **top)
 struct region magazine_table_region(void);
 struct region magazine_records_region(void);
 
+/* Bytes that the table can hold at most. */
+size_t magazine_capacity(void);
+
 /* All magazines become unopened again. In the child of a fork, with nobody holding one. */
 void magazine_reset(void);
 

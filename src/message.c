@@ -52,6 +52,11 @@ struct region message_process_region(void)
     return (struct region){&process, sizeof process};
 }
 
+void message_end_name(void)
+{
+    process.name[NAME_SIZE - 1] = '\0';
+}
+
 bool message_stderr_is_ours(void)
 {
     int kept = errno;

@@ -62,6 +62,9 @@ const char *message_process_name(void);
 /* What message_open noted, as an object that another process may copy over its own. */
 struct region message_process_region(void);
 
+/* Ends the name, after another process's was copied over it. */
+void message_end_name(void);
+
 /*
  * Whether descriptor 2 is still the file that it was at birth. A daemon closes its descriptors, and
  * then 2 may be its database. Safe in a signal handler.

@@ -63,6 +63,11 @@ uint32_t processor_records(void)
     return (uint32_t)atomic_load_explicit(&processors.table.count, memory_order_acquire);
 }
 
+uint32_t processor_capacity(void)
+{
+    return PROCESSORS_MAX;
+}
+
 struct cache *processor_at(uint32_t number)
 {
     return (struct cache *)(void *)processors.table.records + number;

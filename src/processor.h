@@ -121,6 +121,9 @@ static inline void processor_count(struct counter *of_shared, uint64_t amount)
 /* Every record by its processor's number, for reports; none before processor_open. What one holds
  * says cache_held. */
 uint32_t processor_records(void);
+
+/* Records that there can be, on any machine. */
+uint32_t processor_capacity(void);
 struct cache *processor_at(uint32_t number);
 
 /*

@@ -7,10 +7,10 @@
 #include <sys/mman.h>
 
 #include "cache.h"
-#include "formats.h"
-#include "huge.h"
 #include "lane.h"
 #include "magazine.h"
+#include "message.h"
+#include "option.h"
 #include "os.h"
 #include "pool.h"
 #include "processor.h"
@@ -21,6 +21,7 @@ struct bucket_plan projection_plan;
 enum { PIECES_MAX = BUCKET_LIMIT + 3 };
 static struct region pieces[PIECES_MAX];
 static unsigned piece_count;
+static size_t pieces_size;
 
 static void projection_release(void)
 {
@@ -28,6 +29,7 @@ static void projection_release(void)
         piece_count--;
         munmap(pieces[piece_count].start, pieces[piece_count].size);
     }
+    pieces_size = 0;
 }
 
 /* Memory in a place that the process's pointers name: whole pages around the piece. */
@@ -36,10 +38,16 @@ static enum target_state projection_map(void *start, size_t size)
     uintptr_t page = os_page_size();
     uintptr_t first = (uintptr_t)start / page * page;
     uintptr_t end;
+    if (size > PROJECTION_BYTES) {
+        return TARGET_TOO_LARGE;
+    }
     if (__builtin_add_overflow((uintptr_t)start, size + page - 1, &end)) {
         return TARGET_SENSELESS;
     }
     size_t length = end / page * page - first;
+    if (length > PROJECTION_BYTES - pieces_size) {
+        return TARGET_TOO_LARGE;
+    }
     void *place = (void *)first; /* an address of the other process's: no object of ours */
     void *mapped = mmap(place, length, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
@@ -47,6 +55,7 @@ static enum target_state projection_map(void *start, size_t size)
         return errno == EEXIST ? TARGET_IN_THE_WAY : TARGET_SENSELESS;
     }
     pieces[piece_count++] = (struct region){mapped, length};
+    pieces_size += length;
     return mapped == place ? TARGET_READ : TARGET_IN_THE_WAY;
 }
 
@@ -67,28 +76,61 @@ static enum target_state projection_copy(const struct target *target, enum view_
                                      : TARGET_OTHER;
 }
 
-/*
- * The process is another's, and may have been made to deceive: what the rooms take for granted of
- * their own is looked at here.
- */
-bool projection_options_make_sense(void)
+void projection_mend_plan(struct bucket_plan *plan)
 {
-    options.path[sizeof options.path - 1] = '\0';
-    return options.number[OPTION_STATS] < sizeof options.path &&
-           options.number[OPTION_PROFILE] < sizeof options.path &&
-           options.number[OPTION_POOL] < KIND_COUNT && options.number[OPTION_THP] < HUGE_COUNT &&
-           options.number[OPTION_FORMAT] < FORMAT_COUNT;
+    for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
+        bucket_label(plan, bucket);
+    }
 }
 
-static bool projection_makes_sense(void)
+/* The distance from one lane to the next has fewer bits than an address. */
+enum { LANE_BITS = 47 };
+
+/*
+ * Returns true if a lane's counts fit what a lane can hold. Only limits that never change are
+ * compared: of two counts, the process may have raised one between our copies of them.
+ */
+static bool projection_lane_makes_sense(unsigned bucket)
 {
-    bool sense = projection_options_make_sense() && lanes.count <= BUCKET_LIMIT &&
-                 (unsigned)pool_kind() < KIND_COUNT;
+    const struct lane *lane = &lanes.lane[bucket];
+    size_t page = os_page_size();
+    size_t distance = (size_t)1 << lanes.shift;
+    return lane->stride >= page && lane->stride % page == 0 && lane->stride <= distance &&
+           lane->limit <= STACK_NUMBERS && lane->limit <= distance / lane->stride &&
+           lane_carved(bucket) <= lane->limit && lane_ready(bucket) <= distance &&
+           (uintptr_t)lane->cards % _Alignof(struct card) == 0;
+}
+
+static bool projection_lanes_make_sense(void)
+{
+    bool sense = lanes.count <= BUCKET_LIMIT && lanes.shift < LANE_BITS;
     for (unsigned bucket = 0; sense && bucket < lanes.count; bucket++) {
-        projection_plan.label[bucket][BUCKET_LABEL_SIZE - 1] = '\0';
-        sense = lanes.lane[bucket].stride >= os_page_size();
+        sense = projection_lane_makes_sense(bucket);
     }
     return sense;
+}
+
+/* The same of the tables of caches, processors and magazines. */
+static bool projection_records_make_sense(void)
+{
+    struct region magazine = magazine_records_region();
+    return cache_count() - 1 <= cache_capacity() && processor_records() <= processor_capacity() &&
+           magazine.size <= magazine_capacity() &&
+           (uintptr_t)cache_at(1) % _Alignof(struct cache) == 0 &&
+           (uintptr_t)processor_at(0) % _Alignof(struct cache) == 0;
+}
+
+/*
+ * The process is another's, and may have been made to deceive: what the rooms take for granted of
+ * their own is looked at here, or mended. Where the pools are off, nothing is behind the objects.
+ */
+static bool projection_makes_sense(void)
+{
+    message_end_name();
+    projection_mend_plan(&projection_plan);
+    return option_set_makes_sense(&options) && (unsigned)pool_kind() < KIND_COUNT &&
+           (lanes.length == 0 ||
+            (projection_lanes_make_sense() && projection_records_make_sense()));
 }
 
 /* The objects that the view names, each over our own. */
@@ -127,6 +169,9 @@ static enum target_state projection_bring_records(const struct target *target,
     }
     if (state == TARGET_READ) {
         state = projection_copy(target, VIEW_MAGAZINES, &own[VIEW_MAGAZINES]);
+    }
+    if (state == TARGET_READ && !projection_records_make_sense()) {
+        state = TARGET_SENSELESS;
     }
     struct region records = magazine_records_region();
     return state == TARGET_READ ? projection_bring(target, records.start, records.size) : state;
@@ -182,5 +227,6 @@ enum target_state projection_take(struct target *target, struct snapshot *snapsh
         snapshot->process = target->process;
     }
     projection_release();
-    return state;
+    /* All of it came from one process only if that has its number to the end. */
+    return state != TARGET_READ || target_is_same(target) ? state : TARGET_GONE;
 }

@@ -58,11 +58,9 @@ enum command_exit recording_open(FILE *file, const char *path, struct recording_
                         PACKAGE_VERSION);
     }
     head->program[sizeof head->program - 1] = '\0';
-    for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
-        head->plan.label[bucket][BUCKET_LABEL_SIZE - 1] = '\0';
-    }
+    projection_mend_plan(&head->plan);
     options = head->options;
-    return projection_options_make_sense()
+    return option_set_makes_sense(&options)
                ? EXIT_DONE
                : complain(EXIT_DAMAGED, "%s: what it says makes no sense", path);
 }

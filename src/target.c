@@ -3,9 +3,12 @@
 #include "target.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -14,49 +17,95 @@
 
 enum { SCAN_SIZE = 64 << 10 };
 
-static void target_read_name(struct target *target)
+/* Reads a file of /proc/PID as a text, as far as it fits. A name in it may hold any byte, line ends
+ * among them. */
+static bool target_read_file(int process, const char *name, char *text, size_t size)
 {
-    char path[32];
-    snprintf(path, sizeof path, "/proc/%d/comm", target->process);
+    char path[40];
+    snprintf(path, sizeof path, "/proc/%d/%s", process, name);
     FILE *file = fopen(path, "re");
-    if (file == NULL || fgets(target->name, sizeof target->name, file) == NULL) {
-        strcpy(target->name, "?");
-    }
-    target->name[strcspn(target->name, "\n")] = '\0';
+    size_t length = file != NULL ? fread(text, 1, size - 1, file) : 0;
+    text[length] = '\0';
     if (file != NULL) {
         fclose(file);
     }
+    return length > 0;
+}
+
+static void target_read_name(struct target *target)
+{
+    if (!target_read_file(target->process, "comm", target->name, sizeof target->name)) {
+        strcpy(target->name, "?");
+    }
+    size_t length = strlen(target->name);
+    if (length > 0 && target->name[length - 1] == '\n') {
+        target->name[length - 1] = '\0';
+    }
+}
+
+bool target_status(int process, struct target_status *status)
+{
+    char text[1024];
+    if (!target_read_file(process, "stat", text, sizeof text)) {
+        return false;
+    }
+    const char *behind = strrchr(text, ')'); /* the name before it may hold anything */
+    return behind != NULL &&
+           sscanf(behind,
+                  ") %c %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+                  "%" SCNu64,
+                  &status->state, &status->parent, &status->start) == 3;
 }
 
 void target_open(struct target *target, int process)
 {
+    struct target_status status;
     *target = (struct target){.process = process};
+    target->start = target_status(process, &status) ? status.start : 0;
     target_read_name(target);
 }
 
-bool target_status(int process, char *state, int *parent)
+bool target_is_same(const struct target *target)
 {
-    char path[32];
-    char line[256];
-    bool known = false;
-    snprintf(path, sizeof path, "/proc/%d/stat", process);
-    FILE *file = fopen(path, "re");
-    if (file != NULL && fgets(line, sizeof line, file) != NULL) {
-        const char *behind = strrchr(line, ')'); /* the name before it may hold anything */
-        known = behind != NULL && sscanf(behind, ") %c %d", state, parent) == 2;
+    struct target_status status;
+    return target_status(target->process, &status) && status.start == target->start;
+}
+
+int target_hold(const struct target *target)
+{
+#ifdef SYS_pidfd_open
+    return (int)syscall(SYS_pidfd_open, target->process, 0);
+#else
+    (void)target;
+    return -1;
+#endif
+}
+
+bool target_queue(const struct target *target, int handle, int number, int value)
+{
+#ifdef SYS_pidfd_send_signal
+    if (handle >= 0) {
+        siginfo_t info = {.si_signo = number, .si_code = SI_QUEUE};
+        info.si_pid = getpid();
+        info.si_uid = getuid();
+        info.si_value.sival_int = value;
+        return syscall(SYS_pidfd_send_signal, handle, number, &info, 0) == 0;
     }
-    if (file != NULL) {
-        fclose(file);
+#endif
+    (void)handle;
+    if (!target_is_same(target)) {
+        errno = ESRCH;
+        return false;
     }
-    return known;
+    return sigqueue(target->process, number, (union sigval){.sival_int = value}) == 0;
 }
 
 /* Whether the process is still there, or only its number is: a zombie has no memory. */
 static bool target_is_alive(const struct target *target)
 {
-    char state;
-    int parent;
-    return target_status(target->process, &state, &parent) && strchr("ZXx", state) == NULL;
+    struct target_status status;
+    return target_status(target->process, &status) && status.start == target->start &&
+           strchr("ZXx", status.state) == NULL;
 }
 
 /* What a system call's failure says of the process. */
@@ -102,12 +151,19 @@ enum target_state target_renew(struct target *target)
     return born && view->self == target->address ? TARGET_READ : TARGET_UNBORN;
 }
 
-/* The view's place in a mapping, or NULL. */
+/* The view's place in a mapping, or NULL. `left` is how many bytes may still be read, of this
+ * mapping and others. */
 static const struct view *target_scan(const struct target *target, const struct maps_row *row,
-                                      char *buffer)
+                                      char *buffer, size_t *left)
 {
-    for (uintptr_t at = row->start; at < row->end; at += SCAN_SIZE) {
-        size_t size = row->end - at < SCAN_SIZE ? row->end - at : SCAN_SIZE;
+    size_t whole = row->end - row->start;
+    uintptr_t end = row->start + (whole < TARGET_SCAN_MAPPING ? whole : TARGET_SCAN_MAPPING);
+    for (uintptr_t at = row->start; at < end; at += SCAN_SIZE) {
+        size_t size = end - at < SCAN_SIZE ? end - at : SCAN_SIZE;
+        if (size > *left) {
+            return NULL;
+        }
+        *left -= size;
         if (target_copy(target, buffer, (const void *)at, size) != TARGET_READ) {
             return NULL;
         }
@@ -124,13 +180,14 @@ static const struct view *target_scan(const struct target *target, const struct 
 static bool target_search(struct target *target, FILE *maps, bool named)
 {
     struct maps_row row;
+    size_t left = TARGET_SCAN_TOTAL;
     char *buffer = malloc(SCAN_SIZE);
     bool found = false;
     while (buffer != NULL && !found && maps_next(maps, &row)) {
         const char *name = strrchr(row.path, '/');
         if (row.is_file && strcmp(row.permissions, "rw-p") == 0 &&
             (name != NULL && strstr(name, "sockmalloc") != NULL) == named) {
-            target->address = target_scan(target, &row, buffer);
+            target->address = target_scan(target, &row, buffer, &left);
             found = target->address != NULL;
         }
     }
@@ -207,6 +264,18 @@ enum command_exit target_complain(const struct target *target, enum target_state
     case TARGET_SENSELESS:
         return complain(EXIT_DAMAGED, "process %d (%s): what its memory says makes no sense",
                         process, name);
+    case TARGET_TOO_LARGE:
+        return complain(EXIT_DAMAGED,
+                        "process %d (%s): its tables are larger than this command reads", process,
+                        name);
+    case TARGET_LATE:
+        return complain(EXIT_DAMAGED, "process %d (%s) can't be read in good time", process, name);
+    case TARGET_BROKEN:
+        return complain(EXIT_DAMAGED, "process %d (%s): reading its memory ended the reader",
+                        process, name);
+    case TARGET_UNTRIED:
+        return complain(EXIT_FORBIDDEN, "process %d (%s): no process can be started to read it: %s",
+                        process, name, strerror(errno));
     case TARGET_IN_THE_WAY:
         return complain(EXIT_DAMAGED,
                         "process %d (%s): its tables lie, by chance, where this command's own "

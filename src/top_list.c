@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "look.h"
+
 uint64_t top_list_now(void)
 {
     struct timespec now;
@@ -16,9 +18,8 @@ uint64_t top_list_now(void)
 
 static int top_parent(int process)
 {
-    char state;
-    int parent;
-    return target_status(process, &state, &parent) ? parent : 0;
+    struct target_status status;
+    return target_status(process, &status) ? status.parent : 0;
 }
 
 static struct top_process *top_find(struct top_list *list, int process)
@@ -82,13 +83,34 @@ static enum target_state top_look_at(struct top_process *process)
     process->former = process->snapshot;
     process->former_time = process->time;
     process->has_former = process->is_read;
-    enum target_state state = projection_take(&process->target, &process->snapshot);
+    enum target_state state = look_take(&process->target, &process->snapshot);
     process->is_read = state == TARGET_READ;
     process->time = top_list_now();
     process->plan = projection_plan;
     process->parent = top_parent(process->target.process);
     process->total = top_total(process);
     return state;
+}
+
+static bool top_is_costly(const struct top_list *list, const struct target *target)
+{
+    for (unsigned i = 0; i < TOP_COSTLY; i++) {
+        if (list->costly[i].process == target->process && list->costly[i].start == target->start) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A look at the process cost as much as a look may: once is enough. */
+static void top_note_state(struct top_list *list, const struct target *target,
+                           enum target_state state)
+{
+    if (state == TARGET_LATE || state == TARGET_TOO_LARGE || state == TARGET_BROKEN) {
+        list->costly[list->costly_next] =
+            (struct top_costly){.process = target->process, .start = target->start};
+        list->costly_next = (list->costly_next + 1) % TOP_COSTLY;
+    }
 }
 
 /* Adds a process that was not there at the last look. */
@@ -100,11 +122,15 @@ static enum target_state top_add(struct top_list *list, int number)
     struct top_process *process = &list->process[list->count];
     *process = (struct top_process){.is_read = false};
     target_open(&process->target, number);
+    if (top_is_costly(list, &process->target)) {
+        return TARGET_LATE;
+    }
     enum target_state state =
-        list->wanted != NULL ? target_find(&process->target) : target_find_named(&process->target);
+        list->wanted != NULL ? look_find(&process->target) : look_find_named(&process->target);
     if (state == TARGET_READ) {
         state = top_look_at(process);
     }
+    top_note_state(list, &process->target, state);
     list->count += state == TARGET_READ ? 1 : 0;
     return state;
 }
@@ -137,6 +163,7 @@ enum target_state top_list_look(struct top_list *list)
         enum target_state found = top_look_at(&list->process[i]);
         if (found != TARGET_READ) {
             state = found;
+            top_note_state(list, &list->process[i].target, found);
             top_remove(list, i);
         }
     }

@@ -36,13 +36,21 @@ struct top_process {
     bool is_folded;           /* under another: not to be shown */
 };
 
-enum { TOP_PROCESSES = 256 };
+enum { TOP_PROCESSES = 256, TOP_COSTLY = 64 };
+
+/* A process that is not looked at again. */
+struct top_costly {
+    int process;
+    uint64_t start; /* as in its target */
+};
 
 struct top_list {
     const int *wanted; /* processes; NULL: whichever carry the library */
     unsigned wanted_count;
     unsigned count;
     struct top_process process[TOP_PROCESSES];
+    struct top_costly costly[TOP_COSTLY]; /* the latest ones, from costly_next on the oldest */
+    unsigned costly_next;
 };
 
 enum top_order {

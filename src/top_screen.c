@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "text.h"
+
 /* At 40 columns: a short label, numbers of four characters, and six for the bar. Wide is what has
  * room for wide columns and as much of a bar. */
 enum { WIDE = 72, LABEL_WIDE = 20, LABEL_NARROW = 9 };
@@ -118,11 +120,12 @@ static void draw_figures(int line, const char *label, const struct top_figures *
 
 static void draw_process(int line, const struct top_process *process, double most, bool selected)
 {
-    char label[64];
-    int length =
-        snprintf(label, sizeof label, "%d %s", process->target.process, process->target.name);
+    char label[5 * TARGET_NAME_SIZE];
+    struct text text = text_begin(label, sizeof label);
+    text_add(&text, "%d ", process->target.process);
+    text_add_shown(&text, process->target.name);
     if (process->workers > 0) {
-        snprintf(label + length, sizeof label - (size_t)length, "+%u", process->workers);
+        text_add(&text, "+%u", process->workers);
     }
     attron(selected ? A_BOLD : A_NORMAL);
     draw_figures(line, label, &process->total,

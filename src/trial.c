@@ -20,25 +20,47 @@ static enum command_exit trial_begin(const struct launch *launch)
     return launch_execute(launch);
 }
 
+/* What came of the process. */
+struct trial {
+    trial_judge *judge;
+    bool is_judged;
+    enum command_exit code;
+};
+
 /* What a stop was for; the signal to go on with. */
-static uintptr_t trial_answer(int process, int status, trial_judge *judge, enum command_exit *code)
+static uintptr_t trial_answer(struct trial *trial, int process, int status)
 {
     unsigned event = (unsigned)status >> 16;
-    if (event == PTRACE_EVENT_EXIT) {
-        *code = judge(process);
+    unsigned long end = 0;
+    if (event == PTRACE_EVENT_EXIT && ptrace(PTRACE_GETEVENTMSG, process, NULL, &end) == 0) {
+        trial->code = trial->judge(process, (int)end);
+        trial->is_judged = true;
     }
     return event != 0 ? 0 : (uintptr_t)WSTOPSIG(status);
 }
 
+/* The kernel does not stop every process that SIGKILL ends. */
+static enum command_exit trial_conclude(const struct trial *trial, int process, int status)
+{
+    if (trial->is_judged) {
+        return trial->code;
+    }
+    return WIFSIGNALED(status)
+               ? complain(EXIT_GONE,
+                          "process %d was ended by signal %d (%s) before it was looked at", process,
+                          WTERMSIG(status), strsignal(WTERMSIG(status)))
+               : complain(EXIT_GONE, "process %d ended before it was looked at", process);
+}
+
 static enum command_exit trial_follow(int process, trial_judge *judge)
 {
-    enum command_exit code = EXIT_DONE;
+    struct trial trial = {.judge = judge};
     int status;
     bool began = false;
     while (waitpid(process, &status, 0) == process && WIFSTOPPED(status)) {
         uintptr_t passed = 0; /* the first stop is exec's own */
         if (began) {
-            passed = trial_answer(process, status, judge, &code);
+            passed = trial_answer(&trial, process, status);
         } else {
             uintptr_t wanted = PTRACE_O_TRACEEXIT | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL;
             ptrace(PTRACE_SETOPTIONS, process, NULL, (void *)wanted);
@@ -47,7 +69,7 @@ static enum command_exit trial_follow(int process, trial_judge *judge)
         ptrace(PTRACE_CONT, process, NULL, (void *)passed);
     }
     /* Before exec it is ours still, and ends with an exit code of ours. */
-    return began ? code : (enum command_exit)WEXITSTATUS(status);
+    return began ? trial_conclude(&trial, process, status) : (enum command_exit)WEXITSTATUS(status);
 }
 
 enum command_exit trial_run(const struct launch *launch, trial_judge *judge)

@@ -5,12 +5,14 @@
 
 #include "launch.h"
 
-/* Called when the process is about to end, with all its memory still there. */
-typedef enum command_exit trial_judge(int process);
+/* Called when the process is about to end, with all its memory still there; `status` is what
+ * waitpid will say. */
+typedef enum command_exit trial_judge(int process, int status);
 
 /*
  * Runs the program as ptrace's tracer, for the one stop before its end; signals pass. It ends with
- * us if we do. Returns what the judge said, or the exit code of a fault that has been said.
+ * us if we do. Returns what the judge said, or the exit code of a fault that has been said, as it
+ * is where the program was ended so that there was no such stop.
  */
 enum command_exit trial_run(const struct launch *launch, trial_judge *judge);
 
