@@ -176,6 +176,11 @@ void look_open(unsigned milliseconds)
     shared = memory != MAP_FAILED ? memory : NULL;
 }
 
+int look_child(void)
+{
+    return (int)child;
+}
+
 /* Where the look is prepared: in the shared memory, or our own. */
 static struct look *look_begin(enum look_kind kind, const struct target *target)
 {

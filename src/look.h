@@ -24,6 +24,9 @@ enum { LOOK_MILLISECONDS = 5000 };
  */
 void look_open(unsigned milliseconds);
 
+/* The child that looks; 0: there is none now. */
+int look_child(void);
+
 /* As target_find and target_find_named. */
 enum target_state look_find(struct target *target);
 enum target_state look_find_named(struct target *target);

@@ -209,7 +209,13 @@ static enum target_state projection_bring_all(const struct target *target)
         return state; /* the pools are off: there is nothing behind the objects */
     }
     state = projection_bring_cards(target);
-    return state == TARGET_READ ? projection_bring_records(target, own) : state;
+    if (state == TARGET_READ) {
+        state = projection_bring_records(target, own);
+    }
+    if (state == TARGET_READ) {
+        projection_mend_all();
+    }
+    return state;
 }
 
 enum target_state projection_take(struct target *target, struct snapshot *snapshot)
@@ -222,7 +228,6 @@ enum target_state projection_take(struct target *target, struct snapshot *snapsh
         state = TARGET_GONE;
     }
     if (state == TARGET_READ) {
-        projection_mend_all();
         snapshot_take(snapshot);
         snapshot->process = target->process;
     }

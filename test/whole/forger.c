@@ -1,0 +1,382 @@
+/* A process that forges the library's view of itself, as its runner writes to it, a line at a time.
+ */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <dlfcn.h>
+#include <link.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "lane.h"
+#include "view.h"
+
+/*
+ * The view is the library's own, in this process, and so is the dynamic linker's list. An object is
+ * forged in a copy, its shadow, which the view names in its place: the library itself goes on as
+ * before. Behind each shadow's last page lies one that can't be read.
+ */
+enum { THREADS = 3, SHADOW_SIZE = 256 << 10, PAGE = 4096, DEPTH_MAX = 6 };
+
+static struct view *view;
+static struct view honest;
+static char *shadow[VIEW_OBJECTS];
+static char *plain; /* zeros, as many as nobody has memory for */
+
+#define PLAIN_SIZE ((size_t)1 << 38)
+
+/* --- what is honest --- */
+
+static void *take_and_stay(void *argument)
+{
+    static const size_t sizes[] = {5000, 9000, 20000, 70000, 300000, 5000};
+    pthread_barrier_t *barrier = argument;
+    for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        char *kept = malloc(sizes[i]);
+        char *freed = malloc(sizes[i]);
+        CHECK(kept != NULL && freed != NULL);
+        kept[0] = freed[0] = 1;
+        free(check_hide(freed));
+    }
+    pthread_barrier_wait(barrier);
+    pause();
+    return NULL;
+}
+
+static void fill_the_pools(void)
+{
+    pthread_barrier_t barrier;
+    pthread_barrier_init(&barrier, NULL, THREADS + 1);
+    for (int i = 0; i < THREADS; i++) {
+        pthread_t thread;
+        CHECK_EQUAL(pthread_create(&thread, NULL, take_and_stay, &barrier), 0);
+    }
+    pthread_barrier_wait(&barrier);
+}
+
+static void prepare(void)
+{
+    view = dlsym(RTLD_DEFAULT, "sockmalloc_view");
+    CHECK(view != NULL);
+    honest = *view;
+    for (int i = 0; i < VIEW_OBJECTS; i++) {
+        CHECK(honest.object[i].size <= SHADOW_SIZE);
+        char *place = mmap(NULL, SHADOW_SIZE + PAGE, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        CHECK(place != MAP_FAILED && mprotect(place + SHADOW_SIZE, PAGE, PROT_NONE) == 0);
+        /* It ends where its mapping does, as far as its alignment allows. */
+        shadow[i] = place + (SHADOW_SIZE - honest.object[i].size) / 64 * 64;
+    }
+    plain = mmap(NULL, PLAIN_SIZE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    CHECK(plain != MAP_FAILED);
+}
+
+/* --- the dynamic linker's list --- */
+
+static struct link_map *changed;
+static struct link_map unchanged;
+
+static void restore(void)
+{
+    *view = honest;
+    if (changed != NULL) {
+        *changed = unchanged;
+        changed = NULL;
+    }
+    prctl(PR_SET_NAME, "forger");
+}
+
+/* --- what is forged --- */
+
+/* The object's shadow, which the view names from now on. */
+static void *forge(unsigned which)
+{
+    if (view->object[which].start != shadow[which]) {
+        memcpy(shadow[which], honest.object[which].start, honest.object[which].size);
+        view->object[which].start = shadow[which];
+    }
+    return shadow[which];
+}
+
+static void forge_bytes(unsigned which, int byte)
+{
+    memset(forge(which), byte, honest.object[which].size);
+}
+
+static void forge_word(unsigned which, size_t number, uint64_t value)
+{
+    size_t at = number * sizeof value;
+    size_t left = honest.object[which].size - at;
+    memcpy((char *)forge(which) + at, &value, left < sizeof value ? left : sizeof value);
+}
+
+static size_t words_of(unsigned which)
+{
+    return (honest.object[which].size + sizeof(uint64_t) - 1) / sizeof(uint64_t);
+}
+
+/* Lanes that would take days to ask about: of all that could be in memory, nothing is. */
+static void forge_endless(void)
+{
+    struct lanes *lanes_forged = forge(VIEW_LANES);
+    lanes_forged->shift = 46;
+    for (size_t i = 0; i < words_of(VIEW_GROWTH); i++) {
+        forge_word(VIEW_GROWTH, i, UINT64_C(1) << 46);
+    }
+}
+
+/* As many caches as there can be at all, in memory that costs nothing. */
+static void forge_crowd(void)
+{
+    forge_word(VIEW_CACHES, 0, (uintptr_t)plain);
+    forge_word(VIEW_OPENED, 0, 32767);
+}
+
+/* --- what is drawn --- */
+
+static uint64_t state;
+
+static uint64_t draw(uint64_t below)
+{
+    state += UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t mixed = (state ^ (state >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    mixed = (mixed ^ (mixed >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return (mixed ^ (mixed >> 31)) % below;
+}
+
+/* A number that is likely to be wrong in a way of interest. `now` is what stands there. */
+static uint64_t draw_number(uint64_t now)
+{
+    switch (draw(10)) {
+    case 0:
+        return draw(4);
+    case 1:
+        return UINT64_MAX - draw(3);
+    case 2:
+        return UINT64_C(1) << draw(64);
+    case 3:
+        return (UINT64_C(1) << draw(64)) - 1;
+    case 4:
+        return now + draw(3) - 1;
+    case 5:
+        return now ^ UINT64_C(1) << draw(64);
+    case 6:
+        return (uintptr_t)plain + draw(2) * draw(PLAIN_SIZE);
+    case 7:
+        return (uintptr_t)shadow[draw(VIEW_OBJECTS)] + draw(SHADOW_SIZE);
+    case 8:
+        return draw(2) * UINT64_C(0xffffffff) + draw(65536);
+    default:
+        return draw(UINT64_MAX);
+    }
+}
+
+static void draw_word(unsigned which)
+{
+    size_t number = draw(words_of(which));
+    uint64_t now = 0;
+    size_t left = honest.object[which].size - number * sizeof now;
+    memcpy(&now, (char *)forge(which) + number * sizeof now, left < sizeof now ? left : sizeof now);
+    forge_word(which, number, draw_number(now));
+}
+
+static void draw_half_word(unsigned which)
+{
+    size_t halves = honest.object[which].size / sizeof(uint32_t);
+    char *at = (char *)forge(which) + draw(halves) * sizeof(uint32_t);
+    uint32_t now;
+    memcpy(&now, at, sizeof now);
+    now = (uint32_t)draw_number(now);
+    memcpy(at, &now, sizeof now);
+}
+
+static void draw_bytes(unsigned which)
+{
+    char *bytes = forge(which);
+    for (uint64_t left = 1 + draw(16); left > 0; left--) {
+        bytes[draw(honest.object[which].size)] = (char)draw(256);
+    }
+}
+
+static void draw_place(unsigned which)
+{
+    switch (draw(4)) {
+    case 0:
+        view->object[which].start = (void *)(uintptr_t)draw_number((uintptr_t)shadow[which]);
+        break;
+    case 1:
+        view->object[which].size = draw_number(honest.object[which].size);
+        break;
+    case 2: /* it ends behind the last page that can be read */
+        view->object[which].start = (char *)forge(which) + 64 * draw(64);
+        break;
+    default:
+        view->object[which] = honest.object[draw(VIEW_OBJECTS)];
+    }
+}
+
+/* The view itself behind its magic, so that it is found. */
+static void draw_head(void)
+{
+    char *bytes = (char *)view + VIEW_MAGIC_SIZE;
+    bytes[draw(offsetof(struct view, object) - VIEW_MAGIC_SIZE)] = (char)draw(256);
+}
+
+static void draw_link(void)
+{
+    struct link_map *map = _r_debug.r_map;
+    if (changed != NULL) {
+        return; /* the list can't be followed any more */
+    }
+    for (uint64_t steps = draw(5); steps > 0 && map->l_next != NULL; steps--) {
+        map = map->l_next;
+    }
+    changed = map;
+    unchanged = *map;
+    uint64_t *words[] = {(uint64_t *)(void *)&map->l_addr, (uint64_t *)(void *)&map->l_name,
+                         (uint64_t *)(void *)&map->l_ld, (uint64_t *)(void *)&map->l_next};
+    uint64_t *word = words[draw(4)];
+    /* In a circle; to a text without an end; to forged words; anywhere. */
+    uint64_t values[] = {(uintptr_t)map, (uintptr_t)plain, (uintptr_t)forge(VIEW_OPTIONS),
+                         draw_number(*word)};
+    *word = values[draw(4)];
+}
+
+static void draw_name(void)
+{
+    char name[16];
+    for (unsigned i = 0; i < sizeof name; i++) {
+        name[i] = (char)draw(256);
+    }
+    prctl(PR_SET_NAME, name);
+}
+
+static void draw_one(void)
+{
+    unsigned which = (unsigned)draw(VIEW_OBJECTS);
+    switch (draw(40)) {
+    case 0:
+        draw_head();
+        break;
+    case 1:
+    case 2:
+        draw_place(which);
+        break;
+    case 3:
+    case 4:
+        forge_bytes(which, (int)draw(256));
+        break;
+    case 5:
+    case 6:
+        draw_link();
+        break;
+    case 7:
+    case 8:
+        draw_name();
+        break;
+    case 9:
+    case 10:
+        draw_bytes(which);
+        break;
+    default:
+        if (draw(2) == 0) {
+            draw_half_word(which);
+        } else {
+            draw_word(which);
+        }
+    }
+}
+
+static void draw_all(uint64_t seed)
+{
+    state = seed;
+    for (uint64_t left = 1 + draw(DEPTH_MAX); left > 0; left--) {
+        draw_one();
+    }
+}
+
+/* --- orders --- */
+
+static void forge_all_words(unsigned which, uint64_t value)
+{
+    for (size_t i = 0; i < words_of(which); i++) {
+        forge_word(which, i, value);
+    }
+}
+
+static void forge_escapes(void)
+{
+    strcpy(forge(VIEW_PROCESS), "\033]0;title\007\n\xc2\x9bX");
+    prctl(PR_SET_NAME, "\033[31mX\nY\x9b");
+}
+
+static void forge_option(enum option option, uint64_t value)
+{
+    struct option_set *set = forge(VIEW_OPTIONS);
+    set->number[option] = value;
+}
+
+static void forge_path(void)
+{
+    struct option_set *set = forge(VIEW_OPTIONS);
+    strcpy(set->path + 1, "/tmp/\033c\n");
+    set->number[OPTION_STATS] = 1;
+}
+
+static void forge_labels(void)
+{
+    struct bucket_plan *plan = forge(VIEW_PLAN);
+    memset(plan->label, '"', sizeof plan->label);
+}
+
+/* Each order begins with what is honest. The number of an object and a value may follow its name.
+ */
+static void obey(const char *order, unsigned which, uint64_t value)
+{
+    restore();
+    if (strcmp(order, "fill") == 0) {
+        forge_bytes(which % VIEW_OBJECTS, (int)value);
+    } else if (strcmp(order, "words") == 0) {
+        forge_all_words(which % VIEW_OBJECTS, value);
+    } else if (strcmp(order, "name") == 0) {
+        forge_bytes(VIEW_PROCESS, 'A');
+    } else if (strcmp(order, "escape") == 0) {
+        forge_escapes();
+    } else if (strcmp(order, "signal") == 0) {
+        forge_option(OPTION_SIGNAL, value);
+    } else if (strcmp(order, "path") == 0) {
+        forge_path();
+    } else if (strcmp(order, "labels") == 0) {
+        forge_labels();
+    } else if (strcmp(order, "endless") == 0) {
+        forge_endless();
+    } else if (strcmp(order, "crowd") == 0) {
+        forge_crowd();
+    } else if (strcmp(order, "draw") == 0) {
+        draw_all(value);
+    } else {
+        CHECK_EQUAL(strcmp(order, "restore"), 0);
+    }
+}
+
+/* Answers with the number of objects that there are. */
+int main(void)
+{
+    char line[80];
+    fill_the_pools();
+    prepare();
+    while (fgets(line, sizeof line, stdin) != NULL) {
+        char order[16] = "";
+        unsigned which = 0;
+        unsigned long value = 0;
+        sscanf(line, "%15s %u %lx", order, &which, &value);
+        obey(order, which, value);
+        int length = snprintf(line, sizeof line, "%d\n", (int)VIEW_OBJECTS);
+        CHECK_EQUAL(write(STDOUT_FILENO, line, (size_t)length), length);
+    }
+    return 0;
+}

@@ -1,0 +1,279 @@
+"""A hostile process that forges what the command reads of it: bounded, shown, and never believed."""
+# SPDX-License-Identifier: BSD-2-Clause
+import ctypes
+import os
+import re
+import selectors
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from support import command, formats, settings, statistics
+from support.servant import ServantCase
+from support.terminal import Terminal
+
+DEADLINE_SECONDS = 60
+PATIENCE_SECONDS = 20
+# What looks at views by the hundred: fewer here than in scripts/soak, which asks for 10,000.
+VIEWS = int(os.environ.get("SOCKMALLOC_VIEWS", "300"))
+VIEWS_SEED = int(os.environ.get("SOCKMALLOC_VIEWS_SEED", "1"))
+VIEWS_SECONDS = 60 + VIEWS
+ENDS = (command.DONE, command.WITHOUT, command.OTHER_VERSION, command.DAMAGED)
+HELD = 6  # buffers of the bucket 4k that the forger's threads hold, beside stdio's
+ADDR_NO_RANDOMIZE = 0x0040000
+CLONE3 = 435
+# All but the line's end: a terminal does something at each.
+CONTROL = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]")
+
+
+class Forger:
+    """Forges one view at a time, as it is told."""
+
+    def __init__(self, variables: dict[str, str]) -> None:
+        self._process = subprocess.Popen(
+            [settings.program("forger")],
+            env=settings.environment(variables),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+        )
+        self.pid = self._process.pid
+        self.objects = self.forge("restore")
+
+    def forge(self, *words: str | int) -> int:
+        """Gives an order; returns how many objects there are."""
+        self._process.stdin.write(" ".join(map(str, words)).encode() + b"\n")
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            if not selector.select(DEADLINE_SECONDS):
+                raise AssertionError(f"no answer to {words}")
+        return int(os.read(self._process.stdout.fileno(), 64))
+
+    def returncode(self) -> int | None:
+        return self._process.poll()
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._process.stdin.close()
+        self._process.stdout.close()
+
+
+class ForgedCase(ServantCase):
+    def forger(self, **variables: str) -> Forger:
+        forger = Forger({f"SOCKMALLOC_{name}": value for name, value in variables.items()})
+        self.addCleanup(forger.end)
+        return forger
+
+    def run_command(self, *arguments: str | int) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [command.path(), *map(str, arguments)],
+            env=command.environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=DEADLINE_SECONDS,
+        )
+
+    def assert_bounded(self, result: subprocess.CompletedProcess[bytes]) -> None:
+        self.assertIn(result.returncode, ENDS, result.stderr)
+        self.assertIsNone(CONTROL.search(result.stdout + result.stderr), result.stdout + result.stderr)
+        self.assertLess(len(result.stdout), 80 << 10)
+        self.assertNotIn(b"ended the reader", result.stderr)
+
+    def assert_refused(self, result: subprocess.CompletedProcess[bytes], words: bytes) -> None:
+        self.assertEqual((result.returncode, result.stdout), (command.DAMAGED, b""), result.stderr)
+        self.assertRegex(result.stderr, rb"\Asockmalloc: [^\n]+\n\Z")
+        self.assertIn(words, result.stderr)
+
+
+class Views(ForgedCase):
+    def test_an_honest_one(self) -> None:
+        for kind in ("thread", "cpu", "lockfree", "standard"):
+            forger = self.forger(POOL=kind)
+            result = self.run_command("stat", forger.pid)
+            self.assertEqual((result.returncode, result.stderr), (command.DONE, b""))
+            self.assertGreaterEqual(statistics.tables(result.stdout.decode(), 1)[0].rows["4k"]["live"], HELD)
+
+    def test_objects_of_one_value(self) -> None:
+        """Each count, pointer and text at once: none, all, one byte, and a number of the size of an address."""
+        forger = self.forger()
+        for number in range(forger.objects):
+            for order in ("fill {} 0", "fill {} ff", "fill {} 41", "words {} 7f0000000000", "words {} 1"):
+                with self.subTest(order.format(number)):
+                    forger.forge(order.format(number))
+                    self.assert_bounded(self.run_command("stat", forger.pid))
+
+    def test_a_name_without_an_end(self) -> None:
+        forger = self.forger()
+        forger.forge("name")
+        first = self.run_command("stat", forger.pid).stdout.splitlines()[0]
+        self.assertRegex(first, rb"statistics of A{31}, process \d+\Z")
+
+    def test_names_that_a_terminal_would_obey(self) -> None:
+        forger = self.forger()
+        forger.forge("escape")
+        result = self.run_command("stat", forger.pid)
+        self.assert_bounded(result)
+        self.assertIn(rb"statistics of \x1b]0;title\x07\x0a\xc2\x9bX, process", result.stdout)
+        result = self.run_command("check", forger.pid)
+        self.assert_bounded(result)
+        self.assertIn(rb"(\x1b[31mX\x0aY\x9b): sockmalloc ", result.stdout)
+        forger.forge("signal", 0, "9")
+        self.assert_bounded(self.run_command("stat", forger.pid))
+
+    def test_a_path_that_a_terminal_would_obey(self) -> None:
+        forger = self.forger()
+        forger.forge("path")
+        result = self.run_command("stat", forger.pid)
+        self.assert_bounded(result)
+        self.assertIn(rb"SOCKMALLOC_STATS=/tmp/\x1bc\x0a ", result.stdout)
+
+    def test_labels_are_the_commands_own(self) -> None:
+        forger = self.forger()
+        forger.forge("labels")
+        for form in ("json", "prometheus"):
+            with self.subTest(form):
+                result = self.run_command("stat", forger.pid, f"--{form}")
+                self.assert_bounded(result)
+                self.assertGreaterEqual(formats.READERS[form](result.stdout.decode())["4k"]["live"], HELD)
+
+    def test_no_signal_that_the_setting_refuses(self) -> None:
+        forger = self.forger()
+        for number in (signal.SIGKILL, signal.SIGSTOP, signal.SIGSEGV, 1000):
+            with self.subTest(number):
+                forger.forge("signal", 0, f"{int(number):x}")
+                self.assert_refused(self.run_command("stat", forger.pid, "--signal"), b"makes no sense")
+                self.assertIsNone(forger.returncode())
+        forger.forge("restore")
+        result = self.run_command("stat", forger.pid, "--signal")
+        self.assertEqual((result.returncode, result.stderr), (command.DONE, b""))
+
+    def test_more_than_a_reader_takes_on(self) -> None:
+        forger = self.forger()
+        forger.forge("crowd")
+        self.assert_refused(self.run_command("stat", forger.pid), b"tables are larger than")
+
+    def test_longer_than_a_reader_waits(self) -> None:
+        """It is given up, and top, which meets it before an honest process, shows that one."""
+        forger = self.forger()
+        forger.forge("endless")
+        self.assert_refused(self.run_command("stat", forger.pid), b"in good time")
+        servant = self.start()
+        line = [command.path(), "top", str(forger.pid), str(servant.pid)]
+        terminal = Terminal(line, command.environment(), 80, 24)
+        self.addCleanup(terminal.close)
+        screen = terminal.wait_for(lambda now: any(text.startswith(f"{servant.pid} servant") for text in now))
+        self.assertFalse(any(text.startswith(f"{forger.pid} ") for text in screen))
+        terminal.type(b"q")
+        self.assertEqual(terminal.process.wait(DEADLINE_SECONDS), command.DONE)
+
+    def test_nobody_is_left_who_looks(self) -> None:
+        """What looks ends with the command, however that ends."""
+        servant = self.start()
+        reader = subprocess.Popen(
+            [command.path(), "stat", str(servant.pid), "--interval", "0.01"], stdout=subprocess.PIPE
+        )
+        self.addCleanup(reader.stdout.close)
+        self.assertEqual(reader.stdout.read(1), b"s")
+        (child,) = Path(f"/proc/{reader.pid}/task/{reader.pid}/children").read_text().split()
+        with open(f"/proc/{child}/stat") as status:
+            started = status.read().rpartition(")")[2].split()[19]
+        reader.kill()
+        reader.wait()
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while self.is_alive(child, started):
+            self.assertLess(time.monotonic(), deadline, f"{child} is still there")
+
+    def is_alive(self, process: str, started: str) -> bool:
+        try:
+            fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+        return fields[0] not in "ZX" and fields[19] == started
+
+
+def fixed_addresses() -> None:
+    """Has the program that comes lie where the next one will."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.personality(ADDR_NO_RANDOMIZE) < 0:
+        raise OSError(ctypes.get_errno(), "personality")
+
+
+def start_with_number(number: int, line: list[str], environment: dict[str, str]) -> int:
+    """Starts a program as the process of that number, which must be free."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    wanted = ctypes.c_int(number)
+    arguments = (ctypes.c_uint64 * 11)()
+    arguments[4] = signal.SIGCHLD  # exit_signal
+    arguments[8], arguments[9] = ctypes.addressof(wanted), 1  # set_tid, set_tid_size
+    process = libc.syscall(ctypes.c_long(CLONE3), ctypes.byref(arguments), ctypes.c_size_t(ctypes.sizeof(arguments)))
+    if process == 0:
+        try:
+            fixed_addresses()
+            os.execve(line[0], line, environment)
+        finally:
+            os._exit(127)
+    if process < 0:
+        raise OSError(ctypes.get_errno(), "clone3")
+    return process
+
+
+class Numbers(ForgedCase):
+    def wait_for_library(self, process: int) -> None:
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while command.run("stat", process).returncode != command.DONE:
+            self.assertLess(time.monotonic(), deadline)
+
+    def test_one_that_another_process_has_by_now(self) -> None:
+        """Both carry the library, at the same address: their figures would look like those of one."""
+        if os.geteuid() != 0:
+            self.fail("needs root, to choose a process's number")
+        line = [settings.tool("sleep"), "1000"]
+        first = subprocess.Popen(line, env=settings.environment({}), preexec_fn=fixed_addresses)
+        self.addCleanup(first.wait)
+        self.addCleanup(first.kill)
+        self.wait_for_library(first.pid)
+        reader = subprocess.Popen(
+            [command.path(), "stat", str(first.pid), "--interval", "0.001"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        self.addCleanup(reader.stderr.close)
+        self.addCleanup(reader.wait)
+        self.addCleanup(reader.kill)
+        # Once the first table is out, the process is known to it.
+        while Path(f"/proc/{reader.pid}/io").read_text().splitlines()[1] == "wchar: 0":
+            self.assertIsNone(reader.poll())
+        reader.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, reader.pid, os.WSTOPPED)
+        first.kill()
+        first.wait()
+        second = start_with_number(first.pid, line, settings.environment({}))
+        self.addCleanup(os.waitpid, second, 0)
+        self.addCleanup(os.kill, second, signal.SIGKILL)
+        self.wait_for_library(second)
+        reader.send_signal(signal.SIGCONT)
+        self.assertEqual(reader.wait(PATIENCE_SECONDS), command.GONE)
+        self.assertIn(b"there is none, or it has ended", reader.stderr.read())
+
+
+class Drawn(ForgedCase):
+    def test_forged_and_mutated_views(self) -> None:
+        """Views, lists of objects and recordings, drawn; what ends the reader is told with its seed."""
+        result = subprocess.run(
+            [settings.program("views"), str(VIEWS), str(VIEWS_SEED), settings.program("forger")],
+            env={**command.environment(), "FORGER_PRELOAD": str(settings.library())},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            timeout=VIEWS_SECONDS,
+        )
+        self.assertEqual(result.returncode, 0, result.stdout)
+        self.assertRegex(result.stdout, rf"(?m)^{VIEWS} views and recordings, 0 faults$")
+        first = result.stdout.splitlines()[0]
+        outcomes = {name: int(count) for name, count in re.findall(r"([a-z][a-z ]*) (\d+)", first)}
+        self.assertGreater(outcomes["read"], VIEWS // 10, "few views come as far as a report")
+        self.assertGreater(outcomes["senseless"], 0)

@@ -1,0 +1,302 @@
+/* Looks at forged views and reads mutated recordings, by the hundred: nothing may come of any. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "format.h"
+#include "look.h"
+#include "recording.h"
+
+/*
+ * usage: views COUNT SEED FORGER
+ * The rooms are the command's. FORGER is run under the library, which the environment names as
+ * FORGER_PRELOAD, and forges one view a seed, from SEED on. Each seed is drawn a recording, too. A
+ * fault is told on stdout with its seed, which repeats it; stderr is what the command's own rooms
+ * say of recordings.
+ */
+
+/* A look that comes close to it is a fault, but for one that is held up on purpose. */
+enum { PATIENCE_MS = 2000, RECORDING_SIZE = 64 << 10, FORGERS = 4 };
+
+/* What a child that looks may have beside what it copies, in KiB. */
+enum { MEMORY_KIB = (PROJECTION_BYTES >> 10) + (24 << 10) };
+
+static uint64_t seed;
+static unsigned faults;
+static unsigned outcomes[TARGET_IN_THE_WAY + 1];
+
+static void fault(const char *words)
+{
+    printf("seed %lu: %s\n", (unsigned long)seed, words);
+    faults++;
+}
+
+static uint64_t state;
+
+static uint64_t draw(uint64_t below)
+{
+    state += UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t mixed = (state ^ (state >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    return (mixed ^ (mixed >> 31)) % below;
+}
+
+/* --- what is printed --- */
+
+static void check_printed(enum format format, const struct text *text)
+{
+    if (text->cut) {
+        fault("a report does not fit its buffer");
+    }
+    for (size_t i = 0; i < text->used; i++) {
+        unsigned char byte = (unsigned char)text->start[i];
+        if ((byte < 0x20 && byte != '\n') || byte == 0x7f) {
+            fault("a control character is printed");
+            return;
+        }
+    }
+    if (format == FORMAT_JSON && strchr(text->start, '\n') != text->start + text->used - 1) {
+        fault("an object is not one line");
+    }
+}
+
+static void check_formats(const struct snapshot *snapshot, const struct bucket_plan *plan)
+{
+    static char buffer[FORMAT_SIZE];
+    for (unsigned format = 0; format < FORMAT_COUNT; format++) {
+        struct text text = text_begin(buffer, sizeof buffer);
+        format_print((enum format)format, snapshot, plan, &text);
+        format_print_end((enum format)format, snapshot, &text);
+        check_printed((enum format)format, &text);
+    }
+}
+
+/* --- views --- */
+
+struct forger {
+    pid_t process;
+    FILE *orders;
+    FILE *answers;
+};
+
+static struct forger forgers[FORGERS];
+
+static struct forger begin_forger(const char *path, const char *kind)
+{
+    int in[2];
+    int out[2];
+    if (pipe(in) != 0 || pipe(out) != 0) {
+        exit(2);
+    }
+    pid_t process = fork();
+    if (process == 0) {
+        dup2(in[0], STDIN_FILENO);
+        dup2(out[1], STDOUT_FILENO);
+        for (int descriptor = STDERR_FILENO + 1; descriptor < 64; descriptor++) {
+            close(descriptor);
+        }
+        setenv("LD_PRELOAD", getenv("FORGER_PRELOAD"), 1);
+        setenv("SOCKMALLOC_POOL", kind, 1);
+        execl(path, path, (char *)NULL);
+        _exit(2);
+    }
+    close(in[0]);
+    close(out[1]);
+    return (struct forger){process, fdopen(in[1], "w"), fdopen(out[0], "r")};
+}
+
+static void order(const struct forger *forger, const char *words)
+{
+    char answer[16];
+    fprintf(forger->orders, "%s\n", words);
+    fflush(forger->orders);
+    if (fgets(answer, sizeof answer, forger->answers) == NULL) {
+        printf("seed %lu: the forger ended\n", (unsigned long)seed);
+        exit(2);
+    }
+}
+
+/* The most address space that the child which looks has had, in KiB; 0 where it has gone. */
+static unsigned long peak_of_child(void)
+{
+    char path[64];
+    char line[256];
+    unsigned long peak = 0;
+    int child = look_child();
+    snprintf(path, sizeof path, "/proc/%d/status", child);
+    FILE *file = child != 0 ? fopen(path, "re") : NULL;
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        sscanf(line, "VmPeak: %lu", &peak);
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    return peak;
+}
+
+static unsigned long own_size(void)
+{
+    unsigned long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file == NULL || fscanf(file, "%lu", &pages) != 1) {
+        exit(2);
+    }
+    fclose(file);
+    return pages * (unsigned long)sysconf(_SC_PAGESIZE) / 1024;
+}
+
+static void count(enum target_state found)
+{
+    outcomes[found]++;
+    if (found == TARGET_BROKEN) {
+        fault("what looks was ended by it");
+    } else if (found == TARGET_GONE || found == TARGET_UNTRIED) {
+        fault("the forger can't be looked at");
+    }
+}
+
+static void look_at(const struct forger *forger)
+{
+    static struct snapshot snapshot;
+    static struct loaded loaded;
+    struct target target;
+    target_open(&target, forger->process);
+    enum target_state found = look_find(&target);
+    if (found == TARGET_READ) {
+        found = look_take(&target, &snapshot);
+    }
+    count(found);
+    if (found == TARGET_READ) {
+        check_formats(&snapshot, &projection_plan);
+    }
+    if (look_find_loaded(&target, &loaded) == TARGET_BROKEN) {
+        fault("what looks at the list of objects was ended by it");
+    }
+    if (peak_of_child() > own_size() + MEMORY_KIB) {
+        fault("what looks took too much memory");
+    }
+}
+
+/* --- recordings --- */
+
+static char whole[RECORDING_SIZE];
+static size_t whole_size;
+
+static void put(const void *bytes, size_t size)
+{
+    if (size > sizeof whole - whole_size) {
+        printf("RECORDING_SIZE is too small\n");
+        exit(2);
+    }
+    memcpy(whole + whole_size, bytes, size);
+    whole_size += size;
+}
+
+/* An honest recording of one sample and the end. */
+static void record(const struct forger *forger)
+{
+    static struct recording_head head;
+    static struct recording_sample sample;
+    struct target target;
+    target_open(&target, forger->process);
+    if (look_find(&target) != TARGET_READ || look_take(&target, &sample.snapshot) != TARGET_READ) {
+        printf("an honest process can't be read\n");
+        exit(2);
+    }
+    recording_begin(&head, &sample.snapshot);
+    sample.time = 1;
+    put(&head, sizeof head);
+    put(&sample, sizeof sample);
+    sample.number = 1;
+    sample.time = 0;
+    put(&sample, sizeof sample);
+}
+
+static void mutate(char *bytes, size_t size)
+{
+    for (uint64_t left = draw(8); left > 0; left--) {
+        size_t at = draw(size);
+        uint64_t word = draw(2) == 0 ? UINT64_MAX : UINT64_C(1) << draw(64);
+        size_t part = draw(3) == 0 ? 1 : 8;
+        memcpy(bytes + at, &word, part < size - at ? part : size - at);
+    }
+}
+
+static void read_recording(void)
+{
+    static char bytes[RECORDING_SIZE];
+    static struct recording_head head;
+    static struct recording_sample sample;
+    memcpy(bytes, whole, whole_size);
+    /* Behind the names, mostly: before them everything is compared. */
+    size_t skipped = draw(8) == 0 ? 0 : offsetof(struct recording_head, process);
+    mutate(bytes + skipped, whole_size - skipped);
+    FILE *file = fmemopen(bytes, draw(8) == 0 ? 1 + draw(whole_size) : whole_size, "r");
+    if (file == NULL) {
+        exit(2);
+    }
+    sample.number = 0;
+    if (recording_open(file, "recording", &head) == EXIT_DONE) {
+        while (recording_next(file, &head, &sample) == RECORDING_SAMPLE) {
+            check_formats(&sample.snapshot, &head.plan);
+        }
+    }
+    fclose(file);
+}
+
+/* --- all --- */
+
+/* The handler's last words: which seed it was. */
+static void crashed(int number)
+{
+    dprintf(STDOUT_FILENO, "seed %lu: ended by signal %d\n", (unsigned long)seed, number);
+    _exit(1);
+}
+
+int main(int argc, char **argv)
+{
+    static const char *const kinds[FORGERS] = {"thread", "cpu", "lockfree", "standard"};
+    if (argc != 4 || getenv("FORGER_PRELOAD") == NULL) {
+        printf("usage: views COUNT SEED FORGER\n");
+        return 2;
+    }
+    unsigned long seeds = strtoul(argv[1], NULL, 10);
+    uint64_t first = strtoul(argv[2], NULL, 10);
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    signal(SIGSEGV, crashed);
+    signal(SIGBUS, crashed);
+    signal(SIGFPE, crashed);
+    signal(SIGPIPE, SIG_IGN);
+    look_open(PATIENCE_MS);
+    for (unsigned i = 0; i < FORGERS; i++) {
+        forgers[i] = begin_forger(argv[3], kinds[i]);
+        order(&forgers[i], "restore");
+    }
+    record(&forgers[0]);
+    for (seed = first; seed < first + seeds; seed++) {
+        char words[64];
+        const struct forger *forger = &forgers[seed % FORGERS];
+        state = seed;
+        snprintf(words, sizeof words, "draw 0 %lx", (unsigned long)seed);
+        order(forger, words);
+        look_at(forger);
+        read_recording();
+    }
+    for (unsigned i = 0; i < FORGERS; i++) {
+        /* The end of its orders would not reach it: the child that looks has them open, too. */
+        kill(forgers[i].process, SIGKILL);
+        if (waitpid(forgers[i].process, NULL, 0) < 0) {
+            return 2;
+        }
+    }
+    printf("read %u, senseless %u, too large %u, late %u, without %u, other %u, in the way %u\n",
+           outcomes[TARGET_READ], outcomes[TARGET_SENSELESS], outcomes[TARGET_TOO_LARGE],
+           outcomes[TARGET_LATE], outcomes[TARGET_WITHOUT],
+           outcomes[TARGET_OTHER] + outcomes[TARGET_UNBORN], outcomes[TARGET_IN_THE_WAY]);
+    printf("%lu views and recordings, %u faults\n", seeds, faults);
+    return faults > 0 ? 1 : 0;
+}
