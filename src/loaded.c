@@ -281,12 +281,14 @@ static const char *loaded_calls(const struct target *target, const struct symbol
     return found;
 }
 
+/* The library itself asks mimalloc so, for what falls through: that is no news. */
 static void loaded_find_foreign(const struct target *target, uintptr_t first, struct loaded *found)
 {
     struct walk walk = loaded_walk(first);
     while (found->function[0] == '\0' && loaded_step(target, &walk)) {
         struct walk server = loaded_walk(first);
-        const char *name = loaded_calls(target, &walk.symbols);
+        bool is_ours = loaded_has_view(target, &walk.symbols, walk.object.l_addr);
+        const char *name = is_ours ? NULL : loaded_calls(target, &walk.symbols);
         if (name != NULL && loaded_step_to(target, &server, name)) {
             strcpy(found->function, name);
             loaded_read_path(target, &walk, found->caller);

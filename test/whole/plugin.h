@@ -8,6 +8,9 @@
 void *plugin_take(size_t size);
 void plugin_give(void *address);
 
+/* As jemalloc's: an allocator's own name, which is not malloc's. Static memory. */
+void *mallocx(size_t size, int flags);
+
 typedef void *plugin_take_call(size_t size);
 typedef void plugin_give_call(void *address);
 

@@ -130,6 +130,23 @@ class Refusals(CommandCase):
         path = self.program(change=forget_interpreter)
         self.assert_refused(self.sock("run", path), command.REFUSED, f"{path} is a static program")
 
+    def test_a_program_of_musl(self) -> None:
+        """Its dynamic linker would print a page about symbols that are not there."""
+
+        def interpret_by_musl(image: bytearray) -> None:
+            for at in range(PROGRAM_HEADERS_AT, PROGRAM_HEADERS_AT + 20 * HEADER_SIZE, HEADER_SIZE):
+                if struct.unpack_from("<I", image, at) == (PT_INTERP,):
+                    (start,) = struct.unpack_from("<Q", image, at + 8)
+                    name = b"/lib/ld-musl-x86_64.so.1\0"
+                    image[start : start + len(name)] = name
+                    struct.pack_into("<QQ", image, at + 32, len(name), len(name))
+                    return
+
+        path = self.program(change=interpret_by_musl)
+        for word in ("run", "check"):
+            with self.subTest(word):
+                self.assert_refused(self.sock(word, path), command.REFUSED, f"{path} is a program of musl's libc")
+
     def test_a_32_bit_program(self) -> None:
         path = self.program(change=lambda image: image.__setitem__(ELF_CLASS_AT, ELF_32))
         self.assert_refused(self.sock("run", path), command.REFUSED, f"{path} is a 32-bit program")
@@ -235,10 +252,38 @@ class Check(CommandCase):
         result = self.sock("check", "--min=8k", "--", settings.tool("python3"), "-c", "x = bytes(20000); print('hello')")
         self.assert_verdict(result, command.DONE, "hello\n", " is in effect\n", "  pools served 100.00 % of ")
 
+    def test_a_command_that_ends_badly(self) -> None:
+        for script, words in (
+            ("exit 3", "  program  ended with exit status 3\n"),
+            ("kill -TERM $$; echo survived", "  program  was ended by signal 15 (Terminated)\n"),
+            ("kill -SEGV $$; echo survived", "  program  was ended by signal 11 (Segmentation fault)\n"),
+        ):
+            with self.subTest(script):
+                result = self.sock("check", "sh", "-c", script)
+                self.assertNotIn("survived", result.stdout)
+                self.assert_verdict(result, command.DONE, " is in effect\n", words)
+        self.assertNotIn("  program ", self.sock("check", "sh", "-c", "exit 0").stdout)
+
     def test_a_command_that_is_killed(self) -> None:
-        result = self.sock("check", "sh", "-c", "kill -TERM $$; echo survived")
+        """The kernel stops it before its end, or not: it is told in either case."""
+        result = self.sock("check", "sh", "-c", "kill -KILL $$; echo survived")
         self.assertNotIn("survived", result.stdout)
-        self.assert_verdict(result, command.DONE, " is in effect\n")
+        self.assertIn("was ended by signal 9 (Killed)", result.stdout + result.stderr)
+        self.assertEqual(result.returncode, command.DONE if result.stderr == "" else command.GONE)
+
+    def test_a_command_that_asks_for_nothing(self) -> None:
+        result = self.sock("check", settings.program("foreign"))
+        words = "  pools had nothing to serve: no request of 4096 to 4194304 bytes came\n"
+        self.assert_verdict(result, command.DONE, " is in effect\n", words)
+        self.assertNotIn("%", result.stdout)
+
+    def test_a_command_that_calls_another_allocator(self) -> None:
+        """By a name of that one's own: as bind9 calls mallocx of the jemalloc that it is linked with."""
+        plugin, program = settings.plugin(), settings.program("foreign")
+        result = self.sock("check", program, variables={"LD_PRELOAD": str(plugin)})
+        words = f"  mallocx  is served by {plugin}: not in the pools is what the program itself takes by that name\n"
+        self.assert_verdict(result, command.DONE, f"  malloc   is served by {settings.library()}\n", words)
+        self.assertNotIn("mallocx", self.sock("check", program).stdout)
 
     def test_a_command_that_goes_on_without(self) -> None:
         """The library is gone by the time that counts: what a wrapper did, the server does not inherit."""

@@ -1,0 +1,10 @@
+/* A program that asks another allocator for memory by that one's own name, where there is one. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <stddef.h>
+
+extern void *mallocx(size_t size, int flags) __attribute__((weak));
+
+int main(void)
+{
+    return mallocx != NULL && mallocx(5000, 0) == NULL ? 1 : 0;
+}
