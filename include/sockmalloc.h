@@ -13,8 +13,8 @@ extern "C" {
 
 /*
  * The value that makes the stats signal a request for statistics and nothing else: sent with it by
- * sigqueue(3), or by `kill -q 1355006224 -USR1 PID`, the signal never reaches the program's own
- * handler.
+ * sigqueue(3), `sockmalloc stat --signal PID` or `/bin/kill -q 1355006224 -USR1 PID`, the signal
+ * never reaches the program's own handler.
  */
 #define SOCKMALLOC_DUMP_ONLY 1355006224
 

@@ -25,7 +25,8 @@
     ROW(stat, "json", 'j', NULL, "as JSON, one object a line")                                     \
     ROW(stat, "prometheus", 'p', NULL, "in the text format of Prometheus")                         \
     ROW(stat, "interval", 'i', "SECONDS", "again and again, so many seconds apart")                \
-    ROW(stat, "signal", 's', NULL, "has the process write them itself, where it writes its dumps") \
+    ROW(stat, "signal", 's', NULL,                                                                 \
+        "has the process write them itself, by its signal, which its own handler does not see")    \
     ROW(record, "output", 'o', "FILE", "the file, which must not be there yet")                    \
     ROW(record, "interval", 'i', "SECONDS", "from one sample to the next; 1 if not said")          \
     ROW(record, "count", 'n', "COUNT", "samples; if not said, to the end of the process, or ours") \
