@@ -1,5 +1,4 @@
-/* Looks at other processes by a child, which is given up when a look takes too long or breaks it.
- */
+/* Looks at other processes by a child, which is given up if a look takes too long. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "look.h"
 
@@ -25,8 +24,7 @@ struct look {
     enum target_state state;
     struct target target;
     struct snapshot snapshot;
-    char
-        program[TARGET_NAME_SIZE]; /* the snapshot's: a pointer of the child's means nothing here */
+    char program[TARGET_NAME_SIZE]; /* the snapshot's, whose pointer is the child's */
     struct bucket_plan plan;
     struct option_set options;
     struct loaded loaded;

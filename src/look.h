@@ -1,5 +1,4 @@
-/* Looks at other processes by a child, which is given up when a look takes too long or breaks it.
- */
+/* Looks at other processes by a child, which is given up if a look takes too long. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_LOOK_H
 #define SOCKMALLOC_LOOK_H
