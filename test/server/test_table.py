@@ -5,7 +5,7 @@ import shutil
 import signal
 from collections.abc import Callable
 
-from harness import effects, git, postgres, processes, settings, traffic, waiting, web
+from harness import dns, effects, git, postgres, processes, settings, traffic, waiting, web
 from harness.echo import EchoLoad
 from harness.fastcgi import BodyLoad
 from harness.memcached import Memcached
@@ -22,6 +22,7 @@ PAGES = web.Load(
 VALUES = StoreLoad(sizes=(16_000, 16_384, 65_536, 4096, 250_000, 900_000))
 RECORDS = StoreLoad(sizes=VALUES.sizes, clients=4, rounds=6)
 ECHOES = EchoLoad(sizes=(4096, 300_000, 65_536, 1 << 20))
+TEXTS = dns.Load(sizes=(100, 500, 1000, 4000, 16_000, 30_000, 60_000))
 MESSAGES = MqttLoad(sizes=(65_536, 4096, 300_000, 20_000))
 PHP_BODIES = BodyLoad(
     script="php_bodies.php",
@@ -273,6 +274,20 @@ ROWS = (
         own=Own("wakes its processes by it, too", effects.passes_notifications),
         stop=signal.SIGINT,
     ),
+    Row(
+        name="unbound",
+        packages=("unbound",),
+        configuration=("unbound.conf",),
+        prepare=dns.prepare(TEXTS.sizes),
+        command="unbound -d -c @directory@/unbound.conf",
+        account="unbound",
+        changes_account=False,
+        traffic=traffic.texts(TEXTS),
+        requests=40,
+        keeps="each connection that it can have has its buffer from the start",
+        asks=QUIET,
+        own=Own("goes on", effects.goes_on),
+    ),
     # The server is the row above's, so that SIGUSR1 is not tried again; what is new are the
     # processes of git, of which one clone brings three.
     Row(
@@ -301,7 +316,6 @@ class Table(TableCase):
         listed = settings.packages("servers") | settings.packages("test")
         wanted = {package for row in ROWS for package in row.packages}
         self.assertEqual(wanted - listed, set())
-
 
     def test_apache_event_children_never_see_it(self) -> None:
         """They block SIGUSR1 in every thread, and the library unblocks nothing: it stays pending."""

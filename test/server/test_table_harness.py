@@ -4,13 +4,14 @@ import contextlib
 import os
 import signal
 import socketserver
+import struct
 import subprocess
 import threading
 import unittest
 from collections.abc import Iterator
 from unittest import mock
 
-from harness import bodies, echo, effects, git, mqtt, processes, store, waiting
+from harness import bodies, dns, echo, effects, git, mqtt, processes, store, waiting
 from harness.place import Place
 from harness.row import Own, Row, Running
 from harness.server import Server
@@ -64,10 +65,33 @@ class Loads(unittest.TestCase):
             with self.assertRaises(AssertionError):
                 load.check(wrong, "topic/1", 3)
 
+    def test_texts(self) -> None:
+        load = dns.Load(sizes=(9,))
+        question = dns.Question(dns.name(9))
+        flags, got = question.read(_txt_answer(question, dns.text(9)))
+        load.check(9, flags, got)
+        for other in (dns.text(8), dns.text(9)[:-1] + "?", ""):
+            with self.assertRaises(dns.WrongAnswer):
+                load.check(9, *question.read(_txt_answer(question, other)))
+        for flag in (dns.TRUNCATED, dns.NO_SUCH_NAME):
+            with self.assertRaises(dns.WrongAnswer):
+                load.check(9, flags | flag, got)
+        with self.assertRaisesRegex(dns.WrongAnswer, "another question"):
+            dns.Question(dns.name(9)).read(_txt_answer(question, dns.text(9)))
+
     def test_pack(self) -> None:
         for stream in (b"0008NAK\n", b"0000", b"0009\1PACK", b"0009\1PACK001d\1" + 24 * b"x"):
             with self.subTest(stream=stream), self.assertRaisesRegex(AssertionError, "digest"):
                 git.check_pack(stream)
+
+
+def _txt_answer(question: dns.Question, text: str) -> bytes:
+    wire = question.wire()
+    end = 12 + wire[12:].index(b"\0") + 5  # of the question
+    data = b"\0040000" + bytes([len(text)]) + text.encode()
+    head = wire[:2] + struct.pack("!5H", dns.RESPONSE, 1, 1, 0, 0)
+    record = struct.pack("!3HIH", 0xC00C, dns.TXT, dns.IN, 60, len(data))
+    return head + wire[12:end] + record + data
 
 
 class _Memory:

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
-from . import echo, mqtt, postgres, store, web
+from . import dns, echo, mqtt, postgres, store, web
 from .place import Place
 from .row import Traffic
 
@@ -25,6 +25,10 @@ def values(load: store.StoreLoad, connect: store.Connect) -> Traffic:
 
 
 def messages(load: mqtt.MqttLoad) -> Traffic:
+    return lambda place: load.held(place.port)
+
+
+def texts(load: dns.Load) -> Traffic:
     return lambda place: load.held(place.port)
 
 
