@@ -5,7 +5,7 @@ import shutil
 import signal
 from collections.abc import Callable
 
-from harness import dns, effects, git, postgres, processes, settings, traffic, waiting, web
+from harness import dns, effects, git, mariadb, postgres, processes, settings, traffic, waiting, web
 from harness.echo import EchoLoad
 from harness.fastcgi import BodyLoad
 from harness.memcached import Memcached
@@ -57,6 +57,11 @@ def make_cluster(place: Place) -> None:
 def lay_php(place: Place) -> None:
     """The script lies where the server's account can read it."""
     shutil.copy(place.programs / PHP_BODIES.script, place.data)
+
+
+def make_base(place: Place) -> None:
+    """An empty directory, in which MariaDB makes all that it needs without a table of accounts."""
+    place.run("mkdir base")
 
 
 def blocks_everywhere(pid: int) -> bool:
@@ -273,6 +278,21 @@ ROWS = (
         asks=QUIET,
         own=Own("wakes its processes by it, too", effects.passes_notifications),
         stop=signal.SIGINT,
+    ),
+    Row(
+        name="mariadb",
+        packages=("mariadb-server-core",),
+        configuration=("mariadb.cnf",),
+        prepare=make_base,
+        command="mariadbd --defaults-file=@directory@/mariadb.cnf",
+        account="daemon",
+        changes_account=False,
+        ready=traffic.has_database,
+        traffic=traffic.values(VALUES, mariadb.MariaDB),
+        requests=2 * VALUES.values(),
+        slack=4,  # InnoDB's tables of what it has in memory change their sizes
+        asks=QUIET,
+        own=Own("goes on", effects.goes_on),
     ),
     Row(
         name="unbound",

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
-from . import dns, echo, mqtt, postgres, store, web
+from . import dns, echo, mariadb, mqtt, postgres, store, web
 from .place import Place
 from .row import Traffic
 
@@ -42,6 +42,15 @@ def proxied(load: web.Load, tunnels: echo.EchoLoad) -> Traffic:
                 yield
 
     return held
+
+
+def has_database(place: Place) -> bool:
+    """Makes the table for the values: MariaDB accepts connections only when it is ready."""
+    client = mariadb.MariaDB(place.port)
+    with contextlib.closing(client):
+        client.run(mariadb.DATABASE)
+        client.run(mariadb.TABLE)
+    return True
 
 
 def has_table(place: Place) -> bool:
