@@ -144,6 +144,20 @@ ROWS = (
         asks=QUIET,
         own=Own("ends", effects.stops_listening, ends_it=True),
     ),
+    Row(
+        name="varnish",
+        packages=("varnish", "gcc"),  # which it compiles its configuration with
+        command="varnishd -F -j none -n @data@ -a 127.0.0.1:@port@ -b 127.0.0.1:@upstream@"
+        " -s malloc,64m -t 3600 -p thread_pools=1 -p thread_pool_min=12 -p thread_pool_max=24",
+        account="varnish",
+        changes_account=False,
+        processes=2,
+        traffic=traffic.cached(PAGES),
+        requests=PAGES.exchanges() // 4,
+        slack=4,
+        outside="its child takes the end of a wait by any signal for the end of its manager",
+        own=Own("goes on, with all that it has in its cache", effects.goes_on),
+    ),
     # Debian builds Apache's runtime library to map its memory itself, so that none of httpd's own
     # buffers comes to any malloc. OpenSSL's do.
     Row(

@@ -11,7 +11,7 @@ import unittest
 from collections.abc import Iterator
 from unittest import mock
 
-from harness import bodies, dns, echo, effects, git, mqtt, processes, store, waiting
+from harness import bodies, dns, echo, effects, git, mqtt, processes, store, traffic, waiting
 from harness.place import Place
 from harness.row import Own, Row, Running
 from harness.server import Server
@@ -78,6 +78,15 @@ class Loads(unittest.TestCase):
                 load.check(9, flags | flag, got)
         with self.assertRaisesRegex(dns.WrongAnswer, "another question"):
             dns.Question(dns.name(9)).read(_txt_answer(question, dns.text(9)))
+
+    def test_cached(self) -> None:
+        place = mock.Mock()
+        for asked in ({"/bytes/1": 1, "/bytes/2": 2}, {"/bytes/1": 1}):
+            place.origin.asked = asked
+            load = mock.MagicMock(sizes=(1, 2))
+            with self.assertRaisesRegex(AssertionError, "the cache asked"):
+                with traffic.cached(load)(place):
+                    pass
 
     def test_pack(self) -> None:
         for stream in (b"0008NAK\n", b"0000", b"0009\1PACK", b"0009\1PACK001d\1" + 24 * b"x"):

@@ -80,11 +80,16 @@ class Place:
         return self.ports[1]
 
     @cached_property
-    def upstream(self) -> int:
-        """The port of an HTTP server without the library."""
+    def origin(self) -> Upstream:
+        """An HTTP server without the library."""
         upstream = Upstream()
         self._stack.callback(upstream.close)
-        return upstream.port
+        return upstream
+
+    @property
+    def upstream(self) -> int:
+        """Its port."""
+        return self.origin.port
 
     @cached_property
     def echo(self) -> int:

@@ -61,6 +61,8 @@ class Row:
     asks: str = "SIGUSR1"
     # Whether the master, too, can be asked; if not, the signal that stops it brings its dump.
     asks_master: bool = True
+    # Why its processes are sent no signal: their tables are read from outside, by the command.
+    outside: str = ""
     # Why the traffic may bring none the second time, and is counted from the server's start.
     keeps: str = ""
     # How many slots more than before may be live in the end, in all buckets together.

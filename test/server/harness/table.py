@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 from . import dump, processes, settings, waiting
-from .case import SETTLE_SECONDS, ServerCase, Tables
+from .case import FROM_OUTSIDE, SETTLE_SECONDS, ServerCase, Tables
 from .place import Place
 from .row import Row, Running
 from .server import START_SECONDS, Server
@@ -25,7 +25,7 @@ class TableCase(ServerCase):
         """Serves, shows in every process what it served, and holds nothing afterwards."""
         running = self.begin(row, row.asks)
         server, place = running.server, running.place
-        number = signal_number(row.asks)
+        number = FROM_OUTSIDE if row.outside else signal_number(row.asks)
         with row.traffic(place):  # what a server keeps from the first on is not held against it
             pass
         tree = self.settled_tree(row, server)

@@ -12,6 +12,21 @@ def http(load: web.Load) -> Traffic:
     return lambda place: load.held(place.port)
 
 
+def cached(load: web.Load) -> Traffic:
+    """Every body is fetched from behind the cache once, however often this traffic comes."""
+
+    @contextlib.contextmanager
+    def held(place: Place) -> Iterator[None]:
+        with load.held(place.port):
+            asked = place.origin.asked
+            wanted = {f"/bytes/{size}": 1 for size in load.sizes}
+            if asked != wanted:
+                raise AssertionError(f"the cache asked {asked} times instead of {wanted}")
+            yield
+
+    return held
+
+
 def https(load: web.Load) -> Traffic:
     return lambda place: load.held(place.port, place.tls.client_context())
 

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 import sys
 import threading
+from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from . import bodies
 
@@ -10,6 +12,7 @@ from . import bodies
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 30
+    server: "_Server"
 
     def _answer(self, status: int, body: bytes) -> None:
         self.send_response(status)
@@ -20,6 +23,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         directory, _, size = self.path.rpartition("/")
+        with self.server.lock:
+            self.server.asked[self.path] += 1
         if directory == "/bytes" and size.isdecimal():
             self._answer(200, bodies.body(int(size)))
         else:
@@ -36,6 +41,11 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 256
     daemon_threads = True
 
+    def __init__(self, *arguments: Any) -> None:
+        self.lock = threading.Lock()
+        self.asked: Counter[str] = Counter()
+        super().__init__(*arguments)
+
     def handle_error(self, request: object, client_address: object) -> None:
         """A proxy may reset a connection that it has finished with; all else is worth a trace."""
         if not isinstance(sys.exception(), ConnectionError):
@@ -50,6 +60,12 @@ class Upstream:
         self.port: int = self._server.server_port
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
+
+    @property
+    def asked(self) -> dict[str, int]:
+        """How often it has been asked for each path, by GET."""
+        with self._server.lock:
+            return dict(self._server.asked)
 
     def close(self) -> None:
         self._server.shutdown()
