@@ -5,7 +5,19 @@ import shutil
 import signal
 from collections.abc import Callable
 
-from harness import dns, effects, git, mariadb, postgres, processes, settings, traffic, waiting, web
+from harness import (
+    dns,
+    effects,
+    git,
+    mariadb,
+    postgres,
+    processes,
+    settings,
+    ssh,
+    traffic,
+    waiting,
+    web,
+)
 from harness.echo import EchoLoad
 from harness.fastcgi import BodyLoad
 from harness.memcached import Memcached
@@ -23,6 +35,7 @@ VALUES = StoreLoad(sizes=(16_000, 16_384, 65_536, 4096, 250_000, 900_000))
 RECORDS = StoreLoad(sizes=VALUES.sizes, clients=4, rounds=6)
 ECHOES = EchoLoad(sizes=(4096, 300_000, 65_536, 1 << 20))
 TEXTS = dns.Load(sizes=(100, 500, 1000, 4000, 16_000, 30_000, 60_000))
+SESSIONS = ssh.Load(sizes=(3_000_000, 100, 65_536, 300_000, 1 << 20))
 MESSAGES = MqttLoad(sizes=(65_536, 4096, 300_000, 20_000))
 PHP_BODIES = BodyLoad(
     script="php_bodies.php",
@@ -292,6 +305,19 @@ ROWS = (
         asks=QUIET,
         own=Own("wakes its processes by it, too", effects.passes_notifications),
         stop=signal.SIGINT,
+    ),
+    Row(
+        name="sshd",
+        packages=("openssh-server", "openssh-client"),
+        configuration=("sshd_config",),
+        prepare=ssh.prepare,
+        command="@sshd@ -D -e -f @directory@/sshd_config",
+        account="nobody",
+        guests=SESSIONS.sessions * (2 if os.geteuid() == 0 else 3),
+        traffic=traffic.sessions(SESSIONS),
+        requests=100,
+        asks=QUIET,
+        own=Own("goes on", effects.goes_on),
     ),
     Row(
         name="mariadb",

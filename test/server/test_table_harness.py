@@ -6,12 +6,13 @@ import signal
 import socketserver
 import struct
 import subprocess
+import sys
 import threading
 import unittest
 from collections.abc import Iterator
 from unittest import mock
 
-from harness import bodies, dns, echo, effects, git, mqtt, processes, store, traffic, waiting
+from harness import bodies, dns, echo, effects, git, mqtt, processes, ssh, store, traffic, waiting
 from harness.place import Place
 from harness.row import Own, Row, Running
 from harness.server import Server
@@ -87,6 +88,15 @@ class Loads(unittest.TestCase):
             with self.assertRaisesRegex(AssertionError, "the cache asked"):
                 with traffic.cached(load)(place):
                     pass
+
+    def test_sessions(self) -> None:
+        for change, words in (("", ""), (".replace(b'ab', b'AB')", "from byte"), ("[:-1]", "bytes came")):
+            echo_all = f"import sys; sys.stdout.buffer.write(sys.stdin.buffer.read(8){change})"
+            with mock.patch("harness.ssh._command", lambda *_: [sys.executable, "-c", echo_all]):
+                session = ssh.Session(mock.Mock())
+            self.addCleanup(session.destroy)
+            with self.assertRaisesRegex(AssertionError, words) if words else contextlib.nullcontext():
+                session.echo(b"abcdefgh")
 
     def test_pack(self) -> None:
         for stream in (b"0008NAK\n", b"0000", b"0009\1PACK", b"0009\1PACK001d\1" + 24 * b"x"):

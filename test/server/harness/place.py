@@ -34,6 +34,7 @@ class Place:
         self.directory = directory
         self.data = directory / "data"
         self.dumps = directory / "dumps"
+        self.library = directory / settings.library().name
         self.programs = PROGRAMS
         self.python = sys.executable
         self.ports: list[int] = []
@@ -53,6 +54,11 @@ class Place:
     @property
     def group(self) -> str:
         return grp.getgrgid(pwd.getpwnam(self.account).pw_gid).gr_name
+
+    @property
+    def sshd(self) -> str:
+        """sshd starts itself anew for each session, for which it wants its whole name."""
+        return settings.program("sshd")
 
     @property
     def postgres(self) -> Path:

@@ -3,7 +3,6 @@
 import contextlib
 import shutil
 import signal
-from pathlib import Path
 
 from . import dump, processes, settings, waiting
 from .case import FROM_OUTSIDE, SETTLE_SECONDS, ServerCase, Tables
@@ -31,8 +30,12 @@ class TableCase(ServerCase):
         tree = self.settled_tree(row, server)
         before = self.dump_at_rest(place.ports, row.askable(tree), number)
         with row.traffic(place):
+            waiting.until(  # those of clients before may be on their way out
+                lambda: len(server.tree()) == row.processes + row.guests,
+                f"{row.name} has {row.processes + row.guests} processes at work",
+                SETTLE_SECONDS,
+            )
             crowd = server.tree()
-            self.assertEqual(len(crowd), row.processes + row.guests, "processes at work")
             self.assert_preloaded(server, crowd)
             during = self.dump_all(row.askable(crowd), number)
         self.assertEqual(self.settled_tree(row, server), tree, "a process was replaced")
@@ -80,7 +83,7 @@ class TableCase(ServerCase):
         self.addCleanup(stack.close)
         place = Place(self.directory, row.account, asks, stack)
         # Another account may not reach the build directory.
-        library = Path(shutil.copy(settings.library(), self.directory))
+        shutil.copy(settings.library(), place.library)
         row.prepare(place)
 
         def start(ports: list[int]) -> Server:
@@ -93,7 +96,7 @@ class TableCase(ServerCase):
                 place.command(row.command),
                 self.directory,
                 variables,
-                library,
+                place.library,
                 place.other_account if not row.changes_account else None,
             )
             return self.take_charge(server)

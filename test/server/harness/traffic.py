@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
-from . import dns, echo, mariadb, mqtt, postgres, store, web
+from . import dns, echo, mariadb, mqtt, postgres, ssh, store, web
 from .place import Place
 from .row import Traffic
 
@@ -45,6 +45,10 @@ def messages(load: mqtt.MqttLoad) -> Traffic:
 
 def texts(load: dns.Load) -> Traffic:
     return lambda place: load.held(place.port)
+
+
+def sessions(load: ssh.Load) -> Traffic:
+    return load.held
 
 
 def proxied(load: web.Load, tunnels: echo.EchoLoad) -> Traffic:

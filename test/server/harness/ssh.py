@@ -1,0 +1,141 @@
+"""Sessions by Debian's ssh with a key made for the test, and copies by its scp, byte for byte."""
+# SPDX-License-Identifier: BSD-2-Clause
+import contextlib
+import os
+import pwd
+import subprocess
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import bodies, settings
+from .place import Place
+
+TIMEOUT_SECONDS = 30
+# Where sshd runs as root it insists on this directory, which Debian's service makes before.
+SEPARATION = Path("/run/sshd")
+
+
+def prepare(place: Place) -> None:
+    """Makes a key for the server and one for its clients, who may come as any account."""
+    if os.geteuid() == 0:
+        SEPARATION.mkdir(mode=0o755, exist_ok=True)
+    for name in ("host_key", "client_key"):
+        command = [settings.program("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-C", name]
+        subprocess.run([*command, "-f", place.directory / name], check=True, timeout=60)
+    public = (place.directory / "client_key.pub").read_text()
+    (place.directory / "authorized_keys").write_text(public)
+
+
+def _command(place: Place, program: str) -> list[str]:
+    """With no configuration but this one, and no server accepted but the test's own."""
+    words = (place.directory / "host_key.pub").read_text().split()
+    known = place.directory / "known_hosts"
+    known.write_text(f"sshd-under-test {words[0]} {words[1]}\n")
+    options = {
+        "Port": place.port,
+        "HostKeyAlias": "sshd-under-test",
+        "IdentityFile": place.directory / "client_key",
+        "UserKnownHostsFile": known,
+        "GlobalKnownHostsFile": "/dev/null",
+        "StrictHostKeyChecking": "yes",
+        "IdentitiesOnly": "yes",
+        "BatchMode": "yes",
+        "LogLevel": "ERROR",
+    }
+    words = [settings.program(program), "-F", "none"]
+    for name, value in options.items():
+        words += ["-o", f"{name}={value}"]
+    return words
+
+
+def _copy(place: Place, source: str, target: str) -> None:
+    command = [*_command(place, "scp"), "-q", source, target]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
+    if done.returncode:
+        raise AssertionError(f"scp ended with status {done.returncode}: {done.stderr}")
+
+
+class Session:
+    """A session whose program gives back every byte."""
+
+    def __init__(self, place: Place) -> None:
+        account = pwd.getpwuid(os.geteuid()).pw_name
+        self._process = subprocess.Popen(
+            [*_command(place, "ssh"), f"{account}@127.0.0.1", "exec cat"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def echo(self, body: bytes) -> None:
+        """Writes in another thread, as no buffer on the way need hold it all."""
+        writer = threading.Thread(target=self._write, args=(body,))
+        writer.start()
+        assert self._process.stdout is not None
+        got = self._process.stdout.read(len(body))
+        writer.join()
+        wrong = bodies.difference(got, body)
+        if wrong:
+            raise AssertionError(f"echo of {len(body)} bytes: {wrong}; ssh: {self._complaint()}")
+
+    def _write(self, body: bytes) -> None:
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # what came back tells
+            self._process.stdin.write(body)
+            self._process.stdin.flush()
+
+    def _complaint(self) -> str:
+        """What ssh says of a session that has ended too early."""
+        self._process.kill()
+        assert self._process.stderr is not None
+        return self._process.stderr.read().decode()
+
+    def close(self) -> None:
+        """Ends the session in good order."""
+        _, complaint = self._process.communicate(timeout=TIMEOUT_SECONDS)
+        if self._process.returncode:
+            status = self._process.returncode
+            raise AssertionError(f"ssh ended with status {status}: {complaint.decode()}")
+
+    def destroy(self) -> None:
+        """Whatever its state."""
+        self._process.kill()
+        self._process.communicate()
+
+
+@dataclass(frozen=True)
+class Load:
+    """Files go up by scp and come down again; then so many sessions give back so many bodies."""
+
+    sizes: Sequence[int]
+    sessions: int = 2
+    copies: int = 1
+
+    @contextlib.contextmanager
+    def held(self, place: Place) -> Iterator[None]:
+        """All copies are over inside, and the sessions still open."""
+        for number in range(self.copies):
+            self._there_and_back(place, self.sizes[number % len(self.sizes)])
+        with contextlib.ExitStack() as stack:
+            sessions = [Session(place) for _ in range(self.sessions)]
+            for session in sessions:
+                stack.callback(session.destroy)
+            for size in self.sizes:
+                for session in sessions:
+                    session.echo(bodies.body(size))
+            yield
+            for session in sessions:
+                session.close()
+
+    def _there_and_back(self, place: Place, size: int) -> None:
+        source, back = place.directory / "source", place.directory / "back"
+        content = bodies.value("copy", size)
+        source.write_bytes(content)
+        remote = f"{place.account}@127.0.0.1:{place.data}/copy"
+        _copy(place, str(source), remote)
+        _copy(place, remote, str(back))
+        wrong = bodies.difference(back.read_bytes(), content)
+        if wrong:
+            raise AssertionError(f"copy of {size} bytes: {wrong}")
