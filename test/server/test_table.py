@@ -348,6 +348,19 @@ ROWS = (
         asks=QUIET,
         own=Own("goes on", effects.goes_on),
     ),
+    Row(
+        name="gunicorn",
+        packages=("gunicorn",),
+        command="gunicorn --workers 2 --bind 127.0.0.1:@port@ --pythonpath @programs@"
+        " --worker-tmp-dir @data@ --error-logfile @data@/error.log"
+        " --access-logfile @data@/access.log --access-logformat %(p)s"
+        " gunicorn_application:application",
+        processes=3,
+        traffic=traffic.http(PAGES),
+        requests=PAGES.exchanges(),
+        asks=QUIET,
+        own=None,
+    ),
     # The server is the row above's, so that SIGUSR1 is not tried again; what is new are the
     # processes of git, of which one clone brings three.
     Row(
