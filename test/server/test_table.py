@@ -359,7 +359,7 @@ ROWS = (
         traffic=traffic.http(PAGES),
         requests=PAGES.exchanges(),
         asks=QUIET,
-        own=None,
+        own=Own("reopens its logs in each worker", effects.reopens_everywhere("access.log")),
     ),
     # The server is the row above's, so that SIGUSR1 is not tried again; what is new are the
     # processes of git, of which one clone brings three.

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator
 
-from . import waiting
+from . import processes, waiting
 from .postgres import Postgres
 from .row import Effect, Running
 
@@ -70,6 +70,27 @@ def reopens(name: str) -> Effect:
         log.rename(log.with_suffix(".moved"))
         yield
         _await(running, log.exists, f"makes {name} anew")
+
+    return effect
+
+
+def reopens_everywhere(name: str) -> Effect:
+    """Every process of the server closes a log that was moved away, and has the new one open."""
+
+    @contextlib.contextmanager
+    def effect(running: Running) -> Iterator[None]:
+        log = running.place.data / name
+        moved = log.rename(log.with_suffix(".moved"))
+        tree = running.server.tree()
+        yield
+
+        def reopened() -> bool:
+            files = [processes.files(pid) for pid in tree]
+            return all(str(log) in each and str(moved) not in each for each in files)
+
+        _await(running, reopened, f"has {name} open anew in every process")
+        if running.server.tree() != tree:
+            raise AssertionError(f"{running.server.name} replaced a process")
 
     return effect
 

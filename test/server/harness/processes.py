@@ -44,6 +44,17 @@ def birth(pid: int) -> int | None:
     return None if fields[0] in "ZX" else int(fields[19])
 
 
+def files(pid: int) -> set[str]:
+    """The names of what the process has open; none where it has ended."""
+    found = set()
+    try:
+        for descriptor in os.listdir(f"/proc/{pid}/fd"):
+            found.add(os.readlink(f"/proc/{pid}/fd/{descriptor}"))
+    except FileNotFoundError:  # it, or a descriptor of its, is gone meanwhile
+        pass
+    return found
+
+
 def signals(pid: int, field: str) -> set[int]:
     """A set of signals by its name in /proc/PID/status: SigBlk are those that the first thread
     blocks, ShdPnd those that were sent to the process and that no thread has taken."""
