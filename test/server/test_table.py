@@ -1,5 +1,6 @@
 """The table of servers: each one serves under the library, dumps, and stops; one row a server."""
 # SPDX-License-Identifier: BSD-2-Clause
+import contextlib
 import os
 import shutil
 import signal
@@ -36,6 +37,9 @@ RECORDS = StoreLoad(sizes=VALUES.sizes, clients=4, rounds=6)
 ECHOES = EchoLoad(sizes=(4096, 300_000, 65_536, 1 << 20))
 TEXTS = dns.Load(sizes=(100, 500, 1000, 4000, 16_000, 30_000, 60_000))
 SESSIONS = ssh.Load(sizes=(3_000_000, 100, 65_536, 300_000, 1 << 20))
+# sshd takes packets of 256 KiB at most.
+STRANGE_SIZES = (100, 4096, 65_000, 200_000, 250_000, 30_000)
+STRANGE_ROUNDS = 8
 MESSAGES = MqttLoad(sizes=(65_536, 4096, 300_000, 20_000))
 PHP_BODIES = BodyLoad(
     script="php_bodies.php",
@@ -389,6 +393,22 @@ class Table(TableCase):
         listed = settings.packages("servers") | settings.packages("test")
         wanted = {package for row in ROWS for package in row.packages}
         self.assertEqual(wanted - listed, set())
+
+    def test_sshd_reads_in_its_sandbox(self) -> None:
+        """Until a client has shown who it is, a process reads from it that may do next to nothing."""
+        (row,) = (row for row in ROWS if row.name == "sshd")
+        running = self.begin(row, QUIET)
+        with contextlib.closing(ssh.Stranger(running.place.port)) as stranger:
+            waiting.until(lambda: len(running.server.tree()) == 3, "two processes for a stranger")
+            (reader,) = (pid for pid in running.server.tree() if not processes.children(pid))
+            for _ in range(STRANGE_ROUNDS):
+                for size in STRANGE_SIZES:
+                    stranger.ignored(size)
+                stranger.check()
+            self.assertIn(reader, running.server.tree())
+        with row.traffic(running.place):
+            pass
+        self.finish(row, running)
 
     def test_apache_event_children_never_see_it(self) -> None:
         """They block SIGUSR1 in every thread, and the library unblocks nothing: it stays pending."""

@@ -3,6 +3,8 @@
 import contextlib
 import os
 import pwd
+import socket
+import struct
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
@@ -13,6 +15,8 @@ from . import bodies, settings
 from .place import Place
 
 TIMEOUT_SECONDS = 30
+# Kinds of packets; the last is one that no server knows.
+IGNORE, UNIMPLEMENTED, KEX_INIT, UNKNOWN = 2, 3, 20, 15
 # Where sshd runs as root it insists on this directory, which Debian's service makes before.
 SEPARATION = Path("/run/sshd")
 
@@ -103,6 +107,53 @@ class Session:
         """Whatever its state."""
         self._process.kill()
         self._process.communicate()
+
+
+class Stranger:
+    """A connection that never gets as far as keys: a process in a sandbox reads what comes from it."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS)
+        self._reader = self._socket.makefile("rb")
+        self._packets = 0
+        self._socket.sendall(b"SSH-2.0-Stranger\r\n")
+        if not self._reader.readline().startswith(b"SSH-2.0-"):
+            raise AssertionError("sshd does not greet")
+        if self._receive()[0] != KEX_INIT:
+            raise AssertionError("sshd does not begin with its proposals")
+
+    def close(self) -> None:
+        self._reader.close()
+        self._socket.close()
+
+    def send(self, kind: int, body: bytes = b"") -> None:
+        """One packet, in the clear: it is a multiple of eight bytes, with four of padding at least."""
+        padding = 4 + -(9 + 1 + len(body)) % 8
+        head = struct.pack("!IBB", 2 + len(body) + padding, padding, kind)
+        self._socket.sendall(head + body + bytes(padding))
+        self._packets += 1
+
+    def ignored(self, size: int) -> None:
+        """What the server is to read, and to forget."""
+        self.send(IGNORE, struct.pack("!I", size) + bodies.body(size))
+
+    def check(self) -> None:
+        """Sends what no server knows. The answer names it by its number, so all before it was read."""
+        number = self._packets
+        self.send(UNKNOWN)
+        kind, body = self._receive()
+        if (kind, body) != (UNIMPLEMENTED, struct.pack("!I", number)):
+            raise AssertionError(f"message {kind}, {body!r} in answer to packet {number}")
+
+    def _receive(self) -> tuple[int, bytes]:
+        head = self._reader.read(6)
+        if len(head) != 6:
+            raise ConnectionError("sshd closed the connection")
+        size, padding, kind = struct.unpack("!IBB", head)
+        body = self._reader.read(size - 2)
+        if len(body) != size - 2:
+            raise ConnectionError("sshd closed the connection within a packet")
+        return kind, body[: len(body) - padding]
 
 
 @dataclass(frozen=True)
