@@ -11,6 +11,7 @@ from harness import (
     effects,
     git,
     mariadb,
+    ntp,
     postgres,
     processes,
     settings,
@@ -19,6 +20,7 @@ from harness import (
     waiting,
     web,
 )
+from harness.case import send
 from harness.echo import EchoLoad
 from harness.fastcgi import BodyLoad
 from harness.memcached import Memcached
@@ -36,6 +38,7 @@ VALUES = StoreLoad(sizes=(16_000, 16_384, 65_536, 4096, 250_000, 900_000))
 RECORDS = StoreLoad(sizes=VALUES.sizes, clients=4, rounds=6)
 ECHOES = EchoLoad(sizes=(4096, 300_000, 65_536, 1 << 20))
 TEXTS = dns.Load(sizes=(100, 500, 1000, 4000, 16_000, 30_000, 60_000))
+QUESTIONS = ntp.Load(addresses=4000)
 SESSIONS = ssh.Load(sizes=(3_000_000, 100, 65_536, 300_000, 1 << 20))
 # sshd takes packets of 256 KiB at most.
 STRANGE_SIZES = (100, 4096, 65_000, 200_000, 250_000, 30_000)
@@ -324,6 +327,22 @@ ROWS = (
         own=Own("goes on", effects.goes_on),
     ),
     Row(
+        name="chronyd",
+        packages=("chrony",),
+        configuration=("chrony.conf",),
+        prepare=ntp.make_directory,
+        command="chronyd -U -u @account@ -x -d -F 1 -f @directory@/chrony.conf",
+        account="_chrony",
+        changes_account=False,
+        datagrams=True,
+        processes=2,
+        traffic=traffic.questions_of_time(QUESTIONS),
+        requests=5,
+        keeps="its table of clients grows with the first traffic, and stays",
+        outside="what it does is held to a filter, so that no dump can come",
+        own=None,
+    ),
+    Row(
         name="mariadb",
         packages=("mariadb-server-core",),
         configuration=("mariadb.cnf",),
@@ -406,6 +425,16 @@ class Table(TableCase):
                     stranger.ignored(size)
                 stranger.check()
             self.assertIn(reader, running.server.tree())
+        with row.traffic(running.place):
+            pass
+        self.finish(row, running)
+
+    def test_chronyd_outlives_the_signal(self) -> None:
+        """Its filter ends a process that does what the filter does not allow."""
+        (row,) = (row for row in ROWS if row.name == "chronyd")
+        running = self.begin(row, "SIGUSR1")
+        with row.traffic(running.place):
+            send([running.server.pid], signal.SIGUSR1)
         with row.traffic(running.place):
             pass
         self.finish(row, running)

@@ -12,7 +12,20 @@ import unittest
 from collections.abc import Iterator
 from unittest import mock
 
-from harness import bodies, dns, echo, effects, git, mqtt, processes, ssh, store, traffic, waiting
+from harness import (
+    bodies,
+    dns,
+    echo,
+    effects,
+    git,
+    mqtt,
+    ntp,
+    processes,
+    ssh,
+    store,
+    traffic,
+    waiting,
+)
 from harness.place import Place
 from harness.row import Own, Row, Running
 from harness.server import Server
@@ -97,6 +110,20 @@ class Loads(unittest.TestCase):
             self.addCleanup(session.destroy)
             with self.assertRaisesRegex(AssertionError, words) if words else contextlib.nullcontext():
                 session.echo(b"abcdefgh")
+
+    def test_times(self) -> None:
+        def answer(**changed: int) -> bytes:
+            parts = {"head": 0x24, "stratum": 8, "origin": 7, "arrived": 8, "sent": 9} | changed
+            head, stratum, *times = parts.values()
+            return ntp.ANSWER.pack(head, stratum, 6, -20, bytes(20), *times)
+
+        ntp.check(answer(), 7)
+        wrong = ({"head": 0x23}, {"stratum": 0}, {"origin": 6}, {"arrived": 0}, {"arrived": 10})
+        for change in wrong:
+            with self.subTest(**change), self.assertRaises(ntp.WrongAnswer):
+                ntp.check(answer(**change), 7)
+        with self.assertRaisesRegex(ntp.WrongAnswer, "47 bytes"):
+            ntp.check(answer()[:-1], 7)
 
     def test_pack(self) -> None:
         for stream in (b"0008NAK\n", b"0000", b"0009\1PACK", b"0009\1PACK001d\1" + 24 * b"x"):

@@ -75,10 +75,10 @@ class ServerCase(unittest.TestCase):
         return server
 
     def start_on_ports(
-        self, start: Callable[[list[int]], Server], count: int = 1
+        self, start: Callable[[list[int]], Server], count: int = 1, datagrams: bool = False
     ) -> tuple[Server, list[int]]:
         """Starts a server on free ports, and makes sure that the library is in it."""
-        server, ports = start_on_free_ports(start, count)
+        server, ports = start_on_free_ports(start, count, datagrams)
         self.assert_preloaded(server, [server.pid])
         return server, ports
 

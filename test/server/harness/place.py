@@ -129,13 +129,20 @@ class Place:
         program, *words = map(self.fill, shlex.split(text))
         return [settings.program(program), *words]
 
-    def run(self, text: str) -> None:
-        """Runs a command that prepares something, as the account and without the library."""
+    def run(self, text: str) -> str:
+        """Runs a command as the account and without the library, and returns its output."""
         words = self.command(text)
         if self.other_account is not None:
             account = [f"--reuid={self.other_account}", f"--regid={self.group}", "--init-groups"]
             words = [settings.program("setpriv"), *account, *words]
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.data), "LC_ALL": "C"}
-        subprocess.run(
-            words, cwd=self.data, env=environment, check=True, capture_output=True, timeout=60
+        done = subprocess.run(
+            words,
+            cwd=self.data,
+            env=environment,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
+        return done.stdout

@@ -43,12 +43,14 @@ class Row:
     traffic: Traffic
     # The requests of a pool's size that the traffic brings at the very least, the second time.
     requests: int
-    # None where another row has the same server.
+    # None where another row has the same server, or where no dump can come.
     own: Own | None
     # The files of the directory of configurations that the command needs.
     configuration: tuple[str, ...] = ()
     prepare: Callable[[Place], None] = lambda place: None
     ports: int = 1
+    # Whether they are ports of UDP.
+    datagrams: bool = False
     # Whom the server runs as where the tests run as root, and whether it sees to that itself.
     account: str | None = None
     changes_account: bool = True

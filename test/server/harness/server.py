@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -130,14 +131,16 @@ class Server:
 
 
 def start_on_free_ports(
-    start: Callable[[list[int]], Server], count: int
+    start: Callable[[list[int]], Server], count: int, datagrams: bool = False
 ) -> tuple[Server, list[int]]:
     """Starts a server on ports found free, anew where another process was quicker to take one."""
+    kind = socket.SOCK_DGRAM if datagrams else socket.SOCK_STREAM
+    open_there = waiting.receives if datagrams else waiting.accepts
     for _ in range(PORT_ATTEMPTS):
-        ports = [waiting.free_port() for _ in range(count)]
+        ports = [waiting.free_port(kind) for _ in range(count)]
         server = start(ports)
         waiting.until(
-            lambda: not server.running() or all(waiting.accepts(port) for port in ports),
+            lambda: not server.running() or all(map(open_there, ports)),
             f"{server.name} neither ends nor accepts on {ports}",
             START_SECONDS,
         )

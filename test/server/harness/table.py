@@ -101,7 +101,7 @@ class TableCase(ServerCase):
             )
             return self.take_charge(server)
 
-        server, _ports = self.start_on_ports(start, row.ports)
+        server, _ports = self.start_on_ports(start, row.ports, row.datagrams)
         waiting.until(lambda: row.ready(place), f"{row.name} is ready", START_SECONDS)
         return Running(server, place)
 

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
-from . import dns, echo, mariadb, mqtt, postgres, ssh, store, web
+from . import dns, echo, mariadb, mqtt, ntp, postgres, ssh, store, web
 from .place import Place
 from .row import Traffic
 
@@ -45,6 +45,10 @@ def messages(load: mqtt.MqttLoad) -> Traffic:
 
 def texts(load: dns.Load) -> Traffic:
     return lambda place: load.held(place.port)
+
+
+def questions_of_time(load: ntp.Load) -> Traffic:
+    return load.held
 
 
 def sessions(load: ssh.Load) -> Traffic:

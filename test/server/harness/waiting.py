@@ -33,9 +33,9 @@ def until(look: Callable[[], Result], what: str, seconds: float = 10.0) -> Resul
         time.sleep(LOOK_AGAIN_SECONDS)
 
 
-def free_port() -> int:
+def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
     """A port of 127.0.0.1 that was free a moment ago; whoever uses it must be ready for a clash."""
-    with socket.socket() as listener:
+    with socket.socket(type=kind) as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
 
@@ -47,6 +47,12 @@ def accepts(port: int) -> bool:
             return True
     except ConnectionRefusedError:
         return False
+
+
+def receives(port: int) -> bool:
+    """Whether something on 127.0.0.1 receives datagrams on the port."""
+    lines = Path("/proc/net/udp").read_text().splitlines()[1:]
+    return any(line.split()[1] == f"0100007F:{port:04X}" for line in lines)
 
 
 def connections(port: int) -> int:

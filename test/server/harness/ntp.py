@@ -1,0 +1,77 @@
+"""A load for an NTP server: one question from each of many addresses, and every answer is checked."""
+# SPDX-License-Identifier: BSD-2-Clause
+import contextlib
+import re
+import socket
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .place import Place
+
+TIMEOUT_SECONDS = 10
+# Leap, version and mode in one byte; the stratum; what the client does not know; its own time.
+PACKET = struct.Struct("!BBbb36sQ")
+ANSWER = struct.Struct("!BBbb20sQQQ")
+VERSION, CLIENT, SERVER = 4 << 3, 3, 4
+STRATUM = 8
+ADDRESSES_PER_BLOCK = 250
+RECEIVED = re.compile(r"^NTP packets received\s*:\s*(\d+)$", re.MULTILINE)
+
+
+class WrongAnswer(AssertionError):
+    """An answer that is not to our question, or does not say what it should."""
+
+
+def make_directory(place: Place) -> None:
+    """For a socket, which has to be where nobody else can come."""
+    place.run("mkdir --mode=750 inside")
+
+
+def received(place: Place) -> int:
+    """How many questions the server says that it has got, as its own client prints it."""
+    text = place.run("chronyc -h @data@/inside/chronyd.sock serverstats")
+    found = RECEIVED.search(text)
+    if found is None:
+        raise WrongAnswer(f"no number of packets in {text!r}")
+    return int(found[1])
+
+
+def _ask(port: int, number: int) -> None:
+    block, host = divmod(number, ADDRESSES_PER_BLOCK)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(TIMEOUT_SECONDS)
+        client.bind((f"127.1.{block}.{host + 1}", 0))
+        client.connect(("127.0.0.1", port))
+        mine = 0x5AFE << 48 | number
+        client.send(PACKET.pack(VERSION | CLIENT, 0, 6, 0, bytes(36), mine))
+        answer = client.recv(1024)
+    check(answer, mine)
+
+
+def check(answer: bytes, mine: int) -> None:
+    """Holds an answer to the question that bore this time."""
+    if len(answer) != ANSWER.size:
+        raise WrongAnswer(f"an answer of {len(answer)} bytes to question {mine:x}")
+    head, stratum, _, _, _, origin, arrived, sent = ANSWER.unpack(answer)
+    if (head & 63, stratum, origin) != (VERSION | SERVER, STRATUM, mine):
+        raise WrongAnswer(f"{head:x}, stratum {stratum}, origin {origin:x} to question {mine:x}")
+    if not arrived or arrived > sent:
+        raise WrongAnswer(f"question {mine:x} came at {arrived:x} and was answered at {sent:x}")
+
+
+@dataclass(frozen=True)
+class Load:
+    """The server remembers each address, in a table that grows as long as new ones come."""
+
+    addresses: int
+
+    @contextlib.contextmanager
+    def held(self, place: Place) -> Iterator[None]:
+        before = received(place)
+        for number in range(self.addresses):
+            _ask(place.port, number)
+        counted = received(place) - before
+        if counted != self.addresses:
+            raise WrongAnswer(f"the server counted {counted} of {self.addresses} questions")
+        yield
