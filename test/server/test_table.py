@@ -9,6 +9,7 @@ from collections.abc import Callable
 from harness import (
     dns,
     effects,
+    ftp,
     git,
     mariadb,
     ntp,
@@ -38,6 +39,7 @@ VALUES = StoreLoad(sizes=(16_000, 16_384, 65_536, 4096, 250_000, 900_000))
 RECORDS = StoreLoad(sizes=VALUES.sizes, clients=4, rounds=6)
 ECHOES = EchoLoad(sizes=(4096, 300_000, 65_536, 1 << 20))
 TEXTS = dns.Load(sizes=(100, 500, 1000, 4000, 16_000, 30_000, 60_000))
+FILES = ftp.Load(sizes=(100, 4096, 65_536, 300_000, 1 << 20, 3_000_000))
 QUESTIONS = ntp.Load(addresses=4000)
 SESSIONS = ssh.Load(sizes=(3_000_000, 100, 65_536, 300_000, 1 << 20))
 # sshd takes packets of 256 KiB at most.
@@ -82,6 +84,12 @@ def lay_php(place: Place) -> None:
 def make_base(place: Place) -> None:
     """An empty directory, in which MariaDB makes all that it needs without a table of accounts."""
     place.run("mkdir base")
+
+
+def make_files(place: Place) -> None:
+    """A root in which a guest can write nothing but in one directory, and one that stays empty."""
+    place.run("mkdir --parents root/files empty")
+    place.run("chmod a-w root empty")
 
 
 def blocks_everywhere(pid: int) -> bool:
@@ -312,6 +320,20 @@ ROWS = (
         asks=QUIET,
         own=Own("wakes its processes by it, too", effects.passes_notifications),
         stop=signal.SIGINT,
+    ),
+    Row(
+        name="vsftpd",
+        packages=("vsftpd",),
+        configuration=("vsftpd.conf",),
+        prepare=make_files,
+        command="vsftpd @directory@/vsftpd.conf",
+        account="ftp",
+        guests=FILES.sessions * (2 if os.geteuid() == 0 else 1),
+        traffic=traffic.files(FILES),
+        requests=FILES.sessions * FILES.rounds,
+        outside="in the root that they change to there is no file for a table",
+        own=Own("goes on", effects.goes_on),
+        status=-signal.SIGTERM,
     ),
     Row(
         name="sshd",

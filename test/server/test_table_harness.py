@@ -17,6 +17,7 @@ from harness import (
     dns,
     echo,
     effects,
+    ftp,
     git,
     mqtt,
     ntp,
@@ -125,6 +126,16 @@ class Loads(unittest.TestCase):
         with self.assertRaisesRegex(ntp.WrongAnswer, "47 bytes"):
             ntp.check(answer()[:-1], 7)
 
+    def test_files(self) -> None:
+        load = ftp.Load(sizes=SIZES, sessions=2, rounds=2)
+        faults = {"": "", "spoils": "file-1-0 .* from byte 69999 on", "keeps": "the files are"}
+        for fault, words in faults.items():
+            kept: dict[str, bytes] = {}
+            with mock.patch("harness.ftp.Client", lambda _port: _Files(kept, fault)):
+                with self.assertRaisesRegex(AssertionError, words) if words else contextlib.nullcontext():
+                    with load.held(0):
+                        pass
+
     def test_pack(self) -> None:
         for stream in (b"0008NAK\n", b"0000", b"0009\1PACK", b"0009\1PACK001d\1" + 24 * b"x"):
             with self.subTest(stream=stream), self.assertRaisesRegex(AssertionError, "digest"):
@@ -138,6 +149,33 @@ def _txt_answer(question: dns.Question, text: str) -> bytes:
     head = wire[:2] + struct.pack("!5H", dns.RESPONSE, 1, 1, 0, 0)
     record = struct.pack("!3HIH", 0xC00C, dns.TXT, dns.IN, 60, len(data))
     return head + wire[12:end] + record + data
+
+
+class _Files:
+    """A client of an FTP server that changes a file, or does not delete any."""
+
+    def __init__(self, kept: dict[str, bytes], fault: str) -> None:
+        self._kept, self._fault = kept, fault
+
+    def store(self, name: str, content: bytes) -> None:
+        spoilt = self._fault == "spoils" and name == "file-1-0"
+        self._kept[name] = content[:-1] + b"?" if spoilt else content
+
+    def retrieve(self, name: str) -> bytes:
+        return self._kept[name]
+
+    def nlst(self) -> list[str]:
+        return list(self._kept)
+
+    def delete(self, name: str) -> None:
+        if self._fault != "keeps":
+            del self._kept[name]
+
+    def quit(self) -> None:
+        """Has nothing to end."""
+
+    def close(self) -> None:
+        """Nor to close."""
 
 
 class _Memory:

@@ -82,13 +82,13 @@ class ServerCase(unittest.TestCase):
         self.assert_preloaded(server, [server.pid])
         return server, ports
 
-    def stop(self, server: Server, signal_number: int = signal.SIGTERM) -> None:
+    def stop(self, server: Server, signal_number: int = signal.SIGTERM, wanted: int = 0) -> None:
         """Ends the server as an administrator would, and holds it to a clean end."""
         self.assertTrue(server.running(), f"{server.name} had ended:\n{server.last_words()}")
-        self.assert_ended_well(server, server.stop(signal_number))
+        self.assert_ended_well(server, server.stop(signal_number), wanted)
 
-    def assert_ended_well(self, server: Server, status: int) -> None:
-        self.assertEqual(status, 0, f"exit status of {server.name}:\n{server.last_words()}")
+    def assert_ended_well(self, server: Server, status: int, wanted: int = 0) -> None:
+        self.assertEqual(status, wanted, f"exit status of {server.name}:\n{server.last_words()}")
         self.assert_library_silent(server.output(), f"the output of {server.name}")
 
     def _end(self, server: Server) -> None:

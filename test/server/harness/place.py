@@ -52,6 +52,11 @@ class Place:
         return self.other_account or pwd.getpwuid(os.geteuid()).pw_name
 
     @property
+    def as_ordinary_user(self) -> str:
+        """Tells vsftpd that it cannot change its account: YES where we are not root."""
+        return "NO" if os.geteuid() == 0 else "YES"
+
+    @property
     def group(self) -> str:
         return grp.getgrgid(pwd.getpwnam(self.account).pw_gid).gr_name
 

@@ -70,6 +70,9 @@ class Row:
     # How many slots more than before may be live in the end, in all buckets together.
     slack: int = 0
     stop: int = signal.SIGTERM
+    # The exit status of a server that has stopped well, as it is without the library, too; negative
+    # for the signal that it dies of.
+    status: int = 0
     # In percent, of the bytes asked for in requests of a pool's size.
     share: float = LEAST_SHARE
 

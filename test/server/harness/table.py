@@ -122,7 +122,7 @@ class TableCase(ServerCase):
         births = {pid: processes.birth(pid) for pid in running.server.tree()}
         # Who had ended before it was looked at has none, which is what it will have afterwards.
         births = {pid: birth for pid, birth in births.items() if birth is not None}
-        self.stop(running.server, row.stop)
+        self.stop(running.server, row.stop, row.status)
         waiting.until(
             lambda: not any(processes.birth(pid) == birth for pid, birth in births.items()),
             f"{row.name} left processes behind",

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
-from . import dns, echo, mariadb, mqtt, ntp, postgres, ssh, store, web
+from . import dns, echo, ftp, mariadb, mqtt, ntp, postgres, ssh, store, web
 from .place import Place
 from .row import Traffic
 
@@ -44,6 +44,10 @@ def messages(load: mqtt.MqttLoad) -> Traffic:
 
 
 def texts(load: dns.Load) -> Traffic:
+    return lambda place: load.held(place.port)
+
+
+def files(load: ftp.Load) -> Traffic:
     return lambda place: load.held(place.port)
 
 
