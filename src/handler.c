@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -19,28 +20,51 @@
 extern int __sigaction(int signal_number, const struct sigaction *wanted, struct sigaction *former);
 
 /*
- * What the program last asked for. A writer fills the next record and then publishes it, so that a
- * reader, or a handler that interrupts the writer, sees a whole one. A record is used again after
- * as many changes as there are records; a reader would have to sleep through all of them to see a
- * torn one.
+ * What the program asks for, a wish a record. Each record has a handler of ours, and the kernel
+ * keeps the handler of the record that is in force, so that it is the kernel that knows which one
+ * that is, for each process by itself. A child of vfork has its parent's memory and handlers of its
+ * own: what it sets adds a record at most, and changes none that its parent goes by. A wish that
+ * comes again finds its record again. Where a program has had more wishes than there are records,
+ * the oldest record is used anew.
  */
 enum { RECORDS = 64 };
-static struct sigaction records[RECORDS];
-static _Atomic unsigned next_record = 1;
-static _Atomic unsigned current_record;
+static struct record {
+    struct sigaction wish;
+    _Atomic bool whole;
+} records[RECORDS];
+static _Atomic unsigned next_record;
 
 static int stats_signal;
 
-static void handler_record(const struct sigaction *action)
+/* The kernel knows no more of a mask than these bytes, and the caller may have set no others. */
+enum { MASK_SIZE = (NSIG - 1) / 8 };
+
+static bool wish_is(const struct sigaction *wish, const struct sigaction *other)
 {
-    unsigned record = atomic_fetch_add_explicit(&next_record, 1, memory_order_relaxed) % RECORDS;
-    records[record] = *action;
-    atomic_store_explicit(&current_record, record, memory_order_release);
+    return wish->sa_sigaction == other->sa_sigaction && wish->sa_flags == other->sa_flags &&
+           memcmp(&wish->sa_mask, &other->sa_mask, MASK_SIZE) == 0;
 }
 
-static struct sigaction handler_recorded(void)
+static unsigned handler_add_record(const struct sigaction *wish)
 {
-    return records[atomic_load_explicit(&current_record, memory_order_acquire)];
+    unsigned number = atomic_fetch_add_explicit(&next_record, 1, memory_order_relaxed) % RECORDS;
+    atomic_store_explicit(&records[number].whole, false, memory_order_relaxed);
+    atomic_signal_fence(memory_order_seq_cst);
+    records[number].wish = *wish;
+    atomic_store_explicit(&records[number].whole, true, memory_order_release);
+    return number;
+}
+
+/* Returns the number of the record that has the wish. */
+static unsigned handler_record(const struct sigaction *wish)
+{
+    for (unsigned number = 0; number < RECORDS; number++) {
+        if (atomic_load_explicit(&records[number].whole, memory_order_acquire) &&
+            wish_is(&records[number].wish, wish)) {
+            return number;
+        }
+    }
+    return handler_add_record(wish);
 }
 
 /* Signals that do nothing to a program that does not care for them. All others end it. */
@@ -107,14 +131,19 @@ static void handler_dump(const siginfo_t *info)
     }
 }
 
+static int handler_install(int signal_number, const struct sigaction *wanted,
+                           struct sigaction *former);
+
 static void handler_chain(const struct sigaction *program, int signal_number, siginfo_t *info,
                           void *context)
 {
-    if (program->sa_handler == SIG_DFL || program->sa_handler == SIG_IGN) {
+    if (program->sa_handler == SIG_DFL) {
         return;
     }
     if (((unsigned)program->sa_flags & SA_RESETHAND) != 0) {
-        handler_record(&(struct sigaction){.sa_handler = SIG_DFL});
+        int kept = errno;
+        handler_install(signal_number, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
+        errno = kept;
     }
     if ((program->sa_flags & SA_SIGINFO) != 0) {
         program->sa_sigaction(signal_number, info, context);
@@ -123,9 +152,9 @@ static void handler_chain(const struct sigaction *program, int signal_number, si
     }
 }
 
-static void handler_run(int signal_number, siginfo_t *info, void *context)
+static void handler_run(unsigned record, int signal_number, siginfo_t *info, void *context)
 {
-    struct sigaction program = handler_recorded();
+    struct sigaction program = records[record].wish;
     if (handler_is_own_wish(signal_number, info, &program)) {
         int kept = errno;
         __sigaction(signal_number, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
@@ -148,28 +177,95 @@ bool handler_take(int signal_number, const siginfo_t *info)
     return handler_is_dump_only(info);
 }
 
+/* A handler of its own for each record, whose number is octal: HANDLER_ROWS(ROW) is ROW(000) to
+ * ROW(077). */
+#define HANDLER_ROWS_8(ROW, high)                                                                  \
+    ROW(high##0)                                                                                   \
+    ROW(high##1) ROW(high##2) ROW(high##3) ROW(high##4) ROW(high##5) ROW(high##6) ROW(high##7)
+#define HANDLER_ROWS(ROW)                                                                          \
+    HANDLER_ROWS_8(ROW, 00)                                                                        \
+    HANDLER_ROWS_8(ROW, 01)                                                                        \
+    HANDLER_ROWS_8(ROW, 02)                                                                        \
+    HANDLER_ROWS_8(ROW, 03)                                                                        \
+    HANDLER_ROWS_8(ROW, 04) HANDLER_ROWS_8(ROW, 05) HANDLER_ROWS_8(ROW, 06) HANDLER_ROWS_8(ROW, 07)
+
+#define HANDLER_RUN(number)                                                                        \
+    static void handler_run_##number(int signal_number, siginfo_t *info, void *context)            \
+    {                                                                                              \
+        handler_run(number, signal_number, info, context);                                         \
+    }
+HANDLER_ROWS(HANDLER_RUN)
+#undef HANDLER_RUN
+
+#define HANDLER_NAME(number) handler_run_##number,
+static void (*const handlers[])(int, siginfo_t *, void *) = {HANDLER_ROWS(HANDLER_NAME)};
+#undef HANDLER_NAME
+_Static_assert(sizeof handlers / sizeof handlers[0] == RECORDS, "each record has a handler");
+
+/* What the program set, where the kernel has `present`: one of ours, or the program's own. */
+static void handler_translate(const struct sigaction *present, struct sigaction *wish)
+{
+    *wish = *present;
+    for (unsigned number = 0; number < RECORDS; number++) {
+        if (present->sa_sigaction == handlers[number]) {
+            *wish = records[number].wish;
+        }
+    }
+}
+
 /*
  * Puts our handler, or SIG_IGN, into the kernel as the program's wish says. The mask and the flags
  * are the program's: the kernel then does for its handler what it would have done without us.
  * SA_RESETHAND is the exception, since it would remove ours.
  */
-static int handler_install(int signal_number, const struct sigaction *wanted)
+static int handler_install(int signal_number, const struct sigaction *wanted,
+                           struct sigaction *former)
 {
     struct sigaction ours = *wanted;
     if (wanted->sa_handler == SIG_IGN) {
-        return __sigaction(signal_number, wanted, NULL);
+        return __sigaction(signal_number, wanted, former);
     }
     if (wanted->sa_handler == SIG_DFL) {
         sigemptyset(&ours.sa_mask);
         ours.sa_flags = SA_RESTART | SA_ONSTACK;
     }
     ours.sa_flags = (ours.sa_flags | SA_SIGINFO) & ~(int)SA_RESETHAND;
-    ours.sa_sigaction = handler_run;
-    return __sigaction(signal_number, &ours, NULL);
+    ours.sa_sigaction = handlers[handler_record(wanted)];
+    return __sigaction(signal_number, &ours, former);
+}
+
+/* The process whose memory this is. The child of vfork or of a clone that shares it is another. */
+static _Atomic pid_t process;
+
+static _Atomic uint64_t interrupting; /* a bit for each signal */
+
+static uint64_t signal_bit(int signal_number)
+{
+    return UINT64_C(1) << (signal_number - 1);
+}
+
+bool handler_interrupts(int signal_number)
+{
+    return (atomic_load_explicit(&interrupting, memory_order_relaxed) &
+            signal_bit(signal_number)) != 0;
+}
+
+void handler_set_interrupts(int signal_number, bool interrupts)
+{
+    pid_t owner = atomic_load_explicit(&process, memory_order_relaxed);
+    if (owner != 0 && owner != getpid()) {
+        return;
+    }
+    if (interrupts) {
+        atomic_fetch_or_explicit(&interrupting, signal_bit(signal_number), memory_order_relaxed);
+    } else {
+        atomic_fetch_and_explicit(&interrupting, ~signal_bit(signal_number), memory_order_relaxed);
+    }
 }
 
 void handler_after_fork(void)
 {
+    atomic_store_explicit(&process, getpid(), memory_order_relaxed);
     atomic_store_explicit(&kin_answered, 0, memory_order_relaxed);
 }
 
@@ -177,11 +273,11 @@ void handler_open(int signal_number)
 {
     struct sigaction present;
     born = getpid();
+    atomic_store_explicit(&process, born, memory_order_relaxed);
     if (signal_number == 0 || __sigaction(signal_number, NULL, &present) != 0) {
         return;
     }
-    handler_record(&present);
-    if (handler_install(signal_number, &present) == 0) {
+    if (handler_install(signal_number, &present, NULL) == 0) {
         stats_signal = signal_number;
     }
 }
@@ -191,19 +287,11 @@ int handler_set(int signal_number, const struct sigaction *wanted, struct sigact
     if (signal_number != stats_signal || stats_signal == 0) {
         return __sigaction(signal_number, wanted, former);
     }
-    struct sigaction recorded = handler_recorded();
-    if (wanted != NULL) {
-        struct sigaction wish = *wanted; /* `former` may be the same object */
-        /* Before the kernel is told: a signal in between runs what the program is just asking for.
-         */
-        handler_record(&wish);
-        if (handler_install(signal_number, &wish) != 0) {
-            handler_record(&recorded);
-            return -1;
-        }
+    struct sigaction present;
+    int wrong = wanted != NULL ? handler_install(signal_number, wanted, &present)
+                               : __sigaction(signal_number, NULL, &present);
+    if (wrong == 0 && former != NULL) {
+        handler_translate(&present, former);
     }
-    if (former != NULL) {
-        *former = recorded;
-    }
-    return 0;
+    return wrong;
 }

@@ -2,10 +2,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #include "attributes.h"
 #include "handler.h"
@@ -17,9 +15,6 @@
  * names.
  */
 typedef void handler(int);
-
-/* Signals whose system calls siginterrupt(3) has set to be interrupted; signal(3) heeds it. */
-static _Atomic uint64_t interrupting;
 
 static bool signal_is_valid(int signal_number)
 {
@@ -47,17 +42,11 @@ EXPORTED int sigaction(int signal_number, const struct sigaction *restrict wante
     return handler_set(signal_number, wanted, former);
 }
 
-static uint64_t signal_bit(int signal_number)
-{
-    return UINT64_C(1) << (signal_number - 1);
-}
-
 /* BSD semantics: the handler stays, and system calls are restarted. */
 handler *bsd_set(int signal_number, handler *wanted) __asm__("signal");
 EXPORTED handler *bsd_set(int signal_number, handler *wanted)
 {
-    bool interrupts = signal_is_valid(signal_number) &&
-                      (atomic_load(&interrupting) & signal_bit(signal_number)) != 0;
+    bool interrupts = signal_is_valid(signal_number) && handler_interrupts(signal_number);
     return set_handler(signal_number, wanted, true, interrupts ? 0 : SA_RESTART);
 }
 
@@ -108,8 +97,8 @@ EXPORTED int ignore_set(int signal_number)
     return set_handler(signal_number, SIG_IGN, false, 0) == SIG_ERR ? -1 : 0;
 }
 
-/* Whether the signal interrupts system calls or has them restarted, for the handler in force and
- * later ones. */
+/* Sets that the signal interrupts system calls, or has them restarted: for the handler in force,
+ * and for later ones. */
 int interrupt_set(int signal_number, int interrupts) __asm__("siginterrupt");
 EXPORTED int interrupt_set(int signal_number, int interrupts)
 {
@@ -118,11 +107,10 @@ EXPORTED int interrupt_set(int signal_number, int interrupts)
         errno = EINVAL;
         return -1;
     }
+    handler_set_interrupts(signal_number, interrupts != 0);
     if (interrupts) {
-        atomic_fetch_or(&interrupting, signal_bit(signal_number));
         action.sa_flags &= ~SA_RESTART;
     } else {
-        atomic_fetch_and(&interrupting, ~signal_bit(signal_number));
         action.sa_flags |= SA_RESTART;
     }
     return handler_set(signal_number, &action, NULL);

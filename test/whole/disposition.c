@@ -255,6 +255,26 @@ static void set_again_and_again(void)
     }
 }
 
+/* The same of wishes that were never there before. */
+static void set_in_many_ways(void)
+{
+    struct sigaction former = ask(STATS);
+    for (int i = 0; i < 1000; i++) {
+        struct sigaction action = {.sa_handler = i % 2 == 0 ? first_handler : second_handler};
+        struct sigaction told;
+        sigemptyset(&action.sa_mask);
+        for (int bit = 0; bit < 10; bit++) {
+            if ((i >> bit & 1) != 0) {
+                sigaddset(&action.sa_mask, SIGRTMIN + bit);
+            }
+        }
+        CHECK_EQUAL(sigaction(STATS, &action, &told), 0);
+        CHECK(told.sa_handler == former.sa_handler);
+        CHECK_EQUAL(memcmp(&told.sa_mask, &former.sa_mask, sizeof(uint64_t)), 0);
+        former = action;
+    }
+}
+
 /* What exec hands on is the kernel's: SIG_IGN is there, and a handler of the program's is not
  * SIG_IGN. */
 static void kernel_knows_what_is_ignored(void)
@@ -275,12 +295,19 @@ static void kernel_knows_what_is_ignored(void)
 }
 
 static const struct check_case cases[] = {
-    CHECK_CASE(default_at_start),     CHECK_CASE(sigaction_is_remembered),
-    CHECK_CASE(one_object_for_both),  CHECK_CASE(older_calls),
-    CHECK_CASE(flags_of_older_calls), CHECK_CASE(held_by_sigset),
-    CHECK_CASE(ignored_by_sigignore), CHECK_CASE(interrupting),
-    CHECK_CASE(bad_arguments),        CHECK_CASE(errno_is_kept),
-    CHECK_CASE(set_again_and_again),  CHECK_CASE(kernel_knows_what_is_ignored),
+    CHECK_CASE(default_at_start),
+    CHECK_CASE(sigaction_is_remembered),
+    CHECK_CASE(one_object_for_both),
+    CHECK_CASE(older_calls),
+    CHECK_CASE(flags_of_older_calls),
+    CHECK_CASE(held_by_sigset),
+    CHECK_CASE(ignored_by_sigignore),
+    CHECK_CASE(interrupting),
+    CHECK_CASE(bad_arguments),
+    CHECK_CASE(errno_is_kept),
+    CHECK_CASE(set_again_and_again),
+    CHECK_CASE(set_in_many_ways),
+    CHECK_CASE(kernel_knows_what_is_ignored),
 };
 
 CHECK_MAIN(cases)

@@ -1,11 +1,34 @@
 """The stats signal beside the program's own handlers: what is set, what arrives, who is killed."""
 # SPDX-License-Identifier: BSD-2-Clause
-from support import cases
-from support.cases import Run
+import sys
+import unittest
+
+from support import cases, settings, statistics
+from support.cases import Run, outcome_of
 
 
 # With what is listed at exit as a part of the statistics: whole dumps are all there is.
 LISTED = {"SOCKMALLOC_POOL": "standard", "SOCKMALLOC_IN_USE": "1", "SOCKMALLOC_STATS_AT_EXIT": "1"}
+
+# CPython's subprocess makes its child by vfork, and the child resets every signal's handler.
+AFTER_A_SUBPROCESS = """
+import os, signal, subprocess
+seen = []
+signal.signal(signal.SIGUSR1, lambda number, frame: seen.append(number))
+subprocess.run(["true"], check=True)
+assert callable(signal.getsignal(signal.SIGUSR1))
+subprocess.run(["/bin/kill", "-USR1", str(os.getpid())], check=True)
+os.kill(os.getpid(), signal.SIGUSR1)
+assert len(seen) == 2, seen
+"""
+
+
+class Python(unittest.TestCase):
+    def test_handler_stays_after_a_subprocess(self) -> None:
+        outcome = outcome_of([sys.executable, "-c", AFTER_A_SUBPROCESS], settings.environment({}))
+        self.assertEqual(outcome.status, 0, outcome.stderr)
+        statistics.tables(outcome.stderr, 2, at_rest=False)
+
 
 # No call leaves the fast path: neither for the time that has passed, nor to train a quota.
 UNTROUBLED = [Run(variables={"SOCKMALLOC_DECAY_MS": "-1", "SOCKMALLOC_TRAINING": "0"})]
@@ -62,6 +85,13 @@ load_tests = cases.loader(
                 Run("while holders are listed", LISTED, dumps=3),
             ],
         },
+        "borrowers": dumps(
+            what_a_child_sets_is_its_own=1,
+            ignored_by_a_child=1,
+            reset_after_vfork=1,
+            reset_by_posix_spawn=1,
+            handler_that_goes_in_a_child=2,
+        ),
         "stepped": {
             "handler_takes_and_frees": UNTROUBLED,
             "handler_jumps_out": UNTROUBLED,

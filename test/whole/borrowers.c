@@ -1,0 +1,218 @@
+/* Cases: a child that shares its parent's memory has signals of its own, and leaves its parent's
+ * alone. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "outside.h"
+
+/* How many statistics each case writes to stderr, the runner knows and checks. */
+enum { STATS = SIGUSR1, OTHER = SIGUSR2, STACK_SIZE = 64 << 10 };
+
+typedef void handler(int);
+typedef handler *set_call(int signal_number, handler *wanted);
+typedef int child_work(void *argument);
+
+extern char **environ;
+static volatile sig_atomic_t calls;
+
+static void count(int signal_number)
+{
+    (void)signal_number;
+    calls++;
+}
+
+static void other_handler(int signal_number)
+{
+    (void)signal_number;
+}
+
+static handler *asked(int signal_number)
+{
+    struct sigaction action;
+    CHECK_EQUAL(sigaction(signal_number, NULL, &action), 0);
+    return action.sa_handler;
+}
+
+/* As vfork does, but on a stack of its own, so that a compiler can do no harm. */
+static void borrow(child_work *work, void *argument)
+{
+    static _Alignas(16) char stack[STACK_SIZE];
+    pid_t child = clone(work, stack + STACK_SIZE, CLONE_VM | CLONE_VFORK | SIGCHLD, argument);
+    CHECK(child > 0);
+    check_wait(child);
+}
+
+/* What it is told is what it set, and so it is for a signal that the library leaves alone. */
+static int set_by_each_call(void *unused)
+{
+    const char *const names[] = {"signal",      "bsd_signal",    "ssignal",
+                                 "sysv_signal", "__sysv_signal", "sigset"};
+    const int signals[] = {STATS, OTHER};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        set_call *set;
+        *(void **)&set = check_find(names[i]);
+        for (size_t s = 0; s < 2; s++) {
+            handler *first = i == 0 ? count : SIG_DFL;
+            CHECK(set(signals[s], other_handler) == first);
+            CHECK(asked(signals[s]) == other_handler);
+            CHECK(set(signals[s], SIG_IGN) == other_handler);
+            CHECK(set(signals[s], SIG_DFL) == SIG_IGN);
+        }
+    }
+    _exit(unused == NULL ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+static void what_a_child_sets_is_its_own(void)
+{
+    signal(STATS, count);
+    signal(OTHER, count);
+    borrow(set_by_each_call, NULL);
+    CHECK(asked(STATS) == count);
+    CHECK(asked(OTHER) == count);
+    outside_send(STATS);
+    CHECK_EQUAL(calls, 1);
+}
+
+static int ignore_it(void *unused)
+{
+    int (*ignore)(int);
+    *(void **)&ignore = check_find("sigignore");
+    CHECK_EQUAL(ignore(STATS), 0);
+    CHECK(asked(STATS) == SIG_IGN);
+    _exit(unused == NULL ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+static void ignored_by_a_child(void)
+{
+    signal(STATS, count);
+    borrow(ignore_it, NULL);
+    CHECK(asked(STATS) == count);
+    outside_send(STATS);
+    CHECK_EQUAL(calls, 1);
+}
+
+static __attribute__((noinline)) pid_t reset_and_exec(void)
+{
+    static char *arguments[] = {(char *)(uintptr_t) "true", NULL};
+    pid_t child = vfork();
+    if (child == 0) {
+        signal(STATS, SIG_DFL);
+        execve("/bin/true", arguments, environ);
+        _exit(EXIT_FAILURE);
+    }
+    return child;
+}
+
+static void reset_after_vfork(void)
+{
+    signal(STATS, count);
+    check_wait(reset_and_exec());
+    CHECK(asked(STATS) == count);
+    outside_send(STATS);
+    CHECK_EQUAL(calls, 1);
+}
+
+static void reset_by_posix_spawn(void)
+{
+    char *arguments[] = {(char *)(uintptr_t) "true", NULL};
+    posix_spawnattr_t attributes;
+    sigset_t signals;
+    pid_t child;
+    signal(STATS, count);
+    sigfillset(&signals);
+    CHECK_EQUAL(posix_spawnattr_init(&attributes), 0);
+    CHECK_EQUAL(posix_spawnattr_setsigdefault(&attributes, &signals), 0);
+    CHECK_EQUAL(posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF), 0);
+    CHECK_EQUAL(posix_spawn(&child, "/bin/true", NULL, &attributes, arguments, environ), 0);
+    CHECK_EQUAL(posix_spawnattr_destroy(&attributes), 0);
+    check_wait(child);
+    CHECK(asked(STATS) == count);
+    outside_send(STATS);
+    CHECK_EQUAL(calls, 1);
+}
+
+/* The kernel removes a handler with SA_RESETHAND from the process that the signal came to. */
+static int be_signalled(void *unused)
+{
+    outside_send(STATS);
+    CHECK_EQUAL(calls, 1);
+    CHECK(asked(STATS) == SIG_DFL);
+    _exit(unused == NULL ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+static void handler_that_goes_in_a_child(void)
+{
+    struct sigaction action = {.sa_handler = count, .sa_flags = (int)SA_RESETHAND};
+    CHECK_EQUAL(sigaction(STATS, &action, NULL), 0);
+    borrow(be_signalled, NULL);
+    CHECK(asked(STATS) == count);
+    outside_send(STATS);
+    CHECK_EQUAL(calls, 2);
+    CHECK(asked(STATS) == SIG_DFL);
+}
+
+static int (*interrupt)(int, int);
+
+static int flags_of(int signal_number)
+{
+    struct sigaction action;
+    CHECK_EQUAL(sigaction(signal_number, NULL, &action), 0);
+    return action.sa_flags;
+}
+
+static int interrupt_all(void *unused)
+{
+    CHECK_EQUAL(interrupt(STATS, 1), 0);
+    CHECK_EQUAL(interrupt(OTHER, 1), 0);
+    CHECK_EQUAL(flags_of(STATS) & SA_RESTART, 0);
+    CHECK_EQUAL(flags_of(OTHER) & SA_RESTART, 0);
+    _exit(unused == NULL ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+/* Neither the handler in force nor those that the parent sets later. */
+static void interrupted_in_a_child(void)
+{
+    *(void **)&interrupt = check_find("siginterrupt");
+    const int signals[] = {STATS, OTHER};
+    signal(STATS, count);
+    signal(OTHER, count);
+    borrow(interrupt_all, NULL);
+    for (int s = 0; s < 2; s++) {
+        CHECK_EQUAL(flags_of(signals[s]) & SA_RESTART, SA_RESTART);
+        signal(signals[s], other_handler);
+        CHECK_EQUAL(flags_of(signals[s]) & SA_RESTART, SA_RESTART);
+    }
+}
+
+/* In the child of a fork, whose memory is its own, siginterrupt has its full meaning. */
+static void interrupted_after_a_fork(void)
+{
+    *(void **)&interrupt = check_find("siginterrupt");
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        CHECK_EQUAL(interrupt(STATS, 1), 0);
+        signal(STATS, count);
+        CHECK_EQUAL(flags_of(STATS) & SA_RESTART, 0);
+        _exit(EXIT_SUCCESS);
+    }
+    check_wait(child);
+}
+
+static const struct check_case cases[] = {
+    CHECK_CASE(what_a_child_sets_is_its_own),
+    CHECK_CASE(ignored_by_a_child),
+    CHECK_CASE(reset_after_vfork),
+    CHECK_CASE(reset_by_posix_spawn),
+    CHECK_CASE(handler_that_goes_in_a_child),
+    CHECK_CASE(interrupted_in_a_child),
+    CHECK_CASE(interrupted_after_a_fork),
+};
+
+CHECK_MAIN(cases)
