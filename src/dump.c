@@ -14,6 +14,7 @@
 #include "in_use_report.h"
 #include "message.h"
 #include "option.h"
+#include "os.h"
 #include "training.h"
 
 #define DUMP_DEFAULT_PATH "/tmp/sockmalloc.%p"
@@ -112,11 +113,11 @@ static bool dump_may_append(int file)
 static int dump_open_file(const char *name)
 {
     /* O_NONBLOCK: a planted FIFO must not hold us up before it is seen for what it is. */
-    int file =
-        open(name, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
-             DUMP_MODE);
+    int file = os_open(
+        name, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+        DUMP_MODE);
     if (file >= 0 && !dump_may_append(file)) {
-        close(file);
+        os_close(file);
         return -1;
     }
     return file;
@@ -135,7 +136,7 @@ static bool dump_append(dump_part *part, const char *name)
     int file = dump_open_file(name);
     bool whole = file >= 0 && dump_part_to(part, file, dump_format());
     if (file >= 0) {
-        close(file);
+        os_close(file);
     }
     return whole;
 }
@@ -147,7 +148,7 @@ static bool dump_replace(const char *name, const char *beside, enum format forma
         return false;
     }
     bool whole = ftruncate(file, 0) == 0 && dump_report(file, format);
-    close(file);
+    os_close(file);
     if (!whole || rename(beside, name) != 0) {
         unlink(beside);
         return false;
@@ -169,7 +170,7 @@ static bool dump_replacement(int no_descriptor, enum format format)
     if (present < 0) {
         return false;
     }
-    close(present);
+    os_close(present);
     text_add(&beside, "%s.%d", name.start, (int)getpid());
     return !beside.cut && dump_replace(name.start, beside.start, format);
 }

@@ -5,6 +5,7 @@
 #include <sockmalloc.h>
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -124,11 +125,35 @@ static bool handler_is_answered(const siginfo_t *info)
                                                    memory_order_relaxed);
 }
 
+/* Signals that a fault of the thread itself brings, or abort, and that mean its end. */
+static void handler_all_but_faults(sigset_t *signals)
+{
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT};
+    sigfillset(signals);
+    for (unsigned i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        sigdelset(signals, faults[i]);
+    }
+}
+
+/*
+ * The program does not know that statistics are written. A handler of its own that jumped away from
+ * there, or a cancel of a thread that may be cancelled anywhere, would leave a file open and
+ * statistics forbidden for good: both are put off until they are written.
+ */
 static void handler_dump(const siginfo_t *info)
 {
-    if (handler_is_answered(info)) {
-        dump_somewhere();
+    sigset_t others;
+    sigset_t mask;
+    int type;
+    if (!handler_is_answered(info)) {
+        return;
     }
+    handler_all_but_faults(&others);
+    pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &type);
+    pthread_sigmask(SIG_BLOCK, &others, &mask);
+    dump_somewhere();
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    pthread_setcanceltype(type, NULL);
 }
 
 static int handler_install(int signal_number, const struct sigaction *wanted,

@@ -2,10 +2,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "mapping.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
-#include <unistd.h>
+
+#include "os.h"
 
 /* The file that is being read, a character at a time: a path may be longer than any buffer here. */
 struct reader {
@@ -30,10 +30,7 @@ struct line {
 
 static bool reader_fill(struct reader *reader)
 {
-    ssize_t length;
-    do {
-        length = read(reader->file, reader->buffer, sizeof reader->buffer);
-    } while (length < 0 && errno == EINTR);
+    ssize_t length = os_read(reader->file, reader->buffer, sizeof reader->buffer);
     reader->at = 0;
     reader->length = length > 0 ? (size_t)length : 0;
     return length > 0;
@@ -134,12 +131,10 @@ static bool reader_find(struct reader *reader, uintptr_t address, struct mapping
 
 bool mapping_find(uintptr_t address, struct mapping *mapping)
 {
-    int kept = errno;
-    struct reader reader = {.file = open("/proc/self/maps", O_RDONLY | O_CLOEXEC)};
+    struct reader reader = {.file = os_open("/proc/self/maps", O_RDONLY | O_CLOEXEC, 0)};
     bool found = reader.file >= 0 && reader_find(&reader, address, mapping);
     if (reader.file >= 0) {
-        close(reader.file);
+        os_close(reader.file);
     }
-    errno = kept;
     return found;
 }

@@ -4,16 +4,15 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "os.h"
 #include "text.h"
 
 enum { LINE_SIZE = 2048, NAME_SIZE = 32, WRITE_PATIENCE_MS = 100 };
@@ -84,24 +83,16 @@ static void write_signals(sigset_t *set)
     }
 }
 
-/* A descriptor that takes nothing for so long is given up: a full pipe that nobody reads must not
- * stop the server. */
-static bool wait_until_writable(int descriptor)
-{
-    struct pollfd writable = {.fd = descriptor, .events = POLLOUT};
-    int ready;
-    do {
-        ready = poll(&writable, 1, WRITE_PATIENCE_MS);
-    } while (ready < 0 && errno == EINTR);
-    return ready > 0;
-}
-
-/* Up to PIPE_BUF bytes at a time, which a pipe that poll calls writable has room for. */
+/*
+ * Up to PIPE_BUF bytes at a time, which a pipe that poll calls writable has room for. A descriptor
+ * that takes nothing for so long is given up: a full pipe that nobody reads must not stop the
+ * server.
+ */
 static unsigned long write_all(int descriptor, const char *bytes, unsigned long size)
 {
-    while (size > 0 && wait_until_writable(descriptor)) {
-        ssize_t written = write(descriptor, bytes, size < PIPE_BUF ? size : PIPE_BUF);
-        if (written < 0 && errno == EINTR) {
+    while (size > 0 && os_await_writable(descriptor, WRITE_PATIENCE_MS)) {
+        ssize_t written = os_write(descriptor, bytes, size < PIPE_BUF ? size : PIPE_BUF);
+        if (written == -EINTR) {
             continue;
         }
         if (written <= 0) {
@@ -126,7 +117,7 @@ bool message_write(int descriptor, const char *bytes, unsigned long size)
     pthread_sigmask(SIG_BLOCK, &ours, &mask);
     unsigned long left = write_all(descriptor, bytes, size);
     if (left > 0) {
-        sigtimedwait(&ours, NULL, &(struct timespec){0});
+        os_take_signal(&ours);
     }
     pthread_sigmask(SIG_SETMASK, &mask, NULL);
     errno = kept;

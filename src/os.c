@@ -1,4 +1,4 @@
-/* The kernel's calls: the one room that says mmap, mprotect and madvise. */
+/* The kernel's calls: memory, and files without cancellation points. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "os.h"
 
@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -163,26 +164,85 @@ bool os_is_filtered(void)
     return filtered;
 }
 
-static size_t os_read_once(int file, char *buffer, size_t size)
+int os_open(const char *path, int flags, unsigned mode)
 {
-    long length;
+    int kept = errno;
+    long file = syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+    int opened = file >= 0 ? (int)file : -errno;
+    errno = kept;
+    return opened;
+}
+
+void os_close(int file)
+{
+    int kept = errno;
+    syscall(SYS_close, file);
+    errno = kept;
+}
+
+ssize_t os_read(int file, void *bytes, size_t size)
+{
+    int kept = errno;
+    ssize_t length;
     do {
-        length = syscall(SYS_read, file, buffer, size);
+        length = syscall(SYS_read, file, bytes, size);
     } while (length < 0 && errno == EINTR);
-    return length > 0 ? (size_t)length : 0;
+    length = length < 0 ? -errno : length;
+    errno = kept;
+    return length;
+}
+
+ssize_t os_write(int file, const void *bytes, size_t size)
+{
+    int kept = errno;
+    ssize_t length = syscall(SYS_write, file, bytes, size);
+    length = length < 0 ? -errno : length;
+    errno = kept;
+    return length;
+}
+
+/* poll's own call is the one that a filter knows, where the machine has it. */
+static long os_poll(struct pollfd *poll, int milliseconds)
+{
+#ifdef SYS_poll
+    return syscall(SYS_poll, poll, 1, milliseconds);
+#else
+    enum { A_SECOND = 1000, NANOSECONDS = 1000000 };
+    struct timespec time = {.tv_sec = milliseconds / A_SECOND,
+                            .tv_nsec = (long)(milliseconds % A_SECOND) * NANOSECONDS};
+    return syscall(SYS_ppoll, poll, 1, &time, NULL, 0);
+#endif
+}
+
+bool os_await_writable(int file, int milliseconds)
+{
+    int kept = errno;
+    struct pollfd writable = {.fd = file, .events = POLLOUT};
+    long ready;
+    do {
+        ready = os_poll(&writable, milliseconds);
+    } while (ready < 0 && errno == EINTR);
+    errno = kept;
+    return ready > 0;
+}
+
+void os_take_signal(const sigset_t *signals)
+{
+    enum { KERNEL_SET_SIZE = (NSIG - 1) / 8 };
+    int kept = errno;
+    syscall(SYS_rt_sigtimedwait, signals, NULL, &(struct timespec){0}, KERNEL_SET_SIZE);
+    errno = kept;
 }
 
 void os_read_file(const char *path, char *text, size_t size)
 {
-    int kept = errno;
-    size_t length = 0;
-    int file = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int file = os_open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
+    ssize_t length = 0;
     if (file >= 0) {
-        length = os_read_once(file, text, size - 1);
-        syscall(SYS_close, file);
+        length = os_read(file, text, size - 1);
+        os_close(file);
     }
-    text[length] = '\0';
-    errno = kept;
+    text[length > 0 ? length : 0] = '\0';
 }
 
 void os_wait(_Atomic uint32_t *word, uint32_t value, uint64_t nanoseconds)

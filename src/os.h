@@ -1,11 +1,13 @@
-/* The kernel's memory calls: the one room that says mmap, mprotect and madvise. */
+/* The kernel's calls: memory, and files without cancellation points. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_OS_H
 #define SOCKMALLOC_OS_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /*
  * All sizes are bytes and all ranges whole pages, unless a line says otherwise. Every call is safe
@@ -85,6 +87,25 @@ bool os_is_filtered(void);
  * and read are: malloc is none, and a thread that ended here would leave a file open.
  */
 void os_read_file(const char *path, char *text, size_t size);
+
+/*
+ * Files, without cancellation points: a thread that ended in one of libc's calls would leave a file
+ * open, or a flag set, and might end in the middle of a function of its program that has none. What
+ * fails returns the error's number with a minus. An interrupted read goes on; an interrupted write
+ * returns, since the descriptor may take nothing meanwhile.
+ */
+int os_open(const char *path, int flags, unsigned mode);
+void os_close(int file);
+ssize_t os_read(int file, void *bytes, size_t size);
+ssize_t os_write(int file, const void *bytes, size_t size);
+
+/* Returns true when the descriptor takes a write, or has an error to tell; false if it takes none
+ * for so many milliseconds. No cancellation point. */
+bool os_await_writable(int file, int milliseconds);
+
+/* Takes one of the signals that are pending, if there is one, so that no handler sees it. No
+ * cancellation point, and never the library's own sigtimedwait. */
+void os_take_signal(const sigset_t *signals);
 
 /* Waits while `word` is `value`, for so many nanoseconds at most, for ever with UINT64_MAX; may
  * return early. And wakes who waits. No cancellation points. */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "message.h"
+#include "os.h"
 #include "setting.h"
 #include "text.h"
 
@@ -39,28 +40,27 @@ static const char *profile_open_fault(int error)
     }
 }
 
-/* Opens a regular file; errno says why it could not. */
+/* Opens a regular file, or returns with a minus why it could not. */
 static int profile_open(const char *path, struct stat *status)
 {
-    int file = open(path, O_RDONLY | OPEN_FLAGS);
+    int file = os_open(path, O_RDONLY | OPEN_FLAGS, 0);
     if (file >= 0 && (fstat(file, status) != 0 || !S_ISREG(status->st_mode))) {
-        close(file);
-        errno = ENXIO; /* as open itself has it for a socket */
-        return -1;
+        os_close(file);
+        return -ENXIO; /* as open itself has it for a socket */
     }
     return file;
 }
 
-/* Up to `size` bytes from the file's start on, through interruptions; -1 if it can't be read. */
+/* Up to `size` bytes from the file's start on; -1 if it can't be read. */
 static ssize_t profile_load(int file, char *bytes, size_t size)
 {
     size_t used = 0;
     for (ssize_t length = 1; used < size && length != 0;) {
-        length = read(file, bytes + used, size - used);
-        if (length < 0 && errno != EINTR) {
+        length = os_read(file, bytes + used, size - used);
+        if (length < 0) {
             return -1;
         }
-        used += length > 0 ? (size_t)length : 0;
+        used += (size_t)length;
     }
     return (ssize_t)used;
 }
@@ -89,9 +89,9 @@ const char *profile_read(const char *path, struct profile *profile)
     profile->count = 0;
     int file = profile_open(path, &status);
     const char *fault =
-        file < 0 ? profile_open_fault(errno) : profile_read_file(file, &status, profile);
+        file < 0 ? profile_open_fault(-file) : profile_read_file(file, &status, profile);
     if (file >= 0) {
-        close(file);
+        os_close(file);
     }
     profile->count = fault == NULL ? profile->count : 0;
     errno = kept;
@@ -105,10 +105,10 @@ static bool profile_may_replace(const char *path)
     struct stat status;
     int file = profile_open(path, &status);
     if (file < 0) {
-        return errno == ENOENT;
+        return file == -ENOENT;
     }
     ssize_t length = profile_load(file, bytes, sizeof bytes);
-    close(file);
+    os_close(file);
     return length >= 0 && memcmp(bytes, PROFILE_TITLE, (size_t)length) == 0;
 }
 
@@ -120,14 +120,14 @@ static int profile_hold(const char *name, int flags)
 {
     struct stat opened;
     struct stat named;
-    int file = open(name, O_WRONLY | OPEN_FLAGS | flags, PROFILE_MODE);
+    int file = os_open(name, O_WRONLY | OPEN_FLAGS | flags, PROFILE_MODE);
     if (file < 0) {
         return -1;
     }
     if (flock(file, LOCK_EX | LOCK_NB) != 0 || fstat(file, &opened) != 0 ||
         lstat(name, &named) != 0 || opened.st_dev != named.st_dev ||
         opened.st_ino != named.st_ino) {
-        close(file);
+        os_close(file);
         return -1;
     }
     return file;
@@ -139,7 +139,7 @@ static int profile_create(const char *name)
     int left = profile_hold(name, 0);
     if (left >= 0) {
         unlink(name);
-        close(left);
+        os_close(left);
     }
     return profile_hold(name, O_CREAT | O_EXCL);
 }
@@ -154,7 +154,7 @@ static bool profile_put(const char *path, const char *name, const struct text *t
     if (!done) {
         unlink(name);
     }
-    close(file);
+    os_close(file);
     return done;
 }
 

@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "os_failing.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -215,4 +217,39 @@ unsigned os_processors(void)
 bool os_has_threads(void)
 {
     return true;
+}
+
+int os_open(const char *path, int flags, unsigned mode)
+{
+    int file = open(path, flags, mode);
+    return file >= 0 ? file : -errno;
+}
+
+void os_close(int file)
+{
+    close(file);
+}
+
+ssize_t os_read(int file, void *bytes, size_t size)
+{
+    ssize_t length = read(file, bytes, size);
+    return length >= 0 ? length : -errno;
+}
+
+ssize_t os_write(int file, const void *bytes, size_t size)
+{
+    ssize_t length = write(file, bytes, size);
+    return length >= 0 ? length : -errno;
+}
+
+bool os_await_writable(int file, int milliseconds)
+{
+    (void)file;
+    (void)milliseconds;
+    return true;
+}
+
+void os_take_signal(const sigset_t *signals)
+{
+    (void)signals;
 }

@@ -2,8 +2,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -337,6 +339,44 @@ Test(os, names_a_mapping_where_the_kernel_can)
     os_name(start, PAGES * os_page_size(), "sockmalloc:test");
     cr_assert_eq(errno, UNUSUAL);
     cr_assert_eq(maps_has("[anon:sockmalloc:test]"), can);
+}
+
+Test(os, files_tell_their_errors_and_keep_errno)
+{
+    char byte = 0;
+    int ends[2];
+    cr_assert_eq(pipe2(ends, O_NONBLOCK), 0);
+    errno = UNUSUAL;
+    cr_expect_eq(os_open("/nowhere/at/all", O_RDONLY, 0), -ENOENT);
+    cr_expect_eq(os_read(ends[0], &byte, 1), -EAGAIN);
+    cr_expect_eq(os_write(ends[0], &byte, 1), -EBADF);
+    cr_expect(os_await_writable(ends[1], 0));
+    cr_expect_eq(os_write(ends[1], "b", 1), 1);
+    cr_expect_eq(os_read(ends[0], &byte, 1), 1);
+    cr_expect_eq(byte, 'b');
+    while (os_write(ends[1], "b", 1) == 1) {
+    }
+    cr_expect_not(os_await_writable(ends[1], 1));
+    os_close(ends[0]);
+    os_close(ends[1]);
+    cr_expect_eq(os_write(ends[1], "b", 1), -EBADF);
+    cr_expect_eq(errno, UNUSUAL);
+}
+
+Test(os, takes_a_pending_signal_or_none)
+{
+    sigset_t signals;
+    sigset_t pending;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGUSR2);
+    cr_assert_eq(sigprocmask(SIG_BLOCK, &signals, NULL), 0);
+    cr_assert_eq(raise(SIGUSR2), 0);
+    errno = UNUSUAL;
+    os_take_signal(&signals);
+    os_take_signal(&signals);
+    cr_expect_eq(errno, UNUSUAL);
+    cr_assert_eq(sigpending(&pending), 0);
+    cr_expect_not(sigismember(&pending, SIGUSR2));
 }
 
 Test(os, address_space_is_unlimited_without_a_limit)

@@ -92,6 +92,16 @@ load_tests = cases.loader(
             reset_by_posix_spawn=1,
             handler_that_goes_in_a_child=2,
         ),
+        "cancelled": {
+            **dumps(
+                signal_meets_a_pending_cancel=2,
+                call_meets_a_pending_cancel=2,
+                malloc_stats_meets_a_pending_cancel=2,
+            ),
+            # The two are what the two cases after them run.
+            "held_up_and_left_by_a_jump": [],
+            "held_up_and_cancelled": [],
+        },
         "stepped": {
             "handler_takes_and_frees": UNTROUBLED,
             "handler_jumps_out": UNTROUBLED,

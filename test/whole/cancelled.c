@@ -1,0 +1,256 @@
+/* Cases: a thread that is cancelled, or leaves a handler by a jump, while statistics are written.
+ */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <sockmalloc.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "outside.h"
+
+/* How many statistics each case writes to stderr, the runner knows and checks. */
+enum { STATS = SIGUSR1 };
+
+typedef void report_work(void);
+
+static report_work *report;
+static atomic_bool begun;
+static atomic_bool pending;
+static atomic_bool reported;
+static atomic_bool cleaned;
+static atomic_bool came_to_its_end;
+static atomic_int thread_number;
+
+static void note_report(int signal_number)
+{
+    (void)signal_number;
+    atomic_store(&reported, true);
+}
+
+static void clean(void *unused)
+{
+    (void)unused;
+    atomic_store(&cleaned, true);
+}
+
+/* Nothing in the loops is a cancellation point. */
+static void *report_with_a_pending_cancel(void *unused)
+{
+    pthread_cleanup_push(clean, NULL);
+    atomic_store(&begun, true);
+    while (!atomic_load(&pending)) {
+    }
+    if (report != NULL) {
+        report();
+        atomic_store(&reported, true);
+    }
+    while (!atomic_load(&reported)) {
+    }
+    atomic_store(&came_to_its_end, true);
+    pthread_testcancel();
+    pthread_cleanup_pop(0);
+    return unused;
+}
+
+static pthread_t begin(void *(*run)(void *))
+{
+    pthread_t thread;
+    CHECK_EQUAL(pthread_create(&thread, NULL, run, NULL), 0);
+    while (!atomic_load(&begun)) {
+        sched_yield();
+    }
+    return thread;
+}
+
+static void expect_whole_life(pthread_t thread)
+{
+    void *result;
+    CHECK_EQUAL(pthread_join(thread, &result), 0);
+    CHECK(atomic_load(&came_to_its_end));
+    CHECK(atomic_load(&cleaned));
+    CHECK(result == PTHREAD_CANCELED);
+}
+
+static void cancel_before(report_work *work)
+{
+    report = work;
+    pthread_t thread = begin(report_with_a_pending_cancel);
+    CHECK_EQUAL(pthread_cancel(thread), 0);
+    atomic_store(&pending, true);
+    expect_whole_life(thread);
+}
+
+/* The thread is the only one that does not block the signal. */
+static void signal_meets_a_pending_cancel(void)
+{
+    sigset_t stats;
+    signal(STATS, note_report);
+    sigemptyset(&stats);
+    sigaddset(&stats, STATS);
+    pthread_t thread = begin(report_with_a_pending_cancel);
+    CHECK_EQUAL(pthread_sigmask(SIG_BLOCK, &stats, NULL), 0);
+    CHECK_EQUAL(pthread_cancel(thread), 0);
+    atomic_store(&pending, true);
+    outside_kill(getpid(), STATS);
+    expect_whole_life(thread);
+    CHECK_EQUAL(pthread_sigmask(SIG_UNBLOCK, &stats, NULL), 0);
+    outside_send(STATS); /* is answered, too */
+}
+
+static int dump(int descriptor)
+{
+    int (*call)(int);
+    *(void **)&call = check_find("sockmalloc_dump");
+    return call(descriptor);
+}
+
+static void dump_to_stderr(void)
+{
+    CHECK_EQUAL(dump(STDERR_FILENO), 0);
+}
+
+static void call_meets_a_pending_cancel(void)
+{
+    cancel_before(dump_to_stderr);
+    dump_to_stderr();
+}
+
+static void malloc_stats_meets_a_pending_cancel(void)
+{
+    cancel_before(malloc_stats);
+    dump_to_stderr();
+}
+
+/* Statistics can still be had in the end: into a file of no name, which this returns closed. */
+static void expect_statistics(void)
+{
+    int file = memfd_create("statistics", MFD_CLOEXEC);
+    CHECK(file >= 0);
+    CHECK_EQUAL(dump(file), 0);
+    CHECK_EQUAL(close(file), 0);
+}
+
+/*
+ * The handler that writes statistics is held up: stderr is a full pipe, which the library gives
+ * some time. What these two cases are about happens meanwhile, unless the machine is so busy that
+ * the time is over before: then it happens afterwards, where it does no harm either.
+ */
+static void ask_for_statistics(void)
+{
+    union sigval only = {.sival_int = SOCKMALLOC_DUMP_ONLY};
+    CHECK_EQUAL(sigqueue(getpid(), STATS, only), 0);
+}
+
+static sigjmp_buf way_out;
+
+static void jump_out(int signal_number)
+{
+    (void)signal_number;
+    siglongjmp(way_out, 1);
+}
+
+static void held_up_and_left_by_a_jump(void)
+{
+    signal(SIGALRM, jump_out);
+    if (sigsetjmp(way_out, 1) == 0) {
+        pid_t target = getpid();
+        pid_t sender = fork();
+        CHECK(sender >= 0);
+        if (sender == 0) {
+            outside_await_sleep(target);
+            _exit(kill(target, SIGALRM) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+        }
+        ask_for_statistics();
+        for (;;) {
+            pause();
+        }
+    }
+    expect_statistics();
+}
+
+static void *ask_as_one_that_may_be_cancelled_anywhere(void *unused)
+{
+    sigset_t stats;
+    sigemptyset(&stats);
+    sigaddset(&stats, STATS);
+    CHECK_EQUAL(pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL), 0);
+    atomic_store(&thread_number, (int)gettid());
+    CHECK_EQUAL(pthread_sigmask(SIG_UNBLOCK, &stats, NULL), 0);
+    for (;;) {
+        pause();
+    }
+    return unused;
+}
+
+static void held_up_and_cancelled(void)
+{
+    pthread_t thread;
+    void *result;
+    sigset_t stats;
+    sigemptyset(&stats);
+    sigaddset(&stats, STATS);
+    CHECK_EQUAL(pthread_sigmask(SIG_BLOCK, &stats, NULL), 0);
+    ask_for_statistics();
+    CHECK_EQUAL(pthread_create(&thread, NULL, ask_as_one_that_may_be_cancelled_anywhere, NULL), 0);
+    while (atomic_load(&thread_number) == 0) {
+        sched_yield();
+    }
+    outside_await_sleep(atomic_load(&thread_number));
+    CHECK_EQUAL(pthread_cancel(thread), 0);
+    CHECK_EQUAL(pthread_join(thread, &result), 0);
+    CHECK(result == PTHREAD_CANCELED);
+    expect_statistics();
+}
+
+/* Runs one of the two above with a full pipe for stderr, which is looked at when a program starts.
+ */
+static void run_with_a_full_pipe(const char *name)
+{
+    static const char bytes[4096];
+    int ends[2];
+    CHECK_EQUAL(pipe2(ends, O_NONBLOCK), 0);
+    while (write(ends[1], bytes, sizeof bytes) > 0) {
+    }
+    CHECK_EQUAL(errno, EAGAIN);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        dup2(ends[1], STDERR_FILENO);
+        execl("/proc/self/exe", "cancelled", name, (char *)NULL);
+        _exit(EXIT_FAILURE);
+    }
+    check_wait(child);
+}
+
+static void jump_out_of_a_dump(void)
+{
+    run_with_a_full_pipe("held_up_and_left_by_a_jump");
+}
+
+static void cancelled_in_a_dump(void)
+{
+    run_with_a_full_pipe("held_up_and_cancelled");
+}
+
+static const struct check_case cases[] = {
+    CHECK_CASE(signal_meets_a_pending_cancel),
+    CHECK_CASE(call_meets_a_pending_cancel),
+    CHECK_CASE(malloc_stats_meets_a_pending_cancel),
+    CHECK_CASE(held_up_and_left_by_a_jump),
+    CHECK_CASE(held_up_and_cancelled),
+    CHECK_CASE(jump_out_of_a_dump),
+    CHECK_CASE(cancelled_in_a_dump),
+};
+
+CHECK_MAIN(cases)
