@@ -66,11 +66,6 @@ void background_open(bool wanted, uint64_t nap, background_work *work)
     }
 }
 
-void background_begin(void)
-{
-    atomic_store(&main_has_begun, true);
-}
-
 /*
  * Whether nobody is left but the first thread, which has ended, and this one. The kernel tells:
  * state and number of threads are the third and the twentieth word; the second is in parentheses.
@@ -132,54 +127,87 @@ static void *background_run(void *unused)
     return unused; /* as the last one: the process ends with status 0 */
 }
 
+/*
+ * The thread blocks every signal from its first moment on, and the caller none, so that the program
+ * can be ended by any signal whatever becomes of this.
+ */
+#if HAVE_PTHREAD_ATTR_SETSIGMASK_NP
+static bool background_start(pthread_attr_t *attributes)
+{
+    pthread_t thread;
+    sigset_t all;
+    sigfillset(&all);
+    return pthread_attr_setsigmask_np(attributes, &all) == 0 &&
+           pthread_create(&thread, attributes, background_run, NULL) == 0;
+}
+#else
+static bool background_start(pthread_attr_t *attributes)
+{
+    pthread_t thread;
+    sigset_t all;
+    sigset_t former;
+    sigfillset(&all);
+    if (pthread_sigmask(SIG_SETMASK, &all, &former) != 0) {
+        return false;
+    }
+    bool made = pthread_create(&thread, attributes, background_run, NULL) == 0;
+    pthread_sigmask(SIG_SETMASK, &former, NULL);
+    return made;
+}
+#endif
+
+/* A program's signals are its own threads' business. */
 static bool background_create(void)
 {
     pthread_attr_t attributes;
-    pthread_t thread;
     if (pthread_attr_init(&attributes) != 0) {
         return false;
     }
     size_t size = STACK_SIZE + (size_t)PTHREAD_STACK_MIN;
     bool made = pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED) == 0 &&
-                pthread_attr_setstacksize(&attributes, size) == 0 &&
-                pthread_create(&thread, &attributes, background_run, NULL) == 0;
+                pthread_attr_setstacksize(&attributes, size) == 0 && background_start(&attributes);
     pthread_attr_destroy(&attributes);
     return made;
 }
 
-/* A program's signals are its own threads' business: the mask is inherited. */
 static void background_make(void)
 {
     int kept = errno;
-    sigset_t all;
-    sigset_t former;
-    sigfillset(&all);
-    bool made = false;
-    if (pthread_sigmask(SIG_SETMASK, &all, &former) == 0) {
-        made = background_create();
-        pthread_sigmask(SIG_SETMASK, &former, NULL);
-    }
-    if (!made) {
+    if (!background_create()) {
         atomic_store(&background.state, REFUSED); /* for good: its own frees must do */
     }
     errno = kept;
+}
+
+void background_begin(void)
+{
+    uint32_t none = NONE;
+    atomic_store(&main_has_begun, true);
+    if (background.wanted && atomic_compare_exchange_strong(&background.state, &none, MAKING)) {
+        background_make();
+    }
 }
 
 /* Not in the child of vfork or of a clone that runs no handlers: the state may be its parent's. */
 static bool background_may_make(void)
 {
     uint32_t none = NONE;
-    return atomic_load(&main_has_begun) && getpid() == atomic_load(&process) && !seal_is_shut() &&
+    return atomic_load(&main_has_begun) && !seal_is_shut() && getpid() == atomic_load(&process) &&
            atomic_compare_exchange_strong(&background.state, &none, MAKING);
+}
+
+OUT_OF_LINE void background_offer_slow(void)
+{
+    if (atomic_load(&background.state) == NONE && atomic_load(&background.called) &&
+        background_may_make()) {
+        background_make();
+    }
 }
 
 OUT_OF_LINE void background_call_slow(void)
 {
     atomic_store(&background.called, true);
-    uint32_t state = atomic_load(&background.state);
-    if (state == NONE && background_may_make()) {
-        background_make();
-    } else if (state == ASLEEP) {
+    if (atomic_load(&background.state) == ASLEEP) {
         background_wake();
     }
 }
@@ -188,6 +216,7 @@ void background_after_fork(void)
 {
     if (background.wanted) {
         atomic_store(&background.state, NONE);
+        atomic_store(&background.called, false);
         atomic_store(&first_thread_is_gone, false);
         atomic_store(&process, getpid());
         background_watch_first();

@@ -11,10 +11,12 @@
 
 /*
  * One thread, with SOCKMALLOC_BACKGROUND alone, which does what a program's own frees do now and
- * then. It is made when the first slot has come to a depot or a stack after main has begun, with
- * all signals blocked; it sleeps for good when nothing has come there for a while, until something
- * does. In the child of a fork it is gone, and made anew at need. It does not keep a process alive
- * whose other threads have ended.
+ * then. It is made when main begins, with all signals blocked; it sleeps for good when nothing has
+ * come to a depot or a stack for a while, until something does. In the child of a fork it is gone.
+ * It does not keep a process alive whose other threads have ended.
+ *
+ * It is never made in malloc or free: libc calls these with locks of its own held, which making a
+ * thread takes, too. A child gets it by background_offer, at need.
  */
 struct background {
     bool wanted;
@@ -31,16 +33,25 @@ typedef bool background_work(void);
  * looks for work again. */
 void background_open(bool wanted, uint64_t nap, background_work *work);
 
-/* main begins. */
+/* main begins: the thread is made. */
 void background_begin(void);
+
+/* What background_offer leaves over. */
+INTERNAL void background_offer_slow(void);
+
+/* Makes the thread where it is gone and free slots have come for it. With none of libc's locks
+ * held, and in no signal handler. Any thread. */
+static inline void background_offer(void)
+{
+    if (UNLIKELY(background.wanted)) {
+        background_offer_slow();
+    }
+}
 
 /* What background_call leaves over. */
 INTERNAL void background_call_slow(void);
 
-/*
- * Free slots have come where the thread can find them. With no lock held and all counts right: a
- * thread may be made, which may call malloc. Any thread.
- */
+/* Free slots have come where the thread can find them. Any thread, under any lock. */
 static inline void background_call(void)
 {
     if (UNLIKELY(background.wanted)) {

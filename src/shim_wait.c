@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "attributes.h"
+#include "background.h"
 #include "handler.h"
 
 /*
@@ -19,6 +20,7 @@ typedef int wait_function(const sigset_t *signals, siginfo_t *info, const struct
 
 static int wait_for(const sigset_t *signals, siginfo_t *info, const struct timespec *limit)
 {
+    background_offer();
     siginfo_t unwanted;
     siginfo_t *taken = info != NULL ? info : &unwanted;
     wait_function *next = (wait_function *)dlsym(RTLD_NEXT, "sigtimedwait");

@@ -2,16 +2,22 @@
  * way. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "check.h"
+#include "outside.h"
+#include "plugin.h"
 #include "pools.h"
 
 enum { LARGE = 8, BLOCKS = 16 };
@@ -55,11 +61,9 @@ __attribute__((constructor)) static void use_blocks_early(void)
     threads_before_main = count_threads();
 }
 
-static void is_made_at_the_first_need_after_main_began(void)
+static void is_made_when_main_begins(void)
 {
     CHECK_EQUAL(threads_before_main, 1);
-    CHECK_EQUAL(count_threads(), 1);
-    use_blocks();
     CHECK_EQUAL(count_threads(), 2);
     use_blocks();
     CHECK_EQUAL(count_threads(), 2);
@@ -168,18 +172,164 @@ static void blocks_every_signal(void)
     CHECK_EQUAL(sigismember(&mine, SIGUSR2), 0);
 }
 
-static void is_gone_in_a_child_and_made_anew_there(void)
+/* The server begins to wait, in a child that has freed something or nothing; never does malloc or
+ * free. */
+static void expect_anew(void (*wait)(void), unsigned own_threads)
 {
     use_blocks();
     pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) {
         CHECK_EQUAL(count_threads(), 1);
+        wait();
+        CHECK_EQUAL(count_threads(), 1 + own_threads);
+        use_blocks();
+        CHECK_EQUAL(count_threads(), 1 + own_threads);
+        wait();
+        CHECK_EQUAL(count_threads(), 2 + 2 * own_threads);
         pages_go_while_the_program_is_silent();
+        _exit(EXIT_SUCCESS);
+    }
+    check_wait(child);
+}
+
+static void wait_by(const char *name)
+{
+    int (*wait)(int, struct epoll_event *, int, int, const sigset_t *);
+    int (*timed_wait)(int, struct epoll_event *, int, const struct timespec *, const sigset_t *);
+    bool timed = strcmp(name, "epoll_pwait2") == 0;
+    struct epoll_event event;
+    struct timespec none = {0};
+    int file = epoll_create1(EPOLL_CLOEXEC);
+    CHECK(file >= 0);
+    *(void **)&wait = check_find(name);
+    *(void **)&timed_wait = check_find(name);
+    int came = timed ? timed_wait(file, &event, 1, &none, NULL) : wait(file, &event, 1, 0, NULL);
+    CHECK(came == 0 || (came == -1 && errno == ENOSYS));
+    CHECK_EQUAL(close(file), 0);
+}
+
+static void wait_for_events(void)
+{
+    struct epoll_event event;
+    int file = epoll_create1(EPOLL_CLOEXEC);
+    CHECK(file >= 0);
+    CHECK_EQUAL(epoll_wait(file, &event, 1, 0), 0);
+    CHECK_EQUAL(close(file), 0);
+}
+
+static void wait_for_events_with_a_mask(void)
+{
+    wait_by("epoll_pwait");
+}
+
+static void wait_for_events_and_nanoseconds(void)
+{
+    wait_by("epoll_pwait2");
+}
+
+static void wait_for_a_signal(void)
+{
+    sigset_t none;
+    struct timespec moment = {0};
+    sigemptyset(&none);
+    CHECK_EQUAL(sigtimedwait(&none, NULL, &moment), (uint64_t)-1);
+    CHECK_EQUAL(errno, EAGAIN);
+}
+
+static void *sleep_on(void *unused)
+{
+    for (;;) {
+        pause();
+    }
+    return unused;
+}
+
+static void make_a_thread(void)
+{
+    pthread_t thread;
+    CHECK_EQUAL(pthread_create(&thread, NULL, sleep_on, NULL), 0);
+    CHECK_EQUAL(pthread_detach(thread), 0);
+}
+
+static void is_gone_in_a_child_and_made_anew_there(void)
+{
+    expect_anew(wait_for_events, 0);
+    expect_anew(wait_for_events_with_a_mask, 0);
+    expect_anew(wait_for_events_and_nanoseconds, 0);
+    expect_anew(wait_for_a_signal, 0);
+    expect_anew(make_a_thread, 1);
+}
+
+static int wait_and_end(void *unused)
+{
+    wait_for_events();
+    _exit(unused == NULL ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+/* A child of vfork has the memory of its parent, which has its thread still. */
+static void is_not_made_by_a_child_that_borrows(void)
+{
+    static _Alignas(16) char stack[64 << 10];
+    use_blocks();
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        use_blocks();
+        pid_t borrower =
+            clone(wait_and_end, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, NULL);
+        CHECK(borrower > 0);
+        check_wait(borrower);
+        CHECK_EQUAL(count_threads(), 1);
+        wait_for_events();
         CHECK_EQUAL(count_threads(), 2);
         _exit(EXIT_SUCCESS);
     }
     check_wait(child);
+}
+
+static plugin_touch_call *touch;
+
+static void *touch_it(void *unused)
+{
+    CHECK(touch()[0] == 1);
+    return unused;
+}
+
+/*
+ * libc frees a thread's storage of a plug-in with the lock of all stacks held, if the stack is the
+ * program's own, and pthread_create takes that lock.
+ */
+static void threads_end_with_storage_of_a_plugin(void)
+{
+    static _Alignas(4096) char stack[1 << 18];
+    pthread_attr_t attributes;
+    void *handle = dlopen(check_arguments[0], RTLD_NOW);
+    CHECK(handle != NULL);
+    *(void **)&touch = dlsym(handle, "plugin_touch");
+    CHECK(touch != NULL);
+    CHECK_EQUAL(pthread_attr_init(&attributes), 0);
+    CHECK_EQUAL(pthread_attr_setstack(&attributes, stack, sizeof stack), 0);
+    for (unsigned i = 0; i < 200; i++) {
+        pthread_t thread;
+        CHECK_EQUAL(pthread_create(&thread, &attributes, touch_it, NULL), 0);
+        CHECK_EQUAL(pthread_join(thread, NULL), 0);
+    }
+    CHECK_EQUAL(dlclose(handle), 0);
+}
+
+static void terminate_oneself(void)
+{
+    use_blocks();
+    wait_for_events(); /* in a child of a fork */
+    CHECK_EQUAL(count_threads(), 2);
+    outside_send(SIGTERM);
+    pause();
+}
+
+static void is_ended_by_sigterm(void)
+{
+    outside_check_killed(terminate_oneself, SIGTERM);
 }
 
 static void *outlive_main(void *main_thread)
@@ -202,7 +352,6 @@ static void end_main_early(void)
 /* A process ends with its last thread; this library's is none that counts. */
 static void process_ends_with_its_own_last_thread(void)
 {
-    CHECK_EQUAL(count_threads(), 1);
     pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) {
@@ -212,12 +361,15 @@ static void process_ends_with_its_own_last_thread(void)
 }
 
 static const struct check_case cases[] = {
-    CHECK_CASE(is_made_at_the_first_need_after_main_began),
+    CHECK_CASE(is_made_when_main_begins),
     CHECK_CASE(is_not_made_unless_wanted),
     CHECK_CASE(pages_go_while_the_program_is_silent),
     CHECK_CASE(wakes_for_the_next_burst),
     CHECK_CASE(blocks_every_signal),
     CHECK_CASE(is_gone_in_a_child_and_made_anew_there),
+    CHECK_CASE(is_not_made_by_a_child_that_borrows),
+    CHECK_CASE(threads_end_with_storage_of_a_plugin),
+    CHECK_CASE(is_ended_by_sigterm),
     CHECK_CASE(process_ends_with_its_own_last_thread),
 };
 

@@ -14,4 +14,8 @@ void *mallocx(size_t size, int flags);
 typedef void *plugin_take_call(size_t size);
 typedef void plugin_give_call(void *address);
 
+/* What each thread has of the plug-in's own, which is made when it is first touched. */
+char *plugin_touch(void);
+typedef char *plugin_touch_call(void);
+
 #endif
