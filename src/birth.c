@@ -205,6 +205,7 @@ static void birth_before_fork(void)
     fallback_before_fork();
     pool_before_fork();
     if (lanes.length > 0 && options.number[OPTION_FORK_TRIM] != 0) {
+        pool_adopt_due();
         pool_drain();
         pool_trim(SIZE_MAX);
     }
@@ -213,7 +214,7 @@ static void birth_before_fork(void)
 static void birth_after_fork(void)
 {
     if (lanes.length > 0) {
-        pool_adopt();
+        pool_inherit();
         background_after_fork();
     }
     fallback_after_fork();

@@ -161,6 +161,12 @@ void cache_leave(void);
 /* Whether threads other than the calling one have caches open. In the child of a fork: had. */
 bool cache_others_are_open(void);
 
+/*
+ * Forgets what other threads have, and what they may have taken from the calling one: its public
+ * magazines. Its private ones, and what it is about to do with them, stay. In the child of a fork.
+ */
+void cache_isolate(void);
+
 /* Forgets all magazines, and closes every cache but the calling thread's. In the child of a fork.
  */
 void cache_reset(void);

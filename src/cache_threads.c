@@ -239,6 +239,24 @@ bool cache_others_are_open(void)
     return cache_open_count() > (cache_is_own(cache_mine) ? 1U : 0U);
 }
 
+void cache_isolate(void)
+{
+    uint32_t count = atomic_load_explicit(&opened, memory_order_relaxed);
+    stack_reset(
+        &closed); /* the records come back by cache_reset: one may be on its way to the caller */
+    atomic_store_explicit(&open_now, cache_is_own(cache_mine) ? 1 : 0, memory_order_relaxed);
+    for (uint32_t number = 0; number < count; number++) {
+        struct cache *cache = cache_record(number);
+        for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
+            if (cache == cache_mine) {
+                cache_exchange(&cache->bin[bucket], NULL);
+            } else {
+                cache_forget(cache, bucket);
+            }
+        }
+    }
+}
+
 void cache_reset(void)
 {
     uint32_t count = atomic_load_explicit(&opened, memory_order_relaxed);

@@ -77,6 +77,7 @@ EXPORTED size_t sockmalloc_capacity(const void *address)
 
 EXPORTED size_t sockmalloc_trim(size_t limit)
 {
+    pool_adopt_due();
     return pool_trim(limit);
 }
 

@@ -61,6 +61,10 @@ bool pool_is_by_processor(void);
 /* Whether this is the child of a process that had several threads, or a child of such a one. */
 extern INTERNAL bool pool_is_torn;
 
+/* Where the child of a fork stands with what its parent had: see pool_inherit. */
+enum { POOL_ADOPTED, POOL_HEIR, POOL_ADOPTING };
+extern INTERNAL _Atomic uint32_t pool_heir;
+
 /* It, as an object that another process may copy over its own. */
 struct region pool_kind_region(void);
 
@@ -271,5 +275,41 @@ void pool_before_fork(void);
  * (pool_is_torn); but a card says by itself whether its slot is free.
  */
 void pool_adopt(void);
+
+/*
+ * The same in two steps, for a thread that may have forked in a handler which interrupted it in
+ * malloc or free: a slot that it was about to take or give has a free card, and is in its hand all
+ * the same.
+ *
+ * pool_inherit, in the child of the fork, brings the figures up to date, and leaves the thread what
+ * it alone knows: its private magazines. What others shared seems empty, and what the handler
+ * interrupted goes on with that. The free slots are found by pool_adopt_due, where the thread has
+ * no slot in its hand: when it next takes one by the slow path, and before the child makes a thread
+ * or sleeps. Should another thread come first, one that libc makes by itself, the child does
+ * without what its parent had free.
+ *
+ * malloc in the handler itself, before it returns, is what it is in any handler: the fast path
+ * alone.
+ */
+void pool_inherit(void);
+INTERNAL void pool_adopt_slow(void);
+
+static inline void pool_adopt_due(void)
+{
+    if (UNLIKELY(atomic_load_explicit(&pool_heir, memory_order_acquire) != POOL_ADOPTED)) {
+        pool_adopt_slow();
+    }
+}
+
+/* By who is about to give a slot: nothing is found, but another thread than the heir ends the
+ * waiting. */
+INTERNAL void pool_disinherit_slow(void);
+
+static inline void pool_disinherit(void)
+{
+    if (UNLIKELY(atomic_load_explicit(&pool_heir, memory_order_acquire) != POOL_ADOPTED)) {
+        pool_disinherit_slow();
+    }
+}
 
 #endif

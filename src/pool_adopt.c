@@ -10,51 +10,66 @@
 #include "standard.h"
 
 bool pool_is_torn;
-static bool crowded; /* there were other threads when the last fork began */
+_Atomic uint32_t pool_heir;
+static const void *heir; /* a place among the variables of the thread that forked */
+static bool crowded;     /* there were other threads when the last fork began */
 
 void pool_before_fork(void)
 {
     crowded = os_has_threads();
 }
 
-/* Finds a bucket's free slots by their cards, the highest first so that the lowest is taken first.
- */
-static void pool_recount(unsigned bucket)
+/* Sets a bucket's stocks to what its cards say. */
+static void pool_count_cards(unsigned bucket)
 {
     struct pool *pool = &pools[bucket];
     pool->inherited_live = 0;
     pool->inherited_depot = 0;
     pool->inherited_purged = 0;
+    for (uint32_t number = 0; number < lane_carved(bucket); number++) {
+        uint32_t value = card_read(&lanes.lane[bucket].cards[number]);
+        bool live = card_state(value) == CARD_LIVE;
+        pool->inherited_live += live;
+        pool->inherited_purged += !live && card_is_zero(value);
+        pool->inherited_depot += !live && !card_is_zero(value);
+    }
+}
+
+/* Gives a bucket's free slots, as their cards say, the highest first so that the lowest is taken
+ * first. */
+static void pool_find_free(unsigned bucket)
+{
     for (uint32_t number = lane_carved(bucket); number-- > 0;) {
-        switch (card_state(card_read(&lanes.lane[bucket].cards[number]))) {
-        case CARD_LIVE:
-            pool->inherited_live++;
-            break;
-        case CARD_NEVER_USED:
-        case CARD_PURGED:
+        uint32_t value = card_read(&lanes.lane[bucket].cards[number]);
+        if (card_is_zero(value)) {
             slots_give_purged(bucket, number);
-            pool->inherited_purged++;
-            break;
-        default:
+        } else if (card_state(value) != CARD_LIVE) {
             slots_give(bucket, number);
-            pool->inherited_depot++;
-            break;
         }
     }
 }
 
-/* Adds what the caches' counters say to the inherited stocks, before they begin anew. */
-static void pool_inherit(unsigned bucket)
+/* Adds what a cache's counters say to the inherited stocks; `sign` is 1, or -1 to take it away. */
+static void pool_add_counts(struct cache *cache, unsigned bucket, uint64_t sign)
 {
     struct pool *pool = &pools[bucket];
+    const struct cache_tally *tally = &cache->tally[bucket];
+    pool->inherited_live +=
+        sign * (counter_read(&cache->bin[bucket].requests) - cache_returned(cache, bucket));
+    pool->inherited_depot +=
+        sign * (counter_read(&tally->deposited) - counter_read(&tally->withdrawn) -
+                counter_read(&tally->stack_hits));
+    pool->inherited_purged +=
+        sign * (counter_read(&tally->purged) - counter_read(&tally->unpurged));
+}
+
+static void pool_add_all_counts(unsigned bucket, uint64_t sign)
+{
     for (uint32_t number = 0; number < cache_count(); number++) {
-        const struct cache_bin *bin = &cache_at(number)->bin[bucket];
-        const struct cache_tally *tally = &cache_at(number)->tally[bucket];
-        pool->inherited_live +=
-            counter_read(&bin->requests) - cache_returned(cache_at(number), bucket);
-        pool->inherited_depot += counter_read(&tally->deposited) - counter_read(&tally->withdrawn) -
-                                 counter_read(&tally->stack_hits);
-        pool->inherited_purged += counter_read(&tally->purged) - counter_read(&tally->unpurged);
+        pool_add_counts(cache_at(number), bucket, sign);
+    }
+    for (uint32_t number = 0; sign != 1 && number < processor_records(); number++) {
+        pool_add_counts(processor_at(number), bucket, sign);
     }
 }
 
@@ -68,34 +83,142 @@ static uint64_t pool_inherited_stock(unsigned first)
     return stock;
 }
 
-void pool_adopt(void)
+/* Threads that libc does not know of may have caches; of those that use processors' caches nobody
+ * keeps count. */
+static bool pool_find_torn(void)
 {
-    /* Threads that libc does not know of may have caches; of those that use processors' caches
-     * nobody keeps count. */
     bool torn = crowded || cache_others_are_open() || processor_records() > 0;
     pool_is_torn = pool_is_torn || torn;
+    return torn;
+}
+
+static void pool_reset(void)
+{
+    cache_reset();
+    pool_reset_processors();
+    depot_reset();
+    magazine_reset();
+    slots_reset();
+}
+
+static void pool_begin_anew(unsigned bucket)
+{
+    int64_t live = (int64_t)pools[bucket].inherited_live;
+    atomic_store_explicit(&pools[bucket].live, live, memory_order_relaxed);
+    atomic_store_explicit(&pools[bucket].peak, live, memory_order_relaxed);
+    counter_reset(&pools[bucket].crossed);
+}
+
+static void pool_adopt_as(bool torn)
+{
     if (torn) {
-        cache_reset();
-        pool_reset_processors();
-        depot_reset();
-        magazine_reset();
-        slots_reset();
+        pool_reset();
     }
     for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
         if (torn) {
-            pool_recount(bucket);
+            pool_count_cards(bucket);
+            pool_find_free(bucket);
             standard_reset(bucket, (uint32_t)pools[bucket].inherited_depot);
         } else {
-            pool_inherit(bucket);
+            pool_add_all_counts(bucket, 1);
         }
-        int64_t live = (int64_t)pools[bucket].inherited_live;
-        atomic_store_explicit(&pools[bucket].live, live, memory_order_relaxed);
-        atomic_store_explicit(&pools[bucket].peak, live, memory_order_relaxed);
-        counter_reset(&pools[bucket].crossed);
+        pool_begin_anew(bucket);
     }
     budget_reset(torn ? pool_processors_charge() : budget_charged(), pool_inherited_stock(0),
                  pool_inherited_stock(pool_first_large));
     cache_reset_counters();
     histogram_reset();
     pressure_after_fork();
+}
+
+void pool_adopt(void)
+{
+    pool_adopt_as(pool_find_torn());
+}
+
+/* What the calling thread's own cache holds is not with the others. */
+static void pool_leave_own(unsigned bucket)
+{
+    if (cache_is_own(cache_mine)) {
+        pools[bucket].inherited_depot -= cache_held(cache_mine, bucket);
+        pools[bucket].inherited_purged -= cache_fresh(cache_mine, bucket);
+    }
+}
+
+static void pool_isolate(void)
+{
+    cache_isolate();
+    pool_reset_processors();
+    depot_reset();
+    slots_reset();
+    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+        pool_count_cards(bucket);
+        pool_leave_own(bucket);
+        standard_reset(bucket, 0);
+        pool_begin_anew(bucket);
+    }
+    budget_reset(budget_charged(), 0, 0);
+    cache_reset_counters();
+    histogram_reset();
+    pressure_after_fork();
+}
+
+void pool_inherit(void)
+{
+    if (!pool_find_torn()) {
+        pool_adopt_as(false);
+        return;
+    }
+    pool_isolate();
+    heir = &cache_mine;
+    atomic_store_explicit(&pool_heir, POOL_HEIR, memory_order_release);
+}
+
+/* What was counted since pool_inherit stays counted: the stocks are the cards' less that. */
+static void pool_adopt_rest(void)
+{
+    cache_reset();
+    processor_forget();
+    depot_reset();
+    magazine_reset();
+    slots_reset();
+    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+        pool_count_cards(bucket);
+        pool_find_free(bucket);
+        standard_reset(bucket, (uint32_t)pools[bucket].inherited_depot);
+    }
+    budget_reset(pool_processors_charge(), pool_inherited_stock(0),
+                 pool_inherited_stock(pool_first_large));
+    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+        pool_add_all_counts(bucket, (uint64_t)-1);
+    }
+}
+
+/* The heir alone changes POOL_HEIR to POOL_ADOPTING, and back to POOL_ADOPTED: who comes meanwhile
+ * waits. */
+void pool_disinherit_slow(void)
+{
+    uint32_t seen = POOL_HEIR;
+    if (heir == &cache_mine) {
+        return;
+    }
+    while (!atomic_compare_exchange_strong_explicit(&pool_heir, &seen, POOL_ADOPTED,
+                                                    memory_order_acq_rel, memory_order_acquire) &&
+           seen == POOL_ADOPTING) {
+        os_wait(&pool_heir, POOL_ADOPTING, UINT64_MAX);
+        seen = POOL_HEIR;
+    }
+}
+
+void pool_adopt_slow(void)
+{
+    uint32_t seen = POOL_HEIR;
+    if (heir != &cache_mine) {
+        pool_disinherit_slow();
+    } else if (atomic_compare_exchange_strong_explicit(
+                   &pool_heir, &seen, POOL_ADOPTING, memory_order_acq_rel, memory_order_acquire)) {
+        pool_adopt_rest();
+        atomic_store_explicit(&pool_heir, POOL_ADOPTED, memory_order_release);
+        os_wake(&pool_heir);
+    }
 }

@@ -143,6 +143,7 @@ static void *pool_take_by_thread(unsigned bucket, size_t request, uint32_t *was,
 OUT_OF_LINE void *pool_take_slow(unsigned bucket, size_t request, uint32_t *was, const void *caller)
 {
     void *slot;
+    pool_adopt_due();
     if (pool_is_by_processor()) {
         slot = pool_take_cpu(bucket, request, was);
     } else {
@@ -200,6 +201,7 @@ static void pool_give_by_thread(unsigned bucket, void *slot, uint32_t number)
 /* For all that pool_give and pool_give_slow leave over. */
 static OUT_OF_LINE void pool_give_rest(void *slot, unsigned bucket, uint32_t number)
 {
+    pool_disinherit();
     bool by_processor = pool_is_by_processor();
     if (!by_processor && pool_give_cold(bucket, slot)) {
         return;

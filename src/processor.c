@@ -73,6 +73,19 @@ struct cache *processor_at(uint32_t number)
     return (struct cache *)(void *)processors.table.records + number;
 }
 
+void processor_forget(void)
+{
+    for (uint32_t number = 0; number < processor_records(); number++) {
+        struct cache *record = processor_at(number);
+        for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
+            /* The pages of processors on which nobody ever ran stay the kernel's. */
+            if (atomic_load_explicit(&record->bin[bucket].top, memory_order_relaxed) != NULL) {
+                atomic_store_explicit(&record->bin[bucket].top, NULL, memory_order_relaxed);
+            }
+        }
+    }
+}
+
 void processor_reset(void)
 {
     for (uint32_t number = 0; number < processor_records(); number++) {

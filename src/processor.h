@@ -126,8 +126,11 @@ uint32_t processor_records(void);
 uint32_t processor_capacity(void);
 struct cache *processor_at(uint32_t number);
 
+/* No processor holds anything any more. In the child of a fork, before anything is found anew. */
+void processor_forget(void);
+
 /*
- * No processor holds anything any more, and their counters begin anew. In the child of a fork,
+ * The same, and their counters begin anew. In the child of a fork,
  * which finds the slots by their cards: nothing tells whether other threads were taking or giving.
  */
 void processor_reset(void);

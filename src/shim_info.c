@@ -31,6 +31,7 @@ static size_t info_trimmed(size_t pad)
  * else 0. What mimalloc gives back does not count, since it does not say. */
 EXPORTED int malloc_trim(size_t pad)
 {
+    pool_adopt_due();
     pool_drain();
     size_t purged = pool_trim(info_trimmed(pad));
     fallback_trim();

@@ -9,6 +9,7 @@
 #include "attributes.h"
 #include "background.h"
 #include "handler.h"
+#include "pool.h"
 
 /*
  * libc's own does the waiting, since it is a cancellation point; it is looked up for each call. No
@@ -20,6 +21,7 @@ typedef int wait_function(const sigset_t *signals, siginfo_t *info, const struct
 
 static int wait_for(const sigset_t *signals, siginfo_t *info, const struct timespec *limit)
 {
+    pool_adopt_due();
     background_offer();
     siginfo_t unwanted;
     siginfo_t *taken = info != NULL ? info : &unwanted;

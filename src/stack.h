@@ -103,10 +103,14 @@ static inline uint32_t stack_peek(const struct stack *stack)
     return stack_top(atomic_load_explicit(&stack->head, memory_order_relaxed)) - 1;
 }
 
-/* Forgets all items. Only where no other thread can be inside: in the child of a fork. */
+/* Forgets all items. Only where no other thread can be inside: in the child of a fork. The tag
+ * advances, so that an operation of this thread's own, which a handler interrupted to fork, begins
+ * anew. */
 static inline void stack_reset(struct stack *stack)
 {
-    atomic_store_explicit(&stack->head, 0, memory_order_relaxed);
+    uint64_t head = atomic_load_explicit(&stack->head, memory_order_relaxed);
+    uint64_t tag = (head & ~(uint64_t)STACK_NUMBERS) + (UINT64_C(1) << STACK_NUMBER_BITS);
+    atomic_store_explicit(&stack->head, tag, memory_order_relaxed);
 }
 
 #endif

@@ -58,6 +58,13 @@ static bool lay_pools(void)
     return opened && (command.kind != KIND_AUTO || pool_kind() == KIND_AUTO);
 }
 
+/* In the child at once, since it looks at all figures before it takes anything. */
+static void lay_after_fork(void)
+{
+    pool_inherit();
+    pool_adopt_due();
+}
+
 bool lay_rooms(void)
 {
     struct bucket_settings settings = {.minimum = 4096,
@@ -76,7 +83,7 @@ bool lay_rooms(void)
     }
     lane_publish();
     route_publish(&lay_plan);
-    return pthread_atfork(NULL, NULL, pool_adopt) == 0;
+    return pthread_atfork(NULL, NULL, lay_after_fork) == 0;
 }
 
 bool lay_is_loose(unsigned bucket)

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -168,6 +169,95 @@ static void fork_from_a_handler(void)
     end_churning();
 }
 
+/*
+ * The same, and the child returns from the handler and goes on: it has what the call was about to
+ * take or give in its hand, and nobody else may get it.
+ */
+enum { HELD = 64, INTERRUPTIONS = 400, STEPS_OF_A_CHILD = 2000, HELD_SIZE = 20000 };
+
+static volatile sig_atomic_t is_child;
+static volatile sig_atomic_t within; /* malloc or free */
+
+static void fork_and_return(int signal_number)
+{
+    (void)signal_number;
+    if (is_child || !within) {
+        return;
+    }
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        is_child = 1;
+        return;
+    }
+    check_wait(child);
+    forked++;
+}
+
+static void expect_own(const uint64_t *block, const void *owner)
+{
+    for (size_t i = 0; i < 8; i++) {
+        CHECK_EQUAL(block[i], (uintptr_t)owner);
+    }
+}
+
+static void change_one(uint64_t **held)
+{
+    if (*held != NULL) {
+        expect_own(*held, held);
+        within = 1;
+        free(*held);
+        within = 0;
+        *held = NULL;
+        return;
+    }
+    within = 1;
+    *held = check_hide(malloc(HELD_SIZE));
+    within = 0;
+    CHECK(*held != NULL);
+    for (size_t i = 0; i < 8; i++) {
+        (*held)[i] = (uintptr_t)held;
+    }
+}
+
+static pthread_t interrupted;
+
+static void *interrupt_again_and_again(void *unused)
+{
+    struct timespec moment = {.tv_nsec = 300000};
+    while (!atomic_load(&stop)) {
+        CHECK_EQUAL(pthread_kill(interrupted, SIGUSR2), 0);
+        nanosleep(&moment, NULL);
+    }
+    return unused;
+}
+
+static void child_of_a_handler_goes_on(void)
+{
+    static uint64_t *held[HELD];
+    struct sigaction action = {.sa_handler = fork_and_return, .sa_flags = SA_RESTART};
+    pthread_t interrupter;
+    unsigned state = 1;
+    unsigned steps = 0;
+    CHECK_EQUAL(sigaction(SIGUSR2, &action, NULL), 0);
+    interrupted = pthread_self();
+    CHECK_EQUAL(pthread_create(&interrupter, NULL, interrupt_again_and_again, NULL), 0);
+    while (forked < INTERRUPTIONS) {
+        state = state * 1103515245 + 12345;
+        change_one(&held[state >> 16 & (HELD - 1)]);
+        if (is_child && ++steps == STEPS_OF_A_CHILD) {
+            _exit(EXIT_SUCCESS);
+        }
+    }
+    atomic_store(&stop, true);
+    CHECK_EQUAL(pthread_join(interrupter, NULL), 0);
+    for (size_t i = 0; i < HELD; i++) {
+        free(held[i]);
+    }
+    CHECK_EQUAL(pools_figure("live"), 0);
+    pools_check_ledger();
+}
+
 /* The grandchild of daemon(3) reports through a pipe, since nobody waits for it. */
 static void daemon_and_double_fork(void)
 {
@@ -198,7 +288,8 @@ static void daemon_and_double_fork(void)
 static const struct check_case cases[] = {
     CHECK_CASE(vfork_and_exec),           CHECK_CASE(spawn_again_and_again),
     CHECK_CASE(clone_by_the_system_call), CHECK_CASE(fork_without_handlers),
-    CHECK_CASE(fork_from_a_handler),      CHECK_CASE(daemon_and_double_fork),
+    CHECK_CASE(fork_from_a_handler),      CHECK_CASE(child_of_a_handler_goes_on),
+    CHECK_CASE(daemon_and_double_fork),
 };
 
 CHECK_MAIN(cases)

@@ -6,6 +6,7 @@
  * than before, sends the signal there, and lets the handler and the rest of the work run. So every
  * place where the signal can hit is tried once, by count and not by luck.
  */
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -14,23 +15,28 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "pools.h"
 
 /* In the middle of what the thread's cache holds: neither call leaves the fast path. */
-enum { SIZE = 4096, WARM = 8, LEAST_STEPS = 60 };
+enum { SIZE = 4096, WARM = 8, MANY = 100, LEAST_STEPS = 60 };
 
 /* What is sent, and where the child says that the work begins and ends. */
 enum { HIT = SIGALRM, BEGIN = SIGSTOP, END = SIGTSTP };
 
+static size_t size = SIZE; /* a case's argument, if it has one */
+static unsigned stride = 1; /* the same: instructions from one hit to the next */
 static sigjmp_buf out;
+static volatile sig_atomic_t forks;
+static volatile sig_atomic_t is_child;
 static volatile sig_atomic_t jumps;
 static volatile sig_atomic_t hits;
 
 /* Takes and frees a block as the program's own code would. */
 static void borrow(void)
 {
-    char *block = check_hide(malloc(SIZE));
+    char *block = check_hide(malloc(size));
     CHECK(block != NULL);
-    block[0] = block[SIZE - 1] = 'h';
+    block[0] = block[size - 1] = 'h';
     free(block);
 }
 
@@ -38,6 +44,15 @@ static void hit(int signal_number)
 {
     (void)signal_number;
     hits++;
+    if (forks) {
+        pid_t child = fork();
+        CHECK(child >= 0);
+        is_child = child == 0;
+        if (child > 0) {
+            check_wait(child);
+        }
+        return;
+    }
     borrow();
     if (jumps) {
         siglongjmp(out, 1);
@@ -45,27 +60,41 @@ static void hit(int signal_number)
 }
 
 /* So many blocks at once are blocks of their own: each keeps what was written into it. */
-static void check_distinct(void)
+static void check_so_many(int count)
 {
-    char *block[WARM];
-    for (int i = 0; i < WARM; i++) {
-        block[i] = check_hide(malloc(SIZE));
+    char *block[MANY];
+    for (int i = 0; i < count; i++) {
+        block[i] = check_hide(malloc(size));
         CHECK(block[i] != NULL);
-        block[i][0] = block[i][SIZE - 1] = (char)i;
+        block[i][0] = block[i][size - 1] = (char)i;
     }
-    for (int i = 0; i < WARM; i++) {
+    for (int i = 0; i < count; i++) {
         CHECK_EQUAL(block[i][0], i);
-        CHECK_EQUAL(block[i][SIZE - 1], i);
+        CHECK_EQUAL(block[i][size - 1], i);
         free(block[i]);
     }
+}
+
+static void check_distinct(void)
+{
+    check_so_many(WARM);
+}
+
+/* More than any thread keeps to itself: what the child found is among them. */
+static void end_child(void)
+{
+    check_so_many(MANY);
+    CHECK_EQUAL(pools_figure("live"), 0);
+    pools_check_ledger();
+    _exit(EXIT_SUCCESS);
 }
 
 /* Two blocks that are freed in the order of their birth, so that the place of the first one's free
  * still names the second. */
 static void work(void)
 {
-    char *first = check_hide(malloc(SIZE));
-    char *second = check_hide(malloc(SIZE));
+    char *first = check_hide(malloc(size));
+    char *second = check_hide(malloc(size));
     CHECK(first != NULL && second != NULL && first != second);
     first[0] = 'f';
     second[0] = 's';
@@ -75,12 +104,36 @@ static void work(void)
     free(second);
 }
 
+static void *sleep_on(void *unused)
+{
+    for (;;) {
+        pause();
+    }
+    return unused;
+}
+
+/* Beside another thread the child of a fork finds what is free by the cards alone. */
+static void begin_a_second_thread(void)
+{
+    pthread_t thread;
+    sigset_t all;
+    sigset_t mask;
+    sigfillset(&all);
+    CHECK_EQUAL(pthread_sigmask(SIG_SETMASK, &all, &mask), 0);
+    CHECK_EQUAL(pthread_create(&thread, NULL, sleep_on, NULL), 0);
+    CHECK_EQUAL(pthread_sigmask(SIG_SETMASK, &mask, NULL), 0);
+}
+
 /* From one stop to the next is what the tracer counts. */
 static void work_for_ever(void)
 {
     CHECK_EQUAL(ptrace(PTRACE_TRACEME, 0, NULL, NULL), 0);
     signal(HIT, hit);
+    signal(END, SIG_IGN); /* the tracer sees it all the same, and a child is not stopped */
     for (;;) {
+        if (is_child) {
+            end_child();
+        }
         check_distinct();
         check_distinct();
         if (sigsetjmp(out, 1) == 0) {
@@ -116,7 +169,7 @@ static bool step(pid_t child, unsigned count)
 static void hit_here(pid_t child)
 {
     int stop = go_on(child, PTRACE_CONT, HIT);
-    if (stop == END) {
+    while (stop == END || stop == SIGCHLD) { /* of a child that it forked */
         stop = go_on(child, PTRACE_CONT, 0);
     }
     CHECK_EQUAL(stop, BEGIN);
@@ -127,6 +180,9 @@ static void hit_everywhere(void)
     pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) {
+        if (forks) {
+            begin_a_second_thread();
+        }
         work_for_ever();
     }
     int status;
@@ -136,7 +192,7 @@ static void hit_everywhere(void)
     unsigned count = 0;
     while (step(child, count)) {
         hit_here(child);
-        count++;
+        count += stride;
     }
     CHECK_EQUAL(ptrace(PTRACE_KILL, child, NULL, NULL), 0);
     CHECK_EQUAL(waitpid(child, &status, 0), child);
@@ -154,9 +210,20 @@ static void handler_jumps_out(void)
     hit_everywhere();
 }
 
+/* The child returns from the handler to what was interrupted, and goes on with the rest. */
+static void handler_forks(void)
+{
+    forks = 1;
+    CHECK(check_arguments[0] != NULL && check_arguments[1] != NULL);
+    size = (size_t)atol(check_arguments[0]);
+    stride = (unsigned)atoi(check_arguments[1]);
+    hit_everywhere();
+}
+
 static const struct check_case cases[] = {
     CHECK_CASE(handler_takes_and_frees),
     CHECK_CASE(handler_jumps_out),
+    CHECK_CASE(handler_forks),
 };
 
 CHECK_MAIN(cases)

@@ -33,6 +33,9 @@ SNAPSHOTS = [
 # Nothing may go by its age here, too: on a machine with much to do even the taker's may lie long.
 WARM = [Run(variables={"SOCKMALLOC_DECAY_MS": "-1"})]
 
+# The child of a fork knows each kind's slots in another way.
+KINDS = [Run(f"by {kind}", {"SOCKMALLOC_POOL": kind}) for kind in ("thread", "cpu", "lockfree", "standard")]
+
 load_tests = cases.loader(
     {
         "handoff": {"one_takes_another_gives": POOLS, "warm_ones_cost_no_page": WARM},
@@ -41,7 +44,7 @@ load_tests = cases.loader(
         "fork_trim": {"snapshot_shares_what_is_in_use": SNAPSHOTS},
         "mappings": {},
         "forks": {},
-        "children": {},
+        "children": {"child_of_a_handler_goes_on": KINDS},
         "crowds": {},
     }
 )

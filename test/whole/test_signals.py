@@ -34,6 +34,19 @@ class Python(unittest.TestCase):
 UNTROUBLED = [Run(variables={"SOCKMALLOC_DECAY_MS": "-1", "SOCKMALLOC_TRAINING": "0"})]
 
 
+# In the pool `cpu` nothing can be stepped: each step begins a restartable sequence anew. A slow path has so many
+# instructions that not each of them can have its turn.
+FORKED = [
+    Run(f"by {kind}, of {size}", {"SOCKMALLOC_POOL": kind, "SOCKMALLOC_DECAY_MS": "-1"}, (size, stride))
+    for kind, size, stride in (
+        ("thread", "4096", "1"),
+        ("thread", "200000", "7"),
+        ("lockfree", "4096", "7"),
+        ("standard", "4096", "29"),
+    )
+]
+
+
 def dumps(**counts: int) -> dict[str, list[Run]]:
     """How many statistics each case must write to stderr."""
     return {case: [Run(dumps=count)] for case, count in counts.items()}
@@ -105,6 +118,7 @@ load_tests = cases.loader(
         "stepped": {
             "handler_takes_and_frees": UNTROUBLED,
             "handler_jumps_out": UNTROUBLED,
+            "handler_forks": FORKED,
         },
         "fate": {
             **dumps(
