@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/single_threaded.h>
 
+#include "crew.h"
 #include "house.h"
 #include "os.h"
 #include "pool_parts.h"
@@ -79,4 +80,104 @@ Test(pool_adopt_torn, unused_slots_are_not_taken_for_zero)
         cr_assert_eq(memcmp(bytes, zeros, sizeof zeros), 0);
     }
     cr_assert_eq(lane_carved(B4K), RUN, "those");
+}
+
+/* --- in two steps, for a fork in a handler ------------------------------------------------ */
+
+static void inherit_as_if_among_others(void)
+{
+    char word = __libc_single_threaded;
+    __libc_single_threaded = 0;
+    pool_before_fork();
+    __libc_single_threaded = word;
+    pool_inherit();
+}
+
+enum { MANY = 300 };
+
+static void lay_many(void)
+{
+    void *taken[MANY];
+    house_lay_default();
+    for (unsigned i = 0; i < MANY; i++) {
+        taken[i] = house_take(B16K, 16384, NULL);
+    }
+    for (unsigned i = 0; i < MANY; i++) {
+        house_give(taken[i]);
+    }
+}
+
+/* Figures agree before anything is found, and the thread's own magazine is its own. */
+Test(pool_adopt_torn, an_heir_has_figures_and_its_own_magazine)
+{
+    lay_many();
+    void *own = house_take(B16K, 16384, NULL);
+    house_give(own);
+    inherit_as_if_among_others();
+    cr_assert_eq(pool_heir, POOL_HEIR);
+    cr_assert_not(slots_have_loose(B16K));
+    house_assert();
+    cr_assert_eq(house_take(B16K, 16384, NULL), own);
+    cr_assert_eq(pool_heir, POOL_HEIR, "by the fast path");
+    house_assert();
+    pool_adopt_due();
+    cr_assert_eq(pool_heir, POOL_ADOPTED);
+    house_assert();
+}
+
+/* A slot is out of the magazine, and its card not written yet, when the handler forks. */
+Test(pool_adopt_torn, what_an_heir_has_in_its_hand_is_found_by_nobody)
+{
+    lay_many();
+    uint32_t carved = lane_carved(B16K);
+    void *in_hand = cache_pop(&cache_mine->bin[B16K]);
+    cr_assert_not_null(in_hand);
+    inherit_as_if_among_others();
+    counter_add(&cache_mine->bin[B16K].requests, 1);
+    pool_mark(lane_card(B16K, in_hand), pool_live_word(), 16384, NULL);
+    for (uint32_t i = 1; i < carved; i++) {
+        cr_assert_neq(house_take(B16K, 16384, NULL), in_hand);
+    }
+    cr_assert_eq(pool_heir, POOL_ADOPTED);
+    cr_assert_eq(lane_carved(B16K), carved, "all others were found");
+    house_assert();
+}
+
+/* Its card is written, and it lies nowhere yet. */
+Test(pool_adopt_torn, what_an_heir_is_about_to_give_comes_once)
+{
+    lay_many();
+    uint32_t carved = lane_carved(B16K);
+    void *in_hand = house_take(B16K, 16384, NULL);
+    struct card *card = lane_card(B16K, in_hand);
+    uint32_t freed;
+    cr_assert(card_free(card_read(card), &freed));
+    card_write(card, freed);
+    inherit_as_if_among_others();
+    cr_assert(cache_push(&cache_mine->bin[B16K], in_hand));
+    counter_step(&cache_mine->bin[B16K].returned);
+    unsigned times = 0;
+    for (uint32_t i = 0; i < carved; i++) {
+        times += house_take(B16K, 16384, NULL) == in_hand;
+    }
+    cr_assert_eq(times, 1);
+    cr_assert_eq(lane_carved(B16K), carved);
+    house_assert();
+}
+
+static void take_one(unsigned number)
+{
+    (void)number;
+    CHECK(house_take(B16K, 16384, NULL) != NULL);
+}
+
+/* A thread that nobody announced: the heir may be anywhere, so nothing is looked for any more. */
+Test(pool_adopt_torn, another_thread_ends_the_waiting)
+{
+    lay_many();
+    uint32_t carved = lane_carved(B16K);
+    inherit_as_if_among_others();
+    crew_run(1, take_one);
+    cr_assert_eq(pool_heir, POOL_ADOPTED);
+    cr_assert_gt(lane_carved(B16K), carved);
 }
