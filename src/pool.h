@@ -283,10 +283,11 @@ void pool_adopt(void);
  *
  * pool_inherit, in the child of the fork, brings the figures up to date, and leaves the thread what
  * it alone knows: its private magazines. What others shared seems empty, and what the handler
- * interrupted goes on with that. The free slots are found by pool_adopt_due, where the thread has
- * no slot in its hand: when it next takes one by the slow path, and before the child makes a thread
- * or sleeps. Should another thread come first, one that libc makes by itself, the child does
- * without what its parent had free.
+ * interrupted goes on with that, and until they are found anew the figures may be out by the slot
+ * in its hand. The free slots are found by pool_adopt_due, where the thread has no slot in its
+ * hand: when it next takes one by the slow path, and before the child makes a thread or sleeps.
+ * Should another thread come first, one that libc makes by itself, the child does without what its
+ * parent had free.
  *
  * malloc in the handler itself, before it returns, is what it is in any handler: the fast path
  * alone.

@@ -242,7 +242,7 @@ static void child_of_a_handler_goes_on(void)
     CHECK_EQUAL(sigaction(SIGUSR2, &action, NULL), 0);
     interrupted = pthread_self();
     CHECK_EQUAL(pthread_create(&interrupter, NULL, interrupt_again_and_again, NULL), 0);
-    while (forked < INTERRUPTIONS) {
+    while (is_child || forked < INTERRUPTIONS) { /* it may be hit once more, after the last */
         state = state * 1103515245 + 12345;
         change_one(&held[state >> 16 & (HELD - 1)]);
         if (is_child && ++steps == STEPS_OF_A_CHILD) {
