@@ -230,6 +230,7 @@ __attribute__((constructor)) static void birth(void)
 {
     message_open();
     seal_open();
+    os_try_discard();
     fallback_open();
     birth_read_options();
     dump_open(&birth_plan);

@@ -86,12 +86,42 @@ bool os_freeze(void *object, size_t size)
     return (((uintptr_t)object | size) & within) == 0 && os_protect(object, size, PROT_READ);
 }
 
+static atomic_bool discard_is_void; /* it says "done" and does nothing */
+
 bool os_discard(char *start, size_t size)
 {
+    if (atomic_load_explicit(&discard_is_void, memory_order_relaxed)) {
+        return false;
+    }
     int kept = errno;
     bool done = madvise(start, size, MADV_DONTNEED) == 0;
     errno = kept;
     return done;
+}
+
+bool os_discard_clears(void)
+{
+    return !atomic_load_explicit(&discard_is_void, memory_order_relaxed);
+}
+
+/* Reads through a volatile, or the compiler would know what it has just written there. */
+static bool os_discard_left(volatile char *page)
+{
+    *page = 1;
+    return os_discard((char *)(uintptr_t)page, os_page_size()) && *page != 0;
+}
+
+void os_try_discard(void)
+{
+    int kept = errno;
+    size_t size = os_page_size();
+    atomic_store_explicit(&discard_is_void, false, memory_order_relaxed);
+    char *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page != MAP_FAILED) {
+        atomic_store_explicit(&discard_is_void, os_discard_left(page), memory_order_relaxed);
+        munmap(page, size);
+    }
+    errno = kept;
 }
 
 bool os_populate(char *start, size_t size)

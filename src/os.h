@@ -40,9 +40,20 @@ bool os_permit_writing(char *start, size_t size);
  */
 bool os_freeze(void *object, size_t size);
 
-/* Gives the pages behind a range back; they read as zero afterwards. False if the kernel kept them.
- */
+/* Gives the pages behind a range back; they read as zero afterwards. False if the kernel kept them,
+ * or if os_try_discard has found that it does not do what it says. */
 bool os_discard(char *start, size_t size);
+
+/*
+ * Writes to a page, discards it and reads it. Some emulators and sandboxes answer that they have
+ * discarded a range and do nothing (qemu-user before 7.1): from then on os_discard is false without
+ * a call, so that what was written is never taken for zeros. A refusal shows nothing, since each
+ * later one shows itself. At birth.
+ */
+void os_try_discard(void);
+
+/* Returns true unless os_try_discard has found that a discarded page keeps its content. */
+bool os_discard_clears(void);
 
 /*
  * Puts memory behind a range that has none, in one call where a fault a page would do the same for

@@ -156,6 +156,16 @@ bool os_is_filtered(void)
     return true;
 }
 
+/* A kernel that refuses what it does not do. */
+void os_try_discard(void)
+{
+}
+
+bool os_discard_clears(void)
+{
+    return true;
+}
+
 /* A wish, of which nothing hangs. */
 void os_choose_huge(char *start, size_t size, bool wanted)
 {

@@ -6,12 +6,14 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "capture.h"
@@ -279,6 +281,73 @@ Test(os, knows_of_a_filter)
     struct capture capture;
     capture_run(&capture, work_under_a_filter, NULL);
     cr_assert(capture_is_clean(&capture), "%s", capture.words);
+}
+
+/* Puts the process behind a filter with which a system call has another end than it would have. */
+static void filter_call(int call, uint32_t verdict)
+{
+    struct sock_filter steps[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)call, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, verdict),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = sizeof steps / sizeof steps[0], .filter = steps};
+    CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+}
+
+static char *touched_page(void)
+{
+    char *page = reserve_pages(1);
+    CHECK(os_permit_writing(page, os_page_size()));
+    *page = 'x';
+    return page;
+}
+
+static void discard_where_it_does_nothing(void *argument)
+{
+    (void)argument;
+    CHECK(os_discard_clears());
+    filter_call(SYS_madvise, SECCOMP_RET_ERRNO); /* with 0: "done" */
+    errno = UNUSUAL;
+    os_try_discard();
+    CHECK(errno == UNUSUAL);
+    CHECK(!os_discard_clears());
+    char *page = touched_page();
+    CHECK(!os_discard(page, os_page_size()) && *page == 'x');
+}
+
+Test(os, discard_that_does_nothing_is_found_by_its_effect)
+{
+    struct capture capture;
+    capture_run(&capture, discard_where_it_does_nothing, NULL);
+    cr_assert(capture_is_clean(&capture), "%s", capture.words);
+}
+
+static void discard_where_it_is_refused(void *argument)
+{
+    (void)argument;
+    filter_call(SYS_madvise, SECCOMP_RET_ERRNO | EPERM);
+    os_try_discard();
+    CHECK(os_discard_clears()); /* each refusal shows itself */
+    CHECK(!os_discard(touched_page(), os_page_size()));
+}
+
+Test(os, discard_that_is_refused_is_no_lie)
+{
+    struct capture capture;
+    capture_run(&capture, discard_where_it_is_refused, NULL);
+    cr_assert(capture_is_clean(&capture), "%s", capture.words);
+}
+
+Test(os, discard_that_works_is_believed)
+{
+    os_try_discard();
+    cr_assert(os_discard_clears());
+    char *page = touched_page();
+    cr_assert(os_discard(page, os_page_size()));
+    cr_assert_eq(*page, 0);
 }
 
 static const char *root_of_tree;
