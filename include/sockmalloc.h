@@ -44,8 +44,9 @@ size_t sockmalloc_configuration(char *buffer, size_t size);
  * "purged", "carved", "peak", "requests", "asked", "resident", "cache_hits", "depot_hits", "swaps",
  * "fell_through", "fell_through_asked") for the sum of all buckets, or one bucket's, as in
  * "16k.live". Units: slots, requests, or for asked, resident and fell_through_asked bytes. Returns
- * 0 and stores the figure, or -1 for a name that is none; then *value is left alone. Costs a system
- * call per 4 MiB of slots.
+ * 0 and stores the figure, or -1 for a name that is none, and for a resident one behind a seccomp
+ * filter, where it cannot be known; then *value is left alone. Costs a system call per 4 MiB of
+ * slots.
  */
 int sockmalloc_statistic(const char *name, uint64_t *value);
 

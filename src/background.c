@@ -87,6 +87,14 @@ static bool background_is_last(void)
     return strncmp(word, " 2 ", 3) == 0;
 }
 
+/* Returns true when this thread must not outlive the others. Where the kernel can't be asked, it
+ * ends as soon as the first thread has ended, before others that may still run. */
+static bool background_is_over(void)
+{
+    return atomic_load(&first_thread_is_gone) &&
+           (!seal_allows(SEAL_COMMON) || background_is_last());
+}
+
 /* Waits in that state until somebody calls, or for so many nanoseconds. */
 static void background_wait(uint32_t state, uint64_t nanoseconds)
 {
@@ -117,7 +125,7 @@ static void *background_run(void *unused)
 {
     unsigned idle = 0;
     os_name_thread("sockmalloc");
-    while (!atomic_load(&first_thread_is_gone) || !background_is_last()) {
+    while (!background_is_over()) {
         if (background_do()) {
             background_wait(DOZING, MORE_MILLISECONDS * nanoseconds_a_millisecond);
         } else {
@@ -192,7 +200,8 @@ void background_begin(void)
 static bool background_may_make(void)
 {
     uint32_t none = NONE;
-    return atomic_load(&main_has_begun) && !seal_is_shut() && getpid() == atomic_load(&process) &&
+    return atomic_load(&main_has_begun) && seal_allows(SEAL_COMMON) &&
+           getpid() == atomic_load(&process) &&
            atomic_compare_exchange_strong(&background.state, &none, MAKING);
 }
 
@@ -218,7 +227,7 @@ void background_after_fork(void)
         atomic_store(&background.state, NONE);
         atomic_store(&background.called, false);
         atomic_store(&first_thread_is_gone, false);
-        atomic_store(&process, getpid());
+        atomic_store(&process, seal_process());
         background_watch_first();
     }
 }

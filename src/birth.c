@@ -213,6 +213,7 @@ static void birth_before_fork(void)
 
 static void birth_after_fork(void)
 {
+    seal_after_fork();
     if (lanes.length > 0) {
         pool_inherit();
         background_after_fork();
@@ -250,8 +251,12 @@ __attribute__((constructor)) static void birth(void)
     birth_freeze();
 }
 
+/* The program's own filter may forbid what statistics take. */
 __attribute__((destructor)) static void birth_end(void)
 {
+    if (!seal_allows(SEAL_COMMON)) {
+        return;
+    }
     if (options.number[OPTION_STATS_AT_EXIT] != 0) {
         dump_somewhere();
     } else {

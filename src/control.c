@@ -58,7 +58,7 @@ EXPORTED int sockmalloc_statistic(const char *name, uint64_t *value)
         name = point + 1;
     }
     const uint64_t *figure = snapshot_find(figures, name);
-    if (figure == NULL) {
+    if (figure == NULL || *figure == SNAPSHOT_UNKNOWN) {
         return -1;
     }
     *value = *figure;

@@ -15,6 +15,7 @@
 #include "message.h"
 #include "option.h"
 #include "os.h"
+#include "seal.h"
 #include "training.h"
 
 #define DUMP_DEFAULT_PATH "/tmp/sockmalloc.%p"
@@ -59,7 +60,9 @@ static bool dump_report(int descriptor, enum format format)
     }
     format_print_end(format, &snapshot, &text);
     whole = whole && message_write(descriptor, buffer, text.used);
-    training_record();
+    if (seal_allows(SEAL_COMMON)) {
+        training_record();
+    }
     return whole;
 }
 

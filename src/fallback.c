@@ -82,6 +82,10 @@ void fallback_open(void)
     int kept = errno;
     fallback_find_main_stack();
     mi_register_error(fallback_note_error, NULL);
+    /* It would look for NUMA nodes at its first block, and where there are several ask at many a
+     * block on which it runs. By that it chooses between arenas reserved for nodes, which it has
+     * only where the environment asks for them. */
+    mi_option_set_default(mi_option_use_numa_nodes, 1);
     libc_heap = os_break();
     errno = kept;
 }

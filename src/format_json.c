@@ -29,7 +29,12 @@ static void json_add_figures(const struct snapshot *snapshot, const struct bucke
         bucket == snapshot->buckets ? &snapshot->total : &snapshot->bucket[bucket];
     for (unsigned i = 0; i < SNAPSHOT_COUNT; i++) {
         const struct snapshot_row *row = &snapshot_rows[i];
-        text_add(text, ",\"%s\":%lu", row->name, (unsigned long)snapshot_figure(figures, row));
+        uint64_t figure = snapshot_figure(figures, row);
+        if (figure == SNAPSHOT_UNKNOWN) {
+            text_add(text, ",\"%s\":null", row->name);
+        } else {
+            text_add(text, ",\"%s\":%lu", row->name, (unsigned long)figure);
+        }
     }
 #define JSON_SHARE(name, heading, width, help)                                                     \
     text_add(text, ",\"" #name "\":");                                                             \

@@ -54,8 +54,10 @@ static void prometheus_add_figures(const struct snapshot_row *row, const struct 
 {
     prometheus_add_head(row, text);
     for (unsigned bucket = 0; bucket < snapshot->buckets; bucket++) {
-        prometheus_add_sample(row, plan->label[bucket],
-                              snapshot_figure(&snapshot->bucket[bucket], row), text);
+        uint64_t figure = snapshot_figure(&snapshot->bucket[bucket], row);
+        if (figure != SNAPSHOT_UNKNOWN) { /* as an exporter says it: by no sample */
+            prometheus_add_sample(row, plan->label[bucket], figure, text);
+        }
     }
 }
 

@@ -3,12 +3,12 @@
 #include "in_use_report.h"
 
 #include <limits.h>
-#include <unistd.h>
 
 #include "in_use.h"
 #include "in_use_list.h"
 #include "lane.h"
 #include "message.h"
+#include "seal.h"
 #include "symbol.h"
 #include "text.h"
 
@@ -129,7 +129,7 @@ static size_t write_groups(const struct bucket_plan *plan)
 
 static void write_list(const struct bucket_plan *plan)
 {
-    int pid = (int)getpid();
+    int pid = (int)seal_process();
     text_add(&writer.text, "sockmalloc %s: in use by %s, process %d: by caller, the oldest first",
              PACKAGE_VERSION, message_process_name(), pid);
     writer_end_line();

@@ -24,7 +24,7 @@ COLD void interval_come(uint64_t now)
     if ((int64_t)(now - next) >= 0 &&
         atomic_compare_exchange_strong_explicit(&interval.next, &next, now + interval.length,
                                                 memory_order_relaxed, memory_order_relaxed) &&
-        !seal_is_shut()) {
+        seal_allows(SEAL_COMMON)) {
         interval.work();
     }
 }

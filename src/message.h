@@ -42,6 +42,8 @@
         "The address lies in or near the program itself: a static object, perhaps.")               \
     ROW(NO_START, "libc has no __libc_start_main behind this library's; main can't be run",        \
         "A C library that starts programs in another way than glibc and musl do.")                 \
+    ROW(NO_CALL, "libc has no %s behind this library's",                                           \
+        "A C library without prctl or syscall, which the program has just called.")                \
     ROW(NO_HANDLER, "operator new: out of memory, and no C++ library to throw with",               \
         "A throwing new failed in a program without libstdc++ and libc++.")
 
@@ -73,8 +75,8 @@ bool message_stderr_is_ours(void);
 
 /*
  * Writes all of it to a descriptor, through interruptions; false if the descriptor took less, or
- * nothing for a tenth of a second. Causes no SIGPIPE and no SIGXFSZ. Safe in a signal handler;
- * errno is kept.
+ * nothing for a tenth of a second. Causes no SIGPIPE and no SIGXFSZ, except behind a filter of the
+ * process's own, where it is like write(2). Safe in a signal handler; errno is kept.
  */
 bool message_write(int descriptor, const char *bytes, unsigned long size);
 

@@ -75,21 +75,29 @@ enum { OS_RESIDENCY_PAGES = 1024 };
 /*
  * Which pages of the range are in memory now: the lowest bit of a byte each in `pages`. One that
  * was only ever read is, too, though the kernel has a single page for all such. False if it does
- * not say.
+ * not say, and without a call behind a filter.
  */
 bool os_residency(const char *start, size_t size, unsigned char *pages);
 
-/* Names a mapping, where the kernel can: /proc/PID/smaps then says which bucket owns the memory. */
+/* Names a mapping, where the kernel can: /proc/PID/smaps then says which bucket owns the memory.
+ * Does nothing behind a filter. */
 void os_name(char *start, size_t size, const char *name);
 
 /*
  * Copies any number of bytes from an address of which nobody promises that it is mapped, or stays
- * so: false in place of a fault, and also where an emulator lacks the call.
+ * so: false in place of a fault, where an emulator lacks the call, and without a call behind a
+ * filter.
  */
 bool os_copy(void *target, const void *source, size_t size);
 
-/* Whether a seccomp filter is in force: a call that its author did not foresee may then be the
- * process's end. */
+/*
+ * The room `seal` says here that a seccomp filter is in force, or that one is no longer. A call
+ * that its author did not foresee may be the process's end. So while there is one this room makes
+ * no mincore, prctl or process_vm_readv, which servers do not need. os_is_filtered makes no call
+ * either: the question itself can be deadly.
+ */
+void os_add_filter(void);
+void os_drop_filter(void);
 bool os_is_filtered(void);
 
 /*
@@ -123,8 +131,13 @@ void os_take_signal(const sigset_t *signals);
 void os_wait(_Atomic uint32_t *word, uint32_t value, uint64_t nanoseconds);
 void os_wake(_Atomic uint32_t *word);
 
-/* What `top` and `ps -L` call the calling thread; 15 characters. */
+/* Sets what `top` and `ps -L` call the calling thread; 15 characters. Does nothing behind a filter.
+ */
 void os_name_thread(const char *name);
+
+/* Returns the kernel's number of the calling thread, without a call. In the child of a fork, whose
+ * one thread this is, it is the process's. */
+pid_t os_thread(void);
 
 /* Bytes of address space that RLIMIT_AS still allows; SIZE_MAX without a limit. Reads /proc: at
  * birth only. */

@@ -16,6 +16,10 @@
  * looked at again AHEAD_SLOTS later, and meanwhile the pages ahead are halved each time. They are
  * trusted at once and doubted slowly: where a program begins to leave its buffers empty, as many
  * pages come in vain once more as AHEAD_SLOTS of them would take.
+ *
+ * Behind a seccomp filter nobody may ask what is in memory. Then no witness is heard, what was
+ * trusted is soon doubted, and all pages come by touch: slower in a burst, and never memory for
+ * nothing. What is in a live slot can't be read instead, since its owner may have protected it.
  */
 enum { AHEAD_PAGES = 256, AHEAD_SLOTS = 15, POPULATE_LEAST = 2 };
 

@@ -108,7 +108,7 @@ static void pressure_look(void (*read)(uint64_t now), uint64_t now)
     if (atomic_flag_test_and_set_explicit(&pressure.looking, memory_order_acquire)) {
         return; /* somebody is at it */
     }
-    if (seal_is_shut()) {
+    if (!seal_allows(SEAL_COMMON)) {
         pressure_turn_off();
     } else {
         read(now);

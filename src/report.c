@@ -11,6 +11,16 @@ static void report_print_percent(uint64_t share, int width, struct text *text)
              (char)('0' + share / 10 % 10), (char)('0' + share % 10));
 }
 
+/* A number, or that there is none to be had, at the right of a column. */
+static void report_print_figure(uint64_t figure, int width, struct text *text)
+{
+    if (figure == SNAPSHOT_UNKNOWN) {
+        text_add(text, " %*s", width, "unknown");
+    } else {
+        text_add(text, " %*lu", width, (unsigned long)figure);
+    }
+}
+
 /* A bucket's row; all buckets', if it is their number. */
 static void report_print_slot_row(const struct snapshot *snapshot, const struct bucket_plan *plan,
                                   unsigned bucket, struct text *text)
@@ -23,7 +33,7 @@ static void report_print_slot_row(const struct snapshot *snapshot, const struct 
         text_add(text, "%-8s %10zu", plan->label[bucket], plan->capacity[bucket]);
     }
 #define REPORT_FIGURE(name, heading, width, type, unit, help)                                      \
-    text_add(text, " %*lu", width, (unsigned long)figures->name);
+    report_print_figure(figures->name, width, text);
     SNAPSHOT_SLOT_ROWS(REPORT_FIGURE)
 #define REPORT_SHARE(name, heading, width, help)                                                   \
     text_add(text, " ");                                                                           \

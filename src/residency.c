@@ -28,11 +28,12 @@ void residency_measure(unsigned bucket, struct residency *residency)
     unsigned char pages[OS_RESIDENCY_PAGES]; /* on the stack: a handler's may be two pages */
     size_t page = os_page_size();
     size_t ready = lane_ready(bucket);
-    *residency = (struct residency){0};
+    *residency = (struct residency){.known = true};
     for (size_t at = 0; at < ready; at += OS_RESIDENCY_PAGES * page) {
         size_t left = ready - at;
         size_t part = left < OS_RESIDENCY_PAGES * page ? left : OS_RESIDENCY_PAGES * page;
         if (!residency_ask(lane->slots + at, part, pages)) {
+            *residency = (struct residency){.known = false};
             return;
         }
         for (size_t i = 0; i < part / page; i++) {

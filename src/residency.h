@@ -14,6 +14,7 @@ struct residency {
     size_t live;
     size_t free;
     size_t purged; /* written to since, or kept by the kernel all the same */
+    bool known; /* false where the kernel did not say, or may not be asked; the others are then 0 */
 };
 
 /*

@@ -79,12 +79,21 @@ EXPORTED struct mallinfo mallinfo(void)
     };
 }
 
+static void info_print_figure(const char *name, uint64_t figure, FILE *stream)
+{
+    if (figure == SNAPSHOT_UNKNOWN) {
+        fprintf(stream, " %s=\"unknown\"", name);
+    } else {
+        fprintf(stream, " %s=\"%lu\"", name, (unsigned long)figure);
+    }
+}
+
 static void info_print_bucket(const struct snapshot_figures *figures, unsigned bucket, FILE *stream)
 {
     fprintf(stream, "<bucket label=\"%s\" capacity=\"%zu\"", birth_plan.label[bucket],
             birth_plan.capacity[bucket]);
 #define INFO_FIGURE(name, heading, width, type, unit, help)                                        \
-    fprintf(stream, " " #name "=\"%lu\"", (unsigned long)figures->name);
+    info_print_figure(#name, figures->name, stream);
     SNAPSHOT_ROWS(INFO_FIGURE)
 #undef INFO_FIGURE
     fprintf(stream, "/>\n");

@@ -5,7 +5,6 @@
 
 #include <stdbool.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cache.h"
 #include "lane.h"
@@ -14,6 +13,7 @@
 #include "pressure.h"
 #include "processor.h"
 #include "residency.h"
+#include "seal.h"
 
 const struct snapshot_row snapshot_rows[SNAPSHOT_COUNT] = {
 #define SNAPSHOT_ROW(name, heading, width, type, unit, help)                                       \
@@ -101,10 +101,11 @@ static void snapshot_take_bucket(struct snapshot_figures *figures, unsigned buck
     figures->peak = snapshot_peak(bucket, figures->live, figures->carved);
     figures->requests = sums.requests;
     figures->asked = sums.asked;
-    figures->resident_live = residency.live;
-    figures->resident_free = residency.free;
-    figures->resident_purged = residency.purged;
-    figures->resident = residency.live + residency.free + residency.purged;
+    figures->resident_live = residency.known ? residency.live : SNAPSHOT_UNKNOWN;
+    figures->resident_free = residency.known ? residency.free : SNAPSHOT_UNKNOWN;
+    figures->resident_purged = residency.known ? residency.purged : SNAPSHOT_UNKNOWN;
+    figures->resident = snapshot_sum(snapshot_sum(figures->resident_live, figures->resident_free),
+                                     figures->resident_purged);
     figures->depot_hits = sums.depot_hits + sums.stack_hits + sums.unpurged;
     figures->cache_hits =
         at_least_zero(sums.requests, figures->depot_hits + sums.carves + sums.steals);
@@ -134,13 +135,13 @@ void snapshot_take(struct snapshot *snapshot)
     snapshot->budget = budget.cache_limit;
     snapshot->pressure_highs = atomic_load(&pressure.highs);
     snapshot->kind = pool_kind();
-    snapshot->process = (int)getpid();
+    snapshot->process = (int)seal_process();
     snapshot->program = message_process_name();
     histogram_read(&snapshot->sizes);
     for (unsigned bucket = 0; bucket < snapshot->buckets; bucket++) {
         snapshot_take_bucket(&snapshot->bucket[bucket], bucket);
 #define SNAPSHOT_TOTAL(name, heading, width, type, unit, help)                                     \
-    snapshot->total.name += snapshot->bucket[bucket].name;
+    snapshot->total.name = snapshot_sum(snapshot->total.name, snapshot->bucket[bucket].name);
         SNAPSHOT_ROWS(SNAPSHOT_TOTAL)
 #undef SNAPSHOT_TOTAL
     }

@@ -78,6 +78,12 @@
 #define SNAPSHOT_SHARE_ROWS(ROW)                                                                   \
     ROW(filled, "filled", 8, "share of their slots' capacity that the requests served asked for")
 
+/*
+ * A figure that cannot be known, because the kernel may not be asked: the bytes in memory, behind a
+ * seccomp filter. Every format says that it is unknown; as a number it could not be told from one.
+ */
+#define SNAPSHOT_UNKNOWN UINT64_MAX
+
 struct snapshot_figures {
 #define SNAPSHOT_FIELD(name, heading, width, type, unit, help) uint64_t name;
     SNAPSHOT_ROWS(SNAPSHOT_FIELD)
@@ -103,6 +109,12 @@ struct snapshot {
  * MiB of lane (residency.h).
  */
 INTERNAL void snapshot_take(struct snapshot *snapshot);
+
+/* Returns the sum of two figures, which is unknown if one of them is. */
+static inline uint64_t snapshot_sum(uint64_t one, uint64_t other)
+{
+    return one == SNAPSHOT_UNKNOWN || other == SNAPSHOT_UNKNOWN ? SNAPSHOT_UNKNOWN : one + other;
+}
 
 enum { SNAPSHOT_WHOLE = 10000 };
 

@@ -206,7 +206,7 @@ static void top_add_worker(struct top_process *master, const struct top_process 
     }
     master->total.live += own.live;
     master->total.cached += own.cached;
-    master->total.resident += own.resident;
+    master->total.resident = snapshot_sum(master->total.resident, own.resident);
     master->total.rate = rate;
     master->total.room = room;
     master->workers++;
@@ -237,7 +237,7 @@ static double top_key(const struct top_process *process, enum top_order order)
     case TOP_BY_CACHED:
         return (double)process->total.cached;
     case TOP_BY_RESIDENT:
-        return (double)process->total.resident;
+        return process->total.resident != SNAPSHOT_UNKNOWN ? (double)process->total.resident : 0;
     case TOP_BY_HITS:
         return process->total.hits;
     default:

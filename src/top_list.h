@@ -14,7 +14,7 @@
 struct top_figures {
     uint64_t live;
     uint64_t cached;
-    uint64_t resident; /* bytes */
+    uint64_t resident; /* bytes, or SNAPSHOT_UNKNOWN */
     double rate;       /* requests a second, since the last look */
     double hits; /* of them, those that a cache served: 0 to 1; of all there were while none came */
     double room; /* bytes a second that their slots had room for */

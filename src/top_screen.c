@@ -101,13 +101,23 @@ static void draw_bar(int line, double share)
     mvhline(line, start, '#', filled > width ? width : filled);
 }
 
+/* A part of bytes in memory; nothing of what is unknown. */
+static double part_of(uint64_t resident, double most)
+{
+    return resident != SNAPSHOT_UNKNOWN && most > 0 ? (double)resident / most : 0;
+}
+
 static void draw_figures(int line, const char *label, const struct top_figures *figures,
                          double share)
 {
     char number[NUMBERS][COMPACT_SIZE];
     compact((double)figures->live, 1000, number[0]);
     compact((double)figures->cached, 1000, number[1]);
-    compact((double)figures->resident, 1024, number[2]);
+    if (figures->resident == SNAPSHOT_UNKNOWN) {
+        snprintf(number[2], COMPACT_SIZE, "%s", COLS >= WIDE ? "unknown" : "?");
+    } else {
+        compact((double)figures->resident, 1024, number[2]);
+    }
     compact(figures->rate, 1000, number[3]);
     snprintf(number[4], COMPACT_SIZE, "%.0f%%", figures->hits * 100);
     snprintf(number[5], COMPACT_SIZE, "%.0f%%", figures->filled * 100);
@@ -128,8 +138,7 @@ static void draw_process(int line, const struct top_process *process, double mos
         text_add(&text, "+%u", process->workers);
     }
     attron(selected ? A_BOLD : A_NORMAL);
-    draw_figures(line, label, &process->total,
-                 most > 0 ? (double)process->total.resident / most : 0);
+    draw_figures(line, label, &process->total, part_of(process->total.resident, most));
     attroff(selected ? A_BOLD : A_NORMAL);
     if (selected) {
         mvchgat(line, 0, label_width(), A_BOLD | A_UNDERLINE, 0, NULL);
@@ -156,8 +165,9 @@ static int draw_processes(int line, int end, const struct top_list *list,
 {
     double most = 0;
     for (unsigned i = 0; i < list->count; i++) {
-        double resident = (double)list->process[i].total.resident;
-        most = resident > most ? resident : most;
+        uint64_t resident = list->process[i].total.resident;
+        bool more = resident != SNAPSHOT_UNKNOWN && (double)resident > most;
+        most = more ? (double)resident : most;
     }
     for (unsigned i = 0; i < list->count && line < end; i++) {
         if (!list->process[i].is_folded) {
@@ -174,11 +184,11 @@ static void draw_buckets(int line, int end, const struct top_process *process)
     char heading[64];
     snprintf(heading, sizeof heading, "of %d", process->target.process);
     draw_heading(line, heading);
-    double all = (double)process->snapshot.total.resident;
+    uint64_t total = process->snapshot.total.resident;
+    double all = total != SNAPSHOT_UNKNOWN ? (double)total : 0;
     for (unsigned bucket = 0; bucket < process->snapshot.buckets && ++line < end; bucket++) {
         struct top_figures figures = top_list_bucket(process, bucket);
-        draw_figures(line, process->plan.label[bucket], &figures,
-                     all > 0 ? (double)figures.resident / all : 0);
+        draw_figures(line, process->plan.label[bucket], &figures, part_of(figures.resident, all));
     }
 }
 

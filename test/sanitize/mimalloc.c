@@ -142,6 +142,12 @@ void mi_option_set(mi_option_t option, long value)
     (void)value;
 }
 
+void mi_option_set_default(mi_option_t option, long value)
+{
+    (void)option;
+    (void)value;
+}
+
 /* An address that is no thread-specific value of anybody's. */
 #if MI_MALLOC_VERSION < 30200
 mi_heap_t *mi_heap_get_default(void)

@@ -151,6 +151,14 @@ bool os_copy(void *target, const void *source, size_t size)
     return false;
 }
 
+void os_add_filter(void)
+{
+}
+
+void os_drop_filter(void)
+{
+}
+
 bool os_is_filtered(void)
 {
     return true;
@@ -164,6 +172,11 @@ void os_try_discard(void)
 bool os_discard_clears(void)
 {
     return true;
+}
+
+pid_t os_thread(void)
+{
+    return gettid();
 }
 
 /* A wish, of which nothing hangs. */

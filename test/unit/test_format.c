@@ -134,6 +134,23 @@ Test(format, prometheus_names_tell_type_and_unit)
     expect_in("sockmalloc_info{version=\"" PACKAGE_VERSION "\",pool=\"thread\"} 1\n");
 }
 
+/* What cannot be known is said as each format says it, and not as a number. */
+Test(format, unknown_is_no_number)
+{
+    prepare(4 << 20);
+    snapshot.bucket[2].resident = SNAPSHOT_UNKNOWN; /* 16k */
+    snapshot.total.resident = SNAPSHOT_UNKNOWN;
+    print(FORMAT_TEXT);
+    expect_in(" unknown ");
+    print(FORMAT_JSON);
+    expect_in("\"bucket\":\"16k\"");
+    expect_in(",\"resident\":null,\"resident_live\":3009,");
+    expect_in(",\"resident\":null,\"resident_live\":0,");
+    print(FORMAT_PROMETHEUS);
+    expect_in("\nsockmalloc_resident_bytes{bucket=\"8k\"} 2008\n"
+              "sockmalloc_resident_bytes{bucket=\"32k\"} 4008\n");
+}
+
 /* A program's name and a path may hold any byte but NUL. */
 Test(format, json_escapes_what_json_does_not_take)
 {
@@ -165,8 +182,9 @@ Test(format, longest_fits)
 {
     char longest[SETTING_PATH_SIZE] = {0};
     prepare(BUCKET_REQUEST_LIMIT - 1);
-    memset(snapshot.bucket, 0xff, sizeof snapshot.bucket);
-    memset(&snapshot.total, 0xff, sizeof snapshot.total);
+    /* As long as the largest number, which says "unknown". */
+    memset(snapshot.bucket, 0xfe, sizeof snapshot.bucket);
+    memset(&snapshot.total, 0xfe, sizeof snapshot.total);
     memset(&snapshot.sizes, 0xff, sizeof snapshot.sizes);
     snapshot.charged = snapshot.budget = snapshot.pressure_highs = UINT64_MAX;
     memset(longest, 0x01, sizeof longest - 1);

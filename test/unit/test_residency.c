@@ -17,7 +17,7 @@ enum { STATES = sizeof states / sizeof states[0] };
 
 static struct residency measure(unsigned bucket)
 {
-    struct residency residency = {1, 2, 3};
+    struct residency residency = {1, 2, 3, true};
     residency_measure(bucket, &residency);
     return residency;
 }
@@ -122,11 +122,14 @@ Test(residency, asks_the_kernel_once_for_many_slots)
     }
 }
 
-/* What the kernel does not say is not counted, and no harm is done. */
-Test(residency, is_nothing_where_the_kernel_says_nothing)
+/* What the kernel does not say is unknown, also where it said something of the bucket before. */
+Test(residency, is_unknown_where_the_kernel_says_nothing)
 {
     house_lay_default();
     memset(carve(B16K, CARD_LIVE | 5000), 'x', 5000);
+    cr_assert(measure(B16K).known);
     cr_assert_eq(munmap(lanes.lane[B16K].slots, lane_ready(B16K)), 0);
+    cr_assert_not(measure(B16K).known);
     expect(B16K, 0, 0, 0);
+    cr_assert(measure(B8K).known);
 }

@@ -41,6 +41,31 @@ Test(snapshot, all_is_zero_at_birth)
     }
 }
 
+/* Behind a filter nobody may ask what is in memory: that is no number, and its sum is none. */
+Test(snapshot, bytes_in_memory_are_unknown_behind_a_filter)
+{
+    house_lay_default();
+    void *slot = house_take(B16K, 16390, NULL);
+    os_add_filter();
+    const struct snapshot_figures *figures = look(B16K);
+    cr_expect_eq(figures->resident, SNAPSHOT_UNKNOWN);
+    cr_expect_eq(figures->resident_live, SNAPSHOT_UNKNOWN);
+    cr_expect_eq(figures->resident_free, SNAPSHOT_UNKNOWN);
+    cr_expect_eq(figures->resident_purged, SNAPSHOT_UNKNOWN);
+    cr_expect_eq(now.total.resident, SNAPSHOT_UNKNOWN);
+    cr_expect_eq(now.total.live, 1);
+    os_drop_filter();
+    cr_expect_neq(look(B16K)->resident, SNAPSHOT_UNKNOWN);
+    house_give(slot);
+}
+
+Test(snapshot, sum_of_a_known_and_an_unknown_figure_is_unknown)
+{
+    cr_expect_eq(snapshot_sum(1, 2), 3);
+    cr_expect_eq(snapshot_sum(1, SNAPSHOT_UNKNOWN), SNAPSHOT_UNKNOWN);
+    cr_expect_eq(snapshot_sum(SNAPSHOT_UNKNOWN, 0), SNAPSHOT_UNKNOWN);
+}
+
 /* Twenty slots of 16k: two runs of 16 are carved, of which twelve slots are still to come. */
 Test(snapshot, figures_of_a_trained_bucket)
 {

@@ -40,7 +40,8 @@ def _row(fields: list[str], columns: list[str]) -> dict[str, int]:
         raise Malformed(f"{len(fields)} fields under {len(columns)} columns: {fields}")
     row = {}
     for column, field in zip(columns[1:], fields[1:]):
-        if field == "-":  # the sum of capacities would mean nothing
+        # The sum of capacities would mean nothing; behind a filter nobody may ask what is in memory.
+        if field == "-" or (field == "unknown" and column.startswith("resident")):
             continue
         if re.fullmatch(r"\d+\.\d\d%", field):  # a share: in ten-thousandths, as a number without a point
             field = field.replace(".", "").rstrip("%")

@@ -1,0 +1,77 @@
+"""Behind a seccomp filter, of its own or from before its birth, a program is killed for no call of the library's."""
+# SPDX-License-Identifier: BSD-2-Clause
+import re
+
+from support import cases, settings
+from support.cases import Run
+
+# Every kind of pool, with each feature that might call the kernel at some time of its own.
+ALL_AT_ONCE = {"SOCKMALLOC_DECAY_MS": "10", "SOCKMALLOC_BACKGROUND": "1", "SOCKMALLOC_PRESSURE": "1", "SOCKMALLOC_AUTO_THREADS": "1"}
+KINDS = [Run(f"pool {kind}", {"SOCKMALLOC_POOL": kind, **ALL_AT_ONCE}) for kind in ("thread", "lockfree", "standard", "cpu", "auto")]
+OTHERS = [
+    Run("as it comes"),
+    Run("every second", {"SOCKMALLOC_STATS_INTERVAL": "1", "SOCKMALLOC_DECAY_MS": "1"}),
+    Run("little retained", {"SOCKMALLOC_RETAIN": "1m", "SOCKMALLOC_LARGE_RETAIN": "0"}),
+    Run("fork trim", {"SOCKMALLOC_FORK_TRIM": "1", "SOCKMALLOC_SAMPLE_SMALL": "1"}),
+]
+SEALED = KINDS + OTHERS
+# The library's own thread may be about to open a file as another one sets the filter for all: see doc/promises.
+NO_FILES = [Run(run.label, {**run.variables, "SOCKMALLOC_PRESSURE": "0"}) for run in SEALED]
+AT_EXIT = [Run("at exit", {"SOCKMALLOC_POOL": "standard", "SOCKMALLOC_IN_USE": "1", "SOCKMALLOC_STATS_AT_EXIT": "1"})]
+WORKS = (
+    "takes_its_first_block_there",
+    "goes_on_there",
+    "threads_begin_and_end_there",
+    "forks_there",
+    "is_signalled_there",
+)
+KINDS_ALONE = [Run(f"pool {kind}", {"SOCKMALLOC_POOL": kind}) for kind in ("thread", "lockfree", "standard", "cpu")]
+
+
+class Inherited(cases.unittest.TestCase):
+    """The filter was there before the program: `behind` becomes env, and env becomes the program."""
+
+    maxDiff = None
+
+    def run_behind(self, verdict: str, calls: str, program: str, case: str, variables: dict[str, str]) -> cases.Outcome:
+        wrapper = [str(settings.program("behind")), verdict, calls]
+        return cases.run_case(program, case, Run("", variables, wrapper=wrapper))
+
+    def test_tables_come_without_what_a_container_may_forbid(self) -> None:
+        for run in KINDS_ALONE:
+            with self.subTest(run.label):
+                outcome = self.run_behind("kill", "mincore,prctl,process_vm_readv,getcpu", "inherited", "table_comes_by_the_signal", dict(run.variables))
+                self.assertEqual(outcome.status, 0, outcome.stderr)
+                self.assertRegex(outcome.stderr, re.compile(r"^16k .* unknown +unknown +unknown +unknown ", re.MULTILINE))
+                self.assertRegex(outcome.stderr, r"\nend of statistics of process \d+\n\Z")
+
+    def test_filter_is_one(self) -> None:
+        outcome = self.run_behind("kill", "openat", "inherited", "table_comes_by_the_signal", {})
+        self.assertEqual(outcome.status, -31, "SIGSYS")
+
+    def test_purge_that_does_nothing(self) -> None:
+        for run in KINDS_ALONE:
+            with self.subTest(run.label):
+                variables = {"SOCKMALLOC_DECAY_MS": "1", **run.variables}
+                outcome = self.run_behind("void", "madvise", "inherited", "calloc_is_zero_though_no_page_goes", variables)
+                self.assertEqual((outcome.status, outcome.stderr), (0, ""))
+
+    def test_trap(self) -> None:
+        outcome = cases.run_case("sealed", "the_filter_does_trap", Run())
+        self.assertEqual((outcome.status, outcome.stderr), (1, "system call 110 is not allowed\n"))
+
+
+load_tests = cases.loader(
+    {
+        "sealed": {
+            **{name: SEALED + AT_EXIT for name in WORKS},
+            "threads_go_on_there": NO_FILES,
+            "child_has_a_filter_of_its_own": SEALED,
+            "the_filter_does_trap": [],
+        },
+        "inherited": {
+            "table_comes_by_the_signal": [],
+            "calloc_is_zero_though_no_page_goes": KINDS_ALONE,
+        },
+    }
+)
