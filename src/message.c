@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "os.h"
+#include "seal.h"
 #include "text.h"
 
 enum { LINE_SIZE = 2048, NAME_SIZE = 32, WRITE_PATIENCE_MS = 100 };
@@ -86,11 +87,11 @@ static void write_signals(sigset_t *set)
 /*
  * Up to PIPE_BUF bytes at a time, which a pipe that poll calls writable has room for. A descriptor
  * that takes nothing for so long is given up: a full pipe that nobody reads must not stop the
- * server.
+ * server. Returns the bytes that are left.
  */
-static unsigned long write_all(int descriptor, const char *bytes, unsigned long size)
+static unsigned long write_all(int descriptor, const char *bytes, unsigned long size, bool waits)
 {
-    while (size > 0 && os_await_writable(descriptor, WRITE_PATIENCE_MS)) {
+    while (size > 0 && (!waits || os_await_writable(descriptor, WRITE_PATIENCE_MS))) {
         ssize_t written = os_write(descriptor, bytes, size < PIPE_BUF ? size : PIPE_BUF);
         if (written == -EINTR) {
             continue;
@@ -106,16 +107,23 @@ static unsigned long write_all(int descriptor, const char *bytes, unsigned long 
 
 /*
  * The signals that our own write earns are blocked meanwhile and then taken: to the program, which
- * knows nothing of the write, they would be death.
+ * knows nothing of the write, they would be death. So would calls that its own filter forbids:
+ * there a write stands alone, since only last words, and what the program asks for, are written at
+ * all.
  */
 bool message_write(int descriptor, const char *bytes, unsigned long size)
 {
     int kept = errno;
+    if (!seal_allows(SEAL_COMMON)) {
+        bool whole = write_all(descriptor, bytes, size, false) == 0;
+        errno = kept;
+        return whole;
+    }
     sigset_t ours;
     sigset_t mask;
     write_signals(&ours);
     pthread_sigmask(SIG_BLOCK, &ours, &mask);
-    unsigned long left = write_all(descriptor, bytes, size);
+    unsigned long left = write_all(descriptor, bytes, size, true);
     if (left > 0) {
         os_take_signal(&ours);
     }
@@ -128,7 +136,7 @@ static void message_say_list(enum message message, va_list list)
 {
     char buffer[LINE_SIZE];
     struct text line = text_begin(buffer, sizeof buffer - 1);
-    text_add(&line, "sockmalloc: %s[%d]: ", process.name, (int)getpid());
+    text_add(&line, "sockmalloc: %s[%d]: ", process.name, (int)seal_process());
     text_add_list(&line, formats[message], list);
     buffer[line.used] = '\n'; /* room for it was held back above: a cut line still ends */
     if (message_stderr_is_ours()) {
