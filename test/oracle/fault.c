@@ -1,0 +1,71 @@
+/* The first thing that is wrong ends the process, with one line that says what, where and by which
+ * seed. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "fault.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum { LINE_SIZE = 1024 };
+
+_Thread_local struct place place = {.call = "start"};
+
+static uint64_t seed;
+static bool is_child;
+static atomic_flag told = ATOMIC_FLAG_INIT;
+
+/* Of several threads that find a fault, only the first one tells it: the others are mostly its
+ * consequences. */
+void fault_die(const char *format, ...)
+{
+    while (atomic_flag_test_and_set(&told)) {
+        pause();
+    }
+    char line[LINE_SIZE];
+    int used = snprintf(
+        line, sizeof line,
+        "oracle: seed %lu, round %u, thread %u, step %lu%s, %s: ", (unsigned long)seed, place.round,
+        place.worker, place.step, is_child ? ", child of a fork" : "", place.call);
+    va_list list;
+    va_start(list, format);
+    used += vsnprintf(line + used, sizeof line - (size_t)used, format, list);
+    va_end(list);
+    used = used < LINE_SIZE - 1 ? used : LINE_SIZE - 1;
+    line[used++] = '\n';
+    if (write(STDERR_FILENO, line, (size_t)used) < 0) {
+        _exit(2);
+    }
+    _exit(1);
+}
+
+static void fault_catch(int number)
+{
+    if (number == SIGALRM) {
+        fault_die("the process hangs");
+    }
+    fault_die("the process was ended by signal %d", number);
+}
+
+void fault_open(uint64_t number)
+{
+    static const int deadly[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGALRM};
+    seed = number;
+    for (unsigned i = 0; i < sizeof deadly / sizeof deadly[0]; i++) {
+        struct sigaction action = {.sa_handler = fault_catch};
+        sigaction(deadly[i], &action, NULL);
+    }
+}
+
+void fault_note_child(void)
+{
+    is_child = true;
+}
+
+void fault_watch(unsigned seconds)
+{
+    alarm(seconds);
+}

@@ -1,0 +1,201 @@
+/* What must be true of a block of memory, whatever allocator it is from. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "model.h"
+
+#include <malloc.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "fault.h"
+
+enum { WORD = sizeof(uint64_t), MOST = _Alignof(max_align_t) };
+
+/* The places of all live blocks, in order. A block without a byte has one here: its address is its
+ * own, too. */
+struct extent {
+    uintptr_t begin;
+    uintptr_t end;
+};
+
+static struct extent extents[MODEL_BLOCKS];
+static size_t extent_count;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+void model_stop(void)
+{
+    pthread_mutex_lock(&lock);
+}
+
+void model_go_on(void)
+{
+    pthread_mutex_unlock(&lock);
+}
+
+static struct extent extent_of(const struct block *block)
+{
+    uintptr_t begin = (uintptr_t)block->address;
+    return (struct extent){begin, begin + (block->usable > 0 ? block->usable : 1)};
+}
+
+/* Returns the index of the first extent that begins at `address` or behind it. */
+static size_t extent_find(uintptr_t address)
+{
+    size_t low = 0;
+    size_t high = extent_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (extents[middle].begin < address) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+static void extent_add(const struct block *block)
+{
+    struct extent new = extent_of(block);
+    model_stop();
+    size_t at = extent_find(new.begin);
+    for (size_t near = at > 0 ? at - 1 : 0; near < extent_count && near <= at; near++) {
+        if (extents[near].begin < new.end &&new.begin < extents[near].end) {
+            fault_die(
+                "the block of %zu bytes (usable %zu) at %p lies over a live one of %zu bytes at %p",
+                block->request, block->usable, (void *)block->address,
+                (size_t)(extents[near].end - extents[near].begin), (void *)extents[near].begin);
+        }
+    }
+    if (extent_count == MODEL_BLOCKS) {
+        fault_die("the oracle itself keeps too many blocks");
+    }
+    memmove(extents + at + 1, extents + at, (extent_count - at) * sizeof *extents);
+    extents[at] = new;
+    extent_count++;
+    model_go_on();
+}
+
+static void extent_remove(const struct block *block)
+{
+    model_stop();
+    size_t at = extent_find((uintptr_t)block->address);
+    extent_count--;
+    memmove(extents + at, extents + at + 1, (extent_count - at) * sizeof *extents);
+    model_go_on();
+}
+
+static uint64_t pattern(uint64_t serial, size_t offset)
+{
+    return serial + offset / WORD * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+/* The last word may be cut short. */
+static size_t word_length(size_t offset, size_t length)
+{
+    return length - offset < WORD ? length - offset : WORD;
+}
+
+void model_fill(struct block *block, uint64_t serial, bool to_the_last)
+{
+    block->serial = serial;
+    block->filled = to_the_last ? block->usable : block->request;
+    size_t offset = 0;
+    for (; offset + WORD <= block->filled; offset += WORD) {
+        uint64_t word = pattern(serial, offset);
+        memcpy(block->address + offset, &word, sizeof word);
+    }
+    uint64_t word = pattern(serial, offset);
+    memcpy(block->address + offset, &word, block->filled - offset);
+}
+
+static unsigned char pattern_byte(uint64_t serial, size_t offset)
+{
+    uint64_t word = pattern(serial, offset);
+    unsigned char byte[WORD];
+    memcpy(byte, &word, sizeof word);
+    return byte[offset % WORD];
+}
+
+static __attribute__((noreturn, cold)) void
+model_die_of(const struct block *block, const unsigned char *address, size_t offset)
+{
+    while (address[offset] == pattern_byte(block->serial, offset)) {
+        offset++;
+    }
+    fault_die("byte %zu is 0x%02x and not 0x%02x; written were %zu bytes of a block of %zu (usable "
+              "%zu) from %s at %p, "
+              "which is at %p now",
+              offset, address[offset], pattern_byte(block->serial, offset), block->filled,
+              block->request, block->usable, block->maker, (void *)block->address,
+              (const void *)address);
+}
+
+void model_compare(const struct block *block, const unsigned char *address, size_t length)
+{
+    for (size_t offset = 0; offset < length; offset += WORD) {
+        uint64_t word = pattern(block->serial, offset);
+        if (memcmp(address + offset, &word, word_length(offset, length)) != 0) {
+            model_die_of(block, address, offset);
+        }
+    }
+}
+
+void model_check(const struct block *block)
+{
+    size_t usable = malloc_usable_size(block->address);
+    if (usable != block->usable) {
+        fault_die("malloc_usable_size says %zu of a block of %zu from %s at %p; it said %zu",
+                  usable, block->request, block->maker, (void *)block->address, block->usable);
+    }
+    model_compare(block, block->address, block->filled);
+}
+
+size_t model_alignment(size_t request)
+{
+    size_t alignment = MOST;
+    while (alignment > 1 && alignment > request) {
+        alignment /= 2;
+    }
+    return alignment;
+}
+
+/* glibc gives zeros up to the usable size, and a program may count on it. */
+static void model_demand_zeros(const struct block *block)
+{
+    for (size_t offset = 0; offset < block->usable; offset += WORD) {
+        static const unsigned char zero[WORD];
+        if (memcmp(block->address + offset, zero, word_length(offset, block->usable)) != 0) {
+            fault_die("of 8 bytes from %zu on one is not 0, in a block of %zu (usable %zu) at %p",
+                      offset, block->request, block->usable, (void *)block->address);
+        }
+    }
+}
+
+void model_take(struct block *block, bool zeroed)
+{
+    if ((uintptr_t)block->address % block->alignment != 0) {
+        fault_die("the block of %zu bytes at %p is not aligned to %zu", block->request,
+                  (void *)block->address, block->alignment);
+    }
+    block->usable = malloc_usable_size(block->address);
+    if (block->usable < block->request) {
+        fault_die("malloc_usable_size says %zu of a block of %zu at %p", block->usable,
+                  block->request, (void *)block->address);
+    }
+    extent_add(block);
+    if (zeroed) {
+        model_demand_zeros(block);
+    }
+}
+
+void model_give(const struct block *block)
+{
+    model_check(block);
+    extent_remove(block);
+}
+
+void model_keep(const struct block *block)
+{
+    extent_add(block);
+    model_check(block);
+}

@@ -1,0 +1,203 @@
+/*
+ * Draws sequences of calls over the whole interface of malloc, and holds each result to a model
+ * that knows only the standards and the man pages.
+ *
+ * usage: oracle --seed N [--rounds N] [--steps N] [--seconds N] [--control]
+ *   --seconds N   after which the run counts as hung (120)
+ *   --control     demands that the process does not run under sockmalloc; without it, that it does
+ * The seed decides the number of threads, and what each of them does in each round. In a round
+ * every thread works on a shelf of blocks of its own; then it ends, and the shelf goes to another
+ * thread. Only the first thread stays. Children of forks go on with the blocks that they inherited
+ * while their parents go on, too: some fork between two rounds, and run a round with threads of
+ * their own, others in mid-round. What a seed cannot repeat is how the steps of several threads
+ * mix, at which addresses blocks lie, and what a clock decides. A seed with one thread has the
+ * first kind of chance only in its children.
+ */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "calls.h"
+#include "draw.h"
+#include "fault.h"
+#include "step.h"
+
+enum { THREADS = 4, FORK_STEPS = 500, CHILD_STEPS = 100, NOBODY = -1 };
+
+_Static_assert(THREADS *STEP_SLOTS <= MODEL_BLOCKS, "the model has room for all blocks");
+
+static struct {
+    unsigned long seed;
+    unsigned long rounds;
+    unsigned long steps; /* of a thread in a round, at most */
+    unsigned long seconds;
+    bool is_control;
+} command = {.rounds = 6, .steps = 800, .seconds = 120};
+
+static struct shelf shelves[THREADS];
+static unsigned threads;
+static unsigned round_now;
+static bool is_child;
+
+struct worker {
+    unsigned number;
+    pthread_t thread;
+    unsigned long steps;
+    unsigned long forks;
+};
+
+/* Each thread is handed another shelf in each round. */
+static struct shelf *shelf_of(unsigned worker)
+{
+    return &shelves[(worker + round_now) % threads];
+}
+
+/* Returns the child's number, or 0 in the child, whose model is as whole as its parent's. */
+static pid_t fork_here(void)
+{
+    model_stop();
+    pid_t child = fork();
+    model_go_on();
+    if (child < 0) {
+        fault_die("fork failed");
+    }
+    if (child == 0) {
+        is_child = true;
+        fault_note_child();
+        fault_watch((unsigned)command.seconds);
+    }
+    return child;
+}
+
+/* A child that found a fault has told it already. */
+static void reap(pid_t child)
+{
+    int status;
+    if (child == NOBODY) {
+        return;
+    }
+    if (waitpid(child, &status, 0) != child || !WIFEXITED(status) || WEXITSTATUS(status) > 1) {
+        fault_die("a child ended with the status 0x%x", (unsigned)status);
+    }
+    if (WEXITSTATUS(status) == 1) {
+        _exit(1);
+    }
+}
+
+/* Runs one step after the other. The child of a fork in mid-round has its parent's shelf alone, and
+ * ends here. */
+static void work(struct worker *worker, struct draw draw, unsigned long steps)
+{
+    struct shelf *shelf = shelf_of(worker->number);
+    pid_t child = NOBODY;
+    for (place.step = 1; place.step <= steps; place.step++) {
+        step_run(shelf, &draw);
+        if (!is_child && child == NOBODY && draw_one_in(&draw, FORK_STEPS)) {
+            child = fork_here();
+            if (child == 0) {
+                draw = draw_begin(command.seed, round_now, worker->number, true);
+                work(worker, draw, CHILD_STEPS);
+                step_check_all(shelf);
+                _exit(0);
+            }
+            worker->forks++;
+        }
+    }
+    worker->steps += steps;
+    place.call = "a fork in mid-round";
+    reap(child);
+}
+
+static void *worker_run(void *argument)
+{
+    struct worker *worker = argument;
+    place = (struct place){.round = round_now, .worker = worker->number, .call = "start"};
+    struct draw draw = draw_begin(command.seed, round_now, worker->number, is_child);
+    unsigned long steps = 1 + draw_below(&draw, command.steps);
+    work(worker, draw, steps);
+    return NULL;
+}
+
+static void run_threads(struct worker *worker)
+{
+    for (unsigned i = 1; i < threads; i++) {
+        if (pthread_create(&worker[i].thread, NULL, worker_run, &worker[i]) != 0) {
+            fault_die("a thread could not be made");
+        }
+    }
+    worker_run(&worker[0]);
+    for (unsigned i = 1; i < threads; i++) {
+        pthread_join(worker[i].thread, NULL);
+    }
+    for (unsigned i = 0; i < threads; i++) {
+        step_check_all(&shelves[i]);
+    }
+}
+
+static void run_all(void)
+{
+    struct worker worker[THREADS] = {{0}};
+    struct draw draw = draw_begin(command.seed, 0, THREADS, false);
+    unsigned long steps = 0;
+    unsigned long forks = 0;
+    threads = 1 + (unsigned)draw_below(&draw, THREADS);
+    for (unsigned i = 0; i < threads; i++) {
+        worker[i].number = i;
+    }
+    for (round_now = 1; round_now <= command.rounds; round_now++) {
+        pid_t child = draw_one_in(&draw, 3) ? fork_here() : NOBODY;
+        run_threads(worker);
+        if (child == 0) {
+            _exit(0);
+        }
+        place.call = "a fork between rounds";
+        reap(child);
+        forks += child != NOBODY;
+    }
+    for (unsigned i = 0; i < threads; i++) {
+        step_give_all(&shelves[i], &draw);
+        steps += worker[i].steps;
+        forks += worker[i].forks;
+    }
+    printf("oracle: seed %lu: %lu steps, %u threads, %lu forks\n", command.seed, steps, threads,
+           forks);
+}
+
+static unsigned long *command_number(const char *word)
+{
+    return strcmp(word, "--seed") == 0      ? &command.seed
+           : strcmp(word, "--rounds") == 0  ? &command.rounds
+           : strcmp(word, "--steps") == 0   ? &command.steps
+           : strcmp(word, "--seconds") == 0 ? &command.seconds
+                                            : NULL;
+}
+
+int main(int count, char **words)
+{
+    for (int i = 1; i < count; i++) {
+        unsigned long *number = command_number(words[i]);
+        if (strcmp(words[i], "--control") == 0) {
+            command.is_control = true;
+        } else if (number != NULL && i + 1 < count && atol(words[i + 1]) > 0) {
+            *number = (unsigned long)atol(words[++i]);
+        } else {
+            fprintf(stderr,
+                    "usage: oracle --seed N [--rounds N] [--steps N] [--seconds N] [--control]\n");
+            return 2;
+        }
+    }
+    if (calls_are_sockmalloc() == command.is_control) {
+        fprintf(stderr, "oracle: the process %s under sockmalloc\n",
+                command.is_control ? "runs" : "does not run");
+        return 2;
+    }
+    fault_open(command.seed);
+    fault_watch((unsigned)command.seconds);
+    run_all();
+    return 0;
+}

@@ -1,0 +1,266 @@
+/* One step of a run: a call is drawn, performed, and held to what its row and the model say. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "step.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "calls.h"
+#include "fault.h"
+
+enum {
+    PAGE = 4096,
+    TEXT_MAX = 20000,
+    SHELF_BYTES = 12 << 20, /* what a shelf holds beyond it stays small */
+    ERRNO_BEFORE = 4321     /* no call sets errno to it */
+};
+
+/* No address has so many bits, so that no block of that size can be. */
+static const size_t impossible = (size_t)1 << 47;
+
+/* Returns a string of that length, which is the end of one long string. */
+static const char *step_text(size_t length)
+{
+    static char text[TEXT_MAX + 1];
+    static _Atomic bool is_written;
+    if (!is_written) { /* all threads write the same */
+        for (size_t i = 0; i < TEXT_MAX; i++) {
+            text[i] = (char)('!' + i * 7 % 90);
+        }
+        is_written = true;
+    }
+    return text + TEXT_MAX - length;
+}
+
+/* The alignment that the call owes is drawn, or follows from the call. */
+static size_t step_alignment(const struct operation *operation, struct draw *draw)
+{
+    if ((operation->flags & CALL_ALIGNED) != 0) {
+        size_t alignment = draw_alignment(draw);
+        return alignment < impossible || (operation->flags & CALL_THROWS) == 0 ? alignment : PAGE;
+    }
+    if ((operation->flags & CALL_BAD_ALIGNMENT) != 0) {
+        return draw_bad_alignment(draw);
+    }
+    return (operation->flags & CALL_PAGE) != 0 ? (size_t)PAGE : 0;
+}
+
+static size_t step_request(const struct operation *operation, struct draw *draw, size_t alignment,
+                           bool is_huge)
+{
+    if (is_huge) {
+        return draw_huge(draw);
+    }
+    if ((operation->flags & CALL_ALIGNED) != 0 && alignment < impossible && draw_one_in(draw, 2)) {
+        return alignment * (draw_one_in(draw, 4) ? draw_below(draw, 4) : 1);
+    }
+    return operation->role == ROLE_RESIZE && draw_one_in(draw, 16) ? 0 : draw_size(draw);
+}
+
+static struct call step_draw(const struct operation *operation, struct draw *draw,
+                             const struct shelf *shelf)
+{
+    unsigned flags = operation->flags;
+    struct call call = {.alignment = step_alignment(operation, draw)};
+    /* A call with two faults may report either. */
+    bool is_huge =
+        draw_one_in(draw, 40) && (flags & (CALL_TEXT | CALL_THROWS | CALL_BAD_ALIGNMENT)) == 0;
+    call.request = step_request(operation, draw, call.alignment, is_huge);
+    if (!is_huge && shelf->bytes + call.request > SHELF_BYTES) {
+        call.request %= PAGE;
+    }
+    if ((flags & CALL_ARRAY) != 0) {
+        call.array =
+            is_huge && draw_one_in(draw, 2) ? draw_overflow(draw) : draw_array(draw, call.request);
+        call.request = call.array.count * call.array.width;
+    }
+    if ((flags & CALL_TEXT) != 0) {
+        call.request %= TEXT_MAX / 2;
+        call.text =
+            step_text(call.request + ((flags & CALL_LIMIT) != 0 ? draw_below(draw, 100) : 0));
+    }
+    return call;
+}
+
+/* Returns the error number that the call owes, or 0 if it must succeed. */
+static int step_error(const struct operation *operation, const struct call *call)
+{
+    size_t product;
+    if ((operation->flags & CALL_BAD_ALIGNMENT) != 0) {
+        return EINVAL;
+    }
+    if (__builtin_mul_overflow(call->array.count, call->array.width, &product)) {
+        return (operation->flags & CALL_CODE) != 0 ? EOVERFLOW : ENOMEM;
+    }
+    return call->request >= impossible || call->alignment >= impossible ? ENOMEM : 0;
+}
+
+/* Performs the call, and judges its error number and errno. */
+static void step_perform(const struct operation *operation, struct call *call, int error)
+{
+    place.call = operation->name;
+    errno = ERRNO_BEFORE;
+    operation->perform(call);
+    int seen = errno;
+    bool has_code = (operation->flags & CALL_CODE) != 0;
+    if (has_code && call->code != error) {
+        fault_die("returned %d and not %d (request %zu, alignment %zu)", call->code, error,
+                  call->request, call->alignment);
+    }
+    if ((operation->flags & CALL_LENIENT) != 0 && call->address != NULL) {
+        return;
+    }
+    int due = error != 0 && !has_code ? error : ERRNO_BEFORE;
+    bool is_free = error == 0 && operation->role != ROLE_GIVE && operation->role != ROLE_LEAVE &&
+                   !calls_are_sockmalloc();
+    if ((operation->flags & CALL_ERRNO_OPEN) == 0 && !is_free && seen != due) {
+        fault_die("left errno at %d and not at %d, %s; it returned %p (request %zu, alignment %zu)",
+                  seen, due, due == ERRNO_BEFORE ? "as it was" : "the error's", call->address,
+                  call->request, call->alignment);
+    }
+}
+
+/* Judges the new block, which must contain the first `kept` bytes of the old one, and puts it on
+ * the shelf. */
+static void step_accept(const struct operation *operation, const struct call *call,
+                        struct shelf *shelf, struct block *block, size_t kept, struct draw *draw)
+{
+    struct block new = {.address = call->address,
+                        .request = call->request,
+                        .alignment = call->alignment,
+                        .origin = operation->role == ROLE_TAKE ? operation->origin : ORIGIN_MALLOC,
+                        .maker = operation->name};
+    if ((operation->flags & CALL_WHOLE_PAGES) != 0) {
+        new.request = (new.request + PAGE - 1) / PAGE *PAGE;
+    }
+    new.request += (operation->flags & CALL_TEXT) != 0;
+    if ((operation->flags & CALL_LENIENT) != 0) {
+        new.alignment = 1;
+    } else if (new.alignment == 0) {
+        new.alignment = model_alignment(new.request);
+    }
+    model_take(&new, (operation->flags & CALL_ZEROED) != 0);
+    if (call->text != NULL && (memcmp(call->address, call->text, call->request) != 0 ||
+                               new.address[call->request] != '\0')) {
+        fault_die("the copy of a string of %zu characters differs from it", call->request);
+    }
+    model_compare(block, new.address, kept);
+    model_fill(&new, draw_bits(draw), draw_one_in(draw, 2));
+    shelf->bytes += new.request - block->request;
+    *block = new;
+}
+
+static void step_take(const struct operation *operation, struct shelf *shelf, struct block *block,
+                      struct draw *draw)
+{
+    static char untouched;
+    struct call call = step_draw(operation, draw, shelf);
+    int error = step_error(operation, &call);
+    bool has_code = (operation->flags & CALL_CODE) != 0;
+    call.address = has_code ? &untouched : NULL;
+    step_perform(operation, &call, error);
+    bool may_be_null = call.request == 0 && (operation->flags & (CALL_ALIGNED | CALL_PAGE)) != 0;
+    if (error != 0 && call.address != (has_code ? &untouched : NULL) &&
+        (operation->flags & CALL_LENIENT) == 0) {
+        fault_die("gave %p where it had to fail (request %zu, alignment %zu)", call.address,
+                  call.request, call.alignment);
+    }
+    if (error == 0 && call.address == NULL && !may_be_null) {
+        fault_die("gave no memory (request %zu, alignment %zu)", call.request, call.alignment);
+    }
+    if (call.address != NULL && call.address != &untouched) {
+        step_accept(operation, &call, shelf, block, 0, draw);
+    }
+}
+
+static void step_forget(struct shelf *shelf, struct block *block)
+{
+    shelf->bytes -= block->request;
+    *block = (struct block){0};
+}
+
+static void step_resize(const struct operation *operation, struct shelf *shelf, struct block *block,
+                        struct draw *draw)
+{
+    struct call call = step_draw(operation, draw, shelf);
+    int error = step_error(operation, &call);
+    call.address = block->address;
+    model_give(block);
+    step_perform(operation, &call, error);
+    bool ends = error == 0 && call.request == 0;
+    void *stays = error != 0 && (operation->flags & CALL_CODE) != 0 ? block->address : NULL;
+    if (error != 0 || ends) {
+        if (call.address != stays) {
+            fault_die("gave %p and not %p (block %p, request %zu)", call.address, stays,
+                      (void *)block->address, call.request);
+        }
+        if (ends || (operation->flags & CALL_FREES) != 0) {
+            step_forget(shelf, block);
+        } else {
+            model_keep(block);
+        }
+        return;
+    }
+    if (call.address == NULL) {
+        fault_die("gave no memory (a block of %zu, request %zu)", block->request, call.request);
+    }
+    size_t kept = block->filled < call.request ? block->filled : call.request;
+    step_accept(operation, &call, shelf, block, kept, draw);
+}
+
+static void step_give(const struct operation *operation, struct shelf *shelf, struct block *block)
+{
+    struct call call = {.address = block->address,
+                        .old_request = block->request,
+                        .old_alignment = block->alignment};
+    model_give(block);
+    step_perform(operation, &call, 0);
+    step_forget(shelf, block);
+}
+
+/* The program looks at a block again, and makes use of all that malloc_usable_size grants. */
+static void step_look(struct block *block, struct draw *draw)
+{
+    place.call = "malloc_usable_size";
+    model_check(block);
+    model_fill(block, draw_bits(draw), true);
+}
+
+void step_run(struct shelf *shelf, struct draw *draw)
+{
+    struct block *block = &shelf->block[draw_below(draw, STEP_SLOTS)];
+    size_t choice = draw_below(draw, 32);
+    const struct operation *operation;
+    if (choice == 0) {
+        struct call call = {0};
+        step_perform(calls_draw(draw, ROLE_LEAVE, 0), &call, 0);
+    } else if (block->address == NULL) {
+        step_take(calls_draw(draw, ROLE_TAKE, 0), shelf, block, draw);
+    } else if (choice < 5) {
+        step_look(block, draw);
+    } else if (choice < 17 && (operation = calls_draw(draw, ROLE_RESIZE, block->origin)) != NULL) {
+        step_resize(operation, shelf, block, draw);
+    } else {
+        step_give(calls_draw(draw, ROLE_GIVE, block->origin), shelf, block);
+    }
+}
+
+void step_check_all(const struct shelf *shelf)
+{
+    place.call = "the end of a round";
+    for (unsigned slot = 0; slot < STEP_SLOTS; slot++) {
+        if (shelf->block[slot].address != NULL) {
+            model_check(&shelf->block[slot]);
+        }
+    }
+}
+
+void step_give_all(struct shelf *shelf, struct draw *draw)
+{
+    for (unsigned slot = 0; slot < STEP_SLOTS; slot++) {
+        struct block *block = &shelf->block[slot];
+        if (block->address != NULL) {
+            step_give(calls_draw(draw, ROLE_GIVE, block->origin), shelf, block);
+        }
+    }
+}
