@@ -8,7 +8,11 @@
 
 #include "fault.h"
 
-enum { WORD = sizeof(uint64_t), MOST = _Alignof(max_align_t) };
+/* Eight bytes of a block, wherever they lie. The program is built so that memcpy is always a call.
+ */
+typedef uint64_t __attribute__((may_alias, aligned(1))) model_word;
+
+enum { WORD = sizeof(model_word), MOST = _Alignof(max_align_t) };
 
 /* The places of all live blocks, in order. A block without a byte has one here: its address is its
  * own, too. */
@@ -84,59 +88,49 @@ static void extent_remove(const struct block *block)
     model_go_on();
 }
 
+/* Each word of a block differs from all others. The machines that the library runs on are
+ * little-endian. */
 static uint64_t pattern(uint64_t serial, size_t offset)
 {
     return serial + offset / WORD * UINT64_C(0x9e3779b97f4a7c15);
 }
 
-/* The last word may be cut short. */
-static size_t word_length(size_t offset, size_t length)
+static unsigned char pattern_byte(uint64_t serial, size_t offset)
 {
-    return length - offset < WORD ? length - offset : WORD;
+    return (unsigned char)(pattern(serial, offset) >> offset % WORD * 8);
 }
 
+/* The last word may be cut short. */
 void model_fill(struct block *block, uint64_t serial, bool to_the_last)
 {
     block->serial = serial;
     block->filled = to_the_last ? block->usable : block->request;
     size_t offset = 0;
     for (; offset + WORD <= block->filled; offset += WORD) {
-        uint64_t word = pattern(serial, offset);
-        memcpy(block->address + offset, &word, sizeof word);
+        *(model_word *)(block->address + offset) = pattern(serial, offset);
     }
-    uint64_t word = pattern(serial, offset);
-    memcpy(block->address + offset, &word, block->filled - offset);
-}
-
-static unsigned char pattern_byte(uint64_t serial, size_t offset)
-{
-    uint64_t word = pattern(serial, offset);
-    unsigned char byte[WORD];
-    memcpy(byte, &word, sizeof word);
-    return byte[offset % WORD];
-}
-
-static __attribute__((noreturn, cold)) void
-model_die_of(const struct block *block, const unsigned char *address, size_t offset)
-{
-    while (address[offset] == pattern_byte(block->serial, offset)) {
-        offset++;
+    for (; offset < block->filled; offset++) {
+        block->address[offset] = pattern_byte(serial, offset);
     }
-    fault_die("byte %zu is 0x%02x and not 0x%02x; written were %zu bytes of a block of %zu (usable "
-              "%zu) from %s at %p, "
-              "which is at %p now",
-              offset, address[offset], pattern_byte(block->serial, offset), block->filled,
-              block->request, block->usable, block->maker, (void *)block->address,
-              (const void *)address);
 }
 
 void model_compare(const struct block *block, const unsigned char *address, size_t length)
 {
-    for (size_t offset = 0; offset < length; offset += WORD) {
-        uint64_t word = pattern(block->serial, offset);
-        if (memcmp(address + offset, &word, word_length(offset, length)) != 0) {
-            model_die_of(block, address, offset);
-        }
+    size_t offset = 0;
+    while (offset + WORD <= length &&
+           *(const model_word *)(address + offset) == pattern(block->serial, offset)) {
+        offset += WORD;
+    }
+    while (offset < length && address[offset] == pattern_byte(block->serial, offset)) {
+        offset++;
+    }
+    if (offset < length) {
+        fault_die("byte %zu is 0x%02x and not 0x%02x; written were %zu bytes of a block of %zu "
+                  "(usable %zu) from %s at "
+                  "%p, which is at %p now",
+                  offset, address[offset], pattern_byte(block->serial, offset), block->filled,
+                  block->request, block->usable, block->maker, (void *)block->address,
+                  (const void *)address);
     }
 }
 
@@ -162,12 +156,16 @@ size_t model_alignment(size_t request)
 /* glibc gives zeros up to the usable size, and a program may count on it. */
 static void model_demand_zeros(const struct block *block)
 {
-    for (size_t offset = 0; offset < block->usable; offset += WORD) {
-        static const unsigned char zero[WORD];
-        if (memcmp(block->address + offset, zero, word_length(offset, block->usable)) != 0) {
-            fault_die("of 8 bytes from %zu on one is not 0, in a block of %zu (usable %zu) at %p",
-                      offset, block->request, block->usable, (void *)block->address);
-        }
+    size_t offset = 0;
+    while (offset + WORD <= block->usable && *(model_word *)(block->address + offset) == 0) {
+        offset += WORD;
+    }
+    while (offset < block->usable && block->address[offset] == 0) {
+        offset++;
+    }
+    if (offset < block->usable) {
+        fault_die("byte %zu is 0x%02x and not 0, in a block of %zu (usable %zu) at %p", offset,
+                  block->address[offset], block->request, block->usable, (void *)block->address);
     }
 }
 
