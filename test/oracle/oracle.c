@@ -10,15 +10,16 @@
  * thread. Only the first thread stays. Children of forks go on with the blocks that they inherited
  * while their parents go on, too: some fork between two rounds, and run a round with threads of
  * their own, others in mid-round. What a seed cannot repeat is how the steps of several threads
- * mix, at which addresses blocks lie, and what a clock decides. A seed with one thread has the
- * first kind of chance only in its children.
+ * mix, at which addresses blocks lie, and what a clock decides.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -68,6 +69,7 @@ static pid_t fork_here(void)
     }
     if (child == 0) {
         is_child = true;
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a parent that finds a fault leaves nobody behind */
         fault_note_child();
         fault_watch((unsigned)command.seconds);
     }
@@ -198,6 +200,7 @@ int main(int count, char **words)
     }
     fault_open(command.seed);
     fault_watch((unsigned)command.seconds);
+    step_open();
     run_all();
     return 0;
 }

@@ -4,31 +4,33 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "calls.h"
 #include "fault.h"
 
 enum {
-    PAGE = 4096,
+    LITTLE = 4096, /* a shelf that has SHELF_BYTES asks for less than this */
     TEXT_MAX = 20000,
-    SHELF_BYTES = 12 << 20, /* what a shelf holds beyond it stays small */
-    ERRNO_BEFORE = 4321     /* no call sets errno to it */
+    SHELF_BYTES = 12 << 20,
+    ERRNO_BEFORE = 4321 /* no call sets errno to it */
 };
 
 /* No address has so many bits, so that no block of that size can be. */
 static const size_t impossible = (size_t)1 << 47;
 
-/* Returns a string of that length, which is the end of one long string. */
+/* One long string; all others are ends of it. */
+static char text[TEXT_MAX + 1];
+
+void step_open(void)
+{
+    for (size_t i = 0; i < TEXT_MAX; i++) {
+        text[i] = (char)('!' + i * 7 % 90);
+    }
+}
+
 static const char *step_text(size_t length)
 {
-    static char text[TEXT_MAX + 1];
-    static _Atomic bool is_written;
-    if (!is_written) { /* all threads write the same */
-        for (size_t i = 0; i < TEXT_MAX; i++) {
-            text[i] = (char)('!' + i * 7 % 90);
-        }
-        is_written = true;
-    }
     return text + TEXT_MAX - length;
 }
 
@@ -37,12 +39,12 @@ static size_t step_alignment(const struct operation *operation, struct draw *dra
 {
     if ((operation->flags & CALL_ALIGNED) != 0) {
         size_t alignment = draw_alignment(draw);
-        return alignment < impossible || (operation->flags & CALL_THROWS) == 0 ? alignment : PAGE;
+        return alignment < impossible || (operation->flags & CALL_THROWS) == 0 ? alignment : LITTLE;
     }
     if ((operation->flags & CALL_BAD_ALIGNMENT) != 0) {
         return draw_bad_alignment(draw);
     }
-    return (operation->flags & CALL_PAGE) != 0 ? (size_t)PAGE : 0;
+    return (operation->flags & CALL_PAGE) != 0 ? (size_t)getpagesize() : 0;
 }
 
 static size_t step_request(const struct operation *operation, struct draw *draw, size_t alignment,
@@ -67,7 +69,7 @@ static struct call step_draw(const struct operation *operation, struct draw *dra
         draw_one_in(draw, 40) && (flags & (CALL_TEXT | CALL_THROWS | CALL_BAD_ALIGNMENT)) == 0;
     call.request = step_request(operation, draw, call.alignment, is_huge);
     if (!is_huge && shelf->bytes + call.request > SHELF_BYTES) {
-        call.request %= PAGE;
+        call.request %= LITTLE;
     }
     if ((flags & CALL_ARRAY) != 0) {
         call.array =
@@ -95,6 +97,17 @@ static int step_error(const struct operation *operation, const struct call *call
     return call->request >= impossible || call->alignment >= impossible ? ENOMEM : 0;
 }
 
+/*
+ * Returns true if nothing is said of errno. POSIX leaves it open after success, and glibc's malloc
+ * sets it where the break cannot grow; sockmalloc keeps it.
+ */
+static bool step_errno_is_open(const struct operation *operation, int error)
+{
+    bool allocates = operation->role == ROLE_TAKE || operation->role == ROLE_RESIZE;
+    return (operation->flags & CALL_ERRNO_OPEN) != 0 ||
+           (error == 0 && allocates && !calls_are_sockmalloc());
+}
+
 /* Performs the call, and judges its error number and errno. */
 static void step_perform(const struct operation *operation, struct call *call, int error)
 {
@@ -111,9 +124,7 @@ static void step_perform(const struct operation *operation, struct call *call, i
         return;
     }
     int due = error != 0 && !has_code ? error : ERRNO_BEFORE;
-    bool is_free = error == 0 && operation->role != ROLE_GIVE && operation->role != ROLE_LEAVE &&
-                   !calls_are_sockmalloc();
-    if ((operation->flags & CALL_ERRNO_OPEN) == 0 && !is_free && seen != due) {
+    if (!step_errno_is_open(operation, error) && seen != due) {
         fault_die("left errno at %d and not at %d, %s; it returned %p (request %zu, alignment %zu)",
                   seen, due, due == ERRNO_BEFORE ? "as it was" : "the error's", call->address,
                   call->request, call->alignment);
@@ -131,7 +142,7 @@ static void step_accept(const struct operation *operation, const struct call *ca
                         .origin = operation->role == ROLE_TAKE ? operation->origin : ORIGIN_MALLOC,
                         .maker = operation->name};
     if ((operation->flags & CALL_WHOLE_PAGES) != 0) {
-        new.request = (new.request + PAGE - 1) / PAGE *PAGE;
+        new.request += (new.alignment - new.request % new.alignment) % new.alignment;
     }
     new.request += (operation->flags & CALL_TEXT) != 0;
     if ((operation->flags & CALL_LENIENT) != 0) {

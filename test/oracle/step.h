@@ -14,6 +14,9 @@ struct shelf {
     size_t bytes; /* the sum of all requests */
 };
 
+/* Before the first step, while there is one thread. */
+void step_open(void);
+
 /* Performs one step on a block of the shelf that the stream chooses. */
 void step_run(struct shelf *shelf, struct draw *draw);
 
