@@ -117,7 +117,7 @@ static void pass_null(void)
         _ZdlPvSt11align_val_t(IN, call->old_alignment))                                                            \
     ROW(delete_aligned_sized, _ZdlPvmSt11align_val_t, GIVE, 1, ORIGIN_NEW_ALIGNED, 0,                              \
         _ZdlPvmSt11align_val_t(IN, BEFORE, call->old_alignment))                                                   \
-    ROW(malloc_trim, malloc_trim, LEAVE, 1, 0, CALL_ERRNO_OPEN, (void)call; malloc_trim(0))                                      \
+    ROW(malloc_trim, malloc_trim, LEAVE, 1, 0, CALL_ERRNO_OPEN, (void)call; malloc_trim(0))  \
     ROW(null, free, LEAVE, 2, 0, 0, (void)call; pass_null())
 /* clang-format on */
 

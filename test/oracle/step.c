@@ -3,6 +3,7 @@
 #include "step.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,6 +13,8 @@
 enum {
     LITTLE = 4096, /* a shelf that has SHELF_BYTES asks for less than this */
     TEXT_MAX = 20000,
+    RUSH_BLOCKS = 24,
+    RUSH_TURNS = 200,
     SHELF_BYTES = 12 << 20,
     ERRNO_BEFORE = 4321 /* no call sets errno to it */
 };
@@ -237,19 +240,51 @@ static void step_look(struct block *block, struct draw *draw)
     model_fill(block, draw_bits(draw), true);
 }
 
+/*
+ * Blocks of one size come and go as fast as they can, so that threads meet inside the allocator.
+ * Each says whose it is: if two threads are given the same one, one of them finds the other's mark.
+ */
+static void step_rush(struct draw *draw)
+{
+    static const size_t request[] = {40, 5000, 16384, 60000};
+    size_t size = request[draw_below(draw, sizeof request / sizeof request[0])];
+    size_t count = 1 + draw_below(draw, RUSH_BLOCKS);
+    uint64_t mark = draw_bits(draw);
+    uint64_t *block[RUSH_BLOCKS];
+    place.call = "malloc and free in a rush";
+    for (unsigned turn = 0; turn < RUSH_TURNS; turn++) {
+        for (size_t i = 0; i < count; i++) {
+            block[i] = malloc(size);
+            if (block[i] == NULL) {
+                fault_die("gave no memory (request %zu)", size);
+            }
+            *block[i] = mark + i;
+        }
+        for (size_t i = 0; i < count; i++) {
+            if (*block[i] != mark + i) {
+                fault_die("another block lies where this one of %zu bytes does, at %p", size,
+                          (void *)block[i]);
+            }
+            free(block[i]);
+        }
+    }
+}
+
 void step_run(struct shelf *shelf, struct draw *draw)
 {
     struct block *block = &shelf->block[draw_below(draw, STEP_SLOTS)];
-    size_t choice = draw_below(draw, 32);
+    size_t choice = draw_below(draw, 64);
     const struct operation *operation;
     if (choice == 0) {
+        step_rush(draw);
+    } else if (choice == 1) {
         struct call call = {0};
         step_perform(calls_draw(draw, ROLE_LEAVE, 0), &call, 0);
     } else if (block->address == NULL) {
         step_take(calls_draw(draw, ROLE_TAKE, 0), shelf, block, draw);
-    } else if (choice < 5) {
+    } else if (choice < 10) {
         step_look(block, draw);
-    } else if (choice < 17 && (operation = calls_draw(draw, ROLE_RESIZE, block->origin)) != NULL) {
+    } else if (choice < 34 && (operation = calls_draw(draw, ROLE_RESIZE, block->origin)) != NULL) {
         step_resize(operation, shelf, block, draw);
     } else {
         step_give(calls_draw(draw, ROLE_GIVE, block->origin), shelf, block);
