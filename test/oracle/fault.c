@@ -22,8 +22,9 @@ static atomic_flag told = ATOMIC_FLAG_INIT;
  * consequences. */
 void fault_die(const char *format, ...)
 {
-    while (atomic_flag_test_and_set(&told)) {
-        pause();
+    if (atomic_flag_test_and_set(&told)) {
+        sleep(1); /* long before, the other one has ended the process */
+        _exit(1);
     }
     char line[LINE_SIZE];
     int used = snprintf(
@@ -63,6 +64,7 @@ void fault_open(uint64_t number)
 void fault_note_child(void)
 {
     is_child = true;
+    atomic_flag_clear(&told); /* a thread of the parent's may just have been telling a fault */
 }
 
 void fault_watch(unsigned seconds)

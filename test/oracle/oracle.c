@@ -61,6 +61,7 @@ static struct shelf *shelf_of(unsigned worker)
 /* Returns the child's number, or 0 in the child, whose model is as whole as its parent's. */
 static pid_t fork_here(void)
 {
+    pid_t parent = getpid();
     model_stop();
     pid_t child = fork();
     model_go_on();
@@ -70,6 +71,9 @@ static pid_t fork_here(void)
     if (child == 0) {
         is_child = true;
         prctl(PR_SET_PDEATHSIG, SIGKILL); /* a parent that finds a fault leaves nobody behind */
+        if (getppid() != parent) {
+            _exit(1);
+        }
         fault_note_child();
         fault_watch((unsigned)command.seconds);
     }
