@@ -90,11 +90,17 @@ Test(dump, percent_p_is_the_process)
     place_close();
 }
 
+static const char *default_file(void)
+{
+    static char path[PLACE_PATH_SIZE];
+    snprintf(path, sizeof path, "/tmp/sockmalloc.%d", (int)getpid());
+    return path;
+}
+
 static void expect_default_file(unsigned reports)
 {
     static char text[4 * REPORT_SIZE];
-    char path[PLACE_PATH_SIZE];
-    snprintf(path, sizeof path, "/tmp/sockmalloc.%d", (int)getpid());
+    const char *path = default_file();
     place_read(path, text, sizeof text);
     unlink(path);
     place_expect_reports(text, reports);
@@ -103,6 +109,7 @@ static void expect_default_file(unsigned reports)
 Test(dump, avoids_a_closed_stderr)
 {
     place_open();
+    unlink(default_file()); /* of a process that had this number before */
     int kept = dup(STDERR_FILENO);
     close(STDERR_FILENO);
     bool first = dump_somewhere();
@@ -119,6 +126,7 @@ Test(dump, avoids_a_file_in_the_place_of_stderr)
     char text[64];
     place_open();
     place_write(place_path("other"), "precious");
+    unlink(default_file());
     int kept = dup(STDERR_FILENO);
     int database = open(place_path("other"), O_WRONLY | O_APPEND);
     dup2(database, STDERR_FILENO);
@@ -165,7 +173,7 @@ static void dump_in_a_child(void *argument)
 
 /* One report at a time: a second one is dropped, and a child does not inherit the first one's hold.
  */
-Test(dump, one_at_a_time, .timeout = 30)
+Test(dump, one_at_a_time, .timeout = 120)
 {
     static char bytes[1 << 16];
     static struct capture capture;

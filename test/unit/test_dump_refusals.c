@@ -53,7 +53,7 @@ Test(dump_refusals, refuses_a_second_name)
 }
 
 /* Without a reader, opening it could hang; with one, the report would go to whoever planted it. */
-Test(dump_refusals, refuses_a_fifo, .timeout = 20)
+Test(dump_refusals, refuses_a_fifo, .timeout = 120)
 {
     char text[64];
     place_open();

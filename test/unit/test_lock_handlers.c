@@ -87,7 +87,7 @@ static void interrupt_wanting(struct lock *some)
     raise(SIGUSR1);
 }
 
-Test(lock_handlers, handler_does_not_wait_for_what_it_interrupted, .timeout = 20)
+Test(lock_handlers, handler_does_not_wait_for_what_it_interrupted, .timeout = 120)
 {
     cr_assert(lock_take(&lock));
     interrupt_wanting(&lock);
@@ -101,7 +101,7 @@ Test(lock_handlers, handler_does_not_wait_for_what_it_interrupted, .timeout = 20
     cr_assert_eq(entries, 1);
 }
 
-Test(lock_handlers, handler_takes_another_that_is_free, .timeout = 20)
+Test(lock_handlers, handler_takes_another_that_is_free, .timeout = 120)
 {
     cr_assert(lock_take(&other));
     interrupt_wanting(&lock);
@@ -113,7 +113,7 @@ Test(lock_handlers, handler_takes_another_that_is_free, .timeout = 20)
 }
 
 /* Whoever holds it may have been interrupted by a handler that waits for ours. */
-Test(lock_handlers, handler_inside_one_does_not_wait_for_another_threads, .timeout = 20)
+Test(lock_handlers, handler_inside_one_does_not_wait_for_another_threads, .timeout = 120)
 {
     cr_assert(lock_take(&other));
     begin_to_hold();
@@ -155,7 +155,7 @@ Test(lock_handlers, handler_may_come_after_any_instruction, .timeout = 60)
     expect_waiting();
 }
 
-Test(lock_handlers, reset_makes_it_free, .timeout = 20)
+Test(lock_handlers, reset_makes_it_free, .timeout = 120)
 {
     cr_assert(lock_take(&lock));
     lock_reset(&lock);

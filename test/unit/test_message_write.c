@@ -52,7 +52,7 @@ static void interrupt(int signal_number)
     }
 }
 
-Test(message_write, goes_on_through_interruptions, .timeout = 20)
+Test(message_write, goes_on_through_interruptions, .timeout = 120)
 {
     static char bytes[1 << 20];
     int ends[2];
@@ -172,7 +172,7 @@ Test(message_write, file_size_limit_causes_no_signal)
 }
 
 /* Its reader is alive and does not read: what writes must not wait for it for ever. */
-Test(message_write, full_pipe_is_given_up, .timeout = 20)
+Test(message_write, full_pipe_is_given_up, .timeout = 120)
 {
     static char bytes[1 << 20];
     int ends[2];

@@ -206,6 +206,7 @@ Test(processor_threads, purged_slots_are_taken_before_any_is_carved)
 {
     enum processor_source source;
     processors_lay();
+    processors_pin(0); /* on another processor it would find another magazine */
     processor_set_quota(B16K, QUOTA);
     uint32_t number = lane_number(B16K, processors_take(B16K, &source));
     card_write(&lanes.lane[B16K].cards[number], CARD_PURGED | 4096);

@@ -104,7 +104,7 @@ Test(profile_file, follows_no_link)
 }
 
 /* Opening a FIFO without O_NONBLOCK would wait for its other end. */
-Test(profile_file, nothing_but_a_file, .timeout = 20)
+Test(profile_file, nothing_but_a_file, .timeout = 120)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct stat before;

@@ -3,23 +3,29 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/time.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "crew.h"
 #include "place.h"
 #include "profile.h"
+#include "steps.h"
 
 enum { UNUSUAL = 4242 /* no call sets it */, WRITERS = 3, WRITES = 300, KILLS = 50 };
 
 static char path[PLACE_PATH_SIZE];
+static atomic_bool *enough; /* shared with the processes that write */
 
 static void profile_place_open(void)
 {
     place_open();
+    enough = mmap(NULL, sizeof *enough, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    cr_assert_neq((void *)enough, MAP_FAILED);
     strcpy(path, place_path("profile"));
 }
 
@@ -30,7 +36,7 @@ static void profile_place_close(void)
     place_close();
 }
 
-TestSuite(profile_writers, .init = profile_place_open, .fini = profile_place_close, .timeout = 60);
+TestSuite(profile_writers, .init = profile_place_open, .fini = profile_place_close, .timeout = 300);
 
 /* Profiles that a reader can tell to be whole by themselves: all rows say the same. */
 static void fill(struct profile *profile, unsigned writer, unsigned number)
@@ -59,17 +65,24 @@ static bool read_filled(unsigned *was, unsigned *changes)
     return whole;
 }
 
-static pid_t start_writer(unsigned writer, unsigned writes)
+/* Writes again and again until the reader has seen enough, and the last number at the end alone. It
+ * ends with the test, however that ends. */
+static pid_t start_writer(unsigned writer)
 {
+    pid_t test = getpid();
     pid_t child = fork();
     if (child != 0) {
         return child;
     }
-    bool done = true;
-    for (unsigned number = 1; number <= writes; number++) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    bool done = getppid() == test;
+    for (unsigned number = 1; number <= WRITES; number++) {
         struct profile profile;
         fill(&profile, writer, number);
         done = profile_write(path, &profile) && done;
+        if (number == WRITES - 1 && !*enough) {
+            number = 0;
+        }
     }
     _exit(done ? 0 : 1);
 }
@@ -81,11 +94,12 @@ Test(profile_writers, of_several_processes_the_last_one_stays)
     unsigned changes = 0;
     unsigned running = WRITERS;
     for (unsigned writer = 0; writer < WRITERS; writer++) {
-        cr_assert_gt(start_writer(writer, WRITES), 0);
+        cr_assert_gt(start_writer(writer), 0);
     }
     while (running > 0) {
         int status = 0;
         cr_assert(read_filled(&was, &changes), "not whole");
+        *enough = changes > WRITERS;
         if (waitpid(-1, &status, WNOHANG) > 0) {
             cr_assert_eq(status, 0, "a write failed");
             running--;
@@ -93,7 +107,6 @@ Test(profile_writers, of_several_processes_the_last_one_stays)
     }
     cr_assert(read_filled(&was, &changes));
     cr_assert_eq(was & 0xffff, (unsigned)WRITES, "somebody's last write is not the last");
-    cr_assert_gt(changes, 1U, "nothing was seen to be replaced");
 }
 
 static _Atomic unsigned successes;
@@ -127,46 +140,73 @@ Test(profile_writers, threads_drop_what_they_cannot_write)
     cr_assert_eq(changes, 1U);
 }
 
-static volatile sig_atomic_t writing;
-static volatile sig_atomic_t dropped; /* writes of the handler while somebody was at it */
-static volatile sig_atomic_t broken;
+static unsigned done;    /* writes of the thread that a handler interrupts */
+static unsigned dropped; /* writes of the handler */
+static unsigned came;    /* and those that were not */
 
-static void write_in_a_handler(int signal_number)
+static void write_second(void)
+{
+    struct profile profile;
+    fill(&profile, 0, 2);
+    done += profile_write(path, &profile);
+}
+
+static void write_between(void *context)
 {
     struct profile profile;
     unsigned was = 0;
     unsigned changes = 0;
-    int kept = errno;
-    (void)signal_number;
-    fill(&profile, 1, 1);
+    (void)context;
+    fill(&profile, 0, 1);
     errno = UNUSUAL;
-    dropped += !profile_write(path, &profile) && writing;
-    broken = broken || errno != UNUSUAL || !read_filled(&was, &changes);
-    errno = kept;
+    bool written = profile_write(path, &profile);
+    CHECK(errno == UNUSUAL && read_filled(&was, &changes));
+    dropped += !written;
+    came += written;
 }
 
-/* Until the handler has met a write half done, and then some. */
+static void do_nothing(void *context)
+{
+    (void)context;
+}
+
+/* Returns how many instructions the write has. */
+static unsigned count_instructions(void)
+{
+    unsigned within = 1;
+    unsigned beyond = 2;
+    while (steps_run(beyond, write_second, do_nothing)) {
+        within = beyond;
+        beyond *= 2;
+    }
+    while (beyond - within > 1) {
+        unsigned middle = within + (beyond - within) / 2;
+        *(steps_run(middle, write_second, do_nothing) ? &within : &beyond) = middle;
+    }
+    return within;
+}
+
+/*
+ * The handler comes at places that lie the denser the nearer they are to the end of the write,
+ * where files are made and renamed: the text before takes most of the instructions. At least one of
+ * the two writes is done.
+ */
 Test(profile_writers, a_handler_drops_what_it_interrupts)
 {
-    static const struct itimerval often = {{0, 300}, {0, 300}};
-    static const struct sigaction action = {.sa_handler = write_in_a_handler};
-    struct profile profile;
-    unsigned done = 0;
-    fill(&profile, 2, 2);
-    cr_assert_eq(sigaction(SIGALRM, &action, NULL), 0);
-    cr_assert_eq(setitimer(ITIMER_REAL, &often, NULL), 0);
-    while (dropped < 20) {
+    steps_need();
+    unsigned count = count_instructions();
+    for (unsigned left = 0; left < count; left += 1 + left / 4) {
         unsigned was = 0;
         unsigned changes = 0;
-        writing = 1;
-        done += profile_write(path, &profile);
-        writing = 0;
-        cr_assert(read_filled(&was, &changes), "not whole");
+        unsigned before = done + came;
+        steps_run(count - left, write_second, write_between);
+        cr_assert_null(crew_fault(), "%u instructions before the end: %s", left, crew_fault());
+        cr_assert(read_filled(&was, &changes), "%u instructions before the end", left);
+        cr_assert_gt(done + came, before, "%u instructions before the end", left);
     }
-    cr_assert_eq(setitimer(ITIMER_REAL, &(struct itimerval){.it_value = {0, 0}}, NULL), 0);
-    cr_assert_not(broken);
     cr_assert_gt(done, 0U);
-    cr_assert(profile_write(path, &profile));
+    cr_assert_gt(came, 0U, "the handler never found the path free");
+    cr_assert_gt(dropped, 0U, "the handler never met a write half done");
 }
 
 /* Killed wherever it may be, a writer leaves a whole profile, and at most one file beside it. */
@@ -178,7 +218,7 @@ Test(profile_writers, may_be_killed_at_any_moment)
         unsigned was = 0;
         unsigned changes = 0;
         unsigned wanted = 2 + (unsigned)(crew_random(&state) % 20);
-        pid_t child = start_writer(i % WRITERS, 0xffff);
+        pid_t child = start_writer(i % WRITERS);
         cr_assert_gt(child, 0);
         while (changes < wanted) {
             cr_assert(read_filled(&was, &changes), "not whole");

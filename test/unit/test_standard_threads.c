@@ -159,7 +159,7 @@ static void *give_slot(void *slot)
     return NULL;
 }
 
-Test(standard_threads, threads_wait_for_each_other, .timeout = 20)
+Test(standard_threads, threads_wait_for_each_other, .timeout = 120)
 {
     lay();
     void *slot = lane_slot(BUCKET, 0);

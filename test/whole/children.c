@@ -18,7 +18,7 @@
 #include "check.h"
 #include "pools.h"
 
-enum { CHURNERS = 4, SPAWNS = 100, CLONES = 50, CHILD_DEADLINE_SECONDS = 30, PROGRESS = 1000 };
+enum { CHURNERS = 4, SPAWNS = 100, CLONES = 50, CHILD_DEADLINE_SECONDS = 90, PROGRESS = 1000 };
 
 extern char **environ;
 static atomic_bool stop;

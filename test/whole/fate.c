@@ -12,7 +12,7 @@
 #include "pools.h"
 
 /* How many statistics each case writes to stderr, the runner knows and checks. */
-enum { STATS = SIGUSR1, OTHER = SIGUSR2, CHILD_DEADLINE_SECONDS = 30 };
+enum { STATS = SIGUSR1, OTHER = SIGUSR2, CHILD_DEADLINE_SECONDS = 90 };
 
 static volatile sig_atomic_t calls;
 

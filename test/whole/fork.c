@@ -14,7 +14,7 @@
 #include "usage.h"
 
 /* A child that is stuck ends by SIGALRM, which its parent takes for the failure that it is. */
-enum { CHILD_DEADLINE_SECONDS = 50 };
+enum { CHILD_DEADLINE_SECONDS = 90 };
 
 /* Runs `run` in a child, which must end well. */
 static void in_child(void (*run)(void))

@@ -10,7 +10,7 @@
 
 /* A trained bucket, whose slots lie in caches and depot when they are free, and a large one. */
 static const unsigned buckets[] = {2, 8};
-enum { SAMPLED = 2, KEPT = 20, FREED = 60, CHILD_DEADLINE_SECONDS = 50 };
+enum { SAMPLED = 2, KEPT = 20, FREED = 60, CHILD_DEADLINE_SECONDS = 90 };
 
 static char *kept[SAMPLED][KEPT];
 static char *freed[SAMPLED][FREED];

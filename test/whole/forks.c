@@ -21,7 +21,7 @@
  * ever. That is what makes a few hundred forks say what millions would say if they had to meet the
  * moment.
  */
-enum { CHURNERS = 8, SHELF = 512, LAID_A_FORK = 500, FORKS = 60, CHILD_DEADLINE_SECONDS = 30 };
+enum { CHURNERS = 8, SHELF = 512, LAID_A_FORK = 500, FORKS = 60, CHILD_DEADLINE_SECONDS = 90 };
 enum { PARK = SIGUSR2, PROGRESS = 1000 };
 
 static _Atomic(char *) shelf[SHELF];

@@ -32,6 +32,7 @@ static char tables_name[64];
 static void begin_tables(void)
 {
     snprintf(tables_name, sizeof tables_name, "/tmp/sockmalloc.%d", (int)getpid());
+    unlink(tables_name); /* of a process that had this number before */
     CHECK_EQUAL(dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO), STDERR_FILENO);
     signal(STATS, count);
 }
@@ -59,13 +60,15 @@ static void own_signals_bring_a_table_a_second(void)
     CHECK_EQUAL(raise(STATS), 0);
     off_t first = tables_written();
     CHECK(first > 0);
-    int sent = 1;
+    CHECK_EQUAL(kill(getpid(), STATS), 0);
+    bool late = milliseconds() - start >= 1000; /* the machine let us wait so long */
+    int sent = 2;
+    CHECK(late || tables_written() == first);
     while (tables_written() == first) {
         CHECK_EQUAL(kill(getpid(), STATS), 0);
         sent++;
     }
     CHECK(milliseconds() - start >= 1000 - COARSE);
-    CHECK(sent > 2);
     CHECK_EQUAL(calls, sent);
     CHECK_EQUAL(unlink(tables_name), 0);
 }

@@ -12,7 +12,7 @@
 #include "usage.h"
 
 /* A child that is stuck ends by SIGALRM, which its parent takes for the failure that it is. */
-enum { CHILD_DEADLINE_SECONDS = 50 };
+enum { CHILD_DEADLINE_SECONDS = 90 };
 
 enum { THREADS = 12, GENERATIONS = 3, FORKS = 4, ROUNDS = 1500, PLACES = 128, SMALL = 2000 };
 

@@ -16,7 +16,7 @@
 
 #include "check.h"
 
-enum { DEADLINE_SECONDS = 50 };
+enum { DEADLINE_SECONDS = 90 };
 
 /* The shell's own kill: the sender is then the shell, and has the id of the child. */
 static void send_by_shell(pid_t target, int signal_number)

@@ -81,6 +81,9 @@ class Figures(ServantCase):
         self.assertEqual(self.effort(servant.pid), before)
 
     def effort(self, process: int) -> tuple[list[str], list[str]]:
+        """What it has cost so far; first it must have gone to sleep after its last answer."""
+        while Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "S":
+            time.sleep(0.001)
         fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
         lines = [*self.lines(process, "status"), *self.lines(process, "smaps_rollup")]
         return [fields[at] for at in (7, 9, 11, 12)], [line for line in lines if re.search("ctxt|Rss:|Anonymous:", line)]

@@ -45,6 +45,7 @@ class Servant:
                 preexec_fn=prepare,
             )
         self.pid = self._process.pid
+        default_path(self).unlink(missing_ok=True)  # of a process that had this number before
 
     def ask(self, order: str) -> str:
         """Gives an order, and waits for the answer."""
