@@ -22,7 +22,7 @@ def pattern(size: int) -> bytes:
 
 def run_load(port: int, *options: str) -> subprocess.CompletedProcess[str]:
     command = [settings.demo_program("demo-load"), f"--port={port}", *options]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 
 class Demo(ServerCase):

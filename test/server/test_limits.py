@@ -61,7 +61,7 @@ class Limits(ServerCase):
 
     def fetch_all(self, port: int) -> None:
         for size in SIZES * 3:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/{size}", timeout=20) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/{size}", timeout=120) as answer:
                 self.assertEqual(answer.read(), bodies.value(str(size), size))
 
     def redis(self, port: int) -> list[str]:

@@ -157,7 +157,7 @@ class Refusals(CommandCase):
 
     def test_privileges(self) -> None:
         if os.geteuid() != 0:
-            self.fail("needs root, to give a program privileges")
+            self.skipTest("needs root, to give a program privileges")
         copy = self.program("command", lambda image: None)
         shutil.copy(command.path(), copy)
         library = self.directory / "libsockmalloc.so"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from . import processes, settings, waiting
 
-STOP_SECONDS = 15.0
-START_SECONDS = 20.0
+STOP_SECONDS = 90.0
+START_SECONDS = 90.0
 PORT_ATTEMPTS = 5
 
 

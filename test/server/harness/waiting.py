@@ -19,7 +19,7 @@ class TooLate(AssertionError):
     """What was waited for did not happen before the deadline."""
 
 
-def until(look: Callable[[], Result], what: str, seconds: float = 10.0) -> Result:
+def until(look: Callable[[], Result], what: str, seconds: float = 60.0) -> Result:
     """Looks until the answer is true and returns it; `what` names it in the failure."""
     end = time.monotonic() + seconds
     while True:
@@ -43,7 +43,7 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
 def accepts(port: int) -> bool:
     """Whether something on 127.0.0.1 accepts a connection on the port."""
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=5):
+        with socket.create_connection(("127.0.0.1", port), timeout=60):
             return True
     except ConnectionRefusedError:
         return False

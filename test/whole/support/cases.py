@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from . import settings, statistics
 
-DEADLINE_SECONDS = 100
+DEADLINE_SECONDS = 300
 
 
 @dataclass(frozen=True)
