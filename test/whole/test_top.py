@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import subprocess
+import time
 
 from support import command
 from support.servant import Servant, ServantCase
@@ -162,6 +163,10 @@ class Keys(TopCase):
             lambda now: line_of(now, f"{worker} servant") != [] and line_of(now, f"{master.pid} servant ")[2:3] == ["1"]
         )
         self.end(terminal)
+        # The worker ends after its master, and has a file open in the directory that goes with the test.
+        master.end()
+        while os.path.exists(f"/proc/{worker}"):
+            time.sleep(0.001)
 
 
 class Refusals(TopCase):
