@@ -89,6 +89,16 @@ void *mi_malloc_aligned(size_t size, size_t alignment)
     return block;
 }
 
+/* Without an offset, as the rooms call it. */
+void *mi_malloc_aligned_at(size_t size, size_t alignment, size_t offset)
+{
+    if (offset != 0) {
+        errno = EINVAL;
+        return NULL;
+    }
+    return mi_malloc_aligned(size, alignment);
+}
+
 size_t mi_usable_size(const void *block)
 {
     return block != NULL && heap_owns(block) ? ((const size_t *)block)[-1]
@@ -128,6 +138,13 @@ void mi_collect(bool force)
 void mi_register_error(mi_error_fun *report, void *argument)
 {
     (void)report;
+    (void)argument;
+}
+
+/* malloc has no such moment: it is never called. */
+void mi_register_deferred_free(mi_deferred_free_fun *run, void *argument)
+{
+    (void)run;
     (void)argument;
 }
 

@@ -23,7 +23,7 @@ enum { SIZE = 4096, WARM = 8, MANY = 100, LEAST_STEPS = 60 };
 /* What is sent, and where the child says that the work begins and ends. */
 enum { HIT = SIGALRM, BEGIN = SIGSTOP, END = SIGTSTP };
 
-static size_t size = SIZE; /* a case's argument, if it has one */
+static size_t size = SIZE;  /* a case's argument, if it has one */
 static unsigned stride = 1; /* the same: instructions from one hit to the next */
 static sigjmp_buf out;
 static volatile sig_atomic_t forks;
