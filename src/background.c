@@ -191,7 +191,9 @@ void background_begin(void)
 {
     uint32_t none = NONE;
     atomic_store(&main_has_begun, true);
-    if (background.wanted && atomic_compare_exchange_strong(&background.state, &none, MAKING)) {
+    /* A constructor of the program may have set a filter that allows no thread. */
+    if (background.wanted && seal_allows(SEAL_COMMON) &&
+        atomic_compare_exchange_strong(&background.state, &none, MAKING)) {
         background_make();
     }
 }

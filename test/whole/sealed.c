@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "filter.h"
 #include "outside.h"
 #include "pools.h"
 
@@ -203,6 +204,25 @@ static void takes_its_first_block_there(void)
 {
     begin_filter();
     seal_by_prctl();
+    work();
+    succeed();
+}
+
+/* A program's constructors run before main, and one may set the filter: then the library may make
+ * no thread when main begins. */
+static const char before_main[] = "main_begins_there";
+
+__attribute__((constructor)) static void forbid_threads(int words, char **word)
+{
+    if (words > 1 && strcmp(word[1], before_main) == 0) {
+        filter_forbid(SYS_clone3);
+        filter_forbid(SYS_clone);
+    }
+}
+
+static void main_begins_there(void)
+{
+    CHECK_EQUAL(prctl(PR_GET_SECCOMP), SECCOMP_MODE_FILTER);
     work();
     succeed();
 }
@@ -501,6 +521,7 @@ static void the_filter_does_trap(void)
 
 static const struct check_case cases[] = {
     CHECK_CASE(takes_its_first_block_there),
+    CHECK_CASE(main_begins_there),
     CHECK_CASE(goes_on_there),
     CHECK_CASE(threads_go_on_there),
     CHECK_CASE(threads_begin_and_end_there),

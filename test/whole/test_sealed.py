@@ -20,6 +20,7 @@ NO_FILES = [Run(run.label, {**run.variables, "SOCKMALLOC_PRESSURE": "0"}) for ru
 AT_EXIT = [Run("at exit", {"SOCKMALLOC_POOL": "standard", "SOCKMALLOC_IN_USE": "1", "SOCKMALLOC_STATS_AT_EXIT": "1"})]
 WORKS = (
     "takes_its_first_block_there",
+    "main_begins_there",
     "goes_on_there",
     "threads_begin_and_end_there",
     "forks_there",
