@@ -18,6 +18,7 @@ enum {
     COLOUR_PAGE = 0x1000,
     /* 0x000: the first line of every buffer, which servers write */
     COLOUR_LANES = 0x040,         /* what is common to the lanes, then a line a lane; only read */
+    COLOUR_HINTS = 0x060,         /* where a free looks first; only read, and so among the lanes */
     COLOUR_ROUTE = 0x1c0,         /* the range of requests, then the map; only read */
     COLOUR_MAGAZINES = 0x200,     /* whole records of 512 bytes ... */
     COLOUR_SLOTS = 0x680,         /* heads of the stacks, among them: who uses one, not the other */

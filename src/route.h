@@ -16,14 +16,17 @@
 /* Written at birth, never again. While `limit` is zero, before birth or with the pools off, all
  * falls through. */
 struct route {
-    _Alignas(FROZEN_PAGE) char colour[COLOUR_ROUTE];
-    size_t unseen;       /* smaller requests are mimalloc's without another look */
-    size_t minimum;      /* requests from here ... */
-    size_t limit;        /* ... to one less than this are the pools' */
+    _Alignas(FROZEN_PAGE) char colour[COLOUR_HINTS];
     uintptr_t hints;     /* mimalloc asks the kernel for its memory here: see route_open */
     size_t hints_length; /* zero before birth */
+    char more_colour[COLOUR_ROUTE - COLOUR_HINTS - sizeof(uintptr_t) - sizeof(size_t)];
+    size_t unseen;  /* smaller requests are mimalloc's without another look */
+    size_t minimum; /* requests from here ... */
+    size_t limit;   /* ... to one less than this are the pools' */
     bucket_line line[BUCKET_GRANULES];
 };
+
+_Static_assert(offsetof(struct route, unseen) == COLOUR_ROUTE, "the map begins there");
 
 extern INTERNAL struct route route;
 

@@ -35,6 +35,7 @@ static void claim_what_is_only_read(void)
     size_t granules = lanes.lane[house_plan.first_large - 1].capacity >> BUCKET_GRANULE_SHIFT;
     size_t size = (size_t)((const char *)&route.line[granules] - (const char *)&route.unseen);
     claim(&route.unseen, size, "only read");
+    claim(&route.hints, 2 * sizeof route.hints, "only read");
 }
 
 /* Several pages' worth: a page has a few records, and the next one's lie at the same offsets. */
