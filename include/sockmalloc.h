@@ -28,7 +28,7 @@ extern "C" {
 /* The version, as "0.1.0". Static. */
 const char *sockmalloc_version(void);
 
-/* 1 if the pools serve requests; 0 if they are turned off, or no address space was to be had for
+/* 1 if the pools serve requests; 0 if they are turned off, or no addresses were to be had for
  * them. */
 int sockmalloc_active(void);
 
@@ -50,7 +50,7 @@ size_t sockmalloc_configuration(char *buffer, size_t size);
  */
 int sockmalloc_statistic(const char *name, uint64_t *value);
 
-/* 1 if the address lies in the pools' lanes, whether a live block starts there or not; else 0. */
+/* 1 if the address lies in the pools' range, whether a live block starts there or not; else 0. */
 int sockmalloc_owns(const void *address);
 
 /*

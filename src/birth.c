@@ -26,17 +26,14 @@
 #include "text.h"
 #include "view.h"
 
-/*
- * Lanes lie 64 GiB apart at best, which is address space alone; under RLIMIT_AS or in an emulator
- * as little as 256 KiB. A quarter of what the limit leaves is the most we take: thread stacks and
- * mimalloc need theirs.
- */
 enum { CACHE_A_PROCESSOR = 16 << 20 }; /* bytes: what SOCKMALLOC_CACHE=auto stands for */
 
 /* Slots a magazine that every cache has without training and without a profile. */
 enum { FROZEN_QUOTA = 16 };
 
-enum { SHIFT_MAX = 36, SHIFT_MIN = 18, SPACE_DIVISOR = 4, EXIT_BAD_SETTING = 78 };
+/* The longest range of slots, and the shortest that is worth having: addresses alone, which only a
+ * machine that has few of them, or an emulator, may lack. */
+enum { SHIFT_MAX = 36, SHIFT_MIN = 24, EXIT_BAD_SETTING = 78 };
 
 struct bucket_plan birth_plan;
 
@@ -45,39 +42,48 @@ static bool birth_notes_use(void)
     return options.number[OPTION_IN_USE] != 0;
 }
 
-static size_t birth_space(unsigned shift)
+static size_t birth_space(size_t range)
 {
-    size_t notes = birth_notes_use() ? in_use_space(&birth_plan, shift) : 0;
-    return lane_space(&birth_plan, shift) + magazine_space(shift) + cache_space(shift) +
-           processor_space() + notes;
+    size_t notes = birth_notes_use() ? in_use_space(range) : 0;
+    return magazine_space() + cache_space() + processor_space() + notes + lane_space(range);
 }
 
 /*
- * The lanes should end just before the program, whose heap then lies within reach of them
- * (lane_reaches); a program that is not position-independent lies too low for that.
+ * The window should end just before the program, where nothing is ever mapped: one that is not
+ * position-independent lies too low for that. The first page of a program has its program headers.
  */
-static char *birth_wished_end(size_t space, unsigned shift)
+static char *birth_wished_end(size_t space)
 {
-    char *heap = os_break();
-    size_t distance = lane_heap_distance(shift);
-    return shift == SHIFT_MAX && (uintptr_t)heap > space + distance ? heap - distance : NULL;
+    enum { DISTANCE = 1 << 24, ALIGNMENT = 1 << 21 };
+    uintptr_t program = (uintptr_t)getauxval(AT_PHDR);
+    uintptr_t end = program > DISTANCE ? (program - DISTANCE) / ALIGNMENT * ALIGNMENT : 0;
+    return end / 2 > space ? (char *)end : NULL;
 }
 
-/* The largest reservation that is allowed and that the kernel grants. */
-static bool birth_reserve(void)
+static bool birth_lay(size_t range)
 {
-    size_t left = os_address_space_left();
-    size_t allowed = left == SIZE_MAX ? SIZE_MAX : left / SPACE_DIVISOR;
+    bool laid = magazine_lay();
+    laid = cache_lay() && laid;
+    laid = processor_lay() && laid;
+    laid = (!birth_notes_use() || in_use_lay(range)) && laid;
+    laid = lane_lay(&birth_plan, range) && laid;
+    if (!laid) {
+        lane_close();
+        in_use_unlay();
+        processor_unlay();
+        cache_unlay();
+        magazine_unlay();
+    }
+    return laid;
+}
+
+/* The longest range for which there are addresses; of each table the first page is mapped. */
+static bool birth_claim(void)
+{
     for (unsigned shift = SHIFT_MAX; shift >= SHIFT_MIN; shift--) {
-        size_t space = birth_space(shift);
-        if (space <= allowed && reserve_open(space, birth_wished_end(space, shift))) {
-            magazine_lay(shift);
-            cache_lay(shift);
-            processor_lay();
-            if (birth_notes_use()) {
-                in_use_lay(&birth_plan, shift);
-            }
-            lane_lay(&birth_plan, shift);
+        size_t range = ((size_t)1 << shift) - ((size_t)1 << LANE_SHIFT);
+        size_t space = birth_space(range);
+        if (reserve_open(space, birth_wished_end(space)) && birth_lay(range)) {
             return true;
         }
     }
@@ -124,6 +130,7 @@ static void birth_set_pools(struct pool_settings *settings)
         .retain_limit = birth_retain_limit(),
         .large_limit = options.number[OPTION_LARGE_RETAIN],
         .decay = options.number[OPTION_DECAY_MS],
+        .charge_limit = os_charge_limit(),
         .training = {.frozen = options.number[OPTION_TRAINING] == 0},
     };
     for (unsigned bucket = 0; settings->training.frozen && bucket < BUCKET_LIMIT; bucket++) {
@@ -153,7 +160,7 @@ static void birth_open_pools(void)
         .page = os_page_size(),
     };
     bucket_plan_make(&birth_plan, &settings, route.line);
-    if (!birth_reserve()) {
+    if (!birth_claim()) {
         message_say(MESSAGE_NO_RESERVATION);
         return;
     }
@@ -167,7 +174,6 @@ static void birth_open_pools(void)
         options.number[OPTION_POOL] = KIND_THREAD;
     }
     lane_choose_huge(options.number[OPTION_THP] == HUGE_ALWAYS);
-    lane_publish();
     route_publish(&birth_plan);
 }
 
@@ -204,7 +210,7 @@ static void birth_before_fork(void)
 {
     fallback_before_fork();
     pool_before_fork();
-    if (lanes.length > 0 && options.number[OPTION_FORK_TRIM] != 0) {
+    if (lane_is_laid() && options.number[OPTION_FORK_TRIM] != 0) {
         pool_adopt_due();
         pool_drain();
         pool_trim(SIZE_MAX);
@@ -214,7 +220,7 @@ static void birth_before_fork(void)
 static void birth_after_fork(void)
 {
     seal_after_fork();
-    if (lanes.length > 0) {
+    if (lane_is_laid()) {
         pool_inherit();
         background_after_fork();
     }

@@ -10,8 +10,9 @@
 #include "probe.h"
 #include "slots.h"
 
-/* Slots that are carved at once, and gathered at once. */
-enum { CARVE_RUN = CACHE_LINE / sizeof(struct card) };
+/* Slots that are carved at once, and gathered at once: so many that few cache lines of metadata are
+ * written by two threads. */
+enum { CARVE_RUN = 16 };
 
 /* Frees up to the next tick, at most: after slots have gone to the depot, and in a bucket whose
  * frees all go to the stack. */
@@ -219,7 +220,7 @@ void *cache_gather(struct cache *cache, unsigned bucket)
         if (number == STACK_EMPTY) {
             break;
         }
-        magazine->slot[count] = lane_slot(bucket, number);
+        magazine->slot[count] = lane_slot(number);
     }
     magazine_set_count(magazine, count);
     cache_count_withdrawal(cache, bucket, count);
@@ -243,8 +244,8 @@ void *cache_carve(struct cache *cache, unsigned bucket)
     if (left == 0) {
         return NULL;
     }
-    cache_set_fresh(cache, bucket, first + 1, left - 1);
-    return lane_slot(bucket, first);
+    cache_set_fresh(cache, bucket, first + lanes.lane[bucket].pages, left - 1);
+    return lane_slot(first);
 }
 
 /* Slots that were never used have no pages, as purged ones have none, and join those. */
@@ -254,7 +255,7 @@ void cache_give_fresh(struct cache *cache, unsigned bucket)
     uint32_t left = cache_fresh(cache, bucket);
     cache_set_fresh(cache, bucket, 0, 0);
     for (uint32_t i = left; i-- > 0;) {
-        slots_give_purged(bucket, first + i);
+        slots_give_purged(bucket, first + i * lanes.lane[bucket].pages);
     }
     counter_add(&cache->tally[bucket].purged, left);
 }

@@ -13,10 +13,11 @@
 #include "magazine.h"
 #include "region.h"
 
-/* Address space for the table of caches beside lanes of that distance; and laying it out. At birth.
- */
-size_t cache_space(unsigned shift);
-void cache_lay(unsigned shift);
+/* Addresses for the table of caches; laying it, which is false where its first page can't be had;
+ * and undoing that. At birth. */
+size_t cache_space(void);
+bool cache_lay(void);
+void cache_unlay(void);
 
 /* Opens a cache for the calling thread; cache_shared where it can't have one. */
 INTERNAL struct cache *cache_open(void);

@@ -26,7 +26,7 @@ static void cache_cut(struct cache *cache, unsigned bucket, struct magazine *mag
     }
     uint32_t surplus = count - quota;
     for (uint32_t i = 0; i < surplus; i++) {
-        slots_give(bucket, lane_number(bucket, magazine->slot[i]));
+        slots_give(bucket, lane_number(magazine->slot[i]));
     }
     memmove(magazine->slot, magazine->slot + surplus, quota * sizeof(void *));
     magazine_set_count(magazine, quota);

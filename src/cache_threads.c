@@ -12,8 +12,8 @@
 #include "reserve.h"
 #include "table.h"
 
-/* Address space for at least this many threads' caches, at most that many. */
-enum { CACHES_MIN = 1 << 5, CACHES_MAX = 1 << 15, CACHES_STEP = 16 << 10 };
+/* Threads that can have a cache at once. */
+enum { CACHES_MAX = 1 << 15, CACHES_STEP = 16 << 10 };
 
 /* Caches that one walk looks at: each look is a cache line of another thread's. */
 enum { WALK_LENGTH = 8 };
@@ -33,26 +33,19 @@ static _Alignas(CACHE_LINE) _Atomic uint32_t opened; /* records ever used */
 static _Atomic uint32_t open_now;
 static struct stack closed; /* records of threads that are gone, with their counters, for reuse */
 
-static size_t cache_limit(unsigned shift)
+static size_t cache_table_size(void)
 {
-    size_t limit = ((size_t)1 << shift) / 16 / sizeof(struct cache);
-    limit = limit < CACHES_MIN ? CACHES_MIN : limit;
-    return limit > CACHES_MAX ? CACHES_MAX : limit;
+    return os_round_to_pages(CACHES_MAX * sizeof(struct cache));
 }
 
-static size_t cache_table_size(unsigned shift)
+static size_t cache_links_size(void)
 {
-    return os_round_to_pages(cache_limit(shift) * sizeof(struct cache));
+    return os_round_to_pages(CACHES_MAX * sizeof(stack_link));
 }
 
-static size_t cache_links_size(unsigned shift)
+size_t cache_space(void)
 {
-    return os_round_to_pages(cache_limit(shift) * sizeof(stack_link));
-}
-
-size_t cache_space(unsigned shift)
-{
-    return cache_table_size(shift) + cache_links_size(shift);
+    return reserve_space(cache_table_size()) + reserve_space(cache_links_size());
 }
 
 static stack_link *cache_links(void)
@@ -82,14 +75,21 @@ static void cache_close(void *argument)
     stack_push(&closed, cache_links(), (uint32_t)(cache - cache_record(0)));
 }
 
-void cache_lay(unsigned shift)
+bool cache_lay(void)
 {
-    size_t table = cache_table_size(shift);
-    size_t table_links = cache_links_size(shift);
-    table_open(&caches, reserve_cut(table), table, CACHES_STEP);
-    table_open(&links, reserve_cut(table_links), table_links, CACHES_STEP);
+    size_t table = cache_table_size();
+    size_t table_links = cache_links_size();
+    bool laid = table_open(&caches, reserve_cut(table), table, CACHES_STEP);
+    laid = table_open(&links, reserve_cut(table_links), table_links, CACHES_STEP) && laid;
     /* Without a key nothing would tell of a thread's end: then no thread gets a cache. */
-    exit_key_made = pthread_key_create(&exit_key, cache_close) == 0;
+    exit_key_made = exit_key_made || pthread_key_create(&exit_key, cache_close) == 0;
+    return laid;
+}
+
+void cache_unlay(void)
+{
+    table_close(&caches);
+    table_close(&links);
 }
 
 /* A record: one that a thread left behind, else a new one. NULL when the table is full or memory
@@ -114,9 +114,10 @@ static struct cache *cache_find_record(void)
 
 static void cache_number(struct cache *cache)
 {
-    uint32_t live = card_live((size_t)(cache - cache_record(0)));
+    uint32_t taker = card_taker((size_t)(cache - cache_record(0)));
     for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
-        cache->bin[bucket].live = live;
+        cache->bin[bucket].taker = taker;
+        cache->bin[bucket].live = card_of(CARD_LIVE, bucket);
     }
 }
 
@@ -261,6 +262,8 @@ void cache_reset(void)
 {
     uint32_t count = atomic_load_explicit(&opened, memory_order_relaxed);
     stack_reset(&closed);
+    table_after_fork(&caches);
+    table_after_fork(&links);
     atomic_store_explicit(&open_now, 0, memory_order_relaxed);
     for (uint32_t number = 0; number < count; number++) {
         struct cache *cache = cache_record(number);

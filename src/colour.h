@@ -19,15 +19,14 @@ enum {
     /* 0x000: the first line of every buffer, which servers write */
     COLOUR_LANES = 0x040,         /* what is common to the lanes, then a line a lane; only read */
     COLOUR_HINTS = 0x060,         /* where a free looks first; only read, and so among the lanes */
-    COLOUR_ROUTE = 0x1c0,         /* the range of requests, then the map; only read */
+    COLOUR_ROUTE = 0x180,         /* the range of requests, then the map; only read */
     COLOUR_MAGAZINES = 0x200,     /* whole records of 512 bytes ... */
     COLOUR_SLOTS = 0x680,         /* heads of the stacks, among them: who uses one, not the other */
     COLOUR_MAGAZINES_END = 0xc00, /* ... up to here */
     COLOUR_BINS = 0xc00,          /* a line a bucket of a thread's cache */
-    COLOUR_CARDS = 0xd40,         /* behind the bins of five trained buckets: the first cards ... */
-    COLOUR_BUCKET = 0x080,        /* ... so far from the bucket's before it ... */
-    COLOUR_BUCKETS = 5,           /* ... for so many; the large ones share theirs */
-    COLOUR_LINKS = 0x040,         /* a bucket's links are so far from its cards */
+    COLOUR_STATES = 0xec0,        /* behind the bins of eleven buckets: the first states, */
+    COLOUR_REQUESTS = 0xf00,      /* the first requests */
+    COLOUR_LINKS = 0xf80,         /* and the first links of the slots */
 };
 
 /*
@@ -40,20 +39,5 @@ enum { FROZEN_PAGE = 0x1000 };
 #else
 enum { FROZEN_PAGE = 0x10000 };
 #endif
-
-/*
- * Where a bucket's cards begin in their table. A large bucket's, which are one on, keep clear of
- * its own bin.
- */
-static inline size_t colour_cards(unsigned bucket)
-{
-    unsigned place = bucket < COLOUR_BUCKETS ? bucket : bucket + 1;
-    return COLOUR_CARDS + (size_t)COLOUR_BUCKET * (place % COLOUR_BUCKETS);
-}
-
-static inline size_t colour_links(unsigned bucket)
-{
-    return colour_cards(bucket) + COLOUR_LINKS;
-}
 
 #endif

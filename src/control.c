@@ -72,7 +72,11 @@ EXPORTED int sockmalloc_owns(const void *address)
 
 EXPORTED size_t sockmalloc_capacity(const void *address)
 {
-    return lane_owns(address) ? lanes.lane[lane_find(address).bucket].capacity : 0;
+    struct place place = {.found = false};
+    if (lane_owns(address)) {
+        place = lane_find(address);
+    }
+    return place.found ? lanes.lane[place.bucket].capacity : 0;
 }
 
 EXPORTED size_t sockmalloc_trim(size_t limit)

@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 
 #include "os.h"
+#include "pool.h"
 
 /* The program's break at birth; before it, an address that no program has. */
 static char *libc_heap = (char *)UINTPTR_MAX;
@@ -77,6 +78,32 @@ static void fallback_find_main_stack(void)
     }
 }
 
+/* A segment of mimalloc's, and what it maps more to have one aligned. */
+enum { FALLBACK_SEGMENT = 64 << 20 };
+
+/* Returns true if the kernel would refuse mimalloc a segment. */
+static bool fallback_is_short(void)
+{
+    char *segment = os_map(FALLBACK_SEGMENT);
+    if (segment != NULL) {
+        os_release(segment, FALLBACK_SEGMENT);
+    }
+    return segment == NULL;
+}
+
+/*
+ * mimalloc calls this before it does a part of its housekeeping; with `force`, where the kernel has
+ * refused it memory and it is about to try once more, and at a thread's end, which needs nothing.
+ */
+static void fallback_make_room(bool force, unsigned long long beat, void *argument)
+{
+    (void)beat;
+    (void)argument;
+    if (force && lane_is_laid() && fallback_is_short()) {
+        pool_return();
+    }
+}
+
 void fallback_open(void)
 {
     int kept = errno;
@@ -86,6 +113,7 @@ void fallback_open(void)
      * block on which it runs. By that it chooses between arenas reserved for nodes, which it has
      * only where the environment asks for them. */
     mi_option_set_default(mi_option_use_numa_nodes, 1);
+    mi_register_deferred_free(fallback_make_room, NULL);
     libc_heap = os_break();
     errno = kept;
 }

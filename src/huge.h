@@ -9,8 +9,8 @@
  */
 #define HUGE_ROWS(ROW)                                                                             \
     ROW(AUTO, "auto", "huge pages where they measure better: so far nowhere, as never")            \
-    ROW(NEVER, "never", "none in the lanes, whatever the system does by itself")                   \
-    ROW(ALWAYS, "always", "asked for, in all lanes; the system may grant them")
+    ROW(NEVER, "never", "none in the pools, whatever the system does by itself")                   \
+    ROW(ALWAYS, "always", "asked for, in the pools; the system may grant them")
 
 enum huge {
 #define HUGE_NAME(name, word, help) HUGE_##name,

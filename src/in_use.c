@@ -5,13 +5,14 @@
 
 #include <stdatomic.h>
 
+#include "bucket.h"
 #include "clock.h"
 #include "colour.h"
 #include "os.h"
 #include "reserve.h"
 #include "table.h"
 
-/* A bucket's table grows by records of at least 1,024 slots. */
+/* The table grows by records of at least 4 MiB of slots. */
 enum { RECORDS_STEP = 16 << 10 };
 
 struct in_use_record {
@@ -19,44 +20,47 @@ struct in_use_record {
     _Atomic(const void *) caller;
 };
 
-static struct table records[BUCKET_LIMIT];
+static struct table records;
 
 bool in_use_laid;
 
 /* Where slot `number`'s record ends. */
-static size_t in_use_end(unsigned bucket, size_t number)
+static size_t in_use_end(size_t number)
 {
-    return colour_cards(bucket) + (number + 1) * sizeof(struct in_use_record);
+    return COLOUR_REQUESTS + (number + 1) * sizeof(struct in_use_record);
 }
 
-static size_t in_use_size(const struct bucket_plan *plan, unsigned bucket, unsigned shift)
+static struct in_use_record *in_use_record(uint32_t number)
 {
-    size_t slots = ((size_t)1 << shift) / plan->stride[bucket];
-    return os_round_to_pages(in_use_end(bucket, slots));
+    return (struct in_use_record *)(void *)(records.start + COLOUR_REQUESTS) + number;
 }
 
-static struct in_use_record *in_use_record(unsigned bucket, uint32_t number)
+static size_t in_use_table_size(size_t size)
 {
-    char *first = records[bucket].start + colour_cards(bucket);
-    return (struct in_use_record *)(void *)first + number;
+    return os_round_to_pages(in_use_end(size >> BUCKET_GRANULE_SHIFT));
 }
 
-size_t in_use_space(const struct bucket_plan *plan, unsigned shift)
+size_t in_use_space(size_t size)
 {
-    size_t space = 0;
-    for (unsigned bucket = 0; bucket < plan->count; bucket++) {
-        space += in_use_size(plan, bucket, shift);
-    }
-    return space;
+    return reserve_space(in_use_table_size(size));
 }
 
-void in_use_lay(const struct bucket_plan *plan, unsigned shift)
+bool in_use_lay(size_t size)
 {
-    for (unsigned bucket = 0; bucket < plan->count; bucket++) {
-        size_t size = in_use_size(plan, bucket, shift);
-        table_open(&records[bucket], reserve_cut(size), size, RECORDS_STEP);
-    }
-    in_use_laid = true;
+    size_t table = in_use_table_size(size);
+    in_use_laid = table_open(&records, reserve_cut(table), table, RECORDS_STEP);
+    return in_use_laid;
+}
+
+void in_use_unlay(void)
+{
+    table_close(&records);
+    in_use_laid = false;
+}
+
+void in_use_after_fork(void)
+{
+    table_after_fork(&records);
 }
 
 uint64_t in_use_now(void)
@@ -64,29 +68,29 @@ uint64_t in_use_now(void)
     return clock_now();
 }
 
-bool in_use_note_at(unsigned bucket, uint32_t number, const void *caller, uint64_t taken_at)
+bool in_use_note_at(uint32_t number, const void *caller, uint64_t taken_at)
 {
-    if (!table_reach(&records[bucket], in_use_end(bucket, number))) {
+    if (!table_reach(&records, in_use_end(number))) {
         return false;
     }
-    struct in_use_record *record = in_use_record(bucket, number);
+    struct in_use_record *record = in_use_record(number);
     atomic_store_explicit(&record->taken_at, taken_at, memory_order_relaxed);
     atomic_store_explicit(&record->caller, caller, memory_order_relaxed);
     return true;
 }
 
-bool in_use_note(unsigned bucket, uint32_t number, const void *caller)
+bool in_use_note(uint32_t number, const void *caller)
 {
-    return in_use_note_at(bucket, number, caller, in_use_now());
+    return in_use_note_at(number, caller, in_use_now());
 }
 
-struct in_use in_use_find(unsigned bucket, uint32_t number)
+struct in_use in_use_find(uint32_t number)
 {
-    size_t ready = atomic_load_explicit(&records[bucket].ready, memory_order_acquire);
-    if (in_use_end(bucket, number) > ready) {
+    size_t ready = atomic_load_explicit(&records.ready, memory_order_acquire);
+    if (in_use_end(number) > ready) {
         return (struct in_use){0};
     }
-    const struct in_use_record *record = in_use_record(bucket, number);
+    const struct in_use_record *record = in_use_record(number);
     return (struct in_use){
         .taken_at = atomic_load_explicit(&record->taken_at, memory_order_relaxed),
         .caller = atomic_load_explicit(&record->caller, memory_order_relaxed),

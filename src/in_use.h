@@ -9,14 +9,13 @@
 #include <stdint.h>
 
 #include "attributes.h"
-#include "bucket.h"
 
 /*
- * The contract. A record a slot, written when the slot is taken and never erased: that a slot is in
- * use, and for how many bytes, is what its card says. So there is no list that a signal or a fork
- * could catch half-linked. The two words of a record are written one after the other: who reads
- * beside a thread that is just taking the slot may see one of each life. Any thread, signal
- * handlers too; no lock.
+ * The contract. A record a page of the range, of which that of a slot's first page is the slot's,
+ * written when the slot is taken and never erased: that a slot is in use, and for how many bytes,
+ * is what its card says. So there is no list that a signal or a fork could catch half-linked. The
+ * two words of a record are written one after the other: who reads beside a thread that is just
+ * taking the slot may see one of each life. Any thread, signal handlers too; no lock.
  *
  * A block that realloc resized is its resizer's, and as old as before. Whether it stayed in its
  * slot or moved, which the program cannot know, makes no difference: a buffer that grows forever is
@@ -30,9 +29,14 @@ struct in_use {
     const void *caller; /* where the call returns to; NULL where it is unknown */
 };
 
-/* Address space for the table beside lanes of that distance; and laying it out. At birth. */
-size_t in_use_space(const struct bucket_plan *plan, unsigned shift);
-void in_use_lay(const struct bucket_plan *plan, unsigned shift);
+/* Addresses for the table beside a range of `size` bytes; laying it, which is false where its first
+ * page can't be had; and undoing that. At birth. */
+size_t in_use_space(size_t size);
+bool in_use_lay(size_t size);
+void in_use_unlay(void);
+
+/* In the child of a fork of several threads, of which one may have made the table grow. */
+void in_use_after_fork(void);
 
 /* Whether it was laid: only then is there anything to note. Written at birth, never again. */
 extern INTERNAL bool in_use_laid;
@@ -53,11 +57,10 @@ INTERNAL uint64_t in_use_now(void);
  * the kernel refuses memory for the record. To be called before the card says live, so that who
  * finds the card live finds no former life's caller.
  */
-INTERNAL bool in_use_note(unsigned bucket, uint32_t number, const void *caller);
-INTERNAL bool in_use_note_at(unsigned bucket, uint32_t number, const void *caller,
-                             uint64_t taken_at);
+INTERNAL bool in_use_note(uint32_t number, const void *caller);
+INTERNAL bool in_use_note_at(uint32_t number, const void *caller, uint64_t taken_at);
 
 /* What was noted last; all unknown if nothing ever was. */
-INTERNAL struct in_use in_use_find(unsigned bucket, uint32_t number);
+INTERNAL struct in_use in_use_find(uint32_t number);
 
 #endif

@@ -95,21 +95,20 @@ static void list_add(struct in_use_list *list, const struct in_use_slot *slot)
     }
 }
 
-static void list_add_bucket(struct in_use_list *list, unsigned bucket)
+static void list_add_all(struct in_use_list *list)
 {
-    uint32_t carved = lane_carved(bucket);
-    for (uint32_t number = 0; number < carved; number++) {
-        uint32_t value = card_read(&lanes.lane[bucket].cards[number]);
-        if (card_state(value) != CARD_LIVE) {
+    for (uint32_t number = lane_next(0); number != LANE_END; number = lane_after(number)) {
+        uint8_t card = lane_card(number);
+        if (card_state(card) != CARD_LIVE) {
             continue;
         }
-        struct in_use noted = in_use_find(bucket, number);
+        struct in_use noted = in_use_find(number);
         struct in_use_slot slot = {
             .caller = noted.caller,
             .taken_at = noted.taken_at != 0 ? noted.taken_at : IN_USE_UNKNOWN,
-            .bucket = bucket,
+            .bucket = card_bucket(card),
             .number = number,
-            .request = card_request(value),
+            .request = (uint32_t)lane_request(number),
         };
         list_add(list, &slot);
     }
@@ -117,9 +116,11 @@ static void list_add_bucket(struct in_use_list *list, unsigned bucket)
 
 static size_t list_wanted(void)
 {
+    uint32_t counts[BUCKET_LIMIT] = {0};
     size_t live = 0;
+    lane_count_live(counts);
     for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
-        live += lane_live(bucket);
+        live += counts[bucket];
     }
     return live + live / MARGIN_PART + MARGIN;
 }
@@ -140,12 +141,8 @@ static void list_open(struct in_use_list *list)
     if (wanted <= IN_USE_FEW) {
         return;
     }
-    char *memory = os_reserve(list_size(wanted), NULL);
+    char *memory = os_map(list_size(wanted));
     if (memory == NULL) {
-        return;
-    }
-    if (!os_permit_writing(memory, list_size(wanted))) {
-        os_release(memory, list_size(wanted));
         return;
     }
     list->slot = (struct in_use_slot *)(void *)memory;
@@ -165,9 +162,7 @@ static void list_mark_groups(struct in_use_list *list)
 void in_use_list_make(struct in_use_list *list)
 {
     list_open(list);
-    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
-        list_add_bucket(list, bucket);
-    }
+    list_add_all(list);
     heap_sort(list->slot, list->count, is_of_lower_caller);
     list_mark_groups(list);
     heap_sort(list->slot, list->count, is_of_older_group);

@@ -103,7 +103,7 @@ static void write_caller(size_t first, size_t count, uint64_t now)
 
 static void write_slot(const struct in_use_slot *slot, const struct bucket_plan *plan, uint64_t now)
 {
-    text_add(&writer.text, "  %p  %-6s %10u bytes", lane_slot(slot->bucket, slot->number),
+    text_add(&writer.text, "  %p  %-6s %10u bytes", lane_slot(slot->number),
              plan->label[slot->bucket], slot->request);
     print_age(slot->taken_at, now, 16);
     writer_end_line();

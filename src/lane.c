@@ -1,192 +1,167 @@
-/* The lanes: each bucket's slice of the one reservation, its slots and their cards. */
+/* The lanes: the range that all slots lie in, from its front on, and the metadata of its pages. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "lane.h"
 
 #include "colour.h"
+#include "hole.h"
 #include "os.h"
 #include "probe.h"
 #include "reserve.h"
-#include "table.h"
-#include "text.h"
 
-/* Bytes that each kind of table grows by at least. Cards and links of 1 MiB of slots are a few
- * pages. */
-enum { SLOTS_STEP = 1 << 20, CARDS_STEP = 16 << 10, LINKS_STEP = 16 << 10 };
-
-/* How far each bucket has come. Apart from `lanes`, which is read-only after birth. */
-struct lane_growth {
-    struct table slots;
-    struct table cards;
-    struct table links;
-    _Alignas(CACHE_LINE) _Atomic uint32_t carved;
-};
+/* Bytes that each table grows by at least: those of 16 MiB of slots, so that the tables of a small
+ * range never grow. */
+enum { SLOTS_STEP = 1 << 20, STATES_STEP = 4 << 10, WORDS_STEP = 16 << 10 };
 
 struct lanes lanes;
-static struct lane_growth growth[BUCKET_LIMIT];
-static size_t lanes_length; /* becomes lanes.length when the range is published */
+struct lane_range lane_range;
+static struct table states;
+static struct table requests;
+static struct table links;
 
-/* Slots that fit between two lanes. The division by multiplication is exact while spacing x stride
- * < 2^64. */
-static uint32_t lane_slots(size_t stride, unsigned shift)
+static size_t lane_pages(size_t size)
 {
-    size_t slots = ((size_t)1 << shift) / stride;
-    return slots < STACK_NUMBERS ? (uint32_t)slots : STACK_NUMBERS;
+    return size >> LANE_SHIFT;
 }
 
-/* One card more than slots: the tail of the lane, too short for a slot, has one that is never used.
- */
-static size_t cards_size(const struct bucket_plan *plan, unsigned bucket, unsigned shift)
+/* Bytes of a table with an element of `width` bytes for each of so many pages. */
+static size_t lane_table_size(size_t pages, size_t width, size_t colour)
 {
-    size_t cards = ((size_t)1 << shift) / plan->stride[bucket] + 1;
-    return os_round_to_pages(colour_cards(bucket) + cards * sizeof(struct card));
+    return os_round_to_pages(colour + pages * width);
 }
 
-static size_t links_size(const struct bucket_plan *plan, unsigned bucket, unsigned shift)
+size_t lane_space(size_t size)
 {
-    size_t slots = lane_slots(plan->stride[bucket], shift);
-    return os_round_to_pages(colour_links(bucket) + slots * sizeof(stack_link));
+    size_t pages = lane_pages(size);
+    return reserve_space(lane_table_size(pages, sizeof(card_state_byte), COLOUR_STATES)) +
+           reserve_space(lane_table_size(pages, sizeof(card_request_word), COLOUR_REQUESTS)) +
+           reserve_space(lane_table_size(pages, sizeof(stack_link), COLOUR_LINKS)) +
+           reserve_space(size);
 }
 
-/*
- * An untouchable page between the tables and the slots, and one behind the last slot: no run past
- * the end of a slot, nor before its start, leads into a card, or into what the kernel put behind
- * the lanes.
- */
-static size_t lane_guard(void)
+static bool lane_open_table(struct table *table, size_t size, size_t step, const char *name)
 {
-    return os_page_size();
-}
-
-size_t lane_space(const struct bucket_plan *plan, unsigned shift)
-{
-    size_t space = 2 * lane_guard() + ((size_t)plan->count << shift);
-    for (unsigned bucket = 0; bucket < plan->count; bucket++) {
-        space += cards_size(plan, bucket, shift) + links_size(plan, bucket, shift);
+    if (!table_open(table, reserve_cut(size), size, step)) {
+        return false;
     }
-    return space;
+    os_name(table->start, os_page_size(), name); /* what it grows by inherits the name */
+    return true;
 }
 
-static void lane_lay_cards(const struct bucket_plan *plan, unsigned shift)
+static bool lane_open_tables(size_t size)
 {
-    char *first = NULL;
-    size_t total = 0;
-    for (unsigned bucket = 0; bucket < plan->count; bucket++) {
-        size_t size = cards_size(plan, bucket, shift);
-        char *start = reserve_cut(size);
-        first = first != NULL ? first : start;
-        total += size;
-        table_open(&growth[bucket].cards, start, size, CARDS_STEP);
-        lanes.lane[bucket].cards = (struct card *)(void *)(start + colour_cards(bucket));
+    size_t pages = lane_pages(size);
+    return lane_open_table(&states, lane_table_size(pages, sizeof(card_state_byte), COLOUR_STATES),
+                           STATES_STEP, "sockmalloc:states") &&
+           lane_open_table(&requests,
+                           lane_table_size(pages, sizeof(card_request_word), COLOUR_REQUESTS),
+                           WORDS_STEP, "sockmalloc:requests") &&
+           lane_open_table(&links, lane_table_size(pages, sizeof(stack_link), COLOUR_LINKS),
+                           WORDS_STEP, "sockmalloc:links") &&
+           lane_open_table(&lane_range.slots, size, SLOTS_STEP, "sockmalloc:slots");
+}
+
+bool lane_lay(const struct bucket_plan *plan, size_t size)
+{
+    if (!lane_open_tables(size)) {
+        lane_close();
+        return false;
     }
-    /*
-     * All cards are readable from the start, so that a free of an address whose slot was never
-     * carved reads "never used" instead of faulting, with no further test on the fast path. A page
-     * that is only read is the kernel's one zero page: it costs nothing, and strict overcommit does
-     * not charge it. Should the kernel refuse, such a free ends in a fault in place of a message.
-     */
-    os_permit_reading(first, total);
-}
-
-static void lane_lay_links(const struct bucket_plan *plan, unsigned shift)
-{
+    lanes.start = lane_range.slots.start;
+    lanes.states = (card_state_byte *)(void *)(states.start + COLOUR_STATES);
+    lanes.requests = (card_request_word *)(void *)(requests.start + COLOUR_REQUESTS);
+    lanes.links = (stack_link *)(void *)(links.start + COLOUR_LINKS);
     for (unsigned bucket = 0; bucket < plan->count; bucket++) {
-        size_t size = links_size(plan, bucket, shift);
-        char *start = reserve_cut(size);
-        table_open(&growth[bucket].links, start, size, LINKS_STEP);
-        lanes.lane[bucket].links = (stack_link *)(void *)(start + colour_links(bucket));
+        lanes.lane[bucket] = (struct lane){.stride = plan->stride[bucket],
+                                           .capacity = plan->capacity[bucket],
+                                           .pages = (uint32_t)lane_pages(plan->stride[bucket])};
     }
-}
-
-static void lane_lay_slots(const struct bucket_plan *plan, unsigned shift)
-{
-    for (unsigned bucket = 0; bucket < plan->count; bucket++) {
-        struct lane *lane = &lanes.lane[bucket];
-        size_t stride = plan->stride[bucket];
-        lane->slots = reserve_cut((size_t)1 << shift);
-        lane->inverse = UINT64_MAX / stride + 1;
-        lane->stride = stride;
-        lane->capacity = plan->capacity[bucket];
-        lane->limit = lane_slots(stride, shift);
-        table_open(&growth[bucket].slots, lane->slots, (size_t)1 << shift, SLOTS_STEP);
-        atomic_store_explicit(&growth[bucket].carved, 0, memory_order_relaxed);
-        char name[32];
-        struct text text = text_begin(name, sizeof name);
-        text_add(&text, "sockmalloc:%s", plan->label[bucket]);
-        os_name(lane->slots, (size_t)1 << shift, name);
-    }
-}
-
-void lane_lay(const struct bucket_plan *plan, unsigned shift)
-{
-    lane_lay_cards(plan, shift);
-    lane_lay_links(plan, shift);
-    reserve_cut(lane_guard());
-    lane_lay_slots(plan, shift);
-    reserve_cut(lane_guard());
-    lanes.start = lanes.lane[0].slots;
-    lanes.shift = shift;
+    /* The first page holds the mapping that grows, so that whatever is given back has one before
+     * it. */
+    uint32_t first = (uint32_t)lane_pages(os_page_size());
+    atomic_store_explicit(&lane_range.front, first, memory_order_relaxed);
     lanes.count = plan->count;
-    lanes_length = (size_t)plan->count << shift;
+    return true;
 }
 
-size_t lane_heap_distance(unsigned shift)
+void lane_close(void)
 {
-    return ((size_t)1 << shift) / 2;
-}
-
-/* Whether the range behind the lanes is the program's: its heap begins in the middle, as was
- * wished. */
-static bool lane_is_before_heap(void)
-{
-    char *end = lanes.start + lanes_length + lane_guard();
-    return end + lane_heap_distance(lanes.shift) == os_break();
+    table_close(&states);
+    table_close(&requests);
+    table_close(&links);
+    table_close(&lane_range.slots);
+    lanes.count = 0;
 }
 
 void lane_choose_huge(bool wanted)
 {
-    os_choose_huge(lanes.start, lanes_length, wanted);
+    os_choose_huge(lanes.start, os_page_size(), wanted);
 }
 
-void lane_publish(void)
+/*
+ * Makes `size` bytes of the range usable, their metadata first: whatever address of the range is
+ * freed, its card must be there to be read. So the range is made to grow to there and no further,
+ * where a step of its own might take it beyond the cards.
+ */
+static bool lane_grow(size_t size)
 {
-    lanes.reach = lanes_length + (lane_is_before_heap() ? (size_t)1 << lanes.shift : 0);
-    atomic_thread_fence(memory_order_release);
-    lanes.length = lanes_length;
+    size_t pages = lane_pages(size);
+    return table_reach(&states, COLOUR_STATES + pages * sizeof(card_state_byte)) &&
+           table_reach(&requests, COLOUR_REQUESTS + pages * sizeof(card_request_word)) &&
+           table_reach(&links, COLOUR_LINKS + pages * sizeof(stack_link)) &&
+           table_grow_to(&lane_range.slots, size);
 }
 
-/* Makes slots, cards and links up to slot `end` usable. */
-static bool lane_reach(unsigned bucket, uint32_t end)
+/* Makes the range usable up to page `end`, and a page behind it, which is the one that the range
+ * grows from, whatever is given back. */
+static bool lane_reach(uint32_t end)
 {
-    struct lane_growth *reached = &growth[bucket];
-    return table_reach(&reached->cards, colour_cards(bucket) + end * sizeof(struct card)) &&
-           table_reach(&reached->links, colour_links(bucket) + end * sizeof(stack_link)) &&
-           table_reach(&reached->slots, end * lanes.lane[bucket].stride);
+    size_t size = ((size_t)end << LANE_SHIFT) + os_page_size();
+    if (size <= lane_ready()) {
+        return true;
+    }
+    size_t goal = table_goal(&lane_range.slots, size);
+    return lane_grow(goal) || (size < goal && lane_grow(size));
 }
 
-/* How many slots can be had from `carved` on: the whole run, or one where memory is that short. */
-static uint32_t lane_run(unsigned bucket, uint32_t carved, unsigned wanted)
+/* How many slots can be had from page `front` on: the whole run, or one where memory is that
+ * short. */
+static uint32_t lane_run(uint32_t front, uint32_t pages, unsigned wanted)
 {
-    uint32_t left = lanes.lane[bucket].limit - carved;
-    uint32_t run = wanted < left ? wanted : left;
-    if (run == 0 || lane_reach(bucket, carved + run)) {
+    uint32_t left = (uint32_t)lane_pages(lane_range.slots.limit - os_page_size()) - front;
+    uint32_t run = wanted < left / pages ? wanted : left / pages;
+    if (run == 0 || lane_reach(front + run * pages)) {
         return run;
     }
-    return lane_reach(bucket, carved + 1) ? 1 : 0;
+    return lane_reach(front + pages) ? 1 : 0;
+}
+
+static uint32_t lane_carve_front(uint32_t pages, unsigned wanted, uint32_t *first)
+{
+    uint32_t front = atomic_load_explicit(&lane_range.front, memory_order_relaxed);
+    uint32_t run;
+    do {
+        run = lane_run(front, pages, wanted);
+        if (run == 0) {
+            return 0;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(&lane_range.front, &front, front + run * pages,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    *first = front;
+    return run;
 }
 
 unsigned lane_carve_run(unsigned bucket, unsigned wanted, uint32_t *first)
 {
-    uint32_t carved = atomic_load_explicit(&growth[bucket].carved, memory_order_relaxed);
-    uint32_t run;
-    do {
-        run = lane_run(bucket, carved, wanted);
-        if (run == 0) {
-            return 0;
-        }
-    } while (!atomic_compare_exchange_weak_explicit(&growth[bucket].carved, &carved, carved + run,
-                                                    memory_order_relaxed, memory_order_relaxed));
-    probe_carve(bucket, run);
-    *first = carved;
+    uint32_t pages = lanes.lane[bucket].pages;
+    uint32_t run = hole_fill(lanes.start, pages, wanted, first);
+    run = run > 0 ? run : lane_carve_front(pages, wanted, first);
+    for (uint32_t i = 0; i < run; i++) {
+        lane_set_card(*first + i * pages, card_of(CARD_NEVER_USED, bucket));
+    }
+    if (run > 0) {
+        atomic_fetch_add_explicit(&lane_range.carved[bucket], run, memory_order_relaxed);
+        probe_carve(bucket, run);
+    }
     return run;
 }
 
@@ -195,32 +170,136 @@ unsigned lane_carve(unsigned bucket, unsigned wanted, void **slots)
     uint32_t first;
     unsigned run = lane_carve_run(bucket, wanted, &first);
     for (unsigned i = 0; i < run; i++) {
-        slots[i] = lane_slot(bucket, first + run - 1 - i);
+        slots[i] = lane_slot(first + (run - 1 - i) * lanes.lane[bucket].pages);
     }
     return run;
 }
 
+void lane_forget(uint32_t number)
+{
+    atomic_fetch_sub_explicit(&lane_range.carved[lane_bucket(number)], 1, memory_order_relaxed);
+    lane_set_card(number, 0);
+}
+
+/* The pages of a run will be no bucket's. */
+static void lane_forget_run(uint32_t first, uint32_t pages)
+{
+    for (uint32_t number = first; number < first + pages; number++) {
+        if (card_is_slot(lane_card(number))) {
+            lane_forget(number);
+        }
+    }
+}
+
+/* Returns true if the byte before the page is of a mapping of ours: of the range's first page, or
+ * of a slot that stays. Where holes were forgotten it is not. */
+static bool lane_is_backed(uint32_t first)
+{
+    const char *before = (const char *)lane_slot(first) - 1;
+    return lane_number(before) < lane_pages(os_page_size()) || lane_find(before).found;
+}
+
+bool lane_return(uint32_t first, uint32_t pages)
+{
+    if (!hole_open(lanes.start, first, pages, lane_is_backed(first))) {
+        return false;
+    }
+    lane_forget_run(first, pages);
+    hole_close(first, pages); /* last: what is claimed again gets cards anew */
+    return true;
+}
+
 uint32_t lane_carved(unsigned bucket)
 {
-    return atomic_load_explicit(&growth[bucket].carved, memory_order_relaxed);
+    return atomic_load_explicit(&lane_range.carved[bucket], memory_order_relaxed);
 }
 
-uint32_t lane_live(unsigned bucket)
+uint32_t lane_front(void)
 {
-    uint32_t carved = lane_carved(bucket);
-    uint32_t live = 0;
-    for (uint32_t number = 0; number < carved; number++) {
-        live += card_state(card_read(&lanes.lane[bucket].cards[number])) == CARD_LIVE ? 1 : 0;
+    return atomic_load_explicit(&lane_range.front, memory_order_relaxed);
+}
+
+bool lane_is_full(void)
+{
+    size_t left = lane_range.slots.limit - ((size_t)lane_front() << LANE_SHIFT);
+    return left < lanes.lane[lanes.count - 1].stride + os_page_size() ||
+           atomic_load_explicit(&lane_range.slots.blocked, memory_order_relaxed);
+}
+
+size_t lane_ready(void)
+{
+    return atomic_load_explicit(&lane_range.slots.ready, memory_order_relaxed);
+}
+
+uint32_t lane_next(uint32_t from)
+{
+    uint32_t front = lane_front();
+    while (from < front && !card_is_slot(lane_card(from))) {
+        from++;
     }
-    return live;
+    return from < front ? from : LANE_END;
 }
 
-size_t lane_ready(unsigned bucket)
+uint32_t lane_after(uint32_t number)
 {
-    return atomic_load_explicit(&growth[bucket].slots.ready, memory_order_relaxed);
+    return lane_next(number + lanes.lane[lane_bucket(number)].pages);
 }
 
-struct region lane_growth_region(void)
+struct place lane_find(const void *address)
 {
-    return (struct region){growth, sizeof growth};
+    size_t offset = lane_offset(address);
+    uint32_t longest = 0;
+    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+        longest = lanes.lane[bucket].pages > longest ? lanes.lane[bucket].pages : longest;
+    }
+    for (uint32_t page = (uint32_t)(offset >> LANE_SHIFT), looked = 0; looked < longest; looked++) {
+        uint8_t card = lane_card(page - looked);
+        if (card_is_slot(card)) {
+            size_t within = offset - ((size_t)(page - looked) << LANE_SHIFT);
+            return (struct place){.found = within < lanes.lane[card_bucket(card)].stride,
+                                  .exact = within == 0,
+                                  .bucket = card_bucket(card),
+                                  .number = page - looked};
+        }
+        if (page == looked) {
+            break;
+        }
+    }
+    return (struct place){.found = false};
+}
+
+void lane_count_live(uint32_t live[BUCKET_LIMIT])
+{
+    uint32_t front = lane_front();
+    for (uint32_t number = 0; number < front; number++) {
+        uint8_t card = lane_card(number);
+        live[card_bucket(card)] += card_state(card) == CARD_LIVE ? 1 : 0;
+    }
+}
+
+/* A thread may have been between a run's cards and the count of them. */
+static void lane_recount(void)
+{
+    uint32_t counts[BUCKET_LIMIT] = {0};
+    for (uint32_t number = lane_next(0); number != LANE_END; number = lane_after(number)) {
+        counts[lane_bucket(number)]++;
+    }
+    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+        atomic_store_explicit(&lane_range.carved[bucket], counts[bucket], memory_order_relaxed);
+    }
+}
+
+void lane_after_fork(void)
+{
+    table_after_fork(&states);
+    table_after_fork(&requests);
+    table_after_fork(&links);
+    table_after_fork(&lane_range.slots);
+    hole_reset();
+    lane_recount();
+}
+
+struct region lane_range_region(void)
+{
+    return (struct region){&lane_range, sizeof lane_range};
 }

@@ -1,4 +1,4 @@
-/* The lanes: each bucket's slice of the one reservation, its slots and their cards. */
+/* The lanes: the range that all slots lie in, from its front on, and the metadata of its pages. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_LANE_H
 #define SOCKMALLOC_LANE_H
@@ -14,155 +14,199 @@
 #include "colour.h"
 #include "region.h"
 #include "stack.h"
-
-/* What the fast paths read of a lane. Written at birth, never again. One cache line. */
-struct lane {
-    _Alignas(CACHE_LINE) char *slots;
-    uint64_t inverse; /* 2^64 / stride, rounded up: the division that finds a slot's number */
-    struct card *cards;
-    stack_link *links; /* second table: only the slow paths come here */
-    size_t stride;
-    size_t capacity;
-    uint32_t limit; /* slots that the lane has room for */
-};
+#include "table.h"
 
 /*
- * Until lane_publish has run, `length` is zero: no address is in range, every call falls through,
- * and no call needs to ask whether the library has been born.
+ * One range of addresses grows from its front. Each bucket carves its slots there, in runs, as it
+ * needs them; the runs of all buckets lie mixed. A slot's number is that of its first page in the
+ * range, and its metadata is found by that number: one subtraction and one shift, whatever the
+ * bucket. Pages are counted in granules of 4 KiB, on every machine.
  */
+enum {
+    LANE_SHIFT = BUCKET_GRANULE_SHIFT,
+    LANE_NUMBERS = STACK_NUMBERS /* pages of the longest range: 64 GiB */
+};
+
+/* What a bucket's slots are like. Written at birth, never again. */
+struct lane {
+    size_t stride; /* from one slot to the next of its run */
+    size_t capacity;
+    uint32_t pages; /* the stride, in granules */
+};
+
+/* What the fast paths read. Written at birth, never again. */
 struct lanes {
     _Alignas(FROZEN_PAGE) char colour[COLOUR_LANES];
     char *start;
-    size_t length;
-    size_t reach;   /* length, or one lane's distance more: see lane_reaches */
-    unsigned shift; /* log2 of the distance from one lane to the next */
+    card_state_byte *states; /* an element a page, each of them; they reach as far as the range */
+    card_request_word *requests;
+    stack_link *links; /* only the slow paths come here */
     unsigned count;
     struct lane lane[BUCKET_LIMIT];
 };
 
-extern INTERNAL struct lanes lanes;
-
 /*
- * Whether an address needs a look: it lies in the lanes or in the range behind them. There, where
- * the kernel allowed it, lies the program with its heap: addresses that no mimalloc issues, so that
- * free tells libc's blocks and strays from mimalloc's without a test of their own. To lane_find
- * that range is one more lane, of which no address is exact: the inverse of its stride is zero.
+ * The range itself: addresses below its `ready` are the pools'. Until lane_lay has run that is
+ * zero: no address is in range, every call falls through, and no call needs to ask whether the
+ * library has been born.
  */
-FAST_PATH bool lane_reaches(const void *address)
-{
-    return (uintptr_t)address - (uintptr_t)lanes.start < lanes.reach;
-}
-
-_Static_assert(sizeof(struct lane) == CACHE_LINE, "a lane is found by its bucket's line");
-
-/* A bucket's lane, by its line. */
-FAST_PATH const struct lane *lane_at(size_t line)
-{
-    return (const struct lane *)(const void *)((const char *)lanes.lane + line);
-}
-
-/* The same by its number: as &lanes.lane[bucket], in fewer instructions. */
-FAST_PATH const struct lane *lane_of(size_t bucket)
-{
-    return lane_at(opaque(bucket_line_of(bucket)));
-}
-
-/* Where an address of the lanes lies. Whole words, since a fast path that narrows them pays for
- * that. */
-struct place {
-    size_t bucket;
-    size_t slot;
-    bool exact; /* it is the slot's first byte */
+struct lane_range {
+    _Alignas(CACHE_LINE) struct table slots;
+    _Alignas(CACHE_LINE) _Atomic uint32_t front; /* the first page that was never carved */
+    _Atomic uint32_t carved[BUCKET_LIMIT];       /* slots of each bucket */
 };
 
-/* Whether an address lies in the lanes: one subtraction, one comparison. */
+extern INTERNAL struct lanes lanes;
+extern INTERNAL struct lane_range lane_range;
+
+/* Returns the distance of an address from the start of the range, which for all that lies before it
+ * is larger than any range. */
+FAST_PATH size_t lane_offset(const void *address)
+{
+    return (uintptr_t)address - (uintptr_t)lanes.start;
+}
+
+/* Returns true if an offset lies in the range. Relaxed: a program that has an address from another
+ * thread has seen all that came before. */
+FAST_PATH bool lane_covers(size_t offset)
+{
+    return offset < atomic_load_explicit(&lane_range.slots.ready, memory_order_relaxed);
+}
+
+/* Returns true if an address lies in the range: one subtraction, one comparison. */
 FAST_PATH bool lane_owns(const void *address)
 {
-    return (uintptr_t)address - (uintptr_t)lanes.start < lanes.length;
+    return lane_covers(lane_offset(address));
 }
 
-/*
- * Which slot? One multiplication: the upper half of offset times 2^64/stride is the slot's number,
- * and the lower half is smaller than 2^64/stride just when nothing remains. (D. Lemire, O. Kaser,
- * N. Kurz, "Faster remainder by direct computation", 2019; lane_reserve keeps offset x stride below
- * 2^64.)
+/* The number of the page that an address of the range lies in; of a slot, its own. */
+FAST_PATH uint32_t lane_number(const void *address)
+{
+    return (uint32_t)(lane_offset(address) >> LANE_SHIFT);
+}
+
+/* Returns true if an offset is a page's first byte. */
+FAST_PATH bool lane_is_exact(size_t offset)
+{
+    return (offset & (((size_t)1 << LANE_SHIFT) - 1)) == 0;
+}
+
+FAST_PATH void *lane_slot(uint32_t number)
+{
+    return lanes.start + ((size_t)number << LANE_SHIFT);
+}
+
+FAST_PATH uint8_t lane_card(uint32_t number)
+{
+    return atomic_load_explicit(&lanes.states[number], memory_order_relaxed);
+}
+
+FAST_PATH void lane_set_card(uint32_t number, uint8_t card)
+{
+    atomic_store_explicit(&lanes.states[number], card, memory_order_relaxed);
+}
+
+static inline uint32_t lane_request_word(uint32_t number)
+{
+    return atomic_load_explicit(&lanes.requests[number], memory_order_relaxed);
+}
+
+static inline void lane_set_request_word(uint32_t number, uint32_t word)
+{
+    atomic_store_explicit(&lanes.requests[number], word, memory_order_relaxed);
+}
+
+/* The bytes that were asked for when the slot was last taken or resized. */
+static inline size_t lane_request(uint32_t number)
+{
+    return card_request(lane_request_word(number));
+}
+
+/* The bucket of a slot. */
+static inline unsigned lane_bucket(uint32_t number)
+{
+    return card_bucket(lane_card(number));
+}
+
+/* Where an address of the range lies: in which slot, if in any. */
+struct place {
+    bool found; /* false where no slot was carved */
+    bool exact; /* it is the slot's first byte */
+    unsigned bucket;
+    uint32_t number;
+};
+
+/* Looks behind an address for the slot that it lies in. For messages: as slow as the slot is long.
  */
-FAST_PATH struct place lane_find(const void *address)
-{
-    size_t offset = (uintptr_t)address - (uintptr_t)lanes.start;
-    size_t bucket = offset >> lanes.shift;
-    const struct lane *lane = lane_of(bucket);
-    uint64_t within = (uintptr_t)address - (uintptr_t)lane->slots;
-    unsigned __int128 product = (unsigned __int128)within * lane->inverse;
-    return (struct place){.bucket = bucket,
-                          .slot = (size_t)(product >> 64),
-                          .exact = (uint64_t)product < lane->inverse};
-}
+INTERNAL struct place lane_find(const void *address);
 
-/* The card of a slot whose lane is known. */
-FAST_PATH struct card *lane_card_in(const struct lane *lane, const void *slot)
-{
-    uint64_t within = (uintptr_t)slot - (uintptr_t)lane->slots;
-    return &lane->cards[(uint64_t)(((unsigned __int128)within * lane->inverse) >> 64)];
-}
+/* Returns the number of the first slot at page `from` or behind it, or LANE_END. Signal-safe. */
+#define LANE_END UINT32_MAX
+INTERNAL uint32_t lane_next(uint32_t from);
 
-static inline struct card *lane_card(size_t bucket, const void *slot)
-{
-    return lane_card_in(lane_of(bucket), slot);
-}
+/* The next slot behind one that lane_next found. */
+INTERNAL uint32_t lane_after(uint32_t number);
 
-static inline uint32_t lane_number(unsigned bucket, const void *slot)
-{
-    const struct lane *lane = lane_of(bucket);
-    return (uint32_t)(((uintptr_t)slot - (uintptr_t)lane->slots) / lane->stride);
-}
+/* Addresses that a range of so many bytes and its tables take; for reserve_open. */
+size_t lane_space(size_t size);
 
-static inline void *lane_slot(size_t bucket, uint32_t number)
-{
-    const struct lane *lane = lane_of(bucket);
-    return lane->slots + number * lane->stride;
-}
+/* Lays the range and its tables. At birth. Returns false if their first pages can't be had. */
+bool lane_lay(const struct bucket_plan *plan, size_t size);
 
-/* Address space that lanes at this distance take, tables included; for lane_reserve's caller to add
- * up. */
-size_t lane_space(const struct bucket_plan *plan, unsigned shift);
-
-/* Cuts the lanes and their tables out of the reservation. At birth. */
-void lane_lay(const struct bucket_plan *plan, unsigned shift);
-
-/* How far behind the lanes the program's heap should begin, so that the heap may grow as far again.
- */
-size_t lane_heap_distance(unsigned shift);
-
-/* Whether huge pages shall stand behind the lanes, or must not. At birth, before slots are carved.
- */
+/* Has huge pages stand behind the range, or keeps them off. At birth, before slots are carved. */
 void lane_choose_huge(bool wanted);
 
-/* Opens the range: from here on addresses are found in it. The last step of birth. */
-void lane_publish(void);
+/* Gives back what lane_lay has mapped, where the pools can't open after all. */
+void lane_close(void);
+
+/* Returns true if the range has been laid. */
+static inline bool lane_is_laid(void)
+{
+    return lanes.count > 0;
+}
 
 /*
  * Takes up to `wanted` slots that were never used, in one run, and stores them in `slots`, the
- * lowest last since that end is taken first. Returns how
- * many: fewer at the lane's end, none when the lane is full or the kernel refuses memory. Their
- * pages are untouched and read as zero. Any thread, no lock; a failed call consumed nothing.
+ * lowest last since that end is taken first. Returns how many: one where memory is short, none when
+ * the range is full or the kernel refuses memory. Their pages are untouched and read as zero. Any
+ * thread, no lock; a failed call consumed nothing.
  */
 unsigned lane_carve(unsigned bucket, unsigned wanted, void **slots);
 
 /* The same, and only says the lowest slot's number. */
 unsigned lane_carve_run(unsigned bucket, unsigned wanted, uint32_t *first);
 
-/* Slots carved so far. */
+/*
+ * Gives the addresses of a run of slots back, which the caller has taken from where they were:
+ * `pages` from `first` on. Returns false, with nothing changed, if the kernel or the number of
+ * holes does not allow it.
+ */
+bool lane_return(uint32_t first, uint32_t pages);
+
+/* Forgets a slot, which is no bucket's from now on. */
+void lane_forget(uint32_t number);
+
+/* Slots of the bucket that there are. */
 uint32_t lane_carved(unsigned bucket);
 
-/* Slots whose cards say live. Signal-safe; O(carved). */
-uint32_t lane_live(unsigned bucket);
+/* Adds to `live` how many slots of each bucket are live. Signal-safe; O(pages carved). */
+void lane_count_live(uint32_t live[BUCKET_LIMIT]);
 
-/* Bytes of the lane, from its start on, that can be in memory at all: what was carved, and what
- * will be next. */
-size_t lane_ready(unsigned bucket);
+/* Pages of the range that were ever carved. Nothing behind them is a slot. */
+uint32_t lane_front(void);
 
-/* How far the buckets have come, as an object that another process may copy over its own. */
-struct region lane_growth_region(void);
+/* Returns true if the range has no room left for a slot of the largest bucket, or if something is in
+ * its way: then it is not memory that is missing. */
+bool lane_is_full(void);
+
+/* Bytes of the range that can be in memory at all. */
+size_t lane_ready(void);
+
+/* In the child of a fork of several threads, of which one may have been carving, or giving
+ * addresses back. */
+void lane_after_fork(void);
+
+/* The tables that lead to the metadata, as objects that another process may copy over its own. */
+struct region lane_range_region(void);
 
 #endif

@@ -7,7 +7,7 @@
 #include "reserve.h"
 #include "table.h"
 
-enum { MAGAZINES_MAX = 1 << 16, MAGAZINES_MIN = 1 << 7, MAGAZINES_STEP = 16 << 10 };
+enum { MAGAZINES_MAX = 1 << 16, MAGAZINES_STEP = 16 << 10 };
 
 /* Records in each page of the table: those at other offsets would get in the way of what a thread
  * writes at the same time. */
@@ -20,42 +20,39 @@ static struct table magazines;
 static struct table links;
 static _Alignas(CACHE_LINE) _Atomic uint32_t opened;
 
-/* In proportion to the lanes: under a tight RLIMIT_AS the table must not eat what the slots need.
- */
-static size_t magazine_limit(unsigned shift)
-{
-    size_t limit = ((size_t)1 << shift) / 16 / COLOUR_PAGE * MAGAZINES_A_PAGE;
-    limit = limit < MAGAZINES_MIN ? MAGAZINES_MIN : limit;
-    return limit > MAGAZINES_MAX ? MAGAZINES_MAX : limit;
-}
-
 /* Bytes of the table's first `count` records. */
 static size_t magazine_end(size_t count)
 {
     return (count + MAGAZINES_A_PAGE - 1) / MAGAZINES_A_PAGE * COLOUR_PAGE;
 }
 
-static size_t magazine_table_size(unsigned shift)
+static size_t magazine_table_size(void)
 {
-    return os_round_to_pages(magazine_end(magazine_limit(shift)));
+    return os_round_to_pages(magazine_end(MAGAZINES_MAX));
 }
 
-static size_t magazine_links_size(unsigned shift)
+static size_t magazine_links_size(void)
 {
-    return os_round_to_pages(magazine_limit(shift) * sizeof(stack_link));
+    return os_round_to_pages(MAGAZINES_MAX * sizeof(stack_link));
 }
 
-size_t magazine_space(unsigned shift)
+size_t magazine_space(void)
 {
-    return magazine_table_size(shift) + magazine_links_size(shift);
+    return reserve_space(magazine_table_size()) + reserve_space(magazine_links_size());
 }
 
-void magazine_lay(unsigned shift)
+bool magazine_lay(void)
 {
-    size_t table = magazine_table_size(shift);
-    size_t table_links = magazine_links_size(shift);
-    table_open(&magazines, reserve_cut(table), table, MAGAZINES_STEP);
-    table_open(&links, reserve_cut(table_links), table_links, MAGAZINES_STEP);
+    size_t table = magazine_table_size();
+    size_t table_links = magazine_links_size();
+    bool laid = table_open(&magazines, reserve_cut(table), table, MAGAZINES_STEP);
+    return table_open(&links, reserve_cut(table_links), table_links, MAGAZINES_STEP) && laid;
+}
+
+void magazine_unlay(void)
+{
+    table_close(&magazines);
+    table_close(&links);
 }
 
 static struct magazine *magazine_at(uint32_t number)
@@ -99,6 +96,8 @@ struct magazine *magazine_pop(struct stack *stack)
 void magazine_reset(void)
 {
     uint32_t count = atomic_load_explicit(&opened, memory_order_relaxed);
+    table_after_fork(&magazines);
+    table_after_fork(&links);
     for (uint32_t number = 0; number < count; number++) {
         magazine_set_count(magazine_at(number), 0);
     }

@@ -3,6 +3,7 @@
 #ifndef SOCKMALLOC_MAGAZINE_H
 #define SOCKMALLOC_MAGAZINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,10 +25,11 @@ struct magazine {
     void *slot[MAGAZINE_SLOTS];
 };
 
-/* Bytes of address space for the table and its links, beside lanes of that distance; and laying
- * them. At birth. */
-size_t magazine_space(unsigned shift);
-void magazine_lay(unsigned shift);
+/* Addresses for the table and its links; laying them, which is false where their first pages can't
+ * be had; and undoing that. At birth. */
+size_t magazine_space(void);
+bool magazine_lay(void);
+void magazine_unlay(void);
 
 /* A new empty magazine, or NULL when the table is full or memory has run out. Any thread, no lock.
  */

@@ -9,6 +9,8 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -25,6 +27,12 @@
 #endif
 #ifndef PR_SET_VMA_ANON_NAME
 #define PR_SET_VMA_ANON_NAME 0
+#endif
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED 24
+#endif
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
 #endif
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
@@ -67,12 +75,111 @@ size_t os_round_to_pages(size_t size)
     return (size + page - 1) / page * page;
 }
 
-char *os_reserve(size_t size, char *wish)
+bool os_release(char *start, size_t size)
 {
     int kept = errno;
-    void *start = mmap(wish, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    bool done = munmap(start, size) == 0;
     errno = kept;
-    return start == MAP_FAILED ? NULL : start;
+    return done;
+}
+
+static char *os_mmap(char *start, size_t size, int protection, int flags)
+{
+    int kept = errno;
+    void *place =
+        mmap(start, size, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
+    errno = kept;
+    return place == MAP_FAILED ? NULL : place;
+}
+
+/* Before Linux 4.17 MAP_FIXED_NOREPLACE is only a wish: what came to lie elsewhere is given back.
+ */
+static bool os_map_at(char *start, size_t size, int protection)
+{
+    char *place = os_mmap(start, size, protection, MAP_FIXED_NOREPLACE);
+    if (place != NULL && place != start) {
+        os_release(place, size);
+    }
+    return place == start;
+}
+
+bool os_claim(char *start, size_t size)
+{
+    return os_map_at(start, size, PROT_READ | PROT_WRITE);
+}
+
+/* valgrind and some sandboxes have no mremap that grows in place: then a mapping is put beside the
+ * first one, without its name and advice. */
+bool os_extend(char *end, size_t size)
+{
+    int kept = errno;
+    size_t page = os_page_size();
+    bool done = mremap(end - page, page, page + size, 0) != MAP_FAILED || os_claim(end, size);
+    errno = kept;
+    return done;
+}
+
+/* The advice that changes nothing: the kernel refuses it where no mapping is. */
+bool os_is_mapped(char *page)
+{
+    int kept = errno;
+    bool mapped = madvise(page, os_page_size(), MADV_NORMAL) == 0 || errno != ENOMEM;
+    errno = kept;
+    return mapped;
+}
+
+/* The kernel extends nothing that lies in two mappings, and says so before all else. */
+bool os_is_one_mapping(char *start, char *end)
+{
+    int kept = errno;
+    size_t size = (size_t)(end - start);
+    bool grown = mremap(start, size, size + os_page_size(), 0) != MAP_FAILED;
+    bool one = grown || errno != EFAULT;
+    if (grown) {
+        munmap(end, os_page_size());
+    }
+    errno = kept;
+    return one;
+}
+
+/* Returns 0 if the range can be mapped, or the number of the error. */
+static int os_try(char *start, size_t size)
+{
+    void *place = mmap(start, size, PROT_NONE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+    if (place == MAP_FAILED) {
+        return errno;
+    }
+    os_release(place, size);
+    return place == start ? 0 : EEXIST;
+}
+
+/* The kernel has one error for a range that is longer than a limit allows and for one that ends
+ * beyond the machine's addresses: hence the look at its two ends. */
+bool os_is_free(char *start, size_t size)
+{
+    int kept = errno;
+    size_t page = os_page_size();
+    int error = os_try(start, size);
+    if (error == ENOMEM) {
+        error = os_try(start, page) == 0 ? os_try(start + size - page, page) : ENOMEM;
+    }
+    errno = kept;
+    return error == 0;
+}
+
+char *os_find_free(size_t size)
+{
+    char *place = os_mmap(NULL, size, PROT_NONE, 0);
+    if (place != NULL) {
+        os_release(place, size);
+    }
+    return place;
+}
+
+char *os_map(size_t size)
+{
+    return os_mmap(NULL, size, PROT_READ | PROT_WRITE, 0);
 }
 
 char *os_break(void)
@@ -86,16 +193,6 @@ static bool os_protect(char *start, size_t size, int protection)
     bool done = mprotect(start, size, protection) == 0;
     errno = kept;
     return done;
-}
-
-bool os_permit_reading(char *start, size_t size)
-{
-    return os_protect(start, size, PROT_READ);
-}
-
-bool os_permit_writing(char *start, size_t size)
-{
-    return os_protect(start, size, PROT_READ | PROT_WRITE);
 }
 
 bool os_freeze(void *object, size_t size)
@@ -112,7 +209,8 @@ bool os_discard(char *start, size_t size)
         return false;
     }
     int kept = errno;
-    bool done = madvise(start, size, MADV_DONTNEED) == 0;
+    bool done = madvise(start, size, MADV_DONTNEED) == 0 ||
+                (errno == EINVAL && madvise(start, size, MADV_DONTNEED_LOCKED) == 0);
     errno = kept;
     return done;
 }
@@ -161,13 +259,6 @@ void os_choose_huge(char *start, size_t size, bool wanted)
 {
     int kept = errno;
     madvise(start, size, wanted ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
-    errno = kept;
-}
-
-void os_release(char *start, size_t size)
-{
-    int kept = errno;
-    munmap(start, size);
     errno = kept;
 }
 
@@ -327,30 +418,37 @@ pid_t os_thread(void)
     return thread;
 }
 
-/* The first number of /proc/self/statm is the size of the address space in pages; 0 if it cannot be
- * read. */
-static size_t os_address_space_used(void)
+static size_t os_limit(int resource)
 {
-    char digits[32];
-    os_read_file("/proc/self/statm", digits, sizeof digits);
-    size_t pages = 0;
-    for (const char *digit = digits; *digit >= '0' && *digit <= '9'; digit++) {
-        pages = pages * 10 + (size_t)(*digit - '0');
-    }
-    return pages * os_page_size();
+    struct rlimit limit;
+    bool known = getrlimit((__rlimit_resource_t)resource, &limit) == 0;
+    return known && limit.rlim_cur < SIZE_MAX ? (size_t)limit.rlim_cur : SIZE_MAX;
 }
 
-size_t os_address_space_left(void)
+/* The limit of strict overcommit for all processes together, which only /proc/meminfo says. */
+static size_t os_commit_limit(void)
+{
+    enum { BYTES_A_KIBIBYTE = 1024 };
+    static const char label[] = "\nCommitLimit:";
+    char text[4096];
+    os_read_file("/proc/sys/vm/overcommit_memory", text, sizeof text);
+    if (text[0] != '2') {
+        return SIZE_MAX;
+    }
+    os_read_file("/proc/meminfo", text, sizeof text);
+    const char *line = strstr(text, label);
+    return line != NULL ? strtoul(line + sizeof label - 1, NULL, 10) * BYTES_A_KIBIBYTE : SIZE_MAX;
+}
+
+size_t os_charge_limit(void)
 {
     int kept = errno;
-    struct rlimit limit;
-    size_t left = SIZE_MAX;
-    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
-        size_t used = os_address_space_used();
-        left = limit.rlim_cur > used ? (size_t)limit.rlim_cur - used : 0;
-    }
+    size_t least = os_commit_limit();
+    size_t data = os_limit(RLIMIT_DATA);
+    size_t space = os_limit(RLIMIT_AS);
     errno = kept;
-    return left;
+    least = data < least ? data : least;
+    return space < least ? space : least;
 }
 
 unsigned os_processors(void)

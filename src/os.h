@@ -19,20 +19,36 @@
 size_t os_page_size(void);
 
 /*
- * Address space without memory behind it, or NULL. Costs nothing under any overcommit rule. `wish`
- * is where it should begin, or NULL; the kernel may choose another place.
+ * Maps a range of fresh memory at that address, and nowhere else. Returns false if something is
+ * mapped there, which stays as it is, or if the kernel refuses.
  */
-char *os_reserve(size_t size, char *wish);
+bool os_claim(char *start, size_t size);
+
+/*
+ * Extends the mapping that ends at `end` by `size` bytes in place: they inherit its protection, its
+ * name and its advice. Returns false, with nothing changed, if something is in the way, if another
+ * thread has extended it from there already, or if memory is short.
+ */
+bool os_extend(char *end, size_t size);
+
+/* Returns true if the page is mapped, by anybody. */
+bool os_is_mapped(char *page);
+
+/* Returns true if the whole of what lies between two addresses is one mapping. */
+bool os_is_one_mapping(char *start, char *end);
+
+/* Returns true if nothing is mapped in the range, or if a limit on address space keeps that from
+ * being found out. At birth. */
+bool os_is_free(char *start, size_t size);
+
+/* Returns a range in which nothing is mapped, of the kernel's choice, or NULL. At birth. */
+char *os_find_free(size_t size);
+
+/* Maps fresh memory where the kernel likes, or returns NULL. os_release gives it back. */
+char *os_map(size_t size);
 
 /* Where the program's heap ends: what libc's own malloc may have grown lies below. */
 char *os_break(void);
-
-/* Makes reserved pages readable: they read as zero and are charged to nobody until written. */
-bool os_permit_reading(char *start, size_t size);
-
-/* Makes reserved pages readable and writable. Repeating it does no harm, so threads may race here.
- */
-bool os_permit_writing(char *start, size_t size);
 
 /*
  * Makes an object read-only for good, of any size and at any address. False, and it stays writable,
@@ -40,8 +56,9 @@ bool os_permit_writing(char *start, size_t size);
  */
 bool os_freeze(void *object, size_t size);
 
-/* Gives the pages behind a range back; they read as zero afterwards. False if the kernel kept them,
- * or if os_try_discard has found that it does not do what it says. */
+/* Gives the pages behind a range back, of locked memory, too, where the kernel can (Linux 5.18);
+ * they read as zero afterwards. Returns false if the kernel kept them, or if os_try_discard has
+ * found that it does not do what it says. */
 bool os_discard(char *start, size_t size);
 
 /*
@@ -66,8 +83,9 @@ bool os_populate(char *start, size_t size);
  * the kernel knows none. */
 void os_choose_huge(char *start, size_t size, bool wanted);
 
-/* Gives back as a whole what os_reserve granted. */
-void os_release(char *start, size_t size);
+/* Unmaps a range: its memory, its addresses, and what limits charge for both. Returns false if the
+ * kernel refuses. */
+bool os_release(char *start, size_t size);
 
 /* Pages that one call of os_residency is asked about at most. */
 enum { OS_RESIDENCY_PAGES = 1024 };
@@ -139,9 +157,12 @@ void os_name_thread(const char *name);
  * one thread this is, it is the process's. */
 pid_t os_thread(void);
 
-/* Bytes of address space that RLIMIT_AS still allows; SIZE_MAX without a limit. Reads /proc: at
- * birth only. */
-size_t os_address_space_left(void);
+/*
+ * Returns the bytes that may be charged for memory, used or not: the least of RLIMIT_DATA,
+ * RLIMIT_AS and, under vm.overcommit_memory=2, the kernel's CommitLimit. SIZE_MAX without a limit.
+ * Reads /proc: at birth only.
+ */
+size_t os_charge_limit(void);
 
 /* Processors that the machine has, in use or not; at least 1. Reads /sys: at birth only. */
 unsigned os_processors(void);

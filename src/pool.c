@@ -73,6 +73,23 @@ struct region pool_kind_region(void)
     return (struct region){&kind, sizeof kind};
 }
 
+static atomic_bool tight;
+
+void pool_make_tight(void)
+{
+    atomic_store_explicit(&tight, true, memory_order_relaxed);
+    table_grow_sparingly();
+}
+
+bool pool_is_tight(void)
+{
+    enum { CHARGE_SHARE = 32 };
+    if (settings.charge_limit != 0 && lane_ready() > settings.charge_limit / CHARGE_SHARE) {
+        pool_make_tight();
+    }
+    return atomic_load_explicit(&tight, memory_order_relaxed);
+}
+
 struct cache *pool_books(void)
 {
     return pool_kind() == KIND_CPU ? &cache_shared : cache_reach();
@@ -102,25 +119,32 @@ bool pool_is_by_processor(void)
     return pool_kind() == KIND_CPU;
 }
 
+static const char *pool_state_word(uint8_t card)
+{
+    static const char *const words[] = {"never used", "live", "free", "purged"};
+    return words[card_state(card) >> 6];
+}
+
 void pool_die(const char *call, const void *address)
 {
     struct place place = lane_find(address);
-    unsigned bucket = (unsigned)place.bucket;
-    uint32_t number = (uint32_t)place.slot;
-    const char *label = plan->label[bucket];
-    uint32_t value = card_read(&lanes.lane[bucket].cards[number]);
-    static const char *const states[] = {"never used", "live", "free", "purged"};
-    const void *slot = lane_slot(bucket, number);
-    probe_misuse(bucket, (uintptr_t)address);
+    probe_misuse(place.bucket, (uintptr_t)address);
+    if (!place.found) {
+        message_die(MESSAGE_NO_SLOT, call, address);
+    }
+    const char *label = plan->label[place.bucket];
+    uint8_t card = lane_card(place.number);
+    const void *slot = lane_slot(place.number);
     if (!place.exact) {
         size_t within = (uintptr_t)address - (uintptr_t)slot;
-        message_die(MESSAGE_INTERIOR, call, address, label, number, within, states[value >> 30]);
+        message_die(MESSAGE_INTERIOR, call, address, label, place.number, within,
+                    pool_state_word(card));
     }
-    if (card_state(value) == CARD_NEVER_USED) {
-        message_die(MESSAGE_NEVER_ISSUED, call, address, label, number);
+    if (card_state(card) == CARD_NEVER_USED) {
+        message_die(MESSAGE_NEVER_ISSUED, call, address, label, place.number);
     }
-    message_die(MESSAGE_FREED_ALREADY, call, address, label, number, states[value >> 30],
-                card_request(value));
+    message_die(MESSAGE_FREED_ALREADY, call, address, label, place.number, pool_state_word(card),
+                (unsigned)lane_request(place.number));
 }
 
 void pool_count_fall_through(unsigned bucket, size_t request)

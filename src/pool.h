@@ -42,6 +42,7 @@ struct pool_settings {
     uint64_t retain_limit; /* bytes of all free slots with pages; BUDGET_UNLIMITED */
     uint64_t large_limit;  /* of them, the large pool's; BUDGET_UNLIMITED */
     uint64_t decay;        /* milliseconds that free slots keep their pages; DECAY_NEVER */
+    uint64_t charge_limit; /* bytes that may be charged for memory, used or not; 0 or SIZE_MAX: any */
     struct training_settings training;
 };
 
@@ -112,22 +113,24 @@ static inline uint32_t pool_thread_number(void)
     return (uint32_t)(((uint64_t)(uintptr_t)&cache_mine * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
 }
 
-/* What the calling thread writes into cards: card_live of its cache's number, or of the thread's,
- * if it has no cache. */
-static inline uint32_t pool_live_word(void)
+/* The mark of the calling thread: card_taker of its cache's number, or of the thread's, if it has no
+ * cache. */
+static inline uint32_t pool_taker(void)
 {
-    return LIKELY(cache_is_own(cache_mine)) ? cache_mine->bin[0].live
-                                            : card_live(pool_thread_number());
+    return LIKELY(cache_is_own(cache_mine)) ? cache_mine->bin[0].taker
+                                            : card_taker(pool_thread_number());
 }
 
-/* Writes a taken slot's card; `live` is the taker's, and `was`, unless NULL, gets what the card
- * said before. */
-FAST_PATH void pool_mark(struct card *card, uint32_t live, size_t request, uint32_t *was)
+/* Writes a taken slot's metadata, the request first; `was`, unless NULL, gets what the card said
+ * before. */
+FAST_PATH void pool_mark(uint32_t number, uint8_t live, uint32_t taker, size_t request,
+                         uint8_t *was)
 {
     if (was != NULL) {
-        *was = card_read(card);
+        *was = lane_card(number);
     }
-    card_write(card, live | (uint32_t)request);
+    lane_set_request_word(number, taker | (uint32_t)request);
+    lane_set_card(number, live);
 }
 
 /*
@@ -136,14 +139,14 @@ FAST_PATH void pool_mark(struct card *card, uint32_t live, size_t request, uint3
  * former value: card_is_zero of it saves calloc its memset. Price: about 20 instructions with a
  * single test, no locked one; the slot itself is not touched.
  */
-FAST_PATH void *pool_take(size_t line, size_t request, uint32_t *was)
+FAST_PATH void *pool_take(size_t line, size_t request, uint8_t *was)
 {
     struct cache_bin *bin = cache_bin_at(cache_mine, line);
     void *slot = cache_pop(bin);
     if (LIKELY(slot != NULL)) {
         counter_add(&bin->requests, 1);
         counter_add(&bin->asked, request);
-        pool_mark(lane_card_in(lane_at(line), slot), bin->live, request, was);
+        pool_mark(lane_number(slot), bin->live, bin->taker, request, was);
     }
     return slot;
 }
@@ -164,16 +167,16 @@ FAST_PATH void *pool_take_large(size_t bucket, size_t request)
         return NULL;
     }
     struct cache_bin *bin = cache_bin_of(cache, bucket);
-    pool_mark(&lane_of(bucket)->cards[number], bin->live, request, NULL);
+    pool_mark(number, bin->live, bin->taker, request, NULL);
     counter_add(&bin->requests, 1);
     counter_add(&bin->asked, request);
     counter_add(&cache->tally[bucket].stack_hits, 1);
-    return lane_slot(bucket, number);
+    return lane_slot(number);
 }
 
 /* The same out of what lies further: public magazine, depot, stacks, lane. NULL: neither pool nor
  * kernel has one. `caller` is whoever called malloc. */
-INTERNAL void *pool_take_slow(unsigned bucket, size_t request, uint32_t *was, const void *caller);
+INTERNAL void *pool_take_slow(unsigned bucket, size_t request, uint8_t *was, const void *caller);
 
 /* What pool_give leaves over: no room in the private magazine. `bin` is of the slot's bucket and
  * the thread's cache. */
@@ -190,22 +193,22 @@ INTERNAL void pool_tick(const void *slot);
 bool pool_decay_step(void);
 
 /*
- * Takes back a slot; `address` is within reach of the lanes. False, with nothing done, if it is not
+ * Takes back a slot; `address` is in the range, at that lane_offset. False, with nothing done, if it is not
  * a live slot's first byte. Price: about 30 instructions with four tests, no locked one; the slot
  * itself is not touched.
  */
-FAST_PATH bool pool_give(void *address)
+FAST_PATH bool pool_give(void *address, size_t offset)
 {
-    struct place place = lane_find(address);
-    struct card *card = &lane_of(place.bucket)->cards[place.slot];
-    struct cache_bin *bin = cache_bin_of(cache_mine, place.bucket);
-    uint32_t freed;
-    if (UNLIKELY(!place.exact || !card_free(card_read(card), &freed))) {
+    size_t number = offset >> LANE_SHIFT;
+    uint8_t card = lane_card((uint32_t)number);
+    struct cache_bin *bin = cache_bin_of(cache_mine, card_bucket(card));
+    uint8_t freed;
+    if (UNLIKELY(!lane_is_exact(offset) || !card_free(card, &freed))) {
         return false;
     }
-    card_write(card, freed);
+    lane_set_card((uint32_t)number, freed);
     if (UNLIKELY(!cache_push(bin, address))) {
-        pool_give_slow(address, bin, place.slot);
+        pool_give_slow(address, bin, number);
         return true;
     }
     /*
@@ -220,15 +223,15 @@ FAST_PATH bool pool_give(void *address)
     return true;
 }
 
-/* The card of a live slot; anything else ends the process. `address` lies in the lanes. */
-static inline struct card *pool_card(const char *call, const void *address)
+/* Returns the number of a live slot; anything else ends the process. `address` lies in the range. */
+static inline uint32_t pool_number(const char *call, const void *address)
 {
-    struct place place = lane_find(address);
-    struct card *card = &lane_of(place.bucket)->cards[place.slot];
-    if (UNLIKELY(!place.exact || card_state(card_read(card)) != CARD_LIVE)) {
+    uint32_t number = lane_number(address);
+    if (UNLIKELY(!lane_is_exact(lane_offset(address)) ||
+                 card_state(lane_card(number)) != CARD_LIVE)) {
         pool_die(call, address);
     }
-    return card;
+    return number;
 }
 
 /* Counts a request of the bucket that falls through after all. */
@@ -240,6 +243,14 @@ void pool_count_fall_through(unsigned bucket, size_t request);
  * slots that were purged. Any thread, no lock.
  */
 size_t pool_trim(size_t limit);
+
+/*
+ * Gives back the addresses of free slots, too, wherever runs of them are long enough, and so what
+ * limits charge for them. For who was refused memory. From the first call on memory is said to be
+ * tight: tables grow by what is needed, and no block gets room that it did not ask for. Returns the
+ * bytes; 0 also where another thread is at it. Any thread, no lock.
+ */
+size_t pool_return(void);
 
 /* A step of the same of the old generation alone: what nobody has needed for a while. Of as many
  * slots as pool_quantum's bytes begin; of fewer, where they lie so scattered that it would take
@@ -260,6 +271,16 @@ void pool_drain(void);
 /* Bytes of the slots that lie in depots and stacks with their pages: all that pool_trim could give
  * back. O(threads x buckets). */
 uint64_t pool_stock(void);
+
+/*
+ * Has every room be sparing with what is charged, for good: memory was refused.
+ *
+ * pool_is_tight returns true if that has been said; or if the pools have claimed a thirty-second of
+ * what may be charged: a slot is charged whole, and where requests fit badly half of it is for
+ * nothing. From then on that must not go on.
+ */
+void pool_make_tight(void);
+bool pool_is_tight(void);
 
 /* Before a fork, in the parent: notes whether there are other threads. */
 void pool_before_fork(void);

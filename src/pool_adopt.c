@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "depot.h"
 #include "histogram.h"
+#include "in_use.h"
 #include "os.h"
 #include "pool_parts.h"
 #include "pressure.h"
@@ -19,34 +20,57 @@ void pool_before_fork(void)
     crowded = os_has_threads();
 }
 
-/* Sets a bucket's stocks to what its cards say. */
-static void pool_count_cards(unsigned bucket)
+/* Adds one slot to its bucket's stocks, by its card. */
+static void pool_count_card(uint8_t card)
 {
-    struct pool *pool = &pools[bucket];
-    pool->inherited_live = 0;
-    pool->inherited_depot = 0;
-    pool->inherited_purged = 0;
-    for (uint32_t number = 0; number < lane_carved(bucket); number++) {
-        uint32_t value = card_read(&lanes.lane[bucket].cards[number]);
-        bool live = card_state(value) == CARD_LIVE;
-        pool->inherited_live += live;
-        pool->inherited_purged += !live && card_is_zero(value);
-        pool->inherited_depot += !live && !card_is_zero(value);
+    struct pool *pool = &pools[card_bucket(card)];
+    bool live = card_state(card) == CARD_LIVE;
+    pool->inherited_live += live;
+    pool->inherited_purged += !live && card_is_zero(card);
+    pool->inherited_depot += !live && !card_is_zero(card);
+}
+
+/* Sets the stocks of all buckets to what the cards say. */
+static void pool_count_cards(void)
+{
+    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+        pools[bucket].inherited_live = 0;
+        pools[bucket].inherited_depot = 0;
+        pools[bucket].inherited_purged = 0;
+    }
+    for (uint32_t number = lane_next(0); number != LANE_END; number = lane_after(number)) {
+        pool_count_card(lane_card(number));
     }
 }
 
-/* Gives a bucket's free slots, as their cards say, the highest first so that the lowest is taken
- * first. */
-static void pool_find_free(unsigned bucket)
+static void pool_find_free_slot(uint32_t number)
 {
-    for (uint32_t number = lane_carved(bucket); number-- > 0;) {
-        uint32_t value = card_read(&lanes.lane[bucket].cards[number]);
-        if (card_is_zero(value)) {
-            slots_give_purged(bucket, number);
-        } else if (card_state(value) != CARD_LIVE) {
-            slots_give(bucket, number);
+    uint8_t card = lane_card(number);
+    if (card_is_leaving(card)) {
+        lane_forget(number); /* it may have no addresses any more */
+    } else if (card_is_zero(card)) {
+        slots_give_purged(card_bucket(card), number);
+    } else if (card_state(card) != CARD_LIVE) {
+        slots_give(card_bucket(card), number);
+    }
+}
+
+/* Gives all free slots, as their cards say, the highest first so that the lowest is taken first. */
+static void pool_find_free(void)
+{
+    for (uint32_t number = lane_front(); number-- > 0;) {
+        if (card_is_slot(lane_card(number))) {
+            pool_find_free_slot(number);
         }
     }
+}
+
+/* What other threads may have been at: growth, and giving addresses back. */
+static void pool_reset_range(void)
+{
+    lane_after_fork();
+    in_use_after_fork();
+    pool_reset_return();
 }
 
 /* Adds what a cache's counters say to the inherited stocks; `sign` is 1, or -1 to take it away. */
@@ -113,11 +137,12 @@ static void pool_adopt_as(bool torn)
 {
     if (torn) {
         pool_reset();
+        pool_reset_range();
+        pool_find_free();
+        pool_count_cards();
     }
     for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
         if (torn) {
-            pool_count_cards(bucket);
-            pool_find_free(bucket);
             standard_reset(bucket, (uint32_t)pools[bucket].inherited_depot);
         } else {
             pool_add_all_counts(bucket, 1);
@@ -151,8 +176,8 @@ static void pool_isolate(void)
     pool_reset_processors();
     depot_reset();
     slots_reset();
+    pool_count_cards();
     for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
-        pool_count_cards(bucket);
         pool_leave_own(bucket);
         standard_reset(bucket, 0);
         pool_begin_anew(bucket);
@@ -182,9 +207,10 @@ static void pool_adopt_rest(void)
     depot_reset();
     magazine_reset();
     slots_reset();
+    pool_reset_range();
+    pool_find_free();
+    pool_count_cards();
     for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
-        pool_count_cards(bucket);
-        pool_find_free(bucket);
         standard_reset(bucket, (uint32_t)pools[bucket].inherited_depot);
     }
     budget_reset(pool_processors_charge(), pool_inherited_stock(0),

@@ -73,7 +73,7 @@ static void *pool_take_processor_large(unsigned bucket)
     return slot;
 }
 
-void *pool_take_cpu(unsigned bucket, size_t request, uint32_t *was)
+void *pool_take_cpu(unsigned bucket, size_t request, uint8_t *was)
 {
     enum processor_source source;
     pool_leave_cache();
@@ -85,7 +85,7 @@ void *pool_take_cpu(unsigned bucket, size_t request, uint32_t *was)
     }
     pool_populate(bucket, slot, request);
     pool_fetch(bucket, slot, request);
-    pool_mark(lane_card(bucket, slot), pool_live_word(), request, was);
+    pool_mark(lane_number(slot), card_of(CARD_LIVE, bucket), pool_taker(), request, was);
     processor_count(&cache_shared.bin[bucket].requests, 1);
     processor_count(&cache_shared.bin[bucket].asked, request);
     return slot;

@@ -38,7 +38,9 @@ static bool pool_decay(struct cache *cache, enum decay_call call, uint64_t now)
     if (pool_trim_step()) {
         return true;
     }
-    decay_turn(now);
+    if (decay_turn(now) && pool_is_tight()) {
+        pool_return_purged();
+    }
     return false;
 }
 
@@ -107,7 +109,7 @@ void pool_tick_taking(struct cache *cache)
 OUT_OF_LINE void pool_tick(const void *slot)
 {
     struct cache *cache = cache_mine;
-    unsigned bucket = (unsigned)lane_find(slot).bucket;
+    unsigned bucket = lane_bucket(lane_number(slot));
     uint64_t now = clock_now();
     bool moved = now != cache->state.ticked;
     bool awaited = pool_sample(cache, slot, moved);

@@ -42,7 +42,7 @@ void pool_chill(struct cache *cache, unsigned bucket)
 }
 
 /* Where takes were halted, of whatever bucket, the floor lies as high: cache_resume lowers it. */
-void *pool_take_cold(unsigned bucket, size_t request, uint32_t *was)
+void *pool_take_cold(unsigned bucket, size_t request, uint8_t *was)
 {
     struct cache *cache = cache_mine;
     if (cache->state.more || pool_filled_pages(bucket) == 0) {
@@ -53,7 +53,7 @@ void *pool_take_cold(unsigned bucket, size_t request, uint32_t *was)
         return NULL;
     }
     pool_fetch_lines(bucket, slot, request);
-    pool_mark(lane_card(bucket, slot), cache->bin[bucket].live, request, was);
+    pool_mark(lane_number(slot), cache->bin[bucket].live, cache->bin[bucket].taker, request, was);
     counter_add(&cache->bin[bucket].requests, 1);
     counter_add(&cache->bin[bucket].asked, request);
     return slot;

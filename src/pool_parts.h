@@ -32,7 +32,7 @@ void *pool_take_standard(struct cache *cache, unsigned bucket, const void *calle
 void pool_give_standard(struct cache *cache, unsigned bucket, uint32_t number);
 
 /* The pool `cpu`: a slot with its card written, or NULL; and back. */
-void *pool_take_cpu(unsigned bucket, size_t request, uint32_t *was);
+void *pool_take_cpu(unsigned bucket, size_t request, uint8_t *was);
 void pool_give_cpu(unsigned bucket, void *slot, uint32_t number);
 
 /*
@@ -52,7 +52,7 @@ void pool_populate(unsigned bucket, void *slot, size_t request);
  * false where the magazine is full. The calling thread's cache, if it has one.
  */
 void pool_chill(struct cache *cache, unsigned bucket);
-void *pool_take_cold(unsigned bucket, size_t request, uint32_t *was);
+void *pool_take_cold(unsigned bucket, size_t request, uint8_t *was);
 bool pool_give_cold(unsigned bucket, void *slot);
 INTERNAL void pool_fetch_lines(unsigned bucket, const void *slot, size_t request);
 
@@ -79,6 +79,13 @@ size_t pool_fetched_bytes(unsigned bucket, size_t request);
 /* The processors' caches hold nothing any more. In the child of a fork, which may have caught
  * another thread sharing out. */
 void pool_reset_processors(void);
+
+/* Gives back the addresses of the slots that are purged by now. While memory is tight, so that the
+ * program itself can have them. Returns the bytes. */
+size_t pool_return_purged(void);
+
+/* Another thread may have been in pool_return. In the child of a fork. */
+void pool_reset_return(void);
 
 /* A step of decay before a take, while a tick has found more to give back. */
 void pool_tick_taking(struct cache *cache);

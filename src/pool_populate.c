@@ -40,10 +40,10 @@ static uint32_t pool_witnessed_pages(unsigned bucket)
         return 0;
     }
     uint32_t number = witness - 1;
-    size_t request = card_request(card_read(&lanes.lane[bucket].cards[number]));
+    size_t request = lane_request(number);
     size_t pages = pool_populated_pages(request);
     size_t count = 0;
-    if (os_residency(lane_slot(bucket, number), pages * os_page_size(), there)) {
+    if (os_residency(lane_slot(number), pages * os_page_size(), there)) {
         while (count < pages && (there[count] & 1U) != 0) {
             count++;
         }
@@ -55,7 +55,7 @@ static uint32_t pool_witnessed_pages(unsigned bucket)
 static bool pool_witness_is_live(unsigned bucket)
 {
     uint32_t number = atomic_load_explicit(&pools[bucket].witness, memory_order_relaxed) - 1;
-    return card_state(card_read(&lanes.lane[bucket].cards[number])) == CARD_LIVE;
+    return card_state(lane_card(number)) == CARD_LIVE;
 }
 
 /* Looks at the witness, and says by it what comes ahead. Whether it stays. */
@@ -79,7 +79,7 @@ static size_t pool_ahead_pages(unsigned bucket, const void *slot)
     if (ahead > 0) {
         atomic_store_explicit(&pool->ahead, ahead - 1, memory_order_relaxed);
     } else if (!pool_hear_witness(bucket)) {
-        atomic_store_explicit(&pool->witness, lane_number(bucket, slot) + 1, memory_order_relaxed);
+        atomic_store_explicit(&pool->witness, lane_number(slot) + 1, memory_order_relaxed);
         return 0;
     }
     return atomic_load_explicit(&pool->ahead_pages, memory_order_relaxed);
@@ -87,7 +87,7 @@ static size_t pool_ahead_pages(unsigned bucket, const void *slot)
 
 void pool_populate(unsigned bucket, void *slot, size_t request)
 {
-    if (LIKELY(!card_is_zero(card_read(lane_card(bucket, slot))))) {
+    if (LIKELY(!card_is_zero(lane_card(lane_number(slot))))) {
         return;
     }
     if (pressure_grow(request)) {

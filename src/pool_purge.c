@@ -67,9 +67,10 @@ static void pool_sort(uint32_t *number, unsigned count)
 /* How many of the sorted slots lie side by side from `first` on. */
 static unsigned pool_run_length(const struct purge *purge, unsigned first)
 {
+    uint32_t pages = lanes.lane[purge->bucket].pages;
     unsigned length = 1;
     while (first + length < purge->count &&
-           purge->number[first + length] == purge->number[first] + length) {
+           purge->number[first + length] == purge->number[first] + length * pages) {
         length++;
     }
     return length;
@@ -77,8 +78,7 @@ static unsigned pool_run_length(const struct purge *purge, unsigned first)
 
 static void pool_purge_slot(struct purge *purge, uint32_t number)
 {
-    struct card *card = &lanes.lane[purge->bucket].cards[number];
-    card_write(card, CARD_PURGED | card_request(card_read(card)));
+    lane_set_card(number, card_of(CARD_PURGED, purge->bucket));
     slots_give_purged(purge->bucket, number);
     pool_count(purge->cache, &purge->cache->tally[purge->bucket].purged, 1);
 }
@@ -97,7 +97,7 @@ static void pool_purge_run(struct purge *purge, unsigned first, unsigned length)
 {
     unsigned bucket = purge->bucket;
     size_t size = length * lanes.lane[bucket].stride;
-    if (!os_discard(lane_slot(bucket, purge->number[first]), size)) {
+    if (!os_discard(lane_slot(purge->number[first]), size)) {
         pool_keep_slots(purge, first, length, decay_young());
         return;
     }
@@ -174,7 +174,7 @@ static void pool_gather_magazine(struct purge *purge, unsigned wanted)
     uint32_t count = magazine_count(magazine);
     uint32_t taken = count < wanted - purge->count ? count : wanted - purge->count;
     for (uint32_t i = 0; i < taken; i++) {
-        purge->number[purge->count++] = lane_number(bucket, magazine->slot[i]);
+        purge->number[purge->count++] = lane_number(magazine->slot[i]);
     }
     memmove(magazine->slot, magazine->slot + taken, (count - taken) * sizeof(void *));
     magazine_set_count(magazine, count - taken);

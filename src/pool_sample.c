@@ -20,7 +20,7 @@ static uint16_t pool_undrawn(const struct cache *cache, unsigned bucket)
  */
 static uint32_t pool_draw(struct cache *cache, unsigned bucket, uint32_t number)
 {
-    uint32_t value = card_read(&lanes.lane[bucket].cards[number]);
+    uint32_t value = lane_request_word(number);
     histogram_add(card_request(value), pool_undrawn(cache, bucket));
     cache->tally[bucket].sampled = (uint16_t)cache_returned(cache, bucket);
     return value;
@@ -28,21 +28,21 @@ static uint32_t pool_draw(struct cache *cache, unsigned bucket, uint32_t number)
 
 static void pool_count_crossed(unsigned bucket, uint32_t value, uint32_t frees)
 {
-    if (!card_is_taken_by(value, pool_live_word())) {
+    if (!card_is_taken_by(value, pool_taker())) {
         counter_add_shared(&pools[bucket].crossed, frees);
     }
 }
 
 bool pool_sample(struct cache *cache, const void *slot, bool moved)
 {
-    struct place place = lane_find(slot);
-    unsigned bucket = (unsigned)place.bucket;
+    uint32_t number = lane_number(slot);
+    unsigned bucket = lane_bucket(number);
     uint32_t bit = UINT32_C(1) << bucket;
     bool awaited = (cache->state.awaited & bit) != 0;
     uint16_t undrawn = pool_undrawn(cache, bucket);
     cache->state.awaited &= ~bit;
     if (undrawn >= (moved || awaited ? 1 : SAMPLE_LEAST)) {
-        pool_count_crossed(bucket, pool_draw(cache, bucket, (uint32_t)place.slot), undrawn);
+        pool_count_crossed(bucket, pool_draw(cache, bucket, number), undrawn);
     }
     return awaited;
 }
@@ -54,7 +54,7 @@ static uint32_t pool_find_sample(const struct cache *cache, unsigned bucket)
     const struct cache_bin *bin = &cache->bin[bucket];
     void **top = atomic_load_explicit(&bin->top, memory_order_relaxed);
     if (magazine_depth(top) > 0) {
-        return lane_number(bucket, top[-1]);
+        return lane_number(top[-1]);
     }
     return pool_is_large(bucket) ? slots_peek_loose(bucket) : STACK_EMPTY;
 }
@@ -90,10 +90,9 @@ void pool_sample_shared(const void *slot, uint32_t frees)
     static _Thread_local uint32_t left __attribute__((tls_model("initial-exec")));
     left += frees;
     if (left >= SAMPLE_LEAST) {
-        struct place place = lane_find(slot);
-        uint32_t value = card_read(&lane_of(place.bucket)->cards[place.slot]);
+        uint32_t value = lane_request_word(lane_number(slot));
         histogram_add(card_request(value), left);
-        pool_count_crossed((unsigned)place.bucket, value, left);
+        pool_count_crossed(lane_bucket(lane_number(slot)), value, left);
         left = 0;
     }
 }

@@ -117,7 +117,7 @@ static void *pool_take_by_kind(struct cache *cache, unsigned bucket, const void 
                                           : pool_take_single(cache, bucket);
 }
 
-static void *pool_take_by_thread(unsigned bucket, size_t request, uint32_t *was, const void *caller)
+static void *pool_take_by_thread(unsigned bucket, size_t request, uint8_t *was, const void *caller)
 {
     struct cache *cache = cache_reach();
     if (UNLIKELY(cache->state.more)) {
@@ -129,7 +129,7 @@ static void *pool_take_by_thread(unsigned bucket, size_t request, uint32_t *was,
     }
     pool_populate(bucket, slot, request);
     pool_fetch(bucket, slot, request);
-    pool_mark(lane_card(bucket, slot), pool_live_word(), request, was);
+    pool_mark(lane_number(slot), card_of(CARD_LIVE, bucket), pool_taker(), request, was);
     pool_count(cache, &cache->bin[bucket].requests, 1);
     pool_count(cache, &cache->bin[bucket].asked, request);
     if (pool_is_trained(cache, bucket)) {
@@ -140,7 +140,7 @@ static void *pool_take_by_thread(unsigned bucket, size_t request, uint32_t *was,
 
 /* In a burst most takes are of cold slots. Settled afterwards, since a quota that rose is charged,
  * which leaves less room for other free memory. */
-OUT_OF_LINE void *pool_take_slow(unsigned bucket, size_t request, uint32_t *was, const void *caller)
+OUT_OF_LINE void *pool_take_slow(unsigned bucket, size_t request, uint8_t *was, const void *caller)
 {
     void *slot;
     pool_adopt_due();

@@ -10,7 +10,7 @@ void *pool_take_standard(struct cache *cache, unsigned bucket, const void *calle
     void *slot = standard_take(bucket, &source);
     pool_count_source(cache, bucket, source);
     if (slot != NULL && in_use_is_kept()) {
-        in_use_note(bucket, lane_number(bucket, slot), caller);
+        in_use_note(lane_number(slot), caller);
     }
     return slot;
 }

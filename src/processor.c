@@ -27,18 +27,29 @@ static size_t processor_limit_of_records(void)
     return limit;
 }
 
-size_t processor_space(void)
+static size_t processor_table_size(void)
 {
     return os_round_to_pages(processor_limit_of_records() * sizeof(struct cache));
 }
 
-void processor_lay(void)
+size_t processor_space(void)
 {
-    size_t size = processor_space();
-    table_open(&records, reserve_cut(size), size, size);
+    return reserve_space(processor_table_size());
+}
+
+bool processor_lay(void)
+{
+    size_t size = processor_table_size();
+    bool laid = table_open(&records, reserve_cut(size), size, size);
     processors.table.records = records.start;
     processors.table.area = sequence_area_offset();
     atomic_store_explicit(&processors.table.count, 0, memory_order_relaxed);
+    return laid;
+}
+
+void processor_unlay(void)
+{
+    table_close(&records);
 }
 
 bool processor_open(void)
@@ -88,6 +99,7 @@ void processor_forget(void)
 
 void processor_reset(void)
 {
+    table_after_fork(&records);
     for (uint32_t number = 0; number < processor_records(); number++) {
         struct cache *record = processor_at(number);
         /* The pages of processors on which nobody ever ran stay the kernel's. */

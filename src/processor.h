@@ -41,9 +41,11 @@ enum processor_source {
     PROCESSOR_PURGED
 };
 
-/* Address space for a record for each processor of the machine; and laying the table. At birth. */
+/* Addresses for a record for each processor of the machine; laying the table, which is false where
+ * its first page can't be had; and undoing that. At birth. */
 size_t processor_space(void);
-void processor_lay(void);
+bool processor_lay(void);
+void processor_unlay(void);
 
 /*
  * Makes all records usable, for good. False where there are no restartable sequences, or no memory.

@@ -9,9 +9,9 @@
 #include "processor.h"
 #include "slots.h"
 
-/* Slots that are carved at once: their cards fill a cache line, which no other processor then
- * writes. */
-enum { PROCESSOR_RUN = CACHE_LINE / sizeof(struct card) };
+/* Slots that are carved at once: so many that few cache lines of metadata are written by two
+ * processors. */
+enum { PROCESSOR_RUN = 16 };
 
 static bool processor_peek(unsigned bucket, void ***top)
 {

@@ -18,7 +18,7 @@
 struct bucket_plan projection_plan;
 
 /* What is mapped here in the place where the process has it: cards, caches, magazines. */
-enum { PIECES_MAX = BUCKET_LIMIT + 3 };
+enum { PIECES_MAX = 4 };
 static struct region pieces[PIECES_MAX];
 static unsigned piece_count;
 static size_t pieces_size;
@@ -83,29 +83,29 @@ void projection_mend_plan(struct bucket_plan *plan)
     }
 }
 
-/* The distance from one lane to the next has fewer bits than an address. */
-enum { LANE_BITS = 47 };
-
-/*
- * Returns true if a lane's counts fit what a lane can hold. Only limits that never change are
- * compared: of two counts, the process may have raised one between our copies of them.
- */
+/* Returns true if a bucket's slots have a size that slots can have. */
 static bool projection_lane_makes_sense(unsigned bucket)
 {
     const struct lane *lane = &lanes.lane[bucket];
     size_t page = os_page_size();
-    size_t distance = (size_t)1 << lanes.shift;
-    return lane->stride >= page && lane->stride % page == 0 && lane->stride <= distance &&
-           lane->limit <= STACK_NUMBERS && lane->limit <= distance / lane->stride &&
-           lane_carved(bucket) <= lane->limit && lane_ready(bucket) <= distance &&
-           (uintptr_t)lane->cards % _Alignof(struct card) == 0;
+    return lane->stride >= page && lane->stride % page == 0 &&
+           lane->stride >> LANE_SHIFT <= LANE_NUMBERS;
 }
 
+/*
+ * Returns true if the range can be as it is said to be. Only limits that never change are compared:
+ * of two counts, the process may have raised one between our copies of them. A card may name any
+ * bucket, and a walk goes on by that one's pages, of which each must therefore have some.
+ */
 static bool projection_lanes_make_sense(void)
 {
-    bool sense = lanes.count <= BUCKET_LIMIT && lanes.shift < LANE_BITS;
+    bool sense = lanes.count <= BUCKET_LIMIT && lane_front() <= LANE_NUMBERS;
     for (unsigned bucket = 0; sense && bucket < lanes.count; bucket++) {
         sense = projection_lane_makes_sense(bucket);
+    }
+    for (unsigned bucket = 0; sense && bucket < BUCKET_LIMIT; bucket++) {
+        size_t pages = bucket < lanes.count ? lanes.lane[bucket].stride >> LANE_SHIFT : 1;
+        lanes.lane[bucket].pages = (uint32_t)pages;
     }
     return sense;
 }
@@ -129,7 +129,7 @@ static bool projection_makes_sense(void)
     message_end_name();
     projection_mend_plan(&projection_plan);
     return option_set_makes_sense(&options) && (unsigned)pool_kind() < KIND_COUNT &&
-           (lanes.length == 0 ||
+           (lanes.count == 0 ||
             (projection_lanes_make_sense() && projection_records_make_sense()));
 }
 
@@ -144,14 +144,10 @@ static enum target_state projection_bring_objects(const struct target *target,
     return state == TARGET_READ && !projection_makes_sense() ? TARGET_SENSELESS : state;
 }
 
+/* The states of all pages that were ever carved: what the requests were, no figure says. */
 static enum target_state projection_bring_cards(const struct target *target)
 {
-    enum target_state state = TARGET_READ;
-    for (unsigned bucket = 0; state == TARGET_READ && bucket < lanes.count; bucket++) {
-        state = projection_bring(target, lanes.lane[bucket].cards,
-                                 lane_carved(bucket) * sizeof(struct card));
-    }
-    return state;
+    return projection_bring(target, (void *)lanes.states, lane_front() * sizeof lanes.states[0]);
 }
 
 /*
@@ -205,7 +201,7 @@ static enum target_state projection_bring_all(const struct target *target)
     struct region own[VIEW_OBJECTS];
     view_list(own, &projection_plan);
     enum target_state state = projection_bring_objects(target, own);
-    if (state != TARGET_READ || lanes.length == 0) {
+    if (state != TARGET_READ || lanes.count == 0) {
         return state; /* the pools are off: there is nothing behind the objects */
     }
     state = projection_bring_cards(target);

@@ -8,8 +8,8 @@
 #include "target.h"
 
 /*
- * Bytes of tables that are copied from one process at most. So much are the cards of 128 GiB of
- * buffers of 4 KiB, or the caches of 16,000 threads; a process that asks for more is refused.
+ * Bytes of tables that are copied from one process at most. So much are four times the cards of
+ * the longest range, or the caches of 16,000 threads; a process that asks for more is refused.
  */
 enum { PROJECTION_BYTES = 64 << 20 };
 

@@ -1,4 +1,4 @@
-/* How much of a lane is in memory, and in which state of slot. */
+/* How much of the range is in memory, by bucket and state of slot. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_RESIDENCY_H
 #define SOCKMALLOC_RESIDENCY_H
@@ -7,9 +7,9 @@
 #include <stddef.h>
 
 #include "attributes.h"
+#include "bucket.h"
 
-/* Bytes. What lies behind the last slot carved counts as free: it came by a huge page, or ahead of
- * its use. */
+/* Bytes, of one bucket. */
 struct residency {
     size_t live;
     size_t free;
@@ -18,11 +18,12 @@ struct residency {
 };
 
 /*
- * Asks the kernel about the whole lane, and each page's slot for its state, in one pass: a system
- * call per 4 MiB, whatever the slots' size. The sum is the kernel's own, as it was while it was
- * asked; beside working threads a slot can have changed its state since. Signal-safe, no lock.
+ * Adds what each bucket has in memory: asks the kernel about the range, and each page's slot for
+ * its state, in one pass, with a system call per 4 MiB whatever the slots' size. The sum is the
+ * kernel's own, as it was while it was asked; beside working threads a slot can have changed its
+ * state since. Signal-safe, no lock.
  */
-INTERNAL void residency_measure(unsigned bucket, struct residency *residency);
+INTERNAL void residency_measure(struct residency residency[BUCKET_LIMIT]);
 
 /*
  * Which pages of the range are in memory, as os_residency says. In a file of its own: a program

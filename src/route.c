@@ -10,6 +10,7 @@
 #include "in_use.h"
 #include "message.h"
 #include "os.h"
+#include "reserve.h"
 
 enum {
     USABLE_UNIT = 16,   /* a usable size is a multiple of it */
@@ -37,15 +38,48 @@ void route_close(void)
     route.limit = 0;
 }
 
-static OUT_OF_LINE void *route_take_rest(size_t request, const void *caller)
+/*
+ * Returns true if a new slot would have to be carved for the request, which would leave more than a
+ * seventh of it unused, while memory is tight: a slot is charged whole, whatever is touched of it,
+ * and mimalloc's blocks fit closer.
+ */
+static bool route_wastes(unsigned bucket, size_t request)
 {
-    unsigned bucket = route_bucket(request);
-    void *slot = pool_take_slow(bucket, request, NULL, caller);
+    return UNLIKELY(pool_is_tight()) && request < lanes.lane[bucket].stride / 7 * 6 &&
+           !slots_have_loose(bucket) && !slots_have_purged(bucket);
+}
+
+/* mimalloc's block; or, where the kernel refuses mimalloc a segment, a slot that fits into what is
+ * left, however much of it is wasted. */
+static COLD void *route_take_last(size_t request, const void *caller)
+{
+    void *block = fallback_take(request);
+    return block != NULL || !pool_is_tight()
+               ? block
+               : pool_take_slow(route_bucket(request), request, NULL, caller);
+}
+
+/* A slot out of what lies further; if the kernel has no memory, after free slots have made room.
+ * NULL: there is none, and the request was counted as one that falls through. */
+static void *route_take_far(unsigned bucket, size_t request, uint8_t *was, const void *caller)
+{
+    void *slot = NULL;
+    if (!route_wastes(bucket, request)) {
+        slot = pool_take_slow(bucket, request, was, caller);
+        if (UNLIKELY(slot == NULL) && pool_return() > 0) {
+            slot = pool_take_slow(bucket, request, was, caller);
+        }
+    }
     if (UNLIKELY(slot == NULL)) {
         pool_count_fall_through(bucket, request);
-        return fallback_take(request);
     }
     return slot;
+}
+
+static OUT_OF_LINE void *route_take_rest(size_t request, const void *caller)
+{
+    void *slot = route_take_far(route_bucket(request), request, NULL, caller);
+    return LIKELY(slot != NULL) ? slot : route_take_last(request, caller);
 }
 
 /* All else is a jump away, so that the large pool's usual case calls nobody: it saves no register.
@@ -89,7 +123,7 @@ void route_open(void)
      * programs, and what they are free to place, above 64 TiB, so that the pools lie there. */
     enum { TERABYTE_SHIFT = 40, FIRST = 2, END = 64 };
     uintptr_t end = (uintptr_t)END << TERABYTE_SHIFT;
-    if (lanes.length > 0 && (uintptr_t)lanes.start < end) {
+    if (lane_is_laid() && (uintptr_t)lanes.start < end) {
         end = (uintptr_t)lanes.start;
     }
     route.hints = (uintptr_t)FIRST << TERABYTE_SHIFT;
@@ -105,7 +139,7 @@ COLD void route_refuse(const char *call, void *address)
         pool_die(call, address);
     } else if (fallback_is_foreign(address)) {
         fallback_give_foreign(address);
-    } else if (lane_reaches(address) || fallback_is_stray(address)) {
+    } else if (reserve_holds(address) || fallback_is_stray(address)) {
         message_die(MESSAGE_STRAY, call, address);
     } else {
         fallback_give(address);
@@ -127,11 +161,10 @@ void *route_take_zeroed(size_t count, size_t size, const void *caller)
         return route_see(fallback_take_zeroed(count, size), request);
     }
     unsigned bucket = route_bucket(request);
-    uint32_t was;
+    uint8_t was;
     void *slot = pool_take(route_line(request), request, &was);
-    slot = slot != NULL ? slot : pool_take_slow(bucket, request, &was, caller);
+    slot = slot != NULL ? slot : route_take_far(bucket, request, &was, caller);
     if (UNLIKELY(slot == NULL)) {
-        pool_count_fall_through(bucket, request);
         return fallback_take_zeroed(count, size);
     }
     return card_is_zero(was) && !pool_is_torn ? slot : clear_memory(slot, route_round(request));
@@ -153,10 +186,8 @@ void *route_take_aligned(size_t alignment, size_t request, const void *caller)
 static COLD void route_note(const void *address, const void *target, const void *caller)
 {
     if (lane_owns(address) && lane_owns(target)) {
-        struct place from = lane_find(address);
-        struct place to = lane_find(target);
-        uint64_t taken_at = in_use_find((unsigned)from.bucket, (uint32_t)from.slot).taken_at;
-        in_use_note_at((unsigned)to.bucket, (uint32_t)to.slot, caller, taken_at);
+        uint64_t taken_at = in_use_find(lane_number(address)).taken_at;
+        in_use_note_at(lane_number(target), caller, taken_at);
     }
 }
 
@@ -189,15 +220,15 @@ static void *route_grow(const char *call, void *address, uint32_t value, size_t 
 {
     void *target = NULL;
     bool grows_on = (value & CARD_GROWN) != 0 || request / GROWTH_LEAP >= card_request(value);
-    if (grows_on && route_is_pooled(request)) {
+    if (grows_on && route_is_pooled(request) && !pool_is_tight()) {
         target = route_take_grown(request, caller);
     }
     if (target == NULL) {
         target = route_take(request, caller);
     }
     if (target != NULL && lane_owns(target)) {
-        struct card *card = pool_card(call, target);
-        card_write(card, card_read(card) | CARD_GROWN);
+        uint32_t number = pool_number(call, target);
+        lane_set_request_word(number, lane_request_word(number) | CARD_GROWN);
     }
     /* The program may have used all that malloc_usable_size granted, and not only what it asked
      * for. */
@@ -206,9 +237,9 @@ static void *route_grow(const char *call, void *address, uint32_t value, size_t 
 
 static void *route_resize_slot(const char *call, void *address, size_t request, const void *caller)
 {
-    struct card *card = pool_card(call, address);
-    uint32_t value = card_read(card);
-    size_t capacity = lanes.lane[lane_find(address).bucket].capacity;
+    uint32_t number = pool_number(call, address);
+    uint32_t value = lane_request_word(number);
+    size_t capacity = lanes.lane[lane_bucket(number)].capacity;
     if (request > capacity) {
         return route_grow(call, address, value, request, caller);
     }
@@ -221,7 +252,7 @@ static void *route_resize_slot(const char *call, void *address, size_t request, 
     if (UNLIKELY(in_use_is_kept())) {
         route_note(address, address, caller);
     }
-    card_write(card, (value & ~CARD_REQUEST_MASK) | (uint32_t)request);
+    lane_set_request_word(number, (value & ~CARD_REQUEST_MASK) | (uint32_t)request);
     return address;
 }
 
@@ -255,7 +286,7 @@ size_t route_usable_size(const char *call, const void *address)
     if (!lane_owns(address)) {
         return fallback_usable_size(address);
     }
-    return route_round(card_request(card_read(pool_card(call, address))));
+    return route_round(lane_request(pool_number(call, address)));
 }
 
 size_t route_good_size(size_t request)

@@ -42,8 +42,8 @@ void route_open(void);
  * below BUCKET_REQUEST_FLOOR, too. */
 void route_watch_small(bool wanted);
 
-/* Opens the pools to requests. After lane_publish: what is handed out must be known when it comes
- * back. */
+/* Opens the pools to requests. The last step of birth: what is handed out must be known when it
+ * comes back. */
 void route_publish(const struct bucket_plan *plan);
 
 /* Closes them: further requests fall through, while frees still find the lanes. */
@@ -106,7 +106,10 @@ FAST_PATH void route_give(const char *call, void *address)
 {
     if (LIKELY((uintptr_t)address - route.hints < route.hints_length)) {
         fallback_give(address);
-    } else if (UNLIKELY(!lane_reaches(address) || !pool_give(address))) {
+        return;
+    }
+    size_t offset = lane_offset(address);
+    if (UNLIKELY(!lane_covers(offset) || !pool_give(address, offset))) {
         route_refuse(call, address);
     }
 }

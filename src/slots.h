@@ -27,7 +27,7 @@ extern INTERNAL struct slots slots;
 /* The number of a loose slot of one generation, or STACK_EMPTY. */
 static inline uint32_t slots_take_generation(size_t bucket, unsigned generation)
 {
-    return stack_pop(&slots.loose[generation][bucket], lane_of(bucket)->links);
+    return stack_pop(&slots.loose[generation][bucket], lanes.links);
 }
 
 /* The same of either. */
@@ -55,14 +55,20 @@ static inline bool slots_have_purged(unsigned bucket)
     return !stack_is_empty(&slots.purged[bucket]);
 }
 
-/* A free slot: loose, else purged, else carved. NULL when the lane is full or memory has run out.
+/* A purged slot's number, or STACK_EMPTY. */
+static inline uint32_t slots_take_purged(unsigned bucket)
+{
+    return stack_pop(&slots.purged[bucket], lanes.links);
+}
+
+/* A free slot: loose, else purged, else carved. NULL when the range is full or memory has run out.
  * Any thread, no lock. */
 static inline void *slots_take(unsigned bucket, enum slots_source *source)
 {
     uint32_t number = slots_take_loose(bucket);
     *source = SLOTS_LOOSE;
     if (UNLIKELY(number == STACK_EMPTY)) {
-        number = stack_pop(&slots.purged[bucket], lane_of(bucket)->links);
+        number = slots_take_purged(bucket);
         *source = SLOTS_PURGED;
     }
     if (UNLIKELY(number == STACK_EMPTY)) {
@@ -70,13 +76,13 @@ static inline void *slots_take(unsigned bucket, enum slots_source *source)
         *source = lane_carve(bucket, 1, &slot) == 1 ? SLOTS_CARVED : SLOTS_NONE;
         return slot;
     }
-    return lane_slot(bucket, number);
+    return lane_slot(number);
 }
 
 /* Gives a slot whose card says free, to one generation. */
 static inline void slots_give_generation(size_t bucket, uint32_t number, unsigned generation)
 {
-    stack_push(&slots.loose[generation][bucket], lane_of(bucket)->links, number);
+    stack_push(&slots.loose[generation][bucket], lanes.links, number);
 }
 
 /* The same, as one that has just been freed. */
@@ -88,7 +94,7 @@ static inline void slots_give(size_t bucket, uint32_t number)
 /* Gives a slot whose card says purged. */
 static inline void slots_give_purged(unsigned bucket, uint32_t number)
 {
-    stack_push(&slots.purged[bucket], lane_of(bucket)->links, number);
+    stack_push(&slots.purged[bucket], lanes.links, number);
 }
 
 /* Forgets all slots. In the child of a fork, before they are counted anew from the cards. */

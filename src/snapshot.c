@@ -84,15 +84,21 @@ static uint64_t snapshot_peak(unsigned bucket, uint64_t live, uint64_t carved)
     return peak > (int64_t)live ? (uint64_t)peak : live;
 }
 
-static void snapshot_take_bucket(struct snapshot_figures *figures, unsigned bucket)
+/* What is known of all buckets at once. */
+struct range_figures {
+    struct residency residency[BUCKET_LIMIT];
+    uint32_t live[BUCKET_LIMIT];
+};
+
+static void snapshot_take_bucket(struct snapshot_figures *figures, unsigned bucket,
+                                 const struct range_figures *range)
 {
     const struct pool *pool = &pools[bucket];
     struct sums sums = {0};
-    struct residency residency;
-    residency_measure(bucket, &residency);
+    struct residency residency = range->residency[bucket];
     snapshot_add_all(&sums, bucket);
     figures->carved = lane_carved(bucket);
-    figures->live = lane_live(bucket);
+    figures->live = range->live[bucket];
     figures->cached = sums.cached;
     figures->depot =
         at_least_zero(pool->inherited_depot + sums.deposited, sums.withdrawn + sums.stack_hits);
@@ -130,7 +136,7 @@ void snapshot_take(struct snapshot *snapshot)
     /* By hand: of a compound literal clang makes a copy on the stack first, where a handler may not
      * have 7 KiB. */
     memset(snapshot, 0, sizeof *snapshot);
-    snapshot->buckets = lanes.length > 0 ? lanes.count : 0;
+    snapshot->buckets = lanes.count;
     snapshot->charged = budget_charged();
     snapshot->budget = budget.cache_limit;
     snapshot->pressure_highs = atomic_load(&pressure.highs);
@@ -138,8 +144,14 @@ void snapshot_take(struct snapshot *snapshot)
     snapshot->process = (int)seal_process();
     snapshot->program = message_process_name();
     histogram_read(&snapshot->sizes);
+    struct range_figures range;
+    memset(&range, 0, sizeof range);
+    if (lane_is_laid()) {
+        lane_count_live(range.live);
+        residency_measure(range.residency);
+    }
     for (unsigned bucket = 0; bucket < snapshot->buckets; bucket++) {
-        snapshot_take_bucket(&snapshot->bucket[bucket], bucket);
+        snapshot_take_bucket(&snapshot->bucket[bucket], bucket, &range);
 #define SNAPSHOT_TOTAL(name, heading, width, type, unit, help)                                     \
     snapshot->total.name = snapshot_sum(snapshot->total.name, snapshot->bucket[bucket].name);
         SNAPSHOT_ROWS(SNAPSHOT_TOTAL)

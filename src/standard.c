@@ -72,11 +72,10 @@ static bool standard_put(unsigned bucket, uint32_t number, int64_t limit, unsign
  * pages. */
 static bool standard_purge(unsigned bucket, uint32_t number)
 {
-    struct card *card = &lanes.lane[bucket].cards[number];
-    if (!os_discard(lane_slot(bucket, number), lanes.lane[bucket].stride)) {
+    if (!os_discard(lane_slot(number), lanes.lane[bucket].stride)) {
         return false;
     }
-    card_write(card, CARD_PURGED | card_request(card_read(card)));
+    lane_set_card(number, card_of(CARD_PURGED, bucket));
     slots_give_purged(bucket, number);
     return true;
 }

@@ -1,6 +1,9 @@
-/* A table in reserved address space that becomes usable from its start on, by need and for good. */
+/* A table that begins as one page at an address of its own, and grows in place, by need and for
+ * good. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "table.h"
+
+#include <stdint.h>
 
 #include "os.h"
 
@@ -8,46 +11,164 @@
  * than this. */
 enum { TABLE_STEP_MAX = 32 << 20 };
 
-void table_open(struct table *table, char *start, size_t limit, size_t step)
+/* How often a thread that was refused looks if another one has come to its end, and for how long it
+ * sleeps in between: two seconds at most, where that other one does not get a processor. */
+enum { TABLE_LOOKS = 40000, TABLE_NAP = 50000 };
+
+/* The thread is between the kernel's answer and what it says of it; then it runs a handler. */
+static _Thread_local _Atomic unsigned inside __attribute__((tls_model("initial-exec")));
+
+static atomic_bool sparing;
+
+bool table_open(struct table *table, char *start, size_t limit, size_t step)
 {
     table->start = start;
     table->limit = limit;
     table->step = step;
+    atomic_store_explicit(&table->growing, 0, memory_order_relaxed);
+    atomic_store_explicit(&table->blocked, false, memory_order_relaxed);
+    bool opened = os_claim(start, os_page_size());
+    atomic_store_explicit(&table->ready, opened ? os_page_size() : 0, memory_order_relaxed);
+    return opened;
+}
+
+void table_close(struct table *table)
+{
+    size_t ready = atomic_load_explicit(&table->ready, memory_order_relaxed);
+    if (ready > 0) {
+        os_release(table->start, ready);
+    }
     atomic_store_explicit(&table->ready, 0, memory_order_relaxed);
 }
 
+void table_grow_sparingly(void)
+{
+    atomic_store_explicit(&sparing, true, memory_order_relaxed);
+}
+
+static size_t table_ready(const struct table *table)
+{
+    return atomic_load_explicit(&table->ready, memory_order_acquire);
+}
+
+/* A store will do: whoever extends the table from `ready` on is alone in it until he has said so.
+ */
 static void table_publish(struct table *table, size_t ready)
 {
-    size_t seen = atomic_load_explicit(&table->ready, memory_order_relaxed);
-    while (seen < ready &&
-           !atomic_compare_exchange_weak_explicit(&table->ready, &seen, ready, memory_order_release,
-                                                  memory_order_relaxed)) {
-    }
+    atomic_store_explicit(&table->ready, ready, memory_order_release);
+    atomic_store_explicit(&table->blocked, false, memory_order_relaxed);
 }
 
-static bool table_permit(struct table *table, size_t ready, size_t goal)
+static void table_enter(struct table *table)
 {
-    if (!os_permit_writing(table->start + ready, goal - ready)) {
-        return false;
-    }
-    table_publish(table, goal);
-    return true;
+    unsigned depth = atomic_load_explicit(&inside, memory_order_relaxed);
+    atomic_store_explicit(&inside, depth + 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&table->growing, 1, memory_order_relaxed);
 }
 
-bool table_grow(struct table *table, size_t size)
+static void table_leave(struct table *table)
 {
-    size_t ready = atomic_load_explicit(&table->ready, memory_order_acquire);
+    atomic_fetch_sub_explicit(&table->growing, 1, memory_order_release);
+    unsigned depth = atomic_load_explicit(&inside, memory_order_relaxed);
+    atomic_store_explicit(&inside, depth - 1, memory_order_relaxed);
+}
+
+static bool table_extend(struct table *table, size_t ready, size_t goal)
+{
+    table_enter(table);
+    bool extended = os_extend(table->start + ready, goal - ready);
+    if (extended) {
+        table_publish(table, goal);
+    }
+    table_leave(table);
+    return extended;
+}
+
+/* The steps are so long that few calls follow. */
+size_t table_goal(const struct table *table, size_t size)
+{
     size_t least = os_round_to_pages(size);
-    if (least > table->limit) {
-        return false;
+    if (atomic_load_explicit(&sparing, memory_order_relaxed)) {
+        return least;
     }
-    if (least <= ready) {
-        return true;
-    }
+    size_t ready = atomic_load_explicit(&table->ready, memory_order_relaxed);
     size_t step = ready / 8 < TABLE_STEP_MAX ? ready / 8 : TABLE_STEP_MAX;
     size_t goal = os_round_to_pages(ready + (step > table->step ? step : table->step));
-    goal = goal < least ? least : goal;
     goal = goal > table->limit ? table->limit : goal;
-    /* Short of memory under strict overcommit, what is needed now may still be had. */
-    return table_permit(table, ready, goal) || table_permit(table, ready, least);
+    return goal < least ? least : goal;
+}
+
+/* Returns true if another thread is about to say how far it has extended the table. A handler that
+ * interrupted its own thread just there would wait for itself. */
+static bool table_is_awaited(const struct table *table)
+{
+    return atomic_load_explicit(&table->growing, memory_order_acquire) > 0 &&
+           atomic_load_explicit(&inside, memory_order_relaxed) == 0;
+}
+
+/*
+ * The kernel has refused to extend the table from `ready` on. Returns true if another thread has
+ * extended it meanwhile. If nothing is mapped there, memory is short. If something is, it is
+ * another thread's extension, of which that thread is about to say so, or a stranger's mapping,
+ * which is not waited for again while the table is found blocked by it.
+ */
+static bool table_await(struct table *table, size_t ready)
+{
+    if (table_ready(table) != ready) {
+        return true;
+    }
+    if (!os_is_mapped(table->start + ready) ||
+        atomic_load_explicit(&table->blocked, memory_order_relaxed)) {
+        return table_ready(table) != ready;
+    }
+    _Atomic uint32_t nothing = 0;
+    for (unsigned look = 0; look < TABLE_LOOKS && table_is_awaited(table); look++) {
+        os_wait(&nothing, 0, TABLE_NAP);
+        if (table_ready(table) != ready) {
+            return true;
+        }
+    }
+    atomic_store_explicit(&table->blocked, true, memory_order_relaxed);
+    return table_ready(table) != ready;
+}
+
+bool table_grow_to(struct table *table, size_t size)
+{
+    size_t goal = os_round_to_pages(size);
+    if (goal > table->limit || table->start == NULL) {
+        return false;
+    }
+    for (;;) {
+        size_t ready = table_ready(table);
+        if (goal <= ready || table_extend(table, ready, goal)) {
+            return true;
+        }
+        if (!table_await(table, ready)) {
+            return false;
+        }
+    }
+}
+
+/* Short of memory, what is needed now may still be had. */
+bool table_grow(struct table *table, size_t size)
+{
+    size_t goal = table_goal(table, size);
+    return table_grow_to(table, goal) || (size < goal && table_grow_to(table, size));
+}
+
+/* Page by page, since nobody knows how much the thread had wanted. What was mapped behind the end is
+ * the table's own if it is one mapping with what lies before. */
+void table_after_fork(struct table *table)
+{
+    size_t ready = table_ready(table);
+    char *last = table->start + ready - os_page_size();
+    bool caught = atomic_load_explicit(&table->growing, memory_order_relaxed) > 0 &&
+                  !atomic_load_explicit(&table->blocked, memory_order_relaxed);
+    while (caught && ready < table->limit && os_is_mapped(table->start + ready)) {
+        ready += os_page_size();
+    }
+    if (ready > 0 && os_is_one_mapping(last, table->start + ready)) {
+        table_publish(table, ready);
+    }
+    atomic_store_explicit(&table->growing, 0, memory_order_relaxed);
 }

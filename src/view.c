@@ -24,7 +24,7 @@ struct view sockmalloc_view = {
                          offsetof(struct cache_bin, requests), sizeof(struct cache_tally),
                          offsetof(struct cache_tally, armed), offsetof(struct cache_tally, quota),
                          offsetof(struct cache_tally, fresh_left), sizeof(struct lane),
-                         offsetof(struct lane, cards), sizeof(struct magazine),
+                         offsetof(struct lane_range, front), sizeof(struct magazine),
                          offsetof(struct pool, inherited_depot), sizeof(struct bucket_plan),
                          sizeof(void *)}},
 };

@@ -29,7 +29,7 @@ enum { VIEW_MAGIC_SIZE = 16, VIEW_ALIGNMENT = 64, VIEW_VERSION = 1, VIEW_LIBRARY
     ROW(OPTIONS, ((struct region){&options, sizeof options}))                                      \
     ROW(PROCESS, message_process_region())                                                         \
     ROW(LANES, ((struct region){&lanes, sizeof lanes}))                                            \
-    ROW(GROWTH, lane_growth_region())                                                              \
+    ROW(RANGE, lane_range_region())                                                                \
     ROW(SHARED, ((struct region){&cache_shared, sizeof cache_shared}))                             \
     ROW(CACHES, cache_table_region())                                                              \
     ROW(OPENED, cache_opened_region())                                                             \

@@ -28,21 +28,24 @@ static _Atomic unsigned forks;
  */
 static const unsigned child_threads = sequence_is_watched ? 1 : CHILD_WORKERS;
 
-/* What the bucket's cards and claims say of what was handed down. */
-static void child_inherit(struct judge_case *own, unsigned bucket)
+/* What the cards and claims say of what was handed down. */
+static void child_inherit(struct judge_case *own)
 {
-    for (uint32_t number = 0; number < lane_carved(bucket); number++) {
-        uint32_t card = card_read(&lanes.lane[bucket].cards[number]);
-        if (card_state(card) == CARD_LIVE) {
+    for (uint32_t number = lane_next(0); number != LANE_END; number = lane_after(number)) {
+        unsigned bucket = lane_bucket(number);
+        if (card_state(lane_card(number)) == CARD_LIVE) {
             own->live[bucket]++;
-            own->weight[bucket] += card_request(card);
-        } else if (claim_read(bucket, number).serial != 0) {
+            own->weight[bucket] += lane_request(number);
+        } else if (claim_read(number).serial != 0) {
             fault_die("after fork: owner %lx has slot %u of bucket %s, whose card says %x",
-                      claim_read(bucket, number).serial, number, lay_plan.label[bucket], card);
+                      claim_read(number).serial, number, lay_plan.label[bucket],
+                      lane_card(number));
         }
     }
-    own->lost[bucket] = own->live[bucket] - claim_count(bucket);
-    own->carved[bucket] = lane_carved(bucket);
+    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+        own->lost[bucket] = own->live[bucket] - claim_count(bucket);
+        own->carved[bucket] = lane_carved(bucket);
+    }
 }
 
 /* How many slots the fork may have caught in the hands of workers other than the one that forked.
@@ -76,18 +79,15 @@ static void child_judge_lost(const struct judge_case *parent, const struct worke
 /* Looks at all that was filled, and frees every second one. */
 static void child_check_blocks(void)
 {
-    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
-        for (uint32_t number = 0; number < lane_carved(bucket); number++) {
-            struct claim claim = claim_read(bucket, number);
-            char *block = lane_slot(bucket, number);
-            if (claim.serial == 0 || !claim.filled) {
-                continue;
-            }
-            if (number % 2 == 0) {
-                worker_give(&workers[0], block);
-            } else {
-                worker_check(block);
-            }
+    for (uint32_t number = lane_next(0); number != LANE_END; number = lane_after(number)) {
+        struct claim claim = claim_read(number);
+        if (claim.serial == 0 || !claim.filled) {
+            continue;
+        }
+        if (number % 2 == 0) {
+            worker_give(&workers[0], lane_slot(number));
+        } else {
+            worker_check(lane_slot(number));
         }
     }
 }
@@ -122,9 +122,7 @@ static __attribute__((noreturn)) void child_live(const struct judge_case *parent
     for (unsigned i = 0; i < CHILD_WORKERS; i++) {
         worker_begin(&workers[i], CHILD_NUMBERS + number * CHILD_WORKERS + i);
     }
-    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
-        child_inherit(&own, bucket);
-    }
+    child_inherit(&own);
     child_judge_lost(parent, self, &own);
     judge_at_rest(&own, "after fork");
     job_forget_shelves();

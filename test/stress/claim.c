@@ -16,27 +16,25 @@ struct claim_record {
     _Atomic bool filled; /* atomic: a fork may catch its writer */
 };
 
-static struct claim_record *records[BUCKET_LIMIT];
+static struct claim_record *records; /* a record a page of the range */
 
 void claim_open(void)
 {
-    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
-        size_t size = lanes.lane[bucket].limit * sizeof(struct claim_record);
-        void *start = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (start == MAP_FAILED) {
-            fault_die("no memory for the claims on bucket %s", lay_plan.label[bucket]);
-        }
-        records[bucket] = start;
+    size_t size = lay_pages() * sizeof(struct claim_record);
+    void *start = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (start == MAP_FAILED) {
+        fault_die("no memory for the claims");
     }
+    records = start;
 }
 
 static struct claim_record *claim_find(const char *slot)
 {
     struct place place = lane_find(slot);
-    if (!place.exact || place.slot >= lanes.lane[place.bucket].limit) {
+    if (!place.found || !place.exact || place.number >= lay_pages()) {
         fault_die("%p was handed out, which is no slot", (const void *)slot);
     }
-    return &records[place.bucket][place.slot];
+    return &records[place.number];
 }
 
 void claim_make(const char *slot, size_t request, uint64_t serial)
@@ -67,9 +65,9 @@ struct claim claim_drop(const char *slot)
     return claim;
 }
 
-struct claim claim_read(unsigned bucket, uint32_t number)
+struct claim claim_read(uint32_t number)
 {
-    struct claim_record *record = &records[bucket][number];
+    struct claim_record *record = &records[number];
     return (struct claim){.serial = atomic_load_explicit(&record->serial, memory_order_relaxed),
                           .request = record->request,
                           .filled = atomic_load_explicit(&record->filled, memory_order_relaxed)};
@@ -78,8 +76,8 @@ struct claim claim_read(unsigned bucket, uint32_t number)
 uint64_t claim_count(unsigned bucket)
 {
     uint64_t count = 0;
-    for (uint32_t number = 0; number < lanes.lane[bucket].limit; number++) {
-        count += claim_read(bucket, number).serial != 0;
+    for (uint32_t number = lane_next(0); number != LANE_END; number = lane_after(number)) {
+        count += lane_bucket(number) == bucket && claim_read(number).serial != 0;
     }
     return count;
 }

@@ -33,7 +33,7 @@ void claim_fill(const char *slot);
 struct claim claim_drop(const char *slot);
 
 /* What a claim says. At rest. */
-struct claim claim_read(unsigned bucket, uint32_t number);
+struct claim claim_read(uint32_t number);
 
 /* How many claims there are on the bucket's slots. At rest. */
 uint64_t claim_count(unsigned bucket);

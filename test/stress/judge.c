@@ -89,9 +89,12 @@ struct cards {
 static struct cards judge_read_cards(unsigned bucket)
 {
     struct cards cards = {0};
-    for (uint32_t number = 0; number < lane_carved(bucket); number++) {
-        uint32_t card = card_read(&lanes.lane[bucket].cards[number]);
-        cards.weight += card_state(card) == CARD_LIVE ? card_request(card) : 0;
+    for (uint32_t number = lane_next(0); number != LANE_END; number = lane_after(number)) {
+        uint8_t card = lane_card(number);
+        if (card_bucket(card) != bucket) {
+            continue;
+        }
+        cards.weight += card_state(card) == CARD_LIVE ? lane_request(number) : 0;
         cards.purged += card_state(card) == CARD_PURGED;
         cards.never_used += card_state(card) == CARD_NEVER_USED;
     }
@@ -189,11 +192,11 @@ void judge_by_emptying(const struct judge_case *it, struct worker *worker, const
     for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
         const struct snapshot_figures *figures = &snapshot.bucket[bucket];
         uint64_t elsewhere = snapshot.kind == KIND_CPU ? figures->cached : 0;
-        if (figures->live + elsewhere != lanes.lane[bucket].limit) {
-            fault_die("%s, bucket %s: %lu of %u; cached are %lu, in the depot %lu, purged %lu, "
-                      "carved %lu",
-                      doing, lay_plan.label[bucket], figures->live, lanes.lane[bucket].limit,
-                      figures->cached, figures->depot, figures->purged, figures->carved);
+        if (figures->live + elsewhere != figures->carved) {
+            fault_die("%s, bucket %s: live are %lu of %lu; cached are %lu, in the depot %lu, "
+                      "purged %lu",
+                      doing, lay_plan.label[bucket], figures->live, figures->carved,
+                      figures->cached, figures->depot, figures->purged);
         }
     }
 }

@@ -19,29 +19,26 @@
 #include "route.h"
 
 enum {
-    SHIFT = 20,
+    SHIFT = 23, /* of the range: so short that it is full at times */
     MAXIMUM = 256 << 10,
     CACHE_LIMIT = 2 << 20, /* bytes: too little for all caches, so that quotas are fought for */
     FREE_LIST = 4,         /* slots: the rest is purged */
 };
 
 struct bucket_plan lay_plan;
+static const size_t lay_range = (size_t)1 << SHIFT;
 
 static size_t lay_space(void)
 {
-    return lane_space(&lay_plan, SHIFT) + magazine_space(SHIFT) + cache_space(SHIFT) +
-           processor_space() + in_use_space(&lay_plan, SHIFT);
+    return lane_space(lay_range) + magazine_space() + cache_space() + processor_space() +
+           in_use_space(lay_range);
 }
 
-static void lay_tables(void)
+static bool lay_tables(void)
 {
-    magazine_lay(SHIFT);
-    cache_lay(SHIFT);
-    processor_lay();
-    if (command.kind == KIND_STANDARD) {
-        in_use_lay(&lay_plan, SHIFT);
-    }
-    lane_lay(&lay_plan, SHIFT);
+    return magazine_lay() && cache_lay() && processor_lay() &&
+           (command.kind != KIND_STANDARD || in_use_lay(lay_range)) &&
+           lane_lay(&lay_plan, lay_range);
 }
 
 /* KIND_AUTO is to turn in mid-run: when one thread more than the staff has asked for a slot. */
@@ -74,16 +71,19 @@ bool lay_rooms(void)
                                        .page = os_page_size()};
     message_open();
     bucket_plan_make(&lay_plan, &settings, route.line);
-    if (!reserve_open(lay_space(), NULL)) {
-        fault_die("no address space");
+    if (!reserve_open(lay_space(), NULL) || !lay_tables()) {
+        fault_die("no addresses");
     }
-    lay_tables();
     if (!lay_pools()) {
         return false;
     }
-    lane_publish();
     route_publish(&lay_plan);
     return pthread_atfork(NULL, NULL, lay_after_fork) == 0;
+}
+
+uint32_t lay_pages(void)
+{
+    return (uint32_t)(lay_range >> LANE_SHIFT);
 }
 
 bool lay_is_loose(unsigned bucket)

@@ -7,11 +7,14 @@
 
 #include "bucket.h"
 
+/* Pages of the range: numbers of slots are less. */
+uint32_t lay_pages(void);
+
 extern struct bucket_plan lay_plan;
 
 /*
- * The lanes have 1 MiB each: from 128 slots down to 3, so that they run full and their slots are
- * used again and again. False if the pool can't be had on this machine.
+ * The range has 8 MiB for seven buckets, so that it runs full, its slots are used again and again,
+ * and addresses go from one bucket to another. False if the pool can't be had on this machine.
  */
 bool lay_rooms(void);
 

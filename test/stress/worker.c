@@ -79,12 +79,13 @@ static void worker_compare(const char *block, size_t kept, const struct content 
 static void worker_check_card(const char *block, const struct claim *claim)
 {
     struct place place = lane_find(block);
-    uint32_t card = card_read(lane_card(place.bucket, block));
-    if (card_state(card) != CARD_LIVE || card_request(card) != claim->request) {
-        fault_die("%p has %zu bytes of owner %lx; its card says %x", (const void *)block,
-                  claim->request, claim->serial, card);
+    uint8_t card = lane_card(place.number);
+    size_t request = lane_request(place.number);
+    if (card_state(card) != CARD_LIVE || request != claim->request) {
+        fault_die("%p has %zu bytes of owner %lx; its card says %x and %zu", (const void *)block,
+                  claim->request, claim->serial, card, request);
     }
-    const void *caller = in_use_find((unsigned)place.bucket, (uint32_t)place.slot).caller;
+    const void *caller = in_use_find(place.number).caller;
     if (in_use_is_kept() && caller != worker_caller(claim->serial)) {
         fault_die("%p is owner %lx's; in use says %p", (const void *)block, claim->serial, caller);
     }
@@ -98,7 +99,7 @@ static struct content worker_content(const char *block, const struct claim *clai
 void worker_check(const char *block)
 {
     struct place place = lane_find(block);
-    struct claim claim = claim_read((unsigned)place.bucket, (uint32_t)place.slot);
+    struct claim claim = claim_read(place.number);
     struct content content = worker_content(block, &claim);
     worker_check_card(block, &claim);
     worker_compare(block, claim.request, &content);

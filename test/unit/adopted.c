@@ -11,9 +11,9 @@
 #include "snapshot.h"
 
 /* Slots of a bucket that were live when the child began, or that it took since. */
-static bool in_use[1 << 14];
+static bool in_use[HOUSE_PAGES];
 
-static void *found[sizeof in_use];
+static void *found[1 << 14];
 
 /*
  * Takes each free slot of the bucket once: none that is in use, none twice, and none needs carving.
@@ -23,19 +23,19 @@ static uint32_t take_each_free(unsigned bucket)
 {
     uint32_t carved = lane_carved(bucket);
     uint32_t free_ones = carved - house_cards(bucket, CARD_LIVE);
-    CHECK(carved < sizeof in_use);
-    for (uint32_t number = 0; number < carved; number++) {
-        in_use[number] = card_state(card_read(&lanes.lane[bucket].cards[number])) == CARD_LIVE;
+    CHECK(carved < sizeof found / sizeof found[0]);
+    for (uint32_t number = lane_next(0); number != LANE_END; number = lane_after(number)) {
+        in_use[number] = card_state(lane_card(number)) == CARD_LIVE;
     }
     for (uint32_t i = 0; i < free_ones; i++) {
-        uint32_t was;
+        uint8_t was;
         char *slot = house_take(bucket, house_plan.capacity[bucket], &was);
         if (!CHECK(slot != NULL)) {
             return i;
         }
         found[i] = slot;
-        uint32_t number = lane_number(bucket, slot);
-        if (!CHECK(number < carved)) {
+        uint32_t number = lane_number(slot);
+        if (!CHECK(number < lane_front() && lane_bucket(number) == bucket)) {
             return i;
         }
         CHECK(!in_use[number]);
@@ -68,9 +68,9 @@ void adopted_take_all_free(unsigned bucket)
     house_check();
 }
 
-bool adopted_is_in_use(unsigned bucket, const void *slot)
+bool adopted_is_in_use(const void *slot)
 {
-    return in_use[lane_number(bucket, slot)];
+    return in_use[lane_number(slot)];
 }
 
 void adopted_expect(void)

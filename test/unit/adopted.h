@@ -15,7 +15,7 @@ void adopted_expect(void);
 void adopted_take_all_free(unsigned bucket);
 
 /* Whether the slot was live when adopted_take_all_free began with its bucket, or was then taken. */
-bool adopted_is_in_use(unsigned bucket, const void *slot);
+bool adopted_is_in_use(const void *slot);
 
 /* For other threads than the test's first: what a child said becomes this process's fault. */
 void adopted_expect_clean(const struct capture *capture);

@@ -17,9 +17,6 @@
 #include "snapshot.h"
 #include "text.h"
 
-/* The heap begins up to 1 GiB behind the program, which must lie behind the lanes. */
-enum { REACHING_SHIFT = 32, REACHING_SHIFT_MAX = 36 };
-
 struct bucket_plan house_plan;
 struct pool_settings house_pools = {
     .kind = KIND_THREAD,
@@ -43,38 +40,70 @@ struct bucket_settings house_defaults(void)
 
 char *house_space(size_t size)
 {
-    return reserve_open(size, NULL) ? reserve_cut(0) : NULL;
-}
-
-static bool house_try_before(const struct bucket_settings *settings, unsigned shift, char *end)
-{
-    bucket_plan_make(&house_plan, settings, route.line);
-    size_t size = lane_space(&house_plan, shift) + magazine_space(shift) + cache_space(shift) +
-                  processor_space() + (house_notes_use ? in_use_space(&house_plan, shift) : 0);
-    if (!reserve_open(size, end)) {
-        return false;
-    }
-    magazine_lay(shift);
-    cache_lay(shift);
-    processor_lay();
-    if (house_notes_use) {
-        in_use_lay(&house_plan, shift);
-    }
-    lane_lay(&house_plan, shift);
-    pool_open(&house_plan, &house_pools);
-    lane_publish();
-    route_publish(&house_plan);
-    return true;
+    /* The cut of nothing is a page itself, behind which the room's own begin. */
+    return reserve_open(reserve_space(0) + size, NULL) ? reserve_cut(0) + reserve_space(0) : NULL;
 }
 
 bool house_try(const struct bucket_settings *settings, unsigned shift)
 {
-    return house_try_before(settings, shift, NULL);
+    size_t range = (size_t)1 << shift;
+    bucket_plan_make(&house_plan, settings, route.line);
+    size_t size = magazine_space() + cache_space() + processor_space() + lane_space(range) +
+                  (house_notes_use ? in_use_space(range) : 0);
+    if (!reserve_open(size, NULL) || !magazine_lay() || !cache_lay() || !processor_lay() ||
+        (house_notes_use && !in_use_lay(range)) || !lane_lay(&house_plan, range)) {
+        return false;
+    }
+    pool_open(&house_plan, &house_pools);
+    route_publish(&house_plan);
+    return true;
+}
+
+uint32_t house_limit(unsigned bucket, unsigned shift)
+{
+    /* Two pages are no slots': the first of the range, and one behind the last slot. */
+    return (uint32_t)((((size_t)1 << shift) - 2 * os_page_size()) / house_plan.stride[bucket]);
+}
+
+void *house_slot(unsigned bucket, uint32_t ordinal)
+{
+    for (uint32_t number = lane_next(0); number != LANE_END; number = lane_after(number)) {
+        if (lane_bucket(number) == bucket && ordinal-- == 0) {
+            return lane_slot(number);
+        }
+    }
+    cr_assert_fail("bucket %u has no such slot", bucket);
+    return NULL;
+}
+
+uint32_t house_number(unsigned bucket, uint32_t ordinal)
+{
+    return lane_number(house_slot(bucket, ordinal));
+}
+
+void house_carve(unsigned bucket, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        void *slot;
+        cr_assert_eq(lane_carve(bucket, 1, &slot), 1);
+    }
+}
+
+void house_mark(const void *slot, unsigned state, size_t request)
+{
+    uint32_t number = lane_number(slot);
+    lane_set_request_word(number, (uint32_t)request);
+    lane_set_card(number, card_of(state, lane_bucket(number)));
+}
+
+uint32_t house_live(unsigned bucket)
+{
+    return house_cards(bucket, CARD_LIVE);
 }
 
 void house_lay(const struct bucket_settings *settings, unsigned shift)
 {
-    cr_assert(house_try(settings, shift), "no address space for lanes of 2^%u bytes", shift);
+    cr_assert(house_try(settings, shift), "no addresses for a range of 2^%u bytes", shift);
 }
 
 void house_lay_default(void)
@@ -84,26 +113,7 @@ void house_lay_default(void)
     house_lay(&settings, HOUSE_SHIFT);
 }
 
-/*
- * The test runner may have mapped something of its own where the lanes are wished; each distance
- * between lanes wishes for another place.
- */
-void house_lay_before_heap(void)
-{
-    struct bucket_settings settings = house_defaults();
-    settings.maximum = 20480;
-    settings.large = 16384;
-    for (unsigned shift = REACHING_SHIFT; shift <= REACHING_SHIFT_MAX; shift++) {
-        char *end = os_break() - lane_heap_distance(shift);
-        cr_assert(house_try_before(&settings, shift, end), "no address space");
-        if (lanes.reach > lanes.length) {
-            return;
-        }
-    }
-    cr_assert_fail("something is mapped at every place before the heap");
-}
-
-void *house_take(unsigned bucket, size_t request, uint32_t *was)
+void *house_take(unsigned bucket, size_t request, uint8_t *was)
 {
     void *slot = pool_take(bucket_line_of(bucket), request, was);
     if (slot == NULL && was == NULL) {
@@ -117,11 +127,11 @@ void house_give(void *slot)
     route_give("free", slot);
 }
 
-uint32_t house_cards(unsigned bucket, uint32_t state)
+uint32_t house_cards(unsigned bucket, unsigned state)
 {
     uint32_t count = 0;
-    for (uint32_t number = 0; number < lane_carved(bucket); number++) {
-        count += card_state(card_read(&lanes.lane[bucket].cards[number])) == state;
+    for (uint32_t number = lane_next(0); number != LANE_END; number = lane_after(number)) {
+        count += lane_bucket(number) == bucket && card_state(lane_card(number)) == state;
     }
     return count;
 }

@@ -11,8 +11,8 @@
 
 struct pool_settings;
 
-/* Lanes of 64 MiB: room for thousands of small slots and a dozen of the largest. */
-enum { HOUSE_SHIFT = 26 };
+/* A range of 512 MiB: room for thousands of small slots and dozens of the largest. */
+enum { HOUSE_SHIFT = 29, HOUSE_PAGES = 1 << (HOUSE_SHIFT - 12) };
 
 /* The buckets of the default settings by their label, as long as a page is 4 KiB. */
 enum { B4K, B8K, B16K, B32K, B64K, B128K, B256K, B512K, B1M, B2M, B4M, BUCKETS };
@@ -30,8 +30,8 @@ extern bool house_notes_use;
 struct bucket_settings house_defaults(void);
 
 /*
- * Lays reservation, tables, lanes, pools and route. A process has one house; false if there is no
- * address space.
+ * Lays tables, a range of 2^shift bytes, pools and route. A process has one house; false if there
+ * are no addresses.
  */
 bool house_try(const struct bucket_settings *settings, unsigned shift);
 
@@ -39,27 +39,39 @@ bool house_try(const struct bucket_settings *settings, unsigned shift);
 void house_lay(const struct bucket_settings *settings, unsigned shift);
 void house_lay_default(void);
 
-/*
- * The same with three buckets, of which 16k is a large one, so that the program's heap is within
- * reach of the lanes. The test runner maps something of its own at a random address: where that is
- * just there, the test is skipped, and says so.
- */
-void house_lay_before_heap(void);
-
-/* Reserves address space for a room that a test lays by itself: where it starts, or NULL. */
+/* Finds addresses for a room that a test lays by itself: where they start, or NULL. */
 char *house_space(size_t size);
+
+/* How many slots of the bucket a range of 2^shift bytes has room for, if no other bucket has any.
+ */
+uint32_t house_limit(unsigned bucket, unsigned shift);
+
+/* The slot of the bucket that lies behind `ordinal` others; it must have been carved. */
+void *house_slot(unsigned bucket, uint32_t ordinal);
+
+/* The same slot's number. */
+uint32_t house_number(unsigned bucket, uint32_t ordinal);
+
+/* Carves that many slots of the bucket, which are nobody's then. */
+void house_carve(unsigned bucket, uint32_t count);
+
+/* Writes a slot's metadata by hand. */
+void house_mark(const void *slot, unsigned state, size_t request);
+
+/* Slots of the bucket whose cards say live. */
+uint32_t house_live(unsigned bucket);
 
 /*
  * A slot of the bucket through the pool's fast path and its slow one, as the route takes it; NULL
  * if there is none.
  */
-void *house_take(unsigned bucket, size_t request, uint32_t *was);
+void *house_take(unsigned bucket, size_t request, uint8_t *was);
 
 /* free. */
 void house_give(void *slot);
 
 /* Cards of the bucket's carved slots that say `state`. */
-uint32_t house_cards(unsigned bucket, uint32_t state);
+uint32_t house_cards(unsigned bucket, unsigned state);
 
 /*
  * Why live + cached + depot + purged is not carved somewhere, or is not what the cards say; NULL if

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -14,10 +15,13 @@
 static unsigned first_refused = UINT_MAX;
 static unsigned last_refused = UINT_MAX;
 static unsigned period;
+static bool keeps_mapped;
 static _Atomic(void (*)(void)) meanwhile;
+static _Atomic(void (*)(void)) afterwards;
 static _Atomic unsigned calls;
 static _Atomic unsigned refusals;
 static _Atomic unsigned looks;
+static _Atomic unsigned waits;
 static _Atomic size_t held;
 
 static void os_failing_begin(unsigned first, unsigned last, unsigned every)
@@ -28,6 +32,7 @@ static void os_failing_begin(unsigned first, unsigned last, unsigned every)
     calls = 0;
     refusals = 0;
     looks = 0;
+    waits = 0;
 }
 
 void os_failing_between(unsigned first, unsigned last)
@@ -50,6 +55,11 @@ void os_failing_never(void)
     os_failing_begin(UINT_MAX, UINT_MAX, 0);
 }
 
+void os_failing_keep_mapped(bool keeps)
+{
+    keeps_mapped = keeps;
+}
+
 void os_failing_meanwhile(void (*work)(void))
 {
     meanwhile = work;
@@ -63,6 +73,16 @@ unsigned os_failing_calls(void)
 unsigned os_failing_refusals(void)
 {
     return refusals;
+}
+
+void os_failing_afterwards(void (*work)(void))
+{
+    afterwards = work;
+}
+
+unsigned os_failing_waits(void)
+{
+    return waits;
 }
 
 unsigned os_failing_looks(void)
@@ -94,36 +114,79 @@ size_t os_round_to_pages(size_t size)
     return (size + os_page_size() - 1) / os_page_size() * os_page_size();
 }
 
-char *os_reserve(size_t size, char *wish)
+static char *os_mmap(char *start, size_t size, int protection, int flags)
 {
-    if (os_refuses()) {
-        return NULL;
-    }
-    void *start = mmap(wish, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (start == MAP_FAILED) {
+    void *place =
+        mmap(start, size, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
+    if (place == MAP_FAILED) {
         return NULL;
     }
     held += size;
-    return start;
+    return place;
+}
+
+bool os_claim(char *start, size_t size)
+{
+    return !os_refuses() &&
+           os_mmap(start, size, PROT_READ | PROT_WRITE, MAP_FIXED_NOREPLACE) != NULL;
+}
+
+static void os_run_once(_Atomic(void (*)(void)) *chosen)
+{
+    void (*work)(void) = atomic_exchange(chosen, NULL);
+    if (work != NULL) {
+        work();
+    }
+}
+
+static void os_let_others_work(void)
+{
+    os_run_once(&meanwhile);
+}
+
+bool os_extend(char *end, size_t size)
+{
+    os_let_others_work();
+    size_t page = os_page_size();
+    if (os_refuses() || mremap(end - page, page, page + size, 0) == MAP_FAILED) {
+        return false;
+    }
+    held += size;
+    os_run_once(&afterwards);
+    return true;
+}
+
+bool os_is_mapped(char *page)
+{
+    return madvise(page, os_page_size(), MADV_NORMAL) == 0;
+}
+
+bool os_is_one_mapping(char *start, char *end)
+{
+    return os_is_mapped(start) && start < end;
+}
+
+bool os_is_free(char *start, size_t size)
+{
+    char *place = os_refuses() ? NULL : os_mmap(start, size, PROT_NONE, MAP_FIXED_NOREPLACE);
+    return place != NULL && os_release(place, size);
+}
+
+char *os_find_free(size_t size)
+{
+    char *place = os_refuses() ? NULL : os_mmap(NULL, size, PROT_NONE, 0);
+    return place != NULL && os_release(place, size) ? place : NULL;
+}
+
+char *os_map(size_t size)
+{
+    os_let_others_work();
+    return os_refuses() ? NULL : os_mmap(NULL, size, PROT_READ | PROT_WRITE, 0);
 }
 
 char *os_break(void)
 {
     return sbrk(0);
-}
-
-bool os_permit_reading(char *start, size_t size)
-{
-    return !os_refuses() && mprotect(start, size, PROT_READ) == 0;
-}
-
-bool os_permit_writing(char *start, size_t size)
-{
-    void (*work)(void) = atomic_exchange(&meanwhile, NULL);
-    if (work != NULL) {
-        work();
-    }
-    return !os_refuses() && mprotect(start, size, PROT_READ | PROT_WRITE) == 0;
 }
 
 bool os_discard(char *start, size_t size)
@@ -136,10 +199,15 @@ bool os_populate(char *start, size_t size)
     return !os_refuses() && madvise(start, size, MADV_POPULATE_WRITE) == 0;
 }
 
-void os_release(char *start, size_t size)
+bool os_release(char *start, size_t size)
 {
-    munmap(start, size);
+    os_let_others_work();
+    if (keeps_mapped) {
+        refusals++;
+        return false;
+    }
     held -= size;
+    return munmap(start, size) == 0;
 }
 
 /* What only reports ask: no test with this room looks at it. */
@@ -195,12 +263,14 @@ void os_read_file(const char *path, char *text, size_t size)
     text[0] = '\0';
 }
 
-/* Nobody waits in a test with this room. */
+/* Nobody wakes anybody in a test with this room. */
 void os_wait(_Atomic uint32_t *word, uint32_t value, uint64_t nanoseconds)
 {
     (void)word;
     (void)value;
     (void)nanoseconds;
+    atomic_fetch_add(&waits, 1);
+    sched_yield();
 }
 
 void os_wake(_Atomic uint32_t *word)
@@ -227,14 +297,15 @@ void os_name(char *start, size_t size, const char *name)
     (void)name;
 }
 
-size_t os_address_space_left(void)
+size_t os_charge_limit(void)
 {
     return SIZE_MAX;
 }
 
+/* Two records are more than the first page of a table has room for. */
 unsigned os_processors(void)
 {
-    return 1;
+    return 2;
 }
 
 bool os_has_threads(void)

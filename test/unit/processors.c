@@ -60,7 +60,7 @@ void *processors_take(unsigned bucket, enum processor_source *source)
 {
     void *slot = processor_take(bucket, source);
     if (slot != NULL) {
-        card_write(lane_card(bucket, slot), CARD_LIVE | REQUEST);
+        house_mark(slot, CARD_LIVE, REQUEST);
         processor_count(&cache_shared.bin[bucket].requests, 1);
     }
     return slot;
@@ -68,12 +68,12 @@ void *processors_take(unsigned bucket, enum processor_source *source)
 
 bool processors_give(unsigned bucket, void *slot)
 {
-    card_write(lane_card(bucket, slot), CARD_FREE | REQUEST);
+    house_mark(slot, CARD_FREE, REQUEST);
     processor_count(&cache_shared.bin[bucket].returned, 1);
     if (processor_give(bucket, slot)) {
         return true;
     }
-    slots_give(bucket, lane_number(bucket, slot));
+    slots_give(bucket, lane_number(slot));
     processor_count(&cache_shared.tally[bucket].deposited, 1);
     return false;
 }

@@ -100,8 +100,8 @@ void quotas_stock(unsigned bucket, unsigned count)
     for (unsigned i = 0; i < count; i++) {
         void *slot;
         cr_assert_eq(lane_carve(bucket, 1, &slot), 1);
-        card_write(lane_card(bucket, slot), CARD_FREE);
-        slots_give(bucket, lane_number(bucket, slot));
+        house_mark(slot, CARD_FREE, 0);
+        slots_give(bucket, lane_number(slot));
     }
     pool_count_deposit(cache_mine, bucket, count);
 }

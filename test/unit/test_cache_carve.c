@@ -6,6 +6,8 @@
 #include "house.h"
 #include "lane.h"
 
+enum { SMALL_SHIFT = 20 };
+
 static struct cache *mine;
 
 static void lay(void)
@@ -60,7 +62,7 @@ Test(cache_carve, carve_takes_a_run_and_gives_it_in_rising_order)
     lay();
     for (unsigned bucket = 0; bucket < house_plan.first_large; bucket++) {
         for (uint32_t number = 0; number < 2 * RUN; number++) {
-            cr_assert_eq(cache_carve(mine, bucket), lane_slot(bucket, number));
+            cr_assert_eq(cache_carve(mine, bucket), house_slot(bucket, number));
             cr_assert_eq(lane_carved(bucket), (number / RUN + 1) * RUN);
             cr_assert_eq(cache_fresh(mine, bucket), RUN - 1 - number % RUN);
             cr_assert_eq(cache_held(mine, bucket), 0, "what is left of a run is in no magazine");
@@ -72,15 +74,15 @@ Test(cache_carve, carve_gives_what_the_lane_still_has)
 {
     void *slots[1];
     struct bucket_settings settings = house_defaults();
-    house_lay(&settings, 20);
+    house_lay(&settings, SMALL_SHIFT);
     mine = cache_reach();
-    uint32_t limit = lanes.lane[B16K].limit;
+    uint32_t limit = house_limit(B16K, SMALL_SHIFT);
     for (uint32_t left = limit; left > 3; left--) {
         cr_assert_eq(lane_carve(B16K, 1, slots), 1);
     }
     for (uint32_t number = limit - 3; number < limit; number++) {
         void *slot = cache_pop(bin(B16K));
-        cr_assert_eq(slot != NULL ? slot : cache_carve(mine, B16K), lane_slot(B16K, number));
+        cr_assert_eq(slot != NULL ? slot : cache_carve(mine, B16K), house_slot(B16K, number));
     }
     cr_assert_null(cache_carve(mine, B16K));
     cr_assert_null(cache_carve(mine, B16K), "nor later");

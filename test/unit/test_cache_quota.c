@@ -40,7 +40,7 @@ static uint64_t bytes(uint32_t count)
 
 static void put(uint32_t number)
 {
-    void *slot = lane_slot(BUCKET, number);
+    void *slot = house_slot(BUCKET, number);
     cr_assert(cache_push(bin(), slot) || cache_spill(mine, BUCKET, slot));
 }
 
@@ -75,18 +75,20 @@ static void expect_next(uint32_t last, uint32_t first)
     for (uint32_t number = last + 1; number-- > first;) {
         void *slot = cache_pop(bin());
         slot = slot != NULL ? slot : cache_refill(mine, BUCKET);
-        cr_assert_eq(slot, lane_slot(BUCKET, number), "slot %u", number);
+        cr_assert_eq(slot, house_slot(BUCKET, number), "slot %u", number);
     }
 }
 
-/* That these slots, and no others, are loose. */
+/* That these slots, and no others, are loose. By their order, which their numbers follow. */
 static void expect_loose(const bool loose[2 * FULL])
 {
     bool found[2 * FULL] = {false};
     uint32_t number;
     while ((number = slots_take_loose(BUCKET)) != STACK_EMPTY) {
-        cr_assert(loose[number] && !found[number], "slot %u", number);
-        found[number] = true;
+        uint32_t at = (number - house_number(BUCKET, 0)) / lanes.lane[BUCKET].pages;
+        cr_assert(at < 2 * FULL && number == house_number(BUCKET, at), "slot %u", number);
+        cr_assert(loose[at] && !found[at], "slot %u", number);
+        found[at] = true;
     }
     cr_assert_arr_eq(found, loose, sizeof found);
 }
@@ -102,16 +104,17 @@ static void expect_deposited(uint32_t count)
 Test(cache_quota, is_raised_at_once)
 {
     lay();
+    house_carve(BUCKET, 6);
     fill(0, 0);
     set_quota(3);
     for (uint32_t number = 0; number < 3; number++) {
         put(number);
     }
-    cr_assert_not(cache_push(bin(), lane_slot(BUCKET, 3)), "full");
+    cr_assert_not(cache_push(bin(), house_slot(BUCKET, 3)), "full");
     set_quota(5);
-    cr_assert(cache_push(bin(), lane_slot(BUCKET, 3)));
-    cr_assert(cache_push(bin(), lane_slot(BUCKET, 4)));
-    cr_assert_not(cache_push(bin(), lane_slot(BUCKET, 5)));
+    cr_assert(cache_push(bin(), house_slot(BUCKET, 3)));
+    cr_assert(cache_push(bin(), house_slot(BUCKET, 4)));
+    cr_assert_not(cache_push(bin(), house_slot(BUCKET, 5)));
     cr_assert_null(atomic_load(&bin()->public_magazine));
     expect_next(4, 0);
     expect_deposited(0);
@@ -121,6 +124,7 @@ Test(cache_quota, is_raised_at_once)
 Test(cache_quota, is_raised_for_both)
 {
     lay();
+    house_carve(BUCKET, 8);
     fill(0, 0);
     set_quota(2);
     for (uint32_t number = 0; number < 4; number++) {
@@ -161,7 +165,7 @@ Test(cache_quota, both_magazines_are_cut)
     cr_assert_eq(budget_charged(), 2 * bytes(20));
     expect_deposited(FULL - 20 + 50 - 20);
     cr_assert_null(depot_take_full(BUCKET), "loose, not in a magazine");
-    cr_assert_not(cache_push(bin(), lane_slot(BUCKET, 0)), "it is full");
+    cr_assert_not(cache_push(bin(), house_slot(BUCKET, 0)), "it is full");
     expect_next(FULL + 50 - 1, FULL + 30);
     expect_next(FULL - 1, FULL - 20);
     cr_assert_null(cache_refill(mine, BUCKET));
@@ -208,7 +212,7 @@ Test(cache_quota, none_leaves_nothing)
     cr_assert_null(cache_private(bin()));
     cr_assert_null(atomic_load(&bin()->public_magazine));
     cr_assert_null(cache_pop(bin()));
-    cr_assert_not(cache_push(bin(), lane_slot(BUCKET, 0)));
+    cr_assert_not(cache_push(bin(), house_slot(BUCKET, 0)));
     expect_deposited(50);
     expect_loose(none);
     cr_assert_eq(magazine_count(depot_take_full(BUCKET)), 30, "the private one went first");
@@ -281,6 +285,7 @@ Test(cache_quota, none_leaves_no_fresh_run)
 Test(cache_quota, misses_and_swaps_want_more)
 {
     lay();
+    house_carve(BUCKET, 5);
     set_quota(2);
     uint16_t *want = &mine->tally[BUCKET].want;
     cr_assert_null(cache_refill(mine, BUCKET));

@@ -197,7 +197,7 @@ Test(cache_walk, quota_may_be_lowered_meanwhile, .timeout = 60)
         cr_assert(cache_set_quota(neighbour(0), BUCKET, MAGAZINE_SLOTS));
         magazine_set_count(contested, 10);
         for (uint32_t number = 0; number < 10; number++) {
-            contested->slot[number] = lane_slot(BUCKET, number);
+            contested->slot[number] = house_slot(BUCKET, number);
         }
         cache_exchange(&neighbour(0)->bin[BUCKET], contested);
         stopped = steps_run(at, lower, walk_between);

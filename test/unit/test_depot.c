@@ -11,8 +11,8 @@ enum { SHIFT = 26, BUCKET = 3, OTHER = 4, THREADS = 8, ROUNDS = 50000 };
 
 static void lay(void)
 {
-    cr_assert_not_null(house_space(magazine_space(SHIFT)));
-    magazine_lay(SHIFT);
+    cr_assert_not_null(house_space(magazine_space()));
+    cr_assert(magazine_lay());
 }
 
 static struct magazine *give(unsigned bucket, uint32_t count)

@@ -2,20 +2,35 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "cache.h"
+#include "capture.h"
 #include "crew.h"
 #include "depot.h"
 #include "house.h"
 #include "lane.h"
 #include "magazine.h"
+#include "os.h"
 #include "os_failing.h"
 #include "pool.h"
 #include "route.h"
 #include "slots.h"
 #include "table.h"
 
-enum { THREADS = 8, ROUNDS = 20000, EVERYTHING = 1 << 30 };
+enum { THREADS = 8, ROUNDS = 20000, EVERYTHING = 1 << 30, RUN = 16, LENGTHS = 24 };
+
+/* Two each of the magazines and caches, one of the processors, four of the lanes, all of which grow
+ * for a long run. */
+enum { TABLES = 9, GROWING = 4 };
+
+/* Which calls a process is refused, and how often it carved so many slots then. */
+struct refusals {
+    unsigned bucket;
+    unsigned first;
+    unsigned last;
+    unsigned outcome[RUN + 1];
+};
 
 static void lay(void)
 {
@@ -28,6 +43,16 @@ static uint64_t tally(const struct counter *counter)
     return counter_read(counter);
 }
 
+/* Runs the work with each number of a call up to the last, in a process each. */
+static void expect_clean_for_each(capture_work *work, unsigned last)
+{
+    struct capture capture;
+    for (unsigned call = 1; call <= last; call++) {
+        capture_run(&capture, work, &call);
+        cr_assert(capture_is_clean(&capture), "call %u: %s", call, capture.words);
+    }
+}
+
 Test(failure, reservation_is_refused)
 {
     struct bucket_settings settings = house_defaults();
@@ -38,16 +63,27 @@ Test(failure, reservation_is_refused)
     cr_assert_not_null(route_take(4096, NULL), "all falls through");
 }
 
-Test(failure, cards_may_not_be_read_at_birth)
+/* Of each table the first page is mapped at birth: whichever is refused, the pools stay closed. */
+static void lay_with_one_refusal(void *argument)
 {
     struct bucket_settings settings = house_defaults();
-    os_failing_between(2, 2);
-    cr_assert(house_try(&settings, HOUSE_SHIFT));
-    cr_assert_eq(os_failing_refusals(), 1);
-    for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
-        house_give(house_take(bucket, house_plan.capacity[bucket], NULL));
+    unsigned call = *(const unsigned *)argument;
+    os_failing_between(call, call);
+    bool laid = house_try(&settings, HOUSE_SHIFT);
+    if (call == 1) {
+        CHECK(laid); /* that was a place for the window, and there are others */
+    } else if (call <= 1 + TABLES) {
+        CHECK(!laid && os_failing_refusals() == 1);
+        CHECK(!lane_owns(lanes.start) && !route_is_pooled(4096));
+        CHECK(route_take(4096, NULL) != NULL); /* all falls through */
+    } else {
+        CHECK(laid && os_failing_refusals() == 0);
     }
-    house_assert();
+}
+
+Test(failure, first_pages_are_refused)
+{
+    expect_clean_for_each(lay_with_one_refusal, TABLES + 2);
 }
 
 static struct table table;
@@ -90,63 +126,145 @@ Test(failure, table_stays_as_it_is)
 }
 
 /*
- * Whichever of a lane's three tables does not grow: nothing is carved, and nothing is lost by the
- * attempt.
+ * A run needs the range to grow, and its three tables before it: whichever does not, nothing is
+ * carved, and nothing is lost by the attempt.
  */
+static void carve_nothing(void *argument)
+{
+    void *run[RUN];
+    unsigned call = *(const unsigned *)argument;
+    lay();
+    os_failing_from(call);
+    if (call > GROWING) {
+        CHECK(lane_carve(B128K, RUN, run) == RUN && os_failing_refusals() == 0);
+        return;
+    }
+    CHECK(lane_carve(B128K, RUN, run) == 0);
+    CHECK(os_failing_refusals() > 0 && lane_carved(B128K) == 0);
+    CHECK(lane_next(0) == LANE_END);
+    os_failing_never();
+    CHECK(lane_carve(B128K, RUN, run) == RUN);
+    CHECK(run[RUN - 1] == house_slot(B128K, 0));
+    memset(run[0], 'x', lanes.lane[B128K].stride);
+}
+
 Test(failure, lane_carves_nothing)
 {
-    void *run[16];
+    expect_clean_for_each(carve_nothing, GROWING + 1);
+}
+
+/* A run may be too much where one slot is not: that is carved. However many calls are refused from
+ * one on, what is carved is sound. */
+static void carve_what_can_be_had(void *argument)
+{
+    struct refusals *refusals = argument;
+    void *run[RUN];
     lay();
-    for (unsigned call = 1; call <= 3; call++) {
-        unsigned bucket = call;
-        os_failing_from(call);
-        cr_assert_eq(lane_carve(bucket, 16, run), 0);
-        cr_assert_eq(lane_carved(bucket), 0);
-        os_failing_never();
-        cr_assert_eq(lane_carve(bucket, 16, run), 16);
-        cr_assert_eq(run[15], lane_slot(bucket, 0));
-        memset(run[0], 'x', lanes.lane[bucket].stride);
+    os_failing_between(refusals->first, refusals->last);
+    unsigned bucket = refusals->bucket;
+    unsigned count = lane_carve(bucket, RUN, run);
+    CHECK(count == 0 || count == 1 || count == RUN);
+    CHECK(lane_carved(bucket) == count);
+    for (unsigned i = 0; i < count; i++) {
+        uint32_t number = lane_number(run[i]);
+        CHECK(run[i] == house_slot(bucket, count - 1 - i));
+        memset(run[i], 'x', lanes.lane[bucket].stride);
+        CHECK(lane_request(number) == 0 && atomic_load(&lanes.links[number]) == 0);
+    }
+    refusals->outcome[count]++;
+    os_failing_never();
+    CHECK(lane_carve(bucket, RUN, run) == RUN);
+    CHECK(run[RUN - 1] == house_slot(bucket, count));
+}
+
+static void refuse_from(struct refusals *refusals, unsigned bucket, unsigned first)
+{
+    struct capture capture;
+    *refusals = (struct refusals){.bucket = bucket, .first = first};
+    for (refusals->last = first; refusals->last < first + LENGTHS; refusals->last++) {
+        capture_run(&capture, carve_what_can_be_had, refusals);
+        cr_assert(capture_is_clean(&capture), "bucket %u, calls %u to %u: %s", bucket, first,
+                  refusals->last, capture.words);
+    }
+    cr_assert_gt(refusals->outcome[1], 0U, "bucket %u, from call %u", bucket, first);
+    cr_assert_gt(refusals->outcome[0], 0U, "bucket %u, from call %u", bucket, first);
+}
+
+/* The runs of one bucket are longer than a step of the range, which so has no less to do with. */
+Test(failure, lane_carves_one_where_a_run_is_refused)
+{
+    struct refusals *refusals =
+        mmap(NULL, sizeof *refusals, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    cr_assert_neq((void *)refusals, MAP_FAILED);
+    for (unsigned first = 1; first <= GROWING; first++) {
+        refuse_from(refusals, B128K, first);
+        cr_assert_eq(refusals->outcome[RUN] > 0, first < GROWING, "from call %u", first);
+    }
+    for (unsigned first = 1; first < GROWING; first++) { /* its states fit into their first page */
+        refuse_from(refusals, B32K, first);
+        cr_assert_gt(refusals->outcome[RUN], 0U, "from call %u", first);
     }
 }
 
-/* A run may be too much where one slot is not: each table in turn refuses a step, then the run. */
-Test(failure, lane_carves_one_where_a_run_is_refused)
+/* What the range has room for already needs no kernel: one slot, where a run needs it. */
+Test(failure, lane_carves_the_last_that_is_ready)
 {
-    void *run[16];
+    void *run[RUN];
     lay();
-    for (unsigned call = 1; call <= 3; call++) {
-        unsigned bucket = call;
-        os_failing_between(call, call + 1);
-        cr_assert_eq(lane_carve(bucket, 16, run), 1, "call %u", call);
-        cr_assert_eq(os_failing_refusals(), 2);
-        cr_assert_eq(run[0], lane_slot(bucket, 0));
-        memset(run[0], 'x', lanes.lane[bucket].stride);
-        cr_assert_eq(lane_carved(bucket), 1);
-        os_failing_never();
-        cr_assert_eq(lane_carve(bucket, 16, run), 16);
-        cr_assert_eq(run[15], lane_slot(bucket, 1));
+    cr_assert_eq(lane_carve(B16K, RUN, run), RUN);
+    os_failing_from(1);
+    unsigned count = 0;
+    while (lane_carve(B16K, 1, run) == 1) {
+        memset(run[0], 'x', lanes.lane[B16K].stride);
+        count++;
     }
+    cr_assert_gt(count, 1U);
+    cr_assert_gt(os_failing_refusals(), 0U);
+    cr_assert_lt(lane_ready() - ((size_t)lane_front() << LANE_SHIFT),
+                 lanes.lane[B16K].stride + os_page_size());
+}
+
+/* Opens those that the first page of their table has room for. */
+static void open_all_magazines(void)
+{
+    os_failing_from(1);
+    unsigned count = 0;
+    while (magazine_open() != NULL) {
+        count++;
+    }
+    cr_assert_lt(count, (unsigned)(os_page_size() / sizeof(struct magazine)));
+    cr_assert_gt(os_failing_refusals(), 0U);
 }
 
 Test(failure, magazine_cannot_be_opened)
 {
     lay();
-    os_failing_between(1, 2);
+    open_all_magazines();
     cr_assert_null(magazine_open());
-    cr_assert_null((os_failing_between(1, 2), depot_take_empty(B4K)));
+    cr_assert_null(depot_take_empty(B4K));
     os_failing_never();
     struct magazine *magazine = magazine_open();
     cr_assert_not_null(magazine);
     cr_assert_eq(magazine_count(magazine), 0);
 }
 
+/* The same of caches: other threads have those. Leaves the calling thread with none, for good. */
+static void open_all_caches(void)
+{
+    os_failing_from(1);
+    while (cache_reach() != &cache_shared) {
+        cache_mine = &cache_none;
+    }
+    cr_assert_gt(os_failing_refusals(), 0U);
+    os_failing_never();
+}
+
 /* A thread without a cache shares one, which holds nothing: the stacks serve it. */
 Test(failure, cache_cannot_be_opened)
 {
     lay();
-    os_failing_between(1, 2);
+    open_all_caches();
     char *slot = house_take(B16K, 16384, NULL);
-    cr_assert_eq(os_failing_refusals(), 2);
     cr_assert_not_null(slot);
     cr_assert_eq(cache_mine, &cache_shared);
     memset(slot, 'x', 16384);
@@ -168,30 +286,28 @@ static void open_own_cache(unsigned number)
 Test(failure, next_thread_gets_a_cache_again)
 {
     lay();
-    os_failing_between(1, 2);
+    open_all_caches();
     cr_assert_eq(cache_reach(), &cache_shared);
-    os_failing_never();
     crew_run(1, open_own_cache);
 }
 
-/* Without a magazine slots are carved one at a time, and come back by the stack. */
+/* Without a magazine slots come out of the fresh run, and come back by the stack. */
 Test(failure, cache_gets_no_magazine)
 {
     lay();
     struct cache *cache = cache_reach();
-    os_failing_between(1, 2);
+    open_all_magazines();
+    os_failing_never();
     char *slot = house_take(B16K, 16384, NULL);
-    cr_assert_eq(os_failing_refusals(), 2);
     cr_assert_not_null(slot);
     cr_assert_null(cache_private(&cache->bin[B16K]));
-    cr_assert_eq(lane_carved(B16K), 1);
-    os_failing_between(1, 2);
+    cr_assert_eq(cache_fresh(cache, B16K), lane_carved(B16K) - 1);
+    os_failing_from(1);
     house_give(slot);
-    cr_assert_eq(os_failing_refusals(), 2);
+    cr_assert_gt(os_failing_refusals(), 0U);
     cr_assert_eq(tally(&cache->tally[B16K].deposited), 1);
     cr_assert(slots_have_loose(B16K));
     house_assert();
-    os_failing_from(1);
     cr_assert_eq(house_take(B16K, 16384, NULL), slot);
     cr_assert_eq(tally(&cache->tally[B16K].stack_hits), 1);
     house_assert();

@@ -7,11 +7,12 @@
 #include "capture.h"
 #include "crew.h"
 #include "house.h"
+#include "os.h"
 #include "os_failing.h"
 #include "pool.h"
 #include "route.h"
 
-enum { LAST_CALL = 200, LAST_MOMENT = 60, WANTED = 48, FOR_EVER = 1 << 20 };
+enum { LAST_CALL = 200, LAST_MOMENT = 160, WANTED = 48, FOR_EVER = 1 << 20, PLACES = 9 };
 
 static const unsigned sampled[] = {B4K, B8K, B16K, B32K, B64K, B128K, B256K, B512K, B1M};
 enum { SAMPLED = sizeof sampled / sizeof sampled[0] };
@@ -33,6 +34,7 @@ static const char *const path_names[] = {"no reservation", "no cache", "no slot"
 static struct life {
     unsigned first; /* the calls from here ... */
     unsigned last;  /* ... to here are refused */
+    unsigned birth; /* calls until the pools are open */
     unsigned calls;
     unsigned refusals;
     unsigned served;
@@ -107,15 +109,26 @@ static void expect_route_serves(void)
     }
 }
 
+/* The first page of the caches' table has room for one: another thread has it. */
+static void give_first_cache_away(void)
+{
+    CHECK(sizeof(struct cache) == os_page_size());
+    CHECK(cache_reach() != &cache_shared);
+    cache_mine = &cache_none;
+}
+
 static void live_through(void *argument)
 {
     (void)argument;
     struct bucket_settings settings = house_defaults();
     os_failing_between(life->first, life->last);
-    if (!house_try(&settings, HOUSE_SHIFT)) {
+    bool laid = house_try(&settings, HOUSE_SHIFT);
+    life->birth = os_failing_calls();
+    if (!laid) {
         life->path = PATH_NO_RESERVATION;
         expect_route_serves();
     } else {
+        give_first_cache_away();
         life->served = take_all();
         life->path = find_path(life->served);
         house_check();
@@ -189,17 +202,23 @@ Test(failure_sweep, from_each_call_on, .timeout = 120)
 }
 
 /*
- * One refusal; two, so that a table that tries again with less fails; four, so that a lane does;
- * eight, so that a single slot can't be had after the run. Afterwards all can be had.
+ * One refusal; two, so that a table that tries again with less fails; four and eight, so that the
+ * range does; more, so that a single slot can't be had after the run. Afterwards all can be had.
+ * At birth each call but the first maps a table's first page, without which there are no pools; for
+ * the window there are PLACES in all.
  */
 Test(failure_sweep, at_each_call_for_a_moment, .timeout = 120)
 {
     bool seen[PATHS] = {false};
-    for (unsigned length = 1; length <= 8; length *= 2) {
+    live(FOR_EVER, FOR_EVER);
+    unsigned birth = life->birth;
+    for (unsigned length = 1; length <= 16; length *= 2) {
         for (unsigned call = 1; call <= LAST_MOMENT; call += length) {
             live(call, call + length - 1);
             cr_assert_gt(life->refusals, 0U);
-            cr_assert_eq(life->path == PATH_NO_RESERVATION, call == 1);
+            cr_assert_eq(life->path == PATH_NO_RESERVATION,
+                         call > 1 ? call <= birth : length >= PLACES,
+                         "calls from %u on, %u of them", call, length);
             seen[life->path] = true;
         }
     }

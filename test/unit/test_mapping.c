@@ -92,9 +92,9 @@ Test(mapping, finds_the_program)
 Test(mapping, memory_without_a_file_is_nobodys)
 {
     size_t page = os_page_size();
-    char *start = os_reserve(PAGES * page, NULL);
+    char *start = os_map(PAGES * page);
     expect_nothing_at((uintptr_t)start);
-    cr_assert(os_permit_writing(start, PAGES * page));
+    cr_assert_not_null(start);
     expect_nothing_at((uintptr_t)start + page);
     int local = 0;
     expect_nothing_at((uintptr_t)&local); /* [stack] is no file either */
@@ -141,7 +141,7 @@ Test(mapping, tells_two_copies_of_a_file_apart)
     char directory[] = "/tmp/sockmalloc-unit-XXXXXX";
     size_t page = os_page_size();
     int file = make_file(directory, "twice");
-    char *start = os_reserve(3 * PAGES * page, NULL);
+    char *start = os_map(3 * PAGES * page);
     for (char *copy = start; copy <= start + PAGES * page; copy += PAGES * page) {
         map_pages(copy, 1, file, 0, PROT_READ);
         map_pages(copy + page, 2, file, 1, PROT_READ | PROT_EXEC);
@@ -162,7 +162,7 @@ Test(mapping, knows_where_a_file_would_begin)
     char directory[] = "/tmp/sockmalloc-unit-XXXXXX";
     size_t page = os_page_size();
     int file = make_file(directory, "a part");
-    char *start = os_reserve(PAGES * page, NULL);
+    char *start = os_map(PAGES * page);
     map_pages(start + 2 * page, 1, file, 2, PROT_READ);
     expect_at((uintptr_t)start + 3 * page - 1, (uintptr_t)start, "a part");
     remove_file(directory, "a part");
@@ -177,7 +177,7 @@ Test(mapping, tells_files_that_lie_side_by_side_apart)
     size_t page = os_page_size();
     int first = make_file(directories[0], "first");
     int second = make_file(directories[1], "second");
-    char *start = os_reserve(3 * page, NULL);
+    char *start = os_map(3 * page);
     map_pages(start, 1, first, 0, PROT_READ);
     map_pages(start + page, 1, second, 0, PROT_READ);
     map_pages(start + 2 * page, 1, first, 2, PROT_READ);
@@ -198,7 +198,7 @@ Test(mapping, long_names_are_cut)
     memset(name, 'n', sizeof name - 1);
     name[sizeof name - 1] = '\0';
     int file = make_file(directory, name);
-    char *start = os_reserve(os_page_size(), NULL);
+    char *start = os_map(os_page_size());
     map_pages(start, 1, file, 0, PROT_READ);
     cr_assert(mapping_find((uintptr_t)start, &mapping));
     cr_assert_eq(strlen(mapping.name), MAPPING_NAME_SIZE - 1);

@@ -99,7 +99,7 @@ Test(message, goes_to_a_duplicate_of_stderr)
     int duplicate = dup(STDERR_FILENO);
     cr_assert_eq(dup2(duplicate, STDERR_FILENO), STDERR_FILENO);
     message_say(MESSAGE_NO_RESERVATION);
-    cr_assert_not_null(strstr(capture_end(), "no address space"));
+    cr_assert_not_null(strstr(capture_end(), "no addresses"));
 }
 
 Test(message, stderr_closed_at_birth_is_never_ours)
@@ -152,7 +152,7 @@ Test(message, formats_fit_their_words)
         "SOCKMALLOC_MIX: no such setting; ignored\n",
         "A=2 contradicts B=1; using the default of both\n",
         "SOCKMALLOC_STRICT=1: refusing to run with the setting above\n",
-        "no address space for the pools; every request falls through to mimalloc\n",
+        "no addresses for the pools; every request falls through to mimalloc\n",
         "A=1 B=2\n",
         "free(0x2000): bucket 4k, slot 7: freed already: the card says purged, last request 4096 "
         "bytes\n",

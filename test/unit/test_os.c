@@ -43,9 +43,9 @@ static size_t resident(const char *start, size_t count)
     return found;
 }
 
-static char *reserve_pages(size_t count)
+static char *map_pages(size_t count)
 {
-    char *start = os_reserve(count * os_page_size(), NULL);
+    char *start = os_map(count * os_page_size());
     cr_assert_not_null(start);
     return start;
 }
@@ -77,29 +77,93 @@ Test(os, rounds_up_to_pages)
     cr_assert_eq(os_round_to_pages((size_t)1 << 40), (size_t)1 << 40);
 }
 
-Test(os, reserved_pages_cannot_be_touched)
+Test(os, mapped_pages_are_zero_and_can_be_written)
 {
-    char *start = reserve_pages(PAGES);
+    char *start = map_pages(PAGES);
     cr_assert_eq((uintptr_t)start % os_page_size(), 0);
-    capture_fault(touch_by_reading, start);
-    capture_fault(touch_by_reading, page_at(start, PAGES) - 1);
+    for (size_t i = 0; i < PAGES * os_page_size(); i++) {
+        cr_assert_eq(start[i], 0);
+    }
+    memset(start, 'x', PAGES * os_page_size());
 }
 
 Test(os, too_much_is_refused)
 {
     errno = UNUSUAL;
-    cr_assert_null(os_reserve(SIZE_MAX / 2 / os_page_size() * os_page_size(), NULL));
+    cr_assert_null(os_map(SIZE_MAX / 2 / os_page_size() * os_page_size()));
+    cr_assert_null(os_find_free(SIZE_MAX / 2 / os_page_size() * os_page_size()));
     cr_assert_eq(errno, UNUSUAL);
 }
 
-Test(os, wish_is_granted_where_there_is_room)
+/* A place with nothing in it, of which the first page is then claimed. */
+static char *claim_first_page(void)
 {
-    char *wish = reserve_pages(PAGES);
-    char *present = reserve_pages(PAGES);
-    munmap(wish, PAGES * os_page_size());
-    cr_assert_eq(os_reserve(PAGES * os_page_size(), wish), wish);
-    char *other = os_reserve(PAGES * os_page_size(), present);
-    cr_assert(other != NULL && other != present, "what is there stays");
+    char *start = os_find_free(PAGES * os_page_size());
+    cr_assert_not_null(start);
+    cr_assert(os_is_free(start, PAGES * os_page_size()));
+    cr_assert(os_claim(start, os_page_size()));
+    return start;
+}
+
+/* The kernel says the same of them as of a range that is longer than a limit. */
+Test(os, addresses_that_the_machine_lacks_are_not_free)
+{
+    size_t most = SIZE_MAX / 2 / os_page_size() * os_page_size();
+    cr_assert_not(os_is_free((char *)os_page_size(), most));
+    cr_assert_not(os_is_free((char *)most, os_page_size()));
+}
+
+Test(os, claims_what_is_free_and_nothing_else)
+{
+    char *start = claim_first_page();
+    *start = 'x';
+    errno = UNUSUAL;
+    cr_assert_not(os_claim(start, os_page_size()));
+    cr_assert_not(os_is_free(start, os_page_size()));
+    cr_assert_not(os_is_free(start, PAGES * os_page_size()));
+    cr_assert_eq(errno, UNUSUAL);
+    cr_assert_eq(*start, 'x', "what is there stays");
+    cr_assert(os_is_mapped(start));
+    cr_assert_not(os_is_mapped(page_at(start, 1)));
+    capture_fault(touch_by_reading, page_at(start, 1));
+}
+
+Test(os, extends_a_mapping_in_place)
+{
+    char *start = claim_first_page();
+    *start = 'x';
+    cr_assert(os_extend(page_at(start, 1), 3 * os_page_size()));
+    cr_assert_eq(*start, 'x');
+    cr_assert_eq(page_at(start, 4)[-1], 0);
+    page_at(start, 4)[-1] = 'y';
+    cr_assert_not(os_is_mapped(page_at(start, 4)));
+    errno = UNUSUAL;
+    cr_assert_not(os_extend(page_at(start, 1), os_page_size()), "from an end that is no more");
+    cr_assert_eq(errno, UNUSUAL);
+    cr_assert_eq(page_at(start, 4)[-1], 'y');
+    cr_assert(os_extend(page_at(start, 4), os_page_size()));
+}
+
+Test(os, one_mapping_is_told_from_two)
+{
+    char *start = claim_first_page();
+    cr_assert(os_extend(page_at(start, 1), 3 * os_page_size()));
+    cr_assert(os_is_one_mapping(start, page_at(start, 4)));
+    cr_assert(os_is_one_mapping(page_at(start, 1), page_at(start, 3)), "also in its middle");
+    cr_assert_not(os_is_mapped(page_at(start, 4)), "nothing has changed");
+    cr_assert_eq(mprotect(page_at(start, 2), os_page_size(), PROT_READ), 0);
+    cr_assert_not(os_is_one_mapping(start, page_at(start, 4)));
+}
+
+Test(os, extends_over_nothing_that_is_mapped)
+{
+    char *start = claim_first_page();
+    cr_assert(os_claim(page_at(start, 2), os_page_size()));
+    page_at(start, 2)[0] = 'x';
+    cr_assert_not(os_extend(page_at(start, 1), 3 * os_page_size()));
+    cr_assert_not(os_is_mapped(page_at(start, 1)), "nothing has changed");
+    cr_assert_eq(page_at(start, 2)[0], 'x');
+    cr_assert(os_extend(page_at(start, 1), os_page_size()), "up to there");
 }
 
 Test(os, break_is_where_the_heap_ends)
@@ -112,8 +176,7 @@ Test(os, break_is_where_the_heap_ends)
 
 static void *pages_of_its_own(size_t count)
 {
-    char *start = reserve_pages(count);
-    cr_assert(os_permit_writing(start, count * os_page_size()));
+    char *start = map_pages(count);
     memset(start, 'x', count * os_page_size());
     return start;
 }
@@ -138,37 +201,15 @@ Test(os, object_within_a_page_stays_writable)
     memset(object, 'y', 3 * os_page_size());
 }
 
-Test(os, readable_pages_are_zero_and_not_writable)
-{
-    char *start = reserve_pages(PAGES);
-    cr_assert(os_permit_reading(start, 2 * os_page_size()));
-    for (size_t i = 0; i < 2 * os_page_size(); i++) {
-        cr_assert_eq(start[i], 0);
-    }
-    capture_fault(touch_by_writing, start);
-    capture_fault(touch_by_reading, page_at(start, 2));
-}
-
-Test(os, writable_pages_keep_what_is_written)
-{
-    char *start = reserve_pages(PAGES);
-    cr_assert(os_permit_writing(start, 2 * os_page_size()));
-    memset(start, 'x', 2 * os_page_size());
-    cr_assert(os_permit_writing(start, 3 * os_page_size()), "repeating it does no harm");
-    cr_assert_eq(start[0], 'x');
-    cr_assert_eq(page_at(start, 2)[-1], 'x');
-    cr_assert_eq(page_at(start, 2)[0], 0);
-    capture_fault(touch_by_reading, page_at(start, 3));
-}
-
 Test(os, refusals_keep_errno)
 {
-    char *start = reserve_pages(PAGES);
+    char *start = map_pages(PAGES);
     unsigned char answer;
+    errno = UNUSUAL;
+    cr_expect_not(os_extend(start + os_page_size(), os_page_size()), "a page is there already");
+    cr_expect_eq(errno, UNUSUAL);
     munmap(start, PAGES * os_page_size());
     errno = UNUSUAL;
-    cr_expect_not(os_permit_reading(start, os_page_size()));
-    cr_expect_not(os_permit_writing(start, os_page_size()));
     cr_expect_not(os_discard(start, os_page_size()));
     cr_expect_not(os_residency(start, os_page_size(), &answer));
     os_name(start, os_page_size(), "sockmalloc:nothing");
@@ -177,9 +218,8 @@ Test(os, refusals_keep_errno)
 
 Test(os, discarded_pages_read_as_zero)
 {
-    char *start = reserve_pages(PAGES);
+    char *start = map_pages(PAGES);
     size_t page = os_page_size();
-    cr_assert(os_permit_writing(start, PAGES * page));
     memset(start, 'x', PAGES * page);
     errno = UNUSUAL;
     cr_assert(os_discard(page_at(start, 4), 8 * page));
@@ -190,15 +230,16 @@ Test(os, discarded_pages_read_as_zero)
     }
 }
 
-/* A locked page is one that the kernel keeps: MADV_DONTNEED is then refused. */
-Test(os, pages_that_the_kernel_keeps_are_not_called_discarded)
+/* A locked page is one that the kernel keeps, before Linux 5.18: MADV_DONTNEED is then refused. */
+Test(os, locked_pages_are_called_discarded_where_they_are)
 {
-    char *start = reserve_pages(PAGES);
-    cr_assert(os_permit_writing(start, os_page_size()));
+    char *start = map_pages(PAGES);
     memset(start, 'x', os_page_size());
     cr_assert_eq(mlock(start, os_page_size()), 0);
-    cr_assert_not(os_discard(start, os_page_size()));
-    cr_assert_eq(start[0], 'x');
+    errno = UNUSUAL;
+    bool discarded = os_discard(start, os_page_size());
+    cr_assert_eq(errno, UNUSUAL);
+    cr_assert_eq(start[0], discarded ? 0 : 'x');
 }
 
 /* Touched at both ends of what one call may ask, and at odd places. */
@@ -206,10 +247,9 @@ Test(os, residency_tells_touched_pages)
 {
     enum { BEFORE = 100, BEHIND = 1000, ALL = BEFORE + OS_RESIDENCY_PAGES + BEHIND };
     static const size_t touched[] = {0, 1, 511, 512, 1021, 1022, 1023};
-    char *start = reserve_pages(ALL);
+    char *start = map_pages(ALL);
     char *asked = page_at(start, BEFORE);
     size_t page = os_page_size();
-    cr_assert(os_permit_writing(start, ALL * page));
     cr_assert_eq(madvise(start, ALL * page, MADV_NOHUGEPAGE), 0);
     memset(start, 1, BEFORE * page);
     memset(page_at(asked, OS_RESIDENCY_PAGES), 1, BEHIND * page);
@@ -223,20 +263,20 @@ Test(os, residency_tells_touched_pages)
     cr_assert_eq(resident(asked, 0), 0);
 }
 
-/* Pages that can't be touched are not in memory, which is an answer too. */
-Test(os, residency_of_untouchable_pages_is_none)
+/* Pages that were not touched are not in memory, which is an answer too. */
+Test(os, residency_of_untouched_pages_is_none)
 {
-    char *start = reserve_pages(PAGES);
+    char *start = map_pages(PAGES);
     cr_assert_eq(resident(start, PAGES), 0);
 }
 
 Test(os, released_pages_are_nobodys)
 {
-    char *start = reserve_pages(PAGES);
+    char *start = map_pages(PAGES);
     errno = UNUSUAL;
-    os_release(start, PAGES * os_page_size());
+    cr_assert(os_release(start, PAGES * os_page_size()));
     cr_assert_eq(errno, UNUSUAL);
-    cr_assert_eq(os_reserve(PAGES * os_page_size(), start), start, "there is room again");
+    cr_assert(os_is_free(start, PAGES * os_page_size()), "there is room again");
 }
 
 Test(os, copies_what_is_mapped)
@@ -253,8 +293,8 @@ Test(os, copies_what_is_mapped)
 Test(os, copies_nothing_that_would_fault)
 {
     char target[8] = "";
-    char *start = reserve_pages(PAGES);
-    cr_assert(os_permit_writing(start, os_page_size()));
+    char *start = map_pages(PAGES);
+    cr_assert_eq(mprotect(page_at(start, 1), (PAGES - 1) * os_page_size(), PROT_NONE), 0);
     errno = UNUSUAL;
     cr_assert(os_copy(target, page_at(start, 1) - 8, 8));
     cr_assert_not(os_copy(target, page_at(start, 1) - 7, 8));
@@ -293,10 +333,10 @@ static void work_under_a_filter(void *argument)
     os_add_filter();
     errno = UNUSUAL;
     CHECK(os_is_filtered());
-    CHECK(!os_residency(reserve_pages(1), os_page_size(), &page));
+    CHECK(!os_residency(map_pages(1), os_page_size(), &page));
     CHECK(!os_copy(&there, &here, 1) && there == 't');
     os_name_thread("nobody");
-    os_name(reserve_pages(1), os_page_size(), "nothing");
+    os_name(map_pages(1), os_page_size(), "nothing");
     CHECK(errno == UNUSUAL);
 }
 
@@ -320,8 +360,7 @@ Test(os, filters_are_counted)
 
 static char *touched_page(void)
 {
-    char *page = reserve_pages(1);
-    CHECK(os_permit_writing(page, os_page_size()));
+    char *page = map_pages(1);
     *page = 'x';
     return page;
 }
@@ -446,8 +485,8 @@ static bool maps_has(const char *word)
  */
 Test(os, names_a_mapping_where_the_kernel_can)
 {
-    char *start = reserve_pages(PAGES);
-    char *probe = reserve_pages(PAGES);
+    char *start = map_pages(PAGES);
+    char *probe = map_pages(PAGES);
     bool can = prctl(0x53564d41 /* PR_SET_VMA */, 0, probe, os_page_size(), "probe") == 0;
     errno = UNUSUAL;
     os_name(start, PAGES * os_page_size(), "sockmalloc:test");
@@ -493,45 +532,33 @@ Test(os, takes_a_pending_signal_or_none)
     cr_expect_not(sigismember(&pending, SIGUSR2));
 }
 
-Test(os, address_space_is_unlimited_without_a_limit)
+static size_t charge_under(int resource, rlim_t limit)
 {
-    struct rlimit limit;
-    cr_assert_eq(getrlimit(RLIMIT_AS, &limit), 0);
-    limit.rlim_cur = limit.rlim_max;
-    cr_assert_eq(setrlimit(RLIMIT_AS, &limit), 0);
-    if (limit.rlim_max == RLIM_INFINITY) {
-        cr_assert_eq(os_address_space_left(), SIZE_MAX);
-    } else {
-        cr_assert_lt(os_address_space_left(), limit.rlim_max);
-    }
+    CHECK(setrlimit((__rlimit_resource_t)resource, &(struct rlimit){limit, RLIM_INFINITY}) == 0);
+    errno = UNUSUAL;
+    size_t charge = os_charge_limit();
+    CHECK(errno == UNUSUAL);
+    CHECK(setrlimit((__rlimit_resource_t)resource,
+                    &(struct rlimit){RLIM_INFINITY, RLIM_INFINITY}) == 0);
+    return charge;
 }
 
-static size_t left_under(size_t limit)
-{
-    CHECK(setrlimit(RLIMIT_AS, &(struct rlimit){limit, RLIM_INFINITY}) == 0);
-    return os_address_space_left();
-}
-
-static void work_under_limits(void *argument)
+static void charge_under_limits(void *argument)
 {
     (void)argument;
-    size_t limit = (size_t)64 << 30;
-    errno = UNUSUAL;
-    size_t left = left_under(limit);
-    CHECK(left > 0 && left < limit);
-    CHECK(errno == UNUSUAL);
-    CHECK(left_under(limit - os_page_size() * 1000) == left - os_page_size() * 1000);
-    /* What is taken is no longer left, to the byte. */
-    char *start = os_reserve(os_page_size() * 100, NULL);
-    CHECK(start != NULL);
-    CHECK(os_address_space_left() == left - os_page_size() * 1100);
-    CHECK(left_under(os_page_size()) == 0);
-    CHECK(os_reserve(os_page_size() * 100, NULL) == NULL);
+    char policy[8];
+    os_read_file("/proc/sys/vm/overcommit_memory", policy, sizeof policy);
+    size_t most = charge_under(RLIMIT_AS, RLIM_INFINITY);
+    CHECK(policy[0] == '2' ? most < SIZE_MAX && most > 1 << 20 : most == SIZE_MAX);
+    CHECK(charge_under(RLIMIT_AS, (rlim_t)512 << 20) == (size_t)512 << 20);
+    CHECK(charge_under(RLIMIT_DATA, (rlim_t)256 << 20) == (size_t)256 << 20);
 }
 
-Test(os, address_space_left_is_the_limit_less_what_is_used)
+Test(os, memory_is_charged_under_limits)
 {
     struct capture capture;
-    capture_run(&capture, work_under_limits, NULL);
+    struct rlimit limit;
+    cr_assert(getrlimit(RLIMIT_AS, &limit) == 0 && getrlimit(RLIMIT_DATA, &limit) == 0);
+    capture_run(&capture, charge_under_limits, NULL);
     cr_assert(capture_is_clean(&capture), "%s", capture.words);
 }

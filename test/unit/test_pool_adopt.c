@@ -141,12 +141,12 @@ static void adopt_caught(void *argument)
     CHECK(magazine_open() == first_magazine);
     take_snapshot();
     CHECK(snapshot.bucket[B16K].live == live && live == 1);
-    CHECK(card_state(card_read(lane_card(B16K, caught.live))) == CARD_LIVE);
-    CHECK(card_state(card_read(lane_card(B16K, caught.freed))) == CARD_FREE);
+    CHECK(card_state(lane_card(lane_number(caught.live))) == CARD_LIVE);
+    CHECK(card_state(lane_card(lane_number(caught.freed))) == CARD_FREE);
     CHECK(caught.live[0] == 'l' && caught.live[16383] == 'l');
     adopted_take_all_free(B16K);
-    CHECK(adopted_is_in_use(B16K, caught.popped));
-    CHECK(adopted_is_in_use(B16K, caught.freed));
+    CHECK(adopted_is_in_use(caught.popped));
+    CHECK(adopted_is_in_use(caught.freed));
     CHECK(caught.live[0] == 'l' && caught.live[16383] == 'l');
     expect_records_reused();
 }
@@ -170,10 +170,9 @@ static void fork_in_mid_step(unsigned number)
         house_give(taken[i]);
     }
     caught.popped = cache_pop(&cache_mine->bin[B16K]);
-    uint32_t freed;
-    struct card *card = lane_card(B16K, caught.freed);
-    CHECK(card_free(card_read(card), &freed));
-    card_write(card, freed);
+    uint8_t freed;
+    CHECK(card_free(lane_card(lane_number(caught.freed)), &freed));
+    lane_set_card(lane_number(caught.freed), freed);
     /* To the child this thread is another one: its cache is another's. */
     struct cache *mine = cache_mine;
     cache_mine = cache_at(1) == mine ? cache_at(2) : cache_at(1);

@@ -12,6 +12,9 @@
 #include "processors.h"
 #include "quotas.h"
 
+/* The bucket in which a thread is caught: each of its slots makes the range grow. */
+enum { CAUGHT = B4M };
+
 static pthread_barrier_t meeting;
 static capture_work *child;
 
@@ -33,11 +36,33 @@ static void fork_or_be_caught(unsigned number)
     struct capture capture;
     if (number == 1) {
         meet(); /* number 0 has its cache */
-        house_take(B16K, 16384, NULL);
+        house_take(CAUGHT, 4 << 20, NULL);
         return;
     }
     house_give(house_take(B4K, 4096, NULL));
     os_failing_meanwhile(stand_still);
+    meet();
+    meet(); /* number 1 stands still */
+    capture_run(&capture, child, NULL);
+    adopted_expect_clean(&capture);
+    meet();
+}
+
+/* --- between a run's pages and the word that they are there ------------------------------------
+ */
+
+/* Number 1 has the kernel's word for new slots, and has told nobody. */
+static void fork_or_be_caught_afterwards(unsigned number)
+{
+    struct capture capture;
+    if (number == 1) {
+        cache_reach(); /* so that it is the range, and not the table of caches */
+        meet();
+        CHECK(house_take(CAUGHT, 4 << 20, NULL) != NULL);
+        return;
+    }
+    house_give(house_take(B4K, 4096, NULL));
+    os_failing_afterwards(stand_still);
     meet();
     meet(); /* number 1 stands still */
     capture_run(&capture, child, NULL);
@@ -62,10 +87,10 @@ static void take_behind_the_mutex(void *argument)
     (void)argument;
     pool_adopt();
     adopted_expect();
-    void *slot = house_take(B16K, 16384, NULL);
+    void *slot = house_take(CAUGHT, 4 << 20, NULL);
     CHECK(slot != NULL);
     house_give(slot);
-    adopted_take_all_free(B16K);
+    adopted_take_all_free(CAUGHT);
     house_check();
 }
 
@@ -83,12 +108,35 @@ Test(pool_caught, child_is_not_held_up_by_the_mutex, .timeout = 60)
     house_assert();
 }
 
+static void carve_in_the_child(void *argument)
+{
+    (void)argument;
+    pool_adopt();
+    adopted_expect();
+    for (unsigned i = 0; i < 4; i++) {
+        char *slot = house_take(CAUGHT, 4 << 20, NULL);
+        if (CHECK(slot != NULL)) {
+            slot[0] = slot[(4 << 20) - 1] = 'c';
+        }
+    }
+    adopted_take_all_free(B4K);
+    house_check();
+}
+
+/* Else the range could not grow there any more. */
+Test(pool_caught, child_carves_behind_what_was_just_extended, .timeout = 60)
+{
+    lay(KIND_LOCKFREE, carve_in_the_child);
+    crew_run(2, fork_or_be_caught_afterwards);
+    house_assert();
+}
+
 /* --- where auto turns --------------------------------------------------------------------------
  */
 
 static void *take_in_another_thread(void *argument)
 {
-    CHECK(house_take(B16K, 16384, NULL) != NULL);
+    CHECK(house_take(CAUGHT, 4 << 20, NULL) != NULL);
     CHECK(pool_kind() == KIND_CPU);
     return argument;
 }
@@ -100,7 +148,7 @@ static void turn_in_the_child(void *argument)
     CHECK(pool_kind() == KIND_AUTO);
     pool_adopt(); /* of number 1, who has no cache yet, there is nothing to adopt */
     house_check();
-    CHECK(house_take(B16K, 16384, NULL) != NULL);
+    CHECK(house_take(CAUGHT, 4 << 20, NULL) != NULL);
     CHECK(pool_kind() == KIND_AUTO); /* this thread has a cache, and is alone */
     CHECK(pthread_create(&thread, NULL, take_in_another_thread, NULL) == 0);
     CHECK(pthread_join(thread, NULL) == 0);

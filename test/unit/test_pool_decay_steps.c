@@ -191,7 +191,7 @@ Test(pool_decay_steps, purged_ones_are_taken_last_and_are_zero)
     ages_pass(AGE);
     cr_assert_eq(ages_figures(B1M)->purged, PURGED);
     for (unsigned i = 0; i < ALL; i++) {
-        uint32_t was;
+        uint8_t was;
         const char *slot = house_take(B1M, 1 << 20, &was);
         cr_assert_eq(card_state(was), i < ALL - PURGED ? CARD_FREE : CARD_PURGED);
         cr_assert(!card_is_zero(was) ||

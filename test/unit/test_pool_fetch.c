@@ -181,7 +181,8 @@ Test(pool_fetch, thread_without_a_cache_has_no_cold_slot)
     cr_assert_eq(cache_mine, &cache_none);
     pool_chill(cache_mine, B64K);
     cr_assert_null(pool_take_cold(B64K, 65536, NULL));
-    cr_assert_not(pool_give_cold(B64K, lane_slot(B64K, 0)));
+    house_carve(B64K, 1);
+    cr_assert_not(pool_give_cold(B64K, house_slot(B64K, 0)));
 }
 
 /* --- how they are taken ------------------------------------------------------------------------
@@ -189,7 +190,7 @@ Test(pool_fetch, thread_without_a_cache_has_no_cold_slot)
 
 Test(pool_fetch, cold_takes_are_counted_and_marked)
 {
-    uint32_t was = 0;
+    uint8_t was = 0;
     house_lay_default();
     burst(B64K, 65536, 65536);
     take_to_swap(B64K);
@@ -198,8 +199,8 @@ Test(pool_fetch, cold_takes_are_counted_and_marked)
     void *slot = pool_take_cold(B64K, 50000, &was);
     cr_assert_not_null(slot);
     cr_assert_eq(card_state(was), CARD_FREE);
-    cr_assert_eq(card_state(card_read(lane_card(B64K, slot))), CARD_LIVE);
-    cr_assert_eq(card_request(card_read(lane_card(B64K, slot))), 50000U);
+    cr_assert_eq(card_state(lane_card(lane_number(slot))), CARD_LIVE);
+    cr_assert_eq(lane_request(lane_number(slot)), 50000U);
     cr_assert_eq(counter_read(&bin(B64K)->requests), requests + 1);
     cr_assert_eq(counter_read(&bin(B64K)->asked), asked + 50000);
     house_assert();

@@ -69,7 +69,7 @@ static void take(unsigned bucket, char **taken)
 {
     size_t size = house_plan.capacity[bucket];
     for (unsigned i = 0; i < count_of(bucket); i++) {
-        uint32_t was;
+        uint8_t was;
         taken[i] = house_take(bucket, size, &was);
         cr_assert_not_null(taken[i]);
         cr_assert(!card_is_zero(was) || (taken[i][0] == 0 && taken[i][size - 1] == 0));

@@ -16,14 +16,25 @@ static void give(void *address)
 
 static void ask(void *address)
 {
-    pool_card("malloc_usable_size", address);
+    pool_number("malloc_usable_size", address);
 }
 
-/* Wants of `sin` at `address` the line "CALL(ADDRESS): ..." */
-static void expect_death(capture_work *sin, const char *call, char *address, const char *what)
+/* Wants of `sin` at `address` the line "CALL(ADDRESS): bucket BUCKET, slot NUMBER: ...". */
+static void expect_death(capture_work *sin, const char *call, char *address, const char *bucket,
+                         const char *what)
 {
     char wanted[256];
-    snprintf(wanted, sizeof wanted, "%s(%p): %s\n", call, (void *)address, what);
+    snprintf(wanted, sizeof wanted, "%s(%p): bucket %s, slot %u: %s\n", call, (void *)address,
+             bucket, lane_number(taken), what);
+    capture_abort(sin, address, wanted);
+}
+
+/* The same where no slot lies. */
+static void expect_no_slot(capture_work *sin, const char *call, char *address)
+{
+    char wanted[256];
+    snprintf(wanted, sizeof wanted, "%s(%p): never issued: no slot of the pools lies there\n", call,
+             (void *)address);
     capture_abort(sin, address, wanted);
 }
 
@@ -33,7 +44,7 @@ static char *take_third(unsigned bucket, size_t request)
     house_take(bucket, request, NULL);
     house_take(bucket, request, NULL);
     taken = house_take(bucket, request, NULL);
-    cr_assert_eq(lane_find(taken).slot, 2);
+    cr_assert(lane_find(taken).exact);
     return taken;
 }
 
@@ -41,7 +52,7 @@ Test(pool_misuse, double_free)
 {
     give(take_third(B16K, 16390));
     expect_death(give, "free", taken,
-                 "bucket 16k, slot 2: freed already: the card says free, last request 16390 bytes");
+                 "16k", "freed already: the card says free, last request 16390 bytes");
 }
 
 Test(pool_misuse, double_free_of_a_large_slot)
@@ -49,7 +60,7 @@ Test(pool_misuse, double_free_of_a_large_slot)
     give(take_third(B1M, 1000000));
     expect_death(
         give, "free", taken,
-        "bucket 1m, slot 2: freed already: the card says free, last request 1000000 bytes");
+        "1m", "freed already: the card says free, last request 1000000 bytes");
 }
 
 Test(pool_misuse, free_of_a_purged_slot)
@@ -58,52 +69,49 @@ Test(pool_misuse, free_of_a_purged_slot)
     cr_assert_geq(pool_trim(1), 1000000);
     expect_death(
         give, "free", taken,
-        "bucket 1m, slot 2: freed already: the card says purged, last request 1000000 bytes");
+        "1m", "freed already: the card says purged, last request 1000000 bytes");
 }
 
 Test(pool_misuse, free_of_an_interior_address)
 {
     take_third(B4K, 5000);
     expect_death(give, "free", taken + 16,
-                 "bucket 4k, slot 2: interior address, 16 bytes into the slot: the card says live");
+                 "4k", "interior address, 16 bytes into the slot: the card says live");
     expect_death(
         give, "free", taken + 8191,
-        "bucket 4k, slot 2: interior address, 8191 bytes into the slot: the card says live");
+        "4k", "interior address, 8191 bytes into the slot: the card says live");
     give(taken);
     expect_death(give, "free", taken + 1,
-                 "bucket 4k, slot 2: interior address, 1 bytes into the slot: the card says free");
+                 "4k", "interior address, 1 bytes into the slot: the card says free");
 }
 
 Test(pool_misuse, free_of_a_slot_that_was_never_issued)
 {
     take_third(B64K, 65536);
-    expect_death(give, "free", lane_slot(B64K, 3),
-                 "bucket 64k, slot 3: never issued: the card says never used");
-    expect_death(give, "free", lane_slot(B64K, lanes.lane[B64K].limit - 1),
-                 "bucket 64k, slot 962: never issued: the card says never used");
-    expect_death(give, "free", lane_slot(B4M, 5),
-                 "bucket 4m, slot 5: never issued: the card says never used");
+    taken = house_slot(B64K, 3); /* of the run that was carved */
+    expect_death(give, "free", taken, "64k", "never issued: the card says never used");
+    expect_death(give, "free", taken + 8, "64k",
+                 "interior address, 8 bytes into the slot: the card says never used");
 }
 
-Test(pool_misuse, free_beyond_the_last_slot)
+Test(pool_misuse, free_where_no_slot_lies)
 {
     take_third(B4K, 5000);
-    char *end = lanes.lane[B8K].slots + ((size_t)1 << HOUSE_SHIFT);
-    expect_death(give, "free", end - 16,
-                 "bucket 8k, slot 5461: interior address, 4080 bytes into the slot: the card says "
-                 "never used");
+    expect_no_slot(give, "free", lanes.start);
+    expect_no_slot(give, "free", lanes.start + 16);
+    expect_no_slot(give, "free", lane_slot(lane_front()));
+    expect_no_slot(give, "free", lanes.start + lane_ready() - 16);
 }
 
 Test(pool_misuse, asking_about_what_is_not_live)
 {
     take_third(B16K, 16390);
-    cr_assert_eq(card_request(card_read(pool_card("malloc_usable_size", taken))), 16390);
+    cr_assert_eq(lane_request(pool_number("malloc_usable_size", taken)), 16390);
     expect_death(
         ask, "malloc_usable_size", taken + 4096,
-        "bucket 16k, slot 2: interior address, 4096 bytes into the slot: the card says live");
+        "16k", "interior address, 4096 bytes into the slot: the card says live");
     give(taken);
     expect_death(ask, "malloc_usable_size", taken,
-                 "bucket 16k, slot 2: freed already: the card says free, last request 16390 bytes");
-    expect_death(ask, "malloc_usable_size", lane_slot(B32K, 0),
-                 "bucket 32k, slot 0: never issued: the card says never used");
+                 "16k", "freed already: the card says free, last request 16390 bytes");
+    expect_no_slot(ask, "malloc_usable_size", lane_slot(lane_front()));
 }

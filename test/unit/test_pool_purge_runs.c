@@ -34,8 +34,13 @@ static void check_range(const char *start, size_t size)
     size_t stride = house_plan.stride[bucket];
     CHECK(lane_find(start).exact && size % stride == 0);
     for (size_t i = 0; i < size; i += stride) {
-        CHECK(card_state(card_read(lane_card(bucket, start + i))) == CARD_FREE);
+        CHECK(card_state(lane_card(lane_number(start + i))) == CARD_FREE);
     }
+}
+
+static bool has_kept(const char *start, size_t size)
+{
+    return asked.kept >= start && asked.kept < start + size;
 }
 
 static int discard(char *start, size_t size)
@@ -45,19 +50,25 @@ static int discard(char *start, size_t size)
         asked.call[asked.calls++].size = size;
     }
     check_range(start, size);
-    if (asked.kept >= start && asked.kept < start + size) {
+    if (has_kept(start, size)) {
         errno = EINVAL;
         return -1;
     }
     return (int)syscall(SYS_madvise, start, size, MADV_DONTNEED);
 }
 
-/* In place of libc's, for the rooms and for all else in this program. */
+/* In place of libc's, for the rooms and for all else in this program. What is kept is kept also
+ * from who asks for locked pages. */
 int madvise(void *start, size_t size, int advice)
 {
-    bool pooled = lane_reaches(start);
-    return pooled && advice == MADV_DONTNEED ? discard(start, size)
-                                             : (int)syscall(SYS_madvise, start, size, advice);
+    if (lane_owns(start) && advice == MADV_DONTNEED) {
+        return discard(start, size);
+    }
+    if (lane_owns(start) && has_kept(start, size)) {
+        errno = EINVAL;
+        return -1;
+    }
+    return (int)syscall(SYS_madvise, start, size, advice);
 }
 
 /* New slots, which lie side by side in a large bucket. */

@@ -166,7 +166,7 @@ Test(pool_sample, what_lies_in_a_magazine_says_nothing_of_who_freed_it)
 
 static void note_mark(unsigned number)
 {
-    marks[number] = pool_live_word();
+    marks[number] = pool_taker();
 }
 
 /* By where their variables lie: of so many threads not all have the same mark by chance. */

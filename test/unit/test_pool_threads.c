@@ -17,12 +17,6 @@ static const struct snapshot_figures *figures(unsigned bucket)
     return &snapshot.bucket[bucket];
 }
 
-static uint32_t card_of(const void *slot)
-{
-    struct place place = lane_find(slot);
-    return card_read(&lanes.lane[place.bucket].cards[place.slot]);
-}
-
 /* What the bucket is first asked for: a byte more than the bucket below can hold. */
 static size_t least(unsigned bucket)
 {
@@ -54,7 +48,7 @@ static void expect_mark(const char *slot, size_t size)
 static void take_back(char *slot)
 {
     if (slot != NULL) {
-        expect_mark(slot, card_request(card_of(slot)));
+        expect_mark(slot, lane_request(lane_number(slot)));
         house_give(slot);
     }
 }

@@ -65,7 +65,7 @@ Test(processor_threads, each_processor_has_its_own_magazine)
 
 /* --- no slot in two hands, no count lost ----------------------------------------------------- */
 
-static _Atomic uint8_t holder[USED][1 << 14];
+static _Atomic uint8_t holder[USED][HOUSE_PAGES];
 static _Atomic(void *) places[PLACES];
 static _Atomic uint64_t takes, gives;
 
@@ -83,7 +83,7 @@ static void *take_as(unsigned number, unsigned at)
     enum processor_source source;
     void *slot = processors_take(buckets[at], &source);
     if (CHECK(slot != NULL && lane_find(slot).exact && lane_find(slot).bucket == buckets[at])) {
-        CHECK(atomic_exchange(&holder[at][lane_find(slot).slot], (uint8_t)(number + 1)) == 0);
+        CHECK(atomic_exchange(&holder[at][lane_number(slot)], (uint8_t)(number + 1)) == 0);
         atomic_fetch_add(&takes, 1);
     }
     return slot;
@@ -92,7 +92,7 @@ static void *take_as(unsigned number, unsigned at)
 static void give(void *slot)
 {
     unsigned at = index_of(slot);
-    CHECK(atomic_exchange(&holder[at][lane_find(slot).slot], 0) != 0);
+    CHECK(atomic_exchange(&holder[at][lane_number(slot)], 0) != 0);
     processors_give(buckets[at], slot);
     atomic_fetch_add(&gives, 1);
 }
@@ -208,14 +208,14 @@ Test(processor_threads, purged_slots_are_taken_before_any_is_carved)
     processors_lay();
     processors_pin(0); /* on another processor it would find another magazine */
     processor_set_quota(B16K, QUOTA);
-    uint32_t number = lane_number(B16K, processors_take(B16K, &source));
-    card_write(&lanes.lane[B16K].cards[number], CARD_PURGED | 4096);
+    uint32_t number = lane_number(processors_take(B16K, &source));
+    lane_set_card(number, card_of(CARD_PURGED, B16K));
     slots_give_purged(B16K, number);
     for (unsigned i = 1; i < QUOTA; i++) {
         processors_take(B16K, &source);
     }
     uint32_t carved = lane_carved(B16K);
-    cr_assert_eq(lane_number(B16K, processors_take(B16K, &source)), number);
+    cr_assert_eq(lane_number(processors_take(B16K, &source)), number);
     cr_assert_eq(source, PROCESSOR_PURGED);
     cr_assert_eq(PROCESSORS_SLOW(B16K, unpurged), 1);
     cr_assert_eq(lane_carved(B16K), carved);

@@ -8,7 +8,12 @@
 #include "route.h"
 #include "snapshot.h"
 
-enum { UNUSUAL = 4242 /* no call sets it */, EVERYTHING = 1 << 30 };
+enum {
+    UNUSUAL = 4242 /* no call sets it */,
+    EVERYTHING = 1 << 30,
+    SMALL_SHIFT = 20,
+    TINY_SHIFT = 18
+};
 
 static const struct snapshot_figures *figures(unsigned bucket)
 {
@@ -243,8 +248,8 @@ Test(route, full_lane_falls_through)
 {
     static void *taken[1000];
     struct bucket_settings settings = house_defaults();
-    house_lay(&settings, 20);
-    uint32_t limit = lanes.lane[B16K].limit;
+    house_lay(&settings, SMALL_SHIFT);
+    uint32_t limit = house_limit(B16K, SMALL_SHIFT);
     for (uint32_t i = 0; i < limit; i++) {
         taken[i] = route_take(16390, NULL);
         cr_assert(lane_owns(taken[i]));
@@ -269,8 +274,8 @@ Test(route, full_lane_falls_through)
 Test(route, lane_without_slots_falls_through)
 {
     struct bucket_settings settings = house_defaults();
-    house_lay(&settings, 18);
-    cr_assert_eq(lanes.lane[B4M].limit, 0);
+    house_lay(&settings, TINY_SHIFT);
+    cr_assert_eq(house_limit(B4M, TINY_SHIFT), 0);
     char *bytes = route_take(4 << 20, NULL);
     cr_assert(bytes != NULL && !lane_owns(bytes));
     memset(bytes, 'x', 4 << 20);

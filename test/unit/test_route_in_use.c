@@ -25,7 +25,7 @@ static struct in_use noted(const void *block)
 {
     struct place place = lane_find(block);
     cr_assert(lane_owns(block) && place.exact);
-    return in_use_find((unsigned)place.bucket, (uint32_t)place.slot);
+    return in_use_find(place.number);
 }
 
 /* When the clock has moved on, since it goes in steps; what it then says. */
@@ -131,7 +131,7 @@ static void look_in_a_child(void *block)
 {
     pool_adopt();
     struct place place = lane_find(block);
-    struct in_use in_use = in_use_find((unsigned)place.bucket, (uint32_t)place.slot);
+    struct in_use in_use = in_use_find(place.number);
     CHECK(in_use.caller == &callers[MALLOC]);
     CHECK(in_use.taken_at != 0 && in_use.taken_at < in_use_now());
     void *other = route_take(16384, &callers[OTHER]);

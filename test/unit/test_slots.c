@@ -13,7 +13,7 @@ static void expect_taken(enum slots_source wanted, uint32_t number)
     enum slots_source source;
     void *slot = slots_take(BUCKET, &source);
     cr_assert_eq(source, wanted);
-    cr_assert_eq(slot, lane_slot(BUCKET, number));
+    cr_assert_eq(slot, house_slot(BUCKET, number));
 }
 
 Test(slots, carves_when_there_is_none)
@@ -30,14 +30,14 @@ Test(slots, loose_come_before_purged_before_carved)
     for (uint32_t number = 0; number < 6; number++) {
         expect_taken(SLOTS_CARVED, number);
     }
-    slots_give(BUCKET, 0);
-    slots_give_purged(BUCKET, 1);
-    slots_give(BUCKET, 2);
-    slots_give_purged(BUCKET, 3);
+    slots_give(BUCKET, house_number(BUCKET, 0));
+    slots_give_purged(BUCKET, house_number(BUCKET, 1));
+    slots_give(BUCKET, house_number(BUCKET, 2));
+    slots_give_purged(BUCKET, house_number(BUCKET, 3));
     expect_taken(SLOTS_LOOSE, 2);
     expect_taken(SLOTS_LOOSE, 0);
     expect_taken(SLOTS_PURGED, 3);
-    slots_give(BUCKET, 5);
+    slots_give(BUCKET, house_number(BUCKET, 5));
     expect_taken(SLOTS_LOOSE, 5);
     expect_taken(SLOTS_PURGED, 1);
     expect_taken(SLOTS_CARVED, 6);
@@ -50,12 +50,12 @@ Test(slots, take_loose_leaves_the_purged)
     for (int i = 0; i < 3; i++) {
         slots_take(BUCKET, &source);
     }
-    slots_give_purged(BUCKET, 0);
+    slots_give_purged(BUCKET, house_number(BUCKET, 0));
     cr_assert_eq(slots_take_loose(BUCKET), STACK_EMPTY);
-    slots_give(BUCKET, 1);
-    slots_give(BUCKET, 2);
-    cr_assert_eq(slots_take_loose(BUCKET), 2);
-    cr_assert_eq(slots_take_loose(BUCKET), 1);
+    slots_give(BUCKET, house_number(BUCKET, 1));
+    slots_give(BUCKET, house_number(BUCKET, 2));
+    cr_assert_eq(slots_take_loose(BUCKET), house_number(BUCKET, 2));
+    cr_assert_eq(slots_take_loose(BUCKET), house_number(BUCKET, 1));
     cr_assert_eq(slots_take_loose(BUCKET), STACK_EMPTY);
     expect_taken(SLOTS_PURGED, 0);
 }
@@ -66,9 +66,9 @@ Test(slots, buckets_do_not_mix)
     house_lay_default();
     slots_take(B256K, &source);
     slots_take(BUCKET, &source);
-    slots_give(B256K, 0);
+    slots_give(B256K, house_number(B256K, 0));
     expect_taken(SLOTS_CARVED, 1);
-    cr_assert_eq(slots_take(B256K, &source), lane_slot(B256K, 0));
+    cr_assert_eq(slots_take(B256K, &source), house_slot(B256K, 0));
     cr_assert_eq(source, SLOTS_LOOSE);
 }
 
@@ -76,14 +76,14 @@ Test(slots, full_lane_gives_none)
 {
     enum slots_source source;
     house_lay_default();
-    uint32_t limit = lanes.lane[B4M].limit;
+    uint32_t limit = house_limit(B4M, HOUSE_SHIFT);
     for (uint32_t number = 0; number < limit; number++) {
-        cr_assert_eq(slots_take(B4M, &source), lane_slot(B4M, number));
+        cr_assert_eq(slots_take(B4M, &source), house_slot(B4M, number));
     }
     cr_assert_null(slots_take(B4M, &source));
     cr_assert_eq(source, SLOTS_NONE);
-    slots_give(B4M, limit - 1);
-    cr_assert_eq(slots_take(B4M, &source), lane_slot(B4M, limit - 1));
+    slots_give(B4M, house_number(B4M, limit - 1));
+    cr_assert_eq(slots_take(B4M, &source), house_slot(B4M, limit - 1));
     cr_assert_null(slots_take(B4M, &source));
 }
 
@@ -94,17 +94,17 @@ Test(slots, reset_forgets_all)
     for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
         slots_take(bucket, &source);
         slots_take(bucket, &source);
-        slots_give(bucket, 0);
-        slots_give_purged(bucket, 1);
+        slots_give(bucket, house_number(bucket, 0));
+        slots_give_purged(bucket, house_number(bucket, 1));
     }
     slots_reset();
     for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
-        cr_assert_eq(slots_take(bucket, &source), lane_slot(bucket, 2));
+        cr_assert_eq(slots_take(bucket, &source), house_slot(bucket, 2));
         cr_assert_eq(source, SLOTS_CARVED);
     }
 }
 
-static _Atomic unsigned holders[1 << 10];
+static _Atomic unsigned holders[HOUSE_PAGES];
 
 /* Gives to either stack by turns, so that takes find slots in both and sometimes in neither. */
 static void take_and_give(unsigned number)
@@ -116,7 +116,7 @@ static void take_and_give(unsigned number)
         if (!CHECK(slot != NULL)) {
             return;
         }
-        uint32_t at = lane_number(BUCKET, slot);
+        uint32_t at = lane_number(slot);
         CHECK(atomic_fetch_add(&holders[at], 1) == 0);
         CHECK(atomic_fetch_sub(&holders[at], 1) == 1);
         if (round % 2 == 0) {

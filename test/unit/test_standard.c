@@ -17,14 +17,20 @@ static void lay(void)
     standard_open(BOUND);
 }
 
-static void write_card(uint32_t number, uint32_t state)
+/* Slots are named by their order here. */
+static uint32_t number_of(uint32_t ordinal)
 {
-    card_write(&lanes.lane[BUCKET].cards[number], state | REQUEST);
+    return house_number(BUCKET, ordinal);
 }
 
-static uint32_t read_card(uint32_t number)
+static void write_card(uint32_t ordinal, unsigned state)
 {
-    return card_read(&lanes.lane[BUCKET].cards[number]);
+    house_mark(house_slot(BUCKET, ordinal), state, REQUEST);
+}
+
+static unsigned read_state(uint32_t ordinal)
+{
+    return card_state(lane_card(number_of(ordinal)));
 }
 
 static void expect_taken(enum slots_source wanted, uint32_t number)
@@ -32,7 +38,7 @@ static void expect_taken(enum slots_source wanted, uint32_t number)
     enum slots_source source;
     void *slot = standard_take(BUCKET, &source);
     cr_assert_eq(source, wanted);
-    cr_assert_eq(slot, lane_slot(BUCKET, number));
+    cr_assert_eq(slot, house_slot(BUCKET, number));
     write_card(number, CARD_LIVE);
 }
 
@@ -41,7 +47,7 @@ static void take_new(uint32_t count)
 {
     for (uint32_t number = 0; number < count; number++) {
         expect_taken(SLOTS_CARVED, number);
-        memset(lane_slot(BUCKET, number), 'x', REQUEST);
+        memset(house_slot(BUCKET, number), 'x', REQUEST);
     }
 }
 
@@ -49,12 +55,12 @@ static void take_new(uint32_t count)
 static enum standard_verdict give(uint32_t number)
 {
     write_card(number, CARD_FREE);
-    return standard_give(BUCKET, number);
+    return standard_give(BUCKET, number_of(number));
 }
 
 static bool reads_as_zero(uint32_t number)
 {
-    const char *slot = lane_slot(BUCKET, number);
+    const char *slot = house_slot(BUCKET, number);
     return slot[0] == 0 && memcmp(slot, slot + 1, REQUEST - 1) == 0;
 }
 
@@ -66,12 +72,12 @@ Test(standard, last_in_is_first_out)
     for (uint32_t number = 0; number < 3; number++) {
         cr_assert_eq(give(number), STANDARD_KEPT);
         cr_assert_eq(standard_count(BUCKET), number + 1);
-        cr_assert_eq(read_card(number), CARD_FREE | REQUEST);
+        cr_assert_eq(read_state(number), CARD_FREE);
     }
     for (uint32_t number = 3; number-- > 0;) {
         expect_taken(SLOTS_LOOSE, number);
         cr_assert_eq(standard_count(BUCKET), number);
-        cr_assert_eq(*(char *)lane_slot(BUCKET, number), 'x', "warm");
+        cr_assert_eq(*(char *)house_slot(BUCKET, number), 'x', "warm");
     }
     expect_taken(SLOTS_CARVED, 3);
     cr_assert_eq(standard_count(BUCKET), 0);
@@ -88,7 +94,7 @@ Test(standard, what_the_list_has_no_room_for_is_purged)
     errno = UNUSUAL;
     for (uint32_t number = BOUND; number < BOUND + 2; number++) {
         cr_assert_eq(give(number), STANDARD_PURGED);
-        cr_assert_eq(read_card(number), CARD_PURGED | REQUEST);
+        cr_assert_eq(read_state(number), CARD_PURGED);
         cr_assert(reads_as_zero(number));
     }
     cr_assert_eq(errno, UNUSUAL);
@@ -135,7 +141,8 @@ Test(standard, buckets_do_not_mix)
     }
     standard_take(B8K, &source);
     cr_assert_eq(source, SLOTS_CARVED);
-    cr_assert_eq(standard_give(B8K, 0), STANDARD_KEPT, "its list is another one");
+    cr_assert_eq(standard_give(B8K, house_number(B8K, 0)), STANDARD_KEPT,
+                 "its list is another one");
     cr_assert_eq(standard_count(B8K), 1);
     cr_assert_eq(standard_count(BUCKET), BOUND);
 }
@@ -144,7 +151,7 @@ Test(standard, full_lane_gives_none)
 {
     enum slots_source source;
     lay();
-    for (uint32_t left = lanes.lane[B4M].limit; left > 0; left--) {
+    for (uint32_t left = house_limit(B4M, HOUSE_SHIFT); left > 0; left--) {
         cr_assert_not_null(standard_take(B4M, &source));
     }
     cr_assert_null(standard_take(B4M, &source));
@@ -164,7 +171,7 @@ Test(standard, slot_that_the_kernel_refuses_is_kept)
     cr_assert_eq(give(BOUND), STANDARD_KEPT);
     cr_assert_eq(os_failing_refusals(), 1);
     cr_assert_eq(standard_count(BUCKET), BOUND + 1);
-    cr_assert_eq(read_card(BOUND), CARD_FREE | REQUEST);
+    cr_assert_eq(read_state(BOUND), CARD_FREE);
     cr_assert_not(reads_as_zero(BOUND));
     cr_assert_eq(give(BOUND + 1), STANDARD_PURGED, "the next one may go");
     expect_taken(SLOTS_LOOSE, BOUND);
@@ -181,10 +188,10 @@ Test(standard, slots_are_withdrawn_and_restored)
     for (uint32_t number = 0; number < BOUND; number++) {
         give(number);
     }
-    cr_assert_eq(standard_withdraw(BUCKET, false), BOUND - 1);
+    cr_assert_eq(standard_withdraw(BUCKET, false), number_of(BOUND - 1));
     cr_assert_eq(standard_count(BUCKET), BOUND - 1);
     for (uint32_t number = BOUND - 1; number < BOUND + 2; number++) {
-        standard_restore(BUCKET, number, decay_young());
+        standard_restore(BUCKET, number_of(number), decay_young());
     }
     cr_assert_eq(standard_count(BUCKET), BOUND + 2, "however long the list is");
     for (uint32_t number = BOUND + 2; number-- > 0;) {

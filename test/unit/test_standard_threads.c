@@ -38,7 +38,7 @@ static void begin_with(uint32_t count)
 {
     slots_reset();
     for (uint32_t number = 0; number < count; number++) {
-        slots_give(BUCKET, number);
+        slots_give(BUCKET, house_number(BUCKET, number));
     }
     standard_reset(BUCKET, count);
 }
@@ -53,7 +53,7 @@ static void take(void)
 
 static void give(void)
 {
-    standard_give(BUCKET, lane_number(BUCKET, in_hand));
+    standard_give(BUCKET, lane_number(in_hand));
 }
 
 /* What the handler holds: it takes or gives, and so leaves another count behind. */
@@ -71,7 +71,7 @@ static void give_between(void *context)
 {
     (void)context;
     if (in_other_hand != NULL) {
-        standard_give(BUCKET, lane_number(BUCKET, in_other_hand));
+        standard_give(BUCKET, lane_number(in_other_hand));
         in_other_hand = NULL;
     }
 }
@@ -80,7 +80,7 @@ static void give_between(void *context)
 static bool stop_both(unsigned at, uint32_t kept, bool take_first)
 {
     begin_with(kept);
-    in_other_hand = take_first ? NULL : lane_slot(BUCKET, BOUND);
+    in_other_hand = take_first ? NULL : house_slot(BUCKET, BOUND);
     bool stopped_taking = steps_run(at, take, take_first ? take_between : give_between);
     bool stopped_giving = steps_run(at, give, take_first ? give_between : take_between);
     cr_assert_null(crew_fault(), "after %u instructions: %s", at, crew_fault());
@@ -154,7 +154,7 @@ static atomic_bool given;
 static void *give_slot(void *slot)
 {
     giver_number = gettid();
-    CHECK(standard_give(BUCKET, lane_number(BUCKET, slot)) == STANDARD_KEPT);
+    CHECK(standard_give(BUCKET, lane_number(slot)) == STANDARD_KEPT);
     given = true;
     return NULL;
 }
@@ -162,7 +162,7 @@ static void *give_slot(void *slot)
 Test(standard_threads, threads_wait_for_each_other, .timeout = 120)
 {
     lay();
-    void *slot = lane_slot(BUCKET, 0);
+    void *slot = house_slot(BUCKET, 0);
     begin_to_take();
     cr_assert_eq(pthread_create(&giver, NULL, give_slot, slot), 0);
     while (!given && !crew_is_asleep(giver_number)) {
@@ -180,15 +180,15 @@ static void take_in_child(void *argument)
     enum slots_source source;
     (void)argument;
     slots_reset();
-    slots_give(BUCKET, 2);
+    slots_give(BUCKET, house_number(BUCKET, 2));
     for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
         standard_reset(bucket, bucket == BUCKET);
     }
     CHECK(standard_count(BUCKET) == 1);
-    CHECK(standard_take(BUCKET, &source) == lane_slot(BUCKET, 2));
+    CHECK(standard_take(BUCKET, &source) == house_slot(BUCKET, 2));
     CHECK(source == SLOTS_LOOSE);
     CHECK(standard_count(BUCKET) == 0);
-    CHECK(standard_give(BUCKET, 2) == STANDARD_KEPT);
+    CHECK(standard_give(BUCKET, house_number(BUCKET, 2)) == STANDARD_KEPT);
 }
 
 /* The holder of the mutex is not there. */
@@ -204,7 +204,7 @@ Test(standard_threads, child_of_a_fork_waits_for_nobody)
 
 /* --- several threads --- */
 
-static _Atomic unsigned holders[1 << 10];
+static _Atomic unsigned holders[HOUSE_PAGES];
 
 static void hold(uint32_t number, bool for_long)
 {
@@ -234,7 +234,7 @@ static void take_give_and_withdraw(unsigned thread)
         if (!CHECK(slot != NULL)) {
             return;
         }
-        number = lane_number(BUCKET, slot);
+        number = lane_number(slot);
         hold(number, for_long);
         standard_give(BUCKET, number);
     }

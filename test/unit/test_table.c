@@ -17,7 +17,7 @@ static void open_table(size_t limit)
 {
     char *start = house_space(limit);
     cr_assert_not_null(start);
-    table_open(&table, start, limit, STEP);
+    cr_assert(table_open(&table, start, limit, STEP));
 }
 
 static size_t ready(void)
@@ -30,28 +30,70 @@ static void touch(void *address)
     *(volatile char *)address = 1;
 }
 
-Test(table, nothing_is_usable_at_first)
+Test(table, begins_as_one_page)
 {
     open_table(1 << 20);
-    cr_assert_eq(ready(), 0);
+    cr_assert_eq(ready(), os_page_size());
     cr_assert(table_reach(&table, 0));
-    cr_assert_eq(ready(), 0);
+    cr_assert(table_reach(&table, os_page_size()));
+    cr_assert_eq(ready(), os_page_size());
+    table.start[os_page_size() - 1] = 1;
+    capture_fault(touch, table.start + ready());
+}
+
+Test(table, is_not_opened_over_what_is_mapped)
+{
+    open_table(1 << 20);
+    struct table other;
+    table.start[0] = 'x';
+    cr_assert_not(table_open(&other, table.start, 1 << 20, STEP));
+    cr_assert_eq(table.start[0], 'x');
+    cr_assert_not(table_reach(&other, 1));
+    table_close(&other);
+    cr_assert_eq(table.start[0], 'x', "what it never had it does not give back");
+    table_close(&table);
     capture_fault(touch, table.start);
 }
 
 Test(table, grows_by_a_step_at_least)
 {
+    size_t page = os_page_size();
     open_table(1 << 20);
-    cr_assert(table_reach(&table, 1));
-    cr_assert_eq(ready(), STEP);
+    cr_assert(table_reach(&table, page + 1));
+    cr_assert_eq(ready(), page + STEP);
     memset(table.start, 'x', ready());
     capture_fault(touch, table.start + ready());
-    cr_assert(table_reach(&table, STEP));
-    cr_assert_eq(ready(), STEP, "what is usable needs no growth");
-    cr_assert(table_reach(&table, STEP + 1));
-    cr_assert_eq(ready(), 2 * STEP);
-    cr_assert_eq(table.start[STEP - 1], 'x');
-    cr_assert_eq(table.start[STEP], 0);
+    cr_assert(table_reach(&table, page + STEP));
+    cr_assert_eq(ready(), page + STEP, "what is usable needs no growth");
+    cr_assert(table_reach(&table, page + STEP + 1));
+    cr_assert_eq(ready(), page + 2 * STEP);
+    cr_assert_eq(table.start[page + STEP - 1], 'x');
+    cr_assert_eq(table.start[page + STEP], 0);
+}
+
+Test(table, grows_by_no_more_than_is_needed_once_that_is_said)
+{
+    open_table(1 << 20);
+    table_grow_sparingly();
+    cr_assert(table_reach(&table, 3 * os_page_size() + 1));
+    cr_assert_eq(ready(), 4 * os_page_size());
+}
+
+/* What somebody else has mapped is never overwritten: the table is full there. */
+Test(table, ends_where_something_is_in_the_way)
+{
+    size_t page = os_page_size();
+    open_table(1 << 20);
+    char *stranger = table.start + 8 * page;
+    cr_assert(os_claim(stranger, page));
+    *stranger = 's';
+    cr_assert(table_reach(&table, 8 * page), "up to there, though a step would be more");
+    cr_assert_eq(ready(), 8 * page);
+    cr_assert_not(table_reach(&table, 8 * page + 1));
+    cr_assert_eq(*stranger, 's');
+    cr_assert_eq(ready(), 8 * page);
+    cr_assert(os_release(stranger, page));
+    cr_assert(table_reach(&table, 9 * page), "once it is gone, there is room again");
 }
 
 Test(table, grows_as_far_as_is_asked)
@@ -68,7 +110,7 @@ Test(table, ends_at_its_limit)
     size_t limit = 3 * STEP + os_page_size();
     open_table(limit);
     cr_assert_not(table_reach(&table, limit + 1));
-    cr_assert_eq(ready(), 0, "a refusal changes nothing");
+    cr_assert_eq(ready(), os_page_size(), "a refusal changes nothing");
     cr_assert(table_reach(&table, 3 * STEP));
     cr_assert(table_reach(&table, limit));
     cr_assert_eq(ready(), limit, "the last step is as long as there is room");

@@ -119,13 +119,13 @@ static size_t words_of(unsigned which)
     return (honest.object[which].size + sizeof(uint64_t) - 1) / sizeof(uint64_t);
 }
 
-/* Lanes that would take days to ask about: of all that could be in memory, nothing is. */
+/* A range that would take days to walk: slots of no length, and no end of them. */
 static void forge_endless(void)
 {
     struct lanes *lanes_forged = forge(VIEW_LANES);
-    lanes_forged->shift = 46;
-    for (size_t i = 0; i < words_of(VIEW_GROWTH); i++) {
-        forge_word(VIEW_GROWTH, i, UINT64_C(1) << 46);
+    memset(lanes_forged->lane, 0, sizeof lanes_forged->lane);
+    for (size_t i = 0; i < words_of(VIEW_RANGE); i++) {
+        forge_word(VIEW_RANGE, i, UINT64_MAX);
     }
 }
 

@@ -1,4 +1,4 @@
-/* Cases: what the lanes are told of huge pages. */
+/* Cases: what the range is told of huge pages. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "pools.h"
 #include "smaps.h"
 
-/* The runner's argument: the flag that all lanes have, and the one that none has. */
+/* The runner's argument: the flag that the range has, and the one that it has not. */
 static void lanes_have_the_flag(void)
 {
     bool known = access("/sys/kernel/mm/transparent_hugepage/enabled", F_OK) == 0;
@@ -21,7 +21,7 @@ static void lanes_have_the_flag(void)
     }
 }
 
-/* A lane that holds one small buffer is not charged for 2 MiB. */
+/* A range that holds one small buffer is not charged for 2 MiB. */
 static void quiet_lane_pays_for_what_it_touches(void)
 {
     char *block = malloc(pools_size(0));

@@ -159,7 +159,7 @@ class Views(ForgedCase):
         """It is given up, and top, which meets it before an honest process, shows that one."""
         forger = self.forger()
         forger.forge("endless")
-        self.assert_refused(self.run_command("stat", forger.pid), b"in good time")
+        self.assert_refused(self.run_command("stat", forger.pid), b"makes no sense")
         servant = self.start()
         line = [command.path(), "top", str(forger.pid), str(servant.pid)]
         terminal = Terminal(line, command.environment(), 80, 24)

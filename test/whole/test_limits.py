@@ -1,4 +1,4 @@
-"""Little address space: the library starts, serves what fits, and the rest falls through or is refused."""
+"""Limits on addresses and on what is charged: the library starts, serves what fits, and leaves room for the rest."""
 # SPDX-License-Identifier: BSD-2-Clause
 import sys
 import unittest
@@ -68,8 +68,50 @@ def everywhere() -> list[Run]:
     return [Run(f"within {name}", wrapper=limited(limit)) for name, limit in LIMITS.items()]
 
 
+class Size(unittest.TestCase):
+    """A process looks like what it uses."""
+
+    def test_addresses(self) -> None:
+        sizes = []
+        for variables in ({}, {"LD_PRELOAD": ""}):
+            outcome = cases.run_case("charge", "says_its_size", Run(variables=variables))
+            self.assertEqual((outcome.status, outcome.stderr), (0, ""))
+            sizes.append(int(outcome.stdout))
+        self.assertLess(sizes[0] - sizes[1], 64 * MIB)
+
+
+# Two sizes and the least share of the limit, in percent, that the second can have: what mimalloc alone has,
+# less two.
+BURSTS = (
+    (65536, 16384, 85),
+    (16384, 65536, 85),
+    (65536, 4096, 85),
+    (4096, 1048576, 83),
+    (1048576, 5120, 79),
+)
+GROWN = ((5120, 80), (65536, 85), (4194304, 85))
+
+
+def charged() -> list[str]:
+    return [settings.tool("prlimit"), f"--data={256 * MIB}"]
+
+
+def bursts() -> list[Run]:
+    return [Run(f"of {a}, then {b}", wrapper=charged(), arguments=(str(a), str(b), str(c))) for a, b, c in BURSTS]
+
+
+def grown() -> list[Run]:
+    return [Run(f"to {size}", wrapper=charged(), arguments=(str(size), str(share))) for size, share in GROWN]
+
+
 load_tests = cases.loader(
     {
+        "charge": {
+            "address_space_is_limited_late": [Run(f"{mib}M", arguments=(str(mib),)) for mib in (128, 200)],
+            "another_size_after_a_burst": bursts(),
+            "blocks_that_grow_fill_the_limit": grown(),
+            "says_its_size": [],  # prints; see above
+        },
         "buckets": {
             "every_bucket": [],  # prints what did not fit; see above
             "a_thread": everywhere(),

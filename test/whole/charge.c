@@ -1,0 +1,169 @@
+/* Cases: what a process is charged for memory, and what limits on that leave of it. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <malloc.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "check.h"
+
+enum { MIB = 1 << 20, BLOCKS = 1 << 17 /* what holds them is charged, too */ };
+
+static char *blocks[BLOCKS];
+
+/* A figure of /proc/self/status, in bytes. */
+static size_t status_figure(const char *name)
+{
+    enum { BYTES_A_KIBIBYTE = 1024 };
+    char line[256];
+    size_t figure = 0;
+    FILE *status = fopen("/proc/self/status", "re");
+    CHECK(status != NULL);
+    while (fgets(line, sizeof line, status) != NULL) {
+        if (strncmp(line, name, strlen(name)) == 0) {
+            figure = strtoul(line + strlen(name) + 1, NULL, 10) * BYTES_A_KIBIBYTE;
+        }
+    }
+    CHECK(fclose(status) == 0);
+    return figure;
+}
+
+static size_t argument(unsigned number)
+{
+    return strtoul(check_arguments[number], NULL, 10);
+}
+
+static void set_limit(int resource, size_t bytes)
+{
+    const struct rlimit limit = {bytes, bytes};
+    CHECK_EQUAL(setrlimit((__rlimit_resource_t)resource, &limit), 0);
+}
+
+/* Takes and fills blocks of a size up to a number of bytes, or until there are none. */
+static size_t take(size_t size, size_t bytes)
+{
+    size_t count = 0;
+    while (count < BLOCKS && count * size < bytes && (blocks[count] = malloc(size)) != NULL) {
+        memset(blocks[count++], 1, size);
+    }
+    return count;
+}
+
+static void give(size_t count)
+{
+    while (count > 0) {
+        free(blocks[--count]);
+    }
+}
+
+/* A block that grows by two thirds, as a body that is read in pieces. */
+static char *grow(size_t size)
+{
+    size_t have = 1000;
+    char *block = malloc(have);
+    while (block != NULL && have < size) {
+        have = have * 5 / 3 < size ? have * 5 / 3 : size;
+        char *larger = realloc(block, have);
+        if (larger == NULL) {
+            free(block);
+        }
+        block = larger;
+    }
+    return block;
+}
+
+static void *come_and_go(void *unused)
+{
+    return unused;
+}
+
+/* The runner's argument: MiB. The limit is set when the library has been at work for long. */
+static void address_space_is_limited_late(void)
+{
+    size_t limit = argument(0) * MIB;
+    give(take(20000, MIB));
+    set_limit(RLIMIT_AS, limit);
+    for (size_t size = 400; size <= (size_t)4 * MIB; size *= 2) {
+        size_t count = take(size, (size_t)32 * MIB);
+        CHECK(count * size >= (size_t)32 * MIB);
+        give(count);
+    }
+    pthread_t thread;
+    CHECK(mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
+    CHECK_EQUAL(pthread_create(&thread, NULL, come_and_go, NULL), 0);
+    CHECK_EQUAL(pthread_join(thread, NULL), 0);
+}
+
+static size_t data_limit(void)
+{
+    struct rlimit limit;
+    CHECK_EQUAL(getrlimit(RLIMIT_DATA, &limit), 0);
+    CHECK(limit.rlim_cur != RLIM_INFINITY);
+    return limit.rlim_cur;
+}
+
+/* The runner's arguments: the burst's size, the size that then has the limit, its least share of it
+ * in percent. The limit is there from the start. */
+static void another_size_after_a_burst(void)
+{
+    size_t limit = data_limit();
+    give(take(1000, 1000));
+    give(take(argument(0), limit / 10 * 8));
+    size_t size = argument(1);
+    size_t count = take(size, limit);
+    CHECK(count * size * 100 >= limit * argument(2));
+    give(count);
+}
+
+/* The runner's arguments: the size, its least share in percent. The limit is there from the
+ * start. */
+static void blocks_that_grow_fill_the_limit(void)
+{
+    size_t limit = data_limit();
+    size_t size = argument(0);
+    size_t count = 0;
+    while (count < BLOCKS && (blocks[count] = grow(size)) != NULL) {
+        memset(blocks[count++], 1, size);
+    }
+    CHECK(count * size * 100 >= limit * argument(1));
+    give(count);
+}
+
+/* What is mapped is locked and in memory, and no more than a growth's step beyond. */
+static void locked_memory_serves(void)
+{
+    if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0) {
+        printf("mlockall: not permitted here\n");
+        exit(77);
+    }
+    for (size_t size = 4096; size <= (size_t)4 * MIB; size *= 2) {
+        give(take(size, (size_t)8 * MIB));
+    }
+    malloc_trim(0);
+    for (size_t size = 4096; size <= (size_t)4 * MIB; size *= 2) {
+        char *block = calloc(1, size);
+        CHECK(block != NULL && block[0] == 0 && memcmp(block, block + 1, size - 1) == 0);
+        free(block);
+    }
+    CHECK(status_figure("VmLck") <= status_figure("VmSize"));
+    CHECK(status_figure("VmSize") <= (size_t)192 * MIB);
+}
+
+/* Prints the size of the address space. */
+static void says_its_size(void)
+{
+    CHECK(malloc(16384) != NULL);
+    printf("%zu\n", status_figure("VmSize"));
+}
+
+static const struct check_case cases[] = {
+    CHECK_CASE(address_space_is_limited_late), CHECK_CASE(another_size_after_a_burst),
+    CHECK_CASE(blocks_that_grow_fill_the_limit), CHECK_CASE(locked_memory_serves),
+    CHECK_CASE(says_its_size),
+};
+
+CHECK_MAIN(cases)
