@@ -167,6 +167,9 @@ static void birth_open_pools(void)
     pressure_open(options.number[OPTION_PRESSURE] != 0, "");
     struct pool_settings kinds;
     birth_set_pools(&kinds);
+    if (kinds.charge_limit != SIZE_MAX) {
+        fallback_expect_refusals();
+    }
     birth_open_background();
     if (!pool_open(&birth_plan, &kinds)) {
         message_say(MESSAGE_NO_PROCESSORS);

@@ -33,6 +33,9 @@ static uintptr_t main_stack_end;
 static void fallback_note_error(int error, void *argument)
 {
     (void)argument;
+    if (error == ENOMEM) {
+        fallback_expect_refusals();
+    }
     if (error == ENOMEM || error == EOVERFLOW || error == EINVAL) {
         errno = ENOMEM;
     }
@@ -104,6 +107,12 @@ static void fallback_make_room(bool force, unsigned long long beat, void *argume
     }
 }
 
+/* Not from the start: a call in each of mimalloc's housekeepings is some instructions. */
+void fallback_expect_refusals(void)
+{
+    mi_register_deferred_free(fallback_make_room, NULL);
+}
+
 void fallback_open(void)
 {
     int kept = errno;
@@ -113,7 +122,6 @@ void fallback_open(void)
      * block on which it runs. By that it chooses between arenas reserved for nodes, which it has
      * only where the environment asks for them. */
     mi_option_set_default(mi_option_use_numa_nodes, 1);
-    mi_register_deferred_free(fallback_make_room, NULL);
     libc_heap = os_break();
     errno = kept;
 }

@@ -30,6 +30,12 @@ INTERNAL void fallback_give_foreign(void *address);
 INTERNAL void *fallback_resize_foreign(void *address, size_t request);
 INTERNAL size_t fallback_usable_size_foreign(const void *address);
 
+/*
+ * Has mimalloc, wherever the kernel refuses it memory from now on, make room by what the pools have
+ * free before it tries once more. Where memory is limited, or was refused. Any thread.
+ */
+INTERNAL void fallback_expect_refusals(void);
+
 /* NULL, with errno set to ENOMEM: mimalloc does not report every refusal of its calloc and aligned
  * calls. */
 INTERNAL void *fallback_refuse(void);

@@ -47,11 +47,36 @@ static bool pool_prepare(enum kind wanted)
     return wanted != KIND_AUTO || sequence_available();
 }
 
+static atomic_bool tight;
+static _Atomic uint64_t charge_limit; /* bytes; 0 or SIZE_MAX: any */
+
+void pool_make_tight(void)
+{
+    atomic_store_explicit(&tight, true, memory_order_relaxed);
+    table_grow_sparingly();
+}
+
+void pool_limit_charge(uint64_t bytes)
+{
+    atomic_store_explicit(&charge_limit, bytes, memory_order_relaxed);
+}
+
+bool pool_is_tight(void)
+{
+    enum { CHARGE_SHARE = 32 };
+    uint64_t limit = atomic_load_explicit(&charge_limit, memory_order_relaxed);
+    if (limit != 0 && lane_ready() > limit / CHARGE_SHARE) {
+        pool_make_tight();
+    }
+    return atomic_load_explicit(&tight, memory_order_relaxed);
+}
+
 bool pool_open(const struct bucket_plan *bucket_plan, const struct pool_settings *pool_settings)
 {
     plan = bucket_plan;
     settings = *pool_settings;
     pool_first_large = pool_find_first_large(settings.kind);
+    pool_limit_charge(settings.charge_limit);
     budget_open(settings.cache_limit, settings.retain_limit, settings.large_limit);
     decay_open(settings.decay);
     training_open(&settings.training);
@@ -71,23 +96,6 @@ enum kind pool_kind(void)
 struct region pool_kind_region(void)
 {
     return (struct region){&kind, sizeof kind};
-}
-
-static atomic_bool tight;
-
-void pool_make_tight(void)
-{
-    atomic_store_explicit(&tight, true, memory_order_relaxed);
-    table_grow_sparingly();
-}
-
-bool pool_is_tight(void)
-{
-    enum { CHARGE_SHARE = 32 };
-    if (settings.charge_limit != 0 && lane_ready() > settings.charge_limit / CHARGE_SHARE) {
-        pool_make_tight();
-    }
-    return atomic_load_explicit(&tight, memory_order_relaxed);
 }
 
 struct cache *pool_books(void)

@@ -123,7 +123,7 @@ static inline uint32_t pool_taker(void)
 
 /* Writes a taken slot's metadata, the request first; `was`, unless NULL, gets what the card said
  * before. */
-FAST_PATH void pool_mark(uint32_t number, uint8_t live, uint32_t taker, size_t request,
+FAST_PATH void pool_mark(size_t number, uint8_t live, uint32_t taker, size_t request,
                          uint8_t *was)
 {
     if (was != NULL) {
@@ -146,7 +146,7 @@ FAST_PATH void *pool_take(size_t line, size_t request, uint8_t *was)
     if (LIKELY(slot != NULL)) {
         counter_add(&bin->requests, 1);
         counter_add(&bin->asked, request);
-        pool_mark(lane_number(slot), bin->live, bin->taker, request, was);
+        pool_mark(lane_page(slot), bin->live, bin->taker, request, was);
     }
     return slot;
 }
@@ -200,13 +200,13 @@ bool pool_decay_step(void);
 FAST_PATH bool pool_give(void *address, size_t offset)
 {
     size_t number = offset >> LANE_SHIFT;
-    uint8_t card = lane_card((uint32_t)number);
+    uint8_t card = lane_card(number);
     struct cache_bin *bin = cache_bin_of(cache_mine, card_bucket(card));
     uint8_t freed;
     if (UNLIKELY(!lane_is_exact(offset) || !card_free(card, &freed))) {
         return false;
     }
-    lane_set_card((uint32_t)number, freed);
+    lane_set_card(number, freed);
     if (UNLIKELY(!cache_push(bin, address))) {
         pool_give_slow(address, bin, number);
         return true;
@@ -281,6 +281,9 @@ uint64_t pool_stock(void);
  */
 void pool_make_tight(void);
 bool pool_is_tight(void);
+
+/* From now on no more than so many bytes may be charged. Any thread. */
+void pool_limit_charge(uint64_t bytes);
 
 /* Before a fork, in the parent: notes whether there are other threads. */
 void pool_before_fork(void);

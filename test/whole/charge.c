@@ -119,6 +119,19 @@ static void another_size_after_a_burst(void)
     give(count);
 }
 
+/* The same, where the program sets the limit itself, to 256 MiB, by setrlimit or by prlimit. */
+static void another_size_after_a_late_limit(void)
+{
+    const struct rlimit limit = {(rlim_t)256 * MIB, (rlim_t)256 * MIB};
+    give(take(20000, MIB));
+    if (strcmp(check_arguments[3], "prlimit") == 0) {
+        CHECK_EQUAL(prlimit(0, RLIMIT_DATA, &limit, NULL), 0);
+    } else {
+        CHECK_EQUAL(setrlimit(RLIMIT_DATA, &limit), 0);
+    }
+    another_size_after_a_burst();
+}
+
 /* The runner's arguments: the size, its least share in percent. The limit is there from the
  * start. */
 static void blocks_that_grow_fill_the_limit(void)
@@ -162,7 +175,8 @@ static void says_its_size(void)
 
 static const struct check_case cases[] = {
     CHECK_CASE(address_space_is_limited_late), CHECK_CASE(another_size_after_a_burst),
-    CHECK_CASE(blocks_that_grow_fill_the_limit), CHECK_CASE(locked_memory_serves),
+    CHECK_CASE(another_size_after_a_late_limit), CHECK_CASE(blocks_that_grow_fill_the_limit),
+    CHECK_CASE(locked_memory_serves),
     CHECK_CASE(says_its_size),
 };
 

@@ -100,6 +100,14 @@ def bursts() -> list[Run]:
     return [Run(f"of {a}, then {b}", wrapper=charged(), arguments=(str(a), str(b), str(c))) for a, b, c in BURSTS]
 
 
+def late() -> list[Run]:
+    return [
+        Run(f"{by}: of {a}, then {b}", arguments=(str(a), str(b), str(c), by))
+        for by in ("setrlimit", "prlimit")
+        for a, b, c in BURSTS[:2]
+    ]
+
+
 def grown() -> list[Run]:
     return [Run(f"to {size}", wrapper=charged(), arguments=(str(size), str(share))) for size, share in GROWN]
 
@@ -109,6 +117,7 @@ load_tests = cases.loader(
         "charge": {
             "address_space_is_limited_late": [Run(f"{mib}M", arguments=(str(mib),)) for mib in (128, 200)],
             "another_size_after_a_burst": bursts(),
+            "another_size_after_a_late_limit": late(),
             "blocks_that_grow_fill_the_limit": grown(),
             "says_its_size": [],  # prints; see above
         },
