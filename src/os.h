@@ -97,7 +97,7 @@ enum { OS_RESIDENCY_PAGES = 1024 };
  */
 bool os_residency(const char *start, size_t size, unsigned char *pages);
 
-/* Names a mapping, where the kernel can: /proc/PID/smaps then says which bucket owns the memory.
+/* Names a mapping, where the kernel can: /proc/PID/smaps then says what it is for.
  * Does nothing behind a filter. */
 void os_name(char *start, size_t size, const char *name);
 
