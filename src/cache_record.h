@@ -27,8 +27,8 @@ struct cache_bin {
     void **floor;
     void **ceiling;
     _Atomic(struct magazine *) public_magazine; /* changed only by exchange */
-    uint32_t taker;                             /* card_taker of the thread: all bins say the same */
-    uint8_t live;                               /* the card of a live slot of the bucket */
+    uint32_t taker; /* card_taker of the thread: all bins say the same */
+    uint8_t live;   /* the card of a live slot of the bucket */
 #define CACHE_COUNTER(name, help) struct counter name;
     COUNTER_FAST_ROWS(CACHE_COUNTER)
 };

@@ -1,4 +1,5 @@
-/* A card: the metadata of a page of the pools' range, kept out of band, that every free is checked against. */
+/* A card: the metadata of a page of the pools' range, kept out of band, that every free is checked
+ * against. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_CARD_H
 #define SOCKMALLOC_CARD_H
@@ -26,7 +27,7 @@ enum {
     CARD_NEVER_USED = 0x00,
     CARD_LIVE = 0x40,
     CARD_FREE = 0x80,
-    CARD_PURGED = 0xc0, /* the kernel confirmed that it took the pages */
+    CARD_PURGED = 0xc0,  /* the kernel confirmed that it took the pages */
     CARD_LEAVING = 0x20, /* a purged slot whose addresses are about to be given back */
     CARD_SLOT = 0x10,    /* a slot begins at this page */
     CARD_BUCKET_MASK = 0x0f,

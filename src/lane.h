@@ -201,8 +201,8 @@ void lane_count_live(uint32_t live[BUCKET_LIMIT]);
 /* Pages of the range that were ever carved. Nothing behind them is a slot. */
 uint32_t lane_front(void);
 
-/* Returns true if the range has no room left for a slot of the largest bucket, or if something is in
- * its way: then it is not memory that is missing. */
+/* Returns true if the range has no room left for a slot of the largest bucket, or if something is
+ * in its way: then it is not memory that is missing. */
 bool lane_is_full(void);
 
 /* Bytes of the range that can be in memory at all. */

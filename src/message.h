@@ -27,14 +27,14 @@
         "The file that SOCKMALLOC_PROFILE names is damaged, of another version or no such file.")  \
     ROW(STRICT, "SOCKMALLOC_STRICT=1: refusing to run with the setting above",                     \
         "The process ends with exit code 78 before main.")                                         \
-    ROW(NO_RESERVATION, "no addresses for the pools; every request falls through to mimalloc", \
+    ROW(NO_RESERVATION, "no addresses for the pools; every request falls through to mimalloc",     \
         "The kernel or RLIMIT_AS left no room for even the smallest range.")                       \
     ROW(CONFIGURATION, "%s", "What SOCKMALLOC_VERBOSE=1 asks for: the configuration in force.")    \
     ROW(FREED_ALREADY,                                                                             \
         "%s(%p): bucket %s, slot %u: freed already: the card says %s, last request %u bytes",      \
         "The program gave back, resized or asked about a block that it had already given back.")   \
     ROW(NEVER_ISSUED, "%s(%p): bucket %s, slot %u: never issued: the card says never used",        \
-        "A slot begins at the address, but no malloc has returned it.")                              \
+        "A slot begins at the address, but no malloc has returned it.")                            \
     ROW(NO_SLOT, "%s(%p): never issued: no slot of the pools lies there",                          \
         "The address lies in the pools' range, but nothing was ever handed out there.")            \
     ROW(INTERIOR,                                                                                  \

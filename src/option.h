@@ -35,7 +35,7 @@
         "milliseconds after which the pages of what is free and not needed go back; 0 at once")    \
     ROW(BACKGROUND, SWITCH, "0", 0, 0,                                                             \
         "1 has a thread of its own do that while the program is silent")                           \
-    ROW(THP, HUGE, "auto", 0, 0, "transparent huge pages in the pools")                        \
+    ROW(THP, HUGE, "auto", 0, 0, "transparent huge pages in the pools")                            \
     ROW(FORK_TRIM, SWITCH, "0", 0, 0,                                                              \
         "1 gives the pages of what is free back before a fork, so that the child shares less")     \
     ROW(PRESSURE, SWITCH, "1", 0, 0,                                                               \

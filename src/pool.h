@@ -42,7 +42,8 @@ struct pool_settings {
     uint64_t retain_limit; /* bytes of all free slots with pages; BUDGET_UNLIMITED */
     uint64_t large_limit;  /* of them, the large pool's; BUDGET_UNLIMITED */
     uint64_t decay;        /* milliseconds that free slots keep their pages; DECAY_NEVER */
-    uint64_t charge_limit; /* bytes that may be charged for memory, used or not; 0 or SIZE_MAX: any */
+    uint64_t
+        charge_limit; /* bytes that may be charged for memory, used or not; 0 or SIZE_MAX: any */
     struct training_settings training;
 };
 
@@ -113,8 +114,8 @@ static inline uint32_t pool_thread_number(void)
     return (uint32_t)(((uint64_t)(uintptr_t)&cache_mine * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
 }
 
-/* The mark of the calling thread: card_taker of its cache's number, or of the thread's, if it has no
- * cache. */
+/* The mark of the calling thread: card_taker of its cache's number, or of the thread's, if it has
+ * no cache. */
 static inline uint32_t pool_taker(void)
 {
     return LIKELY(cache_is_own(cache_mine)) ? cache_mine->bin[0].taker
@@ -123,8 +124,7 @@ static inline uint32_t pool_taker(void)
 
 /* Writes a taken slot's metadata, the request first; `was`, unless NULL, gets what the card said
  * before. */
-FAST_PATH void pool_mark(size_t number, uint8_t live, uint32_t taker, size_t request,
-                         uint8_t *was)
+FAST_PATH void pool_mark(size_t number, uint8_t live, uint32_t taker, size_t request, uint8_t *was)
 {
     if (was != NULL) {
         *was = lane_card(number);
@@ -193,9 +193,9 @@ INTERNAL void pool_tick(const void *slot);
 bool pool_decay_step(void);
 
 /*
- * Takes back a slot; `address` is in the range, at that lane_offset. False, with nothing done, if it is not
- * a live slot's first byte. Price: about 30 instructions with four tests, no locked one; the slot
- * itself is not touched.
+ * Takes back a slot; `address` is in the range, at that lane_offset. False, with nothing done, if
+ * it is not a live slot's first byte. Price: about 30 instructions with four tests, no locked one;
+ * the slot itself is not touched.
  */
 FAST_PATH bool pool_give(void *address, size_t offset)
 {
@@ -223,7 +223,8 @@ FAST_PATH bool pool_give(void *address, size_t offset)
     return true;
 }
 
-/* Returns the number of a live slot; anything else ends the process. `address` lies in the range. */
+/* Returns the number of a live slot; anything else ends the process. `address` lies in the range.
+ */
 static inline uint32_t pool_number(const char *call, const void *address)
 {
     uint32_t number = lane_number(address);

@@ -18,7 +18,7 @@
     ROW(spill, "slots", "a magazine went to the depot")                                            \
     ROW(promotion, "quota", "a quota began")                                                       \
     ROW(demotion, "quota", "a quota was lowered, to this")                                         \
-    ROW(carve, "slots", "slots that were never used were carved")                     \
+    ROW(carve, "slots", "slots that were never used were carved")                                  \
     ROW(purge, "bytes", "the kernel took the pages of free slots back")                            \
     ROW(fall_through, "request", "a request of a pool's size went to mimalloc")                    \
     ROW(misuse, "address", "an address was given back that is no live slot's; the end is near")

@@ -129,8 +129,7 @@ static bool projection_makes_sense(void)
     message_end_name();
     projection_mend_plan(&projection_plan);
     return option_set_makes_sense(&options) && (unsigned)pool_kind() < KIND_COUNT &&
-           (lanes.count == 0 ||
-            (projection_lanes_make_sense() && projection_records_make_sense()));
+           (lanes.count == 0 || (projection_lanes_make_sense() && projection_records_make_sense()));
 }
 
 /* The objects that the view names, each over our own. */

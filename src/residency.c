@@ -45,7 +45,7 @@ static void residency_add(struct walk *walk, uint32_t number)
  * the kernel does not say. */
 static bool residency_add_part(struct walk *walk, uint32_t first, uint32_t end)
 {
-    unsigned char pages[OS_RESIDENCY_PAGES]; /* on the stack: a handler's may be two pages */
+    unsigned char pages[OS_RESIDENCY_PAGES];        /* on the stack: a handler's may be two pages */
     size_t granules = os_page_size() >> LANE_SHIFT; /* of a page */
     if (!residency_ask(lane_slot(first), (size_t)(end - first) << LANE_SHIFT, pages)) {
         return false;

@@ -156,8 +156,8 @@ bool table_grow(struct table *table, size_t size)
     return table_grow_to(table, goal) || (size < goal && table_grow_to(table, size));
 }
 
-/* Page by page, since nobody knows how much the thread had wanted. What was mapped behind the end is
- * the table's own if it is one mapping with what lies before. */
+/* Page by page, since nobody knows how much the thread had wanted. What was mapped behind the end
+ * is the table's own if it is one mapping with what lies before. */
 void table_after_fork(struct table *table)
 {
     size_t ready = table_ready(table);

@@ -38,8 +38,7 @@ static void child_inherit(struct judge_case *own)
             own->weight[bucket] += lane_request(number);
         } else if (claim_read(number).serial != 0) {
             fault_die("after fork: owner %lx has slot %u of bucket %s, whose card says %x",
-                      claim_read(number).serial, number, lay_plan.label[bucket],
-                      lane_card(number));
+                      claim_read(number).serial, number, lay_plan.label[bucket], lane_card(number));
         }
     }
     for (unsigned bucket = 0; bucket < lanes.count; bucket++) {

@@ -51,38 +51,35 @@ static char *take_third(unsigned bucket, size_t request)
 Test(pool_misuse, double_free)
 {
     give(take_third(B16K, 16390));
-    expect_death(give, "free", taken,
-                 "16k", "freed already: the card says free, last request 16390 bytes");
+    expect_death(give, "free", taken, "16k",
+                 "freed already: the card says free, last request 16390 bytes");
 }
 
 Test(pool_misuse, double_free_of_a_large_slot)
 {
     give(take_third(B1M, 1000000));
-    expect_death(
-        give, "free", taken,
-        "1m", "freed already: the card says free, last request 1000000 bytes");
+    expect_death(give, "free", taken, "1m",
+                 "freed already: the card says free, last request 1000000 bytes");
 }
 
 Test(pool_misuse, free_of_a_purged_slot)
 {
     give(take_third(B1M, 1000000));
     cr_assert_geq(pool_trim(1), 1000000);
-    expect_death(
-        give, "free", taken,
-        "1m", "freed already: the card says purged, last request 1000000 bytes");
+    expect_death(give, "free", taken, "1m",
+                 "freed already: the card says purged, last request 1000000 bytes");
 }
 
 Test(pool_misuse, free_of_an_interior_address)
 {
     take_third(B4K, 5000);
-    expect_death(give, "free", taken + 16,
-                 "4k", "interior address, 16 bytes into the slot: the card says live");
-    expect_death(
-        give, "free", taken + 8191,
-        "4k", "interior address, 8191 bytes into the slot: the card says live");
+    expect_death(give, "free", taken + 16, "4k",
+                 "interior address, 16 bytes into the slot: the card says live");
+    expect_death(give, "free", taken + 8191, "4k",
+                 "interior address, 8191 bytes into the slot: the card says live");
     give(taken);
-    expect_death(give, "free", taken + 1,
-                 "4k", "interior address, 1 bytes into the slot: the card says free");
+    expect_death(give, "free", taken + 1, "4k",
+                 "interior address, 1 bytes into the slot: the card says free");
 }
 
 Test(pool_misuse, free_of_a_slot_that_was_never_issued)
@@ -107,11 +104,10 @@ Test(pool_misuse, asking_about_what_is_not_live)
 {
     take_third(B16K, 16390);
     cr_assert_eq(lane_request(pool_number("malloc_usable_size", taken)), 16390);
-    expect_death(
-        ask, "malloc_usable_size", taken + 4096,
-        "16k", "interior address, 4096 bytes into the slot: the card says live");
+    expect_death(ask, "malloc_usable_size", taken + 4096, "16k",
+                 "interior address, 4096 bytes into the slot: the card says live");
     give(taken);
-    expect_death(ask, "malloc_usable_size", taken,
-                 "16k", "freed already: the card says free, last request 16390 bytes");
+    expect_death(ask, "malloc_usable_size", taken, "16k",
+                 "freed already: the card says free, last request 16390 bytes");
     expect_no_slot(ask, "malloc_usable_size", lane_slot(lane_front()));
 }

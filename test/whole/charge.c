@@ -93,7 +93,8 @@ static void address_space_is_limited_late(void)
         give(count);
     }
     pthread_t thread;
-    CHECK(mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
+    CHECK(mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) !=
+          MAP_FAILED);
     CHECK_EQUAL(pthread_create(&thread, NULL, come_and_go, NULL), 0);
     CHECK_EQUAL(pthread_join(thread, NULL), 0);
 }
@@ -174,8 +175,10 @@ static void says_its_size(void)
 }
 
 static const struct check_case cases[] = {
-    CHECK_CASE(address_space_is_limited_late), CHECK_CASE(another_size_after_a_burst),
-    CHECK_CASE(another_size_after_a_late_limit), CHECK_CASE(blocks_that_grow_fill_the_limit),
+    CHECK_CASE(address_space_is_limited_late),
+    CHECK_CASE(another_size_after_a_burst),
+    CHECK_CASE(another_size_after_a_late_limit),
+    CHECK_CASE(blocks_that_grow_fill_the_limit),
     CHECK_CASE(locked_memory_serves),
     CHECK_CASE(says_its_size),
 };
