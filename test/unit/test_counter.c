@@ -4,6 +4,7 @@
 
 #include "counter.h"
 #include "crew.h"
+#include "steps.h"
 
 enum { THREADS = 4, ROUNDS = 8000000 };
 
@@ -40,6 +41,46 @@ Test(counter, takes_back_by_adding_the_complement)
     counter_add(&counter, 5);
     counter_add(&counter, UINT64_MAX);
     cr_assert_eq(counter_read(&counter), 4);
+}
+
+Test(counter, steps_by_one_and_tells_when_it_comes_to_zero)
+{
+    counter_add(&counter, 0 - UINT64_C(3));
+    cr_assert_not(counter_step(&counter));
+    cr_assert_not(counter_step(&counter));
+    cr_assert(counter_step(&counter));
+    cr_assert_eq(counter_read(&counter), 0);
+    cr_assert_not(counter_step(&counter));
+    cr_assert_eq(counter_read(&counter), 1);
+}
+
+static void add_one_to_all(void)
+{
+    counter_add(&counter, 1);
+    counter_step(&counter);
+    counter_add_shared(&counter, 1);
+}
+
+static void add_ten_to_all(void *context)
+{
+    (void)context;
+    counter_add(&counter, 10);
+    counter_step(&counter);
+    counter_add_shared(&counter, 10);
+}
+
+/* Where the handler's additions are another thread's, that holds for the shared one. */
+Test(counter, handler_may_add_after_any_instruction)
+{
+    unsigned at = 0;
+    bool stopped = true;
+    steps_need();
+    while (stopped) {
+        counter_reset(&counter);
+        stopped = steps_run(++at, add_one_to_all, add_ten_to_all);
+        cr_assert_eq(counter_read(&counter), stopped ? 24U : 3U, "after %u instructions", at);
+    }
+    cr_assert_gt(at, 3U);
 }
 
 /* Long enough for each thread to be interrupted many times, however few processors there are. */

@@ -85,7 +85,10 @@ Test(stack, numbers_go_up_to_the_limit)
 
 Test(stack, tag_advances_with_every_removal)
 {
+    stack_push(&stack, links, 0);
+    stack_pop(&stack, links);
     uint64_t before = tag();
+    cr_assert_neq(before, 0, "or a push that clears the tag would leave it as it is");
     for (uint32_t item = 0; item < 100; item++) {
         stack_push(&stack, links, item);
         cr_assert_eq(tag(), before, "a push leaves the tag");
@@ -143,7 +146,9 @@ Test(stack, reset_forgets_all)
     stack_push(&stack, links, 1);
     stack_pop(&stack, links);
     stack_push(&stack, links, 2);
+    uint64_t before = tag();
     stack_reset(&stack);
+    cr_assert_eq(tag(), before + 1, "an operation that was interrupted begins anew");
     cr_assert(stack_is_empty(&stack));
     cr_assert_eq(stack_pop(&stack, links), STACK_EMPTY);
     stack_push(&stack, links, 2);
