@@ -63,6 +63,36 @@ Test(depot, buckets_do_not_mix)
     cr_assert_eq(depot_take_empty(BUCKET), empty);
 }
 
+static void turn(void)
+{
+    cr_assert(decay_turn(atomic_load(&decay.turned) + decay.age));
+}
+
+Test(depot, young_ones_are_taken_first)
+{
+    lay();
+    decay_open(1);
+    struct magazine *old = give(BUCKET, 1);
+    turn();
+    struct magazine *young = give(BUCKET, 2);
+    cr_assert_eq(depot_take_full(BUCKET), young);
+    cr_assert_eq(depot_take_full(BUCKET), old);
+    depot_give_old(BUCKET, old);
+    cr_assert_eq(depot_take_old(BUCKET), old, "what is given back as old stays old");
+    cr_assert_null(depot_take_old(BUCKET));
+}
+
+Test(depot, reset_forgets_both_generations)
+{
+    lay();
+    decay_open(1);
+    give(BUCKET, 1);
+    turn();
+    give(BUCKET, 2);
+    depot_reset();
+    cr_assert_null(depot_take_full(BUCKET));
+}
+
 Test(depot, reset_forgets_all)
 {
     lay();
