@@ -174,6 +174,29 @@ Test(cache_walk, magazine_that_is_emptied_meanwhile_goes_to_the_depot, .timeout 
     cr_assert_gt(contest(0), 0U);
 }
 
+static bool owner_has_it;
+
+/* The owner takes its public magazine back and keeps it. */
+static void keep(void *context)
+{
+    (void)context;
+    owner_has_it = cache_exchange(&neighbour(0)->bin[BUCKET], NULL) == contested;
+}
+
+Test(cache_walk, magazine_goes_to_the_owner_or_the_thief, .timeout = 60)
+{
+    bool stopped = true;
+    lay(1);
+    steps_need();
+    contested = neighbours_equip(neighbour(0), BUCKET, 10);
+    for (unsigned at = 1; stopped; at++) {
+        cache_exchange(&neighbour(0)->bin[BUCKET], contested);
+        owner_has_it = false;
+        stopped = steps_run(at, walk, keep);
+        cr_assert_eq(owner_has_it, found == NULL, "after %u instructions", at);
+    }
+}
+
 /* The owner's quota sinks, while a thief is at its public magazine. */
 static void lower(void)
 {

@@ -9,6 +9,7 @@
 #include "capture.h"
 #include "crew.h"
 #include "stack.h"
+#include "steps.h"
 
 enum { ITEMS = 4096, THREADS = 8, ROUNDS = 100000 };
 
@@ -139,6 +140,88 @@ Test(stack, stale_swap_fails)
     }
     cr_assert_eq(stack_pop(&stack, links), 3);
     cr_assert_eq(stack_pop(&stack, links), 1);
+}
+
+/* --- what another thread does meanwhile --- */
+
+static uint32_t popped;
+static uint32_t popped_between;
+
+static void push_third(void)
+{
+    stack_push(&stack, links, 3);
+}
+
+static void pop_top(void)
+{
+    popped = stack_pop(&stack, links);
+}
+
+static void pop_between(void *context)
+{
+    (void)context;
+    popped_between = stack_pop(&stack, links);
+}
+
+/* Another item comes on top, and the one below is linked anew. */
+static void exchange_between(void *context)
+{
+    (void)context;
+    popped_between = stack_pop(&stack, links);
+    uint32_t below = stack_pop(&stack, links);
+    stack_push(&stack, links, popped_between);
+    if (below != STACK_EMPTY) { /* else the work has just popped an item */
+        stack_push(&stack, links, below);
+    }
+    popped_between = STACK_EMPTY;
+}
+
+/* Each of the items below `count` is in one place: the stack, or the hand of one who popped it. */
+static void expect_each_once(uint32_t count, unsigned at)
+{
+    unsigned seen[4] = {0};
+    for (uint32_t item = popped; item != STACK_EMPTY; item = stack_pop(&stack, links)) {
+        cr_assert(item > 0 && item <= count, "after %u instructions", at);
+        seen[item]++;
+    }
+    if (popped_between != STACK_EMPTY) {
+        seen[popped_between]++;
+    }
+    for (uint32_t item = 1; item <= count; item++) {
+        cr_assert_eq(seen[item], 1, "item %u after %u instructions", item, at);
+    }
+}
+
+static void expect_whole_after_any_step(steps_work *work, steps_between *between, uint32_t count)
+{
+    bool stopped = true;
+    for (unsigned at = 1; stopped; at++) {
+        stack_push(&stack, links, 1);
+        stack_push(&stack, links, 2);
+        popped = STACK_EMPTY;
+        popped_between = STACK_EMPTY;
+        stopped = steps_run(at, work, between);
+        popped = popped != STACK_EMPTY ? popped : stack_pop(&stack, links);
+        expect_each_once(count, at);
+    }
+}
+
+Test(stack, another_thread_may_pop_after_any_step_of_a_push, .timeout = 60)
+{
+    steps_need();
+    expect_whole_after_any_step(push_third, pop_between, 3);
+}
+
+Test(stack, another_thread_may_pop_after_any_step_of_a_pop, .timeout = 60)
+{
+    steps_need();
+    expect_whole_after_any_step(pop_top, pop_between, 2);
+}
+
+Test(stack, items_may_change_places_after_any_step_of_a_pop, .timeout = 60)
+{
+    steps_need();
+    expect_whole_after_any_step(pop_top, exchange_between, 2);
 }
 
 Test(stack, reset_forgets_all)
