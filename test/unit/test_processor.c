@@ -120,7 +120,9 @@ static void give_beyond_the_quota(unsigned here)
         cr_assert_eq(processors_held(here, B16K), i + 1);
     }
     cr_assert_eq(PROCESSORS_SLOW(B16K, deposited), 0);
+    uint64_t misses = PROCESSORS_SLOW(B16K, misses);
     cr_assert(processors_give(B16K, taken[QUOTA]));
+    cr_assert_eq(PROCESSORS_SLOW(B16K, misses), misses + 1);
     cr_assert_eq(processors_held(here, B16K), 1U, "an empty one has come in the full one's place");
     cr_assert_eq(PROCESSORS_SLOW(B16K, deposited), QUOTA);
     for (unsigned i = QUOTA + 1; i < 2 * QUOTA; i++) {
