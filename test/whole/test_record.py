@@ -111,6 +111,20 @@ class Refusals(RecordCase):
                 self.assertTrue(shown.startswith(result.stdout))
                 self.assertTrue(result.stdout == "" or result.stdout.endswith(f"of process {servant.pid}\n"))
 
+    def test_a_sample_that_is_missing(self) -> None:
+        servant = self.start()
+        contents = []
+        for samples in (1, 2, 3):
+            self.record(servant, "-n", samples)
+            contents.append(self.file.read_bytes())
+            self.file.unlink()
+        sample = len(contents[1]) - len(contents[0])
+        begin = len(contents[2]) - 3 * sample  # of the second: the last one only says that it is the end
+        self.file.write_bytes(contents[2][:begin] + contents[2][begin + sample :])
+        result = self.show()
+        self.assertEqual(result.returncode, command.DAMAGED)
+        self.assert_complaint(result.stderr, "truncated: 1 whole")
+
     def test_a_recorder_that_is_killed(self) -> None:
         recorder = self.begin(self.start())
         recorder.kill()
