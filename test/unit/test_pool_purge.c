@@ -9,7 +9,9 @@
 #include "crew.h"
 #include "house.h"
 #include "pool.h"
+#include "slots.h"
 #include "snapshot.h"
+#include "steps.h"
 
 enum { SLOTS = 200, THREADS = 8, ROUNDS = 20000, EVERYTHING = 1 << 30 };
 
@@ -255,4 +257,45 @@ Test(pool_purge, trims_beside_other_threads)
     crew_run(THREADS, churn_or_trim);
     house_assert();
     cr_assert_eq(figures(B4K)->live + figures(B128K)->live, 0);
+}
+
+/* --- another thread takes a slot at any moment --- */
+
+static uint32_t taken_between;
+
+static void trim_one(void)
+{
+    pool_trim(1);
+}
+
+static void take_purged(void *context)
+{
+    (void)context;
+    taken_between = slots_take_purged(B4M);
+    if (taken_between != STACK_EMPTY) {
+        pool_mark(taken_between, card_of(CARD_LIVE, B4M), 0, 1, NULL);
+    }
+}
+
+Test(pool_purge, slot_may_be_taken_as_it_is_purged, .timeout = 60)
+{
+    bool stopped = true;
+    unsigned takes = 0;
+    steps_need();
+    house_lay_default();
+    void *slot = house_take(B4M, house_plan.capacity[B4M], NULL);
+    for (unsigned at = 1; stopped; at++) {
+        house_give(slot);
+        taken_between = STACK_EMPTY;
+        stopped = steps_run(at, trim_one, take_purged);
+        if (taken_between == STACK_EMPTY) {
+            slot = house_take(B4M, house_plan.capacity[B4M], NULL);
+        } else {
+            cr_assert_eq(lane_slot(taken_between), slot);
+            cr_assert_eq(card_state(lane_card(taken_between)), CARD_LIVE, "after %u instructions",
+                         at);
+            takes++;
+        }
+    }
+    cr_assert_gt(takes, 0U);
 }

@@ -106,6 +106,47 @@ Test(standard_threads, handler_may_come_after_any_instruction, .timeout = 60)
     }
 }
 
+/* --- another thread takes a slot just as its pages have gone --- */
+
+static uint32_t given_slot;
+static uint32_t taken_between;
+
+static void give_to_a_full_list(void)
+{
+    standard_give(BUCKET, given_slot);
+}
+
+static void take_purged(void *context)
+{
+    (void)context;
+    taken_between = slots_take_purged(BUCKET);
+    if (taken_between != STACK_EMPTY) {
+        lane_set_card(taken_between, card_of(CARD_LIVE, BUCKET));
+    }
+}
+
+Test(standard_threads, slot_may_be_taken_as_it_is_purged, .timeout = 60)
+{
+    bool stopped = true;
+    unsigned takes = 0;
+    lay();
+    steps_need();
+    standard_open(0);
+    given_slot = house_number(BUCKET, 0);
+    for (unsigned at = 1; stopped; at++) {
+        lane_set_card(given_slot, card_of(CARD_FREE, BUCKET));
+        taken_between = STACK_EMPTY;
+        stopped = steps_run(at, give_to_a_full_list, take_purged);
+        if (taken_between != STACK_EMPTY) {
+            cr_assert_eq(card_state(lane_card(given_slot)), CARD_LIVE, "after %u instructions", at);
+            takes++;
+        } else {
+            cr_assert_eq(slots_take_purged(BUCKET), given_slot);
+        }
+    }
+    cr_assert_gt(takes, 0U);
+}
+
 /* --- one thread is in the middle of a take: the kernel's answer is long in coming --- */
 
 static pthread_t taker;
