@@ -81,6 +81,7 @@ Test(in_use, each_slot_has_its_own)
     lay();
     for (uint32_t number = 0; number < HOUSE_PAGES; number++) {
         cr_assert(in_use_note_at(number, &code[number % 4], number + 1));
+        expect_noted(number, &code[number % 4], number + 1);
     }
     for (uint32_t number = 0; number < HOUSE_PAGES; number++) {
         expect_noted(number, &code[number % 4], number + 1);

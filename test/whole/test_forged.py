@@ -177,14 +177,36 @@ class Views(ForgedCase):
         )
         self.addCleanup(reader.stdout.close)
         self.assertEqual(reader.stdout.read(1), b"s")
-        (child,) = Path(f"/proc/{reader.pid}/task/{reader.pid}/children").read_text().split()
-        with open(f"/proc/{child}/stat") as status:
-            started = status.read().rpartition(")")[2].split()[19]
+        child, started = self.child_of(reader)
         reader.kill()
         reader.wait()
+        self.assert_ends(child, started)
+
+    def test_a_reader_that_stands_still(self) -> None:
+        """It is given up, and ended."""
+        servant = self.start()
+        reader = subprocess.Popen(
+            [command.path(), "stat", str(servant.pid), "--interval", "0.01"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        self.addCleanup(reader.kill)
+        self.assertEqual(reader.stdout.read(1), b"s")
+        child, started = self.child_of(reader)
+        os.kill(int(child), signal.SIGSTOP)
+        _, stderr = reader.communicate(timeout=DEADLINE_SECONDS)
+        self.assertEqual(reader.returncode, command.DAMAGED, stderr)
+        self.assertIn(b"can't be read in good time", stderr)
+        self.assert_ends(child, started)
+
+    def child_of(self, reader: "subprocess.Popen[bytes]") -> tuple[str, str]:
+        (child,) = Path(f"/proc/{reader.pid}/task/{reader.pid}/children").read_text().split()
+        return child, Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[19]
+
+    def assert_ends(self, process: str, started: str) -> None:
         deadline = time.monotonic() + DEADLINE_SECONDS
-        while self.is_alive(child, started):
-            self.assertLess(time.monotonic(), deadline, f"{child} is still there")
+        while self.is_alive(process, started):
+            self.assertLess(time.monotonic(), deadline, f"{process} is still there")
 
     def is_alive(self, process: str, started: str) -> bool:
         try:
