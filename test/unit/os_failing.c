@@ -163,7 +163,12 @@ bool os_is_mapped(char *page)
 
 bool os_is_one_mapping(char *start, char *end)
 {
-    return os_is_mapped(start) && start < end;
+    size_t size = (size_t)(end - start);
+    bool grown = mremap(start, size, size + os_page_size(), 0) != MAP_FAILED;
+    if (grown) {
+        munmap(end, os_page_size());
+    }
+    return grown || errno != EFAULT;
 }
 
 bool os_is_free(char *start, size_t size)

@@ -243,7 +243,7 @@ static void come_second(void)
     crew_run(1, return_too);
 }
 
-Test(pool_return, second_caller_returns_nothing)
+Test(pool_return, second_caller_returns_nothing, .timeout = 20)
 {
     lay();
     take_all();

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <sched.h>
+#include <sys/mman.h>
 
 #include "cache.h"
 #include "capture.h"
@@ -138,6 +139,11 @@ Test(race, child_has_what_was_just_extended)
 static void find_stranger_in_child(void *argument)
 {
     (void)argument;
+    table_after_fork(&table);
+    CHECK(atomic_load(&table.ready) == os_page_size());
+    /* A thread of the parent's was just asking for more, and the stranger's is another mapping. */
+    CHECK(mprotect(table.start + os_page_size(), os_page_size(), PROT_READ) == 0);
+    atomic_store(&table.growing, 1);
     table_after_fork(&table);
     CHECK(atomic_load(&table.ready) == os_page_size());
 }

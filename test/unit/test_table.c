@@ -107,12 +107,12 @@ Test(table, grows_as_far_as_is_asked)
 
 Test(table, ends_at_its_limit)
 {
-    size_t limit = 3 * STEP + os_page_size();
+    size_t limit = 3 * STEP + 2 * os_page_size();
     open_table(limit);
     cr_assert_not(table_reach(&table, limit + 1));
     cr_assert_eq(ready(), os_page_size(), "a refusal changes nothing");
     cr_assert(table_reach(&table, 3 * STEP));
-    cr_assert(table_reach(&table, limit));
+    cr_assert(table_reach(&table, 3 * STEP + 1));
     cr_assert_eq(ready(), limit, "the last step is as long as there is room");
     cr_assert_not(table_reach(&table, limit + 1));
     cr_assert(table_reach(&table, limit));

@@ -129,6 +129,20 @@ static void forge_endless(void)
     }
 }
 
+/* Slots of no length, in a range that is as it was. */
+static void forge_flat(void)
+{
+    struct lanes *lanes_forged = forge(VIEW_LANES);
+    memset(lanes_forged->lane, 0, sizeof lanes_forged->lane);
+}
+
+/* More caches than there can be. */
+static void forge_throng(void)
+{
+    forge_word(VIEW_CACHES, 0, (uintptr_t)plain);
+    forge_word(VIEW_OPENED, 0, 40000);
+}
+
 /* As many caches as there can be at all, in memory that costs nothing. */
 static void forge_crowd(void)
 {
@@ -354,6 +368,10 @@ static void obey(const char *order, unsigned which, uint64_t value)
         forge_labels();
     } else if (strcmp(order, "endless") == 0) {
         forge_endless();
+    } else if (strcmp(order, "flat") == 0) {
+        forge_flat();
+    } else if (strcmp(order, "throng") == 0) {
+        forge_throng();
     } else if (strcmp(order, "crowd") == 0) {
         forge_crowd();
     } else if (strcmp(order, "draw") == 0) {

@@ -155,6 +155,13 @@ class Views(ForgedCase):
         forger.forge("crowd")
         self.assert_refused(self.run_command("stat", forger.pid), b"tables are larger than")
 
+    def test_counts_that_cannot_be(self) -> None:
+        forger = self.forger()
+        for order in ("flat", "throng"):
+            with self.subTest(order):
+                forger.forge(order)
+                self.assert_refused(self.run_command("stat", forger.pid), b"makes no sense")
+
     def test_longer_than_a_reader_waits(self) -> None:
         """It is given up, and top, which meets it before an honest process, shows that one."""
         forger = self.forger()
