@@ -7,6 +7,7 @@
 #include "crew.h"
 #include "interval.h"
 #include "seal.h"
+#include "steps.h"
 
 enum { THREADS = 4, ROUNDS = 2000 };
 
@@ -73,9 +74,33 @@ Test(interval, nothing_is_written_behind_a_filter_of_its_own)
     cr_assert_eq(written, 1);
 }
 
-/* All see the same times, so that each of these moments is written about once. */
-static uint64_t first_moment;
+static uint64_t moment;
 
+static void look(void)
+{
+    interval_look(moment);
+}
+
+static void look_between(void *context)
+{
+    (void)context;
+    look();
+}
+
+Test(interval, one_of_two_writes_whatever_their_order)
+{
+    bool stopped = true;
+    steps_need();
+    for (unsigned at = 1; stopped; at++) {
+        interval_open(1, count);
+        moment = due();
+        written = 0;
+        stopped = steps_run(at, look, look_between);
+        cr_assert_eq(written, 1, "after %u instructions", at);
+    }
+}
+
+/* All see the same times, so that each of these moments is written about once. */
 static void look_at_each_second(unsigned number)
 {
     static _Atomic unsigned arrived;
@@ -85,14 +110,14 @@ static void look_at_each_second(unsigned number)
         while (atomic_load(&arrived) < (round + 1) * THREADS) {
             sched_yield();
         }
-        interval_look(first_moment + round * a_second);
+        interval_look(moment + round * a_second);
     }
 }
 
 Test(interval, one_of_several_threads_writes, .timeout = 60)
 {
     interval_open(1, count);
-    first_moment = due();
+    moment = due();
     crew_run(THREADS, look_at_each_second);
     cr_assert_eq(written, ROUNDS);
 }
