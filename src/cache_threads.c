@@ -72,7 +72,7 @@ static void cache_close(void *argument)
         cache_begin(cache, bucket);
     }
     atomic_fetch_sub_explicit(&open_now, 1, memory_order_relaxed);
-    stack_push(&closed, cache_links(), (uint32_t)(cache - cache_record(0)));
+    stack_push(&closed, cache_links(), 0, (uint32_t)(cache - cache_record(0)));
 }
 
 bool cache_lay(void)
@@ -96,7 +96,7 @@ void cache_unlay(void)
  * has run out. */
 static struct cache *cache_find_record(void)
 {
-    uint32_t number = stack_pop(&closed, cache_links());
+    uint32_t number = stack_pop(&closed, cache_links(), 0);
     if (number != STACK_EMPTY) {
         return cache_record(number);
     }
@@ -273,7 +273,7 @@ void cache_reset(void)
         if (cache == cache_mine) {
             atomic_store_explicit(&open_now, 1, memory_order_relaxed);
         } else {
-            stack_push(&closed, cache_links(), number);
+            stack_push(&closed, cache_links(), 0, number);
         }
     }
 }

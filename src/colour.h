@@ -25,8 +25,8 @@ enum {
     COLOUR_MAGAZINES_END = 0xc00, /* ... up to here */
     COLOUR_BINS = 0xc00,          /* a line a bucket of a thread's cache */
     COLOUR_STATES = 0xec0,        /* behind the bins of eleven buckets: the first states, */
-    COLOUR_REQUESTS = 0xf00,      /* the first requests */
-    COLOUR_LINKS = 0xf80,         /* and the first links of the slots */
+    COLOUR_REQUESTS =
+        0xf00, /* and the first requests; links, which are rarely written, have none */
 };
 
 /*

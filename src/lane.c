@@ -34,8 +34,13 @@ size_t lane_space(size_t size)
     size_t pages = lane_pages(size);
     return reserve_space(lane_table_size(pages, sizeof(card_state_byte), COLOUR_STATES)) +
            reserve_space(lane_table_size(pages, sizeof(card_request_word), COLOUR_REQUESTS)) +
-           reserve_space(lane_table_size(pages, sizeof(stack_link), COLOUR_LINKS)) +
-           reserve_space(size);
+           reserve_space(lane_table_size(pages, sizeof(stack_link), 0)) + reserve_space(size);
+}
+
+/* Links that the slots in so many pages have. */
+static size_t lane_links(size_t pages)
+{
+    return (pages >> lanes.link_shift) + 1;
 }
 
 static bool lane_open_table(struct table *table, size_t size, size_t step, const char *name)
@@ -55,9 +60,21 @@ static bool lane_open_tables(size_t size)
            lane_open_table(&requests,
                            lane_table_size(pages, sizeof(card_request_word), COLOUR_REQUESTS),
                            WORDS_STEP, "sockmalloc:requests") &&
-           lane_open_table(&links, lane_table_size(pages, sizeof(stack_link), COLOUR_LINKS),
-                           WORDS_STEP, "sockmalloc:links") &&
+           lane_open_table(&links, lane_table_size(pages, sizeof(stack_link), 0), WORDS_STEP,
+                           "sockmalloc:links") &&
            lane_open_table(&lane_range.slots, size, SLOTS_STEP, "sockmalloc:slots");
+}
+
+/* Two slots lie as many pages apart as the shorter one has, and the first bucket's are the
+ * shortest: so links of fewer pages are written to, which a process that has just forked would have
+ * copied. */
+static unsigned lane_link_shift(const struct bucket_plan *plan)
+{
+    unsigned shift = 0;
+    while (lane_pages(plan->stride[0]) >> (shift + 1) > 0) {
+        shift++;
+    }
+    return shift;
 }
 
 bool lane_lay(const struct bucket_plan *plan, size_t size)
@@ -69,7 +86,8 @@ bool lane_lay(const struct bucket_plan *plan, size_t size)
     lanes.start = lane_range.slots.start;
     lanes.states = (card_state_byte *)(void *)(states.start + COLOUR_STATES);
     lanes.requests = (card_request_word *)(void *)(requests.start + COLOUR_REQUESTS);
-    lanes.links = (stack_link *)(void *)(links.start + COLOUR_LINKS);
+    lanes.links = (stack_link *)(void *)(links.start);
+    lanes.link_shift = lane_link_shift(plan);
     for (unsigned bucket = 0; bucket < plan->count; bucket++) {
         lanes.lane[bucket] = (struct lane){.stride = plan->stride[bucket],
                                            .capacity = plan->capacity[bucket],
@@ -107,7 +125,7 @@ static bool lane_grow(size_t size)
     size_t pages = lane_pages(size);
     return table_reach(&states, COLOUR_STATES + pages * sizeof(card_state_byte)) &&
            table_reach(&requests, COLOUR_REQUESTS + pages * sizeof(card_request_word)) &&
-           table_reach(&links, COLOUR_LINKS + pages * sizeof(stack_link)) &&
+           table_reach(&links, lane_links(pages) * sizeof(stack_link)) &&
            table_grow_to(&lane_range.slots, size);
 }
 

@@ -41,6 +41,8 @@ struct lanes {
     card_state_byte *states; /* an element a page, each of them; they reach as far as the range */
     card_request_word *requests;
     stack_link *links; /* only the slow paths come here */
+    unsigned
+        link_shift; /* slots are 2^so many pages long at least: the links of 2^so many are one */
     unsigned count;
     struct lane lane[BUCKET_LIMIT];
 };

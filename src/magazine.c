@@ -84,12 +84,12 @@ struct magazine *magazine_open(void)
 
 void magazine_push(struct stack *stack, struct magazine *magazine)
 {
-    stack_push(stack, (stack_link *)(void *)links.start, magazine_number(magazine));
+    stack_push(stack, (stack_link *)(void *)links.start, 0, magazine_number(magazine));
 }
 
 struct magazine *magazine_pop(struct stack *stack)
 {
-    uint32_t number = stack_pop(stack, (stack_link *)(void *)links.start);
+    uint32_t number = stack_pop(stack, (stack_link *)(void *)links.start, 0);
     return number == STACK_EMPTY ? NULL : magazine_at(number);
 }
 

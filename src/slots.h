@@ -27,7 +27,7 @@ extern INTERNAL struct slots slots;
 /* The number of a loose slot of one generation, or STACK_EMPTY. */
 static inline uint32_t slots_take_generation(size_t bucket, unsigned generation)
 {
-    return stack_pop(&slots.loose[generation][bucket], lanes.links);
+    return stack_pop(&slots.loose[generation][bucket], lanes.links, lanes.link_shift);
 }
 
 /* The same of either. */
@@ -58,7 +58,7 @@ static inline bool slots_have_purged(unsigned bucket)
 /* A purged slot's number, or STACK_EMPTY. */
 static inline uint32_t slots_take_purged(unsigned bucket)
 {
-    return stack_pop(&slots.purged[bucket], lanes.links);
+    return stack_pop(&slots.purged[bucket], lanes.links, lanes.link_shift);
 }
 
 /* A free slot: loose, else purged, else carved. NULL when the range is full or memory has run out.
@@ -82,7 +82,7 @@ static inline void *slots_take(unsigned bucket, enum slots_source *source)
 /* Gives a slot whose card says free, to one generation. */
 static inline void slots_give_generation(size_t bucket, uint32_t number, unsigned generation)
 {
-    stack_push(&slots.loose[generation][bucket], lanes.links, number);
+    stack_push(&slots.loose[generation][bucket], lanes.links, lanes.link_shift, number);
 }
 
 /* The same, as one that has just been freed. */
@@ -94,7 +94,7 @@ static inline void slots_give(size_t bucket, uint32_t number)
 /* Gives a slot whose card says purged. */
 static inline void slots_give_purged(unsigned bucket, uint32_t number)
 {
-    stack_push(&slots.purged[bucket], lanes.links, number);
+    stack_push(&slots.purged[bucket], lanes.links, lanes.link_shift, number);
 }
 
 /* Forgets all slots. In the child of a fork, before they are counted anew from the cards. */

@@ -65,19 +65,23 @@ static inline uint32_t stack_top(uint64_t head)
     return (uint32_t)head & STACK_NUMBERS;
 }
 
-/* Pushes one item below STACK_NUMBERS. What was written before it is seen by who pops it. */
-static inline void stack_push(struct stack *stack, stack_link *links, uint32_t item)
+/*
+ * Pushes one item below STACK_NUMBERS. What was written before it is seen by who pops it. The
+ * numbers of all items of a table differ by 2^shift at least, so that the table is as much shorter;
+ * with 0 each number has a link.
+ */
+static inline void stack_push(struct stack *stack, stack_link *links, unsigned shift, uint32_t item)
 {
     uint64_t head = atomic_load_explicit(&stack->head, memory_order_relaxed);
     uint64_t tag;
     do {
-        atomic_store_explicit(&links[item], stack_top(head), memory_order_relaxed);
+        atomic_store_explicit(&links[item >> shift], stack_top(head), memory_order_relaxed);
         tag = head & ~(uint64_t)STACK_NUMBERS;
     } while (UNLIKELY(!stack_swap(stack, &head, tag | (item + 1))));
 }
 
 /* The item pushed last, or STACK_EMPTY. */
-static inline uint32_t stack_pop(struct stack *stack, stack_link *links)
+static inline uint32_t stack_pop(struct stack *stack, stack_link *links, unsigned shift)
 {
     uint64_t head = atomic_load_explicit(&stack->head, memory_order_acquire);
     uint64_t next;
@@ -85,7 +89,8 @@ static inline uint32_t stack_pop(struct stack *stack, stack_link *links)
         if (stack_top(head) == 0) {
             return STACK_EMPTY;
         }
-        uint32_t below = atomic_load_explicit(&links[stack_top(head) - 1], memory_order_relaxed);
+        uint32_t below =
+            atomic_load_explicit(&links[(stack_top(head) - 1) >> shift], memory_order_relaxed);
         next = ((head & ~(uint64_t)STACK_NUMBERS) + (UINT64_C(1) << STACK_NUMBER_BITS)) | below;
     } while (UNLIKELY(!stack_swap(stack, &head, next)));
     return stack_top(head) - 1;

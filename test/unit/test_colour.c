@@ -33,7 +33,6 @@ static void claim_metadata(void)
 {
     claim((const void *)lanes.states, CACHE_LINE, "states");
     claim((const void *)lanes.requests, CACHE_LINE, "requests");
-    claim((const void *)lanes.links, CACHE_LINE, "links");
 }
 
 static void claim_what_is_only_read(void)

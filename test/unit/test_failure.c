@@ -169,7 +169,8 @@ static void carve_what_can_be_had(void *argument)
         uint32_t number = lane_number(run[i]);
         CHECK(run[i] == house_slot(bucket, count - 1 - i));
         memset(run[i], 'x', lanes.lane[bucket].stride);
-        CHECK(lane_request(number) == 0 && atomic_load(&lanes.links[number]) == 0);
+        CHECK(lane_request(number) == 0 &&
+              atomic_load(&lanes.links[number >> lanes.link_shift]) == 0);
     }
     refusals->outcome[count]++;
     os_failing_never();

@@ -177,7 +177,7 @@ Test(lane, carved_slots_are_zero_and_can_be_written_to_their_ends)
             memset(run[i], 'x', stride);
         }
         house_mark(run[0], CARD_LIVE, 5000);
-        atomic_store(&lanes.links[lane_number(run[0])], 1);
+        atomic_store(&lanes.links[lane_number(run[0]) >> lanes.link_shift], 1);
     }
 }
 

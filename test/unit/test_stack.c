@@ -27,15 +27,15 @@ static void last_in_is_first_out(void *argument)
 {
     (void)argument;
     CHECK(stack_is_empty(&stack));
-    CHECK(stack_pop(&stack, links) == STACK_EMPTY);
+    CHECK(stack_pop(&stack, links, 0) == STACK_EMPTY);
     for (uint32_t item = 0; item < ITEMS; item++) {
-        stack_push(&stack, links, item);
+        stack_push(&stack, links, 0, item);
         CHECK(!stack_is_empty(&stack));
     }
     for (uint32_t item = ITEMS; item-- > 0;) {
-        CHECK(stack_pop(&stack, links) == item);
+        CHECK(stack_pop(&stack, links, 0) == item);
     }
-    CHECK(stack_pop(&stack, links) == STACK_EMPTY);
+    CHECK(stack_pop(&stack, links, 0) == STACK_EMPTY);
     CHECK(stack_is_empty(&stack));
 }
 
@@ -51,7 +51,7 @@ static void work_with_one_thread(void *argument)
     __libc_single_threaded = 1;
     last_in_is_first_out(argument);
     uint64_t stale = atomic_load(&stack.head);
-    stack_push(&stack, links, 1);
+    stack_push(&stack, links, 0, 1);
     uint64_t present = atomic_load(&stack.head);
     CHECK(!stack_swap(&stack, &stale, 7));
     CHECK(stale == present); /* a failed swap says what it saw */
@@ -75,30 +75,30 @@ Test(stack, numbers_go_up_to_the_limit)
     stack_link *all = mmap(NULL, size, PROT_READ | PROT_WRITE,
                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     cr_assert_neq((void *)all, MAP_FAILED);
-    stack_push(&stack, all, STACK_NUMBERS - 1);
-    stack_push(&stack, all, 0);
-    stack_push(&stack, all, STACK_NUMBERS - 2);
-    cr_assert_eq(stack_pop(&stack, all), STACK_NUMBERS - 2);
-    cr_assert_eq(stack_pop(&stack, all), 0);
-    cr_assert_eq(stack_pop(&stack, all), STACK_NUMBERS - 1);
-    cr_assert_eq(stack_pop(&stack, all), STACK_EMPTY);
+    stack_push(&stack, all, 0, STACK_NUMBERS - 1);
+    stack_push(&stack, all, 0, 0);
+    stack_push(&stack, all, 0, STACK_NUMBERS - 2);
+    cr_assert_eq(stack_pop(&stack, all, 0), STACK_NUMBERS - 2);
+    cr_assert_eq(stack_pop(&stack, all, 0), 0);
+    cr_assert_eq(stack_pop(&stack, all, 0), STACK_NUMBERS - 1);
+    cr_assert_eq(stack_pop(&stack, all, 0), STACK_EMPTY);
 }
 
 Test(stack, tag_advances_with_every_removal)
 {
-    stack_push(&stack, links, 0);
-    stack_pop(&stack, links);
+    stack_push(&stack, links, 0, 0);
+    stack_pop(&stack, links, 0);
     uint64_t before = tag();
     cr_assert_neq(before, 0, "or a push that clears the tag would leave it as it is");
     for (uint32_t item = 0; item < 100; item++) {
-        stack_push(&stack, links, item);
+        stack_push(&stack, links, 0, item);
         cr_assert_eq(tag(), before, "a push leaves the tag");
     }
     for (uint64_t removals = 1; removals <= 100; removals++) {
-        stack_pop(&stack, links);
+        stack_pop(&stack, links, 0);
         cr_assert_eq(tag(), before + removals);
     }
-    stack_pop(&stack, links);
+    stack_pop(&stack, links, 0);
     cr_assert_eq(tag(), before + 100, "nothing was removed");
 }
 
@@ -110,13 +110,13 @@ Test(stack, tag_is_at_least_40_bits_wide)
 /* At its end the tag begins anew and leaves the number alone. */
 Test(stack, tag_comes_round)
 {
-    stack_push(&stack, links, 3);
-    stack_push(&stack, links, 5);
+    stack_push(&stack, links, 0, 3);
+    stack_push(&stack, links, 0, 5);
     atomic_fetch_or(&stack.head, ~(uint64_t)STACK_NUMBERS);
-    cr_assert_eq(stack_pop(&stack, links), 5);
+    cr_assert_eq(stack_pop(&stack, links, 0), 5);
     cr_assert_eq(tag(), 0);
-    cr_assert_eq(stack_pop(&stack, links), 3);
-    cr_assert_eq(stack_pop(&stack, links), STACK_EMPTY);
+    cr_assert_eq(stack_pop(&stack, links, 0), 3);
+    cr_assert_eq(stack_pop(&stack, links, 0), STACK_EMPTY);
 }
 
 /*
@@ -125,21 +125,21 @@ Test(stack, tag_comes_round)
  */
 Test(stack, stale_swap_fails)
 {
-    stack_push(&stack, links, 1);
-    stack_push(&stack, links, 2);
-    stack_push(&stack, links, 3);
+    stack_push(&stack, links, 0, 1);
+    stack_push(&stack, links, 0, 2);
+    stack_push(&stack, links, 0, 3);
     uint64_t seen = atomic_load(&stack.head);
     uint64_t stale = (seen & ~(uint64_t)STACK_NUMBERS) | (2 + 1);
-    stack_pop(&stack, links);
-    stack_pop(&stack, links);
-    stack_push(&stack, links, 3);
+    stack_pop(&stack, links, 0);
+    stack_pop(&stack, links, 0);
+    stack_push(&stack, links, 0, 3);
     cr_assert_eq(stack_top(atomic_load(&stack.head)), stack_top(seen), "the same item on top");
     for (int i = 0; i < 100; i++) { /* a weak swap may also fail by itself */
         uint64_t expected = seen;
         cr_assert_not(stack_swap(&stack, &expected, stale));
     }
-    cr_assert_eq(stack_pop(&stack, links), 3);
-    cr_assert_eq(stack_pop(&stack, links), 1);
+    cr_assert_eq(stack_pop(&stack, links, 0), 3);
+    cr_assert_eq(stack_pop(&stack, links, 0), 1);
 }
 
 /* --- what another thread does meanwhile --- */
@@ -149,29 +149,29 @@ static uint32_t popped_between;
 
 static void push_third(void)
 {
-    stack_push(&stack, links, 3);
+    stack_push(&stack, links, 0, 3);
 }
 
 static void pop_top(void)
 {
-    popped = stack_pop(&stack, links);
+    popped = stack_pop(&stack, links, 0);
 }
 
 static void pop_between(void *context)
 {
     (void)context;
-    popped_between = stack_pop(&stack, links);
+    popped_between = stack_pop(&stack, links, 0);
 }
 
 /* Another item comes on top, and the one below is linked anew. */
 static void exchange_between(void *context)
 {
     (void)context;
-    popped_between = stack_pop(&stack, links);
-    uint32_t below = stack_pop(&stack, links);
-    stack_push(&stack, links, popped_between);
+    popped_between = stack_pop(&stack, links, 0);
+    uint32_t below = stack_pop(&stack, links, 0);
+    stack_push(&stack, links, 0, popped_between);
     if (below != STACK_EMPTY) { /* else the work has just popped an item */
-        stack_push(&stack, links, below);
+        stack_push(&stack, links, 0, below);
     }
     popped_between = STACK_EMPTY;
 }
@@ -180,7 +180,7 @@ static void exchange_between(void *context)
 static void expect_each_once(uint32_t count, unsigned at)
 {
     unsigned seen[4] = {0};
-    for (uint32_t item = popped; item != STACK_EMPTY; item = stack_pop(&stack, links)) {
+    for (uint32_t item = popped; item != STACK_EMPTY; item = stack_pop(&stack, links, 0)) {
         cr_assert(item > 0 && item <= count, "after %u instructions", at);
         seen[item]++;
     }
@@ -196,12 +196,12 @@ static void expect_whole_after_any_step(steps_work *work, steps_between *between
 {
     bool stopped = true;
     for (unsigned at = 1; stopped; at++) {
-        stack_push(&stack, links, 1);
-        stack_push(&stack, links, 2);
+        stack_push(&stack, links, 0, 1);
+        stack_push(&stack, links, 0, 2);
         popped = STACK_EMPTY;
         popped_between = STACK_EMPTY;
         stopped = steps_run(at, work, between);
-        popped = popped != STACK_EMPTY ? popped : stack_pop(&stack, links);
+        popped = popped != STACK_EMPTY ? popped : stack_pop(&stack, links, 0);
         expect_each_once(count, at);
     }
 }
@@ -226,22 +226,22 @@ Test(stack, items_may_change_places_after_any_step_of_a_pop, .timeout = 60)
 
 Test(stack, reset_forgets_all)
 {
-    stack_push(&stack, links, 1);
-    stack_pop(&stack, links);
-    stack_push(&stack, links, 2);
+    stack_push(&stack, links, 0, 1);
+    stack_pop(&stack, links, 0);
+    stack_push(&stack, links, 0, 2);
     uint64_t before = tag();
     stack_reset(&stack);
     cr_assert_eq(tag(), before + 1, "an operation that was interrupted begins anew");
     cr_assert(stack_is_empty(&stack));
-    cr_assert_eq(stack_pop(&stack, links), STACK_EMPTY);
-    stack_push(&stack, links, 2);
-    cr_assert_eq(stack_pop(&stack, links), 2);
+    cr_assert_eq(stack_pop(&stack, links, 0), STACK_EMPTY);
+    stack_push(&stack, links, 0, 2);
+    cr_assert_eq(stack_pop(&stack, links, 0), 2);
 }
 
 static void push_own_share(unsigned number)
 {
     for (uint32_t item = number; item < ITEMS; item += THREADS) {
-        stack_push(&stack, links, item);
+        stack_push(&stack, links, 0, item);
     }
 }
 
@@ -249,7 +249,7 @@ static void pop_all(unsigned number)
 {
     (void)number;
     uint32_t item;
-    while ((item = stack_pop(&stack, links)) != STACK_EMPTY) {
+    while ((item = stack_pop(&stack, links, 0)) != STACK_EMPTY) {
         if (!CHECK(item < ITEMS)) {
             return;
         }
@@ -291,7 +291,7 @@ static void hold(uint32_t item)
 static void let_go(uint32_t item)
 {
     CHECK(atomic_fetch_sub(&owners[item], 1) == 1);
-    stack_push(&stack, links, item);
+    stack_push(&stack, links, 0, item);
 }
 
 /*
@@ -302,12 +302,12 @@ static void pop_and_push(unsigned number)
 {
     (void)number;
     for (unsigned round = 0; round < ROUNDS; round++) {
-        uint32_t first = stack_pop(&stack, links);
+        uint32_t first = stack_pop(&stack, links, 0);
         if (first == STACK_EMPTY) {
             continue;
         }
         hold(first);
-        uint32_t second = stack_pop(&stack, links);
+        uint32_t second = stack_pop(&stack, links, 0);
         if (second != STACK_EMPTY) {
             hold(second);
         }
@@ -321,18 +321,18 @@ static void pop_and_push(unsigned number)
 static void run_pairs(uint32_t items)
 {
     for (uint32_t item = 0; item < items; item++) {
-        stack_push(&stack, links, item);
+        stack_push(&stack, links, 0, item);
     }
     crew_run(THREADS, pop_and_push);
     for (uint32_t item = 0; item < items; item++) {
         cr_assert_eq(owners[item], 0);
     }
     for (uint32_t left = items; left > 0; left--) {
-        uint32_t item = stack_pop(&stack, links);
+        uint32_t item = stack_pop(&stack, links, 0);
         cr_assert_lt(item, items, "%u items are lost", left);
         cr_assert_eq(pops[item]++, 0, "item %u lies in the stack twice", item);
     }
-    cr_assert_eq(stack_pop(&stack, links), STACK_EMPTY);
+    cr_assert_eq(stack_pop(&stack, links, 0), STACK_EMPTY);
 }
 
 /*
