@@ -15,6 +15,7 @@
 #include "huge.h"
 #include "in_use.h"
 #include "interval.h"
+#include "lane.h"
 #include "message.h"
 #include "option.h"
 #include "os.h"
@@ -218,10 +219,12 @@ static void birth_before_fork(void)
         pool_drain();
         pool_trim(SIZE_MAX);
     }
+    lane_hold();
 }
 
 static void birth_after_fork(void)
 {
+    lane_release();
     seal_after_fork();
     if (lane_is_laid()) {
         pool_inherit();
@@ -250,7 +253,7 @@ __attribute__((constructor)) static void birth(void)
     }
     route_open();
     /* After publication: registering may allocate. */
-    pthread_atfork(birth_before_fork, NULL, birth_after_fork);
+    pthread_atfork(birth_before_fork, lane_release, birth_after_fork);
     handler_open((int)options.number[OPTION_SIGNAL]);
     interval_open(options.number[OPTION_STATS_INTERVAL], birth_write_statistics);
     if (options.number[OPTION_VERBOSE] != 0) {

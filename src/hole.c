@@ -5,12 +5,23 @@
 #include <string.h>
 
 #include "bucket.h"
-#include "lock.h"
 #include "os.h"
 
-static struct lock hole_lock;
+static atomic_flag hole_busy = ATOMIC_FLAG_INIT;
 static struct hole holes[HOLES_MAX]; /* by their place, the lowest first */
 static _Atomic uint32_t hole_count;
+
+/* Nobody waits here: not a handler for what it interrupted, nor the child of a raw clone for a
+ * thread that it does not have. Who comes in vain does without a hole. */
+static bool hole_enter(void)
+{
+    return !atomic_flag_test_and_set_explicit(&hole_busy, memory_order_acquire);
+}
+
+static void hole_leave(void)
+{
+    atomic_flag_clear_explicit(&hole_busy, memory_order_release);
+}
 
 static uint32_t hole_number(void)
 {
@@ -83,11 +94,11 @@ static bool hole_unmap(char *range, uint32_t first, uint32_t pages, bool backed)
 
 bool hole_open(char *range, uint32_t first, uint32_t pages, bool backed)
 {
-    if (!lock_take(&hole_lock)) {
+    if (!hole_enter()) {
         return false;
     }
     if (!hole_unmap(range, first, pages, backed)) {
-        lock_release(&hole_lock);
+        hole_leave();
         return false;
     }
     return true;
@@ -96,7 +107,7 @@ bool hole_open(char *range, uint32_t first, uint32_t pages, bool backed)
 void hole_close(uint32_t first, uint32_t pages)
 {
     hole_join(first, pages);
-    lock_release(&hole_lock);
+    hole_leave();
 }
 
 /* Claims pieces from the front of one hole. */
@@ -138,16 +149,16 @@ static uint32_t hole_search(char *range, uint32_t pages, uint32_t wanted, uint32
 
 uint32_t hole_fill(char *range, uint32_t pages, uint32_t wanted, uint32_t *first)
 {
-    if (hole_number() == 0 || !lock_take(&hole_lock)) {
+    if (hole_number() == 0 || !hole_enter()) {
         return 0;
     }
     uint32_t count = hole_search(range, pages, wanted, first);
-    lock_release(&hole_lock);
+    hole_leave();
     return count;
 }
 
 void hole_reset(void)
 {
-    lock_reset(&hole_lock);
+    hole_leave();
     hole_set_number(0);
 }

@@ -219,12 +219,16 @@ static bool lane_is_backed(uint32_t first)
 
 bool lane_return(uint32_t first, uint32_t pages)
 {
-    if (!hole_open(lanes.start, first, pages, lane_is_backed(first))) {
+    if (!table_try_hold(&lane_range.slots)) {
         return false;
     }
-    lane_forget_run(first, pages);
-    hole_close(first, pages); /* last: what is claimed again gets cards anew */
-    return true;
+    bool opened = hole_open(lanes.start, first, pages, lane_is_backed(first));
+    table_release(&lane_range.slots);
+    if (opened) {
+        lane_forget_run(first, pages);
+        hole_close(first, pages); /* last: what is claimed again gets cards anew */
+    }
+    return opened;
 }
 
 uint32_t lane_carved(unsigned bucket)
@@ -304,6 +308,27 @@ static void lane_recount(void)
     }
     for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
         atomic_store_explicit(&lane_range.carved[bucket], counts[bucket], memory_order_relaxed);
+    }
+}
+
+static struct table *const tables[] = {&states, &requests, &links, &lane_range.slots};
+enum { LANE_TABLES = sizeof tables / sizeof tables[0] };
+static bool lane_held[LANE_TABLES];
+
+void lane_hold(void)
+{
+    for (unsigned i = 0; i < LANE_TABLES; i++) {
+        lane_held[i] = table_hold(tables[i]);
+    }
+}
+
+void lane_release(void)
+{
+    for (unsigned i = 0; i < LANE_TABLES; i++) {
+        if (lane_held[i]) {
+            lane_held[i] = false; /* first: another thread that forks may hold it at once */
+            table_release(tables[i]);
+        }
     }
 }
 

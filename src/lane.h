@@ -210,6 +210,11 @@ bool lane_is_full(void);
 /* Bytes of the range that can be in memory at all. */
 size_t lane_ready(void);
 
+/* Before a fork, by the thread that forks: lets nobody make the range grow until lane_release, which
+ * comes in the parent, and first of all in the child. */
+void lane_hold(void);
+void lane_release(void);
+
 /* In the child of a fork of several threads, of which one may have been carving, or giving
  * addresses back. */
 void lane_after_fork(void);

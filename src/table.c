@@ -18,6 +18,12 @@ enum { TABLE_LOOKS = 40000, TABLE_NAP = 50000 };
 /* The thread is between the kernel's answer and what it says of it; then it runs a handler. */
 static _Thread_local _Atomic unsigned inside __attribute__((tls_model("initial-exec")));
 
+/* What comes of an attempt; busy: somebody holds the table, or it has grown meanwhile. */
+enum table_answer { TABLE_EXTENDED, TABLE_REFUSED, TABLE_BUSY };
+
+/* In `growing`: nobody may make the table grow. */
+#define TABLE_HELD UINT32_C(0x80000000)
+
 static atomic_bool sparing;
 
 bool table_open(struct table *table, char *start, size_t limit, size_t step)
@@ -59,29 +65,46 @@ static void table_publish(struct table *table, size_t ready)
     atomic_store_explicit(&table->blocked, false, memory_order_relaxed);
 }
 
-static void table_enter(struct table *table)
+static void table_begin(void)
 {
     unsigned depth = atomic_load_explicit(&inside, memory_order_relaxed);
     atomic_store_explicit(&inside, depth + 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&table->growing, 1, memory_order_relaxed);
+}
+
+static void table_end(void)
+{
+    unsigned depth = atomic_load_explicit(&inside, memory_order_relaxed);
+    atomic_store_explicit(&inside, depth - 1, memory_order_relaxed);
+}
+
+/* Returns false where somebody holds the table. */
+static bool table_enter(struct table *table)
+{
+    table_begin();
+    uint32_t before = atomic_fetch_add_explicit(&table->growing, 1, memory_order_acquire);
+    return (before & TABLE_HELD) == 0;
 }
 
 static void table_leave(struct table *table)
 {
     atomic_fetch_sub_explicit(&table->growing, 1, memory_order_release);
-    unsigned depth = atomic_load_explicit(&inside, memory_order_relaxed);
-    atomic_store_explicit(&inside, depth - 1, memory_order_relaxed);
+    table_end();
 }
 
-static bool table_extend(struct table *table, size_t ready, size_t goal)
+/* From where the table ends by now, and not from where it ended when the caller looked: as long as
+ * a thread is in here, nothing that lies before the end is given back. */
+static enum table_answer table_extend(struct table *table, size_t ready, size_t goal)
 {
-    table_enter(table);
-    bool extended = os_extend(table->start + ready, goal - ready);
-    if (extended) {
+    enum table_answer answer = TABLE_BUSY;
+    if (table_enter(table) && table_ready(table) == ready) {
+        bool extended = os_extend(table->start + ready, goal - ready);
+        answer = extended ? TABLE_EXTENDED : TABLE_REFUSED;
+    }
+    if (answer == TABLE_EXTENDED) {
         table_publish(table, goal);
     }
     table_leave(table);
-    return extended;
+    return answer;
 }
 
 /* The steps are so long that few calls follow. */
@@ -132,6 +155,51 @@ static bool table_await(struct table *table, size_t ready)
     return table_ready(table) != ready;
 }
 
+bool table_try_hold(struct table *table)
+{
+    uint32_t nobody = 0;
+    return atomic_compare_exchange_strong_explicit(&table->growing, &nobody, TABLE_HELD,
+                                                   memory_order_acquire, memory_order_relaxed);
+}
+
+bool table_hold(struct table *table)
+{
+    _Atomic uint32_t nothing = 0;
+    for (unsigned look = 0; look < TABLE_LOOKS; look++) {
+        if (table_try_hold(table)) {
+            return true;
+        }
+        if (atomic_load_explicit(&inside, memory_order_relaxed) > 0) {
+            return false; /* a handler of the thread itself */
+        }
+        os_wait(&nothing, 0, TABLE_NAP);
+    }
+    return false;
+}
+
+void table_release(struct table *table)
+{
+    atomic_fetch_and_explicit(&table->growing, ~TABLE_HELD, memory_order_release);
+}
+
+/* Waits until nobody holds the table. Returns false if that takes too long, as in the child of a
+ * raw clone, which does not have the thread that holds it: such a child waits once. */
+static bool table_await_release(struct table *table)
+{
+    _Atomic uint32_t nothing = 0;
+    for (unsigned look = 0; look < TABLE_LOOKS; look++) {
+        if ((atomic_load_explicit(&table->growing, memory_order_acquire) & TABLE_HELD) == 0) {
+            return true;
+        }
+        if (atomic_load_explicit(&table->blocked, memory_order_relaxed)) {
+            return false;
+        }
+        os_wait(&nothing, 0, TABLE_NAP);
+    }
+    atomic_store_explicit(&table->blocked, true, memory_order_relaxed);
+    return false;
+}
+
 bool table_grow_to(struct table *table, size_t size)
 {
     size_t goal = os_round_to_pages(size);
@@ -140,10 +208,13 @@ bool table_grow_to(struct table *table, size_t size)
     }
     for (;;) {
         size_t ready = table_ready(table);
-        if (goal <= ready || table_extend(table, ready, goal)) {
+        enum table_answer answer =
+            goal <= ready ? TABLE_EXTENDED : table_extend(table, ready, goal);
+        if (answer == TABLE_EXTENDED) {
             return true;
         }
-        if (!table_await(table, ready)) {
+        bool again = answer == TABLE_BUSY ? table_await_release(table) : table_await(table, ready);
+        if (!again) {
             return false;
         }
     }
@@ -156,19 +227,12 @@ bool table_grow(struct table *table, size_t size)
     return table_grow_to(table, goal) || (size < goal && table_grow_to(table, size));
 }
 
-/* Page by page, since nobody knows how much the thread had wanted. What was mapped behind the end
- * is the table's own if it is one mapping with what lies before. */
 void table_after_fork(struct table *table)
 {
     size_t ready = table_ready(table);
-    char *last = table->start + ready - os_page_size();
-    bool caught = atomic_load_explicit(&table->growing, memory_order_relaxed) > 0 &&
-                  !atomic_load_explicit(&table->blocked, memory_order_relaxed);
-    while (caught && ready < table->limit && os_is_mapped(table->start + ready)) {
-        ready += os_page_size();
-    }
-    if (ready > 0 && os_is_one_mapping(last, table->start + ready)) {
-        table_publish(table, ready);
+    bool caught = atomic_load_explicit(&table->growing, memory_order_relaxed) > 0;
+    if (caught && os_is_mapped(table->start + ready)) {
+        atomic_store_explicit(&table->blocked, true, memory_order_relaxed);
     }
     atomic_store_explicit(&table->growing, 0, memory_order_relaxed);
 }

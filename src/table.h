@@ -23,7 +23,7 @@ struct table {
     size_t limit;             /* bytes that it may grow to */
     size_t step;              /* bytes that it grows by at least */
     _Atomic size_t ready;     /* bytes usable so far; only ever rises */
-    _Atomic uint32_t growing; /* threads that are just asking the kernel for more */
+    _Atomic uint32_t growing; /* threads that are just asking the kernel for more, or held */
     atomic_bool blocked;      /* something was in the way when it was last to grow */
 };
 
@@ -47,8 +47,19 @@ bool table_grow_to(struct table *table, size_t size);
  * and there is a limit on that. */
 void table_grow_sparingly(void);
 
-/* In the child of a fork of several threads, of which one may have extended the table and not have
- * said so: it is the child's. Else that would be in its way for good. */
+/*
+ * Keeps all threads from making the table grow until table_release: before what lies in it is given
+ * back, since a thread that goes by an older end would grow into that; and before a fork, so that
+ * the child finds the table at rest. table_hold waits for threads that are at it; either returns
+ * false, without the hold, where one does not come to an end.
+ */
+bool table_try_hold(struct table *table);
+bool table_hold(struct table *table);
+void table_release(struct table *table);
+
+/* In the child of a fork: no other thread is making the table grow. Where one was all the same,
+ * what lies behind the table's end can't be told from a stranger's mapping, and the table is full.
+ */
 void table_after_fork(struct table *table);
 
 /* Returns true if the first `size` bytes are usable, and makes them so where they are not. */

@@ -75,7 +75,7 @@ inline leave()
 inline table_extend()
 {
     atomic {
-        /* site table_enter: fetch_add growing relaxed */
+        /* site table_enter: fetch_add growing acquire */
         growing++
     };
 #ifdef EARLY_READY

@@ -22,7 +22,7 @@ enum { THREADS = 8, ROUNDS = 20000, EVERYTHING = 1 << 30, RUN = 16, LENGTHS = 24
 
 /* Two each of the magazines and caches, one of the processors, four of the lanes, all of which grow
  * for a long run. */
-enum { TABLES = 9, GROWING = 4 };
+enum { TABLES = 9, GROWING = 3 };
 
 /* Which calls a process is refused, and how often it carved so many slots then. */
 struct refusals {

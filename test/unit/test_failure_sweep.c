@@ -12,7 +12,7 @@
 #include "pool.h"
 #include "route.h"
 
-enum { LAST_CALL = 200, LAST_MOMENT = 160, WANTED = 48, FOR_EVER = 1 << 20, PLACES = 9 };
+enum { LAST_CALL = 190, LAST_MOMENT = 160, WANTED = 48, FOR_EVER = 1 << 20, PLACES = 9 };
 
 static const unsigned sampled[] = {B4K, B8K, B16K, B32K, B64K, B128K, B256K, B512K, B1M};
 enum { SAMPLED = sizeof sampled / sizeof sampled[0] };

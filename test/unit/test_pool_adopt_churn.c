@@ -75,6 +75,7 @@ static size_t request_of(const char *slot)
 static void adopt_churned(void *argument)
 {
     (void)argument;
+    lane_release();
     uint32_t live = 0;
     for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
         live += house_cards(bucket, CARD_LIVE);
@@ -159,7 +160,9 @@ static void fork_or_churn(unsigned number)
         while (turns - from < 1000) {
             sched_yield();
         }
+        lane_hold();
         capture_run(&capture, adopt_churned, NULL);
+        lane_release();
         open_gate();
         adopted_expect_clean(&capture);
     }
