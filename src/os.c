@@ -128,20 +128,6 @@ bool os_is_mapped(char *page)
     return mapped;
 }
 
-/* The kernel extends nothing that lies in two mappings, and says so before all else. */
-bool os_is_one_mapping(char *start, char *end)
-{
-    int kept = errno;
-    size_t size = (size_t)(end - start);
-    bool grown = mremap(start, size, size + os_page_size(), 0) != MAP_FAILED;
-    bool one = grown || errno != EFAULT;
-    if (grown) {
-        munmap(end, os_page_size());
-    }
-    errno = kept;
-    return one;
-}
-
 /* Returns 0 if the range can be mapped, or the number of the error. */
 static int os_try(char *start, size_t size)
 {

@@ -34,9 +34,6 @@ bool os_extend(char *end, size_t size);
 /* Returns true if the page is mapped, by anybody. */
 bool os_is_mapped(char *page);
 
-/* Returns true if the whole of what lies between two addresses is one mapping. */
-bool os_is_one_mapping(char *start, char *end);
-
 /* Returns true if nothing is mapped in the range, or if a limit on address space keeps that from
  * being found out. At birth. */
 bool os_is_free(char *start, size_t size);

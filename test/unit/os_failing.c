@@ -161,16 +161,6 @@ bool os_is_mapped(char *page)
     return madvise(page, os_page_size(), MADV_NORMAL) == 0;
 }
 
-bool os_is_one_mapping(char *start, char *end)
-{
-    size_t size = (size_t)(end - start);
-    bool grown = mremap(start, size, size + os_page_size(), 0) != MAP_FAILED;
-    if (grown) {
-        munmap(end, os_page_size());
-    }
-    return grown || errno != EFAULT;
-}
-
 bool os_is_free(char *start, size_t size)
 {
     char *place = os_refuses() ? NULL : os_mmap(start, size, PROT_NONE, MAP_FIXED_NOREPLACE);

@@ -144,17 +144,6 @@ Test(os, extends_a_mapping_in_place)
     cr_assert(os_extend(page_at(start, 4), os_page_size()));
 }
 
-Test(os, one_mapping_is_told_from_two)
-{
-    char *start = claim_first_page();
-    cr_assert(os_extend(page_at(start, 1), 3 * os_page_size()));
-    cr_assert(os_is_one_mapping(start, page_at(start, 4)));
-    cr_assert(os_is_one_mapping(page_at(start, 1), page_at(start, 3)), "also in its middle");
-    cr_assert_not(os_is_mapped(page_at(start, 4)), "nothing has changed");
-    cr_assert_eq(mprotect(page_at(start, 2), os_page_size(), PROT_READ), 0);
-    cr_assert_not(os_is_one_mapping(start, page_at(start, 4)));
-}
-
 Test(os, extends_over_nothing_that_is_mapped)
 {
     char *start = claim_first_page();
