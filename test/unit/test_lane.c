@@ -12,6 +12,7 @@
 #include "os.h"
 #include "reserve.h"
 #include "slots.h"
+#include "steps.h"
 
 enum { SMALL_SHIFT = 24, THREADS = 8, RUN = 16 };
 
@@ -377,4 +378,45 @@ Test(lane, threads_return_and_carve_beside_each_other)
     cr_assert_eq(lane_carved(B512K), 0);
     cr_assert_eq(lane_next(0), LANE_END);
     cr_assert_lt(lane_front(), (uint32_t)HOUSE_PAGES / 8, "addresses are used again");
+}
+
+/* --- a page of a hole is claimed as soon as that can be --- */
+
+static uint32_t returned;
+static uint32_t claimed;
+
+static void return_run(void)
+{
+    CHECK(lane_return(returned, RUN));
+}
+
+static void claim_page(void *context)
+{
+    (void)context;
+    if (hole_fill(lanes.start, 1, 1, &claimed) == 1) {
+        lane_set_card(claimed, card_of(CARD_LIVE, B4K));
+    } else {
+        claimed = LANE_END;
+    }
+}
+
+/* What is claimed keeps the card that its new owner writes. */
+Test(lane, page_may_be_claimed_as_it_becomes_a_hole, .timeout = 60)
+{
+    bool stopped = true;
+    unsigned claims = 0;
+    steps_need();
+    house_lay_default();
+    for (unsigned at = 1; stopped; at++) {
+        hole_reset(); /* or the page could come from an older one */
+        cr_assert_eq(lane_carve_run(B4K, RUN, &returned), (unsigned)RUN);
+        claimed = LANE_END;
+        stopped = steps_run(at, return_run, claim_page);
+        cr_assert_null(crew_fault(), "%s", crew_fault());
+        if (claimed != LANE_END) {
+            cr_assert_eq(card_state(lane_card(claimed)), CARD_LIVE, "after %u instructions", at);
+            claims++;
+        }
+    }
+    cr_assert_gt(claims, 0U);
 }

@@ -119,6 +119,7 @@ static void reach_in_child(void *argument)
     CHECK(atomic_load(&table.ready) == os_page_size());
     CHECK(!table_reach(&table, os_page_size() + 1));
     CHECK(os_failing_waits() == 0);
+    CHECK(table_try_hold(&table));
 }
 
 static void fork_after_extension(void)
