@@ -12,6 +12,7 @@
 #include "os_failing.h"
 #include "pool_parts.h"
 #include "route.h"
+#include "slots.h"
 #include "snapshot.h"
 
 enum { EACH = 40, MANY = BUCKETS * EACH, EVERYTHING = 1 << 30 };
@@ -255,6 +256,13 @@ Test(pool_return, second_caller_returns_nothing, .timeout = 20)
     cr_assert_gt(returned, 0U);
     cr_assert_eq(carved_bytes(), carved - returned);
     house_assert();
+    /* Nor has it given slots back to their stacks that were just going. */
+    for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
+        uint32_t number;
+        while ((number = slots_take_purged(bucket)) != STACK_EMPTY) {
+            cr_assert_eq(lane_card(number), card_of(CARD_PURGED, bucket));
+        }
+    }
 }
 
 enum { THREADS = 6, ROUNDS = 3000 };
