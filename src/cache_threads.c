@@ -61,11 +61,16 @@ static struct cache *cache_record(uint32_t number)
 /*
  * The end of a thread: all that it held goes to the depot. Its counters stay in the record, which
  * the next new thread continues. What the thread frees afterwards, in destructors that run later,
- * goes straight to the stacks: cache_shared has no magazines.
+ * goes straight to the stacks: cache_shared has no magazines. In the child of a fork glibc may give
+ * a new thread the stack of one that was just ending, and with it the value of this key: that cache
+ * is not the thread's.
  */
 static void cache_close(void *argument)
 {
     struct cache *cache = argument;
+    if (cache != cache_mine) {
+        return;
+    }
     cache_mine = &cache_shared;
     for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
         cache_set_quota(cache, bucket, 0);

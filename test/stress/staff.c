@@ -56,6 +56,16 @@ static void post_free_last(void *argument)
     worker_give(post->worker, post->last);
 }
 
+/*
+ * A thread that glibc catches among its destructors at a fork leaves the values of its later keys
+ * to a thread of the child, which gets its stack: __reclaim_stacks clears no values of a thread
+ * whose destructors run. So in the child the key is gone.
+ */
+static void staff_after_fork(void)
+{
+    pthread_key_delete(last_key);
+}
+
 static void post_leave_last(struct post *post)
 {
     for (unsigned place = 0; place < WORKER_HOLDS; place++) {
@@ -157,7 +167,8 @@ static void staff_hire(void)
 static void staff_start(void)
 {
     if (pthread_barrier_init(&gate, NULL, command.threads + 1) != 0 ||
-        pthread_key_create(&last_key, post_free_last) != 0) {
+        pthread_key_create(&last_key, post_free_last) != 0 ||
+        pthread_atfork(NULL, NULL, staff_after_fork) != 0) {
         fault_die("no barrier or no key");
     }
     for (unsigned i = 0; i < command.threads; i++) {

@@ -5,6 +5,7 @@
 
 #include "budget.h"
 #include "cache.h"
+#include "capture.h"
 #include "crew.h"
 #include "house.h"
 #include "lane.h"
@@ -123,4 +124,58 @@ Test(cache_leave, end_of_a_thread_that_came_back_closes_its_cache)
     crew_run(THREADS, use_leave_and_come_back);
     cr_assert_eq(cache_open_count(), 0);
     expect_distinct_records();
+}
+
+static pthread_key_t earlier_key;
+static pthread_barrier_t gate;
+
+/* Among the destructors of its thread, before the cache's: there a fork finds it. */
+static void stand_still(void *argument)
+{
+    (void)argument;
+    pthread_barrier_wait(&gate);
+    pthread_barrier_wait(&gate);
+}
+
+static void *use_and_end(void *argument)
+{
+    pthread_setspecific(earlier_key, &gate);
+    use();
+    return argument;
+}
+
+/* glibc runs destructors only in a thread that has set a value itself. */
+static void *set_value_and_end(void *argument)
+{
+    static pthread_key_t key;
+    pthread_key_create(&key, NULL);
+    pthread_setspecific(key, &gate);
+    return argument;
+}
+
+/* Has a thread on the stack of the one that was ending. */
+static void end_on_its_stack(void *argument)
+{
+    pthread_t thread;
+    cache_reset();
+    pthread_key_delete(earlier_key);
+    CHECK(pthread_create(&thread, NULL, set_value_and_end, argument) == 0);
+    CHECK(pthread_join(thread, NULL) == 0);
+    CHECK(cache_open_count() == 0);
+}
+
+/* Every system that reuses stacks may hand down such a value; glibc does. */
+Test(cache_leave, child_has_no_cache_of_a_thread_that_was_ending)
+{
+    pthread_t thread;
+    struct capture capture;
+    cr_assert_eq(pthread_key_create(&earlier_key, stand_still), 0);
+    cr_assert_eq(pthread_barrier_init(&gate, NULL, 2), 0);
+    house_lay_default();
+    cr_assert_eq(pthread_create(&thread, NULL, use_and_end, NULL), 0);
+    pthread_barrier_wait(&gate);
+    capture_run(&capture, end_on_its_stack, NULL);
+    cr_assert(capture_is_clean(&capture), "%s", capture.words);
+    pthread_barrier_wait(&gate);
+    pthread_join(thread, NULL);
 }
