@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "command_rows.h"
-#include "formats.h"
-#include "huge.h"
-#include "kind.h"
-#include "option.h"
+#include "command/command_rows.h"
+#include "config/formats.h"
+#include "config/huge.h"
+#include "config/kind.h"
+#include "config/option.h"
 
 /* Settings as options; a process. */
 #define TAKES_run    true, false

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "command_rows.h"
+#include "command/command_rows.h"
 #include "offers.h"
 
 /* Prints text for roff: a hyphen that is to stay one. */

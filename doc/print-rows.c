@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "message.h"
-#include "option.h"
-#include "snapshot.h"
+#include "config/message.h"
+#include "config/option.h"
+#include "statistics/snapshot.h"
 
 struct row {
     const char *name;

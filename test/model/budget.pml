@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * What is modelled: src/budget.c and its use by cache_set_quota. Threads raise and lower their
+ * What is modelled: src/cache/budget.c and its use by cache_set_quota. Threads raise and lower their
  * quotas as often as they like, and have none at their ends. Each access to a word that threads
  * share is one step, and spin tries every order of steps. A comment "site" names the access of the
  * code that the step below it stands for; scripts/check-model holds the two to each other, orders

@@ -3,7 +3,7 @@
 
 /*
  * What is modelled: lane_carve_front, magazine_open and the second half of cache_find_record, which all
- * take the next numbers by moving one counter, and src/table.c, which makes the tables behind those
+ * take the next numbers by moving one counter, and src/memory/table.c, which makes the tables behind those
  * numbers usable first. Each access to a word that threads share is one step, and so is a call of
  * the kernel; spin tries every order of steps. A comment "site" names the access of the code that
  * the step below it stands for; scripts/check-model holds the two to each other, orders included. A

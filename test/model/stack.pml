@@ -1,4 +1,4 @@
-/* A spin model of the stack of src/stack.h: pushes and pops by several threads, items reused. */
+/* A spin model of the stack of src/base/stack.h: pushes and pops by several threads, items reused. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*

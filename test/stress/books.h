@@ -6,7 +6,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "bucket.h"
+#include "memory/bucket.h"
 
 /* Name and help: each is counted after the call that it is about has returned. */
 #define BOOKS_ROWS(ROW)                                                                            \

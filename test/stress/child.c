@@ -13,9 +13,9 @@
 #include "claim.h"
 #include "fault.h"
 #include "job.h"
-#include "lane.h"
+#include "memory/lane.h"
 #include "lay.h"
-#include "sequence.h"
+#include "percpu/sequence.h"
 
 enum { CHILD_SECONDS = 120, CHILD_OPERATIONS = 2000, CHILD_WORKERS = 3, CHILD_NUMBERS = 1 << 10 };
 

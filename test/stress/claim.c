@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 
 #include "fault.h"
-#include "lane.h"
+#include "memory/lane.h"
 #include "lay.h"
 
 struct claim_record {

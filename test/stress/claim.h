@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bucket.h"
+#include "memory/bucket.h"
 
 /*
  * The claim on a slot is made after the pool has handed it out and dropped before it is given back.

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "budget.h"
-#include "setting.h"
+#include "cache/budget.h"
+#include "config/setting.h"
 #include "staff.h"
-#include "text.h"
+#include "base/text.h"
 
 enum { SECONDS = 300, SECONDS_MAX = 86400, DECAY = 20, DECAY_MAX = 60000, VALUE_SIZE = 32 };
 

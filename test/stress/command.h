@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "kind.h"
+#include "config/kind.h"
 
 struct command {
     enum kind kind;

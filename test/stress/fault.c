@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "command.h"
-#include "message.h"
-#include "text.h"
+#include "config/message.h"
+#include "base/text.h"
 
 enum { LINE_SIZE = 1024 };
 

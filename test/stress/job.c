@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "pool.h"
+#include "pool/pool.h"
 
 /* One operation in so many. */
 enum { ZEROES = 8, TRIMS = 256, EXCHANGES = 8, RESIZES = 8, TRIM_MAX = 1 << 18 };

@@ -2,14 +2,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "judge.h"
 
-#include "budget.h"
+#include "cache/budget.h"
 #include "claim.h"
 #include "command.h"
 #include "fault.h"
-#include "lane.h"
+#include "memory/lane.h"
 #include "lay.h"
-#include "snapshot.h"
-#include "standard.h"
+#include "statistics/snapshot.h"
+#include "pool/standard.h"
 
 /* Frees from one tick of a thread to the next, at most; and those that it may have been late by. */
 enum { TICK = 2 * 1024 };

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bucket.h"
+#include "memory/bucket.h"
 #include "worker.h"
 
 /* All workers of a process, and what the process began with: a child of fork inherits blocks. */

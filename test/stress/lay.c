@@ -4,19 +4,19 @@
 
 #include <pthread.h>
 
-#include "budget.h"
-#include "cache.h"
+#include "cache/budget.h"
+#include "cache/cache.h"
 #include "command.h"
 #include "fault.h"
-#include "in_use.h"
-#include "lane.h"
-#include "magazine.h"
-#include "message.h"
-#include "os.h"
-#include "pool.h"
-#include "processor.h"
-#include "reserve.h"
-#include "route.h"
+#include "pool/in_use.h"
+#include "memory/lane.h"
+#include "cache/magazine.h"
+#include "config/message.h"
+#include "os/os.h"
+#include "pool/pool.h"
+#include "percpu/processor.h"
+#include "memory/reserve.h"
+#include "route/route.h"
 
 enum {
     SHIFT = 23, /* of the range: so short that it is full at times */

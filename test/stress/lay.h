@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-#include "bucket.h"
+#include "memory/bucket.h"
 
 /* Pages of the range: numbers of slots are less. */
 uint32_t lay_pages(void);

@@ -6,8 +6,8 @@
 #include "command.h"
 #include "fault.h"
 #include "lay.h"
-#include "pool.h"
-#include "snapshot.h"
+#include "pool/pool.h"
+#include "statistics/snapshot.h"
 #include "staff.h"
 
 /* What automake's test driver takes for a test that could not be made. */

@@ -8,9 +8,9 @@
 #include "command.h"
 #include "content.h"
 #include "fault.h"
-#include "in_use.h"
+#include "pool/in_use.h"
 #include "lay.h"
-#include "route.h"
+#include "route/route.h"
 
 void worker_begin(struct worker *worker, unsigned number)
 {

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "lane.h"
-#include "view.h"
+#include "memory/lane.h"
+#include "statistics/view.h"
 
 /*
  * The view is the library's own, in this process, and so is the dynamic linker's list. An object is

@@ -8,9 +8,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "format.h"
-#include "look.h"
-#include "recording.h"
+#include "statistics/format.h"
+#include "command/look.h"
+#include "command/recording.h"
 
 /*
  * usage: views COUNT SEED FORGER

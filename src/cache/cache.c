@@ -1,0 +1,290 @@
+/* The caches: what one thread holds per bucket, a private magazine and a public one. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cache/cache.h"
+
+#include <string.h>
+
+#include "cache/budget.h"
+#include "cache/depot.h"
+#include "memory/lane.h"
+#include "base/probe.h"
+#include "memory/slots.h"
+
+/* Slots that are carved at once, and gathered at once: so many that few cache lines of metadata are
+ * written by two threads. */
+enum { CARVE_RUN = 16 };
+
+/* Frees up to the next tick, at most: after slots have gone to the depot, and in a bucket whose
+ * frees all go to the stack. */
+enum { HASTE = 16, SLOW_INTERVAL = 61 };
+
+void cache_load(struct cache *cache, unsigned bucket, struct magazine *magazine)
+{
+    struct cache_bin *bin = &cache->bin[bucket];
+    bin->floor = magazine->slot;
+    bin->ceiling = magazine->slot + cache_quota(cache, bucket);
+    atomic_store_explicit(&bin->top, magazine->slot + magazine_count(magazine),
+                          memory_order_relaxed);
+}
+
+struct magazine *cache_unload(struct cache_bin *bin)
+{
+    struct magazine *magazine = cache_private(bin);
+    if (magazine != NULL) {
+        void **top = atomic_load_explicit(&bin->top, memory_order_relaxed);
+        magazine_set_count(magazine, (uint32_t)(top - magazine->slot));
+    }
+    bin->floor = NULL;
+    bin->ceiling = NULL;
+    atomic_store_explicit(&bin->top, NULL, memory_order_relaxed);
+    return magazine;
+}
+
+struct magazine *cache_exchange(struct cache_bin *bin, struct magazine *magazine)
+{
+    return atomic_exchange_explicit(&bin->public_magazine, magazine, memory_order_acq_rel);
+}
+
+/* What `count` slots of the bucket weigh in the budget. */
+static uint64_t cache_weight(unsigned bucket, uint32_t count)
+{
+    return (uint64_t)count * lanes.lane[bucket].capacity;
+}
+
+static void cache_count_swap(struct cache *cache, unsigned bucket, uint32_t held)
+{
+    struct cache_tally *tally = &cache->tally[bucket];
+    probe_swap(bucket, held);
+    counter_add(&tally->swaps, 1);
+    tally->want += CACHE_SWAP;
+}
+
+static void cache_count_miss(struct cache *cache, unsigned bucket)
+{
+    struct cache_tally *tally = &cache->tally[bucket];
+    probe_miss(bucket, cache_quota(cache, bucket));
+    counter_add(&tally->misses, 1);
+    tally->want += CACHE_MISS;
+}
+
+void cache_arm(struct cache *cache, unsigned bucket, uint32_t interval)
+{
+    struct cache_bin *bin = &cache->bin[bucket];
+    uint64_t frees = bin->floor != NULL || interval < SLOW_INTERVAL ? interval : SLOW_INTERVAL;
+    /* An exchange: a handler that frees in between is counted all the same. */
+    uint64_t had = atomic_exchange_explicit(&bin->returned.count, 0 - frees, memory_order_relaxed);
+    counter_add(&cache->tally[bucket].armed, had + frees);
+}
+
+void cache_arm_all(struct cache *cache, uint32_t interval)
+{
+    cache->state.interval = interval;
+    for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
+        cache_arm(cache, bucket, interval);
+    }
+}
+
+void cache_hasten(struct cache *cache)
+{
+    if (cache->state.interval > HASTE) {
+        cache_arm_all(cache, HASTE);
+    }
+}
+
+void cache_count_deposit(struct cache *cache, unsigned bucket, uint32_t count)
+{
+    counter_add(&cache->tally[bucket].deposited, count);
+    budget_stock((int64_t)cache_weight(bucket, count));
+}
+
+static void cache_count_withdrawal(struct cache *cache, unsigned bucket, uint32_t count)
+{
+    counter_add(&cache->tally[bucket].withdrawn, count);
+    budget_stock(-(int64_t)cache_weight(bucket, count));
+}
+
+void cache_deposit(struct cache *cache, unsigned bucket, struct magazine *magazine)
+{
+    if (magazine != NULL) {
+        probe_spill(bucket, magazine_count(magazine));
+        cache_hasten(cache);
+        cache_count_deposit(cache, bucket, magazine_count(magazine));
+        depot_give(bucket, magazine);
+    }
+}
+
+/* Moves the slots on top of a magazine, which are the warmest, to the end of another. */
+static void cache_move(struct magazine *from, struct magazine *to, uint32_t count)
+{
+    uint32_t left = magazine_count(from) - count;
+    memcpy(to->slot + magazine_count(to), from->slot + left, count * sizeof(void *));
+    magazine_set_count(to, magazine_count(to) + count);
+    magazine_set_count(from, left);
+}
+
+/* A magazine with slots, counted as deposited: another thread's public one, else the depot's. */
+static struct magazine *cache_find_full(struct cache *cache, unsigned bucket)
+{
+    struct magazine *full = cache_walk(cache, bucket);
+    if (full != NULL) {
+        cache_count_deposit(cache, bucket, magazine_count(full));
+        return full;
+    }
+    full = depot_take_full(bucket);
+    if (full != NULL) {
+        counter_add(&cache->tally[bucket].depot_hits, 1);
+    }
+    return full;
+}
+
+/*
+ * A magazine with slots, and no more than the quota, in exchange for an empty one or none; the
+ * empty one again if there is none to be had.
+ */
+static struct magazine *cache_fetch(struct cache *cache, unsigned bucket, struct magazine *empty)
+{
+    uint32_t quota = cache_quota(cache, bucket);
+    struct magazine *full = cache_find_full(cache, bucket);
+    if (full == NULL) {
+        return empty;
+    }
+    uint32_t count = magazine_count(full);
+    if (count <= quota) {
+        cache_count_withdrawal(cache, bucket, count);
+        if (empty != NULL) {
+            depot_give(bucket, empty);
+        }
+        return full;
+    }
+    empty = empty != NULL ? empty : depot_take_empty(bucket);
+    if (empty != NULL) {
+        cache_move(full, empty, quota);
+        cache_count_withdrawal(cache, bucket, quota);
+    }
+    depot_give(bucket, full);
+    return empty;
+}
+
+void *cache_refill(struct cache *cache, unsigned bucket)
+{
+    struct cache_bin *bin = &cache->bin[bucket];
+    struct magazine *magazine = cache_exchange(bin, cache_unload(bin));
+    if (magazine != NULL && magazine_count(magazine) > 0) {
+        cache_count_swap(cache, bucket, magazine_count(magazine));
+    } else {
+        cache_count_miss(cache, bucket);
+        magazine = cache_fetch(cache, bucket, magazine);
+    }
+    if (magazine != NULL) {
+        cache_load(cache, bucket, magazine);
+    }
+    return cache_pop(bin);
+}
+
+void *cache_beg(struct cache *cache, unsigned bucket)
+{
+    struct magazine *full = cache_find_full(cache, bucket);
+    if (full == NULL) {
+        return NULL;
+    }
+    uint32_t left = magazine_count(full) - 1;
+    void *slot = full->slot[left];
+    magazine_set_count(full, left);
+    cache_count_withdrawal(cache, bucket, 1);
+    depot_give(bucket, full);
+    return slot;
+}
+
+/* The empty private magazine taken out, or a new one; NULL: no memory. */
+static struct magazine *cache_empty(struct cache *cache, unsigned bucket)
+{
+    struct magazine *magazine = cache_unload(&cache->bin[bucket]);
+    return magazine != NULL ? magazine : depot_take_empty(bucket);
+}
+
+static uint32_t cache_run(const struct cache *cache, unsigned bucket)
+{
+    uint32_t quota = cache_quota(cache, bucket);
+    return quota < CARVE_RUN ? quota : CARVE_RUN;
+}
+
+void *cache_gather(struct cache *cache, unsigned bucket)
+{
+    struct magazine *magazine = cache_empty(cache, bucket);
+    if (magazine == NULL) {
+        return NULL;
+    }
+    uint32_t count = 0;
+    for (uint32_t run = cache_run(cache, bucket); count < run; count++) {
+        uint32_t number = slots_take_loose(bucket);
+        if (number == STACK_EMPTY) {
+            break;
+        }
+        magazine->slot[count] = lane_slot(number);
+    }
+    magazine_set_count(magazine, count);
+    cache_count_withdrawal(cache, bucket, count);
+    cache_load(cache, bucket, magazine);
+    return cache_pop(&cache->bin[bucket]);
+}
+
+void cache_set_fresh(struct cache *cache, unsigned bucket, uint32_t first, uint32_t left)
+{
+    atomic_store_explicit(&cache->tally[bucket].fresh, first, memory_order_relaxed);
+    atomic_store_explicit(&cache->tally[bucket].fresh_left, left, memory_order_relaxed);
+}
+
+void *cache_carve(struct cache *cache, unsigned bucket)
+{
+    uint32_t left = cache_fresh(cache, bucket);
+    uint32_t first = atomic_load_explicit(&cache->tally[bucket].fresh, memory_order_relaxed);
+    if (left == 0) {
+        left = lane_carve_run(bucket, CARVE_RUN, &first);
+    }
+    if (left == 0) {
+        return NULL;
+    }
+    cache_set_fresh(cache, bucket, first + lanes.lane[bucket].pages, left - 1);
+    return lane_slot(first);
+}
+
+/* Slots that were never used have no pages, as purged ones have none, and join those. */
+void cache_give_fresh(struct cache *cache, unsigned bucket)
+{
+    uint32_t first = atomic_load_explicit(&cache->tally[bucket].fresh, memory_order_relaxed);
+    uint32_t left = cache_fresh(cache, bucket);
+    cache_set_fresh(cache, bucket, 0, 0);
+    for (uint32_t i = left; i-- > 0;) {
+        slots_give_purged(bucket, first + i * lanes.lane[bucket].pages);
+    }
+    counter_add(&cache->tally[bucket].purged, left);
+}
+
+bool cache_spill(struct cache *cache, unsigned bucket, void *slot)
+{
+    struct cache_bin *bin = &cache->bin[bucket];
+    struct magazine *magazine = cache_exchange(bin, cache_unload(bin));
+    if (magazine != NULL && magazine_count(magazine) < cache_quota(cache, bucket)) {
+        cache_count_swap(cache, bucket, magazine_count(magazine));
+    } else {
+        if (magazine != NULL) {
+            cache_count_miss(cache, bucket);
+        }
+        cache_deposit(cache, bucket, magazine);
+        magazine = depot_take_empty(bucket);
+    }
+    if (magazine == NULL) {
+        return false;
+    }
+    cache_load(cache, bucket, magazine);
+    return cache_push(bin, slot);
+}
+
+uint32_t cache_held(struct cache *cache, unsigned bucket)
+{
+    struct cache_bin *bin = &cache->bin[bucket];
+    struct magazine *public_magazine =
+        atomic_load_explicit(&bin->public_magazine, memory_order_acquire);
+    uint32_t held = public_magazine != NULL ? magazine_count(public_magazine) : 0;
+    return held + magazine_depth(atomic_load_explicit(&bin->top, memory_order_relaxed));
+}

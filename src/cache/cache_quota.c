@@ -1,0 +1,95 @@
+/* The caches' quotas: raised as far as the budget goes, lowered with what no longer fits given
+ * away.
+ */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <string.h>
+
+#include "cache/budget.h"
+#include "cache/cache.h"
+#include "memory/lane.h"
+#include "memory/slots.h"
+
+/* What room for `count` slots is charged: each of the two magazines may hold them. */
+static uint64_t cache_charge(unsigned bucket, uint32_t count)
+{
+    return 2 * (uint64_t)count * lanes.lane[bucket].capacity;
+}
+
+/* Gives what a magazine holds beyond the quota to the stack: the lowest slots, which have been free
+ * for longest. */
+static void cache_cut(struct cache *cache, unsigned bucket, struct magazine *magazine,
+                      uint32_t quota)
+{
+    uint32_t count = magazine_count(magazine);
+    if (count <= quota) {
+        return;
+    }
+    uint32_t surplus = count - quota;
+    for (uint32_t i = 0; i < surplus; i++) {
+        slots_give(bucket, lane_number(magazine->slot[i]));
+    }
+    memmove(magazine->slot, magazine->slot + surplus, quota * sizeof(void *));
+    magazine_set_count(magazine, quota);
+    cache_count_deposit(cache, bucket, surplus);
+}
+
+/* Both magazines hold `quota` slots at most from here on; with none they go to the depot, and the
+ * run of fresh slots, which a thread without a quota never comes to, goes to all. */
+static void cache_shrink(struct cache *cache, unsigned bucket, uint32_t quota)
+{
+    struct cache_bin *bin = &cache->bin[bucket];
+    struct magazine *own = cache_unload(bin);
+    struct magazine *open = cache_exchange(bin, NULL);
+    atomic_store_explicit(&cache->tally[bucket].quota, quota, memory_order_relaxed);
+    if (quota == 0) {
+        cache_deposit(cache, bucket, own);
+        cache_deposit(cache, bucket, open);
+        cache_give_fresh(cache, bucket);
+        return;
+    }
+    if (own != NULL) {
+        cache_cut(cache, bucket, own, quota);
+        cache_load(cache, bucket, own);
+    }
+    if (open != NULL) {
+        cache_cut(cache, bucket, open, quota);
+        cache_exchange(bin, open);
+    }
+}
+
+bool cache_set_quota(struct cache *cache, unsigned bucket, uint32_t quota)
+{
+    uint32_t had = cache_quota(cache, bucket);
+    if (quota <= had) {
+        cache_shrink(cache, bucket, quota);
+        budget_return(cache_charge(bucket, had - quota));
+        return true;
+    }
+    if (!budget_charge(cache_charge(bucket, quota - had))) {
+        return false;
+    }
+    atomic_store_explicit(&cache->tally[bucket].quota, quota, memory_order_relaxed);
+    struct cache_bin *bin = &cache->bin[bucket];
+    struct magazine *magazine = cache_private(bin);
+    if (magazine != NULL) {
+        bin->ceiling = magazine->slot + quota;
+    }
+    return true;
+}
+
+void cache_begin(struct cache *cache, unsigned bucket)
+{
+    struct cache_tally *tally = &cache->tally[bucket];
+    tally->score = 0;
+    tally->want = 0;
+    tally->seen = 0;
+}
+
+void cache_forget(struct cache *cache, unsigned bucket)
+{
+    cache_unload(&cache->bin[bucket]);
+    cache_exchange(&cache->bin[bucket], NULL);
+    atomic_store_explicit(&cache->tally[bucket].quota, 0, memory_order_relaxed);
+    cache_set_fresh(cache, bucket, 0, 0);
+    cache_begin(cache, bucket);
+}

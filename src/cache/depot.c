@@ -1,0 +1,55 @@
+/* The depots: each trained bucket's shared magazines, a stack of full ones and a stack of empty
+ * ones. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cache/depot.h"
+
+#include "memory/bucket.h"
+
+static struct depot {
+    struct stack full[DECAY_GENERATIONS];
+    struct stack empty;
+} depots[BUCKET_LIMIT];
+
+struct magazine *depot_take_full(unsigned bucket)
+{
+    unsigned young = decay_young();
+    struct magazine *magazine = magazine_pop(&depots[bucket].full[young]);
+    return magazine != NULL ? magazine : magazine_pop(&depots[bucket].full[young ^ 1]);
+}
+
+struct magazine *depot_take_old(unsigned bucket)
+{
+    return magazine_pop(&depots[bucket].full[decay_old()]);
+}
+
+struct magazine *depot_take_empty(unsigned bucket)
+{
+    struct magazine *magazine = magazine_pop(&depots[bucket].empty);
+    return magazine != NULL ? magazine : magazine_open();
+}
+
+static void depot_put(unsigned bucket, struct magazine *magazine, unsigned generation)
+{
+    struct depot *depot = &depots[bucket];
+    bool full = magazine_count(magazine) > 0;
+    magazine_push(full ? &depot->full[generation] : &depot->empty, magazine);
+}
+
+void depot_give(unsigned bucket, struct magazine *magazine)
+{
+    depot_put(bucket, magazine, decay_young());
+}
+
+void depot_give_old(unsigned bucket, struct magazine *magazine)
+{
+    depot_put(bucket, magazine, decay_old());
+}
+
+void depot_reset(void)
+{
+    for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
+        stack_reset(&depots[bucket].full[0]);
+        stack_reset(&depots[bucket].full[1]);
+        stack_reset(&depots[bucket].empty);
+    }
+}

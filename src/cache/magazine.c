@@ -1,0 +1,122 @@
+/* Magazines: arrays of free slots that move as one, and the table that they come from. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cache/magazine.h"
+
+#include "base/colour.h"
+#include "os/os.h"
+#include "memory/reserve.h"
+#include "memory/table.h"
+
+enum { MAGAZINES_MAX = 1 << 16, MAGAZINES_STEP = 16 << 10 };
+
+/* Records in each page of the table: those at other offsets would get in the way of what a thread
+ * writes at the same time. */
+enum {
+    MAGAZINES_SKIPPED = COLOUR_MAGAZINES / MAGAZINE_SIZE,
+    MAGAZINES_A_PAGE = COLOUR_MAGAZINES_END / MAGAZINE_SIZE - MAGAZINES_SKIPPED
+};
+
+static struct table magazines;
+static struct table links;
+static _Alignas(CACHE_LINE) _Atomic uint32_t opened;
+
+/* Bytes of the table's first `count` records. */
+static size_t magazine_end(size_t count)
+{
+    return (count + MAGAZINES_A_PAGE - 1) / MAGAZINES_A_PAGE * COLOUR_PAGE;
+}
+
+static size_t magazine_table_size(void)
+{
+    return os_round_to_pages(magazine_end(MAGAZINES_MAX));
+}
+
+static size_t magazine_links_size(void)
+{
+    return os_round_to_pages(MAGAZINES_MAX * sizeof(stack_link));
+}
+
+size_t magazine_space(void)
+{
+    return reserve_space(magazine_table_size()) + reserve_space(magazine_links_size());
+}
+
+bool magazine_lay(void)
+{
+    size_t table = magazine_table_size();
+    size_t table_links = magazine_links_size();
+    bool laid = table_open(&magazines, reserve_cut(table), table, MAGAZINES_STEP);
+    return table_open(&links, reserve_cut(table_links), table_links, MAGAZINES_STEP) && laid;
+}
+
+void magazine_unlay(void)
+{
+    table_close(&magazines);
+    table_close(&links);
+}
+
+static struct magazine *magazine_at(uint32_t number)
+{
+    char *page = magazines.start + (size_t)(number / MAGAZINES_A_PAGE) * COLOUR_PAGE;
+    return (struct magazine *)(void *)page + MAGAZINES_SKIPPED + number % MAGAZINES_A_PAGE;
+}
+
+static uint32_t magazine_number(const struct magazine *magazine)
+{
+    size_t offset = (uintptr_t)magazine - (uintptr_t)magazines.start;
+    size_t within = offset % COLOUR_PAGE / MAGAZINE_SIZE - MAGAZINES_SKIPPED;
+    return (uint32_t)(offset / COLOUR_PAGE * MAGAZINES_A_PAGE + within);
+}
+
+struct magazine *magazine_open(void)
+{
+    uint32_t number = atomic_load_explicit(&opened, memory_order_relaxed);
+    do {
+        size_t end = (size_t)number + 1;
+        if (!table_reach(&links, end * sizeof(stack_link)) ||
+            !table_reach(&magazines, magazine_end(end))) {
+            return NULL;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(&opened, &number, number + 1,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    return magazine_at(number);
+}
+
+void magazine_push(struct stack *stack, struct magazine *magazine)
+{
+    stack_push(stack, (stack_link *)(void *)links.start, 0, magazine_number(magazine));
+}
+
+struct magazine *magazine_pop(struct stack *stack)
+{
+    uint32_t number = stack_pop(stack, (stack_link *)(void *)links.start, 0);
+    return number == STACK_EMPTY ? NULL : magazine_at(number);
+}
+
+void magazine_reset(void)
+{
+    uint32_t count = atomic_load_explicit(&opened, memory_order_relaxed);
+    table_after_fork(&magazines);
+    table_after_fork(&links);
+    for (uint32_t number = 0; number < count; number++) {
+        magazine_set_count(magazine_at(number), 0);
+    }
+    atomic_store_explicit(&opened, 0, memory_order_relaxed);
+}
+
+struct region magazine_table_region(void)
+{
+    return (struct region){&magazines, sizeof magazines};
+}
+
+size_t magazine_capacity(void)
+{
+    size_t most = os_round_to_pages(magazine_end(MAGAZINES_MAX));
+    return magazines.limit < most ? magazines.limit : most;
+}
+
+struct region magazine_records_region(void)
+{
+    return (struct region){magazines.start,
+                           atomic_load_explicit(&magazines.ready, memory_order_acquire)};
+}

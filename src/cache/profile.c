@@ -1,0 +1,173 @@
+/* Trained quotas in a file: a server that starts again begins with what the last one learnt. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cache/profile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config/message.h"
+#include "os/os.h"
+#include "config/setting.h"
+#include "base/text.h"
+
+enum {
+    TITLE_LENGTH = sizeof PROFILE_TITLE - 1,
+    NEW_NAME_SIZE = SETTING_PATH_SIZE + sizeof ".-2147483648.new",
+    PROFILE_MODE = 0600,
+    /* O_NONBLOCK: a FIFO must not hold us up before it is seen for what it is. */
+    OPEN_FLAGS = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC
+};
+
+static const char *profile_open_fault(int error)
+{
+    switch (error) {
+    case ENOENT:
+        return "";
+    case ELOOP:
+        return "a symbolic link";
+    case EACCES:
+    case EPERM:
+        return "no permission";
+    case ENXIO:
+        return "not a regular file";
+    default:
+        return "it can't be opened";
+    }
+}
+
+/* Opens a regular file, or returns with a minus why it could not. */
+static int profile_open(const char *path, struct stat *status)
+{
+    int file = os_open(path, O_RDONLY | OPEN_FLAGS, 0);
+    if (file >= 0 && (fstat(file, status) != 0 || !S_ISREG(status->st_mode))) {
+        os_close(file);
+        return -ENXIO; /* as open itself has it for a socket */
+    }
+    return file;
+}
+
+/* Up to `size` bytes from the file's start on; -1 if it can't be read. */
+static ssize_t profile_load(int file, char *bytes, size_t size)
+{
+    size_t used = 0;
+    for (ssize_t length = 1; used < size && length != 0;) {
+        length = os_read(file, bytes + used, size - used);
+        if (length < 0) {
+            return -1;
+        }
+        used += (size_t)length;
+    }
+    return (ssize_t)used;
+}
+
+static const char *profile_read_file(int file, const struct stat *status, struct profile *profile)
+{
+    char bytes[PROFILE_SIZE];
+    if (status->st_uid != 0 && status->st_uid != geteuid()) {
+        return "another user's file";
+    }
+    if ((status->st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+        return "others may write to it";
+    }
+    ssize_t length = profile_load(file, bytes, sizeof bytes);
+    if (length < 0 || length == sizeof bytes) {
+        return length < 0 ? "it can't be read" : "too long";
+    }
+    bytes[length] = '\0';
+    return profile_parse(bytes, (size_t)length, profile);
+}
+
+const char *profile_read(const char *path, struct profile *profile)
+{
+    int kept = errno;
+    struct stat status;
+    profile->count = 0;
+    int file = profile_open(path, &status);
+    const char *fault =
+        file < 0 ? profile_open_fault(-file) : profile_read_file(file, &status, profile);
+    if (file >= 0) {
+        os_close(file);
+    }
+    profile->count = fault == NULL ? profile->count : 0;
+    errno = kept;
+    return fault;
+}
+
+/* Whether nothing is at `path` yet, or a file that a profile could have been cut to. */
+static bool profile_may_replace(const char *path)
+{
+    char bytes[TITLE_LENGTH];
+    struct stat status;
+    int file = profile_open(path, &status);
+    if (file < 0) {
+        return file == -ENOENT;
+    }
+    ssize_t length = profile_load(file, bytes, sizeof bytes);
+    os_close(file);
+    return length >= 0 && memcmp(bytes, PROFILE_TITLE, (size_t)length) == 0;
+}
+
+/*
+ * Opens a file for us alone to remove or rename: that is the right of whoever holds the lock of the
+ * file that the name stands for now. The lock goes when the descriptor does, even by SIGKILL.
+ */
+static int profile_hold(const char *name, int flags)
+{
+    struct stat opened;
+    struct stat named;
+    int file = os_open(name, O_WRONLY | OPEN_FLAGS | flags, PROFILE_MODE);
+    if (file < 0) {
+        return -1;
+    }
+    if (flock(file, LOCK_EX | LOCK_NB) != 0 || fstat(file, &opened) != 0 ||
+        lstat(name, &named) != 0 || opened.st_dev != named.st_dev ||
+        opened.st_ino != named.st_ino) {
+        os_close(file);
+        return -1;
+    }
+    return file;
+}
+
+/* Makes the file, in the place of one that somebody left there who is no more. */
+static int profile_create(const char *name)
+{
+    int left = profile_hold(name, 0);
+    if (left >= 0) {
+        unlink(name);
+        os_close(left);
+    }
+    return profile_hold(name, O_CREAT | O_EXCL);
+}
+
+static bool profile_put(const char *path, const char *name, const struct text *text)
+{
+    int file = profile_create(name);
+    if (file < 0) {
+        return false;
+    }
+    bool done = message_write(file, text->start, text->used) && rename(name, path) == 0;
+    if (!done) {
+        unlink(name);
+    }
+    os_close(file);
+    return done;
+}
+
+bool profile_write(const char *path, const struct profile *profile)
+{
+    int kept = errno;
+    char bytes[PROFILE_SIZE];
+    char new_name[NEW_NAME_SIZE];
+    struct text text = text_begin(bytes, sizeof bytes);
+    struct text name = text_begin(new_name, sizeof new_name);
+    text_add(&name, "%s.%d.new", path, (int)getpid());
+    bool done = profile_print(profile, &text) && !name.cut && profile_may_replace(path) &&
+                profile_put(path, new_name, &text);
+    errno = kept;
+    return done;
+}

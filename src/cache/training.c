@@ -1,0 +1,264 @@
+/* Training: which quota each cache has for each bucket, as its use suggests and the budget allows.
+ */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cache/training.h"
+
+#include "cache/budget.h"
+#include "memory/lane.h"
+#include "base/probe.h"
+
+static struct training_settings training;
+static _Atomic uint32_t result[BUCKET_LIMIT];
+static atomic_bool trained;
+
+void training_open(const struct training_settings *settings)
+{
+    training = *settings;
+    for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
+        atomic_store_explicit(&result[bucket], settings->first[bucket], memory_order_relaxed);
+    }
+}
+
+/*
+ * Sets a quota, and notes it as what training last arrived at: where it is frozen that is nothing.
+ * Each change begins a new count.
+ */
+static bool training_set(struct cache *cache, unsigned bucket, uint32_t quota)
+{
+    if (!cache_set_quota(cache, bucket, quota)) {
+        return false;
+    }
+    cache->tally[bucket].want = 0;
+    if (!training.frozen) {
+        atomic_store_explicit(&result[bucket], quota, memory_order_relaxed);
+        atomic_store_explicit(&trained, true, memory_order_relaxed);
+    }
+    return true;
+}
+
+/* Bytes that one more slot in each of the two magazines costs. */
+static uint64_t training_price(unsigned bucket)
+{
+    return 2 * (uint64_t)lanes.lane[bucket].capacity;
+}
+
+static uint32_t training_least(uint64_t one, uint64_t other)
+{
+    return (uint32_t)(one < other ? one : other);
+}
+
+/* Differences of it count, so that half of its width is enough. */
+static uint32_t training_uses(const struct cache *cache, unsigned bucket)
+{
+    return (uint32_t)(counter_read(&cache->bin[bucket].requests) + cache_returned(cache, bucket));
+}
+
+static bool training_is_idle(const struct cache *cache, unsigned bucket)
+{
+    return training_uses(cache, bucket) == cache->tally[bucket].seen;
+}
+
+/* Slots of a bucket's quota that it does without for all one can see. */
+static uint32_t training_unused(const struct cache *cache, unsigned bucket)
+{
+    uint32_t quota = cache_quota(cache, bucket);
+    if (training_is_idle(cache, bucket)) {
+        return quota;
+    }
+    return cache->tally[bucket].want < CACHE_MISS ? quota / 2 : 0;
+}
+
+/* The bucket with the most unused bytes, or lanes.count. */
+static unsigned training_find_donor(const struct cache *cache, unsigned starved)
+{
+    unsigned donor = lanes.count;
+    uint64_t most = 0;
+    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+        uint64_t unused = training_unused(cache, bucket) * training_price(bucket);
+        if (bucket != starved && unused > most) {
+            most = unused;
+            donor = bucket;
+        }
+    }
+    return donor;
+}
+
+/* Of `wanted` slots more, those that the budget has room for. */
+static uint32_t training_room(unsigned bucket, uint32_t wanted)
+{
+    return training_least(wanted, budget_left() / training_price(bucket));
+}
+
+/* Takes from one bucket what another needs for `wanted` slots more, or what it can give. False: no
+ * bucket has anything to give. */
+static bool training_make_room(struct cache *cache, unsigned starved, uint32_t wanted)
+{
+    unsigned donor = training_find_donor(cache, starved);
+    if (donor == lanes.count) {
+        return false;
+    }
+    uint64_t cost = wanted * training_price(starved);
+    uint64_t left = budget_left();
+    uint64_t needed = cost > left ? cost - left : 0;
+    uint64_t price = training_price(donor);
+    uint32_t given = training_least((needed + price - 1) / price, training_unused(cache, donor));
+    if (given == 0 || !training_set(cache, donor, cache_quota(cache, donor) - given)) {
+        return false;
+    }
+    probe_demotion(donor, cache_quota(cache, donor));
+    counter_add(&cache->tally[donor].losses, 1);
+    return true;
+}
+
+/* The first quota: what was set for all, else the common one; less where the budget ends, and out
+ * of another bucket's where it has ended. */
+static bool training_promote(struct cache *cache, unsigned bucket)
+{
+    struct cache_tally *tally = &cache->tally[bucket];
+    uint32_t wanted = training.first[bucket] > 0 ? training.first[bucket] : TRAINING_FIRST;
+    tally->score = 0;
+    if (training_room(bucket, 1) == 0 && !training.frozen) {
+        training_make_room(cache, bucket, wanted);
+    }
+    uint32_t quota = training_room(bucket, wanted);
+    if (quota == 0 || !training_set(cache, bucket, quota)) {
+        return false;
+    }
+    tally->seen = 0;
+    probe_promotion(bucket, quota);
+    counter_add(&tally->promotions, 1);
+    return true;
+}
+
+/* Doubles the quota of a bucket that has missed often. */
+static void training_grow(struct cache *cache, unsigned bucket)
+{
+    struct cache_tally *tally = &cache->tally[bucket];
+    uint32_t quota = cache_quota(cache, bucket);
+    uint32_t wanted = training_least(quota, MAGAZINE_SLOTS - quota);
+    tally->want = 0;
+    bool given =
+        training_room(bucket, wanted) < wanted && training_make_room(cache, bucket, wanted);
+    uint32_t more = training_room(bucket, wanted);
+    if (more > 0 && training_set(cache, bucket, quota + more)) {
+        counter_add(given ? &tally->transfers : &tally->growths, 1);
+    }
+}
+
+/* Halves the quotas of buckets that were not used since the last look. */
+static void training_decay(struct cache *cache)
+{
+    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+        uint32_t quota = cache_quota(cache, bucket);
+        if (quota > 0 && training_is_idle(cache, bucket)) {
+            training_set(cache, bucket, quota / 2);
+            probe_demotion(bucket, cache_quota(cache, bucket));
+            counter_add(&cache->tally[bucket].decays, 1);
+        }
+        cache->tally[bucket].seen = training_uses(cache, bucket);
+    }
+}
+
+/* Counts a slow path. */
+static void training_tick(struct cache *cache)
+{
+    if (UNLIKELY(++cache->state.events >= TRAINING_DECAY)) {
+        cache->state.events = 0;
+        training_decay(cache);
+    }
+}
+
+bool training_admits(struct cache *cache, unsigned bucket)
+{
+    if (LIKELY(cache_quota(cache, bucket) > 0)) {
+        return true;
+    }
+    uint32_t uses = ++cache->tally[bucket].score;
+    bool first = uses == 1 && training.first[bucket] > 0;
+    bool earned = uses >= TRAINING_PROMOTION && !training.frozen;
+    if ((first || earned) && training_promote(cache, bucket)) {
+        return true;
+    }
+    if (!training.frozen) {
+        training_tick(cache);
+    }
+    return false;
+}
+
+void training_learn(struct cache *cache, unsigned bucket)
+{
+    if (training.frozen) {
+        return;
+    }
+    if (UNLIKELY(cache->tally[bucket].want >= TRAINING_MISSES * CACHE_MISS)) {
+        training_grow(cache, bucket);
+    }
+    training_tick(cache);
+}
+
+/*
+ * Slots that a bucket's quota can lose for want of use since the last look. Where no swap was
+ * needed, nobody knows how much of the public magazine ever will be: a quarter goes, until swaps
+ * begin.
+ */
+static uint32_t training_surplus(const struct cache *cache, unsigned bucket)
+{
+    const struct cache_tally *tally = &cache->tally[bucket];
+    uint32_t quota = cache_quota(cache, bucket);
+    if (training_is_idle(cache, bucket)) {
+        return (quota + 1) / 2;
+    }
+    uint32_t unused = tally->least / 2U;
+    uint32_t spare = quota / 4;
+    return tally->want > 0 ? 0 : unused > spare ? unused : spare;
+}
+
+static void training_rest_bucket(struct cache *cache, unsigned bucket)
+{
+    struct cache_tally *tally = &cache->tally[bucket];
+    uint32_t surplus = training_surplus(cache, bucket);
+    if (surplus > 0) {
+        training_set(cache, bucket, cache_quota(cache, bucket) - surplus);
+        probe_demotion(bucket, cache_quota(cache, bucket));
+        counter_add(&tally->decays, 1);
+    }
+    tally->want = 0;
+    tally->least = MAGAZINE_SLOTS;
+    tally->seen = training_uses(cache, bucket);
+}
+
+static void training_note_depth(struct cache *cache, unsigned bucket)
+{
+    struct cache_tally *tally = &cache->tally[bucket];
+    uint32_t depth =
+        magazine_depth(atomic_load_explicit(&cache->bin[bucket].top, memory_order_relaxed));
+    tally->least = (uint16_t)training_least(depth, tally->least);
+}
+
+void training_rest(struct cache *cache, uint64_t now)
+{
+    bool over = now - cache->state.rested >= decay.age;
+    if (training.frozen || decay.age == DECAY_NEVER) {
+        return;
+    }
+    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+        if (cache_quota(cache, bucket) == 0) {
+            continue;
+        }
+        training_note_depth(cache, bucket);
+        if (over) {
+            training_rest_bucket(cache, bucket);
+        }
+    }
+    if (over) {
+        cache->state.rested = now;
+    }
+}
+
+bool training_result(uint32_t quota[BUCKET_LIMIT])
+{
+    for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
+        quota[bucket] = atomic_load_explicit(&result[bucket], memory_order_relaxed);
+    }
+    return atomic_load_explicit(&trained, memory_order_relaxed);
+}

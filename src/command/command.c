@@ -1,0 +1,172 @@
+/* What the command's parts share: their lines by rows, and the way out. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "command/command.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command/complaint.h"
+
+struct command_row {
+    const char *name;
+    const char *arguments;
+    const char *help;
+};
+
+static const struct command_row commands[] = {
+#define COMMAND_ROW(name, arguments, help) {#name, arguments, help},
+    COMMAND_ROWS(COMMAND_ROW)
+#undef COMMAND_ROW
+};
+
+struct option_row {
+    const char *command;
+    struct command_option option;
+};
+
+static const struct option_row rows[] = {
+#define COMMAND_OPTION(command, name, letter, argument, help)                                      \
+    {#command, {name, letter, argument, false, help}},
+    COMMAND_OPTION_ROWS(COMMAND_OPTION)
+#undef COMMAND_OPTION
+};
+
+enum { ROWS = sizeof rows / sizeof rows[0], OPTIONS_MAX = 64 };
+
+static struct argp_option command_translate(const struct command_option *option)
+{
+    return (struct argp_option){.name = option->name,
+                                .key = option->key,
+                                .arg = option->argument,
+                                .flags = option->may_lack ? OPTION_ARG_OPTIONAL : 0,
+                                .doc = option->help};
+}
+
+static void command_fill_options(const struct command_line *line, struct argp_option *options)
+{
+    int count = 0;
+    for (int i = 0; i < ROWS; i++) {
+        if (strcmp(rows[i].command, line->name) == 0) {
+            options[count++] = command_translate(&rows[i].option);
+        }
+    }
+    for (const struct command_option *more = line->more; more != NULL && more->name != NULL;
+         more++) {
+        options[count++] = command_translate(more);
+    }
+    options[count] = (struct argp_option){0};
+}
+
+static const struct command_row *command_find(const char *name)
+{
+    const struct command_row *row = commands;
+    while (strcmp(row->name, name) != 0) {
+        row++; /* the caller's name is a row's */
+    }
+    return row;
+}
+
+/* Hands argp's findings on. Whatever stands behind a program's name is the program's. */
+static error_t command_take(int key, char *argument, struct argp_state *state)
+{
+    const struct command_line *line = state->input;
+    if (key == ARGP_KEY_ARG && line->stops_behind) {
+        state->next = state->argc;
+    }
+    const char *fault = NULL;
+    if (key == ARGP_KEY_ARG) {
+        fault = line->take(line->input, COMMAND_ARGUMENT, argument);
+    } else if (key > 0 && key < ARGP_KEY_END) {
+        fault = line->take(line->input, key, argument);
+    } else {
+        return ARGP_ERR_UNKNOWN; /* argp's own events */
+    }
+    if (fault != NULL) {
+        exit((int)complain(EXIT_USAGE, "%s: %s", line->name, fault));
+    }
+    return 0;
+}
+
+void command_parse(const struct command_line *line, int count, char **arguments)
+{
+    struct argp_option options[OPTIONS_MAX];
+    const struct command_row *row = command_find(line->name);
+    char called[32] = "sockmalloc ";
+    struct command_line input = *line;
+    command_fill_options(line, options);
+    struct argp argp = {
+        .options = options, .parser = command_take, .args_doc = row->arguments, .doc = row->help};
+    strncat(called, line->name, sizeof called - strlen(called) - 1);
+    arguments[0] = called;
+    argp_err_exit_status = EXIT_USAGE;
+    argp_parse(&argp, count, arguments, line->stops_behind ? ARGP_IN_ORDER : 0, NULL, &input);
+}
+
+const char *command_take_process(const char **whose, const char *argument)
+{
+    if (*whose != NULL) {
+        return "one process at a time";
+    }
+    *whose = argument;
+    return NULL;
+}
+
+int command_read_process(const char *text)
+{
+    if (text == NULL) {
+        complain(EXIT_USAGE, "which process?");
+        return 0;
+    }
+    char *end;
+    errno = 0;
+    long number = strtol(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || number <= 0 || number > INT_MAX) {
+        complain(EXIT_USAGE, "%s is no process's number", text);
+        return 0;
+    }
+    return (int)number;
+}
+
+const char *command_read_interval(const char *text, double *seconds)
+{
+    char *end;
+    *seconds = strtod(text, &end);
+    bool fits = end != text && *end == '\0' && *seconds >= 0.001 && *seconds <= 86400;
+    return fits ? NULL : "an interval is a number of seconds from 0.001 to 86400";
+}
+
+struct timespec command_time(double seconds)
+{
+    double whole = floor(seconds);
+    return (struct timespec){.tv_sec = (time_t)whole, .tv_nsec = (long)((seconds - whole) * 1e9)};
+}
+
+void command_wait(double seconds)
+{
+    struct timespec time = command_time(seconds);
+    nanosleep(&time, NULL);
+}
+
+enum command_exit command_write(const char *text, size_t size)
+{
+    /* A pipe that is closed is an error to tell, not a death without a word. */
+    signal(SIGPIPE, SIG_IGN);
+    while (size > 0) {
+        ssize_t part = write(STDOUT_FILENO, text, size);
+        if (part < 0 && errno == EINTR) {
+            continue;
+        }
+        if (part < 0) {
+            return complain(EXIT_UNWRITTEN, "the output could not be written: %s", strerror(errno));
+        }
+        text += part;
+        size -= (size_t)part;
+    }
+    return EXIT_DONE;
+}

@@ -1,0 +1,181 @@
+/* sockmalloc check: whether the library is in effect in a process, and how much it serves. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <string.h>
+#include <sys/wait.h>
+
+#include "command/command.h"
+#include "command/complaint.h"
+#include "command/launch.h"
+#include "command/look.h"
+#include "statistics/report.h"
+#include "command/trial.h"
+
+enum { VERDICT_SIZE = 16 << 10 };
+
+/* The path of an object as the process sees it, or what stands for the one that has none. */
+static void check_print_object(const char *path, struct text *text)
+{
+    text_add_shown(text, path[0] == '\0' ? "the program itself" : path);
+}
+
+static void check_print_malloc(const struct loaded *loaded, struct text *text)
+{
+    text_add(text, "  malloc   is served by ");
+    check_print_object(loaded->known ? loaded->path : "the program itself: it is static", text);
+    text_add(text, "\n");
+}
+
+/* What another allocator is asked for by a name of its own never comes to malloc. */
+static void check_print_foreign(const struct loaded *loaded, struct text *text)
+{
+    if (loaded->function[0] == '\0') {
+        return;
+    }
+    text_add(text, "  %-8s is served by ", loaded->function);
+    check_print_object(loaded->server, text);
+    text_add(text, ": not in the pools is what ");
+    check_print_object(loaded->caller, text);
+    text_add(text, " takes by that name\n");
+}
+
+/* `status` is what waitpid will say of the process, or -1 while it lives on. */
+static void check_print_end(int status, struct text *text)
+{
+    if (status == -1) {
+        return;
+    }
+    if (WIFSIGNALED(status)) {
+        text_add(text, "  program  was ended by signal %d (%s)\n", WTERMSIG(status),
+                 strsignal(WTERMSIG(status)));
+    } else if (WEXITSTATUS(status) != 0) {
+        text_add(text, "  program  ended with exit status %d\n", WEXITSTATUS(status));
+    }
+}
+
+/* "process 12 (name): sockmalloc", for what comes behind it. */
+static void check_print_process(const struct target *target, struct text *text)
+{
+    text_add(text, "process %d (", target->process);
+    text_add_shown(text, target->name);
+    text_add(text, "): sockmalloc ");
+}
+
+/* The library is not there: what serves malloc, and how that came about. */
+static enum command_exit check_print_absence(const struct target *target,
+                                             const struct loaded *loaded, struct text *text)
+{
+    check_print_process(target, text);
+    text_add(text, "is not in effect\n");
+    check_print_malloc(loaded, text);
+    if (loaded->preload[0] == '\0') {
+        text_add(text, "  library  not loaded: LD_PRELOAD was not set when the program started\n");
+    } else {
+        text_add(text, "  library  not loaded: LD_PRELOAD was ");
+        text_add_shown(text, loaded->preload);
+        text_add(text, ", and either names no such file or the program has privileges\n");
+    }
+    return EXIT_NO;
+}
+
+/* How much the pools served; of a program that asked for nothing, a share says nothing. */
+static void check_print_share(const struct snapshot_figures *total, struct text *text)
+{
+    if (total->asked == 0 && total->fell_through_asked == 0) {
+        text_add(text, "  pools had nothing to serve: no request of %zu to %zu bytes came\n",
+                 projection_plan.minimum, projection_plan.maximum);
+        return;
+    }
+    text_add(text, "  ");
+    report_print_share(total, &projection_plan, text);
+}
+
+static void check_print_pools(const struct snapshot *snapshot, struct text *text)
+{
+    if (snapshot->buckets > 0) {
+        text_add(text, "  pools    on, of the kind ");
+        setting_print(SETTING_POOL, snapshot->kind, text);
+        text_add(text, "\n");
+        check_print_share(&snapshot->total, text);
+    } else {
+        text_add(text, "  pools    off: %s\n",
+                 options.number[OPTION_DISABLE] != 0
+                     ? "SOCKMALLOC_DISABLE=1"
+                     : "there was no address space for them (ulimit -v?)");
+    }
+}
+
+/* Without RTLD_DEEPBIND, and so by default, all that is loaded later has the malloc that is named
+ * above. */
+static void check_print_deeply_bound(struct text *text)
+{
+    if (options.number[OPTION_DEEPBIND] != 0) {
+        text_add(text, "  malloc   of what is loaded with RTLD_DEEPBIND is the C library's own: "
+                       "SOCKMALLOC_DEEPBIND=1\n");
+    }
+}
+
+/* The library is there: malloc must be its own, and the pools open. */
+static enum command_exit check_print_presence(const struct target *target,
+                                              const struct loaded *loaded,
+                                              const struct snapshot *snapshot, struct text *text)
+{
+    bool effective = loaded->has_view && snapshot->buckets > 0;
+    check_print_process(target, text);
+    text_add_shown(text, target->view.library);
+    text_add(text, " is %sin effect\n  library  ", effective ? "" : "not ");
+    text_add_shown(text, target->library);
+    text_add(text, "\n");
+    check_print_malloc(loaded, text);
+    check_print_deeply_bound(text);
+    check_print_foreign(loaded, text);
+    check_print_pools(snapshot, text);
+    return effective ? EXIT_DONE : EXIT_NO;
+}
+
+/* As trial_judge: what is found goes to stdout. */
+static enum command_exit check_process(int process, int status)
+{
+    static char buffer[VERDICT_SIZE];
+    static struct snapshot snapshot;
+    static struct loaded loaded;
+    struct text text = text_begin(buffer, sizeof buffer);
+    struct target target;
+    target_open(&target, process);
+    enum target_state state = look_find(&target);
+    if (state == TARGET_READ) {
+        state = look_take(&target, &snapshot);
+    }
+    bool is_there = state == TARGET_READ;
+    if (is_there || state == TARGET_WITHOUT) {
+        state = look_find_loaded(&target, &loaded);
+    }
+    if (state != TARGET_READ) {
+        return target_complain(&target, state);
+    }
+    enum command_exit verdict = is_there ? check_print_presence(&target, &loaded, &snapshot, &text)
+                                         : check_print_absence(&target, &loaded, &text);
+    check_print_end(status, &text);
+    enum command_exit written = command_write(buffer, text.used);
+    return written == EXIT_DONE ? verdict : written;
+}
+
+static bool check_is_number(const char *text)
+{
+    return text[strspn(text, "0123456789")] == '\0';
+}
+
+enum command_exit command_check(int count, char **arguments)
+{
+    struct launch launch;
+    enum command_exit code = launch_parse(&launch, "check", count, arguments);
+    if (code != EXIT_DONE) {
+        return code;
+    }
+    if (launch.program[1] == NULL && check_is_number(launch.program[0])) {
+        int process = command_read_process(launch.program[0]);
+        look_open(LOOK_MILLISECONDS);
+        return process != 0 ? check_process(process, -1) : EXIT_USAGE;
+    }
+    code = launch_judge(&launch);
+    return code == EXIT_DONE ? trial_run(&launch, check_process) : code;
+}

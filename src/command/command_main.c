@@ -1,0 +1,60 @@
+/* sockmalloc, the command: which of its parts is meant. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <stdio.h>
+#include <string.h>
+
+#include "command/command.h"
+#include "command/complaint.h"
+
+static const struct {
+    const char *name;
+    const char *help;
+    enum command_exit (*run)(int count, char **arguments);
+} commands[] = {
+#define COMMAND_ROW(name, arguments, help) {#name, help, command_##name},
+    COMMAND_ROWS(COMMAND_ROW)
+#undef COMMAND_ROW
+};
+
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+static enum command_exit print_help(void)
+{
+    puts("usage: sockmalloc COMMAND [OPTION...] [ARGUMENT...]\n");
+    for (int i = 0; i < COMMANDS; i++) {
+        printf("  %-8s %s\n", commands[i].name, commands[i].help);
+    }
+    puts("\nsockmalloc COMMAND --help lists a command's options. It ends with:");
+#define PRINT_EXIT(name, code, when) printf("  %3d  %s\n", code, when);
+    COMMAND_EXIT_ROWS(PRINT_EXIT)
+#undef PRINT_EXIT
+    return fflush(stdout) == 0 ? EXIT_DONE
+                               : complain(EXIT_UNWRITTEN, "the output could not be written");
+}
+
+static enum command_exit print_version(void)
+{
+    puts("sockmalloc " PACKAGE_VERSION);
+    return fflush(stdout) == 0 ? EXIT_DONE
+                               : complain(EXIT_UNWRITTEN, "the output could not be written");
+}
+
+int main(int count, char **arguments)
+{
+    const char *word = count > 1 ? arguments[1] : "";
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+        return (int)print_help();
+    }
+    if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) {
+        return (int)print_version();
+    }
+    for (int i = 0; i < COMMANDS; i++) {
+        if (strcmp(commands[i].name, word) == 0) {
+            return (int)commands[i].run(count - 1, arguments + 1);
+        }
+    }
+    return (int)complain(EXIT_USAGE,
+                         word[0] == '\0' ? "which command? sockmalloc --help lists them%s"
+                                         : "no command %s; sockmalloc --help lists them",
+                         word);
+}

@@ -1,0 +1,231 @@
+/* sockmalloc record: samples a live process into a file, and shows what such a file holds. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "command/command.h"
+#include "command/complaint.h"
+#include "statistics/format.h"
+#include "command/look.h"
+#include "command/recording.h"
+
+struct record_wish {
+    const char *whose;
+    const char *output;
+    const char *shown;
+    enum format format;
+    double interval; /* seconds */
+    uint64_t count;  /* samples; 0: to the process's end, or until we are told to end */
+};
+
+static const char *record_take_count(struct record_wish *wish, const char *text)
+{
+    char *end;
+    wish->count = strtoull(text, &end, 10);
+    return end != text && *end == '\0' && wish->count > 0 ? NULL : "a count is a positive number";
+}
+
+static const char *record_take(void *input, int key, const char *argument)
+{
+    struct record_wish *wish = input;
+    switch (key) {
+    case 'o':
+        wish->output = argument;
+        return NULL;
+    case 'i':
+        return command_read_interval(argument, &wish->interval);
+    case 'n':
+        return record_take_count(wish, argument);
+    case 'S':
+        wish->shown = argument;
+        return NULL;
+    case 'j':
+        wish->format = FORMAT_JSON;
+        return NULL;
+    default:
+        return command_take_process(&wish->whose, argument);
+    }
+}
+
+/* What ends a recording. They are taken between samples alone: none gets lost, and none comes in
+ * the middle of one. */
+static void record_list_ends(sigset_t *ends)
+{
+    sigemptyset(ends);
+    sigaddset(ends, SIGINT);
+    sigaddset(ends, SIGTERM);
+    sigaddset(ends, SIGHUP);
+}
+
+/* False if we were told to end meanwhile. */
+static bool record_wait(double seconds)
+{
+    sigset_t ends;
+    struct timespec time = command_time(seconds);
+    record_list_ends(&ends);
+    return sigtimedwait(&ends, NULL, &time) < 0;
+}
+
+static uint64_t record_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+/* A line that writes over itself, for who watches a terminal. */
+static void record_report_progress(const struct target *target, uint64_t samples, bool last)
+{
+    char name[4 * TARGET_NAME_SIZE];
+    struct text text = text_begin(name, sizeof name);
+    text_add_shown(&text, target->name);
+    if (isatty(STDERR_FILENO)) {
+        fprintf(stderr, "\rsockmalloc: process %d (%s): %lu samples%s", target->process, name,
+                (unsigned long)samples, last ? "\n" : "");
+    }
+}
+
+static enum command_exit record_complain_of_output(const struct record_wish *wish)
+{
+    return complain(EXIT_UNWRITTEN, "%s could not be written: %s", wish->output, strerror(errno));
+}
+
+static enum command_exit record_append(const struct record_wish *wish, int file,
+                                       const struct recording_sample *sample)
+{
+    return recording_append(file, sample, sizeof *sample) ? EXIT_DONE
+                                                          : record_complain_of_output(wish);
+}
+
+/* Samples until one of the ends; `sample` is the first, and taken already. */
+static enum command_exit record_sample(const struct record_wish *wish, struct target *target,
+                                       int file, struct recording_sample *sample)
+{
+    enum target_state state = TARGET_READ;
+    enum command_exit code = EXIT_DONE;
+    bool more = true;
+    while (more) {
+        sample->time = record_now();
+        code = record_append(wish, file, sample);
+        sample->number += code == EXIT_DONE ? 1 : 0;
+        record_report_progress(target, sample->number, false);
+        more = code == EXIT_DONE && sample->number != wish->count && record_wait(wish->interval);
+        state = more ? look_take(target, &sample->snapshot) : TARGET_READ;
+        more = more && state == TARGET_READ;
+    }
+    record_report_progress(target, sample->number, true);
+    return state == TARGET_READ ? code : target_complain(target, state);
+}
+
+static enum command_exit record_to(const struct record_wish *wish, struct target *target, int file)
+{
+    static struct recording_sample sample;
+    static struct recording_head head;
+    enum target_state state = look_take(target, &sample.snapshot);
+    if (state != TARGET_READ) {
+        unlink(wish->output);
+        return target_complain(target, state);
+    }
+    recording_begin(&head, &sample.snapshot);
+    if (!recording_append(file, &head, sizeof head)) {
+        enum command_exit code = record_complain_of_output(wish);
+        unlink(wish->output);
+        return code;
+    }
+    sigset_t ends;
+    record_list_ends(&ends);
+    sigprocmask(SIG_BLOCK, &ends, NULL);
+    enum command_exit code = record_sample(wish, target, file, &sample);
+    if (code == EXIT_UNWRITTEN) {
+        return code;
+    }
+    sample.time = 0; /* the end, which holds the count */
+    enum command_exit ended = record_append(wish, file, &sample);
+    return code == EXIT_DONE ? ended : code;
+}
+
+static enum command_exit record_process(const struct record_wish *wish)
+{
+    struct target target;
+    int process = command_read_process(wish->whose);
+    if (process == 0) {
+        return EXIT_USAGE;
+    }
+    if (wish->output == NULL) {
+        return complain(EXIT_USAGE, "record into which file? -o FILE");
+    }
+    look_open(LOOK_MILLISECONDS);
+    target_open(&target, process);
+    enum target_state state = look_find(&target);
+    if (state != TARGET_READ) {
+        return target_complain(&target, state);
+    }
+    int file = open(wish->output, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (file < 0) {
+        return record_complain_of_output(wish);
+    }
+    enum command_exit code = record_to(wish, &target, file);
+    close(file);
+    return code;
+}
+
+static enum command_exit record_print(const struct record_wish *wish,
+                                      const struct recording_head *head,
+                                      const struct recording_sample *sample)
+{
+    static char buffer[FORMAT_SIZE];
+    struct text text = text_begin(buffer, sizeof buffer);
+    uint64_t milliseconds = sample->time / 1000000;
+    text_add(&text,
+             wish->format == FORMAT_JSON ? "{\"time\":%lu.%lu%lu%lu,\"statistics\":"
+                                         : "at %lu.%lu%lu%lu\n",
+             (unsigned long)(milliseconds / 1000), (unsigned long)(milliseconds / 100 % 10),
+             (unsigned long)(milliseconds / 10 % 10), (unsigned long)(milliseconds % 10));
+    format_print(wish->format, &sample->snapshot, &head->plan, &text);
+    if (wish->format == FORMAT_JSON) {
+        text.used--; /* the object's line does not end yet */
+        text_add(&text, "}\n");
+    }
+    format_print_end(wish->format, &sample->snapshot, &text);
+    return command_write(buffer, text.used);
+}
+
+static enum command_exit record_show_from(const struct record_wish *wish, FILE *file)
+{
+    static struct recording_head head;
+    static struct recording_sample sample;
+    enum recording_state state;
+    enum command_exit code = recording_open(file, wish->shown, &head);
+    while (code == EXIT_DONE && (state = recording_next(file, &head, &sample)) != RECORDING_END) {
+        if (state == RECORDING_TRUNCATED) {
+            return complain(EXIT_DAMAGED, "%s is truncated: %lu whole samples", wish->shown,
+                            (unsigned long)sample.number);
+        }
+        code = record_print(wish, &head, &sample);
+    }
+    return code;
+}
+
+static enum command_exit record_show(const struct record_wish *wish)
+{
+    FILE *file = fopen(wish->shown, "re");
+    if (file == NULL) {
+        return complain(EXIT_DAMAGED, "%s can't be read: %s", wish->shown, strerror(errno));
+    }
+    enum command_exit code = record_show_from(wish, file);
+    fclose(file);
+    return code;
+}
+
+enum command_exit command_record(int count, char **arguments)
+{
+    struct record_wish wish = {.interval = 1};
+    command_parse(&(struct command_line){.name = "record", .take = record_take, .input = &wish},
+                  count, arguments);
+    return wish.shown != NULL ? record_show(&wish) : record_process(&wish);
+}

@@ -1,0 +1,115 @@
+/* sockmalloc stat: a live process's statistics, read from outside. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command/command.h"
+#include "command/complaint.h"
+#include "statistics/format.h"
+#include "command/look.h"
+#include "sockmalloc.h"
+
+struct stat_wish {
+    const char *whose;
+    double interval; /* seconds; 0: once */
+    bool by_signal;
+    enum format format;
+};
+
+static const char *stat_take(void *input, int key, const char *argument)
+{
+    struct stat_wish *wish = input;
+    switch (key) {
+    case 'i':
+        return command_read_interval(argument, &wish->interval);
+    case 'j':
+        wish->format = FORMAT_JSON;
+        return NULL;
+    case 'p':
+        wish->format = FORMAT_PROMETHEUS;
+        return NULL;
+    case 's':
+        wish->by_signal = true;
+        return NULL;
+    default:
+        return command_take_process(&wish->whose, argument);
+    }
+}
+
+static enum command_exit stat_print(struct target *target, enum format format)
+{
+    static char buffer[FORMAT_SIZE];
+    static struct snapshot snapshot;
+    enum target_state state = look_take(target, &snapshot);
+    if (state != TARGET_READ) {
+        return target_complain(target, state);
+    }
+    struct text text = text_begin(buffer, sizeof buffer);
+    format_print(format, &snapshot, &projection_plan, &text);
+    format_print_end(format, &snapshot, &text);
+    return command_write(buffer, text.used);
+}
+
+/* By what the process itself says is its signal: the library may have been told another one, and
+ * the process may lie, but it is a signal that the setting takes. The program's own handler is not
+ * to see it. */
+static enum command_exit stat_ask_held(struct target *target, int handle)
+{
+    static struct snapshot snapshot;
+    enum target_state state = look_take(target, &snapshot);
+    if (state != TARGET_READ) {
+        return target_complain(target, state);
+    }
+    int number = (int)options.number[OPTION_SIGNAL];
+    if (number == 0) {
+        return complain(EXIT_FORBIDDEN, "process %d (%s) runs with SOCKMALLOC_SIGNAL=off",
+                        target->process, target->name);
+    }
+    if (!target_queue(target, handle, number, SOCKMALLOC_DUMP_ONLY)) {
+        return errno == ESRCH ? target_complain(target, TARGET_GONE)
+                              : complain(EXIT_FORBIDDEN, "process %d (%s) may not be signalled: %s",
+                                         target->process, target->name, strerror(errno));
+    }
+    return EXIT_DONE;
+}
+
+/* Held before it is looked at: the process that is signalled is the one that was read. */
+static enum command_exit stat_ask(struct target *target)
+{
+    int handle = target_hold(target);
+    enum command_exit code = stat_ask_held(target, handle);
+    if (handle >= 0) {
+        close(handle);
+    }
+    return code;
+}
+
+static enum command_exit stat_do(struct target *target, const struct stat_wish *wish)
+{
+    return wish->by_signal ? stat_ask(target) : stat_print(target, wish->format);
+}
+
+enum command_exit command_stat(int count, char **arguments)
+{
+    struct stat_wish wish = {0};
+    struct target target;
+    command_parse(&(struct command_line){.name = "stat", .take = stat_take, .input = &wish}, count,
+                  arguments);
+    int process = command_read_process(wish.whose);
+    if (process == 0) {
+        return EXIT_USAGE;
+    }
+    look_open(LOOK_MILLISECONDS);
+    target_open(&target, process);
+    enum target_state state = look_find(&target);
+    if (state != TARGET_READ) {
+        return target_complain(&target, state);
+    }
+    enum command_exit code = stat_do(&target, &wish);
+    while (code == EXIT_DONE && wish.interval > 0) {
+        command_wait(wish.interval);
+        code = stat_do(&target, &wish);
+    }
+    return code;
+}

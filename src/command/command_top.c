@@ -1,0 +1,79 @@
+/* sockmalloc top: all processes that carry the library, live and full-screen. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "command/command.h"
+#include "command/complaint.h"
+#include "command/look.h"
+#include "command/top_list.h"
+#include "command/top_screen.h"
+
+struct top_line {
+    int wanted[TOP_PROCESSES];
+    unsigned count;
+    bool is_wrong; /* and that has been said */
+    struct top_view view;
+};
+
+static const char *top_take(void *input, int key, const char *argument)
+{
+    struct top_line *line = input;
+    if (key == 'i') {
+        return command_read_interval(argument, &line->view.interval);
+    }
+    if (line->count == TOP_PROCESSES) {
+        return "so many processes have no room";
+    }
+    int process = command_read_process(argument);
+    line->is_wrong = line->is_wrong || process == 0;
+    line->wanted[line->count++] = process;
+    return NULL;
+}
+
+/* What is left until then, rounded up: a wait that ended too early would be followed by others of
+ * no length. */
+static int top_milliseconds_until(uint64_t due)
+{
+    uint64_t now = top_list_now();
+    return now < due ? (int)((due - now + 999999) / 1000000) : 0;
+}
+
+/* Looks are so far apart whatever keys come between them. */
+static void top_run(struct top_list *list, struct top_view *view)
+{
+    uint64_t interval = (uint64_t)(view->interval * 1e9);
+    uint64_t due = top_list_now() + interval;
+    do {
+        if (top_milliseconds_until(due) == 0) {
+            due = top_list_now() + interval;
+            top_list_look(list);
+        }
+        top_list_fold(list, view->folds);
+        top_list_sort(list, view->order);
+        top_screen_draw(list, view);
+    } while (top_screen_wait(list, view, top_milliseconds_until(due)));
+}
+
+enum command_exit command_top(int count, char **arguments)
+{
+    static struct top_list list;
+    struct top_line line = {.view = {.interval = 1, .folds = true}};
+    command_parse(&(struct command_line){.name = "top", .take = top_take, .input = &line}, count,
+                  arguments);
+    if (line.is_wrong) {
+        return EXIT_USAGE;
+    }
+    list.wanted = line.count > 0 ? line.wanted : NULL;
+    list.wanted_count = line.count;
+    look_open(LOOK_MILLISECONDS);
+    enum target_state state = top_list_look(&list);
+    if (state != TARGET_READ && line.count > 0) {
+        struct target last;
+        target_open(&last, line.wanted[line.count - 1]);
+        return target_complain(&last, state);
+    }
+    if (!top_screen_open()) {
+        return complain(EXIT_NO_TERMINAL, "top needs a terminal, and one that TERM describes");
+    }
+    top_run(&list, &line.view);
+    top_screen_close();
+    return EXIT_DONE;
+}

@@ -1,0 +1,128 @@
+/* How a program is started with the library: its options, and the environment made from them. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "command/launch.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command/complaint.h"
+#include "config/option.h"
+#include "command/program.h"
+
+static const struct setting settings[OPTION_COUNT] = {
+#define LAUNCH_SETTING(name, kind, initial, minimum, maximum, help)                                \
+    {SETTING_##kind, minimum, maximum},
+    OPTION_ROWS(LAUNCH_SETTING)
+#undef LAUNCH_SETTING
+};
+
+enum { NAME_SIZE = 24 };
+
+/* "STATS_AT_EXIT" as a person types it: "stats-at-exit". */
+static void launch_name(const char *variable, char name[NAME_SIZE])
+{
+    const char *from = variable + sizeof "SOCKMALLOC_" - 1;
+    size_t length = 0;
+    for (; from[length] != '\0' && length + 1 < NAME_SIZE; length++) {
+        name[length] = from[length] == '_' ? '-' : (char)tolower((unsigned char)from[length]);
+    }
+    name[length] = '\0';
+}
+
+/* Ends with one without a name. */
+static const struct command_option *launch_options(void)
+{
+    static char names[OPTION_COUNT][NAME_SIZE];
+    static struct command_option rows[OPTION_COUNT + 1];
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        launch_name(option_variable((enum option)i), names[i]);
+        rows[i] = (struct command_option){.name = names[i],
+                                          .key = COMMAND_LONG_ONLY + i,
+                                          .argument = "VALUE",
+                                          .may_lack = settings[i].kind == SETTING_SWITCH,
+                                          .help = option_help((enum option)i)};
+    }
+    return rows;
+}
+
+/* The library would only warn of a bad value, and go on: here is who typed it. */
+static const char *launch_set(enum option option, const char *value)
+{
+    static char fault[256];
+    uint64_t number;
+    if (setting_read(&settings[option], value, &number)) {
+        return setenv(option_variable(option), value, 1) == 0 ? NULL
+                                                              : "no memory for the environment";
+    }
+    char name[NAME_SIZE];
+    launch_name(option_variable(option), name);
+    struct text text = text_begin(fault, sizeof fault);
+    text_add(&text, "--%s=%s: not ", name, value);
+    setting_describe(&settings[option], &text);
+    return fault;
+}
+
+static const char *launch_take(void *input, int key, const char *argument)
+{
+    struct launch *launch = input;
+    if (key == 'L') {
+        launch->library = argument;
+    } else if (key >= COMMAND_LONG_ONLY) {
+        return launch_set((enum option)(key - COMMAND_LONG_ONLY),
+                          argument != NULL ? argument : "1");
+    } else {
+        launch->program = launch->arguments;
+        while (*launch->program != argument) {
+            launch->program++;
+        }
+    }
+    return NULL;
+}
+
+enum command_exit launch_parse(struct launch *launch, const char *name, int count, char **arguments)
+{
+    *launch = (struct launch){.arguments = arguments, .library = LIBRARY_PATH};
+    command_parse(&(struct command_line){.name = name,
+                                         .take = launch_take,
+                                         .input = launch,
+                                         .more = launch_options(),
+                                         .stops_behind = true},
+                  count, arguments);
+    return launch->program != NULL
+               ? EXIT_DONE
+               : complain(EXIT_USAGE, "%s what? sockmalloc %s --help says how", name, name);
+}
+
+enum command_exit launch_judge(const struct launch *launch)
+{
+    enum command_exit code = program_judge_library(launch->library);
+    return code == EXIT_DONE ? program_judge(launch->program[0], launch->library) : code;
+}
+
+static bool launch_preload(const struct launch *launch)
+{
+    const char *others = getenv("LD_PRELOAD");
+    char *all = NULL;
+    bool alone = others == NULL || others[0] == '\0';
+    bool made =
+        asprintf(&all, "%s%s%s", launch->library, alone ? "" : ":", alone ? "" : others) >= 0;
+    bool set = made && setenv("LD_PRELOAD", all, 1) == 0;
+    if (made) {
+        free(all);
+    }
+    return set;
+}
+
+enum command_exit launch_execute(const struct launch *launch)
+{
+    if (!launch_preload(launch)) {
+        return complain(EXIT_REFUSED, "LD_PRELOAD can't be set: %s", strerror(errno));
+    }
+    execvp(launch->program[0], launch->program);
+    return complain(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE,
+                    "%s can't be executed: %s", launch->program[0], strerror(errno));
+}

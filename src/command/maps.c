@@ -1,0 +1,42 @@
+/* A process's mappings, as /proc/PID/maps lists them: for the command, not for the library. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "command/maps.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+FILE *maps_open(int process)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/proc/%d/maps", process);
+    return fopen(path, "re");
+}
+
+/* The path stands behind the five fields, with blanks in between and perhaps inside. */
+static void maps_copy_path(struct maps_row *row, const char *text)
+{
+    size_t length = strcspn(text, "\n");
+    length = length < sizeof row->path ? length : sizeof row->path - 1;
+    memcpy(row->path, text, length);
+    row->path[length] = '\0';
+}
+
+bool maps_next(FILE *maps, struct maps_row *row)
+{
+    char line[1024];
+    unsigned long inode;
+    int behind = 0;
+    if (fgets(line, sizeof line, maps) == NULL) {
+        return false;
+    }
+    for (int c = 0; strchr(line, '\n') == NULL && c != '\n' && c != EOF;) {
+        c = getc(maps); /* the rest of a path that nobody wants to that length */
+    }
+    if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %4s %*s %*s %lu %n", &row->start, &row->end,
+               row->permissions, &inode, &behind) < 4) {
+        return false;
+    }
+    row->is_file = inode != 0;
+    maps_copy_path(row, line + behind);
+    return true;
+}

@@ -1,0 +1,85 @@
+/* A file of samples of one process: written whole, sample by sample, and read with suspicion. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "command/recording.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command/complaint.h"
+#include "command/projection.h"
+
+static const char recording_magic[VIEW_MAGIC_SIZE] = "sockmalloc rec 1";
+
+void recording_begin(struct recording_head *head, const struct snapshot *snapshot)
+{
+    memset(head, 0, sizeof *head); /* the gaps, too: they go to the file */
+    memcpy(head->magic, recording_magic, VIEW_MAGIC_SIZE);
+    memcpy(head->library, sockmalloc_view.library, VIEW_LIBRARY_SIZE);
+    head->layout = sockmalloc_view.layout;
+    head->sample_size = sizeof(struct recording_sample);
+    head->process = snapshot->process;
+    snprintf(head->program, sizeof head->program, "%s", snapshot->program);
+    head->plan = projection_plan;
+    head->options = options;
+}
+
+bool recording_append(int file, const void *bytes, size_t size)
+{
+    off_t before = lseek(file, 0, SEEK_END);
+    size_t done = 0;
+    while (done < size) {
+        ssize_t part = write(file, (const char *)bytes + done, size - done);
+        if (part < 0 && errno == EINTR) {
+            continue;
+        }
+        if (part <= 0) {
+            int kept = part < 0 ? errno : ENOSPC;
+            bool back = before >= 0 && ftruncate(file, before) == 0;
+            (void)back; /* a pipe can't; who reads it sees the end as one that is cut short */
+            errno = kept;
+            return false;
+        }
+        done += (size_t)part;
+    }
+    return true;
+}
+
+enum command_exit recording_open(FILE *file, const char *path, struct recording_head *head)
+{
+    if (fread(head, sizeof *head, 1, file) != 1 ||
+        memcmp(head->magic, recording_magic, VIEW_MAGIC_SIZE) != 0) {
+        return complain(EXIT_DAMAGED, "%s is no recording, or not even its head", path);
+    }
+    if (memcmp(head->library, sockmalloc_view.library, VIEW_LIBRARY_SIZE) != 0 ||
+        memcmp(&head->layout, &sockmalloc_view.layout, sizeof head->layout) != 0 ||
+        head->sample_size != sizeof(struct recording_sample)) {
+        return complain(EXIT_OTHER_VERSION, "%s is of another version than %s", path,
+                        PACKAGE_VERSION);
+    }
+    head->program[sizeof head->program - 1] = '\0';
+    projection_mend_plan(&head->plan);
+    options = head->options;
+    return option_set_makes_sense(&options)
+               ? EXIT_DONE
+               : complain(EXIT_DAMAGED, "%s: what it says makes no sense", path);
+}
+
+enum recording_state recording_next(FILE *file, const struct recording_head *head,
+                                    struct recording_sample *sample)
+{
+    uint64_t expected = sample->number;
+    bool whole = fread(sample, sizeof *sample, 1, file) == 1 && sample->number == expected;
+    sample->number = expected;
+    if (!whole) {
+        return RECORDING_TRUNCATED;
+    }
+    if (sample->time == 0) {
+        return RECORDING_END;
+    }
+    sample->snapshot.program = head->program; /* a pointer of who wrote it */
+    bool sense =
+        sample->snapshot.buckets <= BUCKET_LIMIT && (unsigned)sample->snapshot.kind < KIND_COUNT;
+    sample->number += sense ? 1 : 0;
+    return sense ? RECORDING_SAMPLE : RECORDING_TRUNCATED;
+}

@@ -1,0 +1,260 @@
+/* What `top` shows: the processes that carry the library, what they did lately, who is whose. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "command/top_list.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "command/look.h"
+
+uint64_t top_list_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+static int top_parent(int process)
+{
+    struct target_status status;
+    return target_status(process, &status) ? status.parent : 0;
+}
+
+static struct top_process *top_find(struct top_list *list, int process)
+{
+    for (unsigned i = 0; i < list->count; i++) {
+        if (list->process[i].target.process == process) {
+            return &list->process[i];
+        }
+    }
+    return NULL;
+}
+
+/* What the requests' slots had room for, in bytes: since the former look, or ever. */
+static double top_room(const struct top_process *process, unsigned bucket, bool ever)
+{
+    bool all = bucket == process->snapshot.buckets;
+    double room = 0;
+    for (unsigned i = all ? 0 : bucket; i < (all ? process->snapshot.buckets : bucket + 1); i++) {
+        double requests = (double)process->snapshot.bucket[i].requests;
+        requests -= ever ? 0 : (double)process->former.bucket[i].requests;
+        room += requests * (double)process->plan.capacity[i];
+    }
+    return room;
+}
+
+/* What a bucket did since the former look; all of them, if it is their number. */
+static struct top_figures top_compare(const struct top_process *process, unsigned bucket)
+{
+    bool all = bucket == process->snapshot.buckets;
+    const struct snapshot_figures *now =
+        all ? &process->snapshot.total : &process->snapshot.bucket[bucket];
+    const struct snapshot_figures *former =
+        all ? &process->former.total : &process->former.bucket[bucket];
+    double seconds = (double)(process->time - process->former_time) / 1e9;
+    bool grew = process->has_former && now->requests > former->requests && seconds > 0;
+    double requests = (double)(now->requests - (grew ? former->requests : 0));
+    double hits = (double)(now->cache_hits - (grew ? former->cache_hits : 0));
+    double asked = (double)(now->asked - (grew ? former->asked : 0));
+    double room = top_room(process, bucket, !grew);
+    return (struct top_figures){.live = now->live,
+                                .cached = now->cached,
+                                .resident = now->resident,
+                                .rate = grew ? requests / seconds : 0,
+                                .hits = requests > 0 && hits <= requests ? hits / requests : 0,
+                                .room = grew ? room / seconds : 0,
+                                .filled = room > 0 && asked <= room ? asked / room : 0};
+}
+
+struct top_figures top_list_bucket(const struct top_process *process, unsigned bucket)
+{
+    return top_compare(process, bucket);
+}
+
+static struct top_figures top_total(const struct top_process *process)
+{
+    return top_compare(process, process->snapshot.buckets);
+}
+
+static enum target_state top_look_at(struct top_process *process)
+{
+    process->former = process->snapshot;
+    process->former_time = process->time;
+    process->has_former = process->is_read;
+    enum target_state state = look_take(&process->target, &process->snapshot);
+    process->is_read = state == TARGET_READ;
+    process->time = top_list_now();
+    process->plan = projection_plan;
+    process->parent = top_parent(process->target.process);
+    process->total = top_total(process);
+    return state;
+}
+
+static bool top_is_costly(const struct top_list *list, const struct target *target)
+{
+    for (unsigned i = 0; i < TOP_COSTLY; i++) {
+        if (list->costly[i].process == target->process && list->costly[i].start == target->start) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A look at the process cost as much as a look may: once is enough. */
+static void top_note_state(struct top_list *list, const struct target *target,
+                           enum target_state state)
+{
+    if (state == TARGET_LATE || state == TARGET_TOO_LARGE || state == TARGET_BROKEN) {
+        list->costly[list->costly_next] =
+            (struct top_costly){.process = target->process, .start = target->start};
+        list->costly_next = (list->costly_next + 1) % TOP_COSTLY;
+    }
+}
+
+/* Adds a process that was not there at the last look. */
+static enum target_state top_add(struct top_list *list, int number)
+{
+    if (list->count == TOP_PROCESSES || top_find(list, number) != NULL) {
+        return TARGET_READ;
+    }
+    struct top_process *process = &list->process[list->count];
+    *process = (struct top_process){.is_read = false};
+    target_open(&process->target, number);
+    if (top_is_costly(list, &process->target)) {
+        return TARGET_LATE;
+    }
+    enum target_state state =
+        list->wanted != NULL ? look_find(&process->target) : look_find_named(&process->target);
+    if (state == TARGET_READ) {
+        state = top_look_at(process);
+    }
+    top_note_state(list, &process->target, state);
+    list->count += state == TARGET_READ ? 1 : 0;
+    return state;
+}
+
+static void top_remove(struct top_list *list, unsigned at)
+{
+    list->count--;
+    list->process[at] = list->process[list->count];
+}
+
+static void top_add_all(struct top_list *list)
+{
+    DIR *directory = opendir("/proc");
+    const struct dirent *entry;
+    while (directory != NULL && (entry = readdir(directory)) != NULL) {
+        int number = atoi(entry->d_name);
+        if (number > 0) {
+            top_add(list, number);
+        }
+    }
+    if (directory != NULL) {
+        closedir(directory);
+    }
+}
+
+enum target_state top_list_look(struct top_list *list)
+{
+    enum target_state state = TARGET_GONE;
+    for (unsigned i = list->count; i-- > 0;) {
+        enum target_state found = top_look_at(&list->process[i]);
+        if (found != TARGET_READ) {
+            state = found;
+            top_note_state(list, &list->process[i].target, found);
+            top_remove(list, i);
+        }
+    }
+    for (unsigned i = 0; i < list->wanted_count; i++) {
+        enum target_state found = top_add(list, list->wanted[i]);
+        state = found != TARGET_READ ? found : state;
+    }
+    if (list->wanted == NULL) {
+        top_add_all(list);
+    }
+    return list->count > 0 ? TARGET_READ : state;
+}
+
+/* The uppermost ancestor of the same name that is on the list. */
+static struct top_process *top_master(struct top_list *list, struct top_process *process)
+{
+    struct top_process *master = process;
+    for (unsigned i = 0; i < TOP_PROCESSES; i++) { /* no longer a chain than the list */
+        struct top_process *above = top_find(list, master->parent);
+        if (above == NULL || strcmp(above->target.name, process->target.name) != 0) {
+            break;
+        }
+        master = above;
+    }
+    return master;
+}
+
+static void top_add_worker(struct top_process *master, const struct top_process *worker)
+{
+    struct top_figures own = top_total(worker);
+    double rate = master->total.rate + own.rate;
+    double room = master->total.room + own.room;
+    /* By their shares in what came; where nothing came, the master's stand. */
+    if (room > 0) {
+        master->total.filled =
+            (master->total.filled * master->total.room + own.filled * own.room) / room;
+    }
+    if (rate > 0) {
+        master->total.hits = (master->total.hits * master->total.rate + own.hits * own.rate) / rate;
+    }
+    master->total.live += own.live;
+    master->total.cached += own.cached;
+    master->total.resident = snapshot_sum(master->total.resident, own.resident);
+    master->total.rate = rate;
+    master->total.room = room;
+    master->workers++;
+}
+
+void top_list_fold(struct top_list *list, bool wanted)
+{
+    for (unsigned i = 0; i < list->count; i++) {
+        struct top_process *process = &list->process[i];
+        process->total = top_total(process);
+        process->workers = 0;
+        process->is_folded = wanted && top_master(list, process) != process;
+    }
+    for (unsigned i = 0; i < list->count; i++) {
+        if (list->process[i].is_folded) {
+            top_add_worker(top_master(list, &list->process[i]), &list->process[i]);
+        }
+    }
+}
+
+static double top_key(const struct top_process *process, enum top_order order)
+{
+    switch (order) {
+    case TOP_BY_RATE:
+        return process->total.rate;
+    case TOP_BY_LIVE:
+        return (double)process->total.live;
+    case TOP_BY_CACHED:
+        return (double)process->total.cached;
+    case TOP_BY_RESIDENT:
+        return process->total.resident != SNAPSHOT_UNKNOWN ? (double)process->total.resident : 0;
+    case TOP_BY_HITS:
+        return process->total.hits;
+    default:
+        return -(double)process->target.process;
+    }
+}
+
+/* Few, and mostly in order already; equals keep theirs, so that lines do not jump. */
+void top_list_sort(struct top_list *list, enum top_order order)
+{
+    for (unsigned i = 1; i < list->count; i++) {
+        for (unsigned at = i;
+             at > 0 && top_key(&list->process[at - 1], order) < top_key(&list->process[at], order);
+             at--) {
+            struct top_process moved = list->process[at];
+            list->process[at] = list->process[at - 1];
+            list->process[at - 1] = moved;
+        }
+    }
+}

@@ -1,0 +1,162 @@
+/* What the library ever says by itself: one row a message, and the one way to say it. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config/message.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "os/os.h"
+#include "os/seal.h"
+#include "base/text.h"
+
+enum { LINE_SIZE = 2048, NAME_SIZE = 32, WRITE_PATIENCE_MS = 100 };
+
+static const char *const formats[MESSAGE_COUNT] = {
+#define MESSAGE_FORMAT(name, format, meaning) [MESSAGE_##name] = (format),
+    MESSAGE_ROWS(MESSAGE_FORMAT)
+#undef MESSAGE_FORMAT
+};
+
+static struct {
+    char name[NAME_SIZE];
+    bool has_stderr;
+    dev_t device;
+    ino_t inode;
+} process;
+
+void message_open(void)
+{
+    int kept = errno;
+    struct stat status;
+    strncpy(process.name, program_invocation_short_name, NAME_SIZE - 1);
+    process.has_stderr = fstat(STDERR_FILENO, &status) == 0;
+    process.device = status.st_dev;
+    process.inode = status.st_ino;
+    errno = kept;
+}
+
+const char *message_process_name(void)
+{
+    return process.name;
+}
+
+struct region message_process_region(void)
+{
+    return (struct region){&process, sizeof process};
+}
+
+void message_end_name(void)
+{
+    process.name[NAME_SIZE - 1] = '\0';
+}
+
+bool message_stderr_is_ours(void)
+{
+    int kept = errno;
+    struct stat status;
+    bool ours = process.has_stderr && fstat(STDERR_FILENO, &status) == 0 &&
+                status.st_dev == process.device && status.st_ino == process.inode;
+    errno = kept;
+    return ours;
+}
+
+/*
+ * What the kernel sends to who writes to a pipe without a reader, or beyond RLIMIT_FSIZE; those of
+ * the two that are pending already are left out, and for the program.
+ */
+static void write_signals(sigset_t *set)
+{
+    static const int earned[] = {SIGPIPE, SIGXFSZ};
+    sigset_t pending;
+    sigpending(&pending);
+    sigemptyset(set);
+    for (unsigned i = 0; i < sizeof earned / sizeof earned[0]; i++) {
+        if (!sigismember(&pending, earned[i])) {
+            sigaddset(set, earned[i]);
+        }
+    }
+}
+
+/*
+ * Up to PIPE_BUF bytes at a time, which a pipe that poll calls writable has room for. A descriptor
+ * that takes nothing for so long is given up: a full pipe that nobody reads must not stop the
+ * server. Returns the bytes that are left.
+ */
+static unsigned long write_all(int descriptor, const char *bytes, unsigned long size, bool waits)
+{
+    while (size > 0 && (!waits || os_await_writable(descriptor, WRITE_PATIENCE_MS))) {
+        ssize_t written = os_write(descriptor, bytes, size < PIPE_BUF ? size : PIPE_BUF);
+        if (written == -EINTR) {
+            continue;
+        }
+        if (written <= 0) {
+            break;
+        }
+        bytes += written;
+        size -= (unsigned long)written;
+    }
+    return size;
+}
+
+/*
+ * The signals that our own write earns are blocked meanwhile and then taken: to the program, which
+ * knows nothing of the write, they would be death. So would calls that its own filter forbids:
+ * there a write stands alone, since only last words, and what the program asks for, are written at
+ * all.
+ */
+bool message_write(int descriptor, const char *bytes, unsigned long size)
+{
+    int kept = errno;
+    if (!seal_allows(SEAL_COMMON)) {
+        bool whole = write_all(descriptor, bytes, size, false) == 0;
+        errno = kept;
+        return whole;
+    }
+    sigset_t ours;
+    sigset_t mask;
+    write_signals(&ours);
+    pthread_sigmask(SIG_BLOCK, &ours, &mask);
+    unsigned long left = write_all(descriptor, bytes, size, true);
+    if (left > 0) {
+        os_take_signal(&ours);
+    }
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    errno = kept;
+    return left == 0;
+}
+
+static void message_say_list(enum message message, va_list list)
+{
+    char buffer[LINE_SIZE];
+    struct text line = text_begin(buffer, sizeof buffer - 1);
+    text_add(&line, "sockmalloc: %s[%d]: ", process.name, (int)seal_process());
+    text_add_list(&line, formats[message], list);
+    buffer[line.used] = '\n'; /* room for it was held back above: a cut line still ends */
+    if (message_stderr_is_ours()) {
+        message_write(STDERR_FILENO, buffer, line.used + 1);
+    }
+}
+
+void message_say(enum message message, ...)
+{
+    va_list list;
+    va_start(list, message);
+    message_say_list(message, list);
+    va_end(list);
+}
+
+void message_die(enum message message, ...)
+{
+    va_list list;
+    va_start(list, message);
+    message_say_list(message, list);
+    va_end(list);
+    abort();
+}

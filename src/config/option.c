@@ -1,0 +1,213 @@
+/* The settings: one row a variable, and everything else about settings made from the rows. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config/option.h"
+
+#include <string.h>
+
+#include "config/formats.h"
+#include "config/kind.h"
+#include "config/message.h"
+
+#define OPTION_PREFIX "SOCKMALLOC_"
+
+struct option_row {
+    const char *variable;
+    const char *initial;
+    const char *help;
+    struct setting setting;
+};
+
+static const struct option_row rows[OPTION_COUNT] = {
+#define OPTION_ROW(name, kind, initial, minimum, maximum, help)                                    \
+    [OPTION_##name] = {OPTION_PREFIX #name, initial, help, {SETTING_##kind, minimum, maximum}},
+    OPTION_ROWS(OPTION_ROW)
+#undef OPTION_ROW
+};
+
+struct option_set options;
+
+const char *option_variable(enum option option)
+{
+    return rows[option].variable;
+}
+
+const char *option_help(enum option option)
+{
+    return rows[option].help;
+}
+
+void option_set_path(struct option_set *set, enum option option, const char *path)
+{
+    size_t size = strlen(path) + 1;
+    if (size == 1 || set->path_end + size > sizeof set->path) {
+        set->number[option] = 0;
+        return;
+    }
+    memcpy(set->path + set->path_end, path, size);
+    set->number[option] = set->path_end;
+    set->path_end += size;
+}
+
+/* Reads `value` by the row's kind. False leaves the set as it was. */
+static bool option_accept(struct option_set *set, enum option option, const char *value)
+{
+    uint64_t number = 0;
+    if (!setting_read(&rows[option].setting, value, &number)) {
+        return false;
+    }
+    set->number[option] = number;
+    if (rows[option].setting.kind == SETTING_PATH) {
+        option_set_path(set, option, value);
+    }
+    return true;
+}
+
+static void option_refuse(struct option_set *set, enum option option, const char *value)
+{
+    char buffer[96];
+    struct text wanted = text_begin(buffer, sizeof buffer);
+    const struct option_row *row = &rows[option];
+    setting_describe(&row->setting, &wanted);
+    message_say(MESSAGE_BAD_VALUE, row->variable, value, buffer,
+                row->initial[0] != '\0' ? row->initial : "none");
+    set->faulty = true;
+}
+
+static bool option_is_known(const char *variable, size_t length)
+{
+    for (unsigned i = 0; i < OPTION_COUNT; i++) {
+        if (strlen(rows[i].variable) == length &&
+            strncmp(rows[i].variable, variable, length) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void option_find_unknown(struct option_set *set, char *const *environment)
+{
+    for (; *environment != NULL; environment++) {
+        char name[64];
+        size_t length = strcspn(*environment, "=");
+        if (strncmp(*environment, OPTION_PREFIX, sizeof OPTION_PREFIX - 1) != 0 ||
+            option_is_known(*environment, length)) {
+            continue;
+        }
+        length = length < sizeof name ? length : sizeof name - 1;
+        memcpy(name, *environment, length);
+        name[length] = '\0';
+        message_say(MESSAGE_UNKNOWN_SETTING, name);
+        set->faulty = true;
+    }
+}
+
+/* MIN above MAX leaves no request for the pools: surely not what was meant. */
+static void option_reconcile_range(struct option_set *set)
+{
+    if (set->number[OPTION_MIN] <= set->number[OPTION_MAX]) {
+        return;
+    }
+    char buffers[2][24];
+    struct text minimum = text_begin(buffers[0], sizeof buffers[0]);
+    struct text maximum = text_begin(buffers[1], sizeof buffers[1]);
+    text_add_size(&minimum, set->number[OPTION_MIN]);
+    text_add_size(&maximum, set->number[OPTION_MAX]);
+    message_say(MESSAGE_CONTRADICTION, rows[OPTION_MIN].variable, buffers[0],
+                rows[OPTION_MAX].variable, buffers[1]);
+    option_accept(set, OPTION_MIN, rows[OPTION_MIN].initial);
+    option_accept(set, OPTION_MAX, rows[OPTION_MAX].initial);
+    set->faulty = true;
+}
+
+/* The list of what is in use needs the mutex that only one kind of pool has, and is for people. */
+static void option_reconcile_in_use(struct option_set *set)
+{
+    bool has_mutex = set->number[OPTION_POOL] == KIND_STANDARD;
+    if (set->number[OPTION_IN_USE] == 0 ||
+        (has_mutex && set->number[OPTION_FORMAT] == FORMAT_TEXT)) {
+        return;
+    }
+    enum option other = has_mutex ? OPTION_FORMAT : OPTION_POOL;
+    char buffer[16];
+    struct text word = text_begin(buffer, sizeof buffer);
+    option_print(set, other, &word);
+    message_say(MESSAGE_IN_USE_ELSEWHERE, rows[other].variable, buffer);
+    option_accept(set, OPTION_IN_USE, rows[OPTION_IN_USE].initial);
+    set->faulty = true;
+}
+
+void option_read(struct option_set *set, option_lookup *lookup, char *const *environment)
+{
+    *set = (struct option_set){.path_end = 1};
+    for (unsigned i = 0; i < OPTION_COUNT; i++) {
+        enum option option = (enum option)i;
+        option_accept(set, option, rows[i].initial);
+        const char *value = lookup(rows[i].variable);
+        if (value != NULL && !option_accept(set, option, value)) {
+            option_refuse(set, option, value);
+        }
+    }
+    option_reconcile_range(set);
+    option_reconcile_in_use(set);
+    if (environment != NULL) {
+        option_find_unknown(set, environment);
+    }
+}
+
+uint64_t option_peek(enum option option, option_lookup *lookup)
+{
+    const struct option_row *row = &rows[option];
+    const char *value = lookup(row->variable);
+    uint64_t number = 0;
+    if (value == NULL || !setting_read(&row->setting, value, &number)) {
+        setting_read(&row->setting, row->initial, &number);
+    }
+    return number;
+}
+
+/* Returns true if the text begins and ends within the set, and is a path. */
+static bool option_path_makes_sense(const struct option_set *set, enum option option)
+{
+    uint64_t start = set->number[option];
+    if (start >= sizeof set->path) {
+        return false;
+    }
+    const char *path = set->path + start;
+    size_t room = sizeof set->path - start;
+    return strnlen(path, room) < room && setting_read(&rows[option].setting, path, &start);
+}
+
+bool option_set_makes_sense(const struct option_set *set)
+{
+    for (unsigned i = 0; i < OPTION_COUNT; i++) {
+        enum option option = (enum option)i;
+        bool sense = rows[i].setting.kind == SETTING_PATH
+                         ? option_path_makes_sense(set, option)
+                         : setting_allows(&rows[i].setting, set->number[i]);
+        if (!sense) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void option_print(const struct option_set *set, enum option option, struct text *text)
+{
+    if (rows[option].setting.kind == SETTING_PATH) {
+        text_add(text, "%s", option_path(set, option));
+    } else {
+        setting_print(rows[option].setting.kind, set->number[option], text);
+    }
+}
+
+void option_print_all(const struct option_set *set, struct text *text)
+{
+    for (unsigned i = 0; i < OPTION_COUNT; i++) {
+        text_add(text, "%s%s=", i > 0 ? " " : "", rows[i].variable);
+        if (rows[i].setting.kind == SETTING_PATH) {
+            text_add_shown(text, option_path(set, (enum option)i));
+        } else {
+            option_print(set, (enum option)i, text);
+        }
+    }
+}

@@ -1,0 +1,312 @@
+/* One setting's value: read, described and printed by its kind. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config/setting.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include "config/formats.h"
+#include "config/huge.h"
+#include "config/kind.h"
+
+/* Signals that a person would name; all others by number. Those that can't be caught are not here.
+ */
+static const struct {
+    const char *name;
+    int number;
+} signal_names[] = {
+    {"HUP", SIGHUP},       {"USR1", SIGUSR1}, {"USR2", SIGUSR2}, {"PROF", SIGPROF},
+    {"WINCH", SIGWINCH},   {"URG", SIGURG},   {"IO", SIGIO},     {"PWR", SIGPWR},
+    {"VTALRM", SIGVTALRM}, {"QUIT", SIGQUIT}, {"INT", SIGINT},   {"TERM", SIGTERM},
+    {"ALRM", SIGALRM},     {"XCPU", SIGXCPU}, {"XFSZ", SIGXFSZ}, {"CHLD", SIGCHLD},
+    {"CONT", SIGCONT},     {"TSTP", SIGTSTP},
+};
+
+enum { SIGNAL_NAMES = sizeof signal_names / sizeof signal_names[0] };
+
+static const char *const pool_words[KIND_COUNT] = {
+#define SETTING_POOL_WORD(name, word, help) [KIND_##name] = word,
+    KIND_ROWS(SETTING_POOL_WORD)
+#undef SETTING_POOL_WORD
+};
+
+static const char *const huge_words[HUGE_COUNT] = {
+#define SETTING_HUGE_WORD(name, word, help) [HUGE_##name] = word,
+    HUGE_ROWS(SETTING_HUGE_WORD)
+#undef SETTING_HUGE_WORD
+};
+
+static const char *const format_words[FORMAT_COUNT] = {
+#define SETTING_FORMAT_WORD(name, word, help) [FORMAT_##name] = word,
+    FORMAT_ROWS(SETTING_FORMAT_WORD)
+#undef SETTING_FORMAT_WORD
+};
+
+/* The words that a setting chooses from; each stands for its place. */
+static const struct words {
+    const char *const *word;
+    unsigned count;
+} pool_choice = {pool_words, KIND_COUNT}, huge_choice = {huge_words, HUGE_COUNT},
+  format_choice = {format_words, FORMAT_COUNT};
+
+/* The word that stands for SETTING_NONE; of no other kind is it asked. */
+static const char *setting_none_word(enum setting_kind kind)
+{
+    switch (kind) {
+    case SETTING_LIMIT:
+        return "none";
+    case SETTING_DELAY:
+        return "never";
+    default:
+        return "auto";
+    }
+}
+
+static bool setting_read_number(const struct setting *setting, const char *value, uint64_t *number)
+{
+    return text_read_size(value, number) && *number >= setting->minimum &&
+           *number <= setting->maximum;
+}
+
+/* "8k" is a size, not a number of things. */
+static bool setting_read_count(const struct setting *setting, const char *value, uint64_t *number)
+{
+    return value[strspn(value, "0123456789")] == '\0' &&
+           setting_read_number(setting, value, number);
+}
+
+static bool setting_read_bounded(const struct setting *setting, const char *value, uint64_t *number)
+{
+    bool minus_one = setting->kind == SETTING_DELAY && strcmp(value, "-1") == 0;
+    if (minus_one || strcmp(value, setting_none_word(setting->kind)) == 0) {
+        *number = SETTING_NONE;
+        return true;
+    }
+    return setting->kind == SETTING_DELAY ? setting_read_count(setting, value, number)
+                                          : setting_read_number(setting, value, number);
+}
+
+static bool setting_read_switch(const char *value, uint64_t *number)
+{
+    static const char *const words[][2] = {{"0", "1"}, {"off", "on"}, {"no", "yes"}};
+    for (unsigned i = 0; i < sizeof words / sizeof words[0]; i++) {
+        for (uint64_t state = 0; state < 2; state++) {
+            if (strcmp(value, words[i][state]) == 0) {
+                *number = state;
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* A real-time signal counted from one end: "RTMIN+3", "RTMAX-1". */
+static bool setting_read_realtime(const char *value, uint64_t *number)
+{
+    uint64_t offset = 0;
+    bool from_end = strncmp(value, "RTMAX", 5) == 0;
+    if ((strncmp(value, "RTMIN", 5) != 0 && !from_end) ||
+        (value[5] != '\0' && value[5] != (from_end ? '-' : '+')) ||
+        (value[5] != '\0' && !text_read_size(value + 6, &offset)) || offset > 64) {
+        return false;
+    }
+    *number = (uint64_t)(from_end ? SIGRTMAX : SIGRTMIN) + (from_end ? 0 - offset : offset);
+    return *number >= (uint64_t)SIGRTMIN && *number <= (uint64_t)SIGRTMAX;
+}
+
+/* Faults (SIGSEGV and its kind) and what can't be caught are refused: a dump there would hide a
+ * crash. */
+static bool setting_allows_signal(uint64_t number)
+{
+    for (unsigned i = 0; i < SIGNAL_NAMES; i++) {
+        if ((uint64_t)signal_names[i].number == number) {
+            return true;
+        }
+    }
+    return number >= (uint64_t)SIGRTMIN && number <= (uint64_t)SIGRTMAX;
+}
+
+static bool setting_read_signal(const char *value, uint64_t *number)
+{
+    if (strcmp(value, "off") == 0 || strcmp(value, "0") == 0) {
+        *number = 0;
+        return true;
+    }
+    const char *name = strncmp(value, "SIG", 3) == 0 ? value + 3 : value;
+    for (unsigned i = 0; i < SIGNAL_NAMES; i++) {
+        if (strcmp(name, signal_names[i].name) == 0) {
+            *number = (uint64_t)signal_names[i].number;
+            return true;
+        }
+    }
+    return setting_read_realtime(name, number) ||
+           (text_read_size(value, number) && setting_allows_signal(*number));
+}
+
+static bool setting_read_word(const struct words *words, const char *value, uint64_t *number)
+{
+    for (unsigned place = 0; place < words->count; place++) {
+        if (strcmp(value, words->word[place]) == 0) {
+            *number = place;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool setting_read(const struct setting *setting, const char *value, uint64_t *number)
+{
+    switch (setting->kind) {
+    case SETTING_SIZE:
+        return setting_read_number(setting, value, number);
+    case SETTING_COUNT:
+        return setting_read_count(setting, value, number);
+    case SETTING_LIMIT:
+    case SETTING_BUDGET:
+    case SETTING_DELAY:
+        return setting_read_bounded(setting, value, number);
+    case SETTING_SWITCH:
+        return setting_read_switch(value, number);
+    case SETTING_SIGNAL:
+        return setting_read_signal(value, number);
+    case SETTING_POOL:
+        return setting_read_word(&pool_choice, value, number);
+    case SETTING_HUGE:
+        return setting_read_word(&huge_choice, value, number);
+    case SETTING_FORMAT:
+        return setting_read_word(&format_choice, value, number);
+    case SETTING_PATH:
+        break;
+    }
+    return (value[0] == '/' || value[0] == '\0') && strlen(value) < SETTING_PATH_SIZE;
+}
+
+bool setting_allows(const struct setting *setting, uint64_t number)
+{
+    bool within = number >= setting->minimum && number <= setting->maximum;
+    switch (setting->kind) {
+    case SETTING_SIZE:
+    case SETTING_COUNT:
+        return within;
+    case SETTING_LIMIT:
+    case SETTING_BUDGET:
+    case SETTING_DELAY:
+        return within || number == SETTING_NONE;
+    case SETTING_SWITCH:
+        return number <= 1;
+    case SETTING_SIGNAL:
+        return number == 0 || setting_allows_signal(number);
+    case SETTING_POOL:
+        return number < pool_choice.count;
+    case SETTING_HUGE:
+        return number < huge_choice.count;
+    case SETTING_FORMAT:
+        return number < format_choice.count;
+    case SETTING_PATH:
+        break;
+    }
+    return false;
+}
+
+static void setting_describe_range(const struct setting *setting, struct text *text)
+{
+    bool plain = setting->kind == SETTING_COUNT || setting->kind == SETTING_DELAY;
+    text_add(text, plain ? "a number from " : "a size from ");
+    setting_print(setting->kind, setting->minimum, text);
+    text_add(text, " to ");
+    setting_print(setting->kind, setting->maximum, text);
+    if (setting->kind != SETTING_SIZE && setting->kind != SETTING_COUNT) {
+        text_add(text, ", or %s", setting_none_word(setting->kind));
+    }
+}
+
+static void setting_describe_words(const struct words *words, struct text *text)
+{
+    for (unsigned place = 0; place < words->count; place++) {
+        const char *before = place == 0 ? "" : place + 1 == words->count ? " or " : ", ";
+        text_add(text, "%s%s", before, words->word[place]);
+    }
+}
+
+void setting_describe(const struct setting *setting, struct text *text)
+{
+    switch (setting->kind) {
+    case SETTING_SIZE:
+    case SETTING_COUNT:
+    case SETTING_LIMIT:
+    case SETTING_BUDGET:
+    case SETTING_DELAY:
+        setting_describe_range(setting, text);
+        break;
+    case SETTING_SWITCH:
+        text_add(text, "0 or 1");
+        break;
+    case SETTING_SIGNAL:
+        text_add(text, "a signal that a program can catch, or off");
+        break;
+    case SETTING_POOL:
+        setting_describe_words(&pool_choice, text);
+        break;
+    case SETTING_HUGE:
+        setting_describe_words(&huge_choice, text);
+        break;
+    case SETTING_FORMAT:
+        setting_describe_words(&format_choice, text);
+        break;
+    case SETTING_PATH:
+        text_add(text, "an absolute path below %u bytes", (unsigned)SETTING_PATH_SIZE);
+        break;
+    }
+}
+
+static void setting_print_signal(uint64_t number, struct text *text)
+{
+    for (unsigned i = 0; i < SIGNAL_NAMES; i++) {
+        if ((uint64_t)signal_names[i].number == number) {
+            text_add(text, "SIG%s", signal_names[i].name);
+            return;
+        }
+    }
+    if (number == 0) {
+        text_add(text, "off");
+    } else {
+        text_add(text, "%lu", (unsigned long)number);
+    }
+}
+
+void setting_print(enum setting_kind kind, uint64_t number, struct text *text)
+{
+    switch (kind) {
+    case SETTING_LIMIT:
+    case SETTING_BUDGET:
+    case SETTING_DELAY:
+        if (number == SETTING_NONE) {
+            text_add(text, "%s", setting_none_word(kind));
+        } else if (kind == SETTING_DELAY) {
+            text_add(text, "%lu", (unsigned long)number);
+        } else {
+            text_add_size(text, number);
+        }
+        break;
+    case SETTING_SIZE:
+        text_add_size(text, number);
+        break;
+    case SETTING_SIGNAL:
+        setting_print_signal(number, text);
+        break;
+    case SETTING_POOL:
+        text_add(text, "%s", pool_words[number]);
+        break;
+    case SETTING_HUGE:
+        text_add(text, "%s", huge_words[number]);
+        break;
+    case SETTING_FORMAT:
+        text_add(text, "%s", format_words[number]);
+        break;
+    case SETTING_COUNT:
+    case SETTING_SWITCH:
+    case SETTING_PATH:
+        text_add(text, "%lu", (unsigned long)number);
+        break;
+    }
+}

@@ -1,0 +1,71 @@
+/* The buckets: which one serves a request, and how large its slots are. Pure arithmetic. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "memory/bucket.h"
+
+#include "base/text.h"
+
+static size_t round_up(size_t size, size_t unit)
+{
+    return (size + unit - 1) / unit * unit;
+}
+
+/* The smallest power of two, a page at least, whose bucket takes the request. */
+static size_t bucket_first_power(size_t request, size_t headroom, size_t page)
+{
+    size_t power = page;
+    while (power + headroom < request) {
+        power *= 2;
+    }
+    return power;
+}
+
+static size_t at_most(size_t size, size_t limit)
+{
+    return size < limit ? size : limit;
+}
+
+/* A bucket of 2^k and its headroom; of the last one what lies beyond the largest request is left
+ * out. */
+void bucket_label(struct bucket_plan *plan, unsigned bucket)
+{
+    struct text label = text_begin(plan->label[bucket], BUCKET_LABEL_SIZE);
+    text_add_size(&label, plan->size[bucket]);
+}
+
+static void bucket_add(struct bucket_plan *plan, size_t power, size_t headroom, size_t page)
+{
+    unsigned bucket = plan->count++;
+    plan->size[bucket] = at_most(power, plan->maximum);
+    plan->capacity[bucket] = at_most(power + headroom, round_up(plan->maximum, page));
+    plan->stride[bucket] = plan->capacity[bucket];
+    bucket_label(plan, bucket);
+}
+
+static void bucket_fill_map(const struct bucket_plan *plan, bucket_line map[BUCKET_GRANULES])
+{
+    unsigned bucket = 0;
+    for (size_t granule = 0; granule << BUCKET_GRANULE_SHIFT < plan->maximum; granule++) {
+        size_t largest = (granule + 1) << BUCKET_GRANULE_SHIFT;
+        while (bucket + 1 < plan->count && plan->capacity[bucket] < largest) {
+            bucket++;
+        }
+        map[granule] = (bucket_line)bucket_line_of(bucket);
+    }
+}
+
+void bucket_plan_make(struct bucket_plan *plan, const struct bucket_settings *settings,
+                      bucket_line map[BUCKET_GRANULES])
+{
+    size_t headroom = round_up(settings->headroom, settings->page);
+    *plan = (struct bucket_plan){.minimum = settings->minimum, .maximum = settings->maximum};
+    size_t power = bucket_first_power(settings->minimum, headroom, settings->page);
+    bucket_add(plan, power, headroom, settings->page);
+    while (power + headroom < settings->maximum) {
+        power *= 2;
+        bucket_add(plan, power, headroom, settings->page);
+    }
+    while (plan->first_large < plan->count && plan->size[plan->first_large] < settings->large) {
+        plan->first_large++;
+    }
+    bucket_fill_map(plan, map);
+}

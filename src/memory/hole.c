@@ -1,0 +1,164 @@
+/* Holes: pieces of the pools' range whose addresses were given back, to be claimed again. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "memory/hole.h"
+
+#include <string.h>
+
+#include "memory/bucket.h"
+#include "os/os.h"
+
+static atomic_flag hole_busy = ATOMIC_FLAG_INIT;
+static struct hole holes[HOLES_MAX]; /* by their place, the lowest first */
+static _Atomic uint32_t hole_count;
+
+/* Nobody waits here: not a handler for what it interrupted, nor the child of a raw clone for a
+ * thread that it does not have. Who comes in vain does without a hole. */
+static bool hole_enter(void)
+{
+    return !atomic_flag_test_and_set_explicit(&hole_busy, memory_order_acquire);
+}
+
+static void hole_leave(void)
+{
+    atomic_flag_clear_explicit(&hole_busy, memory_order_release);
+}
+
+static uint32_t hole_number(void)
+{
+    return atomic_load_explicit(&hole_count, memory_order_relaxed);
+}
+
+static void hole_set_number(uint32_t count)
+{
+    atomic_store_explicit(&hole_count, count, memory_order_relaxed);
+}
+
+static void hole_remove(uint32_t at)
+{
+    uint32_t behind = hole_number() - at - 1;
+    memmove(&holes[at], &holes[at + 1], behind * sizeof holes[0]);
+    hole_set_number(hole_number() - 1);
+}
+
+static void hole_insert(uint32_t at, uint32_t first, uint32_t pages)
+{
+    memmove(&holes[at + 1], &holes[at], (hole_number() - at) * sizeof holes[0]);
+    holes[at] = (struct hole){first, pages};
+    hole_set_number(hole_number() + 1);
+}
+
+/* Returns the number of holes that begin before the page. */
+static uint32_t hole_find(uint32_t page)
+{
+    uint32_t at = 0;
+    while (at < hole_number() && holes[at].first < page) {
+        at++;
+    }
+    return at;
+}
+
+static bool hole_ends_at(uint32_t at, uint32_t page)
+{
+    return holes[at].first + holes[at].pages == page;
+}
+
+/* With a neighbour that it touches it is one. */
+static void hole_join(uint32_t first, uint32_t pages)
+{
+    uint32_t at = hole_find(first);
+    bool touches_next = at < hole_number() && holes[at].first == first + pages;
+    bool touches_last = at > 0 && hole_ends_at(at - 1, first);
+    if (touches_last) {
+        holes[at - 1].pages += pages + (touches_next ? holes[at].pages : 0);
+        if (touches_next) {
+            hole_remove(at);
+        }
+    } else if (touches_next) {
+        holes[at] = (struct hole){first, pages + holes[at].pages};
+    } else {
+        hole_insert(at, first, pages);
+    }
+}
+
+static char *hole_start(char *range, uint32_t first)
+{
+    return range + ((size_t)first << BUCKET_GRANULE_SHIFT);
+}
+
+static bool hole_unmap(char *range, uint32_t first, uint32_t pages, bool backed)
+{
+    uint32_t at = hole_find(first);
+    return hole_number() < HOLES_MAX && (backed || (at > 0 && hole_ends_at(at - 1, first))) &&
+           os_release(hole_start(range, first), (size_t)pages << BUCKET_GRANULE_SHIFT);
+}
+
+bool hole_open(char *range, uint32_t first, uint32_t pages, bool backed)
+{
+    if (!hole_enter()) {
+        return false;
+    }
+    if (!hole_unmap(range, first, pages, backed)) {
+        hole_leave();
+        return false;
+    }
+    return true;
+}
+
+void hole_close(uint32_t first, uint32_t pages)
+{
+    hole_join(first, pages);
+    hole_leave();
+}
+
+/* Claims pieces from the front of one hole. */
+static uint32_t hole_claim(uint32_t at, char *range, uint32_t pages, uint32_t wanted)
+{
+    uint32_t fit = holes[at].pages / pages;
+    uint32_t count = wanted < fit ? wanted : fit;
+    char *front = hole_start(range, holes[at].first);
+    while (count > 0 && !os_extend(front, (size_t)count * (size_t)pages << BUCKET_GRANULE_SHIFT)) {
+        count = count > 1 ? 1 : 0;
+    }
+    holes[at].first += count * pages;
+    holes[at].pages -= count * pages;
+    return count;
+}
+
+/* The first hole that is long enough. One in which somebody else has mapped something is his. */
+static uint32_t hole_search(char *range, uint32_t pages, uint32_t wanted, uint32_t *first)
+{
+    for (uint32_t at = 0; at < hole_number();) {
+        if (holes[at].pages < pages) {
+            at++;
+            continue;
+        }
+        *first = holes[at].first;
+        uint32_t count = hole_claim(at, range, pages, wanted);
+        if (count == 0 && !os_is_mapped(hole_start(range, *first))) {
+            return 0; /* memory is short */
+        }
+        if (count == 0 || holes[at].pages == 0) {
+            hole_remove(at);
+        }
+        if (count > 0) {
+            return count;
+        }
+    }
+    return 0;
+}
+
+uint32_t hole_fill(char *range, uint32_t pages, uint32_t wanted, uint32_t *first)
+{
+    if (hole_number() == 0 || !hole_enter()) {
+        return 0;
+    }
+    uint32_t count = hole_search(range, pages, wanted, first);
+    hole_leave();
+    return count;
+}
+
+void hole_reset(void)
+{
+    hole_leave();
+    hole_set_number(0);
+}

@@ -1,0 +1,81 @@
+/* A window of addresses in which nothing lies, dealt out to the tables at birth. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "memory/reserve.h"
+
+#include <stdint.h>
+#include <string.h>
+#include <sys/auxv.h>
+
+#include "os/os.h"
+
+/*
+ * Where a window is looked for that cannot lie before the program: above what mimalloc asks for (2
+ * to 30 TiB), the heaps of Java and of a program under `ulimit -s unlimited`, and below programs,
+ * libraries and stacks. Several places are tried, drawn from the kernel's random bytes.
+ */
+enum { RANDOM_TRIES = 8, ALIGNMENT_SHIFT = 21 };
+static const uintptr_t lowest = (uintptr_t)64 << 40;
+static const uintptr_t span = (uintptr_t)16 << 40;
+
+static char *start;
+static char *rest;
+static size_t window;
+
+/* A number that each process has another one of: sixteen bytes that the kernel gives each. */
+static uint64_t reserve_seed(void)
+{
+    uint64_t seed = UINT64_C(0x9e3779b97f4a7c15);
+    const void *bytes = (const void *)getauxval(AT_RANDOM);
+    if (bytes != NULL) {
+        memcpy(&seed, bytes, sizeof seed);
+    }
+    return seed;
+}
+
+static char *reserve_random(uint64_t seed, unsigned attempt)
+{
+    uint64_t mixed = (seed + attempt) * UINT64_C(0x9e3779b97f4a7c15); /* Knuth's multiplier */
+    uintptr_t offset = (uintptr_t)(mixed >> (64 - 44)) % span;
+    return (char *)(lowest + (offset >> ALIGNMENT_SHIFT << ALIGNMENT_SHIFT));
+}
+
+/* Chooses where the window shall begin. NULL: nowhere. */
+static char *reserve_choose(size_t size, char *wished_end)
+{
+    if (wished_end != NULL && os_is_free(wished_end - size, size)) {
+        return wished_end - size;
+    }
+    uint64_t seed = reserve_seed();
+    for (unsigned attempt = 0; attempt < RANDOM_TRIES; attempt++) {
+        char *place = reserve_random(seed, attempt);
+        if (os_is_free(place, size)) {
+            return place;
+        }
+    }
+    return os_find_free(size);
+}
+
+bool reserve_open(size_t size, char *wished_end)
+{
+    start = reserve_choose(size, wished_end);
+    rest = start;
+    window = start != NULL ? size : 0;
+    return start != NULL;
+}
+
+bool reserve_holds(const void *address)
+{
+    return (uintptr_t)address - (uintptr_t)start < window;
+}
+
+size_t reserve_space(size_t size)
+{
+    return size + os_page_size();
+}
+
+char *reserve_cut(size_t size)
+{
+    char *part = rest;
+    rest += reserve_space(size);
+    return part;
+}

@@ -1,0 +1,100 @@
+/* How much of the range is in memory, by bucket and state of slot. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "memory/residency.h"
+
+#include <string.h>
+
+#include "memory/card.h"
+#include "memory/lane.h"
+#include "os/os.h"
+
+/* The figure that a slot's pages belong to. */
+static size_t *residency_of(struct residency *residency, uint8_t card)
+{
+    switch (card_state(card)) {
+    case CARD_LIVE:
+        return &residency->live;
+    case CARD_PURGED:
+        return &residency->purged;
+    default:
+        return &residency->free;
+    }
+}
+
+/* A walk over the range, page by page. */
+struct walk {
+    uint32_t slot; /* the one that the walk is in */
+    struct residency *residency;
+};
+
+static uint32_t slot_pages(uint32_t number)
+{
+    return lanes.lane[lane_bucket(number)].pages;
+}
+
+static void residency_add(struct walk *walk, uint32_t number)
+{
+    while (number >= walk->slot + slot_pages(walk->slot)) {
+        walk->slot += slot_pages(walk->slot);
+    }
+    uint8_t card = lane_card(walk->slot);
+    *residency_of(&walk->residency[card_bucket(card)], card) += (size_t)1 << LANE_SHIFT;
+}
+
+/* Adds the pages that are in memory, of some that belong to slots side by side. Returns false if
+ * the kernel does not say. */
+static bool residency_add_part(struct walk *walk, uint32_t first, uint32_t end)
+{
+    unsigned char pages[OS_RESIDENCY_PAGES];        /* on the stack: a handler's may be two pages */
+    size_t granules = os_page_size() >> LANE_SHIFT; /* of a page */
+    if (!residency_ask(lane_slot(first), (size_t)(end - first) << LANE_SHIFT, pages)) {
+        return false;
+    }
+    for (uint32_t number = first; number < end; number++) {
+        if ((pages[(number - first) / granules] & 1U) != 0) {
+            residency_add(walk, number);
+        }
+    }
+    return true;
+}
+
+static bool residency_add_stretch(struct residency *residency, uint32_t first, uint32_t end)
+{
+    struct walk walk = {.slot = first, .residency = residency};
+    uint32_t most = (uint32_t)(OS_RESIDENCY_PAGES * os_page_size() >> LANE_SHIFT);
+    bool known = true;
+    while (known && first < end) {
+        uint32_t part = end - first < most ? end - first : most;
+        known = residency_add_part(&walk, first, first + part);
+        first += part;
+    }
+    return known;
+}
+
+/* By stretches of slots that lie side by side: between two of them can be a hole, of which the
+ * kernel says nothing. */
+static bool residency_add_all(struct residency *residency)
+{
+    bool known = true;
+    uint32_t number = lane_next(0);
+    while (known && number != LANE_END) {
+        uint32_t first = number;
+        uint32_t end = number;
+        while (number == end) {
+            end += slot_pages(number);
+            number = lane_after(number);
+        }
+        known = residency_add_stretch(residency, first, end);
+    }
+    return known;
+}
+
+void residency_measure(struct residency residency[BUCKET_LIMIT])
+{
+    memset(residency, 0, BUCKET_LIMIT * sizeof residency[0]);
+    bool known = residency_add_all(residency);
+    for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
+        residency[bucket] = known ? residency[bucket] : (struct residency){.known = false};
+        residency[bucket].known = known;
+    }
+}

@@ -1,0 +1,15 @@
+/* Each bucket's stacks of slots, loose and purged: the whole of the large pool, the bottom of a
+ * trained one. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "memory/slots.h"
+
+struct slots slots;
+
+void slots_reset(void)
+{
+    for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
+        stack_reset(&slots.loose[0][bucket]);
+        stack_reset(&slots.loose[1][bucket]);
+        stack_reset(&slots.purged[bucket]);
+    }
+}

@@ -1,0 +1,238 @@
+/* A table that begins as one page at an address of its own, and grows in place, by need and for
+ * good. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "memory/table.h"
+
+#include <stdint.h>
+
+#include "os/os.h"
+
+/* A table that is large already grows by an eighth, so that few calls serve a burst; never by more
+ * than this. */
+enum { TABLE_STEP_MAX = 32 << 20 };
+
+/* How often a thread that was refused looks if another one has come to its end, and for how long it
+ * sleeps in between: two seconds at most, where that other one does not get a processor. */
+enum { TABLE_LOOKS = 40000, TABLE_NAP = 50000 };
+
+/* The thread is between the kernel's answer and what it says of it; then it runs a handler. */
+static _Thread_local _Atomic unsigned inside __attribute__((tls_model("initial-exec")));
+
+/* What comes of an attempt; busy: somebody holds the table, or it has grown meanwhile. */
+enum table_answer { TABLE_EXTENDED, TABLE_REFUSED, TABLE_BUSY };
+
+/* In `growing`: nobody may make the table grow. */
+#define TABLE_HELD UINT32_C(0x80000000)
+
+static atomic_bool sparing;
+
+bool table_open(struct table *table, char *start, size_t limit, size_t step)
+{
+    table->start = start;
+    table->limit = limit;
+    table->step = step;
+    atomic_store_explicit(&table->growing, 0, memory_order_relaxed);
+    atomic_store_explicit(&table->blocked, false, memory_order_relaxed);
+    bool opened = os_claim(start, os_page_size());
+    atomic_store_explicit(&table->ready, opened ? os_page_size() : 0, memory_order_relaxed);
+    return opened;
+}
+
+void table_close(struct table *table)
+{
+    size_t ready = atomic_load_explicit(&table->ready, memory_order_relaxed);
+    if (ready > 0) {
+        os_release(table->start, ready);
+    }
+    atomic_store_explicit(&table->ready, 0, memory_order_relaxed);
+}
+
+void table_grow_sparingly(void)
+{
+    atomic_store_explicit(&sparing, true, memory_order_relaxed);
+}
+
+static size_t table_ready(const struct table *table)
+{
+    return atomic_load_explicit(&table->ready, memory_order_acquire);
+}
+
+/* A store will do: whoever extends the table from `ready` on is alone in it until he has said so.
+ */
+static void table_publish(struct table *table, size_t ready)
+{
+    atomic_store_explicit(&table->ready, ready, memory_order_release);
+    atomic_store_explicit(&table->blocked, false, memory_order_relaxed);
+}
+
+static void table_begin(void)
+{
+    unsigned depth = atomic_load_explicit(&inside, memory_order_relaxed);
+    atomic_store_explicit(&inside, depth + 1, memory_order_relaxed);
+}
+
+static void table_end(void)
+{
+    unsigned depth = atomic_load_explicit(&inside, memory_order_relaxed);
+    atomic_store_explicit(&inside, depth - 1, memory_order_relaxed);
+}
+
+/* Returns false where somebody holds the table. */
+static bool table_enter(struct table *table)
+{
+    table_begin();
+    uint32_t before = atomic_fetch_add_explicit(&table->growing, 1, memory_order_acquire);
+    return (before & TABLE_HELD) == 0;
+}
+
+static void table_leave(struct table *table)
+{
+    atomic_fetch_sub_explicit(&table->growing, 1, memory_order_release);
+    table_end();
+}
+
+/* From where the table ends by now, and not from where it ended when the caller looked: as long as
+ * a thread is in here, nothing that lies before the end is given back. */
+static enum table_answer table_extend(struct table *table, size_t ready, size_t goal)
+{
+    enum table_answer answer = TABLE_BUSY;
+    if (table_enter(table) && table_ready(table) == ready) {
+        bool extended = os_extend(table->start + ready, goal - ready);
+        answer = extended ? TABLE_EXTENDED : TABLE_REFUSED;
+    }
+    if (answer == TABLE_EXTENDED) {
+        table_publish(table, goal);
+    }
+    table_leave(table);
+    return answer;
+}
+
+/* The steps are so long that few calls follow. */
+size_t table_goal(const struct table *table, size_t size)
+{
+    size_t least = os_round_to_pages(size);
+    if (atomic_load_explicit(&sparing, memory_order_relaxed)) {
+        return least;
+    }
+    size_t ready = atomic_load_explicit(&table->ready, memory_order_relaxed);
+    size_t step = ready / 8 < TABLE_STEP_MAX ? ready / 8 : TABLE_STEP_MAX;
+    size_t goal = os_round_to_pages(ready + (step > table->step ? step : table->step));
+    goal = goal > table->limit ? table->limit : goal;
+    return goal < least ? least : goal;
+}
+
+/* Returns true if another thread is about to say how far it has extended the table. A handler that
+ * interrupted its own thread just there would wait for itself. */
+static bool table_is_awaited(const struct table *table)
+{
+    return atomic_load_explicit(&table->growing, memory_order_acquire) > 0 &&
+           atomic_load_explicit(&inside, memory_order_relaxed) == 0;
+}
+
+/*
+ * The kernel has refused to extend the table from `ready` on. Returns true if another thread has
+ * extended it meanwhile. If nothing is mapped there, memory is short. If something is, it is
+ * another thread's extension, of which that thread is about to say so, or a stranger's mapping,
+ * which is not waited for again while the table is found blocked by it.
+ */
+static bool table_await(struct table *table, size_t ready)
+{
+    if (table_ready(table) != ready) {
+        return true;
+    }
+    if (!os_is_mapped(table->start + ready) ||
+        atomic_load_explicit(&table->blocked, memory_order_relaxed)) {
+        return table_ready(table) != ready;
+    }
+    _Atomic uint32_t nothing = 0;
+    for (unsigned look = 0; look < TABLE_LOOKS && table_is_awaited(table); look++) {
+        os_wait(&nothing, 0, TABLE_NAP);
+        if (table_ready(table) != ready) {
+            return true;
+        }
+    }
+    atomic_store_explicit(&table->blocked, true, memory_order_relaxed);
+    return table_ready(table) != ready;
+}
+
+bool table_try_hold(struct table *table)
+{
+    uint32_t nobody = 0;
+    return atomic_compare_exchange_strong_explicit(&table->growing, &nobody, TABLE_HELD,
+                                                   memory_order_acquire, memory_order_relaxed);
+}
+
+bool table_hold(struct table *table)
+{
+    _Atomic uint32_t nothing = 0;
+    for (unsigned look = 0; look < TABLE_LOOKS; look++) {
+        if (table_try_hold(table)) {
+            return true;
+        }
+        if (atomic_load_explicit(&inside, memory_order_relaxed) > 0) {
+            return false; /* a handler of the thread itself */
+        }
+        os_wait(&nothing, 0, TABLE_NAP);
+    }
+    return false;
+}
+
+void table_release(struct table *table)
+{
+    atomic_fetch_and_explicit(&table->growing, ~TABLE_HELD, memory_order_release);
+}
+
+/* Waits until nobody holds the table. Returns false if that takes too long, as in the child of a
+ * raw clone, which does not have the thread that holds it: such a child waits once. */
+static bool table_await_release(struct table *table)
+{
+    _Atomic uint32_t nothing = 0;
+    for (unsigned look = 0; look < TABLE_LOOKS; look++) {
+        if ((atomic_load_explicit(&table->growing, memory_order_acquire) & TABLE_HELD) == 0) {
+            return true;
+        }
+        if (atomic_load_explicit(&table->blocked, memory_order_relaxed)) {
+            return false;
+        }
+        os_wait(&nothing, 0, TABLE_NAP);
+    }
+    atomic_store_explicit(&table->blocked, true, memory_order_relaxed);
+    return false;
+}
+
+bool table_grow_to(struct table *table, size_t size)
+{
+    size_t goal = os_round_to_pages(size);
+    if (goal > table->limit || table->start == NULL) {
+        return false;
+    }
+    for (;;) {
+        size_t ready = table_ready(table);
+        enum table_answer answer =
+            goal <= ready ? TABLE_EXTENDED : table_extend(table, ready, goal);
+        if (answer == TABLE_EXTENDED) {
+            return true;
+        }
+        bool again = answer == TABLE_BUSY ? table_await_release(table) : table_await(table, ready);
+        if (!again) {
+            return false;
+        }
+    }
+}
+
+/* Short of memory, what is needed now may still be had. */
+bool table_grow(struct table *table, size_t size)
+{
+    size_t goal = table_goal(table, size);
+    return table_grow_to(table, goal) || (size < goal && table_grow_to(table, size));
+}
+
+void table_after_fork(struct table *table)
+{
+    size_t ready = table_ready(table);
+    bool caught = atomic_load_explicit(&table->growing, memory_order_relaxed) > 0;
+    if (caught && os_is_mapped(table->start + ready)) {
+        atomic_store_explicit(&table->blocked, true, memory_order_relaxed);
+    }
+    atomic_store_explicit(&table->growing, 0, memory_order_relaxed);
+}

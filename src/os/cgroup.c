@@ -1,0 +1,187 @@
+/* How much memory the process's control group still grants, of either version. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "os/cgroup.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "os/os.h"
+#include "base/text.h"
+
+/* What a version calls its files; the two lists of a file's pages are lines of `statistics`. */
+struct cgroup_version {
+    const char *line; /* in /proc/self/cgroup, before the path */
+    const char *mount;
+    const char *limit;
+    const char *usage;
+    const char *file_pages[2];
+};
+
+/* A hierarchy of version 1 that has the memory controller keeps it from version 2: first in line.
+ */
+static const struct cgroup_version versions[] = {
+    {":memory:",
+     "/sys/fs/cgroup/memory",
+     "memory.limit_in_bytes",
+     "memory.usage_in_bytes",
+     {"\ntotal_inactive_file ", "\ntotal_active_file "}},
+    {"0::",
+     "/sys/fs/cgroup",
+     "memory.max",
+     "memory.current",
+     {"\ninactive_file ", "\nactive_file "}},
+};
+
+enum { VERSIONS = sizeof versions / sizeof versions[0], STATISTICS_SIZE = 4096 };
+
+/* Version 1 says so when there is no limit, in whole pages; a machine has less. */
+static const uint64_t no_limit = UINT64_C(1) << 60;
+
+/* A decimal number at the start of a text. False if there is none. */
+static bool cgroup_number(const char *digits, uint64_t *number)
+{
+    const char *digit = digits;
+    for (*number = 0; *digit >= '0' && *digit <= '9'; digit++) {
+        *number = *number * 10 + (uint64_t)(*digit - '0');
+    }
+    return digit > digits;
+}
+
+/* A file of the group's as a text; "" if it can't be read. */
+static void cgroup_read(const struct cgroup_search *search, const char *name, char *buffer,
+                        size_t size)
+{
+    char path[2 * CGROUP_PATH_SIZE];
+    struct text text = text_begin(path, sizeof path);
+    text_add(&text, "%s%s%s/%s", search->root, search->version->mount, search->path, name);
+    os_read_file(path, buffer, size);
+}
+
+static bool cgroup_read_number(const struct cgroup_search *search, const char *name,
+                               uint64_t *number)
+{
+    char digits[32];
+    cgroup_read(search, name, digits, sizeof digits);
+    return cgroup_number(digits, number);
+}
+
+/* Bytes of files' pages in the group. */
+static uint64_t cgroup_file_pages(const struct cgroup_search *search)
+{
+    char statistics[STATISTICS_SIZE];
+    uint64_t sum = 0;
+    cgroup_read(search, "memory.stat", statistics, sizeof statistics);
+    for (unsigned i = 0; i < 2; i++) {
+        const char *name = search->version->file_pages[i];
+        const char *line = strstr(statistics, name);
+        uint64_t bytes;
+        if (line != NULL && cgroup_number(line + strlen(name), &bytes)) {
+            sum += bytes;
+        }
+    }
+    return sum;
+}
+
+static uint64_t at_least_zero(uint64_t more, uint64_t less)
+{
+    return more > less ? more - less : 0;
+}
+
+/* One level. Files' pages are asked for where they can matter only: they are most of the price. */
+static bool cgroup_look_at(const struct cgroup_search *search, struct cgroup_room *room)
+{
+    uint64_t usage;
+    if (!cgroup_read_number(search, search->version->limit, &room->limit) ||
+        room->limit >= no_limit || !cgroup_read_number(search, search->version->usage, &usage)) {
+        return false;
+    }
+    if (usage > room->limit / 2) {
+        usage = at_least_zero(usage, cgroup_file_pages(search));
+    }
+    room->left = at_least_zero(room->limit, usage);
+    return true;
+}
+
+/* Goes one level up. False at the top. */
+static bool cgroup_rise(struct cgroup_search *search)
+{
+    char *slash = strrchr(search->path, '/');
+    if (slash == NULL) {
+        return false;
+    }
+    *slash = '\0';
+    return true;
+}
+
+/* Copies the line's rest, without a slash at its end. */
+static void cgroup_set_path(struct cgroup_search *search, const char *path)
+{
+    size_t length = strcspn(path, "\n");
+    length = length < CGROUP_PATH_SIZE ? length : 0;
+    memcpy(search->path, path, length);
+    while (length > 0 && search->path[length - 1] == '/') {
+        length--;
+    }
+    search->path[length] = '\0';
+}
+
+static bool cgroup_find(struct cgroup_search *search)
+{
+    char path[CGROUP_PATH_SIZE];
+    char lines[STATISTICS_SIZE];
+    struct text text = text_begin(path, sizeof path);
+    text_add(&text, "%s/proc/self/cgroup", search->root);
+    os_read_file(path, lines, sizeof lines);
+    for (unsigned i = 0; i < VERSIONS; i++) {
+        const char *line = strstr(lines, versions[i].line);
+        if (line != NULL) {
+            search->version = &versions[i];
+            cgroup_set_path(search, line + strlen(versions[i].line));
+            return true;
+        }
+    }
+    return false;
+}
+
+void cgroup_begin(struct cgroup_search *search, const char *root)
+{
+    search->found = false;
+    search->root = root;
+    search->version = NULL;
+}
+
+/* In a container the path may be the host's, whose lower levels are not there, and the container's
+ * own group is the top of the mount: all levels are tried. */
+bool cgroup_step(struct cgroup_search *search)
+{
+    struct cgroup_room here;
+    if (search->version == NULL) {
+        return cgroup_find(search);
+    }
+    if (cgroup_look_at(search, &here) && (!search->found || here.left < search->room.left)) {
+        search->room = here;
+        search->found = true;
+    }
+    return cgroup_rise(search);
+}
+
+uint32_t cgroup_stall(const char *root)
+{
+    static const char key[] = "some avg10=";
+    char path[CGROUP_PATH_SIZE];
+    char line[256];
+    uint64_t percent;
+    uint64_t hundredths = 0;
+    struct text text = text_begin(path, sizeof path);
+    text_add(&text, "%s/proc/pressure/memory", root);
+    os_read_file(path, line, sizeof line);
+    const char *number = strstr(line, key);
+    if (number == NULL || !cgroup_number(number + sizeof key - 1, &percent)) {
+        return 0;
+    }
+    const char *point = strchr(number, '.');
+    if (point != NULL) {
+        cgroup_number(point + 1, &hundredths); /* always two digits */
+    }
+    return (uint32_t)(percent * 100 + hundredths);
+}

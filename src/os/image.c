@@ -1,0 +1,237 @@
+/* A loaded object as it lies in memory: what range it takes and which functions it exports. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "os/image.h"
+
+#include <link.h>
+#include <string.h>
+
+#include "os/os.h"
+
+/* What is read at a time, so that the stack stays small; and what no real object has more of. */
+enum {
+    WORDS_A_CALL = 64,
+    SYMBOLS_A_CALL = 40,
+    SEGMENTS_LIMIT = 64,
+    DYNAMIC_LIMIT = 512,
+    SYMBOLS_LIMIT = 1 << 24
+};
+
+/* What the dynamic section says, before it is looked up. */
+struct dynamic {
+    uintptr_t symbols;
+    uintptr_t strings;
+    size_t strings_size;
+    uintptr_t hash;
+    uintptr_t gnu_hash;
+};
+
+static bool image_read_at(void *target, uintptr_t address, size_t size)
+{
+    return os_copy(target, (const void *)address, size);
+}
+
+/* The first segment to load holds the file's first bytes, where the program headers are too. */
+static void image_add_segment(struct image *image, const ElfW(Phdr) * segment, uintptr_t start)
+{
+    uintptr_t end = segment->p_vaddr + segment->p_memsz;
+    if (image->end == 0) {
+        image->bias = start - (segment->p_vaddr - segment->p_offset);
+        image->start = start;
+    }
+    image->end = image->bias + end;
+}
+
+/* Walks the program headers; the dynamic section's address, or 0. */
+static uintptr_t image_walk_segments(struct image *image, const ElfW(Ehdr) * header,
+                                     uintptr_t start)
+{
+    uintptr_t dynamic = 0;
+    unsigned count = header->e_phnum < SEGMENTS_LIMIT ? header->e_phnum : SEGMENTS_LIMIT;
+    for (unsigned i = 0; i < count; i++) {
+        ElfW(Phdr) segment;
+        if (!image_read_at(&segment, start + header->e_phoff + i * sizeof segment,
+                           sizeof segment)) {
+            return 0;
+        }
+        if (segment.p_type == PT_LOAD) {
+            image_add_segment(image, &segment, start);
+        } else if (segment.p_type == PT_DYNAMIC) {
+            dynamic = segment.p_vaddr;
+        }
+    }
+    return dynamic != 0 ? image->bias + dynamic : 0;
+}
+
+static void dynamic_note(struct dynamic *dynamic, const ElfW(Dyn) * entry)
+{
+    switch (entry->d_tag) {
+    case DT_SYMTAB:
+        dynamic->symbols = entry->d_un.d_ptr;
+        break;
+    case DT_STRTAB:
+        dynamic->strings = entry->d_un.d_ptr;
+        break;
+    case DT_STRSZ:
+        dynamic->strings_size = entry->d_un.d_val;
+        break;
+    case DT_HASH:
+        dynamic->hash = entry->d_un.d_ptr;
+        break;
+    case DT_GNU_HASH:
+        dynamic->gnu_hash = entry->d_un.d_ptr;
+        break;
+    default:
+        break;
+    }
+}
+
+static bool dynamic_read(struct dynamic *dynamic, uintptr_t address)
+{
+    for (unsigned i = 0; i < DYNAMIC_LIMIT; i++) {
+        ElfW(Dyn) entry;
+        if (!image_read_at(&entry, address + i * sizeof entry, sizeof entry)) {
+            return false;
+        }
+        if (entry.d_tag == DT_NULL) {
+            return dynamic->symbols != 0 && dynamic->strings != 0;
+        }
+        dynamic_note(dynamic, &entry);
+    }
+    return false;
+}
+
+/* glibc writes addresses of the process into the dynamic section, musl leaves the file's. */
+static uintptr_t image_pointer(const struct image *image, uintptr_t pointer)
+{
+    return pointer - image->start < image->end - image->start ? pointer : image->bias + pointer;
+}
+
+/* Of a table by symbol number that DT_HASH points at: the second word is the count of symbols. */
+static size_t hash_count(uintptr_t table)
+{
+    uint32_t header[2];
+    return image_read_at(header, table, sizeof header) ? header[1] : 0;
+}
+
+/* The highest symbol number that a chain begins with. */
+static uint32_t gnu_hash_last_chain(uintptr_t buckets, uint32_t count)
+{
+    uint32_t last = 0;
+    uint32_t words[WORDS_A_CALL];
+    for (uint32_t first = 0; first < count; first += WORDS_A_CALL) {
+        uint32_t part = count - first < WORDS_A_CALL ? count - first : WORDS_A_CALL;
+        if (!image_read_at(words, buckets + first * sizeof words[0], part * sizeof words[0])) {
+            return 0;
+        }
+        for (uint32_t i = 0; i < part; i++) {
+            last = words[i] > last ? words[i] : last;
+        }
+    }
+    return last;
+}
+
+/*
+ * The table that DT_GNU_HASH points at does not say how many symbols there are: the last one is the
+ * end of the chain that begins last, and its word is odd.
+ */
+static size_t gnu_hash_count(uintptr_t table)
+{
+    uint32_t header[4]; /* buckets, first symbol in the table, words of the filter, its shift */
+    if (!image_read_at(header, table, sizeof header) || header[0] > SYMBOLS_LIMIT) {
+        return 0;
+    }
+    uintptr_t buckets = table + sizeof header + header[2] * sizeof(ElfW(Addr));
+    uintptr_t chains = buckets + header[0] * sizeof(uint32_t);
+    uint32_t last = gnu_hash_last_chain(buckets, header[0]);
+    for (; last >= header[1] && last < SYMBOLS_LIMIT; last++) {
+        uint32_t word;
+        if (!image_read_at(&word, chains + (last - header[1]) * sizeof word, sizeof word)) {
+            return 0;
+        }
+        if ((word & 1) != 0) {
+            return last + 1;
+        }
+    }
+    return 0;
+}
+
+static void image_find_symbols(struct image *image, const struct dynamic *dynamic)
+{
+    size_t count = dynamic->gnu_hash != 0 ? gnu_hash_count(image_pointer(image, dynamic->gnu_hash))
+                   : dynamic->hash != 0   ? hash_count(image_pointer(image, dynamic->hash))
+                                          : 0;
+    image->symbols = image_pointer(image, dynamic->symbols);
+    image->strings = image_pointer(image, dynamic->strings);
+    image->strings_size = dynamic->strings_size;
+    image->count = count < SYMBOLS_LIMIT ? count : 0;
+}
+
+bool image_read(uintptr_t start, struct image *image)
+{
+    ElfW(Ehdr) header;
+    struct dynamic dynamic = {0};
+    *image = (struct image){0};
+    if (!image_read_at(&header, start, sizeof header) ||
+        memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_phentsize != sizeof(ElfW(Phdr))) {
+        return false;
+    }
+    uintptr_t section = image_walk_segments(image, &header, start);
+    if (section != 0 && dynamic_read(&dynamic, section)) {
+        image_find_symbols(image, &dynamic);
+    }
+    return image->end > image->start;
+}
+
+static bool symbol_is_function(const ElfW(Sym) * symbol)
+{
+    unsigned type = symbol->st_info & 0xf;
+    return symbol->st_shndx != SHN_UNDEF &&
+           (type == STT_FUNC || type == STT_NOTYPE || type == STT_GNU_IFUNC);
+}
+
+/* Of functions that overlap, the one that begins last; of several names for one, the first. */
+static bool symbol_is_better(const ElfW(Sym) * symbol, uintptr_t wanted, uintptr_t best)
+{
+    return symbol_is_function(symbol) && wanted - symbol->st_value < symbol->st_size &&
+           symbol->st_value > best;
+}
+
+bool image_find(const struct image *image, uintptr_t address, struct image_symbol *symbol)
+{
+    uintptr_t wanted = address - image->bias;
+    uintptr_t best = 0;
+    ElfW(Sym) symbols[SYMBOLS_A_CALL];
+    for (size_t first = 0; first < image->count; first += SYMBOLS_A_CALL) {
+        size_t part = image->count - first < SYMBOLS_A_CALL ? image->count - first : SYMBOLS_A_CALL;
+        if (!image_read_at(symbols, image->symbols + first * sizeof symbols[0],
+                           part * sizeof symbols[0])) {
+            return false;
+        }
+        for (size_t i = 0; i < part; i++) {
+            if (symbol_is_better(&symbols[i], wanted, best)) {
+                best = symbols[i].st_value;
+                symbol->name = symbols[i].st_name;
+            }
+        }
+    }
+    symbol->address = image->bias + best;
+    return best != 0;
+}
+
+bool image_name(const struct image *image, const struct image_symbol *symbol, char *name,
+                size_t size)
+{
+    static const char dots[] = "...";
+    size_t left = symbol->name < image->strings_size ? image->strings_size - symbol->name : 0;
+    size_t length = left < size ? left : size;
+    if (length == 0 || !image_read_at(name, image->strings + symbol->name, length)) {
+        return false;
+    }
+    if (memchr(name, '\0', length) == NULL) {
+        if (length < size) {
+            return false; /* the last string of a table ends */
+        }
+        memcpy(name + size - sizeof dots, dots, sizeof dots);
+    }
+    return name[0] != '\0';
+}

@@ -1,0 +1,140 @@
+/* Which file is mapped where an address lies, as /proc/self/maps tells it. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "os/mapping.h"
+
+#include <fcntl.h>
+#include <stddef.h>
+
+#include "os/os.h"
+
+/* The file that is being read, a character at a time: a path may be longer than any buffer here. */
+struct reader {
+    int file;
+    size_t at;
+    size_t length;
+    char last; /* what reader_next returned last */
+    char buffer[512];
+};
+
+/* One line: START-END PERMISSIONS OFFSET MAJOR:MINOR INODE PATH */
+struct line {
+    uintptr_t start;
+    uintptr_t end;
+    uint64_t offset;
+    uint64_t major;
+    uint64_t minor;
+    uint64_t inode;
+    bool has_file;
+    char name[MAPPING_NAME_SIZE];
+};
+
+static bool reader_fill(struct reader *reader)
+{
+    ssize_t length = os_read(reader->file, reader->buffer, sizeof reader->buffer);
+    reader->at = 0;
+    reader->length = length > 0 ? (size_t)length : 0;
+    return length > 0;
+}
+
+/* The next character; NUL at the end, again and again. */
+static char reader_next(struct reader *reader)
+{
+    bool more = reader->at < reader->length || reader_fill(reader);
+    reader->last = more ? reader->buffer[reader->at++] : '\0';
+    return reader->last;
+}
+
+/* A number, and the one character behind it. */
+static uint64_t reader_number(struct reader *reader, unsigned base)
+{
+    uint64_t number = 0;
+    for (;;) {
+        char next = reader_next(reader);
+        if (next >= '0' && next <= '9') {
+            number = number * base + (uint64_t)(next - '0');
+        } else if (base == 16 && next >= 'a' && next <= 'f') {
+            number = number * base + (uint64_t)(next - 'a' + 10);
+        } else {
+            return number;
+        }
+    }
+}
+
+static void reader_skip_word(struct reader *reader)
+{
+    char next;
+    do {
+        next = reader_next(reader);
+    } while (next != ' ' && next != '\0');
+}
+
+/* The last part of the path, which fills the rest of the line if the mapping is a file's. */
+static void reader_name(struct reader *reader, struct line *line)
+{
+    size_t used = 0;
+    while (reader->last == ' ') {
+        reader_next(reader);
+    }
+    line->has_file = reader->last == '/';
+    for (; reader->last != '\n' && reader->last != '\0'; reader_next(reader)) {
+        if (reader->last == '/') {
+            used = 0;
+        } else if (used < MAPPING_NAME_SIZE - 1) {
+            line->name[used++] = reader->last;
+        }
+    }
+    line->name[used] = '\0';
+}
+
+/* False at the end. */
+static bool reader_line(struct reader *reader, struct line *line)
+{
+    line->start = reader_number(reader, 16);
+    line->end = reader_number(reader, 16);
+    reader_skip_word(reader);
+    line->offset = reader_number(reader, 16);
+    line->major = reader_number(reader, 16);
+    line->minor = reader_number(reader, 16);
+    line->inode = reader_number(reader, 10);
+    reader_name(reader, line);
+    return line->end != 0;
+}
+
+/*
+ * An object's segments are lines of one file with offsets that do not fall; where they fall, the
+ * file was mapped a second time.
+ */
+static bool line_continues(const struct line *line, const struct line *former)
+{
+    return former->has_file && line->inode == former->inode && line->minor == former->minor &&
+           line->major == former->major && line->offset >= former->offset;
+}
+
+static bool reader_find(struct reader *reader, uintptr_t address, struct mapping *mapping)
+{
+    struct line line;
+    struct line former = {.has_file = false}; /* the last one that was a file's */
+    while (reader_line(reader, &line)) {
+        if (line.has_file) {
+            if (!line_continues(&line, &former)) {
+                mapping->start = line.start - line.offset;
+            }
+            former = line;
+        }
+        if (address - line.start < line.end - line.start) {
+            __builtin_memcpy(mapping->name, line.name, sizeof line.name);
+            return line.has_file;
+        }
+    }
+    return false;
+}
+
+bool mapping_find(uintptr_t address, struct mapping *mapping)
+{
+    struct reader reader = {.file = os_open("/proc/self/maps", O_RDONLY | O_CLOEXEC, 0)};
+    bool found = reader.file >= 0 && reader_find(&reader, address, mapping);
+    if (reader.file >= 0) {
+        os_close(reader.file);
+    }
+    return found;
+}

@@ -1,0 +1,462 @@
+/* The kernel's calls: memory, and files without cancellation points. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "os/os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+#if HAVE_SYS_SINGLE_THREADED_H
+#include <sys/single_threaded.h>
+#endif
+
+#ifndef PR_SET_VMA
+#define PR_SET_VMA 0x53564d41
+#endif
+#ifndef PR_SET_VMA_ANON_NAME
+#define PR_SET_VMA_ANON_NAME 0
+#endif
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED 24
+#endif
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+enum { NANOSECONDS_A_SECOND = 1000000000 };
+
+/* How many seccomp filters are known of; while there is one, no call is made that it may lack. */
+static _Atomic unsigned filters;
+
+void os_add_filter(void)
+{
+    atomic_fetch_add_explicit(&filters, 1, memory_order_relaxed);
+}
+
+void os_drop_filter(void)
+{
+    atomic_fetch_sub_explicit(&filters, 1, memory_order_relaxed);
+}
+
+bool os_is_filtered(void)
+{
+    return atomic_load_explicit(&filters, memory_order_relaxed) > 0;
+}
+
+size_t os_page_size(void)
+{
+    static _Atomic size_t known; /* zero until it was asked */
+    size_t page = atomic_load_explicit(&known, memory_order_relaxed);
+    if (page == 0) {
+        page = (size_t)sysconf(_SC_PAGESIZE);
+        atomic_store_explicit(&known, page, memory_order_relaxed);
+    }
+    return page;
+}
+
+size_t os_round_to_pages(size_t size)
+{
+    size_t page = os_page_size();
+    return (size + page - 1) / page * page;
+}
+
+bool os_release(char *start, size_t size)
+{
+    int kept = errno;
+    bool done = munmap(start, size) == 0;
+    errno = kept;
+    return done;
+}
+
+static char *os_mmap(char *start, size_t size, int protection, int flags)
+{
+    int kept = errno;
+    void *place =
+        mmap(start, size, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
+    errno = kept;
+    return place == MAP_FAILED ? NULL : place;
+}
+
+/* Before Linux 4.17 MAP_FIXED_NOREPLACE is only a wish: what came to lie elsewhere is given back.
+ */
+static bool os_map_at(char *start, size_t size, int protection)
+{
+    char *place = os_mmap(start, size, protection, MAP_FIXED_NOREPLACE);
+    if (place != NULL && place != start) {
+        os_release(place, size);
+    }
+    return place == start;
+}
+
+bool os_claim(char *start, size_t size)
+{
+    return os_map_at(start, size, PROT_READ | PROT_WRITE);
+}
+
+/* valgrind and some sandboxes have no mremap that grows in place: then a mapping is put beside the
+ * first one, without its name and advice. */
+bool os_extend(char *end, size_t size)
+{
+    int kept = errno;
+    size_t page = os_page_size();
+    bool done = mremap(end - page, page, page + size, 0) != MAP_FAILED || os_claim(end, size);
+    errno = kept;
+    return done;
+}
+
+/* The advice that changes nothing: the kernel refuses it where no mapping is. */
+bool os_is_mapped(char *page)
+{
+    int kept = errno;
+    bool mapped = madvise(page, os_page_size(), MADV_NORMAL) == 0 || errno != ENOMEM;
+    errno = kept;
+    return mapped;
+}
+
+/* Returns 0 if the range can be mapped, or the number of the error. */
+static int os_try(char *start, size_t size)
+{
+    void *place = mmap(start, size, PROT_NONE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+    if (place == MAP_FAILED) {
+        return errno;
+    }
+    os_release(place, size);
+    return place == start ? 0 : EEXIST;
+}
+
+/* The kernel has one error for a range that is longer than a limit allows and for one that ends
+ * beyond the machine's addresses: hence the look at its two ends. */
+bool os_is_free(char *start, size_t size)
+{
+    int kept = errno;
+    size_t page = os_page_size();
+    int error = os_try(start, size);
+    if (error == ENOMEM) {
+        error = os_try(start, page) == 0 ? os_try(start + size - page, page) : ENOMEM;
+    }
+    errno = kept;
+    return error == 0;
+}
+
+char *os_find_free(size_t size)
+{
+    char *place = os_mmap(NULL, size, PROT_NONE, 0);
+    if (place != NULL) {
+        os_release(place, size);
+    }
+    return place;
+}
+
+char *os_map(size_t size)
+{
+    return os_mmap(NULL, size, PROT_READ | PROT_WRITE, 0);
+}
+
+char *os_break(void)
+{
+    return sbrk(0);
+}
+
+static bool os_protect(char *start, size_t size, int protection)
+{
+    int kept = errno;
+    bool done = mprotect(start, size, protection) == 0;
+    errno = kept;
+    return done;
+}
+
+bool os_freeze(void *object, size_t size)
+{
+    size_t within = os_page_size() - 1;
+    return (((uintptr_t)object | size) & within) == 0 && os_protect(object, size, PROT_READ);
+}
+
+static atomic_bool discard_is_void; /* it says "done" and does nothing */
+
+bool os_discard(char *start, size_t size)
+{
+    if (atomic_load_explicit(&discard_is_void, memory_order_relaxed)) {
+        return false;
+    }
+    int kept = errno;
+    bool done = madvise(start, size, MADV_DONTNEED) == 0 ||
+                (errno == EINVAL && madvise(start, size, MADV_DONTNEED_LOCKED) == 0);
+    errno = kept;
+    return done;
+}
+
+bool os_discard_clears(void)
+{
+    return !atomic_load_explicit(&discard_is_void, memory_order_relaxed);
+}
+
+/* Reads through a volatile, or the compiler would know what it has just written there. */
+static bool os_discard_left(volatile char *page)
+{
+    *page = 1;
+    return os_discard((char *)(uintptr_t)page, os_page_size()) && *page != 0;
+}
+
+void os_try_discard(void)
+{
+    int kept = errno;
+    size_t size = os_page_size();
+    atomic_store_explicit(&discard_is_void, false, memory_order_relaxed);
+    char *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page != MAP_FAILED) {
+        atomic_store_explicit(&discard_is_void, os_discard_left(page), memory_order_relaxed);
+        munmap(page, size);
+    }
+    errno = kept;
+}
+
+bool os_populate(char *start, size_t size)
+{
+    static atomic_bool unknown; /* to this kernel: it is asked once */
+    if (atomic_load_explicit(&unknown, memory_order_relaxed)) {
+        return false;
+    }
+    int kept = errno;
+    bool done = madvise(start, size, MADV_POPULATE_WRITE) == 0;
+    if (!done && errno == EINVAL) {
+        atomic_store_explicit(&unknown, true, memory_order_relaxed);
+    }
+    errno = kept;
+    return done;
+}
+
+void os_choose_huge(char *start, size_t size, bool wanted)
+{
+    int kept = errno;
+    madvise(start, size, wanted ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+    errno = kept;
+}
+
+bool os_residency(const char *start, size_t size, unsigned char *pages)
+{
+    if (os_is_filtered()) {
+        return false;
+    }
+    int kept = errno;
+    /* The cast: mincore's prototype lacks a const that its man page would grant. */
+    bool said = mincore((void *)(uintptr_t)start, size, pages) == 0;
+    errno = kept;
+    return said;
+}
+
+void os_name(char *start, size_t size, const char *name)
+{
+    static atomic_bool unknown; /* to this kernel: it is asked once, for a start costs a program */
+    if (os_is_filtered() || atomic_load_explicit(&unknown, memory_order_relaxed)) {
+        return;
+    }
+    int kept = errno;
+    if (prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, start, size, name) != 0 && errno == EINVAL) {
+        atomic_store_explicit(&unknown, true, memory_order_relaxed);
+    }
+    errno = kept;
+}
+
+/* As if from another process: what is not mapped there is an error to who asks. */
+bool os_copy(void *target, const void *source, size_t size)
+{
+    if (os_is_filtered()) {
+        return false;
+    }
+    int kept = errno;
+    struct iovec to = {.iov_base = target, .iov_len = size};
+    struct iovec from = {.iov_base = (void *)(uintptr_t)source, .iov_len = size};
+    ssize_t copied = process_vm_readv(getpid(), &to, 1, &from, 1, 0);
+    errno = kept;
+    return copied >= 0 && (size_t)copied == size;
+}
+
+int os_open(const char *path, int flags, unsigned mode)
+{
+    int kept = errno;
+    long file = syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+    int opened = file >= 0 ? (int)file : -errno;
+    errno = kept;
+    return opened;
+}
+
+void os_close(int file)
+{
+    int kept = errno;
+    syscall(SYS_close, file);
+    errno = kept;
+}
+
+ssize_t os_read(int file, void *bytes, size_t size)
+{
+    int kept = errno;
+    ssize_t length;
+    do {
+        length = syscall(SYS_read, file, bytes, size);
+    } while (length < 0 && errno == EINTR);
+    length = length < 0 ? -errno : length;
+    errno = kept;
+    return length;
+}
+
+ssize_t os_write(int file, const void *bytes, size_t size)
+{
+    int kept = errno;
+    ssize_t length = syscall(SYS_write, file, bytes, size);
+    length = length < 0 ? -errno : length;
+    errno = kept;
+    return length;
+}
+
+/* poll's own call is the one that a filter knows, where the machine has it. */
+static long os_poll(struct pollfd *poll, int milliseconds)
+{
+#ifdef SYS_poll
+    return syscall(SYS_poll, poll, 1, milliseconds);
+#else
+    enum { A_SECOND = 1000, NANOSECONDS = 1000000 };
+    struct timespec time = {.tv_sec = milliseconds / A_SECOND,
+                            .tv_nsec = (long)(milliseconds % A_SECOND) * NANOSECONDS};
+    return syscall(SYS_ppoll, poll, 1, &time, NULL, 0);
+#endif
+}
+
+bool os_await_writable(int file, int milliseconds)
+{
+    int kept = errno;
+    struct pollfd writable = {.fd = file, .events = POLLOUT};
+    long ready;
+    do {
+        ready = os_poll(&writable, milliseconds);
+    } while (ready < 0 && errno == EINTR);
+    errno = kept;
+    return ready > 0;
+}
+
+void os_take_signal(const sigset_t *signals)
+{
+    enum { KERNEL_SET_SIZE = (NSIG - 1) / 8 };
+    int kept = errno;
+    syscall(SYS_rt_sigtimedwait, signals, NULL, &(struct timespec){0}, KERNEL_SET_SIZE);
+    errno = kept;
+}
+
+void os_read_file(const char *path, char *text, size_t size)
+{
+    int file = os_open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
+    ssize_t length = 0;
+    if (file >= 0) {
+        length = os_read(file, text, size - 1);
+        os_close(file);
+    }
+    text[length > 0 ? length : 0] = '\0';
+}
+
+void os_wait(_Atomic uint32_t *word, uint32_t value, uint64_t nanoseconds)
+{
+    int kept = errno;
+    struct timespec time = {.tv_sec = (time_t)(nanoseconds / NANOSECONDS_A_SECOND),
+                            .tv_nsec = (long)(nanoseconds % NANOSECONDS_A_SECOND)};
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, nanoseconds == UINT64_MAX ? NULL : &time);
+    errno = kept;
+}
+
+void os_wake(_Atomic uint32_t *word)
+{
+    int kept = errno;
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX);
+    errno = kept;
+}
+
+void os_name_thread(const char *name)
+{
+    if (os_is_filtered()) {
+        return;
+    }
+    int kept = errno;
+    prctl(PR_SET_NAME, name);
+    errno = kept;
+}
+
+/* libc writes the thread's number into a mutex of this kind when it takes it. */
+pid_t os_thread(void)
+{
+    pthread_mutex_t mutex = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
+    pthread_mutex_lock(&mutex);
+    pid_t thread = mutex.__data.__owner;
+    pthread_mutex_unlock(&mutex);
+    return thread;
+}
+
+static size_t os_limit(int resource)
+{
+    struct rlimit limit;
+    bool known = getrlimit((__rlimit_resource_t)resource, &limit) == 0;
+    return known && limit.rlim_cur < SIZE_MAX ? (size_t)limit.rlim_cur : SIZE_MAX;
+}
+
+/* The limit of strict overcommit for all processes together, which only /proc/meminfo says. */
+static size_t os_commit_limit(void)
+{
+    enum { BYTES_A_KIBIBYTE = 1024 };
+    static const char label[] = "\nCommitLimit:";
+    char text[4096];
+    os_read_file("/proc/sys/vm/overcommit_memory", text, sizeof text);
+    if (text[0] != '2') {
+        return SIZE_MAX;
+    }
+    os_read_file("/proc/meminfo", text, sizeof text);
+    const char *line = strstr(text, label);
+    return line != NULL ? strtoul(line + sizeof label - 1, NULL, 10) * BYTES_A_KIBIBYTE : SIZE_MAX;
+}
+
+size_t os_charge_limit(void)
+{
+    int kept = errno;
+    size_t least = os_commit_limit();
+    size_t data = os_limit(RLIMIT_DATA);
+    size_t space = os_limit(RLIMIT_AS);
+    errno = kept;
+    least = data < least ? data : least;
+    return space < least ? space : least;
+}
+
+unsigned os_processors(void)
+{
+    static _Atomic unsigned known; /* zero until it was asked: that reads a file */
+    unsigned count = atomic_load_explicit(&known, memory_order_relaxed);
+    if (count == 0) {
+        long said = sysconf(_SC_NPROCESSORS_CONF);
+        count = said > 0 ? (unsigned)said : 1;
+        atomic_store_explicit(&known, count, memory_order_relaxed);
+    }
+    return count;
+}
+
+#if HAVE_SYS_SINGLE_THREADED_H
+bool os_has_threads(void)
+{
+    return !__libc_single_threaded;
+}
+#else
+bool os_has_threads(void)
+{
+    return true;
+}
+#endif

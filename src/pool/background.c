@@ -1,0 +1,235 @@
+/* The background thread: gives pages back while the program is silent. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "pool/background.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "os/os.h"
+#include "os/seal.h"
+
+/* What there is of the thread. ASLEEP: it waits for a call; DOZING: for a call or some time. */
+enum { NONE, MAKING, AT_WORK, DOZING, ASLEEP, REFUSED };
+
+enum {
+    STACK_SIZE = 64 << 10,
+    NAPS_UNTIL_ASLEEP = 12,
+    MORE_MILLISECONDS = 4,
+    LAST_MILLISECONDS = 100
+};
+
+static const uint64_t nanoseconds_a_millisecond = 1000000;
+
+struct background background;
+static background_work *background_do;
+static uint64_t background_nap;
+static _Atomic bool main_has_begun;
+static _Atomic pid_t process;
+static pthread_key_t first_thread;
+static _Atomic bool first_thread_is_gone;
+
+static void background_wake(void)
+{
+    uint32_t asleep = ASLEEP;
+    if (atomic_compare_exchange_strong(&background.state, &asleep, AT_WORK)) {
+        os_wake(&background.state);
+    }
+}
+
+/* The first thread ends by itself: from here on the process lives as long as the others do. */
+static void background_first_ends(void *unused)
+{
+    (void)unused;
+    atomic_store(&first_thread_is_gone, true);
+    atomic_store(&background.called, true); /* or a thread that is just falling asleep misses it */
+    background_wake();
+}
+
+/* Any value but NULL has the destructor called. */
+static void background_watch_first(void)
+{
+    pthread_setspecific(first_thread, &background);
+}
+
+void background_open(bool wanted, uint64_t nap, background_work *work)
+{
+    background_do = work;
+    background_nap = nap;
+    atomic_store(&process, getpid());
+    background.wanted = wanted && pthread_key_create(&first_thread, background_first_ends) == 0;
+    if (background.wanted) {
+        background_watch_first();
+    }
+}
+
+/*
+ * Whether nobody is left but the first thread, which has ended, and this one. The kernel tells:
+ * state and number of threads are the third and the twentieth word; the second is in parentheses.
+ */
+static bool background_is_last(void)
+{
+    char line[1024];
+    os_read_file("/proc/self/stat", line, sizeof line);
+    const char *word = strrchr(line, ')');
+    if (word == NULL || word[1] != ' ' || word[2] != 'Z') {
+        return false;
+    }
+    for (unsigned i = 2; i < 20; i++) {
+        word = strchr(word + 1, ' ');
+        if (word == NULL) {
+            return false;
+        }
+    }
+    return strncmp(word, " 2 ", 3) == 0;
+}
+
+/* Returns true when this thread must not outlive the others. Where the kernel can't be asked, it
+ * ends as soon as the first thread has ended, before others that may still run. */
+static bool background_is_over(void)
+{
+    return atomic_load(&first_thread_is_gone) &&
+           (!seal_allows(SEAL_COMMON) || background_is_last());
+}
+
+/* Waits in that state until somebody calls, or for so many nanoseconds. */
+static void background_wait(uint32_t state, uint64_t nanoseconds)
+{
+    atomic_store(&background.state, state);
+    /* Whoever called before he could see this state is seen here: both sides write first. */
+    if (state != ASLEEP || !atomic_load(&background.called)) {
+        os_wait(&background.state, state, nanoseconds);
+    }
+    atomic_store(&background.state, AT_WORK);
+}
+
+/* Waits until the next look. How long nothing has been called for, in naps: three times as many as
+ * a slot can lie in the two generations. */
+static unsigned background_rest(unsigned idle)
+{
+    idle = atomic_exchange(&background.called, false) ? 0 : idle + 1;
+    if (atomic_load(&first_thread_is_gone)) {
+        background_wait(DOZING, LAST_MILLISECONDS * nanoseconds_a_millisecond);
+    } else if (idle < NAPS_UNTIL_ASLEEP) {
+        background_wait(DOZING, background_nap);
+    } else {
+        background_wait(ASLEEP, UINT64_MAX);
+    }
+    return idle;
+}
+
+static void *background_run(void *unused)
+{
+    unsigned idle = 0;
+    os_name_thread("sockmalloc");
+    while (!background_is_over()) {
+        if (background_do()) {
+            background_wait(DOZING, MORE_MILLISECONDS * nanoseconds_a_millisecond);
+        } else {
+            idle = background_rest(idle);
+        }
+    }
+    return unused; /* as the last one: the process ends with status 0 */
+}
+
+/*
+ * The thread blocks every signal from its first moment on, and the caller none, so that the program
+ * can be ended by any signal whatever becomes of this.
+ */
+#if HAVE_PTHREAD_ATTR_SETSIGMASK_NP
+static bool background_start(pthread_attr_t *attributes)
+{
+    pthread_t thread;
+    sigset_t all;
+    sigfillset(&all);
+    return pthread_attr_setsigmask_np(attributes, &all) == 0 &&
+           pthread_create(&thread, attributes, background_run, NULL) == 0;
+}
+#else
+static bool background_start(pthread_attr_t *attributes)
+{
+    pthread_t thread;
+    sigset_t all;
+    sigset_t former;
+    sigfillset(&all);
+    if (pthread_sigmask(SIG_SETMASK, &all, &former) != 0) {
+        return false;
+    }
+    bool made = pthread_create(&thread, attributes, background_run, NULL) == 0;
+    pthread_sigmask(SIG_SETMASK, &former, NULL);
+    return made;
+}
+#endif
+
+/* A program's signals are its own threads' business. */
+static bool background_create(void)
+{
+    pthread_attr_t attributes;
+    if (pthread_attr_init(&attributes) != 0) {
+        return false;
+    }
+    size_t size = STACK_SIZE + (size_t)PTHREAD_STACK_MIN;
+    bool made = pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED) == 0 &&
+                pthread_attr_setstacksize(&attributes, size) == 0 && background_start(&attributes);
+    pthread_attr_destroy(&attributes);
+    return made;
+}
+
+static void background_make(void)
+{
+    int kept = errno;
+    if (!background_create()) {
+        atomic_store(&background.state, REFUSED); /* for good: its own frees must do */
+    }
+    errno = kept;
+}
+
+void background_begin(void)
+{
+    uint32_t none = NONE;
+    atomic_store(&main_has_begun, true);
+    /* A constructor of the program may have set a filter that allows no thread. */
+    if (background.wanted && seal_allows(SEAL_COMMON) &&
+        atomic_compare_exchange_strong(&background.state, &none, MAKING)) {
+        background_make();
+    }
+}
+
+/* Not in the child of vfork or of a clone that runs no handlers: the state may be its parent's. */
+static bool background_may_make(void)
+{
+    uint32_t none = NONE;
+    return atomic_load(&main_has_begun) && seal_allows(SEAL_COMMON) &&
+           getpid() == atomic_load(&process) &&
+           atomic_compare_exchange_strong(&background.state, &none, MAKING);
+}
+
+OUT_OF_LINE void background_offer_slow(void)
+{
+    if (atomic_load(&background.state) == NONE && atomic_load(&background.called) &&
+        background_may_make()) {
+        background_make();
+    }
+}
+
+OUT_OF_LINE void background_call_slow(void)
+{
+    atomic_store(&background.called, true);
+    if (atomic_load(&background.state) == ASLEEP) {
+        background_wake();
+    }
+}
+
+void background_after_fork(void)
+{
+    if (background.wanted) {
+        atomic_store(&background.state, NONE);
+        atomic_store(&background.called, false);
+        atomic_store(&first_thread_is_gone, false);
+        atomic_store(&process, seal_process());
+        background_watch_first();
+    }
+}

@@ -1,0 +1,35 @@
+/* How large requests are: a log-linear histogram of a sample of them. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "pool/histogram.h"
+
+static struct {
+    struct counter sum;
+    struct counter count[HISTOGRAM_STEPS];
+} histogram;
+
+void histogram_add(size_t request, uint64_t weight)
+{
+    counter_add_shared(&histogram.count[histogram_step(request)], weight);
+    counter_add_shared(&histogram.sum, request * weight);
+}
+
+void histogram_read(struct histogram_figures *figures)
+{
+    figures->sum = counter_read(&histogram.sum);
+    for (unsigned step = 0; step < HISTOGRAM_STEPS; step++) {
+        figures->count[step] = counter_read(&histogram.count[step]);
+    }
+}
+
+void histogram_reset(void)
+{
+    counter_reset(&histogram.sum);
+    for (unsigned step = 0; step < HISTOGRAM_STEPS; step++) {
+        counter_reset(&histogram.count[step]);
+    }
+}
+
+struct region histogram_region(void)
+{
+    return (struct region){&histogram, sizeof histogram};
+}

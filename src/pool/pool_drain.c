@@ -1,0 +1,67 @@
+/* Brings what caches hold to where pool_trim finds it, and says how much lies there. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "pool/pool_parts.h"
+#include "percpu/processor.h"
+
+/* What a cache brought to depots and stacks, less what it took from there: below zero where it
+ * lives by others' frees, so that only the sum says something. */
+static uint64_t pool_brought(const struct cache *cache, unsigned bucket)
+{
+    const struct cache_tally *tally = &cache->tally[bucket];
+    return counter_read(&tally->deposited) - counter_read(&tally->withdrawn) -
+           counter_read(&tally->stack_hits);
+}
+
+static uint64_t pool_stocked(unsigned bucket)
+{
+    uint64_t stocked = pools[bucket].inherited_depot;
+    for (uint32_t number = 0; number < cache_count(); number++) {
+        stocked += pool_brought(cache_at(number), bucket);
+    }
+    for (uint32_t number = 0; number < processor_records(); number++) {
+        stocked += pool_brought(processor_at(number), bucket);
+    }
+    return (int64_t)stocked > 0 ? stocked : 0; /* not all were read at one instant */
+}
+
+uint64_t pool_stock(void)
+{
+    uint64_t bytes = 0;
+    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+        bytes += pool_stocked(bucket) * lanes.lane[bucket].capacity;
+    }
+    return bytes;
+}
+
+/* Should another thread get the budget in between, the quota has to be earned anew. */
+static void pool_drain_own(struct cache *cache, unsigned bucket)
+{
+    uint32_t quota = cache_quota(cache, bucket);
+    cache_set_quota(cache, bucket, 0);
+    cache_set_quota(cache, bucket, quota);
+}
+
+static void pool_drain_others(struct cache *cache, unsigned bucket)
+{
+    for (uint32_t number = 1; number < cache_count(); number++) { /* number 0 has no magazines */
+        cache_deposit(cache, bucket, cache_steal(cache_at(number), bucket));
+    }
+}
+
+void pool_drain(void)
+{
+    struct cache *cache = pool_books();
+    for (unsigned bucket = 0; bucket < lanes.count && cache_is_own(cache); bucket++) {
+        pool_drain_own(cache, bucket);
+        pool_drain_others(cache, bucket);
+    }
+}
+
+void pool_relieve(size_t bytes)
+{
+    size_t wanted = bytes > pool_quantum() ? bytes : pool_quantum();
+    if (pool_trim(wanted) < wanted) {
+        pool_drain();
+        pool_trim(wanted);
+    }
+}

@@ -1,0 +1,101 @@
+/* Gives new and purged slots the pages that their requests will want, before these are touched. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "os/os.h"
+#include "pool/pool_parts.h"
+#include "pool/pressure.h"
+
+/*
+ * A page costs some 10 us by fault and 2 us in a call for sixteen. But one that the program never
+ * writes to is memory for nothing: a reader asks for 256 KiB and gets 1,500 bytes. So a new slot is
+ * a witness: it gets no page but by touch. What of it is in memory by the time that the next new
+ * slot of its bucket is taken, the next AHEAD_SLOTS get at once, and the one after them is a
+ * witness again. A lane that does not grow pays for what is touched, and for nothing else.
+ *
+ * A server that reads for many clients takes a buffer for each before it fills the first, and a
+ * witness among them has a page or none by then. So one that is live and not whole stays: it is
+ * looked at again AHEAD_SLOTS later, and meanwhile the pages ahead are halved each time. They are
+ * trusted at once and doubted slowly: where a program begins to leave its buffers empty, as many
+ * pages come in vain once more as AHEAD_SLOTS of them would take.
+ *
+ * Behind a seccomp filter nobody may ask what is in memory. Then no witness is heard, what was
+ * trusted is soon doubted, and all pages come by touch: slower in a burst, and never memory for
+ * nothing. What is in a live slot can't be read instead, since its owner may have protected it.
+ */
+enum { AHEAD_PAGES = 256, AHEAD_SLOTS = 15, POPULATE_LEAST = 2 };
+
+/* Pages of a request that are looked at, or populated at most. */
+static size_t pool_populated_pages(size_t request)
+{
+    size_t pages = os_round_to_pages(request) / os_page_size();
+    return pages < AHEAD_PAGES ? pages : AHEAD_PAGES;
+}
+
+/* Pages from the start of the bucket's last witness that are in memory; of one that is there as a
+ * whole, AHEAD_PAGES. A hint: it may have been freed since, or be another's. */
+static uint32_t pool_witnessed_pages(unsigned bucket)
+{
+    unsigned char there[AHEAD_PAGES];
+    uint32_t witness = atomic_load_explicit(&pools[bucket].witness, memory_order_relaxed);
+    if (witness == 0) {
+        return 0;
+    }
+    uint32_t number = witness - 1;
+    size_t request = lane_request(number);
+    size_t pages = pool_populated_pages(request);
+    size_t count = 0;
+    if (os_residency(lane_slot(number), pages * os_page_size(), there)) {
+        while (count < pages && (there[count] & 1U) != 0) {
+            count++;
+        }
+    }
+    return count == pages ? AHEAD_PAGES : (uint32_t)count;
+}
+
+/* Whether there is something to wait for: what is free will not be written to. */
+static bool pool_witness_is_live(unsigned bucket)
+{
+    uint32_t number = atomic_load_explicit(&pools[bucket].witness, memory_order_relaxed) - 1;
+    return card_state(lane_card(number)) == CARD_LIVE;
+}
+
+/* Looks at the witness, and says by it what comes ahead. Whether it stays. */
+static bool pool_hear_witness(unsigned bucket)
+{
+    struct pool *pool = &pools[bucket];
+    uint32_t trusted = atomic_load_explicit(&pool->ahead_pages, memory_order_relaxed) / 2;
+    uint32_t witnessed = pool_witnessed_pages(bucket);
+    uint32_t pages = witnessed > trusted ? witnessed : trusted;
+    atomic_store_explicit(&pool->ahead_pages, pages, memory_order_relaxed);
+    atomic_store_explicit(&pool->ahead, pages >= POPULATE_LEAST ? AHEAD_SLOTS : 0,
+                          memory_order_relaxed);
+    return witnessed < AHEAD_PAGES && trusted >= POPULATE_LEAST && pool_witness_is_live(bucket);
+}
+
+/* Pages that a new slot of the bucket gets at once; none, and it is the next witness. */
+static size_t pool_ahead_pages(unsigned bucket, const void *slot)
+{
+    struct pool *pool = &pools[bucket];
+    uint32_t ahead = atomic_load_explicit(&pool->ahead, memory_order_relaxed);
+    if (ahead > 0) {
+        atomic_store_explicit(&pool->ahead, ahead - 1, memory_order_relaxed);
+    } else if (!pool_hear_witness(bucket)) {
+        atomic_store_explicit(&pool->witness, lane_number(slot) + 1, memory_order_relaxed);
+        return 0;
+    }
+    return atomic_load_explicit(&pool->ahead_pages, memory_order_relaxed);
+}
+
+void pool_populate(unsigned bucket, void *slot, size_t request)
+{
+    if (LIKELY(!card_is_zero(lane_card(lane_number(slot))))) {
+        return;
+    }
+    if (pressure_grow(request)) {
+        pool_relieve(request);
+    }
+    size_t pages = pool_populated_pages(request);
+    size_t ahead = pages >= POPULATE_LEAST ? pool_ahead_pages(bucket, slot) : 0;
+    if (ahead > 0) {
+        os_populate(slot, (pages < ahead ? pages : ahead) * os_page_size());
+    }
+}

@@ -1,0 +1,254 @@
+/* Gives the pages of free slots back to the kernel. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <string.h>
+
+#include "cache/depot.h"
+#include "os/os.h"
+#include "pool/pool_parts.h"
+#include "base/probe.h"
+#include "memory/slots.h"
+#include "pool/standard.h"
+
+/* Of which free slots the pages are to go. */
+enum purge_from { PURGE_OLD, PURGE_ANY };
+
+/* A loose slot, or STACK_EMPTY; and back. The standard pool counts its own. */
+static uint32_t pool_withdraw_loose(unsigned bucket, enum purge_from from)
+{
+    if (pool_kind() == KIND_STANDARD) {
+        return standard_withdraw(bucket, from == PURGE_OLD);
+    }
+    uint32_t number = slots_take_generation(bucket, decay_old());
+    return number == STACK_EMPTY && from == PURGE_ANY ? slots_take_loose(bucket) : number;
+}
+
+static void pool_restore_loose(unsigned bucket, uint32_t number, unsigned generation)
+{
+    if (pool_kind() == KIND_STANDARD) {
+        standard_restore(bucket, number, generation);
+    } else {
+        slots_give_generation(bucket, number, generation);
+    }
+}
+
+/*
+ * Up to 33 pages in a call x86's Linux has the processor forget one by one, beyond them all that it
+ * knows at once; a page of headroom that was never touched does not count. On a virtual machine
+ * that has to be left for each, 17 pages took 60 us, 33 took 116, 34 took 33, and 136 took 62. So a
+ * page of a short run counts SHORT_PRICE times in what a step may come to.
+ */
+enum { PURGE_BATCH = 64, QUANTUM_PAGES = 128, SHORT_PAGES = 34, SHORT_PRICE = 4 };
+
+/* A few free slots that the caller holds, on their way to the stack of purged ones; and what may
+ * still be asked of the kernel. */
+struct purge {
+    struct cache *cache;
+    enum purge_from from;
+    size_t limit; /* bytes, and how many have gone */
+    size_t purged;
+    size_t price; /* that may still be paid, in bytes; none, and it is over */
+    unsigned bucket;
+    unsigned count;
+    uint32_t number[PURGE_BATCH];
+};
+
+static void pool_sort(uint32_t *number, unsigned count)
+{
+    for (unsigned i = 1; i < count; i++) {
+        uint32_t moved = number[i];
+        unsigned at = i;
+        for (; at > 0 && number[at - 1] > moved; at--) {
+            number[at] = number[at - 1];
+        }
+        number[at] = moved;
+    }
+}
+
+/* How many of the sorted slots lie side by side from `first` on. */
+static unsigned pool_run_length(const struct purge *purge, unsigned first)
+{
+    uint32_t pages = lanes.lane[purge->bucket].pages;
+    unsigned length = 1;
+    while (first + length < purge->count &&
+           purge->number[first + length] == purge->number[first] + length * pages) {
+        length++;
+    }
+    return length;
+}
+
+static void pool_purge_slot(struct purge *purge, uint32_t number)
+{
+    lane_set_card(number, card_of(CARD_PURGED, purge->bucket));
+    slots_give_purged(purge->bucket, number);
+    pool_count(purge->cache, &purge->cache->tally[purge->bucket].purged, 1);
+}
+
+static void pool_keep_slots(struct purge *purge, unsigned first, unsigned count,
+                            unsigned generation)
+{
+    for (unsigned i = first; i < first + count; i++) {
+        pool_restore_loose(purge->bucket, purge->number[i], generation);
+    }
+    pool_count_deposit(purge->cache, purge->bucket, count);
+}
+
+/* One call for slots that lie side by side. What the kernel would not take stays loose. */
+static void pool_purge_run(struct purge *purge, unsigned first, unsigned length)
+{
+    unsigned bucket = purge->bucket;
+    size_t size = length * lanes.lane[bucket].stride;
+    if (!os_discard(lane_slot(purge->number[first]), size)) {
+        pool_keep_slots(purge, first, length, decay_young());
+        return;
+    }
+    for (unsigned i = first; i < first + length; i++) {
+        pool_purge_slot(purge, purge->number[i]);
+    }
+    probe_purge(bucket, size);
+    purge->purged += size;
+}
+
+/* Whether a run is still to go. The first one always is, since a step is to come to something. */
+static bool pool_affords_run(struct purge *purge, unsigned length)
+{
+    size_t size = length * lanes.lane[purge->bucket].stride;
+    size_t price = size > SHORT_PAGES * os_page_size() ? size : SHORT_PRICE * size;
+    bool affords = price <= purge->price || purge->purged == 0;
+    purge->price -= affords && price < purge->price ? price : purge->price;
+    return affords;
+}
+
+/*
+ * Gives the pages of the slots back; the batch is empty then. A call for many pages that lie side
+ * by side costs less than one for a single slot: hence the order. What is put off stays old.
+ */
+static void pool_purge_batch(struct purge *purge)
+{
+    pool_sort(purge->number, purge->count);
+    for (unsigned first = 0; first < purge->count;) {
+        unsigned length = pool_run_length(purge, first);
+        if (!pool_affords_run(purge, length)) {
+            pool_keep_slots(purge, first, purge->count - first, decay_old());
+            break;
+        }
+        pool_purge_run(purge, first, length);
+        first += length;
+    }
+    purge->count = 0;
+}
+
+/* Slots in one batch: what the limit still asks for, one at least. */
+static unsigned pool_batch(const struct purge *purge)
+{
+    size_t stride = lanes.lane[purge->bucket].stride;
+    size_t left = purge->limit - purge->purged;
+    size_t wanted = left / stride + (left % stride != 0 ? 1 : 0);
+    return wanted < PURGE_BATCH ? (unsigned)wanted : PURGE_BATCH;
+}
+
+/* Fills a batch from the loose slots. */
+static void pool_gather_loose(struct purge *purge, unsigned wanted)
+{
+    while (purge->count < wanted) {
+        uint32_t number = pool_withdraw_loose(purge->bucket, purge->from);
+        if (number == STACK_EMPTY) {
+            return;
+        }
+        pool_count_withdrawal(purge->cache, purge->bucket, 1);
+        purge->number[purge->count++] = number;
+    }
+}
+
+/* Fills a batch from one full magazine of the depot's, the lowest first, which have been free for
+ * longest. */
+static void pool_gather_magazine(struct purge *purge, unsigned wanted)
+{
+    unsigned bucket = purge->bucket;
+    struct magazine *magazine = depot_take_old(bucket);
+    if (magazine == NULL && purge->from == PURGE_ANY) {
+        magazine = depot_take_full(bucket);
+    }
+    if (magazine == NULL) {
+        return;
+    }
+    uint32_t count = magazine_count(magazine);
+    uint32_t taken = count < wanted - purge->count ? count : wanted - purge->count;
+    for (uint32_t i = 0; i < taken; i++) {
+        purge->number[purge->count++] = lane_number(magazine->slot[i]);
+    }
+    memmove(magazine->slot, magazine->slot + taken, (count - taken) * sizeof(void *));
+    magazine_set_count(magazine, count - taken);
+    pool_count_withdrawal(purge->cache, bucket, taken);
+    depot_give_old(bucket, magazine);
+}
+
+size_t pool_quantum(void)
+{
+    return QUANTUM_PAGES * os_page_size();
+}
+
+static bool pool_purge_is_over(const struct purge *purge)
+{
+    return purge->purged >= purge->limit || purge->price == 0;
+}
+
+static void pool_purge_bucket(struct purge *purge, unsigned bucket)
+{
+    bool more = true;
+    purge->bucket = bucket;
+    while (more && !pool_purge_is_over(purge)) {
+        size_t before = purge->purged;
+        unsigned wanted = pool_batch(purge);
+        pool_gather_loose(purge, wanted);
+        if (purge->count < wanted) {
+            pool_gather_magazine(purge, wanted);
+        }
+        pool_purge_batch(purge);
+        more = purge->purged > before;
+    }
+}
+
+static void pool_purge(struct purge *purge)
+{
+    for (unsigned bucket = lanes.count; bucket-- > 0 && !pool_purge_is_over(purge);) {
+        pool_purge_bucket(purge, bucket);
+    }
+}
+
+size_t pool_trim(size_t limit)
+{
+    struct purge purge = {
+        .cache = pool_books(), .from = PURGE_ANY, .limit = limit, .price = SIZE_MAX};
+    pool_purge(&purge);
+    return purge.purged;
+}
+
+bool pool_trim_step(void)
+{
+    struct purge purge = {
+        .cache = pool_books(), .from = PURGE_OLD, .limit = pool_quantum(), .price = pool_quantum()};
+    pool_purge(&purge);
+    return pool_purge_is_over(&purge);
+}
+
+/* A call brings at most a magazine of the largest trained bucket, or a slot. */
+static size_t pool_settled_most(void)
+{
+    unsigned trained = pool_first_large < lanes.count ? pool_first_large : lanes.count;
+    size_t magazine = trained > 0 ? MAGAZINE_SLOTS * lanes.lane[trained - 1].capacity : 0;
+    return magazine > pool_quantum() ? magazine : pool_quantum();
+}
+
+/* The large buckets' pages go first: so what the large pool has too much of does. */
+void pool_settle(void)
+{
+    if (budget_limits_stock()) {
+        uint64_t large = budget_excess_large();
+        uint64_t all = budget_excess();
+        uint64_t excess = large > all ? large : all;
+        if (excess > 0) {
+            size_t most = pool_settled_most();
+            pool_trim(excess < most ? (size_t)excess : most);
+        }
+    }
+}

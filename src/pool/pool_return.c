@@ -1,0 +1,128 @@
+/* Gives back the addresses of free slots, and with them what limits charge for memory. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "memory/hole.h"
+#include "pool/pool_parts.h"
+
+static atomic_flag returning = ATOMIC_FLAG_INIT;
+static _Atomic size_t pool_returned_last = 1; /* bytes */
+
+/* Takes all purged slots off their stacks; each card says that its slot is leaving. */
+static void pool_collect_purged(void)
+{
+    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+        uint32_t number;
+        while ((number = slots_take_purged(bucket)) != STACK_EMPTY) {
+            lane_set_card(number, card_of(CARD_PURGED | CARD_LEAVING, bucket));
+        }
+    }
+}
+
+static bool pool_is_leaving(uint32_t number)
+{
+    return number < lane_front() && card_is_leaving(lane_card(number));
+}
+
+/* Returns how many pages from a leaving slot on belong to slots that leave, of whatever bucket. */
+static uint32_t pool_leaving_pages(uint32_t first)
+{
+    uint32_t end = first;
+    while (pool_is_leaving(end)) {
+        end += lanes.lane[lane_bucket(end)].pages;
+    }
+    return end - first;
+}
+
+/* Adds how many slots of each bucket a run has. */
+static void pool_count_run(uint32_t first, uint32_t pages, uint32_t counts[BUCKET_LIMIT])
+{
+    for (uint32_t number = first; number < first + pages;) {
+        unsigned bucket = lane_bucket(number);
+        counts[bucket]++;
+        number += lanes.lane[bucket].pages;
+    }
+}
+
+/* Puts the slots of a run back where they came from. */
+static void pool_keep_run(uint32_t first, uint32_t pages)
+{
+    for (uint32_t number = first; number < first + pages;) {
+        unsigned bucket = lane_bucket(number);
+        lane_set_card(number, card_of(CARD_PURGED, bucket));
+        slots_give_purged(bucket, number);
+        number += lanes.lane[bucket].pages;
+    }
+}
+
+/* Gives one run back, if it is long enough for a hole. Returns its bytes, or 0. */
+static size_t pool_return_run(struct cache *cache, uint32_t first, uint32_t pages)
+{
+    uint32_t counts[BUCKET_LIMIT] = {0};
+    size_t size = (size_t)pages << LANE_SHIFT;
+    pool_count_run(first, pages, counts);
+    if (size < HOLE_LEAST || !lane_return(first, pages)) {
+        pool_keep_run(first, pages);
+        return 0;
+    }
+    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+        pool_count(cache, &cache->tally[bucket].unpurged, counts[bucket]);
+    }
+    return size;
+}
+
+/* All runs of slots that leave. */
+static size_t pool_return_runs(struct cache *cache)
+{
+    size_t returned = 0;
+    uint32_t number = lane_next(0);
+    while (number != LANE_END) {
+        if (!pool_is_leaving(number)) {
+            number = lane_after(number);
+            continue;
+        }
+        uint32_t pages = pool_leaving_pages(number);
+        returned += pool_return_run(cache, number, pages);
+        number = lane_next(number + pages);
+    }
+    return returned;
+}
+
+size_t pool_return_purged(void)
+{
+    if (atomic_flag_test_and_set_explicit(&returning, memory_order_acquire)) {
+        return 0;
+    }
+    pool_collect_purged();
+    size_t returned = pool_return_runs(pool_books());
+    atomic_flag_clear_explicit(&returning, memory_order_release);
+    return returned;
+}
+
+/* Returns true if it is worth while to look for addresses that could go from one bucket to another:
+ * most often not, where a thread has just looked in vain. */
+static bool pool_return_is_due(void)
+{
+    enum { PAUSE = 256 };
+    static _Atomic uint32_t refused;
+    uint32_t count = atomic_fetch_add_explicit(&refused, 1, memory_order_relaxed);
+    return atomic_load_explicit(&pool_returned_last, memory_order_relaxed) > 0 ||
+           count % PAUSE == 0;
+}
+
+size_t pool_return(void)
+{
+    if (!lane_is_full()) { /* then it was memory that was missing, and not addresses */
+        pool_make_tight();
+    } else if (!pool_return_is_due()) {
+        return 0;
+    }
+    pool_drain();
+    pool_trim(SIZE_MAX);
+    size_t returned = pool_return_purged();
+    atomic_store_explicit(&pool_returned_last, returned, memory_order_relaxed);
+    return returned;
+}
+
+void pool_reset_return(void)
+{
+    atomic_flag_clear_explicit(&returning, memory_order_relaxed);
+}

@@ -1,0 +1,154 @@
+/* Whether memory is near its end: the control group's limit, or waiting for memory. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "pool/pressure.h"
+
+#include <string.h>
+
+#include "os/cgroup.h"
+#include "base/clock.h"
+#include "os/seal.h"
+
+/*
+ * The pressure is high when an eighth of the limit is left, or when some process waited for memory
+ * in a tenth of the last ten seconds. What is left may go between two looks by a quarter.
+ */
+enum { RESERVE_SHARE = 8, STALL_HIGH = 1000, LOOK_SHARE = 4 };
+enum { STEP_LEAST = 256 << 10, STEP_MOST = 64 << 20 };
+
+/* From one look to the next, in nanoseconds. */
+static const uint64_t pause_high = 20 * UINT64_C(1000000);
+static const uint64_t pause_limited = 200 * UINT64_C(1000000);
+static const uint64_t pause_unlimited = 5000 * UINT64_C(1000000);
+static const uint64_t pause_stall = 2000 * UINT64_C(1000000); /* the kernel's, for a new average */
+
+struct pressure pressure = {.off = true, .looking = ATOMIC_FLAG_INIT};
+static const char *pressure_root;
+
+/* What who looks by the clock has so far. */
+static struct cgroup_search search;
+static bool searching;
+
+void pressure_open(bool wanted, const char *root)
+{
+    pressure_root = root;
+    atomic_store_explicit(&pressure.off, !wanted, memory_order_relaxed);
+    atomic_store_explicit(&pressure.high, false, memory_order_relaxed);
+    atomic_store_explicit(&pressure.highs, 0, memory_order_relaxed);
+    atomic_store_explicit(&pressure.allowance, 0, memory_order_relaxed);
+    searching = false;
+    for (unsigned part = 0; part < PRESSURE_PARTS; part++) {
+        atomic_store_explicit(&pressure.due[part], 0, memory_order_relaxed);
+        pressure.found[part] = false;
+    }
+    atomic_flag_clear_explicit(&pressure.looking, memory_order_relaxed);
+}
+
+/* Bytes that may come before the next look. */
+static int64_t pressure_step(uint64_t spare)
+{
+    uint64_t step = spare / LOOK_SHARE;
+    step = step < STEP_MOST ? step : STEP_MOST;
+    return (int64_t)(step > STEP_LEAST ? step : STEP_LEAST);
+}
+
+/* What a search for the limit has come to. */
+static void pressure_judge_room(const struct cgroup_search *done, uint64_t now)
+{
+    uint64_t pause = pause_unlimited;
+    int64_t step = STEP_MOST;
+    bool high = false;
+    if (done->found) {
+        uint64_t reserve = done->room.limit / RESERVE_SHARE;
+        uint64_t spare = done->room.left > reserve ? done->room.left - reserve : 0;
+        step = pressure_step(spare);
+        high = spare == 0;
+        pause = high ? pause_high : pause_limited;
+    }
+    atomic_store_explicit(&pressure.allowance, step, memory_order_relaxed);
+    atomic_store_explicit(&pressure.due[PRESSURE_ROOM], now + pause, memory_order_relaxed);
+    pressure.found[PRESSURE_ROOM] = high;
+}
+
+/* All of it, for who is about to take memory. */
+static void pressure_read_room(uint64_t now)
+{
+    struct cgroup_search whole;
+    cgroup_look(&whole, pressure_root);
+    pressure_judge_room(&whole, now);
+    searching = false;
+}
+
+/* A step of it, for who came by. The next is due at once. */
+static void pressure_search_room(uint64_t now)
+{
+    if (!searching) {
+        cgroup_begin(&search, pressure_root);
+    }
+    searching = cgroup_step(&search);
+    if (!searching) {
+        pressure_judge_room(&search, now);
+    }
+}
+
+static void pressure_read_stall(uint64_t now)
+{
+    pressure.found[PRESSURE_STALL] = cgroup_stall(pressure_root) >= STALL_HIGH;
+    atomic_store_explicit(&pressure.due[PRESSURE_STALL], now + pause_stall, memory_order_relaxed);
+}
+
+/* What may be killed for opening a file is left alone for good. */
+static void pressure_turn_off(void)
+{
+    atomic_store_explicit(&pressure.off, true, memory_order_relaxed);
+    memset(pressure.found, 0, sizeof pressure.found);
+}
+
+static void pressure_look(void (*read)(uint64_t now), uint64_t now)
+{
+    if (atomic_flag_test_and_set_explicit(&pressure.looking, memory_order_acquire)) {
+        return; /* somebody is at it */
+    }
+    if (!seal_allows(SEAL_COMMON)) {
+        pressure_turn_off();
+    } else {
+        read(now);
+    }
+    bool high = pressure.found[PRESSURE_ROOM] || pressure.found[PRESSURE_STALL];
+    if (high && !pressure_is_high()) {
+        atomic_fetch_add_explicit(&pressure.highs, 1, memory_order_relaxed);
+    }
+    atomic_store_explicit(&pressure.high, high, memory_order_relaxed);
+    atomic_flag_clear_explicit(&pressure.looking, memory_order_release);
+}
+
+static bool pressure_is_off(void)
+{
+    return atomic_load_explicit(&pressure.off, memory_order_relaxed);
+}
+
+bool pressure_grow(uint64_t bytes)
+{
+    int64_t grown = (int64_t)bytes;
+    if (!pressure_is_off() &&
+        atomic_fetch_sub_explicit(&pressure.allowance, grown, memory_order_relaxed) <= grown) {
+        pressure_look(pressure_read_room, clock_now());
+    }
+    return pressure_is_high();
+}
+
+bool pressure_tick(uint64_t now)
+{
+    uint64_t room = atomic_load_explicit(&pressure.due[PRESSURE_ROOM], memory_order_relaxed);
+    uint64_t stall = atomic_load_explicit(&pressure.due[PRESSURE_STALL], memory_order_relaxed);
+    if (!pressure_is_off() && now >= (room <= stall ? room : stall)) {
+        pressure_look(room <= stall ? pressure_search_room : pressure_read_stall, now);
+    }
+    return pressure_is_high();
+}
+
+/* A search that was caught in a step begins anew. */
+void pressure_after_fork(void)
+{
+    searching = false;
+    atomic_flag_clear_explicit(&pressure.looking, memory_order_relaxed);
+}

@@ -1,0 +1,99 @@
+/* The interface of include/sockmalloc.h. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <sockmalloc.h>
+
+#include <string.h>
+
+#include "base/attributes.h"
+#include "preload/birth.h"
+#include "statistics/dump.h"
+#include "memory/lane.h"
+#include "config/option.h"
+#include "pool/pool.h"
+#include "route/route.h"
+#include "config/setting.h"
+#include "statistics/snapshot.h"
+#include "base/text.h"
+
+EXPORTED const char *sockmalloc_version(void)
+{
+    return PACKAGE_VERSION;
+}
+
+EXPORTED int sockmalloc_active(void)
+{
+    return route.limit > 0 ? 1 : 0;
+}
+
+EXPORTED size_t sockmalloc_configuration(char *buffer, size_t size)
+{
+    struct text text = text_begin(buffer, size);
+    option_print_all(&options, &text);
+    return text.used;
+}
+
+/* The bucket whose label is the first `length` characters of `name`, or the count of buckets. */
+static unsigned find_bucket(const char *name, size_t length)
+{
+    unsigned bucket = 0;
+    while (bucket < birth_plan.count && (strlen(birth_plan.label[bucket]) != length ||
+                                         strncmp(birth_plan.label[bucket], name, length) != 0)) {
+        bucket++;
+    }
+    return bucket;
+}
+
+EXPORTED int sockmalloc_statistic(const char *name, uint64_t *value)
+{
+    struct snapshot snapshot;
+    const char *point = strchr(name, '.');
+    const struct snapshot_figures *figures = &snapshot.total;
+    snapshot_take(&snapshot);
+    if (point != NULL) {
+        unsigned bucket = find_bucket(name, (size_t)(point - name));
+        if (bucket >= snapshot.buckets) {
+            return -1;
+        }
+        figures = &snapshot.bucket[bucket];
+        name = point + 1;
+    }
+    const uint64_t *figure = snapshot_find(figures, name);
+    if (figure == NULL || *figure == SNAPSHOT_UNKNOWN) {
+        return -1;
+    }
+    *value = *figure;
+    return 0;
+}
+
+EXPORTED int sockmalloc_owns(const void *address)
+{
+    return lane_owns(address) ? 1 : 0;
+}
+
+EXPORTED size_t sockmalloc_capacity(const void *address)
+{
+    struct place place = {.found = false};
+    if (lane_owns(address)) {
+        place = lane_find(address);
+    }
+    return place.found ? lanes.lane[place.bucket].capacity : 0;
+}
+
+EXPORTED size_t sockmalloc_trim(size_t limit)
+{
+    pool_adopt_due();
+    return pool_trim(limit);
+}
+
+EXPORTED int sockmalloc_dump(int descriptor)
+{
+    return dump_to(descriptor) ? 0 : -1;
+}
+
+EXPORTED int sockmalloc_dump_as(int descriptor, const char *format)
+{
+    static const struct setting words = {SETTING_FORMAT, 0, 0};
+    uint64_t chosen;
+    return setting_read(&words, format, &chosen) && dump_as(descriptor, (enum format)chosen) ? 0
+                                                                                             : -1;
+}

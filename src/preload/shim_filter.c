@@ -1,0 +1,258 @@
+/* The shim: prctl and syscall, by which a program puts itself behind a seccomp filter. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <dlfcn.h>
+#include <errno.h>
+#include <link.h>
+#include <linux/seccomp.h>
+#include <mimalloc.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include "base/attributes.h"
+#include "config/message.h"
+#include "os/seal.h"
+
+/* As the registers have them: what a caller leaves out is whatever lies there, as in libc's own. */
+typedef long syscall_function(long number, long a, long b, long c, long d, long e, long f);
+typedef int prctl_function(int option, unsigned long a, unsigned long b, unsigned long c,
+                           unsigned long d);
+
+static prctl_function *next_prctl;
+
+static void *filter_find(const char *name)
+{
+    void *function = dlsym(RTLD_NEXT, name);
+    if (function == NULL) {
+        message_die(MESSAGE_NO_CALL, name);
+    }
+    return function;
+}
+
+/* Returns true if the call, given as to prctl, sets a filter. One without a program is a question:
+ * it fails, and how it fails tells a program what the kernel knows. */
+static bool filter_is_set_by_prctl(long option, long mode, long program)
+{
+    return (int)option == PR_SET_SECCOMP &&
+           (mode == SECCOMP_MODE_STRICT || (mode == SECCOMP_MODE_FILTER && program != 0));
+}
+
+/* It is noted before the call, since a filter can be in force for other threads at once. */
+static void filter_begin(bool sets)
+{
+    if (sets) {
+        seal_add_filter();
+    }
+}
+
+static void filter_end(bool sets, bool refused)
+{
+    if (sets && refused) {
+        seal_drop_filter();
+    }
+}
+
+/* glibc declares the real one with `...`, which on the machines at hand is passed in the same
+ * registers. */
+int prctl_name(int option, unsigned long a, unsigned long b, unsigned long c,
+               unsigned long d) __asm__("prctl");
+EXPORTED int prctl_name(int option, unsigned long a, unsigned long b, unsigned long c,
+                        unsigned long d)
+{
+    if (UNLIKELY(next_prctl == NULL)) {
+        next_prctl = (prctl_function *)filter_find("prctl");
+    }
+    bool sets = filter_is_set_by_prctl(option, (long)a, (long)b);
+    filter_begin(sets);
+    int result = next_prctl(option, a, b, c, d);
+    filter_end(sets, result < 0);
+    return result;
+}
+
+/*
+ * syscall(2) passes everything on by a jump, because clone and vfork return twice: a frame of ours
+ * would be gone when the parent comes back to it. Three calls come here first, and return once:
+ * seccomp and prctl, which set filters, and getrandom, which mimalloc makes for each new thread.
+ */
+#if (defined __x86_64__ && defined __LP64__) || defined __aarch64__
+
+/* Where the object of mimalloc lies. */
+static uintptr_t fallback_start;
+static uintptr_t fallback_end;
+
+INTERNAL syscall_function *filter_next_syscall __attribute__((used));
+INTERNAL void filter_find_syscall(void) __attribute__((used));
+INTERNAL syscall_function filter_look __attribute__((used));
+INTERNAL syscall_function filter_pass; /* below, in assembly */
+
+void filter_find_syscall(void)
+{
+    filter_next_syscall = (syscall_function *)filter_find("syscall");
+}
+
+static int filter_bound_object(struct dl_phdr_info *object, size_t size, void *within)
+{
+    uintptr_t start = UINTPTR_MAX;
+    uintptr_t end = 0;
+    (void)size;
+    for (unsigned i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+        if (segment->p_type == PT_LOAD) {
+            uintptr_t first = object->dlpi_addr + segment->p_vaddr;
+            start = first < start ? first : start;
+            end = first + segment->p_memsz > end ? first + segment->p_memsz : end;
+        }
+    }
+    if ((uintptr_t)within - start >= end - start) {
+        return 0;
+    }
+    fallback_start = start;
+    fallback_end = end;
+    return 1; /* ends the search */
+}
+
+__attribute__((constructor)) static void filter_open(void)
+{
+    filter_find_syscall();
+    next_prctl = (prctl_function *)filter_find("prctl");
+    dl_iterate_phdr(filter_bound_object, (void *)mi_malloc);
+}
+
+static bool filter_is_set_by_seccomp(long operation, long program)
+{
+    return (unsigned)operation == SECCOMP_SET_MODE_STRICT ||
+           ((unsigned)operation == SECCOMP_SET_MODE_FILTER && program != 0);
+}
+
+static bool filter_is_fallback(const void *caller)
+{
+    return (uintptr_t)caller - fallback_start < fallback_end - fallback_start;
+}
+
+/*
+ * mimalloc takes a refusal for "not yet", and makes its numbers of addresses and the clock. Its
+ * hardened lists alone need them, and a thread of a server behind its own filter may be killed for
+ * the call.
+ */
+static bool filter_is_spared(long number, const void *caller)
+{
+    return (int)number == SYS_getrandom && filter_is_fallback(caller) && !seal_allows(SEAL_COMMON);
+}
+
+long filter_look(long number, long a, long b, long c, long d, long e, long f)
+{
+    if (filter_is_spared(number, CALLER)) {
+        errno = EAGAIN;
+        return -1;
+    }
+    bool sets = ((int)number == SYS_seccomp && filter_is_set_by_seccomp(a, c)) ||
+                ((int)number == SYS_prctl && filter_is_set_by_prctl(a, b, c));
+    filter_begin(sets);
+    long result = filter_pass(number, a, b, c, d, e, f);
+    filter_end(sets, result < 0);
+    return result;
+}
+
+#define TEXT(number)    TEXT_OF(number)
+#define TEXT_OF(number) #number
+
+#endif
+
+#if defined __x86_64__ && defined __LP64__
+
+/* The seventh argument lies on the stack, where a jump leaves it. Before the real function is known
+ * all registers of arguments are kept over the search. */
+__asm__(
+    ".pushsection .text\n"
+    ".globl syscall\n"
+    ".type syscall, @function\n"
+    ".p2align 4\n"
+    "syscall:\n"
+    "    endbr64\n"
+    "    cmpl $" TEXT(
+        __NR_seccomp) ", %edi\n"
+                      "    je filter_look\n"
+                      "    cmpl $" TEXT(
+                          __NR_prctl) ", %edi\n"
+                                      "    je filter_look\n"
+                                      "    cmpl $" TEXT(
+                                          __NR_getrandom) ", %edi\n"
+                                                          "    je filter_look\n"
+                                                          ".hidden filter_pass\n"
+                                                          ".globl filter_pass\n"
+                                                          ".type filter_pass, @function\n"
+                                                          "filter_pass:\n"
+                                                          "    movq filter_next_syscall(%rip), "
+                                                          "%rax\n"
+                                                          "    testq %rax, %rax\n"
+                                                          "    je 1f\n"
+                                                          "    jmpq *%rax\n"
+                                                          "1:  pushq %rdi\n"
+                                                          "    pushq %rsi\n"
+                                                          "    pushq %rdx\n"
+                                                          "    pushq %rcx\n"
+                                                          "    pushq %r8\n"
+                                                          "    pushq %r9\n"
+                                                          "    subq $8, %rsp\n"
+                                                          "    call filter_find_syscall\n"
+                                                          "    addq $8, %rsp\n"
+                                                          "    popq %r9\n"
+                                                          "    popq %r8\n"
+                                                          "    popq %rcx\n"
+                                                          "    popq %rdx\n"
+                                                          "    popq %rsi\n"
+                                                          "    popq %rdi\n"
+                                                          "    jmpq *filter_next_syscall(%rip)\n"
+                                                          ".size filter_pass, . - filter_pass\n"
+                                                          ".size syscall, . - syscall\n"
+                                                          ".popsection\n");
+
+#elif defined __aarch64__
+
+__asm__(".pushsection .text\n"
+        ".globl syscall\n"
+        ".type syscall, %function\n"
+        ".p2align 4\n"
+        "syscall:\n"
+        "    hint #34\n" /* bti c */
+        "    cmp w0, #" TEXT(
+            __NR_seccomp) "\n"
+                          "    b.eq filter_look\n"
+                          "    cmp w0, #" TEXT(
+                              __NR_prctl) "\n"
+                                          "    b.eq filter_look\n"
+                                          "    cmp w0, #" TEXT(
+                                              __NR_getrandom) "\n"
+                                                              "    b.eq filter_look\n"
+                                                              ".hidden filter_pass\n"
+                                                              ".globl filter_pass\n"
+                                                              ".type filter_pass, %function\n"
+                                                              "filter_pass:\n"
+                                                              "    adrp x16, filter_next_syscall\n"
+                                                              "    ldr x16, [x16, "
+                                                              ":lo12:filter_next_syscall]\n"
+                                                              "    cbz x16, 1f\n"
+                                                              "    br x16\n"
+                                                              "1:  stp x29, x30, [sp, #-80]!\n"
+                                                              "    mov x29, sp\n"
+                                                              "    stp x0, x1, [sp, #16]\n"
+                                                              "    stp x2, x3, [sp, #32]\n"
+                                                              "    stp x4, x5, [sp, #48]\n"
+                                                              "    str x6, [sp, #64]\n"
+                                                              "    bl filter_find_syscall\n"
+                                                              "    ldp x0, x1, [sp, #16]\n"
+                                                              "    ldp x2, x3, [sp, #32]\n"
+                                                              "    ldp x4, x5, [sp, #48]\n"
+                                                              "    ldr x6, [sp, #64]\n"
+                                                              "    ldp x29, x30, [sp], #80\n"
+                                                              "    adrp x16, filter_next_syscall\n"
+                                                              "    ldr x16, [x16, "
+                                                              ":lo12:filter_next_syscall]\n"
+                                                              "    br x16\n"
+                                                              ".size filter_pass, . - filter_pass\n"
+                                                              ".size syscall, . - syscall\n"
+                                                              ".popsection\n");
+
+#endif

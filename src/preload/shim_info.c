@@ -1,0 +1,131 @@
+/* The shim: glibc's calls that ask an allocator about itself, or tell it what to do. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <limits.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/attributes.h"
+#include "preload/birth.h"
+#include "statistics/dump.h"
+#include "route/fallback.h"
+#include "pool/pool.h"
+#include "statistics/snapshot.h"
+
+/*
+ * What one malloc_trim gives back at most, in bytes: haproxy calls it with all its threads stopped,
+ * and 32 MiB are a few milliseconds.
+ */
+enum { TRIM_LIMIT = 32 << 20 };
+
+/* What may go of the stock if `pad` bytes of it are to stay. */
+static size_t info_trimmed(size_t pad)
+{
+    uint64_t stock = pool_stock();
+    uint64_t spare = stock > pad ? stock - pad : 0;
+    return spare < TRIM_LIMIT ? (size_t)spare : TRIM_LIMIT;
+}
+
+/* glibc's man page: about `pad` bytes of free memory stay, of slots here; 1 if any was given back,
+ * else 0. What mimalloc gives back does not count, since it does not say. */
+EXPORTED int malloc_trim(size_t pad)
+{
+    pool_adopt_due();
+    pool_drain();
+    size_t purged = pool_trim(info_trimmed(pad));
+    fallback_trim();
+    return purged > 0 ? 1 : 0;
+}
+
+/*
+ * The pools alone, in bytes of whole slots: a slot counts with its capacity. What falls through is
+ * not counted, which would cost every small request; haproxy sees by it that malloc(1) changes
+ * nothing here, takes us for another allocator than glibc's, and leaves malloc_trim alone.
+ */
+EXPORTED struct mallinfo2 mallinfo2(void)
+{
+    struct snapshot snapshot;
+    struct mallinfo2 info = {.arena = 0};
+    snapshot_take(&snapshot);
+    for (unsigned bucket = 0; bucket < snapshot.buckets; bucket++) {
+        const struct snapshot_figures *figures = &snapshot.bucket[bucket];
+        size_t capacity = birth_plan.capacity[bucket];
+        size_t free_slots = figures->cached + figures->depot + figures->purged;
+        info.arena += figures->carved * capacity;
+        info.uordblks += figures->live * capacity;
+        info.fordblks += free_slots * capacity;
+        info.ordblks += free_slots;
+        info.keepcost += figures->depot * capacity;
+    }
+    return info;
+}
+
+static int int_or_most(size_t number)
+{
+    return number < INT_MAX ? (int)number : INT_MAX;
+}
+
+/* The same in ints. glibc's wraps around; this one stops at INT_MAX. */
+EXPORTED struct mallinfo mallinfo(void)
+{
+    struct mallinfo2 info = mallinfo2();
+    return (struct mallinfo){
+        .arena = int_or_most(info.arena),
+        .ordblks = int_or_most(info.ordblks),
+        .uordblks = int_or_most(info.uordblks),
+        .fordblks = int_or_most(info.fordblks),
+        .keepcost = int_or_most(info.keepcost),
+    };
+}
+
+static void info_print_figure(const char *name, uint64_t figure, FILE *stream)
+{
+    if (figure == SNAPSHOT_UNKNOWN) {
+        fprintf(stream, " %s=\"unknown\"", name);
+    } else {
+        fprintf(stream, " %s=\"%lu\"", name, (unsigned long)figure);
+    }
+}
+
+static void info_print_bucket(const struct snapshot_figures *figures, unsigned bucket, FILE *stream)
+{
+    fprintf(stream, "<bucket label=\"%s\" capacity=\"%zu\"", birth_plan.label[bucket],
+            birth_plan.capacity[bucket]);
+#define INFO_FIGURE(name, heading, width, type, unit, help)                                        \
+    info_print_figure(#name, figures->name, stream);
+    SNAPSHOT_ROWS(INFO_FIGURE)
+#undef INFO_FIGURE
+    fprintf(stream, "/>\n");
+}
+
+/* XML, as glibc's; the elements are ours, a bucket each. */
+EXPORTED int malloc_info(int options, FILE *stream)
+{
+    struct snapshot snapshot;
+    if (options != 0) {
+        errno = EINVAL;
+        return -1;
+    }
+    snapshot_take(&snapshot);
+    fprintf(stream, "<malloc version=\"sockmalloc-%s\">\n", PACKAGE_VERSION);
+    for (unsigned bucket = 0; bucket < snapshot.buckets; bucket++) {
+        info_print_bucket(&snapshot.bucket[bucket], bucket, stream);
+    }
+    fprintf(stream, "</malloc>\n");
+    return 0;
+}
+
+EXPORTED void malloc_stats(void)
+{
+    dump_as(STDERR_FILENO, FORMAT_TEXT);
+}
+
+/* Every parameter is glibc's own tuning: accepted, without effect, since programs take a refusal
+ * for a fault. */
+EXPORTED int mallopt(int parameter, int value)
+{
+    (void)parameter;
+    (void)value;
+    return 1;
+}

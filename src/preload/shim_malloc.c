@@ -1,0 +1,302 @@
+/* The shim: malloc and its relatives under every name that libc and mimalloc give them. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/attributes.h"
+#include "config/option.h"
+#include "os/os.h"
+#include "route/route.h"
+
+#define PUBLIC_ALIAS(target) EXPORTED __attribute__((alias(#target)))
+
+static bool is_power_of_two(size_t number)
+{
+    return number != 0 && (number & (number - 1)) == 0;
+}
+
+static void *refuse(int error)
+{
+    errno = error;
+    return NULL;
+}
+
+EXPORTED void *malloc(size_t request)
+{
+    return route_take(request, NULL);
+}
+
+EXPORTED void free(void *address)
+{
+    route_give("free", address);
+}
+
+EXPORTED void *calloc(size_t count, size_t size)
+{
+    return route_take_zeroed(count, size, CALLER);
+}
+
+EXPORTED void *realloc(void *address, size_t request)
+{
+    return route_resize("realloc", address, request, CALLER);
+}
+
+/*
+ * The functions that the program reaches when it calls malloc, realloc and free: ours, unless the
+ * program or a library before us brings its own. Our relatives of malloc must then use those three,
+ * which know nothing of our blocks. A pointer is NULL until its function is first needed or our
+ * constructor has run, because other libraries' constructors may run earlier.
+ */
+static _Atomic(void *) program_malloc;
+static _Atomic(void *) program_realloc;
+static _Atomic(void *) program_free;
+
+static void *find_program(_Atomic(void *) *known, const char *name, void *ours)
+{
+    void *found = atomic_load_explicit(known, memory_order_relaxed);
+    if (UNLIKELY(found == NULL)) {
+        found = dlsym(RTLD_DEFAULT, name);
+        found = found != NULL ? found : ours;
+        atomic_store_explicit(known, found, memory_order_relaxed);
+    }
+    return found;
+}
+
+static void *find_malloc(void)
+{
+    return find_program(&program_malloc, "malloc", (void *)malloc);
+}
+
+static void *find_realloc(void)
+{
+    return find_program(&program_realloc, "realloc", (void *)realloc);
+}
+
+static void *find_free(void)
+{
+    return find_program(&program_free, "free", (void *)free);
+}
+
+/* Looks them up now, so that no later call does. */
+__attribute__((constructor)) static void find_all(void)
+{
+    find_malloc();
+    find_realloc();
+    find_free();
+}
+
+/* Returns true if the list of blocks in use must learn the caller. For nothing else is a function
+ * that was found passed over because it is ours: a tool such as valgrind may have put another one
+ * at its address. */
+static bool is_noted(const void *found, const void *ours)
+{
+    return found == ours && options.number[OPTION_IN_USE] != 0;
+}
+
+static void *program_take(size_t request, const void *caller)
+{
+    void *found = find_malloc();
+    return is_noted(found, (void *)malloc) ? route_take(request, caller)
+                                           : ((void *(*)(size_t))found)(request);
+}
+
+/* A slot is ours whatever the program calls, and then a complaint can name the call. */
+static void *program_resize(const char *call, void *address, size_t request, const void *caller)
+{
+    void *found = find_realloc();
+    return lane_owns(address) || is_noted(found, (void *)realloc)
+               ? route_resize(call, address, request, caller)
+               : ((void *(*)(void *, size_t))found)(address, request);
+}
+
+static void program_give(const char *call, void *address)
+{
+    if (lane_owns(address)) {
+        route_give(call, address);
+    } else {
+        ((void (*)(void *))find_free())(address);
+    }
+}
+
+/* BSD, glibc 2.26: realloc whose product may not overflow. */
+EXPORTED void *reallocarray(void *address, size_t count, size_t size)
+{
+    size_t request;
+    if (__builtin_mul_overflow(count, size, &request)) {
+        return refuse(ENOMEM);
+    }
+    return program_resize("reallocarray", address, request, CALLER);
+}
+
+/* BSD: realloc that frees the block when it fails. */
+EXPORTED void *reallocf(void *address, size_t request)
+{
+    void *target = program_resize("reallocf", address, request, CALLER);
+    if (target == NULL && request != 0) {
+        program_give("reallocf", address);
+    }
+    return target;
+}
+
+/* NetBSD: reallocarray through a pointer to the pointer; the result is an error number, and errno
+ * is kept. */
+EXPORTED int reallocarr(void *pointer, size_t count, size_t size)
+{
+    int kept = errno;
+    void **address = pointer;
+    size_t request;
+    if (__builtin_mul_overflow(count, size, &request)) {
+        return EOVERFLOW;
+    }
+    void *target = program_resize("reallocarr", *address, request, CALLER);
+    errno = kept;
+    if (target == NULL && request != 0) {
+        return ENOMEM;
+    }
+    *address = target;
+    return 0;
+}
+
+static void *take_aligned(size_t alignment, size_t request, const void *caller)
+{
+    return is_power_of_two(alignment) ? route_take_aligned(alignment, request, caller)
+                                      : refuse(EINVAL);
+}
+
+EXPORTED void *aligned_alloc(size_t alignment, size_t request)
+{
+    return take_aligned(alignment, request, CALLER);
+}
+
+/* SunOS. glibc's rounds a bad alignment up; a caller that relies on that has not been seen. */
+EXPORTED void *memalign(size_t alignment, size_t request)
+{
+    return take_aligned(alignment, request, CALLER);
+}
+
+EXPORTED void *__libc_memalign(size_t alignment, size_t request)
+{
+    return take_aligned(alignment, request, CALLER);
+}
+
+/* mimalloc's own name, with mimalloc's order of arguments. */
+EXPORTED void *_aligned_malloc(size_t alignment, size_t request)
+{
+    return take_aligned(alignment, request, CALLER);
+}
+
+/* The standard gives the error as the result and says nothing of errno, which is kept. */
+static int store_aligned(void **address, size_t alignment, size_t request, const void *caller)
+{
+    if (!is_power_of_two(alignment) || alignment % sizeof(void *) != 0) {
+        return EINVAL;
+    }
+    int kept = errno;
+    void *target = route_take_aligned(alignment, request, caller);
+    errno = kept;
+    if (target == NULL) {
+        return ENOMEM;
+    }
+    *address = target;
+    return 0;
+}
+
+EXPORTED int posix_memalign(void **address, size_t alignment, size_t request)
+{
+    return store_aligned(address, alignment, request, CALLER);
+}
+
+EXPORTED int __posix_memalign(void **address, size_t alignment, size_t request)
+{
+    return store_aligned(address, alignment, request, CALLER);
+}
+
+EXPORTED void *valloc(size_t request)
+{
+    return route_take_aligned(os_page_size(), request, CALLER);
+}
+
+/* valloc of whole pages, one at least. */
+EXPORTED void *pvalloc(size_t request)
+{
+    if (request > PTRDIFF_MAX) {
+        return refuse(ENOMEM); /* rounding up could overflow */
+    }
+    return route_take_aligned(os_page_size(), os_round_to_pages(request > 0 ? request : 1), CALLER);
+}
+
+EXPORTED size_t malloc_usable_size(void *address)
+{
+    return route_usable_size("malloc_usable_size", address);
+}
+
+/* macOS, mimalloc: the usable size that a request of that size would get. */
+EXPORTED size_t malloc_good_size(size_t request)
+{
+    return route_good_size(request);
+}
+
+/*
+ * C23: the caller repeats what it asked for. Believed it is not: the block goes back to where its
+ * address says, so that a wrong size does no harm.
+ */
+EXPORTED void free_sized(void *address, size_t size)
+{
+    (void)size;
+    program_give("free_sized", address);
+}
+
+EXPORTED void free_aligned_sized(void *address, size_t alignment, size_t size)
+{
+    (void)alignment;
+    (void)size;
+    program_give("free_aligned_sized", address);
+}
+
+static char *copy_string(const char *string, size_t length, const void *caller)
+{
+    char *copy = program_take(length + 1, caller);
+    if (copy != NULL) {
+        memcpy(copy, string, length);
+        copy[length] = '\0';
+    }
+    return copy;
+}
+
+/* mimalloc 3 exports these two; from there they would lead past us. */
+EXPORTED char *strdup(const char *string)
+{
+    return copy_string(string, strlen(string), CALLER);
+}
+
+EXPORTED char *strndup(const char *string, size_t limit)
+{
+    return copy_string(string, strnlen(string, limit), CALLER);
+}
+
+/* SunOS. Another allocator that has a free need not have these. */
+EXPORTED void cfree(void *address)
+{
+    program_give("free", address);
+}
+
+EXPORTED void vfree(void *address)
+{
+    program_give("free", address);
+}
+
+/* The same function under another name: SunOS's and glibc's; mimalloc exports them, so they must
+ * not lead past us. */
+PUBLIC_ALIAS(malloc_usable_size) size_t malloc_size(void *address);
+PUBLIC_ALIAS(malloc) void *__libc_malloc(size_t request);
+PUBLIC_ALIAS(calloc) void *__libc_calloc(size_t count, size_t size);
+PUBLIC_ALIAS(realloc) void *__libc_realloc(void *address, size_t request);
+PUBLIC_ALIAS(free) void __libc_free(void *address);
+PUBLIC_ALIAS(free) void __libc_cfree(void *address);
+PUBLIC_ALIAS(valloc) void *__libc_valloc(size_t request);
+PUBLIC_ALIAS(pvalloc) void *__libc_pvalloc(size_t request);
+PUBLIC_ALIAS(reallocarray) void *__libc_reallocarray(void *address, size_t count, size_t size);

@@ -1,0 +1,178 @@
+/* The shim: every C++ operator new and delete, by its mangled name and without a C++ library. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <dlfcn.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/attributes.h"
+#include "config/message.h"
+#include "route/route.h"
+
+/*
+ * Compiled with -fexceptions: what std::__throw_bad_alloc or a new-handler throws passes through
+ * these frames. The names are weak, since most servers have no C++ library; the first two are
+ * libstdc++'s, the third is libc++'s.
+ */
+typedef void new_handler(void);
+typedef void thrower(void);
+extern new_handler *std_get_new_handler(void) __asm__("_ZSt15get_new_handlerv")
+    __attribute__((weak));
+extern thrower std_throw_bad_alloc __asm__("_ZSt17__throw_bad_allocv") __attribute__((weak));
+extern thrower std_1_throw_bad_alloc __asm__("_ZNSt3__117__throw_bad_allocEv")
+    __attribute__((weak));
+
+/* An alignment that malloc gives without being asked. */
+enum { PLAIN = 0 };
+
+/* `caller` may be NULL, as route_take takes it, where this is inlined into the operator itself. */
+FAST_PATH void *new_try(size_t request, size_t alignment, const void *caller)
+{
+    return alignment == PLAIN
+               ? route_take(request, caller)
+               : route_take_aligned(alignment, request, caller != NULL ? caller : CALLER);
+}
+
+/* The C++ library may have come by dlopen, after the weak names were bound: then it is asked by its
+ * own handle. */
+static thrower *new_find_thrower(void)
+{
+    static const struct {
+        const char *library;
+        const char *name;
+    } places[] = {{"libstdc++.so.6", "_ZSt17__throw_bad_allocv"},
+                  {"libc++.so.1", "_ZNSt3__117__throw_bad_allocEv"}};
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        void *handle = dlopen(places[i].library, RTLD_LAZY | RTLD_NOLOAD);
+        void *found = handle != NULL ? dlsym(handle, places[i].name) : NULL;
+        if (found != NULL) {
+            return (thrower *)found;
+        }
+    }
+    return NULL;
+}
+
+static COLD void new_throw(void)
+{
+    thrower *throw_bad_alloc = std_throw_bad_alloc != NULL     ? std_throw_bad_alloc
+                               : std_1_throw_bad_alloc != NULL ? std_1_throw_bad_alloc
+                                                               : new_find_thrower();
+    if (throw_bad_alloc == NULL) {
+        message_die(MESSAGE_NO_HANDLER);
+    }
+    throw_bad_alloc();
+}
+
+/*
+ * The loop that the standard prescribes: the new-handler is called until it has made memory
+ * available, has thrown, or is gone. For nothrow too; an exception that a handler throws there
+ * passes through to the caller, where libstdc++'s own would have returned NULL.
+ */
+static COLD void *new_insist(size_t request, size_t alignment, bool throws, const void *caller)
+{
+    while (std_get_new_handler != NULL) {
+        new_handler *handler = std_get_new_handler();
+        if (handler == NULL) {
+            break;
+        }
+        handler();
+        void *address = new_try(request, alignment, caller);
+        if (address != NULL) {
+            return address;
+        }
+    }
+    if (throws) {
+        new_throw();
+    }
+    return NULL;
+}
+
+FAST_PATH void *new_take(size_t request, size_t alignment, bool throws)
+{
+    void *address = new_try(request, alignment, NULL);
+    return LIKELY(address != NULL) ? address : new_insist(request, alignment, throws, CALLER);
+}
+
+/* Itanium C++ ABI: nw and na are operator new and new[], dl and da delete and delete[]; m is
+ * size_t. */
+
+void *new_one(size_t request) __asm__("_Znwm");
+void *new_array(size_t request) __asm__("_Znam");
+void *new_one_nothrow(size_t request, const void *tag) __asm__("_ZnwmRKSt9nothrow_t");
+void *new_array_nothrow(size_t request, const void *tag) __asm__("_ZnamRKSt9nothrow_t");
+void *new_one_aligned(size_t request, size_t alignment) __asm__("_ZnwmSt11align_val_t");
+void *new_array_aligned(size_t request, size_t alignment) __asm__("_ZnamSt11align_val_t");
+void *new_one_aligned_nothrow(size_t request, size_t alignment,
+                              const void *tag) __asm__("_ZnwmSt11align_val_tRKSt9nothrow_t");
+void *new_array_aligned_nothrow(size_t request, size_t alignment,
+                                const void *tag) __asm__("_ZnamSt11align_val_tRKSt9nothrow_t");
+
+EXPORTED void *new_one(size_t request)
+{
+    return new_take(request, PLAIN, true);
+}
+
+EXPORTED void *new_array(size_t request)
+{
+    return new_take(request, PLAIN, true);
+}
+
+EXPORTED void *new_one_nothrow(size_t request, const void *tag)
+{
+    (void)tag;
+    return new_take(request, PLAIN, false);
+}
+
+EXPORTED void *new_array_nothrow(size_t request, const void *tag)
+{
+    (void)tag;
+    return new_take(request, PLAIN, false);
+}
+
+EXPORTED void *new_one_aligned(size_t request, size_t alignment)
+{
+    return new_take(request, alignment, true);
+}
+
+EXPORTED void *new_array_aligned(size_t request, size_t alignment)
+{
+    return new_take(request, alignment, true);
+}
+
+EXPORTED void *new_one_aligned_nothrow(size_t request, size_t alignment, const void *tag)
+{
+    (void)tag;
+    return new_take(request, alignment, false);
+}
+
+EXPORTED void *new_array_aligned_nothrow(size_t request, size_t alignment, const void *tag)
+{
+    (void)tag;
+    return new_take(request, alignment, false);
+}
+
+/*
+ * All twelve deletes are one function: the address alone decides where a block goes back to, and
+ * the other arguments of the sized, aligned and nothrow forms stay unread in their registers. Each
+ * alias has that form's own signature, so that the compiler sees what is called.
+ */
+void delete_any(void *address) __asm__("_ZdlPv");
+
+EXPORTED void delete_any(void *address)
+{
+    route_give("operator delete", address);
+}
+
+#define DELETE_ALIAS(name, mangled)                                                                \
+    EXPORTED void name(void *address) __asm__(mangled) __attribute__((alias("_ZdlPv")))
+
+DELETE_ALIAS(delete_array, "_ZdaPv");
+DELETE_ALIAS(delete_one_sized, "_ZdlPvm");
+DELETE_ALIAS(delete_array_sized, "_ZdaPvm");
+DELETE_ALIAS(delete_one_nothrow, "_ZdlPvRKSt9nothrow_t");
+DELETE_ALIAS(delete_array_nothrow, "_ZdaPvRKSt9nothrow_t");
+DELETE_ALIAS(delete_one_aligned, "_ZdlPvSt11align_val_t");
+DELETE_ALIAS(delete_array_aligned, "_ZdaPvSt11align_val_t");
+DELETE_ALIAS(delete_one_sized_aligned, "_ZdlPvmSt11align_val_t");
+DELETE_ALIAS(delete_array_sized_aligned, "_ZdaPvmSt11align_val_t");
+DELETE_ALIAS(delete_one_aligned_nothrow, "_ZdlPvSt11align_val_tRKSt9nothrow_t");
+DELETE_ALIAS(delete_array_aligned_nothrow, "_ZdaPvSt11align_val_tRKSt9nothrow_t");

@@ -1,9 +1,0 @@
-/* Whose pages residency_measure asks about: those of the process itself. */
-/* SPDX-License-Identifier: BSD-2-Clause */
-#include "os.h"
-#include "residency.h"
-
-bool residency_ask(const char *start, size_t size, unsigned char *pages)
-{
-    return os_residency(start, size, pages);
-}

@@ -1,0 +1,214 @@
+/* Writes the report to where it belongs: a descriptor, stderr, or a file that nobody planted. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "statistics/dump.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "statistics/format.h"
+#include "pool/in_use.h"
+#include "statistics/in_use_report.h"
+#include "config/message.h"
+#include "config/option.h"
+#include "os/os.h"
+#include "os/seal.h"
+#include "cache/training.h"
+
+#define DUMP_DEFAULT_PATH "/tmp/sockmalloc.%p"
+
+enum { DUMP_MODE = 0600, DUMP_NAME_SIZE = SETTING_PATH_SIZE + 32 };
+
+/* Static, since a signal may come on a stack of a few pages. Whoever sets `busy` owns them. */
+static atomic_flag busy = ATOMIC_FLAG_INIT;
+static char buffer[FORMAT_SIZE];
+static struct snapshot snapshot;
+static const struct bucket_plan *plan;
+
+void dump_open(const struct bucket_plan *bucket_plan)
+{
+    plan = bucket_plan;
+}
+
+/* What is written to a descriptor by whoever set `busy`. False if that took less than all. */
+typedef bool dump_part(int descriptor, enum format format);
+
+static enum format dump_format(void)
+{
+    return (enum format)options.number[OPTION_FORMAT];
+}
+
+static bool dump_in_use(int descriptor, enum format format)
+{
+    (void)format; /* option_read saw to it that it is text */
+    return in_use_report_write(plan, descriptor);
+}
+
+/* What has been printed goes first where a list, which has a buffer of its own, comes between. */
+static bool dump_report(int descriptor, enum format format)
+{
+    struct text text = text_begin(buffer, sizeof buffer);
+    bool whole = true;
+    snapshot_take(&snapshot);
+    format_print(format, &snapshot, plan, &text);
+    if (format == FORMAT_TEXT && in_use_is_kept()) {
+        whole = message_write(descriptor, buffer, text.used) && dump_in_use(descriptor, format);
+        text = text_begin(buffer, sizeof buffer);
+    }
+    format_print_end(format, &snapshot, &text);
+    whole = whole && message_write(descriptor, buffer, text.used);
+    if (seal_allows(SEAL_COMMON)) {
+        training_record();
+    }
+    return whole;
+}
+
+static bool dump_part_to(dump_part *part, int descriptor, enum format format)
+{
+    if (atomic_flag_test_and_set_explicit(&busy, memory_order_acquire)) {
+        return false;
+    }
+    int kept = errno;
+    bool whole = part(descriptor, format);
+    atomic_flag_clear_explicit(&busy, memory_order_release);
+    errno = kept;
+    return whole;
+}
+
+bool dump_to(int descriptor)
+{
+    return dump_part_to(dump_report, descriptor, dump_format());
+}
+
+bool dump_as(int descriptor, enum format format)
+{
+    return dump_part_to(dump_report, descriptor, format);
+}
+
+/* The template with %p replaced by the process id; every other character stands for itself. */
+static void dump_expand(const char *template, struct text *path)
+{
+    for (; *template != '\0'; template ++) {
+        if (template[0] == '%' && template[1] == 'p') {
+            text_add(path, "%d", (int)getpid());
+            template ++;
+        } else {
+            text_add(path, "%c", *template);
+        }
+    }
+}
+
+/*
+ * A regular file of ours with one name: what we made, or could have made. In a directory that all
+ * may write to, nothing else can pass: another's file, a second name for a file of ours, a FIFO, a
+ * device.
+ */
+static bool dump_may_append(int file)
+{
+    struct stat status;
+    return fstat(file, &status) == 0 && S_ISREG(status.st_mode) && status.st_uid == geteuid() &&
+           status.st_nlink == 1;
+}
+
+static int dump_open_file(const char *name)
+{
+    /* O_NONBLOCK: a planted FIFO must not hold us up before it is seen for what it is. */
+    int file = os_open(
+        name, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+        DUMP_MODE);
+    if (file >= 0 && !dump_may_append(file)) {
+        os_close(file);
+        return -1;
+    }
+    return file;
+}
+
+/* Where a file goes. False if that is too long: never a file of another name than was asked for. */
+static bool dump_find_path(struct text *path)
+{
+    const char *wanted = option_path(&options, OPTION_STATS);
+    dump_expand(wanted[0] != '\0' ? wanted : DUMP_DEFAULT_PATH, path);
+    return !path->cut;
+}
+
+static bool dump_append(dump_part *part, const char *name)
+{
+    int file = dump_open_file(name);
+    bool whole = file >= 0 && dump_part_to(part, file, dump_format());
+    if (file >= 0) {
+        os_close(file);
+    }
+    return whole;
+}
+
+static bool dump_replace(const char *name, const char *beside, enum format format)
+{
+    int file = dump_open_file(beside);
+    if (file < 0) {
+        return false;
+    }
+    bool whole = ftruncate(file, 0) == 0 && dump_report(file, format);
+    os_close(file);
+    if (!whole || rename(beside, name) != 0) {
+        unlink(beside);
+        return false;
+    }
+    return true;
+}
+
+/*
+ * A part that writes a file anew: who reads it sees it whole, before or after. One that may not be
+ * appended to may not be replaced either.
+ */
+static bool dump_replacement(int no_descriptor, enum format format)
+{
+    (void)no_descriptor; /* it opens its own */
+    char names[2][DUMP_NAME_SIZE];
+    struct text name = text_begin(names[0], sizeof names[0]);
+    struct text beside = text_begin(names[1], sizeof names[1]);
+    int present = dump_find_path(&name) ? dump_open_file(name.start) : -1;
+    if (present < 0) {
+        return false;
+    }
+    os_close(present);
+    text_add(&beside, "%s.%d", name.start, (int)getpid());
+    return !beside.cut && dump_replace(name.start, beside.start, format);
+}
+
+static bool dump_part_to_file(dump_part *part)
+{
+    char name[DUMP_NAME_SIZE];
+    struct text path = text_begin(name, sizeof name);
+    if (dump_format() == FORMAT_PROMETHEUS) {
+        return dump_part_to(dump_replacement, -1, FORMAT_PROMETHEUS);
+    }
+    return dump_find_path(&path) && dump_append(part, name);
+}
+
+static bool dump_part_somewhere(dump_part *part)
+{
+    int kept = errno;
+    bool whole = option_path(&options, OPTION_STATS)[0] == '\0' && message_stderr_is_ours()
+                     ? dump_part_to(part, STDERR_FILENO, dump_format())
+                     : dump_part_to_file(part);
+    errno = kept;
+    return whole;
+}
+
+bool dump_somewhere(void)
+{
+    return dump_part_somewhere(dump_report);
+}
+
+bool dump_in_use_somewhere(void)
+{
+    return !in_use_is_kept() || dump_part_somewhere(dump_in_use);
+}
+
+void dump_after_fork(void)
+{
+    atomic_flag_clear_explicit(&busy, memory_order_release);
+}

@@ -1,0 +1,32 @@
+/* A snapshot in words: the same figures in each format, from the same rows. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "statistics/format.h"
+
+#include "statistics/report.h"
+
+void format_print(enum format format, const struct snapshot *snapshot,
+                  const struct bucket_plan *plan, struct text *text)
+{
+    static void (*const printers[FORMAT_COUNT])(const struct snapshot *, const struct bucket_plan *,
+                                                struct text *) = {
+        [FORMAT_TEXT] = report_print,
+        [FORMAT_JSON] = format_print_json,
+        [FORMAT_PROMETHEUS] = format_print_prometheus,
+    };
+    printers[format](snapshot, plan, text);
+}
+
+void format_print_end(enum format format, const struct snapshot *snapshot, struct text *text)
+{
+    if (format == FORMAT_TEXT) {
+        report_print_end(snapshot, text);
+    }
+}
+
+void format_print_share(uint64_t share, struct text *text)
+{
+    text_add(text, "%lu.", (unsigned long)(share / SNAPSHOT_WHOLE));
+    for (uint64_t unit = SNAPSHOT_WHOLE / 10; unit > 0; unit /= 10) {
+        text_add(text, "%c", (char)('0' + share / unit % 10));
+    }
+}

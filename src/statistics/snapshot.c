@@ -1,0 +1,191 @@
+/* A moment's figures, bucket by bucket, summed from what the rooms below count: one row a figure.
+ */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "statistics/snapshot.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "cache/cache.h"
+#include "memory/lane.h"
+#include "config/message.h"
+#include "pool/pool.h"
+#include "pool/pressure.h"
+#include "percpu/processor.h"
+#include "memory/residency.h"
+#include "os/seal.h"
+
+const struct snapshot_row snapshot_rows[SNAPSHOT_COUNT] = {
+#define SNAPSHOT_ROW(name, heading, width, type, unit, help)                                       \
+    {#name, SNAPSHOT_##type, unit, help, offsetof(struct snapshot_figures, name)},
+    SNAPSHOT_ROWS(SNAPSHOT_ROW)
+#undef SNAPSHOT_ROW
+};
+
+/* All caches' counters of one bucket, added up. */
+struct sums {
+#define SNAPSHOT_SUM(name, help) uint64_t name;
+    COUNTER_ROWS(SNAPSHOT_SUM)
+#undef SNAPSHOT_SUM
+    uint64_t cached;
+    uint64_t quota;
+    uint64_t fresh;
+};
+
+static void snapshot_add(struct sums *sums, struct cache *cache, unsigned bucket)
+{
+    sums->cached += cache_held(cache, bucket);
+    sums->returned += counter_read(&cache->tally[bucket].armed);
+    sums->fresh += cache_fresh(cache, bucket);
+    sums->quota += 2 * (uint64_t)cache_quota(cache, bucket);
+#define SNAPSHOT_ADD_FAST(name, help) sums->name += counter_read(&cache->bin[bucket].name);
+    COUNTER_FAST_ROWS(SNAPSHOT_ADD_FAST)
+#undef SNAPSHOT_ADD_FAST
+#define SNAPSHOT_ADD(name, help) sums->name += counter_read(&cache->tally[bucket].name);
+    COUNTER_SLOW_ROWS(SNAPSHOT_ADD)
+#undef SNAPSHOT_ADD
+}
+
+static void snapshot_add_all(struct sums *sums, unsigned bucket)
+{
+    for (uint32_t number = 0; number < cache_count(); number++) {
+        snapshot_add(sums, cache_at(number), bucket);
+    }
+    for (uint32_t number = 0; number < processor_records(); number++) {
+        snapshot_add(sums, processor_at(number), bucket);
+    }
+    sums->quota += (uint64_t)processor_quota(bucket) * processor_records();
+}
+
+/* A difference of two counts that were not read at one instant. */
+static uint64_t at_least_zero(uint64_t more, uint64_t less)
+{
+    return more > less ? more - less : 0;
+}
+
+/* Frees, of which a thread between two steps of cache_arm lacks an interval: at an early moment
+ * that is more than there are. */
+static uint64_t snapshot_returned(uint64_t sum)
+{
+    return (int64_t)sum > 0 ? sum : 0;
+}
+
+/*
+ * The large pool carves only when none of a bucket's slots is free, so that its peak is what was
+ * carved. A trained bucket carves ahead, and counts; by processors it does not, and says what was
+ * carved, a run a processor too much at most.
+ */
+static uint64_t snapshot_peak(unsigned bucket, uint64_t live, uint64_t carved)
+{
+    if (pool_is_large(bucket) || pool_kind() == KIND_CPU) {
+        return carved;
+    }
+    int64_t peak = atomic_load_explicit(&pools[bucket].peak, memory_order_relaxed);
+    return peak > (int64_t)live ? (uint64_t)peak : live;
+}
+
+/* What is known of all buckets at once. */
+struct range_figures {
+    struct residency residency[BUCKET_LIMIT];
+    uint32_t live[BUCKET_LIMIT];
+};
+
+static void snapshot_take_bucket(struct snapshot_figures *figures, unsigned bucket,
+                                 const struct range_figures *range)
+{
+    const struct pool *pool = &pools[bucket];
+    struct sums sums = {0};
+    struct residency residency = range->residency[bucket];
+    snapshot_add_all(&sums, bucket);
+    figures->carved = lane_carved(bucket);
+    figures->live = range->live[bucket];
+    figures->cached = sums.cached;
+    figures->depot =
+        at_least_zero(pool->inherited_depot + sums.deposited, sums.withdrawn + sums.stack_hits);
+    figures->purged =
+        sums.fresh + at_least_zero(pool->inherited_purged + sums.purged, sums.unpurged);
+    figures->peak = snapshot_peak(bucket, figures->live, figures->carved);
+    figures->requests = sums.requests;
+    figures->asked = sums.asked;
+    figures->resident_live = residency.known ? residency.live : SNAPSHOT_UNKNOWN;
+    figures->resident_free = residency.known ? residency.free : SNAPSHOT_UNKNOWN;
+    figures->resident_purged = residency.known ? residency.purged : SNAPSHOT_UNKNOWN;
+    figures->resident = snapshot_sum(snapshot_sum(figures->resident_live, figures->resident_free),
+                                     figures->resident_purged);
+    figures->depot_hits = sums.depot_hits + sums.stack_hits + sums.unpurged;
+    figures->cache_hits =
+        at_least_zero(sums.requests, figures->depot_hits + sums.carves + sums.steals);
+    figures->swaps = sums.swaps;
+    figures->fell_through = sums.fell_through;
+    figures->fell_through_asked = sums.fell_through_asked;
+    figures->returned = snapshot_returned(sums.returned);
+    figures->crossed = counter_read(&pool->crossed);
+    figures->quota = sums.quota;
+    figures->misses = sums.misses;
+    figures->walks = sums.walks;
+    figures->steals = sums.steals;
+    figures->promotions = sums.promotions;
+    figures->growths = sums.growths;
+    figures->transfers = sums.transfers;
+    figures->losses = sums.losses;
+    figures->decays = sums.decays;
+}
+
+void snapshot_take(struct snapshot *snapshot)
+{
+    /* By hand: of a compound literal clang makes a copy on the stack first, where a handler may not
+     * have 7 KiB. */
+    memset(snapshot, 0, sizeof *snapshot);
+    snapshot->buckets = lanes.count;
+    snapshot->charged = budget_charged();
+    snapshot->budget = budget.cache_limit;
+    snapshot->pressure_highs = atomic_load(&pressure.highs);
+    snapshot->kind = pool_kind();
+    snapshot->process = (int)seal_process();
+    snapshot->program = message_process_name();
+    histogram_read(&snapshot->sizes);
+    struct range_figures range;
+    memset(&range, 0, sizeof range);
+    if (lane_is_laid()) {
+        lane_count_live(range.live);
+        residency_measure(range.residency);
+    }
+    for (unsigned bucket = 0; bucket < snapshot->buckets; bucket++) {
+        snapshot_take_bucket(&snapshot->bucket[bucket], bucket, &range);
+#define SNAPSHOT_TOTAL(name, heading, width, type, unit, help)                                     \
+    snapshot->total.name = snapshot_sum(snapshot->total.name, snapshot->bucket[bucket].name);
+        SNAPSHOT_ROWS(SNAPSHOT_TOTAL)
+#undef SNAPSHOT_TOTAL
+    }
+}
+
+uint64_t snapshot_share(uint64_t part, unsigned __int128 whole)
+{
+    if (part >= whole) {
+        return whole > 0 ? SNAPSHOT_WHOLE : 0;
+    }
+    return (uint64_t)((unsigned __int128)part * SNAPSHOT_WHOLE / whole);
+}
+
+uint64_t snapshot_filled(const struct snapshot *snapshot, const struct bucket_plan *plan,
+                         unsigned bucket)
+{
+    bool all = bucket == snapshot->buckets;
+    uint64_t asked = all ? snapshot->total.asked : snapshot->bucket[bucket].asked;
+    unsigned __int128 room = 0;
+    for (unsigned i = all ? 0 : bucket; i < (all ? snapshot->buckets : bucket + 1); i++) {
+        room += (unsigned __int128)snapshot->bucket[i].requests * plan->capacity[i];
+    }
+    return snapshot_share(asked, room);
+}
+
+const uint64_t *snapshot_find(const struct snapshot_figures *figures, const char *name)
+{
+    for (unsigned i = 0; i < SNAPSHOT_COUNT; i++) {
+        const struct snapshot_row *row = &snapshot_rows[i];
+        if (strcmp(row->name, name) == 0) {
+            return (const uint64_t *)(const void *)((const char *)figures + row->offset);
+        }
+    }
+    return NULL;
+}

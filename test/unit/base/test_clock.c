@@ -1,0 +1,93 @@
+/* The clock room: the kernel's coarse clock in nanoseconds, which goes on and never back. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <sys/auxv.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "support/crew.h"
+
+enum { THREADS = 4, READS = 200000 };
+
+static uint64_t coarse(void)
+{
+    struct timespec now;
+    CHECK(clock_gettime(CLOCK_MONOTONIC_COARSE, &now) == 0);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* Between two steps of the coarse clock, where a finer one would already be further. */
+Test(clock, is_the_coarse_one_to_the_nanosecond, .timeout = 60)
+{
+    uint64_t before;
+    uint64_t now;
+    do {
+        before = coarse();
+        now = clock_now();
+    } while (coarse() != before);
+    cr_assert_eq(now, before);
+}
+
+Test(clock, goes_on, .timeout = 60)
+{
+    uint64_t first = clock_now();
+    uint64_t now;
+    do {
+        now = clock_now();
+    } while (now == first);
+    cr_assert_gt(now, first);
+}
+
+static _Atomic uint64_t latest;
+
+static void read_or_fall_behind(unsigned number)
+{
+    (void)number;
+    for (unsigned i = 0; i < READS; i++) {
+        uint64_t seen = latest;
+        uint64_t now = clock_now();
+        if (!CHECK(now >= seen)) {
+            return;
+        }
+        latest = now;
+    }
+}
+
+/* What one thread has read is not in another's future, nor in its own. */
+Test(clock, never_goes_back, .timeout = 60)
+{
+    crew_run(THREADS, read_or_fall_behind);
+}
+
+/* A strict filter lets a process read, write and end: by anything else it dies. */
+static void read_behind_a_filter(void)
+{
+    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) != 0) {
+        _exit(2);
+    }
+    bool read = clock_now() != 0;
+    syscall(SYS_exit, read ? 0 : 1);
+}
+
+Test(clock, a_sandboxed_program_may_read_it, .timeout = 60)
+{
+    int status;
+    if (getauxval(AT_SYSINFO_EHDR) == 0) {
+        cr_skip("the kernel lets no clock be read in memory here");
+    }
+    pid_t child = fork();
+    if (child == 0) {
+        read_behind_a_filter();
+    }
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 2) {
+        cr_skip("no seccomp filters here");
+    }
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x", (unsigned)status);
+}

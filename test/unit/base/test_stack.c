@@ -1,0 +1,350 @@
+/* The stack room: serial, then push, pop and pairs by several threads, each item accounted for. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <sys/mman.h>
+#if HAVE_SYS_SINGLE_THREADED_H
+#include <sys/single_threaded.h>
+#endif
+
+#include "support/capture.h"
+#include "support/crew.h"
+#include "base/stack.h"
+#include "support/steps.h"
+
+enum { ITEMS = 4096, THREADS = 8, ROUNDS = 100000 };
+
+static struct stack stack;
+static stack_link links[ITEMS];
+static _Atomic unsigned owners[ITEMS]; /* how many threads hold an item at the moment */
+static _Atomic unsigned pops[ITEMS];
+
+static uint64_t tag(void)
+{
+    return atomic_load(&stack.head) >> STACK_NUMBER_BITS;
+}
+
+static void last_in_is_first_out(void *argument)
+{
+    (void)argument;
+    CHECK(stack_is_empty(&stack));
+    CHECK(stack_pop(&stack, links, 0) == STACK_EMPTY);
+    for (uint32_t item = 0; item < ITEMS; item++) {
+        stack_push(&stack, links, 0, item);
+        CHECK(!stack_is_empty(&stack));
+    }
+    for (uint32_t item = ITEMS; item-- > 0;) {
+        CHECK(stack_pop(&stack, links, 0) == item);
+    }
+    CHECK(stack_pop(&stack, links, 0) == STACK_EMPTY);
+    CHECK(stack_is_empty(&stack));
+}
+
+Test(stack, last_in_is_first_out)
+{
+    last_in_is_first_out(NULL);
+    cr_assert_null(crew_fault(), "%s", crew_fault());
+}
+
+#if HAVE_SYS_SINGLE_THREADED_H
+static void work_with_one_thread(void *argument)
+{
+    __libc_single_threaded = 1;
+    last_in_is_first_out(argument);
+    uint64_t stale = atomic_load(&stack.head);
+    stack_push(&stack, links, 0, 1);
+    uint64_t present = atomic_load(&stack.head);
+    CHECK(!stack_swap(&stack, &stale, 7));
+    CHECK(stale == present); /* a failed swap says what it saw */
+    CHECK(atomic_load(&stack.head) == present);
+    CHECK(stack_swap(&stack, &stale, 7));
+    CHECK(atomic_load(&stack.head) == 7);
+}
+
+/* The test runner has threads of its own, but a child of fork has one, and may say so. */
+Test(stack, single_threaded_swap_does_the_same)
+{
+    struct capture capture;
+    capture_run(&capture, work_with_one_thread, NULL);
+    cr_assert(capture_is_clean(&capture), "%s", capture.words);
+}
+#endif
+
+Test(stack, numbers_go_up_to_the_limit)
+{
+    size_t size = sizeof(stack_link) * STACK_NUMBERS;
+    stack_link *all = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    cr_assert_neq((void *)all, MAP_FAILED);
+    stack_push(&stack, all, 0, STACK_NUMBERS - 1);
+    stack_push(&stack, all, 0, 0);
+    stack_push(&stack, all, 0, STACK_NUMBERS - 2);
+    cr_assert_eq(stack_pop(&stack, all, 0), STACK_NUMBERS - 2);
+    cr_assert_eq(stack_pop(&stack, all, 0), 0);
+    cr_assert_eq(stack_pop(&stack, all, 0), STACK_NUMBERS - 1);
+    cr_assert_eq(stack_pop(&stack, all, 0), STACK_EMPTY);
+}
+
+Test(stack, tag_advances_with_every_removal)
+{
+    stack_push(&stack, links, 0, 0);
+    stack_pop(&stack, links, 0);
+    uint64_t before = tag();
+    cr_assert_neq(before, 0, "or a push that clears the tag would leave it as it is");
+    for (uint32_t item = 0; item < 100; item++) {
+        stack_push(&stack, links, 0, item);
+        cr_assert_eq(tag(), before, "a push leaves the tag");
+    }
+    for (uint64_t removals = 1; removals <= 100; removals++) {
+        stack_pop(&stack, links, 0);
+        cr_assert_eq(tag(), before + removals);
+    }
+    stack_pop(&stack, links, 0);
+    cr_assert_eq(tag(), before + 100, "nothing was removed");
+}
+
+Test(stack, tag_is_at_least_40_bits_wide)
+{
+    cr_assert_leq((int)STACK_NUMBER_BITS, 64 - 40);
+}
+
+/* At its end the tag begins anew and leaves the number alone. */
+Test(stack, tag_comes_round)
+{
+    stack_push(&stack, links, 0, 3);
+    stack_push(&stack, links, 0, 5);
+    atomic_fetch_or(&stack.head, ~(uint64_t)STACK_NUMBERS);
+    cr_assert_eq(stack_pop(&stack, links, 0), 5);
+    cr_assert_eq(tag(), 0);
+    cr_assert_eq(stack_pop(&stack, links, 0), 3);
+    cr_assert_eq(stack_pop(&stack, links, 0), STACK_EMPTY);
+}
+
+/*
+ * What a thread that slept in mid-pop would do: the top item is the same again, what lies below it
+ * is not.
+ */
+Test(stack, stale_swap_fails)
+{
+    stack_push(&stack, links, 0, 1);
+    stack_push(&stack, links, 0, 2);
+    stack_push(&stack, links, 0, 3);
+    uint64_t seen = atomic_load(&stack.head);
+    uint64_t stale = (seen & ~(uint64_t)STACK_NUMBERS) | (2 + 1);
+    stack_pop(&stack, links, 0);
+    stack_pop(&stack, links, 0);
+    stack_push(&stack, links, 0, 3);
+    cr_assert_eq(stack_top(atomic_load(&stack.head)), stack_top(seen), "the same item on top");
+    for (int i = 0; i < 100; i++) { /* a weak swap may also fail by itself */
+        uint64_t expected = seen;
+        cr_assert_not(stack_swap(&stack, &expected, stale));
+    }
+    cr_assert_eq(stack_pop(&stack, links, 0), 3);
+    cr_assert_eq(stack_pop(&stack, links, 0), 1);
+}
+
+/* --- what another thread does meanwhile --- */
+
+static uint32_t popped;
+static uint32_t popped_between;
+
+static void push_third(void)
+{
+    stack_push(&stack, links, 0, 3);
+}
+
+static void pop_top(void)
+{
+    popped = stack_pop(&stack, links, 0);
+}
+
+static void pop_between(void *context)
+{
+    (void)context;
+    popped_between = stack_pop(&stack, links, 0);
+}
+
+/* Another item comes on top, and the one below is linked anew. */
+static void exchange_between(void *context)
+{
+    (void)context;
+    popped_between = stack_pop(&stack, links, 0);
+    uint32_t below = stack_pop(&stack, links, 0);
+    stack_push(&stack, links, 0, popped_between);
+    if (below != STACK_EMPTY) { /* else the work has just popped an item */
+        stack_push(&stack, links, 0, below);
+    }
+    popped_between = STACK_EMPTY;
+}
+
+/* Each of the items below `count` is in one place: the stack, or the hand of one who popped it. */
+static void expect_each_once(uint32_t count, unsigned at)
+{
+    unsigned seen[4] = {0};
+    for (uint32_t item = popped; item != STACK_EMPTY; item = stack_pop(&stack, links, 0)) {
+        cr_assert(item > 0 && item <= count, "after %u instructions", at);
+        seen[item]++;
+    }
+    if (popped_between != STACK_EMPTY) {
+        seen[popped_between]++;
+    }
+    for (uint32_t item = 1; item <= count; item++) {
+        cr_assert_eq(seen[item], 1, "item %u after %u instructions", item, at);
+    }
+}
+
+static void expect_whole_after_any_step(steps_work *work, steps_between *between, uint32_t count)
+{
+    bool stopped = true;
+    for (unsigned at = 1; stopped; at++) {
+        stack_push(&stack, links, 0, 1);
+        stack_push(&stack, links, 0, 2);
+        popped = STACK_EMPTY;
+        popped_between = STACK_EMPTY;
+        stopped = steps_run(at, work, between);
+        popped = popped != STACK_EMPTY ? popped : stack_pop(&stack, links, 0);
+        expect_each_once(count, at);
+    }
+}
+
+Test(stack, another_thread_may_pop_after_any_step_of_a_push, .timeout = 60)
+{
+    steps_need();
+    expect_whole_after_any_step(push_third, pop_between, 3);
+}
+
+Test(stack, another_thread_may_pop_after_any_step_of_a_pop, .timeout = 60)
+{
+    steps_need();
+    expect_whole_after_any_step(pop_top, pop_between, 2);
+}
+
+Test(stack, items_may_change_places_after_any_step_of_a_pop, .timeout = 60)
+{
+    steps_need();
+    expect_whole_after_any_step(pop_top, exchange_between, 2);
+}
+
+Test(stack, reset_forgets_all)
+{
+    stack_push(&stack, links, 0, 1);
+    stack_pop(&stack, links, 0);
+    stack_push(&stack, links, 0, 2);
+    uint64_t before = tag();
+    stack_reset(&stack);
+    cr_assert_eq(tag(), before + 1, "an operation that was interrupted begins anew");
+    cr_assert(stack_is_empty(&stack));
+    cr_assert_eq(stack_pop(&stack, links, 0), STACK_EMPTY);
+    stack_push(&stack, links, 0, 2);
+    cr_assert_eq(stack_pop(&stack, links, 0), 2);
+}
+
+static void push_own_share(unsigned number)
+{
+    for (uint32_t item = number; item < ITEMS; item += THREADS) {
+        stack_push(&stack, links, 0, item);
+    }
+}
+
+static void pop_all(unsigned number)
+{
+    (void)number;
+    uint32_t item;
+    while ((item = stack_pop(&stack, links, 0)) != STACK_EMPTY) {
+        if (!CHECK(item < ITEMS)) {
+            return;
+        }
+        atomic_fetch_add(&pops[item], 1);
+    }
+}
+
+static void expect_each_popped_once(void)
+{
+    for (uint32_t item = 0; item < ITEMS; item++) {
+        cr_assert_eq(pops[item], 1, "item %u was popped %u times", item, pops[item]);
+    }
+}
+
+Test(stack, concurrent_pushes_lose_nothing)
+{
+    crew_run(THREADS, push_own_share);
+    pop_all(0);
+    expect_each_popped_once();
+}
+
+Test(stack, concurrent_pops_give_nothing_twice)
+{
+    push_own_share(0);
+    for (unsigned number = 1; number < THREADS; number++) {
+        push_own_share(number);
+    }
+    uint64_t before = tag();
+    crew_run(THREADS, pop_all);
+    expect_each_popped_once();
+    cr_assert_eq(tag(), before + ITEMS);
+}
+
+static void hold(uint32_t item)
+{
+    CHECK(atomic_fetch_add(&owners[item], 1) == 0);
+}
+
+static void let_go(uint32_t item)
+{
+    CHECK(atomic_fetch_sub(&owners[item], 1) == 1);
+    stack_push(&stack, links, 0, item);
+}
+
+/*
+ * Two items at a time, given back in the order in which they came: that is what makes an old head
+ * come back.
+ */
+static void pop_and_push(unsigned number)
+{
+    (void)number;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        uint32_t first = stack_pop(&stack, links, 0);
+        if (first == STACK_EMPTY) {
+            continue;
+        }
+        hold(first);
+        uint32_t second = stack_pop(&stack, links, 0);
+        if (second != STACK_EMPTY) {
+            hold(second);
+        }
+        let_go(first);
+        if (second != STACK_EMPTY) {
+            let_go(second);
+        }
+    }
+}
+
+static void run_pairs(uint32_t items)
+{
+    for (uint32_t item = 0; item < items; item++) {
+        stack_push(&stack, links, 0, item);
+    }
+    crew_run(THREADS, pop_and_push);
+    for (uint32_t item = 0; item < items; item++) {
+        cr_assert_eq(owners[item], 0);
+    }
+    for (uint32_t left = items; left > 0; left--) {
+        uint32_t item = stack_pop(&stack, links, 0);
+        cr_assert_lt(item, items, "%u items are lost", left);
+        cr_assert_eq(pops[item]++, 0, "item %u lies in the stack twice", item);
+    }
+    cr_assert_eq(stack_pop(&stack, links, 0), STACK_EMPTY);
+}
+
+/*
+ * Twice as many items as threads: they get into each other's way all the time. Without the tag this
+ * fails at once.
+ */
+Test(stack, pairs_over_few_items)
+{
+    run_pairs(2 * THREADS);
+}
+
+Test(stack, pairs_over_many_items)
+{
+    run_pairs(ITEMS);
+}

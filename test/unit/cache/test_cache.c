@@ -1,0 +1,284 @@
+/* The cache room: one thread's two magazines, and what passes between them and the depot. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+
+#include "cache/cache.h"
+#include "cache/depot.h"
+#include "support/house.h"
+#include "memory/lane.h"
+
+enum { SLOTS_MAX = 512 };
+
+static struct cache *mine;
+
+/* A cache with the largest quota for each trained bucket. */
+static void lay(void)
+{
+    house_lay_default();
+    mine = cache_reach();
+    cr_assert_neq(mine, &cache_shared);
+    for (unsigned bucket = 0; bucket < house_plan.first_large; bucket++) {
+        cr_assert(cache_set_quota(mine, bucket, MAGAZINE_SLOTS));
+    }
+}
+
+static struct cache_bin *bin(unsigned bucket)
+{
+    return &mine->bin[bucket];
+}
+
+/* Slots that the private magazine has room for in all. The bin must have one. */
+static unsigned quota(unsigned bucket)
+{
+    return (unsigned)(bin(bucket)->ceiling - bin(bucket)->floor);
+}
+
+static uint64_t deposited(unsigned bucket)
+{
+    return counter_read(&mine->tally[bucket].deposited);
+}
+
+static uint64_t swaps(unsigned bucket)
+{
+    return counter_read(&mine->tally[bucket].swaps);
+}
+
+static uint64_t misses(unsigned bucket)
+{
+    return counter_read(&mine->tally[bucket].misses);
+}
+
+/* As the pool does: into the private magazine, else by the spill. */
+static void put(unsigned bucket, void *slot)
+{
+    cr_assert(cache_push(bin(bucket), slot) || cache_spill(mine, bucket, slot));
+}
+
+/* As the pool does: from the private magazine, else by the refill. */
+static void *get(unsigned bucket)
+{
+    void *slot = cache_pop(bin(bucket));
+    return slot != NULL ? slot : cache_refill(mine, bucket);
+}
+
+/* New slots of the bucket, straight from the lane. */
+static void carve(unsigned bucket, void **slots, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        cr_assert_eq(lane_carve(bucket, 1, &slots[i]), 1);
+    }
+}
+
+Test(cache, last_in_is_first_out)
+{
+    void *slots[SLOTS_MAX];
+    lay();
+    carve(B8K, slots, 40);
+    for (unsigned i = 0; i < 40; i++) {
+        put(B8K, slots[i]);
+    }
+    for (unsigned i = 40; i-- > 0;) {
+        cr_assert_eq(get(B8K), slots[i]);
+    }
+}
+
+/* A full private magazine becomes the public one, and the next one after that goes to the depot. */
+Test(cache, spills_to_the_public_magazine_then_to_the_depot)
+{
+    void *slots[SLOTS_MAX];
+    lay();
+    carve(B64K, slots, SLOTS_MAX);
+    put(B64K, slots[0]);
+    unsigned full = quota(B64K);
+    cr_assert_lt(4 * full, (unsigned)SLOTS_MAX);
+    for (unsigned i = 1; i < 2 * full; i++) {
+        put(B64K, slots[i]);
+        cr_assert_eq(cache_held(mine, B64K), i + 1);
+    }
+    cr_assert_eq(deposited(B64K), 0);
+    cr_assert_null(depot_take_full(B64K));
+    cr_assert_eq(misses(B64K), 0, "there was room in the cache");
+    put(B64K, slots[2 * full]);
+    cr_assert_eq(misses(B64K), 1);
+    cr_assert_eq(swaps(B64K), 0, "a full one in exchange for a full one is of no effect");
+    cr_assert_eq(cache_held(mine, B64K), full + 1);
+    cr_assert_eq(deposited(B64K), full);
+    struct magazine *magazine = depot_take_full(B64K);
+    cr_assert_not_null(magazine);
+    cr_assert_eq(magazine_count(magazine), full);
+    for (unsigned i = 0; i < full; i++) {
+        cr_assert_eq(magazine->slot[i], slots[i], "the oldest went, whole");
+    }
+    cr_assert_null(depot_take_full(B64K));
+}
+
+/* The other way round: the private magazine, then the public one, then the depot's, then none. */
+Test(cache, refills_from_the_public_magazine_then_from_the_depot)
+{
+    void *slots[SLOTS_MAX];
+    lay();
+    carve(B64K, slots, SLOTS_MAX);
+    put(B64K, slots[0]);
+    unsigned full = quota(B64K);
+    for (unsigned i = 1; i < 3 * full; i++) {
+        put(B64K, slots[i]);
+    }
+    uint64_t swaps_before = swaps(B64K);
+    uint64_t misses_before = misses(B64K);
+    for (unsigned i = 3 * full; i-- > 2 * full;) {
+        cr_assert_eq(get(B64K), slots[i]);
+    }
+    for (unsigned i = 2 * full; i-- > full;) {
+        cr_assert_eq(get(B64K), slots[i]);
+    }
+    cr_assert_eq(swaps(B64K), swaps_before + 1);
+    cr_assert_eq(misses(B64K), misses_before);
+    cr_assert_eq(counter_read(&mine->tally[B64K].depot_hits), 0);
+    for (unsigned i = full; i-- > 0;) {
+        cr_assert_eq(get(B64K), slots[i]);
+    }
+    cr_assert_eq(counter_read(&mine->tally[B64K].depot_hits), 1);
+    cr_assert_eq(counter_read(&mine->tally[B64K].withdrawn), full);
+    cr_assert_eq(misses(B64K), misses_before + 1);
+    cr_assert_null(get(B64K));
+    cr_assert_eq(misses(B64K), misses_before + 2, "that nobody has any is a miss, too");
+    cr_assert_eq(cache_held(mine, B64K), 0);
+}
+
+/* A public magazine with room is taken back when the private one is full, not given away. */
+Test(cache, spill_uses_the_room_of_the_public_magazine)
+{
+    void *slots[SLOTS_MAX];
+    lay();
+    carve(B64K, slots, SLOTS_MAX);
+    put(B64K, slots[0]);
+    unsigned full = quota(B64K);
+    unsigned next = 1;
+    while (next < full + 1) {
+        put(B64K, slots[next++]); /* a full public magazine, one slot in the private one */
+    }
+    get(B64K);
+    get(B64K); /* swapped: the empty one is public now */
+    put(B64K, slots[next++]);
+    uint64_t swaps_before = swaps(B64K);
+    put(B64K, slots[next++]);
+    cr_assert_eq(swaps(B64K), swaps_before + 1);
+    cr_assert_eq(deposited(B64K), 0);
+    cr_assert_eq(cache_held(mine, B64K), full + 1);
+}
+
+/* Whatever the order of puts and gets, no slot is lost and none comes twice. */
+Test(cache, loses_nothing_and_gives_nothing_twice)
+{
+    static void *slots[SLOTS_MAX];
+    static bool inside[SLOTS_MAX];
+    lay();
+    carve(B32K, slots, SLOTS_MAX);
+    unsigned held = 0;
+    uint32_t first = lane_number(slots[0]);
+    for (unsigned round = 0; round < 20000; round++) {
+        /* Waves of different lengths, so that both ends of every magazine are passed. */
+        bool fill = round / 97 % 2 == 0 || round / 1009 % 2 == 0;
+        if (fill && held < SLOTS_MAX) {
+            unsigned at = 0;
+            while (inside[at]) {
+                at++;
+            }
+            put(B32K, slots[at]);
+            inside[at] = true;
+            held++;
+        } else if (!fill && held > 0) {
+            void *slot = get(B32K);
+            cr_assert_not_null(slot, "%u slots are lost", held);
+            uint32_t at = (lane_number(slot) - first) / lanes.lane[B32K].pages;
+            cr_assert(inside[at], "slot %u came twice", at);
+            inside[at] = false;
+            held--;
+        }
+    }
+    while (held-- > 0) {
+        void *slot = get(B32K);
+        cr_assert_not_null(slot);
+        uint32_t at = (lane_number(slot) - first) / lanes.lane[B32K].pages;
+        cr_assert(inside[at]);
+        inside[at] = false;
+    }
+    cr_assert_null(get(B32K));
+}
+
+Test(cache, buckets_do_not_mix)
+{
+    void *slots[2];
+    lay();
+    carve(B4K, slots, 2);
+    put(B4K, slots[0]);
+    cr_assert_null(get(B8K));
+    cr_assert_eq(cache_held(mine, B8K), 0);
+    cr_assert_eq(cache_held(mine, B4K), 1);
+    cr_assert_eq(get(B4K), slots[0]);
+}
+
+Test(cache, drain_gives_both_magazines_to_the_depot)
+{
+    void *slots[SLOTS_MAX];
+    lay();
+    carve(B64K, slots, 100);
+    put(B64K, slots[0]);
+    unsigned full = quota(B64K);
+    for (unsigned i = 1; i < full + 3; i++) {
+        put(B64K, slots[i]);
+    }
+    cr_assert(cache_set_quota(mine, B64K, 0));
+    cr_assert_eq(cache_held(mine, B64K), 0);
+    cr_assert_eq(deposited(B64K), full + 3);
+    cr_assert_eq(magazine_count(depot_take_full(B64K)) + magazine_count(depot_take_full(B64K)),
+                 full + 3);
+    cr_assert_null(depot_take_full(B64K));
+    cr_assert_null(cache_pop(bin(B64K)));
+    cr_assert(cache_set_quota(mine, B64K, 0));
+    cr_assert_eq(deposited(B64K), full + 3, "twice is once");
+    cr_assert(cache_set_quota(mine, B64K, MAGAZINE_SLOTS));
+    put(B64K, slots[0]);
+    cr_assert_eq(get(B64K), slots[0]);
+}
+
+Test(cache, forget_leaves_no_trace)
+{
+    void *slots[SLOTS_MAX];
+    lay();
+    carve(B64K, slots, 100);
+    for (unsigned i = 0; i < 20; i++) {
+        put(B64K, slots[i]);
+    }
+    cache_forget(mine, B64K);
+    cr_assert_eq(cache_held(mine, B64K), 0);
+    cr_assert_null(get(B64K));
+    cr_assert_null(depot_take_full(B64K));
+    cr_assert_eq(cache_quota(mine, B64K), 0);
+    cr_assert(cache_set_quota(mine, B64K, MAGAZINE_SLOTS));
+    put(B64K, slots[0]);
+    cr_assert_eq(get(B64K), slots[0]);
+}
+
+/* Without a magazine for them slots go elsewhere, and what the cache had stays in reach. */
+Test(cache, spill_says_when_no_magazine_is_to_be_had)
+{
+    void *slots[SLOTS_MAX];
+    lay();
+    carve(B64K, slots, SLOTS_MAX);
+    put(B64K, slots[0]);
+    unsigned full = quota(B64K);
+    while (magazine_open() != NULL) {
+    }
+    for (unsigned i = 1; i < full; i++) {
+        cr_assert(cache_push(bin(B64K), slots[i]));
+    }
+    cr_assert_not(cache_push(bin(B64K), slots[full]));
+    cr_assert_not(cache_spill(mine, B64K, slots[full]));
+    cr_assert_eq(cache_held(mine, B64K), full, "nothing got in, nothing got lost");
+    for (unsigned i = full; i-- > 0;) {
+        cr_assert_eq(get(B64K), slots[i]);
+    }
+    cr_assert_not_null(cache_carve(mine, B16K), "that takes no magazine");
+    cr_assert_not(cache_spill(mine, B16K, slots[full]));
+}

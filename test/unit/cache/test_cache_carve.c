@@ -1,0 +1,90 @@
+/* The cache room's beginning: caches that hold nothing, and the runs carved into them. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+
+#include "cache/cache.h"
+#include "support/house.h"
+#include "memory/lane.h"
+
+enum { SMALL_SHIFT = 20 };
+
+static struct cache *mine;
+
+static void lay(void)
+{
+    house_lay_default();
+    mine = cache_reach();
+    cr_assert_neq(mine, &cache_shared);
+}
+
+static struct cache_bin *bin(unsigned bucket)
+{
+    return &mine->bin[bucket];
+}
+
+Test(cache_carve, thread_without_a_cache_reads_as_empty_and_full)
+{
+    int slot;
+    house_lay_default();
+    for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
+        cr_assert_null(cache_pop(&cache_mine->bin[bucket]));
+        cr_assert_not(cache_push(&cache_mine->bin[bucket], &slot));
+        cr_assert_null(cache_pop(&cache_shared.bin[bucket]));
+        cr_assert_not(cache_push(&cache_shared.bin[bucket], &slot));
+    }
+    cr_assert_eq(cache_count(), 1, "none was opened by that");
+}
+
+Test(cache_carve, new_cache_reads_as_empty_and_full)
+{
+    int slot;
+    lay();
+    for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
+        cr_assert_null(cache_pop(bin(bucket)));
+        cr_assert_not(cache_push(bin(bucket), &slot));
+        cr_assert_eq(cache_held(mine, bucket), 0);
+    }
+}
+
+Test(cache_carve, refill_finds_nothing_at_first)
+{
+    lay();
+    for (unsigned bucket = 0; bucket < house_plan.first_large; bucket++) {
+        cr_assert_null(cache_refill(mine, bucket));
+        cr_assert_eq(lane_carved(bucket), 0, "a refill does not carve");
+    }
+}
+
+/* A run's cards fill a cache line, and its slots are handed out one by one. */
+Test(cache_carve, carve_takes_a_run_and_gives_it_in_rising_order)
+{
+    enum { RUN = 16 };
+    lay();
+    for (unsigned bucket = 0; bucket < house_plan.first_large; bucket++) {
+        for (uint32_t number = 0; number < 2 * RUN; number++) {
+            cr_assert_eq(cache_carve(mine, bucket), house_slot(bucket, number));
+            cr_assert_eq(lane_carved(bucket), (number / RUN + 1) * RUN);
+            cr_assert_eq(cache_fresh(mine, bucket), RUN - 1 - number % RUN);
+            cr_assert_eq(cache_held(mine, bucket), 0, "what is left of a run is in no magazine");
+        }
+    }
+}
+
+Test(cache_carve, carve_gives_what_the_lane_still_has)
+{
+    void *slots[1];
+    struct bucket_settings settings = house_defaults();
+    house_lay(&settings, SMALL_SHIFT);
+    mine = cache_reach();
+    uint32_t limit = house_limit(B16K, SMALL_SHIFT);
+    for (uint32_t left = limit; left > 3; left--) {
+        cr_assert_eq(lane_carve(B16K, 1, slots), 1);
+    }
+    for (uint32_t number = limit - 3; number < limit; number++) {
+        void *slot = cache_pop(bin(B16K));
+        cr_assert_eq(slot != NULL ? slot : cache_carve(mine, B16K), house_slot(B16K, number));
+    }
+    cr_assert_null(cache_carve(mine, B16K));
+    cr_assert_null(cache_carve(mine, B16K), "nor later");
+    cr_assert_eq(cache_held(mine, B16K), 0);
+}

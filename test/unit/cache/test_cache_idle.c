@@ -1,0 +1,193 @@
+/* The cache room's idle threads: whose public magazine is collected, when, and by whom. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+
+#include "cache/cache.h"
+#include "support/crew.h"
+#include "cache/depot.h"
+#include "support/house.h"
+#include "support/neighbours.h"
+#include "support/steps.h"
+
+/* LOOKS reaches every cache there is. */
+enum { BUCKET = B64K, SLOTS = 10, NEIGHBOURS = 20, LOOKS = 32, AGE = 1000, FEW = 3 };
+
+static struct cache *mine;
+static uint64_t now = 1000000 * AGE;
+
+/* A request of the neighbour's, for what another test would need its thread. */
+static void use(struct cache *cache, unsigned bucket)
+{
+    counter_add(&cache->bin[bucket].requests, 1);
+    counter_add(&cache->bin[bucket].returned, 1);
+}
+
+/* Neighbours that have all used the bucket, and left a public magazine behind. */
+static void lay(unsigned count)
+{
+    mine = neighbours_open(count);
+    for (unsigned i = 0; i < count; i++) {
+        neighbours_equip(neighbour(i), BUCKET, SLOTS);
+        use(neighbour(i), BUCKET);
+    }
+}
+
+/* A look at all caches, an age after the last one, which found out who might sleep. */
+static void look(void)
+{
+    now += AGE;
+    cache_collect_idle(mine, now, AGE, LOOKS);
+}
+
+static unsigned still_public(unsigned count, unsigned bucket)
+{
+    unsigned found = 0;
+    for (unsigned i = 0; i < count; i++) {
+        found += neighbours_public(neighbour(i), bucket) != NULL;
+    }
+    return found;
+}
+
+static void expect_deposited(uint64_t slots)
+{
+    cr_assert_eq(counter_read(&mine->tally[BUCKET].deposited), slots);
+    house_assert();
+}
+
+Test(cache_idle, magazine_that_lay_for_an_age_goes_to_the_depot)
+{
+    lay(1);
+    struct magazine *magazine = neighbours_public(neighbour(0), BUCKET);
+    look();
+    cr_assert_eq(neighbours_public(neighbour(0), BUCKET), magazine);
+    expect_deposited(0);
+    look();
+    cr_assert_null(neighbours_public(neighbour(0), BUCKET));
+    expect_deposited(SLOTS);
+    cr_assert_eq(depot_take_full(BUCKET), magazine);
+    cr_assert_eq(magazine_count(magazine), SLOTS);
+}
+
+Test(cache_idle, thread_that_requested_meanwhile_keeps_its_own)
+{
+    lay(2);
+    for (unsigned round = 0; round < 5; round++) {
+        use(neighbour(0), BUCKET);
+        look();
+    }
+    cr_assert_not_null(neighbours_public(neighbour(0), BUCKET));
+    cr_assert_null(neighbours_public(neighbour(1), BUCKET));
+    expect_deposited(SLOTS);
+    look();
+    cr_assert_null(neighbours_public(neighbour(0), BUCKET));
+    expect_deposited(2 * SLOTS);
+}
+
+/* A thread that works all the time may have stopped using a bucket. */
+Test(cache_idle, each_bucket_sleeps_by_itself)
+{
+    lay(1);
+    neighbours_equip(neighbour(0), B32K, SLOTS);
+    for (unsigned round = 0; round < 3; round++) {
+        use(neighbour(0), B32K);
+        look();
+    }
+    cr_assert_not_null(neighbours_public(neighbour(0), B32K));
+    cr_assert_null(neighbours_public(neighbour(0), BUCKET));
+}
+
+Test(cache_idle, private_magazine_is_nobody_elses)
+{
+    lay(1);
+    cache_load(neighbour(0), BUCKET, neighbours_carve(BUCKET, SLOTS));
+    look();
+    look();
+    cr_assert_eq(cache_held(neighbour(0), BUCKET), SLOTS);
+    expect_deposited(SLOTS);
+}
+
+Test(cache_idle, empty_magazine_stays)
+{
+    lay(0);
+    look();
+    cr_assert_eq(depot_take_full(BUCKET), NULL);
+    neighbours_equip(mine, BUCKET, 0);
+    look();
+    look();
+    cr_assert_not_null(neighbours_public(mine, BUCKET));
+    expect_deposited(0);
+}
+
+/* The collector's own buckets may lie idle, too. */
+Test(cache_idle, own_magazine_goes_as_anybody_elses)
+{
+    lay(0);
+    neighbours_equip(mine, BUCKET, SLOTS);
+    use(mine, BUCKET);
+    look();
+    cr_assert_not_null(neighbours_public(mine, BUCKET));
+    look();
+    cr_assert_null(neighbours_public(mine, BUCKET));
+    expect_deposited(SLOTS);
+}
+
+Test(cache_idle, next_round_begins_an_age_after_the_last)
+{
+    lay(1);
+    look();
+    for (unsigned i = 1; i < 10; i++) {
+        cache_collect_idle(mine, now + AGE - 1, AGE, LOOKS);
+        cache_collect_idle(mine, now - i, AGE, LOOKS); /* by who was held up after the clock */
+    }
+    expect_deposited(0);
+    cache_collect_idle(mine, now + AGE, AGE, LOOKS);
+    expect_deposited(SLOTS);
+}
+
+/* Numbers 0 and 1 of the caches are the shared one, which is skipped, and the collector's. */
+Test(cache_idle, each_call_looks_at_the_next_few)
+{
+    enum { A_CALL = 7, CALLS = (NEIGHBOURS + 1 + A_CALL - 1) / A_CALL };
+    lay(NEIGHBOURS);
+    look();
+    now += AGE;
+    for (unsigned call = 1; call <= CALLS; call++) {
+        cache_collect_idle(mine, now, AGE, A_CALL);
+        unsigned seen = call < CALLS ? call * A_CALL - 1 : NEIGHBOURS;
+        cr_assert_eq(still_public(NEIGHBOURS, BUCKET), NEIGHBOURS - seen);
+        expect_deposited((uint64_t)seen * SLOTS);
+    }
+}
+
+static void collect(void)
+{
+    cache_collect_idle(mine, now, AGE, LOOKS);
+}
+
+/* Of another thread, which may go just as far before the first goes on. */
+static void collect_meanwhile(void *context)
+{
+    (void)context;
+    cache_collect_idle(neighbour(0), now, AGE, FEW);
+    cache_collect_idle(neighbour(0), now, AGE, 1);
+}
+
+/* Each neighbour uses the bucket in every round: looked at twice in one, it would seem to sleep. */
+Test(cache_idle, of_several_collectors_one_looks_at_each, .timeout = 60)
+{
+    bool stopped = true;
+    lay(FEW);
+    steps_need();
+    for (unsigned at = 1; stopped; at++) {
+        for (unsigned i = 0; i < FEW; i++) {
+            use(neighbour(i), BUCKET);
+        }
+        now += AGE;
+        stopped = steps_run(at, collect, collect_meanwhile);
+        collect(); /* what both have left */
+        cr_assert_eq(still_public(FEW, BUCKET), FEW, "after %u instructions", at);
+    }
+    look();
+    cr_assert_eq(still_public(FEW, BUCKET), 0);
+    house_assert();
+}

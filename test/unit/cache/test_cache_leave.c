@@ -1,0 +1,181 @@
+/* The cache room's leaving: a thread gives its cache up before its end, for good or for a while. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <pthread.h>
+
+#include "cache/budget.h"
+#include "cache/cache.h"
+#include "support/capture.h"
+#include "support/crew.h"
+#include "support/house.h"
+#include "memory/lane.h"
+
+enum { BUCKET = B8K, THREADS = 4 };
+
+/* Takes slots and gives most of them back, so that both magazines hold some, as long as no other
+ * thread takes the public one. */
+static void use(void)
+{
+    void *taken[100];
+    for (unsigned i = 0; i < 100; i++) {
+        taken[i] = house_take(BUCKET, 8192, NULL);
+        CHECK(taken[i] != NULL);
+    }
+    for (unsigned i = 0; i < 90; i++) {
+        house_give(taken[i]);
+    }
+}
+
+Test(cache_leave, gives_everything_back)
+{
+    house_lay_default();
+    use();
+    struct cache *cache = cache_mine;
+    cr_assert_gt(cache_held(cache, BUCKET), (uint32_t)MAGAZINE_SLOTS);
+    cr_assert_eq(cache_open_count(), 1);
+    cr_assert_gt(budget_charged(), 0U);
+    cache->tally[BUCKET].score = 7;
+    cache_leave();
+    cr_assert_eq(cache_mine, &cache_none);
+    cr_assert_eq(cache_open_count(), 0);
+    cr_assert_eq(budget_charged(), 0);
+    cr_assert_eq(cache_held(cache, BUCKET), 0);
+    cr_assert_eq(cache_quota(cache, BUCKET), 0);
+    cr_assert_eq(cache->tally[BUCKET].score, 0);
+    house_assert();
+}
+
+Test(cache_leave, thread_may_come_back)
+{
+    house_lay_default();
+    use();
+    struct cache *cache = cache_mine;
+    uint32_t carved = lane_carved(BUCKET);
+    cache_leave();
+    cr_assert_eq(cache_reach(), cache, "the record that was left last");
+    cr_assert_eq(cache_count(), 2);
+    cr_assert_eq(cache_open_count(), 1);
+    for (uint32_t left = carved - 10; left > 0; left--) {
+        cr_assert_not_null(house_take(BUCKET, 8192, NULL));
+    }
+    cr_assert_eq(lane_carved(BUCKET), carved, "each free slot was within reach");
+    house_assert();
+}
+
+Test(cache_leave, thread_without_a_cache_has_none_to_leave)
+{
+    house_lay_default();
+    cache_leave();
+    cr_assert_eq(cache_mine, &cache_none);
+    cr_assert_eq(cache_open_count(), 0);
+    cr_assert_eq(cache_count(), 1);
+}
+
+static void use_leave_and_end(unsigned number)
+{
+    (void)number;
+    use();
+    cache_leave();
+}
+
+static void use_leave_and_come_back(unsigned number)
+{
+    use_leave_and_end(number);
+    use();
+}
+
+static pthread_barrier_t meeting;
+static struct cache *caches[THREADS];
+
+static void open_and_meet(unsigned number)
+{
+    caches[number] = cache_reach();
+    pthread_barrier_wait(&meeting);
+    CHECK(cache_open_count() == THREADS);
+    pthread_barrier_wait(&meeting);
+}
+
+/* Were a record closed twice, two threads would be given it. */
+static void expect_distinct_records(void)
+{
+    pthread_barrier_init(&meeting, NULL, THREADS);
+    crew_run(THREADS, open_and_meet);
+    for (unsigned i = 0; i < THREADS; i++) {
+        for (unsigned j = 0; j < i; j++) {
+            cr_assert_neq(caches[i], caches[j]);
+        }
+    }
+    cr_assert_eq(cache_open_count(), 0);
+    cr_assert_eq(budget_charged(), 0);
+    house_assert();
+}
+
+Test(cache_leave, end_of_the_thread_finds_nothing_to_close)
+{
+    house_lay_default();
+    crew_run(THREADS, use_leave_and_end);
+    cr_assert_eq(cache_open_count(), 0);
+    expect_distinct_records();
+}
+
+Test(cache_leave, end_of_a_thread_that_came_back_closes_its_cache)
+{
+    house_lay_default();
+    crew_run(THREADS, use_leave_and_come_back);
+    cr_assert_eq(cache_open_count(), 0);
+    expect_distinct_records();
+}
+
+static pthread_key_t earlier_key;
+static pthread_barrier_t gate;
+
+/* Among the destructors of its thread, before the cache's: there a fork finds it. */
+static void stand_still(void *argument)
+{
+    (void)argument;
+    pthread_barrier_wait(&gate);
+    pthread_barrier_wait(&gate);
+}
+
+static void *use_and_end(void *argument)
+{
+    pthread_setspecific(earlier_key, &gate);
+    use();
+    return argument;
+}
+
+/* glibc runs destructors only in a thread that has set a value itself. */
+static void *set_value_and_end(void *argument)
+{
+    static pthread_key_t key;
+    pthread_key_create(&key, NULL);
+    pthread_setspecific(key, &gate);
+    return argument;
+}
+
+/* Has a thread on the stack of the one that was ending. */
+static void end_on_its_stack(void *argument)
+{
+    pthread_t thread;
+    cache_reset();
+    pthread_key_delete(earlier_key);
+    CHECK(pthread_create(&thread, NULL, set_value_and_end, argument) == 0);
+    CHECK(pthread_join(thread, NULL) == 0);
+    CHECK(cache_open_count() == 0);
+}
+
+/* Every system that reuses stacks may hand down such a value; glibc does. */
+Test(cache_leave, child_has_no_cache_of_a_thread_that_was_ending)
+{
+    pthread_t thread;
+    struct capture capture;
+    cr_assert_eq(pthread_key_create(&earlier_key, stand_still), 0);
+    cr_assert_eq(pthread_barrier_init(&gate, NULL, 2), 0);
+    house_lay_default();
+    cr_assert_eq(pthread_create(&thread, NULL, use_and_end, NULL), 0);
+    pthread_barrier_wait(&gate);
+    capture_run(&capture, end_on_its_stack, NULL);
+    cr_assert(capture_is_clean(&capture), "%s", capture.words);
+    pthread_barrier_wait(&gate);
+    pthread_join(thread, NULL);
+}

@@ -1,0 +1,304 @@
+/* The cache room's quotas: raised at once; lowered, with a place for all that no longer fits. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+
+#include "cache/budget.h"
+#include "cache/cache.h"
+#include "cache/depot.h"
+#include "support/house.h"
+#include "memory/lane.h"
+#include "cache/magazine.h"
+#include "pool/pool.h"
+#include "memory/slots.h"
+
+enum { BUCKET = B64K, FULL = MAGAZINE_SLOTS };
+
+static struct cache *mine;
+
+static void lay(void)
+{
+    house_pools.retain_limit = UINT64_C(1) << 40; /* so that stock is counted */
+    house_lay_default();
+    mine = cache_reach();
+    cr_assert_neq(mine, &cache_shared);
+}
+
+static void set_quota(uint32_t quota)
+{
+    cr_assert(cache_set_quota(mine, BUCKET, quota));
+}
+
+static struct cache_bin *bin(void)
+{
+    return &mine->bin[BUCKET];
+}
+
+static uint64_t bytes(uint32_t count)
+{
+    return (uint64_t)count * lanes.lane[BUCKET].capacity;
+}
+
+static void put(uint32_t number)
+{
+    void *slot = house_slot(BUCKET, number);
+    cr_assert(cache_push(bin(), slot) || cache_spill(mine, BUCKET, slot));
+}
+
+/* A magazine with new slots. */
+static struct magazine *carve(uint32_t count)
+{
+    struct magazine *magazine = depot_take_empty(BUCKET);
+    cr_assert_not_null(magazine);
+    for (uint32_t i = 0; i < count; i++) {
+        cr_assert_eq(lane_carve(BUCKET, 1, &magazine->slot[i]), 1);
+    }
+    magazine_set_count(magazine, count);
+    return magazine;
+}
+
+/* The slots with the numbers from 0 on: `open` in the public magazine, `own` in the private one. */
+static void fill(uint32_t open, uint32_t own)
+{
+    set_quota(FULL);
+    if (open > 0) {
+        cache_exchange(bin(), carve(open));
+    }
+    if (own > 0) {
+        cache_load(mine, BUCKET, carve(own));
+    }
+    cr_assert_eq(cache_held(mine, BUCKET), open + own);
+}
+
+/* That the next slots to be had without depot and stack are those from `last` down to `first`. */
+static void expect_next(uint32_t last, uint32_t first)
+{
+    for (uint32_t number = last + 1; number-- > first;) {
+        void *slot = cache_pop(bin());
+        slot = slot != NULL ? slot : cache_refill(mine, BUCKET);
+        cr_assert_eq(slot, house_slot(BUCKET, number), "slot %u", number);
+    }
+}
+
+/* That these slots, and no others, are loose. By their order, which their numbers follow. */
+static void expect_loose(const bool loose[2 * FULL])
+{
+    bool found[2 * FULL] = {false};
+    uint32_t number;
+    while ((number = slots_take_loose(BUCKET)) != STACK_EMPTY) {
+        uint32_t at = (number - house_number(BUCKET, 0)) / lanes.lane[BUCKET].pages;
+        cr_assert(at < 2 * FULL && number == house_number(BUCKET, at), "slot %u", number);
+        cr_assert(loose[at] && !found[at], "slot %u", number);
+        found[at] = true;
+    }
+    cr_assert_arr_eq(found, loose, sizeof found);
+}
+
+static void expect_deposited(uint32_t count)
+{
+    cr_assert_eq(counter_read(&mine->tally[BUCKET].deposited), count);
+    cr_assert_eq(atomic_load(&budget.stock), (int64_t)bytes(count));
+}
+
+/* --- raised --- */
+
+Test(cache_quota, is_raised_at_once)
+{
+    lay();
+    house_carve(BUCKET, 6);
+    fill(0, 0);
+    set_quota(3);
+    for (uint32_t number = 0; number < 3; number++) {
+        put(number);
+    }
+    cr_assert_not(cache_push(bin(), house_slot(BUCKET, 3)), "full");
+    set_quota(5);
+    cr_assert(cache_push(bin(), house_slot(BUCKET, 3)));
+    cr_assert(cache_push(bin(), house_slot(BUCKET, 4)));
+    cr_assert_not(cache_push(bin(), house_slot(BUCKET, 5)));
+    cr_assert_null(atomic_load(&bin()->public_magazine));
+    expect_next(4, 0);
+    expect_deposited(0);
+}
+
+/* The public one, too, has the room at its next turn. */
+Test(cache_quota, is_raised_for_both)
+{
+    lay();
+    house_carve(BUCKET, 8);
+    fill(0, 0);
+    set_quota(2);
+    for (uint32_t number = 0; number < 4; number++) {
+        put(number);
+    }
+    set_quota(4);
+    for (uint32_t number = 4; number < 8; number++) {
+        put(number);
+    }
+    expect_deposited(0);
+    cr_assert_eq(cache_held(mine, BUCKET), 8);
+}
+
+/* --- lowered --- */
+
+Test(cache_quota, what_fits_stays)
+{
+    lay();
+    fill(20, 10);
+    set_quota(20);
+    expect_deposited(0);
+    cr_assert_eq(cache_held(mine, BUCKET), 30);
+    cr_assert_eq(bin()->ceiling - bin()->floor, 20);
+    expect_next(29, 20);
+    expect_next(19, 0);
+    cr_assert_null(cache_refill(mine, BUCKET));
+}
+
+/* The oldest go to the stack; what is left keeps its order. */
+Test(cache_quota, both_magazines_are_cut)
+{
+    bool loose[2 * FULL] = {false};
+    lay();
+    fill(FULL, 50);
+    set_quota(20);
+    cr_assert_eq(cache_quota(mine, BUCKET), 20);
+    cr_assert_eq(cache_held(mine, BUCKET), 40);
+    cr_assert_eq(budget_charged(), 2 * bytes(20));
+    expect_deposited(FULL - 20 + 50 - 20);
+    cr_assert_null(depot_take_full(BUCKET), "loose, not in a magazine");
+    cr_assert_not(cache_push(bin(), house_slot(BUCKET, 0)), "it is full");
+    expect_next(FULL + 50 - 1, FULL + 30);
+    expect_next(FULL - 1, FULL - 20);
+    cr_assert_null(cache_refill(mine, BUCKET));
+    for (uint32_t number = 0; number < FULL + 50; number++) {
+        loose[number] = number < FULL - 20 || (number >= FULL && number < FULL + 30);
+    }
+    expect_loose(loose);
+}
+
+Test(cache_quota, private_magazine_alone_is_cut)
+{
+    bool loose[2 * FULL] = {true, true, true};
+    lay();
+    fill(0, 5);
+    set_quota(2);
+    expect_deposited(3);
+    cr_assert_null(atomic_load(&bin()->public_magazine));
+    expect_next(4, 3);
+    cr_assert_null(cache_refill(mine, BUCKET));
+    expect_loose(loose);
+}
+
+Test(cache_quota, public_magazine_alone_is_cut)
+{
+    bool loose[2 * FULL] = {true, true, true, true};
+    lay();
+    fill(5, 0);
+    set_quota(1);
+    expect_deposited(4);
+    cr_assert_null(cache_private(bin()));
+    expect_next(4, 4);
+    cr_assert_null(cache_refill(mine, BUCKET));
+    expect_loose(loose);
+}
+
+/* Without a quota there is no magazine: they go to the depot as they are. */
+Test(cache_quota, none_leaves_nothing)
+{
+    const bool none[2 * FULL] = {false};
+    lay();
+    fill(30, 20);
+    set_quota(0);
+    cr_assert_eq(cache_held(mine, BUCKET), 0);
+    cr_assert_null(cache_private(bin()));
+    cr_assert_null(atomic_load(&bin()->public_magazine));
+    cr_assert_null(cache_pop(bin()));
+    cr_assert_not(cache_push(bin(), house_slot(BUCKET, 0)));
+    expect_deposited(50);
+    expect_loose(none);
+    cr_assert_eq(magazine_count(depot_take_full(BUCKET)), 30, "the private one went first");
+    cr_assert_eq(magazine_count(depot_take_full(BUCKET)), 20);
+    cr_assert_null(depot_take_full(BUCKET));
+}
+
+Test(cache_quota, empty_magazines_go_to_the_depots_empty_ones)
+{
+    lay();
+    fill(1, 1);
+    const struct magazine *own = cache_private(bin());
+    expect_next(1, 0); /* exchanged: it is the public one now */
+    cr_assert_eq(atomic_load(&bin()->public_magazine), own);
+    const struct magazine *other = cache_private(bin());
+    set_quota(0);
+    expect_deposited(0);
+    cr_assert_null(depot_take_full(BUCKET));
+    cr_assert_eq(depot_take_empty(BUCKET), own);
+    cr_assert_eq(depot_take_empty(BUCKET), other);
+}
+
+/* --- forgotten --- */
+
+Test(cache_quota, begin_forgets_what_training_noted)
+{
+    lay();
+    fill(0, 5);
+    struct cache_tally *tally = &mine->tally[BUCKET];
+    tally->score = 7;
+    tally->want = 8;
+    tally->seen = 9;
+    cache_begin(mine, BUCKET);
+    cr_assert_eq(tally->score, 0);
+    cr_assert_eq(tally->want, 0);
+    cr_assert_eq(tally->seen, 0);
+    cr_assert_eq(cache_quota(mine, BUCKET), FULL, "the quota is not training's note");
+    cr_assert_eq(cache_held(mine, BUCKET), 5);
+}
+
+/* The child of a fork sets the budget by itself, and finds slots and magazines by itself. */
+Test(cache_quota, forget_touches_neither_budget_nor_depot)
+{
+    lay();
+    fill(30, 20);
+    mine->tally[BUCKET].score = 7;
+    cache_forget(mine, BUCKET);
+    cr_assert_eq(cache_quota(mine, BUCKET), 0);
+    cr_assert_eq(cache_held(mine, BUCKET), 0);
+    cr_assert_eq(mine->tally[BUCKET].score, 0);
+    cr_assert_eq(budget_charged(), 2 * bytes(FULL));
+    expect_deposited(0);
+    cr_assert_null(depot_take_full(BUCKET));
+    cr_assert_eq(slots_take_loose(BUCKET), STACK_EMPTY);
+}
+
+/* A thread without a quota never comes to its run: left there, nobody could have those slots. */
+Test(cache_quota, none_leaves_no_fresh_run)
+{
+    lay();
+    set_quota(1);
+    cr_assert_not_null(cache_carve(mine, BUCKET));
+    uint32_t left = cache_fresh(mine, BUCKET);
+    set_quota(0);
+    cr_assert_eq(cache_fresh(mine, BUCKET), 0U);
+    cr_assert_eq(counter_read(&mine->tally[BUCKET].purged), left);
+}
+
+/* What a miss says for a larger quota is eight times what a swap says. */
+Test(cache_quota, misses_and_swaps_want_more)
+{
+    lay();
+    house_carve(BUCKET, 5);
+    set_quota(2);
+    uint16_t *want = &mine->tally[BUCKET].want;
+    cr_assert_null(cache_refill(mine, BUCKET));
+    cr_assert_eq(*want, CACHE_MISS);
+    put(0);
+    put(1);
+    cr_assert_eq(*want, CACHE_MISS, "the first magazine is no miss");
+    put(2);
+    put(3);
+    cr_assert_eq(*want, CACHE_MISS, "nor is the second");
+    put(4); /* both are full */
+    cr_assert_eq(*want, 2 * CACHE_MISS);
+    expect_next(4, 4);
+    expect_next(3, 3); /* the public one */
+    cr_assert_eq(*want, 2 * CACHE_MISS + CACHE_SWAP);
+}

@@ -1,0 +1,139 @@
+/* The cache room's refills and begging: from other threads, then the depot, never beyond the quota.
+ */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+
+#include "cache/budget.h"
+#include "cache/cache.h"
+#include "cache/depot.h"
+#include "support/house.h"
+#include "memory/lane.h"
+#include "cache/magazine.h"
+#include "support/neighbours.h"
+#include "pool/pool.h"
+
+enum { BUCKET = B64K };
+
+static struct cache *mine;
+
+static void lay(void)
+{
+    house_pools.retain_limit = UINT64_C(1) << 40; /* so that stock is counted */
+    mine = neighbours_open(1);
+}
+
+static void expect_counts(uint64_t walks, uint64_t steals)
+{
+    cr_assert_eq(counter_read(&mine->tally[BUCKET].walks), walks);
+    cr_assert_eq(counter_read(&mine->tally[BUCKET].steals), steals);
+}
+
+static void expect_passed(uint64_t deposited, uint64_t withdrawn)
+{
+    cr_assert_eq(counter_read(&mine->tally[BUCKET].deposited), deposited);
+    cr_assert_eq(counter_read(&mine->tally[BUCKET].withdrawn), withdrawn);
+    cr_assert_eq(atomic_load(&budget.stock),
+                 (int64_t)((deposited - withdrawn) * lanes.lane[BUCKET].capacity));
+}
+
+Test(cache_refill, asks_threads_before_the_depot)
+{
+    lay();
+    cr_assert(cache_set_quota(mine, BUCKET, MAGAZINE_SLOTS));
+    const struct magazine *magazine = neighbours_equip(neighbour(0), BUCKET, 10);
+    struct magazine *other = neighbours_carve(BUCKET, 10);
+    cache_deposit(mine, BUCKET, other);
+    cr_assert_eq(cache_refill(mine, BUCKET), magazine->slot[9], "the warmest");
+    cr_assert_eq(cache_private(&mine->bin[BUCKET]), magazine);
+    cr_assert_eq(cache_held(mine, BUCKET), 9);
+    cr_assert_eq(counter_read(&mine->tally[BUCKET].misses), 1);
+    cr_assert_eq(counter_read(&mine->tally[BUCKET].depot_hits), 0);
+    expect_counts(1, 1);
+    expect_passed(20, 10);
+    while (cache_pop(&mine->bin[BUCKET]) != NULL) {
+    }
+    cr_assert_eq(cache_refill(mine, BUCKET), other->slot[9]);
+    cr_assert_eq(counter_read(&mine->tally[BUCKET].depot_hits), 1);
+    expect_counts(2, 1);
+    expect_passed(20, 20);
+    cache_deposit(mine, BUCKET, neighbours_carve(BUCKET, 10));
+    while (cache_pop(&mine->bin[BUCKET]) != NULL) {
+    }
+    cr_assert_not_null(cache_refill(mine, BUCKET));
+    cr_assert_eq(depot_take_empty(BUCKET), magazine, "an empty one for a full one");
+}
+
+Test(cache_refill, does_not_walk_while_it_has_a_public_magazine)
+{
+    lay();
+    neighbours_equip(neighbour(0), BUCKET, 10);
+    const struct magazine *own = neighbours_equip(mine, BUCKET, 3);
+    cr_assert_eq(cache_refill(mine, BUCKET), own->slot[2]);
+    expect_counts(0, 0);
+}
+
+/* What a small quota has no room for goes to the depot: the lower slots, which are colder. */
+static void expect_upper_part(const struct magazine *magazine)
+{
+    void *const *slot = magazine->slot;
+    cr_assert_eq(cache_refill(mine, BUCKET), slot[9]);
+    cr_assert_eq(cache_held(mine, BUCKET), 3);
+    for (unsigned i = 9; i-- > 6;) {
+        cr_assert_eq(cache_pop(&mine->bin[BUCKET]), slot[i]);
+    }
+    expect_passed(10, 4);
+    cr_assert_eq(depot_take_full(BUCKET), magazine);
+    cr_assert_eq(magazine_count(magazine), 6);
+}
+
+Test(cache_refill, takes_no_more_than_its_quota)
+{
+    lay();
+    cr_assert(cache_set_quota(mine, BUCKET, 4));
+    expect_upper_part(neighbours_equip(neighbour(0), BUCKET, 10));
+    expect_counts(1, 1);
+}
+
+Test(cache_refill, takes_no_more_from_the_depot_either)
+{
+    lay();
+    cr_assert(cache_set_quota(mine, BUCKET, 4));
+    struct magazine *magazine = neighbours_carve(BUCKET, 10);
+    cache_deposit(mine, BUCKET, magazine);
+    expect_upper_part(magazine);
+    cr_assert_eq(counter_read(&mine->tally[BUCKET].depot_hits), 1);
+}
+
+/* It would need a second magazine for its part. */
+Test(cache_refill, without_an_empty_magazine_takes_nothing)
+{
+    lay();
+    cr_assert(cache_set_quota(mine, BUCKET, 4));
+    const struct magazine *magazine = neighbours_equip(neighbour(0), BUCKET, 10);
+    while (magazine_open() != NULL) {
+    }
+    cr_assert_null(cache_refill(mine, BUCKET));
+    expect_passed(10, 0);
+    cr_assert_eq(depot_take_full(BUCKET), magazine);
+    cr_assert_eq(magazine_count(magazine), 10);
+}
+
+Test(cache_refill, begs_one_and_gives_the_rest_to_the_depot)
+{
+    lay();
+    const struct magazine *magazine = neighbours_equip(neighbour(0), BUCKET, 3);
+    cr_assert_eq(cache_beg(mine, BUCKET), magazine->slot[2]);
+    expect_counts(1, 1);
+    expect_passed(3, 1);
+    cr_assert_null(neighbours_public(neighbour(0), BUCKET));
+    cr_assert_eq(cache_beg(mine, BUCKET), magazine->slot[1]);
+    cr_assert_eq(cache_beg(mine, BUCKET), magazine->slot[0]);
+    expect_passed(3, 3);
+    cr_assert_eq(counter_read(&mine->tally[BUCKET].depot_hits), 2);
+    cr_assert_null(cache_beg(mine, BUCKET));
+    expect_passed(3, 3);
+    expect_counts(4, 1);
+    cr_assert_eq(cache_held(mine, BUCKET), 0);
+    cr_assert_eq(counter_read(&mine->tally[BUCKET].misses), 0, "without a magazine none is missed");
+    cr_assert_eq(depot_take_empty(BUCKET), magazine, "the last one leaves it empty");
+}

@@ -1,0 +1,174 @@
+/* The profile room's writing: all or nothing, on a full disk, and over what was left behind. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "support/capture.h"
+#include "support/crew.h"
+#include "support/place.h"
+#include "cache/profile.h"
+
+enum { UNUSUAL = 4242 /* no call sets it */ };
+
+static const struct profile old = {.count = 1, .row = {{8192, 5}}};
+static const struct profile new = {.count = 2, .row = {{4096, 12}, {16384, 62}}};
+static char path[PLACE_PATH_SIZE];
+static char name[PLACE_PATH_SIZE + 32]; /* what this process renames to it */
+
+static void profile_place_open(void)
+{
+    place_open();
+    strcpy(path, place_path("profile"));
+    snprintf(name, sizeof name, "%s.%d.new", path, (int)getpid());
+}
+
+/* That a write left nothing beside the profile is seen here: the directory is then empty. */
+static void profile_place_close(void)
+{
+    unlink(path);
+    place_close();
+}
+
+TestSuite(profile_write, .init = profile_place_open, .fini = profile_place_close);
+
+/* By any thread or child: NULL if the profile there is `wanted`, or what is wrong. */
+static const char *difference(const struct profile *wanted)
+{
+    struct profile found;
+    const char *fault = profile_read(path, &found);
+    if (fault != NULL) {
+        return fault[0] != '\0' ? fault : "there is none";
+    }
+    return found.count == wanted->count && found.row[0].quota == wanted->row[0].quota ? NULL
+                                                                                      : "another";
+}
+
+static void expect_profile(const struct profile *wanted)
+{
+    const char *fault = difference(wanted);
+    cr_assert_null(fault, "%s", fault);
+}
+
+Test(profile_write, replaces_the_file_and_writes_into_none)
+{
+    char text[256];
+    struct stat status;
+    umask(0);
+    cr_assert(profile_write(path, &old));
+    int file = open(path, O_RDONLY);
+    cr_assert(profile_write(path, &new));
+    expect_profile(&new);
+    ssize_t length = read(file, text, sizeof text - 1);
+    cr_assert_gt(length, 0);
+    text[length] = '\0';
+    cr_assert_not_null(strstr(text, "\nbucket 8192 quota 5\nchecksum "), "%s", text);
+    cr_assert_eq(stat(path, &status), 0);
+    cr_assert_eq(status.st_mode & 0777, 0600);
+}
+
+/* Whatever the room, all or nothing is written; SIGXFSZ, which the kernel sends, stays unseen. */
+static void work_with_little_room(void *argument)
+{
+    static const struct profile changed = {.count = 1, .row = {{8192, 6}}};
+    struct stat status;
+    (void)argument;
+    CHECK(stat(path, &status) == 0);
+    for (rlim_t room = 0; room < (rlim_t)status.st_size; room++) {
+        CHECK(setrlimit(RLIMIT_FSIZE, &(struct rlimit){room, RLIM_INFINITY}) == 0);
+        CHECK(!profile_write(path, &changed));
+        CHECK(difference(&old) == NULL);
+    }
+    CHECK(setrlimit(RLIMIT_FSIZE, &(struct rlimit){(rlim_t)status.st_size, RLIM_INFINITY}) == 0);
+    CHECK(profile_write(path, &changed));
+    CHECK(difference(&changed) == NULL);
+}
+
+Test(profile_write, writes_all_or_nothing)
+{
+    struct capture capture;
+    cr_assert(profile_write(path, &old));
+    capture_run(&capture, work_with_little_room, NULL);
+    cr_assert(capture_is_clean(&capture), "%s", capture.words);
+}
+
+static const char no_mounts[] = "this user may not mount a small filesystem to fill it";
+
+static void work_on_a_full_disk(void *argument)
+{
+    static char bytes[4096];
+    char options[32];
+    (void)argument;
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) {
+        CHECK(write(STDERR_FILENO, no_mounts, sizeof no_mounts) == sizeof no_mounts);
+        return;
+    }
+    snprintf(options, sizeof options, "size=%ld", 2 * sysconf(_SC_PAGESIZE));
+    CHECK(mount("none", place_directory(), "tmpfs", 0, options) == 0);
+    CHECK(profile_write(path, &old));
+    int file = open(place_path("other"), O_WRONLY | O_CREAT, 0600);
+    while (write(file, bytes, sizeof bytes) > 0) {
+    }
+    errno = UNUSUAL;
+    CHECK(!profile_write(path, &new));
+    CHECK(errno == UNUSUAL);
+    CHECK(difference(&old) == NULL);
+    CHECK(unlink(place_path("other")) == 0 && close(file) == 0);
+    CHECK(profile_write(path, &new));
+    CHECK(difference(&new) == NULL);
+    CHECK(unlink(path) == 0 && rmdir(place_directory()) != 0 && errno == EBUSY);
+}
+
+Test(profile_write, survives_a_full_disk)
+{
+    struct capture capture;
+    capture_run(&capture, work_on_a_full_disk, NULL);
+    if (strcmp(capture.words, no_mounts) == 0) {
+        cr_skip_test("%s", no_mounts);
+    }
+    cr_assert(capture_is_clean(&capture), "%s", capture.words);
+}
+
+/* A process that was killed left it, and this one has the same pid, as a container's always has. */
+Test(profile_write, takes_the_place_of_what_was_left)
+{
+    place_write(name, "half of a prof");
+    cr_assert(profile_write(path, &new));
+    expect_profile(&new);
+    cr_assert_neq(access(name, F_OK), 0);
+    /* What is no file, nobody of ours left. */
+    cr_assert_eq(symlink(path, name), 0);
+    cr_assert_not(profile_write(path, &old));
+    cr_assert_eq(unlink(name), 0);
+    cr_assert_eq(mkdir(name, 0700), 0);
+    cr_assert_not(profile_write(path, &old));
+    cr_assert_eq(rmdir(name), 0);
+    expect_profile(&new);
+}
+
+/* As of a thread, or of what a handler interrupted, or of a container with the same pid. */
+Test(profile_write, leaves_alone_what_another_is_writing)
+{
+    char text[64];
+    cr_assert(profile_write(path, &old));
+    place_write(name, "half of a prof");
+    int file = open(name, O_RDONLY);
+    cr_assert_eq(flock(file, LOCK_EX | LOCK_NB), 0);
+    errno = UNUSUAL;
+    cr_assert_not(profile_write(path, &new));
+    cr_assert_eq(errno, UNUSUAL);
+    place_read(name, text, sizeof text);
+    cr_assert_str_eq(text, "half of a prof");
+    expect_profile(&old);
+    close(file);
+    cr_assert(profile_write(path, &new));
+    expect_profile(&new);
+}

@@ -1,0 +1,248 @@
+/* The profile room under several writers: what is read is whole, at every moment. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <linux/magic.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "support/crew.h"
+#include "support/place.h"
+#include "cache/profile.h"
+#include "support/steps.h"
+
+enum { UNUSUAL = 4242 /* no call sets it */, WRITERS = 3, WRITES = 300, KILLS = 50 };
+
+static char path[PLACE_PATH_SIZE];
+static atomic_bool *enough; /* shared with the processes that write */
+
+static void profile_place_open(void)
+{
+    place_open();
+    enough = mmap(NULL, sizeof *enough, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    cr_assert_neq((void *)enough, MAP_FAILED);
+    strcpy(path, place_path("profile"));
+}
+
+/* A file system by a program opens a file by a name that it was told before: in between the file
+ * may have been replaced, and then it is not found. */
+static void need_rename_at_once(void)
+{
+    struct statfs system;
+    cr_assert_eq(statfs(place_directory(), &system), 0);
+    if (system.f_type == FUSE_SUPER_MAGIC) {
+        cr_skip("a file that is replaced is not found for a moment on FUSE");
+    }
+}
+
+/* That the writers left nothing beside the profile is seen here: the directory is then empty. */
+static void profile_place_close(void)
+{
+    unlink(path);
+    place_close();
+}
+
+TestSuite(profile_writers, .init = profile_place_open, .fini = profile_place_close, .timeout = 300);
+
+/* Profiles that a reader can tell to be whole by themselves: all rows say the same. */
+static void fill(struct profile *profile, unsigned writer, unsigned number)
+{
+    profile->count = 5 * (writer + 1);
+    for (unsigned i = 0; i < profile->count; i++) {
+        profile->row[i] = (struct profile_row){4096UL << i, writer << 16 | number};
+    }
+}
+
+/* Reads one if there is one; false if it is not whole. `was` tells a new one from that before. */
+static bool read_filled(unsigned *was, unsigned *changes)
+{
+    struct profile found;
+    const char *fault = profile_read(path, &found);
+    if (fault != NULL) {
+        return fault[0] == '\0';
+    }
+    unsigned quota = found.row[0].quota;
+    *changes += quota != *was;
+    *was = quota;
+    bool whole = found.count == 5 * ((quota >> 16) + 1);
+    for (unsigned i = 0; i < found.count; i++) {
+        whole = whole && found.row[i].quota == quota;
+    }
+    return whole;
+}
+
+/* Writes again and again until the reader has seen enough, and the last number at the end alone. It
+ * ends with the test, however that ends. */
+static pid_t start_writer(unsigned writer)
+{
+    pid_t test = getpid();
+    pid_t child = fork();
+    if (child != 0) {
+        return child;
+    }
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    bool done = getppid() == test;
+    for (unsigned number = 1; number <= WRITES; number++) {
+        struct profile profile;
+        fill(&profile, writer, number);
+        done = profile_write(path, &profile) && done;
+        if (number == WRITES - 1 && !*enough) {
+            number = 0;
+        }
+    }
+    _exit(done ? 0 : 1);
+}
+
+/* Processes never get into each other's way: each of their writes is done. */
+Test(profile_writers, of_several_processes_the_last_one_stays)
+{
+    unsigned was = 0;
+    unsigned changes = 0;
+    unsigned running = WRITERS;
+    need_rename_at_once();
+    for (unsigned writer = 0; writer < WRITERS; writer++) {
+        cr_assert_gt(start_writer(writer), 0);
+    }
+    while (running > 0) {
+        int status = 0;
+        cr_assert(read_filled(&was, &changes), "not whole");
+        *enough = changes > WRITERS;
+        if (waitpid(-1, &status, WNOHANG) > 0) {
+            cr_assert_eq(status, 0, "a write failed");
+            running--;
+        }
+    }
+    cr_assert(read_filled(&was, &changes));
+    cr_assert_eq(was & 0xffff, (unsigned)WRITES, "somebody's last write is not the last");
+}
+
+static _Atomic unsigned successes;
+static _Atomic unsigned writers_left = WRITERS;
+
+/* The last one of the crew reads while the others write. */
+static void write_or_read(unsigned number)
+{
+    unsigned was = 0;
+    unsigned changes = 0;
+    if (number == WRITERS) {
+        while (writers_left > 0 && CHECK(read_filled(&was, &changes))) {
+        }
+        return;
+    }
+    for (unsigned i = 1; i <= WRITES; i++) {
+        struct profile profile;
+        fill(&profile, number, i);
+        successes += profile_write(path, &profile);
+    }
+    writers_left--;
+}
+
+Test(profile_writers, threads_drop_what_they_cannot_write)
+{
+    unsigned was = 0;
+    unsigned changes = 0;
+    need_rename_at_once();
+    crew_run(WRITERS + 1, write_or_read);
+    cr_assert_gt(successes, 0U);
+    cr_assert(read_filled(&was, &changes));
+    cr_assert_eq(changes, 1U);
+}
+
+static unsigned done;    /* writes of the thread that a handler interrupts */
+static unsigned dropped; /* writes of the handler */
+static unsigned came;    /* and those that were not */
+
+static void write_second(void)
+{
+    struct profile profile;
+    fill(&profile, 0, 2);
+    done += profile_write(path, &profile);
+}
+
+static void write_between(void *context)
+{
+    struct profile profile;
+    unsigned was = 0;
+    unsigned changes = 0;
+    (void)context;
+    fill(&profile, 0, 1);
+    errno = UNUSUAL;
+    bool written = profile_write(path, &profile);
+    CHECK(errno == UNUSUAL && read_filled(&was, &changes));
+    dropped += !written;
+    came += written;
+}
+
+static void do_nothing(void *context)
+{
+    (void)context;
+}
+
+/* Returns how many instructions the write has. */
+static unsigned count_instructions(void)
+{
+    unsigned within = 1;
+    unsigned beyond = 2;
+    while (steps_run(beyond, write_second, do_nothing)) {
+        within = beyond;
+        beyond *= 2;
+    }
+    while (beyond - within > 1) {
+        unsigned middle = within + (beyond - within) / 2;
+        *(steps_run(middle, write_second, do_nothing) ? &within : &beyond) = middle;
+    }
+    return within;
+}
+
+/*
+ * The handler comes at places that lie the denser the nearer they are to the end of the write,
+ * where files are made and renamed: the text before takes most of the instructions. At least one of
+ * the two writes is done.
+ */
+Test(profile_writers, a_handler_drops_what_it_interrupts)
+{
+    steps_need();
+    unsigned count = count_instructions();
+    for (unsigned left = 0; left < count; left += 1 + left / 4) {
+        unsigned was = 0;
+        unsigned changes = 0;
+        unsigned before = done + came;
+        steps_run(count - left, write_second, write_between);
+        cr_assert_null(crew_fault(), "%u instructions before the end: %s", left, crew_fault());
+        cr_assert(read_filled(&was, &changes), "%u instructions before the end", left);
+        cr_assert_gt(done + came, before, "%u instructions before the end", left);
+    }
+    cr_assert_gt(done, 0U);
+    cr_assert_gt(came, 0U, "the handler never found the path free");
+    cr_assert_gt(dropped, 0U, "the handler never met a write half done");
+}
+
+/* Killed wherever it may be, a writer leaves a whole profile, and at most one file beside it. */
+Test(profile_writers, may_be_killed_at_any_moment)
+{
+    char name[PLACE_PATH_SIZE + 32];
+    uint64_t state = 1;
+    need_rename_at_once();
+    for (unsigned i = 0; i < KILLS; i++) {
+        unsigned was = 0;
+        unsigned changes = 0;
+        unsigned wanted = 2 + (unsigned)(crew_random(&state) % 20);
+        pid_t child = start_writer(i % WRITERS);
+        cr_assert_gt(child, 0);
+        while (changes < wanted) {
+            cr_assert(read_filled(&was, &changes), "not whole");
+        }
+        cr_assert_eq(kill(child, SIGKILL), 0);
+        cr_assert_eq(waitpid(child, NULL, 0), child);
+        cr_assert(read_filled(&was, &changes), "not whole");
+        snprintf(name, sizeof name, "%s.%d.new", path, (int)child);
+        unlink(name);
+    }
+}

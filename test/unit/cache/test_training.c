@@ -1,0 +1,210 @@
+/* The training room: the first quota by use, growth by misses, and what a thread's end leaves. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+
+#include "support/crew.h"
+#include "support/house.h"
+#include "pool/pool.h"
+#include "support/quotas.h"
+
+enum { MANY = 2000 };
+
+static const uint64_t plenty = UINT64_C(1) << 40;
+
+static void expect_in_order(void)
+{
+    quotas_check();
+    cr_assert_null(crew_fault(), "%s", crew_fault());
+    house_assert();
+}
+
+/* --- the first quota ------------------------------------------------------------------------ */
+
+Test(training, sixty_fourth_use_earns_a_quota)
+{
+    quotas_lay(plenty);
+    for (unsigned uses = 1; uses < TRAINING_PROMOTION; uses++) {
+        quotas_use(B16K);
+        cr_assert_eq(quotas_of(B16K), 0U, "after %u uses", uses);
+        cr_assert_eq(budget_charged(), 0);
+    }
+    quotas_use(B16K);
+    cr_assert_eq(quotas_of(B16K), TRAINING_FIRST);
+    cr_assert_eq(budget_charged(), TRAINING_FIRST * quotas_price(B16K));
+    cr_assert_eq(quotas_count(B16K, "promotions"), 1);
+    for (unsigned uses = 0; uses < 4 * TRAINING_PROMOTION; uses++) {
+        quotas_use(B16K);
+    }
+    cr_assert_eq(quotas_of(B16K), TRAINING_FIRST, "who misses nothing needs no more");
+    cr_assert_eq(quotas_count(B16K, "promotions"), 1);
+    expect_in_order();
+}
+
+Test(training, takes_and_gives_are_uses_alike)
+{
+    void *taken[TRAINING_PROMOTION];
+    quotas_lay(plenty);
+    for (unsigned i = 0; i < TRAINING_PROMOTION; i++) {
+        cr_assert_eq(quotas_of(B16K), 0U);
+        taken[i] = house_take(B16K, 16384, NULL);
+    }
+    cr_assert_eq(quotas_of(B16K), TRAINING_FIRST);
+    cr_assert_eq(taken[TRAINING_PROMOTION - 1] != NULL, true);
+    expect_in_order();
+}
+
+Test(training, each_bucket_earns_its_own)
+{
+    quotas_lay(plenty);
+    for (unsigned uses = 1; uses < TRAINING_PROMOTION; uses++) {
+        quotas_use(B4K);
+        quotas_use(B16K);
+    }
+    cr_assert_eq(quotas_of(B4K) + quotas_of(B16K), 0U);
+    quotas_use(B4K);
+    cr_assert_eq(quotas_of(B4K), TRAINING_FIRST);
+    cr_assert_eq(quotas_of(B16K), 0U);
+    expect_in_order();
+}
+
+Test(training, large_pool_is_not_trained)
+{
+    quotas_lay(plenty);
+    for (unsigned uses = 0; uses < MANY; uses++) {
+        quotas_use(B1M);
+    }
+    cr_assert_eq(quotas_of(B1M), 0U);
+    cr_assert_eq(quotas_count(B1M, "promotions"), 0);
+    cr_assert_eq(budget_charged(), 0);
+}
+
+Test(training, first_quota_is_what_the_budget_has_left)
+{
+    quotas_lay(UINT64_C(5) * 2 * 20480 + 20480);
+    quotas_promote(B16K);
+    cr_assert_eq(quotas_of(B16K), 5U);
+    expect_in_order();
+}
+
+/* It earns one again and again, and gets it when there is room: another thread has ended, say. */
+Test(training, quota_waits_for_the_budget)
+{
+    quotas_lay(plenty);
+    cr_assert(budget_charge(plenty));
+    for (unsigned uses = 0; uses < MANY; uses++) {
+        quotas_use(B16K);
+        cr_assert_eq(quotas_of(B16K), 0U);
+    }
+    cr_assert_eq(quotas_count(B16K, "promotions"), 0);
+    budget_return(plenty);
+    for (unsigned uses = 0; uses < TRAINING_PROMOTION; uses++) {
+        quotas_use(B16K);
+    }
+    cr_assert_eq(quotas_of(B16K), TRAINING_FIRST);
+    expect_in_order();
+}
+
+/* --- growth --------------------------------------------------------------------------------- */
+
+/*
+ * Runs `work` again and again until the quota is as large as a magazine, and holds each change to
+ * the rule: misses, or swaps that weigh as much, since the one before it.
+ */
+static void expect_growth(void (*work)(unsigned step))
+{
+    const struct cache_tally *tally = &cache_mine->tally[B16K];
+    uint64_t before = 0;
+    unsigned growths = 0;
+    for (unsigned step = 0; quotas_of(B16K) < MAGAZINE_SLOTS; step++) {
+        uint32_t quota = quotas_of(B16K);
+        work(step);
+        uint64_t worth =
+            CACHE_MISS * counter_read(&tally->misses) + CACHE_SWAP * counter_read(&tally->swaps);
+        bool grown = quotas_of(B16K) != quota;
+        cr_assert_eq(grown, worth - before >= TRAINING_MISSES * CACHE_MISS,
+                     "%u became %u after %lu", quota, quotas_of(B16K), worth - before);
+        if (grown) {
+            cr_assert_eq(quotas_of(B16K), 2 * quota < MAGAZINE_SLOTS ? 2 * quota : MAGAZINE_SLOTS);
+            before = worth;
+            growths++;
+        }
+    }
+    cr_assert_eq(growths, 3);
+    cr_assert_eq(quotas_count(B16K, "growths"), growths);
+    cr_assert_eq(quotas_count(B16K, "transfers"), 0);
+    expect_in_order();
+}
+
+static void take_and_keep(unsigned step)
+{
+    (void)step;
+    cr_assert_not_null(house_take(B16K, 16384, NULL));
+}
+
+Test(training, eight_misses_double_the_quota)
+{
+    quotas_lay(plenty);
+    quotas_promote(B16K);
+    expect_growth(take_and_keep);
+    uint64_t misses = quotas_count(B16K, "misses");
+    cr_assert_eq(misses, 3 * TRAINING_MISSES);
+    quotas_starve(B16K, 4 * TRAINING_MISSES);
+    cr_assert_eq(quotas_of(B16K), MAGAZINE_SLOTS, "a magazine holds no more");
+    cr_assert_eq(quotas_count(B16K, "growths"), 3);
+}
+
+/* One slot more than a magazine has room for, so that the two are swapped all the time. */
+static void take_and_give_by_turns(unsigned step)
+{
+    static void *taken[MAGAZINE_SLOTS + 1];
+    static unsigned count;
+    static bool taking = true;
+    (void)step;
+    if (taking) {
+        taken[count++] = house_take(B16K, 16384, NULL);
+    } else {
+        house_give(taken[--count]);
+    }
+    taking = count == 0 || (taking && count <= quotas_of(B16K));
+}
+
+Test(training, swaps_count_as_an_eighth_of_a_miss)
+{
+    quotas_lay(plenty);
+    quotas_stock(B16K, 2 * MAGAZINE_SLOTS);
+    quotas_promote(B16K);
+    expect_growth(take_and_give_by_turns);
+    cr_assert_gt(quotas_count(B16K, "swaps"), CACHE_MISS * quotas_count(B16K, "misses"));
+}
+
+/* --- the end of a thread, and what is left of it -------------------------------------------- */
+
+static void earn_a_quota(unsigned number)
+{
+    (void)number;
+    cache_reach();
+    for (unsigned uses = 2; uses < TRAINING_PROMOTION; uses += 2) {
+        house_give(house_take(B16K, 16384, NULL));
+    }
+    CHECK(quotas_of(B16K) == 0); /* though the record may have had one */
+    house_give(house_take(B16K, 16384, NULL));
+    CHECK(quotas_of(B16K) == TRAINING_FIRST);
+    house_give(house_take(B32K, 32768, NULL)); /* half-way to one */
+}
+
+Test(training, next_thread_begins_anew)
+{
+    uint32_t result[BUCKET_LIMIT];
+    quotas_lay(plenty);
+    cr_assert_not(training_result(result));
+    for (unsigned i = 0; i < 40; i++) {
+        crew_run(1, earn_a_quota);
+        cr_assert_eq(budget_charged(), 0);
+    }
+    cr_assert_eq(cache_count(), 3, "they had one record by turns");
+    cr_assert_eq(quotas_count(B32K, "promotions"), 0);
+    cr_assert(training_result(result));
+    cr_assert_eq(result[B16K], TRAINING_FIRST, "an end is no lesson");
+    cr_assert_eq(result[B32K], 0U);
+    expect_in_order();
+}

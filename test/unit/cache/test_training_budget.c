@@ -1,0 +1,162 @@
+/* The budgets under a thousand threads: what the caches hold, and all free memory, to the byte. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <pthread.h>
+
+#include "support/crew.h"
+#include "support/house.h"
+#include "pool/pool.h"
+#include "support/quotas.h"
+#include "statistics/snapshot.h"
+
+enum { THREADS = 1000, PHASES = 3, USES = 200, WINDOW = 10, LARGEST = B256K };
+
+static pthread_barrier_t meeting;
+static unsigned spent; /* checks at which the budget had no room for even the smallest quota */
+
+/* Bytes of the free slots outside caches that have not been purged. */
+static uint64_t stock_held(void)
+{
+    static struct snapshot snapshot;
+    uint64_t held = 0;
+    snapshot_take(&snapshot);
+    for (unsigned bucket = 0; bucket < snapshot.buckets; bucket++) {
+        held += snapshot.bucket[bucket].depot * house_plan.capacity[bucket];
+    }
+    return held;
+}
+
+/* Of all free memory, where it is limited: what is counted is what is there. */
+static void check_retained(void)
+{
+    uint64_t stock = stock_held();
+    CHECK((uint64_t)budget.stock == stock);
+    CHECK(budget_charged() + stock <= budget.retain_limit);
+    CHECK(quotas_held() + stock <= budget.retain_limit);
+}
+
+static void check_budgets(void)
+{
+    quotas_check();
+    house_check();
+    spent += budget_left() < quotas_price(B4K);
+    if (budget_limits_stock()) {
+        check_retained();
+    }
+}
+
+/* Waits for all others; one of them checks while they stand still. */
+static void meet(void)
+{
+    if (pthread_barrier_wait(&meeting) == PTHREAD_BARRIER_SERIAL_THREAD) {
+        check_budgets();
+    }
+    pthread_barrier_wait(&meeting);
+}
+
+/* Takes and gives at random, in buckets that are others in each phase; keeps some meanwhile. */
+static void use_several_buckets(unsigned number)
+{
+    void *held[WINDOW] = {NULL};
+    uint64_t random = number + 1;
+    for (unsigned phase = 0; phase < PHASES; phase++) {
+        for (unsigned use = 0; use < USES; use++) {
+            void **slot = &held[crew_random(&random) % WINDOW];
+            unsigned bucket = (unsigned)((number + phase + crew_random(&random) % 3) % LARGEST);
+            if (*slot != NULL) {
+                house_give(*slot);
+            }
+            *slot = house_take(bucket, house_plan.capacity[bucket], NULL);
+            CHECK(*slot != NULL);
+            CHECK(budget_charged() <= budget.cache_limit);
+        }
+        meet();
+    }
+    for (unsigned i = 0; i < WINDOW; i++) {
+        house_give(held[i]);
+    }
+    meet();
+}
+
+static void run_crowd(void)
+{
+    cr_assert_eq(pthread_barrier_init(&meeting, NULL, THREADS), 0);
+    crew_run(THREADS, use_several_buckets);
+    cr_assert_gt(spent, 0U, "a budget that is never spent shows nothing");
+    check_budgets();
+    cr_assert_null(crew_fault(), "%s", crew_fault());
+    cr_assert_eq(budget_charged(), 0, "those who are gone are charged for nothing");
+    cr_assert_eq(quotas_held(), 0);
+}
+
+Test(training_budget, thousand_threads_stay_within_it, .timeout = 300)
+{
+    quotas_lay((16 << 20) + 4321);
+    run_crowd();
+}
+
+/* A quota for everybody from the first use on, as a profile has it: the budget ends at once. */
+Test(training_budget, thousand_threads_that_are_promoted_at_once, .timeout = 300)
+{
+    struct bucket_settings settings = house_defaults();
+    house_pools.cache_limit = 16 << 20;
+    house_lay(&settings, 30);
+    run_crowd();
+}
+
+Test(training_budget, nothing_to_share_is_shared, .timeout = 300)
+{
+    quotas_lay(0);
+    run_crowd();
+    for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
+        cr_assert_eq(quotas_count(bucket, "promotions"), 0);
+    }
+}
+
+Test(training_budget, all_free_memory_stays_within_its_own, .timeout = 300)
+{
+    house_pools.retain_limit = (20 << 20) + 1234;
+    quotas_lay(16 << 20);
+    run_crowd();
+    uint64_t purged = 0;
+    for (unsigned bucket = 0; bucket < LARGEST; bucket++) {
+        purged += quotas_count(bucket, "purged");
+    }
+    cr_assert_gt(purged, 0, "what is beyond it went back to the kernel");
+    cr_assert_leq(stock_held(), house_pools.retain_limit);
+}
+
+/* All that is retained is large slots when a quota begins and grows: room is made for it at once,
+ * and not when something is next freed. */
+Test(training_budget, quota_leaves_less_for_the_stock)
+{
+    house_pools.retain_limit = 16 << 20;
+    quotas_lay(16 << 20);
+    void *taken[16];
+    for (unsigned i = 0; i < 16; i++) {
+        taken[i] = house_take(B1M, 1 << 20, NULL);
+    }
+    for (unsigned i = 0; i < 16; i++) {
+        house_give(taken[i]);
+        check_retained();
+    }
+    cr_assert_gt(stock_held(), house_pools.retain_limit - house_plan.capacity[B1M]);
+    while (quotas_of(B16K) < MAGAZINE_SLOTS) {
+        house_take(B16K, 16384, NULL);
+        check_retained();
+    }
+    cr_assert_null(crew_fault(), "%s", crew_fault());
+    house_assert();
+}
+
+/* Less than what the caches may hold: then it is their limit, too. */
+Test(training_budget, smaller_one_counts)
+{
+    house_pools.retain_limit = 2 << 20;
+    quotas_lay(16 << 20);
+    cr_assert_eq(budget.cache_limit, house_pools.retain_limit);
+    quotas_promote_all(5, (const unsigned[]){B4K, B8K, B16K, B32K, B64K});
+    check_budgets();
+    cr_assert_null(crew_fault(), "%s", crew_fault());
+    cr_assert_lt(budget_charged(), 8 * (8192 + 12288 + 20480 + 36864 + 69632) * 2);
+}

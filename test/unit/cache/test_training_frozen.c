@@ -1,0 +1,103 @@
+/* The training room: quotas that are set from the start, and those that never change. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+
+#include "support/crew.h"
+#include "support/house.h"
+#include "pool/pool.h"
+#include "support/quotas.h"
+
+enum { MANY = 2000 };
+
+static const uint64_t plenty = UINT64_C(1) << 40;
+
+/* Lays a house whose caches begin with `first` slots in each bucket. */
+static void lay_with_first(uint32_t first, bool frozen, uint64_t limit)
+{
+    struct bucket_settings settings = house_defaults();
+    house_pools.training.frozen = frozen;
+    for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
+        house_pools.training.first[bucket] = first;
+    }
+    house_pools.cache_limit = limit;
+    house_lay(&settings, HOUSE_SHIFT);
+    cache_reach();
+}
+
+static void expect_in_order(void)
+{
+    quotas_check();
+    cr_assert_null(crew_fault(), "%s", crew_fault());
+    house_assert();
+}
+
+Test(training_frozen, set_quota_is_there_at_the_first_use)
+{
+    lay_with_first(20, false, plenty);
+    house_pools.training.first[B16K] = 0; /* too late: the settings were copied */
+    cr_assert_eq(quotas_of(B16K), 0U);
+    quotas_use(B16K);
+    cr_assert_eq(quotas_of(B16K), 20U);
+    cr_assert_eq(quotas_of(B4K), 0U);
+    cr_assert_eq(quotas_count(B16K, "promotions"), 1);
+    quotas_use(B16K); /* back: there is a magazine for it */
+    cr_assert_eq(cache_mine->bin[B16K].ceiling - cache_mine->bin[B16K].floor, 20);
+    expect_in_order();
+}
+
+Test(training_frozen, set_quota_is_asked_for_at_each_use)
+{
+    lay_with_first(20, false, 4 * 2 * 20480);
+    cr_assert(budget_charge(budget.cache_limit));
+    for (unsigned uses = 0; uses < 10; uses++) {
+        quotas_use(B16K);
+        cr_assert_eq(quotas_of(B16K), 0U);
+    }
+    budget_return(budget.cache_limit);
+    quotas_use(B16K);
+    cr_assert_eq(quotas_of(B16K), 4U);
+    expect_in_order();
+}
+
+static void use_in_every_way(void)
+{
+    void *taken[200];
+    for (unsigned round = 0; round < 20; round++) {
+        for (unsigned i = 0; i < 200; i++) {
+            taken[i] = house_take(B16K, 16384, NULL);
+        }
+        for (unsigned i = 0; i < 200; i++) {
+            house_give(taken[i]);
+        }
+    }
+    for (unsigned uses = 0; uses < MANY; uses++) {
+        quotas_use(B4K);
+    }
+}
+
+Test(training_frozen, frozen_quotas_stay_where_they_began)
+{
+    uint32_t result[BUCKET_LIMIT];
+    lay_with_first(16, true, plenty);
+    quotas_use(B64K);
+    use_in_every_way();
+    cr_assert_eq(quotas_of(B4K), 16U);
+    cr_assert_eq(quotas_of(B16K), 16U);
+    cr_assert_eq(quotas_of(B64K), 16U, "nor for want of use");
+    cr_assert_gt(quotas_count(B16K, "misses"), 2 * TRAINING_MISSES);
+    static const char *const steps[] = {"growths", "transfers", "losses", "decays"};
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        cr_assert_eq(quotas_count(B16K, steps[i]) + quotas_count(B64K, steps[i]), 0);
+    }
+    cr_assert_not(training_result(result), "nothing was learnt");
+    expect_in_order();
+}
+
+Test(training_frozen, frozen_without_quotas_earns_none)
+{
+    lay_with_first(0, true, plenty);
+    use_in_every_way();
+    cr_assert_eq(quotas_of(B4K) + quotas_of(B16K), 0U);
+    cr_assert_eq(budget_charged(), 0);
+    expect_in_order();
+}

@@ -1,0 +1,193 @@
+/* The training room's rest: what time takes from quotas that are not needed, and what it leaves. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+
+#include "support/ages.h"
+#include "base/clock.h"
+#include "support/crew.h"
+#include "support/house.h"
+#include "pool/pool.h"
+#include "support/quotas.h"
+
+enum { BUCKET = B16K, FIRST = MAGAZINE_SLOTS, HELD = 60 };
+
+static void *taken[2 * FIRST];
+
+static void take(unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        taken[i] = house_take(BUCKET, 16384, NULL);
+        cr_assert_not_null(taken[i]);
+    }
+}
+
+static void give(unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        house_give(taken[i]);
+    }
+}
+
+/* What a tick does after so many milliseconds. */
+static void rest(uint64_t milliseconds)
+{
+    clock_still_advance(milliseconds);
+    training_rest(cache_mine, clock_now());
+}
+
+/* The thread's private magazine holds HELD slots, of FIRST that it may, and an age begins. In the
+ * one before, the first free was a tick, and a miss came after that: so the quota is what it was.
+ */
+static void lay(uint64_t decay_milliseconds, bool frozen)
+{
+    house_pools.decay = decay_milliseconds;
+    house_pools.training =
+        (struct training_settings){.frozen = frozen, .first = {[BUCKET] = FIRST}};
+    house_lay_default();
+    take(HELD - 1);
+    give(HELD - 1);
+    take(HELD);
+    give(HELD);
+    rest(AGE);
+    cr_assert_eq(quotas_of(BUCKET), FIRST);
+    cr_assert_eq(cache_held(cache_mine, BUCKET), HELD);
+}
+
+static void expect_in_order(void)
+{
+    quotas_check();
+    cr_assert_null(crew_fault(), "%s", crew_fault());
+    house_assert();
+}
+
+Test(training_rest, idle_quota_is_halved_each_age_until_there_is_none)
+{
+    lay(DECAY, false);
+    uint64_t decays = 0;
+    for (unsigned wanted = FIRST / 2; wanted > 0; wanted /= 2) {
+        rest(AGE);
+        cr_assert_eq(quotas_of(BUCKET), wanted);
+        cr_assert_leq(cache_held(cache_mine, BUCKET), wanted);
+        cr_assert_eq(quotas_count(BUCKET, "decays"), ++decays);
+        expect_in_order();
+    }
+    rest(AGE);
+    cr_assert_eq(quotas_of(BUCKET), 0U);
+    cr_assert_eq(ages_figures(BUCKET)->cached, 0);
+    cr_assert_eq(budget_charged(), 0);
+    expect_in_order();
+    rest(AGE);
+    cr_assert_eq(quotas_count(BUCKET, "decays"), decays + 1, "who has none loses none");
+}
+
+Test(training_rest, takes_nothing_before_the_age_is_over)
+{
+    lay(DECAY, false);
+    for (unsigned i = 0; i < AGE - 1; i++) {
+        rest(1);
+        cr_assert_eq(quotas_of(BUCKET), FIRST);
+    }
+    rest(1);
+    cr_assert_eq(quotas_of(BUCKET), FIRST / 2);
+}
+
+/* An age in which so many slots are in use at a time, as a tick in its middle finds them. */
+static void live_through(unsigned count)
+{
+    take(count);
+    rest(AGE / 2);
+    give(count);
+    rest(AGE / 2);
+}
+
+/* The quota falls, a quarter an age at most where no more is seen to be unused, until both
+ * magazines are needed. */
+Test(training_rest, used_quota_loses_what_was_never_touched)
+{
+    enum { USED = 4, AGES = 20 };
+    lay(DECAY, false);
+    live_through(USED);
+    cr_assert_eq(quotas_of(BUCKET), FIRST - (HELD - USED) / 2);
+    for (unsigned age = 0; age < AGES; age++) {
+        uint32_t before = quotas_of(BUCKET);
+        live_through(USED);
+        cr_assert_geq(quotas_of(BUCKET), before / 2);
+        expect_in_order();
+    }
+    cr_assert_leq(quotas_of(BUCKET), (unsigned)USED);
+    cr_assert_geq(2 * quotas_of(BUCKET), (unsigned)USED);
+}
+
+/* The magazine was seen as full as ever, but it ran empty in between. */
+Test(training_rest, quota_that_was_too_small_once_is_not_lowered)
+{
+    lay(DECAY, false);
+    rest(AGE / 2);
+    take(HELD + 1);
+    give(HELD + 1);
+    cr_assert_gt(quotas_count(BUCKET, "misses"), 0);
+    rest(AGE / 2);
+    cr_assert_eq(quotas_of(BUCKET), FIRST);
+    live_through(1);
+    cr_assert_lt(quotas_of(BUCKET), (unsigned)FIRST, "by the next age that is forgotten");
+}
+
+/* More slots at a time than one magazine may hold. */
+static void need_both_magazines(unsigned bucket)
+{
+    void *used[2 * MAGAZINE_SLOTS];
+    uint32_t count = quotas_of(bucket) + 1;
+    for (uint32_t i = 0; i < count; i++) {
+        used[i] = house_take(bucket, house_plan.size[bucket], NULL);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        house_give(used[i]);
+    }
+}
+
+Test(training_rest, other_buckets_keep_theirs)
+{
+    lay(DECAY, false);
+    quotas_promote(B8K);
+    uint32_t quota = quotas_of(B8K);
+    for (unsigned age = 0; age < 3; age++) {
+        need_both_magazines(B8K);
+        cr_assert_geq(quotas_of(B8K), quota);
+        rest(AGE);
+    }
+    cr_assert_geq(quotas_of(B8K), quota);
+    cr_assert_leq(quotas_of(BUCKET), (unsigned)FIRST / 8);
+    expect_in_order();
+}
+
+Test(training_rest, frozen_quotas_stay)
+{
+    lay(DECAY, true);
+    for (unsigned age = 0; age < 10; age++) {
+        rest(AGE);
+    }
+    cr_assert_eq(quotas_of(BUCKET), FIRST);
+}
+
+Test(training_rest, quotas_stay_where_pages_do)
+{
+    lay(DECAY_NEVER, false);
+    for (unsigned age = 0; age < 10; age++) {
+        rest(1000 * AGE);
+    }
+    cr_assert_eq(quotas_of(BUCKET), FIRST);
+}
+
+/* It is the frees of other buckets that find a bucket idle. */
+Test(training_rest, ticks_bring_it)
+{
+    lay(DECAY, false);
+    ages_tick(); /* from here on these frees are no slow paths, which training counts */
+    uint32_t quota = quotas_of(BUCKET);
+    cr_assert_gt(quota, 4U);
+    ages_pass(AGE);
+    cr_assert_eq(quotas_of(BUCKET), quota / 2);
+    ages_pass(AGE);
+    cr_assert_eq(quotas_of(BUCKET), quota / 4);
+    expect_in_order();
+}

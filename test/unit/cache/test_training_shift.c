@@ -1,0 +1,146 @@
+/* The training room under a workload that changes its sizes half-way: the quotas follow. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+
+#include "support/crew.h"
+#include "support/house.h"
+#include "pool/pool.h"
+#include "support/quotas.h"
+
+/* So many slots are in use at a time, which two magazines of QUOTA have room for. */
+enum { WINDOW = 40, QUOTA = 32, CYCLES = 100, CROWD = 6 };
+
+/* What a bucket's quota was at the last look, and how often it was said to rise and to fall. */
+struct lesson {
+    uint32_t quota;
+    uint64_t raises;
+    uint64_t falls;
+};
+
+static struct lesson lesson_of(unsigned bucket)
+{
+    const struct cache_tally *tally = &cache_mine->tally[bucket];
+    return (struct lesson){
+        .quota = quotas_of(bucket),
+        .raises = counter_read(&tally->promotions) + counter_read(&tally->growths) +
+                  counter_read(&tally->transfers),
+        .falls = counter_read(&tally->losses) + counter_read(&tally->decays),
+    };
+}
+
+/* After a single request: a quota rose or fell if and only if a step was counted that says so, and
+ * the budget was charged for what there is. */
+static void expect_lesson(unsigned bucket, const struct lesson *before)
+{
+    struct lesson now = lesson_of(bucket);
+    CHECK((now.quota > before->quota) == (now.raises > before->raises));
+    CHECK((now.quota < before->quota) == (now.falls > before->falls));
+    CHECK(now.raises <= before->raises + 1);
+}
+
+static void watch(void)
+{
+    static struct lesson before[BUCKETS];
+    uint64_t charge = 0;
+    for (unsigned bucket = 0; bucket < house_plan.first_large; bucket++) {
+        expect_lesson(bucket, &before[bucket]);
+        before[bucket] = lesson_of(bucket);
+        charge += before[bucket].quota * quotas_price(bucket);
+    }
+    CHECK(budget_charged() == charge);
+    CHECK(charge <= budget.cache_limit);
+}
+
+/* One phase of a server's life: all its requests are of one bucket. */
+static void work(unsigned bucket)
+{
+    void *taken[WINDOW];
+    for (unsigned cycle = 0; cycle < CYCLES; cycle++) {
+        for (unsigned i = 0; i < WINDOW; i++) {
+            taken[i] = house_take(bucket, house_plan.capacity[bucket], NULL);
+            CHECK(taken[i] != NULL);
+            watch();
+        }
+        for (unsigned i = 0; i < WINDOW; i++) {
+            house_give(taken[i]);
+            watch();
+        }
+    }
+    cr_assert_null(crew_fault(), "%s", crew_fault());
+    house_assert();
+}
+
+/* Misses of a whole phase would be some 10 a cycle if nothing was learnt. */
+static uint64_t misses_of(unsigned bucket)
+{
+    uint64_t before = quotas_count(bucket, "misses");
+    work(bucket);
+    return quotas_count(bucket, "misses") - before;
+}
+
+Test(training_shift, quotas_follow_the_workload)
+{
+    quotas_lay((uint64_t)QUOTA * 2 * 20480);
+    work(B16K);
+    cr_assert_eq(quotas_of(B16K), QUOTA, "the one bucket has the whole budget");
+    cr_assert_eq(budget_left(), 0);
+    uint32_t most = (uint32_t)(budget.cache_limit / quotas_price(B64K));
+
+    work(B64K);
+    cr_assert_eq(quotas_of(B64K), most, "%u, not %u", quotas_of(B64K), most);
+    cr_assert_leq(quotas_of(B16K) * quotas_price(B16K), quotas_price(B64K),
+                  "the old bucket keeps what is too little for the new one at most: %u",
+                  quotas_of(B16K));
+    cr_assert_gt(quotas_count(B16K, "losses") + quotas_count(B16K, "decays"), 0);
+
+    work(B16K);
+    cr_assert_eq(quotas_of(B16K), QUOTA, "%u", quotas_of(B16K));
+    cr_assert_eq(quotas_of(B64K), 0U);
+    cr_assert_lt(misses_of(B16K), CYCLES / 10, "once learnt, requests are served by the cache");
+}
+
+/* Without training the second half is served as badly in the end as at its beginning. */
+Test(training_shift, frozen_quotas_do_not)
+{
+    house_pools.training.first[B16K] = QUOTA;
+    house_pools.training.first[B64K] = 0;
+    house_pools.cache_limit = (uint64_t)QUOTA * 2 * 20480;
+    house_lay_default();
+    cache_reach();
+    work(B16K);
+    work(B64K);
+    cr_assert_eq(quotas_of(B16K), QUOTA);
+    cr_assert_eq(quotas_of(B64K), 0U);
+}
+
+/* --- several threads, of which each changes sizes at a time of its own ------------------------ */
+
+static void work_in_a_crowd(unsigned number)
+{
+    static const unsigned buckets[] = {B4K, B16K, B64K};
+    void *taken[WINDOW];
+    uint64_t random = number + 1;
+    for (unsigned phase = 0; phase < 6; phase++) {
+        unsigned bucket = buckets[(phase + number) % 3];
+        for (unsigned cycle = 0; cycle < CYCLES; cycle++) {
+            unsigned count = 1 + (unsigned)(crew_random(&random) % WINDOW);
+            for (unsigned i = 0; i < count; i++) {
+                taken[i] = house_take(bucket, house_plan.capacity[bucket], NULL);
+                CHECK(taken[i] != NULL);
+                CHECK(budget_charged() <= budget.cache_limit);
+            }
+            for (unsigned i = 0; i < count; i++) {
+                house_give(taken[i]);
+            }
+        }
+    }
+}
+
+Test(training_shift, crowd_shares_one_budget)
+{
+    quotas_lay(UINT64_C(3) * 2 * QUOTA * 20480);
+    crew_run(CROWD, work_in_a_crowd);
+    cr_assert_eq(budget_charged(), 0);
+    quotas_check();
+    house_assert();
+}

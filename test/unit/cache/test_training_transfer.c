@@ -1,0 +1,245 @@
+/* The training room where the budget is spent: who gives to whom; and what becomes of quotas that
+ * nobody uses. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+
+#include "support/crew.h"
+#include "support/house.h"
+#include "pool/pool.h"
+#include "support/quotas.h"
+
+static const uint64_t plenty = UINT64_C(1) << 40;
+
+/* Bytes of a first quota in each of the buckets. */
+static uint64_t first_of(unsigned count, const unsigned *bucket)
+{
+    struct bucket_settings settings = house_defaults();
+    static bucket_line map[BUCKET_GRANULES];
+    uint64_t sum = 0;
+    bucket_plan_make(&house_plan, &settings, map);
+    for (unsigned i = 0; i < count; i++) {
+        sum += TRAINING_FIRST * quotas_price(bucket[i]);
+    }
+    return sum;
+}
+
+/* Lays a house in which the first quotas of these buckets are all that the budget has. */
+static void lay_spent(unsigned count, const unsigned *bucket)
+{
+    quotas_lay(first_of(count, bucket));
+    quotas_promote_all(count, bucket);
+    for (unsigned i = 0; i < count; i++) {
+        cr_assert_eq(quotas_of(bucket[i]), TRAINING_FIRST);
+    }
+    cr_assert_eq(budget_left(), 0);
+}
+
+/* As training finds a bucket that was not used since it last looked. */
+static void make_idle(unsigned bucket)
+{
+    const struct cache_bin *bin = &cache_mine->bin[bucket];
+    cache_mine->tally[bucket].seen =
+        (uint32_t)(counter_read(&bin->requests) + cache_returned(cache_mine, bucket));
+}
+
+static void expect_in_order(void)
+{
+    quotas_check();
+    cr_assert_null(crew_fault(), "%s", crew_fault());
+    house_assert();
+}
+
+static void expect_quotas(unsigned count, const unsigned *bucket, const uint32_t *quota)
+{
+    for (unsigned i = 0; i < count; i++) {
+        cr_assert_eq(quotas_of(bucket[i]), quota[i], "%s has %u", house_plan.label[bucket[i]],
+                     quotas_of(bucket[i]));
+    }
+    expect_in_order();
+}
+
+static void expect_steps(unsigned bucket, uint64_t growths, uint64_t transfers, uint64_t losses)
+{
+    cr_assert_eq(quotas_count(bucket, "growths"), growths);
+    cr_assert_eq(quotas_count(bucket, "transfers"), transfers);
+    cr_assert_eq(quotas_count(bucket, "losses"), losses);
+}
+
+/* --- transfer ------------------------------------------------------------------------------- */
+
+/* 8 slots of 16k in two magazines weigh as much as 3 of 64k, of which 4 are thought unused. */
+Test(training_transfer, most_unused_bytes_give)
+{
+    static const unsigned buckets[] = {B4K, B16K, B64K};
+    lay_spent(3, buckets);
+    quotas_starve(B16K, TRAINING_MISSES);
+    expect_quotas(3, buckets, (const uint32_t[]){8, 16, 5});
+    expect_steps(B4K, 0, 0, 0);
+    expect_steps(B16K, 0, 1, 0);
+    expect_steps(B64K, 0, 0, 1);
+}
+
+/* Half of 8 slots of 64k are more bytes than half of 8 of 32k, but not than all of them. */
+Test(training_transfer, idle_bucket_is_unused_as_a_whole)
+{
+    static const unsigned buckets[] = {B16K, B32K, B64K};
+    lay_spent(3, buckets);
+    make_idle(B32K);
+    quotas_starve(B16K, TRAINING_MISSES);
+    expect_quotas(3, buckets, (const uint32_t[]){16, 3, 8});
+    expect_steps(B32K, 0, 0, 1);
+    expect_steps(B64K, 0, 0, 0);
+}
+
+/* The next 16 would cost more than any has: the donor gives what it can, and no more is had. */
+Test(training_transfer, donor_gives_no_more_than_it_does_without)
+{
+    static const unsigned buckets[] = {B16K, B32K, B64K};
+    lay_spent(3, buckets);
+    make_idle(B32K);
+    quotas_starve(B16K, TRAINING_MISSES);
+    quotas_starve(B16K, TRAINING_MISSES);
+    expect_quotas(3, buckets, (const uint32_t[]){30, 3, 4});
+    expect_steps(B16K, 0, 2, 0);
+    expect_steps(B64K, 0, 0, 1);
+}
+
+Test(training_transfer, who_misses_gives_nothing)
+{
+    static const unsigned buckets[] = {B16K, B64K};
+    lay_spent(2, buckets);
+    quotas_starve(B64K, 1);
+    quotas_starve(B16K, TRAINING_MISSES);
+    expect_quotas(2, buckets, (const uint32_t[]){8, 8});
+    expect_steps(B16K, 0, 0, 0);
+    expect_steps(B64K, 0, 0, 0);
+    quotas_starve(B16K, TRAINING_MISSES - 1);
+    make_idle(B64K);
+    expect_steps(B16K, 0, 0, 0);
+    quotas_starve(B16K, 1);
+    expect_steps(B16K, 0, 1, 0);
+}
+
+/* The starved bucket's own unused slots are no source. */
+Test(training_transfer, nobody_gives_to_himself)
+{
+    static const unsigned buckets[] = {B16K};
+    lay_spent(1, buckets);
+    make_idle(B16K);
+    quotas_starve(B16K, TRAINING_MISSES);
+    expect_quotas(1, buckets, (const uint32_t[]){8});
+    expect_steps(B16K, 0, 0, 0);
+}
+
+/* What the budget has still is used up first, whether or not somebody gives the rest. */
+Test(training_transfer, rest_of_the_budget_is_used)
+{
+    static const unsigned buckets[] = {B16K, B64K};
+    quotas_lay(first_of(2, buckets) + 3 * 2 * 20480);
+    quotas_promote_all(2, buckets);
+    quotas_starve(B64K, 1);
+    quotas_starve(B16K, TRAINING_MISSES);
+    expect_quotas(2, buckets, (const uint32_t[]){11, 8});
+    expect_steps(B16K, 1, 0, 0);
+}
+
+/* Slots that the donor has no room for any more are lost to nobody. */
+Test(training_transfer, what_the_donor_held_goes_to_the_stack)
+{
+    static const unsigned buckets[] = {B16K, B64K};
+    void *taken[2 * TRAINING_FIRST];
+    lay_spent(2, buckets);
+    quotas_stock(B64K, 2 * TRAINING_FIRST);
+    for (unsigned i = 0; i < 2 * TRAINING_FIRST; i++) {
+        taken[i] = house_take(B64K, 65536, NULL);
+    }
+    for (unsigned i = 1; i < 2 * TRAINING_FIRST; i++) {
+        house_give(taken[i]); /* all but one: a slot was there before */
+    }
+    cr_assert_eq(cache_held(cache_mine, B64K), 2 * TRAINING_FIRST);
+    make_idle(B64K);
+    quotas_starve(B16K, TRAINING_MISSES);
+    expect_quotas(2, buckets, (const uint32_t[]){16, 5});
+    cr_assert_eq(cache_held(cache_mine, B64K), 2 * 5U);
+    uint64_t carved = quotas_count(B64K, "carved");
+    for (uint64_t i = 1; i < carved; i++) {
+        cr_assert_not_null(house_take(B64K, 65536, NULL));
+    }
+    cr_assert_eq(quotas_count(B64K, "carved"), carved, "all are within reach");
+    expect_in_order();
+}
+
+/* A bucket that never had a quota gets its first one out of another's, too. */
+Test(training_transfer, first_quota_comes_from_another_where_nothing_is_left)
+{
+    static const unsigned buckets[] = {B64K, B16K};
+    lay_spent(1, buckets);
+    quotas_promote_all(2, buckets);
+    expect_quotas(2, buckets, (const uint32_t[]){5, TRAINING_FIRST});
+    cr_assert_eq(quotas_count(B16K, "promotions"), 1);
+    expect_steps(B64K, 0, 0, 1);
+    expect_in_order();
+}
+
+/* --- decay ---------------------------------------------------------------------------------- */
+
+/* Starves a bucket until another one's quota changes; how many misses that took. */
+static uint64_t misses_until_change(unsigned bucket, unsigned other)
+{
+    uint32_t quota = quotas_of(other);
+    uint64_t misses = 0;
+    while (quotas_of(other) == quota && misses < 10 * TRAINING_DECAY) {
+        quotas_starve(bucket, 1);
+        misses++;
+    }
+    return misses;
+}
+
+Test(training_transfer, idle_quota_is_halved_every_64_slow_paths)
+{
+    quotas_lay(plenty);
+    quotas_promote_all(2, (const unsigned[]){B4K, B16K});
+    cr_assert_leq(misses_until_change(B4K, B16K), 2 * TRAINING_DECAY, "used once, idle once");
+    cr_assert_eq(quotas_of(B16K), TRAINING_FIRST / 2);
+    for (uint32_t quota = TRAINING_FIRST / 4;; quota /= 2) {
+        cr_assert_eq(misses_until_change(B4K, B16K), TRAINING_DECAY);
+        cr_assert_eq(quotas_of(B16K), quota);
+        expect_in_order();
+        if (quota == 0) {
+            break;
+        }
+    }
+    cr_assert_eq(quotas_count(B16K, "decays"), 4);
+    cr_assert_eq(quotas_count(B4K, "decays"), 0, "who is used decays not");
+    cr_assert_eq(cache_held(cache_mine, B16K), 0U);
+    cr_assert_null(cache_private(&cache_mine->bin[B16K]));
+    quotas_promote(B16K);
+    cr_assert_eq(quotas_of(B16K), TRAINING_FIRST, "it can be earned again");
+}
+
+Test(training_transfer, one_use_in_64_slow_paths_keeps_a_quota)
+{
+    quotas_lay(plenty);
+    quotas_promote_all(2, (const unsigned[]){B4K, B16K});
+    for (unsigned look = 0; look < 8; look++) {
+        house_give(house_take(B16K, 16384, NULL));
+        quotas_starve(B4K, TRAINING_DECAY);
+    }
+    cr_assert_eq(quotas_of(B16K), TRAINING_FIRST);
+    cr_assert_eq(quotas_count(B16K, "decays"), 0);
+    expect_in_order();
+}
+
+/* A thread that has no quota for what it does now gives up those for what it did, all the same. */
+Test(training_transfer, uses_without_a_quota_are_slow_paths_too)
+{
+    quotas_lay(first_of(1, (const unsigned[]){B4K}));
+    quotas_promote(B4K);
+    for (unsigned uses = 0; uses < 6 * TRAINING_DECAY; uses += 2) {
+        house_give(house_take(B64K, 65536, NULL));
+    }
+    cr_assert_eq(quotas_of(B4K), 0U);
+    cr_assert_eq(quotas_of(B64K), 0U, "the budget is less than one of its slots");
+    cr_assert_eq(budget_charged(), 0);
+    expect_in_order();
+}

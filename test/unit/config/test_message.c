@@ -1,0 +1,167 @@
+/* The message room: one whole line to the stderr that was there at birth, and to no other. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "support/capture.h"
+#include "config/message.h"
+
+enum { UNUSUAL = 4242 /* no call sets it */ };
+
+Test(message, is_one_line_with_name_and_process)
+{
+    char expected[256];
+    capture_begin();
+    errno = UNUSUAL;
+    message_say(MESSAGE_BAD_VALUE, "SOCKMALLOC_MIN", "x", "a size", "4096");
+    cr_expect_eq(errno, UNUSUAL);
+    const char *words = capture_end();
+    snprintf(expected, sizeof expected,
+             "sockmalloc: %s[%d]: SOCKMALLOC_MIN=x: not a size; using 4096\n",
+             program_invocation_short_name, (int)getpid());
+    cr_assert_str_eq(words, expected);
+}
+
+Test(message, process_name_is_the_programs)
+{
+    message_open();
+    cr_assert_str_eq(message_process_name(), program_invocation_short_name);
+}
+
+Test(message, long_name_is_cut)
+{
+    static char name[] = "a-name-that-has-more-than-thirty-one-characters";
+    program_invocation_short_name = name;
+    message_open();
+    cr_assert_eq(strlen(message_process_name()), 31);
+    cr_assert_eq(strncmp(message_process_name(), name, 31), 0);
+}
+
+Test(message, name_stays_what_it_was_at_birth)
+{
+    static char former[] = "former";
+    static char latter[] = "latter";
+    program_invocation_short_name = former;
+    message_open();
+    program_invocation_short_name = latter;
+    cr_assert_str_eq(message_process_name(), "former");
+}
+
+/* A setting of a kilobyte or ten must neither overflow anything nor leave a line without an end. */
+Test(message, long_line_is_cut_and_still_ends)
+{
+    static char value[10000];
+    memset(value, 'v', sizeof value - 1);
+    capture_begin();
+    message_say(MESSAGE_BAD_VALUE, "SOCKMALLOC_MIN", value, "a size", "4096");
+    const char *words = capture_end();
+    size_t length = strlen(words);
+    cr_assert(length > 1000 && length <= 2048, "%zu bytes", length);
+    cr_assert_eq(strchr(words, '\n'), words + length - 1);
+    cr_assert_not_null(strstr(words, "SOCKMALLOC_MIN=vvvv"));
+}
+
+Test(message, goes_nowhere_when_stderr_was_replaced)
+{
+    int kept = dup(STDERR_FILENO);
+    int own = memfd_create("stderr", MFD_CLOEXEC);
+    int other = memfd_create("database", MFD_CLOEXEC);
+    cr_assert_eq(dup2(own, STDERR_FILENO), STDERR_FILENO);
+    message_open();
+    cr_assert(message_stderr_is_ours());
+    cr_assert_eq(dup2(other, STDERR_FILENO), STDERR_FILENO);
+    errno = UNUSUAL;
+    bool replaced = message_stderr_is_ours();
+    message_say(MESSAGE_NO_RESERVATION);
+    cr_expect_eq(errno, UNUSUAL);
+    close(STDERR_FILENO);
+    bool closed = message_stderr_is_ours();
+    message_say(MESSAGE_NO_RESERVATION);
+    cr_expect_eq(errno, UNUSUAL);
+    dup2(own, STDERR_FILENO);
+    bool back = message_stderr_is_ours();
+    dup2(kept, STDERR_FILENO);
+    cr_assert_not(replaced, "another file of the same device is another file");
+    cr_assert_not(closed);
+    cr_assert(back);
+    cr_assert_eq(lseek(other, 0, SEEK_END), 0, "the program's file was written to");
+}
+
+/* A second descriptor of the same file is still that file: a server may pass it through dup2. */
+Test(message, goes_to_a_duplicate_of_stderr)
+{
+    capture_begin();
+    int duplicate = dup(STDERR_FILENO);
+    cr_assert_eq(dup2(duplicate, STDERR_FILENO), STDERR_FILENO);
+    message_say(MESSAGE_NO_RESERVATION);
+    cr_assert_not_null(strstr(capture_end(), "no addresses"));
+}
+
+Test(message, stderr_closed_at_birth_is_never_ours)
+{
+    int kept = dup(STDERR_FILENO);
+    close(STDERR_FILENO);
+    message_open();
+    bool closed = message_stderr_is_ours();
+    int file = memfd_create("database", 0);
+    bool reused = message_stderr_is_ours();
+    dup2(kept, STDERR_FILENO);
+    cr_assert_eq(file, STDERR_FILENO);
+    cr_assert_not(closed);
+    cr_assert_not(reused);
+}
+
+static void die(void *argument)
+{
+    (void)argument;
+    message_die(MESSAGE_NEVER_ISSUED, "free", (void *)0x1000, "16k", 3U);
+}
+
+Test(message, dying_says_the_line_and_aborts)
+{
+    capture_abort(die, NULL,
+                  "free(0x1000): bucket 16k, slot 3: never issued: the card says never used\n");
+}
+
+Test(message, dying_aborts_without_stderr, .signal = SIGABRT)
+{
+    message_open();
+    close(STDERR_FILENO);
+    message_die(MESSAGE_NEVER_ISSUED, "free", (void *)0x1000, "16k", 3U);
+}
+
+Test(message, formats_fit_their_words)
+{
+    capture_begin();
+    message_say(MESSAGE_UNKNOWN_SETTING, "SOCKMALLOC_MIX");
+    message_say(MESSAGE_CONTRADICTION, "A", "2", "B", "1");
+    message_say(MESSAGE_STRICT);
+    message_say(MESSAGE_NO_RESERVATION);
+    message_say(MESSAGE_CONFIGURATION, "A=1 B=2");
+    message_say(MESSAGE_FREED_ALREADY, "free", (void *)0x2000, "4k", 7U, "purged", 4096U);
+    message_say(MESSAGE_INTERIOR, "realloc", (void *)0x2008, "4k", 7U, (size_t)8, "live");
+    message_say(MESSAGE_STRAY, "free", (void *)0x3000);
+    message_say(MESSAGE_NO_HANDLER);
+    const char *words = capture_end();
+    static const char *const wanted[] = {
+        "SOCKMALLOC_MIX: no such setting; ignored\n",
+        "A=2 contradicts B=1; using the default of both\n",
+        "SOCKMALLOC_STRICT=1: refusing to run with the setting above\n",
+        "no addresses for the pools; every request falls through to mimalloc\n",
+        "A=1 B=2\n",
+        "free(0x2000): bucket 4k, slot 7: freed already: the card says purged, last request 4096 "
+        "bytes\n",
+        "realloc(0x2008): bucket 4k, slot 7: interior address, 8 bytes into the slot: the card "
+        "says live\n",
+        "free(0x3000): a stray: neither a block of the pools nor of libc's heap\n",
+        "operator new: out of memory, and no C++ library to throw with\n",
+    };
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
+        cr_expect_not_null(strstr(words, wanted[i]), "'%s' is not in: %s", wanted[i], words);
+    }
+}

@@ -1,0 +1,183 @@
+/* The message room's write: interruptions, descriptors that take less, and no signals. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "support/capture.h"
+#include "support/crew.h"
+#include "config/message.h"
+
+enum { UNUSUAL = 4242 /* no call sets it */ };
+
+Test(message_write, refuses_a_bad_descriptor)
+{
+    int ends[2];
+    cr_assert_eq(pipe(ends), 0);
+    close(ends[1]);
+    errno = UNUSUAL;
+    cr_expect_not(message_write(ends[1], "words", 5));
+    cr_expect_not(message_write(ends[0], "words", 5), "the reading end takes nothing");
+    cr_expect(message_write(ends[0], "", 0), "nothing can always be written");
+    cr_expect_eq(errno, UNUSUAL);
+}
+
+Test(message_write, says_so_when_a_descriptor_takes_less)
+{
+    static char bytes[1 << 20];
+    int ends[2];
+    cr_assert_eq(pipe2(ends, O_NONBLOCK), 0);
+    cr_assert(message_write(ends[1], bytes, 100));
+    cr_assert_not(message_write(ends[1], bytes, sizeof bytes));
+}
+
+static int drained_pipe;
+static _Atomic unsigned interruptions;
+static _Atomic unsigned long drained;
+
+/* Lets a few writes be interrupted with nothing written, then takes all that has come so far. */
+static void interrupt(int signal_number)
+{
+    (void)signal_number;
+    static char bytes[1 << 16];
+    if (++interruptions % 3 == 0) {
+        ssize_t length = read(drained_pipe, bytes, sizeof bytes);
+        drained += length > 0 ? (unsigned long)length : 0;
+    }
+}
+
+Test(message_write, goes_on_through_interruptions, .timeout = 120)
+{
+    static char bytes[1 << 20];
+    int ends[2];
+    cr_assert_eq(pipe(ends), 0);
+    cr_assert_eq(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+    drained_pipe = ends[0];
+    /* Without SA_RESTART: write returns short, or EINTR. */
+    cr_assert_eq(sigaction(SIGALRM, &(struct sigaction){.sa_handler = interrupt}, NULL), 0);
+    struct itimerval often = {{0, 1000}, {0, 1000}};
+    cr_assert_eq(setitimer(ITIMER_REAL, &often, NULL), 0);
+    bool whole = message_write(ends[1], bytes, sizeof bytes);
+    cr_assert_eq(setitimer(ITIMER_REAL, &(struct itimerval){{0, 0}, {0, 0}}, NULL), 0);
+    cr_assert(whole);
+    cr_assert_geq(interruptions, 3);
+    ssize_t length;
+    while ((length = read(ends[0], bytes, sizeof bytes)) > 0) {
+        drained += (unsigned long)length;
+    }
+    cr_assert_eq(drained, sizeof bytes);
+}
+
+static _Atomic unsigned caught;
+
+static void catch (int signal_number)
+{
+    (void)signal_number;
+    caught++;
+}
+
+static bool is_pending(int signal_number)
+{
+    sigset_t pending;
+    sigpending(&pending);
+    return sigismember(&pending, signal_number) == 1;
+}
+
+static void expect_unblocked(void)
+{
+    sigset_t mask;
+    pthread_sigmask(SIG_SETMASK, NULL, &mask);
+    CHECK(sigismember(&mask, SIGPIPE) == 0);
+    CHECK(sigismember(&mask, SIGXFSZ) == 0);
+}
+
+static int open_pipe_without_reader(void)
+{
+    int ends[2];
+    CHECK(pipe(ends) == 0);
+    close(ends[0]);
+    return ends[1];
+}
+
+static void write_to_a_pipe_without_reader(void *handler)
+{
+    signal(SIGPIPE, handler != NULL ? catch : SIG_DFL);
+    int writer = open_pipe_without_reader();
+    errno = UNUSUAL;
+    CHECK(!message_write(writer, "words", 5));
+    CHECK(errno == UNUSUAL);
+    CHECK(!is_pending(SIGPIPE));
+    CHECK(caught == 0);
+    expect_unblocked();
+}
+
+/* The program knows nothing of the write: its signal would be death, or a surprise for its handler.
+ */
+Test(message_write, pipe_without_reader_causes_no_signal)
+{
+    struct capture capture;
+    capture_run(&capture, write_to_a_pipe_without_reader, NULL);
+    cr_assert(capture_is_clean(&capture), "status %x: %s", (unsigned)capture.status, capture.words);
+    capture_run(&capture, write_to_a_pipe_without_reader, &capture);
+    cr_assert(capture_is_clean(&capture), "status %x: %s", (unsigned)capture.status, capture.words);
+}
+
+static void write_with_a_signal_pending(void *argument)
+{
+    sigset_t set;
+    (void)argument;
+    signal(SIGPIPE, catch);
+    sigemptyset(&set);
+    sigaddset(&set, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    raise(SIGPIPE);
+    CHECK(!message_write(open_pipe_without_reader(), "words", 5));
+    CHECK(is_pending(SIGPIPE));
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    CHECK(caught == 1);
+}
+
+Test(message_write, signal_of_the_programs_own_stays_pending)
+{
+    struct capture capture;
+    capture_run(&capture, write_with_a_signal_pending, NULL);
+    cr_assert(capture_is_clean(&capture), "status %x: %s", (unsigned)capture.status, capture.words);
+}
+
+static void write_beyond_the_file_size_limit(void *argument)
+{
+    const int *file = argument;
+    CHECK(setrlimit(RLIMIT_FSIZE, &(struct rlimit){3, RLIM_INFINITY}) == 0);
+    CHECK(!message_write(*file, "words", 5));
+    CHECK(!is_pending(SIGXFSZ));
+    expect_unblocked();
+}
+
+Test(message_write, file_size_limit_causes_no_signal)
+{
+    char path[] = "/tmp/sockmalloc-unit-XXXXXX";
+    struct capture capture;
+    int file = mkstemp(path);
+    cr_assert(file >= 0);
+    unlink(path);
+    capture_run(&capture, write_beyond_the_file_size_limit, &file);
+    cr_assert(capture_is_clean(&capture), "status %x: %s", (unsigned)capture.status, capture.words);
+    cr_assert_eq(lseek(file, 0, SEEK_END), 3, "as much as may be");
+}
+
+/* Its reader is alive and does not read: what writes must not wait for it for ever. */
+Test(message_write, full_pipe_is_given_up, .timeout = 120)
+{
+    static char bytes[1 << 20];
+    int ends[2];
+    cr_assert_eq(pipe(ends), 0);
+    cr_assert_not(message_write(ends[1], bytes, sizeof bytes));
+    expect_unblocked();
+    cr_assert_null(crew_fault(), "%s", crew_fault());
+}

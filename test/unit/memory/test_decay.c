@@ -1,0 +1,129 @@
+/* The decay room: which generation is young, when the old one has had its time, whose turn it is.
+ */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+
+#include "support/crew.h"
+#include "memory/decay.h"
+
+#define MILLISECOND UINT64_C(1000000)
+#define AGE         (500 * MILLISECOND) /* of a generation, where pages are kept for a second */
+#define BIRTH       (1000000 * MILLISECOND)
+
+enum { THREADS = 4, ROUNDS = 100000 };
+
+/* As it is after the first tick: the generations have changed places at BIRTH. */
+static void open_decay(void)
+{
+    decay_open(1000);
+    cr_assert(decay_turn(BIRTH));
+}
+
+static void expect_young(unsigned young)
+{
+    cr_assert_eq(decay_young(), young);
+    cr_assert_eq(decay_old(), 1 - young);
+}
+
+Test(decay, never_is_never)
+{
+    decay_open(DECAY_NEVER);
+    cr_assert_not(decay_is_due(0));
+    cr_assert_not(decay_is_due(BIRTH));
+    cr_assert_not(decay_is_due(UINT64_MAX));
+    unsigned young = decay_young();
+    cr_assert_not(decay_turn(BIRTH));
+    expect_young(young);
+}
+
+Test(decay, nothing_is_due_before_it_was_opened)
+{
+    cr_assert_not(decay_is_due(BIRTH));
+}
+
+Test(decay, generation_lasts_half_of_the_setting)
+{
+    open_decay();
+    cr_assert_not(decay_is_due(BIRTH));
+    cr_assert_not(decay_is_due(BIRTH + AGE - 1));
+    cr_assert(decay_is_due(BIRTH + AGE));
+    cr_assert(decay_is_due(BIRTH + 1000 * AGE));
+}
+
+/* A day, which is the most that can be set, and an odd number. */
+Test(decay, settings_are_milliseconds)
+{
+    decay_open(86400000);
+    cr_assert(decay_turn(86400000 * MILLISECOND));
+    cr_assert_not(decay_is_due(3 * 43200000 * MILLISECOND - 1));
+    cr_assert(decay_is_due(3 * 43200000 * MILLISECOND));
+    decay_open(1);
+    cr_assert_eq(decay.age, MILLISECOND / 2);
+}
+
+Test(decay, generations_change_places_when_it_is_due)
+{
+    open_decay();
+    unsigned young = decay_young();
+    cr_assert_not(decay_turn(BIRTH + AGE - 1));
+    expect_young(young);
+    cr_assert(decay_turn(BIRTH + AGE));
+    expect_young(1 - young);
+    cr_assert_not(decay_turn(BIRTH + AGE), "each lasts its time");
+    expect_young(1 - young);
+    cr_assert(decay_turn(BIRTH + 2 * AGE));
+    expect_young(young);
+}
+
+/* What is left of an old generation is purged in steps, and its successor's time begins after. */
+Test(decay, late_turn_makes_the_next_one_late)
+{
+    open_decay();
+    cr_assert(decay_turn(BIRTH + 7 * AGE));
+    cr_assert_not(decay_is_due(BIRTH + 8 * AGE - 1));
+    cr_assert(decay_is_due(BIRTH + 8 * AGE));
+}
+
+/* A thread that was held up after it had read the clock comes when another has long turned. */
+Test(decay, whose_time_is_past_comes_too_late)
+{
+    open_decay();
+    cr_assert(decay_turn(BIRTH + 2 * AGE));
+    unsigned young = decay_young();
+    cr_assert_not(decay_is_due(BIRTH + 2 * AGE - 1));
+    cr_assert_not(decay_turn(BIRTH + AGE));
+    expect_young(young);
+}
+
+Test(decay, one_claim_a_moment)
+{
+    open_decay();
+    cr_assert(decay_claim(DECAY_GIVE, BIRTH));
+    cr_assert_not(decay_claim(DECAY_GIVE, BIRTH));
+    cr_assert(decay_claim(DECAY_TAKE, BIRTH), "frees and takes have one each");
+    cr_assert_not(decay_claim(DECAY_TAKE, BIRTH));
+    cr_assert(decay_claim(DECAY_GIVE, BIRTH + 1));
+    cr_assert_not(decay_claim(DECAY_GIVE, BIRTH + 1));
+}
+
+static _Atomic unsigned turns;
+
+/* Each at his own speed, so that some are late. Only who makes the next age the present one has
+ * turned. */
+static void turn_age_by_age(unsigned number)
+{
+    (void)number;
+    for (uint64_t round = 1; round <= ROUNDS; round++) {
+        turns += decay_turn(BIRTH + round * AGE);
+    }
+}
+
+Test(decay, one_of_several_threads_turns, .timeout = 60)
+{
+    open_decay();
+    unsigned young = decay_young();
+    crew_run(THREADS, turn_age_by_age);
+    cr_assert_eq(turns, ROUNDS);
+    expect_young(young);
+    cr_assert_not(decay_is_due(BIRTH + ROUNDS * AGE));
+}

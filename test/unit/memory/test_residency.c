@@ -1,0 +1,135 @@
+/* The residency room: every page under its slot's state, and few questions to the kernel. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "memory/card.h"
+#include "support/house.h"
+#include "memory/lane.h"
+#include "os/os.h"
+#include "support/os_failing.h"
+#include "memory/residency.h"
+
+static const unsigned states[] = {CARD_NEVER_USED, CARD_LIVE, CARD_FREE, CARD_PURGED};
+enum { STATES = sizeof states / sizeof states[0] };
+
+static struct residency measure(unsigned bucket)
+{
+    struct residency residency[BUCKET_LIMIT];
+    residency_measure(residency);
+    return residency[bucket];
+}
+
+static void expect(unsigned bucket, size_t live, size_t free_bytes, size_t purged)
+{
+    struct residency residency = measure(bucket);
+    const char *label = house_plan.label[bucket];
+    cr_assert_eq(residency.live, live, "%s: live %zu, not %zu", label, residency.live, live);
+    cr_assert_eq(residency.free, free_bytes, "%s: free %zu, not %zu", label, residency.free,
+                 free_bytes);
+    cr_assert_eq(residency.purged, purged, "%s: purged %zu, not %zu", label, residency.purged,
+                 purged);
+}
+
+static char *carve(unsigned bucket, unsigned state)
+{
+    void *slot;
+    cr_assert_eq(lane_carve(bucket, 1, &slot), 1);
+    house_mark(slot, state, 5000);
+    return slot;
+}
+
+Test(residency, is_nothing_until_a_page_is_touched)
+{
+    house_lay_default();
+    expect(B16K, 0, 0, 0);
+    carve(B16K, CARD_LIVE);
+    expect(B16K, 0, 0, 0);
+}
+
+Test(residency, goes_by_the_card)
+{
+    house_lay_default();
+    size_t page = os_page_size();
+    for (unsigned i = 0; i < STATES; i++) {
+        memset(carve(B16K, states[i]), 'x', (i + 1) * page);
+    }
+    expect(B16K, 2 * page, (1 + 3) * page, 4 * page);
+    expect(B8K, 0, 0, 0);
+}
+
+/* Slots lie across the ends of what one call may ask, and are larger than that. */
+static void expect_all_states(unsigned bucket, uint32_t count)
+{
+    size_t stride = lanes.lane[bucket].stride;
+    size_t sums[STATES] = {0};
+    for (uint32_t number = 0; number < count; number++) {
+        unsigned state = number * 7 % STATES;
+        char *slot = carve(bucket, states[state]);
+        for (size_t at = number % 3 * os_page_size(); at < stride; at += 2 * os_page_size()) {
+            slot[at] = 'x';
+            sums[state] += os_page_size();
+        }
+    }
+    expect(bucket, sums[1], sums[0] + sums[2], sums[3]);
+    cr_assert_gt(sums[1], 0);
+}
+
+Test(residency, is_exact_for_slots_of_all_sizes)
+{
+    struct bucket_settings settings = house_defaults();
+    settings.maximum = 5000000;
+    house_lay(&settings, HOUSE_SHIFT);
+    expect_all_states(B4K, 8000);
+    expect_all_states(B16K, 3000);
+    expect_all_states(B64K, 900);
+    expect_all_states(B512K, 100);
+    expect_all_states(B4M, 12);
+    expect_all_states(B4M + 1, 12);
+}
+
+/* 4 MiB cost one system call, however many slots there are, and whatever their bucket. */
+Test(residency, asks_the_kernel_once_for_many_slots)
+{
+    house_lay_default();
+    size_t chunk = OS_RESIDENCY_PAGES * os_page_size();
+    static const unsigned buckets[] = {B4K, B64K, B4M, B4K, B16K};
+    for (size_t i = 0; i < sizeof buckets / sizeof buckets[0]; i++) {
+        for (unsigned more = 0; more < 30; more++) {
+            carve(buckets[i], CARD_LIVE);
+        }
+        os_failing_never();
+        measure(buckets[i]);
+        size_t carved = ((size_t)lane_front() << LANE_SHIFT) - os_page_size();
+        cr_assert_eq(os_failing_looks(), (carved + chunk - 1) / chunk);
+    }
+}
+
+/* The kernel knows nothing of a range with a hole in it: what lies before and behind is counted. */
+Test(residency, counts_beside_a_hole)
+{
+    house_lay_default();
+    size_t page = os_page_size();
+    void *slot[3];
+    cr_assert_eq(lane_carve(B256K, 3, slot), 3);
+    for (unsigned i = 0; i < 3; i++) {
+        house_mark(slot[i], CARD_LIVE, 5000);
+        memset(slot[i], 'x', 2 * page);
+    }
+    expect(B256K, 6 * page, 0, 0);
+    cr_assert(lane_return(lane_number(slot[1]), lanes.lane[B256K].pages));
+    expect(B256K, 4 * page, 0, 0);
+}
+
+/* What the kernel does not say is unknown, also where it said something of the bucket before. */
+Test(residency, is_unknown_where_the_kernel_says_nothing)
+{
+    house_lay_default();
+    memset(carve(B16K, CARD_LIVE), 'x', 5000);
+    cr_assert(measure(B16K).known);
+    cr_assert_eq(munmap(lanes.start, lane_ready()), 0);
+    cr_assert_not(measure(B16K).known);
+    expect(B16K, 0, 0, 0);
+    cr_assert_not(measure(B8K).known, "one answer for all buckets");
+}

@@ -1,0 +1,248 @@
+/* The symbol room: who called, against what dladdr and dlsym say; and where nobody may be asked. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <link.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "support/capture.h"
+#include "support/crew.h"
+#include "os/os.h"
+#include "os/symbol.h"
+
+enum { UNUSUAL = 4242 /* no call sets it */, TEXT_SIZE = 512 };
+
+static struct symbol_finder finder;
+
+/* The words for an address; the last two are good at a time. */
+static const char *print(const void *address)
+{
+    static char buffers[2][TEXT_SIZE];
+    static unsigned next;
+    struct text text = text_begin(buffers[next++ % 2], TEXT_SIZE);
+    errno = UNUSUAL;
+    symbol_print(&finder, address, &text);
+    CHECK(errno == UNUSUAL && !text.cut);
+    return text.start;
+}
+
+static const char *expected(const char *format, const char *object, const char *name, size_t offset)
+{
+    static char buffer[TEXT_SIZE];
+    snprintf(buffer, sizeof buffer, format, object, name, offset);
+    return buffer;
+}
+
+static const char *bare(const void *address)
+{
+    static char buffer[32];
+    snprintf(buffer, sizeof buffer, "%p", address);
+    return address != NULL ? buffer : "0x0";
+}
+
+/* A function of libc's, and how long it is. */
+static char *find(const char *name, size_t *size)
+{
+    Dl_info info;
+    const ElfW(Sym) *symbol = NULL;
+    char *address = dlsym(RTLD_DEFAULT, name);
+    cr_assert_not_null(address);
+    cr_assert(dladdr1(address, &info, (void **)&symbol, RTLD_DL_SYMENT) != 0 && symbol != NULL);
+    cr_assert_eq(info.dli_saddr, address);
+    *size = symbol->st_size;
+    return address;
+}
+
+/* A function may have several names. */
+static void expect_function(char *function, size_t offset)
+{
+    char name[64] = "";
+    size_t found;
+    const char *words = print(function + offset);
+    cr_assert_eq(sscanf(words, "libc.so.6(%63[a-z0-9_]+0x%zx)", name, &found), 2, "%s", words);
+    cr_assert_eq(found, offset);
+    cr_assert_eq(dlsym(RTLD_DEFAULT, name), function, "%s", words);
+    cr_assert_str_eq(words, expected("%s(%s+0x%zx)", "libc.so.6", name, offset));
+}
+
+Test(symbol, names_object_function_and_offset)
+{
+    static const char *const names[] = {"qsort", "getaddrinfo", "fopen", "asprintf", "getline"};
+    symbol_begin(&finder);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        size_t size;
+        char *function = find(names[i], &size);
+        expect_function(function, 1);
+        expect_function(function, size); /* the last call of a function may not return */
+        const char *words = print(function);
+        cr_assert_null(strstr(words, "+0x0)"), "%s: the call lies before that", words);
+    }
+}
+
+static void hidden(void)
+{
+}
+
+/* As addr2line and objdump count, whether the program is position-independent or not. */
+Test(symbol, what_is_not_exported_is_an_offset)
+{
+    Dl_info info;
+    struct link_map *map = NULL;
+    const char *behind = (const char *)hidden + 1;
+    char program[PATH_MAX] = "";
+    cr_assert_gt(readlink("/proc/self/exe", program, sizeof program - 1), 0);
+    symbol_begin(&finder);
+    cr_assert(dladdr1(behind, &info, (void **)&map, RTLD_DL_LINKMAP) != 0);
+    cr_assert_str_eq(print(behind), expected("%s%s+0x%zx", strrchr(program, '/') + 1, "",
+                                             (uintptr_t)behind - map->l_addr));
+}
+
+Test(symbol, what_no_file_holds_is_bare)
+{
+    char *start = os_map(os_page_size());
+    symbol_begin(&finder);
+    cr_assert_str_eq(print(start + 1), bare(start + 1));
+    cr_assert_str_eq(print(NULL), "0x0");
+    os_release(start, os_page_size());
+    cr_assert_str_eq(print(start + 1), bare(start + 1));
+}
+
+Test(symbol, a_file_that_is_no_object_has_a_name)
+{
+    char path[] = "/tmp/sockmalloc-unit-XXXXXX";
+    int file = mkstemp(path);
+    cr_assert(file >= 0 && ftruncate(file, 8192) == 0);
+    char *start = mmap(NULL, 8192, PROT_READ, MAP_PRIVATE, file, 0);
+    cr_assert_neq(start, MAP_FAILED);
+    symbol_begin(&finder);
+    cr_assert_str_eq(print(start + 5000), expected("%s%s+0x%zx", strrchr(path, '/') + 1, "", 5000));
+    unlink(path);
+    close(file);
+}
+
+/* The last bytes of all that may be run, object by object: more than are remembered. */
+static int expect_object(struct dl_phdr_info *object, size_t size, void *seen)
+{
+    (void)size;
+    for (unsigned i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+        if (segment->p_type != PT_LOAD || (segment->p_flags & PF_X) == 0 ||
+            strchr(object->dlpi_name, '/') == NULL) {
+            continue;
+        }
+        char path[PATH_MAX];
+        const char *end =
+            (const char *)object->dlpi_addr + segment->p_vaddr + segment->p_memsz - 16;
+        cr_assert_not_null(realpath(object->dlpi_name, path));
+        const char *name = strrchr(path, '/') + 1;
+        const char *words = print(end);
+        cr_assert(strncmp(words, name, strlen(name)) == 0 &&
+                      (words[strlen(name)] == '+' || words[strlen(name)] == '('),
+                  "%s is not of %s", words, name);
+        ++*(unsigned *)seen;
+    }
+    return 0;
+}
+
+Test(symbol, remembers_no_object_for_another)
+{
+    unsigned seen = 0;
+    symbol_begin(&finder);
+    for (unsigned round = 0; round < 3; round++) {
+        seen = 0;
+        dl_iterate_phdr(expect_object, &seen);
+    }
+    cr_assert_gt(seen, 3);
+}
+
+/* Whether what print says of an address is the same when the object is remembered. */
+Test(symbol, says_the_same_again)
+{
+    size_t size;
+    char *function = find("qsort", &size);
+    symbol_begin(&finder);
+    const char *first = print(function + 1);
+    cr_assert_str_eq(print(function + 1), first);
+    cr_assert_eq(finder.next, 1, "maps is read once for an object");
+    print(hidden);
+    print(function + 1);
+    cr_assert_eq(finder.next, 2, "the first one is still remembered");
+}
+
+/* A library that the test does not have yet, and of which every glibc has a copy. */
+static void *load(const char **function)
+{
+    static const char name[] = "libBrokenLocale.so.1";
+    cr_assert_null(dlopen(name, RTLD_NOW | RTLD_NOLOAD));
+    void *handle = dlopen(name, RTLD_NOW);
+    cr_assert_not_null(handle, "%s", dlerror());
+    *function = dlsym(handle, "__ctype_get_mb_cur_max");
+    cr_assert_not_null(*function);
+    return handle;
+}
+
+Test(symbol, an_object_that_is_gone_is_no_fault)
+{
+    const char *function;
+    void *handle = load(&function);
+    symbol_begin(&finder);
+    cr_assert_str_eq(print(function + 1),
+                     expected("%s(%s+0x%zx)", "libBrokenLocale.so.1", "__ctype_get_mb_cur_max", 1));
+    cr_assert_eq(dlclose(handle), 0);
+    /* Unloaded between two addresses: it has no functions any more. */
+    const char *words = print(function + 1);
+    cr_assert_eq(strncmp(words, "libBrokenLocale.so.1+0x", 23), 0, "%s", words);
+    symbol_begin(&finder);
+    cr_assert_str_eq(print(function + 1), bare(function + 1));
+}
+
+/* Ends the process for opening a file or reading another's memory. */
+static void install_filter(void)
+{
+    static struct sock_filter program[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_process_vm_readv, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    static const struct sock_fprog filter = {sizeof program / sizeof program[0], program};
+    CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0);
+    os_add_filter(); /* as the wrapped prctl says it */
+}
+
+static void print_in_a_sandbox(void *argument)
+{
+    install_filter();
+    symbol_begin(&finder);
+    CHECK(strcmp(print(argument), bare(argument)) == 0);
+    if (getenv("SOCKMALLOC_UNIT_OPEN") != NULL) {
+        open("/dev/null", O_RDONLY);
+    }
+}
+
+Test(symbol, a_sandboxed_process_is_not_put_at_risk)
+{
+    static struct capture capture;
+    size_t size;
+    char *function = find("qsort", &size);
+    capture_run(&capture, print_in_a_sandbox, function + 1);
+    cr_assert(capture_is_clean(&capture), "status %x: %s", (unsigned)capture.status, capture.words);
+    setenv("SOCKMALLOC_UNIT_OPEN", "1", 1); /* and the sandbox is one */
+    capture_run(&capture, print_in_a_sandbox, function + 1);
+    cr_assert(WIFSIGNALED(capture.status));
+}

@@ -1,0 +1,180 @@
+/* The in_use room: a record for every slot there can be, each its own, and a kernel that refuses.
+ */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <time.h>
+
+#include "support/crew.h"
+#include "support/house.h"
+#include "pool/in_use.h"
+#include "os/os.h"
+#include "support/os_failing.h"
+#include "memory/reserve.h"
+
+enum { THREADS = 8, ROUNDS = 20000, STEP = 1024 /* records that come at once, at least */ };
+
+static char *start;
+static const char code[4]; /* any four places that a call might return to */
+
+static void lay_at(unsigned shift)
+{
+    start = house_space(in_use_space((size_t)1 << shift));
+    cr_assert_not_null(start);
+    cr_assert(in_use_lay((size_t)1 << shift));
+}
+
+static void lay(void)
+{
+    lay_at(HOUSE_SHIFT);
+}
+
+static void expect_noted(uint32_t number, const void *caller, uint64_t taken_at)
+{
+    struct in_use found = in_use_find(number);
+    cr_assert_eq(found.caller, caller, "slot %u", number);
+    cr_assert_eq(found.taken_at, taken_at, "slot %u", number);
+}
+
+Test(in_use, nothing_is_kept_unless_it_was_laid)
+{
+    cr_assert_not(in_use_is_kept());
+    expect_noted(0, NULL, 0);
+    cr_assert_not(in_use_note(0, code));
+    lay();
+    cr_assert(in_use_is_kept());
+}
+
+Test(in_use, space_is_what_laying_takes)
+{
+    for (unsigned shift = 24; shift <= 36; shift += 4) {
+        size_t space = in_use_space((size_t)1 << shift);
+        lay_at(shift);
+        cr_assert_eq(space % os_page_size(), 0);
+        cr_assert_eq((size_t)(reserve_cut(0) - start), space);
+        in_use_unlay();
+        cr_assert_not(in_use_is_kept());
+    }
+}
+
+Test(in_use, first_and_last_page_have_a_record)
+{
+    lay();
+    cr_assert(in_use_note_at(HOUSE_PAGES - 1, &code[1], 200));
+    cr_assert(in_use_note_at(0, &code[0], 100));
+    expect_noted(0, &code[0], 100);
+    expect_noted(HOUSE_PAGES - 1, &code[1], 200);
+    expect_noted(1, NULL, 0);
+}
+
+/* Where there can't be a slot there is no record either, though the table ends with a whole page.
+ */
+Test(in_use, no_record_far_behind_the_last_slot)
+{
+    uint32_t beyond = HOUSE_PAGES + (uint32_t)os_page_size();
+    lay();
+    cr_assert_not(in_use_note(beyond, code));
+    expect_noted(beyond, NULL, 0);
+}
+
+Test(in_use, each_slot_has_its_own)
+{
+    lay();
+    for (uint32_t number = 0; number < HOUSE_PAGES; number++) {
+        cr_assert(in_use_note_at(number, &code[number % 4], number + 1));
+        expect_noted(number, &code[number % 4], number + 1);
+    }
+    for (uint32_t number = 0; number < HOUSE_PAGES; number++) {
+        expect_noted(number, &code[number % 4], number + 1);
+    }
+}
+
+Test(in_use, note_takes_the_place_of_the_last)
+{
+    lay();
+    cr_assert(in_use_note_at(7, &code[0], 1000));
+    cr_assert(in_use_note_at(7, &code[1], 900));
+    expect_noted(7, &code[1], 900);
+    cr_assert(in_use_note_at(7, NULL, 0));
+    expect_noted(7, NULL, 0);
+}
+
+static uint64_t clock_says(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+Test(in_use, time_is_the_coarse_clocks)
+{
+    uint64_t before = clock_says(CLOCK_MONOTONIC_COARSE);
+    uint64_t now = in_use_now();
+    cr_assert(before <= now && now <= clock_says(CLOCK_MONOTONIC_COARSE));
+    while (in_use_now() == now) { /* it goes on */
+    }
+    cr_assert_gt(in_use_now(), now);
+    lay();
+    before = in_use_now();
+    cr_assert(in_use_note(3, code));
+    uint64_t taken_at = in_use_find(3).taken_at;
+    cr_assert(before <= taken_at && taken_at <= in_use_now());
+}
+
+Test(in_use, nothing_is_noted_where_the_kernel_refuses)
+{
+    lay();
+    cr_assert(in_use_note_at(0, &code[0], 100));
+    cr_assert(in_use_note_at(STEP / 2, &code[0], 100), "beyond the first page");
+    uint32_t far = 0;
+    os_failing_from(1);
+    while (in_use_note_at(far, &code[0], 100)) {
+        far++;
+    }
+    cr_assert_geq(far, (uint32_t)STEP);
+    cr_assert_not(in_use_note(far, &code[1]));
+    cr_assert_gt(os_failing_refusals(), 0U);
+    expect_noted(far, NULL, 0);
+    expect_noted(0, &code[0], 100);
+    os_failing_never();
+    cr_assert(in_use_note_at(far, &code[1], 200));
+    expect_noted(far, &code[1], 200);
+    expect_noted(far - 1, &code[0], 100);
+}
+
+/* Each thread has every eighth slot, so that all share all pages, and all make the tables grow. */
+static void note_every_eighth(unsigned number)
+{
+    for (uint32_t slot = number; slot < HOUSE_PAGES; slot += THREADS) {
+        CHECK(in_use_note_at(slot, &code[number % 4], slot + 1));
+    }
+}
+
+Test(in_use, threads_note_beside_each_other)
+{
+    lay();
+    crew_run(THREADS, note_every_eighth);
+    for (uint32_t slot = 0; slot < HOUSE_PAGES; slot++) {
+        expect_noted(slot, &code[slot % THREADS % 4], slot + 1);
+    }
+}
+
+/* One thread takes slots anew all the time, the others look: a word of one life or of another. */
+static void note_or_look(unsigned number)
+{
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        uint32_t slot = round % (2 * STEP);
+        if (number == 0) {
+            CHECK(in_use_note_at(slot, &code[round % 4], 1 + round % 4));
+            continue;
+        }
+        struct in_use found = in_use_find(slot);
+        CHECK(found.taken_at <= 4);
+        CHECK(found.caller == NULL || (const char *)found.caller - code < 4);
+    }
+}
+
+Test(in_use, who_reads_beside_finds_words_that_were_noted)
+{
+    lay();
+    crew_run(THREADS, note_or_look);
+}

@@ -1,0 +1,184 @@
+/* The pool room's kind auto: it turns from threads' caches to processors' at a crowd, for good. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <pthread.h>
+
+#include "support/crew.h"
+#include "support/house.h"
+#include "pool/pool.h"
+#include "support/processors.h"
+#include "support/quotas.h"
+#include "statistics/snapshot.h"
+
+enum { CROWD = 4, MANY = 200, BUDGET = 8 << 20 };
+
+static pthread_barrier_t meeting;
+
+static void lay(void)
+{
+    processors_need();
+    house_pools.kind = KIND_AUTO;
+    house_pools.crowd = CROWD;
+    house_pools.cache_limit = BUDGET;
+    house_pools.training = (struct training_settings){.frozen = false};
+    house_lay_default();
+    cr_assert_eq(pool_kind(), KIND_AUTO);
+    cr_assert_eq(pthread_barrier_init(&meeting, NULL, CROWD + 1), 0);
+}
+
+static void meet(void)
+{
+    pthread_barrier_wait(&meeting);
+}
+
+static void use(unsigned count)
+{
+    void *taken[MANY];
+    for (unsigned i = 0; i < count; i++) {
+        taken[i] = house_take(B16K, 16384, NULL);
+        CHECK(taken[i] != NULL);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        house_give(taken[i]);
+    }
+}
+
+static void expect_in_order(void)
+{
+    quotas_check();
+    cr_assert_null(crew_fault(), "%s", crew_fault());
+    house_assert();
+}
+
+/* The first of the crowd have caches, and slots there. */
+static void be_one_of_the_first(void)
+{
+    use(MANY);
+    CHECK(cache_is_own(cache_mine));
+    CHECK(cache_held(cache_mine, B16K) > 0);
+    CHECK(pool_kind() == KIND_AUTO);
+    meet(); /* all have caches */
+    meet(); /* it has turned */
+    CHECK(cache_is_own(cache_mine));
+    uint32_t held = cache_held(cache_mine, B16K);
+    void *slot = house_take(B16K, 16384, NULL);
+    CHECK(cache_held(cache_mine, B16K) == held - 1); /* what is there still serves */
+    house_give(slot);
+    use(MANY);
+    CHECK(cache_mine == &cache_none);
+    meet(); /* nobody has one any more */
+}
+
+static void be_one_too_many(void)
+{
+    meet();
+    CHECK(pool_kind() == KIND_AUTO);
+    CHECK(cache_open_count() == CROWD);
+    house_check();
+    CHECK(processor_records() == 0);
+    void *slot = house_take(B16K, 16384, NULL);
+    CHECK(slot != NULL);
+    CHECK(pool_kind() == KIND_CPU);
+    CHECK(cache_mine == &cache_none);
+    CHECK(processor_records() > 0);
+    quotas_check();
+    house_check();
+    meet();
+    meet();
+    CHECK(cache_open_count() == 0);
+    quotas_check();
+    house_check();
+    house_give(slot);
+}
+
+static void come_in_a_crowd(unsigned number)
+{
+    if (number < CROWD) {
+        be_one_of_the_first();
+    } else {
+        be_one_too_many();
+    }
+}
+
+Test(pool_auto, turns_when_threads_are_too_many_and_never_back)
+{
+    lay();
+    crew_run(CROWD + 1, come_in_a_crowd);
+    cr_assert_eq(pool_kind(), KIND_CPU);
+    expect_in_order();
+    cr_assert_eq(budget_charged(), pool_processors_charge(), "threads are charged for nothing");
+    cr_assert_lt(budget_left(), quotas_price(B64K) * processor_records(),
+                 "what they had is the processors' now");
+    use(MANY);
+    cr_assert_eq(cache_mine, &cache_none, "few threads again, and no caches");
+    cr_assert_eq(pool_kind(), KIND_CPU);
+    struct snapshot snapshot;
+    snapshot_take(&snapshot);
+    cr_assert_eq(snapshot.kind, KIND_CPU);
+    cr_assert_eq(snapshot.bucket[B16K].requests, (2 * CROWD + 1) * MANY + CROWD + 1);
+    cr_assert_eq(snapshot.bucket[B16K].live, 0);
+    expect_in_order();
+}
+
+/* As many as make no crowd yet, again and again: those who are gone do not count. */
+static void come_alone(unsigned number)
+{
+    (void)number;
+    use(MANY);
+    CHECK(cache_is_own(cache_mine));
+}
+
+Test(pool_auto, those_who_are_gone_are_no_crowd)
+{
+    lay();
+    for (unsigned i = 0; i < 10; i++) {
+        crew_run(CROWD, come_alone);
+    }
+    cr_assert_eq(pool_kind(), KIND_AUTO);
+    cr_assert_eq(processor_records(), 0U);
+    cr_assert_eq(budget_charged(), 0);
+    expect_in_order();
+}
+
+/* A thread that comes to the end with a cache of before the turn gives it up there. */
+static void end_with_a_cache(unsigned number)
+{
+    if (number < CROWD) {
+        use(MANY);
+        meet();
+        meet();
+        CHECK(cache_is_own(cache_mine));
+    } else {
+        meet();
+        use(1);
+        CHECK(pool_kind() == KIND_CPU);
+        meet();
+    }
+}
+
+Test(pool_auto, caches_of_before_end_with_their_threads)
+{
+    lay();
+    crew_run(CROWD + 1, end_with_a_cache);
+    cr_assert_eq(cache_open_count(), 0U);
+    expect_in_order();
+    cr_assert_eq(budget_charged(), pool_processors_charge());
+}
+
+/* All that a cache held is within reach of who comes after the turn. */
+Test(pool_auto, nothing_is_lost_at_the_turn)
+{
+    lay();
+    crew_run(CROWD + 1, come_in_a_crowd);
+    pool_trim((size_t)1 << 40);
+    struct snapshot snapshot;
+    snapshot_take(&snapshot);
+    uint64_t out_of_reach = MAGAZINE_SLOTS * (processor_records() - 1);
+    uint64_t carved = snapshot.bucket[B16K].carved;
+    for (uint64_t i = out_of_reach; i < carved; i++) {
+        cr_assert_not_null(house_take(B16K, 16384, NULL));
+    }
+    snapshot_take(&snapshot);
+    cr_assert_eq(snapshot.bucket[B16K].carved, carved);
+    expect_in_order();
+}

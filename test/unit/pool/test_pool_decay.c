@@ -1,0 +1,190 @@
+/* The pool room's decay: whose pages go as the clock goes on, and whose stay. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <pthread.h>
+
+#include "support/adopted.h"
+#include "support/ages.h"
+#include "support/capture.h"
+#include "support/crew.h"
+#include "support/house.h"
+#include "pool/pool.h"
+#include "support/processors.h"
+
+/* They fill the thread's two magazines, and two of the depot's. */
+enum { SLOTS = 4 * MAGAZINE_SLOTS };
+
+TestSuite(pool_decay, .timeout = 60);
+
+/* In any kind of pool: a page goes when it was free for a half of the time at least, and at the
+ * whole of it. */
+static enum kind kinds[] = {KIND_THREAD, KIND_LOCKFREE, KIND_STANDARD, KIND_CPU, KIND_AUTO};
+
+ParameterizedTestParameters(pool_decay, pages_go_by_age)
+{
+    return cr_make_param_array(enum kind, kinds, sizeof kinds / sizeof kinds[0]);
+}
+
+ParameterizedTest(enum kind *kind, pool_decay, pages_go_by_age)
+{
+    enum { COUNT = 10 };
+    if (*kind == KIND_CPU || *kind == KIND_AUTO) {
+        processors_need();
+    }
+    house_pools.kind = *kind;
+    house_pools.crowd = 100;
+    house_pools.free_list = SLOTS;
+    ages_lay(DECAY);
+    ages_take_and_give(B1M, COUNT);
+    ages_pass_almost(AGE);
+    cr_assert_eq(ages_figures(B1M)->purged, 0);
+    ages_pass(1); /* they become the old generation, if a little late */
+    cr_assert_eq(ages_figures(B1M)->purged, 0);
+    ages_pass_almost(AGE);
+    cr_assert_eq(ages_figures(B1M)->purged, 0);
+    ages_pass(1);
+    cr_assert_gt(ages_figures(B1M)->purged, 0U);
+    ages_purge_all(B1M);
+    cr_assert_eq(ages_figures(B1M)->purged, COUNT);
+    cr_assert_eq(ages_figures(B1M)->resident, 0);
+    house_assert();
+}
+
+Test(pool_decay, what_is_given_late_in_an_age_goes_after_half_of_the_time)
+{
+    ages_lay(DECAY);
+    clock_still_advance_almost(AGE);
+    ages_take_and_give(B1M, 1);
+    ages_pass(1);
+    ages_pass_almost(AGE);
+    cr_assert_eq(ages_figures(B1M)->purged, 0);
+    ages_pass(1);
+    cr_assert_eq(ages_figures(B1M)->purged, 1);
+}
+
+Test(pool_decay, never_is_never)
+{
+    enum { DAY = 24 * 60 * 60 * 1000 };
+    ages_lay(DECAY_NEVER);
+    ages_take_and_give(B1M, 10);
+    ages_take_and_give(B16K, SLOTS);
+    for (unsigned day = 0; day < 5; day++) {
+        ages_pass(DAY);
+    }
+    cr_assert_eq(ages_figures(B1M)->purged, 0);
+    cr_assert_eq(house_cards(B16K, CARD_PURGED), 0);
+    cr_assert_eq(ages_figures(B16K)->cached, 2 * MAGAZINE_SLOTS, "nobody collects what is idle");
+}
+
+/* The warm ones are taken time and again, however many others there are. */
+Test(pool_decay, what_is_needed_stays)
+{
+    enum { ALL = 10, NEEDED = 3 };
+    ages_lay(DECAY);
+    ages_take_and_give(B1M, ALL);
+    for (unsigned age = 0; age < 10; age++) {
+        ages_take_and_give(B1M, NEEDED);
+        ages_pass(AGE);
+        ages_purge_all(B1M);
+        cr_assert_leq(ages_figures(B1M)->purged, (uint64_t)ALL - NEEDED);
+    }
+    cr_assert_eq(ages_figures(B1M)->purged, ALL - NEEDED);
+    cr_assert_eq(ages_figures(B1M)->carved, ALL);
+    cr_assert_eq(counter_read(&cache_mine->tally[B1M].unpurged), 0);
+    house_assert();
+}
+
+/* The depot's go, then the thread's own public one; its private magazine stays with it. */
+Test(pool_decay, magazines_go_as_loose_slots_do)
+{
+    ages_lay(DECAY);
+    ages_take_and_give(B16K, SLOTS);
+    cr_assert_eq(ages_figures(B16K)->depot, 2 * MAGAZINE_SLOTS);
+    ages_pass(AGE);
+    cr_assert_eq(house_cards(B16K, CARD_PURGED), 0);
+    ages_pass(AGE);
+    ages_purge_all(B16K);
+    cr_assert_eq(house_cards(B16K, CARD_PURGED), 2 * MAGAZINE_SLOTS);
+    ages_pass(AGE);
+    ages_pass(AGE);
+    ages_purge_all(B16K);
+    cr_assert_eq(house_cards(B16K, CARD_PURGED), 3 * MAGAZINE_SLOTS);
+    cr_assert_eq(ages_figures(B16K)->cached, MAGAZINE_SLOTS);
+    house_assert();
+}
+
+/* --- threads that sleep, and processes that fork -----------------------------------------------
+ */
+
+static pthread_barrier_t meeting;
+
+static void fall_asleep(unsigned number)
+{
+    if (number == 0) {
+        ages_take_and_give(B16K, SLOTS);
+        pthread_barrier_wait(&meeting);
+        pthread_barrier_wait(&meeting);
+        return;
+    }
+    pthread_barrier_wait(&meeting);
+    CHECK(ages_figures(B16K)->cached == 2 * MAGAZINE_SLOTS);
+    ages_pass(AGE);
+    CHECK(ages_figures(B16K)->cached == 2 * MAGAZINE_SLOTS);
+    ages_pass(AGE);
+    CHECK(ages_figures(B16K)->cached == MAGAZINE_SLOTS);
+    for (unsigned i = 0; i < 10; i++) {
+        ages_pass(AGE);
+    }
+    CHECK(ages_figures(B16K)->depot == 0);
+    CHECK(house_cards(B16K, CARD_PURGED) == SLOTS - MAGAZINE_SLOTS);
+    CHECK(ages_figures(B16K)->cached == MAGAZINE_SLOTS);
+    house_check();
+    pthread_barrier_wait(&meeting);
+}
+
+Test(pool_decay, public_magazine_of_a_sleeper_goes_too)
+{
+    ages_lay(DECAY);
+    pthread_barrier_init(&meeting, NULL, 2);
+    crew_run(2, fall_asleep);
+}
+
+static void decay_in_the_child(void *argument)
+{
+    (void)argument;
+    pool_adopt();
+    uint64_t freed = ages_figures(B1M)->depot + ages_figures(B1M)->purged;
+    uint64_t live = ages_figures(B1M)->live;
+    CHECK(freed == 5 && live == 1);
+    ages_tick();
+    for (unsigned i = 0; i < 10; i++) {
+        ages_pass(AGE);
+    }
+    CHECK(ages_figures(B1M)->purged == freed);
+    CHECK(ages_figures(B1M)->live == live);
+    house_check();
+}
+
+static void expect_decay_in_a_child(unsigned number)
+{
+    struct capture capture;
+    (void)number;
+    capture_run(&capture, decay_in_the_child, NULL);
+    adopted_expect_clean(&capture);
+}
+
+/* In mid-age, with a step done and four to do; of one thread, and of one that is not the only one.
+ */
+Test(pool_decay, child_of_a_fork_goes_on)
+{
+    ages_lay(DECAY);
+    house_take(B1M, 1 << 20, NULL);
+    ages_take_and_give(B1M, 5);
+    ages_pass(AGE);
+    ages_pass(AGE);
+    expect_decay_in_a_child(0);
+    cr_assert_null(crew_fault(), "%s", crew_fault());
+    crew_run(1, expect_decay_in_a_child);
+    house_assert();
+}

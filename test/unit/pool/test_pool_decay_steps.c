@@ -1,0 +1,202 @@
+/* The pool room's steps of decay: how much goes at a time, and when the next step comes. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <string.h>
+
+#include "support/ages.h"
+#include "support/crew.h"
+#include "support/house.h"
+#include "pool/pool.h"
+#include "pool/pressure.h"
+#include "support/processors.h"
+
+/* Pages; and steps in a moment of the clock's: one by a free, one by a take. */
+enum { QUANTUM = 128, STEPS = 2 };
+
+TestSuite(pool_decay_steps, .timeout = 60);
+
+/* Pages of the slot with its headroom, all of which a purge asks the kernel to take. */
+static uint64_t pages_of(unsigned bucket)
+{
+    return house_plan.stride[bucket] / 4096;
+}
+
+/* Slots, none of which stays with the thread. */
+static const struct heap {
+    unsigned bucket;
+    unsigned count;
+} heaps[] = {{B128K, 40}, {B512K, 10}, {B1M, 6}};
+
+ParameterizedTestParameters(pool_decay_steps, step_is_as_many_slots_as_the_quantum_begins)
+{
+    return cr_make_param_array(const struct heap, (void *)(uintptr_t)heaps,
+                               sizeof heaps / sizeof heaps[0]);
+}
+
+ParameterizedTest(const struct heap *heap, pool_decay_steps,
+                  step_is_as_many_slots_as_the_quantum_begins)
+{
+    unsigned bucket = heap->bucket;
+    ages_lay(DECAY);
+    ages_take_and_give(bucket, heap->count);
+    ages_pass(AGE);
+    clock_still_advance(AGE);
+    uint64_t left = ages_figures(bucket)->depot;
+    uint64_t purged = ages_figures(bucket)->purged;
+    uint64_t step = STEPS * ((QUANTUM + pages_of(bucket) - 1) / pages_of(bucket));
+    cr_assert_gt(left, step);
+    while (left > 0) {
+        step = left < step ? left : step;
+        ages_pass(1);
+        left -= step;
+        purged += step;
+        cr_assert_eq(ages_figures(bucket)->purged, purged);
+    }
+    house_assert();
+}
+
+/* A magazine's end can end a step: what the next one begins with is a short run, and costs most. */
+Test(pool_decay_steps, step_of_small_slots_may_end_with_a_magazine)
+{
+    ages_lay(DECAY);
+    ages_take_and_give(B64K, 4 * MAGAZINE_SLOTS);
+    ages_pass(AGE);
+    clock_still_advance(AGE);
+    uint64_t most = STEPS * ((QUANTUM + pages_of(B64K) - 1) / pages_of(B64K));
+    uint64_t before = ages_figures(B64K)->purged;
+    for (uint64_t left = ages_figures(B64K)->depot; left > 0;) {
+        ages_pass(1);
+        uint64_t gone = ages_figures(B64K)->purged - before;
+        cr_assert_leq(gone, most);
+        cr_assert_geq(gone, left < most / 2 ? left : most / 2);
+        before += gone;
+        left -= gone;
+    }
+    house_assert();
+}
+
+/* The next ones come with the first take and the first free for which the clock has gone on. */
+Test(pool_decay_steps, steps_follow_each_other_while_there_is_more)
+{
+    enum { ALL = 5 };
+    ages_lay(DECAY);
+    ages_take_and_give(B1M, ALL);
+    ages_pass(AGE);
+    clock_still_advance(AGE);
+    while (ages_figures(B1M)->purged == 0) {
+        house_give(house_take(B4K, 4096, NULL));
+    }
+    for (unsigned done = 2; done < ALL; done += STEPS) {
+        clock_still_advance(1);
+        void *slot = house_take(B4K, 4096, NULL);
+        cr_assert_eq(ages_figures(B1M)->purged, done);
+        house_give(slot);
+        cr_assert_eq(ages_figures(B1M)->purged, done + 1);
+    }
+}
+
+static void tick_in_another_thread(unsigned number)
+{
+    (void)number;
+    ages_tick();
+}
+
+Test(pool_decay_steps, no_more_in_a_moment_whoever_ticks)
+{
+    ages_lay(DECAY);
+    ages_take_and_give(B1M, 5);
+    ages_pass(AGE);
+    ages_pass(AGE);
+    cr_assert_eq(ages_figures(B1M)->purged, STEPS);
+    crew_run(1, tick_in_another_thread);
+    cr_assert_eq(ages_figures(B1M)->purged, STEPS);
+    clock_still_advance(1);
+    crew_run(4, tick_in_another_thread);
+    cr_assert_eq(ages_figures(B1M)->purged, 2 * STEPS);
+    house_assert();
+}
+
+/* Takes that the private magazine did not serve. */
+static uint64_t troubles(unsigned bucket)
+{
+    const struct cache_tally *tally = &cache_mine->tally[bucket];
+    return counter_read(&tally->swaps) + counter_read(&tally->misses);
+}
+
+/* Of all buckets, the large pool's as well; and the thread's slots stay its own meanwhile. */
+Test(pool_decay_steps, takes_alone_go_on_with_it)
+{
+    enum { ALL = 6 };
+    static const unsigned buckets[] = {B4K, B16K, B128K};
+    ages_lay(DECAY);
+    ages_take_and_give(B1M, ALL);
+    for (unsigned i = 0; i < sizeof buckets / sizeof buckets[0]; i++) {
+        ages_take_and_give(buckets[i], 2);
+    }
+    ages_pass(AGE);
+    clock_still_advance(AGE);
+    while (ages_figures(B1M)->purged == 0) {
+        house_give(house_take(B4K, 4096, NULL));
+    }
+    for (unsigned i = 0; i < sizeof buckets / sizeof buckets[0]; i++) {
+        uint64_t carved = lane_carved(buckets[i]);
+        uint64_t before = troubles(buckets[i]);
+        clock_still_advance(1);
+        cr_assert_not_null(house_take(buckets[i], house_plan.capacity[buckets[i]], NULL));
+        cr_assert_eq(ages_figures(B1M)->purged, 2 + i);
+        cr_assert_eq(lane_carved(buckets[i]), carved, "one of the free ones");
+        cr_assert_eq(troubles(buckets[i]), before, "the thread's own");
+    }
+    house_assert();
+}
+
+/* Near the end of memory a free gives back all there is: nothing would be left to mallocs. */
+Test(pool_decay_steps, takes_are_not_halted_under_pressure)
+{
+    ages_lay(DECAY);
+    ages_take_and_give(B1M, 2);
+    atomic_store(&pressure.high, true);
+    ages_pass(1);
+    cr_assert_gt(ages_figures(B1M)->purged, 0);
+    cr_assert_not(cache_mine->state.more);
+}
+
+Test(pool_decay_steps, takes_by_processor_go_on_with_it_too)
+{
+    enum { ALL = 5 };
+    processors_need();
+    house_pools.kind = KIND_CPU;
+    ages_lay(DECAY);
+    cr_assert_eq(pool_kind(), KIND_CPU);
+    ages_take_and_give(B1M, ALL);
+    ages_pass(AGE);
+    clock_still_advance(AGE);
+    while (ages_figures(B1M)->purged == 0) {
+        house_give(house_take(B4K, 4096, NULL));
+    }
+    for (unsigned done = 2; done <= ALL; done++) {
+        clock_still_advance(1);
+        cr_assert_not_null(house_take(B4K, 4096, NULL));
+        cr_assert_eq(ages_figures(B1M)->purged, done);
+    }
+}
+
+Test(pool_decay_steps, purged_ones_are_taken_last_and_are_zero)
+{
+    enum { ALL = 5, PURGED = 2 };
+    ages_lay(DECAY);
+    ages_take_and_give(B1M, ALL);
+    ages_pass(AGE);
+    ages_pass(AGE);
+    cr_assert_eq(ages_figures(B1M)->purged, PURGED);
+    for (unsigned i = 0; i < ALL; i++) {
+        uint8_t was;
+        const char *slot = house_take(B1M, 1 << 20, &was);
+        cr_assert_eq(card_state(was), i < ALL - PURGED ? CARD_FREE : CARD_PURGED);
+        cr_assert(!card_is_zero(was) ||
+                  (slot[0] == 0 && memcmp(slot, slot + 1, house_plan.capacity[B1M] - 1) == 0));
+    }
+    cr_assert_eq(ages_figures(B1M)->carved, ALL);
+    house_assert();
+}

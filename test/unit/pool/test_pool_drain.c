@@ -1,0 +1,175 @@
+/* The pool room's drain: what caches hold comes to where a trim finds it, and is added up there. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "support/crew.h"
+#include "support/house.h"
+#include "pool/pool.h"
+#include "statistics/snapshot.h"
+
+enum { SLOTS = 2 * MAGAZINE_SLOTS, SLEEPERS = 5, EVERYTHING = 1 << 30 };
+
+static const struct snapshot_figures *figures(unsigned bucket)
+{
+    static struct snapshot snapshot;
+    snapshot_take(&snapshot);
+    return &snapshot.bucket[bucket];
+}
+
+static void take(unsigned bucket, unsigned count, void **taken)
+{
+    for (unsigned i = 0; i < count; i++) {
+        taken[i] = house_take(bucket, house_plan.size[bucket], NULL);
+        CHECK(taken[i] != NULL);
+    }
+}
+
+static void give(unsigned count, void *const *taken)
+{
+    for (unsigned i = 0; i < count; i++) {
+        house_give(taken[i]);
+    }
+}
+
+/* So many slots are free then, in magazines as far as there is room. */
+static void use(unsigned bucket, unsigned count)
+{
+    void *taken[SLOTS];
+    take(bucket, count, taken);
+    give(count, taken);
+}
+
+Test(pool_drain, own_cache_is_emptied_and_keeps_its_quota)
+{
+    house_lay_default();
+    for (unsigned bucket = 0; bucket < house_plan.first_large; bucket++) {
+        use(bucket, SLOTS);
+        cr_assert_eq(figures(bucket)->cached, SLOTS, "two full magazines");
+    }
+    uint64_t charged = budget_charged();
+    pool_drain();
+    for (unsigned bucket = 0; bucket < house_plan.first_large; bucket++) {
+        cr_assert_eq(figures(bucket)->cached, 0);
+        cr_assert_eq(figures(bucket)->depot, SLOTS);
+        cr_assert_eq(cache_quota(cache_mine, bucket), MAGAZINE_SLOTS);
+    }
+    cr_assert_eq(budget_charged(), charged);
+    house_assert();
+    use(B16K, SLOTS);
+    house_assert();
+}
+
+static pthread_barrier_t together;
+
+/*
+ * Threads that hold two full magazines and sleep, but for number 0, which has never held any. They
+ * take before any of them gives: else they would take each other's.
+ */
+static void sleep_or_drain(unsigned number)
+{
+    void *taken[SLOTS];
+    unsigned count = number > 0 ? SLOTS : 0;
+    take(B16K, count, taken);
+    pthread_barrier_wait(&together);
+    give(count, taken);
+    pthread_barrier_wait(&together);
+    if (number == 0) {
+        pool_drain();
+        CHECK(figures(B16K)->cached == SLEEPERS * MAGAZINE_SLOTS);
+        CHECK(figures(B16K)->depot == SLEEPERS * MAGAZINE_SLOTS);
+        CHECK(pool_stock() == SLEEPERS * MAGAZINE_SLOTS * house_plan.capacity[B16K]);
+        house_check();
+        pool_drain();
+        CHECK(figures(B16K)->depot == SLEEPERS * MAGAZINE_SLOTS);
+    }
+    pthread_barrier_wait(&together);
+}
+
+/* Of a thread that sleeps half can be had: the public magazine, and not the private one. */
+Test(pool_drain, public_magazines_of_others_are_taken)
+{
+    house_lay_default();
+    cr_assert_eq(pthread_barrier_init(&together, NULL, SLEEPERS + 1), 0);
+    crew_run(SLEEPERS + 1, sleep_or_drain);
+    house_assert();
+}
+
+Test(pool_drain, stock_is_what_a_trim_gives_back)
+{
+    house_lay_default();
+    cr_assert_eq(pool_stock(), 0);
+    use(B256K, 20);
+    cr_assert_eq(pool_stock(), 20 * house_plan.capacity[B256K]);
+    void *slot = house_take(B256K, 262144, NULL);
+    cr_assert_eq(pool_stock(), 19 * house_plan.capacity[B256K]);
+    use(B4K, SLOTS);
+    pool_drain();
+    uint64_t stock = 19 * house_plan.capacity[B256K] + SLOTS * house_plan.capacity[B4K];
+    cr_assert_eq(pool_stock(), stock);
+    cr_assert_eq(pool_trim(house_plan.stride[B256K]), house_plan.stride[B256K]);
+    cr_assert_eq(pool_stock(), stock - house_plan.capacity[B256K]);
+    cr_assert_eq(pool_trim(EVERYTHING), stock - house_plan.capacity[B256K]);
+    cr_assert_eq(pool_stock(), 0);
+    house_give(slot);
+    cr_assert_eq(pool_stock(), house_plan.capacity[B256K]);
+}
+
+static void leave_thirty(unsigned number)
+{
+    (void)number;
+    use(B128K, 30);
+}
+
+static void take_twenty_of_them(unsigned number)
+{
+    (void)number;
+    void *taken[20];
+    take(B128K, 20, taken);
+    CHECK(pool_stock() == 10 * house_plan.capacity[B128K]);
+    house_give(taken[0]);
+}
+
+/* What one thread gave and another took is on two caches' books: only their sum is the stock. */
+Test(pool_drain, stock_is_the_sum_over_all_threads)
+{
+    house_lay_default();
+    crew_run(1, leave_thirty);
+    crew_run(1, take_twenty_of_them);
+    cr_assert_eq(pool_stock(), 11 * house_plan.capacity[B128K]);
+    pool_adopt(); /* as in the child of a fork: the counters begin anew, the stock stays */
+    cr_assert_eq(pool_stock(), 11 * house_plan.capacity[B128K]);
+}
+
+/* With other kinds of pool the thread has no magazines; all that is free lies in the stacks anyway,
+ * or with processors. */
+static void expect_no_harm(enum kind kind)
+{
+    house_pools.kind = kind;
+    house_pools.free_list = 1000;
+    house_lay_default();
+    use(B16K, 100);
+    pool_drain();
+    house_assert();
+    uint64_t stocked = figures(B16K)->depot * house_plan.capacity[B16K];
+    cr_assert_eq(pool_stock(), stocked);
+    cr_assert_eq(pool_trim(EVERYTHING), stocked);
+    cr_assert_eq(pool_stock(), 0);
+    house_assert();
+}
+
+Test(pool_drain, does_no_harm_to_the_stack_alone)
+{
+    expect_no_harm(KIND_LOCKFREE);
+}
+
+Test(pool_drain, does_no_harm_to_bounded_lists)
+{
+    expect_no_harm(KIND_STANDARD);
+}
+
+Test(pool_drain, does_no_harm_to_processors)
+{
+    expect_no_harm(KIND_CPU);
+}

@@ -1,0 +1,273 @@
+/* The pool room's fetching: which slots count as cold, how they are taken, and how much of one is
+ * asked for. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "support/house.h"
+#include "pool/pool_parts.h"
+
+/* More than two magazines hold. */
+enum { PAGE = 4096, MANY = 3 * MAGAZINE_SLOTS, MOST = 16 };
+
+static void *taken[MANY];
+
+/* A huge page would be there as a whole, by the first byte. */
+static void forbid_huge_pages(void)
+{
+    prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+}
+
+TestSuite(pool_fetch, .init = forbid_huge_pages);
+
+static struct cache_bin *bin(unsigned bucket)
+{
+    return &cache_mine->bin[bucket];
+}
+
+/* What the fast path has. */
+static void *take_fast(unsigned bucket)
+{
+    return pool_take(bucket_line_of(bucket), lanes.lane[bucket].capacity, NULL);
+}
+
+static void take_many(unsigned bucket, size_t request, size_t written)
+{
+    for (unsigned i = 0; i < MANY; i++) {
+        taken[i] = house_take(bucket, request, NULL);
+        cr_assert_not_null(taken[i]);
+        memset(taken[i], 'x', written);
+    }
+}
+
+static void give_many(void)
+{
+    for (unsigned i = 0; i < MANY; i++) {
+        house_give(taken[i]);
+    }
+}
+
+/* A burst that is over, of buffers filled so far. */
+static void burst(unsigned bucket, size_t request, size_t written)
+{
+    take_many(bucket, request, written);
+    give_many();
+}
+
+static uint32_t private_slots(unsigned bucket)
+{
+    return magazine_depth(atomic_load_explicit(&bin(bucket)->top, memory_order_relaxed));
+}
+
+/* The private magazine has slots, of which the fast path gives none. */
+static bool is_cold(unsigned bucket)
+{
+    void **top = atomic_load_explicit(&bin(bucket)->top, memory_order_relaxed);
+    return private_slots(bucket) > 0 && top <= bin(bucket)->floor;
+}
+
+/* Takes until a magazine has come in, and has given its first. */
+static void take_to_swap(unsigned bucket)
+{
+    while (private_slots(bucket) > 0) {
+        cr_assert_not_null(house_take(bucket, lanes.lane[bucket].capacity, NULL));
+    }
+    cr_assert_not_null(house_take(bucket, lanes.lane[bucket].capacity, NULL));
+}
+
+/* --- which are cold ----------------------------------------------------------------------------
+ */
+
+Test(pool_fetch, cold_slots_are_taken_one_by_one)
+{
+    house_lay_default();
+    burst(B64K, 65536, 65536);
+    take_to_swap(B64K);
+    for (unsigned left = MAGAZINE_SLOTS - 1; left > 0; left--) {
+        cr_assert(is_cold(B64K));
+        cr_assert_null(take_fast(B64K));
+        void *next = atomic_load_explicit(&bin(B64K)->top, memory_order_relaxed)[-1];
+        cr_assert_eq(house_take(B64K, 65536, NULL), next);
+    }
+    cr_assert_not(is_cold(B64K), "the magazine is empty");
+    house_assert();
+}
+
+Test(pool_fetch, slot_freed_since_is_taken_first_and_fast)
+{
+    house_lay_default();
+    burst(B64K, 65536, 65536);
+    take_to_swap(B64K);
+    void *slot = house_take(B64K, 65536, NULL);
+    house_give(slot);
+    cr_assert_eq(take_fast(B64K), slot);
+    cr_assert_null(take_fast(B64K));
+    cr_assert(is_cold(B64K));
+}
+
+/* On the way back a magazine comes in that is empty; what goes into it comes by the slow path once.
+ */
+Test(pool_fetch, cold_slots_are_given_one_by_one)
+{
+    house_lay_default();
+    take_many(B64K, 65536, 65536);
+    for (unsigned i = 0; i <= MAGAZINE_SLOTS; i++) {
+        house_give(taken[i]);
+    }
+    cr_assert_eq(private_slots(B64K), 1U, "one was swapped in");
+    for (unsigned i = MAGAZINE_SLOTS + 1; i < MANY; i++) {
+        void **top = atomic_load_explicit(&bin(B64K)->top, memory_order_relaxed);
+        cr_assert_eq(bin(B64K)->ceiling, top);
+        house_give(taken[i]);
+        if (private_slots(B64K) > 1) {
+            cr_assert_eq(take_fast(B64K), taken[i]);
+            house_give(taken[i]);
+        }
+    }
+    house_assert();
+}
+
+Test(pool_fetch, buffers_that_stay_empty_are_taken_as_ever)
+{
+    house_lay_default();
+    burst(B64K, 65536, 1500);
+    take_to_swap(B64K);
+    cr_assert_not_null(take_fast(B64K));
+}
+
+Test(pool_fetch, single_page_is_never_cold)
+{
+    house_lay_default();
+    burst(B4K, PAGE, PAGE);
+    take_to_swap(B4K);
+    cr_assert_not_null(take_fast(B4K));
+}
+
+/* A take is a step of giving back then; and afterwards what was halted is cold. */
+Test(pool_fetch, pages_that_are_due_to_go_come_first)
+{
+    house_lay_default();
+    burst(B64K, 65536, 65536);
+    take_to_swap(B64K);
+    cache_set_more(cache_mine, true);
+    cr_assert_null(pool_take_cold(B64K, 65536, NULL));
+    cr_assert_not_null(house_take(B64K, 65536, NULL));
+    cr_assert_not_null(take_fast(B64K), "the rest was given free");
+    cache_halt(cache_mine);
+    cache_set_more(cache_mine, false);
+    cr_assert_not_null(pool_take_cold(B64K, 65536, NULL));
+    cr_assert(is_cold(B64K));
+    house_assert();
+}
+
+/* Not one by one. */
+Test(pool_fetch, halted_slots_of_empty_buffers_are_resumed)
+{
+    house_lay_default();
+    burst(B64K, 65536, 1500);
+    take_to_swap(B64K);
+    cache_halt(cache_mine);
+    cr_assert_null(take_fast(B64K));
+    cr_assert_not_null(house_take(B64K, 65536, NULL));
+    cr_assert_not_null(take_fast(B64K));
+}
+
+/* What other threads found of the bucket makes none. */
+Test(pool_fetch, thread_without_a_cache_has_no_cold_slot)
+{
+    house_lay_default();
+    atomic_store_explicit(&pools[B64K].ahead_pages, MOST, memory_order_relaxed);
+    cr_assert_eq(cache_mine, &cache_none);
+    pool_chill(cache_mine, B64K);
+    cr_assert_null(pool_take_cold(B64K, 65536, NULL));
+    house_carve(B64K, 1);
+    cr_assert_not(pool_give_cold(B64K, house_slot(B64K, 0)));
+}
+
+/* --- how they are taken ------------------------------------------------------------------------
+ */
+
+Test(pool_fetch, cold_takes_are_counted_and_marked)
+{
+    uint8_t was = 0;
+    house_lay_default();
+    burst(B64K, 65536, 65536);
+    take_to_swap(B64K);
+    uint64_t requests = counter_read(&bin(B64K)->requests);
+    uint64_t asked = counter_read(&bin(B64K)->asked);
+    void *slot = pool_take_cold(B64K, 50000, &was);
+    cr_assert_not_null(slot);
+    cr_assert_eq(card_state(was), CARD_FREE);
+    cr_assert_eq(card_state(lane_card(lane_number(slot))), CARD_LIVE);
+    cr_assert_eq(lane_request(lane_number(slot)), 50000U);
+    cr_assert_eq(counter_read(&bin(B64K)->requests), requests + 1);
+    cr_assert_eq(counter_read(&bin(B64K)->asked), asked + 50000);
+    house_assert();
+}
+
+Test(pool_fetch, cold_gives_are_counted_and_can_be_ticks)
+{
+    house_lay_default();
+    take_many(B64K, 65536, 65536);
+    for (unsigned i = 0; i <= MAGAZINE_SLOTS; i++) {
+        house_give(taken[i]);
+    }
+    uint64_t returned = cache_returned(cache_mine, B64K);
+    cache_arm(cache_mine, B64K, 1);
+    cr_assert(pool_give_cold(B64K, taken[MANY - 1]));
+    cr_assert_eq(cache_returned(cache_mine, B64K), returned + 1);
+    cr_assert_neq(counter_read(&bin(B64K)->returned), 0U, "the next tick is armed by this one");
+}
+
+Test(pool_fetch, no_slot_is_taken_twice_or_lost)
+{
+    static void *first[MANY];
+    house_lay_default();
+    burst(B64K, 65536, 65536);
+    memcpy(first, taken, sizeof first);
+    take_many(B64K, 65536, 1);
+    for (unsigned i = 0; i < MANY; i++) {
+        unsigned found = 0;
+        for (unsigned j = 0; j < MANY; j++) {
+            found += first[i] == taken[j];
+        }
+        cr_assert_eq(found, 1U);
+    }
+    house_assert();
+}
+
+/* --- how much is asked for ---------------------------------------------------------------------
+ */
+
+Test(pool_fetch, nothing_is_known_of_a_new_bucket)
+{
+    house_lay_default();
+    cr_assert_eq(pool_fetched_bytes(B64K, 65536), 0U);
+    take_many(B64K, 65536, 65536);
+    cr_assert_eq(pool_fetched_bytes(B32K, 32768), 0U, "nor of another than was used");
+}
+
+Test(pool_fetch, whole_buffers_are_asked_for_up_to_the_request)
+{
+    house_lay_default();
+    take_many(B64K, 65536, 65536);
+    cr_assert_eq(pool_fetched_bytes(B64K, 65536), 65536U);
+    cr_assert_eq(pool_fetched_bytes(B64K, 40000), 40000U);
+}
+
+Test(pool_fetch, part_that_is_filled_is_asked_for)
+{
+    house_lay_default();
+    take_many(B64K, 65536, 3 * PAGE);
+    cr_assert_eq(pool_fetched_bytes(B64K, 65536), 3U * PAGE);
+}
+
+Test(pool_fetch, large_buffers_are_asked_for_in_part)
+{
+    house_lay_default();
+    for (unsigned i = 0; i < 3; i++) {
+        memset(house_take(B1M, 1 << 20, NULL), 'x', 1 << 20);
+    }
+    cr_assert_eq(pool_fetched_bytes(B1M, 1 << 20), (size_t)MOST * PAGE);
+}

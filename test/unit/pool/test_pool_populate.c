@@ -1,0 +1,324 @@
+/* The pool room's populating: which pages are asked for before they are touched, and what is done
+ * where the kernel has none, or no such call. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "support/capture.h"
+#include "support/house.h"
+#include "os/os.h"
+#include "pool/pool_parts.h"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+/* MOST pages are asked for at once, and so for AHEAD slots after each witness. */
+enum { PAGE = 4096, MOST = 256, AHEAD = 15, OF_64K = 16, EVERYTHING = 1 << 30 };
+
+/* What the kernel was last asked to populate, how often, and what it says: 0, or an errno. */
+static struct {
+    unsigned calls;
+    char *start;
+    size_t size;
+    int refusal;
+} asked;
+
+/* Does what the kernel would, if it has that call. */
+static int populate(char *start, size_t size)
+{
+    asked.calls++;
+    asked.start = start;
+    asked.size = size;
+    if (asked.refusal != 0) {
+        errno = asked.refusal;
+        return -1;
+    }
+    for (size_t i = 0; i < size; i += PAGE) {
+        *(volatile char *)(start + i) = 0;
+    }
+    return 0;
+}
+
+/* In place of libc's, for the rooms and for all else in this program. */
+int madvise(void *start, size_t size, int advice)
+{
+    return advice == MADV_POPULATE_WRITE ? populate(start, size)
+                                         : (int)syscall(SYS_madvise, start, size, advice);
+}
+
+/* A huge page would be there as a whole, by the first byte. */
+static void forbid_huge_pages(void)
+{
+    prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+}
+
+TestSuite(pool_populate, .init = forbid_huge_pages);
+
+/* A slot, and that so many pages of it were asked for, from its start on: 0 for no call. */
+static char *take_asking(unsigned bucket, size_t request, unsigned pages)
+{
+    asked.calls = 0;
+    char *slot = house_take(bucket, request, NULL);
+    cr_assert_not_null(slot);
+    cr_assert_eq(asked.calls, pages > 0 ? 1U : 0U);
+    cr_assert(pages == 0 || (asked.start == slot && asked.size == (size_t)pages * PAGE));
+    return slot;
+}
+
+static unsigned pages_there(const char *slot, unsigned pages)
+{
+    unsigned char there[MOST];
+    unsigned count = 0;
+    cr_assert(os_residency(slot, (size_t)pages * PAGE, there));
+    for (unsigned i = 0; i < pages; i++) {
+        count += there[i] & 1U;
+    }
+    return count;
+}
+
+/* A new slot that nothing is asked for, and whose program writes to so many of its pages. */
+static char *witness(unsigned bucket, size_t request, unsigned written)
+{
+    char *slot = take_asking(bucket, request, 0);
+    memset(slot, 'x', (size_t)written * PAGE);
+    return slot;
+}
+
+/* The bucket's next new slots are known to be written to as far. */
+static void grow(unsigned bucket, size_t request, unsigned written)
+{
+    witness(bucket, request, written);
+    witness(bucket, request, written);
+}
+
+/* --- what is asked for -------------------------------------------------------------------------
+ */
+
+/* The second slot finds the first one written to; after fifteen more, one is looked at again. */
+Test(pool_populate, growing_lane_gets_all_pages_at_once)
+{
+    house_lay_default();
+    grow(B1M, 1 << 20, MOST);
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < AHEAD; i++) {
+            take_asking(B1M, 1 << 20, MOST);
+        }
+        witness(B1M, 1 << 20, MOST);
+    }
+}
+
+/* Of larger slots a part, of smaller requests no more than they are. */
+Test(pool_populate, request_bounds_what_is_asked_for)
+{
+    house_lay_default();
+    grow(B4M, 4 << 20, MOST);
+    take_asking(B4M, 4 << 20, MOST);
+    grow(B32K, 7 * PAGE, 7);
+    take_asking(B32K, 7 * PAGE, 7);
+    take_asking(B32K, 7 * PAGE - 1, 7);
+    take_asking(B32K, 7 * PAGE + 1, 8);
+}
+
+/* A reader asks for 256 KiB and gets 1,500 bytes, or half of it. */
+Test(pool_populate, part_that_is_written_to_is_asked_for)
+{
+    house_lay_default();
+    grow(B256K, 262144, 20);
+    take_asking(B256K, 262144, 20);
+    take_asking(B256K, 262144, 20);
+    for (unsigned i = 0; i < 4 * AHEAD; i++) {
+        witness(B512K, 524288, 1);
+        take_asking(B1M, 1 << 20, 0);
+    }
+}
+
+/* So many slots get so many pages each. */
+static void take_growing(unsigned bucket, size_t request, unsigned count, unsigned pages)
+{
+    for (unsigned i = 0; i < count; i++) {
+        take_asking(bucket, request, pages);
+    }
+}
+
+/* The slots before them were written to, these are not. A witness may still be read into, so it is
+ * asked again, and each time half as much is trusted. */
+Test(pool_populate, habits_change)
+{
+    house_lay_default();
+    grow(B64K, 65536, OF_64K);
+    take_growing(B64K, 65536, AHEAD, OF_64K);
+    take_asking(B64K, 65536, 0);
+    take_growing(B64K, 65536, AHEAD, OF_64K);
+    for (unsigned trusted = MOST / 2; trusted >= 2; trusted /= 2) {
+        take_growing(B64K, 65536, 1 + AHEAD, trusted < OF_64K ? trusted : OF_64K);
+    }
+    take_growing(B64K, 65536, 2 * AHEAD, 0);
+    grow(B64K, 65536, OF_64K);
+    take_asking(B64K, 65536, OF_64K);
+}
+
+/* A server takes buffers for all of its clients before it fills the first one. */
+Test(pool_populate, witness_is_waited_for_while_it_is_live)
+{
+    enum { CLIENTS = 3 * (1 + AHEAD) };
+    house_lay_default();
+    grow(B64K, 65536, OF_64K);
+    take_growing(B64K, 65536, AHEAD, OF_64K);
+    for (unsigned round = 0; round < 4; round++) {
+        char *late = take_asking(B64K, 65536, 0);
+        take_growing(B64K, 65536, CLIENTS - 1, OF_64K);
+        memset(late, 'x', 65536);
+    }
+}
+
+/* What was given back unwritten says that no more will come. */
+Test(pool_populate, witness_that_is_free_is_not_waited_for)
+{
+    house_lay_default();
+    grow(B1M, 1 << 20, MOST);
+    take_growing(B1M, 1 << 20, AHEAD, MOST);
+    char *early = take_asking(B1M, 1 << 20, 0);
+    early[0] = 'x';
+    take_growing(B1M, 1 << 20, AHEAD, MOST);
+    house_give(early);
+    cr_assert_gt(pool_trim(EVERYTHING), 0U);
+    take_asking(B1M, 1 << 20, 0);
+}
+
+Test(pool_populate, each_bucket_has_its_own_habits)
+{
+    house_lay_default();
+    grow(B64K, 65536, OF_64K);
+    take_asking(B128K, 131072, 0);
+    take_asking(B64K, 65536, OF_64K);
+}
+
+/* A fault costs no more than the call. */
+Test(pool_populate, single_page_is_not_asked_for)
+{
+    house_lay_default();
+    for (unsigned i = 0; i < 2 * AHEAD; i++) {
+        witness(B4K, PAGE, 1);
+    }
+    grow(B4K, PAGE + 1, 2);
+    take_asking(B4K, PAGE + 1, 2);
+    take_asking(B4K, PAGE, 0);
+}
+
+/* By the fast paths, and by the slow ones that exchange magazines. */
+Test(pool_populate, slot_that_has_its_pages_is_left_alone)
+{
+    enum { MANY = 200 };
+    static void *taken[MANY];
+    house_lay_default();
+    for (unsigned i = 0; i < MANY; i++) {
+        taken[i] = house_take(B64K, 65536, NULL);
+        memset(taken[i], 'x', 65536);
+    }
+    for (unsigned i = 0; i < MANY; i++) {
+        house_give(taken[i]);
+    }
+    for (unsigned i = 0; i < MANY; i++) {
+        take_asking(B64K, 65536, 0);
+    }
+}
+
+Test(pool_populate, purged_slot_is_as_a_new_one)
+{
+    house_lay_default();
+    grow(B1M, 1 << 20, MOST);
+    char *slot = take_asking(B1M, 1 << 20, MOST);
+    memset(slot, 'x', 1 << 20);
+    house_give(slot);
+    cr_assert_gt(pool_trim(EVERYTHING), 0U);
+    cr_assert_eq(take_asking(B1M, 1 << 20, MOST), slot);
+}
+
+/* A witness that was given back and purged says nothing. */
+Test(pool_populate, witness_may_be_gone)
+{
+    house_lay_default();
+    char *slot = witness(B1M, 1 << 20, MOST);
+    house_give(slot);
+    cr_assert_gt(pool_trim(EVERYTHING), 0U);
+    cr_assert_eq(take_asking(B1M, 1 << 20, 0), slot);
+    take_asking(B1M, 1 << 20, 0);
+}
+
+Test(pool_populate, what_is_populated_is_there_and_zero)
+{
+    house_lay_default();
+    grow(B64K, 65536, OF_64K);
+    char *slot = take_asking(B64K, 65536, OF_64K);
+    cr_assert_eq(pages_there(slot, OF_64K), OF_64K);
+    cr_assert(slot[0] == 0 && memcmp(slot, slot + 1, 65535) == 0);
+}
+
+/* To look must not bring what was never there. */
+Test(pool_populate, looking_brings_no_pages)
+{
+    house_lay_default();
+    char *slot = take_asking(B256K, 262144, 0);
+    slot[3 * PAGE] = 'x';
+    take_asking(B256K, 262144, 0);
+    cr_assert_eq(pages_there(slot, 64), 1);
+}
+
+/* --- refusals ----------------------------------------------------------------------------------
+ */
+
+/* Of an old kernel, of one without memory, and of a filter. */
+static int refusals[] = {EINVAL, ENOMEM, EFAULT, EPERM, ENOSYS};
+
+ParameterizedTestParameters(pool_populate, refusal_is_nobodys_concern)
+{
+    return cr_make_param_array(int, refusals, sizeof refusals / sizeof refusals[0]);
+}
+
+/* The slot is good all the same, its pages come one by one, and nothing is said. */
+ParameterizedTest(int *refusal, pool_populate, refusal_is_nobodys_concern)
+{
+    house_lay_default();
+    grow(B64K, 65536, OF_64K);
+    asked.refusal = *refusal;
+    capture_begin();
+    errno = EDOM;
+    char *slot = take_asking(B64K, 65536, OF_64K);
+    cr_assert_eq(errno, EDOM);
+    cr_assert_str_empty(capture_end());
+    cr_assert_eq(pages_there(slot, OF_64K), 0);
+    cr_assert(slot[0] == 0 && memcmp(slot, slot + 1, 65535) == 0);
+    memset(slot, 'x', 65536);
+    cr_assert_eq(pages_there(slot, OF_64K), OF_64K);
+    house_give(slot);
+    house_assert();
+}
+
+Test(pool_populate, kernel_that_knows_no_such_call_is_asked_once)
+{
+    house_lay_default();
+    grow(B64K, 65536, OF_64K);
+    asked.refusal = EINVAL;
+    take_asking(B64K, 65536, OF_64K);
+    asked.refusal = 0;
+    take_asking(B64K, 65536, 0);
+}
+
+/* Memory may come back. */
+Test(pool_populate, kernel_without_memory_is_asked_again)
+{
+    house_lay_default();
+    grow(B64K, 65536, OF_64K);
+    asked.refusal = ENOMEM;
+    take_asking(B64K, 65536, OF_64K);
+    take_asking(B64K, 65536, OF_64K);
+    asked.refusal = 0;
+    take_asking(B64K, 65536, OF_64K);
+}

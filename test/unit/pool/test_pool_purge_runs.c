@@ -1,0 +1,265 @@
+/* The pool room's purge as the kernel sees it: one call for slots that lie side by side. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "support/crew.h"
+#include "support/house.h"
+#include "pool/pool.h"
+
+/* BATCH slots are gathered at once; QUANTUM bytes are what a tick gives back. */
+enum { BATCH = 64, QUANTUM = 128 * 4096, MANY = 200, CALLS_MAX = 256, EVERYTHING = 1 << 30 };
+
+/* What the kernel was asked to take, in order; and a slot with which it does not let it be. */
+static struct {
+    unsigned calls;
+    struct {
+        char *start;
+        size_t size;
+    } call[CALLS_MAX];
+    const char *kept;
+} asked;
+
+static void *taken[MANY];
+
+/* Whole slots, of which none is in use. */
+static void check_range(const char *start, size_t size)
+{
+    unsigned bucket = (unsigned)lane_find(start).bucket;
+    size_t stride = house_plan.stride[bucket];
+    CHECK(lane_find(start).exact && size % stride == 0);
+    for (size_t i = 0; i < size; i += stride) {
+        CHECK(card_state(lane_card(lane_number(start + i))) == CARD_FREE);
+    }
+}
+
+static bool has_kept(const char *start, size_t size)
+{
+    return asked.kept >= start && asked.kept < start + size;
+}
+
+static int discard(char *start, size_t size)
+{
+    if (CHECK(asked.calls < CALLS_MAX)) {
+        asked.call[asked.calls].start = start;
+        asked.call[asked.calls++].size = size;
+    }
+    check_range(start, size);
+    if (has_kept(start, size)) {
+        errno = EINVAL;
+        return -1;
+    }
+    return (int)syscall(SYS_madvise, start, size, MADV_DONTNEED);
+}
+
+/* In place of libc's, for the rooms and for all else in this program. What is kept is kept also
+ * from who asks for locked pages. */
+int madvise(void *start, size_t size, int advice)
+{
+    if (lane_owns(start) && advice == MADV_DONTNEED) {
+        return discard(start, size);
+    }
+    if (lane_owns(start) && has_kept(start, size)) {
+        errno = EINVAL;
+        return -1;
+    }
+    return (int)syscall(SYS_madvise, start, size, advice);
+}
+
+/* New slots, which lie side by side in a large bucket. */
+static void take(unsigned bucket, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        taken[i] = house_take(bucket, house_plan.capacity[bucket], NULL);
+        cr_assert_not_null(taken[i]);
+        memset(taken[i], 'x', house_plan.capacity[bucket]);
+    }
+}
+
+/* Every `step`-th of them, so that all are given if that has no divisor in common with the count.
+ */
+static void give_by_steps(unsigned count, unsigned step)
+{
+    for (unsigned i = 0; i < count; i++) {
+        house_give(taken[i * step % count]);
+    }
+}
+
+static void expect_call(unsigned number, const void *start, size_t size)
+{
+    cr_assert_lt(number, asked.calls);
+    cr_assert_eq(asked.call[number].start, start);
+    cr_assert_eq(asked.call[number].size, size);
+}
+
+static void expect_in_order(unsigned calls)
+{
+    cr_assert_null(crew_fault(), "%s", crew_fault());
+    cr_assert_eq(asked.calls, calls);
+    house_assert();
+}
+
+Test(pool_purge_runs, neighbours_go_in_one_call)
+{
+    house_lay_default();
+    take(B128K, 10);
+    give_by_steps(10, 3);
+    cr_assert_eq(pool_trim(EVERYTHING), 10 * house_plan.stride[B128K]);
+    expect_call(0, taken[0], 10 * house_plan.stride[B128K]);
+    expect_in_order(1);
+}
+
+Test(pool_purge_runs, slot_in_use_ends_a_run)
+{
+    house_lay_default();
+    size_t stride = house_plan.stride[B128K];
+    take(B128K, 10);
+    for (unsigned i = 0; i < 10; i++) {
+        if (i != 3 && i != 5) {
+            house_give(taken[i]);
+        }
+    }
+    cr_assert_eq(pool_trim(EVERYTHING), 8 * stride);
+    expect_call(0, taken[0], 3 * stride);
+    expect_call(1, taken[4], stride);
+    expect_call(2, taken[6], 4 * stride);
+    expect_in_order(3);
+}
+
+/* Of one batch no more is known than the next one brings. */
+Test(pool_purge_runs, run_is_a_batch_at_most)
+{
+    enum { COUNT = 2 * BATCH + 5 };
+    house_pools.kind = KIND_LOCKFREE;
+    house_lay_default();
+    size_t stride = house_plan.stride[B64K];
+    take(B64K, COUNT);
+    for (unsigned i = COUNT; i-- > 0;) {
+        house_give(taken[i]);
+    }
+    cr_assert_eq(pool_trim(EVERYTHING), COUNT * stride);
+    expect_call(0, taken[0], BATCH * stride);
+    expect_call(1, taken[BATCH], BATCH * stride);
+    expect_call(2, taken[2 * BATCH], 5 * stride);
+    expect_in_order(3);
+}
+
+/* A magazine's slots are as mixed as frees are. */
+Test(pool_purge_runs, magazine_is_sorted_too)
+{
+    enum { COUNT = 3 * MAGAZINE_SLOTS };
+    house_lay_default();
+    take(B64K, COUNT);
+    give_by_steps(MAGAZINE_SLOTS, 5);
+    for (unsigned i = MAGAZINE_SLOTS; i < COUNT; i++) {
+        house_give(taken[i]);
+    }
+    size_t size = MAGAZINE_SLOTS * house_plan.stride[B64K];
+    cr_assert_eq(pool_trim(EVERYTHING), size);
+    expect_call(0, taken[0], size);
+    expect_in_order(1);
+}
+
+/* The old generation by a tick's quantum: what is asked for ends with the slot that fills it. */
+Test(pool_purge_runs, quantum_ends_with_a_slot)
+{
+    static const unsigned buckets[] = {B64K, B128K, B256K, B512K, B1M};
+    house_pools.kind = KIND_LOCKFREE;
+    house_pools.decay = 1000;
+    house_lay_default();
+    for (unsigned i = 0; i < sizeof buckets / sizeof buckets[0]; i++) {
+        size_t stride = house_plan.stride[buckets[i]];
+        size_t wanted = (QUANTUM + stride - 1) / stride * stride;
+        asked.calls = 0;
+        take(buckets[i], 20);
+        give_by_steps(20, 1);
+        decay_turn(decay.turned + decay.age);
+        cr_assert(pool_trim_step());
+        size_t sum = 0;
+        for (unsigned call = 0; call < asked.calls; call++) {
+            sum += asked.call[call].size;
+        }
+        cr_assert_eq(sum, wanted, "no more is asked for than is said");
+        pool_trim(EVERYTHING);
+    }
+    cr_assert_null(crew_fault(), "%s", crew_fault());
+    house_assert();
+}
+
+/* So many slots of each few have been free for long. */
+static void scatter(unsigned given, unsigned of, unsigned count)
+{
+    take(B64K, count);
+    for (unsigned i = 0; i < count; i++) {
+        if (i % of < given) {
+            house_give(taken[i]);
+        }
+    }
+    decay_turn(decay.turned + decay.age);
+    asked.calls = 0;
+}
+
+static void lay_scattered(unsigned given, unsigned of, unsigned count)
+{
+    house_pools.kind = KIND_LOCKFREE;
+    house_pools.decay = 1000;
+    house_lay_default();
+    decay_turn(clock_now()); /* so that no free finds it due */
+    scatter(given, of, count);
+}
+
+/* A step is what one short run leaves room for. The rest stays old, so that the next one goes on.
+ */
+Test(pool_purge_runs, scattered_slots_go_one_by_one)
+{
+    enum { GIVEN = 10 };
+    lay_scattered(1, 2, 2 * GIVEN);
+    for (unsigned step = 1; step <= GIVEN; step++) {
+        cr_assert_eq(pool_trim_step(), step < GIVEN);
+        cr_assert_eq(asked.calls, step);
+        cr_assert_eq(asked.call[step - 1].size, house_plan.stride[B64K]);
+    }
+    cr_assert_eq(house_cards(B64K, CARD_PURGED), GIVEN);
+    cr_assert_not(pool_trim_step());
+    expect_in_order(GIVEN);
+}
+
+Test(pool_purge_runs, short_run_leaves_no_room_for_another)
+{
+    lay_scattered(2, 3, 9);
+    size_t stride = house_plan.stride[B64K];
+    cr_assert(pool_trim_step());
+    cr_assert_eq(asked.calls, 1);
+    cr_assert_eq(asked.call[0].size, 2 * stride);
+    cr_assert_eq(pool_trim(EVERYTHING), 4 * stride, "who trims has the time");
+    expect_in_order(3);
+}
+
+/* The kernel keeps a run because of one slot in it; the others go. */
+Test(pool_purge_runs, refused_run_stays_and_others_go)
+{
+    house_lay_default();
+    size_t stride = house_plan.stride[B128K];
+    take(B128K, 10);
+    for (unsigned i = 0; i < 10; i++) {
+        if (i != 4) {
+            house_give(taken[i]);
+        }
+    }
+    asked.kept = taken[2];
+    cr_assert_eq(pool_trim(EVERYTHING), 5 * stride);
+    expect_call(0, taken[0], 4 * stride);
+    expect_call(1, taken[5], 5 * stride);
+    expect_call(2, taken[0], 4 * stride);
+    expect_in_order(3);
+    cr_assert_eq(house_cards(B128K, CARD_FREE), 4);
+    cr_assert_eq(house_cards(B128K, CARD_PURGED), 5);
+    asked.kept = NULL;
+    cr_assert_eq(pool_trim(EVERYTHING), 4 * stride);
+    expect_in_order(4);
+}

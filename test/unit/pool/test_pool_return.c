@@ -1,0 +1,444 @@
+/* The pool room's returns: addresses of free slots go back, for who was refused memory. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "support/adopted.h"
+#include "support/capture.h"
+#include "support/crew.h"
+#include "memory/hole.h"
+#include "support/house.h"
+#include "os/os.h"
+#include "support/os_failing.h"
+#include "pool/pool_parts.h"
+#include "route/route.h"
+#include "memory/slots.h"
+#include "statistics/snapshot.h"
+
+enum { EACH = 40, MANY = BUCKETS * EACH, EVERYTHING = 1 << 30 };
+
+static void *taken[MANY];
+static unsigned count;
+
+static void lay(void)
+{
+    os_failing_never();
+    house_lay_default();
+}
+
+/* Bytes of all slots that there are. */
+static size_t carved_bytes(void)
+{
+    size_t bytes = 0;
+    for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
+        bytes += lane_carved(bucket) * house_plan.stride[bucket];
+    }
+    return bytes;
+}
+
+static unsigned bucket_of(const void *slot)
+{
+    return lane_bucket(lane_number(slot));
+}
+
+/* A few MiB of each bucket's, written to from end to end. */
+static void take_all(void)
+{
+    for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
+        for (unsigned i = 0; i < (bucket < B1M ? EACH : 4); i++) {
+            taken[count] = house_take(bucket, house_plan.capacity[bucket], NULL);
+            cr_assert_not_null(taken[count]);
+            memset(taken[count], (int)count, house_plan.capacity[bucket]);
+            count++;
+        }
+    }
+}
+
+/* Gives all but every `step`-th back; with 0, all. */
+static void give_but_each(unsigned step)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (step == 0 || i % step != 0) {
+            house_give(taken[i]);
+        }
+    }
+}
+
+/* That the slots which were kept are what they were. */
+static void expect_untouched(unsigned step)
+{
+    for (unsigned i = 0; i < count; i += step) {
+        const char *bytes = taken[i];
+        uint32_t number = lane_number(bytes);
+        size_t size = house_plan.capacity[bucket_of(bytes)];
+        cr_assert_eq(card_state(lane_card(number)), CARD_LIVE);
+        cr_assert_eq(lane_request(number), size);
+        cr_assert(bytes[0] == (char)i && memcmp(bytes, bytes + 1, size - 1) == 0, "slot %u", i);
+    }
+}
+
+Test(pool_return, nothing_free_nothing_returned)
+{
+    lay();
+    cr_assert_eq(pool_return(), 0U);
+    cr_assert_not_null(house_take(B1M, 1 << 20, NULL));
+    cr_assert_eq(pool_return(), 0U);
+    house_assert();
+}
+
+Test(pool_return, frees_of_all_buckets_are_given_back)
+{
+    lay();
+    take_all();
+    give_but_each(0);
+    house_assert();
+    size_t carved = carved_bytes();
+    size_t held = os_failing_held();
+    size_t returned = pool_return();
+    house_assert();
+    cr_assert_gt(returned, carved / 2);
+    cr_assert_eq(carved_bytes(), carved - returned);
+    cr_assert_leq(os_failing_held(), held - returned);
+    for (unsigned bucket = B128K; bucket < house_plan.count; bucket++) {
+        cr_assert_eq(lane_carved(bucket), 0U, "%s", house_plan.label[bucket]);
+    }
+    cr_assert_eq(pool_return(), 0U, "twice is once");
+}
+
+/* Slots of different buckets, none of which is long enough for a hole, are so side by side. */
+Test(pool_return, neighbours_of_different_buckets_go_as_one)
+{
+    static const unsigned mixed[] = {B128K, B64K, B128K};
+    void *held[3];
+    size_t size = 0;
+    lay();
+    for (unsigned i = 0; i < 3; i++) {
+        cr_assert_eq(lane_carve(mixed[i], 1, &held[i]), 1);
+        size += house_plan.stride[mixed[i]];
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        house_mark(held[i], CARD_FREE, 0);
+        slots_give(mixed[i], lane_number(held[i]));
+        pool_count_deposit(cache_reach(), mixed[i], 1);
+    }
+    house_assert();
+    cr_assert_eq(pool_return(), size);
+    cr_assert_eq(lane_next(0), LANE_END);
+    house_assert();
+}
+
+Test(pool_return, live_slots_between_are_not_touched)
+{
+    enum { STEP = 7 };
+    lay();
+    take_all();
+    give_but_each(STEP);
+    size_t carved = carved_bytes();
+    size_t returned = pool_return();
+    cr_assert_gt(returned, 0U);
+    house_assert();
+    expect_untouched(STEP);
+    cr_assert_eq(carved_bytes(), carved - returned);
+    count = 0;
+    take_all(); /* the holes are filled, and then there is room behind */
+    house_assert();
+}
+
+/* What is too short for a hole keeps its addresses, and is used again. */
+Test(pool_return, short_runs_stay)
+{
+    void *held[8];
+    lay();
+    for (unsigned i = 0; i < 8; i++) {
+        held[i] = house_take(B128K, 131072, NULL);
+    }
+    for (unsigned i = 0; i < 8; i += 2) {
+        house_give(held[i]);
+    }
+    cr_assert_lt(house_plan.stride[B128K], (size_t)HOLE_LEAST);
+    cr_assert_eq(pool_return(), 0U);
+    cr_assert_eq(house_cards(B128K, CARD_PURGED), 4U);
+    house_assert();
+    uint32_t carved = lane_carved(B128K);
+    for (unsigned i = 0; i < 4; i++) {
+        cr_assert_not_null(house_take(B128K, 131072, NULL));
+    }
+    cr_assert_eq(lane_carved(B128K), carved);
+    house_assert();
+}
+
+Test(pool_return, what_the_kernel_does_not_unmap_stays)
+{
+    lay();
+    take_all();
+    give_but_each(0);
+    size_t carved = carved_bytes();
+    os_failing_keep_mapped(true);
+    cr_assert_eq(pool_return(), 0U);
+    os_failing_keep_mapped(false);
+    cr_assert_eq(carved_bytes(), carved);
+    house_assert();
+    for (uint32_t number = lane_next(0); number != LANE_END; number = lane_after(number)) {
+        cr_assert_not(card_is_leaving(lane_card(number)));
+    }
+    cr_assert_gt(pool_return(), 0U, "later it goes");
+    house_assert();
+}
+
+/* How often the kernel is asked in vain for a slot of the bucket. */
+static unsigned vain_calls(unsigned bucket)
+{
+    os_failing_from(1);
+    cr_assert_null(house_take(bucket, house_plan.capacity[bucket], NULL));
+    return os_failing_refusals();
+}
+
+/* malloc makes room by itself where memory is short, once what is free is of other buckets. */
+Test(pool_return, request_that_was_refused_is_served_from_it)
+{
+    lay();
+    void *first = house_take(B4M, 4 << 20, NULL);
+    void *wall = house_take(B4M, 4 << 20, NULL);
+    house_give(first);
+    cr_assert_not(pool_is_tight());
+    size_t request = house_plan.capacity[B2M];
+    os_failing_between(1, vain_calls(B2M));
+    char *slot = route_take(request, NULL);
+    os_failing_never();
+    cr_assert_eq((void *)slot, first);
+    cr_assert_eq(bucket_of(slot), (unsigned)B2M);
+    cr_assert(slot[0] == 0 && memcmp(slot, slot + 1, request - 1) == 0);
+    cr_assert(pool_is_tight(), "from now on memory is short");
+    cr_assert_eq(card_state(lane_card(lane_number(wall))), CARD_LIVE);
+    house_assert();
+}
+
+Test(pool_return, full_range_is_not_short_memory)
+{
+    struct bucket_settings settings = house_defaults();
+    os_failing_never();
+    house_lay(&settings, 23);
+    void *large = house_take(B4M, 4 << 20, NULL);
+    while (house_take(B64K, 65536, NULL) != NULL) {
+    }
+    house_give(large);
+    char *slot = route_take(house_plan.capacity[B1M], NULL);
+    cr_assert_eq((void *)slot, large, "the addresses of one bucket serve another");
+    cr_assert_not(pool_is_tight());
+    house_assert();
+}
+
+/* --- two at once ------------------------------------------------------------------------------ */
+
+static size_t second;
+
+static void return_too(unsigned number)
+{
+    (void)number;
+    second = pool_return();
+}
+
+static void come_second(void)
+{
+    second = SIZE_MAX;
+    crew_run(1, return_too);
+}
+
+Test(pool_return, second_caller_returns_nothing, .timeout = 20)
+{
+    lay();
+    take_all();
+    give_but_each(0);
+    size_t carved = carved_bytes();
+    os_failing_meanwhile(come_second); /* in the middle of the first unmapping */
+    size_t returned = pool_return();
+    cr_assert_eq(second, 0U);
+    cr_assert_gt(returned, 0U);
+    cr_assert_eq(carved_bytes(), carved - returned);
+    house_assert();
+    /* Nor has it given slots back to their stacks that were just going. */
+    for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
+        uint32_t number;
+        while ((number = slots_take_purged(bucket)) != STACK_EMPTY) {
+            cr_assert_eq(lane_card(number), card_of(CARD_PURGED, bucket));
+        }
+    }
+}
+
+enum { THREADS = 6, ROUNDS = 3000 };
+
+/* One gives back what the others take and give: nothing that is in use is touched. */
+static void churn_or_return(unsigned number)
+{
+    uint64_t random = number + 1;
+    char *held[8] = {NULL};
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        if (number < 2 && round % 8 == 0) {
+            pool_return();
+        }
+        unsigned at = (unsigned)(crew_random(&random) % 8);
+        if (held[at] != NULL) {
+            size_t size = house_plan.capacity[bucket_of(held[at])];
+            CHECK(held[at][0] == (char)number && held[at][size - 1] == (char)number);
+            house_give(held[at]);
+        }
+        unsigned bucket = (unsigned)(crew_random(&random) % (B512K + 1));
+        uint8_t was;
+        size_t size = house_plan.capacity[bucket];
+        held[at] = house_take(bucket, size, &was);
+        if (held[at] != NULL) { /* an extension of another's may be slow in coming */
+            CHECK(bucket_of(held[at]) == bucket);
+            CHECK(!card_is_zero(was) || (held[at][0] == 0 && held[at][size - 1] == 0));
+            held[at][0] = held[at][size - 1] = (char)number;
+        }
+    }
+    for (unsigned i = 0; i < 8; i++) {
+        if (held[i] != NULL) {
+            house_give(held[i]);
+        }
+    }
+}
+
+Test(pool_return, returns_beside_other_threads, .timeout = 60)
+{
+    lay();
+    crew_run(THREADS, churn_or_return);
+    house_assert();
+    for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
+        cr_assert_eq(house_live(bucket), 0U);
+    }
+    pool_return();
+    house_assert();
+}
+
+/* --- while memory is tight -------------------------------------------------------------------- */
+
+static uint64_t fell_through(unsigned bucket)
+{
+    static struct snapshot snapshot;
+    snapshot_take(&snapshot);
+    return snapshot.bucket[bucket].fell_through;
+}
+
+/* A block that grows gets what it asks for, and no room for more. */
+Test(pool_return, tight_blocks_do_not_leap)
+{
+    lay();
+    pool_make_tight();
+    char *bytes = route_take(8000, NULL);
+    cr_assert_eq(bucket_of(bytes), (unsigned)B4K);
+    bytes = route_resize("realloc", bytes, 4 * 8000, NULL);
+    cr_assert_eq(bucket_of(bytes), (unsigned)B32K, "by a leap");
+    bytes = route_resize("realloc", bytes, 65536, NULL);
+    cr_assert_eq(bucket_of(bytes), (unsigned)B64K, "by a second growth");
+    house_assert();
+}
+
+/* A slot is charged whole. */
+Test(pool_return, tight_requests_that_waste_are_mimallocs)
+{
+    lay();
+    pool_make_tight();
+    size_t stride = house_plan.stride[B64K];
+    size_t least = stride / 7 * 6;
+    char *bytes = route_take(least - 1, NULL);
+    cr_assert(bytes != NULL && !lane_owns(bytes));
+    cr_assert_eq(fell_through(B64K), 1U);
+    route_give("free", bytes);
+    bytes = route_take_zeroed(1, least - 1, NULL);
+    cr_assert(bytes != NULL && !lane_owns(bytes));
+    route_give("free", bytes);
+    bytes = route_take(least, NULL);
+    cr_assert(lane_owns(bytes));
+    route_give("free", bytes);
+    bytes = route_take(least - 1, NULL);
+    cr_assert(lane_owns(bytes), "a slot that is there is charged already");
+    house_assert();
+}
+
+Test(pool_return, tight_tables_grow_by_what_is_needed)
+{
+    lay();
+    pool_make_tight();
+    void *slot;
+    cr_assert_eq(lane_carve(B128K, 1, &slot), 1);
+    cr_assert_eq(lane_ready(), ((size_t)lane_front() << LANE_SHIFT) + os_page_size());
+}
+
+/* --- in the child of a fork ------------------------------------------------------------------- */
+
+static uint32_t leaving_first;
+static uint32_t leaving_end;
+
+static bool is_leaving(const void *slot)
+{
+    uint32_t number = lane_number(slot);
+    return number >= leaving_first && number < leaving_end;
+}
+
+static void live_without_leaving(void *argument)
+{
+    (void)argument;
+    pool_adopt();
+    adopted_expect();
+    for (uint32_t number = lane_next(0); number != LANE_END; number = lane_after(number)) {
+        CHECK(!card_is_leaving(lane_card(number)));
+        CHECK(number < leaving_first || number >= leaving_end);
+    }
+    for (unsigned i = 0; i < EACH; i++) {
+        char *slot = house_take(B256K, 262144, NULL);
+        if (CHECK(slot != NULL && !is_leaving(slot))) {
+            memset(slot, 'c', 262144);
+            house_give(slot);
+        }
+        house_give(slot = house_take(B4K, 4096, NULL));
+        CHECK(!is_leaving(slot));
+    }
+    house_check();
+    CHECK(pool_return() > 0); /* nobody else is at it here */
+    house_check();
+}
+
+static void note_leaving(void)
+{
+    leaving_first = LANE_END;
+    for (uint32_t number = lane_next(0); number != LANE_END; number = lane_after(number)) {
+        if (card_is_leaving(lane_card(number))) {
+            leaving_first = leaving_first == LANE_END ? number : leaving_first;
+            leaving_end = number + lanes.lane[lane_bucket(number)].pages;
+        }
+    }
+}
+
+static void fork_then(unsigned number)
+{
+    struct capture capture;
+    (void)number;
+    note_leaving();
+    CHECK(leaving_first != LANE_END);
+    pool_before_fork();
+    capture_run(&capture, live_without_leaving, NULL);
+    adopted_expect_clean(&capture);
+}
+
+static void fork_in_another_thread(void)
+{
+    crew_run(1, fork_then);
+}
+
+/* What is just leaving may have no addresses any more, for all that the child can tell. */
+Test(pool_return, child_does_without_what_is_leaving, .timeout = 60)
+{
+    void *held[8];
+    lay();
+    house_give(house_take(B4K, 4096, NULL));
+    for (unsigned i = 0; i < 8; i++) {
+        held[i] = house_take(B256K, 262144, NULL);
+    }
+    for (unsigned i = 2; i < 6; i++) {
+        house_give(held[i]);
+    }
+    os_failing_meanwhile(fork_in_another_thread);
+    cr_assert_eq(pool_return(), 4 * house_plan.stride[B256K]);
+    house_assert();
+}

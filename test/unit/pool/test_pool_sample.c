@@ -1,0 +1,181 @@
+/* The sample of requests and of who frees them: all frees stand in it, and each kind by its share.
+ */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+
+#include "support/clock_still.h"
+#include "support/crew.h"
+#include "pool/histogram.h"
+#include "support/house.h"
+#include "pool/pool_parts.h"
+
+enum { MANY = 1 << 17, ROUNDS = 4000, BATCH = 8, THREADS = 16 };
+
+TestSuite(pool_sample, .timeout = 60);
+
+static struct histogram_figures figures;
+
+static void use(size_t request, unsigned bucket)
+{
+    house_give(house_take(bucket, request, NULL));
+}
+
+static uint64_t count_of(size_t request)
+{
+    return figures.count[histogram_step(request)];
+}
+
+static uint64_t count_all(void)
+{
+    uint64_t all = 0;
+    for (unsigned step = 0; step < HISTOGRAM_STEPS; step++) {
+        all += figures.count[step];
+    }
+    return all;
+}
+
+/* By turns, as a loop of a program would: the sample must not keep step with it. */
+Test(pool_sample, two_sizes_by_turns_have_half_each)
+{
+    house_lay_default();
+    for (unsigned i = 0; i < MANY; i++) {
+        use(16390, B16K);
+        use(18000, B16K);
+    }
+    histogram_read(&figures);
+    cr_assert_leq(2 * MANY - count_all(), 1021, "no free is missing but those since the last tick");
+    cr_assert_gt(count_of(16390), MANY / 4);
+    cr_assert_gt(count_of(18000), MANY / 4);
+}
+
+/* A bucket that is used once in a thousand times never comes to a tick of its own. */
+Test(pool_sample, rare_buckets_are_seen_where_the_clock_goes_on)
+{
+    house_lay_default();
+    for (unsigned i = 0; i < MANY; i++) {
+        use(16390, B16K);
+        if (i % 1000 == 0) {
+            use(5000, B4K);
+            use(262177, B256K);
+            clock_still_advance(1);
+        }
+    }
+    histogram_read(&figures);
+    cr_assert_geq(count_of(5000), MANY / 1000 * 9 / 10);
+    cr_assert_leq(count_of(5000), MANY / 1000 + 1);
+    cr_assert_geq(count_of(262177), MANY / 1000 * 9 / 10);
+    cr_assert_leq(count_of(262177), MANY / 1000 + 1);
+}
+
+Test(pool_sample, what_falls_through_is_there)
+{
+    house_lay_default();
+    pool_count_fall_through(B16K, 17000);
+    histogram_read(&figures);
+    cr_assert_eq(count_of(17000), 1);
+    cr_assert_eq(figures.sum, 17000);
+}
+
+/* --- who frees --- */
+
+static void *handed[BATCH];
+static uint32_t marks[THREADS];
+
+static uint64_t crossed(unsigned bucket)
+{
+    return counter_read(&pools[bucket].crossed);
+}
+
+static void take_batch(unsigned number)
+{
+    (void)number;
+    for (unsigned i = 0; i < BATCH; i++) {
+        handed[i] = house_take(B16K, 16390, NULL);
+    }
+}
+
+static void give_batch(void)
+{
+    for (unsigned i = 0; i < BATCH; i++) {
+        house_give(handed[i]);
+    }
+}
+
+Test(pool_sample, who_frees_what_it_took_crosses_nothing)
+{
+    house_lay_default();
+    for (unsigned i = 0; i < MANY; i++) {
+        use(16390, B16K);
+    }
+    cr_assert_eq(crossed(B16K), 0);
+}
+
+Test(pool_sample, frees_of_what_another_thread_took_cross)
+{
+    house_lay_default();
+    use(5000, B4K); /* the first cache is this thread's */
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        crew_run(1, take_batch);
+        give_batch();
+    }
+    cr_assert_leq(crossed(B16K), ROUNDS * BATCH);
+    cr_assert_leq(ROUNDS * BATCH - crossed(B16K), 1021, "none is missing but those since a tick");
+    cr_assert_eq(crossed(B4K), 0);
+}
+
+/* Half of the bucket's frees are of slots that came and went here. */
+Test(pool_sample, frees_cross_by_their_share)
+{
+    house_lay_default();
+    use(5000, B4K);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        crew_run(1, take_batch);
+        give_batch();
+        take_batch(0);
+        give_batch();
+    }
+    cr_assert_gt(crossed(B16K), ROUNDS * BATCH * 2 / 3);
+    cr_assert_lt(crossed(B16K), ROUNDS * BATCH * 4 / 3);
+}
+
+static void use_batch(unsigned number)
+{
+    take_batch(number);
+    give_batch();
+}
+
+/* This thread frees nothing that it did not take; but when the sample looks at the bucket for want
+ * of another free, a slot lies on top that another thread had. */
+Test(pool_sample, what_lies_in_a_magazine_says_nothing_of_who_freed_it)
+{
+    house_lay_default();
+    use(5000, B4K);
+    crew_run(1, use_batch);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        use(16390, B16K);
+        void *kept = house_take(B16K, 16390, NULL);
+        for (unsigned look = 0; look < 2; look++) {
+            clock_still_advance(1);
+            use(5000, B4K);
+        }
+        house_give(kept);
+    }
+    cr_assert_eq(crossed(B16K), 0);
+    cr_assert_eq(crossed(B4K), 0);
+}
+
+static void note_mark(unsigned number)
+{
+    marks[number] = pool_taker();
+}
+
+/* By where their variables lie: of so many threads not all have the same mark by chance. */
+Test(pool_sample, threads_without_caches_have_marks)
+{
+    crew_run(THREADS, note_mark);
+    bool differ = false;
+    for (unsigned i = 1; i < THREADS; i++) {
+        differ = differ || marks[i] != marks[0];
+    }
+    cr_assert(differ);
+}

@@ -1,0 +1,142 @@
+/* The pool room under threads: slots that one takes and another gives, all accounted for. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "support/crew.h"
+#include "support/house.h"
+#include "pool/pool.h"
+#include "statistics/snapshot.h"
+
+enum { THREADS = 8, PLACES = 64, ROUNDS = 30000 };
+
+static const struct snapshot_figures *figures(unsigned bucket)
+{
+    static struct snapshot snapshot;
+    snapshot_take(&snapshot);
+    return &snapshot.bucket[bucket];
+}
+
+/* What the bucket is first asked for: a byte more than the bucket below can hold. */
+static size_t least(unsigned bucket)
+{
+    return bucket == 0 ? house_plan.minimum : house_plan.capacity[bucket - 1] + 1;
+}
+
+/* Slots on their way from one thread to another. */
+static _Atomic(char *) places[PLACES];
+
+/*
+ * All of the slot's ends and middle say whose it is; two owners of one slot would see each other's
+ * mark.
+ */
+static void mark(char *slot, size_t size, uint64_t owner)
+{
+    memcpy(slot, &owner, sizeof owner);
+    memcpy(slot + size / 2, &owner, sizeof owner);
+    memcpy(slot + size - sizeof owner, &owner, sizeof owner);
+}
+
+static void expect_mark(const char *slot, size_t size)
+{
+    uint64_t first;
+    memcpy(&first, slot, sizeof first);
+    CHECK(memcmp(slot + size / 2, &first, sizeof first) == 0);
+    CHECK(memcmp(slot + size - sizeof first, &first, sizeof first) == 0);
+}
+
+static void take_back(char *slot)
+{
+    if (slot != NULL) {
+        expect_mark(slot, lane_request(lane_number(slot)));
+        house_give(slot);
+    }
+}
+
+/* Takes, and gives what some other thread took. */
+static void hand_over(unsigned number)
+{
+    uint64_t random = number + 1;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        unsigned bucket = (unsigned)(crew_random(&random) % (B256K + 1));
+        size_t request = least(bucket) + crew_random(&random) % 4096;
+        char *slot = house_take(bucket, request, NULL);
+        if (!CHECK(slot != NULL)) {
+            return;
+        }
+        mark(slot, request, crew_random(&random));
+        take_back(atomic_exchange(&places[crew_random(&random) % PLACES], slot));
+    }
+}
+
+Test(pool_threads, ledger_closes_after_threads_handed_slots_over)
+{
+    house_lay_default();
+    crew_run(THREADS, hand_over);
+    house_assert();
+    unsigned live = 0;
+    for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
+        cr_assert_eq(figures(bucket)->cached, 0, "all threads have ended");
+        live += (unsigned)figures(bucket)->live;
+    }
+    for (unsigned i = 0; i < PLACES; i++) {
+        live -= places[i] != NULL;
+        take_back(places[i]);
+    }
+    cr_assert_eq(live, 0, "what lives is what was not given back");
+    for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
+        cr_assert_eq(house_cards(bucket, CARD_LIVE), 0);
+        cr_assert_eq(figures(bucket)->live, 0);
+    }
+    house_assert();
+}
+
+static void take_or_give(unsigned number)
+{
+    for (unsigned i = 0; i < ROUNDS;) {
+        _Atomic(char *) *place = &places[i % PLACES];
+        if (number == 0 && *place == NULL) {
+            char *slot = house_take(B16K, 16384, NULL);
+            if (!CHECK(slot != NULL)) {
+                return;
+            }
+            mark(slot, 16384, i);
+            *place = slot;
+            i++;
+        } else if (number == 1 && *place != NULL) {
+            take_back(atomic_exchange(place, NULL));
+            i++;
+        }
+    }
+}
+
+/*
+ * One thread only takes, the other only gives: what the second frees must reach the first, or it
+ * would carve for ever.
+ */
+Test(pool_threads, freed_slots_reach_a_thread_that_only_takes, .timeout = 60)
+{
+    house_lay_default();
+    crew_run(2, take_or_give);
+    house_assert();
+    cr_assert_eq(figures(B16K)->requests, ROUNDS);
+    cr_assert_eq(figures(B16K)->live, 0);
+    /* Two threads' four magazines, the places, and one run. */
+    cr_assert_leq(figures(B16K)->carved, 4 * 62 + PLACES + 16);
+    /* By way of the depot, or out of the other's public magazine: each may serve alone. */
+    cr_assert_gt(figures(B16K)->depot_hits + figures(B16K)->steals, 0);
+}
+
+/* The same where both begin without a quota, and find those that they need. */
+Test(pool_threads, freed_slots_reach_it_while_quotas_are_trained, .timeout = 60)
+{
+    house_pools.training = (struct training_settings){.frozen = false};
+    house_lay_default();
+    crew_run(2, take_or_give);
+    house_assert();
+    cr_assert_eq(figures(B16K)->requests, ROUNDS);
+    cr_assert_eq(figures(B16K)->live, 0);
+    cr_assert_leq(figures(B16K)->carved, 4 * 62 + PLACES + 16);
+    cr_assert_eq(figures(B16K)->promotions, 2);
+    cr_assert_gt(figures(B16K)->growths, 0);
+}

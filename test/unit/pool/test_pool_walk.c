@@ -1,0 +1,159 @@
+/* The pool room's walk: what another thread's public magazine holds is found before any slot is
+ * carved. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <pthread.h>
+
+#include "support/crew.h"
+#include "support/house.h"
+#include "pool/pool.h"
+#include "support/quotas.h"
+#include "statistics/snapshot.h"
+
+/* Slots, in whole runs, that fill a private magazine only in part; that and a public one; and a
+ * depot besides. */
+enum { IN_ONE = 32, IN_TWO = 112, IN_THREE = 192 };
+
+static pthread_barrier_t meeting;
+static unsigned owned; /* slots that the owner takes and gives back */
+static crew_work *thief;
+
+static void meet(void)
+{
+    pthread_barrier_wait(&meeting);
+}
+
+static struct snapshot_figures look(void)
+{
+    static struct snapshot snapshot;
+    snapshot_take(&snapshot);
+    return snapshot.bucket[B16K];
+}
+
+/* Fills its magazines, lets the thief do its work, and finds what that left: number 0. */
+static void own(void)
+{
+    void *taken[IN_THREE];
+    for (unsigned i = 0; i < owned; i++) {
+        taken[i] = house_take(B16K, 16384, NULL);
+    }
+    for (unsigned i = 0; i < owned; i++) {
+        house_give(taken[i]);
+    }
+    meet();
+    meet();
+    house_check();
+    uint32_t left = cache_held(cache_mine, B16K);
+    for (uint32_t i = 0; i < left; i++) {
+        CHECK(house_take(B16K, 16384, NULL) != NULL);
+    }
+    CHECK(cache_held(cache_mine, B16K) == 0);
+    house_check();
+    meet();
+}
+
+static void own_or_steal(unsigned number)
+{
+    if (number == 0) {
+        own();
+    } else {
+        meet();
+        thief(number);
+        meet();
+        meet(); /* an ending thread has slots in its hands that nobody counts */
+    }
+}
+
+static void run(unsigned slots_owned, crew_work *work)
+{
+    owned = slots_owned;
+    thief = work;
+    cr_assert_eq(pthread_barrier_init(&meeting, NULL, 2), 0);
+    house_lay_default();
+    crew_run(2, own_or_steal);
+    house_assert();
+}
+
+/* The whole magazine at once, and then its slots one by one without another walk. */
+static void steal(unsigned number)
+{
+    (void)number;
+    struct snapshot_figures before = look();
+    CHECK(before.cached == IN_TWO);
+    for (unsigned i = 0; i < MAGAZINE_SLOTS; i++) {
+        CHECK(house_take(B16K, 16384, NULL) != NULL);
+        struct snapshot_figures now = look();
+        CHECK(now.steals == 1);
+        CHECK(now.carved == before.carved);
+        CHECK(now.depot_hits == before.depot_hits);
+        CHECK(now.cache_hits == before.cache_hits + i); /* all but the one that stole */
+    }
+    CHECK(look().walks > before.walks);
+    CHECK(look().misses == before.misses + 1);
+    house_check();
+}
+
+Test(pool_walk, takes_the_public_magazine_as_a_whole)
+{
+    run(IN_TWO, steal);
+}
+
+/* Nobody takes a private one: its owner may be using it. */
+static void find_nothing(unsigned number)
+{
+    (void)number;
+    struct snapshot_figures before = look();
+    CHECK(before.cached == IN_ONE);
+    CHECK(house_take(B16K, 16384, NULL) != NULL);
+    struct snapshot_figures now = look();
+    CHECK(now.walks == before.walks + 1); /* there is one other thread */
+    CHECK(now.steals == 0);
+    CHECK(now.carved > before.carved);
+}
+
+Test(pool_walk, leaves_the_private_one_alone)
+{
+    run(IN_ONE, find_nothing);
+}
+
+/* Whoever has no quota takes one slot; the others go to the depot, where all can have them. */
+static void beg(unsigned number)
+{
+    (void)number;
+    struct training_settings untrained = {.frozen = true};
+    training_open(&untrained); /* for new threads: the owner has its quota */
+    struct snapshot_figures before = look();
+    void *slot = house_take(B16K, 16384, NULL);
+    CHECK(slot != NULL && quotas_of(B16K) == 0);
+    struct snapshot_figures now = look();
+    CHECK(now.steals == 1);
+    CHECK(now.carved == before.carved);
+    CHECK(now.depot == before.depot + MAGAZINE_SLOTS - 1);
+    CHECK(now.cached == before.cached - MAGAZINE_SLOTS);
+    CHECK(house_take(B16K, 16384, NULL) != NULL);
+    CHECK(look().depot_hits == now.depot_hits + 1);
+    house_give(slot);
+    CHECK(cache_held(cache_mine, B16K) == 0);
+    house_check();
+}
+
+Test(pool_walk, serves_who_has_no_quota)
+{
+    run(IN_TWO, beg);
+}
+
+/* The depot is asked last: what it has stays there while another thread has more. */
+static void leave_the_depot(unsigned number)
+{
+    (void)number;
+    struct snapshot_figures before = look();
+    CHECK(before.depot > 0);
+    CHECK(house_take(B16K, 16384, NULL) != NULL);
+    CHECK(look().steals == 1);
+    CHECK(look().depot == before.depot);
+}
+
+Test(pool_walk, comes_before_the_depot)
+{
+    run(IN_THREE, leave_the_depot);
+}

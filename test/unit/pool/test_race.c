@@ -1,0 +1,309 @@
+/* Races laid by hand: in the middle of one thread's step another one gets ahead of it. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <sched.h>
+#include <sys/mman.h>
+
+#include "cache/cache.h"
+#include "support/capture.h"
+#include "support/crew.h"
+#include "support/house.h"
+#include "memory/lane.h"
+#include "cache/magazine.h"
+#include "os/os.h"
+#include "support/os_failing.h"
+#include "pool/pool.h"
+#include "memory/table.h"
+
+enum { SMALL_SHIFT = 22 };
+
+static struct table table;
+
+static void grow_far(void)
+{
+    cr_assert(table_reach(&table, 512 << 10));
+    table.start[(512 << 10) - 1] = 1;
+}
+
+/* What the faster thread has reached, the slower one must not take back. */
+Test(race, table_never_shrinks)
+{
+    char *start = house_space(1 << 20);
+    cr_assert_not_null(start);
+    table_open(&table, start, 1 << 20, 16 << 10);
+    os_failing_meanwhile(grow_far);
+    cr_assert(table_reach(&table, os_page_size() + 1));
+    cr_assert_geq(atomic_load(&table.ready), (size_t)512 << 10);
+    cr_assert_eq(table.start[(512 << 10) - 1], 1);
+}
+
+static void open_table(void)
+{
+    char *start = house_space(1 << 20);
+    cr_assert_not_null(start);
+    cr_assert(table_open(&table, start, 1 << 20, 16 << 10));
+    os_failing_never();
+}
+
+/* It has extended the table, and says so once somebody waits for that. */
+static void dawdle(void)
+{
+    while (os_failing_waits() == 0) {
+        sched_yield();
+    }
+}
+
+static atomic_bool extended;
+
+static void dawdle_and_tell(void)
+{
+    extended = true;
+    dawdle();
+}
+
+static void reach_twice(unsigned number)
+{
+    while (number == 1 && !extended) {
+        sched_yield();
+    }
+    CHECK(table_reach(&table, os_page_size() + 1));
+    CHECK(table_reach(&table, 100000));
+    table.start[os_page_size() + number] = 1;
+    table.start[99998 + number] = 1;
+}
+
+/* The kernel refuses who comes second: he waits for the word of who came first. */
+Test(race, slower_thread_waits_for_the_fasters_word, .timeout = 20)
+{
+    open_table();
+    os_failing_afterwards(dawdle_and_tell);
+    crew_run(2, reach_twice);
+    cr_assert_gt(os_failing_waits(), 0U);
+}
+
+static bool reached_inside;
+
+static void reach_inside(void)
+{
+    reached_inside = table_reach(&table, os_page_size() + 1);
+}
+
+/* A handler that interrupts its own thread there is refused, too, and would wait for itself. */
+Test(race, handler_does_not_wait_for_its_own_thread, .timeout = 20)
+{
+    open_table();
+    reached_inside = true;
+    os_failing_afterwards(reach_inside);
+    cr_assert(table_reach(&table, os_page_size() + 1));
+    cr_assert_not(reached_inside);
+    cr_assert_eq(os_failing_waits(), 0U);
+    cr_assert(table_reach(&table, 100000), "afterwards all is as ever");
+}
+
+/* What a stranger has mapped nobody is going to say anything of. */
+Test(race, stranger_is_not_waited_for)
+{
+    open_table();
+    cr_assert(os_claim(table.start + os_page_size(), os_page_size()));
+    cr_assert_not(table_reach(&table, os_page_size() + 1));
+    cr_assert_eq(os_failing_waits(), 0U);
+}
+
+/* --- in the child of a fork, for whom no other thread says anything --- */
+
+/* What lies behind the end may be a stranger's: nobody can tell. */
+static void reach_in_child(void *argument)
+{
+    (void)argument;
+    table_after_fork(&table);
+    CHECK(atomic_load(&table.ready) == os_page_size());
+    CHECK(!table_reach(&table, os_page_size() + 1));
+    CHECK(os_failing_waits() == 0);
+    CHECK(table_try_hold(&table));
+}
+
+static void fork_after_extension(void)
+{
+    struct capture capture;
+    capture_run(&capture, reach_in_child, NULL);
+    crew_check(capture_is_clean(&capture), capture.words);
+}
+
+Test(race, child_leaves_alone_what_was_just_extended)
+{
+    open_table();
+    os_failing_afterwards(fork_after_extension);
+    cr_assert(table_reach(&table, os_page_size() + 1));
+    cr_assert_null(crew_fault(), "%s", crew_fault());
+}
+
+/* While somebody holds the table it does not grow, and the hold is not had while it grows. */
+static void find_it_growing(void)
+{
+    crew_check(!table_try_hold(&table), "it is held while it grows");
+}
+
+Test(race, held_table_does_not_grow)
+{
+    open_table();
+    os_failing_afterwards(find_it_growing);
+    cr_assert(table_reach(&table, os_page_size() + 1));
+    cr_assert_null(crew_fault(), "%s", crew_fault());
+    cr_assert(table_hold(&table));
+    cr_assert_not(table_try_hold(&table));
+    size_t ready = atomic_load(&table.ready);
+    cr_assert_not(table_reach(&table, ready + 1));
+    cr_assert_eq(atomic_load(&table.ready), ready);
+    table_release(&table);
+    cr_assert(table_reach(&table, ready + 1));
+}
+
+static void find_stranger_in_child(void *argument)
+{
+    (void)argument;
+    table_after_fork(&table);
+    CHECK(atomic_load(&table.ready) == os_page_size());
+    /* A thread of the parent's was just asking for more, and the stranger's is another mapping. */
+    CHECK(mprotect(table.start + os_page_size(), os_page_size(), PROT_READ) == 0);
+    atomic_store(&table.growing, 1);
+    table_after_fork(&table);
+    CHECK(atomic_load(&table.ready) == os_page_size());
+}
+
+Test(race, child_leaves_a_stranger_alone)
+{
+    struct capture capture;
+    open_table();
+    cr_assert(os_claim(table.start + os_page_size(), os_page_size()));
+    capture_run(&capture, find_stranger_in_child, NULL);
+    cr_assert(capture_is_clean(&capture), "%s", capture.words);
+}
+
+static void *faster[16];
+static unsigned faster_count;
+
+static void carve(void)
+{
+    faster_count = lane_carve(B16K, 16, faster);
+}
+
+Test(race, runs_of_slots_do_not_overlap)
+{
+    void *slower[16];
+    house_lay_default();
+    os_failing_meanwhile(carve);
+    cr_assert_eq(lane_carve(B16K, 16, slower), 16);
+    cr_assert_eq(faster_count, 16);
+    cr_assert_eq(lane_carved(B16K), 32);
+    cr_assert_eq(faster[15], house_slot(B16K, 0));
+    cr_assert_eq(slower[15], house_slot(B16K, 16));
+}
+
+/* The faster one takes all but three: those the slower one gets, and no more. */
+static void carve_most(void)
+{
+    uint32_t left = house_limit(B64K, SMALL_SHIFT) - 3;
+    while (left > 0) {
+        unsigned wanted = left < 16 ? left : 16;
+        cr_assert_eq(lane_carve(B64K, wanted, faster), wanted);
+        left -= wanted;
+    }
+}
+
+Test(race, last_slots_are_not_carved_twice)
+{
+    void *slower[16];
+    struct bucket_settings settings = house_defaults();
+    house_lay(&settings, SMALL_SHIFT);
+    os_failing_meanwhile(carve_most);
+    cr_assert_eq(lane_carve(B64K, 16, slower), 3);
+    cr_assert_eq(slower[0], house_slot(B64K, house_limit(B64K, SMALL_SHIFT) - 1));
+    cr_assert_eq(lane_carved(B64K), house_limit(B64K, SMALL_SHIFT));
+}
+
+static struct magazine *faster_magazine;
+
+static void open_magazine(void)
+{
+    faster_magazine = magazine_open();
+}
+
+/* As many as there is room for without the kernel, so that the next one makes the table grow. */
+static void open_all_magazines(void)
+{
+    os_failing_from(1);
+    while (magazine_open() != NULL) {
+    }
+    os_failing_never();
+}
+
+Test(race, magazines_are_opened_once)
+{
+    house_lay_default();
+    open_all_magazines();
+    os_failing_meanwhile(open_magazine);
+    struct magazine *slower = magazine_open();
+    cr_assert(slower != NULL && faster_magazine != NULL && slower != faster_magazine);
+}
+
+static struct cache *faster_cache;
+
+static void reach_cache(unsigned number)
+{
+    (void)number;
+    faster_cache = cache_reach();
+}
+
+static void open_cache(void)
+{
+    crew_run(1, reach_cache);
+}
+
+/* The same, for threads that are not there. */
+static void open_all_caches(void)
+{
+    os_failing_from(1);
+    while (cache_reach() != &cache_shared) {
+        cache_mine = &cache_none;
+    }
+    cache_mine = &cache_none;
+    os_failing_never();
+}
+
+Test(race, caches_are_opened_once)
+{
+    house_lay_default();
+    open_all_caches();
+    uint32_t before = cache_count();
+    os_failing_meanwhile(open_cache);
+    struct cache *slower = cache_reach();
+    cr_assert_neq(slower, faster_cache);
+    cr_assert_neq(slower, &cache_shared);
+    cr_assert_eq(cache_count(), before + 2);
+}
+
+static char *given;
+
+static void give(void)
+{
+    house_give(given);
+}
+
+/* While a slot is being carved another comes back: nothing is lost, and the next request has it. */
+Test(race, slot_that_comes_back_while_another_is_carved)
+{
+    house_lay_default();
+    given = house_take(B1M, 1 << 20, NULL);
+    while (lane_carved(B1M) % 8 != 0) { /* to a place where the lane has to grow */
+        house_take(B1M, 1 << 20, NULL);
+    }
+    os_failing_meanwhile(give);
+    char *slot = NULL;
+    for (unsigned i = 0; i < 8 && card_state(lane_card(lane_number(given))) == CARD_LIVE; i++) {
+        slot = house_take(B1M, 1 << 20, NULL);
+    }
+    cr_assert(slot != NULL && slot != given);
+    house_assert();
+    cr_assert_eq(house_take(B1M, 1 << 20, NULL), given);
+    house_assert();
+}

@@ -1,0 +1,225 @@
+/* The standard room: a list with an end, purges beyond it, and a kernel that may refuse them. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <string.h>
+
+#include "support/house.h"
+#include "support/os_failing.h"
+#include "pool/standard.h"
+
+enum { BUCKET = B16K, BOUND = 4, REQUEST = 9000, UNUSUAL = 4242 /* no call sets it */ };
+
+static void lay(void)
+{
+    os_failing_never();
+    house_lay_default();
+    standard_open(BOUND);
+}
+
+/* Slots are named by their order here. */
+static uint32_t number_of(uint32_t ordinal)
+{
+    return house_number(BUCKET, ordinal);
+}
+
+static void write_card(uint32_t ordinal, unsigned state)
+{
+    house_mark(house_slot(BUCKET, ordinal), state, REQUEST);
+}
+
+static unsigned read_state(uint32_t ordinal)
+{
+    return card_state(lane_card(number_of(ordinal)));
+}
+
+static void expect_taken(enum slots_source wanted, uint32_t number)
+{
+    enum slots_source source;
+    void *slot = standard_take(BUCKET, &source);
+    cr_assert_eq(source, wanted);
+    cr_assert_eq(slot, house_slot(BUCKET, number));
+    write_card(number, CARD_LIVE);
+}
+
+/* Takes slots 0 to `count` - 1, and writes to them. */
+static void take_new(uint32_t count)
+{
+    for (uint32_t number = 0; number < count; number++) {
+        expect_taken(SLOTS_CARVED, number);
+        memset(house_slot(BUCKET, number), 'x', REQUEST);
+    }
+}
+
+/* As the pool does: the card says free first. */
+static enum standard_verdict give(uint32_t number)
+{
+    write_card(number, CARD_FREE);
+    return standard_give(BUCKET, number_of(number));
+}
+
+static bool reads_as_zero(uint32_t number)
+{
+    const char *slot = house_slot(BUCKET, number);
+    return slot[0] == 0 && memcmp(slot, slot + 1, REQUEST - 1) == 0;
+}
+
+Test(standard, last_in_is_first_out)
+{
+    lay();
+    take_new(3);
+    cr_assert_eq(standard_count(BUCKET), 0);
+    for (uint32_t number = 0; number < 3; number++) {
+        cr_assert_eq(give(number), STANDARD_KEPT);
+        cr_assert_eq(standard_count(BUCKET), number + 1);
+        cr_assert_eq(read_state(number), CARD_FREE);
+    }
+    for (uint32_t number = 3; number-- > 0;) {
+        expect_taken(SLOTS_LOOSE, number);
+        cr_assert_eq(standard_count(BUCKET), number);
+        cr_assert_eq(*(char *)house_slot(BUCKET, number), 'x', "warm");
+    }
+    expect_taken(SLOTS_CARVED, 3);
+    cr_assert_eq(standard_count(BUCKET), 0);
+}
+
+Test(standard, what_the_list_has_no_room_for_is_purged)
+{
+    lay();
+    take_new(BOUND + 3);
+    for (uint32_t number = 0; number < BOUND; number++) {
+        cr_assert_eq(give(number), STANDARD_KEPT);
+    }
+    os_failing_never(); /* counts anew */
+    errno = UNUSUAL;
+    for (uint32_t number = BOUND; number < BOUND + 2; number++) {
+        cr_assert_eq(give(number), STANDARD_PURGED);
+        cr_assert_eq(read_state(number), CARD_PURGED);
+        cr_assert(reads_as_zero(number));
+    }
+    cr_assert_eq(errno, UNUSUAL);
+    cr_assert_eq(os_failing_calls(), 2, "each of the two, and none for the others");
+    cr_assert_eq(standard_count(BUCKET), BOUND);
+    cr_assert_not(reads_as_zero(BOUND + 2), "the neighbour's pages are its own");
+    for (uint32_t number = BOUND; number-- > 0;) {
+        expect_taken(SLOTS_LOOSE, number);
+    }
+    expect_taken(SLOTS_PURGED, BOUND + 1);
+    expect_taken(SLOTS_PURGED, BOUND);
+    cr_assert_eq(standard_count(BUCKET), 0, "purged ones are not of the list");
+}
+
+Test(standard, list_has_room_again_after_a_take)
+{
+    lay();
+    take_new(BOUND + 1);
+    for (uint32_t number = 0; number < BOUND; number++) {
+        give(number);
+    }
+    expect_taken(SLOTS_LOOSE, BOUND - 1);
+    cr_assert_eq(give(BOUND), STANDARD_KEPT);
+    cr_assert_eq(give(BOUND - 1), STANDARD_PURGED);
+}
+
+Test(standard, list_may_hold_none)
+{
+    lay();
+    standard_open(0);
+    take_new(1);
+    cr_assert_eq(give(0), STANDARD_PURGED);
+    cr_assert_eq(standard_count(BUCKET), 0);
+    expect_taken(SLOTS_PURGED, 0);
+}
+
+Test(standard, buckets_do_not_mix)
+{
+    enum slots_source source;
+    lay();
+    take_new(BOUND);
+    for (uint32_t number = 0; number < BOUND; number++) {
+        give(number);
+    }
+    standard_take(B8K, &source);
+    cr_assert_eq(source, SLOTS_CARVED);
+    cr_assert_eq(standard_give(B8K, house_number(B8K, 0)), STANDARD_KEPT,
+                 "its list is another one");
+    cr_assert_eq(standard_count(B8K), 1);
+    cr_assert_eq(standard_count(BUCKET), BOUND);
+}
+
+Test(standard, full_lane_gives_none)
+{
+    enum slots_source source;
+    lay();
+    for (uint32_t left = house_limit(B4M, HOUSE_SHIFT); left > 0; left--) {
+        cr_assert_not_null(standard_take(B4M, &source));
+    }
+    cr_assert_null(standard_take(B4M, &source));
+    cr_assert_eq(source, SLOTS_NONE);
+    cr_assert_eq(standard_count(B4M), 0);
+}
+
+/* Then it is in the list, though that is longer than it should be, and nothing is lost. */
+Test(standard, slot_that_the_kernel_refuses_is_kept)
+{
+    lay();
+    take_new(BOUND + 2);
+    for (uint32_t number = 0; number < BOUND; number++) {
+        give(number);
+    }
+    os_failing_between(1, 1);
+    cr_assert_eq(give(BOUND), STANDARD_KEPT);
+    cr_assert_eq(os_failing_refusals(), 1);
+    cr_assert_eq(standard_count(BUCKET), BOUND + 1);
+    cr_assert_eq(read_state(BOUND), CARD_FREE);
+    cr_assert_not(reads_as_zero(BOUND));
+    cr_assert_eq(give(BOUND + 1), STANDARD_PURGED, "the next one may go");
+    expect_taken(SLOTS_LOOSE, BOUND);
+    expect_taken(SLOTS_LOOSE, BOUND - 1);
+    cr_assert_eq(standard_count(BUCKET), BOUND - 1);
+}
+
+Test(standard, slots_are_withdrawn_and_restored)
+{
+    lay();
+    take_new(BOUND + 2);
+    cr_assert_eq(standard_withdraw(BUCKET, false), STACK_EMPTY);
+    cr_assert_eq(standard_count(BUCKET), 0);
+    for (uint32_t number = 0; number < BOUND; number++) {
+        give(number);
+    }
+    cr_assert_eq(standard_withdraw(BUCKET, false), number_of(BOUND - 1));
+    cr_assert_eq(standard_count(BUCKET), BOUND - 1);
+    for (uint32_t number = BOUND - 1; number < BOUND + 2; number++) {
+        standard_restore(BUCKET, number_of(number), decay_young());
+    }
+    cr_assert_eq(standard_count(BUCKET), BOUND + 2, "however long the list is");
+    for (uint32_t number = BOUND + 2; number-- > 0;) {
+        expect_taken(SLOTS_LOOSE, number);
+    }
+}
+
+Test(standard, withdraws_no_purged_ones)
+{
+    lay();
+    standard_open(0);
+    take_new(2);
+    give(0);
+    give(1);
+    cr_assert_eq(standard_withdraw(BUCKET, false), STACK_EMPTY);
+    expect_taken(SLOTS_PURGED, 1);
+}
+
+/* As after a fork by a handler that came between the take of a slot and its count. */
+Test(standard, count_that_is_short_by_one_reads_as_none)
+{
+    lay();
+    take_new(1);
+    give(0);
+    standard_reset(BUCKET, 0);
+    expect_taken(SLOTS_LOOSE, 0);
+    cr_assert_eq(standard_count(BUCKET), 0);
+    cr_assert_eq(give(0), STANDARD_KEPT);
+    cr_assert_eq(standard_count(BUCKET), 0);
+    expect_taken(SLOTS_LOOSE, 0);
+}

@@ -1,0 +1,315 @@
+/* The standard room with company: handlers, threads, the child of a fork; list and count stay one.
+ */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include "support/capture.h"
+#include "support/crew.h"
+#include "support/house.h"
+#include "support/os_failing.h"
+#include "pool/standard.h"
+#include "support/steps.h"
+
+enum { BUCKET = B16K, BOUND = 4, THREADS = 8, ROUNDS = 20000 };
+
+static void lay(void)
+{
+    void *carved[BOUND + 1];
+    os_failing_never();
+    house_lay_default();
+    standard_open(BOUND);
+    cr_assert_eq(lane_carve(BUCKET, BOUND + 1, carved), BOUND + 1);
+}
+
+static uint32_t loose_slots(void)
+{
+    uint32_t count = 0;
+    while (slots_take_loose(BUCKET) != STACK_EMPTY) {
+        count++;
+    }
+    return count;
+}
+
+/* A list of the first `count` slots, and nothing else. */
+static void begin_with(uint32_t count)
+{
+    slots_reset();
+    for (uint32_t number = 0; number < count; number++) {
+        slots_give(BUCKET, house_number(BUCKET, number));
+    }
+    standard_reset(BUCKET, count);
+}
+
+static void *in_hand;
+
+static void take(void)
+{
+    enum slots_source source;
+    in_hand = standard_take(BUCKET, &source);
+}
+
+static void give(void)
+{
+    standard_give(BUCKET, lane_number(in_hand));
+}
+
+/* What the handler holds: it takes or gives, and so leaves another count behind. */
+static void *in_other_hand;
+
+static void take_between(void *context)
+{
+    enum slots_source source;
+    (void)context;
+    in_other_hand = standard_take(BUCKET, &source);
+    CHECK(in_other_hand != NULL);
+}
+
+static void give_between(void *context)
+{
+    (void)context;
+    if (in_other_hand != NULL) {
+        standard_give(BUCKET, lane_number(in_other_hand));
+        in_other_hand = NULL;
+    }
+}
+
+/* Stops a take and a give after each instruction, with `kept` slots in the list at first. */
+static bool stop_both(unsigned at, uint32_t kept, bool take_first)
+{
+    begin_with(kept);
+    in_other_hand = take_first ? NULL : house_slot(BUCKET, BOUND);
+    bool stopped_taking = steps_run(at, take, take_first ? take_between : give_between);
+    bool stopped_giving = steps_run(at, give, take_first ? give_between : take_between);
+    cr_assert_null(crew_fault(), "after %u instructions: %s", at, crew_fault());
+    uint32_t count = standard_count(BUCKET);
+    cr_assert_leq(count, (uint32_t)BOUND);
+    cr_assert_eq(count, loose_slots(), "after %u instructions", at);
+    return stopped_taking || stopped_giving;
+}
+
+/* With a list that is empty, half full, full. */
+Test(standard_threads, handler_may_come_after_any_instruction, .timeout = 60)
+{
+    lay();
+    steps_need();
+    for (uint32_t kept = 0; kept <= BOUND; kept += BOUND / 2) {
+        for (unsigned order = 0; order < 2; order++) {
+            unsigned at = 1;
+            while (stop_both(at, kept, order == 0)) {
+                at++;
+            }
+            cr_assert_gt(at, 50U);
+        }
+    }
+}
+
+/* --- another thread takes a slot just as its pages have gone --- */
+
+static uint32_t given_slot;
+static uint32_t taken_between;
+
+static void give_to_a_full_list(void)
+{
+    standard_give(BUCKET, given_slot);
+}
+
+static void take_purged(void *context)
+{
+    (void)context;
+    taken_between = slots_take_purged(BUCKET);
+    if (taken_between != STACK_EMPTY) {
+        lane_set_card(taken_between, card_of(CARD_LIVE, BUCKET));
+    }
+}
+
+Test(standard_threads, slot_may_be_taken_as_it_is_purged, .timeout = 60)
+{
+    bool stopped = true;
+    unsigned takes = 0;
+    lay();
+    steps_need();
+    standard_open(0);
+    given_slot = house_number(BUCKET, 0);
+    for (unsigned at = 1; stopped; at++) {
+        lane_set_card(given_slot, card_of(CARD_FREE, BUCKET));
+        taken_between = STACK_EMPTY;
+        stopped = steps_run(at, give_to_a_full_list, take_purged);
+        if (taken_between != STACK_EMPTY) {
+            cr_assert_eq(card_state(lane_card(given_slot)), CARD_LIVE, "after %u instructions", at);
+            takes++;
+        } else {
+            cr_assert_eq(slots_take_purged(BUCKET), given_slot);
+        }
+    }
+    cr_assert_gt(takes, 0U);
+}
+
+/* --- one thread is in the middle of a take: the kernel's answer is long in coming --- */
+
+static pthread_t taker;
+static atomic_bool inside;
+static atomic_bool go_on;
+
+static void dawdle(void)
+{
+    inside = true;
+    while (!go_on) {
+        sched_yield();
+    }
+}
+
+static void *take_slowly(void *argument)
+{
+    enum slots_source source;
+    (void)argument;
+    while (!inside) {
+        CHECK(standard_take(BUCKET, &source) != NULL);
+        CHECK(source == SLOTS_CARVED);
+    }
+    return NULL;
+}
+
+static void begin_to_take(void)
+{
+    os_failing_meanwhile(dawdle);
+    cr_assert_eq(pthread_create(&taker, NULL, take_slowly, NULL), 0);
+    while (!inside) {
+        sched_yield();
+    }
+}
+
+static void end_taking(void)
+{
+    go_on = true;
+    cr_assert_eq(pthread_join(taker, NULL), 0);
+    cr_assert_null(crew_fault(), "%s", crew_fault());
+}
+
+static pthread_t giver;
+static _Atomic int giver_number;
+static atomic_bool given;
+
+static void *give_slot(void *slot)
+{
+    giver_number = gettid();
+    CHECK(standard_give(BUCKET, lane_number(slot)) == STANDARD_KEPT);
+    given = true;
+    return NULL;
+}
+
+Test(standard_threads, threads_wait_for_each_other, .timeout = 120)
+{
+    lay();
+    void *slot = house_slot(BUCKET, 0);
+    begin_to_take();
+    cr_assert_eq(pthread_create(&giver, NULL, give_slot, slot), 0);
+    while (!given && !crew_is_asleep(giver_number)) {
+        sched_yield();
+    }
+    cr_assert_not(given, "nobody waited for the list");
+    end_taking();
+    cr_assert_eq(pthread_join(giver, NULL), 0);
+    cr_assert_eq(standard_count(BUCKET), 1);
+}
+
+/* What the parent's list held does not count: one slot lies there. */
+static void take_in_child(void *argument)
+{
+    enum slots_source source;
+    (void)argument;
+    slots_reset();
+    slots_give(BUCKET, house_number(BUCKET, 2));
+    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+        standard_reset(bucket, bucket == BUCKET);
+    }
+    CHECK(standard_count(BUCKET) == 1);
+    CHECK(standard_take(BUCKET, &source) == house_slot(BUCKET, 2));
+    CHECK(source == SLOTS_LOOSE);
+    CHECK(standard_count(BUCKET) == 0);
+    CHECK(standard_give(BUCKET, house_number(BUCKET, 2)) == STANDARD_KEPT);
+}
+
+/* The holder of the mutex is not there. */
+Test(standard_threads, child_of_a_fork_waits_for_nobody)
+{
+    struct capture capture;
+    lay();
+    begin_to_take();
+    capture_run(&capture, take_in_child, NULL);
+    cr_assert(capture_is_clean(&capture), "status %x: %s", (unsigned)capture.status, capture.words);
+    end_taking();
+}
+
+/* --- several threads --- */
+
+static _Atomic unsigned holders[HOUSE_PAGES];
+
+static void hold(uint32_t number, bool for_long)
+{
+    CHECK(atomic_fetch_add(&holders[number], 1) == 0);
+    if (for_long) {
+        sched_yield();
+    }
+    CHECK(atomic_fetch_sub(&holders[number], 1) == 1);
+}
+
+static void take_give_and_withdraw(unsigned thread)
+{
+    uint64_t random = thread + 1;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        enum slots_source source;
+        uint32_t number = STACK_EMPTY;
+        bool for_long = crew_random(&random) % 8 == 0;
+        if (crew_random(&random) % 4 == 0) {
+            number = standard_withdraw(BUCKET, false);
+        }
+        if (number != STACK_EMPTY) {
+            hold(number, for_long);
+            standard_restore(BUCKET, number, decay_young());
+            continue;
+        }
+        void *slot = standard_take(BUCKET, &source);
+        if (!CHECK(slot != NULL)) {
+            return;
+        }
+        number = lane_number(slot);
+        hold(number, for_long);
+        standard_give(BUCKET, number);
+    }
+}
+
+static void expect_whole(uint32_t longest)
+{
+    uint32_t carved = lane_carved(BUCKET);
+    uint32_t count = standard_count(BUCKET);
+    cr_assert_leq(carved, (uint32_t)THREADS, "no more than were held at once");
+    cr_assert_leq(count, longest);
+    cr_assert_eq(count, loose_slots());
+    for (uint32_t left = carved - count; left > 0; left--) {
+        enum slots_source source;
+        cr_assert_not_null(slots_take(BUCKET, &source));
+        cr_assert_eq(source, SLOTS_PURGED, "%u slots are lost", left);
+    }
+}
+
+Test(standard_threads, no_slot_is_in_two_hands_and_none_is_lost, .timeout = 60)
+{
+    lay();
+    begin_with(BOUND + 1);
+    crew_run(THREADS, take_give_and_withdraw);
+    expect_whole(THREADS); /* what was withdrawn comes back beyond the bound */
+}
+
+Test(standard_threads, kernel_refuses_every_third_purge, .timeout = 60)
+{
+    lay();
+    standard_open(1);
+    begin_with(BOUND + 1);
+    os_failing_every(3);
+    crew_run(THREADS, take_give_and_withdraw);
+    cr_assert_gt(os_failing_refusals(), 0U);
+    expect_whole(THREADS);
+}

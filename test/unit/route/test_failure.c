@@ -1,0 +1,402 @@
+/* A kernel that refuses, room by room: each way out is taken, and what was had stays good. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "cache/cache.h"
+#include "support/capture.h"
+#include "support/crew.h"
+#include "cache/depot.h"
+#include "support/house.h"
+#include "memory/lane.h"
+#include "cache/magazine.h"
+#include "os/os.h"
+#include "support/os_failing.h"
+#include "pool/pool.h"
+#include "route/route.h"
+#include "memory/slots.h"
+#include "memory/table.h"
+
+enum { THREADS = 8, ROUNDS = 20000, EVERYTHING = 1 << 30, RUN = 16, LENGTHS = 24 };
+
+/* Two each of the magazines and caches, one of the processors, four of the lanes, all of which grow
+ * for a long run. */
+enum { TABLES = 9, GROWING = 3 };
+
+/* Which calls a process is refused, and how often it carved so many slots then. */
+struct refusals {
+    unsigned bucket;
+    unsigned first;
+    unsigned last;
+    unsigned outcome[RUN + 1];
+};
+
+static void lay(void)
+{
+    os_failing_never();
+    house_lay_default();
+}
+
+static uint64_t tally(const struct counter *counter)
+{
+    return counter_read(counter);
+}
+
+/* Runs the work with each number of a call up to the last, in a process each. */
+static void expect_clean_for_each(capture_work *work, unsigned last)
+{
+    struct capture capture;
+    for (unsigned call = 1; call <= last; call++) {
+        capture_run(&capture, work, &call);
+        cr_assert(capture_is_clean(&capture), "call %u: %s", call, capture.words);
+    }
+}
+
+Test(failure, reservation_is_refused)
+{
+    struct bucket_settings settings = house_defaults();
+    os_failing_from(1);
+    cr_assert_null(house_space(1 << 20));
+    cr_assert_not(house_try(&settings, HOUSE_SHIFT));
+    cr_assert_not(route_is_pooled(4096));
+    cr_assert_not_null(route_take(4096, NULL), "all falls through");
+}
+
+/* Of each table the first page is mapped at birth: whichever is refused, the pools stay closed. */
+static void lay_with_one_refusal(void *argument)
+{
+    struct bucket_settings settings = house_defaults();
+    unsigned call = *(const unsigned *)argument;
+    os_failing_between(call, call);
+    bool laid = house_try(&settings, HOUSE_SHIFT);
+    if (call == 1) {
+        CHECK(laid); /* that was a place for the window, and there are others */
+    } else if (call <= 1 + TABLES) {
+        CHECK(!laid && os_failing_refusals() == 1);
+        CHECK(!lane_owns(lanes.start) && !route_is_pooled(4096));
+        CHECK(route_take(4096, NULL) != NULL); /* all falls through */
+    } else {
+        CHECK(laid && os_failing_refusals() == 0);
+    }
+}
+
+Test(failure, first_pages_are_refused)
+{
+    expect_clean_for_each(lay_with_one_refusal, TABLES + 2);
+}
+
+static struct table table;
+
+static void open_table(void)
+{
+    char *start = house_space(1 << 20);
+    cr_assert_not_null(start);
+    table_open(&table, start, 1 << 20, 64 << 10);
+}
+
+/* Short of memory, what is needed now may still be had when a whole step may not. */
+Test(failure, table_takes_less_than_a_step)
+{
+    os_failing_never();
+    open_table();
+    os_failing_between(1, 1);
+    cr_assert(table_reach(&table, 5000));
+    cr_assert_eq(os_failing_calls(), 2);
+    cr_assert_eq(atomic_load(&table.ready), 8192);
+    table.start[8191] = 1;
+    cr_assert(table_reach(&table, 8193));
+    cr_assert_eq(atomic_load(&table.ready), 8192 + (64 << 10), "a step again, once it can be had");
+    cr_assert_eq(table.start[8191], 1);
+}
+
+Test(failure, table_stays_as_it_is)
+{
+    os_failing_never();
+    open_table();
+    cr_assert(table_reach(&table, 5000));
+    size_t ready = atomic_load(&table.ready);
+    os_failing_between(1, 2);
+    cr_assert_not(table_reach(&table, ready + 1));
+    cr_assert_eq(os_failing_refusals(), 2);
+    cr_assert_eq(atomic_load(&table.ready), ready);
+    cr_assert(table_reach(&table, ready), "what is there needs no kernel");
+    cr_assert_eq(os_failing_calls(), 2);
+    cr_assert(table_reach(&table, ready + 1), "later it may be had");
+}
+
+/*
+ * A run needs the range to grow, and its three tables before it: whichever does not, nothing is
+ * carved, and nothing is lost by the attempt.
+ */
+static void carve_nothing(void *argument)
+{
+    void *run[RUN];
+    unsigned call = *(const unsigned *)argument;
+    lay();
+    os_failing_from(call);
+    if (call > GROWING) {
+        CHECK(lane_carve(B128K, RUN, run) == RUN && os_failing_refusals() == 0);
+        return;
+    }
+    CHECK(lane_carve(B128K, RUN, run) == 0);
+    CHECK(os_failing_refusals() > 0 && lane_carved(B128K) == 0);
+    CHECK(lane_next(0) == LANE_END);
+    os_failing_never();
+    CHECK(lane_carve(B128K, RUN, run) == RUN);
+    CHECK(run[RUN - 1] == house_slot(B128K, 0));
+    memset(run[0], 'x', lanes.lane[B128K].stride);
+}
+
+Test(failure, lane_carves_nothing)
+{
+    expect_clean_for_each(carve_nothing, GROWING + 1);
+}
+
+/* A run may be too much where one slot is not: that is carved. However many calls are refused from
+ * one on, what is carved is sound. */
+static void carve_what_can_be_had(void *argument)
+{
+    struct refusals *refusals = argument;
+    void *run[RUN];
+    lay();
+    os_failing_between(refusals->first, refusals->last);
+    unsigned bucket = refusals->bucket;
+    unsigned count = lane_carve(bucket, RUN, run);
+    CHECK(count == 0 || count == 1 || count == RUN);
+    CHECK(lane_carved(bucket) == count);
+    for (unsigned i = 0; i < count; i++) {
+        uint32_t number = lane_number(run[i]);
+        CHECK(run[i] == house_slot(bucket, count - 1 - i));
+        memset(run[i], 'x', lanes.lane[bucket].stride);
+        CHECK(lane_request(number) == 0 &&
+              atomic_load(&lanes.links[number >> lanes.link_shift]) == 0);
+    }
+    refusals->outcome[count]++;
+    os_failing_never();
+    CHECK(lane_carve(bucket, RUN, run) == RUN);
+    CHECK(run[RUN - 1] == house_slot(bucket, count));
+}
+
+static void refuse_from(struct refusals *refusals, unsigned bucket, unsigned first)
+{
+    struct capture capture;
+    *refusals = (struct refusals){.bucket = bucket, .first = first};
+    for (refusals->last = first; refusals->last < first + LENGTHS; refusals->last++) {
+        capture_run(&capture, carve_what_can_be_had, refusals);
+        cr_assert(capture_is_clean(&capture), "bucket %u, calls %u to %u: %s", bucket, first,
+                  refusals->last, capture.words);
+    }
+    cr_assert_gt(refusals->outcome[1], 0U, "bucket %u, from call %u", bucket, first);
+    cr_assert_gt(refusals->outcome[0], 0U, "bucket %u, from call %u", bucket, first);
+}
+
+/* The runs of one bucket are longer than a step of the range, which so has no less to do with. */
+Test(failure, lane_carves_one_where_a_run_is_refused)
+{
+    struct refusals *refusals =
+        mmap(NULL, sizeof *refusals, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    cr_assert_neq((void *)refusals, MAP_FAILED);
+    for (unsigned first = 1; first <= GROWING; first++) {
+        refuse_from(refusals, B128K, first);
+        cr_assert_eq(refusals->outcome[RUN] > 0, first < GROWING, "from call %u", first);
+    }
+    for (unsigned first = 1; first < GROWING; first++) { /* its states fit into their first page */
+        refuse_from(refusals, B32K, first);
+        cr_assert_gt(refusals->outcome[RUN], 0U, "from call %u", first);
+    }
+}
+
+/* What the range has room for already needs no kernel: one slot, where a run needs it. */
+Test(failure, lane_carves_the_last_that_is_ready)
+{
+    void *run[RUN];
+    lay();
+    cr_assert_eq(lane_carve(B16K, RUN, run), RUN);
+    os_failing_from(1);
+    unsigned count = 0;
+    while (lane_carve(B16K, 1, run) == 1) {
+        memset(run[0], 'x', lanes.lane[B16K].stride);
+        count++;
+    }
+    cr_assert_gt(count, 1U);
+    cr_assert_gt(os_failing_refusals(), 0U);
+    cr_assert_lt(lane_ready() - ((size_t)lane_front() << LANE_SHIFT),
+                 lanes.lane[B16K].stride + os_page_size());
+}
+
+/* Opens those that the first page of their table has room for. */
+static void open_all_magazines(void)
+{
+    os_failing_from(1);
+    unsigned count = 0;
+    while (magazine_open() != NULL) {
+        count++;
+    }
+    cr_assert_lt(count, (unsigned)(os_page_size() / sizeof(struct magazine)));
+    cr_assert_gt(os_failing_refusals(), 0U);
+}
+
+Test(failure, magazine_cannot_be_opened)
+{
+    lay();
+    open_all_magazines();
+    cr_assert_null(magazine_open());
+    cr_assert_null(depot_take_empty(B4K));
+    os_failing_never();
+    struct magazine *magazine = magazine_open();
+    cr_assert_not_null(magazine);
+    cr_assert_eq(magazine_count(magazine), 0);
+}
+
+/* The same of caches: other threads have those. Leaves the calling thread with none, for good. */
+static void open_all_caches(void)
+{
+    os_failing_from(1);
+    while (cache_reach() != &cache_shared) {
+        cache_mine = &cache_none;
+    }
+    cr_assert_gt(os_failing_refusals(), 0U);
+    os_failing_never();
+}
+
+/* A thread without a cache shares one, which holds nothing: the stacks serve it. */
+Test(failure, cache_cannot_be_opened)
+{
+    lay();
+    open_all_caches();
+    char *slot = house_take(B16K, 16384, NULL);
+    cr_assert_not_null(slot);
+    cr_assert_eq(cache_mine, &cache_shared);
+    memset(slot, 'x', 16384);
+    house_give(slot);
+    cr_assert_eq(house_take(B16K, 16384, NULL), slot);
+    cr_assert_eq(tally(&cache_shared.bin[B16K].requests), 2);
+    cr_assert_eq(tally(&cache_shared.tally[B16K].stack_hits), 1);
+    cr_assert_eq(tally(&cache_shared.tally[B16K].carves), 1);
+    cr_assert_eq(lane_carved(B16K), 1, "one at a time");
+    house_assert();
+}
+
+static void open_own_cache(unsigned number)
+{
+    (void)number;
+    CHECK(cache_reach() != &cache_shared);
+}
+
+Test(failure, next_thread_gets_a_cache_again)
+{
+    lay();
+    open_all_caches();
+    cr_assert_eq(cache_reach(), &cache_shared);
+    crew_run(1, open_own_cache);
+}
+
+/* Without a magazine slots come out of the fresh run, and come back by the stack. */
+Test(failure, cache_gets_no_magazine)
+{
+    lay();
+    struct cache *cache = cache_reach();
+    open_all_magazines();
+    os_failing_never();
+    char *slot = house_take(B16K, 16384, NULL);
+    cr_assert_not_null(slot);
+    cr_assert_null(cache_private(&cache->bin[B16K]));
+    cr_assert_eq(cache_fresh(cache, B16K), lane_carved(B16K) - 1);
+    os_failing_from(1);
+    house_give(slot);
+    cr_assert_gt(os_failing_refusals(), 0U);
+    cr_assert_eq(tally(&cache->tally[B16K].deposited), 1);
+    cr_assert(slots_have_loose(B16K));
+    house_assert();
+    cr_assert_eq(house_take(B16K, 16384, NULL), slot);
+    cr_assert_eq(tally(&cache->tally[B16K].stack_hits), 1);
+    house_assert();
+}
+
+Test(failure, carving_is_refused_but_what_is_free_can_be_had)
+{
+    void *taken[40];
+    lay();
+    for (unsigned i = 0; i < 40; i++) {
+        taken[i] = house_take(B128K, 100000, NULL);
+    }
+    for (unsigned i = 0; i < 40; i++) {
+        house_give(taken[i]);
+    }
+    os_failing_from(1);
+    for (unsigned i = 0; i < 40; i++) {
+        cr_assert_not_null(house_take(B128K, 100000, NULL));
+    }
+    unsigned more = 0;
+    while (house_take(B128K, 100000, NULL) != NULL) {
+        more++; /* what the last step of the lane had made ready */
+    }
+    cr_assert_lt(more, 16U);
+    cr_assert_gt(os_failing_refusals(), 0U);
+    house_assert();
+    char *slot = route_take(100000, NULL);
+    cr_assert(slot != NULL && !lane_owns(slot), "then mimalloc serves");
+    memset(slot, 'x', 100000);
+    route_give("free", slot);
+}
+
+/* What the kernel would not take is free, and not zero. */
+Test(failure, purge_is_refused)
+{
+    lay();
+    char *slot = house_take(B1M, 1 << 20, NULL);
+    memset(slot, 'x', 1 << 20);
+    house_give(slot);
+    os_failing_from(1);
+    cr_assert_eq(pool_trim(EVERYTHING), 0);
+    cr_assert_eq(os_failing_refusals(), 1, "it is not asked for ever");
+    cr_assert_eq(house_cards(B1M, CARD_FREE), 1);
+    house_assert();
+    char *zeroed = route_take_zeroed(1, 1 << 20, NULL);
+    cr_assert_eq(zeroed, slot);
+    cr_assert(zeroed[0] == 0 && memcmp(zeroed, zeroed + 1, (1 << 20) - 1) == 0);
+    house_give(slot);
+    os_failing_never();
+    cr_assert_eq(pool_trim(EVERYTHING), house_plan.stride[B1M]);
+    house_assert();
+}
+
+static void take_and_give(unsigned number)
+{
+    char *held[8] = {NULL};
+    uint64_t random = number + 1;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        unsigned at = (unsigned)(crew_random(&random) % 8);
+        if (held[at] != NULL) {
+            CHECK(held[at][0] == (char)number && held[at][4095] == (char)number);
+            house_give(held[at]);
+        }
+        unsigned bucket = (unsigned)(random % (B256K + 1));
+        held[at] = house_take(bucket, house_plan.size[bucket], NULL);
+        if (held[at] != NULL) {
+            held[at][0] = held[at][4095] = (char)number;
+        }
+        if (random % 64 == 0) {
+            pool_trim(1 << 20);
+        }
+    }
+    for (unsigned i = 0; i < 8; i++) {
+        if (held[i] != NULL) {
+            house_give(held[i]);
+        }
+    }
+}
+
+/* Every third call is refused, whoever makes it. */
+Test(failure, threads_live_with_refusals)
+{
+    lay();
+    os_failing_every(3);
+    crew_run(THREADS, take_and_give);
+    cr_assert_gt(os_failing_refusals(), 10U);
+    house_assert();
+    for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
+        cr_assert_eq(house_cards(bucket, CARD_LIVE), 0);
+    }
+}

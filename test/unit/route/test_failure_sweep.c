@@ -1,0 +1,226 @@
+/* A kernel that refuses from its K-th call on, and for a moment at its K-th call, K = 1..200. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "support/capture.h"
+#include "support/crew.h"
+#include "support/house.h"
+#include "os/os.h"
+#include "support/os_failing.h"
+#include "pool/pool.h"
+#include "route/route.h"
+
+enum { LAST_CALL = 190, LAST_MOMENT = 160, WANTED = 48, FOR_EVER = 1 << 20, PLACES = 9 };
+
+static const unsigned sampled[] = {B4K, B8K, B16K, B32K, B64K, B128K, B256K, B512K, B1M};
+enum { SAMPLED = sizeof sampled / sizeof sampled[0] };
+
+/* How far a life got: the paths that a refusal can lead to, from the first to the last. */
+enum path {
+    PATH_NO_RESERVATION, /* all falls through */
+    PATH_NO_CACHE,       /* the thread shares one */
+    PATH_NO_SLOT,        /* a cache, but nothing to put into it */
+    PATH_SOME_SLOTS,
+    PATH_ALL_SLOTS,
+    PATHS
+};
+
+static const char *const path_names[] = {"no reservation", "no cache", "no slot", "some slots",
+                                         "all slots"};
+
+/* Written by a child, read by the test. */
+static struct life {
+    unsigned first; /* the calls from here ... */
+    unsigned last;  /* ... to here are refused */
+    unsigned birth; /* calls until the pools are open */
+    unsigned calls;
+    unsigned refusals;
+    unsigned served;
+    enum path path;
+} * life;
+
+static char *held[SAMPLED][WANTED];
+
+static enum path find_path(unsigned served)
+{
+    if (served == SAMPLED * WANTED) {
+        return PATH_ALL_SLOTS;
+    }
+    if (cache_mine == &cache_shared) {
+        return PATH_NO_CACHE;
+    }
+    return served > 0 ? PATH_SOME_SLOTS : PATH_NO_SLOT;
+}
+
+/* A slot, written to at both ends; NULL is right only where a call was refused. */
+static char *take(unsigned bucket)
+{
+    char *slot = house_take(bucket, house_plan.size[bucket], NULL);
+    if (slot != NULL) {
+        CHECK(slot[0] != 'l');
+        slot[0] = slot[house_plan.size[bucket] - 1] = 'l';
+    }
+    CHECK(slot != NULL || os_failing_refusals() > 0);
+    return slot;
+}
+
+static void give(char **slot, unsigned bucket)
+{
+    if (*slot != NULL) {
+        CHECK((*slot)[0] == 'l' && (*slot)[house_plan.size[bucket] - 1] == 'l');
+        (*slot)[0] = 'f';
+        house_give(*slot);
+        *slot = NULL;
+    }
+}
+
+static unsigned take_all(void)
+{
+    unsigned served = 0;
+    for (unsigned i = 0; i < SAMPLED; i++) {
+        for (unsigned j = 0; j < WANTED; j++) {
+            held[i][j] = held[i][j] != NULL ? held[i][j] : take(sampled[i]);
+            served += held[i][j] != NULL;
+        }
+    }
+    return served;
+}
+
+static void give_every(unsigned step)
+{
+    for (unsigned i = 0; i < SAMPLED; i++) {
+        for (unsigned j = 0; j < WANTED; j += step) {
+            give(&held[i][j], sampled[i]);
+        }
+    }
+}
+
+/* Whatever the pools can't do, mimalloc does. */
+static void expect_route_serves(void)
+{
+    for (size_t request = 4096; request <= 4 << 20; request *= 4) {
+        char *bytes = route_take(request, NULL);
+        if (CHECK(bytes != NULL)) {
+            bytes[0] = bytes[request - 1] = 'r';
+            route_give("free", bytes);
+        }
+    }
+}
+
+/* The first page of the caches' table has room for one: another thread has it. */
+static void give_first_cache_away(void)
+{
+    CHECK(sizeof(struct cache) == os_page_size());
+    CHECK(cache_reach() != &cache_shared);
+    cache_mine = &cache_none;
+}
+
+static void live_through(void *argument)
+{
+    (void)argument;
+    struct bucket_settings settings = house_defaults();
+    os_failing_between(life->first, life->last);
+    bool laid = house_try(&settings, HOUSE_SHIFT);
+    life->birth = os_failing_calls();
+    if (!laid) {
+        life->path = PATH_NO_RESERVATION;
+        expect_route_serves();
+    } else {
+        give_first_cache_away();
+        life->served = take_all();
+        life->path = find_path(life->served);
+        house_check();
+        give_every(2);
+        pool_trim((size_t)1 << 30);
+        house_check();
+        unsigned again = take_all();
+        CHECK(again >= life->served || life->first <= os_failing_calls());
+        house_check();
+        expect_route_serves();
+        give_every(1);
+        house_check();
+        for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
+            CHECK(house_cards(bucket, CARD_LIVE) == 0);
+        }
+        if (life->last < os_failing_calls()) {
+            CHECK(take_all() == SAMPLED * WANTED);
+        }
+    }
+    life->calls = os_failing_calls();
+    life->refusals = os_failing_refusals();
+}
+
+static void live(unsigned first, unsigned last)
+{
+    struct capture capture;
+    memset(life, 0, sizeof *life);
+    life->first = first;
+    life->last = last;
+    capture_run(&capture, live_through, NULL);
+    cr_assert(capture_is_clean(&capture), "refusing calls %u to %u: status %x, %s", first, last,
+              (unsigned)capture.status, capture.words);
+}
+
+static void share_life(void)
+{
+    void *shared =
+        mmap(NULL, sizeof *life, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    cr_assert_neq(shared, MAP_FAILED);
+    life = shared;
+}
+
+TestSuite(failure_sweep, .init = share_life);
+
+/*
+ * A life of refusals from the K-th call on gets no further than one that began to be refused later.
+ */
+Test(failure_sweep, from_each_call_on, .timeout = 120)
+{
+    bool seen[PATHS] = {false};
+    unsigned served = 0;
+    enum path path = PATH_NO_RESERVATION;
+    live(FOR_EVER, FOR_EVER);
+    cr_assert_eq(life->path, PATH_ALL_SLOTS);
+    unsigned calls = life->calls;
+    cr_assert_geq(calls, (unsigned)LAST_CALL, "a whole life has only %u calls", calls);
+    for (unsigned call = 1; call <= LAST_CALL; call++) {
+        live(call, FOR_EVER);
+        cr_assert_gt(life->refusals, 0U, "call %u", call);
+        cr_assert_geq(life->served, served, "call %u", call);
+        cr_assert_geq(life->path, path, "call %u: %s after %s", call, path_names[life->path],
+                      path_names[path]);
+        served = life->served;
+        path = life->path;
+        seen[path] = true;
+    }
+    for (unsigned i = 0; i < PATH_ALL_SLOTS; i++) {
+        cr_assert(seen[i], "'%s' has never happened", path_names[i]);
+    }
+    cr_assert_gt(served, (unsigned)WANTED);
+}
+
+/*
+ * One refusal; two, so that a table that tries again with less fails; four and eight, so that the
+ * range does; more, so that a single slot can't be had after the run. Afterwards all can be had.
+ * At birth each call but the first maps a table's first page, without which there are no pools; for
+ * the window there are PLACES in all.
+ */
+Test(failure_sweep, at_each_call_for_a_moment, .timeout = 120)
+{
+    bool seen[PATHS] = {false};
+    live(FOR_EVER, FOR_EVER);
+    unsigned birth = life->birth;
+    for (unsigned length = 1; length <= 16; length *= 2) {
+        for (unsigned call = 1; call <= LAST_MOMENT; call += length) {
+            live(call, call + length - 1);
+            cr_assert_gt(life->refusals, 0U);
+            cr_assert_eq(life->path == PATH_NO_RESERVATION,
+                         call > 1 ? call <= birth : length >= PLACES,
+                         "calls from %u on, %u of them", call, length);
+            seen[life->path] = true;
+        }
+    }
+    cr_assert(seen[PATH_ALL_SLOTS] && seen[PATH_SOME_SLOTS]);
+}

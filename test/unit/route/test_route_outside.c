@@ -1,0 +1,113 @@
+/* The route room's sample of what the pools have nothing to do with. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+
+#include "memory/bucket.h"
+#include "support/crew.h"
+#include "pool/histogram.h"
+#include "support/house.h"
+#include "route/route.h"
+
+/* Every so many-th is drawn, by each thread for itself. */
+enum { INTERVAL = 61, REQUESTS = 100 * INTERVAL, THREADS = 1000, FEW = 6 };
+
+static struct histogram_figures figures;
+
+static uint64_t count_of(size_t request)
+{
+    histogram_read(&figures);
+    return figures.count[histogram_step(request)];
+}
+
+static void lay(bool small)
+{
+    route_watch_small(small);
+    house_lay_default();
+}
+
+static void use(size_t request)
+{
+    route_give("free", route_take(request, NULL));
+}
+
+Test(route_outside, what_is_near_the_pools_sizes_is_seen)
+{
+    lay(false);
+    for (unsigned i = 0; i < REQUESTS; i++) {
+        use(BUCKET_REQUEST_FLOOR);
+        use(3000);
+        use(5 << 20);
+    }
+    /* Three by turns and a prime number of them: each comes in its turn. */
+    cr_assert_leq(count_of(BUCKET_REQUEST_FLOOR) + count_of(3000) + count_of(5 << 20),
+                  3 * REQUESTS + INTERVAL);
+    cr_assert_geq(count_of(BUCKET_REQUEST_FLOOR), REQUESTS * 9 / 10);
+    cr_assert_geq(count_of(3000), REQUESTS * 9 / 10);
+    cr_assert_geq(count_of(5 << 20), REQUESTS * 9 / 10);
+}
+
+Test(route_outside, small_ones_are_not)
+{
+    lay(false);
+    for (unsigned i = 0; i < REQUESTS; i++) {
+        use(BUCKET_REQUEST_FLOOR - 1);
+        use(16);
+    }
+    cr_assert_eq(count_of(BUCKET_REQUEST_FLOOR - 1), 0);
+    cr_assert_eq(count_of(16), 0);
+}
+
+Test(route_outside, small_ones_are_where_that_is_wanted)
+{
+    lay(true);
+    for (unsigned i = 0; i < REQUESTS; i++) {
+        use(16);
+    }
+    cr_assert_leq(count_of(16), REQUESTS + INTERVAL);
+    cr_assert_geq(count_of(16), REQUESTS - INTERVAL);
+    cr_assert_eq(figures.sum, count_of(16) * 16);
+}
+
+Test(route_outside, every_way_to_ask_is_seen)
+{
+    lay(true);
+    for (unsigned i = 0; i < REQUESTS; i++) {
+        route_give("free", route_take_zeroed(10, 10, NULL));
+        route_give("free", route_take_aligned(64, 320, NULL));
+        route_give("free", route_resize("realloc", route_take(16, NULL), 1000, NULL));
+    }
+    cr_assert_geq(count_of(100), REQUESTS * 9 / 10);
+    cr_assert_geq(count_of(320), REQUESTS * 9 / 10);
+    cr_assert_geq(count_of(1000), REQUESTS * 9 / 10);
+}
+
+Test(route_outside, what_is_refused_is_not)
+{
+    volatile size_t most = SIZE_MAX; /* else the compiler knows, and warns */
+    lay(true);
+    for (unsigned i = 0; i < REQUESTS; i++) {
+        cr_assert_null(route_take(most - 4096, NULL));
+        cr_assert_null(route_take_zeroed(most, 2, NULL));
+    }
+    cr_assert_eq(count_of(SIZE_MAX), 0);
+}
+
+static void ask_little(unsigned number)
+{
+    (void)number;
+    for (unsigned i = 0; i < FEW; i++) {
+        use(16);
+    }
+}
+
+/* A thread that asks less often than one in an interval is drawn by its share. Threads that come
+ * one after the other may lie at one place, so these come in crews. */
+Test(route_outside, threads_that_ask_for_little_are_seen_by_their_share)
+{
+    lay(true);
+    for (unsigned i = 0; i < THREADS / 50; i++) {
+        crew_run(50, ask_little);
+    }
+    cr_assert_geq(count_of(16), THREADS * FEW / 4);
+    cr_assert_leq(count_of(16), THREADS * FEW * 4);
+}

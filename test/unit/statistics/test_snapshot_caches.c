@@ -1,0 +1,136 @@
+/* The snapshot room: what it says of caches, their quotas, and the steps that led to those. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <pthread.h>
+
+#include "support/crew.h"
+#include "support/house.h"
+#include "pool/pool.h"
+#include "support/processors.h"
+#include "statistics/snapshot.h"
+
+static struct snapshot now;
+static void *for_the_stack[20];
+static pthread_barrier_t meeting;
+
+static const struct snapshot_figures *look(unsigned bucket)
+{
+    snapshot_take(&now);
+    return &now.bucket[bucket];
+}
+
+static void give_as_who_has_no_cache(unsigned number)
+{
+    (void)number;
+    cache_mine = &cache_shared;
+    for (unsigned i = 0; i < 20; i++) {
+        house_give(for_the_stack[i]);
+    }
+}
+
+/* A run of loose slots goes into the cache at once; the request for which it came is a hit there.
+ */
+Test(snapshot_caches, run_of_the_stack_is_one_depot_hit)
+{
+    house_lay_default();
+    for (unsigned i = 0; i < 20; i++) {
+        for_the_stack[i] = house_take(B64K, 65537, NULL);
+    }
+    crew_run(1, give_as_who_has_no_cache);
+    while (look(B64K)->cached > 0) {
+        house_take(B64K, 65537, NULL);
+    }
+    struct snapshot_figures before = *look(B64K);
+    cr_assert_eq(before.depot, 20);
+    for (unsigned i = 0; i < 16; i++) {
+        house_take(B64K, 65537, NULL);
+    }
+    cr_assert_eq(look(B64K)->depot_hits, before.depot_hits + 1);
+    cr_assert_eq(now.bucket[B64K].cache_hits, before.cache_hits + 15);
+    cr_assert_eq(now.bucket[B64K].depot, 4);
+    cr_assert_eq(now.bucket[B64K].carved, before.carved);
+    house_assert();
+}
+
+/* What all caches are allowed, in slots and in bytes, against the budget; and the kind in force. */
+static void have_a_quota(unsigned number)
+{
+    static const unsigned buckets[] = {B4K, B16K};
+    static struct snapshot seen;
+    house_give(house_take(buckets[number], 4097, NULL));
+    pthread_barrier_wait(&meeting);
+    if (number == 0) {
+        snapshot_take(&seen);
+        CHECK(seen.bucket[B4K].quota == 2 * 10 && seen.bucket[B16K].quota == 2 * 10);
+        CHECK(seen.total.quota == 2 * 20);
+        CHECK(seen.bucket[B4K].promotions == 1 && seen.total.promotions == 2);
+        CHECK(seen.charged == 2 * 10 * (8192 + 20480));
+        CHECK(seen.budget == 5 << 20);
+        CHECK(seen.kind == KIND_THREAD);
+    }
+    pthread_barrier_wait(&meeting);
+}
+
+Test(snapshot_caches, quotas_and_what_they_come_to)
+{
+    house_pools.cache_limit = 5 << 20;
+    for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
+        house_pools.training.first[bucket] = 10;
+    }
+    house_lay_default();
+    pthread_barrier_init(&meeting, NULL, 2);
+    crew_run(2, have_a_quota);
+    snapshot_take(&now);
+    cr_assert_eq(now.total.quota, 0, "they have ended");
+    cr_assert_eq(now.charged, 0);
+    cr_assert_eq(now.total.promotions, 2, "what was counted stays");
+}
+
+/* A figure for each counter, each by itself: none is mistaken for another. */
+Test(snapshot_caches, steps_are_the_caches_counters)
+{
+    house_lay_default();
+    struct cache_tally *tally = &cache_reach()->tally[B32K];
+    struct counter *const counters[] = {&tally->misses,     &tally->walks,   &tally->steals,
+                                        &tally->promotions, &tally->growths, &tally->transfers,
+                                        &tally->losses,     &tally->decays,  &tally->swaps};
+    static const char *const names[] = {"misses",    "walks",  "steals", "promotions", "growths",
+                                        "transfers", "losses", "decays", "swaps"};
+    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
+        counter_add(counters[i], 100 + i);
+    }
+    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
+        cr_assert_eq(*snapshot_find(look(B32K), names[i]), 100 + i, "%s", names[i]);
+    }
+}
+
+/* Processors' quotas are not doubled: each has one magazine a bucket. */
+Test(snapshot_caches, figures_of_processors)
+{
+    processors_need();
+    house_pools.kind = KIND_CPU;
+    house_lay_default();
+    processors_pin(0); /* elsewhere the slot would miss a second time */
+    house_give(house_take(B16K, 16384, NULL));
+    const struct snapshot_figures *figures = look(B16K);
+    cr_assert_eq(figures->quota, processor_records() * MAGAZINE_SLOTS);
+    cr_assert_eq(figures->cached, 16);
+    cr_assert_eq(figures->requests, 1);
+    cr_assert_eq(figures->returned, 1);
+    cr_assert_eq(figures->misses, 1);
+    cr_assert_eq(figures->cache_hits, 0, "it carved");
+    cr_assert_eq(figures->peak, figures->carved, "nobody counts it there");
+    cr_assert_eq(now.kind, KIND_CPU);
+    cr_assert_gt(now.charged, 0);
+}
+
+/* A thread is seen between two steps of cache_arm: minus the interval stands there, and what it
+ * lacks is not noted yet. */
+Test(snapshot_caches, returned_is_never_below_zero)
+{
+    house_lay_default();
+    house_give(house_take(B16K, 16384, NULL));
+    atomic_store(&cache_mine->bin[B16K].returned.count, 0 - UINT64_C(1024));
+    cr_assert_eq(look(B16K)->returned, 0);
+    cr_assert_eq(now.total.returned, 0);
+}

@@ -1,0 +1,86 @@
+/* Threads that start at one moment, and checks that any thread or child process may make. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "support/crew.h"
+
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { CREW_MAX = 1024 };
+
+struct member {
+    pthread_t thread;
+    crew_work *work;
+    unsigned number;
+};
+
+static _Atomic(const char *) fault;
+static unsigned wanted;
+static _Atomic unsigned arrived;
+
+bool crew_check(bool holds, const char *what)
+{
+    const char *none = NULL;
+    if (!holds) {
+        atomic_compare_exchange_strong(&fault, &none, what);
+    }
+    return holds;
+}
+
+const char *crew_fault(void)
+{
+    return atomic_load(&fault);
+}
+
+static void *crew_member(void *argument)
+{
+    const struct member *member = argument;
+    /* Not by a barrier: whom it wakes last starts when the first may be done. */
+    atomic_fetch_add(&arrived, 1);
+    while (arrived < wanted) {
+        sched_yield();
+    }
+    member->work(member->number);
+    return NULL;
+}
+
+void crew_run(unsigned count, crew_work *work)
+{
+    struct member members[CREW_MAX];
+    cr_assert_leq(count, (unsigned)CREW_MAX);
+    wanted = count;
+    arrived = 0;
+    for (unsigned i = 0; i < count; i++) {
+        members[i] = (struct member){.work = work, .number = i};
+        cr_assert_eq(pthread_create(&members[i].thread, NULL, crew_member, &members[i]), 0);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        cr_assert_eq(pthread_join(members[i].thread, NULL), 0);
+    }
+    cr_assert_null(crew_fault(), "%s", crew_fault());
+}
+
+bool crew_is_asleep(int thread)
+{
+    char line[128];
+    snprintf(line, sizeof line, "/proc/self/task/%d/stat", thread);
+    FILE *file = fopen(line, "r");
+    if (file == NULL) {
+        return false;
+    }
+    const char *name = fgets(line, sizeof line, file);
+    const char *name_end = name != NULL ? strrchr(name, ')') : NULL;
+    fclose(file);
+    return name_end != NULL && strncmp(name_end, ") S", 3) == 0;
+}
+
+uint64_t crew_random(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}

@@ -1,0 +1,180 @@
+/* A house of rooms, laid as birth lays it, only small; and its books. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "support/house.h"
+
+#include <criterion/criterion.h>
+
+#include "cache/cache.h"
+#include "support/crew.h"
+#include "pool/in_use.h"
+#include "memory/lane.h"
+#include "cache/magazine.h"
+#include "os/os.h"
+#include "pool/pool.h"
+#include "percpu/processor.h"
+#include "memory/reserve.h"
+#include "route/route.h"
+#include "statistics/snapshot.h"
+#include "base/text.h"
+
+struct bucket_plan house_plan;
+struct pool_settings house_pools = {
+    .kind = KIND_THREAD,
+    .cache_limit = UINT64_C(1) << 40,
+    .retain_limit = BUDGET_UNLIMITED,
+    .large_limit = BUDGET_UNLIMITED,
+    .decay = DECAY_NEVER,
+    .training = {.frozen = true, .first = {[0 ... BUCKET_LIMIT - 1] = MAGAZINE_SLOTS}},
+};
+
+bool house_notes_use;
+
+struct bucket_settings house_defaults(void)
+{
+    return (struct bucket_settings){.minimum = 4096,
+                                    .maximum = 4 << 20,
+                                    .large = 85000,
+                                    .headroom = 4096,
+                                    .page = os_page_size()};
+}
+
+char *house_space(size_t size)
+{
+    /* The cut of nothing is a page itself, behind which the room's own begin. */
+    return reserve_open(reserve_space(0) + size, NULL) ? reserve_cut(0) + reserve_space(0) : NULL;
+}
+
+bool house_try(const struct bucket_settings *settings, unsigned shift)
+{
+    size_t range = (size_t)1 << shift;
+    bucket_plan_make(&house_plan, settings, route.line);
+    size_t size = magazine_space() + cache_space() + processor_space() + lane_space(range) +
+                  (house_notes_use ? in_use_space(range) : 0);
+    if (!reserve_open(size, NULL) || !magazine_lay() || !cache_lay() || !processor_lay() ||
+        (house_notes_use && !in_use_lay(range)) || !lane_lay(&house_plan, range)) {
+        return false;
+    }
+    pool_open(&house_plan, &house_pools);
+    route_publish(&house_plan);
+    return true;
+}
+
+uint32_t house_limit(unsigned bucket, unsigned shift)
+{
+    /* Two pages are no slots': the first of the range, and one behind the last slot. */
+    return (uint32_t)((((size_t)1 << shift) - 2 * os_page_size()) / house_plan.stride[bucket]);
+}
+
+void *house_slot(unsigned bucket, uint32_t ordinal)
+{
+    for (uint32_t number = lane_next(0); number != LANE_END; number = lane_after(number)) {
+        if (lane_bucket(number) == bucket && ordinal-- == 0) {
+            return lane_slot(number);
+        }
+    }
+    cr_assert_fail("bucket %u has no such slot", bucket);
+    return NULL;
+}
+
+uint32_t house_number(unsigned bucket, uint32_t ordinal)
+{
+    return lane_number(house_slot(bucket, ordinal));
+}
+
+void house_carve(unsigned bucket, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        void *slot;
+        cr_assert_eq(lane_carve(bucket, 1, &slot), 1);
+    }
+}
+
+void house_mark(const void *slot, unsigned state, size_t request)
+{
+    uint32_t number = lane_number(slot);
+    lane_set_request_word(number, (uint32_t)request);
+    lane_set_card(number, card_of(state, lane_bucket(number)));
+}
+
+uint32_t house_live(unsigned bucket)
+{
+    return house_cards(bucket, CARD_LIVE);
+}
+
+void house_lay(const struct bucket_settings *settings, unsigned shift)
+{
+    cr_assert(house_try(settings, shift), "no addresses for a range of 2^%u bytes", shift);
+}
+
+void house_lay_default(void)
+{
+    struct bucket_settings settings = house_defaults();
+    cr_assert_eq(settings.page, 4096, "the names of the buckets in these tests need 4 KiB pages");
+    house_lay(&settings, HOUSE_SHIFT);
+}
+
+void *house_take(unsigned bucket, size_t request, uint8_t *was)
+{
+    void *slot = pool_take(bucket_line_of(bucket), request, was);
+    if (slot == NULL && was == NULL) {
+        slot = pool_take_large(bucket, request);
+    }
+    return slot != NULL ? slot : pool_take_slow(bucket, request, was, NULL);
+}
+
+void house_give(void *slot)
+{
+    route_give("free", slot);
+}
+
+uint32_t house_cards(unsigned bucket, unsigned state)
+{
+    uint32_t count = 0;
+    for (uint32_t number = lane_next(0); number != LANE_END; number = lane_after(number)) {
+        count += lane_bucket(number) == bucket && card_state(lane_card(number)) == state;
+    }
+    return count;
+}
+
+/* Slots whose cards say purged have no pages, and so have those that were carved and never used;
+ * but a processor's magazine may hold these. */
+static bool house_purged_agrees(unsigned bucket, uint64_t purged)
+{
+    uint32_t least = house_cards(bucket, CARD_PURGED);
+    return purged >= least && purged <= least + house_cards(bucket, CARD_NEVER_USED);
+}
+
+const char *house_fault(void)
+{
+    static char buffer[256];
+    static struct snapshot snapshot;
+    snapshot_take(&snapshot);
+    for (unsigned bucket = 0; bucket < snapshot.buckets; bucket++) {
+        const struct snapshot_figures *figures = &snapshot.bucket[bucket];
+        if (figures->live + figures->cached + figures->depot + figures->purged != figures->carved ||
+            figures->live != house_cards(bucket, CARD_LIVE) ||
+            !house_purged_agrees(bucket, figures->purged)) {
+            struct text text = text_begin(buffer, sizeof buffer);
+            text_add(&text,
+                     "bucket %s: live %lu + cached %lu + depot %lu + purged %lu, carved %lu; cards "
+                     "say live %u, purged %u",
+                     house_plan.label[bucket], figures->live, figures->cached, figures->depot,
+                     figures->purged, figures->carved, house_cards(bucket, CARD_LIVE),
+                     house_cards(bucket, CARD_PURGED));
+            return buffer;
+        }
+    }
+    return NULL;
+}
+
+bool house_check(void)
+{
+    const char *fault = house_fault();
+    return crew_check(fault == NULL, fault);
+}
+
+void house_assert(void)
+{
+    const char *fault = house_fault();
+    cr_assert(fault == NULL, "%s", fault);
+}

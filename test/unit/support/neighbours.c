@@ -1,0 +1,61 @@
+/* Caches of other threads, which wait: the test acts for them. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "support/neighbours.h"
+
+#include <criterion/criterion.h>
+#include <pthread.h>
+
+#include "cache/depot.h"
+#include "support/house.h"
+#include "memory/lane.h"
+
+static pthread_barrier_t meeting;
+
+static void *neighbours_wait(void *argument)
+{
+    (void)argument;
+    cache_reach();
+    pthread_barrier_wait(&meeting);
+    pthread_barrier_wait(&meeting); /* nobody comes any more */
+    return NULL;
+}
+
+struct cache *neighbours_open(unsigned count)
+{
+    pthread_t thread;
+    house_lay_default();
+    struct cache *mine = cache_reach();
+    cr_assert_eq(mine, cache_at(1));
+    cr_assert_leq(count, (unsigned)NEIGHBOURS_MAX);
+    pthread_barrier_init(&meeting, NULL, count + 1);
+    for (unsigned i = 0; i < count; i++) {
+        cr_assert_eq(pthread_create(&thread, NULL, neighbours_wait, NULL), 0);
+    }
+    pthread_barrier_wait(&meeting);
+    cr_assert_eq(cache_count(), count + 2);
+    return mine;
+}
+
+struct cache *neighbour(unsigned number)
+{
+    return cache_at(number + 2);
+}
+
+struct magazine *neighbours_carve(unsigned bucket, uint32_t count)
+{
+    struct magazine *magazine = depot_take_empty(bucket);
+    cr_assert_not_null(magazine);
+    for (uint32_t i = 0; i < count; i++) {
+        cr_assert_eq(lane_carve(bucket, 1, &magazine->slot[i]), 1);
+    }
+    magazine_set_count(magazine, count);
+    return magazine;
+}
+
+struct magazine *neighbours_equip(struct cache *cache, unsigned bucket, uint32_t count)
+{
+    struct magazine *magazine = neighbours_carve(bucket, count);
+    cr_assert(cache_set_quota(cache, bucket, MAGAZINE_SLOTS));
+    cr_assert_null(cache_exchange(&cache->bin[bucket], magazine));
+    return magazine;
+}

@@ -1,0 +1,344 @@
+/* The os room with a kernel that refuses: linked in place of os.c, it fails at a test's wish. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "support/os_failing.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "os/os.h"
+
+static unsigned first_refused = UINT_MAX;
+static unsigned last_refused = UINT_MAX;
+static unsigned period;
+static bool keeps_mapped;
+static _Atomic(void (*)(void)) meanwhile;
+static _Atomic(void (*)(void)) afterwards;
+static _Atomic unsigned calls;
+static _Atomic unsigned refusals;
+static _Atomic unsigned looks;
+static _Atomic unsigned waits;
+static _Atomic size_t held;
+
+static void os_failing_begin(unsigned first, unsigned last, unsigned every)
+{
+    first_refused = first;
+    last_refused = last;
+    period = every;
+    calls = 0;
+    refusals = 0;
+    looks = 0;
+    waits = 0;
+}
+
+void os_failing_between(unsigned first, unsigned last)
+{
+    os_failing_begin(first, last, 0);
+}
+
+void os_failing_from(unsigned first)
+{
+    os_failing_begin(first, UINT_MAX, 0);
+}
+
+void os_failing_every(unsigned n)
+{
+    os_failing_begin(UINT_MAX, UINT_MAX, n);
+}
+
+void os_failing_never(void)
+{
+    os_failing_begin(UINT_MAX, UINT_MAX, 0);
+}
+
+void os_failing_keep_mapped(bool keeps)
+{
+    keeps_mapped = keeps;
+}
+
+void os_failing_meanwhile(void (*work)(void))
+{
+    meanwhile = work;
+}
+
+unsigned os_failing_calls(void)
+{
+    return calls;
+}
+
+unsigned os_failing_refusals(void)
+{
+    return refusals;
+}
+
+void os_failing_afterwards(void (*work)(void))
+{
+    afterwards = work;
+}
+
+unsigned os_failing_waits(void)
+{
+    return waits;
+}
+
+unsigned os_failing_looks(void)
+{
+    return looks;
+}
+
+size_t os_failing_held(void)
+{
+    return held;
+}
+
+static bool os_refuses(void)
+{
+    unsigned call = atomic_fetch_add(&calls, 1) + 1;
+    bool refused =
+        (call >= first_refused && call <= last_refused) || (period != 0 && call % period == 0);
+    refusals += refused;
+    return refused;
+}
+
+size_t os_page_size(void)
+{
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+size_t os_round_to_pages(size_t size)
+{
+    return (size + os_page_size() - 1) / os_page_size() * os_page_size();
+}
+
+static char *os_mmap(char *start, size_t size, int protection, int flags)
+{
+    void *place =
+        mmap(start, size, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
+    if (place == MAP_FAILED) {
+        return NULL;
+    }
+    held += size;
+    return place;
+}
+
+bool os_claim(char *start, size_t size)
+{
+    return !os_refuses() &&
+           os_mmap(start, size, PROT_READ | PROT_WRITE, MAP_FIXED_NOREPLACE) != NULL;
+}
+
+static void os_run_once(_Atomic(void (*)(void)) *chosen)
+{
+    void (*work)(void) = atomic_exchange(chosen, NULL);
+    if (work != NULL) {
+        work();
+    }
+}
+
+static void os_let_others_work(void)
+{
+    os_run_once(&meanwhile);
+}
+
+bool os_extend(char *end, size_t size)
+{
+    os_let_others_work();
+    size_t page = os_page_size();
+    if (os_refuses() || mremap(end - page, page, page + size, 0) == MAP_FAILED) {
+        return false;
+    }
+    held += size;
+    os_run_once(&afterwards);
+    return true;
+}
+
+bool os_is_mapped(char *page)
+{
+    return madvise(page, os_page_size(), MADV_NORMAL) == 0;
+}
+
+bool os_is_free(char *start, size_t size)
+{
+    char *place = os_refuses() ? NULL : os_mmap(start, size, PROT_NONE, MAP_FIXED_NOREPLACE);
+    return place != NULL && os_release(place, size);
+}
+
+char *os_find_free(size_t size)
+{
+    char *place = os_refuses() ? NULL : os_mmap(NULL, size, PROT_NONE, 0);
+    return place != NULL && os_release(place, size) ? place : NULL;
+}
+
+char *os_map(size_t size)
+{
+    os_let_others_work();
+    return os_refuses() ? NULL : os_mmap(NULL, size, PROT_READ | PROT_WRITE, 0);
+}
+
+char *os_break(void)
+{
+    return sbrk(0);
+}
+
+bool os_discard(char *start, size_t size)
+{
+    return !os_refuses() && madvise(start, size, MADV_DONTNEED) == 0;
+}
+
+bool os_populate(char *start, size_t size)
+{
+    return !os_refuses() && madvise(start, size, MADV_POPULATE_WRITE) == 0;
+}
+
+bool os_release(char *start, size_t size)
+{
+    os_let_others_work();
+    if (keeps_mapped) {
+        refusals++;
+        return false;
+    }
+    held -= size;
+    return munmap(start, size) == 0;
+}
+
+/* What only reports ask: no test with this room looks at it. */
+bool os_copy(void *target, const void *source, size_t size)
+{
+    (void)target;
+    (void)source;
+    (void)size;
+    return false;
+}
+
+void os_add_filter(void)
+{
+}
+
+void os_drop_filter(void)
+{
+}
+
+bool os_is_filtered(void)
+{
+    return true;
+}
+
+/* A kernel that refuses what it does not do. */
+void os_try_discard(void)
+{
+}
+
+bool os_discard_clears(void)
+{
+    return true;
+}
+
+pid_t os_thread(void)
+{
+    return gettid();
+}
+
+/* A wish, of which nothing hangs. */
+void os_choose_huge(char *start, size_t size, bool wanted)
+{
+    (void)start;
+    (void)size;
+    (void)wanted;
+}
+
+/* No file can be read. */
+void os_read_file(const char *path, char *text, size_t size)
+{
+    (void)path;
+    (void)size;
+    text[0] = '\0';
+}
+
+/* Nobody wakes anybody in a test with this room. */
+void os_wait(_Atomic uint32_t *word, uint32_t value, uint64_t nanoseconds)
+{
+    (void)word;
+    (void)value;
+    (void)nanoseconds;
+    atomic_fetch_add(&waits, 1);
+    sched_yield();
+}
+
+void os_wake(_Atomic uint32_t *word)
+{
+    (void)word;
+}
+
+void os_name_thread(const char *name)
+{
+    (void)name;
+}
+
+/* Never refused, and not among the calls that are. */
+bool os_residency(const char *start, size_t size, unsigned char *pages)
+{
+    atomic_fetch_add(&looks, 1);
+    return mincore((void *)(uintptr_t)start, size, pages) == 0;
+}
+
+void os_name(char *start, size_t size, const char *name)
+{
+    (void)start;
+    (void)size;
+    (void)name;
+}
+
+size_t os_charge_limit(void)
+{
+    return SIZE_MAX;
+}
+
+/* Two records are more than the first page of a table has room for. */
+unsigned os_processors(void)
+{
+    return 2;
+}
+
+bool os_has_threads(void)
+{
+    return true;
+}
+
+int os_open(const char *path, int flags, unsigned mode)
+{
+    int file = open(path, flags, mode);
+    return file >= 0 ? file : -errno;
+}
+
+void os_close(int file)
+{
+    close(file);
+}
+
+ssize_t os_read(int file, void *bytes, size_t size)
+{
+    ssize_t length = read(file, bytes, size);
+    return length >= 0 ? length : -errno;
+}
+
+ssize_t os_write(int file, const void *bytes, size_t size)
+{
+    ssize_t length = write(file, bytes, size);
+    return length >= 0 ? length : -errno;
+}
+
+bool os_await_writable(int file, int milliseconds)
+{
+    (void)file;
+    (void)milliseconds;
+    return true;
+}
+
+void os_take_signal(const sigset_t *signals)
+{
+    (void)signals;
+}

@@ -1,0 +1,95 @@
+/* Slots that a test takes from the processors' caches and gives to them itself; and what is
+ * counted.
+ */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "support/processors.h"
+
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <sched.h>
+
+#include "support/crew.h"
+#include "support/house.h"
+#include "memory/lane.h"
+#include "os/os.h"
+#include "memory/slots.h"
+
+enum { REQUEST = 4096 };
+
+void processors_need(void)
+{
+    if (!sequence_available()) {
+        cr_skip("glibc or kernel without restartable sequences");
+    }
+}
+
+void processors_lay(void)
+{
+    processors_need();
+    house_lay_default();
+    cr_assert_eq(processor_records(), 0U);
+    cr_assert(processor_open());
+    cr_assert_eq(processor_records(), os_processors());
+}
+
+/* The process's processors, read by one thread, before anybody is pinned. */
+static cpu_set_t all;
+
+static void read_all(void)
+{
+    CHECK(sched_getaffinity(0, sizeof all, &all) == 0);
+}
+
+unsigned processors_pin(unsigned n)
+{
+    static pthread_once_t known = PTHREAD_ONCE_INIT;
+    cpu_set_t one;
+    CHECK(pthread_once(&known, read_all) == 0);
+    unsigned left = n % (unsigned)CPU_COUNT(&all);
+    unsigned number = 0;
+    while (!CPU_ISSET(number, &all) || left-- > 0) {
+        number++;
+    }
+    CPU_ZERO(&one);
+    CPU_SET(number, &one);
+    CHECK(sched_setaffinity(0, sizeof one, &one) == 0);
+    return number;
+}
+
+void *processors_take(unsigned bucket, enum processor_source *source)
+{
+    void *slot = processor_take(bucket, source);
+    if (slot != NULL) {
+        house_mark(slot, CARD_LIVE, REQUEST);
+        processor_count(&cache_shared.bin[bucket].requests, 1);
+    }
+    return slot;
+}
+
+bool processors_give(unsigned bucket, void *slot)
+{
+    house_mark(slot, CARD_FREE, REQUEST);
+    processor_count(&cache_shared.bin[bucket].returned, 1);
+    if (processor_give(bucket, slot)) {
+        return true;
+    }
+    slots_give(bucket, lane_number(slot));
+    processor_count(&cache_shared.tally[bucket].deposited, 1);
+    return false;
+}
+
+uint32_t processors_held(unsigned number, unsigned bucket)
+{
+    return cache_held(processor_at(number), bucket);
+}
+
+uint64_t processors_sum(const struct counter *of_shared)
+{
+    size_t offset = (size_t)((const char *)of_shared - (const char *)&cache_shared);
+    uint64_t sum = counter_read(of_shared);
+    for (uint32_t number = 0; number < processor_records(); number++) {
+        const char *record = (const char *)processor_at(number);
+        sum += counter_read((const struct counter *)(const void *)(record + offset));
+    }
+    return sum;
+}
