@@ -32,8 +32,7 @@ struct option_row {
 };
 
 static const struct option_row rows[] = {
-#define ROW(command, name, letter, argument, help)                                                 \
-    {#command, {name, letter, help, argument, false, false, ""}},
+#define ROW(command, name, letter, argument, help) {#command, {name, letter, help, argument, false, false, ""}},
     COMMAND_OPTION_ROWS(ROW)
 #undef ROW
 };

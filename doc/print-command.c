@@ -43,10 +43,9 @@ static void print_manual_command(const struct command_offer *offer)
     puts(".");
     offers_visit_own(offer, print_manual_option);
     if (offer->takes_settings) {
-        puts(
-            ".TP\n.B \\-\\-min=VALUE, \\-\\-pool=VALUE ...\nEvery setting of\n.BR sockmalloc (7),\n"
-            "in lower case and with hyphens: \\-\\-stats\\-at\\-exit is "
-            "SOCKMALLOC_STATS_AT_EXIT=1.");
+        puts(".TP\n.B \\-\\-min=VALUE, \\-\\-pool=VALUE ...\nEvery setting of\n.BR sockmalloc (7),\n"
+             "in lower case and with hyphens: \\-\\-stats\\-at\\-exit is "
+             "SOCKMALLOC_STATS_AT_EXIT=1.");
     }
 }
 
@@ -59,9 +58,9 @@ static void print_commands(void)
 
 static void print_exits(void)
 {
-#define EXIT(name, code, when)                                                                     \
-    printf(".TP\n.B %d\n", code);                                                                  \
-    print_escaped(when);                                                                           \
+#define EXIT(name, code, when)                                                                                         \
+    printf(".TP\n.B %d\n", code);                                                                                      \
+    print_escaped(when);                                                                                               \
     puts(".");
     COMMAND_EXIT_ROWS(EXIT)
 #undef EXIT

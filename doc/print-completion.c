@@ -33,8 +33,7 @@ static void print_bash_file(const struct option_offer *offer)
     }
 }
 
-static void print_bash_list(const char *variable, const struct command_offer *command,
-                            option_visit *visit)
+static void print_bash_list(const char *variable, const struct command_offer *command, option_visit *visit)
 {
     printf("        %s=' ", variable);
     offers_visit_own(command, visit);
@@ -156,8 +155,6 @@ int main(int count, char **arguments)
             return fflush(stdout) == 0 ? 0 : 1;
         }
     }
-    fputs(
-        "usage: print-completion bash-commands|bash-options|bash-values|zsh-commands|zsh-options\n",
-        stderr);
+    fputs("usage: print-completion bash-commands|bash-options|bash-values|zsh-commands|zsh-options\n", stderr);
     return 2;
 }

@@ -16,8 +16,7 @@ struct row {
 };
 
 static const struct row rows[] = {
-#define SETTING(name, kind, initial, minimum, maximum, help)                                       \
-    {#name, initial, help, {SETTING_##kind, minimum, maximum}},
+#define SETTING(name, kind, initial, minimum, maximum, help) {#name, initial, help, {SETTING_##kind, minimum, maximum}},
     OPTION_ROWS(SETTING)
 #undef SETTING
 };
@@ -78,11 +77,11 @@ static void print_statistics(void)
 
 static void print_messages(void)
 {
-#define SAID(name, format, meaning)                                                                \
-    fputs(".TP\n.B ", stdout);                                                                     \
-    print_escaped(format);                                                                         \
-    putchar('\n');                                                                                 \
-    print_escaped(meaning);                                                                        \
+#define SAID(name, format, meaning)                                                                                    \
+    fputs(".TP\n.B ", stdout);                                                                                         \
+    print_escaped(format);                                                                                             \
+    putchar('\n');                                                                                                     \
+    print_escaped(meaning);                                                                                            \
     fputs("\n", stdout);
     MESSAGE_ROWS(SAID)
 #undef SAID
@@ -93,9 +92,7 @@ int main(int count, char **arguments)
     static const struct {
         const char *name;
         void (*print)(void);
-    } parts[] = {{"settings", print_settings},
-                 {"statistics", print_statistics},
-                 {"messages", print_messages}};
+    } parts[] = {{"settings", print_settings}, {"statistics", print_statistics}, {"messages", print_messages}};
     for (size_t i = 0; count == 2 && i < sizeof parts / sizeof parts[0]; i++) {
         if (strcmp(arguments[1], parts[i].name) == 0) {
             parts[i].print();

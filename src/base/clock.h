@@ -8,7 +8,7 @@
 #include "base/attributes.h"
 
 /*
- * Nanoseconds since some moment before birth, in steps of some milliseconds: the coarse clock,
+ * Nanoseconds since some moment before start, in steps of some milliseconds: the coarse clock,
  * which the kernel lets be read in memory whatever the machine's time is kept by. The others' may
  * be a system call, of which a sandboxed program knows nothing. Any thread, signal handlers too.
  */

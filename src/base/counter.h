@@ -8,30 +8,30 @@
 #include <stdint.h>
 
 /* What the fast paths count: it shares a cache line with the magazine that they touch anyway. */
-#define COUNTER_FAST_ROWS(ROW)                                                                     \
-    ROW(requests, "requests served")                                                               \
-    ROW(asked, "bytes asked for in them")                                                          \
+#define COUNTER_FAST_ROWS(ROW)                                                                                         \
+    ROW(requests, "requests served")                                                                                   \
+    ROW(asked, "bytes asked for in them")                                                                              \
     ROW(returned, "slots freed")
 
 /* What only slow paths count. */
-#define COUNTER_SLOW_ROWS(ROW)                                                                     \
-    ROW(swaps, "private magazines exchanged for the public one to some effect")                    \
-    ROW(walks, "other threads' public magazines looked at")                                        \
-    ROW(steals, "other threads' public magazines taken")                                           \
-    ROW(misses, "private magazines that the public one could not help")                            \
-    ROW(promotions, "quotas that began")                                                           \
-    ROW(growths, "quotas raised out of the budget")                                                \
-    ROW(transfers, "quotas raised by another bucket's loss")                                       \
-    ROW(losses, "quotas lowered for another bucket's gain")                                        \
-    ROW(decays, "quotas lowered for want of use")                                                  \
-    ROW(depot_hits, "requests that a magazine of the depot's, or a run of the stack's, served")    \
-    ROW(stack_hits, "requests that a slot of the stack's served")                                  \
-    ROW(carves, "requests that carved")                                                            \
-    ROW(deposited, "slots given to the depot or the stack")                                        \
-    ROW(withdrawn, "slots taken from either in other ways than by a stack hit")                    \
-    ROW(purged, "slots given without pages: these were given back, or never there")                \
-    ROW(unpurged, "purged slots that were taken again")                                            \
-    ROW(fell_through, "requests of the bucket that fell through")                                  \
+#define COUNTER_SLOW_ROWS(ROW)                                                                                         \
+    ROW(swaps, "private magazines exchanged for the public one to some effect")                                        \
+    ROW(walks, "other threads' public magazines looked at")                                                            \
+    ROW(steals, "other threads' public magazines taken")                                                               \
+    ROW(misses, "private magazines that the public one could not help")                                                \
+    ROW(promotions, "quotas that began")                                                                               \
+    ROW(growths, "quotas raised out of the budget")                                                                    \
+    ROW(transfers, "quotas raised by another bucket's loss")                                                           \
+    ROW(losses, "quotas lowered for another bucket's gain")                                                            \
+    ROW(decays, "quotas lowered for want of use")                                                                      \
+    ROW(depot_hits, "requests that a magazine of the depot's, or a run of the stack's, served")                        \
+    ROW(stack_hits, "requests that a slot of the stack's served")                                                      \
+    ROW(carves, "requests that carved")                                                                                \
+    ROW(deposited, "slots given to the depot or the stack")                                                            \
+    ROW(withdrawn, "slots taken from either in other ways than by a stack hit")                                        \
+    ROW(purged, "slots given without pages: these were given back, or never there")                                    \
+    ROW(unpurged, "purged slots that were taken again")                                                                \
+    ROW(fell_through, "requests of the bucket that fell through")                                                      \
     ROW(fell_through_asked, "bytes asked for in them")
 
 #define COUNTER_ROWS(ROW) COUNTER_FAST_ROWS(ROW) COUNTER_SLOW_ROWS(ROW)

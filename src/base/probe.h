@@ -11,16 +11,16 @@
  * event: nothing is in malloc's and free's first instructions. Price where nobody traces: a `nop`,
  * and the two arguments in a place that a note of the library's names.
  */
-#define PROBE_ROWS(ROW)                                                                            \
-    ROW(miss, "quota", "neither of a cache's two magazines could serve")                           \
-    ROW(swap, "slots", "the private magazine was exchanged for the public one")                    \
-    ROW(steal, "slots", "another thread's public magazine was taken")                              \
-    ROW(spill, "slots", "a magazine went to the depot")                                            \
-    ROW(promotion, "quota", "a quota began")                                                       \
-    ROW(demotion, "quota", "a quota was lowered, to this")                                         \
-    ROW(carve, "slots", "slots that were never used were carved")                                  \
-    ROW(purge, "bytes", "the kernel took the pages of free slots back")                            \
-    ROW(fall_through, "request", "a request of a pool's size went to mimalloc")                    \
+#define PROBE_ROWS(ROW)                                                                                                \
+    ROW(miss, "quota", "neither of a cache's two magazines could serve")                                               \
+    ROW(swap, "slots", "the private magazine was exchanged for the public one")                                        \
+    ROW(steal, "slots", "another thread's public magazine was taken")                                                  \
+    ROW(flush, "slots", "a magazine went to the depot")                                                                \
+    ROW(promotion, "quota", "a quota began")                                                                           \
+    ROW(demotion, "quota", "a quota was lowered, to this")                                                             \
+    ROW(carve, "slots", "slots that were never used were carved")                                                      \
+    ROW(purge, "bytes", "the kernel took the pages of free slots back")                                                \
+    ROW(fall_through, "request", "a request of a pool's size went to mimalloc")                                        \
     ROW(misuse, "address", "an address was given back that is no live slot's; the end is near")
 
 #ifdef HAVE_SYS_SDT_H
@@ -29,10 +29,10 @@
 #define DTRACE_PROBE2(provider, name, first, second) ((void)(first), (void)(second))
 #endif
 
-#define PROBE_FUNCTION(name, second, help)                                                         \
-    static inline void probe_##name(unsigned bucket, uint64_t what)                                \
-    {                                                                                              \
-        DTRACE_PROBE2(sockmalloc, name, bucket, what);                                             \
+#define PROBE_FUNCTION(name, second, help)                                                                             \
+    static inline void probe_##name(unsigned bucket, uint64_t what)                                                    \
+    {                                                                                                                  \
+        DTRACE_PROBE2(sockmalloc, name, bucket, what);                                                                 \
     }
 PROBE_ROWS(PROBE_FUNCTION)
 #undef PROBE_FUNCTION

@@ -43,10 +43,7 @@ static inline bool stack_swap(struct stack *stack, uint64_t *seen, uint64_t want
 {
     if (__libc_single_threaded) {
         bool done;
-        __asm__ volatile("cmpxchgq %3, %1"
-                         : "=@ccz"(done), "+m"(stack->head), "+a"(*seen)
-                         : "r"(wanted)
-                         : "memory");
+        __asm__ volatile("cmpxchgq %3, %1" : "=@ccz"(done), "+m"(stack->head), "+a"(*seen) : "r"(wanted) : "memory");
         return done;
     }
     return atomic_compare_exchange_weak_explicit(&stack->head, seen, wanted, memory_order_acq_rel,
@@ -89,8 +86,7 @@ static inline uint32_t stack_pop(struct stack *stack, stack_link *links, unsigne
         if (stack_top(head) == 0) {
             return STACK_EMPTY;
         }
-        uint32_t below =
-            atomic_load_explicit(&links[(stack_top(head) - 1) >> shift], memory_order_relaxed);
+        uint32_t below = atomic_load_explicit(&links[(stack_top(head) - 1) >> shift], memory_order_relaxed);
         next = ((head & ~(uint64_t)STACK_NUMBERS) + (UINT64_C(1) << STACK_NUMBER_BITS)) | below;
     } while (UNLIKELY(!stack_swap(stack, &head, next)));
     return stack_top(head) - 1;

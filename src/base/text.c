@@ -31,8 +31,7 @@ static void text_put(struct text *text, char character)
     text->start[text->used] = '\0';
 }
 
-static void text_put_padded(struct text *text, const char *string, size_t length,
-                            const struct conversion *conversion)
+static void text_put_padded(struct text *text, const char *string, size_t length, const struct conversion *conversion)
 {
     size_t padding = conversion->width > length ? conversion->width - length : 0;
     for (size_t i = 0; !conversion->left && i < padding; i++) {
@@ -119,8 +118,7 @@ void text_add_list(struct text *text, const char *format, va_list list)
         }
         case 'u':
         case 'x': {
-            uint64_t number =
-                conversion.longs > 0 ? va_arg(list, unsigned long) : va_arg(list, unsigned);
+            uint64_t number = conversion.longs > 0 ? va_arg(list, unsigned long) : va_arg(list, unsigned);
             text_put_number(text, number, conversion.kind == 'x' ? 16 : 10, "", &conversion);
             break;
         }
@@ -156,17 +154,14 @@ static unsigned text_decode(const unsigned char *at, uint32_t *character)
         *character = *character << 6 | (at[i] & 0x3fU);
     }
     bool is_surrogate = *character >= 0xd800 && *character <= 0xdfff;
-    return at[0] >= 0xf8 || *character < least[size] || *character > 0x10ffff || is_surrogate
-               ? 0
-               : size;
+    return at[0] >= 0xf8 || *character < least[size] || *character > 0x10ffff || is_surrogate ? 0 : size;
 }
 
 /* Both sets of control characters, and what begins a line or turns the writing direction. */
 static bool text_is_control(uint32_t character)
 {
-    return character < 0x20 || (character >= 0x7f && character < 0xa0) || character == 0x061c ||
-           character == 0x200e || character == 0x200f ||
-           (character >= 0x2028 && character <= 0x202e) ||
+    return character < 0x20 || (character >= 0x7f && character < 0xa0) || character == 0x061c || character == 0x200e ||
+           character == 0x200f || (character >= 0x2028 && character <= 0x202e) ||
            (character >= 0x2066 && character <= 0x2069);
 }
 

@@ -9,7 +9,7 @@ void budget_open(uint64_t cache_limit, uint64_t retain_limit, uint64_t large_lim
     budget.cache_limit = cache_limit < retain_limit ? cache_limit : retain_limit;
     budget.retain_limit = retain_limit;
     budget.large_limit = large_limit;
-    budget.counts_stock = retain_limit != BUDGET_UNLIMITED || large_limit != BUDGET_UNLIMITED;
+    budget.counts_retained = retain_limit != BUDGET_UNLIMITED || large_limit != BUDGET_UNLIMITED;
     budget_reset(0, 0, 0);
 }
 
@@ -20,8 +20,8 @@ bool budget_charge(uint64_t bytes)
         if (bytes > budget.cache_limit - charged) {
             return false;
         }
-    } while (!atomic_compare_exchange_weak_explicit(&budget.charged, &charged, charged + bytes,
-                                                    memory_order_relaxed, memory_order_relaxed));
+    } while (!atomic_compare_exchange_weak_explicit(&budget.charged, &charged, charged + bytes, memory_order_relaxed,
+                                                    memory_order_relaxed));
     return true;
 }
 
@@ -37,24 +37,24 @@ uint64_t budget_left(void)
 
 static uint64_t budget_beyond(const _Atomic int64_t *counted, uint64_t room)
 {
-    int64_t stock = atomic_load_explicit(counted, memory_order_relaxed);
-    return stock > 0 && (uint64_t)stock > room ? (uint64_t)stock - room : 0;
+    int64_t retained = atomic_load_explicit(counted, memory_order_relaxed);
+    return retained > 0 && (uint64_t)retained > room ? (uint64_t)retained - room : 0;
 }
 
 /* The charges are within the limit themselves: budget_open saw to that. */
 uint64_t budget_excess(void)
 {
-    return budget_beyond(&budget.stock, budget.retain_limit - budget_charged());
+    return budget_beyond(&budget.retained, budget.retain_limit - budget_charged());
 }
 
 uint64_t budget_excess_large(void)
 {
-    return budget_beyond(&budget.large_stock, budget.large_limit);
+    return budget_beyond(&budget.large_retained, budget.large_limit);
 }
 
-void budget_reset(uint64_t charged, uint64_t stock, uint64_t large_stock)
+void budget_reset(uint64_t charged, uint64_t retained, uint64_t large_retained)
 {
     atomic_store_explicit(&budget.charged, charged, memory_order_relaxed);
-    atomic_store_explicit(&budget.stock, (int64_t)stock, memory_order_relaxed);
-    atomic_store_explicit(&budget.large_stock, (int64_t)large_stock, memory_order_relaxed);
+    atomic_store_explicit(&budget.retained, (int64_t)retained, memory_order_relaxed);
+    atomic_store_explicit(&budget.large_retained, (int64_t)large_retained, memory_order_relaxed);
 }

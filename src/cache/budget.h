@@ -22,15 +22,15 @@ struct budget {
     uint64_t cache_limit;
     uint64_t retain_limit; /* charges and stock together */
     uint64_t large_limit;  /* the large pool's part of the stock */
-    bool counts_stock;     /* one of the last two is a limit */
+    bool counts_retained;  /* one of the last two is a limit */
     _Alignas(CACHE_LINE) _Atomic uint64_t charged;
-    _Atomic int64_t stock; /* below zero for a moment where a take overtakes its give */
-    _Atomic int64_t large_stock;
+    _Atomic int64_t retained; /* below zero for a moment where a take overtakes its give */
+    _Atomic int64_t large_retained;
 };
 
 extern INTERNAL struct budget budget;
 
-/* At birth. */
+/* At start. */
 void budget_open(uint64_t cache_limit, uint64_t retain_limit, uint64_t large_limit);
 
 /* Charges all of `bytes`, or nothing: false. */
@@ -48,25 +48,25 @@ static inline uint64_t budget_charged(void)
 uint64_t budget_left(void);
 
 /* Whether stock is counted at all. */
-static inline bool budget_limits_stock(void)
+static inline bool budget_limits_retained(void)
 {
-    return UNLIKELY(budget.counts_stock);
+    return UNLIKELY(budget.counts_retained);
 }
 
 /* Slots came to a depot or a stack with their pages, or left it. Price without SOCKMALLOC_RETAIN: a
  * load and a test. */
-static inline void budget_stock(int64_t bytes)
+static inline void budget_retain(int64_t bytes)
 {
-    if (budget_limits_stock()) {
-        atomic_fetch_add_explicit(&budget.stock, bytes, memory_order_relaxed);
+    if (budget_limits_retained()) {
+        atomic_fetch_add_explicit(&budget.retained, bytes, memory_order_relaxed);
     }
 }
 
-/* The same of slots of the large pool, which budget_stock hears of, too. */
-static inline void budget_stock_large(int64_t bytes)
+/* The same of slots of the large pool, which budget_retain hears of, too. */
+static inline void budget_retain_large(int64_t bytes)
 {
-    if (budget_limits_stock()) {
-        atomic_fetch_add_explicit(&budget.large_stock, bytes, memory_order_relaxed);
+    if (budget_limits_retained()) {
+        atomic_fetch_add_explicit(&budget.large_retained, bytes, memory_order_relaxed);
     }
 }
 
@@ -77,6 +77,6 @@ uint64_t budget_excess_large(void);
 
 /* Forgets everything but `charged`, `stock` and what of that is the large pool's. In the child of a
  * fork. */
-void budget_reset(uint64_t charged, uint64_t stock, uint64_t large_stock);
+void budget_reset(uint64_t charged, uint64_t retained, uint64_t large_retained);
 
 #endif

@@ -4,10 +4,10 @@
 
 #include <string.h>
 
+#include "base/probe.h"
 #include "cache/budget.h"
 #include "cache/depot.h"
-#include "memory/lane.h"
-#include "base/probe.h"
+#include "memory/region.h"
 #include "memory/slots.h"
 
 /* Slots that are carved at once, and gathered at once: so many that few cache lines of metadata are
@@ -23,8 +23,7 @@ void cache_load(struct cache *cache, unsigned bucket, struct magazine *magazine)
     struct cache_bin *bin = &cache->bin[bucket];
     bin->floor = magazine->slot;
     bin->ceiling = magazine->slot + cache_quota(cache, bucket);
-    atomic_store_explicit(&bin->top, magazine->slot + magazine_count(magazine),
-                          memory_order_relaxed);
+    atomic_store_explicit(&bin->top, magazine->slot + magazine_count(magazine), memory_order_relaxed);
 }
 
 struct magazine *cache_unload(struct cache_bin *bin)
@@ -48,7 +47,7 @@ struct magazine *cache_exchange(struct cache_bin *bin, struct magazine *magazine
 /* What `count` slots of the bucket weigh in the budget. */
 static uint64_t cache_weight(unsigned bucket, uint32_t count)
 {
-    return (uint64_t)count * lanes.lane[bucket].capacity;
+    return (uint64_t)count * regions.region[bucket].capacity;
 }
 
 static void cache_count_swap(struct cache *cache, unsigned bucket, uint32_t held)
@@ -94,22 +93,22 @@ void cache_hasten(struct cache *cache)
 void cache_count_deposit(struct cache *cache, unsigned bucket, uint32_t count)
 {
     counter_add(&cache->tally[bucket].deposited, count);
-    budget_stock((int64_t)cache_weight(bucket, count));
+    budget_retain((int64_t)cache_weight(bucket, count));
 }
 
 static void cache_count_withdrawal(struct cache *cache, unsigned bucket, uint32_t count)
 {
     counter_add(&cache->tally[bucket].withdrawn, count);
-    budget_stock(-(int64_t)cache_weight(bucket, count));
+    budget_retain(-(int64_t)cache_weight(bucket, count));
 }
 
 void cache_deposit(struct cache *cache, unsigned bucket, struct magazine *magazine)
 {
     if (magazine != NULL) {
-        probe_spill(bucket, magazine_count(magazine));
+        probe_flush(bucket, magazine_count(magazine));
         cache_hasten(cache);
         cache_count_deposit(cache, bucket, magazine_count(magazine));
-        depot_give(bucket, magazine);
+        depot_push(bucket, magazine);
     }
 }
 
@@ -130,7 +129,7 @@ static struct magazine *cache_find_full(struct cache *cache, unsigned bucket)
         cache_count_deposit(cache, bucket, magazine_count(full));
         return full;
     }
-    full = depot_take_full(bucket);
+    full = depot_pop_full(bucket);
     if (full != NULL) {
         counter_add(&cache->tally[bucket].depot_hits, 1);
     }
@@ -152,16 +151,16 @@ static struct magazine *cache_fetch(struct cache *cache, unsigned bucket, struct
     if (count <= quota) {
         cache_count_withdrawal(cache, bucket, count);
         if (empty != NULL) {
-            depot_give(bucket, empty);
+            depot_push(bucket, empty);
         }
         return full;
     }
-    empty = empty != NULL ? empty : depot_take_empty(bucket);
+    empty = empty != NULL ? empty : depot_pop_empty(bucket);
     if (empty != NULL) {
         cache_move(full, empty, quota);
         cache_count_withdrawal(cache, bucket, quota);
     }
-    depot_give(bucket, full);
+    depot_push(bucket, full);
     return empty;
 }
 
@@ -181,7 +180,7 @@ void *cache_refill(struct cache *cache, unsigned bucket)
     return cache_pop(bin);
 }
 
-void *cache_beg(struct cache *cache, unsigned bucket)
+void *cache_take_one(struct cache *cache, unsigned bucket)
 {
     struct magazine *full = cache_find_full(cache, bucket);
     if (full == NULL) {
@@ -191,7 +190,7 @@ void *cache_beg(struct cache *cache, unsigned bucket)
     void *slot = full->slot[left];
     magazine_set_count(full, left);
     cache_count_withdrawal(cache, bucket, 1);
-    depot_give(bucket, full);
+    depot_push(bucket, full);
     return slot;
 }
 
@@ -199,7 +198,7 @@ void *cache_beg(struct cache *cache, unsigned bucket)
 static struct magazine *cache_empty(struct cache *cache, unsigned bucket)
 {
     struct magazine *magazine = cache_unload(&cache->bin[bucket]);
-    return magazine != NULL ? magazine : depot_take_empty(bucket);
+    return magazine != NULL ? magazine : depot_pop_empty(bucket);
 }
 
 static uint32_t cache_run(const struct cache *cache, unsigned bucket)
@@ -208,7 +207,7 @@ static uint32_t cache_run(const struct cache *cache, unsigned bucket)
     return quota < CARVE_RUN ? quota : CARVE_RUN;
 }
 
-void *cache_gather(struct cache *cache, unsigned bucket)
+void *cache_refill_from_stack(struct cache *cache, unsigned bucket)
 {
     struct magazine *magazine = cache_empty(cache, bucket);
     if (magazine == NULL) {
@@ -216,11 +215,11 @@ void *cache_gather(struct cache *cache, unsigned bucket)
     }
     uint32_t count = 0;
     for (uint32_t run = cache_run(cache, bucket); count < run; count++) {
-        uint32_t number = slots_take_loose(bucket);
+        uint32_t number = slots_pop_free(bucket);
         if (number == STACK_EMPTY) {
             break;
         }
-        magazine->slot[count] = lane_slot(number);
+        magazine->slot[count] = region_slot(number);
     }
     magazine_set_count(magazine, count);
     cache_count_withdrawal(cache, bucket, count);
@@ -239,28 +238,28 @@ void *cache_carve(struct cache *cache, unsigned bucket)
     uint32_t left = cache_fresh(cache, bucket);
     uint32_t first = atomic_load_explicit(&cache->tally[bucket].fresh, memory_order_relaxed);
     if (left == 0) {
-        left = lane_carve_run(bucket, CARVE_RUN, &first);
+        left = region_carve_run(bucket, CARVE_RUN, &first);
     }
     if (left == 0) {
         return NULL;
     }
-    cache_set_fresh(cache, bucket, first + lanes.lane[bucket].pages, left - 1);
-    return lane_slot(first);
+    cache_set_fresh(cache, bucket, first + regions.region[bucket].pages, left - 1);
+    return region_slot(first);
 }
 
 /* Slots that were never used have no pages, as purged ones have none, and join those. */
-void cache_give_fresh(struct cache *cache, unsigned bucket)
+void cache_free_fresh(struct cache *cache, unsigned bucket)
 {
     uint32_t first = atomic_load_explicit(&cache->tally[bucket].fresh, memory_order_relaxed);
     uint32_t left = cache_fresh(cache, bucket);
     cache_set_fresh(cache, bucket, 0, 0);
     for (uint32_t i = left; i-- > 0;) {
-        slots_give_purged(bucket, first + i * lanes.lane[bucket].pages);
+        slots_push_purged(bucket, first + i * regions.region[bucket].pages);
     }
     counter_add(&cache->tally[bucket].purged, left);
 }
 
-bool cache_spill(struct cache *cache, unsigned bucket, void *slot)
+bool cache_flush(struct cache *cache, unsigned bucket, void *slot)
 {
     struct cache_bin *bin = &cache->bin[bucket];
     struct magazine *magazine = cache_exchange(bin, cache_unload(bin));
@@ -271,7 +270,7 @@ bool cache_spill(struct cache *cache, unsigned bucket, void *slot)
             cache_count_miss(cache, bucket);
         }
         cache_deposit(cache, bucket, magazine);
-        magazine = depot_take_empty(bucket);
+        magazine = depot_pop_empty(bucket);
     }
     if (magazine == NULL) {
         return false;
@@ -283,8 +282,7 @@ bool cache_spill(struct cache *cache, unsigned bucket, void *slot)
 uint32_t cache_held(struct cache *cache, unsigned bucket)
 {
     struct cache_bin *bin = &cache->bin[bucket];
-    struct magazine *public_magazine =
-        atomic_load_explicit(&bin->public_magazine, memory_order_acquire);
+    struct magazine *public_magazine = atomic_load_explicit(&bin->public_magazine, memory_order_acquire);
     uint32_t held = public_magazine != NULL ? magazine_count(public_magazine) : 0;
     return held + magazine_depth(atomic_load_explicit(&bin->top, memory_order_relaxed));
 }

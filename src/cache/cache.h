@@ -9,12 +9,12 @@
 #include <stdint.h>
 
 #include "base/attributes.h"
+#include "base/span.h"
 #include "cache/cache_record.h"
 #include "cache/magazine.h"
-#include "base/region.h"
 
 /* Addresses for the table of caches; laying it, which is false where its first page can't be had;
- * and undoing that. At birth. */
+ * and undoing that. At start. */
 size_t cache_space(void);
 bool cache_lay(void);
 void cache_unlay(void);
@@ -66,7 +66,7 @@ bool cache_set_quota(struct cache *cache, unsigned bucket, uint32_t quota);
 /*
  * Which buckets are the usual case of a large pool: slots that come from the stack and go back to
  * it, while no budget counts them, nobody waits to hear of frees, and no pages are due to go. Those
- * from `bucket` on; at birth. In a cache that says so by itself one comparison asks all of that,
+ * from `bucket` on; at start. In a cache that says so by itself one comparison asks all of that,
  * and that the cache is a thread's own.
  */
 void cache_set_usual(uint32_t bucket);
@@ -77,11 +77,11 @@ void cache_set_more(struct cache *cache, bool more);
 /*
  * Has the next take of each bucket come to a slow path, though the private magazine has slots: the
  * floor is raised to the top. A handler that comes in between and keeps a slot leaves the top below
- * the floor, which is as good. Whether there is anything to do so is asked by cache_resume, which
+ * the floor, which is as good. Whether there is anything to do so is asked by cache_resume_fast, which
  * gives the bucket its slots back. The thread's own cache.
  */
-void cache_halt(struct cache *cache);
-bool cache_resume(struct cache *cache, unsigned bucket);
+void cache_force_slow(struct cache *cache);
+bool cache_resume_fast(struct cache *cache, unsigned bucket);
 
 /*
  * Calls all slots cold that the bucket's private magazine holds, and all that will come above them.
@@ -89,7 +89,7 @@ bool cache_resume(struct cache *cache, unsigned bucket);
  * and cache_push_cold, which is false where the quota has no room. Whatever came or went since is
  * warm, and served by the fast paths. The thread's own cache.
  */
-void cache_chill(struct cache *cache, unsigned bucket);
+void cache_mark_cold(struct cache *cache, unsigned bucket);
 void *cache_pop_cold(struct cache *cache, unsigned bucket);
 bool cache_push_cold(struct cache *cache, unsigned bucket, void *slot);
 
@@ -102,10 +102,10 @@ void *cache_refill(struct cache *cache, unsigned bucket);
 
 /* Gathers a run of loose slots into the empty private magazine and takes one. NULL: no slot is
  * loose, or there is no magazine. */
-void *cache_gather(struct cache *cache, unsigned bucket);
+void *cache_refill_from_stack(struct cache *cache, unsigned bucket);
 
 /*
- * A slot that was never used, one of a run that is carved for this thread: their cards fill a cache
+ * A slot that was never used, one of a run that is carved for this thread: their metadata fill a cache
  * line, which no other thread then writes. They are handed out one by one, not by a magazine, so
  * that each can be given its pages when its request is known. NULL: no memory.
  */
@@ -119,11 +119,11 @@ static inline uint32_t cache_fresh(const struct cache *cache, unsigned bucket)
 
 /* Makes room where the private magazine is full, and puts the slot in. False: no magazine is to be
  * had. */
-bool cache_spill(struct cache *cache, unsigned bucket, void *slot);
+bool cache_flush(struct cache *cache, unsigned bucket, void *slot);
 
 /* For a cache without a quota: a single slot out of a magazine of the depot's, or out of another
  * thread's public one, of which the rest goes to the depot. NULL when neither has any. */
-void *cache_beg(struct cache *cache, unsigned bucket);
+void *cache_take_one(struct cache *cache, unsigned bucket);
 
 /*
  * Gives the depot the public magazines of buckets that a thread has not used for a while: it may
@@ -147,8 +147,8 @@ struct cache *cache_at(uint32_t number);
 uint32_t cache_capacity(void);
 
 /* Where the records are and how many, as objects that another process may copy over its own. */
-struct region cache_table_region(void);
-struct region cache_opened_region(void);
+struct span cache_table_span(void);
+struct span cache_opened_span(void);
 
 /* Free slots in one bucket of one cache, as far as another thread can tell. */
 uint32_t cache_held(struct cache *cache, unsigned bucket);
@@ -195,7 +195,7 @@ struct magazine *cache_walk(struct cache *cache, unsigned bucket);
 struct magazine *cache_steal(struct cache *victim, unsigned bucket);
 
 /* Gives what is left of the run away: such slots have no pages, as purged ones have none. */
-void cache_give_fresh(struct cache *cache, unsigned bucket);
+void cache_free_fresh(struct cache *cache, unsigned bucket);
 
 /* Says where the thread's run of fresh slots goes on, and how many are left of it. */
 void cache_set_fresh(struct cache *cache, unsigned bucket, uint32_t first, uint32_t left);

@@ -1,7 +1,7 @@
 /* Collects the public magazines of threads that sleep. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/cache.h"
-#include "memory/lane.h"
+#include "memory/region.h"
 
 /* The next cache to look at, and when this round over all of them began; at first one is over.
  * Several threads may be at it: each cache is then looked at by one of them. */
@@ -24,7 +24,7 @@ static bool cache_has_public(const struct cache *cache, unsigned bucket)
 
 static void cache_collect(struct cache *cache, struct cache *sleeper)
 {
-    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
         if (cache_has_public(sleeper, bucket)) {
             cache_collect_bucket(cache, sleeper, bucket);
         }
@@ -40,8 +40,7 @@ static bool cache_begin_round(uint64_t now, uint64_t age)
 {
     uint64_t last = atomic_load_explicit(&began, memory_order_relaxed);
     if ((int64_t)(now - last) < (int64_t)age ||
-        !atomic_compare_exchange_strong_explicit(&began, &last, now, memory_order_relaxed,
-                                                 memory_order_relaxed)) {
+        !atomic_compare_exchange_strong_explicit(&began, &last, now, memory_order_relaxed, memory_order_relaxed)) {
         return false;
     }
     atomic_store_explicit(&next, 1, memory_order_relaxed); /* number 0 has no magazines */
@@ -51,8 +50,7 @@ static bool cache_begin_round(uint64_t now, uint64_t age)
 void cache_collect_idle(struct cache *cache, uint64_t now, uint64_t age, uint32_t looks)
 {
     uint32_t count = cache_count();
-    if (atomic_load_explicit(&next, memory_order_relaxed) >= count &&
-        !cache_begin_round(now, age)) {
+    if (atomic_load_explicit(&next, memory_order_relaxed) >= count && !cache_begin_round(now, age)) {
         return;
     }
     uint32_t first = atomic_fetch_add_explicit(&next, looks, memory_order_relaxed);

@@ -6,19 +6,18 @@
 
 #include "cache/budget.h"
 #include "cache/cache.h"
-#include "memory/lane.h"
+#include "memory/region.h"
 #include "memory/slots.h"
 
 /* What room for `count` slots is charged: each of the two magazines may hold them. */
 static uint64_t cache_charge(unsigned bucket, uint32_t count)
 {
-    return 2 * (uint64_t)count * lanes.lane[bucket].capacity;
+    return 2 * (uint64_t)count * regions.region[bucket].capacity;
 }
 
 /* Gives what a magazine holds beyond the quota to the stack: the lowest slots, which have been free
  * for longest. */
-static void cache_cut(struct cache *cache, unsigned bucket, struct magazine *magazine,
-                      uint32_t quota)
+static void cache_cut(struct cache *cache, unsigned bucket, struct magazine *magazine, uint32_t quota)
 {
     uint32_t count = magazine_count(magazine);
     if (count <= quota) {
@@ -26,7 +25,7 @@ static void cache_cut(struct cache *cache, unsigned bucket, struct magazine *mag
     }
     uint32_t surplus = count - quota;
     for (uint32_t i = 0; i < surplus; i++) {
-        slots_give(bucket, lane_number(magazine->slot[i]));
+        slots_push(bucket, region_number(magazine->slot[i]));
     }
     memmove(magazine->slot, magazine->slot + surplus, quota * sizeof(void *));
     magazine_set_count(magazine, quota);
@@ -44,7 +43,7 @@ static void cache_shrink(struct cache *cache, unsigned bucket, uint32_t quota)
     if (quota == 0) {
         cache_deposit(cache, bucket, own);
         cache_deposit(cache, bucket, open);
-        cache_give_fresh(cache, bucket);
+        cache_free_fresh(cache, bucket);
         return;
     }
     if (own != NULL) {

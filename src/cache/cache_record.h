@@ -9,15 +9,15 @@
 #include <stdint.h>
 
 #include "base/attributes.h"
-#include "memory/bucket.h"
 #include "base/colour.h"
 #include "base/counter.h"
 #include "cache/magazine.h"
+#include "memory/bucket.h"
 
 /*
  * One bucket's part of a cache. The free slots of the private magazine end with top[-1]; they begin
- * with floor[0], unless takes are halted (cache_halt); it is full when top is the ceiling. Both lie
- * closer while what is beyond them is cold (cache_chill). Without a magazine all three are NULL,
+ * with floor[0], unless takes are halted (cache_force_slow); it is full when top is the ceiling. Both lie
+ * closer while what is beyond them is cold (cache_mark_cold). Without a magazine all three are NULL,
  * which reads as empty and as full at once: that is how threads without a cache, and the large
  * pool's buckets, reach the slow path without a test of their own. The first cache line is all that
  * the fast paths touch.
@@ -27,8 +27,8 @@ struct cache_bin {
     void **floor;
     void **ceiling;
     _Atomic(struct magazine *) public_magazine; /* changed only by exchange */
-    uint32_t taker; /* card_taker of the thread: all bins say the same */
-    uint8_t live;   /* the card of a live slot of the bucket */
+    uint32_t owner;                             /* slot_meta_owner of the thread: all bins say the same */
+    uint8_t live;                               /* the metadata of a live slot of the bucket */
 #define CACHE_COUNTER(name, help) struct counter name;
     COUNTER_FAST_ROWS(CACHE_COUNTER)
 };
@@ -37,17 +37,17 @@ struct cache_bin {
 struct cache_tally {
     COUNTER_SLOW_ROWS(CACHE_COUNTER)
 #undef CACHE_COUNTER
-    struct counter armed; /* what the bin's `returned` is less than the truth: see cache_arm */
-    uint32_t folded; /* requests - returned when the bucket's peak was last brought up to date */
-    uint32_t seen;   /* requests + returned when training last looked for idleness */
-    _Atomic uint32_t quota; /* slots that each of the two magazines may hold; 0: none is there */
-    uint16_t score;         /* uses without a quota, towards promotion */
-    uint16_t want; /* CACHE_MISS a miss and CACHE_SWAP a swap, since the quota last changed */
+    struct counter armed;        /* what the bin's `returned` is less than the truth: see cache_arm */
+    uint32_t folded;             /* requests - returned when the bucket's peak was last brought up to date */
+    uint32_t seen;               /* requests + returned when training last looked for idleness */
+    _Atomic uint32_t quota;      /* slots that each of the two magazines may hold; 0: none is there */
+    uint16_t score;              /* uses without a quota, towards promotion */
+    uint16_t want;               /* CACHE_MISS a miss and CACHE_SWAP a swap, since the quota last changed */
     _Atomic uint32_t fresh;      /* the next slot of a run that was carved for this thread ... */
     _Atomic uint32_t fresh_left; /* ... and how many are left of the run */
     _Atomic uint32_t watched;    /* requests when cache_collect_idle last came by */
     uint16_t least;              /* fewest slots seen in the private magazine since `rested` */
-    uint16_t sampled; /* the low half of the frees that the histogram knows of: see pool_sample */
+    uint16_t sampled;            /* the low half of the frees that the histogram knows of: see pool_sample */
 };
 
 /* How much more a miss says for a larger quota than a swap, which costs a single exchange. */
@@ -70,8 +70,7 @@ struct cache_state {
 struct cache {
     struct cache_tally tally[BUCKET_LIMIT];
     struct cache_state state;
-    char colour[COLOUR_BINS - BUCKET_LIMIT * sizeof(struct cache_tally) -
-                sizeof(struct cache_state)];
+    char colour[COLOUR_BINS - BUCKET_LIMIT * sizeof(struct cache_tally) - sizeof(struct cache_state)];
     struct cache_bin bin[BUCKET_LIMIT];
 };
 
@@ -110,7 +109,7 @@ FAST_PATH struct cache_bin *cache_bin_at(struct cache *cache, size_t line)
 /* The same by its number: as &cache->bin[bucket], in fewer instructions. */
 FAST_PATH struct cache_bin *cache_bin_of(struct cache *cache, size_t bucket)
 {
-    return cache_bin_at(cache, opaque(bucket_line_of(bucket)));
+    return cache_bin_at(cache, opaque(bucket_offset_of(bucket)));
 }
 
 /* The bucket of a bin. */

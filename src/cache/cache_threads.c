@@ -4,13 +4,13 @@
 #include <errno.h>
 #include <pthread.h>
 
+#include "base/probe.h"
 #include "cache/cache.h"
 #include "cache/depot.h"
-#include "memory/lane.h"
-#include "os/os.h"
-#include "base/probe.h"
+#include "memory/region.h"
 #include "memory/reserve.h"
 #include "memory/table.h"
+#include "os/os.h"
 
 /* Threads that can have a cache at once. */
 enum { CACHES_MAX = 1 << 15, CACHES_STEP = 16 << 10 };
@@ -72,7 +72,7 @@ static void cache_close(void *argument)
         return;
     }
     cache_mine = &cache_shared;
-    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
         cache_set_quota(cache, bucket, 0);
         cache_begin(cache, bucket);
     }
@@ -108,21 +108,20 @@ static struct cache *cache_find_record(void)
     number = atomic_load_explicit(&opened, memory_order_relaxed);
     do {
         size_t end = (size_t)number + 1;
-        if (!table_reach(&links, end * sizeof(stack_link)) ||
-            !table_reach(&caches, end * sizeof(struct cache))) {
+        if (!table_reach(&links, end * sizeof(stack_link)) || !table_reach(&caches, end * sizeof(struct cache))) {
             return NULL;
         }
-    } while (!atomic_compare_exchange_weak_explicit(&opened, &number, number + 1,
-                                                    memory_order_release, memory_order_relaxed));
+    } while (!atomic_compare_exchange_weak_explicit(&opened, &number, number + 1, memory_order_release,
+                                                    memory_order_relaxed));
     return cache_record(number);
 }
 
 static void cache_number(struct cache *cache)
 {
-    uint32_t taker = card_taker((size_t)(cache - cache_record(0)));
+    uint32_t owner = slot_meta_owner((size_t)(cache - cache_record(0)));
     for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
-        cache->bin[bucket].taker = taker;
-        cache->bin[bucket].live = card_of(CARD_LIVE, bucket);
+        cache->bin[bucket].owner = owner;
+        cache->bin[bucket].live = slot_meta_of(SLOT_LIVE, bucket);
     }
 }
 
@@ -175,14 +174,14 @@ struct magazine *cache_steal(struct cache *victim, unsigned bucket)
     _Atomic(struct magazine *) *public_magazine = &victim->bin[bucket].public_magazine;
     struct magazine *magazine = atomic_load_explicit(public_magazine, memory_order_acquire);
     if (magazine == NULL || magazine_count(magazine) == 0 ||
-        !atomic_compare_exchange_strong_explicit(public_magazine, &magazine, NULL,
-                                                 memory_order_acq_rel, memory_order_relaxed)) {
+        !atomic_compare_exchange_strong_explicit(public_magazine, &magazine, NULL, memory_order_acq_rel,
+                                                 memory_order_relaxed)) {
         return NULL;
     }
     if (magazine_count(magazine) > 0) {
         return magazine;
     }
-    depot_give(bucket, magazine); /* its owner had it back meanwhile, and emptied it */
+    depot_push(bucket, magazine); /* its owner had it back meanwhile, and emptied it */
     return NULL;
 }
 
@@ -230,14 +229,14 @@ uint32_t cache_capacity(void)
     return capacity < CACHES_MAX ? (uint32_t)capacity : CACHES_MAX;
 }
 
-struct region cache_table_region(void)
+struct span cache_table_span(void)
 {
-    return (struct region){&caches, sizeof caches};
+    return (struct span){&caches, sizeof caches};
 }
 
-struct region cache_opened_region(void)
+struct span cache_opened_span(void)
 {
-    return (struct region){&opened, sizeof opened};
+    return (struct span){&opened, sizeof opened};
 }
 
 bool cache_others_are_open(void)
@@ -248,8 +247,7 @@ bool cache_others_are_open(void)
 void cache_isolate(void)
 {
     uint32_t count = atomic_load_explicit(&opened, memory_order_relaxed);
-    stack_reset(
-        &closed); /* the records come back by cache_reset: one may be on its way to the caller */
+    stack_reset(&closed); /* the records come back by cache_reset: one may be on its way to the caller */
     atomic_store_explicit(&open_now, cache_is_own(cache_mine) ? 1 : 0, memory_order_relaxed);
     for (uint32_t number = 0; number < count; number++) {
         struct cache *cache = cache_record(number);

@@ -10,19 +10,19 @@ static struct depot {
     struct stack empty;
 } depots[BUCKET_LIMIT];
 
-struct magazine *depot_take_full(unsigned bucket)
+struct magazine *depot_pop_full(unsigned bucket)
 {
     unsigned young = decay_young();
     struct magazine *magazine = magazine_pop(&depots[bucket].full[young]);
     return magazine != NULL ? magazine : magazine_pop(&depots[bucket].full[young ^ 1]);
 }
 
-struct magazine *depot_take_old(unsigned bucket)
+struct magazine *depot_pop_old(unsigned bucket)
 {
     return magazine_pop(&depots[bucket].full[decay_old()]);
 }
 
-struct magazine *depot_take_empty(unsigned bucket)
+struct magazine *depot_pop_empty(unsigned bucket)
 {
     struct magazine *magazine = magazine_pop(&depots[bucket].empty);
     return magazine != NULL ? magazine : magazine_open();
@@ -35,12 +35,12 @@ static void depot_put(unsigned bucket, struct magazine *magazine, unsigned gener
     magazine_push(full ? &depot->full[generation] : &depot->empty, magazine);
 }
 
-void depot_give(unsigned bucket, struct magazine *magazine)
+void depot_push(unsigned bucket, struct magazine *magazine)
 {
     depot_put(bucket, magazine, decay_young());
 }
 
-void depot_give_old(unsigned bucket, struct magazine *magazine)
+void depot_push_old(unsigned bucket, struct magazine *magazine)
 {
     depot_put(bucket, magazine, decay_old());
 }

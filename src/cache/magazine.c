@@ -3,9 +3,9 @@
 #include "cache/magazine.h"
 
 #include "base/colour.h"
-#include "os/os.h"
 #include "memory/reserve.h"
 #include "memory/table.h"
+#include "os/os.h"
 
 enum { MAGAZINES_MAX = 1 << 16, MAGAZINES_STEP = 16 << 10 };
 
@@ -73,12 +73,11 @@ struct magazine *magazine_open(void)
     uint32_t number = atomic_load_explicit(&opened, memory_order_relaxed);
     do {
         size_t end = (size_t)number + 1;
-        if (!table_reach(&links, end * sizeof(stack_link)) ||
-            !table_reach(&magazines, magazine_end(end))) {
+        if (!table_reach(&links, end * sizeof(stack_link)) || !table_reach(&magazines, magazine_end(end))) {
             return NULL;
         }
-    } while (!atomic_compare_exchange_weak_explicit(&opened, &number, number + 1,
-                                                    memory_order_relaxed, memory_order_relaxed));
+    } while (!atomic_compare_exchange_weak_explicit(&opened, &number, number + 1, memory_order_relaxed,
+                                                    memory_order_relaxed));
     return magazine_at(number);
 }
 
@@ -104,9 +103,9 @@ void magazine_reset(void)
     atomic_store_explicit(&opened, 0, memory_order_relaxed);
 }
 
-struct region magazine_table_region(void)
+struct span magazine_table_span(void)
 {
-    return (struct region){&magazines, sizeof magazines};
+    return (struct span){&magazines, sizeof magazines};
 }
 
 size_t magazine_capacity(void)
@@ -115,8 +114,7 @@ size_t magazine_capacity(void)
     return magazines.limit < most ? magazines.limit : most;
 }
 
-struct region magazine_records_region(void)
+struct span magazine_records_span(void)
 {
-    return (struct region){magazines.start,
-                           atomic_load_explicit(&magazines.ready, memory_order_acquire)};
+    return (struct span){magazines.start, atomic_load_explicit(&magazines.ready, memory_order_acquire)};
 }

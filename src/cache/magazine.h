@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/region.h"
+#include "base/span.h"
 #include "base/stack.h"
 
 /* As many as fit into MAGAZINE_SIZE with a count before and an empty place behind. A bucket's quota
@@ -26,7 +26,7 @@ struct magazine {
 };
 
 /* Addresses for the table and its links; laying them, which is false where their first pages can't
- * be had; and undoing that. At birth. */
+ * be had; and undoing that. At start. */
 size_t magazine_space(void);
 bool magazine_lay(void);
 void magazine_unlay(void);
@@ -64,13 +64,12 @@ static inline struct magazine *magazine_of(void **floor)
 static inline uint32_t magazine_depth(void **top)
 {
     uintptr_t offset = (uintptr_t)top % MAGAZINE_SIZE;
-    return offset == 0 ? 0
-                       : (uint32_t)((offset - offsetof(struct magazine, slot)) / sizeof(void *));
+    return offset == 0 ? 0 : (uint32_t)((offset - offsetof(struct magazine, slot)) / sizeof(void *));
 }
 
 /* The table, as an object that another process may copy over its own; and the records in it. */
-struct region magazine_table_region(void);
-struct region magazine_records_region(void);
+struct span magazine_table_span(void);
+struct span magazine_records_span(void);
 
 /* Bytes that the table can hold at most. */
 size_t magazine_capacity(void);

@@ -10,10 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "config/message.h"
-#include "os/os.h"
-#include "config/setting.h"
 #include "base/text.h"
+#include "config/message.h"
+#include "config/setting.h"
+#include "os/os.h"
 
 enum {
     TITLE_LENGTH = sizeof PROFILE_TITLE - 1,
@@ -88,8 +88,7 @@ const char *profile_read(const char *path, struct profile *profile)
     struct stat status;
     profile->count = 0;
     int file = profile_open(path, &status);
-    const char *fault =
-        file < 0 ? profile_open_fault(-file) : profile_read_file(file, &status, profile);
+    const char *fault = file < 0 ? profile_open_fault(-file) : profile_read_file(file, &status, profile);
     if (file >= 0) {
         os_close(file);
     }
@@ -124,9 +123,8 @@ static int profile_hold(const char *name, int flags)
     if (file < 0) {
         return -1;
     }
-    if (flock(file, LOCK_EX | LOCK_NB) != 0 || fstat(file, &opened) != 0 ||
-        lstat(name, &named) != 0 || opened.st_dev != named.st_dev ||
-        opened.st_ino != named.st_ino) {
+    if (flock(file, LOCK_EX | LOCK_NB) != 0 || fstat(file, &opened) != 0 || lstat(name, &named) != 0 ||
+        opened.st_dev != named.st_dev || opened.st_ino != named.st_ino) {
         os_close(file);
         return -1;
     }
@@ -166,8 +164,8 @@ bool profile_write(const char *path, const struct profile *profile)
     struct text text = text_begin(bytes, sizeof bytes);
     struct text name = text_begin(new_name, sizeof new_name);
     text_add(&name, "%s.%d.new", path, (int)getpid());
-    bool done = profile_print(profile, &text) && !name.cut && profile_may_replace(path) &&
-                profile_put(path, new_name, &text);
+    bool done =
+        profile_print(profile, &text) && !name.cut && profile_may_replace(path) && profile_put(path, new_name, &text);
     errno = kept;
     return done;
 }

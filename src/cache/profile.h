@@ -8,8 +8,8 @@
 #include <stdint.h>
 
 #include "base/attributes.h"
-#include "memory/bucket.h"
 #include "base/text.h"
+#include "memory/bucket.h"
 
 /*
  * The file is text, and one profile is one sequence of bytes, so that two can be compared by diff:

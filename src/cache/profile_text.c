@@ -94,9 +94,8 @@ static const char *profile_parse_row(const char **at, struct profile *profile)
 {
     struct profile_row *row = &profile->row[profile->count];
     uint32_t bucket;
-    if (!profile_skip(at, "bucket ") || !profile_read_number(at, &bucket) ||
-        !profile_skip(at, " quota ") || !profile_read_number(at, &row->quota) ||
-        !profile_skip(at, "\n")) {
+    if (!profile_skip(at, "bucket ") || !profile_read_number(at, &bucket) || !profile_skip(at, " quota ") ||
+        !profile_read_number(at, &row->quota) || !profile_skip(at, "\n")) {
         return "a line that is none of a profile's";
     }
     row->bucket = bucket;
@@ -114,8 +113,7 @@ const char *profile_parse(const char *bytes, size_t length, struct profile *prof
     if (!profile_skip(&at, PROFILE_VERSION)) {
         return "of another version";
     }
-    const char *end =
-        at + CHECKSUM_LENGTH <= bytes + length ? bytes + length - CHECKSUM_LENGTH : at;
+    const char *end = at + CHECKSUM_LENGTH <= bytes + length ? bytes + length - CHECKSUM_LENGTH : at;
     if (strncmp(end, CHECKSUM_TITLE, sizeof CHECKSUM_TITLE - 1) != 0) {
         return "no checksum at its end";
     }

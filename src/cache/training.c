@@ -3,9 +3,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/training.h"
 
-#include "cache/budget.h"
-#include "memory/lane.h"
 #include "base/probe.h"
+#include "cache/budget.h"
+#include "memory/region.h"
 
 static struct training_settings training;
 static _Atomic uint32_t result[BUCKET_LIMIT];
@@ -39,7 +39,7 @@ static bool training_set(struct cache *cache, unsigned bucket, uint32_t quota)
 /* Bytes that one more slot in each of the two magazines costs. */
 static uint64_t training_price(unsigned bucket)
 {
-    return 2 * (uint64_t)lanes.lane[bucket].capacity;
+    return 2 * (uint64_t)regions.region[bucket].capacity;
 }
 
 static uint32_t training_least(uint64_t one, uint64_t other)
@@ -68,12 +68,12 @@ static uint32_t training_unused(const struct cache *cache, unsigned bucket)
     return cache->tally[bucket].want < CACHE_MISS ? quota / 2 : 0;
 }
 
-/* The bucket with the most unused bytes, or lanes.count. */
+/* The bucket with the most unused bytes, or regions.count. */
 static unsigned training_find_donor(const struct cache *cache, unsigned starved)
 {
-    unsigned donor = lanes.count;
+    unsigned donor = regions.count;
     uint64_t most = 0;
-    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
         uint64_t unused = training_unused(cache, bucket) * training_price(bucket);
         if (bucket != starved && unused > most) {
             most = unused;
@@ -94,7 +94,7 @@ static uint32_t training_room(unsigned bucket, uint32_t wanted)
 static bool training_make_room(struct cache *cache, unsigned starved, uint32_t wanted)
 {
     unsigned donor = training_find_donor(cache, starved);
-    if (donor == lanes.count) {
+    if (donor == regions.count) {
         return false;
     }
     uint64_t cost = wanted * training_price(starved);
@@ -137,8 +137,7 @@ static void training_grow(struct cache *cache, unsigned bucket)
     uint32_t quota = cache_quota(cache, bucket);
     uint32_t wanted = training_least(quota, MAGAZINE_SLOTS - quota);
     tally->want = 0;
-    bool given =
-        training_room(bucket, wanted) < wanted && training_make_room(cache, bucket, wanted);
+    bool given = training_room(bucket, wanted) < wanted && training_make_room(cache, bucket, wanted);
     uint32_t more = training_room(bucket, wanted);
     if (more > 0 && training_set(cache, bucket, quota + more)) {
         counter_add(given ? &tally->transfers : &tally->growths, 1);
@@ -148,7 +147,7 @@ static void training_grow(struct cache *cache, unsigned bucket)
 /* Halves the quotas of buckets that were not used since the last look. */
 static void training_decay(struct cache *cache)
 {
-    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
         uint32_t quota = cache_quota(cache, bucket);
         if (quota > 0 && training_is_idle(cache, bucket)) {
             training_set(cache, bucket, quota / 2);
@@ -230,8 +229,7 @@ static void training_rest_bucket(struct cache *cache, unsigned bucket)
 static void training_note_depth(struct cache *cache, unsigned bucket)
 {
     struct cache_tally *tally = &cache->tally[bucket];
-    uint32_t depth =
-        magazine_depth(atomic_load_explicit(&cache->bin[bucket].top, memory_order_relaxed));
+    uint32_t depth = magazine_depth(atomic_load_explicit(&cache->bin[bucket].top, memory_order_relaxed));
     tally->least = (uint16_t)training_least(depth, tally->least);
 }
 
@@ -241,7 +239,7 @@ void training_rest(struct cache *cache, uint64_t now)
     if (training.frozen || decay.age == DECAY_NEVER) {
         return;
     }
-    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
         if (cache_quota(cache, bucket) == 0) {
             continue;
         }

@@ -32,7 +32,7 @@ struct training_settings {
     uint32_t first[BUCKET_LIMIT]; /* 0: by promotion */
 };
 
-/* At birth. */
+/* At start. */
 void training_open(const struct training_settings *settings);
 
 /*
@@ -59,10 +59,9 @@ bool training_result(uint32_t quota[BUCKET_LIMIT]);
 /*
  * Reads the profile at `path`, which stays the caller's and in place, into the first quotas of the
  * buckets that it knows; an empty path is none. What can't be read is said once and ignored. At
- * birth.
+ * start.
  */
-void training_recall(const char *path, const struct bucket_plan *plan,
-                     uint32_t first[BUCKET_LIMIT]);
+void training_recall(const char *path, const struct bucket_plan *plan, uint32_t first[BUCKET_LIMIT]);
 
 /*
  * Writes the profile anew; nothing where none is wanted, or where this process has learnt nothing:

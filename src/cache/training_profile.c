@@ -1,14 +1,13 @@
 /* What training arrived at, kept in a profile and taken up again by the next process. */
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "config/message.h"
 #include "cache/profile.h"
 #include "cache/training.h"
+#include "config/message.h"
 
 static const char *profile_path = "";
 static const struct bucket_plan *plan;
 
-void training_recall(const char *path, const struct bucket_plan *bucket_plan,
-                     uint32_t first[BUCKET_LIMIT])
+void training_recall(const char *path, const struct bucket_plan *bucket_plan, uint32_t first[BUCKET_LIMIT])
 {
     struct profile profile;
     profile_path = path;
@@ -41,8 +40,7 @@ bool training_record(void)
         return true;
     }
     for (unsigned bucket = 0; bucket < plan->first_large; bucket++) {
-        profile.row[profile.count++] =
-            (struct profile_row){.bucket = plan->size[bucket], .quota = quota[bucket]};
+        profile.row[profile.count++] = (struct profile_row){.bucket = plan->size[bucket], .quota = quota[bucket]};
     }
     return profile_write(profile_path, &profile);
 }

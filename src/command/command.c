@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "command/complaint.h"
+#include "command/error.h"
 
 struct command_row {
     const char *name;
@@ -31,8 +31,7 @@ struct option_row {
 };
 
 static const struct option_row rows[] = {
-#define COMMAND_OPTION(command, name, letter, argument, help)                                      \
-    {#command, {name, letter, argument, false, help}},
+#define COMMAND_OPTION(command, name, letter, argument, help) {#command, {name, letter, argument, false, help}},
     COMMAND_OPTION_ROWS(COMMAND_OPTION)
 #undef COMMAND_OPTION
 };
@@ -56,8 +55,7 @@ static void command_fill_options(const struct command_line *line, struct argp_op
             options[count++] = command_translate(&rows[i].option);
         }
     }
-    for (const struct command_option *more = line->more; more != NULL && more->name != NULL;
-         more++) {
+    for (const struct command_option *more = line->more; more != NULL && more->name != NULL; more++) {
         options[count++] = command_translate(more);
     }
     options[count] = (struct argp_option){0};
@@ -88,7 +86,7 @@ static error_t command_take(int key, char *argument, struct argp_state *state)
         return ARGP_ERR_UNKNOWN; /* argp's own events */
     }
     if (fault != NULL) {
-        exit((int)complain(EXIT_USAGE, "%s: %s", line->name, fault));
+        exit((int)error_report(EXIT_USAGE, "%s: %s", line->name, fault));
     }
     return 0;
 }
@@ -100,8 +98,7 @@ void command_parse(const struct command_line *line, int count, char **arguments)
     char called[32] = "sockmalloc ";
     struct command_line input = *line;
     command_fill_options(line, options);
-    struct argp argp = {
-        .options = options, .parser = command_take, .args_doc = row->arguments, .doc = row->help};
+    struct argp argp = {.options = options, .parser = command_take, .args_doc = row->arguments, .doc = row->help};
     strncat(called, line->name, sizeof called - strlen(called) - 1);
     arguments[0] = called;
     argp_err_exit_status = EXIT_USAGE;
@@ -120,14 +117,14 @@ const char *command_take_process(const char **whose, const char *argument)
 int command_read_process(const char *text)
 {
     if (text == NULL) {
-        complain(EXIT_USAGE, "which process?");
+        error_report(EXIT_USAGE, "which process?");
         return 0;
     }
     char *end;
     errno = 0;
     long number = strtol(text, &end, 10);
     if (errno != 0 || end == text || *end != '\0' || number <= 0 || number > INT_MAX) {
-        complain(EXIT_USAGE, "%s is no process's number", text);
+        error_report(EXIT_USAGE, "%s is no process's number", text);
         return 0;
     }
     return (int)number;
@@ -163,7 +160,7 @@ enum command_exit command_write(const char *text, size_t size)
             continue;
         }
         if (part < 0) {
-            return complain(EXIT_UNWRITTEN, "the output could not be written: %s", strerror(errno));
+            return error_report(EXIT_UNWRITTEN, "the output could not be written: %s", strerror(errno));
         }
         text += part;
         size -= (size_t)part;

@@ -10,8 +10,7 @@
 #include "command/command_rows.h"
 
 /* Each takes its own name as arguments[0], and returns what the command ends with. */
-#define COMMAND_FUNCTION(name, arguments, help)                                                    \
-    enum command_exit command_##name(int count, char **arguments_given);
+#define COMMAND_FUNCTION(name, arguments, help) enum command_exit command_##name(int count, char **arguments_given);
 COMMAND_ROWS(COMMAND_FUNCTION)
 #undef COMMAND_FUNCTION
 
@@ -33,7 +32,7 @@ typedef const char *command_taker(void *input, int key, const char *argument);
 struct command_line {
     const char *name; /* of the command */
     command_taker *take;
-    void *input;                       /* the taker's */
+    void *input;                       /* the owner's */
     const struct command_option *more; /* beside the command's rows; ends with one without a name */
     bool stops_behind;                 /* at a first argument: a program, with options of its own */
 };

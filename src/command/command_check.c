@@ -4,11 +4,11 @@
 #include <sys/wait.h>
 
 #include "command/command.h"
-#include "command/complaint.h"
+#include "command/error.h"
 #include "command/launch.h"
 #include "command/look.h"
+#include "command/traced_run.h"
 #include "statistics/report.h"
-#include "command/trial.h"
 
 enum { VERDICT_SIZE = 16 << 10 };
 
@@ -45,8 +45,7 @@ static void check_print_end(int status, struct text *text)
         return;
     }
     if (WIFSIGNALED(status)) {
-        text_add(text, "  program  was ended by signal %d (%s)\n", WTERMSIG(status),
-                 strsignal(WTERMSIG(status)));
+        text_add(text, "  program  was ended by signal %d (%s)\n", WTERMSIG(status), strsignal(WTERMSIG(status)));
     } else if (WEXITSTATUS(status) != 0) {
         text_add(text, "  program  ended with exit status %d\n", WEXITSTATUS(status));
     }
@@ -61,8 +60,8 @@ static void check_print_process(const struct target *target, struct text *text)
 }
 
 /* The library is not there: what serves malloc, and how that came about. */
-static enum command_exit check_print_absence(const struct target *target,
-                                             const struct loaded *loaded, struct text *text)
+static enum command_exit check_print_absence(const struct target *target, const struct loaded *loaded,
+                                             struct text *text)
 {
     check_print_process(target, text);
     text_add(text, "is not in effect\n");
@@ -82,11 +81,11 @@ static void check_print_share(const struct snapshot_figures *total, struct text 
 {
     if (total->asked == 0 && total->fell_through_asked == 0) {
         text_add(text, "  pools had nothing to serve: no request of %zu to %zu bytes came\n",
-                 projection_plan.minimum, projection_plan.maximum);
+                 remote_snapshot_plan.minimum, remote_snapshot_plan.maximum);
         return;
     }
     text_add(text, "  ");
-    report_print_share(total, &projection_plan, text);
+    report_print_share(total, &remote_snapshot_plan, text);
 }
 
 static void check_print_pools(const struct snapshot *snapshot, struct text *text)
@@ -98,9 +97,8 @@ static void check_print_pools(const struct snapshot *snapshot, struct text *text
         check_print_share(&snapshot->total, text);
     } else {
         text_add(text, "  pools    off: %s\n",
-                 options.number[OPTION_DISABLE] != 0
-                     ? "SOCKMALLOC_DISABLE=1"
-                     : "there was no address space for them (ulimit -v?)");
+                 options.number[OPTION_DISABLE] != 0 ? "SOCKMALLOC_DISABLE=1"
+                                                     : "there was no address space for them (ulimit -v?)");
     }
 }
 
@@ -115,8 +113,7 @@ static void check_print_deeply_bound(struct text *text)
 }
 
 /* The library is there: malloc must be its own, and the pools open. */
-static enum command_exit check_print_presence(const struct target *target,
-                                              const struct loaded *loaded,
+static enum command_exit check_print_presence(const struct target *target, const struct loaded *loaded,
                                               const struct snapshot *snapshot, struct text *text)
 {
     bool effective = loaded->has_view && snapshot->buckets > 0;
@@ -132,7 +129,7 @@ static enum command_exit check_print_presence(const struct target *target,
     return effective ? EXIT_DONE : EXIT_NO;
 }
 
-/* As trial_judge: what is found goes to stdout. */
+/* As traced_run_judge: what is found goes to stdout. */
 static enum command_exit check_process(int process, int status)
 {
     static char buffer[VERDICT_SIZE];
@@ -140,17 +137,17 @@ static enum command_exit check_process(int process, int status)
     static struct loaded loaded;
     struct text text = text_begin(buffer, sizeof buffer);
     struct target target;
-    target_open(&target, process);
-    enum target_state state = look_find(&target);
-    if (state == TARGET_READ) {
+    remote_process_open(&target, process);
+    enum remote_process_state state = look_find(&target);
+    if (state == REMOTE_READ) {
         state = look_take(&target, &snapshot);
     }
-    bool is_there = state == TARGET_READ;
-    if (is_there || state == TARGET_WITHOUT) {
+    bool is_there = state == REMOTE_READ;
+    if (is_there || state == REMOTE_WITHOUT) {
         state = look_find_loaded(&target, &loaded);
     }
-    if (state != TARGET_READ) {
-        return target_complain(&target, state);
+    if (state != REMOTE_READ) {
+        return remote_process_report(&target, state);
     }
     enum command_exit verdict = is_there ? check_print_presence(&target, &loaded, &snapshot, &text)
                                          : check_print_absence(&target, &loaded, &text);
@@ -177,5 +174,5 @@ enum command_exit command_check(int count, char **arguments)
         return process != 0 ? check_process(process, -1) : EXIT_USAGE;
     }
     code = launch_judge(&launch);
-    return code == EXIT_DONE ? trial_run(&launch, check_process) : code;
+    return code == EXIT_DONE ? traced_run_program(&launch, check_process) : code;
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "command/command.h"
-#include "command/complaint.h"
+#include "command/error.h"
 
 static const struct {
     const char *name;
@@ -28,15 +28,13 @@ static enum command_exit print_help(void)
 #define PRINT_EXIT(name, code, when) printf("  %3d  %s\n", code, when);
     COMMAND_EXIT_ROWS(PRINT_EXIT)
 #undef PRINT_EXIT
-    return fflush(stdout) == 0 ? EXIT_DONE
-                               : complain(EXIT_UNWRITTEN, "the output could not be written");
+    return fflush(stdout) == 0 ? EXIT_DONE : error_report(EXIT_UNWRITTEN, "the output could not be written");
 }
 
 static enum command_exit print_version(void)
 {
     puts("sockmalloc " PACKAGE_VERSION);
-    return fflush(stdout) == 0 ? EXIT_DONE
-                               : complain(EXIT_UNWRITTEN, "the output could not be written");
+    return fflush(stdout) == 0 ? EXIT_DONE : error_report(EXIT_UNWRITTEN, "the output could not be written");
 }
 
 int main(int count, char **arguments)
@@ -53,8 +51,8 @@ int main(int count, char **arguments)
             return (int)commands[i].run(count - 1, arguments + 1);
         }
     }
-    return (int)complain(EXIT_USAGE,
-                         word[0] == '\0' ? "which command? sockmalloc --help lists them%s"
-                                         : "no command %s; sockmalloc --help lists them",
-                         word);
+    return (int)error_report(EXIT_USAGE,
+                             word[0] == '\0' ? "which command? sockmalloc --help lists them%s"
+                                             : "no command %s; sockmalloc --help lists them",
+                             word);
 }

@@ -9,10 +9,10 @@
 #include <unistd.h>
 
 #include "command/command.h"
-#include "command/complaint.h"
-#include "statistics/format.h"
+#include "command/error.h"
 #include "command/look.h"
 #include "command/recording.h"
+#include "statistics/format.h"
 
 struct record_wish {
     const char *whose;
@@ -81,32 +81,30 @@ static uint64_t record_now(void)
 /* A line that writes over itself, for who watches a terminal. */
 static void record_report_progress(const struct target *target, uint64_t samples, bool last)
 {
-    char name[4 * TARGET_NAME_SIZE];
+    char name[4 * REMOTE_NAME_SIZE];
     struct text text = text_begin(name, sizeof name);
     text_add_shown(&text, target->name);
     if (isatty(STDERR_FILENO)) {
-        fprintf(stderr, "\rsockmalloc: process %d (%s): %lu samples%s", target->process, name,
-                (unsigned long)samples, last ? "\n" : "");
+        fprintf(stderr, "\rsockmalloc: process %d (%s): %lu samples%s", target->process, name, (unsigned long)samples,
+                last ? "\n" : "");
     }
 }
 
-static enum command_exit record_complain_of_output(const struct record_wish *wish)
+static enum command_exit record_report_output(const struct record_wish *wish)
 {
-    return complain(EXIT_UNWRITTEN, "%s could not be written: %s", wish->output, strerror(errno));
+    return error_report(EXIT_UNWRITTEN, "%s could not be written: %s", wish->output, strerror(errno));
 }
 
-static enum command_exit record_append(const struct record_wish *wish, int file,
-                                       const struct recording_sample *sample)
+static enum command_exit record_append(const struct record_wish *wish, int file, const struct recording_sample *sample)
 {
-    return recording_append(file, sample, sizeof *sample) ? EXIT_DONE
-                                                          : record_complain_of_output(wish);
+    return recording_append(file, sample, sizeof *sample) ? EXIT_DONE : record_report_output(wish);
 }
 
 /* Samples until one of the ends; `sample` is the first, and taken already. */
-static enum command_exit record_sample(const struct record_wish *wish, struct target *target,
-                                       int file, struct recording_sample *sample)
+static enum command_exit record_sample(const struct record_wish *wish, struct target *target, int file,
+                                       struct recording_sample *sample)
 {
-    enum target_state state = TARGET_READ;
+    enum remote_process_state state = REMOTE_READ;
     enum command_exit code = EXIT_DONE;
     bool more = true;
     while (more) {
@@ -115,25 +113,25 @@ static enum command_exit record_sample(const struct record_wish *wish, struct ta
         sample->number += code == EXIT_DONE ? 1 : 0;
         record_report_progress(target, sample->number, false);
         more = code == EXIT_DONE && sample->number != wish->count && record_wait(wish->interval);
-        state = more ? look_take(target, &sample->snapshot) : TARGET_READ;
-        more = more && state == TARGET_READ;
+        state = more ? look_take(target, &sample->snapshot) : REMOTE_READ;
+        more = more && state == REMOTE_READ;
     }
     record_report_progress(target, sample->number, true);
-    return state == TARGET_READ ? code : target_complain(target, state);
+    return state == REMOTE_READ ? code : remote_process_report(target, state);
 }
 
 static enum command_exit record_to(const struct record_wish *wish, struct target *target, int file)
 {
     static struct recording_sample sample;
     static struct recording_head head;
-    enum target_state state = look_take(target, &sample.snapshot);
-    if (state != TARGET_READ) {
+    enum remote_process_state state = look_take(target, &sample.snapshot);
+    if (state != REMOTE_READ) {
         unlink(wish->output);
-        return target_complain(target, state);
+        return remote_process_report(target, state);
     }
     recording_begin(&head, &sample.snapshot);
     if (!recording_append(file, &head, sizeof head)) {
-        enum command_exit code = record_complain_of_output(wish);
+        enum command_exit code = record_report_output(wish);
         unlink(wish->output);
         return code;
     }
@@ -157,33 +155,30 @@ static enum command_exit record_process(const struct record_wish *wish)
         return EXIT_USAGE;
     }
     if (wish->output == NULL) {
-        return complain(EXIT_USAGE, "record into which file? -o FILE");
+        return error_report(EXIT_USAGE, "record into which file? -o FILE");
     }
     look_open(LOOK_MILLISECONDS);
-    target_open(&target, process);
-    enum target_state state = look_find(&target);
-    if (state != TARGET_READ) {
-        return target_complain(&target, state);
+    remote_process_open(&target, process);
+    enum remote_process_state state = look_find(&target);
+    if (state != REMOTE_READ) {
+        return remote_process_report(&target, state);
     }
     int file = open(wish->output, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (file < 0) {
-        return record_complain_of_output(wish);
+        return record_report_output(wish);
     }
     enum command_exit code = record_to(wish, &target, file);
     close(file);
     return code;
 }
 
-static enum command_exit record_print(const struct record_wish *wish,
-                                      const struct recording_head *head,
+static enum command_exit record_print(const struct record_wish *wish, const struct recording_head *head,
                                       const struct recording_sample *sample)
 {
     static char buffer[FORMAT_SIZE];
     struct text text = text_begin(buffer, sizeof buffer);
     uint64_t milliseconds = sample->time / 1000000;
-    text_add(&text,
-             wish->format == FORMAT_JSON ? "{\"time\":%lu.%lu%lu%lu,\"statistics\":"
-                                         : "at %lu.%lu%lu%lu\n",
+    text_add(&text, wish->format == FORMAT_JSON ? "{\"time\":%lu.%lu%lu%lu,\"statistics\":" : "at %lu.%lu%lu%lu\n",
              (unsigned long)(milliseconds / 1000), (unsigned long)(milliseconds / 100 % 10),
              (unsigned long)(milliseconds / 10 % 10), (unsigned long)(milliseconds % 10));
     format_print(wish->format, &sample->snapshot, &head->plan, &text);
@@ -203,8 +198,8 @@ static enum command_exit record_show_from(const struct record_wish *wish, FILE *
     enum command_exit code = recording_open(file, wish->shown, &head);
     while (code == EXIT_DONE && (state = recording_next(file, &head, &sample)) != RECORDING_END) {
         if (state == RECORDING_TRUNCATED) {
-            return complain(EXIT_DAMAGED, "%s is truncated: %lu whole samples", wish->shown,
-                            (unsigned long)sample.number);
+            return error_report(EXIT_DAMAGED, "%s is truncated: %lu whole samples", wish->shown,
+                                (unsigned long)sample.number);
         }
         code = record_print(wish, &head, &sample);
     }
@@ -215,7 +210,7 @@ static enum command_exit record_show(const struct record_wish *wish)
 {
     FILE *file = fopen(wish->shown, "re");
     if (file == NULL) {
-        return complain(EXIT_DAMAGED, "%s can't be read: %s", wish->shown, strerror(errno));
+        return error_report(EXIT_DAMAGED, "%s can't be read: %s", wish->shown, strerror(errno));
     }
     enum command_exit code = record_show_from(wish, file);
     fclose(file);
@@ -225,7 +220,6 @@ static enum command_exit record_show(const struct record_wish *wish)
 enum command_exit command_record(int count, char **arguments)
 {
     struct record_wish wish = {.interval = 1};
-    command_parse(&(struct command_line){.name = "record", .take = record_take, .input = &wish},
-                  count, arguments);
+    command_parse(&(struct command_line){.name = "record", .take = record_take, .input = &wish}, count, arguments);
     return wish.shown != NULL ? record_show(&wish) : record_process(&wish);
 }

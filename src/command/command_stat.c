@@ -5,10 +5,10 @@
 #include <unistd.h>
 
 #include "command/command.h"
-#include "command/complaint.h"
-#include "statistics/format.h"
+#include "command/error.h"
 #include "command/look.h"
 #include "sockmalloc.h"
+#include "statistics/format.h"
 
 struct stat_wish {
     const char *whose;
@@ -41,12 +41,12 @@ static enum command_exit stat_print(struct target *target, enum format format)
 {
     static char buffer[FORMAT_SIZE];
     static struct snapshot snapshot;
-    enum target_state state = look_take(target, &snapshot);
-    if (state != TARGET_READ) {
-        return target_complain(target, state);
+    enum remote_process_state state = look_take(target, &snapshot);
+    if (state != REMOTE_READ) {
+        return remote_process_report(target, state);
     }
     struct text text = text_begin(buffer, sizeof buffer);
-    format_print(format, &snapshot, &projection_plan, &text);
+    format_print(format, &snapshot, &remote_snapshot_plan, &text);
     format_print_end(format, &snapshot, &text);
     return command_write(buffer, text.used);
 }
@@ -57,19 +57,19 @@ static enum command_exit stat_print(struct target *target, enum format format)
 static enum command_exit stat_ask_held(struct target *target, int handle)
 {
     static struct snapshot snapshot;
-    enum target_state state = look_take(target, &snapshot);
-    if (state != TARGET_READ) {
-        return target_complain(target, state);
+    enum remote_process_state state = look_take(target, &snapshot);
+    if (state != REMOTE_READ) {
+        return remote_process_report(target, state);
     }
     int number = (int)options.number[OPTION_SIGNAL];
     if (number == 0) {
-        return complain(EXIT_FORBIDDEN, "process %d (%s) runs with SOCKMALLOC_SIGNAL=off",
-                        target->process, target->name);
+        return error_report(EXIT_FORBIDDEN, "process %d (%s) runs with SOCKMALLOC_SIGNAL=off", target->process,
+                            target->name);
     }
-    if (!target_queue(target, handle, number, SOCKMALLOC_DUMP_ONLY)) {
-        return errno == ESRCH ? target_complain(target, TARGET_GONE)
-                              : complain(EXIT_FORBIDDEN, "process %d (%s) may not be signalled: %s",
-                                         target->process, target->name, strerror(errno));
+    if (!remote_process_queue(target, handle, number, SOCKMALLOC_DUMP_ONLY)) {
+        return errno == ESRCH ? remote_process_report(target, REMOTE_GONE)
+                              : error_report(EXIT_FORBIDDEN, "process %d (%s) may not be signalled: %s",
+                                             target->process, target->name, strerror(errno));
     }
     return EXIT_DONE;
 }
@@ -77,7 +77,7 @@ static enum command_exit stat_ask_held(struct target *target, int handle)
 /* Held before it is looked at: the process that is signalled is the one that was read. */
 static enum command_exit stat_ask(struct target *target)
 {
-    int handle = target_hold(target);
+    int handle = remote_process_hold(target);
     enum command_exit code = stat_ask_held(target, handle);
     if (handle >= 0) {
         close(handle);
@@ -94,17 +94,16 @@ enum command_exit command_stat(int count, char **arguments)
 {
     struct stat_wish wish = {0};
     struct target target;
-    command_parse(&(struct command_line){.name = "stat", .take = stat_take, .input = &wish}, count,
-                  arguments);
+    command_parse(&(struct command_line){.name = "stat", .take = stat_take, .input = &wish}, count, arguments);
     int process = command_read_process(wish.whose);
     if (process == 0) {
         return EXIT_USAGE;
     }
     look_open(LOOK_MILLISECONDS);
-    target_open(&target, process);
-    enum target_state state = look_find(&target);
-    if (state != TARGET_READ) {
-        return target_complain(&target, state);
+    remote_process_open(&target, process);
+    enum remote_process_state state = look_find(&target);
+    if (state != REMOTE_READ) {
+        return remote_process_report(&target, state);
     }
     enum command_exit code = stat_do(&target, &wish);
     while (code == EXIT_DONE && wish.interval > 0) {

@@ -1,7 +1,7 @@
 /* sockmalloc top: all processes that carry the library, live and full-screen. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/command.h"
-#include "command/complaint.h"
+#include "command/error.h"
 #include "command/look.h"
 #include "command/top_list.h"
 #include "command/top_screen.h"
@@ -56,22 +56,21 @@ enum command_exit command_top(int count, char **arguments)
 {
     static struct top_list list;
     struct top_line line = {.view = {.interval = 1, .folds = true}};
-    command_parse(&(struct command_line){.name = "top", .take = top_take, .input = &line}, count,
-                  arguments);
+    command_parse(&(struct command_line){.name = "top", .take = top_take, .input = &line}, count, arguments);
     if (line.is_wrong) {
         return EXIT_USAGE;
     }
     list.wanted = line.count > 0 ? line.wanted : NULL;
     list.wanted_count = line.count;
     look_open(LOOK_MILLISECONDS);
-    enum target_state state = top_list_look(&list);
-    if (state != TARGET_READ && line.count > 0) {
+    enum remote_process_state state = top_list_look(&list);
+    if (state != REMOTE_READ && line.count > 0) {
         struct target last;
-        target_open(&last, line.wanted[line.count - 1]);
-        return target_complain(&last, state);
+        remote_process_open(&last, line.wanted[line.count - 1]);
+        return remote_process_report(&last, state);
     }
     if (!top_screen_open()) {
-        return complain(EXIT_NO_TERMINAL, "top needs a terminal, and one that TERM describes");
+        return error_report(EXIT_NO_TERMINAL, "top needs a terminal, and one that TERM describes");
     }
     top_run(&list, &line.view);
     top_screen_close();

@@ -1,11 +1,11 @@
 /* sockmalloc top where the command was built without ncurses: says so. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/command.h"
-#include "command/complaint.h"
+#include "command/error.h"
 
 enum command_exit command_top(int count, char **arguments)
 {
     (void)count;
     (void)arguments;
-    return complain(EXIT_NO_TERMINAL, "this command was built without ncurses, and so without top");
+    return error_report(EXIT_NO_TERMINAL, "this command was built without ncurses, and so without top");
 }

@@ -9,13 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "command/complaint.h"
+#include "command/error.h"
+#include "command/preload_check.h"
 #include "config/option.h"
-#include "command/program.h"
 
 static const struct setting settings[OPTION_COUNT] = {
-#define LAUNCH_SETTING(name, kind, initial, minimum, maximum, help)                                \
-    {SETTING_##kind, minimum, maximum},
+#define LAUNCH_SETTING(name, kind, initial, minimum, maximum, help) {SETTING_##kind, minimum, maximum},
     OPTION_ROWS(LAUNCH_SETTING)
 #undef LAUNCH_SETTING
 };
@@ -55,8 +54,7 @@ static const char *launch_set(enum option option, const char *value)
     static char fault[256];
     uint64_t number;
     if (setting_read(&settings[option], value, &number)) {
-        return setenv(option_variable(option), value, 1) == 0 ? NULL
-                                                              : "no memory for the environment";
+        return setenv(option_variable(option), value, 1) == 0 ? NULL : "no memory for the environment";
     }
     char name[NAME_SIZE];
     launch_name(option_variable(option), name);
@@ -72,8 +70,7 @@ static const char *launch_take(void *input, int key, const char *argument)
     if (key == 'L') {
         launch->library = argument;
     } else if (key >= COMMAND_LONG_ONLY) {
-        return launch_set((enum option)(key - COMMAND_LONG_ONLY),
-                          argument != NULL ? argument : "1");
+        return launch_set((enum option)(key - COMMAND_LONG_ONLY), argument != NULL ? argument : "1");
     } else {
         launch->program = launch->arguments;
         while (*launch->program != argument) {
@@ -86,21 +83,18 @@ static const char *launch_take(void *input, int key, const char *argument)
 enum command_exit launch_parse(struct launch *launch, const char *name, int count, char **arguments)
 {
     *launch = (struct launch){.arguments = arguments, .library = LIBRARY_PATH};
-    command_parse(&(struct command_line){.name = name,
-                                         .take = launch_take,
-                                         .input = launch,
-                                         .more = launch_options(),
-                                         .stops_behind = true},
-                  count, arguments);
-    return launch->program != NULL
-               ? EXIT_DONE
-               : complain(EXIT_USAGE, "%s what? sockmalloc %s --help says how", name, name);
+    command_parse(
+        &(struct command_line){
+            .name = name, .take = launch_take, .input = launch, .more = launch_options(), .stops_behind = true},
+        count, arguments);
+    return launch->program != NULL ? EXIT_DONE
+                                   : error_report(EXIT_USAGE, "%s what? sockmalloc %s --help says how", name, name);
 }
 
 enum command_exit launch_judge(const struct launch *launch)
 {
-    enum command_exit code = program_judge_library(launch->library);
-    return code == EXIT_DONE ? program_judge(launch->program[0], launch->library) : code;
+    enum command_exit code = preload_check_judge_library(launch->library);
+    return code == EXIT_DONE ? preload_check_judge(launch->program[0], launch->library) : code;
 }
 
 static bool launch_preload(const struct launch *launch)
@@ -108,8 +102,7 @@ static bool launch_preload(const struct launch *launch)
     const char *others = getenv("LD_PRELOAD");
     char *all = NULL;
     bool alone = others == NULL || others[0] == '\0';
-    bool made =
-        asprintf(&all, "%s%s%s", launch->library, alone ? "" : ":", alone ? "" : others) >= 0;
+    bool made = asprintf(&all, "%s%s%s", launch->library, alone ? "" : ":", alone ? "" : others) >= 0;
     bool set = made && setenv("LD_PRELOAD", all, 1) == 0;
     if (made) {
         free(all);
@@ -120,9 +113,9 @@ static bool launch_preload(const struct launch *launch)
 enum command_exit launch_execute(const struct launch *launch)
 {
     if (!launch_preload(launch)) {
-        return complain(EXIT_REFUSED, "LD_PRELOAD can't be set: %s", strerror(errno));
+        return error_report(EXIT_REFUSED, "LD_PRELOAD can't be set: %s", strerror(errno));
     }
     execvp(launch->program[0], launch->program);
-    return complain(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE,
-                    "%s can't be executed: %s", launch->program[0], strerror(errno));
+    return error_report(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE, "%s can't be executed: %s",
+                        launch->program[0], strerror(errno));
 }

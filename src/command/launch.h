@@ -17,8 +17,7 @@ struct launch {
  * SOCKMALLOC_STATS_AT_EXIT. Settings go straight into this process's own environment. A line
  * without a program is said to be wrong: then EXIT_USAGE, else EXIT_DONE.
  */
-enum command_exit launch_parse(struct launch *launch, const char *name, int count,
-                               char **arguments);
+enum command_exit launch_parse(struct launch *launch, const char *name, int count, char **arguments);
 
 /* Whether the program can be started with the library: else the exit code of a fault that was said.
  */

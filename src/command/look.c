@@ -21,10 +21,10 @@ enum look_kind { LOOK_FIND, LOOK_FIND_NAMED, LOOK_TAKE, LOOK_LOADED };
 /* One look: what is wanted, and what came of it. In memory that the child shares. */
 struct look {
     enum look_kind kind;
-    enum target_state state;
+    enum remote_process_state state;
     struct target target;
     struct snapshot snapshot;
-    char program[TARGET_NAME_SIZE]; /* the snapshot's, whose pointer is the child's */
+    char program[REMOTE_NAME_SIZE]; /* the snapshot's, whose pointer is the child's */
     struct bucket_plan plan;
     struct option_set options;
     struct loaded loaded;
@@ -40,22 +40,22 @@ static void look_do(struct look *look)
 {
     switch (look->kind) {
     case LOOK_FIND:
-        look->state = target_find(&look->target);
+        look->state = remote_process_find(&look->target);
         break;
     case LOOK_FIND_NAMED:
-        look->state = target_find_named(&look->target);
+        look->state = remote_process_find_named(&look->target);
         break;
     case LOOK_TAKE:
-        look->state = projection_take(&look->target, &look->snapshot);
+        look->state = remote_snapshot_take(&look->target, &look->snapshot);
         break;
     case LOOK_LOADED:
-        loaded_find(&look->target, &look->loaded);
-        look->state = TARGET_READ;
+        remote_linkmap_find(&look->target, &look->loaded);
+        look->state = REMOTE_READ;
         break;
     }
-    if (look->kind == LOOK_TAKE && look->state == TARGET_READ) {
+    if (look->kind == LOOK_TAKE && look->state == REMOTE_READ) {
         strncpy(look->program, look->snapshot.program, sizeof look->program - 1);
-        look->plan = projection_plan;
+        look->plan = remote_snapshot_plan;
         look->options = options;
     }
 }
@@ -151,26 +151,25 @@ static bool look_send(void)
     return false;
 }
 
-static enum target_state look_ask(struct look *look)
+static enum remote_process_state look_ask(struct look *look)
 {
     char byte;
     if (shared == NULL || !look_send()) {
-        return TARGET_UNTRIED;
+        return REMOTE_UNTRIED;
     }
     bool answered = look_wait(patience);
     if (answered && recv(channel, &byte, 1, MSG_DONTWAIT) == 1) {
         return look->state;
     }
     look_give_up();
-    return answered ? TARGET_BROKEN : TARGET_LATE;
+    return answered ? REMOTE_BROKEN : REMOTE_LATE;
 }
 
 void look_open(unsigned milliseconds)
 {
     by_child = true;
     patience = milliseconds;
-    void *memory =
-        mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *memory = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     shared = memory != MAP_FAILED ? memory : NULL;
 }
 
@@ -189,7 +188,7 @@ static struct look *look_begin(enum look_kind kind, const struct target *target)
     return look;
 }
 
-static enum target_state look_end(struct look *look, struct target *target)
+static enum remote_process_state look_end(struct look *look, struct target *target)
 {
     if (by_child) {
         look->state = look_ask(look);
@@ -200,36 +199,36 @@ static enum target_state look_end(struct look *look, struct target *target)
     return look->state;
 }
 
-enum target_state look_find(struct target *target)
+enum remote_process_state look_find(struct target *target)
 {
     return look_end(look_begin(LOOK_FIND, target), target);
 }
 
-enum target_state look_find_named(struct target *target)
+enum remote_process_state look_find_named(struct target *target)
 {
     return look_end(look_begin(LOOK_FIND_NAMED, target), target);
 }
 
-enum target_state look_take(struct target *target, struct snapshot *snapshot)
+enum remote_process_state look_take(struct target *target, struct snapshot *snapshot)
 {
-    static char program[TARGET_NAME_SIZE];
+    static char program[REMOTE_NAME_SIZE];
     struct look *look = look_begin(LOOK_TAKE, target);
-    enum target_state state = look_end(look, target);
-    if (state == TARGET_READ) {
+    enum remote_process_state state = look_end(look, target);
+    if (state == REMOTE_READ) {
         memcpy(program, look->program, sizeof program);
         *snapshot = look->snapshot;
         snapshot->program = program;
-        projection_plan = look->plan;
+        remote_snapshot_plan = look->plan;
         options = look->options;
     }
     return state;
 }
 
-enum target_state look_find_loaded(struct target *target, struct loaded *loaded)
+enum remote_process_state look_find_loaded(struct target *target, struct loaded *loaded)
 {
     struct look *look = look_begin(LOOK_LOADED, target);
-    enum target_state state = look_end(look, target);
-    if (state == TARGET_READ) {
+    enum remote_process_state state = look_end(look, target);
+    if (state == REMOTE_READ) {
         *loaded = look->loaded;
     }
     return state;

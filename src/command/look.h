@@ -3,10 +3,10 @@
 #ifndef SOCKMALLOC_LOOK_H
 #define SOCKMALLOC_LOOK_H
 
-#include "command/loaded.h"
-#include "command/projection.h"
+#include "command/remote_linkmap.h"
+#include "command/remote_process.h"
+#include "command/remote_snapshot.h"
 #include "statistics/snapshot.h"
-#include "command/target.h"
 
 /*
  * What a look takes at most, in milliseconds. A process can make any read of its memory wait for as
@@ -26,14 +26,14 @@ void look_open(unsigned milliseconds);
 /* The child that looks; 0: there is none now. */
 int look_child(void);
 
-/* As target_find and target_find_named. */
-enum target_state look_find(struct target *target);
-enum target_state look_find_named(struct target *target);
+/* As remote_process_find and remote_process_find_named. */
+enum remote_process_state look_find(struct target *target);
+enum remote_process_state look_find_named(struct target *target);
 
-/* As projection_take; `options` and projection_plan are the process's here, too. */
-enum target_state look_take(struct target *target, struct snapshot *snapshot);
+/* As remote_snapshot_take; `options` and remote_snapshot_plan are the process's here, too. */
+enum remote_process_state look_take(struct target *target, struct snapshot *snapshot);
 
-/* As loaded_find. */
-enum target_state look_find_loaded(struct target *target, struct loaded *loaded);
+/* As remote_linkmap_find. */
+enum remote_process_state look_find_loaded(struct target *target, struct loaded *loaded);
 
 #endif

@@ -32,8 +32,8 @@ bool maps_next(FILE *maps, struct maps_row *row)
     for (int c = 0; strchr(line, '\n') == NULL && c != '\n' && c != EOF;) {
         c = getc(maps); /* the rest of a path that nobody wants to that length */
     }
-    if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %4s %*s %*s %lu %n", &row->start, &row->end,
-               row->permissions, &inode, &behind) < 4) {
+    if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %4s %*s %*s %lu %n", &row->start, &row->end, row->permissions, &inode,
+               &behind) < 4) {
         return false;
     }
     row->is_file = inode != 0;

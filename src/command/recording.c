@@ -6,21 +6,21 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "command/complaint.h"
-#include "command/projection.h"
+#include "command/error.h"
+#include "command/remote_snapshot.h"
 
-static const char recording_magic[VIEW_MAGIC_SIZE] = "sockmalloc rec 1";
+static const char recording_magic[INSPECT_MAGIC_SIZE] = "sockmalloc rec 1";
 
 void recording_begin(struct recording_head *head, const struct snapshot *snapshot)
 {
     memset(head, 0, sizeof *head); /* the gaps, too: they go to the file */
-    memcpy(head->magic, recording_magic, VIEW_MAGIC_SIZE);
-    memcpy(head->library, sockmalloc_view.library, VIEW_LIBRARY_SIZE);
+    memcpy(head->magic, recording_magic, INSPECT_MAGIC_SIZE);
+    memcpy(head->library, sockmalloc_view.library, INSPECT_LIBRARY_SIZE);
     head->layout = sockmalloc_view.layout;
     head->sample_size = sizeof(struct recording_sample);
     head->process = snapshot->process;
     snprintf(head->program, sizeof head->program, "%s", snapshot->program);
-    head->plan = projection_plan;
+    head->plan = remote_snapshot_plan;
     head->options = options;
 }
 
@@ -47,26 +47,22 @@ bool recording_append(int file, const void *bytes, size_t size)
 
 enum command_exit recording_open(FILE *file, const char *path, struct recording_head *head)
 {
-    if (fread(head, sizeof *head, 1, file) != 1 ||
-        memcmp(head->magic, recording_magic, VIEW_MAGIC_SIZE) != 0) {
-        return complain(EXIT_DAMAGED, "%s is no recording, or not even its head", path);
+    if (fread(head, sizeof *head, 1, file) != 1 || memcmp(head->magic, recording_magic, INSPECT_MAGIC_SIZE) != 0) {
+        return error_report(EXIT_DAMAGED, "%s is no recording, or not even its head", path);
     }
-    if (memcmp(head->library, sockmalloc_view.library, VIEW_LIBRARY_SIZE) != 0 ||
+    if (memcmp(head->library, sockmalloc_view.library, INSPECT_LIBRARY_SIZE) != 0 ||
         memcmp(&head->layout, &sockmalloc_view.layout, sizeof head->layout) != 0 ||
         head->sample_size != sizeof(struct recording_sample)) {
-        return complain(EXIT_OTHER_VERSION, "%s is of another version than %s", path,
-                        PACKAGE_VERSION);
+        return error_report(EXIT_OTHER_VERSION, "%s is of another version than %s", path, PACKAGE_VERSION);
     }
     head->program[sizeof head->program - 1] = '\0';
-    projection_mend_plan(&head->plan);
+    remote_snapshot_mend_plan(&head->plan);
     options = head->options;
-    return option_set_makes_sense(&options)
-               ? EXIT_DONE
-               : complain(EXIT_DAMAGED, "%s: what it says makes no sense", path);
+    return option_set_makes_sense(&options) ? EXIT_DONE
+                                            : error_report(EXIT_DAMAGED, "%s: what it says makes no sense", path);
 }
 
-enum recording_state recording_next(FILE *file, const struct recording_head *head,
-                                    struct recording_sample *sample)
+enum recording_state recording_next(FILE *file, const struct recording_head *head, struct recording_sample *sample)
 {
     uint64_t expected = sample->number;
     bool whole = fread(sample, sizeof *sample, 1, file) == 1 && sample->number == expected;
@@ -78,8 +74,7 @@ enum recording_state recording_next(FILE *file, const struct recording_head *hea
         return RECORDING_END;
     }
     sample->snapshot.program = head->program; /* a pointer of who wrote it */
-    bool sense =
-        sample->snapshot.buckets <= BUCKET_LIMIT && (unsigned)sample->snapshot.kind < KIND_COUNT;
+    bool sense = sample->snapshot.buckets <= BUCKET_LIMIT && (unsigned)sample->snapshot.kind < KIND_COUNT;
     sample->number += sense ? 1 : 0;
     return sense ? RECORDING_SAMPLE : RECORDING_TRUNCATED;
 }

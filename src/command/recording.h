@@ -7,20 +7,20 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "memory/bucket.h"
 #include "command/command_rows.h"
+#include "command/remote_process.h"
 #include "config/option.h"
+#include "memory/bucket.h"
 #include "statistics/snapshot.h"
-#include "command/target.h"
 
 /* What all samples have in common. Good for the version that wrote it, as a view is. */
 struct recording_head {
-    char magic[VIEW_MAGIC_SIZE];
-    char library[VIEW_LIBRARY_SIZE];
-    struct view_layout layout;
+    char magic[INSPECT_MAGIC_SIZE];
+    char library[INSPECT_LIBRARY_SIZE];
+    struct inspect_export_layout layout;
     uint64_t sample_size;
     int process;
-    char program[TARGET_NAME_SIZE];
+    char program[REMOTE_NAME_SIZE];
     struct bucket_plan plan;
     struct option_set options;
 };
@@ -52,7 +52,6 @@ enum command_exit recording_open(FILE *file, const char *path, struct recording_
 enum recording_state { RECORDING_SAMPLE, RECORDING_END, RECORDING_TRUNCATED };
 
 /* Reads the next sample; `number` is how many have been read, and must be 0 at first. */
-enum recording_state recording_next(FILE *file, const struct recording_head *head,
-                                    struct recording_sample *sample);
+enum recording_state recording_next(FILE *file, const struct recording_head *head, struct recording_sample *sample);
 
 #endif

@@ -18,8 +18,8 @@ uint64_t top_list_now(void)
 
 static int top_parent(int process)
 {
-    struct target_status status;
-    return target_status(process, &status) ? status.parent : 0;
+    struct remote_process_status status;
+    return remote_process_status(process, &status) ? status.parent : 0;
 }
 
 static struct top_process *top_find(struct top_list *list, int process)
@@ -49,10 +49,8 @@ static double top_room(const struct top_process *process, unsigned bucket, bool 
 static struct top_figures top_compare(const struct top_process *process, unsigned bucket)
 {
     bool all = bucket == process->snapshot.buckets;
-    const struct snapshot_figures *now =
-        all ? &process->snapshot.total : &process->snapshot.bucket[bucket];
-    const struct snapshot_figures *former =
-        all ? &process->former.total : &process->former.bucket[bucket];
+    const struct snapshot_figures *now = all ? &process->snapshot.total : &process->snapshot.bucket[bucket];
+    const struct snapshot_figures *former = all ? &process->former.total : &process->former.bucket[bucket];
     double seconds = (double)(process->time - process->former_time) / 1e9;
     bool grew = process->has_former && now->requests > former->requests && seconds > 0;
     double requests = (double)(now->requests - (grew ? former->requests : 0));
@@ -78,15 +76,15 @@ static struct top_figures top_total(const struct top_process *process)
     return top_compare(process, process->snapshot.buckets);
 }
 
-static enum target_state top_look_at(struct top_process *process)
+static enum remote_process_state top_look_at(struct top_process *process)
 {
     process->former = process->snapshot;
     process->former_time = process->time;
     process->has_former = process->is_read;
-    enum target_state state = look_take(&process->target, &process->snapshot);
-    process->is_read = state == TARGET_READ;
+    enum remote_process_state state = look_take(&process->target, &process->snapshot);
+    process->is_read = state == REMOTE_READ;
     process->time = top_list_now();
-    process->plan = projection_plan;
+    process->plan = remote_snapshot_plan;
     process->parent = top_parent(process->target.process);
     process->total = top_total(process);
     return state;
@@ -103,35 +101,33 @@ static bool top_is_costly(const struct top_list *list, const struct target *targ
 }
 
 /* A look at the process cost as much as a look may: once is enough. */
-static void top_note_state(struct top_list *list, const struct target *target,
-                           enum target_state state)
+static void top_note_state(struct top_list *list, const struct target *target, enum remote_process_state state)
 {
-    if (state == TARGET_LATE || state == TARGET_TOO_LARGE || state == TARGET_BROKEN) {
-        list->costly[list->costly_next] =
-            (struct top_costly){.process = target->process, .start = target->start};
+    if (state == REMOTE_LATE || state == REMOTE_TOO_LARGE || state == REMOTE_BROKEN) {
+        list->costly[list->costly_next] = (struct top_costly){.process = target->process, .start = target->start};
         list->costly_next = (list->costly_next + 1) % TOP_COSTLY;
     }
 }
 
 /* Adds a process that was not there at the last look. */
-static enum target_state top_add(struct top_list *list, int number)
+static enum remote_process_state top_add(struct top_list *list, int number)
 {
     if (list->count == TOP_PROCESSES || top_find(list, number) != NULL) {
-        return TARGET_READ;
+        return REMOTE_READ;
     }
     struct top_process *process = &list->process[list->count];
     *process = (struct top_process){.is_read = false};
-    target_open(&process->target, number);
+    remote_process_open(&process->target, number);
     if (top_is_costly(list, &process->target)) {
-        return TARGET_LATE;
+        return REMOTE_LATE;
     }
-    enum target_state state =
+    enum remote_process_state state =
         list->wanted != NULL ? look_find(&process->target) : look_find_named(&process->target);
-    if (state == TARGET_READ) {
+    if (state == REMOTE_READ) {
         state = top_look_at(process);
     }
     top_note_state(list, &process->target, state);
-    list->count += state == TARGET_READ ? 1 : 0;
+    list->count += state == REMOTE_READ ? 1 : 0;
     return state;
 }
 
@@ -156,25 +152,25 @@ static void top_add_all(struct top_list *list)
     }
 }
 
-enum target_state top_list_look(struct top_list *list)
+enum remote_process_state top_list_look(struct top_list *list)
 {
-    enum target_state state = TARGET_GONE;
+    enum remote_process_state state = REMOTE_GONE;
     for (unsigned i = list->count; i-- > 0;) {
-        enum target_state found = top_look_at(&list->process[i]);
-        if (found != TARGET_READ) {
+        enum remote_process_state found = top_look_at(&list->process[i]);
+        if (found != REMOTE_READ) {
             state = found;
             top_note_state(list, &list->process[i].target, found);
             top_remove(list, i);
         }
     }
     for (unsigned i = 0; i < list->wanted_count; i++) {
-        enum target_state found = top_add(list, list->wanted[i]);
-        state = found != TARGET_READ ? found : state;
+        enum remote_process_state found = top_add(list, list->wanted[i]);
+        state = found != REMOTE_READ ? found : state;
     }
     if (list->wanted == NULL) {
         top_add_all(list);
     }
-    return list->count > 0 ? TARGET_READ : state;
+    return list->count > 0 ? REMOTE_READ : state;
 }
 
 /* The uppermost ancestor of the same name that is on the list. */
@@ -198,8 +194,7 @@ static void top_add_worker(struct top_process *master, const struct top_process 
     double room = master->total.room + own.room;
     /* By their shares in what came; where nothing came, the master's stand. */
     if (room > 0) {
-        master->total.filled =
-            (master->total.filled * master->total.room + own.filled * own.room) / room;
+        master->total.filled = (master->total.filled * master->total.room + own.filled * own.room) / room;
     }
     if (rate > 0) {
         master->total.hits = (master->total.hits * master->total.rate + own.hits * own.rate) / rate;
@@ -249,8 +244,7 @@ static double top_key(const struct top_process *process, enum top_order order)
 void top_list_sort(struct top_list *list, enum top_order order)
 {
     for (unsigned i = 1; i < list->count; i++) {
-        for (unsigned at = i;
-             at > 0 && top_key(&list->process[at - 1], order) < top_key(&list->process[at], order);
+        for (unsigned at = i; at > 0 && top_key(&list->process[at - 1], order) < top_key(&list->process[at], order);
              at--) {
             struct top_process moved = list->process[at];
             list->process[at] = list->process[at - 1];

@@ -6,9 +6,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "command/projection.h"
+#include "command/remote_process.h"
+#include "command/remote_snapshot.h"
 #include "statistics/snapshot.h"
-#include "command/target.h"
 
 /* What a line shows, of a process or of a bucket. */
 struct top_figures {
@@ -16,9 +16,9 @@ struct top_figures {
     uint64_t cached;
     uint64_t resident; /* bytes, or SNAPSHOT_UNKNOWN */
     double rate;       /* requests a second, since the last look */
-    double hits; /* of them, those that a cache served: 0 to 1; of all there were while none came */
-    double room; /* bytes a second that their slots had room for */
-    double filled; /* of them, those that were asked for; else as hits */
+    double hits;       /* of them, those that a cache served: 0 to 1; of all there were while none came */
+    double room;       /* bytes a second that their slots had room for */
+    double filled;     /* of them, those that were asked for; else as hits */
 };
 
 struct top_process {
@@ -53,23 +53,16 @@ struct top_list {
     unsigned costly_next;
 };
 
-enum top_order {
-    TOP_BY_RATE,
-    TOP_BY_LIVE,
-    TOP_BY_CACHED,
-    TOP_BY_RESIDENT,
-    TOP_BY_HITS,
-    TOP_BY_PROCESS
-};
+enum top_order { TOP_BY_RATE, TOP_BY_LIVE, TOP_BY_CACHED, TOP_BY_RESIDENT, TOP_BY_HITS, TOP_BY_PROCESS };
 
 /* Nanoseconds, of some clock that only grows. */
 uint64_t top_list_now(void);
 
 /*
  * Looks at all processes again. Of those that were asked for by number, one that can't be read is
- * left out like any other: TARGET_READ if at least one can, else how it was with the last.
+ * left out like any other: REMOTE_READ if at least one can, else how it was with the last.
  */
-enum target_state top_list_look(struct top_list *list);
+enum remote_process_state top_list_look(struct top_list *list);
 
 /* Adds workers to their master, a parent or grandparent of the same name, and hides them; or shows
  * each by itself. */

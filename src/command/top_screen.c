@@ -107,8 +107,7 @@ static double part_of(uint64_t resident, double most)
     return resident != SNAPSHOT_UNKNOWN && most > 0 ? (double)resident / most : 0;
 }
 
-static void draw_figures(int line, const char *label, const struct top_figures *figures,
-                         double share)
+static void draw_figures(int line, const char *label, const struct top_figures *figures, double share)
 {
     char number[NUMBERS][COMPACT_SIZE];
     compact((double)figures->live, 1000, number[0]);
@@ -130,7 +129,7 @@ static void draw_figures(int line, const char *label, const struct top_figures *
 
 static void draw_process(int line, const struct top_process *process, double most, bool selected)
 {
-    char label[5 * TARGET_NAME_SIZE];
+    char label[5 * REMOTE_NAME_SIZE];
     struct text text = text_begin(label, sizeof label);
     text_add(&text, "%d ", process->target.process);
     text_add_shown(&text, process->target.name);
@@ -146,8 +145,7 @@ static void draw_process(int line, const struct top_process *process, double mos
 }
 
 /* The process whose buckets are shown: NULL where there is none. */
-static const struct top_process *find_selected(const struct top_list *list,
-                                               const struct top_view *view)
+static const struct top_process *find_selected(const struct top_list *list, const struct top_view *view)
 {
     const struct top_process *first = NULL;
     for (unsigned i = 0; i < list->count; i++) {
@@ -160,8 +158,7 @@ static const struct top_process *find_selected(const struct top_list *list,
     return first;
 }
 
-static int draw_processes(int line, int end, const struct top_list *list,
-                          const struct top_process *selected)
+static int draw_processes(int line, int end, const struct top_list *list, const struct top_process *selected)
 {
     double most = 0;
     for (unsigned i = 0; i < list->count; i++) {
@@ -178,7 +175,7 @@ static int draw_processes(int line, int end, const struct top_list *list,
     return line;
 }
 
-/* The bar is a bucket's part in what of the process's lanes is in memory. */
+/* The bar is a bucket's part in what of the process's regions is in memory. */
 static void draw_buckets(int line, int end, const struct top_process *process)
 {
     char heading[64];
@@ -196,27 +193,24 @@ static const struct {
     int key;
     enum top_order order;
     const char *word;
-} orders[] = {{'r', TOP_BY_RATE, "rate"},     {'l', TOP_BY_LIVE, "live"},
-              {'c', TOP_BY_CACHED, "cached"}, {'m', TOP_BY_RESIDENT, "memory"},
-              {'h', TOP_BY_HITS, "hits"},     {'p', TOP_BY_PROCESS, "process"}};
+} orders[] = {{'r', TOP_BY_RATE, "rate"},       {'l', TOP_BY_LIVE, "live"}, {'c', TOP_BY_CACHED, "cached"},
+              {'m', TOP_BY_RESIDENT, "memory"}, {'h', TOP_BY_HITS, "hits"}, {'p', TOP_BY_PROCESS, "process"}};
 
 enum { ORDERS = sizeof orders / sizeof orders[0] };
 
 static void draw_title(const struct top_list *list, const struct top_view *view)
 {
     char title[128];
-    snprintf(title, sizeof title, "sockmalloc top: %u process%s, by %s, every %.3g s%s",
-             list->count, list->count == 1 ? "" : "es", orders[view->order].word, view->interval,
-             view->folds ? "" : ", unfolded");
+    snprintf(title, sizeof title, "sockmalloc top: %u process%s, by %s, every %.3g s%s", list->count,
+             list->count == 1 ? "" : "es", orders[view->order].word, view->interval, view->folds ? "" : ", unfolded");
     mvaddnstr(0, 0, title, COLS);
 }
 
 static void draw_help(void)
 {
-    const char *help = COLS >= WIDE
-                           ? "q quit  up/down select  f fold  sort: r rate l live c cached m "
-                             "memory h hits p process"
-                           : "q quit f fold sort by: r l c m h p";
+    const char *help = COLS >= WIDE ? "q quit  up/down select  f fold  sort: r rate l live c cached m "
+                                      "memory h hits p process"
+                                    : "q quit f fold sort by: r l c m h p";
     mvaddnstr(LINES - 1, 0, help, COLS - 1); /* in the last place a terminal would scroll */
 }
 

@@ -4,9 +4,9 @@
 #define SOCKMALLOC_FORMATS_H
 
 /* Name, word in the environment, help for the man page. */
-#define FORMAT_ROWS(ROW)                                                                           \
-    ROW(TEXT, "text", "tables that a person reads")                                                \
-    ROW(JSON, "json", "a line of JSON, as doc/statistics.schema.json describes it")                \
+#define FORMAT_ROWS(ROW)                                                                                               \
+    ROW(TEXT, "text", "tables that a person reads")                                                                    \
+    ROW(JSON, "json", "a line of JSON, as doc/statistics.schema.json describes it")                                    \
     ROW(PROMETHEUS, "prometheus", "the text exposition format of Prometheus, version 0.0.4")
 
 enum format {

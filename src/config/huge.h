@@ -4,12 +4,12 @@
 #define SOCKMALLOC_HUGE_H
 
 /*
- * Name, word in the environment, help for the man page. A huge page is 2 MiB for a lane that may
+ * Name, word in the environment, help for the man page. A huge page is 2 MiB for a region that may
  * hold one buffer, cannot form over a guard page, and has to be split when a slot in it is purged.
  */
-#define HUGE_ROWS(ROW)                                                                             \
-    ROW(AUTO, "auto", "huge pages where they measure better: so far nowhere, as never")            \
-    ROW(NEVER, "never", "none in the pools, whatever the system does by itself")                   \
+#define HUGE_ROWS(ROW)                                                                                                 \
+    ROW(AUTO, "auto", "huge pages where they measure better: so far nowhere, as never")                                \
+    ROW(NEVER, "never", "none in the pools, whatever the system does by itself")                                       \
     ROW(ALWAYS, "always", "asked for, in the pools; the system may grant them")
 
 enum huge {

@@ -12,9 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "os/os.h"
-#include "os/seal.h"
 #include "base/text.h"
+#include "os/os.h"
+#include "os/sandbox.h"
 
 enum { LINE_SIZE = 2048, NAME_SIZE = 32, WRITE_PATIENCE_MS = 100 };
 
@@ -47,9 +47,9 @@ const char *message_process_name(void)
     return process.name;
 }
 
-struct region message_process_region(void)
+struct span message_process_span(void)
 {
-    return (struct region){&process, sizeof process};
+    return (struct span){&process, sizeof process};
 }
 
 void message_end_name(void)
@@ -61,8 +61,8 @@ bool message_stderr_is_ours(void)
 {
     int kept = errno;
     struct stat status;
-    bool ours = process.has_stderr && fstat(STDERR_FILENO, &status) == 0 &&
-                status.st_dev == process.device && status.st_ino == process.inode;
+    bool ours = process.has_stderr && fstat(STDERR_FILENO, &status) == 0 && status.st_dev == process.device &&
+                status.st_ino == process.inode;
     errno = kept;
     return ours;
 }
@@ -114,7 +114,7 @@ static unsigned long write_all(int descriptor, const char *bytes, unsigned long 
 bool message_write(int descriptor, const char *bytes, unsigned long size)
 {
     int kept = errno;
-    if (!seal_allows(SEAL_COMMON)) {
+    if (!sandbox_allows(SANDBOX_COMMON)) {
         bool whole = write_all(descriptor, bytes, size, false) == 0;
         errno = kept;
         return whole;
@@ -136,7 +136,7 @@ static void message_say_list(enum message message, va_list list)
 {
     char buffer[LINE_SIZE];
     struct text line = text_begin(buffer, sizeof buffer - 1);
-    text_add(&line, "sockmalloc: %s[%d]: ", process.name, (int)seal_process());
+    text_add(&line, "sockmalloc: %s[%d]: ", process.name, (int)sandbox_process());
     text_add_list(&line, formats[message], list);
     buffer[line.used] = '\n'; /* room for it was held back above: a cut line still ends */
     if (message_stderr_is_ours()) {

@@ -18,7 +18,7 @@ struct option_row {
 };
 
 static const struct option_row rows[OPTION_COUNT] = {
-#define OPTION_ROW(name, kind, initial, minimum, maximum, help)                                    \
+#define OPTION_ROW(name, kind, initial, minimum, maximum, help)                                                        \
     [OPTION_##name] = {OPTION_PREFIX #name, initial, help, {SETTING_##kind, minimum, maximum}},
     OPTION_ROWS(OPTION_ROW)
 #undef OPTION_ROW
@@ -68,16 +68,14 @@ static void option_refuse(struct option_set *set, enum option option, const char
     struct text wanted = text_begin(buffer, sizeof buffer);
     const struct option_row *row = &rows[option];
     setting_describe(&row->setting, &wanted);
-    message_say(MESSAGE_BAD_VALUE, row->variable, value, buffer,
-                row->initial[0] != '\0' ? row->initial : "none");
+    message_say(MESSAGE_BAD_VALUE, row->variable, value, buffer, row->initial[0] != '\0' ? row->initial : "none");
     set->faulty = true;
 }
 
 static bool option_is_known(const char *variable, size_t length)
 {
     for (unsigned i = 0; i < OPTION_COUNT; i++) {
-        if (strlen(rows[i].variable) == length &&
-            strncmp(rows[i].variable, variable, length) == 0) {
+        if (strlen(rows[i].variable) == length && strncmp(rows[i].variable, variable, length) == 0) {
             return true;
         }
     }
@@ -112,8 +110,7 @@ static void option_reconcile_range(struct option_set *set)
     struct text maximum = text_begin(buffers[1], sizeof buffers[1]);
     text_add_size(&minimum, set->number[OPTION_MIN]);
     text_add_size(&maximum, set->number[OPTION_MAX]);
-    message_say(MESSAGE_CONTRADICTION, rows[OPTION_MIN].variable, buffers[0],
-                rows[OPTION_MAX].variable, buffers[1]);
+    message_say(MESSAGE_CONTRADICTION, rows[OPTION_MIN].variable, buffers[0], rows[OPTION_MAX].variable, buffers[1]);
     option_accept(set, OPTION_MIN, rows[OPTION_MIN].initial);
     option_accept(set, OPTION_MAX, rows[OPTION_MAX].initial);
     set->faulty = true;
@@ -123,8 +120,7 @@ static void option_reconcile_range(struct option_set *set)
 static void option_reconcile_in_use(struct option_set *set)
 {
     bool has_mutex = set->number[OPTION_POOL] == KIND_STANDARD;
-    if (set->number[OPTION_IN_USE] == 0 ||
-        (has_mutex && set->number[OPTION_FORMAT] == FORMAT_TEXT)) {
+    if (set->number[OPTION_IN_USE] == 0 || (has_mutex && set->number[OPTION_FORMAT] == FORMAT_TEXT)) {
         return;
     }
     enum option other = has_mutex ? OPTION_FORMAT : OPTION_POOL;
@@ -181,9 +177,8 @@ bool option_set_makes_sense(const struct option_set *set)
 {
     for (unsigned i = 0; i < OPTION_COUNT; i++) {
         enum option option = (enum option)i;
-        bool sense = rows[i].setting.kind == SETTING_PATH
-                         ? option_path_makes_sense(set, option)
-                         : setting_allows(&rows[i].setting, set->number[i]);
+        bool sense = rows[i].setting.kind == SETTING_PATH ? option_path_makes_sense(set, option)
+                                                          : setting_allows(&rows[i].setting, set->number[i]);
         if (!sense) {
             return false;
         }

@@ -15,11 +15,10 @@ static const struct {
     const char *name;
     int number;
 } signal_names[] = {
-    {"HUP", SIGHUP},       {"USR1", SIGUSR1}, {"USR2", SIGUSR2}, {"PROF", SIGPROF},
-    {"WINCH", SIGWINCH},   {"URG", SIGURG},   {"IO", SIGIO},     {"PWR", SIGPWR},
-    {"VTALRM", SIGVTALRM}, {"QUIT", SIGQUIT}, {"INT", SIGINT},   {"TERM", SIGTERM},
-    {"ALRM", SIGALRM},     {"XCPU", SIGXCPU}, {"XFSZ", SIGXFSZ}, {"CHLD", SIGCHLD},
-    {"CONT", SIGCONT},     {"TSTP", SIGTSTP},
+    {"HUP", SIGHUP},   {"USR1", SIGUSR1}, {"USR2", SIGUSR2}, {"PROF", SIGPROF},     {"WINCH", SIGWINCH},
+    {"URG", SIGURG},   {"IO", SIGIO},     {"PWR", SIGPWR},   {"VTALRM", SIGVTALRM}, {"QUIT", SIGQUIT},
+    {"INT", SIGINT},   {"TERM", SIGTERM}, {"ALRM", SIGALRM}, {"XCPU", SIGXCPU},     {"XFSZ", SIGXFSZ},
+    {"CHLD", SIGCHLD}, {"CONT", SIGCONT}, {"TSTP", SIGTSTP},
 };
 
 enum { SIGNAL_NAMES = sizeof signal_names / sizeof signal_names[0] };
@@ -64,15 +63,13 @@ static const char *setting_none_word(enum setting_kind kind)
 
 static bool setting_read_number(const struct setting *setting, const char *value, uint64_t *number)
 {
-    return text_read_size(value, number) && *number >= setting->minimum &&
-           *number <= setting->maximum;
+    return text_read_size(value, number) && *number >= setting->minimum && *number <= setting->maximum;
 }
 
 /* "8k" is a size, not a number of things. */
 static bool setting_read_count(const struct setting *setting, const char *value, uint64_t *number)
 {
-    return value[strspn(value, "0123456789")] == '\0' &&
-           setting_read_number(setting, value, number);
+    return value[strspn(value, "0123456789")] == '\0' && setting_read_number(setting, value, number);
 }
 
 static bool setting_read_bounded(const struct setting *setting, const char *value, uint64_t *number)
@@ -105,8 +102,7 @@ static bool setting_read_realtime(const char *value, uint64_t *number)
 {
     uint64_t offset = 0;
     bool from_end = strncmp(value, "RTMAX", 5) == 0;
-    if ((strncmp(value, "RTMIN", 5) != 0 && !from_end) ||
-        (value[5] != '\0' && value[5] != (from_end ? '-' : '+')) ||
+    if ((strncmp(value, "RTMIN", 5) != 0 && !from_end) || (value[5] != '\0' && value[5] != (from_end ? '-' : '+')) ||
         (value[5] != '\0' && !text_read_size(value + 6, &offset)) || offset > 64) {
         return false;
     }
@@ -139,8 +135,7 @@ static bool setting_read_signal(const char *value, uint64_t *number)
             return true;
         }
     }
-    return setting_read_realtime(name, number) ||
-           (text_read_size(value, number) && setting_allows_signal(*number));
+    return setting_read_realtime(name, number) || (text_read_size(value, number) && setting_allows_signal(*number));
 }
 
 static bool setting_read_word(const struct words *words, const char *value, uint64_t *number)

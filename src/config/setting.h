@@ -12,7 +12,7 @@
 enum setting_kind {
     SETTING_SIZE,   /* bytes, with k, m, g */
     SETTING_LIMIT,  /* bytes, or "none": SETTING_NONE */
-    SETTING_BUDGET, /* bytes, or "auto": SETTING_NONE, which birth replaces */
+    SETTING_BUDGET, /* bytes, or "auto": SETTING_NONE, which start replaces */
     SETTING_COUNT,  /* a plain number */
     SETTING_DELAY,  /* milliseconds, or "never" (also -1): SETTING_NONE */
     SETTING_SWITCH, /* 0 or 1, off or on, no or yes */

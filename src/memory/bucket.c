@@ -41,7 +41,7 @@ static void bucket_add(struct bucket_plan *plan, size_t power, size_t headroom, 
     bucket_label(plan, bucket);
 }
 
-static void bucket_fill_map(const struct bucket_plan *plan, bucket_line map[BUCKET_GRANULES])
+static void bucket_fill_map(const struct bucket_plan *plan, bucket_offset map[BUCKET_GRANULES])
 {
     unsigned bucket = 0;
     for (size_t granule = 0; granule << BUCKET_GRANULE_SHIFT < plan->maximum; granule++) {
@@ -49,12 +49,12 @@ static void bucket_fill_map(const struct bucket_plan *plan, bucket_line map[BUCK
         while (bucket + 1 < plan->count && plan->capacity[bucket] < largest) {
             bucket++;
         }
-        map[granule] = (bucket_line)bucket_line_of(bucket);
+        map[granule] = (bucket_offset)bucket_offset_of(bucket);
     }
 }
 
 void bucket_plan_make(struct bucket_plan *plan, const struct bucket_settings *settings,
-                      bucket_line map[BUCKET_GRANULES])
+                      bucket_offset map[BUCKET_GRANULES])
 {
     size_t headroom = round_up(settings->headroom, settings->page);
     *plan = (struct bucket_plan){.minimum = settings->minimum, .maximum = settings->maximum};

@@ -30,18 +30,18 @@ enum {
 
 /*
  * A bucket as fast paths have it: the offset of its line, in bytes, in every table that has a cache
- * line a bucket, which the lanes are and the bins of a cache. Requests are mapped to that and not
+ * line a bucket, which the regions are and the bins of a cache. Requests are mapped to that and not
  * to a number, since the shift that makes one of the other would lie before the first load.
  */
-typedef uint16_t bucket_line;
+typedef uint16_t bucket_offset;
 
-static inline size_t bucket_line_of(size_t bucket)
+static inline size_t bucket_offset_of(size_t bucket)
 {
     return bucket * CACHE_LINE;
 }
 
 /*
- * Everything about the buckets that a setting decides. Made once at birth. Their sizes are powers
+ * Everything about the buckets that a setting decides. Made once at start. Their sizes are powers
  * of two, each with headroom, but for the last bucket: it ends where requests do, at `maximum`,
  * whatever number that is, without headroom. Where the next power of two would lie beyond, its size
  * is the maximum itself.
@@ -63,6 +63,6 @@ void bucket_label(struct bucket_plan *plan, unsigned bucket);
 /* Makes the plan. `map` gets, for each granule of the range of requests, the line of the bucket
  * that serves it. */
 void bucket_plan_make(struct bucket_plan *plan, const struct bucket_settings *settings,
-                      bucket_line map[BUCKET_GRANULES]);
+                      bucket_offset map[BUCKET_GRANULES]);
 
 #endif

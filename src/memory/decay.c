@@ -8,9 +8,8 @@ struct decay decay = {.age = DECAY_NEVER};
 
 void decay_open(uint64_t milliseconds)
 {
-    decay.age = milliseconds == DECAY_NEVER
-                    ? DECAY_NEVER
-                    : milliseconds * NANOSECONDS_A_MILLISECOND / DECAY_GENERATIONS;
+    decay.age =
+        milliseconds == DECAY_NEVER ? DECAY_NEVER : milliseconds * NANOSECONDS_A_MILLISECOND / DECAY_GENERATIONS;
 }
 
 /* By sign: another thread may have turned since the caller read the clock. */
@@ -28,9 +27,8 @@ bool decay_claim(enum decay_call call, uint64_t now)
 bool decay_turn(uint64_t now)
 {
     uint64_t turned = atomic_load_explicit(&decay.turned, memory_order_relaxed);
-    if (!decay_is_due(now) ||
-        !atomic_compare_exchange_strong_explicit(&decay.turned, &turned, now, memory_order_relaxed,
-                                                 memory_order_relaxed)) {
+    if (!decay_is_due(now) || !atomic_compare_exchange_strong_explicit(&decay.turned, &turned, now,
+                                                                       memory_order_relaxed, memory_order_relaxed)) {
         return false;
     }
     atomic_fetch_xor_explicit(&decay.young, 1, memory_order_relaxed);

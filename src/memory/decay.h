@@ -36,7 +36,7 @@ enum { DECAY_GENERATIONS = 2 };
 
 extern INTERNAL struct decay decay;
 
-/* At birth: SOCKMALLOC_DECAY_MS, or DECAY_NEVER. */
+/* At start: SOCKMALLOC_DECAY_MS, or DECAY_NEVER. */
 void decay_open(uint64_t milliseconds);
 
 /* The generation that is given to, and the other one. */

@@ -1,4 +1,4 @@
-/* A window of addresses in which nothing lies, dealt out to the tables at birth. */
+/* A window of addresses in which nothing lies, dealt out to the tables at start. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "memory/reserve.h"
 

@@ -4,17 +4,17 @@
 
 #include <string.h>
 
-#include "memory/card.h"
-#include "memory/lane.h"
+#include "memory/region.h"
+#include "memory/slot_meta.h"
 #include "os/os.h"
 
 /* The figure that a slot's pages belong to. */
-static size_t *residency_of(struct residency *residency, uint8_t card)
+static size_t *residency_of(struct residency *residency, uint8_t meta)
 {
-    switch (card_state(card)) {
-    case CARD_LIVE:
+    switch (slot_meta_state(meta)) {
+    case SLOT_LIVE:
         return &residency->live;
-    case CARD_PURGED:
+    case SLOT_PURGED:
         return &residency->purged;
     default:
         return &residency->free;
@@ -29,7 +29,7 @@ struct walk {
 
 static uint32_t slot_pages(uint32_t number)
 {
-    return lanes.lane[lane_bucket(number)].pages;
+    return regions.region[region_bucket(number)].pages;
 }
 
 static void residency_add(struct walk *walk, uint32_t number)
@@ -37,17 +37,17 @@ static void residency_add(struct walk *walk, uint32_t number)
     while (number >= walk->slot + slot_pages(walk->slot)) {
         walk->slot += slot_pages(walk->slot);
     }
-    uint8_t card = lane_card(walk->slot);
-    *residency_of(&walk->residency[card_bucket(card)], card) += (size_t)1 << LANE_SHIFT;
+    uint8_t meta = region_meta(walk->slot);
+    *residency_of(&walk->residency[slot_meta_bucket(meta)], meta) += (size_t)1 << REGION_SHIFT;
 }
 
 /* Adds the pages that are in memory, of some that belong to slots side by side. Returns false if
  * the kernel does not say. */
 static bool residency_add_part(struct walk *walk, uint32_t first, uint32_t end)
 {
-    unsigned char pages[OS_RESIDENCY_PAGES];        /* on the stack: a handler's may be two pages */
-    size_t granules = os_page_size() >> LANE_SHIFT; /* of a page */
-    if (!residency_ask(lane_slot(first), (size_t)(end - first) << LANE_SHIFT, pages)) {
+    unsigned char pages[OS_RESIDENCY_PAGES];          /* on the stack: a handler's may be two pages */
+    size_t granules = os_page_size() >> REGION_SHIFT; /* of a page */
+    if (!residency_ask(region_slot(first), (size_t)(end - first) << REGION_SHIFT, pages)) {
         return false;
     }
     for (uint32_t number = first; number < end; number++) {
@@ -61,7 +61,7 @@ static bool residency_add_part(struct walk *walk, uint32_t first, uint32_t end)
 static bool residency_add_stretch(struct residency *residency, uint32_t first, uint32_t end)
 {
     struct walk walk = {.slot = first, .residency = residency};
-    uint32_t most = (uint32_t)(OS_RESIDENCY_PAGES * os_page_size() >> LANE_SHIFT);
+    uint32_t most = (uint32_t)(OS_RESIDENCY_PAGES * os_page_size() >> REGION_SHIFT);
     bool known = true;
     while (known && first < end) {
         uint32_t part = end - first < most ? end - first : most;
@@ -76,13 +76,13 @@ static bool residency_add_stretch(struct residency *residency, uint32_t first, u
 static bool residency_add_all(struct residency *residency)
 {
     bool known = true;
-    uint32_t number = lane_next(0);
-    while (known && number != LANE_END) {
+    uint32_t number = region_next(0);
+    while (known && number != REGION_END) {
         uint32_t first = number;
         uint32_t end = number;
         while (number == end) {
             end += slot_pages(number);
-            number = lane_after(number);
+            number = region_after(number);
         }
         known = residency_add_stretch(residency, first, end);
     }

@@ -14,7 +14,7 @@ struct residency {
     size_t live;
     size_t free;
     size_t purged; /* written to since, or kept by the kernel all the same */
-    bool known; /* false where the kernel did not say, or may not be asked; the others are then 0 */
+    bool known;    /* false where the kernel did not say, or may not be asked; the others are then 0 */
 };
 
 /*
@@ -27,7 +27,7 @@ INTERNAL void residency_measure(struct residency residency[BUCKET_LIMIT]);
 
 /*
  * Which pages of the range are in memory, as os_residency says. In a file of its own: a program
- * that has another process's lanes before it brings one that asks about that process.
+ * that has another process's regions before it brings one that asks about that process.
  */
 INTERNAL bool residency_ask(const char *start, size_t size, unsigned char *pages);
 

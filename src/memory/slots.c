@@ -8,8 +8,8 @@ struct slots slots;
 void slots_reset(void)
 {
     for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
-        stack_reset(&slots.loose[0][bucket]);
-        stack_reset(&slots.loose[1][bucket]);
+        stack_reset(&slots.free[0][bucket]);
+        stack_reset(&slots.free[1][bucket]);
         stack_reset(&slots.purged[bucket]);
     }
 }

@@ -7,47 +7,47 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "memory/decay.h"
-#include "memory/lane.h"
 #include "base/stack.h"
+#include "memory/decay.h"
+#include "memory/region.h"
 
-/* Where slots_take found a slot. */
-enum slots_source { SLOTS_NONE, SLOTS_LOOSE, SLOTS_PURGED, SLOTS_CARVED };
+/* Where slots_pop found a slot. */
+enum slots_source { SLOTS_FROM_NONE, SLOTS_FROM_FREE, SLOTS_FROM_PURGED, SLOTS_FROM_CARVED };
 
 /* The loose ones keep their pages and come back warm, last in first out, the young generation
  * first. Purged ones are taken only when none is loose. */
 struct slots {
     _Alignas(COLOUR_PAGE) char colour[COLOUR_SLOTS];
-    struct stack loose[DECAY_GENERATIONS][BUCKET_LIMIT];
+    struct stack free[DECAY_GENERATIONS][BUCKET_LIMIT];
     struct stack purged[BUCKET_LIMIT];
 };
 
 extern INTERNAL struct slots slots;
 
 /* The number of a loose slot of one generation, or STACK_EMPTY. */
-static inline uint32_t slots_take_generation(size_t bucket, unsigned generation)
+static inline uint32_t slots_pop_generation(size_t bucket, unsigned generation)
 {
-    return stack_pop(&slots.loose[generation][bucket], lanes.links, lanes.link_shift);
+    return stack_pop(&slots.free[generation][bucket], regions.links, regions.link_shift);
 }
 
 /* The same of either. */
-static inline uint32_t slots_take_loose(size_t bucket)
+static inline uint32_t slots_pop_free(size_t bucket)
 {
     unsigned young = decay_young();
-    uint32_t number = slots_take_generation(bucket, young);
-    return LIKELY(number != STACK_EMPTY) ? number : slots_take_generation(bucket, young ^ 1);
+    uint32_t number = slots_pop_generation(bucket, young);
+    return LIKELY(number != STACK_EMPTY) ? number : slots_pop_generation(bucket, young ^ 1);
 }
 
 /* The slot that was given last, or STACK_EMPTY: it may be gone already. */
-static inline uint32_t slots_peek_loose(unsigned bucket)
+static inline uint32_t slots_peek_free(unsigned bucket)
 {
-    return stack_peek(&slots.loose[decay_young()][bucket]);
+    return stack_peek(&slots.free[decay_young()][bucket]);
 }
 
 /* Whether a slot was loose, or purged, a moment ago. */
-static inline bool slots_have_loose(unsigned bucket)
+static inline bool slots_have_free(unsigned bucket)
 {
-    return !stack_is_empty(&slots.loose[0][bucket]) || !stack_is_empty(&slots.loose[1][bucket]);
+    return !stack_is_empty(&slots.free[0][bucket]) || !stack_is_empty(&slots.free[1][bucket]);
 }
 
 static inline bool slots_have_purged(unsigned bucket)
@@ -56,48 +56,48 @@ static inline bool slots_have_purged(unsigned bucket)
 }
 
 /* A purged slot's number, or STACK_EMPTY. */
-static inline uint32_t slots_take_purged(unsigned bucket)
+static inline uint32_t slots_pop_purged(unsigned bucket)
 {
-    return stack_pop(&slots.purged[bucket], lanes.links, lanes.link_shift);
+    return stack_pop(&slots.purged[bucket], regions.links, regions.link_shift);
 }
 
 /* A free slot: loose, else purged, else carved. NULL when the range is full or memory has run out.
  * Any thread, no lock. */
-static inline void *slots_take(unsigned bucket, enum slots_source *source)
+static inline void *slots_pop(unsigned bucket, enum slots_source *source)
 {
-    uint32_t number = slots_take_loose(bucket);
-    *source = SLOTS_LOOSE;
+    uint32_t number = slots_pop_free(bucket);
+    *source = SLOTS_FROM_FREE;
     if (UNLIKELY(number == STACK_EMPTY)) {
-        number = slots_take_purged(bucket);
-        *source = SLOTS_PURGED;
+        number = slots_pop_purged(bucket);
+        *source = SLOTS_FROM_PURGED;
     }
     if (UNLIKELY(number == STACK_EMPTY)) {
         void *slot = NULL;
-        *source = lane_carve(bucket, 1, &slot) == 1 ? SLOTS_CARVED : SLOTS_NONE;
+        *source = region_carve(bucket, 1, &slot) == 1 ? SLOTS_FROM_CARVED : SLOTS_FROM_NONE;
         return slot;
     }
-    return lane_slot(number);
+    return region_slot(number);
 }
 
-/* Gives a slot whose card says free, to one generation. */
-static inline void slots_give_generation(size_t bucket, uint32_t number, unsigned generation)
+/* Gives a slot whose metadata says free, to one generation. */
+static inline void slots_push_generation(size_t bucket, uint32_t number, unsigned generation)
 {
-    stack_push(&slots.loose[generation][bucket], lanes.links, lanes.link_shift, number);
+    stack_push(&slots.free[generation][bucket], regions.links, regions.link_shift, number);
 }
 
 /* The same, as one that has just been freed. */
-static inline void slots_give(size_t bucket, uint32_t number)
+static inline void slots_push(size_t bucket, uint32_t number)
 {
-    slots_give_generation(bucket, number, decay_young());
+    slots_push_generation(bucket, number, decay_young());
 }
 
-/* Gives a slot whose card says purged. */
-static inline void slots_give_purged(unsigned bucket, uint32_t number)
+/* Gives a slot whose metadata says purged. */
+static inline void slots_push_purged(unsigned bucket, uint32_t number)
 {
-    stack_push(&slots.purged[bucket], lanes.links, lanes.link_shift, number);
+    stack_push(&slots.purged[bucket], regions.links, regions.link_shift, number);
 }
 
-/* Forgets all slots. In the child of a fork, before they are counted anew from the cards. */
+/* Forgets all slots. In the child of a fork, before they are counted anew from the metadata. */
 void slots_reset(void);
 
 #endif

@@ -140,8 +140,7 @@ static bool table_await(struct table *table, size_t ready)
     if (table_ready(table) != ready) {
         return true;
     }
-    if (!os_is_mapped(table->start + ready) ||
-        atomic_load_explicit(&table->blocked, memory_order_relaxed)) {
+    if (!os_is_mapped(table->start + ready) || atomic_load_explicit(&table->blocked, memory_order_relaxed)) {
         return table_ready(table) != ready;
     }
     _Atomic uint32_t nothing = 0;
@@ -158,8 +157,8 @@ static bool table_await(struct table *table, size_t ready)
 bool table_try_hold(struct table *table)
 {
     uint32_t nobody = 0;
-    return atomic_compare_exchange_strong_explicit(&table->growing, &nobody, TABLE_HELD,
-                                                   memory_order_acquire, memory_order_relaxed);
+    return atomic_compare_exchange_strong_explicit(&table->growing, &nobody, TABLE_HELD, memory_order_acquire,
+                                                   memory_order_relaxed);
 }
 
 bool table_hold(struct table *table)
@@ -208,8 +207,7 @@ bool table_grow_to(struct table *table, size_t size)
     }
     for (;;) {
         size_t ready = table_ready(table);
-        enum table_answer answer =
-            goal <= ready ? TABLE_EXTENDED : table_extend(table, ready, goal);
+        enum table_answer answer = goal <= ready ? TABLE_EXTENDED : table_extend(table, ready, goal);
         if (answer == TABLE_EXTENDED) {
             return true;
         }

@@ -27,7 +27,7 @@ struct table {
     atomic_bool blocked;      /* something was in the way when it was last to grow */
 };
 
-/* Maps the first page. At birth, by one thread. Returns false if the kernel refuses, or something
+/* Maps the first page. At start, by one thread. Returns false if the kernel refuses, or something
  * lies there. */
 bool table_open(struct table *table, char *start, size_t limit, size_t step);
 
@@ -65,8 +65,7 @@ void table_after_fork(struct table *table);
 /* Returns true if the first `size` bytes are usable, and makes them so where they are not. */
 static inline bool table_reach(struct table *table, size_t size)
 {
-    return size <= atomic_load_explicit(&table->ready, memory_order_acquire) ||
-           table_grow(table, size);
+    return size <= atomic_load_explicit(&table->ready, memory_order_acquire) || table_grow(table, size);
 }
 
 #endif

@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "os/os.h"
 #include "base/text.h"
+#include "os/os.h"
 
 /* What a version calls its files; the two lists of a file's pages are lines of `statistics`. */
 struct cgroup_version {
@@ -25,11 +25,7 @@ static const struct cgroup_version versions[] = {
      "memory.limit_in_bytes",
      "memory.usage_in_bytes",
      {"\ntotal_inactive_file ", "\ntotal_active_file "}},
-    {"0::",
-     "/sys/fs/cgroup",
-     "memory.max",
-     "memory.current",
-     {"\ninactive_file ", "\nactive_file "}},
+    {"0::", "/sys/fs/cgroup", "memory.max", "memory.current", {"\ninactive_file ", "\nactive_file "}},
 };
 
 enum { VERSIONS = sizeof versions / sizeof versions[0], STATISTICS_SIZE = 4096 };
@@ -48,8 +44,7 @@ static bool cgroup_number(const char *digits, uint64_t *number)
 }
 
 /* A file of the group's as a text; "" if it can't be read. */
-static void cgroup_read(const struct cgroup_search *search, const char *name, char *buffer,
-                        size_t size)
+static void cgroup_read(const struct cgroup_search *search, const char *name, char *buffer, size_t size)
 {
     char path[2 * CGROUP_PATH_SIZE];
     struct text text = text_begin(path, sizeof path);
@@ -57,8 +52,7 @@ static void cgroup_read(const struct cgroup_search *search, const char *name, ch
     os_read_file(path, buffer, size);
 }
 
-static bool cgroup_read_number(const struct cgroup_search *search, const char *name,
-                               uint64_t *number)
+static bool cgroup_read_number(const struct cgroup_search *search, const char *name, uint64_t *number)
 {
     char digits[32];
     cgroup_read(search, name, digits, sizeof digits);
@@ -91,8 +85,8 @@ static uint64_t at_least_zero(uint64_t more, uint64_t less)
 static bool cgroup_look_at(const struct cgroup_search *search, struct cgroup_room *room)
 {
     uint64_t usage;
-    if (!cgroup_read_number(search, search->version->limit, &room->limit) ||
-        room->limit >= no_limit || !cgroup_read_number(search, search->version->usage, &usage)) {
+    if (!cgroup_read_number(search, search->version->limit, &room->limit) || room->limit >= no_limit ||
+        !cgroup_read_number(search, search->version->usage, &usage)) {
         return false;
     }
     if (usage > room->limit / 2) {

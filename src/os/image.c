@@ -8,13 +8,7 @@
 #include "os/os.h"
 
 /* What is read at a time, so that the stack stays small; and what no real object has more of. */
-enum {
-    WORDS_A_CALL = 64,
-    SYMBOLS_A_CALL = 40,
-    SEGMENTS_LIMIT = 64,
-    DYNAMIC_LIMIT = 512,
-    SYMBOLS_LIMIT = 1 << 24
-};
+enum { WORDS_A_CALL = 64, SYMBOLS_A_CALL = 40, SEGMENTS_LIMIT = 64, DYNAMIC_LIMIT = 512, SYMBOLS_LIMIT = 1 << 24 };
 
 /* What the dynamic section says, before it is looked up. */
 struct dynamic {
@@ -42,15 +36,13 @@ static void image_add_segment(struct image *image, const ElfW(Phdr) * segment, u
 }
 
 /* Walks the program headers; the dynamic section's address, or 0. */
-static uintptr_t image_walk_segments(struct image *image, const ElfW(Ehdr) * header,
-                                     uintptr_t start)
+static uintptr_t image_walk_segments(struct image *image, const ElfW(Ehdr) * header, uintptr_t start)
 {
     uintptr_t dynamic = 0;
     unsigned count = header->e_phnum < SEGMENTS_LIMIT ? header->e_phnum : SEGMENTS_LIMIT;
     for (unsigned i = 0; i < count; i++) {
         ElfW(Phdr) segment;
-        if (!image_read_at(&segment, start + header->e_phoff + i * sizeof segment,
-                           sizeof segment)) {
+        if (!image_read_at(&segment, start + header->e_phoff + i * sizeof segment, sizeof segment)) {
             return 0;
         }
         if (segment.p_type == PT_LOAD) {
@@ -171,8 +163,8 @@ bool image_read(uintptr_t start, struct image *image)
     ElfW(Ehdr) header;
     struct dynamic dynamic = {0};
     *image = (struct image){0};
-    if (!image_read_at(&header, start, sizeof header) ||
-        memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_phentsize != sizeof(ElfW(Phdr))) {
+    if (!image_read_at(&header, start, sizeof header) || memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
+        header.e_phentsize != sizeof(ElfW(Phdr))) {
         return false;
     }
     uintptr_t section = image_walk_segments(image, &header, start);
@@ -185,15 +177,13 @@ bool image_read(uintptr_t start, struct image *image)
 static bool symbol_is_function(const ElfW(Sym) * symbol)
 {
     unsigned type = symbol->st_info & 0xf;
-    return symbol->st_shndx != SHN_UNDEF &&
-           (type == STT_FUNC || type == STT_NOTYPE || type == STT_GNU_IFUNC);
+    return symbol->st_shndx != SHN_UNDEF && (type == STT_FUNC || type == STT_NOTYPE || type == STT_GNU_IFUNC);
 }
 
 /* Of functions that overlap, the one that begins last; of several names for one, the first. */
 static bool symbol_is_better(const ElfW(Sym) * symbol, uintptr_t wanted, uintptr_t best)
 {
-    return symbol_is_function(symbol) && wanted - symbol->st_value < symbol->st_size &&
-           symbol->st_value > best;
+    return symbol_is_function(symbol) && wanted - symbol->st_value < symbol->st_size && symbol->st_value > best;
 }
 
 bool image_find(const struct image *image, uintptr_t address, struct image_symbol *symbol)
@@ -203,8 +193,7 @@ bool image_find(const struct image *image, uintptr_t address, struct image_symbo
     ElfW(Sym) symbols[SYMBOLS_A_CALL];
     for (size_t first = 0; first < image->count; first += SYMBOLS_A_CALL) {
         size_t part = image->count - first < SYMBOLS_A_CALL ? image->count - first : SYMBOLS_A_CALL;
-        if (!image_read_at(symbols, image->symbols + first * sizeof symbols[0],
-                           part * sizeof symbols[0])) {
+        if (!image_read_at(symbols, image->symbols + first * sizeof symbols[0], part * sizeof symbols[0])) {
             return false;
         }
         for (size_t i = 0; i < part; i++) {
@@ -218,8 +207,7 @@ bool image_find(const struct image *image, uintptr_t address, struct image_symbo
     return best != 0;
 }
 
-bool image_name(const struct image *image, const struct image_symbol *symbol, char *name,
-                size_t size)
+bool image_name(const struct image *image, const struct image_symbol *symbol, char *name, size_t size)
 {
     static const char dots[] = "...";
     size_t left = symbol->name < image->strings_size ? image->strings_size - symbol->name : 0;

@@ -45,7 +45,6 @@ INTERNAL bool image_read(uintptr_t start, struct image *image);
 INTERNAL bool image_find(const struct image *image, uintptr_t address, struct image_symbol *symbol);
 
 /* Copies a symbol's name. A longer one is cut, and then ends in dots. */
-INTERNAL bool image_name(const struct image *image, const struct image_symbol *symbol, char *name,
-                         size_t size);
+INTERNAL bool image_name(const struct image *image, const struct image_symbol *symbol, char *name, size_t size);
 
 #endif

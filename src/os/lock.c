@@ -58,8 +58,8 @@ bool lock_take(struct lock *lock)
 {
     bool nested = lock_enter();
     uint32_t seen = LOCK_FREE;
-    if (LIKELY(atomic_compare_exchange_strong_explicit(
-            &lock->word, &seen, LOCK_TAKEN, memory_order_acquire, memory_order_relaxed))) {
+    if (LIKELY(atomic_compare_exchange_strong_explicit(&lock->word, &seen, LOCK_TAKEN, memory_order_acquire,
+                                                       memory_order_relaxed))) {
         return true;
     }
     if (nested) {

@@ -86,8 +86,7 @@ bool os_release(char *start, size_t size)
 static char *os_mmap(char *start, size_t size, int protection, int flags)
 {
     int kept = errno;
-    void *place =
-        mmap(start, size, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
+    void *place = mmap(start, size, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
     errno = kept;
     return place == MAP_FAILED ? NULL : place;
 }
@@ -131,8 +130,8 @@ bool os_is_mapped(char *page)
 /* Returns 0 if the range can be mapped, or the number of the error. */
 static int os_try(char *start, size_t size)
 {
-    void *place = mmap(start, size, PROT_NONE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+    void *place =
+        mmap(start, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
     if (place == MAP_FAILED) {
         return errno;
     }

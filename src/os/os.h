@@ -35,10 +35,10 @@ bool os_extend(char *end, size_t size);
 bool os_is_mapped(char *page);
 
 /* Returns true if nothing is mapped in the range, or if a limit on address space keeps that from
- * being found out. At birth. */
+ * being found out. At start. */
 bool os_is_free(char *start, size_t size);
 
-/* Returns a range in which nothing is mapped, of the kernel's choice, or NULL. At birth. */
+/* Returns a range in which nothing is mapped, of the kernel's choice, or NULL. At start. */
 char *os_find_free(size_t size);
 
 /* Maps fresh memory where the kernel likes, or returns NULL. os_release gives it back. */
@@ -62,7 +62,7 @@ bool os_discard(char *start, size_t size);
  * Writes to a page, discards it and reads it. Some emulators and sandboxes answer that they have
  * discarded a range and do nothing (qemu-user before 7.1): from then on os_discard is false without
  * a call, so that what was written is never taken for zeros. A refusal shows nothing, since each
- * later one shows itself. At birth.
+ * later one shows itself. At start.
  */
 void os_try_discard(void);
 
@@ -106,7 +106,7 @@ void os_name(char *start, size_t size, const char *name);
 bool os_copy(void *target, const void *source, size_t size);
 
 /*
- * The room `seal` says here that a seccomp filter is in force, or that one is no longer. A call
+ * The room `sandbox` says here that a seccomp filter is in force, or that one is no longer. A call
  * that its author did not foresee may be the process's end. So while there is one this room makes
  * no mincore, prctl or process_vm_readv, which servers do not need. os_is_filtered makes no call
  * either: the question itself can be deadly.
@@ -157,11 +157,11 @@ pid_t os_thread(void);
 /*
  * Returns the bytes that may be charged for memory, used or not: the least of RLIMIT_DATA,
  * RLIMIT_AS and, under vm.overcommit_memory=2, the kernel's CommitLimit. SIZE_MAX without a limit.
- * Reads /proc: at birth only.
+ * Reads /proc: at start only.
  */
 size_t os_charge_limit(void);
 
-/* Processors that the machine has, in use or not; at least 1. Reads /sys: at birth only. */
+/* Processors that the machine has, in use or not; at least 1. Reads /sys: at start only. */
 unsigned os_processors(void);
 
 /* Whether the process has had more than one thread, as far as libc tells. */

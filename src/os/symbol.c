@@ -13,8 +13,7 @@ void symbol_begin(struct symbol_finder *finder)
 }
 
 /* One of those that are remembered, or NULL. */
-static const struct symbol_object *symbol_recall(const struct symbol_finder *finder,
-                                                 uintptr_t address)
+static const struct symbol_object *symbol_recall(const struct symbol_finder *finder, uintptr_t address)
 {
     for (unsigned i = 0; i < SYMBOL_OBJECTS; i++) {
         const struct symbol_object *object = &finder->object[i];
@@ -41,8 +40,7 @@ static const struct symbol_object *symbol_meet(struct symbol_finder *finder, uin
     return object;
 }
 
-static const struct symbol_object *symbol_find_object(struct symbol_finder *finder,
-                                                      uintptr_t address)
+static const struct symbol_object *symbol_find_object(struct symbol_finder *finder, uintptr_t address)
 {
     const struct symbol_object *object = symbol_recall(finder, address);
     return object != NULL || finder->blind ? object : symbol_meet(finder, address);

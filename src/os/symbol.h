@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 #include "base/attributes.h"
+#include "base/text.h"
 #include "os/image.h"
 #include "os/mapping.h"
-#include "base/text.h"
 
 /*
  * The contract. Signal-safe: no lock (dladdr takes the dynamic linker's, which the interrupted

@@ -10,17 +10,12 @@
 #include <unistd.h>
 
 #include "os/os.h"
-#include "os/seal.h"
+#include "os/sandbox.h"
 
 /* What there is of the thread. ASLEEP: it waits for a call; DOZING: for a call or some time. */
 enum { NONE, MAKING, AT_WORK, DOZING, ASLEEP, REFUSED };
 
-enum {
-    STACK_SIZE = 64 << 10,
-    NAPS_UNTIL_ASLEEP = 12,
-    MORE_MILLISECONDS = 4,
-    LAST_MILLISECONDS = 100
-};
+enum { STACK_SIZE = 64 << 10, NAPS_UNTIL_ASLEEP = 12, MORE_MILLISECONDS = 4, LAST_MILLISECONDS = 100 };
 
 static const uint64_t nanoseconds_a_millisecond = 1000000;
 
@@ -91,8 +86,7 @@ static bool background_is_last(void)
  * ends as soon as the first thread has ended, before others that may still run. */
 static bool background_is_over(void)
 {
-    return atomic_load(&first_thread_is_gone) &&
-           (!seal_allows(SEAL_COMMON) || background_is_last());
+    return atomic_load(&first_thread_is_gone) && (!sandbox_allows(SANDBOX_COMMON) || background_is_last());
 }
 
 /* Waits in that state until somebody calls, or for so many nanoseconds. */
@@ -192,7 +186,7 @@ void background_begin(void)
     uint32_t none = NONE;
     atomic_store(&main_has_begun, true);
     /* A constructor of the program may have set a filter that allows no thread. */
-    if (background.wanted && seal_allows(SEAL_COMMON) &&
+    if (background.wanted && sandbox_allows(SANDBOX_COMMON) &&
         atomic_compare_exchange_strong(&background.state, &none, MAKING)) {
         background_make();
     }
@@ -202,15 +196,13 @@ void background_begin(void)
 static bool background_may_make(void)
 {
     uint32_t none = NONE;
-    return atomic_load(&main_has_begun) && seal_allows(SEAL_COMMON) &&
-           getpid() == atomic_load(&process) &&
+    return atomic_load(&main_has_begun) && sandbox_allows(SANDBOX_COMMON) && getpid() == atomic_load(&process) &&
            atomic_compare_exchange_strong(&background.state, &none, MAKING);
 }
 
 OUT_OF_LINE void background_offer_slow(void)
 {
-    if (atomic_load(&background.state) == NONE && atomic_load(&background.called) &&
-        background_may_make()) {
+    if (atomic_load(&background.state) == NONE && atomic_load(&background.called) && background_may_make()) {
         background_make();
     }
 }
@@ -229,7 +221,7 @@ void background_after_fork(void)
         atomic_store(&background.state, NONE);
         atomic_store(&background.called, false);
         atomic_store(&first_thread_is_gone, false);
-        atomic_store(&process, seal_process());
+        atomic_store(&process, sandbox_process());
         background_watch_first();
     }
 }

@@ -29,7 +29,7 @@ extern INTERNAL struct background background;
 /* The thread's work: gives pages back, at most a quantum. Whether there is more to do. */
 typedef bool background_work(void);
 
-/* At birth, by the program's first thread. `nap` is how many nanoseconds the thread waits before it
+/* At start, by the program's first thread. `nap` is how many nanoseconds the thread waits before it
  * looks for work again. */
 void background_open(bool wanted, uint64_t nap, background_work *work);
 

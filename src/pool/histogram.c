@@ -29,7 +29,7 @@ void histogram_reset(void)
     }
 }
 
-struct region histogram_region(void)
+struct span histogram_span(void)
 {
-    return (struct region){&histogram, sizeof histogram};
+    return (struct span){&histogram, sizeof histogram};
 }

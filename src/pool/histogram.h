@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 #include "base/attributes.h"
-#include "memory/bucket.h"
 #include "base/counter.h"
-#include "base/region.h"
+#include "base/span.h"
+#include "memory/bucket.h"
 
 /*
  * Sixteen steps a doubling, from 16 bytes to 4 GiB, so that a step's ends are at most a sixteenth
@@ -40,8 +40,7 @@ static inline unsigned histogram_step(size_t request)
 static inline size_t histogram_end(unsigned step)
 {
     size_t parts = (1 << HISTOGRAM_DOUBLING_SHIFT) + step % (1 << HISTOGRAM_DOUBLING_SHIFT) + 1;
-    return parts << (step >> HISTOGRAM_DOUBLING_SHIFT)
-                 << (HISTOGRAM_FIRST_SHIFT - HISTOGRAM_DOUBLING_SHIFT);
+    return parts << (step >> HISTOGRAM_DOUBLING_SHIFT) << (HISTOGRAM_FIRST_SHIFT - HISTOGRAM_DOUBLING_SHIFT);
 }
 
 /* Requests by step, and the bytes of all of them. */
@@ -57,7 +56,7 @@ INTERNAL void histogram_add(size_t request, uint64_t weight);
 INTERNAL void histogram_read(struct histogram_figures *figures);
 
 /* All of it, as an object that another process may copy over its own. */
-INTERNAL struct region histogram_region(void);
+INTERNAL struct span histogram_span(void);
 
 /* In the child of a fork, whose events begin anew. */
 INTERNAL void histogram_reset(void);

@@ -1,16 +1,16 @@
-/* When each slot was taken and by whom: a table beside the cards, laid only where it is asked for.
+/* When each slot was taken and by whom: a table beside the metadata, laid only where it is asked for.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/in_use.h"
 
 #include <stdatomic.h>
 
-#include "memory/bucket.h"
 #include "base/clock.h"
 #include "base/colour.h"
-#include "os/os.h"
+#include "memory/bucket.h"
 #include "memory/reserve.h"
 #include "memory/table.h"
+#include "os/os.h"
 
 /* The table grows by records of at least 4 MiB of slots. */
 enum { RECORDS_STEP = 16 << 10 };

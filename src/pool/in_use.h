@@ -1,4 +1,4 @@
-/* When each slot was taken and by whom: a table beside the cards, laid only where it is asked for.
+/* When each slot was taken and by whom: a table beside the metadata, laid only where it is asked for.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_IN_USE_H
@@ -13,7 +13,7 @@
 /*
  * The contract. A record a page of the range, of which that of a slot's first page is the slot's,
  * written when the slot is taken and never erased: that a slot is in use, and for how many bytes,
- * is what its card says. So there is no list that a signal or a fork could catch half-linked. The
+ * is what its metadata says. So there is no list that a signal or a fork could catch half-linked. The
  * two words of a record are written one after the other: who reads beside a thread that is just
  * taking the slot may see one of each life. Any thread, signal handlers too; no lock.
  *
@@ -30,7 +30,7 @@ struct in_use {
 };
 
 /* Addresses for the table beside a range of `size` bytes; laying it, which is false where its first
- * page can't be had; and undoing that. At birth. */
+ * page can't be had; and undoing that. At start. */
 size_t in_use_space(size_t size);
 bool in_use_lay(size_t size);
 void in_use_unlay(void);
@@ -38,7 +38,7 @@ void in_use_unlay(void);
 /* In the child of a fork of several threads, of which one may have made the table grow. */
 void in_use_after_fork(void);
 
-/* Whether it was laid: only then is there anything to note. Written at birth, never again. */
+/* Whether it was laid: only then is there anything to note. Written at start, never again. */
 extern INTERNAL bool in_use_laid;
 static inline bool in_use_is_kept(void)
 {
@@ -54,8 +54,8 @@ INTERNAL uint64_t in_use_now(void);
 
 /*
  * Notes that a slot was taken: now, or at a time of in_use_now's. False, with nothing noted, if
- * the kernel refuses memory for the record. To be called before the card says live, so that who
- * finds the card live finds no former life's caller.
+ * the kernel refuses memory for the record. To be called before the metadata says live, so that who
+ * finds the metadata live finds no former life's caller.
  */
 INTERNAL bool in_use_note(uint32_t number, const void *caller);
 INTERNAL bool in_use_note_at(uint32_t number, const void *caller, uint64_t taken_at);

@@ -4,9 +4,9 @@
 
 #include <stdbool.h>
 
-#include "pool/in_use.h"
-#include "memory/lane.h"
+#include "memory/region.h"
 #include "os/os.h"
+#include "pool/in_use.h"
 
 /* Room for slots that are taken between the two passes: so many, and an eighth of those there are.
  */
@@ -25,15 +25,13 @@ static bool is_older(const struct in_use_slot *one, const struct in_use_slot *ot
 
 static bool is_of_lower_caller(const struct in_use_slot *one, const struct in_use_slot *other)
 {
-    return one->caller != other->caller ? (uintptr_t)one->caller < (uintptr_t)other->caller
-                                        : is_older(one, other);
+    return one->caller != other->caller ? (uintptr_t)one->caller < (uintptr_t)other->caller : is_older(one, other);
 }
 
 static bool is_of_older_group(const struct in_use_slot *one, const struct in_use_slot *other)
 {
-    return one->group_taken_at != other->group_taken_at
-               ? one->group_taken_at < other->group_taken_at
-               : is_of_lower_caller(one, other);
+    return one->group_taken_at != other->group_taken_at ? one->group_taken_at < other->group_taken_at
+                                                        : is_of_lower_caller(one, other);
 }
 
 static void heap_swap(struct in_use_slot *one, struct in_use_slot *other)
@@ -97,18 +95,18 @@ static void list_add(struct in_use_list *list, const struct in_use_slot *slot)
 
 static void list_add_all(struct in_use_list *list)
 {
-    for (uint32_t number = lane_next(0); number != LANE_END; number = lane_after(number)) {
-        uint8_t card = lane_card(number);
-        if (card_state(card) != CARD_LIVE) {
+    for (uint32_t number = region_next(0); number != REGION_END; number = region_after(number)) {
+        uint8_t meta = region_meta(number);
+        if (slot_meta_state(meta) != SLOT_LIVE) {
             continue;
         }
         struct in_use noted = in_use_find(number);
         struct in_use_slot slot = {
             .caller = noted.caller,
             .taken_at = noted.taken_at != 0 ? noted.taken_at : IN_USE_UNKNOWN,
-            .bucket = card_bucket(card),
+            .bucket = slot_meta_bucket(meta),
             .number = number,
-            .request = (uint32_t)lane_request(number),
+            .request = (uint32_t)region_request(number),
         };
         list_add(list, &slot);
     }
@@ -118,8 +116,8 @@ static size_t list_wanted(void)
 {
     uint32_t counts[BUCKET_LIMIT] = {0};
     size_t live = 0;
-    lane_count_live(counts);
-    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+    region_count_live(counts);
+    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
         live += counts[bucket];
     }
     return live + live / MARGIN_PART + MARGIN;

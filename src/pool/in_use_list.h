@@ -35,8 +35,8 @@ struct in_use_list {
 /*
  * Makes the list: callers in the order of the oldest slot that each holds, the slots of one caller
  * together, the oldest first. Threads take and give slots meanwhile; each slot is listed as it was
- * when its card was read, once. If there are more of them than memory could be had for, the oldest
- * are listed. Signal-safe, no lock, bounded stack; errno is kept. Price: two passes over the cards
+ * when its metadata was read, once. If there are more of them than memory could be had for, the oldest
+ * are listed. Signal-safe, no lock, bounded stack; errno is kept. Price: two passes over the metadata
  * of what was carved, memory of 40 bytes a live slot beyond the few, and twice a heapsort.
  */
 INTERNAL void in_use_list_make(struct in_use_list *list);

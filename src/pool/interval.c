@@ -3,7 +3,7 @@
 #include "pool/interval.h"
 
 #include "base/clock.h"
-#include "os/seal.h"
+#include "os/sandbox.h"
 
 static const uint64_t nanoseconds_a_second = 1000000000;
 
@@ -22,9 +22,9 @@ COLD void interval_come(uint64_t now)
 {
     uint64_t next = atomic_load_explicit(&interval.next, memory_order_relaxed);
     if ((int64_t)(now - next) >= 0 &&
-        atomic_compare_exchange_strong_explicit(&interval.next, &next, now + interval.length,
-                                                memory_order_relaxed, memory_order_relaxed) &&
-        seal_allows(SEAL_COMMON)) {
+        atomic_compare_exchange_strong_explicit(&interval.next, &next, now + interval.length, memory_order_relaxed,
+                                                memory_order_relaxed) &&
+        sandbox_allows(SANDBOX_COMMON)) {
         interval.work();
     }
 }

@@ -20,7 +20,7 @@ struct interval {
 
 extern INTERNAL struct interval interval;
 
-/* At birth: does `work` every so many seconds from now on; 0 never does. */
+/* At start: does `work` every so many seconds from now on; 0 never does. */
 void interval_open(uint64_t seconds, interval_work *work);
 
 /* Does it, if it is time. Of several threads one does. */

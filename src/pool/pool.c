@@ -3,11 +3,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/pool.h"
 
+#include "base/probe.h"
+#include "config/message.h"
+#include "percpu/percpu.h"
 #include "pool/background.h"
 #include "pool/histogram.h"
-#include "config/message.h"
-#include "base/probe.h"
-#include "percpu/processor.h"
 #include "pool/standard.h"
 
 struct pool pools[BUCKET_LIMIT];
@@ -39,12 +39,12 @@ static unsigned pool_find_first_large(enum kind wanted)
 static bool pool_prepare(enum kind wanted)
 {
     if (wanted == KIND_CPU) {
-        if (!processor_open()) {
+        if (!percpu_open()) {
             return false;
         }
-        pool_share_processors();
+        pool_percpu_share();
     }
-    return wanted != KIND_AUTO || sequence_available();
+    return wanted != KIND_AUTO || rseq_available();
 }
 
 static atomic_bool tight;
@@ -65,7 +65,7 @@ bool pool_is_tight(void)
 {
     enum { CHARGE_SHARE = 32 };
     uint64_t limit = atomic_load_explicit(&charge_limit, memory_order_relaxed);
-    if (limit != 0 && lane_ready() > limit / CHARGE_SHARE) {
+    if (limit != 0 && region_ready() > limit / CHARGE_SHARE) {
         pool_make_tight();
     }
     return atomic_load_explicit(&tight, memory_order_relaxed);
@@ -81,7 +81,7 @@ bool pool_open(const struct bucket_plan *bucket_plan, const struct pool_settings
     decay_open(settings.decay);
     training_open(&settings.training);
     standard_open(settings.free_list);
-    bool unusual = budget_limits_stock() || background.wanted;
+    bool unusual = budget_limits_retained() || background.wanted;
     cache_set_usual(unusual ? BUCKET_LIMIT : pool_first_large);
     bool prepared = pool_prepare(settings.kind);
     pool_set_kind(prepared ? settings.kind : KIND_THREAD);
@@ -93,12 +93,12 @@ enum kind pool_kind(void)
     return atomic_load_explicit(&kind, memory_order_relaxed);
 }
 
-struct region pool_kind_region(void)
+struct span pool_kind_span(void)
 {
-    return (struct region){&kind, sizeof kind};
+    return (struct span){&kind, sizeof kind};
 }
 
-struct cache *pool_books(void)
+struct cache *pool_counters(void)
 {
     return pool_kind() == KIND_CPU ? &cache_shared : cache_reach();
 }
@@ -110,54 +110,52 @@ struct cache *pool_books(void)
  */
 static COLD void pool_turn(void)
 {
-    if (!processor_open()) {
+    if (!percpu_open()) {
         pool_set_kind(KIND_THREAD);
         return;
     }
-    pool_share_processors();
+    pool_percpu_share();
     pool_set_kind(KIND_CPU);
 }
 
-bool pool_is_by_processor(void)
+bool pool_is_percpu(void)
 {
-    if (UNLIKELY(pool_kind() == KIND_AUTO) && cache_mine == &cache_none &&
-        cache_open_count() >= settings.crowd) {
+    if (UNLIKELY(pool_kind() == KIND_AUTO) && cache_mine == &cache_none && cache_open_count() >= settings.crowd) {
         pool_turn();
     }
     return pool_kind() == KIND_CPU;
 }
 
-static const char *pool_state_word(uint8_t card)
+static const char *pool_state_word(uint8_t meta)
 {
     static const char *const words[] = {"never used", "live", "free", "purged"};
-    return words[card_state(card) >> 6];
+    return words[slot_meta_state(meta) >> 6];
 }
 
 void pool_die(const char *call, const void *address)
 {
-    struct place place = lane_find(address);
+    struct place place = region_find(address);
     probe_misuse(place.bucket, (uintptr_t)address);
     if (!place.found) {
         message_die(MESSAGE_NO_SLOT, call, address);
     }
     const char *label = plan->label[place.bucket];
-    uint8_t card = lane_card(place.number);
-    const void *slot = lane_slot(place.number);
+    uint8_t meta = region_meta(place.number);
+    const void *slot = region_slot(place.number);
     if (!place.exact) {
         size_t within = (uintptr_t)address - (uintptr_t)slot;
-        message_die(MESSAGE_INTERIOR, call, address, label, place.number, within,
-                    pool_state_word(card));
+        message_die(MESSAGE_INTERIOR, call, address, label, place.number, within, pool_state_word(meta));
     }
-    if (card_state(card) == CARD_NEVER_USED) {
+    if (slot_meta_state(meta) == SLOT_NEVER_USED) {
         message_die(MESSAGE_NEVER_ISSUED, call, address, label, place.number);
     }
-    message_die(MESSAGE_FREED_ALREADY, call, address, label, place.number, pool_state_word(card),
-                (unsigned)lane_request(place.number));
+    message_die(MESSAGE_FREED_ALREADY, call, address, label, place.number, pool_state_word(meta),
+                (unsigned)region_request(place.number));
 }
 
 void pool_count_fall_through(unsigned bucket, size_t request)
 {
-    struct cache *cache = pool_books();
+    struct cache *cache = pool_counters();
     probe_fall_through(bucket, request);
     pool_count(cache, &cache->tally[bucket].fell_through, 1);
     pool_count(cache, &cache->tally[bucket].fell_through_asked, request);

@@ -1,4 +1,4 @@
-/* The pools: takes and gives slots of a bucket, trained or large, and keeps the cards and the
+/* The pools: takes and gives slots of a bucket, trained or large, and keeps the metadata and the
  * counts right. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_POOL_H
@@ -10,20 +10,19 @@
 
 #include "cache/budget.h"
 #include "cache/cache.h"
-#include "config/kind.h"
-#include "memory/lane.h"
-#include "memory/slots.h"
 #include "cache/training.h"
+#include "config/kind.h"
+#include "memory/region.h"
+#include "memory/slots.h"
 
 /* What the pools know of a bucket beyond its caches' counters. */
 struct pool {
-    _Alignas(CACHE_LINE) _Atomic int64_t
-        live; /* as of the threads' last slow paths; for the peak only */
+    _Alignas(CACHE_LINE) _Atomic int64_t live; /* as of the threads' last slow paths; for the peak only */
     _Atomic int64_t peak;
-    _Atomic uint32_t witness; /* a slot's number and 1; see pool_populate, for these three */
+    _Atomic uint32_t sampled_slot; /* a slot's number and 1; see pool_populate, for these three */
     _Atomic uint32_t ahead;
     _Atomic uint32_t ahead_pages;
-    struct counter crossed; /* slots freed by another thread than took them, by the sample */
+    struct counter remote_frees; /* slots freed by another thread than took them, by the sample */
     /* Stocks that the parent of a fork handed down: the counters then began anew. */
     uint64_t inherited_live;
     uint64_t inherited_depot;
@@ -42,13 +41,12 @@ struct pool_settings {
     uint64_t retain_limit; /* bytes of all free slots with pages; BUDGET_UNLIMITED */
     uint64_t large_limit;  /* of them, the large pool's; BUDGET_UNLIMITED */
     uint64_t decay;        /* milliseconds that free slots keep their pages; DECAY_NEVER */
-    uint64_t
-        charge_limit; /* bytes that may be charged for memory, used or not; 0 or SIZE_MAX: any */
+    uint64_t charge_limit; /* bytes that may be charged for memory, used or not; 0 or SIZE_MAX: any */
     struct training_settings training;
 };
 
 /*
- * At birth, before anything is published. False if the settings ask for processors' caches that
+ * At start, before anything is published. False if the settings ask for processors' caches that
  * can't be had: then the kind is KIND_THREAD. KIND_AUTO without them is that from the start.
  */
 bool pool_open(const struct bucket_plan *plan, const struct pool_settings *settings);
@@ -58,17 +56,17 @@ enum kind pool_kind(void);
 
 /* Whether the processors' caches serve this call. The first call of a thread too many turns
  * KIND_AUTO. */
-bool pool_is_by_processor(void);
+bool pool_is_percpu(void);
 
 /* Whether this is the child of a process that had several threads, or a child of such a one. */
-extern INTERNAL bool pool_is_torn;
+extern INTERNAL bool pool_is_child_of_threads;
 
 /* Where the child of a fork stands with what its parent had: see pool_inherit. */
-enum { POOL_ADOPTED, POOL_HEIR, POOL_ADOPTING };
+enum { POOL_RECOVERED, POOL_HEIR, POOL_RECOVERING };
 extern INTERNAL _Atomic uint32_t pool_heir;
 
 /* It, as an object that another process may copy over its own. */
-struct region pool_kind_region(void);
+struct span pool_kind_span(void);
 
 /* A slow path's count: by the one writer of a thread's own cache, or by one of many. */
 static inline void pool_count(const struct cache *cache, struct counter *counter, uint64_t amount)
@@ -87,23 +85,23 @@ static inline bool pool_is_large(unsigned bucket)
 }
 
 /* That many slots came to the depot or the stack; fewer than none: they left it. */
-static inline void pool_stock_slots(unsigned bucket, int64_t count)
+static inline void pool_retain_slots(unsigned bucket, int64_t count)
 {
-    int64_t bytes = count * (int64_t)lanes.lane[bucket].capacity;
-    budget_stock(bytes);
+    int64_t bytes = count * (int64_t)regions.region[bucket].capacity;
+    budget_retain(bytes);
     if (pool_is_large(bucket)) {
-        budget_stock_large(bytes);
+        budget_retain_large(bytes);
     }
 }
 
 /* Gives the processors' caches what the budget has left; and what they are charged for. */
-void pool_share_processors(void);
-uint64_t pool_processors_charge(void);
+void pool_percpu_share(void);
+uint64_t pool_percpu_charge(void);
 
 /* Where rare events are counted: the thread's cache, or what stands in where threads have none. */
-struct cache *pool_books(void);
+struct cache *pool_counters(void);
 
-/* Ends the process with one line that says what the card of `address` says: it is not a live slot.
+/* Ends the process with one line that says what the metadata of `address` says: it is not a live slot.
  */
 INTERNAL void pool_die(const char *call, const void *address) __attribute__((noreturn, cold));
 
@@ -114,73 +112,72 @@ static inline uint32_t pool_thread_number(void)
     return (uint32_t)(((uint64_t)(uintptr_t)&cache_mine * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
 }
 
-/* The mark of the calling thread: card_taker of its cache's number, or of the thread's, if it has
+/* The mark of the calling thread: slot_meta_owner of its cache's number, or of the thread's, if it has
  * no cache. */
-static inline uint32_t pool_taker(void)
+static inline uint32_t pool_owner(void)
 {
-    return LIKELY(cache_is_own(cache_mine)) ? cache_mine->bin[0].taker
-                                            : card_taker(pool_thread_number());
+    return LIKELY(cache_is_own(cache_mine)) ? cache_mine->bin[0].owner : slot_meta_owner(pool_thread_number());
 }
 
-/* Writes a taken slot's metadata, the request first; `was`, unless NULL, gets what the card said
+/* Writes a taken slot's metadata, the request first; `was`, unless NULL, gets what the metadata said
  * before. */
-FAST_PATH void pool_mark(size_t number, uint8_t live, uint32_t taker, size_t request, uint8_t *was)
+FAST_PATH void pool_mark(size_t number, uint8_t live, uint32_t owner, size_t request, uint8_t *was)
 {
     if (was != NULL) {
-        *was = lane_card(number);
+        *was = region_meta(number);
     }
-    lane_set_request_word(number, taker | (uint32_t)request);
-    lane_set_card(number, live);
+    region_set_request_word(number, owner | (uint32_t)request);
+    region_set_meta(number, live);
 }
 
 /*
  * A slot for `request` bytes, which must be of the line's bucket, out of the thread's private
- * magazine; NULL when that is empty: then pool_take_slow. `was`, unless NULL, gets the card's
- * former value: card_is_zero of it saves calloc its memset. Price: about 20 instructions with a
+ * magazine; NULL when that is empty: then pool_alloc_slow. `was`, unless NULL, gets the metadata's
+ * former value: slot_meta_is_zero of it saves calloc its memset. Price: about 20 instructions with a
  * single test, no locked one; the slot itself is not touched.
  */
-FAST_PATH void *pool_take(size_t line, size_t request, uint8_t *was)
+FAST_PATH void *pool_alloc(size_t line, size_t request, uint8_t *was)
 {
     struct cache_bin *bin = cache_bin_at(cache_mine, line);
     void *slot = cache_pop(bin);
     if (LIKELY(slot != NULL)) {
         counter_add(&bin->requests, 1);
         counter_add(&bin->asked, request);
-        pool_mark(lane_page(slot), bin->live, bin->taker, request, was);
+        pool_mark(region_page(slot), bin->live, bin->owner, request, was);
     }
     return slot;
 }
 
 /*
  * The large pool's usual case: the slot that came to the stack last, for a thread that has a cache
- * to count in and nothing else to do. NULL for everything else: then pool_take_slow. Price: a
+ * to count in and nothing else to do. NULL for everything else: then pool_alloc_slow. Price: a
  * compare-and-swap, about 80 instructions in all.
  */
-FAST_PATH void *pool_take_large(size_t bucket, size_t request)
+FAST_PATH void *pool_alloc_large(size_t bucket, size_t request)
 {
     struct cache *cache = cache_mine;
     if (UNLIKELY(bucket < cache->state.usual)) {
         return NULL;
     }
-    uint32_t number = slots_take_generation(bucket, decay_young());
+    uint32_t number = slots_pop_generation(bucket, decay_young());
     if (UNLIKELY(number == STACK_EMPTY)) {
         return NULL;
     }
     struct cache_bin *bin = cache_bin_of(cache, bucket);
-    pool_mark(number, bin->live, bin->taker, request, NULL);
+    pool_mark(number, bin->live, bin->owner, request, NULL);
     counter_add(&bin->requests, 1);
     counter_add(&bin->asked, request);
     counter_add(&cache->tally[bucket].stack_hits, 1);
-    return lane_slot(number);
+    return region_slot(number);
 }
 
-/* The same out of what lies further: public magazine, depot, stacks, lane. NULL: neither pool nor
+/* The same out of what lies further: public magazine, depot, stacks, region. NULL: neither pool nor
  * kernel has one. `caller` is whoever called malloc. */
-INTERNAL void *pool_take_slow(unsigned bucket, size_t request, uint8_t *was, const void *caller);
+INTERNAL void *pool_alloc_slow(unsigned bucket, size_t request, uint8_t *was, const void *caller);
 
-/* What pool_give leaves over: no room in the private magazine. `bin` is of the slot's bucket and
+/* What pool_free leaves over: no room in the private magazine. `bin` is of the slot's bucket and
  * the thread's cache. */
-INTERNAL void pool_give_slow(void *slot, struct cache_bin *bin, size_t number);
+INTERNAL void pool_free_slow(void *slot, struct cache_bin *bin, size_t number);
 
 /*
  * What a thread does now and then after the free of a slot, by the count of its frees: looks at the
@@ -193,22 +190,22 @@ INTERNAL void pool_tick(const void *slot);
 bool pool_decay_step(void);
 
 /*
- * Takes back a slot; `address` is in the range, at that lane_offset. False, with nothing done, if
+ * Takes back a slot; `address` is in the range, at that region_offset. False, with nothing done, if
  * it is not a live slot's first byte. Price: about 30 instructions with four tests, no locked one;
  * the slot itself is not touched.
  */
-FAST_PATH bool pool_give(void *address, size_t offset)
+FAST_PATH bool pool_free(void *address, size_t offset)
 {
-    size_t number = offset >> LANE_SHIFT;
-    uint8_t card = lane_card(number);
-    struct cache_bin *bin = cache_bin_of(cache_mine, card_bucket(card));
+    size_t number = offset >> REGION_SHIFT;
+    uint8_t meta = region_meta(number);
+    struct cache_bin *bin = cache_bin_of(cache_mine, slot_meta_bucket(meta));
     uint8_t freed;
-    if (UNLIKELY(!lane_is_exact(offset) || !card_free(card, &freed))) {
+    if (UNLIKELY(!region_is_exact(offset) || !slot_meta_free(meta, &freed))) {
         return false;
     }
-    lane_set_card(number, freed);
+    region_set_meta(number, freed);
     if (UNLIKELY(!cache_push(bin, address))) {
-        pool_give_slow(address, bin, number);
+        pool_free_slow(address, bin, number);
         return true;
     }
     /*
@@ -227,9 +224,8 @@ FAST_PATH bool pool_give(void *address, size_t offset)
  */
 static inline uint32_t pool_number(const char *call, const void *address)
 {
-    uint32_t number = lane_number(address);
-    if (UNLIKELY(!lane_is_exact(lane_offset(address)) ||
-                 card_state(lane_card(number)) != CARD_LIVE)) {
+    uint32_t number = region_number(address);
+    if (UNLIKELY(!region_is_exact(region_offset(address)) || slot_meta_state(region_meta(number)) != SLOT_LIVE)) {
         pool_die(call, address);
     }
     return number;
@@ -271,7 +267,7 @@ void pool_drain(void);
 
 /* Bytes of the slots that lie in depots and stacks with their pages: all that pool_trim could give
  * back. O(threads x buckets). */
-uint64_t pool_stock(void);
+uint64_t pool_retained(void);
 
 /*
  * Has every room be sparing with what is charged, for good: memory was refused.
@@ -291,25 +287,25 @@ void pool_before_fork(void);
 
 /*
  * In the child of a fork, by its one thread. Where there were other threads everything is forgotten
- * and the free slots are found anew by their cards; slots that a thread was just taking or giving
+ * and the free slots are found anew by their metadata; slots that a thread was just taking or giving
  * may be lost. The counters begin anew; the stocks stay.
  *
  * Others go on while the kernel copies the parent page by page, which for a large process takes
  * milliseconds: the child has no moment's image, but of each page another moment's. So what a
- * counter or a card says of another page is not to be believed, that a slot reads as zero neither
- * (pool_is_torn); but a card says by itself whether its slot is free.
+ * counter or metadata says of another page is not to be believed, that a slot reads as zero neither
+ * (pool_is_child_of_threads); but metadata says by itself whether its slot is free.
  */
-void pool_adopt(void);
+void pool_atfork_child(void);
 
 /*
  * The same in two steps, for a thread that may have forked in a handler which interrupted it in
- * malloc or free: a slot that it was about to take or give has a free card, and is in its hand all
+ * malloc or free: a slot that it was about to take or give has a free metadata, and is in its hand all
  * the same.
  *
  * pool_inherit, in the child of the fork, brings the figures up to date, and leaves the thread what
  * it alone knows: its private magazines. What others shared seems empty, and what the handler
  * interrupted goes on with that, and until they are found anew the figures may be out by the slot
- * in its hand. The free slots are found by pool_adopt_due, where the thread has no slot in its
+ * in its hand. The free slots are found by pool_recover_due, where the thread has no slot in its
  * hand: when it next takes one by the slow path, and before the child makes a thread or sleeps.
  * Should another thread come first, one that libc makes by itself, the child does without what its
  * parent had free.
@@ -318,12 +314,12 @@ void pool_adopt(void);
  * alone.
  */
 void pool_inherit(void);
-INTERNAL void pool_adopt_slow(void);
+INTERNAL void pool_recover_slow(void);
 
-static inline void pool_adopt_due(void)
+static inline void pool_recover_due(void)
 {
-    if (UNLIKELY(atomic_load_explicit(&pool_heir, memory_order_acquire) != POOL_ADOPTED)) {
-        pool_adopt_slow();
+    if (UNLIKELY(atomic_load_explicit(&pool_heir, memory_order_acquire) != POOL_RECOVERED)) {
+        pool_recover_slow();
     }
 }
 
@@ -333,7 +329,7 @@ INTERNAL void pool_disinherit_slow(void);
 
 static inline void pool_disinherit(void)
 {
-    if (UNLIKELY(atomic_load_explicit(&pool_heir, memory_order_acquire) != POOL_ADOPTED)) {
+    if (UNLIKELY(atomic_load_explicit(&pool_heir, memory_order_acquire) != POOL_RECOVERED)) {
         pool_disinherit_slow();
     }
 }

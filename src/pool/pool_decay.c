@@ -23,7 +23,7 @@ enum { IDLE_LOOKS = 32 };
 static bool pool_decay(struct cache *cache, enum decay_call call, uint64_t now)
 {
     if (pressure_tick(now)) {
-        pool_relieve(0);
+        pool_reclaim(0);
         return true;
     }
     if (decay.age == DECAY_NEVER || !decay_claim(call, now)) {
@@ -89,7 +89,7 @@ static void pool_tick_at(struct cache *cache, uint64_t now)
     bool more = pool_decay(cache, DECAY_GIVE, now);
     cache_set_more(cache, more && !pressure_is_high()); /* when a free gives back all there is */
     if (cache->state.more) {
-        cache_halt(cache);
+        cache_force_slow(cache);
     }
     cache_arm_all(cache, more ? 1 : sooner);
     pool_sample_rest(cache);
@@ -109,7 +109,7 @@ void pool_tick_taking(struct cache *cache)
 OUT_OF_LINE void pool_tick(const void *slot)
 {
     struct cache *cache = cache_mine;
-    unsigned bucket = lane_bucket(lane_number(slot));
+    unsigned bucket = region_bucket(region_number(slot));
     uint64_t now = clock_now();
     bool moved = now != cache->state.ticked;
     bool awaited = pool_sample(cache, slot, moved);
@@ -133,7 +133,7 @@ static _Thread_local struct {
 void pool_tick_taking_shared(void)
 {
     if (UNLIKELY(shared.more) && !pressure_is_high()) {
-        pool_decay(pool_books(), DECAY_TAKE, clock_now());
+        pool_decay(pool_counters(), DECAY_TAKE, clock_now());
     }
 }
 
@@ -153,7 +153,7 @@ void pool_tick_shared(const void *slot)
         uint64_t now = clock_now();
         pool_sample_shared(slot, shared.frees);
         shared.frees = 0;
-        shared.more = pool_decay(pool_books(), DECAY_GIVE, now);
+        shared.more = pool_decay(pool_counters(), DECAY_GIVE, now);
         shared.interval = shared.more ? 1 : pool_shared_interval(now);
         shared.ticked = now;
         interval_look(now);

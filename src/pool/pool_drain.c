@@ -1,34 +1,33 @@
 /* Brings what caches hold to where pool_trim finds it, and says how much lies there. */
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "percpu/percpu.h"
 #include "pool/pool_parts.h"
-#include "percpu/processor.h"
 
 /* What a cache brought to depots and stacks, less what it took from there: below zero where it
  * lives by others' frees, so that only the sum says something. */
 static uint64_t pool_brought(const struct cache *cache, unsigned bucket)
 {
     const struct cache_tally *tally = &cache->tally[bucket];
-    return counter_read(&tally->deposited) - counter_read(&tally->withdrawn) -
-           counter_read(&tally->stack_hits);
+    return counter_read(&tally->deposited) - counter_read(&tally->withdrawn) - counter_read(&tally->stack_hits);
 }
 
-static uint64_t pool_stocked(unsigned bucket)
+static uint64_t pool_retained_slots(unsigned bucket)
 {
     uint64_t stocked = pools[bucket].inherited_depot;
     for (uint32_t number = 0; number < cache_count(); number++) {
         stocked += pool_brought(cache_at(number), bucket);
     }
-    for (uint32_t number = 0; number < processor_records(); number++) {
-        stocked += pool_brought(processor_at(number), bucket);
+    for (uint32_t number = 0; number < percpu_records(); number++) {
+        stocked += pool_brought(percpu_at(number), bucket);
     }
     return (int64_t)stocked > 0 ? stocked : 0; /* not all were read at one instant */
 }
 
-uint64_t pool_stock(void)
+uint64_t pool_retained(void)
 {
     uint64_t bytes = 0;
-    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
-        bytes += pool_stocked(bucket) * lanes.lane[bucket].capacity;
+    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
+        bytes += pool_retained_slots(bucket) * regions.region[bucket].capacity;
     }
     return bytes;
 }
@@ -50,14 +49,14 @@ static void pool_drain_others(struct cache *cache, unsigned bucket)
 
 void pool_drain(void)
 {
-    struct cache *cache = pool_books();
-    for (unsigned bucket = 0; bucket < lanes.count && cache_is_own(cache); bucket++) {
+    struct cache *cache = pool_counters();
+    for (unsigned bucket = 0; bucket < regions.count && cache_is_own(cache); bucket++) {
         pool_drain_own(cache, bucket);
         pool_drain_others(cache, bucket);
     }
 }
 
-void pool_relieve(size_t bytes)
+void pool_reclaim(size_t bytes)
 {
     size_t wanted = bytes > pool_quantum() ? bytes : pool_quantum();
     if (pool_trim(wanted) < wanted) {

@@ -34,15 +34,15 @@ FETCHES_TO_WRITE void pool_fetch_lines(unsigned bucket, const void *slot, size_t
     }
 }
 
-void pool_chill(struct cache *cache, unsigned bucket)
+void pool_mark_cold(struct cache *cache, unsigned bucket)
 {
     if (pool_filled_pages(bucket) > 0) {
-        cache_chill(cache, bucket);
+        cache_mark_cold(cache, bucket);
     }
 }
 
-/* Where takes were halted, of whatever bucket, the floor lies as high: cache_resume lowers it. */
-void *pool_take_cold(unsigned bucket, size_t request, uint8_t *was)
+/* Where takes were halted, of whatever bucket, the floor lies as high: cache_resume_fast lowers it. */
+void *pool_alloc_cold(unsigned bucket, size_t request, uint8_t *was)
 {
     struct cache *cache = cache_mine;
     if (cache->state.more || pool_filled_pages(bucket) == 0) {
@@ -53,13 +53,13 @@ void *pool_take_cold(unsigned bucket, size_t request, uint8_t *was)
         return NULL;
     }
     pool_fetch_lines(bucket, slot, request);
-    pool_mark(lane_number(slot), cache->bin[bucket].live, cache->bin[bucket].taker, request, was);
+    pool_mark(region_number(slot), cache->bin[bucket].live, cache->bin[bucket].owner, request, was);
     counter_add(&cache->bin[bucket].requests, 1);
     counter_add(&cache->bin[bucket].asked, request);
     return slot;
 }
 
-bool pool_give_cold(unsigned bucket, void *slot)
+bool pool_free_cold(unsigned bucket, void *slot)
 {
     struct cache *cache = cache_mine;
     if (!cache_push_cold(cache, bucket, slot)) {

@@ -9,35 +9,35 @@
 static inline void pool_count_deposit(struct cache *cache, unsigned bucket, uint32_t count)
 {
     pool_count(cache, &cache->tally[bucket].deposited, count);
-    pool_stock_slots(bucket, (int64_t)count);
+    pool_retain_slots(bucket, (int64_t)count);
 }
 
 static inline void pool_count_withdrawal(struct cache *cache, unsigned bucket, uint32_t count)
 {
     pool_count(cache, &cache->tally[bucket].withdrawn, count);
-    pool_stock_slots(bucket, -(int64_t)count);
+    pool_retain_slots(bucket, -(int64_t)count);
 }
 
 static inline void pool_count_stack_hit(struct cache *cache, unsigned bucket)
 {
     pool_count(cache, &cache->tally[bucket].stack_hits, 1);
-    pool_stock_slots(bucket, -1);
+    pool_retain_slots(bucket, -1);
 }
 
 /* Counts where a single slot came from. */
 void pool_count_source(struct cache *cache, unsigned bucket, enum slots_source source);
 
 /* The pool `standard`: a slot, noted as the caller's where that is wanted, or NULL; and back. */
-void *pool_take_standard(struct cache *cache, unsigned bucket, const void *caller);
-void pool_give_standard(struct cache *cache, unsigned bucket, uint32_t number);
+void *pool_alloc_standard(struct cache *cache, unsigned bucket, const void *caller);
+void pool_free_standard(struct cache *cache, unsigned bucket, uint32_t number);
 
-/* The pool `cpu`: a slot with its card written, or NULL; and back. */
-void *pool_take_cpu(unsigned bucket, size_t request, uint8_t *was);
-void pool_give_cpu(unsigned bucket, void *slot, uint32_t number);
+/* The pool `cpu`: a slot with its metadata written, or NULL; and back. */
+void *pool_alloc_cpu(unsigned bucket, size_t request, uint8_t *was);
+void pool_free_cpu(unsigned bucket, void *slot, uint32_t number);
 
 /*
  * Where a taken slot has no pages, new or purged: gives it those of its request at once that the
- * bucket's last new slots were found to be used, 256 at most. Before its card is marked.
+ * bucket's last new slots were found to be used, 256 at most. Before its metadata is marked.
  */
 void pool_populate(unsigned bucket, void *slot, size_t request);
 
@@ -47,13 +47,13 @@ void pool_populate(unsigned bucket, void *slot, size_t request);
  * of their own. A take asks for the lines that whoever fills the buffer would wait for
  * (pool_fetch); a give does not ask for the first of them, as one of a warm slot does.
  *
- * pool_chill, after a magazine was swapped in, begins with it. pool_take_cold is NULL where no cold
- * slot is left, or pages are due to go back, of which a take is then a step; pool_give_cold is
+ * pool_mark_cold, after a magazine was swapped in, begins with it. pool_alloc_cold is NULL where no cold
+ * slot is left, or pages are due to go back, of which a take is then a step; pool_free_cold is
  * false where the magazine is full. The calling thread's cache, if it has one.
  */
-void pool_chill(struct cache *cache, unsigned bucket);
-void *pool_take_cold(unsigned bucket, size_t request, uint8_t *was);
-bool pool_give_cold(unsigned bucket, void *slot);
+void pool_mark_cold(struct cache *cache, unsigned bucket);
+void *pool_alloc_cold(unsigned bucket, size_t request, uint8_t *was);
+bool pool_free_cold(unsigned bucket, void *slot);
 INTERNAL void pool_fetch_lines(unsigned bucket, const void *slot, size_t request);
 
 /* Pages of the bucket's last new slots that were found to be filled, of which one alone is none:
@@ -78,7 +78,7 @@ size_t pool_fetched_bytes(unsigned bucket, size_t request);
 
 /* The processors' caches hold nothing any more. In the child of a fork, which may have caught
  * another thread sharing out. */
-void pool_reset_processors(void);
+void pool_percpu_reset(void);
 
 /* Gives back the addresses of the slots that are purged by now. While memory is tight, so that the
  * program itself can have them. Returns the bytes. */
@@ -117,12 +117,12 @@ INTERNAL void pool_tick_shared(const void *slot);
  * After a slow path: gives pages back where SOCKMALLOC_RETAIN or SOCKMALLOC_LARGE_RETAIN has no
  * room for what has come together. Of as much as one magazine brings there at most, in one call.
  */
-void pool_settle(void);
+void pool_enforce_limits(void);
 
 /*
  * While memory is near its end: gives back as much as is about to be taken, a quantum at least, of
  * what is free; what the caches hold only where that does not suffice.
  */
-void pool_relieve(size_t bytes);
+void pool_reclaim(size_t bytes);
 
 #endif

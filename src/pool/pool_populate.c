@@ -7,17 +7,17 @@
 /*
  * A page costs some 10 us by fault and 2 us in a call for sixteen. But one that the program never
  * writes to is memory for nothing: a reader asks for 256 KiB and gets 1,500 bytes. So a new slot is
- * a witness: it gets no page but by touch. What of it is in memory by the time that the next new
+ * a sampled slot: it gets no page but by touch. What of it is in memory by the time that the next new
  * slot of its bucket is taken, the next AHEAD_SLOTS get at once, and the one after them is a
- * witness again. A lane that does not grow pays for what is touched, and for nothing else.
+ * sampled slot again. A region that does not grow pays for what is touched, and for nothing else.
  *
  * A server that reads for many clients takes a buffer for each before it fills the first, and a
- * witness among them has a page or none by then. So one that is live and not whole stays: it is
+ * sampled slot among them has a page or none by then. So one that is live and not whole stays: it is
  * looked at again AHEAD_SLOTS later, and meanwhile the pages ahead are halved each time. They are
  * trusted at once and doubted slowly: where a program begins to leave its buffers empty, as many
  * pages come in vain once more as AHEAD_SLOTS of them would take.
  *
- * Behind a seccomp filter nobody may ask what is in memory. Then no witness is heard, what was
+ * Behind a seccomp filter nobody may ask what is in memory. Then no sampled slot is heard, what was
  * trusted is soon doubted, and all pages come by touch: slower in a burst, and never memory for
  * nothing. What is in a live slot can't be read instead, since its owner may have protected it.
  */
@@ -30,20 +30,20 @@ static size_t pool_populated_pages(size_t request)
     return pages < AHEAD_PAGES ? pages : AHEAD_PAGES;
 }
 
-/* Pages from the start of the bucket's last witness that are in memory; of one that is there as a
+/* Pages from the start of the bucket's last sampled slot that are in memory; of one that is there as a
  * whole, AHEAD_PAGES. A hint: it may have been freed since, or be another's. */
-static uint32_t pool_witnessed_pages(unsigned bucket)
+static uint32_t pool_sampled_pages(unsigned bucket)
 {
     unsigned char there[AHEAD_PAGES];
-    uint32_t witness = atomic_load_explicit(&pools[bucket].witness, memory_order_relaxed);
-    if (witness == 0) {
+    uint32_t sampled_slot = atomic_load_explicit(&pools[bucket].sampled_slot, memory_order_relaxed);
+    if (sampled_slot == 0) {
         return 0;
     }
-    uint32_t number = witness - 1;
-    size_t request = lane_request(number);
+    uint32_t number = sampled_slot - 1;
+    size_t request = region_request(number);
     size_t pages = pool_populated_pages(request);
     size_t count = 0;
-    if (os_residency(lane_slot(number), pages * os_page_size(), there)) {
+    if (os_residency(region_slot(number), pages * os_page_size(), there)) {
         while (count < pages && (there[count] & 1U) != 0) {
             count++;
         }
@@ -52,34 +52,33 @@ static uint32_t pool_witnessed_pages(unsigned bucket)
 }
 
 /* Whether there is something to wait for: what is free will not be written to. */
-static bool pool_witness_is_live(unsigned bucket)
+static bool pool_sampled_is_live(unsigned bucket)
 {
-    uint32_t number = atomic_load_explicit(&pools[bucket].witness, memory_order_relaxed) - 1;
-    return card_state(lane_card(number)) == CARD_LIVE;
+    uint32_t number = atomic_load_explicit(&pools[bucket].sampled_slot, memory_order_relaxed) - 1;
+    return slot_meta_state(region_meta(number)) == SLOT_LIVE;
 }
 
-/* Looks at the witness, and says by it what comes ahead. Whether it stays. */
-static bool pool_hear_witness(unsigned bucket)
+/* Looks at the sampled slot, and says by it what comes ahead. Whether it stays. */
+static bool pool_check_sampled(unsigned bucket)
 {
     struct pool *pool = &pools[bucket];
     uint32_t trusted = atomic_load_explicit(&pool->ahead_pages, memory_order_relaxed) / 2;
-    uint32_t witnessed = pool_witnessed_pages(bucket);
-    uint32_t pages = witnessed > trusted ? witnessed : trusted;
+    uint32_t sampled_pages = pool_sampled_pages(bucket);
+    uint32_t pages = sampled_pages > trusted ? sampled_pages : trusted;
     atomic_store_explicit(&pool->ahead_pages, pages, memory_order_relaxed);
-    atomic_store_explicit(&pool->ahead, pages >= POPULATE_LEAST ? AHEAD_SLOTS : 0,
-                          memory_order_relaxed);
-    return witnessed < AHEAD_PAGES && trusted >= POPULATE_LEAST && pool_witness_is_live(bucket);
+    atomic_store_explicit(&pool->ahead, pages >= POPULATE_LEAST ? AHEAD_SLOTS : 0, memory_order_relaxed);
+    return sampled_pages < AHEAD_PAGES && trusted >= POPULATE_LEAST && pool_sampled_is_live(bucket);
 }
 
-/* Pages that a new slot of the bucket gets at once; none, and it is the next witness. */
+/* Pages that a new slot of the bucket gets at once; none, and it is the next sampled slot. */
 static size_t pool_ahead_pages(unsigned bucket, const void *slot)
 {
     struct pool *pool = &pools[bucket];
     uint32_t ahead = atomic_load_explicit(&pool->ahead, memory_order_relaxed);
     if (ahead > 0) {
         atomic_store_explicit(&pool->ahead, ahead - 1, memory_order_relaxed);
-    } else if (!pool_hear_witness(bucket)) {
-        atomic_store_explicit(&pool->witness, lane_number(slot) + 1, memory_order_relaxed);
+    } else if (!pool_check_sampled(bucket)) {
+        atomic_store_explicit(&pool->sampled_slot, region_number(slot) + 1, memory_order_relaxed);
         return 0;
     }
     return atomic_load_explicit(&pool->ahead_pages, memory_order_relaxed);
@@ -87,11 +86,11 @@ static size_t pool_ahead_pages(unsigned bucket, const void *slot)
 
 void pool_populate(unsigned bucket, void *slot, size_t request)
 {
-    if (LIKELY(!card_is_zero(lane_card(lane_number(slot))))) {
+    if (LIKELY(!slot_meta_is_zero(region_meta(region_number(slot))))) {
         return;
     }
     if (pressure_grow(request)) {
-        pool_relieve(request);
+        pool_reclaim(request);
     }
     size_t pages = pool_populated_pages(request);
     size_t ahead = pages >= POPULATE_LEAST ? pool_ahead_pages(bucket, slot) : 0;

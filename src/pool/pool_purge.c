@@ -2,32 +2,32 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <string.h>
 
+#include "base/probe.h"
 #include "cache/depot.h"
+#include "memory/slots.h"
 #include "os/os.h"
 #include "pool/pool_parts.h"
-#include "base/probe.h"
-#include "memory/slots.h"
 #include "pool/standard.h"
 
 /* Of which free slots the pages are to go. */
 enum purge_from { PURGE_OLD, PURGE_ANY };
 
 /* A loose slot, or STACK_EMPTY; and back. The standard pool counts its own. */
-static uint32_t pool_withdraw_loose(unsigned bucket, enum purge_from from)
+static uint32_t pool_withdraw_free(unsigned bucket, enum purge_from from)
 {
     if (pool_kind() == KIND_STANDARD) {
         return standard_withdraw(bucket, from == PURGE_OLD);
     }
-    uint32_t number = slots_take_generation(bucket, decay_old());
-    return number == STACK_EMPTY && from == PURGE_ANY ? slots_take_loose(bucket) : number;
+    uint32_t number = slots_pop_generation(bucket, decay_old());
+    return number == STACK_EMPTY && from == PURGE_ANY ? slots_pop_free(bucket) : number;
 }
 
-static void pool_restore_loose(unsigned bucket, uint32_t number, unsigned generation)
+static void pool_restore_free(unsigned bucket, uint32_t number, unsigned generation)
 {
     if (pool_kind() == KIND_STANDARD) {
         standard_restore(bucket, number, generation);
     } else {
-        slots_give_generation(bucket, number, generation);
+        slots_push_generation(bucket, number, generation);
     }
 }
 
@@ -67,10 +67,9 @@ static void pool_sort(uint32_t *number, unsigned count)
 /* How many of the sorted slots lie side by side from `first` on. */
 static unsigned pool_run_length(const struct purge *purge, unsigned first)
 {
-    uint32_t pages = lanes.lane[purge->bucket].pages;
+    uint32_t pages = regions.region[purge->bucket].pages;
     unsigned length = 1;
-    while (first + length < purge->count &&
-           purge->number[first + length] == purge->number[first] + length * pages) {
+    while (first + length < purge->count && purge->number[first + length] == purge->number[first] + length * pages) {
         length++;
     }
     return length;
@@ -78,16 +77,15 @@ static unsigned pool_run_length(const struct purge *purge, unsigned first)
 
 static void pool_purge_slot(struct purge *purge, uint32_t number)
 {
-    lane_set_card(number, card_of(CARD_PURGED, purge->bucket));
-    slots_give_purged(purge->bucket, number);
+    region_set_meta(number, slot_meta_of(SLOT_PURGED, purge->bucket));
+    slots_push_purged(purge->bucket, number);
     pool_count(purge->cache, &purge->cache->tally[purge->bucket].purged, 1);
 }
 
-static void pool_keep_slots(struct purge *purge, unsigned first, unsigned count,
-                            unsigned generation)
+static void pool_keep_slots(struct purge *purge, unsigned first, unsigned count, unsigned generation)
 {
     for (unsigned i = first; i < first + count; i++) {
-        pool_restore_loose(purge->bucket, purge->number[i], generation);
+        pool_restore_free(purge->bucket, purge->number[i], generation);
     }
     pool_count_deposit(purge->cache, purge->bucket, count);
 }
@@ -96,8 +94,8 @@ static void pool_keep_slots(struct purge *purge, unsigned first, unsigned count,
 static void pool_purge_run(struct purge *purge, unsigned first, unsigned length)
 {
     unsigned bucket = purge->bucket;
-    size_t size = length * lanes.lane[bucket].stride;
-    if (!os_discard(lane_slot(purge->number[first]), size)) {
+    size_t size = length * regions.region[bucket].stride;
+    if (!os_discard(region_slot(purge->number[first]), size)) {
         pool_keep_slots(purge, first, length, decay_young());
         return;
     }
@@ -111,7 +109,7 @@ static void pool_purge_run(struct purge *purge, unsigned first, unsigned length)
 /* Whether a run is still to go. The first one always is, since a step is to come to something. */
 static bool pool_affords_run(struct purge *purge, unsigned length)
 {
-    size_t size = length * lanes.lane[purge->bucket].stride;
+    size_t size = length * regions.region[purge->bucket].stride;
     size_t price = size > SHORT_PAGES * os_page_size() ? size : SHORT_PRICE * size;
     bool affords = price <= purge->price || purge->purged == 0;
     purge->price -= affords && price < purge->price ? price : purge->price;
@@ -140,17 +138,17 @@ static void pool_purge_batch(struct purge *purge)
 /* Slots in one batch: what the limit still asks for, one at least. */
 static unsigned pool_batch(const struct purge *purge)
 {
-    size_t stride = lanes.lane[purge->bucket].stride;
+    size_t stride = regions.region[purge->bucket].stride;
     size_t left = purge->limit - purge->purged;
     size_t wanted = left / stride + (left % stride != 0 ? 1 : 0);
     return wanted < PURGE_BATCH ? (unsigned)wanted : PURGE_BATCH;
 }
 
 /* Fills a batch from the loose slots. */
-static void pool_gather_loose(struct purge *purge, unsigned wanted)
+static void pool_refill_free(struct purge *purge, unsigned wanted)
 {
     while (purge->count < wanted) {
-        uint32_t number = pool_withdraw_loose(purge->bucket, purge->from);
+        uint32_t number = pool_withdraw_free(purge->bucket, purge->from);
         if (number == STACK_EMPTY) {
             return;
         }
@@ -161,12 +159,12 @@ static void pool_gather_loose(struct purge *purge, unsigned wanted)
 
 /* Fills a batch from one full magazine of the depot's, the lowest first, which have been free for
  * longest. */
-static void pool_gather_magazine(struct purge *purge, unsigned wanted)
+static void pool_refill_magazine(struct purge *purge, unsigned wanted)
 {
     unsigned bucket = purge->bucket;
-    struct magazine *magazine = depot_take_old(bucket);
+    struct magazine *magazine = depot_pop_old(bucket);
     if (magazine == NULL && purge->from == PURGE_ANY) {
-        magazine = depot_take_full(bucket);
+        magazine = depot_pop_full(bucket);
     }
     if (magazine == NULL) {
         return;
@@ -174,12 +172,12 @@ static void pool_gather_magazine(struct purge *purge, unsigned wanted)
     uint32_t count = magazine_count(magazine);
     uint32_t taken = count < wanted - purge->count ? count : wanted - purge->count;
     for (uint32_t i = 0; i < taken; i++) {
-        purge->number[purge->count++] = lane_number(magazine->slot[i]);
+        purge->number[purge->count++] = region_number(magazine->slot[i]);
     }
     memmove(magazine->slot, magazine->slot + taken, (count - taken) * sizeof(void *));
     magazine_set_count(magazine, count - taken);
     pool_count_withdrawal(purge->cache, bucket, taken);
-    depot_give_old(bucket, magazine);
+    depot_push_old(bucket, magazine);
 }
 
 size_t pool_quantum(void)
@@ -199,9 +197,9 @@ static void pool_purge_bucket(struct purge *purge, unsigned bucket)
     while (more && !pool_purge_is_over(purge)) {
         size_t before = purge->purged;
         unsigned wanted = pool_batch(purge);
-        pool_gather_loose(purge, wanted);
+        pool_refill_free(purge, wanted);
         if (purge->count < wanted) {
-            pool_gather_magazine(purge, wanted);
+            pool_refill_magazine(purge, wanted);
         }
         pool_purge_batch(purge);
         more = purge->purged > before;
@@ -210,15 +208,14 @@ static void pool_purge_bucket(struct purge *purge, unsigned bucket)
 
 static void pool_purge(struct purge *purge)
 {
-    for (unsigned bucket = lanes.count; bucket-- > 0 && !pool_purge_is_over(purge);) {
+    for (unsigned bucket = regions.count; bucket-- > 0 && !pool_purge_is_over(purge);) {
         pool_purge_bucket(purge, bucket);
     }
 }
 
 size_t pool_trim(size_t limit)
 {
-    struct purge purge = {
-        .cache = pool_books(), .from = PURGE_ANY, .limit = limit, .price = SIZE_MAX};
+    struct purge purge = {.cache = pool_counters(), .from = PURGE_ANY, .limit = limit, .price = SIZE_MAX};
     pool_purge(&purge);
     return purge.purged;
 }
@@ -226,28 +223,28 @@ size_t pool_trim(size_t limit)
 bool pool_trim_step(void)
 {
     struct purge purge = {
-        .cache = pool_books(), .from = PURGE_OLD, .limit = pool_quantum(), .price = pool_quantum()};
+        .cache = pool_counters(), .from = PURGE_OLD, .limit = pool_quantum(), .price = pool_quantum()};
     pool_purge(&purge);
     return pool_purge_is_over(&purge);
 }
 
 /* A call brings at most a magazine of the largest trained bucket, or a slot. */
-static size_t pool_settled_most(void)
+static size_t pool_enforce_most(void)
 {
-    unsigned trained = pool_first_large < lanes.count ? pool_first_large : lanes.count;
-    size_t magazine = trained > 0 ? MAGAZINE_SLOTS * lanes.lane[trained - 1].capacity : 0;
+    unsigned trained = pool_first_large < regions.count ? pool_first_large : regions.count;
+    size_t magazine = trained > 0 ? MAGAZINE_SLOTS * regions.region[trained - 1].capacity : 0;
     return magazine > pool_quantum() ? magazine : pool_quantum();
 }
 
 /* The large buckets' pages go first: so what the large pool has too much of does. */
-void pool_settle(void)
+void pool_enforce_limits(void)
 {
-    if (budget_limits_stock()) {
+    if (budget_limits_retained()) {
         uint64_t large = budget_excess_large();
         uint64_t all = budget_excess();
         uint64_t excess = large > all ? large : all;
         if (excess > 0) {
-            size_t most = pool_settled_most();
+            size_t most = pool_enforce_most();
             pool_trim(excess < most ? (size_t)excess : most);
         }
     }

@@ -6,20 +6,20 @@
 static atomic_flag returning = ATOMIC_FLAG_INIT;
 static _Atomic size_t pool_returned_last = 1; /* bytes */
 
-/* Takes all purged slots off their stacks; each card says that its slot is leaving. */
+/* Takes all purged slots off their stacks; each metadata says that its slot is leaving. */
 static void pool_collect_purged(void)
 {
-    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
         uint32_t number;
-        while ((number = slots_take_purged(bucket)) != STACK_EMPTY) {
-            lane_set_card(number, card_of(CARD_PURGED | CARD_LEAVING, bucket));
+        while ((number = slots_pop_purged(bucket)) != STACK_EMPTY) {
+            region_set_meta(number, slot_meta_of(SLOT_PURGED | SLOT_LEAVING, bucket));
         }
     }
 }
 
 static bool pool_is_leaving(uint32_t number)
 {
-    return number < lane_front() && card_is_leaving(lane_card(number));
+    return number < region_front() && slot_meta_is_leaving(region_meta(number));
 }
 
 /* Returns how many pages from a leaving slot on belong to slots that leave, of whatever bucket. */
@@ -27,7 +27,7 @@ static uint32_t pool_leaving_pages(uint32_t first)
 {
     uint32_t end = first;
     while (pool_is_leaving(end)) {
-        end += lanes.lane[lane_bucket(end)].pages;
+        end += regions.region[region_bucket(end)].pages;
     }
     return end - first;
 }
@@ -36,9 +36,9 @@ static uint32_t pool_leaving_pages(uint32_t first)
 static void pool_count_run(uint32_t first, uint32_t pages, uint32_t counts[BUCKET_LIMIT])
 {
     for (uint32_t number = first; number < first + pages;) {
-        unsigned bucket = lane_bucket(number);
+        unsigned bucket = region_bucket(number);
         counts[bucket]++;
-        number += lanes.lane[bucket].pages;
+        number += regions.region[bucket].pages;
     }
 }
 
@@ -46,10 +46,10 @@ static void pool_count_run(uint32_t first, uint32_t pages, uint32_t counts[BUCKE
 static void pool_keep_run(uint32_t first, uint32_t pages)
 {
     for (uint32_t number = first; number < first + pages;) {
-        unsigned bucket = lane_bucket(number);
-        lane_set_card(number, card_of(CARD_PURGED, bucket));
-        slots_give_purged(bucket, number);
-        number += lanes.lane[bucket].pages;
+        unsigned bucket = region_bucket(number);
+        region_set_meta(number, slot_meta_of(SLOT_PURGED, bucket));
+        slots_push_purged(bucket, number);
+        number += regions.region[bucket].pages;
     }
 }
 
@@ -57,13 +57,13 @@ static void pool_keep_run(uint32_t first, uint32_t pages)
 static size_t pool_return_run(struct cache *cache, uint32_t first, uint32_t pages)
 {
     uint32_t counts[BUCKET_LIMIT] = {0};
-    size_t size = (size_t)pages << LANE_SHIFT;
+    size_t size = (size_t)pages << REGION_SHIFT;
     pool_count_run(first, pages, counts);
-    if (size < HOLE_LEAST || !lane_return(first, pages)) {
+    if (size < HOLE_LEAST || !region_return(first, pages)) {
         pool_keep_run(first, pages);
         return 0;
     }
-    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
         pool_count(cache, &cache->tally[bucket].unpurged, counts[bucket]);
     }
     return size;
@@ -73,15 +73,15 @@ static size_t pool_return_run(struct cache *cache, uint32_t first, uint32_t page
 static size_t pool_return_runs(struct cache *cache)
 {
     size_t returned = 0;
-    uint32_t number = lane_next(0);
-    while (number != LANE_END) {
+    uint32_t number = region_next(0);
+    while (number != REGION_END) {
         if (!pool_is_leaving(number)) {
-            number = lane_after(number);
+            number = region_after(number);
             continue;
         }
         uint32_t pages = pool_leaving_pages(number);
         returned += pool_return_run(cache, number, pages);
-        number = lane_next(number + pages);
+        number = region_next(number + pages);
     }
     return returned;
 }
@@ -92,7 +92,7 @@ size_t pool_return_purged(void)
         return 0;
     }
     pool_collect_purged();
-    size_t returned = pool_return_runs(pool_books());
+    size_t returned = pool_return_runs(pool_counters());
     atomic_flag_clear_explicit(&returning, memory_order_release);
     return returned;
 }
@@ -104,13 +104,12 @@ static bool pool_return_is_due(void)
     enum { PAUSE = 256 };
     static _Atomic uint32_t refused;
     uint32_t count = atomic_fetch_add_explicit(&refused, 1, memory_order_relaxed);
-    return atomic_load_explicit(&pool_returned_last, memory_order_relaxed) > 0 ||
-           count % PAUSE == 0;
+    return atomic_load_explicit(&pool_returned_last, memory_order_relaxed) > 0 || count % PAUSE == 0;
 }
 
 size_t pool_return(void)
 {
-    if (!lane_is_full()) { /* then it was memory that was missing, and not addresses */
+    if (!region_is_full()) { /* then it was memory that was missing, and not addresses */
         pool_make_tight();
     } else if (!pool_return_is_due()) {
         return 0;

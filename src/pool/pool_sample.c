@@ -14,35 +14,35 @@ static uint16_t pool_undrawn(const struct cache *cache, unsigned bucket)
 }
 
 /*
- * A card keeps the last request, and whose it was, when its slot is free. So a tick, which comes
+ * metadata keeps the last request, and whose it was, when its slot is free. So a tick, which comes
  * with a slot that was just freed, has both for nothing; it stands for all frees that were not
  * drawn. A slot that another thread has taken meanwhile says that one's.
  */
 static uint32_t pool_draw(struct cache *cache, unsigned bucket, uint32_t number)
 {
-    uint32_t value = lane_request_word(number);
-    histogram_add(card_request(value), pool_undrawn(cache, bucket));
+    uint32_t value = region_request_word(number);
+    histogram_add(slot_meta_request(value), pool_undrawn(cache, bucket));
     cache->tally[bucket].sampled = (uint16_t)cache_returned(cache, bucket);
     return value;
 }
 
-static void pool_count_crossed(unsigned bucket, uint32_t value, uint32_t frees)
+static void pool_count_remote_frees(unsigned bucket, uint32_t value, uint32_t frees)
 {
-    if (!card_is_taken_by(value, pool_taker())) {
-        counter_add_shared(&pools[bucket].crossed, frees);
+    if (!slot_meta_is_owned_by(value, pool_owner())) {
+        counter_add_shared(&pools[bucket].remote_frees, frees);
     }
 }
 
 bool pool_sample(struct cache *cache, const void *slot, bool moved)
 {
-    uint32_t number = lane_number(slot);
-    unsigned bucket = lane_bucket(number);
+    uint32_t number = region_number(slot);
+    unsigned bucket = region_bucket(number);
     uint32_t bit = UINT32_C(1) << bucket;
     bool awaited = (cache->state.awaited & bit) != 0;
     uint16_t undrawn = pool_undrawn(cache, bucket);
     cache->state.awaited &= ~bit;
     if (undrawn >= (moved || awaited ? 1 : SAMPLE_LEAST)) {
-        pool_count_crossed(bucket, pool_draw(cache, bucket, number), undrawn);
+        pool_count_remote_frees(bucket, pool_draw(cache, bucket, number), undrawn);
     }
     return awaited;
 }
@@ -54,9 +54,9 @@ static uint32_t pool_find_sample(const struct cache *cache, unsigned bucket)
     const struct cache_bin *bin = &cache->bin[bucket];
     void **top = atomic_load_explicit(&bin->top, memory_order_relaxed);
     if (magazine_depth(top) > 0) {
-        return lane_number(top[-1]);
+        return region_number(top[-1]);
     }
-    return pool_is_large(bucket) ? slots_peek_loose(bucket) : STACK_EMPTY;
+    return pool_is_large(bucket) ? slots_peek_free(bucket) : STACK_EMPTY;
 }
 
 /* Whoever freed the slot that is found, this thread or another, its request is as good as any. */
@@ -70,7 +70,7 @@ static void pool_draw_found(struct cache *cache, unsigned bucket)
 
 void pool_sample_rest(struct cache *cache)
 {
-    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
         uint32_t bit = UINT32_C(1) << bucket;
         if (pool_undrawn(cache, bucket) == 0) {
             continue;
@@ -90,9 +90,9 @@ void pool_sample_shared(const void *slot, uint32_t frees)
     static _Thread_local uint32_t left __attribute__((tls_model("initial-exec")));
     left += frees;
     if (left >= SAMPLE_LEAST) {
-        uint32_t value = lane_request_word(lane_number(slot));
-        histogram_add(card_request(value), left);
-        pool_count_crossed(lane_bucket(lane_number(slot)), value, left);
+        uint32_t value = region_request_word(region_number(slot));
+        histogram_add(slot_meta_request(value), left);
+        pool_count_remote_frees(region_bucket(region_number(slot)), value, left);
         left = 0;
     }
 }

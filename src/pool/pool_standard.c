@@ -4,18 +4,18 @@
 #include "pool/pool_parts.h"
 #include "pool/standard.h"
 
-void *pool_take_standard(struct cache *cache, unsigned bucket, const void *caller)
+void *pool_alloc_standard(struct cache *cache, unsigned bucket, const void *caller)
 {
     enum slots_source source;
     void *slot = standard_take(bucket, &source);
     pool_count_source(cache, bucket, source);
     if (slot != NULL && in_use_is_kept()) {
-        in_use_note(lane_number(slot), caller);
+        in_use_note(region_number(slot), caller);
     }
     return slot;
 }
 
-void pool_give_standard(struct cache *cache, unsigned bucket, uint32_t number)
+void pool_free_standard(struct cache *cache, unsigned bucket, uint32_t number)
 {
     if (standard_give(bucket, number) == STANDARD_KEPT) {
         pool_count_deposit(cache, bucket, 1);

@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-#include "os/cgroup.h"
 #include "base/clock.h"
-#include "os/seal.h"
+#include "os/cgroup.h"
+#include "os/sandbox.h"
 
 /*
  * The pressure is high when an eighth of the limit is left, or when some process waited for memory
@@ -108,7 +108,7 @@ static void pressure_look(void (*read)(uint64_t now), uint64_t now)
     if (atomic_flag_test_and_set_explicit(&pressure.looking, memory_order_acquire)) {
         return; /* somebody is at it */
     }
-    if (!seal_allows(SEAL_COMMON)) {
+    if (!sandbox_allows(SANDBOX_COMMON)) {
         pressure_turn_off();
     } else {
         read(now);
@@ -129,8 +129,7 @@ static bool pressure_is_off(void)
 bool pressure_grow(uint64_t bytes)
 {
     int64_t grown = (int64_t)bytes;
-    if (!pressure_is_off() &&
-        atomic_fetch_sub_explicit(&pressure.allowance, grown, memory_order_relaxed) <= grown) {
+    if (!pressure_is_off() && atomic_fetch_sub_explicit(&pressure.allowance, grown, memory_order_relaxed) <= grown) {
         pressure_look(pressure_read_room, clock_now());
     }
     return pressure_is_high();

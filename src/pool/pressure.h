@@ -33,7 +33,7 @@ struct pressure {
 
 extern INTERNAL struct pressure pressure;
 
-/* At birth. `root` as cgroup_look's; it must stay. Off if not `wanted`. */
+/* At start. `root` as cgroup_look's; it must stay. Off if not `wanted`. */
 void pressure_open(bool wanted, const char *root);
 
 /* As of the last look. */

@@ -29,8 +29,8 @@ static bool standard_admit(struct standard_list *list, int64_t limit)
         if (count >= limit) {
             return false;
         }
-    } while (!atomic_compare_exchange_weak_explicit(&list->count, &count, count + 1,
-                                                    memory_order_relaxed, memory_order_relaxed));
+    } while (!atomic_compare_exchange_weak_explicit(&list->count, &count, count + 1, memory_order_relaxed,
+                                                    memory_order_relaxed));
     return true;
 }
 
@@ -44,8 +44,8 @@ void *standard_take(unsigned bucket, enum slots_source *source)
 {
     struct standard_list *list = &lists[bucket];
     bool locked = lock_take(&list->lock);
-    void *slot = slots_take(bucket, source);
-    if (*source == SLOTS_LOOSE) {
+    void *slot = slots_pop(bucket, source);
+    if (*source == SLOTS_FROM_FREE) {
         standard_dismiss(list);
     }
     if (locked) {
@@ -60,7 +60,7 @@ static bool standard_put(unsigned bucket, uint32_t number, int64_t limit, unsign
     bool locked = lock_take(&list->lock);
     bool admitted = standard_admit(list, limit);
     if (admitted) {
-        slots_give_generation(bucket, number, generation);
+        slots_push_generation(bucket, number, generation);
     }
     if (locked) {
         lock_release(&list->lock);
@@ -72,11 +72,11 @@ static bool standard_put(unsigned bucket, uint32_t number, int64_t limit, unsign
  * pages. */
 static bool standard_purge(unsigned bucket, uint32_t number)
 {
-    if (!os_discard(lane_slot(number), lanes.lane[bucket].stride)) {
+    if (!os_discard(region_slot(number), regions.region[bucket].stride)) {
         return false;
     }
-    lane_set_card(number, card_of(CARD_PURGED, bucket));
-    slots_give_purged(bucket, number);
+    region_set_meta(number, slot_meta_of(SLOT_PURGED, bucket));
+    slots_push_purged(bucket, number);
     return true;
 }
 
@@ -96,8 +96,7 @@ uint32_t standard_withdraw(unsigned bucket, bool only_old)
 {
     struct standard_list *list = &lists[bucket];
     bool locked = lock_take(&list->lock);
-    uint32_t number =
-        only_old ? slots_take_generation(bucket, decay_old()) : slots_take_loose(bucket);
+    uint32_t number = only_old ? slots_pop_generation(bucket, decay_old()) : slots_pop_free(bucket);
     if (number != STACK_EMPTY) {
         standard_dismiss(list);
     }
@@ -118,8 +117,8 @@ uint32_t standard_count(unsigned bucket)
     return count > 0 ? (uint32_t)count : 0;
 }
 
-void standard_reset(unsigned bucket, uint32_t loose)
+void standard_reset(unsigned bucket, uint32_t free_slots)
 {
     lock_reset(&lists[bucket].lock);
-    atomic_store_explicit(&lists[bucket].count, loose, memory_order_relaxed);
+    atomic_store_explicit(&lists[bucket].count, free_slots, memory_order_relaxed);
 }

@@ -20,14 +20,14 @@
 /* What became of a slot that was given. */
 enum standard_verdict { STANDARD_KEPT, STANDARD_PURGED };
 
-/* At birth: how many free slots each list may hold. */
+/* At start: how many free slots each list may hold. */
 INTERNAL void standard_open(uint32_t free_list);
 
-/* A free slot, as slots_take: from the list, else purged, else carved. */
+/* A free slot, as slots_pop: from the list, else purged, else carved. */
 INTERNAL void *standard_take(unsigned bucket, enum slots_source *source);
 
 /*
- * Gives a slot whose card says free. Where the list is full its pages go back to the kernel, by
+ * Gives a slot whose metadata says free. Where the list is full its pages go back to the kernel, by
  * this thread and outside the mutex, and it counts as purged; a slot that the kernel refuses to
  * take stays in the list all the same.
  */
@@ -42,6 +42,6 @@ INTERNAL void standard_restore(unsigned bucket, uint32_t number, unsigned genera
 INTERNAL uint32_t standard_count(unsigned bucket);
 
 /* In the child of a fork, once the bucket's stack is as it shall be: `loose` slots lie there. */
-INTERNAL void standard_reset(unsigned bucket, uint32_t loose);
+INTERNAL void standard_reset(unsigned bucket, uint32_t free_slots);
 
 #endif

@@ -5,15 +5,15 @@
 #include <string.h>
 
 #include "base/attributes.h"
-#include "preload/birth.h"
-#include "statistics/dump.h"
-#include "memory/lane.h"
-#include "config/option.h"
-#include "pool/pool.h"
-#include "route/route.h"
-#include "config/setting.h"
-#include "statistics/snapshot.h"
 #include "base/text.h"
+#include "config/option.h"
+#include "config/setting.h"
+#include "memory/region.h"
+#include "pool/pool.h"
+#include "preload/init.h"
+#include "route/route.h"
+#include "statistics/dump.h"
+#include "statistics/snapshot.h"
 
 EXPORTED const char *sockmalloc_version(void)
 {
@@ -36,8 +36,8 @@ EXPORTED size_t sockmalloc_configuration(char *buffer, size_t size)
 static unsigned find_bucket(const char *name, size_t length)
 {
     unsigned bucket = 0;
-    while (bucket < birth_plan.count && (strlen(birth_plan.label[bucket]) != length ||
-                                         strncmp(birth_plan.label[bucket], name, length) != 0)) {
+    while (bucket < init_plan.count &&
+           (strlen(init_plan.label[bucket]) != length || strncmp(init_plan.label[bucket], name, length) != 0)) {
         bucket++;
     }
     return bucket;
@@ -67,21 +67,21 @@ EXPORTED int sockmalloc_statistic(const char *name, uint64_t *value)
 
 EXPORTED int sockmalloc_owns(const void *address)
 {
-    return lane_owns(address) ? 1 : 0;
+    return region_owns(address) ? 1 : 0;
 }
 
 EXPORTED size_t sockmalloc_capacity(const void *address)
 {
     struct place place = {.found = false};
-    if (lane_owns(address)) {
-        place = lane_find(address);
+    if (region_owns(address)) {
+        place = region_find(address);
     }
-    return place.found ? lanes.lane[place.bucket].capacity : 0;
+    return place.found ? regions.region[place.bucket].capacity : 0;
 }
 
 EXPORTED size_t sockmalloc_trim(size_t limit)
 {
-    pool_adopt_due();
+    pool_recover_due();
     return pool_trim(limit);
 }
 
@@ -94,6 +94,5 @@ EXPORTED int sockmalloc_dump_as(int descriptor, const char *format)
 {
     static const struct setting words = {SETTING_FORMAT, 0, 0};
     uint64_t chosen;
-    return setting_read(&words, format, &chosen) && dump_as(descriptor, (enum format)chosen) ? 0
-                                                                                             : -1;
+    return setting_read(&words, format, &chosen) && dump_as(descriptor, (enum format)chosen) ? 0 : -1;
 }

@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "os/sandbox.h"
+#include "preload/signal_origin.h"
 #include "statistics/dump.h"
-#include "os/seal.h"
-#include "preload/sender.h"
 
 /* glibc's own sigaction under its other name: the name that programs use is ours. */
 extern int __sigaction(int signal_number, const struct sigaction *wanted, struct sigaction *former);
@@ -77,13 +77,13 @@ static bool signal_is_harmless(int signal_number)
 
 static pid_t born; /* the process that was started by exec, and ran the constructor */
 
-/* This process and its parent, as of birth or the last fork, for where nobody may be asked. */
+/* This process and its parent, as of start or the last fork, for where nobody may be asked. */
 static pid_t own;
 static pid_t parent;
 
 static pid_t handler_parent(void)
 {
-    return seal_allows(SEAL_COMMON) ? getppid() : parent;
+    return sandbox_allows(SANDBOX_COMMON) ? getppid() : parent;
 }
 
 /*
@@ -91,14 +91,12 @@ static pid_t handler_parent(void)
  * parent that signals a child that it forked and that has set no handler yet: redis ends its
  * snapshot child in this way, and then waits for it.
  */
-static bool handler_is_own_wish(int signal_number, const siginfo_t *info,
-                                const struct sigaction *program)
+static bool handler_is_own_wish(int signal_number, const siginfo_t *info, const struct sigaction *program)
 {
     bool by_call = info->si_code == SI_USER || info->si_code == SI_TKILL;
-    pid_t self = seal_process();
+    pid_t self = sandbox_process();
     bool by_family = info->si_pid == self || (self != born && info->si_pid == handler_parent());
-    return by_call && by_family && program->sa_handler == SIG_DFL &&
-           !signal_is_harmless(signal_number);
+    return by_call && by_family && program->sa_handler == SIG_DFL && !signal_is_harmless(signal_number);
 }
 
 /* Asked for statistics alone: what the signal means to the program was not meant. */
@@ -119,17 +117,16 @@ static _Atomic uint64_t kin_answered;
 
 static bool handler_is_answered(const siginfo_t *info)
 {
-    if (!seal_allows(SEAL_COMMON)) {
+    if (!sandbox_allows(SANDBOX_COMMON)) {
         return false;
     }
-    if (handler_is_dump_only(info) || !sender_is_kin(info)) {
+    if (handler_is_dump_only(info) || !signal_origin_is_kin(info)) {
         return true;
     }
     uint64_t now = clock_now();
     uint64_t last = atomic_load_explicit(&kin_answered, memory_order_relaxed);
-    return now - last >= kin_pause &&
-           atomic_compare_exchange_strong_explicit(&kin_answered, &last, now, memory_order_relaxed,
-                                                   memory_order_relaxed);
+    return now - last >= kin_pause && atomic_compare_exchange_strong_explicit(
+                                          &kin_answered, &last, now, memory_order_relaxed, memory_order_relaxed);
 }
 
 /* Signals that a fault of the thread itself brings, or abort, and that mean its end. */
@@ -163,11 +160,9 @@ static void handler_dump(const siginfo_t *info)
     pthread_setcanceltype(type, NULL);
 }
 
-static int handler_install(int signal_number, const struct sigaction *wanted,
-                           struct sigaction *former);
+static int handler_install(int signal_number, const struct sigaction *wanted, struct sigaction *former);
 
-static void handler_chain(const struct sigaction *program, int signal_number, siginfo_t *info,
-                          void *context)
+static void handler_chain(const struct sigaction *program, int signal_number, siginfo_t *info, void *context)
 {
     if (program->sa_handler == SIG_DFL) {
         return;
@@ -211,20 +206,20 @@ bool handler_take(int signal_number, const siginfo_t *info)
 
 /* A handler of its own for each record, whose number is octal: HANDLER_ROWS(ROW) is ROW(000) to
  * ROW(077). */
-#define HANDLER_ROWS_8(ROW, high)                                                                  \
-    ROW(high##0)                                                                                   \
+#define HANDLER_ROWS_8(ROW, high)                                                                                      \
+    ROW(high##0)                                                                                                       \
     ROW(high##1) ROW(high##2) ROW(high##3) ROW(high##4) ROW(high##5) ROW(high##6) ROW(high##7)
-#define HANDLER_ROWS(ROW)                                                                          \
-    HANDLER_ROWS_8(ROW, 00)                                                                        \
-    HANDLER_ROWS_8(ROW, 01)                                                                        \
-    HANDLER_ROWS_8(ROW, 02)                                                                        \
-    HANDLER_ROWS_8(ROW, 03)                                                                        \
+#define HANDLER_ROWS(ROW)                                                                                              \
+    HANDLER_ROWS_8(ROW, 00)                                                                                            \
+    HANDLER_ROWS_8(ROW, 01)                                                                                            \
+    HANDLER_ROWS_8(ROW, 02)                                                                                            \
+    HANDLER_ROWS_8(ROW, 03)                                                                                            \
     HANDLER_ROWS_8(ROW, 04) HANDLER_ROWS_8(ROW, 05) HANDLER_ROWS_8(ROW, 06) HANDLER_ROWS_8(ROW, 07)
 
-#define HANDLER_RUN(number)                                                                        \
-    static void handler_run_##number(int signal_number, siginfo_t *info, void *context)            \
-    {                                                                                              \
-        handler_run(number, signal_number, info, context);                                         \
+#define HANDLER_RUN(number)                                                                                            \
+    static void handler_run_##number(int signal_number, siginfo_t *info, void *context)                                \
+    {                                                                                                                  \
+        handler_run(number, signal_number, info, context);                                                             \
     }
 HANDLER_ROWS(HANDLER_RUN)
 #undef HANDLER_RUN
@@ -250,8 +245,7 @@ static void handler_translate(const struct sigaction *present, struct sigaction 
  * are the program's: the kernel then does for its handler what it would have done without us.
  * SA_RESETHAND is the exception, since it would remove ours.
  */
-static int handler_install(int signal_number, const struct sigaction *wanted,
-                           struct sigaction *former)
+static int handler_install(int signal_number, const struct sigaction *wanted, struct sigaction *former)
 {
     struct sigaction ours = *wanted;
     if (wanted->sa_handler == SIG_IGN) {
@@ -278,14 +272,13 @@ static uint64_t signal_bit(int signal_number)
 
 bool handler_interrupts(int signal_number)
 {
-    return (atomic_load_explicit(&interrupting, memory_order_relaxed) &
-            signal_bit(signal_number)) != 0;
+    return (atomic_load_explicit(&interrupting, memory_order_relaxed) & signal_bit(signal_number)) != 0;
 }
 
 void handler_set_interrupts(int signal_number, bool interrupts)
 {
     pid_t owner = atomic_load_explicit(&process, memory_order_relaxed);
-    if (owner != 0 && owner != seal_process()) {
+    if (owner != 0 && owner != sandbox_process()) {
         return;
     }
     if (interrupts) {
@@ -297,10 +290,10 @@ void handler_set_interrupts(int signal_number, bool interrupts)
 
 void handler_after_fork(void)
 {
-    atomic_store_explicit(&process, seal_process(), memory_order_relaxed);
+    atomic_store_explicit(&process, sandbox_process(), memory_order_relaxed);
     atomic_store_explicit(&kin_answered, 0, memory_order_relaxed);
     parent = own;
-    own = seal_process();
+    own = sandbox_process();
 }
 
 void handler_open(int signal_number)
@@ -323,8 +316,8 @@ int handler_set(int signal_number, const struct sigaction *wanted, struct sigact
         return __sigaction(signal_number, wanted, former);
     }
     struct sigaction present;
-    int wrong = wanted != NULL ? handler_install(signal_number, wanted, &present)
-                               : __sigaction(signal_number, NULL, &present);
+    int wrong =
+        wanted != NULL ? handler_install(signal_number, wanted, &present) : __sigaction(signal_number, NULL, &present);
     if (wrong == 0 && former != NULL) {
         handler_translate(&present, former);
     }

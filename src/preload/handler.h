@@ -18,7 +18,7 @@
  * within it): no lock, no malloc, no look-up of symbols.
  */
 
-/* At birth: takes the signal over, unless it is ignored (then so it stays). 0: none. */
+/* At start: takes the signal over, unless it is ignored (then so it stays). 0: none. */
 INTERNAL void handler_open(int signal_number);
 
 /* In the child of a fork: what its parent answered does not count, and the memory is its own. */
@@ -31,8 +31,7 @@ INTERNAL void handler_after_fork(void);
 INTERNAL bool handler_take(int signal_number, const siginfo_t *info);
 
 /* sigaction(2), for any signal; on ours by the rules above. */
-INTERNAL int handler_set(int signal_number, const struct sigaction *wanted,
-                         struct sigaction *former);
+INTERNAL int handler_set(int signal_number, const struct sigaction *wanted, struct sigaction *former);
 
 /*
  * What siginterrupt(3) has said of a valid signal: signal(3) heeds it, for later handlers. A child

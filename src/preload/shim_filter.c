@@ -13,12 +13,11 @@
 
 #include "base/attributes.h"
 #include "config/message.h"
-#include "os/seal.h"
+#include "os/sandbox.h"
 
 /* As the registers have them: what a caller leaves out is whatever lies there, as in libc's own. */
 typedef long syscall_function(long number, long a, long b, long c, long d, long e, long f);
-typedef int prctl_function(int option, unsigned long a, unsigned long b, unsigned long c,
-                           unsigned long d);
+typedef int prctl_function(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
 
 static prctl_function *next_prctl;
 
@@ -43,23 +42,21 @@ static bool filter_is_set_by_prctl(long option, long mode, long program)
 static void filter_begin(bool sets)
 {
     if (sets) {
-        seal_add_filter();
+        sandbox_add_filter();
     }
 }
 
 static void filter_end(bool sets, bool refused)
 {
     if (sets && refused) {
-        seal_drop_filter();
+        sandbox_drop_filter();
     }
 }
 
 /* glibc declares the real one with `...`, which on the machines at hand is passed in the same
  * registers. */
-int prctl_name(int option, unsigned long a, unsigned long b, unsigned long c,
-               unsigned long d) __asm__("prctl");
-EXPORTED int prctl_name(int option, unsigned long a, unsigned long b, unsigned long c,
-                        unsigned long d)
+int prctl_name(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d) __asm__("prctl");
+EXPORTED int prctl_name(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
 {
     if (UNLIKELY(next_prctl == NULL)) {
         next_prctl = (prctl_function *)filter_find("prctl");
@@ -138,7 +135,7 @@ static bool filter_is_fallback(const void *caller)
  */
 static bool filter_is_spared(long number, const void *caller)
 {
-    return (int)number == SYS_getrandom && filter_is_fallback(caller) && !seal_allows(SEAL_COMMON);
+    return (int)number == SYS_getrandom && filter_is_fallback(caller) && !sandbox_allows(SANDBOX_COMMON);
 }
 
 long filter_look(long number, long a, long b, long c, long d, long e, long f)
@@ -164,50 +161,48 @@ long filter_look(long number, long a, long b, long c, long d, long e, long f)
 
 /* The seventh argument lies on the stack, where a jump leaves it. Before the real function is known
  * all registers of arguments are kept over the search. */
-__asm__(
-    ".pushsection .text\n"
-    ".globl syscall\n"
-    ".type syscall, @function\n"
-    ".p2align 4\n"
-    "syscall:\n"
-    "    endbr64\n"
-    "    cmpl $" TEXT(
-        __NR_seccomp) ", %edi\n"
-                      "    je filter_look\n"
-                      "    cmpl $" TEXT(
-                          __NR_prctl) ", %edi\n"
-                                      "    je filter_look\n"
-                                      "    cmpl $" TEXT(
-                                          __NR_getrandom) ", %edi\n"
-                                                          "    je filter_look\n"
-                                                          ".hidden filter_pass\n"
-                                                          ".globl filter_pass\n"
-                                                          ".type filter_pass, @function\n"
-                                                          "filter_pass:\n"
-                                                          "    movq filter_next_syscall(%rip), "
-                                                          "%rax\n"
-                                                          "    testq %rax, %rax\n"
-                                                          "    je 1f\n"
-                                                          "    jmpq *%rax\n"
-                                                          "1:  pushq %rdi\n"
-                                                          "    pushq %rsi\n"
-                                                          "    pushq %rdx\n"
-                                                          "    pushq %rcx\n"
-                                                          "    pushq %r8\n"
-                                                          "    pushq %r9\n"
-                                                          "    subq $8, %rsp\n"
-                                                          "    call filter_find_syscall\n"
-                                                          "    addq $8, %rsp\n"
-                                                          "    popq %r9\n"
-                                                          "    popq %r8\n"
-                                                          "    popq %rcx\n"
-                                                          "    popq %rdx\n"
-                                                          "    popq %rsi\n"
-                                                          "    popq %rdi\n"
-                                                          "    jmpq *filter_next_syscall(%rip)\n"
-                                                          ".size filter_pass, . - filter_pass\n"
-                                                          ".size syscall, . - syscall\n"
-                                                          ".popsection\n");
+__asm__(".pushsection .text\n"
+        ".globl syscall\n"
+        ".type syscall, @function\n"
+        ".p2align 4\n"
+        "syscall:\n"
+        "    endbr64\n"
+        "    cmpl $" TEXT(__NR_seccomp) ", %edi\n"
+                                        "    je filter_look\n"
+                                        "    cmpl $" TEXT(
+                                            __NR_prctl) ", %edi\n"
+                                                        "    je filter_look\n"
+                                                        "    cmpl $" TEXT(
+                                                            __NR_getrandom) ", %edi\n"
+                                                                            "    je filter_look\n"
+                                                                            ".hidden filter_pass\n"
+                                                                            ".globl filter_pass\n"
+                                                                            ".type filter_pass, @function\n"
+                                                                            "filter_pass:\n"
+                                                                            "    movq filter_next_syscall(%rip), "
+                                                                            "%rax\n"
+                                                                            "    testq %rax, %rax\n"
+                                                                            "    je 1f\n"
+                                                                            "    jmpq *%rax\n"
+                                                                            "1:  pushq %rdi\n"
+                                                                            "    pushq %rsi\n"
+                                                                            "    pushq %rdx\n"
+                                                                            "    pushq %rcx\n"
+                                                                            "    pushq %r8\n"
+                                                                            "    pushq %r9\n"
+                                                                            "    subq $8, %rsp\n"
+                                                                            "    call filter_find_syscall\n"
+                                                                            "    addq $8, %rsp\n"
+                                                                            "    popq %r9\n"
+                                                                            "    popq %r8\n"
+                                                                            "    popq %rcx\n"
+                                                                            "    popq %rdx\n"
+                                                                            "    popq %rsi\n"
+                                                                            "    popq %rdi\n"
+                                                                            "    jmpq *filter_next_syscall(%rip)\n"
+                                                                            ".size filter_pass, . - filter_pass\n"
+                                                                            ".size syscall, . - syscall\n"
+                                                                            ".popsection\n");
 
 #elif defined __aarch64__
 
@@ -217,42 +212,41 @@ __asm__(".pushsection .text\n"
         ".p2align 4\n"
         "syscall:\n"
         "    hint #34\n" /* bti c */
-        "    cmp w0, #" TEXT(
-            __NR_seccomp) "\n"
-                          "    b.eq filter_look\n"
-                          "    cmp w0, #" TEXT(
-                              __NR_prctl) "\n"
-                                          "    b.eq filter_look\n"
-                                          "    cmp w0, #" TEXT(
-                                              __NR_getrandom) "\n"
-                                                              "    b.eq filter_look\n"
-                                                              ".hidden filter_pass\n"
-                                                              ".globl filter_pass\n"
-                                                              ".type filter_pass, %function\n"
-                                                              "filter_pass:\n"
-                                                              "    adrp x16, filter_next_syscall\n"
-                                                              "    ldr x16, [x16, "
-                                                              ":lo12:filter_next_syscall]\n"
-                                                              "    cbz x16, 1f\n"
-                                                              "    br x16\n"
-                                                              "1:  stp x29, x30, [sp, #-80]!\n"
-                                                              "    mov x29, sp\n"
-                                                              "    stp x0, x1, [sp, #16]\n"
-                                                              "    stp x2, x3, [sp, #32]\n"
-                                                              "    stp x4, x5, [sp, #48]\n"
-                                                              "    str x6, [sp, #64]\n"
-                                                              "    bl filter_find_syscall\n"
-                                                              "    ldp x0, x1, [sp, #16]\n"
-                                                              "    ldp x2, x3, [sp, #32]\n"
-                                                              "    ldp x4, x5, [sp, #48]\n"
-                                                              "    ldr x6, [sp, #64]\n"
-                                                              "    ldp x29, x30, [sp], #80\n"
-                                                              "    adrp x16, filter_next_syscall\n"
-                                                              "    ldr x16, [x16, "
-                                                              ":lo12:filter_next_syscall]\n"
-                                                              "    br x16\n"
-                                                              ".size filter_pass, . - filter_pass\n"
-                                                              ".size syscall, . - syscall\n"
-                                                              ".popsection\n");
+        "    cmp w0, #" TEXT(__NR_seccomp) "\n"
+                                           "    b.eq filter_look\n"
+                                           "    cmp w0, #" TEXT(
+                                               __NR_prctl) "\n"
+                                                           "    b.eq filter_look\n"
+                                                           "    cmp w0, #" TEXT(
+                                                               __NR_getrandom) "\n"
+                                                                               "    b.eq filter_look\n"
+                                                                               ".hidden filter_pass\n"
+                                                                               ".globl filter_pass\n"
+                                                                               ".type filter_pass, %function\n"
+                                                                               "filter_pass:\n"
+                                                                               "    adrp x16, filter_next_syscall\n"
+                                                                               "    ldr x16, [x16, "
+                                                                               ":lo12:filter_next_syscall]\n"
+                                                                               "    cbz x16, 1f\n"
+                                                                               "    br x16\n"
+                                                                               "1:  stp x29, x30, [sp, #-80]!\n"
+                                                                               "    mov x29, sp\n"
+                                                                               "    stp x0, x1, [sp, #16]\n"
+                                                                               "    stp x2, x3, [sp, #32]\n"
+                                                                               "    stp x4, x5, [sp, #48]\n"
+                                                                               "    str x6, [sp, #64]\n"
+                                                                               "    bl filter_find_syscall\n"
+                                                                               "    ldp x0, x1, [sp, #16]\n"
+                                                                               "    ldp x2, x3, [sp, #32]\n"
+                                                                               "    ldp x4, x5, [sp, #48]\n"
+                                                                               "    ldr x6, [sp, #64]\n"
+                                                                               "    ldp x29, x30, [sp], #80\n"
+                                                                               "    adrp x16, filter_next_syscall\n"
+                                                                               "    ldr x16, [x16, "
+                                                                               ":lo12:filter_next_syscall]\n"
+                                                                               "    br x16\n"
+                                                                               ".size filter_pass, . - filter_pass\n"
+                                                                               ".size syscall, . - syscall\n"
+                                                                               ".popsection\n");
 
 #endif

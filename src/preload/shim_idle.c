@@ -22,14 +22,13 @@
  * of these, by POSIX and by signal-safety(7), so that nothing of libc's is interrupted half done;
  * poll, select and accept a handler may call. libc's own are looked up at the first call of each.
  */
-typedef int create_function(pthread_t *thread, const pthread_attr_t *attributes,
-                            void *(*run)(void *), void *argument);
+typedef int create_function(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument);
 typedef int standard_create_function(thrd_t *thread, thrd_start_t run, void *argument);
 typedef int wait_function(int file, struct epoll_event *events, int count, int milliseconds);
 typedef int masked_wait_function(int file, struct epoll_event *events, int count, int milliseconds,
                                  const sigset_t *mask);
-typedef int timed_wait_function(int file, struct epoll_event *events, int count,
-                                const struct timespec *limit, const sigset_t *mask);
+typedef int timed_wait_function(int file, struct epoll_event *events, int count, const struct timespec *limit,
+                                const sigset_t *mask);
 
 static void *find_next(_Atomic(void *) *known, const char *name)
 {
@@ -44,7 +43,7 @@ static void *find_next(_Atomic(void *) *known, const char *name)
 /* What the child of a fork has put off: here no slot is on its way to the caller, or from it. */
 static void before_waiting(void)
 {
-    pool_adopt_due();
+    pool_recover_due();
     background_offer();
 }
 
@@ -54,8 +53,8 @@ static int not_there(void)
     return -1;
 }
 
-EXPORTED int pthread_create(pthread_t *restrict thread, const pthread_attr_t *restrict attributes,
-                            void *(*run)(void *), void *restrict argument)
+EXPORTED int pthread_create(pthread_t *restrict thread, const pthread_attr_t *restrict attributes, void *(*run)(void *),
+                            void *restrict argument)
 {
     static _Atomic(void *) known;
     create_function *next = (create_function *)find_next(&known, "pthread_create");
@@ -79,8 +78,7 @@ EXPORTED int epoll_wait(int file, struct epoll_event *events, int count, int mil
     return next != NULL ? next(file, events, count, milliseconds) : not_there();
 }
 
-EXPORTED int epoll_pwait(int file, struct epoll_event *events, int count, int milliseconds,
-                         const sigset_t *mask)
+EXPORTED int epoll_pwait(int file, struct epoll_event *events, int count, int milliseconds, const sigset_t *mask)
 {
     static _Atomic(void *) known;
     masked_wait_function *next = (masked_wait_function *)find_next(&known, "epoll_pwait");
@@ -91,8 +89,8 @@ EXPORTED int epoll_pwait(int file, struct epoll_event *events, int count, int mi
 /* In glibc from 2.35 on. */
 int timed_wait(int file, struct epoll_event *events, int count, const struct timespec *limit,
                const sigset_t *mask) __asm__("epoll_pwait2");
-EXPORTED int timed_wait(int file, struct epoll_event *events, int count,
-                        const struct timespec *limit, const sigset_t *mask)
+EXPORTED int timed_wait(int file, struct epoll_event *events, int count, const struct timespec *limit,
+                        const sigset_t *mask)
 {
     static _Atomic(void *) known;
     timed_wait_function *next = (timed_wait_function *)find_next(&known, "epoll_pwait2");

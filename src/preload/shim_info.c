@@ -7,10 +7,10 @@
 #include <unistd.h>
 
 #include "base/attributes.h"
-#include "preload/birth.h"
-#include "statistics/dump.h"
-#include "route/fallback.h"
 #include "pool/pool.h"
+#include "preload/init.h"
+#include "route/fallback.h"
+#include "statistics/dump.h"
 #include "statistics/snapshot.h"
 
 /*
@@ -22,8 +22,8 @@ enum { TRIM_LIMIT = 32 << 20 };
 /* What may go of the stock if `pad` bytes of it are to stay. */
 static size_t info_trimmed(size_t pad)
 {
-    uint64_t stock = pool_stock();
-    uint64_t spare = stock > pad ? stock - pad : 0;
+    uint64_t retained = pool_retained();
+    uint64_t spare = retained > pad ? retained - pad : 0;
     return spare < TRIM_LIMIT ? (size_t)spare : TRIM_LIMIT;
 }
 
@@ -31,7 +31,7 @@ static size_t info_trimmed(size_t pad)
  * else 0. What mimalloc gives back does not count, since it does not say. */
 EXPORTED int malloc_trim(size_t pad)
 {
-    pool_adopt_due();
+    pool_recover_due();
     pool_drain();
     size_t purged = pool_trim(info_trimmed(pad));
     fallback_trim();
@@ -50,7 +50,7 @@ EXPORTED struct mallinfo2 mallinfo2(void)
     snapshot_take(&snapshot);
     for (unsigned bucket = 0; bucket < snapshot.buckets; bucket++) {
         const struct snapshot_figures *figures = &snapshot.bucket[bucket];
-        size_t capacity = birth_plan.capacity[bucket];
+        size_t capacity = init_plan.capacity[bucket];
         size_t free_slots = figures->cached + figures->depot + figures->purged;
         info.arena += figures->carved * capacity;
         info.uordblks += figures->live * capacity;
@@ -90,10 +90,8 @@ static void info_print_figure(const char *name, uint64_t figure, FILE *stream)
 
 static void info_print_bucket(const struct snapshot_figures *figures, unsigned bucket, FILE *stream)
 {
-    fprintf(stream, "<bucket label=\"%s\" capacity=\"%zu\"", birth_plan.label[bucket],
-            birth_plan.capacity[bucket]);
-#define INFO_FIGURE(name, heading, width, type, unit, help)                                        \
-    info_print_figure(#name, figures->name, stream);
+    fprintf(stream, "<bucket label=\"%s\" capacity=\"%zu\"", init_plan.label[bucket], init_plan.capacity[bucket]);
+#define INFO_FIGURE(name, heading, width, type, unit, help) info_print_figure(#name, figures->name, stream);
     SNAPSHOT_ROWS(INFO_FIGURE)
 #undef INFO_FIGURE
     fprintf(stream, "/>\n");

@@ -7,33 +7,30 @@
 #include <unistd.h>
 
 #include "base/attributes.h"
-#include "route/fallback.h"
 #include "os/os.h"
 #include "pool/pool.h"
+#include "route/fallback.h"
 
 /*
  * libc's own do the work; none of them may be called by a signal handler (POSIX). A limit that
  * another process sets is not seen here: the pools learn of it when memory is first refused.
  */
 typedef int set_function(int resource, const struct rlimit *limit);
-typedef int change_function(pid_t process, int resource, const struct rlimit *limit,
-                            struct rlimit *former);
+typedef int change_function(pid_t process, int resource, const struct rlimit *limit, struct rlimit *former);
 
 /* <sys/resource.h> declares these with types of its own for `resource`: the declarations here are
  * by their symbol names. rlimit64 is the same structure where rlim_t has 64 bits. */
 _Static_assert(sizeof(struct rlimit) == sizeof(struct rlimit64), "the forms for large limits");
 int limit_set(int resource, const struct rlimit *limit) __asm__("setrlimit");
 int limit_set_large(int resource, const struct rlimit *limit) __asm__("setrlimit64");
-int limit_change(pid_t process, int resource, const struct rlimit *limit,
-                 struct rlimit *former) __asm__("prlimit");
+int limit_change(pid_t process, int resource, const struct rlimit *limit, struct rlimit *former) __asm__("prlimit");
 int limit_change_large(pid_t process, int resource, const struct rlimit *limit,
                        struct rlimit *former) __asm__("prlimit64");
 
 /* Returns true if a limit on memory was set, of a kind that is charged before memory is used. */
 static bool limits_memory(int resource, const struct rlimit *limit)
 {
-    return limit != NULL && limit->rlim_cur != RLIM_INFINITY &&
-           (resource == RLIMIT_AS || resource == RLIMIT_DATA);
+    return limit != NULL && limit->rlim_cur != RLIM_INFINITY && (resource == RLIMIT_AS || resource == RLIMIT_DATA);
 }
 
 /* In a vfork child, whose limits are its own, this makes its parent sparing too early, and nothing
@@ -60,8 +57,7 @@ static int set(const char *name, int resource, const struct rlimit *limit)
     return status;
 }
 
-static int change(const char *name, pid_t process, int resource, const struct rlimit *limit,
-                  struct rlimit *former)
+static int change(const char *name, pid_t process, int resource, const struct rlimit *limit, struct rlimit *former)
 {
     change_function *next = (change_function *)dlsym(RTLD_NEXT, name);
     if (next == NULL) {
@@ -85,14 +81,12 @@ EXPORTED int limit_set_large(int resource, const struct rlimit *limit)
     return set("setrlimit64", resource, limit);
 }
 
-EXPORTED int limit_change(pid_t process, int resource, const struct rlimit *limit,
-                          struct rlimit *former)
+EXPORTED int limit_change(pid_t process, int resource, const struct rlimit *limit, struct rlimit *former)
 {
     return change("prlimit", process, resource, limit, former);
 }
 
-EXPORTED int limit_change_large(pid_t process, int resource, const struct rlimit *limit,
-                                struct rlimit *former)
+EXPORTED int limit_change_large(pid_t process, int resource, const struct rlimit *limit, struct rlimit *former)
 {
     return change("prlimit64", process, resource, limit, former);
 }

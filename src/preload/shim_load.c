@@ -40,7 +40,7 @@ static void *load_nothing(void)
 
 /*
  * The constructors of the program's other libraries run before ours and may call dlopen. What is
- * needed is therefore looked up at the first call, if that comes before birth. Two threads that do
+ * needed is therefore looked up at the first call, if that comes before start. Two threads that do
  * so at the same time find the same. Neither dlopen nor dlsym may be called in a signal handler.
  */
 static struct {
@@ -95,13 +95,13 @@ struct load load_open_in(Lmid_t space, const char *file, int flags)
 }
 
 /* An exported function of this name, whose body is written in assembly. */
-#define FUNCTION(name, body)                                                                       \
-    __asm__(".pushsection .text\n"                                                                 \
-            ".balign 16\n"                                                                         \
-            ".globl " #name "\n"                                                                   \
-            ".type " #name ", %function\n" #name ":\n"                                             \
-            ".cfi_startproc\n" body ".cfi_endproc\n"                                               \
-            ".size " #name ", . - " #name "\n"                                                     \
+#define FUNCTION(name, body)                                                                                           \
+    __asm__(".pushsection .text\n"                                                                                     \
+            ".balign 16\n"                                                                                             \
+            ".globl " #name "\n"                                                                                       \
+            ".type " #name ", %function\n" #name ":\n"                                                                 \
+            ".cfi_startproc\n" body ".cfi_endproc\n"                                                                   \
+            ".size " #name ", . - " #name "\n"                                                                         \
             ".popsection\n")
 
 #if defined __x86_64__

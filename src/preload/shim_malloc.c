@@ -27,22 +27,22 @@ static void *refuse(int error)
 
 EXPORTED void *malloc(size_t request)
 {
-    return route_take(request, NULL);
+    return route_alloc(request, NULL);
 }
 
 EXPORTED void free(void *address)
 {
-    route_give("free", address);
+    route_free("free", address);
 }
 
 EXPORTED void *calloc(size_t count, size_t size)
 {
-    return route_take_zeroed(count, size, CALLER);
+    return route_alloc_zeroed(count, size, CALLER);
 }
 
 EXPORTED void *realloc(void *address, size_t request)
 {
-    return route_resize("realloc", address, request, CALLER);
+    return route_realloc("realloc", address, request, CALLER);
 }
 
 /*
@@ -97,26 +97,25 @@ static bool is_noted(const void *found, const void *ours)
     return found == ours && options.number[OPTION_IN_USE] != 0;
 }
 
-static void *program_take(size_t request, const void *caller)
+static void *program_alloc(size_t request, const void *caller)
 {
     void *found = find_malloc();
-    return is_noted(found, (void *)malloc) ? route_take(request, caller)
-                                           : ((void *(*)(size_t))found)(request);
+    return is_noted(found, (void *)malloc) ? route_alloc(request, caller) : ((void *(*)(size_t))found)(request);
 }
 
 /* A slot is ours whatever the program calls, and then a complaint can name the call. */
 static void *program_resize(const char *call, void *address, size_t request, const void *caller)
 {
     void *found = find_realloc();
-    return lane_owns(address) || is_noted(found, (void *)realloc)
-               ? route_resize(call, address, request, caller)
+    return region_owns(address) || is_noted(found, (void *)realloc)
+               ? route_realloc(call, address, request, caller)
                : ((void *(*)(void *, size_t))found)(address, request);
 }
 
-static void program_give(const char *call, void *address)
+static void program_dealloc(const char *call, void *address)
 {
-    if (lane_owns(address)) {
-        route_give(call, address);
+    if (region_owns(address)) {
+        route_free(call, address);
     } else {
         ((void (*)(void *))find_free())(address);
     }
@@ -137,7 +136,7 @@ EXPORTED void *reallocf(void *address, size_t request)
 {
     void *target = program_resize("reallocf", address, request, CALLER);
     if (target == NULL && request != 0) {
-        program_give("reallocf", address);
+        program_dealloc("reallocf", address);
     }
     return target;
 }
@@ -163,8 +162,7 @@ EXPORTED int reallocarr(void *pointer, size_t count, size_t size)
 
 static void *take_aligned(size_t alignment, size_t request, const void *caller)
 {
-    return is_power_of_two(alignment) ? route_take_aligned(alignment, request, caller)
-                                      : refuse(EINVAL);
+    return is_power_of_two(alignment) ? route_alloc_aligned(alignment, request, caller) : refuse(EINVAL);
 }
 
 EXPORTED void *aligned_alloc(size_t alignment, size_t request)
@@ -196,7 +194,7 @@ static int store_aligned(void **address, size_t alignment, size_t request, const
         return EINVAL;
     }
     int kept = errno;
-    void *target = route_take_aligned(alignment, request, caller);
+    void *target = route_alloc_aligned(alignment, request, caller);
     errno = kept;
     if (target == NULL) {
         return ENOMEM;
@@ -217,7 +215,7 @@ EXPORTED int __posix_memalign(void **address, size_t alignment, size_t request)
 
 EXPORTED void *valloc(size_t request)
 {
-    return route_take_aligned(os_page_size(), request, CALLER);
+    return route_alloc_aligned(os_page_size(), request, CALLER);
 }
 
 /* valloc of whole pages, one at least. */
@@ -226,7 +224,7 @@ EXPORTED void *pvalloc(size_t request)
     if (request > PTRDIFF_MAX) {
         return refuse(ENOMEM); /* rounding up could overflow */
     }
-    return route_take_aligned(os_page_size(), os_round_to_pages(request > 0 ? request : 1), CALLER);
+    return route_alloc_aligned(os_page_size(), os_round_to_pages(request > 0 ? request : 1), CALLER);
 }
 
 EXPORTED size_t malloc_usable_size(void *address)
@@ -247,19 +245,19 @@ EXPORTED size_t malloc_good_size(size_t request)
 EXPORTED void free_sized(void *address, size_t size)
 {
     (void)size;
-    program_give("free_sized", address);
+    program_dealloc("free_sized", address);
 }
 
 EXPORTED void free_aligned_sized(void *address, size_t alignment, size_t size)
 {
     (void)alignment;
     (void)size;
-    program_give("free_aligned_sized", address);
+    program_dealloc("free_aligned_sized", address);
 }
 
 static char *copy_string(const char *string, size_t length, const void *caller)
 {
-    char *copy = program_take(length + 1, caller);
+    char *copy = program_alloc(length + 1, caller);
     if (copy != NULL) {
         memcpy(copy, string, length);
         copy[length] = '\0';
@@ -281,12 +279,12 @@ EXPORTED char *strndup(const char *string, size_t limit)
 /* SunOS. Another allocator that has a free need not have these. */
 EXPORTED void cfree(void *address)
 {
-    program_give("free", address);
+    program_dealloc("free", address);
 }
 
 EXPORTED void vfree(void *address)
 {
-    program_give("free", address);
+    program_dealloc("free", address);
 }
 
 /* The same function under another name: SunOS's and glibc's; mimalloc exports them, so they must

@@ -15,21 +15,18 @@
  */
 typedef void new_handler(void);
 typedef void thrower(void);
-extern new_handler *std_get_new_handler(void) __asm__("_ZSt15get_new_handlerv")
-    __attribute__((weak));
+extern new_handler *std_get_new_handler(void) __asm__("_ZSt15get_new_handlerv") __attribute__((weak));
 extern thrower std_throw_bad_alloc __asm__("_ZSt17__throw_bad_allocv") __attribute__((weak));
-extern thrower std_1_throw_bad_alloc __asm__("_ZNSt3__117__throw_bad_allocEv")
-    __attribute__((weak));
+extern thrower std_1_throw_bad_alloc __asm__("_ZNSt3__117__throw_bad_allocEv") __attribute__((weak));
 
 /* An alignment that malloc gives without being asked. */
 enum { PLAIN = 0 };
 
-/* `caller` may be NULL, as route_take takes it, where this is inlined into the operator itself. */
+/* `caller` may be NULL, as route_alloc takes it, where this is inlined into the operator itself. */
 FAST_PATH void *new_try(size_t request, size_t alignment, const void *caller)
 {
-    return alignment == PLAIN
-               ? route_take(request, caller)
-               : route_take_aligned(alignment, request, caller != NULL ? caller : CALLER);
+    return alignment == PLAIN ? route_alloc(request, caller)
+                              : route_alloc_aligned(alignment, request, caller != NULL ? caller : CALLER);
 }
 
 /* The C++ library may have come by dlopen, after the weak names were bound: then it is asked by its
@@ -39,8 +36,7 @@ static thrower *new_find_thrower(void)
     static const struct {
         const char *library;
         const char *name;
-    } places[] = {{"libstdc++.so.6", "_ZSt17__throw_bad_allocv"},
-                  {"libc++.so.1", "_ZNSt3__117__throw_bad_allocEv"}};
+    } places[] = {{"libstdc++.so.6", "_ZSt17__throw_bad_allocv"}, {"libc++.so.1", "_ZNSt3__117__throw_bad_allocEv"}};
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
         void *handle = dlopen(places[i].library, RTLD_LAZY | RTLD_NOLOAD);
         void *found = handle != NULL ? dlsym(handle, places[i].name) : NULL;
@@ -159,11 +155,10 @@ void delete_any(void *address) __asm__("_ZdlPv");
 
 EXPORTED void delete_any(void *address)
 {
-    route_give("operator delete", address);
+    route_free("operator delete", address);
 }
 
-#define DELETE_ALIAS(name, mangled)                                                                \
-    EXPORTED void name(void *address) __asm__(mangled) __attribute__((alias("_ZdlPv")))
+#define DELETE_ALIAS(name, mangled) EXPORTED void name(void *address) __asm__(mangled) __attribute__((alias("_ZdlPv")))
 
 DELETE_ALIAS(delete_array, "_ZdaPv");
 DELETE_ALIAS(delete_one_sized, "_ZdlPvm");

@@ -36,8 +36,7 @@ static handler *set_handler(int signal_number, handler *wanted, bool masks_itsel
     return handler_set(signal_number, &action, &former) == 0 ? former.sa_handler : SIG_ERR;
 }
 
-EXPORTED int sigaction(int signal_number, const struct sigaction *restrict wanted,
-                       struct sigaction *restrict former)
+EXPORTED int sigaction(int signal_number, const struct sigaction *restrict wanted, struct sigaction *restrict former)
 {
     return handler_set(signal_number, wanted, former);
 }
@@ -57,18 +56,15 @@ EXPORTED handler *sysv_set(int signal_number, handler *wanted)
     return set_handler(signal_number, wanted, false, (int)(SA_RESETHAND | SA_NODEFER));
 }
 
-EXPORTED handler *bsd_signal_name(int, handler *) __asm__("bsd_signal")
-    __attribute__((alias("signal")));
+EXPORTED handler *bsd_signal_name(int, handler *) __asm__("bsd_signal") __attribute__((alias("signal")));
 EXPORTED handler *ssignal_name(int, handler *) __asm__("ssignal") __attribute__((alias("signal")));
-EXPORTED handler *sysv_signal_name(int, handler *) __asm__("sysv_signal")
-    __attribute__((alias("__sysv_signal")));
+EXPORTED handler *sysv_signal_name(int, handler *) __asm__("sysv_signal") __attribute__((alias("__sysv_signal")));
 
 /* System V's sigset: sets a handler and unblocks the signal, or blocks it for SIG_HOLD. */
 handler *sigset_name(int signal_number, handler *wanted) __asm__("sigset");
 EXPORTED handler *sigset_name(int signal_number, handler *wanted)
 {
-    handler *const hold =
-        (handler *)2; /* SIG_HOLD, which <signal.h> shows to X/Open programs only */
+    handler *const hold = (handler *)2; /* SIG_HOLD, which <signal.h> shows to X/Open programs only */
     sigset_t this_one;
     sigset_t former_mask;
     struct sigaction former;

@@ -3,14 +3,14 @@
 #include <dlfcn.h>
 
 #include "base/attributes.h"
-#include "pool/background.h"
 #include "config/message.h"
+#include "pool/background.h"
 
 /* The constructors of the program run within this call, before main; those of libraries before it.
  * glibc and musl agree on its arguments, musl has no `stack_end`. */
 typedef int main_function(int, char **, char **);
-typedef int start_function(main_function *program, int count, char **arguments, void (*init)(void),
-                           void (*end)(void), void (*loader_end)(void), void *stack_end);
+typedef int start_function(main_function *program, int count, char **arguments, void (*init)(void), void (*end)(void),
+                           void (*loader_end)(void), void *stack_end);
 
 EXPORTED start_function __libc_start_main;
 
@@ -22,9 +22,8 @@ static int start_main(int count, char **arguments, char **environment)
     return begun(count, arguments, environment);
 }
 
-EXPORTED int __libc_start_main(main_function *program, int count, char **arguments,
-                               void (*init)(void), void (*end)(void), void (*loader_end)(void),
-                               void *stack_end)
+EXPORTED int __libc_start_main(main_function *program, int count, char **arguments, void (*init)(void),
+                               void (*end)(void), void (*loader_end)(void), void *stack_end)
 {
     start_function *next = (start_function *)dlsym(RTLD_NEXT, "__libc_start_main");
     if (next == NULL) {

@@ -8,8 +8,8 @@
 
 #include "base/attributes.h"
 #include "pool/background.h"
-#include "preload/handler.h"
 #include "pool/pool.h"
+#include "preload/handler.h"
 
 /*
  * libc's own does the waiting, since it is a cancellation point; it is looked up for each call. No
@@ -21,7 +21,7 @@ typedef int wait_function(const sigset_t *signals, siginfo_t *info, const struct
 
 static int wait_for(const sigset_t *signals, siginfo_t *info, const struct timespec *limit)
 {
-    pool_adopt_due();
+    pool_recover_due();
     background_offer();
     siginfo_t unwanted;
     siginfo_t *taken = info != NULL ? info : &unwanted;

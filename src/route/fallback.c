@@ -12,7 +12,7 @@
 #include "os/os.h"
 #include "pool/pool.h"
 
-/* The program's break at birth; before it, an address that no program has. */
+/* The program's break at start; before it, an address that no program has. */
 static char *libc_heap = (char *)UINTPTR_MAX;
 
 /* Where the main thread's stack may reach to, and its end. */
@@ -102,7 +102,7 @@ static void fallback_make_room(bool force, unsigned long long beat, void *argume
 {
     (void)beat;
     (void)argument;
-    if (force && lane_is_laid() && fallback_is_short()) {
+    if (force && region_is_laid() && fallback_is_short()) {
         pool_return();
     }
 }
@@ -127,12 +127,12 @@ void fallback_open(void)
 }
 
 /* Whether the process has had several threads; whether this one is a child of such a process. */
-static bool crowded;
-static bool bereft;
+static bool forked_with_threads;
+static bool thread_lost;
 
 void fallback_before_fork(void)
 {
-    crowded = crowded || os_has_threads();
+    forked_with_threads = forked_with_threads || os_has_threads();
 }
 
 /* mimalloc before 2.1 has a switch, later versions a delay. */
@@ -178,8 +178,8 @@ static void fallback_keep_heap(void)
 
 void fallback_after_fork(void)
 {
-    if (crowded) {
-        bereft = true;
+    if (forked_with_threads) {
+        thread_lost = true;
         fallback_keep_pages();
         fallback_keep_heap();
     }
@@ -187,7 +187,7 @@ void fallback_after_fork(void)
 
 void fallback_trim(void)
 {
-    if (!bereft) {
+    if (!thread_lost) {
         mi_collect(false);
     }
 }
@@ -233,17 +233,17 @@ bool fallback_is_stray(const void *address)
 {
     enum { ALIGNMENT_LEAST = 8, NEVER_MAPPED = 1 << 16 };
     if (main_stack_end == 0) {
-        return false; /* before birth, when little can be relied on */
+        return false; /* before start, when little can be relied on */
     }
     return (uintptr_t)address % ALIGNMENT_LEAST != 0 || (uintptr_t)address < NEVER_MAPPED ||
-           fallback_is_between(address, main_stack_start, main_stack_end) ||
-           fallback_is_on_own_stack(address) || fallback_is_in_object(address);
+           fallback_is_between(address, main_stack_start, main_stack_end) || fallback_is_on_own_stack(address) ||
+           fallback_is_in_object(address);
 }
 
 /*
  * They are looked up by libc's own handle, since a look-up in the order of libraries could find
  * another allocator, and each time, since most processes never meet such a block and none should
- * pay for it at birth.
+ * pay for it at start.
  */
 static COLD void *fallback_find(const char *name)
 {
@@ -256,7 +256,7 @@ static COLD void *fallback_find(const char *name)
 }
 
 /* Without libc's function the block is left as it is: a leak, never a crash. */
-COLD void fallback_give_foreign(void *address)
+COLD void fallback_free_foreign(void *address)
 {
     int kept = errno;
     void (*give)(void *) = (void (*)(void *))fallback_find("free");

@@ -26,7 +26,7 @@ INTERNAL bool fallback_is_stray(const void *address);
 
 /* free, realloc and malloc_usable_size of a foreign block, by libc's own functions. Not
  * signal-safe: dlsym may wait. */
-INTERNAL void fallback_give_foreign(void *address);
+INTERNAL void fallback_free_foreign(void *address);
 INTERNAL void *fallback_resize_foreign(void *address, size_t request);
 INTERNAL size_t fallback_usable_size_foreign(const void *address);
 
@@ -43,14 +43,14 @@ INTERNAL void *fallback_refuse(void);
 /*
  * Thin by intent: with -fno-plt each is a jump through the global offset table, which is what a
  * small request pays on top of plain mimalloc. Where mimalloc returns NULL it has set errno to
- * ENOMEM by the handler that fallback_open registers. Everything here works before birth.
+ * ENOMEM by the handler that fallback_open registers. Everything here works before start.
  */
-FAST_PATH void *fallback_take(size_t request)
+FAST_PATH void *fallback_alloc(size_t request)
 {
     return mi_malloc(request);
 }
 
-static inline void *fallback_take_zeroed(size_t count, size_t size)
+static inline void *fallback_alloc_zeroed(size_t count, size_t size)
 {
     void *address = mi_calloc(count, size);
     return LIKELY(address != NULL) ? address : fallback_refuse();
@@ -68,15 +68,13 @@ static inline bool fallback_is_aligned(const void *address, size_t alignment)
 }
 
 /* `alignment` is a power of two. */
-static inline void *fallback_take_aligned(size_t alignment, size_t request)
+static inline void *fallback_alloc_aligned(size_t alignment, size_t request)
 {
     void *address = mi_malloc_aligned(request, alignment);
     if (UNLIKELY(address == NULL)) {
         return fallback_refuse();
     }
-    return LIKELY(fallback_is_aligned(address, alignment))
-               ? address
-               : fallback_align(address, alignment, request);
+    return LIKELY(fallback_is_aligned(address, alignment)) ? address : fallback_align(address, alignment, request);
 }
 
 static inline void *fallback_resize(void *address, size_t request)
@@ -86,15 +84,14 @@ static inline void *fallback_resize(void *address, size_t request)
 }
 
 /* The caller has seen to foreign blocks. */
-FAST_PATH void fallback_give(void *address)
+FAST_PATH void fallback_free(void *address)
 {
     mi_free(address);
 }
 
 static inline size_t fallback_usable_size(const void *address)
 {
-    return UNLIKELY(fallback_is_foreign(address)) ? fallback_usable_size_foreign(address)
-                                                  : mi_usable_size(address);
+    return UNLIKELY(fallback_is_foreign(address)) ? fallback_usable_size_foreign(address) : mi_usable_size(address);
 }
 
 static inline size_t fallback_good_size(size_t request)
@@ -118,7 +115,7 @@ INTERNAL void fallback_trim(void);
 INTERNAL void fallback_before_fork(void);
 INTERNAL void fallback_after_fork(void);
 
-/* At birth: makes mimalloc's failures set errno, and notes where libc's heap begins. */
+/* At start: makes mimalloc's failures set errno, and notes where libc's heap begins. */
 INTERNAL void fallback_open(void);
 
 #endif

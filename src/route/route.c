@@ -6,11 +6,11 @@
 #include <string.h>
 
 #include "base/clear.h"
+#include "config/message.h"
+#include "memory/reserve.h"
+#include "os/os.h"
 #include "pool/histogram.h"
 #include "pool/in_use.h"
-#include "config/message.h"
-#include "os/os.h"
-#include "memory/reserve.h"
 
 enum {
     USABLE_UNIT = 16,   /* a usable size is a multiple of it */
@@ -23,8 +23,8 @@ struct route route;
 
 void route_watch_small(bool wanted)
 {
-    route.unseen = wanted ? 0 : BUCKET_REQUEST_FLOOR;
-    route.minimum = route.unseen; /* until the pools open, if they do */
+    route.direct_below = wanted ? 0 : BUCKET_REQUEST_FLOOR;
+    route.minimum = route.direct_below; /* until the pools open, if they do */
 }
 
 void route_publish(const struct bucket_plan *plan)
@@ -45,29 +45,27 @@ void route_close(void)
  */
 static bool route_wastes(unsigned bucket, size_t request)
 {
-    return UNLIKELY(pool_is_tight()) && request < lanes.lane[bucket].stride / 7 * 6 &&
-           !slots_have_loose(bucket) && !slots_have_purged(bucket);
+    return UNLIKELY(pool_is_tight()) && request < regions.region[bucket].stride / 7 * 6 && !slots_have_free(bucket) &&
+           !slots_have_purged(bucket);
 }
 
 /* mimalloc's block; or, where the kernel refuses mimalloc a segment, a slot that fits into what is
  * left, however much of it is wasted. */
-static COLD void *route_take_last(size_t request, const void *caller)
+static COLD void *route_alloc_last(size_t request, const void *caller)
 {
-    void *block = fallback_take(request);
-    return block != NULL || !pool_is_tight()
-               ? block
-               : pool_take_slow(route_bucket(request), request, NULL, caller);
+    void *block = fallback_alloc(request);
+    return block != NULL || !pool_is_tight() ? block : pool_alloc_slow(route_bucket(request), request, NULL, caller);
 }
 
 /* A slot out of what lies further; if the kernel has no memory, after free slots have made room.
  * NULL: there is none, and the request was counted as one that falls through. */
-static void *route_take_far(unsigned bucket, size_t request, uint8_t *was, const void *caller)
+static void *route_alloc_far(unsigned bucket, size_t request, uint8_t *was, const void *caller)
 {
     void *slot = NULL;
     if (!route_wastes(bucket, request)) {
-        slot = pool_take_slow(bucket, request, was, caller);
+        slot = pool_alloc_slow(bucket, request, was, caller);
         if (UNLIKELY(slot == NULL) && pool_return() > 0) {
-            slot = pool_take_slow(bucket, request, was, caller);
+            slot = pool_alloc_slow(bucket, request, was, caller);
         }
     }
     if (UNLIKELY(slot == NULL)) {
@@ -76,18 +74,18 @@ static void *route_take_far(unsigned bucket, size_t request, uint8_t *was, const
     return slot;
 }
 
-static OUT_OF_LINE void *route_take_rest(size_t request, const void *caller)
+static OUT_OF_LINE void *route_alloc_rest(size_t request, const void *caller)
 {
-    void *slot = route_take_far(route_bucket(request), request, NULL, caller);
-    return LIKELY(slot != NULL) ? slot : route_take_last(request, caller);
+    void *slot = route_alloc_far(route_bucket(request), request, NULL, caller);
+    return LIKELY(slot != NULL) ? slot : route_alloc_last(request, caller);
 }
 
 /* All else is a jump away, so that the large pool's usual case calls nobody: it saves no register.
  */
-OUT_OF_LINE void *route_take_slow(size_t request, const void *caller)
+OUT_OF_LINE void *route_alloc_slow(size_t request, const void *caller)
 {
-    void *slot = pool_take_large(route_bucket(request), request);
-    return LIKELY(slot != NULL) ? slot : route_take_rest(request, caller);
+    void *slot = pool_alloc_large(route_bucket(request), request);
+    return LIKELY(slot != NULL) ? slot : route_alloc_rest(request, caller);
 }
 
 /* Every so many-th request of a thread is drawn from those that the pools have nothing to do with,
@@ -98,7 +96,7 @@ enum { OUTSIDE_INTERVAL = 61 };
 static void *route_see(void *address, size_t request)
 {
     static _Thread_local uint32_t left __attribute__((tls_model("initial-exec")));
-    if (request < route.unseen || address == NULL) {
+    if (request < route.direct_below || address == NULL) {
         return address;
     }
     if (UNLIKELY(left == 0)) {
@@ -112,9 +110,9 @@ static void *route_see(void *address, size_t request)
     return address;
 }
 
-OUT_OF_LINE void *route_take_outside(size_t request)
+OUT_OF_LINE void *route_alloc_outside(size_t request)
 {
-    return route_see(fallback_take(request), request);
+    return route_see(fallback_alloc(request), request);
 }
 
 void route_open(void)
@@ -123,8 +121,8 @@ void route_open(void)
      * programs, and what they are free to place, above 64 TiB, so that the pools lie there. */
     enum { TERABYTE_SHIFT = 40, FIRST = 2, END = 64 };
     uintptr_t end = (uintptr_t)END << TERABYTE_SHIFT;
-    if (lane_is_laid() && (uintptr_t)lanes.start < end) {
-        end = (uintptr_t)lanes.start;
+    if (region_is_laid() && (uintptr_t)regions.start < end) {
+        end = (uintptr_t)regions.start;
     }
     route.hints = (uintptr_t)FIRST << TERABYTE_SHIFT;
     route.hints_length = end > route.hints ? end - route.hints : 0;
@@ -135,14 +133,14 @@ COLD void route_refuse(const char *call, void *address)
     if (address == NULL) {
         return;
     }
-    if (lane_owns(address)) {
+    if (region_owns(address)) {
         pool_die(call, address);
     } else if (fallback_is_foreign(address)) {
-        fallback_give_foreign(address);
+        fallback_free_foreign(address);
     } else if (reserve_holds(address) || fallback_is_stray(address)) {
         message_die(MESSAGE_STRAY, call, address);
     } else {
-        fallback_give(address);
+        fallback_free(address);
     }
 }
 
@@ -151,100 +149,98 @@ static size_t route_round(size_t request)
     return (request + USABLE_UNIT - 1) / USABLE_UNIT * USABLE_UNIT;
 }
 
-void *route_take_zeroed(size_t count, size_t size, const void *caller)
+void *route_alloc_zeroed(size_t count, size_t size, const void *caller)
 {
     size_t request;
     if (__builtin_mul_overflow(count, size, &request)) {
-        return fallback_take_zeroed(count, size); /* which refuses it */
+        return fallback_alloc_zeroed(count, size); /* which refuses it */
     }
     if (!route_is_pooled(request)) {
-        return route_see(fallback_take_zeroed(count, size), request);
+        return route_see(fallback_alloc_zeroed(count, size), request);
     }
     unsigned bucket = route_bucket(request);
     uint8_t was;
-    void *slot = pool_take(route_line(request), request, &was);
-    slot = slot != NULL ? slot : route_take_far(bucket, request, &was, caller);
+    void *slot = pool_alloc(route_offset(request), request, &was);
+    slot = slot != NULL ? slot : route_alloc_far(bucket, request, &was, caller);
     if (UNLIKELY(slot == NULL)) {
-        return fallback_take_zeroed(count, size);
+        return fallback_alloc_zeroed(count, size);
     }
-    return card_is_zero(was) && !pool_is_torn ? slot : clear_memory(slot, route_round(request));
+    return slot_meta_is_zero(was) && !pool_is_child_of_threads ? slot : clear_memory(slot, route_round(request));
 }
 
-void *route_take_aligned(size_t alignment, size_t request, const void *caller)
+void *route_alloc_aligned(size_t alignment, size_t request, const void *caller)
 {
     if (!route_is_pooled(request)) {
-        return route_see(fallback_take_aligned(alignment, request), request);
+        return route_see(fallback_alloc_aligned(alignment, request), request);
     }
     if (alignment <= os_page_size()) {
-        return route_take(request, caller);
+        return route_alloc(request, caller);
     }
     pool_count_fall_through(route_bucket(request), request);
-    return fallback_take_aligned(alignment, request);
+    return fallback_alloc_aligned(alignment, request);
 }
 
 /* A block that was resized is its resizer's and as old as before, in its slot or another. */
 static COLD void route_note(const void *address, const void *target, const void *caller)
 {
-    if (lane_owns(address) && lane_owns(target)) {
-        uint64_t taken_at = in_use_find(lane_number(address)).taken_at;
-        in_use_note_at(lane_number(target), caller, taken_at);
+    if (region_owns(address) && region_owns(target)) {
+        uint64_t taken_at = in_use_find(region_number(address)).taken_at;
+        in_use_note_at(region_number(target), caller, taken_at);
     }
 }
 
 /* Moves the block and its first `kept` bytes to `target`. Where that is NULL the old block stays,
  * as realloc promises. */
-static void *route_move(const char *call, void *address, size_t kept, void *target,
-                        const void *caller)
+static void *route_move(const char *call, void *address, size_t kept, void *target, const void *caller)
 {
     if (target != NULL) {
         memcpy(target, address, kept);
         if (UNLIKELY(in_use_is_kept())) {
             route_note(address, target, caller); /* while nobody else can have the old slot */
         }
-        route_give(call, address);
+        route_free(call, address);
     }
     return target;
 }
 
 /* A slot for a block that will grow on: far larger, as far as the pools go. */
-static void *route_take_grown(size_t request, const void *caller)
+static void *route_alloc_grown(size_t request, const void *caller)
 {
     size_t largest = route.limit - 1;
     size_t wanted = request < largest / GROWTH_FACTOR ? request * GROWTH_FACTOR : largest;
-    void *slot = pool_take(route_line(wanted), request, NULL);
-    return slot != NULL ? slot : pool_take_slow(route_bucket(wanted), request, NULL, caller);
+    void *slot = pool_alloc(route_offset(wanted), request, NULL);
+    return slot != NULL ? slot : pool_alloc_slow(route_bucket(wanted), request, NULL, caller);
 }
 
-static void *route_grow(const char *call, void *address, uint32_t value, size_t request,
-                        const void *caller)
+static void *route_grow(const char *call, void *address, uint32_t value, size_t request, const void *caller)
 {
     void *target = NULL;
-    bool grows_on = (value & CARD_GROWN) != 0 || request / GROWTH_LEAP >= card_request(value);
+    bool grows_on = (value & SLOT_GROWN) != 0 || request / GROWTH_LEAP >= slot_meta_request(value);
     if (grows_on && route_is_pooled(request) && !pool_is_tight()) {
-        target = route_take_grown(request, caller);
+        target = route_alloc_grown(request, caller);
     }
     if (target == NULL) {
-        target = route_take(request, caller);
+        target = route_alloc(request, caller);
     }
-    if (target != NULL && lane_owns(target)) {
+    if (target != NULL && region_owns(target)) {
         uint32_t number = pool_number(call, target);
-        lane_set_request_word(number, lane_request_word(number) | CARD_GROWN);
+        region_set_request_word(number, region_request_word(number) | SLOT_GROWN);
     }
     /* The program may have used all that malloc_usable_size granted, and not only what it asked
      * for. */
-    return route_move(call, address, route_round(card_request(value)), target, caller);
+    return route_move(call, address, route_round(slot_meta_request(value)), target, caller);
 }
 
 static void *route_resize_slot(const char *call, void *address, size_t request, const void *caller)
 {
     uint32_t number = pool_number(call, address);
-    uint32_t value = lane_request_word(number);
-    size_t capacity = lanes.lane[lane_bucket(number)].capacity;
+    uint32_t value = region_request_word(number);
+    size_t capacity = regions.region[region_bucket(number)].capacity;
     if (request > capacity) {
         return route_grow(call, address, value, request, caller);
     }
-    bool moves_down = request < capacity / SHRINK_FACTOR && request < card_request(value);
-    void *target = moves_down ? route_take(request, caller) : NULL;
+    bool moves_down = request < capacity / SHRINK_FACTOR && request < slot_meta_request(value);
+    void *target = moves_down ? route_alloc(request, caller) : NULL;
     if (target != NULL) {
         return route_move(call, address, request, target, caller);
     }
@@ -252,41 +248,40 @@ static void *route_resize_slot(const char *call, void *address, size_t request, 
     if (UNLIKELY(in_use_is_kept())) {
         route_note(address, address, caller);
     }
-    lane_set_request_word(number, (value & ~CARD_REQUEST_MASK) | (uint32_t)request);
+    region_set_request_word(number, (value & ~SLOT_REQUEST_MASK) | (uint32_t)request);
     return address;
 }
 
 /* A block of mimalloc's that grows into the pools' sizes moves there; all others stay with
  * mimalloc. */
-static void *route_resize_fallback(const char *call, void *address, size_t request,
-                                   const void *caller)
+static void *route_resize_fallback(const char *call, void *address, size_t request, const void *caller)
 {
     size_t held = fallback_usable_size(address);
     if (request <= held || !route_is_pooled(request) || fallback_is_foreign(address)) {
         return route_see(fallback_resize(address, request), request);
     }
-    return route_move(call, address, held, route_take(request, caller), caller);
+    return route_move(call, address, held, route_alloc(request, caller), caller);
 }
 
-void *route_resize(const char *call, void *address, size_t request, const void *caller)
+void *route_realloc(const char *call, void *address, size_t request, const void *caller)
 {
     if (address == NULL) {
-        return route_take(request, caller);
+        return route_alloc(request, caller);
     }
     if (request == 0) {
-        route_give(call, address);
+        route_free(call, address);
         return NULL;
     }
-    return lane_owns(address) ? route_resize_slot(call, address, request, caller)
-                              : route_resize_fallback(call, address, request, caller);
+    return region_owns(address) ? route_resize_slot(call, address, request, caller)
+                                : route_resize_fallback(call, address, request, caller);
 }
 
 size_t route_usable_size(const char *call, const void *address)
 {
-    if (!lane_owns(address)) {
+    if (!region_owns(address)) {
         return fallback_usable_size(address);
     }
-    return route_round(lane_request(pool_number(call, address)));
+    return route_round(region_request(pool_number(call, address)));
 }
 
 size_t route_good_size(size_t request)

@@ -7,46 +7,46 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "memory/bucket.h"
 #include "base/colour.h"
-#include "route/fallback.h"
-#include "memory/lane.h"
+#include "memory/bucket.h"
+#include "memory/region.h"
 #include "pool/pool.h"
+#include "route/fallback.h"
 
-/* Written at birth, never again. While `limit` is zero, before birth or with the pools off, all
+/* Written at start, never again. While `limit` is zero, before start or with the pools off, all
  * falls through. */
 struct route {
     _Alignas(FROZEN_PAGE) char colour[COLOUR_HINTS];
     uintptr_t hints;     /* mimalloc asks the kernel for its memory here: see route_open */
-    size_t hints_length; /* zero before birth */
+    size_t hints_length; /* zero before start */
     char more_colour[COLOUR_ROUTE - COLOUR_HINTS - sizeof(uintptr_t) - sizeof(size_t)];
-    size_t unseen;  /* smaller requests are mimalloc's without another look */
-    size_t minimum; /* requests from here ... */
-    size_t limit;   /* ... to one less than this are the pools' */
-    bucket_line line[BUCKET_GRANULES];
+    size_t direct_below; /* smaller requests are mimalloc's without another look */
+    size_t minimum;      /* requests from here ... */
+    size_t limit;        /* ... to one less than this are the pools' */
+    bucket_offset line[BUCKET_GRANULES];
 };
 
-_Static_assert(offsetof(struct route, unseen) == COLOUR_ROUTE, "the map begins there");
+_Static_assert(offsetof(struct route, direct_below) == COLOUR_ROUTE, "the map begins there");
 
 extern INTERNAL struct route route;
 
 /*
- * At birth, after the pools have opened, if they do. From now on a free looks first if the address
+ * At start, after the pools have opened, if they do. From now on a free looks first if the address
  * lies where mimalloc has nearly all its memory, and knows there is no need to look further. All
  * other addresses are looked at: they are the pools', libc's, one of the few that mimalloc has
  * elsewhere, or nobody's.
  */
 void route_open(void);
 
-/* At birth, before route_publish, whether the pools open or not: has the histogram know of requests
+/* At start, before route_publish, whether the pools open or not: has the histogram know of requests
  * below BUCKET_REQUEST_FLOOR, too. */
 void route_watch_small(bool wanted);
 
-/* Opens the pools to requests. The last step of birth: what is handed out must be known when it
+/* Opens the pools to requests. The last step of start: what is handed out must be known when it
  * comes back. */
 void route_publish(const struct bucket_plan *plan);
 
-/* Closes them: further requests fall through, while frees still find the lanes. */
+/* Closes them: further requests fall through, while frees still find the regions. */
 void route_close(void);
 
 /* Whether the pools serve requests of that size. */
@@ -56,40 +56,39 @@ FAST_PATH bool route_is_pooled(size_t request)
 }
 
 /* The bucket that serves a request of the pools: its line, and its number. */
-FAST_PATH size_t route_line(size_t request)
+FAST_PATH size_t route_offset(size_t request)
 {
     return route.line[(request - 1) >> BUCKET_GRANULE_SHIFT];
 }
 
 FAST_PATH unsigned route_bucket(size_t request)
 {
-    return (unsigned)(route_line(request) / CACHE_LINE);
+    return (unsigned)(route_offset(request) / CACHE_LINE);
 }
 
 /* What the private magazine could not serve, and what the pools could not serve. */
-INTERNAL void *route_take_slow(size_t request, const void *caller);
+INTERNAL void *route_alloc_slow(size_t request, const void *caller);
 
 /* What is below the pools' sizes or above them and not too small to be seen. */
-INTERNAL void *route_take_outside(size_t request);
+INTERNAL void *route_alloc_outside(size_t request);
 
 /*
- * malloc. Price: what pool_take says and two tests, neither of which jumps; what is too small to be
+ * malloc. Price: what pool_alloc says and two tests, neither of which jumps; what is too small to be
  * seen pays two tests, a jump and an indirect one. `caller` is an address in whoever called the
  * shim; NULL, from the shim itself, has it looked up where it is needed: fetched any sooner it
  * costs `pair` a tenth.
  */
-FAST_PATH void *route_take(size_t request, const void *caller)
+FAST_PATH void *route_alloc(size_t request, const void *caller)
 {
     if (UNLIKELY(request < route.minimum)) {
-        return LIKELY(request < route.unseen) ? fallback_take(request)
-                                              : route_take_outside(request);
+        return LIKELY(request < route.direct_below) ? fallback_alloc(request) : route_alloc_outside(request);
     }
     if (UNLIKELY(request >= route.limit)) {
-        return route_take_outside(request);
+        return route_alloc_outside(request);
     }
-    void *slot = pool_take(route_line(request), request, NULL);
+    void *slot = pool_alloc(route_offset(request), request, NULL);
     if (UNLIKELY(slot == NULL)) {
-        return route_take_slow(request, caller != NULL ? caller : CALLER);
+        return route_alloc_slow(request, caller != NULL ? caller : CALLER);
     }
     return slot;
 }
@@ -102,24 +101,24 @@ FAST_PATH void *route_take(size_t request, const void *caller)
 INTERNAL COLD void route_refuse(const char *call, void *address);
 
 /* free. errno is kept on the pools' side by all callees. */
-FAST_PATH void route_give(const char *call, void *address)
+FAST_PATH void route_free(const char *call, void *address)
 {
     if (LIKELY((uintptr_t)address - route.hints < route.hints_length)) {
-        fallback_give(address);
+        fallback_free(address);
         return;
     }
-    size_t offset = lane_offset(address);
-    if (UNLIKELY(!lane_covers(offset) || !pool_give(address, offset))) {
+    size_t offset = region_offset(address);
+    if (UNLIKELY(!region_covers(offset) || !pool_free(address, offset))) {
         route_refuse(call, address);
     }
 }
 
 /* calloc: memory that reads as zero up to its usable size, as glibc's does; without a memset where
  * the kernel's own pages do. */
-void *route_take_zeroed(size_t count, size_t size, const void *caller);
+void *route_alloc_zeroed(size_t count, size_t size, const void *caller);
 
 /* malloc with an alignment, which must be a power of two. */
-void *route_take_aligned(size_t alignment, size_t request, const void *caller);
+void *route_alloc_aligned(size_t alignment, size_t request, const void *caller);
 
 /*
  * realloc. In place while the slot has room and the request is a quarter of its capacity or more;
@@ -128,7 +127,7 @@ void *route_take_aligned(size_t alignment, size_t request, const void *caller);
  * more. realloc(p, 0) frees and returns NULL, as glibc's does:
  * the servers were built on that.
  */
-void *route_resize(const char *call, void *address, size_t request, const void *caller);
+void *route_realloc(const char *call, void *address, size_t request, const void *caller);
 
 /* malloc_usable_size: a pool's is the request rounded up to 16, constant while the block lives. */
 size_t route_usable_size(const char *call, const void *address);

@@ -9,14 +9,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "statistics/format.h"
-#include "pool/in_use.h"
-#include "statistics/in_use_report.h"
+#include "cache/training.h"
 #include "config/message.h"
 #include "config/option.h"
 #include "os/os.h"
-#include "os/seal.h"
-#include "cache/training.h"
+#include "os/sandbox.h"
+#include "pool/in_use.h"
+#include "statistics/format.h"
+#include "statistics/in_use_report.h"
 
 #define DUMP_DEFAULT_PATH "/tmp/sockmalloc.%p"
 
@@ -60,7 +60,7 @@ static bool dump_report(int descriptor, enum format format)
     }
     format_print_end(format, &snapshot, &text);
     whole = whole && message_write(descriptor, buffer, text.used);
-    if (seal_allows(SEAL_COMMON)) {
+    if (sandbox_allows(SANDBOX_COMMON)) {
         training_record();
     }
     return whole;
@@ -109,16 +109,13 @@ static void dump_expand(const char *template, struct text *path)
 static bool dump_may_append(int file)
 {
     struct stat status;
-    return fstat(file, &status) == 0 && S_ISREG(status.st_mode) && status.st_uid == geteuid() &&
-           status.st_nlink == 1;
+    return fstat(file, &status) == 0 && S_ISREG(status.st_mode) && status.st_uid == geteuid() && status.st_nlink == 1;
 }
 
 static int dump_open_file(const char *name)
 {
     /* O_NONBLOCK: a planted FIFO must not hold us up before it is seen for what it is. */
-    int file = os_open(
-        name, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
-        DUMP_MODE);
+    int file = os_open(name, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, DUMP_MODE);
     if (file >= 0 && !dump_may_append(file)) {
         os_close(file);
         return -1;

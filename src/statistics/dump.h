@@ -6,10 +6,10 @@
 #include <stdbool.h>
 
 #include "base/attributes.h"
-#include "memory/bucket.h"
 #include "config/formats.h"
+#include "memory/bucket.h"
 
-/* At birth: remembers the plan, whose labels every report needs. */
+/* At start: remembers the plan, whose labels every report needs. */
 INTERNAL void dump_open(const struct bucket_plan *plan);
 
 /*
@@ -23,7 +23,7 @@ INTERNAL bool dump_as(int descriptor, enum format format);
 
 /*
  * Writes a report to SOCKMALLOC_STATS if it is set, else to stderr while that is the file that it
- * was at birth, else to /tmp/sockmalloc.PID. A file is appended to, but for one in the format of
+ * was at start, else to /tmp/sockmalloc.PID. A file is appended to, but for one in the format of
  * Prometheus, which takes a metric once: that is written beside it and takes its place. The path is
  * opened anew each time and no link is followed; that it can't be opened, after a chroot or as
  * another user, is ordinary, and the report is dropped. Signal-safe.

@@ -4,11 +4,10 @@
 
 #include "statistics/report.h"
 
-void format_print(enum format format, const struct snapshot *snapshot,
-                  const struct bucket_plan *plan, struct text *text)
+void format_print(enum format format, const struct snapshot *snapshot, const struct bucket_plan *plan,
+                  struct text *text)
 {
-    static void (*const printers[FORMAT_COUNT])(const struct snapshot *, const struct bucket_plan *,
-                                                struct text *) = {
+    static void (*const printers[FORMAT_COUNT])(const struct snapshot *, const struct bucket_plan *, struct text *) = {
         [FORMAT_TEXT] = report_print,
         [FORMAT_JSON] = format_print_json,
         [FORMAT_PROMETHEUS] = format_print_prometheus,

@@ -1,7 +1,7 @@
 /* A snapshot as JSON: one object on one line, so that a file of them can be read line by line. */
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "statistics/format.h"
 #include "config/option.h"
+#include "statistics/format.h"
 
 /*
  * A string in quotes. Names of programs and paths are bytes in no known encoding: what is not ASCII
@@ -22,11 +22,10 @@ static void json_add_string(struct text *text, const char *string)
 }
 
 /* A bucket's; all buckets', if it is their number. */
-static void json_add_figures(const struct snapshot *snapshot, const struct bucket_plan *plan,
-                             unsigned bucket, struct text *text)
+static void json_add_figures(const struct snapshot *snapshot, const struct bucket_plan *plan, unsigned bucket,
+                             struct text *text)
 {
-    const struct snapshot_figures *figures =
-        bucket == snapshot->buckets ? &snapshot->total : &snapshot->bucket[bucket];
+    const struct snapshot_figures *figures = bucket == snapshot->buckets ? &snapshot->total : &snapshot->bucket[bucket];
     for (unsigned i = 0; i < SNAPSHOT_COUNT; i++) {
         const struct snapshot_row *row = &snapshot_rows[i];
         uint64_t figure = snapshot_figure(figures, row);
@@ -36,20 +35,19 @@ static void json_add_figures(const struct snapshot *snapshot, const struct bucke
             text_add(text, ",\"%s\":%lu", row->name, (unsigned long)figure);
         }
     }
-#define JSON_SHARE(name, heading, width, help)                                                     \
-    text_add(text, ",\"" #name "\":");                                                             \
+#define JSON_SHARE(name, heading, width, help)                                                                         \
+    text_add(text, ",\"" #name "\":");                                                                                 \
     format_print_share(snapshot_##name(snapshot, plan, bucket), text);
     SNAPSHOT_SHARE_ROWS(JSON_SHARE)
 #undef JSON_SHARE
 }
 
-static void json_add_buckets(const struct snapshot *snapshot, const struct bucket_plan *plan,
-                             struct text *text)
+static void json_add_buckets(const struct snapshot *snapshot, const struct bucket_plan *plan, struct text *text)
 {
     text_add(text, ",\"buckets\":[");
     for (unsigned bucket = 0; bucket < snapshot->buckets; bucket++) {
-        text_add(text, "%s{\"bucket\":\"%s\",\"capacity\":%zu", bucket > 0 ? "," : "",
-                 plan->label[bucket], plan->capacity[bucket]);
+        text_add(text, "%s{\"bucket\":\"%s\",\"capacity\":%zu", bucket > 0 ? "," : "", plan->label[bucket],
+                 plan->capacity[bucket]);
         json_add_figures(snapshot, plan, bucket, text);
         text_add(text, "}");
     }
@@ -84,18 +82,15 @@ static void json_add_configuration(struct text *text)
     text_add(text, "}");
 }
 
-void format_print_json(const struct snapshot *snapshot, const struct bucket_plan *plan,
-                       struct text *text)
+void format_print_json(const struct snapshot *snapshot, const struct bucket_plan *plan, struct text *text)
 {
-    text_add(text, "{\"format\":%d,\"version\":\"%s\",\"program\":", (int)FORMAT_JSON_VERSION,
-             PACKAGE_VERSION);
+    text_add(text, "{\"format\":%d,\"version\":\"%s\",\"program\":", (int)FORMAT_JSON_VERSION, PACKAGE_VERSION);
     json_add_string(text, snapshot->program);
     text_add(text, ",\"process\":%d,\"active\":%s,\"pool\":\"", snapshot->process,
              snapshot->buckets > 0 ? "true" : "false");
     setting_print(SETTING_POOL, snapshot->kind, text);
     text_add(text, "\",\"minimum\":%zu,\"maximum\":%zu", plan->minimum, plan->maximum);
-#define JSON_FIGURE(name, type, unit, help)                                                        \
-    text_add(text, ",\"" #name "\":%lu", (unsigned long)snapshot->name);
+#define JSON_FIGURE(name, type, unit, help) text_add(text, ",\"" #name "\":%lu", (unsigned long)snapshot->name);
     SNAPSHOT_PROCESS_ROWS(JSON_FIGURE)
 #undef JSON_FIGURE
     json_add_buckets(snapshot, plan, text);

@@ -1,8 +1,8 @@
 /* A snapshot in the text exposition format of Prometheus. */
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "statistics/format.h"
 #include "config/option.h"
 #include "config/setting.h"
+#include "statistics/format.h"
 
 /*
  * Names follow from the rows as Prometheus would have them: sockmalloc_, the row's, its unit, and
@@ -31,18 +31,17 @@ static void prometheus_add_single(const struct snapshot_row *row, uint64_t value
     text_add(text, " %lu\n", (unsigned long)value);
 }
 
-static void prometheus_add_sample(const struct snapshot_row *row, const char *label, uint64_t value,
-                                  struct text *text)
+static void prometheus_add_sample(const struct snapshot_row *row, const char *label, uint64_t value, struct text *text)
 {
     prometheus_add_name(row, text);
     text_add(text, "{bucket=\"%s\"} %lu\n", label, (unsigned long)value);
 }
 
-static void prometheus_add_capacities(const struct snapshot *snapshot,
-                                      const struct bucket_plan *plan, struct text *text)
+static void prometheus_add_capacities(const struct snapshot *snapshot, const struct bucket_plan *plan,
+                                      struct text *text)
 {
-    static const struct snapshot_row row = {"capacity", SNAPSHOT_GAUGE, "bytes",
-                                            "largest request that a slot takes", 0};
+    static const struct snapshot_row row = {"capacity", SNAPSHOT_GAUGE, "bytes", "largest request that a slot takes",
+                                            0};
     prometheus_add_head(&row, text);
     for (unsigned bucket = 0; bucket < snapshot->buckets; bucket++) {
         prometheus_add_sample(&row, plan->label[bucket], plan->capacity[bucket], text);
@@ -63,9 +62,8 @@ static void prometheus_add_figures(const struct snapshot_row *row, const struct 
 
 typedef uint64_t share_of(const struct snapshot *, const struct bucket_plan *, unsigned);
 
-static void prometheus_add_share(const struct snapshot_row *row, share_of *share,
-                                 const struct snapshot *snapshot, const struct bucket_plan *plan,
-                                 struct text *text)
+static void prometheus_add_share(const struct snapshot_row *row, share_of *share, const struct snapshot *snapshot,
+                                 const struct bucket_plan *plan, struct text *text)
 {
     prometheus_add_head(row, text);
     for (unsigned bucket = 0; bucket < snapshot->buckets; bucket++) {
@@ -78,8 +76,8 @@ static void prometheus_add_share(const struct snapshot_row *row, share_of *share
 
 static void prometheus_add_process(const struct snapshot *snapshot, struct text *text)
 {
-    static const struct snapshot_row active = {
-        "active", SNAPSHOT_GAUGE, "", "1 if the pools serve requests, 0 if all fall through", 0};
+    static const struct snapshot_row active = {"active", SNAPSHOT_GAUGE, "",
+                                               "1 if the pools serve requests, 0 if all fall through", 0};
     text_add(text,
              "# HELP sockmalloc_info the library's version, and the pool in force\n"
              "# TYPE sockmalloc_info gauge\n"
@@ -88,9 +86,8 @@ static void prometheus_add_process(const struct snapshot *snapshot, struct text 
     setting_print(SETTING_POOL, snapshot->kind, text);
     text_add(text, "\"} 1\n");
     prometheus_add_single(&active, snapshot->buckets > 0, text);
-#define PROMETHEUS_SINGLE(name, type, unit, help)                                                  \
-    prometheus_add_single(&(const struct snapshot_row){#name, SNAPSHOT_##type, unit, help, 0},     \
-                          snapshot->name, text);
+#define PROMETHEUS_SINGLE(name, type, unit, help)                                                                      \
+    prometheus_add_single(&(const struct snapshot_row){#name, SNAPSHOT_##type, unit, help, 0}, snapshot->name, text);
     SNAPSHOT_PROCESS_ROWS(PROMETHEUS_SINGLE)
 #undef PROMETHEUS_SINGLE
 }
@@ -103,8 +100,7 @@ static unsigned prometheus_first_step(const struct bucket_plan *plan)
 
 /* All steps of the range, whether they have any or not: series must not come and go. What is
  * smaller counts in the first one, and what is larger has the last line. */
-static void prometheus_add_sizes(const struct snapshot *snapshot, const struct bucket_plan *plan,
-                                 struct text *text)
+static void prometheus_add_sizes(const struct snapshot *snapshot, const struct bucket_plan *plan, struct text *text)
 {
     uint64_t count = 0;
     text_add(text, "# HELP sockmalloc_request_size_bytes requests by size, from a sample\n"
@@ -114,8 +110,8 @@ static void prometheus_add_sizes(const struct snapshot *snapshot, const struct b
     for (unsigned step = 0; step < HISTOGRAM_STEPS; step++) {
         count += snapshot->sizes.count[step];
         if (step >= first && step <= last) {
-            text_add(text, "sockmalloc_request_size_bytes_bucket{le=\"%zu\"} %lu\n",
-                     histogram_end(step), (unsigned long)count);
+            text_add(text, "sockmalloc_request_size_bytes_bucket{le=\"%zu\"} %lu\n", histogram_end(step),
+                     (unsigned long)count);
         }
     }
     text_add(text,
@@ -125,8 +121,7 @@ static void prometheus_add_sizes(const struct snapshot *snapshot, const struct b
              (unsigned long)count, (unsigned long)snapshot->sizes.sum, (unsigned long)count);
 }
 
-void format_print_prometheus(const struct snapshot *snapshot, const struct bucket_plan *plan,
-                             struct text *text)
+void format_print_prometheus(const struct snapshot *snapshot, const struct bucket_plan *plan, struct text *text)
 {
     prometheus_add_process(snapshot, text);
     if (snapshot->buckets == 0) {
@@ -136,9 +131,9 @@ void format_print_prometheus(const struct snapshot *snapshot, const struct bucke
     for (unsigned i = 0; i < SNAPSHOT_COUNT; i++) {
         prometheus_add_figures(&snapshot_rows[i], snapshot, plan, text);
     }
-#define PROMETHEUS_SHARE(name, heading, width, help)                                               \
-    prometheus_add_share(&(const struct snapshot_row){#name, SNAPSHOT_GAUGE, "ratio", help, 0},    \
-                         snapshot_##name, snapshot, plan, text);
+#define PROMETHEUS_SHARE(name, heading, width, help)                                                                   \
+    prometheus_add_share(&(const struct snapshot_row){#name, SNAPSHOT_GAUGE, "ratio", help, 0}, snapshot_##name,       \
+                         snapshot, plan, text);
     SNAPSHOT_SHARE_ROWS(PROMETHEUS_SHARE)
 #undef PROMETHEUS_SHARE
     prometheus_add_sizes(snapshot, plan, text);

@@ -4,13 +4,13 @@
 
 #include <limits.h>
 
+#include "base/text.h"
+#include "config/message.h"
+#include "memory/region.h"
+#include "os/sandbox.h"
+#include "os/symbol.h"
 #include "pool/in_use.h"
 #include "pool/in_use_list.h"
-#include "memory/lane.h"
-#include "config/message.h"
-#include "os/seal.h"
-#include "os/symbol.h"
-#include "base/text.h"
 
 /* No line is longer; and what is written at once goes into a pipe as one piece. */
 enum { LINE_SIZE = 512, WRITE_SIZE = PIPE_BUF };
@@ -38,8 +38,7 @@ static void writer_open(int descriptor)
 
 static void writer_flush(void)
 {
-    writer.whole =
-        writer.whole && message_write(writer.descriptor, writer.buffer, writer.text.used);
+    writer.whole = writer.whole && message_write(writer.descriptor, writer.buffer, writer.text.used);
     writer.text = text_begin(writer.buffer, sizeof writer.buffer);
 }
 
@@ -61,9 +60,8 @@ static void print_age(uint64_t taken_at, uint64_t now, int width)
     uint64_t thousandths = now > taken_at ? (now - taken_at) / 1000000 : 0;
     char buffer[32];
     struct text age = text_begin(buffer, sizeof buffer);
-    text_add(&age, "%lu.%c%c%c s", (unsigned long)(thousandths / 1000),
-             (char)('0' + thousandths / 100 % 10), (char)('0' + thousandths / 10 % 10),
-             (char)('0' + thousandths % 10));
+    text_add(&age, "%lu.%c%c%c s", (unsigned long)(thousandths / 1000), (char)('0' + thousandths / 100 % 10),
+             (char)('0' + thousandths / 10 % 10), (char)('0' + thousandths % 10));
     text_add(&writer.text, "%*s", width, buffer);
 }
 
@@ -95,16 +93,15 @@ static void write_caller(size_t first, size_t count, uint64_t now)
     } else {
         text_add(&writer.text, "an unknown caller");
     }
-    text_add(&writer.text, ": slots %zu, bytes %lu, oldest ", count,
-             (unsigned long)group_bytes(first, count));
+    text_add(&writer.text, ": slots %zu, bytes %lu, oldest ", count, (unsigned long)group_bytes(first, count));
     print_age(oldest->taken_at, now, 0);
     writer_end_line();
 }
 
 static void write_slot(const struct in_use_slot *slot, const struct bucket_plan *plan, uint64_t now)
 {
-    text_add(&writer.text, "  %p  %-6s %10u bytes", lane_slot(slot->number),
-             plan->label[slot->bucket], slot->request);
+    text_add(&writer.text, "  %p  %-6s %10u bytes", region_slot(slot->number), plan->label[slot->bucket],
+             slot->request);
     print_age(slot->taken_at, now, 16);
     writer_end_line();
 }
@@ -129,9 +126,9 @@ static size_t write_groups(const struct bucket_plan *plan)
 
 static void write_list(const struct bucket_plan *plan)
 {
-    int pid = (int)seal_process();
-    text_add(&writer.text, "sockmalloc %s: in use by %s, process %d: by caller, the oldest first",
-             PACKAGE_VERSION, message_process_name(), pid);
+    int pid = (int)sandbox_process();
+    text_add(&writer.text, "sockmalloc %s: in use by %s, process %d: by caller, the oldest first", PACKAGE_VERSION,
+             message_process_name(), pid);
     writer_end_line();
     size_t callers = write_groups(plan);
     if (list.live > list.count) {
@@ -139,8 +136,8 @@ static void write_list(const struct bucket_plan *plan)
                  (unsigned long)(list.live - list.count));
         writer_end_line();
     }
-    text_add(&writer.text, "end of what is in use by process %d: slots %lu, bytes %lu, callers %zu",
-             pid, (unsigned long)list.live, (unsigned long)list.bytes, callers);
+    text_add(&writer.text, "end of what is in use by process %d: slots %lu, bytes %lu, callers %zu", pid,
+             (unsigned long)list.live, (unsigned long)list.bytes, callers);
     writer_end_line();
 }
 

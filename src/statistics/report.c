@@ -7,8 +7,8 @@
 /* "80.03", in so many characters at least. */
 static void report_print_percent(uint64_t share, int width, struct text *text)
 {
-    text_add(text, "%*lu.%c%c", width - 3, (unsigned long)(share / 100),
-             (char)('0' + share / 10 % 10), (char)('0' + share % 10));
+    text_add(text, "%*lu.%c%c", width - 3, (unsigned long)(share / 100), (char)('0' + share / 10 % 10),
+             (char)('0' + share % 10));
 }
 
 /* A number, or that there is none to be had, at the right of a column. */
@@ -22,8 +22,8 @@ static void report_print_figure(uint64_t figure, int width, struct text *text)
 }
 
 /* A bucket's row; all buckets', if it is their number. */
-static void report_print_slot_row(const struct snapshot *snapshot, const struct bucket_plan *plan,
-                                  unsigned bucket, struct text *text)
+static void report_print_slot_row(const struct snapshot *snapshot, const struct bucket_plan *plan, unsigned bucket,
+                                  struct text *text)
 {
     bool all = bucket == snapshot->buckets;
     const struct snapshot_figures *figures = all ? &snapshot->total : &snapshot->bucket[bucket];
@@ -32,12 +32,11 @@ static void report_print_slot_row(const struct snapshot *snapshot, const struct 
     } else {
         text_add(text, "%-8s %10zu", plan->label[bucket], plan->capacity[bucket]);
     }
-#define REPORT_FIGURE(name, heading, width, type, unit, help)                                      \
-    report_print_figure(figures->name, width, text);
+#define REPORT_FIGURE(name, heading, width, type, unit, help) report_print_figure(figures->name, width, text);
     SNAPSHOT_SLOT_ROWS(REPORT_FIGURE)
-#define REPORT_SHARE(name, heading, width, help)                                                   \
-    text_add(text, " ");                                                                           \
-    report_print_percent(snapshot_##name(snapshot, plan, bucket), (width)-1, text);                \
+#define REPORT_SHARE(name, heading, width, help)                                                                       \
+    text_add(text, " ");                                                                                               \
+    report_print_percent(snapshot_##name(snapshot, plan, bucket), (width)-1, text);                                    \
     text_add(text, "%%");
     SNAPSHOT_SHARE_ROWS(REPORT_SHARE)
 #undef REPORT_SHARE
@@ -51,12 +50,10 @@ static void report_print_cache_figures(const struct snapshot_figures *figures, s
     text_add(text, "\n");
 }
 
-static void report_print_slots(const struct snapshot *snapshot, const struct bucket_plan *plan,
-                               struct text *text)
+static void report_print_slots(const struct snapshot *snapshot, const struct bucket_plan *plan, struct text *text)
 {
     text_add(text, "%-8s %10s", "bucket", "capacity");
-#define REPORT_HEADING(name, heading, width, type, unit, help)                                     \
-    text_add(text, " %*s", width, heading);
+#define REPORT_HEADING(name, heading, width, type, unit, help) text_add(text, " %*s", width, heading);
     SNAPSHOT_SLOT_ROWS(REPORT_HEADING)
 #define REPORT_SHARE_HEADING(name, heading, width, help) text_add(text, " %*s", width, heading);
     SNAPSHOT_SHARE_ROWS(REPORT_SHARE_HEADING)
@@ -68,8 +65,7 @@ static void report_print_slots(const struct snapshot *snapshot, const struct buc
 }
 
 /* The second table, of what passes between the caches and how they are trained. */
-static void report_print_caches(const struct snapshot *snapshot, const struct bucket_plan *plan,
-                                struct text *text)
+static void report_print_caches(const struct snapshot *snapshot, const struct bucket_plan *plan, struct text *text)
 {
     text_add(text, "%-8s", "caches");
     SNAPSHOT_CACHE_ROWS(REPORT_HEADING)
@@ -81,8 +77,8 @@ static void report_print_caches(const struct snapshot *snapshot, const struct bu
     }
     text_add(text, "%-8s", "total");
     report_print_cache_figures(&snapshot->total, text);
-    text_add(text, "quotas allow the caches %lu of %lu bytes; pool in force: ",
-             (unsigned long)snapshot->charged, (unsigned long)snapshot->budget);
+    text_add(text, "quotas allow the caches %lu of %lu bytes; pool in force: ", (unsigned long)snapshot->charged,
+             (unsigned long)snapshot->budget);
     setting_print(SETTING_POOL, snapshot->kind, text);
     text_add(text, "\nmemory was near its end %lu times, and pages went back for that\n",
              (unsigned long)snapshot->pressure_highs);
@@ -94,26 +90,22 @@ static void report_print_sizes(const struct histogram_figures *sizes, struct tex
     const char *before = "requests by size, from a sample:";
     for (unsigned step = 0; step < HISTOGRAM_STEPS; step++) {
         if (sizes->count[step] > 0) {
-            text_add(text, "%s %zu:%lu", before, histogram_end(step),
-                     (unsigned long)sizes->count[step]);
+            text_add(text, "%s %zu:%lu", before, histogram_end(step), (unsigned long)sizes->count[step]);
             before = "";
         }
     }
     text_add(text, before[0] == '\0' ? "\n" : "");
 }
 
-void report_print_share(const struct snapshot_figures *total, const struct bucket_plan *plan,
-                        struct text *text)
+void report_print_share(const struct snapshot_figures *total, const struct bucket_plan *plan, struct text *text)
 {
     unsigned __int128 all = (unsigned __int128)total->asked + total->fell_through_asked;
     text_add(text, "pools served ");
     report_print_percent(snapshot_share(total->asked, all), 0, text);
-    text_add(text, " %% of the bytes asked for in requests of %zu to %zu bytes\n", plan->minimum,
-             plan->maximum);
+    text_add(text, " %% of the bytes asked for in requests of %zu to %zu bytes\n", plan->minimum, plan->maximum);
 }
 
-void report_print(const struct snapshot *snapshot, const struct bucket_plan *plan,
-                  struct text *text)
+void report_print(const struct snapshot *snapshot, const struct bucket_plan *plan, struct text *text)
 {
     text_add(text, "sockmalloc %s: statistics of ", PACKAGE_VERSION);
     text_add_shown(text, snapshot->program);

@@ -7,16 +7,16 @@
 #include <string.h>
 
 #include "cache/cache.h"
-#include "memory/lane.h"
 #include "config/message.h"
+#include "memory/region.h"
+#include "memory/residency.h"
+#include "os/sandbox.h"
+#include "percpu/percpu.h"
 #include "pool/pool.h"
 #include "pool/pressure.h"
-#include "percpu/processor.h"
-#include "memory/residency.h"
-#include "os/seal.h"
 
 const struct snapshot_row snapshot_rows[SNAPSHOT_COUNT] = {
-#define SNAPSHOT_ROW(name, heading, width, type, unit, help)                                       \
+#define SNAPSHOT_ROW(name, heading, width, type, unit, help)                                                           \
     {#name, SNAPSHOT_##type, unit, help, offsetof(struct snapshot_figures, name)},
     SNAPSHOT_ROWS(SNAPSHOT_ROW)
 #undef SNAPSHOT_ROW
@@ -51,10 +51,10 @@ static void snapshot_add_all(struct sums *sums, unsigned bucket)
     for (uint32_t number = 0; number < cache_count(); number++) {
         snapshot_add(sums, cache_at(number), bucket);
     }
-    for (uint32_t number = 0; number < processor_records(); number++) {
-        snapshot_add(sums, processor_at(number), bucket);
+    for (uint32_t number = 0; number < percpu_records(); number++) {
+        snapshot_add(sums, percpu_at(number), bucket);
     }
-    sums->quota += (uint64_t)processor_quota(bucket) * processor_records();
+    sums->quota += (uint64_t)percpu_quota(bucket) * percpu_records();
 }
 
 /* A difference of two counts that were not read at one instant. */
@@ -90,36 +90,32 @@ struct range_figures {
     uint32_t live[BUCKET_LIMIT];
 };
 
-static void snapshot_take_bucket(struct snapshot_figures *figures, unsigned bucket,
-                                 const struct range_figures *range)
+static void snapshot_take_bucket(struct snapshot_figures *figures, unsigned bucket, const struct range_figures *range)
 {
     const struct pool *pool = &pools[bucket];
     struct sums sums = {0};
     struct residency residency = range->residency[bucket];
     snapshot_add_all(&sums, bucket);
-    figures->carved = lane_carved(bucket);
+    figures->carved = region_carved(bucket);
     figures->live = range->live[bucket];
     figures->cached = sums.cached;
-    figures->depot =
-        at_least_zero(pool->inherited_depot + sums.deposited, sums.withdrawn + sums.stack_hits);
-    figures->purged =
-        sums.fresh + at_least_zero(pool->inherited_purged + sums.purged, sums.unpurged);
+    figures->depot = at_least_zero(pool->inherited_depot + sums.deposited, sums.withdrawn + sums.stack_hits);
+    figures->purged = sums.fresh + at_least_zero(pool->inherited_purged + sums.purged, sums.unpurged);
     figures->peak = snapshot_peak(bucket, figures->live, figures->carved);
     figures->requests = sums.requests;
     figures->asked = sums.asked;
     figures->resident_live = residency.known ? residency.live : SNAPSHOT_UNKNOWN;
     figures->resident_free = residency.known ? residency.free : SNAPSHOT_UNKNOWN;
     figures->resident_purged = residency.known ? residency.purged : SNAPSHOT_UNKNOWN;
-    figures->resident = snapshot_sum(snapshot_sum(figures->resident_live, figures->resident_free),
-                                     figures->resident_purged);
+    figures->resident =
+        snapshot_sum(snapshot_sum(figures->resident_live, figures->resident_free), figures->resident_purged);
     figures->depot_hits = sums.depot_hits + sums.stack_hits + sums.unpurged;
-    figures->cache_hits =
-        at_least_zero(sums.requests, figures->depot_hits + sums.carves + sums.steals);
+    figures->cache_hits = at_least_zero(sums.requests, figures->depot_hits + sums.carves + sums.steals);
     figures->swaps = sums.swaps;
     figures->fell_through = sums.fell_through;
     figures->fell_through_asked = sums.fell_through_asked;
     figures->returned = snapshot_returned(sums.returned);
-    figures->crossed = counter_read(&pool->crossed);
+    figures->remote_frees = counter_read(&pool->remote_frees);
     figures->quota = sums.quota;
     figures->misses = sums.misses;
     figures->walks = sums.walks;
@@ -136,23 +132,23 @@ void snapshot_take(struct snapshot *snapshot)
     /* By hand: of a compound literal clang makes a copy on the stack first, where a handler may not
      * have 7 KiB. */
     memset(snapshot, 0, sizeof *snapshot);
-    snapshot->buckets = lanes.count;
+    snapshot->buckets = regions.count;
     snapshot->charged = budget_charged();
     snapshot->budget = budget.cache_limit;
     snapshot->pressure_highs = atomic_load(&pressure.highs);
     snapshot->kind = pool_kind();
-    snapshot->process = (int)seal_process();
+    snapshot->process = (int)sandbox_process();
     snapshot->program = message_process_name();
     histogram_read(&snapshot->sizes);
     struct range_figures range;
     memset(&range, 0, sizeof range);
-    if (lane_is_laid()) {
-        lane_count_live(range.live);
+    if (region_is_laid()) {
+        region_count_live(range.live);
         residency_measure(range.residency);
     }
     for (unsigned bucket = 0; bucket < snapshot->buckets; bucket++) {
         snapshot_take_bucket(&snapshot->bucket[bucket], bucket, &range);
-#define SNAPSHOT_TOTAL(name, heading, width, type, unit, help)                                     \
+#define SNAPSHOT_TOTAL(name, heading, width, type, unit, help)                                                         \
     snapshot->total.name = snapshot_sum(snapshot->total.name, snapshot->bucket[bucket].name);
         SNAPSHOT_ROWS(SNAPSHOT_TOTAL)
 #undef SNAPSHOT_TOTAL
@@ -167,8 +163,7 @@ uint64_t snapshot_share(uint64_t part, unsigned __int128 whole)
     return (uint64_t)((unsigned __int128)part * SNAPSHOT_WHOLE / whole);
 }
 
-uint64_t snapshot_filled(const struct snapshot *snapshot, const struct bucket_plan *plan,
-                         unsigned bucket)
+uint64_t snapshot_filled(const struct snapshot *snapshot, const struct bucket_plan *plan, unsigned bucket)
 {
     bool all = bucket == snapshot->buckets;
     uint64_t asked = all ? snapshot->total.asked : snapshot->bucket[bucket].asked;

@@ -71,8 +71,7 @@ void row_cleared(const char *argument)
     char row[32];
     blocks_choose(&cleared, kibibytes);
     size_t stride = cleared.size + PAGE; /* the headroom of the pools' slots */
-    char *start = mmap(NULL, stride * cleared.count, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *start = mmap(NULL, stride * cleared.count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (start == MAP_FAILED)
         bench_fail("cleared: mmap");
     for (unsigned i = 0; i < cleared.count; i++)

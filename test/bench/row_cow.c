@@ -39,7 +39,7 @@ static _Noreturn void wait_for_end(int input)
 }
 
 /* Shuffled, with the random numbers that also made the sizes: no server frees in the order of
- * birth. */
+ * start. */
 static void shuffle(void)
 {
     for (unsigned i = 0; i < BUFFERS; i++) {

@@ -22,8 +22,7 @@ void row_discard(const char *argument)
 {
     (void)argument;
     size_t run = (size_t)BURST_PIECE * RUN_PIECES;
-    char *start =
-        mmap(NULL, run * RUNS, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *start = mmap(NULL, run * RUNS, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (start == MAP_FAILED)
         bench_fail("discard: mmap");
     touch_pages(start, run * RUNS);

@@ -1,4 +1,4 @@
-/* The row `mix`: buffers of the mix are freed in the order of their birth. */
+/* The row `mix`: buffers of the mix are freed in the order of their start. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*

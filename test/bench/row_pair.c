@@ -25,10 +25,10 @@ static inline __attribute__((always_inline)) void pair_run(size_t size)
 }
 
 /* Each is some 48 bytes long, so that four in a row begin at each quarter of a cache line. */
-#define COPY(number)                                                                               \
-    static __attribute__((noinline, aligned(16))) void pair_copy_##number(size_t size)             \
-    {                                                                                              \
-        pair_run(size);                                                                            \
+#define COPY(number)                                                                                                   \
+    static __attribute__((noinline, aligned(16))) void pair_copy_##number(size_t size)                                 \
+    {                                                                                                                  \
+        pair_run(size);                                                                                                \
     }
 COPY(0)
 COPY(1)
@@ -48,9 +48,8 @@ COPY(14)
 COPY(15)
 
 static void (*const copies[COPIES])(size_t size) = {
-    pair_copy_0,  pair_copy_1,  pair_copy_2,  pair_copy_3,  pair_copy_4,  pair_copy_5,
-    pair_copy_6,  pair_copy_7,  pair_copy_8,  pair_copy_9,  pair_copy_10, pair_copy_11,
-    pair_copy_12, pair_copy_13, pair_copy_14, pair_copy_15,
+    pair_copy_0, pair_copy_1, pair_copy_2,  pair_copy_3,  pair_copy_4,  pair_copy_5,  pair_copy_6,  pair_copy_7,
+    pair_copy_8, pair_copy_9, pair_copy_10, pair_copy_11, pair_copy_12, pair_copy_13, pair_copy_14, pair_copy_15,
 };
 
 static void pair_batch(void *state)

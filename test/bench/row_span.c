@@ -35,8 +35,7 @@ void row_span(const char *argument)
         unsigned which = 0;
         while (mix_shares[which].size != size)
             which++;
-        sum[which] +=
-            (double)pages_spanned((uintptr_t)buffer, size) / (double)pages_spanned(0, size);
+        sum[which] += (double)pages_spanned((uintptr_t)buffer, size) / (double)pages_spanned(0, size);
         count[which]++;
     }
     for (unsigned i = 0; i < MIX_SIZES; i++) {

@@ -24,8 +24,7 @@ static struct piece piece_trim(struct piece piece)
         piece.start++;
         piece.length--;
     }
-    while (piece.length > 0 &&
-           (piece.start[piece.length - 1] == ' ' || piece.start[piece.length - 1] == '\t'))
+    while (piece.length > 0 && (piece.start[piece.length - 1] == ' ' || piece.start[piece.length - 1] == '\t'))
         piece.length--;
     return piece;
 }
@@ -54,8 +53,7 @@ static bool field_length(struct piece value, struct http_head *head)
     memcpy(digits, value.start, value.length);
     digits[value.length] = '\0';
     head->has_content_length = true;
-    return strspn(digits, "0123456789") == value.length &&
-           number_parse(digits, 0, INT64_MAX, &head->content_length);
+    return strspn(digits, "0123456789") == value.length && number_parse(digits, 0, INT64_MAX, &head->content_length);
 }
 
 static bool field_apply(struct piece line, struct http_head *head)
@@ -96,8 +94,7 @@ static bool question_apply(struct piece line, struct http_head *head)
         return false;
     memcpy(head->target, target.start, target.length);
     head->target[target.length] = '\0';
-    head->method =
-        piece_is(method, "GET") ? HTTP_GET : (piece_is(method, "POST") ? HTTP_POST : HTTP_OTHER);
+    head->method = piece_is(method, "GET") ? HTTP_GET : (piece_is(method, "POST") ? HTTP_POST : HTTP_OTHER);
     return version_apply(line, head);
 }
 

@@ -14,29 +14,16 @@ enum {
     CONNECTIONS_MOST = 900, /* a process may have 1024 open files where nobody raised the limit */
 };
 
-static const char default_sizes[] =
-    "4k,8k,16k,16390,16712,17408,32k,33024,64k,66000,128k,200000,256k,512k,1m";
+static const char default_sizes[] = "4k,8k,16k,16390,16712,17408,32k,33024,64k,66000,128k,200000,256k,512k,1m";
 
 static const struct argp_option option_rows[] = {
     {.name = "port", .key = 'p', .arg = "PORT", .doc = "the server's port on 127.0.0.1"},
     {.name = "connections", .key = 'c', .arg = "N", .doc = "so many at a time (32)"},
-    {.name = "exchanges",
-     .key = 'n',
-     .arg = "N",
-     .doc = "in all; 0: as many as the time allows (2000)"},
+    {.name = "exchanges", .key = 'n', .arg = "N", .doc = "in all; 0: as many as the time allows (2000)"},
     {.name = "seconds", .key = 's', .arg = "N", .doc = "begin nothing new after that (30)"},
-    {.name = "echo-every",
-     .key = 'e',
-     .arg = "N",
-     .doc = "every so many exchanges one is an echo; 0: none (4)"},
-    {.name = "reconnect",
-     .key = 'r',
-     .arg = "N",
-     .doc = "close a connection after so many exchanges; 0: never (50)"},
-    {.name = "sizes",
-     .key = 'b',
-     .arg = "N,N...",
-     .doc = "sizes of the bodies, in turn (4k to 1m)"},
+    {.name = "echo-every", .key = 'e', .arg = "N", .doc = "every so many exchanges one is an echo; 0: none (4)"},
+    {.name = "reconnect", .key = 'r', .arg = "N", .doc = "close a connection after so many exchanges; 0: never (50)"},
+    {.name = "sizes", .key = 'b', .arg = "N,N...", .doc = "sizes of the bodies, in turn (4k to 1m)"},
     {.name = "count-only",
      .key = 'o',
      .doc = "count the bytes and compare none: for measuring a server, not for testing it"},

@@ -36,8 +36,7 @@ bool client_connect(struct client *client, uint16_t port)
         return false;
     }
     (void)setsockopt(client->descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    if (connect(client->descriptor, (struct sockaddr *)&address, sizeof(address)) != 0 &&
-        errno != EINPROGRESS) {
+    if (connect(client->descriptor, (struct sockaddr *)&address, sizeof(address)) != 0 && errno != EINPROGRESS) {
         client->failure = strerror(errno);
         client_disconnect(client);
         return false;
@@ -55,9 +54,8 @@ void client_disconnect(struct client *client)
 
 void client_begin(struct client *client, uint64_t size, bool echo)
 {
-    const char *form = echo
-                           ? "POST /echo HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %ju\r\n\r\n"
-                           : "GET /bytes/%ju HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
+    const char *form = echo ? "POST /echo HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %ju\r\n\r\n"
+                            : "GET /bytes/%ju HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
 
     client->size = size;
     client->echo = echo;
@@ -77,8 +75,7 @@ static enum client_result send_some(struct client *client, const void *bytes, si
     while (put < 0 && errno == EINTR);
     /* ENOTCONN: the connection is still on its way. */
     if (put < 0)
-        return errno == EAGAIN || errno == ENOTCONN ? CLIENT_WAITS
-                                                    : client_fail(client, strerror(errno));
+        return errno == EAGAIN || errno == ENOTCONN ? CLIENT_WAITS : client_fail(client, strerror(errno));
     client->sent += (uint64_t)put;
     return CLIENT_DONE;
 }
@@ -111,8 +108,7 @@ static enum client_result receive_some(struct client *client, size_t start, size
         got = recv(client->descriptor, client->buffer + start, sizeof(client->buffer) - start, 0);
     while (got < 0 && errno == EINTR);
     if (got == 0)
-        return client_fail(client,
-                           "the server closed the connection before the answer was complete");
+        return client_fail(client, "the server closed the connection before the answer was complete");
     if (got < 0)
         return errno == EAGAIN ? CLIENT_WAITS : client_fail(client, strerror(errno));
     *count = (size_t)got;
@@ -120,15 +116,13 @@ static enum client_result receive_some(struct client *client, size_t start, size
 }
 
 /* After a failure `received` is the offset of the first wrong byte. */
-static enum client_result body_check(struct client *client, const unsigned char *bytes,
-                                     size_t count)
+static enum client_result body_check(struct client *client, const unsigned char *bytes, size_t count)
 {
     size_t agreed;
 
     if (count > client->size - client->received)
         return client_fail(client, "more came than the body");
-    agreed =
-        client->count_only ? count : pattern_agree(bytes, count, client->received, client->size);
+    agreed = client->count_only ? count : pattern_agree(bytes, count, client->received, client->size);
     client->received += agreed;
     return agreed == count ? CLIENT_DONE : client_fail(client, "a byte of the body is wrong");
 }

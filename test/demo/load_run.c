@@ -49,8 +49,7 @@ static void error_count(struct load *load, const struct client *client)
 {
     if (load->result->errors++ < ERRORS_SHOWN)
         fprintf(stderr, "demo-load: %s of %ju bytes, at byte %ju of the answer's body: %s\n",
-                client->echo ? "echo" : "body", (uintmax_t)client->size,
-                (uintmax_t)client->received, client->failure);
+                client->echo ? "echo" : "body", (uintmax_t)client->size, (uintmax_t)client->received, client->failure);
 }
 
 static bool member_connect(struct load *load, struct member *member)

@@ -18,8 +18,7 @@ struct load_plan {
     uint64_t seconds;    /* nothing new begins after that; with a number of exchanges, they must be
                             done by then */
     uint64_t echo_every; /* every so many exchanges one is an echo; 0 for none */
-    uint64_t
-        reconnect; /* a connection is closed after so many exchanges and opened anew; 0 for never */
+    uint64_t reconnect;  /* a connection is closed after so many exchanges and opened anew; 0 for never */
     uint64_t sizes[LOAD_SIZES_MOST];
     size_t size_count;
     bool count_only; /* a body is good when it has its size: comparing costs more than receiving */

@@ -35,10 +35,7 @@ struct options {
 static const struct argp_option option_rows[] = {
     {.name = "port", .key = 'p', .arg = "PORT", .doc = "listen on this port (0, a free one)"},
     {.name = "threads", .key = 't', .arg = "N", .doc = "serve with so many threads (2)"},
-    {.name = "idle",
-     .key = 'i',
-     .arg = "SECONDS",
-     .doc = "end after so long without any traffic (60)"},
+    {.name = "idle", .key = 'i', .arg = "SECONDS", .doc = "end after so long without any traffic (60)"},
     {.name = "connections", .key = 'c', .arg = "N", .doc = "close what comes above so many (512)"},
     {0},
 };

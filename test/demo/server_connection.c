@@ -182,8 +182,7 @@ static enum progress body_step(struct connection *connection)
         return PROGRESS_MADE;
     }
     if (ready == 0)
-        return receive(connection, connection->body + connection->body_count, missing,
-                       &connection->body_count);
+        return receive(connection, connection->body + connection->body_count, missing, &connection->body_count);
     memcpy(connection->body + connection->body_count, connection->read_buffer, ready);
     connection->body_count += ready;
     read_buffer_drop(connection, ready);

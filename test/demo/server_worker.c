@@ -67,8 +67,7 @@ static void connection_begin(struct worker *worker, int descriptor)
         return;
     }
     connection_keep(worker, connection);
-    if (watch(worker->epoll, descriptor, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, connection) !=
-        0)
+    if (watch(worker->epoll, descriptor, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, connection) != 0)
         connection_end(worker, connection);
 }
 
@@ -76,8 +75,7 @@ static void accept_all(struct worker *worker)
 {
     int descriptor;
 
-    while ((descriptor =
-                accept4(worker->server->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
+    while ((descriptor = accept4(worker->server->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
         connection_begin(worker, descriptor);
 }
 

@@ -11,7 +11,7 @@
 /* What all workers have in common. */
 struct server {
     int listener;
-    int stop; /* an eventfd; once written, every worker closes its connections and ends */
+    int stop;                /* an eventfd; once written, every worker closes its connections and ends */
     size_t connection_limit; /* above it a new connection is closed at once */
     atomic_size_t connections;
     _Atomic int64_t busy_at; /* server_now of the newest event, for the idle bound */

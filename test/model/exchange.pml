@@ -20,7 +20,7 @@
  * as long as what the thief read of M before decides nothing.
  *
  * Steps. Each access to a public word is a step of its own. The depot's full magazines of either
- * generation, its empty ones, the loose slots (of either generation, purged, and never carved) and
+ * generation, its empty ones, the free_slots slots (of either generation, purged, and never carved) and
  * what the program holds are sets: stack.pml answers for the stacks, growth.pml for what was never
  * used. A pop takes any member, or none: more than the code can do. So taking from a set can be put
  * off, and giving to one brought forward, past any step of another thread: whatever that one finds
@@ -39,7 +39,7 @@
  *  - Other buckets: no step touches words of two.
  *  - What only hints. A thief looks at the other records in any order, as often as it likes or not
  *    at all, and a count that it reads before its compare-and-swap only makes it pass by. Whether
- *    slots are loose is asked before one is taken; here either way may be gone. Training is any
+ *    slots are free_slots is asked before one is taken; here either way may be gone. Training is any
  *    change of the quota, at any time between two calls; the budget has budget.pml.
  *  - A compare-and-swap may fail without a cause, which the code's, a strong one, does not.
  *  - What lies in a magazine above its count is cleared, where the code leaves it: who reads it is
@@ -96,7 +96,7 @@ byte opened; /* records ever used */
 byte closed; /* the set of records without a thread */
 byte depot_full; /* sets of magazines */
 byte depot_empty;
-byte loose; /* sets of slots: on the bucket's stacks or uncarved, and with the program */
+byte free_slots; /* sets of slots: on the bucket's stacks or uncarved, and with the program */
 byte live;
 
 byte held; /* the set of magazines in somebody's hand; private ones are */
@@ -117,13 +117,13 @@ byte before, number, place, found; /* used inside of a step only, and zero after
 inline check_rest()
 {
     d_step {
-        assert(held == 0 && (loose & live) == 0);
+        assert(held == 0 && (free_slots & live) == 0);
         assert((depot_full ^ depot_empty) == FROM_ONE_TO(MAGAZINES));
         do
         :: number < THREADS -> assert(public_magazine[number] == NONE); number++
         :: else -> break
         od;
-        found = loose | live;
+        found = free_slots | live;
         number = 1;
         do
         :: number <= MAGAZINES ->
@@ -170,7 +170,7 @@ init
 {
     atomic {
         depot_empty = FROM_ONE_TO(MAGAZINES);
-        loose = FROM_ONE_TO(SLOTS);
+        free_slots = FROM_ONE_TO(SLOTS);
         do
         :: number < THREADS -> run thread(number); number++
         :: else -> break

@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * What is modelled: lane_carve_front, magazine_open and the second half of cache_find_record, which all
+ * What is modelled: region_carve_front, magazine_open and the second half of cache_find_record, which all
  * take the next numbers by moving one counter, and src/memory/table.c, which makes the tables behind those
  * numbers usable first. Each access to a word that threads share is one step, and so is a call of
  * the kernel; spin tries every order of steps. A comment "site" names the access of the code that
@@ -206,11 +206,11 @@ inline use_numbers()
     somebodys = somebodys | BITS(number, number + count)
 }
 
-/* A run of numbers, or none. lane_carve_front wants several, and one where it can't have them. */
+/* A run of numbers, or none. region_carve_front wants several, and one where it can't have them. */
 inline take_numbers()
 {
     atomic {
-        /* site lane_carve_front: load front relaxed */
+        /* site region_carve_front: load front relaxed */
         /* site magazine_open: load opened relaxed */
         /* site cache_find_record: load opened relaxed */
         number = taken
@@ -238,7 +238,7 @@ inline take_numbers()
 #else
             :: taken == number ->
 #endif
-                /* site lane_carve_front: compare_exchange_weak front relaxed relaxed */
+                /* site region_carve_front: compare_exchange_weak front relaxed relaxed */
                 /* site magazine_open: compare_exchange_weak opened relaxed relaxed */
                 /* site cache_find_record: compare_exchange_weak opened release relaxed */
                 taken = number + count;

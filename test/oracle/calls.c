@@ -23,8 +23,7 @@ OPTIONAL void free_aligned_sized(void *address, size_t alignment, size_t size);
 OPTIONAL void *_Znwm(size_t request);
 OPTIONAL void *_ZnwmRKSt9nothrow_t(size_t request, const void *nothrow);
 OPTIONAL void *_ZnwmSt11align_val_t(size_t request, size_t alignment);
-OPTIONAL void *_ZnwmSt11align_val_tRKSt9nothrow_t(size_t request, size_t alignment,
-                                                  const void *nothrow);
+OPTIONAL void *_ZnwmSt11align_val_tRKSt9nothrow_t(size_t request, size_t alignment, const void *nothrow);
 OPTIONAL void _ZdlPv(void *address);
 OPTIONAL void _ZdlPvm(void *address, size_t size);
 OPTIONAL void _ZdlPvSt11align_val_t(void *address, size_t alignment);
@@ -121,16 +120,16 @@ static void pass_null(void)
     ROW(null, free, LEAVE, 2, 0, 0, (void)call; pass_null())
 /* clang-format on */
 
-#define PERFORM(name, function, role, weight, origin, flags, action)                               \
-    static void perform_##name(struct call *call)                                                  \
-    {                                                                                              \
-        action;                                                                                    \
+#define PERFORM(name, function, role, weight, origin, flags, action)                                                   \
+    static void perform_##name(struct call *call)                                                                      \
+    {                                                                                                                  \
+        action;                                                                                                        \
     }
 ROWS(PERFORM)
 #undef PERFORM
 
 static const struct operation operations[] = {
-#define OPERATION(name, function, role, weight, origin, flags, action)                             \
+#define OPERATION(name, function, role, weight, origin, flags, action)                                                 \
     {#name, (void (*)(void))function, perform_##name, ROLE_##role, weight, origin, flags},
     ROWS(OPERATION)
 #undef OPERATION
@@ -138,8 +137,7 @@ static const struct operation operations[] = {
 
 static bool calls_fit(const struct operation *operation, enum role role, unsigned origin)
 {
-    return operation->role == role && operation->present != NULL &&
-           (origin == 0 || (operation->origin & origin) != 0);
+    return operation->role == role && operation->present != NULL && (origin == 0 || (operation->origin & origin) != 0);
 }
 
 const struct operation *calls_draw(struct draw *draw, enum role role, unsigned origin)

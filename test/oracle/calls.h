@@ -20,11 +20,11 @@ enum {
     CALL_BAD_ALIGNMENT = 8, /* is passed one that is not legal */
     CALL_PAGE = 16,         /* aligned to a page; a request of 0 may give NULL */
     CALL_WHOLE_PAGES = 32,  /* rounds the request up to pages */
-    CALL_CODE = 64,    /* returns an error number, and leaves the pointer as it is at failure */
-    CALL_TEXT = 128,   /* copies a string */
-    CALL_LIMIT = 4096, /* copies no more than `request` bytes of it */
-    CALL_FREES = 256,  /* frees the old block at failure */
-    CALL_THROWS = 512, /* must not fail, since C catches no exception */
+    CALL_CODE = 64,         /* returns an error number, and leaves the pointer as it is at failure */
+    CALL_TEXT = 128,        /* copies a string */
+    CALL_LIMIT = 4096,      /* copies no more than `request` bytes of it */
+    CALL_FREES = 256,       /* frees the old block at failure */
+    CALL_THROWS = 512,      /* must not fail, since C catches no exception */
     CALL_ERRNO_OPEN = 1024, /* nothing is said of errno */
     CALL_LENIENT = 2048,    /* older versions of glibc take an alignment that is not legal */
 };

@@ -74,8 +74,7 @@ static const struct {
     size_t weight;
     size_t (*size)(struct draw *draw);
 } sizes[] = {
-    {24, size_tiny},        {20, size_any},     {24, size_of_buffers},
-    {24, size_near_border}, {7, size_of_pages}, {1, size_great},
+    {24, size_tiny}, {20, size_any}, {24, size_of_buffers}, {24, size_near_border}, {7, size_of_pages}, {1, size_great},
 };
 
 static size_t draw_new_size(struct draw *draw)
@@ -108,11 +107,9 @@ struct draw draw_begin(uint64_t seed, unsigned round, unsigned worker, bool is_c
 
 size_t draw_huge(struct draw *draw)
 {
-    static const size_t base[] = {SIZE_MAX, (size_t)PTRDIFF_MAX + PAGE, (size_t)PTRDIFF_MAX,
-                                  SIZE_MAX / 4 * 3};
+    static const size_t base[] = {SIZE_MAX, (size_t)PTRDIFF_MAX + PAGE, (size_t)PTRDIFF_MAX, SIZE_MAX / 4 * 3};
     size_t which = draw_below(draw, COUNT(base) + 1);
-    return which < COUNT(base) ? base[which] - draw_below(draw, 3 * PAGE)
-                               : (size_t)1 << (48 + draw_below(draw, 16));
+    return which < COUNT(base) ? base[which] - draw_below(draw, 3 * PAGE) : (size_t)1 << (48 + draw_below(draw, 16));
 }
 
 /* Half of all lie from 128 to 2048: there are the borders between an allocator's ways of aligning.
@@ -138,15 +135,12 @@ struct array draw_array(struct draw *draw, size_t bytes)
     static const size_t width[] = {1, 1, 2, 8, 16, 24, 100, PAGE};
     size_t chosen = width[draw_below(draw, COUNT(width))];
     struct array array = {.count = bytes / chosen, .width = chosen};
-    return draw_one_in(draw, 4) ? (struct array){.count = array.width, .width = array.count}
-                                : array;
+    return draw_one_in(draw, 4) ? (struct array){.count = array.width, .width = array.count} : array;
 }
 
 struct array draw_overflow(struct draw *draw)
 {
-    size_t width =
-        draw_one_in(draw, 2) ? (size_t)2 << draw_below(draw, 62) : 3 + draw_below(draw, 1000);
+    size_t width = draw_one_in(draw, 2) ? (size_t)2 << draw_below(draw, 62) : 3 + draw_below(draw, 1000);
     struct array array = {.count = SIZE_MAX / width + 1 + draw_below(draw, 1000), .width = width};
-    return draw_one_in(draw, 2) ? (struct array){.count = array.width, .width = array.count}
-                                : array;
+    return draw_one_in(draw, 2) ? (struct array){.count = array.width, .width = array.count} : array;
 }

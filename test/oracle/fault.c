@@ -27,10 +27,9 @@ void fault_die(const char *format, ...)
         _exit(1);
     }
     char line[LINE_SIZE];
-    int used = snprintf(
-        line, sizeof line,
-        "oracle: seed %lu, round %u, thread %u, step %lu%s, %s: ", (unsigned long)seed, place.round,
-        place.worker, place.step, is_child ? ", child of a fork" : "", place.call);
+    int used =
+        snprintf(line, sizeof line, "oracle: seed %lu, round %u, thread %u, step %lu%s, %s: ", (unsigned long)seed,
+                 place.round, place.worker, place.step, is_child ? ", child of a fork" : "", place.call);
     va_list list;
     va_start(list, format);
     used += vsnprintf(line + used, sizeof line - (size_t)used, format, list);

@@ -64,10 +64,9 @@ static void extent_add(const struct block *block)
     size_t at = extent_find(new.begin);
     for (size_t near = at > 0 ? at - 1 : 0; near < extent_count && near <= at; near++) {
         if (extents[near].begin < new.end &&new.begin < extents[near].end) {
-            fault_die(
-                "the block of %zu bytes (usable %zu) at %p lies over a live one of %zu bytes at %p",
-                block->request, block->usable, (void *)block->address,
-                (size_t)(extents[near].end - extents[near].begin), (void *)extents[near].begin);
+            fault_die("the block of %zu bytes (usable %zu) at %p lies over a live one of %zu bytes at %p",
+                      block->request, block->usable, (void *)block->address,
+                      (size_t)(extents[near].end - extents[near].begin), (void *)extents[near].begin);
         }
     }
     memmove(extents + at + 1, extents + at, (extent_count - at) * sizeof *extents);
@@ -114,8 +113,7 @@ void model_fill(struct block *block, uint64_t serial, bool to_the_last)
 void model_compare(const struct block *block, const unsigned char *address, size_t length)
 {
     size_t offset = 0;
-    while (offset + WORD <= length &&
-           *(const model_word *)(address + offset) == pattern(block->serial, offset)) {
+    while (offset + WORD <= length && *(const model_word *)(address + offset) == pattern(block->serial, offset)) {
         offset += WORD;
     }
     while (offset < length && address[offset] == pattern_byte(block->serial, offset)) {
@@ -125,9 +123,8 @@ void model_compare(const struct block *block, const unsigned char *address, size
         fault_die("byte %zu is 0x%02x and not 0x%02x; written were %zu bytes of a block of %zu "
                   "(usable %zu) from %s at "
                   "%p, which is at %p now",
-                  offset, address[offset], pattern_byte(block->serial, offset), block->filled,
-                  block->request, block->usable, block->maker, (void *)block->address,
-                  (const void *)address);
+                  offset, address[offset], pattern_byte(block->serial, offset), block->filled, block->request,
+                  block->usable, block->maker, (void *)block->address, (const void *)address);
     }
 }
 
@@ -135,8 +132,8 @@ void model_check(const struct block *block)
 {
     size_t usable = malloc_usable_size(block->address);
     if (usable != block->usable) {
-        fault_die("malloc_usable_size says %zu of a block of %zu from %s at %p; it said %zu",
-                  usable, block->request, block->maker, (void *)block->address, block->usable);
+        fault_die("malloc_usable_size says %zu of a block of %zu from %s at %p; it said %zu", usable, block->request,
+                  block->maker, (void *)block->address, block->usable);
     }
     model_compare(block, block->address, block->filled);
 }
@@ -161,21 +158,21 @@ static void model_demand_zeros(const struct block *block)
         offset++;
     }
     if (offset < block->usable) {
-        fault_die("byte %zu is 0x%02x and not 0, in a block of %zu (usable %zu) at %p", offset,
-                  block->address[offset], block->request, block->usable, (void *)block->address);
+        fault_die("byte %zu is 0x%02x and not 0, in a block of %zu (usable %zu) at %p", offset, block->address[offset],
+                  block->request, block->usable, (void *)block->address);
     }
 }
 
 void model_take(struct block *block, bool zeroed)
 {
     if ((uintptr_t)block->address % block->alignment != 0) {
-        fault_die("the block of %zu bytes at %p is not aligned to %zu", block->request,
-                  (void *)block->address, block->alignment);
+        fault_die("the block of %zu bytes at %p is not aligned to %zu", block->request, (void *)block->address,
+                  block->alignment);
     }
     block->usable = malloc_usable_size(block->address);
     if (block->usable < block->request) {
-        fault_die("malloc_usable_size says %zu of a block of %zu at %p", block->usable,
-                  block->request, (void *)block->address);
+        fault_die("malloc_usable_size says %zu of a block of %zu at %p", block->usable, block->request,
+                  (void *)block->address);
     }
     extent_add(block);
     if (zeroed) {

@@ -170,8 +170,7 @@ static void run_all(void)
         steps += worker[i].steps;
         forks += worker[i].forks;
     }
-    printf("oracle: seed %lu: %lu steps, %u threads, %lu forks\n", command.seed, steps, threads,
-           forks);
+    printf("oracle: seed %lu: %lu steps, %u threads, %lu forks\n", command.seed, steps, threads, forks);
 }
 
 static unsigned long *command_number(const char *word)
@@ -192,14 +191,12 @@ int main(int count, char **words)
         } else if (number != NULL && i + 1 < count && atol(words[i + 1]) > 0) {
             *number = (unsigned long)atol(words[++i]);
         } else {
-            fprintf(stderr,
-                    "usage: oracle --seed N [--rounds N] [--steps N] [--seconds N] [--control]\n");
+            fprintf(stderr, "usage: oracle --seed N [--rounds N] [--steps N] [--seconds N] [--control]\n");
             return 2;
         }
     }
     if (calls_are_sockmalloc() == command.is_control) {
-        fprintf(stderr, "oracle: the process %s under sockmalloc\n",
-                command.is_control ? "runs" : "does not run");
+        fprintf(stderr, "oracle: the process %s under sockmalloc\n", command.is_control ? "runs" : "does not run");
         return 2;
     }
     fault_open(command.seed);

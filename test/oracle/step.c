@@ -50,8 +50,7 @@ static size_t step_alignment(const struct operation *operation, struct draw *dra
     return (operation->flags & CALL_PAGE) != 0 ? (size_t)getpagesize() : 0;
 }
 
-static size_t step_request(const struct operation *operation, struct draw *draw, size_t alignment,
-                           bool is_huge)
+static size_t step_request(const struct operation *operation, struct draw *draw, size_t alignment, bool is_huge)
 {
     if (is_huge) {
         return draw_huge(draw);
@@ -62,27 +61,23 @@ static size_t step_request(const struct operation *operation, struct draw *draw,
     return operation->role == ROLE_RESIZE && draw_one_in(draw, 16) ? 0 : draw_size(draw);
 }
 
-static struct call step_draw(const struct operation *operation, struct draw *draw,
-                             const struct shelf *shelf)
+static struct call step_draw(const struct operation *operation, struct draw *draw, const struct shelf *shelf)
 {
     unsigned flags = operation->flags;
     struct call call = {.alignment = step_alignment(operation, draw)};
     /* A call with two faults may report either. */
-    bool is_huge =
-        draw_one_in(draw, 40) && (flags & (CALL_TEXT | CALL_THROWS | CALL_BAD_ALIGNMENT)) == 0;
+    bool is_huge = draw_one_in(draw, 40) && (flags & (CALL_TEXT | CALL_THROWS | CALL_BAD_ALIGNMENT)) == 0;
     call.request = step_request(operation, draw, call.alignment, is_huge);
     if (!is_huge && shelf->bytes + call.request > SHELF_BYTES) {
         call.request %= LITTLE;
     }
     if ((flags & CALL_ARRAY) != 0) {
-        call.array =
-            is_huge && draw_one_in(draw, 2) ? draw_overflow(draw) : draw_array(draw, call.request);
+        call.array = is_huge && draw_one_in(draw, 2) ? draw_overflow(draw) : draw_array(draw, call.request);
         call.request = call.array.count * call.array.width;
     }
     if ((flags & CALL_TEXT) != 0) {
         call.request %= TEXT_MAX / 2;
-        call.text =
-            step_text(call.request + ((flags & CALL_LIMIT) != 0 ? draw_below(draw, 100) : 0));
+        call.text = step_text(call.request + ((flags & CALL_LIMIT) != 0 ? draw_below(draw, 100) : 0));
     }
     return call;
 }
@@ -107,8 +102,7 @@ static int step_error(const struct operation *operation, const struct call *call
 static bool step_errno_is_open(const struct operation *operation, int error)
 {
     bool allocates = operation->role == ROLE_TAKE || operation->role == ROLE_RESIZE;
-    return (operation->flags & CALL_ERRNO_OPEN) != 0 ||
-           (error == 0 && allocates && !calls_are_sockmalloc());
+    return (operation->flags & CALL_ERRNO_OPEN) != 0 || (error == 0 && allocates && !calls_are_sockmalloc());
 }
 
 /* Performs the call, and judges its error number and errno. */
@@ -120,24 +114,23 @@ static void step_perform(const struct operation *operation, struct call *call, i
     int seen = errno;
     bool has_code = (operation->flags & CALL_CODE) != 0;
     if (has_code && call->code != error) {
-        fault_die("returned %d and not %d (request %zu, alignment %zu)", call->code, error,
-                  call->request, call->alignment);
+        fault_die("returned %d and not %d (request %zu, alignment %zu)", call->code, error, call->request,
+                  call->alignment);
     }
     if ((operation->flags & CALL_LENIENT) != 0 && call->address != NULL) {
         return;
     }
     int due = error != 0 && !has_code ? error : ERRNO_BEFORE;
     if (!step_errno_is_open(operation, error) && seen != due) {
-        fault_die("left errno at %d and not at %d, %s; it returned %p (request %zu, alignment %zu)",
-                  seen, due, due == ERRNO_BEFORE ? "as it was" : "the error's", call->address,
-                  call->request, call->alignment);
+        fault_die("left errno at %d and not at %d, %s; it returned %p (request %zu, alignment %zu)", seen, due,
+                  due == ERRNO_BEFORE ? "as it was" : "the error's", call->address, call->request, call->alignment);
     }
 }
 
 /* Judges the new block, which must contain the first `kept` bytes of the old one, and puts it on
  * the shelf. */
-static void step_accept(const struct operation *operation, const struct call *call,
-                        struct shelf *shelf, struct block *block, size_t kept, struct draw *draw)
+static void step_accept(const struct operation *operation, const struct call *call, struct shelf *shelf,
+                        struct block *block, size_t kept, struct draw *draw)
 {
     struct block new = {.address = call->address,
                         .request = call->request,
@@ -154,8 +147,8 @@ static void step_accept(const struct operation *operation, const struct call *ca
         new.alignment = model_alignment(new.request);
     }
     model_take(&new, (operation->flags & CALL_ZEROED) != 0);
-    if (call->text != NULL && (memcmp(call->address, call->text, call->request) != 0 ||
-                               new.address[call->request] != '\0')) {
+    if (call->text != NULL &&
+        (memcmp(call->address, call->text, call->request) != 0 || new.address[call->request] != '\0')) {
         fault_die("the copy of a string of %zu characters differs from it", call->request);
     }
     model_compare(block, new.address, kept);
@@ -164,8 +157,7 @@ static void step_accept(const struct operation *operation, const struct call *ca
     *block = new;
 }
 
-static void step_take(const struct operation *operation, struct shelf *shelf, struct block *block,
-                      struct draw *draw)
+static void step_take(const struct operation *operation, struct shelf *shelf, struct block *block, struct draw *draw)
 {
     static char untouched;
     struct call call = step_draw(operation, draw, shelf);
@@ -174,10 +166,9 @@ static void step_take(const struct operation *operation, struct shelf *shelf, st
     call.address = has_code ? &untouched : NULL;
     step_perform(operation, &call, error);
     bool may_be_null = call.request == 0 && (operation->flags & (CALL_ALIGNED | CALL_PAGE)) != 0;
-    if (error != 0 && call.address != (has_code ? &untouched : NULL) &&
-        (operation->flags & CALL_LENIENT) == 0) {
-        fault_die("gave %p where it had to fail (request %zu, alignment %zu)", call.address,
-                  call.request, call.alignment);
+    if (error != 0 && call.address != (has_code ? &untouched : NULL) && (operation->flags & CALL_LENIENT) == 0) {
+        fault_die("gave %p where it had to fail (request %zu, alignment %zu)", call.address, call.request,
+                  call.alignment);
     }
     if (error == 0 && call.address == NULL && !may_be_null) {
         fault_die("gave no memory (request %zu, alignment %zu)", call.request, call.alignment);
@@ -193,8 +184,7 @@ static void step_forget(struct shelf *shelf, struct block *block)
     *block = (struct block){0};
 }
 
-static void step_resize(const struct operation *operation, struct shelf *shelf, struct block *block,
-                        struct draw *draw)
+static void step_resize(const struct operation *operation, struct shelf *shelf, struct block *block, struct draw *draw)
 {
     struct call call = step_draw(operation, draw, shelf);
     int error = step_error(operation, &call);
@@ -205,8 +195,8 @@ static void step_resize(const struct operation *operation, struct shelf *shelf, 
     void *stays = error != 0 && (operation->flags & CALL_CODE) != 0 ? block->address : NULL;
     if (error != 0 || ends) {
         if (call.address != stays) {
-            fault_die("gave %p and not %p (block %p, request %zu)", call.address, stays,
-                      (void *)block->address, call.request);
+            fault_die("gave %p and not %p (block %p, request %zu)", call.address, stays, (void *)block->address,
+                      call.request);
         }
         if (ends || (operation->flags & CALL_FREES) != 0) {
             step_forget(shelf, block);
@@ -224,9 +214,7 @@ static void step_resize(const struct operation *operation, struct shelf *shelf, 
 
 static void step_give(const struct operation *operation, struct shelf *shelf, struct block *block)
 {
-    struct call call = {.address = block->address,
-                        .old_request = block->request,
-                        .old_alignment = block->alignment};
+    struct call call = {.address = block->address, .old_request = block->request, .old_alignment = block->alignment};
     model_give(block);
     step_perform(operation, &call, 0);
     step_forget(shelf, block);
@@ -262,8 +250,7 @@ static void step_rush(struct draw *draw)
         }
         for (size_t i = 0; i < count; i++) {
             if (*block[i] != mark + i) {
-                fault_die("another block lies where this one of %zu bytes does, at %p", size,
-                          (void *)block[i]);
+                fault_die("another block lies where this one of %zu bytes does, at %p", size, (void *)block[i]);
             }
             free(block[i]);
         }

@@ -28,8 +28,7 @@ static void spend(size_t size)
 static void give_back(size_t size)
 {
     for (size_t i = 0; i < BYTES / size; i++) {
-        if (blocks[i][0] != (char)(i % 251 + 1) ||
-            memcmp(blocks[i], blocks[i] + 1, size - 1) != 0) {
+        if (blocks[i][0] != (char)(i % 251 + 1) || memcmp(blocks[i], blocks[i] + 1, size - 1) != 0) {
             fail("a block is not what was written to it");
         }
         free(blocks[i]);

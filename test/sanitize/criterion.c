@@ -17,8 +17,7 @@ void criterion_add(struct criterion_test *test)
     tests = test;
 }
 
-void criterion_expect(bool holds, const char *file, int line, const char *what, const char *format,
-                      ...)
+void criterion_expect(bool holds, const char *file, int line, const char *what, const char *format, ...)
 {
     if (!holds) {
         va_list list;
@@ -87,8 +86,8 @@ static bool criterion_run(const struct criterion_test *test)
     int code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
     bool passed = died_by == options.signal && code == 0;
     if (!passed) {
-        fprintf(stderr, "failed: %s, %s: code %d, signal %d%s\n", test->suite, test->name, code,
-                died_by, died_by == SIGALRM ? ", which is to say that it hung" : "");
+        fprintf(stderr, "failed: %s, %s: code %d, signal %d%s\n", test->suite, test->name, code, died_by,
+                died_by == SIGALRM ? ", which is to say that it hung" : "");
     }
     return passed;
 }

@@ -31,8 +31,7 @@ static void become_child(void)
 /* Before main: a child that mapped anything would wait for the sanitizer, too. */
 __attribute__((constructor)) static void open_heap(void)
 {
-    void *start = mmap(NULL, HEAP_BYTES, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *start = mmap(NULL, HEAP_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (start == MAP_FAILED || pthread_atfork(NULL, NULL, become_child) != 0) {
         abort();
     }

@@ -64,7 +64,7 @@ class Parsing(unittest.TestCase):
         text = table().replace("total - 1 ", "total - 2 ")
         self.assertTrue(dump.ledger_errors(dump.parse(text)))
 
-    def test_counts_what_was_spilled(self) -> None:
+    def test_counts_what_was_flushed(self) -> None:
         parsed = dump.parse(table(fell_through_asked=1_638_400))
         self.assertEqual(dump.served([parsed, parsed]), dump.Served(200, 3_276_800, 3_276_800))
         self.assertEqual(dump.served([parsed]).share(), 50.0)

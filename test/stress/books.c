@@ -11,14 +11,14 @@ static void books_count(_Atomic uint64_t *count, uint64_t amount)
     atomic_fetch_add(count, amount);
 }
 
-void books_take(struct books *books, unsigned bucket, size_t request)
+void counters_alloc(struct books *books, unsigned bucket, size_t request)
 {
     books_count(&books->bucket[bucket].asked, request);
     books_count(&books->bucket[bucket].weight, request);
     books_count(&books->bucket[bucket].taken, 1);
 }
 
-void books_give(struct books *books, unsigned bucket, size_t request)
+void counters_free(struct books *books, unsigned bucket, size_t request)
 {
     books_count(&books->bucket[bucket].weight, -(uint64_t)request);
     books_count(&books->bucket[bucket].given, 1);

@@ -9,12 +9,12 @@
 #include "memory/bucket.h"
 
 /* Name and help: each is counted after the call that it is about has returned. */
-#define BOOKS_ROWS(ROW)                                                                            \
-    ROW(taken, "slots that malloc and realloc handed out")                                         \
-    ROW(asked, "bytes asked for in them")                                                          \
-    ROW(given, "slots given back, by realloc too")                                                 \
-    ROW(weight, "bytes asked for in the slots that are live; below zero for who gives more")       \
-    ROW(fell_through, "requests of the bucket that mimalloc served")                               \
+#define BOOKS_ROWS(ROW)                                                                                                \
+    ROW(taken, "slots that malloc and realloc handed out")                                                             \
+    ROW(asked, "bytes asked for in them")                                                                              \
+    ROW(given, "slots given back, by realloc too")                                                                     \
+    ROW(weight, "bytes asked for in the slots that are live; below zero for who gives more")                           \
+    ROW(fell_through, "requests of the bucket that mimalloc served")                                                   \
     ROW(fell_through_asked, "bytes asked for in them")
 
 /* One writer each, and whoever judges reads. */
@@ -34,8 +34,8 @@ struct books_sum {
 };
 
 /* The worker's own: a slot of the bucket came, went, or changed its size where it lies. */
-void books_take(struct books *books, unsigned bucket, size_t request);
-void books_give(struct books *books, unsigned bucket, size_t request);
+void counters_alloc(struct books *books, unsigned bucket, size_t request);
+void counters_free(struct books *books, unsigned bucket, size_t request);
 void books_resize(struct books *books, unsigned bucket, size_t from, size_t to);
 void books_fall_through(struct books *books, unsigned bucket, size_t request);
 

@@ -13,9 +13,9 @@
 #include "claim.h"
 #include "fault.h"
 #include "job.h"
-#include "memory/lane.h"
 #include "lay.h"
-#include "percpu/sequence.h"
+#include "memory/region.h"
+#include "percpu/rseq.h"
 
 enum { CHILD_SECONDS = 120, CHILD_OPERATIONS = 2000, CHILD_WORKERS = 3, CHILD_NUMBERS = 1 << 10 };
 
@@ -26,24 +26,24 @@ static _Atomic unsigned forks;
  * ThreadSanitizer looks away in a child of several threads, and may hang there when it is to start
  * another.
  */
-static const unsigned child_threads = sequence_is_watched ? 1 : CHILD_WORKERS;
+static const unsigned child_threads = rseq_is_watched ? 1 : CHILD_WORKERS;
 
-/* What the cards and claims say of what was handed down. */
+/* What the metadata and claims say of what was handed down. */
 static void child_inherit(struct judge_case *own)
 {
-    for (uint32_t number = lane_next(0); number != LANE_END; number = lane_after(number)) {
-        unsigned bucket = lane_bucket(number);
-        if (card_state(lane_card(number)) == CARD_LIVE) {
+    for (uint32_t number = region_next(0); number != REGION_END; number = region_after(number)) {
+        unsigned bucket = region_bucket(number);
+        if (slot_meta_state(region_meta(number)) == SLOT_LIVE) {
             own->live[bucket]++;
-            own->weight[bucket] += lane_request(number);
+            own->weight[bucket] += region_request(number);
         } else if (claim_read(number).serial != 0) {
-            fault_die("after fork: owner %lx has slot %u of bucket %s, whose card says %x",
-                      claim_read(number).serial, number, lay_plan.label[bucket], lane_card(number));
+            fault_die("after fork: owner %lx has slot %u of bucket %s, whose metadata says %x",
+                      claim_read(number).serial, number, lay_plan.label[bucket], region_meta(number));
         }
     }
-    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
         own->lost[bucket] = own->live[bucket] - claim_count(bucket);
-        own->carved[bucket] = lane_carved(bucket);
+        own->carved[bucket] = region_carved(bucket);
     }
 }
 
@@ -60,12 +60,11 @@ static uint64_t child_expect_lost(const struct judge_case *parent, const struct 
     return most;
 }
 
-static void child_judge_lost(const struct judge_case *parent, const struct worker *self,
-                             const struct judge_case *own)
+static void child_judge_lost(const struct judge_case *parent, const struct worker *self, const struct judge_case *own)
 {
     uint64_t lost = 0;
     uint64_t most = child_expect_lost(parent, self);
-    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
         lost += own->lost[bucket];
     }
     if (lost > most) {
@@ -78,15 +77,15 @@ static void child_judge_lost(const struct judge_case *parent, const struct worke
 /* Looks at all that was filled, and frees every second one. */
 static void child_check_blocks(void)
 {
-    for (uint32_t number = lane_next(0); number != LANE_END; number = lane_after(number)) {
+    for (uint32_t number = region_next(0); number != REGION_END; number = region_after(number)) {
         struct claim claim = claim_read(number);
         if (claim.serial == 0 || !claim.filled) {
             continue;
         }
         if (number % 2 == 0) {
-            worker_give(&workers[0], lane_slot(number));
+            worker_give(&workers[0], region_slot(number));
         } else {
-            worker_check(lane_slot(number));
+            worker_check(region_slot(number));
         }
     }
 }
@@ -113,8 +112,8 @@ static void child_churn(void)
     }
 }
 
-static __attribute__((noreturn)) void child_live(const struct judge_case *parent,
-                                                 const struct worker *self, unsigned number)
+static __attribute__((noreturn)) void child_live(const struct judge_case *parent, const struct worker *self,
+                                                 unsigned number)
 {
     struct judge_case own = {.workers = workers, .count = CHILD_WORKERS};
     fault_watch(CHILD_SECONDS, "the child of a fork");

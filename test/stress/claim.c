@@ -1,4 +1,4 @@
-/* Who owns which slot, by the program's own account: a table beside the cards, changed by exchange
+/* Who owns which slot, by the program's own account: a table beside the metadata, changed by exchange
  * alone. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "claim.h"
@@ -7,8 +7,8 @@
 #include <sys/mman.h>
 
 #include "fault.h"
-#include "memory/lane.h"
 #include "lay.h"
+#include "memory/region.h"
 
 struct claim_record {
     _Atomic uint64_t serial;
@@ -30,7 +30,7 @@ void claim_open(void)
 
 static struct claim_record *claim_find(const char *slot)
 {
-    struct place place = lane_find(slot);
+    struct place place = region_find(slot);
     if (!place.found || !place.exact || place.number >= lay_pages()) {
         fault_die("%p was handed out, which is no slot", (const void *)slot);
     }
@@ -42,8 +42,7 @@ void claim_make(const char *slot, size_t request, uint64_t serial)
     struct claim_record *record = claim_find(slot);
     uint64_t owner = atomic_exchange_explicit(&record->serial, serial, memory_order_relaxed);
     if (owner != 0) {
-        fault_die("%p was handed out to owner %lx, and owner %lx has it", (const void *)slot,
-                  serial, owner);
+        fault_die("%p was handed out to owner %lx, and owner %lx has it", (const void *)slot, serial, owner);
     }
     record->request = request;
 }
@@ -76,8 +75,8 @@ struct claim claim_read(uint32_t number)
 uint64_t claim_count(unsigned bucket)
 {
     uint64_t count = 0;
-    for (uint32_t number = lane_next(0); number != LANE_END; number = lane_after(number)) {
-        count += lane_bucket(number) == bucket && claim_read(number).serial != 0;
+    for (uint32_t number = region_next(0); number != REGION_END; number = region_after(number)) {
+        count += region_bucket(number) == bucket && claim_read(number).serial != 0;
     }
     return count;
 }

@@ -1,4 +1,4 @@
-/* Who owns which slot, by the program's own account: a table beside the cards, changed by exchange
+/* Who owns which slot, by the program's own account: a table beside the metadata, changed by exchange
  * alone. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef STRESS_CLAIM_H
@@ -13,7 +13,7 @@
 /*
  * The claim on a slot is made after the pool has handed it out and dropped before it is given back.
  * So a slot whose claim is made while there is one is in two hands, and a slot with a claim is live
- * by its card, at every instant: in the child of a fork, too. The exchanges are relaxed on purpose:
+ * by its metadata, at every instant: in the child of a fork, too. The exchanges are relaxed on purpose:
  * they must not order a slot's former owner before its next one, which is for the pool to do. What
  * else a claim says is therefore plain data, and ThreadSanitizer sees whether the pool did.
  */
@@ -23,7 +23,7 @@ struct claim {
     bool filled; /* false while its owner is still at it */
 };
 
-/* After the lanes are laid. */
+/* After the regions are laid. */
 void claim_open(void);
 
 /* Makes the claim on a slot that was just handed out, whose content is not there yet; says that it

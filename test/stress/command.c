@@ -7,27 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "cache/budget.h"
 #include "config/setting.h"
 #include "staff.h"
-#include "base/text.h"
 
 enum { SECONDS = 300, SECONDS_MAX = 86400, DECAY = 20, DECAY_MAX = 60000, VALUE_SIZE = 32 };
 
 struct command command;
 
 /* One option: its word, what it takes, and its default. */
-enum row {
-    ROW_POOL,
-    ROW_OPERATIONS,
-    ROW_THREADS,
-    ROW_SEED,
-    ROW_RETAIN,
-    ROW_DECAY,
-    ROW_FORKS,
-    ROW_SECONDS,
-    ROWS
-};
+enum row { ROW_POOL, ROW_OPERATIONS, ROW_THREADS, ROW_SEED, ROW_RETAIN, ROW_DECAY, ROW_FORKS, ROW_SECONDS, ROWS };
 
 static const struct {
     const char *word;

@@ -54,8 +54,7 @@ size_t content_compare(const char *buffer, size_t kept, const struct content *co
     if (!content_stands(buffer, content, 0)) {
         return 0;
     }
-    for (size_t at = content_phase(content) % step; at + WORD <= (kept < end ? kept : end);
-         at += step) {
+    for (size_t at = content_phase(content) % step; at + WORD <= (kept < end ? kept : end); at += step) {
         if (!content_stands(buffer, content, at)) {
             return at;
         }

@@ -8,9 +8,9 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "command.h"
 #include "config/message.h"
-#include "base/text.h"
 
 enum { LINE_SIZE = 1024 };
 

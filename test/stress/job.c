@@ -19,7 +19,7 @@ static bool job_is_turn(struct worker *worker, unsigned one_in)
     return worker_random(worker) % one_in == 0;
 }
 
-/* NULL when the lane was full. */
+/* NULL when the region was full. */
 static char *job_try(struct worker *worker)
 {
     bool zeroed = job_is_turn(worker, ZEROES);
@@ -30,7 +30,7 @@ void job_take(struct worker *worker)
 {
     char *block = job_try(worker);
     while (block == NULL) {
-        sched_yield(); /* what the givers have not come to yet fills the lane */
+        sched_yield(); /* what the givers have not come to yet fills the region */
         block = job_try(worker);
     }
     while (!shelf_put(&handover, worker_random(worker), block)) {

@@ -6,10 +6,10 @@
 #include "claim.h"
 #include "command.h"
 #include "fault.h"
-#include "memory/lane.h"
 #include "lay.h"
-#include "statistics/snapshot.h"
+#include "memory/region.h"
 #include "pool/standard.h"
+#include "statistics/snapshot.h"
 
 /* Frees from one tick of a thread to the next, at most; and those that it may have been late by. */
 enum { TICK = 2 * 1024 };
@@ -18,7 +18,7 @@ typedef struct books_sum sums[BUCKET_LIMIT];
 
 static void judge_add(const struct judge_case *it, sums *sum)
 {
-    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
         (*sum)[bucket] = (struct books_sum){0};
         for (unsigned i = 0; i < it->count; i++) {
             books_add(&(*sum)[bucket], &it->workers[i].books, bucket);
@@ -26,12 +26,11 @@ static void judge_add(const struct judge_case *it, sums *sum)
     }
 }
 
-static void judge_within(unsigned bucket, const char *what, uint64_t figure, uint64_t least,
-                         uint64_t most)
+static void judge_within(unsigned bucket, const char *what, uint64_t figure, uint64_t least, uint64_t most)
 {
     if (figure < least || figure > most) {
-        fault_die("under load, bucket %s: %s is %lu, and can be from %lu to %lu",
-                  lay_plan.label[bucket], what, figure, least, most);
+        fault_die("under load, bucket %s: %s is %lu, and can be from %lu to %lu", lay_plan.label[bucket], what, figure,
+                  least, most);
     }
 }
 
@@ -42,18 +41,16 @@ static uint64_t judge_more(uint64_t more, uint64_t less)
 }
 
 static void judge_bucket_under_load(const struct judge_case *it, unsigned bucket,
-                                    const struct snapshot_figures *figures,
-                                    const struct books_sum *before, const struct books_sum *after)
+                                    const struct snapshot_figures *figures, const struct books_sum *before,
+                                    const struct books_sum *after)
 {
     uint64_t n = it->count;
     uint64_t inherited = it->live[bucket];
     judge_within(bucket, "requests", figures->requests, before->taken, after->taken + n);
     judge_within(bucket, "returned", figures->returned, judge_more(before->given, n * TICK),
                  after->given + n + n * TICK);
-    judge_within(bucket, "asked", figures->asked, before->asked,
-                 after->asked + n * lay_plan.capacity[bucket]);
-    judge_within(bucket, "live", figures->live,
-                 judge_more(inherited + before->taken, after->given + n),
+    judge_within(bucket, "asked", figures->asked, before->asked, after->asked + n * lay_plan.capacity[bucket]);
+    judge_within(bucket, "live", figures->live, judge_more(inherited + before->taken, after->given + n),
                  inherited + after->taken + n - before->given);
 }
 
@@ -64,73 +61,67 @@ void judge_under_load(const struct judge_case *it)
     judge_add(it, &before);
     snapshot_take(&snapshot);
     judge_add(it, &after);
-    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
-        judge_bucket_under_load(it, bucket, &snapshot.bucket[bucket], &before[bucket],
-                                &after[bucket]);
+    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
+        judge_bucket_under_load(it, bucket, &snapshot.bucket[bucket], &before[bucket], &after[bucket]);
     }
 }
 
-static void judge_same(const char *doing, unsigned bucket, const char *what, uint64_t figure,
-                       const char *other, uint64_t expected)
+static void judge_same(const char *doing, unsigned bucket, const char *what, uint64_t figure, const char *other,
+                       uint64_t expected)
 {
     if (figure != expected) {
-        fault_die("%s, bucket %s: %s is %lu, and %s %lu", doing, lay_plan.label[bucket], what,
-                  figure, other, expected);
+        fault_die("%s, bucket %s: %s is %lu, and %s %lu", doing, lay_plan.label[bucket], what, figure, other, expected);
     }
 }
 
-/* What the cards say of one bucket. */
-struct cards {
+/* What the metadata say of one bucket. */
+struct metas {
     uint64_t purged;
     uint64_t never_used;
     uint64_t weight;
 };
 
-static struct cards judge_read_cards(unsigned bucket)
+static struct metas judge_read_metadata(unsigned bucket)
 {
-    struct cards cards = {0};
-    for (uint32_t number = lane_next(0); number != LANE_END; number = lane_after(number)) {
-        uint8_t card = lane_card(number);
-        if (card_bucket(card) != bucket) {
+    struct metas metas = {0};
+    for (uint32_t number = region_next(0); number != REGION_END; number = region_after(number)) {
+        uint8_t meta = region_meta(number);
+        if (slot_meta_bucket(meta) != bucket) {
             continue;
         }
-        cards.weight += card_state(card) == CARD_LIVE ? lane_request(number) : 0;
-        cards.purged += card_state(card) == CARD_PURGED;
-        cards.never_used += card_state(card) == CARD_NEVER_USED;
+        metas.weight += slot_meta_state(meta) == SLOT_LIVE ? region_request(number) : 0;
+        metas.purged += slot_meta_state(meta) == SLOT_PURGED;
+        metas.never_used += slot_meta_state(meta) == SLOT_NEVER_USED;
     }
-    return cards;
+    return metas;
 }
 
-static void judge_stocks(const struct judge_case *it, const char *doing, unsigned bucket,
-                         const struct snapshot_figures *figures, const struct books_sum *own)
+static void judge_retained(const struct judge_case *it, const char *doing, unsigned bucket,
+                           const struct snapshot_figures *figures, const struct books_sum *own)
 {
-    struct cards cards = judge_read_cards(bucket);
+    struct metas metas = judge_read_metadata(bucket);
     judge_same(doing, bucket, "live", figures->live, "malloc and free were called for",
                it->live[bucket] + own->taken - own->given);
-    judge_same(doing, bucket, "live", figures->live, "owned are",
-               claim_count(bucket) + it->lost[bucket]);
-    if (figures->purged < cards.purged || figures->purged > cards.purged + cards.never_used) {
-        fault_die("%s, bucket %s: purged is %lu; cards say so of %lu, and %lu were never used",
-                  doing, lay_plan.label[bucket], figures->purged, cards.purged, cards.never_used);
+    judge_same(doing, bucket, "live", figures->live, "owned are", claim_count(bucket) + it->lost[bucket]);
+    if (figures->purged < metas.purged || figures->purged > metas.purged + metas.never_used) {
+        fault_die("%s, bucket %s: purged is %lu; metadata says so of %lu, and %lu were never used", doing,
+                  lay_plan.label[bucket], figures->purged, metas.purged, metas.never_used);
     }
     judge_same(doing, bucket, "live + cached + depot + purged",
-               figures->live + figures->cached + figures->depot + figures->purged, "carved is",
-               figures->carved);
-    judge_same(doing, bucket, "bytes of live cards", cards.weight, "owners hold",
-               it->weight[bucket] + own->weight);
+               figures->live + figures->cached + figures->depot + figures->purged, "carved is", figures->carved);
+    judge_same(doing, bucket, "bytes of live metadata", metas.weight, "owners hold", it->weight[bucket] + own->weight);
 }
 
-/* A bucket without magazines: nothing but stacks and lane serves it, and it carves singly. */
-static void judge_loose(const struct judge_case *it, const char *doing, unsigned bucket,
-                        const struct snapshot_figures *figures)
+/* A bucket without magazines: nothing but stacks and region serves it, and it carves singly. */
+static void judge_free(const struct judge_case *it, const char *doing, unsigned bucket,
+                       const struct snapshot_figures *figures)
 {
     judge_same(doing, bucket, "cached", figures->cached, "caches there are", 0);
     judge_same(doing, bucket, "cache_hits", figures->cache_hits, "caches there are", 0);
     judge_same(doing, bucket, "depot_hits", figures->depot_hits, "requests that did not carve are",
                figures->requests - (figures->carved - it->carved[bucket]));
     if (command.kind == KIND_STANDARD) {
-        judge_same(doing, bucket, "depot", figures->depot, "the list counts",
-                   standard_count(bucket));
+        judge_same(doing, bucket, "depot", figures->depot, "the list counts", standard_count(bucket));
     }
 }
 
@@ -140,8 +131,7 @@ static void judge_events(const char *doing, unsigned bucket, const struct snapsh
     judge_same(doing, bucket, "requests", figures->requests, "workers took", own->taken);
     judge_same(doing, bucket, "returned", figures->returned, "workers gave", own->given);
     judge_same(doing, bucket, "asked", figures->asked, "workers asked for", own->asked);
-    judge_same(doing, bucket, "fell_through", figures->fell_through, "workers saw",
-               own->fell_through);
+    judge_same(doing, bucket, "fell_through", figures->fell_through, "workers saw", own->fell_through);
     judge_same(doing, bucket, "fell_through_asked", figures->fell_through_asked, "workers saw",
                own->fell_through_asked);
 }
@@ -149,18 +139,17 @@ static void judge_events(const char *doing, unsigned bucket, const struct snapsh
 static void judge_budget(const struct snapshot *snapshot, const char *doing)
 {
     uint64_t charged = 0;
-    uint64_t stock = 0;
-    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
-        charged += snapshot->bucket[bucket].quota * lanes.lane[bucket].capacity;
-        stock += snapshot->bucket[bucket].depot * lanes.lane[bucket].capacity;
+    uint64_t retained = 0;
+    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
+        charged += snapshot->bucket[bucket].quota * regions.region[bucket].capacity;
+        retained += snapshot->bucket[bucket].depot * regions.region[bucket].capacity;
     }
     if (snapshot->charged != charged || charged > snapshot->budget) {
-        fault_die("%s: charged are %lu bytes of %lu, and quotas are %lu", doing, snapshot->charged,
-                  snapshot->budget, charged);
+        fault_die("%s: charged are %lu bytes of %lu, and quotas are %lu", doing, snapshot->charged, snapshot->budget,
+                  charged);
     }
-    if (budget_limits_stock() && (uint64_t)budget.stock != stock) {
-        fault_die("%s: the stock is %ld bytes, and the depots hold %lu", doing, budget.stock,
-                  stock);
+    if (budget_limits_retained() && (uint64_t)budget.retained != retained) {
+        fault_die("%s: the stock is %ld bytes, and the depots hold %lu", doing, budget.retained, retained);
     }
 }
 
@@ -170,11 +159,11 @@ void judge_at_rest(const struct judge_case *it, const char *doing)
     struct snapshot snapshot;
     judge_add(it, &own);
     snapshot_take(&snapshot);
-    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
-        judge_stocks(it, doing, bucket, &snapshot.bucket[bucket], &own[bucket]);
+    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
+        judge_retained(it, doing, bucket, &snapshot.bucket[bucket], &own[bucket]);
         judge_events(doing, bucket, &snapshot.bucket[bucket], &own[bucket]);
-        if (lay_is_loose(bucket)) {
-            judge_loose(it, doing, bucket, &snapshot.bucket[bucket]);
+        if (lay_is_free(bucket)) {
+            judge_free(it, doing, bucket, &snapshot.bucket[bucket]);
         }
     }
     judge_budget(&snapshot, doing);
@@ -183,20 +172,20 @@ void judge_at_rest(const struct judge_case *it, const char *doing)
 void judge_by_emptying(const struct judge_case *it, struct worker *worker, const char *doing)
 {
     struct snapshot snapshot;
-    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
         while (worker_seize(worker, bucket) != NULL) {
         }
     }
     judge_at_rest(it, doing);
     snapshot_take(&snapshot);
-    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
         const struct snapshot_figures *figures = &snapshot.bucket[bucket];
         uint64_t elsewhere = snapshot.kind == KIND_CPU ? figures->cached : 0;
         if (figures->live + elsewhere != figures->carved) {
             fault_die("%s, bucket %s: live are %lu of %lu; cached are %lu, in the depot %lu, "
                       "purged %lu",
-                      doing, lay_plan.label[bucket], figures->live, figures->carved,
-                      figures->cached, figures->depot, figures->purged);
+                      doing, lay_plan.label[bucket], figures->live, figures->carved, figures->cached, figures->depot,
+                      figures->purged);
         }
     }
 }

@@ -42,7 +42,7 @@ void judge_under_load(const struct judge_case *it);
 void judge_at_rest(const struct judge_case *it, const char *doing);
 
 /*
- * At the end, with all other threads gone: the worker takes whatever the lanes have, until mimalloc
+ * At the end, with all other threads gone: the worker takes whatever the regions have, until mimalloc
  * serves it. So no slot was lost, except those that processors hold, where this thread does not
  * run. What it took stays claimed.
  */

@@ -1,4 +1,4 @@
-/* Lays the rooms as birth lays them, only small, for the pool that the command line names. */
+/* Lays the rooms as start lays them, only small, for the pool that the command line names. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "lay.h"
 
@@ -6,16 +6,16 @@
 
 #include "cache/budget.h"
 #include "cache/cache.h"
-#include "command.h"
-#include "fault.h"
-#include "pool/in_use.h"
-#include "memory/lane.h"
 #include "cache/magazine.h"
+#include "command.h"
 #include "config/message.h"
-#include "os/os.h"
-#include "pool/pool.h"
-#include "percpu/processor.h"
+#include "fault.h"
+#include "memory/region.h"
 #include "memory/reserve.h"
+#include "os/os.h"
+#include "percpu/percpu.h"
+#include "pool/in_use.h"
+#include "pool/pool.h"
 #include "route/route.h"
 
 enum {
@@ -30,15 +30,13 @@ static const size_t lay_range = (size_t)1 << SHIFT;
 
 static size_t lay_space(void)
 {
-    return lane_space(lay_range) + magazine_space() + cache_space() + processor_space() +
-           in_use_space(lay_range);
+    return region_space(lay_range) + magazine_space() + cache_space() + percpu_space() + in_use_space(lay_range);
 }
 
 static bool lay_tables(void)
 {
-    return magazine_lay() && cache_lay() && processor_lay() &&
-           (command.kind != KIND_STANDARD || in_use_lay(lay_range)) &&
-           lane_lay(&lay_plan, lay_range);
+    return magazine_lay() && cache_lay() && percpu_lay() && (command.kind != KIND_STANDARD || in_use_lay(lay_range)) &&
+           region_lay(&lay_plan, lay_range);
 }
 
 /* KIND_AUTO is to turn in mid-run: when one thread more than the staff has asked for a slot. */
@@ -59,16 +57,13 @@ static bool lay_pools(void)
 static void lay_after_fork(void)
 {
     pool_inherit();
-    pool_adopt_due();
+    pool_recover_due();
 }
 
 bool lay_rooms(void)
 {
-    struct bucket_settings settings = {.minimum = 4096,
-                                       .maximum = MAXIMUM,
-                                       .large = 85000,
-                                       .headroom = 4096,
-                                       .page = os_page_size()};
+    struct bucket_settings settings = {
+        .minimum = 4096, .maximum = MAXIMUM, .large = 85000, .headroom = 4096, .page = os_page_size()};
     message_open();
     bucket_plan_make(&lay_plan, &settings, route.line);
     if (!reserve_open(lay_space(), NULL) || !lay_tables()) {
@@ -83,10 +78,10 @@ bool lay_rooms(void)
 
 uint32_t lay_pages(void)
 {
-    return (uint32_t)(lay_range >> LANE_SHIFT);
+    return (uint32_t)(lay_range >> REGION_SHIFT);
 }
 
-bool lay_is_loose(unsigned bucket)
+bool lay_is_free(unsigned bucket)
 {
     return command.kind == KIND_STANDARD || pool_is_large(bucket);
 }

@@ -1,4 +1,4 @@
-/* Lays the rooms as birth lays them, only small, for the pool that the command line names. */
+/* Lays the rooms as start lays them, only small, for the pool that the command line names. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef STRESS_LAY_H
 #define STRESS_LAY_H
@@ -19,6 +19,6 @@ extern struct bucket_plan lay_plan;
 bool lay_rooms(void);
 
 /* Whether every request of the bucket goes to the stacks: it has no magazines. */
-bool lay_is_loose(unsigned bucket);
+bool lay_is_free(unsigned bucket);
 
 #endif

@@ -10,8 +10,7 @@ bool shelf_put(struct shelf *shelf, uint64_t from, char *block)
         _Atomic(char *) *cell = &shelf->cell[(from + i) % SHELF_CELLS];
         char *none = NULL;
         if (atomic_load_explicit(cell, memory_order_relaxed) == NULL &&
-            atomic_compare_exchange_strong_explicit(cell, &none, block, memory_order_release,
-                                                    memory_order_relaxed)) {
+            atomic_compare_exchange_strong_explicit(cell, &none, block, memory_order_release, memory_order_relaxed)) {
             return true;
         }
     }

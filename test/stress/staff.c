@@ -167,8 +167,7 @@ static void staff_hire(void)
 static void staff_start(void)
 {
     if (pthread_barrier_init(&gate, NULL, command.threads + 1) != 0 ||
-        pthread_key_create(&last_key, post_free_last) != 0 ||
-        pthread_atfork(NULL, NULL, staff_after_fork) != 0) {
+        pthread_key_create(&last_key, post_free_last) != 0 || pthread_atfork(NULL, NULL, staff_after_fork) != 0) {
         fault_die("no barrier or no key");
     }
     for (unsigned i = 0; i < command.threads; i++) {
@@ -184,8 +183,8 @@ static void staff_say_progress(uint64_t round)
     said = said == 0 ? now : said;
     if (now - said >= PROGRESS_SECONDS) {
         said = now;
-        fprintf(stderr, "stress: %lu of %lu rounds, %lu forks, %lu replacements\n", round, rounds,
-                (unsigned long)forks, (unsigned long)replacements);
+        fprintf(stderr, "stress: %lu of %lu rounds, %lu forks, %lu replacements\n", round, rounds, (unsigned long)forks,
+                (unsigned long)replacements);
     }
 }
 

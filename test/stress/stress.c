@@ -7,8 +7,8 @@
 #include "fault.h"
 #include "lay.h"
 #include "pool/pool.h"
-#include "statistics/snapshot.h"
 #include "staff.h"
+#include "statistics/snapshot.h"
 
 /* What automake's test driver takes for a test that could not be made. */
 enum { EXIT_SKIPPED = 77 };
@@ -20,9 +20,8 @@ static void say_totals(const struct staff_totals *totals)
     snapshot_take(&snapshot);
     printf("stress: %lu rounds, %lu forks, %lu replacements; %lu requests, %lu from caches, %lu "
            "stolen magazines, %lu fell through (%s)\n",
-           totals->rounds, totals->forks, totals->replacements, snapshot.total.requests,
-           snapshot.total.cache_hits, snapshot.total.steals, snapshot.total.fell_through,
-           command_text());
+           totals->rounds, totals->forks, totals->replacements, snapshot.total.requests, snapshot.total.cache_hits,
+           snapshot.total.steals, snapshot.total.fell_through, command_text());
 }
 
 int main(int count, char **words)

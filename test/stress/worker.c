@@ -8,8 +8,8 @@
 #include "command.h"
 #include "content.h"
 #include "fault.h"
-#include "pool/in_use.h"
 #include "lay.h"
+#include "pool/in_use.h"
 #include "route/route.h"
 
 void worker_begin(struct worker *worker, unsigned number)
@@ -69,21 +69,20 @@ static void worker_compare(const char *block, size_t kept, const struct content 
     if (at != SIZE_MAX) {
         uint64_t found;
         memcpy(&found, block + at, sizeof found);
-        fault_die("%p, %zu bytes filled at %p by owner %lx: byte %zu begins %lx",
-                  (const void *)block, content->size, (const void *)content->origin,
-                  content->serial, at, found);
+        fault_die("%p, %zu bytes filled at %p by owner %lx: byte %zu begins %lx", (const void *)block, content->size,
+                  (const void *)content->origin, content->serial, at, found);
     }
 }
 
 /* What the pool says of a block must be what its claim says. */
-static void worker_check_card(const char *block, const struct claim *claim)
+static void worker_check_metadata(const char *block, const struct claim *claim)
 {
-    struct place place = lane_find(block);
-    uint8_t card = lane_card(place.number);
-    size_t request = lane_request(place.number);
-    if (card_state(card) != CARD_LIVE || request != claim->request) {
-        fault_die("%p has %zu bytes of owner %lx; its card says %x and %zu", (const void *)block,
-                  claim->request, claim->serial, card, request);
+    struct place place = region_find(block);
+    uint8_t meta = region_meta(place.number);
+    size_t request = region_request(place.number);
+    if (slot_meta_state(meta) != SLOT_LIVE || request != claim->request) {
+        fault_die("%p has %zu bytes of owner %lx; its metadata says %x and %zu", (const void *)block, claim->request,
+                  claim->serial, meta, request);
     }
     const void *caller = in_use_find(place.number).caller;
     if (in_use_is_kept() && caller != worker_caller(claim->serial)) {
@@ -98,17 +97,17 @@ static struct content worker_content(const char *block, const struct claim *clai
 
 void worker_check(const char *block)
 {
-    struct place place = lane_find(block);
+    struct place place = region_find(block);
     struct claim claim = claim_read(place.number);
     struct content content = worker_content(block, &claim);
-    worker_check_card(block, &claim);
+    worker_check_metadata(block, &claim);
     worker_compare(block, claim.request, &content);
 }
 
 /* Gives back at once what the pools had no slot for, and says so by NULL. */
 static char *worker_fall_through(struct worker *worker, char *block, size_t request)
 {
-    route_give("free", block);
+    route_free("free", block);
     books_fall_through(&worker->books, route_bucket(request), request);
     return NULL;
 }
@@ -117,8 +116,8 @@ char *worker_take(struct worker *worker, size_t request, bool zeroed)
 {
     uint64_t serial = worker_next_serial(worker);
     const void *caller = worker_caller(serial);
-    char *block = zeroed ? route_take_zeroed(1, request, caller) : route_take(request, caller);
-    if (!lane_owns(block)) {
+    char *block = zeroed ? route_alloc_zeroed(1, request, caller) : route_alloc(request, caller);
+    if (!region_owns(block)) {
         return worker_fall_through(worker, block, request);
     }
     claim_make(block, request, serial);
@@ -126,41 +125,41 @@ char *worker_take(struct worker *worker, size_t request, bool zeroed)
         fault_die("%p, %zu bytes of calloc: not zero", (void *)block, request);
     }
     worker_fill(block, request, serial);
-    books_take(&worker->books, route_bucket(request), request);
+    counters_alloc(&worker->books, route_bucket(request), request);
     return block;
 }
 
 void worker_give(struct worker *worker, char *block)
 {
-    unsigned bucket = (unsigned)lane_find(block).bucket;
+    unsigned bucket = (unsigned)region_find(block).bucket;
     worker_check(block);
     struct claim claim = claim_drop(block);
-    route_give("free", block);
-    books_give(&worker->books, bucket, claim.request);
+    route_free("free", block);
+    counters_free(&worker->books, bucket, claim.request);
 }
 
-static char *worker_moved(struct worker *worker, unsigned from, const struct claim *old,
-                          char *block, size_t request, uint64_t serial)
+static char *worker_moved(struct worker *worker, unsigned from, const struct claim *old, char *block, size_t request,
+                          uint64_t serial)
 {
-    books_give(&worker->books, from, old->request);
-    if (!lane_owns(block)) {
+    counters_free(&worker->books, from, old->request);
+    if (!region_owns(block)) {
         return worker_fall_through(worker, block, request);
     }
     claim_make(block, request, serial);
     worker_fill(block, request, serial);
-    books_take(&worker->books, (unsigned)lane_find(block).bucket, request);
+    counters_alloc(&worker->books, (unsigned)region_find(block).bucket, request);
     return block;
 }
 
 char *worker_resize(struct worker *worker, char *block, size_t request)
 {
-    unsigned bucket = (unsigned)lane_find(block).bucket;
+    unsigned bucket = (unsigned)region_find(block).bucket;
     worker_check(block);
     uint64_t serial = worker_next_serial(worker);
     atomic_store_explicit(&worker->resizing, true, memory_order_relaxed);
     struct claim claim = claim_drop(block);
     struct content content = worker_content(block, &claim);
-    char *target = route_resize("realloc", block, request, worker_caller(serial));
+    char *target = route_realloc("realloc", block, request, worker_caller(serial));
     size_t kept = request < claim.request ? request : claim.request;
     worker_compare(target, kept, &content);
     if (target == block) {
@@ -178,11 +177,11 @@ char *worker_seize(struct worker *worker, unsigned bucket)
 {
     size_t request = worker_most(bucket);
     uint64_t serial = worker_next_serial(worker);
-    char *block = route_take(request, worker_caller(serial));
-    if (!lane_owns(block)) {
+    char *block = route_alloc(request, worker_caller(serial));
+    if (!region_owns(block)) {
         return worker_fall_through(worker, block, request);
     }
     claim_make(block, request, serial);
-    books_take(&worker->books, bucket, request);
+    counters_alloc(&worker->books, bucket, request);
     return block;
 }

@@ -17,8 +17,7 @@ struct Form {
 };
 
 const Form forms[] = {
-    {"plain", [](size_t size) { return ::operator new(size); },
-     [](void *block, size_t) { ::operator delete(block); }},
+    {"plain", [](size_t size) { return ::operator new(size); }, [](void *block, size_t) { ::operator delete(block); }},
     {"array", [](size_t size) { return ::operator new[](size); },
      [](void *block, size_t) { ::operator delete[](block); }},
     {"sized", [](size_t size) { return ::operator new(size); },
@@ -39,8 +38,7 @@ const Form forms[] = {
      [](void *block, size_t size) { ::operator delete[](block, size, alignment); }},
     {"aligned_nothrow", [](size_t size) { return ::operator new(size, alignment, std::nothrow); },
      [](void *block, size_t) { ::operator delete(block, alignment, std::nothrow); }},
-    {"array_aligned_nothrow",
-     [](size_t size) { return ::operator new[](size, alignment, std::nothrow); },
+    {"array_aligned_nothrow", [](size_t size) { return ::operator new[](size, alignment, std::nothrow); },
      [](void *block, size_t) { ::operator delete[](block, alignment, std::nothrow); }},
 };
 

@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "victim.h"
 
-/* Two live blocks of a new process lie one stride apart: the first two slots of the lane. */
+/* Two live blocks of a new process lie one stride apart: the first two slots of the region. */
 int main(int argc, char **argv)
 {
     size_t size = victim_number(argc, argv, 1);

@@ -4,7 +4,7 @@
 
 enum { BLOCKS = 300, ROUNDS = 3 };
 
-/* Cards and links lie elsewhere, so that what a program writes into free slots destroys nothing of
+/* Metadata and links lie elsewhere, so that what a program writes into free slots destroys nothing of
  * ours. */
 int main(int argc, char **argv)
 {
@@ -16,8 +16,7 @@ int main(int argc, char **argv)
             memset(blocks[i], i, size);
         }
         for (int i = 0; i < BLOCKS; i++) {
-            victim_require(blocks[i][0] == (char)i && blocks[i][size - 1] == (char)i,
-                           "two blocks lie upon each other");
+            victim_require(blocks[i][0] == (char)i && blocks[i][size - 1] == (char)i, "two blocks lie upon each other");
             free(blocks[i]);
             memset(victim_hide(blocks[i]), 0x5a, size);
         }

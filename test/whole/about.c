@@ -192,8 +192,8 @@ static void info_is_xml(void)
     CHECK(strcmp(text + length - 10, "</malloc>\n") == 0);
     for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {
         char element[64];
-        snprintf(element, sizeof element, "<bucket label=\"%s\" capacity=\"%zu\" live=\"",
-                 pools_labels[bucket], pools_largest(bucket));
+        snprintf(element, sizeof element, "<bucket label=\"%s\" capacity=\"%zu\" live=\"", pools_labels[bucket],
+                 pools_largest(bucket));
         CHECK(strstr(text, element) != NULL);
     }
     free(text);

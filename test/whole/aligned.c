@@ -14,8 +14,7 @@ enum { MARK = 1234 /* a value of errno that no call sets */ };
 typedef void *aligned_call(size_t alignment, size_t size);
 typedef int store_call(void **place, size_t alignment, size_t size);
 
-static const char *const aligned_names[] = {"aligned_alloc", "memalign", "__libc_memalign",
-                                            "_aligned_malloc"};
+static const char *const aligned_names[] = {"aligned_alloc", "memalign", "__libc_memalign", "_aligned_malloc"};
 static const char *const store_names[] = {"posix_memalign", "__posix_memalign"};
 enum {
     ALIGNED_NAMES = sizeof aligned_names / sizeof aligned_names[0],
@@ -221,8 +220,7 @@ static void page_calls(void)
 
 static void page_calls_impossible(void)
 {
-    const size_t impossible_sizes[] = {(size_t)PTRDIFF_MAX, (size_t)PTRDIFF_MAX + 1,
-                                       SIZE_MAX - 4095, SIZE_MAX};
+    const size_t impossible_sizes[] = {(size_t)PTRDIFF_MAX, (size_t)PTRDIFF_MAX + 1, SIZE_MAX - 4095, SIZE_MAX};
     for (size_t i = 0; i < sizeof impossible_sizes / sizeof impossible_sizes[0]; i++) {
         errno = MARK;
         CHECK(check_hide(valloc(check_hide_size(impossible_sizes[i]))) == NULL);

@@ -44,13 +44,8 @@ static size_t wanted_capacity(size_t size)
 static void every_size(void)
 {
     for (size_t power = 1; power <= (size_t)8 << 20; power *= 2) {
-        const size_t around[] = {power - 1,
-                                 power,
-                                 power + 1,
-                                 power + 16,
-                                 power + 4095,
-                                 power + POOLS_HEADROOM,
-                                 power + POOLS_HEADROOM + 1};
+        const size_t around[] = {
+            power - 1, power, power + 1, power + 16, power + 4095, power + POOLS_HEADROOM, power + POOLS_HEADROOM + 1};
         for (size_t i = 0; i < sizeof around / sizeof around[0]; i++) {
             char *block = malloc(around[i]);
             check_block(block, around[i]);
@@ -65,8 +60,7 @@ static void every_size(void)
 static void size_zero(void)
 {
     take_call *take = malloc;
-    char *blocks[] = {take(check_hide_size(0)), take(check_hide_size(0)), calloc(0, 8),
-                      calloc(8, 0)};
+    char *blocks[] = {take(check_hide_size(0)), take(check_hide_size(0)), calloc(0, 8), calloc(8, 0)};
     for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++) {
         CHECK(blocks[i] != NULL);
         for (size_t j = 0; j < i; j++) {
@@ -80,8 +74,7 @@ static void size_zero(void)
 
 static void impossible_sizes(void)
 {
-    const size_t sizes[] = {(size_t)PTRDIFF_MAX, (size_t)PTRDIFF_MAX + 1, SIZE_MAX - 4096,
-                            SIZE_MAX};
+    const size_t sizes[] = {(size_t)PTRDIFF_MAX, (size_t)PTRDIFF_MAX + 1, SIZE_MAX - 4096, SIZE_MAX};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         errno = MARK;
         CHECK(check_hide(malloc(check_hide_size(sizes[i]))) == NULL);

@@ -278,8 +278,7 @@ static void is_not_made_by_a_child_that_borrows(void)
     CHECK(child >= 0);
     if (child == 0) {
         use_blocks();
-        pid_t borrower =
-            clone(wait_and_end, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, NULL);
+        pid_t borrower = clone(wait_and_end, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, NULL);
         CHECK(borrower > 0);
         check_wait(borrower);
         CHECK_EQUAL(count_threads(), 1);

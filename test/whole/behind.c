@@ -20,16 +20,13 @@
 static const struct {
     const char *word;
     uint32_t verdict;
-} verdicts[] = {{"kill", SECCOMP_RET_KILL_PROCESS},
-                {"fail", SECCOMP_RET_ERRNO | EPERM},
-                {"void", SECCOMP_RET_ERRNO}};
+} verdicts[] = {{"kill", SECCOMP_RET_KILL_PROCESS}, {"fail", SECCOMP_RET_ERRNO | EPERM}, {"void", SECCOMP_RET_ERRNO}};
 
 static const struct {
     const char *word;
     int number;
-} calls[] = {
-    {"mincore", SYS_mincore}, {"prctl", SYS_prctl},   {"process_vm_readv", SYS_process_vm_readv},
-    {"getcpu", SYS_getcpu},   {"openat", SYS_openat}, {"madvise", SYS_madvise}};
+} calls[] = {{"mincore", SYS_mincore}, {"prctl", SYS_prctl},   {"process_vm_readv", SYS_process_vm_readv},
+             {"getcpu", SYS_getcpu},   {"openat", SYS_openat}, {"madvise", SYS_madvise}};
 
 enum { LIMIT = 32, STATUS_USAGE = 2 };
 
@@ -84,8 +81,7 @@ int main(int argc, char **argv)
     }
     add((struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
     struct sock_fprog program = {.len = count, .filter = steps};
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
         refuse(strerror(errno));
     }
     execvp(argv[3], argv + 3);

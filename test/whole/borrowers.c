@@ -51,8 +51,7 @@ static void borrow(child_work *work, void *argument)
 /* What it is told is what it set, and so it is for a signal that the library leaves alone. */
 static int set_by_each_call(void *unused)
 {
-    const char *const names[] = {"signal",      "bsd_signal",    "ssignal",
-                                 "sysv_signal", "__sysv_signal", "sigset"};
+    const char *const names[] = {"signal", "bsd_signal", "ssignal", "sysv_signal", "__sysv_signal", "sigset"};
     const int signals[] = {STATS, OTHER};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         set_call *set;

@@ -90,8 +90,8 @@ static void give(const struct block *block, unsigned bucket, unsigned i)
 static void report(const char *label, const struct outcome *outcome)
 {
     char line[128];
-    int length = snprintf(line, sizeof line, "%s %u %u %u\n", label, outcome->pooled,
-                          outcome->fell_through, outcome->failed);
+    int length =
+        snprintf(line, sizeof line, "%s %u %u %u\n", label, outcome->pooled, outcome->fell_through, outcome->failed);
     CHECK_EQUAL(write(STDOUT_FILENO, line, (size_t)length), length);
 }
 

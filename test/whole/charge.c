@@ -93,8 +93,7 @@ static void address_space_is_limited_late(void)
         give(count);
     }
     pthread_t thread;
-    CHECK(mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) !=
-          MAP_FAILED);
+    CHECK(mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
     CHECK_EQUAL(pthread_create(&thread, NULL, come_and_go, NULL), 0);
     CHECK_EQUAL(pthread_join(thread, NULL), 0);
 }

@@ -17,8 +17,7 @@ enum { REPORT_DESCRIPTOR_MIN = 100, STATUS_USAGE = 2, STATUS_EMPTY = 3 };
 
 char **check_arguments;
 static atomic_ulong checks;
-static int report =
-    STDERR_FILENO; /* stderr as it was at start, since some cases close descriptor 2 */
+static int report = STDERR_FILENO; /* stderr as it was at start, since some cases close descriptor 2 */
 
 /* Without stdio: this may run in a signal handler, or where malloc is what has failed. */
 static void say_and_exit(const char *text, int length)
@@ -35,23 +34,22 @@ void check_that(bool holds, const char *condition, const char *file, int line)
     if (!holds) {
         int error = errno;
         char text[512];
-        int length = snprintf(text, sizeof text, "%s:%d: process %d: failed: %s (errno %d)\n", file,
-                              line, (int)getpid(), condition, error);
+        int length = snprintf(text, sizeof text, "%s:%d: process %d: failed: %s (errno %d)\n", file, line,
+                              (int)getpid(), condition, error);
         say_and_exit(text, length);
     }
 }
 
-void check_equal(uint64_t actual, uint64_t wanted, const char *actual_text, const char *wanted_text,
-                 const char *file, int line)
+void check_equal(uint64_t actual, uint64_t wanted, const char *actual_text, const char *wanted_text, const char *file,
+                 int line)
 {
     atomic_fetch_add(&checks, 1);
     if (actual != wanted) {
         int error = errno;
         char text[512];
-        int length = snprintf(
-            text, sizeof text,
-            "%s:%d: process %d: failed: %s is %" PRIu64 ", not %s, %" PRIu64 " (errno %d)\n", file,
-            line, (int)getpid(), actual_text, actual, wanted_text, wanted, error);
+        int length = snprintf(text, sizeof text,
+                              "%s:%d: process %d: failed: %s is %" PRIu64 ", not %s, %" PRIu64 " (errno %d)\n", file,
+                              line, (int)getpid(), actual_text, actual, wanted_text, wanted, error);
         say_and_exit(text, length);
     }
 }

@@ -19,9 +19,9 @@ struct check_case {
 };
 
 /* A row of the table: the case is called what its function is called. */
-#define CHECK_CASE(function)                                                                       \
-    {                                                                                              \
-#function, function                                                                        \
+#define CHECK_CASE(function)                                                                                           \
+    {                                                                                                                  \
+#function, function                                                                                            \
     }
 
 /*
@@ -29,10 +29,10 @@ struct check_case {
  * if it asserts nothing. What follows the name are the case's own arguments, check_arguments.
  */
 int check_main(int argc, char **argv, const struct check_case *cases, size_t count);
-#define CHECK_MAIN(cases)                                                                          \
-    int main(int argc, char **argv)                                                                \
-    {                                                                                              \
-        return check_main(argc, argv, (cases), sizeof(cases) / sizeof(cases)[0]);                  \
+#define CHECK_MAIN(cases)                                                                                              \
+    int main(int argc, char **argv)                                                                                    \
+    {                                                                                                                  \
+        return check_main(argc, argv, (cases), sizeof(cases) / sizeof(cases)[0]);                                      \
     }
 
 extern char **check_arguments;
@@ -40,11 +40,11 @@ extern char **check_arguments;
 /* Ends the process with status 1 and a line on stderr, as it was at start, unless all is as it
  * should be. */
 #define CHECK(condition) check_that((condition), #condition, __FILE__, __LINE__)
-#define CHECK_EQUAL(actual, wanted)                                                                \
+#define CHECK_EQUAL(actual, wanted)                                                                                    \
     check_equal((uint64_t)(actual), (uint64_t)(wanted), #actual, #wanted, __FILE__, __LINE__)
 void check_that(bool holds, const char *condition, const char *file, int line);
-void check_equal(uint64_t actual, uint64_t wanted, const char *actual_text, const char *wanted_text,
-                 const char *file, int line);
+void check_equal(uint64_t actual, uint64_t wanted, const char *actual_text, const char *wanted_text, const char *file,
+                 int line);
 
 /* The same address, of which the compiler no longer knows where it came from or that it was freed.
  */

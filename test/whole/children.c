@@ -286,9 +286,8 @@ static void daemon_and_double_fork(void)
 }
 
 static const struct check_case cases[] = {
-    CHECK_CASE(vfork_and_exec),           CHECK_CASE(spawn_again_and_again),
-    CHECK_CASE(clone_by_the_system_call), CHECK_CASE(fork_without_handlers),
-    CHECK_CASE(fork_from_a_handler),      CHECK_CASE(child_of_a_handler_goes_on),
+    CHECK_CASE(vfork_and_exec),         CHECK_CASE(spawn_again_and_again), CHECK_CASE(clone_by_the_system_call),
+    CHECK_CASE(fork_without_handlers),  CHECK_CASE(fork_from_a_handler),   CHECK_CASE(child_of_a_handler_goes_on),
     CHECK_CASE(daemon_and_double_fork),
 };
 

@@ -82,9 +82,8 @@ static void statistics_by_name(void)
         }
         CHECK_EQUAL(pools_figure(columns[i]), sum);
     }
-    static const char *const unknown[] = {"",       "Live",       "live ",        "16k.",
-                                          ".live",  "16k",        "17k.live",     "8m.live",
-                                          "16k.no", "cache-hits", "16k.live.live"};
+    static const char *const unknown[] = {"",         "Live",    "live ",  "16k.",       ".live",        "16k",
+                                          "17k.live", "8m.live", "16k.no", "cache-hits", "16k.live.live"};
     for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++) {
         uint64_t value = MARK;
         CHECK_EQUAL(sockmalloc_statistic(unknown[i], &value), -1);
@@ -115,9 +114,7 @@ static void statistics_follow_a_block(void)
         free(block);
         CHECK_EQUAL(pools_bucket_figure(bucket, "live"), live);
         block = malloc(blocks[i].size);
-        CHECK_EQUAL(pools_bucket_figure(bucket, "cache_hits") +
-                        pools_bucket_figure(bucket, "depot_hits"),
-                    1);
+        CHECK_EQUAL(pools_bucket_figure(bucket, "cache_hits") + pools_bucket_figure(bucket, "depot_hits"), 1);
         free(block);
     }
     pools_check_ledger();

@@ -36,8 +36,7 @@ static void third_handler(int signal_number, siginfo_t *info, void *context)
 /* What a program can see of a disposition. libc's own SA_RESTORER, which <signal.h> does not name,
  * is not part of it. */
 enum {
-    VISIBLE_FLAGS = SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK | SA_RESTART |
-                    SA_NODEFER | (int)SA_RESETHAND
+    VISIBLE_FLAGS = SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER | (int)SA_RESETHAND
 };
 
 static struct sigaction ask(int signal_number)
@@ -118,8 +117,7 @@ static void one_object_for_both(void)
 /* signal, its aliases, System V's and X/Open's: results and dispositions as libc's own. */
 static void older_calls(void)
 {
-    const char *const names[] = {"signal",      "bsd_signal",    "ssignal",
-                                 "sysv_signal", "__sysv_signal", "sigset"};
+    const char *const names[] = {"signal", "bsd_signal", "ssignal", "sysv_signal", "__sysv_signal", "sigset"};
     handler *const wishes[] = {first_handler, second_handler, SIG_IGN, first_handler, SIG_DFL};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         set_call *set;

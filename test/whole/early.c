@@ -48,8 +48,8 @@ static void call_early(void)
 {
     enum { SIZE = 4096 };
     char name[16];
-    char *page = (char *)syscall(SYS_mmap, NULL, (size_t)SIZE, PROT_READ | PROT_WRITE,
-                                 MAP_PRIVATE | MAP_ANONYMOUS, -1, (off_t)0);
+    char *page = (char *)syscall(SYS_mmap, NULL, (size_t)SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+                                 (off_t)0);
     if (page == MAP_FAILED || page[SIZE - 1] != 0 || syscall(SYS_munmap, page, SIZE) != 0 ||
         prctl(PR_GET_NAME, name) != 0) {
         abort();

@@ -27,8 +27,8 @@ static void blocks_from_before_main(void)
     CHECK(pools_are_active());
     CHECK_EQUAL(pools_figure("live"), pooled ? 5 : 0);
 
-    char *const all[] = {blocks->by_malloc, blocks->by_calloc, blocks->by_realloc,
-                         blocks->by_posix_memalign, blocks->until_the_end};
+    char *const all[] = {blocks->by_malloc, blocks->by_calloc, blocks->by_realloc, blocks->by_posix_memalign,
+                         blocks->until_the_end};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         CHECK_EQUAL(pools_own(all[i]), pooled);
         CHECK(malloc_usable_size(all[i]) >= EARLY_SIZE);

@@ -120,8 +120,7 @@ static void stats_signal_is_ordinary(void)
 
 static void exec_case(const char *name, const char *argument)
 {
-    char *arguments[] = {(char *)(uintptr_t) "fate", (char *)(uintptr_t)name,
-                         (char *)(uintptr_t)argument, NULL};
+    char *arguments[] = {(char *)(uintptr_t) "fate", (char *)(uintptr_t)name, (char *)(uintptr_t)argument, NULL};
     CHECK_EQUAL(execv("/proc/self/exe", arguments), 0); /* it does not return */
 }
 

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "memory/lane.h"
-#include "statistics/view.h"
+#include "memory/region.h"
+#include "statistics/inspect_export.h"
 
 /*
  * The view is the library's own, in this process, and so is the dynamic linker's list. An object is
@@ -24,7 +24,7 @@ enum { THREADS = 3, SHADOW_SIZE = 256 << 10, PAGE = 4096, DEPTH_MAX = 6 };
 
 static struct view *view;
 static struct view honest;
-static char *shadow[VIEW_OBJECTS];
+static char *shadow[INSPECT_OBJECTS];
 static char *plain; /* zeros, as many as nobody has memory for */
 
 #define PLAIN_SIZE ((size_t)1 << 38)
@@ -63,10 +63,9 @@ static void prepare(void)
     view = dlsym(RTLD_DEFAULT, "sockmalloc_view");
     CHECK(view != NULL);
     honest = *view;
-    for (int i = 0; i < VIEW_OBJECTS; i++) {
+    for (int i = 0; i < INSPECT_OBJECTS; i++) {
         CHECK(honest.object[i].size <= SHADOW_SIZE);
-        char *place = mmap(NULL, SHADOW_SIZE + PAGE, PROT_READ | PROT_WRITE,
-                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        char *place = mmap(NULL, SHADOW_SIZE + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         CHECK(place != MAP_FAILED && mprotect(place + SHADOW_SIZE, PAGE, PROT_NONE) == 0);
         /* It ends where its mapping does, as far as its alignment allows. */
         shadow[i] = place + (SHADOW_SIZE - honest.object[i].size) / 64 * 64;
@@ -122,32 +121,32 @@ static size_t words_of(unsigned which)
 /* A range that would take days to walk: slots of no length, and no end of them. */
 static void forge_endless(void)
 {
-    struct lanes *lanes_forged = forge(VIEW_LANES);
-    memset(lanes_forged->lane, 0, sizeof lanes_forged->lane);
-    for (size_t i = 0; i < words_of(VIEW_RANGE); i++) {
-        forge_word(VIEW_RANGE, i, UINT64_MAX);
+    struct regions *regions_forged = forge(INSPECT_REGIONS);
+    memset(regions_forged->region, 0, sizeof regions_forged->region);
+    for (size_t i = 0; i < words_of(INSPECT_RANGE); i++) {
+        forge_word(INSPECT_RANGE, i, UINT64_MAX);
     }
 }
 
 /* Slots of no length, in a range that is as it was. */
 static void forge_flat(void)
 {
-    struct lanes *lanes_forged = forge(VIEW_LANES);
-    memset(lanes_forged->lane, 0, sizeof lanes_forged->lane);
+    struct regions *regions_forged = forge(INSPECT_REGIONS);
+    memset(regions_forged->region, 0, sizeof regions_forged->region);
 }
 
 /* More caches than there can be. */
 static void forge_throng(void)
 {
-    forge_word(VIEW_CACHES, 0, (uintptr_t)plain);
-    forge_word(VIEW_OPENED, 0, 40000);
+    forge_word(INSPECT_CACHES, 0, (uintptr_t)plain);
+    forge_word(INSPECT_OPENED, 0, 40000);
 }
 
 /* As many caches as there can be at all, in memory that costs nothing. */
 static void forge_crowd(void)
 {
-    forge_word(VIEW_CACHES, 0, (uintptr_t)plain);
-    forge_word(VIEW_OPENED, 0, 32767);
+    forge_word(INSPECT_CACHES, 0, (uintptr_t)plain);
+    forge_word(INSPECT_OPENED, 0, 32767);
 }
 
 /* --- what is drawn --- */
@@ -181,7 +180,7 @@ static uint64_t draw_number(uint64_t now)
     case 6:
         return (uintptr_t)plain + draw(2) * draw(PLAIN_SIZE);
     case 7:
-        return (uintptr_t)shadow[draw(VIEW_OBJECTS)] + draw(SHADOW_SIZE);
+        return (uintptr_t)shadow[draw(INSPECT_OBJECTS)] + draw(SHADOW_SIZE);
     case 8:
         return draw(2) * UINT64_C(0xffffffff) + draw(65536);
     default:
@@ -229,15 +228,15 @@ static void draw_place(unsigned which)
         view->object[which].start = (char *)forge(which) + 64 * draw(64);
         break;
     default:
-        view->object[which] = honest.object[draw(VIEW_OBJECTS)];
+        view->object[which] = honest.object[draw(INSPECT_OBJECTS)];
     }
 }
 
 /* The view itself behind its magic, so that it is found. */
 static void draw_head(void)
 {
-    char *bytes = (char *)view + VIEW_MAGIC_SIZE;
-    bytes[draw(offsetof(struct view, object) - VIEW_MAGIC_SIZE)] = (char)draw(256);
+    char *bytes = (char *)view + INSPECT_MAGIC_SIZE;
+    bytes[draw(offsetof(struct view, object) - INSPECT_MAGIC_SIZE)] = (char)draw(256);
 }
 
 static void draw_link(void)
@@ -255,8 +254,7 @@ static void draw_link(void)
                          (uint64_t *)(void *)&map->l_ld, (uint64_t *)(void *)&map->l_next};
     uint64_t *word = words[draw(4)];
     /* In a circle; to a text without an end; to forged words; anywhere. */
-    uint64_t values[] = {(uintptr_t)map, (uintptr_t)plain, (uintptr_t)forge(VIEW_OPTIONS),
-                         draw_number(*word)};
+    uint64_t values[] = {(uintptr_t)map, (uintptr_t)plain, (uintptr_t)forge(INSPECT_OPTIONS), draw_number(*word)};
     *word = values[draw(4)];
 }
 
@@ -271,7 +269,7 @@ static void draw_name(void)
 
 static void draw_one(void)
 {
-    unsigned which = (unsigned)draw(VIEW_OBJECTS);
+    unsigned which = (unsigned)draw(INSPECT_OBJECTS);
     switch (draw(40)) {
     case 0:
         draw_head();
@@ -324,26 +322,26 @@ static void forge_all_words(unsigned which, uint64_t value)
 
 static void forge_escapes(void)
 {
-    strcpy(forge(VIEW_PROCESS), "\033]0;title\007\n\xc2\x9bX");
+    strcpy(forge(INSPECT_PROCESS), "\033]0;title\007\n\xc2\x9bX");
     prctl(PR_SET_NAME, "\033[31mX\nY\x9b");
 }
 
 static void forge_option(enum option option, uint64_t value)
 {
-    struct option_set *set = forge(VIEW_OPTIONS);
+    struct option_set *set = forge(INSPECT_OPTIONS);
     set->number[option] = value;
 }
 
 static void forge_path(void)
 {
-    struct option_set *set = forge(VIEW_OPTIONS);
+    struct option_set *set = forge(INSPECT_OPTIONS);
     strcpy(set->path + 1, "/tmp/\033c\n");
     set->number[OPTION_STATS] = 1;
 }
 
 static void forge_labels(void)
 {
-    struct bucket_plan *plan = forge(VIEW_PLAN);
+    struct bucket_plan *plan = forge(INSPECT_PLAN);
     memset(plan->label, '"', sizeof plan->label);
 }
 
@@ -353,11 +351,11 @@ static void obey(const char *order, unsigned which, uint64_t value)
 {
     restore();
     if (strcmp(order, "fill") == 0) {
-        forge_bytes(which % VIEW_OBJECTS, (int)value);
+        forge_bytes(which % INSPECT_OBJECTS, (int)value);
     } else if (strcmp(order, "words") == 0) {
-        forge_all_words(which % VIEW_OBJECTS, value);
+        forge_all_words(which % INSPECT_OBJECTS, value);
     } else if (strcmp(order, "name") == 0) {
-        forge_bytes(VIEW_PROCESS, 'A');
+        forge_bytes(INSPECT_PROCESS, 'A');
     } else if (strcmp(order, "escape") == 0) {
         forge_escapes();
     } else if (strcmp(order, "signal") == 0) {
@@ -393,7 +391,7 @@ int main(void)
         unsigned long value = 0;
         sscanf(line, "%15s %u %lx", order, &which, &value);
         obey(order, which, value);
-        int length = snprintf(line, sizeof line, "%d\n", (int)VIEW_OBJECTS);
+        int length = snprintf(line, sizeof line, "%d\n", (int)INSPECT_OBJECTS);
         CHECK_EQUAL(write(STDOUT_FILENO, line, (size_t)length), length);
     }
     return 0;

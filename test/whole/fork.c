@@ -49,8 +49,7 @@ static void *churn(void *argument)
     for (unsigned i = 0; !atomic_load(&stop); i++) {
         char **place = &held[i % HELD];
         size_t size = churn_size(&seed);
-        if (i % 5 == 0 &&
-            size <= COPIED_MAX) { /* a larger one would be copied, which takes its time */
+        if (i % 5 == 0 && size <= COPIED_MAX) { /* a larger one would be copied, which takes its time */
             *place = realloc(*place, size);
         } else {
             free(*place);
@@ -263,9 +262,8 @@ static void purged_slots_are_handed_down(void)
 }
 
 static const struct check_case cases[] = {
-    CHECK_CASE(while_threads_churn),     CHECK_CASE(counts_after_fork),
-    CHECK_CASE(child_takes_over_caches), CHECK_CASE(threads_and_children),
-    CHECK_CASE(many_generations),        CHECK_CASE(purged_slots_are_handed_down),
+    CHECK_CASE(while_threads_churn),  CHECK_CASE(counts_after_fork), CHECK_CASE(child_takes_over_caches),
+    CHECK_CASE(threads_and_children), CHECK_CASE(many_generations),  CHECK_CASE(purged_slots_are_handed_down),
 };
 
 CHECK_MAIN(cases)

@@ -86,8 +86,7 @@ static void check_shared(void)
 {
     for (unsigned i = 0; i < SAMPLED; i++) {
         CHECK_EQUAL(pools_bucket_figure(buckets[i], "resident_live"), kept_bytes(i));
-        CHECK_EQUAL(pools_bucket_figure(buckets[i], "resident_free"),
-                    is_trimmed() ? 0 : freed_bytes(i));
+        CHECK_EQUAL(pools_bucket_figure(buckets[i], "resident_free"), is_trimmed() ? 0 : freed_bytes(i));
     }
 }
 

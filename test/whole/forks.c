@@ -71,8 +71,7 @@ static void park(int signal_number)
     (void)signal_number;
     sem_post(&parked);
     CHECK_EQUAL(read(gate[0], &byte, 1), 1);
-    sem_post(
-        &left); /* nobody is stopped again before all have gone: he could take another's byte */
+    sem_post(&left); /* nobody is stopped again before all have gone: he could take another's byte */
     errno = kept;
 }
 

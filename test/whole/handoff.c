@@ -8,7 +8,7 @@
 #include "check.h"
 #include "pools.h"
 
-/* A ring through which the taker hands blocks to the giver; a full or empty one is waited for. */
+/* A ring through which the owner hands blocks to the giver; a full or empty one is waited for. */
 enum { RING = 64, HANDED = 20000 };
 static struct {
     pthread_mutex_t lock;
@@ -89,7 +89,7 @@ static void one_takes_another_gives(void)
 
 /*
  * Warm is a pool that has had more blocks out at once than the ring and both threads' caches, with
- * two magazines each, can keep from the taker; it has them all from then on, whoever runs when.
+ * two magazines each, can keep from the owner; it has them all from then on, whoever runs when.
  */
 enum { WARM = 1024, PAGE = 4096, BUCKET = 2 };
 

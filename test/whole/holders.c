@@ -158,10 +158,8 @@ static void threads(void)
 }
 
 static const struct check_case cases[] = {
-    CHECK_CASE(nothing),           CHECK_CASE(every_function),
-    CHECK_CASE(by_turns),          CHECK_CASE(resized_in_place),
-    CHECK_CASE(resized_and_moved), CHECK_CASE(asked_by_signal),
-    CHECK_CASE(asked_by_call),     CHECK_CASE(forked),
+    CHECK_CASE(nothing),           CHECK_CASE(every_function),  CHECK_CASE(by_turns),      CHECK_CASE(resized_in_place),
+    CHECK_CASE(resized_and_moved), CHECK_CASE(asked_by_signal), CHECK_CASE(asked_by_call), CHECK_CASE(forked),
     CHECK_CASE(threads),
 };
 

@@ -5,20 +5,20 @@
 
 #include <stddef.h>
 
-#define HOLDER_ROWS(ROW)                                                                           \
-    ROW(hold_by_malloc)                                                                            \
-    ROW(hold_by_calloc)                                                                            \
-    ROW(hold_by_realloc)                                                                           \
-    ROW(hold_by_reallocarray)                                                                      \
-    ROW(hold_by_posix_memalign)                                                                    \
-    ROW(hold_by_aligned_alloc)                                                                     \
-    ROW(hold_by_memalign)                                                                          \
-    ROW(hold_by_valloc)                                                                            \
-    ROW(hold_by_strdup)                                                                            \
-    ROW(hold_by_strndup)                                                                           \
-    ROW(hold_by_new)                                                                               \
-    ROW(hold_by_new_array)                                                                         \
-    ROW(hold_by_new_nothrow)                                                                       \
+#define HOLDER_ROWS(ROW)                                                                                               \
+    ROW(hold_by_malloc)                                                                                                \
+    ROW(hold_by_calloc)                                                                                                \
+    ROW(hold_by_realloc)                                                                                               \
+    ROW(hold_by_reallocarray)                                                                                          \
+    ROW(hold_by_posix_memalign)                                                                                        \
+    ROW(hold_by_aligned_alloc)                                                                                         \
+    ROW(hold_by_memalign)                                                                                              \
+    ROW(hold_by_valloc)                                                                                                \
+    ROW(hold_by_strdup)                                                                                                \
+    ROW(hold_by_strndup)                                                                                               \
+    ROW(hold_by_new)                                                                                                   \
+    ROW(hold_by_new_array)                                                                                             \
+    ROW(hold_by_new_nothrow)                                                                                           \
     ROW(hold_by_new_aligned)
 
 /* Each takes a block of `size` bytes, at most HOLDER_SIZE_MAX. */

@@ -152,10 +152,8 @@ static void the_filter_kills_for_opening(void)
 }
 
 static const struct check_case cases[] = {
-    CHECK_CASE(own_signals_bring_a_table_a_second),
-    CHECK_CASE(timers_are_own_ones),
-    CHECK_CASE(signals_of_a_child_are_own_ones),
-    CHECK_CASE(own_signals_are_harmless_behind_a_filter),
+    CHECK_CASE(own_signals_bring_a_table_a_second), CHECK_CASE(timers_are_own_ones),
+    CHECK_CASE(signals_of_a_child_are_own_ones),    CHECK_CASE(own_signals_are_harmless_behind_a_filter),
     CHECK_CASE(the_filter_kills_for_opening),
 };
 

@@ -27,10 +27,8 @@ static uint64_t figure(const char *column)
 
 static void check_ledger(void)
 {
-    CHECK_EQUAL(figure("live") + figure("cached") + figure("depot") + figure("purged"),
-                figure("carved"));
-    CHECK_EQUAL(pools_figure("live") + pools_figure("cached") + pools_figure("depot") +
-                    pools_figure("purged"),
+    CHECK_EQUAL(figure("live") + figure("cached") + figure("depot") + figure("purged"), figure("carved"));
+    CHECK_EQUAL(pools_figure("live") + pools_figure("cached") + pools_figure("depot") + pools_figure("purged"),
                 pools_figure("carved"));
 }
 
@@ -79,8 +77,7 @@ static void *use_slots(void *seed)
         for (unsigned i = 0; i < BLOCKS; i++) {
             blocks[i] = i % 2 == 0 ? malloc(largest()) : calloc(1, largest());
             CHECK(pools_own(blocks[i]));
-            CHECK(i % 2 == 0 ||
-                  (blocks[i][0] == 0 && memcmp(blocks[i], blocks[i] + 1, largest() - 1) == 0));
+            CHECK(i % 2 == 0 || (blocks[i][0] == 0 && memcmp(blocks[i], blocks[i] + 1, largest() - 1) == 0));
             fill(blocks[i], first + i);
         }
         for (unsigned i = 0; i < BLOCKS; i++) {

@@ -35,10 +35,9 @@ const Form throwing[] = {
 const Form quiet[] = {
     {"_ZnwmRKSt9nothrow_t", [](size_t size) { return ::operator new(size, std::nothrow); }, 16},
     {"_ZnamRKSt9nothrow_t", [](size_t size) { return ::operator new[](size, std::nothrow); }, 16},
-    {"_ZnwmSt11align_val_tRKSt9nothrow_t",
-     [](size_t size) { return ::operator new(size, wide, std::nothrow); }, 1024},
-    {"_ZnamSt11align_val_tRKSt9nothrow_t",
-     [](size_t size) { return ::operator new[](size, wide, std::nothrow); }, 1024},
+    {"_ZnwmSt11align_val_tRKSt9nothrow_t", [](size_t size) { return ::operator new(size, wide, std::nothrow); }, 1024},
+    {"_ZnamSt11align_val_tRKSt9nothrow_t", [](size_t size) { return ::operator new[](size, wide, std::nothrow); },
+     1024},
 };
 
 struct Delete {
@@ -55,12 +54,9 @@ const Delete deletes[] = {
     {"_ZdaPvRKSt9nothrow_t", [](void *block, size_t) { ::operator delete[](block, std::nothrow); }},
     {"_ZdlPvSt11align_val_t", [](void *block, size_t) { ::operator delete(block, wide); }},
     {"_ZdaPvSt11align_val_t", [](void *block, size_t) { ::operator delete[](block, wide); }},
-    {"_ZdlPvmSt11align_val_t",
-     [](void *block, size_t size) { ::operator delete(block, size, wide); }},
-    {"_ZdaPvmSt11align_val_t",
-     [](void *block, size_t size) { ::operator delete[](block, size, wide); }},
-    {"_ZdlPvSt11align_val_tRKSt9nothrow_t",
-     [](void *block, size_t) { ::operator delete(block, wide, std::nothrow); }},
+    {"_ZdlPvmSt11align_val_t", [](void *block, size_t size) { ::operator delete(block, size, wide); }},
+    {"_ZdaPvmSt11align_val_t", [](void *block, size_t size) { ::operator delete[](block, size, wide); }},
+    {"_ZdlPvSt11align_val_tRKSt9nothrow_t", [](void *block, size_t) { ::operator delete(block, wide, std::nothrow); }},
     {"_ZdaPvSt11align_val_tRKSt9nothrow_t",
      [](void *block, size_t) { ::operator delete[](block, wide, std::nothrow); }},
 };
@@ -72,8 +68,7 @@ void check_is_ours(const char *name)
     Dl_info info;
     CHECK(dladdr(check_find(name), &info) != 0);
     const char *file = std::strrchr(info.dli_fname, '/');
-    check_that(file != nullptr && std::strcmp(file, "/libsockmalloc.so") == 0, name, __FILE__,
-               __LINE__);
+    check_that(file != nullptr && std::strcmp(file, "/libsockmalloc.so") == 0, name, __FILE__, __LINE__);
 }
 
 /* libstdc++ is in this process too, and defines them all. */
@@ -275,15 +270,9 @@ void expressions_and_containers()
 }
 
 const check_case cases[] = {
-    CHECK_CASE(are_ours),
-    CHECK_CASE(take_and_give),
-    CHECK_CASE(size_zero),
-    CHECK_CASE(throws_bad_alloc),
-    CHECK_CASE(nothrow_gives_null),
-    CHECK_CASE(handler_is_called_again_and_again),
-    CHECK_CASE(handler_may_throw),
-    CHECK_CASE(handler_may_release),
-    CHECK_CASE(expressions_and_containers),
+    CHECK_CASE(are_ours),          CHECK_CASE(take_and_give),       CHECK_CASE(size_zero),
+    CHECK_CASE(throws_bad_alloc),  CHECK_CASE(nothrow_gives_null),  CHECK_CASE(handler_is_called_again_and_again),
+    CHECK_CASE(handler_may_throw), CHECK_CASE(handler_may_release), CHECK_CASE(expressions_and_containers),
 };
 
 } // namespace

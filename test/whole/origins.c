@@ -16,8 +16,7 @@ static void names_are_ours(void)
         Dl_info info;
         CHECK(dladdr(check_find(*name), &info) != 0);
         const char *file = strrchr(info.dli_fname, '/');
-        check_that(file != NULL && strcmp(file, "/libsockmalloc.so") == 0, *name, __FILE__,
-                   __LINE__);
+        check_that(file != NULL && strcmp(file, "/libsockmalloc.so") == 0, *name, __FILE__, __LINE__);
     }
 }
 

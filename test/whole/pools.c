@@ -86,9 +86,8 @@ int pools_dump_as(int descriptor, const char *format)
 void pools_check_ledger(void)
 {
     for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {
-        uint64_t known =
-            pools_bucket_figure(bucket, "live") + pools_bucket_figure(bucket, "cached") +
-            pools_bucket_figure(bucket, "depot") + pools_bucket_figure(bucket, "purged");
+        uint64_t known = pools_bucket_figure(bucket, "live") + pools_bucket_figure(bucket, "cached") +
+                         pools_bucket_figure(bucket, "depot") + pools_bucket_figure(bucket, "purged");
         uint64_t carved = pools_bucket_figure(bucket, "carved");
         check_equal(known, carved, "slots known of", pools_labels[bucket], __FILE__, __LINE__);
     }

@@ -25,7 +25,7 @@ size_t pools_largest(unsigned bucket);
 uint64_t pools_figure(const char *name);
 uint64_t pools_bucket_figure(unsigned bucket, const char *column);
 
-/* Whether the address lies in the lanes; the largest request of its slot. */
+/* Whether the address lies in the regions; the largest request of its slot. */
 bool pools_own(const void *address);
 size_t pools_capacity(const void *address);
 

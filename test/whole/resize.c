@@ -35,8 +35,7 @@ static void check_filled(const char *block, size_t filled, size_t size)
 
 static void contents_are_kept(void)
 {
-    const size_t to[] = {1,     50,    4095,   4096,    5000,    16384,  20480,
-                         20481, 70000, 300000, 4194304, 4194305, 9000000};
+    const size_t to[] = {1, 50, 4095, 4096, 5000, 16384, 20480, 20481, 70000, 300000, 4194304, 4194305, 9000000};
     for (int from = 0; from < KINDS; from++) {
         for (size_t i = 0; i < sizeof to / sizeof to[0]; i++) {
             char *block = realloc(take_filled(kinds[from]), to[i]);
@@ -78,8 +77,7 @@ static char *by_reallocarr(char *block, size_t size)
     return block;
 }
 
-static resize_call *const resize_calls[] = {by_realloc, by_reallocarray, by_reallocf,
-                                            by_reallocarr};
+static resize_call *const resize_calls[] = {by_realloc, by_reallocarray, by_reallocf, by_reallocarr};
 enum { RESIZE_CALLS = sizeof resize_calls / sizeof resize_calls[0] };
 
 /* Fills all that malloc_usable_size grants, as redis does; returns how much that is. */
@@ -94,9 +92,8 @@ static size_t fill_granted(char *block, size_t seed)
 
 /* From every size below to every other one: odd ones, so that more is granted than was asked for.
  */
-static const size_t odd_sizes[] = {1,       9,       100,     1025,    4081,   4097,
-                                   8193,    16389,   20479,   20481,   69633,  300001,
-                                   1 << 20, 4190001, 4194303, 4194305, 9000001};
+static const size_t odd_sizes[] = {1,     9,     100,    1025,    4081,    4097,    8193,    16389,  20479,
+                                   20481, 69633, 300001, 1 << 20, 4190001, 4194303, 4194305, 9000001};
 enum { ODD_SIZES = sizeof odd_sizes / sizeof odd_sizes[0] };
 
 static size_t lesser(size_t one, size_t other)
@@ -198,8 +195,7 @@ static void size_zero_frees(void)
 
 static void failure_keeps_the_block(void)
 {
-    const size_t impossible[] = {(size_t)PTRDIFF_MAX, (size_t)PTRDIFF_MAX + 1, SIZE_MAX - 100,
-                                 SIZE_MAX};
+    const size_t impossible[] = {(size_t)PTRDIFF_MAX, (size_t)PTRDIFF_MAX + 1, SIZE_MAX - 100, SIZE_MAX};
     for (int kind = 0; kind < KINDS; kind++) {
         char *block = take_filled(kinds[kind]);
         for (size_t i = 0; i < sizeof impossible / sizeof impossible[0]; i++) {
@@ -325,8 +321,7 @@ static void repeated_growth_jumps(void)
         CHECK(block != NULL);
         moves += block != before;
         /* The second time it goes several buckets up at once. */
-        CHECK(moves < 2 || size * 32 > POOLS_LARGEST || block == before ||
-              pools_capacity(block) >= size * 32);
+        CHECK(moves < 2 || size * 32 > POOLS_LARGEST || block == before || pools_capacity(block) >= size * 32);
     }
     CHECK(moves >= 1);
     CHECK(moves <= 5);

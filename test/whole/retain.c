@@ -58,8 +58,7 @@ static void large_pool_keeps_its_part(void)
         use_blocks(bucket, 3);
         CHECK(large_free() <= LIMIT_OF_LARGE);
     }
-    CHECK_EQUAL(pools_bucket_figure(0, "cached") + pools_bucket_figure(0, "depot") +
-                    pools_bucket_figure(0, "purged"),
+    CHECK_EQUAL(pools_bucket_figure(0, "cached") + pools_bucket_figure(0, "depot") + pools_bucket_figure(0, "purged"),
                 pools_bucket_figure(0, "carved"));
     CHECK_EQUAL(pools_bucket_figure(0, "resident_free"), 200 * pools_size(0));
     pools_check_ledger();

@@ -17,8 +17,7 @@ static void find_mapping(FILE *smaps, uint64_t address)
     uint64_t end;
     do {
         CHECK(fgets(line, sizeof line, smaps) != NULL);
-    } while (sscanf(line, "%" SCNx64 "-%" SCNx64 " ", &start, &end) != 2 || address < start ||
-             address >= end);
+    } while (sscanf(line, "%" SCNx64 "-%" SCNx64 " ", &start, &end) != 2 || address < start || address >= end);
 }
 
 /* What follows that name. */

@@ -8,7 +8,7 @@
 
 /*
  * The line of that name in /proc/self/smaps, "Rss" say, in bytes, of the mapping that the address
- * lies in: of a block of the pools, all that can be touched of its lane. Allocates nothing but the
+ * lies in: of a block of the pools, all that can be touched of its region. Allocates nothing but the
  * stream, which is too small for the pools. By one thread.
  */
 uint64_t smaps_figure(const void *address, const char *name);

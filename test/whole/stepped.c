@@ -89,7 +89,7 @@ static void end_child(void)
     _exit(EXIT_SUCCESS);
 }
 
-/* Two blocks that are freed in the order of their birth, so that the place of the first one's free
+/* Two blocks that are freed in the order of their start, so that the place of the first one's free
  * still names the second. */
 static void work(void)
 {
@@ -112,7 +112,7 @@ static void *sleep_on(void *unused)
     return unused;
 }
 
-/* Beside another thread the child of a fork finds what is free by the cards alone. */
+/* Beside another thread the child of a fork finds what is free by the metadata alone. */
 static void begin_a_second_thread(void)
 {
     pthread_t thread;

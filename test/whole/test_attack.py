@@ -12,7 +12,7 @@ from support import settings
 from support.servant import Servant, ServantCase
 
 DATA = bytes(range(256)) * 64
-FROZEN = ("lanes", "options", "route")
+FROZEN = ("regions", "options", "route")
 
 
 class Region:
@@ -55,7 +55,7 @@ class Frozen(ServantCase):
                 rights = [region.rights for region in maps if region.start <= address < region.end]
                 self.assertEqual(rights, ["r--p"], name)
 
-    def test_after_birth(self) -> None:
+    def test_after_init(self) -> None:
         for variables in ({}, {"DISABLE": "1"}, {"POOL": "cpu"}, {"IN_USE": "1", "POOL": "standard"}):
             with self.subTest(str(variables)):
                 servant = self.start(**variables)

@@ -1,4 +1,4 @@
-"""What SOCKMALLOC_THP says of the lanes is what the kernel was told."""
+"""What SOCKMALLOC_THP says of the regions is what the kernel was told."""
 # SPDX-License-Identifier: BSD-2-Clause
 from support import cases
 from support.cases import Run
@@ -9,4 +9,4 @@ FLAGS = [
     for word, flags in (("auto", ("nh", "hg")), ("never", ("nh", "hg")), ("always", ("hg", "nh")))
 ]
 
-load_tests = cases.loader({"huge": {"lanes_have_the_flag": FLAGS}})
+load_tests = cases.loader({"huge": {"regions_have_the_flag": FLAGS}})

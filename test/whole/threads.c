@@ -83,8 +83,7 @@ static void ledger_closes_after_a_crowd(void)
     }
     CHECK_EQUAL(pools_figure("live"), 0);
     CHECK_EQUAL(pools_figure("cached"), 0);
-    CHECK_EQUAL(pools_figure("requests"),
-                CROWD * (POOLS_TRAINED * 70 + (POOLS_BUCKETS - POOLS_TRAINED) * 2));
+    CHECK_EQUAL(pools_figure("requests"), CROWD * (POOLS_TRAINED * 70 + (POOLS_BUCKETS - POOLS_TRAINED) * 2));
     pools_check_ledger();
 }
 

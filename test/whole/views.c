@@ -8,9 +8,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "statistics/format.h"
 #include "command/look.h"
 #include "command/recording.h"
+#include "statistics/format.h"
 
 /*
  * usage: views COUNT SEED FORGER
@@ -24,11 +24,11 @@
 enum { PATIENCE_MS = 2000, RECORDING_SIZE = 64 << 10, FORGERS = 4 };
 
 /* What a child that looks may have beside what it copies, in KiB. */
-enum { MEMORY_KIB = (PROJECTION_BYTES >> 10) + (24 << 10) };
+enum { MEMORY_KIB = (REMOTE_SNAPSHOT_BYTES >> 10) + (24 << 10) };
 
 static uint64_t seed;
 static unsigned faults;
-static unsigned outcomes[TARGET_IN_THE_WAY + 1];
+static unsigned outcomes[REMOTE_IN_THE_WAY + 1];
 
 static void fault(const char *words)
 {
@@ -149,12 +149,12 @@ static unsigned long own_size(void)
     return pages * (unsigned long)sysconf(_SC_PAGESIZE) / 1024;
 }
 
-static void count(enum target_state found)
+static void count(enum remote_process_state found)
 {
     outcomes[found]++;
-    if (found == TARGET_BROKEN) {
+    if (found == REMOTE_BROKEN) {
         fault("what looks was ended by it");
-    } else if (found == TARGET_GONE || found == TARGET_UNTRIED) {
+    } else if (found == REMOTE_GONE || found == REMOTE_UNTRIED) {
         fault("the forger can't be looked at");
     }
 }
@@ -164,16 +164,16 @@ static void look_at(const struct forger *forger)
     static struct snapshot snapshot;
     static struct loaded loaded;
     struct target target;
-    target_open(&target, forger->process);
-    enum target_state found = look_find(&target);
-    if (found == TARGET_READ) {
+    remote_process_open(&target, forger->process);
+    enum remote_process_state found = look_find(&target);
+    if (found == REMOTE_READ) {
         found = look_take(&target, &snapshot);
     }
     count(found);
-    if (found == TARGET_READ) {
-        check_formats(&snapshot, &projection_plan);
+    if (found == REMOTE_READ) {
+        check_formats(&snapshot, &remote_snapshot_plan);
     }
-    if (look_find_loaded(&target, &loaded) == TARGET_BROKEN) {
+    if (look_find_loaded(&target, &loaded) == REMOTE_BROKEN) {
         fault("what looks at the list of objects was ended by it");
     }
     if (peak_of_child() > own_size() + MEMORY_KIB) {
@@ -202,8 +202,8 @@ static void record(const struct forger *forger)
     static struct recording_head head;
     static struct recording_sample sample;
     struct target target;
-    target_open(&target, forger->process);
-    if (look_find(&target) != TARGET_READ || look_take(&target, &sample.snapshot) != TARGET_READ) {
+    remote_process_open(&target, forger->process);
+    if (look_find(&target) != REMOTE_READ || look_take(&target, &sample.snapshot) != REMOTE_READ) {
         printf("an honest process can't be read\n");
         exit(2);
     }
@@ -293,10 +293,9 @@ int main(int argc, char **argv)
             return 2;
         }
     }
-    printf("read %u, senseless %u, too large %u, late %u, without %u, other %u, in the way %u\n",
-           outcomes[TARGET_READ], outcomes[TARGET_SENSELESS], outcomes[TARGET_TOO_LARGE],
-           outcomes[TARGET_LATE], outcomes[TARGET_WITHOUT],
-           outcomes[TARGET_OTHER] + outcomes[TARGET_UNBORN], outcomes[TARGET_IN_THE_WAY]);
+    printf("read %u, senseless %u, too large %u, late %u, without %u, other %u, in the way %u\n", outcomes[REMOTE_READ],
+           outcomes[REMOTE_SENSELESS], outcomes[REMOTE_TOO_LARGE], outcomes[REMOTE_LATE], outcomes[REMOTE_WITHOUT],
+           outcomes[REMOTE_OTHER] + outcomes[REMOTE_UNINITIALISED], outcomes[REMOTE_IN_THE_WAY]);
     printf("%lu views and recordings, %u faults\n", seeds, faults);
     return faults > 0 ? 1 : 0;
 }

@@ -18,8 +18,7 @@ static void expect_only(const unsigned char *bytes, size_t size, unsigned char v
 {
     for (size_t i = 0; i < size; i++)
         if (bytes[i] != value)
-            cr_assert_fail("clear of %zu bytes: %#x at %td", of, bytes[i],
-                           bytes + i - memory - GUARD);
+            cr_assert_fail("clear of %zu bytes: %#x at %td", of, bytes[i], bytes + i - memory - GUARD);
 }
 
 static void expect_cleared(size_t offset, size_t size)

@@ -3,15 +3,15 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "cache/cache.h"
 #include "base/colour.h"
+#include "cache/cache.h"
+#include "cache/magazine.h"
+#include "memory/region.h"
+#include "route/route.h"
 #include "support/crew.h"
 #include "support/house.h"
-#include "memory/lane.h"
-#include "cache/magazine.h"
-#include "route/route.h"
 
-/* Half lines: what is only read may share a line with other such things, as lanes and route do. */
+/* Half lines: what is only read may share a line with other such things, as regions and route do. */
 enum { UNIT = CACHE_LINE / 2, UNITS = COLOUR_PAGE / UNIT };
 
 /* Who has the part of a page. */
@@ -22,8 +22,7 @@ static void claim(const void *address, size_t size, const char *who)
     size_t first = (uintptr_t)address % COLOUR_PAGE / UNIT;
     size_t last = ((uintptr_t)address + size - 1) % COLOUR_PAGE / UNIT;
     for (size_t part = first; part <= last; part++) {
-        cr_expect(owner[part] == NULL || owner[part] == who, "offset %zx: %s and %s", part * UNIT,
-                  owner[part], who);
+        cr_expect(owner[part] == NULL || owner[part] == who, "offset %zx: %s and %s", part * UNIT, owner[part], who);
         owner[part] = who;
     }
 }
@@ -31,17 +30,17 @@ static void claim(const void *address, size_t size, const char *who)
 /* Those of the first pages. */
 static void claim_metadata(void)
 {
-    claim((const void *)lanes.states, CACHE_LINE, "states");
-    claim((const void *)lanes.requests, CACHE_LINE, "requests");
+    claim((const void *)regions.states, CACHE_LINE, "states");
+    claim((const void *)regions.requests, CACHE_LINE, "requests");
 }
 
 static void claim_what_is_only_read(void)
 {
-    claim(&lanes.start, CACHE_LINE, "only read");
-    claim(lanes.lane, house_plan.first_large * sizeof *lanes.lane, "only read");
-    size_t granules = lanes.lane[house_plan.first_large - 1].capacity >> BUCKET_GRANULE_SHIFT;
-    size_t size = (size_t)((const char *)&route.line[granules] - (const char *)&route.unseen);
-    claim(&route.unseen, size, "only read");
+    claim(&regions.start, CACHE_LINE, "only read");
+    claim(regions.region, house_plan.first_large * sizeof *regions.region, "only read");
+    size_t granules = regions.region[house_plan.first_large - 1].capacity >> BUCKET_GRANULE_SHIFT;
+    size_t size = (size_t)((const char *)&route.line[granules] - (const char *)&route.direct_below);
+    claim(&route.direct_below, size, "only read");
     claim(&route.hints, 2 * sizeof route.hints, "only read");
 }
 
@@ -57,7 +56,7 @@ static void claim_magazines(void)
 Test(colour, what_a_trained_bucket_writes_shares_no_offset)
 {
     house_lay_default();
-    claim(lane_slot(1), CACHE_LINE, "buffers");
+    claim(region_slot(1), CACHE_LINE, "buffers");
     claim_what_is_only_read();
     claim_magazines();
     for (unsigned bucket = 0; bucket < house_plan.first_large; bucket++) {
@@ -72,9 +71,9 @@ Test(colour, what_a_large_bucket_writes_shares_no_offset)
     house_lay_default();
     for (unsigned bucket = house_plan.first_large; bucket < house_plan.count; bucket++) {
         memset(owner, 0, sizeof owner);
-        claim(lane_slot(1), CACHE_LINE, "buffers");
-        claim(&lanes.start, CACHE_LINE, "only read");
-        claim(&lanes.lane[bucket], sizeof *lanes.lane, "only read");
+        claim(region_slot(1), CACHE_LINE, "buffers");
+        claim(&regions.start, CACHE_LINE, "only read");
+        claim(&regions.region[bucket], sizeof *regions.region, "only read");
         claim(&cache_reach()->bin[bucket], sizeof(struct cache_bin), "bins");
         claim_metadata();
     }

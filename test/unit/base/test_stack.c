@@ -6,9 +6,9 @@
 #include <sys/single_threaded.h>
 #endif
 
+#include "base/stack.h"
 #include "support/capture.h"
 #include "support/crew.h"
-#include "base/stack.h"
 #include "support/steps.h"
 
 enum { ITEMS = 4096, THREADS = 8, ROUNDS = 100000 };
@@ -72,8 +72,7 @@ Test(stack, single_threaded_swap_does_the_same)
 Test(stack, numbers_go_up_to_the_limit)
 {
     size_t size = sizeof(stack_link) * STACK_NUMBERS;
-    stack_link *all = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    stack_link *all = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     cr_assert_neq((void *)all, MAP_FAILED);
     stack_push(&stack, all, 0, STACK_NUMBERS - 1);
     stack_push(&stack, all, 0, 0);

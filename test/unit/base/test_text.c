@@ -5,20 +5,20 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "support/crew.h"
 #include "base/text.h"
+#include "support/crew.h"
 
 /* Formats by the room and by printf, whose subset the room's formats are. */
-#define EXPECT_AS_PRINTF(...)                                                                      \
-    do {                                                                                           \
-        char ours[256];                                                                            \
-        char theirs[256];                                                                          \
-        struct text text = text_begin(ours, sizeof ours);                                          \
-        text_add(&text, __VA_ARGS__);                                                              \
-        size_t length = (size_t)snprintf(theirs, sizeof theirs, __VA_ARGS__);                      \
-        cr_expect_str_eq(ours, theirs);                                                            \
-        cr_expect_eq(text.used, length);                                                           \
-        cr_expect_not(text.cut);                                                                   \
+#define EXPECT_AS_PRINTF(...)                                                                                          \
+    do {                                                                                                               \
+        char ours[256];                                                                                                \
+        char theirs[256];                                                                                              \
+        struct text text = text_begin(ours, sizeof ours);                                                              \
+        text_add(&text, __VA_ARGS__);                                                                                  \
+        size_t length = (size_t)snprintf(theirs, sizeof theirs, __VA_ARGS__);                                          \
+        cr_expect_str_eq(ours, theirs);                                                                                \
+        cr_expect_eq(text.used, length);                                                                               \
+        cr_expect_not(text.cut);                                                                                       \
     } while (0)
 
 Test(text, begins_empty_and_terminated)
@@ -62,16 +62,14 @@ Test(text, signed_numbers)
 
 Test(text, unsigned_numbers)
 {
-    static const unsigned long numbers[] = {
-        0, 1, 9, 10, 15, 255, UINT_MAX - 1UL, UINT_MAX, UINT_MAX + 1UL, ULONG_MAX};
+    static const unsigned long numbers[] = {0, 1, 9, 10, 15, 255, UINT_MAX - 1UL, UINT_MAX, UINT_MAX + 1UL, ULONG_MAX};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         EXPECT_AS_PRINTF("%u %x", (unsigned)numbers[i], (unsigned)numbers[i]);
         EXPECT_AS_PRINTF("%lu %lx", numbers[i], numbers[i]);
         EXPECT_AS_PRINTF("%zu %zx", (size_t)numbers[i], (size_t)numbers[i]);
-        EXPECT_AS_PRINTF("%llu %llx", (unsigned long long)numbers[i],
-                         (unsigned long long)numbers[i]);
-        EXPECT_AS_PRINTF("<%22zu><%-22zu><%8x><%-8x>", (size_t)numbers[i], (size_t)numbers[i],
-                         (unsigned)numbers[i], (unsigned)numbers[i]);
+        EXPECT_AS_PRINTF("%llu %llx", (unsigned long long)numbers[i], (unsigned long long)numbers[i]);
+        EXPECT_AS_PRINTF("<%22zu><%-22zu><%8x><%-8x>", (size_t)numbers[i], (size_t)numbers[i], (unsigned)numbers[i],
+                         (unsigned)numbers[i]);
     }
 }
 
@@ -79,8 +77,7 @@ Test(text, pointers)
 {
     static const uintptr_t addresses[] = {1, 0x1000, 0x7fffdeadbeef, UINTPTR_MAX};
     for (size_t i = 0; i < sizeof addresses / sizeof addresses[0]; i++) {
-        EXPECT_AS_PRINTF("<%p><%20p><%-20p>", (void *)addresses[i], (void *)addresses[i],
-                         (void *)addresses[i]);
+        EXPECT_AS_PRINTF("<%p><%20p><%-20p>", (void *)addresses[i], (void *)addresses[i], (void *)addresses[i]);
     }
 }
 
@@ -95,8 +92,8 @@ Test(text, width_from_an_argument)
 
 Test(text, conversions_follow_each_other)
 {
-    EXPECT_AS_PRINTF("%s(%p): bucket %s, slot %u: %zu bytes, %-6s %10s %*lu%c", "free",
-                     (void *)0x7f0000001000, "16k", 42U, (size_t)16390, "total", "-", 9, 7UL, '\n');
+    EXPECT_AS_PRINTF("%s(%p): bucket %s, slot %u: %zu bytes, %-6s %10s %*lu%c", "free", (void *)0x7f0000001000, "16k",
+                     42U, (size_t)16390, "total", "-", 9, 7UL, '\n');
 }
 
 Test(text, appends)
@@ -233,8 +230,8 @@ Test(text, reads_what_it_prints)
         struct text text = text_begin(buffer, sizeof buffer);
         text_add_size(&text, bytes);
         uint64_t read = 0;
-        cr_assert(text_read_size(buffer, &read) && read == bytes,
-                  "%lu came back as %lu by way of %s", bytes, read, buffer);
+        cr_assert(text_read_size(buffer, &read) && read == bytes, "%lu came back as %lu by way of %s", bytes, read,
+                  buffer);
     }
 }
 
@@ -267,8 +264,7 @@ Test(text, shows_what_others_chose)
     expect_shown("\xe2\x82", "\\xe2\\x82");
     expect_shown("\xc0\x8a", "\\xc0\\x8a");
     expect_shown("\xe0\x80\x8a", "\\xe0\\x80\\x8a");
-    expect_shown("\xc1\x81\xe0\x81\x81\xf0\x80\x81\x81",
-                 "\\xc1\\x81\\xe0\\x81\\x81\\xf0\\x80\\x81\\x81");
+    expect_shown("\xc1\x81\xe0\x81\x81\xf0\x80\x81\x81", "\\xc1\\x81\\xe0\\x81\\x81\\xf0\\x80\\x81\\x81");
     expect_shown("\xed\xa0\x80", "\\xed\\xa0\\x80");
     expect_shown("\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80");
     expect_shown("\xff", "\\xff");

@@ -69,20 +69,20 @@ Test(budget, caches_are_within_what_is_retained)
     cr_assert(budget_charge(70));
 }
 
-Test(budget, stock_beyond_what_charges_leave_is_excess)
+Test(budget, retained_memory_beyond_what_charges_leave_is_excess)
 {
     budget_open(60, 100, BUDGET_UNLIMITED);
-    cr_assert(budget_limits_stock());
+    cr_assert(budget_limits_retained());
     cr_assert_eq(budget_excess(), 0);
-    budget_stock(100);
+    budget_retain(100);
     cr_assert_eq(budget_excess(), 0);
-    budget_stock(1);
+    budget_retain(1);
     cr_assert_eq(budget_excess(), 1);
     cr_assert(budget_charge(60), "stock does not count against the caches");
     cr_assert_eq(budget_excess(), 61);
-    budget_stock(-70);
+    budget_retain(-70);
     cr_assert_eq(budget_excess(), 0);
-    budget_stock(12);
+    budget_retain(12);
     cr_assert_eq(budget_excess(), 3);
     budget_return(60);
     cr_assert_eq(budget_excess(), 0);
@@ -92,27 +92,27 @@ Test(budget, nothing_may_be_retained)
 {
     budget_open(60, 0, BUDGET_UNLIMITED);
     cr_assert_not(budget_charge(1));
-    budget_stock(5);
+    budget_retain(5);
     cr_assert_eq(budget_excess(), 5);
 }
 
 /* A take that overtakes its give leaves less than nothing for a moment. */
-Test(budget, stock_below_zero_is_none)
+Test(budget, retained_memory_below_zero_is_none)
 {
     budget_open(0, 100, BUDGET_UNLIMITED);
-    budget_stock(-500);
+    budget_retain(-500);
     cr_assert_eq(budget_excess(), 0);
-    budget_stock(500);
-    budget_stock(101);
+    budget_retain(500);
+    budget_retain(101);
     cr_assert_eq(budget_excess(), 1);
 }
 
-Test(budget, stock_without_a_limit_is_not_counted)
+Test(budget, retained_memory_without_a_limit_is_not_counted)
 {
     budget_open(100, BUDGET_UNLIMITED, BUDGET_UNLIMITED);
-    cr_assert_not(budget_limits_stock());
-    budget_stock(1 << 20);
-    cr_assert_eq(atomic_load(&budget.stock), 0);
+    cr_assert_not(budget_limits_retained());
+    budget_retain(1 << 20);
+    cr_assert_eq(atomic_load(&budget.retained), 0);
     cr_assert_eq(budget_excess(), 0);
 }
 
@@ -121,7 +121,7 @@ Test(budget, reset_sets_both)
 {
     budget_open(100, 200, BUDGET_UNLIMITED);
     cr_assert(budget_charge(100));
-    budget_stock(300);
+    budget_retain(300);
     budget_reset(40, 170, 0);
     cr_assert_eq(budget_charged(), 40);
     cr_assert_eq(budget_left(), 60);
@@ -161,14 +161,14 @@ Test(budget, one_of_two_charges_is_refused_whatever_their_order)
 static void give_one_of_each_back(void)
 {
     budget_return(1);
-    budget_stock(-1);
+    budget_retain(-1);
 }
 
 static void get_ten_of_each(void *context)
 {
     (void)context;
     CHECK(budget_charge(10));
-    budget_stock(10);
+    budget_retain(10);
 }
 
 Test(budget, charges_and_returns_add_up_whatever_their_order)
@@ -182,7 +182,7 @@ Test(budget, charges_and_returns_add_up_whatever_their_order)
         stopped = steps_run(++at, give_one_of_each_back, get_ten_of_each);
         uint64_t sum = stopped ? 59 : 49;
         cr_assert_eq(budget_charged(), sum, "after %u instructions", at);
-        cr_assert_eq(atomic_load(&budget.stock), (int64_t)sum, "after %u instructions", at);
+        cr_assert_eq(atomic_load(&budget.retained), (int64_t)sum, "after %u instructions", at);
     }
     cr_assert_gt(at, 5U);
 }
@@ -219,12 +219,12 @@ static void charge_and_return(unsigned number)
         CHECK(budget_charged() <= LIMIT);
         if (budget_charge(bytes)) {
             held += bytes;
-            budget_stock((int64_t)bytes);
+            budget_retain((int64_t)bytes);
         }
         CHECK(held <= LIMIT);
         if (crew_random(&random) % 2 == 0) {
             budget_return(held);
-            budget_stock(-(int64_t)held);
+            budget_retain(-(int64_t)held);
             held = 0;
         }
     }
@@ -240,22 +240,22 @@ Test(budget, threads_stay_within_the_limit)
         sum += granted[i];
     }
     cr_assert_eq(budget_charged(), sum);
-    cr_assert_eq(atomic_load(&budget.stock), (int64_t)sum);
+    cr_assert_eq(atomic_load(&budget.retained), (int64_t)sum);
 }
 
 /* The large pool's part has a limit of its own, whether all has one or not. */
-Test(budget, large_stock_beyond_its_limit_is_excess)
+Test(budget, large_retained_memory_beyond_its_limit_is_excess)
 {
     budget_open(60, BUDGET_UNLIMITED, 100);
-    cr_assert(budget_limits_stock());
-    budget_stock(500);
+    cr_assert(budget_limits_retained());
+    budget_retain(500);
     cr_assert_eq(budget_excess(), 0);
     cr_assert_eq(budget_excess_large(), 0);
-    budget_stock_large(100);
+    budget_retain_large(100);
     cr_assert_eq(budget_excess_large(), 0);
-    budget_stock_large(7);
+    budget_retain_large(7);
     cr_assert_eq(budget_excess_large(), 7);
-    budget_stock_large(-200);
+    budget_retain_large(-200);
     cr_assert_eq(budget_excess_large(), 0);
     budget_reset(0, 500, 130);
     cr_assert_eq(budget_excess_large(), 30);

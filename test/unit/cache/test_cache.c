@@ -4,8 +4,8 @@
 
 #include "cache/cache.h"
 #include "cache/depot.h"
+#include "memory/region.h"
 #include "support/house.h"
-#include "memory/lane.h"
 
 enum { SLOTS_MAX = 512 };
 
@@ -48,10 +48,10 @@ static uint64_t misses(unsigned bucket)
     return counter_read(&mine->tally[bucket].misses);
 }
 
-/* As the pool does: into the private magazine, else by the spill. */
+/* As the pool does: into the private magazine, else by a flush. */
 static void put(unsigned bucket, void *slot)
 {
-    cr_assert(cache_push(bin(bucket), slot) || cache_spill(mine, bucket, slot));
+    cr_assert(cache_push(bin(bucket), slot) || cache_flush(mine, bucket, slot));
 }
 
 /* As the pool does: from the private magazine, else by the refill. */
@@ -61,11 +61,11 @@ static void *get(unsigned bucket)
     return slot != NULL ? slot : cache_refill(mine, bucket);
 }
 
-/* New slots of the bucket, straight from the lane. */
+/* New slots of the bucket, straight from the region. */
 static void carve(unsigned bucket, void **slots, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
-        cr_assert_eq(lane_carve(bucket, 1, &slots[i]), 1);
+        cr_assert_eq(region_carve(bucket, 1, &slots[i]), 1);
     }
 }
 
@@ -83,7 +83,7 @@ Test(cache, last_in_is_first_out)
 }
 
 /* A full private magazine becomes the public one, and the next one after that goes to the depot. */
-Test(cache, spills_to_the_public_magazine_then_to_the_depot)
+Test(cache, flushes_to_the_public_magazine_then_to_the_depot)
 {
     void *slots[SLOTS_MAX];
     lay();
@@ -96,20 +96,20 @@ Test(cache, spills_to_the_public_magazine_then_to_the_depot)
         cr_assert_eq(cache_held(mine, B64K), i + 1);
     }
     cr_assert_eq(deposited(B64K), 0);
-    cr_assert_null(depot_take_full(B64K));
+    cr_assert_null(depot_pop_full(B64K));
     cr_assert_eq(misses(B64K), 0, "there was room in the cache");
     put(B64K, slots[2 * full]);
     cr_assert_eq(misses(B64K), 1);
     cr_assert_eq(swaps(B64K), 0, "a full one in exchange for a full one is of no effect");
     cr_assert_eq(cache_held(mine, B64K), full + 1);
     cr_assert_eq(deposited(B64K), full);
-    struct magazine *magazine = depot_take_full(B64K);
+    struct magazine *magazine = depot_pop_full(B64K);
     cr_assert_not_null(magazine);
     cr_assert_eq(magazine_count(magazine), full);
     for (unsigned i = 0; i < full; i++) {
         cr_assert_eq(magazine->slot[i], slots[i], "the oldest went, whole");
     }
-    cr_assert_null(depot_take_full(B64K));
+    cr_assert_null(depot_pop_full(B64K));
 }
 
 /* The other way round: the private magazine, then the public one, then the depot's, then none. */
@@ -146,7 +146,7 @@ Test(cache, refills_from_the_public_magazine_then_from_the_depot)
 }
 
 /* A public magazine with room is taken back when the private one is full, not given away. */
-Test(cache, spill_uses_the_room_of_the_public_magazine)
+Test(cache, flush_uses_the_room_of_the_public_magazine)
 {
     void *slots[SLOTS_MAX];
     lay();
@@ -175,7 +175,7 @@ Test(cache, loses_nothing_and_gives_nothing_twice)
     lay();
     carve(B32K, slots, SLOTS_MAX);
     unsigned held = 0;
-    uint32_t first = lane_number(slots[0]);
+    uint32_t first = region_number(slots[0]);
     for (unsigned round = 0; round < 20000; round++) {
         /* Waves of different lengths, so that both ends of every magazine are passed. */
         bool fill = round / 97 % 2 == 0 || round / 1009 % 2 == 0;
@@ -190,7 +190,7 @@ Test(cache, loses_nothing_and_gives_nothing_twice)
         } else if (!fill && held > 0) {
             void *slot = get(B32K);
             cr_assert_not_null(slot, "%u slots are lost", held);
-            uint32_t at = (lane_number(slot) - first) / lanes.lane[B32K].pages;
+            uint32_t at = (region_number(slot) - first) / regions.region[B32K].pages;
             cr_assert(inside[at], "slot %u came twice", at);
             inside[at] = false;
             held--;
@@ -199,7 +199,7 @@ Test(cache, loses_nothing_and_gives_nothing_twice)
     while (held-- > 0) {
         void *slot = get(B32K);
         cr_assert_not_null(slot);
-        uint32_t at = (lane_number(slot) - first) / lanes.lane[B32K].pages;
+        uint32_t at = (region_number(slot) - first) / regions.region[B32K].pages;
         cr_assert(inside[at]);
         inside[at] = false;
     }
@@ -231,9 +231,8 @@ Test(cache, drain_gives_both_magazines_to_the_depot)
     cr_assert(cache_set_quota(mine, B64K, 0));
     cr_assert_eq(cache_held(mine, B64K), 0);
     cr_assert_eq(deposited(B64K), full + 3);
-    cr_assert_eq(magazine_count(depot_take_full(B64K)) + magazine_count(depot_take_full(B64K)),
-                 full + 3);
-    cr_assert_null(depot_take_full(B64K));
+    cr_assert_eq(magazine_count(depot_pop_full(B64K)) + magazine_count(depot_pop_full(B64K)), full + 3);
+    cr_assert_null(depot_pop_full(B64K));
     cr_assert_null(cache_pop(bin(B64K)));
     cr_assert(cache_set_quota(mine, B64K, 0));
     cr_assert_eq(deposited(B64K), full + 3, "twice is once");
@@ -253,7 +252,7 @@ Test(cache, forget_leaves_no_trace)
     cache_forget(mine, B64K);
     cr_assert_eq(cache_held(mine, B64K), 0);
     cr_assert_null(get(B64K));
-    cr_assert_null(depot_take_full(B64K));
+    cr_assert_null(depot_pop_full(B64K));
     cr_assert_eq(cache_quota(mine, B64K), 0);
     cr_assert(cache_set_quota(mine, B64K, MAGAZINE_SLOTS));
     put(B64K, slots[0]);
@@ -261,7 +260,7 @@ Test(cache, forget_leaves_no_trace)
 }
 
 /* Without a magazine for them slots go elsewhere, and what the cache had stays in reach. */
-Test(cache, spill_says_when_no_magazine_is_to_be_had)
+Test(cache, flush_says_when_no_magazine_is_to_be_had)
 {
     void *slots[SLOTS_MAX];
     lay();
@@ -274,11 +273,11 @@ Test(cache, spill_says_when_no_magazine_is_to_be_had)
         cr_assert(cache_push(bin(B64K), slots[i]));
     }
     cr_assert_not(cache_push(bin(B64K), slots[full]));
-    cr_assert_not(cache_spill(mine, B64K, slots[full]));
+    cr_assert_not(cache_flush(mine, B64K, slots[full]));
     cr_assert_eq(cache_held(mine, B64K), full, "nothing got in, nothing got lost");
     for (unsigned i = full; i-- > 0;) {
         cr_assert_eq(get(B64K), slots[i]);
     }
     cr_assert_not_null(cache_carve(mine, B16K), "that takes no magazine");
-    cr_assert_not(cache_spill(mine, B16K, slots[full]));
+    cr_assert_not(cache_flush(mine, B16K, slots[full]));
 }

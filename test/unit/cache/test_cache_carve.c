@@ -3,8 +3,8 @@
 #include <criterion/criterion.h>
 
 #include "cache/cache.h"
+#include "memory/region.h"
 #include "support/house.h"
-#include "memory/lane.h"
 
 enum { SMALL_SHIFT = 20 };
 
@@ -51,11 +51,11 @@ Test(cache_carve, refill_finds_nothing_at_first)
     lay();
     for (unsigned bucket = 0; bucket < house_plan.first_large; bucket++) {
         cr_assert_null(cache_refill(mine, bucket));
-        cr_assert_eq(lane_carved(bucket), 0, "a refill does not carve");
+        cr_assert_eq(region_carved(bucket), 0, "a refill does not carve");
     }
 }
 
-/* A run's cards fill a cache line, and its slots are handed out one by one. */
+/* A run's metadata fill a cache line, and its slots are handed out one by one. */
 Test(cache_carve, carve_takes_a_run_and_gives_it_in_rising_order)
 {
     enum { RUN = 16 };
@@ -63,14 +63,14 @@ Test(cache_carve, carve_takes_a_run_and_gives_it_in_rising_order)
     for (unsigned bucket = 0; bucket < house_plan.first_large; bucket++) {
         for (uint32_t number = 0; number < 2 * RUN; number++) {
             cr_assert_eq(cache_carve(mine, bucket), house_slot(bucket, number));
-            cr_assert_eq(lane_carved(bucket), (number / RUN + 1) * RUN);
+            cr_assert_eq(region_carved(bucket), (number / RUN + 1) * RUN);
             cr_assert_eq(cache_fresh(mine, bucket), RUN - 1 - number % RUN);
             cr_assert_eq(cache_held(mine, bucket), 0, "what is left of a run is in no magazine");
         }
     }
 }
 
-Test(cache_carve, carve_gives_what_the_lane_still_has)
+Test(cache_carve, carve_gives_what_the_region_still_has)
 {
     void *slots[1];
     struct bucket_settings settings = house_defaults();
@@ -78,7 +78,7 @@ Test(cache_carve, carve_gives_what_the_lane_still_has)
     mine = cache_reach();
     uint32_t limit = house_limit(B16K, SMALL_SHIFT);
     for (uint32_t left = limit; left > 3; left--) {
-        cr_assert_eq(lane_carve(B16K, 1, slots), 1);
+        cr_assert_eq(region_carve(B16K, 1, slots), 1);
     }
     for (uint32_t number = limit - 3; number < limit; number++) {
         void *slot = cache_pop(bin(B16K));

@@ -5,12 +5,12 @@
 
 #include "cache/budget.h"
 #include "cache/cache.h"
-#include "support/crew.h"
 #include "cache/depot.h"
-#include "support/house.h"
-#include "memory/lane.h"
-#include "pool/pool.h"
+#include "memory/region.h"
 #include "memory/slots.h"
+#include "pool/pool.h"
+#include "support/crew.h"
+#include "support/house.h"
 #include "support/steps.h"
 
 enum { BUCKET = B64K };
@@ -36,13 +36,13 @@ static struct cache_bin *bin(void)
 
 static uint64_t bytes(uint32_t count)
 {
-    return (uint64_t)count * lanes.lane[BUCKET].capacity;
+    return (uint64_t)count * regions.region[BUCKET].capacity;
 }
 
 static void put(uint32_t number)
 {
     void *slot = house_slot(BUCKET, number);
-    cr_assert(cache_push(bin(), slot) || cache_spill(mine, BUCKET, slot));
+    cr_assert(cache_push(bin(), slot) || cache_flush(mine, BUCKET, slot));
 }
 
 Test(cache_charge, room_in_both_magazines_is_charged)
@@ -57,7 +57,7 @@ Test(cache_charge, room_in_both_magazines_is_charged)
         cr_assert_eq(budget_charged(), 2 * bytes(quotas[i]));
     }
     cr_assert(cache_set_quota(mine, B4K, 3));
-    cr_assert_eq(budget_charged(), 2 * bytes(7) + 2 * 3 * lanes.lane[B4K].capacity);
+    cr_assert_eq(budget_charged(), 2 * bytes(7) + 2 * 3 * regions.region[B4K].capacity);
 }
 
 Test(cache_charge, what_the_budget_has_no_room_for_is_refused)
@@ -108,7 +108,7 @@ static void expect_covered(uint32_t from, uint32_t to)
         stopped = steps_run(at, move_quota, look_at_charge);
         cr_assert_null(crew_fault(), "after %u instructions: %s", at, crew_fault());
         set_quota(0);
-        while (depot_take_full(BUCKET) != NULL || slots_take_loose(BUCKET) != STACK_EMPTY) {
+        while (depot_pop_full(BUCKET) != NULL || slots_pop_free(BUCKET) != STACK_EMPTY) {
         }
     }
 }

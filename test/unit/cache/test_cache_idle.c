@@ -3,8 +3,8 @@
 #include <criterion/criterion.h>
 
 #include "cache/cache.h"
-#include "support/crew.h"
 #include "cache/depot.h"
+#include "support/crew.h"
 #include "support/house.h"
 #include "support/neighbours.h"
 #include "support/steps.h"
@@ -64,7 +64,7 @@ Test(cache_idle, magazine_that_lay_for_an_age_goes_to_the_depot)
     look();
     cr_assert_null(neighbours_public(neighbour(0), BUCKET));
     expect_deposited(SLOTS);
-    cr_assert_eq(depot_take_full(BUCKET), magazine);
+    cr_assert_eq(depot_pop_full(BUCKET), magazine);
     cr_assert_eq(magazine_count(magazine), SLOTS);
 }
 
@@ -110,7 +110,7 @@ Test(cache_idle, empty_magazine_stays)
 {
     lay(0);
     look();
-    cr_assert_eq(depot_take_full(BUCKET), NULL);
+    cr_assert_eq(depot_pop_full(BUCKET), NULL);
     neighbours_equip(mine, BUCKET, 0);
     look();
     look();

@@ -5,10 +5,10 @@
 
 #include "cache/budget.h"
 #include "cache/cache.h"
+#include "memory/region.h"
 #include "support/capture.h"
 #include "support/crew.h"
 #include "support/house.h"
-#include "memory/lane.h"
 
 enum { BUCKET = B8K, THREADS = 4 };
 
@@ -50,7 +50,7 @@ Test(cache_leave, thread_may_come_back)
     house_lay_default();
     use();
     struct cache *cache = cache_mine;
-    uint32_t carved = lane_carved(BUCKET);
+    uint32_t carved = region_carved(BUCKET);
     cache_leave();
     cr_assert_eq(cache_reach(), cache, "the record that was left last");
     cr_assert_eq(cache_count(), 2);
@@ -58,7 +58,7 @@ Test(cache_leave, thread_may_come_back)
     for (uint32_t left = carved - 10; left > 0; left--) {
         cr_assert_not_null(house_take(BUCKET, 8192, NULL));
     }
-    cr_assert_eq(lane_carved(BUCKET), carved, "each free slot was within reach");
+    cr_assert_eq(region_carved(BUCKET), carved, "each free slot was within reach");
     house_assert();
 }
 

@@ -5,11 +5,11 @@
 #include "cache/budget.h"
 #include "cache/cache.h"
 #include "cache/depot.h"
-#include "support/house.h"
-#include "memory/lane.h"
 #include "cache/magazine.h"
-#include "pool/pool.h"
+#include "memory/region.h"
 #include "memory/slots.h"
+#include "pool/pool.h"
+#include "support/house.h"
 
 enum { BUCKET = B64K, FULL = MAGAZINE_SLOTS };
 
@@ -35,22 +35,22 @@ static struct cache_bin *bin(void)
 
 static uint64_t bytes(uint32_t count)
 {
-    return (uint64_t)count * lanes.lane[BUCKET].capacity;
+    return (uint64_t)count * regions.region[BUCKET].capacity;
 }
 
 static void put(uint32_t number)
 {
     void *slot = house_slot(BUCKET, number);
-    cr_assert(cache_push(bin(), slot) || cache_spill(mine, BUCKET, slot));
+    cr_assert(cache_push(bin(), slot) || cache_flush(mine, BUCKET, slot));
 }
 
 /* A magazine with new slots. */
 static struct magazine *carve(uint32_t count)
 {
-    struct magazine *magazine = depot_take_empty(BUCKET);
+    struct magazine *magazine = depot_pop_empty(BUCKET);
     cr_assert_not_null(magazine);
     for (uint32_t i = 0; i < count; i++) {
-        cr_assert_eq(lane_carve(BUCKET, 1, &magazine->slot[i]), 1);
+        cr_assert_eq(region_carve(BUCKET, 1, &magazine->slot[i]), 1);
     }
     magazine_set_count(magazine, count);
     return magazine;
@@ -80,23 +80,23 @@ static void expect_next(uint32_t last, uint32_t first)
 }
 
 /* That these slots, and no others, are loose. By their order, which their numbers follow. */
-static void expect_loose(const bool loose[2 * FULL])
+static void expect_free(const bool free_slots[2 * FULL])
 {
     bool found[2 * FULL] = {false};
     uint32_t number;
-    while ((number = slots_take_loose(BUCKET)) != STACK_EMPTY) {
-        uint32_t at = (number - house_number(BUCKET, 0)) / lanes.lane[BUCKET].pages;
+    while ((number = slots_pop_free(BUCKET)) != STACK_EMPTY) {
+        uint32_t at = (number - house_number(BUCKET, 0)) / regions.region[BUCKET].pages;
         cr_assert(at < 2 * FULL && number == house_number(BUCKET, at), "slot %u", number);
-        cr_assert(loose[at] && !found[at], "slot %u", number);
+        cr_assert(free_slots[at] && !found[at], "slot %u", number);
         found[at] = true;
     }
-    cr_assert_arr_eq(found, loose, sizeof found);
+    cr_assert_arr_eq(found, free_slots, sizeof found);
 }
 
 static void expect_deposited(uint32_t count)
 {
     cr_assert_eq(counter_read(&mine->tally[BUCKET].deposited), count);
-    cr_assert_eq(atomic_load(&budget.stock), (int64_t)bytes(count));
+    cr_assert_eq(atomic_load(&budget.retained), (int64_t)bytes(count));
 }
 
 /* --- raised --- */
@@ -156,7 +156,7 @@ Test(cache_quota, what_fits_stays)
 /* The oldest go to the stack; what is left keeps its order. */
 Test(cache_quota, both_magazines_are_cut)
 {
-    bool loose[2 * FULL] = {false};
+    bool free_slots[2 * FULL] = {false};
     lay();
     fill(FULL, 50);
     set_quota(20);
@@ -164,20 +164,20 @@ Test(cache_quota, both_magazines_are_cut)
     cr_assert_eq(cache_held(mine, BUCKET), 40);
     cr_assert_eq(budget_charged(), 2 * bytes(20));
     expect_deposited(FULL - 20 + 50 - 20);
-    cr_assert_null(depot_take_full(BUCKET), "loose, not in a magazine");
+    cr_assert_null(depot_pop_full(BUCKET), "loose, not in a magazine");
     cr_assert_not(cache_push(bin(), house_slot(BUCKET, 0)), "it is full");
     expect_next(FULL + 50 - 1, FULL + 30);
     expect_next(FULL - 1, FULL - 20);
     cr_assert_null(cache_refill(mine, BUCKET));
     for (uint32_t number = 0; number < FULL + 50; number++) {
-        loose[number] = number < FULL - 20 || (number >= FULL && number < FULL + 30);
+        free_slots[number] = number < FULL - 20 || (number >= FULL && number < FULL + 30);
     }
-    expect_loose(loose);
+    expect_free(free_slots);
 }
 
 Test(cache_quota, private_magazine_alone_is_cut)
 {
-    bool loose[2 * FULL] = {true, true, true};
+    bool free_slots[2 * FULL] = {true, true, true};
     lay();
     fill(0, 5);
     set_quota(2);
@@ -185,12 +185,12 @@ Test(cache_quota, private_magazine_alone_is_cut)
     cr_assert_null(atomic_load(&bin()->public_magazine));
     expect_next(4, 3);
     cr_assert_null(cache_refill(mine, BUCKET));
-    expect_loose(loose);
+    expect_free(free_slots);
 }
 
 Test(cache_quota, public_magazine_alone_is_cut)
 {
-    bool loose[2 * FULL] = {true, true, true, true};
+    bool free_slots[2 * FULL] = {true, true, true, true};
     lay();
     fill(5, 0);
     set_quota(1);
@@ -198,7 +198,7 @@ Test(cache_quota, public_magazine_alone_is_cut)
     cr_assert_null(cache_private(bin()));
     expect_next(4, 4);
     cr_assert_null(cache_refill(mine, BUCKET));
-    expect_loose(loose);
+    expect_free(free_slots);
 }
 
 /* Without a quota there is no magazine: they go to the depot as they are. */
@@ -214,10 +214,10 @@ Test(cache_quota, none_leaves_nothing)
     cr_assert_null(cache_pop(bin()));
     cr_assert_not(cache_push(bin(), house_slot(BUCKET, 0)));
     expect_deposited(50);
-    expect_loose(none);
-    cr_assert_eq(magazine_count(depot_take_full(BUCKET)), 30, "the private one went first");
-    cr_assert_eq(magazine_count(depot_take_full(BUCKET)), 20);
-    cr_assert_null(depot_take_full(BUCKET));
+    expect_free(none);
+    cr_assert_eq(magazine_count(depot_pop_full(BUCKET)), 30, "the private one went first");
+    cr_assert_eq(magazine_count(depot_pop_full(BUCKET)), 20);
+    cr_assert_null(depot_pop_full(BUCKET));
 }
 
 Test(cache_quota, empty_magazines_go_to_the_depots_empty_ones)
@@ -230,9 +230,9 @@ Test(cache_quota, empty_magazines_go_to_the_depots_empty_ones)
     const struct magazine *other = cache_private(bin());
     set_quota(0);
     expect_deposited(0);
-    cr_assert_null(depot_take_full(BUCKET));
-    cr_assert_eq(depot_take_empty(BUCKET), own);
-    cr_assert_eq(depot_take_empty(BUCKET), other);
+    cr_assert_null(depot_pop_full(BUCKET));
+    cr_assert_eq(depot_pop_empty(BUCKET), own);
+    cr_assert_eq(depot_pop_empty(BUCKET), other);
 }
 
 /* --- forgotten --- */
@@ -265,8 +265,8 @@ Test(cache_quota, forget_touches_neither_budget_nor_depot)
     cr_assert_eq(mine->tally[BUCKET].score, 0);
     cr_assert_eq(budget_charged(), 2 * bytes(FULL));
     expect_deposited(0);
-    cr_assert_null(depot_take_full(BUCKET));
-    cr_assert_eq(slots_take_loose(BUCKET), STACK_EMPTY);
+    cr_assert_null(depot_pop_full(BUCKET));
+    cr_assert_eq(slots_pop_free(BUCKET), STACK_EMPTY);
 }
 
 /* A thread without a quota never comes to its run: left there, nobody could have those slots. */

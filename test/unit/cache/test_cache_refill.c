@@ -6,11 +6,11 @@
 #include "cache/budget.h"
 #include "cache/cache.h"
 #include "cache/depot.h"
-#include "support/house.h"
-#include "memory/lane.h"
 #include "cache/magazine.h"
-#include "support/neighbours.h"
+#include "memory/region.h"
 #include "pool/pool.h"
+#include "support/house.h"
+#include "support/neighbours.h"
 
 enum { BUCKET = B64K };
 
@@ -32,8 +32,7 @@ static void expect_passed(uint64_t deposited, uint64_t withdrawn)
 {
     cr_assert_eq(counter_read(&mine->tally[BUCKET].deposited), deposited);
     cr_assert_eq(counter_read(&mine->tally[BUCKET].withdrawn), withdrawn);
-    cr_assert_eq(atomic_load(&budget.stock),
-                 (int64_t)((deposited - withdrawn) * lanes.lane[BUCKET].capacity));
+    cr_assert_eq(atomic_load(&budget.retained), (int64_t)((deposited - withdrawn) * regions.region[BUCKET].capacity));
 }
 
 Test(cache_refill, asks_threads_before_the_depot)
@@ -60,7 +59,7 @@ Test(cache_refill, asks_threads_before_the_depot)
     while (cache_pop(&mine->bin[BUCKET]) != NULL) {
     }
     cr_assert_not_null(cache_refill(mine, BUCKET));
-    cr_assert_eq(depot_take_empty(BUCKET), magazine, "an empty one for a full one");
+    cr_assert_eq(depot_pop_empty(BUCKET), magazine, "an empty one for a full one");
 }
 
 Test(cache_refill, does_not_walk_while_it_has_a_public_magazine)
@@ -82,7 +81,7 @@ static void expect_upper_part(const struct magazine *magazine)
         cr_assert_eq(cache_pop(&mine->bin[BUCKET]), slot[i]);
     }
     expect_passed(10, 4);
-    cr_assert_eq(depot_take_full(BUCKET), magazine);
+    cr_assert_eq(depot_pop_full(BUCKET), magazine);
     cr_assert_eq(magazine_count(magazine), 6);
 }
 
@@ -114,7 +113,7 @@ Test(cache_refill, without_an_empty_magazine_takes_nothing)
     }
     cr_assert_null(cache_refill(mine, BUCKET));
     expect_passed(10, 0);
-    cr_assert_eq(depot_take_full(BUCKET), magazine);
+    cr_assert_eq(depot_pop_full(BUCKET), magazine);
     cr_assert_eq(magazine_count(magazine), 10);
 }
 
@@ -122,18 +121,18 @@ Test(cache_refill, begs_one_and_gives_the_rest_to_the_depot)
 {
     lay();
     const struct magazine *magazine = neighbours_equip(neighbour(0), BUCKET, 3);
-    cr_assert_eq(cache_beg(mine, BUCKET), magazine->slot[2]);
+    cr_assert_eq(cache_take_one(mine, BUCKET), magazine->slot[2]);
     expect_counts(1, 1);
     expect_passed(3, 1);
     cr_assert_null(neighbours_public(neighbour(0), BUCKET));
-    cr_assert_eq(cache_beg(mine, BUCKET), magazine->slot[1]);
-    cr_assert_eq(cache_beg(mine, BUCKET), magazine->slot[0]);
+    cr_assert_eq(cache_take_one(mine, BUCKET), magazine->slot[1]);
+    cr_assert_eq(cache_take_one(mine, BUCKET), magazine->slot[0]);
     expect_passed(3, 3);
     cr_assert_eq(counter_read(&mine->tally[BUCKET].depot_hits), 2);
-    cr_assert_null(cache_beg(mine, BUCKET));
+    cr_assert_null(cache_take_one(mine, BUCKET));
     expect_passed(3, 3);
     expect_counts(4, 1);
     cr_assert_eq(cache_held(mine, BUCKET), 0);
     cr_assert_eq(counter_read(&mine->tally[BUCKET].misses), 0, "without a magazine none is missed");
-    cr_assert_eq(depot_take_empty(BUCKET), magazine, "the last one leaves it empty");
+    cr_assert_eq(depot_pop_empty(BUCKET), magazine, "the last one leaves it empty");
 }

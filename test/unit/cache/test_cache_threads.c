@@ -6,13 +6,13 @@
 
 #include "cache/budget.h"
 #include "cache/cache.h"
-#include "support/crew.h"
 #include "cache/depot.h"
-#include "support/house.h"
-#include "memory/lane.h"
+#include "memory/region.h"
+#include "memory/reserve.h"
 #include "os/os.h"
 #include "pool/pool.h"
-#include "memory/reserve.h"
+#include "support/crew.h"
+#include "support/house.h"
 
 enum { THREADS = 8, CROWD = 40, UNUSUAL = 4242 /* no call sets it */ };
 
@@ -115,13 +115,13 @@ Test(cache_threads, end_gives_everything_back)
         cr_assert_eq(cache_quota(caches[0], bucket), 0);
         cr_assert_null(cache_private(&caches[0]->bin[bucket]));
         cr_assert_null(atomic_load(&caches[0]->bin[bucket].public_magazine));
-        uint32_t carved = lane_carved(bucket);
+        uint32_t carved = region_carved(bucket);
         for (uint32_t left = carved - 10; left > 0; left--) {
             cr_assert_not_null(house_take(bucket, house_plan.capacity[bucket], NULL));
         }
-        cr_assert_eq(lane_carved(bucket), carved, "each free slot was within reach");
+        cr_assert_eq(region_carved(bucket), carved, "each free slot was within reach");
         house_take(bucket, house_plan.capacity[bucket], NULL);
-        cr_assert_gt(lane_carved(bucket), carved);
+        cr_assert_gt(region_carved(bucket), carved);
     }
     house_assert();
 }
@@ -184,7 +184,7 @@ Test(cache_threads, thread_works_after_its_end)
     for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
         cr_assert_eq(counter_read(&cache_shared.bin[bucket].requests), THREADS * 2);
         cr_assert_eq(cache_held(&cache_shared, bucket), 0);
-        cr_assert_eq(house_cards(bucket, CARD_LIVE), 0);
+        cr_assert_eq(house_metadata(bucket, SLOT_LIVE), 0);
     }
     cr_assert_eq(counter_read(&cache_shared.bin[B4K].returned), THREADS * 3);
     cr_assert_eq(counter_read(&cache_shared.tally[B4K].fell_through), THREADS);
@@ -239,7 +239,7 @@ Test(cache_threads, held_by_another_thread_can_be_read)
         taken[i] = house_take(B64K, 65536, NULL);
     }
     cr_assert_eq(cache_held(cache_at(1), B64K), 0);
-    cr_assert_eq(cache_fresh(cache_at(1), B64K), lane_carved(B64K) - 3);
+    cr_assert_eq(cache_fresh(cache_at(1), B64K), region_carved(B64K) - 3);
     house_give(taken[0]);
     house_give(taken[1]);
     cr_assert_eq(cache_held(cache_at(1), B64K), 2);

@@ -3,13 +3,13 @@
 #include <criterion/criterion.h>
 
 #include "cache/cache.h"
-#include "support/crew.h"
 #include "cache/depot.h"
-#include "support/house.h"
-#include "memory/lane.h"
 #include "cache/magazine.h"
-#include "support/neighbours.h"
+#include "memory/region.h"
 #include "memory/slots.h"
+#include "support/crew.h"
+#include "support/house.h"
+#include "support/neighbours.h"
 #include "support/steps.h"
 
 enum { BUCKET = B64K, LENGTH = 8 /* of a walk, in looks */ };
@@ -122,8 +122,8 @@ static void use_and_put_back(void *context)
 /* The magazine must be in one place, which its count must suit. Returns whether it is the depot. */
 static bool expect_one_place(unsigned at)
 {
-    struct magazine *full = depot_take_full(BUCKET);
-    struct magazine *empty = depot_take_empty(BUCKET);
+    struct magazine *full = depot_pop_full(BUCKET);
+    struct magazine *empty = depot_pop_empty(BUCKET);
     bool in_depot = empty == contested;
     cr_assert_null(full, "after %u instructions", at);
     cr_assert_eq((found != NULL) + (neighbours_public(neighbour(0), BUCKET) != NULL) + in_depot, 1,
@@ -133,7 +133,7 @@ static bool expect_one_place(unsigned at)
     if (in_depot) {
         cr_assert_eq(magazine_count(contested), 0);
     } else {
-        depot_give(BUCKET, empty);
+        depot_push(BUCKET, empty);
     }
     return in_depot;
 }
@@ -224,14 +224,13 @@ Test(cache_walk, quota_may_be_lowered_meanwhile, .timeout = 60)
         }
         cache_exchange(&neighbour(0)->bin[BUCKET], contested);
         stopped = steps_run(at, lower, walk_between);
-        uint32_t loose = 0;
-        while (slots_take_loose(BUCKET) != STACK_EMPTY) {
-            loose++;
+        uint32_t free_slots = 0;
+        while (slots_pop_free(BUCKET) != STACK_EMPTY) {
+            free_slots++;
         }
-        uint32_t in_public =
-            neighbours_public(neighbour(0), BUCKET) != NULL ? magazine_count(contested) : 0;
+        uint32_t in_public = neighbours_public(neighbour(0), BUCKET) != NULL ? magazine_count(contested) : 0;
         uint32_t stolen = found != NULL ? magazine_count(found) : 0;
-        cr_assert_eq(loose + in_public + stolen, 10, "after %u instructions", at);
+        cr_assert_eq(free_slots + in_public + stolen, 10, "after %u instructions", at);
         cr_assert(in_public == 0 || stolen == 0, "after %u instructions", at);
     }
 }

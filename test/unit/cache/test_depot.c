@@ -2,9 +2,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
+#include "cache/depot.h"
 #include "memory/bucket.h"
 #include "support/crew.h"
-#include "cache/depot.h"
 #include "support/house.h"
 
 enum { SHIFT = 26, BUCKET = 3, OTHER = 4, THREADS = 8, ROUNDS = 50000 };
@@ -19,25 +19,25 @@ static struct magazine *give(unsigned bucket, uint32_t count)
 {
     struct magazine *magazine = magazine_open();
     magazine_set_count(magazine, count);
-    depot_give(bucket, magazine);
+    depot_push(bucket, magazine);
     return magazine;
 }
 
 Test(depot, nothing_is_full_at_first)
 {
     lay();
-    cr_assert_null(depot_take_full(BUCKET));
+    cr_assert_null(depot_pop_full(BUCKET));
 }
 
 Test(depot, empty_ones_are_opened_at_need)
 {
     lay();
-    struct magazine *first = depot_take_empty(BUCKET);
-    struct magazine *second = depot_take_empty(BUCKET);
+    struct magazine *first = depot_pop_empty(BUCKET);
+    struct magazine *second = depot_pop_empty(BUCKET);
     cr_assert(first != NULL && second != NULL && first != second);
     cr_assert_eq(magazine_count(first), 0);
-    depot_give(BUCKET, first);
-    cr_assert_eq(depot_take_empty(BUCKET), first, "what was given comes before what is new");
+    depot_push(BUCKET, first);
+    cr_assert_eq(depot_pop_empty(BUCKET), first, "what was given comes before what is new");
 }
 
 Test(depot, count_decides_where_a_magazine_goes)
@@ -46,10 +46,10 @@ Test(depot, count_decides_where_a_magazine_goes)
     struct magazine *empty = give(BUCKET, 0);
     struct magazine *single = give(BUCKET, 1);
     struct magazine *full = give(BUCKET, MAGAZINE_SLOTS);
-    cr_assert_eq(depot_take_full(BUCKET), full);
-    cr_assert_eq(depot_take_full(BUCKET), single, "one slot is enough to be full");
-    cr_assert_null(depot_take_full(BUCKET));
-    cr_assert_eq(depot_take_empty(BUCKET), empty);
+    cr_assert_eq(depot_pop_full(BUCKET), full);
+    cr_assert_eq(depot_pop_full(BUCKET), single, "one slot is enough to be full");
+    cr_assert_null(depot_pop_full(BUCKET));
+    cr_assert_eq(depot_pop_empty(BUCKET), empty);
 }
 
 Test(depot, buckets_do_not_mix)
@@ -57,10 +57,10 @@ Test(depot, buckets_do_not_mix)
     lay();
     struct magazine *full = give(BUCKET, 5);
     struct magazine *empty = give(BUCKET, 0);
-    cr_assert_null(depot_take_full(OTHER));
-    cr_assert_neq(depot_take_empty(OTHER), empty);
-    cr_assert_eq(depot_take_full(BUCKET), full);
-    cr_assert_eq(depot_take_empty(BUCKET), empty);
+    cr_assert_null(depot_pop_full(OTHER));
+    cr_assert_neq(depot_pop_empty(OTHER), empty);
+    cr_assert_eq(depot_pop_full(BUCKET), full);
+    cr_assert_eq(depot_pop_empty(BUCKET), empty);
 }
 
 static void turn(void)
@@ -75,11 +75,11 @@ Test(depot, young_ones_are_taken_first)
     struct magazine *old = give(BUCKET, 1);
     turn();
     struct magazine *young = give(BUCKET, 2);
-    cr_assert_eq(depot_take_full(BUCKET), young);
-    cr_assert_eq(depot_take_full(BUCKET), old);
-    depot_give_old(BUCKET, old);
-    cr_assert_eq(depot_take_old(BUCKET), old, "what is given back as old stays old");
-    cr_assert_null(depot_take_old(BUCKET));
+    cr_assert_eq(depot_pop_full(BUCKET), young);
+    cr_assert_eq(depot_pop_full(BUCKET), old);
+    depot_push_old(BUCKET, old);
+    cr_assert_eq(depot_pop_old(BUCKET), old, "what is given back as old stays old");
+    cr_assert_null(depot_pop_old(BUCKET));
 }
 
 Test(depot, reset_forgets_both_generations)
@@ -90,7 +90,7 @@ Test(depot, reset_forgets_both_generations)
     turn();
     give(BUCKET, 2);
     depot_reset();
-    cr_assert_null(depot_take_full(BUCKET));
+    cr_assert_null(depot_pop_full(BUCKET));
 }
 
 Test(depot, reset_forgets_all)
@@ -103,8 +103,8 @@ Test(depot, reset_forgets_all)
     depot_reset();
     struct magazine *next = magazine_open();
     for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
-        cr_assert_null(depot_take_full(bucket));
-        cr_assert_gt(depot_take_empty(bucket), next, "it had to be opened");
+        cr_assert_null(depot_pop_full(bucket));
+        cr_assert_gt(depot_pop_empty(bucket), next, "it had to be opened");
     }
 }
 
@@ -113,7 +113,7 @@ Test(depot, no_magazine_is_to_be_had_at_the_tables_end)
     lay();
     while (magazine_open() != NULL) {
     }
-    cr_assert_null(depot_take_empty(BUCKET));
+    cr_assert_null(depot_pop_empty(BUCKET));
 }
 
 static struct magazine *all[THREADS * 2];
@@ -127,22 +127,22 @@ static _Atomic uint32_t opened;
 static void exchange(unsigned number)
 {
     for (unsigned round = 0; round < ROUNDS; round++) {
-        struct magazine *full = depot_take_full(BUCKET);
+        struct magazine *full = depot_pop_full(BUCKET);
         if (full != NULL) {
             CHECK(magazine_count(full) == 2);
             CHECK(full->slot[0] == full->slot[1]);
             full->slot[0] = full->slot[1] = (void *)(uintptr_t)(number + 1);
             magazine_set_count(full, round % 2 == 0 ? 2 : 0);
-            depot_give(BUCKET, full);
+            depot_push(BUCKET, full);
             atomic_fetch_add(&moved, 1);
             continue;
         }
-        struct magazine *empty = depot_take_empty(BUCKET);
+        struct magazine *empty = depot_pop_empty(BUCKET);
         if (CHECK(empty != NULL && magazine_count(empty) == 0)) {
             atomic_fetch_add(&opened, empty->slot[0] == NULL ? 1U : 0U);
             empty->slot[0] = empty->slot[1] = (void *)(uintptr_t)(number + 1);
             magazine_set_count(empty, 2);
-            depot_give(BUCKET, empty);
+            depot_push(BUCKET, empty);
         }
     }
 }
@@ -158,11 +158,11 @@ Test(depot, threads_hand_magazines_over_whole)
     crew_run(THREADS, exchange);
     cr_assert_gt(moved, 0U);
     unsigned found = 0;
-    while (depot_take_full(BUCKET) != NULL) {
+    while (depot_pop_full(BUCKET) != NULL) {
         found++;
     }
     struct magazine *next = magazine_open();
-    while (depot_take_empty(BUCKET) < next) {
+    while (depot_pop_empty(BUCKET) < next) {
         found++;
     }
     cr_assert_eq(found, opened, "every magazine that was opened lies in the depot, once");

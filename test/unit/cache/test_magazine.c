@@ -2,11 +2,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
+#include "cache/magazine.h"
+#include "memory/reserve.h"
+#include "os/os.h"
 #include "support/crew.h"
 #include "support/house.h"
-#include "cache/magazine.h"
-#include "os/os.h"
-#include "memory/reserve.h"
 
 enum { THREADS = 8, MANY = 1 << 12 };
 
@@ -19,8 +19,8 @@ static void lay(void)
 Test(magazine, record_is_as_large_as_its_alignment)
 {
     cr_assert_eq(sizeof(struct magazine), (size_t)MAGAZINE_SIZE);
-    cr_assert_lt(offsetof(struct magazine, slot) + MAGAZINE_SLOTS * sizeof(void *),
-                 (size_t)MAGAZINE_SIZE, "even a full one's top lies inside the record");
+    cr_assert_lt(offsetof(struct magazine, slot) + MAGAZINE_SLOTS * sizeof(void *), (size_t)MAGAZINE_SIZE,
+                 "even a full one's top lies inside the record");
 }
 
 Test(magazine, space_is_what_laying_takes)

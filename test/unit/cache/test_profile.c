@@ -6,9 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cache/profile.h"
 #include "support/crew.h"
 #include "support/place.h"
-#include "cache/profile.h"
 
 enum { BYTES = 2048, POWERS_IN_RANGE = 15 };
 
@@ -59,8 +59,7 @@ static void put_signed(const char *bytes, size_t length)
 {
     char whole[BYTES];
     memcpy(whole, bytes, length);
-    int more =
-        snprintf(whole + length, sizeof whole - length, "checksum %016lx\n", fnv(bytes, length));
+    int more = snprintf(whole + length, sizeof whole - length, "checksum %016lx\n", fnv(bytes, length));
     put_bytes(whole, length + (size_t)more);
 }
 
@@ -111,16 +110,14 @@ Test(profile, reads_what_it_writes)
         profile.count = 0;
         for (unsigned bucket = 0; bucket < POWERS_IN_RANGE; bucket++) {
             if (crew_random(&state) % 2 == 0) {
-                profile.row[profile.count++] =
-                    (struct profile_row){4096UL << bucket, crew_random(&state) & 0xfffff};
+                profile.row[profile.count++] = (struct profile_row){4096UL << bucket, crew_random(&state) & 0xfffff};
             }
         }
         expect_round_trip(&profile);
     }
     /* The longest that there is. */
     for (profile.count = 0; profile.count < POWERS_IN_RANGE; profile.count++) {
-        profile.row[profile.count] =
-            (struct profile_row){4096UL << profile.count, PROFILE_QUOTA_LIMIT};
+        profile.row[profile.count] = (struct profile_row){4096UL << profile.count, PROFILE_QUOTA_LIMIT};
     }
     expect_round_trip(&profile);
 }

@@ -10,11 +10,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "cache/profile.h"
+#include "config/setting.h"
 #include "support/capture.h"
 #include "support/crew.h"
 #include "support/place.h"
-#include "cache/profile.h"
-#include "config/setting.h"
 
 enum { UNUSUAL = 4242 /* no call sets it */, NOBODY = 65534 };
 
@@ -47,8 +47,7 @@ static const char *difference(const char *name, const struct profile *wanted)
     if (fault != NULL) {
         return fault[0] != '\0' ? fault : "there is none";
     }
-    return found.count == wanted->count && found.row[0].quota == wanted->row[0].quota ? NULL
-                                                                                      : "another";
+    return found.count == wanted->count && found.row[0].quota == wanted->row[0].quota ? NULL : "another";
 }
 
 static void expect_profile(const struct profile *wanted)
@@ -114,8 +113,7 @@ Test(profile_file, nothing_but_a_file, .timeout = 120)
     cr_assert_eq(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
     cr_assert_eq(mkfifo(place_path("fifo"), 0600), 0);
     cr_assert_eq(mkdir(place_path("stats"), 0700), 0);
-    const char *const names[] = {place_path("other"), place_path("fifo"), place_path("stats"),
-                                 "/dev/null"};
+    const char *const names[] = {place_path("other"), place_path("fifo"), place_path("stats"), "/dev/null"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         cr_assert_eq(lstat(names[i], &before), 0);
         expect_read_fault(names[i], "not a regular file");

@@ -12,10 +12,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cache/profile.h"
 #include "support/capture.h"
 #include "support/crew.h"
 #include "support/place.h"
-#include "cache/profile.h"
 
 enum { UNUSUAL = 4242 /* no call sets it */ };
 
@@ -48,8 +48,7 @@ static const char *difference(const struct profile *wanted)
     if (fault != NULL) {
         return fault[0] != '\0' ? fault : "there is none";
     }
-    return found.count == wanted->count && found.row[0].quota == wanted->row[0].quota ? NULL
-                                                                                      : "another";
+    return found.count == wanted->count && found.row[0].quota == wanted->row[0].quota ? NULL : "another";
 }
 
 static void expect_profile(const struct profile *wanted)

@@ -13,9 +13,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cache/profile.h"
 #include "support/crew.h"
 #include "support/place.h"
-#include "cache/profile.h"
 #include "support/steps.h"
 
 enum { UNUSUAL = 4242 /* no call sets it */, WRITERS = 3, WRITES = 300, KILLS = 50 };

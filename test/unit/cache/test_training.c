@@ -2,9 +2,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
+#include "pool/pool.h"
 #include "support/crew.h"
 #include "support/house.h"
-#include "pool/pool.h"
 #include "support/quotas.h"
 
 enum { MANY = 2000 };
@@ -118,11 +118,10 @@ static void expect_growth(void (*work)(unsigned step))
     for (unsigned step = 0; quotas_of(B16K) < MAGAZINE_SLOTS; step++) {
         uint32_t quota = quotas_of(B16K);
         work(step);
-        uint64_t worth =
-            CACHE_MISS * counter_read(&tally->misses) + CACHE_SWAP * counter_read(&tally->swaps);
+        uint64_t worth = CACHE_MISS * counter_read(&tally->misses) + CACHE_SWAP * counter_read(&tally->swaps);
         bool grown = quotas_of(B16K) != quota;
-        cr_assert_eq(grown, worth - before >= TRAINING_MISSES * CACHE_MISS,
-                     "%u became %u after %lu", quota, quotas_of(B16K), worth - before);
+        cr_assert_eq(grown, worth - before >= TRAINING_MISSES * CACHE_MISS, "%u became %u after %lu", quota,
+                     quotas_of(B16K), worth - before);
         if (grown) {
             cr_assert_eq(quotas_of(B16K), 2 * quota < MAGAZINE_SLOTS ? 2 * quota : MAGAZINE_SLOTS);
             before = worth;
@@ -171,7 +170,7 @@ static void take_and_give_by_turns(unsigned step)
 Test(training, swaps_count_as_an_eighth_of_a_miss)
 {
     quotas_lay(plenty);
-    quotas_stock(B16K, 2 * MAGAZINE_SLOTS);
+    quotas_retained_memory(B16K, 2 * MAGAZINE_SLOTS);
     quotas_promote(B16K);
     expect_growth(take_and_give_by_turns);
     cr_assert_gt(quotas_count(B16K, "swaps"), CACHE_MISS * quotas_count(B16K, "misses"));

@@ -3,11 +3,11 @@
 #include <criterion/criterion.h>
 #include <pthread.h>
 
+#include "pool/pool.h"
+#include "statistics/snapshot.h"
 #include "support/crew.h"
 #include "support/house.h"
-#include "pool/pool.h"
 #include "support/quotas.h"
-#include "statistics/snapshot.h"
 
 enum { THREADS = 1000, PHASES = 3, USES = 200, WINDOW = 10, LARGEST = B256K };
 
@@ -15,7 +15,7 @@ static pthread_barrier_t meeting;
 static unsigned spent; /* checks at which the budget had no room for even the smallest quota */
 
 /* Bytes of the free slots outside caches that have not been purged. */
-static uint64_t stock_held(void)
+static uint64_t retained_memory_held(void)
 {
     static struct snapshot snapshot;
     uint64_t held = 0;
@@ -29,10 +29,10 @@ static uint64_t stock_held(void)
 /* Of all free memory, where it is limited: what is counted is what is there. */
 static void check_retained(void)
 {
-    uint64_t stock = stock_held();
-    CHECK((uint64_t)budget.stock == stock);
-    CHECK(budget_charged() + stock <= budget.retain_limit);
-    CHECK(quotas_held() + stock <= budget.retain_limit);
+    uint64_t retained = retained_memory_held();
+    CHECK((uint64_t)budget.retained == retained);
+    CHECK(budget_charged() + retained <= budget.retain_limit);
+    CHECK(quotas_held() + retained <= budget.retain_limit);
 }
 
 static void check_budgets(void)
@@ -40,7 +40,7 @@ static void check_budgets(void)
     quotas_check();
     house_check();
     spent += budget_left() < quotas_price(B4K);
-    if (budget_limits_stock()) {
+    if (budget_limits_retained()) {
         check_retained();
     }
 }
@@ -123,12 +123,12 @@ Test(training_budget, all_free_memory_stays_within_its_own, .timeout = 300)
         purged += quotas_count(bucket, "purged");
     }
     cr_assert_gt(purged, 0, "what is beyond it went back to the kernel");
-    cr_assert_leq(stock_held(), house_pools.retain_limit);
+    cr_assert_leq(retained_memory_held(), house_pools.retain_limit);
 }
 
 /* All that is retained is large slots when a quota begins and grows: room is made for it at once,
  * and not when something is next freed. */
-Test(training_budget, quota_leaves_less_for_the_stock)
+Test(training_budget, quota_leaves_less_for_the_retained_memory)
 {
     house_pools.retain_limit = 16 << 20;
     quotas_lay(16 << 20);
@@ -140,7 +140,7 @@ Test(training_budget, quota_leaves_less_for_the_stock)
         house_give(taken[i]);
         check_retained();
     }
-    cr_assert_gt(stock_held(), house_pools.retain_limit - house_plan.capacity[B1M]);
+    cr_assert_gt(retained_memory_held(), house_pools.retain_limit - house_plan.capacity[B1M]);
     while (quotas_of(B16K) < MAGAZINE_SLOTS) {
         house_take(B16K, 16384, NULL);
         check_retained();

@@ -2,9 +2,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
+#include "pool/pool.h"
 #include "support/crew.h"
 #include "support/house.h"
-#include "pool/pool.h"
 #include "support/quotas.h"
 
 enum { MANY = 2000 };

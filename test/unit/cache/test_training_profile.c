@@ -8,13 +8,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cache/profile.h"
+#include "pool/pool.h"
+#include "statistics/dump.h"
 #include "support/capture.h"
 #include "support/crew.h"
-#include "statistics/dump.h"
 #include "support/house.h"
 #include "support/place.h"
-#include "pool/pool.h"
-#include "cache/profile.h"
 #include "support/quotas.h"
 
 enum { UNTOUCHED = 11 };
@@ -111,7 +111,7 @@ Test(training_profile, quotas_are_taken_up_by_the_buckets_sizes)
 Test(training_profile, another_plan_finds_its_own_rows)
 {
     static const struct profile stored = {.count = 2, .row = {{4096, 12}, {16384, 33}}};
-    static bucket_line map[BUCKET_GRANULES];
+    static bucket_offset map[BUCKET_GRANULES];
     struct bucket_settings settings = house_defaults();
     struct bucket_plan plan;
     settings.minimum = 16384;
@@ -133,8 +133,7 @@ Test(training_profile, damaged_one_is_said_once_and_ignored)
     place_read(path, text, sizeof text);
     memcpy(strstr(text, "33"), "34", 2);
     place_write(path, text);
-    snprintf(expected, sizeof expected,
-             ": %s: not a profile of this version: %s; starting untrained\n", path,
+    snprintf(expected, sizeof expected, ": %s: not a profile of this version: %s; starting untrained\n", path,
              profile_read(path, &profile));
     capture_begin();
     training_recall(path, &house_plan, first);
@@ -214,7 +213,7 @@ static void learn_and_end(unsigned number)
 static void record_in_child(void *argument)
 {
     (void)argument;
-    pool_adopt();
+    pool_atfork_child();
     CHECK(training_record());
 }
 

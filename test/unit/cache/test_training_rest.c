@@ -2,11 +2,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
-#include "support/ages.h"
 #include "base/clock.h"
+#include "pool/pool.h"
+#include "support/ages.h"
 #include "support/crew.h"
 #include "support/house.h"
-#include "pool/pool.h"
 #include "support/quotas.h"
 
 enum { BUCKET = B16K, FIRST = MAGAZINE_SLOTS, HELD = 60 };
@@ -41,8 +41,7 @@ static void rest(uint64_t milliseconds)
 static void lay(uint64_t decay_milliseconds, bool frozen)
 {
     house_pools.decay = decay_milliseconds;
-    house_pools.training =
-        (struct training_settings){.frozen = frozen, .first = {[BUCKET] = FIRST}};
+    house_pools.training = (struct training_settings){.frozen = frozen, .first = {[BUCKET] = FIRST}};
     house_lay_default();
     take(HELD - 1);
     give(HELD - 1);

@@ -2,9 +2,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
+#include "pool/pool.h"
 #include "support/crew.h"
 #include "support/house.h"
-#include "pool/pool.h"
 #include "support/quotas.h"
 
 /* So many slots are in use at a time, which two magazines of QUOTA have room for. */
@@ -22,8 +22,7 @@ static struct lesson lesson_of(unsigned bucket)
     const struct cache_tally *tally = &cache_mine->tally[bucket];
     return (struct lesson){
         .quota = quotas_of(bucket),
-        .raises = counter_read(&tally->promotions) + counter_read(&tally->growths) +
-                  counter_read(&tally->transfers),
+        .raises = counter_read(&tally->promotions) + counter_read(&tally->growths) + counter_read(&tally->transfers),
         .falls = counter_read(&tally->losses) + counter_read(&tally->decays),
     };
 }
@@ -89,8 +88,7 @@ Test(training_shift, quotas_follow_the_workload)
     work(B64K);
     cr_assert_eq(quotas_of(B64K), most, "%u, not %u", quotas_of(B64K), most);
     cr_assert_leq(quotas_of(B16K) * quotas_price(B16K), quotas_price(B64K),
-                  "the old bucket keeps what is too little for the new one at most: %u",
-                  quotas_of(B16K));
+                  "the old bucket keeps what is too little for the new one at most: %u", quotas_of(B16K));
     cr_assert_gt(quotas_count(B16K, "losses") + quotas_count(B16K, "decays"), 0);
 
     work(B16K);

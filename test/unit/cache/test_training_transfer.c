@@ -3,9 +3,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
+#include "pool/pool.h"
 #include "support/crew.h"
 #include "support/house.h"
-#include "pool/pool.h"
 #include "support/quotas.h"
 
 static const uint64_t plenty = UINT64_C(1) << 40;
@@ -14,7 +14,7 @@ static const uint64_t plenty = UINT64_C(1) << 40;
 static uint64_t first_of(unsigned count, const unsigned *bucket)
 {
     struct bucket_settings settings = house_defaults();
-    static bucket_line map[BUCKET_GRANULES];
+    static bucket_offset map[BUCKET_GRANULES];
     uint64_t sum = 0;
     bucket_plan_make(&house_plan, &settings, map);
     for (unsigned i = 0; i < count; i++) {
@@ -38,8 +38,7 @@ static void lay_spent(unsigned count, const unsigned *bucket)
 static void make_idle(unsigned bucket)
 {
     const struct cache_bin *bin = &cache_mine->bin[bucket];
-    cache_mine->tally[bucket].seen =
-        (uint32_t)(counter_read(&bin->requests) + cache_returned(cache_mine, bucket));
+    cache_mine->tally[bucket].seen = (uint32_t)(counter_read(&bin->requests) + cache_returned(cache_mine, bucket));
 }
 
 static void expect_in_order(void)
@@ -52,8 +51,7 @@ static void expect_in_order(void)
 static void expect_quotas(unsigned count, const unsigned *bucket, const uint32_t *quota)
 {
     for (unsigned i = 0; i < count; i++) {
-        cr_assert_eq(quotas_of(bucket[i]), quota[i], "%s has %u", house_plan.label[bucket[i]],
-                     quotas_of(bucket[i]));
+        cr_assert_eq(quotas_of(bucket[i]), quota[i], "%s has %u", house_plan.label[bucket[i]], quotas_of(bucket[i]));
     }
     expect_in_order();
 }
@@ -149,7 +147,7 @@ Test(training_transfer, what_the_donor_held_goes_to_the_stack)
     static const unsigned buckets[] = {B16K, B64K};
     void *taken[2 * TRAINING_FIRST];
     lay_spent(2, buckets);
-    quotas_stock(B64K, 2 * TRAINING_FIRST);
+    quotas_retained_memory(B64K, 2 * TRAINING_FIRST);
     for (unsigned i = 0; i < 2 * TRAINING_FIRST; i++) {
         taken[i] = house_take(B64K, 65536, NULL);
     }

@@ -1,4 +1,4 @@
-/* The message room: one whole line to the stderr that was there at birth, and to no other. */
+/* The message room: one whole line to the stderr that was there at start, and to no other. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -8,8 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "support/capture.h"
 #include "config/message.h"
+#include "support/capture.h"
 
 enum { UNUSUAL = 4242 /* no call sets it */ };
 
@@ -21,8 +21,7 @@ Test(message, is_one_line_with_name_and_process)
     message_say(MESSAGE_BAD_VALUE, "SOCKMALLOC_MIN", "x", "a size", "4096");
     cr_expect_eq(errno, UNUSUAL);
     const char *words = capture_end();
-    snprintf(expected, sizeof expected,
-             "sockmalloc: %s[%d]: SOCKMALLOC_MIN=x: not a size; using 4096\n",
+    snprintf(expected, sizeof expected, "sockmalloc: %s[%d]: SOCKMALLOC_MIN=x: not a size; using 4096\n",
              program_invocation_short_name, (int)getpid());
     cr_assert_str_eq(words, expected);
 }
@@ -42,7 +41,7 @@ Test(message, long_name_is_cut)
     cr_assert_eq(strncmp(message_process_name(), name, 31), 0);
 }
 
-Test(message, name_stays_what_it_was_at_birth)
+Test(message, name_stays_what_it_was_at_init)
 {
     static char former[] = "former";
     static char latter[] = "latter";
@@ -102,7 +101,7 @@ Test(message, goes_to_a_duplicate_of_stderr)
     cr_assert_not_null(strstr(capture_end(), "no addresses"));
 }
 
-Test(message, stderr_closed_at_birth_is_never_ours)
+Test(message, stderr_closed_at_init_is_never_ours)
 {
     int kept = dup(STDERR_FILENO);
     close(STDERR_FILENO);
@@ -124,8 +123,7 @@ static void die(void *argument)
 
 Test(message, dying_says_the_line_and_aborts)
 {
-    capture_abort(die, NULL,
-                  "free(0x1000): bucket 16k, slot 3: never issued: the card says never used\n");
+    capture_abort(die, NULL, "free(0x1000): bucket 16k, slot 3: never issued: the metadata says never used\n");
 }
 
 Test(message, dying_aborts_without_stderr, .signal = SIGABRT)
@@ -154,9 +152,9 @@ Test(message, formats_fit_their_words)
         "SOCKMALLOC_STRICT=1: refusing to run with the setting above\n",
         "no addresses for the pools; every request falls through to mimalloc\n",
         "A=1 B=2\n",
-        "free(0x2000): bucket 4k, slot 7: freed already: the card says purged, last request 4096 "
+        "free(0x2000): bucket 4k, slot 7: freed already: the metadata says purged, last request 4096 "
         "bytes\n",
-        "realloc(0x2008): bucket 4k, slot 7: interior address, 8 bytes into the slot: the card "
+        "realloc(0x2008): bucket 4k, slot 7: interior address, 8 bytes into the slot: the metadata "
         "says live\n",
         "free(0x3000): a stray: neither a block of the pools nor of libc's heap\n",
         "operator new: out of memory, and no C++ library to throw with\n",

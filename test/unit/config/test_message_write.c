@@ -10,9 +10,9 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "config/message.h"
 #include "support/capture.h"
 #include "support/crew.h"
-#include "config/message.h"
 
 enum { UNUSUAL = 4242 /* no call sets it */ };
 

@@ -5,17 +5,16 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "config/option.h"
 #include "support/capture.h"
 #include "support/environment.h"
-#include "config/option.h"
 
 static void expect_number(enum option option, const char *value, uint64_t number)
 {
     struct option_set set;
     const char *words = environment_read_one(&set, option_variable(option), value);
     cr_expect_str_empty(words, "%s=%s: %s", option_variable(option), value, words);
-    cr_expect_eq(set.number[option], number, "%s=%s gave %lu", option_variable(option), value,
-                 set.number[option]);
+    cr_expect_eq(set.number[option], number, "%s=%s gave %lu", option_variable(option), value, set.number[option]);
     cr_expect_not(set.faulty);
 }
 
@@ -23,19 +22,16 @@ static void expect_number(enum option option, const char *value, uint64_t number
  * Refused: exactly one line, with name, value, what it should have been and the default; and the
  * default holds.
  */
-static void expect_refusal(enum option option, const char *value, const char *wanted,
-                           const char *initial)
+static void expect_refusal(enum option option, const char *value, const char *wanted, const char *initial)
 {
     static struct option_set defaults;
     struct option_set set;
     char line[4096];
     environment_read_one(&defaults, "NONE", NULL);
     const char *words = environment_read_one(&set, option_variable(option), value);
-    snprintf(line, sizeof line, "]: %s=%s: not %s; using %s\n", option_variable(option), value,
-             wanted, initial);
+    snprintf(line, sizeof line, "]: %s=%s: not %s; using %s\n", option_variable(option), value, wanted, initial);
     const char *found = strstr(words, line);
-    cr_expect(found != NULL && found[strlen(line)] == '\0' &&
-                  strchr(words, '\n') == words + strlen(words) - 1,
+    cr_expect(found != NULL && found[strlen(line)] == '\0' && strchr(words, '\n') == words + strlen(words) - 1,
               "wanted '%s', not: %s", line, words);
     cr_expect(set.faulty);
     cr_expect_arr_eq(set.number, defaults.number, sizeof set.number);
@@ -74,8 +70,7 @@ Test(option, sizes)
 }
 
 /* A size row's ends are taken, and what lies beyond them is refused with both ends in the line. */
-static void expect_range(enum option option, const char *initial, uint64_t minimum,
-                         uint64_t maximum)
+static void expect_range(enum option option, const char *initial, uint64_t minimum, uint64_t maximum)
 {
     char value[32];
     char wanted[64];
@@ -102,10 +97,10 @@ static void expect_range(enum option option, const char *initial, uint64_t minim
 Test(option, sizes_have_ends)
 {
     unsigned ranges = 0;
-#define EXPECT_RANGE(name, kind, initial, minimum, maximum, help)                                  \
-    if (SETTING_##kind == SETTING_SIZE) {                                                          \
-        expect_range(OPTION_##name, initial, minimum, maximum);                                    \
-        ranges++;                                                                                  \
+#define EXPECT_RANGE(name, kind, initial, minimum, maximum, help)                                                      \
+    if (SETTING_##kind == SETTING_SIZE) {                                                                              \
+        expect_range(OPTION_##name, initial, minimum, maximum);                                                        \
+        ranges++;                                                                                                      \
     }
     OPTION_ROWS(EXPECT_RANGE)
 #undef EXPECT_RANGE
@@ -114,18 +109,8 @@ Test(option, sizes_have_ends)
 
 Test(option, bad_sizes)
 {
-    static const char *const values[] = {"",
-                                         "x",
-                                         "-1",
-                                         "+8k",
-                                         "8 k",
-                                         "8kb",
-                                         "8t",
-                                         "8.5k",
-                                         "0x2000",
-                                         " 8k",
-                                         "18446744073709551616",
-                                         "17179869184g"};
+    static const char *const values[] = {
+        "", "x", "-1", "+8k", "8 k", "8kb", "8t", "8.5k", "0x2000", " 8k", "18446744073709551616", "17179869184g"};
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
         expect_refusal(OPTION_LARGE, values[i], "a size from 4k to 1g", "85000");
     }
@@ -133,8 +118,7 @@ Test(option, bad_sizes)
 
 Test(option, switches)
 {
-    static const enum option switches[] = {OPTION_DISABLE, OPTION_STRICT, OPTION_VERBOSE,
-                                           OPTION_STATS_AT_EXIT};
+    static const enum option switches[] = {OPTION_DISABLE, OPTION_STRICT, OPTION_VERBOSE, OPTION_STATS_AT_EXIT};
     static const char *const words[][2] = {{"0", "1"}, {"off", "on"}, {"no", "yes"}};
     static const char *const bad[] = {"", "2", "01", "true", "ON", "1 ", "-1", "y"};
     for (size_t i = 0; i < sizeof switches / sizeof switches[0]; i++) {
@@ -173,18 +157,13 @@ Test(option, signals)
 Test(option, bad_signals)
 {
     static const char *const values[] = {
-        "",         "SIG",     "sigusr1",   "SIGKILL",
-        "KILL",     "9",       "SIGSTOP",   "19",
-        "SIGSEGV",  "11",      "SIGABRT",   "6",
-        "SIGBUS",   "SIGILL",  "SIGFPE",    "-1",
-        "65",       "32",      "33",        "10k",
-        "SIG10",    "RTMIN-1", "RTMIN+31",  "RTMAX+1",
-        "RTMAX-31", "RTMIN+",  "RTMIN+1k",  "RTMIN3",
-        "RTMAX-",   "USR1 ",   "SIGSIGHUP", "RTMIN+18446744073709551616",
+        "",         "SIG",    "sigusr1",  "SIGKILL", "KILL",   "9",       "SIGSTOP",   "19",
+        "SIGSEGV",  "11",     "SIGABRT",  "6",       "SIGBUS", "SIGILL",  "SIGFPE",    "-1",
+        "65",       "32",     "33",       "10k",     "SIG10",  "RTMIN-1", "RTMIN+31",  "RTMAX+1",
+        "RTMAX-31", "RTMIN+", "RTMIN+1k", "RTMIN3",  "RTMAX-", "USR1 ",   "SIGSIGHUP", "RTMIN+18446744073709551616",
     };
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
-        expect_refusal(OPTION_SIGNAL, values[i], "a signal that a program can catch, or off",
-                       "SIGUSR1");
+        expect_refusal(OPTION_SIGNAL, values[i], "a signal that a program can catch, or off", "SIGUSR1");
     }
 }
 
@@ -208,7 +187,7 @@ Test(option, paths)
     }
 }
 
-/* Before birth a row reads as it will at birth, and nothing is said of a bad value yet. */
+/* Before start a row reads as it will at start, and nothing is said of a bad value yet. */
 Test(option, one_row_before_all_are_read)
 {
     static const char *const values[] = {"0", "1", "off", "on", "no", "yes", "", "2", "keep", NULL};

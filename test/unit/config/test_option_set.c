@@ -4,9 +4,9 @@
 #include <signal.h>
 #include <string.h>
 
-#include "support/environment.h"
 #include "config/kind.h"
 #include "config/option.h"
+#include "support/environment.h"
 
 Test(option_set, several_at_once)
 {
@@ -139,19 +139,18 @@ Test(option_set, prints_all)
     struct text text = text_begin(buffer, sizeof buffer);
     environment_read_one(&set, "SOCKMALLOC_SIGNAL", "off");
     option_print_all(&set, &text);
-    const char *wanted =
-        "SOCKMALLOC_MIN=4k SOCKMALLOC_MAX=4m SOCKMALLOC_LARGE=85000 "
-        "SOCKMALLOC_HEADROOM=4k SOCKMALLOC_POOL=thread SOCKMALLOC_TRAINING=1 "
-        "SOCKMALLOC_CACHE=auto SOCKMALLOC_RETAIN=none SOCKMALLOC_LARGE_RETAIN=none "
-        "SOCKMALLOC_DECAY_MS=250 "
-        "SOCKMALLOC_BACKGROUND=0 SOCKMALLOC_THP=auto SOCKMALLOC_FORK_TRIM=0 SOCKMALLOC_PRESSURE=1 "
-        "SOCKMALLOC_AUTO_THREADS=8 "
-        "SOCKMALLOC_FREE_LIST=1024 "
-        "SOCKMALLOC_IN_USE=0 SOCKMALLOC_PROFILE= SOCKMALLOC_DEEPBIND=0 "
-        "SOCKMALLOC_DISABLE=0 SOCKMALLOC_STRICT=0 SOCKMALLOC_VERBOSE=0 SOCKMALLOC_SIGNAL=off "
-        "SOCKMALLOC_STATS= "
-        "SOCKMALLOC_STATS_AT_EXIT=0 SOCKMALLOC_STATS_INTERVAL=0 SOCKMALLOC_FORMAT=text "
-        "SOCKMALLOC_SAMPLE_SMALL=0";
+    const char *wanted = "SOCKMALLOC_MIN=4k SOCKMALLOC_MAX=4m SOCKMALLOC_LARGE=85000 "
+                         "SOCKMALLOC_HEADROOM=4k SOCKMALLOC_POOL=thread SOCKMALLOC_TRAINING=1 "
+                         "SOCKMALLOC_CACHE=auto SOCKMALLOC_RETAIN=none SOCKMALLOC_LARGE_RETAIN=none "
+                         "SOCKMALLOC_DECAY_MS=250 "
+                         "SOCKMALLOC_BACKGROUND=0 SOCKMALLOC_THP=auto SOCKMALLOC_FORK_TRIM=0 SOCKMALLOC_PRESSURE=1 "
+                         "SOCKMALLOC_AUTO_THREADS=8 "
+                         "SOCKMALLOC_FREE_LIST=1024 "
+                         "SOCKMALLOC_IN_USE=0 SOCKMALLOC_PROFILE= SOCKMALLOC_DEEPBIND=0 "
+                         "SOCKMALLOC_DISABLE=0 SOCKMALLOC_STRICT=0 SOCKMALLOC_VERBOSE=0 SOCKMALLOC_SIGNAL=off "
+                         "SOCKMALLOC_STATS= "
+                         "SOCKMALLOC_STATS_AT_EXIT=0 SOCKMALLOC_STATS_INTERVAL=0 SOCKMALLOC_FORMAT=text "
+                         "SOCKMALLOC_SAMPLE_SMALL=0";
     cr_assert_str_eq(buffer, wanted);
 }
 
@@ -184,10 +183,9 @@ Test(option_set, makes_sense)
     static const struct {
         enum option option;
         uint64_t number;
-    } senseless[] = {
-        {OPTION_POOL, KIND_COUNT}, {OPTION_FORMAT, UINT64_MAX},     {OPTION_SIGNAL, SIGKILL},
-        {OPTION_MIN, 0},           {OPTION_STATS, sizeof set.path}, {OPTION_PROFILE, UINT64_MAX},
-        {OPTION_STATS, 2}};
+    } senseless[] = {{OPTION_POOL, KIND_COUNT}, {OPTION_FORMAT, UINT64_MAX},     {OPTION_SIGNAL, SIGKILL},
+                     {OPTION_MIN, 0},           {OPTION_STATS, sizeof set.path}, {OPTION_PROFILE, UINT64_MAX},
+                     {OPTION_STATS, 2}};
     for (unsigned i = 0; i < sizeof senseless / sizeof senseless[0]; i++) {
         struct option_set changed = set;
         changed.number[senseless[i].option] = senseless[i].number;

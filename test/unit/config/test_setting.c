@@ -33,12 +33,11 @@ static void expect_read(const struct setting *setting, const char *value, uint64
 static void expect_refused(const struct setting *setting, const char *value)
 {
     uint64_t found = 0;
-    cr_expect_not(setting_read(setting, value, &found), "kind %u takes '%s' as %lu",
-                  (unsigned)setting->kind, value, found);
+    cr_expect_not(setting_read(setting, value, &found), "kind %u takes '%s' as %lu", (unsigned)setting->kind, value,
+                  found);
 }
 
-static void expect_all_refused(const struct setting *setting, const char *const *values,
-                               size_t count)
+static void expect_all_refused(const struct setting *setting, const char *const *values, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         expect_refused(setting, values[i]);
@@ -99,14 +98,14 @@ static void expect_range(const struct setting *setting)
     expect_refused(setting, "1g");
 }
 
-static const char *const no_sizes[] = {
-    "",     "k",   "x",     "-1",  "+200", " 200", "200 ",  "2 k",   "2kb",   "2kk",    "2t",
-    "2.5k", "2e3", "0x200", "off", "None", "AUTO", "none ", "auto,", "200\n", "１２３", "200\x80"};
+static const char *const no_sizes[] = {"",     "k",     "x",     "-1",    "+200",   " 200",   "200 ", "2 k",
+                                       "2kb",  "2kk",   "2t",    "2.5k",  "2e3",    "0x200",  "off",  "None",
+                                       "AUTO", "none ", "auto,", "200\n", "１２３", "200\x80"};
 
 /* 2^64 and beyond, by digits and by unit. */
-static const char *const too_large[] = {
-    "18446744073709551616", "99999999999999999999",  "17179869184g",         "17592186044416m",
-    "18014398509481984k",   "18446744073709551615k", "184467440737095516160"};
+static const char *const too_large[] = {"18446744073709551616", "99999999999999999999", "17179869184g",
+                                        "17592186044416m",      "18014398509481984k",   "18446744073709551615k",
+                                        "184467440737095516160"};
 
 Test(setting, sizes)
 {
@@ -212,8 +211,8 @@ Test(setting, realtime_signals)
     static const char *const bad[] = {"RTMIN-1",  "RTMIN+31", "RTMAX+1",  "RTMAX-31", "RTMIN+65",
                                       "RTMAX-65", "RTMIN+",   "RTMAX-",   "RTMIN+1k", "RTMIN3",
                                       "RTMIN++1", "RTMI",     "RTMIN+-1", "rtmin",    "RTMID"};
-    static const char *const too_far[] = {
-        "RTMIN+18446744073709551615", "RTMAX-18446744073709551615", "RTMIN+18446744073709551616"};
+    static const char *const too_far[] = {"RTMIN+18446744073709551615", "RTMAX-18446744073709551615",
+                                          "RTMIN+18446744073709551616"};
     expect_read(&signals, "RTMIN", first);
     expect_read(&signals, "SIGRTMIN", first);
     expect_read(&signals, "RTMIN+0", first);
@@ -231,9 +230,8 @@ Test(setting, refused_signals)
 {
     static const int faults[] = {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGILL, SIGFPE,
                                  SIGABRT, SIGTRAP, SIGSYS,  32,     33,     65};
-    static const char *const bad[] = {"",      "SIG",       "sigusr1", "usr1", "KILL", "SIGSEGV",
-                                      "SIG10", "SIGoff",    "SIG0",    "OFF",  "-1",   "10k",
-                                      "USR1 ", "SIGSIGHUP", "USR",     "00"};
+    static const char *const bad[] = {"",     "SIG", "sigusr1", "usr1", "KILL",  "SIGSEGV",   "SIG10", "SIGoff",
+                                      "SIG0", "OFF", "-1",      "10k",  "USR1 ", "SIGSIGHUP", "USR",   "00"};
     for (size_t i = 0; i < COUNT_OF(faults); i++) {
         char digits[16];
         struct text text = text_begin(digits, sizeof digits);
@@ -246,11 +244,10 @@ Test(setting, refused_signals)
 /* One word a kind, and nothing but the whole word. */
 Test(setting, pools)
 {
-    static const char *const bad[] = {"",        "THREAD",  "Thread",  "thread ",  " thread",
-                                      "threads", "threa",   "0",       "1",        "none",
-                                      "large",   "trained", "thread,", "lock-free"};
-#define EXPECT_WORD(name, word, help)                                                              \
-    expect_read(&pool, word, KIND_##name);                                                         \
+    static const char *const bad[] = {"",  "THREAD", "Thread", "thread ", " thread", "threads", "threa",
+                                      "0", "1",      "none",   "large",   "trained", "thread,", "lock-free"};
+#define EXPECT_WORD(name, word, help)                                                                                  \
+    expect_read(&pool, word, KIND_##name);                                                                             \
     expect_printed(SETTING_POOL, KIND_##name, word);
     KIND_ROWS(EXPECT_WORD)
 #undef EXPECT_WORD
@@ -260,8 +257,8 @@ Test(setting, pools)
 Test(setting, huge_pages)
 {
     static const char *const bad[] = {"", "AUTO", "0", "1", "none", "madvise", "never ", "thread"};
-#define EXPECT_WORD(name, word, help)                                                              \
-    expect_read(&huge, word, HUGE_##name);                                                         \
+#define EXPECT_WORD(name, word, help)                                                                                  \
+    expect_read(&huge, word, HUGE_##name);                                                                             \
     expect_printed(SETTING_HUGE, HUGE_##name, word);
     HUGE_ROWS(EXPECT_WORD)
 #undef EXPECT_WORD
@@ -271,8 +268,8 @@ Test(setting, huge_pages)
 Test(setting, words_of_formats)
 {
     static const char *const bad[] = {"", "TEXT", "0", "1", "xml", "json ", "openmetrics"};
-#define EXPECT_WORD(name, word, help)                                                              \
-    expect_read(&format, word, FORMAT_##name);                                                     \
+#define EXPECT_WORD(name, word, help)                                                                                  \
+    expect_read(&format, word, FORMAT_##name);                                                                         \
     expect_printed(SETTING_FORMAT, FORMAT_##name, word);
     FORMAT_ROWS(EXPECT_WORD)
 #undef EXPECT_WORD
@@ -335,8 +332,7 @@ Test(setting, allows_what_it_reads)
     cr_expect(setting_allows(&limit, SETTING_NONE));
     cr_expect(setting_allows(&signals, 0));
     cr_expect(setting_allows(&signals, (uint64_t)SIGRTMAX));
-    static const uint64_t refused[] = {SIGKILL, SIGSTOP, SIGSEGV, SIGABRT,
-                                       32,      65,      1000,    UINT64_MAX};
+    static const uint64_t refused[] = {SIGKILL, SIGSTOP, SIGSEGV, SIGABRT, 32, 65, 1000, UINT64_MAX};
     for (unsigned i = 0; i < COUNT_OF(refused); i++) {
         cr_expect_not(setting_allows(&signals, refused[i]), "%lu", (unsigned long)refused[i]);
         cr_expect_not(setting_allows(&pool, refused[i]));

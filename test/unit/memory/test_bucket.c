@@ -5,7 +5,7 @@
 #include "memory/bucket.h"
 
 static struct bucket_plan plan;
-static bucket_line map[BUCKET_GRANULES];
+static bucket_offset map[BUCKET_GRANULES];
 
 static const struct bucket_settings defaults = {
     .minimum = 4096, .maximum = 4 << 20, .large = 85000, .headroom = 4096, .page = 4096};
@@ -43,8 +43,7 @@ static void expect_by_rule(size_t request, const struct bucket_settings *setting
 {
     unsigned bucket = bucket_of(request);
     cr_assert_lt(bucket, plan.count, "request %zu", request);
-    cr_assert_eq(plan.size[bucket], rule(request, settings), "request %zu has bucket %s", request,
-                 plan.label[bucket]);
+    cr_assert_eq(plan.size[bucket], rule(request, settings), "request %zu has bucket %s", request, plan.label[bucket]);
 }
 
 /* What must hold of every plan. */
@@ -90,9 +89,8 @@ Test(bucket, default_capacities_are_the_designs)
         const char *label;
         size_t capacity;
     } rows[] = {
-        {"4k", 8192},    {"8k", 12288},    {"16k", 20480},   {"32k", 36864},
-        {"64k", 69632},  {"128k", 135168}, {"256k", 266240}, {"512k", 528384},
-        {"1m", 1052672}, {"2m", 2101248},  {"4m", 4194304},
+        {"4k", 8192},     {"8k", 12288},    {"16k", 20480},  {"32k", 36864},  {"64k", 69632},  {"128k", 135168},
+        {"256k", 266240}, {"512k", 528384}, {"1m", 1052672}, {"2m", 2101248}, {"4m", 4194304},
     };
     make(&defaults);
     cr_assert_eq(plan.count, sizeof rows / sizeof rows[0]);
@@ -116,15 +114,13 @@ Test(bucket, headers_fit_into_the_headroom)
         size_t request;
         const char *label;
     } rows[] = {
-        {4096, "4k"},    {8192, "4k"},    {8193, "8k"},   {16384, "16k"},  {16390, "16k"},
-        {16400, "16k"},  {16416, "16k"},  {16712, "16k"}, {20480, "16k"},  {20481, "32k"},
-        {65537, "64k"},  {65552, "64k"},  {69632, "64k"}, {69633, "128k"}, {262177, "256k"},
-        {1048576, "1m"}, {4194304, "4m"},
+        {4096, "4k"},   {8192, "4k"},    {8193, "8k"},     {16384, "16k"},  {16390, "16k"},  {16400, "16k"},
+        {16416, "16k"}, {16712, "16k"},  {20480, "16k"},   {20481, "32k"},  {65537, "64k"},  {65552, "64k"},
+        {69632, "64k"}, {69633, "128k"}, {262177, "256k"}, {1048576, "1m"}, {4194304, "4m"},
     };
     make(&defaults);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        cr_expect_str_eq(plan.label[bucket_of(rows[i].request)], rows[i].label, "%zu",
-                         rows[i].request);
+        cr_expect_str_eq(plan.label[bucket_of(rows[i].request)], rows[i].label, "%zu", rows[i].request);
     }
 }
 
@@ -157,8 +153,7 @@ static void expect_edges_by_rule(const struct bucket_settings *settings)
 Test(bucket, odd_settings_follow_the_rule)
 {
     static const size_t minima[] = {1, 100, 4095, 4096, 4097, 5000, 8192, 8193, 16385, 100000};
-    static const size_t maxima[] = {100000, 131072,  131073,          135168,
-                                    999999, 1 << 20, (1 << 20) + 4096};
+    static const size_t maxima[] = {100000, 131072, 131073, 135168, 999999, 1 << 20, (1 << 20) + 4096};
     static const size_t headrooms[] = {0, 1, 4096, 4097, 20000, 1 << 20};
     static const size_t pages[] = {4096, 16384, 65536};
     static const size_t larges[] = {4096, 65536, 85000, 1 << 30};

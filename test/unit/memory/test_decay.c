@@ -3,8 +3,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
-#include "support/crew.h"
 #include "memory/decay.h"
+#include "support/crew.h"
 
 #define MILLISECOND UINT64_C(1000000)
 #define AGE         (500 * MILLISECOND) /* of a generation, where pages are kept for a second */

@@ -6,11 +6,11 @@
 #include <unistd.h>
 
 #include "memory/bucket.h"
+#include "memory/hole.h"
+#include "os/os.h"
 #include "support/capture.h"
 #include "support/crew.h"
-#include "memory/hole.h"
 #include "support/house.h"
-#include "os/os.h"
 #include "support/os_failing.h"
 
 /* Room for one hole too many, and a page between any two. */
@@ -144,8 +144,7 @@ static void expect_one_of_three(const uint32_t order[3])
 
 Test(hole, neighbours_are_one_in_whatever_order_they_came)
 {
-    static const uint32_t orders[][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
-                                         {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+    static const uint32_t orders[][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
     lay();
     make_hole(2, 1);
     make_hole(30, 1);

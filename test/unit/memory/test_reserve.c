@@ -3,9 +3,9 @@
 #include <criterion/criterion.h>
 #include <stdint.h>
 
-#include "support/capture.h"
-#include "os/os.h"
 #include "memory/reserve.h"
+#include "os/os.h"
+#include "support/capture.h"
 
 static void touch(void *address)
 {

@@ -4,14 +4,14 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "memory/card.h"
-#include "support/house.h"
-#include "memory/lane.h"
-#include "os/os.h"
-#include "support/os_failing.h"
+#include "memory/region.h"
 #include "memory/residency.h"
+#include "memory/slot_meta.h"
+#include "os/os.h"
+#include "support/house.h"
+#include "support/os_failing.h"
 
-static const unsigned states[] = {CARD_NEVER_USED, CARD_LIVE, CARD_FREE, CARD_PURGED};
+static const unsigned states[] = {SLOT_NEVER_USED, SLOT_LIVE, SLOT_FREE, SLOT_PURGED};
 enum { STATES = sizeof states / sizeof states[0] };
 
 static struct residency measure(unsigned bucket)
@@ -26,16 +26,14 @@ static void expect(unsigned bucket, size_t live, size_t free_bytes, size_t purge
     struct residency residency = measure(bucket);
     const char *label = house_plan.label[bucket];
     cr_assert_eq(residency.live, live, "%s: live %zu, not %zu", label, residency.live, live);
-    cr_assert_eq(residency.free, free_bytes, "%s: free %zu, not %zu", label, residency.free,
-                 free_bytes);
-    cr_assert_eq(residency.purged, purged, "%s: purged %zu, not %zu", label, residency.purged,
-                 purged);
+    cr_assert_eq(residency.free, free_bytes, "%s: free %zu, not %zu", label, residency.free, free_bytes);
+    cr_assert_eq(residency.purged, purged, "%s: purged %zu, not %zu", label, residency.purged, purged);
 }
 
 static char *carve(unsigned bucket, unsigned state)
 {
     void *slot;
-    cr_assert_eq(lane_carve(bucket, 1, &slot), 1);
+    cr_assert_eq(region_carve(bucket, 1, &slot), 1);
     house_mark(slot, state, 5000);
     return slot;
 }
@@ -44,11 +42,11 @@ Test(residency, is_nothing_until_a_page_is_touched)
 {
     house_lay_default();
     expect(B16K, 0, 0, 0);
-    carve(B16K, CARD_LIVE);
+    carve(B16K, SLOT_LIVE);
     expect(B16K, 0, 0, 0);
 }
 
-Test(residency, goes_by_the_card)
+Test(residency, goes_by_the_metadata)
 {
     house_lay_default();
     size_t page = os_page_size();
@@ -62,7 +60,7 @@ Test(residency, goes_by_the_card)
 /* Slots lie across the ends of what one call may ask, and are larger than that. */
 static void expect_all_states(unsigned bucket, uint32_t count)
 {
-    size_t stride = lanes.lane[bucket].stride;
+    size_t stride = regions.region[bucket].stride;
     size_t sums[STATES] = {0};
     for (uint32_t number = 0; number < count; number++) {
         unsigned state = number * 7 % STATES;
@@ -97,11 +95,11 @@ Test(residency, asks_the_kernel_once_for_many_slots)
     static const unsigned buckets[] = {B4K, B64K, B4M, B4K, B16K};
     for (size_t i = 0; i < sizeof buckets / sizeof buckets[0]; i++) {
         for (unsigned more = 0; more < 30; more++) {
-            carve(buckets[i], CARD_LIVE);
+            carve(buckets[i], SLOT_LIVE);
         }
         os_failing_never();
         measure(buckets[i]);
-        size_t carved = ((size_t)lane_front() << LANE_SHIFT) - os_page_size();
+        size_t carved = ((size_t)region_front() << REGION_SHIFT) - os_page_size();
         cr_assert_eq(os_failing_looks(), (carved + chunk - 1) / chunk);
     }
 }
@@ -112,13 +110,13 @@ Test(residency, counts_beside_a_hole)
     house_lay_default();
     size_t page = os_page_size();
     void *slot[3];
-    cr_assert_eq(lane_carve(B256K, 3, slot), 3);
+    cr_assert_eq(region_carve(B256K, 3, slot), 3);
     for (unsigned i = 0; i < 3; i++) {
-        house_mark(slot[i], CARD_LIVE, 5000);
+        house_mark(slot[i], SLOT_LIVE, 5000);
         memset(slot[i], 'x', 2 * page);
     }
     expect(B256K, 6 * page, 0, 0);
-    cr_assert(lane_return(lane_number(slot[1]), lanes.lane[B256K].pages));
+    cr_assert(region_return(region_number(slot[1]), regions.region[B256K].pages));
     expect(B256K, 4 * page, 0, 0);
 }
 
@@ -126,9 +124,9 @@ Test(residency, counts_beside_a_hole)
 Test(residency, is_unknown_where_the_kernel_says_nothing)
 {
     house_lay_default();
-    memset(carve(B16K, CARD_LIVE), 'x', 5000);
+    memset(carve(B16K, SLOT_LIVE), 'x', 5000);
     cr_assert(measure(B16K).known);
-    cr_assert_eq(munmap(lanes.start, lane_ready()), 0);
+    cr_assert_eq(munmap(regions.start, region_ready()), 0);
     cr_assert_not(measure(B16K).known);
     expect(B16K, 0, 0, 0);
     cr_assert_not(measure(B8K).known, "one answer for all buckets");

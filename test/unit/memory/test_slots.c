@@ -2,16 +2,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
+#include "memory/slots.h"
 #include "support/crew.h"
 #include "support/house.h"
-#include "memory/slots.h"
 
 enum { BUCKET = B128K, THREADS = 8, ROUNDS = 50000 };
 
 static void expect_taken(enum slots_source wanted, uint32_t number)
 {
     enum slots_source source;
-    void *slot = slots_take(BUCKET, &source);
+    void *slot = slots_pop(BUCKET, &source);
     cr_assert_eq(source, wanted);
     cr_assert_eq(slot, house_slot(BUCKET, number));
 }
@@ -19,72 +19,72 @@ static void expect_taken(enum slots_source wanted, uint32_t number)
 Test(slots, carves_when_there_is_none)
 {
     house_lay_default();
-    expect_taken(SLOTS_CARVED, 0);
-    expect_taken(SLOTS_CARVED, 1);
-    cr_assert_eq(lane_carved(BUCKET), 2, "one at a time");
+    expect_taken(SLOTS_FROM_CARVED, 0);
+    expect_taken(SLOTS_FROM_CARVED, 1);
+    cr_assert_eq(region_carved(BUCKET), 2, "one at a time");
 }
 
-Test(slots, loose_come_before_purged_before_carved)
+Test(slots, free_come_before_purged_before_carved)
 {
     house_lay_default();
     for (uint32_t number = 0; number < 6; number++) {
-        expect_taken(SLOTS_CARVED, number);
+        expect_taken(SLOTS_FROM_CARVED, number);
     }
-    slots_give(BUCKET, house_number(BUCKET, 0));
-    slots_give_purged(BUCKET, house_number(BUCKET, 1));
-    slots_give(BUCKET, house_number(BUCKET, 2));
-    slots_give_purged(BUCKET, house_number(BUCKET, 3));
-    expect_taken(SLOTS_LOOSE, 2);
-    expect_taken(SLOTS_LOOSE, 0);
-    expect_taken(SLOTS_PURGED, 3);
-    slots_give(BUCKET, house_number(BUCKET, 5));
-    expect_taken(SLOTS_LOOSE, 5);
-    expect_taken(SLOTS_PURGED, 1);
-    expect_taken(SLOTS_CARVED, 6);
+    slots_push(BUCKET, house_number(BUCKET, 0));
+    slots_push_purged(BUCKET, house_number(BUCKET, 1));
+    slots_push(BUCKET, house_number(BUCKET, 2));
+    slots_push_purged(BUCKET, house_number(BUCKET, 3));
+    expect_taken(SLOTS_FROM_FREE, 2);
+    expect_taken(SLOTS_FROM_FREE, 0);
+    expect_taken(SLOTS_FROM_PURGED, 3);
+    slots_push(BUCKET, house_number(BUCKET, 5));
+    expect_taken(SLOTS_FROM_FREE, 5);
+    expect_taken(SLOTS_FROM_PURGED, 1);
+    expect_taken(SLOTS_FROM_CARVED, 6);
 }
 
-Test(slots, take_loose_leaves_the_purged)
+Test(slots, take_free_leaves_the_purged)
 {
     enum slots_source source;
     house_lay_default();
     for (int i = 0; i < 3; i++) {
-        slots_take(BUCKET, &source);
+        slots_pop(BUCKET, &source);
     }
-    slots_give_purged(BUCKET, house_number(BUCKET, 0));
-    cr_assert_eq(slots_take_loose(BUCKET), STACK_EMPTY);
-    slots_give(BUCKET, house_number(BUCKET, 1));
-    slots_give(BUCKET, house_number(BUCKET, 2));
-    cr_assert_eq(slots_take_loose(BUCKET), house_number(BUCKET, 2));
-    cr_assert_eq(slots_take_loose(BUCKET), house_number(BUCKET, 1));
-    cr_assert_eq(slots_take_loose(BUCKET), STACK_EMPTY);
-    expect_taken(SLOTS_PURGED, 0);
+    slots_push_purged(BUCKET, house_number(BUCKET, 0));
+    cr_assert_eq(slots_pop_free(BUCKET), STACK_EMPTY);
+    slots_push(BUCKET, house_number(BUCKET, 1));
+    slots_push(BUCKET, house_number(BUCKET, 2));
+    cr_assert_eq(slots_pop_free(BUCKET), house_number(BUCKET, 2));
+    cr_assert_eq(slots_pop_free(BUCKET), house_number(BUCKET, 1));
+    cr_assert_eq(slots_pop_free(BUCKET), STACK_EMPTY);
+    expect_taken(SLOTS_FROM_PURGED, 0);
 }
 
 Test(slots, buckets_do_not_mix)
 {
     enum slots_source source;
     house_lay_default();
-    slots_take(B256K, &source);
-    slots_take(BUCKET, &source);
-    slots_give(B256K, house_number(B256K, 0));
-    expect_taken(SLOTS_CARVED, 1);
-    cr_assert_eq(slots_take(B256K, &source), house_slot(B256K, 0));
-    cr_assert_eq(source, SLOTS_LOOSE);
+    slots_pop(B256K, &source);
+    slots_pop(BUCKET, &source);
+    slots_push(B256K, house_number(B256K, 0));
+    expect_taken(SLOTS_FROM_CARVED, 1);
+    cr_assert_eq(slots_pop(B256K, &source), house_slot(B256K, 0));
+    cr_assert_eq(source, SLOTS_FROM_FREE);
 }
 
-Test(slots, full_lane_gives_none)
+Test(slots, full_region_gives_none)
 {
     enum slots_source source;
     house_lay_default();
     uint32_t limit = house_limit(B4M, HOUSE_SHIFT);
     for (uint32_t number = 0; number < limit; number++) {
-        cr_assert_eq(slots_take(B4M, &source), house_slot(B4M, number));
+        cr_assert_eq(slots_pop(B4M, &source), house_slot(B4M, number));
     }
-    cr_assert_null(slots_take(B4M, &source));
-    cr_assert_eq(source, SLOTS_NONE);
-    slots_give(B4M, house_number(B4M, limit - 1));
-    cr_assert_eq(slots_take(B4M, &source), house_slot(B4M, limit - 1));
-    cr_assert_null(slots_take(B4M, &source));
+    cr_assert_null(slots_pop(B4M, &source));
+    cr_assert_eq(source, SLOTS_FROM_NONE);
+    slots_push(B4M, house_number(B4M, limit - 1));
+    cr_assert_eq(slots_pop(B4M, &source), house_slot(B4M, limit - 1));
+    cr_assert_null(slots_pop(B4M, &source));
 }
 
 Test(slots, reset_forgets_all)
@@ -92,15 +92,15 @@ Test(slots, reset_forgets_all)
     enum slots_source source;
     house_lay_default();
     for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
-        slots_take(bucket, &source);
-        slots_take(bucket, &source);
-        slots_give(bucket, house_number(bucket, 0));
-        slots_give_purged(bucket, house_number(bucket, 1));
+        slots_pop(bucket, &source);
+        slots_pop(bucket, &source);
+        slots_push(bucket, house_number(bucket, 0));
+        slots_push_purged(bucket, house_number(bucket, 1));
     }
     slots_reset();
     for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
-        cr_assert_eq(slots_take(bucket, &source), house_slot(bucket, 2));
-        cr_assert_eq(source, SLOTS_CARVED);
+        cr_assert_eq(slots_pop(bucket, &source), house_slot(bucket, 2));
+        cr_assert_eq(source, SLOTS_FROM_CARVED);
     }
 }
 
@@ -112,17 +112,17 @@ static void take_and_give(unsigned number)
     (void)number;
     for (unsigned round = 0; round < ROUNDS; round++) {
         enum slots_source source;
-        void *slot = slots_take(BUCKET, &source);
+        void *slot = slots_pop(BUCKET, &source);
         if (!CHECK(slot != NULL)) {
             return;
         }
-        uint32_t at = lane_number(slot);
+        uint32_t at = region_number(slot);
         CHECK(atomic_fetch_add(&holders[at], 1) == 0);
         CHECK(atomic_fetch_sub(&holders[at], 1) == 1);
         if (round % 2 == 0) {
-            slots_give(BUCKET, at);
+            slots_push(BUCKET, at);
         } else {
-            slots_give_purged(BUCKET, at);
+            slots_push_purged(BUCKET, at);
         }
     }
 }
@@ -131,12 +131,12 @@ Test(slots, threads_never_hold_the_same_slot)
 {
     house_lay_default();
     crew_run(THREADS, take_and_give);
-    cr_assert_leq(lane_carved(BUCKET), (uint32_t)THREADS, "no more than were held at once");
+    cr_assert_leq(region_carved(BUCKET), (uint32_t)THREADS, "no more than were held at once");
     enum slots_source source;
-    for (uint32_t left = lane_carved(BUCKET); left > 0; left--) {
-        cr_assert_not_null(slots_take(BUCKET, &source));
-        cr_assert_neq(source, SLOTS_CARVED, "%u slots are lost", left);
+    for (uint32_t left = region_carved(BUCKET); left > 0; left--) {
+        cr_assert_not_null(slots_pop(BUCKET, &source));
+        cr_assert_neq(source, SLOTS_FROM_CARVED, "%u slots are lost", left);
     }
-    slots_take(BUCKET, &source);
-    cr_assert_eq(source, SLOTS_CARVED);
+    slots_pop(BUCKET, &source);
+    cr_assert_eq(source, SLOTS_FROM_CARVED);
 }

@@ -3,11 +3,11 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "memory/table.h"
+#include "os/os.h"
 #include "support/capture.h"
 #include "support/crew.h"
 #include "support/house.h"
-#include "os/os.h"
-#include "memory/table.h"
 
 enum { STEP = 16 << 10, THREADS = 8 };
 

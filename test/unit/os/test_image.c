@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "os/image.h"
-#include "support/object.h"
 #include "os/os.h"
+#include "support/object.h"
 
 enum { UNUSUAL = 4242 /* no call sets it */ };
 
@@ -113,8 +113,7 @@ Test(image, broken_names_are_none)
     object_make();
     read_object();
     cr_assert_not(image_name(&image, &symbol, name, sizeof name), "an empty one");
-    for (symbol.name = sizeof object.strings; symbol.name < sizeof object.strings + 2;
-         symbol.name++) {
+    for (symbol.name = sizeof object.strings; symbol.name < sizeof object.strings + 2; symbol.name++) {
         object.code[0] = object.code[1] = 'x';
         cr_assert_not(image_name(&image, &symbol, name, sizeof name), "behind the table");
     }

@@ -8,8 +8,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "support/crew.h"
 #include "os/lock.h"
+#include "support/crew.h"
 
 enum { THREADS = 8, ROUNDS = 50000, UNUSUAL = 4242 /* no call sets it */ };
 

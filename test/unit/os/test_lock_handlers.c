@@ -7,9 +7,9 @@
 #include <sched.h>
 #include <signal.h>
 
+#include "os/lock.h"
 #include "support/capture.h"
 #include "support/crew.h"
-#include "os/lock.h"
 #include "support/steps.h"
 
 static struct lock lock;

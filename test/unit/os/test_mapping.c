@@ -12,10 +12,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "support/capture.h"
-#include "support/crew.h"
 #include "os/mapping.h"
 #include "os/os.h"
+#include "support/capture.h"
+#include "support/crew.h"
 
 enum { PAGES = 4, UNUSUAL = 4242 /* no call sets it */ };
 
@@ -29,10 +29,8 @@ static void expect_at(uintptr_t address, uintptr_t start, const char *name)
 {
     struct mapping mapping;
     cr_assert(mapping_find(address, &mapping), "nothing at %lx of %s", address, name);
-    cr_assert_eq(mapping.start, start, "%lx of %s begins at %lx, not %lx", address, name,
-                 mapping.start, start);
-    cr_assert_eq(strncmp(mapping.name, name, MAPPING_NAME_SIZE - 1), 0, "%s is called %s", name,
-                 mapping.name);
+    cr_assert_eq(mapping.start, start, "%lx of %s begins at %lx, not %lx", address, name, mapping.start, start);
+    cr_assert_eq(strncmp(mapping.name, name, MAPPING_NAME_SIZE - 1), 0, "%s is called %s", name, mapping.name);
 }
 
 static void expect_nothing_at(uintptr_t address)
@@ -129,8 +127,7 @@ static void remove_file(const char *directory, const char *name)
 static void map_pages(char *at, size_t count, int file, size_t first, int protection)
 {
     size_t page = os_page_size();
-    void *got =
-        mmap(at, count * page, protection, MAP_PRIVATE | MAP_FIXED, file, (off_t)(first * page));
+    void *got = mmap(at, count * page, protection, MAP_PRIVATE | MAP_FIXED, file, (off_t)(first * page));
     cr_assert_eq(got, at);
 }
 

@@ -19,9 +19,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "os/os.h"
 #include "support/capture.h"
 #include "support/crew.h"
-#include "os/os.h"
 #include "support/tree.h"
 
 enum { PAGES = 16, UNUSUAL = 4242 /* no call sets it */ };
@@ -527,8 +527,7 @@ static size_t charge_under(int resource, rlim_t limit)
     errno = UNUSUAL;
     size_t charge = os_charge_limit();
     CHECK(errno == UNUSUAL);
-    CHECK(setrlimit((__rlimit_resource_t)resource,
-                    &(struct rlimit){RLIM_INFINITY, RLIM_INFINITY}) == 0);
+    CHECK(setrlimit((__rlimit_resource_t)resource, &(struct rlimit){RLIM_INFINITY, RLIM_INFINITY}) == 0);
     return charge;
 }
 

@@ -18,10 +18,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "support/capture.h"
-#include "support/crew.h"
 #include "os/os.h"
 #include "os/symbol.h"
+#include "support/capture.h"
+#include "support/crew.h"
 
 enum { UNUSUAL = 4242 /* no call sets it */, TEXT_SIZE = 512 };
 
@@ -106,8 +106,8 @@ Test(symbol, what_is_not_exported_is_an_offset)
     cr_assert_gt(readlink("/proc/self/exe", program, sizeof program - 1), 0);
     symbol_begin(&finder);
     cr_assert(dladdr1(behind, &info, (void **)&map, RTLD_DL_LINKMAP) != 0);
-    cr_assert_str_eq(print(behind), expected("%s%s+0x%zx", strrchr(program, '/') + 1, "",
-                                             (uintptr_t)behind - map->l_addr));
+    cr_assert_str_eq(print(behind),
+                     expected("%s%s+0x%zx", strrchr(program, '/') + 1, "", (uintptr_t)behind - map->l_addr));
 }
 
 Test(symbol, what_no_file_holds_is_bare)
@@ -139,18 +139,15 @@ static int expect_object(struct dl_phdr_info *object, size_t size, void *seen)
     (void)size;
     for (unsigned i = 0; i < object->dlpi_phnum; i++) {
         const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
-        if (segment->p_type != PT_LOAD || (segment->p_flags & PF_X) == 0 ||
-            strchr(object->dlpi_name, '/') == NULL) {
+        if (segment->p_type != PT_LOAD || (segment->p_flags & PF_X) == 0 || strchr(object->dlpi_name, '/') == NULL) {
             continue;
         }
         char path[PATH_MAX];
-        const char *end =
-            (const char *)object->dlpi_addr + segment->p_vaddr + segment->p_memsz - 16;
+        const char *end = (const char *)object->dlpi_addr + segment->p_vaddr + segment->p_memsz - 16;
         cr_assert_not_null(realpath(object->dlpi_name, path));
         const char *name = strrchr(path, '/') + 1;
         const char *words = print(end);
-        cr_assert(strncmp(words, name, strlen(name)) == 0 &&
-                      (words[strlen(name)] == '+' || words[strlen(name)] == '('),
+        cr_assert(strncmp(words, name, strlen(name)) == 0 && (words[strlen(name)] == '+' || words[strlen(name)] == '('),
                   "%s is not of %s", words, name);
         ++*(unsigned *)seen;
     }

@@ -4,12 +4,12 @@
 #include <criterion/criterion.h>
 #include <time.h>
 
+#include "memory/reserve.h"
+#include "os/os.h"
+#include "pool/in_use.h"
 #include "support/crew.h"
 #include "support/house.h"
-#include "pool/in_use.h"
-#include "os/os.h"
 #include "support/os_failing.h"
-#include "memory/reserve.h"
 
 enum { THREADS = 8, ROUNDS = 20000, STEP = 1024 /* records that come at once, at least */ };
 

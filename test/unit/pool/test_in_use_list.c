@@ -5,14 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/crew.h"
-#include "support/house.h"
+#include "memory/region.h"
 #include "pool/in_use.h"
 #include "pool/in_use_list.h"
-#include "memory/lane.h"
-#include "support/os_failing.h"
 #include "pool/pool.h"
 #include "route/route.h"
+#include "support/crew.h"
+#include "support/house.h"
+#include "support/os_failing.h"
 
 enum { MANY = 3000, UNUSUAL = 4242 /* no call sets it */ };
 
@@ -33,7 +33,7 @@ static void lay_house(void)
 static void *take_at(unsigned bucket, size_t request, unsigned caller, uint64_t taken_at)
 {
     void *slot = house_take(bucket, request, NULL);
-    in_use_note_at(lane_number(slot), &callers[caller], taken_at);
+    in_use_note_at(region_number(slot), &callers[caller], taken_at);
     return slot;
 }
 
@@ -45,12 +45,11 @@ static void make_list(void)
 }
 
 /* The slot in place `i`, who took it, when, and the bytes. */
-static void expect_slot(size_t i, const void *slot, unsigned caller, uint64_t taken_at,
-                        size_t request)
+static void expect_slot(size_t i, const void *slot, unsigned caller, uint64_t taken_at, size_t request)
 {
     const struct in_use_slot *listed = &list.slot[i];
-    cr_expect_eq(lane_slot(listed->number), slot, "slot %zu", i);
-    cr_expect_eq(listed->bucket, lane_bucket(listed->number), "slot %zu", i);
+    cr_expect_eq(region_slot(listed->number), slot, "slot %zu", i);
+    cr_expect_eq(listed->bucket, region_bucket(listed->number), "slot %zu", i);
     cr_expect_eq(listed->caller, &callers[caller], "slot %zu", i);
     cr_expect_eq(listed->taken_at, taken_at, "slot %zu", i);
     cr_expect_eq(listed->request, request, "slot %zu", i);
@@ -114,7 +113,7 @@ Test(in_use_list, what_is_not_known_comes_last)
 {
     lay_house();
     void *unknown = house_take(B16K, 16384, NULL);
-    in_use_note_at(lane_number(unknown), NULL, 0);
+    in_use_note_at(region_number(unknown), NULL, 0);
     void *known = take_at(B16K, 16385, 0, UINT64_MAX - 1);
     make_list();
     expect_slot(0, known, 0, UINT64_MAX - 1, 16385);
@@ -132,14 +131,13 @@ static uint64_t take_many(unsigned count)
         size_t request = 4096 + i % 1000;
         unsigned bucket = i % 3 == 0 ? B8K : B4K;
         request += bucket == B8K ? 5000 : 0;
-        take_at(bucket, request, crew_random(&random) % sizeof callers,
-                1 + crew_random(&random) % 1000);
+        take_at(bucket, request, crew_random(&random) % sizeof callers, 1 + crew_random(&random) % 1000);
         bytes += request;
     }
     return bytes;
 }
 
-/* That each live slot is there once, with its own card and note. */
+/* That each live slot is there once, with its own metadata and note. */
 static void expect_each_once(void)
 {
     static bool seen[HOUSE_PAGES];
@@ -147,10 +145,10 @@ static void expect_each_once(void)
     for (size_t i = 0; i < list.count; i++) {
         const struct in_use_slot *slot = &list.slot[i];
         struct in_use noted = in_use_find(slot->number);
-        uint8_t card = lane_card(slot->number);
-        cr_assert(!seen[slot->number] && card == card_of(CARD_LIVE, slot->bucket));
+        uint8_t meta = region_meta(slot->number);
+        cr_assert(!seen[slot->number] && meta == slot_meta_of(SLOT_LIVE, slot->bucket));
         cr_assert(noted.caller == slot->caller && noted.taken_at == slot->taken_at);
-        cr_assert_eq(lane_request(slot->number), slot->request);
+        cr_assert_eq(region_request(slot->number), slot->request);
         seen[slot->number] = true;
     }
 }
@@ -198,8 +196,8 @@ static void expect_oldest(void)
     static uint64_t all[MANY];
     static uint64_t listed[MANY];
     size_t count = 0;
-    for (uint32_t number = lane_next(0); number != LANE_END; number = lane_after(number)) {
-        if (card_state(lane_card(number)) == CARD_LIVE) {
+    for (uint32_t number = region_next(0); number != REGION_END; number = region_after(number)) {
+        if (slot_meta_state(region_meta(number)) == SLOT_LIVE) {
             all[count++] = in_use_find(number).taken_at;
         }
     }
@@ -249,8 +247,8 @@ Test(in_use_list, bounded_while_threads_take)
 
 static void give_all(void)
 {
-    for (uint32_t number = lane_next(0); number != LANE_END; number = lane_after(number)) {
-        house_give(lane_slot(number));
+    for (uint32_t number = region_next(0); number != REGION_END; number = region_after(number)) {
+        house_give(region_slot(number));
     }
 }
 

@@ -4,9 +4,9 @@
 #include <sched.h>
 #include <stdatomic.h>
 
-#include "support/crew.h"
+#include "os/sandbox.h"
 #include "pool/interval.h"
-#include "os/seal.h"
+#include "support/crew.h"
 #include "support/steps.h"
 
 enum { THREADS = 4, ROUNDS = 2000 };
@@ -66,10 +66,10 @@ Test(interval, whose_time_is_past_writes_nothing)
 Test(interval, nothing_is_written_behind_a_filter_of_its_own)
 {
     interval_open(1, count);
-    seal_add_filter();
+    sandbox_add_filter();
     interval_look(due());
     cr_assert_eq(written, 0);
-    seal_drop_filter();
+    sandbox_drop_filter();
     interval_look(due());
     cr_assert_eq(written, 1);
 }

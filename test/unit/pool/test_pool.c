@@ -1,13 +1,13 @@
-/* The pool room: cards, counts and stocks through every path of taking and giving. */
+/* The pool room: metadata, counts and stocks through every path of taking and giving. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "pool/pool.h"
+#include "statistics/snapshot.h"
 #include "support/capture.h"
 #include "support/crew.h"
 #include "support/house.h"
-#include "pool/pool.h"
-#include "statistics/snapshot.h"
 
 enum { SMALL_SHIFT = 23 };
 
@@ -18,11 +18,11 @@ static const struct snapshot_figures *figures(unsigned bucket)
     return &snapshot.bucket[bucket];
 }
 
-static void expect_card(const void *slot, unsigned state, size_t request)
+static void expect_metadata(const void *slot, unsigned state, size_t request)
 {
-    uint32_t number = lane_number(slot);
-    cr_assert_eq(card_state(lane_card(number)), state);
-    cr_assert_eq(lane_request(number), request);
+    uint32_t number = region_number(slot);
+    cr_assert_eq(slot_meta_state(region_meta(number)), state);
+    cr_assert_eq(region_request(number), request);
 }
 
 /* What the bucket is first asked for: a byte more than the bucket below can hold. */
@@ -45,15 +45,14 @@ Test(pool, takes_and_gives_in_every_bucket)
     for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
         char *slot = house_take(bucket, least(bucket), NULL);
         cr_assert_not_null(slot);
-        cr_assert_eq(lane_find(slot).bucket, bucket);
-        cr_assert(lane_find(slot).exact);
-        expect_card(slot, CARD_LIVE, least(bucket));
+        cr_assert_eq(region_find(slot).bucket, bucket);
+        cr_assert(region_find(slot).exact);
+        expect_metadata(slot, SLOT_LIVE, least(bucket));
         memset(slot, 'x', house_plan.capacity[bucket]);
         house_give(slot);
-        expect_card(slot, CARD_FREE, least(bucket));
-        cr_assert_eq(house_take(bucket, house_plan.capacity[bucket], NULL), slot,
-                     "the last in is the first out");
-        expect_card(slot, CARD_LIVE, house_plan.capacity[bucket]);
+        expect_metadata(slot, SLOT_FREE, least(bucket));
+        cr_assert_eq(house_take(bucket, house_plan.capacity[bucket], NULL), slot, "the last in is the first out");
+        expect_metadata(slot, SLOT_LIVE, house_plan.capacity[bucket]);
         cr_assert_eq(slot[0], 'x', "a free writes nothing into the slot");
     }
     house_assert();
@@ -78,17 +77,17 @@ Test(pool, slots_do_not_overlap)
     }
 }
 
-/* A card's former value, by which calloc knows whether the kernel has zeroed the slot. */
-Test(pool, says_what_the_card_was)
+/* metadata's former value, by which calloc knows whether the kernel has zeroed the slot. */
+Test(pool, says_what_the_metadata_was)
 {
     house_lay_default();
     for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
         uint8_t was = 42;
         void *slot = house_take(bucket, least(bucket), &was);
-        cr_assert_eq(card_state(was), CARD_NEVER_USED);
+        cr_assert_eq(slot_meta_state(was), SLOT_NEVER_USED);
         house_give(slot);
         house_take(bucket, least(bucket), &was);
-        cr_assert_eq(was, card_of(CARD_FREE, bucket));
+        cr_assert_eq(was, slot_meta_of(SLOT_FREE, bucket));
     }
 }
 
@@ -96,39 +95,38 @@ Test(pool, says_what_the_card_was)
 static void find_no_shortcut(unsigned number)
 {
     (void)number;
-    CHECK(pool_take_large(B1M, 1 << 20) == NULL);
+    CHECK(pool_alloc_large(B1M, 1 << 20) == NULL);
     cache_mine = &cache_shared;
-    CHECK(pool_take_large(B1M, 1 << 20) == NULL);
+    CHECK(pool_alloc_large(B1M, 1 << 20) == NULL);
 }
 
 /* The shortcut serves the large pool's usual case, and leaves every other to the slow path. */
-Test(pool, large_shortcut_takes_loose_slots_alone)
+Test(pool, large_shortcut_takes_free_slots_alone)
 {
     house_lay_default();
-    void *slot = pool_take_slow(B1M, 1 << 20, NULL, NULL);
-    cr_assert_null(pool_take_large(B1M, 1 << 20), "no slot is loose");
+    void *slot = pool_alloc_slow(B1M, 1 << 20, NULL, NULL);
+    cr_assert_null(pool_alloc_large(B1M, 1 << 20), "no slot is loose");
     house_give(slot);
     crew_run(1, find_no_shortcut);
     cache_set_more(cache_mine, true);
-    cr_assert_null(pool_take_large(B1M, 1 << 20), "pages are to go back first");
+    cr_assert_null(pool_alloc_large(B1M, 1 << 20), "pages are to go back first");
     cache_set_more(cache_mine, false);
-    expect_card(slot, CARD_FREE, 1 << 20);
-    cr_assert_eq(pool_take_large(B1M, 1000000), slot);
-    expect_card(slot, CARD_LIVE, 1000000);
+    expect_metadata(slot, SLOT_FREE, 1 << 20);
+    cr_assert_eq(pool_alloc_large(B1M, 1000000), slot);
+    expect_metadata(slot, SLOT_LIVE, 1000000);
     cr_assert_eq(figures(B1M)->depot_hits, 1);
     house_give(slot);
-    cr_assert_eq(pool_take_slow(B1M, 1 << 20, NULL, NULL), slot,
-                 "the slow path knows the stack too");
+    cr_assert_eq(pool_alloc_slow(B1M, 1 << 20, NULL, NULL), slot, "the slow path knows the stack too");
     house_give(slot);
     pool_trim(1);
-    cr_assert_null(pool_take_large(B1M, 1 << 20), "purged ones come last");
+    cr_assert_null(pool_alloc_large(B1M, 1 << 20), "purged ones come last");
     house_give(house_take(B4K, 4096, NULL));
-    cr_assert_null(pool_take_large(B4K, 4096), "that bucket is a trained one");
+    cr_assert_null(pool_alloc_large(B4K, 4096), "that bucket is a trained one");
     house_assert();
 }
 
 /* Where stock is counted no slot passes by unseen: what there is no room for goes at once. */
-Test(pool, large_shortcut_is_closed_where_stock_is_counted)
+Test(pool, large_shortcut_is_closed_where_retained_memory_is_counted)
 {
     house_pools.large_limit = 0;
     house_lay_default();
@@ -225,8 +223,8 @@ Test(pool, full_range_gives_none)
     struct capture capture;
     for (unsigned bucket = 0; bucket < BUCKETS; bucket++) {
         capture_run(&capture, fill_the_range, &bucket);
-        cr_assert(capture_is_clean(&capture), "bucket %u: status %x: %s", bucket,
-                  (unsigned)capture.status, capture.words);
+        cr_assert(capture_is_clean(&capture), "bucket %u: status %x: %s", bucket, (unsigned)capture.status,
+                  capture.words);
     }
 }
 
@@ -241,15 +239,14 @@ Test(pool, rest_of_the_range_is_for_smaller_ones)
         while (house_take(bucket, least(bucket), NULL) != NULL) {
             taken++;
         }
-        cr_assert_eq(taken, left / house_plan.stride[bucket], "%s: %lu", house_plan.label[bucket],
-                     taken);
+        cr_assert_eq(taken, left / house_plan.stride[bucket], "%s: %lu", house_plan.label[bucket], taken);
         cr_assert_eq(figures(bucket)->requests, taken);
         left -= taken * house_plan.stride[bucket];
     }
     house_assert();
 }
 
-Test(pool, counts_spills)
+Test(pool, counts_flushes)
 {
     house_lay_default();
     pool_count_fall_through(B16K, 16390);

@@ -3,12 +3,12 @@
 #include <criterion/criterion.h>
 #include <pthread.h>
 
+#include "pool/pool.h"
+#include "statistics/snapshot.h"
 #include "support/crew.h"
 #include "support/house.h"
-#include "pool/pool.h"
 #include "support/processors.h"
 #include "support/quotas.h"
-#include "statistics/snapshot.h"
 
 enum { CROWD = 4, MANY = 200, BUDGET = 8 << 20 };
 
@@ -75,12 +75,12 @@ static void be_one_too_many(void)
     CHECK(pool_kind() == KIND_AUTO);
     CHECK(cache_open_count() == CROWD);
     house_check();
-    CHECK(processor_records() == 0);
+    CHECK(percpu_records() == 0);
     void *slot = house_take(B16K, 16384, NULL);
     CHECK(slot != NULL);
     CHECK(pool_kind() == KIND_CPU);
     CHECK(cache_mine == &cache_none);
-    CHECK(processor_records() > 0);
+    CHECK(percpu_records() > 0);
     quotas_check();
     house_check();
     meet();
@@ -106,9 +106,8 @@ Test(pool_auto, turns_when_threads_are_too_many_and_never_back)
     crew_run(CROWD + 1, come_in_a_crowd);
     cr_assert_eq(pool_kind(), KIND_CPU);
     expect_in_order();
-    cr_assert_eq(budget_charged(), pool_processors_charge(), "threads are charged for nothing");
-    cr_assert_lt(budget_left(), quotas_price(B64K) * processor_records(),
-                 "what they had is the processors' now");
+    cr_assert_eq(budget_charged(), pool_percpu_charge(), "threads are charged for nothing");
+    cr_assert_lt(budget_left(), quotas_price(B64K) * percpu_records(), "what they had is the processors' now");
     use(MANY);
     cr_assert_eq(cache_mine, &cache_none, "few threads again, and no caches");
     cr_assert_eq(pool_kind(), KIND_CPU);
@@ -135,7 +134,7 @@ Test(pool_auto, those_who_are_gone_are_no_crowd)
         crew_run(CROWD, come_alone);
     }
     cr_assert_eq(pool_kind(), KIND_AUTO);
-    cr_assert_eq(processor_records(), 0U);
+    cr_assert_eq(percpu_records(), 0U);
     cr_assert_eq(budget_charged(), 0);
     expect_in_order();
 }
@@ -162,7 +161,7 @@ Test(pool_auto, caches_of_before_end_with_their_threads)
     crew_run(CROWD + 1, end_with_a_cache);
     cr_assert_eq(cache_open_count(), 0U);
     expect_in_order();
-    cr_assert_eq(budget_charged(), pool_processors_charge());
+    cr_assert_eq(budget_charged(), pool_percpu_charge());
 }
 
 /* All that a cache held is within reach of who comes after the turn. */
@@ -173,7 +172,7 @@ Test(pool_auto, nothing_is_lost_at_the_turn)
     pool_trim((size_t)1 << 40);
     struct snapshot snapshot;
     snapshot_take(&snapshot);
-    uint64_t out_of_reach = MAGAZINE_SLOTS * (processor_records() - 1);
+    uint64_t out_of_reach = MAGAZINE_SLOTS * (percpu_records() - 1);
     uint64_t carved = snapshot.bucket[B16K].carved;
     for (uint64_t i = out_of_reach; i < carved; i++) {
         cr_assert_not_null(house_take(B16K, 16384, NULL));

@@ -3,14 +3,14 @@
 #include <criterion/criterion.h>
 #include <pthread.h>
 
-#include "support/adopted.h"
+#include "pool/pool.h"
 #include "support/capture.h"
 #include "support/crew.h"
 #include "support/house.h"
 #include "support/os_failing.h"
-#include "pool/pool.h"
 #include "support/processors.h"
 #include "support/quotas.h"
+#include "support/recovered.h"
 
 /* The bucket in which a thread is caught: each of its slots makes the range grow. */
 enum { CAUGHT = B4M };
@@ -44,7 +44,7 @@ static void fork_or_be_caught(unsigned number)
     meet();
     meet(); /* number 1 stands still */
     capture_run(&capture, child, NULL);
-    adopted_expect_clean(&capture);
+    recovered_expect_clean(&capture);
     meet();
 }
 
@@ -66,7 +66,7 @@ static void fork_or_be_caught_afterwards(unsigned number)
     meet();
     meet(); /* number 1 stands still */
     capture_run(&capture, child, NULL);
-    adopted_expect_clean(&capture);
+    recovered_expect_clean(&capture);
     meet();
 }
 
@@ -85,12 +85,12 @@ static void lay(enum kind kind, capture_work *work)
 static void take_behind_the_mutex(void *argument)
 {
     (void)argument;
-    pool_adopt();
-    adopted_expect();
+    pool_atfork_child();
+    recovered_expect();
     void *slot = house_take(CAUGHT, 4 << 20, NULL);
     CHECK(slot != NULL);
     house_give(slot);
-    adopted_take_all_free(CAUGHT);
+    recovered_take_all_free(CAUGHT);
     house_check();
 }
 
@@ -112,8 +112,8 @@ Test(pool_caught, child_is_not_held_up_by_the_mutex, .timeout = 60)
 static void carve_in_the_child(void *argument)
 {
     (void)argument;
-    pool_adopt();
-    adopted_expect();
+    pool_atfork_child();
+    recovered_expect();
     CHECK(house_take(CAUGHT, 4 << 20, NULL) == NULL);
     house_check();
 }
@@ -140,13 +140,13 @@ static void turn_in_the_child(void *argument)
     pthread_t thread;
     (void)argument;
     CHECK(pool_kind() == KIND_AUTO);
-    pool_adopt(); /* of number 1, who has no cache yet, there is nothing to adopt */
+    pool_atfork_child(); /* of number 1, who has no cache yet, there is nothing to adopt */
     house_check();
     CHECK(house_take(CAUGHT, 4 << 20, NULL) != NULL);
     CHECK(pool_kind() == KIND_AUTO); /* this thread has a cache, and is alone */
     CHECK(pthread_create(&thread, NULL, take_in_another_thread, NULL) == 0);
     CHECK(pthread_join(thread, NULL) == 0);
-    CHECK(processor_quota(B16K) > 0);
+    CHECK(percpu_quota(B16K) > 0);
     quotas_check();
     house_check();
 }

@@ -4,13 +4,13 @@
 #include <criterion/parameterized.h>
 #include <pthread.h>
 
-#include "support/adopted.h"
+#include "pool/pool.h"
 #include "support/ages.h"
 #include "support/capture.h"
 #include "support/crew.h"
 #include "support/house.h"
-#include "pool/pool.h"
 #include "support/processors.h"
+#include "support/recovered.h"
 
 /* They fill the thread's two magazines, and two of the depot's. */
 enum { SLOTS = 4 * MAGAZINE_SLOTS };
@@ -73,7 +73,7 @@ Test(pool_decay, never_is_never)
         ages_pass(DAY);
     }
     cr_assert_eq(ages_figures(B1M)->purged, 0);
-    cr_assert_eq(house_cards(B16K, CARD_PURGED), 0);
+    cr_assert_eq(house_metadata(B16K, SLOT_PURGED), 0);
     cr_assert_eq(ages_figures(B16K)->cached, 2 * MAGAZINE_SLOTS, "nobody collects what is idle");
 }
 
@@ -96,20 +96,20 @@ Test(pool_decay, what_is_needed_stays)
 }
 
 /* The depot's go, then the thread's own public one; its private magazine stays with it. */
-Test(pool_decay, magazines_go_as_loose_slots_do)
+Test(pool_decay, magazines_go_as_free_slots_do)
 {
     ages_lay(DECAY);
     ages_take_and_give(B16K, SLOTS);
     cr_assert_eq(ages_figures(B16K)->depot, 2 * MAGAZINE_SLOTS);
     ages_pass(AGE);
-    cr_assert_eq(house_cards(B16K, CARD_PURGED), 0);
+    cr_assert_eq(house_metadata(B16K, SLOT_PURGED), 0);
     ages_pass(AGE);
     ages_purge_all(B16K);
-    cr_assert_eq(house_cards(B16K, CARD_PURGED), 2 * MAGAZINE_SLOTS);
+    cr_assert_eq(house_metadata(B16K, SLOT_PURGED), 2 * MAGAZINE_SLOTS);
     ages_pass(AGE);
     ages_pass(AGE);
     ages_purge_all(B16K);
-    cr_assert_eq(house_cards(B16K, CARD_PURGED), 3 * MAGAZINE_SLOTS);
+    cr_assert_eq(house_metadata(B16K, SLOT_PURGED), 3 * MAGAZINE_SLOTS);
     cr_assert_eq(ages_figures(B16K)->cached, MAGAZINE_SLOTS);
     house_assert();
 }
@@ -137,7 +137,7 @@ static void fall_asleep(unsigned number)
         ages_pass(AGE);
     }
     CHECK(ages_figures(B16K)->depot == 0);
-    CHECK(house_cards(B16K, CARD_PURGED) == SLOTS - MAGAZINE_SLOTS);
+    CHECK(house_metadata(B16K, SLOT_PURGED) == SLOTS - MAGAZINE_SLOTS);
     CHECK(ages_figures(B16K)->cached == MAGAZINE_SLOTS);
     house_check();
     pthread_barrier_wait(&meeting);
@@ -153,7 +153,7 @@ Test(pool_decay, public_magazine_of_a_sleeper_goes_too)
 static void decay_in_the_child(void *argument)
 {
     (void)argument;
-    pool_adopt();
+    pool_atfork_child();
     uint64_t freed = ages_figures(B1M)->depot + ages_figures(B1M)->purged;
     uint64_t live = ages_figures(B1M)->live;
     CHECK(freed == 5 && live == 1);
@@ -171,7 +171,7 @@ static void expect_decay_in_a_child(unsigned number)
     struct capture capture;
     (void)number;
     capture_run(&capture, decay_in_the_child, NULL);
-    adopted_expect_clean(&capture);
+    recovered_expect_clean(&capture);
 }
 
 /* In mid-age, with a step done and four to do; of one thread, and of one that is not the only one.

@@ -4,11 +4,11 @@
 #include <criterion/parameterized.h>
 #include <string.h>
 
+#include "pool/pool.h"
+#include "pool/pressure.h"
 #include "support/ages.h"
 #include "support/crew.h"
 #include "support/house.h"
-#include "pool/pool.h"
-#include "pool/pressure.h"
 #include "support/processors.h"
 
 /* Pages; and steps in a moment of the clock's: one by a free, one by a take. */
@@ -30,12 +30,10 @@ static const struct heap {
 
 ParameterizedTestParameters(pool_decay_steps, step_is_as_many_slots_as_the_quantum_begins)
 {
-    return cr_make_param_array(const struct heap, (void *)(uintptr_t)heaps,
-                               sizeof heaps / sizeof heaps[0]);
+    return cr_make_param_array(const struct heap, (void *)(uintptr_t)heaps, sizeof heaps / sizeof heaps[0]);
 }
 
-ParameterizedTest(const struct heap *heap, pool_decay_steps,
-                  step_is_as_many_slots_as_the_quantum_begins)
+ParameterizedTest(const struct heap *heap, pool_decay_steps, step_is_as_many_slots_as_the_quantum_begins)
 {
     unsigned bucket = heap->bucket;
     ages_lay(DECAY);
@@ -140,19 +138,19 @@ Test(pool_decay_steps, takes_alone_go_on_with_it)
         house_give(house_take(B4K, 4096, NULL));
     }
     for (unsigned i = 0; i < sizeof buckets / sizeof buckets[0]; i++) {
-        uint64_t carved = lane_carved(buckets[i]);
+        uint64_t carved = region_carved(buckets[i]);
         uint64_t before = troubles(buckets[i]);
         clock_still_advance(1);
         cr_assert_not_null(house_take(buckets[i], house_plan.capacity[buckets[i]], NULL));
         cr_assert_eq(ages_figures(B1M)->purged, 2 + i);
-        cr_assert_eq(lane_carved(buckets[i]), carved, "one of the free ones");
+        cr_assert_eq(region_carved(buckets[i]), carved, "one of the free ones");
         cr_assert_eq(troubles(buckets[i]), before, "the thread's own");
     }
     house_assert();
 }
 
 /* Near the end of memory a free gives back all there is: nothing would be left to mallocs. */
-Test(pool_decay_steps, takes_are_not_halted_under_pressure)
+Test(pool_decay_steps, takes_are_not_forced_slow_under_pressure)
 {
     ages_lay(DECAY);
     ages_take_and_give(B1M, 2);
@@ -193,8 +191,8 @@ Test(pool_decay_steps, purged_ones_are_taken_last_and_are_zero)
     for (unsigned i = 0; i < ALL; i++) {
         uint8_t was;
         const char *slot = house_take(B1M, 1 << 20, &was);
-        cr_assert_eq(card_state(was), i < ALL - PURGED ? CARD_FREE : CARD_PURGED);
-        cr_assert(!card_is_zero(was) ||
+        cr_assert_eq(slot_meta_state(was), i < ALL - PURGED ? SLOT_FREE : SLOT_PURGED);
+        cr_assert(!slot_meta_is_zero(was) ||
                   (slot[0] == 0 && memcmp(slot, slot + 1, house_plan.capacity[B1M] - 1) == 0));
     }
     cr_assert_eq(ages_figures(B1M)->carved, ALL);

@@ -4,10 +4,10 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "support/crew.h"
-#include "support/house.h"
 #include "pool/pool.h"
 #include "statistics/snapshot.h"
+#include "support/crew.h"
+#include "support/house.h"
 
 enum { SLOTS = 2 * MAGAZINE_SLOTS, SLEEPERS = 5, EVERYTHING = 1 << 30 };
 
@@ -79,7 +79,7 @@ static void sleep_or_drain(unsigned number)
         pool_drain();
         CHECK(figures(B16K)->cached == SLEEPERS * MAGAZINE_SLOTS);
         CHECK(figures(B16K)->depot == SLEEPERS * MAGAZINE_SLOTS);
-        CHECK(pool_stock() == SLEEPERS * MAGAZINE_SLOTS * house_plan.capacity[B16K]);
+        CHECK(pool_retained() == SLEEPERS * MAGAZINE_SLOTS * house_plan.capacity[B16K]);
         house_check();
         pool_drain();
         CHECK(figures(B16K)->depot == SLEEPERS * MAGAZINE_SLOTS);
@@ -96,24 +96,24 @@ Test(pool_drain, public_magazines_of_others_are_taken)
     house_assert();
 }
 
-Test(pool_drain, stock_is_what_a_trim_gives_back)
+Test(pool_drain, retained_memory_is_what_a_trim_gives_back)
 {
     house_lay_default();
-    cr_assert_eq(pool_stock(), 0);
+    cr_assert_eq(pool_retained(), 0);
     use(B256K, 20);
-    cr_assert_eq(pool_stock(), 20 * house_plan.capacity[B256K]);
+    cr_assert_eq(pool_retained(), 20 * house_plan.capacity[B256K]);
     void *slot = house_take(B256K, 262144, NULL);
-    cr_assert_eq(pool_stock(), 19 * house_plan.capacity[B256K]);
+    cr_assert_eq(pool_retained(), 19 * house_plan.capacity[B256K]);
     use(B4K, SLOTS);
     pool_drain();
-    uint64_t stock = 19 * house_plan.capacity[B256K] + SLOTS * house_plan.capacity[B4K];
-    cr_assert_eq(pool_stock(), stock);
+    uint64_t retained = 19 * house_plan.capacity[B256K] + SLOTS * house_plan.capacity[B4K];
+    cr_assert_eq(pool_retained(), retained);
     cr_assert_eq(pool_trim(house_plan.stride[B256K]), house_plan.stride[B256K]);
-    cr_assert_eq(pool_stock(), stock - house_plan.capacity[B256K]);
-    cr_assert_eq(pool_trim(EVERYTHING), stock - house_plan.capacity[B256K]);
-    cr_assert_eq(pool_stock(), 0);
+    cr_assert_eq(pool_retained(), retained - house_plan.capacity[B256K]);
+    cr_assert_eq(pool_trim(EVERYTHING), retained - house_plan.capacity[B256K]);
+    cr_assert_eq(pool_retained(), 0);
     house_give(slot);
-    cr_assert_eq(pool_stock(), house_plan.capacity[B256K]);
+    cr_assert_eq(pool_retained(), house_plan.capacity[B256K]);
 }
 
 static void leave_thirty(unsigned number)
@@ -127,19 +127,19 @@ static void take_twenty_of_them(unsigned number)
     (void)number;
     void *taken[20];
     take(B128K, 20, taken);
-    CHECK(pool_stock() == 10 * house_plan.capacity[B128K]);
+    CHECK(pool_retained() == 10 * house_plan.capacity[B128K]);
     house_give(taken[0]);
 }
 
 /* What one thread gave and another took is on two caches' books: only their sum is the stock. */
-Test(pool_drain, stock_is_the_sum_over_all_threads)
+Test(pool_drain, retained_memory_is_the_sum_over_all_threads)
 {
     house_lay_default();
     crew_run(1, leave_thirty);
     crew_run(1, take_twenty_of_them);
-    cr_assert_eq(pool_stock(), 11 * house_plan.capacity[B128K]);
-    pool_adopt(); /* as in the child of a fork: the counters begin anew, the stock stays */
-    cr_assert_eq(pool_stock(), 11 * house_plan.capacity[B128K]);
+    cr_assert_eq(pool_retained(), 11 * house_plan.capacity[B128K]);
+    pool_atfork_child(); /* as in the child of a fork: the counters begin anew, the stock stays */
+    cr_assert_eq(pool_retained(), 11 * house_plan.capacity[B128K]);
 }
 
 /* With other kinds of pool the thread has no magazines; all that is free lies in the stacks anyway,
@@ -153,9 +153,9 @@ static void expect_no_harm(enum kind kind)
     pool_drain();
     house_assert();
     uint64_t stocked = figures(B16K)->depot * house_plan.capacity[B16K];
-    cr_assert_eq(pool_stock(), stocked);
+    cr_assert_eq(pool_retained(), stocked);
     cr_assert_eq(pool_trim(EVERYTHING), stocked);
-    cr_assert_eq(pool_stock(), 0);
+    cr_assert_eq(pool_retained(), 0);
     house_assert();
 }
 

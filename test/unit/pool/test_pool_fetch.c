@@ -5,8 +5,8 @@
 #include <string.h>
 #include <sys/prctl.h>
 
-#include "support/house.h"
 #include "pool/pool_parts.h"
+#include "support/house.h"
 
 /* More than two magazines hold. */
 enum { PAGE = 4096, MANY = 3 * MAGAZINE_SLOTS, MOST = 16 };
@@ -29,7 +29,7 @@ static struct cache_bin *bin(unsigned bucket)
 /* What the fast path has. */
 static void *take_fast(unsigned bucket)
 {
-    return pool_take(bucket_line_of(bucket), lanes.lane[bucket].capacity, NULL);
+    return pool_alloc(bucket_offset_of(bucket), regions.region[bucket].capacity, NULL);
 }
 
 static void take_many(unsigned bucket, size_t request, size_t written)
@@ -71,9 +71,9 @@ static bool is_cold(unsigned bucket)
 static void take_to_swap(unsigned bucket)
 {
     while (private_slots(bucket) > 0) {
-        cr_assert_not_null(house_take(bucket, lanes.lane[bucket].capacity, NULL));
+        cr_assert_not_null(house_take(bucket, regions.region[bucket].capacity, NULL));
     }
-    cr_assert_not_null(house_take(bucket, lanes.lane[bucket].capacity, NULL));
+    cr_assert_not_null(house_take(bucket, regions.region[bucket].capacity, NULL));
 }
 
 /* --- which are cold ----------------------------------------------------------------------------
@@ -151,23 +151,23 @@ Test(pool_fetch, pages_that_are_due_to_go_come_first)
     burst(B64K, 65536, 65536);
     take_to_swap(B64K);
     cache_set_more(cache_mine, true);
-    cr_assert_null(pool_take_cold(B64K, 65536, NULL));
+    cr_assert_null(pool_alloc_cold(B64K, 65536, NULL));
     cr_assert_not_null(house_take(B64K, 65536, NULL));
     cr_assert_not_null(take_fast(B64K), "the rest was given free");
-    cache_halt(cache_mine);
+    cache_force_slow(cache_mine);
     cache_set_more(cache_mine, false);
-    cr_assert_not_null(pool_take_cold(B64K, 65536, NULL));
+    cr_assert_not_null(pool_alloc_cold(B64K, 65536, NULL));
     cr_assert(is_cold(B64K));
     house_assert();
 }
 
 /* Not one by one. */
-Test(pool_fetch, halted_slots_of_empty_buffers_are_resumed)
+Test(pool_fetch, forced_slow_slots_of_empty_buffers_are_resumed)
 {
     house_lay_default();
     burst(B64K, 65536, 1500);
     take_to_swap(B64K);
-    cache_halt(cache_mine);
+    cache_force_slow(cache_mine);
     cr_assert_null(take_fast(B64K));
     cr_assert_not_null(house_take(B64K, 65536, NULL));
     cr_assert_not_null(take_fast(B64K));
@@ -179,10 +179,10 @@ Test(pool_fetch, thread_without_a_cache_has_no_cold_slot)
     house_lay_default();
     atomic_store_explicit(&pools[B64K].ahead_pages, MOST, memory_order_relaxed);
     cr_assert_eq(cache_mine, &cache_none);
-    pool_chill(cache_mine, B64K);
-    cr_assert_null(pool_take_cold(B64K, 65536, NULL));
+    pool_mark_cold(cache_mine, B64K);
+    cr_assert_null(pool_alloc_cold(B64K, 65536, NULL));
     house_carve(B64K, 1);
-    cr_assert_not(pool_give_cold(B64K, house_slot(B64K, 0)));
+    cr_assert_not(pool_free_cold(B64K, house_slot(B64K, 0)));
 }
 
 /* --- how they are taken ------------------------------------------------------------------------
@@ -196,11 +196,11 @@ Test(pool_fetch, cold_takes_are_counted_and_marked)
     take_to_swap(B64K);
     uint64_t requests = counter_read(&bin(B64K)->requests);
     uint64_t asked = counter_read(&bin(B64K)->asked);
-    void *slot = pool_take_cold(B64K, 50000, &was);
+    void *slot = pool_alloc_cold(B64K, 50000, &was);
     cr_assert_not_null(slot);
-    cr_assert_eq(card_state(was), CARD_FREE);
-    cr_assert_eq(card_state(lane_card(lane_number(slot))), CARD_LIVE);
-    cr_assert_eq(lane_request(lane_number(slot)), 50000U);
+    cr_assert_eq(slot_meta_state(was), SLOT_FREE);
+    cr_assert_eq(slot_meta_state(region_meta(region_number(slot))), SLOT_LIVE);
+    cr_assert_eq(region_request(region_number(slot)), 50000U);
     cr_assert_eq(counter_read(&bin(B64K)->requests), requests + 1);
     cr_assert_eq(counter_read(&bin(B64K)->asked), asked + 50000);
     house_assert();
@@ -215,7 +215,7 @@ Test(pool_fetch, cold_gives_are_counted_and_can_be_ticks)
     }
     uint64_t returned = cache_returned(cache_mine, B64K);
     cache_arm(cache_mine, B64K, 1);
-    cr_assert(pool_give_cold(B64K, taken[MANY - 1]));
+    cr_assert(pool_free_cold(B64K, taken[MANY - 1]));
     cr_assert_eq(cache_returned(cache_mine, B64K), returned + 1);
     cr_assert_neq(counter_read(&bin(B64K)->returned), 0U, "the next tick is armed by this one");
 }

@@ -5,30 +5,22 @@
 #include <criterion/parameterized.h>
 #include <string.h>
 
+#include "pool/pool.h"
+#include "statistics/snapshot.h"
 #include "support/crew.h"
 #include "support/house.h"
-#include "pool/pool.h"
 #include "support/processors.h"
 #include "support/quotas.h"
-#include "statistics/snapshot.h"
 
-enum {
-    MANY = 100,
-    FEW = 10,
-    LISTED = 7,
-    THREADS = 12,
-    ROUNDS = 20000,
-    PLACES = 64,
-    BUDGET = 8 << 20
-};
+enum { MANY = 100, FEW = 10, LISTED = 7, THREADS = 12, ROUNDS = 20000, PLACES = 64, BUDGET = 8 << 20 };
 
 static enum kind kinds[] = {KIND_THREAD, KIND_LOCKFREE, KIND_STANDARD, KIND_CPU, KIND_AUTO};
 
-#define EACH_KIND(test)                                                                            \
-    ParameterizedTestParameters(pool_kinds, test)                                                  \
-    {                                                                                              \
-        return cr_make_param_array(enum kind, kinds, sizeof kinds / sizeof kinds[0]);              \
-    }                                                                                              \
+#define EACH_KIND(test)                                                                                                \
+    ParameterizedTestParameters(pool_kinds, test)                                                                      \
+    {                                                                                                                  \
+        return cr_make_param_array(enum kind, kinds, sizeof kinds / sizeof kinds[0]);                                  \
+    }                                                                                                                  \
     ParameterizedTest(enum kind *kind, pool_kinds, test)
 
 /* A house with that kind of pool. There are never enough threads for auto to turn. */
@@ -72,7 +64,7 @@ static void take(unsigned bucket, char **taken)
         uint8_t was;
         taken[i] = house_take(bucket, size, &was);
         cr_assert_not_null(taken[i]);
-        cr_assert(!card_is_zero(was) || (taken[i][0] == 0 && taken[i][size - 1] == 0));
+        cr_assert(!slot_meta_is_zero(was) || (taken[i][0] == 0 && taken[i][size - 1] == 0));
         taken[i][0] = taken[i][size - 1] = (char)i;
     }
 }
@@ -233,11 +225,10 @@ Test(pool_kinds, processors_share_the_budget)
     lay(KIND_CPU);
     uint64_t share = BUDGET / house_plan.first_large;
     for (unsigned bucket = 0; bucket < house_plan.first_large; bucket++) {
-        uint64_t price = processor_records() * house_plan.capacity[bucket];
-        cr_assert_geq(processor_quota(bucket),
-                      share / price < MAGAZINE_SLOTS ? share / price : MAGAZINE_SLOTS);
+        uint64_t price = percpu_records() * house_plan.capacity[bucket];
+        cr_assert_geq(percpu_quota(bucket), share / price < MAGAZINE_SLOTS ? share / price : MAGAZINE_SLOTS);
     }
-    cr_assert_lt(budget_left(), processor_records() * house_plan.capacity[B64K]);
+    cr_assert_lt(budget_left(), percpu_records() * house_plan.capacity[B64K]);
     cr_assert_eq(look()->charged, quotas_charge());
     expect_in_order();
 }

@@ -3,9 +3,9 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 
+#include "pool/pool.h"
 #include "support/capture.h"
 #include "support/house.h"
-#include "pool/pool.h"
 
 static char *taken;
 
@@ -20,12 +20,11 @@ static void ask(void *address)
 }
 
 /* Wants of `sin` at `address` the line "CALL(ADDRESS): bucket BUCKET, slot NUMBER: ...". */
-static void expect_death(capture_work *sin, const char *call, char *address, const char *bucket,
-                         const char *what)
+static void expect_death(capture_work *sin, const char *call, char *address, const char *bucket, const char *what)
 {
     char wanted[256];
-    snprintf(wanted, sizeof wanted, "%s(%p): bucket %s, slot %u: %s\n", call, (void *)address,
-             bucket, lane_number(taken), what);
+    snprintf(wanted, sizeof wanted, "%s(%p): bucket %s, slot %u: %s\n", call, (void *)address, bucket,
+             region_number(taken), what);
     capture_abort(sin, address, wanted);
 }
 
@@ -33,8 +32,7 @@ static void expect_death(capture_work *sin, const char *call, char *address, con
 static void expect_no_slot(capture_work *sin, const char *call, char *address)
 {
     char wanted[256];
-    snprintf(wanted, sizeof wanted, "%s(%p): never issued: no slot of the pools lies there\n", call,
-             (void *)address);
+    snprintf(wanted, sizeof wanted, "%s(%p): never issued: no slot of the pools lies there\n", call, (void *)address);
     capture_abort(sin, address, wanted);
 }
 
@@ -44,70 +42,65 @@ static char *take_third(unsigned bucket, size_t request)
     house_take(bucket, request, NULL);
     house_take(bucket, request, NULL);
     taken = house_take(bucket, request, NULL);
-    cr_assert(lane_find(taken).exact);
+    cr_assert(region_find(taken).exact);
     return taken;
 }
 
 Test(pool_misuse, double_free)
 {
     give(take_third(B16K, 16390));
-    expect_death(give, "free", taken, "16k",
-                 "freed already: the card says free, last request 16390 bytes");
+    expect_death(give, "free", taken, "16k", "freed already: the metadata says free, last request 16390 bytes");
 }
 
 Test(pool_misuse, double_free_of_a_large_slot)
 {
     give(take_third(B1M, 1000000));
-    expect_death(give, "free", taken, "1m",
-                 "freed already: the card says free, last request 1000000 bytes");
+    expect_death(give, "free", taken, "1m", "freed already: the metadata says free, last request 1000000 bytes");
 }
 
 Test(pool_misuse, free_of_a_purged_slot)
 {
     give(take_third(B1M, 1000000));
     cr_assert_geq(pool_trim(1), 1000000);
-    expect_death(give, "free", taken, "1m",
-                 "freed already: the card says purged, last request 1000000 bytes");
+    expect_death(give, "free", taken, "1m", "freed already: the metadata says purged, last request 1000000 bytes");
 }
 
 Test(pool_misuse, free_of_an_interior_address)
 {
     take_third(B4K, 5000);
-    expect_death(give, "free", taken + 16, "4k",
-                 "interior address, 16 bytes into the slot: the card says live");
+    expect_death(give, "free", taken + 16, "4k", "interior address, 16 bytes into the slot: the metadata says live");
     expect_death(give, "free", taken + 8191, "4k",
-                 "interior address, 8191 bytes into the slot: the card says live");
+                 "interior address, 8191 bytes into the slot: the metadata says live");
     give(taken);
-    expect_death(give, "free", taken + 1, "4k",
-                 "interior address, 1 bytes into the slot: the card says free");
+    expect_death(give, "free", taken + 1, "4k", "interior address, 1 bytes into the slot: the metadata says free");
 }
 
 Test(pool_misuse, free_of_a_slot_that_was_never_issued)
 {
     take_third(B64K, 65536);
     taken = house_slot(B64K, 3); /* of the run that was carved */
-    expect_death(give, "free", taken, "64k", "never issued: the card says never used");
+    expect_death(give, "free", taken, "64k", "never issued: the metadata says never used");
     expect_death(give, "free", taken + 8, "64k",
-                 "interior address, 8 bytes into the slot: the card says never used");
+                 "interior address, 8 bytes into the slot: the metadata says never used");
 }
 
 Test(pool_misuse, free_where_no_slot_lies)
 {
     take_third(B4K, 5000);
-    expect_no_slot(give, "free", lanes.start);
-    expect_no_slot(give, "free", lanes.start + 16);
-    expect_no_slot(give, "free", lane_slot(lane_front()));
-    expect_no_slot(give, "free", lanes.start + lane_ready() - 16);
+    expect_no_slot(give, "free", regions.start);
+    expect_no_slot(give, "free", regions.start + 16);
+    expect_no_slot(give, "free", region_slot(region_front()));
+    expect_no_slot(give, "free", regions.start + region_ready() - 16);
 }
 
 Test(pool_misuse, asking_about_what_is_not_live)
 {
     take_third(B16K, 16390);
-    cr_assert_eq(lane_request(pool_number("malloc_usable_size", taken)), 16390);
+    cr_assert_eq(region_request(pool_number("malloc_usable_size", taken)), 16390);
     expect_death(ask, "malloc_usable_size", taken + 4096, "16k",
-                 "interior address, 4096 bytes into the slot: the card says live");
+                 "interior address, 4096 bytes into the slot: the metadata says live");
     give(taken);
     expect_death(ask, "malloc_usable_size", taken, "16k",
-                 "freed already: the card says free, last request 16390 bytes");
-    expect_no_slot(ask, "malloc_usable_size", lane_slot(lane_front()));
+                 "freed already: the metadata says free, last request 16390 bytes");
+    expect_no_slot(ask, "malloc_usable_size", region_slot(region_front()));
 }

@@ -10,16 +10,16 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "support/capture.h"
-#include "support/house.h"
 #include "os/os.h"
 #include "pool/pool_parts.h"
+#include "support/capture.h"
+#include "support/house.h"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
 
-/* MOST pages are asked for at once, and so for AHEAD slots after each witness. */
+/* MOST pages are asked for at once, and so for AHEAD slots after each sampled slot. */
 enum { PAGE = 4096, MOST = 256, AHEAD = 15, OF_64K = 16, EVERYTHING = 1 << 30 };
 
 /* What the kernel was last asked to populate, how often, and what it says: 0, or an errno. */
@@ -49,8 +49,7 @@ static int populate(char *start, size_t size)
 /* In place of libc's, for the rooms and for all else in this program. */
 int madvise(void *start, size_t size, int advice)
 {
-    return advice == MADV_POPULATE_WRITE ? populate(start, size)
-                                         : (int)syscall(SYS_madvise, start, size, advice);
+    return advice == MADV_POPULATE_WRITE ? populate(start, size) : (int)syscall(SYS_madvise, start, size, advice);
 }
 
 /* A huge page would be there as a whole, by the first byte. */
@@ -84,7 +83,7 @@ static unsigned pages_there(const char *slot, unsigned pages)
 }
 
 /* A new slot that nothing is asked for, and whose program writes to so many of its pages. */
-static char *witness(unsigned bucket, size_t request, unsigned written)
+static char *sampled_slot(unsigned bucket, size_t request, unsigned written)
 {
     char *slot = take_asking(bucket, request, 0);
     memset(slot, 'x', (size_t)written * PAGE);
@@ -94,15 +93,15 @@ static char *witness(unsigned bucket, size_t request, unsigned written)
 /* The bucket's next new slots are known to be written to as far. */
 static void grow(unsigned bucket, size_t request, unsigned written)
 {
-    witness(bucket, request, written);
-    witness(bucket, request, written);
+    sampled_slot(bucket, request, written);
+    sampled_slot(bucket, request, written);
 }
 
 /* --- what is asked for -------------------------------------------------------------------------
  */
 
 /* The second slot finds the first one written to; after fifteen more, one is looked at again. */
-Test(pool_populate, growing_lane_gets_all_pages_at_once)
+Test(pool_populate, growing_region_gets_all_pages_at_once)
 {
     house_lay_default();
     grow(B1M, 1 << 20, MOST);
@@ -110,7 +109,7 @@ Test(pool_populate, growing_lane_gets_all_pages_at_once)
         for (unsigned i = 0; i < AHEAD; i++) {
             take_asking(B1M, 1 << 20, MOST);
         }
-        witness(B1M, 1 << 20, MOST);
+        sampled_slot(B1M, 1 << 20, MOST);
     }
 }
 
@@ -134,7 +133,7 @@ Test(pool_populate, part_that_is_written_to_is_asked_for)
     take_asking(B256K, 262144, 20);
     take_asking(B256K, 262144, 20);
     for (unsigned i = 0; i < 4 * AHEAD; i++) {
-        witness(B512K, 524288, 1);
+        sampled_slot(B512K, 524288, 1);
         take_asking(B1M, 1 << 20, 0);
     }
 }
@@ -147,7 +146,7 @@ static void take_growing(unsigned bucket, size_t request, unsigned count, unsign
     }
 }
 
-/* The slots before them were written to, these are not. A witness may still be read into, so it is
+/* The slots before them were written to, these are not. A sampled slot may still be read into, so it is
  * asked again, and each time half as much is trusted. */
 Test(pool_populate, habits_change)
 {
@@ -165,7 +164,7 @@ Test(pool_populate, habits_change)
 }
 
 /* A server takes buffers for all of its clients before it fills the first one. */
-Test(pool_populate, witness_is_waited_for_while_it_is_live)
+Test(pool_populate, sampled_is_waited_for_while_it_is_live)
 {
     enum { CLIENTS = 3 * (1 + AHEAD) };
     house_lay_default();
@@ -179,7 +178,7 @@ Test(pool_populate, witness_is_waited_for_while_it_is_live)
 }
 
 /* What was given back unwritten says that no more will come. */
-Test(pool_populate, witness_that_is_free_is_not_waited_for)
+Test(pool_populate, sampled_that_is_free_is_not_waited_for)
 {
     house_lay_default();
     grow(B1M, 1 << 20, MOST);
@@ -205,7 +204,7 @@ Test(pool_populate, single_page_is_not_asked_for)
 {
     house_lay_default();
     for (unsigned i = 0; i < 2 * AHEAD; i++) {
-        witness(B4K, PAGE, 1);
+        sampled_slot(B4K, PAGE, 1);
     }
     grow(B4K, PAGE + 1, 2);
     take_asking(B4K, PAGE + 1, 2);
@@ -241,11 +240,11 @@ Test(pool_populate, purged_slot_is_as_a_new_one)
     cr_assert_eq(take_asking(B1M, 1 << 20, MOST), slot);
 }
 
-/* A witness that was given back and purged says nothing. */
-Test(pool_populate, witness_may_be_gone)
+/* A sampled slot that was given back and purged says nothing. */
+Test(pool_populate, sampled_may_be_gone)
 {
     house_lay_default();
-    char *slot = witness(B1M, 1 << 20, MOST);
+    char *slot = sampled_slot(B1M, 1 << 20, MOST);
     house_give(slot);
     cr_assert_gt(pool_trim(EVERYTHING), 0U);
     cr_assert_eq(take_asking(B1M, 1 << 20, 0), slot);

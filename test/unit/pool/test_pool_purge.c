@@ -6,11 +6,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "memory/slots.h"
+#include "pool/pool.h"
+#include "statistics/snapshot.h"
 #include "support/crew.h"
 #include "support/house.h"
-#include "pool/pool.h"
-#include "memory/slots.h"
-#include "statistics/snapshot.h"
 #include "support/steps.h"
 
 enum { SLOTS = 200, THREADS = 8, ROUNDS = 20000, EVERYTHING = 1 << 30 };
@@ -35,7 +35,7 @@ static bool has_kept(const char *start, size_t size)
 /* In place of libc's, for the rooms and for all else in this program. */
 int madvise(void *start, size_t size, int advice)
 {
-    if (kept_count > 0 && lane_owns(start) && has_kept(start, size)) {
+    if (kept_count > 0 && region_owns(start) && has_kept(start, size)) {
         errno = EINVAL;
         return -1;
     }
@@ -100,7 +100,7 @@ Test(pool_purge, depot_goes_and_caches_stay)
     cr_assert_eq(pool_trim(EVERYTHING), depot * house_plan.stride[B16K]);
     cr_assert_eq(figures(B16K)->cached, cached);
     cr_assert_eq(figures(B16K)->depot, 0);
-    cr_assert_eq(house_cards(B16K, CARD_PURGED), depot);
+    cr_assert_eq(house_metadata(B16K, SLOT_PURGED), depot);
     house_assert();
 }
 
@@ -137,7 +137,7 @@ Test(pool_purge, large_buckets_come_first)
     cr_assert_eq(figures(B128K)->purged, 0);
     cr_assert_eq(pool_trim(5 * house_plan.stride[B128K]), 5 * house_plan.stride[B128K]);
     cr_assert_eq(figures(B128K)->purged, 5);
-    cr_assert_eq(house_cards(B16K, CARD_PURGED), 0);
+    cr_assert_eq(house_metadata(B16K, SLOT_PURGED), 0);
 }
 
 Test(pool_purge, purged_slots_are_taken_last_and_are_zero)
@@ -148,12 +148,12 @@ Test(pool_purge, purged_slots_are_taken_last_and_are_zero)
     for (unsigned i = 0; i < 2; i++) {
         uint8_t was;
         house_take(B256K, 262144, &was);
-        cr_assert_eq(card_state(was), CARD_FREE);
+        cr_assert_eq(slot_meta_state(was), SLOT_FREE);
     }
     for (unsigned i = 0; i < 2; i++) {
         uint8_t was;
         char *slot = house_take(B256K, 262144, &was);
-        cr_assert_eq(was, card_of(CARD_PURGED, B256K));
+        cr_assert_eq(was, slot_meta_of(SLOT_PURGED, B256K));
         cr_assert(is_zero(slot, house_plan.capacity[B256K]));
         slot[0] = 1;
     }
@@ -173,8 +173,8 @@ Test(pool_purge, purged_slots_of_a_trained_bucket_come_back)
         uint8_t was;
         char *slot = house_take(B16K, 20000, &was);
         cr_assert_not_null(slot);
-        cr_assert(!card_is_zero(was) || is_zero(slot, house_plan.capacity[B16K]));
-        zero += card_state(was) == CARD_PURGED;
+        cr_assert(!slot_meta_is_zero(was) || is_zero(slot, house_plan.capacity[B16K]));
+        zero += slot_meta_state(was) == SLOT_PURGED;
     }
     cr_assert_gt(zero, 0);
     cr_assert_eq(figures(B16K)->carved, carved, "they are taken before anything new is carved");
@@ -194,7 +194,7 @@ Test(pool_purge, slots_that_the_kernel_keeps_stay_free)
     house_assert();
     uint8_t was;
     cr_assert_eq(house_take(B128K, 100000, &was), taken[0]);
-    cr_assert_not(card_is_zero(was));
+    cr_assert_not(slot_meta_is_zero(was));
 }
 
 Test(pool_purge, magazines_that_the_kernel_keeps_go_to_the_stack)
@@ -215,7 +215,7 @@ Test(pool_purge, magazines_that_the_kernel_keeps_go_to_the_stack)
     for (unsigned i = 0; i < WHOLE_RUNS; i++) {
         uint8_t was;
         cr_assert_not_null(house_take(B64K, 65536, &was));
-        cr_assert_not(card_is_zero(was));
+        cr_assert_not(slot_meta_is_zero(was));
     }
     cr_assert_eq(figures(B64K)->carved, WHOLE_RUNS, "none is out of reach");
     house_assert();
@@ -243,7 +243,7 @@ static void churn_or_trim(unsigned number)
         if (!CHECK(held[at] != NULL)) {
             return;
         }
-        CHECK(!card_is_zero(was) || (held[at][0] == 0 && held[at][8000] == 0));
+        CHECK(!slot_meta_is_zero(was) || (held[at][0] == 0 && held[at][8000] == 0));
         held[at][0] = held[at][8000] = (char)number;
     }
     for (unsigned i = 0; i < 8 && number != 0; i++) {
@@ -271,9 +271,9 @@ static void trim_one(void)
 static void take_purged(void *context)
 {
     (void)context;
-    taken_between = slots_take_purged(B4M);
+    taken_between = slots_pop_purged(B4M);
     if (taken_between != STACK_EMPTY) {
-        pool_mark(taken_between, card_of(CARD_LIVE, B4M), 0, 1, NULL);
+        pool_mark(taken_between, slot_meta_of(SLOT_LIVE, B4M), 0, 1, NULL);
     }
 }
 
@@ -291,9 +291,8 @@ Test(pool_purge, slot_may_be_taken_as_it_is_purged, .timeout = 60)
         if (taken_between == STACK_EMPTY) {
             slot = house_take(B4M, house_plan.capacity[B4M], NULL);
         } else {
-            cr_assert_eq(lane_slot(taken_between), slot);
-            cr_assert_eq(card_state(lane_card(taken_between)), CARD_LIVE, "after %u instructions",
-                         at);
+            cr_assert_eq(region_slot(taken_between), slot);
+            cr_assert_eq(slot_meta_state(region_meta(taken_between)), SLOT_LIVE, "after %u instructions", at);
             takes++;
         }
     }

@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "pool/pool.h"
 #include "support/crew.h"
 #include "support/house.h"
-#include "pool/pool.h"
 
 /* BATCH slots are gathered at once; QUANTUM bytes are what a tick gives back. */
 enum { BATCH = 64, QUANTUM = 128 * 4096, MANY = 200, CALLS_MAX = 256, EVERYTHING = 1 << 30 };
@@ -30,11 +30,11 @@ static void *taken[MANY];
 /* Whole slots, of which none is in use. */
 static void check_range(const char *start, size_t size)
 {
-    unsigned bucket = (unsigned)lane_find(start).bucket;
+    unsigned bucket = (unsigned)region_find(start).bucket;
     size_t stride = house_plan.stride[bucket];
-    CHECK(lane_find(start).exact && size % stride == 0);
+    CHECK(region_find(start).exact && size % stride == 0);
     for (size_t i = 0; i < size; i += stride) {
-        CHECK(card_state(lane_card(lane_number(start + i))) == CARD_FREE);
+        CHECK(slot_meta_state(region_meta(region_number(start + i))) == SLOT_FREE);
     }
 }
 
@@ -61,10 +61,10 @@ static int discard(char *start, size_t size)
  * from who asks for locked pages. */
 int madvise(void *start, size_t size, int advice)
 {
-    if (lane_owns(start) && advice == MADV_DONTNEED) {
+    if (region_owns(start) && advice == MADV_DONTNEED) {
         return discard(start, size);
     }
-    if (lane_owns(start) && has_kept(start, size)) {
+    if (region_owns(start) && has_kept(start, size)) {
         errno = EINVAL;
         return -1;
     }
@@ -224,7 +224,7 @@ Test(pool_purge_runs, scattered_slots_go_one_by_one)
         cr_assert_eq(asked.calls, step);
         cr_assert_eq(asked.call[step - 1].size, house_plan.stride[B64K]);
     }
-    cr_assert_eq(house_cards(B64K, CARD_PURGED), GIVEN);
+    cr_assert_eq(house_metadata(B64K, SLOT_PURGED), GIVEN);
     cr_assert_not(pool_trim_step());
     expect_in_order(GIVEN);
 }
@@ -257,8 +257,8 @@ Test(pool_purge_runs, refused_run_stays_and_others_go)
     expect_call(1, taken[5], 5 * stride);
     expect_call(2, taken[0], 4 * stride);
     expect_in_order(3);
-    cr_assert_eq(house_cards(B128K, CARD_FREE), 4);
-    cr_assert_eq(house_cards(B128K, CARD_PURGED), 5);
+    cr_assert_eq(house_metadata(B128K, SLOT_FREE), 4);
+    cr_assert_eq(house_metadata(B128K, SLOT_PURGED), 5);
     asked.kept = NULL;
     cr_assert_eq(pool_trim(EVERYTHING), 4 * stride);
     expect_in_order(4);

@@ -3,17 +3,17 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "support/adopted.h"
-#include "support/capture.h"
-#include "support/crew.h"
 #include "memory/hole.h"
-#include "support/house.h"
+#include "memory/slots.h"
 #include "os/os.h"
-#include "support/os_failing.h"
 #include "pool/pool_parts.h"
 #include "route/route.h"
-#include "memory/slots.h"
 #include "statistics/snapshot.h"
+#include "support/capture.h"
+#include "support/crew.h"
+#include "support/house.h"
+#include "support/os_failing.h"
+#include "support/recovered.h"
 
 enum { EACH = 40, MANY = BUCKETS * EACH, EVERYTHING = 1 << 30 };
 
@@ -31,14 +31,14 @@ static size_t carved_bytes(void)
 {
     size_t bytes = 0;
     for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
-        bytes += lane_carved(bucket) * house_plan.stride[bucket];
+        bytes += region_carved(bucket) * house_plan.stride[bucket];
     }
     return bytes;
 }
 
 static unsigned bucket_of(const void *slot)
 {
-    return lane_bucket(lane_number(slot));
+    return region_bucket(region_number(slot));
 }
 
 /* A few MiB of each bucket's, written to from end to end. */
@@ -69,10 +69,10 @@ static void expect_untouched(unsigned step)
 {
     for (unsigned i = 0; i < count; i += step) {
         const char *bytes = taken[i];
-        uint32_t number = lane_number(bytes);
+        uint32_t number = region_number(bytes);
         size_t size = house_plan.capacity[bucket_of(bytes)];
-        cr_assert_eq(card_state(lane_card(number)), CARD_LIVE);
-        cr_assert_eq(lane_request(number), size);
+        cr_assert_eq(slot_meta_state(region_meta(number)), SLOT_LIVE);
+        cr_assert_eq(region_request(number), size);
         cr_assert(bytes[0] == (char)i && memcmp(bytes, bytes + 1, size - 1) == 0, "slot %u", i);
     }
 }
@@ -100,7 +100,7 @@ Test(pool_return, frees_of_all_buckets_are_given_back)
     cr_assert_eq(carved_bytes(), carved - returned);
     cr_assert_leq(os_failing_held(), held - returned);
     for (unsigned bucket = B128K; bucket < house_plan.count; bucket++) {
-        cr_assert_eq(lane_carved(bucket), 0U, "%s", house_plan.label[bucket]);
+        cr_assert_eq(region_carved(bucket), 0U, "%s", house_plan.label[bucket]);
     }
     cr_assert_eq(pool_return(), 0U, "twice is once");
 }
@@ -113,17 +113,17 @@ Test(pool_return, neighbours_of_different_buckets_go_as_one)
     size_t size = 0;
     lay();
     for (unsigned i = 0; i < 3; i++) {
-        cr_assert_eq(lane_carve(mixed[i], 1, &held[i]), 1);
+        cr_assert_eq(region_carve(mixed[i], 1, &held[i]), 1);
         size += house_plan.stride[mixed[i]];
     }
     for (unsigned i = 0; i < 3; i++) {
-        house_mark(held[i], CARD_FREE, 0);
-        slots_give(mixed[i], lane_number(held[i]));
+        house_mark(held[i], SLOT_FREE, 0);
+        slots_push(mixed[i], region_number(held[i]));
         pool_count_deposit(cache_reach(), mixed[i], 1);
     }
     house_assert();
     cr_assert_eq(pool_return(), size);
-    cr_assert_eq(lane_next(0), LANE_END);
+    cr_assert_eq(region_next(0), REGION_END);
     house_assert();
 }
 
@@ -157,13 +157,13 @@ Test(pool_return, short_runs_stay)
     }
     cr_assert_lt(house_plan.stride[B128K], (size_t)HOLE_LEAST);
     cr_assert_eq(pool_return(), 0U);
-    cr_assert_eq(house_cards(B128K, CARD_PURGED), 4U);
+    cr_assert_eq(house_metadata(B128K, SLOT_PURGED), 4U);
     house_assert();
-    uint32_t carved = lane_carved(B128K);
+    uint32_t carved = region_carved(B128K);
     for (unsigned i = 0; i < 4; i++) {
         cr_assert_not_null(house_take(B128K, 131072, NULL));
     }
-    cr_assert_eq(lane_carved(B128K), carved);
+    cr_assert_eq(region_carved(B128K), carved);
     house_assert();
 }
 
@@ -178,8 +178,8 @@ Test(pool_return, what_the_kernel_does_not_unmap_stays)
     os_failing_keep_mapped(false);
     cr_assert_eq(carved_bytes(), carved);
     house_assert();
-    for (uint32_t number = lane_next(0); number != LANE_END; number = lane_after(number)) {
-        cr_assert_not(card_is_leaving(lane_card(number)));
+    for (uint32_t number = region_next(0); number != REGION_END; number = region_after(number)) {
+        cr_assert_not(slot_meta_is_leaving(region_meta(number)));
     }
     cr_assert_gt(pool_return(), 0U, "later it goes");
     house_assert();
@@ -203,13 +203,13 @@ Test(pool_return, request_that_was_refused_is_served_from_it)
     cr_assert_not(pool_is_tight());
     size_t request = house_plan.capacity[B2M];
     os_failing_between(1, vain_calls(B2M));
-    char *slot = route_take(request, NULL);
+    char *slot = route_alloc(request, NULL);
     os_failing_never();
     cr_assert_eq((void *)slot, first);
     cr_assert_eq(bucket_of(slot), (unsigned)B2M);
     cr_assert(slot[0] == 0 && memcmp(slot, slot + 1, request - 1) == 0);
     cr_assert(pool_is_tight(), "from now on memory is short");
-    cr_assert_eq(card_state(lane_card(lane_number(wall))), CARD_LIVE);
+    cr_assert_eq(slot_meta_state(region_meta(region_number(wall))), SLOT_LIVE);
     house_assert();
 }
 
@@ -222,7 +222,7 @@ Test(pool_return, full_range_is_not_short_memory)
     while (house_take(B64K, 65536, NULL) != NULL) {
     }
     house_give(large);
-    char *slot = route_take(house_plan.capacity[B1M], NULL);
+    char *slot = route_alloc(house_plan.capacity[B1M], NULL);
     cr_assert_eq((void *)slot, large, "the addresses of one bucket serve another");
     cr_assert_not(pool_is_tight());
     house_assert();
@@ -259,8 +259,8 @@ Test(pool_return, second_caller_returns_nothing, .timeout = 20)
     /* Nor has it given slots back to their stacks that were just going. */
     for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
         uint32_t number;
-        while ((number = slots_take_purged(bucket)) != STACK_EMPTY) {
-            cr_assert_eq(lane_card(number), card_of(CARD_PURGED, bucket));
+        while ((number = slots_pop_purged(bucket)) != STACK_EMPTY) {
+            cr_assert_eq(region_meta(number), slot_meta_of(SLOT_PURGED, bucket));
         }
     }
 }
@@ -288,7 +288,7 @@ static void churn_or_return(unsigned number)
         held[at] = house_take(bucket, size, &was);
         if (held[at] != NULL) { /* an extension of another's may be slow in coming */
             CHECK(bucket_of(held[at]) == bucket);
-            CHECK(!card_is_zero(was) || (held[at][0] == 0 && held[at][size - 1] == 0));
+            CHECK(!slot_meta_is_zero(was) || (held[at][0] == 0 && held[at][size - 1] == 0));
             held[at][0] = held[at][size - 1] = (char)number;
         }
     }
@@ -325,11 +325,11 @@ Test(pool_return, tight_blocks_do_not_leap)
 {
     lay();
     pool_make_tight();
-    char *bytes = route_take(8000, NULL);
+    char *bytes = route_alloc(8000, NULL);
     cr_assert_eq(bucket_of(bytes), (unsigned)B4K);
-    bytes = route_resize("realloc", bytes, 4 * 8000, NULL);
+    bytes = route_realloc("realloc", bytes, 4 * 8000, NULL);
     cr_assert_eq(bucket_of(bytes), (unsigned)B32K, "by a leap");
-    bytes = route_resize("realloc", bytes, 65536, NULL);
+    bytes = route_realloc("realloc", bytes, 65536, NULL);
     cr_assert_eq(bucket_of(bytes), (unsigned)B64K, "by a second growth");
     house_assert();
 }
@@ -341,18 +341,18 @@ Test(pool_return, tight_requests_that_waste_are_mimallocs)
     pool_make_tight();
     size_t stride = house_plan.stride[B64K];
     size_t least = stride / 7 * 6;
-    char *bytes = route_take(least - 1, NULL);
-    cr_assert(bytes != NULL && !lane_owns(bytes));
+    char *bytes = route_alloc(least - 1, NULL);
+    cr_assert(bytes != NULL && !region_owns(bytes));
     cr_assert_eq(fell_through(B64K), 1U);
-    route_give("free", bytes);
-    bytes = route_take_zeroed(1, least - 1, NULL);
-    cr_assert(bytes != NULL && !lane_owns(bytes));
-    route_give("free", bytes);
-    bytes = route_take(least, NULL);
-    cr_assert(lane_owns(bytes));
-    route_give("free", bytes);
-    bytes = route_take(least - 1, NULL);
-    cr_assert(lane_owns(bytes), "a slot that is there is charged already");
+    route_free("free", bytes);
+    bytes = route_alloc_zeroed(1, least - 1, NULL);
+    cr_assert(bytes != NULL && !region_owns(bytes));
+    route_free("free", bytes);
+    bytes = route_alloc(least, NULL);
+    cr_assert(region_owns(bytes));
+    route_free("free", bytes);
+    bytes = route_alloc(least - 1, NULL);
+    cr_assert(region_owns(bytes), "a slot that is there is charged already");
     house_assert();
 }
 
@@ -361,8 +361,8 @@ Test(pool_return, tight_tables_grow_by_what_is_needed)
     lay();
     pool_make_tight();
     void *slot;
-    cr_assert_eq(lane_carve(B128K, 1, &slot), 1);
-    cr_assert_eq(lane_ready(), ((size_t)lane_front() << LANE_SHIFT) + os_page_size());
+    cr_assert_eq(region_carve(B128K, 1, &slot), 1);
+    cr_assert_eq(region_ready(), ((size_t)region_front() << REGION_SHIFT) + os_page_size());
 }
 
 /* --- in the child of a fork ------------------------------------------------------------------- */
@@ -372,17 +372,17 @@ static uint32_t leaving_end;
 
 static bool is_leaving(const void *slot)
 {
-    uint32_t number = lane_number(slot);
+    uint32_t number = region_number(slot);
     return number >= leaving_first && number < leaving_end;
 }
 
 static void live_without_leaving(void *argument)
 {
     (void)argument;
-    pool_adopt();
-    adopted_expect();
-    for (uint32_t number = lane_next(0); number != LANE_END; number = lane_after(number)) {
-        CHECK(!card_is_leaving(lane_card(number)));
+    pool_atfork_child();
+    recovered_expect();
+    for (uint32_t number = region_next(0); number != REGION_END; number = region_after(number)) {
+        CHECK(!slot_meta_is_leaving(region_meta(number)));
         CHECK(number < leaving_first || number >= leaving_end);
     }
     for (unsigned i = 0; i < EACH; i++) {
@@ -401,11 +401,11 @@ static void live_without_leaving(void *argument)
 
 static void note_leaving(void)
 {
-    leaving_first = LANE_END;
-    for (uint32_t number = lane_next(0); number != LANE_END; number = lane_after(number)) {
-        if (card_is_leaving(lane_card(number))) {
-            leaving_first = leaving_first == LANE_END ? number : leaving_first;
-            leaving_end = number + lanes.lane[lane_bucket(number)].pages;
+    leaving_first = REGION_END;
+    for (uint32_t number = region_next(0); number != REGION_END; number = region_after(number)) {
+        if (slot_meta_is_leaving(region_meta(number))) {
+            leaving_first = leaving_first == REGION_END ? number : leaving_first;
+            leaving_end = number + regions.region[region_bucket(number)].pages;
         }
     }
 }
@@ -415,10 +415,10 @@ static void fork_then(unsigned number)
     struct capture capture;
     (void)number;
     note_leaving();
-    CHECK(leaving_first != LANE_END);
+    CHECK(leaving_first != REGION_END);
     pool_before_fork();
     capture_run(&capture, live_without_leaving, NULL);
-    adopted_expect_clean(&capture);
+    recovered_expect_clean(&capture);
 }
 
 static void fork_in_another_thread(void)

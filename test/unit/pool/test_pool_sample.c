@@ -3,11 +3,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
+#include "pool/histogram.h"
+#include "pool/pool_parts.h"
 #include "support/clock_still.h"
 #include "support/crew.h"
-#include "pool/histogram.h"
 #include "support/house.h"
-#include "pool/pool_parts.h"
 
 enum { MANY = 1 << 17, ROUNDS = 4000, BATCH = 8, THREADS = 16 };
 
@@ -81,9 +81,9 @@ Test(pool_sample, what_falls_through_is_there)
 static void *handed[BATCH];
 static uint32_t marks[THREADS];
 
-static uint64_t crossed(unsigned bucket)
+static uint64_t remote_frees(unsigned bucket)
 {
-    return counter_read(&pools[bucket].crossed);
+    return counter_read(&pools[bucket].remote_frees);
 }
 
 static void take_batch(unsigned number)
@@ -107,7 +107,7 @@ Test(pool_sample, who_frees_what_it_took_crosses_nothing)
     for (unsigned i = 0; i < MANY; i++) {
         use(16390, B16K);
     }
-    cr_assert_eq(crossed(B16K), 0);
+    cr_assert_eq(remote_frees(B16K), 0);
 }
 
 Test(pool_sample, frees_of_what_another_thread_took_cross)
@@ -118,9 +118,9 @@ Test(pool_sample, frees_of_what_another_thread_took_cross)
         crew_run(1, take_batch);
         give_batch();
     }
-    cr_assert_leq(crossed(B16K), ROUNDS * BATCH);
-    cr_assert_leq(ROUNDS * BATCH - crossed(B16K), 1021, "none is missing but those since a tick");
-    cr_assert_eq(crossed(B4K), 0);
+    cr_assert_leq(remote_frees(B16K), ROUNDS * BATCH);
+    cr_assert_leq(ROUNDS * BATCH - remote_frees(B16K), 1021, "none is missing but those since a tick");
+    cr_assert_eq(remote_frees(B4K), 0);
 }
 
 /* Half of the bucket's frees are of slots that came and went here. */
@@ -134,8 +134,8 @@ Test(pool_sample, frees_cross_by_their_share)
         take_batch(0);
         give_batch();
     }
-    cr_assert_gt(crossed(B16K), ROUNDS * BATCH * 2 / 3);
-    cr_assert_lt(crossed(B16K), ROUNDS * BATCH * 4 / 3);
+    cr_assert_gt(remote_frees(B16K), ROUNDS * BATCH * 2 / 3);
+    cr_assert_lt(remote_frees(B16K), ROUNDS * BATCH * 4 / 3);
 }
 
 static void use_batch(unsigned number)
@@ -160,13 +160,13 @@ Test(pool_sample, what_lies_in_a_magazine_says_nothing_of_who_freed_it)
         }
         house_give(kept);
     }
-    cr_assert_eq(crossed(B16K), 0);
-    cr_assert_eq(crossed(B4K), 0);
+    cr_assert_eq(remote_frees(B16K), 0);
+    cr_assert_eq(remote_frees(B4K), 0);
 }
 
 static void note_mark(unsigned number)
 {
-    marks[number] = pool_taker();
+    marks[number] = pool_owner();
 }
 
 /* By where their variables lie: of so many threads not all have the same mark by chance. */

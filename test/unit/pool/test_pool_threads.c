@@ -3,10 +3,10 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "support/crew.h"
-#include "support/house.h"
 #include "pool/pool.h"
 #include "statistics/snapshot.h"
+#include "support/crew.h"
+#include "support/house.h"
 
 enum { THREADS = 8, PLACES = 64, ROUNDS = 30000 };
 
@@ -48,7 +48,7 @@ static void expect_mark(const char *slot, size_t size)
 static void take_back(char *slot)
 {
     if (slot != NULL) {
-        expect_mark(slot, lane_request(lane_number(slot)));
+        expect_mark(slot, region_request(region_number(slot)));
         house_give(slot);
     }
 }
@@ -85,7 +85,7 @@ Test(pool_threads, ledger_closes_after_threads_handed_slots_over)
     }
     cr_assert_eq(live, 0, "what lives is what was not given back");
     for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
-        cr_assert_eq(house_cards(bucket, CARD_LIVE), 0);
+        cr_assert_eq(house_metadata(bucket, SLOT_LIVE), 0);
         cr_assert_eq(figures(bucket)->live, 0);
     }
     house_assert();

@@ -2,9 +2,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
+#include "pool/pool.h"
 #include "support/clock_still.h"
 #include "support/house.h"
-#include "pool/pool.h"
 
 /* At most so many, and where a bucket's frees are slow, or magazines came to the depot. */
 enum { RARE = 1021, SLOW = 61, HASTE = 16 };

@@ -4,11 +4,11 @@
 #include <criterion/criterion.h>
 #include <pthread.h>
 
+#include "pool/pool.h"
+#include "statistics/snapshot.h"
 #include "support/crew.h"
 #include "support/house.h"
-#include "pool/pool.h"
 #include "support/quotas.h"
-#include "statistics/snapshot.h"
 
 /* Slots, in whole runs, that fill a private magazine only in part; that and a public one; and a
  * depot besides. */

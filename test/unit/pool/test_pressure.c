@@ -8,11 +8,11 @@
 #include <sys/prctl.h>
 
 #include "base/clock.h"
-#include "support/house.h"
+#include "os/sandbox.h"
 #include "pool/pool.h"
 #include "pool/pressure.h"
-#include "os/seal.h"
 #include "statistics/snapshot.h"
+#include "support/house.h"
 #include "support/tree.h"
 
 enum { MIB = 1 << 20, LIMIT = 64 * MIB, SLOTS = 64 };
@@ -213,17 +213,17 @@ Test(pressure, opens_nothing_behind_a_filter_that_came_later)
     cr_assert_not(tick(later));
     set_usage(LIMIT);
     install_filter();
-    seal_add_filter(); /* as the wrapped prctl says it */
+    sandbox_add_filter(); /* as the wrapped prctl says it */
     cr_assert_not(tick(2 * later));
     cr_assert_not(pressure_grow(UINT64_C(1) << 40));
     cr_assert(pressure.off);
 }
 
 /* A container's: the program was started behind it, which takes opening files. */
-Test(pressure, looks_behind_a_filter_that_was_there_at_birth)
+Test(pressure, looks_behind_a_filter_that_was_there_at_init)
 {
     install_filter();
-    seal_open();
+    sandbox_open();
     set_stall("50.00");
     cr_assert(tick(later));
 }

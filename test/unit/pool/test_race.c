@@ -5,15 +5,15 @@
 #include <sys/mman.h>
 
 #include "cache/cache.h"
+#include "cache/magazine.h"
+#include "memory/region.h"
+#include "memory/table.h"
+#include "os/os.h"
+#include "pool/pool.h"
 #include "support/capture.h"
 #include "support/crew.h"
 #include "support/house.h"
-#include "memory/lane.h"
-#include "cache/magazine.h"
-#include "os/os.h"
 #include "support/os_failing.h"
-#include "pool/pool.h"
-#include "memory/table.h"
 
 enum { SMALL_SHIFT = 22 };
 
@@ -184,7 +184,7 @@ static unsigned faster_count;
 
 static void carve(void)
 {
-    faster_count = lane_carve(B16K, 16, faster);
+    faster_count = region_carve(B16K, 16, faster);
 }
 
 Test(race, runs_of_slots_do_not_overlap)
@@ -192,9 +192,9 @@ Test(race, runs_of_slots_do_not_overlap)
     void *slower[16];
     house_lay_default();
     os_failing_meanwhile(carve);
-    cr_assert_eq(lane_carve(B16K, 16, slower), 16);
+    cr_assert_eq(region_carve(B16K, 16, slower), 16);
     cr_assert_eq(faster_count, 16);
-    cr_assert_eq(lane_carved(B16K), 32);
+    cr_assert_eq(region_carved(B16K), 32);
     cr_assert_eq(faster[15], house_slot(B16K, 0));
     cr_assert_eq(slower[15], house_slot(B16K, 16));
 }
@@ -205,7 +205,7 @@ static void carve_most(void)
     uint32_t left = house_limit(B64K, SMALL_SHIFT) - 3;
     while (left > 0) {
         unsigned wanted = left < 16 ? left : 16;
-        cr_assert_eq(lane_carve(B64K, wanted, faster), wanted);
+        cr_assert_eq(region_carve(B64K, wanted, faster), wanted);
         left -= wanted;
     }
 }
@@ -216,9 +216,9 @@ Test(race, last_slots_are_not_carved_twice)
     struct bucket_settings settings = house_defaults();
     house_lay(&settings, SMALL_SHIFT);
     os_failing_meanwhile(carve_most);
-    cr_assert_eq(lane_carve(B64K, 16, slower), 3);
+    cr_assert_eq(region_carve(B64K, 16, slower), 3);
     cr_assert_eq(slower[0], house_slot(B64K, house_limit(B64K, SMALL_SHIFT) - 1));
-    cr_assert_eq(lane_carved(B64K), house_limit(B64K, SMALL_SHIFT));
+    cr_assert_eq(region_carved(B64K), house_limit(B64K, SMALL_SHIFT));
 }
 
 static struct magazine *faster_magazine;
@@ -294,12 +294,12 @@ Test(race, slot_that_comes_back_while_another_is_carved)
 {
     house_lay_default();
     given = house_take(B1M, 1 << 20, NULL);
-    while (lane_carved(B1M) % 8 != 0) { /* to a place where the lane has to grow */
+    while (region_carved(B1M) % 8 != 0) { /* to a place where the region has to grow */
         house_take(B1M, 1 << 20, NULL);
     }
     os_failing_meanwhile(give);
     char *slot = NULL;
-    for (unsigned i = 0; i < 8 && card_state(lane_card(lane_number(given))) == CARD_LIVE; i++) {
+    for (unsigned i = 0; i < 8 && slot_meta_state(region_meta(region_number(given))) == SLOT_LIVE; i++) {
         slot = house_take(B1M, 1 << 20, NULL);
     }
     cr_assert(slot != NULL && slot != given);

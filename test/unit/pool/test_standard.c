@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "pool/standard.h"
 #include "support/house.h"
 #include "support/os_failing.h"
-#include "pool/standard.h"
 
 enum { BUCKET = B16K, BOUND = 4, REQUEST = 9000, UNUSUAL = 4242 /* no call sets it */ };
 
@@ -23,14 +23,14 @@ static uint32_t number_of(uint32_t ordinal)
     return house_number(BUCKET, ordinal);
 }
 
-static void write_card(uint32_t ordinal, unsigned state)
+static void write_metadata(uint32_t ordinal, unsigned state)
 {
     house_mark(house_slot(BUCKET, ordinal), state, REQUEST);
 }
 
 static unsigned read_state(uint32_t ordinal)
 {
-    return card_state(lane_card(number_of(ordinal)));
+    return slot_meta_state(region_meta(number_of(ordinal)));
 }
 
 static void expect_taken(enum slots_source wanted, uint32_t number)
@@ -39,22 +39,22 @@ static void expect_taken(enum slots_source wanted, uint32_t number)
     void *slot = standard_take(BUCKET, &source);
     cr_assert_eq(source, wanted);
     cr_assert_eq(slot, house_slot(BUCKET, number));
-    write_card(number, CARD_LIVE);
+    write_metadata(number, SLOT_LIVE);
 }
 
 /* Takes slots 0 to `count` - 1, and writes to them. */
 static void take_new(uint32_t count)
 {
     for (uint32_t number = 0; number < count; number++) {
-        expect_taken(SLOTS_CARVED, number);
+        expect_taken(SLOTS_FROM_CARVED, number);
         memset(house_slot(BUCKET, number), 'x', REQUEST);
     }
 }
 
-/* As the pool does: the card says free first. */
+/* As the pool does: the metadata says free first. */
 static enum standard_verdict give(uint32_t number)
 {
-    write_card(number, CARD_FREE);
+    write_metadata(number, SLOT_FREE);
     return standard_give(BUCKET, number_of(number));
 }
 
@@ -72,14 +72,14 @@ Test(standard, last_in_is_first_out)
     for (uint32_t number = 0; number < 3; number++) {
         cr_assert_eq(give(number), STANDARD_KEPT);
         cr_assert_eq(standard_count(BUCKET), number + 1);
-        cr_assert_eq(read_state(number), CARD_FREE);
+        cr_assert_eq(read_state(number), SLOT_FREE);
     }
     for (uint32_t number = 3; number-- > 0;) {
-        expect_taken(SLOTS_LOOSE, number);
+        expect_taken(SLOTS_FROM_FREE, number);
         cr_assert_eq(standard_count(BUCKET), number);
         cr_assert_eq(*(char *)house_slot(BUCKET, number), 'x', "warm");
     }
-    expect_taken(SLOTS_CARVED, 3);
+    expect_taken(SLOTS_FROM_CARVED, 3);
     cr_assert_eq(standard_count(BUCKET), 0);
 }
 
@@ -94,7 +94,7 @@ Test(standard, what_the_list_has_no_room_for_is_purged)
     errno = UNUSUAL;
     for (uint32_t number = BOUND; number < BOUND + 2; number++) {
         cr_assert_eq(give(number), STANDARD_PURGED);
-        cr_assert_eq(read_state(number), CARD_PURGED);
+        cr_assert_eq(read_state(number), SLOT_PURGED);
         cr_assert(reads_as_zero(number));
     }
     cr_assert_eq(errno, UNUSUAL);
@@ -102,10 +102,10 @@ Test(standard, what_the_list_has_no_room_for_is_purged)
     cr_assert_eq(standard_count(BUCKET), BOUND);
     cr_assert_not(reads_as_zero(BOUND + 2), "the neighbour's pages are its own");
     for (uint32_t number = BOUND; number-- > 0;) {
-        expect_taken(SLOTS_LOOSE, number);
+        expect_taken(SLOTS_FROM_FREE, number);
     }
-    expect_taken(SLOTS_PURGED, BOUND + 1);
-    expect_taken(SLOTS_PURGED, BOUND);
+    expect_taken(SLOTS_FROM_PURGED, BOUND + 1);
+    expect_taken(SLOTS_FROM_PURGED, BOUND);
     cr_assert_eq(standard_count(BUCKET), 0, "purged ones are not of the list");
 }
 
@@ -116,7 +116,7 @@ Test(standard, list_has_room_again_after_a_take)
     for (uint32_t number = 0; number < BOUND; number++) {
         give(number);
     }
-    expect_taken(SLOTS_LOOSE, BOUND - 1);
+    expect_taken(SLOTS_FROM_FREE, BOUND - 1);
     cr_assert_eq(give(BOUND), STANDARD_KEPT);
     cr_assert_eq(give(BOUND - 1), STANDARD_PURGED);
 }
@@ -128,7 +128,7 @@ Test(standard, list_may_hold_none)
     take_new(1);
     cr_assert_eq(give(0), STANDARD_PURGED);
     cr_assert_eq(standard_count(BUCKET), 0);
-    expect_taken(SLOTS_PURGED, 0);
+    expect_taken(SLOTS_FROM_PURGED, 0);
 }
 
 Test(standard, buckets_do_not_mix)
@@ -140,14 +140,13 @@ Test(standard, buckets_do_not_mix)
         give(number);
     }
     standard_take(B8K, &source);
-    cr_assert_eq(source, SLOTS_CARVED);
-    cr_assert_eq(standard_give(B8K, house_number(B8K, 0)), STANDARD_KEPT,
-                 "its list is another one");
+    cr_assert_eq(source, SLOTS_FROM_CARVED);
+    cr_assert_eq(standard_give(B8K, house_number(B8K, 0)), STANDARD_KEPT, "its list is another one");
     cr_assert_eq(standard_count(B8K), 1);
     cr_assert_eq(standard_count(BUCKET), BOUND);
 }
 
-Test(standard, full_lane_gives_none)
+Test(standard, full_region_gives_none)
 {
     enum slots_source source;
     lay();
@@ -155,7 +154,7 @@ Test(standard, full_lane_gives_none)
         cr_assert_not_null(standard_take(B4M, &source));
     }
     cr_assert_null(standard_take(B4M, &source));
-    cr_assert_eq(source, SLOTS_NONE);
+    cr_assert_eq(source, SLOTS_FROM_NONE);
     cr_assert_eq(standard_count(B4M), 0);
 }
 
@@ -171,11 +170,11 @@ Test(standard, slot_that_the_kernel_refuses_is_kept)
     cr_assert_eq(give(BOUND), STANDARD_KEPT);
     cr_assert_eq(os_failing_refusals(), 1);
     cr_assert_eq(standard_count(BUCKET), BOUND + 1);
-    cr_assert_eq(read_state(BOUND), CARD_FREE);
+    cr_assert_eq(read_state(BOUND), SLOT_FREE);
     cr_assert_not(reads_as_zero(BOUND));
     cr_assert_eq(give(BOUND + 1), STANDARD_PURGED, "the next one may go");
-    expect_taken(SLOTS_LOOSE, BOUND);
-    expect_taken(SLOTS_LOOSE, BOUND - 1);
+    expect_taken(SLOTS_FROM_FREE, BOUND);
+    expect_taken(SLOTS_FROM_FREE, BOUND - 1);
     cr_assert_eq(standard_count(BUCKET), BOUND - 1);
 }
 
@@ -195,7 +194,7 @@ Test(standard, slots_are_withdrawn_and_restored)
     }
     cr_assert_eq(standard_count(BUCKET), BOUND + 2, "however long the list is");
     for (uint32_t number = BOUND + 2; number-- > 0;) {
-        expect_taken(SLOTS_LOOSE, number);
+        expect_taken(SLOTS_FROM_FREE, number);
     }
 }
 
@@ -207,7 +206,7 @@ Test(standard, withdraws_no_purged_ones)
     give(0);
     give(1);
     cr_assert_eq(standard_withdraw(BUCKET, false), STACK_EMPTY);
-    expect_taken(SLOTS_PURGED, 1);
+    expect_taken(SLOTS_FROM_PURGED, 1);
 }
 
 /* As after a fork by a handler that came between the take of a slot and its count. */
@@ -217,9 +216,9 @@ Test(standard, count_that_is_short_by_one_reads_as_none)
     take_new(1);
     give(0);
     standard_reset(BUCKET, 0);
-    expect_taken(SLOTS_LOOSE, 0);
+    expect_taken(SLOTS_FROM_FREE, 0);
     cr_assert_eq(standard_count(BUCKET), 0);
     cr_assert_eq(give(0), STANDARD_KEPT);
     cr_assert_eq(standard_count(BUCKET), 0);
-    expect_taken(SLOTS_LOOSE, 0);
+    expect_taken(SLOTS_FROM_FREE, 0);
 }

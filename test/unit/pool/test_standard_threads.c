@@ -6,11 +6,11 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include "pool/standard.h"
 #include "support/capture.h"
 #include "support/crew.h"
 #include "support/house.h"
 #include "support/os_failing.h"
-#include "pool/standard.h"
 #include "support/steps.h"
 
 enum { BUCKET = B16K, BOUND = 4, THREADS = 8, ROUNDS = 20000 };
@@ -21,13 +21,13 @@ static void lay(void)
     os_failing_never();
     house_lay_default();
     standard_open(BOUND);
-    cr_assert_eq(lane_carve(BUCKET, BOUND + 1, carved), BOUND + 1);
+    cr_assert_eq(region_carve(BUCKET, BOUND + 1, carved), BOUND + 1);
 }
 
-static uint32_t loose_slots(void)
+static uint32_t free_slots_of(void)
 {
     uint32_t count = 0;
-    while (slots_take_loose(BUCKET) != STACK_EMPTY) {
+    while (slots_pop_free(BUCKET) != STACK_EMPTY) {
         count++;
     }
     return count;
@@ -38,7 +38,7 @@ static void begin_with(uint32_t count)
 {
     slots_reset();
     for (uint32_t number = 0; number < count; number++) {
-        slots_give(BUCKET, house_number(BUCKET, number));
+        slots_push(BUCKET, house_number(BUCKET, number));
     }
     standard_reset(BUCKET, count);
 }
@@ -53,7 +53,7 @@ static void take(void)
 
 static void give(void)
 {
-    standard_give(BUCKET, lane_number(in_hand));
+    standard_give(BUCKET, region_number(in_hand));
 }
 
 /* What the handler holds: it takes or gives, and so leaves another count behind. */
@@ -71,7 +71,7 @@ static void give_between(void *context)
 {
     (void)context;
     if (in_other_hand != NULL) {
-        standard_give(BUCKET, lane_number(in_other_hand));
+        standard_give(BUCKET, region_number(in_other_hand));
         in_other_hand = NULL;
     }
 }
@@ -86,7 +86,7 @@ static bool stop_both(unsigned at, uint32_t kept, bool take_first)
     cr_assert_null(crew_fault(), "after %u instructions: %s", at, crew_fault());
     uint32_t count = standard_count(BUCKET);
     cr_assert_leq(count, (uint32_t)BOUND);
-    cr_assert_eq(count, loose_slots(), "after %u instructions", at);
+    cr_assert_eq(count, free_slots_of(), "after %u instructions", at);
     return stopped_taking || stopped_giving;
 }
 
@@ -119,9 +119,9 @@ static void give_to_a_full_list(void)
 static void take_purged(void *context)
 {
     (void)context;
-    taken_between = slots_take_purged(BUCKET);
+    taken_between = slots_pop_purged(BUCKET);
     if (taken_between != STACK_EMPTY) {
-        lane_set_card(taken_between, card_of(CARD_LIVE, BUCKET));
+        region_set_meta(taken_between, slot_meta_of(SLOT_LIVE, BUCKET));
     }
 }
 
@@ -134,14 +134,14 @@ Test(standard_threads, slot_may_be_taken_as_it_is_purged, .timeout = 60)
     standard_open(0);
     given_slot = house_number(BUCKET, 0);
     for (unsigned at = 1; stopped; at++) {
-        lane_set_card(given_slot, card_of(CARD_FREE, BUCKET));
+        region_set_meta(given_slot, slot_meta_of(SLOT_FREE, BUCKET));
         taken_between = STACK_EMPTY;
         stopped = steps_run(at, give_to_a_full_list, take_purged);
         if (taken_between != STACK_EMPTY) {
-            cr_assert_eq(card_state(lane_card(given_slot)), CARD_LIVE, "after %u instructions", at);
+            cr_assert_eq(slot_meta_state(region_meta(given_slot)), SLOT_LIVE, "after %u instructions", at);
             takes++;
         } else {
-            cr_assert_eq(slots_take_purged(BUCKET), given_slot);
+            cr_assert_eq(slots_pop_purged(BUCKET), given_slot);
         }
     }
     cr_assert_gt(takes, 0U);
@@ -167,7 +167,7 @@ static void *take_slowly(void *argument)
     (void)argument;
     while (!inside) {
         CHECK(standard_take(BUCKET, &source) != NULL);
-        CHECK(source == SLOTS_CARVED);
+        CHECK(source == SLOTS_FROM_CARVED);
     }
     return NULL;
 }
@@ -195,7 +195,7 @@ static atomic_bool given;
 static void *give_slot(void *slot)
 {
     giver_number = gettid();
-    CHECK(standard_give(BUCKET, lane_number(slot)) == STANDARD_KEPT);
+    CHECK(standard_give(BUCKET, region_number(slot)) == STANDARD_KEPT);
     given = true;
     return NULL;
 }
@@ -221,13 +221,13 @@ static void take_in_child(void *argument)
     enum slots_source source;
     (void)argument;
     slots_reset();
-    slots_give(BUCKET, house_number(BUCKET, 2));
-    for (unsigned bucket = 0; bucket < lanes.count; bucket++) {
+    slots_push(BUCKET, house_number(BUCKET, 2));
+    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
         standard_reset(bucket, bucket == BUCKET);
     }
     CHECK(standard_count(BUCKET) == 1);
     CHECK(standard_take(BUCKET, &source) == house_slot(BUCKET, 2));
-    CHECK(source == SLOTS_LOOSE);
+    CHECK(source == SLOTS_FROM_FREE);
     CHECK(standard_count(BUCKET) == 0);
     CHECK(standard_give(BUCKET, house_number(BUCKET, 2)) == STANDARD_KEPT);
 }
@@ -275,7 +275,7 @@ static void take_give_and_withdraw(unsigned thread)
         if (!CHECK(slot != NULL)) {
             return;
         }
-        number = lane_number(slot);
+        number = region_number(slot);
         hold(number, for_long);
         standard_give(BUCKET, number);
     }
@@ -283,15 +283,15 @@ static void take_give_and_withdraw(unsigned thread)
 
 static void expect_whole(uint32_t longest)
 {
-    uint32_t carved = lane_carved(BUCKET);
+    uint32_t carved = region_carved(BUCKET);
     uint32_t count = standard_count(BUCKET);
     cr_assert_leq(carved, (uint32_t)THREADS, "no more than were held at once");
     cr_assert_leq(count, longest);
-    cr_assert_eq(count, loose_slots());
+    cr_assert_eq(count, free_slots_of());
     for (uint32_t left = carved - count; left > 0; left--) {
         enum slots_source source;
-        cr_assert_not_null(slots_take(BUCKET, &source));
-        cr_assert_eq(source, SLOTS_PURGED, "%u slots are lost", left);
+        cr_assert_not_null(slots_pop(BUCKET, &source));
+        cr_assert_eq(source, SLOTS_FROM_PURGED, "%u slots are lost", left);
     }
 }
 

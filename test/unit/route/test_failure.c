@@ -5,22 +5,22 @@
 #include <sys/mman.h>
 
 #include "cache/cache.h"
-#include "support/capture.h"
-#include "support/crew.h"
 #include "cache/depot.h"
-#include "support/house.h"
-#include "memory/lane.h"
 #include "cache/magazine.h"
-#include "os/os.h"
-#include "support/os_failing.h"
-#include "pool/pool.h"
-#include "route/route.h"
+#include "memory/region.h"
 #include "memory/slots.h"
 #include "memory/table.h"
+#include "os/os.h"
+#include "pool/pool.h"
+#include "route/route.h"
+#include "support/capture.h"
+#include "support/crew.h"
+#include "support/house.h"
+#include "support/os_failing.h"
 
 enum { THREADS = 8, ROUNDS = 20000, EVERYTHING = 1 << 30, RUN = 16, LENGTHS = 24 };
 
-/* Two each of the magazines and caches, one of the processors, four of the lanes, all of which grow
+/* Two each of the magazines and caches, one of the processors, four of the regions, all of which grow
  * for a long run. */
 enum { TABLES = 9, GROWING = 3 };
 
@@ -60,10 +60,10 @@ Test(failure, reservation_is_refused)
     cr_assert_null(house_space(1 << 20));
     cr_assert_not(house_try(&settings, HOUSE_SHIFT));
     cr_assert_not(route_is_pooled(4096));
-    cr_assert_not_null(route_take(4096, NULL), "all falls through");
+    cr_assert_not_null(route_alloc(4096, NULL), "all falls through");
 }
 
-/* Of each table the first page is mapped at birth: whichever is refused, the pools stay closed. */
+/* Of each table the first page is mapped at start: whichever is refused, the pools stay closed. */
 static void lay_with_one_refusal(void *argument)
 {
     struct bucket_settings settings = house_defaults();
@@ -74,8 +74,8 @@ static void lay_with_one_refusal(void *argument)
         CHECK(laid); /* that was a place for the window, and there are others */
     } else if (call <= 1 + TABLES) {
         CHECK(!laid && os_failing_refusals() == 1);
-        CHECK(!lane_owns(lanes.start) && !route_is_pooled(4096));
-        CHECK(route_take(4096, NULL) != NULL); /* all falls through */
+        CHECK(!region_owns(regions.start) && !route_is_pooled(4096));
+        CHECK(route_alloc(4096, NULL) != NULL); /* all falls through */
     } else {
         CHECK(laid && os_failing_refusals() == 0);
     }
@@ -136,19 +136,19 @@ static void carve_nothing(void *argument)
     lay();
     os_failing_from(call);
     if (call > GROWING) {
-        CHECK(lane_carve(B128K, RUN, run) == RUN && os_failing_refusals() == 0);
+        CHECK(region_carve(B128K, RUN, run) == RUN && os_failing_refusals() == 0);
         return;
     }
-    CHECK(lane_carve(B128K, RUN, run) == 0);
-    CHECK(os_failing_refusals() > 0 && lane_carved(B128K) == 0);
-    CHECK(lane_next(0) == LANE_END);
+    CHECK(region_carve(B128K, RUN, run) == 0);
+    CHECK(os_failing_refusals() > 0 && region_carved(B128K) == 0);
+    CHECK(region_next(0) == REGION_END);
     os_failing_never();
-    CHECK(lane_carve(B128K, RUN, run) == RUN);
+    CHECK(region_carve(B128K, RUN, run) == RUN);
     CHECK(run[RUN - 1] == house_slot(B128K, 0));
-    memset(run[0], 'x', lanes.lane[B128K].stride);
+    memset(run[0], 'x', regions.region[B128K].stride);
 }
 
-Test(failure, lane_carves_nothing)
+Test(failure, region_carves_nothing)
 {
     expect_clean_for_each(carve_nothing, GROWING + 1);
 }
@@ -162,19 +162,18 @@ static void carve_what_can_be_had(void *argument)
     lay();
     os_failing_between(refusals->first, refusals->last);
     unsigned bucket = refusals->bucket;
-    unsigned count = lane_carve(bucket, RUN, run);
+    unsigned count = region_carve(bucket, RUN, run);
     CHECK(count == 0 || count == 1 || count == RUN);
-    CHECK(lane_carved(bucket) == count);
+    CHECK(region_carved(bucket) == count);
     for (unsigned i = 0; i < count; i++) {
-        uint32_t number = lane_number(run[i]);
+        uint32_t number = region_number(run[i]);
         CHECK(run[i] == house_slot(bucket, count - 1 - i));
-        memset(run[i], 'x', lanes.lane[bucket].stride);
-        CHECK(lane_request(number) == 0 &&
-              atomic_load(&lanes.links[number >> lanes.link_shift]) == 0);
+        memset(run[i], 'x', regions.region[bucket].stride);
+        CHECK(region_request(number) == 0 && atomic_load(&regions.links[number >> regions.link_shift]) == 0);
     }
     refusals->outcome[count]++;
     os_failing_never();
-    CHECK(lane_carve(bucket, RUN, run) == RUN);
+    CHECK(region_carve(bucket, RUN, run) == RUN);
     CHECK(run[RUN - 1] == house_slot(bucket, count));
 }
 
@@ -184,18 +183,17 @@ static void refuse_from(struct refusals *refusals, unsigned bucket, unsigned fir
     *refusals = (struct refusals){.bucket = bucket, .first = first};
     for (refusals->last = first; refusals->last < first + LENGTHS; refusals->last++) {
         capture_run(&capture, carve_what_can_be_had, refusals);
-        cr_assert(capture_is_clean(&capture), "bucket %u, calls %u to %u: %s", bucket, first,
-                  refusals->last, capture.words);
+        cr_assert(capture_is_clean(&capture), "bucket %u, calls %u to %u: %s", bucket, first, refusals->last,
+                  capture.words);
     }
     cr_assert_gt(refusals->outcome[1], 0U, "bucket %u, from call %u", bucket, first);
     cr_assert_gt(refusals->outcome[0], 0U, "bucket %u, from call %u", bucket, first);
 }
 
 /* The runs of one bucket are longer than a step of the range, which so has no less to do with. */
-Test(failure, lane_carves_one_where_a_run_is_refused)
+Test(failure, region_carves_one_where_a_run_is_refused)
 {
-    struct refusals *refusals =
-        mmap(NULL, sizeof *refusals, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct refusals *refusals = mmap(NULL, sizeof *refusals, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     cr_assert_neq((void *)refusals, MAP_FAILED);
     for (unsigned first = 1; first <= GROWING; first++) {
         refuse_from(refusals, B128K, first);
@@ -208,21 +206,21 @@ Test(failure, lane_carves_one_where_a_run_is_refused)
 }
 
 /* What the range has room for already needs no kernel: one slot, where a run needs it. */
-Test(failure, lane_carves_the_last_that_is_ready)
+Test(failure, region_carves_the_last_that_is_ready)
 {
     void *run[RUN];
     lay();
-    cr_assert_eq(lane_carve(B16K, RUN, run), RUN);
+    cr_assert_eq(region_carve(B16K, RUN, run), RUN);
     os_failing_from(1);
     unsigned count = 0;
-    while (lane_carve(B16K, 1, run) == 1) {
-        memset(run[0], 'x', lanes.lane[B16K].stride);
+    while (region_carve(B16K, 1, run) == 1) {
+        memset(run[0], 'x', regions.region[B16K].stride);
         count++;
     }
     cr_assert_gt(count, 1U);
     cr_assert_gt(os_failing_refusals(), 0U);
-    cr_assert_lt(lane_ready() - ((size_t)lane_front() << LANE_SHIFT),
-                 lanes.lane[B16K].stride + os_page_size());
+    cr_assert_lt(region_ready() - ((size_t)region_front() << REGION_SHIFT),
+                 regions.region[B16K].stride + os_page_size());
 }
 
 /* Opens those that the first page of their table has room for. */
@@ -242,7 +240,7 @@ Test(failure, magazine_cannot_be_opened)
     lay();
     open_all_magazines();
     cr_assert_null(magazine_open());
-    cr_assert_null(depot_take_empty(B4K));
+    cr_assert_null(depot_pop_empty(B4K));
     os_failing_never();
     struct magazine *magazine = magazine_open();
     cr_assert_not_null(magazine);
@@ -274,7 +272,7 @@ Test(failure, cache_cannot_be_opened)
     cr_assert_eq(tally(&cache_shared.bin[B16K].requests), 2);
     cr_assert_eq(tally(&cache_shared.tally[B16K].stack_hits), 1);
     cr_assert_eq(tally(&cache_shared.tally[B16K].carves), 1);
-    cr_assert_eq(lane_carved(B16K), 1, "one at a time");
+    cr_assert_eq(region_carved(B16K), 1, "one at a time");
     house_assert();
 }
 
@@ -302,12 +300,12 @@ Test(failure, cache_gets_no_magazine)
     char *slot = house_take(B16K, 16384, NULL);
     cr_assert_not_null(slot);
     cr_assert_null(cache_private(&cache->bin[B16K]));
-    cr_assert_eq(cache_fresh(cache, B16K), lane_carved(B16K) - 1);
+    cr_assert_eq(cache_fresh(cache, B16K), region_carved(B16K) - 1);
     os_failing_from(1);
     house_give(slot);
     cr_assert_gt(os_failing_refusals(), 0U);
     cr_assert_eq(tally(&cache->tally[B16K].deposited), 1);
-    cr_assert(slots_have_loose(B16K));
+    cr_assert(slots_have_free(B16K));
     house_assert();
     cr_assert_eq(house_take(B16K, 16384, NULL), slot);
     cr_assert_eq(tally(&cache->tally[B16K].stack_hits), 1);
@@ -330,15 +328,15 @@ Test(failure, carving_is_refused_but_what_is_free_can_be_had)
     }
     unsigned more = 0;
     while (house_take(B128K, 100000, NULL) != NULL) {
-        more++; /* what the last step of the lane had made ready */
+        more++; /* what the last step of the region had made ready */
     }
     cr_assert_lt(more, 16U);
     cr_assert_gt(os_failing_refusals(), 0U);
     house_assert();
-    char *slot = route_take(100000, NULL);
-    cr_assert(slot != NULL && !lane_owns(slot), "then mimalloc serves");
+    char *slot = route_alloc(100000, NULL);
+    cr_assert(slot != NULL && !region_owns(slot), "then mimalloc serves");
     memset(slot, 'x', 100000);
-    route_give("free", slot);
+    route_free("free", slot);
 }
 
 /* What the kernel would not take is free, and not zero. */
@@ -351,9 +349,9 @@ Test(failure, purge_is_refused)
     os_failing_from(1);
     cr_assert_eq(pool_trim(EVERYTHING), 0);
     cr_assert_eq(os_failing_refusals(), 1, "it is not asked for ever");
-    cr_assert_eq(house_cards(B1M, CARD_FREE), 1);
+    cr_assert_eq(house_metadata(B1M, SLOT_FREE), 1);
     house_assert();
-    char *zeroed = route_take_zeroed(1, 1 << 20, NULL);
+    char *zeroed = route_alloc_zeroed(1, 1 << 20, NULL);
     cr_assert_eq(zeroed, slot);
     cr_assert(zeroed[0] == 0 && memcmp(zeroed, zeroed + 1, (1 << 20) - 1) == 0);
     house_give(slot);
@@ -397,6 +395,6 @@ Test(failure, threads_live_with_refusals)
     cr_assert_gt(os_failing_refusals(), 10U);
     house_assert();
     for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
-        cr_assert_eq(house_cards(bucket, CARD_LIVE), 0);
+        cr_assert_eq(house_metadata(bucket, SLOT_LIVE), 0);
     }
 }

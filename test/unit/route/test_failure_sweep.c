@@ -4,13 +4,13 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "os/os.h"
+#include "pool/pool.h"
+#include "route/route.h"
 #include "support/capture.h"
 #include "support/crew.h"
 #include "support/house.h"
-#include "os/os.h"
 #include "support/os_failing.h"
-#include "pool/pool.h"
-#include "route/route.h"
 
 enum { LAST_CALL = 190, LAST_MOMENT = 160, WANTED = 48, FOR_EVER = 1 << 20, PLACES = 9 };
 
@@ -27,8 +27,7 @@ enum path {
     PATHS
 };
 
-static const char *const path_names[] = {"no reservation", "no cache", "no slot", "some slots",
-                                         "all slots"};
+static const char *const path_names[] = {"no reservation", "no cache", "no slot", "some slots", "all slots"};
 
 /* Written by a child, read by the test. */
 static struct life {
@@ -101,10 +100,10 @@ static void give_every(unsigned step)
 static void expect_route_serves(void)
 {
     for (size_t request = 4096; request <= 4 << 20; request *= 4) {
-        char *bytes = route_take(request, NULL);
+        char *bytes = route_alloc(request, NULL);
         if (CHECK(bytes != NULL)) {
             bytes[0] = bytes[request - 1] = 'r';
-            route_give("free", bytes);
+            route_free("free", bytes);
         }
     }
 }
@@ -142,7 +141,7 @@ static void live_through(void *argument)
         give_every(1);
         house_check();
         for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
-            CHECK(house_cards(bucket, CARD_LIVE) == 0);
+            CHECK(house_metadata(bucket, SLOT_LIVE) == 0);
         }
         if (life->last < os_failing_calls()) {
             CHECK(take_all() == SAMPLED * WANTED);
@@ -165,8 +164,7 @@ static void live(unsigned first, unsigned last)
 
 static void share_life(void)
 {
-    void *shared =
-        mmap(NULL, sizeof *life, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *shared = mmap(NULL, sizeof *life, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     cr_assert_neq(shared, MAP_FAILED);
     life = shared;
 }
@@ -189,8 +187,7 @@ Test(failure_sweep, from_each_call_on, .timeout = 120)
         live(call, FOR_EVER);
         cr_assert_gt(life->refusals, 0U, "call %u", call);
         cr_assert_geq(life->served, served, "call %u", call);
-        cr_assert_geq(life->path, path, "call %u: %s after %s", call, path_names[life->path],
-                      path_names[path]);
+        cr_assert_geq(life->path, path, "call %u: %s after %s", call, path_names[life->path], path_names[path]);
         served = life->served;
         path = life->path;
         seen[path] = true;
@@ -204,7 +201,7 @@ Test(failure_sweep, from_each_call_on, .timeout = 120)
 /*
  * One refusal; two, so that a table that tries again with less fails; four and eight, so that the
  * range does; more, so that a single slot can't be had after the run. Afterwards all can be had.
- * At birth each call but the first maps a table's first page, without which there are no pools; for
+ * At start each call but the first maps a table's first page, without which there are no pools; for
  * the window there are PLACES in all.
  */
 Test(failure_sweep, at_each_call_for_a_moment, .timeout = 120)
@@ -216,8 +213,7 @@ Test(failure_sweep, at_each_call_for_a_moment, .timeout = 120)
         for (unsigned call = 1; call <= LAST_MOMENT; call += length) {
             live(call, call + length - 1);
             cr_assert_gt(life->refusals, 0U);
-            cr_assert_eq(life->path == PATH_NO_RESERVATION,
-                         call > 1 ? call <= birth : length >= PLACES,
+            cr_assert_eq(life->path == PATH_NO_RESERVATION, call > 1 ? call <= birth : length >= PLACES,
                          "calls from %u on, %u of them", call, length);
             seen[life->path] = true;
         }

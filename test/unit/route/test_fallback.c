@@ -8,9 +8,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "route/fallback.h"
 #include "support/capture.h"
 #include "support/crew.h"
-#include "route/fallback.h"
 
 enum { UNUSUAL = 4242 /* no call sets it */ };
 
@@ -38,8 +38,7 @@ void *mi_malloc_aligned(size_t size, size_t alignment)
 
 void *mi_malloc_aligned_at(size_t size, size_t alignment, size_t offset)
 {
-    void *(*next)(size_t, size_t, size_t) =
-        (void *(*)(size_t, size_t, size_t))dlsym(RTLD_NEXT, __func__);
+    void *(*next)(size_t, size_t, size_t) = (void *(*)(size_t, size_t, size_t))dlsym(RTLD_NEXT, __func__);
     return lies ? take_unaligned(alignment, size) : next(size, alignment, offset);
 }
 
@@ -55,27 +54,27 @@ static bool is_filled(const char *bytes, char value, size_t size)
     return true;
 }
 
-Test(fallback, takes_and_gives_before_birth)
+Test(fallback, takes_and_gives_before_init)
 {
-    char *bytes = fallback_take(100);
+    char *bytes = fallback_alloc(100);
     cr_assert_not_null(bytes);
     cr_assert_geq(fallback_usable_size(bytes), 100);
     memset(bytes, 'x', 100);
     bytes = fallback_resize(bytes, 100000);
     cr_assert_not_null(bytes);
     cr_assert(is_filled(bytes, 'x', 100));
-    fallback_give(bytes);
-    fallback_give(NULL);
+    fallback_free(bytes);
+    fallback_free(NULL);
 }
 
 Test(fallback, zeroed_is_zero_after_use)
 {
     fallback_open();
     for (int i = 0; i < 100; i++) {
-        char *bytes = fallback_take_zeroed(10, 100);
+        char *bytes = fallback_alloc_zeroed(10, 100);
         cr_assert(is_filled(bytes, 0, 1000));
         memset(bytes, 'x', 1000);
-        fallback_give(bytes);
+        fallback_free(bytes);
     }
 }
 
@@ -83,11 +82,11 @@ Test(fallback, aligns)
 {
     fallback_open();
     for (size_t alignment = 8; alignment <= 1 << 20; alignment *= 2) {
-        char *bytes = fallback_take_aligned(alignment, 100);
+        char *bytes = fallback_alloc_aligned(alignment, 100);
         cr_assert_not_null(bytes);
         cr_assert_eq((uintptr_t)bytes % alignment, 0);
         bytes[0] = bytes[99] = 1;
-        fallback_give(bytes);
+        fallback_free(bytes);
     }
 }
 
@@ -101,16 +100,16 @@ Test(fallback, aligns_where_the_size_is_a_multiple_of_the_alignment)
     for (size_t alignment = 8; alignment <= 65536; alignment *= 2) {
         for (size_t size = alignment; size <= 4 * alignment; size += alignment) {
             for (unsigned i = 0; i < BLOCKS; i++) {
-                blocks[i] = fallback_take_aligned(alignment, size);
+                blocks[i] = fallback_alloc_aligned(alignment, size);
                 cr_assert_not_null(blocks[i]);
-                cr_assert_eq((uintptr_t)blocks[i] % alignment, 0, "(%zu, %zu) is %p", alignment,
-                             size, (void *)blocks[i]);
+                cr_assert_eq((uintptr_t)blocks[i] % alignment, 0, "(%zu, %zu) is %p", alignment, size,
+                             (void *)blocks[i]);
                 cr_assert_geq(fallback_usable_size(blocks[i]), size);
                 memset(blocks[i], (int)i, size);
             }
             for (unsigned i = 0; i < BLOCKS; i++) {
                 cr_assert(is_filled(blocks[i], (char)i, size));
-                fallback_give(blocks[i]);
+                fallback_free(blocks[i]);
             }
         }
     }
@@ -120,10 +119,10 @@ Test(fallback, good_size_is_what_will_be_usable)
 {
     fallback_open();
     for (size_t request = 1; request < 4096; request += 37) {
-        void *bytes = fallback_take(request);
+        void *bytes = fallback_alloc(request);
         cr_assert_geq(fallback_good_size(request), request);
         cr_assert_eq(fallback_good_size(request), fallback_usable_size(bytes));
-        fallback_give(bytes);
+        fallback_free(bytes);
     }
 }
 
@@ -137,19 +136,19 @@ static void expect_no_memory(const void *result)
 Test(fallback, failures_set_errno)
 {
     fallback_open();
-    char *bytes = fallback_take(100);
+    char *bytes = fallback_alloc(100);
     memset(bytes, 'x', 100);
     /* Volatile: the compiler would see at once that no block can have such a size. */
     volatile size_t all = SIZE_MAX;
     volatile size_t half = PTRDIFF_MAX;
     errno = UNUSUAL;
-    expect_no_memory(fallback_take(half));
-    expect_no_memory(fallback_take(all));
-    expect_no_memory(fallback_take_zeroed(1, all));
-    expect_no_memory(fallback_take_aligned(4096, half - 4096));
+    expect_no_memory(fallback_alloc(half));
+    expect_no_memory(fallback_alloc(all));
+    expect_no_memory(fallback_alloc_zeroed(1, all));
+    expect_no_memory(fallback_alloc_aligned(4096, half - 4096));
     expect_no_memory(fallback_resize(bytes, all));
     cr_assert(is_filled(bytes, 'x', 100), "a block that cannot grow stays");
-    fallback_give(bytes);
+    fallback_free(bytes);
 }
 
 static void run_out_of_memory(void *argument)
@@ -158,7 +157,7 @@ static void run_out_of_memory(void *argument)
     fallback_open();
     CHECK(setrlimit(RLIMIT_AS, &(struct rlimit){1 << 20, 1 << 20}) == 0);
     errno = UNUSUAL;
-    CHECK(fallback_take((size_t)1 << 32) == NULL);
+    CHECK(fallback_alloc((size_t)1 << 32) == NULL);
     CHECK(errno == ENOMEM);
 }
 
@@ -175,8 +174,8 @@ Test(fallback, what_is_never_aligned_is_refused)
     fallback_open();
     lies = true;
     errno = UNUSUAL;
-    expect_no_memory(fallback_take_aligned(256, 256));
-    expect_no_memory(fallback_take_aligned(4096, 100));
+    expect_no_memory(fallback_alloc_aligned(256, 256));
+    expect_no_memory(fallback_alloc_aligned(4096, 100));
 }
 
 /* mimalloc 2.0 refuses these without a report to its error handler. */
@@ -185,10 +184,10 @@ Test(fallback, sizes_that_wrap_set_errno)
     fallback_open();
     volatile size_t all = SIZE_MAX;
     errno = UNUSUAL;
-    expect_no_memory(fallback_take_zeroed(all / 2, 3));
-    expect_no_memory(fallback_take_zeroed(all, all));
-    expect_no_memory(fallback_take_aligned(4096, all - 4096));
-    expect_no_memory(fallback_take_aligned(1 << 20, all - 4096));
+    expect_no_memory(fallback_alloc_zeroed(all / 2, 3));
+    expect_no_memory(fallback_alloc_zeroed(all, all));
+    expect_no_memory(fallback_alloc_aligned(4096, all - 4096));
+    expect_no_memory(fallback_alloc_aligned(1 << 20, all - 4096));
 }
 
 Test(fallback, opening_keeps_errno)
@@ -200,11 +199,11 @@ Test(fallback, opening_keeps_errno)
 
 Test(fallback, trim_leaves_blocks_alone)
 {
-    char *bytes = fallback_take(5000);
+    char *bytes = fallback_alloc(5000);
     memset(bytes, 'x', 5000);
     fallback_trim();
     cr_assert(is_filled(bytes, 'x', 5000));
-    fallback_give(bytes);
+    fallback_free(bytes);
 }
 
 /* libc's malloc, as a library sees it that was loaded with RTLD_DEEPBIND. */
@@ -223,7 +222,7 @@ static void *take_from_libc(size_t request)
 Test(fallback, blocks_of_libc_are_recognised)
 {
     fallback_open();
-    void *ours = fallback_take(5000);
+    void *ours = fallback_alloc(5000);
     char *bytes = take_from_libc(5000);
     cr_assert(fallback_is_foreign(bytes));
     cr_assert_not(fallback_is_foreign(ours));
@@ -235,9 +234,9 @@ Test(fallback, blocks_of_libc_are_recognised)
     cr_assert((char *)sbrk(0) > bytes, "what libc issued stays libc's");
     memset(bytes, 'y', 20000);
     char *next = take_from_libc(5000);
-    fallback_give_foreign(bytes);
+    fallback_free_foreign(bytes);
     /* libc gives it out again: the block has come back to it. */
     cr_assert_eq(take_from_libc(20000), bytes);
-    fallback_give_foreign(next);
-    fallback_give(ours);
+    fallback_free_foreign(next);
+    fallback_free(ours);
 }

@@ -4,16 +4,11 @@
 #include <errno.h>
 #include <string.h>
 
-#include "support/house.h"
 #include "route/route.h"
 #include "statistics/snapshot.h"
+#include "support/house.h"
 
-enum {
-    UNUSUAL = 4242 /* no call sets it */,
-    EVERYTHING = 1 << 30,
-    SMALL_SHIFT = 20,
-    TINY_SHIFT = 18
-};
+enum { UNUSUAL = 4242 /* no call sets it */, EVERYTHING = 1 << 30, SMALL_SHIFT = 20, TINY_SHIFT = 18 };
 
 static const struct snapshot_figures *figures(unsigned bucket)
 {
@@ -29,35 +24,35 @@ static bool is_zero(const char *bytes, size_t size)
 
 static unsigned bucket_of(const void *address)
 {
-    return lane_owns(address) ? (unsigned)lane_find(address).bucket : BUCKET_LIMIT;
+    return region_owns(address) ? (unsigned)region_find(address).bucket : BUCKET_LIMIT;
 }
 
-Test(route, everything_falls_through_before_birth)
+Test(route, everything_falls_through_before_init)
 {
     cr_assert_not(route_is_pooled(0));
     cr_assert_not(route_is_pooled(4096));
     cr_assert_not(route_is_pooled(SIZE_MAX));
-    char *bytes = route_take(16384, NULL);
-    cr_assert(bytes != NULL && !lane_owns(bytes));
-    bytes = route_resize("realloc", bytes, 20000, NULL);
+    char *bytes = route_alloc(16384, NULL);
+    cr_assert(bytes != NULL && !region_owns(bytes));
+    bytes = route_realloc("realloc", bytes, 20000, NULL);
     cr_assert_geq(route_usable_size("malloc_usable_size", bytes), 20000);
-    route_give("free", bytes);
-    bytes = route_take_zeroed(4, 4096, NULL);
+    route_free("free", bytes);
+    bytes = route_alloc_zeroed(4, 4096, NULL);
     cr_assert(is_zero(bytes, 16384));
-    route_give("free", bytes);
-    route_give("free", NULL);
+    route_free("free", bytes);
+    route_free("free", NULL);
 }
 
-/* A block from before birth, which mimalloc serves, can be given back and resized afterwards. */
-Test(route, blocks_from_before_birth_are_known)
+/* A block from before start, which mimalloc serves, can be given back and resized afterwards. */
+Test(route, blocks_from_before_init_are_known)
 {
-    char *first = route_take(16384, NULL);
-    char *second = route_take(16384, NULL);
+    char *first = route_alloc(16384, NULL);
+    char *second = route_alloc(16384, NULL);
     memset(second, 'x', 16384);
     house_lay_default();
-    route_give("free", first);
-    second = route_resize("realloc", second, 40000, NULL);
-    cr_assert(lane_owns(second));
+    route_free("free", first);
+    second = route_realloc("realloc", second, 40000, NULL);
+    cr_assert(region_owns(second));
     cr_assert(second[0] == 'x' && memcmp(second, second + 1, 16383) == 0);
 }
 
@@ -68,17 +63,17 @@ Test(route, pools_serve_from_minimum_to_maximum)
     house_lay_default();
     for (size_t i = 0; i < sizeof pooled / sizeof pooled[0]; i++) {
         cr_assert(route_is_pooled(pooled[i]));
-        char *bytes = route_take(pooled[i], NULL);
-        cr_assert(lane_owns(bytes), "%zu is the pools'", pooled[i]);
+        char *bytes = route_alloc(pooled[i], NULL);
+        cr_assert(region_owns(bytes), "%zu is the pools'", pooled[i]);
         cr_assert_eq(bucket_of(bytes), route_bucket(pooled[i]));
         memset(bytes, 'x', pooled[i]);
-        route_give("free", bytes);
+        route_free("free", bytes);
     }
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         cr_assert_not(route_is_pooled(others[i]));
-        void *bytes = route_take(others[i], NULL);
-        cr_assert(bytes != NULL && !lane_owns(bytes), "%zu falls through", others[i]);
-        route_give("free", bytes);
+        void *bytes = route_alloc(others[i], NULL);
+        cr_assert(bytes != NULL && !region_owns(bytes), "%zu falls through", others[i]);
+        route_free("free", bytes);
     }
     cr_assert_not(route_is_pooled(SIZE_MAX));
     cr_assert_not(route_is_pooled(PTRDIFF_MAX));
@@ -88,14 +83,14 @@ Test(route, pools_serve_from_minimum_to_maximum)
 Test(route, closed_pools_take_back_what_is_theirs)
 {
     house_lay_default();
-    char *bytes = route_take(16384, NULL);
+    char *bytes = route_alloc(16384, NULL);
     route_close();
-    cr_assert_not(lane_owns(route_take(16384, NULL)));
-    bytes = route_resize("realloc", bytes, 20000, NULL);
-    cr_assert(lane_owns(bytes), "in place is still possible");
-    route_give("free", bytes);
-    cr_assert_eq(house_cards(B16K, CARD_LIVE), 0);
-    cr_assert_eq(house_cards(B16K, CARD_FREE), 1);
+    cr_assert_not(region_owns(route_alloc(16384, NULL)));
+    bytes = route_realloc("realloc", bytes, 20000, NULL);
+    cr_assert(region_owns(bytes), "in place is still possible");
+    route_free("free", bytes);
+    cr_assert_eq(house_metadata(B16K, SLOT_LIVE), 0);
+    cr_assert_eq(house_metadata(B16K, SLOT_FREE), 1);
 }
 
 Test(route, giving_keeps_errno)
@@ -103,11 +98,11 @@ Test(route, giving_keeps_errno)
     void *taken[200];
     house_lay_default();
     for (unsigned i = 0; i < 200; i++) {
-        taken[i] = route_take(i % 2 == 0 ? 16384 : 131072, NULL);
+        taken[i] = route_alloc(i % 2 == 0 ? 16384 : 131072, NULL);
     }
     errno = UNUSUAL;
     for (unsigned i = 0; i < 200; i++) {
-        route_give("free", taken[i]);
+        route_free("free", taken[i]);
     }
     cr_assert_eq(errno, UNUSUAL);
 }
@@ -118,11 +113,11 @@ Test(route, zeroed_is_zero_fresh_reused_and_purged)
     for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
         size_t request = house_plan.size[bucket];
         for (unsigned round = 0; round < 4; round++) {
-            char *bytes = route_take_zeroed(16, request / 16, NULL);
+            char *bytes = route_alloc_zeroed(16, request / 16, NULL);
             cr_assert_eq(bucket_of(bytes), route_bucket(request));
             cr_assert(is_zero(bytes, request), "%zu bytes, round %u", request, round);
             memset(bytes, 'x', request);
-            route_give("free", bytes);
+            route_free("free", bytes);
             if (round == 1) {
                 pool_trim(EVERYTHING);
             }
@@ -138,13 +133,13 @@ Test(route, zeroed_is_zero_fresh_reused_and_purged)
 Test(route, zeroed_covers_a_longer_request_than_the_last)
 {
     house_lay_default();
-    char *bytes = route_take(20480, NULL);
+    char *bytes = route_alloc(20480, NULL);
     memset(bytes, 'x', 20480);
-    route_give("free", bytes);
-    cr_assert_eq(route_take_zeroed(1, 12289, NULL), bytes);
+    route_free("free", bytes);
+    cr_assert_eq(route_alloc_zeroed(1, 12289, NULL), bytes);
     cr_assert(is_zero(bytes, 12289));
-    route_give("free", bytes);
-    cr_assert_eq(route_take_zeroed(1, 20480, NULL), bytes);
+    route_free("free", bytes);
+    cr_assert_eq(route_alloc_zeroed(1, 20480, NULL), bytes);
     cr_assert(is_zero(bytes, 20480));
 }
 
@@ -152,10 +147,10 @@ Test(route, zeroed_covers_a_longer_request_than_the_last)
 Test(route, zeroed_covers_the_usable_size)
 {
     house_lay_default();
-    char *bytes = route_take(20480, NULL);
+    char *bytes = route_alloc(20480, NULL);
     memset(bytes, 'x', 20480);
-    route_give("free", bytes);
-    cr_assert_eq(route_take_zeroed(1, 16385, NULL), bytes);
+    route_free("free", bytes);
+    cr_assert_eq(route_alloc_zeroed(1, 16385, NULL), bytes);
     cr_assert_eq(route_usable_size("malloc_usable_size", bytes), 16400);
     cr_assert(is_zero(bytes, 16400));
     cr_assert_eq(bytes[16400], 'x', "and no more");
@@ -164,9 +159,9 @@ Test(route, zeroed_covers_the_usable_size)
 Test(route, zeroed_small_falls_through)
 {
     house_lay_default();
-    char *bytes = route_take_zeroed(10, 100, NULL);
-    cr_assert(!lane_owns(bytes) && is_zero(bytes, 1000));
-    route_give("free", bytes);
+    char *bytes = route_alloc_zeroed(10, 100, NULL);
+    cr_assert(!region_owns(bytes) && is_zero(bytes, 1000));
+    route_free("free", bytes);
 }
 
 Test(route, zeroed_refuses_a_product_that_wraps)
@@ -174,9 +169,9 @@ Test(route, zeroed_refuses_a_product_that_wraps)
     house_lay_default();
     fallback_open();
     errno = UNUSUAL;
-    cr_assert_null(route_take_zeroed(SIZE_MAX / 4096 + 2, 4096, NULL), "the product wraps to 4096");
+    cr_assert_null(route_alloc_zeroed(SIZE_MAX / 4096 + 2, 4096, NULL), "the product wraps to 4096");
     cr_assert_eq(errno, ENOMEM);
-    cr_assert_null(route_take_zeroed((size_t)1 << 32, (size_t)1 << 32, NULL));
+    cr_assert_null(route_alloc_zeroed((size_t)1 << 32, (size_t)1 << 32, NULL));
     cr_assert_eq(figures(B4K)->requests, 0);
 }
 
@@ -185,14 +180,14 @@ Test(route, alignments_up_to_a_page_are_the_pools)
     house_lay_default();
     for (size_t alignment = 1; alignment <= 4096; alignment *= 2) {
         for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
-            void *bytes = route_take_aligned(alignment, house_plan.size[bucket], NULL);
-            cr_assert(lane_owns(bytes));
+            void *bytes = route_alloc_aligned(alignment, house_plan.size[bucket], NULL);
+            cr_assert(region_owns(bytes));
             cr_assert_eq((uintptr_t)bytes % alignment, 0);
-            route_give("free", bytes);
+            route_free("free", bytes);
         }
-        char *small = route_take_aligned(alignment, 100, NULL);
-        cr_assert(small != NULL && !lane_owns(small) && (uintptr_t)small % alignment == 0);
-        route_give("free", small);
+        char *small = route_alloc_aligned(alignment, 100, NULL);
+        cr_assert(small != NULL && !region_owns(small) && (uintptr_t)small % alignment == 0);
+        route_free("free", small);
     }
     house_assert();
 }
@@ -202,14 +197,14 @@ Test(route, wider_alignments_fall_through_and_are_counted)
     house_lay_default();
     for (size_t alignment = 8192; alignment <= 1 << 20; alignment *= 2) {
         uint64_t before = figures(B16K)->fell_through;
-        void *bytes = route_take_aligned(alignment, 16390, NULL);
-        cr_assert(bytes != NULL && !lane_owns(bytes));
+        void *bytes = route_alloc_aligned(alignment, 16390, NULL);
+        cr_assert(bytes != NULL && !region_owns(bytes));
         cr_assert_eq((uintptr_t)bytes % alignment, 0);
         cr_assert_eq(figures(B16K)->fell_through, before + 1);
-        route_give("free", bytes);
+        route_free("free", bytes);
     }
-    route_give("free", route_take_aligned(8192, 100, NULL));
-    cr_assert_eq(figures(B4K)->fell_through, 0, "what is no pool's size is no spill");
+    route_free("free", route_alloc_aligned(8192, 100, NULL));
+    cr_assert_eq(figures(B4K)->fell_through, 0, "what is no pool's size does not fall through");
 }
 
 Test(route, usable_size_is_the_request_rounded_to_16)
@@ -217,17 +212,16 @@ Test(route, usable_size_is_the_request_rounded_to_16)
     static const struct {
         size_t request;
         size_t usable;
-    } rows[] = {{4096, 4096},   {4097, 4112},       {16390, 16400},
-                {16400, 16400}, {20480, 20480},     {262177, 262192},
-                {8191, 8192},   {4194303, 4194304}, {4194304, 4194304}};
+    } rows[] = {{4096, 4096},     {4097, 4112}, {16390, 16400},     {16400, 16400},    {20480, 20480},
+                {262177, 262192}, {8191, 8192}, {4194303, 4194304}, {4194304, 4194304}};
     house_lay_default();
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        char *bytes = route_take(rows[i].request, NULL);
+        char *bytes = route_alloc(rows[i].request, NULL);
         cr_assert_eq(route_usable_size("malloc_usable_size", bytes), rows[i].usable);
         cr_assert_eq(route_good_size(rows[i].request), rows[i].usable);
         memset(bytes, 'x', rows[i].usable);
         cr_assert_eq(route_usable_size("malloc_usable_size", bytes), rows[i].usable);
-        route_give("free", bytes);
+        route_free("free", bytes);
     }
 }
 
@@ -235,53 +229,53 @@ Test(route, usable_size_of_what_falls_through_is_mimallocs)
 {
     house_lay_default();
     for (size_t request = 1; request < 4096; request += 41) {
-        void *bytes = route_take(request, NULL);
+        void *bytes = route_alloc(request, NULL);
         cr_assert_geq(route_usable_size("malloc_usable_size", bytes), request);
         cr_assert_eq(route_good_size(request), fallback_good_size(request));
-        route_give("free", bytes);
+        route_free("free", bytes);
     }
     cr_assert_eq(route_usable_size("malloc_usable_size", NULL), 0);
 }
 
-/* A full lane: mimalloc serves, the spill is counted, and a slot that comes back is used again. */
-Test(route, full_lane_falls_through)
+/* A full region: mimalloc serves, what fell through is counted, and a slot that comes back is used again. */
+Test(route, full_region_falls_through)
 {
     static void *taken[1000];
     struct bucket_settings settings = house_defaults();
     house_lay(&settings, SMALL_SHIFT);
     uint32_t limit = house_limit(B16K, SMALL_SHIFT);
     for (uint32_t i = 0; i < limit; i++) {
-        taken[i] = route_take(16390, NULL);
-        cr_assert(lane_owns(taken[i]));
+        taken[i] = route_alloc(16390, NULL);
+        cr_assert(region_owns(taken[i]));
     }
-    char *first = route_take(16390, NULL);
-    char *second = route_take_zeroed(1, 16390, NULL);
-    cr_assert(first != NULL && !lane_owns(first));
-    cr_assert(second != NULL && !lane_owns(second) && is_zero(second, 16390));
+    char *first = route_alloc(16390, NULL);
+    char *second = route_alloc_zeroed(1, 16390, NULL);
+    cr_assert(first != NULL && !region_owns(first));
+    cr_assert(second != NULL && !region_owns(second) && is_zero(second, 16390));
     memset(first, 'x', 16390);
     cr_assert_eq(figures(B16K)->fell_through, 2);
     cr_assert_eq(figures(B16K)->fell_through_asked, 2 * 16390);
-    route_give("free", taken[3]);
-    cr_assert_eq(route_take(16390, NULL), taken[3]);
-    route_give("free", first);
-    route_give("free", second);
+    route_free("free", taken[3]);
+    cr_assert_eq(route_alloc(16390, NULL), taken[3]);
+    route_free("free", first);
+    route_free("free", second);
     house_assert();
 }
 
 /*
- * A bucket whose slots are longer than the whole lane: under a tight RLIMIT_AS, the largest ones.
+ * A bucket whose slots are longer than the whole region: under a tight RLIMIT_AS, the largest ones.
  */
-Test(route, lane_without_slots_falls_through)
+Test(route, region_without_slots_falls_through)
 {
     struct bucket_settings settings = house_defaults();
     house_lay(&settings, TINY_SHIFT);
     cr_assert_eq(house_limit(B4M, TINY_SHIFT), 0);
-    char *bytes = route_take(4 << 20, NULL);
-    cr_assert(bytes != NULL && !lane_owns(bytes));
+    char *bytes = route_alloc(4 << 20, NULL);
+    cr_assert(bytes != NULL && !region_owns(bytes));
     memset(bytes, 'x', 4 << 20);
     cr_assert_eq(figures(B4M)->fell_through, 1);
-    route_give("free", bytes);
-    cr_assert(lane_owns(route_take(4096, NULL)), "the small ones are served");
+    route_free("free", bytes);
+    cr_assert(region_owns(route_alloc(4096, NULL)), "the small ones are served");
     house_assert();
 }
 
@@ -292,9 +286,9 @@ Test(route, floor_is_the_lowest_minimum)
     settings.minimum = BUCKET_REQUEST_FLOOR;
     house_lay(&settings, HOUSE_SHIFT);
     for (int i = 0; i < 2; i++) { /* by the slow path, and by the fast one */
-        cr_assert(lane_owns(route_take(BUCKET_REQUEST_FLOOR, NULL)));
-        cr_assert(lane_owns(route_take_zeroed(1, BUCKET_REQUEST_FLOOR, NULL)));
-        cr_assert_not(lane_owns(route_take(BUCKET_REQUEST_FLOOR - 1, NULL)));
-        cr_assert_not(lane_owns(route_take_zeroed(1, BUCKET_REQUEST_FLOOR - 1, NULL)));
+        cr_assert(region_owns(route_alloc(BUCKET_REQUEST_FLOOR, NULL)));
+        cr_assert(region_owns(route_alloc_zeroed(1, BUCKET_REQUEST_FLOOR, NULL)));
+        cr_assert_not(region_owns(route_alloc(BUCKET_REQUEST_FLOOR - 1, NULL)));
+        cr_assert_not(region_owns(route_alloc_zeroed(1, BUCKET_REQUEST_FLOOR - 1, NULL)));
     }
 }

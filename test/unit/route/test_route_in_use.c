@@ -2,12 +2,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
-#include "support/capture.h"
-#include "support/crew.h"
-#include "support/house.h"
 #include "pool/in_use.h"
 #include "pool/pool.h"
 #include "route/route.h"
+#include "support/capture.h"
+#include "support/crew.h"
+#include "support/house.h"
 
 /* Callers are addresses that nobody looks behind. */
 static char callers[4];
@@ -23,8 +23,8 @@ static void lay_house(void)
 
 static struct in_use noted(const void *block)
 {
-    struct place place = lane_find(block);
-    cr_assert(lane_owns(block) && place.exact);
+    struct place place = region_find(block);
+    cr_assert(region_owns(block) && place.exact);
     return in_use_find(place.number);
 }
 
@@ -55,33 +55,33 @@ static void expect_noted_now(const void *block, unsigned caller, uint64_t earlie
 
 static void *resize(void *block, size_t request)
 {
-    return route_resize("realloc", block, request, &callers[RESIZE]);
+    return route_realloc("realloc", block, request, &callers[RESIZE]);
 }
 
 Test(route, notes_who_took_a_block)
 {
     lay_house();
     uint64_t now = tick();
-    expect_noted_now(route_take(16384, &callers[MALLOC]), MALLOC, now);
-    expect_noted_now(route_take_zeroed(2, 8192, &callers[OTHER]), OTHER, now);
-    expect_noted_now(route_take_aligned(4096, 262177, &callers[MALLOC]), MALLOC, now);
+    expect_noted_now(route_alloc(16384, &callers[MALLOC]), MALLOC, now);
+    expect_noted_now(route_alloc_zeroed(2, 8192, &callers[OTHER]), OTHER, now);
+    expect_noted_now(route_alloc_aligned(4096, 262177, &callers[MALLOC]), MALLOC, now);
     expect_noted_now(resize(NULL, 30000), RESIZE, now);
 }
 
 Test(route, notes_who_took_it_last)
 {
     lay_house();
-    void *block = route_take(16384, &callers[MALLOC]);
+    void *block = route_alloc(16384, &callers[MALLOC]);
     house_give(block);
     uint64_t now = tick();
-    cr_assert_eq(route_take(16385, &callers[OTHER]), block);
+    cr_assert_eq(route_alloc(16385, &callers[OTHER]), block);
     expect_noted_now(block, OTHER, now);
 }
 
 Test(route, a_block_resized_in_place_is_its_resizers_and_as_old)
 {
     lay_house();
-    void *block = route_take(16384, &callers[MALLOC]);
+    void *block = route_alloc(16384, &callers[MALLOC]);
     uint64_t taken_at = noted(block).taken_at;
     tick();
     cr_assert_eq(resize(block, 20480), block);
@@ -93,7 +93,7 @@ Test(route, a_block_resized_in_place_is_its_resizers_and_as_old)
 Test(route, a_block_that_moves_is_its_resizers_and_as_old)
 {
     lay_house();
-    void *block = route_take(16384, &callers[MALLOC]);
+    void *block = route_alloc(16384, &callers[MALLOC]);
     uint64_t taken_at = noted(block).taken_at;
     tick();
     void *grown = resize(block, 20481);
@@ -111,8 +111,8 @@ Test(route, a_block_that_moves_is_its_resizers_and_as_old)
 Test(route, a_block_of_mimallocs_is_as_old_as_it_is_in_the_pools)
 {
     lay_house();
-    void *block = route_take(100, &callers[MALLOC]);
-    cr_assert_not(lane_owns(block));
+    void *block = route_alloc(100, &callers[MALLOC]);
+    cr_assert_not(region_owns(block));
     uint64_t now = tick();
     expect_noted_now(resize(block, 9000), RESIZE, now);
 }
@@ -121,20 +121,20 @@ Test(route, a_block_of_mimallocs_is_as_old_as_it_is_in_the_pools)
 Test(route, a_block_that_leaves_the_pools_takes_no_note_along)
 {
     lay_house();
-    void *block = route_take(4096, &callers[MALLOC]);
+    void *block = route_alloc(4096, &callers[MALLOC]);
     void *outside = resize(block, 100);
-    cr_assert_not(lane_owns(outside));
+    cr_assert_not(region_owns(outside));
     expect_noted(block, MALLOC, noted(block).taken_at);
 }
 
 static void look_in_a_child(void *block)
 {
-    pool_adopt();
-    struct place place = lane_find(block);
+    pool_atfork_child();
+    struct place place = region_find(block);
     struct in_use in_use = in_use_find(place.number);
     CHECK(in_use.caller == &callers[MALLOC]);
     CHECK(in_use.taken_at != 0 && in_use.taken_at < in_use_now());
-    void *other = route_take(16384, &callers[OTHER]);
+    void *other = route_alloc(16384, &callers[OTHER]);
     CHECK(other != block);
     house_check();
 }
@@ -143,7 +143,7 @@ Test(route, a_child_keeps_its_parents_notes)
 {
     static struct capture capture;
     lay_house();
-    void *block = route_take(16384, &callers[MALLOC]);
+    void *block = route_alloc(16384, &callers[MALLOC]);
     uint64_t taken_at = noted(block).taken_at;
     tick();
     capture_run(&capture, look_in_a_child, block);
@@ -156,7 +156,7 @@ Test(route, nothing_is_noted_where_it_is_not_wanted)
     house_pools.kind = KIND_STANDARD;
     house_lay_default();
     cr_assert_not(in_use_is_kept());
-    void *block = route_take(16384, &callers[MALLOC]);
+    void *block = route_alloc(16384, &callers[MALLOC]);
     void *grown = resize(resize(block, 20480), 30000);
     cr_assert_null(noted(grown).caller);
     cr_assert_eq(noted(grown).taken_at, 0);

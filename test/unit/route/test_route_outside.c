@@ -3,10 +3,10 @@
 #include <criterion/criterion.h>
 
 #include "memory/bucket.h"
-#include "support/crew.h"
 #include "pool/histogram.h"
-#include "support/house.h"
 #include "route/route.h"
+#include "support/crew.h"
+#include "support/house.h"
 
 /* Every so many-th is drawn, by each thread for itself. */
 enum { INTERVAL = 61, REQUESTS = 100 * INTERVAL, THREADS = 1000, FEW = 6 };
@@ -27,7 +27,7 @@ static void lay(bool small)
 
 static void use(size_t request)
 {
-    route_give("free", route_take(request, NULL));
+    route_free("free", route_alloc(request, NULL));
 }
 
 Test(route_outside, what_is_near_the_pools_sizes_is_seen)
@@ -39,8 +39,7 @@ Test(route_outside, what_is_near_the_pools_sizes_is_seen)
         use(5 << 20);
     }
     /* Three by turns and a prime number of them: each comes in its turn. */
-    cr_assert_leq(count_of(BUCKET_REQUEST_FLOOR) + count_of(3000) + count_of(5 << 20),
-                  3 * REQUESTS + INTERVAL);
+    cr_assert_leq(count_of(BUCKET_REQUEST_FLOOR) + count_of(3000) + count_of(5 << 20), 3 * REQUESTS + INTERVAL);
     cr_assert_geq(count_of(BUCKET_REQUEST_FLOOR), REQUESTS * 9 / 10);
     cr_assert_geq(count_of(3000), REQUESTS * 9 / 10);
     cr_assert_geq(count_of(5 << 20), REQUESTS * 9 / 10);
@@ -72,9 +71,9 @@ Test(route_outside, every_way_to_ask_is_seen)
 {
     lay(true);
     for (unsigned i = 0; i < REQUESTS; i++) {
-        route_give("free", route_take_zeroed(10, 10, NULL));
-        route_give("free", route_take_aligned(64, 320, NULL));
-        route_give("free", route_resize("realloc", route_take(16, NULL), 1000, NULL));
+        route_free("free", route_alloc_zeroed(10, 10, NULL));
+        route_free("free", route_alloc_aligned(64, 320, NULL));
+        route_free("free", route_realloc("realloc", route_alloc(16, NULL), 1000, NULL));
     }
     cr_assert_geq(count_of(100), REQUESTS * 9 / 10);
     cr_assert_geq(count_of(320), REQUESTS * 9 / 10);
@@ -86,8 +85,8 @@ Test(route_outside, what_is_refused_is_not)
     volatile size_t most = SIZE_MAX; /* else the compiler knows, and warns */
     lay(true);
     for (unsigned i = 0; i < REQUESTS; i++) {
-        cr_assert_null(route_take(most - 4096, NULL));
-        cr_assert_null(route_take_zeroed(most, 2, NULL));
+        cr_assert_null(route_alloc(most - 4096, NULL));
+        cr_assert_null(route_alloc_zeroed(most, 2, NULL));
     }
     cr_assert_eq(count_of(SIZE_MAX), 0);
 }

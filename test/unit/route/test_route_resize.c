@@ -4,25 +4,25 @@
 #include <errno.h>
 #include <string.h>
 
+#include "route/route.h"
 #include "support/crew.h"
 #include "support/house.h"
-#include "route/route.h"
 
 enum { UNUSUAL = 4242 /* no call sets it */, ROUNDS = 3000, BLOCKS = 8, SMALL_SHIFT = 20 };
 
 static char *resize(char *bytes, size_t request)
 {
-    return route_resize("realloc", bytes, request, NULL);
+    return route_realloc("realloc", bytes, request, NULL);
 }
 
 static unsigned bucket_of(const void *address)
 {
-    return lane_owns(address) ? (unsigned)lane_find(address).bucket : BUCKET_LIMIT;
+    return region_owns(address) ? (unsigned)region_find(address).bucket : BUCKET_LIMIT;
 }
 
 static uint32_t state_of(const void *address)
 {
-    return card_state(lane_card(lane_number(address)));
+    return slot_meta_state(region_meta(region_number(address)));
 }
 
 /* Bytes that differ from their neighbours and from those of another seed. */
@@ -42,30 +42,30 @@ static void expect_filled(const char *bytes, size_t size, unsigned seed)
     }
 }
 
-Test(route_resize, nothing_becomes_a_block)
+Test(route_realloc, nothing_becomes_a_block)
 {
     house_lay_default();
     cr_assert_eq(bucket_of(resize(NULL, 16384)), B16K);
-    cr_assert_not(lane_owns(resize(NULL, 100)));
+    cr_assert_not(region_owns(resize(NULL, 100)));
     cr_assert_not_null(resize(NULL, 0), "realloc(NULL, 0) is malloc(0)");
 }
 
-Test(route_resize, to_zero_frees)
+Test(route_realloc, to_zero_frees)
 {
     house_lay_default();
-    char *bytes = route_take(16384, NULL);
+    char *bytes = route_alloc(16384, NULL);
     cr_assert_null(resize(bytes, 0));
-    cr_assert_eq(state_of(bytes), CARD_FREE);
-    cr_assert_null(resize(route_take(100, NULL), 0));
+    cr_assert_eq(state_of(bytes), SLOT_FREE);
+    cr_assert_null(resize(route_alloc(100, NULL), 0));
 }
 
-Test(route_resize, stays_while_the_slot_has_room)
+Test(route_realloc, stays_while_the_slot_has_room)
 {
     house_lay_default();
     for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
         size_t capacity = house_plan.capacity[bucket];
         size_t least = bucket == 0 ? 4096 : house_plan.capacity[bucket - 1] + 1;
-        char *bytes = route_take(least, NULL);
+        char *bytes = route_alloc(least, NULL);
         fill(bytes, 0, least, bucket);
         cr_assert_eq(resize(bytes, capacity), bytes);
         cr_assert_eq(route_usable_size("realloc", bytes), capacity);
@@ -74,92 +74,92 @@ Test(route_resize, stays_while_the_slot_has_room)
         cr_assert_eq(route_usable_size("realloc", bytes), (least + 15) / 16 * 16);
         cr_assert_eq(resize(bytes, least), bytes);
         expect_filled(bytes, least, bucket);
-        route_give("free", bytes);
+        route_free("free", bytes);
     }
     house_assert();
 }
 
-Test(route_resize, stays_down_to_a_quarter_and_moves_below)
+Test(route_realloc, stays_down_to_a_quarter_and_moves_below)
 {
     house_lay_default();
     for (unsigned bucket = B32K; bucket < house_plan.count; bucket++) {
         size_t quarter = house_plan.capacity[bucket] / 4;
-        char *bytes = route_take(house_plan.size[bucket], NULL);
+        char *bytes = route_alloc(house_plan.size[bucket], NULL);
         fill(bytes, 0, house_plan.size[bucket], bucket);
         cr_assert_eq(resize(bytes, quarter), bytes);
         char *moved = resize(bytes, quarter - 1);
         cr_assert_neq(moved, bytes);
         cr_assert_eq(bucket_of(moved), route_bucket(quarter - 1));
-        cr_assert_eq(state_of(bytes), CARD_FREE, "the larger slot is given back");
+        cr_assert_eq(state_of(bytes), SLOT_FREE, "the larger slot is given back");
         expect_filled(moved, quarter - 1, bucket);
-        route_give("free", moved);
+        route_free("free", moved);
     }
     house_assert();
 }
 
 /* asyncio asks for 262177 bytes and keeps 1,500. */
-Test(route_resize, shrinks_out_of_the_pools)
+Test(route_realloc, shrinks_out_of_the_pools)
 {
     house_lay_default();
-    char *bytes = route_take(262177, NULL);
+    char *bytes = route_alloc(262177, NULL);
     fill(bytes, 0, 262177, 1);
     char *moved = resize(bytes, 1500);
-    cr_assert_not(lane_owns(moved));
-    cr_assert_eq(state_of(bytes), CARD_FREE);
+    cr_assert_not(region_owns(moved));
+    cr_assert_eq(state_of(bytes), SLOT_FREE);
     expect_filled(moved, 1500, 1);
-    route_give("free", moved);
+    route_free("free", moved);
     house_assert();
 }
 
-Test(route_resize, grows_out_of_the_pools)
+Test(route_realloc, grows_out_of_the_pools)
 {
     house_lay_default();
-    char *bytes = route_take(4 << 20, NULL);
+    char *bytes = route_alloc(4 << 20, NULL);
     fill(bytes, 0, 4 << 20, 1);
     char *moved = resize(bytes, (4 << 20) + 1);
-    cr_assert_not(lane_owns(moved));
-    cr_assert_eq(state_of(bytes), CARD_FREE);
+    cr_assert_not(region_owns(moved));
+    cr_assert_eq(state_of(bytes), SLOT_FREE);
     expect_filled(moved, 4 << 20, 1);
-    route_give("free", moved);
+    route_free("free", moved);
 }
 
-Test(route_resize, grows_into_the_pools)
+Test(route_realloc, grows_into_the_pools)
 {
     house_lay_default();
-    char *bytes = route_take(1000, NULL);
+    char *bytes = route_alloc(1000, NULL);
     fill(bytes, 0, 1000, 1);
     bytes = resize(bytes, 2000);
-    cr_assert_not(lane_owns(bytes));
+    cr_assert_not(region_owns(bytes));
     bytes = resize(bytes, 16384);
     cr_assert_eq(bucket_of(bytes), B16K);
     expect_filled(bytes, 1000, 1);
 }
 
 /* What mimalloc holds stays there when it shrinks, even into the pools' sizes. */
-Test(route_resize, large_blocks_of_mimalloc_shrink_there)
+Test(route_realloc, large_blocks_of_mimalloc_shrink_there)
 {
     house_lay_default();
-    char *bytes = route_take(8 << 20, NULL);
+    char *bytes = route_alloc(8 << 20, NULL);
     fill(bytes, 0, 100000, 1);
     bytes = resize(bytes, 100000);
-    cr_assert_not(lane_owns(bytes));
+    cr_assert_not(region_owns(bytes));
     expect_filled(bytes, 100000, 1);
-    route_give("free", bytes);
+    route_free("free", bytes);
 }
 
 /*
  * The first growth goes to the next bucket that fits; the second one jumps to 32 times the request.
  */
-Test(route_resize, second_growth_jumps)
+Test(route_realloc, second_growth_jumps)
 {
     house_lay_default();
-    char *bytes = route_take(4096, NULL);
+    char *bytes = route_alloc(4096, NULL);
     fill(bytes, 0, 4096, 1);
     bytes = resize(bytes, 9000);
     cr_assert_eq(bucket_of(bytes), B8K);
     char *jumped = resize(bytes, 20000);
     cr_assert_eq(bucket_of(jumped), B1M, "640000 bytes");
-    cr_assert_eq(state_of(bytes), CARD_FREE);
+    cr_assert_eq(state_of(bytes), SLOT_FREE);
     expect_filled(jumped, 4096, 1);
     cr_assert_eq(route_usable_size("realloc", jumped), 20000, "the request is what counts");
     /* From here on growing costs nothing. */
@@ -171,14 +171,14 @@ Test(route_resize, second_growth_jumps)
 }
 
 /* Four times its size at once says as much as a second growth; less does not. */
-Test(route_resize, growth_by_leaps_jumps_at_once)
+Test(route_realloc, growth_by_leaps_jumps_at_once)
 {
     house_lay_default();
-    char *bytes = route_resize("realloc", route_take(5000, NULL), 4 * 5000 - 1, NULL);
-    cr_assert_eq(lane_find(bytes).bucket, B16K);
-    bytes = route_resize("realloc", route_take(5000, NULL), 4 * 5000, NULL);
-    cr_assert_eq(lane_find(bytes).bucket, B1M, "640000 bytes");
-    cr_assert_eq(route_resize("realloc", bytes, 524288, NULL), bytes);
+    char *bytes = route_realloc("realloc", route_alloc(5000, NULL), 4 * 5000 - 1, NULL);
+    cr_assert_eq(region_find(bytes).bucket, B16K);
+    bytes = route_realloc("realloc", route_alloc(5000, NULL), 4 * 5000, NULL);
+    cr_assert_eq(region_find(bytes).bucket, B1M, "640000 bytes");
+    cr_assert_eq(route_realloc("realloc", bytes, 524288, NULL), bytes);
     house_assert();
 }
 
@@ -186,38 +186,38 @@ Test(route_resize, growth_by_leaps_jumps_at_once)
  * A block that jumped uses less than a quarter of its slot: as long as it grows that is no reason
  * to move.
  */
-Test(route_resize, block_that_jumped_moves_only_when_it_shrinks)
+Test(route_realloc, block_that_jumped_moves_only_when_it_shrinks)
 {
     house_lay_default();
-    char *bytes = resize(resize(route_take(4096, NULL), 9000), 20000);
+    char *bytes = resize(resize(route_alloc(4096, NULL), 9000), 20000);
     fill(bytes, 0, 20000, 1);
     cr_assert_eq(resize(bytes, 30000), bytes);
     cr_assert_eq(resize(bytes, 30000), bytes);
     char *moved = resize(bytes, 25000);
     cr_assert_eq(bucket_of(moved), B32K);
-    cr_assert_eq(state_of(bytes), CARD_FREE);
+    cr_assert_eq(state_of(bytes), SLOT_FREE);
     expect_filled(moved, 20000, 1);
 }
 
-Test(route_resize, jump_ends_at_the_largest_bucket)
+Test(route_realloc, jump_ends_at_the_largest_bucket)
 {
     house_lay_default();
-    char *bytes = resize(resize(route_take(65536, NULL), 131072), 300000);
+    char *bytes = resize(resize(route_alloc(65536, NULL), 131072), 300000);
     cr_assert_eq(bucket_of(bytes), B4M);
     fill(bytes, 0, 300000, 1);
     bytes = resize(bytes, 5 << 20);
-    cr_assert_not(lane_owns(bytes));
+    cr_assert_not(region_owns(bytes));
     expect_filled(bytes, 300000, 1);
-    route_give("free", bytes);
+    route_free("free", bytes);
     house_assert();
 }
 
 /* Where the large bucket is full, the next one that fits will do. */
-Test(route_resize, jump_into_a_full_lane_takes_what_fits)
+Test(route_realloc, jump_into_a_full_region_takes_what_fits)
 {
     struct bucket_settings settings = house_defaults();
     house_lay(&settings, SMALL_SHIFT);
-    char *bytes = resize(route_take(4096, NULL), 9000);
+    char *bytes = resize(route_alloc(4096, NULL), 9000);
     fill(bytes, 0, 9000, 1);
     cr_assert_eq(house_limit(B1M, SMALL_SHIFT), 0);
     bytes = resize(bytes, 20000);
@@ -226,13 +226,13 @@ Test(route_resize, jump_into_a_full_lane_takes_what_fits)
     house_assert();
 }
 
-Test(route_resize, failure_leaves_the_block)
+Test(route_realloc, failure_leaves_the_block)
 {
     house_lay_default();
     fallback_open();
     static const size_t requests[] = {100, 16384, 1 << 20, 5 << 20};
     for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
-        char *bytes = route_take(requests[i], NULL);
+        char *bytes = route_alloc(requests[i], NULL);
         fill(bytes, 0, requests[i], 1);
         errno = UNUSUAL;
         cr_assert_null(resize(bytes, PTRDIFF_MAX));
@@ -240,7 +240,7 @@ Test(route_resize, failure_leaves_the_block)
         cr_assert_null(resize(bytes, SIZE_MAX));
         expect_filled(bytes, requests[i], 1);
         cr_assert_geq(route_usable_size("realloc", bytes), requests[i]);
-        route_give("free", bytes);
+        route_free("free", bytes);
     }
     house_assert();
 }
@@ -254,19 +254,19 @@ static size_t fill_granted(char *bytes, unsigned seed)
 }
 
 /* redis uses all that malloc_usable_size grants, which is more than it asked for. */
-Test(route_resize, keeps_all_that_was_granted)
+Test(route_realloc, keeps_all_that_was_granted)
 {
     static const size_t requests[] = {1, 100, 4097, 8191, 12289, 69631, 262177, 4194303, 4194305};
     enum { REQUESTS = sizeof requests / sizeof requests[0] };
     house_lay_default();
     for (unsigned from = 0; from < REQUESTS; from++) {
         for (unsigned to = 0; to < REQUESTS; to++) {
-            char *bytes = route_take(requests[from], NULL);
+            char *bytes = route_alloc(requests[from], NULL);
             size_t granted = fill_granted(bytes, from);
             bytes = resize(bytes, requests[to]);
             expect_filled(bytes, granted < requests[to] ? granted : requests[to], from);
             fill_granted(bytes, to);
-            route_give("free", bytes);
+            route_free("free", bytes);
         }
     }
     house_assert();
@@ -274,7 +274,7 @@ Test(route_resize, keeps_all_that_was_granted)
 
 /* Any walk through sizes, in and out of the pools, keeps what was granted before and is asked for
  * still. */
-Test(route_resize, random_walks_keep_the_bytes)
+Test(route_realloc, random_walks_keep_the_bytes)
 {
     static struct {
         char *bytes;
@@ -294,10 +294,10 @@ Test(route_resize, random_walks_keep_the_bytes)
     }
     for (unsigned i = 0; i < BLOCKS; i++) {
         expect_filled(blocks[i].bytes, blocks[i].size, i);
-        route_give("free", blocks[i].bytes);
+        route_free("free", blocks[i].bytes);
     }
     house_assert();
     for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
-        cr_assert_eq(house_cards(bucket, CARD_LIVE), 0);
+        cr_assert_eq(house_metadata(bucket, SLOT_LIVE), 0);
     }
 }

@@ -6,10 +6,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "support/capture.h"
-#include "support/house.h"
 #include "os/os.h"
 #include "route/route.h"
+#include "support/capture.h"
+#include "support/house.h"
 
 static char object[64];
 
@@ -39,10 +39,10 @@ Test(route_stray, pools_serve_as_ever)
         char *slot = house_take(bucket, house_plan.capacity[bucket], NULL);
         slot[0] = slot[house_plan.capacity[bucket] - 1] = 1;
         house_give(slot);
-        cr_assert_eq(house_cards(bucket, CARD_LIVE), 0);
+        cr_assert_eq(house_metadata(bucket, SLOT_LIVE), 0);
     }
-    route_give("free", route_take(100, NULL));
-    route_give("free", NULL);
+    route_free("free", route_alloc(100, NULL));
+    route_free("free", NULL);
     house_assert();
 }
 
@@ -52,9 +52,9 @@ Test(route_stray, blocks_of_libc_go_back_to_libc)
     char *bytes = take_from_libc(5000);
     char *next = take_from_libc(100);
     cr_assert_geq(route_usable_size("malloc_usable_size", bytes), 5000);
-    route_give("free", bytes);
+    route_free("free", bytes);
     cr_assert_eq(take_from_libc(5000), bytes, "libc gives it out again");
-    route_give("free", next);
+    route_free("free", next);
 }
 
 /* Even where the pools serve such sizes: its owner may hand it to libc's own functions next. */
@@ -62,22 +62,21 @@ Test(route_stray, blocks_of_libc_stay_libcs_when_they_grow)
 {
     lay();
     char *bytes = take_from_libc(1000);
-    bytes = route_resize("realloc", bytes, 50000, NULL);
+    bytes = route_realloc("realloc", bytes, 50000, NULL);
     cr_assert(fallback_is_foreign(bytes));
     cr_assert(bytes[0] == 'x' && memcmp(bytes, bytes + 1, 999) == 0);
-    cr_assert_null(route_resize("realloc", bytes, 0, NULL));
+    cr_assert_null(route_realloc("realloc", bytes, 0, NULL));
 }
 
 static void give(void *address)
 {
-    route_give("free", address);
+    route_free("free", address);
 }
 
 static void expect_stray(char *address)
 {
     char wanted[128];
-    snprintf(wanted, sizeof wanted,
-             "free(%p): a stray: neither a block of the pools nor of libc's heap\n",
+    snprintf(wanted, sizeof wanted, "free(%p): a stray: neither a block of the pools nor of libc's heap\n",
              (void *)address);
     capture_abort(give, address, wanted);
 }
@@ -88,9 +87,9 @@ Test(route_stray, strays_are_found)
     expect_stray(object);
     expect_stray(object + 16);
     expect_stray((char *)(uintptr_t)house_lay_default);
-    expect_stray(lanes.start + lane_ready());
-    expect_stray(lanes.start - 1);
-    expect_stray((char *)(uintptr_t)lanes.states);
+    expect_stray(regions.start + region_ready());
+    expect_stray(regions.start - 1);
+    expect_stray((char *)(uintptr_t)regions.states);
 }
 
 Test(route_stray, stacks_and_libraries_hold_strays)
@@ -111,45 +110,45 @@ Test(route_stray, blocks_of_mimalloc_are_none)
     lay();
     for (unsigned open = 0; open < 2; open++) {
         for (size_t request = 1; request <= (size_t)1 << 31; request *= 8) {
-            char *bytes = route_take(request, NULL);
+            char *bytes = route_alloc(request, NULL);
             cr_assert_not_null(bytes);
             bytes[0] = bytes[request - 1] = 1;
-            route_give("free", bytes);
-            route_give("free", route_take_aligned((size_t)64 << 20, request, NULL));
+            route_free("free", bytes);
+            route_free("free", route_alloc_aligned((size_t)64 << 20, request, NULL));
         }
-        route_give("free", NULL);
+        route_free("free", NULL);
         route_open();
     }
     house_assert();
 }
 
-/* Nothing can be told of an address before birth. */
-Test(route_stray, before_birth_mimalloc_gets_all)
+/* Nothing can be told of an address before start. */
+Test(route_stray, before_init_mimalloc_gets_all)
 {
-    char *bytes = route_take(100, NULL);
+    char *bytes = route_alloc(100, NULL);
     cr_assert_not(fallback_is_stray(object));
-    route_give("free", bytes);
-    route_give("free", NULL);
+    route_free("free", bytes);
+    route_free("free", NULL);
 }
 
 Test(route_stray, addresses_in_the_range_are_not_strays)
 {
     lay();
-    char *bytes = route_take(16384, NULL);
+    char *bytes = route_alloc(16384, NULL);
     capture_abort(give, bytes + 16, ": interior address, 16 bytes into the slot");
-    route_give("free", bytes);
-    capture_abort(give, bytes, ": freed already: the card says free");
-    capture_abort(give, house_slot(B16K, 3), ": never issued: the card says never used");
+    route_free("free", bytes);
+    capture_abort(give, bytes, ": freed already: the metadata says free");
+    capture_abort(give, house_slot(B16K, 3), ": never issued: the metadata says never used");
 }
 
 static void resize_freed(void *address)
 {
-    route_resize("realloc", address, 5000, NULL);
+    route_realloc("realloc", address, 5000, NULL);
 }
 
 static void free_freed(void *address)
 {
-    route_give("cfree", address);
+    route_free("cfree", address);
 }
 
 static void measure_freed(void *address)
@@ -160,8 +159,8 @@ static void measure_freed(void *address)
 Test(route_stray, messages_name_the_call)
 {
     house_lay_default();
-    char *bytes = route_take(5000, NULL);
-    route_give("free", bytes);
+    char *bytes = route_alloc(5000, NULL);
+    route_free("free", bytes);
     capture_abort(resize_freed, bytes, ": realloc(0x");
     capture_abort(resize_freed, bytes + 64, ": realloc(0x");
     capture_abort(free_freed, bytes, ": cfree(0x");

@@ -10,14 +10,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "config/option.h"
+#include "statistics/dump.h"
+#include "statistics/report.h"
 #include "support/capture.h"
 #include "support/crew.h"
-#include "statistics/dump.h"
 #include "support/environment.h"
 #include "support/house.h"
-#include "config/option.h"
 #include "support/place.h"
-#include "statistics/report.h"
 
 enum { UNUSUAL = 4242 /* no call sets it */ };
 

@@ -6,11 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "pool/pool.h"
 #include "statistics/dump.h"
+#include "statistics/report.h"
 #include "support/house.h"
 #include "support/place.h"
-#include "pool/pool.h"
-#include "statistics/report.h"
 
 enum { UNUSUAL = 4242 /* no call sets it */, TEXT_SIZE = 2 * REPORT_SIZE };
 
@@ -55,9 +55,7 @@ Test(dump, a_report_has_the_list_before_its_last_line)
     place_expect_reports(text, 2);
     const char *sums = find_sums();
     cr_assert_eq(live_in_the_table(), 2);
-    cr_assert_eq(
-        strncmp(sums, "slots 2, bytes 21384, callers 1\nend of statistics of process ", 61), 0,
-        "%s", sums);
+    cr_assert_eq(strncmp(sums, "slots 2, bytes 21384, callers 1\nend of statistics of process ", 61), 0, "%s", sums);
     place_close();
 }
 

@@ -7,10 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "statistics/dump.h"
-#include "config/option.h"
-#include "support/place.h"
 #include "base/text.h"
+#include "config/option.h"
+#include "statistics/dump.h"
+#include "support/place.h"
 
 enum { UNUSUAL = 4242 /* no call sets it */ };
 

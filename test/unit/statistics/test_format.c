@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/environment.h"
-#include "statistics/format.h"
-#include "support/house.h"
 #include "config/option.h"
+#include "statistics/format.h"
 #include "statistics/report.h"
+#include "support/environment.h"
+#include "support/house.h"
 
 static char printed[FORMAT_SIZE];
 static struct bucket_plan plan;
@@ -18,7 +18,7 @@ static struct snapshot snapshot;
 
 static void prepare(size_t maximum)
 {
-    static bucket_line map[BUCKET_GRANULES];
+    static bucket_offset map[BUCKET_GRANULES];
     struct bucket_settings settings = house_defaults();
     settings.page = 4096;
     settings.maximum = maximum;
@@ -74,8 +74,7 @@ Test(format, json_is_one_line_with_every_figure)
         at = strstr(at, wanted);
         cr_assert_not_null(at, "%s", wanted);
         for (unsigned i = 0; i < SNAPSHOT_COUNT; i++) {
-            snprintf(wanted, sizeof wanted, ",\"%s\":%u", snapshot_rows[i].name,
-                     1000 * (bucket + 1) + i);
+            snprintf(wanted, sizeof wanted, ",\"%s\":%u", snapshot_rows[i].name, 1000 * (bucket + 1) + i);
             at = strstr(at, wanted);
             cr_assert_not_null(at, "%s of %s", wanted, plan.label[bucket]);
         }
@@ -91,9 +90,8 @@ Test(format, prometheus_has_every_figure)
         for (unsigned i = 0; i < SNAPSHOT_COUNT; i++) {
             const struct snapshot_row *row = &snapshot_rows[i];
             snprintf(wanted, sizeof wanted, "\nsockmalloc_%s%s%s%s{bucket=\"%s\"} %u\n", row->name,
-                     row->unit[0] != '\0' ? "_" : "", row->unit,
-                     row->type == SNAPSHOT_COUNTER ? "_total" : "", plan.label[bucket],
-                     1000 * (bucket + 1) + i);
+                     row->unit[0] != '\0' ? "_" : "", row->unit, row->type == SNAPSHOT_COUNTER ? "_total" : "",
+                     plan.label[bucket], 1000 * (bucket + 1) + i);
             expect_in(wanted);
         }
     }
@@ -125,7 +123,7 @@ Test(format, prometheus_names_tell_type_and_unit)
     prepare(4 << 20);
     print(FORMAT_PROMETHEUS);
     expect_in("# TYPE sockmalloc_live_slots gauge\n");
-    expect_in("# HELP sockmalloc_live_slots slots in use, counted by their cards\n");
+    expect_in("# HELP sockmalloc_live_slots slots in use, counted by their metadata\n");
     expect_in("# TYPE sockmalloc_asked_bytes_total counter\n");
     expect_in("# TYPE sockmalloc_requests_total counter\n");
     expect_in("# TYPE sockmalloc_resident_bytes gauge\n");
@@ -216,9 +214,8 @@ Test(format, prometheus_counts_up_to_each_step)
     expect_in("_bucket{le=\"4194304\"} 23\nsockmalloc_request_size_bytes_bucket{le=\"+Inf\"} 24\n"
               "sockmalloc_request_size_bytes_sum 13\nsockmalloc_request_size_bytes_count 24\n");
     print(FORMAT_JSON);
-    expect_in(
-        ",\"sizes\":{\"sum\":13,\"steps\":[{\"to\":1088,\"count\":5},{\"to\":4096,\"count\":7},"
-        "{\"to\":17408,\"count\":11},{\"to\":5242880,\"count\":1}]}");
+    expect_in(",\"sizes\":{\"sum\":13,\"steps\":[{\"to\":1088,\"count\":5},{\"to\":4096,\"count\":7},"
+              "{\"to\":17408,\"count\":11},{\"to\":5242880,\"count\":1}]}");
     print(FORMAT_TEXT);
     expect_in("\nrequests by size, from a sample: 1088:5 4096:7 17408:11 5242880:1\n");
 }

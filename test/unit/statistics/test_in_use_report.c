@@ -10,16 +10,16 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "config/message.h"
+#include "memory/region.h"
+#include "os/os.h"
+#include "pool/in_use.h"
+#include "pool/in_use_list.h"
+#include "pool/pool.h"
+#include "statistics/in_use_report.h"
 #include "support/capture.h"
 #include "support/crew.h"
 #include "support/house.h"
-#include "pool/in_use.h"
-#include "pool/in_use_list.h"
-#include "statistics/in_use_report.h"
-#include "memory/lane.h"
-#include "config/message.h"
-#include "os/os.h"
-#include "pool/pool.h"
 
 enum { MANY = 3000, TEXT_SIZE = 1 << 20, LINES = 2 * MANY, UNUSUAL = 4242 /* no call sets it */ };
 
@@ -43,7 +43,7 @@ static void lay_house(void)
 static void *take_at(unsigned bucket, size_t request, const void *caller, uint64_t taken_at)
 {
     void *slot = house_take(bucket, request, NULL);
-    in_use_note_at(lane_number(slot), caller, taken_at);
+    in_use_note_at(region_number(slot), caller, taken_at);
     return slot;
 }
 
@@ -92,10 +92,9 @@ static void expect_begin(void)
 
 static void expect_end(unsigned long slots_listed, unsigned long bytes, unsigned callers_listed)
 {
-    cr_assert_str_eq(
-        lines[line_count - 1],
-        expected("end of what is in use by process %d: slots %lu, bytes %lu, callers %u",
-                 (int)getpid(), slots_listed, bytes, callers_listed));
+    cr_assert_str_eq(lines[line_count - 1],
+                     expected("end of what is in use by process %d: slots %lu, bytes %lu, callers %u", (int)getpid(),
+                              slots_listed, bytes, callers_listed));
 }
 
 Test(in_use_report, is_nothing_where_no_notes_are_kept)
@@ -132,12 +131,10 @@ Test(in_use_report, a_caller_is_followed_by_its_slots)
     write_report();
     cr_assert_eq(line_count, 7);
     expect_begin();
-    cr_assert_str_eq(lines[1],
-                     expected("by %p: slots 2, bytes 4210694, oldest 0.000 s", callers + 2));
+    cr_assert_str_eq(lines[1], expected("by %p: slots 2, bytes 4210694, oldest 0.000 s", callers + 2));
     cr_assert_str_eq(lines[2], expected("  %p  16k         16390 bytes         0.000 s", a));
     cr_assert_str_eq(lines[3], expected("  %p  4m        4194304 bytes         0.000 s", c));
-    cr_assert_str_eq(lines[4],
-                     expected("by %p: slots 1, bytes 262177, oldest 0.000 s", callers + 1));
+    cr_assert_str_eq(lines[4], expected("by %p: slots 1, bytes 262177, oldest 0.000 s", callers + 1));
     cr_assert_str_eq(lines[5], expected("  %p  256k       262177 bytes         0.000 s", b));
     expect_end(3, 4210694 + 262177, 2);
 }
@@ -259,8 +256,7 @@ Test(in_use_report, says_what_it_had_no_memory_for)
     close(file);
     cr_assert_eq(line_count, 1 + 7 + IN_USE_FEW + 2);
     cr_assert_str_eq(lines[line_count - 2],
-                     expected("not listed for want of memory: slots %u, younger than all above",
-                              MANY - IN_USE_FEW));
+                     expected("not listed for want of memory: slots %u, younger than all above", MANY - IN_USE_FEW));
     const char *sums = strstr(lines[line_count - 1], ": ");
     cr_assert_str_eq(sums, expected(": slots %u, bytes %lu, callers 7", MANY, bytes));
 }

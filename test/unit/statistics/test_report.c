@@ -6,11 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "support/environment.h"
-#include "support/house.h"
 #include "config/message.h"
 #include "config/option.h"
 #include "statistics/report.h"
+#include "support/environment.h"
+#include "support/house.h"
 
 enum { LINES = 48, FIELDS = 32, MARK = 1000000 };
 
@@ -31,8 +31,7 @@ struct table {
 };
 
 #define HEADING(name, heading, width, type, unit, help) heading,
-static const char *const slot_headings[] = {"bucket", "capacity",
-                                            SNAPSHOT_SLOT_ROWS(HEADING) "filled"};
+static const char *const slot_headings[] = {"bucket", "capacity", SNAPSHOT_SLOT_ROWS(HEADING) "filled"};
 static const char *const cache_headings[] = {"caches", SNAPSHOT_CACHE_ROWS(HEADING)};
 #undef HEADING
 enum {
@@ -42,8 +41,7 @@ enum {
     FIGURES = sizeof(struct snapshot_figures) / sizeof(uint64_t)
 };
 static const struct table slots_table = {slot_headings, SLOT_COLUMNS, 2, SHARES, 0};
-static const struct table caches_table = {cache_headings, CACHE_COLUMNS, 1, 0,
-                                          SLOT_COLUMNS - 2 - SHARES};
+static const struct table caches_table = {cache_headings, CACHE_COLUMNS, 1, 0, SLOT_COLUMNS - 2 - SHARES};
 
 /* Where each part of a report begins. */
 static unsigned slots_line(void)
@@ -64,7 +62,7 @@ static unsigned quotas_line(void)
 /* A plan of the default settings, and figures of which each is different from all others. */
 static void prepare(void)
 {
-    static bucket_line map[BUCKET_GRANULES];
+    static bucket_offset map[BUCKET_GRANULES];
     struct bucket_settings settings = house_defaults();
     settings.page = 4096;
     bucket_plan_make(&plan, &settings, map);
@@ -128,23 +126,21 @@ Test(report, begins_and_ends_with_the_process)
     char expected[256];
     prepare();
     print();
-    snprintf(expected, sizeof expected, "sockmalloc %s: statistics of %s, process %d",
-             PACKAGE_VERSION, message_process_name(), (int)getpid());
+    snprintf(expected, sizeof expected, "sockmalloc %s: statistics of %s, process %d", PACKAGE_VERSION,
+             message_process_name(), (int)getpid());
     cr_assert_str_eq(lines[0], expected);
     snprintf(expected, sizeof expected, "end of statistics of process %d", (int)getpid());
     cr_assert_str_eq(lines[line_count - 1], expected);
 }
 
-static void expect_row(const struct table *table, unsigned line, const char *label,
-                       const struct snapshot_figures *row)
+static void expect_row(const struct table *table, unsigned line, const char *label, const struct snapshot_figures *row)
 {
     char *fields[FIELDS];
     const uint64_t *figures = (const uint64_t *)(const void *)row + table->first;
     cr_assert_eq(split(lines[line], fields), table->columns);
     cr_assert_str_eq(fields[0], label);
     for (unsigned i = table->named; i < table->columns - table->shares; i++) {
-        cr_assert_eq(number(fields[i]), figures[i - table->named], "%s of %s", table->headings[i],
-                     label);
+        cr_assert_eq(number(fields[i]), figures[i - table->named], "%s of %s", table->headings[i], label);
     }
 }
 
@@ -228,8 +224,7 @@ Test(report, tells_how_often_memory_was_near_its_end)
     prepare();
     snapshot.pressure_highs = 17;
     print();
-    cr_assert_str_eq(lines[quotas_line() + 1],
-                     "memory was near its end 17 times, and pages went back for that");
+    cr_assert_str_eq(lines[quotas_line() + 1], "memory was near its end 17 times, and pages went back for that");
 }
 
 Test(report, names_the_kind_in_force)
@@ -249,8 +244,7 @@ static void expect_aligned(unsigned line)
     for (unsigned row = line + 1; row <= line + 1 + plan.count; row++) {
         cr_assert_eq(strlen(lines[row]), strlen(lines[line]));
         for (const char *at = lines[line] + 1; *at != '\0'; at++) {
-            bool heading_ends =
-                *at != ' ' && (at[1] == ' ' || at[1] == '\0') && at - lines[line] > 6;
+            bool heading_ends = *at != ' ' && (at[1] == ' ' || at[1] == '\0') && at - lines[line] > 6;
             if (heading_ends) {
                 const char *digit = lines[row] + (at - lines[line]);
                 cr_assert_neq(*digit, ' ', "line %u, column %td", row, at - lines[line]);
@@ -274,8 +268,7 @@ static void expect_share(uint64_t asked, uint64_t fell_through_asked, const char
     snapshot.total.fell_through_asked = fell_through_asked;
     print();
     snprintf(expected, sizeof expected,
-             "pools served %s %% of the bytes asked for in requests of 4096 to 4194304 bytes",
-             share);
+             "pools served %s %% of the bytes asked for in requests of 4096 to 4194304 bytes", share);
     cr_expect_str_eq(lines[quotas_line() + 2], expected);
 }
 
@@ -320,7 +313,7 @@ Test(report, says_when_the_pools_are_off)
 Test(report, longest_report_fits)
 {
     char *fields[FIELDS];
-    static bucket_line map[BUCKET_GRANULES];
+    static bucket_offset map[BUCKET_GRANULES];
     prepare();
     struct bucket_settings widest = {.minimum = 4096,
                                      .maximum = BUCKET_REQUEST_LIMIT - 1, /* the longest label */
@@ -340,8 +333,7 @@ Test(report, longest_report_fits)
     option_set_path(&options, OPTION_PROFILE, longest);
     options.number[OPTION_MAX] = options.number[OPTION_LARGE] = (1 << 26) - 1;
     print();
-    cr_assert_eq(split(lines[slots_line() + 1], fields), (unsigned)SLOT_COLUMNS,
-                 "columns never run together");
+    cr_assert_eq(split(lines[slots_line() + 1], fields), (unsigned)SLOT_COLUMNS, "columns never run together");
     cr_assert_eq(number(fields[SLOT_COLUMNS - 1 - SHARES]), UINT64_C(0xfefefefefefefefe));
     cr_assert_eq(split(lines[caches_line() + 1], fields), (unsigned)CACHE_COLUMNS);
     cr_assert_eq(number(fields[CACHE_COLUMNS - 1]), UINT64_C(0xfefefefefefefefe));

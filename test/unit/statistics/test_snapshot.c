@@ -4,11 +4,11 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "support/crew.h"
-#include "support/house.h"
 #include "os/os.h"
 #include "pool/pool.h"
 #include "statistics/snapshot.h"
+#include "support/crew.h"
+#include "support/house.h"
 
 enum { THREADS = 4, PLACES = 64, LOOKS = 3000, TAKEN = 160 }; /* TAKEN: more than two magazines */
 
@@ -20,7 +20,7 @@ static const struct snapshot_figures *look(unsigned bucket)
     return &now.bucket[bucket];
 }
 
-Test(snapshot, has_no_buckets_before_birth)
+Test(snapshot, has_no_buckets_before_init)
 {
     now.buckets = 42;
     now.total.live = 42;
@@ -29,7 +29,7 @@ Test(snapshot, has_no_buckets_before_birth)
     cr_assert_eq(now.total.live, 0);
 }
 
-Test(snapshot, all_is_zero_at_birth)
+Test(snapshot, all_is_zero_at_init)
 {
     static const struct snapshot_figures zero;
     house_lay_default();
@@ -157,8 +157,7 @@ Test(snapshot, depot_and_its_hits)
     house_take(B64K, 65537, NULL);
     cr_assert_eq(look(B64K)->depot_hits, hits + 1);
     cr_assert_eq(now.bucket[B64K].live, 1);
-    cr_assert_eq(now.bucket[B64K].cached + now.bucket[B64K].depot + now.bucket[B64K].purged,
-                 carved - 1);
+    cr_assert_eq(now.bucket[B64K].cached + now.bucket[B64K].depot + now.bucket[B64K].purged, carved - 1);
     cr_assert_gt(now.bucket[B64K].cached, 0);
     cr_assert_gt(now.bucket[B64K].swaps, 0);
 }
@@ -175,8 +174,7 @@ Test(snapshot, every_request_was_served_by_someone)
     }
     const struct snapshot_figures *figures = &now.bucket[B64K];
     cr_assert_eq(figures->requests, THREADS * TAKEN);
-    cr_assert_eq(figures->cache_hits + figures->depot_hits + figures->steals + carves,
-                 figures->requests);
+    cr_assert_eq(figures->cache_hits + figures->depot_hits + figures->steals + carves, figures->requests);
 }
 
 Test(snapshot, total_is_the_sum)
@@ -190,13 +188,13 @@ Test(snapshot, total_is_the_sum)
         pool_count_fall_through(bucket, 1000);
     }
     snapshot_take(&now);
-#define EXPECT_SUM(name, heading, width, type, unit, help)                                         \
-    do {                                                                                           \
-        uint64_t sum = 0;                                                                          \
-        for (unsigned bucket = 0; bucket < now.buckets; bucket++) {                                \
-            sum += now.bucket[bucket].name;                                                        \
-        }                                                                                          \
-        cr_expect_eq(now.total.name, sum, #name);                                                  \
+#define EXPECT_SUM(name, heading, width, type, unit, help)                                                             \
+    do {                                                                                                               \
+        uint64_t sum = 0;                                                                                              \
+        for (unsigned bucket = 0; bucket < now.buckets; bucket++) {                                                    \
+            sum += now.bucket[bucket].name;                                                                            \
+        }                                                                                                              \
+        cr_expect_eq(now.total.name, sum, #name);                                                                      \
     } while (0);
     SNAPSHOT_ROWS(EXPECT_SUM)
 #undef EXPECT_SUM
@@ -207,7 +205,7 @@ Test(snapshot, total_is_the_sum)
 Test(snapshot, finds_figures_by_name)
 {
     const struct snapshot_figures *figures = &now.total;
-#define EXPECT_FOUND(name, heading, width, type, unit, help)                                       \
+#define EXPECT_FOUND(name, heading, width, type, unit, help)                                                           \
     cr_expect_eq(snapshot_find(figures, #name), &figures->name);
     SNAPSHOT_ROWS(EXPECT_FOUND)
 #undef EXPECT_FOUND
@@ -222,8 +220,7 @@ static _Atomic(void *) places[PLACES];
 
 static void expect_plausible(const struct snapshot_figures *figures)
 {
-#define EXPECT_SMALL(name, heading, width, type, unit, help)                                       \
-    CHECK(figures->name < UINT64_C(1) << 48);
+#define EXPECT_SMALL(name, heading, width, type, unit, help) CHECK(figures->name < UINT64_C(1) << 48);
     SNAPSHOT_ROWS(EXPECT_SMALL)
 #undef EXPECT_SMALL
 }

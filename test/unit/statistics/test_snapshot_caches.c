@@ -3,11 +3,11 @@
 #include <criterion/criterion.h>
 #include <pthread.h>
 
+#include "pool/pool.h"
+#include "statistics/snapshot.h"
 #include "support/crew.h"
 #include "support/house.h"
-#include "pool/pool.h"
 #include "support/processors.h"
-#include "statistics/snapshot.h"
 
 static struct snapshot now;
 static void *for_the_stack[20];
@@ -113,7 +113,7 @@ Test(snapshot_caches, figures_of_processors)
     processors_pin(0); /* elsewhere the slot would miss a second time */
     house_give(house_take(B16K, 16384, NULL));
     const struct snapshot_figures *figures = look(B16K);
-    cr_assert_eq(figures->quota, processor_records() * MAGAZINE_SLOTS);
+    cr_assert_eq(figures->quota, percpu_records() * MAGAZINE_SLOTS);
     cr_assert_eq(figures->cached, 16);
     cr_assert_eq(figures->requests, 1);
     cr_assert_eq(figures->returned, 1);

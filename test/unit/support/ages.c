@@ -4,9 +4,9 @@
 
 #include <string.h>
 
+#include "pool/pool.h"
 #include "support/crew.h"
 #include "support/house.h"
-#include "pool/pool.h"
 
 /* No two ticks are further apart; and no test takes more at a time. */
 enum { FREES = 1024, SLOTS_MAX = 1024 };

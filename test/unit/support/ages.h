@@ -5,8 +5,8 @@
 
 #include <stdint.h>
 
-#include "support/clock_still.h"
 #include "statistics/snapshot.h"
+#include "support/clock_still.h"
 
 /* Milliseconds that free slots keep their pages, and that a generation lasts. */
 enum { DECAY = 1000, AGE = DECAY / 2 };

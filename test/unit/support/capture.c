@@ -11,8 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "support/crew.h"
 #include "config/message.h"
+#include "support/crew.h"
 
 /* Against a hang alone: no test is near it, on a busy machine either. */
 enum { CHILD_SECONDS = 120 };
@@ -80,13 +80,12 @@ bool capture_is_clean(const struct capture *capture)
     return WIFEXITED(capture->status) && WEXITSTATUS(capture->status) == 0;
 }
 
-static void capture_death(struct capture *capture, capture_work *work, void *argument,
-                          int signal_number)
+static void capture_death(struct capture *capture, capture_work *work, void *argument, int signal_number)
 {
     capture_run(capture, work, argument);
     cr_assert(WIFSIGNALED(capture->status) && WTERMSIG(capture->status) == signal_number,
-              "the child ended with status %x, not by signal %d: %s", (unsigned)capture->status,
-              signal_number, capture->words);
+              "the child ended with status %x, not by signal %d: %s", (unsigned)capture->status, signal_number,
+              capture->words);
 }
 
 void capture_abort(capture_work *work, void *argument, const char *wanted)

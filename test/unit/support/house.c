@@ -1,21 +1,21 @@
-/* A house of rooms, laid as birth lays it, only small; and its books. */
+/* A house of rooms, laid as start lays it, only small; and its books. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/house.h"
 
 #include <criterion/criterion.h>
 
+#include "base/text.h"
 #include "cache/cache.h"
-#include "support/crew.h"
-#include "pool/in_use.h"
-#include "memory/lane.h"
 #include "cache/magazine.h"
-#include "os/os.h"
-#include "pool/pool.h"
-#include "percpu/processor.h"
+#include "memory/region.h"
 #include "memory/reserve.h"
+#include "os/os.h"
+#include "percpu/percpu.h"
+#include "pool/in_use.h"
+#include "pool/pool.h"
 #include "route/route.h"
 #include "statistics/snapshot.h"
-#include "base/text.h"
+#include "support/crew.h"
 
 struct bucket_plan house_plan;
 struct pool_settings house_pools = {
@@ -31,11 +31,8 @@ bool house_notes_use;
 
 struct bucket_settings house_defaults(void)
 {
-    return (struct bucket_settings){.minimum = 4096,
-                                    .maximum = 4 << 20,
-                                    .large = 85000,
-                                    .headroom = 4096,
-                                    .page = os_page_size()};
+    return (struct bucket_settings){
+        .minimum = 4096, .maximum = 4 << 20, .large = 85000, .headroom = 4096, .page = os_page_size()};
 }
 
 char *house_space(size_t size)
@@ -48,10 +45,10 @@ bool house_try(const struct bucket_settings *settings, unsigned shift)
 {
     size_t range = (size_t)1 << shift;
     bucket_plan_make(&house_plan, settings, route.line);
-    size_t size = magazine_space() + cache_space() + processor_space() + lane_space(range) +
+    size_t size = magazine_space() + cache_space() + percpu_space() + region_space(range) +
                   (house_notes_use ? in_use_space(range) : 0);
-    if (!reserve_open(size, NULL) || !magazine_lay() || !cache_lay() || !processor_lay() ||
-        (house_notes_use && !in_use_lay(range)) || !lane_lay(&house_plan, range)) {
+    if (!reserve_open(size, NULL) || !magazine_lay() || !cache_lay() || !percpu_lay() ||
+        (house_notes_use && !in_use_lay(range)) || !region_lay(&house_plan, range)) {
         return false;
     }
     pool_open(&house_plan, &house_pools);
@@ -67,9 +64,9 @@ uint32_t house_limit(unsigned bucket, unsigned shift)
 
 void *house_slot(unsigned bucket, uint32_t ordinal)
 {
-    for (uint32_t number = lane_next(0); number != LANE_END; number = lane_after(number)) {
-        if (lane_bucket(number) == bucket && ordinal-- == 0) {
-            return lane_slot(number);
+    for (uint32_t number = region_next(0); number != REGION_END; number = region_after(number)) {
+        if (region_bucket(number) == bucket && ordinal-- == 0) {
+            return region_slot(number);
         }
     }
     cr_assert_fail("bucket %u has no such slot", bucket);
@@ -78,27 +75,27 @@ void *house_slot(unsigned bucket, uint32_t ordinal)
 
 uint32_t house_number(unsigned bucket, uint32_t ordinal)
 {
-    return lane_number(house_slot(bucket, ordinal));
+    return region_number(house_slot(bucket, ordinal));
 }
 
 void house_carve(unsigned bucket, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         void *slot;
-        cr_assert_eq(lane_carve(bucket, 1, &slot), 1);
+        cr_assert_eq(region_carve(bucket, 1, &slot), 1);
     }
 }
 
 void house_mark(const void *slot, unsigned state, size_t request)
 {
-    uint32_t number = lane_number(slot);
-    lane_set_request_word(number, (uint32_t)request);
-    lane_set_card(number, card_of(state, lane_bucket(number)));
+    uint32_t number = region_number(slot);
+    region_set_request_word(number, (uint32_t)request);
+    region_set_meta(number, slot_meta_of(state, region_bucket(number)));
 }
 
 uint32_t house_live(unsigned bucket)
 {
-    return house_cards(bucket, CARD_LIVE);
+    return house_metadata(bucket, SLOT_LIVE);
 }
 
 void house_lay(const struct bucket_settings *settings, unsigned shift)
@@ -115,33 +112,33 @@ void house_lay_default(void)
 
 void *house_take(unsigned bucket, size_t request, uint8_t *was)
 {
-    void *slot = pool_take(bucket_line_of(bucket), request, was);
+    void *slot = pool_alloc(bucket_offset_of(bucket), request, was);
     if (slot == NULL && was == NULL) {
-        slot = pool_take_large(bucket, request);
+        slot = pool_alloc_large(bucket, request);
     }
-    return slot != NULL ? slot : pool_take_slow(bucket, request, was, NULL);
+    return slot != NULL ? slot : pool_alloc_slow(bucket, request, was, NULL);
 }
 
 void house_give(void *slot)
 {
-    route_give("free", slot);
+    route_free("free", slot);
 }
 
-uint32_t house_cards(unsigned bucket, unsigned state)
+uint32_t house_metadata(unsigned bucket, unsigned state)
 {
     uint32_t count = 0;
-    for (uint32_t number = lane_next(0); number != LANE_END; number = lane_after(number)) {
-        count += lane_bucket(number) == bucket && card_state(lane_card(number)) == state;
+    for (uint32_t number = region_next(0); number != REGION_END; number = region_after(number)) {
+        count += region_bucket(number) == bucket && slot_meta_state(region_meta(number)) == state;
     }
     return count;
 }
 
-/* Slots whose cards say purged have no pages, and so have those that were carved and never used;
+/* Slots whose metadata say purged have no pages, and so have those that were carved and never used;
  * but a processor's magazine may hold these. */
 static bool house_purged_agrees(unsigned bucket, uint64_t purged)
 {
-    uint32_t least = house_cards(bucket, CARD_PURGED);
-    return purged >= least && purged <= least + house_cards(bucket, CARD_NEVER_USED);
+    uint32_t least = house_metadata(bucket, SLOT_PURGED);
+    return purged >= least && purged <= least + house_metadata(bucket, SLOT_NEVER_USED);
 }
 
 const char *house_fault(void)
@@ -152,15 +149,13 @@ const char *house_fault(void)
     for (unsigned bucket = 0; bucket < snapshot.buckets; bucket++) {
         const struct snapshot_figures *figures = &snapshot.bucket[bucket];
         if (figures->live + figures->cached + figures->depot + figures->purged != figures->carved ||
-            figures->live != house_cards(bucket, CARD_LIVE) ||
-            !house_purged_agrees(bucket, figures->purged)) {
+            figures->live != house_metadata(bucket, SLOT_LIVE) || !house_purged_agrees(bucket, figures->purged)) {
             struct text text = text_begin(buffer, sizeof buffer);
             text_add(&text,
-                     "bucket %s: live %lu + cached %lu + depot %lu + purged %lu, carved %lu; cards "
+                     "bucket %s: live %lu + cached %lu + depot %lu + purged %lu, carved %lu; metadata "
                      "say live %u, purged %u",
-                     house_plan.label[bucket], figures->live, figures->cached, figures->depot,
-                     figures->purged, figures->carved, house_cards(bucket, CARD_LIVE),
-                     house_cards(bucket, CARD_PURGED));
+                     house_plan.label[bucket], figures->live, figures->cached, figures->depot, figures->purged,
+                     figures->carved, house_metadata(bucket, SLOT_LIVE), house_metadata(bucket, SLOT_PURGED));
             return buffer;
         }
     }

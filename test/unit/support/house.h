@@ -1,4 +1,4 @@
-/* A house of rooms, laid as birth lays it, only small; and its books. */
+/* A house of rooms, laid as start lays it, only small; and its books. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_HOUSE_H
 #define SOCKMALLOC_TEST_HOUSE_H
@@ -58,7 +58,7 @@ void house_carve(unsigned bucket, uint32_t count);
 /* Writes a slot's metadata by hand. */
 void house_mark(const void *slot, unsigned state, size_t request);
 
-/* Slots of the bucket whose cards say live. */
+/* Slots of the bucket whose metadata say live. */
 uint32_t house_live(unsigned bucket);
 
 /*
@@ -70,11 +70,11 @@ void *house_take(unsigned bucket, size_t request, uint8_t *was);
 /* free. */
 void house_give(void *slot);
 
-/* Cards of the bucket's carved slots that say `state`. */
-uint32_t house_cards(unsigned bucket, unsigned state);
+/* Metadata of the bucket's carved slots that say `state`. */
+uint32_t house_metadata(unsigned bucket, unsigned state);
 
 /*
- * Why live + cached + depot + purged is not carved somewhere, or is not what the cards say; NULL if
+ * Why live + cached + depot + purged is not carved somewhere, or is not what the metadata say; NULL if
  * all adds up. At rest.
  */
 const char *house_fault(void);

@@ -6,8 +6,8 @@
 #include <pthread.h>
 
 #include "cache/depot.h"
+#include "memory/region.h"
 #include "support/house.h"
-#include "memory/lane.h"
 
 static pthread_barrier_t meeting;
 
@@ -43,10 +43,10 @@ struct cache *neighbour(unsigned number)
 
 struct magazine *neighbours_carve(unsigned bucket, uint32_t count)
 {
-    struct magazine *magazine = depot_take_empty(bucket);
+    struct magazine *magazine = depot_pop_empty(bucket);
     cr_assert_not_null(magazine);
     for (uint32_t i = 0; i < count; i++) {
-        cr_assert_eq(lane_carve(bucket, 1, &magazine->slot[i]), 1);
+        cr_assert_eq(region_carve(bucket, 1, &magazine->slot[i]), 1);
     }
     magazine_set_count(magazine, count);
     return magazine;

@@ -55,10 +55,8 @@ static void make_segments(void)
     object.header.e_phentsize = sizeof object.segments[0];
     object.header.e_phnum = 4;
     object.segments[0] = (ElfW(Phdr)){.p_type = PT_NOTE, .p_vaddr = 1};
-    object.segments[1] =
-        (ElfW(Phdr)){.p_type = PT_LOAD, .p_vaddr = BASE, .p_memsz = offsetof(struct object, code)};
-    object.segments[2] =
-        (ElfW(Phdr)){.p_type = PT_LOAD, .p_vaddr = IN_FILE(code), .p_memsz = CODE_SIZE};
+    object.segments[1] = (ElfW(Phdr)){.p_type = PT_LOAD, .p_vaddr = BASE, .p_memsz = offsetof(struct object, code)};
+    object.segments[2] = (ElfW(Phdr)){.p_type = PT_LOAD, .p_vaddr = IN_FILE(code), .p_memsz = CODE_SIZE};
     object.segments[3] = (ElfW(Phdr)){.p_type = PT_DYNAMIC, .p_vaddr = IN_FILE(dynamic)};
 }
 

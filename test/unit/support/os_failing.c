@@ -98,8 +98,7 @@ size_t os_failing_held(void)
 static bool os_refuses(void)
 {
     unsigned call = atomic_fetch_add(&calls, 1) + 1;
-    bool refused =
-        (call >= first_refused && call <= last_refused) || (period != 0 && call % period == 0);
+    bool refused = (call >= first_refused && call <= last_refused) || (period != 0 && call % period == 0);
     refusals += refused;
     return refused;
 }
@@ -116,8 +115,7 @@ size_t os_round_to_pages(size_t size)
 
 static char *os_mmap(char *start, size_t size, int protection, int flags)
 {
-    void *place =
-        mmap(start, size, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
+    void *place = mmap(start, size, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
     if (place == MAP_FAILED) {
         return NULL;
     }
@@ -127,8 +125,7 @@ static char *os_mmap(char *start, size_t size, int protection, int flags)
 
 bool os_claim(char *start, size_t size)
 {
-    return !os_refuses() &&
-           os_mmap(start, size, PROT_READ | PROT_WRITE, MAP_FIXED_NOREPLACE) != NULL;
+    return !os_refuses() && os_mmap(start, size, PROT_READ | PROT_WRITE, MAP_FIXED_NOREPLACE) != NULL;
 }
 
 static void os_run_once(_Atomic(void (*)(void)) *chosen)

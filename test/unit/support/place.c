@@ -10,11 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "config/message.h"
+#include "config/option.h"
 #include "statistics/dump.h"
 #include "support/environment.h"
 #include "support/house.h"
-#include "config/message.h"
-#include "config/option.h"
 
 static char directory[] = "/tmp/sockmalloc-unit-XXXXXX";
 

@@ -8,17 +8,17 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include "memory/region.h"
+#include "memory/slots.h"
+#include "os/os.h"
 #include "support/crew.h"
 #include "support/house.h"
-#include "memory/lane.h"
-#include "os/os.h"
-#include "memory/slots.h"
 
 enum { REQUEST = 4096 };
 
 void processors_need(void)
 {
-    if (!sequence_available()) {
+    if (!rseq_available()) {
         cr_skip("glibc or kernel without restartable sequences");
     }
 }
@@ -27,9 +27,9 @@ void processors_lay(void)
 {
     processors_need();
     house_lay_default();
-    cr_assert_eq(processor_records(), 0U);
-    cr_assert(processor_open());
-    cr_assert_eq(processor_records(), os_processors());
+    cr_assert_eq(percpu_records(), 0U);
+    cr_assert(percpu_open());
+    cr_assert_eq(percpu_records(), os_processors());
 }
 
 /* The process's processors, read by one thread, before anybody is pinned. */
@@ -56,39 +56,39 @@ unsigned processors_pin(unsigned n)
     return number;
 }
 
-void *processors_take(unsigned bucket, enum processor_source *source)
+void *processors_take(unsigned bucket, enum percpu_source *source)
 {
-    void *slot = processor_take(bucket, source);
+    void *slot = percpu_pop(bucket, source);
     if (slot != NULL) {
-        house_mark(slot, CARD_LIVE, REQUEST);
-        processor_count(&cache_shared.bin[bucket].requests, 1);
+        house_mark(slot, SLOT_LIVE, REQUEST);
+        percpu_count(&cache_shared.bin[bucket].requests, 1);
     }
     return slot;
 }
 
 bool processors_give(unsigned bucket, void *slot)
 {
-    house_mark(slot, CARD_FREE, REQUEST);
-    processor_count(&cache_shared.bin[bucket].returned, 1);
-    if (processor_give(bucket, slot)) {
+    house_mark(slot, SLOT_FREE, REQUEST);
+    percpu_count(&cache_shared.bin[bucket].returned, 1);
+    if (percpu_push(bucket, slot)) {
         return true;
     }
-    slots_give(bucket, lane_number(slot));
-    processor_count(&cache_shared.tally[bucket].deposited, 1);
+    slots_push(bucket, region_number(slot));
+    percpu_count(&cache_shared.tally[bucket].deposited, 1);
     return false;
 }
 
 uint32_t processors_held(unsigned number, unsigned bucket)
 {
-    return cache_held(processor_at(number), bucket);
+    return cache_held(percpu_at(number), bucket);
 }
 
 uint64_t processors_sum(const struct counter *of_shared)
 {
     size_t offset = (size_t)((const char *)of_shared - (const char *)&cache_shared);
     uint64_t sum = counter_read(of_shared);
-    for (uint32_t number = 0; number < processor_records(); number++) {
-        const char *record = (const char *)processor_at(number);
+    for (uint32_t number = 0; number < percpu_records(); number++) {
+        const char *record = (const char *)percpu_at(number);
         sum += counter_read((const struct counter *)(const void *)(record + offset));
     }
     return sum;

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "percpu/processor.h"
+#include "percpu/percpu.h"
 
 /* Skips the test, and says so, where there are no restartable sequences. */
 void processors_need(void);
@@ -22,10 +22,10 @@ void processors_lay(void);
 unsigned processors_pin(unsigned n);
 
 /*
- * Does what the pool does around processor_take and processor_give: cards, counts, and the stack
+ * Does what the pool does around percpu_pop and percpu_push: metadata, counts, and the stack
  * for what no processor wants. NULL: no slot; false: it went to the stack. Any thread.
  */
-void *processors_take(unsigned bucket, enum processor_source *source);
+void *processors_take(unsigned bucket, enum percpu_source *source);
 bool processors_give(unsigned bucket, void *slot);
 
 /* Free slots of a bucket on a processor. */

@@ -4,13 +4,13 @@
 
 #include <criterion/criterion.h>
 
+#include "percpu/percpu.h"
+#include "pool/pool_parts.h"
+#include "statistics/snapshot.h"
 #include "support/crew.h"
 #include "support/house.h"
-#include "pool/pool_parts.h"
-#include "percpu/processor.h"
-#include "statistics/snapshot.h"
 
-/* Lanes of 1 GiB: room for whoever takes and keeps. */
+/* Regions of 1 GiB: room for whoever takes and keeps. */
 enum { QUOTAS_SHIFT = 30 };
 
 uint64_t quotas_price(unsigned bucket)
@@ -30,8 +30,7 @@ uint64_t quotas_charge(void)
         for (uint32_t number = 1; number < cache_count(); number++) {
             charge += cache_quota(cache_at(number), bucket) * quotas_price(bucket);
         }
-        charge +=
-            (uint64_t)processor_records() * processor_quota(bucket) * house_plan.capacity[bucket];
+        charge += (uint64_t)percpu_records() * percpu_quota(bucket) * house_plan.capacity[bucket];
     }
     return charge;
 }
@@ -44,8 +43,8 @@ uint64_t quotas_held(void)
         for (uint32_t number = 0; number < cache_count(); number++) {
             count += cache_held(cache_at(number), bucket);
         }
-        for (uint32_t number = 0; number < processor_records(); number++) {
-            count += cache_held(processor_at(number), bucket);
+        for (uint32_t number = 0; number < percpu_records(); number++) {
+            count += cache_held(percpu_at(number), bucket);
         }
         held += count * house_plan.capacity[bucket];
     }
@@ -95,13 +94,13 @@ void quotas_use(unsigned bucket)
     }
 }
 
-void quotas_stock(unsigned bucket, unsigned count)
+void quotas_retained_memory(unsigned bucket, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
         void *slot;
-        cr_assert_eq(lane_carve(bucket, 1, &slot), 1);
-        house_mark(slot, CARD_FREE, 0);
-        slots_give(bucket, lane_number(slot));
+        cr_assert_eq(region_carve(bucket, 1, &slot), 1);
+        house_mark(slot, SLOT_FREE, 0);
+        slots_push(bucket, region_number(slot));
     }
     pool_count_deposit(cache_mine, bucket, count);
 }

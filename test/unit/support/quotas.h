@@ -30,7 +30,7 @@ void quotas_lay(uint64_t cache_limit);
 void quotas_use(unsigned bucket);
 
 /* Puts so many slots on the stack, so that few requests miss: a fresh slot is a miss each. */
-void quotas_stock(unsigned bucket, unsigned count);
+void quotas_retained_memory(unsigned bucket, unsigned count);
 
 /*
  * Uses buckets by turns until the calling thread has a quota in each: by its 64th use, which is a

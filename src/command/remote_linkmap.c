@@ -1,0 +1,321 @@
+/* Which of the objects that a process has loaded serves its malloc. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "command/remote_linkmap.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <link.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+#include "os/os.h"
+
+/* More than any process has; what is read may be damaged, and go round. */
+enum { OBJECTS_MAX = 4096, DYNAMIC_MAX = 256, SYMBOLS_MAX = 4096, IMPORTS_MAX = 1 << 17 };
+
+/* Symbols that are read at once. */
+enum { SYMBOLS_BATCH = 64 };
+
+/* What of an object's dynamic section finds a symbol. Addresses are the process's. */
+struct symbols {
+    uintptr_t hash; /* of GNU's kind */
+    uintptr_t table;
+    uintptr_t names;
+    uintptr_t debug;
+};
+
+static bool remote_linkmap_read(const struct target *target, void *to, uintptr_t from, size_t size)
+{
+    return remote_process_copy(target, to, (const void *)from, size) == REMOTE_READ;
+}
+
+/* As far as the text can be read: it may end right before a page that can't. */
+static void remote_linkmap_read_text(const struct target *target, uintptr_t from, char *text, size_t size)
+{
+    size_t length = 0;
+    while (length + 1 < size) {
+        size_t room = size - 1 - length;
+        size_t page = os_page_size() - (from + length) % os_page_size();
+        size_t part = room < page ? room : page;
+        if (!remote_linkmap_read(target, text + length, from + length, part)) {
+            break;
+        }
+        size_t found = strnlen(text + length, part);
+        length += found;
+        if (found < part) {
+            break;
+        }
+    }
+    text[length] = '\0';
+}
+
+static bool remote_linkmap_read_dynamic(const struct target *target, uintptr_t dynamic, struct symbols *symbols)
+{
+    ElfW(Dyn) entry = {.d_tag = DT_NULL};
+    *symbols = (struct symbols){0};
+    for (unsigned i = 0; i < DYNAMIC_MAX; i++) {
+        if (!remote_linkmap_read(target, &entry, dynamic + i * sizeof entry, sizeof entry) || entry.d_tag == DT_NULL) {
+            break;
+        }
+        uintptr_t value = entry.d_un.d_ptr;
+        symbols->hash = entry.d_tag == DT_GNU_HASH ? value : symbols->hash;
+        symbols->table = entry.d_tag == DT_SYMTAB ? value : symbols->table;
+        symbols->names = entry.d_tag == DT_STRTAB ? value : symbols->names;
+        symbols->debug = entry.d_tag == DT_DEBUG ? value : symbols->debug;
+    }
+    return entry.d_tag == DT_NULL;
+}
+
+enum { NAME_SIZE = 32 };
+
+/* Whether a symbol is the one of that name, and defined; its value is an offset in the object. */
+static bool remote_linkmap_is_named(const struct target *target, const struct symbols *symbols, uint32_t number,
+                                    const char *name, uintptr_t *value)
+{
+    ElfW(Sym) symbol;
+    char found[NAME_SIZE];
+    size_t size = strlen(name) + 1;
+    *value = 0;
+    if (!remote_linkmap_read(target, &symbol, symbols->table + number * sizeof symbol, sizeof symbol) ||
+        symbol.st_shndx == SHN_UNDEF || !remote_linkmap_read(target, found, symbols->names + symbol.st_name, size)) {
+        return false;
+    }
+    *value = symbol.st_value;
+    return memcmp(found, name, size) == 0;
+}
+
+static uint32_t remote_linkmap_hash(const char *name)
+{
+    uint32_t hash = 5381;
+    for (; *name != '\0'; name++) {
+        hash = hash * 33 + (unsigned char)*name;
+    }
+    return hash;
+}
+
+/* The walk along one chain of GNU's hash table, whose head says buckets, first symbol, and words
+ * of a filter that we do without. */
+static bool remote_linkmap_exports(const struct target *target, const struct symbols *symbols, const char *name,
+                                   uintptr_t *value)
+{
+    uint32_t head[4];
+    uint32_t number;
+    uint32_t hash = remote_linkmap_hash(name);
+    if (symbols->hash == 0 || !remote_linkmap_read(target, head, symbols->hash, sizeof head) || head[0] == 0) {
+        return false;
+    }
+    uintptr_t buckets = symbols->hash + sizeof head + head[2] * sizeof(ElfW(Addr));
+    uintptr_t chains = buckets + head[0] * sizeof number;
+    if (!remote_linkmap_read(target, &number, buckets + hash % head[0] * sizeof number, sizeof number) ||
+        number < head[1]) {
+        return false;
+    }
+    for (unsigned i = 0; i < SYMBOLS_MAX; i++, number++) {
+        uint32_t found;
+        if (!remote_linkmap_read(target, &found, chains + (number - head[1]) * sizeof found, sizeof found)) {
+            return false;
+        }
+        if ((found | 1) == (hash | 1) && remote_linkmap_is_named(target, symbols, number, name, value)) {
+            return true;
+        }
+        if ((found & 1) != 0) {
+            return false; /* the chain's last */
+        }
+    }
+    return false;
+}
+
+/* A value of the auxiliary vector, with which the kernel started the process; 0 for none. */
+static uintptr_t remote_linkmap_auxiliary(const struct target *target, uint64_t type)
+{
+    char path[32];
+    ElfW(auxv_t) entry;
+    uintptr_t value = 0;
+    snprintf(path, sizeof path, "/proc/%d/auxv", target->process);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    while (file >= 0 && value == 0 && read(file, &entry, sizeof entry) == (ssize_t)sizeof entry &&
+           entry.a_type != AT_NULL) {
+        value = entry.a_type == type ? entry.a_un.a_val : 0;
+    }
+    if (file >= 0) {
+        close(file);
+    }
+    return value;
+}
+
+/* Where the program's dynamic section lies: its headers say how far from its file's addresses it
+ * was loaded, and where that is in the file. */
+static uintptr_t remote_linkmap_dynamic_of_program(const struct target *target)
+{
+    uintptr_t headers = remote_linkmap_auxiliary(target, AT_PHDR);
+    uintptr_t count = remote_linkmap_auxiliary(target, AT_PHNUM);
+    uintptr_t bias = 0;
+    uintptr_t dynamic = 0;
+    for (uintptr_t i = 0; i < count && i < DYNAMIC_MAX; i++) {
+        ElfW(Phdr) header;
+        if (!remote_linkmap_read(target, &header, headers + i * sizeof header, sizeof header)) {
+            return 0;
+        }
+        bias = header.p_type == PT_PHDR ? headers - header.p_vaddr : bias;
+        dynamic = header.p_type == PT_DYNAMIC ? header.p_vaddr : dynamic;
+    }
+    return dynamic != 0 ? bias + dynamic : 0;
+}
+
+/* The dynamic linker's list, in the order in which it looks for names. */
+static uintptr_t remote_linkmap_first(const struct target *target)
+{
+    struct symbols program;
+    struct r_debug debug;
+    uintptr_t dynamic = remote_linkmap_dynamic_of_program(target);
+    bool known = dynamic != 0 && remote_linkmap_read_dynamic(target, dynamic, &program) && program.debug != 0 &&
+                 remote_linkmap_read(target, &debug, program.debug, sizeof debug);
+    return known ? (uintptr_t)debug.r_map : 0;
+}
+
+static bool remote_linkmap_has_view(const struct target *target, const struct symbols *symbols, uintptr_t bias)
+{
+    uintptr_t value;
+    return remote_linkmap_exports(target, symbols, "sockmalloc_view", &value) &&
+           bias + value == (uintptr_t)target->address;
+}
+
+/* A place in the dynamic linker's list. */
+struct walk {
+    uintptr_t next;
+    unsigned left; /* objects that may still come: what is read may go round */
+    struct link_map object;
+    struct symbols symbols; /* none where they can't be read */
+};
+
+static struct walk remote_linkmap_walk(uintptr_t first)
+{
+    return (struct walk){.next = first, .left = OBJECTS_MAX};
+}
+
+static bool remote_linkmap_step(const struct target *target, struct walk *walk)
+{
+    if (walk->next == 0 || walk->left == 0 ||
+        !remote_linkmap_read(target, &walk->object, walk->next, sizeof walk->object)) {
+        return false;
+    }
+    walk->left--;
+    walk->next = (uintptr_t)walk->object.l_next;
+    if (!remote_linkmap_read_dynamic(target, (uintptr_t)walk->object.l_ld, &walk->symbols)) {
+        walk->symbols = (struct symbols){0};
+    }
+    return true;
+}
+
+/* Goes on to the first object that exports the name. */
+static bool remote_linkmap_step_to(const struct target *target, struct walk *walk, const char *name)
+{
+    uintptr_t value;
+    while (remote_linkmap_step(target, walk)) {
+        if (remote_linkmap_exports(target, &walk->symbols, name, &value)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void remote_linkmap_read_path(const struct target *target, const struct walk *walk, char path[REMOTE_PATH_SIZE])
+{
+    remote_linkmap_read_text(target, (uintptr_t)walk->object.l_name, path, REMOTE_PATH_SIZE);
+}
+
+/* The names by which programs ask another allocator for memory, and it alone. */
+static const char *const foreign[] = {"mallocx", "rallocx", "mi_malloc", "tc_malloc", "scalable_malloc"};
+
+enum { FOREIGN = sizeof foreign / sizeof foreign[0] };
+
+/* Which of these names the symbol is, that another object is to define; or NULL. */
+static const char *remote_linkmap_foreign(const struct target *target, const struct symbols *symbols,
+                                          const ElfW(Sym) * symbol)
+{
+    char name[REMOTE_LINKMAP_FUNCTION_SIZE];
+    if (symbol->st_shndx != SHN_UNDEF || symbol->st_name == 0) {
+        return NULL;
+    }
+    remote_linkmap_read_text(target, symbols->names + symbol->st_name, name, sizeof name);
+    for (unsigned i = 0; i < FOREIGN; i++) {
+        if (strcmp(name, foreign[i]) == 0) {
+            return foreign[i];
+        }
+    }
+    return NULL;
+}
+
+/* The first such name among the symbols that an object leaves to others. In GNU's order these stand
+ * before the first one that the hash table knows. */
+static const char *remote_linkmap_calls(const struct target *target, const struct symbols *symbols)
+{
+    uint32_t head[4];
+    const char *found = NULL;
+    ElfW(Sym) batch[SYMBOLS_BATCH];
+    if (symbols->hash == 0 || !remote_linkmap_read(target, head, symbols->hash, sizeof head)) {
+        return NULL;
+    }
+    uint32_t end = head[1] < IMPORTS_MAX ? head[1] : IMPORTS_MAX;
+    for (uint32_t at = 0; found == NULL && at < end; at += SYMBOLS_BATCH) {
+        uint32_t count = end - at < SYMBOLS_BATCH ? end - at : SYMBOLS_BATCH;
+        if (!remote_linkmap_read(target, batch, symbols->table + at * sizeof batch[0], count * sizeof batch[0])) {
+            return NULL;
+        }
+        for (uint32_t i = 0; found == NULL && i < count; i++) {
+            found = remote_linkmap_foreign(target, symbols, &batch[i]);
+        }
+    }
+    return found;
+}
+
+/* The library itself asks mimalloc so, for what falls through: that is no news. */
+static void remote_linkmap_find_foreign(const struct target *target, uintptr_t first, struct loaded *found)
+{
+    struct walk walk = remote_linkmap_walk(first);
+    while (found->function[0] == '\0' && remote_linkmap_step(target, &walk)) {
+        struct walk server = remote_linkmap_walk(first);
+        bool is_ours = remote_linkmap_has_view(target, &walk.symbols, walk.object.l_addr);
+        const char *name = is_ours ? NULL : remote_linkmap_calls(target, &walk.symbols);
+        if (name != NULL && remote_linkmap_step_to(target, &server, name)) {
+            strcpy(found->function, name);
+            remote_linkmap_read_path(target, &walk, found->caller);
+            remote_linkmap_read_path(target, &server, found->server);
+        }
+    }
+}
+
+static void remote_linkmap_read_preload(const struct target *target, char *value, size_t size)
+{
+    char path[32];
+    char *variable = NULL;
+    size_t room = 0;
+    snprintf(path, sizeof path, "/proc/%d/environ", target->process);
+    FILE *file = fopen(path, "re");
+    while (file != NULL && getdelim(&variable, &room, '\0', file) > 0) {
+        if (strncmp(variable, "LD_PRELOAD=", strlen("LD_PRELOAD=")) == 0) {
+            snprintf(value, size, "%s", variable + strlen("LD_PRELOAD="));
+        }
+    }
+    free(variable);
+    if (file != NULL) {
+        fclose(file);
+    }
+}
+
+void remote_linkmap_find(const struct target *target, struct loaded *found)
+{
+    *found = (struct loaded){.known = false};
+    uintptr_t first = remote_linkmap_first(target);
+    struct walk walk = remote_linkmap_walk(first);
+    found->known = remote_linkmap_step_to(target, &walk, "malloc");
+    if (found->known) {
+        remote_linkmap_read_path(target, &walk, found->path);
+        found->has_view = remote_linkmap_has_view(target, &walk.symbols, walk.object.l_addr);
+        remote_linkmap_find_foreign(target, first, found);
+    }
+    remote_linkmap_read_preload(target, found->preload, sizeof found->preload);
+}

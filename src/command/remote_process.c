@@ -1,0 +1,280 @@
+/* Another process: its memory, and the library's view in it. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "command/remote_process.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "command/error.h"
+#include "command/maps.h"
+
+enum { SCAN_SIZE = 64 << 10 };
+
+/* Reads a file of /proc/PID as a text, as far as it fits. A name in it may hold any byte, line ends
+ * among them. */
+static bool remote_process_read_file(int process, const char *name, char *text, size_t size)
+{
+    char path[40];
+    snprintf(path, sizeof path, "/proc/%d/%s", process, name);
+    FILE *file = fopen(path, "re");
+    size_t length = file != NULL ? fread(text, 1, size - 1, file) : 0;
+    text[length] = '\0';
+    if (file != NULL) {
+        fclose(file);
+    }
+    return length > 0;
+}
+
+static void remote_process_read_name(struct target *target)
+{
+    if (!remote_process_read_file(target->process, "comm", target->name, sizeof target->name)) {
+        strcpy(target->name, "?");
+    }
+    size_t length = strlen(target->name);
+    if (length > 0 && target->name[length - 1] == '\n') {
+        target->name[length - 1] = '\0';
+    }
+}
+
+bool remote_process_status(int process, struct remote_process_status *status)
+{
+    char text[1024];
+    if (!remote_process_read_file(process, "stat", text, sizeof text)) {
+        return false;
+    }
+    const char *behind = strrchr(text, ')'); /* the name before it may hold anything */
+    return behind != NULL && sscanf(behind,
+                                    ") %c %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+                                    "%" SCNu64,
+                                    &status->state, &status->parent, &status->start) == 3;
+}
+
+void remote_process_open(struct target *target, int process)
+{
+    struct remote_process_status status;
+    *target = (struct target){.process = process};
+    target->start = remote_process_status(process, &status) ? status.start : 0;
+    remote_process_read_name(target);
+}
+
+bool remote_process_is_same(const struct target *target)
+{
+    struct remote_process_status status;
+    return remote_process_status(target->process, &status) && status.start == target->start;
+}
+
+int remote_process_hold(const struct target *target)
+{
+#ifdef SYS_pidfd_open
+    return (int)syscall(SYS_pidfd_open, target->process, 0);
+#else
+    (void)target;
+    return -1;
+#endif
+}
+
+bool remote_process_queue(const struct target *target, int handle, int number, int value)
+{
+#ifdef SYS_pidfd_send_signal
+    if (handle >= 0) {
+        siginfo_t info = {.si_signo = number, .si_code = SI_QUEUE};
+        info.si_pid = getpid();
+        info.si_uid = getuid();
+        info.si_value.sival_int = value;
+        return syscall(SYS_pidfd_send_signal, handle, number, &info, 0) == 0;
+    }
+#endif
+    (void)handle;
+    if (!remote_process_is_same(target)) {
+        errno = ESRCH;
+        return false;
+    }
+    return sigqueue(target->process, number, (union sigval){.sival_int = value}) == 0;
+}
+
+/* Whether the process is still there, or only its number is: a zombie has no memory. */
+static bool remote_process_is_alive(const struct target *target)
+{
+    struct remote_process_status status;
+    return remote_process_status(target->process, &status) && status.start == target->start &&
+           strchr("ZXx", status.state) == NULL;
+}
+
+/* What a system call's failure says of the process. */
+static enum remote_process_state remote_process_judge(const struct target *target, int error)
+{
+    if (!remote_process_is_alive(target)) {
+        return REMOTE_GONE;
+    }
+    return error == EPERM || error == EACCES ? REMOTE_FORBIDDEN : REMOTE_WITHOUT;
+}
+
+enum remote_process_state remote_process_copy(const struct target *target, void *to, const void *from, size_t size)
+{
+    size_t done = 0;
+    while (done < size) {
+        struct iovec here = {.iov_base = (char *)to + done, .iov_len = size - done};
+        struct iovec there = {.iov_base = (char *)(uintptr_t)from + done, .iov_len = size - done};
+        ssize_t part = process_vm_readv(target->process, &here, 1, &there, 1, 0);
+        if (part <= 0) {
+            return remote_process_judge(target, part < 0 ? errno : EFAULT);
+        }
+        done += (size_t)part;
+    }
+    return REMOTE_READ;
+}
+
+enum remote_process_state remote_process_renew(struct target *target)
+{
+    struct view *view = &target->view;
+    enum remote_process_state state = remote_process_copy(target, view, target->address, sizeof *view);
+    if (state != REMOTE_READ) {
+        return state;
+    }
+    if (memcmp(view->magic, sockmalloc_view.magic, INSPECT_MAGIC_SIZE) != 0) {
+        return REMOTE_WITHOUT;
+    }
+    view->library[INSPECT_LIBRARY_SIZE - 1] = '\0';
+    if (view->version != INSPECT_VERSION || strcmp(view->library, sockmalloc_view.library) != 0 ||
+        memcmp(&view->layout, &sockmalloc_view.layout, sizeof view->layout) != 0) {
+        return REMOTE_OTHER;
+    }
+    bool born = atomic_load_explicit(&view->born, memory_order_relaxed) != 0;
+    return born && view->self == target->address ? REMOTE_READ : REMOTE_UNINITIALISED;
+}
+
+/* The view's place in a mapping, or NULL. `left` is how many bytes may still be read, of this
+ * mapping and others. */
+static const struct view *remote_process_scan(const struct target *target, const struct maps_row *row, char *buffer,
+                                              size_t *left)
+{
+    size_t whole = row->end - row->start;
+    uintptr_t end = row->start + (whole < REMOTE_SCAN_MAPPING ? whole : REMOTE_SCAN_MAPPING);
+    for (uintptr_t at = row->start; at < end; at += SCAN_SIZE) {
+        size_t size = end - at < SCAN_SIZE ? end - at : SCAN_SIZE;
+        if (size > *left) {
+            return NULL;
+        }
+        *left -= size;
+        if (remote_process_copy(target, buffer, (const void *)at, size) != REMOTE_READ) {
+            return NULL;
+        }
+        for (size_t within = 0; within + INSPECT_MAGIC_SIZE <= size; within += INSPECT_ALIGNMENT) {
+            if (memcmp(buffer + within, sockmalloc_view.magic, INSPECT_MAGIC_SIZE) == 0) {
+                return (const struct view *)(at + within);
+            }
+        }
+    }
+    return NULL;
+}
+
+/* Looks through the mappings whose files are called like the library, or through the others. */
+static bool remote_process_search(struct target *target, FILE *maps, bool named)
+{
+    struct maps_row row;
+    size_t left = REMOTE_SCAN_TOTAL;
+    char *buffer = malloc(SCAN_SIZE);
+    bool found = false;
+    while (buffer != NULL && !found && maps_next(maps, &row)) {
+        const char *name = strrchr(row.path, '/');
+        if (row.is_file && strcmp(row.permissions, "rw-p") == 0 &&
+            (name != NULL && strstr(name, "sockmalloc") != NULL) == named) {
+            target->address = remote_process_scan(target, &row, buffer, &left);
+            found = target->address != NULL;
+        }
+    }
+    if (found) {
+        memcpy(target->library, row.path, sizeof target->library);
+    }
+    free(buffer);
+    return found;
+}
+
+static enum remote_process_state remote_process_find_in(struct target *target, bool everywhere)
+{
+    char probe;
+    FILE *maps = maps_open(target->process);
+    if (maps == NULL) {
+        return remote_process_judge(target, errno);
+    }
+    bool found = remote_process_search(target, maps, true);
+    if (!found && everywhere) {
+        rewind(maps);
+        found = remote_process_search(target, maps, false);
+    }
+    fclose(maps);
+    if (found) {
+        return remote_process_renew(target);
+    }
+    /* Nothing found is also what a process looks like that may be listed, but not read. */
+    enum remote_process_state state = remote_process_copy(target, &probe, sockmalloc_view.magic, 0);
+    return state == REMOTE_READ ? remote_process_judge(target, 0) : state;
+}
+
+enum remote_process_state remote_process_find(struct target *target)
+{
+    return remote_process_find_in(target, true);
+}
+
+enum remote_process_state remote_process_find_named(struct target *target)
+{
+    return remote_process_find_in(target, false);
+}
+
+/* Why the kernel does not let us read, as far as it can be told. */
+static const char *remote_process_reason(void)
+{
+    char scope = '0';
+    FILE *file = fopen("/proc/sys/kernel/yama/ptrace_scope", "re");
+    if (file != NULL) {
+        scope = (char)getc(file);
+        fclose(file);
+    }
+    return scope > '0' ? "kernel.yama.ptrace_scope lets only its parent, or CAP_SYS_PTRACE, do that"
+                       : "it is another user's, or has changed users: that needs CAP_SYS_PTRACE";
+}
+
+enum command_exit remote_process_report(const struct target *target, enum remote_process_state state)
+{
+    int process = target->process;
+    const char *name = target->name;
+    switch (state) {
+    case REMOTE_GONE:
+        return error_report(EXIT_GONE, "process %d: there is none, or it has ended", process);
+    case REMOTE_FORBIDDEN:
+        return error_report(EXIT_FORBIDDEN, "process %d (%s) may not be read: %s", process, name,
+                            remote_process_reason());
+    case REMOTE_UNINITIALISED:
+        return error_report(EXIT_WITHOUT, "process %d (%s): the library is not through with its start", process, name);
+    case REMOTE_OTHER:
+        return error_report(EXIT_OTHER_VERSION, "process %d (%s) carries sockmalloc %s, and this command is of %s%s",
+                            process, name, target->view.library, PACKAGE_VERSION,
+                            strcmp(target->view.library, PACKAGE_VERSION) == 0 ? " of another build" : "");
+    case REMOTE_SENSELESS:
+        return error_report(EXIT_DAMAGED, "process %d (%s): what its memory says makes no sense", process, name);
+    case REMOTE_TOO_LARGE:
+        return error_report(EXIT_DAMAGED, "process %d (%s): its tables are larger than this command reads", process,
+                            name);
+    case REMOTE_LATE:
+        return error_report(EXIT_DAMAGED, "process %d (%s) can't be read in good time", process, name);
+    case REMOTE_BROKEN:
+        return error_report(EXIT_DAMAGED, "process %d (%s): reading its memory ended the reader", process, name);
+    case REMOTE_UNTRIED:
+        return error_report(EXIT_FORBIDDEN, "process %d (%s): no process can be started to read it: %s", process, name,
+                            strerror(errno));
+    case REMOTE_IN_THE_WAY:
+        return error_report(EXIT_DAMAGED,
+                            "process %d (%s): its tables lie, by chance, where this command's own "
+                            "memory does; begin again",
+                            process, name);
+    default:
+        return error_report(EXIT_WITHOUT, "process %d (%s) does not carry the library", process, name);
+    }
+}

@@ -1,0 +1,227 @@
+/* Another process's state, copied over this one's own, so that the rooms speak of that process. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "command/remote_snapshot.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "cache/cache.h"
+#include "cache/magazine.h"
+#include "config/message.h"
+#include "config/option.h"
+#include "memory/region.h"
+#include "os/os.h"
+#include "percpu/percpu.h"
+#include "pool/pool.h"
+
+struct bucket_plan remote_snapshot_plan;
+
+/* What is mapped here in the place where the process has it: metadata, caches, magazines. */
+enum { PIECES_MAX = 4 };
+static struct span pieces[PIECES_MAX];
+static unsigned piece_count;
+static size_t pieces_size;
+
+static void remote_snapshot_release(void)
+{
+    while (piece_count > 0) {
+        piece_count--;
+        munmap(pieces[piece_count].start, pieces[piece_count].size);
+    }
+    pieces_size = 0;
+}
+
+/* Memory in a place that the process's pointers name: whole pages around the piece. */
+static enum remote_process_state remote_snapshot_map(void *start, size_t size)
+{
+    uintptr_t page = os_page_size();
+    uintptr_t first = (uintptr_t)start / page * page;
+    uintptr_t end;
+    if (size > REMOTE_SNAPSHOT_BYTES) {
+        return REMOTE_TOO_LARGE;
+    }
+    if (__builtin_add_overflow((uintptr_t)start, size + page - 1, &end)) {
+        return REMOTE_SENSELESS;
+    }
+    size_t length = end / page * page - first;
+    if (length > REMOTE_SNAPSHOT_BYTES - pieces_size) {
+        return REMOTE_TOO_LARGE;
+    }
+    void *place = (void *)first; /* an address of the other process's: no object of ours */
+    void *mapped = mmap(place, length, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+    if (mapped == MAP_FAILED) {
+        return errno == EEXIST ? REMOTE_IN_THE_WAY : REMOTE_SENSELESS;
+    }
+    pieces[piece_count++] = (struct span){mapped, length};
+    pieces_size += length;
+    return mapped == place ? REMOTE_READ : REMOTE_IN_THE_WAY;
+}
+
+static enum remote_process_state remote_snapshot_bring(const struct target *target, void *start, size_t size)
+{
+    if (size == 0) {
+        return REMOTE_READ;
+    }
+    enum remote_process_state state = remote_snapshot_map(start, size);
+    return state == REMOTE_READ ? remote_process_copy(target, start, start, size) : state;
+}
+
+static enum remote_process_state remote_snapshot_copy(const struct target *target, enum inspect_export_object which,
+                                                      const struct span *own)
+{
+    const struct span *theirs = &target->view.object[which];
+    return theirs->size == own->size ? remote_process_copy(target, own->start, theirs->start, own->size) : REMOTE_OTHER;
+}
+
+void remote_snapshot_mend_plan(struct bucket_plan *plan)
+{
+    for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
+        bucket_label(plan, bucket);
+    }
+}
+
+/* Returns true if a bucket's slots have a size that slots can have. */
+static bool remote_snapshot_region_makes_sense(unsigned bucket)
+{
+    const struct region *region = &regions.region[bucket];
+    size_t page = os_page_size();
+    return region->stride >= page && region->stride % page == 0 && region->stride >> REGION_SHIFT <= REGION_NUMBERS;
+}
+
+/*
+ * Returns true if the range can be as it is said to be. Only limits that never change are compared:
+ * of two counts, the process may have raised one between our copies of them. metadata may name any
+ * bucket, and a walk goes on by that one's pages, of which each must therefore have some.
+ */
+static bool remote_snapshot_regions_make_sense(void)
+{
+    bool sense = regions.count <= BUCKET_LIMIT && region_front() <= REGION_NUMBERS;
+    for (unsigned bucket = 0; sense && bucket < regions.count; bucket++) {
+        sense = remote_snapshot_region_makes_sense(bucket);
+    }
+    for (unsigned bucket = 0; sense && bucket < BUCKET_LIMIT; bucket++) {
+        size_t pages = bucket < regions.count ? regions.region[bucket].stride >> REGION_SHIFT : 1;
+        regions.region[bucket].pages = (uint32_t)pages;
+    }
+    return sense;
+}
+
+/* The same of the tables of caches, processors and magazines. */
+static bool remote_snapshot_records_make_sense(void)
+{
+    struct span magazine = magazine_records_span();
+    return cache_count() - 1 <= cache_capacity() && percpu_records() <= percpu_capacity() &&
+           magazine.size <= magazine_capacity() && (uintptr_t)cache_at(1) % _Alignof(struct cache) == 0 &&
+           (uintptr_t)percpu_at(0) % _Alignof(struct cache) == 0;
+}
+
+/*
+ * The process is another's, and may have been made to deceive: what the rooms take for granted of
+ * their own is looked at here, or mended. Where the pools are off, nothing is behind the objects.
+ */
+static bool remote_snapshot_makes_sense(void)
+{
+    message_end_name();
+    remote_snapshot_mend_plan(&remote_snapshot_plan);
+    return option_set_makes_sense(&options) && (unsigned)pool_kind() < KIND_COUNT &&
+           (regions.count == 0 || (remote_snapshot_regions_make_sense() && remote_snapshot_records_make_sense()));
+}
+
+/* The objects that the view names, each over our own. */
+static enum remote_process_state remote_snapshot_bring_objects(const struct target *target,
+                                                               const struct span own[INSPECT_OBJECTS])
+{
+    enum remote_process_state state = REMOTE_READ;
+    for (unsigned which = 0; state == REMOTE_READ && which < INSPECT_OBJECTS; which++) {
+        state = remote_snapshot_copy(target, (enum inspect_export_object)which, &own[which]);
+    }
+    return state == REMOTE_READ && !remote_snapshot_makes_sense() ? REMOTE_SENSELESS : state;
+}
+
+/* The states of all pages that were ever carved: what the requests were, no figure says. */
+static enum remote_process_state remote_snapshot_bring_metadata(const struct target *target)
+{
+    return remote_snapshot_bring(target, (void *)regions.states, region_front() * sizeof regions.states[0]);
+}
+
+/*
+ * The magazines come last, and with them once more how many there are: each that a cache named when
+ * it was copied is among them.
+ */
+static enum remote_process_state remote_snapshot_bring_records(const struct target *target,
+                                                               const struct span own[INSPECT_OBJECTS])
+{
+    enum remote_process_state state =
+        remote_snapshot_bring(target, cache_at(1), (cache_count() - 1) * sizeof(struct cache));
+    if (state == REMOTE_READ && percpu_records() > 0) {
+        state = remote_snapshot_bring(target, percpu_at(0), percpu_records() * sizeof(struct cache));
+    }
+    if (state == REMOTE_READ) {
+        state = remote_snapshot_copy(target, INSPECT_MAGAZINES, &own[INSPECT_MAGAZINES]);
+    }
+    if (state == REMOTE_READ && !remote_snapshot_records_make_sense()) {
+        state = REMOTE_SENSELESS;
+    }
+    struct span records = magazine_records_span();
+    return state == REMOTE_READ ? remote_snapshot_bring(target, records.start, records.size) : state;
+}
+
+/* A public magazine that lies in none of the records is no magazine: its count must not be read. */
+static void remote_snapshot_mend(struct cache *cache)
+{
+    struct span records = magazine_records_span();
+    for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
+        uintptr_t magazine = (uintptr_t)atomic_load_explicit(&cache->bin[bucket].public_magazine, memory_order_relaxed);
+        if (magazine - (uintptr_t)records.start >= records.size || magazine % MAGAZINE_SIZE != 0) {
+            atomic_store_explicit(&cache->bin[bucket].public_magazine, NULL, memory_order_relaxed);
+        }
+    }
+}
+
+static void remote_snapshot_mend_all(void)
+{
+    for (uint32_t number = 0; number < cache_count(); number++) {
+        remote_snapshot_mend(cache_at(number));
+    }
+    for (uint32_t number = 0; number < percpu_records(); number++) {
+        remote_snapshot_mend(percpu_at(number));
+    }
+}
+
+static enum remote_process_state remote_snapshot_bring_all(const struct target *target)
+{
+    struct span own[INSPECT_OBJECTS];
+    inspect_export_list(own, &remote_snapshot_plan);
+    enum remote_process_state state = remote_snapshot_bring_objects(target, own);
+    if (state != REMOTE_READ || regions.count == 0) {
+        return state; /* the pools are off: there is nothing behind the objects */
+    }
+    state = remote_snapshot_bring_metadata(target);
+    if (state == REMOTE_READ) {
+        state = remote_snapshot_bring_records(target, own);
+    }
+    if (state == REMOTE_READ) {
+        remote_snapshot_mend_all();
+    }
+    return state;
+}
+
+enum remote_process_state remote_snapshot_take(struct target *target, struct snapshot *snapshot)
+{
+    enum remote_process_state state = remote_process_renew(target);
+    if (state == REMOTE_READ) {
+        state = remote_snapshot_bring_all(target);
+    }
+    if (state == REMOTE_READ && !remote_snapshot_ask_pages_of(target->process)) {
+        state = REMOTE_GONE;
+    }
+    if (state == REMOTE_READ) {
+        snapshot_take(snapshot);
+        snapshot->process = target->process;
+    }
+    remote_snapshot_release();
+    /* All of it came from one process only if that has its number to the end. */
+    return state != REMOTE_READ || remote_process_is_same(target) ? state : REMOTE_GONE;
+}

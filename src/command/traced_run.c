@@ -1,0 +1,87 @@
+/* A program run to its end with the library, and looked at in its last moment. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "command/traced_run.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "command/error.h"
+
+static enum command_exit traced_run_begin(const struct launch *launch)
+{
+    if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0) {
+        return error_report(EXIT_FORBIDDEN, "the program can't be traced here: %s", strerror(errno));
+    }
+    return launch_execute(launch);
+}
+
+/* What came of the process. */
+struct trial {
+    traced_run_judge *judge;
+    bool is_judged;
+    enum command_exit code;
+};
+
+/* What a stop was for; the signal to go on with. */
+static uintptr_t traced_run_answer(struct trial *trial, int process, int status)
+{
+    unsigned event = (unsigned)status >> 16;
+    unsigned long end = 0;
+    if (event == PTRACE_EVENT_EXIT && ptrace(PTRACE_GETEVENTMSG, process, NULL, &end) == 0) {
+        trial->code = trial->judge(process, (int)end);
+        trial->is_judged = true;
+    }
+    return event != 0 ? 0 : (uintptr_t)WSTOPSIG(status);
+}
+
+/* The kernel does not stop every process that SIGKILL ends. */
+static enum command_exit traced_run_conclude(const struct trial *trial, int process, int status)
+{
+    if (trial->is_judged) {
+        return trial->code;
+    }
+    return WIFSIGNALED(status)
+               ? error_report(EXIT_GONE, "process %d was ended by signal %d (%s) before it was looked at", process,
+                              WTERMSIG(status), strsignal(WTERMSIG(status)))
+               : error_report(EXIT_GONE, "process %d ended before it was looked at", process);
+}
+
+static enum command_exit traced_run_follow(int process, traced_run_judge *judge)
+{
+    struct trial trial = {.judge = judge};
+    int status;
+    bool began = false;
+    while (waitpid(process, &status, 0) == process && WIFSTOPPED(status)) {
+        uintptr_t passed = 0; /* the first stop is exec's own */
+        if (began) {
+            passed = traced_run_answer(&trial, process, status);
+        } else {
+            uintptr_t wanted = PTRACE_O_TRACEEXIT | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL;
+            ptrace(PTRACE_SETOPTIONS, process, NULL, (void *)wanted);
+            began = true;
+        }
+        ptrace(PTRACE_CONT, process, NULL, (void *)passed);
+    }
+    /* Before exec it is ours still, and ends with an exit code of ours. */
+    return began ? traced_run_conclude(&trial, process, status) : (enum command_exit)WEXITSTATUS(status);
+}
+
+enum command_exit traced_run_program(const struct launch *launch, traced_run_judge *judge)
+{
+    pid_t process = fork();
+    if (process < 0) {
+        return error_report(EXIT_REFUSED, "no process can be started: %s", strerror(errno));
+    }
+    if (process == 0) {
+        _exit((int)traced_run_begin(launch));
+    }
+    /* What the terminal sends is for the program; we stay to say how it went. */
+    signal(SIGINT, SIG_IGN);
+    signal(SIGQUIT, SIG_IGN);
+    return traced_run_follow(process, judge);
+}

@@ -1,0 +1,345 @@
+/* The regions: the range that all slots lie in, from its front on, and the metadata of its pages. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "memory/region.h"
+
+#include "base/colour.h"
+#include "base/probe.h"
+#include "memory/hole.h"
+#include "memory/reserve.h"
+#include "os/os.h"
+
+/* Bytes that each table grows by at least: those of 16 MiB of slots, so that the tables of a small
+ * range never grow. */
+enum { SLOTS_STEP = 1 << 20, STATES_STEP = 4 << 10, WORDS_STEP = 16 << 10 };
+
+struct regions regions;
+struct region_range region_range;
+static struct table states;
+static struct table requests;
+static struct table links;
+
+static size_t region_pages(size_t size)
+{
+    return size >> REGION_SHIFT;
+}
+
+/* Bytes of a table with an element of `width` bytes for each of so many pages. */
+static size_t region_table_size(size_t pages, size_t width, size_t colour)
+{
+    return os_round_to_pages(colour + pages * width);
+}
+
+size_t region_space(size_t size)
+{
+    size_t pages = region_pages(size);
+    return reserve_space(region_table_size(pages, sizeof(slot_state_byte), COLOUR_STATES)) +
+           reserve_space(region_table_size(pages, sizeof(slot_request_word), COLOUR_REQUESTS)) +
+           reserve_space(region_table_size(pages, sizeof(stack_link), 0)) + reserve_space(size);
+}
+
+/* Links that the slots in so many pages have. */
+static size_t region_links(size_t pages)
+{
+    return (pages >> regions.link_shift) + 1;
+}
+
+static bool region_open_table(struct table *table, size_t size, size_t step, const char *name)
+{
+    if (!table_open(table, reserve_cut(size), size, step)) {
+        return false;
+    }
+    os_name(table->start, os_page_size(), name); /* what it grows by inherits the name */
+    return true;
+}
+
+static bool region_open_tables(size_t size)
+{
+    size_t pages = region_pages(size);
+    return region_open_table(&states, region_table_size(pages, sizeof(slot_state_byte), COLOUR_STATES), STATES_STEP,
+                             "sockmalloc:states") &&
+           region_open_table(&requests, region_table_size(pages, sizeof(slot_request_word), COLOUR_REQUESTS),
+                             WORDS_STEP, "sockmalloc:requests") &&
+           region_open_table(&links, region_table_size(pages, sizeof(stack_link), 0), WORDS_STEP, "sockmalloc:links") &&
+           region_open_table(&region_range.slots, size, SLOTS_STEP, "sockmalloc:slots");
+}
+
+/* Two slots lie as many pages apart as the shorter one has, and the first bucket's are the
+ * shortest: so links of fewer pages are written to, which a process that has just forked would have
+ * copied. */
+static unsigned region_link_shift(const struct bucket_plan *plan)
+{
+    unsigned shift = 0;
+    while (region_pages(plan->stride[0]) >> (shift + 1) > 0) {
+        shift++;
+    }
+    return shift;
+}
+
+bool region_lay(const struct bucket_plan *plan, size_t size)
+{
+    if (!region_open_tables(size)) {
+        region_close();
+        return false;
+    }
+    regions.start = region_range.slots.start;
+    regions.states = (slot_state_byte *)(void *)(states.start + COLOUR_STATES);
+    regions.requests = (slot_request_word *)(void *)(requests.start + COLOUR_REQUESTS);
+    regions.links = (stack_link *)(void *)(links.start);
+    regions.link_shift = region_link_shift(plan);
+    for (unsigned bucket = 0; bucket < plan->count; bucket++) {
+        regions.region[bucket] = (struct region){.stride = plan->stride[bucket],
+                                                 .capacity = plan->capacity[bucket],
+                                                 .pages = (uint32_t)region_pages(plan->stride[bucket])};
+    }
+    /* The first page holds the mapping that grows, so that whatever is given back has one before
+     * it. */
+    uint32_t first = (uint32_t)region_pages(os_page_size());
+    atomic_store_explicit(&region_range.front, first, memory_order_relaxed);
+    regions.count = plan->count;
+    return true;
+}
+
+void region_close(void)
+{
+    table_close(&states);
+    table_close(&requests);
+    table_close(&links);
+    table_close(&region_range.slots);
+    regions.count = 0;
+}
+
+void region_choose_huge(bool wanted)
+{
+    os_choose_huge(regions.start, os_page_size(), wanted);
+}
+
+/*
+ * Makes `size` bytes of the range usable, their metadata first: whatever address of the range is
+ * freed, its metadata must be there to be read. So the range is made to grow to there and no further,
+ * where a step of its own might take it beyond the metadata.
+ */
+static bool region_grow(size_t size)
+{
+    size_t pages = region_pages(size);
+    return table_reach(&states, COLOUR_STATES + pages * sizeof(slot_state_byte)) &&
+           table_reach(&requests, COLOUR_REQUESTS + pages * sizeof(slot_request_word)) &&
+           table_reach(&links, region_links(pages) * sizeof(stack_link)) && table_grow_to(&region_range.slots, size);
+}
+
+/* Makes the range usable up to page `end`, and a page behind it, which is the one that the range
+ * grows from, whatever is given back. */
+static bool region_reach(uint32_t end)
+{
+    size_t size = ((size_t)end << REGION_SHIFT) + os_page_size();
+    if (size <= region_ready()) {
+        return true;
+    }
+    size_t goal = table_goal(&region_range.slots, size);
+    return region_grow(goal) || (size < goal && region_grow(size));
+}
+
+/* How many slots can be had from page `front` on: the whole run, or one where memory is that
+ * short. */
+static uint32_t region_run(uint32_t front, uint32_t pages, unsigned wanted)
+{
+    uint32_t left = (uint32_t)region_pages(region_range.slots.limit - os_page_size()) - front;
+    uint32_t run = wanted < left / pages ? wanted : left / pages;
+    if (run == 0 || region_reach(front + run * pages)) {
+        return run;
+    }
+    return region_reach(front + pages) ? 1 : 0;
+}
+
+static uint32_t region_carve_front(uint32_t pages, unsigned wanted, uint32_t *first)
+{
+    uint32_t front = atomic_load_explicit(&region_range.front, memory_order_relaxed);
+    uint32_t run;
+    do {
+        run = region_run(front, pages, wanted);
+        if (run == 0) {
+            return 0;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(&region_range.front, &front, front + run * pages,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    *first = front;
+    return run;
+}
+
+unsigned region_carve_run(unsigned bucket, unsigned wanted, uint32_t *first)
+{
+    uint32_t pages = regions.region[bucket].pages;
+    uint32_t run = hole_fill(regions.start, pages, wanted, first);
+    run = run > 0 ? run : region_carve_front(pages, wanted, first);
+    for (uint32_t i = 0; i < run; i++) {
+        region_set_meta(*first + i * pages, slot_meta_of(SLOT_NEVER_USED, bucket));
+    }
+    if (run > 0) {
+        atomic_fetch_add_explicit(&region_range.carved[bucket], run, memory_order_relaxed);
+        probe_carve(bucket, run);
+    }
+    return run;
+}
+
+unsigned region_carve(unsigned bucket, unsigned wanted, void **slots)
+{
+    uint32_t first;
+    unsigned run = region_carve_run(bucket, wanted, &first);
+    for (unsigned i = 0; i < run; i++) {
+        slots[i] = region_slot(first + (run - 1 - i) * regions.region[bucket].pages);
+    }
+    return run;
+}
+
+void region_forget(uint32_t number)
+{
+    atomic_fetch_sub_explicit(&region_range.carved[region_bucket(number)], 1, memory_order_relaxed);
+    region_set_meta(number, 0);
+}
+
+/* The pages of a run will be no bucket's. */
+static void region_forget_run(uint32_t first, uint32_t pages)
+{
+    for (uint32_t number = first; number < first + pages; number++) {
+        if (slot_meta_begins(region_meta(number))) {
+            region_forget(number);
+        }
+    }
+}
+
+/* Returns true if the byte before the page is of a mapping of ours: of the range's first page, or
+ * of a slot that stays. Where holes were forgotten it is not. */
+static bool region_is_backed(uint32_t first)
+{
+    const char *before = (const char *)region_slot(first) - 1;
+    return region_number(before) < region_pages(os_page_size()) || region_find(before).found;
+}
+
+bool region_return(uint32_t first, uint32_t pages)
+{
+    if (!table_try_hold(&region_range.slots)) {
+        return false;
+    }
+    bool opened = hole_open(regions.start, first, pages, region_is_backed(first));
+    table_release(&region_range.slots);
+    if (opened) {
+        region_forget_run(first, pages);
+        hole_close(first, pages); /* last: what is claimed again gets metadata anew */
+    }
+    return opened;
+}
+
+uint32_t region_carved(unsigned bucket)
+{
+    return atomic_load_explicit(&region_range.carved[bucket], memory_order_relaxed);
+}
+
+uint32_t region_front(void)
+{
+    return atomic_load_explicit(&region_range.front, memory_order_relaxed);
+}
+
+bool region_is_full(void)
+{
+    size_t left = region_range.slots.limit - ((size_t)region_front() << REGION_SHIFT);
+    return left < regions.region[regions.count - 1].stride + os_page_size() ||
+           atomic_load_explicit(&region_range.slots.blocked, memory_order_relaxed);
+}
+
+size_t region_ready(void)
+{
+    return atomic_load_explicit(&region_range.slots.ready, memory_order_relaxed);
+}
+
+uint32_t region_next(uint32_t from)
+{
+    uint32_t front = region_front();
+    while (from < front && !slot_meta_begins(region_meta(from))) {
+        from++;
+    }
+    return from < front ? from : REGION_END;
+}
+
+uint32_t region_after(uint32_t number)
+{
+    return region_next(number + regions.region[region_bucket(number)].pages);
+}
+
+struct place region_find(const void *address)
+{
+    size_t offset = region_offset(address);
+    uint32_t longest = 0;
+    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
+        longest = regions.region[bucket].pages > longest ? regions.region[bucket].pages : longest;
+    }
+    for (uint32_t page = (uint32_t)(offset >> REGION_SHIFT), looked = 0; looked < longest; looked++) {
+        uint8_t meta = region_meta(page - looked);
+        if (slot_meta_begins(meta)) {
+            size_t within = offset - ((size_t)(page - looked) << REGION_SHIFT);
+            return (struct place){.found = within < regions.region[slot_meta_bucket(meta)].stride,
+                                  .exact = within == 0,
+                                  .bucket = slot_meta_bucket(meta),
+                                  .number = page - looked};
+        }
+        if (page == looked) {
+            break;
+        }
+    }
+    return (struct place){.found = false};
+}
+
+void region_count_live(uint32_t live[BUCKET_LIMIT])
+{
+    uint32_t front = region_front();
+    for (uint32_t number = 0; number < front; number++) {
+        uint8_t meta = region_meta(number);
+        live[slot_meta_bucket(meta)] += slot_meta_state(meta) == SLOT_LIVE ? 1 : 0;
+    }
+}
+
+/* A thread may have been between a run's metadata and the count of them. */
+static void region_recount(void)
+{
+    uint32_t counts[BUCKET_LIMIT] = {0};
+    for (uint32_t number = region_next(0); number != REGION_END; number = region_after(number)) {
+        counts[region_bucket(number)]++;
+    }
+    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
+        atomic_store_explicit(&region_range.carved[bucket], counts[bucket], memory_order_relaxed);
+    }
+}
+
+static struct table *const tables[] = {&states, &requests, &links, &region_range.slots};
+enum { REGION_TABLES = sizeof tables / sizeof tables[0] };
+static bool region_held[REGION_TABLES];
+
+void region_hold(void)
+{
+    for (unsigned i = 0; i < REGION_TABLES; i++) {
+        region_held[i] = table_hold(tables[i]);
+    }
+}
+
+void region_release(void)
+{
+    for (unsigned i = 0; i < REGION_TABLES; i++) {
+        if (region_held[i]) {
+            region_held[i] = false; /* first: another thread that forks may hold it at once */
+            table_release(tables[i]);
+        }
+    }
+}
+
+void region_after_fork(void)
+{
+    table_after_fork(&states);
+    table_after_fork(&requests);
+    table_after_fork(&links);
+    table_after_fork(&region_range.slots);
+    hole_reset();
+    region_recount();
+}
+
+struct span region_range_span(void)
+{
+    return (struct span){&region_range, sizeof region_range};
+}

@@ -1,0 +1,63 @@
+/* Which system calls the process may make: what is known of its seccomp filters. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "os/sandbox.h"
+
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "os/os.h"
+
+enum { STATUS_SIZE = 4096 };
+
+static _Atomic unsigned own_filters; /* set since start */
+
+/*
+ * Returns true unless /proc/self/status says that there is none. A kernel that knows no filters
+ * leaves the line out; then the lines after it are there.
+ */
+static bool sandbox_is_at_init(void)
+{
+    static const char key[] = "\nSeccomp:\t";
+    char status[STATUS_SIZE];
+    os_read_file("/proc/self/status", status, sizeof status);
+    const char *line = strstr(status, key);
+    return line != NULL ? line[sizeof key - 1] != '0' : strstr(status, "\nCpus_allowed:") == NULL;
+}
+
+static pid_t process;
+
+pid_t sandbox_process(void)
+{
+    return sandbox_allows(SANDBOX_COMMON) ? getpid() : process;
+}
+
+void sandbox_after_fork(void)
+{
+    process = os_thread();
+}
+
+void sandbox_open(void)
+{
+    process = getpid();
+    if (sandbox_is_at_init()) {
+        os_add_filter();
+    }
+}
+
+bool sandbox_allows(enum sandbox_call call)
+{
+    return call == SANDBOX_RARE ? !os_is_filtered() : atomic_load_explicit(&own_filters, memory_order_relaxed) == 0;
+}
+
+void sandbox_add_filter(void)
+{
+    atomic_fetch_add_explicit(&own_filters, 1, memory_order_relaxed);
+    os_add_filter();
+}
+
+void sandbox_drop_filter(void)
+{
+    os_drop_filter();
+    atomic_fetch_sub_explicit(&own_filters, 1, memory_order_relaxed);
+}

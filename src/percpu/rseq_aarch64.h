@@ -1,0 +1,147 @@
+/* Restartable sequences in aarch64's instructions. What they do and why it is right: sequence.h. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_RSEQ_AARCH64_H
+#define SOCKMALLOC_RSEQ_AARCH64_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attributes.h"
+
+enum { RSEQ_IS_KNOWN = 1 };
+
+/*
+ * How each sequence begins. Labels: 1 its first instruction, 2 the first behind its commit, 3 the
+ * descriptor, 4 the abort handler, 5 where that begins anew. A jump to 2 leaves without a commit.
+ *
+ * The descriptor has addresses in it that the dynamic linker relocates, so its section is writable.
+ * The handler lies apart, so that nothing has to jump over it. Its signature is an instruction that
+ * traps (brk 0x45e0), written as one, so that it is what was registered in either order of bytes.
+ *
+ * From label 1 on the kernel knows of the sequence. The result is zeroed within it, for each
+ * attempt. Then `word` becomes the address of the running processor's word, from `first`, the same
+ * word of the first record; where the table ends before it, that is all. The comparison is
+ * unsigned: no number is the largest.
+ */
+#define RSEQ_BEGIN                                                                                                     \
+    ".pushsection __rseq_cs, \"aw\"\n\t"                                                                               \
+    ".balign 32\n"                                                                                                     \
+    "3:\n\t"                                                                                                           \
+    ".long 0, 0\n\t"                                                                                                   \
+    ".quad 1f, 2f - 1f, 4f\n\t"                                                                                        \
+    ".popsection\n\t"                                                                                                  \
+    ".pushsection __rseq_failure, \"ax\"\n\t"                                                                          \
+    ".balign 4\n\t"                                                                                                    \
+    ".inst 0xd428bc00\n"                                                                                               \
+    "4:\n\t"                                                                                                           \
+    "b 5f\n\t"                                                                                                         \
+    ".popsection\n"                                                                                                    \
+    "5:\n\t"                                                                                                           \
+    "adrp %[word], 3b\n\t"                                                                                             \
+    "add %[word], %[word], :lo12:3b\n\t"                                                                               \
+    "str %[word], [%[area], #8]\n"                                                                                     \
+    "1:\n\t"                                                                                                           \
+    "mov %[result], xzr\n\t"                                                                                           \
+    "ldr %w[word], [%[area], #4]\n\t"                                                                                  \
+    "cmp %[word], %[count]\n\t"                                                                                        \
+    "b.hs 2f\n\t"                                                                                                      \
+    "add %[word], %[first], %[word], lsl #12\n\t"
+
+static inline char *rseq_area_of_thread(ptrdiff_t area)
+{
+    return (char *)__builtin_thread_pointer() + area;
+}
+
+static inline uint32_t rseq_run_number(ptrdiff_t area)
+{
+    return *(const volatile uint32_t *)(const void *)(rseq_area_of_thread(area) + 4);
+}
+
+/* A top's place in its magazine: 0 for no magazine, 8 in an empty one, and one comparison for both.
+ * Once the slot is loaded only the commit can follow, or a new attempt. */
+FAST_PATH void *rseq_run_pop(char *first, size_t count, ptrdiff_t area)
+{
+    void *slot;
+    char *word;
+    void **top;
+    size_t place;
+    __asm__ volatile(RSEQ_BEGIN /* the top's address */
+                     "ldr %[top], [%[word]]\n\t"
+                     "and %[place], %[top], #511\n\t"
+                     "cmp %[place], #8\n\t"
+                     "b.ls 2f\n\t"
+                     "ldr %[result], [%[top], #-8]!\n\t"
+                     "str %[top], [%[word]]\n" /* the commit */
+                     "2:"
+                     : [result] "=&r"(slot), [word] "=&r"(word), [top] "=&r"(top), [place] "=&r"(place)
+                     : [first] "r"(first), [count] "r"(count), [area] "r"(rseq_area_of_thread(area))
+                     : "memory", "cc");
+    return slot;
+}
+
+/* Less 8 the place is what the magazine holds, in bytes; for no magazine that wraps around, and is
+ * beyond any limit. */
+FAST_PATH bool rseq_run_push(char *first, size_t count, ptrdiff_t area, void *slot, uint32_t limit)
+{
+    size_t done;
+    char *word;
+    void **top;
+    size_t place;
+    __asm__ volatile(RSEQ_BEGIN /* the top's address */
+                     "ldr %[top], [%[word]]\n\t"
+                     "and %[place], %[top], #511\n\t"
+                     "sub %[place], %[place], #8\n\t"
+                     "cmp %[place], %[limit]\n\t"
+                     "b.hs 2f\n\t"
+                     "str %[slot], [%[top]], #8\n\t" /* above the top: nobody's yet */
+                     "mov %[result], #1\n\t"
+                     "str %[top], [%[word]]\n" /* the commit */
+                     "2:"
+                     : [result] "=&r"(done), [word] "=&r"(word), [top] "=&r"(top), [place] "=&r"(place)
+                     : [first] "r"(first), [count] "r"(count), [area] "r"(rseq_area_of_thread(area)), [slot] "r"(slot),
+                       [limit] "r"((size_t)limit)
+                     : "memory", "cc");
+    return done != 0;
+}
+
+static inline bool rseq_run_swap(char *first, size_t count, ptrdiff_t area, void **old, void **wanted)
+{
+    size_t done;
+    char *word;
+    void **top;
+    __asm__ volatile(RSEQ_BEGIN /* the top's address */
+                     "ldr %[top], [%[word]]\n\t"
+                     "cmp %[top], %[old]\n\t"
+                     "b.ne 2f\n\t"
+                     "mov %[result], #1\n\t"
+                     "str %[wanted], [%[word]]\n" /* the commit */
+                     "2:"
+                     : [result] "=&r"(done), [word] "=&r"(word), [top] "=&r"(top)
+                     : [first] "r"(first), [count] "r"(count), [area] "r"(rseq_area_of_thread(area)), [old] "r"(old),
+                       [wanted] "r"(wanted)
+                     : "memory", "cc");
+    return done != 0;
+}
+
+FAST_PATH bool rseq_run_add(char *first, size_t count, ptrdiff_t area, uint64_t amount)
+{
+    size_t done;
+    char *word;
+    uint64_t sum;
+    __asm__ volatile(
+        RSEQ_BEGIN /* the counter's address */
+        "ldr %[sum], [%[word]]\n\t"
+        "add %[sum], %[sum], %[amount]\n\t"
+        "mov %[result], #1\n\t"
+        "str %[sum], [%[word]]\n" /* the commit */
+        "2:"
+        : [result] "=&r"(done), [word] "=&r"(word), [sum] "=&r"(sum)
+        : [first] "r"(first), [count] "r"(count), [area] "r"(rseq_area_of_thread(area)), [amount] "r"(amount)
+        : "memory", "cc");
+    return done != 0;
+}
+
+#undef RSEQ_BEGIN
+
+#endif

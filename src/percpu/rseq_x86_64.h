@@ -1,0 +1,141 @@
+/* Restartable sequences in x86-64's instructions. What they do and why it is right: sequence.h. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_RSEQ_X86_64_H
+#define SOCKMALLOC_RSEQ_X86_64_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attributes.h"
+
+enum { RSEQ_IS_KNOWN = 1 };
+
+/*
+ * How each sequence begins. Labels: 1 its first instruction, 2 the first behind its commit, 3 the
+ * descriptor, 4 the abort handler, 5 where that begins anew. A jump to 2 leaves without a commit.
+ *
+ * The descriptor has addresses in it that the dynamic linker relocates, so its section is writable.
+ * The handler lies apart, so that nothing has to jump over it. Its signature is the operand of an
+ * undefined instruction (ud1), so that disassemblers get past it and no jump can make use of it.
+ *
+ * From label 1 on the kernel knows of the sequence. The result is zeroed within it, for each
+ * attempt. Then `word` becomes the address of the running processor's word, from `first`, the same
+ * word of the first record; where the table ends before it, that is all. The comparison is
+ * unsigned: no number is the largest.
+ */
+#define RSEQ_BEGIN                                                                                                     \
+    ".pushsection __rseq_cs, \"aw\"\n\t"                                                                               \
+    ".balign 32\n"                                                                                                     \
+    "3:\n\t"                                                                                                           \
+    ".long 0, 0\n\t"                                                                                                   \
+    ".quad 1f, 2f - 1f, 4f\n\t"                                                                                        \
+    ".popsection\n\t"                                                                                                  \
+    ".pushsection __rseq_failure, \"ax\"\n\t"                                                                          \
+    ".byte 0x0f, 0xb9, 0x3d\n\t"                                                                                       \
+    ".long 0x53053053\n"                                                                                               \
+    "4:\n\t"                                                                                                           \
+    "jmp 5f\n\t"                                                                                                       \
+    ".popsection\n"                                                                                                    \
+    "5:\n\t"                                                                                                           \
+    "leaq 3b(%%rip), %[word]\n\t"                                                                                      \
+    "movq %[word], %%fs:8(%[area])\n"                                                                                  \
+    "1:\n\t"                                                                                                           \
+    "xorl %k[result], %k[result]\n\t"                                                                                  \
+    "movl %%fs:4(%[area]), %k[word]\n\t"                                                                               \
+    "cmpq %[count], %[word]\n\t"                                                                                       \
+    "jae 2f\n\t"                                                                                                       \
+    "shlq $12, %[word]\n\t"                                                                                            \
+    "addq %[first], %[word]\n\t"
+
+static inline uint32_t rseq_run_number(ptrdiff_t area)
+{
+    uint32_t number;
+    __asm__ volatile("movl %%fs:4(%[area]), %[number]" : [number] "=r"(number) : [area] "r"(area));
+    return number;
+}
+
+/* A top's place in its magazine: 0 for no magazine, 8 in an empty one, and one comparison for both.
+ * Once the slot is loaded only the commit can follow, or a new attempt. */
+FAST_PATH void *rseq_run_pop(char *first, size_t count, ptrdiff_t area)
+{
+    void *slot;
+    char *word;
+    void **top;
+    uint32_t place;
+    __asm__ volatile(RSEQ_BEGIN /* the top's address */
+                     "movq (%[word]), %[top]\n\t"
+                     "movl %k[top], %[place]\n\t"
+                     "andl $511, %[place]\n\t"
+                     "cmpl $8, %[place]\n\t"
+                     "jbe 2f\n\t"
+                     "movq -8(%[top]), %[result]\n\t"
+                     "subq $8, %[top]\n\t"
+                     "movq %[top], (%[word])\n" /* the commit */
+                     "2:"
+                     : [result] "=&r"(slot), [word] "=&r"(word), [top] "=&r"(top), [place] "=&r"(place)
+                     : [first] "r"(first), [count] "r"(count), [area] "r"(area)
+                     : "memory", "cc");
+    return slot;
+}
+
+/* Less 8 the place is what the magazine holds, in bytes; for no magazine that wraps around, and is
+ * beyond any limit. */
+FAST_PATH bool rseq_run_push(char *first, size_t count, ptrdiff_t area, void *slot, uint32_t limit)
+{
+    uint32_t done;
+    char *word;
+    void **top;
+    uint32_t place;
+    __asm__ volatile(RSEQ_BEGIN /* the top's address */
+                     "movq (%[word]), %[top]\n\t"
+                     "movl %k[top], %[place]\n\t"
+                     "andl $511, %[place]\n\t"
+                     "subl $8, %[place]\n\t"
+                     "cmpl %[limit], %[place]\n\t"
+                     "jae 2f\n\t"
+                     "movq %[slot], (%[top])\n\t" /* above the top: nobody's yet */
+                     "addq $8, %[top]\n\t"
+                     "movl $1, %[result]\n\t"
+                     "movq %[top], (%[word])\n" /* the commit */
+                     "2:"
+                     : [result] "=&r"(done), [word] "=&r"(word), [top] "=&r"(top), [place] "=&r"(place)
+                     : [first] "r"(first), [count] "r"(count), [area] "r"(area), [slot] "r"(slot), [limit] "r"(limit)
+                     : "memory", "cc");
+    return done != 0;
+}
+
+static inline bool rseq_run_swap(char *first, size_t count, ptrdiff_t area, void **old, void **wanted)
+{
+    uint32_t done;
+    char *word;
+    __asm__ volatile(RSEQ_BEGIN /* the top's address */
+                     "cmpq %[old], (%[word])\n\t"
+                     "jne 2f\n\t"
+                     "movl $1, %[result]\n\t"
+                     "movq %[wanted], (%[word])\n" /* the commit */
+                     "2:"
+                     : [result] "=&r"(done), [word] "=&r"(word)
+                     : [first] "r"(first), [count] "r"(count), [area] "r"(area), [old] "r"(old), [wanted] "r"(wanted)
+                     : "memory", "cc");
+    return done != 0;
+}
+
+/* One instruction loads, adds and stores: nobody stops a thread half-way through it. */
+FAST_PATH bool rseq_run_add(char *first, size_t count, ptrdiff_t area, uint64_t amount)
+{
+    uint32_t done;
+    char *word;
+    __asm__ volatile(RSEQ_BEGIN /* the counter's address */
+                     "movl $1, %[result]\n\t"
+                     "addq %[amount], (%[word])\n" /* the commit */
+                     "2:"
+                     : [result] "=&r"(done), [word] "=&r"(word)
+                     : [first] "r"(first), [count] "r"(count), [area] "r"(area), [amount] "er"(amount)
+                     : "memory", "cc");
+    return done != 0;
+}
+
+#undef RSEQ_BEGIN
+
+#endif

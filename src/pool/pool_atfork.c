@@ -1,0 +1,246 @@
+/* What the child of a fork does with what its parent's threads held. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cache/depot.h"
+#include "memory/slots.h"
+#include "os/os.h"
+#include "percpu/percpu.h"
+#include "pool/histogram.h"
+#include "pool/in_use.h"
+#include "pool/pool_parts.h"
+#include "pool/pressure.h"
+#include "pool/standard.h"
+
+bool pool_is_child_of_threads;
+_Atomic uint32_t pool_heir;
+static const void *heir;         /* a place among the variables of the thread that forked */
+static bool forked_with_threads; /* there were other threads when the last fork began */
+
+void pool_before_fork(void)
+{
+    forked_with_threads = os_has_threads();
+}
+
+/* Adds one slot to its bucket's stocks, by its metadata. */
+static void pool_count_meta(uint8_t meta)
+{
+    struct pool *pool = &pools[slot_meta_bucket(meta)];
+    bool live = slot_meta_state(meta) == SLOT_LIVE;
+    pool->inherited_live += live;
+    pool->inherited_purged += !live && slot_meta_is_zero(meta);
+    pool->inherited_depot += !live && !slot_meta_is_zero(meta);
+}
+
+/* Sets the stocks of all buckets to what the metadata say. */
+static void pool_count_metadata(void)
+{
+    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
+        pools[bucket].inherited_live = 0;
+        pools[bucket].inherited_depot = 0;
+        pools[bucket].inherited_purged = 0;
+    }
+    for (uint32_t number = region_next(0); number != REGION_END; number = region_after(number)) {
+        pool_count_meta(region_meta(number));
+    }
+}
+
+static void pool_find_free_slot(uint32_t number)
+{
+    uint8_t meta = region_meta(number);
+    if (slot_meta_is_leaving(meta)) {
+        region_forget(number); /* it may have no addresses any more */
+    } else if (slot_meta_is_zero(meta)) {
+        slots_push_purged(slot_meta_bucket(meta), number);
+    } else if (slot_meta_state(meta) != SLOT_LIVE) {
+        slots_push(slot_meta_bucket(meta), number);
+    }
+}
+
+/* Gives all free slots, as their metadata say, the highest first so that the lowest is taken first. */
+static void pool_find_free(void)
+{
+    for (uint32_t number = region_front(); number-- > 0;) {
+        if (slot_meta_begins(region_meta(number))) {
+            pool_find_free_slot(number);
+        }
+    }
+}
+
+/* What other threads may have been at: growth, and giving addresses back. */
+static void pool_reset_range(void)
+{
+    region_after_fork();
+    in_use_after_fork();
+    pool_reset_return();
+}
+
+/* Adds what a cache's counters say to the inherited stocks; `sign` is 1, or -1 to take it away. */
+static void pool_add_counts(struct cache *cache, unsigned bucket, uint64_t sign)
+{
+    struct pool *pool = &pools[bucket];
+    const struct cache_tally *tally = &cache->tally[bucket];
+    pool->inherited_live += sign * (counter_read(&cache->bin[bucket].requests) - cache_returned(cache, bucket));
+    pool->inherited_depot +=
+        sign * (counter_read(&tally->deposited) - counter_read(&tally->withdrawn) - counter_read(&tally->stack_hits));
+    pool->inherited_purged += sign * (counter_read(&tally->purged) - counter_read(&tally->unpurged));
+}
+
+static void pool_add_all_counts(unsigned bucket, uint64_t sign)
+{
+    for (uint32_t number = 0; number < cache_count(); number++) {
+        pool_add_counts(cache_at(number), bucket, sign);
+    }
+    for (uint32_t number = 0; sign != 1 && number < percpu_records(); number++) {
+        pool_add_counts(percpu_at(number), bucket, sign);
+    }
+}
+
+/* What lies in depots and stacks now, in bytes, of the buckets from `first` on. */
+static uint64_t pool_inherited_retained(unsigned first)
+{
+    uint64_t retained = 0;
+    for (unsigned bucket = first; bucket < regions.count; bucket++) {
+        retained += pools[bucket].inherited_depot * regions.region[bucket].capacity;
+    }
+    return retained;
+}
+
+/* Threads that libc does not know of may have caches; of those that use processors' caches nobody
+ * keeps count. */
+static bool pool_find_threads(void)
+{
+    bool had_threads = forked_with_threads || cache_others_are_open() || percpu_records() > 0;
+    pool_is_child_of_threads = pool_is_child_of_threads || had_threads;
+    return had_threads;
+}
+
+static void pool_reset(void)
+{
+    cache_reset();
+    pool_percpu_reset();
+    depot_reset();
+    magazine_reset();
+    slots_reset();
+}
+
+static void pool_begin_anew(unsigned bucket)
+{
+    int64_t live = (int64_t)pools[bucket].inherited_live;
+    atomic_store_explicit(&pools[bucket].live, live, memory_order_relaxed);
+    atomic_store_explicit(&pools[bucket].peak, live, memory_order_relaxed);
+    counter_reset(&pools[bucket].remote_frees);
+}
+
+static void pool_atfork_child_of(bool had_threads)
+{
+    if (had_threads) {
+        pool_reset();
+        pool_reset_range();
+        pool_find_free();
+        pool_count_metadata();
+    }
+    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
+        if (had_threads) {
+            standard_reset(bucket, (uint32_t)pools[bucket].inherited_depot);
+        } else {
+            pool_add_all_counts(bucket, 1);
+        }
+        pool_begin_anew(bucket);
+    }
+    budget_reset(had_threads ? pool_percpu_charge() : budget_charged(), pool_inherited_retained(0),
+                 pool_inherited_retained(pool_first_large));
+    cache_reset_counters();
+    histogram_reset();
+    pressure_after_fork();
+}
+
+void pool_atfork_child(void)
+{
+    pool_atfork_child_of(pool_find_threads());
+}
+
+/* What the calling thread's own cache holds is not with the others. */
+static void pool_leave_own(unsigned bucket)
+{
+    if (cache_is_own(cache_mine)) {
+        pools[bucket].inherited_depot -= cache_held(cache_mine, bucket);
+        pools[bucket].inherited_purged -= cache_fresh(cache_mine, bucket);
+    }
+}
+
+static void pool_isolate(void)
+{
+    cache_isolate();
+    pool_percpu_reset();
+    depot_reset();
+    slots_reset();
+    pool_count_metadata();
+    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
+        pool_leave_own(bucket);
+        standard_reset(bucket, 0);
+        pool_begin_anew(bucket);
+    }
+    budget_reset(budget_charged(), 0, 0);
+    cache_reset_counters();
+    histogram_reset();
+    pressure_after_fork();
+}
+
+void pool_inherit(void)
+{
+    if (!pool_find_threads()) {
+        pool_atfork_child_of(false);
+        return;
+    }
+    pool_isolate();
+    heir = &cache_mine;
+    atomic_store_explicit(&pool_heir, POOL_HEIR, memory_order_release);
+}
+
+/* What was counted since pool_inherit stays counted: the stocks are the metadata' less that. */
+static void pool_recover(void)
+{
+    cache_reset();
+    percpu_forget();
+    depot_reset();
+    magazine_reset();
+    slots_reset();
+    pool_reset_range();
+    pool_find_free();
+    pool_count_metadata();
+    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
+        standard_reset(bucket, (uint32_t)pools[bucket].inherited_depot);
+    }
+    budget_reset(pool_percpu_charge(), pool_inherited_retained(0), pool_inherited_retained(pool_first_large));
+    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
+        pool_add_all_counts(bucket, (uint64_t)-1);
+    }
+}
+
+/* The heir alone changes POOL_HEIR to POOL_RECOVERING, and back to POOL_RECOVERED: who comes meanwhile
+ * waits. */
+void pool_disinherit_slow(void)
+{
+    uint32_t seen = POOL_HEIR;
+    if (heir == &cache_mine) {
+        return;
+    }
+    while (!atomic_compare_exchange_strong_explicit(&pool_heir, &seen, POOL_RECOVERED, memory_order_acq_rel,
+                                                    memory_order_acquire) &&
+           seen == POOL_RECOVERING) {
+        os_wait(&pool_heir, POOL_RECOVERING, UINT64_MAX);
+        seen = POOL_HEIR;
+    }
+}
+
+void pool_recover_slow(void)
+{
+    uint32_t seen = POOL_HEIR;
+    if (heir != &cache_mine) {
+        pool_disinherit_slow();
+    } else if (atomic_compare_exchange_strong_explicit(&pool_heir, &seen, POOL_RECOVERING, memory_order_acq_rel,
+                                                       memory_order_acquire)) {
+        pool_recover();
+        atomic_store_explicit(&pool_heir, POOL_RECOVERED, memory_order_release);
+        os_wake(&pool_heir);
+    }
+}

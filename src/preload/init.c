@@ -1,0 +1,278 @@
+/* The library's start, fork and end: what happens once, and in which order. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "preload/init.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "config/huge.h"
+#include "config/message.h"
+#include "config/option.h"
+#include "memory/region.h"
+#include "memory/reserve.h"
+#include "os/os.h"
+#include "os/sandbox.h"
+#include "percpu/percpu.h"
+#include "pool/background.h"
+#include "pool/in_use.h"
+#include "pool/interval.h"
+#include "pool/pressure.h"
+#include "preload/handler.h"
+#include "route/fallback.h"
+#include "route/route.h"
+#include "statistics/dump.h"
+#include "statistics/inspect_export.h"
+
+enum { CACHE_A_PROCESSOR = 16 << 20 }; /* bytes: what SOCKMALLOC_CACHE=auto stands for */
+
+/* Slots a magazine that every cache has without training and without a profile. */
+enum { FROZEN_QUOTA = 16 };
+
+/* The longest range of slots, and the shortest that is worth having: addresses alone, which only a
+ * machine that has few of them, or an emulator, may lack. */
+enum { SHIFT_MAX = 36, SHIFT_MIN = 24, EXIT_BAD_SETTING = 78 };
+
+struct bucket_plan init_plan;
+
+static bool init_notes_use(void)
+{
+    return options.number[OPTION_IN_USE] != 0;
+}
+
+static size_t init_space(size_t range)
+{
+    size_t notes = init_notes_use() ? in_use_space(range) : 0;
+    return magazine_space() + cache_space() + percpu_space() + notes + region_space(range);
+}
+
+/*
+ * The window should end just before the program, where nothing is ever mapped: one that is not
+ * position-independent lies too low for that. The first page of a program has its program headers.
+ */
+static char *init_wished_end(size_t space)
+{
+    enum { DISTANCE = 1 << 24, ALIGNMENT = 1 << 21 };
+    uintptr_t program = (uintptr_t)getauxval(AT_PHDR);
+    uintptr_t end = program > DISTANCE ? (program - DISTANCE) / ALIGNMENT * ALIGNMENT : 0;
+    return end / 2 > space ? (char *)end : NULL;
+}
+
+static bool init_lay(size_t range)
+{
+    bool laid = magazine_lay();
+    laid = cache_lay() && laid;
+    laid = percpu_lay() && laid;
+    laid = (!init_notes_use() || in_use_lay(range)) && laid;
+    laid = region_lay(&init_plan, range) && laid;
+    if (!laid) {
+        region_close();
+        in_use_unlay();
+        percpu_unlay();
+        cache_unlay();
+        magazine_unlay();
+    }
+    return laid;
+}
+
+/* The longest range for which there are addresses; of each table the first page is mapped. */
+static bool init_claim(void)
+{
+    for (unsigned shift = SHIFT_MAX; shift >= SHIFT_MIN; shift--) {
+        size_t range = ((size_t)1 << shift) - ((size_t)1 << REGION_SHIFT);
+        size_t space = init_space(range);
+        if (reserve_open(space, init_wished_end(space)) && init_lay(range)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* After a setting was refused, and said so: goes on, unless the user will have none of that. */
+static void init_go_on(void)
+{
+    if (options.number[OPTION_STRICT] != 0) {
+        message_say(MESSAGE_STRICT);
+        _exit(EXIT_BAD_SETTING);
+    }
+}
+
+static void init_read_options(void)
+{
+    bool trusted = getauxval(AT_SECURE) == 0;
+    option_read(&options, secure_getenv, trusted ? environ : NULL);
+    if (options.faulty) {
+        init_go_on();
+    }
+}
+
+static uint64_t init_cache_limit(void)
+{
+    uint64_t limit = options.number[OPTION_CACHE];
+    return limit != SETTING_NONE ? limit : (uint64_t)CACHE_A_PROCESSOR * os_processors();
+}
+
+/* What may stay for no time at all may not stay. */
+static uint64_t init_retain_limit(void)
+{
+    return options.number[OPTION_DECAY_MS] != 0 ? options.number[OPTION_RETAIN] : 0;
+}
+
+static void init_set_pools(struct pool_settings *settings)
+{
+    *settings = (struct pool_settings){
+        .kind = (enum kind)options.number[OPTION_POOL],
+        .crowd = (uint32_t)options.number[OPTION_AUTO_THREADS] * os_processors(),
+        .free_list = (uint32_t)options.number[OPTION_FREE_LIST],
+        .cache_limit = init_cache_limit(),
+        .retain_limit = init_retain_limit(),
+        .large_limit = options.number[OPTION_LARGE_RETAIN],
+        .decay = options.number[OPTION_DECAY_MS],
+        .charge_limit = os_charge_limit(),
+        .training = {.frozen = options.number[OPTION_TRAINING] == 0},
+    };
+    for (unsigned bucket = 0; settings->training.frozen && bucket < BUCKET_LIMIT; bucket++) {
+        settings->training.first[bucket] = FROZEN_QUOTA;
+    }
+    training_recall(option_path(&options, OPTION_PROFILE), &init_plan, settings->training.first);
+}
+
+/* Four looks in the time that a free slot may keep its pages, and none for what they may keep for
+ * ever. */
+static void init_open_background(void)
+{
+    enum { LOOKS = 4, NANOSECONDS_A_MILLISECOND = 1000000, NAP_LEAST = 10 };
+    uint64_t age = options.number[OPTION_DECAY_MS];
+    bool wanted = options.number[OPTION_BACKGROUND] != 0 && age != SETTING_NONE;
+    uint64_t nap = age / LOOKS > NAP_LEAST ? age / LOOKS : NAP_LEAST;
+    background_open(wanted, nap * NANOSECONDS_A_MILLISECOND, pool_decay_step);
+}
+
+static void init_open_pools(void)
+{
+    struct bucket_settings settings = {
+        .minimum = options.number[OPTION_MIN],
+        .maximum = options.number[OPTION_MAX],
+        .large = options.number[OPTION_LARGE],
+        .headroom = options.number[OPTION_HEADROOM],
+        .page = os_page_size(),
+    };
+    bucket_plan_make(&init_plan, &settings, route.line);
+    if (!init_claim()) {
+        message_say(MESSAGE_NO_RESERVATION);
+        return;
+    }
+    pressure_open(options.number[OPTION_PRESSURE] != 0, "");
+    struct pool_settings kinds;
+    init_set_pools(&kinds);
+    if (kinds.charge_limit != SIZE_MAX) {
+        fallback_expect_refusals();
+    }
+    init_open_background();
+    if (!pool_open(&init_plan, &kinds)) {
+        message_say(MESSAGE_NO_PROCESSORS);
+        init_go_on();
+        options.number[OPTION_POOL] = KIND_THREAD;
+    }
+    region_choose_huge(options.number[OPTION_THP] == HUGE_ALWAYS);
+    route_publish(&init_plan);
+}
+
+static void init_write_statistics(void)
+{
+    dump_somewhere();
+}
+
+static void init_echo(void)
+{
+    char buffer[OPTION_ECHO_SIZE];
+    struct text text = text_begin(buffer, sizeof buffer);
+    option_print_all(&options, &text);
+    message_say(MESSAGE_CONFIGURATION, buffer);
+}
+
+/*
+ * A stray or hostile write to what every call goes by ends in a fault at once, and not in a block
+ * from nowhere. Where the kernel refuses, it stays writable, and all else is as it should be.
+ */
+static void init_freeze(void)
+{
+    os_freeze(&options, sizeof options);
+    os_freeze(&regions, sizeof regions);
+    os_freeze(&route, sizeof route);
+}
+
+/*
+ * What is free when a snapshot child is forked is the first that the parent takes and writes to
+ * afterwards: each page is then copied, and kept for the child, though it means nothing to either.
+ * The price is a fault that fills the page with zeros, where it would have been one that copies.
+ */
+static void init_before_fork(void)
+{
+    fallback_before_fork();
+    pool_before_fork();
+    if (region_is_laid() && options.number[OPTION_FORK_TRIM] != 0) {
+        pool_recover_due();
+        pool_drain();
+        pool_trim(SIZE_MAX);
+    }
+    region_hold();
+}
+
+static void init_after_fork(void)
+{
+    region_release();
+    sandbox_after_fork();
+    if (region_is_laid()) {
+        pool_inherit();
+        background_after_fork();
+    }
+    fallback_after_fork();
+    dump_after_fork();
+    handler_after_fork();
+}
+
+/*
+ * Runs before main and before the program's own constructors, after mimalloc's. Calls of other
+ * preloaded libraries' constructors that come earlier fall through: nothing is published yet.
+ */
+__attribute__((constructor)) static void init(void)
+{
+    message_open();
+    sandbox_open();
+    os_try_discard();
+    fallback_open();
+    init_read_options();
+    dump_open(&init_plan);
+    route_watch_small(options.number[OPTION_SAMPLE_SMALL] != 0);
+    if (options.number[OPTION_DISABLE] == 0) {
+        init_open_pools();
+    }
+    route_open();
+    /* After publication: registering may allocate. */
+    pthread_atfork(init_before_fork, region_release, init_after_fork);
+    handler_open((int)options.number[OPTION_SIGNAL]);
+    interval_open(options.number[OPTION_STATS_INTERVAL], init_write_statistics);
+    if (options.number[OPTION_VERBOSE] != 0) {
+        init_echo();
+    }
+    inspect_export_open(&init_plan);
+    init_freeze();
+}
+
+/* The program's own filter may forbid what statistics take. */
+__attribute__((destructor)) static void init_end(void)
+{
+    if (!sandbox_allows(SANDBOX_COMMON)) {
+        return;
+    }
+    if (options.number[OPTION_STATS_AT_EXIT] != 0) {
+        dump_somewhere();
+    } else {
+        dump_in_use_somewhere();
+    }
+    training_record();
+}

@@ -1,0 +1,12 @@
+/* The library's start, fork and end: what happens once, and in which order. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_INIT_H
+#define SOCKMALLOC_INIT_H
+
+#include "base/attributes.h"
+#include "memory/bucket.h"
+
+/* The buckets in force, as they were planned at start. */
+extern INTERNAL struct bucket_plan init_plan;
+
+#endif

@@ -1,0 +1,60 @@
+/* The confinement room: what an AppArmor profile's text says of the programs that are started. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+
+#include "command/apparmor.h"
+#include "support/tree.h"
+
+static const char *root;
+static char profile[APPARMOR_NAME_SIZE];
+
+static void open_tree(void)
+{
+    root = tree_open();
+    tree_write("/etc/apparmor.d/usr.sbin.starter", "# a comment Ux\n"
+                                                   "profile starter /usr/sbin/starter {\n"
+                                                   "  /usr/sbin/kept ix,\n"
+                                                   "  /usr/sbin/plain px -> other,\n"
+                                                   "  /usr/sbin/clean Px -> other,\n"
+                                                   "  /usr/lib/*/inherits rPix,\n"
+                                                   "  /usr/bin/free Ux,\n"
+                                                   "}\n"
+                                                   "profile stranger {\n"
+                                                   "  /usr/sbin/kept Px,\n"
+                                                   "}\n");
+    tree_write("/proc/self/attr/current", "starter (enforce)\n");
+}
+
+TestSuite(confinement, .init = open_tree, .fini = tree_close);
+
+Test(confinement, capital_rules_scrub)
+{
+    cr_assert(apparmor_scrubs(root, "/usr/sbin/clean", profile));
+    cr_assert_str_eq(profile, "starter");
+    cr_assert(apparmor_scrubs(root, "/usr/lib/thing/inherits", profile));
+    cr_assert(apparmor_scrubs(root, "/usr/bin/free", profile));
+}
+
+Test(confinement, others_do_not)
+{
+    cr_assert_not(apparmor_scrubs(root, "/usr/sbin/kept", profile), "its rule is a stranger's");
+    cr_assert_not(apparmor_scrubs(root, "/usr/sbin/plain", profile));
+    cr_assert_not(apparmor_scrubs(root, "/usr/sbin/unnamed", profile));
+}
+
+Test(confinement, only_what_is_enforced)
+{
+    tree_write("/proc/self/attr/current", "starter (complain)\n");
+    cr_assert_not(apparmor_scrubs(root, "/usr/sbin/clean", profile));
+    tree_write("/proc/self/attr/current", "unconfined\n");
+    cr_assert_not(apparmor_scrubs(root, "/usr/sbin/clean", profile));
+}
+
+Test(confinement, nothing_to_read)
+{
+    tree_remove("/proc/self/attr/current");
+    cr_assert_not(apparmor_scrubs(root, "/usr/sbin/clean", profile));
+    tree_write("/proc/self/attr/current", "starter (enforce)\n");
+    tree_remove("/etc/apparmor.d/usr.sbin.starter");
+    cr_assert_not(apparmor_scrubs(root, "/usr/sbin/clean", profile));
+}

@@ -1,0 +1,71 @@
+/* The metadata room: what each state turns into when a slot is freed, and what is kept. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+
+#include "memory/bucket.h"
+#include "memory/slot_meta.h"
+
+static const unsigned states[] = {SLOT_NEVER_USED, SLOT_LIVE, SLOT_FREE, SLOT_PURGED};
+
+Test(meta, zero_is_no_slots)
+{
+    cr_assert_eq(sizeof(slot_state_byte), 1);
+    cr_assert_eq(sizeof(slot_request_word), 4);
+    cr_assert_not(slot_meta_begins(0));
+    for (unsigned state = 0; state < 4; state++) {
+        for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
+            uint8_t meta = slot_meta_of(states[state], bucket);
+            cr_assert(slot_meta_begins(meta));
+            cr_assert_eq(slot_meta_state(meta), states[state]);
+            cr_assert_eq(slot_meta_bucket(meta), bucket);
+            cr_assert_not(slot_meta_is_leaving(meta));
+            cr_assert(slot_meta_is_leaving(slot_meta_of(states[state] | SLOT_LEAVING, bucket)));
+        }
+    }
+}
+
+/* A free slot keeps its owner's mark until the next one writes its own. */
+Test(meta, tells_four_takers_apart)
+{
+    for (size_t number = 0; number < 2 * SLOT_OWNERS; number++) {
+        uint32_t word = slot_meta_owner(number) | SLOT_REQUEST_MASK;
+        cr_assert_eq(slot_meta_request(word), SLOT_REQUEST_MASK);
+        for (size_t other = 0; other < 2 * SLOT_OWNERS; other++) {
+            bool same = number % SLOT_OWNERS == other % SLOT_OWNERS;
+            cr_assert_eq(slot_meta_is_owned_by(word, slot_meta_owner(other)), same);
+        }
+    }
+}
+
+Test(meta, parts_do_not_overlap)
+{
+    cr_assert_eq(SLOT_GROWN & SLOT_REQUEST_MASK, 0);
+    cr_assert_eq(SLOT_OWNER_MASK & (SLOT_GROWN | SLOT_REQUEST_MASK), 0);
+    cr_assert_eq(SLOT_GROWN | SLOT_OWNER_MASK | SLOT_REQUEST_MASK, UINT32_MAX);
+    cr_assert_eq(SLOT_STATE_MASK | SLOT_LEAVING | SLOT_BEGINS | SLOT_BUCKET_MASK, 0xff);
+    cr_assert_eq(SLOT_STATE_MASK + SLOT_LEAVING + SLOT_BEGINS + SLOT_BUCKET_MASK, 0xff);
+    cr_assert_geq(SLOT_BUCKET_MASK, BUCKET_LIMIT - 1);
+    /* The largest setting of SOCKMALLOC_MAX and of SOCKMALLOC_HEADROOM together. */
+    cr_assert_geq(SLOT_REQUEST_MASK, (uint32_t)BUCKET_REQUEST_LIMIT + (1U << 20));
+}
+
+/* Only a live metadata can be freed, whatever its other bits say, and they stay. */
+Test(meta, frees_live_ones_alone)
+{
+    for (unsigned meta = 0; meta <= UINT8_MAX; meta++) {
+        uint8_t freed = 0;
+        bool live = (meta & SLOT_STATE_MASK) == SLOT_LIVE;
+        cr_assert_eq(slot_meta_free((uint8_t)meta, &freed), live, "metadata %x", meta);
+        if (live) {
+            cr_assert_eq(freed, (meta & ~(unsigned)SLOT_STATE_MASK) | SLOT_FREE);
+        }
+    }
+}
+
+Test(meta, zero_are_those_that_nobody_has_written_to)
+{
+    cr_assert(slot_meta_is_zero(slot_meta_of(SLOT_NEVER_USED, 3)));
+    cr_assert(slot_meta_is_zero(slot_meta_of(SLOT_PURGED, 3)));
+    cr_assert_not(slot_meta_is_zero(slot_meta_of(SLOT_FREE, 3)));
+    cr_assert_not(slot_meta_is_zero(slot_meta_of(SLOT_LIVE, 3)));
+}

@@ -1,0 +1,422 @@
+/* The region room: where an address lies, which slots are carved, and what goes back. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <sched.h>
+#include <string.h>
+
+#include "memory/hole.h"
+#include "memory/region.h"
+#include "memory/reserve.h"
+#include "memory/slots.h"
+#include "os/os.h"
+#include "support/capture.h"
+#include "support/crew.h"
+#include "support/house.h"
+#include "support/steps.h"
+
+enum { SMALL_SHIFT = 24, THREADS = 8, RUN = 16 };
+
+static void expect_found(unsigned bucket, const char *slot, size_t within)
+{
+    struct place place = region_find(slot + within);
+    cr_assert(place.found, "bucket %u, byte %zu", bucket, within);
+    cr_assert_eq(place.bucket, bucket, "bucket %u, byte %zu", bucket, within);
+    cr_assert_eq(place.number, region_number(slot), "bucket %u, byte %zu", bucket, within);
+    cr_assert_eq(place.exact, within == 0, "bucket %u, byte %zu", bucket, within);
+    cr_assert_eq(region_slot(place.number), slot);
+}
+
+static void expect_slot_found(unsigned bucket, const char *slot)
+{
+    size_t stride = regions.region[bucket].stride;
+    const size_t withins[] = {0, 1, 16, 4095, 4096, stride / 2, stride - 4096, stride - 1};
+    for (size_t i = 0; i < sizeof withins / sizeof withins[0]; i++) {
+        if (withins[i] < stride) {
+            expect_found(bucket, slot, withins[i]);
+        }
+    }
+}
+
+/* Runs of all buckets lie mixed. */
+Test(region, every_slot_is_found)
+{
+    struct bucket_settings settings = house_defaults();
+    settings.maximum = 5000000;
+    house_lay(&settings, HOUSE_SHIFT);
+    for (unsigned round = 0; round < 4; round++) {
+        for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
+            void *run[RUN];
+            unsigned count = region_carve(bucket, bucket < B1M ? RUN : 2, run);
+            for (unsigned i = 0; i < count; i++) {
+                expect_slot_found(bucket, run[i]);
+            }
+        }
+    }
+}
+
+Test(region, nothing_is_found_where_no_slot_lies)
+{
+    void *slot;
+    house_lay_default();
+    cr_assert_not(region_find(regions.start).found);
+    cr_assert_not(region_find(regions.start + os_page_size() - 1).found);
+    cr_assert_eq(region_carve(B4M, 1, &slot), 1);
+    cr_assert(region_find((char *)slot + regions.region[B4M].stride - 1).found);
+    cr_assert_not(region_find((char *)slot + regions.region[B4M].stride).found);
+    cr_assert_not(region_find(regions.start + region_ready() - 1).found);
+}
+
+Test(region, nothing_is_owned_before_it_is_laid)
+{
+    int local = 0;
+    cr_assert_not(region_owns(NULL));
+    cr_assert_not(region_owns(&local));
+    cr_assert_not(region_is_laid());
+}
+
+Test(region, owns_the_range_and_no_more)
+{
+    static int outside;
+    int local = 0;
+    house_lay_default();
+    cr_assert(region_owns(regions.start));
+    cr_assert(region_owns(regions.start + region_ready() - 1));
+    cr_assert_not(region_owns(regions.start - 1));
+    cr_assert_not(region_owns(regions.start + region_ready()), "what was never mapped is not ours");
+    cr_assert_not(region_owns(NULL));
+    cr_assert_not(region_owns((void *)UINTPTR_MAX));
+    cr_assert_not(region_owns(&outside));
+    cr_assert_not(region_owns(&local));
+    cr_assert_not(region_owns((const void *)regions.states), "metadata is not a program's to free");
+    cr_assert_not(region_owns((const void *)regions.requests));
+    cr_assert_not(region_owns((const void *)regions.links));
+}
+
+Test(region, space_is_what_laying_takes)
+{
+    struct bucket_settings settings = house_defaults();
+    bucket_offset map[BUCKET_GRANULES];
+    for (unsigned shift = SMALL_SHIFT; shift <= 36; shift += 6) {
+        bucket_plan_make(&house_plan, &settings, map);
+        size_t range = ((size_t)1 << shift) - ((size_t)1 << REGION_SHIFT);
+        size_t space = region_space(range);
+        cr_assert_eq(space % os_page_size(), 0);
+        char *start = house_space(space);
+        cr_assert_not_null(start);
+        cr_assert(region_lay(&house_plan, range));
+        cr_assert_eq((size_t)(reserve_cut(0) - start), space);
+        region_close();
+        cr_assert_not(region_is_laid());
+        cr_assert(os_is_free(start, space), "nothing is left");
+    }
+}
+
+/* A free of whatever address of the range must not fault before it can be judged. */
+Test(region, all_metadata_of_the_range_can_be_read)
+{
+    void *slot;
+    house_lay_default();
+    for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
+        cr_assert_eq(region_carve(bucket, 1, &slot), 1);
+        for (size_t page = 0; page < region_ready() >> REGION_SHIFT; page++) {
+            cr_assert(!slot_meta_begins(region_meta((uint32_t)page)) ||
+                      slot_meta_state(region_meta((uint32_t)page)) == SLOT_NEVER_USED);
+            cr_assert_eq(region_request((uint32_t)page), 0);
+        }
+    }
+    while (region_carve(B4M, 1, &slot) == 1) { /* by all steps that the range grows in */
+        uint32_t last = (uint32_t)(region_ready() >> REGION_SHIFT) - 1;
+        cr_assert_eq(region_meta(last), 0);
+        cr_assert_eq(region_request(last), 0);
+    }
+}
+
+static void write_to(void *address)
+{
+    *(volatile char *)address = 1;
+}
+
+/* No overflow of a slot, nor underflow of the first one, runs into a table. */
+Test(region, range_lies_between_pages_that_cannot_be_touched)
+{
+    house_lay_default();
+    capture_fault(write_to, regions.start - 1);
+    capture_fault(write_to, regions.start - os_page_size());
+    capture_fault(write_to, regions.start + region_ready());
+}
+
+Test(region, carving_gives_a_run_with_the_lowest_last)
+{
+    void *run[RUN];
+    house_lay_default();
+    cr_assert_eq(region_carved(B16K), 0);
+    for (uint32_t round = 0; round < 4; round++) {
+        uint32_t front = region_front();
+        cr_assert_eq(region_carve(B16K, RUN, run), RUN);
+        for (uint32_t i = 0; i < RUN; i++) {
+            uint32_t number = front + (RUN - 1 - i) * regions.region[B16K].pages;
+            cr_assert_eq(run[i], region_slot(number));
+            cr_assert_eq(region_meta(number), slot_meta_of(SLOT_NEVER_USED, B16K));
+        }
+        cr_assert_eq(region_carved(B16K), (round + 1) * RUN);
+    }
+    cr_assert_eq(region_carve(B16K, 0, run), 0);
+    cr_assert_eq(region_carved(B16K), 4 * RUN);
+    cr_assert_eq(region_carved(B8K), 0, "each bucket has its own slots");
+}
+
+Test(region, carved_slots_are_zero_and_can_be_written_to_their_ends)
+{
+    void *run[4];
+    house_lay_default();
+    for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
+        cr_assert_eq(region_carve(bucket, 4, run), 4);
+        for (unsigned i = 0; i < 4; i++) {
+            size_t stride = regions.region[bucket].stride;
+            const char *bytes = run[i];
+            cr_assert(bytes[0] == 0 && memcmp(bytes, bytes + 1, stride - 1) == 0, "not zero");
+            memset(run[i], 'x', stride);
+        }
+        house_mark(run[0], SLOT_LIVE, 5000);
+        atomic_store(&regions.links[region_number(run[0]) >> regions.link_shift], 1);
+    }
+}
+
+Test(region, walk_finds_each_slot_once)
+{
+    void *run[RUN];
+    house_lay_default();
+    uint32_t counts[BUCKET_LIMIT] = {0};
+    for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
+        cr_assert_eq(region_carve(bucket, 2 + bucket % 3, run), 2 + bucket % 3);
+        house_mark(run[0], SLOT_LIVE, 5000);
+    }
+    for (uint32_t number = region_next(0); number != REGION_END; number = region_after(number)) {
+        counts[region_bucket(number)]++;
+    }
+    uint32_t live[BUCKET_LIMIT] = {0};
+    region_count_live(live);
+    for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
+        cr_assert_eq(counts[bucket], 2 + bucket % 3);
+        cr_assert_eq(counts[bucket], region_carved(bucket));
+        cr_assert_eq(live[bucket], 1);
+    }
+}
+
+Test(region, ends_after_its_last_slot)
+{
+    void *run[RUN];
+    struct bucket_settings settings = house_defaults();
+    house_lay(&settings, SMALL_SHIFT);
+    uint32_t limit = house_limit(B16K, SMALL_SHIFT);
+    uint32_t carved = 0;
+    while (carved + RUN <= limit) {
+        cr_assert_eq(region_carve(B16K, RUN, run), RUN);
+        carved += RUN;
+    }
+    cr_assert_eq(region_carve(B16K, RUN, run), limit - carved, "as many as there are left");
+    memset(house_slot(B16K, limit - 1), 'x', regions.region[B16K].stride);
+    cr_assert_eq(region_carve(B16K, RUN, run), 0);
+    cr_assert_eq(region_carve(B4M, 1, run), 0);
+    cr_assert(region_is_full());
+    cr_assert_eq(region_carved(B16K), limit);
+}
+
+static _Atomic unsigned carvings[HOUSE_PAGES];
+
+/* Runs of all lengths until the range is full: each slot goes to exactly one thread. */
+static void carve_all(unsigned number)
+{
+    void *run[RUN];
+    unsigned wanted = number + 1;
+    unsigned got;
+    while ((got = region_carve(B4K, wanted, run)) > 0) {
+        for (unsigned i = 0; i < got; i++) {
+            CHECK(region_find(run[i]).exact && region_find(run[i]).bucket == B4K);
+            atomic_fetch_add(&carvings[region_number(run[i])], 1);
+            /* The metadata's page is there for the thread that carved. */
+            house_mark(run[i], SLOT_LIVE, 5000);
+            *(char *)run[i] = 1;
+        }
+        wanted = wanted % RUN + 1;
+    }
+}
+
+Test(region, concurrent_carving_gives_each_slot_once)
+{
+    struct bucket_settings settings = house_defaults();
+    house_lay(&settings, SMALL_SHIFT + 2);
+    crew_run(THREADS, carve_all);
+    cr_assert_eq(region_carved(B4K), house_limit(B4K, SMALL_SHIFT + 2));
+    for (uint32_t number = region_next(0); number != REGION_END; number = region_after(number)) {
+        cr_assert_eq(carvings[number], 1, "slot %u was carved %u times", number, carvings[number]);
+    }
+}
+
+/* What can be touched is what was carved, and is behind it what the next slots will be. */
+Test(region, ready_covers_what_was_carved)
+{
+    void *run[8];
+    house_lay_default();
+    cr_assert_eq(region_ready(), os_page_size());
+    for (unsigned carved = 8; carved < 400; carved += 8) {
+        cr_assert_eq(region_carve(B16K, 8, run), 8);
+        cr_assert_gt(region_ready(), (size_t)region_front() << REGION_SHIFT);
+        cr_assert_eq(region_ready() % os_page_size(), 0);
+        write_to(regions.start + region_ready() - 1);
+    }
+}
+
+/* --- holes ---------------------------------------------------------------------------------- */
+
+Test(region, returned_slots_are_nobodys_and_cannot_be_touched)
+{
+    void *run[4];
+    house_lay_default();
+    cr_assert_eq(region_carve(B256K, 4, run), 4);
+    uint32_t pages = regions.region[B256K].pages;
+    uint32_t first = region_number(run[2]);
+    memset(run[3], 'x', 10);
+    memset(run[0], 'x', 10);
+    cr_assert(region_return(first, 2 * pages));
+    cr_assert_eq(region_carved(B256K), 2);
+    cr_assert_not(region_find(run[2]).found);
+    cr_assert_not(region_find(run[1]).found);
+    cr_assert(region_owns(run[1]), "a free of it must find metadata");
+    capture_fault(write_to, run[1]);
+    capture_fault(write_to, (char *)run[2] + regions.region[B256K].stride - 1);
+    cr_assert_eq(*(char *)run[3], 'x');
+    cr_assert_eq(*(char *)run[0], 'x');
+}
+
+/* The slots that a hole is filled with are of whatever bucket, and new. */
+Test(region, hole_is_carved_again_from_its_front)
+{
+    void *large[3];
+    void *small[RUN];
+    house_lay_default();
+    cr_assert_eq(region_carve(B1M, 3, large), 3);
+    memset(large[1], 'x', 1 << 20);
+    uint32_t first = region_number(large[1]);
+    cr_assert(region_return(first, regions.region[B1M].pages));
+    uint32_t front = region_front();
+    size_t ready = region_ready();
+    for (unsigned round = 0; round < 3; round++) {
+        cr_assert_eq(region_carve(B16K, RUN, small), RUN);
+        cr_assert_eq(region_number(small[RUN - 1]), first + round * RUN * regions.region[B16K].pages);
+        for (unsigned i = 0; i < RUN; i++) {
+            cr_assert_eq(*(char *)small[i], 0);
+            memset(small[i], 'y', regions.region[B16K].stride);
+            expect_slot_found(B16K, small[i]);
+        }
+    }
+    cr_assert_eq(region_carve(B4K, RUN, small), 8, "what is left has room for a few small ones");
+    cr_assert_eq(region_carve(B4K, RUN, small), RUN);
+    cr_assert_eq(region_front(), front + RUN * regions.region[B4K].pages, "and now there is no hole");
+    cr_assert_geq(region_ready(), ready);
+    cr_assert_eq(region_carved(B1M), 2);
+}
+
+Test(region, holes_side_by_side_are_one)
+{
+    void *run[6];
+    house_lay_default();
+    uint32_t pages = regions.region[B256K].pages;
+    cr_assert_eq(region_carve(B256K, 6, run), 6);
+    cr_assert(region_return(region_number(run[4]), pages));
+    cr_assert(region_return(region_number(run[2]), pages));
+    cr_assert(region_return(region_number(run[3]), pages), "between the two");
+    void *slot;
+    cr_assert_eq(region_carve(B512K, 1, &slot), 1);
+    cr_assert_eq(slot, run[4], "of a bucket that none of the three has room for");
+}
+
+Test(region, child_of_a_fork_forgets_its_holes)
+{
+    void *run[3];
+    void *slot;
+    house_lay_default();
+    cr_assert_eq(region_carve(B256K, 3, run), 3);
+    cr_assert(region_return(region_number(run[1]), regions.region[B256K].pages));
+    region_after_fork();
+    cr_assert_eq(region_carve(B256K, 1, &slot), 1);
+    cr_assert_gt(slot, run[0]);
+    cr_assert_not(region_return(region_number(run[0]), regions.region[B256K].pages),
+                  "what it would be claimed from is not there");
+    cr_assert(region_return(region_number(slot), regions.region[B256K].pages));
+}
+
+static _Atomic unsigned owners[HOUSE_PAGES];
+
+/* Takes a few slots, and gives their addresses back: no page is in two hands. */
+static void carve_and_return(unsigned number)
+{
+    for (unsigned round = 0; round < 500; round++) {
+        void *run[2];
+        unsigned bucket = (number + round) % 2 == 0 ? B256K : B512K;
+        unsigned got = region_carve(bucket, 2, run);
+        uint32_t pages = regions.region[bucket].pages;
+        for (unsigned i = 0; i < got; i++) {
+            CHECK(atomic_fetch_add(&owners[region_number(run[i])], 1) == 0);
+            CHECK(*(char *)run[i] == 0);
+            *(char *)run[i] = 1;
+        }
+        for (unsigned i = 0; i < got; i++) {
+            atomic_fetch_sub(&owners[region_number(run[i])], 1);
+            while (!region_return(region_number(run[i]), pages)) {
+                sched_yield(); /* the one before it is just being carved */
+            }
+        }
+    }
+}
+
+Test(region, threads_return_and_carve_beside_each_other)
+{
+    house_lay_default();
+    crew_run(THREADS, carve_and_return);
+    cr_assert_eq(region_carved(B256K), 0);
+    cr_assert_eq(region_carved(B512K), 0);
+    cr_assert_eq(region_next(0), REGION_END);
+    cr_assert_lt(region_front(), (uint32_t)HOUSE_PAGES / 8, "addresses are used again");
+}
+
+/* --- a page of a hole is claimed as soon as that can be --- */
+
+static uint32_t returned;
+static uint32_t claimed;
+
+static void return_run(void)
+{
+    CHECK(region_return(returned, RUN));
+}
+
+static void claim_page(void *context)
+{
+    (void)context;
+    if (hole_fill(regions.start, 1, 1, &claimed) == 1) {
+        region_set_meta(claimed, slot_meta_of(SLOT_LIVE, B4K));
+    } else {
+        claimed = REGION_END;
+    }
+}
+
+/* What is claimed keeps the metadata that its new owner writes. */
+Test(region, page_may_be_claimed_as_it_becomes_a_hole, .timeout = 60)
+{
+    bool stopped = true;
+    unsigned claims = 0;
+    steps_need();
+    house_lay_default();
+    for (unsigned at = 1; stopped; at++) {
+        hole_reset(); /* or the page could come from an older one */
+        cr_assert_eq(region_carve_run(B4K, RUN, &returned), (unsigned)RUN);
+        claimed = REGION_END;
+        stopped = steps_run(at, return_run, claim_page);
+        cr_assert_null(crew_fault(), "%s", crew_fault());
+        if (claimed != REGION_END) {
+            cr_assert_eq(slot_meta_state(region_meta(claimed)), SLOT_LIVE, "after %u instructions", at);
+            claims++;
+        }
+    }
+    cr_assert_gt(claims, 0U);
+}

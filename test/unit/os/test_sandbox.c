@@ -1,0 +1,115 @@
+/* The sandbox room: what is known of filters, from start and later, and what it allows. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "os/os.h"
+#include "os/sandbox.h"
+#include "support/capture.h"
+#include "support/crew.h"
+
+/* A filter under which one call has another end; what the library makes of that is asked of sandbox.
+ */
+static void filter_call(int call, uint32_t verdict)
+{
+    struct sock_filter steps[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)call, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, verdict),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = sizeof steps / sizeof steps[0], .filter = steps};
+    CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+}
+
+static void run_in_a_child(capture_work *work)
+{
+    static struct capture capture;
+    capture_run(&capture, work, NULL);
+    cr_assert(capture_is_clean(&capture), "status %x: %s", (unsigned)capture.status, capture.words);
+}
+
+static void init_filtered(void *unused)
+{
+    (void)unused;
+    filter_call(SYS_prctl, SECCOMP_RET_KILL_PROCESS); /* it is not asked by a call of that name */
+    sandbox_open();
+    CHECK(sandbox_allows(SANDBOX_COMMON));
+    CHECK(!sandbox_allows(SANDBOX_RARE));
+    sandbox_add_filter();
+    CHECK(!sandbox_allows(SANDBOX_COMMON));
+    sandbox_drop_filter();
+    CHECK(sandbox_allows(SANDBOX_COMMON));
+    CHECK(!sandbox_allows(SANDBOX_RARE));
+}
+
+Test(sandbox, filter_from_before_init_is_found_and_stays)
+{
+    run_in_a_child(init_filtered);
+}
+
+static void init_where_no_file_can_be_read(void *unused)
+{
+    (void)unused;
+    filter_call(SYS_openat, SECCOMP_RET_ERRNO | 2);
+    sandbox_open();
+    CHECK(!sandbox_allows(SANDBOX_RARE));
+}
+
+Test(sandbox, what_cannot_be_read_counts_as_a_filter)
+{
+    run_in_a_child(init_where_no_file_can_be_read);
+}
+
+static void set_one_later(void *unused)
+{
+    (void)unused;
+    sandbox_add_filter();
+    filter_call(SYS_getpid, SECCOMP_RET_KILL_PROCESS);
+    CHECK(!sandbox_allows(SANDBOX_COMMON) && !sandbox_allows(SANDBOX_RARE));
+    CHECK(sandbox_process() > 0);
+}
+
+/* The machine that runs the tests may be a container. */
+Test(sandbox, filter_of_its_own_allows_neither)
+{
+    sandbox_open();
+    cr_assert(sandbox_allows(SANDBOX_COMMON));
+    run_in_a_child(set_one_later);
+}
+
+Test(sandbox, each_filter_counts)
+{
+    sandbox_add_filter();
+    sandbox_add_filter();
+    sandbox_drop_filter();
+    cr_assert_not(sandbox_allows(SANDBOX_COMMON));
+    sandbox_drop_filter();
+    cr_assert(sandbox_allows(SANDBOX_COMMON) && sandbox_allows(SANDBOX_RARE));
+}
+
+/* The child of a fork knows its own id without asking. */
+Test(sandbox, process_after_fork)
+{
+    int status;
+    pid_t self = getpid();
+    sandbox_open();
+    sandbox_add_filter();
+    cr_assert_eq(sandbox_process(), self);
+    pid_t child = fork();
+    if (child == 0) {
+        sandbox_after_fork();
+        _exit(sandbox_process() == getpid() && sandbox_process() != self ? EXIT_SUCCESS : EXIT_FAILURE);
+    }
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    cr_assert_eq(status, 0);
+}

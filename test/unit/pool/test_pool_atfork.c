@@ -1,0 +1,189 @@
+/* The pool room in the child of a fork: what other threads held is found, the ledger closes. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "cache/magazine.h"
+#include "pool/pool.h"
+#include "statistics/snapshot.h"
+#include "support/capture.h"
+#include "support/crew.h"
+#include "support/house.h"
+#include "support/recovered.h"
+
+static struct snapshot snapshot;
+
+static void take_snapshot(void)
+{
+    snapshot_take(&snapshot);
+}
+
+/* --- nobody else has a cache ------------------------------------------------------------ */
+
+static struct snapshot before;
+static void *cached_slot;
+
+static void recover_alone(void *argument)
+{
+    (void)argument;
+    pool_atfork_child();
+    take_snapshot();
+    house_check();
+    for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
+        const struct snapshot_figures *now = &snapshot.bucket[bucket];
+        const struct snapshot_figures *then = &before.bucket[bucket];
+        CHECK(now->live == then->live);
+        CHECK(now->cached == then->cached);
+        CHECK(now->depot == then->depot);
+        CHECK(now->purged == then->purged);
+        CHECK(now->carved == then->carved);
+        CHECK(now->requests == 0 && now->asked == 0 && now->fell_through == 0);
+        CHECK(now->cache_hits == 0 && now->depot_hits == 0 && now->swaps == 0);
+        CHECK(now->peak >= now->live);
+    }
+    /* Nothing was torn: the thread's own magazine is still its own. */
+    CHECK(house_take(B16K, 16384, NULL) == cached_slot);
+    house_give(cached_slot);
+    house_check();
+}
+
+static void recover_twice(void *argument)
+{
+    struct capture capture;
+    recover_alone(argument);
+    take_snapshot();
+    before = snapshot;
+    capture_run(&capture, recover_alone, argument);
+    CHECK(capture_is_clean(&capture));
+}
+
+/* Some of everything: live, cached, in the depot, loose and purged slots. */
+static void lay_retained(void)
+{
+    void *taken[200];
+    house_lay_default();
+    for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
+        unsigned count = bucket < B256K ? 200 : 10;
+        for (unsigned i = 0; i < count; i++) {
+            taken[i] = house_take(bucket, house_plan.capacity[bucket], NULL);
+            cr_assert_not_null(taken[i]);
+        }
+        for (unsigned i = 3; i < count; i++) {
+            house_give(taken[i]);
+        }
+        cached_slot = bucket == B16K ? taken[count - 1] : cached_slot;
+    }
+    pool_trim((size_t)64 << 20);
+    pool_count_fall_through(B4K, 5000);
+    house_assert();
+    take_snapshot();
+    before = snapshot;
+    cr_assert(before.total.live > 0 && before.total.cached > 0 && before.total.depot > 0 && before.total.purged > 0);
+}
+
+Test(pool_atfork_child, retained_stay_and_events_begin_anew)
+{
+    struct capture capture;
+    lay_retained();
+    capture_run(&capture, recover_alone, NULL);
+    cr_assert(capture_is_clean(&capture), "%s", capture.words);
+    house_assert();
+}
+
+Test(pool_atfork_child, child_of_a_child)
+{
+    struct capture capture;
+    lay_retained();
+    capture_run(&capture, recover_twice, NULL);
+    cr_assert(capture_is_clean(&capture), "%s", capture.words);
+}
+
+/* --- threads that were caught at a known step ----------------------------------------------- */
+
+/* The first that was ever opened. No cache holds it. */
+static struct magazine *first_magazine;
+
+static struct {
+    char *live;   /* taken, and kept */
+    char *popped; /* out of its magazine, the metadata not yet written */
+    char *freed;  /* the metadata written, not yet in a magazine */
+} caught;
+
+static void *take_as_a_new_thread(void *argument)
+{
+    CHECK(cache_reach() != &cache_shared);
+    CHECK(house_take(B16K, 16384, NULL) != NULL);
+    return argument;
+}
+
+/*
+ * A thread of the child's own continues a record that a thread of the parent's had: none is wasted.
+ */
+static void expect_records_reused(void)
+{
+    pthread_t thread;
+    uint32_t records = cache_count();
+    CHECK(pthread_create(&thread, NULL, take_as_a_new_thread, NULL) == 0);
+    CHECK(pthread_join(thread, NULL) == 0);
+    CHECK(cache_count() == records);
+    house_check();
+}
+
+static void recover_caught(void *argument)
+{
+    (void)argument;
+    uint32_t live = house_metadata(B16K, SLOT_LIVE);
+    pool_atfork_child();
+    recovered_expect();
+    /* The table begins anew: generations of forks would use it up. */
+    CHECK(magazine_open() == first_magazine);
+    take_snapshot();
+    CHECK(snapshot.bucket[B16K].live == live && live == 1);
+    CHECK(slot_meta_state(region_meta(region_number(caught.live))) == SLOT_LIVE);
+    CHECK(slot_meta_state(region_meta(region_number(caught.freed))) == SLOT_FREE);
+    CHECK(caught.live[0] == 'l' && caught.live[16383] == 'l');
+    recovered_take_all_free(B16K);
+    CHECK(recovered_is_in_use(caught.popped));
+    CHECK(recovered_is_in_use(caught.freed));
+    CHECK(caught.live[0] == 'l' && caught.live[16383] == 'l');
+    expect_records_reused();
+}
+
+/*
+ * Goes on to steps that pool.h has in the middle of a function, and stops there while the process
+ * forks.
+ */
+static void fork_in_mid_step(unsigned number)
+{
+    struct capture capture;
+    (void)number;
+    void *taken[300]; /* so many that the depot gets some of them, too */
+    for (unsigned i = 0; i < 300; i++) {
+        taken[i] = house_take(B16K, 16384, NULL);
+    }
+    caught.live = taken[0];
+    memset(caught.live, 'l', 16384);
+    caught.freed = taken[1];
+    for (unsigned i = 2; i < 300; i++) {
+        house_give(taken[i]);
+    }
+    caught.popped = cache_pop(&cache_mine->bin[B16K]);
+    uint8_t freed;
+    CHECK(slot_meta_free(region_meta(region_number(caught.freed)), &freed));
+    region_set_meta(region_number(caught.freed), freed);
+    /* To the child this thread is another one: its cache is another's. */
+    struct cache *mine = cache_mine;
+    cache_mine = cache_at(1) == mine ? cache_at(2) : cache_at(1);
+    capture_run(&capture, recover_caught, NULL);
+    cache_mine = mine;
+    recovered_expect_clean(&capture);
+}
+
+Test(pool_atfork_child, half_done_steps_lose_nothing_that_can_be_known)
+{
+    house_lay_default();
+    first_magazine = magazine_open();
+    cache_reach();
+    crew_run(1, fork_in_mid_step);
+}

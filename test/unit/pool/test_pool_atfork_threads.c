@@ -1,0 +1,193 @@
+/* The pool room in the child of a fork of several threads: no page is of another's moment. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <string.h>
+#include <sys/single_threaded.h>
+
+#include "memory/slots.h"
+#include "os/os.h"
+#include "pool/pool_parts.h"
+#include "route/route.h"
+#include "support/crew.h"
+#include "support/house.h"
+
+enum { RUN = 16 /* slots that are carved at once */ };
+
+/* As if the process were forked then, with other threads, none of which has a cache yet, or alone.
+ * The test runner has threads, for which libc must go by its own word at once again. */
+static void fork_as_if(bool alone)
+{
+    char word = __libc_single_threaded;
+    __libc_single_threaded = alone;
+    pool_before_fork();
+    __libc_single_threaded = word;
+    pool_atfork_child();
+}
+
+/* A thread took a free slot, and neither its metadata nor what it does with it is there yet. */
+static void take_half(void)
+{
+    house_give(house_take(B1M, 1 << 20, NULL));
+    cr_assert_neq(slots_pop_free(B1M), STACK_EMPTY);
+    pool_count_stack_hit(cache_mine, B1M);
+    cr_assert_not_null(house_fault(), "it lies nowhere");
+}
+
+Test(pool_atfork_threads, libc_says_whether_there_are_threads)
+{
+    char word = __libc_single_threaded;
+    __libc_single_threaded = 1;
+    bool alone = !os_has_threads();
+    __libc_single_threaded = 0;
+    bool among_others = os_has_threads();
+    __libc_single_threaded = word;
+    cr_assert(alone && among_others);
+}
+
+/* The stack's page shows that a slot was taken, and its metadata, which was copied before, that not. */
+Test(pool_atfork_threads, slots_that_only_metadata_knows_are_found)
+{
+    house_lay_default();
+    take_half();
+    fork_as_if(false);
+    house_assert();
+}
+
+/* A thread had a new slot's metadata written, and was about to count it. */
+Test(pool_atfork_threads, slots_that_only_metadata_counts_are_counted)
+{
+    house_lay_default();
+    house_carve(B1M, 3);
+    atomic_fetch_sub(&region_range.carved[B1M], 1);
+    fork_as_if(false);
+    cr_assert_eq(region_carved(B1M), 3);
+    house_assert();
+}
+
+Test(pool_atfork_threads, without_threads_retained_are_believed)
+{
+    house_lay_default();
+    take_half();
+    fork_as_if(true);
+    cr_assert_not_null(house_fault());
+    cr_assert_not(pool_is_child_of_threads);
+}
+
+/* The metadata says that nobody has used it, and the slot's page, which was copied later, has been
+ * written to. */
+Test(pool_atfork_threads, unused_slots_are_not_taken_for_zero)
+{
+    house_lay_default();
+    house_give(house_take(B4K, 4096, NULL));
+    cr_assert_eq(region_carved(B4K), RUN);
+    for (unsigned number = 0; number < RUN; number++) {
+        memset(house_slot(B4K, number), 'x', 4096);
+    }
+    fork_as_if(false);
+    cr_assert(pool_is_child_of_threads);
+    static const char zeros[4096];
+    for (unsigned number = 0; number < RUN; number++) {
+        char *bytes = route_alloc_zeroed(1, 4096, NULL);
+        cr_assert_eq(memcmp(bytes, zeros, sizeof zeros), 0);
+    }
+    cr_assert_eq(region_carved(B4K), RUN, "those");
+}
+
+/* --- in two steps, for a fork in a handler ------------------------------------------------ */
+
+static void inherit_as_if_among_others(void)
+{
+    char word = __libc_single_threaded;
+    __libc_single_threaded = 0;
+    pool_before_fork();
+    __libc_single_threaded = word;
+    pool_inherit();
+}
+
+enum { MANY = 300 };
+
+static void lay_many(void)
+{
+    void *taken[MANY];
+    house_lay_default();
+    for (unsigned i = 0; i < MANY; i++) {
+        taken[i] = house_take(B16K, 16384, NULL);
+    }
+    for (unsigned i = 0; i < MANY; i++) {
+        house_give(taken[i]);
+    }
+}
+
+/* Figures agree before anything is found, and the thread's own magazine is its own. */
+Test(pool_atfork_threads, an_heir_has_figures_and_its_own_magazine)
+{
+    lay_many();
+    void *own = house_take(B16K, 16384, NULL);
+    house_give(own);
+    inherit_as_if_among_others();
+    cr_assert_eq(pool_heir, POOL_HEIR);
+    cr_assert_not(slots_have_free(B16K));
+    house_assert();
+    cr_assert_eq(house_take(B16K, 16384, NULL), own);
+    cr_assert_eq(pool_heir, POOL_HEIR, "by the fast path");
+    house_assert();
+    pool_recover_due();
+    cr_assert_eq(pool_heir, POOL_RECOVERED);
+    house_assert();
+}
+
+/* A slot is out of the magazine, and its metadata not written yet, when the handler forks. */
+Test(pool_atfork_threads, what_an_heir_has_in_its_hand_is_found_by_nobody)
+{
+    lay_many();
+    uint32_t carved = region_carved(B16K);
+    void *in_hand = cache_pop(&cache_mine->bin[B16K]);
+    cr_assert_not_null(in_hand);
+    inherit_as_if_among_others();
+    counter_add(&cache_mine->bin[B16K].requests, 1);
+    pool_mark(region_number(in_hand), slot_meta_of(SLOT_LIVE, B16K), pool_owner(), 16384, NULL);
+    for (uint32_t i = 1; i < carved; i++) {
+        cr_assert_neq(house_take(B16K, 16384, NULL), in_hand);
+    }
+    cr_assert_eq(pool_heir, POOL_RECOVERED);
+    cr_assert_eq(region_carved(B16K), carved, "all others were found");
+    house_assert();
+}
+
+/* Its metadata is written, and it lies nowhere yet. */
+Test(pool_atfork_threads, what_an_heir_is_about_to_give_comes_once)
+{
+    lay_many();
+    uint32_t carved = region_carved(B16K);
+    void *in_hand = house_take(B16K, 16384, NULL);
+    uint8_t freed;
+    cr_assert(slot_meta_free(region_meta(region_number(in_hand)), &freed));
+    region_set_meta(region_number(in_hand), freed);
+    inherit_as_if_among_others();
+    cr_assert(cache_push(&cache_mine->bin[B16K], in_hand));
+    counter_step(&cache_mine->bin[B16K].returned);
+    unsigned times = 0;
+    for (uint32_t i = 0; i < carved; i++) {
+        times += house_take(B16K, 16384, NULL) == in_hand;
+    }
+    cr_assert_eq(times, 1);
+    cr_assert_eq(region_carved(B16K), carved);
+    house_assert();
+}
+
+static void take_one(unsigned number)
+{
+    (void)number;
+    CHECK(house_take(B16K, 16384, NULL) != NULL);
+}
+
+/* A thread that nobody announced: the heir may be anywhere, so nothing is looked for any more. */
+Test(pool_atfork_threads, another_thread_ends_the_waiting)
+{
+    lay_many();
+    uint32_t carved = region_carved(B16K);
+    inherit_as_if_among_others();
+    crew_run(1, take_one);
+    cr_assert_eq(pool_heir, POOL_RECOVERED);
+    cr_assert_gt(region_carved(B16K), carved);
+}
