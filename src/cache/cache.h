@@ -64,10 +64,9 @@ static inline uint32_t cache_quota(const struct cache *cache, unsigned bucket)
 bool cache_set_quota(struct cache *cache, unsigned bucket, uint32_t quota);
 
 /*
- * Which buckets are the usual case of a large pool: slots that come from the stack and go back to
- * it, while no budget counts them, nobody waits to hear of frees, and no pages are due to go. Those
- * from `bucket` on; at start. In a cache that says so by itself one comparison asks all of that,
- * and that the cache is a thread's own.
+ * Sets from which bucket on allocs and frees may use the short path of the large pool, which goes to the stack of free
+ * slots and does nothing else: no budget counts free slots, no background thread waits, and memory is not tight. The
+ * calling thread's cache knows at once, another thread's when its next tick comes. BUCKET_LIMIT closes the short path.
  */
 void cache_set_usual(uint32_t bucket);
 

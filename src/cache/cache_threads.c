@@ -22,7 +22,7 @@ struct cache cache_none = {.state.usual = BUCKET_LIMIT};
 struct cache cache_shared = {.state.usual = BUCKET_LIMIT};
 _Thread_local struct cache *cache_mine = &cache_none;
 
-static uint32_t usual = BUCKET_LIMIT;
+static _Atomic uint32_t usual = BUCKET_LIMIT;
 
 static pthread_key_t exit_key;
 static bool exit_key_made;
@@ -127,13 +127,16 @@ static void cache_number(struct cache *cache)
 
 void cache_set_usual(uint32_t bucket)
 {
-    usual = bucket;
+    atomic_store_explicit(&usual, bucket, memory_order_relaxed);
+    if (cache_is_own(cache_mine)) {
+        cache_set_more(cache_mine, cache_mine->state.more);
+    }
 }
 
 void cache_set_more(struct cache *cache, bool more)
 {
     cache->state.more = more;
-    cache->state.usual = more ? BUCKET_LIMIT : usual;
+    cache->state.usual = more ? BUCKET_LIMIT : atomic_load_explicit(&usual, memory_order_relaxed);
 }
 
 COLD struct cache *cache_open(void)

@@ -52,8 +52,10 @@ static _Atomic uint64_t charge_limit; /* bytes; 0 or SIZE_MAX: any */
 
 void pool_make_tight(void)
 {
-    atomic_store_explicit(&tight, true, memory_order_relaxed);
-    table_grow_sparingly();
+    if (!atomic_exchange_explicit(&tight, true, memory_order_relaxed)) {
+        table_grow_sparingly();
+        cache_set_usual(BUCKET_LIMIT); /* a large slot may be taken only where it is not wasted */
+    }
 }
 
 void pool_limit_charge(uint64_t bytes)

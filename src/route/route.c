@@ -39,22 +39,27 @@ void route_close(void)
 }
 
 /*
- * Returns true if a new slot would have to be carved for the request, which would leave more than a
- * seventh of it unused, while memory is tight: a slot is charged whole, whatever is touched of it,
- * and mimalloc's blocks fit closer.
+ * Returns true if memory is tight and a slot would leave more than a seventh of itself unused. A slot is charged whole,
+ * however little of it the program touches, and mimalloc's blocks fit closer. That holds for free slots as well: their
+ * addresses go back to the kernel when mimalloc needs what is charged for them.
  */
 static bool route_wastes(unsigned bucket, size_t request)
 {
-    return UNLIKELY(pool_is_tight()) && request < regions.region[bucket].stride / 7 * 6 && !slots_have_free(bucket) &&
-           !slots_have_purged(bucket);
+    return UNLIKELY(pool_is_tight()) && request < regions.region[bucket].stride / 7 * 6;
 }
 
-/* mimalloc's block; or, where the kernel refuses mimalloc a segment, a slot that fits into what is
- * left, however much of it is wasted. */
+/*
+ * Returns a block of mimalloc's. While memory is tight and the kernel refuses mimalloc a segment, free slots give back
+ * what is charged for them, and mimalloc tries again; if that fails, too, a slot serves, however much of it is wasted.
+ */
 static COLD void *route_alloc_last(size_t request, const void *caller)
 {
     void *block = fallback_alloc(request);
-    return block != NULL || !pool_is_tight() ? block : pool_alloc_slow(route_bucket(request), request, NULL, caller);
+    if (block == NULL && pool_is_tight()) {
+        block = pool_return() > 0 ? fallback_alloc(request) : NULL;
+        block = block != NULL ? block : pool_alloc_slow(route_bucket(request), request, NULL, caller);
+    }
+    return block;
 }
 
 /* A slot out of what lies further; if the kernel has no memory, after free slots have made room.
