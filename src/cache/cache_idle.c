@@ -3,9 +3,13 @@
 #include "cache/cache.h"
 #include "memory/region.h"
 
-/* The next cache to look at, and when this round over all of them began; at first one is over.
- * Several threads may be at it: each cache is then looked at by one of them. */
-static _Alignas(CACHE_LINE) _Atomic uint32_t next = UINT32_MAX;
+/*
+ * A round looks once at each cache, from the highest number down to 1 (number 0 has no magazines). `left` is the number
+ * that comes next, 0 when the round is over; `began` is when the round began. Several threads may be at it: each cache
+ * is then looked at by one of them. Both variables begin as zero, so that they lie on a page that frees write to
+ * anyway: each further page is one more that the kernel copies after a fork.
+ */
+static _Alignas(CACHE_LINE) _Atomic uint32_t left;
 static _Atomic uint64_t began;
 
 static void cache_collect_bucket(struct cache *cache, struct cache *sleeper, unsigned bucket)
@@ -32,29 +36,31 @@ static void cache_collect(struct cache *cache, struct cache *sleeper)
 }
 
 /*
- * The next round begins once the last one has begun `age` ago: by sign, since another thread may
- * have begun since the caller read the clock. One of several does it; to the others the last one is
- * over until he has said where the next one begins.
+ * Begins a round if the last one began `age` ago or longer. The difference is compared as a signed number, because
+ * another thread may have begun a round since the caller read the clock. Returns the highest number to look at, or 0 if
+ * the time has not come or another thread has just begun the round.
  */
-static bool cache_begin_round(uint64_t now, uint64_t age)
+static uint32_t cache_begin_round(uint64_t now, uint64_t age)
 {
     uint64_t last = atomic_load_explicit(&began, memory_order_relaxed);
     if ((int64_t)(now - last) < (int64_t)age ||
         !atomic_compare_exchange_strong_explicit(&began, &last, now, memory_order_relaxed, memory_order_relaxed)) {
-        return false;
+        return 0;
     }
-    atomic_store_explicit(&next, 1, memory_order_relaxed); /* number 0 has no magazines */
-    return true;
+    atomic_store_explicit(&left, cache_count() - 1, memory_order_relaxed);
+    return cache_count() - 1;
 }
 
 void cache_collect_idle(struct cache *cache, uint64_t now, uint64_t age, uint32_t looks)
 {
-    uint32_t count = cache_count();
-    if (atomic_load_explicit(&next, memory_order_relaxed) >= count && !cache_begin_round(now, age)) {
-        return;
+    uint32_t last = atomic_load_explicit(&left, memory_order_relaxed);
+    last = last > 0 ? last : cache_begin_round(now, age);
+    uint32_t count = last < looks ? last : looks;
+    if (count == 0 || !atomic_compare_exchange_strong_explicit(&left, &last, last - count, memory_order_relaxed,
+                                                               memory_order_relaxed)) {
+        return; /* nothing to do, or another thread looks at these */
     }
-    uint32_t first = atomic_fetch_add_explicit(&next, looks, memory_order_relaxed);
-    for (uint32_t number = first; number < first + looks && number < count; number++) {
+    for (uint32_t number = last; number > last - count; number--) {
         cache_collect(cache, cache_at(number));
     }
 }

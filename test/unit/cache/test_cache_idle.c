@@ -144,7 +144,7 @@ Test(cache_idle, next_round_begins_an_age_after_the_last)
     expect_deposited(SLOTS);
 }
 
-/* Numbers 0 and 1 of the caches are the shared one, which is skipped, and the collector's. */
+/* The highest number comes first. Number 0 is the shared cache, which is skipped; 1 is the collector's own. */
 Test(cache_idle, each_call_looks_at_the_next_few)
 {
     enum { A_CALL = 7, CALLS = (NEIGHBOURS + 1 + A_CALL - 1) / A_CALL };
@@ -153,7 +153,7 @@ Test(cache_idle, each_call_looks_at_the_next_few)
     now += AGE;
     for (unsigned call = 1; call <= CALLS; call++) {
         cache_collect_idle(mine, now, AGE, A_CALL);
-        unsigned seen = call < CALLS ? call * A_CALL - 1 : NEIGHBOURS;
+        unsigned seen = call < CALLS ? call * A_CALL : NEIGHBOURS;
         cr_assert_eq(still_public(NEIGHBOURS, BUCKET), NEIGHBOURS - seen);
         expect_deposited((uint64_t)seen * SLOTS);
     }
