@@ -4,11 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/text.h"
 #include "config/message.h"
@@ -44,7 +41,7 @@ static const char *profile_open_fault(int error)
 static int profile_open(const char *path, struct stat *status)
 {
     int file = os_open(path, O_RDONLY | OPEN_FLAGS, 0);
-    if (file >= 0 && (fstat(file, status) != 0 || !S_ISREG(status->st_mode))) {
+    if (file >= 0 && (os_status(file, status) != 0 || !S_ISREG(status->st_mode))) {
         os_close(file);
         return -ENXIO; /* as open itself has it for a socket */
     }
@@ -68,7 +65,7 @@ static ssize_t profile_load(int file, char *bytes, size_t size)
 static const char *profile_read_file(int file, const struct stat *status, struct profile *profile)
 {
     char bytes[PROFILE_SIZE];
-    if (status->st_uid != 0 && status->st_uid != geteuid()) {
+    if (status->st_uid != 0 && status->st_uid != os_user()) {
         return "another user's file";
     }
     if ((status->st_mode & (S_IWGRP | S_IWOTH)) != 0) {
@@ -123,7 +120,7 @@ static int profile_hold(const char *name, int flags)
     if (file < 0) {
         return -1;
     }
-    if (flock(file, LOCK_EX | LOCK_NB) != 0 || fstat(file, &opened) != 0 || lstat(name, &named) != 0 ||
+    if (!os_lock_file(file) || os_status(file, &opened) != 0 || os_status_at(name, &named, false) != 0 ||
         opened.st_dev != named.st_dev || opened.st_ino != named.st_ino) {
         os_close(file);
         return -1;
@@ -136,7 +133,7 @@ static int profile_create(const char *name)
 {
     int left = profile_hold(name, 0);
     if (left >= 0) {
-        unlink(name);
+        os_unlink(name);
         os_close(left);
     }
     return profile_hold(name, O_CREAT | O_EXCL);
@@ -148,9 +145,9 @@ static bool profile_put(const char *path, const char *name, const struct text *t
     if (file < 0) {
         return false;
     }
-    bool done = message_write(file, text->start, text->used) && rename(name, path) == 0;
+    bool done = message_write(file, text->start, text->used) && os_rename(name, path);
     if (!done) {
-        unlink(name);
+        os_unlink(name);
     }
     os_close(file);
     return done;
@@ -163,7 +160,7 @@ bool profile_write(const char *path, const struct profile *profile)
     char new_name[NEW_NAME_SIZE];
     struct text text = text_begin(bytes, sizeof bytes);
     struct text name = text_begin(new_name, sizeof new_name);
-    text_add(&name, "%s.%d.new", path, (int)getpid());
+    text_add(&name, "%s.%d.new", path, (int)os_process());
     bool done =
         profile_print(profile, &text) && !name.cut && profile_may_replace(path) && profile_put(path, new_name, &text);
     errno = kept;

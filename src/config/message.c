@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -33,13 +32,11 @@ static struct {
 
 void message_open(void)
 {
-    int kept = errno;
     struct stat status;
     strncpy(process.name, program_invocation_short_name, NAME_SIZE - 1);
-    process.has_stderr = fstat(STDERR_FILENO, &status) == 0;
+    process.has_stderr = os_status(STDERR_FILENO, &status) == 0;
     process.device = status.st_dev;
     process.inode = status.st_ino;
-    errno = kept;
 }
 
 const char *message_process_name(void)
@@ -59,12 +56,9 @@ void message_end_name(void)
 
 bool message_stderr_is_ours(void)
 {
-    int kept = errno;
     struct stat status;
-    bool ours = process.has_stderr && fstat(STDERR_FILENO, &status) == 0 && status.st_dev == process.device &&
-                status.st_ino == process.inode;
-    errno = kept;
-    return ours;
+    return process.has_stderr && os_status(STDERR_FILENO, &status) == 0 && status.st_dev == process.device &&
+           status.st_ino == process.inode;
 }
 
 /*
@@ -75,7 +69,7 @@ static void write_signals(sigset_t *set)
 {
     static const int earned[] = {SIGPIPE, SIGXFSZ};
     sigset_t pending;
-    sigpending(&pending);
+    os_pending_signals(&pending);
     sigemptyset(set);
     for (unsigned i = 0; i < sizeof earned / sizeof earned[0]; i++) {
         if (!sigismember(&pending, earned[i])) {
@@ -113,22 +107,18 @@ static unsigned long write_all(int descriptor, const char *bytes, unsigned long 
  */
 bool message_write(int descriptor, const char *bytes, unsigned long size)
 {
-    int kept = errno;
     if (!sandbox_allows(SANDBOX_COMMON)) {
-        bool whole = write_all(descriptor, bytes, size, false) == 0;
-        errno = kept;
-        return whole;
+        return write_all(descriptor, bytes, size, false) == 0;
     }
     sigset_t ours;
     sigset_t mask;
     write_signals(&ours);
-    pthread_sigmask(SIG_BLOCK, &ours, &mask);
+    os_block_signals(&ours, &mask);
     unsigned long left = write_all(descriptor, bytes, size, true);
     if (left > 0) {
         os_take_signal(&ours);
     }
-    pthread_sigmask(SIG_SETMASK, &mask, NULL);
-    errno = kept;
+    os_restore_signals(&mask);
     return left == 0;
 }
 

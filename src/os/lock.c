@@ -2,11 +2,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "os/lock.h"
 
-#include <errno.h>
-#include <linux/futex.h>
 #include <stddef.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+
+#include "os/os.h"
 
 enum { LOCK_FREE, LOCK_TAKEN, LOCK_AWAITED };
 
@@ -40,18 +38,9 @@ static void lock_leave(void)
  */
 static COLD void lock_wait(struct lock *lock)
 {
-    int kept = errno;
     while (atomic_exchange_explicit(&lock->word, LOCK_AWAITED, memory_order_acquire) != LOCK_FREE) {
-        syscall(SYS_futex, &lock->word, FUTEX_WAIT_PRIVATE, LOCK_AWAITED, NULL);
+        os_wait(&lock->word, LOCK_AWAITED, UINT64_MAX);
     }
-    errno = kept;
-}
-
-static COLD void lock_wake(struct lock *lock)
-{
-    int kept = errno;
-    syscall(SYS_futex, &lock->word, FUTEX_WAKE_PRIVATE, 1);
-    errno = kept;
 }
 
 bool lock_take(struct lock *lock)
@@ -74,7 +63,7 @@ void lock_release(struct lock *lock)
 {
     uint32_t was = atomic_exchange_explicit(&lock->word, LOCK_FREE, memory_order_release);
     if (UNLIKELY(was == LOCK_AWAITED)) {
-        lock_wake(lock);
+        os_wake_one(&lock->word);
     }
     lock_leave();
 }

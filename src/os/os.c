@@ -11,16 +11,18 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 #if HAVE_SYS_SINGLE_THREADED_H
 #include <sys/single_threaded.h>
 #endif
+
+#include "os/system_call.h"
 
 #ifndef PR_SET_VMA
 #define PR_SET_VMA 0x53564d41
@@ -58,6 +60,14 @@ bool os_is_filtered(void)
     return atomic_load_explicit(&filters, memory_order_relaxed) > 0;
 }
 
+/* Returns true if what a system call returned stands for an error: numbers from -4095 to -1, where no
+ * mapping can begin. */
+static bool os_is_error(long result)
+{
+    enum { ERROR_LAST = 4095 };
+    return result < 0 && result >= -ERROR_LAST;
+}
+
 size_t os_page_size(void)
 {
     static _Atomic size_t known; /* zero until it was asked */
@@ -77,18 +87,20 @@ size_t os_round_to_pages(size_t size)
 
 bool os_release(char *start, size_t size)
 {
-    int kept = errno;
-    bool done = munmap(start, size) == 0;
-    errno = kept;
-    return done;
+    return system_call(SYS_munmap, start, size) == 0;
 }
 
+/* Returns the address of the new mapping, or the number of the error with a minus. */
+static long os_call_mmap(char *start, size_t size, int protection, int flags)
+{
+    return system_call(SYS_mmap, start, size, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
+}
+
+/* Returns the new mapping, or NULL. */
 static char *os_mmap(char *start, size_t size, int protection, int flags)
 {
-    int kept = errno;
-    void *place = mmap(start, size, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
-    errno = kept;
-    return place == MAP_FAILED ? NULL : place;
+    long place = os_call_mmap(start, size, protection, flags);
+    return os_is_error(place) ? NULL : (char *)place;
 }
 
 /* Before Linux 4.17 MAP_FIXED_NOREPLACE is only a wish: what came to lie elsewhere is given back.
@@ -111,45 +123,36 @@ bool os_claim(char *start, size_t size)
  * first one, without its name and advice. */
 bool os_extend(char *end, size_t size)
 {
-    int kept = errno;
     size_t page = os_page_size();
-    bool done = mremap(end - page, page, page + size, 0) != MAP_FAILED || os_claim(end, size);
-    errno = kept;
-    return done;
+    return !os_is_error(system_call(SYS_mremap, end - page, page, page + size, 0)) || os_claim(end, size);
 }
 
 /* The advice that changes nothing: the kernel refuses it where no mapping is. */
 bool os_is_mapped(char *page)
 {
-    int kept = errno;
-    bool mapped = madvise(page, os_page_size(), MADV_NORMAL) == 0 || errno != ENOMEM;
-    errno = kept;
-    return mapped;
+    return system_call(SYS_madvise, page, os_page_size(), MADV_NORMAL) != -ENOMEM;
 }
 
 /* Returns 0 if the range can be mapped, or the number of the error. */
 static int os_try(char *start, size_t size)
 {
-    void *place =
-        mmap(start, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
-    if (place == MAP_FAILED) {
-        return errno;
+    long place = os_call_mmap(start, size, PROT_NONE, MAP_FIXED_NOREPLACE);
+    if (os_is_error(place)) {
+        return (int)-place;
     }
-    os_release(place, size);
-    return place == start ? 0 : EEXIST;
+    os_release((char *)place, size);
+    return (char *)place == start ? 0 : EEXIST;
 }
 
 /* The kernel has one error for a range that is longer than a limit allows and for one that ends
  * beyond the machine's addresses: hence the look at its two ends. */
 bool os_is_free(char *start, size_t size)
 {
-    int kept = errno;
     size_t page = os_page_size();
     int error = os_try(start, size);
     if (error == ENOMEM) {
         error = os_try(start, page) == 0 ? os_try(start + size - page, page) : ENOMEM;
     }
-    errno = kept;
     return error == 0;
 }
 
@@ -174,10 +177,7 @@ char *os_break(void)
 
 static bool os_protect(char *start, size_t size, int protection)
 {
-    int kept = errno;
-    bool done = mprotect(start, size, protection) == 0;
-    errno = kept;
-    return done;
+    return system_call(SYS_mprotect, start, size, protection) == 0;
 }
 
 bool os_freeze(void *object, size_t size)
@@ -193,11 +193,11 @@ bool os_discard(char *start, size_t size)
     if (atomic_load_explicit(&discard_is_void, memory_order_relaxed)) {
         return false;
     }
-    int kept = errno;
-    bool done = madvise(start, size, MADV_DONTNEED) == 0 ||
-                (errno == EINVAL && madvise(start, size, MADV_DONTNEED_LOCKED) == 0);
-    errno = kept;
-    return done;
+    long result = system_call(SYS_madvise, start, size, MADV_DONTNEED);
+    if (result == -EINVAL) {
+        result = system_call(SYS_madvise, start, size, MADV_DONTNEED_LOCKED);
+    }
+    return result == 0;
 }
 
 bool os_discard_clears(void)
@@ -214,15 +214,13 @@ static bool os_discard_left(volatile char *page)
 
 void os_try_discard(void)
 {
-    int kept = errno;
     size_t size = os_page_size();
     atomic_store_explicit(&discard_is_void, false, memory_order_relaxed);
-    char *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (page != MAP_FAILED) {
+    char *page = os_map(size);
+    if (page != NULL) {
         atomic_store_explicit(&discard_is_void, os_discard_left(page), memory_order_relaxed);
-        munmap(page, size);
+        os_release(page, size);
     }
-    errno = kept;
 }
 
 bool os_populate(char *start, size_t size)
@@ -231,20 +229,16 @@ bool os_populate(char *start, size_t size)
     if (atomic_load_explicit(&unknown, memory_order_relaxed)) {
         return false;
     }
-    int kept = errno;
-    bool done = madvise(start, size, MADV_POPULATE_WRITE) == 0;
-    if (!done && errno == EINVAL) {
+    long result = system_call(SYS_madvise, start, size, MADV_POPULATE_WRITE);
+    if (result == -EINVAL) {
         atomic_store_explicit(&unknown, true, memory_order_relaxed);
     }
-    errno = kept;
-    return done;
+    return result == 0;
 }
 
 void os_choose_huge(char *start, size_t size, bool wanted)
 {
-    int kept = errno;
-    madvise(start, size, wanted ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
-    errno = kept;
+    system_call(SYS_madvise, start, size, wanted ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 }
 
 bool os_residency(const char *start, size_t size, unsigned char *pages)
@@ -252,11 +246,7 @@ bool os_residency(const char *start, size_t size, unsigned char *pages)
     if (os_is_filtered()) {
         return false;
     }
-    int kept = errno;
-    /* The cast: mincore's prototype lacks a const that its man page would grant. */
-    bool said = mincore((void *)(uintptr_t)start, size, pages) == 0;
-    errno = kept;
-    return said;
+    return system_call(SYS_mincore, start, size, pages) == 0;
 }
 
 void os_name(char *start, size_t size, const char *name)
@@ -265,11 +255,9 @@ void os_name(char *start, size_t size, const char *name)
     if (os_is_filtered() || atomic_load_explicit(&unknown, memory_order_relaxed)) {
         return;
     }
-    int kept = errno;
-    if (prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, start, size, name) != 0 && errno == EINVAL) {
+    if (system_call(SYS_prctl, PR_SET_VMA, PR_SET_VMA_ANON_NAME, start, size, name) == -EINVAL) {
         atomic_store_explicit(&unknown, true, memory_order_relaxed);
     }
-    errno = kept;
 }
 
 /* As if from another process: what is not mapped there is an error to who asks. */
@@ -278,82 +266,134 @@ bool os_copy(void *target, const void *source, size_t size)
     if (os_is_filtered()) {
         return false;
     }
-    int kept = errno;
     struct iovec to = {.iov_base = target, .iov_len = size};
     struct iovec from = {.iov_base = (void *)(uintptr_t)source, .iov_len = size};
-    ssize_t copied = process_vm_readv(getpid(), &to, 1, &from, 1, 0);
-    errno = kept;
-    return copied >= 0 && (size_t)copied == size;
+    return system_call(SYS_process_vm_readv, os_process(), &to, 1, &from, 1, 0) == (long)size;
 }
 
 int os_open(const char *path, int flags, unsigned mode)
 {
-    int kept = errno;
-    long file = syscall(SYS_openat, AT_FDCWD, path, flags, mode);
-    int opened = file >= 0 ? (int)file : -errno;
-    errno = kept;
-    return opened;
+    return (int)system_call(SYS_openat, AT_FDCWD, path, flags, mode);
 }
 
 void os_close(int file)
 {
-    int kept = errno;
-    syscall(SYS_close, file);
-    errno = kept;
+    system_call(SYS_close, file);
 }
 
 ssize_t os_read(int file, void *bytes, size_t size)
 {
-    int kept = errno;
     ssize_t length;
     do {
-        length = syscall(SYS_read, file, bytes, size);
-    } while (length < 0 && errno == EINTR);
-    length = length < 0 ? -errno : length;
-    errno = kept;
+        length = system_call(SYS_read, file, bytes, size);
+    } while (length == -EINTR);
     return length;
 }
 
 ssize_t os_write(int file, const void *bytes, size_t size)
 {
-    int kept = errno;
-    ssize_t length = syscall(SYS_write, file, bytes, size);
-    length = length < 0 ? -errno : length;
-    errno = kept;
-    return length;
+    return system_call(SYS_write, file, bytes, size);
 }
 
 /* poll's own call is the one that a filter knows, where the machine has it. */
 static long os_poll(struct pollfd *poll, int milliseconds)
 {
 #ifdef SYS_poll
-    return syscall(SYS_poll, poll, 1, milliseconds);
+    return system_call(SYS_poll, poll, 1, milliseconds);
 #else
     enum { A_SECOND = 1000, NANOSECONDS = 1000000 };
     struct timespec time = {.tv_sec = milliseconds / A_SECOND,
                             .tv_nsec = (long)(milliseconds % A_SECOND) * NANOSECONDS};
-    return syscall(SYS_ppoll, poll, 1, &time, NULL, 0);
+    return system_call(SYS_ppoll, poll, 1, &time, NULL, 0);
 #endif
 }
 
 bool os_await_writable(int file, int milliseconds)
 {
-    int kept = errno;
     struct pollfd writable = {.fd = file, .events = POLLOUT};
     long ready;
     do {
         ready = os_poll(&writable, milliseconds);
-    } while (ready < 0 && errno == EINTR);
-    errno = kept;
+    } while (ready == -EINTR);
     return ready > 0;
+}
+
+int os_status(int file, struct stat *status)
+{
+    return (int)system_call(SYS_fstat, file, status);
+}
+
+int os_status_at(const char *path, struct stat *status, bool follow)
+{
+    return (int)system_call(SYS_newfstatat, AT_FDCWD, path, status, follow ? 0 : AT_SYMLINK_NOFOLLOW);
+}
+
+bool os_truncate(int file)
+{
+    return system_call(SYS_ftruncate, file, 0) == 0;
+}
+
+bool os_rename(const char *from, const char *to)
+{
+#ifdef SYS_rename
+    return system_call(SYS_rename, from, to) == 0;
+#else
+    return system_call(SYS_renameat, AT_FDCWD, from, AT_FDCWD, to) == 0;
+#endif
+}
+
+void os_unlink(const char *path)
+{
+#ifdef SYS_unlink
+    system_call(SYS_unlink, path);
+#else
+    system_call(SYS_unlinkat, AT_FDCWD, path, 0);
+#endif
+}
+
+bool os_lock_file(int file)
+{
+    return system_call(SYS_flock, file, LOCK_EX | LOCK_NB) == 0;
+}
+
+pid_t os_process(void)
+{
+    return (pid_t)system_call(SYS_getpid);
+}
+
+pid_t os_parent(void)
+{
+    return (pid_t)system_call(SYS_getppid);
+}
+
+uid_t os_user(void)
+{
+    return (uid_t)system_call(SYS_geteuid);
+}
+
+/* Bytes of a set of signals that the kernel knows; libc's type is longer. */
+enum { SIGNAL_SET_SIZE = (NSIG - 1) / 8 };
+
+void os_pending_signals(sigset_t *signals)
+{
+    sigemptyset(signals);
+    system_call(SYS_rt_sigpending, signals, SIGNAL_SET_SIZE);
+}
+
+void os_block_signals(const sigset_t *signals, sigset_t *former)
+{
+    sigemptyset(former);
+    system_call(SYS_rt_sigprocmask, SIG_BLOCK, signals, former, SIGNAL_SET_SIZE);
+}
+
+void os_restore_signals(const sigset_t *former)
+{
+    system_call(SYS_rt_sigprocmask, SIG_SETMASK, former, NULL, SIGNAL_SET_SIZE);
 }
 
 void os_take_signal(const sigset_t *signals)
 {
-    enum { KERNEL_SET_SIZE = (NSIG - 1) / 8 };
-    int kept = errno;
-    syscall(SYS_rt_sigtimedwait, signals, NULL, &(struct timespec){0}, KERNEL_SET_SIZE);
-    errno = kept;
+    system_call(SYS_rt_sigtimedwait, signals, NULL, &(struct timespec){0}, SIGNAL_SET_SIZE);
 }
 
 void os_read_file(const char *path, char *text, size_t size)
@@ -369,18 +409,19 @@ void os_read_file(const char *path, char *text, size_t size)
 
 void os_wait(_Atomic uint32_t *word, uint32_t value, uint64_t nanoseconds)
 {
-    int kept = errno;
     struct timespec time = {.tv_sec = (time_t)(nanoseconds / NANOSECONDS_A_SECOND),
                             .tv_nsec = (long)(nanoseconds % NANOSECONDS_A_SECOND)};
-    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, nanoseconds == UINT64_MAX ? NULL : &time);
-    errno = kept;
+    system_call(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, nanoseconds == UINT64_MAX ? NULL : &time);
 }
 
 void os_wake(_Atomic uint32_t *word)
 {
-    int kept = errno;
-    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX);
-    errno = kept;
+    system_call(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX);
+}
+
+void os_wake_one(_Atomic uint32_t *word)
+{
+    system_call(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1);
 }
 
 void os_name_thread(const char *name)
@@ -388,9 +429,7 @@ void os_name_thread(const char *name)
     if (os_is_filtered()) {
         return;
     }
-    int kept = errno;
-    prctl(PR_SET_NAME, name);
-    errno = kept;
+    system_call(SYS_prctl, PR_SET_NAME, name);
 }
 
 /* libc writes the thread's number into a mutex of this kind when it takes it. */
@@ -403,10 +442,10 @@ pid_t os_thread(void)
     return thread;
 }
 
-static size_t os_limit(int resource)
+size_t os_limit(int resource)
 {
     struct rlimit limit;
-    bool known = getrlimit((__rlimit_resource_t)resource, &limit) == 0;
+    bool known = system_call(SYS_prlimit64, 0, resource, NULL, &limit) == 0;
     return known && limit.rlim_cur < SIZE_MAX ? (size_t)limit.rlim_cur : SIZE_MAX;
 }
 
@@ -427,7 +466,7 @@ static size_t os_commit_limit(void)
 
 size_t os_charge_limit(void)
 {
-    int kept = errno;
+    int kept = errno; /* strtoul may write it */
     size_t least = os_commit_limit();
     size_t data = os_limit(RLIMIT_DATA);
     size_t space = os_limit(RLIMIT_AS);

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 /*
@@ -137,14 +138,49 @@ ssize_t os_write(int file, const void *bytes, size_t size);
  * for so many milliseconds. No cancellation point. */
 bool os_await_writable(int file, int milliseconds);
 
-/* Takes one of the signals that are pending, if there is one, so that no handler sees it. No
- * cancellation point, and never the library's own sigtimedwait. */
+/* Stores what the kernel knows of an open file, or of the file at `path`: of a symbolic link's target if
+ * `follow`, else of the link itself. Returns 0, or the error's number with a minus. */
+int os_status(int file, struct stat *status);
+int os_status_at(const char *path, struct stat *status, bool follow);
+
+/* Makes an open file empty. Returns false if the kernel refuses. */
+bool os_truncate(int file);
+
+/* Gives a file another name, in the place of a file that has this name already. Returns false if the
+ * kernel refuses. */
+bool os_rename(const char *from, const char *to);
+
+/* Removes a name of a file, if it is there and may be removed. */
+void os_unlink(const char *path);
+
+/* Takes the exclusive lock of an open file (flock), which ends when the file is closed. Returns false, and
+ * does not wait, if somebody else has it. */
+bool os_lock_file(int file);
+
+/* Returns the id of the process, of its parent, and of the user whose rights it has. */
+pid_t os_process(void);
+pid_t os_parent(void);
+uid_t os_user(void);
+
+/* Stores which signals are pending for the calling thread. */
+void os_pending_signals(sigset_t *signals);
+
+/* Blocks signals for the calling thread, and stores which ones it blocked before, for
+ * os_restore_signals. */
+void os_block_signals(const sigset_t *signals, sigset_t *former);
+void os_restore_signals(const sigset_t *former);
+
+/* Takes one of these signals if it is pending, so that no handler runs for it. Does not wait. */
 void os_take_signal(const sigset_t *signals);
 
-/* Waits while `word` is `value`, for so many nanoseconds at most, for ever with UINT64_MAX; may
- * return early. And wakes who waits. No cancellation points. */
+/*
+ * Waits while `word` is `value`, for `nanoseconds` at most, or without a limit if that is UINT64_MAX. It
+ * may return early, so the caller checks the word again. os_wake wakes all threads that wait for the
+ * word, os_wake_one wakes one of them. No cancellation points.
+ */
 void os_wait(_Atomic uint32_t *word, uint32_t value, uint64_t nanoseconds);
 void os_wake(_Atomic uint32_t *word);
+void os_wake_one(_Atomic uint32_t *word);
 
 /* Sets what `top` and `ps -L` call the calling thread; 15 characters. Does nothing behind a filter.
  */
@@ -160,6 +196,9 @@ pid_t os_thread(void);
  * Reads /proc: at start only.
  */
 size_t os_charge_limit(void);
+
+/* Returns a limit of the process, RLIMIT_STACK for example, in its unit; SIZE_MAX if there is none. */
+size_t os_limit(int resource);
 
 /* Processors that the machine has, in use or not; at least 1. Reads /sys: at start only. */
 unsigned os_processors(void);

@@ -4,7 +4,6 @@
 
 #include <stdatomic.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "os/os.h"
 
@@ -29,7 +28,7 @@ static pid_t process;
 
 pid_t sandbox_process(void)
 {
-    return sandbox_allows(SANDBOX_COMMON) ? getpid() : process;
+    return sandbox_allows(SANDBOX_COMMON) ? os_process() : process;
 }
 
 void sandbox_after_fork(void)
@@ -39,7 +38,7 @@ void sandbox_after_fork(void)
 
 void sandbox_open(void)
 {
-    process = getpid();
+    process = os_process();
     if (sandbox_is_at_init()) {
         os_add_filter();
     }

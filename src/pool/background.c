@@ -7,7 +7,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "os/os.h"
 #include "os/sandbox.h"
@@ -22,6 +21,7 @@ static const uint64_t nanoseconds_a_millisecond = 1000000;
 struct background background;
 static background_work *background_do;
 static uint64_t background_nap;
+static background_creator *background_create_thread;
 static _Atomic bool main_has_begun;
 static _Atomic pid_t process;
 static pthread_key_t first_thread;
@@ -50,12 +50,13 @@ static void background_watch_first(void)
     pthread_setspecific(first_thread, &background);
 }
 
-void background_open(bool wanted, uint64_t nap, background_work *work)
+void background_open(bool wanted, uint64_t nap, background_work *work, background_creator *create)
 {
+    background_create_thread = create;
     background_do = work;
     background_nap = nap;
-    atomic_store(&process, getpid());
-    background.wanted = wanted && pthread_key_create(&first_thread, background_first_ends) == 0;
+    atomic_store(&process, os_process());
+    background.wanted = wanted && create != NULL && pthread_key_create(&first_thread, background_first_ends) == 0;
     if (background.wanted) {
         background_watch_first();
     }
@@ -140,7 +141,7 @@ static bool background_start(pthread_attr_t *attributes)
     sigset_t all;
     sigfillset(&all);
     return pthread_attr_setsigmask_np(attributes, &all) == 0 &&
-           pthread_create(&thread, attributes, background_run, NULL) == 0;
+           background_create_thread(&thread, attributes, background_run, NULL) == 0;
 }
 #else
 static bool background_start(pthread_attr_t *attributes)
@@ -152,7 +153,7 @@ static bool background_start(pthread_attr_t *attributes)
     if (pthread_sigmask(SIG_SETMASK, &all, &former) != 0) {
         return false;
     }
-    bool made = pthread_create(&thread, attributes, background_run, NULL) == 0;
+    bool made = background_create_thread(&thread, attributes, background_run, NULL) == 0;
     pthread_sigmask(SIG_SETMASK, &former, NULL);
     return made;
 }
@@ -196,7 +197,7 @@ void background_begin(void)
 static bool background_may_make(void)
 {
     uint32_t none = NONE;
-    return atomic_load(&main_has_begun) && sandbox_allows(SANDBOX_COMMON) && getpid() == atomic_load(&process) &&
+    return atomic_load(&main_has_begun) && sandbox_allows(SANDBOX_COMMON) && os_process() == atomic_load(&process) &&
            atomic_compare_exchange_strong(&background.state, &none, MAKING);
 }
 

@@ -3,6 +3,7 @@
 #ifndef SOCKMALLOC_BACKGROUND_H
 #define SOCKMALLOC_BACKGROUND_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,9 +30,16 @@ extern INTERNAL struct background background;
 /* The thread's work: gives pages back, at most a quantum. Whether there is more to do. */
 typedef bool background_work(void);
 
-/* At start, by the program's first thread. `nap` is how many nanoseconds the thread waits before it
- * looks for work again. */
-void background_open(bool wanted, uint64_t nap, background_work *work);
+/*
+ * libc's pthread_create. It is an argument of background_open, because the name `pthread_create` stands for
+ * the library's own wrapper, which itself calls background_offer.
+ */
+typedef int background_creator(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+                               void *argument);
+
+/* Prepares the thread. Called at start-up by the program's first thread. `nap` is the number of nanoseconds
+ * that the thread waits before it looks for work again. Without `create` there is no thread. */
+void background_open(bool wanted, uint64_t nap, background_work *work, background_creator *create);
 
 /* main begins: the thread is made. */
 void background_begin(void);

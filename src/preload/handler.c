@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "os/os.h"
 #include "os/sandbox.h"
 #include "preload/signal_origin.h"
 #include "statistics/dump.h"
@@ -83,7 +84,7 @@ static pid_t parent;
 
 static pid_t handler_parent(void)
 {
-    return sandbox_allows(SANDBOX_COMMON) ? getppid() : parent;
+    return sandbox_allows(SANDBOX_COMMON) ? os_parent() : parent;
 }
 
 /*

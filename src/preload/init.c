@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "preload/init.h"
 
+#include <dlfcn.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -148,7 +149,8 @@ static void init_open_background(void)
     uint64_t age = options.number[OPTION_DECAY_MS];
     bool wanted = options.number[OPTION_BACKGROUND] != 0 && age != SETTING_NONE;
     uint64_t nap = age / LOOKS > NAP_LEAST ? age / LOOKS : NAP_LEAST;
-    background_open(wanted, nap * NANOSECONDS_A_MILLISECOND, pool_decay_step);
+    background_creator *create = (background_creator *)dlsym(RTLD_NEXT, "pthread_create");
+    background_open(wanted, nap * NANOSECONDS_A_MILLISECOND, pool_decay_step, create);
 }
 
 static void init_open_pools(void)

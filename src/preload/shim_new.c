@@ -29,6 +29,14 @@ FAST_PATH void *new_try(size_t request, size_t alignment, const void *caller)
                               : route_alloc_aligned(alignment, request, caller != NULL ? caller : CALLER);
 }
 
+/* Returns a handle for a library that the process has loaded, or NULL. It calls libc's dlopen, because the
+ * name `dlopen` stands for the wrapper in shim_load.c, which is for programs alone. */
+static void *new_open_library(const char *name)
+{
+    void *(*open)(const char *, int) = (void *(*)(const char *, int))dlsym(RTLD_NEXT, "dlopen");
+    return open != NULL ? open(name, RTLD_LAZY | RTLD_NOLOAD) : NULL;
+}
+
 /* The C++ library may have come by dlopen, after the weak names were bound: then it is asked by its
  * own handle. */
 static thrower *new_find_thrower(void)
@@ -38,7 +46,7 @@ static thrower *new_find_thrower(void)
         const char *name;
     } places[] = {{"libstdc++.so.6", "_ZSt17__throw_bad_allocv"}, {"libc++.so.1", "_ZNSt3__117__throw_bad_allocEv"}};
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-        void *handle = dlopen(places[i].library, RTLD_LAZY | RTLD_NOLOAD);
+        void *handle = new_open_library(places[i].library);
         void *found = handle != NULL ? dlsym(handle, places[i].name) : NULL;
         if (found != NULL) {
             return (thrower *)found;

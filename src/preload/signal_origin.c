@@ -2,11 +2,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "preload/signal_origin.h"
 
-#include <errno.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/text.h"
+#include "os/os.h"
 
 /* "/proc/", a number, "/exe". */
 enum { NAME_SIZE = 32 };
@@ -18,21 +17,18 @@ static bool signal_origin_runs_the_same(pid_t sender)
     char buffer[NAME_SIZE];
     struct text name = text_begin(buffer, sizeof buffer);
     text_add(&name, "/proc/%d/exe", (int)sender);
-    return stat(buffer, &theirs) == 0 && stat("/proc/self/exe", &ours) == 0 && theirs.st_dev == ours.st_dev &&
-           theirs.st_ino == ours.st_ino;
+    return os_status_at(buffer, &theirs, true) == 0 && os_status_at("/proc/self/exe", &ours, true) == 0 &&
+           theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
 }
 
 /* What no process has sent comes from what this one has set up: a timer, a message queue. */
 bool signal_origin_is_self(const siginfo_t *info)
 {
     bool sent = info->si_code == SI_USER || info->si_code == SI_QUEUE || info->si_code == SI_TKILL;
-    return !sent || info->si_pid == getpid();
+    return !sent || info->si_pid == os_process();
 }
 
 bool signal_origin_is_kin(const siginfo_t *info)
 {
-    int kept = errno;
-    bool kin = signal_origin_is_self(info) || signal_origin_runs_the_same(info->si_pid);
-    errno = kept;
-    return kin;
+    return signal_origin_is_self(info) || signal_origin_runs_the_same(info->si_pid);
 }

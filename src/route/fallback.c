@@ -73,11 +73,11 @@ COLD void *fallback_align(void *address, size_t alignment, size_t request)
 static void fallback_find_main_stack(void)
 {
     enum { MOST = 8 << 20 };
-    struct rlimit limit;
     uintptr_t last = getauxval(AT_EXECFN);
-    if (last > MOST && getrlimit(RLIMIT_STACK, &limit) == 0) {
+    if (last > MOST) {
+        size_t limit = os_limit(RLIMIT_STACK);
         main_stack_end = (last | (os_page_size() - 1)) + 1;
-        main_stack_start = main_stack_end - (limit.rlim_cur < MOST ? limit.rlim_cur : MOST);
+        main_stack_start = main_stack_end - (limit < MOST ? limit : MOST);
     }
 }
 
@@ -240,6 +240,14 @@ bool fallback_is_stray(const void *address)
            fallback_is_in_object(address);
 }
 
+/* Returns a handle for a library that the process has loaded, or NULL. It calls libc's dlopen, because the
+ * name `dlopen` stands for the library's own wrapper, which is for programs alone. */
+static void *fallback_open_library(const char *name)
+{
+    void *(*open)(const char *, int) = (void *(*)(const char *, int))dlsym(RTLD_NEXT, "dlopen");
+    return open != NULL ? open(name, RTLD_LAZY | RTLD_NOLOAD) : NULL;
+}
+
 /*
  * They are looked up by libc's own handle, since a look-up in the order of libraries could find
  * another allocator, and each time, since most processes never meet such a block and none should
@@ -247,7 +255,7 @@ bool fallback_is_stray(const void *address)
  */
 static COLD void *fallback_find(const char *name)
 {
-    void *handle = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+    void *handle = fallback_open_library("libc.so.6");
     void *function = handle != NULL ? dlsym(handle, name) : NULL;
     if (handle != NULL) {
         dlclose(handle);

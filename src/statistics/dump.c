@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -93,7 +92,7 @@ static void dump_expand(const char *template, struct text *path)
 {
     for (; *template != '\0'; template ++) {
         if (template[0] == '%' && template[1] == 'p') {
-            text_add(path, "%d", (int)getpid());
+            text_add(path, "%d", (int)os_process());
             template ++;
         } else {
             text_add(path, "%c", *template);
@@ -109,7 +108,8 @@ static void dump_expand(const char *template, struct text *path)
 static bool dump_may_append(int file)
 {
     struct stat status;
-    return fstat(file, &status) == 0 && S_ISREG(status.st_mode) && status.st_uid == geteuid() && status.st_nlink == 1;
+    return os_status(file, &status) == 0 && S_ISREG(status.st_mode) && status.st_uid == os_user() &&
+           status.st_nlink == 1;
 }
 
 static int dump_open_file(const char *name)
@@ -147,10 +147,10 @@ static bool dump_replace(const char *name, const char *beside, enum format forma
     if (file < 0) {
         return false;
     }
-    bool whole = ftruncate(file, 0) == 0 && dump_report(file, format);
+    bool whole = os_truncate(file) && dump_report(file, format);
     os_close(file);
-    if (!whole || rename(beside, name) != 0) {
-        unlink(beside);
+    if (!whole || !os_rename(beside, name)) {
+        os_unlink(beside);
         return false;
     }
     return true;
@@ -171,7 +171,7 @@ static bool dump_replacement(int no_descriptor, enum format format)
         return false;
     }
     os_close(present);
-    text_add(&beside, "%s.%d", name.start, (int)getpid());
+    text_add(&beside, "%s.%d", name.start, (int)os_process());
     return !beside.cut && dump_replace(name.start, beside.start, format);
 }
 

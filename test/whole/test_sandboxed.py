@@ -58,13 +58,13 @@ class Inherited(cases.unittest.TestCase):
                 self.assertEqual((outcome.status, outcome.stderr), (0, ""))
 
     def test_trap(self) -> None:
-        outcome = cases.run_case("sealed", "the_filter_does_trap", Run())
+        outcome = cases.run_case("sandboxed", "the_filter_does_trap", Run())
         self.assertEqual((outcome.status, outcome.stderr), (1, "system call 110 is not allowed\n"))
 
 
 load_tests = cases.loader(
     {
-        "sealed": {
+        "sandboxed": {
             **{name: SEALED + AT_EXIT for name in WORKS},
             "threads_go_on_there": NO_FILES,
             "child_has_a_filter_of_its_own": SEALED,

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "os/os.h"
+#include "os/system_call.h"
 #include "pool/pool_parts.h"
 #include "support/capture.h"
 #include "support/house.h"
@@ -22,7 +23,7 @@
 /* MOST pages are asked for at once, and so for AHEAD slots after each sampled slot. */
 enum { PAGE = 4096, MOST = 256, AHEAD = 15, OF_64K = 16, EVERYTHING = 1 << 30 };
 
-/* What the kernel was last asked to populate, how often, and what it says: 0, or an errno. */
+/* What the kernel was last asked to populate, how often, and its answer: 0, or the number of an error. */
 static struct {
     unsigned calls;
     char *start;
@@ -31,14 +32,13 @@ static struct {
 } asked;
 
 /* Does what the kernel would, if it has that call. */
-static int populate(char *start, size_t size)
+static long populate(char *start, size_t size)
 {
     asked.calls++;
     asked.start = start;
     asked.size = size;
     if (asked.refusal != 0) {
-        errno = asked.refusal;
-        return -1;
+        return -asked.refusal;
     }
     for (size_t i = 0; i < size; i += PAGE) {
         *(volatile char *)(start + i) = 0;
@@ -46,10 +46,14 @@ static int populate(char *start, size_t size)
     return 0;
 }
 
-/* In place of libc's, for the rooms and for all else in this program. */
-int madvise(void *start, size_t size, int advice)
+/* In place of the room's own: each system call of the rooms in this program. */
+long system_call_make(long number, long a, long b, long c, long d, long e, long f)
 {
-    return advice == MADV_POPULATE_WRITE ? populate(start, size) : (int)syscall(SYS_madvise, start, size, advice);
+    if (number == SYS_madvise && c == MADV_POPULATE_WRITE) {
+        return populate((char *)a, (size_t)b);
+    }
+    long result = syscall(number, a, b, c, d, e, f);
+    return result != -1 ? result : -errno;
 }
 
 /* A huge page would be there as a whole, by the first byte. */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "memory/slots.h"
+#include "os/system_call.h"
 #include "pool/pool.h"
 #include "statistics/snapshot.h"
 #include "support/crew.h"
@@ -32,14 +33,16 @@ static bool has_kept(const char *start, size_t size)
     return false;
 }
 
-/* In place of libc's, for the rooms and for all else in this program. */
-int madvise(void *start, size_t size, int advice)
+/* In place of the room's own: each system call of the rooms in this program. Advice for a range with a kept
+ * slot is refused, whatever it is. */
+long system_call_make(long number, long a, long b, long c, long d, long e, long f)
 {
-    if (kept_count > 0 && region_owns(start) && has_kept(start, size)) {
-        errno = EINVAL;
-        return -1;
+    const char *start = (const char *)a;
+    if (number == SYS_madvise && kept_count > 0 && region_owns(start) && has_kept(start, (size_t)b)) {
+        return -EINVAL;
     }
-    return (int)syscall(SYS_madvise, start, size, advice);
+    long result = syscall(number, a, b, c, d, e, f);
+    return result != -1 ? result : -errno;
 }
 
 static const struct snapshot_figures *figures(unsigned bucket)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "os/system_call.h"
 #include "pool/pool.h"
 #include "support/crew.h"
 #include "support/house.h"
@@ -43,32 +44,30 @@ static bool has_kept(const char *start, size_t size)
     return asked.kept >= start && asked.kept < start + size;
 }
 
-static int discard(char *start, size_t size)
+/* Notes a range that is to be discarded. Returns false if the kept slot lies in it. */
+static bool discard(char *start, size_t size)
 {
     if (CHECK(asked.calls < CALLS_MAX)) {
         asked.call[asked.calls].start = start;
         asked.call[asked.calls++].size = size;
     }
     check_range(start, size);
-    if (has_kept(start, size)) {
-        errno = EINVAL;
-        return -1;
-    }
-    return (int)syscall(SYS_madvise, start, size, MADV_DONTNEED);
+    return !has_kept(start, size);
 }
 
-/* In place of libc's, for the rooms and for all else in this program. What is kept is kept also
- * from who asks for locked pages. */
-int madvise(void *start, size_t size, int advice)
+/* In place of the room's own: each system call of the rooms in this program. The kept slot keeps its pages
+ * also when they are discarded as locked ones. */
+long system_call_make(long number, long a, long b, long c, long d, long e, long f)
 {
-    if (region_owns(start) && advice == MADV_DONTNEED) {
-        return discard(start, size);
+    char *start = (char *)a;
+    if (number == SYS_madvise && region_owns(start)) {
+        bool granted = c == MADV_DONTNEED ? discard(start, (size_t)b) : !has_kept(start, (size_t)b);
+        if (!granted) {
+            return -EINVAL;
+        }
     }
-    if (region_owns(start) && has_kept(start, size)) {
-        errno = EINVAL;
-        return -1;
-    }
-    return (int)syscall(SYS_madvise, start, size, advice);
+    long result = syscall(number, a, b, c, d, e, f);
+    return result != -1 ? result : -errno;
 }
 
 /* New slots, which lie side by side in a large bucket. */

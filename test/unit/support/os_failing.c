@@ -4,10 +4,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "os/os.h"
@@ -255,19 +260,26 @@ void os_read_file(const char *path, char *text, size_t size)
     text[0] = '\0';
 }
 
-/* Nobody wakes anybody in a test with this room. */
+/* A wait without a limit, a lock's, is the kernel's own. Nobody wakes the threads that wait for a while in a
+ * test with this room: they yield, and are counted. */
 void os_wait(_Atomic uint32_t *word, uint32_t value, uint64_t nanoseconds)
 {
-    (void)word;
-    (void)value;
-    (void)nanoseconds;
+    if (nanoseconds == UINT64_MAX) {
+        syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL);
+        return;
+    }
     atomic_fetch_add(&waits, 1);
     sched_yield();
 }
 
 void os_wake(_Atomic uint32_t *word)
 {
-    (void)word;
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX);
+}
+
+void os_wake_one(_Atomic uint32_t *word)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1);
 }
 
 void os_name_thread(const char *name)
@@ -333,6 +345,72 @@ bool os_await_writable(int file, int milliseconds)
     (void)file;
     (void)milliseconds;
     return true;
+}
+
+int os_status(int file, struct stat *status)
+{
+    return fstat(file, status) == 0 ? 0 : -errno;
+}
+
+int os_status_at(const char *path, struct stat *status, bool follow)
+{
+    return (follow ? stat(path, status) : lstat(path, status)) == 0 ? 0 : -errno;
+}
+
+bool os_truncate(int file)
+{
+    return ftruncate(file, 0) == 0;
+}
+
+bool os_rename(const char *from, const char *to)
+{
+    return rename(from, to) == 0;
+}
+
+void os_unlink(const char *path)
+{
+    unlink(path);
+}
+
+bool os_lock_file(int file)
+{
+    return flock(file, LOCK_EX | LOCK_NB) == 0;
+}
+
+pid_t os_process(void)
+{
+    return getpid();
+}
+
+pid_t os_parent(void)
+{
+    return getppid();
+}
+
+uid_t os_user(void)
+{
+    return geteuid();
+}
+
+size_t os_limit(int resource)
+{
+    (void)resource;
+    return SIZE_MAX;
+}
+
+void os_pending_signals(sigset_t *signals)
+{
+    sigpending(signals);
+}
+
+void os_block_signals(const sigset_t *signals, sigset_t *former)
+{
+    pthread_sigmask(SIG_BLOCK, signals, former);
+}
+
+void os_restore_signals(const sigset_t *former)
+{
+    pthread_sigmask(SIG_SETMASK, former, NULL);
 }
 
 void os_take_signal(const sigset_t *signals)
