@@ -1,6 +1,6 @@
 /* A profile as text: printed and parsed, one sequence of bytes for one profile. */
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "cache/profile.h"
+#include "cache/profile_text.h"
 
 #include <string.h>
 

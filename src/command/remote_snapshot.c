@@ -8,6 +8,7 @@
 
 #include "cache/cache.h"
 #include "cache/magazine.h"
+#include "command/remote_snapshot_pages.h"
 #include "config/message.h"
 #include "config/option.h"
 #include "memory/region.h"

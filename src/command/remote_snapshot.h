@@ -31,7 +31,4 @@ enum remote_process_state remote_snapshot_take(struct target *target, struct sna
 /* Makes a plan from elsewhere safe to print: its labels are made anew from its sizes. */
 void remote_snapshot_mend_plan(struct bucket_plan *plan);
 
-/* Whose pages residency_ask tells of, from now on. False, with errno set, if it can't be asked. */
-bool remote_snapshot_ask_pages_of(int process);
-
 #endif

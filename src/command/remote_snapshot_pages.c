@@ -1,11 +1,12 @@
-/* Which pages another process has in memory: residency_ask, of the process that is projected. */
+/* Which pages of another process are in memory. */
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "command/remote_snapshot_pages.h"
+
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <unistd.h>
 
-#include "command/remote_snapshot.h"
 #include "memory/residency.h"
 #include "os/os.h"
 

@@ -300,7 +300,7 @@ void handler_after_fork(void)
 void handler_open(int signal_number)
 {
     struct sigaction present;
-    born = getpid();
+    born = os_process();
     atomic_store_explicit(&process, born, memory_order_relaxed);
     own = born;
     if (signal_number == 0 || __sigaction(signal_number, NULL, &present) != 0) {
