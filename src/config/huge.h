@@ -8,7 +8,6 @@
  * hold one buffer, cannot form over a guard page, and has to be split when a slot in it is purged.
  */
 #define HUGE_ROWS(ROW)                                                                                                 \
-    ROW(AUTO, "auto", "huge pages where they measure better: so far nowhere, as never")                                \
     ROW(NEVER, "never", "none in the pools, whatever the system does by itself")                                       \
     ROW(ALWAYS, "always", "asked for, in the pools; the system may grant them")
 

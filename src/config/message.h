@@ -16,6 +16,10 @@
     ROW(UNKNOWN_SETTING, "%s: no such setting; ignored",                                                               \
         "A variable starts with SOCKMALLOC_ and is none of ours: mistyped, or of another "                             \
         "version.")                                                                                                    \
+    ROW(REMOVED_SETTING, "%s: this setting was removed and has no effect; use %s",                                     \
+        "The variable was a setting of an earlier version. The line names the replacement.")                           \
+    ROW(REMOVED_WORD, "%s=%s: this value was removed; use %s",                                                         \
+        "The value was one of an earlier version. The setting keeps its default.")                                     \
     ROW(BAD_VALUE, "%s=%s: not %s; using %s", "The setting keeps its default.")                                        \
     ROW(CONTRADICTION, "%s=%s contradicts %s=%s; using the default of both", "The two leave nothing to serve.")        \
     ROW(IN_USE_ELSEWHERE, "SOCKMALLOC_IN_USE=1 contradicts %s=%s; nothing will be listed",                             \

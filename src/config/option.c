@@ -24,6 +24,27 @@ static const struct option_row rows[OPTION_COUNT] = {
 #undef OPTION_ROW
 };
 
+static const struct {
+    const char *variable;
+    const char *instead;
+} removed[] = {
+#define OPTION_REMOVED(name, instead) {OPTION_PREFIX #name, instead},
+    OPTION_REMOVED_ROWS(OPTION_REMOVED)
+#undef OPTION_REMOVED
+};
+
+static const struct {
+    enum option option;
+    const char *word;
+    const char *instead;
+} removed_words[] = {
+#define OPTION_REMOVED_WORD(name, word, instead) {OPTION_##name, word, instead},
+    OPTION_REMOVED_WORD_ROWS(OPTION_REMOVED_WORD)
+#undef OPTION_REMOVED_WORD
+};
+
+enum { REMOVED = sizeof removed / sizeof removed[0], REMOVED_WORDS = sizeof removed_words / sizeof removed_words[0] };
+
 struct option_set options;
 
 const char *option_variable(enum option option)
@@ -62,6 +83,19 @@ static bool option_accept(struct option_set *set, enum option option, const char
     return true;
 }
 
+/* Warns if `value` was a word of the setting in an earlier version. Returns true if it was. */
+static bool option_refuse_removed_word(struct option_set *set, enum option option, const char *value)
+{
+    for (unsigned i = 0; i < REMOVED_WORDS; i++) {
+        if (removed_words[i].option == option && strcmp(removed_words[i].word, value) == 0) {
+            message_say(MESSAGE_REMOVED_WORD, rows[option].variable, value, removed_words[i].instead);
+            set->faulty = true;
+            return true;
+        }
+    }
+    return false;
+}
+
 static void option_refuse(struct option_set *set, enum option option, const char *value)
 {
     char buffer[96];
@@ -82,6 +116,18 @@ static bool option_is_known(const char *variable, size_t length)
     return false;
 }
 
+/* Warns of a variable that is no setting: it was one in an earlier version, or never. */
+static void option_warn_of_unknown(const char *variable)
+{
+    for (unsigned i = 0; i < REMOVED; i++) {
+        if (strcmp(removed[i].variable, variable) == 0) {
+            message_say(MESSAGE_REMOVED_SETTING, variable, removed[i].instead);
+            return;
+        }
+    }
+    message_say(MESSAGE_UNKNOWN_SETTING, variable);
+}
+
 static void option_find_unknown(struct option_set *set, char *const *environment)
 {
     for (; *environment != NULL; environment++) {
@@ -94,7 +140,7 @@ static void option_find_unknown(struct option_set *set, char *const *environment
         length = length < sizeof name ? length : sizeof name - 1;
         memcpy(name, *environment, length);
         name[length] = '\0';
-        message_say(MESSAGE_UNKNOWN_SETTING, name);
+        option_warn_of_unknown(name);
         set->faulty = true;
     }
 }
@@ -139,7 +185,7 @@ void option_read(struct option_set *set, option_lookup *lookup, char *const *env
         enum option option = (enum option)i;
         option_accept(set, option, rows[i].initial);
         const char *value = lookup(rows[i].variable);
-        if (value != NULL && !option_accept(set, option, value)) {
+        if (value != NULL && !option_accept(set, option, value) && !option_refuse_removed_word(set, option, value)) {
             option_refuse(set, option, value);
         }
     }

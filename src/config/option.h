@@ -33,7 +33,7 @@
     ROW(DECAY_MS, DELAY, "250", 0, 86400000,                                                                           \
         "milliseconds after which the pages of what is free and not needed go back; 0 at once")                        \
     ROW(BACKGROUND, SWITCH, "0", 0, 0, "1 has a thread of its own do that while the program is silent")                \
-    ROW(THP, HUGE, "auto", 0, 0, "transparent huge pages in the pools")                                                \
+    ROW(THP, HUGE, "never", 0, 0, "transparent huge pages in the pools")                                               \
     ROW(FORK_TRIM, SWITCH, "0", 0, 0,                                                                                  \
         "1 gives the pages of what is free back before a fork, so that the child shares less")                         \
     ROW(PRESSURE, SWITCH, "1", 0, 0,                                                                                   \
@@ -53,10 +53,17 @@
     ROW(SIGNAL, SIGNAL, "SIGUSR1", 0, 0, "signal that asks for statistics: a name, a number, off")                     \
     ROW(STATS, PATH, "", 0, 0, "absolute path that statistics are appended to, %p standing for the process id")        \
     ROW(STATS_AT_EXIT, SWITCH, "0", 0, 0, "1 writes statistics when the program ends as well")                         \
-    ROW(STATS_INTERVAL, COUNT, "0", 0, 86400,                                                                          \
-        "seconds after which statistics are written again, while buffers are freed; 0 never")                          \
     ROW(FORMAT, FORMAT, "text", 0, 0, "format of statistics")                                                          \
     ROW(SAMPLE_SMALL, SWITCH, "0", 0, 0, "1 has the sizes of requests below 2048 bytes in the statistics, too")
+
+/*
+ * Settings of earlier versions: name without SOCKMALLOC_, and what to use instead. A variable of such a name has no
+ * effect but a warning, which says what to use instead.
+ */
+#define OPTION_REMOVED_ROWS(ROW) ROW(STATS_INTERVAL, "sockmalloc stat --interval, or sockmalloc record")
+
+/* Words of earlier versions: name without SOCKMALLOC_ of a setting that remains, the word, and what to use instead. */
+#define OPTION_REMOVED_WORD_ROWS(ROW) ROW(THP, "auto", "SOCKMALLOC_THP=never, which does as auto did")
 
 enum option {
 #define OPTION_NAME(name, kind, initial, minimum, maximum, help) OPTION_##name,
@@ -83,9 +90,9 @@ extern INTERNAL struct option_set options;
 typedef char *option_lookup(const char *name);
 
 /*
- * Reads all rows, and warns about each variable of `environment` that starts with SOCKMALLOC_ and
- * has no row. What is refused keeps its default. `environment` may be NULL: then nothing unknown is
- * looked for.
+ * Reads all rows, and warns about each variable of `environment` that starts with SOCKMALLOC_ and has no row in
+ * OPTION_ROWS. A setting whose value is refused keeps its default. `environment` may be NULL: then no warning of
+ * unknown and of removed variables is given.
  */
 void option_read(struct option_set *set, option_lookup *lookup, char *const *environment);
 

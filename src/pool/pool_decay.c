@@ -1,7 +1,6 @@
 /* Gives the pages of what nobody has needed for a while back, a little at each tick. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/clock.h"
-#include "pool/interval.h"
 #include "pool/pool_parts.h"
 #include "pool/pressure.h"
 
@@ -46,9 +45,7 @@ static bool pool_decay(struct cache *cache, enum decay_call call, uint64_t now)
 
 bool pool_decay_step(void)
 {
-    uint64_t now = clock_now();
-    interval_look(now);
-    return pool_decay(cache_reach(), DECAY_GIVE, now);
+    return pool_decay(cache_reach(), DECAY_GIVE, clock_now());
 }
 
 /* Where frees go to the stack they come together there. Once in each step of the clock's, since it
@@ -93,7 +90,6 @@ static void pool_tick_at(struct cache *cache, uint64_t now)
     }
     cache_arm_all(cache, more ? 1 : sooner);
     pool_sample_rest(cache);
-    interval_look(now);
 }
 
 /*
@@ -156,6 +152,5 @@ void pool_tick_shared(const void *slot)
         shared.more = pool_decay(pool_counters(), DECAY_GIVE, now);
         shared.interval = shared.more ? 1 : pool_shared_interval(now);
         shared.ticked = now;
-        interval_look(now);
     }
 }

@@ -20,7 +20,6 @@
 #include "percpu/percpu.h"
 #include "pool/background.h"
 #include "pool/in_use.h"
-#include "pool/interval.h"
 #include "pool/pressure.h"
 #include "preload/handler.h"
 #include "route/fallback.h"
@@ -183,11 +182,6 @@ static void init_open_pools(void)
     route_publish(&init_plan);
 }
 
-static void init_write_statistics(void)
-{
-    dump_somewhere();
-}
-
 static void init_echo(void)
 {
     char buffer[OPTION_ECHO_SIZE];
@@ -257,7 +251,6 @@ __attribute__((constructor)) static void init(void)
     /* After publication: registering may allocate. */
     pthread_atfork(init_before_fork, region_release, init_after_fork);
     handler_open((int)options.number[OPTION_SIGNAL]);
-    interval_open(options.number[OPTION_STATS_INTERVAL], init_write_statistics);
     if (options.number[OPTION_VERBOSE] != 0) {
         init_echo();
     }

@@ -14,7 +14,7 @@ DEFAULTS = {
     "LARGE_RETAIN": "none",
     "DECAY_MS": "250",
     "BACKGROUND": "0",
-    "THP": "auto",
+    "THP": "never",
     "FORK_TRIM": "0",
     "PRESSURE": "1",
     "AUTO_THREADS": "8",
@@ -28,7 +28,6 @@ DEFAULTS = {
     "SIGNAL": "SIGUSR1",
     "STATS": "",
     "STATS_AT_EXIT": "0",
-    "STATS_INTERVAL": "0",
     "FORMAT": "text",
     "SAMPLE_SMALL": "0",
 }
@@ -50,7 +49,7 @@ BAD = [
     *(("RETAIN", value, "a size from 0 to 1024g, or none", "none") for value in ("", "auto", "-1", "1025g")),
     *(("BACKGROUND", value, "0 or 1", "0") for value in ("", "2", "always")),
     *(("LARGE_RETAIN", value, "a size from 0 to 1024g, or none", "none") for value in ("", "auto", "-1", "1025g")),
-    *(("THP", value, "auto, never or always", "auto") for value in ("", "1", "sometimes", "Always")),
+    *(("THP", value, "never or always", "never") for value in ("", "1", "sometimes", "Always")),
     *(("FORK_TRIM", value, "0 or 1", "0") for value in ("", "2", "always")),
     *(("PRESSURE", value, "0 or 1", "1") for value in ("", "2", "never")),
     *(("AUTO_THREADS", value, "a number from 1 to 32768", "8") for value in ("", "0", "32769", "many")),
@@ -64,7 +63,6 @@ BAD = [
     *(("SAMPLE_SMALL", value, "0 or 1", "0") for value in ("", "2", "all")),
     ("VERBOSE", "-", "0 or 1", "0"),
     ("STATS_AT_EXIT", "always", "0 or 1", "0"),
-    *(("STATS_INTERVAL", value, "a number from 0 to 86400", "0") for value in ("", "-1", "86401", "1s", "never")),
     *(("FORMAT", value, "text, json or prometheus", "text") for value in ("", "JSON", "xml", "1", "text ")),
     *(
         ("SIGNAL", value, "a signal that a program can catch, or off", "SIGUSR1")
@@ -110,6 +108,18 @@ class Bad(ServantCase):
         servant = self.start(MAXIMUM="4m")
         self.assertEqual(servant.ask("take 4096"), "pools")
         self.assert_ends_well(servant, line(servant, "SOCKMALLOC_MAXIMUM: no such setting; ignored"))
+
+    def test_removed_setting_says_what_to_use(self) -> None:
+        servant = self.start(STATS_INTERVAL="1")
+        self.assertEqual(servant.ask("take 4096"), "pools")
+        removed = "SOCKMALLOC_STATS_INTERVAL: this setting was removed and has no effect"
+        self.assert_ends_well(servant, line(servant, f"{removed}; use sockmalloc stat --interval, or sockmalloc record"))
+
+    def test_removed_word_says_what_to_use(self) -> None:
+        servant = self.start(THP="auto")
+        self.assertEqual(servant.ask("take 4096"), "pools")
+        removed = "SOCKMALLOC_THP=auto: this value was removed"
+        self.assert_ends_well(servant, line(servant, f"{removed}; use SOCKMALLOC_THP=never, which does as auto did"))
 
     def test_contradiction(self) -> None:
         servant = self.start(MIN="64k", MAX="16k")

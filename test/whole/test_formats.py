@@ -3,7 +3,6 @@
 import json
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import jsonschema
@@ -12,7 +11,6 @@ from support import formats, settings
 from support.servant import Servant, ServantCase
 
 SCHEMA = Path(__file__).resolve().parents[2] / "doc" / "statistics.schema.json"
-DEADLINE_SECONDS = 30
 STOCKS = ("live", "cached", "depot", "purged")
 KINDS = ("thread", "lockfree", "standard", "cpu", "auto")
 
@@ -128,25 +126,6 @@ class SameFigures(ServantCase):
                     self.assertEqual(servant.ask("figure 16k.live"), str(by_signal["16k"]["live"]))
                     self.assertEqual(servant.end(), 0)
                     self.assertEqual(reader(stats.read_text()), by_signal)
-
-    def test_interval_agrees(self) -> None:
-        """The free that finds the interval over writes as its last act, so that all is still as it says."""
-        for form, reader in formats.READERS.items():
-            with self.subTest(form):
-                stats = self.directory / form
-                servant = self.start(FORMAT=form, STATS=str(stats), STATS_INTERVAL="1")
-                deadline = time.monotonic() + DEADLINE_SECONDS
-                while not stats.exists() or not stats.read_text():
-                    self.assertLess(time.monotonic(), deadline, "nothing was written")
-                    servant.ask("pair 16390")
-                self.assertEqual(reader(stats.read_text()), self.figures_by_interface(servant, form))
-
-    def test_no_interval_writes_nothing(self) -> None:
-        servant = self.start()
-        end = time.monotonic() + 1.5
-        while time.monotonic() < end:
-            servant.ask("pair 16390")
-        self.assert_ends_well(servant)
 
     def test_the_interface_refuses_other_words(self) -> None:
         servant = self.start()

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "config/kind.h"
@@ -96,6 +97,60 @@ Test(option_set, unknown_names)
     cr_expect(set.faulty);
 }
 
+/* Each removed setting is warned of by its name with one line, which says what to use instead. */
+Test(option_set, removed_settings_say_what_to_use)
+{
+    static const struct {
+        const char *name;
+        const char *instead;
+    } removed[] = {
+#define REMOVED(name, instead) {"SOCKMALLOC_" #name, instead},
+        OPTION_REMOVED_ROWS(REMOVED)
+#undef REMOVED
+    };
+    for (size_t i = 0; i < sizeof removed / sizeof removed[0]; i++) {
+        struct option_set set;
+        char variable[64];
+        char line[256];
+        char *environment[] = {variable, NULL};
+        snprintf(variable, sizeof variable, "%s=1", removed[i].name);
+        snprintf(line, sizeof line, "]: %s: this setting was removed and has no effect; use %s\n", removed[i].name,
+                 removed[i].instead);
+        const char *words = environment_read(&set, environment);
+        const char *found = strstr(words, line);
+        cr_expect(found != NULL && found[strlen(line)] == '\0', "'%s' is not in: %s", line, words);
+        cr_expect(set.faulty);
+    }
+}
+
+/* Each removed word is warned of with one line, and the setting keeps its default. */
+Test(option_set, removed_words_say_what_to_use)
+{
+    static const struct {
+        enum option option;
+        const char *word;
+        const char *instead;
+    } removed[] = {
+#define REMOVED(name, word, instead) {OPTION_##name, word, instead},
+        OPTION_REMOVED_WORD_ROWS(REMOVED)
+#undef REMOVED
+    };
+    for (size_t i = 0; i < sizeof removed / sizeof removed[0]; i++) {
+        struct option_set set;
+        struct option_set defaults;
+        char line[256];
+        const char *name = option_variable(removed[i].option);
+        environment_read_one(&defaults, "NONE", NULL);
+        snprintf(line, sizeof line, "]: %s=%s: this value was removed; use %s\n", name, removed[i].word,
+                 removed[i].instead);
+        const char *words = environment_read_one(&set, name, removed[i].word);
+        const char *found = strstr(words, line);
+        cr_expect(found != NULL && found[strlen(line)] == '\0', "'%s' is not in: %s", line, words);
+        cr_expect(set.faulty);
+        cr_expect_eq(set.number[removed[i].option], defaults.number[removed[i].option]);
+    }
+}
+
 Test(option_set, unknown_names_are_not_looked_for_without_an_environment)
 {
     struct option_set set;
@@ -143,13 +198,13 @@ Test(option_set, prints_all)
                          "SOCKMALLOC_HEADROOM=4k SOCKMALLOC_POOL=thread SOCKMALLOC_TRAINING=1 "
                          "SOCKMALLOC_CACHE=auto SOCKMALLOC_RETAIN=none SOCKMALLOC_LARGE_RETAIN=none "
                          "SOCKMALLOC_DECAY_MS=250 "
-                         "SOCKMALLOC_BACKGROUND=0 SOCKMALLOC_THP=auto SOCKMALLOC_FORK_TRIM=0 SOCKMALLOC_PRESSURE=1 "
+                         "SOCKMALLOC_BACKGROUND=0 SOCKMALLOC_THP=never SOCKMALLOC_FORK_TRIM=0 SOCKMALLOC_PRESSURE=1 "
                          "SOCKMALLOC_AUTO_THREADS=8 "
                          "SOCKMALLOC_FREE_LIST=1024 "
                          "SOCKMALLOC_IN_USE=0 SOCKMALLOC_PROFILE= SOCKMALLOC_DEEPBIND=0 "
                          "SOCKMALLOC_DISABLE=0 SOCKMALLOC_STRICT=0 SOCKMALLOC_VERBOSE=0 SOCKMALLOC_SIGNAL=off "
                          "SOCKMALLOC_STATS= "
-                         "SOCKMALLOC_STATS_AT_EXIT=0 SOCKMALLOC_STATS_INTERVAL=0 SOCKMALLOC_FORMAT=text "
+                         "SOCKMALLOC_STATS_AT_EXIT=0 SOCKMALLOC_FORMAT=text "
                          "SOCKMALLOC_SAMPLE_SMALL=0";
     cr_assert_str_eq(buffer, wanted);
 }

@@ -67,7 +67,7 @@ Test(setting, kinds_describe_themselves)
     expect_described(&limit, "a size from 100 to 1m, or none");
     expect_described(&share, "a size from 100 to 1m, or auto");
     expect_described(&number, "a number from 1 to 5000");
-    expect_described(&huge, "auto, never or always");
+    expect_described(&huge, "never or always");
     expect_described(&onoff, "0 or 1");
     expect_described(&signals, "a signal that a program can catch, or off");
     expect_described(&pool, "thread, lockfree, standard, cpu or auto");
@@ -256,7 +256,7 @@ Test(setting, pools)
 
 Test(setting, huge_pages)
 {
-    static const char *const bad[] = {"", "AUTO", "0", "1", "none", "madvise", "never ", "thread"};
+    static const char *const bad[] = {"", "auto", "0", "1", "none", "madvise", "never ", "thread"};
 #define EXPECT_WORD(name, word, help)                                                                                  \
     expect_read(&huge, word, HUGE_##name);                                                                             \
     expect_printed(SETTING_HUGE, HUGE_##name, word);
