@@ -15,7 +15,7 @@ enum { MARK = 1234, TRIM_LIMIT = 32 << 20 };
 typedef size_t size_call(void *block);
 
 /* The request rounded up to 16, and the same as long as the block lives. */
-static void usable_size(void)
+CASE(usable_size)
 {
     const char *const names[] = {"malloc_usable_size", "malloc_size"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
@@ -36,7 +36,7 @@ static void usable_size(void)
     }
 }
 
-static void good_size(void)
+CASE(good_size)
 {
     size_t (*call)(size_t);
     *(void **)&call = check_find("malloc_good_size");
@@ -51,7 +51,7 @@ static void good_size(void)
 }
 
 /* The pools to the byte, in whole slots. */
-static void mallinfo_counts_the_pools(void)
+CASE(mallinfo_counts_the_pools)
 {
     struct mallinfo2 before = mallinfo2();
     char *trained = malloc(16390);
@@ -80,7 +80,7 @@ static void mallinfo_counts_the_pools(void)
 
 /* haproxy's question at start: an allocator whose figures change by malloc(1) gets malloc_trim from
  * it. */
-static void mallinfo_ignores_small_requests(void)
+CASE(mallinfo_ignores_small_requests)
 {
     struct mallinfo2 before = mallinfo2();
     char *block = malloc(1);
@@ -90,7 +90,7 @@ static void mallinfo_ignores_small_requests(void)
 }
 
 /* 1 while something was given back, at most 32 MiB a call; then 0. What is live stays. */
-static void trim_is_bounded(void)
+CASE(trim_is_bounded)
 {
     enum { BLOCKS = 24, SIZE = POOLS_LARGEST };
     static char *blocks[BLOCKS];
@@ -135,7 +135,7 @@ static void use_blocks(size_t size, unsigned count)
 }
 
 /* As much of what is free stays as the caller says, in whole slots. */
-static void trim_keeps_the_pad(void)
+CASE(trim_keeps_the_pad)
 {
     enum { SIZE = 1 << 20, SLOT = SIZE + POOLS_HEADROOM, BLOCKS = 8 };
     CHECK_EQUAL(malloc_trim(0), 0);
@@ -157,7 +157,7 @@ static void trim_keeps_the_pad(void)
 }
 
 /* What the calling thread's own cache holds is free too. */
-static void trim_reaches_the_own_cache(void)
+CASE(trim_reaches_the_own_cache)
 {
     for (unsigned bucket = 0; bucket < POOLS_TRAINED; bucket++) {
         use_blocks(pools_size(bucket), 150);
@@ -177,7 +177,7 @@ static void trim_reaches_the_own_cache(void)
     pools_check_ledger();
 }
 
-static void info_is_xml(void)
+CASE(info_is_xml)
 {
     char *text = NULL;
     size_t length = 0;
@@ -200,14 +200,14 @@ static void info_is_xml(void)
 }
 
 /* The runner demands one dump on stderr of this case. */
-static void stats_writes_a_dump(void)
+CASE(stats_writes_a_dump)
 {
     errno = MARK;
     malloc_stats();
     CHECK_EQUAL(errno, MARK);
 }
 
-static void mallopt_accepts_all(void)
+CASE(mallopt_accepts_all)
 {
     CHECK_EQUAL(mallopt(M_MMAP_THRESHOLD, 65536), 1);
     CHECK_EQUAL(mallopt(M_ARENA_MAX, 1), 1);
@@ -215,18 +215,3 @@ static void mallopt_accepts_all(void)
     CHECK(pools_own(block)); /* none of it has an effect */
     free(block);
 }
-
-static const struct check_case cases[] = {
-    CHECK_CASE(usable_size),
-    CHECK_CASE(good_size),
-    CHECK_CASE(mallinfo_counts_the_pools),
-    CHECK_CASE(mallinfo_ignores_small_requests),
-    CHECK_CASE(trim_is_bounded),
-    CHECK_CASE(trim_keeps_the_pad),
-    CHECK_CASE(trim_reaches_the_own_cache),
-    CHECK_CASE(info_is_xml),
-    CHECK_CASE(stats_writes_a_dump),
-    CHECK_CASE(mallopt_accepts_all),
-};
-
-CHECK_MAIN(cases)

@@ -49,7 +49,7 @@ static void check_block(char *block, size_t alignment, size_t size)
 static const size_t sizes[] = {1, 100, 4095, 4096, 16390, 69632, 300000, 4194304, 5000000};
 enum { SIZES = sizeof sizes / sizeof sizes[0] };
 
-static void every_alignment(void)
+CASE(every_alignment)
 {
     for (size_t alignment = 1; alignment <= (size_t)2 << 20; alignment *= 2) {
         for (int i = 0; i < SIZES; i++) {
@@ -62,7 +62,7 @@ static void every_alignment(void)
     }
 }
 
-static void every_stored_alignment(void)
+CASE(every_stored_alignment)
 {
     for (size_t alignment = sizeof(void *); alignment <= (size_t)2 << 20; alignment *= 2) {
         for (int i = 0; i < SIZES; i++) {
@@ -80,7 +80,7 @@ static void every_stored_alignment(void)
 
 /* Many at a time of a size that is a multiple of the alignment, as containers of cache lines and
  * vectors ask for: that the first one lies well is luck. */
-static void size_is_a_multiple_of_the_alignment(void)
+CASE(size_is_a_multiple_of_the_alignment)
 {
     enum { BLOCKS = 40 };
     void *blocks[BLOCKS];
@@ -103,7 +103,7 @@ static void size_is_a_multiple_of_the_alignment(void)
 
 /* More alignment than a slot has, in a pool's size: the request falls through, and the statistics
  * say so. */
-static void above_a_page_is_counted(void)
+CASE(above_a_page_is_counted)
 {
     uint64_t fell_through = pools_figure("16k.fell_through");
     uint64_t asked = pools_figure("16k.fell_through_asked");
@@ -114,7 +114,7 @@ static void above_a_page_is_counted(void)
     free(block);
 }
 
-static void bad_alignments(void)
+CASE(bad_alignments)
 {
     const size_t bad[] = {0, 3, 24, 48, 100, 4095, 4097, SIZE_MAX};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -129,7 +129,7 @@ static void bad_alignments(void)
 }
 
 /* The result is the error; errno and the place for the pointer stay as they were. */
-static void bad_stored_alignments(void)
+CASE(bad_stored_alignments)
 {
     const size_t bad[] = {0, 1, 2, 4, 7, 24, 48, 100, 4097, SIZE_MAX};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -145,7 +145,7 @@ static void bad_stored_alignments(void)
     }
 }
 
-static void impossible(void)
+CASE(impossible)
 {
     const size_t most = SIZE_MAX;
     const struct {
@@ -176,7 +176,7 @@ static void impossible(void)
     }
 }
 
-static void size_zero(void)
+CASE(size_zero)
 {
     for (size_t alignment = sizeof(void *); alignment <= 65536; alignment *= 8) {
         void *block = &block;
@@ -188,7 +188,7 @@ static void size_zero(void)
 }
 
 /* What realloc makes of an aligned block keeps its bytes, though not its alignment. */
-static void resized(void)
+CASE(resized)
 {
     for (size_t alignment = 64; alignment <= (size_t)1 << 20; alignment *= 4) {
         for (int i = 0; i < SIZES; i++) {
@@ -204,7 +204,7 @@ static void resized(void)
     pools_check_ledger();
 }
 
-static void page_calls(void)
+CASE(page_calls)
 {
     size_t page = (size_t)getpagesize();
     for (size_t size = 0; size <= 100000; size += size / 3 + 1) {
@@ -218,7 +218,7 @@ static void page_calls(void)
     }
 }
 
-static void page_calls_impossible(void)
+CASE(page_calls_impossible)
 {
     const size_t impossible_sizes[] = {(size_t)PTRDIFF_MAX, (size_t)PTRDIFF_MAX + 1, SIZE_MAX - 4095, SIZE_MAX};
     for (size_t i = 0; i < sizeof impossible_sizes / sizeof impossible_sizes[0]; i++) {
@@ -230,19 +230,3 @@ static void page_calls_impossible(void)
         CHECK_EQUAL(errno, ENOMEM);
     }
 }
-
-static const struct check_case cases[] = {
-    CHECK_CASE(every_alignment),
-    CHECK_CASE(every_stored_alignment),
-    CHECK_CASE(size_is_a_multiple_of_the_alignment),
-    CHECK_CASE(above_a_page_is_counted),
-    CHECK_CASE(bad_alignments),
-    CHECK_CASE(bad_stored_alignments),
-    CHECK_CASE(impossible),
-    CHECK_CASE(size_zero),
-    CHECK_CASE(resized),
-    CHECK_CASE(page_calls),
-    CHECK_CASE(page_calls_impossible),
-};
-
-CHECK_MAIN(cases)

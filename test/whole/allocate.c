@@ -41,7 +41,7 @@ static size_t wanted_capacity(size_t size)
     return power < POOLS_LARGEST ? power + POOLS_HEADROOM : POOLS_LARGEST;
 }
 
-static void every_size(void)
+CASE(every_size)
 {
     for (size_t power = 1; power <= (size_t)8 << 20; power *= 2) {
         const size_t around[] = {
@@ -57,7 +57,7 @@ static void every_size(void)
     }
 }
 
-static void size_zero(void)
+CASE(size_zero)
 {
     take_call *take = malloc;
     char *blocks[] = {take(check_hide_size(0)), take(check_hide_size(0)), calloc(0, 8), calloc(8, 0)};
@@ -72,7 +72,7 @@ static void size_zero(void)
     }
 }
 
-static void impossible_sizes(void)
+CASE(impossible_sizes)
 {
     const size_t sizes[] = {(size_t)PTRDIFF_MAX, (size_t)PTRDIFF_MAX + 1, SIZE_MAX - 4096, SIZE_MAX};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
@@ -88,7 +88,7 @@ static void impossible_sizes(void)
     }
 }
 
-static void product_overflows(void)
+CASE(product_overflows)
 {
     /* The last one's product, cut to 64 bits, is a request of a pool's size. */
     const size_t factors[][2] = {{SIZE_MAX, 2},
@@ -110,7 +110,7 @@ static bool is_zero(const char *block, size_t size)
 }
 
 /* Each bucket's blocks come back to calloc dirty, out of the cache and out of the stacks. */
-static void calloc_clears_after_reuse(void)
+CASE(calloc_clears_after_reuse)
 {
     enum { BLOCKS = 40 };
     char *blocks[BLOCKS];
@@ -134,7 +134,7 @@ static void calloc_clears_after_reuse(void)
 
 /* A purged slot reads as zero by itself, once; what was written to it since must be cleared again.
  */
-static void calloc_clears_after_purge(void)
+CASE(calloc_clears_after_purge)
 {
     for (size_t size = 200000; size <= POOLS_LARGEST; size *= 2) {
         char *block = malloc(size);
@@ -152,7 +152,7 @@ static void calloc_clears_after_purge(void)
     }
 }
 
-static void calloc_clears_small_and_huge(void)
+CASE(calloc_clears_small_and_huge)
 {
     for (size_t size = 1; size <= (size_t)16 << 20; size = size * 3 + 1) {
         for (int round = 0; round < 2; round++) {
@@ -165,7 +165,7 @@ static void calloc_clears_small_and_huge(void)
 }
 
 /* POSIX 2024: free keeps errno, whatever it has to do. */
-static void free_keeps_errno(void)
+CASE(free_keeps_errno)
 {
     enum { BLOCKS = 300 };
     static char *blocks[BLOCKS];
@@ -187,7 +187,7 @@ static void free_keeps_errno(void)
 }
 
 /* What libc's own callers use instead of the plain names; each must reach the pools. */
-static void libc_names(void)
+CASE(libc_names)
 {
     const char *const plain[] = {"__libc_malloc", "__libc_valloc", "__libc_pvalloc"};
     void (*give)(void *);
@@ -215,7 +215,7 @@ static void libc_names(void)
 }
 
 /* cfree and vfree are free; the C23 frees believe no size. */
-static void names_of_free(void)
+CASE(names_of_free)
 {
     uint64_t live = pools_figure("live");
     const char *const plain[] = {"cfree", "vfree"};
@@ -239,18 +239,3 @@ static void names_of_free(void)
     CHECK_EQUAL(pools_figure("live"), live);
     pools_check_ledger();
 }
-
-static const struct check_case cases[] = {
-    CHECK_CASE(every_size),
-    CHECK_CASE(size_zero),
-    CHECK_CASE(impossible_sizes),
-    CHECK_CASE(product_overflows),
-    CHECK_CASE(calloc_clears_after_reuse),
-    CHECK_CASE(calloc_clears_after_purge),
-    CHECK_CASE(calloc_clears_small_and_huge),
-    CHECK_CASE(free_keeps_errno),
-    CHECK_CASE(libc_names),
-    CHECK_CASE(names_of_free),
-};
-
-CHECK_MAIN(cases)

@@ -61,7 +61,7 @@ __attribute__((constructor)) static void use_blocks_early(void)
     threads_before_main = count_threads();
 }
 
-static void is_made_when_main_begins(void)
+CASE(is_made_when_main_begins)
 {
     CHECK_EQUAL(threads_before_main, 1);
     CHECK_EQUAL(count_threads(), 2);
@@ -69,14 +69,14 @@ static void is_made_when_main_begins(void)
     CHECK_EQUAL(count_threads(), 2);
 }
 
-static void is_not_made_unless_wanted(void)
+CASE(is_not_made_unless_wanted)
 {
     use_blocks();
     CHECK_EQUAL(count_threads(), 1);
 }
 
 /* The program does nothing but wait. */
-static void pages_go_while_the_program_is_silent(void)
+CASE(pages_go_while_the_program_is_silent)
 {
     use_blocks();
     /* Where the kernel let this thread wait, the other one has begun already. */
@@ -134,7 +134,7 @@ static bool thread_is_asleep(void)
 }
 
 /* Again, after the thread has gone to sleep for good. */
-static void wakes_for_the_next_burst(void)
+CASE(wakes_for_the_next_burst)
 {
     for (unsigned burst = 0; burst < 3; burst++) {
         pages_go_while_the_program_is_silent();
@@ -153,7 +153,7 @@ static void expect_blocked(const char *thread)
     }
 }
 
-static void blocks_every_signal(void)
+CASE(blocks_every_signal)
 {
     char own[32];
     unsigned others = 0;
@@ -254,7 +254,7 @@ static void make_a_thread(void)
     CHECK_EQUAL(pthread_detach(thread), 0);
 }
 
-static void is_gone_in_a_child_and_made_anew_there(void)
+CASE(is_gone_in_a_child_and_made_anew_there)
 {
     expect_anew(wait_for_events, 0);
     expect_anew(wait_for_events_with_a_mask, 0);
@@ -270,7 +270,7 @@ static int wait_and_end(void *unused)
 }
 
 /* A child of vfork has the memory of its parent, which has its thread still. */
-static void is_not_made_by_a_child_that_borrows(void)
+CASE(is_not_made_by_a_child_that_borrows)
 {
     static _Alignas(16) char stack[64 << 10];
     use_blocks();
@@ -301,7 +301,7 @@ static void *touch_it(void *unused)
  * libc frees a thread's storage of a plug-in with the lock of all stacks held, if the stack is the
  * program's own, and pthread_create takes that lock.
  */
-static void threads_end_with_storage_of_a_plugin(void)
+CASE(threads_end_with_storage_of_a_plugin)
 {
     static _Alignas(4096) char stack[1 << 18];
     pthread_attr_t attributes;
@@ -328,7 +328,7 @@ static void terminate_oneself(void)
     pause();
 }
 
-static void is_ended_by_sigterm(void)
+CASE(is_ended_by_sigterm)
 {
     outside_check_killed(terminate_oneself, SIGTERM);
 }
@@ -351,7 +351,7 @@ static void end_main_early(void)
 }
 
 /* A process ends with its last thread; this library's is none that counts. */
-static void process_ends_with_its_own_last_thread(void)
+CASE(process_ends_with_its_own_last_thread)
 {
     pid_t child = fork();
     CHECK(child >= 0);
@@ -360,18 +360,3 @@ static void process_ends_with_its_own_last_thread(void)
     }
     check_wait(child);
 }
-
-static const struct check_case cases[] = {
-    CHECK_CASE(is_made_when_main_begins),
-    CHECK_CASE(is_not_made_unless_wanted),
-    CHECK_CASE(pages_go_while_the_program_is_silent),
-    CHECK_CASE(wakes_for_the_next_burst),
-    CHECK_CASE(blocks_every_signal),
-    CHECK_CASE(is_gone_in_a_child_and_made_anew_there),
-    CHECK_CASE(is_not_made_by_a_child_that_borrows),
-    CHECK_CASE(threads_end_with_storage_of_a_plugin),
-    CHECK_CASE(is_ended_by_sigterm),
-    CHECK_CASE(process_ends_with_its_own_last_thread),
-};
-
-CHECK_MAIN(cases)

@@ -67,7 +67,7 @@ static int set_by_each_call(void *unused)
     _exit(unused == NULL ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
-static void what_a_child_sets_is_its_own(void)
+CASE(what_a_child_sets_is_its_own)
 {
     signal(STATS, count);
     signal(OTHER, count);
@@ -87,7 +87,7 @@ static int ignore_it(void *unused)
     _exit(unused == NULL ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
-static void ignored_by_a_child(void)
+CASE(ignored_by_a_child)
 {
     signal(STATS, count);
     borrow(ignore_it, NULL);
@@ -108,7 +108,7 @@ static __attribute__((noinline)) pid_t reset_and_exec(void)
     return child;
 }
 
-static void reset_after_vfork(void)
+CASE(reset_after_vfork)
 {
     signal(STATS, count);
     check_wait(reset_and_exec());
@@ -117,7 +117,7 @@ static void reset_after_vfork(void)
     CHECK_EQUAL(calls, 1);
 }
 
-static void reset_by_posix_spawn(void)
+CASE(reset_by_posix_spawn)
 {
     char *arguments[] = {(char *)(uintptr_t) "true", NULL};
     posix_spawnattr_t attributes;
@@ -145,7 +145,7 @@ static int be_signalled(void *unused)
     _exit(unused == NULL ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
-static void handler_that_goes_in_a_child(void)
+CASE(handler_that_goes_in_a_child)
 {
     struct sigaction action = {.sa_handler = count, .sa_flags = (int)SA_RESETHAND};
     CHECK_EQUAL(sigaction(STATS, &action, NULL), 0);
@@ -175,7 +175,7 @@ static int interrupt_all(void *unused)
 }
 
 /* Neither the handler in force nor those that the parent sets later. */
-static void interrupted_in_a_child(void)
+CASE(interrupted_in_a_child)
 {
     *(void **)&interrupt = check_find("siginterrupt");
     const int signals[] = {STATS, OTHER};
@@ -190,7 +190,7 @@ static void interrupted_in_a_child(void)
 }
 
 /* In the child of a fork, whose memory is its own, siginterrupt has its full meaning. */
-static void interrupted_after_a_fork(void)
+CASE(interrupted_after_a_fork)
 {
     *(void **)&interrupt = check_find("siginterrupt");
     pid_t child = fork();
@@ -203,15 +203,3 @@ static void interrupted_after_a_fork(void)
     }
     check_wait(child);
 }
-
-static const struct check_case cases[] = {
-    CHECK_CASE(what_a_child_sets_is_its_own),
-    CHECK_CASE(ignored_by_a_child),
-    CHECK_CASE(reset_after_vfork),
-    CHECK_CASE(reset_by_posix_spawn),
-    CHECK_CASE(handler_that_goes_in_a_child),
-    CHECK_CASE(interrupted_in_a_child),
-    CHECK_CASE(interrupted_after_a_fork),
-};
-
-CHECK_MAIN(cases)

@@ -97,7 +97,7 @@ static void report(const char *label, const struct outcome *outcome)
 
 /* All held at once. Prints a line a bucket: label, how many the pools served, fell through, failed.
  */
-static void every_bucket(void)
+CASE(every_bucket)
 {
     static struct block blocks[POOLS_BUCKETS][BLOCKS];
     for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {
@@ -120,7 +120,7 @@ static void every_bucket(void)
 }
 
 /* As much as there is: until nothing of any size is to be had. All of it comes back. */
-static void until_nothing_is_left(void)
+CASE(until_nothing_is_left)
 {
     enum { MOST = 100000 };
     static char *blocks[MOST];
@@ -161,7 +161,7 @@ static void *use_in_thread(void *unused)
     return unused;
 }
 
-static void a_thread(void)
+CASE(a_thread)
 {
     pthread_t thread;
     CHECK_EQUAL(pthread_create(&thread, NULL, use_in_thread, NULL), 0);
@@ -171,7 +171,7 @@ static void a_thread(void)
 
 /* A purge that the kernel refuses is none: the slot stays what it was, and calloc does not take it
  * for zero. */
-static void refused_purge(void)
+CASE(refused_purge)
 {
     enum { SIZE = 1 << 20 };
     char *block = malloc(SIZE);
@@ -188,12 +188,3 @@ static void refused_purge(void)
     free(again);
     pools_check_ledger();
 }
-
-static const struct check_case cases[] = {
-    CHECK_CASE(every_bucket),
-    CHECK_CASE(until_nothing_is_left),
-    CHECK_CASE(a_thread),
-    CHECK_CASE(refused_purge),
-};
-
-CHECK_MAIN(cases)

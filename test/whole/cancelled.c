@@ -92,7 +92,7 @@ static void cancel_before(report_work *work)
 }
 
 /* The thread is the only one that does not block the signal. */
-static void signal_meets_a_pending_cancel(void)
+CASE(signal_meets_a_pending_cancel)
 {
     sigset_t stats;
     signal(STATS, note_report);
@@ -120,13 +120,13 @@ static void dump_to_stderr(void)
     CHECK_EQUAL(dump(STDERR_FILENO), 0);
 }
 
-static void call_meets_a_pending_cancel(void)
+CASE(call_meets_a_pending_cancel)
 {
     cancel_before(dump_to_stderr);
     dump_to_stderr();
 }
 
-static void malloc_stats_meets_a_pending_cancel(void)
+CASE(malloc_stats_meets_a_pending_cancel)
 {
     cancel_before(malloc_stats);
     dump_to_stderr();
@@ -160,7 +160,7 @@ static void jump_out(int signal_number)
     siglongjmp(way_out, 1);
 }
 
-static void held_up_and_left_by_a_jump(void)
+CASE(held_up_and_left_by_a_jump)
 {
     signal(SIGALRM, jump_out);
     if (sigsetjmp(way_out, 1) == 0) {
@@ -193,7 +193,7 @@ static void *ask_as_one_that_may_be_cancelled_anywhere(void *unused)
     return unused;
 }
 
-static void held_up_and_cancelled(void)
+CASE(held_up_and_cancelled)
 {
     pthread_t thread;
     void *result;
@@ -233,24 +233,12 @@ static void run_with_a_full_pipe(const char *name)
     check_wait(child);
 }
 
-static void jump_out_of_a_dump(void)
+CASE(jump_out_of_a_dump)
 {
     run_with_a_full_pipe("held_up_and_left_by_a_jump");
 }
 
-static void cancelled_in_a_dump(void)
+CASE(cancelled_in_a_dump)
 {
     run_with_a_full_pipe("held_up_and_cancelled");
 }
-
-static const struct check_case cases[] = {
-    CHECK_CASE(signal_meets_a_pending_cancel),
-    CHECK_CASE(call_meets_a_pending_cancel),
-    CHECK_CASE(malloc_stats_meets_a_pending_cancel),
-    CHECK_CASE(held_up_and_left_by_a_jump),
-    CHECK_CASE(held_up_and_cancelled),
-    CHECK_CASE(jump_out_of_a_dump),
-    CHECK_CASE(cancelled_in_a_dump),
-};
-
-CHECK_MAIN(cases)

@@ -82,7 +82,7 @@ static void *come_and_go(void *unused)
 }
 
 /* The runner's argument: MiB. The limit is set when the library has been at work for long. */
-static void address_space_is_limited_late(void)
+CASE(address_space_is_limited_late)
 {
     size_t limit = argument(0) * MIB;
     give(take(20000, MIB));
@@ -108,7 +108,7 @@ static size_t data_limit(void)
 
 /* The runner's arguments: the burst's size, the size that then has the limit, its least share of it
  * in percent. The limit is there from the start. */
-static void another_size_after_a_burst(void)
+CASE(another_size_after_a_burst)
 {
     size_t limit = data_limit();
     give(take(1000, 1000));
@@ -120,7 +120,7 @@ static void another_size_after_a_burst(void)
 }
 
 /* The same, where the program sets the limit itself, to 256 MiB, by setrlimit or by prlimit. */
-static void another_size_after_a_late_limit(void)
+CASE(another_size_after_a_late_limit)
 {
     const struct rlimit limit = {(rlim_t)256 * MIB, (rlim_t)256 * MIB};
     give(take(20000, MIB));
@@ -134,7 +134,7 @@ static void another_size_after_a_late_limit(void)
 
 /* The runner's arguments: the size, its least share in percent. The limit is there from the
  * start. */
-static void blocks_that_grow_fill_the_limit(void)
+CASE(blocks_that_grow_fill_the_limit)
 {
     size_t limit = data_limit();
     size_t size = argument(0);
@@ -147,7 +147,7 @@ static void blocks_that_grow_fill_the_limit(void)
 }
 
 /* What is mapped is locked and in memory, and no more than a growth's step beyond. */
-static void locked_memory_serves(void)
+CASE(locked_memory_serves)
 {
     if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0) {
         printf("mlockall: not permitted here\n");
@@ -167,19 +167,8 @@ static void locked_memory_serves(void)
 }
 
 /* Prints the size of the address space. */
-static void says_its_size(void)
+CASE(says_its_size)
 {
     CHECK(malloc(16384) != NULL);
     printf("%zu\n", status_figure("VmSize"));
 }
-
-static const struct check_case cases[] = {
-    CHECK_CASE(address_space_is_limited_late),
-    CHECK_CASE(another_size_after_a_burst),
-    CHECK_CASE(another_size_after_a_late_limit),
-    CHECK_CASE(blocks_that_grow_fill_the_limit),
-    CHECK_CASE(locked_memory_serves),
-    CHECK_CASE(says_its_size),
-};
-
-CHECK_MAIN(cases)

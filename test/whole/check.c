@@ -16,10 +16,12 @@
 enum { REPORT_DESCRIPTOR_MIN = 100, STATUS_USAGE = 2, STATUS_EMPTY = 3 };
 
 char **check_arguments;
+static struct check_case *cases;
+static struct check_case **cases_end = &cases;
 static atomic_ulong checks;
 static int report = STDERR_FILENO; /* stderr as it was at start, since some cases close descriptor 2 */
 
-/* Without stdio: this may run in a signal handler, or where malloc is what has failed. */
+/* Uses no stdio, because it may run in a signal handler or where malloc has failed. */
 static void say_and_exit(const char *text, int length)
 {
     if (write(report, text, (size_t)length) != length) {
@@ -73,26 +75,34 @@ void check_wait(pid_t child)
     CHECK_EQUAL(WEXITSTATUS(status), 0);
 }
 
-static int list(const struct check_case *cases, size_t count)
+void check_list_case(struct check_case *row)
 {
-    for (size_t i = 0; i < count; i++) {
-        puts(cases[i].name);
+    *cases_end = row;
+    cases_end = &row->next;
+}
+
+static int list(void)
+{
+    for (const struct check_case *row = cases; row != NULL; row = row->next) {
+        puts(row->name);
     }
     return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-int check_main(int argc, char **argv, const struct check_case *cases, size_t count)
+/* `--list` prints the names of the cases; a name runs that case. A program that defines a main of its own replaces
+ * this. */
+__attribute__((weak)) int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
     if (strcmp(name, "--list") == 0) {
-        return list(cases, count);
+        return list();
     }
     int copy = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, REPORT_DESCRIPTOR_MIN);
     report = copy >= 0 ? copy : report;
     check_arguments = argv + (argc > 1 ? 2 : 1);
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(cases[i].name, name) == 0) {
-            cases[i].run();
+    for (const struct check_case *row = cases; row != NULL; row = row->next) {
+        if (strcmp(row->name, name) == 0) {
+            row->run();
             return atomic_load(&checks) > 0 ? EXIT_SUCCESS : STATUS_EMPTY;
         }
     }

@@ -12,33 +12,32 @@
 extern "C" {
 #endif
 
-/* One case: a run of the program with its name as the argument, in a process of its own. */
+/* A case of a test program: the runner starts the program with the case's name as its argument, in a process of its
+ * own. */
 struct check_case {
     const char *name;
     void (*run)(void);
+    struct check_case *next;
 };
 
-/* A row of the table: the case is called what its function is called. */
-#define CHECK_CASE(function)                                                                                           \
+/* Defines a case; its body follows. A case that checks nothing fails. */
+#define CASE(function)                                                                                                 \
+    static void function(void);                                                                                        \
+    __attribute__((constructor)) static void function##_is_listed(void)                                                \
     {                                                                                                                  \
-#function, function                                                                                            \
-    }
+        static struct check_case row = {#function, function, NULL};                                                    \
+        check_list_case(&row);                                                                                         \
+    }                                                                                                                  \
+    static void function(void)
 
-/*
- * main's whole work. `--list` prints the names of the cases; a name runs that case, which fails too
- * if it asserts nothing. What follows the name are the case's own arguments, check_arguments.
- */
-int check_main(int argc, char **argv, const struct check_case *cases, size_t count);
-#define CHECK_MAIN(cases)                                                                                              \
-    int main(int argc, char **argv)                                                                                    \
-    {                                                                                                                  \
-        return check_main(argc, argv, (cases), sizeof(cases) / sizeof(cases)[0]);                                      \
-    }
+/* Appends a case to those that main can run; CASE calls it before main. */
+void check_list_case(struct check_case *row);
 
+/* The arguments that follow the name of the case on the command line. */
 extern char **check_arguments;
 
-/* Ends the process with status 1 and a line on stderr, as it was at start, unless all is as it
- * should be. */
+/* End the process with status 1 unless the condition holds or the two integers are equal. A line says so on the stderr
+ * that the process had when it started. Safe in a signal handler. */
 #define CHECK(condition) check_that((condition), #condition, __FILE__, __LINE__)
 #define CHECK_EQUAL(actual, wanted)                                                                                    \
     check_equal((uint64_t)(actual), (uint64_t)(wanted), #actual, #wanted, __FILE__, __LINE__)
@@ -46,26 +45,24 @@ void check_that(bool holds, const char *condition, const char *file, int line);
 void check_equal(uint64_t actual, uint64_t wanted, const char *actual_text, const char *wanted_text, const char *file,
                  int line);
 
-/* The same address, of which the compiler no longer knows where it came from or that it was freed.
- */
+/* Returns the address. The compiler then knows neither where the block is from nor that it was freed. */
 static inline void *check_hide(void *address)
 {
     __asm__ volatile("" : "+r"(address));
     return address;
 }
 
-/* A size that the compiler does not know to be impossible. */
+/* Returns the size. The compiler then does not know that no block can be so large. */
 static inline size_t check_hide_size(size_t size)
 {
     __asm__ volatile("" : "+r"(size));
     return size;
 }
 
-/* The function of that name that the program's own calls would reach; the check fails if there is
- * none. */
+/* Returns the function of that name that the program's own calls would reach. The check fails if there is none. */
 void *check_find(const char *name);
 
-/* Waits for a child that must end by exit(0). */
+/* Waits for the child process, whose exit status must be 0. */
 void check_wait(pid_t child);
 
 #ifdef __cplusplus

@@ -78,7 +78,7 @@ static void be_child(void)
 
 /* The child of vfork has its parent's memory: it may only exec, and that must leave nothing behind.
  */
-static void vfork_and_exec(void)
+CASE(vfork_and_exec)
 {
     char *arguments[] = {(char *)(uintptr_t) "true", NULL};
     begin_churning();
@@ -93,7 +93,7 @@ static void vfork_and_exec(void)
     end_churning();
 }
 
-static void spawn_again_and_again(void)
+CASE(spawn_again_and_again)
 {
     char *arguments[] = {(char *)(uintptr_t) "true", NULL};
     begin_churning();
@@ -112,7 +112,7 @@ static void spawn_again_and_again(void)
  * No fork handler runs for these two, so the child has what its parent's threads held as they held
  * it: what the calling thread needs is its own, and the rest is lock-free.
  */
-static void clone_by_the_system_call(void)
+CASE(clone_by_the_system_call)
 {
     begin_churning();
     for (unsigned i = 0; i < CLONES; i++) {
@@ -126,7 +126,7 @@ static void clone_by_the_system_call(void)
     end_churning();
 }
 
-static void fork_without_handlers(void)
+CASE(fork_without_handlers)
 {
     begin_churning();
     for (unsigned i = 0; i < CLONES; i++) {
@@ -155,7 +155,7 @@ static void fork_in_handler(int signal_number)
     forked++;
 }
 
-static void fork_from_a_handler(void)
+CASE(fork_from_a_handler)
 {
     struct sigaction action = {.sa_handler = fork_in_handler, .sa_flags = SA_RESTART};
     CHECK_EQUAL(sigaction(SIGUSR2, &action, NULL), 0);
@@ -232,7 +232,7 @@ static void *interrupt_again_and_again(void *unused)
     return unused;
 }
 
-static void child_of_a_handler_goes_on(void)
+CASE(child_of_a_handler_goes_on)
 {
     static uint64_t *held[HELD];
     struct sigaction action = {.sa_handler = fork_and_return, .sa_flags = SA_RESTART};
@@ -259,7 +259,7 @@ static void child_of_a_handler_goes_on(void)
 }
 
 /* The grandchild of daemon(3) reports through a pipe, since nobody waits for it. */
-static void daemon_and_double_fork(void)
+CASE(daemon_and_double_fork)
 {
     int ends[2];
     char byte = 0;
@@ -284,11 +284,3 @@ static void daemon_and_double_fork(void)
     CHECK_EQUAL(byte, 'd');
     end_churning();
 }
-
-static const struct check_case cases[] = {
-    CHECK_CASE(vfork_and_exec),         CHECK_CASE(spawn_again_and_again), CHECK_CASE(clone_by_the_system_call),
-    CHECK_CASE(fork_without_handlers),  CHECK_CASE(fork_from_a_handler),   CHECK_CASE(child_of_a_handler_goes_on),
-    CHECK_CASE(daemon_and_double_fork),
-};
-
-CHECK_MAIN(cases)

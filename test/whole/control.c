@@ -27,7 +27,7 @@
 
 enum { MARK = 1234 };
 
-static void version(void)
+CASE(version)
 {
     CHECK(sockmalloc_version != NULL);
     unsigned dots = 0;
@@ -40,7 +40,7 @@ static void version(void)
 }
 
 /* Whole, cut off to every length, and ended by NUL each time. */
-static void configuration(void)
+CASE(configuration)
 {
     char whole[4096];
     char part[4096];
@@ -56,7 +56,7 @@ static void configuration(void)
     }
 }
 
-static void statistics_by_name(void)
+CASE(statistics_by_name)
 {
     static const char *const columns[] = {"live",
                                           "cached",
@@ -92,7 +92,7 @@ static void statistics_by_name(void)
 }
 
 /* What one block does to the figures, in a trained bucket and in the large pool. */
-static void statistics_follow_a_block(void)
+CASE(statistics_follow_a_block)
 {
     static const struct {
         unsigned bucket;
@@ -120,7 +120,7 @@ static void statistics_follow_a_block(void)
     pools_check_ledger();
 }
 
-static void owns_and_capacity(void)
+CASE(owns_and_capacity)
 {
     int local = 0;
     char *small = malloc(100);
@@ -139,7 +139,7 @@ static void owns_and_capacity(void)
     free(small);
 }
 
-static void trim_to_a_limit(void)
+CASE(trim_to_a_limit)
 {
     enum { BLOCKS = 8, SIZE = 1 << 20, SLOT = SIZE + POOLS_HEADROOM };
     char *blocks[BLOCKS];
@@ -163,7 +163,7 @@ static void trim_to_a_limit(void)
     pools_check_ledger();
 }
 
-static void dump_to_a_descriptor(void)
+CASE(dump_to_a_descriptor)
 {
     char text[16384];
     int file = memfd_create("dump", MFD_CLOEXEC);
@@ -205,7 +205,7 @@ static void fill_pipe(void)
 }
 
 /* While a thread is held up in its dump, others are dropped; a child of the process is not. */
-static void child_dumps_while_a_thread_does(void)
+CASE(child_dumps_while_a_thread_does)
 {
     enum { ENOUGH_READS = 8 };
     char bytes[4096];
@@ -232,16 +232,3 @@ static void child_dumps_while_a_thread_does(void)
     CHECK_EQUAL(pthread_join(thread, NULL), 0);
     CHECK_EQUAL(sockmalloc_dump(file), 0);
 }
-
-static const struct check_case cases[] = {
-    CHECK_CASE(version),
-    CHECK_CASE(configuration),
-    CHECK_CASE(statistics_by_name),
-    CHECK_CASE(statistics_follow_a_block),
-    CHECK_CASE(owns_and_capacity),
-    CHECK_CASE(trim_to_a_limit),
-    CHECK_CASE(dump_to_a_descriptor),
-    CHECK_CASE(child_dumps_while_a_thread_does),
-};
-
-CHECK_MAIN(cases)

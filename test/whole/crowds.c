@@ -55,7 +55,7 @@ static void run_one(unsigned number)
 }
 
 /* The second half of them costs nothing that the first has not paid for. */
-static void short_threads_leave_nothing(void)
+CASE(short_threads_leave_nothing)
 {
     unsigned count = count_or(THREADS);
     uint64_t before = 0;
@@ -102,7 +102,7 @@ static void *take_until_cancelled(void *unused)
     return unused;
 }
 
-static void cancelled_between_calls(void)
+CASE(cancelled_between_calls)
 {
     enum { CANCELLED = 200 };
     CHECK_EQUAL(sem_init(&begun, 0, 0), 0);
@@ -136,7 +136,7 @@ static void *use_small_stack(void *unused)
     return unused;
 }
 
-static void smallest_stacks(void)
+CASE(smallest_stacks)
 {
     enum { SMALL = 50 };
     pthread_attr_t attributes;
@@ -150,11 +150,3 @@ static void smallest_stacks(void)
     CHECK_EQUAL(pools_figure("live"), 0);
     pools_check_ledger();
 }
-
-static const struct check_case cases[] = {
-    CHECK_CASE(short_threads_leave_nothing),
-    CHECK_CASE(cancelled_between_calls),
-    CHECK_CASE(smallest_stacks),
-};
-
-CHECK_MAIN(cases)

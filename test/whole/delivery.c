@@ -39,7 +39,7 @@ static handler *asked(void)
     return action.sa_handler;
 }
 
-static void without_handler(void)
+CASE(without_handler)
 {
     for (int i = 0; i < 3; i++) {
         outside_send(STATS);
@@ -47,7 +47,7 @@ static void without_handler(void)
     CHECK(asked() == SIG_DFL);
 }
 
-static void plain_handler(void)
+CASE(plain_handler)
 {
     set(count, 0);
     outside_send(STATS);
@@ -66,7 +66,7 @@ static void note_sender(int signal_number, siginfo_t *info, void *context)
     CHECK(context != NULL);
 }
 
-static void siginfo_handler(void)
+CASE(siginfo_handler)
 {
     struct sigaction action = {.sa_sigaction = note_sender, .sa_flags = SA_SIGINFO};
     CHECK_EQUAL(sigaction(STATS, &action, NULL), 0);
@@ -76,7 +76,7 @@ static void siginfo_handler(void)
     CHECK_EQUAL(code, SI_USER);
 }
 
-static void handler_by_signal_stays(void)
+CASE(handler_by_signal_stays)
 {
     signal(STATS, count);
     for (int i = 1; i <= 3; i++) {
@@ -86,7 +86,7 @@ static void handler_by_signal_stays(void)
     CHECK(asked() == count);
 }
 
-static void handler_by_sysv_signal_goes(void)
+CASE(handler_by_sysv_signal_goes)
 {
     set_call *sysv;
     *(void **)&sysv = check_find("sysv_signal");
@@ -98,7 +98,7 @@ static void handler_by_sysv_signal_goes(void)
     CHECK_EQUAL(calls, 1);
 }
 
-static void handler_by_sigset_stays(void)
+CASE(handler_by_sigset_stays)
 {
     set_call *sigset_call;
     *(void **)&sigset_call = check_find("sigset");
@@ -114,7 +114,7 @@ static void reset_before_the_handler(int signal_number)
     CHECK(asked() == SIG_DFL); /* as the kernel does it: before the handler, not after */
 }
 
-static void reset_hand(void)
+CASE(reset_hand)
 {
     set(reset_before_the_handler, (int)SA_RESETHAND);
     outside_send(STATS);
@@ -124,7 +124,7 @@ static void reset_hand(void)
     CHECK_EQUAL(calls, 1);
 }
 
-static void ignored(void)
+CASE(ignored)
 {
     set(SIG_IGN, 0);
     outside_send(STATS);
@@ -135,7 +135,7 @@ static void ignored(void)
     CHECK_EQUAL(calls, 1);
 }
 
-static void default_set_again(void)
+CASE(default_set_again)
 {
     set(count, 0);
     set(SIG_DFL, 0);
@@ -149,7 +149,7 @@ static void set_again_inside(int signal_number)
     signal(STATS, set_again_inside);
 }
 
-static void handler_sets_itself_again(void)
+CASE(handler_sets_itself_again)
 {
     signal(STATS, set_again_inside);
     for (int i = 1; i <= 3; i++) {
@@ -167,7 +167,7 @@ static void jump(int signal_number)
 }
 
 /* A handler that does not return leaves nothing locked behind. */
-static void jumping_handler(void)
+CASE(jumping_handler)
 {
     set(jump, 0);
     for (volatile int i = 1; i <= 2; i++) {
@@ -178,7 +178,7 @@ static void jumping_handler(void)
     }
 }
 
-static void errno_survives(void)
+CASE(errno_survives)
 {
     set(count, 0);
     errno = MARK;
@@ -197,12 +197,12 @@ static void note_value(int signal_number, siginfo_t *info, void *context)
     carried = info->si_value.sival_int;
 }
 
-static void queued_without_handler(void)
+CASE(queued_without_handler)
 {
     CHECK_EQUAL(sigqueue(getpid(), STATS, (union sigval){.sival_int = 1}), 0);
 }
 
-static void queued_with_a_value(void)
+CASE(queued_with_a_value)
 {
     struct sigaction action = {.sa_sigaction = note_value, .sa_flags = SA_SIGINFO};
     CHECK_EQUAL(sigaction(STATS, &action, NULL), 0);
@@ -214,7 +214,7 @@ static void queued_with_a_value(void)
 
 /* Statistics without the program's own action: neither its handler nor its one-time handler's
  * reset. */
-static void dump_only_is_not_for_the_program(void)
+CASE(dump_only_is_not_for_the_program)
 {
     const union sigval dump_only = {.sival_int = SOCKMALLOC_DUMP_ONLY};
     CHECK_EQUAL(sigqueue(getpid(), STATS, dump_only), 0);
@@ -230,23 +230,3 @@ static void dump_only_is_not_for_the_program(void)
     CHECK_EQUAL(sigqueue(getpid(), STATS, dump_only), 0); /* the kernel ignores this one, too */
     CHECK(asked() == SIG_IGN);
 }
-
-static const struct check_case cases[] = {
-    CHECK_CASE(without_handler),
-    CHECK_CASE(plain_handler),
-    CHECK_CASE(siginfo_handler),
-    CHECK_CASE(handler_by_signal_stays),
-    CHECK_CASE(handler_by_sysv_signal_goes),
-    CHECK_CASE(handler_by_sigset_stays),
-    CHECK_CASE(reset_hand),
-    CHECK_CASE(ignored),
-    CHECK_CASE(default_set_again),
-    CHECK_CASE(handler_sets_itself_again),
-    CHECK_CASE(jumping_handler),
-    CHECK_CASE(errno_survives),
-    CHECK_CASE(queued_without_handler),
-    CHECK_CASE(queued_with_a_value),
-    CHECK_CASE(dump_only_is_not_for_the_program),
-};
-
-CHECK_MAIN(cases)

@@ -19,7 +19,7 @@ static void ask_for_statistics(void)
 }
 
 /* The runner compares the file, which is the argument, with what it wrote there. */
-static void data_takes_their_place(void)
+CASE(data_takes_their_place)
 {
     for (int wanted = 0; wanted <= 2; wanted++) {
         CHECK_EQUAL(open(check_arguments[0], O_RDWR | O_APPEND), wanted);
@@ -31,17 +31,10 @@ static void data_takes_their_place(void)
 }
 
 /* The same, and the end that misuse deserves, of which nothing may be said on that descriptor. */
-static void data_is_spared_by_the_last_words(void)
+CASE(data_is_spared_by_the_last_words)
 {
     data_takes_their_place();
     char *block = check_hide(malloc(20000));
     free(block);
     free(check_hide(block));
 }
-
-static const struct check_case cases[] = {
-    CHECK_CASE(data_takes_their_place),
-    CHECK_CASE(data_is_spared_by_the_last_words),
-};
-
-CHECK_MAIN(cases)

@@ -62,13 +62,13 @@ static void check_alike(void)
     }
 }
 
-static void default_at_start(void)
+CASE(default_at_start)
 {
     CHECK(ask(STATS).sa_handler == SIG_DFL);
     check_alike();
 }
 
-static void sigaction_is_remembered(void)
+CASE(sigaction_is_remembered)
 {
     struct sigaction wishes[] = {
         {.sa_handler = first_handler, .sa_flags = 0},
@@ -102,7 +102,7 @@ static void sigaction_is_remembered(void)
 }
 
 /* A program may give one object for both, and then gets the former in place of the new. */
-static void one_object_for_both(void)
+CASE(one_object_for_both)
 {
     const int signals[] = {STATS, OTHER};
     for (int s = 0; s < 2; s++) {
@@ -115,7 +115,7 @@ static void one_object_for_both(void)
 }
 
 /* signal, its aliases, System V's and X/Open's: results and dispositions as libc's own. */
-static void older_calls(void)
+CASE(older_calls)
 {
     const char *const names[] = {"signal", "bsd_signal", "ssignal", "sysv_signal", "__sysv_signal", "sigset"};
     handler *const wishes[] = {first_handler, second_handler, SIG_IGN, first_handler, SIG_DFL};
@@ -132,7 +132,7 @@ static void older_calls(void)
     }
 }
 
-static void flags_of_older_calls(void)
+CASE(flags_of_older_calls)
 {
     set_call *sysv;
     *(void **)&sysv = check_find("sysv_signal");
@@ -151,7 +151,7 @@ static bool is_blocked(int signal_number)
 
 /* SIG_HOLD blocks and keeps the handler; the next call says that the signal was held, and unblocks
  * it. */
-static void held_by_sigset(void)
+CASE(held_by_sigset)
 {
     set_call *set;
     handler *const hold = (handler *)2;
@@ -170,7 +170,7 @@ static void held_by_sigset(void)
     check_alike();
 }
 
-static void ignored_by_sigignore(void)
+CASE(ignored_by_sigignore)
 {
     int (*ignore)(int);
     *(void **)&ignore = check_find("sigignore");
@@ -184,7 +184,7 @@ static void ignored_by_sigignore(void)
 }
 
 /* siginterrupt changes the handler in force, and what signal(3) sets from then on. */
-static void interrupting(void)
+CASE(interrupting)
 {
     int (*interrupt)(int, int);
     *(void **)&interrupt = check_find("siginterrupt");
@@ -207,7 +207,7 @@ static void interrupting(void)
     CHECK_EQUAL(errno, EINVAL);
 }
 
-static void bad_arguments(void)
+CASE(bad_arguments)
 {
     const int bad[] = {0, -1, NSIG, NSIG + 100, SIGKILL, SIGSTOP};
     struct sigaction action = {.sa_handler = first_handler};
@@ -232,7 +232,7 @@ static void bad_arguments(void)
     CHECK(ask(STATS).sa_handler == SIG_DFL);
 }
 
-static void errno_is_kept(void)
+CASE(errno_is_kept)
 {
     struct sigaction action = {.sa_handler = first_handler};
     errno = MARK;
@@ -243,7 +243,7 @@ static void errno_is_kept(void)
 }
 
 /* More often than the library has records. */
-static void set_again_and_again(void)
+CASE(set_again_and_again)
 {
     handler *former = SIG_DFL;
     for (int i = 0; i < 10000; i++) {
@@ -254,7 +254,7 @@ static void set_again_and_again(void)
 }
 
 /* The same of wishes that were never there before. */
-static void set_in_many_ways(void)
+CASE(set_in_many_ways)
 {
     struct sigaction former = ask(STATS);
     for (int i = 0; i < 1000; i++) {
@@ -275,7 +275,7 @@ static void set_in_many_ways(void)
 
 /* What exec hands on is the kernel's: SIG_IGN is there, and a handler of the program's is not
  * SIG_IGN. */
-static void kernel_knows_what_is_ignored(void)
+CASE(kernel_knows_what_is_ignored)
 {
     for (int i = 0; i < 3; i++) {
         signal(STATS, i % 2 == 0 ? SIG_IGN : first_handler);
@@ -291,21 +291,3 @@ static void kernel_knows_what_is_ignored(void)
         CHECK_EQUAL((ignored >> (STATS - 1)) & 1, i % 2 == 0);
     }
 }
-
-static const struct check_case cases[] = {
-    CHECK_CASE(default_at_start),
-    CHECK_CASE(sigaction_is_remembered),
-    CHECK_CASE(one_object_for_both),
-    CHECK_CASE(older_calls),
-    CHECK_CASE(flags_of_older_calls),
-    CHECK_CASE(held_by_sigset),
-    CHECK_CASE(ignored_by_sigignore),
-    CHECK_CASE(interrupting),
-    CHECK_CASE(bad_arguments),
-    CHECK_CASE(errno_is_kept),
-    CHECK_CASE(set_again_and_again),
-    CHECK_CASE(set_in_many_ways),
-    CHECK_CASE(kernel_knows_what_is_ignored),
-};
-
-CHECK_MAIN(cases)

@@ -18,7 +18,7 @@ static void check_filled(const char *block, size_t size)
  * Prints whose the blocks are, `pools` or `mimalloc`: the runner demands that each of both orders
  * occurs. All are good blocks either way, and what moves goes where new ones go.
  */
-static void blocks_from_before_main(void)
+CASE(blocks_from_before_main)
 {
     struct early_blocks *blocks = check_find("early_blocks");
     bool pooled = pools_own(blocks->by_malloc);
@@ -48,7 +48,7 @@ static void blocks_from_before_main(void)
 }
 
 /* A thread from before main becomes one like any other. */
-static void thread_from_before_main(void)
+CASE(thread_from_before_main)
 {
     struct early_thread *early = check_find("early_thread");
     uint64_t before = pools_figure("requests");
@@ -66,10 +66,3 @@ static void thread_from_before_main(void)
     CHECK_EQUAL(pools_figure("live"), live - (pooled ? 2 : 1));
     pools_check_ledger();
 }
-
-static const struct check_case cases[] = {
-    CHECK_CASE(blocks_from_before_main),
-    CHECK_CASE(thread_from_before_main),
-};
-
-CHECK_MAIN(cases)

@@ -75,7 +75,7 @@ static void raise_in_another_thread(void)
     CHECK_EQUAL(pthread_join(thread, NULL), 0);
 }
 
-static void own_signal_kills(void)
+CASE(own_signal_kills)
 {
     void (*const ways[])(void) = {raise_it,          kill_oneself,
                                   kill_own_thread,   raise_with_default_set_again,
@@ -85,7 +85,7 @@ static void own_signal_kills(void)
     }
 }
 
-static void own_signal_runs_the_handler(void)
+CASE(own_signal_runs_the_handler)
 {
     signal(STATS, count);
     CHECK_EQUAL(raise(STATS), 0);
@@ -98,7 +98,7 @@ static void raise_other(void)
     raise(OTHER);
 }
 
-static void other_signals_are_left_alone(void)
+CASE(other_signals_are_left_alone)
 {
     signal(OTHER, count);
     outside_send(OTHER);
@@ -109,7 +109,7 @@ static void other_signals_are_left_alone(void)
 
 /* Used with SOCKMALLOC_SIGNAL set to another signal, or to `off`: SIGUSR1 is an ordinary signal
  * then. */
-static void stats_signal_is_ordinary(void)
+CASE(stats_signal_is_ordinary)
 {
     outside_check_killed(raise_it, STATS);
     signal(STATS, count);
@@ -125,7 +125,7 @@ static void exec_case(const char *name, const char *argument)
 }
 
 /* A handler does not survive exec; the new program starts with the default, and is not killed. */
-static void exec_drops_the_handler(void)
+CASE(exec_drops_the_handler)
 {
     if (check_arguments[0] == NULL) {
         signal(STATS, count);
@@ -137,7 +137,7 @@ static void exec_drops_the_handler(void)
 
 /* What was ignored stays ignored over exec (nohup is made of that), until the program sets a
  * handler. */
-static void ignored_over_exec(void)
+CASE(ignored_over_exec)
 {
     if (check_arguments[0] == NULL) {
         signal(STATS, SIG_IGN);
@@ -151,7 +151,7 @@ static void ignored_over_exec(void)
 }
 
 /* The child of a fork has the handler too, and writes statistics of its own. */
-static void child_of_a_fork(void)
+CASE(child_of_a_fork)
 {
     signal(STATS, count);
     pid_t child = fork();
@@ -169,7 +169,7 @@ static void child_of_a_fork(void)
  * Who is neither the child nor its parent asks for statistics. Of a parent the same signal is the
  * default's wish: a child that it forked and that has set no handler yet ends.
  */
-static void parent_ends_a_child_without_a_handler(void)
+CASE(parent_ends_a_child_without_a_handler)
 {
     int ready[2];
     char byte;
@@ -212,7 +212,7 @@ static void send_and_await_answers(pid_t target)
     _exit(EXIT_SUCCESS);
 }
 
-static void while_busy(void)
+CASE(while_busy)
 {
     char *held[HELD] = {NULL};
     pid_t target = getpid();
@@ -238,17 +238,3 @@ static void while_busy(void)
     CHECK_EQUAL(pools_figure("live"), 0);
     pools_check_ledger();
 }
-
-static const struct check_case cases[] = {
-    CHECK_CASE(own_signal_kills),
-    CHECK_CASE(own_signal_runs_the_handler),
-    CHECK_CASE(other_signals_are_left_alone),
-    CHECK_CASE(stats_signal_is_ordinary),
-    CHECK_CASE(exec_drops_the_handler),
-    CHECK_CASE(ignored_over_exec),
-    CHECK_CASE(child_of_a_fork),
-    CHECK_CASE(parent_ends_a_child_without_a_handler),
-    CHECK_CASE(while_busy),
-};
-
-CHECK_MAIN(cases)

@@ -64,7 +64,7 @@ static void *churn(void *argument)
     return NULL;
 }
 
-static void while_threads_churn(void)
+CASE(while_threads_churn)
 {
     pthread_t threads[CHURNERS];
     pools_check_ledger(); /* looks the library's calls up before any child needs them */
@@ -102,7 +102,7 @@ static void find_inherited(void)
     pools_check_ledger();
 }
 
-static void counts_after_fork(void)
+CASE(counts_after_fork)
 {
     use_everything();
     for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {
@@ -166,7 +166,7 @@ static void use_what_the_thread_cached(void)
     pools_check_ledger();
 }
 
-static void child_takes_over_caches(void)
+CASE(child_takes_over_caches)
 {
     pthread_t thread;
     CHECK_EQUAL(pthread_barrier_init(&barrier, NULL, 2), 0);
@@ -209,7 +209,7 @@ static void *fork_in_thread(void *unused)
     return unused;
 }
 
-static void threads_and_children(void)
+CASE(threads_and_children)
 {
     pthread_t thread;
     use_threads();
@@ -234,7 +234,7 @@ static void found_dynasty(void)
     pools_check_ledger();
 }
 
-static void many_generations(void)
+CASE(many_generations)
 {
     in_child(found_dynasty);
 }
@@ -251,7 +251,7 @@ static void use_purged(void)
     pools_check_ledger();
 }
 
-static void purged_slots_are_handed_down(void)
+CASE(purged_slots_are_handed_down)
 {
     char *block = malloc(1 << 20);
     memset(block, 0x66, 1 << 20);
@@ -260,10 +260,3 @@ static void purged_slots_are_handed_down(void)
     in_child(use_purged);
     CHECK_EQUAL(pools_figure("1m.purged"), 1);
 }
-
-static const struct check_case cases[] = {
-    CHECK_CASE(while_threads_churn),  CHECK_CASE(counts_after_fork), CHECK_CASE(child_takes_over_caches),
-    CHECK_CASE(threads_and_children), CHECK_CASE(many_generations),  CHECK_CASE(purged_slots_are_handed_down),
-};
-
-CHECK_MAIN(cases)

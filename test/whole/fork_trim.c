@@ -124,7 +124,7 @@ static void be_snapshot(int from_parent, int to_parent)
     _exit(EXIT_SUCCESS);
 }
 
-static void snapshot_shares_what_is_in_use(void)
+CASE(snapshot_shares_what_is_in_use)
 {
     int to_child[2];
     int to_parent[2];
@@ -145,9 +145,3 @@ static void snapshot_shares_what_is_in_use(void)
     give_freed();
     pools_check_ledger();
 }
-
-static const struct check_case cases[] = {
-    CHECK_CASE(snapshot_shares_what_is_in_use),
-};
-
-CHECK_MAIN(cases)

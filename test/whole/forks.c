@@ -154,7 +154,7 @@ static void *fork_again_and_again(void *unused)
     return unused;
 }
 
-static void while_threads_stand_anywhere(void)
+CASE(while_threads_stand_anywhere)
 {
     pthread_t thread;
     struct sigaction action = {.sa_handler = park, .sa_flags = SA_RESTART};
@@ -168,9 +168,3 @@ static void while_threads_stand_anywhere(void)
     CHECK_EQUAL(pools_figure("live"), 0);
     pools_check_ledger();
 }
-
-static const struct check_case cases[] = {
-    CHECK_CASE(while_threads_stand_anywhere),
-};
-
-CHECK_MAIN(cases)

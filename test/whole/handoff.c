@@ -80,7 +80,7 @@ static void *give_of_every_size(void *unused)
     return unused;
 }
 
-static void one_takes_another_gives(void)
+CASE(one_takes_another_gives)
 {
     hand_over(take_of_every_size, give_of_every_size);
     CHECK_EQUAL(pools_figure("requests"), HANDED);
@@ -149,15 +149,8 @@ static void *give_all(void *unused)
     return unused;
 }
 
-static void warm_ones_cost_no_page(void)
+CASE(warm_ones_cost_no_page)
 {
     hand_over(take_until_warm_and_on, give_all);
     CHECK_EQUAL(pools_figure("requests"), WARM + 2 * HANDED);
 }
-
-static const struct check_case cases[] = {
-    CHECK_CASE(one_takes_another_gives),
-    CHECK_CASE(warm_ones_cost_no_page),
-};
-
-CHECK_MAIN(cases)

@@ -63,14 +63,14 @@ static void *keep_by_calloc(size_t size)
     return keep(&(struct holder){"hold_by_calloc", hold_by_calloc}, size);
 }
 
-static void nothing(void)
+CASE(nothing)
 {
     for (size_t i = 0; i < HOLDERS; i++) {
         free(check_hide(holders[i].take(16384)));
     }
 }
 
-static void every_function(void)
+CASE(every_function)
 {
     for (size_t i = 0; i < HOLDERS; i++) {
         keep(&holders[i], 16384 + i);
@@ -78,7 +78,7 @@ static void every_function(void)
 }
 
 /* Of different buckets, and one given back in between. */
-static void by_turns(void)
+CASE(by_turns)
 {
     keep_by_malloc(16390);
     keep_by_calloc(262177);
@@ -100,18 +100,18 @@ static void resized(size_t size, bool stays)
     say("resize", after, size);
 }
 
-static void resized_in_place(void)
+CASE(resized_in_place)
 {
     resized(20000, true);
 }
 
-static void resized_and_moved(void)
+CASE(resized_and_moved)
 {
     resized(40000, false);
 }
 
 /* The list as it was when the signal came; nothing is left at exit. */
-static void asked_by_signal(void)
+CASE(asked_by_signal)
 {
     void *first = keep_by_malloc(16384);
     void *second = keep_by_calloc(30000);
@@ -120,7 +120,7 @@ static void asked_by_signal(void)
     free(second);
 }
 
-static void asked_by_call(void)
+CASE(asked_by_call)
 {
     int (*dump)(int) = NULL;
     *(void **)&dump = check_find("sockmalloc_dump");
@@ -129,7 +129,7 @@ static void asked_by_call(void)
 }
 
 /* The parent's block is in the child's list, with the parent's caller and no younger. */
-static void forked(void)
+CASE(forked)
 {
     keep_by_malloc(16384);
     pid_t child = fork();
@@ -147,7 +147,7 @@ static void *keep_in_a_thread(void *size)
 }
 
 /* Notes are of slots, not of threads: those of one that has ended are there, too. */
-static void threads(void)
+CASE(threads)
 {
     pthread_t thread;
     static size_t sizes[] = {16384, 16385, 16386};
@@ -156,11 +156,3 @@ static void threads(void)
         CHECK_EQUAL(pthread_join(thread, NULL), 0);
     }
 }
-
-static const struct check_case cases[] = {
-    CHECK_CASE(nothing),           CHECK_CASE(every_function),  CHECK_CASE(by_turns),      CHECK_CASE(resized_in_place),
-    CHECK_CASE(resized_and_moved), CHECK_CASE(asked_by_signal), CHECK_CASE(asked_by_call), CHECK_CASE(forked),
-    CHECK_CASE(threads),
-};
-
-CHECK_MAIN(cases)

@@ -9,7 +9,7 @@
 #include "smaps.h"
 
 /* The runner's argument: the flag that the range has, and the one that it has not. */
-static void regions_have_the_flag(void)
+CASE(regions_have_the_flag)
 {
     bool known = access("/sys/kernel/mm/transparent_hugepage/enabled", F_OK) == 0;
     for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {
@@ -22,7 +22,7 @@ static void regions_have_the_flag(void)
 }
 
 /* A range that holds one small buffer is not charged for 2 MiB. */
-static void quiet_region_pays_for_what_it_touches(void)
+CASE(quiet_region_pays_for_what_it_touches)
 {
     char *block = malloc(pools_size(0));
     CHECK(pools_own(block));
@@ -31,10 +31,3 @@ static void quiet_region_pays_for_what_it_touches(void)
     CHECK_EQUAL(smaps_figure(block, "AnonHugePages"), 0);
     free(block);
 }
-
-static const struct check_case cases[] = {
-    CHECK_CASE(regions_have_the_flag),
-    CHECK_CASE(quiet_region_pays_for_what_it_touches),
-};
-
-CHECK_MAIN(cases)

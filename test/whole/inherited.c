@@ -43,7 +43,7 @@ static void burst(void)
 }
 
 /* The parent's test finds the table on stderr, and "unknown" in it. */
-static void table_comes_by_the_signal(void)
+CASE(table_comes_by_the_signal)
 {
     uint64_t figure = 42;
     burst();
@@ -53,7 +53,7 @@ static void table_comes_by_the_signal(void)
 }
 
 /* What a call says that it has given back, and has not, is not taken for zeros. */
-static void calloc_is_zero_though_no_page_goes(void)
+CASE(calloc_is_zero_though_no_page_goes)
 {
     for (size_t size = 100; size <= 4 << 20; size *= 2) {
         fill(size, 0xee);
@@ -68,10 +68,3 @@ static void calloc_is_zero_though_no_page_goes(void)
         empty();
     }
 }
-
-static const struct check_case cases[] = {
-    CHECK_CASE(table_comes_by_the_signal),
-    CHECK_CASE(calloc_is_zero_though_no_page_goes),
-};
-
-CHECK_MAIN(cases)

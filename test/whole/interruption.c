@@ -40,7 +40,7 @@ static void check_mask(int signal_number)
     CHECK(!is_blocked(SIGHUP));
 }
 
-static void mask_is_honoured(void)
+CASE(mask_is_honoured)
 {
     struct sigaction action = {.sa_handler = check_mask};
     sigemptyset(&action.sa_mask);
@@ -58,7 +58,7 @@ static void check_not_blocked(int signal_number)
     CHECK(!is_blocked(STATS));
 }
 
-static void nodefer(void)
+CASE(nodefer)
 {
     set(check_not_blocked, SA_NODEFER);
     outside_send(STATS);
@@ -82,7 +82,7 @@ enum { HANDLER_ROOM = 8192 - 2048 };
 
 /* An alternate stack of no more than that, with nothing below it: the statistics must fit as well.
  */
-static void alternate_stack(void)
+CASE(alternate_stack)
 {
     size_t page = (size_t)getpagesize();
     alternate_size = HANDLER_ROOM + (size_t)sysconf(_SC_MINSIGSTKSZ);
@@ -114,14 +114,14 @@ static ssize_t read_interrupted(bool byte_comes)
     return length;
 }
 
-static void restarted_for_the_handler(void)
+CASE(restarted_for_the_handler)
 {
     set(count, SA_RESTART);
     CHECK_EQUAL(read_interrupted(true), 1);
     CHECK_EQUAL(calls, 1);
 }
 
-static void interrupted_for_the_handler(void)
+CASE(interrupted_for_the_handler)
 {
     set(count, 0);
     CHECK_EQUAL(read_interrupted(false), (uint64_t)-1);
@@ -131,7 +131,7 @@ static void interrupted_for_the_handler(void)
 
 /* A program without a handler notices nothing, at start and after it set SIG_DFL with other flags.
  */
-static void restarted_without_handler(void)
+CASE(restarted_without_handler)
 {
     CHECK_EQUAL(read_interrupted(true), 1);
     set(count, 0);
@@ -140,7 +140,7 @@ static void restarted_without_handler(void)
     CHECK_EQUAL(calls, 0);
 }
 
-static void interrupted_after_siginterrupt(void)
+CASE(interrupted_after_siginterrupt)
 {
     int (*interrupt)(int, int);
     *(void **)&interrupt = check_find("siginterrupt");
@@ -160,7 +160,7 @@ static void block(void)
     CHECK_EQUAL(sigprocmask(SIG_BLOCK, &mask, NULL), 0);
 }
 
-static void blocked_until_sigsuspend(void)
+CASE(blocked_until_sigsuspend)
 {
     sigset_t none;
     sigemptyset(&none);
@@ -174,16 +174,3 @@ static void blocked_until_sigsuspend(void)
     CHECK_EQUAL(calls, 1); /* an ordinary signal is pending once */
     CHECK(is_blocked(STATS));
 }
-
-static const struct check_case cases[] = {
-    CHECK_CASE(mask_is_honoured),
-    CHECK_CASE(nodefer),
-    CHECK_CASE(alternate_stack),
-    CHECK_CASE(restarted_for_the_handler),
-    CHECK_CASE(interrupted_for_the_handler),
-    CHECK_CASE(restarted_without_handler),
-    CHECK_CASE(interrupted_after_siginterrupt),
-    CHECK_CASE(blocked_until_sigsuspend),
-};
-
-CHECK_MAIN(cases)

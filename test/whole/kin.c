@@ -52,7 +52,7 @@ static int64_t milliseconds(void)
 }
 
 /* One table in a second, and the handler runs each time. */
-static void own_signals_bring_a_table_a_second(void)
+CASE(own_signals_bring_a_table_a_second)
 {
     enum { COARSE = 20 }; /* milliseconds by which the library's clock may be behind */
     begin_tables();
@@ -74,7 +74,7 @@ static void own_signals_bring_a_table_a_second(void)
 }
 
 /* A timer of the program's is not somebody who asks. */
-static void timers_are_own_ones(void)
+CASE(timers_are_own_ones)
 {
     const struct itimerspec soon = {.it_value.tv_nsec = 1, .it_interval.tv_nsec = 1000000};
     struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = STATS};
@@ -115,7 +115,7 @@ static pid_t send_from_a_child(void)
 }
 
 /* A child's signal within the second brings none, another program's does. */
-static void signals_of_a_child_are_own_ones(void)
+CASE(signals_of_a_child_are_own_ones)
 {
     begin_tables();
     int64_t start = milliseconds();
@@ -132,7 +132,7 @@ static void signals_of_a_child_are_own_ones(void)
 }
 
 /* A server behind a filter may use the signal for itself. */
-static void own_signals_are_harmless_behind_a_filter(void)
+CASE(own_signals_are_harmless_behind_a_filter)
 {
     begin_tables();
     filter_forbid(SYS_openat); /* as a table does it */
@@ -146,15 +146,7 @@ static void open_behind_the_filter(void)
     open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
-static void the_filter_kills_for_opening(void)
+CASE(the_filter_kills_for_opening)
 {
     outside_check_killed(open_behind_the_filter, SIGSYS);
 }
-
-static const struct check_case cases[] = {
-    CHECK_CASE(own_signals_bring_a_table_a_second), CHECK_CASE(timers_are_own_ones),
-    CHECK_CASE(signals_of_a_child_are_own_ones),    CHECK_CASE(own_signals_are_harmless_behind_a_filter),
-    CHECK_CASE(the_filter_kills_for_opening),
-};
-
-CHECK_MAIN(cases)

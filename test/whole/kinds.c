@@ -123,7 +123,7 @@ static void run_generation(unsigned generation)
     pools_check_ledger();
 }
 
-static void blocks_and_counts_hold(void)
+CASE(blocks_and_counts_hold)
 {
     CHECK_EQUAL(pthread_barrier_init(&barrier, NULL, THREADS + 1), 0);
     pools_check_ledger(); /* looks the library's calls up before any child needs them */
@@ -163,7 +163,7 @@ static void *use_and_stay(void *unused)
     return unused;
 }
 
-static void processors_bound_what_is_cached(void)
+CASE(processors_bound_what_is_cached)
 {
     pthread_t threads[CROWD];
     CHECK_EQUAL(pthread_barrier_init(&barrier, NULL, CROWD + 1), 0);
@@ -180,10 +180,3 @@ static void processors_bound_what_is_cached(void)
     }
     CHECK_EQUAL(pools_figure("16k.live"), 0);
 }
-
-static const struct check_case cases[] = {
-    CHECK_CASE(blocks_and_counts_hold),
-    CHECK_CASE(processors_bound_what_is_cached),
-};
-
-CHECK_MAIN(cases)

@@ -34,7 +34,7 @@ static void check_ledger(void)
 
 /* It ends with the page that holds the last byte, and the largest request is one byte inside it at
  * least. */
-static void ends_at_the_maximum(void)
+CASE(ends_at_the_maximum)
 {
     size_t page = (size_t)getpagesize();
     char *block = malloc(largest());
@@ -88,7 +88,7 @@ static void *use_slots(void *seed)
     return seed;
 }
 
-static void slots_are_apart(void)
+CASE(slots_are_apart)
 {
     use_slots(NULL);
     CHECK_EQUAL(figure("requests"), 3 * BLOCKS);
@@ -96,7 +96,7 @@ static void slots_are_apart(void)
     check_ledger();
 }
 
-static void threads_share_them(void)
+CASE(threads_share_them)
 {
     pthread_t threads[THREADS];
     for (uintptr_t i = 0; i < THREADS; i++) {
@@ -110,7 +110,7 @@ static void threads_share_them(void)
 }
 
 /* realloc into it, within it, out of it at its end, and purging. */
-static void resizes_and_trims(void)
+CASE(resizes_and_trims)
 {
     char *block = realloc(malloc(4096), largest());
     CHECK(pools_own(block));
@@ -129,12 +129,3 @@ static void resizes_and_trims(void)
     free(block);
     check_ledger();
 }
-
-static const struct check_case cases[] = {
-    CHECK_CASE(ends_at_the_maximum),
-    CHECK_CASE(slots_are_apart),
-    CHECK_CASE(threads_share_them),
-    CHECK_CASE(resizes_and_trims),
-};
-
-CHECK_MAIN(cases)

@@ -56,13 +56,13 @@ static void reload(const char *path, int flags)
     }
 }
 
-static void plugin_comes_and_goes(void)
+CASE(plugin_comes_and_goes)
 {
     reload(check_arguments[0], RTLD_NOW);
     pools_check_ledger();
 }
 
-static void library_comes_and_goes(void)
+CASE(library_comes_and_goes)
 {
     reload(check_arguments[0], RTLD_LAZY);
     CHECK(pools_are_active());
@@ -70,7 +70,7 @@ static void library_comes_and_goes(void)
 }
 
 /* In a process without it: the threads go on in code that dlclose must not unmap. */
-static void library_is_loaded_late_and_stays(void)
+CASE(library_is_loaded_late_and_stays)
 {
     void *handle = dlopen(check_arguments[0], RTLD_NOW);
     CHECK(handle != NULL);
@@ -147,7 +147,7 @@ static void check_is_bound_to_libc(void *handle)
     pools_check_ledger();
 }
 
-static void deeply_bound_plugin_serves_itself(void)
+CASE(deeply_bound_plugin_serves_itself)
 {
     check_is_bound_to_libc(dlopen(check_arguments[0], RTLD_NOW | RTLD_DEEPBIND));
     check_is_bound_to_libc(dlmopen(LM_ID_BASE, check_arguments[0], RTLD_NOW | RTLD_DEEPBIND));
@@ -173,7 +173,7 @@ static void check_shares_blocks(void *handle)
     pools_check_ledger();
 }
 
-static void deeply_bound_plugin_shares_blocks(void)
+CASE(deeply_bound_plugin_shares_blocks)
 {
     check_shares_blocks(dlopen(check_arguments[0], RTLD_NOW | RTLD_DEEPBIND));
     check_shares_blocks(dlopen(check_arguments[0], RTLD_LAZY | RTLD_DEEPBIND | RTLD_GLOBAL));
@@ -181,7 +181,7 @@ static void deeply_bound_plugin_shares_blocks(void)
 }
 
 /* A new namespace has a C library of its own, with or without the flag, and ours is not in it. */
-static void plugin_in_a_namespace_of_its_own(void)
+CASE(plugin_in_a_namespace_of_its_own)
 {
     static const int flags[] = {RTLD_NOW, RTLD_NOW | RTLD_DEEPBIND};
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
@@ -200,7 +200,7 @@ static void plugin_in_a_namespace_of_its_own(void)
 }
 
 /* A second copy of the library, in a namespace that has nothing else: it has pools of its own. */
-static void library_in_another_namespace(void)
+CASE(library_in_another_namespace)
 {
     void *handle = dlmopen(LM_ID_NEWLM, check_arguments[0], RTLD_NOW);
     CHECK(handle != NULL);
@@ -233,7 +233,7 @@ static void library_in_another_namespace(void)
  * its DT_RUNPATH and its own place ($ORIGIN). The first argument is an object that can find the
  * second one in that way; the program cannot.
  */
-static void caller_finds_what_it_names(void)
+CASE(caller_finds_what_it_names)
 {
     typedef void *open_call(const char *file, int flags);
     static const char *const names[] = {"caller_open", "caller_open_in_base"};
@@ -258,7 +258,7 @@ static void caller_finds_what_it_names(void)
 }
 
 /* Whoever is first among the libraries: what strdup takes, free knows. */
-static void copies_of_strings(void)
+CASE(copies_of_strings)
 {
     enum { LONG = 20000 };
     static char text[LONG];
@@ -292,7 +292,7 @@ static char *check_kept(char *block, size_t size)
 
 /* Whoever is first among the libraries: the relatives of realloc and free that it lacks know its
  * blocks. */
-static void relatives_of_realloc_and_free(void)
+CASE(relatives_of_realloc_and_free)
 {
     void *(*array)(void *, size_t, size_t);
     void *(*array_of_libc)(void *, size_t, size_t);
@@ -322,18 +322,3 @@ static void relatives_of_realloc_and_free(void)
     }
     CHECK_EQUAL(pools_figure("requests"), 0);
 }
-
-static const struct check_case cases[] = {
-    CHECK_CASE(plugin_comes_and_goes),
-    CHECK_CASE(library_comes_and_goes),
-    CHECK_CASE(library_is_loaded_late_and_stays),
-    CHECK_CASE(deeply_bound_plugin_serves_itself),
-    CHECK_CASE(deeply_bound_plugin_shares_blocks),
-    CHECK_CASE(plugin_in_a_namespace_of_its_own),
-    CHECK_CASE(library_in_another_namespace),
-    CHECK_CASE(caller_finds_what_it_names),
-    CHECK_CASE(copies_of_strings),
-    CHECK_CASE(relatives_of_realloc_and_free),
-};
-
-CHECK_MAIN(cases)

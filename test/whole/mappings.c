@@ -57,14 +57,14 @@ static void check_few(void)
     CHECK(counted.named == 0 || counted.named == 1); /* where the kernel can name them */
 }
 
-static void few_after_touching_every_bucket(void)
+CASE(few_after_touching_every_bucket)
 {
     touch_every_bucket();
     check_few();
 }
 
 /* Every other slot purged: MADV_DONTNEED splits nothing. */
-static void few_after_purging_in_patterns(void)
+CASE(few_after_purging_in_patterns)
 {
     touch_every_bucket();
     for (unsigned bucket = POOLS_TRAINED; bucket < POOLS_BUCKETS; bucket++) {
@@ -81,7 +81,7 @@ static void few_after_purging_in_patterns(void)
 }
 
 /* What grows is copied, and no mapping is moved. */
-static void few_after_growing(void)
+CASE(few_after_growing)
 {
     for (int i = 0; i < BLOCKS; i++) {
         char *block = NULL;
@@ -112,7 +112,7 @@ static void *touch_in_thread(void *unused)
     return unused;
 }
 
-static void few_after_many_threads(void)
+CASE(few_after_many_threads)
 {
     enum { THREADS = 100 };
     pthread_t threads[THREADS];
@@ -124,12 +124,3 @@ static void few_after_many_threads(void)
     }
     check_few();
 }
-
-static const struct check_case cases[] = {
-    CHECK_CASE(few_after_touching_every_bucket),
-    CHECK_CASE(few_after_purging_in_patterns),
-    CHECK_CASE(few_after_growing),
-    CHECK_CASE(few_after_many_threads),
-};
-
-CHECK_MAIN(cases)

@@ -72,7 +72,7 @@ void check_is_ours(const char *name)
 }
 
 /* libstdc++ is in this process too, and defines them all. */
-void are_ours()
+CASE(are_ours)
 {
     for (const Form &form : throwing) {
         check_is_ours(form.news);
@@ -101,7 +101,7 @@ void check_form(const Form &form)
     }
 }
 
-void take_and_give()
+CASE(take_and_give)
 {
     for (const Form &form : throwing) {
         check_form(form);
@@ -115,7 +115,7 @@ void take_and_give()
     pools_check_ledger();
 }
 
-void size_zero()
+CASE(size_zero)
 {
     for (const Form &form : throwing) {
         void *first = form.take(0);
@@ -128,7 +128,7 @@ void size_zero()
 
 const size_t impossible[] = {SIZE_MAX, SIZE_MAX / 2 + 1, PTRDIFF_MAX};
 
-void throws_bad_alloc()
+CASE(throws_bad_alloc)
 {
     std::set_new_handler(nullptr);
     for (const Form &form : throwing) {
@@ -144,7 +144,7 @@ void throws_bad_alloc()
     }
 }
 
-void nothrow_gives_null()
+CASE(nothrow_gives_null)
 {
     std::set_new_handler(nullptr);
     for (const Form &form : quiet) {
@@ -164,7 +164,7 @@ void give_up_after_three()
     }
 }
 
-void handler_is_called_again_and_again()
+CASE(handler_is_called_again_and_again)
 {
     for (const Form &form : throwing) {
         handler_calls = 0;
@@ -196,7 +196,7 @@ void throw_stop()
 }
 
 /* What a handler throws passes through our frames to the caller. */
-void handler_may_throw()
+CASE(handler_may_throw)
 {
     std::set_new_handler(throw_stop);
     for (const Form &form : throwing) {
@@ -225,7 +225,7 @@ void release_reserve()
 }
 
 /* Memory that the handler frees serves the request that had failed. */
-void handler_may_release()
+CASE(handler_may_release)
 {
     const size_t huge = size_t{48} << 20;
     std::vector<void *> blocks;
@@ -247,7 +247,7 @@ void handler_may_release()
 }
 
 /* The language's own expressions and the library's containers, not the operators by name. */
-void expressions_and_containers()
+CASE(expressions_and_containers)
 {
     struct alignas(512) Wide {
         char bytes[8192];
@@ -269,12 +269,4 @@ void expressions_and_containers()
     CHECK_EQUAL(pools_figure("live"), live);
 }
 
-const check_case cases[] = {
-    CHECK_CASE(are_ours),          CHECK_CASE(take_and_give),       CHECK_CASE(size_zero),
-    CHECK_CASE(throws_bad_alloc),  CHECK_CASE(nothrow_gives_null),  CHECK_CASE(handler_is_called_again_and_again),
-    CHECK_CASE(handler_may_throw), CHECK_CASE(handler_may_release), CHECK_CASE(expressions_and_containers),
-};
-
 } // namespace
-
-CHECK_MAIN(cases)

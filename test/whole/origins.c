@@ -10,7 +10,7 @@
 #include "pools.h"
 
 /* The names are the case's arguments: the runner takes them from the committed list. */
-static void names_are_ours(void)
+CASE(names_are_ours)
 {
     for (char **name = check_arguments; *name != NULL; name++) {
         Dl_info info;
@@ -21,7 +21,7 @@ static void names_are_ours(void)
 }
 
 /* libc allocates on its callers' behalf, and they free what they got with free. */
-static void libc_calls_ours(void)
+CASE(libc_calls_ours)
 {
     static char text[20001];
     char *copy;
@@ -57,7 +57,7 @@ static void libc_calls_ours(void)
 }
 
 /* Two names that some versions of mimalloc export, and that are therefore ours. */
-static void string_copies(void)
+CASE(string_copies)
 {
     static char text[30000];
     static const size_t lengths[] = {0, 1, 15, 16, 4094, 4095, 4096, 20479, sizeof text - 1};
@@ -81,7 +81,7 @@ static void string_copies(void)
 
 /* stdio's buffer is a request of a page: it is one of the pools' first customers in most programs.
  */
-static void stdio_buffer_is_pooled(void)
+CASE(stdio_buffer_is_pooled)
 {
     uint64_t live = pools_figure("4k.live");
     FILE *stream = fopen("/proc/self/exe", "re");
@@ -90,12 +90,3 @@ static void stdio_buffer_is_pooled(void)
     CHECK(fclose(stream) == 0);
     CHECK_EQUAL(pools_figure("4k.live"), live);
 }
-
-static const struct check_case cases[] = {
-    CHECK_CASE(names_are_ours),
-    CHECK_CASE(libc_calls_ours),
-    CHECK_CASE(string_copies),
-    CHECK_CASE(stdio_buffer_is_pooled),
-};
-
-CHECK_MAIN(cases)

@@ -74,7 +74,7 @@ static char *check_kept(char *block, size_t size)
 }
 
 /* What libc and the BSDs make of realloc leads to the program's realloc and free. */
-static void relatives_of_realloc_are_its_own(void)
+CASE(relatives_of_realloc_are_its_own)
 {
     void *(*array)(void *, size_t, size_t);
     void *(*or_free)(void *, size_t);
@@ -98,7 +98,7 @@ static void relatives_of_realloc_are_its_own(void)
 }
 
 /* The other names of free lead to the program's. */
-static void relatives_of_free_are_its_own(void)
+CASE(relatives_of_free_are_its_own)
 {
     const char *const names[] = {"cfree", "vfree"};
     void (*give)(void *);
@@ -117,7 +117,7 @@ static void relatives_of_free_are_its_own(void)
 }
 
 /* The loader takes the program's own; the library is born, idle, and ends with the program. */
-static void serves_itself(void)
+CASE(serves_itself)
 {
     for (size_t size = 16; size <= (size_t)1 << 20; size *= 2) {
         char *block = check_hide(malloc(size));
@@ -134,11 +134,3 @@ static void serves_itself(void)
     CHECK(pools_are_active());
     CHECK_EQUAL(pools_figure("requests"), 0);
 }
-
-static const struct check_case cases[] = {
-    CHECK_CASE(serves_itself),
-    CHECK_CASE(relatives_of_realloc_are_its_own),
-    CHECK_CASE(relatives_of_free_are_its_own),
-};
-
-CHECK_MAIN(cases)

@@ -85,7 +85,7 @@ static void check_by_kernel(void)
 }
 
 /* At rest the two agree to the byte, whatever becomes of the blocks. */
-static void at_rest(void)
+CASE(at_rest)
 {
     enum { BLOCKS = 10 };
     static char *blocks[SAMPLED][BLOCKS];
@@ -117,7 +117,7 @@ static void at_rest(void)
 }
 
 /* A purged slot that is in memory again tells of a program that writes to what it has freed. */
-static void write_after_purge(void)
+CASE(write_after_purge)
 {
     enum { LARGE = 2 };
     set_landmarks();
@@ -250,7 +250,7 @@ static bool compare_once(void)
     return true;
 }
 
-static void under_load(void)
+CASE(under_load)
 {
     pthread_t threads[CHURNERS];
     unsigned rounds = 0;
@@ -272,11 +272,3 @@ static void under_load(void)
     check_by_kernel();
     pools_check_ledger();
 }
-
-static const struct check_case cases[] = {
-    CHECK_CASE(at_rest),
-    CHECK_CASE(write_after_purge),
-    CHECK_CASE(under_load),
-};
-
-CHECK_MAIN(cases)

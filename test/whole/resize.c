@@ -33,7 +33,7 @@ static void check_filled(const char *block, size_t filled, size_t size)
     }
 }
 
-static void contents_are_kept(void)
+CASE(contents_are_kept)
 {
     const size_t to[] = {1, 50, 4095, 4096, 5000, 16384, 20480, 20481, 70000, 300000, 4194304, 4194305, 9000000};
     for (int from = 0; from < KINDS; from++) {
@@ -103,7 +103,7 @@ static size_t lesser(size_t one, size_t other)
 
 /* What was granted is the program's until it asks for less: in a move, in place, to and from
  * mimalloc, and where a second call undoes the first. */
-static void all_that_was_granted_is_kept(void)
+CASE(all_that_was_granted_is_kept)
 {
     for (int from = 0; from < ODD_SIZES; from++) {
         for (int to = 0; to < ODD_SIZES; to++) {
@@ -126,7 +126,7 @@ static void all_that_was_granted_is_kept(void)
 }
 
 /* The same, a byte or a few more at a time: where blocks grow in place and where they leave. */
-static void all_that_was_granted_is_kept_at_each_step(void)
+CASE(all_that_was_granted_is_kept_at_each_step)
 {
     for (int kind = 0; kind < RESIZE_CALLS; kind++) {
         size_t granted = 0;
@@ -142,7 +142,7 @@ static void all_that_was_granted_is_kept_at_each_step(void)
     CHECK_EQUAL(pools_figure("live"), 0);
 }
 
-static void grows_step_by_step(void)
+CASE(grows_step_by_step)
 {
     char *block = NULL;
     size_t size = 0;
@@ -163,7 +163,7 @@ static void grows_step_by_step(void)
     pools_check_ledger();
 }
 
-static void null_is_malloc(void)
+CASE(null_is_malloc)
 {
     for (int kind = 0; kind < KINDS; kind++) {
         char *block = realloc(NULL, kinds[kind]);
@@ -177,7 +177,7 @@ static void null_is_malloc(void)
 }
 
 /* glibc's choice among what the standards allow: the block is freed, NULL is no error. */
-static void size_zero_frees(void)
+CASE(size_zero_frees)
 {
     uint64_t live = pools_figure("live");
     for (int kind = 0; kind < KINDS; kind++) {
@@ -193,7 +193,7 @@ static void size_zero_frees(void)
     }
 }
 
-static void failure_keeps_the_block(void)
+CASE(failure_keeps_the_block)
 {
     const size_t impossible[] = {(size_t)PTRDIFF_MAX, (size_t)PTRDIFF_MAX + 1, SIZE_MAX - 100, SIZE_MAX};
     for (int kind = 0; kind < KINDS; kind++) {
@@ -209,7 +209,7 @@ static void failure_keeps_the_block(void)
     CHECK_EQUAL(pools_figure("live"), 0);
 }
 
-static void array_product_overflows(void)
+CASE(array_product_overflows)
 {
     const char *const names[] = {"reallocarray", "__libc_reallocarray"};
     for (size_t name = 0; name < sizeof names / sizeof names[0]; name++) {
@@ -231,7 +231,7 @@ static void array_product_overflows(void)
 }
 
 /* BSD's reallocf: a failure frees the block, which is the whole point of it. */
-static void reallocf_frees_on_failure(void)
+CASE(reallocf_frees_on_failure)
 {
     void *(*call)(void *, size_t);
     *(void **)&call = check_find("reallocf");
@@ -252,7 +252,7 @@ static void reallocf_frees_on_failure(void)
 }
 
 /* NetBSD's reallocarr: the result is the error, and on an error the pointer and errno stay. */
-static void reallocarr_stores(void)
+CASE(reallocarr_stores)
 {
     int (*call)(void *, size_t, size_t);
     *(void **)&call = check_find("reallocarr");
@@ -277,7 +277,7 @@ static void reallocarr_stores(void)
 }
 
 /* While the slot has room, the block stays, and its usable size is the request rounded up to 16. */
-static void in_place(void)
+CASE(in_place)
 {
     for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {
         size_t largest = pools_largest(bucket);
@@ -294,7 +294,7 @@ static void in_place(void)
 }
 
 /* asyncio asks for 262177 and keeps 1500: the slot goes back at once. */
-static void far_shrink_gives_the_slot_back(void)
+CASE(far_shrink_gives_the_slot_back)
 {
     char *block = take_filled(262177);
     CHECK_EQUAL(pools_figure("256k.live"), 1);
@@ -311,7 +311,7 @@ static void far_shrink_gives_the_slot_back(void)
 }
 
 /* A block that grows again and again is copied a few times, not at every doubling. */
-static void repeated_growth_jumps(void)
+CASE(repeated_growth_jumps)
 {
     int moves = 0;
     char *block = malloc(4096);
@@ -327,21 +327,3 @@ static void repeated_growth_jumps(void)
     CHECK(moves <= 5);
     free(block);
 }
-
-static const struct check_case cases[] = {
-    CHECK_CASE(contents_are_kept),
-    CHECK_CASE(all_that_was_granted_is_kept),
-    CHECK_CASE(all_that_was_granted_is_kept_at_each_step),
-    CHECK_CASE(grows_step_by_step),
-    CHECK_CASE(null_is_malloc),
-    CHECK_CASE(size_zero_frees),
-    CHECK_CASE(failure_keeps_the_block),
-    CHECK_CASE(array_product_overflows),
-    CHECK_CASE(reallocf_frees_on_failure),
-    CHECK_CASE(reallocarr_stores),
-    CHECK_CASE(in_place),
-    CHECK_CASE(far_shrink_gives_the_slot_back),
-    CHECK_CASE(repeated_growth_jumps),
-};
-
-CHECK_MAIN(cases)

@@ -21,7 +21,7 @@ static void use_blocks(unsigned bucket, unsigned count)
     }
 }
 
-static void nothing_free_stays(void)
+CASE(nothing_free_stays)
 {
     for (unsigned round = 0; round < ROUNDS; round++) {
         for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {
@@ -44,7 +44,7 @@ static uint64_t large_free(void)
 }
 
 /* Not a slot goes while there is room, and what goes is no more than has to. */
-static void large_pool_keeps_its_part(void)
+CASE(large_pool_keeps_its_part)
 {
     unsigned fitting = LIMIT_OF_LARGE / (unsigned)pools_largest(LARGE);
     use_blocks(0, 200);
@@ -63,10 +63,3 @@ static void large_pool_keeps_its_part(void)
     CHECK_EQUAL(pools_bucket_figure(0, "resident_free"), 200 * pools_size(0));
     pools_check_ledger();
 }
-
-static const struct check_case cases[] = {
-    CHECK_CASE(nothing_free_stays),
-    CHECK_CASE(large_pool_keeps_its_part),
-};
-
-CHECK_MAIN(cases)

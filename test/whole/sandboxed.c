@@ -196,7 +196,7 @@ static void work(void)
 
 /* --- cases ----------------------------------------------------------------------------- */
 
-static void takes_its_first_block_there(void)
+CASE(takes_its_first_block_there)
 {
     begin_filter();
     sandbox_by_prctl();
@@ -216,14 +216,14 @@ __attribute__((constructor)) static void forbid_threads(int words, char **word)
     }
 }
 
-static void main_begins_there(void)
+CASE(main_begins_there)
 {
     CHECK_EQUAL(prctl(PR_GET_SECCOMP), SECCOMP_MODE_FILTER);
     work();
     succeed();
 }
 
-static void goes_on_there(void)
+CASE(goes_on_there)
 {
     work();
     begin_filter();
@@ -271,7 +271,7 @@ static void *work_when_sandboxed(void *before)
     return NULL;
 }
 
-static void threads_go_on_there(void)
+CASE(threads_go_on_there)
 {
     pthread_t thread;
     work(); /* now the library's own thread is there, where one is wanted */
@@ -298,7 +298,7 @@ static void *work_in_a_thread(void *unused)
     return unused;
 }
 
-static void threads_begin_and_end_there(void)
+CASE(threads_begin_and_end_there)
 {
     pthread_t thread[THREADS];
     begin_filter();
@@ -330,7 +330,7 @@ static void work_in_a_child(unsigned depth)
     check_wait(child);
 }
 
-static void forks_there(void)
+CASE(forks_there)
 {
     work();
     begin_filter();
@@ -341,7 +341,7 @@ static void forks_there(void)
 }
 
 /* A child takes the filter, of which its parent knows nothing, with it into its own children. */
-static void child_has_a_filter_of_its_own(void)
+CASE(child_has_a_filter_of_its_own)
 {
     uint64_t figure = 0;
     pid_t child = fork();
@@ -385,7 +385,7 @@ static void ask(pid_t target)
     atomic_store(&answers->over, true);
 }
 
-static void is_signalled_there(void)
+CASE(is_signalled_there)
 {
     pid_t target = getpid();
     signal(SIGUSR1, answer);
@@ -428,7 +428,7 @@ static bool holds(const char *text, const char *words)
 }
 
 /* What the program asks the library about itself; what needs a call of another kind is unknown. */
-static void is_asked_there(void)
+CASE(is_asked_there)
 {
     enum { FILE_SIZE = 1 << 20 };
     int file[3];
@@ -462,7 +462,7 @@ static void is_asked_there(void)
 }
 
 /* Programs find out in this way which filters the kernel knows. */
-static void question_is_no_filter(void)
+CASE(question_is_no_filter)
 {
     enum { SIZE = 16384 };
     struct sock_fprog empty = {0};
@@ -486,7 +486,7 @@ static void question_is_no_filter(void)
 }
 
 /* All seven arguments, the result and errno are what libc's own syscall makes of them. */
-static void syscall_passes_everything_on(void)
+CASE(syscall_passes_everything_on)
 {
     enum { PAGE = 4096 };
     int file = memfd_create("pages", MFD_CLOEXEC);
@@ -512,26 +512,9 @@ static void syscall_passes_everything_on(void)
     check_wait(child);
 }
 
-static void the_filter_does_trap(void)
+CASE(the_filter_does_trap)
 {
     begin_filter();
     sandbox_by_prctl();
     getppid();
 }
-
-static const struct check_case cases[] = {
-    CHECK_CASE(takes_its_first_block_there),
-    CHECK_CASE(main_begins_there),
-    CHECK_CASE(goes_on_there),
-    CHECK_CASE(threads_go_on_there),
-    CHECK_CASE(threads_begin_and_end_there),
-    CHECK_CASE(forks_there),
-    CHECK_CASE(child_has_a_filter_of_its_own),
-    CHECK_CASE(is_signalled_there),
-    CHECK_CASE(is_asked_there),
-    CHECK_CASE(question_is_no_filter),
-    CHECK_CASE(syscall_passes_everything_on),
-    CHECK_CASE(the_filter_does_trap),
-};
-
-CHECK_MAIN(cases)

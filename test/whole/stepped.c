@@ -199,19 +199,19 @@ static void hit_everywhere(void)
     CHECK(count >= LEAST_STEPS);
 }
 
-static void handler_takes_and_frees(void)
+CASE(handler_takes_and_frees)
 {
     hit_everywhere();
 }
 
-static void handler_jumps_out(void)
+CASE(handler_jumps_out)
 {
     jumps = 1;
     hit_everywhere();
 }
 
 /* The child returns from the handler to what was interrupted, and goes on with the rest. */
-static void handler_forks(void)
+CASE(handler_forks)
 {
     forks = 1;
     CHECK(check_arguments[0] != NULL && check_arguments[1] != NULL);
@@ -219,11 +219,3 @@ static void handler_forks(void)
     stride = (unsigned)atoi(check_arguments[1]);
     hit_everywhere();
 }
-
-static const struct check_case cases[] = {
-    CHECK_CASE(handler_takes_and_frees),
-    CHECK_CASE(handler_jumps_out),
-    CHECK_CASE(handler_forks),
-};
-
-CHECK_MAIN(cases)

@@ -14,9 +14,9 @@ OTHERS = [
     Run("little retained", {"SOCKMALLOC_RETAIN": "1m", "SOCKMALLOC_LARGE_RETAIN": "0"}),
     Run("fork trim", {"SOCKMALLOC_FORK_TRIM": "1", "SOCKMALLOC_SAMPLE_SMALL": "1"}),
 ]
-SEALED = KINDS + OTHERS
+SANDBOXED = KINDS + OTHERS
 # The library's own thread may be about to open a file as another one sets the filter for all: see doc/promises.
-NO_FILES = [Run(run.label, {**run.variables, "SOCKMALLOC_PRESSURE": "0"}) for run in SEALED]
+NO_FILES = [Run(run.label, {**run.variables, "SOCKMALLOC_PRESSURE": "0"}) for run in SANDBOXED]
 AT_EXIT = [Run("at exit", {"SOCKMALLOC_POOL": "standard", "SOCKMALLOC_IN_USE": "1", "SOCKMALLOC_STATS_AT_EXIT": "1"})]
 WORKS = (
     "takes_its_first_block_there",
@@ -65,9 +65,9 @@ class Inherited(cases.unittest.TestCase):
 load_tests = cases.loader(
     {
         "sandboxed": {
-            **{name: SEALED + AT_EXIT for name in WORKS},
+            **{name: SANDBOXED + AT_EXIT for name in WORKS},
             "threads_go_on_there": NO_FILES,
-            "child_has_a_filter_of_its_own": SEALED,
+            "child_has_a_filter_of_its_own": SANDBOXED,
             "the_filter_does_trap": [],
         },
         "inherited": {

@@ -40,7 +40,7 @@ static void *use_every_bucket(void *unused)
 }
 
 /* Another thousand carve nothing: each finds all that the one before it left. */
-static void exit_gives_everything_back(void)
+CASE(exit_gives_everything_back)
 {
     join(start(use_every_bucket, NULL));
     uint64_t carved[POOLS_BUCKETS];
@@ -71,7 +71,7 @@ static void *use_together(void *unused)
     return unused;
 }
 
-static void ledger_closes_after_a_crowd(void)
+CASE(ledger_closes_after_a_crowd)
 {
     pthread_t threads[CROWD];
     CHECK_EQUAL(pthread_barrier_init(&barrier, NULL, CROWD), 0);
@@ -100,7 +100,7 @@ static void *leave_orphans(void *unused)
     return unused;
 }
 
-static void blocks_outlive_their_thread(void)
+CASE(blocks_outlive_their_thread)
 {
     join(start(leave_orphans, NULL));
     CHECK_EQUAL(pools_figure("live"), POOLS_BUCKETS);
@@ -157,7 +157,7 @@ static void *hold_until_exit(void *unused)
     return unused;
 }
 
-static void frees_after_our_destructor(void)
+CASE(frees_after_our_destructor)
 {
     enum { THREADS = 20 };
     CHECK_EQUAL(pthread_key_create(&late_key, free_late), 0);
@@ -175,12 +175,3 @@ static void frees_after_our_destructor(void)
     CHECK_EQUAL(pools_figure("requests"), 3 * THREADS * POOLS_BUCKETS);
     pools_check_ledger();
 }
-
-static const struct check_case cases[] = {
-    CHECK_CASE(exit_gives_everything_back),
-    CHECK_CASE(ledger_closes_after_a_crowd),
-    CHECK_CASE(blocks_outlive_their_thread),
-    CHECK_CASE(frees_after_our_destructor),
-};
-
-CHECK_MAIN(cases)

@@ -45,7 +45,7 @@ static bool is_pending(int signal_number)
     return sigismember(&pending, signal_number) == 1;
 }
 
-static void sigwait_returns_it(void)
+CASE(sigwait_returns_it)
 {
     sigset_t both = block();
     int taken = 0;
@@ -58,7 +58,7 @@ static void sigwait_returns_it(void)
 }
 
 /* What asked for statistics alone is no signal to the program; the next one is. */
-static void sigwait_goes_on_after_dump_only(void)
+CASE(sigwait_goes_on_after_dump_only)
 {
     sigset_t both = block();
     int taken = 0;
@@ -69,7 +69,7 @@ static void sigwait_goes_on_after_dump_only(void)
     check_wait(sender);
 }
 
-static void sigwaitinfo_returns_it_whole(void)
+CASE(sigwaitinfo_returns_it_whole)
 {
     sigset_t both = block();
     siginfo_t info;
@@ -80,7 +80,7 @@ static void sigwaitinfo_returns_it_whole(void)
     CHECK_EQUAL(info.si_pid, getpid());
 }
 
-static void sigwaitinfo_is_interrupted_by_dump_only(void)
+CASE(sigwaitinfo_is_interrupted_by_dump_only)
 {
     sigset_t both = block();
     queue(STATS, SOCKMALLOC_DUMP_ONLY);
@@ -89,7 +89,7 @@ static void sigwaitinfo_is_interrupted_by_dump_only(void)
     CHECK(!is_pending(STATS));
 }
 
-static void sigtimedwait_takes_its_time(void)
+CASE(sigtimedwait_takes_its_time)
 {
     sigset_t both = block();
     const struct timespec none = {0, 0};
@@ -99,7 +99,7 @@ static void sigtimedwait_takes_its_time(void)
     CHECK_EQUAL(sigtimedwait(&both, NULL, &none), STATS);
 }
 
-static void others_are_no_wish(void)
+CASE(others_are_no_wish)
 {
     sigset_t both = block();
     int taken = 0;
@@ -133,7 +133,7 @@ static void *wait_for_ever(void *unused)
     return unused;
 }
 
-static void cancelled_in_sigwait(void)
+CASE(cancelled_in_sigwait)
 {
     pthread_t thread;
     void *result;
@@ -149,7 +149,7 @@ static void cancelled_in_sigwait(void)
 }
 
 /* read is not the library's: the signal and its value go to the program, and there is no dump. */
-static void signalfd_has_it_to_itself(void)
+CASE(signalfd_has_it_to_itself)
 {
     struct signalfd_siginfo info;
     const int values[] = {VALUE, SOCKMALLOC_DUMP_ONLY};
@@ -179,7 +179,7 @@ static void *hold_out(void *unused)
     return unused;
 }
 
-static void blocked_in_every_thread(void)
+CASE(blocked_in_every_thread)
 {
     enum { THREADS = 4 };
     pthread_t threads[THREADS];
@@ -199,13 +199,3 @@ static void blocked_in_every_thread(void)
     CHECK(is_pending(STATS));
     CHECK_EQUAL(dump(STDERR_FILENO), 0);
 }
-
-static const struct check_case cases[] = {
-    CHECK_CASE(sigwait_returns_it),           CHECK_CASE(sigwait_goes_on_after_dump_only),
-    CHECK_CASE(sigwaitinfo_returns_it_whole), CHECK_CASE(sigwaitinfo_is_interrupted_by_dump_only),
-    CHECK_CASE(sigtimedwait_takes_its_time),  CHECK_CASE(others_are_no_wish),
-    CHECK_CASE(cancelled_in_sigwait),         CHECK_CASE(signalfd_has_it_to_itself),
-    CHECK_CASE(blocked_in_every_thread),
-};
-
-CHECK_MAIN(cases)

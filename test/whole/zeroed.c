@@ -63,14 +63,14 @@ static void give_dirty(void)
     }
 }
 
-static void fresh_pages_are_left_alone(void)
+CASE(fresh_pages_are_left_alone)
 {
     take_untouched();
     CHECK_EQUAL(pools_bucket_figure(BUCKET, "carved"), BLOCKS);
     check_all_zero();
 }
 
-static void purged_pages_are_left_alone(void)
+CASE(purged_pages_are_left_alone)
 {
     take_untouched();
     give_dirty();
@@ -84,7 +84,7 @@ static void purged_pages_are_left_alone(void)
 }
 
 /* What was in memory stays there, and is written to: all of it. */
-static void reused_pages_are_cleared(void)
+CASE(reused_pages_are_cleared)
 {
     take_untouched();
     give_dirty();
@@ -97,7 +97,7 @@ static void reused_pages_are_cleared(void)
 }
 
 /* Every byte that malloc_usable_size says the block has, whatever the request, in each bucket. */
-static void reused_slots_are_cleared_to_their_last_usable_byte(void)
+CASE(reused_slots_are_cleared_to_their_last_usable_byte)
 {
     for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {
         size_t largest = pools_largest(bucket);
@@ -114,12 +114,3 @@ static void reused_slots_are_cleared_to_their_last_usable_byte(void)
         }
     }
 }
-
-static const struct check_case cases[] = {
-    CHECK_CASE(fresh_pages_are_left_alone),
-    CHECK_CASE(purged_pages_are_left_alone),
-    CHECK_CASE(reused_pages_are_cleared),
-    CHECK_CASE(reused_slots_are_cleared_to_their_last_usable_byte),
-};
-
-CHECK_MAIN(cases)
