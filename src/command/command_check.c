@@ -18,7 +18,7 @@ static void check_print_object(const char *path, struct text *text)
     text_add_shown(text, path[0] == '\0' ? "the program itself" : path);
 }
 
-static void check_print_malloc(const struct loaded *loaded, struct text *text)
+static void check_print_malloc(const struct remote_linkmap *loaded, struct text *text)
 {
     text_add(text, "  malloc   is served by ");
     check_print_object(loaded->known ? loaded->path : "the program itself: it is static", text);
@@ -26,7 +26,7 @@ static void check_print_malloc(const struct loaded *loaded, struct text *text)
 }
 
 /* What another allocator is asked for by a name of its own never comes to malloc. */
-static void check_print_foreign(const struct loaded *loaded, struct text *text)
+static void check_print_foreign(const struct remote_linkmap *loaded, struct text *text)
 {
     if (loaded->function[0] == '\0') {
         return;
@@ -52,7 +52,7 @@ static void check_print_end(int status, struct text *text)
 }
 
 /* "process 12 (name): sockmalloc", for what comes behind it. */
-static void check_print_process(const struct target *target, struct text *text)
+static void check_print_process(const struct remote_process *target, struct text *text)
 {
     text_add(text, "process %d (", target->process);
     text_add_shown(text, target->name);
@@ -60,7 +60,7 @@ static void check_print_process(const struct target *target, struct text *text)
 }
 
 /* The library is not there: what serves malloc, and how that came about. */
-static enum command_exit check_print_absence(const struct target *target, const struct loaded *loaded,
+static enum command_exit check_print_absence(const struct remote_process *target, const struct remote_linkmap *loaded,
                                              struct text *text)
 {
     check_print_process(target, text);
@@ -113,7 +113,7 @@ static void check_print_deeply_bound(struct text *text)
 }
 
 /* The library is there: malloc must be its own, and the pools open. */
-static enum command_exit check_print_presence(const struct target *target, const struct loaded *loaded,
+static enum command_exit check_print_presence(const struct remote_process *target, const struct remote_linkmap *loaded,
                                               const struct snapshot *snapshot, struct text *text)
 {
     bool effective = loaded->has_view && snapshot->buckets > 0;
@@ -134,9 +134,9 @@ static enum command_exit check_process(int process, int status)
 {
     static char buffer[VERDICT_SIZE];
     static struct snapshot snapshot;
-    static struct loaded loaded;
+    static struct remote_linkmap loaded;
     struct text text = text_begin(buffer, sizeof buffer);
-    struct target target;
+    struct remote_process target;
     remote_process_open(&target, process);
     enum remote_process_state state = look_find(&target);
     if (state == REMOTE_READ) {

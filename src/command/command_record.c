@@ -79,7 +79,7 @@ static uint64_t record_now(void)
 }
 
 /* A line that writes over itself, for who watches a terminal. */
-static void record_report_progress(const struct target *target, uint64_t samples, bool last)
+static void record_report_progress(const struct remote_process *target, uint64_t samples, bool last)
 {
     char name[4 * REMOTE_NAME_SIZE];
     struct text text = text_begin(name, sizeof name);
@@ -101,7 +101,7 @@ static enum command_exit record_append(const struct record_wish *wish, int file,
 }
 
 /* Samples until one of the ends; `sample` is the first, and taken already. */
-static enum command_exit record_sample(const struct record_wish *wish, struct target *target, int file,
+static enum command_exit record_sample(const struct record_wish *wish, struct remote_process *target, int file,
                                        struct recording_sample *sample)
 {
     enum remote_process_state state = REMOTE_READ;
@@ -120,7 +120,7 @@ static enum command_exit record_sample(const struct record_wish *wish, struct ta
     return state == REMOTE_READ ? code : remote_process_report(target, state);
 }
 
-static enum command_exit record_to(const struct record_wish *wish, struct target *target, int file)
+static enum command_exit record_to(const struct record_wish *wish, struct remote_process *target, int file)
 {
     static struct recording_sample sample;
     static struct recording_head head;
@@ -149,7 +149,7 @@ static enum command_exit record_to(const struct record_wish *wish, struct target
 
 static enum command_exit record_process(const struct record_wish *wish)
 {
-    struct target target;
+    struct remote_process target;
     int process = command_read_process(wish->whose);
     if (process == 0) {
         return EXIT_USAGE;

@@ -37,7 +37,7 @@ static const char *stat_take(void *input, int key, const char *argument)
     }
 }
 
-static enum command_exit stat_print(struct target *target, enum format format)
+static enum command_exit stat_print(struct remote_process *target, enum format format)
 {
     static char buffer[FORMAT_SIZE];
     static struct snapshot snapshot;
@@ -54,7 +54,7 @@ static enum command_exit stat_print(struct target *target, enum format format)
 /* By what the process itself says is its signal: the library may have been told another one, and
  * the process may lie, but it is a signal that the setting takes. The program's own handler is not
  * to see it. */
-static enum command_exit stat_ask_held(struct target *target, int handle)
+static enum command_exit stat_ask_held(struct remote_process *target, int handle)
 {
     static struct snapshot snapshot;
     enum remote_process_state state = look_take(target, &snapshot);
@@ -75,7 +75,7 @@ static enum command_exit stat_ask_held(struct target *target, int handle)
 }
 
 /* Held before it is looked at: the process that is signalled is the one that was read. */
-static enum command_exit stat_ask(struct target *target)
+static enum command_exit stat_ask(struct remote_process *target)
 {
     int handle = remote_process_hold(target);
     enum command_exit code = stat_ask_held(target, handle);
@@ -85,7 +85,7 @@ static enum command_exit stat_ask(struct target *target)
     return code;
 }
 
-static enum command_exit stat_do(struct target *target, const struct stat_wish *wish)
+static enum command_exit stat_do(struct remote_process *target, const struct stat_wish *wish)
 {
     return wish->by_signal ? stat_ask(target) : stat_print(target, wish->format);
 }
@@ -93,7 +93,7 @@ static enum command_exit stat_do(struct target *target, const struct stat_wish *
 enum command_exit command_stat(int count, char **arguments)
 {
     struct stat_wish wish = {0};
-    struct target target;
+    struct remote_process target;
     command_parse(&(struct command_line){.name = "stat", .take = stat_take, .input = &wish}, count, arguments);
     int process = command_read_process(wish.whose);
     if (process == 0) {

@@ -65,7 +65,7 @@ enum command_exit command_top(int count, char **arguments)
     look_open(LOOK_MILLISECONDS);
     enum remote_process_state state = top_list_look(&list);
     if (state != REMOTE_READ && line.count > 0) {
-        struct target last;
+        struct remote_process last;
         remote_process_open(&last, line.wanted[line.count - 1]);
         return remote_process_report(&last, state);
     }

@@ -22,12 +22,12 @@ enum look_kind { LOOK_FIND, LOOK_FIND_NAMED, LOOK_TAKE, LOOK_LOADED };
 struct look {
     enum look_kind kind;
     enum remote_process_state state;
-    struct target target;
+    struct remote_process target;
     struct snapshot snapshot;
     char program[REMOTE_NAME_SIZE]; /* the snapshot's, whose pointer is the child's */
     struct bucket_plan plan;
     struct option_set options;
-    struct loaded loaded;
+    struct remote_linkmap loaded;
 };
 
 static bool by_child;       /* look_open was called */
@@ -179,7 +179,7 @@ int look_child(void)
 }
 
 /* Where the look is prepared: in the shared memory, or our own. */
-static struct look *look_begin(enum look_kind kind, const struct target *target)
+static struct look *look_begin(enum look_kind kind, const struct remote_process *target)
 {
     static struct look own;
     struct look *look = shared != NULL ? shared : &own;
@@ -188,7 +188,7 @@ static struct look *look_begin(enum look_kind kind, const struct target *target)
     return look;
 }
 
-static enum remote_process_state look_end(struct look *look, struct target *target)
+static enum remote_process_state look_end(struct look *look, struct remote_process *target)
 {
     if (by_child) {
         look->state = look_ask(look);
@@ -199,17 +199,17 @@ static enum remote_process_state look_end(struct look *look, struct target *targ
     return look->state;
 }
 
-enum remote_process_state look_find(struct target *target)
+enum remote_process_state look_find(struct remote_process *target)
 {
     return look_end(look_begin(LOOK_FIND, target), target);
 }
 
-enum remote_process_state look_find_named(struct target *target)
+enum remote_process_state look_find_named(struct remote_process *target)
 {
     return look_end(look_begin(LOOK_FIND_NAMED, target), target);
 }
 
-enum remote_process_state look_take(struct target *target, struct snapshot *snapshot)
+enum remote_process_state look_take(struct remote_process *target, struct snapshot *snapshot)
 {
     static char program[REMOTE_NAME_SIZE];
     struct look *look = look_begin(LOOK_TAKE, target);
@@ -224,7 +224,7 @@ enum remote_process_state look_take(struct target *target, struct snapshot *snap
     return state;
 }
 
-enum remote_process_state look_find_loaded(struct target *target, struct loaded *loaded)
+enum remote_process_state look_find_loaded(struct remote_process *target, struct remote_linkmap *loaded)
 {
     struct look *look = look_begin(LOOK_LOADED, target);
     enum remote_process_state state = look_end(look, target);

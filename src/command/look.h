@@ -27,13 +27,13 @@ void look_open(unsigned milliseconds);
 int look_child(void);
 
 /* As remote_process_find and remote_process_find_named. */
-enum remote_process_state look_find(struct target *target);
-enum remote_process_state look_find_named(struct target *target);
+enum remote_process_state look_find(struct remote_process *target);
+enum remote_process_state look_find_named(struct remote_process *target);
 
 /* As remote_snapshot_take; `options` and remote_snapshot_plan are the process's here, too. */
-enum remote_process_state look_take(struct target *target, struct snapshot *snapshot);
+enum remote_process_state look_take(struct remote_process *target, struct snapshot *snapshot);
 
 /* As remote_linkmap_find. */
-enum remote_process_state look_find_loaded(struct target *target, struct loaded *loaded);
+enum remote_process_state look_find_loaded(struct remote_process *target, struct remote_linkmap *loaded);
 
 #endif

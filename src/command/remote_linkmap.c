@@ -27,13 +27,13 @@ struct symbols {
     uintptr_t debug;
 };
 
-static bool remote_linkmap_read(const struct target *target, void *to, uintptr_t from, size_t size)
+static bool remote_linkmap_read(const struct remote_process *target, void *to, uintptr_t from, size_t size)
 {
     return remote_process_copy(target, to, (const void *)from, size) == REMOTE_READ;
 }
 
 /* As far as the text can be read: it may end right before a page that can't. */
-static void remote_linkmap_read_text(const struct target *target, uintptr_t from, char *text, size_t size)
+static void remote_linkmap_read_text(const struct remote_process *target, uintptr_t from, char *text, size_t size)
 {
     size_t length = 0;
     while (length + 1 < size) {
@@ -52,7 +52,7 @@ static void remote_linkmap_read_text(const struct target *target, uintptr_t from
     text[length] = '\0';
 }
 
-static bool remote_linkmap_read_dynamic(const struct target *target, uintptr_t dynamic, struct symbols *symbols)
+static bool remote_linkmap_read_dynamic(const struct remote_process *target, uintptr_t dynamic, struct symbols *symbols)
 {
     ElfW(Dyn) entry = {.d_tag = DT_NULL};
     *symbols = (struct symbols){0};
@@ -72,7 +72,7 @@ static bool remote_linkmap_read_dynamic(const struct target *target, uintptr_t d
 enum { NAME_SIZE = 32 };
 
 /* Whether a symbol is the one of that name, and defined; its value is an offset in the object. */
-static bool remote_linkmap_is_named(const struct target *target, const struct symbols *symbols, uint32_t number,
+static bool remote_linkmap_is_named(const struct remote_process *target, const struct symbols *symbols, uint32_t number,
                                     const char *name, uintptr_t *value)
 {
     ElfW(Sym) symbol;
@@ -98,7 +98,7 @@ static uint32_t remote_linkmap_hash(const char *name)
 
 /* The walk along one chain of GNU's hash table, whose head says buckets, first symbol, and words
  * of a filter that we do without. */
-static bool remote_linkmap_exports(const struct target *target, const struct symbols *symbols, const char *name,
+static bool remote_linkmap_exports(const struct remote_process *target, const struct symbols *symbols, const char *name,
                                    uintptr_t *value)
 {
     uint32_t head[4];
@@ -129,7 +129,7 @@ static bool remote_linkmap_exports(const struct target *target, const struct sym
 }
 
 /* A value of the auxiliary vector, with which the kernel started the process; 0 for none. */
-static uintptr_t remote_linkmap_auxiliary(const struct target *target, uint64_t type)
+static uintptr_t remote_linkmap_auxiliary(const struct remote_process *target, uint64_t type)
 {
     char path[32];
     ElfW(auxv_t) entry;
@@ -148,7 +148,7 @@ static uintptr_t remote_linkmap_auxiliary(const struct target *target, uint64_t 
 
 /* Where the program's dynamic section lies: its headers say how far from its file's addresses it
  * was loaded, and where that is in the file. */
-static uintptr_t remote_linkmap_dynamic_of_program(const struct target *target)
+static uintptr_t remote_linkmap_dynamic_of_program(const struct remote_process *target)
 {
     uintptr_t headers = remote_linkmap_auxiliary(target, AT_PHDR);
     uintptr_t count = remote_linkmap_auxiliary(target, AT_PHNUM);
@@ -166,7 +166,7 @@ static uintptr_t remote_linkmap_dynamic_of_program(const struct target *target)
 }
 
 /* The dynamic linker's list, in the order in which it looks for names. */
-static uintptr_t remote_linkmap_first(const struct target *target)
+static uintptr_t remote_linkmap_first(const struct remote_process *target)
 {
     struct symbols program;
     struct r_debug debug;
@@ -176,7 +176,7 @@ static uintptr_t remote_linkmap_first(const struct target *target)
     return known ? (uintptr_t)debug.r_map : 0;
 }
 
-static bool remote_linkmap_has_view(const struct target *target, const struct symbols *symbols, uintptr_t bias)
+static bool remote_linkmap_has_view(const struct remote_process *target, const struct symbols *symbols, uintptr_t bias)
 {
     uintptr_t value;
     return remote_linkmap_exports(target, symbols, "sockmalloc_view", &value) &&
@@ -196,7 +196,7 @@ static struct walk remote_linkmap_walk(uintptr_t first)
     return (struct walk){.next = first, .left = OBJECTS_MAX};
 }
 
-static bool remote_linkmap_step(const struct target *target, struct walk *walk)
+static bool remote_linkmap_step(const struct remote_process *target, struct walk *walk)
 {
     if (walk->next == 0 || walk->left == 0 ||
         !remote_linkmap_read(target, &walk->object, walk->next, sizeof walk->object)) {
@@ -211,7 +211,7 @@ static bool remote_linkmap_step(const struct target *target, struct walk *walk)
 }
 
 /* Goes on to the first object that exports the name. */
-static bool remote_linkmap_step_to(const struct target *target, struct walk *walk, const char *name)
+static bool remote_linkmap_step_to(const struct remote_process *target, struct walk *walk, const char *name)
 {
     uintptr_t value;
     while (remote_linkmap_step(target, walk)) {
@@ -222,7 +222,8 @@ static bool remote_linkmap_step_to(const struct target *target, struct walk *wal
     return false;
 }
 
-static void remote_linkmap_read_path(const struct target *target, const struct walk *walk, char path[REMOTE_PATH_SIZE])
+static void remote_linkmap_read_path(const struct remote_process *target, const struct walk *walk,
+                                     char path[REMOTE_PATH_SIZE])
 {
     remote_linkmap_read_text(target, (uintptr_t)walk->object.l_name, path, REMOTE_PATH_SIZE);
 }
@@ -233,7 +234,7 @@ static const char *const foreign[] = {"mallocx", "rallocx", "mi_malloc", "tc_mal
 enum { FOREIGN = sizeof foreign / sizeof foreign[0] };
 
 /* Which of these names the symbol is, that another object is to define; or NULL. */
-static const char *remote_linkmap_foreign(const struct target *target, const struct symbols *symbols,
+static const char *remote_linkmap_foreign(const struct remote_process *target, const struct symbols *symbols,
                                           const ElfW(Sym) * symbol)
 {
     char name[REMOTE_LINKMAP_FUNCTION_SIZE];
@@ -251,7 +252,7 @@ static const char *remote_linkmap_foreign(const struct target *target, const str
 
 /* The first such name among the symbols that an object leaves to others. In GNU's order these stand
  * before the first one that the hash table knows. */
-static const char *remote_linkmap_calls(const struct target *target, const struct symbols *symbols)
+static const char *remote_linkmap_calls(const struct remote_process *target, const struct symbols *symbols)
 {
     uint32_t head[4];
     const char *found = NULL;
@@ -273,7 +274,8 @@ static const char *remote_linkmap_calls(const struct target *target, const struc
 }
 
 /* The library itself asks mimalloc so, for what falls through: that is no news. */
-static void remote_linkmap_find_foreign(const struct target *target, uintptr_t first, struct loaded *found)
+static void remote_linkmap_find_foreign(const struct remote_process *target, uintptr_t first,
+                                        struct remote_linkmap *found)
 {
     struct walk walk = remote_linkmap_walk(first);
     while (found->function[0] == '\0' && remote_linkmap_step(target, &walk)) {
@@ -288,7 +290,7 @@ static void remote_linkmap_find_foreign(const struct target *target, uintptr_t f
     }
 }
 
-static void remote_linkmap_read_preload(const struct target *target, char *value, size_t size)
+static void remote_linkmap_read_preload(const struct remote_process *target, char *value, size_t size)
 {
     char path[32];
     char *variable = NULL;
@@ -306,9 +308,9 @@ static void remote_linkmap_read_preload(const struct target *target, char *value
     }
 }
 
-void remote_linkmap_find(const struct target *target, struct loaded *found)
+void remote_linkmap_find(const struct remote_process *target, struct remote_linkmap *found)
 {
-    *found = (struct loaded){.known = false};
+    *found = (struct remote_linkmap){.known = false};
     uintptr_t first = remote_linkmap_first(target);
     struct walk walk = remote_linkmap_walk(first);
     found->known = remote_linkmap_step_to(target, &walk, "malloc");

@@ -8,7 +8,7 @@
 enum { REMOTE_LINKMAP_FUNCTION_SIZE = 16 };
 
 /* Texts are the process's: text_add_shown is for printing them. */
-struct loaded {
+struct remote_linkmap {
     bool known;                  /* the dynamic linker's list is there; false of a static program */
     char path[REMOTE_PATH_SIZE]; /* of the object that exports malloc; "" for the program itself */
     bool has_view;               /* it is the library whose view the target has */
@@ -27,6 +27,6 @@ struct loaded {
  * it: all calls that are bound by name go there. Read from the process's memory, so that neither a
  * chroot nor a replaced file matters.
  */
-void remote_linkmap_find(const struct target *target, struct loaded *found);
+void remote_linkmap_find(const struct remote_process *target, struct remote_linkmap *found);
 
 #endif

@@ -32,7 +32,7 @@ static bool remote_process_read_file(int process, const char *name, char *text, 
     return length > 0;
 }
 
-static void remote_process_read_name(struct target *target)
+static void remote_process_read_name(struct remote_process *target)
 {
     if (!remote_process_read_file(target->process, "comm", target->name, sizeof target->name)) {
         strcpy(target->name, "?");
@@ -56,21 +56,21 @@ bool remote_process_status(int process, struct remote_process_status *status)
                                     &status->state, &status->parent, &status->start) == 3;
 }
 
-void remote_process_open(struct target *target, int process)
+void remote_process_open(struct remote_process *target, int process)
 {
     struct remote_process_status status;
-    *target = (struct target){.process = process};
+    *target = (struct remote_process){.process = process};
     target->start = remote_process_status(process, &status) ? status.start : 0;
     remote_process_read_name(target);
 }
 
-bool remote_process_is_same(const struct target *target)
+bool remote_process_is_same(const struct remote_process *target)
 {
     struct remote_process_status status;
     return remote_process_status(target->process, &status) && status.start == target->start;
 }
 
-int remote_process_hold(const struct target *target)
+int remote_process_hold(const struct remote_process *target)
 {
 #ifdef SYS_pidfd_open
     return (int)syscall(SYS_pidfd_open, target->process, 0);
@@ -80,7 +80,7 @@ int remote_process_hold(const struct target *target)
 #endif
 }
 
-bool remote_process_queue(const struct target *target, int handle, int number, int value)
+bool remote_process_queue(const struct remote_process *target, int handle, int number, int value)
 {
 #ifdef SYS_pidfd_send_signal
     if (handle >= 0) {
@@ -100,7 +100,7 @@ bool remote_process_queue(const struct target *target, int handle, int number, i
 }
 
 /* Whether the process is still there, or only its number is: a zombie has no memory. */
-static bool remote_process_is_alive(const struct target *target)
+static bool remote_process_is_alive(const struct remote_process *target)
 {
     struct remote_process_status status;
     return remote_process_status(target->process, &status) && status.start == target->start &&
@@ -108,7 +108,7 @@ static bool remote_process_is_alive(const struct target *target)
 }
 
 /* What a system call's failure says of the process. */
-static enum remote_process_state remote_process_judge(const struct target *target, int error)
+static enum remote_process_state remote_process_judge(const struct remote_process *target, int error)
 {
     if (!remote_process_is_alive(target)) {
         return REMOTE_GONE;
@@ -116,7 +116,8 @@ static enum remote_process_state remote_process_judge(const struct target *targe
     return error == EPERM || error == EACCES ? REMOTE_FORBIDDEN : REMOTE_WITHOUT;
 }
 
-enum remote_process_state remote_process_copy(const struct target *target, void *to, const void *from, size_t size)
+enum remote_process_state remote_process_copy(const struct remote_process *target, void *to, const void *from,
+                                              size_t size)
 {
     size_t done = 0;
     while (done < size) {
@@ -131,9 +132,9 @@ enum remote_process_state remote_process_copy(const struct target *target, void 
     return REMOTE_READ;
 }
 
-enum remote_process_state remote_process_renew(struct target *target)
+enum remote_process_state remote_process_renew(struct remote_process *target)
 {
-    struct view *view = &target->view;
+    struct inspect_export *view = &target->view;
     enum remote_process_state state = remote_process_copy(target, view, target->address, sizeof *view);
     if (state != REMOTE_READ) {
         return state;
@@ -152,8 +153,8 @@ enum remote_process_state remote_process_renew(struct target *target)
 
 /* The view's place in a mapping, or NULL. `left` is how many bytes may still be read, of this
  * mapping and others. */
-static const struct view *remote_process_scan(const struct target *target, const struct maps_row *row, char *buffer,
-                                              size_t *left)
+static const struct inspect_export *remote_process_scan(const struct remote_process *target, const struct maps_row *row,
+                                                        char *buffer, size_t *left)
 {
     size_t whole = row->end - row->start;
     uintptr_t end = row->start + (whole < REMOTE_SCAN_MAPPING ? whole : REMOTE_SCAN_MAPPING);
@@ -168,7 +169,7 @@ static const struct view *remote_process_scan(const struct target *target, const
         }
         for (size_t within = 0; within + INSPECT_MAGIC_SIZE <= size; within += INSPECT_ALIGNMENT) {
             if (memcmp(buffer + within, sockmalloc_view.magic, INSPECT_MAGIC_SIZE) == 0) {
-                return (const struct view *)(at + within);
+                return (const struct inspect_export *)(at + within);
             }
         }
     }
@@ -176,7 +177,7 @@ static const struct view *remote_process_scan(const struct target *target, const
 }
 
 /* Looks through the mappings whose files are called like the library, or through the others. */
-static bool remote_process_search(struct target *target, FILE *maps, bool named)
+static bool remote_process_search(struct remote_process *target, FILE *maps, bool named)
 {
     struct maps_row row;
     size_t left = REMOTE_SCAN_TOTAL;
@@ -197,7 +198,7 @@ static bool remote_process_search(struct target *target, FILE *maps, bool named)
     return found;
 }
 
-static enum remote_process_state remote_process_find_in(struct target *target, bool everywhere)
+static enum remote_process_state remote_process_find_in(struct remote_process *target, bool everywhere)
 {
     char probe;
     FILE *maps = maps_open(target->process);
@@ -218,12 +219,12 @@ static enum remote_process_state remote_process_find_in(struct target *target, b
     return state == REMOTE_READ ? remote_process_judge(target, 0) : state;
 }
 
-enum remote_process_state remote_process_find(struct target *target)
+enum remote_process_state remote_process_find(struct remote_process *target)
 {
     return remote_process_find_in(target, true);
 }
 
-enum remote_process_state remote_process_find_named(struct target *target)
+enum remote_process_state remote_process_find_named(struct remote_process *target)
 {
     return remote_process_find_in(target, false);
 }
@@ -241,7 +242,7 @@ static const char *remote_process_reason(void)
                        : "it is another user's, or has changed users: that needs CAP_SYS_PTRACE";
 }
 
-enum command_exit remote_process_report(const struct target *target, enum remote_process_state state)
+enum command_exit remote_process_report(const struct remote_process *target, enum remote_process_state state)
 {
     int process = target->process;
     const char *name = target->name;

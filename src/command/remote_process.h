@@ -35,13 +35,13 @@ enum { REMOTE_SCAN_MAPPING = 16 << 20, REMOTE_SCAN_TOTAL = 64 << 20 };
 
 /* All texts are as the process, or its files' owner, chose them: text_add_shown is for printing
  * them. */
-struct target {
+struct remote_process {
     int process;
-    uint64_t start;                 /* when it began, in the kernel's ticks; 0: not known */
-    char name[REMOTE_NAME_SIZE];    /* /proc/PID/comm; "?" where it can't be read */
-    char library[REMOTE_PATH_SIZE]; /* as the process sees it; " (deleted)" behind a file that is */
-    const struct view *address;     /* where the view lies in the process; NULL: not found yet */
-    struct view view;               /* as it was last read */
+    uint64_t start;                       /* when it began, in the kernel's ticks; 0: not known */
+    char name[REMOTE_NAME_SIZE];          /* /proc/PID/comm; "?" where it can't be read */
+    char library[REMOTE_PATH_SIZE];       /* as the process sees it; " (deleted)" behind a file that is */
+    const struct inspect_export *address; /* where the view lies in the process; NULL: not found yet */
+    struct inspect_export view;           /* as it was last read */
 };
 
 /* What /proc/PID/stat says. */
@@ -55,42 +55,43 @@ struct remote_process_status {
 bool remote_process_status(int process, struct remote_process_status *status);
 
 /* Begins with a process of which nothing is known but its number. */
-void remote_process_open(struct target *target, int process);
+void remote_process_open(struct remote_process *target, int process);
 
 /* Returns true if the number still belongs to the process that it belonged to at remote_process_open. */
-bool remote_process_is_same(const struct target *target);
+bool remote_process_is_same(const struct remote_process *target);
 
 /*
  * Finds the library's view: by its magic, in what files are mapped writable, those first that are
  * called like the library. So it is found where the file was replaced or deleted, and behind a
  * chroot. Price: /proc/PID/maps, and a copy of such mappings as far as the view.
  */
-enum remote_process_state remote_process_find(struct target *target);
+enum remote_process_state remote_process_find(struct remote_process *target);
 
 /* The same, only where a file is called like the library: for who looks at all processes. */
-enum remote_process_state remote_process_find_named(struct target *target);
+enum remote_process_state remote_process_find_named(struct remote_process *target);
 
 /* Reads the view again, where it was found: a process that has executed another program meanwhile
  * has it no more. */
-enum remote_process_state remote_process_renew(struct target *target);
+enum remote_process_state remote_process_renew(struct remote_process *target);
 
 /*
  * A handle on the process that has the number now, for remote_process_queue: no other process ever gets it.
  * -1 where the kernel has none (before Linux 5.3). The caller's to close.
  */
-int remote_process_hold(const struct target *target);
+int remote_process_hold(const struct remote_process *target);
 
 /*
  * Queues a signal with a value to the process that the handle holds, or without one to the process
  * of remote_process_open, if that still has its number. False with errno set: ESRCH if it is gone.
  */
-bool remote_process_queue(const struct target *target, int handle, int number, int value);
+bool remote_process_queue(const struct remote_process *target, int handle, int number, int value);
 
 /* Copies memory of the process. */
-enum remote_process_state remote_process_copy(const struct target *target, void *to, const void *from, size_t size);
+enum remote_process_state remote_process_copy(const struct remote_process *target, void *to, const void *from,
+                                              size_t size);
 
 /* Says in one line on stderr what the state means, and which exit code it is. Not of REMOTE_READ.
  */
-enum command_exit remote_process_report(const struct target *target, enum remote_process_state state);
+enum command_exit remote_process_report(const struct remote_process *target, enum remote_process_state state);
 
 #endif

@@ -60,7 +60,7 @@ static enum remote_process_state remote_snapshot_map(void *start, size_t size)
     return mapped == place ? REMOTE_READ : REMOTE_IN_THE_WAY;
 }
 
-static enum remote_process_state remote_snapshot_bring(const struct target *target, void *start, size_t size)
+static enum remote_process_state remote_snapshot_bring(const struct remote_process *target, void *start, size_t size)
 {
     if (size == 0) {
         return REMOTE_READ;
@@ -69,8 +69,8 @@ static enum remote_process_state remote_snapshot_bring(const struct target *targ
     return state == REMOTE_READ ? remote_process_copy(target, start, start, size) : state;
 }
 
-static enum remote_process_state remote_snapshot_copy(const struct target *target, enum inspect_export_object which,
-                                                      const struct span *own)
+static enum remote_process_state remote_snapshot_copy(const struct remote_process *target,
+                                                      enum inspect_export_object which, const struct span *own)
 {
     const struct span *theirs = &target->view.object[which];
     return theirs->size == own->size ? remote_process_copy(target, own->start, theirs->start, own->size) : REMOTE_OTHER;
@@ -131,7 +131,7 @@ static bool remote_snapshot_makes_sense(void)
 }
 
 /* The objects that the view names, each over our own. */
-static enum remote_process_state remote_snapshot_bring_objects(const struct target *target,
+static enum remote_process_state remote_snapshot_bring_objects(const struct remote_process *target,
                                                                const struct span own[INSPECT_OBJECTS])
 {
     enum remote_process_state state = REMOTE_READ;
@@ -142,7 +142,7 @@ static enum remote_process_state remote_snapshot_bring_objects(const struct targ
 }
 
 /* The states of all pages that were ever carved: what the requests were, no figure says. */
-static enum remote_process_state remote_snapshot_bring_metadata(const struct target *target)
+static enum remote_process_state remote_snapshot_bring_metadata(const struct remote_process *target)
 {
     return remote_snapshot_bring(target, (void *)regions.states, region_front() * sizeof regions.states[0]);
 }
@@ -151,7 +151,7 @@ static enum remote_process_state remote_snapshot_bring_metadata(const struct tar
  * The magazines come last, and with them once more how many there are: each that a cache named when
  * it was copied is among them.
  */
-static enum remote_process_state remote_snapshot_bring_records(const struct target *target,
+static enum remote_process_state remote_snapshot_bring_records(const struct remote_process *target,
                                                                const struct span own[INSPECT_OBJECTS])
 {
     enum remote_process_state state =
@@ -191,7 +191,7 @@ static void remote_snapshot_mend_all(void)
     }
 }
 
-static enum remote_process_state remote_snapshot_bring_all(const struct target *target)
+static enum remote_process_state remote_snapshot_bring_all(const struct remote_process *target)
 {
     struct span own[INSPECT_OBJECTS];
     inspect_export_list(own, &remote_snapshot_plan);
@@ -209,7 +209,7 @@ static enum remote_process_state remote_snapshot_bring_all(const struct target *
     return state;
 }
 
-enum remote_process_state remote_snapshot_take(struct target *target, struct snapshot *snapshot)
+enum remote_process_state remote_snapshot_take(struct remote_process *target, struct snapshot *snapshot)
 {
     enum remote_process_state state = remote_process_renew(target);
     if (state == REMOTE_READ) {

@@ -26,7 +26,7 @@ extern struct bucket_plan remote_snapshot_plan;
  * anything is read by it, and what is copied to REMOTE_SNAPSHOT_BYTES. How long it takes is not bounded
  * here, since a page of the process's may be one that never comes: look.h is for that.
  */
-enum remote_process_state remote_snapshot_take(struct target *target, struct snapshot *snapshot);
+enum remote_process_state remote_snapshot_take(struct remote_process *target, struct snapshot *snapshot);
 
 /* Makes a plan from elsewhere safe to print: its labels are made anew from its sizes. */
 void remote_snapshot_mend_plan(struct bucket_plan *plan);

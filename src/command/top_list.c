@@ -90,7 +90,7 @@ static enum remote_process_state top_look_at(struct top_process *process)
     return state;
 }
 
-static bool top_is_costly(const struct top_list *list, const struct target *target)
+static bool top_is_costly(const struct top_list *list, const struct remote_process *target)
 {
     for (unsigned i = 0; i < TOP_COSTLY; i++) {
         if (list->costly[i].process == target->process && list->costly[i].start == target->start) {
@@ -101,7 +101,7 @@ static bool top_is_costly(const struct top_list *list, const struct target *targ
 }
 
 /* A look at the process cost as much as a look may: once is enough. */
-static void top_note_state(struct top_list *list, const struct target *target, enum remote_process_state state)
+static void top_note_state(struct top_list *list, const struct remote_process *target, enum remote_process_state state)
 {
     if (state == REMOTE_LATE || state == REMOTE_TOO_LARGE || state == REMOTE_BROKEN) {
         list->costly[list->costly_next] = (struct top_costly){.process = target->process, .start = target->start};

@@ -22,7 +22,7 @@ struct top_figures {
 };
 
 struct top_process {
-    struct target target;
+    struct remote_process target;
     int parent;      /* its number */
     bool is_read;    /* the rest is what it said at the last look */
     bool has_former; /* and this is not the first */

@@ -21,14 +21,14 @@ static enum command_exit traced_run_begin(const struct launch *launch)
 }
 
 /* What came of the process. */
-struct trial {
+struct traced_run {
     traced_run_judge *judge;
     bool is_judged;
     enum command_exit code;
 };
 
 /* What a stop was for; the signal to go on with. */
-static uintptr_t traced_run_answer(struct trial *trial, int process, int status)
+static uintptr_t traced_run_answer(struct traced_run *trial, int process, int status)
 {
     unsigned event = (unsigned)status >> 16;
     unsigned long end = 0;
@@ -40,7 +40,7 @@ static uintptr_t traced_run_answer(struct trial *trial, int process, int status)
 }
 
 /* The kernel does not stop every process that SIGKILL ends. */
-static enum command_exit traced_run_conclude(const struct trial *trial, int process, int status)
+static enum command_exit traced_run_conclude(const struct traced_run *trial, int process, int status)
 {
     if (trial->is_judged) {
         return trial->code;
@@ -53,7 +53,7 @@ static enum command_exit traced_run_conclude(const struct trial *trial, int proc
 
 static enum command_exit traced_run_follow(int process, traced_run_judge *judge)
 {
-    struct trial trial = {.judge = judge};
+    struct traced_run trial = {.judge = judge};
     int status;
     bool began = false;
     while (waitpid(process, &status, 0) == process && WIFSTOPPED(status)) {

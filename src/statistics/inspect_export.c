@@ -14,12 +14,12 @@
 
 _Static_assert(sizeof PACKAGE_VERSION <= INSPECT_LIBRARY_SIZE, "the version fits");
 
-struct view sockmalloc_view = {
+struct inspect_export sockmalloc_view = {
     .magic = "sockmalloc view",
     .version = INSPECT_VERSION,
     .library = PACKAGE_VERSION,
     .layout = {.names = INSPECT_NAMES,
-               .place = {sizeof(struct view), sizeof(struct cache), offsetof(struct cache, bin),
+               .place = {sizeof(struct inspect_export), sizeof(struct cache), offsetof(struct cache, bin),
                          sizeof(struct cache_bin), offsetof(struct cache_bin, public_magazine),
                          offsetof(struct cache_bin, requests), sizeof(struct cache_tally),
                          offsetof(struct cache_tally, armed), offsetof(struct cache_tally, quota),

@@ -13,7 +13,7 @@
 #include "memory/bucket.h"
 
 /*
- * The contract. The library exports one `struct view`, which names the objects that snapshot_take
+ * The contract. The library exports one `struct inspect_export`, which names the objects that snapshot_take
  * and the reports read. Who reads it is a program of the same version that has the same rooms: it
  * copies each object over its own one, brings along what their pointers lead to, and calls
  * snapshot_take. To the process that is read this costs nothing: no call, no signal, no lock.
@@ -60,17 +60,17 @@ struct inspect_export_layout {
     uint32_t place[INSPECT_PLACES]; /* sizes and offsets */
 };
 
-struct view {
+struct inspect_export {
     _Alignas(INSPECT_ALIGNMENT) char magic[INSPECT_MAGIC_SIZE]; /* who looks for it goes by such steps */
     uint32_t version;                                           /* of this structure */
     char library[INSPECT_LIBRARY_SIZE];                         /* the library's version */
     _Atomic uint32_t born;                                      /* 1 from the end of start on */
-    struct view *self;                                          /* where it lies: a copy of it elsewhere is none */
+    struct inspect_export *self;                                /* where it lies: a copy of it elsewhere is none */
     struct inspect_export_layout layout;
     struct span object[INSPECT_OBJECTS];
 };
 
-extern EXPORTED_OBJECT struct view sockmalloc_view;
+extern EXPORTED_OBJECT struct inspect_export sockmalloc_view;
 
 /* Names the objects of this process in `object`. `plan` stays the caller's, and where it is. */
 INTERNAL void inspect_export_list(struct span object[INSPECT_OBJECTS], const struct bucket_plan *plan);

@@ -201,7 +201,7 @@ class _Memory:
 
 
 class Processes(unittest.TestCase):
-    def test_descendants_and_births(self) -> None:
+    def test_descendants_and_start_times(self) -> None:
         command = ["sh", "-c", "sh -c 'echo $$; read line'; :"]
         shell = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         with shell:
@@ -209,9 +209,9 @@ class Processes(unittest.TestCase):
             grandchild = int(shell.stdout.readline())
             self.assertEqual(processes.descendants(shell.pid), [grandchild])
             self.assertIn(shell.pid, processes.children(os.getpid()))
-            self.assertIsNotNone(processes.birth(grandchild))
+            self.assertIsNotNone(processes.start_time(grandchild))
             shell.stdin.close()
-            waiting.until(lambda: processes.birth(shell.pid) is None, "a zombie has no birth")
+            waiting.until(lambda: processes.start_time(shell.pid) is None, "a zombie has no start time")
         self.assertEqual(processes.descendants(shell.pid), [])
 
     def test_signals_by_name(self) -> None:

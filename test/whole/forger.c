@@ -22,8 +22,8 @@
  */
 enum { THREADS = 3, SHADOW_SIZE = 256 << 10, PAGE = 4096, DEPTH_MAX = 6 };
 
-static struct view *view;
-static struct view honest;
+static struct inspect_export *view;
+static struct inspect_export honest;
 static char *shadow[INSPECT_OBJECTS];
 static char *plain; /* zeros, as many as nobody has memory for */
 
@@ -236,7 +236,7 @@ static void draw_place(unsigned which)
 static void draw_head(void)
 {
     char *bytes = (char *)view + INSPECT_MAGIC_SIZE;
-    bytes[draw(offsetof(struct view, object) - INSPECT_MAGIC_SIZE)] = (char)draw(256);
+    bytes[draw(offsetof(struct inspect_export, object) - INSPECT_MAGIC_SIZE)] = (char)draw(256);
 }
 
 static void draw_link(void)

@@ -44,7 +44,7 @@ def objects(servant: Servant) -> dict[str, tuple[int, int]]:
 
 
 class Frozen(ServantCase):
-    """What every call goes by is on pages that nobody can write, from the end of birth on."""
+    """What every call goes by is on pages that nobody can write, from the end of start-up on."""
 
     def assert_frozen(self, servant: Servant) -> None:
         maps = regions(servant)

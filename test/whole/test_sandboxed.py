@@ -1,4 +1,4 @@
-"""Behind a seccomp filter, of its own or from before its birth, a program is killed for no call of the library's."""
+"""Behind a seccomp filter, of its own or from before it was started, a program is killed for no call of the library's."""
 # SPDX-License-Identifier: BSD-2-Clause
 import re
 

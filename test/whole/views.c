@@ -162,8 +162,8 @@ static void count(enum remote_process_state found)
 static void look_at(const struct forger *forger)
 {
     static struct snapshot snapshot;
-    static struct loaded loaded;
-    struct target target;
+    static struct remote_linkmap loaded;
+    struct remote_process target;
     remote_process_open(&target, forger->process);
     enum remote_process_state found = look_find(&target);
     if (found == REMOTE_READ) {
@@ -201,7 +201,7 @@ static void record(const struct forger *forger)
 {
     static struct recording_head head;
     static struct recording_sample sample;
-    struct target target;
+    struct remote_process target;
     remote_process_open(&target, forger->process);
     if (look_find(&target) != REMOTE_READ || look_take(&target, &sample.snapshot) != REMOTE_READ) {
         printf("an honest process can't be read\n");

@@ -31,7 +31,7 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def birth(pid: int) -> int | None:
+def start_time(pid: int) -> int | None:
     """When the process began, in the kernel's ticks, so that a pid used again is told apart.
 
     None where there is no such process, or where it has ended and waits for its parent.

@@ -77,7 +77,7 @@ class Stage:
 
 def resident(pid: int) -> int:
     """Bytes in memory; 0 of a process that has ended."""
-    if processes.birth(pid) is None:
+    if processes.start_time(pid) is None:
         return 0
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()

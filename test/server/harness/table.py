@@ -119,12 +119,12 @@ class TableCase(ServerCase):
     def finish(self, row: Row, running: Running) -> None:
         """Stops the server, and sees every process of it end, its group's or not."""
         running.server.logs += sorted(running.place.data.glob("*.log"))
-        births = {pid: processes.birth(pid) for pid in running.server.tree()}
+        starts = {pid: processes.start_time(pid) for pid in running.server.tree()}
         # Who had ended before it was looked at has none, which is what it will have afterwards.
-        births = {pid: birth for pid, birth in births.items() if birth is not None}
+        starts = {pid: start for pid, start in starts.items() if start is not None}
         self.stop(running.server, row.stop, row.status)
         waiting.until(
-            lambda: not any(processes.birth(pid) == birth for pid, birth in births.items()),
+            lambda: not any(processes.start_time(pid) == start for pid, start in starts.items()),
             f"{row.name} left processes behind",
             SETTLE_SECONDS,
         )

@@ -50,7 +50,7 @@ Test(budget, return_makes_room)
 
 Test(budget, nothing_fits_into_none)
 {
-    cr_assert_not(budget_charge(1), "before birth");
+    cr_assert_not(budget_charge(1), "before start-up");
     budget_open(0, BUDGET_UNLIMITED, BUDGET_UNLIMITED);
     cr_assert_not(budget_charge(1));
     cr_assert(budget_charge(0));

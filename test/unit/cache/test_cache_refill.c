@@ -117,7 +117,7 @@ Test(cache_refill, without_an_empty_magazine_takes_nothing)
     cr_assert_eq(magazine_count(magazine), 10);
 }
 
-Test(cache_refill, begs_one_and_gives_the_rest_to_the_depot)
+Test(cache_refill, takes_one_and_gives_the_rest_to_the_depot)
 {
     lay();
     const struct magazine *magazine = neighbours_equip(neighbour(0), BUCKET, 3);

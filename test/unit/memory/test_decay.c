@@ -8,15 +8,15 @@
 
 #define MILLISECOND UINT64_C(1000000)
 #define AGE         (500 * MILLISECOND) /* of a generation, where pages are kept for a second */
-#define BIRTH       (1000000 * MILLISECOND)
+#define START_TIME  (1000000 * MILLISECOND)
 
 enum { THREADS = 4, ROUNDS = 100000 };
 
-/* As it is after the first tick: the generations have changed places at BIRTH. */
+/* As it is after the first tick: the generations have changed places at START_TIME. */
 static void open_decay(void)
 {
     decay_open(1000);
-    cr_assert(decay_turn(BIRTH));
+    cr_assert(decay_turn(START_TIME));
 }
 
 static void expect_young(unsigned young)
@@ -29,25 +29,25 @@ Test(decay, never_is_never)
 {
     decay_open(DECAY_NEVER);
     cr_assert_not(decay_is_due(0));
-    cr_assert_not(decay_is_due(BIRTH));
+    cr_assert_not(decay_is_due(START_TIME));
     cr_assert_not(decay_is_due(UINT64_MAX));
     unsigned young = decay_young();
-    cr_assert_not(decay_turn(BIRTH));
+    cr_assert_not(decay_turn(START_TIME));
     expect_young(young);
 }
 
 Test(decay, nothing_is_due_before_it_was_opened)
 {
-    cr_assert_not(decay_is_due(BIRTH));
+    cr_assert_not(decay_is_due(START_TIME));
 }
 
 Test(decay, generation_lasts_half_of_the_setting)
 {
     open_decay();
-    cr_assert_not(decay_is_due(BIRTH));
-    cr_assert_not(decay_is_due(BIRTH + AGE - 1));
-    cr_assert(decay_is_due(BIRTH + AGE));
-    cr_assert(decay_is_due(BIRTH + 1000 * AGE));
+    cr_assert_not(decay_is_due(START_TIME));
+    cr_assert_not(decay_is_due(START_TIME + AGE - 1));
+    cr_assert(decay_is_due(START_TIME + AGE));
+    cr_assert(decay_is_due(START_TIME + 1000 * AGE));
 }
 
 /* A day, which is the most that can be set, and an odd number. */
@@ -65,13 +65,13 @@ Test(decay, generations_change_places_when_it_is_due)
 {
     open_decay();
     unsigned young = decay_young();
-    cr_assert_not(decay_turn(BIRTH + AGE - 1));
+    cr_assert_not(decay_turn(START_TIME + AGE - 1));
     expect_young(young);
-    cr_assert(decay_turn(BIRTH + AGE));
+    cr_assert(decay_turn(START_TIME + AGE));
     expect_young(1 - young);
-    cr_assert_not(decay_turn(BIRTH + AGE), "each lasts its time");
+    cr_assert_not(decay_turn(START_TIME + AGE), "each lasts its time");
     expect_young(1 - young);
-    cr_assert(decay_turn(BIRTH + 2 * AGE));
+    cr_assert(decay_turn(START_TIME + 2 * AGE));
     expect_young(young);
 }
 
@@ -79,31 +79,31 @@ Test(decay, generations_change_places_when_it_is_due)
 Test(decay, late_turn_makes_the_next_one_late)
 {
     open_decay();
-    cr_assert(decay_turn(BIRTH + 7 * AGE));
-    cr_assert_not(decay_is_due(BIRTH + 8 * AGE - 1));
-    cr_assert(decay_is_due(BIRTH + 8 * AGE));
+    cr_assert(decay_turn(START_TIME + 7 * AGE));
+    cr_assert_not(decay_is_due(START_TIME + 8 * AGE - 1));
+    cr_assert(decay_is_due(START_TIME + 8 * AGE));
 }
 
 /* A thread that was held up after it had read the clock comes when another has long turned. */
 Test(decay, whose_time_is_past_comes_too_late)
 {
     open_decay();
-    cr_assert(decay_turn(BIRTH + 2 * AGE));
+    cr_assert(decay_turn(START_TIME + 2 * AGE));
     unsigned young = decay_young();
-    cr_assert_not(decay_is_due(BIRTH + 2 * AGE - 1));
-    cr_assert_not(decay_turn(BIRTH + AGE));
+    cr_assert_not(decay_is_due(START_TIME + 2 * AGE - 1));
+    cr_assert_not(decay_turn(START_TIME + AGE));
     expect_young(young);
 }
 
 Test(decay, one_claim_a_moment)
 {
     open_decay();
-    cr_assert(decay_claim(DECAY_GIVE, BIRTH));
-    cr_assert_not(decay_claim(DECAY_GIVE, BIRTH));
-    cr_assert(decay_claim(DECAY_TAKE, BIRTH), "frees and takes have one each");
-    cr_assert_not(decay_claim(DECAY_TAKE, BIRTH));
-    cr_assert(decay_claim(DECAY_GIVE, BIRTH + 1));
-    cr_assert_not(decay_claim(DECAY_GIVE, BIRTH + 1));
+    cr_assert(decay_claim(DECAY_GIVE, START_TIME));
+    cr_assert_not(decay_claim(DECAY_GIVE, START_TIME));
+    cr_assert(decay_claim(DECAY_TAKE, START_TIME), "frees and takes have one each");
+    cr_assert_not(decay_claim(DECAY_TAKE, START_TIME));
+    cr_assert(decay_claim(DECAY_GIVE, START_TIME + 1));
+    cr_assert_not(decay_claim(DECAY_GIVE, START_TIME + 1));
 }
 
 static _Atomic unsigned turns;
@@ -114,7 +114,7 @@ static void turn_age_by_age(unsigned number)
 {
     (void)number;
     for (uint64_t round = 1; round <= ROUNDS; round++) {
-        turns += decay_turn(BIRTH + round * AGE);
+        turns += decay_turn(START_TIME + round * AGE);
     }
 }
 
@@ -125,5 +125,5 @@ Test(decay, one_of_several_threads_turns, .timeout = 60)
     crew_run(THREADS, turn_age_by_age);
     cr_assert_eq(turns, ROUNDS);
     expect_young(young);
-    cr_assert_not(decay_is_due(BIRTH + ROUNDS * AGE));
+    cr_assert_not(decay_is_due(START_TIME + ROUNDS * AGE));
 }

@@ -117,7 +117,7 @@ Test(pool_walk, leaves_the_private_one_alone)
 }
 
 /* Whoever has no quota takes one slot; the others go to the depot, where all can have them. */
-static void beg(unsigned number)
+static void take_one(unsigned number)
 {
     (void)number;
     struct training_settings untrained = {.frozen = true};
@@ -139,7 +139,7 @@ static void beg(unsigned number)
 
 Test(pool_walk, serves_who_has_no_quota)
 {
-    run(IN_TWO, beg);
+    run(IN_TWO, take_one);
 }
 
 /* The depot is asked last: what it has stays there while another thread has more. */

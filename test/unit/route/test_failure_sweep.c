@@ -31,9 +31,9 @@ static const char *const path_names[] = {"no reservation", "no cache", "no slot"
 
 /* Written by a child, read by the test. */
 static struct life {
-    unsigned first; /* the calls from here ... */
-    unsigned last;  /* ... to here are refused */
-    unsigned birth; /* calls until the pools are open */
+    unsigned first;      /* the calls from here ... */
+    unsigned last;       /* ... to here are refused */
+    unsigned init_calls; /* calls until the pools are open */
     unsigned calls;
     unsigned refusals;
     unsigned served;
@@ -122,7 +122,7 @@ static void live_through(void *argument)
     struct bucket_settings settings = house_defaults();
     os_failing_between(life->first, life->last);
     bool laid = house_try(&settings, HOUSE_SHIFT);
-    life->birth = os_failing_calls();
+    life->init_calls = os_failing_calls();
     if (!laid) {
         life->path = PATH_NO_RESERVATION;
         expect_route_serves();
@@ -208,12 +208,12 @@ Test(failure_sweep, at_each_call_for_a_moment, .timeout = 120)
 {
     bool seen[PATHS] = {false};
     live(FOR_EVER, FOR_EVER);
-    unsigned birth = life->birth;
+    unsigned init_calls = life->init_calls;
     for (unsigned length = 1; length <= 16; length *= 2) {
         for (unsigned call = 1; call <= LAST_MOMENT; call += length) {
             live(call, call + length - 1);
             cr_assert_gt(life->refusals, 0U);
-            cr_assert_eq(life->path == PATH_NO_RESERVATION, call > 1 ? call <= birth : length >= PLACES,
+            cr_assert_eq(life->path == PATH_NO_RESERVATION, call > 1 ? call <= init_calls : length >= PLACES,
                          "calls from %u on, %u of them", call, length);
             seen[life->path] = true;
         }
