@@ -8,9 +8,6 @@
 #include <string.h>
 
 #include "command/command_rows.h"
-#include "config/formats.h"
-#include "config/huge.h"
-#include "config/kind.h"
 #include "config/option.h"
 
 /* Settings as options; a process. */
@@ -50,22 +47,16 @@ void offers_visit_own(const struct command_offer *command, option_visit *visit)
     }
 }
 
-static const char *words_of(enum setting_kind kind)
+/* Lists the words that a setting of this kind takes, each with a blank before it. */
+static void list_words(enum setting_kind kind, struct option_offer *offer)
 {
-#define WORD(name, word, help) " " word
-    switch (kind) {
-    case SETTING_SWITCH:
-        return " 0 1";
-    case SETTING_POOL:
-        return KIND_ROWS(WORD);
-    case SETTING_HUGE:
-        return HUGE_ROWS(WORD);
-    case SETTING_FORMAT:
-        return FORMAT_ROWS(WORD);
-    default:
-        return "";
+    struct text words = text_begin(offer->words, sizeof offer->words);
+    if (kind == SETTING_SWITCH) {
+        text_add(&words, " 0 1");
     }
-#undef WORD
+    for (const struct setting_choice *choice = setting_choices(kind); choice->word != NULL; choice++) {
+        text_add(&words, " %s", choice->word);
+    }
 }
 
 /* "STATS_AT_EXIT" as the command's option: "stats-at-exit". */
@@ -88,8 +79,8 @@ void offers_visit_settings(const struct command_offer *command, option_visit *vi
         struct option_offer offer = {.help = option_help((enum option)i),
                                      .argument = "VALUE",
                                      .may_lack = kinds[i] == SETTING_SWITCH,
-                                     .is_file = kinds[i] == SETTING_PATH,
-                                     .words = words_of(kinds[i])};
+                                     .is_file = kinds[i] == SETTING_PATH};
+        list_words(kinds[i], &offer);
         name_setting((enum option)i, &offer);
         visit(&offer);
     }

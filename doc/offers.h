@@ -23,7 +23,7 @@ struct option_offer {
     const char *argument; /* or NULL */
     bool may_lack;        /* the argument, which otherwise follows a = alone */
     bool is_file;         /* the argument */
-    const char *words;    /* that it can be, each with a blank before it; or empty */
+    char words[64];       /* that the argument can be, each with a blank before it; or empty */
 };
 
 typedef void option_visit(const struct option_offer *offer);

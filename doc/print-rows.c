@@ -46,6 +46,16 @@ static void print_row(const struct row *row)
     if (row->initial[0] != '\0') {
         printf("Default: %s.\n", row->initial);
     }
+    const struct setting_choice *choice = setting_choices(row->setting.kind);
+    if (choice->word != NULL) {
+        puts(".RS");
+        for (; choice->word != NULL; choice++) {
+            printf(".TP\n.B %s\n", choice->word);
+            print_escaped(choice->help);
+            puts(".");
+        }
+        puts(".RE");
+    }
 }
 
 static void print_settings(void)

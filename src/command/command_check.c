@@ -8,7 +8,7 @@
 #include "command/launch.h"
 #include "command/look.h"
 #include "command/traced_run.h"
-#include "statistics/report.h"
+#include "statistics/format.h"
 
 enum { VERDICT_SIZE = 16 << 10 };
 
@@ -85,7 +85,7 @@ static void check_print_share(const struct snapshot_figures *total, struct text 
         return;
     }
     text_add(text, "  ");
-    report_print_share(total, &remote_snapshot_plan, text);
+    format_print_served_share(total, &remote_snapshot_plan, text);
 }
 
 static void check_print_pools(const struct snapshot *snapshot, struct text *text)

@@ -4,8 +4,7 @@
 
 #include <string.h>
 
-#include "config/formats.h"
-#include "config/kind.h"
+#include "config/choices.h"
 #include "config/message.h"
 
 #define OPTION_PREFIX "SOCKMALLOC_"

@@ -5,9 +5,7 @@
 #include <signal.h>
 #include <string.h>
 
-#include "config/formats.h"
-#include "config/huge.h"
-#include "config/kind.h"
+#include "config/choices.h"
 
 /* Signals that a person would name; all others by number. Those that can't be caught are not here.
  */
@@ -23,30 +21,26 @@ static const struct {
 
 enum { SIGNAL_NAMES = sizeof signal_names / sizeof signal_names[0] };
 
-static const char *const pool_words[KIND_COUNT] = {
-#define SETTING_POOL_WORD(name, word, help) [KIND_##name] = word,
-    KIND_ROWS(SETTING_POOL_WORD)
-#undef SETTING_POOL_WORD
-};
+#define SETTING_CHOICE(name, word, help) {word, help},
+static const struct setting_choice pool_choices[] = {KIND_ROWS(SETTING_CHOICE){NULL, NULL}};
+static const struct setting_choice huge_choices[] = {HUGE_ROWS(SETTING_CHOICE){NULL, NULL}};
+static const struct setting_choice format_choices[] = {FORMAT_ROWS(SETTING_CHOICE){NULL, NULL}};
+static const struct setting_choice no_choices[] = {{NULL, NULL}};
+#undef SETTING_CHOICE
 
-static const char *const huge_words[HUGE_COUNT] = {
-#define SETTING_HUGE_WORD(name, word, help) [HUGE_##name] = word,
-    HUGE_ROWS(SETTING_HUGE_WORD)
-#undef SETTING_HUGE_WORD
-};
-
-static const char *const format_words[FORMAT_COUNT] = {
-#define SETTING_FORMAT_WORD(name, word, help) [FORMAT_##name] = word,
-    FORMAT_ROWS(SETTING_FORMAT_WORD)
-#undef SETTING_FORMAT_WORD
-};
-
-/* The words that a setting chooses from; each stands for its place. */
-static const struct words {
-    const char *const *word;
-    unsigned count;
-} pool_choice = {pool_words, KIND_COUNT}, huge_choice = {huge_words, HUGE_COUNT},
-  format_choice = {format_words, FORMAT_COUNT};
+const struct setting_choice *setting_choices(enum setting_kind kind)
+{
+    switch (kind) {
+    case SETTING_POOL:
+        return pool_choices;
+    case SETTING_HUGE:
+        return huge_choices;
+    case SETTING_FORMAT:
+        return format_choices;
+    default:
+        return no_choices;
+    }
+}
 
 /* The word that stands for SETTING_NONE; of no other kind is it asked. */
 static const char *setting_none_word(enum setting_kind kind)
@@ -138,10 +132,11 @@ static bool setting_read_signal(const char *value, uint64_t *number)
     return setting_read_realtime(name, number) || (text_read_size(value, number) && setting_allows_signal(*number));
 }
 
-static bool setting_read_word(const struct words *words, const char *value, uint64_t *number)
+static bool setting_read_word(enum setting_kind kind, const char *value, uint64_t *number)
 {
-    for (unsigned place = 0; place < words->count; place++) {
-        if (strcmp(value, words->word[place]) == 0) {
+    const struct setting_choice *choices = setting_choices(kind);
+    for (unsigned place = 0; choices[place].word != NULL; place++) {
+        if (strcmp(value, choices[place].word) == 0) {
             *number = place;
             return true;
         }
@@ -165,11 +160,9 @@ bool setting_read(const struct setting *setting, const char *value, uint64_t *nu
     case SETTING_SIGNAL:
         return setting_read_signal(value, number);
     case SETTING_POOL:
-        return setting_read_word(&pool_choice, value, number);
     case SETTING_HUGE:
-        return setting_read_word(&huge_choice, value, number);
     case SETTING_FORMAT:
-        return setting_read_word(&format_choice, value, number);
+        return setting_read_word(setting->kind, value, number);
     case SETTING_PATH:
         break;
     }
@@ -192,11 +185,11 @@ bool setting_allows(const struct setting *setting, uint64_t number)
     case SETTING_SIGNAL:
         return number == 0 || setting_allows_signal(number);
     case SETTING_POOL:
-        return number < pool_choice.count;
+        return number < KIND_COUNT;
     case SETTING_HUGE:
-        return number < huge_choice.count;
+        return number < HUGE_COUNT;
     case SETTING_FORMAT:
-        return number < format_choice.count;
+        return number < FORMAT_COUNT;
     case SETTING_PATH:
         break;
     }
@@ -215,11 +208,13 @@ static void setting_describe_range(const struct setting *setting, struct text *t
     }
 }
 
-static void setting_describe_words(const struct words *words, struct text *text)
+/* "never or always", "text, json or prometheus" */
+static void setting_describe_words(enum setting_kind kind, struct text *text)
 {
-    for (unsigned place = 0; place < words->count; place++) {
-        const char *before = place == 0 ? "" : place + 1 == words->count ? " or " : ", ";
-        text_add(text, "%s%s", before, words->word[place]);
+    const struct setting_choice *choices = setting_choices(kind);
+    for (unsigned place = 0; choices[place].word != NULL; place++) {
+        const char *before = place == 0 ? "" : choices[place + 1].word == NULL ? " or " : ", ";
+        text_add(text, "%s%s", before, choices[place].word);
     }
 }
 
@@ -240,13 +235,9 @@ void setting_describe(const struct setting *setting, struct text *text)
         text_add(text, "a signal that a program can catch, or off");
         break;
     case SETTING_POOL:
-        setting_describe_words(&pool_choice, text);
-        break;
     case SETTING_HUGE:
-        setting_describe_words(&huge_choice, text);
-        break;
     case SETTING_FORMAT:
-        setting_describe_words(&format_choice, text);
+        setting_describe_words(setting->kind, text);
         break;
     case SETTING_PATH:
         text_add(text, "an absolute path below %u bytes", (unsigned)SETTING_PATH_SIZE);
@@ -290,13 +281,9 @@ void setting_print(enum setting_kind kind, uint64_t number, struct text *text)
         setting_print_signal(number, text);
         break;
     case SETTING_POOL:
-        text_add(text, "%s", pool_words[number]);
-        break;
     case SETTING_HUGE:
-        text_add(text, "%s", huge_words[number]);
-        break;
     case SETTING_FORMAT:
-        text_add(text, "%s", format_words[number]);
+        text_add(text, "%s", setting_choices(kind)[number].word);
         break;
     case SETTING_COUNT:
     case SETTING_SWITCH:

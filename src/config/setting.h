@@ -34,6 +34,18 @@ struct setting {
     uint64_t maximum;
 };
 
+/* A word that a setting can be, and its help. */
+struct setting_choice {
+    const char *word;
+    const char *help;
+};
+
+/*
+ * Returns the words of choices.h that a setting of this kind chooses from, in the order of their enum. An entry without
+ * a word ends them. A kind that chooses from no words has none but that entry.
+ */
+const struct setting_choice *setting_choices(enum setting_kind kind);
+
 /* Reads `value`. False, with `number` untouched or meaningless, if the setting does not take it. */
 bool setting_read(const struct setting *setting, const char *value, uint64_t *number);
 

@@ -11,7 +11,7 @@
 #include "cache/budget.h"
 #include "cache/cache.h"
 #include "cache/training.h"
-#include "config/kind.h"
+#include "config/choices.h"
 #include "memory/region.h"
 #include "memory/slots.h"
 

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
-#include "config/huge.h"
+#include "config/choices.h"
 #include "config/message.h"
 #include "config/option.h"
 #include "memory/region.h"

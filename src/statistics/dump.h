@@ -6,7 +6,7 @@
 #include <stdbool.h>
 
 #include "base/attributes.h"
-#include "config/formats.h"
+#include "config/choices.h"
 #include "memory/bucket.h"
 
 /* At start: remembers the plan, whose labels every report needs. */

@@ -2,13 +2,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "statistics/format.h"
 
-#include "statistics/report.h"
-
 void format_print(enum format format, const struct snapshot *snapshot, const struct bucket_plan *plan,
                   struct text *text)
 {
     static void (*const printers[FORMAT_COUNT])(const struct snapshot *, const struct bucket_plan *, struct text *) = {
-        [FORMAT_TEXT] = report_print,
+        [FORMAT_TEXT] = format_print_text,
         [FORMAT_JSON] = format_print_json,
         [FORMAT_PROMETHEUS] = format_print_prometheus,
     };
@@ -18,7 +16,7 @@ void format_print(enum format format, const struct snapshot *snapshot, const str
 void format_print_end(enum format format, const struct snapshot *snapshot, struct text *text)
 {
     if (format == FORMAT_TEXT) {
-        report_print_end(snapshot, text);
+        format_print_text_end(snapshot, text);
     }
 }
 

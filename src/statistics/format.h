@@ -5,33 +5,44 @@
 
 #include "base/attributes.h"
 #include "base/text.h"
-#include "config/formats.h"
+#include "config/choices.h"
 #include "memory/bucket.h"
 #include "statistics/snapshot.h"
 
-/* Bytes that a snapshot takes at most, whatever the format, with its end. */
-enum { FORMAT_SIZE = 80 << 10 };
+/* The largest size in bytes of a snapshot in any format, and in the text format alone, last line included. */
+enum { FORMAT_SIZE = 80 << 10, FORMAT_TEXT_SIZE = 24576 };
 
-/* The layout of the JSON, which is its first figure. It changes when something goes or has another
- * meaning; that something comes is no change. */
+/*
+ * The version of the JSON's layout, which is the first member of the JSON. The version changes when a member is removed
+ * or gets another meaning. A new member does not change the version.
+ */
 enum { FORMAT_JSON_VERSION = 1 };
 
 /*
- * Writes the snapshot; `plan` names its buckets, and the settings are those of `options`. What
- * belongs to a text and is no figure (report_print_end) is not yet there. Signal-safe; no lock, no
- * malloc, under 2 KiB of stack.
+ * Prints the snapshot into `text` in the given format, except for the last line of the text format, which
+ * format_print_end prints. `plan` has the labels of the buckets; the settings printed are those of `options`. Safe in a
+ * signal handler: takes no lock, allocates nothing, uses less than 2 KiB of stack.
  */
 INTERNAL void format_print(enum format format, const struct snapshot *snapshot, const struct bucket_plan *plan,
                            struct text *text);
 
-/* What says that the snapshot ends here, and a list that came with it: a line of the text alone. */
+/*
+ * Prints the line that ends a snapshot in the text format, and nothing in other formats. It comes after the list of
+ * blocks in use, where there is one. Safe in a signal handler.
+ */
 INTERNAL void format_print_end(enum format format, const struct snapshot *snapshot, struct text *text);
 
-/* --- the formats that no person reads --- */
+/* Prints the line of the text format that says how many of the requested bytes the pools served, in percent. */
+INTERNAL void format_print_served_share(const struct snapshot_figures *total, const struct bucket_plan *plan,
+                                        struct text *text);
 
-/* A share as a number up to 1: "0.8003". */
+/* --- for the files of the single formats --- */
+
+/* Prints a share (ten-thousandths) as a number from 0 to 1, for example "0.8003". For JSON and Prometheus. */
 INTERNAL void format_print_share(uint64_t share, struct text *text);
 
+INTERNAL void format_print_text(const struct snapshot *snapshot, const struct bucket_plan *plan, struct text *text);
+INTERNAL void format_print_text_end(const struct snapshot *snapshot, struct text *text);
 INTERNAL void format_print_json(const struct snapshot *snapshot, const struct bucket_plan *plan, struct text *text);
 INTERNAL void format_print_prometheus(const struct snapshot *snapshot, const struct bucket_plan *plan,
                                       struct text *text);

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "base/attributes.h"
-#include "config/kind.h"
+#include "config/choices.h"
 #include "memory/bucket.h"
 #include "pool/histogram.h"
 

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "config/kind.h"
+#include "config/choices.h"
 
 struct command {
     enum kind kind;

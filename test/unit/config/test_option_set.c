@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "config/kind.h"
+#include "config/choices.h"
 #include "config/option.h"
 #include "support/environment.h"
 

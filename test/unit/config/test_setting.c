@@ -4,9 +4,7 @@
 #include <signal.h>
 #include <string.h>
 
-#include "config/formats.h"
-#include "config/huge.h"
-#include "config/kind.h"
+#include "config/choices.h"
 #include "config/setting.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])

@@ -12,7 +12,7 @@
 
 #include "config/option.h"
 #include "statistics/dump.h"
-#include "statistics/report.h"
+#include "statistics/format.h"
 #include "support/capture.h"
 #include "support/crew.h"
 #include "support/environment.h"
@@ -23,7 +23,7 @@ enum { UNUSUAL = 4242 /* no call sets it */ };
 
 Test(dump, goes_to_a_descriptor)
 {
-    static char text[REPORT_SIZE];
+    static char text[FORMAT_TEXT_SIZE];
     int ends[2];
     place_open();
     cr_assert_eq(pipe(ends), 0);
@@ -54,7 +54,7 @@ Test(dump, goes_to_stderr_by_default)
 
 Test(dump, makes_a_private_file_and_appends_to_it)
 {
-    static char text[4 * REPORT_SIZE];
+    static char text[4 * FORMAT_TEXT_SIZE];
     struct stat status;
     place_open();
     place_set_stats(place_path("stats"));
@@ -73,7 +73,7 @@ Test(dump, makes_a_private_file_and_appends_to_it)
 
 Test(dump, percent_p_is_the_process)
 {
-    static char text[2 * REPORT_SIZE];
+    static char text[2 * FORMAT_TEXT_SIZE];
     char name[64];
     place_open();
     snprintf(name, sizeof name, "a.%d.%d", (int)getpid(), (int)getpid());
@@ -99,7 +99,7 @@ static const char *default_file(void)
 
 static void expect_default_file(unsigned reports)
 {
-    static char text[4 * REPORT_SIZE];
+    static char text[4 * FORMAT_TEXT_SIZE];
     const char *path = default_file();
     place_read(path, text, sizeof text);
     unlink(path);

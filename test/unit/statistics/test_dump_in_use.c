@@ -8,11 +8,11 @@
 
 #include "pool/pool.h"
 #include "statistics/dump.h"
-#include "statistics/report.h"
+#include "statistics/format.h"
 #include "support/house.h"
 #include "support/place.h"
 
-enum { UNUSUAL = 4242 /* no call sets it */, TEXT_SIZE = 2 * REPORT_SIZE };
+enum { UNUSUAL = 4242 /* no call sets it */, TEXT_SIZE = 2 * FORMAT_TEXT_SIZE };
 
 static char text[TEXT_SIZE];
 

@@ -8,7 +8,6 @@
 
 #include "config/option.h"
 #include "statistics/format.h"
-#include "statistics/report.h"
 #include "support/environment.h"
 #include "support/house.h"
 
@@ -52,8 +51,8 @@ Test(format, text_is_the_report)
     static char report[FORMAT_SIZE];
     prepare(4 << 20);
     struct text text = text_begin(report, sizeof report);
-    report_print(&snapshot, &plan, &text);
-    report_print_end(&snapshot, &text);
+    format_print_text(&snapshot, &plan, &text);
+    format_print_text_end(&snapshot, &text);
     print(FORMAT_TEXT);
     cr_assert_str_eq(printed, report);
 }

@@ -1,4 +1,4 @@
-/* The report room: the table's shape, and every figure where its heading says. */
+/* The text format: the table's shape, and every figure where its heading says. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -8,13 +8,13 @@
 
 #include "config/message.h"
 #include "config/option.h"
-#include "statistics/report.h"
+#include "statistics/format.h"
 #include "support/environment.h"
 #include "support/house.h"
 
 enum { LINES = 48, FIELDS = 32, MARK = 1000000 };
 
-static char report[REPORT_SIZE + 1];
+static char report[FORMAT_TEXT_SIZE + 1];
 static char *lines[LINES];
 static unsigned line_count;
 static struct bucket_plan plan;
@@ -88,9 +88,9 @@ static void prepare(void)
 /* Prints, and cuts the report into lines. */
 static void print(void)
 {
-    struct text text = text_begin(report, REPORT_SIZE);
-    report_print(&snapshot, &plan, &text);
-    report_print_end(&snapshot, &text);
+    struct text text = text_begin(report, FORMAT_TEXT_SIZE);
+    format_print_text(&snapshot, &plan, &text);
+    format_print_text_end(&snapshot, &text);
     cr_assert_not(text.cut);
     cr_assert_eq(report[text.used - 1], '\n', "the last line ends");
     line_count = 0;
@@ -121,7 +121,7 @@ static uint64_t number(const char *field)
     return value;
 }
 
-Test(report, begins_and_ends_with_the_process)
+Test(format_text, begins_and_ends_with_the_process)
 {
     char expected[256];
     prepare();
@@ -157,7 +157,7 @@ static void expect_table(const struct table *table, unsigned line)
     expect_row(table, line + 1 + plan.count, "total", &snapshot.total);
 }
 
-Test(report, has_a_row_for_each_bucket_and_their_sum)
+Test(format_text, has_a_row_for_each_bucket_and_their_sum)
 {
     prepare();
     print();
@@ -166,7 +166,7 @@ Test(report, has_a_row_for_each_bucket_and_their_sum)
     expect_table(&caches_table, caches_line());
 }
 
-Test(report, tells_the_capacities)
+Test(format_text, tells_the_capacities)
 {
     char *fields[FIELDS];
     prepare();
@@ -187,7 +187,7 @@ static void expect_filled(unsigned bucket, const char *share)
     cr_expect_str_eq(fields[SLOT_COLUMNS - 1], share);
 }
 
-Test(report, tells_what_part_of_the_capacity_was_asked_for)
+Test(format_text, tells_what_part_of_the_capacity_was_asked_for)
 {
     enum { BUCKET = 2, CAPACITY = 20480 };
     prepare();
@@ -211,7 +211,7 @@ Test(report, tells_what_part_of_the_capacity_was_asked_for)
     expect_filled(plan.count, "44.11%");
 }
 
-Test(report, tells_what_the_quotas_come_to)
+Test(format_text, tells_what_the_quotas_come_to)
 {
     prepare();
     print();
@@ -219,7 +219,7 @@ Test(report, tells_what_the_quotas_come_to)
                                            "pool in force: thread");
 }
 
-Test(report, tells_how_often_memory_was_near_its_end)
+Test(format_text, tells_how_often_memory_was_near_its_end)
 {
     prepare();
     snapshot.pressure_highs = 17;
@@ -227,7 +227,7 @@ Test(report, tells_how_often_memory_was_near_its_end)
     cr_assert_str_eq(lines[quotas_line() + 1], "memory was near its end 17 times, and pages went back for that");
 }
 
-Test(report, names_the_kind_in_force)
+Test(format_text, names_the_kind_in_force)
 {
     static const char *const kinds[KIND_COUNT] = {"thread", "lockfree", "standard", "cpu", "auto"};
     for (unsigned kind = 0; kind < KIND_COUNT; kind++) {
@@ -253,7 +253,7 @@ static void expect_aligned(unsigned line)
     }
 }
 
-Test(report, columns_are_aligned)
+Test(format_text, columns_are_aligned)
 {
     prepare();
     print();
@@ -272,7 +272,7 @@ static void expect_share(uint64_t asked, uint64_t fell_through_asked, const char
     cr_expect_str_eq(lines[quotas_line() + 2], expected);
 }
 
-Test(report, tells_the_share_that_the_pools_served)
+Test(format_text, tells_the_share_that_the_pools_served)
 {
     prepare();
     expect_share(9985, 15, "99.85");
@@ -286,7 +286,7 @@ Test(report, tells_the_share_that_the_pools_served)
     expect_share(UINT64_MAX / 4, UINT64_MAX / 4, "50.00");
 }
 
-Test(report, repeats_the_configuration)
+Test(format_text, repeats_the_configuration)
 {
     char expected[1024];
     struct text text = text_begin(expected, sizeof expected);
@@ -299,7 +299,7 @@ Test(report, repeats_the_configuration)
     cr_assert_not_null(strstr(expected, "SOCKMALLOC_VERBOSE=1"));
 }
 
-Test(report, says_when_the_pools_are_off)
+Test(format_text, says_when_the_pools_are_off)
 {
     prepare();
     snapshot.buckets = 0;
@@ -310,7 +310,7 @@ Test(report, says_when_the_pools_are_off)
 }
 
 /* The most buckets, the largest numbers and the longest path still fit: nothing is ever cut. */
-Test(report, longest_report_fits)
+Test(format_text, longest_report_fits)
 {
     char *fields[FIELDS];
     static bucket_offset map[BUCKET_GRANULES];

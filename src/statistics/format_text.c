@@ -1,18 +1,18 @@
 /* The statistics as a table that a person reads. */
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "statistics/report.h"
+#include "statistics/format.h"
 
 #include "config/option.h"
 
 /* "80.03", in so many characters at least. */
-static void report_print_percent(uint64_t share, int width, struct text *text)
+static void table_add_percent(uint64_t share, int width, struct text *text)
 {
     text_add(text, "%*lu.%c%c", width - 3, (unsigned long)(share / 100), (char)('0' + share / 10 % 10),
              (char)('0' + share % 10));
 }
 
 /* A number, or that there is none to be had, at the right of a column. */
-static void report_print_figure(uint64_t figure, int width, struct text *text)
+static void table_add_figure(uint64_t figure, int width, struct text *text)
 {
     if (figure == SNAPSHOT_UNKNOWN) {
         text_add(text, " %*s", width, "unknown");
@@ -22,8 +22,8 @@ static void report_print_figure(uint64_t figure, int width, struct text *text)
 }
 
 /* A bucket's row; all buckets', if it is their number. */
-static void report_print_slot_row(const struct snapshot *snapshot, const struct bucket_plan *plan, unsigned bucket,
-                                  struct text *text)
+static void table_add_slot_row(const struct snapshot *snapshot, const struct bucket_plan *plan, unsigned bucket,
+                               struct text *text)
 {
     bool all = bucket == snapshot->buckets;
     const struct snapshot_figures *figures = all ? &snapshot->total : &snapshot->bucket[bucket];
@@ -32,51 +32,51 @@ static void report_print_slot_row(const struct snapshot *snapshot, const struct 
     } else {
         text_add(text, "%-8s %10zu", plan->label[bucket], plan->capacity[bucket]);
     }
-#define REPORT_FIGURE(name, heading, width, type, unit, help) report_print_figure(figures->name, width, text);
-    SNAPSHOT_SLOT_ROWS(REPORT_FIGURE)
-#define REPORT_SHARE(name, heading, width, help)                                                                       \
+#define TABLE_FIGURE(name, heading, width, type, unit, help) table_add_figure(figures->name, width, text);
+    SNAPSHOT_SLOT_ROWS(TABLE_FIGURE)
+#define TABLE_SHARE(name, heading, width, help)                                                                        \
     text_add(text, " ");                                                                                               \
-    report_print_percent(snapshot_##name(snapshot, plan, bucket), (width)-1, text);                                    \
+    table_add_percent(snapshot_##name(snapshot, plan, bucket), (width)-1, text);                                       \
     text_add(text, "%%");
-    SNAPSHOT_SHARE_ROWS(REPORT_SHARE)
-#undef REPORT_SHARE
+    SNAPSHOT_SHARE_ROWS(TABLE_SHARE)
+#undef TABLE_SHARE
     text_add(text, "\n");
 }
 
-static void report_print_cache_figures(const struct snapshot_figures *figures, struct text *text)
+static void table_add_cache_figures(const struct snapshot_figures *figures, struct text *text)
 {
-    SNAPSHOT_CACHE_ROWS(REPORT_FIGURE)
-#undef REPORT_FIGURE
+    SNAPSHOT_CACHE_ROWS(TABLE_FIGURE)
+#undef TABLE_FIGURE
     text_add(text, "\n");
 }
 
-static void report_print_slots(const struct snapshot *snapshot, const struct bucket_plan *plan, struct text *text)
+static void table_add_slots(const struct snapshot *snapshot, const struct bucket_plan *plan, struct text *text)
 {
     text_add(text, "%-8s %10s", "bucket", "capacity");
-#define REPORT_HEADING(name, heading, width, type, unit, help) text_add(text, " %*s", width, heading);
-    SNAPSHOT_SLOT_ROWS(REPORT_HEADING)
-#define REPORT_SHARE_HEADING(name, heading, width, help) text_add(text, " %*s", width, heading);
-    SNAPSHOT_SHARE_ROWS(REPORT_SHARE_HEADING)
-#undef REPORT_SHARE_HEADING
+#define TABLE_HEADING(name, heading, width, type, unit, help) text_add(text, " %*s", width, heading);
+    SNAPSHOT_SLOT_ROWS(TABLE_HEADING)
+#define TABLE_SHARE_HEADING(name, heading, width, help) text_add(text, " %*s", width, heading);
+    SNAPSHOT_SHARE_ROWS(TABLE_SHARE_HEADING)
+#undef TABLE_SHARE_HEADING
     text_add(text, "\n");
     for (unsigned bucket = 0; bucket <= snapshot->buckets; bucket++) {
-        report_print_slot_row(snapshot, plan, bucket, text);
+        table_add_slot_row(snapshot, plan, bucket, text);
     }
 }
 
 /* The second table, of what passes between the caches and how they are trained. */
-static void report_print_caches(const struct snapshot *snapshot, const struct bucket_plan *plan, struct text *text)
+static void table_add_caches(const struct snapshot *snapshot, const struct bucket_plan *plan, struct text *text)
 {
     text_add(text, "%-8s", "caches");
-    SNAPSHOT_CACHE_ROWS(REPORT_HEADING)
-#undef REPORT_HEADING
+    SNAPSHOT_CACHE_ROWS(TABLE_HEADING)
+#undef TABLE_HEADING
     text_add(text, "\n");
     for (unsigned bucket = 0; bucket < snapshot->buckets; bucket++) {
         text_add(text, "%-8s", plan->label[bucket]);
-        report_print_cache_figures(&snapshot->bucket[bucket], text);
+        table_add_cache_figures(&snapshot->bucket[bucket], text);
     }
     text_add(text, "%-8s", "total");
-    report_print_cache_figures(&snapshot->total, text);
+    table_add_cache_figures(&snapshot->total, text);
     text_add(text, "quotas allow the caches %lu of %lu bytes; pool in force: ", (unsigned long)snapshot->charged,
              (unsigned long)snapshot->budget);
     setting_print(SETTING_POOL, snapshot->kind, text);
@@ -85,7 +85,7 @@ static void report_print_caches(const struct snapshot *snapshot, const struct bu
 }
 
 /* "up to 16640: 1021", for each step that has any. */
-static void report_print_sizes(const struct histogram_figures *sizes, struct text *text)
+static void table_add_sizes(const struct histogram_figures *sizes, struct text *text)
 {
     const char *before = "requests by size, from a sample:";
     for (unsigned step = 0; step < HISTOGRAM_STEPS; step++) {
@@ -97,15 +97,15 @@ static void report_print_sizes(const struct histogram_figures *sizes, struct tex
     text_add(text, before[0] == '\0' ? "\n" : "");
 }
 
-void report_print_share(const struct snapshot_figures *total, const struct bucket_plan *plan, struct text *text)
+void format_print_served_share(const struct snapshot_figures *total, const struct bucket_plan *plan, struct text *text)
 {
     unsigned __int128 all = (unsigned __int128)total->asked + total->fell_through_asked;
     text_add(text, "pools served ");
-    report_print_percent(snapshot_share(total->asked, all), 0, text);
+    table_add_percent(snapshot_share(total->asked, all), 0, text);
     text_add(text, " %% of the bytes asked for in requests of %zu to %zu bytes\n", plan->minimum, plan->maximum);
 }
 
-void report_print(const struct snapshot *snapshot, const struct bucket_plan *plan, struct text *text)
+void format_print_text(const struct snapshot *snapshot, const struct bucket_plan *plan, struct text *text)
 {
     text_add(text, "sockmalloc %s: statistics of ", PACKAGE_VERSION);
     text_add_shown(text, snapshot->program);
@@ -113,17 +113,17 @@ void report_print(const struct snapshot *snapshot, const struct bucket_plan *pla
     if (snapshot->buckets == 0) {
         text_add(text, "the pools are off: every request falls through to mimalloc\n");
     } else {
-        report_print_slots(snapshot, plan, text);
-        report_print_caches(snapshot, plan, text);
-        report_print_share(&snapshot->total, plan, text);
-        report_print_sizes(&snapshot->sizes, text);
+        table_add_slots(snapshot, plan, text);
+        table_add_caches(snapshot, plan, text);
+        format_print_served_share(&snapshot->total, plan, text);
+        table_add_sizes(&snapshot->sizes, text);
     }
     text_add(text, "configuration: ");
     option_print_all(&options, text);
     text_add(text, "\n");
 }
 
-void report_print_end(const struct snapshot *snapshot, struct text *text)
+void format_print_text_end(const struct snapshot *snapshot, struct text *text)
 {
     text_add(text, "end of statistics of process %d\n", snapshot->process);
 }
