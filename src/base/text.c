@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "base/bounds.h"
+
 /* One conversion of a format, read off the characters after the percent sign. */
 struct conversion {
     size_t width;
@@ -33,7 +35,7 @@ static void text_put(struct text *text, char character)
 
 static void text_put_padded(struct text *text, const char *string, size_t length, const struct conversion *conversion)
 {
-    size_t padding = conversion->width > length ? conversion->width - length : 0;
+    size_t padding = EXCESS(conversion->width, length);
     for (size_t i = 0; !conversion->left && i < padding; i++) {
         text_put(text, ' ');
     }

@@ -2,11 +2,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/budget.h"
 
+#include "base/bounds.h"
+
 struct budget budget = {.retain_limit = BUDGET_UNLIMITED, .large_limit = BUDGET_UNLIMITED};
 
 void budget_open(uint64_t cache_limit, uint64_t retain_limit, uint64_t large_limit)
 {
-    budget.cache_limit = cache_limit < retain_limit ? cache_limit : retain_limit;
+    budget.cache_limit = LESSER(cache_limit, retain_limit);
     budget.retain_limit = retain_limit;
     budget.large_limit = large_limit;
     budget.counts_retained = retain_limit != BUDGET_UNLIMITED || large_limit != BUDGET_UNLIMITED;
@@ -38,7 +40,7 @@ uint64_t budget_left(void)
 static uint64_t budget_beyond(const _Atomic int64_t *counted, uint64_t room)
 {
     int64_t retained = atomic_load_explicit(counted, memory_order_relaxed);
-    return retained > 0 && (uint64_t)retained > room ? (uint64_t)retained - room : 0;
+    return retained > 0 ? EXCESS((uint64_t)retained, room) : 0;
 }
 
 /* The charges are within the limit themselves: budget_open saw to that. */

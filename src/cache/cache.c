@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/bounds.h"
 #include "base/probe.h"
 #include "cache/budget.h"
 #include "cache/depot.h"
@@ -69,7 +70,7 @@ static void cache_count_miss(struct cache *cache, unsigned bucket)
 void cache_arm(struct cache *cache, unsigned bucket, uint32_t interval)
 {
     struct cache_bin *bin = &cache->bin[bucket];
-    uint64_t frees = bin->floor != NULL || interval < SLOW_INTERVAL ? interval : SLOW_INTERVAL;
+    uint64_t frees = bin->floor != NULL ? interval : LESSER(interval, SLOW_INTERVAL);
     /* An exchange: a handler that frees in between is counted all the same. */
     uint64_t had = atomic_exchange_explicit(&bin->returned.count, 0 - frees, memory_order_relaxed);
     counter_add(&cache->tally[bucket].armed, had + frees);
@@ -204,7 +205,7 @@ static struct magazine *cache_empty(struct cache *cache, unsigned bucket)
 static uint32_t cache_run(const struct cache *cache, unsigned bucket)
 {
     uint32_t quota = cache_quota(cache, bucket);
-    return quota < CARVE_RUN ? quota : CARVE_RUN;
+    return LESSER(quota, CARVE_RUN);
 }
 
 void *cache_refill_from_stack(struct cache *cache, unsigned bucket)

@@ -1,5 +1,6 @@
 /* Collects the public magazines of threads that sleep. */
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/bounds.h"
 #include "cache/cache.h"
 #include "memory/region.h"
 
@@ -55,7 +56,7 @@ void cache_collect_idle(struct cache *cache, uint64_t now, uint64_t age, uint32_
 {
     uint32_t last = atomic_load_explicit(&left, memory_order_relaxed);
     last = last > 0 ? last : cache_begin_round(now, age);
-    uint32_t count = last < looks ? last : looks;
+    uint32_t count = LESSER(last, looks);
     if (count == 0 || !atomic_compare_exchange_strong_explicit(&left, &last, last - count, memory_order_relaxed,
                                                                memory_order_relaxed)) {
         return; /* nothing to do, or another thread looks at these */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 
+#include "base/bounds.h"
 #include "base/probe.h"
 #include "cache/cache.h"
 #include "cache/depot.h"
@@ -192,7 +193,7 @@ struct magazine *cache_walk(struct cache *cache, unsigned bucket)
 {
     struct cache_tally *tally = &cache->tally[bucket];
     uint32_t count = atomic_load_explicit(&opened, memory_order_acquire);
-    uint32_t looks = count < WALK_LENGTH ? count : WALK_LENGTH;
+    uint32_t looks = LESSER(count, WALK_LENGTH);
     for (uint32_t look = 0; look < looks; look++) {
         uint32_t number = (cache->state.victim + look) % count;
         if (cache_record(number) == cache) {
@@ -229,7 +230,7 @@ struct cache *cache_at(uint32_t number)
 uint32_t cache_capacity(void)
 {
     size_t capacity = caches.limit / sizeof(struct cache);
-    return capacity < CACHES_MAX ? (uint32_t)capacity : CACHES_MAX;
+    return (uint32_t)LESSER(capacity, CACHES_MAX);
 }
 
 struct span cache_table_span(void)

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/magazine.h"
 
+#include "base/bounds.h"
 #include "base/colour.h"
 #include "memory/reserve.h"
 #include "memory/table.h"
@@ -111,7 +112,7 @@ struct span magazine_table_span(void)
 size_t magazine_capacity(void)
 {
     size_t most = os_round_to_pages(magazine_end(MAGAZINES_MAX));
-    return magazines.limit < most ? magazines.limit : most;
+    return LESSER(magazines.limit, most);
 }
 
 struct span magazine_records_span(void)

@@ -3,6 +3,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/training.h"
 
+#include "base/bounds.h"
 #include "base/probe.h"
 #include "cache/budget.h"
 #include "memory/region.h"
@@ -44,7 +45,7 @@ static uint64_t training_price(unsigned bucket)
 
 static uint32_t training_least(uint64_t one, uint64_t other)
 {
-    return (uint32_t)(one < other ? one : other);
+    return (uint32_t)LESSER(one, other);
 }
 
 /* Differences of it count, so that half of its width is enough. */
@@ -99,7 +100,7 @@ static bool training_make_room(struct cache *cache, unsigned starved, uint32_t w
     }
     uint64_t cost = wanted * training_price(starved);
     uint64_t left = budget_left();
-    uint64_t needed = cost > left ? cost - left : 0;
+    uint64_t needed = EXCESS(cost, left);
     uint64_t price = training_price(donor);
     uint32_t given = training_least((needed + price - 1) / price, training_unused(cache, donor));
     if (given == 0 || !training_set(cache, donor, cache_quota(cache, donor) - given)) {
@@ -209,7 +210,7 @@ static uint32_t training_surplus(const struct cache *cache, unsigned bucket)
     }
     uint32_t unused = tally->least / 2U;
     uint32_t spare = quota / 4;
-    return tally->want > 0 ? 0 : unused > spare ? unused : spare;
+    return tally->want > 0 ? 0 : GREATER(unused, spare);
 }
 
 static void training_rest_bucket(struct cache *cache, unsigned bucket)

@@ -1,5 +1,6 @@
 /* What training arrived at, kept in a profile and taken up again by the next process. */
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/bounds.h"
 #include "cache/profile.h"
 #include "cache/training.h"
 #include "config/message.h"
@@ -26,7 +27,7 @@ void training_recall(const char *path, const struct bucket_plan *bucket_plan, ui
         for (unsigned bucket = 0; bucket < plan->first_large; bucket++) {
             if (plan->size[bucket] == profile.row[row].bucket) {
                 uint32_t quota = profile.row[row].quota;
-                first[bucket] = quota < MAGAZINE_SLOTS ? quota : MAGAZINE_SLOTS;
+                first[bucket] = LESSER(quota, MAGAZINE_SLOTS);
             }
         }
     }

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/bounds.h"
+
 /* Of a 32-bit file the machine lies in the same place; its segments are not looked at. */
 static bool elf_file_find_segment(int file, const Elf64_Ehdr *header, uint32_t type, Elf64_Phdr *segment)
 {
@@ -28,7 +30,7 @@ static void elf_file_read_interpreter(int file, const Elf64_Ehdr *header, struct
     found->has_interpreter = elf_file_find_segment(file, header, PT_INTERP, &segment);
     if (found->has_interpreter) {
         size_t room = sizeof found->interpreter - 1; /* the last byte stays zero */
-        size_t size = segment.p_filesz < room ? segment.p_filesz : room;
+        size_t size = LESSER(segment.p_filesz, room);
         bool read_all = pread(file, found->interpreter, size, (off_t)segment.p_offset) == (ssize_t)size;
         found->interpreter[read_all ? size : 0] = '\0';
     }

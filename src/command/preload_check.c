@@ -14,6 +14,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "base/bounds.h"
 #include "command/apparmor.h"
 #include "command/elf_file.h"
 #include "command/error.h"
@@ -176,7 +177,7 @@ static void preload_check_read_line(const char *path, char line[SCRIPT_LINE])
 {
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     ssize_t length = file >= 0 ? read(file, line, SCRIPT_LINE - 1) : 0;
-    line[length > 0 ? length : 0] = '\0';
+    line[GREATER(length, 0)] = '\0';
     if (file >= 0) {
         close(file);
     }

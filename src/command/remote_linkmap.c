@@ -11,6 +11,7 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
+#include "base/bounds.h"
 #include "os/os.h"
 
 /* More than any process has; what is read may be damaged, and go round. */
@@ -39,7 +40,7 @@ static void remote_linkmap_read_text(const struct remote_process *target, uintpt
     while (length + 1 < size) {
         size_t room = size - 1 - length;
         size_t page = os_page_size() - (from + length) % os_page_size();
-        size_t part = room < page ? room : page;
+        size_t part = LESSER(room, page);
         if (!remote_linkmap_read(target, text + length, from + length, part)) {
             break;
         }
@@ -260,9 +261,9 @@ static const char *remote_linkmap_calls(const struct remote_process *target, con
     if (symbols->hash == 0 || !remote_linkmap_read(target, head, symbols->hash, sizeof head)) {
         return NULL;
     }
-    uint32_t end = head[1] < IMPORTS_MAX ? head[1] : IMPORTS_MAX;
+    uint32_t end = LESSER(head[1], IMPORTS_MAX);
     for (uint32_t at = 0; found == NULL && at < end; at += SYMBOLS_BATCH) {
-        uint32_t count = end - at < SYMBOLS_BATCH ? end - at : SYMBOLS_BATCH;
+        uint32_t count = LESSER(end - at, SYMBOLS_BATCH);
         if (!remote_linkmap_read(target, batch, symbols->table + at * sizeof batch[0], count * sizeof batch[0])) {
             return NULL;
         }

@@ -12,6 +12,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/bounds.h"
 #include "command/error.h"
 #include "command/maps.h"
 
@@ -157,9 +158,9 @@ static const struct inspect_export *remote_process_scan(const struct remote_proc
                                                         char *buffer, size_t *left)
 {
     size_t whole = row->end - row->start;
-    uintptr_t end = row->start + (whole < REMOTE_SCAN_MAPPING ? whole : REMOTE_SCAN_MAPPING);
+    uintptr_t end = row->start + LESSER(whole, REMOTE_SCAN_MAPPING);
     for (uintptr_t at = row->start; at < end; at += SCAN_SIZE) {
-        size_t size = end - at < SCAN_SIZE ? end - at : SCAN_SIZE;
+        size_t size = LESSER(end - at, SCAN_SIZE);
         if (size > *left) {
             return NULL;
         }

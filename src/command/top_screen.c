@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/bounds.h"
 #include "base/text.h"
 
 /* At 40 columns: a short label, numbers of four characters, and six for the bar. Wide is what has
@@ -98,7 +99,7 @@ static void draw_bar(int line, double share)
     }
     int width = COLS - start;
     int filled = width > 0 ? (int)(share * width + 0.5) : 0;
-    mvhline(line, start, '#', filled > width ? width : filled);
+    mvhline(line, start, '#', LESSER(filled, width));
 }
 
 /* A part of bytes in memory; nothing of what is unknown. */
@@ -226,7 +227,7 @@ void top_screen_draw(const struct top_list *list, const struct top_view *view)
         /* The buckets have their lines first, but for two; what is left is the processes'. */
         int wanted = (int)selected->snapshot.buckets;
         int room = LINES - FIXED_LINES - wanted;
-        int line = draw_processes(2, 2 + (room > 2 ? room : 2), list, selected);
+        int line = draw_processes(2, 2 + GREATER(room, 2), list, selected);
         draw_buckets(line, LINES - 1, selected);
     }
     draw_help();

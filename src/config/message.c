@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/bounds.h"
 #include "base/text.h"
 #include "os/os.h"
 #include "os/sandbox.h"
@@ -86,7 +87,7 @@ static void write_signals(sigset_t *set)
 static unsigned long write_all(int descriptor, const char *bytes, unsigned long size, bool waits)
 {
     while (size > 0 && (!waits || os_await_writable(descriptor, WRITE_PATIENCE_MS))) {
-        ssize_t written = os_write(descriptor, bytes, size < PIPE_BUF ? size : PIPE_BUF);
+        ssize_t written = os_write(descriptor, bytes, LESSER(size, PIPE_BUF));
         if (written == -EINTR) {
             continue;
         }

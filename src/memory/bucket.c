@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "memory/bucket.h"
 
+#include "base/bounds.h"
 #include "base/text.h"
 
 static size_t round_up(size_t size, size_t unit)
@@ -21,7 +22,7 @@ static size_t bucket_first_power(size_t request, size_t headroom, size_t page)
 
 static size_t at_most(size_t size, size_t limit)
 {
-    return size < limit ? size : limit;
+    return LESSER(size, limit);
 }
 
 /* A bucket of 2^k and its headroom; of the last one what lies beyond the largest request is left

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/bounds.h"
 #include "memory/bucket.h"
 #include "os/os.h"
 
@@ -114,7 +115,7 @@ void hole_close(uint32_t first, uint32_t pages)
 static uint32_t hole_claim(uint32_t at, char *range, uint32_t pages, uint32_t wanted)
 {
     uint32_t fit = holes[at].pages / pages;
-    uint32_t count = wanted < fit ? wanted : fit;
+    uint32_t count = LESSER(wanted, fit);
     char *front = hole_start(range, holes[at].first);
     while (count > 0 && !os_extend(front, (size_t)count * (size_t)pages << BUCKET_GRANULE_SHIFT)) {
         count = count > 1 ? 1 : 0;

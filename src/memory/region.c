@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "memory/region.h"
 
+#include "base/bounds.h"
 #include "base/colour.h"
 #include "base/probe.h"
 #include "memory/hole.h"
@@ -143,7 +144,7 @@ static bool region_reach(uint32_t end)
 static uint32_t region_run(uint32_t front, uint32_t pages, unsigned wanted)
 {
     uint32_t left = (uint32_t)region_pages(region_range.slots.limit - os_page_size()) - front;
-    uint32_t run = wanted < left / pages ? wanted : left / pages;
+    uint32_t run = LESSER(wanted, left / pages);
     if (run == 0 || region_reach(front + run * pages)) {
         return run;
     }
@@ -269,7 +270,7 @@ struct place region_find(const void *address)
     size_t offset = region_offset(address);
     uint32_t longest = 0;
     for (unsigned bucket = 0; bucket < regions.count; bucket++) {
-        longest = regions.region[bucket].pages > longest ? regions.region[bucket].pages : longest;
+        longest = GREATER(regions.region[bucket].pages, longest);
     }
     for (uint32_t page = (uint32_t)(offset >> REGION_SHIFT), looked = 0; looked < longest; looked++) {
         uint8_t meta = region_meta(page - looked);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/bounds.h"
 #include "memory/region.h"
 #include "memory/slot_meta.h"
 #include "os/os.h"
@@ -64,7 +65,7 @@ static bool residency_add_stretch(struct residency *residency, uint32_t first, u
     uint32_t most = (uint32_t)(OS_RESIDENCY_PAGES * os_page_size() >> REGION_SHIFT);
     bool known = true;
     while (known && first < end) {
-        uint32_t part = end - first < most ? end - first : most;
+        uint32_t part = LESSER(end - first, most);
         known = residency_add_part(&walk, first, first + part);
         first += part;
     }

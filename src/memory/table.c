@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "base/bounds.h"
 #include "os/os.h"
 
 /* A table that is large already grows by an eighth, so that few calls serve a burst; never by more
@@ -115,10 +116,10 @@ size_t table_goal(const struct table *table, size_t size)
         return least;
     }
     size_t ready = atomic_load_explicit(&table->ready, memory_order_relaxed);
-    size_t step = ready / 8 < TABLE_STEP_MAX ? ready / 8 : TABLE_STEP_MAX;
-    size_t goal = os_round_to_pages(ready + (step > table->step ? step : table->step));
-    goal = goal > table->limit ? table->limit : goal;
-    return goal < least ? least : goal;
+    size_t step = LESSER(ready / 8, TABLE_STEP_MAX);
+    size_t goal = os_round_to_pages(ready + GREATER(step, table->step));
+    goal = LESSER(goal, table->limit);
+    return GREATER(goal, least);
 }
 
 /* Returns true if another thread is about to say how far it has extended the table. A handler that

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/bounds.h"
 #include "base/text.h"
 #include "os/os.h"
 
@@ -76,11 +77,6 @@ static uint64_t cgroup_file_pages(const struct cgroup_search *search)
     return sum;
 }
 
-static uint64_t at_least_zero(uint64_t more, uint64_t less)
-{
-    return more > less ? more - less : 0;
-}
-
 /* One level. Files' pages are asked for where they can matter only: they are most of the price. */
 static bool cgroup_look_at(const struct cgroup_search *search, struct cgroup_room *room)
 {
@@ -90,9 +86,10 @@ static bool cgroup_look_at(const struct cgroup_search *search, struct cgroup_roo
         return false;
     }
     if (usage > room->limit / 2) {
-        usage = at_least_zero(usage, cgroup_file_pages(search));
+        uint64_t file_pages = cgroup_file_pages(search);
+        usage = EXCESS(usage, file_pages);
     }
-    room->left = at_least_zero(room->limit, usage);
+    room->left = EXCESS(room->limit, usage);
     return true;
 }
 

@@ -5,6 +5,7 @@
 #include <link.h>
 #include <string.h>
 
+#include "base/bounds.h"
 #include "os/os.h"
 
 /* What is read at a time, so that the stack stays small; and what no real object has more of. */
@@ -39,7 +40,7 @@ static void image_add_segment(struct image *image, const ElfW(Phdr) * segment, u
 static uintptr_t image_walk_segments(struct image *image, const ElfW(Ehdr) * header, uintptr_t start)
 {
     uintptr_t dynamic = 0;
-    unsigned count = header->e_phnum < SEGMENTS_LIMIT ? header->e_phnum : SEGMENTS_LIMIT;
+    unsigned count = LESSER(header->e_phnum, SEGMENTS_LIMIT);
     for (unsigned i = 0; i < count; i++) {
         ElfW(Phdr) segment;
         if (!image_read_at(&segment, start + header->e_phoff + i * sizeof segment, sizeof segment)) {
@@ -111,12 +112,12 @@ static uint32_t gnu_hash_last_chain(uintptr_t buckets, uint32_t count)
     uint32_t last = 0;
     uint32_t words[WORDS_A_CALL];
     for (uint32_t first = 0; first < count; first += WORDS_A_CALL) {
-        uint32_t part = count - first < WORDS_A_CALL ? count - first : WORDS_A_CALL;
+        uint32_t part = LESSER(count - first, WORDS_A_CALL);
         if (!image_read_at(words, buckets + first * sizeof words[0], part * sizeof words[0])) {
             return 0;
         }
         for (uint32_t i = 0; i < part; i++) {
-            last = words[i] > last ? words[i] : last;
+            last = GREATER(words[i], last);
         }
     }
     return last;
@@ -192,7 +193,7 @@ bool image_find(const struct image *image, uintptr_t address, struct image_symbo
     uintptr_t best = 0;
     ElfW(Sym) symbols[SYMBOLS_A_CALL];
     for (size_t first = 0; first < image->count; first += SYMBOLS_A_CALL) {
-        size_t part = image->count - first < SYMBOLS_A_CALL ? image->count - first : SYMBOLS_A_CALL;
+        size_t part = LESSER(image->count - first, SYMBOLS_A_CALL);
         if (!image_read_at(symbols, image->symbols + first * sizeof symbols[0], part * sizeof symbols[0])) {
             return false;
         }
@@ -211,7 +212,7 @@ bool image_name(const struct image *image, const struct image_symbol *symbol, ch
 {
     static const char dots[] = "...";
     size_t left = symbol->name < image->strings_size ? image->strings_size - symbol->name : 0;
-    size_t length = left < size ? left : size;
+    size_t length = LESSER(left, size);
     if (length == 0 || !image_read_at(name, image->strings + symbol->name, length)) {
         return false;
     }

@@ -22,6 +22,7 @@
 #include <sys/single_threaded.h>
 #endif
 
+#include "base/bounds.h"
 #include "os/system_call.h"
 
 #ifndef PR_SET_VMA
@@ -404,7 +405,7 @@ void os_read_file(const char *path, char *text, size_t size)
         length = os_read(file, text, size - 1);
         os_close(file);
     }
-    text[length > 0 ? length : 0] = '\0';
+    text[GREATER(length, 0)] = '\0';
 }
 
 void os_wait(_Atomic uint32_t *word, uint32_t value, uint64_t nanoseconds)
@@ -471,8 +472,8 @@ size_t os_charge_limit(void)
     size_t data = os_limit(RLIMIT_DATA);
     size_t space = os_limit(RLIMIT_AS);
     errno = kept;
-    least = data < least ? data : least;
-    return space < least ? space : least;
+    least = LESSER(data, least);
+    return LESSER(space, least);
 }
 
 unsigned os_processors(void)

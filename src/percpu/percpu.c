@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "base/bounds.h"
 #include "memory/reserve.h"
 #include "memory/table.h"
 #include "os/os.h"
@@ -22,7 +23,7 @@ static size_t percpu_limit_of_records(void)
     static size_t limit; /* read once: laying must take what was counted */
     if (limit == 0) {
         limit = os_processors();
-        limit = limit > PROCESSORS_MAX ? PROCESSORS_MAX : limit;
+        limit = LESSER(limit, PROCESSORS_MAX);
     }
     return limit;
 }
@@ -64,7 +65,7 @@ bool percpu_open(void)
 
 void percpu_set_quota(unsigned bucket, uint32_t quota)
 {
-    uint32_t count = quota < MAGAZINE_SLOTS ? quota : MAGAZINE_SLOTS;
+    uint32_t count = LESSER(quota, MAGAZINE_SLOTS);
     atomic_store_explicit(&processors.limit[bucket], count * (uint32_t)sizeof(void *), memory_order_relaxed);
 }
 

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <string.h>
 
+#include "base/bounds.h"
 #include "base/probe.h"
 #include "cache/budget.h"
 #include "cache/depot.h"
@@ -121,7 +122,7 @@ static void *percpu_carve(unsigned bucket)
     if (magazine == NULL) {
         return NULL;
     }
-    unsigned run = quota < PERCPU_RUN ? quota : PERCPU_RUN;
+    unsigned run = LESSER(quota, PERCPU_RUN);
     uint32_t carved = region_carve(bucket, run, magazine->slot);
     if (carved == 0) {
         depot_push(bucket, magazine);

@@ -1,5 +1,6 @@
 /* The pool `cpu`: what it does and counts for a request, and how it shares the budget out. */
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/bounds.h"
 #include "percpu/percpu.h"
 #include "pool/pool_parts.h"
 
@@ -11,7 +12,7 @@ static void pool_share_bucket(unsigned bucket, uint64_t bytes)
     uint64_t price = (uint64_t)percpu_records() * regions.region[bucket].capacity;
     uint32_t had = percpu_quota(bucket);
     uint64_t more = bytes / price;
-    more = more < MAGAZINE_SLOTS - had ? more : MAGAZINE_SLOTS - had;
+    more = LESSER(more, MAGAZINE_SLOTS - had);
     if (more > 0 && budget_charge(more * price)) {
         percpu_set_quota(bucket, had + (uint32_t)more);
     }

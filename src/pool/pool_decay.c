@@ -1,5 +1,6 @@
 /* Gives the pages of what nobody has needed for a while back, a little at each tick. */
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/bounds.h"
 #include "base/clock.h"
 #include "pool/pool_parts.h"
 #include "pool/pressure.h"
@@ -63,7 +64,7 @@ static void pool_tick_later(struct cache *cache, unsigned bucket)
         cache_hasten(cache);
     }
     uint32_t twice = 2 * cache->state.interval;
-    cache->state.interval = twice < INTERVAL_MAX ? twice : INTERVAL_MAX;
+    cache->state.interval = LESSER(twice, INTERVAL_MAX);
     cache_arm(cache, bucket, cache->state.interval);
 }
 
@@ -73,7 +74,7 @@ static uint32_t pool_tick_sooner(uint32_t frees, uint64_t elapsed)
 {
     uint32_t half = frees / 2;
     uint64_t paced = frees * tick_pace / elapsed;
-    uint64_t sooner = paced < half ? paced : half;
+    uint64_t sooner = LESSER(paced, half);
     return sooner > 1 ? (uint32_t)sooner : 1;
 }
 
@@ -140,7 +141,7 @@ static uint32_t pool_shared_interval(uint64_t now)
         return pool_tick_sooner(shared.interval, elapsed);
     }
     uint32_t twice = 2 * shared.interval;
-    return twice < SHARED_INTERVAL ? twice : SHARED_INTERVAL;
+    return LESSER(twice, SHARED_INTERVAL);
 }
 
 void pool_tick_shared(const void *slot)

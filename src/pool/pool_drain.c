@@ -1,5 +1,6 @@
 /* Brings what caches hold to where pool_trim finds it, and says how much lies there. */
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/bounds.h"
 #include "percpu/percpu.h"
 #include "pool/pool_parts.h"
 
@@ -58,7 +59,7 @@ void pool_drain(void)
 
 void pool_reclaim(size_t bytes)
 {
-    size_t wanted = bytes > pool_quantum() ? bytes : pool_quantum();
+    size_t wanted = GREATER(bytes, pool_quantum());
     if (pool_trim(wanted) < wanted) {
         pool_drain();
         pool_trim(wanted);

@@ -1,5 +1,6 @@
 /* Has the lines that whoever fills a cold slot would wait for come side by side. */
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/bounds.h"
 #include "os/os.h"
 #include "pool/pool_parts.h"
 
@@ -21,8 +22,8 @@ enum { FETCH_MOST = 16 };
 size_t pool_fetched_bytes(unsigned bucket, size_t request)
 {
     size_t filled = pool_filled_pages(bucket);
-    size_t bytes = (filled < FETCH_MOST ? filled : FETCH_MOST) * os_page_size();
-    return bytes < request ? bytes : request;
+    size_t bytes = LESSER(filled, FETCH_MOST) * os_page_size();
+    return LESSER(bytes, request);
 }
 
 FETCHES_TO_WRITE void pool_fetch_lines(unsigned bucket, const void *slot, size_t request)

@@ -1,5 +1,6 @@
 /* Gives new and purged slots the pages that their requests will want, before these are touched. */
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/bounds.h"
 #include "os/os.h"
 #include "pool/pool_parts.h"
 #include "pool/pressure.h"
@@ -27,7 +28,7 @@ enum { AHEAD_PAGES = 256, AHEAD_SLOTS = 15, POPULATE_LEAST = 2 };
 static size_t pool_populated_pages(size_t request)
 {
     size_t pages = os_round_to_pages(request) / os_page_size();
-    return pages < AHEAD_PAGES ? pages : AHEAD_PAGES;
+    return LESSER(pages, AHEAD_PAGES);
 }
 
 /* Pages from the start of the bucket's last sampled slot that are in memory; of one that is there as a
@@ -64,7 +65,7 @@ static bool pool_check_sampled(unsigned bucket)
     struct pool *pool = &pools[bucket];
     uint32_t trusted = atomic_load_explicit(&pool->ahead_pages, memory_order_relaxed) / 2;
     uint32_t sampled_pages = pool_sampled_pages(bucket);
-    uint32_t pages = sampled_pages > trusted ? sampled_pages : trusted;
+    uint32_t pages = GREATER(sampled_pages, trusted);
     atomic_store_explicit(&pool->ahead_pages, pages, memory_order_relaxed);
     atomic_store_explicit(&pool->ahead, pages >= POPULATE_LEAST ? AHEAD_SLOTS : 0, memory_order_relaxed);
     return sampled_pages < AHEAD_PAGES && trusted >= POPULATE_LEAST && pool_sampled_is_live(bucket);
@@ -95,6 +96,6 @@ void pool_populate(unsigned bucket, void *slot, size_t request)
     size_t pages = pool_populated_pages(request);
     size_t ahead = pages >= POPULATE_LEAST ? pool_ahead_pages(bucket, slot) : 0;
     if (ahead > 0) {
-        os_populate(slot, (pages < ahead ? pages : ahead) * os_page_size());
+        os_populate(slot, LESSER(pages, ahead) * os_page_size());
     }
 }

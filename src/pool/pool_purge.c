@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <string.h>
 
+#include "base/bounds.h"
 #include "base/probe.h"
 #include "cache/depot.h"
 #include "memory/slots.h"
@@ -112,7 +113,7 @@ static bool pool_affords_run(struct purge *purge, unsigned length)
     size_t size = length * regions.region[purge->bucket].stride;
     size_t price = size > SHORT_PAGES * os_page_size() ? size : SHORT_PRICE * size;
     bool affords = price <= purge->price || purge->purged == 0;
-    purge->price -= affords && price < purge->price ? price : purge->price;
+    purge->price -= affords ? LESSER(price, purge->price) : purge->price;
     return affords;
 }
 
@@ -141,7 +142,7 @@ static unsigned pool_batch(const struct purge *purge)
     size_t stride = regions.region[purge->bucket].stride;
     size_t left = purge->limit - purge->purged;
     size_t wanted = left / stride + (left % stride != 0 ? 1 : 0);
-    return wanted < PURGE_BATCH ? (unsigned)wanted : PURGE_BATCH;
+    return (unsigned)LESSER(wanted, PURGE_BATCH);
 }
 
 /* Fills a batch from the loose slots. */
@@ -170,7 +171,7 @@ static void pool_refill_magazine(struct purge *purge, unsigned wanted)
         return;
     }
     uint32_t count = magazine_count(magazine);
-    uint32_t taken = count < wanted - purge->count ? count : wanted - purge->count;
+    uint32_t taken = LESSER(count, wanted - purge->count);
     for (uint32_t i = 0; i < taken; i++) {
         purge->number[purge->count++] = region_number(magazine->slot[i]);
     }
@@ -231,9 +232,9 @@ bool pool_trim_step(void)
 /* A call brings at most a magazine of the largest trained bucket, or a slot. */
 static size_t pool_enforce_most(void)
 {
-    unsigned trained = pool_first_large < regions.count ? pool_first_large : regions.count;
+    unsigned trained = LESSER(pool_first_large, regions.count);
     size_t magazine = trained > 0 ? MAGAZINE_SLOTS * regions.region[trained - 1].capacity : 0;
-    return magazine > pool_quantum() ? magazine : pool_quantum();
+    return GREATER(magazine, pool_quantum());
 }
 
 /* The large buckets' pages go first: so what the large pool has too much of does. */
@@ -242,7 +243,7 @@ void pool_enforce_limits(void)
     if (budget_limits_retained()) {
         uint64_t large = budget_excess_large();
         uint64_t all = budget_excess();
-        uint64_t excess = large > all ? large : all;
+        uint64_t excess = GREATER(large, all);
         if (excess > 0) {
             size_t most = pool_enforce_most();
             pool_trim(excess < most ? (size_t)excess : most);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/bounds.h"
 #include "base/clock.h"
 #include "os/cgroup.h"
 #include "os/sandbox.h"
@@ -47,8 +48,8 @@ void pressure_open(bool wanted, const char *root)
 static int64_t pressure_step(uint64_t spare)
 {
     uint64_t step = spare / LOOK_SHARE;
-    step = step < STEP_MOST ? step : STEP_MOST;
-    return (int64_t)(step > STEP_LEAST ? step : STEP_LEAST);
+    step = LESSER(step, STEP_MOST);
+    return (int64_t)GREATER(step, STEP_LEAST);
 }
 
 /* What a search for the limit has come to. */
@@ -59,7 +60,7 @@ static void pressure_judge_room(const struct cgroup_search *done, uint64_t now)
     bool high = false;
     if (done->found) {
         uint64_t reserve = done->room.limit / RESERVE_SHARE;
-        uint64_t spare = done->room.left > reserve ? done->room.left - reserve : 0;
+        uint64_t spare = EXCESS(done->room.left, reserve);
         step = pressure_step(spare);
         high = spare == 0;
         pause = high ? pause_high : pause_limited;
@@ -139,7 +140,7 @@ bool pressure_tick(uint64_t now)
 {
     uint64_t room = atomic_load_explicit(&pressure.due[PRESSURE_ROOM], memory_order_relaxed);
     uint64_t stall = atomic_load_explicit(&pressure.due[PRESSURE_STALL], memory_order_relaxed);
-    if (!pressure_is_off() && now >= (room <= stall ? room : stall)) {
+    if (!pressure_is_off() && now >= LESSER(room, stall)) {
         pressure_look(room <= stall ? pressure_search_room : pressure_read_stall, now);
     }
     return pressure_is_high();

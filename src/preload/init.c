@@ -9,6 +9,7 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
+#include "base/bounds.h"
 #include "base/text.h"
 #include "config/choices.h"
 #include "config/message.h"
@@ -147,7 +148,7 @@ static void init_open_background(void)
     enum { LOOKS = 4, NANOSECONDS_A_MILLISECOND = 1000000, NAP_LEAST = 10 };
     uint64_t age = options.number[OPTION_DECAY_MS];
     bool wanted = options.number[OPTION_BACKGROUND] != 0 && age != SETTING_NONE;
-    uint64_t nap = age / LOOKS > NAP_LEAST ? age / LOOKS : NAP_LEAST;
+    uint64_t nap = GREATER(age / LOOKS, NAP_LEAST);
     background_creator *create = (background_creator *)dlsym(RTLD_NEXT, "pthread_create");
     background_open(wanted, nap * NANOSECONDS_A_MILLISECOND, pool_decay_step, create);
 }

@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 
 #include "base/attributes.h"
+#include "base/bounds.h"
 #include "config/message.h"
 #include "os/sandbox.h"
 
@@ -98,7 +99,7 @@ static int filter_bound_object(struct dl_phdr_info *object, size_t size, void *w
         const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
         if (segment->p_type == PT_LOAD) {
             uintptr_t first = object->dlpi_addr + segment->p_vaddr;
-            start = first < start ? first : start;
+            start = LESSER(first, start);
             end = first + segment->p_memsz > end ? first + segment->p_memsz : end;
         }
     }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/attributes.h"
+#include "base/bounds.h"
 #include "pool/pool.h"
 #include "preload/init.h"
 #include "route/fallback.h"
@@ -23,8 +24,8 @@ enum { TRIM_LIMIT = 32 << 20 };
 static size_t info_trimmed(size_t pad)
 {
     uint64_t retained = pool_retained();
-    uint64_t spare = retained > pad ? retained - pad : 0;
-    return spare < TRIM_LIMIT ? (size_t)spare : TRIM_LIMIT;
+    uint64_t spare = EXCESS(retained, pad);
+    return (size_t)LESSER(spare, TRIM_LIMIT);
 }
 
 /* glibc's man page: about `pad` bytes of free memory stay, of slots here; 1 if any was given back,
@@ -63,7 +64,7 @@ EXPORTED struct mallinfo2 mallinfo2(void)
 
 static int int_or_most(size_t number)
 {
-    return number < INT_MAX ? (int)number : INT_MAX;
+    return (int)LESSER(number, INT_MAX);
 }
 
 /* The same in ints. glibc's wraps around; this one stops at INT_MAX. */

@@ -9,6 +9,7 @@
 #include <sys/auxv.h>
 #include <sys/resource.h>
 
+#include "base/bounds.h"
 #include "os/os.h"
 #include "pool/pool.h"
 
@@ -77,7 +78,7 @@ static void fallback_find_main_stack(void)
     if (last > MOST) {
         size_t limit = os_limit(RLIMIT_STACK);
         main_stack_end = (last | (os_page_size() - 1)) + 1;
-        main_stack_start = main_stack_end - (limit < MOST ? limit : MOST);
+        main_stack_start = main_stack_end - LESSER(limit, MOST);
     }
 }
 

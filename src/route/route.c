@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/bounds.h"
 #include "base/clear.h"
 #include "config/message.h"
 #include "memory/reserve.h"
@@ -130,7 +131,7 @@ void route_open(void)
         end = (uintptr_t)regions.start;
     }
     route.hints = (uintptr_t)FIRST << TERABYTE_SHIFT;
-    route.hints_length = end > route.hints ? end - route.hints : 0;
+    route.hints_length = EXCESS(end, route.hints);
 }
 
 COLD void route_refuse(const char *call, void *address)

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/bounds.h"
 #include "cache/cache.h"
 #include "config/message.h"
 #include "memory/region.h"
@@ -57,12 +58,6 @@ static void snapshot_add_all(struct sums *sums, unsigned bucket)
     sums->quota += (uint64_t)percpu_quota(bucket) * percpu_records();
 }
 
-/* A difference of two counts that were not read at one instant. */
-static uint64_t at_least_zero(uint64_t more, uint64_t less)
-{
-    return more > less ? more - less : 0;
-}
-
 /* Frees, of which a thread between two steps of cache_arm lacks an interval: at an early moment
  * that is more than there are. */
 static uint64_t snapshot_returned(uint64_t sum)
@@ -99,8 +94,8 @@ static void snapshot_take_bucket(struct snapshot_figures *figures, unsigned buck
     figures->carved = region_carved(bucket);
     figures->live = range->live[bucket];
     figures->cached = sums.cached;
-    figures->depot = at_least_zero(pool->inherited_depot + sums.deposited, sums.withdrawn + sums.stack_hits);
-    figures->purged = sums.fresh + at_least_zero(pool->inherited_purged + sums.purged, sums.unpurged);
+    figures->depot = EXCESS(pool->inherited_depot + sums.deposited, sums.withdrawn + sums.stack_hits);
+    figures->purged = sums.fresh + EXCESS(pool->inherited_purged + sums.purged, sums.unpurged);
     figures->peak = snapshot_peak(bucket, figures->live, figures->carved);
     figures->requests = sums.requests;
     figures->asked = sums.asked;
@@ -110,7 +105,7 @@ static void snapshot_take_bucket(struct snapshot_figures *figures, unsigned buck
     figures->resident =
         snapshot_sum(snapshot_sum(figures->resident_live, figures->resident_free), figures->resident_purged);
     figures->depot_hits = sums.depot_hits + sums.stack_hits + sums.unpurged;
-    figures->cache_hits = at_least_zero(sums.requests, figures->depot_hits + sums.carves + sums.steals);
+    figures->cache_hits = EXCESS(sums.requests, figures->depot_hits + sums.carves + sums.steals);
     figures->swaps = sums.swaps;
     figures->fell_through = sums.fell_through;
     figures->fell_through_asked = sums.fell_through_asked;
