@@ -1,4 +1,4 @@
-/* The compiler attributes that the rooms use, each under a word that says why it is there. */
+/* Names for the compiler attributes that the library uses; each name says why the attribute is there. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_ATTRIBUTES_H
 #define SOCKMALLOC_ATTRIBUTES_H
@@ -8,27 +8,34 @@
 #define LIKELY(condition)   __builtin_expect(!!(condition), 1)
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
-/* Seldom run: kept out of line, away from the fast paths' cache lines. */
+/*
+ * A function that seldom runs. It is kept out of line, so that its code takes no room in the cache lines of the fast
+ * paths.
+ */
 #define COLD __attribute__((cold, noinline))
 
-/* A slow path that is not rare enough to be cold: out of line only. */
+/* A slow path that runs too often to be marked cold. It is only kept out of line. */
 #define OUT_OF_LINE __attribute__((noinline))
 
-/* Part of the library's interface; all else is hidden by -fvisibility=hidden. */
+/* A function of the library's public interface. All other functions are hidden by -fvisibility=hidden. */
 #define EXPORTED __attribute__((visibility("default")))
 
-/* The same of an object, and the library's own accesses go to its own one, also where another
- * library of that process exports the name, too. */
+/*
+ * A variable of the library's public interface. The library itself always uses its own variable, even if another
+ * library in the process exports one under the same name.
+ */
 #define EXPORTED_OBJECT __attribute__((visibility("protected")))
 
-/* Part of a fast path: inlined whatever the compiler thinks of its size, so that a call of ours
- * costs no second call. */
+/*
+ * A part of a fast path. The compiler must inline it whatever its size, so that a call of malloc or free makes no
+ * second call.
+ */
 #define FAST_PATH static inline __attribute__((always_inline))
 
 /*
- * Keeps the compiler from looking behind a value. gcc turns base + offset + 64 * number into base +
- * 64 * (number + offset / 64), and so computes one index for each structure that a fast path
- * indexes by the same number.
+ * Returns `value`, and keeps the compiler from knowing how it was computed. Without this, gcc turns base + offset +
+ * 64 * number into base + 64 * (number + offset / 64), and then computes a separate index for each structure that a
+ * fast path indexes by the same number.
  */
 static inline size_t opaque(size_t value)
 {
@@ -37,10 +44,10 @@ static inline size_t opaque(size_t value)
 }
 
 /*
- * A function whose __builtin_prefetch for writing shall be one: lines come as the processor's own,
- * where a read's may have to be asked for again. Without the word gcc and clang fall back to a
- * read, for the first processors of 2004 that have x86-64 and lack prefetchw: all others take it,
- * and who has no use for it does nothing.
+ * An attribute for functions that prefetch memory which is about to be written. With it, __builtin_prefetch for
+ * writing becomes the instruction prefetchw, which fetches a cache line for exclusive use. Without it, gcc and clang
+ * emit a prefetch for reading, because the first x86-64 processors of 2004 lack prefetchw. Later processors accept
+ * the instruction, and those that have no use for it ignore it.
  */
 #if defined __x86_64__
 #define FETCHES_TO_WRITE __attribute__((target("prfchw")))
@@ -48,15 +55,19 @@ static inline size_t opaque(size_t value)
 #define FETCHES_TO_WRITE
 #endif
 
-/* Whoever called the function that it is written in, or that this one is inlined into: an address
- * behind the call. */
+/*
+ * The return address of the function that contains this word, or into which that function is inlined: an address just
+ * behind the call instruction of the caller.
+ */
 #define CALLER __builtin_return_address(0)
 
-/* A name that rooms share and programs don't see: said at declarations too, so that no access goes
- * by the GOT. */
+/*
+ * A function or variable that several files of the library share and that programs cannot see. Declarations carry the
+ * word too, so that no access goes through the global offset table.
+ */
 #define INTERNAL __attribute__((visibility("hidden")))
 
-/* Two things that different threads write must not share one of these. */
+/* Bytes of a cache line. Two variables that different threads write must not lie in one line. */
 enum { CACHE_LINE = 64 };
 
 #endif

@@ -3,12 +3,17 @@
 #ifndef SOCKMALLOC_BOUNDS_H
 #define SOCKMALLOC_BOUNDS_H
 
-/* These are macros, so that they take numbers of any type. They evaluate an argument twice, so an argument
- * must have no side effect. (The names MIN and MAX belong to <sys/param.h>.) */
+/*
+ * These are macros, so that they accept numbers of any type. They evaluate an argument twice, so an argument must
+ * have no side effect. (The names MIN and MAX belong to <sys/param.h>.)
+ */
 #define LESSER(one, other)  ((one) < (other) ? (one) : (other))
 #define GREATER(one, other) ((one) > (other) ? (one) : (other))
 
-/* Returns `more - less`, or 0 where that would be negative, which a number without a sign cannot be. */
+/*
+ * Returns `more - less`, or 0 if `less` is the greater one. It is for unsigned numbers, whose difference would wrap
+ * around.
+ */
 #define EXCESS(more, less) ((more) > (less) ? (more) - (less) : 0)
 
 #endif

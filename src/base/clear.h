@@ -1,4 +1,4 @@
-/* Memory set to zero, the lines ahead being fetched meanwhile. */
+/* Sets memory to zero, and prefetches the cache lines ahead while it does. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_CLEAR_H
 #define SOCKMALLOC_CLEAR_H
@@ -7,8 +7,10 @@
 
 #include "base/attributes.h"
 
-/* memset of `size` bytes to zero, and what memset returns: for a used slot that calloc hands out.
- * Any thread, any signal. */
+/*
+ * Sets `size` bytes to zero and returns `start`, as memset does. calloc uses it for a slot that was in use before.
+ * Safe in any thread and in signal handlers.
+ */
 INTERNAL void *clear_memory(void *start, size_t size);
 
 #endif

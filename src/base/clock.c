@@ -1,4 +1,4 @@
-/* The time, monotonic and coarse, at the price of two loads. */
+/* The time: monotonic, coarse, and read without a system call. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/clock.h"
 

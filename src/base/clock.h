@@ -1,4 +1,4 @@
-/* The time, monotonic and coarse, at the price of two loads. */
+/* The time: monotonic, coarse, and read without a system call. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_CLOCK_H
 #define SOCKMALLOC_CLOCK_H
@@ -8,9 +8,9 @@
 #include "base/attributes.h"
 
 /*
- * Nanoseconds since some moment before start, in steps of some milliseconds: the coarse clock,
- * which the kernel lets be read in memory whatever the machine's time is kept by. The others' may
- * be a system call, of which a sandboxed program knows nothing. Any thread, signal handlers too.
+ * Returns nanoseconds since a moment before start-up. The number advances in steps of some milliseconds. The kernel
+ * lets a process read this coarse clock in its own memory on every machine, for the price of two loads. Other clocks
+ * may need a system call, which a seccomp filter may forbid. Safe in any thread and in signal handlers.
  */
 INTERNAL uint64_t clock_now(void);
 

@@ -1,4 +1,4 @@
-/* The event counters that a thread keeps for each bucket: one row each. */
+/* The event counters that a thread keeps for each bucket; each has a row here. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_COUNTER_H
 #define SOCKMALLOC_COUNTER_H
@@ -7,13 +7,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What the fast paths count: it shares a cache line with the magazine that they touch anyway. */
+/* Counters of the fast paths. They share a cache line with the magazine that a fast path touches anyway. */
 #define COUNTER_FAST_ROWS(ROW)                                                                                         \
     ROW(requests, "requests served")                                                                                   \
     ROW(asked, "bytes asked for in them")                                                                              \
     ROW(returned, "slots freed")
 
-/* What only slow paths count. */
+/* Counters that only slow paths change. */
 #define COUNTER_SLOW_ROWS(ROW)                                                                                         \
     ROW(swaps, "private magazines exchanged for the public one to some effect")                                        \
     ROW(walks, "other threads' public magazines looked at")                                                            \
@@ -36,7 +36,10 @@
 
 #define COUNTER_ROWS(ROW) COUNTER_FAST_ROWS(ROW) COUNTER_SLOW_ROWS(ROW)
 
-/* Relaxed atomics: one thread writes, and whoever reports may read at any time. */
+/*
+ * A counter. It is a relaxed atomic, because one thread writes it and another thread may read it for a report at any
+ * time.
+ */
 struct counter {
     _Atomic uint64_t count;
 };
@@ -47,9 +50,9 @@ static inline uint64_t counter_read(const struct counter *counter)
 }
 
 /*
- * By the counter's one writer: adds 1, and says whether the counter came to zero by it, which one
- * that was set to minus some number does after so many. The processor sees that by the addition
- * itself: a fast path that counts anyway pays a jump that is not taken.
+ * Adds 1, and returns true if the counter became zero. A counter that was set to -N becomes zero after N steps. Only
+ * the counter's one writer may call this. On x86-64 the addition itself sets the carry flag, so a fast path that
+ * counts anyway pays only for a jump that is not taken.
  */
 #ifdef __x86_64__
 static inline bool counter_step(struct counter *counter)
@@ -68,9 +71,9 @@ static inline bool counter_step(struct counter *counter)
 #endif
 
 /*
- * By the counter's one writer. No locked instruction; on x86-64 a single one all the same, which
- * the compiler does not make of an atomic load and store, and which a signal handler that counts
- * too can't come between.
+ * Adds `amount`. Only the counter's one writer may call this, so no locked instruction is needed. On x86-64 it is one
+ * instruction, so that a signal handler that counts too cannot come between a load and a store. The compiler does not
+ * make one instruction of an atomic load and an atomic store, hence the assembly.
  */
 #ifdef __x86_64__
 static inline void counter_add(struct counter *counter, uint64_t amount)
@@ -84,7 +87,7 @@ static inline void counter_add(struct counter *counter, uint64_t amount)
 }
 #endif
 
-/* By one of several writers. */
+/* Adds `amount` to a counter that several threads write. */
 static inline void counter_add_shared(struct counter *counter, uint64_t amount)
 {
     atomic_fetch_add_explicit(&counter->count, amount, memory_order_relaxed);

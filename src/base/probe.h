@@ -1,4 +1,4 @@
-/* Probes: places that a tracer can attach to while the server runs (USDT); one row a probe. */
+/* Probes: places where a tracer can attach to a running server (USDT). Each probe has a row here. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_PROBE_H
 #define SOCKMALLOC_PROBE_H
@@ -6,10 +6,10 @@
 #include <stdint.h>
 
 /*
- * Name, what its second argument is, and when it fires. The first argument is the bucket, by its
- * row in the table, from 0. All of them lie on slow paths, behind a branch that counts the same
- * event: nothing is in malloc's and free's first instructions. Price where nobody traces: a `nop`,
- * and the two arguments in a place that a note of the library's names.
+ * A row has the probe's name, the meaning of its second argument, and the event that fires it. The first argument is
+ * always the bucket, counted from 0 as in the table of statistics. All probes lie on slow paths, behind a branch that
+ * counts the same event, so the fast paths of malloc and free contain none. A probe that nobody traces costs a `nop`,
+ * and the two arguments are kept in a register or memory place that a note in the library names.
  */
 #define PROBE_ROWS(ROW)                                                                                                \
     ROW(miss, "quota", "neither of a cache's two magazines could serve")                                               \

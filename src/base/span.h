@@ -1,4 +1,4 @@
-/* A piece of memory, by its start and its size: what one room tells another without saying more. */
+/* A piece of memory: its start and its size. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_SPAN_H
 #define SOCKMALLOC_SPAN_H

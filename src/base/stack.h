@@ -1,4 +1,4 @@
-/* A lock-free LIFO of numbers, linked through a table that lies elsewhere. */
+/* A lock-free stack (LIFO) of numbers, linked through a table that lies elsewhere. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_STACK_H
 #define SOCKMALLOC_STACK_H
@@ -13,15 +13,17 @@
 #include "base/attributes.h"
 
 /*
- * The contract. The head is one word, {tag, number of the top item plus one}; zero items is number
- * zero. An item's link is the word that the head's lower part had when the item was pushed. Links
- * are type-stable: a link may be read while another thread pops and reuses its item, which is why
- * the read is atomic; the compare-and-swap then fails, because every removal advances the tag. The
- * tag has 40 bits: at 20 million removals a second it comes round in 15 hours, in which a thread
- * would have to sleep between its load and its compare-and-swap. (R. K. Treiber, 1986, with the tag
- * of IBM's System/370 Principles of Operation.) Wait-free it is not: a push or pop retries when
- * another got in first. Any thread, signal handlers too: an interrupted operation leaves the stack
- * whole.
+ * The head is one word: {tag, number of the top item plus one}. The number is zero if the stack is empty. The link of
+ * an item is the number part of the head at the time the item was pushed.
+ *
+ * A thread may read a link while another thread pops the item and uses it again. The read is atomic for that reason,
+ * and the compare-and-swap that follows fails, because every removal advances the tag. The tag has 40 bits. At 20
+ * million removals a second it repeats after 15 hours; for an ABA error a thread would have to sleep that long
+ * between its load and its compare-and-swap. (R. K. Treiber, 1986, with the tag of IBM's System/370 Principles of
+ * Operation.)
+ *
+ * The stack is not wait-free: a push or pop starts again if another thread changed the head first. It may be used in
+ * any thread and in signal handlers, because an interrupted operation leaves the stack whole.
  */
 struct stack {
     _Alignas(CACHE_LINE) _Atomic uint64_t head;
@@ -31,12 +33,12 @@ typedef _Atomic uint32_t stack_link;
 
 enum { STACK_NUMBER_BITS = 24, STACK_NUMBERS = (1 << STACK_NUMBER_BITS) - 1 };
 
-#define STACK_EMPTY UINT32_MAX /* what stack_pop says of a stack without items */
+#define STACK_EMPTY UINT32_MAX /* what stack_pop returns for an empty stack */
 
 /*
- * The compare-and-swap of both. While the process has one thread (glibc's flag, which its own
- * malloc goes by), x86-64's without the lock prefix does: one instruction can't be interrupted
- * half-way by a handler, and nobody else is there. It costs a quarter of the locked one.
+ * The compare-and-swap of stack_push and stack_pop. While the process has one thread, according to the flag of glibc
+ * that glibc's own malloc uses, x86-64 uses the instruction without the lock prefix. One instruction cannot be
+ * interrupted half-way by a signal handler, and no other thread exists. It costs a quarter of the locked instruction.
  */
 #if defined(__x86_64__) && HAVE_SYS_SINGLE_THREADED_H
 static inline bool stack_swap(struct stack *stack, uint64_t *seen, uint64_t wanted)
@@ -63,9 +65,9 @@ static inline uint32_t stack_top(uint64_t head)
 }
 
 /*
- * Pushes one item below STACK_NUMBERS. What was written before it is seen by who pops it. The
- * numbers of all items of a table differ by 2^shift at least, so that the table is as much shorter;
- * with 0 each number has a link.
+ * Pushes an item, whose number is below STACK_NUMBERS. A thread that pops the item sees everything that was written
+ * before the push. `shift` shortens the table of links: the numbers of all items that share a table differ by 2^shift
+ * at least. With a shift of 0 each number has a link of its own.
  */
 static inline void stack_push(struct stack *stack, stack_link *links, unsigned shift, uint32_t item)
 {
@@ -77,7 +79,7 @@ static inline void stack_push(struct stack *stack, stack_link *links, unsigned s
     } while (UNLIKELY(!stack_swap(stack, &head, tag | (item + 1))));
 }
 
-/* The item pushed last, or STACK_EMPTY. */
+/* Removes the item that was pushed last and returns it. Returns STACK_EMPTY if there is none. */
 static inline uint32_t stack_pop(struct stack *stack, stack_link *links, unsigned shift)
 {
     uint64_t head = atomic_load_explicit(&stack->head, memory_order_acquire);
@@ -92,21 +94,23 @@ static inline uint32_t stack_pop(struct stack *stack, stack_link *links, unsigne
     return stack_top(head) - 1;
 }
 
-/* Whether there was no item a moment ago. */
+/* Returns true if the stack was empty a moment ago; another thread may have pushed an item since. */
 static inline bool stack_is_empty(const struct stack *stack)
 {
     return stack_top(atomic_load_explicit(&stack->head, memory_order_relaxed)) == 0;
 }
 
-/* The item on top, or STACK_EMPTY: it may be gone already. */
+/* Returns the item on top, or STACK_EMPTY. Another thread may have removed the item since. */
 static inline uint32_t stack_peek(const struct stack *stack)
 {
     return stack_top(atomic_load_explicit(&stack->head, memory_order_relaxed)) - 1;
 }
 
-/* Forgets all items. Only where no other thread can be inside: in the child of a fork. The tag
- * advances, so that an operation of this thread's own, which a handler interrupted to fork, begins
- * anew. */
+/*
+ * Forgets all items. Only for the child of a fork, in which no other thread can be inside the stack. The tag
+ * advances, because a signal handler may have forked in the middle of an operation of this thread; that operation
+ * then starts again.
+ */
 static inline void stack_reset(struct stack *stack)
 {
     uint64_t head = atomic_load_explicit(&stack->head, memory_order_relaxed);

@@ -1,5 +1,4 @@
-/* Formats text into a caller's buffer; the only formatter that may run inside malloc or a handler.
- */
+/* Formats text into a caller's buffer. No other formatter may run inside malloc or a signal handler. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/text.h"
 
@@ -7,11 +6,11 @@
 
 #include "base/bounds.h"
 
-/* One conversion of a format, read off the characters after the percent sign. */
+/* One conversion of a format: what stands behind the percent sign. */
 struct conversion {
     size_t width;
     bool left;
-    unsigned longs; /* how many `l`; `z` counts as one, since size_t is a long on every target */
+    unsigned longs; /* the number of `l`; `z` counts as one `l`, because size_t is a long on every supported machine */
     char kind;
 };
 
@@ -142,8 +141,10 @@ void text_add(struct text *text, const char *format, ...)
     va_end(list);
 }
 
-/* The bytes of the UTF-8 character that begins there, and its number. 0: there is none, or it ends
- * early, or has more bytes than it needs. */
+/*
+ * Stores the UTF-8 character that begins at `at`, and returns its length in bytes. Returns 0 if no valid character
+ * begins there: if it is cut short, or is encoded in more bytes than it needs, or is a surrogate.
+ */
 static unsigned text_decode(const unsigned char *at, uint32_t *character)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
@@ -159,7 +160,10 @@ static unsigned text_decode(const unsigned char *at, uint32_t *character)
     return at[0] >= 0xf8 || *character < least[size] || *character > 0x10ffff || is_surrogate ? 0 : size;
 }
 
-/* Both sets of control characters, and what begins a line or turns the writing direction. */
+/*
+ * Returns true for the control characters of ASCII and of Latin-1, for the line and paragraph separators, and for the
+ * marks that turn the writing direction.
+ */
 static bool text_is_control(uint32_t character)
 {
     return character < 0x20 || (character >= 0x7f && character < 0xa0) || character == 0x061c || character == 0x200e ||

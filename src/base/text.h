@@ -1,5 +1,4 @@
-/* Formats text into a caller's buffer; the only formatter that may run inside malloc or a handler.
- */
+/* Formats text into a caller's buffer. No other formatter may run inside malloc or a signal handler. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEXT_H
 #define SOCKMALLOC_TEXT_H
@@ -9,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A buffer being filled. What does not fit is dropped; `cut` then says so. */
+/* A buffer that is being filled. Characters that do not fit are dropped, and `cut` is then true. */
 struct text {
     char *start;
     size_t used;
@@ -17,29 +16,31 @@ struct text {
     bool cut;
 };
 
-/* Begins an empty text in `buffer`, of which one byte is kept for the final NUL. */
+/* Begins an empty text in `buffer`. One of its `size` bytes is kept for the final NUL. */
 struct text text_begin(char *buffer, size_t size);
 
 /*
- * Appends by a subset of printf: %s %c %d %u %zu %lu %llu %x %zx %p %%, with a width, `-` and `*`.
- * The text stays terminated by NUL. Safe in signal handlers: no locale, no allocation, no lock.
+ * Appends formatted text. The formats are a subset of printf's: %s %c %d %u %zu %lu %llu %x %zx %p %%, each with a
+ * width, `-` and `*`. The text stays terminated by NUL. Safe in signal handlers, because it uses no locale,
+ * allocation or lock.
  */
 void text_add(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_add_list(struct text *text, const char *format, va_list list);
 
 /*
- * Appends a string that somebody else chose, so that it can change neither a terminal nor the lines
- * around it: each byte of a control character, of a mark that turns the writing direction, and of
- * what is no UTF-8 is written as \x1b is. Safe in signal handlers.
+ * Appends a string from an untrusted source, so that it can change neither a terminal nor the lines around it. Three
+ * kinds of bytes are written as escapes such as \x1b: those of control characters, those of marks that turn the
+ * writing direction, and those that are no valid UTF-8. Safe in signal handlers.
  */
 void text_add_shown(struct text *text, const char *string);
 
-/* "4k", "2m", or plain bytes where no unit divides `bytes`: the way that sizes are written in
- * settings. */
+/* Appends a number of bytes as settings write it: "4k", "2m", or plain bytes where no unit divides the number. */
 void text_add_size(struct text *text, uint64_t bytes);
 
-/* Reads what text_add_size writes (decimal, k, m, g in either case). False if it is anything else
- * or overflows. */
+/*
+ * Reads a size as text_add_size writes it: a decimal number, then k, m or g in either case, or nothing. Returns false
+ * if the string is anything else or the number overflows.
+ */
 bool text_read_size(const char *string, uint64_t *bytes);
 
 #endif

@@ -1,4 +1,4 @@
-/* How much memory the process's control group still grants, of either version. */
+/* How much memory the control group of the process still grants, in version 1 or 2 of control groups. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "os/cgroup.h"
 
@@ -9,17 +9,16 @@
 #include "base/text.h"
 #include "os/os.h"
 
-/* What a version calls its files; the two lists of a file's pages are lines of `statistics`. */
+/* The names that a version of control groups uses. `file_pages` are lines of the file memory.stat. */
 struct cgroup_version {
-    const char *line; /* in /proc/self/cgroup, before the path */
+    const char *line; /* the group's line in /proc/self/cgroup begins so; the path follows */
     const char *mount;
     const char *limit;
     const char *usage;
     const char *file_pages[2];
 };
 
-/* A hierarchy of version 1 that has the memory controller keeps it from version 2: first in line.
- */
+/* Version 1 comes first. If its hierarchy has the memory controller, version 2 does not have it. */
 static const struct cgroup_version versions[] = {
     {":memory:",
      "/sys/fs/cgroup/memory",
@@ -31,10 +30,10 @@ static const struct cgroup_version versions[] = {
 
 enum { VERSIONS = sizeof versions / sizeof versions[0], STATISTICS_SIZE = 4096 };
 
-/* Version 1 says so when there is no limit, in whole pages; a machine has less. */
+/* Version 1 shows a huge number of bytes where no limit is set. No machine has this much memory. */
 static const uint64_t no_limit = UINT64_C(1) << 60;
 
-/* A decimal number at the start of a text. False if there is none. */
+/* Reads a decimal number at the start of a text. Returns false if there is none. */
 static bool cgroup_number(const char *digits, uint64_t *number)
 {
     const char *digit = digits;
@@ -44,7 +43,7 @@ static bool cgroup_number(const char *digits, uint64_t *number)
     return digit > digits;
 }
 
-/* A file of the group's as a text; "" if it can't be read. */
+/* Reads a file of the group at the current level as a text. The text is "" if the file cannot be read. */
 static void cgroup_read(const struct cgroup_search *search, const char *name, char *buffer, size_t size)
 {
     char path[2 * CGROUP_PATH_SIZE];
@@ -60,7 +59,7 @@ static bool cgroup_read_number(const struct cgroup_search *search, const char *n
     return cgroup_number(digits, number);
 }
 
-/* Bytes of files' pages in the group. */
+/* Returns how many bytes of the group's memory are pages of files. */
 static uint64_t cgroup_file_pages(const struct cgroup_search *search)
 {
     char statistics[STATISTICS_SIZE];
@@ -77,7 +76,10 @@ static uint64_t cgroup_file_pages(const struct cgroup_search *search)
     return sum;
 }
 
-/* One level. Files' pages are asked for where they can matter only: they are most of the price. */
+/*
+ * Reads limit and usage at the current level. Returns false if this level has no limit. Reading the pages of files is
+ * most of the price, so it is done only if more than half of the limit is used.
+ */
 static bool cgroup_look_at(const struct cgroup_search *search, struct cgroup_room *room)
 {
     uint64_t usage;
@@ -93,7 +95,7 @@ static bool cgroup_look_at(const struct cgroup_search *search, struct cgroup_roo
     return true;
 }
 
-/* Goes one level up. False at the top. */
+/* Goes one level up. Returns false at the top. */
 static bool cgroup_rise(struct cgroup_search *search)
 {
     char *slash = strrchr(search->path, '/');
@@ -104,7 +106,7 @@ static bool cgroup_rise(struct cgroup_search *search)
     return true;
 }
 
-/* Copies the line's rest, without a slash at its end. */
+/* Copies the path up to the end of its line, without slashes at its end. */
 static void cgroup_set_path(struct cgroup_search *search, const char *path)
 {
     size_t length = strcspn(path, "\n");
@@ -141,8 +143,11 @@ void cgroup_begin(struct cgroup_search *search, const char *root)
     search->version = NULL;
 }
 
-/* In a container the path may be the host's, whose lower levels are not there, and the container's
- * own group is the top of the mount: all levels are tried. */
+/*
+ * In a container, /proc/self/cgroup may show the path of the host. The lower levels of that path do not exist in the
+ * container, and the container's own group is the top of the mount. So every level is tried, and a level that cannot
+ * be read counts as one without a limit.
+ */
 bool cgroup_step(struct cgroup_search *search)
 {
     struct cgroup_room here;
@@ -172,7 +177,7 @@ uint32_t cgroup_stall(const char *root)
     }
     const char *point = strchr(number, '.');
     if (point != NULL) {
-        cgroup_number(point + 1, &hundredths); /* always two digits */
+        cgroup_number(point + 1, &hundredths); /* the kernel prints exactly two digits here */
     }
     return (uint32_t)(percent * 100 + hundredths);
 }

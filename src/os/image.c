@@ -1,4 +1,4 @@
-/* A loaded object as it lies in memory: what range it takes and which functions it exports. */
+/* An executable or shared library as it lies in memory: its address range and its exported functions. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "os/image.h"
 
@@ -8,10 +8,13 @@
 #include "base/bounds.h"
 #include "os/os.h"
 
-/* What is read at a time, so that the stack stays small; and what no real object has more of. */
+/*
+ * The first two say how much one system call reads, so that little stack is used. The others are limits that no real
+ * object reaches.
+ */
 enum { WORDS_A_CALL = 64, SYMBOLS_A_CALL = 40, SEGMENTS_LIMIT = 64, DYNAMIC_LIMIT = 512, SYMBOLS_LIMIT = 1 << 24 };
 
-/* What the dynamic section says, before it is looked up. */
+/* Entries of the dynamic section, as they stand there. */
 struct dynamic {
     uintptr_t symbols;
     uintptr_t strings;
@@ -25,7 +28,10 @@ static bool image_read_at(void *target, uintptr_t address, size_t size)
     return os_copy(target, (const void *)address, size);
 }
 
-/* The first segment to load holds the file's first bytes, where the program headers are too. */
+/*
+ * Adds a segment to the range of the object. The first segment that is loaded contains the start of the file, and so
+ * the program headers.
+ */
 static void image_add_segment(struct image *image, const ElfW(Phdr) * segment, uintptr_t start)
 {
     uintptr_t end = segment->p_vaddr + segment->p_memsz;
@@ -36,7 +42,7 @@ static void image_add_segment(struct image *image, const ElfW(Phdr) * segment, u
     image->end = image->bias + end;
 }
 
-/* Walks the program headers; the dynamic section's address, or 0. */
+/* Reads all program headers. Returns the address of the dynamic section, or 0. */
 static uintptr_t image_walk_segments(struct image *image, const ElfW(Ehdr) * header, uintptr_t start)
 {
     uintptr_t dynamic = 0;
@@ -93,20 +99,23 @@ static bool dynamic_read(struct dynamic *dynamic, uintptr_t address)
     return false;
 }
 
-/* glibc writes addresses of the process into the dynamic section, musl leaves the file's. */
+/*
+ * Returns the address in the process for a pointer of the dynamic section. glibc has replaced it by the address in
+ * the process; musl leaves the address in the file.
+ */
 static uintptr_t image_pointer(const struct image *image, uintptr_t pointer)
 {
     return pointer - image->start < image->end - image->start ? pointer : image->bias + pointer;
 }
 
-/* Of a table by symbol number that DT_HASH points at: the second word is the count of symbols. */
+/* Returns the number of symbols, which is the second word of the table that DT_HASH points at. */
 static size_t hash_count(uintptr_t table)
 {
     uint32_t header[2];
     return image_read_at(header, table, sizeof header) ? header[1] : 0;
 }
 
-/* The highest symbol number that a chain begins with. */
+/* Returns the highest symbol number that a chain of the hash table begins with. */
 static uint32_t gnu_hash_last_chain(uintptr_t buckets, uint32_t count)
 {
     uint32_t last = 0;
@@ -124,12 +133,12 @@ static uint32_t gnu_hash_last_chain(uintptr_t buckets, uint32_t count)
 }
 
 /*
- * The table that DT_GNU_HASH points at does not say how many symbols there are: the last one is the
- * end of the chain that begins last, and its word is odd.
+ * Returns the number of symbols by the table that DT_GNU_HASH points at. The table does not contain that number. The
+ * last symbol is at the end of the chain that begins last, and the last word of a chain is odd.
  */
 static size_t gnu_hash_count(uintptr_t table)
 {
-    uint32_t header[4]; /* buckets, first symbol in the table, words of the filter, its shift */
+    uint32_t header[4]; /* number of buckets, first symbol in the table, words of the filter, shift of the filter */
     if (!image_read_at(header, table, sizeof header) || header[0] > SYMBOLS_LIMIT) {
         return 0;
     }
@@ -181,7 +190,10 @@ static bool symbol_is_function(const ElfW(Sym) * symbol)
     return symbol->st_shndx != SHN_UNDEF && (type == STT_FUNC || type == STT_NOTYPE || type == STT_GNU_IFUNC);
 }
 
-/* Of functions that overlap, the one that begins last; of several names for one, the first. */
+/*
+ * Returns true if a symbol is a better answer than the best one so far. Of functions that overlap, the one that
+ * begins last is best. Of several names for one function, the first is best.
+ */
 static bool symbol_is_better(const ElfW(Sym) * symbol, uintptr_t wanted, uintptr_t best)
 {
     return symbol_is_function(symbol) && wanted - symbol->st_value < symbol->st_size && symbol->st_value > best;
@@ -218,7 +230,7 @@ bool image_name(const struct image *image, const struct image_symbol *symbol, ch
     }
     if (memchr(name, '\0', length) == NULL) {
         if (length < size) {
-            return false; /* the last string of a table ends */
+            return false; /* the table ended within this name, which a valid table does not */
         }
         memcpy(name + size - sizeof dots, dots, sizeof dots);
     }

@@ -1,4 +1,4 @@
-/* A loaded object as it lies in memory: what range it takes and which functions it exports. */
+/* An executable or shared library as it lies in memory: its address range and its exported functions. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_IMAGE_H
 #define SOCKMALLOC_IMAGE_H
@@ -10,41 +10,45 @@
 #include "base/attributes.h"
 
 /*
- * The contract. All is read by os_copy: an object that another thread unmaps meanwhile is an error,
- * never a fault, and what is read is believed only within bounds. No lock of the dynamic linker's
- * is taken. Not for sandboxed processes. Any thread, signal handlers too; errno is kept; 1.5 KiB of
- * stack.
+ * Everything is read by os_copy, so an object that another thread unmaps meanwhile is an error and never a fault.
+ * Numbers that were read are checked against bounds before they are used. The lock of the dynamic linker is not
+ * taken. A process behind a seccomp filter must not call these functions. Safe in any thread and in signal handlers;
+ * errno is kept; about 1.5 KiB of stack are used.
  */
 
-/* Addresses are those of the process. */
+/* All addresses are addresses in the process. */
 struct image {
-    uintptr_t bias; /* how far from the addresses in its file the object lies */
+    uintptr_t bias; /* what to add to an address in the object's file to get the address in the process */
     uintptr_t start;
     uintptr_t end;
-    uintptr_t symbols; /* the dynamic symbol table */
-    size_t count;      /* of its entries; 0 where it has none that can be read */
+    uintptr_t symbols; /* address of the dynamic symbol table */
+    size_t count;      /* its number of entries; 0 if it cannot be read */
     uintptr_t strings;
     size_t strings_size;
 };
 
 struct image_symbol {
     uintptr_t address;
-    size_t name; /* for image_name */
+    size_t name; /* where the name begins, for image_name */
 };
 
 /*
- * Reads the ELF object whose file's first byte lies at `start`. False if there is none. Price: some
- * 20 system calls, and one for each 64 chains of its hash table.
+ * Reads the ELF object whose file is mapped from `start` on. Returns false if there is no ELF object. Price: about 20
+ * system calls, and one for every 64 chains of its hash table.
  */
 INTERNAL bool image_read(uintptr_t start, struct image *image);
 
 /*
- * The exported function that an address lies in. Functions that are not exported are unknown, and
- * no other is named in their place. Price: a system call for each 40 symbols of the object.
+ * Finds the exported function that contains an address. Returns false if there is none. A function that is not
+ * exported is not found, and no neighbour is named in its place. Price: a system call for every 40 symbols of the
+ * object.
  */
 INTERNAL bool image_find(const struct image *image, uintptr_t address, struct image_symbol *symbol);
 
-/* Copies a symbol's name. A longer one is cut, and then ends in dots. */
+/*
+ * Copies the name of a symbol. A name that does not fit is cut and ends in dots. Returns false if the name cannot be
+ * read or is empty.
+ */
 INTERNAL bool image_name(const struct image *image, const struct image_symbol *symbol, char *name, size_t size);
 
 #endif

@@ -1,4 +1,4 @@
-/* A mutex for use inside malloc: no signal handler ever waits in it for what it interrupted. */
+/* A mutex for use inside malloc. A signal handler never waits in it for the thread that it interrupted. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "os/lock.h"
 
@@ -9,14 +9,14 @@
 enum { LOCK_FREE, LOCK_TAKEN, LOCK_AWAITED };
 
 /*
- * How many locks the thread is inside of, from before it takes one until after it has released it.
- * Whether it is inside any is what counts: of two threads that hold a lock each, and whose handlers
- * want the other's, an owner kept in each lock would tell neither to give way. A handler leaves the
- * number as it found it, so plain loads and stores will do.
+ * Counts the locks that the thread is inside of. A lock counts from before the thread takes it until after the thread
+ * has released it. A count for each thread is needed, and an owner in each lock would not do: if two threads hold a
+ * lock each, and a signal handler in each wants the other's lock, no owner would show that one must give way. Plain
+ * loads and stores suffice, because a handler leaves the count as it found it.
  */
 static _Thread_local _Atomic unsigned inside __attribute__((tls_model("initial-exec")));
 
-/* Whether the thread was inside one before. */
+/* Counts one lock more. Returns true if the thread was inside a lock before. */
 static bool lock_enter(void)
 {
     unsigned before = atomic_load_explicit(&inside, memory_order_relaxed);
@@ -33,8 +33,9 @@ static void lock_leave(void)
 }
 
 /*
- * The lock that is had in this way is called awaited even if nobody else waits: who slept cannot
- * tell, and a wake too many is a system call, where one too few is a thread that sleeps for good.
+ * Sleeps until the lock is free, and takes it. The lock is then marked as awaited even if no other thread waits,
+ * because a thread that slept cannot know whether others still do. A needless wake costs a system call, and a missing
+ * one would leave a thread asleep forever.
  */
 static COLD void lock_wait(struct lock *lock)
 {

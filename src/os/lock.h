@@ -1,4 +1,4 @@
-/* A mutex for use inside malloc: no signal handler ever waits in it for what it interrupted. */
+/* A mutex for use inside malloc. A signal handler never waits in it for the thread that it interrupted. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_LOCK_H
 #define SOCKMALLOC_LOCK_H
@@ -10,34 +10,34 @@
 #include "base/attributes.h"
 
 /*
- * The contract. Zero is a free lock. Uncontended, taking it is one compare-and-swap and releasing
- * it one exchange; who finds it taken sleeps in the kernel until it is released (futex; U. Drepper,
- * "Futexes Are Tricky"). First come is not first served, and a waiter lends nobody its priority.
- * Any thread, signal handlers too; errno is kept.
+ * A lock that is zero is free. If no other thread holds it, taking it costs one compare-and-swap and releasing it one
+ * exchange. A thread that finds it taken sleeps in the kernel until it is released (futex; U. Drepper, "Futexes Are
+ * Tricky"). Waiting threads are not served in order of arrival, and there is no priority inheritance. Safe in any
+ * thread and in signal handlers; errno is kept.
  *
- * What a thread does while it holds one must not end the thread: no cancellation point. Then a
- * holder always comes to its release. It does not if its program cancels it asynchronously or jumps
- * out of a handler that interrupted malloc, both of which POSIX forbids; the other threads then
- * wait for good, as they would for libc's malloc.
+ * A thread that holds a lock must not reach a cancellation point, because a cancelled thread would never release the
+ * lock. The same happens if a program cancels a thread asynchronously in malloc, or jumps out of a signal handler
+ * that interrupted malloc. POSIX forbids both. The other threads then wait forever, as they would for the malloc of
+ * libc.
  */
 struct lock {
     _Atomic uint32_t word;
 };
 
 /*
- * Takes the lock. False, without the lock, where the calling thread is inside some lock already and
- * finds this one taken: then it runs a handler that interrupted it there, and would wait for
- * itself, or for a thread whose handler waits for it in turn. The caller then does without, and
- * must not release; so what a lock guards must bear an intruder.
+ * Takes the lock and returns true. Returns false, without the lock, if the calling thread is inside some lock already
+ * and this one is taken. The thread then runs a signal handler that interrupted it inside a lock: it would wait for
+ * itself, or for a thread whose handler waits for it. The caller must go on without the lock and must not release it.
+ * So data behind a lock must stay valid when one thread changes it without the lock.
  */
 INTERNAL bool lock_take(struct lock *lock);
 
-/* Releases a lock for which lock_take was true. */
+/* Releases a lock for which lock_take returned true. */
 INTERNAL void lock_release(struct lock *lock);
 
 /*
- * Makes the lock free, whoever held it. Only in the child of a fork, whose one thread is not the
- * holder; unless it forked in a handler that interrupted it there, and then what was interrupted
+ * Makes the lock free, whichever thread held it. Only for the child of a fork, whose one thread is not the holder.
+ * There is one exception: a signal handler that interrupted the holder may have forked. The interrupted code then
  * goes on without the lock.
  */
 INTERNAL void lock_reset(struct lock *lock);

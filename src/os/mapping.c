@@ -1,4 +1,4 @@
-/* Which file is mapped where an address lies, as /proc/self/maps tells it. */
+/* Finds the file that is mapped at an address, by /proc/self/maps. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "os/mapping.h"
 
@@ -7,16 +7,19 @@
 
 #include "os/os.h"
 
-/* The file that is being read, a character at a time: a path may be longer than any buffer here. */
+/*
+ * /proc/self/maps while it is read. It is read one character at a time, because a path may be longer than any buffer
+ * here.
+ */
 struct reader {
     int file;
     size_t at;
     size_t length;
-    char last; /* what reader_next returned last */
+    char last; /* the character that reader_next returned last */
     char buffer[512];
 };
 
-/* One line: START-END PERMISSIONS OFFSET MAJOR:MINOR INODE PATH */
+/* A line of /proc/self/maps: START-END PERMISSIONS OFFSET MAJOR:MINOR INODE PATH */
 struct line {
     uintptr_t start;
     uintptr_t end;
@@ -36,7 +39,7 @@ static bool reader_fill(struct reader *reader)
     return length > 0;
 }
 
-/* The next character; NUL at the end, again and again. */
+/* Returns the next character. At the end of the file it returns NUL each time. */
 static char reader_next(struct reader *reader)
 {
     bool more = reader->at < reader->length || reader_fill(reader);
@@ -44,7 +47,7 @@ static char reader_next(struct reader *reader)
     return reader->last;
 }
 
-/* A number, and the one character behind it. */
+/* Reads a number and the one character behind it. */
 static uint64_t reader_number(struct reader *reader, unsigned base)
 {
     uint64_t number = 0;
@@ -68,7 +71,7 @@ static void reader_skip_word(struct reader *reader)
     } while (next != ' ' && next != '\0');
 }
 
-/* The last part of the path, which fills the rest of the line if the mapping is a file's. */
+/* Reads the rest of a line: the path of the file if the mapping has one. Stores the path's last part. */
 static void reader_name(struct reader *reader, struct line *line)
 {
     size_t used = 0;
@@ -86,7 +89,7 @@ static void reader_name(struct reader *reader, struct line *line)
     line->name[used] = '\0';
 }
 
-/* False at the end. */
+/* Reads a line. Returns false at the end of the file. */
 static bool reader_line(struct reader *reader, struct line *line)
 {
     line->start = reader_number(reader, 16);
@@ -101,8 +104,8 @@ static bool reader_line(struct reader *reader, struct line *line)
 }
 
 /*
- * An object's segments are lines of one file with offsets that do not fall; where they fall, the
- * file was mapped a second time.
+ * Returns true if a line is a further segment of the object that `former` belongs to. The segments of an object are
+ * lines of one file, and their offsets do not fall. Where an offset falls, the file was mapped a second time.
  */
 static bool line_continues(const struct line *line, const struct line *former)
 {
@@ -113,7 +116,7 @@ static bool line_continues(const struct line *line, const struct line *former)
 static bool reader_find(struct reader *reader, uintptr_t address, struct mapping *mapping)
 {
     struct line line;
-    struct line former = {.has_file = false}; /* the last one that was a file's */
+    struct line former = {.has_file = false}; /* the last line so far that has a file */
     while (reader_line(reader, &line)) {
         if (line.has_file) {
             if (!line_continues(&line, &former)) {

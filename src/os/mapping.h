@@ -1,4 +1,4 @@
-/* Which file is mapped where an address lies, as /proc/self/maps tells it. */
+/* Finds the file that is mapped at an address, by /proc/self/maps. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_MAPPING_H
 #define SOCKMALLOC_MAPPING_H
@@ -11,15 +11,15 @@
 enum { MAPPING_NAME_SIZE = 64 };
 
 struct mapping {
-    uintptr_t start;              /* where the file's first byte lies, or would lie */
-    char name[MAPPING_NAME_SIZE]; /* the last part of its path; what is longer is cut */
+    uintptr_t start;              /* where the first byte of the file is mapped, or would be */
+    char name[MAPPING_NAME_SIZE]; /* the last part of the file's path, cut if it is longer */
 };
 
 /*
- * False for memory without a file behind it, for none, and where /proc can't be read. Opens a file,
- * so a sandboxed process must not come here. Any thread, signal handlers too; no lock; errno is
- * kept; 1 KiB of stack. Price: the kernel prints all mappings that lie below the address, a
- * microsecond or less each.
+ * Finds the mapping of a file that contains an address. Returns false if no file is mapped there or /proc cannot be
+ * read. It opens a file, so a process behind a seccomp filter must not call it. Safe in any thread and in signal
+ * handlers; it takes no lock, keeps errno and uses 1 KiB of stack. Price: the kernel prints every mapping below the
+ * address, which takes a microsecond or less for each.
  */
 INTERNAL bool mapping_find(uintptr_t address, struct mapping *mapping);
 

@@ -1,4 +1,4 @@
-/* The kernel's calls: memory, and files without cancellation points. */
+/* System calls for memory, files, signals and threads. None of them is a cancellation point or changes errno. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "os/os.h"
 
@@ -43,7 +43,7 @@
 
 enum { NANOSECONDS_A_SECOND = 1000000000 };
 
-/* How many seccomp filters are known of; while there is one, no call is made that it may lack. */
+/* How many seccomp filters are known. While there is one, no system call is made that it might forbid. */
 static _Atomic unsigned filters;
 
 void os_add_filter(void)
@@ -61,8 +61,7 @@ bool os_is_filtered(void)
     return atomic_load_explicit(&filters, memory_order_relaxed) > 0;
 }
 
-/* Returns true if what a system call returned stands for an error: numbers from -4095 to -1, where no
- * mapping can begin. */
+/* Returns true if the result of a system call is an error: a number from -4095 to -1, where no mapping can begin. */
 static bool os_is_error(long result)
 {
     enum { ERROR_LAST = 4095 };
@@ -71,7 +70,7 @@ static bool os_is_error(long result)
 
 size_t os_page_size(void)
 {
-    static _Atomic size_t known; /* zero until it was asked */
+    static _Atomic size_t known; /* zero until the first call */
     size_t page = atomic_load_explicit(&known, memory_order_relaxed);
     if (page == 0) {
         page = (size_t)sysconf(_SC_PAGESIZE);
@@ -97,14 +96,16 @@ static long os_call_mmap(char *start, size_t size, int protection, int flags)
     return system_call(SYS_mmap, start, size, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
 }
 
-/* Returns the new mapping, or NULL. */
+/* Returns the address of the new mapping, or NULL. */
 static char *os_mmap(char *start, size_t size, int protection, int flags)
 {
     long place = os_call_mmap(start, size, protection, flags);
     return os_is_error(place) ? NULL : (char *)place;
 }
 
-/* Before Linux 4.17 MAP_FIXED_NOREPLACE is only a wish: what came to lie elsewhere is given back.
+/*
+ * Linux before 4.17 does not know MAP_FIXED_NOREPLACE and takes the address for a hint. A mapping that came to lie
+ * elsewhere is removed again.
  */
 static bool os_map_at(char *start, size_t size, int protection)
 {
@@ -120,15 +121,17 @@ bool os_claim(char *start, size_t size)
     return os_map_at(start, size, PROT_READ | PROT_WRITE);
 }
 
-/* valgrind and some sandboxes have no mremap that grows in place: then a mapping is put beside the
- * first one, without its name and advice. */
+/*
+ * valgrind and some sandboxes cannot grow a mapping in place. A new mapping is then put behind the old one, without
+ * the old one's name and advice.
+ */
 bool os_extend(char *end, size_t size)
 {
     size_t page = os_page_size();
     return !os_is_error(system_call(SYS_mremap, end - page, page, page + size, 0)) || os_claim(end, size);
 }
 
-/* The advice that changes nothing: the kernel refuses it where no mapping is. */
+/* MADV_NORMAL changes nothing here, and the kernel refuses it with ENOMEM where nothing is mapped. */
 bool os_is_mapped(char *page)
 {
     return system_call(SYS_madvise, page, os_page_size(), MADV_NORMAL) != -ENOMEM;
@@ -145,8 +148,10 @@ static int os_try(char *start, size_t size)
     return (char *)place == start ? 0 : EEXIST;
 }
 
-/* The kernel has one error for a range that is longer than a limit allows and for one that ends
- * beyond the machine's addresses: hence the look at its two ends. */
+/*
+ * The kernel returns ENOMEM both for a range that is longer than a limit allows and for a range that ends beyond the
+ * last address of the machine. So after ENOMEM the first and the last page are tried, which exceed no limit.
+ */
 bool os_is_free(char *start, size_t size)
 {
     size_t page = os_page_size();
@@ -187,7 +192,7 @@ bool os_freeze(void *object, size_t size)
     return (((uintptr_t)object | size) & within) == 0 && os_protect(object, size, PROT_READ);
 }
 
-static atomic_bool discard_is_void; /* it says "done" and does nothing */
+static atomic_bool discard_is_void; /* true if the kernel reports success and does nothing */
 
 bool os_discard(char *start, size_t size)
 {
@@ -206,7 +211,10 @@ bool os_discard_clears(void)
     return !atomic_load_explicit(&discard_is_void, memory_order_relaxed);
 }
 
-/* Reads through a volatile, or the compiler would know what it has just written there. */
+/*
+ * Returns true if a page keeps its content although os_discard reported success. The pointer is volatile, because
+ * otherwise the compiler would not read the page again.
+ */
 static bool os_discard_left(volatile char *page)
 {
     *page = 1;
@@ -226,7 +234,7 @@ void os_try_discard(void)
 
 bool os_populate(char *start, size_t size)
 {
-    static atomic_bool unknown; /* to this kernel: it is asked once */
+    static atomic_bool unknown; /* true if this kernel lacks the advice, so that it is called once only */
     if (atomic_load_explicit(&unknown, memory_order_relaxed)) {
         return false;
     }
@@ -252,7 +260,8 @@ bool os_residency(const char *start, size_t size, unsigned char *pages)
 
 void os_name(char *start, size_t size, const char *name)
 {
-    static atomic_bool unknown; /* to this kernel: it is asked once, for a start costs a program */
+    static atomic_bool
+        unknown; /* true if this kernel lacks the call; to try it once costs each program a call at start */
     if (os_is_filtered() || atomic_load_explicit(&unknown, memory_order_relaxed)) {
         return;
     }
@@ -261,7 +270,10 @@ void os_name(char *start, size_t size, const char *name)
     }
 }
 
-/* As if from another process: what is not mapped there is an error to who asks. */
+/*
+ * process_vm_readv reads our own memory as that of another process, so an address that is not mapped is an error and
+ * not a fault.
+ */
 bool os_copy(void *target, const void *source, size_t size)
 {
     if (os_is_filtered()) {
@@ -296,7 +308,10 @@ ssize_t os_write(int file, const void *bytes, size_t size)
     return system_call(SYS_write, file, bytes, size);
 }
 
-/* poll's own call is the one that a filter knows, where the machine has it. */
+/*
+ * Where the machine has the system call poll, it is used, because seccomp filters of programs more often allow it
+ * than ppoll.
+ */
 static long os_poll(struct pollfd *poll, int milliseconds)
 {
 #ifdef SYS_poll
@@ -372,7 +387,7 @@ uid_t os_user(void)
     return (uid_t)system_call(SYS_geteuid);
 }
 
-/* Bytes of a set of signals that the kernel knows; libc's type is longer. */
+/* Bytes of a set of signals in the kernel. The type of libc is longer. */
 enum { SIGNAL_SET_SIZE = (NSIG - 1) / 8 };
 
 void os_pending_signals(sigset_t *signals)
@@ -433,7 +448,7 @@ void os_name_thread(const char *name)
     system_call(SYS_prctl, PR_SET_NAME, name);
 }
 
-/* libc writes the thread's number into a mutex of this kind when it takes it. */
+/* libc writes the number of the thread into a mutex of this kind when the thread locks it. */
 pid_t os_thread(void)
 {
     pthread_mutex_t mutex = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
@@ -450,7 +465,10 @@ size_t os_limit(int resource)
     return known && limit.rlim_cur < SIZE_MAX ? (size_t)limit.rlim_cur : SIZE_MAX;
 }
 
-/* The limit of strict overcommit for all processes together, which only /proc/meminfo says. */
+/*
+ * Returns the limit for the memory of all processes together under strict overcommit, which only /proc/meminfo shows.
+ * Returns SIZE_MAX without strict overcommit.
+ */
 static size_t os_commit_limit(void)
 {
     enum { BYTES_A_KIBIBYTE = 1024 };
@@ -467,7 +485,7 @@ static size_t os_commit_limit(void)
 
 size_t os_charge_limit(void)
 {
-    int kept = errno; /* strtoul may write it */
+    int kept = errno; /* kept, because strtoul may change errno */
     size_t least = os_commit_limit();
     size_t data = os_limit(RLIMIT_DATA);
     size_t space = os_limit(RLIMIT_AS);
@@ -478,7 +496,7 @@ size_t os_charge_limit(void)
 
 unsigned os_processors(void)
 {
-    static _Atomic unsigned known; /* zero until it was asked: that reads a file */
+    static _Atomic unsigned known; /* zero until the first call, which reads a file */
     unsigned count = atomic_load_explicit(&known, memory_order_relaxed);
     if (count == 0) {
         long said = sysconf(_SC_NPROCESSORS_CONF);

@@ -1,4 +1,4 @@
-/* The kernel's calls: memory, and files without cancellation points. */
+/* System calls for memory, files, signals and threads. None of them is a cancellation point or changes errno. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_OS_H
 #define SOCKMALLOC_OS_H
@@ -11,153 +11,168 @@
 #include <sys/types.h>
 
 /*
- * All sizes are bytes and all ranges whole pages, unless a line says otherwise. Every call is safe
- * in any thread and in a signal handler, and leaves errno alone: the caller decides what the
- * program is told. Whatever fails, fails by a return value; nothing here ends the process.
+ * All sizes are bytes and all ranges are whole pages, unless a comment says otherwise. Every function is safe in any
+ * thread and in signal handlers, and keeps errno, because the caller decides which error the program sees. A failure
+ * is reported by the return value; no function ends the process. "At start" marks a function that only start-up may
+ * call.
  */
 
-/* The page size; read once, at the first call. */
+/* Returns the page size. It is read once, at the first call. */
 size_t os_page_size(void);
 
 /*
- * Maps a range of fresh memory at that address, and nowhere else. Returns false if something is
- * mapped there, which stays as it is, or if the kernel refuses.
+ * Maps fresh memory at exactly this address. Returns false if something is mapped there already, which stays as it
+ * is, or if the kernel refuses.
  */
 bool os_claim(char *start, size_t size);
 
 /*
- * Extends the mapping that ends at `end` by `size` bytes in place: they inherit its protection, its
- * name and its advice. Returns false, with nothing changed, if something is in the way, if another
- * thread has extended it from there already, or if memory is short.
+ * Extends the mapping that ends at `end` by `size` bytes in place. The new pages have the protection, the name and
+ * the advice of the mapping. Returns false, with nothing changed, if something is in the way, if another thread has
+ * extended the mapping meanwhile, or if memory is short.
  */
 bool os_extend(char *end, size_t size);
 
-/* Returns true if the page is mapped, by anybody. */
+/* Returns true if the page is mapped. */
 bool os_is_mapped(char *page);
 
-/* Returns true if nothing is mapped in the range, or if a limit on address space keeps that from
- * being found out. At start. */
+/*
+ * Returns true if nothing is mapped in the range. Also returns true if a limit on address space keeps the question
+ * from being answered. At start.
+ */
 bool os_is_free(char *start, size_t size);
 
-/* Returns a range in which nothing is mapped, of the kernel's choice, or NULL. At start. */
+/* Returns a range in which nothing is mapped, chosen by the kernel, or NULL. At start. */
 char *os_find_free(size_t size);
 
-/* Maps fresh memory where the kernel likes, or returns NULL. os_release gives it back. */
+/*
+ * Maps fresh memory at an address that the kernel chooses. Returns NULL if the kernel refuses. os_release unmaps it.
+ */
 char *os_map(size_t size);
 
-/* Where the program's heap ends: what libc's own malloc may have grown lies below. */
+/* Returns the end of the program's heap (brk). Memory that libc's own malloc got from the heap lies below. */
 char *os_break(void);
 
 /*
- * Makes an object read-only for good, of any size and at any address. False, and it stays writable,
- * where it does not have its pages to itself, or the kernel refuses.
+ * Makes an object read-only for the rest of the process's life. Returns false if the kernel refuses or the object
+ * does not fill whole pages; the object then stays writable.
  */
 bool os_freeze(void *object, size_t size);
 
-/* Gives the pages behind a range back, of locked memory, too, where the kernel can (Linux 5.18);
- * they read as zero afterwards. Returns false if the kernel kept them, or if os_try_discard has
- * found that it does not do what it says. */
+/*
+ * Gives the pages of a range back to the kernel, and they read as zero afterwards. Locked pages go too, where the
+ * kernel can do that (Linux 5.18). Returns false if the kernel kept the pages, or if os_try_discard has found that
+ * the kernel only pretends.
+ */
 bool os_discard(char *start, size_t size);
 
 /*
- * Writes to a page, discards it and reads it. Some emulators and sandboxes answer that they have
- * discarded a range and do nothing (qemu-user before 7.1): from then on os_discard is false without
- * a call, so that what was written is never taken for zeros. A refusal shows nothing, since each
- * later one shows itself. At start.
+ * Tests whether discarding works: writes to a page, discards it and reads it. Some emulators and sandboxes report
+ * success and do nothing (qemu-user before 7.1). os_discard then always returns false and makes no call, so that old
+ * content is never taken for zeros. A kernel that refuses is no such case, because each later refusal shows itself.
+ * At start.
  */
 void os_try_discard(void);
 
-/* Returns true unless os_try_discard has found that a discarded page keeps its content. */
+/* Returns false if os_try_discard has found that a discarded page keeps its content. */
 bool os_discard_clears(void);
 
 /*
- * Puts memory behind a range that has none, in one call where a fault a page would do the same for
- * several times its price. False, with nothing lost, where the kernel has no such call (before
- * Linux 5.14) or no memory: then the pages come one by one.
+ * Puts memory behind a range that has none, by one system call. A page fault for each page would cost several times
+ * as much. Returns false if the kernel has no such call (before Linux 5.14) or no memory. Nothing is lost then,
+ * because the pages come by page faults later.
  */
 bool os_populate(char *start, size_t size);
 
-/* Says whether huge pages may, or shall, stand behind a range, now or later; silently nothing where
- * the kernel knows none. */
+/* Advises the kernel to put huge pages behind a range from now on, or, if not `wanted`, forbids them there. Does
+ * nothing if the kernel has no huge pages. */
 void os_choose_huge(char *start, size_t size, bool wanted);
 
-/* Unmaps a range: its memory, its addresses, and what limits charge for both. Returns false if the
- * kernel refuses. */
+/*
+ * Unmaps a range: frees its memory and its addresses, and both no longer count against the limits. Returns false if
+ * the kernel refuses.
+ */
 bool os_release(char *start, size_t size);
 
-/* Pages that one call of os_residency is asked about at most. */
+/* The largest number of pages for one call of os_residency. */
 enum { OS_RESIDENCY_PAGES = 1024 };
 
 /*
- * Which pages of the range are in memory now: the lowest bit of a byte each in `pages`. One that
- * was only ever read is, too, though the kernel has a single page for all such. False if it does
- * not say, and without a call behind a filter.
+ * Stores which pages of the range are in memory: a byte for each page, whose lowest bit is 1 if the page is. A page
+ * that was only ever read counts too, although all such pages share one page of the kernel. Returns false if the
+ * kernel does not say. Returns false without a system call if the process has a seccomp filter.
  */
 bool os_residency(const char *start, size_t size, unsigned char *pages);
 
-/* Names a mapping, where the kernel can: /proc/PID/smaps then says what it is for.
- * Does nothing behind a filter. */
+/*
+ * Names a mapping, so that /proc/PID/smaps shows what it is for. Does nothing if the kernel cannot do that or the
+ * process has a seccomp filter.
+ */
 void os_name(char *start, size_t size, const char *name);
 
 /*
- * Copies any number of bytes from an address of which nobody promises that it is mapped, or stays
- * so: false in place of a fault, where an emulator lacks the call, and without a call behind a
- * filter.
+ * Copies `size` bytes, any number, from memory that may not be mapped, or may be unmapped meanwhile. Returns false,
+ * and does not crash, if the memory is not mapped. Also returns false if an emulator lacks the call, and without a
+ * system call if the process has a seccomp filter.
  */
 bool os_copy(void *target, const void *source, size_t size);
 
 /*
- * The room `sandbox` says here that a seccomp filter is in force, or that one is no longer. A call
- * that its author did not foresee may be the process's end. So while there is one this room makes
- * no mincore, prctl or process_vm_readv, which servers do not need. os_is_filtered makes no call
- * either: the question itself can be deadly.
+ * sandbox.c tells by these functions that one more seccomp filter is in force, or one less. A filter may end the
+ * process for a call that its author did not expect. So while there is a filter, os.c does not call mincore, prctl
+ * and process_vm_readv, which servers do not need. os_is_filtered makes no system call either, because a filter may
+ * kill even for the question whether there is one.
  */
 void os_add_filter(void);
 void os_drop_filter(void);
 bool os_is_filtered(void);
 
 /*
- * Reads a small file as a text, as far as it fits and one read brings it, as it does all of a file
- * of the kernel's of less than a page: "" where it can't be read. No cancellation point, as open
- * and read are: malloc is none, and a thread that ended here would leave a file open.
+ * Reads a small file as a text, as much of it as one read returns and the buffer holds. One read returns a whole file
+ * of /proc or /sys that is shorter than a page. The text is "" if the file cannot be read. No cancellation point.
  */
 void os_read_file(const char *path, char *text, size_t size);
 
 /*
- * Files, without cancellation points: a thread that ended in one of libc's calls would leave a file
- * open, or a flag set, and might end in the middle of a function of its program that has none. What
- * fails returns the error's number with a minus. An interrupted read goes on; an interrupted write
- * returns, since the descriptor may take nothing meanwhile.
+ * Calls for files that are no cancellation points, unlike those of libc. A thread that was cancelled in one of them
+ * would leave a file open or a flag set, and it would end in a function of its program that has no cancellation
+ * point. A failed call returns the number of the error with a minus. os_read goes on after an interruption. os_write
+ * returns, because the descriptor may accept nothing for a while.
  */
 int os_open(const char *path, int flags, unsigned mode);
 void os_close(int file);
 ssize_t os_read(int file, void *bytes, size_t size);
 ssize_t os_write(int file, const void *bytes, size_t size);
 
-/* Returns true when the descriptor takes a write, or has an error to tell; false if it takes none
- * for so many milliseconds. No cancellation point. */
+/*
+ * Returns true once the descriptor accepts a write or has an error to report. Returns false if it does neither within
+ * `milliseconds`. No cancellation point.
+ */
 bool os_await_writable(int file, int milliseconds);
 
-/* Stores what the kernel knows of an open file, or of the file at `path`: of a symbolic link's target if
- * `follow`, else of the link itself. Returns 0, or the error's number with a minus. */
+/*
+ * Stores what the kernel knows of an open file, or of the file at `path`. With `follow`, a symbolic link stands for
+ * its target. Returns 0, or the number of the error with a minus.
+ */
 int os_status(int file, struct stat *status);
 int os_status_at(const char *path, struct stat *status, bool follow);
 
 /* Makes an open file empty. Returns false if the kernel refuses. */
 bool os_truncate(int file);
 
-/* Gives a file another name, in the place of a file that has this name already. Returns false if the
- * kernel refuses. */
+/* Renames a file, and replaces the file that has the new name already. Returns false if the kernel refuses. */
 bool os_rename(const char *from, const char *to);
 
-/* Removes a name of a file, if it is there and may be removed. */
+/* Removes a file's name. Does nothing if the name does not exist or may not be removed. */
 void os_unlink(const char *path);
 
-/* Takes the exclusive lock of an open file (flock), which ends when the file is closed. Returns false, and
- * does not wait, if somebody else has it. */
+/*
+ * Takes the exclusive lock of an open file (flock), which lasts until the file is closed. Returns false, without
+ * waiting, if another process or another open file has the lock.
+ */
 bool os_lock_file(int file);
 
-/* Returns the id of the process, of its parent, and of the user whose rights it has. */
+/* Return the id of the process, the id of its parent, and the id of the effective user. */
 pid_t os_process(void);
 pid_t os_parent(void);
 uid_t os_user(void);
@@ -165,48 +180,60 @@ uid_t os_user(void);
 /* Stores which signals are pending for the calling thread. */
 void os_pending_signals(sigset_t *signals);
 
-/* Blocks signals for the calling thread, and stores which ones it blocked before, for
- * os_restore_signals. */
+/*
+ * os_block_signals blocks signals for the calling thread and stores the former mask, which os_restore_signals sets
+ * again.
+ */
 void os_block_signals(const sigset_t *signals, sigset_t *former);
 void os_restore_signals(const sigset_t *former);
 
-/* Takes one of these signals if it is pending, so that no handler runs for it. Does not wait. */
+/* Takes one of these signals if one is pending, so that no handler runs for it. Does not wait. */
 void os_take_signal(const sigset_t *signals);
 
 /*
- * Waits while `word` is `value`, for `nanoseconds` at most, or without a limit if that is UINT64_MAX. It
- * may return early, so the caller checks the word again. os_wake wakes all threads that wait for the
- * word, os_wake_one wakes one of them. No cancellation points.
+ * os_wait waits while `word` is `value`, for `nanoseconds` at most, or without a limit if that is UINT64_MAX. It may
+ * return early, so the caller must check the word again. os_wake wakes all threads that wait for the word, and
+ * os_wake_one wakes one of them. No cancellation points.
  */
 void os_wait(_Atomic uint32_t *word, uint32_t value, uint64_t nanoseconds);
 void os_wake(_Atomic uint32_t *word);
 void os_wake_one(_Atomic uint32_t *word);
 
-/* Sets what `top` and `ps -L` call the calling thread; 15 characters. Does nothing behind a filter.
+/*
+ * Sets the name of the calling thread that `top` and `ps -L` show; 15 characters at most. Does nothing if the process
+ * has a seccomp filter.
  */
 void os_name_thread(const char *name);
 
-/* Returns the kernel's number of the calling thread, without a call. In the child of a fork, whose
- * one thread this is, it is the process's. */
+/*
+ * Returns the kernel's number (TID) of the calling thread, without a system call. In the child of a fork this is the
+ * id of the process, because the child has one thread.
+ */
 pid_t os_thread(void);
 
 /*
- * Returns the bytes that may be charged for memory, used or not: the least of RLIMIT_DATA,
- * RLIMIT_AS and, under vm.overcommit_memory=2, the kernel's CommitLimit. SIZE_MAX without a limit.
- * Reads /proc: at start only.
+ * Returns how many bytes the process may be charged for memory, used or not: the least of RLIMIT_DATA, RLIMIT_AS and,
+ * under vm.overcommit_memory=2, the CommitLimit of the kernel. Returns SIZE_MAX if there is no limit. Reads /proc. At
+ * start.
  */
 size_t os_charge_limit(void);
 
-/* Returns a limit of the process, RLIMIT_STACK for example, in its unit; SIZE_MAX if there is none. */
+/*
+ * Returns a soft limit of the process, for example RLIMIT_STACK, in the limit's own unit. Returns SIZE_MAX if there
+ * is no limit.
+ */
 size_t os_limit(int resource);
 
-/* Processors that the machine has, in use or not; at least 1. Reads /sys: at start only. */
+/*
+ * Returns how many processors the machine has, in use or not; at least 1. The first call reads /sys, so it must come
+ * at start.
+ */
 unsigned os_processors(void);
 
-/* Whether the process has had more than one thread, as far as libc tells. */
+/* Returns true if the process may have had more than one thread. Without glibc's flag for this it is always true. */
 bool os_has_threads(void);
 
-/* `size` raised to the next multiple of the page size. */
+/* Returns `size` rounded up to a multiple of the page size. */
 size_t os_round_to_pages(size_t size);
 
 #endif

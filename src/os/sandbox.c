@@ -1,4 +1,4 @@
-/* Which system calls the process may make: what is known of its seccomp filters. */
+/* Which system calls the process may make, judged by the seccomp filters that it has set. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "os/sandbox.h"
 
@@ -9,11 +9,12 @@
 
 enum { STATUS_SIZE = 4096 };
 
-static _Atomic unsigned own_filters; /* set since start */
+static _Atomic unsigned own_filters; /* filters that the process has set after start-up */
 
 /*
- * Returns true unless /proc/self/status says that there is none. A kernel that knows no filters
- * leaves the line out; then the lines after it are there.
+ * Returns true if a filter was in force at start-up. /proc/self/status shows this. A kernel without seccomp lacks the
+ * line; the lines behind it are then there, which shows that the file could be read. If the file cannot be read, a
+ * filter is assumed.
  */
 static bool sandbox_is_at_init(void)
 {

@@ -1,4 +1,4 @@
-/* Says which function an address lies in, without the dynamic linker and its lock. */
+/* Names the function that an address lies in, without the dynamic linker and its lock. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "os/symbol.h"
 
@@ -12,7 +12,7 @@ void symbol_begin(struct symbol_finder *finder)
     finder->blind = os_is_filtered();
 }
 
-/* One of those that are remembered, or NULL. */
+/* Returns the remembered object that contains an address, or NULL. */
 static const struct symbol_object *symbol_recall(const struct symbol_finder *finder, uintptr_t address)
 {
     for (unsigned i = 0; i < SYMBOL_OBJECTS; i++) {
@@ -24,7 +24,9 @@ static const struct symbol_object *symbol_recall(const struct symbol_finder *fin
     return NULL;
 }
 
-/* In the place of the one that was met first. A file that is no object is known by its name alone.
+/*
+ * Reads the object that contains an address, and remembers it in the place of the oldest one. If the file mapped
+ * there is no ELF object, only its name is known. Returns NULL if no file is mapped there.
  */
 static const struct symbol_object *symbol_meet(struct symbol_finder *finder, uintptr_t address)
 {

@@ -1,4 +1,4 @@
-/* Says which function an address lies in, without the dynamic linker and its lock. */
+/* Names the function that an address lies in, without the dynamic linker and its lock. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_SYMBOL_H
 #define SOCKMALLOC_SYMBOL_H
@@ -12,22 +12,23 @@
 #include "os/mapping.h"
 
 /*
- * The contract. Signal-safe: no lock (dladdr takes the dynamic linker's, which the interrupted
- * thread may hold), no allocation, 2 KiB of stack, errno is kept. Objects that threads load and
- * unload meanwhile make names wrong or missing at worst. In a process with a seccomp filter, which
- * might end it for a call that its author did not foresee, nothing is asked of the kernel, and all
- * addresses stay bare.
+ * Safe in signal handlers: dladdr would take the lock of the dynamic linker, which the interrupted thread may hold;
+ * these functions take no lock and allocate nothing. They use 2 KiB of stack and keep errno. If threads load and
+ * unload libraries meanwhile, a name may be wrong or missing, and nothing worse happens. In a process with a seccomp
+ * filter no system call is made, because the filter might end the process, and addresses are printed as numbers.
  *
- * Price, in system calls: the first address in an object costs a pass over /proc/self/maps and some
- * 20 reads, every address one read for each 40 symbols of its object: 0.1 ms for libc's 3,000.
+ * Price in system calls: the first address in each library costs a pass over /proc/self/maps and about 20 reads.
+ * Every address costs a read for every 40 symbols of its library: 0.1 ms for the 3,000 symbols of libc.
  */
 
 enum { SYMBOL_OBJECTS = 8, SYMBOL_NAME_SIZE = 256 };
 
-/* What is remembered from one address to the next, so that maps is read once for each object. The
- * caller's memory; for one thread at a time. */
+/*
+ * Libraries that were met before, so that /proc/self/maps is read once for each. The caller owns the structure, and
+ * one thread at a time may use it.
+ */
 struct symbol_finder {
-    bool blind; /* nothing may be asked */
+    bool blind; /* true if there is a seccomp filter, so that no system call may be made */
     unsigned next;
     struct symbol_object {
         struct image image;
@@ -36,13 +37,13 @@ struct symbol_finder {
     char name[SYMBOL_NAME_SIZE];
 };
 
-/* Forgets what was remembered, and asks anew whether there is a filter. */
+/* Empties a finder and checks for a seccomp filter. */
 INTERNAL void symbol_begin(struct symbol_finder *finder);
 
 /*
- * Appends who called: `address` is where the call returns to, so the call itself lies just before
- * it. `object(function+0x12)`; where no exported function is known, `object+0x1234`, an address as
- * addr2line takes it for the object's file; where no object is, `0x7f...`. C++ names stay mangled.
+ * Appends the caller for a return address; the call itself lies just before that address. The form is
+ * `object(function+0x12)`. If no exported function is known, it is `object+0x1234`, whose number addr2line accepts
+ * for the object's file. If no object is known, it is `0x7f...`. Names of C++ functions stay mangled.
  */
 INTERNAL void symbol_print(struct symbol_finder *finder, const void *address, struct text *text);
 

@@ -39,7 +39,7 @@ long system_call_make(long number, long a, long b, long c, long d, long e, long 
 #include <errno.h>
 #include <unistd.h>
 
-/* On other machines the library exports no syscall of its own, so libc's may be called. */
+/* The library does not export its own `syscall` on other machines, so it may call the one of libc. */
 long system_call_make(long number, long a, long b, long c, long d, long e, long f)
 {
     int kept = errno;

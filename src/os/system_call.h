@@ -8,19 +8,17 @@
 #include "base/attributes.h"
 
 /*
- * The rooms make no system call by a function of libc, for three reasons. The library exports some of
- * these functions itself (prctl, syscall, sigtimedwait, ...), and would call its own wrapper. Others are
- * cancellation points (open, read, ...), and malloc must be none. And all of them write errno, which
- * malloc and free leave alone.
+ * The library does not make system calls through libc, for three reasons. The library itself exports some of these
+ * functions (prctl, syscall, sigtimedwait, ...), and would call its own wrappers. Others are cancellation points
+ * (open, read, ...), and malloc must not be one. And all of them change errno, which malloc and free keep.
  *
- * system_call_make makes the call `number` and returns the kernel's answer: a failed call returns the
- * error's number with a minus (-ENOMEM), and errno stays as it is. Safe in any thread and in a signal
- * handler. A unit test may define this function itself, and then sees each call of the rooms.
+ * system_call_make makes the system call `number` and returns the answer of the kernel. A failed call returns the
+ * number of the error with a minus (-ENOMEM), and errno stays as it is. Safe in any thread and in signal handlers. A
+ * unit test may define this function itself, and then sees every system call.
  */
 INTERNAL long system_call_make(long number, long a, long b, long c, long d, long e, long f);
 
-/* system_call(number, arguments...) makes the call with up to six integers or pointers; the arguments
- * that are left out are 0. */
+/* system_call(number, arguments...) takes up to six arguments, integers or pointers. Missing arguments are 0. */
 #define system_call(...)                               SYSTEM_CALL_PAD(__VA_ARGS__, 0, 0, 0, 0, 0, 0, 0)
 #define SYSTEM_CALL_PAD(number, a, b, c, d, e, f, ...) SYSTEM_CALL_CAST(number, a, b, c, d, e, f)
 #define SYSTEM_CALL_CAST(number, a, b, c, d, e, f)                                                                     \
