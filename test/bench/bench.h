@@ -25,13 +25,11 @@ void row_discard(const char *argument);
 void row_stall(const char *argument);
 void row_memory(const char *argument);
 
-/* Prints `row value unit`, the line that the driver reads. Only called when the measuring is over:
- * the standard streams may themselves ask for memory. NAN says that this allocator has no such
- * figure. */
+/* Prints `row value unit`, the line that the driver reads. Only called when the measuring is over: the standard streams
+ * may themselves ask for memory. NAN says that this allocator has no such figure. */
 void bench_report(const char *row, double value, const char *unit);
 
-/* Ends the program with one line on standard error that names `what` went wrong, and errno's text.
- */
+/* Ends the program with one line on standard error that names `what` went wrong, and errno's text. */
 _Noreturn void bench_fail(const char *what);
 
 /* Reads `text` as a whole number of at least one, or ends the program. */

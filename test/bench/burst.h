@@ -8,9 +8,8 @@
 
 enum { BURST_PIECE = 64 * 1024, BURST_PIECES = 4096 };
 
-/* What follows is over after that long, and is light when it makes such a pause between a free and
- * the next malloc: a few hundred requests a second, enough for an allocator that gives memory back
- * when it is called. */
+/* What follows is over after that long, and is light when it makes such a pause between a free and the next malloc: a
+ * few hundred requests a second, enough for an allocator that gives memory back when it is called. */
 enum { BURST_AFTER_SECONDS = 3, BURST_PAUSE_MICROSECONDS = 5000 };
 
 static inline void burst_take(void *pieces[BURST_PIECES])

@@ -9,8 +9,7 @@
 
 void processor_pin(unsigned which)
 {
-    /* Read once, since a thread inherits what its creator was pinned to; the first call is before
-     * there are threads. */
+    /* Read once, since a thread inherits what its creator was pinned to; the first call is before there are threads. */
     static cpu_set_t given;
     if (CPU_COUNT(&given) == 0 && sched_getaffinity(0, sizeof given, &given) != 0)
         bench_fail("sched_getaffinity");

@@ -1,11 +1,9 @@
 /* The row `burst`: 256 MiB come three times; how long it takes, and what is left of it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/*
- * The first wave pays for new pages, the third shows whether they were kept. A fourth, which is not
- * timed, is looked at while all of it is there: what is populated beyond what was asked for. Then
- * the program goes on with little to do for three seconds, and looks at what it still holds.
- */
+/* The first wave pays for new pages, the third shows whether they were kept. A fourth, which is not timed, is looked at
+ * while all of it is there: what is populated beyond what was asked for. Then the program goes on with little to do for
+ * three seconds, and looks at what it still holds. */
 #include "bench.h"
 #include "burst.h"
 #include "clock.h"

@@ -1,12 +1,10 @@
 /* The row `cleared`: memset of blocks that no allocator gave, in two orders. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/*
- * What `zeroed` takes of reused blocks in an allocator that does nothing at all: the blocks are
- * written to in a row and then cleared, either those first that were written to last, as a stack
- * gives them, or in the order of their addresses, as a queue does. One operation is a memset and
- * one byte written in each page. The same for every allocator but for the machine's noise.
- */
+/* What `zeroed` takes of reused blocks in an allocator that does nothing at all: the blocks are written to in a row and
+ * then cleared, either those first that were written to last, as a stack gives them, or in the order of their
+ * addresses, as a queue does. One operation is a memset and one byte written in each page. The same for every allocator
+ * but for the machine's noise. */
 #include "bench.h"
 #include "blocks.h"
 #include "clock.h"

@@ -1,12 +1,9 @@
 /* The row `conns`: a thousand threads serve requests that need three buffers each. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/*
- * Between two requests a thread lets the others run, as one does that waits for its client: most
- * of the threads are idle at any time, and the peak shows what the allocator keeps for each of
- * them. One operation is a malloc, one byte written, and a free, with its third of the thread
- * switch.
- */
+/* Between two requests a thread lets the others run, as one does that waits for its client: most of the threads are
+ * idle at any time, and the peak shows what the allocator keeps for each of them. One operation is a malloc, one byte
+ * written, and a free, with its third of the thread switch. */
 #include "bench.h"
 #include "clock.h"
 #include "sizes.h"

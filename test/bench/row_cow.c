@@ -1,14 +1,11 @@
 /* The row `cow`: pages copied when a parent frees buffers that its child still shares. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/*
- * redis forks a child to save a snapshot: each page that the parent writes to from then on exists
- * twice. A page that is shared since the fork takes one minor fault when it is first written, and
- * the copy is made in it; so the parent's minor faults between two readings count the copies.
- * /proc/self/pagemap could tell them from faults for pages new to the process, but such pages are
- * memory too that the frees cost, and are few: the count is never too low. What the reading itself
- * writes to is copied before it counts.
- */
+/* redis forks a child to save a snapshot: each page that the parent writes to from then on exists twice. A page that is
+ * shared since the fork takes one minor fault when it is first written, and the copy is made in it; so the parent's
+ * minor faults between two readings count the copies. /proc/self/pagemap could tell them from faults for pages new to
+ * the process, but such pages are memory too that the frees cost, and are few: the count is never too low. What the
+ * reading itself writes to is copied before it counts. */
 #include "bench.h"
 #include "sizes.h"
 #include "touch.h"
@@ -38,8 +35,7 @@ static _Noreturn void wait_for_end(int input)
     _exit(read(input, &nothing, 1) == 0 ? 0 : 1);
 }
 
-/* Shuffled, with the random numbers that also made the sizes: no server frees in the order of
- * start. */
+/* Shuffled, with the random numbers that also made the sizes: no server frees in the order of start. */
 static void shuffle(void)
 {
     for (unsigned i = 0; i < BUFFERS; i++) {

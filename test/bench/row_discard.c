@@ -1,12 +1,9 @@
 /* The row `discard`: what the kernel takes to have pages back, without an allocator. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/*
- * A burst's memory is given back by MADV_DONTNEED, a run of pieces at a time, with light traffic's
- * pauses in between. The longest call is what `stall` cannot be below in its longest: now and then
- * the kernel does more than it was asked for. The same for every allocator but for the machine's
- * noise.
- */
+/* A burst's memory is given back by MADV_DONTNEED, a run of pieces at a time, with light traffic's pauses in between.
+ * The longest call is what `stall` cannot be below in its longest: now and then the kernel does more than it was asked
+ * for. The same for every allocator but for the machine's noise. */
 #include "bench.h"
 #include "burst.h"
 #include "clock.h"

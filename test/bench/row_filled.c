@@ -1,12 +1,9 @@
 /* The row `filled`: 256 MiB of buffers that are read into, again and again. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/*
- * One operation is a malloc, a read of as many bytes from a file in memory, and the free, which
- * comes when all buffers are full: so each buffer has left the near caches by the time that it is
- * taken again. `later` is the same, but all buffers are taken first, and read into then. The first
- * pass, which brings the pages, is not timed.
- */
+/* One operation is a malloc, a read of as many bytes from a file in memory, and the free, which comes when all buffers
+ * are full: so each buffer has left the near caches by the time that it is taken again. `later` is the same, but all
+ * buffers are taken first, and read into then. The first pass, which brings the pages, is not timed. */
 #include "bench.h"
 #include "clock.h"
 

@@ -1,13 +1,10 @@
 /* The row `handoff`: one thread allocates and fills, another frees. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/*
- * One operation is a malloc, one byte written in each page, the way through a bounded ring, and the
- * free. They are measured in parts of which the median counts: how far the threads are apart
- * differs from one moment to the next, and one that loses its processor holds up both. The page
- * faults are those of the whole process, for 200,000 operations: an allocator that does not get the
- * memory back from the freeing thread pays for new pages each time.
- */
+/* One operation is a malloc, one byte written in each page, the way through a bounded ring, and the free. They are
+ * measured in parts of which the median counts: how far the threads are apart differs from one moment to the next, and
+ * one that loses its processor holds up both. The page faults are those of the whole process, for 200,000 operations:
+ * an allocator that does not get the memory back from the freeing thread pays for new pages each time. */
 #include "bench.h"
 #include "clock.h"
 #include "processor.h"

@@ -1,10 +1,7 @@
 /* The row `mix`: buffers of the mix are freed in the order of their start. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/*
- * One operation is a malloc, one byte written, and the free of the buffer that is sixteen
- * operations older.
- */
+/* One operation is a malloc, one byte written, and the free of the buffer that is sixteen operations older. */
 #include "bench.h"
 #include "clock.h"
 #include "sizes.h"

@@ -1,12 +1,10 @@
 /* The row `pair`: one malloc, one byte written, one free, of one size again and again. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/*
- * Where a loop lies decides how the processor keeps track of its jumps: the same loop took
- * 3.9 ns in one program and 4.7 in another with one and the same library, and which library was
- * ahead changed with it (T. Mytkowicz and others, "Producing Wrong Data Without Doing Anything
- * Obviously Wrong!", 2009). So the loop is there several times, and all of its copies count alike.
- */
+/* Where a loop lies decides how the processor keeps track of its jumps: the same loop took 3.9 ns in one program and
+ * 4.7 in another with one and the same library, and which library was ahead changed with it (T. Mytkowicz and others,
+ * "Producing Wrong Data Without Doing Anything Obviously Wrong!", 2009). So the loop is there several times, and all of
+ * its copies count alike. */
 #include "bench.h"
 #include "clock.h"
 #include "touch.h"

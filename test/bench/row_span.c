@@ -1,11 +1,9 @@
 /* The row `span`: how many pages a buffer lies on, over the fewest that could hold it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/*
- * A server that fills its buffer touches every page on which the buffer lies, and the kernel pins
- * these when it sends from them; a header in front of the buffer makes it one more. The mean is
- * over the sizes of the mix, each counted once, over many live buffers of each.
- */
+/* A server that fills its buffer touches every page on which the buffer lies, and the kernel pins these when it sends
+ * from them; a header in front of the buffer makes it one more. The mean is over the sizes of the mix, each counted
+ * once, over many live buffers of each. */
 #include "bench.h"
 #include "sizes.h"
 #include "touch.h"

@@ -1,22 +1,19 @@
 /* The row `stall`: how long one malloc or free takes while a burst is being given back. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/*
- * A burst of 256 MiB is freed, and 3 s of traffic follow it: light the first time, with a pause
- * after each free, and busy the second time, sixteen buffers live and every page written. Every
- * free of the burst and every malloc and free of the traffic is timed by itself. Busy traffic makes
- * a few hundred times the calls of light traffic, so in one percentile of both the stalls of the
- * latter would be lost: it has one of its own, lower since it has some five thousand calls.
+/* A burst of 256 MiB is freed, and 3 s of traffic follow it: light the first time, with a pause after each free, and
+ * busy the second time, sixteen buffers live and every page written. Every free of the burst and every malloc and free
+ * of the traffic is timed by itself. Busy traffic makes a few hundred times the calls of light traffic, so in one
+ * percentile of both the stalls of the latter would be lost: it has one of its own, lower since it has some five
+ * thousand calls.
  *
- * The clock is that of the thread's processor time. A call may take a page fault or a system call
- * for a whole burst, and that is charged to it; but on a machine that does other work too, a thread
- * that lost its processor for 4 ms between two readings of the wall's clock has not been stalled
- * by its allocator, and would hide whether it was. The price: a call that sleeps until another
- * thread lets go of a lock is not charged for the sleep. Only an allocator with a thread of its own
- * could be spared by that here. The clock itself takes longer than most calls: what two readings in
- * a row are apart, in the median, is subtracted, and what is left of the worst of them is reported
- * as the clock's own.
- */
+ * The clock is that of the thread's processor time. A call may take a page fault or a system call for a whole burst,
+ * and that is charged to it; but on a machine that does other work too, a thread that lost its processor for 4 ms
+ * between two readings of the wall's clock has not been stalled by its allocator, and would hide whether it was. The
+ * price: a call that sleeps until another thread lets go of a lock is not charged for the sleep. Only an allocator
+ * with a thread of its own could be spared by that here. The clock itself takes longer than most calls: what two
+ * readings in a row are apart, in the median, is subtracted, and what is left of the worst of them is reported as
+ * the clock's own. */
 #include "bench.h"
 #include "burst.h"
 #include "clock.h"

@@ -1,11 +1,8 @@
 /* The rows `window` and `small`: a random one of many live buffers is replaced. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/*
- * One operation is one replacement: a free, a malloc, and one byte written. With all buffers still
- * live the program then looks at what it holds. `small` has sizes that no pool serves; it shows
- * what the way past the pools costs.
- */
+/* One operation is one replacement: a free, a malloc, and one byte written. With all buffers still live the program
+ * then looks at what it holds. `small` has sizes that no pool serves; it shows what the way past the pools costs. */
 #include "bench.h"
 #include "clock.h"
 #include "memory.h"

@@ -1,14 +1,11 @@
 /* The row `zeroed`: calloc, and then every page of the block is written. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/*
- * One operation is a calloc and one byte written in each page, of 64 MiB of blocks that are all
- * live at once: fresh when the process has had no block before, reused when the blocks were written
- * to and freed, purged when after that malloc_trim was called until it had no more to give. Frees
- * and trims are not timed. An allocator that keeps the pages over malloc_trim has no purged blocks:
- * for it the figure is that there is none, since clearing memory that is there and getting new
- * memory from the kernel are not the same work.
- */
+/* One operation is a calloc and one byte written in each page, of 64 MiB of blocks that are all live at once: fresh
+ * when the process has had no block before, reused when the blocks were written to and freed, purged when after that
+ * malloc_trim was called until it had no more to give. Frees and trims are not timed. An allocator that keeps the pages
+ * over malloc_trim has no purged blocks: for it the figure is that there is none, since clearing memory that is there
+ * and getting new memory from the kernel are not the same work. */
 #include "bench.h"
 #include "blocks.h"
 #include "clock.h"

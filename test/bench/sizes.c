@@ -9,8 +9,7 @@ const struct mix_share mix_shares[MIX_SIZES] = {
     {33024, 2}, {65536, 12}, {66000, 1},  {131072, 4}, {262144, 2}, {1048576, 1},
 };
 
-/* Marsaglia's xorshift64 with Vigna's multiplication; the high half of the product is the number.
- */
+/* Marsaglia's xorshift64 with Vigna's multiplication; the high half of the product is the number. */
 static uint32_t random_below(uint64_t *state, uint32_t limit)
 {
     *state ^= *state >> 12;

@@ -6,16 +6,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* One step of a prepared workload: ask for `size` bytes and keep them at `place` among the live
- * ones. */
+/* One step of a prepared workload: ask for `size` bytes and keep them at `place` among the live ones. */
 struct step {
     uint32_t size;
     uint32_t place;
 };
 
-/* A power of two, so that a workload can go round the table with a mask. Long enough for the rare
- * sizes to come in their proportion, short enough for the table to stay in the second-level cache.
- */
+/* A power of two, so that a workload can go round the table with a mask. Long enough for the rare sizes to come in
+ * their proportion, short enough for the table to stay in the second-level cache. */
 enum { STEPS = 1 << 14 };
 
 /* The sizes that network servers ask for, and how many in a hundred of each. */

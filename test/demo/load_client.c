@@ -80,8 +80,7 @@ static enum client_result send_some(struct client *client, const void *bytes, si
     return CLIENT_DONE;
 }
 
-/* The steps return CLIENT_DONE when they got somewhere; the exchange itself is done when the step
- * is CLIENT_IDLE. */
+/* The steps return CLIENT_DONE when they got somewhere; the exchange itself is done when the step is CLIENT_IDLE. */
 static enum client_result sending_step(struct client *client)
 {
     uint64_t offset, count;

@@ -7,10 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/*
- * Reads the number at the start of `text`. Returns the characters it takes, or 0 if there is no
- * number or it is larger than `largest`.
- */
+/* Reads the number at the start of `text`. Returns the characters it takes, or 0 if there is no number or it is larger
+ * than `largest`. */
 size_t number_read(const char *text, uint64_t largest, uint64_t *value);
 
 /* The same for a text that must be a number and nothing else. */

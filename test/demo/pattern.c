@@ -2,11 +2,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pattern.h"
 
-/*
- * The top byte of a product with an odd constant: it changes with every offset and, for every power
- * of two from a page up to the largest body, with the page too. So a page that came from another
- * place, or another body, is seen.
- */
+/* The top byte of a product with an odd constant: it changes with every offset and, for every power of two from a page
+ * up to the largest body, with the page too. So a page that came from another place, or another body, is seen. */
 static unsigned char pattern_byte(uint64_t offset, uint64_t size)
 {
     const uint64_t odd = 0x9e3779b97f4a7c15u;

@@ -86,8 +86,7 @@ static void die(const char *what)
     exit(EXIT_FAILURE);
 }
 
-/* Refuses to start where accept could fail for want of descriptors: the event loop would spin on
- * that. */
+/* Refuses to start where accept could fail for want of descriptors: the event loop would spin on that. */
 static void check_descriptors(uint64_t connections)
 {
     struct rlimit limit;
@@ -126,8 +125,7 @@ static int listen_on(uint16_t *port)
     return listener;
 }
 
-/* The signals that end the server, as a descriptor. Blocked before any thread starts, so that none
- * dies of them. */
+/* The signals that end the server, as a descriptor. Blocked before any thread starts, so that none dies of them. */
 static int open_signals(void)
 {
     sigset_t ending;
@@ -144,11 +142,8 @@ static int open_signals(void)
     return signals;
 }
 
-/*
- * Standard input to be watched, or -1. A terminal would stop a server in the background that reads
- * from it, and /dev/null is always at its end: only a pipe or a socket says by its end that whoever
- * started this is gone.
- */
+/* Standard input to be watched, or -1. A terminal would stop a server in the background that reads from it, and
+ * /dev/null is always at its end: only a pipe or a socket says by its end that whoever started this is gone. */
 static int open_input(void)
 {
     struct stat status;

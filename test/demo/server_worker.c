@@ -58,8 +58,7 @@ static void connection_begin(struct worker *worker, int descriptor)
         atomic_fetch_sub(&worker->server->connections, 1);
         return;
     }
-    /* Without it the last, short segment of a body waits for the client's delayed acknowledgement.
-     */
+    /* Without it the last, short segment of a body waits for the client's delayed acknowledgement. */
     (void)setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     connection = connection_open(descriptor);
     if (connection == NULL) {

@@ -11,8 +11,7 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define OPTIONAL     __attribute__((weak))
 
-/* Functions that not every process has: the BSDs', C23's, and those of C++ by the names that its
- * compilers give. */
+/* Functions that not every process has: the BSDs', C23's, and those of C++ by the names that its compilers give. */
 OPTIONAL const char *sockmalloc_version(void);
 OPTIONAL void *reallocf(void *address, size_t request);
 OPTIONAL int reallocarr(void *pointer, size_t count, size_t size);
@@ -66,11 +65,8 @@ static void pass_null(void)
 #define OUT    call->address =
 #define BEFORE call->old_request
 
-/*
- * Columns: name, the function that must be there, role, weight, origins, flags, the call itself.
- * realloc of a block to 0 bytes frees it and returns NULL, as glibc's manual says; all other calls
- * give a block of 0 bytes an address.
- */
+/* Columns: name, the function that must be there, role, weight, origins, flags, the call itself. realloc of a block to
+ * 0 bytes frees it and returns NULL, as glibc's manual says; all other calls give a block of 0 bytes an address. */
 /* clang-format off */
 #define ROWS(ROW)                                                                                                  \
     ROW(malloc, malloc, TAKE, 30, ORIGIN_MALLOC, 0, OUT malloc(SIZE))                                              \

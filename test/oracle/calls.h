@@ -9,8 +9,7 @@
 #include "draw.h"
 #include "model.h"
 
-/* What a call does to the block that it is passed: there is none yet, it may move, it ends,
- * nothing. */
+/* What a call does to the block that it is passed: there is none yet, it may move, it ends, nothing. */
 enum role { ROLE_TAKE, ROLE_RESIZE, ROLE_GIVE, ROLE_LEAVE };
 
 enum {

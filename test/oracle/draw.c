@@ -1,5 +1,4 @@
-/* What a seed decides: numbers, sizes and alignments, each drawn from a stream of its own thread
- * and round. */
+/* What a seed decides: numbers, sizes and alignments, each drawn from a stream of its own thread and round. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "draw.h"
 
@@ -7,8 +6,7 @@
 
 enum { PAGE = 4096 };
 
-/* splitmix64, by Sebastiano Vigna: each state gives one number, and no two states give the same
- * one. */
+/* splitmix64, by Sebastiano Vigna: each state gives one number, and no two states give the same one. */
 static uint64_t draw_mix(uint64_t bits)
 {
     bits = (bits ^ bits >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -49,8 +47,7 @@ static size_t size_of_buffers(struct draw *draw)
     return 2000 + draw_below(draw, 100000);
 }
 
-/* Allocators change their ways at powers of two, and this one also at the defaults of its settings.
- */
+/* Allocators change their ways at powers of two, and this one also at the defaults of its settings. */
 static size_t size_near_border(struct draw *draw)
 {
     static const size_t border[] = {85000, 3 * PAGE, 5 * PAGE, 7 * PAGE};
@@ -112,8 +109,7 @@ size_t draw_huge(struct draw *draw)
     return which < COUNT(base) ? base[which] - draw_below(draw, 3 * PAGE) : (size_t)1 << (48 + draw_below(draw, 16));
 }
 
-/* Half of all lie from 128 to 2048: there are the borders between an allocator's ways of aligning.
- */
+/* Half of all lie from 128 to 2048: there are the borders between an allocator's ways of aligning. */
 size_t draw_alignment(struct draw *draw)
 {
     if (draw_one_in(draw, 64)) {

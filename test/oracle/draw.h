@@ -1,5 +1,4 @@
-/* What a seed decides: numbers, sizes and alignments, each drawn from a stream of its own thread
- * and round. */
+/* What a seed decides: numbers, sizes and alignments, each drawn from a stream of its own thread and round. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef ORACLE_DRAW_H
 #define ORACLE_DRAW_H

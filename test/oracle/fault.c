@@ -1,5 +1,4 @@
-/* The first thing that is wrong ends the process, with one line that says what, where and by which
- * seed. */
+/* The first thing that is wrong ends the process, with one line that says what, where and by which seed. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "fault.h"
 
@@ -18,8 +17,7 @@ static uint64_t seed;
 static bool is_child;
 static atomic_flag told = ATOMIC_FLAG_INIT;
 
-/* Of several threads that find a fault, only the first one tells it: the others are mostly its
- * consequences. */
+/* Of several threads that find a fault, only the first one tells it: the others are mostly its consequences. */
 void fault_die(const char *format, ...)
 {
     if (atomic_flag_test_and_set(&told)) {

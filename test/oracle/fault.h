@@ -1,5 +1,4 @@
-/* The first thing that is wrong ends the process, with one line that says what, where and by which
- * seed. */
+/* The first thing that is wrong ends the process, with one line that says what, where and by which seed. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef ORACLE_FAULT_H
 #define ORACLE_FAULT_H
@@ -23,8 +22,7 @@ void fault_note_child(void);
 /* Writes one line and ends the process with exit code 1. Any thread, any signal. */
 void fault_die(const char *format, ...) __attribute__((noreturn, cold, format(printf, 1, 2)));
 
-/* From now on the process may take so many seconds, then it counts as hung. A child begins without
- * a limit. */
+/* From now on the process may take so many seconds, then it counts as hung. A child begins without a limit. */
 void fault_watch(unsigned seconds);
 
 #endif

@@ -8,14 +8,12 @@
 
 #include "fault.h"
 
-/* Eight bytes of a block, wherever they lie. The program is built so that memcpy is always a call.
- */
+/* Eight bytes of a block, wherever they lie. The program is built so that memcpy is always a call. */
 typedef uint64_t __attribute__((may_alias, aligned(1))) model_word;
 
 enum { WORD = sizeof(model_word), MOST = _Alignof(max_align_t) };
 
-/* The places of all live blocks, in order. A block without a byte has one here: its address is its
- * own, too. */
+/* The places of all live blocks, in order. A block without a byte has one here: its address is its own, too. */
 struct extent {
     uintptr_t begin;
     uintptr_t end;
@@ -84,8 +82,7 @@ static void extent_remove(const struct block *block)
     model_go_on();
 }
 
-/* Each word of a block differs from all others. The machines that the library runs on are
- * little-endian. */
+/* Each word of a block differs from all others. The machines that the library runs on are little-endian. */
 static uint64_t pattern(uint64_t serial, size_t offset)
 {
     return serial + offset / WORD * UINT64_C(0x9e3779b97f4a7c15);

@@ -1,8 +1,5 @@
-/*
- * What must be true of a block of memory, whatever allocator it is from. Nothing here knows
- * sockmalloc: the rules are those of C11 and C23, POSIX, and the man pages malloc(3),
- * posix_memalign(3) and malloc_usable_size(3).
- */
+/* What must be true of a block of memory, whatever allocator it is from. Nothing here knows sockmalloc: the rules are
+ * those of C11 and C23, POSIX, and the man pages malloc(3), posix_memalign(3) and malloc_usable_size(3). */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef ORACLE_MODEL_H
 #define ORACLE_MODEL_H
@@ -35,19 +32,15 @@ struct block {
 /* The most blocks that may live at a time. */
 enum { MODEL_BLOCKS = 1024 };
 
-/* Returns the alignment that malloc owes: 16 bytes, or less for what is too small to hold such an
- * object (C23). */
+/* Returns the alignment that malloc owes: 16 bytes, or less for what is too small to hold such an object (C23). */
 size_t model_alignment(size_t request);
 
-/*
- * Takes a new block over, which a call has just returned: `address`, `request`, `alignment`,
- * `origin` and `maker` are set. Its address, its usable size and its place apart from all other
- * blocks are judged, and that it is zero if it has to be. model_fill must follow.
- */
+/* Takes a new block over, which a call has just returned: `address`, `request`, `alignment`, `origin` and `maker` are
+ * set. Its address, its usable size and its place apart from all other blocks are judged, and that it is zero if it has
+ * to be. model_fill must follow. */
 void model_take(struct block *block, bool zeroed);
 
-/* Writes a pattern of that serial number into the request, or into all that malloc_usable_size
- * grants. */
+/* Writes a pattern of that serial number into the request, or into all that malloc_usable_size grants. */
 void model_fill(struct block *block, uint64_t serial, bool to_the_last);
 
 /* Judges the first `length` bytes that were written to `block`, which are at `address` now. */
@@ -56,10 +49,8 @@ void model_compare(const struct block *block, const unsigned char *address, size
 /* Judges a block that nothing has happened to. */
 void model_check(const struct block *block);
 
-/*
- * Judges a block, and from then on lets another one have its place: before a call that may free it.
- * If the call did not free it, model_keep takes it back.
- */
+/* Judges a block, and from then on lets another one have its place: before a call that may free it. If the call did not
+ * free it, model_keep takes it back. */
 void model_give(const struct block *block);
 void model_keep(const struct block *block);
 

@@ -95,8 +95,7 @@ static void reap(pid_t child)
     }
 }
 
-/* Runs one step after the other. The child of a fork in mid-round has its parent's shelf alone, and
- * ends here. */
+/* Runs one step after the other. The child of a fork in mid-round has its parent's shelf alone, and ends here. */
 static void work(struct worker *worker, struct draw draw, unsigned long steps)
 {
     struct shelf *shelf = shelf_of(worker->number);

@@ -95,10 +95,8 @@ static int step_error(const struct operation *operation, const struct call *call
     return call->request >= impossible || call->alignment >= impossible ? ENOMEM : 0;
 }
 
-/*
- * Returns true if nothing is said of errno. POSIX leaves it open after success, and glibc's malloc
- * sets it where the break cannot grow; sockmalloc keeps it.
- */
+/* Returns true if nothing is said of errno. POSIX leaves it open after success, and glibc's malloc sets it where the
+ * break cannot grow; sockmalloc keeps it. */
 static bool step_errno_is_open(const struct operation *operation, int error)
 {
     bool allocates = operation->role == ROLE_TAKE || operation->role == ROLE_RESIZE;
@@ -127,8 +125,7 @@ static void step_perform(const struct operation *operation, struct call *call, i
     }
 }
 
-/* Judges the new block, which must contain the first `kept` bytes of the old one, and puts it on
- * the shelf. */
+/* Judges the new block, which must contain the first `kept` bytes of the old one, and puts it on the shelf. */
 static void step_accept(const struct operation *operation, const struct call *call, struct shelf *shelf,
                         struct block *block, size_t kept, struct draw *draw)
 {
@@ -228,10 +225,8 @@ static void step_look(struct block *block, struct draw *draw)
     model_fill(block, draw_bits(draw), true);
 }
 
-/*
- * Blocks of one size come and go as fast as they can, so that threads meet inside the allocator.
- * Each says whose it is: if two threads are given the same one, one of them finds the other's mark.
- */
+/* Blocks of one size come and go as fast as they can, so that threads meet inside the allocator. Each says whose it is:
+ * if two threads are given the same one, one of them finds the other's mark. */
 static void step_rush(struct draw *draw)
 {
     static const size_t request[] = {40, 5000, 16384, 60000};

@@ -2,10 +2,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "books.h"
 
-/*
- * Sequentially consistent, so that who reads these counts and the pool's sees them move in the
- * order of the worker's deeds. It orders no worker before another: only judges read them.
- */
+/* Sequentially consistent, so that who reads these counts and the pool's sees them move in the order of the worker's
+ * deeds. It orders no worker before another: only judges read them. */
 static void books_count(_Atomic uint64_t *count, uint64_t amount)
 {
     atomic_fetch_add(count, amount);

@@ -1,5 +1,4 @@
-/* Forks in the middle of everything; the child looks at all that it inherited, and goes on with it.
- */
+/* Forks in the middle of everything; the child looks at all that it inherited, and goes on with it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "child.h"
 
@@ -22,10 +21,7 @@ enum { CHILD_SECONDS = 120, CHILD_OPERATIONS = 2000, CHILD_WORKERS = 3, CHILD_NU
 static struct worker workers[CHILD_WORKERS];
 static _Atomic unsigned forks;
 
-/*
- * ThreadSanitizer looks away in a child of several threads, and may hang there when it is to start
- * another.
- */
+/* ThreadSanitizer looks away in a child of several threads, and may hang there when it is to start another. */
 static const unsigned child_threads = rseq_is_watched ? 1 : CHILD_WORKERS;
 
 /* What the metadata and claims say of what was handed down. */
@@ -47,8 +43,7 @@ static void child_inherit(struct judge_case *own)
     }
 }
 
-/* How many slots the fork may have caught in the hands of workers other than the one that forked.
- */
+/* How many slots the fork may have caught in the hands of workers other than the one that forked. */
 static uint64_t child_expect_lost(const struct judge_case *parent, const struct worker *self)
 {
     uint64_t most = 0;

@@ -1,5 +1,4 @@
-/* Forks in the middle of everything; the child looks at all that it inherited, and goes on with it.
- */
+/* Forks in the middle of everything; the child looks at all that it inherited, and goes on with it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef STRESS_CHILD_H
 #define STRESS_CHILD_H

@@ -1,5 +1,4 @@
-/* Who owns which slot, by the program's own account: a table beside the metadata, changed by exchange
- * alone. */
+/* Who owns which slot, by the program's own account: a table beside the metadata, changed by exchange alone. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "claim.h"
 

@@ -1,5 +1,4 @@
-/* Who owns which slot, by the program's own account: a table beside the metadata, changed by exchange
- * alone. */
+/* Who owns which slot, by the program's own account: a table beside the metadata, changed by exchange alone. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef STRESS_CLAIM_H
 #define STRESS_CLAIM_H
@@ -10,13 +9,11 @@
 
 #include "memory/bucket.h"
 
-/*
- * The claim on a slot is made after the pool has handed it out and dropped before it is given back.
- * So a slot whose claim is made while there is one is in two hands, and a slot with a claim is live
- * by its metadata, at every instant: in the child of a fork, too. The exchanges are relaxed on purpose:
- * they must not order a slot's former owner before its next one, which is for the pool to do. What
- * else a claim says is therefore plain data, and ThreadSanitizer sees whether the pool did.
- */
+/* The claim on a slot is made after the pool has handed it out and dropped before it is given back. So a slot whose
+ * claim is made while there is one is in two hands, and a slot with a claim is live by its metadata, at every instant:
+ * in the child of a fork, too. The exchanges are relaxed on purpose: they must not order a slot's former owner before
+ * its next one, which is for the pool to do. What else a claim says is therefore plain data, and ThreadSanitizer sees
+ * whether the pool did. */
 struct claim {
     uint64_t serial; /* 0: nobody's */
     size_t request;

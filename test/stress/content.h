@@ -7,11 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/*
- * Which pattern. It stands in the first eight bytes and the last eight of the buffer and in each
- * page of it, at a place that differs from buffer to buffer; of one buffer in sixteen, in every
- * word. All sizes are at least a page.
- */
+/* Which pattern. It stands in the first eight bytes and the last eight of the buffer and in each page of it, at a place
+ * that differs from buffer to buffer; of one buffer in sixteen, in every word. All sizes are at least a page. */
 struct content {
     const char *origin; /* where the buffer lay when it was filled */
     uint64_t serial;
@@ -20,10 +17,8 @@ struct content {
 
 void content_fill(char *buffer, const struct content *content);
 
-/*
- * Compares the first `kept` bytes, at most content->size. The offset of the first difference, or
- * SIZE_MAX if there is none.
- */
+/* Compares the first `kept` bytes, at most content->size. The offset of the first difference, or SIZE_MAX if there is
+ * none. */
 size_t content_compare(const char *buffer, size_t kept, const struct content *content);
 
 /* Whether all bytes are zero. */

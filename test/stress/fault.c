@@ -1,5 +1,4 @@
-/* The first thing that is wrong ends the process, with one line that says what and how to try it
- * again. */
+/* The first thing that is wrong ends the process, with one line that says what and how to try it again. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "fault.h"
 
@@ -16,8 +15,7 @@ enum { LINE_SIZE = 1024 };
 
 static _Atomic(const char *) watched;
 
-/* One write: lines of several threads don't mix. Nothing here allocates, locks or takes part in
- * what is tested. */
+/* One write: lines of several threads don't mix. Nothing here allocates, locks or takes part in what is tested. */
 static void fault_say(const char *format, va_list list)
 {
     char line[LINE_SIZE];

@@ -35,17 +35,11 @@ struct judge_case {
  */
 void judge_under_load(const struct judge_case *it);
 
-/*
- * While nobody works: all figures to the last one, per bucket; the budget to the byte. `doing` says
- * when that was.
- */
+/* While nobody works: all figures to the last one, per bucket; the budget to the byte. `doing` says when that was. */
 void judge_at_rest(const struct judge_case *it, const char *doing);
 
-/*
- * At the end, with all other threads gone: the worker takes whatever the regions have, until mimalloc
- * serves it. So no slot was lost, except those that processors hold, where this thread does not
- * run. What it took stays claimed.
- */
+/* At the end, with all other threads gone: the worker takes whatever the regions have, until mimalloc serves it. So no
+ * slot was lost, except those that processors hold, where this thread does not run. What it took stays claimed. */
 void judge_by_emptying(const struct judge_case *it, struct worker *worker, const char *doing);
 
 #endif

@@ -12,10 +12,8 @@ uint32_t lay_pages(void);
 
 extern struct bucket_plan lay_plan;
 
-/*
- * The range has 8 MiB for seven buckets, so that it runs full, its slots are used again and again,
- * and addresses go from one bucket to another. False if the pool can't be had on this machine.
- */
+/* The range has 8 MiB for seven buckets, so that it runs full, its slots are used again and again, and addresses go
+ * from one bucket to another. False if the pool can't be had on this machine. */
 bool lay_rooms(void);
 
 /* Whether every request of the bucket goes to the stacks: it has no magazines. */

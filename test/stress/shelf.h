@@ -9,11 +9,8 @@
 
 enum { SHELF_CELLS = 32 };
 
-/*
- * Whoever puts a block here is ordered before who takes it, and nobody else before anybody: a queue
- * with a mutex would order all its users, and hide from ThreadSanitizer what the pools forget to.
- * Empty at first. Any thread.
- */
+/* Whoever puts a block here is ordered before who takes it, and nobody else before anybody: a queue with a mutex would
+ * order all its users, and hide from ThreadSanitizer what the pools forget to. Empty at first. Any thread. */
 struct shelf {
     _Atomic(char *) cell[SHELF_CELLS];
 };

@@ -1,5 +1,4 @@
-/* The threads that man the workers: rounds of work, with replacements for those that end in the
- * middle. */
+/* The threads that man the workers: rounds of work, with replacements for those that end in the middle. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "staff.h"
 
@@ -56,11 +55,9 @@ static void post_free_last(void *argument)
     worker_give(post->worker, post->last);
 }
 
-/*
- * A thread that glibc catches among its destructors at a fork leaves the values of its later keys
- * to a thread of the child, which gets its stack: __reclaim_stacks clears no values of a thread
- * whose destructors run. So in the child the key is gone.
- */
+/* A thread that glibc catches among its destructors at a fork leaves the values of its later keys to a thread of the
+ * child, which gets its stack: __reclaim_stacks clears no values of a thread whose destructors run. So in the child the
+ * key is gone. */
 static void staff_after_fork(void)
 {
     pthread_key_delete(last_key);
@@ -104,10 +101,8 @@ static void staff_fork(struct worker *worker)
     }
 }
 
-/*
- * One operation. One worker a round also looks and forks, not all of them: to read the others'
- * books orders it behind them, and hides from ThreadSanitizer what the pools forget to order.
- */
+/* One operation. One worker a round also looks and forks, not all of them: to read the others' books orders it behind
+ * them, and hides from ThreadSanitizer what the pools forget to order. */
 static void post_do(struct post *post)
 {
     uint64_t round = post->done / share;

@@ -31,10 +31,8 @@ uint64_t worker_random(struct worker *worker);
 /* A size for malloc: any bucket, the small ones more often. */
 size_t worker_size(struct worker *worker);
 
-/*
- * malloc or, with `zeroed`, calloc; claimed and filled. NULL if it fell through: then it has been
- * given back. Never of a slot that somebody else has.
- */
+/* malloc or, with `zeroed`, calloc; claimed and filled. NULL if it fell through: then it has been given back. Never of
+ * a slot that somebody else has. */
 char *worker_take(struct worker *worker, size_t request, bool zeroed);
 
 /* free, after a look at the contents. */

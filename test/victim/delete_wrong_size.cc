@@ -7,8 +7,7 @@
 namespace
 {
 
-/* As a number, since the compiler would object to a pointer that is looked at after its block is
- * gone. */
+/* As a number, since the compiler would object to a pointer that is looked at after its block is gone. */
 uintptr_t remember(void *block)
 {
     return reinterpret_cast<uintptr_t>(block);

@@ -1,5 +1,4 @@
-/* No sin: frees and grows a block that libc's own malloc issued, as a library that was loaded apart
- * would. */
+/* No sin: frees and grows a block that libc's own malloc issued, as a library that was loaded apart would. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "victim.h"
 

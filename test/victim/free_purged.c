@@ -11,8 +11,7 @@ static void *free_here(void *block)
     return NULL;
 }
 
-/* Freed by a thread that then ends: a trained bucket's slot is purged only out of the depot, not
- * out of a cache. */
+/* Freed by a thread that then ends: a trained bucket's slot is purged only out of the depot, not out of a cache. */
 int main(int argc, char **argv)
 {
     pthread_t thread;

@@ -16,8 +16,7 @@ static void live_as_daemon(int data, size_t size)
     _exit(EXIT_SUCCESS);
 }
 
-/* What is judged is the data file, which must stay empty; there is no other place for the message.
- */
+/* What is judged is the data file, which must stay empty; there is no other place for the message. */
 int main(int argc, char **argv)
 {
     int status;

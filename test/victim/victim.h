@@ -27,10 +27,8 @@ static inline void victim_require(bool condition, const char *what)
     }
 }
 
-/*
- * Says whose message about which address is to come. Without stdio's buffer, which is a request of
- * a pool's size and would take the slot whose number the table demands.
- */
+/* Says whose message about which address is to come. Without stdio's buffer, which is a request of a pool's size and
+ * would take the slot whose number the table demands. */
 static inline void victim_announce(const void *address)
 {
     char line[64];
@@ -53,8 +51,7 @@ static inline size_t victim_number(int argc, char **argv, int index)
     return number;
 }
 
-/* The same address, of which the compiler no longer knows where it came from or that it was freed.
- */
+/* The same address, of which the compiler no longer knows where it came from or that it was freed. */
 static inline void *victim_hide(void *address)
 {
     __asm__ volatile("" : "+r"(address));

@@ -4,8 +4,7 @@
 
 enum { BLOCKS = 300, ROUNDS = 3 };
 
-/* Metadata and links lie elsewhere, so that what a program writes into free slots destroys nothing of
- * ours. */
+/* Metadata and links lie elsewhere, so that what a program writes into free slots destroys nothing of ours. */
 int main(int argc, char **argv)
 {
     static char *blocks[BLOCKS];

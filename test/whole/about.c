@@ -78,8 +78,7 @@ CASE(mallinfo_counts_the_pools)
     CHECK_EQUAL(narrow.keepcost, wide.keepcost);
 }
 
-/* haproxy's question at start: an allocator whose figures change by malloc(1) gets malloc_trim from
- * it. */
+/* haproxy's question at start: an allocator whose figures change by malloc(1) gets malloc_trim from it. */
 CASE(mallinfo_ignores_small_requests)
 {
     struct mallinfo2 before = mallinfo2();

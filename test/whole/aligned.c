@@ -101,8 +101,7 @@ CASE(size_is_a_multiple_of_the_alignment)
     }
 }
 
-/* More alignment than a slot has, in a pool's size: the request falls through, and the statistics
- * say so. */
+/* More alignment than a slot has, in a pool's size: the request falls through, and the statistics say so. */
 CASE(above_a_page_is_counted)
 {
     uint64_t fell_through = pools_figure("16k.fell_through");

@@ -12,10 +12,8 @@ enum { MARK = 1234 /* a value of errno that no call sets */ };
 
 typedef void *take_call(size_t size);
 
-/*
- * The block is usable from its first to its last byte, aligned for any type that fits into it (so
- * says C23; mimalloc's smallest blocks are aligned to 8), and routed as documented.
- */
+/* The block is usable from its first to its last byte, aligned for any type that fits into it (so says C23; mimalloc's
+ * smallest blocks are aligned to 8), and routed as documented. */
 static void check_block(char *block, size_t size)
 {
     CHECK(block != NULL);
@@ -30,8 +28,7 @@ static void check_block(char *block, size_t size)
     }
 }
 
-/* The bucket that serves a request is the smallest 2^k with size <= 2^k + headroom; the last one
- * has none. */
+/* The bucket that serves a request is the smallest 2^k with size <= 2^k + headroom; the last one has none. */
 static size_t wanted_capacity(size_t size)
 {
     size_t power = 4096;
@@ -132,8 +129,7 @@ CASE(calloc_clears_after_reuse)
     }
 }
 
-/* A purged slot reads as zero by itself, once; what was written to it since must be cleared again.
- */
+/* A purged slot reads as zero by itself, once; what was written to it since must be cleared again. */
 CASE(calloc_clears_after_purge)
 {
     for (size_t size = 200000; size <= POOLS_LARGEST; size *= 2) {

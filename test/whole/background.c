@@ -1,5 +1,4 @@
-/* Cases: the thread that SOCKMALLOC_BACKGROUND=1 makes, what it does, and that it is in nobody's
- * way. */
+/* Cases: the thread that SOCKMALLOC_BACKGROUND=1 makes, what it does, and that it is in nobody's way. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -29,9 +28,7 @@ static void rest(void)
     nanosleep(&moment, NULL);
 }
 
-/* Takes no memory, as reading the directory would: it has a link for each thread beside its own
- * two.
- */
+/* Takes no memory, as reading the directory would: it has a link for each thread beside its own two. */
 static unsigned count_threads(void)
 {
     struct stat tasks;
@@ -123,8 +120,7 @@ static uint64_t naps_of_other_threads(void)
     return sum;
 }
 
-/* It no longer looks for work by itself: its naps are no more than before, for as long as ten of
- * them take. */
+/* It no longer looks for work by itself: its naps are no more than before, for as long as ten of them take. */
 static bool thread_is_asleep(void)
 {
     uint64_t before = naps_of_other_threads();
@@ -174,8 +170,7 @@ CASE(blocks_every_signal)
     CHECK_EQUAL(sigismember(&mine, SIGUSR2), 0);
 }
 
-/* The server begins to wait, in a child that has freed something or nothing; never does malloc or
- * free. */
+/* The server begins to wait, in a child that has freed something or nothing; never does malloc or free. */
 static void expect_anew(void (*wait)(void), unsigned own_threads)
 {
     use_blocks();
@@ -297,10 +292,8 @@ static void *touch_it(void *unused)
     return unused;
 }
 
-/*
- * libc frees a thread's storage of a plug-in with the lock of all stacks held, if the stack is the
- * program's own, and pthread_create takes that lock.
- */
+/* libc frees a thread's storage of a plug-in with the lock of all stacks held, if the stack is the program's own, and
+ * pthread_create takes that lock. */
 CASE(threads_end_with_storage_of_a_plugin)
 {
     static _Alignas(4096) char stack[1 << 18];

@@ -12,11 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/*
- * usage: behind kill|fail|void CALL[,CALL...] COMMAND ARGUMENT...
- * Each of the system calls ends the process, fails with EPERM, or says that it has been done and
- * does nothing.
- */
+/* usage: behind kill|fail|void CALL[,CALL...] COMMAND ARGUMENT... Each of the system calls ends the process, fails with
+ * EPERM, or says that it has been done and does nothing. */
 static const struct {
     const char *word;
     uint32_t verdict;

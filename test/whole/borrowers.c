@@ -1,5 +1,4 @@
-/* Cases: a child that shares its parent's memory has signals of its own, and leaves its parent's
- * alone. */
+/* Cases: a child that shares its parent's memory has signals of its own, and leaves its parent's alone. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <sched.h>
 #include <signal.h>

@@ -95,8 +95,7 @@ static void report(const char *label, const struct outcome *outcome)
     CHECK_EQUAL(write(STDOUT_FILENO, line, (size_t)length), length);
 }
 
-/* All held at once. Prints a line a bucket: label, how many the pools served, fell through, failed.
- */
+/* All held at once. Prints a line a bucket: label, how many the pools served, fell through, failed. */
 CASE(every_bucket)
 {
     static struct block blocks[POOLS_BUCKETS][BLOCKS];
@@ -169,8 +168,7 @@ CASE(a_thread)
     pools_check_ledger();
 }
 
-/* A purge that the kernel refuses is none: the slot stays what it was, and calloc does not take it
- * for zero. */
+/* A purge that the kernel refuses is none: the slot stays what it was, and calloc does not take it for zero. */
 CASE(refused_purge)
 {
     enum { SIZE = 1 << 20 };

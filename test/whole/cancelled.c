@@ -1,5 +1,4 @@
-/* Cases: a thread that is cancelled, or leaves a handler by a jump, while statistics are written.
- */
+/* Cases: a thread that is cancelled, or leaves a handler by a jump, while statistics are written. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <sockmalloc.h>
 
@@ -141,11 +140,9 @@ static void expect_statistics(void)
     CHECK_EQUAL(close(file), 0);
 }
 
-/*
- * The handler that writes statistics is held up: stderr is a full pipe, which the library gives
- * some time. What these two cases are about happens meanwhile, unless the machine is so busy that
- * the time is over before: then it happens afterwards, where it does no harm either.
- */
+/* The handler that writes statistics is held up: stderr is a full pipe, which the library gives some time. What these
+ * two cases are about happens meanwhile, unless the machine is so busy that the time is over before: then it happens
+ * afterwards, where it does no harm either. */
 static void ask_for_statistics(void)
 {
     union sigval only = {.sival_int = SOCKMALLOC_DUMP_ONLY};
@@ -213,8 +210,7 @@ CASE(held_up_and_cancelled)
     expect_statistics();
 }
 
-/* Runs one of the two above with a full pipe for stderr, which is looked at when a program starts.
- */
+/* Runs one of the two above with a full pipe for stderr, which is looked at when a program starts. */
 static void run_with_a_full_pipe(const char *name)
 {
     static const char bytes[4096];

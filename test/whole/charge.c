@@ -132,8 +132,7 @@ CASE(another_size_after_a_late_limit)
     another_size_after_a_burst();
 }
 
-/* The runner's arguments: the size, its least share in percent. The limit is there from the
- * start. */
+/* The runner's arguments: the size, its least share in percent. The limit is there from the start. */
 CASE(blocks_that_grow_fill_the_limit)
 {
     size_t limit = data_limit();

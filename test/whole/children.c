@@ -1,5 +1,4 @@
-/* Cases: the other ways to make a process, with threads at work: each child finds a malloc, or none
- * of its own. */
+/* Cases: the other ways to make a process, with threads at work: each child finds a malloc, or none of its own. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pthread.h>
 #include <sched.h>
@@ -76,8 +75,7 @@ static void be_child(void)
     _exit(EXIT_SUCCESS);
 }
 
-/* The child of vfork has its parent's memory: it may only exec, and that must leave nothing behind.
- */
+/* The child of vfork has its parent's memory: it may only exec, and that must leave nothing behind. */
 CASE(vfork_and_exec)
 {
     char *arguments[] = {(char *)(uintptr_t) "true", NULL};
@@ -108,10 +106,8 @@ CASE(spawn_again_and_again)
     end_churning();
 }
 
-/*
- * No fork handler runs for these two, so the child has what its parent's threads held as they held
- * it: what the calling thread needs is its own, and the rest is lock-free.
- */
+/* No fork handler runs for these two, so the child has what its parent's threads held as they held it: what the calling
+ * thread needs is its own, and the rest is lock-free. */
 CASE(clone_by_the_system_call)
 {
     begin_churning();
@@ -169,10 +165,8 @@ CASE(fork_from_a_handler)
     end_churning();
 }
 
-/*
- * The same, and the child returns from the handler and goes on: it has what the call was about to
- * take or give in its hand, and nobody else may get it.
- */
+/* The same, and the child returns from the handler and goes on: it has what the call was about to take or give in its
+ * hand, and nobody else may get it. */
 enum { HELD = 64, INTERRUPTIONS = 400, STEPS_OF_A_CHILD = 2000, HELD_SIZE = 20000 };
 
 static volatile sig_atomic_t is_child;

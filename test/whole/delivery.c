@@ -187,8 +187,7 @@ CASE(errno_survives)
     CHECK_EQUAL(calls, 1);
 }
 
-/* sigqueue carries a value, which a program's handler gets; without a handler it is a wish for
- * statistics. */
+/* sigqueue carries a value, which a program's handler gets; without a handler it is a wish for statistics. */
 static volatile sig_atomic_t carried;
 
 static void note_value(int signal_number, siginfo_t *info, void *context)
@@ -212,8 +211,7 @@ CASE(queued_with_a_value)
     CHECK_EQUAL(carried, 4711);
 }
 
-/* Statistics without the program's own action: neither its handler nor its one-time handler's
- * reset. */
+/* Statistics without the program's own action: neither its handler nor its one-time handler's reset. */
 CASE(dump_only_is_not_for_the_program)
 {
     const union sigval dump_only = {.sival_int = SOCKMALLOC_DUMP_ONLY};

@@ -7,10 +7,8 @@
 
 #include "check.h"
 
-/*
- * Every case plays the same game on the stats signal, which the library keeps for itself, and on
- * another, which it leaves alone: there libc and the kernel say what the right answers are.
- */
+/* Every case plays the same game on the stats signal, which the library keeps for itself, and on another, which it
+ * leaves alone: there libc and the kernel say what the right answers are. */
 enum { MARK = 1234, STATS = SIGUSR1, OTHER = SIGUSR2 };
 
 typedef void handler(int);
@@ -149,8 +147,7 @@ static bool is_blocked(int signal_number)
     return sigismember(&mask, signal_number) == 1;
 }
 
-/* SIG_HOLD blocks and keeps the handler; the next call says that the signal was held, and unblocks
- * it. */
+/* SIG_HOLD blocks and keeps the handler; the next call says that the signal was held, and unblocks it. */
 CASE(held_by_sigset)
 {
     set_call *set;
@@ -273,8 +270,7 @@ CASE(set_in_many_ways)
     }
 }
 
-/* What exec hands on is the kernel's: SIG_IGN is there, and a handler of the program's is not
- * SIG_IGN. */
+/* What exec hands on is the kernel's: SIG_IGN is there, and a handler of the program's is not SIG_IGN. */
 CASE(kernel_knows_what_is_ignored)
 {
     for (int i = 0; i < 3; i++) {

@@ -42,8 +42,7 @@ static void start_early(void)
     sem_wait(&early_thread.begun);
 }
 
-/* The library wraps these calls, and has not been born yet: each argument must arrive all the same.
- */
+/* The library wraps these calls, and has not been born yet: each argument must arrive all the same. */
 static void call_early(void)
 {
     enum { SIZE = 4096 };

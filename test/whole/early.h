@@ -8,8 +8,7 @@
 
 enum { EARLY_SIZE = 16390, EARLY_BYTE = 0x4d };
 
-/* Blocks of a pool's size, each filled with the byte. The program finds them by the name
- * early_blocks. */
+/* Blocks of a pool's size, each filled with the byte. The program finds them by the name early_blocks. */
 struct early_blocks {
     char *by_malloc;
     char *by_calloc;

@@ -14,10 +14,8 @@ static void check_filled(const char *block, size_t size)
     CHECK(block[0] == EARLY_BYTE && memcmp(block, block + 1, size - 1) == 0);
 }
 
-/*
- * Prints whose the blocks are, `pools` or `mimalloc`: the runner demands that each of both orders
- * occurs. All are good blocks either way, and what moves goes where new ones go.
- */
+/* Prints whose the blocks are, `pools` or `mimalloc`: the runner demands that each of both orders occurs. All are good
+ * blocks either way, and what moves goes where new ones go. */
 CASE(blocks_from_before_main)
 {
     struct early_blocks *blocks = check_find("early_blocks");

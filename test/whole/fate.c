@@ -29,8 +29,7 @@ static void (*asked(void))(int)
     return action.sa_handler;
 }
 
-/* A program that signals itself, without a handler, asks for the default action: to be killed by
- * the signal. */
+/* A program that signals itself, without a handler, asks for the default action: to be killed by the signal. */
 static void raise_it(void)
 {
     raise(STATS);
@@ -107,8 +106,7 @@ CASE(other_signals_are_left_alone)
     outside_check_killed(raise_other, OTHER);
 }
 
-/* Used with SOCKMALLOC_SIGNAL set to another signal, or to `off`: SIGUSR1 is an ordinary signal
- * then. */
+/* Used with SOCKMALLOC_SIGNAL set to another signal, or to `off`: SIGUSR1 is an ordinary signal then. */
 CASE(stats_signal_is_ordinary)
 {
     outside_check_killed(raise_it, STATS);
@@ -135,8 +133,7 @@ CASE(exec_drops_the_handler)
     outside_send(STATS);
 }
 
-/* What was ignored stays ignored over exec (nohup is made of that), until the program sets a
- * handler. */
+/* What was ignored stays ignored over exec (nohup is made of that), until the program sets a handler. */
 CASE(ignored_over_exec)
 {
     if (check_arguments[0] == NULL) {
@@ -165,10 +162,8 @@ CASE(child_of_a_fork)
     CHECK_EQUAL(calls, 0);
 }
 
-/*
- * Who is neither the child nor its parent asks for statistics. Of a parent the same signal is the
- * default's wish: a child that it forked and that has set no handler yet ends.
- */
+/* Who is neither the child nor its parent asks for statistics. Of a parent the same signal is the default's wish: a
+ * child that it forked and that has set no handler yet ends. */
 CASE(parent_ends_a_child_without_a_handler)
 {
     int ready[2];

@@ -1,5 +1,4 @@
-/* A process that forges the library's view of itself, as its runner writes to it, a line at a time.
- */
+/* A process that forges the library's view of itself, as its runner writes to it, a line at a time. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dlfcn.h>
 #include <link.h>
@@ -15,11 +14,9 @@
 #include "memory/region.h"
 #include "statistics/inspect_export.h"
 
-/*
- * The view is the library's own, in this process, and so is the dynamic linker's list. An object is
- * forged in a copy, its shadow, which the view names in its place: the library itself goes on as
- * before. Behind each shadow's last page lies one that can't be read.
- */
+/* The view is the library's own, in this process, and so is the dynamic linker's list. An object is forged in a copy,
+ * its shadow, which the view names in its place: the library itself goes on as before. Behind each shadow's last page
+ * lies one that can't be read. */
 enum { THREADS = 3, SHADOW_SIZE = 256 << 10, PAGE = 4096, DEPTH_MAX = 6 };
 
 static struct inspect_export *view;
@@ -345,8 +342,7 @@ static void forge_labels(void)
     memset(plan->label, '"', sizeof plan->label);
 }
 
-/* Each order begins with what is honest. The number of an object and a value may follow its name.
- */
+/* Each order begins with what is honest. The number of an object and a value may follow its name. */
 static void obey(const char *order, unsigned which, uint64_t value)
 {
     restore();

@@ -39,8 +39,7 @@ static size_t churn_size(unsigned *seed)
     return (size_t)1 << (draw % 23) | draw % 4096; /* 1 byte to 4 MiB and beyond */
 }
 
-/* At the lowest priority: what is tested is what a fork finds, and the children should not have to
- * wait for it. */
+/* At the lowest priority: what is tested is what a fork finds, and the children should not have to wait for it. */
 static void *churn(void *argument)
 {
     setpriority(PRIO_PROCESS, 0, 19);
@@ -121,10 +120,8 @@ CASE(counts_after_fork)
     pools_check_ledger();
 }
 
-/*
- * What another thread's cache holds is the child's to use: it need not carve. So many blocks, and
- * twice, are enough of a use for a thread to be given a quota.
- */
+/* What another thread's cache holds is the child's to use: it need not carve. So many blocks, and twice, are enough of
+ * a use for a thread to be given a quota. */
 enum { TAKEN = 100 };
 static pthread_barrier_t barrier;
 

@@ -80,8 +80,7 @@ static void check_kept(void)
     }
 }
 
-/* In the child, before its parent goes on: all that is in use is shared, and of the rest nothing or
- * all. */
+/* In the child, before its parent goes on: all that is in use is shared, and of the rest nothing or all. */
 static void check_shared(void)
 {
     for (unsigned i = 0; i < SAMPLED; i++) {

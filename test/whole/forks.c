@@ -15,12 +15,9 @@
 #include "check.h"
 #include "pools.h"
 
-/*
- * Eight threads take and give all sizes, each other's blocks too. Before each fork they are stopped
- * by a signal wherever they are, so that whatever they had in hand stays in hand in the child, for
- * ever. That is what makes a few hundred forks say what millions would say if they had to meet the
- * moment.
- */
+/* Eight threads take and give all sizes, each other's blocks too. Before each fork they are stopped by a signal
+ * wherever they are, so that whatever they had in hand stays in hand in the child, for ever. That is what makes a few
+ * hundred forks say what millions would say if they had to meet the moment. */
 enum { CHURNERS = 8, SHELF = 512, LAID_A_FORK = 500, FORKS = 60, CHILD_DEADLINE_SECONDS = 90 };
 enum { PARK = SIGUSR2, PROGRESS = 1000 };
 
@@ -75,8 +72,7 @@ static void park(int signal_number)
     errno = kept;
 }
 
-/* What a child has to be able to do: take and give all sizes, and give what its parent's threads
- * took. */
+/* What a child has to be able to do: take and give all sizes, and give what its parent's threads took. */
 static void use_everything(unsigned seed)
 {
     for (int i = 0; i < 40; i++) {
@@ -129,8 +125,7 @@ static unsigned forks_wanted(void)
     return check_arguments[0] != NULL ? (unsigned)atoi(check_arguments[0]) : FORKS;
 }
 
-/* By a thread that is not the first: its end in the child is a thread's end, not yet the process's.
- */
+/* By a thread that is not the first: its end in the child is a thread's end, not yet the process's. */
 static void *fork_again_and_again(void *unused)
 {
     pthread_t threads[CHURNERS];

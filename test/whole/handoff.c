@@ -87,14 +87,11 @@ CASE(one_takes_another_gives)
     CHECK(pools_figure("carved") < HANDED / 10); /* what is freed over there comes back here */
 }
 
-/*
- * Warm is a pool that has had more blocks out at once than the ring and both threads' caches, with
- * two magazines each, can keep from the owner; it has them all from then on, whoever runs when.
- */
+/* Warm is a pool that has had more blocks out at once than the ring and both threads' caches, with two magazines each,
+ * can keep from the owner; it has them all from then on, whoever runs when. */
 enum { WARM = 1024, PAGE = 4096, BUCKET = 2 };
 
-/* What the kernel may take from a process that is short of nothing, such as pages of the program.
- */
+/* What the kernel may take from a process that is short of nothing, such as pages of the program. */
 enum { STRAY_FAULTS = 16 };
 
 static long faults(void)

@@ -8,10 +8,8 @@
 
 #include "check.h"
 
-/*
- * What is done after the call. If nothing were, the compiler would jump to malloc instead of
- * calling it, and the caller would be the caller's caller.
- */
+/* What is done after the call. If nothing were, the compiler would jump to malloc instead of calling it, and the caller
+ * would be the caller's caller. */
 static void *kept(void *block)
 {
     CHECK(block != NULL);

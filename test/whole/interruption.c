@@ -80,8 +80,7 @@ static void check_stack(int signal_number)
  * processors with large registers have larger frames, and larger stacks advised. */
 enum { HANDLER_ROOM = 8192 - 2048 };
 
-/* An alternate stack of no more than that, with nothing below it: the statistics must fit as well.
- */
+/* An alternate stack of no more than that, with nothing below it: the statistics must fit as well. */
 CASE(alternate_stack)
 {
     size_t page = (size_t)getpagesize();
@@ -129,8 +128,7 @@ CASE(interrupted_for_the_handler)
     CHECK_EQUAL(calls, 1);
 }
 
-/* A program without a handler notices nothing, at start and after it set SIG_DFL with other flags.
- */
+/* A program without a handler notices nothing, at start and after it set SIG_DFL with other flags. */
 CASE(restarted_without_handler)
 {
     CHECK_EQUAL(read_interrupted(true), 1);

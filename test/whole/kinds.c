@@ -1,5 +1,4 @@
-/* Cases: whatever kind the pool is, threads, their ends and forks harm neither blocks nor counts.
- */
+/* Cases: whatever kind the pool is, threads, their ends and forks harm neither blocks nor counts. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -143,8 +142,7 @@ CASE(blocks_and_counts_hold)
     use_everything();
 }
 
-/* What so many threads leave in caches, all of them alive, is bounded by processors: a magazine a
- * bucket each. */
+/* What so many threads leave in caches, all of them alive, is bounded by processors: a magazine a bucket each. */
 enum { CROWD = 200, MAGAZINE = 62, USES = 20 };
 
 static void *use_and_stay(void *unused)

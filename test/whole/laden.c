@@ -1,5 +1,4 @@
-/* A process whose threads take and give blocks until its standard input ends: for looks from
- * outside. */
+/* A process whose threads take and give blocks until its standard input ends: for looks from outside. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pthread.h>
 #include <sched.h>
@@ -50,8 +49,7 @@ static void start(pthread_t *workers)
     CHECK_EQUAL(pthread_sigmask(SIG_SETMASK, &former, NULL), 0);
 }
 
-/* Each letter is answered when work has gone on: by then every signal that was sent before it has
- * been handled. */
+/* Each letter is answered when work has gone on: by then every signal that was sent before it has been handled. */
 static void serve(void)
 {
     char letter;

@@ -32,8 +32,7 @@ static void check_ledger(void)
                 pools_figure("carved"));
 }
 
-/* It ends with the page that holds the last byte, and the largest request is one byte inside it at
- * least. */
+/* It ends with the page that holds the last byte, and the largest request is one byte inside it at least. */
 CASE(ends_at_the_maximum)
 {
     size_t page = (size_t)getpagesize();

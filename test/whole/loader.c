@@ -129,10 +129,8 @@ static void check_plugin_serves_itself(const struct plugin *plugin)
     }
 }
 
-/*
- * Where RTLD_DEEPBIND is left alone, the plug-in finds the C library's malloc before ours. It may
- * take and give its own blocks, and hand to the program blocks of the C library's heap.
- */
+/* Where RTLD_DEEPBIND is left alone, the plug-in finds the C library's malloc before ours. It may take and give its own
+ * blocks, and hand to the program blocks of the C library's heap. */
 static void check_is_bound_to_libc(void *handle)
 {
     struct plugin plugin = plugin_of(handle);
@@ -228,11 +226,9 @@ CASE(library_in_another_namespace)
     free(check_hide(malloc(20000)));
 }
 
-/*
- * The dynamic linker looks for a file without a slash where the object that called dlopen says, by
- * its DT_RUNPATH and its own place ($ORIGIN). The first argument is an object that can find the
- * second one in that way; the program cannot.
- */
+/* The dynamic linker looks for a file without a slash where the object that called dlopen says, by its DT_RUNPATH and
+ * its own place ($ORIGIN). The first argument is an object that can find the second one in that way; the program
+ * cannot. */
 CASE(caller_finds_what_it_names)
 {
     typedef void *open_call(const char *file, int flags);
@@ -290,8 +286,7 @@ static char *check_kept(char *block, size_t size)
     return block;
 }
 
-/* Whoever is first among the libraries: the relatives of realloc and free that it lacks know its
- * blocks. */
+/* Whoever is first among the libraries: the relatives of realloc and free that it lacks know its blocks. */
 CASE(relatives_of_realloc_and_free)
 {
     void *(*array)(void *, size_t, size_t);

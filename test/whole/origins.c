@@ -79,8 +79,7 @@ CASE(string_copies)
     CHECK_EQUAL(pools_figure("live"), 0);
 }
 
-/* stdio's buffer is a request of a page: it is one of the pools' first customers in most programs.
- */
+/* stdio's buffer is a request of a page: it is one of the pools' first customers in most programs. */
 CASE(stdio_buffer_is_pooled)
 {
     uint64_t live = pools_figure("4k.live");

@@ -43,8 +43,7 @@ pid_t outside_send(int signal_number)
     return outside_kill(getpid(), signal_number);
 }
 
-/* The third field of /proc/PID/stat, behind the name in brackets, is the state: S while it sleeps.
- */
+/* The third field of /proc/PID/stat, behind the name in brackets, is the state: S while it sleeps. */
 static bool sleeps(pid_t process)
 {
     char name[64];

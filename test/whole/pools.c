@@ -20,10 +20,8 @@ size_t pools_largest(unsigned bucket)
     return capacity < POOLS_LARGEST ? capacity : POOLS_LARGEST;
 }
 
-/*
- * Looked up once: the child of a fork must not ask the loader, whose lock another thread may have
- * held. Threads that race here find the same.
- */
+/* Looked up once: the child of a fork must not ask the loader, whose lock another thread may have held. Threads that
+ * race here find the same. */
 static void *find_once(void **place, const char *name)
 {
     void *found = __atomic_load_n(place, __ATOMIC_RELAXED);

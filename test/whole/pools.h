@@ -20,8 +20,7 @@ extern const char *const pools_labels[POOLS_BUCKETS];
 size_t pools_size(unsigned bucket);
 size_t pools_largest(unsigned bucket);
 
-/* A figure of the statistics by its name, as in "live" or "16k.live"; an unknown name fails the
- * check. */
+/* A figure of the statistics by its name, as in "live" or "16k.live"; an unknown name fails the check. */
 uint64_t pools_figure(const char *name);
 uint64_t pools_bucket_figure(unsigned bucket, const char *column);
 
@@ -35,8 +34,7 @@ bool pools_are_active(void);
 /* Writes the statistics to a descriptor in a format; returns what the library does. */
 int pools_dump_as(int descriptor, const char *format);
 
-/* In every bucket: live + cached + depot + purged = carved. For moments when no other thread is at
- * it. */
+/* In every bucket: live + cached + depot + purged = carved. For moments when no other thread is at it. */
 void pools_check_ledger(void);
 
 #ifdef __cplusplus

@@ -225,10 +225,8 @@ static bool is_near(uint64_t one, uint64_t other, unsigned thousandths)
     return (high - low) * 1000 <= high * thousandths;
 }
 
-/*
- * A dump between two of the kernel's answers. Where those differ by half of what is allowed the
- * round says nothing, and false is returned.
- */
+/* A dump between two of the kernel's answers. Where those differ by half of what is allowed the round says nothing, and
+ * false is returned. */
 static bool compare_once(void)
 {
     struct figures figures[SAMPLED];

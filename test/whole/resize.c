@@ -90,8 +90,7 @@ static size_t fill_granted(char *block, size_t seed)
     return granted;
 }
 
-/* From every size below to every other one: odd ones, so that more is granted than was asked for.
- */
+/* From every size below to every other one: odd ones, so that more is granted than was asked for. */
 static const size_t odd_sizes[] = {1,     9,     100,    1025,    4081,    4097,    8193,    16389,  20479,
                                    20481, 69633, 300001, 1 << 20, 4190001, 4194303, 4194305, 9000001};
 enum { ODD_SIZES = sizeof odd_sizes / sizeof odd_sizes[0] };

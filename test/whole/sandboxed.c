@@ -235,8 +235,7 @@ CASE(goes_on_there)
 static _Atomic unsigned begun;
 static _Atomic unsigned done;
 
-/* What libc calls at a thread's start, and the library's own thread, is over when all of them
- * sleep. */
+/* What libc calls at a thread's start, and the library's own thread, is over when all of them sleep. */
 static void await_sleep_of_others(void)
 {
     DIR *threads = opendir("/proc/self/task");

@@ -12,10 +12,8 @@
 #include "check.h"
 #include "pools.h"
 
-/*
- * Without stdio and for one thread: when a line is answered, every signal that was sent before the
- * line was written has been handled.
- */
+/* Without stdio and for one thread: when a line is answered, every signal that was sent before the line was written has
+ * been handled. */
 static bool read_line(char *line, size_t size)
 {
     size_t used = 0;

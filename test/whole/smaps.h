@@ -6,11 +6,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/*
- * The line of that name in /proc/self/smaps, "Rss" say, in bytes, of the mapping that the address
- * lies in: of a block of the pools, all that can be touched of its region. Allocates nothing but the
- * stream, which is too small for the pools. By one thread.
- */
+/* The line of that name in /proc/self/smaps, "Rss" say, in bytes, of the mapping that the address lies in: of a block
+ * of the pools, all that can be touched of its region. Allocates nothing but the stream, which is too small for the
+ * pools. By one thread. */
 uint64_t smaps_figure(const void *address, const char *name);
 
 /* Whether the mapping has one of the flags of the line VmFlags: "nh", say, for no huge pages. */

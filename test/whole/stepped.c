@@ -1,11 +1,9 @@
 /* Cases: a signal between any two instructions of malloc and free, and what its handler may do. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/*
- * A traced child repeats one piece of work. Each time the tracer lets it go one instruction further
- * than before, sends the signal there, and lets the handler and the rest of the work run. So every
- * place where the signal can hit is tried once, by count and not by luck.
- */
+/* A traced child repeats one piece of work. Each time the tracer lets it go one instruction further than before, sends
+ * the signal there, and lets the handler and the rest of the work run. So every place where the signal can hit is tried
+ * once, by count and not by luck. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>

@@ -115,11 +115,8 @@ CASE(blocks_outlive_their_thread)
     pools_check_ledger();
 }
 
-/*
- * Destructors of thread-specific data that run after ours, whose key is older than any of the
- * program's: in each of the rounds that pthreads grants they free blocks, and take others for the
- * next round.
- */
+/* Destructors of thread-specific data that run after ours, whose key is older than any of the program's: in each of the
+ * rounds that pthreads grants they free blocks, and take others for the next round. */
 static pthread_key_t late_key;
 static atomic_uint late_calls;
 

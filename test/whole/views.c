@@ -12,13 +12,9 @@
 #include "command/recording.h"
 #include "statistics/format.h"
 
-/*
- * usage: views COUNT SEED FORGER
- * The rooms are the command's. FORGER is run under the library, which the environment names as
- * FORGER_PRELOAD, and forges one view a seed, from SEED on. Each seed is drawn a recording, too. A
- * fault is told on stdout with its seed, which repeats it; stderr is what the command's own rooms
- * say of recordings.
- */
+/* usage: views COUNT SEED FORGER The rooms are the command's. FORGER is run under the library, which the environment
+ * names as FORGER_PRELOAD, and forges one view a seed, from SEED on. Each seed is drawn a recording, too. A fault is
+ * told on stdout with its seed, which repeats it; stderr is what the command's own rooms say of recordings. */
 
 /* A look that comes close to it is a fault, but for one that is held up on purpose. */
 enum { PATIENCE_MS = 2000, RECORDING_SIZE = 64 << 10, FORGERS = 4 };

@@ -1,5 +1,4 @@
-/* Cases: programs that block the stats signal and wait for it, read it from a descriptor, or never
- * see it. */
+/* Cases: programs that block the stats signal and wait for it, read it from a descriptor, or never see it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <sockmalloc.h>
 
@@ -165,10 +164,8 @@ CASE(signalfd_has_it_to_itself)
     CHECK_EQUAL(close(descriptor), 0);
 }
 
-/*
- * The library changes no mask: where every thread blocks the signal it stays pending, and there is
- * no dump but what the program itself asks for; that is the one which the runner sees.
- */
+/* The library changes no mask: where every thread blocks the signal it stays pending, and there is no dump but what the
+ * program itself asks for; that is the one which the runner sees. */
 static pthread_barrier_t barrier;
 
 static void *hold_out(void *unused)

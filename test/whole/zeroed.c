@@ -1,5 +1,4 @@
-/* Cases: calloc writes nothing to pages that read as zero by themselves, and all of those that do
- * not. */
+/* Cases: calloc writes nothing to pages that read as zero by themselves, and all of those that do not. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <malloc.h>
 #include <stdlib.h>
@@ -9,8 +8,7 @@
 #include "check.h"
 #include "pools.h"
 
-/* A block of 1 MiB, of which the library gets 16 pages at most from the kernel ahead of their use.
- */
+/* A block of 1 MiB, of which the library gets 16 pages at most from the kernel ahead of their use. */
 enum { BUCKET = 8, SIZE = 1 << 20, BLOCKS = 64, PAGE = 4096, AHEAD = 16 };
 
 static bool is_zero(const char *block, size_t size)
