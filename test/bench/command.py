@@ -29,11 +29,7 @@ PROGRAM = BUILD / "test" / "bench" / "bench"
 LOAD = BUILD / "test" / "demo" / "demo-load"
 
 # What this tree builds itself, and of which sources.
-SOURCES = {
-    LIBRARY: ("src/*.[ch]", "include/*.h"),
-    PROGRAM: ("test/bench/*.[ch]",),
-    LOAD: ("test/demo/*.[ch]",),
-}
+SOURCES = {LIBRARY: ("src/*.[ch]", "include/*.h"), PROGRAM: ("test/bench/*.[ch]",), LOAD: ("test/demo/*.[ch]",)}
 
 DID_NOT_RUN = 2
 
@@ -92,11 +88,7 @@ def parser(program: str, description: str | None) -> argparse.ArgumentParser:
     made.add_argument("--rounds", type=positive, default=5, help="how often (default: 5)")
     made.add_argument("--peers", type=names, help="only these, e.g. glibc,mimalloc")
     made.add_argument(
-        "--peer",
-        action="append",
-        default=[],
-        metavar="NAME=LIBRARY",
-        help="also this library, installed anywhere",
+        "--peer", action="append", default=[], metavar="NAME=LIBRARY", help="also this library, installed anywhere"
     )
     made.add_argument("--pools", type=names, default=[], help="also these pools, e.g. thread,cpu")
     made.add_argument("--library", type=Path, default=LIBRARY, help="the sockmalloc to measure")
@@ -225,9 +217,7 @@ def print_heading(description: dict[str, str], columns: list[peers.Allocator]) -
     print(flush=True)
 
 
-def _print_figures(
-    arguments: argparse.Namespace, columns: list[peers.Allocator], results: judge.Results
-) -> None:
+def _print_figures(arguments: argparse.Namespace, columns: list[peers.Allocator], results: judge.Results) -> None:
     print(f"Medians of the rounds, of which there were {arguments.rounds}.", end="")
     for row in arguments.rows:
         if _rounds_of(row, arguments.rounds) < arguments.rounds:
@@ -261,9 +251,7 @@ def write_json(
     document = {
         "machine": description,
         "rounds": arguments.rounds,
-        "allocators": [
-            {"name": a.name, "library": str(a.library or ""), "version": a.version} for a in columns
-        ],
+        "allocators": [{"name": a.name, "library": str(a.library or ""), "version": a.version} for a in columns],
         "figures": results.as_json(),
         "verdicts": [asdict(verdict) for verdict in verdicts],
     }
@@ -271,8 +259,7 @@ def write_json(
 
 
 def measure_and_judge(
-    arguments: argparse.Namespace,
-    run: Callable[[rows.Row, peers.Allocator], dict[str, float]],
+    arguments: argparse.Namespace, run: Callable[[rows.Row, peers.Allocator], dict[str, float]]
 ) -> int:
     """The whole of a command from the peers to the exit status; `run` runs one row under one."""
     columns = allocators(arguments)

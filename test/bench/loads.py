@@ -21,11 +21,7 @@ _SUMMARY = re.compile(r"^demo-load: (\d+) exchanges .*, 0 errors, .* s, (\d+) ex
 def _run(command: list[str]) -> str:
     try:
         done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_SECONDS,
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE_SECONDS
         )
     except subprocess.TimeoutExpired as error:
         raise Failed(f"{command[0]}: not done after {PATIENCE_SECONDS} s") from error

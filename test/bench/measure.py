@@ -13,15 +13,7 @@ from peers import Allocator
 from rows import PRELOADS_BY_ITSELF, Row
 
 # Variables that tune one of the allocators, or preload another.
-TUNING = (
-    "SOCKMALLOC_",
-    "MALLOC_",
-    "MIMALLOC_",
-    "TCMALLOC_",
-    "TBB_",
-    "GLIBC_TUNABLES",
-    "LD_PRELOAD",
-)
+TUNING = ("SOCKMALLOC_", "MALLOC_", "MIMALLOC_", "TCMALLOC_", "TBB_", "GLIBC_TUNABLES", "LD_PRELOAD")
 
 # Far above what the slowest row takes; only a hang gets here.
 PATIENCE_SECONDS = 300

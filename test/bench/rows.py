@@ -95,17 +95,8 @@ ROWS = (
     window(256),
     window(2048),
     Row(("mix",), (Figure("mix", "ns", Bound(1.10, BEST)),)),
-    Row(
-        ("handoff",),
-        (Figure("handoff", "ns", Bound(1.00, BEST)), Figure("handoff.faults", "faults")),
-    ),
-    Row(
-        ("conns",),
-        (
-            Figure("conns", "ns", Bound(1.00, "glibc")),
-            Figure("conns.peak", "MiB", Bound(1.50, "glibc")),
-        ),
-    ),
+    Row(("handoff",), (Figure("handoff", "ns", Bound(1.00, BEST)), Figure("handoff.faults", "faults"))),
+    Row(("conns",), (Figure("conns", "ns", Bound(1.00, "glibc")), Figure("conns.peak", "MiB", Bound(1.50, "glibc")))),
     # A wave that came before is the program's own memset, and no allocator is far from another:
     # three rounds don't tell.
     Row(
@@ -134,10 +125,7 @@ ROWS = (
     Row(("discard",), (Figure("discard.mean", "us"), Figure("discard.most", "us")), most_rounds=3),
     zeroed(64, "64k"),
     zeroed(1024, "1m"),
-    Row(
-        ("cleared", "1024"),
-        (Figure("cleared.1m.stack", "us"), Figure("cleared.1m.queue", "us")),
-    ),
+    Row(("cleared", "1024"), (Figure("cleared.1m.stack", "us"), Figure("cleared.1m.queue", "us"))),
     filled(16, "16k"),
     filled(64, "64k"),
     Row(("span",), (Figure("span", "pages/page", Bound(1.00)),)),

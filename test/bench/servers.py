@@ -256,9 +256,7 @@ ROWS = (
 )
 
 
-def run(
-    program: Path, row: Row, allocator: peers.Allocator, upstream_port: int, requests: int
-) -> dict[str, float]:
+def run(program: Path, row: Row, allocator: peers.Allocator, upstream_port: int, requests: int) -> dict[str, float]:
     """The figures of one server under one allocator, by name."""
     kind = _KINDS[row.name]
     with kind.start(preload_of(allocator), upstream_port) as running:

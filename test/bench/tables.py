@@ -55,9 +55,7 @@ def _ratio(ratios: list[float]) -> tuple[str, str]:
 
 
 def verdicts_table(verdicts: list[Verdict]) -> str:
-    lines = [
-        ["row", "unit", "sockmalloc", "best", "peer", "ratio", "rounds", "at most", "is", "verdict"]
-    ]
+    lines = [["row", "unit", "sockmalloc", "best", "peer", "ratio", "rounds", "at most", "is", "verdict"]]
     for verdict in verdicts:
         ratios = verdict.ratios
         lines.append(

@@ -11,9 +11,7 @@ from harness.upstream import Upstream
 
 THREADS = 2
 LOAD = web.Load(
-    sizes=(4096, 200_000, 16_000, 16_384, 16_392, 65_536, 33_000, 1 << 20, 131_072, 500),
-    connections=40,
-    rounds=8,
+    sizes=(4096, 200_000, 16_000, 16_384, 16_392, 65_536, 33_000, 1 << 20, 131_072, 500), connections=40, rounds=8
 )
 BIG = 16 << 20  # more than all the sockets on the way can hold
 # haproxy stops on SIGUSR1, so what is to be measured while it runs is asked for by a signal
@@ -47,9 +45,7 @@ class Haproxy(ServerCase):
     def start_haproxy(self, *options: str, **variables: str) -> tuple[Server, int]:
         def start(ports: list[int]) -> Server:
             path = self.directory / "haproxy.cfg"
-            text = CONFIGURATION.format(
-                threads=THREADS, port=ports[0], upstream=self.upstream.port
-            )
+            text = CONFIGURATION.format(threads=THREADS, port=ports[0], upstream=self.upstream.port)
             path.write_text(text)
             command = [settings.program("haproxy"), "-db", "-f", str(path), *options]
             return self.start("haproxy", command, **variables)

@@ -72,13 +72,9 @@ class Nginx(ServerCase):
         program = settings.program("nginx")
         return [program, "-p", str(self.directory), "-c", str(path), "-e", str(self.error_log)]
 
-    def start_nginx(
-        self, tls: certificate.Certificate | None = None
-    ) -> tuple[Server, int, list[int]]:
+    def start_nginx(self, tls: certificate.Certificate | None = None) -> tuple[Server, int, list[int]]:
         """Returns the master, the port and the workers' pids, once each worker has answered."""
-        server, (port,) = self.start_on_ports(
-            lambda ports: self.start("nginx", self.configure(ports[0], tls))
-        )
+        server, (port,) = self.start_on_ports(lambda ports: self.start("nginx", self.configure(ports[0], tls)))
         server.logs.append(self.error_log)
         waiting.until(lambda: len(server.children()) == WORKERS, "nginx starts its workers")
         workers = server.children()
@@ -163,9 +159,7 @@ class Nginx(ServerCase):
 
     def test_dump_finds_a_place_of_its_own(self) -> None:
         """Without SOCKMALLOC_STATS: nginx has put its error log on descriptor 2 by then."""
-        server, _ports = self.start_on_ports(
-            lambda ports: self.start_plainly("nginx", self.configure(ports[0]))
-        )
+        server, _ports = self.start_on_ports(lambda ports: self.start_plainly("nginx", self.configure(ports[0])))
         path = Path(f"/tmp/sockmalloc.{server.pid}")
         # The pid is the server's now: what another process of that number left is in the way.
         path.unlink(missing_ok=True)

@@ -82,9 +82,7 @@ class RedisServer(ServerCase):
         options = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         options += ["--dir", str(directory), "--dbfilename", "dump.rdb"]
         command = [settings.program("redis-server"), *options, "--port"]
-        server, (port,) = self.start_on_ports(
-            lambda ports: self.start(name, [*command, str(ports[0])], **variables)
-        )
+        server, (port,) = self.start_on_ports(lambda ports: self.start(name, [*command, str(ports[0])], **variables))
         with Redis(port) as redis:
             waiting.until(lambda: redis.info("persistence")["loading"] == "0", "redis has its data")
         return server, port
@@ -95,10 +93,7 @@ class RedisServer(ServerCase):
             clients = [connections.enter_context(Redis(port)) for _ in range(CONNECTIONS)]
             for number in range(ROUNDS):
                 keys = [f"{number}:{index}" for index in range(CONNECTIONS)]
-                values = [
-                    bodies.value(key, SIZES[(index + number) % len(SIZES)])
-                    for index, key in enumerate(keys)
-                ]
+                values = [bodies.value(key, SIZES[(index + number) % len(SIZES)]) for index, key in enumerate(keys)]
                 self.on_all(clients, [("SET", *pair) for pair in zip(keys, values)], [b"OK"])
                 self.on_all(clients, [("GET", key) for key in keys], values)
                 if number % 2:
@@ -109,9 +104,7 @@ class RedisServer(ServerCase):
             self.assertEqual(clients[0].call("FLUSHALL"), b"OK")
             self.assertEqual(clients[0].call("DBSIZE"), 0)
 
-    def on_all(
-        self, clients: list[Redis], commands: list[tuple[str | bytes, ...]], wanted: list[Reply]
-    ) -> None:
+    def on_all(self, clients: list[Redis], commands: list[tuple[str | bytes, ...]], wanted: list[Reply]) -> None:
         """Sends a command on each connection before it reads the first reply."""
         for client, command in zip(clients, commands, strict=True):
             client.send(*command)
@@ -203,11 +196,7 @@ class RedisServer(ServerCase):
 
     def _await_snapshot(self, redis: Redis) -> dict[str, str]:
         """Until the snapshot has been made; what redis says of it."""
-        waiting.until(
-            lambda: redis.info("persistence")["rdb_bgsave_in_progress"] == "0",
-            "the snapshot ends",
-            60,
-        )
+        waiting.until(lambda: redis.info("persistence")["rdb_bgsave_in_progress"] == "0", "the snapshot ends", 60)
         state = redis.info("persistence")
         self.assertEqual(state["rdb_last_bgsave_status"], "ok")
         return state
@@ -283,10 +272,7 @@ class RedisServer(ServerCase):
             self.assertEqual(redis.info("persistence")["rdb_bgsave_in_progress"], "1")
             self.assert_ledgers({child: self.dump(child)})
             waiting.until(lambda: not server.children(), f"the child {child} ends")
-            waiting.until(
-                lambda: redis.info("persistence")["rdb_bgsave_in_progress"] == "0",
-                "redis notes that",
-            )
+            waiting.until(lambda: redis.info("persistence")["rdb_bgsave_in_progress"] == "0", "redis notes that")
         self.stop(server)
 
     def test_rewrite_is_cancelled(self) -> None:

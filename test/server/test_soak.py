@@ -93,9 +93,7 @@ class Soak(ServerCase):
     def redis(self) -> soak.Stage:
         command = [settings.program("redis-server"), "--bind", "127.0.0.1", "--save", ""]
         command += ["--appendonly", "no", "--dir", str(self.directory), "--port"]
-        server, (port,) = self.start_on_ports(
-            lambda ports: self.start("redis", [*command, str(ports[0])])
-        )
+        server, (port,) = self.start_on_ports(lambda ports: self.start("redis", [*command, str(ports[0])]))
         control, *clients = (Redis(port) for _ in range(1 + CLIENTS))
         for client in (control, *clients):
             self.addCleanup(client.close)
@@ -111,9 +109,7 @@ class Soak(ServerCase):
     def haproxy(self) -> soak.Stage:
         def start(ports: list[int]):
             path = self.directory / "haproxy.cfg"
-            text = test_haproxy.CONFIGURATION.format(
-                threads=2, port=ports[0], upstream=self.upstream.port
-            )
+            text = test_haproxy.CONFIGURATION.format(threads=2, port=ports[0], upstream=self.upstream.port)
             path.write_text(text)
             command = [settings.program("haproxy"), "-W", "-db", "-f", str(path)]
             return self.start("haproxy", command, SOCKMALLOC_SIGNAL=QUIET.name)
@@ -150,10 +146,8 @@ class Soak(ServerCase):
         self.assertEqual(self.error_log.read_text(), "", "nginx complained")
 
     def disturb(self, stages: list[soak.Stage]) -> None:
-        """
-        One disturbance of one server a second at most, each second's memory, and progress. On a slow machine it takes
-        longer, until each server has been visited and disturbed.
-        """
+        """One disturbance of one server a second at most, each second's memory, and progress. On a slow machine it
+        takes longer, until each server has been visited and disturbed."""
 
         def is_short() -> bool:
             tried = all(stage.visits() > 0 and stage.disturbed > 0 for stage in stages)
@@ -174,8 +168,7 @@ class Soak(ServerCase):
 
     def say_progress(self, second: float, stages: list[soak.Stage]) -> None:
         parts = (
-            f"{stage.server.name} {stage.visits()} visits {stage.resident_mebibytes():.1f} MiB"
-            for stage in stages
+            f"{stage.server.name} {stage.visits()} visits {stage.resident_mebibytes():.1f} MiB" for stage in stages
         )
         self.say(f"{second:.0f} of {SECONDS} s: " + ", ".join(parts))
 
@@ -200,18 +193,12 @@ class Soak(ServerCase):
     def await_settled(self, stage: soak.Stage) -> list[int]:
         """The server's processes, once those that a reload replaced have ended."""
         wanted = {"nginx": 3, "haproxy": 2}.get(stage.server.name, 1)
-        waiting.until(
-            lambda: len(stage.server.tree()) == wanted, f"{stage.server.name} settles", 60
-        )
+        waiting.until(lambda: len(stage.server.tree()) == wanted, f"{stage.server.name} settles", 60)
         return stage.server.tree()
 
     def check_dumps(self) -> None:
         """Each dump that was asked for under load is a whole one."""
-        tables = [
-            dump.parse(text)
-            for path in self.dumps.iterdir()
-            for text in dump.split(path.read_text())
-        ]
+        tables = [dump.parse(text) for path in self.dumps.iterdir() for text in dump.split(path.read_text())]
         self.assertGreater(len(tables), 0, "no dump was written")
 
     def stop_stage(self, stage: soak.Stage, number: int) -> None:

@@ -6,21 +6,7 @@ import shutil
 import signal
 from collections.abc import Callable
 
-from harness import (
-    dns,
-    effects,
-    ftp,
-    git,
-    mariadb,
-    ntp,
-    postgres,
-    processes,
-    settings,
-    ssh,
-    traffic,
-    waiting,
-    web,
-)
+from harness import dns, effects, ftp, git, mariadb, ntp, postgres, processes, settings, ssh, traffic, waiting, web
 from harness.case import send
 from harness.echo import EchoLoad
 from harness.fastcgi import BodyLoad
@@ -32,9 +18,7 @@ from harness.row import Own, Row
 from harness.store import StoreLoad
 from harness.table import TableCase
 
-PAGES = web.Load(
-    sizes=(200 * 1024, 4096, 65_536, 17_000, 131_072, 500, 1 << 20), connections=8, rounds=8
-)
+PAGES = web.Load(sizes=(200 * 1024, 4096, 65_536, 17_000, 131_072, 500, 1 << 20), connections=8, rounds=8)
 VALUES = StoreLoad(sizes=(16_000, 16_384, 65_536, 4096, 250_000, 900_000))
 RECORDS = StoreLoad(sizes=VALUES.sizes, clients=4, rounds=6)
 ECHOES = EchoLoad(sizes=(4096, 300_000, 65_536, 1 << 20))
@@ -142,8 +126,7 @@ ROWS = (
     Row(
         name="redis",
         packages=("redis-server",),
-        command="redis-server --bind 127.0.0.1 --port @port@ --dir @data@"
-        " --save '' --appendonly no",
+        command="redis-server --bind 127.0.0.1 --port @port@ --dir @data@ --save '' --appendonly no",
         traffic=traffic.values(VALUES, Redis),
         requests=2 * VALUES.values(),
         own=Own("goes on", effects.goes_on),
@@ -197,8 +180,7 @@ ROWS = (
         processes=3,
         traffic=traffic.https(PAGES),
         requests=PAGES.exchanges(),
-        # The children block every other signal. This one has a handler that does nothing; the
-        # parent is stopped by it.
+        # The children block every other signal. This one has a handler that does nothing; the parent is stopped by it.
         asks="SIGTERM",
         asks_master=False,
         own=Own("restarts when all is done", effects.replaces_children),

@@ -12,21 +12,7 @@ import unittest
 from collections.abc import Iterator
 from unittest import mock
 
-from harness import (
-    bodies,
-    dns,
-    echo,
-    effects,
-    ftp,
-    git,
-    mqtt,
-    ntp,
-    processes,
-    ssh,
-    store,
-    traffic,
-    waiting,
-)
+from harness import bodies, dns, echo, effects, ftp, git, mqtt, ntp, processes, ssh, store, traffic, waiting
 from harness.place import Place
 from harness.row import Own, Row, Running
 from harness.server import Server

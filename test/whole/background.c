@@ -174,9 +174,7 @@ CASE(blocks_every_signal)
 static void expect_anew(void (*wait)(void), unsigned own_threads)
 {
     use_blocks();
-    pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
+    if (check_is_child()) {
         CHECK_EQUAL(count_threads(), 1);
         wait();
         CHECK_EQUAL(count_threads(), 1 + own_threads);
@@ -187,7 +185,6 @@ static void expect_anew(void (*wait)(void), unsigned own_threads)
         pages_go_while_the_program_is_silent();
         _exit(EXIT_SUCCESS);
     }
-    check_wait(child);
 }
 
 static void wait_by(const char *name)
@@ -269,9 +266,7 @@ CASE(is_not_made_by_a_child_that_borrows)
 {
     static _Alignas(16) char stack[64 << 10];
     use_blocks();
-    pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
+    if (check_is_child()) {
         use_blocks();
         pid_t borrower = clone(wait_and_end, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, NULL);
         CHECK(borrower > 0);
@@ -281,7 +276,6 @@ CASE(is_not_made_by_a_child_that_borrows)
         CHECK_EQUAL(count_threads(), 2);
         _exit(EXIT_SUCCESS);
     }
-    check_wait(child);
 }
 
 static plugin_touch_call *touch;
@@ -346,10 +340,7 @@ static void end_main_early(void)
 /* A process ends with its last thread; this library's is none that counts. */
 CASE(process_ends_with_its_own_last_thread)
 {
-    pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
+    if (check_is_child()) {
         end_main_early();
     }
-    check_wait(child);
 }

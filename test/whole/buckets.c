@@ -162,9 +162,7 @@ static void *use_in_thread(void *unused)
 
 CASE(a_thread)
 {
-    pthread_t thread;
-    CHECK_EQUAL(pthread_create(&thread, NULL, use_in_thread, NULL), 0);
-    CHECK_EQUAL(pthread_join(thread, NULL), 0);
+    check_in_thread(use_in_thread, NULL);
     pools_check_ledger();
 }
 

@@ -219,14 +219,11 @@ static void run_with_a_full_pipe(const char *name)
     while (write(ends[1], bytes, sizeof bytes) > 0) {
     }
     CHECK_EQUAL(errno, EAGAIN);
-    pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
+    if (check_is_child()) {
         dup2(ends[1], STDERR_FILENO);
         execl("/proc/self/exe", "cancelled", name, (char *)NULL);
         _exit(EXIT_FAILURE);
     }
-    check_wait(child);
 }
 
 CASE(jump_out_of_a_dump)

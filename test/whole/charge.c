@@ -92,10 +92,8 @@ CASE(address_space_is_limited_late)
         CHECK(count * size >= (size_t)32 * MIB);
         give(count);
     }
-    pthread_t thread;
     CHECK(mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
-    CHECK_EQUAL(pthread_create(&thread, NULL, come_and_go, NULL), 0);
-    CHECK_EQUAL(pthread_join(thread, NULL), 0);
+    check_in_thread(come_and_go, NULL);
 }
 
 static size_t data_limit(void)

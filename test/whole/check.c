@@ -75,6 +75,37 @@ void check_wait(pid_t child)
     CHECK_EQUAL(WEXITSTATUS(status), 0);
 }
 
+bool check_is_child(void)
+{
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child > 0) {
+        check_wait(child);
+    }
+    return child == 0;
+}
+
+void check_start(pthread_t *threads, unsigned count, void *(*run)(void *), void *argument)
+{
+    for (unsigned i = 0; i < count; i++) {
+        CHECK_EQUAL(pthread_create(&threads[i], NULL, run, argument), 0);
+    }
+}
+
+void check_join(const pthread_t *threads, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        CHECK_EQUAL(pthread_join(threads[i], NULL), 0);
+    }
+}
+
+void check_in_thread(void *(*run)(void *), void *argument)
+{
+    pthread_t thread;
+    check_start(&thread, 1, run, argument);
+    check_join(&thread, 1);
+}
+
 void check_list_case(struct check_case *row)
 {
     *cases_end = row;

@@ -3,6 +3,7 @@
 #ifndef SOCKMALLOC_TEST_CHECK_H
 #define SOCKMALLOC_TEST_CHECK_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -64,6 +65,15 @@ void *check_find(const char *name);
 
 /* Waits for the child process, whose exit status must be 0. */
 void check_wait(pid_t child);
+
+/* Forks. Returns true in the child, which has to end by _exit. In the parent, waits for the child as check_wait does,
+ * and then returns false. */
+bool check_is_child(void);
+
+/* Start `count` threads that run `run` with the same argument; wait until they have ended; do both for one thread. */
+void check_start(pthread_t *threads, unsigned count, void *(*run)(void *), void *argument);
+void check_join(const pthread_t *threads, unsigned count);
+void check_in_thread(void *(*run)(void *), void *argument);
 
 #ifdef __cplusplus
 }

@@ -48,17 +48,13 @@ static void *churn(void *unused)
 
 static void begin_churning(void)
 {
-    for (int i = 0; i < CHURNERS; i++) {
-        CHECK_EQUAL(pthread_create(&churners[i], NULL, churn, NULL), 0);
-    }
+    check_start(churners, CHURNERS, churn, NULL);
 }
 
 static void end_churning(void)
 {
     atomic_store(&stop, true);
-    for (int i = 0; i < CHURNERS; i++) {
-        CHECK_EQUAL(pthread_join(churners[i], NULL), 0);
-    }
+    check_join(churners, CHURNERS);
     CHECK_EQUAL(pools_figure("live"), 0);
     pools_check_ledger();
 }
@@ -142,12 +138,9 @@ static volatile sig_atomic_t forked;
 static void fork_in_handler(int signal_number)
 {
     (void)signal_number;
-    pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
+    if (check_is_child()) {
         _exit(EXIT_SUCCESS);
     }
-    check_wait(child);
     forked++;
 }
 
@@ -178,13 +171,10 @@ static void fork_and_return(int signal_number)
     if (is_child || !within) {
         return;
     }
-    pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
+    if (check_is_child()) {
         is_child = 1;
         return;
     }
-    check_wait(child);
     forked++;
 }
 

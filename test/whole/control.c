@@ -219,13 +219,10 @@ CASE(child_dumps_while_a_thread_does)
     }
     outside_await_sleep(atomic_load(&dumping_thread));
     CHECK_EQUAL(sockmalloc_dump(file), -1);
-    pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
+    if (check_is_child()) {
         CHECK_EQUAL(sockmalloc_dump(file), 0);
         _exit(EXIT_SUCCESS);
     }
-    check_wait(child);
     for (int i = 0; i < ENOUGH_READS; i++) {
         CHECK_EQUAL(read(full_pipe[0], bytes, sizeof bytes), sizeof bytes);
     }

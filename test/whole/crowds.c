@@ -49,9 +49,7 @@ static void *hand_over(void *argument)
 
 static void run_one(unsigned number)
 {
-    pthread_t thread;
-    CHECK_EQUAL(pthread_create(&thread, NULL, hand_over, (void *)(uintptr_t)number), 0);
-    CHECK_EQUAL(pthread_join(thread, NULL), 0);
+    check_in_thread(hand_over, (void *)(uintptr_t)number);
 }
 
 /* The second half of them costs nothing that the first has not paid for. */

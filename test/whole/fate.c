@@ -69,9 +69,7 @@ static void *raise_in_thread(void *unused)
 
 static void raise_in_another_thread(void)
 {
-    pthread_t thread;
-    CHECK_EQUAL(pthread_create(&thread, NULL, raise_in_thread, NULL), 0);
-    CHECK_EQUAL(pthread_join(thread, NULL), 0);
+    check_in_thread(raise_in_thread, NULL);
 }
 
 CASE(own_signal_kills)
@@ -151,14 +149,11 @@ CASE(ignored_over_exec)
 CASE(child_of_a_fork)
 {
     signal(STATS, count);
-    pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
+    if (check_is_child()) {
         outside_send(STATS);
         CHECK_EQUAL(calls, 1);
         _exit(EXIT_SUCCESS);
     }
-    check_wait(child);
     CHECK_EQUAL(calls, 0);
 }
 

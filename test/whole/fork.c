@@ -19,14 +19,11 @@ enum { CHILD_DEADLINE_SECONDS = 90 };
 /* Runs `run` in a child, which must end well. */
 static void in_child(void (*run)(void))
 {
-    pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
+    if (check_is_child()) {
         alarm(CHILD_DEADLINE_SECONDS);
         run();
         _exit(EXIT_SUCCESS);
     }
-    check_wait(child);
 }
 
 enum { CHURNERS = 8, FORKS = 200, HELD = 8, COPIED_MAX = 70000 };
@@ -74,9 +71,7 @@ CASE(while_threads_churn)
         in_child(use_everything);
     }
     atomic_store(&stop, true);
-    for (int i = 0; i < CHURNERS; i++) {
-        CHECK_EQUAL(pthread_join(threads[i], NULL), 0);
-    }
+    check_join(threads, CHURNERS);
     CHECK_EQUAL(pools_figure("live"), 0);
     use_everything();
 }
@@ -189,12 +184,8 @@ static void *use_in_thread(void *unused)
 static void use_threads(void)
 {
     pthread_t threads[CHURNERS];
-    for (int i = 0; i < CHURNERS; i++) {
-        CHECK_EQUAL(pthread_create(&threads[i], NULL, use_in_thread, NULL), 0);
-    }
-    for (int i = 0; i < CHURNERS; i++) {
-        CHECK_EQUAL(pthread_join(threads[i], NULL), 0);
-    }
+    check_start(threads, CHURNERS, use_in_thread, NULL);
+    check_join(threads, CHURNERS);
     CHECK_EQUAL(pools_figure("live"), 0);
     use_everything();
 }

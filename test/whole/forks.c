@@ -110,12 +110,9 @@ static void fork_once(pthread_t *threads, unsigned number)
         CHECK_EQUAL(pthread_kill(threads[i], PARK), 0);
     }
     await_all(&parked);
-    pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
+    if (check_is_child()) {
         be_child(number);
     }
-    check_wait(child);
     CHECK_EQUAL(write(gate[1], "releases", CHURNERS), CHURNERS);
     await_all(&left);
 }
@@ -143,22 +140,18 @@ static void *fork_again_and_again(void *unused)
         }
     }
     atomic_store(&stop, true);
-    for (int i = 0; i < CHURNERS; i++) {
-        CHECK_EQUAL(pthread_join(threads[i], NULL), 0);
-    }
+    check_join(threads, CHURNERS);
     return unused;
 }
 
 CASE(while_threads_stand_anywhere)
 {
-    pthread_t thread;
     struct sigaction action = {.sa_handler = park, .sa_flags = SA_RESTART};
     CHECK_EQUAL(sigaction(PARK, &action, NULL), 0);
     CHECK_EQUAL(sem_init(&parked, 0, 0), 0);
     CHECK_EQUAL(sem_init(&left, 0, 0), 0);
     CHECK_EQUAL(pipe(gate), 0);
-    CHECK_EQUAL(pthread_create(&thread, NULL, fork_again_and_again, NULL), 0);
-    CHECK_EQUAL(pthread_join(thread, NULL), 0);
+    check_in_thread(fork_again_and_again, NULL);
     use_everything(1);
     CHECK_EQUAL(pools_figure("live"), 0);
     pools_check_ledger();

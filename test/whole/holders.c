@@ -132,13 +132,10 @@ CASE(asked_by_call)
 CASE(forked)
 {
     keep_by_malloc(16384);
-    pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
+    if (check_is_child()) {
         keep_by_calloc(16384);
         exit(EXIT_SUCCESS);
     }
-    check_wait(child);
 }
 
 static void *keep_in_a_thread(void *size)

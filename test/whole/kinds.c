@@ -89,9 +89,7 @@ static void *hand_over(void *argument)
 /* The child finds its parent's blocks whole, and can use everything. */
 static void use_in_child(void)
 {
-    pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
+    if (check_is_child()) {
         alarm(CHILD_DEADLINE_SECONDS);
         for (unsigned i = 0; i < PLACES; i++) {
             char *block = atomic_exchange(&places[i], NULL);
@@ -102,7 +100,6 @@ static void use_in_child(void)
         use_everything();
         _exit(EXIT_SUCCESS);
     }
-    check_wait(child);
 }
 
 static void run_generation(unsigned generation)
@@ -116,9 +113,7 @@ static void run_generation(unsigned generation)
     for (int i = 0; i < FORKS; i++) {
         use_in_child();
     }
-    for (int i = 0; i < THREADS; i++) {
-        CHECK_EQUAL(pthread_join(threads[i], NULL), 0);
-    }
+    check_join(threads, THREADS);
     pools_check_ledger();
 }
 
@@ -165,16 +160,12 @@ CASE(processors_bound_what_is_cached)
 {
     pthread_t threads[CROWD];
     CHECK_EQUAL(pthread_barrier_init(&barrier, NULL, CROWD + 1), 0);
-    for (int i = 0; i < CROWD; i++) {
-        CHECK_EQUAL(pthread_create(&threads[i], NULL, use_and_stay, NULL), 0);
-    }
+    check_start(threads, CROWD, use_and_stay, NULL);
     pthread_barrier_wait(&barrier);
     uint64_t cached = pools_figure("16k.cached");
     CHECK(cached > 0 && cached <= (uint64_t)sysconf(_SC_NPROCESSORS_CONF) * MAGAZINE);
     pools_check_ledger();
     pthread_barrier_wait(&barrier);
-    for (int i = 0; i < CROWD; i++) {
-        CHECK_EQUAL(pthread_join(threads[i], NULL), 0);
-    }
+    check_join(threads, CROWD);
     CHECK_EQUAL(pools_figure("16k.live"), 0);
 }

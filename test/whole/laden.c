@@ -43,9 +43,7 @@ static void start(pthread_t *workers)
     sigset_t former;
     sigfillset(&all);
     CHECK_EQUAL(pthread_sigmask(SIG_SETMASK, &all, &former), 0);
-    for (unsigned i = 0; i < WORKERS; i++) {
-        CHECK_EQUAL(pthread_create(&workers[i], NULL, work, NULL), 0);
-    }
+    check_start(workers, WORKERS, work, NULL);
     CHECK_EQUAL(pthread_sigmask(SIG_SETMASK, &former, NULL), 0);
 }
 
@@ -74,8 +72,6 @@ int main(void)
     start(workers);
     serve();
     atomic_store(&over, true);
-    for (unsigned i = 0; i < WORKERS; i++) {
-        CHECK_EQUAL(pthread_join(workers[i], NULL), 0);
-    }
+    check_join(workers, WORKERS);
     return EXIT_SUCCESS;
 }

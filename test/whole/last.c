@@ -101,9 +101,7 @@ CASE(threads_share_them)
     for (uintptr_t i = 0; i < THREADS; i++) {
         CHECK_EQUAL(pthread_create(&threads[i], NULL, use_slots, (void *)(i * BLOCKS)), 0);
     }
-    for (unsigned i = 0; i < THREADS; i++) {
-        CHECK_EQUAL(pthread_join(threads[i], NULL), 0);
-    }
+    check_join(threads, THREADS);
     CHECK_EQUAL(figure("live"), 0);
     check_ledger();
 }

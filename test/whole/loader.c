@@ -40,9 +40,7 @@ static void *churn(void *unused)
 static void reload(const char *path, int flags)
 {
     pthread_t threads[THREADS];
-    for (int i = 0; i < THREADS; i++) {
-        CHECK_EQUAL(pthread_create(&threads[i], NULL, churn, NULL), 0);
-    }
+    check_start(threads, THREADS, churn, NULL);
     while (atomic_load(&busy) < THREADS) {
     }
     for (int i = 0; i < ROUNDS; i++) {
@@ -51,9 +49,7 @@ static void reload(const char *path, int flags)
         CHECK_EQUAL(dlclose(handle), 0);
     }
     atomic_store(&done, true);
-    for (int i = 0; i < THREADS; i++) {
-        CHECK_EQUAL(pthread_join(threads[i], NULL), 0);
-    }
+    check_join(threads, THREADS);
 }
 
 CASE(plugin_comes_and_goes)

@@ -116,11 +116,7 @@ CASE(few_after_many_threads)
 {
     enum { THREADS = 100 };
     pthread_t threads[THREADS];
-    for (int i = 0; i < THREADS; i++) {
-        CHECK_EQUAL(pthread_create(&threads[i], NULL, touch_in_thread, NULL), 0);
-    }
-    for (int i = 0; i < THREADS; i++) {
-        CHECK_EQUAL(pthread_join(threads[i], NULL), 0);
-    }
+    check_start(threads, THREADS, touch_in_thread, NULL);
+    check_join(threads, THREADS);
     check_few();
 }

@@ -264,9 +264,7 @@ CASE(under_load)
     }
     CHECK_EQUAL(rounds, ROUNDS);
     atomic_store(&over, true);
-    for (unsigned i = 0; i < CHURNERS; i++) {
-        CHECK_EQUAL(pthread_join(threads[i], NULL), 0);
-    }
+    check_join(threads, CHURNERS);
     check_by_kernel();
     pools_check_ledger();
 }

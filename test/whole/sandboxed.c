@@ -304,12 +304,8 @@ CASE(threads_begin_and_end_there)
     ALLOW(thread_calls);
     sandbox_all();
     for (unsigned round = 0; round < 3; round++) {
-        for (unsigned i = 0; i < THREADS; i++) {
-            CHECK_EQUAL(pthread_create(&thread[i], NULL, work_in_a_thread, NULL), 0);
-        }
-        for (unsigned i = 0; i < THREADS; i++) {
-            CHECK_EQUAL(pthread_join(thread[i], NULL), 0);
-        }
+        check_start(thread, THREADS, work_in_a_thread, NULL);
+        check_join(thread, THREADS);
     }
     succeed();
 }
@@ -343,12 +339,9 @@ CASE(forks_there)
 CASE(child_has_a_filter_of_its_own)
 {
     uint64_t figure = 0;
-    pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
+    if (check_is_child()) {
         forks_there();
     }
-    check_wait(child);
     CHECK_EQUAL(sockmalloc_statistic("resident", &figure), 0);
 }
 

@@ -92,4 +92,3 @@ class Descriptors(unittest.TestCase):
 
     def test_last_words(self) -> None:
         self.run_case("data_is_spared_by_the_last_words", -signal.SIGABRT)
-

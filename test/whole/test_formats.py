@@ -158,10 +158,8 @@ class Ledger(ServantCase):
 
 
 class UnderLoad(ServantCase):
-    """
-    A slot is counted twice, or not at all, only if it changes place while the figures are read: so a ledger
-    is out by no more than the slots that caches may hold and threads have in hand.
-    """
+    """A slot is counted twice, or not at all, only if it changes place while the figures are read: so a ledger is out
+    by no more than the slots that caches may hold and threads have in hand."""
 
     IN_HAND = 3 * 8 + 3
     LOOKS = 20
@@ -223,7 +221,6 @@ class Sizes(ServantCase):
                 # Of 4,000 frees of each size; what comes after the last sample is missing.
                 self.assertGreater(sum(found["text"].values()), 12000)
                 self.assertLessEqual(sum(found["text"].values()), 16000)
-
 
     def test_small_requests_are_there_if_asked_for(self) -> None:
         for wanted in (False, True):

@@ -17,9 +17,7 @@ MAXIMA = [
 ]
 CASES = ("ends_at_the_maximum", "slots_are_apart", "threads_share_them", "resizes_and_trims")
 
-RUNS = [
-    Run(f"MAX={setting}", {"SOCKMALLOC_MAX": setting}, (str(size), label)) for setting, size, label in MAXIMA
-]
+RUNS = [Run(f"MAX={setting}", {"SOCKMALLOC_MAX": setting}, (str(size), label)) for setting, size, label in MAXIMA]
 
 
 class Shown(ServantCase):

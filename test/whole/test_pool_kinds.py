@@ -120,10 +120,7 @@ KEPT = [Run(f"pool {kind}", {"SOCKMALLOC_POOL": kind, "SOCKMALLOC_DECAY_MS": "-1
 
 load_tests = cases.loader(
     {
-        "kinds": {
-            "blocks_and_counts_hold": of_each(*KINDS),
-            "processors_bound_what_is_cached": of_each("cpu", "auto"),
-        },
+        "kinds": {"blocks_and_counts_hold": of_each(*KINDS), "processors_bound_what_is_cached": of_each("cpu", "auto")},
         "fork": {
             "while_threads_churn": [],  # the first case above is the same and more
             "counts_after_fork": OTHERS,
@@ -132,10 +129,7 @@ load_tests = cases.loader(
             "many_generations": OTHERS,
             "purged_slots_are_handed_down": OTHERS,
         },
-        "handoff": {
-            "one_takes_another_gives": OTHERS,
-            "warm_ones_cost_no_page": KEPT,
-        },
+        "handoff": {"one_takes_another_gives": OTHERS, "warm_ones_cost_no_page": KEPT},
         "threads": {
             "exit_gives_everything_back": of_each("lockfree", "standard"),
             "ledger_closes_after_a_crowd": of_each("lockfree", "standard"),

@@ -6,9 +6,7 @@ from support import cases, settings
 
 
 class PreloadOrder(unittest.TestCase):
-    def run_preloaded(
-        self, *libraries: object, case: str = "blocks_from_before_main", **variables: str
-    ) -> str:
+    def run_preloaded(self, *libraries: object, case: str = "blocks_from_before_main", **variables: str) -> str:
         """Whose the blocks were that the other library allocated; the program has checked them."""
         command = [settings.program("early_user"), case]
         outcome = cases.outcome_of(command, settings.environment(variables, libraries))

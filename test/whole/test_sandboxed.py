@@ -70,9 +70,6 @@ load_tests = cases.loader(
             "child_has_a_filter_of_its_own": SANDBOXED,
             "the_filter_does_trap": [],
         },
-        "inherited": {
-            "table_comes_by_the_signal": [],
-            "calloc_is_zero_though_no_page_goes": KINDS_ALONE,
-        },
+        "inherited": {"table_comes_by_the_signal": [], "calloc_is_zero_though_no_page_goes": KINDS_ALONE},
     }
 )

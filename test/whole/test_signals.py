@@ -93,10 +93,7 @@ load_tests = cases.loader(
                 interrupted_after_siginterrupt=2,
                 blocked_until_sigsuspend=1,
             ),
-            "alternate_stack": [
-                Run(dumps=2),
-                Run("while holders are listed", LISTED, dumps=3),
-            ],
+            "alternate_stack": [Run(dumps=2), Run("while holders are listed", LISTED, dumps=3)],
         },
         "borrowers": dumps(
             what_a_child_sets_is_its_own=1,
@@ -107,19 +104,13 @@ load_tests = cases.loader(
         ),
         "cancelled": {
             **dumps(
-                signal_meets_a_pending_cancel=2,
-                call_meets_a_pending_cancel=2,
-                malloc_stats_meets_a_pending_cancel=2,
+                signal_meets_a_pending_cancel=2, call_meets_a_pending_cancel=2, malloc_stats_meets_a_pending_cancel=2
             ),
             # The two are what the two cases after them run.
             "held_up_and_left_by_a_jump": [],
             "held_up_and_cancelled": [],
         },
-        "stepped": {
-            "handler_takes_and_frees": UNTROUBLED,
-            "handler_jumps_out": UNTROUBLED,
-            "handler_forks": FORKED,
-        },
+        "stepped": {"handler_takes_and_frees": UNTROUBLED, "handler_jumps_out": UNTROUBLED, "handler_forks": FORKED},
         "fate": {
             **dumps(
                 own_signal_kills=1,

@@ -184,15 +184,11 @@ CASE(blocked_in_every_thread)
     *(void **)&dump = check_find("sockmalloc_dump");
     block();
     CHECK_EQUAL(pthread_barrier_init(&barrier, NULL, THREADS + 1), 0);
-    for (int i = 0; i < THREADS; i++) {
-        CHECK_EQUAL(pthread_create(&threads[i], NULL, hold_out, NULL), 0);
-    }
+    check_start(threads, THREADS, hold_out, NULL);
     pthread_barrier_wait(&barrier);
     outside_send(STATS);
     pthread_barrier_wait(&barrier);
-    for (int i = 0; i < THREADS; i++) {
-        CHECK_EQUAL(pthread_join(threads[i], NULL), 0);
-    }
+    check_join(threads, THREADS);
     CHECK(is_pending(STATS));
     CHECK_EQUAL(dump(STDERR_FILENO), 0);
 }

@@ -99,8 +99,7 @@ class ServerCase(unittest.TestCase):
         server.destroy()
         self.assertTrue(
             seen_to_end,
-            f"the test did not get to the end of {server.name} ({state}), which wrote:\n"
-            f"{server.last_words()}",
+            f"the test did not get to the end of {server.name} ({state}), which wrote:\n{server.last_words()}",
         )
 
     # --- dumps ---
@@ -157,9 +156,7 @@ class ServerCase(unittest.TestCase):
         self.assertTrue(complete, f"process {pid} wrote no dump")
         return dump.parse(complete[-1])
 
-    def dump_at_rest(
-        self, ports: Iterable[int], pids: Sequence[int], number: int = signal.SIGUSR1
-    ) -> Tables:
+    def dump_at_rest(self, ports: Iterable[int], pids: Sequence[int], number: int = signal.SIGUSR1) -> Tables:
         """Dumps of servers that have closed every connection and come to rest."""
         for port in ports:
             open_still = f"the server still has connections on port {port}"
@@ -180,10 +177,7 @@ class ServerCase(unittest.TestCase):
         """Waits for it: a process may execute itself anew, as haproxy's master does, and then has
         nothing until the loader has been there."""
         for pid in pids:
-            waiting.until(
-                lambda pid=pid: server.is_preloaded(pid),
-                f"the library is in {server.name}, process {pid}",
-            )
+            waiting.until(lambda pid=pid: server.is_preloaded(pid), f"the library is in {server.name}, process {pid}")
 
     def assert_library_silent(self, text: str, where: str) -> None:
         """Nothing that the library has to complain of may go unseen."""
@@ -207,14 +201,11 @@ class ServerCase(unittest.TestCase):
         for table in tables.values():
             self.assertEqual(dump.ledger_errors(table), [], table.text)
 
-    def assert_live_returns(
-        self, before: Tables, number: int = signal.SIGUSR1, slack: int = 0
-    ) -> Tables:
+    def assert_live_returns(self, before: Tables, number: int = signal.SIGUSR1, slack: int = 0) -> Tables:
         """Waits until every bucket has as many live slots as before, and returns those dumps.
 
-        With some slack a process may have fewer, and as many more in all buckets together. The
-        ledger is held to close in them too, since the servers are at rest.
-        """
+        With some slack a process may have fewer, and as many more in all buckets together. The ledger is held to close
+        in them too, since the servers are at rest."""
         latest: Tables = {}
 
         def settled() -> bool:

@@ -60,8 +60,7 @@ class Load:
 
     def _round(self, number: int, clients: Sequence[Client]) -> None:
         files = {
-            f"file-{number}-{index}": self.sizes[(number + index) % len(self.sizes)]
-            for index in range(len(clients))
+            f"file-{number}-{index}": self.sizes[(number + index) % len(self.sizes)] for index in range(len(clients))
         }
         for client, (name, size) in zip(clients, files.items()):
             client.store(name, bodies.value(name, size))

@@ -115,11 +115,7 @@ class MqttLoad:
 
             publisher = connect("publisher")
             topics = [f"topic/{index}" for index in range(self.topics)]
-            listeners = [
-                (topic, connect(f"{topic} {index}"))
-                for topic in topics
-                for index in range(self.subscribers)
-            ]
+            listeners = [(topic, connect(f"{topic} {index}")) for topic in topics for index in range(self.subscribers)]
             for topic, client in listeners:
                 client.subscribe(topic)
             for number in range(self.rounds):

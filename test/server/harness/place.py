@@ -26,9 +26,7 @@ _NAME = re.compile(r"@(\w+)@")
 class Place:
     """What commands and configurations name between @ signs is an attribute or a property here."""
 
-    def __init__(
-        self, directory: Path, account: str | None, asks: str, stack: contextlib.ExitStack
-    ) -> None:
+    def __init__(self, directory: Path, account: str | None, asks: str, stack: contextlib.ExitStack) -> None:
         """The account is taken only where we are root; the stack closes what is opened here."""
         self.asks = asks
         self.directory = directory
@@ -142,12 +140,6 @@ class Place:
             words = [settings.program("setpriv"), *account, *words]
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.data), "LC_ALL": "C"}
         done = subprocess.run(
-            words,
-            cwd=self.data,
-            env=environment,
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=60,
+            words, cwd=self.data, env=environment, check=True, capture_output=True, text=True, timeout=60
         )
         return done.stdout

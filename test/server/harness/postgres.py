@@ -24,9 +24,7 @@ class Postgres:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._reader = self._socket.makefile("rb")
-        words = b"".join(
-            word.encode() + b"\0" for word in ("user", USER, "database", "postgres", "")
-        )
+        words = b"".join(word.encode() + b"\0" for word in ("user", USER, "database", "postgres", ""))
         self._socket.sendall(struct.pack("!ii", len(words) + 8, PROTOCOL) + words)
         try:
             self._until_ready()

@@ -34,8 +34,7 @@ def descendants(pid: int) -> list[int]:
 def start_time(pid: int) -> int | None:
     """When the process began, in the kernel's ticks, so that a pid used again is told apart.
 
-    None where there is no such process, or where it has ended and waits for its parent.
-    """
+    None where there is no such process, or where it has ended and waits for its parent."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:

@@ -17,15 +17,11 @@ PORT_ATTEMPTS = 5
 def _environment() -> dict[str, str]:
     """Our own environment without what would configure the library, or preload it into helpers."""
     return {
-        name: value
-        for name, value in os.environ.items()
-        if name != "LD_PRELOAD" and not name.startswith("SOCKMALLOC_")
+        name: value for name, value in os.environ.items() if name != "LD_PRELOAD" and not name.startswith("SOCKMALLOC_")
     }
 
 
-def _command(
-    arguments: Sequence[str], variables: Mapping[str, str], preload: Path, account: str | None
-) -> list[str]:
+def _command(arguments: Sequence[str], variables: Mapping[str, str], preload: Path, account: str | None) -> list[str]:
     """setpriv ends the server with us, however we end; env keeps the library out of setpriv."""
     assignments = [f"{name}={value}" for name, value in variables.items()]
     helpers = [settings.program("setpriv"), "--pdeathsig", "TERM"]
@@ -76,9 +72,7 @@ class Server:
     def first_line(self) -> str:
         """Waits for the first whole line of standard output."""
         waiting.until(
-            lambda: not self.running() or "\n" in self.logs[0].read_text(),
-            f"{self.name} prints no line",
-            START_SECONDS,
+            lambda: not self.running() or "\n" in self.logs[0].read_text(), f"{self.name} prints no line", START_SECONDS
         )
         return self.logs[0].read_text().partition("\n")[0]
 

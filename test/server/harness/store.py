@@ -45,10 +45,7 @@ class StoreLoad:
             crowd = stack.enter_context(ThreadPoolExecutor(self.clients))
             for number in range(self.rounds):
                 for step in (self._put, self._get, self._drop):
-                    jobs = [
-                        crowd.submit(step, client, number, index)
-                        for index, client in enumerate(clients)
-                    ]
+                    jobs = [crowd.submit(step, client, number, index) for index, client in enumerate(clients)]
                     for job in jobs:
                         job.result()
             yield

@@ -108,9 +108,7 @@ class TableCase(ServerCase):
     def settled_tree(self, row: Row, server: Server) -> list[int]:
         """All processes of the server, once there are as many as the row says."""
         waiting.until(
-            lambda: len(server.tree()) == row.processes,
-            f"{row.name} has {row.processes} processes",
-            SETTLE_SECONDS,
+            lambda: len(server.tree()) == row.processes, f"{row.name} has {row.processes} processes", SETTLE_SECONDS
         )
         tree = server.tree()
         self.assert_preloaded(server, tree)

@@ -32,9 +32,7 @@ class Client(http.client.HTTPConnection):
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             raw.connect((self.host, self.port))
-            self.sock = (
-                self._context.wrap_socket(raw, server_hostname=self.host) if self._context else raw
-            )
+            self.sock = self._context.wrap_socket(raw, server_hostname=self.host) if self._context else raw
         except BaseException:
             raw.close()
             raise

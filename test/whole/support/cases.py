@@ -117,10 +117,8 @@ def _suite(program: str, runs: Runs) -> unittest.TestSuite:
 
 
 def loader(programs: Mapping[str, Runs]) -> Callable[..., unittest.TestSuite]:
-    """
-    A module's load_tests: all cases of the programs, beside what the module defines itself. A case
-    that a program's mapping does not name is run once, in silence; an empty list leaves it out.
-    """
+    """A module's load_tests: all cases of the programs, beside what the module defines itself. A case that a program's
+    mapping does not name is run once, in silence; an empty list leaves it out."""
 
     def load_tests(_loader: object, tests: unittest.TestSuite, _pattern: object) -> unittest.TestSuite:
         for program, runs in programs.items():

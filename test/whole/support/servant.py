@@ -25,10 +25,8 @@ def default_path(servant: "Servant") -> Path:
 
 
 class Servant:
-    """
-    Runs one thread, which reads orders. An answer to an order thus also says that all signals sent
-    before it have been dealt with: no test waits for time to pass.
-    """
+    """Runs one thread, which reads orders. An answer to an order thus also says that all signals sent before it have
+    been dealt with: no test waits for time to pass."""
 
     def __init__(self, directory: Path, prepare: Callable[[], None] | None, variables: dict[str, str]) -> None:
         self.stderr_path = directory / "stderr"
@@ -107,10 +105,8 @@ class ServantCase(unittest.TestCase):
         others: Mapping[str, str] = MappingProxyType({}),
         **variables: str,
     ) -> Servant:
-        """
-        Starts a servant with these variables, named without SOCKMALLOC_, and with others, by their
-        full names; it has reached main.
-        """
+        """Starts a servant with these variables, named without SOCKMALLOC_, and with others, by their full names; it
+        has reached main."""
         servant = self.start_doomed(prepare, others, **variables)
         servant.ask("ping")
         return servant

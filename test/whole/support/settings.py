@@ -49,10 +49,8 @@ def tool(name: str) -> str:
 
 
 def environment(variables: Mapping[str, str], preloaded: Sequence[Path] | None = None) -> dict[str, str]:
-    """
-    Preloads the library, and sets no more than a program needs and the test asks for: none of the
-    variables of whoever runs the tests may change what they show.
-    """
+    """Preloads the library, and sets no more than a program needs and the test asks for: none of the variables of
+    whoever runs the tests may change what they show."""
     paths = [library()] if preloaded is None else preloaded
     preload = ":".join(map(str, paths))
     return {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "LD_PRELOAD": preload, **variables}

@@ -53,10 +53,9 @@ class Terminal:
         return [row.rstrip() for row in self._screen.display]
 
     def wait_for(self, holds: Callable[[list[str]], bool]) -> list[str]:
-        """
-        Returns the first screen of which it holds. At the deadline it raises an error that shows the last one. What a
-        program draws comes in parts, so that of a screen only those lines are known to be whole of which `holds` asks.
-        """
+        """Returns the first screen of which it holds. At the deadline it raises an error that shows the last one. What
+        a program draws comes in parts, so that of a screen only those lines are known to be whole of which `holds`
+        asks."""
         deadline = time.monotonic() + DEADLINE_SECONDS
         while not holds(self.text()):
             left = deadline - time.monotonic()
