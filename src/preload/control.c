@@ -1,4 +1,4 @@
-/* The interface of include/sockmalloc.h. */
+/* The functions of include/sockmalloc.h. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <sockmalloc.h>
 
@@ -32,7 +32,10 @@ EXPORTED size_t sockmalloc_configuration(char *buffer, size_t size)
     return text.used;
 }
 
-/* The bucket whose label is the first `length` characters of `name`, or the count of buckets. */
+/*
+ * Returns the bucket whose label is the first `length` characters of `name`, or the number of buckets if there is
+ * none.
+ */
 static unsigned find_bucket(const char *name, size_t length)
 {
     unsigned bucket = 0;

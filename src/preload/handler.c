@@ -1,4 +1,4 @@
-/* The stats signal: our handler in the kernel, the program's own beside it. */
+/* The signal that writes statistics: the library's handler in the kernel, and the program's own handler behind it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "preload/handler.h"
 
@@ -18,16 +18,15 @@
 #include "preload/signal_origin.h"
 #include "statistics/dump.h"
 
-/* glibc's own sigaction under its other name: the name that programs use is ours. */
+/* The sigaction of glibc under its second name. The first name, which programs use, is the library's own. */
 extern int __sigaction(int signal_number, const struct sigaction *wanted, struct sigaction *former);
 
 /*
- * What the program asks for, a wish a record. Each record has a handler of ours, and the kernel
- * keeps the handler of the record that is in force, so that it is the kernel that knows which one
- * that is, for each process by itself. A child of vfork has its parent's memory and handlers of its
- * own: what it sets adds a record at most, and changes none that its parent goes by. A wish that
- * comes again finds its record again. Where a program has had more wishes than there are records,
- * the oldest record is used anew.
+ * The actions that the program has set for the stats signal. Each record belongs to one of the handlers below. The
+ * kernel has the handler of the record in force, and so knows for each process separately which record that is. A
+ * child of vfork shares its parent's memory but has handlers of its own: an action that it sets adds a record and
+ * changes none of its parent's. An action that is set a second time finds its record again. When all records are in
+ * use, the oldest one is replaced.
  */
 enum { RECORDS = 64 };
 static struct record {
@@ -38,7 +37,9 @@ static _Atomic unsigned next_record;
 
 static int stats_signal;
 
-/* The kernel knows no more of a mask than these bytes, and the caller may have set no others. */
+/*
+ * Bytes of a signal mask that the kernel uses. Only these are compared, because a program may leave the others unset.
+ */
 enum { MASK_SIZE = (NSIG - 1) / 8 };
 
 static bool wish_is(const struct sigaction *wish, const struct sigaction *other)
@@ -57,7 +58,7 @@ static unsigned handler_add_record(const struct sigaction *wish)
     return number;
 }
 
-/* Returns the number of the record that has the wish. */
+/* Returns the number of the record that has this action, and adds one if there is none. */
 static unsigned handler_record(const struct sigaction *wish)
 {
     for (unsigned number = 0; number < RECORDS; number++) {
@@ -69,16 +70,19 @@ static unsigned handler_record(const struct sigaction *wish)
     return handler_add_record(wish);
 }
 
-/* Signals that do nothing to a program that does not care for them. All others end it. */
+/* Returns true for signals whose default action does not end or kill a process. */
 static bool signal_is_harmless(int signal_number)
 {
     return signal_number == SIGCHLD || signal_number == SIGURG || signal_number == SIGWINCH ||
            signal_number == SIGCONT || signal_number == SIGTSTP;
 }
 
-static pid_t born; /* the process that was started by exec, and ran the constructor */
+static pid_t born; /* the process that was started by exec and ran the constructor */
 
-/* This process and its parent, as of start or the last fork, for where nobody may be asked. */
+/*
+ * This process and its parent, as of start-up or the last fork. They are used where a seccomp filter may forbid to
+ * ask the kernel.
+ */
 static pid_t own;
 static pid_t parent;
 
@@ -88,9 +92,10 @@ static pid_t handler_parent(void)
 }
 
 /*
- * Who signals itself without a handler, by raise or kill, wishes for the default: death. So does a
- * parent that signals a child that it forked and that has set no handler yet: redis ends its
- * snapshot child in this way, and then waits for it.
+ * Returns true if the default action of the signal, the end of the process, is wanted. That is so if a process
+ * without a handler sends the signal to itself by raise or kill. It is also so if a parent sends the signal to a
+ * child that it forked and that has set no handler yet: redis ends its snapshot child in this way, and then waits for
+ * the child's end.
  */
 static bool handler_is_own_wish(int signal_number, const siginfo_t *info, const struct sigaction *program)
 {
@@ -100,18 +105,18 @@ static bool handler_is_own_wish(int signal_number, const siginfo_t *info, const 
     return by_call && by_family && program->sa_handler == SIG_DFL && !signal_is_harmless(signal_number);
 }
 
-/* Asked for statistics alone: what the signal means to the program was not meant. */
+/* Returns true if the sender wanted statistics only, so that the program's handler must not run. */
 static bool handler_is_dump_only(const siginfo_t *info)
 {
     return info->si_code == SI_QUEUE && info->si_value.sival_int == SOCKMALLOC_DUMP_ONLY;
 }
 
 /*
- * A server whose processes send each other the signal all the time, or its own threads, as
- * PostgreSQL does, would write tables all the time: of what such a server sends itself one in a
- * second is answered by a table, and stands for the others. Whoever else asks is answered at once.
- * Behind a seccomp filter of the process's own, which may kill for the calls that a table takes,
- * nobody is answered: `sockmalloc stat` reads the figures from outside.
+ * Returns true if the signal shall cause a dump. Some servers send the signal to their own processes or threads all
+ * the time, as PostgreSQL does. Such a server would write tables all the time, so of its own signals one a second
+ * causes a dump. Any other sender always gets a dump. There is no dump behind a seccomp filter that the process has
+ * set, because the filter may kill the process for the system calls that a dump needs. `sockmalloc stat` then reads
+ * the figures from outside.
  */
 static const uint64_t kin_pause = 1000000000; /* nanoseconds */
 static _Atomic uint64_t kin_answered;
@@ -130,7 +135,7 @@ static bool handler_is_answered(const siginfo_t *info)
                                           &kin_answered, &last, now, memory_order_relaxed, memory_order_relaxed);
 }
 
-/* Signals that a fault of the thread itself brings, or abort, and that mean its end. */
+/* Stores all signals except those by which a fault of the thread itself, or abort, ends the process. */
 static void handler_all_but_faults(sigset_t *signals)
 {
     static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT};
@@ -141,9 +146,9 @@ static void handler_all_but_faults(sigset_t *signals)
 }
 
 /*
- * The program does not know that statistics are written. A handler of its own that jumped away from
- * there, or a cancel of a thread that may be cancelled anywhere, would leave a file open and
- * statistics forbidden for good: both are put off until they are written.
+ * Writes statistics. The program does not know that this happens in one of its threads. A signal handler that jumped
+ * out of the dump, or a cancellation of the thread, would leave a file open and would prevent any later dump. So
+ * signals are blocked and cancellation is deferred until the statistics are written.
  */
 static void handler_dump(const siginfo_t *info)
 {
@@ -186,7 +191,7 @@ static void handler_run(unsigned record, int signal_number, siginfo_t *info, voi
     if (handler_is_own_wish(signal_number, info, &program)) {
         int kept = errno;
         __sigaction(signal_number, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
-        raise(signal_number); /* blocked while we run: it takes effect on return */
+        raise(signal_number); /* the signal is blocked in this handler, so it takes effect on return */
         errno = kept;
         return;
     }
@@ -205,8 +210,10 @@ bool handler_take(int signal_number, const siginfo_t *info)
     return handler_is_dump_only(info);
 }
 
-/* A handler of its own for each record, whose number is octal: HANDLER_ROWS(ROW) is ROW(000) to
- * ROW(077). */
+/*
+ * HANDLER_ROWS(ROW) expands to ROW(000) ... ROW(077): one row for each record, with the record's number in octal.
+ * Each row becomes a handler.
+ */
 #define HANDLER_ROWS_8(ROW, high)                                                                                      \
     ROW(high##0)                                                                                                       \
     ROW(high##1) ROW(high##2) ROW(high##3) ROW(high##4) ROW(high##5) ROW(high##6) ROW(high##7)
@@ -230,7 +237,10 @@ static void (*const handlers[])(int, siginfo_t *, void *) = {HANDLER_ROWS(HANDLE
 #undef HANDLER_NAME
 _Static_assert(sizeof handlers / sizeof handlers[0] == RECORDS, "each record has a handler");
 
-/* What the program set, where the kernel has `present`: one of ours, or the program's own. */
+/*
+ * Stores the action that the program set, for an action that the kernel has. The kernel has either a handler from
+ * above, which stands for a record, or the program's own action.
+ */
 static void handler_translate(const struct sigaction *present, struct sigaction *wish)
 {
     *wish = *present;
@@ -242,9 +252,9 @@ static void handler_translate(const struct sigaction *present, struct sigaction 
 }
 
 /*
- * Puts our handler, or SIG_IGN, into the kernel as the program's wish says. The mask and the flags
- * are the program's: the kernel then does for its handler what it would have done without us.
- * SA_RESETHAND is the exception, since it would remove ours.
+ * Installs the handler for an action that the program wants, or SIG_IGN. Mask and flags are the program's, so that
+ * the kernel treats the program's handler as it would without the library. Only SA_RESETHAND is left out, because it
+ * would remove the library's handler.
  */
 static int handler_install(int signal_number, const struct sigaction *wanted, struct sigaction *former)
 {
@@ -261,10 +271,10 @@ static int handler_install(int signal_number, const struct sigaction *wanted, st
     return __sigaction(signal_number, &ours, former);
 }
 
-/* The process whose memory this is. The child of vfork or of a clone that shares it is another. */
+/* The process that the memory belongs to. A child of vfork, or of a clone that shares memory, is another process. */
 static _Atomic pid_t process;
 
-static _Atomic uint64_t interrupting; /* a bit for each signal */
+static _Atomic uint64_t interrupting; /* a bit for each signal that shall interrupt system calls */
 
 static uint64_t signal_bit(int signal_number)
 {

@@ -1,4 +1,4 @@
-/* The stats signal: our handler in the kernel, the program's own beside it. */
+/* The signal that writes statistics: the library's handler in the kernel, and the program's own handler behind it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_HANDLER_H
 #define SOCKMALLOC_HANDLER_H
@@ -9,34 +9,41 @@
 #include "base/attributes.h"
 
 /*
- * The kernel keeps our handler for the stats signal; what the program sets for that signal is
- * recorded, given back when it asks, and run after each dump, unless the signal was queued with
- * SOCKMALLOC_DUMP_ONLY. Of those that the program's own processes send one in a second brings a
- * dump. With one exception: SIG_IGN goes to the kernel, since exec hands it on;
- * then there is no dump. What a child sets is its own, a child of vfork among them, which has its
- * parent's memory. All of this runs in signal context too (haproxy sets its handler anew from
- * within it): no lock, no malloc, no look-up of symbols.
+ * For the stats signal the kernel has the library's handler. The action that the program sets for that signal is
+ * recorded. It is returned when the program reads it back, and it runs after each dump of statistics, unless the
+ * signal was queued with SOCKMALLOC_DUMP_ONLY. If the program's own processes send the signal, one a second causes a
+ * dump. SIG_IGN is an exception: it goes to the kernel, because an ignored signal stays ignored over exec, and then
+ * there is no dump. An action that a child process sets is its own, also in a child of vfork, which shares its
+ * parent's memory. Everything here may run in a signal handler (haproxy sets its handler again from within it), so it
+ * takes no lock, allocates nothing and looks up no symbol.
  */
 
-/* At start: takes the signal over, unless it is ignored (then so it stays). 0: none. */
+/*
+ * Takes the signal over. A signal that is ignored stays ignored, and the number 0 means that there is no stats
+ * signal. At start-up only.
+ */
 INTERNAL void handler_open(int signal_number);
 
-/* In the child of a fork: what its parent answered does not count, and the memory is its own. */
+/*
+ * Must be called in the child of a fork. The child then counts its own dumps, and its memory is no longer its
+ * parent's.
+ */
 INTERNAL void handler_after_fork(void);
 
 /*
- * For a signal that came out of sigwait(3) and its like, where no handler runs: dumps if it is the
- * stats signal. True if it asked for statistics alone; then the program must not see it.
+ * Handles a signal that sigwait(3) or a similar call returned, for which no handler ran. Writes statistics if it is
+ * the stats signal. Returns true if the sender wanted statistics only; the program must then not see the signal.
  */
 INTERNAL bool handler_take(int signal_number, const siginfo_t *info);
 
-/* sigaction(2), for any signal; on ours by the rules above. */
+/* Does what sigaction(2) does, for any signal. For the stats signal the rules above hold. */
 INTERNAL int handler_set(int signal_number, const struct sigaction *wanted, struct sigaction *former);
 
 /*
- * What siginterrupt(3) has said of a valid signal: signal(3) heeds it, for later handlers. A child
- * that shares its parent's memory sets nothing; neither does one of _Fork or a raw clone, which
- * looks the same from within. For these siginterrupt changes the handler in force alone.
+ * handler_set_interrupts records what siginterrupt(3) set for a valid signal, and handler_interrupts returns it to
+ * signal(3), which uses it for later handlers. Nothing is recorded in a child that shares its parent's memory, nor in
+ * a child of _Fork or of a raw clone, which cannot be told apart. In these, siginterrupt changes only the handler in
+ * force.
  */
 INTERNAL bool handler_interrupts(int signal_number);
 INTERNAL void handler_set_interrupts(int signal_number, bool interrupts);

@@ -1,4 +1,4 @@
-/* The library's start, fork and end: what happens once, and in which order. */
+/* Start-up, fork and end of the library: what happens once, and in which order. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "preload/init.h"
 
@@ -28,13 +28,15 @@
 #include "statistics/dump.h"
 #include "statistics/inspect_export.h"
 
-enum { CACHE_A_PROCESSOR = 16 << 20 }; /* bytes: what SOCKMALLOC_CACHE=auto stands for */
+enum { CACHE_A_PROCESSOR = 16 << 20 }; /* bytes; SOCKMALLOC_CACHE=auto stands for this times the number of processors */
 
-/* Slots a magazine that every cache has without training and without a profile. */
+/* The quota of each bucket, in slots, if there is neither training nor a profile. */
 enum { FROZEN_QUOTA = 16 };
 
-/* The longest range of slots, and the shortest that is worth having: addresses alone, which only a
- * machine that has few of them, or an emulator, may lack. */
+/*
+ * Powers of two: the longest range of slots that start-up tries to reserve, and the shortest that is useful. A range
+ * is only addresses, and only a machine with few of them, or an emulator, lacks enough.
+ */
 enum { SHIFT_MAX = 36, SHIFT_MIN = 24, EXIT_BAD_SETTING = 78 };
 
 struct bucket_plan init_plan;
@@ -51,8 +53,9 @@ static size_t init_space(size_t range)
 }
 
 /*
- * The window should end just before the program, where nothing is ever mapped: one that is not
- * position-independent lies too low for that. The first page of a program has its program headers.
+ * Returns where the window of addresses should end: just before the program, where nothing is ever mapped. Returns
+ * NULL for a program that is not position-independent, because it lies too low. AT_PHDR is the address of the program
+ * headers, which lie in the program's first page.
  */
 static char *init_wished_end(size_t space)
 {
@@ -79,7 +82,10 @@ static bool init_lay(size_t range)
     return laid;
 }
 
-/* The longest range for which there are addresses; of each table the first page is mapped. */
+/*
+ * Reserves the longest range for which there are addresses, and maps the first page of each table. Returns false if
+ * even the shortest range does not fit.
+ */
 static bool init_claim(void)
 {
     for (unsigned shift = SHIFT_MAX; shift >= SHIFT_MIN; shift--) {
@@ -92,7 +98,10 @@ static bool init_claim(void)
     return false;
 }
 
-/* After a setting was refused, and said so: goes on, unless the user will have none of that. */
+/*
+ * Called after a setting was refused and a message has said so. Returns if the program shall start all the same, and
+ * ends the process under SOCKMALLOC_STRICT.
+ */
 static void init_go_on(void)
 {
     if (options.number[OPTION_STRICT] != 0) {
@@ -116,7 +125,7 @@ static uint64_t init_cache_limit(void)
     return limit != SETTING_NONE ? limit : (uint64_t)CACHE_A_PROCESSOR * os_processors();
 }
 
-/* What may stay for no time at all may not stay. */
+/* Returns the limit of retained memory in bytes. A decay time of 0 means a limit of 0. */
 static uint64_t init_retain_limit(void)
 {
     return options.number[OPTION_DECAY_MS] != 0 ? options.number[OPTION_RETAIN] : 0;
@@ -141,8 +150,10 @@ static void init_set_pools(struct pool_settings *settings)
     training_recall(option_path(&options, OPTION_PROFILE), &init_plan, settings->training.first);
 }
 
-/* Four looks in the time that a free slot may keep its pages, and none for what they may keep for
- * ever. */
+/*
+ * Prepares the background thread. It looks four times within the decay time. There is no thread if free slots may
+ * keep their pages forever.
+ */
 static void init_open_background(void)
 {
     enum { LOOKS = 4, NANOSECONDS_A_MILLISECOND = 1000000, NAP_LEAST = 10 };
@@ -192,8 +203,8 @@ static void init_echo(void)
 }
 
 /*
- * A stray or hostile write to what every call goes by ends in a fault at once, and not in a block
- * from nowhere. Where the kernel refuses, it stays writable, and all else is as it should be.
+ * Makes the data that every call depends on read-only. A stray or hostile write to them then ends in a fault at once,
+ * and cannot make malloc return a wrong block. If the kernel refuses, they stay writable and everything else works.
  */
 static void init_freeze(void)
 {
@@ -203,9 +214,10 @@ static void init_freeze(void)
 }
 
 /*
- * What is free when a snapshot child is forked is the first that the parent takes and writes to
- * afterwards: each page is then copied, and kept for the child, though it means nothing to either.
- * The price is a fault that fills the page with zeros, where it would have been one that copies.
+ * Runs in the parent before a fork. SOCKMALLOC_FORK_TRIM purges free slots first. Otherwise the parent would soon
+ * allocate and write to them, the kernel would copy each of their pages, and the child would hold the old pages,
+ * whose content nobody needs. The price is a page fault that fills the page with zeros, in place of one that copies
+ * it.
  */
 static void init_before_fork(void)
 {
@@ -233,8 +245,24 @@ static void init_after_fork(void)
 }
 
 /*
- * Runs before main and before the program's own constructors, after mimalloc's. Calls of other
- * preloaded libraries' constructors that come earlier fall through: nothing is published yet.
+ * Start-up. It runs before main and before the constructors of the program, and after those of mimalloc. Other
+ * preloaded libraries may call malloc in earlier constructors; such calls go to mimalloc, because the pools are not
+ * open yet. The order of the steps is:
+ *
+ *  1. message: remember stderr and the program's name, so that the later steps can print messages.
+ *  2. sandbox: find out whether a seccomp filter is in force, which decides on system calls later.
+ *  3. os: test whether the kernel really discards pages.
+ *  4. fallback: prepare mimalloc, and note where libc's heap ends.
+ *  5. options: read the settings; SOCKMALLOC_STRICT ends the process here if one is wrong.
+ *  6. dump: remember the buckets. Step 8 plans them in place, so their address is enough.
+ *  7. route: choose whether small requests are counted.
+ *  8. pools: plan the buckets, reserve addresses, open the pools, and publish them. From here on malloc returns slots.
+ *  9. route: learn where mimalloc has its memory.
+ * 10. fork handlers: registered after publication, because registration may allocate.
+ * 11. handler: take the stats signal over. It needs everything that a dump needs.
+ * 12. message: print the settings, with SOCKMALLOC_VERBOSE.
+ * 13. inspect_export: let other processes read the figures.
+ * 14. freeze: make settings, regions and route read-only. It comes last, because the steps before write them.
  */
 __attribute__((constructor)) static void init(void)
 {
@@ -249,7 +277,6 @@ __attribute__((constructor)) static void init(void)
         init_open_pools();
     }
     route_open();
-    /* After publication: registering may allocate. */
     pthread_atfork(init_before_fork, region_release, init_after_fork);
     handler_open((int)options.number[OPTION_SIGNAL]);
     if (options.number[OPTION_VERBOSE] != 0) {
@@ -259,7 +286,10 @@ __attribute__((constructor)) static void init(void)
     init_freeze();
 }
 
-/* The program's own filter may forbid what statistics take. */
+/*
+ * Runs at the end of the process. It writes nothing behind a seccomp filter that the program has set, because the
+ * filter may forbid the system calls that statistics need.
+ */
 __attribute__((destructor)) static void init_end(void)
 {
     if (!sandbox_allows(SANDBOX_COMMON)) {

@@ -1,4 +1,4 @@
-/* The library's start, fork and end: what happens once, and in which order. */
+/* Start-up, fork and end of the library: what happens once, and in which order. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_INIT_H
 #define SOCKMALLOC_INIT_H
@@ -6,7 +6,7 @@
 #include "base/attributes.h"
 #include "memory/bucket.h"
 
-/* The buckets in force, as they were planned at start. */
+/* The buckets in use, as start-up has planned them. */
 extern INTERNAL struct bucket_plan init_plan;
 
 #endif

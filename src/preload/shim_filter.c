@@ -1,4 +1,4 @@
-/* The shim: prctl and syscall, by which a program puts itself behind a seccomp filter. */
+/* Wraps prctl and syscall, by which a program sets a seccomp filter. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dlfcn.h>
 #include <errno.h>
@@ -16,7 +16,10 @@
 #include "config/message.h"
 #include "os/sandbox.h"
 
-/* As the registers have them: what a caller leaves out is whatever lies there, as in libc's own. */
+/*
+ * The arguments as they lie in registers. An argument that the caller left out is whatever the register holds, as in
+ * libc's own functions.
+ */
 typedef long syscall_function(long number, long a, long b, long c, long d, long e, long f);
 typedef int prctl_function(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
 
@@ -31,15 +34,17 @@ static void *filter_find(const char *name)
     return function;
 }
 
-/* Returns true if the call, given as to prctl, sets a filter. One without a program is a question:
- * it fails, and how it fails tells a program what the kernel knows. */
+/*
+ * Returns true if a call of prctl sets a filter. A call without a filter program sets nothing: a program makes it to
+ * learn from the error what the kernel knows.
+ */
 static bool filter_is_set_by_prctl(long option, long mode, long program)
 {
     return (int)option == PR_SET_SECCOMP &&
            (mode == SECCOMP_MODE_STRICT || (mode == SECCOMP_MODE_FILTER && program != 0));
 }
 
-/* It is noted before the call, since a filter can be in force for other threads at once. */
+/* Notes the filter before the call, because the filter can be in force for other threads at once. */
 static void filter_begin(bool sets)
 {
     if (sets) {
@@ -54,8 +59,7 @@ static void filter_end(bool sets, bool refused)
     }
 }
 
-/* glibc declares the real one with `...`, which on the machines at hand is passed in the same
- * registers. */
+/* glibc declares prctl with `...`. On the supported machines such arguments lie in the same registers as these. */
 int prctl_name(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d) __asm__("prctl");
 EXPORTED int prctl_name(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
 {
@@ -70,20 +74,20 @@ EXPORTED int prctl_name(int option, unsigned long a, unsigned long b, unsigned l
 }
 
 /*
- * syscall(2) passes everything on by a jump, because clone and vfork return twice: a frame of ours
- * would be gone when the parent comes back to it. Three calls come here first, and return once:
- * seccomp and prctl, which set filters, and getrandom, which mimalloc makes for each new thread.
+ * The function syscall passes every call on by a jump. It cannot call libc's function, because clone and vfork return
+ * twice, and its stack frame would be gone at the second return. Three system calls return once and are handled by
+ * filter_look first: seccomp and prctl, which set filters, and getrandom, which mimalloc calls for each new thread.
  */
 #if (defined __x86_64__ && defined __LP64__) || defined __aarch64__
 
-/* Where the object of mimalloc lies. */
+/* The address range of mimalloc's library. */
 static uintptr_t fallback_start;
 static uintptr_t fallback_end;
 
 INTERNAL syscall_function *filter_next_syscall __attribute__((used));
 INTERNAL void filter_find_syscall(void) __attribute__((used));
 INTERNAL syscall_function filter_look __attribute__((used));
-INTERNAL syscall_function filter_pass; /* below, in assembly */
+INTERNAL syscall_function filter_pass; /* defined below in assembly */
 
 void filter_find_syscall(void)
 {
@@ -130,9 +134,9 @@ static bool filter_is_fallback(const void *caller)
 }
 
 /*
- * mimalloc takes a refusal for "not yet", and makes its numbers of addresses and the clock. Its
- * hardened lists alone need them, and a thread of a server behind its own filter may be killed for
- * the call.
+ * Returns true if a call is mimalloc's getrandom behind a filter that the process has set. It then fails without a
+ * system call, for which the filter might kill the process. mimalloc takes that as "not yet" and makes its random
+ * numbers from addresses and the clock. Only the hardened lists of mimalloc need them.
  */
 static bool filter_is_spared(long number, const void *caller)
 {
@@ -160,8 +164,11 @@ long filter_look(long number, long a, long b, long c, long d, long e, long f)
 
 #if defined __x86_64__ && defined __LP64__
 
-/* The seventh argument lies on the stack, where a jump leaves it. Before the real function is known
- * all registers of arguments are kept over the search. */
+/*
+ * The seventh argument lies on the stack, and the jump leaves it there. If libc's function is not known yet, it is
+ * looked up, and all registers with arguments are saved meanwhile.
+ */
+/* clang-format off */ /* it indents each string by the width of the one before */
 __asm__(".pushsection .text\n"
         ".globl syscall\n"
         ".type syscall, @function\n"
@@ -169,44 +176,43 @@ __asm__(".pushsection .text\n"
         "syscall:\n"
         "    endbr64\n"
         "    cmpl $" TEXT(__NR_seccomp) ", %edi\n"
-                                        "    je filter_look\n"
-                                        "    cmpl $" TEXT(
-                                            __NR_prctl) ", %edi\n"
-                                                        "    je filter_look\n"
-                                                        "    cmpl $" TEXT(
-                                                            __NR_getrandom) ", %edi\n"
-                                                                            "    je filter_look\n"
-                                                                            ".hidden filter_pass\n"
-                                                                            ".globl filter_pass\n"
-                                                                            ".type filter_pass, @function\n"
-                                                                            "filter_pass:\n"
-                                                                            "    movq filter_next_syscall(%rip), "
-                                                                            "%rax\n"
-                                                                            "    testq %rax, %rax\n"
-                                                                            "    je 1f\n"
-                                                                            "    jmpq *%rax\n"
-                                                                            "1:  pushq %rdi\n"
-                                                                            "    pushq %rsi\n"
-                                                                            "    pushq %rdx\n"
-                                                                            "    pushq %rcx\n"
-                                                                            "    pushq %r8\n"
-                                                                            "    pushq %r9\n"
-                                                                            "    subq $8, %rsp\n"
-                                                                            "    call filter_find_syscall\n"
-                                                                            "    addq $8, %rsp\n"
-                                                                            "    popq %r9\n"
-                                                                            "    popq %r8\n"
-                                                                            "    popq %rcx\n"
-                                                                            "    popq %rdx\n"
-                                                                            "    popq %rsi\n"
-                                                                            "    popq %rdi\n"
-                                                                            "    jmpq *filter_next_syscall(%rip)\n"
-                                                                            ".size filter_pass, . - filter_pass\n"
-                                                                            ".size syscall, . - syscall\n"
-                                                                            ".popsection\n");
+        "    je filter_look\n"
+        "    cmpl $" TEXT(__NR_prctl) ", %edi\n"
+        "    je filter_look\n"
+        "    cmpl $" TEXT(__NR_getrandom) ", %edi\n"
+        "    je filter_look\n"
+        ".hidden filter_pass\n"
+        ".globl filter_pass\n"
+        ".type filter_pass, @function\n"
+        "filter_pass:\n"
+        "    movq filter_next_syscall(%rip), %rax\n"
+        "    testq %rax, %rax\n"
+        "    je 1f\n"
+        "    jmpq *%rax\n"
+        "1:  pushq %rdi\n"
+        "    pushq %rsi\n"
+        "    pushq %rdx\n"
+        "    pushq %rcx\n"
+        "    pushq %r8\n"
+        "    pushq %r9\n"
+        "    subq $8, %rsp\n"
+        "    call filter_find_syscall\n"
+        "    addq $8, %rsp\n"
+        "    popq %r9\n"
+        "    popq %r8\n"
+        "    popq %rcx\n"
+        "    popq %rdx\n"
+        "    popq %rsi\n"
+        "    popq %rdi\n"
+        "    jmpq *filter_next_syscall(%rip)\n"
+        ".size filter_pass, . - filter_pass\n"
+        ".size syscall, . - syscall\n"
+        ".popsection\n");
+/* clang-format on */
 
 #elif defined __aarch64__
 
+/* clang-format off */ /* it indents each string by the width of the one before */
 __asm__(".pushsection .text\n"
         ".globl syscall\n"
         ".type syscall, %function\n"
@@ -214,40 +220,37 @@ __asm__(".pushsection .text\n"
         "syscall:\n"
         "    hint #34\n" /* bti c */
         "    cmp w0, #" TEXT(__NR_seccomp) "\n"
-                                           "    b.eq filter_look\n"
-                                           "    cmp w0, #" TEXT(
-                                               __NR_prctl) "\n"
-                                                           "    b.eq filter_look\n"
-                                                           "    cmp w0, #" TEXT(
-                                                               __NR_getrandom) "\n"
-                                                                               "    b.eq filter_look\n"
-                                                                               ".hidden filter_pass\n"
-                                                                               ".globl filter_pass\n"
-                                                                               ".type filter_pass, %function\n"
-                                                                               "filter_pass:\n"
-                                                                               "    adrp x16, filter_next_syscall\n"
-                                                                               "    ldr x16, [x16, "
-                                                                               ":lo12:filter_next_syscall]\n"
-                                                                               "    cbz x16, 1f\n"
-                                                                               "    br x16\n"
-                                                                               "1:  stp x29, x30, [sp, #-80]!\n"
-                                                                               "    mov x29, sp\n"
-                                                                               "    stp x0, x1, [sp, #16]\n"
-                                                                               "    stp x2, x3, [sp, #32]\n"
-                                                                               "    stp x4, x5, [sp, #48]\n"
-                                                                               "    str x6, [sp, #64]\n"
-                                                                               "    bl filter_find_syscall\n"
-                                                                               "    ldp x0, x1, [sp, #16]\n"
-                                                                               "    ldp x2, x3, [sp, #32]\n"
-                                                                               "    ldp x4, x5, [sp, #48]\n"
-                                                                               "    ldr x6, [sp, #64]\n"
-                                                                               "    ldp x29, x30, [sp], #80\n"
-                                                                               "    adrp x16, filter_next_syscall\n"
-                                                                               "    ldr x16, [x16, "
-                                                                               ":lo12:filter_next_syscall]\n"
-                                                                               "    br x16\n"
-                                                                               ".size filter_pass, . - filter_pass\n"
-                                                                               ".size syscall, . - syscall\n"
-                                                                               ".popsection\n");
+        "    b.eq filter_look\n"
+        "    cmp w0, #" TEXT(__NR_prctl) "\n"
+        "    b.eq filter_look\n"
+        "    cmp w0, #" TEXT(__NR_getrandom) "\n"
+        "    b.eq filter_look\n"
+        ".hidden filter_pass\n"
+        ".globl filter_pass\n"
+        ".type filter_pass, %function\n"
+        "filter_pass:\n"
+        "    adrp x16, filter_next_syscall\n"
+        "    ldr x16, [x16, :lo12:filter_next_syscall]\n"
+        "    cbz x16, 1f\n"
+        "    br x16\n"
+        "1:  stp x29, x30, [sp, #-80]!\n"
+        "    mov x29, sp\n"
+        "    stp x0, x1, [sp, #16]\n"
+        "    stp x2, x3, [sp, #32]\n"
+        "    stp x4, x5, [sp, #48]\n"
+        "    str x6, [sp, #64]\n"
+        "    bl filter_find_syscall\n"
+        "    ldp x0, x1, [sp, #16]\n"
+        "    ldp x2, x3, [sp, #32]\n"
+        "    ldp x4, x5, [sp, #48]\n"
+        "    ldr x6, [sp, #64]\n"
+        "    ldp x29, x30, [sp], #80\n"
+        "    adrp x16, filter_next_syscall\n"
+        "    ldr x16, [x16, :lo12:filter_next_syscall]\n"
+        "    br x16\n"
+        ".size filter_pass, . - filter_pass\n"
+        ".size syscall, . - syscall\n"
+        ".popsection\n");
+/* clang-format on */
 
 #endif

@@ -1,5 +1,4 @@
-/* The shim: calls that a program makes with none of libc's locks held, where the background thread
- * is made anew. */
+/* Wraps calls that a program makes while it holds no lock of libc. The background thread is started again in them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dlfcn.h>
 #include <errno.h>
@@ -16,11 +15,11 @@
 #include "pool/pool.h"
 
 /*
- * The child of a fork has no such thread, and may not get one in malloc, in free or in a handler of
- * fork: these run under any lock of libc's. It gets one where a server begins to be one: in its
- * first pthread_create or thrd_create, or when its event loop waits. No signal handler may call any
- * of these, by POSIX and by signal-safety(7), so that nothing of libc's is interrupted half done;
- * poll, select and accept a handler may call. libc's own are looked up at the first call of each.
+ * The child of a fork has no background thread. The thread cannot be started in malloc, free or a fork handler,
+ * because libc may hold any of its locks there. It is started when the child begins to work as a server: in its first
+ * pthread_create or thrd_create, or when its event loop waits. POSIX and signal-safety(7) forbid signal handlers to
+ * call any of these functions, so no function of libc is interrupted half-way. They allow poll, select and accept in
+ * handlers, which are therefore not wrapped. libc's own functions are looked up at the first call.
  */
 typedef int create_function(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument);
 typedef int standard_create_function(thrd_t *thread, thrd_start_t run, void *argument);
@@ -40,7 +39,10 @@ static void *find_next(_Atomic(void *) *known, const char *name)
     return found;
 }
 
-/* What the child of a fork has put off: here no slot is on its way to the caller, or from it. */
+/*
+ * Does the work that the child of a fork has put off. Here the thread neither allocates nor frees a slot, so its own
+ * slots are all accounted for.
+ */
 static void before_waiting(void)
 {
     pool_recover_due();
@@ -86,7 +88,7 @@ EXPORTED int epoll_pwait(int file, struct epoll_event *events, int count, int mi
     return next != NULL ? next(file, events, count, milliseconds, mask) : not_there();
 }
 
-/* In glibc from 2.35 on. */
+/* glibc has this function from 2.35 on. */
 int timed_wait(int file, struct epoll_event *events, int count, const struct timespec *limit,
                const sigset_t *mask) __asm__("epoll_pwait2");
 EXPORTED int timed_wait(int file, struct epoll_event *events, int count, const struct timespec *limit,

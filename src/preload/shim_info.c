@@ -1,4 +1,4 @@
-/* The shim: glibc's calls that ask an allocator about itself, or tell it what to do. */
+/* Replaces glibc's functions that query or tune the allocator. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <limits.h>
@@ -15,12 +15,12 @@
 #include "statistics/snapshot.h"
 
 /*
- * What one malloc_trim gives back at most, in bytes: haproxy calls it with all its threads stopped,
- * and 32 MiB are a few milliseconds.
+ * Bytes that one malloc_trim gives back at most. haproxy calls it while all its threads are stopped, and 32 MiB take
+ * a few milliseconds.
  */
 enum { TRIM_LIMIT = 32 << 20 };
 
-/* What may go of the stock if `pad` bytes of it are to stay. */
+/* Returns how many bytes of retained memory may be given back if `pad` bytes shall stay. */
 static size_t info_trimmed(size_t pad)
 {
     uint64_t retained = pool_retained();
@@ -28,8 +28,11 @@ static size_t info_trimmed(size_t pad)
     return (size_t)LESSER(spare, TRIM_LIMIT);
 }
 
-/* glibc's man page: about `pad` bytes of free memory stay, of slots here; 1 if any was given back,
- * else 0. What mimalloc gives back does not count, since it does not say. */
+/*
+ * According to glibc's man page about `pad` bytes of free memory stay, and the result is 1 if any memory was given
+ * back, else 0. Here `pad` counts free slots. Memory of mimalloc does not count for the result, because mimalloc does
+ * not report how much it gave back.
+ */
 EXPORTED int malloc_trim(size_t pad)
 {
     pool_recover_due();
@@ -40,9 +43,9 @@ EXPORTED int malloc_trim(size_t pad)
 }
 
 /*
- * The pools alone, in bytes of whole slots: a slot counts with its capacity. What falls through is
- * not counted, which would cost every small request; haproxy sees by it that malloc(1) changes
- * nothing here, takes us for another allocator than glibc's, and leaves malloc_trim alone.
+ * Figures of the pools alone, in bytes of whole slots. Requests that go to mimalloc are not counted, because counting
+ * would slow down every small request. haproxy calls malloc(1) and sees no change here, concludes that the allocator
+ * is not glibc's, and then does not call malloc_trim.
  */
 EXPORTED struct mallinfo2 mallinfo2(void)
 {
@@ -67,7 +70,7 @@ static int int_or_most(size_t number)
     return (int)LESSER(number, INT_MAX);
 }
 
-/* The same in ints. glibc's wraps around; this one stops at INT_MAX. */
+/* The figures of mallinfo2 as ints. A figure that is too large becomes INT_MAX; glibc's would wrap around. */
 EXPORTED struct mallinfo mallinfo(void)
 {
     struct mallinfo2 info = mallinfo2();
@@ -98,7 +101,7 @@ static void info_print_bucket(const struct snapshot_figures *figures, unsigned b
     fprintf(stream, "/>\n");
 }
 
-/* XML, as glibc's; the elements are ours, a bucket each. */
+/* Prints XML, as glibc's function does. The elements are the library's own: one for each bucket. */
 EXPORTED int malloc_info(int options, FILE *stream)
 {
     struct snapshot snapshot;
@@ -120,8 +123,10 @@ EXPORTED void malloc_stats(void)
     dump_as(STDERR_FILENO, FORMAT_TEXT);
 }
 
-/* Every parameter is glibc's own tuning: accepted, without effect, since programs take a refusal
- * for a fault. */
+/*
+ * Accepts every parameter and does nothing, because all of them tune glibc's allocator. A refusal would look like a
+ * fault to programs.
+ */
 EXPORTED int mallopt(int parameter, int value)
 {
     (void)parameter;

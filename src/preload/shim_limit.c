@@ -1,4 +1,4 @@
-/* The shim: the calls by which a program limits its own memory, so that the pools know of it. */
+/* Wraps the calls by which a program limits its own memory, so that the pools know the limit. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dlfcn.h>
 #include <errno.h>
@@ -12,14 +12,16 @@
 #include "route/fallback.h"
 
 /*
- * libc's own do the work; none of them may be called by a signal handler (POSIX). A limit that
- * another process sets is not seen here: the pools learn of it when memory is first refused.
+ * libc's own functions do the work. POSIX does not allow signal handlers to call them. A limit that another process
+ * sets is not noticed here; the pools learn of it when the kernel first refuses memory.
  */
 typedef int set_function(int resource, const struct rlimit *limit);
 typedef int change_function(pid_t process, int resource, const struct rlimit *limit, struct rlimit *former);
 
-/* <sys/resource.h> declares these with types of its own for `resource`: the declarations here are
- * by their symbol names. rlimit64 is the same structure where rlim_t has 64 bits. */
+/*
+ * <sys/resource.h> declares these functions with its own type for `resource`, so they are declared here by their
+ * symbol names. rlimit64 is the same structure as rlimit, because rlim_t has 64 bits.
+ */
 _Static_assert(sizeof(struct rlimit) == sizeof(struct rlimit64), "the forms for large limits");
 int limit_set(int resource, const struct rlimit *limit) __asm__("setrlimit");
 int limit_set_large(int resource, const struct rlimit *limit) __asm__("setrlimit64");
@@ -27,14 +29,16 @@ int limit_change(pid_t process, int resource, const struct rlimit *limit, struct
 int limit_change_large(pid_t process, int resource, const struct rlimit *limit,
                        struct rlimit *former) __asm__("prlimit64");
 
-/* Returns true if a limit on memory was set, of a kind that is charged before memory is used. */
+/* Returns true if the limit is one on memory that is charged before it is used. */
 static bool limits_memory(int resource, const struct rlimit *limit)
 {
     return limit != NULL && limit->rlim_cur != RLIM_INFINITY && (resource == RLIMIT_AS || resource == RLIMIT_DATA);
 }
 
-/* In a vfork child, whose limits are its own, this makes its parent sparing too early, and nothing
- * worse. */
+/*
+ * Tells the pools about a new limit. In a child of vfork the limit is the child's own, but the memory is its
+ * parent's. The parent then begins too early to save memory, and nothing worse happens.
+ */
 static void note(int resource, const struct rlimit *limit)
 {
     if (limits_memory(resource, limit)) {

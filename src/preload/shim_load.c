@@ -1,4 +1,4 @@
-/* The shim: dlopen and dlmopen, which drop the flag RTLD_DEEPBIND. */
+/* Wraps dlopen and dlmopen, and removes the flag RTLD_DEEPBIND. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dlfcn.h>
 #include <stdatomic.h>
@@ -11,42 +11,42 @@
 #include "config/option.h"
 
 /*
- * An object that is loaded with RTLD_DEEPBIND finds the C library's malloc and free before those of
- * a preloaded library. Its free then ends the process at the first block that came from the
- * program. PHP loads its extensions in this way, and samba's ldb its modules.
+ * A library that is loaded with RTLD_DEEPBIND finds the malloc and free of libc before those of a preloaded library.
+ * Its free then ends the process at the first block that the program allocated. PHP loads its extensions with this
+ * flag, and samba's ldb its modules.
  *
- * dlopen goes by its return address: the object that the address lies in says where files without a
- * slash are searched (DT_RUNPATH, $ORIGIN) and which namespace they are loaded into. The names
- * below therefore end in a jump, which leaves the program's return address where it was. C can't
- * promise that, so they are written in assembly, and machines that have none here have no wrapper:
- * RTLD_DEEPBIND does there what it does without the library. musl does not know the flag.
+ * dlopen depends on its return address. The library that contains this address decides where dlopen searches files
+ * without a slash (DT_RUNPATH, $ORIGIN) and into which namespace it loads them. So the wrappers below end in a jump,
+ * which leaves the return address of the program in place. C cannot guarantee that, so they are written in assembly.
+ * A machine without such assembly here has no wrapper, and RTLD_DEEPBIND keeps its meaning there. musl does not know
+ * the flag.
  */
 #if defined RTLD_DEEPBIND && ((defined __x86_64__ && defined __LP64__) || defined __aarch64__)
 
-/* Two registers, by the calling conventions of both machines. */
+/* Returned in two registers, by the calling conventions of both machines. */
 struct load {
-    void *function; /* to jump to */
-    intptr_t flags; /* to call it with */
+    void *function; /* the function to jump to */
+    intptr_t flags; /* the flags to call it with */
 };
 
 INTERNAL __attribute__((used)) struct load load_open(const char *file, int flags);
 INTERNAL __attribute__((used)) struct load load_open_in(Lmid_t space, const char *file, int flags);
 
-/* In place of what the C library lacks: no object was loaded. */
+/* Stands in for a function that libc lacks. Returns NULL: no library was loaded. */
 static void *load_nothing(void)
 {
     return NULL;
 }
 
 /*
- * The constructors of the program's other libraries run before ours and may call dlopen. What is
- * needed is therefore looked up at the first call, if that comes before start. Two threads that do
- * so at the same time find the same. Neither dlopen nor dlsym may be called in a signal handler.
+ * libc's functions. They are looked up at the first call if that comes before this library's constructor, because
+ * constructors of other libraries may call dlopen. Two threads that look them up at the same time find the same
+ * functions. No lock is needed, and signal handlers may call neither dlopen nor dlsym.
  */
 static struct {
-    _Atomic(void *) open; /* written last: the others are there where it is */
+    _Atomic(void *) open; /* written last: where it is not NULL, the other members are set */
     void *open_in;
-    int kept; /* the flags that are passed on */
+    int kept; /* a mask of the flags that are passed on */
 } next;
 
 static void *load_find(const char *name)
@@ -85,8 +85,10 @@ struct load load_open(const char *file, int flags)
     return (struct load){open, flags & next.kept};
 }
 
-/* Every other namespace has a C library of its own, and the library is not in it: there the flag
- * changes no malloc. */
+/*
+ * Every other namespace has its own libc and does not contain this library, so the flag does no harm there and is
+ * passed on.
+ */
 struct load load_open_in(Lmid_t space, const char *file, int flags)
 {
     (void)file;
@@ -94,7 +96,7 @@ struct load load_open_in(Lmid_t space, const char *file, int flags)
     return (struct load){next.open_in, space == LM_ID_BASE ? flags & next.kept : flags};
 }
 
-/* An exported function of this name, whose body is written in assembly. */
+/* Defines an exported function, whose body is written in assembly. */
 #define FUNCTION(name, body)                                                                                           \
     __asm__(".pushsection .text\n"                                                                                     \
             ".balign 16\n"                                                                                             \
@@ -106,7 +108,7 @@ struct load load_open_in(Lmid_t space, const char *file, int flags)
 
 #if defined __x86_64__
 
-/* The results are in %rax and %rdx. */
+/* load_open returns its results in %rax and %rdx. */
 FUNCTION(dlopen, "endbr64\n"
                  "push %rdi\n"
                  ".cfi_adjust_cfa_offset 8\n"
@@ -121,7 +123,7 @@ FUNCTION(dlmopen, "endbr64\n"
                   ".cfi_adjust_cfa_offset 8\n"
                   "push %rsi\n"
                   ".cfi_adjust_cfa_offset 8\n"
-                  "sub $8, %rsp\n" /* a call needs a stack that is aligned to 16 bytes */
+                  "sub $8, %rsp\n" /* the stack must be aligned to 16 bytes at a call */
                   ".cfi_adjust_cfa_offset 8\n"
                   "call load_open_in\n"
                   "add $8, %rsp\n"
@@ -130,11 +132,11 @@ FUNCTION(dlmopen, "endbr64\n"
                   ".cfi_adjust_cfa_offset -8\n"
                   "pop %rdi\n"
                   ".cfi_adjust_cfa_offset -8\n"
-                  "jmp *%rax\n"); /* the flags are the third argument, which is in %rdx already */
+                  "jmp *%rax\n"); /* the third argument, the flags, is in %rdx already */
 
 #else
 
-/* The results are in x0 and x1; "hint #34" is "bti c", where a call may land. */
+/* load_open returns its results in x0 and x1. "hint #34" is "bti c", which marks where a call may land. */
 FUNCTION(dlopen, "hint #34\n"
                  "stp x29, x30, [sp, #-32]!\n"
                  ".cfi_def_cfa_offset 32\n"
@@ -149,7 +151,7 @@ FUNCTION(dlopen, "hint #34\n"
                  ".cfi_restore x29\n"
                  ".cfi_restore x30\n"
                  ".cfi_def_cfa_offset 0\n"
-                 "br x16\n"); /* the flags are the second argument, which is in x1 already */
+                 "br x16\n"); /* the second argument, the flags, is in x1 already */
 
 FUNCTION(dlmopen, "hint #34\n"
                   "stp x29, x30, [sp, #-32]!\n"

@@ -1,4 +1,4 @@
-/* The shim: malloc and its relatives under every name that libc and mimalloc give them. */
+/* Exports malloc and its relatives, under every name that libc and mimalloc give them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dlfcn.h>
 #include <errno.h>
@@ -46,10 +46,10 @@ EXPORTED void *realloc(void *address, size_t request)
 }
 
 /*
- * The functions that the program reaches when it calls malloc, realloc and free: ours, unless the
- * program or a library before us brings its own. Our relatives of malloc must then use those three,
- * which know nothing of our blocks. A pointer is NULL until its function is first needed or our
- * constructor has run, because other libraries' constructors may run earlier.
+ * The functions that the program reaches when it calls malloc, realloc and free. They are this library's, unless the
+ * program or a library before this one has its own. The relatives of malloc here must then use those three, because a
+ * foreign free does not know our blocks. A pointer is NULL until its function is first needed or find_all has run,
+ * because constructors of other libraries may run earlier.
  */
 static _Atomic(void *) program_malloc;
 static _Atomic(void *) program_realloc;
@@ -81,7 +81,7 @@ static void *find_free(void)
     return find_program(&program_free, "free", (void *)free);
 }
 
-/* Looks them up now, so that no later call does. */
+/* Looks the functions up at start-up, so that no later call has to. */
 __attribute__((constructor)) static void find_all(void)
 {
     find_malloc();
@@ -89,9 +89,11 @@ __attribute__((constructor)) static void find_all(void)
     find_free();
 }
 
-/* Returns true if the list of blocks in use must learn the caller. For nothing else is a function
- * that was found passed over because it is ours: a tool such as valgrind may have put another one
- * at its address. */
+/*
+ * Returns true if the function found is ours and the list of blocks in use needs the caller's address. In all other
+ * cases the function found is called, even if it is ours, because a tool such as valgrind may have put another
+ * function at its address.
+ */
 static bool is_noted(const void *found, const void *ours)
 {
     return found == ours && options.number[OPTION_IN_USE] != 0;
@@ -103,7 +105,10 @@ static void *program_alloc(size_t request, const void *caller)
     return is_noted(found, (void *)malloc) ? route_alloc(request, caller) : ((void *(*)(size_t))found)(request);
 }
 
-/* A slot is ours whatever the program calls, and then a complaint can name the call. */
+/*
+ * A slot is always resized by route_realloc, whichever realloc the program has, and an error message can then name
+ * the call.
+ */
 static void *program_resize(const char *call, void *address, size_t request, const void *caller)
 {
     void *found = find_realloc();
@@ -121,7 +126,7 @@ static void program_dealloc(const char *call, void *address)
     }
 }
 
-/* BSD, glibc 2.26: realloc whose product may not overflow. */
+/* BSD and glibc 2.26: realloc with a product that is checked for overflow. */
 EXPORTED void *reallocarray(void *address, size_t count, size_t size)
 {
     size_t request;
@@ -131,7 +136,7 @@ EXPORTED void *reallocarray(void *address, size_t count, size_t size)
     return program_resize("reallocarray", address, request, CALLER);
 }
 
-/* BSD: realloc that frees the block when it fails. */
+/* BSD: realloc that frees the block if it fails. */
 EXPORTED void *reallocf(void *address, size_t request)
 {
     void *target = program_resize("reallocf", address, request, CALLER);
@@ -141,8 +146,7 @@ EXPORTED void *reallocf(void *address, size_t request)
     return target;
 }
 
-/* NetBSD: reallocarray through a pointer to the pointer; the result is an error number, and errno
- * is kept. */
+/* NetBSD: reallocarray that gets a pointer to the pointer. It returns the number of an error, and keeps errno. */
 EXPORTED int reallocarr(void *pointer, size_t count, size_t size)
 {
     int kept = errno;
@@ -170,7 +174,7 @@ EXPORTED void *aligned_alloc(size_t alignment, size_t request)
     return take_aligned(alignment, request, CALLER);
 }
 
-/* SunOS. glibc's rounds a bad alignment up; a caller that relies on that has not been seen. */
+/* SunOS. glibc's function rounds a bad alignment up; no program is known that relies on that. */
 EXPORTED void *memalign(size_t alignment, size_t request)
 {
     return take_aligned(alignment, request, CALLER);
@@ -181,13 +185,16 @@ EXPORTED void *__libc_memalign(size_t alignment, size_t request)
     return take_aligned(alignment, request, CALLER);
 }
 
-/* mimalloc's own name, with mimalloc's order of arguments. */
+/* A name of mimalloc's, with mimalloc's order of arguments. */
 EXPORTED void *_aligned_malloc(size_t alignment, size_t request)
 {
     return take_aligned(alignment, request, CALLER);
 }
 
-/* The standard gives the error as the result and says nothing of errno, which is kept. */
+/*
+ * Stores an aligned block and returns 0, or the number of an error. errno is kept, because the standard returns the
+ * error and does not mention errno.
+ */
 static int store_aligned(void **address, size_t alignment, size_t request, const void *caller)
 {
     if (!is_power_of_two(alignment) || alignment % sizeof(void *) != 0) {
@@ -218,7 +225,7 @@ EXPORTED void *valloc(size_t request)
     return route_alloc_aligned(os_page_size(), request, CALLER);
 }
 
-/* valloc of whole pages, one at least. */
+/* valloc, rounded up to whole pages, at least one. */
 EXPORTED void *pvalloc(size_t request)
 {
     if (request > PTRDIFF_MAX) {
@@ -232,15 +239,15 @@ EXPORTED size_t malloc_usable_size(void *address)
     return route_usable_size("malloc_usable_size", address);
 }
 
-/* macOS, mimalloc: the usable size that a request of that size would get. */
+/* macOS and mimalloc: returns the usable size that a request of this size would get. */
 EXPORTED size_t malloc_good_size(size_t request)
 {
     return route_good_size(request);
 }
 
 /*
- * C23: the caller repeats what it asked for. Believed it is not: the block goes back to where its
- * address says, so that a wrong size does no harm.
+ * C23: the caller passes the size that it requested. The size is ignored, so a wrong one does no harm: the address
+ * alone says where the block belongs.
  */
 EXPORTED void free_sized(void *address, size_t size)
 {
@@ -265,7 +272,7 @@ static char *copy_string(const char *string, size_t length, const void *caller)
     return copy;
 }
 
-/* mimalloc 3 exports these two; from there they would lead past us. */
+/* mimalloc 3 exports strdup and strndup. A program that found them there would get memory past this library. */
 EXPORTED char *strdup(const char *string)
 {
     return copy_string(string, strlen(string), CALLER);
@@ -276,7 +283,7 @@ EXPORTED char *strndup(const char *string, size_t limit)
     return copy_string(string, strnlen(string, limit), CALLER);
 }
 
-/* SunOS. Another allocator that has a free need not have these. */
+/* SunOS. They are defined here, because another allocator with its own free may lack them. */
 EXPORTED void cfree(void *address)
 {
     program_dealloc("free", address);
@@ -287,8 +294,10 @@ EXPORTED void vfree(void *address)
     program_dealloc("free", address);
 }
 
-/* The same function under another name: SunOS's and glibc's; mimalloc exports them, so they must
- * not lead past us. */
+/*
+ * Second names of the functions above, from SunOS and glibc. mimalloc exports them too, and a call there would go
+ * past this library.
+ */
 PUBLIC_ALIAS(malloc_usable_size) size_t malloc_size(void *address);
 PUBLIC_ALIAS(malloc) void *__libc_malloc(size_t request);
 PUBLIC_ALIAS(calloc) void *__libc_calloc(size_t count, size_t size);

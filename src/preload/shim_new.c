@@ -1,4 +1,4 @@
-/* The shim: every C++ operator new and delete, by its mangled name and without a C++ library. */
+/* Exports every C++ operator new and delete, by its mangled name and without a C++ library. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dlfcn.h>
 #include <stdbool.h>
@@ -9,9 +9,9 @@
 #include "route/route.h"
 
 /*
- * Compiled with -fexceptions: what std::__throw_bad_alloc or a new-handler throws passes through
- * these frames. The names are weak, since most servers have no C++ library; the first two are
- * libstdc++'s, the third is libc++'s.
+ * This file is compiled with -fexceptions, because an exception of std::__throw_bad_alloc or of a new-handler passes
+ * through these functions. The names are weak, because most servers have no C++ library. The first two belong to
+ * libstdc++, the third to libc++.
  */
 typedef void new_handler(void);
 typedef void thrower(void);
@@ -19,10 +19,13 @@ extern new_handler *std_get_new_handler(void) __asm__("_ZSt15get_new_handlerv") 
 extern thrower std_throw_bad_alloc __asm__("_ZSt17__throw_bad_allocv") __attribute__((weak));
 extern thrower std_1_throw_bad_alloc __asm__("_ZNSt3__117__throw_bad_allocEv") __attribute__((weak));
 
-/* An alignment that malloc gives without being asked. */
+/* Stands for the alignment that malloc gives to every block. */
 enum { PLAIN = 0 };
 
-/* `caller` may be NULL, as route_alloc takes it, where this is inlined into the operator itself. */
+/*
+ * Allocates once, without a new-handler. `caller` may be NULL if this function is inlined into the operator itself;
+ * route_alloc accepts that.
+ */
 FAST_PATH void *new_try(size_t request, size_t alignment, const void *caller)
 {
     return alignment == PLAIN ? route_alloc(request, caller)
@@ -37,8 +40,10 @@ static void *new_open_library(const char *name)
     return open != NULL ? open(name, RTLD_LAZY | RTLD_NOLOAD) : NULL;
 }
 
-/* The C++ library may have come by dlopen, after the weak names were bound: then it is asked by its
- * own handle. */
+/*
+ * Returns the function that throws std::bad_alloc, or NULL. It searches by the C++ library's own handle, because
+ * dlopen may have loaded that library after the weak names were bound.
+ */
 static thrower *new_find_thrower(void)
 {
     static const struct {
@@ -67,9 +72,9 @@ static COLD void new_throw(void)
 }
 
 /*
- * The loop that the standard prescribes: the new-handler is called until it has made memory
- * available, has thrown, or is gone. For nothrow too; an exception that a handler throws there
- * passes through to the caller, where libstdc++'s own would have returned NULL.
+ * Calls the new-handler and allocates again, as the standard prescribes, until memory is found, the handler throws,
+ * or no handler is set. This happens for nothrow forms too. An exception of a handler then passes through to the
+ * caller, where libstdc++ would return NULL.
  */
 static COLD void *new_insist(size_t request, size_t alignment, bool throws, const void *caller)
 {
@@ -96,8 +101,7 @@ FAST_PATH void *new_take(size_t request, size_t alignment, bool throws)
     return LIKELY(address != NULL) ? address : new_insist(request, alignment, throws, CALLER);
 }
 
-/* Itanium C++ ABI: nw and na are operator new and new[], dl and da delete and delete[]; m is
- * size_t. */
+/* Mangled names of the Itanium C++ ABI: nw is operator new, na new[], dl delete, da delete[], and m is size_t. */
 
 void *new_one(size_t request) __asm__("_Znwm");
 void *new_array(size_t request) __asm__("_Znam");
@@ -155,9 +159,8 @@ EXPORTED void *new_array_aligned_nothrow(size_t request, size_t alignment, const
 }
 
 /*
- * All twelve deletes are one function: the address alone decides where a block goes back to, and
- * the other arguments of the sized, aligned and nothrow forms stay unread in their registers. Each
- * alias has that form's own signature, so that the compiler sees what is called.
+ * All twelve operators delete are one function. The address alone says where a block belongs, and the further
+ * arguments of the sized, aligned and nothrow forms are ignored.
  */
 void delete_any(void *address) __asm__("_ZdlPv");
 

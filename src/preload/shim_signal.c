@@ -1,4 +1,4 @@
-/* The shim: sigaction and the older calls that set a signal's handler. */
+/* Replaces sigaction and the older calls that set a signal's handler. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <signal.h>
@@ -9,10 +9,9 @@
 #include "preload/handler.h"
 
 /*
- * All are made of handler_set, so that none of them needs libc's own behind it: on the stats signal
- * our handler stays, on every other one they do what libc's do. <signal.h> declares several of
- * these names under conditions, and redirects some; the declarations here are by their symbol
- * names.
+ * All of these functions use handler_set and need no function of libc. For the stats signal the library's handler
+ * stays in the kernel. For every other signal they do what libc's functions do. <signal.h> declares some of these
+ * names only under conditions and redirects others, so they are declared here by their symbol names.
  */
 typedef void handler(int);
 
@@ -49,7 +48,7 @@ EXPORTED handler *bsd_set(int signal_number, handler *wanted)
     return set_handler(signal_number, wanted, true, interrupts ? 0 : SA_RESTART);
 }
 
-/* System V semantics: the handler goes after one signal, and system calls are interrupted. */
+/* System V semantics: the handler is removed after one signal, and system calls are interrupted. */
 handler *sysv_set(int signal_number, handler *wanted) __asm__("__sysv_signal");
 EXPORTED handler *sysv_set(int signal_number, handler *wanted)
 {
@@ -60,11 +59,11 @@ EXPORTED handler *bsd_signal_name(int, handler *) __asm__("bsd_signal") __attrib
 EXPORTED handler *ssignal_name(int, handler *) __asm__("ssignal") __attribute__((alias("signal")));
 EXPORTED handler *sysv_signal_name(int, handler *) __asm__("sysv_signal") __attribute__((alias("__sysv_signal")));
 
-/* System V's sigset: sets a handler and unblocks the signal, or blocks it for SIG_HOLD. */
+/* System V's sigset: sets a handler and unblocks the signal, or only blocks the signal if the handler is SIG_HOLD. */
 handler *sigset_name(int signal_number, handler *wanted) __asm__("sigset");
 EXPORTED handler *sigset_name(int signal_number, handler *wanted)
 {
-    handler *const hold = (handler *)2; /* SIG_HOLD, which <signal.h> shows to X/Open programs only */
+    handler *const hold = (handler *)2; /* SIG_HOLD, which <signal.h> declares for X/Open programs only */
     sigset_t this_one;
     sigset_t former_mask;
     struct sigaction former;
@@ -93,8 +92,9 @@ EXPORTED int ignore_set(int signal_number)
     return set_handler(signal_number, SIG_IGN, false, 0) == SIG_ERR ? -1 : 0;
 }
 
-/* Sets that the signal interrupts system calls, or has them restarted: for the handler in force,
- * and for later ones. */
+/*
+ * Sets whether the signal interrupts system calls or has them restarted, for the handler in force and for later ones.
+ */
 int interrupt_set(int signal_number, int interrupts) __asm__("siginterrupt");
 EXPORTED int interrupt_set(int signal_number, int interrupts)
 {

@@ -1,4 +1,4 @@
-/* The shim: the call by which libc runs main, so that the library knows when main has begun. */
+/* Wraps the function by which libc runs main, so that the library knows when main begins. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dlfcn.h>
 
@@ -6,8 +6,10 @@
 #include "config/message.h"
 #include "pool/background.h"
 
-/* The constructors of the program run within this call, before main; those of libraries before it.
- * glibc and musl agree on its arguments, musl has no `stack_end`. */
+/*
+ * The constructors of the program run within this function, before main. Those of libraries have run earlier. glibc
+ * and musl have the same arguments, but musl lacks `stack_end`.
+ */
 typedef int main_function(int, char **, char **);
 typedef int start_function(main_function *program, int count, char **arguments, void (*init)(void), void (*end)(void),
                            void (*loader_end)(void), void *stack_end);

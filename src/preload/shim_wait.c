@@ -1,4 +1,4 @@
-/* The shim: the calls that wait for a signal, where no handler sees it. */
+/* Wraps the calls that wait for a signal, for which no handler runs. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dlfcn.h>
 #include <errno.h>
@@ -12,10 +12,10 @@
 #include "preload/handler.h"
 
 /*
- * libc's own does the waiting, since it is a cancellation point; it is looked up for each call. No
- * handler may call any of these, by POSIX, and who waits for a signal has the time. A signal that
- * asked for statistics alone looks to the program like one whose handler ran meanwhile: EINTR, and
- * sigwait goes on.
+ * libc's function does the waiting, because waiting must be a cancellation point. It is looked up at each call,
+ * because time does not matter to a thread that waits. POSIX does not allow signal handlers to call any of these
+ * functions. If a signal was only sent for statistics, the program sees what it would see after a handler had run:
+ * EINTR, and sigwait continues to wait.
  */
 typedef int wait_function(const sigset_t *signals, siginfo_t *info, const struct timespec *limit);
 
@@ -49,7 +49,7 @@ EXPORTED int sigwaitinfo(const sigset_t *restrict signals, siginfo_t *restrict i
     return wait_for(signals, info, NULL);
 }
 
-/* It returns what is wrong, and keeps errno. */
+/* Returns the number of an error, and keeps errno. */
 EXPORTED int sigwait(const sigset_t *restrict signals, int *restrict signal_number)
 {
     int kept = errno;

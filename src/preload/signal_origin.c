@@ -1,4 +1,4 @@
-/* Who sent a signal: a process of this program's, or somebody else. */
+/* Tells whether a signal came from a process of the same program. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "preload/signal_origin.h"
 
@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "os/os.h"
 
-/* "/proc/", a number, "/exe". */
+/* room for "/proc/", a number and "/exe" */
 enum { NAME_SIZE = 32 };
 
 static bool signal_origin_runs_the_same(pid_t sender)
@@ -21,7 +21,10 @@ static bool signal_origin_runs_the_same(pid_t sender)
            theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
 }
 
-/* What no process has sent comes from what this one has set up: a timer, a message queue. */
+/*
+ * A signal that no process sent comes from something that this process has set up, such as a timer or a message
+ * queue.
+ */
 bool signal_origin_is_self(const siginfo_t *info)
 {
     bool sent = info->si_code == SI_USER || info->si_code == SI_QUEUE || info->si_code == SI_TKILL;

@@ -1,4 +1,4 @@
-/* Who sent a signal: a process of this program's, or somebody else. */
+/* Tells whether a signal came from a process of the same program. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_SIGNAL_ORIGIN_H
 #define SOCKMALLOC_SIGNAL_ORIGIN_H
@@ -8,13 +8,13 @@
 
 #include "base/attributes.h"
 
-/* Whether it is this process. Signal-safe. */
+/* Returns true if this process sent the signal. Safe in signal handlers. */
 INTERNAL bool signal_origin_is_self(const siginfo_t *info);
 
 /*
- * Whether the sender runs the executable that this process runs: itself, its parent or children, or
- * another of the same server's. Who is gone by now, or may not be asked (another user's, or no
- * /proc behind a chroot), counts as somebody else. Signal-safe: two system calls; errno is kept.
+ * Returns true if the sender runs the same executable as this process: the process itself, its parent, a child, or
+ * another process of the same server. Returns false if the sender has ended, or if its executable cannot be read
+ * because it is another user's or a chroot hides /proc. Safe in signal handlers; two system calls; errno is kept.
  */
 INTERNAL bool signal_origin_is_kin(const siginfo_t *info);
 
