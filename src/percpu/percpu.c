@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "base/bounds.h"
+#include "cache/budget.h"
+#include "memory/region.h"
 #include "memory/reserve.h"
 #include "memory/table.h"
 #include "os/os.h"
@@ -17,6 +19,7 @@ _Static_assert(sizeof(struct cache) == RSEQ_RECORD, "a processor's number finds 
 
 struct processors processors;
 static struct table records;
+static atomic_flag sharing = ATOMIC_FLAG_INIT;
 
 static size_t percpu_limit_of_records(void)
 {
@@ -100,6 +103,7 @@ void percpu_forget(void)
 void percpu_reset(void)
 {
     table_after_fork(&records);
+    atomic_flag_clear_explicit(&sharing, memory_order_relaxed);
     for (uint32_t number = 0; number < percpu_records(); number++) {
         struct cache *record = percpu_at(number);
         /* The pages of processors on which nobody ever ran stay the kernel's. */
@@ -107,4 +111,38 @@ void percpu_reset(void)
             memset(record, 0, sizeof *record);
         }
     }
+}
+
+/* Raises the quota of one bucket on every processor as far as `bytes` bytes of the cache budget allow. */
+static void percpu_raise_quota(unsigned bucket, uint64_t bytes)
+{
+    uint64_t price = (uint64_t)percpu_records() * regions.region[bucket].capacity;
+    uint32_t had = percpu_quota(bucket);
+    uint64_t more = bytes / price;
+    more = LESSER(more, MAGAZINE_SLOTS - had);
+    if (more > 0 && budget_charge(more * price)) {
+        percpu_set_quota(bucket, had + (uint32_t)more);
+    }
+}
+
+/* Each bucket and each processor gets an equal share because threads come and go: which buckets one processor has
+ * used so far says little about the next minute. */
+void percpu_share_budget(unsigned trained)
+{
+    if (percpu_records() == 0 || atomic_flag_test_and_set_explicit(&sharing, memory_order_acquire)) {
+        return; /* no records, or another thread is already sharing out all that is left */
+    }
+    for (unsigned bucket = 0; bucket < trained; bucket++) {
+        percpu_raise_quota(bucket, budget_left() / (trained - bucket));
+    }
+    atomic_flag_clear_explicit(&sharing, memory_order_release);
+}
+
+uint64_t percpu_charge(void)
+{
+    uint64_t charge = 0;
+    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
+        charge += (uint64_t)percpu_quota(bucket) * regions.region[bucket].capacity;
+    }
+    return charge * percpu_records();
 }

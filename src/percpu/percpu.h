@@ -70,6 +70,16 @@ static inline uint32_t percpu_quota(unsigned bucket)
     return percpu_limit(bucket) / (uint32_t)sizeof(void *);
 }
 
+/*
+ * Raises the quotas of the buckets 0 to `trained` - 1 on all processors, by equal shares of what is left of the cache
+ * budget, and charges the budget for them. Does nothing before percpu_open, or while another thread is in it. Any
+ * thread.
+ */
+void percpu_share_budget(unsigned trained);
+
+/* Returns the bytes that all quotas of all processors are charged for in the cache budget. */
+uint64_t percpu_charge(void);
+
 /* Where a record has the bucket's top. */
 static inline size_t percpu_top(unsigned bucket)
 {

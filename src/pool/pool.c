@@ -42,7 +42,7 @@ static bool pool_prepare(enum kind wanted)
         if (!percpu_open()) {
             return false;
         }
-        pool_percpu_share();
+        percpu_share_budget(pool_first_large);
     }
     return wanted != KIND_AUTO || rseq_available();
 }
@@ -116,7 +116,7 @@ static COLD void pool_turn(void)
         pool_set_kind(KIND_THREAD);
         return;
     }
-    pool_percpu_share();
+    percpu_share_budget(pool_first_large);
     pool_set_kind(KIND_CPU);
 }
 

@@ -94,10 +94,6 @@ static inline void pool_retain_slots(unsigned bucket, int64_t count)
     }
 }
 
-/* Gives the processors' caches what the budget has left; and what they are charged for. */
-void pool_percpu_share(void);
-uint64_t pool_percpu_charge(void);
-
 /* Where rare events are counted: the thread's cache, or what stands in where threads have none. */
 struct cache *pool_counters(void);
 

@@ -116,7 +116,7 @@ static bool pool_find_threads(void)
 static void pool_reset(void)
 {
     cache_reset();
-    pool_percpu_reset();
+    percpu_reset();
     depot_reset();
     magazine_reset();
     slots_reset();
@@ -146,7 +146,7 @@ static void pool_atfork_child_of(bool had_threads)
         }
         pool_begin_anew(bucket);
     }
-    budget_reset(had_threads ? pool_percpu_charge() : budget_charged(), pool_inherited_retained(0),
+    budget_reset(had_threads ? percpu_charge() : budget_charged(), pool_inherited_retained(0),
                  pool_inherited_retained(pool_first_large));
     cache_reset_counters();
     histogram_reset();
@@ -170,7 +170,7 @@ static void pool_leave_own(unsigned bucket)
 static void pool_isolate(void)
 {
     cache_isolate();
-    pool_percpu_reset();
+    percpu_reset();
     depot_reset();
     slots_reset();
     pool_count_metadata();
@@ -210,7 +210,7 @@ static void pool_recover(void)
     for (unsigned bucket = 0; bucket < regions.count; bucket++) {
         standard_reset(bucket, (uint32_t)pools[bucket].inherited_depot);
     }
-    budget_reset(pool_percpu_charge(), pool_inherited_retained(0), pool_inherited_retained(pool_first_large));
+    budget_reset(percpu_charge(), pool_inherited_retained(0), pool_inherited_retained(pool_first_large));
     for (unsigned bucket = 0; bucket < regions.count; bucket++) {
         pool_add_all_counts(bucket, (uint64_t)-1);
     }

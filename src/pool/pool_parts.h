@@ -76,10 +76,6 @@ static inline void pool_fetch(unsigned bucket, const void *slot, size_t request)
  * its program fills it. */
 size_t pool_fetched_bytes(unsigned bucket, size_t request);
 
-/* The processors' caches hold nothing any more. In the child of a fork, which may have caught
- * another thread sharing out. */
-void pool_percpu_reset(void);
-
 /* Gives back the addresses of the slots that are purged by now. While memory is tight, so that the
  * program itself can have them. Returns the bytes. */
 size_t pool_return_purged(void);

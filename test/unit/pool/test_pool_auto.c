@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <pthread.h>
 
+#include "percpu/percpu.h"
 #include "pool/pool.h"
 #include "statistics/snapshot.h"
 #include "support/crew.h"
@@ -106,7 +107,7 @@ Test(pool_auto, turns_when_threads_are_too_many_and_never_back)
     crew_run(CROWD + 1, come_in_a_crowd);
     cr_assert_eq(pool_kind(), KIND_CPU);
     expect_in_order();
-    cr_assert_eq(budget_charged(), pool_percpu_charge(), "threads are charged for nothing");
+    cr_assert_eq(budget_charged(), percpu_charge(), "threads are charged for nothing");
     cr_assert_lt(budget_left(), quotas_price(B64K) * percpu_records(), "what they had is the processors' now");
     use(MANY);
     cr_assert_eq(cache_mine, &cache_none, "few threads again, and no caches");
@@ -161,7 +162,7 @@ Test(pool_auto, caches_of_before_end_with_their_threads)
     crew_run(CROWD + 1, end_with_a_cache);
     cr_assert_eq(cache_open_count(), 0U);
     expect_in_order();
-    cr_assert_eq(budget_charged(), pool_percpu_charge());
+    cr_assert_eq(budget_charged(), percpu_charge());
 }
 
 /* All that a cache held is within reach of who comes after the turn. */
