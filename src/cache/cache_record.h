@@ -15,22 +15,34 @@
 #include "memory/bucket.h"
 
 /*
- * One bucket's part of a cache. The free slots of the private magazine end with top[-1]; they begin
- * with floor[0], unless takes are halted (cache_force_slow); it is full when top is the ceiling. Both lie
- * closer while what is beyond them is cold (cache_mark_cold). Without a magazine all three are NULL,
- * which reads as empty and as full at once: that is how threads without a cache, and the large
- * pool's buckets, reach the slow path without a test of their own. The first cache line is all that
- * the fast paths touch.
+ * One bucket's part of a thread's cache. Three pointers divide the thread's private magazine, an array of free slots
+ * that grows to the right:
+ *
+ *     magazine->slot                                        magazine->slot + quota
+ *     |                                                     |
+ *     | cold slots   | warm slots      | warm places        | cold places ...
+ *     +--------------+-----------------+--------------------+----------------
+ *                    floor             top                  ceiling
+ *
+ * malloc pops top[-1] unless top <= floor, and free stores at top[0] unless top == ceiling; else they take the slow
+ * path. A magazine that comes in has its floor at magazine->slot and its ceiling at the quota, as if nothing were cold.
+ * cache_mark_cold moves both to the top, and each cold alloc or free then moves one of them by one place.
+ * cache_force_slow moves the floor alone. Without a magazine all three pointers are NULL, which reads as empty and as
+ * full at once: threads without a cache and the buckets of the large pool reach the slow path without a test of their
+ * own.
+ *
+ * The fast paths touch this cache line of the cache and no other. Only the owner thread and its signal handlers write
+ * to it, with the one exception of `public_magazine`.
  */
 struct cache_bin {
-    _Alignas(CACHE_LINE) _Atomic(void **) top; /* read by whoever reports */
-    void **floor;
-    void **ceiling;
-    _Atomic(struct magazine *) public_magazine; /* changed only by exchange */
-    uint32_t owner;                             /* slot_meta_owner of the thread: all bins say the same */
-    uint8_t live;                               /* the metadata of a live slot of the bucket */
+    _Alignas(CACHE_LINE) _Atomic(void **) top;  /* atomic, because threads that make reports read it */
+    void **floor;                               /* inside the magazine at all times, so that cache_private finds it */
+    void **ceiling;                             /* magazine->slot + quota at most */
+    _Atomic(struct magazine *) public_magazine; /* the owner exchanges it; other threads may change it to NULL */
+    uint32_t owner;                             /* slot_meta_owner of the thread; equal in all bins of a cache */
+    uint8_t live;                               /* the metadata byte of a live slot of the bucket */
 #define CACHE_COUNTER(name, help) struct counter name;
-    COUNTER_FAST_ROWS(CACHE_COUNTER)
+    COUNTER_FAST_ROWS(CACHE_COUNTER) /* `returned` counts up to 0 from minus the interval of ticks: cache_arm */
 };
 
 /* What only slow paths write of one bucket's part of a cache. */

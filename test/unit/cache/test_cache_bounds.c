@@ -1,11 +1,12 @@
-/* The cache room: slots of the private magazine that are cold, on both sides of the warm ones. */
+/* The floor and the ceiling of a bin: allocs that are forced to the slow path, and cold slots on both sides of the warm
+ * ones. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
 #include "cache/cache.h"
 #include "support/house.h"
 
-enum { FEW = 4 };
+enum { FEW = 4, QUOTA = 10, MORE = 20 };
 
 static struct cache *mine;
 
@@ -14,18 +15,31 @@ static struct cache_bin *bin(void)
     return &mine->bin[B16K];
 }
 
+static void lay_quota(uint32_t quota)
+{
+    house_lay_default();
+    mine = cache_reach();
+    cr_assert(cache_is_own(mine));
+    cr_assert(cache_set_quota(mine, B16K, quota));
+}
+
+/* Frees and allocates as the pool does. */
 static void put(void *slot)
 {
     cr_assert(cache_push(bin(), slot) || cache_flush(mine, B16K, slot));
 }
 
-/* A private magazine that holds so many slots, the last of them on top, and has room for two more.
- */
+static void *get(void)
+{
+    void *slot = cache_pop(bin());
+    slot = slot != NULL ? slot : cache_refill(mine, B16K);
+    return slot != NULL ? slot : cache_carve(mine, B16K);
+}
+
+/* Makes a private magazine that holds so many of `slots`, the last of them on top, and has room for two more. */
 static void lay(void *slots[FEW], uint32_t held)
 {
-    house_lay_default();
-    mine = cache_reach();
-    cr_assert(cache_set_quota(mine, B16K, held + 2));
+    lay_quota(held + 2);
     for (unsigned i = 0; i < FEW; i++) {
         slots[i] = cache_carve(mine, B16K);
     }
@@ -44,7 +58,65 @@ static void **top(void)
     return atomic_load_explicit(&bin()->top, memory_order_relaxed);
 }
 
-Test(cache_mark_cold, cold_slots_are_taken_one_by_one)
+Test(cache_bounds, forced_slow_slots_stay_where_they_are)
+{
+    lay_quota(MAGAZINE_SLOTS);
+    void *slots[3] = {get(), get(), get()};
+    put(slots[0]);
+    put(slots[1]);
+    uint32_t held = magazine_depth(top());
+    cache_force_slow(mine);
+    cr_assert_null(cache_pop(bin()));
+    cr_assert_eq(magazine_depth(top()), held);
+    cr_assert(cache_push(bin(), slots[2]), "there is room for frees as before");
+    cr_assert_eq(cache_pop(bin()), slots[2], "what comes afterwards is not held back");
+    cr_assert_null(cache_pop(bin()));
+    cr_assert(cache_resume_fast(mine, B16K));
+    cr_assert_not(cache_resume_fast(mine, B16K), "nothing is held back any more");
+    cr_assert_eq(cache_pop(bin()), slots[1]);
+    cr_assert_eq(cache_pop(bin()), slots[0]);
+}
+
+/* A signal handler allocates a slot after cache_force_slow has read the top and before it raises the floor. */
+Test(cache_bounds, floor_above_the_top_forces_slow_too)
+{
+    lay_quota(MAGAZINE_SLOTS);
+    put(get());
+    cache_force_slow(mine);
+    void **before = top();
+    set_top(before - 1);
+    cr_assert_null(cache_pop(bin()));
+    set_top(before);
+    cr_assert(cache_resume_fast(mine, B16K));
+    cr_assert_not_null(cache_pop(bin()));
+}
+
+Test(cache_bounds, forced_slow_bins_are_unloaded_whole)
+{
+    lay_quota(MAGAZINE_SLOTS);
+    void *slots[2] = {get(), get()};
+    put(slots[0]);
+    put(slots[1]);
+    uint32_t held = magazine_depth(top());
+    cache_force_slow(mine);
+    struct magazine *magazine = cache_unload(bin());
+    cr_assert_eq(magazine_count(magazine), held);
+    cr_assert_not(cache_resume_fast(mine, B16K), "there is no magazine");
+    cache_deposit(mine, B16K, magazine);
+}
+
+Test(cache_bounds, forced_slow_bins_have_the_room_of_their_quota)
+{
+    lay_quota(QUOTA);
+    void *slots[2] = {get(), get()};
+    put(slots[0]);
+    put(slots[1]);
+    cache_force_slow(mine);
+    cr_assert(cache_set_quota(mine, B16K, MORE));
+    cr_assert_eq(bin()->ceiling - cache_private(bin())->slot, MORE);
+}
+
+Test(cache_bounds, cold_slots_are_taken_one_by_one)
 {
     void *slots[FEW];
     lay(slots, 2);
@@ -57,7 +129,7 @@ Test(cache_mark_cold, cold_slots_are_taken_one_by_one)
     cr_assert_null(cache_pop_cold(mine, B16K));
 }
 
-Test(cache_mark_cold, slots_are_given_one_by_one_up_to_the_quota)
+Test(cache_bounds, cold_slots_are_freed_one_by_one_up_to_the_quota)
 {
     void *slots[FEW];
     lay(slots, 2);
@@ -70,8 +142,8 @@ Test(cache_mark_cold, slots_are_given_one_by_one_up_to_the_quota)
     cr_assert_eq(top()[-1], slots[3]);
 }
 
-/* What has come or gone since may do so again by the fast paths. */
-Test(cache_mark_cold, warm_slots_lie_between)
+/* Slots that were allocated or freed since they were cold come and go by the fast paths. */
+Test(cache_bounds, warm_slots_lie_between)
 {
     void *slots[FEW];
     lay(slots, 2);
@@ -86,7 +158,7 @@ Test(cache_mark_cold, warm_slots_lie_between)
     cr_assert_not(cache_push(bin(), slots[3]));
 }
 
-Test(cache_mark_cold, magazine_that_comes_in_is_warm_until_marked_cold)
+Test(cache_bounds, magazine_that_comes_in_is_warm_until_marked_cold)
 {
     void *slots[FEW];
     lay(slots, 2);
@@ -98,7 +170,7 @@ Test(cache_mark_cold, magazine_that_comes_in_is_warm_until_marked_cold)
     cr_assert_eq(cache_pop(bin()), slots[2]);
 }
 
-Test(cache_mark_cold, quota_that_rises_makes_room)
+Test(cache_bounds, quota_that_rises_makes_room)
 {
     void *slots[FEW];
     lay(slots, 2);
@@ -108,7 +180,7 @@ Test(cache_mark_cold, quota_that_rises_makes_room)
     cr_assert_eq(bin()->ceiling - cache_private(bin())->slot, 5);
 }
 
-Test(cache_mark_cold, resumed_bins_have_no_cold_slot_below)
+Test(cache_bounds, resumed_bins_have_no_cold_slot_below)
 {
     void *slots[FEW];
     lay(slots, 2);
@@ -118,8 +190,8 @@ Test(cache_mark_cold, resumed_bins_have_no_cold_slot_below)
     cr_assert_eq(cache_pop(bin()), slots[1]);
 }
 
-/* A handler took one, or two, in the middle of a take, and keeps them. */
-Test(cache_mark_cold, handler_leaves_no_slot_to_be_taken_twice)
+/* A signal handler allocates one slot, or two, in the middle of cache_pop_cold. */
+Test(cache_bounds, handler_leaves_no_slot_to_be_taken_twice)
 {
     void *slots[FEW];
     lay(slots, 3);
@@ -135,7 +207,7 @@ Test(cache_mark_cold, handler_leaves_no_slot_to_be_taken_twice)
     cr_assert_null(cache_pop(bin()));
 }
 
-Test(cache_mark_cold, bins_without_a_magazine_have_neither)
+Test(cache_bounds, bins_without_a_magazine_have_neither)
 {
     void *slots[FEW];
     lay(slots, 0);
@@ -144,7 +216,7 @@ Test(cache_mark_cold, bins_without_a_magazine_have_neither)
     cr_assert_not(cache_push_cold(mine, B16K, slots[0]));
 }
 
-Test(cache_mark_cold, other_buckets_are_left_alone)
+Test(cache_bounds, other_buckets_are_left_alone)
 {
     void *slots[FEW];
     lay(slots, 2);
