@@ -17,6 +17,12 @@ struct magazine *depot_pop_full(unsigned bucket)
     return magazine != NULL ? magazine : magazine_pop(&depots[bucket].full[young ^ 1]);
 }
 
+bool depot_has_full(unsigned bucket)
+{
+    const struct depot *depot = &depots[bucket];
+    return !stack_is_empty(&depot->full[0]) || !stack_is_empty(&depot->full[1]);
+}
+
 struct magazine *depot_pop_old(unsigned bucket)
 {
     return magazine_pop(&depots[bucket].full[decay_old()]);

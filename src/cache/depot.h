@@ -12,6 +12,9 @@
 /* A magazine with slots in it, of the young generation first, or NULL. */
 struct magazine *depot_pop_full(unsigned bucket);
 
+/* Returns true if the depot has a magazine with slots in it, of either generation. */
+bool depot_has_full(unsigned bucket);
+
 /* One of the old generation, or NULL; and what is left of it back to where it came from. */
 struct magazine *depot_pop_old(unsigned bucket);
 void depot_push_old(unsigned bucket, struct magazine *magazine);

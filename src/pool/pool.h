@@ -312,6 +312,12 @@ void pool_atfork_child(void);
 void pool_inherit(void);
 INTERNAL void pool_recover_slow(void);
 
+/* Returns true unless this is the child of a fork whose free slots have not been found yet. */
+static inline bool pool_has_recovered(void)
+{
+    return LIKELY(atomic_load_explicit(&pool_heir, memory_order_acquire) == POOL_RECOVERED);
+}
+
 static inline void pool_recover_due(void)
 {
     if (UNLIKELY(atomic_load_explicit(&pool_heir, memory_order_acquire) != POOL_RECOVERED)) {

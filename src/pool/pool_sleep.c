@@ -1,0 +1,202 @@
+/* Gives free memory back while a thread of the program sleeps in the kernel and waits for events. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "pool/pool_sleep.h"
+
+#include "base/clock.h"
+#include "cache/depot.h"
+#include "os/os.h"
+#include "pool/pool_parts.h"
+#include "pool/standard.h"
+
+enum {
+    STEP_SLOTS = 16,         /* of a magazine, whose pages go in one step */
+    BUSY_WAIT = 1000000,     /* nanoseconds until the next look while another thread gives pages back */
+    BUSY_PAUSE = 10000000,   /* nanoseconds from one wait to the next of a busy event loop, at most */
+    BRIEF_WAIT = 1000000000, /* nanoseconds after which an idle event loop may give back, at most */
+    IDLE_LOOKS = 32,         /* other threads' caches that a step looks at for magazines nobody uses */
+    MAGAZINES_A_BIN = 2,     /* the private one and the public one */
+};
+
+/* What the calling thread's magazines hold, and since when it has not used them. */
+static _Thread_local struct {
+    uint64_t asked; /* when pool_sleep_limit was last called */
+    uint64_t since; /* the time at which `uses` was last seen to have changed */
+    uint32_t uses;  /* allocs and frees of the thread, as far as its own cache counts them */
+    uint32_t next;  /* the next magazine to purge: twice its bucket, plus 1 for the public one */
+    uint32_t slot;  /* the next slot in that magazine */
+} idle __attribute__((tls_model("initial-exec")));
+
+static atomic_flag purging = ATOMIC_FLAG_INIT;
+
+/* Returns true if slots with pages lie in depots or stacks. */
+static bool pool_sleep_has_free(void)
+{
+    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
+        if (slots_have_free(bucket) || depot_has_full(bucket) ||
+            (pool_kind() == KIND_STANDARD && standard_count(bucket) > 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Returns true if the thread's magazines hold a slot. */
+static bool pool_sleep_holds(const struct cache *cache)
+{
+    for (unsigned bucket = 0; bucket < regions.count && !pool_is_large(bucket); bucket++) {
+        const struct cache_bin *bin = &cache->bin[bucket];
+        const struct magazine *magazine = cache_private(bin);
+        if ((magazine != NULL && atomic_load_explicit(&bin->top, memory_order_relaxed) > magazine->slot) ||
+            atomic_load_explicit(&bin->public_magazine, memory_order_relaxed) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint32_t pool_sleep_uses(const struct cache *cache)
+{
+    uint64_t uses = 0;
+    for (unsigned bucket = 0; bucket < regions.count && !pool_is_large(bucket); bucket++) {
+        uses += counter_read(&cache->bin[bucket].requests) + cache_returned(cache, bucket);
+    }
+    return (uint32_t)uses;
+}
+
+static uint64_t pool_sleep_until(uint64_t due, uint64_t now)
+{
+    return (int64_t)(due - now) > 0 ? due - now : 0;
+}
+
+/* Returns for how long the thread's own magazines keep their pages, from `now` on. */
+static uint64_t pool_sleep_own(const struct cache *cache, uint64_t now)
+{
+    if (!cache_is_own(cache) || !pool_sleep_holds(cache)) {
+        return POOL_SLEEP_NEVER;
+    }
+    uint32_t uses = pool_sleep_uses(cache);
+    if (uses != idle.uses) {
+        idle.uses = uses;
+        idle.since = now;
+        idle.next = 0;
+        idle.slot = 0;
+    } else if (idle.next == MAGAZINES_A_BIN * BUCKET_LIMIT) {
+        return POOL_SLEEP_NEVER; /* their pages have gone */
+    }
+    return pool_sleep_until(idle.since + DECAY_GENERATIONS * decay.age, now);
+}
+
+static uint64_t pool_sleep_shared(uint64_t now)
+{
+    uint64_t turned = atomic_load_explicit(&decay.turned, memory_order_relaxed);
+    return pool_sleep_has_free() ? pool_sleep_until(turned + decay.age, now) : POOL_SLEEP_NEVER;
+}
+
+/*
+ * Returns true if the thread was here a moment ago, and will be here again soon whatever happens. A busy event loop
+ * need not pay for a wait in pieces: when it is no longer busy, its next wait begins later than a moment after this
+ * one.
+ */
+static bool pool_sleep_is_brief(uint64_t wanted, uint64_t now)
+{
+    uint64_t asked = idle.asked;
+    idle.asked = now;
+    return wanted <= BRIEF_WAIT && now - asked < BUSY_PAUSE;
+}
+
+uint64_t pool_sleep_limit(uint64_t wanted)
+{
+    if (decay.age == DECAY_NEVER) {
+        return POOL_SLEEP_NEVER;
+    }
+    uint64_t now = clock_now();
+    if (pool_sleep_is_brief(wanted, now)) {
+        return POOL_SLEEP_NEVER;
+    }
+    uint64_t own = pool_sleep_own(cache_mine, now);
+    uint64_t shared = pool_sleep_shared(now);
+    return own < shared ? own : shared;
+}
+
+/* Gives the pages of up to STEP_SLOTS slots back, from idle.slot on. Returns true if the magazine has more. */
+static bool pool_sleep_purge(unsigned bucket, void *const *slot, size_t count)
+{
+    size_t end = count - idle.slot < STEP_SLOTS ? count : idle.slot + STEP_SLOTS;
+    for (; idle.slot < end; idle.slot++) {
+        os_discard(slot[idle.slot], regions.region[bucket].stride);
+    }
+    return end < count;
+}
+
+static bool pool_sleep_purge_private(struct cache_bin *bin, unsigned bucket)
+{
+    const struct magazine *magazine = cache_private(bin);
+    if (magazine == NULL) {
+        return false;
+    }
+    void **top = atomic_load_explicit(&bin->top, memory_order_relaxed);
+    size_t count = top > magazine->slot ? (size_t)(top - magazine->slot) : 0;
+    return count > idle.slot && pool_sleep_purge(bucket, magazine->slot, count);
+}
+
+/* No other thread can have the public magazine while its slots' pages go. */
+static bool pool_sleep_purge_public(struct cache *cache, struct cache_bin *bin, unsigned bucket)
+{
+    struct magazine *magazine = cache_exchange(bin, NULL);
+    if (magazine == NULL) {
+        return false;
+    }
+    size_t count = magazine_count(magazine);
+    bool more = count > idle.slot && pool_sleep_purge(bucket, magazine->slot, count);
+    cache_deposit(cache, bucket, cache_exchange(bin, magazine)); /* none, unless a handler came in between */
+    return more;
+}
+
+/* A step of the thread's own magazines: one magazine, or STEP_SLOTS slots of it. */
+static void pool_sleep_step_own(struct cache *cache)
+{
+    unsigned bucket = idle.next / MAGAZINES_A_BIN;
+    bool more = false;
+    if (bucket < regions.count && !pool_is_large(bucket)) {
+        struct cache_bin *bin = &cache->bin[bucket];
+        more = idle.next % MAGAZINES_A_BIN == 0 ? pool_sleep_purge_private(bin, bucket)
+                                                : pool_sleep_purge_public(cache, bin, bucket);
+    }
+    if (!more) {
+        idle.slot = 0;
+        idle.next++;
+    }
+}
+
+/* A step of what lies in depots and stacks. Returns for how long the next one has time. */
+static uint64_t pool_sleep_step_shared(struct cache *cache, uint64_t now)
+{
+    if (atomic_flag_test_and_set_explicit(&purging, memory_order_acquire)) {
+        return BUSY_WAIT;
+    }
+    if (cache_is_own(cache)) {
+        cache_collect_idle(cache, now, decay.age, IDLE_LOOKS);
+    }
+    bool more = pool_trim_step();
+    if (!more && decay_turn(now) && pool_is_tight()) {
+        pool_return_purged();
+    }
+    atomic_flag_clear_explicit(&purging, memory_order_release);
+    return more ? 0 : pool_sleep_shared(now);
+}
+
+uint64_t pool_sleep_step(void)
+{
+    uint64_t now = clock_now();
+    struct cache *cache = cache_mine;
+    uint64_t shared = pool_sleep_shared(now);
+    if (shared == 0) {
+        shared = pool_sleep_step_shared(cache, now);
+    }
+    uint64_t own = pool_sleep_own(cache, now);
+    if (own == 0) {
+        pool_sleep_step_own(cache);
+        own = pool_sleep_own(cache, now);
+    }
+    return own < shared ? own : shared;
+}

@@ -1,0 +1,464 @@
+/* The shim: the calls in which an idle server waits for events. They give free memory back first. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <dlfcn.h>
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <time.h>
+
+#include "base/attributes.h"
+#include "os/sandbox.h"
+#include "pool/background.h"
+#include "pool/pool.h"
+#include "pool/pool_sleep.h"
+
+/*
+ * While free memory waits for its time, a call here sleeps in pieces: until that time has come (pool_sleep_limit), then
+ * a step gives memory back, then the call looks for events without waiting and takes the next step, and at last it
+ * sleeps for the rest. What the program sees is what libc's call does:
+ *
+ * - Signals. All are blocked while the call is in pieces, and each piece waits with the caller's own mask, as ppoll
+ * does. So a signal that arrives during a step is pending, its handler runs as the next piece begins, and that piece
+ * ends with EINTR. Signals that a fault raises stay unblocked, and libc's own two as well (pthread_sigmask sees to
+ * that).
+ * - Timeouts. The pieces add up to the caller's timeout, without a reading of the clock; the steps come on top, so that
+ *   no wait is shorter than it was asked to be.
+ * - Cancellation. libc's own call does the waiting, and is a cancellation point. A thread that ends in it is unwound
+ *   through this file, which restores its signal mask.
+ * - Arguments that libc refuses, and timeouts of zero, go to libc unchanged.
+ *
+ * poll, ppoll, select and pselect may be called in signal handlers, so libc's functions are looked up at start, and no
+ * lock is waited for. Behind a seccomp filter the mask cannot be changed for certain: then one step comes at the
+ * beginning of a call, and libc's call does the rest. The child of vfork has its parent's memory, and the thread that
+ * it stands for sleeps until it is gone: it does what its parent would.
+ */
+#define SLEEP_FUNCTIONS(ROW)                                                                                           \
+    ROW(epoll_wait, int (*)(int, struct epoll_event *, int, int))                                                      \
+    ROW(epoll_pwait, int (*)(int, struct epoll_event *, int, int, const sigset_t *))                                   \
+    ROW(epoll_pwait2, int (*)(int, struct epoll_event *, int, const struct timespec *, const sigset_t *))              \
+    ROW(poll, int (*)(struct pollfd *, nfds_t, int))                                                                   \
+    ROW(ppoll, int (*)(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *))                            \
+    ROW(__poll_chk, int (*)(struct pollfd *, nfds_t, int, size_t))                                                     \
+    ROW(__ppoll_chk, int (*)(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *, size_t))              \
+    ROW(select, int (*)(int, fd_set *, fd_set *, fd_set *, struct timeval *))                                          \
+    ROW(pselect, int (*)(int, fd_set *, fd_set *, fd_set *, const struct timespec *, const sigset_t *))
+
+enum sleep_function {
+#define SLEEP_NAME(name, type) SLEEP_##name,
+    SLEEP_FUNCTIONS(SLEEP_NAME)
+#undef SLEEP_NAME
+        SLEEP_COUNT
+};
+
+static const char *const sleep_names[SLEEP_COUNT] = {
+#define SLEEP_TEXT(name, type) #name,
+    SLEEP_FUNCTIONS(SLEEP_TEXT)
+#undef SLEEP_TEXT
+};
+
+#define SLEEP_TYPE(name, type) typedef __typeof__((type)NULL) sleep_##name##_function;
+SLEEP_FUNCTIONS(SLEEP_TYPE)
+#undef SLEEP_TYPE
+
+static _Atomic(void *) sleep_found[SLEEP_COUNT];
+
+static void *sleep_find(enum sleep_function function)
+{
+    void *found = atomic_load_explicit(&sleep_found[function], memory_order_relaxed);
+    if (UNLIKELY(found == NULL)) {
+        found = dlsym(RTLD_NEXT, sleep_names[function]);
+        atomic_store_explicit(&sleep_found[function], found, memory_order_relaxed);
+    }
+    return found;
+}
+
+/* libc's own function of that name, or NULL. */
+#define NEXT(name) ((sleep_##name##_function)sleep_find(SLEEP_##name))
+
+__attribute__((constructor)) static void sleep_find_all(void)
+{
+    for (unsigned function = 0; function < SLEEP_COUNT; function++) {
+        sleep_find((enum sleep_function)function);
+    }
+}
+
+static int sleep_lacks(void)
+{
+    errno = ENOSYS;
+    return -1;
+}
+
+/* --- time ------------------------------------------------------------------------------ */
+
+static const uint64_t second = 1000000000;
+static const uint64_t millisecond = 1000000;
+
+/* Returns nanoseconds; POOL_SLEEP_NEVER for a timeout that has no end. */
+static uint64_t sleep_of_milliseconds(int milliseconds)
+{
+    return milliseconds < 0 ? POOL_SLEEP_NEVER : (uint64_t)milliseconds * millisecond;
+}
+
+/* Returns nanoseconds; POOL_SLEEP_NEVER for NULL or longer than centuries; 0 for what the kernel refuses. */
+static uint64_t sleep_of_timespec(const struct timespec *limit)
+{
+    if (limit == NULL || limit->tv_sec > (time_t)(UINT64_MAX / 2 / second)) {
+        return POOL_SLEEP_NEVER;
+    }
+    bool valid = limit->tv_sec >= 0 && limit->tv_nsec >= 0 && (uint64_t)limit->tv_nsec < second;
+    return valid ? (uint64_t)limit->tv_sec * second + (uint64_t)limit->tv_nsec : 0;
+}
+
+static int sleep_to_milliseconds(uint64_t limit)
+{
+    uint64_t rounded = limit / millisecond + (limit % millisecond != 0 ? 1 : 0);
+    return limit == POOL_SLEEP_NEVER ? -1 : rounded < INT_MAX ? (int)rounded : INT_MAX;
+}
+
+/* Returns `room`, filled in, or NULL for a timeout that has no end. */
+static struct timespec *sleep_to_timespec(uint64_t limit, struct timespec *room)
+{
+    *room = (struct timespec){(time_t)(limit / second), (long)(limit % second)};
+    return limit == POOL_SLEEP_NEVER ? NULL : room;
+}
+
+/* --- pieces ---------------------------------------------------------------------------- */
+
+/* One piece: waits for at most `limit` nanoseconds, with that signal mask. Returns what libc's function returns. */
+typedef int sleep_piece(void *arguments, uint64_t limit, const sigset_t *mask);
+
+static void sleep_block(sigset_t *former)
+{
+    static const int faults[] = {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
+    sigset_t all;
+    sigfillset(&all);
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+        sigdelset(&all, faults[i]);
+    }
+    pthread_sigmask(SIG_SETMASK, &all, former);
+}
+
+static void sleep_unblock(void *former)
+{
+    int kept = errno;
+    pthread_sigmask(SIG_SETMASK, former, NULL);
+    errno = kept;
+}
+
+/* Pieces are whole milliseconds, since that is what epoll_wait counts in. */
+static uint64_t sleep_round(uint64_t wait)
+{
+    return wait == POOL_SLEEP_NEVER ? wait : (wait + millisecond - 1) / millisecond * millisecond;
+}
+
+static int sleep_under_mask(sleep_piece *piece, void *arguments, uint64_t limit, uint64_t wait, const sigset_t *mask)
+{
+    for (;;) {
+        wait = sleep_round(wait);
+        bool is_last = wait >= limit;
+        int result = piece(arguments, is_last ? limit : wait, mask);
+        if (result != 0 || is_last) {
+            return result;
+        }
+        limit -= limit == POOL_SLEEP_NEVER ? 0 : wait;
+        wait = pool_sleep_step();
+    }
+}
+
+static int sleep_in_pieces(sleep_piece *piece, void *arguments, uint64_t limit, uint64_t wait, const sigset_t *mask)
+{
+    int result;
+    sigset_t former;
+    sleep_block(&former);
+    pthread_cleanup_push(sleep_unblock, &former);
+    result = sleep_under_mask(piece, arguments, limit, wait, mask != NULL ? mask : &former);
+    pthread_cleanup_pop(1);
+    return result;
+}
+
+/*
+ * Returns for how long the call may sleep before memory should go back, or POOL_SLEEP_NEVER if it may sleep as long as
+ * its caller wants: then libc's call does it all. Price where nothing is free: a look at each bucket.
+ */
+static uint64_t sleep_before(uint64_t limit)
+{
+    if (limit == 0 || !pool_has_recovered()) {
+        return POOL_SLEEP_NEVER;
+    }
+    uint64_t wait = pool_sleep_limit(limit);
+    if (wait != POOL_SLEEP_NEVER && !sandbox_allows(SANDBOX_RARE)) {
+        if (wait == 0) {
+            pool_sleep_step();
+        }
+        return POOL_SLEEP_NEVER;
+    }
+    return wait < limit ? wait : POOL_SLEEP_NEVER;
+}
+
+/* --- epoll ----------------------------------------------------------------------------- */
+
+/* What the child of a fork has put off. No handler may call epoll_wait and its relatives (signal-safety(7)), so that no
+ * slot is on its way to a caller here, or from one. */
+static void sleep_recover(void)
+{
+    pool_recover_due();
+    background_offer();
+}
+
+struct sleep_epoll {
+    int file;
+    struct epoll_event *events;
+    int count;
+};
+
+static int sleep_epoll_piece(void *arguments, uint64_t limit, const sigset_t *mask)
+{
+    const struct sleep_epoll *epoll = arguments;
+    sleep_epoll_pwait_function next = NEXT(epoll_pwait);
+    return next != NULL ? next(epoll->file, epoll->events, epoll->count, sleep_to_milliseconds(limit), mask)
+                        : sleep_lacks();
+}
+
+EXPORTED int epoll_wait(int file, struct epoll_event *events, int count, int milliseconds)
+{
+    sleep_recover();
+    uint64_t limit = sleep_of_milliseconds(milliseconds);
+    uint64_t wait = sleep_before(limit);
+    if (wait == POOL_SLEEP_NEVER) {
+        sleep_epoll_wait_function next = NEXT(epoll_wait);
+        return next != NULL ? next(file, events, count, milliseconds) : sleep_lacks();
+    }
+    return sleep_in_pieces(sleep_epoll_piece, &(struct sleep_epoll){file, events, count}, limit, wait, NULL);
+}
+
+EXPORTED int epoll_pwait(int file, struct epoll_event *events, int count, int milliseconds, const sigset_t *mask)
+{
+    sleep_recover();
+    uint64_t limit = sleep_of_milliseconds(milliseconds);
+    uint64_t wait = sleep_before(limit);
+    if (wait == POOL_SLEEP_NEVER) {
+        sleep_epoll_pwait_function next = NEXT(epoll_pwait);
+        return next != NULL ? next(file, events, count, milliseconds, mask) : sleep_lacks();
+    }
+    return sleep_in_pieces(sleep_epoll_piece, &(struct sleep_epoll){file, events, count}, limit, wait, mask);
+}
+
+static int sleep_epoll2_piece(void *arguments, uint64_t limit, const sigset_t *mask)
+{
+    const struct sleep_epoll *epoll = arguments;
+    struct timespec room;
+    sleep_epoll_pwait2_function next = NEXT(epoll_pwait2);
+    return next != NULL ? next(epoll->file, epoll->events, epoll->count, sleep_to_timespec(limit, &room), mask)
+                        : sleep_lacks();
+}
+
+/* glibc has it from 2.35 on, and declares it from then on. */
+int epoll_pwait2_name(int file, struct epoll_event *events, int count, const struct timespec *timeout,
+                      const sigset_t *mask) __asm__("epoll_pwait2");
+EXPORTED int epoll_pwait2_name(int file, struct epoll_event *events, int count, const struct timespec *timeout,
+                               const sigset_t *mask)
+{
+    sleep_recover();
+    uint64_t limit = sleep_of_timespec(timeout);
+    uint64_t wait = sleep_before(limit);
+    if (wait == POOL_SLEEP_NEVER) {
+        sleep_epoll_pwait2_function next = NEXT(epoll_pwait2);
+        return next != NULL ? next(file, events, count, timeout, mask) : sleep_lacks();
+    }
+    return sleep_in_pieces(sleep_epoll2_piece, &(struct sleep_epoll){file, events, count}, limit, wait, mask);
+}
+
+/* --- poll ------------------------------------------------------------------------------ */
+
+struct sleep_poll {
+    struct pollfd *files;
+    nfds_t count;
+};
+
+static int sleep_poll_piece(void *arguments, uint64_t limit, const sigset_t *mask)
+{
+    const struct sleep_poll *poll = arguments;
+    struct timespec room;
+    sleep_ppoll_function next = NEXT(ppoll);
+    return next != NULL ? next(poll->files, poll->count, sleep_to_timespec(limit, &room), mask) : sleep_lacks();
+}
+
+static int sleep_poll(struct pollfd *files, nfds_t count, int milliseconds)
+{
+    uint64_t limit = sleep_of_milliseconds(milliseconds);
+    uint64_t wait = sleep_before(limit);
+    if (wait == POOL_SLEEP_NEVER) {
+        sleep_poll_function next = NEXT(poll);
+        return next != NULL ? next(files, count, milliseconds) : sleep_lacks();
+    }
+    return sleep_in_pieces(sleep_poll_piece, &(struct sleep_poll){files, count}, limit, wait, NULL);
+}
+
+static int sleep_ppoll(struct pollfd *files, nfds_t count, const struct timespec *timeout, const sigset_t *mask)
+{
+    uint64_t limit = sleep_of_timespec(timeout);
+    uint64_t wait = sleep_before(limit);
+    if (wait == POOL_SLEEP_NEVER) {
+        sleep_ppoll_function next = NEXT(ppoll);
+        return next != NULL ? next(files, count, timeout, mask) : sleep_lacks();
+    }
+    return sleep_in_pieces(sleep_poll_piece, &(struct sleep_poll){files, count}, limit, wait, mask);
+}
+
+int poll_name(struct pollfd *files, nfds_t count, int milliseconds) __asm__("poll");
+EXPORTED int poll_name(struct pollfd *files, nfds_t count, int milliseconds)
+{
+    return sleep_poll(files, count, milliseconds);
+}
+
+/* An old name of poll, which libraries import. */
+int poll_old_name(struct pollfd *files, nfds_t count, int milliseconds) __asm__("__poll");
+EXPORTED int poll_old_name(struct pollfd *files, nfds_t count, int milliseconds)
+{
+    return sleep_poll(files, count, milliseconds);
+}
+
+int ppoll_name(struct pollfd *files, nfds_t count, const struct timespec *timeout,
+               const sigset_t *mask) __asm__("ppoll");
+EXPORTED int ppoll_name(struct pollfd *files, nfds_t count, const struct timespec *timeout, const sigset_t *mask)
+{
+    return sleep_ppoll(files, count, timeout, mask);
+}
+
+/* The names that programs import which were compiled with _FORTIFY_SOURCE. `size` is that of the array in bytes. Where
+ * it is too small, libc's own function ends the process. */
+int poll_checked_name(struct pollfd *files, nfds_t count, int milliseconds, size_t size) __asm__("__poll_chk");
+EXPORTED int poll_checked_name(struct pollfd *files, nfds_t count, int milliseconds, size_t size)
+{
+    sleep___poll_chk_function next = size / sizeof *files < count ? NEXT(__poll_chk) : NULL;
+    return next != NULL ? next(files, count, milliseconds, size) : sleep_poll(files, count, milliseconds);
+}
+
+int ppoll_checked_name(struct pollfd *files, nfds_t count, const struct timespec *timeout, const sigset_t *mask,
+                       size_t size) __asm__("__ppoll_chk");
+EXPORTED int ppoll_checked_name(struct pollfd *files, nfds_t count, const struct timespec *timeout,
+                                const sigset_t *mask, size_t size)
+{
+    sleep___ppoll_chk_function next = size / sizeof *files < count ? NEXT(__ppoll_chk) : NULL;
+    return next != NULL ? next(files, count, timeout, mask, size) : sleep_ppoll(files, count, timeout, mask);
+}
+
+/* --- select ---------------------------------------------------------------------------- */
+
+/* Sets of more files are left to libc, since they are copied on the stack, of which a handler may have little. */
+enum { SELECT_SETS = 3, SELECT_FILES = 4096, SELECT_WORDS = SELECT_FILES / (8 * sizeof(fd_mask)) };
+
+struct sleep_select {
+    int count;
+    size_t bytes;
+    fd_set *set[SELECT_SETS];
+    fd_mask copy[SELECT_SETS][SELECT_WORDS];
+};
+
+/* A timeout clears the sets, so each piece works on copies of them, of which the last one's are the program's result.
+ */
+static int sleep_select_piece(void *arguments, uint64_t limit, const sigset_t *mask)
+{
+    struct sleep_select *select = arguments;
+    fd_set *set[SELECT_SETS];
+    struct timespec room;
+    for (unsigned i = 0; i < SELECT_SETS; i++) {
+        set[i] = select->set[i] != NULL ? (fd_set *)(void *)select->copy[i] : NULL;
+        if (set[i] != NULL) {
+            memcpy(set[i], select->set[i], select->bytes);
+        }
+    }
+    sleep_pselect_function next = NEXT(pselect);
+    return next != NULL ? next(select->count, set[0], set[1], set[2], sleep_to_timespec(limit, &room), mask)
+                        : sleep_lacks();
+}
+
+static bool sleep_can_copy(int count)
+{
+    return count >= 0 && count <= SELECT_FILES;
+}
+
+static int sleep_select_in_pieces(int count, fd_set *const set[SELECT_SETS], uint64_t limit, uint64_t wait,
+                                  const sigset_t *mask)
+{
+    struct sleep_select select = {.count = count, .set = {set[0], set[1], set[2]}};
+    enum { BITS = 8 * sizeof(fd_mask) };
+    select.bytes = ((size_t)count + BITS - 1) / BITS * sizeof(fd_mask);
+    int result = sleep_in_pieces(sleep_select_piece, &select, limit, wait, mask);
+    for (unsigned i = 0; i < SELECT_SETS && result >= 0; i++) {
+        if (set[i] != NULL) {
+            memcpy(set[i], select.copy[i], select.bytes);
+        }
+    }
+    return result;
+}
+
+static uint64_t sleep_clock(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * second + (uint64_t)now.tv_nsec;
+}
+
+/* Linux leaves in `timeout` what is left of it. */
+static int sleep_select(int count, fd_set *readable, fd_set *writable, fd_set *special, struct timeval *timeout)
+{
+    enum { MICROSECOND = 1000 };
+    struct timespec asked = {0, 0};
+    if (timeout != NULL) {
+        asked = (struct timespec){timeout->tv_sec, timeout->tv_usec * MICROSECOND};
+    }
+    uint64_t limit = sleep_of_timespec(timeout != NULL ? &asked : NULL);
+    uint64_t wait = sleep_can_copy(count) ? sleep_before(limit) : POOL_SLEEP_NEVER;
+    if (wait == POOL_SLEEP_NEVER) {
+        sleep_select_function next = NEXT(select);
+        return next != NULL ? next(count, readable, writable, special, timeout) : sleep_lacks();
+    }
+    uint64_t begin = timeout != NULL ? sleep_clock() : 0;
+    int result = sleep_select_in_pieces(count, (fd_set *[SELECT_SETS]){readable, writable, special}, limit, wait, NULL);
+    if (timeout != NULL) {
+        int kept = errno;
+        uint64_t spent = sleep_clock() - begin;
+        uint64_t left = result != 0 && spent < limit ? limit - spent : 0;
+        *timeout = (struct timeval){(time_t)(left / second), (suseconds_t)(left % second / MICROSECOND)};
+        errno = kept;
+    }
+    return result;
+}
+
+int select_name(int count, fd_set *readable, fd_set *writable, fd_set *special,
+                struct timeval *timeout) __asm__("select");
+EXPORTED int select_name(int count, fd_set *readable, fd_set *writable, fd_set *special, struct timeval *timeout)
+{
+    return sleep_select(count, readable, writable, special, timeout);
+}
+
+/* An old name of select, which libraries import. */
+int select_old_name(int count, fd_set *readable, fd_set *writable, fd_set *special,
+                    struct timeval *timeout) __asm__("__select");
+EXPORTED int select_old_name(int count, fd_set *readable, fd_set *writable, fd_set *special, struct timeval *timeout)
+{
+    return sleep_select(count, readable, writable, special, timeout);
+}
+
+int pselect_name(int count, fd_set *readable, fd_set *writable, fd_set *special, const struct timespec *timeout,
+                 const sigset_t *mask) __asm__("pselect");
+EXPORTED int pselect_name(int count, fd_set *readable, fd_set *writable, fd_set *special,
+                          const struct timespec *timeout, const sigset_t *mask)
+{
+    uint64_t limit = sleep_of_timespec(timeout);
+    uint64_t wait = sleep_can_copy(count) ? sleep_before(limit) : POOL_SLEEP_NEVER;
+    if (wait == POOL_SLEEP_NEVER) {
+        sleep_pselect_function next = NEXT(pselect);
+        return next != NULL ? next(count, readable, writable, special, timeout, mask) : sleep_lacks();
+    }
+    return sleep_select_in_pieces(count, (fd_set *[SELECT_SETS]){readable, writable, special}, limit, wait, mask);
+}

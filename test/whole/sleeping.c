@@ -1,0 +1,480 @@
+/* Cases: free memory goes back while a program waits for events, and the program sees libc's calls as they are. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "filter.h"
+#include "smaps.h"
+
+enum {
+    BLOCKS = 2048,
+    SIZE = 16000,
+    KEPT = 256,    /* one block of so many stays live: 8 in all */
+    FOR_EVER = -1, /* as a timeout in milliseconds */
+    MIB = 1 << 20,
+    FEW = MIB / 4,            /* bytes in memory when the burst's pages have gone; 33 MiB before */
+    FEW_AND_CACHED = 4 * MIB, /* with what the magazines of a thread that does not sleep hold */
+    LONG_ENOUGH = 20000,      /* milliseconds that nothing here takes */
+    ROUNDS = 3,
+    MOST_SECONDS = 60, /* that a case may take: a signal that is lost ends none of its waits */
+};
+
+static char *blocks[BLOCKS];
+static int ends[2];
+static struct epoll_event event;
+
+/* --- ways to wait ---------------------------------------------------------------------- */
+
+static int epoll_of(int file)
+{
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event wanted = {.events = EPOLLIN, .data.fd = file};
+    CHECK(epoll >= 0 && epoll_ctl(epoll, EPOLL_CTL_ADD, file, &wanted) == 0);
+    return epoll;
+}
+
+static const struct timespec *time_of(int milliseconds, struct timespec *room)
+{
+    *room = (struct timespec){milliseconds / 1000, milliseconds % 1000 * 1000000L};
+    return milliseconds == FOR_EVER ? NULL : room;
+}
+
+/* Closes a descriptor and hands a result on, with its errno. */
+static int after_closing(int file, int result)
+{
+    int kept = errno;
+    close(file);
+    errno = kept;
+    return result;
+}
+
+static int by_epoll_wait(int file, int milliseconds, const sigset_t *mask)
+{
+    (void)mask;
+    int epoll = epoll_of(file);
+    return after_closing(epoll, epoll_wait(epoll, &event, 1, milliseconds));
+}
+
+static int by_epoll_pwait(int file, int milliseconds, const sigset_t *mask)
+{
+    int epoll = epoll_of(file);
+    return after_closing(epoll, epoll_pwait(epoll, &event, 1, milliseconds, mask));
+}
+
+typedef int epoll_pwait2_function(int, struct epoll_event *, int, const struct timespec *, const sigset_t *);
+static int by_epoll_pwait2(int file, int milliseconds, const sigset_t *mask)
+{
+    struct timespec room;
+    int epoll = epoll_of(file);
+    epoll_pwait2_function *wait = (epoll_pwait2_function *)check_find("epoll_pwait2");
+    return after_closing(epoll, wait(epoll, &event, 1, time_of(milliseconds, &room), mask));
+}
+
+static int by_poll(int file, int milliseconds, const sigset_t *mask)
+{
+    (void)mask;
+    return poll(&(struct pollfd){file, POLLIN, 0}, 1, milliseconds);
+}
+
+typedef int poll_function(struct pollfd *, nfds_t, int);
+static int by_old_poll(int file, int milliseconds, const sigset_t *mask)
+{
+    (void)mask;
+    return ((poll_function *)check_find("__poll"))(&(struct pollfd){file, POLLIN, 0}, 1, milliseconds);
+}
+
+typedef int checked_poll_function(struct pollfd *, nfds_t, int, size_t);
+static int by_checked_poll(int file, int milliseconds, const sigset_t *mask)
+{
+    (void)mask;
+    struct pollfd one = {file, POLLIN, 0};
+    return ((checked_poll_function *)check_find("__poll_chk"))(&one, 1, milliseconds, sizeof one);
+}
+
+static int by_ppoll(int file, int milliseconds, const sigset_t *mask)
+{
+    struct timespec room;
+    return ppoll(&(struct pollfd){file, POLLIN, 0}, 1, time_of(milliseconds, &room), mask);
+}
+
+typedef int checked_ppoll_function(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *, size_t);
+static int by_checked_ppoll(int file, int milliseconds, const sigset_t *mask)
+{
+    struct timespec room;
+    struct pollfd one = {file, POLLIN, 0};
+    checked_ppoll_function *wait = (checked_ppoll_function *)check_find("__ppoll_chk");
+    return wait(&one, 1, time_of(milliseconds, &room), mask, sizeof one);
+}
+
+static fd_set *set_of(int file, fd_set *set)
+{
+    FD_ZERO(set);
+    FD_SET(file, set);
+    return set;
+}
+
+typedef int select_function(int, fd_set *, fd_set *, fd_set *, struct timeval *);
+static int by_select_function(select_function *wait, int file, int milliseconds)
+{
+    fd_set set;
+    struct timeval left = {milliseconds / 1000, milliseconds % 1000 * 1000L};
+    int result = wait(file + 1, set_of(file, &set), NULL, NULL, milliseconds == FOR_EVER ? NULL : &left);
+    CHECK(result < 0 || (FD_ISSET(file, &set) != 0) == (result == 1));
+    CHECK(result != 0 || (left.tv_sec == 0 && left.tv_usec == 0));
+    return result;
+}
+
+static int by_select(int file, int milliseconds, const sigset_t *mask)
+{
+    (void)mask;
+    return by_select_function(select, file, milliseconds);
+}
+
+static int by_old_select(int file, int milliseconds, const sigset_t *mask)
+{
+    (void)mask;
+    return by_select_function((select_function *)check_find("__select"), file, milliseconds);
+}
+
+static int by_pselect(int file, int milliseconds, const sigset_t *mask)
+{
+    fd_set set;
+    struct timespec room;
+    int result = pselect(file + 1, set_of(file, &set), NULL, NULL, time_of(milliseconds, &room), mask);
+    CHECK(result < 0 || (FD_ISSET(file, &set) != 0) == (result == 1));
+    return result;
+}
+
+static const struct way {
+    int (*wait)(int file, int milliseconds, const sigset_t *mask);
+    bool takes_mask;
+} ways[] = {
+    {by_epoll_wait, false}, {by_epoll_pwait, true},   {by_epoll_pwait2, true}, {by_poll, false},
+    {by_old_poll, false},   {by_checked_poll, false}, {by_ppoll, true},        {by_checked_ppoll, true},
+    {by_select, false},     {by_old_select, false},   {by_pselect, true},
+};
+enum { WAYS = sizeof ways / sizeof *ways };
+
+/* --- a burst --------------------------------------------------------------------------- */
+
+static char *kept_block(void)
+{
+    return blocks[0];
+}
+
+static void burst(void)
+{
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        blocks[i] = malloc(SIZE);
+        CHECK(blocks[i] != NULL);
+        memset(blocks[i], (int)(i % 251), SIZE);
+    }
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        if (i % KEPT != 0) {
+            free(blocks[i]);
+        }
+    }
+}
+
+/* The blocks that stayed live have kept every byte. */
+static void end_burst(void)
+{
+    for (unsigned i = 0; i < BLOCKS; i += KEPT) {
+        for (unsigned at = 0; at < SIZE; at++) {
+            CHECK_EQUAL(blocks[i][at], (char)(i % 251));
+        }
+        free(blocks[i]);
+    }
+}
+
+static void nap(void)
+{
+    nanosleep(&(struct timespec){0, 2000000}, NULL);
+}
+
+/* Waits until the burst's pages have gone, for which the main thread has to be in its wait. */
+static void await_pages(uint64_t bound)
+{
+    for (int tries = 0; smaps_figure(kept_block(), "Rss") > bound; tries++) {
+        CHECK(tries < LONG_ENOUGH / 2);
+        nap();
+    }
+}
+
+static void open_pipe(void)
+{
+    alarm(MOST_SECONDS);
+    CHECK_EQUAL(pipe(ends), 0);
+}
+
+/* --- cases ----------------------------------------------------------------------------- */
+
+static void *write_when_pages_have_gone(void *unused)
+{
+    await_pages(FEW);
+    CHECK_EQUAL(write(ends[1], "", 1), 1);
+    return unused;
+}
+
+/* The wait has no end but the byte, which comes when the pages have gone. */
+static void wait_in_every_way(void)
+{
+    for (unsigned i = 0; i < WAYS; i++) {
+        char byte;
+        pthread_t other;
+        burst();
+        CHECK(smaps_figure(kept_block(), "Rss") > FEW);
+        CHECK_EQUAL(pthread_create(&other, NULL, write_when_pages_have_gone, NULL), 0);
+        CHECK_EQUAL(ways[i].wait(ends[0], FOR_EVER, NULL), 1);
+        CHECK_EQUAL(pthread_join(other, NULL), 0);
+        CHECK_EQUAL(read(ends[0], &byte, 1), 1);
+        end_burst();
+    }
+}
+
+CASE(pages_go_in_every_wait)
+{
+    open_pipe();
+    wait_in_every_way();
+}
+
+static volatile sig_atomic_t handled;
+
+static void count(int signal_number)
+{
+    (void)signal_number;
+    handled++;
+}
+
+static void handle(void)
+{
+    struct sigaction action = {.sa_handler = count};
+    CHECK_EQUAL(sigaction(SIGUSR2, &action, NULL), 0);
+}
+
+static pthread_t sleeper;
+
+static void *send_when_pages_have_gone(void *unused)
+{
+    await_pages(FEW);
+    CHECK_EQUAL(pthread_kill(sleeper, SIGUSR2), 0);
+    return unused;
+}
+
+static void expect_mask(const sigset_t *wanted)
+{
+    sigset_t mask;
+    CHECK_EQUAL(pthread_sigmask(SIG_SETMASK, NULL, &mask), 0);
+    for (int number = 1; number < NSIG; number++) {
+        CHECK_EQUAL(sigismember(&mask, number), sigismember(wanted, number));
+    }
+}
+
+CASE(signals_end_every_wait)
+{
+    sigset_t mask;
+    open_pipe();
+    handle();
+    sleeper = pthread_self();
+    pthread_sigmask(SIG_SETMASK, NULL, &mask);
+    for (unsigned i = 0; i < WAYS; i++) {
+        pthread_t other;
+        burst();
+        CHECK_EQUAL(pthread_create(&other, NULL, send_when_pages_have_gone, NULL), 0);
+        CHECK_EQUAL(ways[i].wait(ends[0], FOR_EVER, NULL), -1);
+        CHECK_EQUAL(errno, EINTR);
+        CHECK_EQUAL(handled, i + 1);
+        CHECK_EQUAL(pthread_join(other, NULL), 0);
+        expect_mask(&mask);
+        end_burst();
+    }
+}
+
+/* Waits until some pages have gone, and sends the signal while the others go, for which the sleeper is in its wait. */
+static void *send_while_pages_go(void *unused)
+{
+    uint64_t before = smaps_figure(kept_block(), "Rss");
+    while (smaps_figure(kept_block(), "Rss") + FEW > before) {
+    }
+    CHECK_EQUAL(pthread_kill(sleeper, SIGUSR2), 0);
+    return unused;
+}
+
+/* A lost signal would be waited for until the case's time is over. */
+CASE(no_signal_is_lost_while_pages_go)
+{
+    open_pipe();
+    handle();
+    sleeper = pthread_self();
+    for (unsigned round = 0; round < ROUNDS * WAYS; round++) {
+        pthread_t other;
+        burst();
+        CHECK_EQUAL(pthread_create(&other, NULL, send_while_pages_go, NULL), 0);
+        CHECK_EQUAL(ways[round % WAYS].wait(ends[0], FOR_EVER, NULL), -1);
+        CHECK_EQUAL(errno, EINTR);
+        CHECK_EQUAL(handled, round + 1);
+        CHECK_EQUAL(pthread_join(other, NULL), 0);
+        end_burst();
+    }
+}
+
+/* The signal is blocked outside the wait, and the wait's own mask lets it in: it comes as the wait begins. */
+CASE(wait_has_the_mask_that_it_was_given)
+{
+    sigset_t blocked;
+    sigset_t mask;
+    open_pipe();
+    handle();
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGUSR2);
+    CHECK_EQUAL(pthread_sigmask(SIG_BLOCK, &blocked, &mask), 0);
+    for (unsigned i = 0; i < WAYS; i++) {
+        int expected = handled + ways[i].takes_mask;
+        burst();
+        CHECK_EQUAL(raise(SIGUSR2), 0);
+        CHECK_EQUAL(ways[i].wait(ends[0], ways[i].takes_mask ? FOR_EVER : 20, &mask), ways[i].takes_mask ? -1 : 0);
+        CHECK_EQUAL(handled, expected);
+        end_burst();
+    }
+}
+
+static uint64_t clock_milliseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+CASE(no_wait_is_shorter)
+{
+    enum { ASKED = 120 };
+    sigset_t mask;
+    open_pipe();
+    pthread_sigmask(SIG_SETMASK, NULL, &mask);
+    for (unsigned i = 0; i < WAYS; i++) {
+        burst();
+        uint64_t begin = clock_milliseconds();
+        CHECK_EQUAL(ways[i].wait(ends[0], ASKED, NULL), 0);
+        CHECK(clock_milliseconds() + 1 >= begin + ASKED);
+        expect_mask(&mask);
+        end_burst();
+    }
+}
+
+static sigset_t mask_when_cancelled;
+
+static void note_mask(void *unused)
+{
+    (void)unused;
+    pthread_sigmask(SIG_SETMASK, NULL, &mask_when_cancelled);
+}
+
+static void *wait_for_ever(void *way)
+{
+    pthread_cleanup_push(note_mask, NULL);
+    ((const struct way *)way)->wait(ends[0], FOR_EVER, NULL);
+    pthread_cleanup_pop(0);
+    return NULL;
+}
+
+CASE(every_wait_can_be_cancelled)
+{
+    sigset_t mask;
+    open_pipe();
+    pthread_sigmask(SIG_SETMASK, NULL, &mask);
+    for (unsigned i = 0; i < WAYS; i++) {
+        void *end;
+        pthread_t other;
+        burst();
+        CHECK_EQUAL(pthread_create(&other, NULL, wait_for_ever, (void *)(uintptr_t)&ways[i]), 0);
+        await_pages(FEW_AND_CACHED);
+        CHECK_EQUAL(pthread_cancel(other), 0);
+        CHECK_EQUAL(pthread_join(other, &end), 0);
+        CHECK(end == PTHREAD_CANCELED);
+        for (int number = 1; number < NSIG; number++) {
+            CHECK_EQUAL(sigismember(&mask_when_cancelled, number), sigismember(&mask, number));
+        }
+        end_burst();
+    }
+}
+
+CASE(bad_arguments_are_refused)
+{
+    const struct timespec bad = {0, -1};
+    struct timeval bad_too = {-1, 0};
+    struct pollfd one = {0, POLLIN, 0};
+    open_pipe();
+    burst();
+    CHECK(epoll_wait(epoll_of(ends[0]), &event, 0, 100) == -1 && errno == EINVAL);
+    CHECK(epoll_wait(-1, &event, 1, 100) == -1 && errno == EBADF);
+    CHECK(ppoll(&one, 0, &bad, NULL) == -1 && errno == EINVAL);
+    CHECK(select(-1, NULL, NULL, NULL, NULL) == -1 && errno == EINVAL);
+    CHECK(select(0, NULL, NULL, NULL, &bad_too) == -1 && errno == EINVAL);
+    CHECK(pselect(0, NULL, NULL, NULL, &bad, NULL) == -1 && errno == EINVAL);
+    end_burst();
+}
+
+/* Of three sets one has the file that becomes ready; the others come back empty, and the timeout is what is left. */
+CASE(select_tells_what_is_ready_and_left)
+{
+    enum { ASKED = 100 };
+    fd_set readable;
+    fd_set writable;
+    fd_set special;
+    pthread_t other;
+    struct timeval left = {ASKED, 0};
+    open_pipe();
+    burst();
+    set_of(ends[0], &readable);
+    FD_ZERO(&writable);
+    set_of(ends[0], &special);
+    CHECK_EQUAL(pthread_create(&other, NULL, write_when_pages_have_gone, NULL), 0);
+    CHECK_EQUAL(select(ends[1] + 1, &readable, &writable, &special, &left), 1);
+    CHECK_EQUAL(pthread_join(other, NULL), 0);
+    CHECK(FD_ISSET(ends[0], &readable) && !FD_ISSET(ends[0], &special));
+    CHECK(left.tv_sec < ASKED && left.tv_sec > 0);
+    end_burst();
+}
+
+/* Behind a filter the wait is libc's own call, and no other; what is due goes back before it. */
+CASE(filtered_wait_makes_no_other_call)
+{
+    open_pipe();
+    burst();
+    filter_forbid(SYS_epoll_pwait);
+    filter_forbid(SYS_ppoll);
+    for (int i = 0; i < 20; i++) {
+        CHECK_EQUAL(by_epoll_wait(ends[0], 20, NULL), 0);
+        CHECK_EQUAL(by_poll(ends[0], 20, NULL), 0);
+    }
+    end_burst();
+}
+
+/* In the child of a fork too, which was made while other threads were there. */
+CASE(pages_go_in_a_child)
+{
+    pthread_t other;
+    open_pipe();
+    CHECK_EQUAL(pthread_create(&other, NULL, wait_for_ever, (void *)(uintptr_t)&ways[0]), 0);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        open_pipe();
+        wait_in_every_way();
+        exit(0);
+    }
+    check_wait(child);
+    CHECK_EQUAL(write(ends[1], "", 1), 1);
+    CHECK_EQUAL(pthread_join(other, NULL), 0);
+}

@@ -1,0 +1,34 @@
+"""Free memory goes back while a program waits for events, and the program sees libc's calls as they are."""
+# SPDX-License-Identifier: BSD-2-Clause
+from support import cases
+from support.cases import Run
+
+KINDS = ("thread", "lockfree", "standard")
+
+# Short, so that the cases, which wait for it often, are over soon.
+SOON = {"SOCKMALLOC_DECAY_MS": "20"}
+
+# Pages go as soon as the coarse clock has gone on, so that a signal can meet a step.
+AT_ONCE = Run("at once", {"SOCKMALLOC_DECAY_MS": "1"})
+
+
+def kinds() -> list[Run]:
+    return [Run(f"by {kind}", {"SOCKMALLOC_POOL": kind, **SOON}) for kind in KINDS]
+
+
+load_tests = cases.loader(
+    {
+        "sleeping": {
+            "pages_go_in_every_wait": kinds(),
+            "signals_end_every_wait": [Run(variables=SOON)],
+            "every_wait_can_be_cancelled": [Run(variables=SOON)],
+            "select_tells_what_is_ready_and_left": [Run(variables=SOON)],
+            "pages_go_in_a_child": [Run(variables=SOON)],
+            "no_signal_is_lost_while_pages_go": [Run(variables=SOON)],
+            "wait_has_the_mask_that_it_was_given": [AT_ONCE],
+            "no_wait_is_shorter": [Run(), AT_ONCE],
+            "bad_arguments_are_refused": [AT_ONCE],
+            "filtered_wait_makes_no_other_call": [AT_ONCE],
+        }
+    }
+)
