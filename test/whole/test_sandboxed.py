@@ -10,6 +10,7 @@ ALL_AT_ONCE = {"SOCKMALLOC_DECAY_MS": "10", "SOCKMALLOC_BACKGROUND": "1", "SOCKM
 KINDS = [Run(f"pool {kind}", {"SOCKMALLOC_POOL": kind, **ALL_AT_ONCE}) for kind in ("thread", "lockfree", "standard", "cpu", "auto")]
 OTHERS = [
     Run("as it comes"),
+    Run("pages go after a millisecond", {"SOCKMALLOC_DECAY_MS": "1"}),
     Run("little retained", {"SOCKMALLOC_RETAIN": "1m", "SOCKMALLOC_LARGE_RETAIN": "0"}),
     Run("fork trim", {"SOCKMALLOC_FORK_TRIM": "1", "SOCKMALLOC_SAMPLE_SMALL": "1"}),
 ]
