@@ -101,18 +101,6 @@ CASE(size_is_a_multiple_of_the_alignment)
     }
 }
 
-/* More alignment than a slot has, in a pool's size: the request falls through, and the statistics say so. */
-CASE(above_a_page_is_counted)
-{
-    uint64_t fell_through = pools_figure("16k.fell_through");
-    uint64_t asked = pools_figure("16k.fell_through_asked");
-    void *block = aligned_alloc(16384, 16384);
-    check_block(block, 16384, 16384);
-    CHECK_EQUAL(pools_figure("16k.fell_through"), fell_through + 1);
-    CHECK_EQUAL(pools_figure("16k.fell_through_asked"), asked + 16384);
-    free(block);
-}
-
 CASE(bad_alignments)
 {
     const size_t bad[] = {0, 3, 24, 48, 100, 4095, 4097, SIZE_MAX};
@@ -184,23 +172,6 @@ CASE(size_zero)
         free(block);
         free(aligned_alloc(alignment, check_hide_size(0)));
     }
-}
-
-/* What realloc makes of an aligned block keeps its bytes, though not its alignment. */
-CASE(resized)
-{
-    for (size_t alignment = 64; alignment <= (size_t)1 << 20; alignment *= 4) {
-        for (int i = 0; i < SIZES; i++) {
-            char *block = aligned_alloc(alignment, sizes[i]);
-            CHECK(block != NULL);
-            memset(block, 0x77, sizes[i]);
-            block = realloc(block, sizes[i] * 2);
-            CHECK(block != NULL && block[0] == 0x77);
-            CHECK(memcmp(block, block + 1, sizes[i] - 1) == 0);
-            free(block);
-        }
-    }
-    pools_check_ledger();
 }
 
 CASE(page_calls)

@@ -106,60 +106,6 @@ static bool is_zero(const char *block, size_t size)
     return block[0] == 0 && memcmp(block, block + 1, size - 1) == 0;
 }
 
-/* Each bucket's blocks come back to calloc dirty, out of the cache and out of the stacks. */
-CASE(calloc_clears_after_reuse)
-{
-    enum { BLOCKS = 40 };
-    char *blocks[BLOCKS];
-    for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {
-        size_t size = pools_largest(bucket);
-        int count = bucket < POOLS_TRAINED ? BLOCKS : 3;
-        for (int round = 0; round < 3; round++) {
-            for (int i = 0; i < count; i++) {
-                blocks[i] = calloc(size / 16, 16);
-                CHECK(blocks[i] != NULL && pools_own(blocks[i]));
-                CHECK(is_zero(blocks[i], size / 16 * 16));
-                memset(blocks[i], 0xff, size);
-            }
-            for (int i = 0; i < count; i++) {
-                free(blocks[i]);
-            }
-        }
-        CHECK(pools_bucket_figure(bucket, "requests") > pools_bucket_figure(bucket, "carved"));
-    }
-}
-
-/* A purged slot reads as zero by itself, once; what was written to it since must be cleared again. */
-CASE(calloc_clears_after_purge)
-{
-    for (size_t size = 200000; size <= POOLS_LARGEST; size *= 2) {
-        char *block = malloc(size);
-        CHECK(block != NULL);
-        memset(block, 0xff, size);
-        free(block);
-        CHECK_EQUAL(malloc_trim(0), 1);
-        for (int round = 0; round < 2; round++) {
-            char *again = calloc(1, size);
-            CHECK(again == check_hide(block));
-            CHECK(is_zero(again, size));
-            memset(again, 0xff, size);
-            free(again);
-        }
-    }
-}
-
-CASE(calloc_clears_small_and_huge)
-{
-    for (size_t size = 1; size <= (size_t)16 << 20; size = size * 3 + 1) {
-        for (int round = 0; round < 2; round++) {
-            char *block = calloc(1, size);
-            CHECK(block != NULL && is_zero(block, size));
-            memset(block, 0xff, size);
-            free(block);
-        }
-    }
-}
-
 /* POSIX 2024: free keeps errno, whatever it has to do. */
 CASE(free_keeps_errno)
 {

@@ -91,35 +91,6 @@ CASE(statistics_by_name)
     }
 }
 
-/* What one block does to the figures, in a trained bucket and in the large pool. */
-CASE(statistics_follow_a_block)
-{
-    static const struct {
-        unsigned bucket;
-        size_t size;
-    } blocks[] = {{2, 16390}, {6, 262177}};
-    for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++) {
-        unsigned bucket = blocks[i].bucket;
-        uint64_t requests = pools_bucket_figure(bucket, "requests");
-        uint64_t asked = pools_bucket_figure(bucket, "asked");
-        uint64_t live = pools_bucket_figure(bucket, "live");
-        char *block = malloc(blocks[i].size);
-        CHECK(block != NULL);
-        memset(block, 1, blocks[i].size);
-        CHECK_EQUAL(pools_bucket_figure(bucket, "live"), live + 1);
-        CHECK_EQUAL(pools_bucket_figure(bucket, "requests"), requests + 1);
-        CHECK_EQUAL(pools_bucket_figure(bucket, "asked"), asked + blocks[i].size);
-        CHECK(pools_bucket_figure(bucket, "resident") >= blocks[i].size);
-        CHECK(pools_bucket_figure(bucket, "peak") >= live + 1);
-        free(block);
-        CHECK_EQUAL(pools_bucket_figure(bucket, "live"), live);
-        block = malloc(blocks[i].size);
-        CHECK_EQUAL(pools_bucket_figure(bucket, "cache_hits") + pools_bucket_figure(bucket, "depot_hits"), 1);
-        free(block);
-    }
-    pools_check_ledger();
-}
-
 CASE(owns_and_capacity)
 {
     int local = 0;

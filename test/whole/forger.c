@@ -342,32 +342,33 @@ static void forge_labels(void)
     memset(plan->label, '"', sizeof plan->label);
 }
 
-/* Each order begins with what is honest. The number of an object and a value may follow its name. */
+static void forge_name(void)
+{
+    forge_bytes(INSPECT_PROCESS, 'A');
+}
+
+/* Restores what is honest, and then obeys the order, which the number of an object and a value may follow. */
 static void obey(const char *order, unsigned which, uint64_t value)
 {
+    static const struct {
+        const char *order;
+        void (*forge)(void);
+    } forgeries[] = {{"name", forge_name},     {"escape", forge_escapes},  {"path", forge_path},
+                     {"labels", forge_labels}, {"endless", forge_endless}, {"flat", forge_flat},
+                     {"throng", forge_throng}, {"crowd", forge_crowd}};
     restore();
+    for (unsigned i = 0; i < sizeof forgeries / sizeof forgeries[0]; i++) {
+        if (strcmp(order, forgeries[i].order) == 0) {
+            forgeries[i].forge();
+            return;
+        }
+    }
     if (strcmp(order, "fill") == 0) {
         forge_bytes(which % INSPECT_OBJECTS, (int)value);
     } else if (strcmp(order, "words") == 0) {
         forge_all_words(which % INSPECT_OBJECTS, value);
-    } else if (strcmp(order, "name") == 0) {
-        forge_bytes(INSPECT_PROCESS, 'A');
-    } else if (strcmp(order, "escape") == 0) {
-        forge_escapes();
     } else if (strcmp(order, "signal") == 0) {
         forge_option(OPTION_SIGNAL, value);
-    } else if (strcmp(order, "path") == 0) {
-        forge_path();
-    } else if (strcmp(order, "labels") == 0) {
-        forge_labels();
-    } else if (strcmp(order, "endless") == 0) {
-        forge_endless();
-    } else if (strcmp(order, "flat") == 0) {
-        forge_flat();
-    } else if (strcmp(order, "throng") == 0) {
-        forge_throng();
-    } else if (strcmp(order, "crowd") == 0) {
-        forge_crowd();
     } else if (strcmp(order, "draw") == 0) {
         draw_all(value);
     } else {

@@ -2,10 +2,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <malloc.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,55 +24,7 @@ static void in_child(void (*run)(void))
     }
 }
 
-enum { CHURNERS = 8, FORKS = 200, HELD = 8, COPIED_MAX = 70000 };
-static atomic_bool stop;
-
-static size_t churn_size(unsigned *seed)
-{
-    *seed = *seed * 1103515245 + 12345;
-    unsigned draw = *seed >> 8;
-    return (size_t)1 << (draw % 23) | draw % 4096; /* 1 byte to 4 MiB and beyond */
-}
-
-/* At the lowest priority: what is tested is what a fork finds, and the children should not have to wait for it. */
-static void *churn(void *argument)
-{
-    setpriority(PRIO_PROCESS, 0, 19);
-    unsigned seed = (unsigned)(uintptr_t)argument;
-    char *held[HELD] = {NULL};
-    for (unsigned i = 0; !atomic_load(&stop); i++) {
-        char **place = &held[i % HELD];
-        size_t size = churn_size(&seed);
-        if (i % 5 == 0 && size <= COPIED_MAX) { /* a larger one would be copied, which takes its time */
-            *place = realloc(*place, size);
-        } else {
-            free(*place);
-            *place = malloc(size);
-        }
-        CHECK(*place != NULL);
-        (*place)[0] = 1;
-    }
-    for (int i = 0; i < HELD; i++) {
-        free(held[i]);
-    }
-    return NULL;
-}
-
-CASE(while_threads_churn)
-{
-    pthread_t threads[CHURNERS];
-    pools_check_ledger(); /* looks the library's calls up before any child needs them */
-    for (uintptr_t i = 0; i < CHURNERS; i++) {
-        CHECK_EQUAL(pthread_create(&threads[i], NULL, churn, (void *)(i + 1)), 0);
-    }
-    for (int i = 0; i < FORKS; i++) {
-        in_child(use_everything);
-    }
-    atomic_store(&stop, true);
-    check_join(threads, CHURNERS);
-    CHECK_EQUAL(pools_figure("live"), 0);
-    use_everything();
-}
+enum { THREADS = 8 };
 
 /* Events start anew, stocks are inherited. */
 static char *inherited[POOLS_BUCKETS];
@@ -183,9 +133,9 @@ static void *use_in_thread(void *unused)
 
 static void use_threads(void)
 {
-    pthread_t threads[CHURNERS];
-    check_start(threads, CHURNERS, use_in_thread, NULL);
-    check_join(threads, CHURNERS);
+    pthread_t threads[THREADS];
+    check_start(threads, THREADS, use_in_thread, NULL);
+    check_join(threads, THREADS);
     CHECK_EQUAL(pools_figure("live"), 0);
     use_everything();
 }

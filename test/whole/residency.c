@@ -13,7 +13,6 @@
 #include "pools.h"
 #include "smaps.h"
 
-#pragma weak sockmalloc_dump
 #pragma weak sockmalloc_trim
 
 /* Two trained buckets and a large one. */
@@ -168,56 +167,37 @@ static void *churn(void *number)
     return NULL;
 }
 
-/* The column of a heading in the first table's line of headings. */
-static unsigned find_column(const char *headings, const char *wanted)
+/* Returns the number that follows a key of a bucket in a dump in JSON. */
+static uint64_t read_figure(const char *text, unsigned bucket, const char *key)
 {
-    static char copy[4096];
-    char *rest = copy;
-    unsigned column = 0;
-    snprintf(copy, sizeof copy, "%.*s", (int)strcspn(headings, "\n"), headings);
-    for (char *word; (word = strtok_r(rest, " ", &rest)) != NULL; column++) {
-        if (strcmp(word, wanted) == 0) {
-            return column;
-        }
-    }
-    check_that(false, wanted, __FILE__, __LINE__);
-    return 0;
+    char words[48];
+    snprintf(words, sizeof words, "\"bucket\":\"%s\"", pools_labels[bucket]);
+    const char *row = strstr(text, words);
+    snprintf(words, sizeof words, "\"%s\":", key);
+    const char *figure = row != NULL ? strstr(row, words) : NULL;
+    check_that(figure != NULL, key, __FILE__, __LINE__);
+    return strtoull(figure + strlen(words), NULL, 10);
 }
 
-static uint64_t read_column(const char *row, unsigned column)
-{
-    for (; column > 0; column--) {
-        row += strcspn(row, " ");
-        row += strspn(row, " ");
-    }
-    return strtoull(row, NULL, 10);
-}
-
-/* Takes a dump, and reads what it says of the sampled buckets. */
+/* Writes a dump in JSON, and reads its figures of the sampled buckets. */
 static void take_dump(struct figures figures[SAMPLED])
 {
     static char text[32768];
     int file = memfd_create("dump", MFD_CLOEXEC);
     CHECK(file >= 0);
-    CHECK_EQUAL(sockmalloc_dump(file), 0);
+    CHECK_EQUAL(pools_dump_as(file, "json"), 0);
     ssize_t length = pread(file, text, sizeof text - 1, 0);
     CHECK(length > 0 && close(file) == 0);
     text[length] = '\0';
-    const char *headings = strchr(text, '\n') + 1;
     for (unsigned i = 0; i < SAMPLED; i++) {
-        char start[16];
-        snprintf(start, sizeof start, "\n%s ", pools_labels[buckets[i]]);
-        const char *row = strstr(headings, start);
-        CHECK(row != NULL);
-        row++;
-        figures[i].all = read_column(row, find_column(headings, "resident"));
-        figures[i].live = read_column(row, find_column(headings, "resident-live"));
-        figures[i].free = read_column(row, find_column(headings, "resident-free"));
-        figures[i].purged = read_column(row, find_column(headings, "resident-purged"));
+        figures[i] = (struct figures){.all = read_figure(text, buckets[i], "resident"),
+                                      .live = read_figure(text, buckets[i], "resident_live"),
+                                      .free = read_figure(text, buckets[i], "resident_free"),
+                                      .purged = read_figure(text, buckets[i], "resident_purged")};
     }
 }
 
-/* Whether two figures differ by at most so many thousandths of the larger one. */
+/* Returns true if two figures differ by at most so many thousandths of the larger one. */
 static bool is_near(uint64_t one, uint64_t other, unsigned thousandths)
 {
     uint64_t low = one < other ? one : other;

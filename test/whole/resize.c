@@ -33,22 +33,6 @@ static void check_filled(const char *block, size_t filled, size_t size)
     }
 }
 
-CASE(contents_are_kept)
-{
-    const size_t to[] = {1, 50, 4095, 4096, 5000, 16384, 20480, 20481, 70000, 300000, 4194304, 4194305, 9000000};
-    for (int from = 0; from < KINDS; from++) {
-        for (size_t i = 0; i < sizeof to / sizeof to[0]; i++) {
-            char *block = realloc(take_filled(kinds[from]), to[i]);
-            CHECK(block != NULL && malloc_usable_size(block) >= to[i]);
-            check_filled(block, kinds[from], to[i] < kinds[from] ? to[i] : kinds[from]);
-            memset(block, 1, to[i]);
-            free(block);
-        }
-    }
-    CHECK_EQUAL(pools_figure("live"), 0);
-    pools_check_ledger();
-}
-
 /* How a program may resize a block, by one name each. */
 typedef char *resize_call(char *block, size_t size);
 
@@ -139,40 +123,6 @@ CASE(all_that_was_granted_is_kept_at_each_step)
         free(block);
     }
     CHECK_EQUAL(pools_figure("live"), 0);
-}
-
-CASE(grows_step_by_step)
-{
-    char *block = NULL;
-    size_t size = 0;
-    while (size < (size_t)9 << 20) {
-        size_t wanted = size + size / 3 + 1000;
-        block = realloc(block, wanted);
-        CHECK(block != NULL && malloc_usable_size(block) >= wanted);
-        for (size_t i = 0; i < size; i += 501) {
-            CHECK(block[i] == (char)(i / 501));
-        }
-        for (size_t i = 0; i < wanted; i += 501) {
-            block[i] = (char)(i / 501);
-        }
-        size = wanted;
-    }
-    free(block);
-    CHECK_EQUAL(pools_figure("live"), 0);
-    pools_check_ledger();
-}
-
-CASE(null_is_malloc)
-{
-    for (int kind = 0; kind < KINDS; kind++) {
-        char *block = realloc(NULL, kinds[kind]);
-        CHECK(block != NULL);
-        memset(block, 1, kinds[kind]);
-        free(block);
-    }
-    char *block = realloc(NULL, check_hide_size(0));
-    CHECK(block != NULL); /* as malloc(0) */
-    free(block);
 }
 
 /* glibc's choice among what the standards allow: the block is freed, NULL is no error. */
@@ -273,56 +223,4 @@ CASE(reallocarr_stores)
         free(block);
     }
     CHECK_EQUAL(pools_figure("live"), 0);
-}
-
-/* While the slot has room, the block stays, and its usable size is the request rounded up to 16. */
-CASE(in_place)
-{
-    for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {
-        size_t largest = pools_largest(bucket);
-        char *block = malloc(largest - 4000);
-        CHECK(block != NULL);
-        for (size_t size = largest - 4000; size <= largest; size += 37) {
-            CHECK(realloc(block, size) == check_hide(block));
-            CHECK_EQUAL(malloc_usable_size(block), (size + 15) / 16 * 16);
-        }
-        CHECK(realloc(block, largest / 3) == check_hide(block));
-        CHECK_EQUAL(malloc_usable_size(block), (largest / 3 + 15) / 16 * 16);
-        free(block);
-    }
-}
-
-/* asyncio asks for 262177 and keeps 1500: the slot goes back at once. */
-CASE(far_shrink_gives_the_slot_back)
-{
-    char *block = take_filled(262177);
-    CHECK_EQUAL(pools_figure("256k.live"), 1);
-    block = realloc(block, 1500);
-    CHECK(!pools_own(block));
-    CHECK_EQUAL(pools_figure("256k.live"), 0);
-    check_filled(block, 262177, 1500);
-    free(block);
-    block = realloc(take_filled(300000), 20000);
-    CHECK_EQUAL(pools_figure("512k.live"), 0);
-    CHECK_EQUAL(pools_figure("16k.live"), 1);
-    check_filled(block, 300000, 20000);
-    free(block);
-}
-
-/* A block that grows again and again is copied a few times, not at every doubling. */
-CASE(repeated_growth_jumps)
-{
-    int moves = 0;
-    char *block = malloc(4096);
-    for (size_t size = 4096; size <= 4194304; size += 4096) {
-        char *before = check_hide(block);
-        block = realloc(block, size);
-        CHECK(block != NULL);
-        moves += block != before;
-        /* The second time it goes several buckets up at once. */
-        CHECK(moves < 2 || size * 32 > POOLS_LARGEST || block == before || pools_capacity(block) >= size * 32);
-    }
-    CHECK(moves >= 1);
-    CHECK(moves <= 5);
-    free(block);
 }

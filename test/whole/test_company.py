@@ -198,24 +198,25 @@ class Loaded(Company):
         outcome = self.run_under(settings.program("loader"), case, *paths, preloaded=preloaded, **variables)
         self.assertEqual(outcome, Outcome(0, "", ""))
 
-    def test_plugin(self) -> None:
-        self.run_loader("plugin_comes_and_goes", settings.plugin())
-
-    def test_library_that_is_preloaded(self) -> None:
-        self.run_loader("library_comes_and_goes", settings.library())
-
-    def test_library_that_is_not(self) -> None:
-        self.run_loader("library_is_loaded_late_and_stays", settings.library(), preloaded=())
+    def test_loaded_again_and_again(self) -> None:
+        for case, path, preloaded in (
+            ("plugin_comes_and_goes", settings.plugin(), None),
+            ("library_comes_and_goes", settings.library(), None),
+            ("library_is_loaded_late_and_stays", settings.library(), ()),
+            ("plugin_in_a_namespace_of_its_own", settings.plugin(), None),
+            ("library_in_another_namespace", settings.library(), None),
+        ):
+            with self.subTest(case):
+                self.run_loader(case, path, preloaded=preloaded)
 
     def test_deeply_bound_plugin(self) -> None:
         """RTLD_DEEPBIND would give it the C library's malloc: the flag does not reach the loader."""
         self.run_loader("deeply_bound_plugin_shares_blocks", settings.plugin())
 
-    def test_deeply_bound_plugin_of_an_allocator_before_us(self) -> None:
-        ours, first = settings.library(), installed("libjemalloc.so.2")
-        self.run_loader("deeply_bound_plugin_shares_blocks", settings.plugin(), preloaded=(first, ours))
-
-    def test_deeply_bound_plugin_where_the_flag_is_left_alone(self) -> None:
+    def test_deeply_bound_plugin_that_has_another_malloc(self) -> None:
+        """That of an allocator before the library, or the C library's, if the setting leaves the flag alone."""
+        preloaded = (installed("libjemalloc.so.2"), settings.library())
+        self.run_loader("deeply_bound_plugin_shares_blocks", settings.plugin(), preloaded=preloaded)
         self.run_loader("deeply_bound_plugin_serves_itself", settings.plugin(), SOCKMALLOC_DEEPBIND="1")
 
     def test_deeply_bound_plugin_of_a_constructor(self) -> None:
@@ -241,12 +242,6 @@ class Loaded(Company):
         ):
             outcome = self.run_under(program, plugin, preloaded=preloaded, **variables)
             self.assertEqual(outcome, Outcome(0, whose, ""))
-
-    def test_plugin_in_a_namespace_of_its_own(self) -> None:
-        self.run_loader("plugin_in_a_namespace_of_its_own", settings.plugin())
-
-    def test_library_in_another_namespace(self) -> None:
-        self.run_loader("library_in_another_namespace", settings.library())
 
     def test_auditor(self) -> None:
         """Its namespace has a C library of its own, whose malloc it calls while the program is loaded and bound."""

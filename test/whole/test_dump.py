@@ -80,41 +80,24 @@ class Place(ServantCase):
         statistics.tables(servant.stderr(), 2)
         self.assertFalse(default_path(servant).exists())
 
-    def test_stderr_closed_later(self) -> None:
-        servant = self.start()
-        servant.ask("umask 0")  # the file is for its owner all the same
-        servant.ask("close-stderr")
-        servant.signal()
-        self.assert_in_default_file(servant, 1)
-        servant.signal()
-        self.assert_in_default_file(servant, 2)
-        self.assert_ends_well(servant)
-
-    def test_stderr_closed_at_start(self) -> None:
-        servant = self.start(prepare=lambda: os.close(2))
-        data = self.data_file()
-        self.assertEqual(servant.ask(f"open {data}"), "2")
-        servant.signal()
-        self.assert_in_default_file(servant, 1)
-        self.assertEqual(data.read_bytes(), DATA)
-
-    def test_stderr_became_a_data_file(self) -> None:
-        servant = self.start()
-        data = self.data_file()
-        servant.ask("close-stderr")
-        self.assertEqual(servant.ask(f"open {data}"), "2")
-        servant.signal()
-        self.assert_in_default_file(servant, 1)
-        self.assertEqual(data.read_bytes(), DATA)
-        self.assert_ends_well(servant)
-
-    def test_stderr_replaced(self) -> None:
-        servant = self.start()
-        data = self.data_file()
-        servant.ask(f"replace-stderr {data}")
-        servant.signal()
-        self.assert_in_default_file(servant, 1)
-        self.assertEqual(data.read_bytes(), DATA)
+    def test_stderr_that_is_closed_or_another_file(self) -> None:
+        """The file in /tmp is for its owner alone, whatever the umask; a data file on descriptor 2 stays as it is."""
+        for closed_by, orders in (
+            (None, ("umask 0", "close-stderr")),
+            (None, ("close-stderr", "open {data}")),
+            (None, ("replace-stderr {data}",)),
+            (lambda: os.close(2), ("open {data}",)),
+        ):
+            with self.subTest(orders):
+                servant = self.start(prepare=closed_by)
+                data = self.data_file()
+                answers = [servant.ask(order.format(data=data)) for order in orders]
+                self.assertIn(answers[-1], ("done", "2"))
+                for count in (1, 2):
+                    servant.signal()
+                    self.assert_in_default_file(servant, count)
+                self.assertEqual(data.read_bytes(), DATA)
+                self.assertEqual(servant.end(), 0)
 
     def test_stderr_replaced_by_itself(self) -> None:
         servant = self.start()
@@ -171,32 +154,21 @@ class NamedFile(ServantCase):
         servant.signal()
         statistics.tables(path.read_text(), 1)
 
-    def test_symbolic_link_is_refused(self) -> None:
-        data = self.directory / "data"
+    def test_what_is_no_file_of_its_own_is_refused(self) -> None:
+        data, path = self.directory / "data", self.directory / "statistics"
         data.write_bytes(DATA)
-        path = self.directory / "statistics"
-        path.symlink_to(data)
-        self.assert_refused(path)
+        for kind, plant in {
+            "symbolic link": lambda: path.symlink_to(data),
+            "dangling link": lambda: path.symlink_to(self.directory / "nowhere"),
+            "second name of a file": lambda: path.hardlink_to(data),
+            "fifo without a reader": lambda: os.mkfifo(path),
+        }.items():
+            with self.subTest(kind):
+                plant()
+                self.assert_refused(path)
+                path.unlink()
         self.assertEqual(data.read_bytes(), DATA)
-
-    def test_dangling_link_is_refused(self) -> None:
-        path = self.directory / "statistics"
-        path.symlink_to(self.directory / "nowhere")
-        self.assert_refused(path)
         self.assertFalse((self.directory / "nowhere").exists())
-
-    def test_second_name_of_a_file_is_refused(self) -> None:
-        data = self.directory / "data"
-        data.write_bytes(DATA)
-        path = self.directory / "statistics"
-        path.hardlink_to(data)
-        self.assert_refused(path)
-        self.assertEqual(data.read_bytes(), DATA)
-
-    def test_fifo_without_reader_is_refused(self) -> None:
-        path = self.directory / "statistics"
-        os.mkfifo(path)
-        self.assert_refused(path)
 
     def test_fifo_with_reader_is_refused(self) -> None:
         path = self.directory / "statistics"
@@ -206,14 +178,13 @@ class NamedFile(ServantCase):
         self.assert_refused(path)
         self.assertEqual(os.read(reader, 1), b"")
 
-    def test_directory_is_refused(self) -> None:
+    def test_directories_and_devices_are_refused(self) -> None:
         path = self.directory / "statistics"
         path.mkdir()
-        self.assert_refused(path)
+        for place in (path, self.directory / "no" / "statistics", Path("/dev/full")):
+            with self.subTest(place.name):
+                self.assert_refused(place)
         self.assertEqual(list(path.iterdir()), [])
-
-    def test_device_is_refused(self) -> None:
-        self.assert_refused(Path("/dev/full"))
 
     def test_long_name_is_whole_or_refused(self) -> None:
         """Process ids make it longer than the library's buffer; cut off, it would name another file."""
@@ -225,9 +196,6 @@ class NamedFile(ServantCase):
         names = [path.name for path in directory.iterdir()]
         self.assertIn(names, ([], [str(servant.pid) * count]))
         self.assert_ends_well(servant)
-
-    def test_missing_directory_is_no_error(self) -> None:
-        self.assert_refused(self.directory / "no" / "statistics")
 
     def assert_refused(self, path: Path) -> None:
         """The statistics go nowhere else, and the process goes on as if nothing had been asked."""

@@ -162,8 +162,8 @@ class Views(ForgedCase):
                 forger.forge(order)
                 self.assert_refused(self.run_command("stat", forger.pid), b"makes no sense")
 
-    def test_longer_than_a_reader_waits(self) -> None:
-        """It is given up, and top, which meets it before an honest process, shows that one."""
+    def test_a_range_of_slots_without_length_is_refused(self) -> None:
+        """stat refuses such a view, and top, which reads it before that of an honest process, shows the honest one."""
         forger = self.forger()
         forger.forge("endless")
         self.assert_refused(self.run_command("stat", forger.pid), b"makes no sense")

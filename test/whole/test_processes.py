@@ -40,10 +40,10 @@ load_tests = cases.loader(
     {
         "handoff": {"one_takes_another_gives": POOLS, "warm_ones_cost_no_page": WARM},
         "threads": dict.fromkeys(CASES_OF_THREADS, POOLS),
-        "fork": {"while_threads_churn": [Run(), Run("with FORK_TRIM", FORK_TRIM)]},
+        "fork": {},
         "fork_trim": {"snapshot_shares_what_is_in_use": SNAPSHOTS},
         "mappings": {},
-        "forks": {},
+        "forks": {"while_threads_stand_anywhere": [Run(), Run("with FORK_TRIM", FORK_TRIM)]},
         "children": {"child_of_a_handler_goes_on": KINDS},
         "crowds": {},
     }

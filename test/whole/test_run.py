@@ -96,29 +96,24 @@ class Run(CommandCase):
 class Refusals(CommandCase):
     """All but the first two would start, and run without the library: nobody would know."""
 
-    def test_no_such_program(self) -> None:
-        for name in ("no-such-program", "/no/such/program"):
-            self.assert_refused(self.sock("run", name), command.NOT_FOUND, f"{name} can't be executed: No such file")
-
-    def test_no_program(self) -> None:
+    def test_no_program_or_no_library(self) -> None:
         text = self.directory / "text"
         text.write_text("words\n")
-        self.assert_refused(self.sock("run", text), command.NOT_EXECUTABLE, "Permission denied")
-        self.assert_refused(self.sock("run", self.directory), command.NOT_EXECUTABLE, "Permission denied")
-
-    def test_a_library_that_is_not_there(self) -> None:
-        result = command.run("run", "--library", "/no/such/library.so", "env")
-        self.assert_refused(result, command.REFUSED, "/no/such/library.so can't be read: No such file")
-
-    def test_a_library_that_ld_preload_cannot_name(self) -> None:
-        for name in ("a b.so", "a:b.so", "relative.so"):
-            path = name if name.startswith("relative") else f"{self.directory}/{name}"
-            result = command.run("run", "--library", path, "env")
-            self.assert_refused(result, command.REFUSED, "LD_PRELOAD can't name the library")
-
-    def test_a_library_that_is_none(self) -> None:
-        result = command.run("run", "--library", "/etc/passwd", "env")
-        self.assert_refused(result, command.REFUSED, "is no 64-bit shared object")
+        given = ("--library", settings.library())
+        missing, mute = "/no/such/library.so", "LD_PRELOAD can't name the library"
+        for arguments, code, words in (
+            ((*given, "no-such-program"), command.NOT_FOUND, "no-such-program can't be executed: No such file"),
+            ((*given, "/no/such/program"), command.NOT_FOUND, "/no/such/program can't be executed: No such file"),
+            ((*given, text), command.NOT_EXECUTABLE, "Permission denied"),
+            ((*given, self.directory), command.NOT_EXECUTABLE, "Permission denied"),
+            (("--library", missing, "env"), command.REFUSED, f"{missing} can't be read: No such file"),
+            (("--library", f"{self.directory}/a b.so", "env"), command.REFUSED, mute),
+            (("--library", f"{self.directory}/a:b.so", "env"), command.REFUSED, mute),
+            (("--library", "relative.so", "env"), command.REFUSED, mute),
+            (("--library", "/etc/passwd", "env"), command.REFUSED, "is no 64-bit shared object"),
+        ):
+            with self.subTest(words):
+                self.assert_refused(command.run("run", *arguments), code, words)
 
     def test_a_static_program(self) -> None:
         def forget_interpreter(image: bytearray) -> None:
@@ -147,13 +142,13 @@ class Refusals(CommandCase):
             with self.subTest(word):
                 self.assert_refused(self.sock(word, path), command.REFUSED, f"{path} is a program of musl's libc")
 
-    def test_a_32_bit_program(self) -> None:
-        path = self.program(change=lambda image: image.__setitem__(ELF_CLASS_AT, ELF_32))
-        self.assert_refused(self.sock("run", path), command.REFUSED, f"{path} is a 32-bit program")
-
-    def test_a_program_for_another_machine(self) -> None:
-        path = self.program(change=lambda image: struct.pack_into("<H", image, 18, 243))
-        self.assert_refused(self.sock("run", path), command.REFUSED, f"{path} is for another machine")
+    def test_programs_of_other_machines(self) -> None:
+        for change, words in (
+            (lambda image: image.__setitem__(ELF_CLASS_AT, ELF_32), "is a 32-bit program"),
+            (lambda image: struct.pack_into("<H", image, 18, 243), "is for another machine"),
+        ):
+            path = self.program(change=change)
+            self.assert_refused(self.sock("run", path), command.REFUSED, f"{path} {words}")
 
     def test_privileges(self) -> None:
         if os.geteuid() != 0:
