@@ -19,6 +19,8 @@ enum { CARVE_RUN = 16 };
  * frees all go to the stack. */
 enum { HASTE = 16, SLOW_INTERVAL = 61 };
 
+static _Atomic uint32_t usual = BUCKET_LIMIT;
+
 void cache_load(struct cache *cache, unsigned bucket, struct magazine *magazine)
 {
     struct cache_bin *bin = &cache->bin[bucket];
@@ -89,6 +91,20 @@ void cache_hasten(struct cache *cache)
     if (cache->state.interval > HASTE) {
         cache_arm_all(cache, HASTE);
     }
+}
+
+void cache_set_usual(uint32_t bucket)
+{
+    atomic_store_explicit(&usual, bucket, memory_order_relaxed);
+    if (cache_is_own(cache_mine)) {
+        cache_set_more(cache_mine, cache_mine->state.more);
+    }
+}
+
+void cache_set_more(struct cache *cache, bool more)
+{
+    cache->state.more = more;
+    cache->state.usual = more ? BUCKET_LIMIT : atomic_load_explicit(&usual, memory_order_relaxed);
 }
 
 void cache_count_deposit(struct cache *cache, unsigned bucket, uint32_t count)

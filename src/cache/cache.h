@@ -9,15 +9,13 @@
 #include <stdint.h>
 
 #include "base/attributes.h"
-#include "base/span.h"
 #include "cache/cache_record.h"
+#include "cache/cache_registry.h"
 #include "cache/magazine.h"
 
-/* Addresses for the table of caches; laying it, which is false where its first page can't be had;
- * and undoing that. At start. */
-size_t cache_space(void);
+/* Lays the table of the records (cache_lay_records) and prepares to learn of the end of threads. At start, by one
+ * thread. Returns false if the first pages of the table can't be had. */
 bool cache_lay(void);
-void cache_unlay(void);
 
 /* Opens a cache for the calling thread; cache_shared where it can't have one. */
 INTERNAL struct cache *cache_open(void);
@@ -138,17 +136,6 @@ void cache_begin(struct cache *cache, unsigned bucket);
  * slots anew, and the budget too. */
 void cache_forget(struct cache *cache, unsigned bucket);
 
-/* Every cache that was ever opened, by number from 1, and cache_shared as number 0; for reports. */
-uint32_t cache_count(void);
-struct cache *cache_at(uint32_t number);
-
-/* Caches that the table can hold, cache_shared not among them. */
-uint32_t cache_capacity(void);
-
-/* Where the records are and how many, as objects that another process may copy over its own. */
-struct span cache_table_span(void);
-struct span cache_opened_span(void);
-
 /* Free slots in one bucket of one cache, as far as another thread can tell. */
 uint32_t cache_held(struct cache *cache, unsigned bucket);
 
@@ -185,13 +172,6 @@ struct magazine *cache_unload(struct cache_bin *bin);
 /* Puts a magazine, or none, in place of the public one: nobody but the owner ever puts one there.
  */
 struct magazine *cache_exchange(struct cache_bin *bin, struct magazine *magazine);
-
-/* Another thread's public magazine that holds slots, taken from it: NULL when the few that are
- * looked at have none. */
-struct magazine *cache_walk(struct cache *cache, unsigned bucket);
-
-/* One cache's public magazine, taken from it if it holds slots; else NULL. */
-struct magazine *cache_steal(struct cache *victim, unsigned bucket);
 
 /* Gives what is left of the run away: such slots have no pages, as purged ones have none. */
 void cache_free_fresh(struct cache *cache, unsigned bucket);

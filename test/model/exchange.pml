@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * What is modelled: src/cache*.c and src/cache/depot.c, for one bucket. A thread opens a record, takes and
+ * What is modelled: src/cache/cache*.c and src/cache/depot.c, for one bucket. A thread opens a record, takes and
  * gives slots, has its quota changed, collects what lies unused in any record, and closes its own;
  * then it is another thread, which opens the same record again. It does so as often as it likes and
  * in any order: nothing bounds the number of operations, ends and new threads. What one thread took

@@ -1,4 +1,4 @@
-/* The cache room's threads: who has which cache, what an end gives back, where the table ends. */
+/* The life of a thread's cache and the registry of all: opening, the thread's end, reuse of a record, a full table. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -25,7 +25,7 @@ static void meet(void)
     pthread_barrier_wait(&meeting);
 }
 
-Test(cache_threads, space_is_what_laying_takes)
+Test(cache_life, space_is_what_laying_takes)
 {
     size_t space = cache_space();
     cr_assert_eq(space % os_page_size(), 0);
@@ -35,7 +35,7 @@ Test(cache_threads, space_is_what_laying_takes)
     cr_assert_eq((size_t)(reserve_cut(0) - start), space);
 }
 
-Test(cache_threads, cache_is_opened_once)
+Test(cache_life, cache_is_opened_once)
 {
     house_lay_default();
     cr_assert_eq(cache_count(), 1);
@@ -61,7 +61,7 @@ static void open_cache(unsigned number)
     meet();
 }
 
-Test(cache_threads, each_thread_has_its_own)
+Test(cache_life, each_thread_has_its_own)
 {
     house_lay_default();
     pthread_barrier_init(&meeting, NULL, THREADS);
@@ -103,7 +103,7 @@ static void take_and_leave(unsigned number)
     cache_mine->tally[B4K].score = 7;
 }
 
-Test(cache_threads, end_gives_everything_back)
+Test(cache_life, end_gives_everything_back)
 {
     house_lay_default();
     crew_run(1, take_and_leave);
@@ -126,7 +126,7 @@ Test(cache_threads, end_gives_everything_back)
     house_assert();
 }
 
-Test(cache_threads, next_thread_continues_the_counters)
+Test(cache_life, next_thread_continues_the_counters)
 {
     house_lay_default();
     crew_run(1, take_and_leave);
@@ -175,7 +175,7 @@ static void work_and_end(unsigned number)
     CHECK(pthread_setspecific(late_key, slot) == 0);
 }
 
-Test(cache_threads, thread_works_after_its_end)
+Test(cache_life, thread_works_after_its_end)
 {
     house_lay_default();
     cr_assert_eq(pthread_key_create(&late_key, work_after_the_end), 0);
@@ -210,7 +210,7 @@ static void crowd(unsigned number)
  * Those who come too late share one, which holds nothing, and are served all the same. The table
  * has room for more threads than a test can have: so something is mapped in its way.
  */
-Test(cache_threads, table_ends)
+Test(cache_life, table_ends)
 {
     enum { RECORDS = 32 };
     house_lay_default();
@@ -231,7 +231,7 @@ Test(cache_threads, table_ends)
     house_assert();
 }
 
-Test(cache_threads, held_by_another_thread_can_be_read)
+Test(cache_life, held_by_another_thread_can_be_read)
 {
     house_lay_default();
     void *taken[3];
@@ -246,7 +246,7 @@ Test(cache_threads, held_by_another_thread_can_be_read)
     cr_assert_eq(cache_held(&cache_shared, B64K), 0);
 }
 
-Test(cache_threads, reset_closes_all_but_the_callers)
+Test(cache_life, reset_closes_all_but_the_callers)
 {
     house_lay_default();
     crew_run(1, take_and_leave);
@@ -264,7 +264,7 @@ Test(cache_threads, reset_closes_all_but_the_callers)
     cr_assert_not_null(slot);
 }
 
-Test(cache_threads, counters_begin_anew)
+Test(cache_life, counters_begin_anew)
 {
     house_lay_default();
     crew_run(2, take_and_leave);

@@ -1,0 +1,180 @@
+/* The registry of all caches: the table of their records, and looks into the records of other threads. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cache/cache_registry.h"
+
+#include "base/bounds.h"
+#include "base/probe.h"
+#include "cache/depot.h"
+#include "memory/reserve.h"
+#include "memory/slot_meta.h"
+#include "memory/table.h"
+#include "os/os.h"
+
+/* CACHES_MAX: threads that can have a cache at once. CACHES_STEP: bytes that the table grows by at least. */
+enum { CACHES_MAX = 1 << 15, CACHES_STEP = 16 << 10 };
+
+/* Caches that one walk looks at. Each look costs the transfer of a cache line that another thread writes to. */
+enum { WALK_LENGTH = 8 };
+
+struct cache cache_none = {.state.usual = BUCKET_LIMIT};
+struct cache cache_shared = {.state.usual = BUCKET_LIMIT};
+_Thread_local struct cache *cache_mine = &cache_none;
+
+static struct table caches;
+static struct table links;
+static _Alignas(CACHE_LINE) _Atomic uint32_t opened; /* records that were ever used */
+static struct stack closed;                          /* records that were given back */
+
+static size_t cache_table_size(void)
+{
+    return os_round_to_pages(CACHES_MAX * sizeof(struct cache));
+}
+
+static size_t cache_links_size(void)
+{
+    return os_round_to_pages(CACHES_MAX * sizeof(stack_link));
+}
+
+size_t cache_space(void)
+{
+    return reserve_space(cache_table_size()) + reserve_space(cache_links_size());
+}
+
+static stack_link *cache_links(void)
+{
+    return (stack_link *)(void *)links.start;
+}
+
+static struct cache *cache_record(uint32_t number)
+{
+    return (struct cache *)(void *)caches.start + number;
+}
+
+bool cache_lay_records(void)
+{
+    size_t table = cache_table_size();
+    size_t table_links = cache_links_size();
+    bool laid = table_open(&caches, reserve_cut(table), table, CACHES_STEP);
+    return table_open(&links, reserve_cut(table_links), table_links, CACHES_STEP) && laid;
+}
+
+void cache_unlay(void)
+{
+    table_close(&caches);
+    table_close(&links);
+}
+
+/* Writes into each bin of a record the values that the fast paths need there and that never change. Returns the record.
+ */
+static struct cache *cache_label(uint32_t number)
+{
+    struct cache *cache = cache_record(number);
+    for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
+        cache->bin[bucket].owner = slot_meta_owner(number);
+        cache->bin[bucket].live = slot_meta_of(SLOT_LIVE, bucket);
+    }
+    return cache;
+}
+
+struct cache *cache_find_record(void)
+{
+    uint32_t number = stack_pop(&closed, cache_links(), 0);
+    if (number != STACK_EMPTY) {
+        return cache_label(number);
+    }
+    number = atomic_load_explicit(&opened, memory_order_relaxed);
+    do {
+        size_t end = (size_t)number + 1;
+        if (!table_reach(&links, end * sizeof(stack_link)) || !table_reach(&caches, end * sizeof(struct cache))) {
+            return NULL;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(&opened, &number, number + 1, memory_order_release,
+                                                    memory_order_relaxed));
+    return cache_label(number);
+}
+
+void cache_put_record(struct cache *cache)
+{
+    stack_push(&closed, cache_links(), 0, (uint32_t)(cache - cache_record(0)));
+}
+
+/*
+ * Another thread than the owner changes `public_magazine` by compare-and-swap to NULL and never stores a magazine
+ * there. The owner changes it by exchange. So the magazine has one owner at each moment. Its count is read again after
+ * the compare-and-swap, because the owner may have used the magazine between the two.
+ */
+struct magazine *cache_steal(struct cache *victim, unsigned bucket)
+{
+    _Atomic(struct magazine *) *public_magazine = &victim->bin[bucket].public_magazine;
+    struct magazine *magazine = atomic_load_explicit(public_magazine, memory_order_acquire);
+    if (magazine == NULL || magazine_count(magazine) == 0 ||
+        !atomic_compare_exchange_strong_explicit(public_magazine, &magazine, NULL, memory_order_acq_rel,
+                                                 memory_order_relaxed)) {
+        return NULL;
+    }
+    if (magazine_count(magazine) > 0) {
+        return magazine;
+    }
+    depot_push(bucket, magazine); /* its owner has emptied it meanwhile */
+    return NULL;
+}
+
+struct magazine *cache_walk(struct cache *cache, unsigned bucket)
+{
+    struct cache_tally *tally = &cache->tally[bucket];
+    uint32_t count = atomic_load_explicit(&opened, memory_order_acquire);
+    uint32_t looks = LESSER(count, WALK_LENGTH);
+    for (uint32_t look = 0; look < looks; look++) {
+        uint32_t number = (cache->state.victim + look) % count;
+        if (cache_record(number) == cache) {
+            continue;
+        }
+        counter_add(&tally->walks, 1);
+        struct magazine *magazine = cache_steal(cache_record(number), bucket);
+        if (magazine != NULL) {
+            probe_steal(bucket, magazine_count(magazine));
+            counter_add(&tally->steals, 1);
+            cache->state.victim = number;
+            return magazine;
+        }
+    }
+    cache->state.victim += looks;
+    return NULL;
+}
+
+uint32_t cache_count(void)
+{
+    return atomic_load_explicit(&opened, memory_order_acquire) + 1;
+}
+
+struct cache *cache_at(uint32_t number)
+{
+    return number == 0 ? &cache_shared : cache_record(number - 1);
+}
+
+uint32_t cache_capacity(void)
+{
+    size_t capacity = caches.limit / sizeof(struct cache);
+    return (uint32_t)LESSER(capacity, CACHES_MAX);
+}
+
+struct span cache_table_span(void)
+{
+    return (struct span){&caches, sizeof caches};
+}
+
+struct span cache_opened_span(void)
+{
+    return (struct span){&opened, sizeof opened};
+}
+
+void cache_forget_records(void)
+{
+    stack_reset(&closed);
+}
+
+void cache_reset_records(void)
+{
+    table_after_fork(&caches);
+    table_after_fork(&links);
+}

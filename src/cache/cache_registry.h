@@ -1,0 +1,71 @@
+/* The registry of all caches: the table of their records, and looks into the records of other threads. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_CACHE_REGISTRY_H
+#define SOCKMALLOC_CACHE_REGISTRY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/span.h"
+#include "cache/cache_record.h"
+
+/*
+ * A record is one struct cache. The table has a record for each thread that had a cache at the same time as others.
+ * Records are never unmapped: when a thread ends, its record is kept with its counters, and the next new thread takes
+ * it. So any thread may read any record at any time, for a report or in search of a public magazine.
+ */
+
+/* Returns the bytes of addresses that the table takes, for reserve_open. */
+size_t cache_space(void);
+
+/* Maps the first page of the table and of its links. At start, by one thread; cache_lay calls it. Returns false if the
+ * kernel refuses. */
+bool cache_lay_records(void);
+
+/* Unmaps the table. At start, if the library cannot work after all. */
+void cache_unlay(void);
+
+/*
+ * Returns a record for the calling thread: one that an ended thread has left, with its counters, or else a new one.
+ * Returns NULL if the table is full or memory has run out. Any thread, no lock.
+ */
+struct cache *cache_find_record(void);
+
+/* Gives a record back, so that cache_find_record finds it. It must hold no magazine and no quota. Any thread, no lock.
+ */
+void cache_put_record(struct cache *cache);
+
+/* Returns the number of records that were ever used, plus 1 for cache_shared. cache_at returns one of them by its
+ * number: cache_shared for 0, the records from 1 on. */
+uint32_t cache_count(void);
+struct cache *cache_at(uint32_t number);
+
+/* Returns the number of records that the table can hold; cache_shared is not counted. */
+uint32_t cache_capacity(void);
+
+/* Return the objects that say where the records lie and how many there are. `sockmalloc stat` copies these objects from
+ * another process over its own. */
+struct span cache_table_span(void);
+struct span cache_opened_span(void);
+
+/*
+ * Takes the public magazine of the bucket out of another thread's cache, if the magazine holds slots. Returns the
+ * magazine, which the caller then owns, or NULL. Any thread, no lock.
+ */
+struct magazine *cache_steal(struct cache *victim, unsigned bucket);
+
+/*
+ * Looks at the public magazines of a few other caches, the next ones at each call, and takes the first that holds
+ * slots. Returns the magazine, which the caller then owns, or NULL. `cache` is the calling thread's own.
+ */
+struct magazine *cache_walk(struct cache *cache, unsigned bucket);
+
+/* Forgets which records have been given back. In the child of a fork: the thread may have forked in a handler that
+ * interrupted it in cache_find_record. */
+void cache_forget_records(void);
+
+/* Tells the table that no other thread makes it grow (table_after_fork). In the child of a fork. */
+void cache_reset_records(void);
+
+#endif
