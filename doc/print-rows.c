@@ -1,4 +1,4 @@
-/* Prints the rows of settings, statistics and messages for the man page, which is made from them.
+/* Prints the rows of settings, statistics and messages for the manual and the public header, which are made from them.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <stdio.h>
@@ -85,11 +85,64 @@ static void print_statistics(void)
 #undef STATISTIC
 }
 
+/* The figures that are counted once for the whole process, and stand in JSON and Prometheus's format by their names. */
+static void print_process(void)
+{
+#define FIGURE(name, type, unit, help) print_column(#name, help);
+    SNAPSHOT_PROCESS_ROWS(FIGURE)
+#undef FIGURE
+}
+
+/* What a figure counts: the unit of its row, or requests and other events. */
+static const char *unit_of(const struct snapshot_row *row)
+{
+    return row->unit[0] != '\0' ? row->unit : "events";
+}
+
+/* The names that sockmalloc_statistic takes, for its manual. */
+static void print_names(void)
+{
+    for (unsigned i = 0; i < SNAPSHOT_COUNT; i++) {
+        printf(".TP\n.BR %s \" (%s)\"\n", snapshot_rows[i].name, unit_of(&snapshot_rows[i]));
+        print_escaped(snapshot_rows[i].help);
+        fputs(".\n", stdout);
+    }
+}
+
+/* The names that sockmalloc_statistic takes, for its comment in the header. */
+static void print_header(void)
+{
+    for (unsigned i = 0; i < SNAPSHOT_COUNT; i++) {
+        printf(" *   %-18s  %-8s  %s\n", snapshot_rows[i].name, unit_of(&snapshot_rows[i]), snapshot_rows[i].help);
+    }
+}
+
+/* Prints a format of a message as a reader meets it: a word for each conversion. */
+static void print_format(const char *format)
+{
+    static const struct {
+        const char *conversion;
+        const char *word;
+    } words[] = {{"%s", "..."}, {"%u", "N"}, {"%zu", "N"}, {"%p", "ADDRESS"}};
+    while (*format != '\0') {
+        size_t length = 1;
+        const char *word = (char[]){*format, '\0'};
+        for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+            if (strncmp(format, words[i].conversion, strlen(words[i].conversion)) == 0) {
+                word = words[i].word;
+                length = strlen(words[i].conversion);
+            }
+        }
+        print_escaped(word);
+        format += length;
+    }
+}
+
 static void print_messages(void)
 {
 #define SAID(name, format, meaning)                                                                                    \
     fputs(".TP\n.B ", stdout);                                                                                         \
-    print_escaped(format);                                                                                             \
+    print_format(format);                                                                                              \
     putchar('\n');                                                                                                     \
     print_escaped(meaning);                                                                                            \
     fputs("\n", stdout);
@@ -97,18 +150,37 @@ static void print_messages(void)
 #undef SAID
 }
 
+/* The settings and the words of earlier versions, and what to use in their place. */
+static void print_removed(void)
+{
+#define REMOVED(name, instead)                                                                                         \
+    puts(".TP\n.B SOCKMALLOC_" #name "\nUse");                                                                         \
+    print_escaped(instead);                                                                                            \
+    puts(".");
+    OPTION_REMOVED_ROWS(REMOVED)
+#undef REMOVED
+#define REMOVED(name, word, instead)                                                                                   \
+    puts(".TP\n.B SOCKMALLOC_" #name "=" word "\nUse");                                                                \
+    print_escaped(instead);                                                                                            \
+    puts(".");
+    OPTION_REMOVED_WORD_ROWS(REMOVED)
+#undef REMOVED
+}
+
 int main(int count, char **arguments)
 {
     static const struct {
         const char *name;
         void (*print)(void);
-    } parts[] = {{"settings", print_settings}, {"statistics", print_statistics}, {"messages", print_messages}};
+    } parts[] = {{"settings", print_settings}, {"removed", print_removed},   {"statistics", print_statistics},
+                 {"process", print_process},   {"messages", print_messages}, {"names", print_names},
+                 {"header", print_header}};
     for (size_t i = 0; count == 2 && i < sizeof parts / sizeof parts[0]; i++) {
         if (strcmp(arguments[1], parts[i].name) == 0) {
             parts[i].print();
             return fflush(stdout) == 0 ? 0 : 1;
         }
     }
-    fputs("usage: print-rows settings|statistics|messages\n", stderr);
+    fputs("usage: print-rows settings|removed|statistics|process|messages|names|header\n", stderr);
     return 2;
 }

@@ -1,5 +1,4 @@
-/* sockmalloc: the interface for programs that know it is there. None needs it; all of it may be
- * absent. */
+/* sockmalloc: functions for programs that know of the library. No program needs them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_H
 #define SOCKMALLOC_H
@@ -12,70 +11,95 @@ extern "C" {
 #endif
 
 /*
- * The value that makes the stats signal a request for statistics and nothing else: sent with it by
- * sigqueue(3), `sockmalloc stat --signal PID` or `/bin/kill -q 1355006224 -USR1 PID`, the signal
- * never reaches the program's own handler.
+ * The value of a signal that only requests statistics. The signal of SOCKMALLOC_SIGNAL, sent with this value, makes the
+ * library write statistics and does not reach the program's own handler. sigqueue(3), `sockmalloc stat --signal PID`
+ * and `/bin/kill -q 1355006224 -USR1 PID` send it.
  */
 #define SOCKMALLOC_DUMP_ONLY 1355006224
 
 /*
- * A program that is linked with -lsockmalloc can call these at any time. One that may or may not be
- * preloaded declares them weak, or asks dlsym for them. Unless a line says otherwise, every call
- * may be made by any thread and in a signal handler, takes no lock, allocates nothing and keeps
- * errno.
+ * A program linked with -lsockmalloc can call these functions at any time. A program that also runs without the library
+ * declares them weak, or looks them up by dlsym(3). Unless its comment says otherwise, each function may be called by
+ * any thread and in a signal handler, takes no lock, allocates nothing and keeps errno.
  */
 
-/* The version, as "0.1.0". Static. */
+/* Returns the version of the library, for example "0.1.0", as a static string. */
 const char *sockmalloc_version(void);
 
-/* 1 if the pools serve requests; 0 if they are turned off, or no addresses were to be had for
- * them. */
+/* Returns 1 if the pools serve requests, or 0 if they are turned off or no address space could be reserved for them. */
 int sockmalloc_active(void);
 
 /*
- * Writes the configuration in force, "SOCKMALLOC_MIN=4k SOCKMALLOC_MAX=4m ...", into `buffer` of
- * `size` bytes (1 at least), cut off where it does not fit and always ended by NUL. Returns the
+ * Writes the settings in force, for example "SOCKMALLOC_MIN=4k SOCKMALLOC_MAX=4m ...", into `buffer` of `size` bytes.
+ * `size` is at least 1. The text is cut off where it does not fit, and always ends with a NUL. Returns the number of
  * bytes written without the NUL.
  */
 size_t sockmalloc_configuration(char *buffer, size_t size);
 
 /*
- * One figure of the statistics. `name` is a column of the table ("live", "cached", "depot",
- * "purged", "carved", "peak", "requests", "asked", "resident", "cache_hits", "depot_hits", "swaps",
- * "fell_through", "fell_through_asked") for the sum of all buckets, or one bucket's, as in
- * "16k.live". Units: slots, requests, or for asked, resident and fell_through_asked bytes. Returns
- * 0 and stores the figure, or -1 for a name that is none, and for a resident one behind a seccomp
- * filter, where it cannot be known; then *value is left alone. Costs a system call per 4 MiB of
- * slots.
+ * Stores one figure of the statistics in *value. `name` is a column, for the sum of all buckets, or a bucket's label, a
+ * point and a column, for that bucket alone: "live", "16k.live". Returns 0. Returns -1 and leaves *value alone if the
+ * name is unknown, or if the figure cannot be known, as a resident one behind a seccomp filter. Makes one system call
+ * per 4 MiB of slots.
+ *
+ * Columns (name, unit, meaning):
+ *   live                slots     slots in use, counted from their metadata
+ *   cached              slots     free slots in the caches of threads or of processors
+ *   depot               slots     free slots in the depot or the lock-free stack
+ *   purged              slots     free slots without pages: purged, or never used yet
+ *   carved              slots     slots that exist, in use or free
+ *   peak                slots     most slots in use at one time, as far as slow paths noticed
+ *   requests            events    requests served
+ *   asked               bytes     bytes that the requests served asked for
+ *   resident            bytes     resident bytes of the bucket: the sum of the three below
+ *   resident_live       bytes     resident bytes of slots in use
+ *   resident_free       bytes     resident bytes of free slots and of space not yet divided into slots
+ *   resident_purged     bytes     resident bytes of purged slots, which the program wrote to after it freed them
+ *   cache_hits          events    requests served from the cache of the thread or the processor
+ *   depot_hits          events    requests served from the depot or the lock-free stack
+ *   swaps               events    times that a thread's two magazines were exchanged and that helped
+ *   fell_through        requests  requests of the bucket's sizes that mimalloc served
+ *   fell_through_asked  bytes     bytes that those requests asked for
+ *   returned            slots     slots freed
+ *   remote_frees        slots     slots freed by another thread than the one that allocated them, estimated
+ *   quota               slots     free slots that all caches together may hold
+ *   misses              events    times that neither of a thread's magazines could serve
+ *   walks               events    public magazines of other threads that were looked at after a miss
+ *   steals              events    public magazines of other threads that were taken
+ *   promotions          events    times that a cache got its first quota of the bucket
+ *   growths             events    quotas raised from the unused part of the budget
+ *   transfers           events    quotas raised because another bucket's quota was lowered
+ *   losses              events    quotas lowered to raise another bucket's
+ *   decays              events    quotas lowered because they were not used
+ * End of columns.
  */
 int sockmalloc_statistic(const char *name, uint64_t *value);
 
-/* 1 if the address lies in the pools' range, whether a live block starts there or not; else 0. */
+/* Returns 1 if the address lies in the address range of the pools, even if no live block starts there; otherwise 0. */
 int sockmalloc_owns(const void *address);
 
 /*
- * The largest request, in bytes, that realloc would serve without moving the block at `address`;
- * 0 for an address outside the pools. The block need not be live. Only malloc_usable_size bytes may
- * be used.
+ * Returns the largest request, in bytes, that realloc would serve without moving the block at `address`, or 0 for an
+ * address outside the pools. The block need not be live. A program may use only malloc_usable_size(3) bytes of it.
  */
 size_t sockmalloc_capacity(const void *address);
 
 /*
- * Gives pages of free slots back to the kernel, about `limit` bytes at most. Returns the bytes of
- * slots that were purged. Slots in threads' caches are left alone. Not for signal handlers: takes
- * as long as the kernel does.
+ * Purges pages of free slots, which returns them to the kernel, until about `limit` bytes of slots are purged. Returns
+ * the number of bytes of the slots purged. Free slots in the caches of threads are not purged. Must not be called in a
+ * signal handler, because it takes as long as the kernel takes to free the pages.
  */
 size_t sockmalloc_trim(size_t limit);
 
 /*
- * Writes the statistics to a descriptor, in the format that the stats signal has. Returns 0, or -1
- * if the descriptor took less than all or another thread was just writing statistics.
+ * Writes the statistics to the file descriptor, in the format that SOCKMALLOC_FORMAT chooses. Returns 0, or -1 if not
+ * all of it could be written or another thread was writing statistics at that moment.
  */
 int sockmalloc_dump(int descriptor);
 
 /*
- * The same in a format of the caller's choice: "text", "json" or "prometheus", whatever
- * SOCKMALLOC_FORMAT says. -1 for any other word, too.
+ * Writes the statistics to the file descriptor in the given format: "text", "json" or "prometheus". Returns 0, or -1 if
+ * the format has another name, not all of it could be written, or another thread was writing statistics at that moment.
  */
 int sockmalloc_dump_as(int descriptor, const char *format);
 

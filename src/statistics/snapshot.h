@@ -1,5 +1,4 @@
-/* A moment's figures, bucket by bucket, summed from what the rooms below count: one row a figure.
- */
+/* The statistics of one moment: one row for each figure, of each bucket and of the whole process. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_SNAPSHOT_H
 #define SOCKMALLOC_SNAPSHOT_H
@@ -13,65 +12,65 @@
 #include "pool/histogram.h"
 
 /*
- * Columns: name, heading of the table and its width, whether it only grows (a COUNTER) or not (a
- * GAUGE), unit where the name does not say what is counted, help. The structure, the totals, every
- * format, the names that sockmalloc_statistic takes and the man page come from these rows.
- * At rest: live + cached + depot + purged = carved, where each is counted by itself; and in a
- * process that was not forked, requests - returned = live.
+ * Columns: name, heading and width in the text format, COUNTER if the figure only grows or GAUGE if not, unit or "" if
+ * the name says what is counted, help. The structure, the totals, every format, the names that sockmalloc_statistic
+ * takes, the public header, the man pages and the JSON schema come from these rows.
+ * While no thread allocates or frees, live + cached + depot + purged = carved, although each is counted by itself; and
+ * in a process that was not forked, requests - returned = live.
  */
 #define SNAPSHOT_SLOT_ROWS(ROW)                                                                                        \
-    ROW(live, "live", 9, GAUGE, "slots", "slots in use, counted by their metadata")                                    \
-    ROW(cached, "cached", 9, GAUGE, "slots", "free slots in the threads' or the processors' caches")                   \
-    ROW(depot, "depot", 9, GAUGE, "slots", "free slots in the depot or the stack")                                     \
-    ROW(purged, "purged", 9, GAUGE, "slots", "free slots without pages: given back, or never used yet")                \
-    ROW(carved, "carved", 9, GAUGE, "slots", "slots that exist")                                                       \
-    ROW(peak, "peak", 9, GAUGE, "slots", "most slots in use at one time; a trained bucket's, as of slow paths")        \
+    ROW(live, "live", 9, GAUGE, "slots", "slots in use, counted from their metadata")                                  \
+    ROW(cached, "cached", 9, GAUGE, "slots", "free slots in the caches of threads or of processors")                   \
+    ROW(depot, "depot", 9, GAUGE, "slots", "free slots in the depot or the lock-free stack")                           \
+    ROW(purged, "purged", 9, GAUGE, "slots", "free slots without pages: purged, or never used yet")                    \
+    ROW(carved, "carved", 9, GAUGE, "slots", "slots that exist, in use or free")                                       \
+    ROW(peak, "peak", 9, GAUGE, "slots", "most slots in use at one time, as far as slow paths noticed")                \
     ROW(requests, "requests", 11, COUNTER, "", "requests served")                                                      \
-    ROW(asked, "asked", 15, COUNTER, "bytes", "bytes asked for in requests served")                                    \
-    ROW(resident, "resident", 13, GAUGE, "bytes", "bytes of the bucket in memory: live, free and purged")              \
-    ROW(resident_live, "resident-live", 13, GAUGE, "bytes", "bytes in memory of slots in use")                         \
-    ROW(resident_free, "resident-free", 13, GAUGE, "bytes", "bytes in memory of free slots and of none yet")           \
+    ROW(asked, "asked", 15, COUNTER, "bytes", "bytes that the requests served asked for")                              \
+    ROW(resident, "resident", 13, GAUGE, "bytes", "resident bytes of the bucket: the sum of the three below")          \
+    ROW(resident_live, "resident-live", 13, GAUGE, "bytes", "resident bytes of slots in use")                          \
+    ROW(resident_free, "resident-free", 13, GAUGE, "bytes",                                                            \
+        "resident bytes of free slots and of space not yet divided into slots")                                        \
     ROW(resident_purged, "resident-purged", 15, GAUGE, "bytes",                                                        \
-        "bytes in memory of purged slots: somebody wrote to them after their free")                                    \
-    ROW(cache_hits, "cache-hits", 11, COUNTER, "", "requests that the thread's or processor's cache served")           \
-    ROW(depot_hits, "depot-hits", 11, COUNTER, "", "requests that the depot or the stack served")                      \
-    ROW(swaps, "swaps", 9, COUNTER, "", "private magazines exchanged for the public one to some effect")               \
-    ROW(fell_through, "fall-through", 12, COUNTER, "requests", "requests of the bucket that fell through")             \
-    ROW(fell_through_asked, "fall-through-asked", 18, COUNTER, "bytes", "bytes asked for in requests that fell through")
+        "resident bytes of purged slots, which the program wrote to after it freed them")                              \
+    ROW(cache_hits, "cache-hits", 11, COUNTER, "", "requests served from the cache of the thread or the processor")    \
+    ROW(depot_hits, "depot-hits", 11, COUNTER, "", "requests served from the depot or the lock-free stack")            \
+    ROW(swaps, "swaps", 9, COUNTER, "", "times that a thread's two magazines were exchanged and that helped")          \
+    ROW(fell_through, "fall-through", 12, COUNTER, "requests", "requests of the bucket's sizes that mimalloc served")  \
+    ROW(fell_through_asked, "fall-through-asked", 18, COUNTER, "bytes", "bytes that those requests asked for")
 
 #define SNAPSHOT_CACHE_ROWS(ROW)                                                                                       \
     ROW(returned, "returned", 11, COUNTER, "slots", "slots freed")                                                     \
     ROW(remote_frees, "remote-frees", 13, COUNTER, "slots",                                                            \
-        "slots freed by another thread than took them, by a sample that tells four threads apart")                     \
+        "slots freed by another thread than the one that allocated them, estimated")                                   \
     ROW(quota, "quota", 9, GAUGE, "slots", "free slots that all caches together may hold")                             \
-    ROW(misses, "misses", 9, COUNTER, "", "private magazines that the public one could not help")                      \
-    ROW(walks, "walks", 9, COUNTER, "", "other threads' public magazines looked at after a miss")                      \
-    ROW(steals, "steals", 9, COUNTER, "", "other threads' public magazines taken")                                     \
-    ROW(promotions, "promotions", 10, COUNTER, "", "quotas that began")                                                \
-    ROW(growths, "growths", 9, COUNTER, "", "quotas raised out of the budget")                                         \
-    ROW(transfers, "transfers", 9, COUNTER, "", "quotas raised by another bucket's loss")                              \
-    ROW(losses, "losses", 9, COUNTER, "", "quotas lowered for another bucket's gain")                                  \
-    ROW(decays, "decays", 9, COUNTER, "", "quotas lowered for want of use")
+    ROW(misses, "misses", 9, COUNTER, "", "times that neither of a thread's magazines could serve")                    \
+    ROW(walks, "walks", 9, COUNTER, "", "public magazines of other threads that were looked at after a miss")          \
+    ROW(steals, "steals", 9, COUNTER, "", "public magazines of other threads that were taken")                         \
+    ROW(promotions, "promotions", 10, COUNTER, "", "times that a cache got its first quota of the bucket")             \
+    ROW(growths, "growths", 9, COUNTER, "", "quotas raised from the unused part of the budget")                        \
+    ROW(transfers, "transfers", 9, COUNTER, "", "quotas raised because another bucket's quota was lowered")            \
+    ROW(losses, "losses", 9, COUNTER, "", "quotas lowered to raise another bucket's")                                  \
+    ROW(decays, "decays", 9, COUNTER, "", "quotas lowered because they were not used")
 
 #define SNAPSHOT_ROWS(ROW) SNAPSHOT_SLOT_ROWS(ROW) SNAPSHOT_CACHE_ROWS(ROW)
 
-/* What is counted once for the whole process: the same columns without the table's. */
+/* Figures that are counted once for the whole process. Columns as above, without heading and width. */
 #define SNAPSHOT_PROCESS_ROWS(ROW)                                                                                     \
-    ROW(charged, GAUGE, "bytes", "bytes that the caches' quotas allow them")                                           \
-    ROW(budget, GAUGE, "bytes", "bytes that all caches together may hold")                                             \
-    ROW(pressure_highs, COUNTER, "", "times that memory came near its end, and pages went back")
+    ROW(charged, GAUGE, "bytes", "bytes that the quotas allow all caches together to hold")                            \
+    ROW(budget, GAUGE, "bytes", "most bytes that all caches together may hold")                                        \
+    ROW(pressure_highs, COUNTER, "", "times that memory was nearly used up and pages were purged for that")
 
 /*
- * What is derived from those, of each bucket and of all: name, heading and width, help. A share of
- * all there was since the start, in ten-thousandths, which snapshot_NAME tells; every format and
- * the man page have it from here.
+ * Shares that are computed from the figures above, for each bucket and for all. Columns: name, heading and width in the
+ * text format, help. snapshot_NAME returns the share since the start, in ten-thousandths.
  */
 #define SNAPSHOT_SHARE_ROWS(ROW)                                                                                       \
     ROW(filled, "filled", 8, "share of their slots' capacity that the requests served asked for")
 
 /*
- * A figure that cannot be known, because the kernel may not be asked: the bytes in memory, behind a
- * seccomp filter. Every format says that it is unknown; as a number it could not be told from one.
+ * The value of a figure that cannot be known: what is resident, in a process behind a seccomp filter. Every format
+ * shows that the figure is unknown, because any number could be taken for a count.
  */
 #define SNAPSHOT_UNKNOWN UINT64_MAX
 
@@ -84,24 +83,24 @@ struct snapshot_figures {
 struct snapshot {
     unsigned buckets; /* 0 while the pools are off */
     struct snapshot_figures bucket[BUCKET_LIMIT];
-    struct snapshot_figures total;
+    struct snapshot_figures total; /* sums of all buckets */
 #define SNAPSHOT_FIELD(name, type, unit, help) uint64_t name;
     SNAPSHOT_PROCESS_ROWS(SNAPSHOT_FIELD)
 #undef SNAPSHOT_FIELD
     struct histogram_figures sizes; /* of a sample of the requests: see pool_sample */
-    enum kind kind;                 /* in force */
-    int process;                    /* whose figures these are */
-    const char *program;            /* static */
+    enum kind kind;                 /* the kind of pool in force */
+    int process;                    /* the id of the process that the figures are of */
+    const char *program;            /* its name; a static string */
 };
 
 /*
- * Sums everything up. Signal-safe, no lock: threads go on counting meanwhile, so that under load a
- * row may be out by what they do while it is read. O(threads x buckets), and a system call per 4
- * MiB of region (residency.h).
+ * Adds up the counters of all caches and pools into `snapshot`. Safe in a signal handler; takes no lock. Other threads
+ * keep counting meanwhile, so that under load a row may differ from a consistent one by what those threads do while it
+ * is read. Takes time in proportion to threads times buckets, and a system call per 4 MiB of slots (residency.h).
  */
 INTERNAL void snapshot_take(struct snapshot *snapshot);
 
-/* Returns the sum of two figures, which is unknown if one of them is. */
+/* Returns the sum of two figures, or SNAPSHOT_UNKNOWN if one of them is unknown. */
 static inline uint64_t snapshot_sum(uint64_t one, uint64_t other)
 {
     return one == SNAPSHOT_UNKNOWN || other == SNAPSHOT_UNKNOWN ? SNAPSHOT_UNKNOWN : one + other;
@@ -109,22 +108,27 @@ static inline uint64_t snapshot_sum(uint64_t one, uint64_t other)
 
 enum { SNAPSHOT_WHOLE = 10000 };
 
-/* The part's share of the whole; 0 of nothing. Counts that were not read at one instant make no
- * more than all of it. */
+/*
+ * Returns the share of `part` in `whole` in ten-thousandths, and 0 if `whole` is 0. Returns at most SNAPSHOT_WHOLE,
+ * even if the part exceeds the whole because the two were not read at the same instant.
+ */
 INTERNAL uint64_t snapshot_share(uint64_t part, unsigned __int128 whole);
 
-/* Of the bucket; of all of them, if it is `snapshot->buckets`. */
+/*
+ * Returns the share of their slots' capacity that the requests served asked for: of one bucket, or of all if `bucket`
+ * is snapshot->buckets.
+ */
 INTERNAL uint64_t snapshot_filled(const struct snapshot *snapshot, const struct bucket_plan *plan, unsigned bucket);
 
 enum snapshot_type { SNAPSHOT_GAUGE, SNAPSHOT_COUNTER };
 
-/* A row, for who goes through all of them. */
+/* A row of SNAPSHOT_ROWS, for code that loops over all of them. */
 struct snapshot_row {
     const char *name;
     enum snapshot_type type;
     const char *unit; /* "slots", "bytes", "requests", or "" */
     const char *help;
-    size_t offset; /* of the figure in a structure of figures */
+    size_t offset; /* of the figure in struct snapshot_figures */
 };
 
 enum {
@@ -135,13 +139,13 @@ enum {
 
 extern INTERNAL const struct snapshot_row snapshot_rows[SNAPSHOT_COUNT];
 
-/* The figure of a row. */
+/* Returns the figure of a row. */
 static inline uint64_t snapshot_figure(const struct snapshot_figures *figures, const struct snapshot_row *row)
 {
     return *(const uint64_t *)(const void *)((const char *)figures + row->offset);
 }
 
-/* A figure by its row's name, or NULL. */
+/* Returns a pointer to the figure whose row has this name, or NULL if there is no such row. */
 INTERNAL const uint64_t *snapshot_find(const struct snapshot_figures *figures, const char *name);
 
 #endif

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import jsonschema
 
-from support import formats, settings
+from support import command, formats, settings
 from support.servant import Servant, ServantCase
 
-SCHEMA = Path(__file__).resolve().parents[2] / "doc" / "statistics.schema.json"
 STOCKS = ("live", "cached", "depot", "purged")
 KINDS = ("thread", "lockfree", "standard", "cpu", "auto")
 
@@ -33,7 +32,7 @@ def busy(servant: Servant) -> None:
 class Json(ServantCase):
     def setUp(self) -> None:
         super().setUp()
-        schema = json.loads(SCHEMA.read_text())
+        schema = json.loads((command.path().parent / "doc" / "statistics.schema.json").read_text())
         jsonschema.Draft202012Validator.check_schema(schema)
         self.validator = jsonschema.Draft202012Validator(schema)
 

@@ -122,7 +122,7 @@ Test(format, prometheus_names_tell_type_and_unit)
     prepare(4 << 20);
     print(FORMAT_PROMETHEUS);
     expect_in("# TYPE sockmalloc_live_slots gauge\n");
-    expect_in("# HELP sockmalloc_live_slots slots in use, counted by their metadata\n");
+    expect_in("# HELP sockmalloc_live_slots slots in use, counted from their metadata\n");
     expect_in("# TYPE sockmalloc_asked_bytes_total counter\n");
     expect_in("# TYPE sockmalloc_requests_total counter\n");
     expect_in("# TYPE sockmalloc_resident_bytes gauge\n");
