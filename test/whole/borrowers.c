@@ -9,33 +9,16 @@
 
 #include "check.h"
 #include "outside.h"
+#include "signals.h"
 
-/* How many statistics each case writes to stderr, the runner knows and checks. */
-enum { STATS = SIGUSR1, OTHER = SIGUSR2, STACK_SIZE = 64 << 10 };
+enum { STACK_SIZE = 64 << 10 };
 
-typedef void handler(int);
-typedef handler *set_call(int signal_number, handler *wanted);
 typedef int child_work(void *argument);
 
 extern char **environ;
-static volatile sig_atomic_t calls;
-
-static void count(int signal_number)
-{
-    (void)signal_number;
-    calls++;
-}
-
 static void other_handler(int signal_number)
 {
     (void)signal_number;
-}
-
-static handler *asked(int signal_number)
-{
-    struct sigaction action;
-    CHECK_EQUAL(sigaction(signal_number, NULL, &action), 0);
-    return action.sa_handler;
 }
 
 /* As vfork does, but on a stack of its own, so that a compiler can do no harm. */
@@ -53,14 +36,14 @@ static int set_by_each_call(void *unused)
     const char *const names[] = {"signal", "bsd_signal", "ssignal", "sysv_signal", "__sysv_signal", "sigset"};
     const int signals[] = {STATS, OTHER};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        set_call *set;
-        *(void **)&set = check_find(names[i]);
+        set_call *call;
+        *(void **)&call = check_find(names[i]);
         for (size_t s = 0; s < 2; s++) {
             handler *first = i == 0 ? count : SIG_DFL;
-            CHECK(set(signals[s], other_handler) == first);
+            CHECK(call(signals[s], other_handler) == first);
             CHECK(asked(signals[s]) == other_handler);
-            CHECK(set(signals[s], SIG_IGN) == other_handler);
-            CHECK(set(signals[s], SIG_DFL) == SIG_IGN);
+            CHECK(call(signals[s], SIG_IGN) == other_handler);
+            CHECK(call(signals[s], SIG_DFL) == SIG_IGN);
         }
     }
     _exit(unused == NULL ? EXIT_SUCCESS : EXIT_FAILURE);
@@ -146,8 +129,7 @@ static int be_signalled(void *unused)
 
 CASE(handler_that_goes_in_a_child)
 {
-    struct sigaction action = {.sa_handler = count, .sa_flags = (int)SA_RESETHAND};
-    CHECK_EQUAL(sigaction(STATS, &action, NULL), 0);
+    set(count, (int)SA_RESETHAND);
     borrow(be_signalled, NULL);
     CHECK(asked(STATS) == count);
     outside_send(STATS);
@@ -157,19 +139,12 @@ CASE(handler_that_goes_in_a_child)
 
 static int (*interrupt)(int, int);
 
-static int flags_of(int signal_number)
-{
-    struct sigaction action;
-    CHECK_EQUAL(sigaction(signal_number, NULL, &action), 0);
-    return action.sa_flags;
-}
-
 static int interrupt_all(void *unused)
 {
     CHECK_EQUAL(interrupt(STATS, 1), 0);
     CHECK_EQUAL(interrupt(OTHER, 1), 0);
-    CHECK_EQUAL(flags_of(STATS) & SA_RESTART, 0);
-    CHECK_EQUAL(flags_of(OTHER) & SA_RESTART, 0);
+    CHECK_EQUAL(ask(STATS).sa_flags & SA_RESTART, 0);
+    CHECK_EQUAL(ask(OTHER).sa_flags & SA_RESTART, 0);
     _exit(unused == NULL ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
@@ -182,9 +157,9 @@ CASE(interrupted_in_a_child)
     signal(OTHER, count);
     borrow(interrupt_all, NULL);
     for (int s = 0; s < 2; s++) {
-        CHECK_EQUAL(flags_of(signals[s]) & SA_RESTART, SA_RESTART);
+        CHECK_EQUAL(ask(signals[s]).sa_flags & SA_RESTART, SA_RESTART);
         signal(signals[s], other_handler);
-        CHECK_EQUAL(flags_of(signals[s]) & SA_RESTART, SA_RESTART);
+        CHECK_EQUAL(ask(signals[s]).sa_flags & SA_RESTART, SA_RESTART);
     }
 }
 
@@ -195,7 +170,7 @@ CASE(interrupted_after_a_fork)
     if (check_is_child()) {
         CHECK_EQUAL(interrupt(STATS, 1), 0);
         signal(STATS, count);
-        CHECK_EQUAL(flags_of(STATS) & SA_RESTART, 0);
+        CHECK_EQUAL(ask(STATS).sa_flags & SA_RESTART, 0);
         _exit(EXIT_SUCCESS);
     }
 }

@@ -17,9 +17,7 @@
 
 #include "check.h"
 #include "outside.h"
-
-/* How many statistics each case writes to stderr, the runner knows and checks. */
-enum { STATS = SIGUSR1 };
+#include "signals.h"
 
 typedef void report_work(void);
 

@@ -6,13 +6,11 @@
 #include <string.h>
 
 #include "check.h"
+#include "signals.h"
 
 /* Every case plays the same game on the stats signal, which the library keeps for itself, and on another, which it
  * leaves alone: there libc and the kernel say what the right answers are. */
-enum { MARK = 1234, STATS = SIGUSR1, OTHER = SIGUSR2 };
-
-typedef void handler(int);
-typedef handler *set_call(int signal_number, handler *wanted);
+enum { MARK = 1234 };
 
 static void first_handler(int signal_number)
 {
@@ -36,14 +34,6 @@ static void third_handler(int signal_number, siginfo_t *info, void *context)
 enum {
     VISIBLE_FLAGS = SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER | (int)SA_RESETHAND
 };
-
-static struct sigaction ask(int signal_number)
-{
-    struct sigaction action;
-    memset(&action, 0xee, sizeof action);
-    CHECK_EQUAL(sigaction(signal_number, NULL, &action), 0);
-    return action;
-}
 
 /* The same for both signals, but that each may be in its own mask. */
 static void check_alike(void)
@@ -118,12 +108,12 @@ CASE(older_calls)
     const char *const names[] = {"signal", "bsd_signal", "ssignal", "sysv_signal", "__sysv_signal", "sigset"};
     handler *const wishes[] = {first_handler, second_handler, SIG_IGN, first_handler, SIG_DFL};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        set_call *set;
-        *(void **)&set = check_find(names[i]);
+        set_call *call;
+        *(void **)&call = check_find(names[i]);
         for (size_t wish = 0; wish < sizeof wishes / sizeof wishes[0]; wish++) {
             handler *before = ask(STATS).sa_handler;
-            CHECK(set(STATS, wishes[wish]) == before);
-            CHECK(set(OTHER, wishes[wish]) == before);
+            CHECK(call(STATS, wishes[wish]) == before);
+            CHECK(call(OTHER, wishes[wish]) == before);
             CHECK(ask(STATS).sa_handler == wishes[wish]);
             check_alike();
         }
@@ -140,27 +130,20 @@ CASE(flags_of_older_calls)
     CHECK_EQUAL(ask(STATS).sa_flags & VISIBLE_FLAGS, SA_NODEFER | (int)SA_RESETHAND);
 }
 
-static bool is_blocked(int signal_number)
-{
-    sigset_t mask;
-    CHECK_EQUAL(sigprocmask(SIG_SETMASK, NULL, &mask), 0);
-    return sigismember(&mask, signal_number) == 1;
-}
-
 /* SIG_HOLD blocks and keeps the handler; the next call says that the signal was held, and unblocks it. */
 CASE(held_by_sigset)
 {
-    set_call *set;
+    set_call *call;
     handler *const hold = (handler *)2;
     const int signals[] = {STATS, OTHER};
-    *(void **)&set = check_find("sigset");
+    *(void **)&call = check_find("sigset");
     for (int s = 0; s < 2; s++) {
-        CHECK(set(signals[s], first_handler) == SIG_DFL);
+        CHECK(call(signals[s], first_handler) == SIG_DFL);
         CHECK(!is_blocked(signals[s]));
-        CHECK(set(signals[s], hold) == first_handler);
+        CHECK(call(signals[s], hold) == first_handler);
         CHECK(is_blocked(signals[s]));
-        CHECK(set(signals[s], hold) == hold);
-        CHECK(set(signals[s], second_handler) == hold);
+        CHECK(call(signals[s], hold) == hold);
+        CHECK(call(signals[s], second_handler) == hold);
         CHECK(!is_blocked(signals[s]));
         CHECK(ask(signals[s]).sa_handler == second_handler);
     }
@@ -215,12 +198,12 @@ CASE(bad_arguments)
         errno = 0;
         CHECK(signal(bad[i], first_handler) == SIG_ERR);
         CHECK_EQUAL(errno, EINVAL);
-        set_call *set;
-        *(void **)&set = check_find("sysv_signal");
-        CHECK(set(bad[i], first_handler) == SIG_ERR);
-        *(void **)&set = check_find("sigset");
+        set_call *call;
+        *(void **)&call = check_find("sysv_signal");
+        CHECK(call(bad[i], first_handler) == SIG_ERR);
+        *(void **)&call = check_find("sigset");
         errno = 0;
-        CHECK(set(bad[i], first_handler) == SIG_ERR);
+        CHECK(call(bad[i], first_handler) == SIG_ERR);
         CHECK_EQUAL(errno, EINVAL);
     }
     errno = 0;

@@ -10,24 +10,9 @@
 #include "check.h"
 #include "outside.h"
 #include "pools.h"
+#include "signals.h"
 
-/* How many statistics each case writes to stderr, the runner knows and checks. */
-enum { STATS = SIGUSR1, OTHER = SIGUSR2, CHILD_DEADLINE_SECONDS = 90 };
-
-static volatile sig_atomic_t calls;
-
-static void count(int signal_number)
-{
-    (void)signal_number;
-    calls++;
-}
-
-static void (*asked(void))(int)
-{
-    struct sigaction action;
-    CHECK_EQUAL(sigaction(STATS, NULL, &action), 0);
-    return action.sa_handler;
-}
+enum { CHILD_DEADLINE_SECONDS = 90 };
 
 /* A program that signals itself, without a handler, asks for the default action: to be killed by the signal. */
 static void raise_it(void)
@@ -54,8 +39,7 @@ static void raise_with_default_set_again(void)
 
 static void raise_after_reset(void)
 {
-    struct sigaction action = {.sa_handler = count, .sa_flags = (int)SA_RESETHAND};
-    CHECK_EQUAL(sigaction(STATS, &action, NULL), 0);
+    set(count, (int)SA_RESETHAND);
     raise(STATS);
     CHECK_EQUAL(calls, 1);
     raise(STATS);
@@ -111,7 +95,7 @@ CASE(stats_signal_is_ordinary)
     signal(STATS, count);
     outside_send(STATS);
     CHECK_EQUAL(calls, 1);
-    CHECK(asked() == count);
+    CHECK(asked(STATS) == count);
 }
 
 static void exec_case(const char *name, const char *argument)
@@ -127,7 +111,7 @@ CASE(exec_drops_the_handler)
         signal(STATS, count);
         exec_case("exec_drops_the_handler", "again");
     }
-    CHECK(asked() == SIG_DFL);
+    CHECK(asked(STATS) == SIG_DFL);
     outside_send(STATS);
 }
 
@@ -138,7 +122,7 @@ CASE(ignored_over_exec)
         signal(STATS, SIG_IGN);
         exec_case("ignored_over_exec", "again");
     }
-    CHECK(asked() == SIG_IGN);
+    CHECK(asked(STATS) == SIG_IGN);
     outside_send(STATS);
     CHECK(signal(STATS, count) == SIG_IGN);
     outside_send(STATS); /* the only one that writes */
@@ -207,8 +191,7 @@ CASE(while_busy)
     char *held[HELD] = {NULL};
     pid_t target = getpid();
     CHECK_EQUAL(pipe(answers), 0);
-    struct sigaction action = {.sa_handler = answer, .sa_flags = SA_RESTART};
-    CHECK_EQUAL(sigaction(STATS, &action, NULL), 0);
+    set(answer, SA_RESTART);
     pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) {

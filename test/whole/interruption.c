@@ -8,30 +8,7 @@
 
 #include "check.h"
 #include "outside.h"
-
-/* How many statistics each case writes to stderr, the runner knows and checks. */
-enum { STATS = SIGUSR1 };
-
-static volatile sig_atomic_t calls;
-
-static void count(int signal_number)
-{
-    calls += signal_number == STATS;
-}
-
-static void set(void (*wanted)(int), int flags)
-{
-    struct sigaction action = {.sa_handler = wanted, .sa_flags = flags};
-    sigemptyset(&action.sa_mask);
-    CHECK_EQUAL(sigaction(STATS, &action, NULL), 0);
-}
-
-static bool is_blocked(int signal_number)
-{
-    sigset_t mask;
-    CHECK_EQUAL(sigprocmask(SIG_SETMASK, NULL, &mask), 0);
-    return sigismember(&mask, signal_number) == 1;
-}
+#include "signals.h"
 
 static void check_mask(int signal_number)
 {

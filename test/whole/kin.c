@@ -14,17 +14,9 @@
 #include "check.h"
 #include "filter.h"
 #include "outside.h"
+#include "signals.h"
 
-enum { STATS = SIGUSR1 };
-
-static volatile sig_atomic_t calls;
 static int answers[2]; /* a pipe */
-
-static void count(int signal_number)
-{
-    (void)signal_number;
-    calls++;
-}
 
 static char tables_name[64];
 

@@ -57,7 +57,6 @@ load_tests = cases.loader(
         "disposition": {},
         "delivery": dumps(
             without_handler=3,
-            plain_handler=1,
             siginfo_handler=1,
             handler_by_signal_stays=3,
             handler_by_sysv_signal_goes=2,
