@@ -104,29 +104,25 @@ class Bad(ServantCase):
                 message = f"SOCKMALLOC_{name}={value}: not {wanted}; using {used}"
                 self.assert_ends_well(servant, line(servant, message))
 
-    def test_unknown_name(self) -> None:
-        servant = self.start(MAXIMUM="4m")
-        self.assertEqual(servant.ask("take 4096"), "pools")
-        self.assert_ends_well(servant, line(servant, "SOCKMALLOC_MAXIMUM: no such setting; ignored"))
-
-    def test_removed_setting_says_what_to_use(self) -> None:
-        servant = self.start(STATS_INTERVAL="1")
-        self.assertEqual(servant.ask("take 4096"), "pools")
-        removed = "SOCKMALLOC_STATS_INTERVAL: this setting was removed and has no effect"
-        self.assert_ends_well(servant, line(servant, f"{removed}; use sockmalloc stat --interval, or sockmalloc record"))
-
-    def test_removed_word_says_what_to_use(self) -> None:
-        servant = self.start(THP="auto")
-        self.assertEqual(servant.ask("take 4096"), "pools")
-        removed = "SOCKMALLOC_THP=auto: this value was removed"
-        self.assert_ends_well(servant, line(servant, f"{removed}; use SOCKMALLOC_THP=never, which does as auto did"))
-
-    def test_contradiction(self) -> None:
-        servant = self.start(MIN="64k", MAX="16k")
-        self.assertEqual(servant.ask("take 4096"), "pools")
-        self.assertEqual(servant.ask("take 4194304"), "pools")
-        message = "SOCKMALLOC_MIN=64k contradicts SOCKMALLOC_MAX=16k; using the default of both"
-        self.assert_ends_well(servant, line(servant, message))
+    def test_other_faults(self) -> None:
+        """An unknown name, what an earlier version had, and two settings that contradict each other."""
+        removed = "this setting was removed and has no effect; use sockmalloc stat --interval, or sockmalloc record"
+        for settings, message in (
+            ({"MAXIMUM": "4m"}, "SOCKMALLOC_MAXIMUM: no such setting; ignored"),
+            ({"STATS_INTERVAL": "1"}, f"SOCKMALLOC_STATS_INTERVAL: {removed}"),
+            (
+                {"THP": "auto"},
+                "SOCKMALLOC_THP=auto: this value was removed; use SOCKMALLOC_THP=never, which does as auto did",
+            ),
+            (
+                {"MIN": "64k", "MAX": "16k"},
+                "SOCKMALLOC_MIN=64k contradicts SOCKMALLOC_MAX=16k; using the default of both",
+            ),
+        ):
+            with self.subTest(message):
+                servant = self.start(**settings)
+                self.assertEqual([servant.ask(f"take {size}") for size in (4096, 4194304)], ["pools"] * 2)
+                self.assert_ends_well(servant, line(servant, message))
 
     def test_each_fault_has_its_line(self) -> None:
         servant = self.start(MIN="x", MAX="y", FOO="1")

@@ -43,10 +43,6 @@ class RecordCase(ServantCase):
             self.assertIsNone(recorder.poll())
         return recorder
 
-    def assert_complaint(self, stderr: str, words: str) -> None:
-        self.assertRegex(stderr, r"\Asockmalloc: [^\n]+\n\Z")
-        self.assertIn(words, stderr)
-
 
 class Record(RecordCase):
     def test_shows_what_it_recorded(self) -> None:
@@ -137,9 +133,7 @@ class Refusals(RecordCase):
     def test_no_recording(self) -> None:
         for content in (b"", b"words\n", b"\0" * 100_000):
             self.file.write_bytes(content)
-            result = self.show()
-            self.assertEqual((result.returncode, result.stdout), (command.DAMAGED, ""))
-            self.assert_complaint(result.stderr, "is no recording")
+            self.assert_refused(self.show(), command.DAMAGED, "is no recording")
         self.file.unlink()
         self.assert_complaint(self.show().stderr, "can't be read: No such file")
 
@@ -148,9 +142,7 @@ class Refusals(RecordCase):
         content = bytearray(self.file.read_bytes())
         content[16:21] = b"9.8.7"
         self.file.write_bytes(content)
-        result = self.show()
-        self.assertEqual((result.returncode, result.stdout), (command.OTHER_VERSION, ""))
-        self.assert_complaint(result.stderr, "is of another version")
+        self.assert_refused(self.show(), command.OTHER_VERSION, "is of another version")
 
     def test_numbers_that_cannot_be(self) -> None:
         """Any 128 bytes of it may be anything: the command says so, or shows it, and never crashes."""
@@ -166,17 +158,12 @@ class Refusals(RecordCase):
 
     def test_a_file_that_is_there(self) -> None:
         self.file.write_text("precious")
-        result = self.record(self.start(), "-n", 1)
-        self.assertEqual((result.returncode, result.stdout), (command.UNWRITTEN, ""))
-        self.assert_complaint(result.stderr, "File exists")
+        self.assert_refused(self.record(self.start(), "-n", 1), command.UNWRITTEN, "File exists")
         self.assertEqual(self.file.read_text(), "precious")
 
     def test_nothing_of_a_process_that_is_not_there(self) -> None:
-        gone = subprocess.Popen(["true"])
-        gone.wait()
-        result = command.run("record", gone.pid, "-o", self.file)
-        self.assertEqual(result.returncode, command.GONE)
-        self.assert_complaint(result.stderr, "there is none")
+        result = command.run("record", command.ended_process(), "-o", self.file)
+        self.assert_refused(result, command.GONE, "there is none")
         self.assertFalse(self.file.exists())
 
     def test_a_disk_that_fills(self) -> None:
@@ -188,8 +175,7 @@ class Refusals(RecordCase):
 
         servant = self.start()
         result = command.run("record", servant.pid, "-o", self.file, "-i", "0.01", prepare=confine)
-        self.assertEqual((result.returncode, result.stdout), (command.UNWRITTEN, ""))
-        self.assert_complaint(result.stderr, "could not be written: File too large")
+        self.assert_refused(result, command.UNWRITTEN, "could not be written: File too large")
         shown = self.show()
         self.assertEqual(shown.returncode, command.DAMAGED)
         self.assertIn("is truncated", shown.stderr)

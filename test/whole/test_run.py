@@ -33,11 +33,6 @@ class CommandCase(ServantCase):
         word, *rest = arguments
         return command.run(word, "--library", settings.library(), *rest, **options)
 
-    def assert_refused(self, result: subprocess.CompletedProcess[str], code: int, words: str) -> None:
-        self.assertEqual((result.returncode, result.stdout), (code, ""), result.stderr)
-        self.assertRegex(result.stderr, r"\Asockmalloc: [^\n]+\n\Z")
-        self.assertIn(words, result.stderr)
-
     def program(self, name: str = "program", change: Callable[[bytearray], None] = lambda _: None) -> Path:
         """A copy of an ordinary program, changed."""
         image = bytearray(Path(settings.tool("env")).resolve().read_bytes())

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from support import command, formats, settings, statistics
-from support.servant import ServantCase
+from support.servant import Servant, ServantCase
 
 KINDS = ("thread", "lockfree", "standard", "cpu")
 DEADLINE_SECONDS = 60
@@ -140,11 +140,6 @@ class BySignal(ServantCase):
 class Refusals(ServantCase):
     """One clear line, an exit code, and nothing on stdout."""
 
-    def assert_refused(self, result: subprocess.CompletedProcess[str], code: int, words: str) -> None:
-        self.assertEqual((result.returncode, result.stdout), (code, ""), result.stderr)
-        self.assertRegex(result.stderr, r"\Asockmalloc: [^\n]+\n\Z")
-        self.assertIn(words, result.stderr)
-
     def bystander(self) -> int:
         process = subprocess.Popen([settings.tool("sleep"), "1000"], env=command.environment())
         self.addCleanup(process.wait)
@@ -152,9 +147,8 @@ class Refusals(ServantCase):
         return process.pid
 
     def test_no_such_process(self) -> None:
-        gone = subprocess.Popen(["true"])
-        gone.wait()
-        self.assert_refused(command.run("stat", gone.pid), command.GONE, f"process {gone.pid}")
+        gone = command.ended_process()
+        self.assert_refused(command.run("stat", gone), command.GONE, f"process {gone}")
 
     def test_one_that_has_ended_and_is_not_waited_for(self) -> None:
         process = subprocess.Popen(["true"])
@@ -171,22 +165,22 @@ class Refusals(ServantCase):
     def test_a_process_without_the_library(self) -> None:
         self.assert_refused(command.run("stat", self.bystander()), command.WITHOUT, "does not carry the library")
 
+    def start_with_library(self, image: bytes) -> Servant:
+        other = self.directory / "libsockmalloc.so"
+        other.write_bytes(image)
+        return self.start(others={"LD_PRELOAD": str(other)})
+
     def test_another_version(self) -> None:
         version = command.run("--version").stdout.split()[1].encode()
         library = settings.library().read_bytes()
-        at = library.index(b"sockmalloc view\0")
-        before = library.index(version, at)
-        other = self.directory / "libsockmalloc.so"
-        other.write_bytes(library[:before] + b"9.8.7\0" + library[before + 6 :])
-        servant = self.start(others={"LD_PRELOAD": str(other)})
+        at = library.index(version, library.index(b"sockmalloc view\0"))
+        servant = self.start_with_library(library[:at] + b"9.8.7\0" + library[at + 6 :])
         self.assert_refused(command.run("stat", servant.pid), command.OTHER_VERSION, "carries sockmalloc 9.8.7")
 
     def test_another_layout_of_the_same_version(self) -> None:
         library = settings.library().read_bytes()
         at = library.index(b"requests asked returned ")
-        other = self.directory / "libsockmalloc.so"
-        other.write_bytes(library[:at] + b"asked requests returned " + library[at + 24 :])
-        servant = self.start(others={"LD_PRELOAD": str(other)})
+        servant = self.start_with_library(library[:at] + b"asked requests returned " + library[at + 24 :])
         self.assert_refused(command.run("stat", servant.pid), command.OTHER_VERSION, "of another build")
 
     def test_no_permission(self) -> None:
@@ -211,7 +205,7 @@ class Refusals(ServantCase):
         servant.end()
         stdout, stderr = reader.communicate(timeout=DEADLINE_SECONDS)
         self.assertEqual(reader.returncode, command.GONE)
-        self.assertRegex(stderr, r"\Asockmalloc: process \d+: there is none, or it has ended\n\Z")
+        self.assert_complaint(stderr, f"process {servant.pid}: there is none, or it has ended")
         self.assertTrue(stdout.endswith(f"end of statistics of process {servant.pid}\n"))
 
     def test_a_process_that_becomes_another_program(self) -> None:
@@ -231,7 +225,7 @@ class Refusals(ServantCase):
         )
         os.close(writer)
         self.assertEqual(result.returncode, command.UNWRITTEN)
-        self.assertRegex(result.stderr, r"\Asockmalloc: the output could not be written: Broken pipe\n\Z")
+        self.assert_complaint(result.stderr, "the output could not be written: Broken pipe")
 
     def test_a_full_disk(self) -> None:
         servant = self.start()

@@ -170,11 +170,6 @@ class Keys(TopCase):
 
 
 class Refusals(TopCase):
-    def assert_refused(self, result: "subprocess.CompletedProcess[str]", code: int, words: str) -> None:
-        self.assertEqual((result.returncode, result.stdout), (code, ""), result.stderr)
-        self.assertRegex(result.stderr, r"\Asockmalloc: [^\n]+\n\Z")
-        self.assertIn(words, result.stderr)
-
     def test_a_terminal_that_is_none(self) -> None:
         self.assert_refused(command.run("top"), 9, "top needs a terminal")
 
@@ -192,11 +187,10 @@ class Refusals(TopCase):
             )
             os.close(slave)
             self.assertEqual(result.returncode, 9)
-            self.assertRegex(result.stderr, r"\Asockmalloc: top needs a terminal[^\n]*\n\Z")
+            self.assert_complaint(result.stderr, "top needs a terminal")
             os.close(master)
 
     def test_a_process_that_is_not_there(self) -> None:
-        gone = subprocess.Popen(["true"])
-        gone.wait()
-        self.assert_refused(command.run("top", gone.pid), command.GONE, f"process {gone.pid}")
+        gone = command.ended_process()
+        self.assert_refused(command.run("top", gone), command.GONE, f"process {gone}")
         self.assert_refused(command.run("top", "x"), command.USAGE, "x is no process's number")

@@ -26,6 +26,13 @@ def environment(variables: Mapping[str, str] = MappingProxyType({})) -> dict[str
     return {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", **variables}
 
 
+def ended_process() -> int:
+    """Returns the number of a process that has ended."""
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+
 def run(
     *arguments: str | int | Path,
     prepare: Callable[[], None] | None = None,

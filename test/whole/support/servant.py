@@ -124,6 +124,15 @@ class ServantCase(unittest.TestCase):
         self.addCleanup(servant.dismiss)
         return servant
 
+    def assert_refused(self, result: "subprocess.CompletedProcess[str]", code: int, words: str) -> None:
+        """The command printed nothing but one line on stderr, which has these words, and ended with the code."""
+        self.assertEqual((result.returncode, result.stdout), (code, ""), result.stderr)
+        self.assert_complaint(result.stderr, words)
+
+    def assert_complaint(self, stderr: str, words: str) -> None:
+        self.assertRegex(stderr, r"\Asockmalloc: [^\n]+\n\Z")
+        self.assertIn(words, stderr)
+
     def assert_ends_well(self, servant: Servant, stderr: str = "") -> None:
         self.assertEqual(servant.end(), 0, servant.stderr())
         self.assertEqual(servant.stderr(), stderr)
