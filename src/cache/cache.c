@@ -50,7 +50,7 @@ struct magazine *cache_exchange(struct cache_bin *bin, struct magazine *magazine
 /* What `count` slots of the bucket weigh in the budget. */
 static uint64_t cache_weight(unsigned bucket, uint32_t count)
 {
-    return (uint64_t)count * regions.region[bucket].capacity;
+    return (uint64_t)count * region.geometry[bucket].capacity;
 }
 
 static void cache_count_swap(struct cache *cache, unsigned bucket, uint32_t held)
@@ -260,7 +260,7 @@ void *cache_carve(struct cache *cache, unsigned bucket)
     if (left == 0) {
         return NULL;
     }
-    cache_set_fresh(cache, bucket, first + regions.region[bucket].pages, left - 1);
+    cache_set_fresh(cache, bucket, first + region.geometry[bucket].pages, left - 1);
     return region_slot(first);
 }
 
@@ -271,7 +271,7 @@ void cache_free_fresh(struct cache *cache, unsigned bucket)
     uint32_t left = cache_fresh(cache, bucket);
     cache_set_fresh(cache, bucket, 0, 0);
     for (uint32_t i = left; i-- > 0;) {
-        slots_push_purged(bucket, first + i * regions.region[bucket].pages);
+        slots_push_purged(bucket, first + i * region.geometry[bucket].pages);
     }
     counter_add(&cache->tally[bucket].purged, left);
 }

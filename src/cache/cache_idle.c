@@ -29,7 +29,7 @@ static bool cache_has_public(const struct cache *cache, unsigned bucket)
 
 static void cache_collect(struct cache *cache, struct cache *sleeper)
 {
-    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
+    for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
         if (cache_has_public(sleeper, bucket)) {
             cache_collect_bucket(cache, sleeper, bucket);
         }

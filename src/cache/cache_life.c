@@ -25,7 +25,7 @@ static void cache_close(void *argument)
         return;
     }
     cache_mine = &cache_shared;
-    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
+    for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
         cache_set_quota(cache, bucket, 0);
         cache_begin(cache, bucket);
     }

@@ -12,7 +12,7 @@
 /* What room for `count` slots is charged: each of the two magazines may hold them. */
 static uint64_t cache_charge(unsigned bucket, uint32_t count)
 {
-    return 2 * (uint64_t)count * regions.region[bucket].capacity;
+    return 2 * (uint64_t)count * region.geometry[bucket].capacity;
 }
 
 /* Gives what a magazine holds beyond the quota to the stack: the lowest slots, which have been free

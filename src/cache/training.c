@@ -40,7 +40,7 @@ static bool training_set(struct cache *cache, unsigned bucket, uint32_t quota)
 /* Bytes that one more slot in each of the two magazines costs. */
 static uint64_t training_price(unsigned bucket)
 {
-    return 2 * (uint64_t)regions.region[bucket].capacity;
+    return 2 * (uint64_t)region.geometry[bucket].capacity;
 }
 
 static uint32_t training_least(uint64_t one, uint64_t other)
@@ -69,12 +69,12 @@ static uint32_t training_unused(const struct cache *cache, unsigned bucket)
     return cache->tally[bucket].want < CACHE_MISS ? quota / 2 : 0;
 }
 
-/* The bucket with the most unused bytes, or regions.count. */
+/* The bucket with the most unused bytes, or region.buckets. */
 static unsigned training_find_donor(const struct cache *cache, unsigned starved)
 {
-    unsigned donor = regions.count;
+    unsigned donor = region.buckets;
     uint64_t most = 0;
-    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
+    for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
         uint64_t unused = training_unused(cache, bucket) * training_price(bucket);
         if (bucket != starved && unused > most) {
             most = unused;
@@ -95,7 +95,7 @@ static uint32_t training_room(unsigned bucket, uint32_t wanted)
 static bool training_make_room(struct cache *cache, unsigned starved, uint32_t wanted)
 {
     unsigned donor = training_find_donor(cache, starved);
-    if (donor == regions.count) {
+    if (donor == region.buckets) {
         return false;
     }
     uint64_t cost = wanted * training_price(starved);
@@ -148,7 +148,7 @@ static void training_grow(struct cache *cache, unsigned bucket)
 /* Halves the quotas of buckets that were not used since the last look. */
 static void training_decay(struct cache *cache)
 {
-    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
+    for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
         uint32_t quota = cache_quota(cache, bucket);
         if (quota > 0 && training_is_idle(cache, bucket)) {
             training_set(cache, bucket, quota / 2);
@@ -240,7 +240,7 @@ void training_rest(struct cache *cache, uint64_t now)
     if (training.frozen || decay.age == DECAY_NEVER) {
         return;
     }
-    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
+    for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
         if (cache_quota(cache, bucket) == 0) {
             continue;
         }

@@ -84,11 +84,12 @@ void remote_snapshot_mend_plan(struct bucket_plan *plan)
 }
 
 /* Returns true if a bucket's slots have a size that slots can have. */
-static bool remote_snapshot_region_makes_sense(unsigned bucket)
+static bool remote_snapshot_geometry_makes_sense(unsigned bucket)
 {
-    const struct region *region = &regions.region[bucket];
+    const struct bucket_geometry *geometry = &region.geometry[bucket];
     size_t page = os_page_size();
-    return region->stride >= page && region->stride % page == 0 && region->stride >> REGION_SHIFT <= REGION_NUMBERS;
+    return geometry->stride >= page && geometry->stride % page == 0 &&
+           geometry->stride >> REGION_SHIFT <= REGION_NUMBERS;
 }
 
 /*
@@ -96,15 +97,15 @@ static bool remote_snapshot_region_makes_sense(unsigned bucket)
  * of two counts, the process may have raised one between our copies of them. metadata may name any
  * bucket, and a walk goes on by that one's pages, of which each must therefore have some.
  */
-static bool remote_snapshot_regions_make_sense(void)
+static bool remote_snapshot_region_makes_sense(void)
 {
-    bool sense = regions.count <= BUCKET_LIMIT && region_front() <= REGION_NUMBERS;
-    for (unsigned bucket = 0; sense && bucket < regions.count; bucket++) {
-        sense = remote_snapshot_region_makes_sense(bucket);
+    bool sense = region.buckets <= BUCKET_LIMIT && region_front() <= REGION_NUMBERS;
+    for (unsigned bucket = 0; sense && bucket < region.buckets; bucket++) {
+        sense = remote_snapshot_geometry_makes_sense(bucket);
     }
     for (unsigned bucket = 0; sense && bucket < BUCKET_LIMIT; bucket++) {
-        size_t pages = bucket < regions.count ? regions.region[bucket].stride >> REGION_SHIFT : 1;
-        regions.region[bucket].pages = (uint32_t)pages;
+        size_t pages = bucket < region.buckets ? region.geometry[bucket].stride >> REGION_SHIFT : 1;
+        region.geometry[bucket].pages = (uint32_t)pages;
     }
     return sense;
 }
@@ -127,7 +128,7 @@ static bool remote_snapshot_makes_sense(void)
     message_end_name();
     remote_snapshot_mend_plan(&remote_snapshot_plan);
     return option_set_makes_sense(&options) && (unsigned)pool_kind() < KIND_COUNT &&
-           (regions.count == 0 || (remote_snapshot_regions_make_sense() && remote_snapshot_records_make_sense()));
+           (region.buckets == 0 || (remote_snapshot_region_makes_sense() && remote_snapshot_records_make_sense()));
 }
 
 /* The objects that the view names, each over our own. */
@@ -144,7 +145,7 @@ static enum remote_process_state remote_snapshot_bring_objects(const struct remo
 /* The states of all pages that were ever carved: what the requests were, no figure says. */
 static enum remote_process_state remote_snapshot_bring_metadata(const struct remote_process *target)
 {
-    return remote_snapshot_bring(target, (void *)regions.states, region_front() * sizeof regions.states[0]);
+    return remote_snapshot_bring(target, (void *)region.states, region_front() * sizeof region.states[0]);
 }
 
 /*
@@ -196,7 +197,7 @@ static enum remote_process_state remote_snapshot_bring_all(const struct remote_p
     struct span own[INSPECT_OBJECTS];
     inspect_export_list(own, &remote_snapshot_plan);
     enum remote_process_state state = remote_snapshot_bring_objects(target, own);
-    if (state != REMOTE_READ || regions.count == 0) {
+    if (state != REMOTE_READ || region.buckets == 0) {
         return state; /* the pools are off: there is nothing behind the objects */
     }
     state = remote_snapshot_bring_metadata(target);

@@ -13,8 +13,8 @@
  * range never grow. */
 enum { SLOTS_STEP = 1 << 20, STATES_STEP = 4 << 10, WORDS_STEP = 16 << 10 };
 
-struct regions regions;
-struct region_range region_range;
+struct region region;
+struct region_growth region_growth;
 static struct table states;
 static struct table requests;
 static struct table links;
@@ -41,7 +41,7 @@ size_t region_space(size_t size)
 /* Links that the slots in so many pages have. */
 static size_t region_links(size_t pages)
 {
-    return (pages >> regions.link_shift) + 1;
+    return (pages >> region.link_shift) + 1;
 }
 
 static bool region_open_table(struct table *table, size_t size, size_t step, const char *name)
@@ -61,7 +61,7 @@ static bool region_open_tables(size_t size)
            region_open_table(&requests, region_table_size(pages, sizeof(slot_request_word), COLOUR_REQUESTS),
                              WORDS_STEP, "sockmalloc:requests") &&
            region_open_table(&links, region_table_size(pages, sizeof(stack_link), 0), WORDS_STEP, "sockmalloc:links") &&
-           region_open_table(&region_range.slots, size, SLOTS_STEP, "sockmalloc:slots");
+           region_open_table(&region_growth.slots, size, SLOTS_STEP, "sockmalloc:slots");
 }
 
 /* Two slots lie as many pages apart as the shorter one has, and the first bucket's are the
@@ -82,21 +82,21 @@ bool region_lay(const struct bucket_plan *plan, size_t size)
         region_close();
         return false;
     }
-    regions.start = region_range.slots.start;
-    regions.states = (slot_state_byte *)(void *)(states.start + COLOUR_STATES);
-    regions.requests = (slot_request_word *)(void *)(requests.start + COLOUR_REQUESTS);
-    regions.links = (stack_link *)(void *)(links.start);
-    regions.link_shift = region_link_shift(plan);
+    region.start = region_growth.slots.start;
+    region.states = (slot_state_byte *)(void *)(states.start + COLOUR_STATES);
+    region.requests = (slot_request_word *)(void *)(requests.start + COLOUR_REQUESTS);
+    region.links = (stack_link *)(void *)(links.start);
+    region.link_shift = region_link_shift(plan);
     for (unsigned bucket = 0; bucket < plan->count; bucket++) {
-        regions.region[bucket] = (struct region){.stride = plan->stride[bucket],
-                                                 .capacity = plan->capacity[bucket],
-                                                 .pages = (uint32_t)region_pages(plan->stride[bucket])};
+        region.geometry[bucket] = (struct bucket_geometry){.stride = plan->stride[bucket],
+                                                           .capacity = plan->capacity[bucket],
+                                                           .pages = (uint32_t)region_pages(plan->stride[bucket])};
     }
     /* The first page holds the mapping that grows, so that whatever is given back has one before
      * it. */
     uint32_t first = (uint32_t)region_pages(os_page_size());
-    atomic_store_explicit(&region_range.front, first, memory_order_relaxed);
-    regions.count = plan->count;
+    atomic_store_explicit(&region_growth.front, first, memory_order_relaxed);
+    region.buckets = plan->count;
     return true;
 }
 
@@ -105,13 +105,13 @@ void region_close(void)
     table_close(&states);
     table_close(&requests);
     table_close(&links);
-    table_close(&region_range.slots);
-    regions.count = 0;
+    table_close(&region_growth.slots);
+    region.buckets = 0;
 }
 
 void region_choose_huge(bool wanted)
 {
-    os_choose_huge(regions.start, os_page_size(), wanted);
+    os_choose_huge(region.start, os_page_size(), wanted);
 }
 
 /*
@@ -124,7 +124,7 @@ static bool region_grow(size_t size)
     size_t pages = region_pages(size);
     return table_reach(&states, COLOUR_STATES + pages * sizeof(slot_state_byte)) &&
            table_reach(&requests, COLOUR_REQUESTS + pages * sizeof(slot_request_word)) &&
-           table_reach(&links, region_links(pages) * sizeof(stack_link)) && table_grow_to(&region_range.slots, size);
+           table_reach(&links, region_links(pages) * sizeof(stack_link)) && table_grow_to(&region_growth.slots, size);
 }
 
 /* Makes the range usable up to page `end`, and a page behind it, which is the one that the range
@@ -135,7 +135,7 @@ static bool region_reach(uint32_t end)
     if (size <= region_ready()) {
         return true;
     }
-    size_t goal = table_goal(&region_range.slots, size);
+    size_t goal = table_goal(&region_growth.slots, size);
     return region_grow(goal) || (size < goal && region_grow(size));
 }
 
@@ -143,7 +143,7 @@ static bool region_reach(uint32_t end)
  * short. */
 static uint32_t region_run(uint32_t front, uint32_t pages, unsigned wanted)
 {
-    uint32_t left = (uint32_t)region_pages(region_range.slots.limit - os_page_size()) - front;
+    uint32_t left = (uint32_t)region_pages(region_growth.slots.limit - os_page_size()) - front;
     uint32_t run = LESSER(wanted, left / pages);
     if (run == 0 || region_reach(front + run * pages)) {
         return run;
@@ -153,14 +153,14 @@ static uint32_t region_run(uint32_t front, uint32_t pages, unsigned wanted)
 
 static uint32_t region_carve_front(uint32_t pages, unsigned wanted, uint32_t *first)
 {
-    uint32_t front = atomic_load_explicit(&region_range.front, memory_order_relaxed);
+    uint32_t front = atomic_load_explicit(&region_growth.front, memory_order_relaxed);
     uint32_t run;
     do {
         run = region_run(front, pages, wanted);
         if (run == 0) {
             return 0;
         }
-    } while (!atomic_compare_exchange_weak_explicit(&region_range.front, &front, front + run * pages,
+    } while (!atomic_compare_exchange_weak_explicit(&region_growth.front, &front, front + run * pages,
                                                     memory_order_relaxed, memory_order_relaxed));
     *first = front;
     return run;
@@ -168,14 +168,14 @@ static uint32_t region_carve_front(uint32_t pages, unsigned wanted, uint32_t *fi
 
 unsigned region_carve_run(unsigned bucket, unsigned wanted, uint32_t *first)
 {
-    uint32_t pages = regions.region[bucket].pages;
-    uint32_t run = hole_fill(regions.start, pages, wanted, first);
+    uint32_t pages = region.geometry[bucket].pages;
+    uint32_t run = hole_fill(region.start, pages, wanted, first);
     run = run > 0 ? run : region_carve_front(pages, wanted, first);
     for (uint32_t i = 0; i < run; i++) {
         region_set_meta(*first + i * pages, slot_meta_of(SLOT_NEVER_USED, bucket));
     }
     if (run > 0) {
-        atomic_fetch_add_explicit(&region_range.carved[bucket], run, memory_order_relaxed);
+        atomic_fetch_add_explicit(&region_growth.carved[bucket], run, memory_order_relaxed);
         probe_carve(bucket, run);
     }
     return run;
@@ -186,14 +186,14 @@ unsigned region_carve(unsigned bucket, unsigned wanted, void **slots)
     uint32_t first;
     unsigned run = region_carve_run(bucket, wanted, &first);
     for (unsigned i = 0; i < run; i++) {
-        slots[i] = region_slot(first + (run - 1 - i) * regions.region[bucket].pages);
+        slots[i] = region_slot(first + (run - 1 - i) * region.geometry[bucket].pages);
     }
     return run;
 }
 
 void region_forget(uint32_t number)
 {
-    atomic_fetch_sub_explicit(&region_range.carved[region_bucket(number)], 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&region_growth.carved[region_bucket(number)], 1, memory_order_relaxed);
     region_set_meta(number, 0);
 }
 
@@ -217,11 +217,11 @@ static bool region_is_backed(uint32_t first)
 
 bool region_return(uint32_t first, uint32_t pages)
 {
-    if (!table_try_hold(&region_range.slots)) {
+    if (!table_try_hold(&region_growth.slots)) {
         return false;
     }
-    bool opened = hole_open(regions.start, first, pages, region_is_backed(first));
-    table_release(&region_range.slots);
+    bool opened = hole_open(region.start, first, pages, region_is_backed(first));
+    table_release(&region_growth.slots);
     if (opened) {
         region_forget_run(first, pages);
         hole_close(first, pages); /* last: what is claimed again gets metadata anew */
@@ -231,24 +231,24 @@ bool region_return(uint32_t first, uint32_t pages)
 
 uint32_t region_carved(unsigned bucket)
 {
-    return atomic_load_explicit(&region_range.carved[bucket], memory_order_relaxed);
+    return atomic_load_explicit(&region_growth.carved[bucket], memory_order_relaxed);
 }
 
 uint32_t region_front(void)
 {
-    return atomic_load_explicit(&region_range.front, memory_order_relaxed);
+    return atomic_load_explicit(&region_growth.front, memory_order_relaxed);
 }
 
 bool region_is_full(void)
 {
-    size_t left = region_range.slots.limit - ((size_t)region_front() << REGION_SHIFT);
-    return left < regions.region[regions.count - 1].stride + os_page_size() ||
-           atomic_load_explicit(&region_range.slots.blocked, memory_order_relaxed);
+    size_t left = region_growth.slots.limit - ((size_t)region_front() << REGION_SHIFT);
+    return left < region.geometry[region.buckets - 1].stride + os_page_size() ||
+           atomic_load_explicit(&region_growth.slots.blocked, memory_order_relaxed);
 }
 
 size_t region_ready(void)
 {
-    return atomic_load_explicit(&region_range.slots.ready, memory_order_relaxed);
+    return atomic_load_explicit(&region_growth.slots.ready, memory_order_relaxed);
 }
 
 uint32_t region_next(uint32_t from)
@@ -262,21 +262,21 @@ uint32_t region_next(uint32_t from)
 
 uint32_t region_after(uint32_t number)
 {
-    return region_next(number + regions.region[region_bucket(number)].pages);
+    return region_next(number + region.geometry[region_bucket(number)].pages);
 }
 
 struct place region_find(const void *address)
 {
     size_t offset = region_offset(address);
     uint32_t longest = 0;
-    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
-        longest = GREATER(regions.region[bucket].pages, longest);
+    for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
+        longest = GREATER(region.geometry[bucket].pages, longest);
     }
     for (uint32_t page = (uint32_t)(offset >> REGION_SHIFT), looked = 0; looked < longest; looked++) {
         uint8_t meta = region_meta(page - looked);
         if (slot_meta_begins(meta)) {
             size_t within = offset - ((size_t)(page - looked) << REGION_SHIFT);
-            return (struct place){.found = within < regions.region[slot_meta_bucket(meta)].stride,
+            return (struct place){.found = within < region.geometry[slot_meta_bucket(meta)].stride,
                                   .exact = within == 0,
                                   .bucket = slot_meta_bucket(meta),
                                   .number = page - looked};
@@ -304,12 +304,12 @@ static void region_recount(void)
     for (uint32_t number = region_next(0); number != REGION_END; number = region_after(number)) {
         counts[region_bucket(number)]++;
     }
-    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
-        atomic_store_explicit(&region_range.carved[bucket], counts[bucket], memory_order_relaxed);
+    for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
+        atomic_store_explicit(&region_growth.carved[bucket], counts[bucket], memory_order_relaxed);
     }
 }
 
-static struct table *const tables[] = {&states, &requests, &links, &region_range.slots};
+static struct table *const tables[] = {&states, &requests, &links, &region_growth.slots};
 enum { REGION_TABLES = sizeof tables / sizeof tables[0] };
 static bool region_held[REGION_TABLES];
 
@@ -335,12 +335,12 @@ void region_after_fork(void)
     table_after_fork(&states);
     table_after_fork(&requests);
     table_after_fork(&links);
-    table_after_fork(&region_range.slots);
+    table_after_fork(&region_growth.slots);
     hole_reset();
     region_recount();
 }
 
-struct span region_range_span(void)
+struct span region_growth_span(void)
 {
-    return (struct span){&region_range, sizeof region_range};
+    return (struct span){&region_growth, sizeof region_growth};
 }

@@ -27,51 +27,52 @@ enum {
     REGION_NUMBERS = STACK_NUMBERS /* pages of the longest range: 64 GiB */
 };
 
-/* What a bucket's slots are like. Written at start, never again. */
-struct region {
-    size_t stride; /* from one slot to the next of its run */
-    size_t capacity;
-    uint32_t pages; /* the stride, in granules */
+/* What is said of each bucket's slots. Written at start and never again. */
+struct bucket_geometry {
+    size_t stride;   /* bytes from the start of one slot to the start of the next of its run */
+    size_t capacity; /* bytes of the largest request that a slot can hold */
+    uint32_t pages;  /* the stride in granules of 4 KiB */
 };
 
-/* What the fast paths read. Written at start, never again. */
-struct regions {
+/* The part of the region that fast paths read. Written at start, made read-only at the end of it, never written again.
+ */
+struct region {
     _Alignas(FROZEN_PAGE) char colour[COLOUR_REGIONS];
-    char *start;
-    slot_state_byte *states; /* an element a page, each of them; they reach as far as the range */
-    slot_request_word *requests;
-    stack_link *links;   /* only the slow paths come here */
-    unsigned link_shift; /* slots are 2^so many pages long at least: the links of 2^so many are one */
-    unsigned count;
-    struct region region[BUCKET_LIMIT];
+    char *start;                 /* of the range; NULL until region_lay */
+    slot_state_byte *states;     /* the state byte of each page of the range, as far as the range is usable */
+    slot_request_word *requests; /* the request word of each page */
+    stack_link *links;           /* one for each 2^link_shift pages, for the stacks; only slow paths read them */
+    unsigned link_shift;         /* 2^link_shift pages or more lie between the starts of any two slots */
+    unsigned buckets;            /* the number of buckets; 0 until region_lay */
+    struct bucket_geometry geometry[BUCKET_LIMIT];
 };
 
 /*
- * The range itself: addresses below its `ready` are the pools'. Until region_lay has run that is
- * zero: no address is in range, every call falls through, and no call needs to ask whether the
- * library has been born.
+ * The part of the region that changes. An address lies in the range if it lies below `slots.ready`. Until region_lay
+ * has run this is 0, so no address lies in the range and every call goes to mimalloc; no call has to check whether the
+ * library has started.
  */
-struct region_range {
+struct region_growth {
     _Alignas(CACHE_LINE) struct table slots;
     _Alignas(CACHE_LINE) _Atomic uint32_t front; /* the first page that was never carved */
-    _Atomic uint32_t carved[BUCKET_LIMIT];       /* slots of each bucket */
+    _Atomic uint32_t carved[BUCKET_LIMIT];       /* the number of slots that each bucket has */
 };
 
-extern INTERNAL struct regions regions;
-extern INTERNAL struct region_range region_range;
+extern INTERNAL struct region region;
+extern INTERNAL struct region_growth region_growth;
 
 /* Returns the distance of an address from the start of the range, which for all that lies before it
  * is larger than any range. */
 FAST_PATH size_t region_offset(const void *address)
 {
-    return (uintptr_t)address - (uintptr_t)regions.start;
+    return (uintptr_t)address - (uintptr_t)region.start;
 }
 
 /* Returns true if an offset lies in the range. Relaxed: a program that has an address from another
  * thread has seen all that came before. */
 FAST_PATH bool region_covers(size_t offset)
 {
-    return offset < atomic_load_explicit(&region_range.slots.ready, memory_order_relaxed);
+    return offset < atomic_load_explicit(&region_growth.slots.ready, memory_order_relaxed);
 }
 
 /* Returns true if an address lies in the range: one subtraction, one comparison. */
@@ -100,27 +101,27 @@ FAST_PATH bool region_is_exact(size_t offset)
 
 FAST_PATH void *region_slot(size_t number)
 {
-    return regions.start + (number << REGION_SHIFT);
+    return region.start + (number << REGION_SHIFT);
 }
 
 FAST_PATH uint8_t region_meta(size_t number)
 {
-    return atomic_load_explicit(&regions.states[number], memory_order_relaxed);
+    return atomic_load_explicit(&region.states[number], memory_order_relaxed);
 }
 
 FAST_PATH void region_set_meta(size_t number, uint8_t meta)
 {
-    atomic_store_explicit(&regions.states[number], meta, memory_order_relaxed);
+    atomic_store_explicit(&region.states[number], meta, memory_order_relaxed);
 }
 
 static inline uint32_t region_request_word(size_t number)
 {
-    return atomic_load_explicit(&regions.requests[number], memory_order_relaxed);
+    return atomic_load_explicit(&region.requests[number], memory_order_relaxed);
 }
 
 FAST_PATH void region_set_request_word(size_t number, uint32_t word)
 {
-    atomic_store_explicit(&regions.requests[number], word, memory_order_relaxed);
+    atomic_store_explicit(&region.requests[number], word, memory_order_relaxed);
 }
 
 /* The bytes that were asked for when the slot was last taken or resized. */
@@ -169,7 +170,7 @@ void region_close(void);
 /* Returns true if the range has been laid. */
 static inline bool region_is_laid(void)
 {
-    return regions.count > 0;
+    return region.buckets > 0;
 }
 
 /*
@@ -219,6 +220,6 @@ void region_release(void);
 void region_after_fork(void);
 
 /* The tables that lead to the metadata, as objects that another process may copy over its own. */
-struct span region_range_span(void);
+struct span region_growth_span(void);
 
 #endif

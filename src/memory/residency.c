@@ -30,7 +30,7 @@ struct walk {
 
 static uint32_t slot_pages(uint32_t number)
 {
-    return regions.region[region_bucket(number)].pages;
+    return region.geometry[region_bucket(number)].pages;
 }
 
 static void residency_add(struct walk *walk, uint32_t number)

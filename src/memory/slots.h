@@ -27,7 +27,7 @@ extern INTERNAL struct slots slots;
 /* The number of a loose slot of one generation, or STACK_EMPTY. */
 static inline uint32_t slots_pop_generation(size_t bucket, unsigned generation)
 {
-    return stack_pop(&slots.free[generation][bucket], regions.links, regions.link_shift);
+    return stack_pop(&slots.free[generation][bucket], region.links, region.link_shift);
 }
 
 /* The same of either. */
@@ -58,7 +58,7 @@ static inline bool slots_have_purged(unsigned bucket)
 /* A purged slot's number, or STACK_EMPTY. */
 static inline uint32_t slots_pop_purged(unsigned bucket)
 {
-    return stack_pop(&slots.purged[bucket], regions.links, regions.link_shift);
+    return stack_pop(&slots.purged[bucket], region.links, region.link_shift);
 }
 
 /* A free slot: loose, else purged, else carved. NULL when the range is full or memory has run out.
@@ -82,7 +82,7 @@ static inline void *slots_pop(unsigned bucket, enum slots_source *source)
 /* Gives a slot whose metadata says free, to one generation. */
 static inline void slots_push_generation(size_t bucket, uint32_t number, unsigned generation)
 {
-    stack_push(&slots.free[generation][bucket], regions.links, regions.link_shift, number);
+    stack_push(&slots.free[generation][bucket], region.links, region.link_shift, number);
 }
 
 /* The same, as one that has just been freed. */
@@ -94,7 +94,7 @@ static inline void slots_push(size_t bucket, uint32_t number)
 /* Gives a slot whose metadata says purged. */
 static inline void slots_push_purged(unsigned bucket, uint32_t number)
 {
-    stack_push(&slots.purged[bucket], regions.links, regions.link_shift, number);
+    stack_push(&slots.purged[bucket], region.links, region.link_shift, number);
 }
 
 /* Forgets all slots. In the child of a fork, before they are counted anew from the metadata. */

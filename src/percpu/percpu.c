@@ -116,7 +116,7 @@ void percpu_reset(void)
 /* Raises the quota of one bucket on every processor as far as `bytes` bytes of the cache budget allow. */
 static void percpu_raise_quota(unsigned bucket, uint64_t bytes)
 {
-    uint64_t price = (uint64_t)percpu_records() * regions.region[bucket].capacity;
+    uint64_t price = (uint64_t)percpu_records() * region.geometry[bucket].capacity;
     uint32_t had = percpu_quota(bucket);
     uint64_t more = bytes / price;
     more = LESSER(more, MAGAZINE_SLOTS - had);
@@ -141,8 +141,8 @@ void percpu_share_budget(unsigned trained)
 uint64_t percpu_charge(void)
 {
     uint64_t charge = 0;
-    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
-        charge += (uint64_t)percpu_quota(bucket) * regions.region[bucket].capacity;
+    for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
+        charge += (uint64_t)percpu_quota(bucket) * region.geometry[bucket].capacity;
     }
     return charge * percpu_records();
 }

@@ -117,7 +117,7 @@ static size_t list_wanted(void)
     uint32_t counts[BUCKET_LIMIT] = {0};
     size_t live = 0;
     region_count_live(counts);
-    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
+    for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
         live += counts[bucket];
     }
     return live + live / MARGIN_PART + MARGIN;

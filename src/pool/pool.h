@@ -87,7 +87,7 @@ static inline bool pool_is_large(unsigned bucket)
 /* That many slots came to the depot or the stack; fewer than none: they left it. */
 static inline void pool_retain_slots(unsigned bucket, int64_t count)
 {
-    int64_t bytes = count * (int64_t)regions.region[bucket].capacity;
+    int64_t bytes = count * (int64_t)region.geometry[bucket].capacity;
     budget_retain(bytes);
     if (pool_is_large(bucket)) {
         budget_retain_large(bytes);

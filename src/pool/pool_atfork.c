@@ -33,7 +33,7 @@ static void pool_count_meta(uint8_t meta)
 /* Sets the stocks of all buckets to what the metadata say. */
 static void pool_count_metadata(void)
 {
-    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
+    for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
         pools[bucket].inherited_live = 0;
         pools[bucket].inherited_depot = 0;
         pools[bucket].inherited_purged = 0;
@@ -98,8 +98,8 @@ static void pool_add_all_counts(unsigned bucket, uint64_t sign)
 static uint64_t pool_inherited_retained(unsigned first)
 {
     uint64_t retained = 0;
-    for (unsigned bucket = first; bucket < regions.count; bucket++) {
-        retained += pools[bucket].inherited_depot * regions.region[bucket].capacity;
+    for (unsigned bucket = first; bucket < region.buckets; bucket++) {
+        retained += pools[bucket].inherited_depot * region.geometry[bucket].capacity;
     }
     return retained;
 }
@@ -138,7 +138,7 @@ static void pool_atfork_child_of(bool had_threads)
         pool_find_free();
         pool_count_metadata();
     }
-    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
+    for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
         if (had_threads) {
             standard_reset(bucket, (uint32_t)pools[bucket].inherited_depot);
         } else {
@@ -174,7 +174,7 @@ static void pool_isolate(void)
     depot_reset();
     slots_reset();
     pool_count_metadata();
-    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
+    for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
         pool_leave_own(bucket);
         standard_reset(bucket, 0);
         pool_begin_anew(bucket);
@@ -207,11 +207,11 @@ static void pool_recover(void)
     pool_reset_range();
     pool_find_free();
     pool_count_metadata();
-    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
+    for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
         standard_reset(bucket, (uint32_t)pools[bucket].inherited_depot);
     }
     budget_reset(percpu_charge(), pool_inherited_retained(0), pool_inherited_retained(pool_first_large));
-    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
+    for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
         pool_add_all_counts(bucket, (uint64_t)-1);
     }
 }

@@ -27,8 +27,8 @@ static uint64_t pool_retained_slots(unsigned bucket)
 uint64_t pool_retained(void)
 {
     uint64_t bytes = 0;
-    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
-        bytes += pool_retained_slots(bucket) * regions.region[bucket].capacity;
+    for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
+        bytes += pool_retained_slots(bucket) * region.geometry[bucket].capacity;
     }
     return bytes;
 }
@@ -51,7 +51,7 @@ static void pool_drain_others(struct cache *cache, unsigned bucket)
 void pool_drain(void)
 {
     struct cache *cache = pool_counters();
-    for (unsigned bucket = 0; bucket < regions.count && cache_is_own(cache); bucket++) {
+    for (unsigned bucket = 0; bucket < region.buckets && cache_is_own(cache); bucket++) {
         pool_drain_own(cache, bucket);
         pool_drain_others(cache, bucket);
     }

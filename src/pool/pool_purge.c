@@ -68,7 +68,7 @@ static void pool_sort(uint32_t *number, unsigned count)
 /* How many of the sorted slots lie side by side from `first` on. */
 static unsigned pool_run_length(const struct purge *purge, unsigned first)
 {
-    uint32_t pages = regions.region[purge->bucket].pages;
+    uint32_t pages = region.geometry[purge->bucket].pages;
     unsigned length = 1;
     while (first + length < purge->count && purge->number[first + length] == purge->number[first] + length * pages) {
         length++;
@@ -95,7 +95,7 @@ static void pool_keep_slots(struct purge *purge, unsigned first, unsigned count,
 static void pool_purge_run(struct purge *purge, unsigned first, unsigned length)
 {
     unsigned bucket = purge->bucket;
-    size_t size = length * regions.region[bucket].stride;
+    size_t size = length * region.geometry[bucket].stride;
     if (!os_discard(region_slot(purge->number[first]), size)) {
         pool_keep_slots(purge, first, length, decay_young());
         return;
@@ -110,7 +110,7 @@ static void pool_purge_run(struct purge *purge, unsigned first, unsigned length)
 /* Whether a run is still to go. The first one always is, since a step is to come to something. */
 static bool pool_affords_run(struct purge *purge, unsigned length)
 {
-    size_t size = length * regions.region[purge->bucket].stride;
+    size_t size = length * region.geometry[purge->bucket].stride;
     size_t price = size > SHORT_PAGES * os_page_size() ? size : SHORT_PRICE * size;
     bool affords = price <= purge->price || purge->purged == 0;
     purge->price -= affords ? LESSER(price, purge->price) : purge->price;
@@ -139,7 +139,7 @@ static void pool_purge_batch(struct purge *purge)
 /* Slots in one batch: what the limit still asks for, one at least. */
 static unsigned pool_batch(const struct purge *purge)
 {
-    size_t stride = regions.region[purge->bucket].stride;
+    size_t stride = region.geometry[purge->bucket].stride;
     size_t left = purge->limit - purge->purged;
     size_t wanted = left / stride + (left % stride != 0 ? 1 : 0);
     return (unsigned)LESSER(wanted, PURGE_BATCH);
@@ -209,7 +209,7 @@ static void pool_purge_bucket(struct purge *purge, unsigned bucket)
 
 static void pool_purge(struct purge *purge)
 {
-    for (unsigned bucket = regions.count; bucket-- > 0 && !pool_purge_is_over(purge);) {
+    for (unsigned bucket = region.buckets; bucket-- > 0 && !pool_purge_is_over(purge);) {
         pool_purge_bucket(purge, bucket);
     }
 }
@@ -232,8 +232,8 @@ bool pool_trim_step(void)
 /* A call brings at most a magazine of the largest trained bucket, or a slot. */
 static size_t pool_enforce_most(void)
 {
-    unsigned trained = LESSER(pool_first_large, regions.count);
-    size_t magazine = trained > 0 ? MAGAZINE_SLOTS * regions.region[trained - 1].capacity : 0;
+    unsigned trained = LESSER(pool_first_large, region.buckets);
+    size_t magazine = trained > 0 ? MAGAZINE_SLOTS * region.geometry[trained - 1].capacity : 0;
     return GREATER(magazine, pool_quantum());
 }
 

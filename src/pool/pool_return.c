@@ -9,7 +9,7 @@ static _Atomic size_t pool_returned_last = 1; /* bytes */
 /* Takes all purged slots off their stacks; each metadata says that its slot is leaving. */
 static void pool_collect_purged(void)
 {
-    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
+    for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
         uint32_t number;
         while ((number = slots_pop_purged(bucket)) != STACK_EMPTY) {
             region_set_meta(number, slot_meta_of(SLOT_PURGED | SLOT_LEAVING, bucket));
@@ -27,7 +27,7 @@ static uint32_t pool_leaving_pages(uint32_t first)
 {
     uint32_t end = first;
     while (pool_is_leaving(end)) {
-        end += regions.region[region_bucket(end)].pages;
+        end += region.geometry[region_bucket(end)].pages;
     }
     return end - first;
 }
@@ -38,7 +38,7 @@ static void pool_count_run(uint32_t first, uint32_t pages, uint32_t counts[BUCKE
     for (uint32_t number = first; number < first + pages;) {
         unsigned bucket = region_bucket(number);
         counts[bucket]++;
-        number += regions.region[bucket].pages;
+        number += region.geometry[bucket].pages;
     }
 }
 
@@ -49,7 +49,7 @@ static void pool_keep_run(uint32_t first, uint32_t pages)
         unsigned bucket = region_bucket(number);
         region_set_meta(number, slot_meta_of(SLOT_PURGED, bucket));
         slots_push_purged(bucket, number);
-        number += regions.region[bucket].pages;
+        number += region.geometry[bucket].pages;
     }
 }
 
@@ -63,7 +63,7 @@ static size_t pool_return_run(struct cache *cache, uint32_t first, uint32_t page
         pool_keep_run(first, pages);
         return 0;
     }
-    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
+    for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
         pool_count(cache, &cache->tally[bucket].unpurged, counts[bucket]);
     }
     return size;

@@ -70,7 +70,7 @@ static void pool_draw_found(struct cache *cache, unsigned bucket)
 
 void pool_sample_rest(struct cache *cache)
 {
-    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
+    for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
         uint32_t bit = UINT32_C(1) << bucket;
         if (pool_undrawn(cache, bucket) == 0) {
             continue;

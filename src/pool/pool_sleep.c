@@ -31,7 +31,7 @@ static atomic_flag purging = ATOMIC_FLAG_INIT;
 /* Returns true if slots with pages lie in depots or stacks. */
 static bool pool_sleep_has_free(void)
 {
-    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
+    for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
         if (slots_have_free(bucket) || depot_has_full(bucket) ||
             (pool_kind() == KIND_STANDARD && standard_count(bucket) > 0)) {
             return true;
@@ -43,7 +43,7 @@ static bool pool_sleep_has_free(void)
 /* Returns true if the thread's magazines hold a slot. */
 static bool pool_sleep_holds(const struct cache *cache)
 {
-    for (unsigned bucket = 0; bucket < regions.count && !pool_is_large(bucket); bucket++) {
+    for (unsigned bucket = 0; bucket < region.buckets && !pool_is_large(bucket); bucket++) {
         const struct cache_bin *bin = &cache->bin[bucket];
         const struct magazine *magazine = cache_private(bin);
         if ((magazine != NULL && atomic_load_explicit(&bin->top, memory_order_relaxed) > magazine->slot) ||
@@ -57,7 +57,7 @@ static bool pool_sleep_holds(const struct cache *cache)
 static uint32_t pool_sleep_uses(const struct cache *cache)
 {
     uint64_t uses = 0;
-    for (unsigned bucket = 0; bucket < regions.count && !pool_is_large(bucket); bucket++) {
+    for (unsigned bucket = 0; bucket < region.buckets && !pool_is_large(bucket); bucket++) {
         uses += counter_read(&cache->bin[bucket].requests) + cache_returned(cache, bucket);
     }
     return (uint32_t)uses;
@@ -123,7 +123,7 @@ static bool pool_sleep_purge(unsigned bucket, void *const *slot, size_t count)
 {
     size_t end = count - idle.slot < STEP_SLOTS ? count : idle.slot + STEP_SLOTS;
     for (; idle.slot < end; idle.slot++) {
-        os_discard(slot[idle.slot], regions.region[bucket].stride);
+        os_discard(slot[idle.slot], region.geometry[bucket].stride);
     }
     return end < count;
 }
@@ -157,7 +157,7 @@ static void pool_sleep_step_own(struct cache *cache)
 {
     unsigned bucket = idle.next / MAGAZINES_A_BIN;
     bool more = false;
-    if (bucket < regions.count && !pool_is_large(bucket)) {
+    if (bucket < region.buckets && !pool_is_large(bucket)) {
         struct cache_bin *bin = &cache->bin[bucket];
         more = idle.next % MAGAZINES_A_BIN == 0 ? pool_sleep_purge_private(bin, bucket)
                                                 : pool_sleep_purge_public(cache, bin, bucket);

@@ -72,7 +72,7 @@ static bool standard_put(unsigned bucket, uint32_t number, int64_t limit, unsign
  * pages. */
 static bool standard_purge(unsigned bucket, uint32_t number)
 {
-    if (!os_discard(region_slot(number), regions.region[bucket].stride)) {
+    if (!os_discard(region_slot(number), region.geometry[bucket].stride)) {
         return false;
     }
     region_set_meta(number, slot_meta_of(SLOT_PURGED, bucket));

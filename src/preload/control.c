@@ -79,7 +79,7 @@ EXPORTED size_t sockmalloc_capacity(const void *address)
     if (region_owns(address)) {
         place = region_find(address);
     }
-    return place.found ? regions.region[place.bucket].capacity : 0;
+    return place.found ? region.geometry[place.bucket].capacity : 0;
 }
 
 EXPORTED size_t sockmalloc_trim(size_t limit)

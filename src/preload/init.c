@@ -209,7 +209,7 @@ static void init_echo(void)
 static void init_freeze(void)
 {
     os_freeze(&options, sizeof options);
-    os_freeze(&regions, sizeof regions);
+    os_freeze(&region, sizeof region);
     os_freeze(&route, sizeof route);
 }
 

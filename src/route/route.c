@@ -46,7 +46,7 @@ void route_close(void)
  */
 static bool route_wastes(unsigned bucket, size_t request)
 {
-    return UNLIKELY(pool_is_tight()) && request < regions.region[bucket].stride / 7 * 6;
+    return UNLIKELY(pool_is_tight()) && request < region.geometry[bucket].stride / 7 * 6;
 }
 
 /*
@@ -127,8 +127,8 @@ void route_open(void)
      * programs, and what they are free to place, above 64 TiB, so that the pools lie there. */
     enum { TERABYTE_SHIFT = 40, FIRST = 2, END = 64 };
     uintptr_t end = (uintptr_t)END << TERABYTE_SHIFT;
-    if (region_is_laid() && (uintptr_t)regions.start < end) {
-        end = (uintptr_t)regions.start;
+    if (region_is_laid() && (uintptr_t)region.start < end) {
+        end = (uintptr_t)region.start;
     }
     route.hints = (uintptr_t)FIRST << TERABYTE_SHIFT;
     route.hints_length = EXCESS(end, route.hints);
@@ -241,7 +241,7 @@ static void *route_resize_slot(const char *call, void *address, size_t request, 
 {
     uint32_t number = pool_number(call, address);
     uint32_t value = region_request_word(number);
-    size_t capacity = regions.region[region_bucket(number)].capacity;
+    size_t capacity = region.geometry[region_bucket(number)].capacity;
     if (request > capacity) {
         return route_grow(call, address, value, request, caller);
     }

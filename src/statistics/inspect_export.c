@@ -23,8 +23,8 @@ struct inspect_export sockmalloc_view = {
                          sizeof(struct cache_bin), offsetof(struct cache_bin, public_magazine),
                          offsetof(struct cache_bin, requests), sizeof(struct cache_tally),
                          offsetof(struct cache_tally, armed), offsetof(struct cache_tally, quota),
-                         offsetof(struct cache_tally, fresh_left), sizeof(struct region),
-                         offsetof(struct region_range, front), sizeof(struct magazine),
+                         offsetof(struct cache_tally, fresh_left), sizeof(struct bucket_geometry),
+                         offsetof(struct region_growth, front), sizeof(struct magazine),
                          offsetof(struct pool, inherited_depot), sizeof(struct bucket_plan), sizeof(void *)}},
 };
 

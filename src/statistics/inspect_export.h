@@ -28,8 +28,8 @@ enum { INSPECT_MAGIC_SIZE = 16, INSPECT_ALIGNMENT = 64, INSPECT_VERSION = 1, INS
     ROW(PLAN, ((struct span){(void *)(uintptr_t)plan, sizeof *plan}))                                                  \
     ROW(OPTIONS, ((struct span){&options, sizeof options}))                                                            \
     ROW(PROCESS, message_process_span())                                                                               \
-    ROW(REGIONS, ((struct span){&regions, sizeof regions}))                                                            \
-    ROW(RANGE, region_range_span())                                                                                    \
+    ROW(REGIONS, ((struct span){&region, sizeof region}))                                                              \
+    ROW(RANGE, region_growth_span())                                                                                   \
     ROW(SHARED, ((struct span){&cache_shared, sizeof cache_shared}))                                                   \
     ROW(CACHES, cache_table_span())                                                                                    \
     ROW(OPENED, cache_opened_span())                                                                                   \

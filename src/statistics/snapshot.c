@@ -127,7 +127,7 @@ void snapshot_take(struct snapshot *snapshot)
     /* By hand: of a compound literal clang makes a copy on the stack first, where a handler may not
      * have 7 KiB. */
     memset(snapshot, 0, sizeof *snapshot);
-    snapshot->buckets = regions.count;
+    snapshot->buckets = region.buckets;
     snapshot->charged = budget_charged();
     snapshot->budget = budget.cache_limit;
     snapshot->pressure_highs = atomic_load(&pressure.highs);

@@ -37,7 +37,7 @@ static void child_inherit(struct judge_case *own)
                       claim_read(number).serial, number, lay_plan.label[bucket], region_meta(number));
         }
     }
-    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
+    for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
         own->lost[bucket] = own->live[bucket] - claim_count(bucket);
         own->carved[bucket] = region_carved(bucket);
     }
@@ -59,7 +59,7 @@ static void child_judge_lost(const struct judge_case *parent, const struct worke
 {
     uint64_t lost = 0;
     uint64_t most = child_expect_lost(parent, self);
-    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
+    for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
         lost += own->lost[bucket];
     }
     if (lost > most) {

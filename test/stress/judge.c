@@ -18,7 +18,7 @@ typedef struct books_sum sums[BUCKET_LIMIT];
 
 static void judge_add(const struct judge_case *it, sums *sum)
 {
-    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
+    for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
         (*sum)[bucket] = (struct books_sum){0};
         for (unsigned i = 0; i < it->count; i++) {
             books_add(&(*sum)[bucket], &it->workers[i].books, bucket);
@@ -61,7 +61,7 @@ void judge_under_load(const struct judge_case *it)
     judge_add(it, &before);
     snapshot_take(&snapshot);
     judge_add(it, &after);
-    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
+    for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
         judge_bucket_under_load(it, bucket, &snapshot.bucket[bucket], &before[bucket], &after[bucket]);
     }
 }
@@ -140,9 +140,9 @@ static void judge_budget(const struct snapshot *snapshot, const char *doing)
 {
     uint64_t charged = 0;
     uint64_t retained = 0;
-    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
-        charged += snapshot->bucket[bucket].quota * regions.region[bucket].capacity;
-        retained += snapshot->bucket[bucket].depot * regions.region[bucket].capacity;
+    for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
+        charged += snapshot->bucket[bucket].quota * region.geometry[bucket].capacity;
+        retained += snapshot->bucket[bucket].depot * region.geometry[bucket].capacity;
     }
     if (snapshot->charged != charged || charged > snapshot->budget) {
         fault_die("%s: charged are %lu bytes of %lu, and quotas are %lu", doing, snapshot->charged, snapshot->budget,
@@ -159,7 +159,7 @@ void judge_at_rest(const struct judge_case *it, const char *doing)
     struct snapshot snapshot;
     judge_add(it, &own);
     snapshot_take(&snapshot);
-    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
+    for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
         judge_retained(it, doing, bucket, &snapshot.bucket[bucket], &own[bucket]);
         judge_events(doing, bucket, &snapshot.bucket[bucket], &own[bucket]);
         if (lay_is_free(bucket)) {
@@ -172,13 +172,13 @@ void judge_at_rest(const struct judge_case *it, const char *doing)
 void judge_by_emptying(const struct judge_case *it, struct worker *worker, const char *doing)
 {
     struct snapshot snapshot;
-    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
+    for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
         while (worker_seize(worker, bucket) != NULL) {
         }
     }
     judge_at_rest(it, doing);
     snapshot_take(&snapshot);
-    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
+    for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
         const struct snapshot_figures *figures = &snapshot.bucket[bucket];
         uint64_t elsewhere = snapshot.kind == KIND_CPU ? figures->cached : 0;
         if (figures->live + elsewhere != figures->carved) {

@@ -118,8 +118,8 @@ static size_t words_of(unsigned which)
 /* A range that would take days to walk: slots of no length, and no end of them. */
 static void forge_endless(void)
 {
-    struct regions *regions_forged = forge(INSPECT_REGIONS);
-    memset(regions_forged->region, 0, sizeof regions_forged->region);
+    struct region *forged = forge(INSPECT_REGIONS);
+    memset(forged->geometry, 0, sizeof forged->geometry);
     for (size_t i = 0; i < words_of(INSPECT_RANGE); i++) {
         forge_word(INSPECT_RANGE, i, UINT64_MAX);
     }
@@ -128,8 +128,8 @@ static void forge_endless(void)
 /* Slots of no length, in a range that is as it was. */
 static void forge_flat(void)
 {
-    struct regions *regions_forged = forge(INSPECT_REGIONS);
-    memset(regions_forged->region, 0, sizeof regions_forged->region);
+    struct region *forged = forge(INSPECT_REGIONS);
+    memset(forged->geometry, 0, sizeof forged->geometry);
 }
 
 /* More caches than there can be. */

@@ -12,7 +12,7 @@ from support import settings
 from support.servant import Servant, ServantCase
 
 DATA = bytes(range(256)) * 64
-FROZEN = ("regions", "options", "route")
+FROZEN = ("region", "options", "route")
 
 
 class Region:

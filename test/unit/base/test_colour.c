@@ -30,15 +30,15 @@ static void claim(const void *address, size_t size, const char *who)
 /* Those of the first pages. */
 static void claim_metadata(void)
 {
-    claim((const void *)regions.states, CACHE_LINE, "states");
-    claim((const void *)regions.requests, CACHE_LINE, "requests");
+    claim((const void *)region.states, CACHE_LINE, "states");
+    claim((const void *)region.requests, CACHE_LINE, "requests");
 }
 
 static void claim_what_is_only_read(void)
 {
-    claim(&regions.start, CACHE_LINE, "only read");
-    claim(regions.region, house_plan.first_large * sizeof *regions.region, "only read");
-    size_t granules = regions.region[house_plan.first_large - 1].capacity >> BUCKET_GRANULE_SHIFT;
+    claim(&region.start, CACHE_LINE, "only read");
+    claim(region.geometry, house_plan.first_large * sizeof *region.geometry, "only read");
+    size_t granules = region.geometry[house_plan.first_large - 1].capacity >> BUCKET_GRANULE_SHIFT;
     size_t size = (size_t)((const char *)&route.line[granules] - (const char *)&route.direct_below);
     claim(&route.direct_below, size, "only read");
     claim(&route.hints, 2 * sizeof route.hints, "only read");
@@ -72,8 +72,8 @@ Test(colour, what_a_large_bucket_writes_shares_no_offset)
     for (unsigned bucket = house_plan.first_large; bucket < house_plan.count; bucket++) {
         memset(owner, 0, sizeof owner);
         claim(region_slot(1), CACHE_LINE, "buffers");
-        claim(&regions.start, CACHE_LINE, "only read");
-        claim(&regions.region[bucket], sizeof *regions.region, "only read");
+        claim(&region.start, CACHE_LINE, "only read");
+        claim(&region.geometry[bucket], sizeof *region.geometry, "only read");
         claim(&cache_reach()->bin[bucket], sizeof(struct cache_bin), "bins");
         claim_metadata();
     }

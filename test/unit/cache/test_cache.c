@@ -190,7 +190,7 @@ Test(cache, loses_nothing_and_gives_nothing_twice)
         } else if (!fill && held > 0) {
             void *slot = get(B32K);
             cr_assert_not_null(slot, "%u slots are lost", held);
-            uint32_t at = (region_number(slot) - first) / regions.region[B32K].pages;
+            uint32_t at = (region_number(slot) - first) / region.geometry[B32K].pages;
             cr_assert(inside[at], "slot %u came twice", at);
             inside[at] = false;
             held--;
@@ -199,7 +199,7 @@ Test(cache, loses_nothing_and_gives_nothing_twice)
     while (held-- > 0) {
         void *slot = get(B32K);
         cr_assert_not_null(slot);
-        uint32_t at = (region_number(slot) - first) / regions.region[B32K].pages;
+        uint32_t at = (region_number(slot) - first) / region.geometry[B32K].pages;
         cr_assert(inside[at]);
         inside[at] = false;
     }

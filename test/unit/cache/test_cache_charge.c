@@ -36,7 +36,7 @@ static struct cache_bin *bin(void)
 
 static uint64_t bytes(uint32_t count)
 {
-    return (uint64_t)count * regions.region[BUCKET].capacity;
+    return (uint64_t)count * region.geometry[BUCKET].capacity;
 }
 
 static void put(uint32_t number)
@@ -57,7 +57,7 @@ Test(cache_charge, room_in_both_magazines_is_charged)
         cr_assert_eq(budget_charged(), 2 * bytes(quotas[i]));
     }
     cr_assert(cache_set_quota(mine, B4K, 3));
-    cr_assert_eq(budget_charged(), 2 * bytes(7) + 2 * 3 * regions.region[B4K].capacity);
+    cr_assert_eq(budget_charged(), 2 * bytes(7) + 2 * 3 * region.geometry[B4K].capacity);
 }
 
 Test(cache_charge, what_the_budget_has_no_room_for_is_refused)

@@ -35,7 +35,7 @@ static struct cache_bin *bin(void)
 
 static uint64_t bytes(uint32_t count)
 {
-    return (uint64_t)count * regions.region[BUCKET].capacity;
+    return (uint64_t)count * region.geometry[BUCKET].capacity;
 }
 
 static void put(uint32_t number)
@@ -85,7 +85,7 @@ static void expect_free(const bool free_slots[2 * FULL])
     bool found[2 * FULL] = {false};
     uint32_t number;
     while ((number = slots_pop_free(BUCKET)) != STACK_EMPTY) {
-        uint32_t at = (number - house_number(BUCKET, 0)) / regions.region[BUCKET].pages;
+        uint32_t at = (number - house_number(BUCKET, 0)) / region.geometry[BUCKET].pages;
         cr_assert(at < 2 * FULL && number == house_number(BUCKET, at), "slot %u", number);
         cr_assert(free_slots[at] && !found[at], "slot %u", number);
         found[at] = true;

@@ -32,7 +32,7 @@ static void expect_passed(uint64_t deposited, uint64_t withdrawn)
 {
     cr_assert_eq(counter_read(&mine->tally[BUCKET].deposited), deposited);
     cr_assert_eq(counter_read(&mine->tally[BUCKET].withdrawn), withdrawn);
-    cr_assert_eq(atomic_load(&budget.retained), (int64_t)((deposited - withdrawn) * regions.region[BUCKET].capacity));
+    cr_assert_eq(atomic_load(&budget.retained), (int64_t)((deposited - withdrawn) * region.geometry[BUCKET].capacity));
 }
 
 Test(cache_refill, asks_threads_before_the_depot)

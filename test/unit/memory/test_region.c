@@ -28,7 +28,7 @@ static void expect_found(unsigned bucket, const char *slot, size_t within)
 
 static void expect_slot_found(unsigned bucket, const char *slot)
 {
-    size_t stride = regions.region[bucket].stride;
+    size_t stride = region.geometry[bucket].stride;
     const size_t withins[] = {0, 1, 16, 4095, 4096, stride / 2, stride - 4096, stride - 1};
     for (size_t i = 0; i < sizeof withins / sizeof withins[0]; i++) {
         if (withins[i] < stride) {
@@ -58,12 +58,12 @@ Test(region, nothing_is_found_where_no_slot_lies)
 {
     void *slot;
     house_lay_default();
-    cr_assert_not(region_find(regions.start).found);
-    cr_assert_not(region_find(regions.start + os_page_size() - 1).found);
+    cr_assert_not(region_find(region.start).found);
+    cr_assert_not(region_find(region.start + os_page_size() - 1).found);
     cr_assert_eq(region_carve(B4M, 1, &slot), 1);
-    cr_assert(region_find((char *)slot + regions.region[B4M].stride - 1).found);
-    cr_assert_not(region_find((char *)slot + regions.region[B4M].stride).found);
-    cr_assert_not(region_find(regions.start + region_ready() - 1).found);
+    cr_assert(region_find((char *)slot + region.geometry[B4M].stride - 1).found);
+    cr_assert_not(region_find((char *)slot + region.geometry[B4M].stride).found);
+    cr_assert_not(region_find(region.start + region_ready() - 1).found);
 }
 
 Test(region, nothing_is_owned_before_it_is_laid)
@@ -79,17 +79,17 @@ Test(region, owns_the_range_and_no_more)
     static int outside;
     int local = 0;
     house_lay_default();
-    cr_assert(region_owns(regions.start));
-    cr_assert(region_owns(regions.start + region_ready() - 1));
-    cr_assert_not(region_owns(regions.start - 1));
-    cr_assert_not(region_owns(regions.start + region_ready()), "what was never mapped is not ours");
+    cr_assert(region_owns(region.start));
+    cr_assert(region_owns(region.start + region_ready() - 1));
+    cr_assert_not(region_owns(region.start - 1));
+    cr_assert_not(region_owns(region.start + region_ready()), "what was never mapped is not ours");
     cr_assert_not(region_owns(NULL));
     cr_assert_not(region_owns((void *)UINTPTR_MAX));
     cr_assert_not(region_owns(&outside));
     cr_assert_not(region_owns(&local));
-    cr_assert_not(region_owns((const void *)regions.states), "metadata is not a program's to free");
-    cr_assert_not(region_owns((const void *)regions.requests));
-    cr_assert_not(region_owns((const void *)regions.links));
+    cr_assert_not(region_owns((const void *)region.states), "metadata is not a program's to free");
+    cr_assert_not(region_owns((const void *)region.requests));
+    cr_assert_not(region_owns((const void *)region.links));
 }
 
 Test(region, space_is_what_laying_takes)
@@ -140,9 +140,9 @@ static void write_to(void *address)
 Test(region, range_lies_between_pages_that_cannot_be_touched)
 {
     house_lay_default();
-    capture_fault(write_to, regions.start - 1);
-    capture_fault(write_to, regions.start - os_page_size());
-    capture_fault(write_to, regions.start + region_ready());
+    capture_fault(write_to, region.start - 1);
+    capture_fault(write_to, region.start - os_page_size());
+    capture_fault(write_to, region.start + region_ready());
 }
 
 Test(region, carving_gives_a_run_with_the_lowest_last)
@@ -154,7 +154,7 @@ Test(region, carving_gives_a_run_with_the_lowest_last)
         uint32_t front = region_front();
         cr_assert_eq(region_carve(B16K, RUN, run), RUN);
         for (uint32_t i = 0; i < RUN; i++) {
-            uint32_t number = front + (RUN - 1 - i) * regions.region[B16K].pages;
+            uint32_t number = front + (RUN - 1 - i) * region.geometry[B16K].pages;
             cr_assert_eq(run[i], region_slot(number));
             cr_assert_eq(region_meta(number), slot_meta_of(SLOT_NEVER_USED, B16K));
         }
@@ -172,13 +172,13 @@ Test(region, carved_slots_are_zero_and_can_be_written_to_their_ends)
     for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
         cr_assert_eq(region_carve(bucket, 4, run), 4);
         for (unsigned i = 0; i < 4; i++) {
-            size_t stride = regions.region[bucket].stride;
+            size_t stride = region.geometry[bucket].stride;
             const char *bytes = run[i];
             cr_assert(bytes[0] == 0 && memcmp(bytes, bytes + 1, stride - 1) == 0, "not zero");
             memset(run[i], 'x', stride);
         }
         house_mark(run[0], SLOT_LIVE, 5000);
-        atomic_store(&regions.links[region_number(run[0]) >> regions.link_shift], 1);
+        atomic_store(&region.links[region_number(run[0]) >> region.link_shift], 1);
     }
 }
 
@@ -215,7 +215,7 @@ Test(region, ends_after_its_last_slot)
         carved += RUN;
     }
     cr_assert_eq(region_carve(B16K, RUN, run), limit - carved, "as many as there are left");
-    memset(house_slot(B16K, limit - 1), 'x', regions.region[B16K].stride);
+    memset(house_slot(B16K, limit - 1), 'x', region.geometry[B16K].stride);
     cr_assert_eq(region_carve(B16K, RUN, run), 0);
     cr_assert_eq(region_carve(B4M, 1, run), 0);
     cr_assert(region_is_full());
@@ -263,7 +263,7 @@ Test(region, ready_covers_what_was_carved)
         cr_assert_eq(region_carve(B16K, 8, run), 8);
         cr_assert_gt(region_ready(), (size_t)region_front() << REGION_SHIFT);
         cr_assert_eq(region_ready() % os_page_size(), 0);
-        write_to(regions.start + region_ready() - 1);
+        write_to(region.start + region_ready() - 1);
     }
 }
 
@@ -274,7 +274,7 @@ Test(region, returned_slots_are_nobodys_and_cannot_be_touched)
     void *run[4];
     house_lay_default();
     cr_assert_eq(region_carve(B256K, 4, run), 4);
-    uint32_t pages = regions.region[B256K].pages;
+    uint32_t pages = region.geometry[B256K].pages;
     uint32_t first = region_number(run[2]);
     memset(run[3], 'x', 10);
     memset(run[0], 'x', 10);
@@ -284,7 +284,7 @@ Test(region, returned_slots_are_nobodys_and_cannot_be_touched)
     cr_assert_not(region_find(run[1]).found);
     cr_assert(region_owns(run[1]), "a free of it must find metadata");
     capture_fault(write_to, run[1]);
-    capture_fault(write_to, (char *)run[2] + regions.region[B256K].stride - 1);
+    capture_fault(write_to, (char *)run[2] + region.geometry[B256K].stride - 1);
     cr_assert_eq(*(char *)run[3], 'x');
     cr_assert_eq(*(char *)run[0], 'x');
 }
@@ -298,21 +298,21 @@ Test(region, hole_is_carved_again_from_its_front)
     cr_assert_eq(region_carve(B1M, 3, large), 3);
     memset(large[1], 'x', 1 << 20);
     uint32_t first = region_number(large[1]);
-    cr_assert(region_return(first, regions.region[B1M].pages));
+    cr_assert(region_return(first, region.geometry[B1M].pages));
     uint32_t front = region_front();
     size_t ready = region_ready();
     for (unsigned round = 0; round < 3; round++) {
         cr_assert_eq(region_carve(B16K, RUN, small), RUN);
-        cr_assert_eq(region_number(small[RUN - 1]), first + round * RUN * regions.region[B16K].pages);
+        cr_assert_eq(region_number(small[RUN - 1]), first + round * RUN * region.geometry[B16K].pages);
         for (unsigned i = 0; i < RUN; i++) {
             cr_assert_eq(*(char *)small[i], 0);
-            memset(small[i], 'y', regions.region[B16K].stride);
+            memset(small[i], 'y', region.geometry[B16K].stride);
             expect_slot_found(B16K, small[i]);
         }
     }
     cr_assert_eq(region_carve(B4K, RUN, small), 8, "what is left has room for a few small ones");
     cr_assert_eq(region_carve(B4K, RUN, small), RUN);
-    cr_assert_eq(region_front(), front + RUN * regions.region[B4K].pages, "and now there is no hole");
+    cr_assert_eq(region_front(), front + RUN * region.geometry[B4K].pages, "and now there is no hole");
     cr_assert_geq(region_ready(), ready);
     cr_assert_eq(region_carved(B1M), 2);
 }
@@ -321,7 +321,7 @@ Test(region, holes_side_by_side_are_one)
 {
     void *run[6];
     house_lay_default();
-    uint32_t pages = regions.region[B256K].pages;
+    uint32_t pages = region.geometry[B256K].pages;
     cr_assert_eq(region_carve(B256K, 6, run), 6);
     cr_assert(region_return(region_number(run[4]), pages));
     cr_assert(region_return(region_number(run[2]), pages));
@@ -337,13 +337,13 @@ Test(region, child_of_a_fork_forgets_its_holes)
     void *slot;
     house_lay_default();
     cr_assert_eq(region_carve(B256K, 3, run), 3);
-    cr_assert(region_return(region_number(run[1]), regions.region[B256K].pages));
+    cr_assert(region_return(region_number(run[1]), region.geometry[B256K].pages));
     region_after_fork();
     cr_assert_eq(region_carve(B256K, 1, &slot), 1);
     cr_assert_gt(slot, run[0]);
-    cr_assert_not(region_return(region_number(run[0]), regions.region[B256K].pages),
+    cr_assert_not(region_return(region_number(run[0]), region.geometry[B256K].pages),
                   "what it would be claimed from is not there");
-    cr_assert(region_return(region_number(slot), regions.region[B256K].pages));
+    cr_assert(region_return(region_number(slot), region.geometry[B256K].pages));
 }
 
 static _Atomic unsigned owners[HOUSE_PAGES];
@@ -355,7 +355,7 @@ static void carve_and_return(unsigned number)
         void *run[2];
         unsigned bucket = (number + round) % 2 == 0 ? B256K : B512K;
         unsigned got = region_carve(bucket, 2, run);
-        uint32_t pages = regions.region[bucket].pages;
+        uint32_t pages = region.geometry[bucket].pages;
         for (unsigned i = 0; i < got; i++) {
             CHECK(atomic_fetch_add(&owners[region_number(run[i])], 1) == 0);
             CHECK(*(char *)run[i] == 0);
@@ -393,7 +393,7 @@ static void return_run(void)
 static void claim_page(void *context)
 {
     (void)context;
-    if (hole_fill(regions.start, 1, 1, &claimed) == 1) {
+    if (hole_fill(region.start, 1, 1, &claimed) == 1) {
         region_set_meta(claimed, slot_meta_of(SLOT_LIVE, B4K));
     } else {
         claimed = REGION_END;

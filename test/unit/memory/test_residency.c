@@ -60,7 +60,7 @@ Test(residency, goes_by_the_metadata)
 /* Slots lie across the ends of what one call may ask, and are larger than that. */
 static void expect_all_states(unsigned bucket, uint32_t count)
 {
-    size_t stride = regions.region[bucket].stride;
+    size_t stride = region.geometry[bucket].stride;
     size_t sums[STATES] = {0};
     for (uint32_t number = 0; number < count; number++) {
         unsigned state = number * 7 % STATES;
@@ -116,7 +116,7 @@ Test(residency, counts_beside_a_hole)
         memset(slot[i], 'x', 2 * page);
     }
     expect(B256K, 6 * page, 0, 0);
-    cr_assert(region_return(region_number(slot[1]), regions.region[B256K].pages));
+    cr_assert(region_return(region_number(slot[1]), region.geometry[B256K].pages));
     expect(B256K, 4 * page, 0, 0);
 }
 
@@ -126,7 +126,7 @@ Test(residency, is_unknown_where_the_kernel_says_nothing)
     house_lay_default();
     memset(carve(B16K, SLOT_LIVE), 'x', 5000);
     cr_assert(measure(B16K).known);
-    cr_assert_eq(munmap(regions.start, region_ready()), 0);
+    cr_assert_eq(munmap(region.start, region_ready()), 0);
     cr_assert_not(measure(B16K).known);
     expect(B16K, 0, 0, 0);
     cr_assert_not(measure(B8K).known, "one answer for all buckets");

@@ -58,7 +58,7 @@ Test(pool_atfork_threads, slots_that_only_metadata_counts_are_counted)
 {
     house_lay_default();
     house_carve(B1M, 3);
-    atomic_fetch_sub(&region_range.carved[B1M], 1);
+    atomic_fetch_sub(&region_growth.carved[B1M], 1);
     fork_as_if(false);
     cr_assert_eq(region_carved(B1M), 3);
     house_assert();

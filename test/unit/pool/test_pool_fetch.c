@@ -29,7 +29,7 @@ static struct cache_bin *bin(unsigned bucket)
 /* What the fast path has. */
 static void *take_fast(unsigned bucket)
 {
-    return pool_alloc(bucket_offset_of(bucket), regions.region[bucket].capacity, NULL);
+    return pool_alloc(bucket_offset_of(bucket), region.geometry[bucket].capacity, NULL);
 }
 
 static void take_many(unsigned bucket, size_t request, size_t written)
@@ -71,9 +71,9 @@ static bool is_cold(unsigned bucket)
 static void take_to_swap(unsigned bucket)
 {
     while (private_slots(bucket) > 0) {
-        cr_assert_not_null(house_take(bucket, regions.region[bucket].capacity, NULL));
+        cr_assert_not_null(house_take(bucket, region.geometry[bucket].capacity, NULL));
     }
-    cr_assert_not_null(house_take(bucket, regions.region[bucket].capacity, NULL));
+    cr_assert_not_null(house_take(bucket, region.geometry[bucket].capacity, NULL));
 }
 
 /* --- which are cold ----------------------------------------------------------------------------

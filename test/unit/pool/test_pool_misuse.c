@@ -87,10 +87,10 @@ Test(pool_misuse, free_of_a_slot_that_was_never_issued)
 Test(pool_misuse, free_where_no_slot_lies)
 {
     take_third(B4K, 5000);
-    expect_no_slot(give, "free", regions.start);
-    expect_no_slot(give, "free", regions.start + 16);
+    expect_no_slot(give, "free", region.start);
+    expect_no_slot(give, "free", region.start + 16);
     expect_no_slot(give, "free", region_slot(region_front()));
-    expect_no_slot(give, "free", regions.start + region_ready() - 16);
+    expect_no_slot(give, "free", region.start + region_ready() - 16);
 }
 
 Test(pool_misuse, asking_about_what_is_not_live)

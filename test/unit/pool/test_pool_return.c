@@ -405,7 +405,7 @@ static void note_leaving(void)
     for (uint32_t number = region_next(0); number != REGION_END; number = region_after(number)) {
         if (slot_meta_is_leaving(region_meta(number))) {
             leaving_first = leaving_first == REGION_END ? number : leaving_first;
-            leaving_end = number + regions.region[region_bucket(number)].pages;
+            leaving_end = number + region.geometry[region_bucket(number)].pages;
         }
     }
 }

@@ -222,7 +222,7 @@ static void take_in_child(void *argument)
     (void)argument;
     slots_reset();
     slots_push(BUCKET, house_number(BUCKET, 2));
-    for (unsigned bucket = 0; bucket < regions.count; bucket++) {
+    for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
         standard_reset(bucket, bucket == BUCKET);
     }
     CHECK(standard_count(BUCKET) == 1);

@@ -74,7 +74,7 @@ static void lay_with_one_refusal(void *argument)
         CHECK(laid); /* that was a place for the window, and there are others */
     } else if (call <= 1 + TABLES) {
         CHECK(!laid && os_failing_refusals() == 1);
-        CHECK(!region_owns(regions.start) && !route_is_pooled(4096));
+        CHECK(!region_owns(region.start) && !route_is_pooled(4096));
         CHECK(route_alloc(4096, NULL) != NULL); /* all falls through */
     } else {
         CHECK(laid && os_failing_refusals() == 0);
@@ -145,7 +145,7 @@ static void carve_nothing(void *argument)
     os_failing_never();
     CHECK(region_carve(B128K, RUN, run) == RUN);
     CHECK(run[RUN - 1] == house_slot(B128K, 0));
-    memset(run[0], 'x', regions.region[B128K].stride);
+    memset(run[0], 'x', region.geometry[B128K].stride);
 }
 
 Test(failure, region_carves_nothing)
@@ -168,8 +168,8 @@ static void carve_what_can_be_had(void *argument)
     for (unsigned i = 0; i < count; i++) {
         uint32_t number = region_number(run[i]);
         CHECK(run[i] == house_slot(bucket, count - 1 - i));
-        memset(run[i], 'x', regions.region[bucket].stride);
-        CHECK(region_request(number) == 0 && atomic_load(&regions.links[number >> regions.link_shift]) == 0);
+        memset(run[i], 'x', region.geometry[bucket].stride);
+        CHECK(region_request(number) == 0 && atomic_load(&region.links[number >> region.link_shift]) == 0);
     }
     refusals->outcome[count]++;
     os_failing_never();
@@ -214,13 +214,13 @@ Test(failure, region_carves_the_last_that_is_ready)
     os_failing_from(1);
     unsigned count = 0;
     while (region_carve(B16K, 1, run) == 1) {
-        memset(run[0], 'x', regions.region[B16K].stride);
+        memset(run[0], 'x', region.geometry[B16K].stride);
         count++;
     }
     cr_assert_gt(count, 1U);
     cr_assert_gt(os_failing_refusals(), 0U);
     cr_assert_lt(region_ready() - ((size_t)region_front() << REGION_SHIFT),
-                 regions.region[B16K].stride + os_page_size());
+                 region.geometry[B16K].stride + os_page_size());
 }
 
 /* Opens those that the first page of their table has room for. */

@@ -87,9 +87,9 @@ Test(route_stray, strays_are_found)
     expect_stray(object);
     expect_stray(object + 16);
     expect_stray((char *)(uintptr_t)house_lay_default);
-    expect_stray(regions.start + region_ready());
-    expect_stray(regions.start - 1);
-    expect_stray((char *)(uintptr_t)regions.states);
+    expect_stray(region.start + region_ready());
+    expect_stray(region.start - 1);
+    expect_stray((char *)(uintptr_t)region.states);
 }
 
 Test(route_stray, stacks_and_libraries_hold_strays)
