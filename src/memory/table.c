@@ -226,12 +226,12 @@ bool table_grow(struct table *table, size_t size)
     return table_grow_to(table, goal) || (size < goal && table_grow_to(table, size));
 }
 
+/*
+ * If another thread was extending the table when the process forked, its pages may be mapped behind the end that the
+ * child knows. Nobody can tell them from a stranger's mapping, so the child does not use them: the kernel refuses to
+ * extend the table, and table_await then finds the table blocked.
+ */
 void table_after_fork(struct table *table)
 {
-    size_t ready = table_ready(table);
-    bool caught = atomic_load_explicit(&table->growing, memory_order_relaxed) > 0;
-    if (caught && os_is_mapped(table->start + ready)) {
-        atomic_store_explicit(&table->blocked, true, memory_order_relaxed);
-    }
     atomic_store_explicit(&table->growing, 0, memory_order_relaxed);
 }
