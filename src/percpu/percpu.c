@@ -6,9 +6,12 @@
 #include <string.h>
 
 #include "base/bounds.h"
+#include "base/probe.h"
 #include "cache/budget.h"
+#include "cache/depot.h"
 #include "memory/region.h"
 #include "memory/reserve.h"
+#include "memory/slots.h"
 #include "memory/table.h"
 #include "os/os.h"
 
@@ -145,4 +148,228 @@ uint64_t percpu_charge(void)
         charge += (uint64_t)percpu_quota(bucket) * region.geometry[bucket].capacity;
     }
     return charge * percpu_records();
+}
+
+/* --- the slow paths: what happens when a processor's magazine is empty or full --- */
+
+/* Slots that are carved at once: so many that few cache lines of metadata are written by two
+ * processors. */
+enum { PERCPU_RUN = 16 };
+
+static bool percpu_peek(unsigned bucket, void ***top)
+{
+    return rseq_peek(&processors.table, percpu_top(bucket), top);
+}
+
+static bool percpu_swap(unsigned bucket, void **old, void **wanted)
+{
+    return rseq_swap(&processors.table, percpu_top(bucket), old, wanted);
+}
+
+/* What `count` slots of the bucket weigh in the budget. */
+static int64_t percpu_weight(unsigned bucket, uint32_t count)
+{
+    return (int64_t)(count * region.geometry[bucket].capacity);
+}
+
+/* Gives a magazine that the calling thread owns to the depot. */
+static void percpu_deposit(unsigned bucket, struct magazine *magazine)
+{
+    uint32_t count = magazine_count(magazine);
+    if (count > 0) {
+        probe_flush(bucket, count);
+        percpu_count(&cache_shared.tally[bucket].deposited, count);
+        budget_retain(percpu_weight(bucket, count));
+    }
+    depot_push(bucket, magazine);
+}
+
+/* Gives the magazine of a top that a swap has taken out, if there was one. */
+static void percpu_retire(unsigned bucket, void **top)
+{
+    struct magazine *magazine = rseq_magazine(top);
+    if (magazine != NULL) {
+        magazine_set_count(magazine, magazine_depth(top));
+        percpu_deposit(bucket, magazine);
+    }
+}
+
+/* Puts a magazine in place of the running processor's empty one; where that has slots meanwhile,
+ * or there is no processor, the depot gets it. */
+static void percpu_install(unsigned bucket, struct magazine *magazine)
+{
+    void **wanted = magazine->slot + magazine_count(magazine);
+    void **top;
+    while (percpu_peek(bucket, &top) && magazine_depth(top) == 0) {
+        if (percpu_swap(bucket, top, wanted)) {
+            percpu_retire(bucket, top);
+            return;
+        }
+    }
+    percpu_deposit(bucket, magazine);
+}
+
+/* The same magazine, or another with as many of its slots as the quota allows, those on top; the
+ * rest goes to the depot. NULL: all of it went. */
+static struct magazine *percpu_fit(unsigned bucket, struct magazine *magazine)
+{
+    uint32_t quota = percpu_quota(bucket);
+    uint32_t count = magazine_count(magazine);
+    if (count <= quota) {
+        return magazine;
+    }
+    struct magazine *fitting = quota > 0 ? depot_pop_empty(bucket) : NULL;
+    if (fitting != NULL) {
+        memcpy(fitting->slot, magazine->slot + (count - quota), quota * sizeof(void *));
+        magazine_set_count(fitting, quota);
+        magazine_set_count(magazine, count - quota);
+    }
+    percpu_deposit(bucket, magazine);
+    return fitting;
+}
+
+/* The slot on top of a magazine that the calling thread owns, and has filled; the rest goes to the
+ * processor. */
+static void *percpu_pop_top(unsigned bucket, struct magazine *magazine)
+{
+    uint32_t left = magazine_count(magazine) - 1;
+    void *slot = magazine->slot[left];
+    magazine_set_count(magazine, left);
+    struct magazine *fitting = percpu_fit(bucket, magazine);
+    if (fitting != NULL) {
+        percpu_install(bucket, fitting);
+    }
+    return slot;
+}
+
+static void *percpu_pop_from_depot(unsigned bucket)
+{
+    struct magazine *magazine = depot_pop_full(bucket);
+    if (magazine == NULL) {
+        return NULL;
+    }
+    uint32_t count = magazine_count(magazine);
+    percpu_count(&cache_shared.tally[bucket].depot_hits, 1);
+    percpu_count(&cache_shared.tally[bucket].withdrawn, count);
+    budget_retain(-percpu_weight(bucket, count));
+    return percpu_pop_top(bucket, magazine);
+}
+
+/* NULL: no memory, no magazine, or nobody to carve a run for. */
+static void *percpu_carve(unsigned bucket)
+{
+    void **top;
+    uint32_t quota = percpu_quota(bucket);
+    struct magazine *magazine = quota > 0 && percpu_peek(bucket, &top) ? depot_pop_empty(bucket) : NULL;
+    if (magazine == NULL) {
+        return NULL;
+    }
+    unsigned run = LESSER(quota, PERCPU_RUN);
+    uint32_t carved = region_carve(bucket, run, magazine->slot);
+    if (carved == 0) {
+        depot_push(bucket, magazine);
+        return NULL;
+    }
+    percpu_count(&cache_shared.tally[bucket].carves, 1);
+    magazine_set_count(magazine, carved);
+    return percpu_pop_top(bucket, magazine);
+}
+
+/* A single slot out of what has no magazines. */
+static void *percpu_pop_single(unsigned bucket, enum percpu_source *source)
+{
+    static const enum percpu_source named[] = {[SLOTS_FROM_NONE] = PERCPU_NONE,
+                                               [SLOTS_FROM_FREE] = PERCPU_FREE,
+                                               [SLOTS_FROM_PURGED] = PERCPU_PURGED,
+                                               [SLOTS_FROM_CARVED] = PERCPU_CARVED};
+    struct cache_tally *tally = &cache_shared.tally[bucket];
+    struct counter *const counters[] = {[SLOTS_FROM_FREE] = &tally->stack_hits,
+                                        [SLOTS_FROM_PURGED] = &tally->unpurged,
+                                        [SLOTS_FROM_CARVED] = &tally->carves};
+    enum slots_source found;
+    void *slot = slots_pop(bucket, &found);
+    *source = named[found];
+    if (found != SLOTS_FROM_NONE) {
+        percpu_count(counters[found], 1);
+    }
+    if (found == SLOTS_FROM_FREE) {
+        budget_retain(-percpu_weight(bucket, 1));
+    }
+    return slot;
+}
+
+static bool percpu_has_free(unsigned bucket)
+{
+    return slots_have_free(bucket) || slots_have_purged(bucket);
+}
+
+OUT_OF_LINE void *percpu_pop_slow(unsigned bucket, enum percpu_source *source)
+{
+    probe_miss(bucket, percpu_quota(bucket));
+    percpu_count(&cache_shared.tally[bucket].misses, 1);
+    *source = PERCPU_DEPOT;
+    void *slot = percpu_pop_from_depot(bucket);
+    if (slot == NULL && !percpu_has_free(bucket)) {
+        *source = PERCPU_CARVED;
+        slot = percpu_carve(bucket);
+    }
+    return slot != NULL ? slot : percpu_pop_single(bucket, source);
+}
+
+/* Sends what the running processor still holds of a bucket without a quota to the depot. */
+static void percpu_drain(unsigned bucket)
+{
+    void **top;
+    while (percpu_peek(bucket, &top) && top != NULL) {
+        if (percpu_swap(bucket, top, NULL)) {
+            percpu_retire(bucket, top);
+            return;
+        }
+    }
+}
+
+/* Whether a push within that limit would fail. */
+static bool percpu_is_full(void **top, uint32_t limit)
+{
+    return top == NULL || magazine_depth(top) * sizeof(void *) >= limit;
+}
+
+/*
+ * Puts `slot`, which is also the first in an empty magazine of the calling thread's, on the running
+ * processor: by that magazine where the present one is full, else into the present one, and the
+ * empty one remains. False: no processor, and it remains, too.
+ */
+static bool percpu_place(unsigned bucket, void *slot, uint32_t limit, struct magazine *empty)
+{
+    void **top;
+    while (percpu_peek(bucket, &top)) {
+        if (!percpu_is_full(top, limit)) {
+            if (rseq_push(&processors.table, percpu_top(bucket), slot, limit)) {
+                depot_push(bucket, empty);
+                return true;
+            }
+        } else if (percpu_swap(bucket, top, empty->slot + 1)) {
+            percpu_retire(bucket, top);
+            return true;
+        }
+    }
+    depot_push(bucket, empty);
+    return false;
+}
+
+OUT_OF_LINE bool percpu_push_slow(unsigned bucket, void *slot)
+{
+    uint32_t limit = percpu_limit(bucket);
+    if (limit == 0) {
+        percpu_drain(bucket);
+        return false;
+    }
+    probe_miss(bucket, limit / sizeof(void *));
+    percpu_count(&cache_shared.tally[bucket].misses, 1);
+    struct magazine *empty = depot_pop_empty(bucket);
+    if (empty == NULL) {
+        return false;
+    }
+    empty->slot[0] = slot;
+    return percpu_place(bucket, slot, limit, empty);
 }
