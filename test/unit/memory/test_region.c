@@ -377,7 +377,7 @@ Test(region, threads_return_and_carve_beside_each_other)
     cr_assert_eq(region_carved(B256K), 0);
     cr_assert_eq(region_carved(B512K), 0);
     cr_assert_eq(region_next(0), REGION_END);
-    cr_assert_lt(region_front(), (uint32_t)HOUSE_PAGES / 8, "addresses are used again");
+    cr_assert_lt(region_front(), (uint32_t)HOUSE_PAGES / 2, "addresses are used again");
 }
 
 /* --- a page of a hole is claimed as soon as that can be --- */
