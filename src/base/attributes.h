@@ -67,6 +67,19 @@ static inline size_t opaque(size_t value)
  */
 #define INTERNAL __attribute__((visibility("hidden")))
 
+/* True where ThreadSanitizer watches: gcc says so by a macro, clang by a feature. */
+#if defined __has_feature
+#if __has_feature(thread_sanitizer)
+#define UNDER_THREAD_SANITIZER true
+#endif
+#endif
+#if defined __SANITIZE_THREAD__
+#define UNDER_THREAD_SANITIZER true
+#endif
+#if !defined UNDER_THREAD_SANITIZER
+#define UNDER_THREAD_SANITIZER false
+#endif
+
 /* Bytes of a cache line. Two variables that different threads write must not lie in one line. */
 enum { CACHE_LINE = 64 };
 

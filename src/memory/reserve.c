@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 
+#include "base/attributes.h"
 #include "os/os.h"
 
 /*
@@ -23,11 +24,7 @@ static size_t window;
 
 /* ThreadSanitizer keeps its own memory at most addresses, those above among them, and knows which the kernel may
  * choose. */
-#if defined __SANITIZE_THREAD__
-static const bool draws_places = false;
-#else
-static const bool draws_places = true;
-#endif
+static const bool draws_places = !UNDER_THREAD_SANITIZER;
 
 /* A number that each process has another one of: sixteen bytes that the kernel gives each. */
 static uint64_t reserve_seed(void)

@@ -105,17 +105,7 @@ ptrdiff_t rseq_area_offset(void);
  * ThreadSanitizer sees no store of an operation, and so must be told what orders whom: what a
  * thread did before it gave a slot or a magazine is seen by the one who takes it.
  */
-#if defined(__SANITIZE_THREAD__)
-static const bool rseq_is_watched = true;
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-static const bool rseq_is_watched = true;
-#else
-static const bool rseq_is_watched = false;
-#endif
-#else
-static const bool rseq_is_watched = false;
-#endif
+static const bool rseq_is_watched = UNDER_THREAD_SANITIZER;
 extern void __tsan_acquire(void *address) __attribute__((weak));
 extern void __tsan_release(void *address) __attribute__((weak));
 
