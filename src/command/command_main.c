@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "command/command.h"
+#include "command/command_version.h"
 #include "command/error.h"
 
 static const struct {
@@ -24,16 +25,11 @@ static enum command_exit print_help(void)
     for (int i = 0; i < COMMANDS; i++) {
         printf("  %-8s %s\n", commands[i].name, commands[i].help);
     }
-    puts("\nsockmalloc COMMAND --help lists a command's options. It ends with:");
+    puts("\nsockmalloc --version [LIBRARY] says how the command was built, and with which mimalloc the library runs.");
+    puts("sockmalloc COMMAND --help lists a command's options. It ends with:");
 #define PRINT_EXIT(name, code, when) printf("  %3d  %s\n", code, when);
     COMMAND_EXIT_ROWS(PRINT_EXIT)
 #undef PRINT_EXIT
-    return fflush(stdout) == 0 ? EXIT_DONE : error_report(EXIT_UNWRITTEN, "the output could not be written");
-}
-
-static enum command_exit print_version(void)
-{
-    puts("sockmalloc " PACKAGE_VERSION);
     return fflush(stdout) == 0 ? EXIT_DONE : error_report(EXIT_UNWRITTEN, "the output could not be written");
 }
 
@@ -44,7 +40,10 @@ int main(int count, char **arguments)
         return (int)print_help();
     }
     if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) {
-        return (int)print_version();
+        return (int)command_version(arguments[2]);
+    }
+    if (strcmp(word, COMMAND_VERSION_PRELOADED) == 0) {
+        return (int)command_version_preloaded();
     }
     for (int i = 0; i < COMMANDS; i++) {
         if (strcmp(commands[i].name, word) == 0) {

@@ -1,0 +1,23 @@
+/* sockmalloc --version: versions, and the parts that depend on how the command and the library were built. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_COMMAND_VERSION_H
+#define SOCKMALLOC_COMMAND_VERSION_H
+
+#include "command/command_rows.h"
+
+/* The argument with which `sockmalloc --version` executes this command once more, with the library preloaded. */
+#define COMMAND_VERSION_PRELOADED "--version-of-preloaded"
+
+/*
+ * Prints to stdout the version of the command, how it was built, and the versions of `library` and of the mimalloc that
+ * the dynamic linker finds for it. NULL is the installed library. Starts a process with the library preloaded.
+ */
+enum command_exit command_version(const char *library);
+
+/*
+ * Prints the versions of the library that is preloaded into this process and of its mimalloc. Returns EXIT_NO if no
+ * library is preloaded.
+ */
+enum command_exit command_version_preloaded(void);
+
+#endif
