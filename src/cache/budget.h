@@ -1,4 +1,4 @@
-/* The budgets of free memory: what all caches together may hold, and what the process may. */
+/* The budgets in bytes of free memory: what all caches together may hold, and what the process may retain. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_BUDGET_H
 #define SOCKMALLOC_BUDGET_H
@@ -12,49 +12,50 @@
 #define BUDGET_UNLIMITED UINT64_MAX
 
 /*
- * Bytes throughout, of slots at their capacity. A cache is charged for the room that its quotas
- * give it, whether slots lie there or not: the sum of charges never passes the limit, so neither
- * does what the caches hold. Free slots outside caches are stock; only where SOCKMALLOC_RETAIN is
- * set are they counted, and those of the large pool for SOCKMALLOC_LARGE_RETAIN. Any thread, no
- * lock.
+ * All numbers are bytes; a slot counts with its capacity. A cache is charged for its quotas, no matter how many slots
+ * its magazines hold. The sum of all charges never exceeds cache_limit, so the caches never hold more either. Free
+ * slots outside caches that have their pages are retained memory. They are counted only if SOCKMALLOC_RETAIN or
+ * SOCKMALLOC_LARGE_RETAIN is set. Any thread, no lock.
  */
 struct budget {
-    uint64_t cache_limit;
-    uint64_t retain_limit; /* charges and stock together */
-    uint64_t large_limit;  /* the large pool's part of the stock */
-    bool counts_retained;  /* one of the last two is a limit */
+    uint64_t cache_limit;  /* for charges; SOCKMALLOC_CACHE, or retain_limit if that is lower */
+    uint64_t retain_limit; /* for charges and retained memory together; SOCKMALLOC_RETAIN, or BUDGET_UNLIMITED */
+    uint64_t large_limit;  /* for retained memory of the large pool; SOCKMALLOC_LARGE_RETAIN, or BUDGET_UNLIMITED */
+    bool counts_retained;  /* true if one of the last two is not BUDGET_UNLIMITED */
     _Alignas(CACHE_LINE) _Atomic uint64_t charged;
-    _Atomic int64_t retained; /* below zero for a moment where a take overtakes its give */
-    _Atomic int64_t large_retained;
+    _Atomic int64_t retained;       /* below zero for a moment if an alloc is counted before the free of the slot */
+    _Atomic int64_t large_retained; /* the part of `retained` that is slots of the large pool */
 };
 
 extern INTERNAL struct budget budget;
 
-/* At start. */
+/* Sets the limits, and all counts to zero. At start, by one thread. */
 void budget_open(uint64_t cache_limit, uint64_t retain_limit, uint64_t large_limit);
 
-/* Charges all of `bytes`, or nothing: false. */
+/* Charges `bytes` for quotas of a cache. Returns false, with nothing charged, if the limit does not allow all of
+ * them. */
 bool budget_charge(uint64_t bytes);
 
-/* Gives a charge back. */
+/* Returns a charge of `bytes`. */
 void budget_return(uint64_t bytes);
 
+/* Returns how many bytes are charged. */
 static inline uint64_t budget_charged(void)
 {
     return atomic_load_explicit(&budget.charged, memory_order_relaxed);
 }
 
-/* What could be charged now. */
+/* Returns how many bytes could be charged now. */
 uint64_t budget_left(void);
 
-/* Whether stock is counted at all. */
+/* Returns true if retained memory is counted at all. */
 static inline bool budget_limits_retained(void)
 {
     return UNLIKELY(budget.counts_retained);
 }
 
-/* Slots came to a depot or a stack with their pages, or left it. Price without SOCKMALLOC_RETAIN: a
- * load and a test. */
+/* Counts slots that came to a depot or a stack with their pages, or left it if `bytes` is negative. Price without
+ * SOCKMALLOC_RETAIN and SOCKMALLOC_LARGE_RETAIN: a load and a test. */
 static inline void budget_retain(int64_t bytes)
 {
     if (budget_limits_retained()) {
@@ -62,7 +63,7 @@ static inline void budget_retain(int64_t bytes)
     }
 }
 
-/* The same of slots of the large pool, which budget_retain hears of, too. */
+/* Counts slots of the large pool in addition to budget_retain, which is called for them, too. */
 static inline void budget_retain_large(int64_t bytes)
 {
     if (budget_limits_retained()) {
@@ -70,13 +71,11 @@ static inline void budget_retain_large(int64_t bytes)
     }
 }
 
-/* Bytes of stock that SOCKMALLOC_RETAIN has no room for; and that SOCKMALLOC_LARGE_RETAIN has none
- * for. */
+/* Return how many bytes of retained memory exceed SOCKMALLOC_RETAIN, and SOCKMALLOC_LARGE_RETAIN. 0 if none do. */
 uint64_t budget_excess(void);
 uint64_t budget_excess_large(void);
 
-/* Forgets everything but `charged`, `stock` and what of that is the large pool's. In the child of a
- * fork. */
+/* Sets the three counts and keeps the limits. At start, and in the child of a fork. */
 void budget_reset(uint64_t charged, uint64_t retained, uint64_t large_retained);
 
 #endif

@@ -1,4 +1,4 @@
-/* The caches: what one thread holds per bucket, a private magazine and a public one. */
+/* A thread's cache: refills and flushes its magazines, issues slots of its fresh run, and sets when it ticks next. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/cache.h"
 
@@ -11,14 +11,15 @@
 #include "memory/region.h"
 #include "memory/slots.h"
 
-/* Slots that are carved at once, and gathered at once: so many that few cache lines of metadata are
- * written by two threads. */
+/* Slots that are carved at once, and moved from the stack at once. Two threads then rarely write to the same cache
+ * line of metadata. */
 enum { CARVE_RUN = 16 };
 
-/* Frees up to the next tick, at most: after slots have gone to the depot, and in a bucket whose
- * frees all go to the stack. */
+/* Frees up to the next tick at most. HASTE: after slots have gone to the depot. SLOW_INTERVAL: in a bucket without a
+ * private magazine, where every free is a slow path. */
 enum { HASTE = 16, SLOW_INTERVAL = 61 };
 
+/* What cache_set_usual has set, for all threads. */
 static _Atomic uint32_t usual = BUCKET_LIMIT;
 
 void cache_load(struct cache *cache, unsigned bucket, struct magazine *magazine)
@@ -47,7 +48,7 @@ struct magazine *cache_exchange(struct cache_bin *bin, struct magazine *magazine
     return atomic_exchange_explicit(&bin->public_magazine, magazine, memory_order_acq_rel);
 }
 
-/* What `count` slots of the bucket weigh in the budget. */
+/* Returns how many bytes of the budget so many slots of the bucket count. */
 static uint64_t cache_weight(unsigned bucket, uint32_t count)
 {
     return (uint64_t)count * region.geometry[bucket].capacity;
@@ -73,7 +74,7 @@ void cache_arm(struct cache *cache, unsigned bucket, uint32_t interval)
 {
     struct cache_bin *bin = &cache->bin[bucket];
     uint64_t frees = bin->floor != NULL ? interval : LESSER(interval, SLOW_INTERVAL);
-    /* An exchange: a handler that frees in between is counted all the same. */
+    /* An exchange, so that a free in a signal handler is counted, too. */
     uint64_t had = atomic_exchange_explicit(&bin->returned.count, 0 - frees, memory_order_relaxed);
     counter_add(&cache->tally[bucket].armed, had + frees);
 }
@@ -129,7 +130,7 @@ void cache_deposit(struct cache *cache, unsigned bucket, struct magazine *magazi
     }
 }
 
-/* Moves the slots on top of a magazine, which are the warmest, to the end of another. */
+/* Moves the slots on top of a magazine, which were freed last, to the end of another magazine. */
 static void cache_move(struct magazine *from, struct magazine *to, uint32_t count)
 {
     uint32_t left = magazine_count(from) - count;
@@ -138,7 +139,8 @@ static void cache_move(struct magazine *from, struct magazine *to, uint32_t coun
     magazine_set_count(from, left);
 }
 
-/* A magazine with slots, counted as deposited: another thread's public one, else the depot's. */
+/* Returns a magazine with slots that the caller then owns: another thread's public one, which is counted as
+ * deposited, else one of the depot. Returns NULL if there is none. */
 static struct magazine *cache_find_full(struct cache *cache, unsigned bucket)
 {
     struct magazine *full = cache_walk(cache, bucket);
@@ -154,8 +156,9 @@ static struct magazine *cache_find_full(struct cache *cache, unsigned bucket)
 }
 
 /*
- * A magazine with slots, and no more than the quota, in exchange for an empty one or none; the
- * empty one again if there is none to be had.
+ * Exchanges an empty magazine, or NULL, for one that holds slots but no more than the quota. Returns `empty` if none
+ * is to be had. If the magazine that was found holds more than the quota, the top slots move to the empty one and the
+ * rest goes to the depot.
  */
 static struct magazine *cache_fetch(struct cache *cache, unsigned bucket, struct magazine *empty)
 {
@@ -211,13 +214,15 @@ void *cache_take_one(struct cache *cache, unsigned bucket)
     return slot;
 }
 
-/* The empty private magazine taken out, or a new one; NULL: no memory. */
+/* Takes out the private magazine, which is empty, or else gets an empty one from the depot. Returns NULL if memory
+ * has run out. */
 static struct magazine *cache_empty(struct cache *cache, unsigned bucket)
 {
     struct magazine *magazine = cache_unload(&cache->bin[bucket]);
     return magazine != NULL ? magazine : depot_pop_empty(bucket);
 }
 
+/* Returns how many slots come from the stack at once: CARVE_RUN, or the quota if it is lower. */
 static uint32_t cache_run(const struct cache *cache, unsigned bucket)
 {
     uint32_t quota = cache_quota(cache, bucket);
@@ -264,7 +269,6 @@ void *cache_carve(struct cache *cache, unsigned bucket)
     return region_slot(first);
 }
 
-/* Slots that were never used have no pages, as purged ones have none, and join those. */
 void cache_free_fresh(struct cache *cache, unsigned bucket)
 {
     uint32_t first = atomic_load_explicit(&cache->tally[bucket].fresh, memory_order_relaxed);

@@ -1,4 +1,4 @@
-/* Collects the public magazines of threads that sleep. */
+/* Moves the public magazines of threads that sleep to the depot, where other threads find them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/bounds.h"
 #include "cache/cache.h"
@@ -13,6 +13,8 @@
 static _Alignas(CACHE_LINE) _Atomic uint32_t left;
 static _Atomic uint64_t began;
 
+/* Moves the sleeper's public magazine of one bucket to the depot, if its thread has made no request of the bucket
+ * since the last round. A sleeper may be awake by now; cache_steal is safe beside its owner. */
 static void cache_collect_bucket(struct cache *cache, struct cache *sleeper, unsigned bucket)
 {
     _Atomic uint32_t *watched = &sleeper->tally[bucket].watched;
@@ -22,11 +24,14 @@ static void cache_collect_bucket(struct cache *cache, struct cache *sleeper, uns
     }
 }
 
+/* Returns true if the cache has a public magazine of the bucket. Read first, because it spares a write to the cache
+ * line of another thread. */
 static bool cache_has_public(const struct cache *cache, unsigned bucket)
 {
     return atomic_load_explicit(&cache->bin[bucket].public_magazine, memory_order_relaxed) != NULL;
 }
 
+/* Collects the public magazines of all buckets of one cache. */
 static void cache_collect(struct cache *cache, struct cache *sleeper)
 {
     for (unsigned bucket = 0; bucket < region.buckets; bucket++) {

@@ -47,7 +47,7 @@ COLD struct cache *cache_open(void)
     if (cache == NULL) {
         cache_mine = &cache_shared;
     } else {
-        /* Set before pthread_setspecific, which may call malloc: that call finds the cache. */
+        /* Set first, because pthread_setspecific may call malloc, which must find the cache. */
         cache_mine = cache;
         cache_arm_all(cache, 1);
         cache_set_more(cache, false);

@@ -1,6 +1,4 @@
-/* The caches' quotas: raised as far as the budget goes, lowered with what no longer fits given
- * away.
- */
+/* Raises and lowers the quotas of a thread's cache, within the budget. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <string.h>
 
@@ -9,14 +7,15 @@
 #include "memory/region.h"
 #include "memory/slots.h"
 
-/* What room for `count` slots is charged: each of the two magazines may hold them. */
+/* Returns how many bytes the budget is charged for a quota of `count` slots: each of the two magazines may hold as
+ * many. */
 static uint64_t cache_charge(unsigned bucket, uint32_t count)
 {
     return 2 * (uint64_t)count * region.geometry[bucket].capacity;
 }
 
-/* Gives what a magazine holds beyond the quota to the stack: the lowest slots, which have been free
- * for longest. */
+/* Frees to the stack the slots that a magazine holds beyond the quota. These are its lowest slots, which have been
+ * free for longest. */
 static void cache_cut(struct cache *cache, unsigned bucket, struct magazine *magazine, uint32_t quota)
 {
     uint32_t count = magazine_count(magazine);
@@ -32,8 +31,8 @@ static void cache_cut(struct cache *cache, unsigned bucket, struct magazine *mag
     cache_count_deposit(cache, bucket, surplus);
 }
 
-/* Both magazines hold `quota` slots at most from here on; with none they go to the depot, and the
- * run of fresh slots, which a thread without a quota never comes to, goes to all. */
+/* Lowers the quota: cuts both magazines to `quota` slots. With a quota of 0 both go to the depot, and the fresh run
+ * is freed, because a thread without a quota does not allocate from it. */
 static void cache_shrink(struct cache *cache, unsigned bucket, uint32_t quota)
 {
     struct cache_bin *bin = &cache->bin[bucket];

@@ -1,4 +1,4 @@
-/* The record of a cache: what a thread has of each bucket, and what fast paths do with it. */
+/* The record of a thread's cache: what a thread keeps of each bucket, and what the fast paths do with it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_CACHE_RECORD_H
 #define SOCKMALLOC_CACHE_RECORD_H
@@ -45,40 +45,41 @@ struct cache_bin {
     COUNTER_FAST_ROWS(CACHE_COUNTER) /* `returned` counts up to 0 from minus the interval of ticks: cache_arm */
 };
 
-/* What only slow paths write of one bucket's part of a cache. */
+/* One bucket's part of a thread's cache that only slow paths write to. */
 struct cache_tally {
     COUNTER_SLOW_ROWS(CACHE_COUNTER)
 #undef CACHE_COUNTER
-    struct counter armed;        /* what the bin's `returned` is less than the truth: see cache_arm */
-    uint32_t folded;             /* requests - returned when the bucket's peak was last brought up to date */
-    uint32_t seen;               /* requests + returned when training last looked for idleness */
-    _Atomic uint32_t quota;      /* slots that each of the two magazines may hold; 0: none is there */
-    uint16_t score;              /* uses without a quota, towards promotion */
-    uint16_t want;               /* CACHE_MISS a miss and CACHE_SWAP a swap, since the quota last changed */
-    _Atomic uint32_t fresh;      /* the next slot of a run that was carved for this thread ... */
-    _Atomic uint32_t fresh_left; /* ... and how many are left of the run */
-    _Atomic uint32_t watched;    /* requests when cache_collect_idle last came by */
-    uint16_t least;              /* fewest slots seen in the private magazine since `rested` */
-    uint16_t sampled;            /* the low half of the frees that the histogram knows of: see pool_sample */
+    struct counter armed;   /* frees to add to `returned` of the bin, so that the sum is all frees: see cache_arm */
+    uint32_t folded;        /* requests - frees when the bucket's peak was last brought up to date (pool_fold) */
+    uint32_t seen;          /* requests + frees when training last looked if the bucket was in use */
+    _Atomic uint32_t quota; /* slots that each of the two magazines may hold; 0: the cache has no magazines for it */
+    uint16_t score;         /* slow paths of the bucket without a quota; at TRAINING_PROMOTION it gets one */
+    uint16_t want; /* misses and swaps since training last acted on them, weighed by CACHE_MISS and CACHE_SWAP */
+    _Atomic uint32_t fresh;      /* number of the next slot of the run that was carved for this thread */
+    _Atomic uint32_t fresh_left; /* slots that are left of this run */
+    _Atomic uint32_t watched;    /* `requests` of the bin when cache_collect_idle last looked at the bucket */
+    uint16_t least;              /* fewest slots that were seen in the private magazine since `rested` */
+    uint16_t sampled;            /* frees, modulo 65536, up to which the histogram has drawn its sample (pool_sample) */
 };
 
-/* How much more a miss says for a larger quota than a swap, which costs a single exchange. */
+/* Weights of events that call for a larger quota. A miss goes to the depot or further; a swap costs one exchange. */
 enum { CACHE_SWAP = 1, CACHE_MISS = 8 };
 
 /* What only slow paths write of a cache as a whole. */
 struct cache_state {
-    uint32_t events;   /* slow paths, up to the next look for idle buckets */
-    uint32_t victim;   /* record whose public magazines the next walk looks at first */
+    uint32_t events;   /* slow paths since training last lowered the quotas of unused buckets */
+    uint32_t victim;   /* number of the record at which the next cache_walk begins */
     uint32_t interval; /* frees of a bucket from one tick to the next */
-    uint32_t usual;    /* large buckets from here on are as cache_set_usual says */
-    bool more;         /* pages are due to go back: takes are halted, for a step each */
-    bool hastened;     /* ticks were made to come soon, since the clock last went on */
-    uint32_t awaited;  /* a bit for each bucket whose next free is drawn: see pool_sample_rest */
-    uint64_t ticked;   /* when the last tick was, as clock_now says */
-    uint64_t rested;   /* when training last looked what the thread can do without */
+    uint32_t usual;    /* buckets from this one on may use the short path of the large pool: cache_set_usual */
+    bool more;         /* pages are due to be purged; allocs take the slow path, for one step of purging each */
+    bool hastened;     /* true if a free has brought the next tick near since the clock last moved */
+    uint32_t awaited;  /* bit b is set if the next free of bucket b is to be sampled: pool_sample_rest */
+    uint64_t ticked;   /* clock_now at the last tick */
+    uint64_t rested;   /* clock_now when training_rest last lowered quotas */
 };
 
-/* A page of its own for each thread: the bins of all threads have the same colour. */
+/* The cache of one thread: a page of its own. The bins lie at the same offset of the page (COLOUR_BINS) in all
+ * caches. */
 struct cache {
     struct cache_tally tally[BUCKET_LIMIT];
     struct cache_state state;
@@ -89,48 +90,47 @@ struct cache {
 _Static_assert(sizeof(struct cache) == COLOUR_PAGE, "records of caches lie at pages");
 _Static_assert(sizeof(struct cache_bin) == CACHE_LINE, "a fast path touches one line of a cache");
 
-/*
- * The calling thread's cache. Before its first slow path it is cache_none, after its exit
- * cache_shared: both hold nothing and never will.
- */
+/* The cache of the calling thread. It is cache_none until the thread's first slow path, and cache_shared if the
+ * thread has no cache or has closed it at its end. */
 extern INTERNAL _Thread_local struct cache *cache_mine __attribute__((tls_model("initial-exec")));
 
-/* The cache of threads that have none: no magazines; only its counters are used, by several threads
- * at once. */
+/* Stand for the cache of a thread that has none. They never hold magazines, so each alloc and free takes the slow
+ * path. Threads without a cache count in cache_shared, several at once. */
 extern INTERNAL struct cache cache_none;
 extern INTERNAL struct cache cache_shared;
 
-/* Whether it is a thread's own: neither of the two that stand for none. */
+/* Returns true if the cache belongs to one thread, and is neither cache_none nor cache_shared. */
 static inline bool cache_is_own(const struct cache *cache)
 {
     return cache != &cache_none && cache != &cache_shared;
 }
 
-/* The private magazine, or NULL. */
+/* Returns the private magazine of a bin, or NULL if it has none. */
 static inline struct magazine *cache_private(const struct cache_bin *bin)
 {
     return magazine_of(bin->floor);
 }
 
-/* A bucket's bin, by its line. */
+/* Returns the bin of a bucket. `line` is the bucket's offset, see bucket_offset. */
 FAST_PATH struct cache_bin *cache_bin_at(struct cache *cache, size_t line)
 {
     return (struct cache_bin *)(void *)((char *)cache->bin + line);
 }
 
-/* The same by its number: as &cache->bin[bucket], in fewer instructions. */
+/* Returns the bin of a bucket by the bucket's number: &cache->bin[bucket], in fewer instructions. */
 FAST_PATH struct cache_bin *cache_bin_of(struct cache *cache, size_t bucket)
 {
     return cache_bin_at(cache, opaque(bucket_offset_of(bucket)));
 }
 
-/* The bucket of a bin. */
+/* Returns the number of the bucket that a bin belongs to. */
 FAST_PATH size_t cache_bucket_of(const struct cache *cache, const struct cache_bin *bin)
 {
     return (size_t)(bin - cache->bin);
 }
 
-/* A free slot of the private magazine, or NULL. Price: two loads, a comparison, a store. */
+/* Pops the slot on top of the private magazine. Returns NULL if no slot lies above the floor. Price: two loads, a
+ * comparison, a store. */
 FAST_PATH void *cache_pop(struct cache_bin *bin)
 {
     void **top = atomic_load_explicit(&bin->top, memory_order_relaxed);
@@ -139,14 +139,14 @@ FAST_PATH void *cache_pop(struct cache_bin *bin)
     }
     void *slot = top[-1];
     if (slot == NULL) {
-        __builtin_unreachable(); /* saves the caller's test a second one */
+        __builtin_unreachable(); /* so that the caller's test for NULL is not compiled twice */
     }
     atomic_store_explicit(&bin->top, top - 1, memory_order_relaxed);
     return slot;
 }
 
-/* Puts a slot into the private magazine, unless that is full. Price: a load, a comparison, two
- * stores. */
+/* Pushes a slot onto the private magazine. Returns false if the top has reached the ceiling. Price: a load, a
+ * comparison, two stores. */
 FAST_PATH bool cache_push(struct cache_bin *bin, void *slot)
 {
     void **top = atomic_load_explicit(&bin->top, memory_order_relaxed);
@@ -154,7 +154,7 @@ FAST_PATH bool cache_push(struct cache_bin *bin, void *slot)
         return false;
     }
     *top = slot;
-    atomic_signal_fence(memory_order_release); /* a handler in between takes and gives above it */
+    atomic_signal_fence(memory_order_release); /* a signal handler here may pop and push above the slot */
     atomic_store_explicit(&bin->top, top + 1, memory_order_relaxed);
     return true;
 }

@@ -16,6 +16,7 @@ enum { CACHES_MAX = 1 << 15, CACHES_STEP = 16 << 10 };
 /* Caches that one walk looks at. Each look costs the transfer of a cache line that another thread writes to. */
 enum { WALK_LENGTH = 8 };
 
+/* The bucket limit keeps threads without a cache off the short path of the large pool. */
 struct cache cache_none = {.state.usual = BUCKET_LIMIT};
 struct cache cache_shared = {.state.usual = BUCKET_LIMIT};
 _Thread_local struct cache *cache_mine = &cache_none;

@@ -1,10 +1,10 @@
-/* The depots: each trained bucket's shared magazines, a stack of full ones and a stack of empty
- * ones. */
+/* The depots: for each bucket, a stack of magazines with slots and a stack of empty ones, shared by all threads. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/depot.h"
 
 #include "memory/bucket.h"
 
+/* The depots of all buckets. Each stack has a cache line of its own. */
 static struct depot {
     struct stack full[DECAY_GENERATIONS];
     struct stack empty;

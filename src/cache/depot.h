@@ -1,5 +1,4 @@
-/* The depots: each trained bucket's shared magazines, a stack of full ones and a stack of empty
- * ones. */
+/* The depots: for each bucket, a stack of magazines with slots and a stack of empty ones, shared by all threads. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_DEPOT_H
 #define SOCKMALLOC_DEPOT_H
@@ -7,26 +6,27 @@
 #include "cache/magazine.h"
 #include "memory/decay.h"
 
-/* Any thread, no lock, in all of these. "Full" is any magazine that holds a slot. */
+/* Any thread may call these functions; there is no lock. A magazine counts as full if it holds at least one slot. */
 
-/* A magazine with slots in it, of the young generation first, or NULL. */
+/* Returns a magazine with slots, of the young generation first (memory/decay.h), or NULL. */
 struct magazine *depot_pop_full(unsigned bucket);
 
 /* Returns true if the depot has a magazine with slots in it, of either generation. */
 bool depot_has_full(unsigned bucket);
 
-/* One of the old generation, or NULL; and what is left of it back to where it came from. */
+/* Return a magazine with slots of the old generation, or NULL; and push what is left of it back to the old
+ * generation. */
 struct magazine *depot_pop_old(unsigned bucket);
 void depot_push_old(unsigned bucket, struct magazine *magazine);
 
-/* An empty magazine: the depot's, else a new one; NULL when memory has run out. */
+/* Returns an empty magazine: one of the depot, else a new one. Returns NULL if memory has run out or the table is
+ * full. */
 struct magazine *depot_pop_empty(unsigned bucket);
 
-/* Gives a magazine to the stack that its count says. */
+/* Pushes a magazine to the bucket's empty ones or, if it holds slots, to the young generation. */
 void depot_push(unsigned bucket, struct magazine *magazine);
 
-/* Forgets all magazines. In the child of a fork, before the slots are counted anew from the metadata.
- */
+/* Forgets all magazines. In the child of a fork, before the free slots are found again by their metadata. */
 void depot_reset(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* Magazines: arrays of free slots that move as one, and the table that they come from. */
+/* Magazines: arrays of free slots that move between threads and the depot as one, and their table. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/magazine.h"
 
@@ -8,10 +8,11 @@
 #include "memory/table.h"
 #include "os/os.h"
 
+/* The most magazines that there can be, and the bytes that the table grows by at least. */
 enum { MAGAZINES_MAX = 1 << 16, MAGAZINES_STEP = 16 << 10 };
 
-/* Records in each page of the table: those at other offsets would get in the way of what a thread
- * writes at the same time. */
+/* Magazines in each page of the table. Only the offsets of a page that colour.h assigns to magazines are used, so
+ * that stores to magazines do not disturb loads and stores of other hot data. */
 enum {
     MAGAZINES_SKIPPED = COLOUR_MAGAZINES / MAGAZINE_SIZE,
     MAGAZINES_A_PAGE = COLOUR_MAGAZINES_END / MAGAZINE_SIZE - MAGAZINES_SKIPPED
@@ -21,7 +22,7 @@ static struct table magazines;
 static struct table links;
 static _Alignas(CACHE_LINE) _Atomic uint32_t opened;
 
-/* Bytes of the table's first `count` records. */
+/* Returns the bytes of the table up to and with its first `count` magazines. */
 static size_t magazine_end(size_t count)
 {
     return (count + MAGAZINES_A_PAGE - 1) / MAGAZINES_A_PAGE * COLOUR_PAGE;

@@ -1,4 +1,4 @@
-/* Magazines: arrays of free slots that move as one, and the table that they come from. */
+/* Magazines: arrays of free slots that move between threads and the depot as one, and their table. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_MAGAZINE_H
 #define SOCKMALLOC_MAGAZINE_H
@@ -10,71 +10,74 @@
 #include "base/span.h"
 #include "base/stack.h"
 
-/* As many as fit into MAGAZINE_SIZE with a count before and an empty place behind. A bucket's quota
- * may be lower. */
+/*
+ * MAGAZINE_SIZE: bytes of a magazine, and its alignment. MAGAZINE_SLOTS: the most slots that it holds. 62 leaves 8
+ * bytes for the count before the slots and 8 bytes behind them, so that the top of a full magazine is an address
+ * inside it.
+ */
 enum { MAGAZINE_SIZE = 512, MAGAZINE_SLOTS = 62 };
 
 /*
- * Magazines and Vmem (J. Bonwick, J. Adams, USENIX 2001). Pointers, not numbers: what the fast path
- * hands out it has to load anyway. Records are type-stable: never unmapped, never anything else, so
- * that another thread may read a count at any time. While a magazine is somebody's private one,
- * its count is behind the truth: the cache's `top` is the truth.
+ * After J. Bonwick and J. Adams, "Magazines and Vmem", USENIX 2001. The array holds pointers, not slot numbers,
+ * because malloc returns a pointer and has to load the entry anyway. A magazine is never unmapped and never becomes
+ * anything else, so any thread may read its count at any time. While a magazine is the private one of a cache, its
+ * count is out of date; `top` of the bin says how many slots it holds.
  */
 struct magazine {
     _Alignas(MAGAZINE_SIZE) _Atomic uint32_t count;
     void *slot[MAGAZINE_SLOTS];
 };
 
-/* Addresses for the table and its links; laying them, which is false where their first pages can't
- * be had; and undoing that. At start. */
+/* Return the bytes of addresses that the table and its links take, for reserve_open; map their first pages, false if
+ * the kernel refuses; and unmap them. At start, by one thread. */
 size_t magazine_space(void);
 bool magazine_lay(void);
 void magazine_unlay(void);
 
-/* A new empty magazine, or NULL when the table is full or memory has run out. Any thread, no lock.
- */
+/* Returns a new empty magazine, or NULL if the table is full or memory has run out. Any thread, no lock. */
 struct magazine *magazine_open(void);
 
-/* Stacks of magazines: push, and pop or NULL. Any thread, no lock. */
+/* Push a magazine onto a stack, and pop one or return NULL. Any thread, no lock. */
 void magazine_push(struct stack *stack, struct magazine *magazine);
 struct magazine *magazine_pop(struct stack *stack);
 
+/* Returns how many slots the magazine holds, if it is no cache's private one. */
 static inline uint32_t magazine_count(const struct magazine *magazine)
 {
     return atomic_load_explicit(&magazine->count, memory_order_relaxed);
 }
 
+/* Sets how many slots the magazine holds. */
 static inline void magazine_set_count(struct magazine *magazine, uint32_t count)
 {
     atomic_store_explicit(&magazine->count, count, memory_order_relaxed);
 }
 
-/* The magazine in which `floor` lies, or NULL for NULL. Found by the records' alignment. */
+/* Returns the magazine that an address lies in, by the alignment of magazines. Returns NULL for NULL. */
 static inline struct magazine *magazine_of(void **floor)
 {
     char *within = (char *)floor;
     return (struct magazine *)(void *)(within - (uintptr_t)floor % MAGAZINE_SIZE);
 }
 
-/*
- * How many slots lie below `top` in its magazine; none for NULL. Found by the records' alignment,
- * so that a reporting thread needs nothing but the owner's `top`: even a full magazine's lies
- * inside the record.
- */
+/* Returns how many slots lie below `top` in its magazine; 0 for NULL. A thread that makes a report needs nothing but
+ * the owner's top, because magazines are aligned and even the top of a full one lies inside it. */
 static inline uint32_t magazine_depth(void **top)
 {
     uintptr_t offset = (uintptr_t)top % MAGAZINE_SIZE;
     return offset == 0 ? 0 : (uint32_t)((offset - offsetof(struct magazine, slot)) / sizeof(void *));
 }
 
-/* The table, as an object that another process may copy over its own; and the records in it. */
+/* Return the object that describes the table, and the memory of all magazines. `sockmalloc stat` copies both from
+ * another process over its own. */
 struct span magazine_table_span(void);
 struct span magazine_records_span(void);
 
-/* Bytes that the table can hold at most. */
+/* Returns how many bytes the table can grow to. */
 size_t magazine_capacity(void);
 
-/* All magazines become unopened again. In the child of a fork, with nobody holding one. */
+/* Makes all magazines new again, as if none had been opened. In the child of a fork, after everybody has forgotten
+ * theirs. */
 void magazine_reset(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* Trained quotas in a file: a server that starts again begins with what the last one learnt. */
+/* Reads and writes the profile's file, which others may have planted, changed or cut. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/profile.h"
 
@@ -16,10 +16,11 @@ enum {
     TITLE_LENGTH = sizeof PROFILE_TITLE - 1,
     NEW_NAME_SIZE = SETTING_PATH_SIZE + sizeof ".-2147483648.new",
     PROFILE_MODE = 0600,
-    /* O_NONBLOCK: a FIFO must not hold us up before it is seen for what it is. */
+    /* O_NONBLOCK, because the open of a FIFO would wait for a writer. */
     OPEN_FLAGS = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC
 };
 
+/* Returns what to say of an error of open, or "" if there is no file. */
 static const char *profile_open_fault(int error)
 {
     switch (error) {
@@ -37,18 +38,18 @@ static const char *profile_open_fault(int error)
     }
 }
 
-/* Opens a regular file, or returns with a minus why it could not. */
+/* Opens a regular file for reading. Returns a descriptor, or an error's number with a minus. */
 static int profile_open(const char *path, struct stat *status)
 {
     int file = os_open(path, O_RDONLY | OPEN_FLAGS, 0);
     if (file >= 0 && (os_status(file, status) != 0 || !S_ISREG(status->st_mode))) {
         os_close(file);
-        return -ENXIO; /* as open itself has it for a socket */
+        return -ENXIO; /* the error that open has for a socket */
     }
     return file;
 }
 
-/* Up to `size` bytes from the file's start on; -1 if it can't be read. */
+/* Reads up to `size` bytes from the current place of the file. Returns how many, or -1 if the file cannot be read. */
 static ssize_t profile_load(int file, char *bytes, size_t size)
 {
     size_t used = 0;
@@ -62,6 +63,7 @@ static ssize_t profile_load(int file, char *bytes, size_t size)
     return (ssize_t)used;
 }
 
+/* Reads and checks an open file. Returns NULL, or what is wrong with it. */
 static const char *profile_read_file(int file, const struct stat *status, struct profile *profile)
 {
     char bytes[PROFILE_SIZE];
@@ -94,7 +96,7 @@ const char *profile_read(const char *path, struct profile *profile)
     return fault;
 }
 
-/* Whether nothing is at `path` yet, or a file that a profile could have been cut to. */
+/* Returns true if `path` does not exist, or if the file is a profile or the beginning of one. */
 static bool profile_may_replace(const char *path)
 {
     char bytes[TITLE_LENGTH];
@@ -109,8 +111,9 @@ static bool profile_may_replace(const char *path)
 }
 
 /*
- * Opens a file for us alone to remove or rename: that is the right of whoever holds the lock of the
- * file that the name stands for now. The lock goes when the descriptor does, even by SIGKILL.
+ * Opens a file and locks it. The process that holds the lock of the file that has this name now, and no other, may
+ * remove or rename it. The lock ends with the descriptor, also by SIGKILL. Returns the descriptor, or -1 if somebody
+ * else has the lock or the name is of another file by now.
  */
 static int profile_hold(const char *name, int flags)
 {
@@ -128,7 +131,7 @@ static int profile_hold(const char *name, int flags)
     return file;
 }
 
-/* Makes the file, in the place of one that somebody left there who is no more. */
+/* Creates the file, and removes before it one that a killed process has left. Returns a locked descriptor, or -1. */
 static int profile_create(const char *name)
 {
     int left = profile_hold(name, 0);
@@ -139,6 +142,8 @@ static int profile_create(const char *name)
     return profile_hold(name, O_CREAT | O_EXCL);
 }
 
+/* Writes the text to the new name and renames the file to `path`. Returns false, with the new file removed, if that
+ * fails. */
 static bool profile_put(const char *path, const char *name, const struct text *text)
 {
     int file = profile_create(name);

@@ -1,4 +1,4 @@
-/* Trained quotas in a file: a server that starts again begins with what the last one learnt. */
+/* The profile: a file that keeps trained quotas, so that a restarted server begins with what the last one learnt. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_PROFILE_H
 #define SOCKMALLOC_PROFILE_H
@@ -9,30 +9,30 @@
 #include "cache/profile_text.h"
 
 /*
- * Reads the profile at `path`. NULL if it did; otherwise `profile` has no rows, and it says what is
- * wrong in a few words, or "" if there is no such file, as at the very first start.
+ * Reads the profile at `path`. Returns NULL on success. On failure the profile has no rows, and the function returns
+ * a few words that say what is wrong, or "" if there is no such file, as at a server's first start.
  *
- * Only a regular file, of root or of the effective user, that nobody else may write: a link is not
- * followed (the directories before it may be links), a FIFO does not hold us up. Any thread; errno
- * is kept.
+ * The file must be a regular file of root or of the effective user that nobody else may write to. A symbolic link is
+ * not followed, but the directories in `path` may be links. A FIFO is refused without waiting for it. Any thread;
+ * keeps errno.
  */
 INTERNAL const char *profile_read(const char *path, struct profile *profile);
 
 /*
- * Puts the profile at `path`, for the user alone; false if it could not, and then what was there
- * is there still. It is written to PATH.PID.new and renamed, so whoever reads `path` finds the old
- * one or the new one, whole, and of several processes the last one's stays. Of two writers in one
- * process at a time, threads or a handler and whom it interrupts, one is dropped. What a killed
- * process left at PATH.PID.new is removed by the next writer of the same pid, as a container's
- * always is.
+ * Writes the profile to `path`, readable by its user alone. Returns false if that fails; a former file is then
+ * unchanged. The profile is first written to PATH.PID.new and then renamed, so a reader finds either the old profile
+ * or the new one, whole. If several processes write, the last one's profile stays. If two threads of a process write
+ * at once, or a signal handler and the thread that it interrupts, one of the profiles is dropped. A process that is
+ * killed can leave PATH.PID.new behind; the next writer with the same pid removes it. In a container that is the next
+ * start.
  *
- * A file that does not begin as a profile does is not replaced: a path mistyped costs no file. Nor
- * is a link, a device, or a profile that we can't read.
+ * A file that does not begin like a profile is not replaced, so a mistyped path costs no file. A symbolic link, a
+ * device and a file that cannot be read are not replaced either.
  *
- * Nothing waits for the disk, in a handler least of all: after a power cut the file can be damaged,
- * which the checksum tells, and the next start is an untrained one.
+ * The function does not wait for the disk (no fsync), because a signal handler may call it. After a power cut the
+ * file can be damaged. The next start notices by the checksum and begins untrained.
  *
- * Signal-safe: no allocation, no lock that is waited for; errno is kept.
+ * Signal-safe: no allocation, no waiting for a lock. Keeps errno.
  */
 INTERNAL bool profile_write(const char *path, const struct profile *profile);
 

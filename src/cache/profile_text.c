@@ -1,4 +1,4 @@
-/* A profile as text: printed and parsed, one sequence of bytes for one profile. */
+/* The text of a profile: printed, parsed and checked. A profile has exactly one text. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/profile_text.h"
 
@@ -11,10 +11,10 @@
 
 enum { CHECKSUM_LENGTH = sizeof CHECKSUM_TITLE - 1 + 16 + 1 };
 
-/* The line that ends a profile whose other lines are `bytes`. */
+/* Writes the last line of a profile, with the checksum of the `length` bytes before it. */
 static void profile_checksum(const char *bytes, size_t length, char line[CHECKSUM_LENGTH + 1])
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a begins so */
+    uint64_t hash = UINT64_C(0xcbf29ce484222325); /* the offset basis of FNV-1a */
     for (size_t i = 0; i < length; i++) {
         hash = (hash ^ (unsigned char)bytes[i]) * UINT64_C(0x100000001b3);
     }
@@ -31,7 +31,7 @@ static bool is_power(size_t size)
     return (size & (size - 1)) == 0;
 }
 
-/* What is wrong with a row behind one of the bucket `before`, or 0; NULL if nothing is. */
+/* Returns what is wrong with a row, or NULL. `before` is the bucket of the row before it, or 0 for the first row. */
 static const char *profile_row_fault(const struct profile_row *row, size_t before)
 {
     size_t size = row->bucket;
@@ -44,8 +44,8 @@ static const char *profile_row_fault(const struct profile_row *row, size_t befor
     return row->quota > PROFILE_QUOTA_LIMIT ? "a quota out of range" : NULL;
 }
 
-/* There is a row for every power of two in range, and one more, which can only be wrong: so nothing
- * that walks the rows until the first wrong one needs to count them. */
+/* struct profile has room for a row for each power of two in range, and for one more. Rows ascend, so a row too many is
+ * always found wrong before the array ends, and the loops below need no count. */
 _Static_assert(BUCKET_REQUEST_LIMIT >> BUCKET_GRANULE_SHIFT < 1 << (BUCKET_LIMIT - 1), "rows");
 
 bool profile_print(const struct profile *profile, struct text *text)
@@ -66,7 +66,7 @@ bool profile_print(const struct profile *profile, struct text *text)
     return !text->cut;
 }
 
-/* Steps over `word` if it comes next. */
+/* Moves `at` behind `word` and returns true if the text continues with it. Else returns false. */
 static bool profile_skip(const char **at, const char *word)
 {
     size_t length = strlen(word);
@@ -75,8 +75,8 @@ static bool profile_skip(const char **at, const char *word)
     return next;
 }
 
-/* A number as profile_print has it: one without a zero before it. What 32 bits don't hold is
- * UINT32_MAX, which is out of every range. */
+/* Reads a decimal number without leading zeros, as profile_print writes it. Returns false if there is none. A number
+ * that 32 bits cannot hold becomes UINT32_MAX, which is out of every range. */
 static bool profile_read_number(const char **at, uint32_t *number)
 {
     const char *start = *at;
@@ -90,6 +90,7 @@ static bool profile_read_number(const char **at, uint32_t *number)
     return *at > start && (*start != '0' || *at == start + 1);
 }
 
+/* Parses one row and stores it behind the others, without counting it. Returns what is wrong with it, or NULL. */
 static const char *profile_parse_row(const char **at, struct profile *profile)
 {
     struct profile_row *row = &profile->row[profile->count];

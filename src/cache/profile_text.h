@@ -1,4 +1,4 @@
-/* A profile as text: printed and parsed, one sequence of bytes for one profile. */
+/* The text of a profile: printed, parsed and checked. A profile has exactly one text. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_PROFILE_TEXT_H
 #define SOCKMALLOC_PROFILE_TEXT_H
@@ -11,32 +11,33 @@
 #include "memory/bucket.h"
 
 /*
- * The file is text, and one profile is one sequence of bytes, so that two can be compared by diff:
+ * A profile looks like this. The same quotas always make the same text, so diff can compare two profiles:
  *
  *     sockmalloc profile 1
  *     bucket 4096 quota 12
  *     bucket 16384 quota 62
  *     checksum f3a5056eb501c0ef
  *
- * Buckets ascend, by powers of two; only the last may be of another size, that of SOCKMALLOC_MAX.
- * The checksum is FNV-1a of 64 bits over all lines before it. It tells of damage,
- * not of forgery; what a forged profile could do is bounded by what the reader makes of a quota.
+ * A bucket is named by its size in bytes, and a quota is a number of slots. The buckets ascend. Each size is a power of
+ * two, except that the last may be the value of SOCKMALLOC_MAX. The checksum is FNV-1a with 64 bits over all lines
+ * before it. It finds damage but no forgery. A forged profile can do no more than set quotas, which the reader limits
+ * to MAGAZINE_SLOTS.
  */
 
-/* No quota is larger, so no sum of quotas in bytes overflows. */
+/* The highest quota that is read. Sums of such quotas in bytes do not overflow. */
 enum { PROFILE_QUOTA_LIMIT = 1 << 20 };
 
 struct profile {
     unsigned count;
     struct profile_row {
-        size_t bucket;  /* its size: its number depends on SOCKMALLOC_MIN */
+        size_t bucket;  /* the size in bytes, because the number depends on SOCKMALLOC_MIN */
         uint32_t quota; /* slots */
     } row[BUCKET_LIMIT];
 };
 
 #define PROFILE_TITLE "sockmalloc profile "
 
-enum { PROFILE_SIZE = 512 /* bytes of the longest profile and the NUL behind it */ };
+enum { PROFILE_SIZE = 512 /* bytes that hold the longest profile and a NUL */ };
 
 /* Prints a profile. Returns false if profile_parse would refuse the text. */
 bool profile_print(const struct profile *profile, struct text *text);
