@@ -119,7 +119,7 @@ def take(made: argparse.ArgumentParser, table: Sequence[rows.Row]) -> argparse.N
 
 
 def _out_of_date(product: Path) -> bool:
-    """Whether a product is missing or older than a source: no judging of yesterday's build."""
+    """Returns true if a product is missing or older than a source, because an old build must not be judged."""
     if not product.exists():
         return True
     sources = [source for pattern in SOURCES[product] for source in TOP.glob(pattern)]

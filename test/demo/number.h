@@ -11,7 +11,7 @@
  * than `largest`. */
 size_t number_read(const char *text, uint64_t largest, uint64_t *value);
 
-/* The same for a text that must be a number and nothing else. */
+/* Reads a number from a text that must hold nothing else. */
 bool number_parse(const char *text, uint64_t smallest, uint64_t largest, uint64_t *value);
 
 #endif

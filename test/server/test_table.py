@@ -77,7 +77,7 @@ def make_files(place: Place) -> None:
 
 
 def blocks_everywhere(pid: int) -> bool:
-    """Whether all threads of Apache's child have been started, and block SIGUSR1."""
+    """Returns true if all threads of Apache's child have been started and block SIGUSR1."""
     threads = processes.threads(pid)
     try:
         blocked = [signal.SIGUSR1 in processes.signals(thread, "SigBlk") for thread in threads]

@@ -21,7 +21,7 @@ void content_fill(char *buffer, const struct content *content);
  * none. */
 size_t content_compare(const char *buffer, size_t kept, const struct content *content);
 
-/* Whether all bytes are zero. */
+/* Returns true if all bytes are zero. */
 bool content_is_zero(const char *buffer, size_t size);
 
 #endif

@@ -16,7 +16,7 @@ extern struct bucket_plan lay_plan;
  * from one bucket to another. False if the pool can't be had on this machine. */
 bool lay_rooms(void);
 
-/* Whether every request of the bucket goes to the stacks: it has no magazines. */
+/* Returns true if the bucket has no magazines, so that each of its requests goes to a stack. */
 bool lay_is_free(unsigned bucket);
 
 #endif

@@ -51,7 +51,7 @@ static inline size_t victim_number(int argc, char **argv, int index)
     return number;
 }
 
-/* The same address, of which the compiler no longer knows where it came from or that it was freed. */
+/* Returns the address. The compiler then knows neither where the block is from nor that it was freed. */
 static inline void *victim_hide(void *address)
 {
     __asm__ volatile("" : "+r"(address));

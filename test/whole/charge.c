@@ -117,7 +117,7 @@ CASE(another_size_after_a_burst)
     give(count);
 }
 
-/* The same, where the program sets the limit itself, to 256 MiB, by setrlimit or by prlimit. */
+/* Does what the case above does, after the program itself has set a limit of 256 MiB by setrlimit or by prlimit. */
 CASE(another_size_after_a_late_limit)
 {
     const struct rlimit limit = {(rlim_t)256 * MIB, (rlim_t)256 * MIB};

@@ -102,8 +102,8 @@ CASE(spawn_again_and_again)
     end_churning();
 }
 
-/* No fork handler runs for these two, so the child has what its parent's threads held as they held it: what the calling
- * thread needs is its own, and the rest is lock-free. */
+/* No fork handler runs for clone by the system call and for _Fork, so the child has what its parent's threads held
+ * as they held it: what the calling thread needs is its own, and the rest is lock-free. */
 CASE(clone_by_the_system_call)
 {
     begin_churning();
@@ -158,8 +158,8 @@ CASE(fork_from_a_handler)
     end_churning();
 }
 
-/* The same, and the child returns from the handler and goes on: it has what the call was about to take or give in its
- * hand, and nobody else may get it. */
+/* The child returns from the handler and goes on. The interrupted malloc or free holds a slot, which nothing else in
+ * the child may get. */
 enum { HELD = 64, INTERRUPTIONS = 400, STEPS_OF_A_CHILD = 2000, HELD_SIZE = 20000 };
 
 static volatile sig_atomic_t is_child;

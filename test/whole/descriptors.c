@@ -30,7 +30,7 @@ CASE(data_takes_their_place)
     ask_for_statistics();
 }
 
-/* The same, and the end that misuse deserves, of which nothing may be said on that descriptor. */
+/* A misuse ends the process, and the library writes no message on a descriptor that is no longer stderr. */
 CASE(data_is_spared_by_the_last_words)
 {
     data_takes_their_place();

@@ -35,7 +35,7 @@ enum {
     VISIBLE_FLAGS = SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER | (int)SA_RESETHAND
 };
 
-/* The same for both signals, but that each may be in its own mask. */
+/* Checks that sigaction tells the same of both signals, except that each signal may be in its own mask. */
 static void check_alike(void)
 {
     struct sigaction stats = ask(STATS);
@@ -89,7 +89,7 @@ CASE(sigaction_is_remembered)
     }
 }
 
-/* A program may give one object for both, and then gets the former in place of the new. */
+/* sigaction may get one object for the new and the former disposition, and then stores the former one there. */
 CASE(one_object_for_both)
 {
     const int signals[] = {STATS, OTHER};
@@ -222,7 +222,7 @@ CASE(errno_is_kept)
     CHECK_EQUAL(errno, MARK);
 }
 
-/* More often than the library has records. */
+/* Sets handlers more often than the library has records of dispositions. */
 CASE(set_again_and_again)
 {
     handler *former = SIG_DFL;
@@ -233,7 +233,7 @@ CASE(set_again_and_again)
     }
 }
 
-/* The same of wishes that were never there before. */
+/* Sets a thousand dispositions with different masks, and checks what sigaction returns of the former one. */
 CASE(set_in_many_ways)
 {
     struct sigaction former = ask(STATS);

@@ -1,4 +1,4 @@
-/* What the second preloaded library and the program that looks at it have in common. */
+/* The data that a second preloaded library leaves for the program early_user to check. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_EARLY_H
 #define SOCKMALLOC_TEST_EARLY_H
@@ -18,8 +18,9 @@ struct early_blocks {
     char first_letter; /* of a copy of a string that is gone */
 };
 
-/* A thread that runs from before main on, where EARLY_THREAD is in the environment: it has `early`
- * from its start, takes and gives when told to `go`, and leaves `late`. Found as early_thread. */
+/* A thread that the library starts before main if EARLY_THREAD is in the environment. It allocates `early` at its
+ * start. When the program posts `go`, it allocates and frees, and leaves `late`. The program finds this by the name
+ * early_thread. */
 struct early_thread {
     pthread_t thread;
     sem_t begun;

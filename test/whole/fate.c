@@ -141,8 +141,8 @@ CASE(child_of_a_fork)
     CHECK_EQUAL(calls, 0);
 }
 
-/* Who is neither the child nor its parent asks for statistics. Of a parent the same signal is the default's wish: a
- * child that it forked and that has set no handler yet ends. */
+/* A signal of an unrelated process brings statistics of a child that has set no handler. A signal of the parent that
+ * forked the child ends the child, as the default action does. */
 CASE(parent_ends_a_child_without_a_handler)
 {
     int ready[2];

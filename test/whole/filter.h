@@ -1,9 +1,9 @@
-/* A seccomp filter, as servers put themselves behind. */
+/* Installs a seccomp filter, as servers do at their start. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_FILTER_H
 #define SOCKMALLOC_TEST_FILTER_H
 
-/* From here on the system call of that number ends the process by SIGSYS, whoever makes it. */
+/* Installs a filter that ends the process by SIGSYS when any of its code makes the system call of that number. */
 void filter_forbid(int call);
 
 #endif

@@ -15,7 +15,7 @@ enum { SAMPLED = 2, KEPT = 20, FREED = 60, CHILD_DEADLINE_SECONDS = 90 };
 static char *kept[SAMPLED][KEPT];
 static char *freed[SAMPLED][FREED];
 
-/* Whether what is free has gone before the fork, by SOCKMALLOC_FORK_TRIM: the runner's argument. */
+/* True if free slots were purged before the fork, because the runner set SOCKMALLOC_FORK_TRIM=1. */
 static bool is_trimmed(void)
 {
     return check_arguments[0][0] == '1';

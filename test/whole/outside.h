@@ -5,21 +5,23 @@
 
 #include <sys/types.h>
 
-/* Has a child that runs another program send the signal to this process, and returns the child's process id when both
- * have happened: the signal was sent, and unless it is blocked, whatever it does to a process of one thread is done. */
+/* Sends the signal to this process from a child that runs another program, and returns the child's process id. When
+ * the call returns, a process of one thread has handled the signal, unless it blocks the signal. */
 pid_t outside_send(int signal_number);
 
-/* The same to any process, of which the signal may still be on its way to a handler. */
+/* Sends the signal to any process, as outside_send does to its caller. When the call returns, the target may not
+ * have handled the signal yet. */
 pid_t outside_kill(pid_t target, int signal_number);
 
-/* Has a child send the signal as soon as this process sleeps in a system call and, unless `descriptor` is -1, write a
- * byte to that as soon as it sleeps again. The child is to be awaited by check_wait. */
+/* Starts a child that sends the signal to this process as soon as this process sleeps in a system call. Unless
+ * `descriptor` is -1, the child then writes a byte to it as soon as this process sleeps again. The caller waits for
+ * the child by check_wait. */
 pid_t outside_send_to_sleeper(int signal_number, int descriptor);
 
 /* Returns when the process or thread of that id sleeps in a system call. */
 void outside_await_sleep(pid_t process);
 
-/* Runs `run` in a child, which the signal must kill. */
+/* Runs `run` in a child, and checks that the signal kills the child. */
 void outside_check_killed(void (*run)(void), int signal_number);
 
 #endif

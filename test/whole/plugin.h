@@ -8,13 +8,13 @@
 void *plugin_take(size_t size);
 void plugin_give(void *address);
 
-/* As jemalloc's: an allocator's own name, which is not malloc's. Static memory. */
+/* A function of the plug-in that has the name of jemalloc's own call. It returns static memory. */
 void *mallocx(size_t size, int flags);
 
 typedef void *plugin_take_call(size_t size);
 typedef void plugin_give_call(void *address);
 
-/* What each thread has of the plug-in's own, which is made when it is first touched. */
+/* Returns the calling thread's thread-local storage of the plug-in, which libc allocates at the first call. */
 char *plugin_touch(void);
 typedef char *plugin_touch_call(void);
 

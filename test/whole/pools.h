@@ -1,4 +1,4 @@
-/* What the library says of itself, asked through dlsym. */
+/* The library's own figures and answers, by functions that are looked up with dlsym. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_POOLS_H
 #define SOCKMALLOC_TEST_POOLS_H
@@ -16,25 +16,27 @@ extern "C" {
 enum { POOLS_BUCKETS = 11, POOLS_TRAINED = 5, POOLS_HEADROOM = 4096, POOLS_LARGEST = 4194304 };
 extern const char *const pools_labels[POOLS_BUCKETS];
 
-/* The bucket's power of two, and its largest request, under the default settings. */
+/* Return the power of two that names the bucket, and the largest request that it serves, both in bytes, under the
+ * default settings. */
 size_t pools_size(unsigned bucket);
 size_t pools_largest(unsigned bucket);
 
-/* A figure of the statistics by its name, as in "live" or "16k.live"; an unknown name fails the check. */
+/* Return a figure of the statistics by its name, such as "live" or "16k.live". An unknown name fails the check. */
 uint64_t pools_figure(const char *name);
 uint64_t pools_bucket_figure(unsigned bucket, const char *column);
 
-/* Whether the address lies in the regions; the largest request of its slot. */
+/* Return true if the address lies in the pools' range, and the largest request that its slot can hold, in bytes. */
 bool pools_own(const void *address);
 size_t pools_capacity(const void *address);
 
-/* Whether the library serves requests from pools. */
+/* Returns true if the library serves requests from pools. */
 bool pools_are_active(void);
 
-/* Writes the statistics to a descriptor in a format; returns what the library does. */
+/* Writes the statistics to a descriptor in a format, and returns the result of sockmalloc_dump_as. */
 int pools_dump_as(int descriptor, const char *format);
 
-/* In every bucket: live + cached + depot + purged = carved. For moments when no other thread is at it. */
+/* Checks for every bucket that live + cached + depot + purged = carved. No other thread may allocate or free
+ * meanwhile. */
 void pools_check_ledger(void);
 
 #ifdef __cplusplus

@@ -147,7 +147,7 @@ static char *take_touched(size_t size)
     return block;
 }
 
-/* Holds as many blocks of each bucket throughout, and replaces one after the other. */
+/* Holds HELD blocks of each sampled bucket all the time, and replaces one after the other. */
 static void *churn(void *number)
 {
     static char *held[CHURNERS][SAMPLED][HELD];

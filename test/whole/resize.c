@@ -108,7 +108,7 @@ CASE(all_that_was_granted_is_kept)
     pools_check_ledger();
 }
 
-/* The same, a byte or a few more at a time: where blocks grow in place and where they leave. */
+/* A block grows by a fifth at a time, in place or by a move, and keeps all bytes that were granted before. */
 CASE(all_that_was_granted_is_kept_at_each_step)
 {
     for (int kind = 0; kind < RESIZE_CALLS; kind++) {

@@ -1,5 +1,5 @@
-/* Cases: behind a filter of its own a program takes, gives and is asked, and the library makes no
- * system call but those that any malloc makes. */
+/* Cases: behind a seccomp filter of its own a program allocates, frees and reads statistics, and the library makes
+ * only the system calls that any malloc makes. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dirent.h>
 #include <errno.h>
@@ -109,7 +109,7 @@ static void sandbox_by_prctl(void)
     CHECK_EQUAL(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
 }
 
-/* For all threads at once, the library's own among them. */
+/* Installs the filter for all threads at once, the library's own thread among them. */
 static void sandbox_all(void)
 {
     struct sock_fprog program = end_filter();
@@ -122,7 +122,7 @@ static void sandbox_by_the_system_call_of_prctl(void)
     CHECK_EQUAL(syscall(SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0), 0);
 }
 
-/* What the library does at the end of a process is held to the filter, too. */
+/* Ends the process by exit, so that the filter also judges the system calls of the library at exit. */
 static _Noreturn void succeed(void)
 {
     exit(EXIT_SUCCESS);
@@ -183,7 +183,8 @@ static void churn(unsigned seed)
     }
 }
 
-/* So long that slots grow old, ticks give them back, and what looks at the clock has looked. */
+/* Allocates and frees for so long that free slots decay, that ticks purge them, and that all code which reads the
+ * clock has run. */
 static void work(void)
 {
     uint64_t end = now() + MILLISECONDS;

@@ -1,4 +1,4 @@
-/* What the kernel says of a mapping of our own. */
+/* Figures and flags of one of this process's mappings, as /proc/self/smaps has them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_SMAPS_H
 #define SOCKMALLOC_TEST_SMAPS_H
@@ -11,7 +11,7 @@
  * pools. By one thread. */
 uint64_t smaps_figure(const void *address, const char *name);
 
-/* Whether the mapping has one of the flags of the line VmFlags: "nh", say, for no huge pages. */
+/* Returns true if the line VmFlags of the address's mapping has the flag, such as "nh" for no huge pages. */
 bool smaps_has_flag(const void *address, const char *flag);
 
 #endif

@@ -10,7 +10,7 @@ CASES_OF_THREADS = (
     "frees_after_our_destructor",
 )
 
-# The same under other settings: threads neither know nor need to know which buckets are trained.
+# The cases of threads run with other settings, too, because threads do not know which buckets are trained.
 POOLS = [
     Run(),
     Run("while all buckets are the large pool's", {"SOCKMALLOC_LARGE": "4k"}),

@@ -1,10 +1,10 @@
-/* One use of all that there is: blocks of every bucket and others, checked throughout. */
+/* One pass over blocks of every bucket, and of sizes outside the pools, whose content is checked. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_USAGE_H
 #define SOCKMALLOC_TEST_USAGE_H
 
-/* Takes blocks of all sizes, sees that none lies upon another and that zeroed ones are zero, gives them back, and
- * checks the ledger. For processes of one thread. */
+/* Allocates blocks of all sizes, checks that none overlaps another and that calloc's are zero, frees them, and
+ * checks the ledger. Only for processes of one thread. */
 void use_everything(void);
 
 #endif

@@ -16,7 +16,7 @@ def _await(running: Running, look: Callable[[], bool], what: str) -> None:
 
 @contextlib.contextmanager
 def goes_on(running: Running) -> Iterator[None]:
-    """The same processes go on."""
+    """Checks that the server goes on with the processes that it had before the signal."""
     tree = running.server.tree()
     yield
     if running.server.tree() != tree:

@@ -49,7 +49,7 @@ class Row:
     configuration: tuple[str, ...] = ()
     prepare: Callable[[Place], None] = lambda place: None
     ports: int = 1
-    # Whether they are ports of UDP.
+    # True if the ports are of UDP.
     datagrams: bool = False
     # Whom the server runs as where the tests run as root, and whether it sees to that itself.
     account: str | None = None
@@ -57,11 +57,11 @@ class Row:
     # With all that descend from the master, when no client is there; and those that clients bring.
     processes: int = 1
     guests: int = 0
-    # Whether what is behind the port answers yet.
+    # Returns true if the server behind the port answers.
     ready: Callable[[Place], bool] = lambda place: True
     # The signal that brings a dump and nothing else.
     asks: str = "SIGUSR1"
-    # Whether the master, too, can be asked; if not, the signal that stops it brings its dump.
+    # True if the signal brings a dump of the master, too. Otherwise the signal that stops the master brings its dump.
     asks_master: bool = True
     # Why its processes are sent no signal: their tables are read from outside, by the command.
     outside: str = ""

@@ -92,7 +92,7 @@ class Server:
         return [self.pid, *sorted(processes.descendants(self.pid))]
 
     def is_preloaded(self, pid: int) -> bool:
-        """Whether the library is mapped there: a preload that fails is only one ignored line."""
+        """Returns true if the process has the library mapped. A preload that fails prints one line and is ignored."""
         return os.path.realpath(self.preload) in Path(f"/proc/{pid}/maps").read_text()
 
     def wait_for_exit(self) -> int:

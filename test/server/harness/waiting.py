@@ -41,7 +41,7 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
 
 
 def accepts(port: int) -> bool:
-    """Whether something on 127.0.0.1 accepts a connection on the port."""
+    """Returns true if a program on 127.0.0.1 accepts a connection on the port."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=60):
             return True
@@ -50,7 +50,7 @@ def accepts(port: int) -> bool:
 
 
 def receives(port: int) -> bool:
-    """Whether something on 127.0.0.1 receives datagrams on the port."""
+    """Returns true if a program on 127.0.0.1 receives datagrams on the port."""
     lines = Path("/proc/net/udp").read_text().splitlines()[1:]
     return any(line.split()[1] == f"0100007F:{port:04X}" for line in lines)
 

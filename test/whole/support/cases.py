@@ -23,7 +23,7 @@ class Run:
     wrapper: Sequence[str] = ()
     # Whole dumps on stderr, and nothing besides.
     dumps: int = 0
-    # Whether the dumps come while no block is being taken or given.
+    # True if no thread allocates or frees while the dumps are written.
     at_rest: bool = True
 
 
