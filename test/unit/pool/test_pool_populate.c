@@ -7,12 +7,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "os/os.h"
-#include "os/system_call.h"
 #include "pool/pool_parts.h"
+#include "support/advice.h"
 #include "support/capture.h"
 #include "support/house.h"
 
@@ -31,9 +29,12 @@ static struct {
     int refusal;
 } asked;
 
-/* Does what the kernel would, if it has that call. */
-static long populate(char *start, size_t size)
+/* Does what MADV_POPULATE_WRITE would do, if the kernel has that advice. */
+static long populate(char *start, size_t size, int advice)
 {
+    if (advice != MADV_POPULATE_WRITE) {
+        return ADVICE_TO_KERNEL;
+    }
     asked.calls++;
     asked.start = start;
     asked.size = size;
@@ -46,23 +47,14 @@ static long populate(char *start, size_t size)
     return 0;
 }
 
-/* In place of the room's own: each system call of the rooms in this program. */
-long system_call_make(long number, long a, long b, long c, long d, long e, long f)
-{
-    if (number == SYS_madvise && c == MADV_POPULATE_WRITE) {
-        return populate((char *)a, (size_t)b);
-    }
-    long result = syscall(number, a, b, c, d, e, f);
-    return result != -1 ? result : -errno;
-}
-
-/* A huge page would be there as a whole, by the first byte. */
-static void forbid_huge_pages(void)
+/* Forbids huge pages, because a huge page would be there as a whole by the first byte. */
+static void prepare(void)
 {
     prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+    advice_answer(populate);
 }
 
-TestSuite(pool_populate, .init = forbid_huge_pages);
+TestSuite(pool_populate, .init = prepare);
 
 /* A slot, and that so many pages of it were asked for, from its start on: 0 for no call. */
 static char *take_asking(unsigned bucket, size_t request, unsigned pages)

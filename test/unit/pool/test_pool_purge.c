@@ -3,13 +3,11 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "memory/slots.h"
-#include "os/system_call.h"
 #include "pool/pool.h"
 #include "statistics/snapshot.h"
+#include "support/advice.h"
 #include "support/crew.h"
 #include "support/house.h"
 #include "support/steps.h"
@@ -33,17 +31,19 @@ static bool has_kept(const char *start, size_t size)
     return false;
 }
 
-/* In place of the room's own: each system call of the rooms in this program. Advice for a range with a kept
- * slot is refused, whatever it is. */
-long system_call_make(long number, long a, long b, long c, long d, long e, long f)
+/* Refuses any advice for a range with a kept slot. */
+static long refuse_for_kept(char *start, size_t size, int advice)
 {
-    const char *start = (const char *)a;
-    if (number == SYS_madvise && kept_count > 0 && region_owns(start) && has_kept(start, (size_t)b)) {
-        return -EINVAL;
-    }
-    long result = syscall(number, a, b, c, d, e, f);
-    return result != -1 ? result : -errno;
+    (void)advice;
+    return kept_count > 0 && region_owns(start) && has_kept(start, size) ? -EINVAL : ADVICE_TO_KERNEL;
 }
+
+static void prepare(void)
+{
+    advice_answer(refuse_for_kept);
+}
+
+TestSuite(pool_purge, .init = prepare);
 
 static const struct snapshot_figures *figures(unsigned bucket)
 {

@@ -4,12 +4,10 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/clock.h"
-#include "os/system_call.h"
 #include "pool/pool.h"
+#include "support/advice.h"
 #include "support/crew.h"
 #include "support/house.h"
 
@@ -55,20 +53,22 @@ static bool discard(char *start, size_t size)
     return !has_kept(start, size);
 }
 
-/* In place of the room's own: each system call of the rooms in this program. The kept slot keeps its pages
- * also when they are discarded as locked ones. */
-long system_call_make(long number, long a, long b, long c, long d, long e, long f)
+/* Notes what is discarded. The kept slot keeps its pages also when they are discarded as locked ones. */
+static long note(char *start, size_t size, int advice)
 {
-    char *start = (char *)a;
-    if (number == SYS_madvise && region_owns(start)) {
-        bool granted = c == MADV_DONTNEED ? discard(start, (size_t)b) : !has_kept(start, (size_t)b);
-        if (!granted) {
-            return -EINVAL;
-        }
+    if (!region_owns(start)) {
+        return ADVICE_TO_KERNEL;
     }
-    long result = syscall(number, a, b, c, d, e, f);
-    return result != -1 ? result : -errno;
+    bool granted = advice == MADV_DONTNEED ? discard(start, size) : !has_kept(start, size);
+    return granted ? ADVICE_TO_KERNEL : -EINVAL;
 }
+
+static void prepare(void)
+{
+    advice_answer(note);
+}
+
+TestSuite(pool_purge_runs, .init = prepare);
 
 /* New slots, which lie side by side in a large bucket. */
 static void take(unsigned bucket, unsigned count)
