@@ -1,5 +1,4 @@
-/* Training: which quota each cache has for each bucket, as its use suggests and the budget allows.
- */
+/* Training: sets the quota of each cache for each bucket, by its use and within the budget. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/training.h"
 
@@ -20,10 +19,8 @@ void training_open(const struct training_settings *settings)
     }
 }
 
-/*
- * Sets a quota, and notes it as what training last arrived at: where it is frozen that is nothing.
- * Each change begins a new count.
- */
+/* Sets a quota and notes it as training's result, unless quotas are frozen. Misses and swaps are counted anew after
+ * each change. Returns false if the budget has no room. */
 static bool training_set(struct cache *cache, unsigned bucket, uint32_t quota)
 {
     if (!cache_set_quota(cache, bucket, quota)) {
@@ -37,7 +34,7 @@ static bool training_set(struct cache *cache, unsigned bucket, uint32_t quota)
     return true;
 }
 
-/* Bytes that one more slot in each of the two magazines costs. */
+/* Returns the bytes that the budget is charged for one more slot in each of the two magazines. */
 static uint64_t training_price(unsigned bucket)
 {
     return 2 * (uint64_t)region.geometry[bucket].capacity;
@@ -48,18 +45,19 @@ static uint32_t training_least(uint64_t one, uint64_t other)
     return (uint32_t)LESSER(one, other);
 }
 
-/* Differences of it count, so that half of its width is enough. */
+/* Returns requests + frees of the bucket, modulo 2^32. Only differences of it are used. */
 static uint32_t training_uses(const struct cache *cache, unsigned bucket)
 {
     return (uint32_t)(counter_read(&cache->bin[bucket].requests) + cache_returned(cache, bucket));
 }
 
+/* Returns true if the bucket was not used since training last noted its uses. */
 static bool training_is_idle(const struct cache *cache, unsigned bucket)
 {
     return training_uses(cache, bucket) == cache->tally[bucket].seen;
 }
 
-/* Slots of a bucket's quota that it does without for all one can see. */
+/* Returns how many slots of its quota the bucket can lose: all if it is idle, half if it has no misses, else none. */
 static uint32_t training_unused(const struct cache *cache, unsigned bucket)
 {
     uint32_t quota = cache_quota(cache, bucket);
@@ -69,7 +67,7 @@ static uint32_t training_unused(const struct cache *cache, unsigned bucket)
     return cache->tally[bucket].want < CACHE_MISS ? quota / 2 : 0;
 }
 
-/* The bucket with the most unused bytes, or region.buckets. */
+/* Returns the bucket with the most unused bytes, or region.buckets if none has any. */
 static unsigned training_find_donor(const struct cache *cache, unsigned starved)
 {
     unsigned donor = region.buckets;
@@ -84,14 +82,14 @@ static unsigned training_find_donor(const struct cache *cache, unsigned starved)
     return donor;
 }
 
-/* Of `wanted` slots more, those that the budget has room for. */
+/* Returns how many of `wanted` more slots the budget has room for. */
 static uint32_t training_room(unsigned bucket, uint32_t wanted)
 {
     return training_least(wanted, budget_left() / training_price(bucket));
 }
 
-/* Takes from one bucket what another needs for `wanted` slots more, or what it can give. False: no
- * bucket has anything to give. */
+/* Lowers the quota of one bucket, so that another one can have `wanted` more slots or as many as this frees. Returns
+ * false if no bucket can lose any. */
 static bool training_make_room(struct cache *cache, unsigned starved, uint32_t wanted)
 {
     unsigned donor = training_find_donor(cache, starved);
@@ -111,8 +109,11 @@ static bool training_make_room(struct cache *cache, unsigned starved, uint32_t w
     return true;
 }
 
-/* The first quota: what was set for all, else the common one; less where the budget ends, and out
- * of another bucket's where it has ended. */
+/*
+ * Sets the first quota of a bucket: the one from the settings or the profile, else TRAINING_FIRST; less if the budget
+ * ends before. If it has no room at all, another bucket loses some of its quota. Returns false if no quota can be
+ * had.
+ */
 static bool training_promote(struct cache *cache, unsigned bucket)
 {
     struct cache_tally *tally = &cache->tally[bucket];
@@ -131,7 +132,7 @@ static bool training_promote(struct cache *cache, unsigned bucket)
     return true;
 }
 
-/* Doubles the quota of a bucket that has missed often. */
+/* Doubles the quota of a bucket that has missed often, MAGAZINE_SLOTS at most. */
 static void training_grow(struct cache *cache, unsigned bucket)
 {
     struct cache_tally *tally = &cache->tally[bucket];
@@ -145,7 +146,7 @@ static void training_grow(struct cache *cache, unsigned bucket)
     }
 }
 
-/* Halves the quotas of buckets that were not used since the last look. */
+/* Halves the quotas of buckets that were not used since the last call. */
 static void training_decay(struct cache *cache)
 {
     for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
@@ -159,7 +160,7 @@ static void training_decay(struct cache *cache)
     }
 }
 
-/* Counts a slow path. */
+/* Counts a slow path, and lowers the quotas of unused buckets after each 64. */
 static void training_tick(struct cache *cache)
 {
     if (UNLIKELY(++cache->state.events >= TRAINING_DECAY)) {
@@ -197,9 +198,9 @@ void training_learn(struct cache *cache, unsigned bucket)
 }
 
 /*
- * Slots that a bucket's quota can lose for want of use since the last look. Where no swap was
- * needed, nobody knows how much of the public magazine ever will be: a quarter goes, until swaps
- * begin.
+ * Returns how many slots the bucket's quota shall lose because they were not needed since training last rested: half
+ * if it is idle, none if it swapped or missed. Else at least a quarter, since without a swap nothing is known of how
+ * much of the public magazine is needed; the quota falls until swaps begin.
  */
 static uint32_t training_surplus(const struct cache *cache, unsigned bucket)
 {
@@ -213,6 +214,7 @@ static uint32_t training_surplus(const struct cache *cache, unsigned bucket)
     return tally->want > 0 ? 0 : GREATER(unused, spare);
 }
 
+/* Lowers the bucket's quota by its surplus and begins to count anew. */
 static void training_rest_bucket(struct cache *cache, unsigned bucket)
 {
     struct cache_tally *tally = &cache->tally[bucket];
@@ -227,6 +229,7 @@ static void training_rest_bucket(struct cache *cache, unsigned bucket)
     tally->seen = training_uses(cache, bucket);
 }
 
+/* Notes how many slots the private magazine holds, if that is the fewest since training last rested. */
 static void training_note_depth(struct cache *cache, unsigned bucket)
 {
     struct cache_tally *tally = &cache->tally[bucket];

@@ -1,5 +1,4 @@
-/* Training: which quota each cache has for each bucket, as its use suggests and the budget allows.
- */
+/* Training: sets the quota of each cache for each bucket, by its use and within the budget. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TRAINING_H
 #define SOCKMALLOC_TRAINING_H
@@ -11,63 +10,58 @@
 #include "memory/decay.h"
 
 /*
- * The rules, after the pool of seed 003's sources (K. Wolf and others, WCF's synchronized pool),
- * whose counts of failures however never reset and whose pools dropped what did not fit:
+ * The rules. They follow WCF's synchronized pool (K. Wolf and others), except that counts are reset here and that no
+ * slot is dropped.
  *
- *   promotion  a thread's 64th use of a bucket gives it a first quota there
- *   growth     eight misses, or as many swaps as weigh the same, double the quota, as far as the
- *              budget has room
- *   transfer   where it has too little, the bucket of the same thread with the most unused bytes
- *              gives: half of its quota where it is in use without misses, all of it where it is
- *              idle. For a first quota, which is counted as a promotion, where it has none
- *   decay      64 slow paths in which a bucket was not used at all halve its quota; so does time
+ *   promotion  a thread's 64th slow path of a bucket without a quota gives it a first quota there
+ *   growth     eight misses, or as many swaps as weigh the same, double the quota, as far as the budget has room
+ *   transfer   if the budget has too little room, the thread's bucket with the most unused bytes loses half of its
+ * quota if it is in use without misses, and all of it if it is idle. If this gives a bucket its first quota, it is
+ *              counted as a promotion
+ *   decay      a bucket that was not used at all during 64 slow paths of the thread loses half of its quota; so does
+ * time
  *
- * A thread that sleeps keeps its quotas; its public magazines are walked by others all the same.
+ * A thread that sleeps keeps its quotas; other threads steal its public magazines all the same.
  */
 enum { TRAINING_PROMOTION = 64, TRAINING_MISSES = 8, TRAINING_FIRST = 8, TRAINING_DECAY = 64 };
 
-/* Quotas that every cache begins with, in slots a magazine; and whether they ever change. */
+/* The quotas that each cache begins with, in slots of a magazine, and if they stay as they are. */
 struct training_settings {
-    bool frozen;
-    uint32_t first[BUCKET_LIMIT]; /* 0: by promotion */
+    bool frozen;                  /* quotas never change after the first one */
+    uint32_t first[BUCKET_LIMIT]; /* 0: a bucket gets its first quota by promotion */
 };
 
-/* At start. */
+/* Sets the settings. At start. */
 void training_open(const struct training_settings *settings);
 
-/*
- * Whether the cache has a quota for the bucket; if it has none, the use that the caller is making
- * counts towards one. For the thread's own cache, as all of these.
- */
+/* Returns true if the cache has a quota for the bucket. If it has none, the slow path that the caller is on counts
+ * towards one, and may bring it. In this function and those below, the cache is the calling thread's own. */
 bool training_admits(struct cache *cache, unsigned bucket);
 
-/* After each slow path of a bucket with a quota: acts where enough misses or events have come
- * together. */
+/* Called after each slow path of a bucket with a quota. Raises the quota after enough misses, and lowers quotas of
+ * unused buckets after enough slow paths. */
 void training_learn(struct cache *cache, unsigned bucket);
 
 /*
- * At each tick, with clock_now's time: notes how full the thread's magazines are, and each half
- * SOCKMALLOC_DECAY_MS takes from the quotas what was not needed in it: half of an idle bucket's,
- * and of one that neither swapped nor missed half of the slots that were never touched.
+ * Called at each tick; `now` is clock_now. Notes how full the private magazines are. After each half of
+ * SOCKMALLOC_DECAY_MS it lowers quotas by what was not needed in that time: an idle bucket's by half, and that of a
+ * bucket without swaps and misses by half of the slots that were never taken or by a quarter, whichever is more.
  */
 void training_rest(struct cache *cache, uint64_t now);
 
-/* The quotas that training last arrived at, bucket by bucket, or else began with: what a profile
- * keeps. False if it has never changed any, as it never does where it is frozen. Signal-safe. */
+/* Stores for each bucket the quota that training last set in any thread, or else the first quota. A profile keeps
+ * these. Returns false if training has never set one, which is always so if quotas are frozen. Signal-safe. */
 bool training_result(uint32_t quota[BUCKET_LIMIT]);
 
 /*
- * Reads the profile at `path`, which stays the caller's and in place, into the first quotas of the
- * buckets that it knows; an empty path is none. What can't be read is said once and ignored. At
- * start.
+ * Reads the profile at `path` into the first quotas of the buckets that it names. Nothing is read if the path is
+ * empty. The text of the path must stay in place. If the profile cannot be read, a message says so once, and the
+ * profile is ignored. At start.
  */
 void training_recall(const char *path, const struct bucket_plan *plan, uint32_t first[BUCKET_LIMIT]);
 
-/*
- * Writes the profile anew; nothing where none is wanted, or where this process has learnt nothing:
- * a server's master, which ends last, leaves what its workers wrote. False if it could not.
- * Signal-safe.
- */
+/* Writes the profile, unless no path is set or this process has learnt nothing. So the master of a server, which ends
+ * last, does not replace what its workers wrote. Returns false if writing failed. Signal-safe. */
 bool training_record(void);
 
 #endif

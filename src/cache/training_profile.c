@@ -1,4 +1,4 @@
-/* What training arrived at, kept in a profile and taken up again by the next process. */
+/* What training has learnt: written to a profile, and read by the next process. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/bounds.h"
 #include "cache/profile.h"

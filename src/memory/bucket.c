@@ -1,4 +1,4 @@
-/* The buckets: which one serves a request, and how large its slots are. Pure arithmetic. */
+/* The buckets (size classes): which one serves a request, and how large its slots are. Pure arithmetic. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "memory/bucket.h"
 
@@ -10,7 +10,7 @@ static size_t round_up(size_t size, size_t unit)
     return (size + unit - 1) / unit * unit;
 }
 
-/* The smallest power of two, a page at least, whose bucket takes the request. */
+/* Returns the smallest power of two, at least a page, whose bucket can serve the request. */
 static size_t bucket_first_power(size_t request, size_t headroom, size_t page)
 {
     size_t power = page;
@@ -25,14 +25,13 @@ static size_t at_most(size_t size, size_t limit)
     return LESSER(size, limit);
 }
 
-/* A bucket of 2^k and its headroom; of the last one what lies beyond the largest request is left
- * out. */
 void bucket_label(struct bucket_plan *plan, unsigned bucket)
 {
     struct text label = text_begin(plan->label[bucket], BUCKET_LABEL_SIZE);
     text_add_size(&label, plan->size[bucket]);
 }
 
+/* Adds a bucket of 2^k bytes with headroom, cut at the largest request. */
 static void bucket_add(struct bucket_plan *plan, size_t power, size_t headroom, size_t page)
 {
     unsigned bucket = plan->count++;

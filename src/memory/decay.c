@@ -1,4 +1,4 @@
-/* Which of two generations free slots join, and when the older one has had its time. */
+/* Decay: two generations of free slots, and the time when the older one is purged. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "memory/decay.h"
 
@@ -12,7 +12,8 @@ void decay_open(uint64_t milliseconds)
         milliseconds == DECAY_NEVER ? DECAY_NEVER : milliseconds * NANOSECONDS_A_MILLISECOND / DECAY_GENERATIONS;
 }
 
-/* By sign: another thread may have turned since the caller read the clock. */
+/* The difference is compared as a signed number, because another thread may have changed `turned` since the caller
+ * read the clock. */
 bool decay_is_due(uint64_t now)
 {
     uint64_t turned = atomic_load_explicit(&decay.turned, memory_order_relaxed);

@@ -1,4 +1,4 @@
-/* Which of two generations free slots join, and when the older one has had its time. */
+/* Decay: two generations of free slots, and the time when the older one is purged. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_DECAY_H
 #define SOCKMALLOC_DECAY_H
@@ -9,25 +9,25 @@
 
 #include "base/attributes.h"
 
-/* Calls that may give pages back: frees and mallocs. */
+/* Calls that may purge pages: free is DECAY_GIVE, malloc is DECAY_TAKE. */
 enum decay_call { DECAY_GIVE, DECAY_TAKE, DECAY_CALLS };
 
 /*
- * Free slots and full magazines come in two generations. What is given joins the young one; what is
- * taken comes from the young one too, as long as it has any, so that what nobody needs stays in the
- * old one. When the young one has lasted for half of SOCKMALLOC_DECAY_MS, all that is still in the
- * old one has been free for at least as long, and its pages go back, a little at a time; when
- * nothing is left there, the generations change places. So a page goes back after between a half
- * and the whole of the setting, and no slot carries a time.
+ * Free slots, and magazines with slots, belong to one of two generations. A slot that is freed joins the young one. A
+ * slot that is allocated comes from the young one as long as it has any, so slots that nobody needs stay in the old
+ * one. When the young generation has lasted for half of SOCKMALLOC_DECAY_MS, all that is still in the old one has
+ * been free for at least as long. Its pages are then purged, a little at a time. When nothing is left in the old
+ * generation, the two change places. So the pages of a slot are purged after between half and all of the setting, and
+ * no slot carries a time.
  *
- * Any thread, no lock. Who read the young generation's number before a change gives his slot to
- * what is the old one now: then its pages go sooner, and nothing else.
+ * Any thread, no lock. A thread that has read `young` before a change pushes its slot to the generation that is old
+ * by now. The slot is then purged sooner, and nothing else happens.
  */
 struct decay {
-    uint64_t age; /* nanoseconds that a generation lasts; DECAY_NEVER */
+    uint64_t age; /* nanoseconds that a generation lasts at least, or DECAY_NEVER */
     _Alignas(CACHE_LINE) _Atomic uint32_t young;
-    _Atomic uint64_t turned;              /* when that became the young one */
-    _Atomic uint64_t worked[DECAY_CALLS]; /* when pages last went back, by such calls */
+    _Atomic uint64_t turned;              /* clock_now when the generations last changed places */
+    _Atomic uint64_t worked[DECAY_CALLS]; /* clock_now when pages were last purged by such calls */
 };
 
 #define DECAY_NEVER UINT64_MAX
@@ -36,10 +36,10 @@ enum { DECAY_GENERATIONS = 2 };
 
 extern INTERNAL struct decay decay;
 
-/* At start: SOCKMALLOC_DECAY_MS, or DECAY_NEVER. */
+/* Sets how long free slots keep their pages: SOCKMALLOC_DECAY_MS in milliseconds, or DECAY_NEVER. At start. */
 void decay_open(uint64_t milliseconds);
 
-/* The generation that is given to, and the other one. */
+/* Return the generation that freed slots join, and the other one. */
 static inline unsigned decay_young(void)
 {
     return atomic_load_explicit(&decay.young, memory_order_relaxed);
@@ -50,15 +50,15 @@ static inline unsigned decay_old(void)
     return decay_young() ^ 1;
 }
 
-/* Whether the old generation's pages should go, at a time of clock_now's. */
+/* Returns true if the old generation is to be purged. `now` is clock_now. */
 bool decay_is_due(uint64_t now);
 
-/* Whether the caller is the one to give pages back at this moment of the clock's: of each kind of
- * calls one is, in each of its steps of some milliseconds. */
+/* Returns true for one free and one malloc of all threads at each step of the coarse clock, which lasts some
+ * milliseconds. That call is to purge. `now` is clock_now. */
 bool decay_claim(enum decay_call call, uint64_t now);
 
-/* The old generation is empty: it becomes the young one. Of several threads that say so at once one
- * succeeds. */
+/* Makes the generations change places, once the old one is empty. If several threads call it at once, it returns true
+ * for one of them. */
 bool decay_turn(uint64_t now);
 
 #endif

@@ -1,4 +1,4 @@
-/* Holes: pieces of the pools' range whose addresses were given back, to be claimed again. */
+/* Holes: parts of the range whose addresses were returned to the kernel and may be claimed again. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "memory/hole.h"
 
@@ -9,11 +9,14 @@
 #include "os/os.h"
 
 static atomic_flag hole_busy = ATOMIC_FLAG_INIT;
-static struct hole holes[HOLES_MAX]; /* by their place, the lowest first */
+static struct hole holes[HOLES_MAX]; /* sorted by address */
 static _Atomic uint32_t hole_count;
 
-/* Nobody waits here: not a handler for what it interrupted, nor the child of a raw clone for a
- * thread that it does not have. Who comes in vain does without a hole. */
+/*
+ * Returns false if another thread is busy with holes. Nobody waits, because a signal handler would wait for the
+ * thread that it interrupted, and the child of a raw clone for a thread that it does not have. The caller then does
+ * without a hole.
+ */
 static bool hole_enter(void)
 {
     return !atomic_flag_test_and_set_explicit(&hole_busy, memory_order_acquire);
@@ -24,6 +27,7 @@ static void hole_leave(void)
     atomic_flag_clear_explicit(&hole_busy, memory_order_release);
 }
 
+/* Returns how many holes there are. */
 static uint32_t hole_number(void)
 {
     return atomic_load_explicit(&hole_count, memory_order_relaxed);
@@ -48,7 +52,7 @@ static void hole_insert(uint32_t at, uint32_t first, uint32_t pages)
     hole_set_number(hole_number() + 1);
 }
 
-/* Returns the number of holes that begin before the page. */
+/* Returns the index of the first hole that begins at `page` or behind it. */
 static uint32_t hole_find(uint32_t page)
 {
     uint32_t at = 0;
@@ -58,12 +62,13 @@ static uint32_t hole_find(uint32_t page)
     return at;
 }
 
+/* Returns true if this hole ends just before `page`. */
 static bool hole_ends_at(uint32_t at, uint32_t page)
 {
     return holes[at].first + holes[at].pages == page;
 }
 
-/* With a neighbour that it touches it is one. */
+/* Adds a hole, and makes one of it and the neighbours that it touches. */
 static void hole_join(uint32_t first, uint32_t pages)
 {
     uint32_t at = hole_find(first);
@@ -86,6 +91,7 @@ static char *hole_start(char *range, uint32_t first)
     return range + ((size_t)first << BUCKET_GRANULE_SHIFT);
 }
 
+/* Unmaps pages if they can be claimed again later, see hole_open. */
 static bool hole_unmap(char *range, uint32_t first, uint32_t pages, bool backed)
 {
     uint32_t at = hole_find(first);
@@ -111,7 +117,7 @@ void hole_close(uint32_t first, uint32_t pages)
     hole_leave();
 }
 
-/* Claims pieces from the front of one hole. */
+/* Claims up to `wanted` pieces from the front of one hole; one piece, if memory is too short for all. */
 static uint32_t hole_claim(uint32_t at, char *range, uint32_t pages, uint32_t wanted)
 {
     uint32_t fit = holes[at].pages / pages;
@@ -125,7 +131,8 @@ static uint32_t hole_claim(uint32_t at, char *range, uint32_t pages, uint32_t wa
     return count;
 }
 
-/* The first hole that is long enough. One in which somebody else has mapped something is his. */
+/* Claims pieces from the first hole that is long enough. If the kernel refuses and something is mapped in the hole,
+ * the program has mapped it there, and the hole is dropped. */
 static uint32_t hole_search(char *range, uint32_t pages, uint32_t wanted, uint32_t *first)
 {
     for (uint32_t at = 0; at < hole_number();) {

@@ -1,4 +1,4 @@
-/* Holes: pieces of the pools' range whose addresses were given back, to be claimed again. */
+/* Holes: parts of the range whose addresses were returned to the kernel and may be claimed again. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_HOLE_H
 #define SOCKMALLOC_HOLE_H
@@ -11,41 +11,44 @@
 #include "base/attributes.h"
 
 /*
- * What limits charge for memory (RLIMIT_AS, RLIMIT_DATA, strict overcommit) goes back only with its
- * addresses. A hole is claimed again from its front, by extending the mapping before it, so that
- * name and advice are inherited and the two become one. Each hole splits a mapping, of which a
- * process may have 65,530: hence their number is limited, and none is shorter than HOLE_LEAST.
+ * Limits on memory (RLIMIT_AS, RLIMIT_DATA, strict overcommit) count mapped addresses, so only unmapping lowers the
+ * count. A hole is claimed again from its front, by extending the mapping before it. The new pages inherit name and
+ * advice, and the two mappings become one. Each hole splits a mapping, and a process may have 65,530 of these; so
+ * there are HOLES_MAX holes at most, and none is made shorter than HOLE_LEAST bytes.
  *
- * All numbers are of granules of the range, which are pages of 4 KiB. Any thread; a handler that
- * interrupted its own thread in here finds no hole, and makes none.
+ * All numbers below are pages of 4 KiB, counted from the start of the range. Any thread may call these functions. A
+ * signal handler that interrupts its own thread here finds no hole and makes none.
  */
 enum { HOLES_MAX = 1000, HOLE_LEAST = 256 << 10 };
 
+/* A hole: its first page and its length in pages. */
 struct hole {
     uint32_t first;
     uint32_t pages;
 };
 
 /*
- * Unmaps what shall be a hole, whose slots nobody has any more; `range` is page 0. `backed` says
- * that the page before it is mapped, and the caller's: it is what the hole is claimed from. Another
- * hole there will do, too. Returns false, with nothing changed, if it is neither, if there are too
- * many holes, or if the kernel refuses.
+ * Unmaps `pages` pages from `first` on, whose slots no thread can reach any more. `range` is the address of page 0.
+ * `backed` says that the page before `first` is mapped and ours, because the hole will be claimed from there; a hole
+ * that ends at `first` will do, too. Returns false, with nothing changed, if there is neither, if another thread is
+ * busy with holes, if there are HOLES_MAX of them, or if the kernel refuses. If it returns true, hole_close must
+ * follow.
  */
 bool hole_open(char *range, uint32_t first, uint32_t pages, bool backed);
 
-/* Lets what hole_open has unmapped be claimed again. Between the two the thread has all holes to
- * itself: nobody extends a mapping that is just going. */
+/* Adds to the holes what hole_open has unmapped. Between hole_open and hole_close no other thread can claim a hole,
+ * so no thread extends a mapping that is about to lose pages. */
 void hole_close(uint32_t first, uint32_t pages);
 
 /*
- * Claims up to `wanted` pieces of `pages` pages each, side by side, from a hole. Returns how many,
- * and sets `first`: none if no hole is that long, or memory is short.
+ * Claims up to `wanted` pieces of `pages` pages each, side by side, from the first hole that is long enough. Returns
+ * how many, and stores the first page of them in `first`. Returns 0 if no hole is long enough, if another thread is
+ * busy with holes, or if memory is short.
  */
 uint32_t hole_fill(char *range, uint32_t pages, uint32_t wanted, uint32_t *first);
 
-/* Forgets all holes: their addresses stay unused. In the child of a fork, which may have caught
- * another thread in here. */
+/* Forgets all holes; their addresses stay unused. In the child of a fork, where a thread of the parent may have been
+ * changing the holes. */
 void hole_reset(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* The regions: the range that all slots lie in, from its front on, and the metadata of its pages. */
+/* The region: lays the range and its tables, carves slots at its front, returns addresses, finds slots. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "memory/region.h"
 
@@ -9,8 +9,8 @@
 #include "memory/reserve.h"
 #include "os/os.h"
 
-/* Bytes that each table grows by at least: those of 16 MiB of slots, so that the tables of a small
- * range never grow. */
+/* Bytes that each table grows by at least. A step of the tables of states and of words is enough for 16 MiB of slots,
+ * so the tables of a small range never grow. */
 enum { SLOTS_STEP = 1 << 20, STATES_STEP = 4 << 10, WORDS_STEP = 16 << 10 };
 
 struct region region;
@@ -19,12 +19,14 @@ static struct table states;
 static struct table requests;
 static struct table links;
 
+/* Returns how many pages so many bytes are. */
 static size_t region_pages(size_t size)
 {
     return size >> REGION_SHIFT;
 }
 
-/* Bytes of a table with an element of `width` bytes for each of so many pages. */
+/* Returns the bytes of a table with an element of `width` bytes for each page, which begins `colour` bytes behind its
+ * start. */
 static size_t region_table_size(size_t pages, size_t width, size_t colour)
 {
     return os_round_to_pages(colour + pages * width);
@@ -38,7 +40,7 @@ size_t region_space(size_t size)
            reserve_space(region_table_size(pages, sizeof(stack_link), 0)) + reserve_space(size);
 }
 
-/* Links that the slots in so many pages have. */
+/* Returns how many links the slots in so many pages need. */
 static size_t region_links(size_t pages)
 {
     return (pages >> region.link_shift) + 1;
@@ -49,7 +51,7 @@ static bool region_open_table(struct table *table, size_t size, size_t step, con
     if (!table_open(table, reserve_cut(size), size, step)) {
         return false;
     }
-    os_name(table->start, os_page_size(), name); /* what it grows by inherits the name */
+    os_name(table->start, os_page_size(), name); /* the pages that the table grows by inherit the name */
     return true;
 }
 
@@ -64,9 +66,11 @@ static bool region_open_tables(size_t size)
            region_open_table(&region_growth.slots, size, SLOTS_STEP, "sockmalloc:slots");
 }
 
-/* Two slots lie as many pages apart as the shorter one has, and the first bucket's are the
- * shortest: so links of fewer pages are written to, which a process that has just forked would have
- * copied. */
+/*
+ * Returns how many links may be one: the starts of any two slots lie at least as many pages apart as the shortest
+ * slot has, and those are the first bucket's. Fewer links lie on fewer pages that frees write to, which the kernel
+ * would copy after a fork.
+ */
 static unsigned region_link_shift(const struct bucket_plan *plan)
 {
     unsigned shift = 0;
@@ -92,8 +96,7 @@ bool region_lay(const struct bucket_plan *plan, size_t size)
                                                            .capacity = plan->capacity[bucket],
                                                            .pages = (uint32_t)region_pages(plan->stride[bucket])};
     }
-    /* The first page holds the mapping that grows, so that whatever is given back has one before
-     * it. */
+    /* The first page is never a slot. It stays mapped, so the mapping before each hole can be extended. */
     uint32_t first = (uint32_t)region_pages(os_page_size());
     atomic_store_explicit(&region_growth.front, first, memory_order_relaxed);
     region.buckets = plan->count;
@@ -114,11 +117,8 @@ void region_choose_huge(bool wanted)
     os_choose_huge(region.start, os_page_size(), wanted);
 }
 
-/*
- * Makes `size` bytes of the range usable, their metadata first: whatever address of the range is
- * freed, its metadata must be there to be read. So the range is made to grow to there and no further,
- * where a step of its own might take it beyond the metadata.
- */
+/* Makes `size` bytes of the range usable. Their metadata come first, because a free of any address in the range reads
+ * the metadata of it. The range grows exactly to `size`, since a step of its own might take it beyond the metadata. */
 static bool region_grow(size_t size)
 {
     size_t pages = region_pages(size);
@@ -127,8 +127,8 @@ static bool region_grow(size_t size)
            table_reach(&links, region_links(pages) * sizeof(stack_link)) && table_grow_to(&region_growth.slots, size);
 }
 
-/* Makes the range usable up to page `end`, and a page behind it, which is the one that the range
- * grows from, whatever is given back. */
+/* Makes the range usable up to page `end`, and one page further. The range grows from this last page, which no slot
+ * ever takes, so it cannot be returned. */
 static bool region_reach(uint32_t end)
 {
     size_t size = ((size_t)end << REGION_SHIFT) + os_page_size();
@@ -139,8 +139,8 @@ static bool region_reach(uint32_t end)
     return region_grow(goal) || (size < goal && region_grow(size));
 }
 
-/* How many slots can be had from page `front` on: the whole run, or one where memory is that
- * short. */
+/* Returns how many slots can be carved from page `front` on, and makes them usable: `wanted`, fewer at the end of the
+ * range, or one if memory is short. */
 static uint32_t region_run(uint32_t front, uint32_t pages, unsigned wanted)
 {
     uint32_t left = (uint32_t)region_pages(region_growth.slots.limit - os_page_size()) - front;
@@ -151,6 +151,7 @@ static uint32_t region_run(uint32_t front, uint32_t pages, unsigned wanted)
     return region_reach(front + pages) ? 1 : 0;
 }
 
+/* Carves a run at the front of the range. Returns how many slots, and stores the number of the first. */
 static uint32_t region_carve_front(uint32_t pages, unsigned wanted, uint32_t *first)
 {
     uint32_t front = atomic_load_explicit(&region_growth.front, memory_order_relaxed);
@@ -197,7 +198,7 @@ void region_forget(uint32_t number)
     region_set_meta(number, 0);
 }
 
-/* The pages of a run will be no bucket's. */
+/* Clears the state bytes of all slots in these pages. */
 static void region_forget_run(uint32_t first, uint32_t pages)
 {
     for (uint32_t number = first; number < first + pages; number++) {
@@ -207,8 +208,8 @@ static void region_forget_run(uint32_t first, uint32_t pages)
     }
 }
 
-/* Returns true if the byte before the page is of a mapping of ours: of the range's first page, or
- * of a slot that stays. Where holes were forgotten it is not. */
+/* Returns true if the page before `first` is mapped and ours: the first page of the range, or a page of a slot. It is
+ * not if it belongs to a hole, also to one that a fork child has forgotten. */
 static bool region_is_backed(uint32_t first)
 {
     const char *before = (const char *)region_slot(first) - 1;
@@ -224,7 +225,7 @@ bool region_return(uint32_t first, uint32_t pages)
     table_release(&region_growth.slots);
     if (opened) {
         region_forget_run(first, pages);
-        hole_close(first, pages); /* last: what is claimed again gets metadata anew */
+        hole_close(first, pages); /* last, because a hole that is closed may be claimed and get new metadata at once */
     }
     return opened;
 }
@@ -297,7 +298,8 @@ void region_count_live(uint32_t live[BUCKET_LIMIT])
     }
 }
 
-/* A thread may have been between a run's metadata and the count of them. */
+/* Counts each bucket's slots by the state bytes. When the process forked, a thread may have written these bytes
+ * without having counted the slots. */
 static void region_recount(void)
 {
     uint32_t counts[BUCKET_LIMIT] = {0};
@@ -324,7 +326,7 @@ void region_release(void)
 {
     for (unsigned i = 0; i < REGION_TABLES; i++) {
         if (region_held[i]) {
-            region_held[i] = false; /* first: another thread that forks may hold it at once */
+            region_held[i] = false; /* before the release: another thread that forks may hold the table at once */
             table_release(tables[i]);
         }
     }

@@ -1,4 +1,4 @@
-/* The regions: the range that all slots lie in, from its front on, and the metadata of its pages. */
+/* The region: one range of addresses that all slots lie in, and the metadata of its pages. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_REGION_H
 #define SOCKMALLOC_REGION_H
@@ -17,14 +17,14 @@
 #include "memory/table.h"
 
 /*
- * One range of addresses grows from its front. Each bucket carves its slots there, in runs, as it
- * needs them; the runs of all buckets lie mixed. A slot's number is that of its first page in the
- * range, and its metadata is found by that number: one subtraction and one shift, whatever the
- * bucket. Pages are counted in granules of 4 KiB, on every machine.
+ * The range grows at its front. Each bucket carves its slots there in runs, as it needs them, so the runs of all
+ * buckets lie mixed. A slot's number is the number of its first page, counted from the start of the range. It finds the
+ * slot's metadata: one subtraction and one shift, for every bucket. A page in this file is a granule of 4 KiB on every
+ * machine.
  */
 enum {
     REGION_SHIFT = BUCKET_GRANULE_SHIFT,
-    REGION_NUMBERS = STACK_NUMBERS /* pages of the longest range: 64 GiB */
+    REGION_NUMBERS = STACK_NUMBERS /* pages of the longest range; 2^24 of them are 64 GiB */
 };
 
 /* What is said of each bucket's slots. Written at start and never again. */
@@ -61,49 +61,52 @@ struct region_growth {
 extern INTERNAL struct region region;
 extern INTERNAL struct region_growth region_growth;
 
-/* Returns the distance of an address from the start of the range, which for all that lies before it
- * is larger than any range. */
+/* Returns the distance in bytes of an address from the start of the range. For an address before the start it wraps
+ * around and is larger than any range. */
 FAST_PATH size_t region_offset(const void *address)
 {
     return (uintptr_t)address - (uintptr_t)region.start;
 }
 
-/* Returns true if an offset lies in the range. Relaxed: a program that has an address from another
- * thread has seen all that came before. */
+/* Returns true if an offset lies in the range. A relaxed load is enough, because a program that has got an address
+ * from another thread has also seen the range grow before. */
 FAST_PATH bool region_covers(size_t offset)
 {
     return offset < atomic_load_explicit(&region_growth.slots.ready, memory_order_relaxed);
 }
 
-/* Returns true if an address lies in the range: one subtraction, one comparison. */
+/* Returns true if an address lies in the range. Price: a subtraction and a comparison. */
 FAST_PATH bool region_owns(const void *address)
 {
     return region_covers(region_offset(address));
 }
 
-/* The number of the page that an address of the range lies in; of a slot, its own. As a whole word,
- * since a fast path that narrows it pays for that. */
+/* Returns the number of the page that an address of the range lies in; for a slot's address, the number of the slot.
+ * The result is a whole word, because narrowing it would cost a fast path an instruction. */
 FAST_PATH size_t region_page(const void *address)
 {
     return region_offset(address) >> REGION_SHIFT;
 }
 
+/* Returns the number of the page that an address of the range lies in, as the 32 bits that it needs. */
 static inline uint32_t region_number(const void *address)
 {
     return (uint32_t)region_page(address);
 }
 
-/* Returns true if an offset is a page's first byte. */
+/* Returns true if an offset is the first byte of a page. */
 FAST_PATH bool region_is_exact(size_t offset)
 {
     return (offset & (((size_t)1 << REGION_SHIFT) - 1)) == 0;
 }
 
+/* Returns the address of the page with this number. */
 FAST_PATH void *region_slot(size_t number)
 {
     return region.start + (number << REGION_SHIFT);
 }
 
+/* Return and set the state byte of a page. */
 FAST_PATH uint8_t region_meta(size_t number)
 {
     return atomic_load_explicit(&region.states[number], memory_order_relaxed);
@@ -114,6 +117,7 @@ FAST_PATH void region_set_meta(size_t number, uint8_t meta)
     atomic_store_explicit(&region.states[number], meta, memory_order_relaxed);
 }
 
+/* Return and set the request word of a slot. */
 static inline uint32_t region_request_word(size_t number)
 {
     return atomic_load_explicit(&region.requests[number], memory_order_relaxed);
@@ -124,102 +128,104 @@ FAST_PATH void region_set_request_word(size_t number, uint32_t word)
     atomic_store_explicit(&region.requests[number], word, memory_order_relaxed);
 }
 
-/* The bytes that were asked for when the slot was last taken or resized. */
+/* Returns how many bytes were requested when the slot was last allocated or resized. */
 static inline size_t region_request(uint32_t number)
 {
     return slot_meta_request(region_request_word(number));
 }
 
-/* The bucket of a slot. */
+/* Returns the bucket of a slot. */
 static inline unsigned region_bucket(uint32_t number)
 {
     return slot_meta_bucket(region_meta(number));
 }
 
-/* Where an address of the range lies: in which slot, if in any. */
+/* Which slot an address of the range lies in. */
 struct place {
-    bool found; /* false where no slot was carved */
-    bool exact; /* it is the slot's first byte */
+    bool found; /* false if no slot was carved at the address */
+    bool exact; /* true if the address is the first byte of the slot */
     unsigned bucket;
     uint32_t number;
 };
 
-/* Looks behind an address for the slot that it lies in. For messages: as slow as the slot is long.
- */
+/* Finds the slot that an address of the range lies in: reads the state bytes backwards from the address to the start
+ * of a slot. For messages, since it takes as long as the slot has pages. */
 INTERNAL struct place region_find(const void *address);
 
 /* Returns the number of the first slot at page `from` or behind it, or REGION_END. Signal-safe. */
 #define REGION_END UINT32_MAX
 INTERNAL uint32_t region_next(uint32_t from);
 
-/* The next slot behind one that region_next found. */
+/* Returns the number of the slot that follows a slot, or REGION_END. Signal-safe. */
 INTERNAL uint32_t region_after(uint32_t number);
 
-/* Addresses that a range of so many bytes and its tables take; for reserve_open. */
+/* Returns the bytes of addresses that a range of `size` bytes and its tables take, for reserve_open. */
 size_t region_space(size_t size);
 
-/* Lays the range and its tables. At start. Returns false if their first pages can't be had. */
+/* Maps the first pages of the range and of its tables, and writes `region`. At start, by one thread. Returns false,
+ * with nothing mapped, if the kernel refuses. */
 bool region_lay(const struct bucket_plan *plan, size_t size);
 
-/* Has huge pages stand behind the range, or keeps them off. At start, before slots are carved. */
+/* Advises the kernel to use huge pages for the range, or not to. At start, before slots are carved. */
 void region_choose_huge(bool wanted);
 
-/* Gives back what region_lay has mapped, where the pools can't open after all. */
+/* Unmaps what region_lay has mapped. At start, if the pools cannot work after all. */
 void region_close(void);
 
-/* Returns true if the range has been laid. */
+/* Returns true if region_lay has succeeded. */
 static inline bool region_is_laid(void)
 {
     return region.buckets > 0;
 }
 
 /*
- * Takes up to `wanted` slots that were never used, in one run, and stores them in `slots`, the
- * lowest last since that end is taken first. Returns how many: one where memory is short, none when
- * the range is full or the kernel refuses memory. Their pages are untouched and read as zero. Any
- * thread, no lock; a failed call consumed nothing.
+ * Carves a run of up to `wanted` new slots and stores their addresses in `slots`, the lowest one last, because
+ * magazines are popped from that end. Returns how many: one if memory is short, none if the range is full or the
+ * kernel refuses memory; then nothing has changed. The pages of a new slot are untouched and read as zero. Any
+ * thread, no lock.
  */
 unsigned region_carve(unsigned bucket, unsigned wanted, void **slots);
 
-/* The same, and only says the lowest slot's number. */
+/* Carves a run like region_carve, but stores only the number of its lowest slot. */
 unsigned region_carve_run(unsigned bucket, unsigned wanted, uint32_t *first);
 
 /*
- * Gives the addresses of a run of slots back, which the caller has taken from where they were:
- * `pages` from `first` on. Returns false, with nothing changed, if the kernel or the number of
- * holes does not allow it.
+ * Unmaps the `pages` pages from `first` on, which are free slots that the caller has taken off their stacks. Returns
+ * false, with nothing changed, if another thread makes the range grow or returns addresses, if there are too many
+ * holes, or if the kernel refuses.
  */
 bool region_return(uint32_t first, uint32_t pages);
 
-/* Forgets a slot, which is no bucket's from now on. */
+/* Clears the state byte of a slot, so that no slot begins at its page any more, and no longer counts it. */
 void region_forget(uint32_t number);
 
-/* Slots of the bucket that there are. */
+/* Returns how many slots the bucket has. */
 uint32_t region_carved(unsigned bucket);
 
-/* Adds to `live` how many slots of each bucket are live. Signal-safe; O(pages carved). */
+/* Adds to `live` the number of live slots of each bucket. Signal-safe. Reads a byte for each page that was ever
+ * carved. */
 void region_count_live(uint32_t live[BUCKET_LIMIT]);
 
-/* Pages of the range that were ever carved. Nothing behind them is a slot. */
+/* Returns how many pages of the range were ever carved. No slot lies behind them. */
 uint32_t region_front(void);
 
-/* Returns true if the range has no room left for a slot of the largest bucket, or if something is
- * in its way: then it is not memory that is missing. */
+/* Returns true if the range has no room left for a slot of the largest bucket, or if another mapping stands in its
+ * way. The cause of a failed carve is then not a lack of memory. */
 bool region_is_full(void);
 
-/* Bytes of the range that can be in memory at all. */
+/* Returns how many bytes of the range are mapped. */
 size_t region_ready(void);
 
-/* Before a fork, by the thread that forks: lets nobody make the range grow until region_release, which
- * comes in the parent, and first of all in the child. */
+/* Keep all threads from making the range and its tables grow, and let them again. The thread that forks calls
+ * region_hold before the fork, and region_release after it in the parent, and first of all in the child. */
 void region_hold(void);
 void region_release(void);
 
-/* In the child of a fork of several threads, of which one may have been carving, or giving
- * addresses back. */
+/* Mends the counts and tables of the region. In the child of a fork of several threads, of which one may have been
+ * carving slots or returning addresses. */
 void region_after_fork(void);
 
-/* The tables that lead to the metadata, as objects that another process may copy over its own. */
+/* Returns `region_growth` as an object that `sockmalloc stat` copies from another process over its own. */
 struct span region_growth_span(void);
 
 #endif

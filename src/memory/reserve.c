@@ -1,4 +1,4 @@
-/* A window of addresses in which nothing lies, dealt out to the tables at start. */
+/* A window of addresses in which nothing is mapped, divided among the tables at start. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "memory/reserve.h"
 
@@ -10,9 +10,9 @@
 #include "os/os.h"
 
 /*
- * Where a window is looked for that cannot lie before the program: above what mimalloc asks for (2
- * to 30 TiB), the heaps of Java and of a program under `ulimit -s unlimited`, and below programs,
- * libraries and stacks. Several places are tried, drawn from the kernel's random bytes.
+ * Where a window is looked for if it cannot lie just below the program: from 64 to 80 TiB. That is above the
+ * addresses that mimalloc (2 to 30 TiB), Java's heaps and programs under `ulimit -s unlimited` use, and below
+ * programs, libraries and stacks. RANDOM_TRIES places are tried, drawn from random bytes of the kernel.
  */
 enum { RANDOM_TRIES = 8, ALIGNMENT_SHIFT = 21 };
 static const uintptr_t lowest = (uintptr_t)64 << 40;
@@ -26,7 +26,9 @@ static size_t window;
  * choose. */
 static const bool draws_places = !UNDER_THREAD_SANITIZER;
 
-/* A number that each process has another one of: sixteen bytes that the kernel gives each. */
+/*
+ * Returns a random number that is another one in each process, from the 16 bytes that the kernel gives each program.
+ */
 static uint64_t reserve_seed(void)
 {
     uint64_t seed = UINT64_C(0x9e3779b97f4a7c15);
@@ -37,6 +39,7 @@ static uint64_t reserve_seed(void)
     return seed;
 }
 
+/* Returns a random place for the window, a multiple of 2 MiB. */
 static char *reserve_random(uint64_t seed, unsigned attempt)
 {
     uint64_t mixed = (seed + attempt) * UINT64_C(0x9e3779b97f4a7c15); /* Knuth's multiplier */
@@ -44,7 +47,7 @@ static char *reserve_random(uint64_t seed, unsigned attempt)
     return (char *)(lowest + (offset >> ALIGNMENT_SHIFT << ALIGNMENT_SHIFT));
 }
 
-/* Chooses where the window shall begin. NULL: nowhere. */
+/* Returns where the window shall begin, or NULL if no place is free. */
 static char *reserve_choose(size_t size, char *wished_end)
 {
     if (wished_end != NULL && os_is_free(wished_end - size, size)) {

@@ -1,4 +1,4 @@
-/* How much of the range is in memory, by bucket and state of slot. */
+/* How many bytes of the range are in memory, by bucket and by state of the slot. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "memory/residency.h"
 
@@ -9,7 +9,7 @@
 #include "memory/slot_meta.h"
 #include "os/os.h"
 
-/* The figure that a slot's pages belong to. */
+/* Returns the figure that the pages of a slot with this state byte belong to. */
 static size_t *residency_of(struct residency *residency, uint8_t meta)
 {
     switch (slot_meta_state(meta)) {
@@ -22,9 +22,9 @@ static size_t *residency_of(struct residency *residency, uint8_t meta)
     }
 }
 
-/* A walk over the range, page by page. */
+/* A walk over slots that lie side by side, page by page. */
 struct walk {
-    uint32_t slot; /* the one that the walk is in */
+    uint32_t slot; /* the number of the slot that the walk is in */
     struct residency *residency;
 };
 
@@ -33,6 +33,7 @@ static uint32_t slot_pages(uint32_t number)
     return region.geometry[region_bucket(number)].pages;
 }
 
+/* Adds a page that is in memory to the figures of its slot's bucket. */
 static void residency_add(struct walk *walk, uint32_t number)
 {
     while (number >= walk->slot + slot_pages(walk->slot)) {
@@ -42,12 +43,11 @@ static void residency_add(struct walk *walk, uint32_t number)
     *residency_of(&walk->residency[slot_meta_bucket(meta)], meta) += (size_t)1 << REGION_SHIFT;
 }
 
-/* Adds the pages that are in memory, of some that belong to slots side by side. Returns false if
- * the kernel does not say. */
+/* Adds the pages from `first` up to `end` that are in memory. Returns false if the kernel does not say. */
 static bool residency_add_part(struct walk *walk, uint32_t first, uint32_t end)
 {
-    unsigned char pages[OS_RESIDENCY_PAGES];          /* on the stack: a handler's may be two pages */
-    size_t granules = os_page_size() >> REGION_SHIFT; /* of a page */
+    unsigned char pages[OS_RESIDENCY_PAGES]; /* small, because a signal handler may have a stack of two pages */
+    size_t granules = os_page_size() >> REGION_SHIFT; /* granules of 4 KiB in a page of the machine */
     if (!residency_ask(region_slot(first), (size_t)(end - first) << REGION_SHIFT, pages)) {
         return false;
     }
@@ -59,6 +59,7 @@ static bool residency_add_part(struct walk *walk, uint32_t first, uint32_t end)
     return true;
 }
 
+/* Adds the pages of slots that lie side by side, in parts of OS_RESIDENCY_PAGES. */
 static bool residency_add_stretch(struct residency *residency, uint32_t first, uint32_t end)
 {
     struct walk walk = {.slot = first, .residency = residency};
@@ -72,8 +73,8 @@ static bool residency_add_stretch(struct residency *residency, uint32_t first, u
     return known;
 }
 
-/* By stretches of slots that lie side by side: between two of them can be a hole, of which the
- * kernel says nothing. */
+/* Adds all slots, by stretches that lie side by side. A hole may lie between two stretches, and the kernel fails for
+ * addresses that are not mapped. */
 static bool residency_add_all(struct residency *residency)
 {
     bool known = true;

@@ -1,4 +1,4 @@
-/* How much of the range is in memory, by bucket and state of slot. */
+/* How many bytes of the range are in memory, by bucket and by state of the slot. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_RESIDENCY_H
 #define SOCKMALLOC_RESIDENCY_H
@@ -9,25 +9,25 @@
 #include "base/attributes.h"
 #include "memory/bucket.h"
 
-/* Bytes, of one bucket. */
+/* Bytes that one bucket has in memory. */
 struct residency {
     size_t live;
     size_t free;
-    size_t purged; /* written to since, or kept by the kernel all the same */
-    bool known;    /* false where the kernel did not say, or may not be asked; the others are then 0 */
+    size_t purged; /* pages that were touched after the purge, or that the kernel has kept */
+    bool known;    /* false if the kernel did not say or may not be called; the others are then 0 */
 };
 
 /*
- * Adds what each bucket has in memory: asks the kernel about the range, and each page's slot for
- * its state, in one pass, with a system call per 4 MiB whatever the slots' size. The sum is the
- * kernel's own, as it was while it was asked; beside working threads a slot can have changed its
- * state since. Signal-safe, no lock.
+ * Measures what each bucket has in memory. It asks the kernel which pages of the range are, in one pass with a system
+ * call for each 4 MiB, and reads the state of the slot of each page. The sum of all figures is what the kernel said.
+ * While other threads work, a slot may have changed its state since. Signal-safe, no lock.
  */
 INTERNAL void residency_measure(struct residency residency[BUCKET_LIMIT]);
 
 /*
- * Which pages of the range are in memory, as os_residency says. In a file of its own: a program
- * that has another process's regions before it brings one that asks about that process.
+ * Stores which pages of the range are in memory, as os_residency does. Returns false if the kernel does not say. The
+ * library has it in residency_source.c. The command, which measures another process, has a function of this name that
+ * reads that process's /proc/PID/pagemap.
  */
 INTERNAL bool residency_ask(const char *start, size_t size, unsigned char *pages);
 

@@ -1,4 +1,4 @@
-/* Whose pages residency_measure asks about: those of the process itself. */
+/* Which pages residency_measure measures: those of the process itself. The command replaces this file. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "memory/residency.h"
 #include "os/os.h"

@@ -1,5 +1,4 @@
-/* Each bucket's stacks of slots, loose and purged: the whole of the large pool, the bottom of a
- * trained one. */
+/* The stacks of free slots and of purged slots, for each bucket. The large pool has nothing else. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "memory/slots.h"
 

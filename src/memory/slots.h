@@ -1,5 +1,4 @@
-/* Each bucket's stacks of slots, loose and purged: the whole of the large pool, the bottom of a
- * trained one. */
+/* The stacks of free slots and of purged slots, for each bucket. The large pool has nothing else. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_SLOTS_H
 #define SOCKMALLOC_SLOTS_H
@@ -14,8 +13,11 @@
 /* Where slots_pop found a slot. */
 enum slots_source { SLOTS_FROM_NONE, SLOTS_FROM_FREE, SLOTS_FROM_PURGED, SLOTS_FROM_CARVED };
 
-/* The loose ones keep their pages and come back warm, last in first out, the young generation
- * first. Purged ones are taken only when none is loose. */
+/*
+ * Free slots keep their pages. The slot that was freed last is popped first, because its lines are most likely in the
+ * processor's cache. There is a stack for each generation (decay.h). Purged slots have no pages, so they are popped
+ * only if no free slot is left.
+ */
 struct slots {
     _Alignas(COLOUR_PAGE) char colour[COLOUR_SLOTS];
     struct stack free[DECAY_GENERATIONS][BUCKET_LIMIT];
@@ -24,13 +26,13 @@ struct slots {
 
 extern INTERNAL struct slots slots;
 
-/* The number of a loose slot of one generation, or STACK_EMPTY. */
+/* Pops the number of a free slot of one generation, or returns STACK_EMPTY. */
 static inline uint32_t slots_pop_generation(size_t bucket, unsigned generation)
 {
     return stack_pop(&slots.free[generation][bucket], region.links, region.link_shift);
 }
 
-/* The same of either. */
+/* Pops the number of a free slot of either generation, the young one first. Returns STACK_EMPTY if there is none. */
 static inline uint32_t slots_pop_free(size_t bucket)
 {
     unsigned young = decay_young();
@@ -38,31 +40,32 @@ static inline uint32_t slots_pop_free(size_t bucket)
     return LIKELY(number != STACK_EMPTY) ? number : slots_pop_generation(bucket, young ^ 1);
 }
 
-/* The slot that was given last, or STACK_EMPTY: it may be gone already. */
+/* Returns the number of the slot that was freed last, or STACK_EMPTY. Another thread may have popped it already. */
 static inline uint32_t slots_peek_free(unsigned bucket)
 {
     return stack_peek(&slots.free[decay_young()][bucket]);
 }
 
-/* Whether a slot was loose, or purged, a moment ago. */
+/* Returns true if the bucket had a free slot a moment ago. */
 static inline bool slots_have_free(unsigned bucket)
 {
     return !stack_is_empty(&slots.free[0][bucket]) || !stack_is_empty(&slots.free[1][bucket]);
 }
 
+/* Returns true if the bucket had a purged slot a moment ago. */
 static inline bool slots_have_purged(unsigned bucket)
 {
     return !stack_is_empty(&slots.purged[bucket]);
 }
 
-/* A purged slot's number, or STACK_EMPTY. */
+/* Pops the number of a purged slot, or returns STACK_EMPTY. */
 static inline uint32_t slots_pop_purged(unsigned bucket)
 {
     return stack_pop(&slots.purged[bucket], region.links, region.link_shift);
 }
 
-/* A free slot: loose, else purged, else carved. NULL when the range is full or memory has run out.
- * Any thread, no lock. */
+/* Returns a free slot, else a purged one, else a new one that is carved, and stores in `source` which of these.
+ * Returns NULL if the range is full or memory has run out. Any thread, no lock. */
 static inline void *slots_pop(unsigned bucket, enum slots_source *source)
 {
     uint32_t number = slots_pop_free(bucket);
@@ -79,25 +82,25 @@ static inline void *slots_pop(unsigned bucket, enum slots_source *source)
     return region_slot(number);
 }
 
-/* Gives a slot whose metadata says free, to one generation. */
+/* Pushes a slot to the free slots of one generation. Its metadata must say SLOT_FREE. */
 static inline void slots_push_generation(size_t bucket, uint32_t number, unsigned generation)
 {
     stack_push(&slots.free[generation][bucket], region.links, region.link_shift, number);
 }
 
-/* The same, as one that has just been freed. */
+/* Pushes a slot that has just been freed: to the young generation. Its metadata must say SLOT_FREE. */
 static inline void slots_push(size_t bucket, uint32_t number)
 {
     slots_push_generation(bucket, number, decay_young());
 }
 
-/* Gives a slot whose metadata says purged. */
+/* Pushes a slot to the purged ones. Its metadata must say SLOT_PURGED, or SLOT_NEVER_USED. */
 static inline void slots_push_purged(unsigned bucket, uint32_t number)
 {
     stack_push(&slots.purged[bucket], region.links, region.link_shift, number);
 }
 
-/* Forgets all slots. In the child of a fork, before they are counted anew from the metadata. */
+/* Forgets all slots. In the child of a fork, which finds them again by their metadata. */
 void slots_reset(void);
 
 #endif

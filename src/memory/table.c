@@ -1,5 +1,4 @@
-/* A table that begins as one page at an address of its own, and grows in place, by need and for
- * good. */
+/* A table that begins as one page at a chosen address and grows in place by mremap. It never shrinks. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "memory/table.h"
 
@@ -8,21 +7,22 @@
 #include "base/bounds.h"
 #include "os/os.h"
 
-/* A table that is large already grows by an eighth, so that few calls serve a burst; never by more
- * than this. */
+/* The most bytes of one step. A large table grows by an eighth of its size, so that few calls serve a burst. */
 enum { TABLE_STEP_MAX = 32 << 20 };
 
-/* How often a thread that was refused looks if another one has come to its end, and for how long it
- * sleeps in between: two seconds at most, where that other one does not get a processor. */
+/* A thread that was refused checks this often if the other thread has published its growth, and sleeps this many
+ * nanoseconds after each check: two seconds in all, in case the other thread gets no processor. */
 enum { TABLE_LOOKS = 40000, TABLE_NAP = 50000 };
 
-/* The thread is between the kernel's answer and what it says of it; then it runs a handler. */
+/* How many times the thread is between its mremap and the store to `ready`. More than 0 in a signal handler means
+ * that the handler interrupted its thread there. */
 static _Thread_local _Atomic unsigned inside __attribute__((tls_model("initial-exec")));
 
-/* What comes of an attempt; busy: somebody holds the table, or it has grown meanwhile. */
+/* The result of an attempt to extend a table. TABLE_BUSY: a thread holds the table, or the table has grown since the
+ * caller read `ready`. */
 enum table_answer { TABLE_EXTENDED, TABLE_REFUSED, TABLE_BUSY };
 
-/* In `growing`: nobody may make the table grow. */
+/* The bit of `growing` that is set while a thread holds the table. */
 #define TABLE_HELD UINT32_C(0x80000000)
 
 static atomic_bool sparing;
@@ -53,19 +53,21 @@ void table_grow_sparingly(void)
     atomic_store_explicit(&sparing, true, memory_order_relaxed);
 }
 
+/* Returns how many bytes are usable. What was written to `ready` by table_publish is mapped. */
 static size_t table_ready(const struct table *table)
 {
     return atomic_load_explicit(&table->ready, memory_order_acquire);
 }
 
-/* A store will do: whoever extends the table from `ready` on is alone in it until he has said so.
- */
+/* Publishes how far the table reaches. A plain store is enough, because the kernel lets one thread alone extend the
+ * table from a given end, and no other before this store. */
 static void table_publish(struct table *table, size_t ready)
 {
     atomic_store_explicit(&table->ready, ready, memory_order_release);
     atomic_store_explicit(&table->blocked, false, memory_order_relaxed);
 }
 
+/* Counts the thread as being between its mremap and the store to `ready`. table_end ends that. */
 static void table_begin(void)
 {
     unsigned depth = atomic_load_explicit(&inside, memory_order_relaxed);
@@ -78,7 +80,7 @@ static void table_end(void)
     atomic_store_explicit(&inside, depth - 1, memory_order_relaxed);
 }
 
-/* Returns false where somebody holds the table. */
+/* Returns false if a thread holds the table. table_leave must follow in either case. */
 static bool table_enter(struct table *table)
 {
     table_begin();
@@ -92,8 +94,8 @@ static void table_leave(struct table *table)
     table_end();
 }
 
-/* From where the table ends by now, and not from where it ended when the caller looked: as long as
- * a thread is in here, nothing that lies before the end is given back. */
+/* Extends the table from `ready` to `goal`. It first checks that the table still ends at `ready`: nothing before the
+ * end is unmapped while a thread is between table_enter and table_leave, but something may have been before. */
 static enum table_answer table_extend(struct table *table, size_t ready, size_t goal)
 {
     enum table_answer answer = TABLE_BUSY;
@@ -108,7 +110,7 @@ static enum table_answer table_extend(struct table *table, size_t ready, size_t 
     return answer;
 }
 
-/* The steps are so long that few calls follow. */
+/* A step is an eighth of the table, `step` at least and TABLE_STEP_MAX at most. */
 size_t table_goal(const struct table *table, size_t size)
 {
     size_t least = os_round_to_pages(size);
@@ -122,8 +124,8 @@ size_t table_goal(const struct table *table, size_t size)
     return GREATER(goal, least);
 }
 
-/* Returns true if another thread is about to say how far it has extended the table. A handler that
- * interrupted its own thread just there would wait for itself. */
+/* Returns true if a thread is about to publish how far it has extended the table. Returns false in a signal handler
+ * that interrupted its own thread there, because the handler would wait for itself. */
 static bool table_is_awaited(const struct table *table)
 {
     return atomic_load_explicit(&table->growing, memory_order_acquire) > 0 &&
@@ -131,10 +133,10 @@ static bool table_is_awaited(const struct table *table)
 }
 
 /*
- * The kernel has refused to extend the table from `ready` on. Returns true if another thread has
- * extended it meanwhile. If nothing is mapped there, memory is short. If something is, it is
- * another thread's extension, of which that thread is about to say so, or a stranger's mapping,
- * which is not waited for again while the table is found blocked by it.
+ * Called after the kernel has refused to extend the table from `ready` on. Returns true if another thread has
+ * extended it meanwhile. If nothing is mapped behind the table, memory is short. If something is, another thread has
+ * extended the table and is about to publish it, or it is a stranger's mapping. The second case is marked by
+ * `blocked`, so that no thread waits for the stranger again.
  */
 static bool table_await(struct table *table, size_t ready)
 {
@@ -170,7 +172,7 @@ bool table_hold(struct table *table)
             return true;
         }
         if (atomic_load_explicit(&inside, memory_order_relaxed) > 0) {
-            return false; /* a handler of the thread itself */
+            return false; /* called by a signal handler that interrupted its own thread there */
         }
         os_wait(&nothing, 0, TABLE_NAP);
     }
@@ -182,8 +184,8 @@ void table_release(struct table *table)
     atomic_fetch_and_explicit(&table->growing, ~TABLE_HELD, memory_order_release);
 }
 
-/* Waits until nobody holds the table. Returns false if that takes too long, as in the child of a
- * raw clone, which does not have the thread that holds it: such a child waits once. */
+/* Waits until no thread holds the table. Returns false after two seconds, as in the child of a raw clone, which does
+ * not have the thread that holds it. Such a child waits once, because `blocked` is set then. */
 static bool table_await_release(struct table *table)
 {
     _Atomic uint32_t nothing = 0;
@@ -219,7 +221,7 @@ bool table_grow_to(struct table *table, size_t size)
     }
 }
 
-/* Short of memory, what is needed now may still be had. */
+/* If memory is too short for the goal, the bytes that are needed may still be had. */
 bool table_grow(struct table *table, size_t size)
 {
     size_t goal = table_goal(table, size);

@@ -1,5 +1,4 @@
-/* A table that begins as one page at an address of its own, and grows in place, by need and for
- * good. */
+/* A table that begins as one page at a chosen address and grows in place by mremap. It never shrinks. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TABLE_H
 #define SOCKMALLOC_TABLE_H
@@ -10,59 +9,60 @@
 #include <stdint.h>
 
 /*
- * The addresses behind the table are wished for, and not reserved: a process looks like what it
- * uses. The table grows by mremap of its last page, so that it stays one mapping, whose name and
- * advice the new pages inherit. Where something else has been mapped in the way, the kernel
- * refuses, and the table is full; what is in the way is never overwritten.
+ * The addresses behind the table are not reserved, so that a process shows in /proc only what it uses. The table
+ * grows by an mremap of its last page, so it stays one mapping, and new pages inherit its name and its advice. If
+ * something else has been mapped behind the table, the kernel refuses and the table is full. It never overwrites
+ * another mapping.
  *
- * Any thread may make it grow at any time without a lock. Of two that do so at once the kernel
- * refuses one, which then waits until the other has said how far the table reaches.
+ * Any thread may make the table grow at any time without a lock. If two threads do at once, the kernel refuses one of
+ * them. That thread waits until the other one has published how far the table reaches.
  */
 struct table {
     char *start;
-    size_t limit;             /* bytes that it may grow to */
-    size_t step;              /* bytes that it grows by at least */
-    _Atomic size_t ready;     /* bytes usable so far; only ever rises */
-    _Atomic uint32_t growing; /* threads that are just asking the kernel for more, or held */
-    atomic_bool blocked;      /* something was in the way when it was last to grow */
+    size_t limit;             /* bytes that the table may grow to */
+    size_t step;              /* bytes that the table grows by at least */
+    _Atomic size_t ready;     /* bytes that are usable so far; never falls */
+    _Atomic uint32_t growing; /* threads between their mremap and the store to `ready`; TABLE_HELD if held */
+    atomic_bool blocked;      /* another mapping was in the way when the table last had to grow */
 };
 
-/* Maps the first page. At start, by one thread. Returns false if the kernel refuses, or something
- * lies there. */
+/* Maps the first page at `start`. At start, by one thread. Returns false if the kernel refuses or something is mapped
+ * there. */
 bool table_open(struct table *table, char *start, size_t limit, size_t step);
 
-/* Gives back the page of a table that is not going to be used. */
+/* Unmaps a table that will not be used. At start, by one thread. */
 void table_close(struct table *table);
 
-/* Makes the first `size` bytes usable. Returns false if they exceed the limit, if the kernel
- * refuses memory, or if something is in the way. */
+/* Makes the first `size` bytes usable, and some more if memory allows. Returns false if `size` exceeds the limit, if
+ * the kernel refuses memory, or if another mapping is in the way. Any thread, no lock. */
 bool table_grow(struct table *table, size_t size);
 
-/* The two halves of it, for a table that others must not lag behind: how far it had better reach,
- * where it is to reach `size`; and growth to there and no further. */
+/* The two halves of table_grow, for a table that must not grow further than others. table_goal returns how many bytes
+ * would be usable after table_grow(size). table_grow_to makes `size` bytes usable and no more. */
 size_t table_goal(const struct table *table, size_t size);
 bool table_grow_to(struct table *table, size_t size);
 
-/* Has all tables grow by no more than is needed from now on: memory is charged before it is used,
- * and there is a limit on that. */
+/* Makes all tables grow by no more than is needed from now on. Called when memory is tight, because limits count
+ * mapped memory even if it is not used. */
 void table_grow_sparingly(void);
 
 /*
- * Keeps all threads from making the table grow until table_release: before what lies in it is given
- * back, since a thread that goes by an older end would grow into that; and before a fork, so that
- * the child finds the table at rest. table_hold waits for threads that are at it; either returns
- * false, without the hold, where one does not come to an end.
+ * Keep all threads from making the table grow, until table_release. This is needed before addresses inside the table
+ * are unmapped, because a thread that has read an older end could extend the table into these addresses; and before a
+ * fork, so that the child finds no thread in the middle of growing. table_try_hold returns false if any thread is in
+ * the middle of growing. table_hold waits for such threads for two seconds, and returns false after that, or if it is
+ * called by a signal handler that interrupted its own thread there.
  */
 bool table_try_hold(struct table *table);
 bool table_hold(struct table *table);
 void table_release(struct table *table);
 
-/* In the child of a fork: no other thread is making the table grow. Where one was all the same,
- * what lies behind the table's end can't be told from a stranger's mapping, and the table is full.
- */
+/* Ends all growing by threads that the child of a fork does not have. If such a thread had extended the table without
+ * having published it, the child cannot use the new pages, and the table is full. */
 void table_after_fork(struct table *table);
 
-/* Returns true if the first `size` bytes are usable, and makes them so where they are not. */
+/* Returns true if the first `size` bytes are usable, and makes them usable first if they are not. Returns false for
+ * the reasons that table_grow has. */
 static inline bool table_reach(struct table *table, size_t size)
 {
     return size <= atomic_load_explicit(&table->ready, memory_order_acquire) || table_grow(table, size);

@@ -1,5 +1,4 @@
-/* The processors' caches: what each processor holds per bucket, one magazine, whoever runs on it.
- */
+/* The caches of processors, for SOCKMALLOC_POOL=cpu: each processor has one magazine for each bucket. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "percpu/percpu.h"
 
@@ -15,7 +14,7 @@
 #include "memory/table.h"
 #include "os/os.h"
 
-/* Address space for at most this many processors' records: those beyond go by depot and stacks. */
+/* The most processors that have records. On processors beyond that, slots come from the depot and the stacks. */
 enum { PROCESSORS_MAX = 1 << 12 };
 
 _Static_assert(sizeof(struct cache) == RSEQ_RECORD, "a processor's number finds its record");
@@ -26,7 +25,7 @@ static atomic_flag sharing = ATOMIC_FLAG_INIT;
 
 static size_t percpu_limit_of_records(void)
 {
-    static size_t limit; /* read once: laying must take what was counted */
+    static size_t limit; /* read once, so that the size that is laid is the size that was counted */
     if (limit == 0) {
         limit = os_processors();
         limit = LESSER(limit, PROCESSORS_MAX);
@@ -95,7 +94,7 @@ void percpu_forget(void)
     for (uint32_t number = 0; number < percpu_records(); number++) {
         struct cache *record = percpu_at(number);
         for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
-            /* The pages of processors on which nobody ever ran stay the kernel's. */
+            /* Only a record that was used is written to, so that the pages of other records stay out of memory. */
             if (atomic_load_explicit(&record->bin[bucket].top, memory_order_relaxed) != NULL) {
                 atomic_store_explicit(&record->bin[bucket].top, NULL, memory_order_relaxed);
             }
@@ -109,7 +108,7 @@ void percpu_reset(void)
     atomic_flag_clear_explicit(&sharing, memory_order_relaxed);
     for (uint32_t number = 0; number < percpu_records(); number++) {
         struct cache *record = percpu_at(number);
-        /* The pages of processors on which nobody ever ran stay the kernel's. */
+        /* Only a record that was used is written to, so that the pages of other records stay out of memory. */
         if (memcmp(record, &cache_none, sizeof *record) != 0) {
             memset(record, 0, sizeof *record);
         }
@@ -152,27 +151,29 @@ uint64_t percpu_charge(void)
 
 /* --- the slow paths: what happens when a processor's magazine is empty or full --- */
 
-/* Slots that are carved at once: so many that few cache lines of metadata are written by two
- * processors. */
+/* Slots that are carved at once, so that two processors rarely write to the same cache line of metadata. */
 enum { PERCPU_RUN = 16 };
 
+/* Stores the bucket's top of the processor that the thread runs on. Returns false if the processor has no record. */
 static bool percpu_peek(unsigned bucket, void ***top)
 {
     return rseq_peek(&processors.table, percpu_top(bucket), top);
 }
 
+/* Replaces the bucket's top of the processor that the thread runs on, if it is still `old`. Returns false if it is
+ * not. */
 static bool percpu_swap(unsigned bucket, void **old, void **wanted)
 {
     return rseq_swap(&processors.table, percpu_top(bucket), old, wanted);
 }
 
-/* What `count` slots of the bucket weigh in the budget. */
+/* Returns how many bytes of the budget so many slots of the bucket count. */
 static int64_t percpu_weight(unsigned bucket, uint32_t count)
 {
     return (int64_t)(count * region.geometry[bucket].capacity);
 }
 
-/* Gives a magazine that the calling thread owns to the depot. */
+/* Pushes a magazine that the calling thread owns to the depot, and counts its slots. */
 static void percpu_deposit(unsigned bucket, struct magazine *magazine)
 {
     uint32_t count = magazine_count(magazine);
@@ -184,7 +185,7 @@ static void percpu_deposit(unsigned bucket, struct magazine *magazine)
     depot_push(bucket, magazine);
 }
 
-/* Gives the magazine of a top that a swap has taken out, if there was one. */
+/* Pushes to the depot the magazine of a top that a swap has taken out. Does nothing if the top is NULL. */
 static void percpu_retire(unsigned bucket, void **top)
 {
     struct magazine *magazine = rseq_magazine(top);
@@ -194,8 +195,8 @@ static void percpu_retire(unsigned bucket, void **top)
     }
 }
 
-/* Puts a magazine in place of the running processor's empty one; where that has slots meanwhile,
- * or there is no processor, the depot gets it. */
+/* Makes a magazine that of the processor that the thread runs on, in place of an empty one or none. If the processor
+ * has slots by now, or no record, the magazine goes to the depot. */
 static void percpu_install(unsigned bucket, struct magazine *magazine)
 {
     void **wanted = magazine->slot + magazine_count(magazine);
@@ -209,8 +210,11 @@ static void percpu_install(unsigned bucket, struct magazine *magazine)
     percpu_deposit(bucket, magazine);
 }
 
-/* The same magazine, or another with as many of its slots as the quota allows, those on top; the
- * rest goes to the depot. NULL: all of it went. */
+/*
+ * Returns the magazine if it holds no more than the quota. Else moves its top slots to another one, returns that, and
+ * pushes the rest to the depot. Returns NULL if all of it went to the depot, because the quota is 0 or no magazine
+ * can be had.
+ */
 static struct magazine *percpu_fit(unsigned bucket, struct magazine *magazine)
 {
     uint32_t quota = percpu_quota(bucket);
@@ -228,8 +232,9 @@ static struct magazine *percpu_fit(unsigned bucket, struct magazine *magazine)
     return fitting;
 }
 
-/* The slot on top of a magazine that the calling thread owns, and has filled; the rest goes to the
- * processor. */
+/*
+ * Pops the top slot of a magazine that the calling thread owns and that is not empty. The rest goes to the processor.
+ */
 static void *percpu_pop_top(unsigned bucket, struct magazine *magazine)
 {
     uint32_t left = magazine_count(magazine) - 1;
@@ -242,6 +247,7 @@ static void *percpu_pop_top(unsigned bucket, struct magazine *magazine)
     return slot;
 }
 
+/* Allocates a slot from a magazine of the depot. Returns NULL if the depot has none with slots. */
 static void *percpu_pop_from_depot(unsigned bucket)
 {
     struct magazine *magazine = depot_pop_full(bucket);
@@ -255,7 +261,8 @@ static void *percpu_pop_from_depot(unsigned bucket)
     return percpu_pop_top(bucket, magazine);
 }
 
-/* NULL: no memory, no magazine, or nobody to carve a run for. */
+/* Allocates a slot from a run that is carved for the processor. Returns NULL if memory has run out, no magazine can
+ * be had, or the processor has no record. */
 static void *percpu_carve(unsigned bucket)
 {
     void **top;
@@ -275,7 +282,7 @@ static void *percpu_carve(unsigned bucket)
     return percpu_pop_top(bucket, magazine);
 }
 
-/* A single slot out of what has no magazines. */
+/* Allocates a single slot from the stacks, or carves it. */
 static void *percpu_pop_single(unsigned bucket, enum percpu_source *source)
 {
     static const enum percpu_source named[] = {[SLOTS_FROM_NONE] = PERCPU_NONE,
@@ -298,6 +305,7 @@ static void *percpu_pop_single(unsigned bucket, enum percpu_source *source)
     return slot;
 }
 
+/* Returns true if the stacks had a free or a purged slot a moment ago. */
 static bool percpu_has_free(unsigned bucket)
 {
     return slots_have_free(bucket) || slots_have_purged(bucket);
@@ -316,7 +324,7 @@ OUT_OF_LINE void *percpu_pop_slow(unsigned bucket, enum percpu_source *source)
     return slot != NULL ? slot : percpu_pop_single(bucket, source);
 }
 
-/* Sends what the running processor still holds of a bucket without a quota to the depot. */
+/* Pushes to the depot what the processor holds of a bucket whose quota is now 0. */
 static void percpu_drain(unsigned bucket)
 {
     void **top;
@@ -328,16 +336,16 @@ static void percpu_drain(unsigned bucket)
     }
 }
 
-/* Whether a push within that limit would fail. */
+/* Returns true if a push with this top and limit would fail. */
 static bool percpu_is_full(void **top, uint32_t limit)
 {
     return top == NULL || magazine_depth(top) * sizeof(void *) >= limit;
 }
 
 /*
- * Puts `slot`, which is also the first in an empty magazine of the calling thread's, on the running
- * processor: by that magazine where the present one is full, else into the present one, and the
- * empty one remains. False: no processor, and it remains, too.
+ * Frees a slot to the processor that the thread runs on. `empty` is an empty magazine of the calling thread that has
+ * `slot` as its first entry. If the processor's magazine is full, `empty` replaces it; else the slot is pushed there
+ * and `empty` goes back to the depot. Returns false if the processor has no record.
  */
 static bool percpu_place(unsigned bucket, void *slot, uint32_t limit, struct magazine *empty)
 {

@@ -1,5 +1,4 @@
-/* The processors' caches: what each processor holds per bucket, one magazine, whoever runs on it.
- */
+/* The caches of processors, for SOCKMALLOC_POOL=cpu: each processor has one magazine for each bucket. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_PERCPU_H
 #define SOCKMALLOC_PERCPU_H
@@ -14,57 +13,53 @@
 #include "percpu/rseq.h"
 
 /*
- * For servers with more threads than processors: what is cached is bounded by processors. A record
- * is a struct cache of which a bin's `top` and the counters are used; all are changed by
- * restartable sequences alone, so that they are exact without a locked instruction. A magazine has
- * one owner: the processor whose top lies in it, the depot, or the thread that has taken it from
- * either, which it does only to bring it to the other. Its count is right while it is no
- * processor's.
+ * For servers with more threads than processors: the free slots that are cached are bounded by the number of
+ * processors. The record of a processor is a struct cache, of which only `top` of each bin and the counters are used.
+ * Restartable sequences alone change these, so they are exact without a locked instruction. A magazine has one owner
+ * at a time: the processor whose top lies in it, the depot, or a thread that moves it from one to the other. Its
+ * count is right while no processor owns it.
  *
- * A thread may run on another processor after each line below, and a signal handler may do all of
- * this in between: every operation says again which top it means, and is one step.
+ * A thread may be moved to another processor between any two statements, and a signal handler may use the caches in
+ * between. So each operation is a single sequence that names the top it expects.
  */
 struct processors {
     struct rseq_table table;
-    _Atomic uint32_t limit[BUCKET_LIMIT]; /* the quota, in bytes of a magazine's pointers */
+    _Atomic uint32_t limit[BUCKET_LIMIT]; /* the quota times the size of a pointer, in bytes */
 };
 
 extern INTERNAL struct processors processors;
 
-/* What served a request. */
+/* Where a slot came from. */
 enum percpu_source {
     PERCPU_NONE,
-    PERCPU_CACHE, /* the running processor's magazine: nothing else was asked */
+    PERCPU_CACHE, /* the magazine of the processor that the thread runs on */
     PERCPU_DEPOT,
     PERCPU_CARVED,
     PERCPU_FREE,
     PERCPU_PURGED
 };
 
-/* Addresses for a record for each processor of the machine; laying the table, which is false where
- * its first page can't be had; and undoing that. At start. */
+/* Return the bytes of addresses for a record of each processor of the machine, for reserve_open; map the first page
+ * of the table, false if the kernel refuses; and unmap the table. At start, by one thread. */
 size_t percpu_space(void);
 bool percpu_lay(void);
 void percpu_unlay(void);
 
-/*
- * Makes all records usable, for good. False where there are no restartable sequences, or no memory.
- * Any thread, and several at once. Until then everything here goes by depot and stacks.
- */
+/* Makes all records usable, for good. Returns false if there are no restartable sequences or no memory. Any thread,
+ * and several at once. Before that all slots come from the depot and the stacks, and go there. */
 bool percpu_open(void);
 
-/*
- * Free slots that each processor may hold, MAGAZINE_SLOTS at most; 0, as at first, for none. Where
- * a processor holds more than a new quota, nothing is added until it is less, and the next slot
- * given there sends the magazine to the depot.
- */
+/* Sets how many free slots of a bucket each processor may hold, MAGAZINE_SLOTS at most; 0, as at first, for none. A
+ * processor that holds more than a new quota sends its magazine to the depot at its next free of the bucket. */
 void percpu_set_quota(unsigned bucket, uint32_t quota);
 
+/* Returns the quota of a bucket in bytes of pointers. */
 static inline uint32_t percpu_limit(unsigned bucket)
 {
     return atomic_load_explicit(&processors.limit[bucket], memory_order_relaxed);
 }
 
+/* Returns how many free slots of a bucket each processor may hold. */
 static inline uint32_t percpu_quota(unsigned bucket)
 {
     return percpu_limit(bucket) / (uint32_t)sizeof(void *);
@@ -80,20 +75,20 @@ void percpu_share_budget(unsigned trained);
 /* Returns the bytes that all quotas of all processors are charged for in the cache budget. */
 uint64_t percpu_charge(void);
 
-/* Where a record has the bucket's top. */
+/* Returns the offset in a record of the bucket's top. */
 static inline size_t percpu_top(unsigned bucket)
 {
     return offsetof(struct cache, bin) + bucket * sizeof(struct cache_bin) + offsetof(struct cache_bin, top);
 }
 
-/* What percpu_pop and percpu_push leave over. */
+/* The slow paths of percpu_pop and percpu_push: the processor's magazine is empty, or full, or missing. */
 INTERNAL void *percpu_pop_slow(unsigned bucket, enum percpu_source *source);
 INTERNAL bool percpu_push_slow(unsigned bucket, void *slot);
 
 /*
- * A slot of a trained bucket: from the running processor's magazine; else from one of the depot's,
- * which takes its place; else from the stacks; else carved, with a run for the processor. NULL when
- * nothing is to be had. Counts everything but the request.
+ * Allocates a slot of a trained bucket: from the magazine of the processor that the thread runs on; else from a
+ * magazine of the depot, which the processor then gets; else from the stacks; else carved, as a run for the
+ * processor. Returns NULL if there is none. Stores the source, and counts everything but the request.
  */
 FAST_PATH void *percpu_pop(unsigned bucket, enum percpu_source *source)
 {
@@ -106,9 +101,9 @@ FAST_PATH void *percpu_pop(unsigned bucket, enum percpu_source *source)
 }
 
 /*
- * Gives a slot whose metadata says free to the running processor's magazine; where that is full, it
- * goes to the depot and an empty one comes. False, with nothing counted, if there is none or the
- * quota is 0: the caller then gives the slot to the stack. Counts everything but the return.
+ * Frees a slot, whose metadata says free, into the magazine of the processor that the thread runs on. A full magazine
+ * goes to the depot, and an empty one comes. Returns false, with nothing counted, if there is no magazine or the
+ * quota is 0; the caller then pushes the slot to the stack. Counts everything but the free.
  */
 FAST_PATH bool percpu_push(unsigned bucket, void *slot)
 {
@@ -116,10 +111,8 @@ FAST_PATH bool percpu_push(unsigned bucket, void *slot)
            percpu_push_slow(bucket, slot);
 }
 
-/*
- * Adds to a counter of the running processor's record, which is named by the same one of
- * cache_shared; beyond the table to that.
- */
+/* Adds to a counter in the record of the processor that the thread runs on. The counter is named by its counterpart
+ * in cache_shared, which is used if the processor has no record. */
 static inline void percpu_count(struct counter *of_shared, uint64_t amount)
 {
     size_t offset = (size_t)((char *)of_shared - (char *)&cache_shared);
@@ -128,21 +121,19 @@ static inline void percpu_count(struct counter *of_shared, uint64_t amount)
     }
 }
 
-/* Every record by its processor's number, for reports; none before percpu_open. What one holds
- * says cache_held. */
+/* Returns how many records are in use, for reports; 0 before percpu_open. percpu_at returns one by its processor's
+ * number, and cache_held says what it holds. */
 uint32_t percpu_records(void);
 
-/* Records that there can be, on any machine. */
+/* Returns how many records there can be on any machine. */
 uint32_t percpu_capacity(void);
 struct cache *percpu_at(uint32_t number);
 
-/* No processor holds anything any more. In the child of a fork, before anything is found anew. */
+/* Makes all processors hold nothing. In the child of a fork, which finds the free slots again by their metadata. */
 void percpu_forget(void);
 
-/*
- * The same, and their counters begin anew. In the child of a fork,
- * which finds the slots by their metadata: nothing tells whether other threads were taking or giving.
- */
+/* Makes all processors hold nothing, and sets their counters to zero. In the child of a fork of several threads, of
+ * which some may have been allocating or freeing. */
 void percpu_reset(void);
 
 #endif

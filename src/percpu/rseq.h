@@ -1,5 +1,4 @@
-/* Restartable sequences: one store into the record of the processor that a thread runs on, or none.
- */
+/* Restartable sequences (rseq): one store into the record of the processor that a thread runs on, or none. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_RSEQ_H
 #define SOCKMALLOC_RSEQ_H
@@ -21,51 +20,48 @@
 #endif
 
 /*
- * The contract. (P. Turner, A. Hunter, "Restartable sequences on a fast syscall ABI", Linux
- * Plumbers 2013; M. Desnoyers' rseq(2), Linux 4.18; glibc registers an area for each thread
- * since 2.35.)
+ * Sources: P. Turner and A. Hunter, "Restartable sequences on a fast syscall ABI", Linux Plumbers 2013; M. Desnoyers,
+ * rseq(2), Linux 4.18; glibc, which registers an area for each thread since 2.35.
  *
- * Each thread has an area that it shares with the kernel: the number of the processor that it runs
- * on, and a pointer to the descriptor of the sequence that it is in, {first instruction, length,
- * abort handler}. Whenever a thread that was preempted, has been migrated or is to run a signal
- * handler is about to go on in user space, the kernel looks whether it stands inside the sequence
- * that the pointer names; if so it goes on at the abort handler instead. Each operation below is
- * such a sequence. Its last instruction, the commit, is its one store into a record that anybody
- * else can notice; its abort handler begins it anew. By where the thread is stopped:
+ * Each thread shares an area with the kernel. The area holds the number of the processor that the thread runs on, and a
+ * pointer to the descriptor of the sequence that the thread is in: {first instruction, length, abort handler}. Before
+ * the kernel returns to a thread that was preempted or migrated, or runs a signal handler in it, it checks if the
+ * thread stands inside that sequence. If so, the thread continues at the abort handler. Each operation below is such a
+ * sequence. Its last instruction, the commit, is its only store that other threads can notice. Its abort handler starts
+ * the sequence again. What happens depends on where the thread is stopped:
  *
- *   before the pointer is stored        nothing was read or written yet; a signal handler's own
- *                                       operations may change the pointer, and it is stored next
- *   from there to just before           all that was read is thrown away and read again: another
- *   the commit                          processor's number, or another top. What was written is the
- *                                       slot above the top, which is nobody's until a top says so
- *   after the commit                    it is done; the thread stands outside the sequence
+ *   before the pointer is stored        Nothing was read or written yet. A signal handler's own operations may change
+ *                                       the pointer, and it is stored next.
+ *   from there to just before           All that was read is read again: the processor's number and the top. The only
+ *   the commit                          thing that was written is the slot above the top, which no thread uses before
+ *                                       a top lies above it.
+ *   after the commit                    The operation is complete, and the thread stands outside the sequence.
  *
- * So from the reading of the number to the commit nobody else runs on that processor, and nobody
- * who runs on another one writes its record: a load and a store do what a locked instruction would.
- * Signal handlers may call everything here, also in the middle of everything here. An operation is
- * retried until it gets through: being stopped twice within a dozen instructions is rare, and being
- * stopped there every time is not possible, since whoever stops it lets it run for a time slice.
+ * So from the load of the number to the commit no other thread runs on that processor, and a thread on another
+ * processor does not write to its record. A load and a store are therefore as good as a locked instruction. Signal
+ * handlers may call all operations, also if they interrupt one. An operation is repeated until it succeeds. A thread
+ * that is stopped runs for a time slice afterwards, which is far longer than a dozen instructions, so it cannot be
+ * stopped there forever.
  *
- * The pointer is not cleared afterwards: the kernel does that when it next finds the thread
- * elsewhere, and other users of rseq store their own. The descriptors must stay mapped all the
- * same, since the kernel reads them to find out: the library is linked with -z nodelete.
+ * The pointer is not cleared after an operation. The kernel clears it when it next finds the thread outside the
+ * sequence, and other users of rseq store their own. Because the kernel reads the descriptors for this, they must stay
+ * mapped: the library is linked with -z nodelete.
  *
- * Threads of one processor see each other's stores in order, since it is one processor, and whoever
- * migrates brings along what he saw: switching is a full barrier. Other processors only ever read
- * a record, for reports.
+ * Threads on one processor see each other's stores in order. A thread that migrates keeps what it has seen, because a
+ * context switch is a full barrier. Threads on other processors only read a record, for reports.
  *
- * Not covered: the child of vfork, which runs on its parent's area but which the kernel does not
- * know there. It may not call malloc by POSIX; glibc's posix_spawn does not.
+ * Not covered is the child of vfork, which runs on its parent's area, of which the kernel does not know. By POSIX such
+ * a child may not call malloc, and glibc's posix_spawn does not.
  */
 struct rseq_area {
-    _Alignas(32) uint32_t number_at_start; /* as `number`, but 0 where that is none */
-    uint32_t number;                       /* as int32_t: below zero if there is no registration */
-    uint64_t descriptor;                   /* of the sequence that the thread may be in */
+    _Alignas(32) uint32_t number_at_start; /* as `number`, but 0 if the thread is not registered */
+    uint32_t number;     /* of the processor; as int32_t it is negative if the thread is not registered */
+    uint64_t descriptor; /* of the sequence that the thread may be in */
     uint32_t flags;
 };
 
-/* How the kernel reads a sequence. The four bytes before the abort handler must be the signature
- * that was said at registration, so that not every address can be made one. */
+/* How the kernel reads a sequence. The four bytes before the abort handler must be the signature that was passed at
+ * registration, so that an attacker cannot make the kernel jump to any address. */
 struct rseq_descriptor {
     _Alignas(32) uint32_t version;
     uint32_t flags;
@@ -79,45 +75,47 @@ _Static_assert(offsetof(struct rseq_area, descriptor) == 8, "as the machines' in
 _Static_assert(offsetof(struct magazine, slot) == 8 && MAGAZINE_SIZE == 512, "as they say, too");
 
 /*
- * One record a processor, each RSEQ_RECORD bytes; an offset is a word's place in each of them.
- * An operation on the record of a processor beyond the count does nothing and fails: processors
- * that were plugged in, threads without a registration, whose number as unsigned is the largest,
- * and any processor before the table is usable.
+ * A table with a record of RSEQ_RECORD bytes for each processor. An offset names a word in each record. On a
+ * processor whose number is not below `count`, an operation does nothing and fails. That is so for processors that
+ * were plugged in later, for threads that are not registered, whose number is negative and so the largest as
+ * unsigned, and for all processors before percpu_open.
  */
 enum { RSEQ_RECORD = 1 << 12 /* as the machines' instructions say */ };
 struct rseq_table {
     char *records;
-    _Atomic size_t count; /* usable from the start on */
+    _Atomic size_t count; /* of usable records; 0 before percpu_open */
     ptrdiff_t area;       /* from the thread pointer to the thread's area: rseq_area_offset */
 };
 
 /*
- * Whether the calling thread is registered: by a glibc that does so, unless its tunable says not
- * to, with a kernel that can (valgrind and most emulators can't). The operations are for processes
- * where this was true: elsewhere there is no area.
+ * Returns true if the calling thread is registered. That needs glibc 2.35 or later, its tunable glibc.pthread.rseq
+ * not set to 0, and a kernel with rseq; valgrind and most emulators have none. The operations may only be used in a
+ * process where this was true.
  */
 bool rseq_available(void);
 
-/* What a table's `area` must be; 0 where there is none. */
+/* Returns what `area` of a table must be: the distance of a thread's area from its thread pointer. 0 if there is
+ * none. */
 ptrdiff_t rseq_area_offset(void);
 
 /*
- * ThreadSanitizer sees no store of an operation, and so must be told what orders whom: what a
- * thread did before it gave a slot or a magazine is seen by the one who takes it.
+ * ThreadSanitizer does not see the stores of the assembly. It is told by __tsan_release and __tsan_acquire that what a
+ * thread did before it pushed a slot or a magazine comes before what another thread does after it popped it.
  */
 static const bool rseq_is_watched = UNDER_THREAD_SANITIZER;
 extern void __tsan_acquire(void *address) __attribute__((weak));
 extern void __tsan_release(void *address) __attribute__((weak));
 
-/* The record that a top lies in; NULL of NULL. */
+/* Returns the magazine that a top lies in, or NULL for NULL. */
 static inline struct magazine *rseq_magazine(void **top)
 {
     return (struct magazine *)((uintptr_t)top & ~(uintptr_t)(MAGAZINE_SIZE - 1));
 }
 
 /*
- * Says so of a magazine and of the slots in it. The magazine is released last and acquired first:
- * whoever acquires it may write to it, and the slots are read from it here.
+ * Tells ThreadSanitizer that the calling thread releases a magazine and its slots. The magazine comes last here, and
+ * first in rseq_tell_acquire, because a thread may write to a magazine as soon as it has acquired it, and the slots
+ * are read from it.
  */
 static inline void rseq_tell_release(void **top)
 {
@@ -130,6 +128,7 @@ static inline void rseq_tell_release(void **top)
     }
 }
 
+/* Tells ThreadSanitizer that the calling thread acquires a magazine and its slots. */
 static inline void rseq_tell_acquire(void **top)
 {
     struct magazine *magazine = rseq_magazine(top);
@@ -146,11 +145,8 @@ static inline size_t rseq_count(const struct rseq_table *table)
     return atomic_load_explicit(&table->count, memory_order_relaxed);
 }
 
-/*
- * The slot on top of the magazine whose top is the word at `offset`; NULL when it is empty or there
- * is none. The top alone says which: magazines are aligned, so that its lower bits are its place in
- * the record.
- */
+/* Pops the top slot of the magazine whose top is the word at `offset`. Returns NULL if the magazine is empty or there
+ * is none. The lower bits of the top tell, because magazines are aligned. */
 FAST_PATH void *rseq_pop(const struct rseq_table *table, size_t offset)
 {
     void *slot = rseq_run_pop(table->records + offset, rseq_count(table), table->area);
@@ -160,8 +156,7 @@ FAST_PATH void *rseq_pop(const struct rseq_table *table, size_t offset)
     return slot;
 }
 
-/* Puts a slot on top, unless the magazine holds `limit` bytes of pointers or more, or there is
- * none. */
+/* Pushes a slot. Returns false if the magazine holds `limit` bytes of pointers or more, or if there is none. */
 FAST_PATH bool rseq_push(const struct rseq_table *table, size_t offset, void *slot, uint32_t limit)
 {
     if (rseq_is_watched) {
@@ -171,9 +166,10 @@ FAST_PATH bool rseq_push(const struct rseq_table *table, size_t offset, void *sl
 }
 
 /*
- * Replaces one top by another, of another magazine or NULL, if it still is the running processor's:
- * whoever succeeds owns the magazine of the old one, with the slots below that top. A top that went
- * and came back does no harm: it is the magazine that it says, and it is there.
+ * Replaces the top `old` by `wanted`, which lies in another magazine or is NULL, if `old` still is the top of the
+ * processor that the thread runs on. If it returns true, the caller owns the magazine of `old` with the slots below
+ * that top. A top that has changed and changed back does no harm, because the magazine is then again as that top
+ * says.
  */
 static inline bool rseq_swap(const struct rseq_table *table, size_t offset, void **old, void **wanted)
 {
@@ -187,16 +183,15 @@ static inline bool rseq_swap(const struct rseq_table *table, size_t offset, void
     return done;
 }
 
-/* Adds to a counter of the running processor's record. */
+/* Adds to the counter at `offset` in the record of the processor that the thread runs on. Returns false if it has no
+ * record. */
 FAST_PATH bool rseq_add(const struct rseq_table *table, size_t offset, uint64_t amount)
 {
     return rseq_run_add(table->records + offset, rseq_count(table), table->area, amount);
 }
 
-/*
- * The top that a processor has on which the thread ran a moment ago: what rseq_swap wants to
- * know. False if that processor is beyond the table.
- */
+/* Stores the top of a processor that the thread ran on a moment ago, for rseq_swap. Returns false if that processor
+ * has no record. */
 static inline bool rseq_peek(const struct rseq_table *table, size_t offset, void ***top)
 {
     size_t number = rseq_run_number(table->area);

@@ -1,4 +1,4 @@
-/* Restartable sequences on machines that we have no instructions for: there are none. */
+/* Restartable sequences on machines that have no assembly here: each operation fails. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_RSEQ_NONE_H
 #define SOCKMALLOC_RSEQ_NONE_H

@@ -1,4 +1,4 @@
-/* Restartable sequences in x86-64's instructions. What they do and why it is right: sequence.h. */
+/* Restartable sequences in x86-64 assembly. rseq.h says what they do and why it is right. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_RSEQ_X86_64_H
 #define SOCKMALLOC_RSEQ_X86_64_H
@@ -12,17 +12,18 @@
 enum { RSEQ_IS_KNOWN = 1 };
 
 /*
- * How each sequence begins. Labels: 1 its first instruction, 2 the first behind its commit, 3 the
- * descriptor, 4 the abort handler, 5 where that begins anew. A jump to 2 leaves without a commit.
+ * How each sequence begins. Labels: 1 is its first instruction, 2 the first one behind its commit, 3 the descriptor,
+ * 4 the abort handler, 5 the place where the handler begins the sequence again. A jump to 2 leaves the sequence
+ * without a commit.
  *
- * The descriptor has addresses in it that the dynamic linker relocates, so its section is writable.
- * The handler lies apart, so that nothing has to jump over it. Its signature is the operand of an
- * undefined instruction (ud1), so that disassemblers get past it and no jump can make use of it.
+ * The descriptor lies in a writable section, because the dynamic linker relocates the addresses in it. The abort
+ * handler lies in another section, so that the sequence need not jump over it. Its signature is the operand of an
+ * undefined instruction (ud1), so that disassemblers can read past it and no jump can use it.
  *
- * From label 1 on the kernel knows of the sequence. The result is zeroed within it, for each
- * attempt. Then `word` becomes the address of the running processor's word, from `first`, the same
- * word of the first record; where the table ends before it, that is all. The comparison is
- * unsigned: no number is the largest.
+ * The kernel knows of the sequence from label 1 on. There the result is set to 0 again for each attempt. Then `word`
+ * becomes the address of the word in the record of the processor that the thread runs on; `first` is the address of
+ * this word in the first record. If the processor's number is not below `count`, the sequence ends. The comparison is
+ * unsigned, so the number of an unregistered thread, which is negative, exceeds each count.
  */
 #define RSEQ_BEGIN                                                                                                     \
     ".pushsection __rseq_cs, \"aw\"\n\t"                                                                               \
@@ -55,8 +56,8 @@ static inline uint32_t rseq_run_number(ptrdiff_t area)
     return number;
 }
 
-/* A top's place in its magazine: 0 for no magazine, 8 in an empty one, and one comparison for both.
- * Once the slot is loaded only the commit can follow, or a new attempt. */
+/* The offset of a top in its magazine is 0 if there is no magazine and 8 if it is empty, so one comparison tests
+ * both. After the load of the slot only the commit follows, or a new attempt. */
 FAST_PATH void *rseq_run_pop(char *first, size_t count, ptrdiff_t area)
 {
     void *slot;
@@ -79,8 +80,8 @@ FAST_PATH void *rseq_run_pop(char *first, size_t count, ptrdiff_t area)
     return slot;
 }
 
-/* Less 8 the place is what the magazine holds, in bytes; for no magazine that wraps around, and is
- * beyond any limit. */
+/* The offset of a top in its magazine, minus 8, is the bytes of pointers that the magazine holds. If there is no
+ * magazine it wraps around and exceeds each limit. */
 FAST_PATH bool rseq_run_push(char *first, size_t count, ptrdiff_t area, void *slot, uint32_t limit)
 {
     uint32_t done;
@@ -121,7 +122,7 @@ static inline bool rseq_run_swap(char *first, size_t count, ptrdiff_t area, void
     return done != 0;
 }
 
-/* One instruction loads, adds and stores: nobody stops a thread half-way through it. */
+/* One instruction loads, adds and stores, so a thread cannot be stopped in the middle of it. */
 FAST_PATH bool rseq_run_add(char *first, size_t count, ptrdiff_t area, uint64_t amount)
 {
     uint32_t done;
