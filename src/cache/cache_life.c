@@ -33,7 +33,7 @@ static void cache_close(void *argument)
     cache_put_record(cache);
 }
 
-/* Without the key no thread would tell of its end. cache_open then gives no thread a cache. */
+/* Without the key the library would not notice the end of a thread. cache_open then gives no thread a cache. */
 bool cache_lay(void)
 {
     exit_key_made = exit_key_made || pthread_key_create(&exit_key, cache_close) == 0;

@@ -37,11 +37,11 @@ static void cache_shrink(struct cache *cache, unsigned bucket, uint32_t quota)
 {
     struct cache_bin *bin = &cache->bin[bucket];
     struct magazine *own = cache_unload(bin);
-    struct magazine *open = cache_exchange(bin, NULL);
+    struct magazine *public_magazine = cache_exchange(bin, NULL);
     atomic_store_explicit(&cache->tally[bucket].quota, quota, memory_order_relaxed);
     if (quota == 0) {
         cache_deposit(cache, bucket, own);
-        cache_deposit(cache, bucket, open);
+        cache_deposit(cache, bucket, public_magazine);
         cache_free_fresh(cache, bucket);
         return;
     }
@@ -49,9 +49,9 @@ static void cache_shrink(struct cache *cache, unsigned bucket, uint32_t quota)
         cache_cut(cache, bucket, own, quota);
         cache_load(cache, bucket, own);
     }
-    if (open != NULL) {
-        cache_cut(cache, bucket, open, quota);
-        cache_exchange(bin, open);
+    if (public_magazine != NULL) {
+        cache_cut(cache, bucket, public_magazine, quota);
+        cache_exchange(bin, public_magazine);
     }
 }
 

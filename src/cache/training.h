@@ -14,12 +14,13 @@
  * slot is dropped.
  *
  *   promotion  a thread's 64th slow path of a bucket without a quota gives it a first quota there
- *   growth     eight misses, or as many swaps as weigh the same, double the quota, as far as the budget has room
- *   transfer   if the budget has too little room, the thread's bucket with the most unused bytes loses half of its
- * quota if it is in use without misses, and all of it if it is idle. If this gives a bucket its first quota, it is
- *              counted as a promotion
- *   decay      a bucket that was not used at all during 64 slow paths of the thread loses half of its quota; so does
- * time
+ *   growth     eight misses, or as many swaps as weigh the same, double the quota if the budget has room
+ *   transfer   if the budget has too little room, the bucket of the thread with the most unused bytes loses
+ *              half of its quota if it is in use without misses, and all of it if it is idle
+ *   decay      a bucket that was not used during 64 slow paths of the thread loses half of its quota;
+ *              training_rest lowers quotas by time
+ *
+ * A quota that a transfer begins is counted as a promotion.
  *
  * A thread that sleeps keeps its quotas; other threads steal its public magazines all the same.
  */

@@ -195,8 +195,8 @@ static void percpu_retire(unsigned bucket, void **top)
     }
 }
 
-/* Makes a magazine that of the processor that the thread runs on, in place of an empty one or none. If the processor
- * has slots by now, or no record, the magazine goes to the depot. */
+/* Gives a magazine to the processor that the thread runs on, in place of an empty one or none. If the processor has
+ * slots by now, or no record, the magazine goes to the depot. */
 static void percpu_install(unsigned bucket, struct magazine *magazine)
 {
     void **wanted = magazine->slot + magazine_count(magazine);

@@ -80,7 +80,7 @@ _Static_assert(offsetof(struct magazine, slot) == 8 && MAGAZINE_SIZE == 512, "as
  * were plugged in later, for threads that are not registered, whose number is negative and so the largest as
  * unsigned, and for all processors before percpu_open.
  */
-enum { RSEQ_RECORD = 1 << 12 /* as the machines' instructions say */ };
+enum { RSEQ_RECORD = 1 << 12 /* the assembly has this number, too */ };
 struct rseq_table {
     char *records;
     _Atomic size_t count; /* of usable records; 0 before percpu_open */

@@ -67,7 +67,7 @@ FAST_PATH void *rseq_run_pop(char *first, size_t count, ptrdiff_t area)
     char *word;
     void **top;
     size_t place;
-    __asm__ volatile(RSEQ_BEGIN /* the top's address */
+    __asm__ volatile(RSEQ_BEGIN /* `word` is the address of the top */
                      "ldr %[top], [%[word]]\n\t"
                      "and %[place], %[top], #511\n\t"
                      "cmp %[place], #8\n\t"
@@ -89,13 +89,13 @@ FAST_PATH bool rseq_run_push(char *first, size_t count, ptrdiff_t area, void *sl
     char *word;
     void **top;
     size_t place;
-    __asm__ volatile(RSEQ_BEGIN /* the top's address */
+    __asm__ volatile(RSEQ_BEGIN /* `word` is the address of the top */
                      "ldr %[top], [%[word]]\n\t"
                      "and %[place], %[top], #511\n\t"
                      "sub %[place], %[place], #8\n\t"
                      "cmp %[place], %[limit]\n\t"
                      "b.hs 2f\n\t"
-                     "str %[slot], [%[top]], #8\n\t" /* above the top: nobody's yet */
+                     "str %[slot], [%[top]], #8\n\t" /* above the top: no thread uses it yet */
                      "mov %[result], #1\n\t"
                      "str %[top], [%[word]]\n" /* the commit */
                      "2:"
@@ -111,7 +111,7 @@ static inline bool rseq_run_swap(char *first, size_t count, ptrdiff_t area, void
     size_t done;
     char *word;
     void **top;
-    __asm__ volatile(RSEQ_BEGIN /* the top's address */
+    __asm__ volatile(RSEQ_BEGIN /* `word` is the address of the top */
                      "ldr %[top], [%[word]]\n\t"
                      "cmp %[top], %[old]\n\t"
                      "b.ne 2f\n\t"
@@ -131,7 +131,7 @@ FAST_PATH bool rseq_run_add(char *first, size_t count, ptrdiff_t area, uint64_t 
     char *word;
     uint64_t sum;
     __asm__ volatile(
-        RSEQ_BEGIN /* the counter's address */
+        RSEQ_BEGIN /* `word` is the address of the counter */
         "ldr %[sum], [%[word]]\n\t"
         "add %[sum], %[sum], %[amount]\n\t"
         "mov %[result], #1\n\t"

@@ -64,7 +64,7 @@ FAST_PATH void *rseq_run_pop(char *first, size_t count, ptrdiff_t area)
     char *word;
     void **top;
     uint32_t place;
-    __asm__ volatile(RSEQ_BEGIN /* the top's address */
+    __asm__ volatile(RSEQ_BEGIN /* `word` is the address of the top */
                      "movq (%[word]), %[top]\n\t"
                      "movl %k[top], %[place]\n\t"
                      "andl $511, %[place]\n\t"
@@ -88,14 +88,14 @@ FAST_PATH bool rseq_run_push(char *first, size_t count, ptrdiff_t area, void *sl
     char *word;
     void **top;
     uint32_t place;
-    __asm__ volatile(RSEQ_BEGIN /* the top's address */
+    __asm__ volatile(RSEQ_BEGIN /* `word` is the address of the top */
                      "movq (%[word]), %[top]\n\t"
                      "movl %k[top], %[place]\n\t"
                      "andl $511, %[place]\n\t"
                      "subl $8, %[place]\n\t"
                      "cmpl %[limit], %[place]\n\t"
                      "jae 2f\n\t"
-                     "movq %[slot], (%[top])\n\t" /* above the top: nobody's yet */
+                     "movq %[slot], (%[top])\n\t" /* above the top: no thread uses it yet */
                      "addq $8, %[top]\n\t"
                      "movl $1, %[result]\n\t"
                      "movq %[top], (%[word])\n" /* the commit */
@@ -110,7 +110,7 @@ static inline bool rseq_run_swap(char *first, size_t count, ptrdiff_t area, void
 {
     uint32_t done;
     char *word;
-    __asm__ volatile(RSEQ_BEGIN /* the top's address */
+    __asm__ volatile(RSEQ_BEGIN /* `word` is the address of the top */
                      "cmpq %[old], (%[word])\n\t"
                      "jne 2f\n\t"
                      "movl $1, %[result]\n\t"
@@ -127,7 +127,7 @@ FAST_PATH bool rseq_run_add(char *first, size_t count, ptrdiff_t area, uint64_t 
 {
     uint32_t done;
     char *word;
-    __asm__ volatile(RSEQ_BEGIN /* the counter's address */
+    __asm__ volatile(RSEQ_BEGIN /* `word` is the address of the counter */
                      "movl $1, %[result]\n\t"
                      "addq %[amount], (%[word])\n" /* the commit */
                      "2:"

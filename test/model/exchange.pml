@@ -20,7 +20,7 @@
  * as long as what the thief read of M before decides nothing.
  *
  * Steps. Each access to a public word is a step of its own. The depot's full magazines of either
- * generation, its empty ones, the free_slots slots (of either generation, purged, and never carved) and
+ * generation, its empty ones, the free slots (of either generation, purged, and never carved) and
  * what the program holds are sets: stack.pml answers for the stacks, growth.pml for what was never
  * used. A pop takes any member, or none: more than the code can do. So taking from a set can be put
  * off, and giving to one brought forward, past any step of another thread: whatever that one finds
@@ -39,7 +39,7 @@
  *  - Other buckets: no step touches words of two.
  *  - What only hints. A thief looks at the other records in any order, as often as it likes or not
  *    at all, and a count that it reads before its compare-and-swap only makes it pass by. Whether
- *    slots are free_slots is asked before one is taken; here either way may be gone. Training is any
+ *    slots are free is asked before one is taken; here either way may be gone. Training is any
  *    change of the quota, at any time between two calls; the budget has budget.pml.
  *  - A compare-and-swap may fail without a cause, which the code's, a strong one, does not.
  *  - What lies in a magazine above its count is cleared, where the code leaves it: who reads it is
