@@ -3,7 +3,7 @@
 #ifndef SOCKMALLOC_CHOICES_H
 #define SOCKMALLOC_CHOICES_H
 
-/* Columns of all rows: name, word in the environment, help for the man page. */
+/* The columns of all rows here are name, word in the environment, and help for the man page. */
 
 /* The kinds of pool: words of SOCKMALLOC_POOL. */
 #define KIND_ROWS(ROW)                                                                                                 \

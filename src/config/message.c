@@ -1,4 +1,4 @@
-/* What the library ever says by itself: one row a message, and the one way to say it. */
+/* The messages that the library writes to stderr: one row for each, and the functions that write them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/message.h"
 
@@ -63,8 +63,9 @@ bool message_stderr_is_ours(void)
 }
 
 /*
- * What the kernel sends to who writes to a pipe without a reader, or beyond RLIMIT_FSIZE; those of
- * the two that are pending already are left out, and for the program.
+ * Lists the signals that the kernel sends to a process that writes to a pipe without a reader (SIGPIPE) or beyond
+ * RLIMIT_FSIZE (SIGXFSZ). A signal that is already pending is left out, because it was sent for a write of the program
+ * and the program has to receive it.
  */
 static void write_signals(sigset_t *set)
 {
@@ -80,9 +81,9 @@ static void write_signals(sigset_t *set)
 }
 
 /*
- * Up to PIPE_BUF bytes at a time, which a pipe that poll calls writable has room for. A descriptor
- * that takes nothing for so long is given up: a full pipe that nobody reads must not stop the
- * server. Returns the bytes that are left.
+ * Writes to the descriptor and returns the number of bytes that it did not take. Writes at most PIPE_BUF bytes at a
+ * time, because a pipe that poll calls writable has room for that many. If `waits` is set and the descriptor takes
+ * nothing for WRITE_PATIENCE_MS, writing stops: a full pipe that nobody reads must not stop the server.
  */
 static unsigned long write_all(int descriptor, const char *bytes, unsigned long size, bool waits)
 {
@@ -101,10 +102,10 @@ static unsigned long write_all(int descriptor, const char *bytes, unsigned long 
 }
 
 /*
- * The signals that our own write earns are blocked meanwhile and then taken: to the program, which
- * knows nothing of the write, they would be death. So would calls that its own filter forbids:
- * there a write stands alone, since only last words, and what the program asks for, are written at
- * all.
+ * Blocks SIGPIPE and SIGXFSZ during the write, and then discards those that the write caused, because they would end a
+ * program that knows nothing of this write. Behind a seccomp filter of the program's own, the calls that block signals
+ * and wait may be forbidden and end the process. There only write(2) is called; only messages before an abort and
+ * output that the program itself requested are written there at all.
  */
 bool message_write(int descriptor, const char *bytes, unsigned long size)
 {
@@ -129,7 +130,7 @@ static void message_say_list(enum message message, va_list list)
     struct text line = text_begin(buffer, sizeof buffer - 1);
     text_add(&line, "sockmalloc: %s[%d]: ", process.name, (int)sandbox_process());
     text_add_list(&line, formats[message], list);
-    buffer[line.used] = '\n'; /* room for it was held back above: a cut line still ends */
+    buffer[line.used] = '\n'; /* message_say_list kept one byte free for it, so that a line that was cut still ends */
     if (message_stderr_is_ours()) {
         message_write(STDERR_FILENO, buffer, line.used + 1);
     }

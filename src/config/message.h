@@ -1,4 +1,4 @@
-/* What the library ever says by itself: one row a message, and the one way to say it. */
+/* The messages that the library writes to stderr: one row for each, and the functions that write them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_MESSAGE_H
 #define SOCKMALLOC_MESSAGE_H
@@ -8,47 +8,47 @@
 #include "base/span.h"
 
 /*
- * Name, format for text_add, and what it means to who reads it, for the man page. After a warning
- * the process goes on; the messages of message_die are said only when memory is, or is about to be,
- * corrupted, and end it by abort().
+ * Columns: name, format for text_add, and what the message means, for the man page. After a message of message_say the
+ * process goes on. The messages of message_die come only when memory is corrupted or about to be; message_die then ends
+ * the process by abort().
  */
 #define MESSAGE_ROWS(ROW)                                                                                              \
     ROW(UNKNOWN_SETTING, "%s: no such setting; ignored",                                                               \
-        "A variable starts with SOCKMALLOC_ and is none of ours: mistyped, or of another "                             \
-        "version.")                                                                                                    \
+        "The name of a variable starts with SOCKMALLOC_ but is no setting: it is mistyped, or of another version.")    \
     ROW(REMOVED_SETTING, "%s: this setting was removed and has no effect; use %s",                                     \
         "The variable was a setting of an earlier version. The line names the replacement.")                           \
     ROW(REMOVED_WORD, "%s=%s: this value was removed; use %s",                                                         \
         "The value was one of an earlier version. The setting keeps its default.")                                     \
-    ROW(BAD_VALUE, "%s=%s: not %s; using %s", "The setting keeps its default.")                                        \
-    ROW(CONTRADICTION, "%s=%s contradicts %s=%s; using the default of both", "The two leave nothing to serve.")        \
+    ROW(BAD_VALUE, "%s=%s: not %s; using %s", "The value is none that the setting takes. It keeps its default.")       \
+    ROW(CONTRADICTION, "%s=%s contradicts %s=%s; using the default of both",                                           \
+        "With the two values the pools would have no request to serve.")                                               \
     ROW(IN_USE_ELSEWHERE, "SOCKMALLOC_IN_USE=1 contradicts %s=%s; nothing will be listed",                             \
-        "The list of what is in use is kept by SOCKMALLOC_POOL=standard alone, and is text.")                          \
+        "Only SOCKMALLOC_POOL=standard keeps the list of blocks in use, and the list is only printed as text.")        \
     ROW(NO_PROCESSORS, "SOCKMALLOC_POOL=cpu: no restartable sequences here; using thread",                             \
-        "glibc is older than 2.35, the kernel lacks rseq, or an emulator or debugger is between.")                     \
+        "glibc is older than 2.35, the kernel has no rseq, or an emulator or debugger runs the program.")              \
     ROW(PROFILE_IGNORED, "%s: not a profile of this version: %s; starting untrained",                                  \
-        "The file that SOCKMALLOC_PROFILE names is damaged, of another version or no such file.")                      \
+        "The file of SOCKMALLOC_PROFILE is damaged or of another version. A file that is missing is no fault.")        \
     ROW(STRICT, "SOCKMALLOC_STRICT=1: refusing to run with the setting above",                                         \
         "The process ends with exit code 78 before main.")                                                             \
     ROW(NO_RESERVATION, "no addresses for the pools; every request falls through to mimalloc",                         \
-        "The kernel or RLIMIT_AS left no room for even the smallest range.")                                           \
-    ROW(CONFIGURATION, "%s", "What SOCKMALLOC_VERBOSE=1 asks for: the configuration in force.")                        \
+        "The kernel or RLIMIT_AS left too little address space for the pools.")                                        \
+    ROW(CONFIGURATION, "%s", "The settings in force, which SOCKMALLOC_VERBOSE=1 asks for.")                            \
     ROW(FREED_ALREADY, "%s(%p): bucket %s, slot %u: freed already: the metadata says %s, last request %u bytes",       \
-        "The program gave back, resized or asked about a block that it had already given back.")                       \
+        "The program freed or resized a block, or asked for its size, after it had freed that block.")                 \
     ROW(NEVER_ISSUED, "%s(%p): bucket %s, slot %u: never issued: the metadata says never used",                        \
-        "A slot begins at the address, but no malloc has returned it.")                                                \
+        "A slot begins at the address, but malloc has never returned that address.")                                   \
     ROW(NO_SLOT, "%s(%p): never issued: no slot of the pools lies there",                                              \
-        "The address lies in the pools' range, but nothing was ever handed out there.")                                \
+        "The address lies in the range of the pools, where no slot has been carved yet.")                              \
     ROW(INTERIOR, "%s(%p): bucket %s, slot %u: interior address, %zu bytes into the slot: the metadata says %s",       \
-        "The address lies inside a slot and is not what malloc returned.")                                             \
+        "The address lies inside a slot, and malloc did not return it.")                                               \
     ROW(STRAY, "%s(%p): a stray: neither a block of the pools nor of libc's heap",                                     \
-        "The address lies in or near the program itself: a static object, perhaps.")                                   \
+        "The address lies in or near the program itself; for example, it is that of a static object.")                 \
     ROW(NO_START, "libc has no __libc_start_main behind this library's; main can't be run",                            \
-        "A C library that starts programs in another way than glibc and musl do.")                                     \
+        "The C library starts programs in another way than glibc and musl do.")                                        \
     ROW(NO_CALL, "libc has no %s behind this library's",                                                               \
-        "A C library without prctl or syscall, which the program has just called.")                                    \
+        "The program called prctl or syscall, which its C library does not have.")                                     \
     ROW(NO_HANDLER, "operator new: out of memory, and no C++ library to throw with",                                   \
-        "A throwing new failed in a program without libstdc++ and libc++.")
+        "A throwing operator new failed in a program that has neither libstdc++ nor libc++.")
 
 enum message {
 #define MESSAGE_NAME(name, format, meaning) MESSAGE_##name,
@@ -57,37 +57,42 @@ enum message {
         MESSAGE_COUNT
 };
 
-/* Notes what descriptor 2 is and what the process is called, before the program can change either.
- */
+/* Notes which file descriptor 2 is and the name of the program, before the program can change either. */
 void message_open(void);
 
-/* The program's name as it was at start; never NULL. */
+/* Returns the name that the program had at start-up. Never NULL. */
 const char *message_process_name(void);
 
-/* What message_open noted, as an object that another process may copy over its own. */
+/*
+ * Returns the object in which message_open keeps its notes. A process that inspects another one copies that process's
+ * object over its own.
+ */
 struct span message_process_span(void);
 
-/* Ends the name, after another process's was copied over it. */
+/* Puts a NUL at the end of the noted name. For a process that has copied another process's notes over its own. */
 void message_end_name(void);
 
 /*
- * Whether descriptor 2 is still the file that it was at start. A daemon closes its descriptors, and
- * then 2 may be its database. Safe in a signal handler.
+ * Returns true if descriptor 2 is still the file that it was at start-up. A daemon closes its descriptors, and then
+ * descriptor 2 may be one of its data files. Safe in a signal handler.
  */
 bool message_stderr_is_ours(void);
 
 /*
- * Writes all of it to a descriptor, through interruptions; false if the descriptor took less, or
- * nothing for a tenth of a second. Causes no SIGPIPE and no SIGXFSZ, except behind a filter of the
- * process's own, where it is like write(2). Safe in a signal handler; errno is kept.
+ * Writes `size` bytes to the descriptor and keeps errno. Returns false if the descriptor did not take all of them or
+ * took nothing for a tenth of a second. A signal that interrupts the write does not end it. Causes no SIGPIPE and no
+ * SIGXFSZ, except behind a seccomp filter of the program's own, where it does what write(2) does. Safe in a signal
+ * handler.
  */
 bool message_write(int descriptor, const char *bytes, unsigned long size);
 
-/* One line to stderr: sockmalloc, process, pid, message. Safe in a signal handler; errno is kept.
+/*
+ * Writes one line to stderr: "sockmalloc", the program's name and process id, and the message. Writes nothing if
+ * descriptor 2 is another file than at start-up. Safe in a signal handler; keeps errno.
  */
 void message_say(enum message message, ...);
 
-/* The same, then abort(). */
+/* Writes the message as message_say does, then calls abort(). */
 void message_die(enum message message, ...) __attribute__((noreturn, cold));
 
 #endif

@@ -1,4 +1,4 @@
-/* The settings: one row a variable, and everything else about settings made from the rows. */
+/* The settings: one row for each environment variable, from which the code that reads and prints them is made. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/option.h"
 
@@ -68,7 +68,10 @@ void option_set_path(struct option_set *set, enum option option, const char *pat
     set->path_end += size;
 }
 
-/* Reads `value` by the row's kind. False leaves the set as it was. */
+/*
+ * Sets the option to `value`, read by the kind of its row. Returns false, and leaves the set alone, if the setting does
+ * not take the value.
+ */
 static bool option_accept(struct option_set *set, enum option option, const char *value)
 {
     uint64_t number = 0;
@@ -115,7 +118,7 @@ static bool option_is_known(const char *variable, size_t length)
     return false;
 }
 
-/* Warns of a variable that is no setting: it was one in an earlier version, or never. */
+/* Warns that the variable is no setting. The message differs for a setting of an earlier version. */
 static void option_warn_of_unknown(const char *variable)
 {
     for (unsigned i = 0; i < REMOVED; i++) {
@@ -144,7 +147,10 @@ static void option_find_unknown(struct option_set *set, char *const *environment
     }
 }
 
-/* MIN above MAX leaves no request for the pools: surely not what was meant. */
+/*
+ * Gives SOCKMALLOC_MIN and SOCKMALLOC_MAX both their defaults, with a warning, if MIN exceeds MAX: then no request
+ * would be left for the pools.
+ */
 static void option_reconcile_range(struct option_set *set)
 {
     if (set->number[OPTION_MIN] <= set->number[OPTION_MAX]) {
@@ -161,7 +167,10 @@ static void option_reconcile_range(struct option_set *set)
     set->faulty = true;
 }
 
-/* The list of what is in use needs the mutex that only one kind of pool has, and is for people. */
+/*
+ * Turns SOCKMALLOC_IN_USE off, with a warning, unless the pool is `standard` and the format `text`. Only that pool has
+ * the mutex that the list of blocks in use needs, and the list is text for a person to read.
+ */
 static void option_reconcile_in_use(struct option_set *set)
 {
     bool has_mutex = set->number[OPTION_POOL] == KIND_STANDARD;
@@ -206,7 +215,7 @@ uint64_t option_peek(enum option option, option_lookup *lookup)
     return number;
 }
 
-/* Returns true if the text begins and ends within the set, and is a path. */
+/* Returns true if the path begins and ends within the set's texts, and is one that the setting takes. */
 static bool option_path_makes_sense(const struct option_set *set, enum option option)
 {
     uint64_t start = set->number[option];

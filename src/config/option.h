@@ -1,4 +1,4 @@
-/* The settings: one row a variable, and everything else about settings made from the rows. */
+/* The settings: one row for each environment variable, from which the code that reads and prints them is made. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_OPTION_H
 #define SOCKMALLOC_OPTION_H
@@ -12,57 +12,64 @@
 #include "config/setting.h"
 
 /*
- * Columns: name without SOCKMALLOC_, kind, default, minimum and maximum (0 where the kind has
- * none), help. The parser, the echo, the warnings and the man page come from these rows.
+ * Columns: name without SOCKMALLOC_, kind, default, minimum and maximum (0 where the kind has none), help. The parser,
+ * the warnings, the output of SOCKMALLOC_VERBOSE, the options of `sockmalloc run`, the completions and the man page
+ * come from these rows.
  */
 #define OPTION_ROWS(ROW)                                                                                               \
-    ROW(MIN, SIZE, "4096", 1U << 11, 1U << 26, "smallest request that the pools serve")                                \
+    ROW(MIN, SIZE, "4096", 1U << 11, 1U << 26, "smallest request that the pools serve, in bytes")                      \
     ROW(MAX, SIZE, "4m", 4096, 1U << 26,                                                                               \
-        "largest request that the pools serve; the last bucket is of exactly this size")                               \
+        "largest request that the pools serve, in bytes; the last bucket is of exactly this size")                     \
     ROW(LARGE, SIZE, "85000", 4096, 1U << 30,                                                                          \
-        "buckets of at least so many bytes are the large pool's: a lock-free stack, no caches")                        \
-    ROW(HEADROOM, SIZE, "4096", 0, 1U << 20, "room in a slot beyond its bucket's power of two; raised to whole pages") \
-    ROW(POOL, POOL, "thread", 0, 0, "kind of the pools below SOCKMALLOC_LARGE")                                        \
-    ROW(TRAINING, SWITCH, "1", 0, 0, "0 freezes the quotas of the caches where they begin")                            \
+        "size in bytes from which on a bucket belongs to the large pool, a lock-free stack without caches")            \
+    ROW(HEADROOM, SIZE, "4096", 0, 1U << 20,                                                                           \
+        "bytes in a slot beyond its bucket's power of two, rounded up to whole pages")                                 \
+    ROW(POOL, POOL, "thread", 0, 0, "kind of the pools of buckets below SOCKMALLOC_LARGE")                             \
+    ROW(TRAINING, SWITCH, "1", 0, 0, "0 keeps the quotas of the caches as they are at the start")                      \
     ROW(CACHE, BUDGET, "auto", 0, UINT64_C(1) << 40,                                                                   \
-        "bytes that all caches together may hold; auto is 16m a processor")                                            \
+        "bytes of free slots that all caches together may hold; auto is 16m per processor")                            \
     ROW(RETAIN, LIMIT, "none", 0, UINT64_C(1) << 40,                                                                   \
-        "bytes of free memory kept, caches included; beyond them pages go back to the kernel")                         \
+        "bytes of free memory that are kept, caches included; memory beyond that is purged")                           \
     ROW(LARGE_RETAIN, LIMIT, "none", 0, UINT64_C(1) << 40,                                                             \
-        "the large pool's part of that; it drops nothing as long as there is room")                                    \
+        "bytes of SOCKMALLOC_RETAIN that the large pool may hold; it purges nothing while it has less")                \
     ROW(DECAY_MS, DELAY, "250", 0, 86400000,                                                                           \
-        "milliseconds after which the pages of what is free and not needed go back; 0 at once")                        \
-    ROW(BACKGROUND, SWITCH, "0", 0, 0, "1 has a thread of its own do that while the program is silent")                \
+        "milliseconds after which the pages of free slots that were not needed are purged; 0 is at once")              \
+    ROW(BACKGROUND, SWITCH, "0", 0, 0,                                                                                 \
+        "1 starts a thread that purges pages also while the program neither allocates nor frees")                      \
     ROW(THP, HUGE, "never", 0, 0, "transparent huge pages in the pools")                                               \
-    ROW(FORK_TRIM, SWITCH, "0", 0, 0,                                                                                  \
-        "1 gives the pages of what is free back before a fork, so that the child shares less")                         \
+    ROW(FORK_TRIM, SWITCH, "0", 0, 0, "1 purges the pages of free slots before a fork, so that the child shares less") \
     ROW(PRESSURE, SWITCH, "1", 0, 0,                                                                                   \
-        "1 gives pages back when a control group's limit is near, or the machine waits for "                           \
-        "memory")                                                                                                      \
+        "1 purges pages when a memory limit of a control group is near, or the machine runs out of memory")            \
     ROW(AUTO_THREADS, COUNT, "8", 1, 1U << 15,                                                                         \
-        "threads a processor beyond which the pool auto turns from thread to cpu")                                     \
+        "threads per processor beyond which the pool auto changes from thread to cpu")                                 \
     ROW(FREE_LIST, COUNT, "1024", 0, 1U << 24,                                                                         \
-        "free slots a bucket that the pool standard keeps; the pages of others go back")                               \
-    ROW(IN_USE, SWITCH, "0", 0, 0, "1 lists what is in use in each dump and at exit, with the pool standard alone")    \
-    ROW(PROFILE, PATH, "", 0, 0, "absolute path that trained quotas are read from at start and written to at exit")    \
+        "free slots per bucket that the pool standard keeps; it purges the pages of any more")                         \
+    ROW(IN_USE, SWITCH, "0", 0, 0,                                                                                     \
+        "1 lists the blocks in use in each report and at exit; only for the pool standard and the format text")        \
+    ROW(PROFILE, PATH, "", 0, 0,                                                                                       \
+        "absolute path of the file from which trained quotas are read at the start, and to which they are written at " \
+        "exit")                                                                                                        \
     ROW(DEEPBIND, SWITCH, "0", 0, 0,                                                                                   \
         "1 leaves RTLD_DEEPBIND in the flags of dlopen, for plug-ins that fail without it")                            \
-    ROW(DISABLE, SWITCH, "0", 0, 0, "1 turns the pools off: every request falls through")                              \
-    ROW(STRICT, SWITCH, "0", 0, 0, "1 makes a bad setting fatal, with exit code 78")                                   \
-    ROW(VERBOSE, SWITCH, "0", 0, 0, "1 says at start which configuration is in force")                                 \
-    ROW(SIGNAL, SIGNAL, "SIGUSR1", 0, 0, "signal that asks for statistics: a name, a number, off")                     \
-    ROW(STATS, PATH, "", 0, 0, "absolute path that statistics are appended to, %p standing for the process id")        \
-    ROW(STATS_AT_EXIT, SWITCH, "0", 0, 0, "1 writes statistics when the program ends as well")                         \
+    ROW(DISABLE, SWITCH, "0", 0, 0, "1 turns the pools off: every request falls through to mimalloc")                  \
+    ROW(STRICT, SWITCH, "0", 0, 0, "1 ends the program with exit code 78 if a setting is bad")                         \
+    ROW(VERBOSE, SWITCH, "0", 0, 0, "1 prints the settings in force at the start")                                     \
+    ROW(SIGNAL, SIGNAL, "SIGUSR1", 0, 0, "signal that requests statistics: a name, a number or off")                   \
+    ROW(STATS, PATH, "", 0, 0, "absolute path of the file for statistics; %p stands for the process id")               \
+    ROW(STATS_AT_EXIT, SWITCH, "0", 0, 0, "1 writes statistics also when the program ends")                            \
     ROW(FORMAT, FORMAT, "text", 0, 0, "format of statistics")                                                          \
-    ROW(SAMPLE_SMALL, SWITCH, "0", 0, 0, "1 has the sizes of requests below 2048 bytes in the statistics, too")
+    ROW(SAMPLE_SMALL, SWITCH, "0", 0, 0, "1 samples also the sizes of requests below 2048 bytes for the statistics")
 
 /*
- * Settings of earlier versions: name without SOCKMALLOC_, and what to use instead. A variable of such a name has no
- * effect but a warning, which says what to use instead.
+ * Settings that earlier versions had. Columns: name without SOCKMALLOC_, and what to use instead. A variable of that
+ * name has no effect but a warning that says what to use.
  */
 #define OPTION_REMOVED_ROWS(ROW) ROW(STATS_INTERVAL, "sockmalloc stat --interval, or sockmalloc record")
 
-/* Words of earlier versions: name without SOCKMALLOC_ of a setting that remains, the word, and what to use instead. */
+/*
+ * Words of remaining settings that earlier versions had. Columns: name of the setting without SOCKMALLOC_, the word,
+ * and what to use instead. The setting keeps its default, with a warning that says what to use.
+ */
 #define OPTION_REMOVED_WORD_ROWS(ROW) ROW(THP, "auto", "SOCKMALLOC_THP=never, which does as auto did")
 
 enum option {
@@ -72,58 +79,60 @@ enum option {
         OPTION_COUNT
 };
 
-/* A path's bytes are shown by four characters each at most. */
+/* The size of what option_print_all prints. Each byte of a path may be shown as four characters (\x1b). */
 enum { OPTION_PATHS = 2, OPTION_ECHO_SIZE = OPTION_PATHS * 4 * SETTING_PATH_SIZE + OPTION_COUNT * 48 };
 
-/* Settings in force. Filled once at start, by one thread, and only read afterwards. */
+/* The settings in force. One thread fills them at start-up; afterwards they are only read. */
 struct option_set {
-    _Alignas(FROZEN_PAGE) uint64_t number[OPTION_COUNT]; /* as setting_read says; of a path, where its text begins */
-    char path[1 + OPTION_PATHS * SETTING_PATH_SIZE];     /* texts; an empty one comes first */
+    _Alignas(
+        FROZEN_PAGE) uint64_t number[OPTION_COUNT];  /* as setting_read stores it; for a path, its offset in `path` */
+    char path[1 + OPTION_PATHS * SETTING_PATH_SIZE]; /* the texts of the paths, after an empty one */
     uint64_t path_end;
-    bool faulty; /* a setting was refused, and said so */
+    bool faulty; /* a setting had no effect, and a warning said so */
 };
 
-/* The settings in force. */
 extern INTERNAL struct option_set options;
 
-/* What is asked for the value of a variable: secure_getenv, or a test's own. */
+/* A function that returns the value of an environment variable: secure_getenv, or a function of a test. */
 typedef char *option_lookup(const char *name);
 
 /*
- * Reads all rows, and warns about each variable of `environment` that starts with SOCKMALLOC_ and has no row in
- * OPTION_ROWS. A setting whose value is refused keeps its default. `environment` may be NULL: then no warning of
- * unknown and of removed variables is given.
+ * Reads all settings. Warns about each variable of `environment` whose name starts with SOCKMALLOC_ and is not in
+ * OPTION_ROWS. A setting whose value is refused keeps its default, with a warning. If `environment` is NULL, unknown
+ * and removed variables are not looked for.
  */
 void option_read(struct option_set *set, option_lookup *lookup, char *const *environment);
 
 /*
- * Returns what option_read would make of one row that is no path, and says nothing of a bad value.
- * For what is needed before start.
+ * Returns the value that option_read would store for one setting, without a warning if the value is bad. For settings
+ * that are needed before option_read runs. Not for paths.
  */
 uint64_t option_peek(enum option option, option_lookup *lookup);
 
 /*
- * Returns true if the set holds only what option_read could have put there. For a set that came
- * from elsewhere: of another process, or out of a file.
+ * Returns true if the set holds only values that option_read could have stored. For a set that was read from another
+ * process or from a file.
  */
 bool option_set_makes_sense(const struct option_set *set);
 
-/* A path setting's text; empty when it is not set. */
+/* Returns the text of a setting that is a path. Empty if it is not set. */
 static inline const char *option_path(const struct option_set *set, enum option option)
 {
     return set->path + set->number[option];
 }
 
-/* Sets a path, as option_read does. The text must be one that setting_read takes. */
+/* Stores a path as option_read does. `path` must be a value that setting_read takes. */
 void option_set_path(struct option_set *set, enum option option, const char *path);
 
-/* A row's full variable name, its help, and its value in force as a person would write it. */
+/* Return the variable of a setting, its help, and print its value in force in a form that setting_read takes. */
 const char *option_variable(enum option option);
 const char *option_help(enum option option);
 void option_print(const struct option_set *set, enum option option, struct text *text);
 
-/* "NAME=value NAME=value ...": all rows, in at most OPTION_ECHO_SIZE bytes, and paths as
- * text_add_shown has them. */
+/*
+ * Prints all settings as "NAME=value NAME=value ...", in at most OPTION_ECHO_SIZE bytes. Bytes of paths that are not
+ * printable are shown as text_add_shown does.
+ */
 void option_print_all(const struct option_set *set, struct text *text);
 
 #endif

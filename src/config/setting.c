@@ -1,4 +1,4 @@
-/* One setting's value: read, described and printed by its kind. */
+/* The value of one setting: reads, describes and prints it by its kind. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/setting.h"
 
@@ -7,7 +7,9 @@
 
 #include "config/choices.h"
 
-/* Signals that a person would name; all others by number. Those that can't be caught are not here.
+/*
+ * Signals that are printed by name. All others are printed by number. Signals that no program can catch, and signals of
+ * faults such as SIGSEGV, are not in the table.
  */
 static const struct {
     const char *name;
@@ -42,7 +44,7 @@ const struct setting_choice *setting_choices(enum setting_kind kind)
     }
 }
 
-/* The word that stands for SETTING_NONE; of no other kind is it asked. */
+/* Returns the word that stands for SETTING_NONE. The kind must be one that has such a word. */
 static const char *setting_none_word(enum setting_kind kind)
 {
     switch (kind) {
@@ -60,7 +62,7 @@ static bool setting_read_number(const struct setting *setting, const char *value
     return text_read_size(value, number) && *number >= setting->minimum && *number <= setting->maximum;
 }
 
-/* "8k" is a size, not a number of things. */
+/* Reads a plain number. A number of things is not written with a unit: "8k" is refused. */
 static bool setting_read_count(const struct setting *setting, const char *value, uint64_t *number)
 {
     return value[strspn(value, "0123456789")] == '\0' && setting_read_number(setting, value, number);
@@ -91,7 +93,7 @@ static bool setting_read_switch(const char *value, uint64_t *number)
     return false;
 }
 
-/* A real-time signal counted from one end: "RTMIN+3", "RTMAX-1". */
+/* Reads a real-time signal that is counted from one end of their range: "RTMIN+3", "RTMAX-1". */
 static bool setting_read_realtime(const char *value, uint64_t *number)
 {
     uint64_t offset = 0;
@@ -104,8 +106,10 @@ static bool setting_read_realtime(const char *value, uint64_t *number)
     return *number >= (uint64_t)SIGRTMIN && *number <= (uint64_t)SIGRTMAX;
 }
 
-/* Faults (SIGSEGV and its kind) and what can't be caught are refused: a dump there would hide a
- * crash. */
+/*
+ * Returns true if the signal can be chosen. Signals that no program can catch are refused. So are signals of faults
+ * such as SIGSEGV, because a handler that writes statistics would hide the crash.
+ */
 static bool setting_allows_signal(uint64_t number)
 {
     for (unsigned i = 0; i < SIGNAL_NAMES; i++) {
@@ -208,7 +212,7 @@ static void setting_describe_range(const struct setting *setting, struct text *t
     }
 }
 
-/* "never or always", "text, json or prometheus" */
+/* Prints the words that a setting of this kind can be: "never or always", "text, json or prometheus". */
 static void setting_describe_words(enum setting_kind kind, struct text *text)
 {
     const struct setting_choice *choices = setting_choices(kind);

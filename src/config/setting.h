@@ -1,4 +1,4 @@
-/* One setting's value: read, described and printed by its kind. */
+/* The value of one setting: reads, describes and prints it by its kind. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_SETTING_H
 #define SOCKMALLOC_SETTING_H
@@ -10,52 +10,52 @@
 #include "base/text.h"
 
 enum setting_kind {
-    SETTING_SIZE,   /* bytes, with k, m, g */
-    SETTING_LIMIT,  /* bytes, or "none": SETTING_NONE */
-    SETTING_BUDGET, /* bytes, or "auto": SETTING_NONE, which start replaces */
+    SETTING_SIZE,   /* bytes, with k, m or g behind */
+    SETTING_LIMIT,  /* bytes, or "none", which is stored as SETTING_NONE */
+    SETTING_BUDGET, /* bytes, or "auto", which is stored as SETTING_NONE until start-up replaces it */
     SETTING_COUNT,  /* a plain number */
-    SETTING_DELAY,  /* milliseconds, or "never" (also -1): SETTING_NONE */
+    SETTING_DELAY,  /* milliseconds, or "never" or -1, which are stored as SETTING_NONE */
     SETTING_SWITCH, /* 0 or 1, off or on, no or yes */
-    SETTING_SIGNAL, /* a signal's name or number, 0 for off */
-    SETTING_POOL,   /* a word of KIND_ROWS: its enum kind */
-    SETTING_HUGE,   /* a word of HUGE_ROWS: its enum huge */
-    SETTING_FORMAT, /* a word of FORMAT_ROWS: its enum format */
-    SETTING_PATH    /* an absolute path, or nothing; its text is the caller's to keep */
+    SETTING_SIGNAL, /* the name or number of a signal, or 0 for none */
+    SETTING_POOL,   /* a word of KIND_ROWS, stored as enum kind */
+    SETTING_HUGE,   /* a word of HUGE_ROWS, stored as enum huge */
+    SETTING_FORMAT, /* a word of FORMAT_ROWS, stored as enum format */
+    SETTING_PATH    /* an absolute path or nothing; the caller of setting_read stores its text */
 };
 
 #define SETTING_NONE UINT64_MAX
 
 enum { SETTING_PATH_SIZE = 512 };
 
-/* What a value of one setting may be. */
+/* The values that one setting can have. */
 struct setting {
     enum setting_kind kind;
-    uint64_t minimum; /* of the first five kinds */
+    uint64_t minimum; /* minimum and maximum apply to the first five kinds */
     uint64_t maximum;
 };
 
-/* A word that a setting can be, and its help. */
+/* A word that a setting can be, and its help for the man page. */
 struct setting_choice {
     const char *word;
     const char *help;
 };
 
 /*
- * Returns the words of choices.h that a setting of this kind chooses from, in the order of their enum. An entry without
- * a word ends them. A kind that chooses from no words has none but that entry.
+ * Returns the words of choices.h that a setting of this kind chooses from, in the order of their enum. The last entry
+ * has NULL for its word. For a kind that has no words, that is the only entry.
  */
 const struct setting_choice *setting_choices(enum setting_kind kind);
 
-/* Reads `value`. False, with `number` untouched or meaningless, if the setting does not take it. */
+/* Reads `value` into *number. Returns false if the setting does not take the value; *number is then meaningless. */
 bool setting_read(const struct setting *setting, const char *value, uint64_t *number);
 
-/* Returns true if the setting takes some value that reads as `number`. Not of paths. */
+/* Returns true if the setting takes a value that setting_read stores as `number`. Not for paths. */
 bool setting_allows(const struct setting *setting, uint64_t number);
 
-/* Says in words what the setting takes: "a size from 4k to 1m". */
+/* Prints which values the setting takes: "a size from 4k to 1m". */
 void setting_describe(const struct setting *setting, struct text *text);
 
-/* The value as a person would write it. Not of paths. */
+/* Prints the value in a form that setting_read takes. Not for paths. */
 void setting_print(enum setting_kind kind, uint64_t number, struct text *text);
 
 #endif

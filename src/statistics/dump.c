@@ -1,4 +1,4 @@
-/* Writes the report to where it belongs: a descriptor, stderr, or a file that nobody planted. */
+/* Writes statistics to a descriptor, to stderr, or to a file that no other user could have put there. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "statistics/dump.h"
 
@@ -21,7 +21,9 @@
 
 enum { DUMP_MODE = 0600, DUMP_NAME_SIZE = SETTING_PATH_SIZE + 32 };
 
-/* Static, since a signal may come on a stack of a few pages. Whoever sets `busy` owns them. */
+/*
+ * These are static because a signal handler may run on a stack of a few pages. The thread that set `busy` may use them.
+ */
 static atomic_flag busy = ATOMIC_FLAG_INIT;
 static char buffer[FORMAT_SIZE];
 static struct snapshot snapshot;
@@ -32,7 +34,10 @@ void dump_open(const struct bucket_plan *bucket_plan)
     plan = bucket_plan;
 }
 
-/* What is written to a descriptor by whoever set `busy`. False if that took less than all. */
+/*
+ * Writes one part of the statistics to a descriptor. The caller has set `busy`. Returns false if the descriptor did not
+ * take all of it.
+ */
 typedef bool dump_part(int descriptor, enum format format);
 
 static enum format dump_format(void)
@@ -42,11 +47,14 @@ static enum format dump_format(void)
 
 static bool dump_in_use(int descriptor, enum format format)
 {
-    (void)format; /* option_read saw to it that it is text */
+    (void)format; /* option_read allows the list in the text format only */
     return in_use_report_write(plan, descriptor);
 }
 
-/* What has been printed goes first where a list, which has a buffer of its own, comes between. */
+/*
+ * Writes a whole report. The list of blocks in use has a buffer of its own, so that the text before it has to be
+ * written first.
+ */
 static bool dump_report(int descriptor, enum format format)
 {
     struct text text = text_begin(buffer, sizeof buffer);
@@ -87,7 +95,7 @@ bool dump_as(int descriptor, enum format format)
     return dump_part_to(dump_report, descriptor, format);
 }
 
-/* The template with %p replaced by the process id; every other character stands for itself. */
+/* Expands the template into `path`: %p becomes the process id. Every other character stands for itself. */
 static void dump_expand(const char *template, struct text *path)
 {
     for (; *template != '\0'; template ++) {
@@ -101,9 +109,9 @@ static void dump_expand(const char *template, struct text *path)
 }
 
 /*
- * A regular file of ours with one name: what we made, or could have made. In a directory that all
- * may write to, nothing else can pass: another's file, a second name for a file of ours, a FIFO, a
- * device.
+ * Returns true if the file is a regular file of this user with a single name, as one that the library made. In a
+ * directory that all users may write to, this refuses another user's file, a second name for a file of this user, a
+ * FIFO and a device.
  */
 static bool dump_may_append(int file)
 {
@@ -114,7 +122,9 @@ static bool dump_may_append(int file)
 
 static int dump_open_file(const char *name)
 {
-    /* O_NONBLOCK: a planted FIFO must not hold us up before it is seen for what it is. */
+    /*
+     * O_NONBLOCK: a FIFO that somebody put there would otherwise block the open, before dump_may_append can refuse it.
+     */
     int file = os_open(name, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, DUMP_MODE);
     if (file >= 0 && !dump_may_append(file)) {
         os_close(file);
@@ -123,7 +133,10 @@ static int dump_open_file(const char *name)
     return file;
 }
 
-/* Where a file goes. False if that is too long: never a file of another name than was asked for. */
+/*
+ * Prints the path of the file for statistics. Returns false if the path is too long, because a cut path would name
+ * another file.
+ */
 static bool dump_find_path(struct text *path)
 {
     const char *wanted = option_path(&options, OPTION_STATS);
@@ -157,12 +170,12 @@ static bool dump_replace(const char *name, const char *beside, enum format forma
 }
 
 /*
- * A part that writes a file anew: who reads it sees it whole, before or after. One that may not be
- * appended to may not be replaced either.
+ * Writes a report in the format of Prometheus to a new file, which then replaces the old one by rename, so that a
+ * reader sees either the old or the new file whole. A file that dump_may_append refuses is not replaced.
  */
 static bool dump_replacement(int no_descriptor, enum format format)
 {
-    (void)no_descriptor; /* it opens its own */
+    (void)no_descriptor; /* dump_replace opens a file of its own */
     char names[2][DUMP_NAME_SIZE];
     struct text name = text_begin(names[0], sizeof names[0]);
     struct text beside = text_begin(names[1], sizeof names[1]);

@@ -1,4 +1,4 @@
-/* Writes the report to where it belongs: a descriptor, stderr, or a file that nobody planted. */
+/* Writes statistics to a descriptor, to stderr, or to a file that no other user could have put there. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_DUMP_H
 #define SOCKMALLOC_DUMP_H
@@ -9,36 +9,34 @@
 #include "config/choices.h"
 #include "memory/bucket.h"
 
-/* At start: remembers the plan, whose labels every report needs. */
+/* Stores the plan of the buckets, from which every report takes its labels. Called at start-up. */
 INTERNAL void dump_open(const struct bucket_plan *plan);
 
 /*
- * Writes a report to `descriptor`, in the format that SOCKMALLOC_FORMAT says, or in another; what
- * is in use is a part of the text alone. False if it took less than all, or if another thread is at
- * it: reports share one buffer, and one that is asked for during another is dropped. Signal-safe;
- * errno is kept.
+ * Writes a report to `descriptor`, dump_to in the format of SOCKMALLOC_FORMAT and dump_as in the given one. A report as
+ * text includes the list of blocks in use. Returns false if the descriptor did not take all of it, or if another thread
+ * was writing a report: reports share one buffer, so that the second one is dropped. Safe in a signal handler; keeps
+ * errno.
  */
 INTERNAL bool dump_to(int descriptor);
 INTERNAL bool dump_as(int descriptor, enum format format);
 
 /*
- * Writes a report to SOCKMALLOC_STATS if it is set, else to stderr while that is the file that it
- * was at start, else to /tmp/sockmalloc.PID. A file is appended to, but for one in the format of
- * Prometheus, which takes a metric once: that is written beside it and takes its place. The path is
- * opened anew each time and no link is followed; that it can't be opened, after a chroot or as
- * another user, is ordinary, and the report is dropped. Signal-safe.
+ * Writes a report to the file of SOCKMALLOC_STATS if that is set, otherwise to stderr if descriptor 2 is still the file
+ * that it was at start-up, otherwise to /tmp/sockmalloc.PID. A report is appended to the file, but a report in the
+ * format of Prometheus, which allows each metric once, replaces the file. The path is opened anew for each report, and
+ * symbolic links are not followed. If the path cannot be opened, as after a chroot or a change of user, the report is
+ * dropped. Safe in a signal handler.
  */
 INTERNAL bool dump_somewhere(void);
 
 /*
- * The same with the list of what is in use alone, which is a part of every report where one is
- * kept; where none is, nothing is written. Signal-safe.
+ * Writes the list of blocks in use alone, to the place that dump_somewhere describes. Returns true without writing if
+ * no list is kept. Safe in a signal handler.
  */
 INTERNAL bool dump_in_use_somewhere(void);
 
-/*
- * In the child of a fork: the thread that was writing a report is not there to finish it.
- */
+/* Lets the child of a fork write reports, even if another thread of the parent was writing one during the fork. */
 INTERNAL void dump_after_fork(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* A snapshot in words: the same figures in each format, from the same rows. */
+/* Prints a snapshot in the chosen format. All formats have the same figures, from the same rows. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_FORMAT_H
 #define SOCKMALLOC_FORMAT_H

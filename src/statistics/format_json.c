@@ -1,11 +1,11 @@
-/* A snapshot as JSON: one object on one line, so that a file of them can be read line by line. */
+/* Prints a snapshot as JSON: one object on one line, so that a reader can take a file of snapshots line by line. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/option.h"
 #include "statistics/format.h"
 
 /*
- * A string in quotes. Names of programs and paths are bytes in no known encoding: what is not ASCII
- * is written as the character of the same number, from which the bytes can be had again.
+ * Prints a string in quotes. Names of programs and paths are bytes in an unknown encoding. A byte that is not ASCII is
+ * printed as the character of the same number, from which a reader can restore the byte.
  */
 static void json_add_string(struct text *text, const char *string)
 {
@@ -21,7 +21,7 @@ static void json_add_string(struct text *text, const char *string)
     text_add(text, "\"");
 }
 
-/* A bucket's; all buckets', if it is their number. */
+/* Prints the figures of a bucket, or of all buckets together if `bucket` is snapshot->buckets. */
 static void json_add_figures(const struct snapshot *snapshot, const struct bucket_plan *plan, unsigned bucket,
                              struct text *text)
 {
@@ -54,7 +54,7 @@ static void json_add_buckets(const struct snapshot *snapshot, const struct bucke
     text_add(text, "]");
 }
 
-/* The steps that have any: no other is worth a reader's time. */
+/* Prints the steps of the histogram that have requests. Empty steps are left out to keep the line short. */
 static void json_add_sizes(const struct histogram_figures *sizes, struct text *text)
 {
     const char *before = "";

@@ -1,13 +1,13 @@
-/* A snapshot in the text exposition format of Prometheus. */
+/* Prints a snapshot in the text exposition format of Prometheus. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/option.h"
 #include "config/setting.h"
 #include "statistics/format.h"
 
 /*
- * Names follow from the rows as Prometheus would have them: sockmalloc_, the row's, its unit, and
- * _total where it only grows. There is no series for all buckets: a sum over them would then be
- * twice what it should. All that labels say are words of ours, so that none needs escapes.
+ * Prints the name of a metric by the conventions of Prometheus: sockmalloc_, the name of the row, its unit, and _total
+ * for a counter. There is no series for all buckets together, because a query that sums the series of a metric would
+ * then count everything twice. The values of labels contain no characters that need an escape.
  */
 static void prometheus_add_name(const struct snapshot_row *row, struct text *text)
 {
@@ -54,7 +54,7 @@ static void prometheus_add_figures(const struct snapshot_row *row, const struct 
     prometheus_add_head(row, text);
     for (unsigned bucket = 0; bucket < snapshot->buckets; bucket++) {
         uint64_t figure = snapshot_figure(&snapshot->bucket[bucket], row);
-        if (figure != SNAPSHOT_UNKNOWN) { /* as an exporter says it: by no sample */
+        if (figure != SNAPSHOT_UNKNOWN) { /* the convention for an unknown value is to have no sample */
             prometheus_add_sample(row, plan->label[bucket], figure, text);
         }
     }
@@ -92,14 +92,19 @@ static void prometheus_add_process(const struct snapshot *snapshot, struct text 
 #undef PROMETHEUS_SINGLE
 }
 
-/* The first step that has a series: of the pools' sizes, unless smaller ones are drawn as well. */
+/*
+ * Returns the first step of the histogram that has a series: that of the smallest request of the pools, or the first of
+ * all if smaller requests are sampled as well.
+ */
 static unsigned prometheus_first_step(const struct bucket_plan *plan)
 {
     return options.number[OPTION_SAMPLE_SMALL] != 0 ? 0 : histogram_step(plan->minimum);
 }
 
-/* All steps of the range, whether they have any or not: series must not come and go. What is
- * smaller counts in the first one, and what is larger has the last line. */
+/*
+ * Prints the histogram of request sizes. A step without requests has its series too, because series must not come and
+ * go. Requests below the first step count in that step; requests above the last one count in +Inf.
+ */
 static void prometheus_add_sizes(const struct snapshot *snapshot, const struct bucket_plan *plan, struct text *text)
 {
     uint64_t count = 0;
@@ -125,7 +130,7 @@ void format_print_prometheus(const struct snapshot *snapshot, const struct bucke
 {
     prometheus_add_process(snapshot, text);
     if (snapshot->buckets == 0) {
-        return; /* a head without samples says nothing */
+        return; /* a metric without samples tells a reader nothing */
     }
     prometheus_add_capacities(snapshot, plan, text);
     for (unsigned i = 0; i < SNAPSHOT_COUNT; i++) {

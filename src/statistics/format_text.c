@@ -1,17 +1,17 @@
-/* The statistics as a table that a person reads. */
+/* Prints a snapshot as tables for a person to read. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "statistics/format.h"
 
 #include "config/option.h"
 
-/* "80.03", in so many characters at least. */
+/* Prints a share (ten-thousandths) as a percentage, "80.03", in at least `width` characters. */
 static void table_add_percent(uint64_t share, int width, struct text *text)
 {
     text_add(text, "%*lu.%c%c", width - 3, (unsigned long)(share / 100), (char)('0' + share / 10 % 10),
              (char)('0' + share % 10));
 }
 
-/* A number, or that there is none to be had, at the right of a column. */
+/* Prints a figure, or "unknown", at the right end of a column. */
 static void table_add_figure(uint64_t figure, int width, struct text *text)
 {
     if (figure == SNAPSHOT_UNKNOWN) {
@@ -21,7 +21,7 @@ static void table_add_figure(uint64_t figure, int width, struct text *text)
     }
 }
 
-/* A bucket's row; all buckets', if it is their number. */
+/* Prints the row of a bucket, or of all buckets together if `bucket` is snapshot->buckets. */
 static void table_add_slot_row(const struct snapshot *snapshot, const struct bucket_plan *plan, unsigned bucket,
                                struct text *text)
 {
@@ -64,7 +64,7 @@ static void table_add_slots(const struct snapshot *snapshot, const struct bucket
     }
 }
 
-/* The second table, of what passes between the caches and how they are trained. */
+/* Prints the second table: how slots move between the caches, and how the quotas of the caches change. */
 static void table_add_caches(const struct snapshot *snapshot, const struct bucket_plan *plan, struct text *text)
 {
     text_add(text, "%-8s", "caches");
@@ -84,7 +84,7 @@ static void table_add_caches(const struct snapshot *snapshot, const struct bucke
              (unsigned long)snapshot->pressure_highs);
 }
 
-/* "up to 16640: 1021", for each step that has any. */
+/* Prints "16640:1021" (1021 requests of up to 16640 bytes) for each step of the histogram that has requests. */
 static void table_add_sizes(const struct histogram_figures *sizes, struct text *text)
 {
     const char *before = "requests by size, from a sample:";

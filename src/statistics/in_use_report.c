@@ -1,4 +1,4 @@
-/* The list of what is in use as a person reads it: what may have leaked, the oldest first. */
+/* Prints the list of blocks in use, in which a person looks for leaks. The oldest block comes first. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "statistics/in_use_report.h"
 
@@ -12,11 +12,13 @@
 #include "pool/in_use.h"
 #include "pool/in_use_list.h"
 
-/* No line is longer; and what is written at once goes into a pipe as one piece. */
+/* A line has at most LINE_SIZE bytes. A write has at most WRITE_SIZE bytes, so that a pipe takes it as one piece. */
 enum { LINE_SIZE = 512, WRITE_SIZE = PIPE_BUF };
 
-/* Lines on their way to a descriptor. One that has refused a part gets no further ones: each would
- * keep the program waiting. */
+/*
+ * Lines that are collected for a descriptor. After the descriptor has refused a part, nothing more is written to it,
+ * because each further write could make the program wait.
+ */
 struct writer {
     int descriptor;
     bool whole;
@@ -24,7 +26,7 @@ struct writer {
     char buffer[WRITE_SIZE];
 };
 
-/* Static, since a signal may come on a stack of a few pages. */
+/* These are static because a signal handler may run on a stack of a few pages. */
 static struct writer writer;
 static struct in_use_list list;
 static struct symbol_finder finder;
@@ -50,7 +52,7 @@ static void writer_end_line(void)
     }
 }
 
-/* In seconds, at the right of a column. */
+/* Prints the age of a block in seconds, at the right end of a column. */
 static void print_age(uint64_t taken_at, uint64_t now, int width)
 {
     if (taken_at == IN_USE_UNKNOWN) {
@@ -65,7 +67,7 @@ static void print_age(uint64_t taken_at, uint64_t now, int width)
     text_add(&writer.text, "%*s", width, buffer);
 }
 
-/* The slots from `first` on that the same caller took. */
+/* Returns the number of blocks from `first` on that the same caller allocated. */
 static size_t group_count(size_t first)
 {
     size_t end = first + 1;
@@ -106,7 +108,7 @@ static void write_slot(const struct in_use_slot *slot, const struct bucket_plan 
     writer_end_line();
 }
 
-/* How many callers there were. */
+/* Prints the blocks of each caller. Returns the number of callers. */
 static size_t write_groups(const struct bucket_plan *plan)
 {
     size_t callers = 0;

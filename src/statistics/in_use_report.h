@@ -1,4 +1,4 @@
-/* The list of what is in use as a person reads it: what may have leaked, the oldest first. */
+/* Prints the list of blocks in use, in which a person looks for leaks. The oldest block comes first. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_IN_USE_REPORT_H
 #define SOCKMALLOC_IN_USE_REPORT_H
@@ -9,11 +9,11 @@
 #include "memory/bucket.h"
 
 /*
- * Writes the list to `descriptor`, whole lines at a time, however long it gets; nothing at all
- * where no notes are kept. False if the descriptor took less than all. `plan` names the buckets.
- * Signal-safe; errno is kept; for one thread at a time. Price: what in_use_list_make and, for each
- * caller, symbol_print say; with the lines, 5 us a live slot: half a second for 100,000, in which
- * the thread that was interrupted for it does nothing else.
+ * Writes the list of blocks in use to `descriptor`, in writes that end at the end of a line. The list may be of any
+ * length. Writes nothing if no list is kept. Returns false if the descriptor did not take all of it. `plan` has the
+ * labels of the buckets. Safe in a signal handler; keeps errno. Only one thread may call it at a time.
+ * Price: in_use_list_make, symbol_print for each caller, and 5 us per block for the lines: half a second for 100,000
+ * blocks, during which the interrupted thread does nothing else.
  */
 INTERNAL bool in_use_report_write(const struct bucket_plan *plan, int descriptor);
 

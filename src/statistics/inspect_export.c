@@ -1,4 +1,4 @@
-/* What another process needs to know in order to read the statistics out of this one's memory. */
+/* Exports the addresses that another process needs to read the statistics out of this process's memory. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "statistics/inspect_export.h"
 

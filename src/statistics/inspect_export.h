@@ -1,4 +1,4 @@
-/* What another process needs to know in order to read the statistics out of this one's memory. */
+/* Exports the addresses that another process needs to read the statistics out of this process's memory. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_INSPECT_EXPORT_H
 #define SOCKMALLOC_INSPECT_EXPORT_H
@@ -13,17 +13,17 @@
 #include "memory/bucket.h"
 
 /*
- * The contract. The library exports one `struct inspect_export`, which names the objects that snapshot_take
- * and the reports read. Who reads it is a program of the same version that has the same rooms: it
- * copies each object over its own one, brings along what their pointers lead to, and calls
- * snapshot_take. To the process that is read this costs nothing: no call, no signal, no lock.
+ * The library exports one struct inspect_export. It lists the objects that snapshot_take and the formats read. The
+ * reader is a program of the same version that is built from the same files. It copies each object over its own object
+ * of that name, maps copies of the memory that the objects point to, and calls snapshot_take. The process that is read
+ * pays nothing for that: it makes no call, gets no signal and takes no lock.
  *
- * The first three fields stay where they are in every version. All after them is for a reader whose
- * layout is the same, byte by byte.
+ * The first three fields stay where they are in every version. The fields after them are for a reader whose layout is
+ * the same, byte by byte.
  */
 enum { INSPECT_MAGIC_SIZE = 16, INSPECT_ALIGNMENT = 64, INSPECT_VERSION = 1, INSPECT_LIBRARY_SIZE = 24 };
 
-/* Each object: its name, the region. The order is a part of the layout. */
+/* Columns: the name of an object, and a span with its address and size. The order is a part of the layout. */
 #define INSPECT_ROWS(ROW)                                                                                              \
     ROW(PLAN, ((struct span){(void *)(uintptr_t)plan, sizeof *plan}))                                                  \
     ROW(OPTIONS, ((struct span){&options, sizeof options}))                                                            \
@@ -49,7 +49,7 @@ enum inspect_export_object {
         INSPECT_OBJECTS
 };
 
-/* What must be the same for a copied object to mean here what it meant there. */
+/* The names of all counters and settings. If they are the same in two programs, their tables mean the same in both. */
 #define INSPECT_ROW_NAME(name, ...) #name " "
 #define INSPECT_NAMES               COUNTER_ROWS(INSPECT_ROW_NAME) OPTION_ROWS(INSPECT_ROW_NAME)
 
@@ -57,25 +57,25 @@ enum { INSPECT_PLACES = 16 };
 
 struct inspect_export_layout {
     char names[sizeof INSPECT_NAMES];
-    uint32_t place[INSPECT_PLACES]; /* sizes and offsets */
+    uint32_t place[INSPECT_PLACES]; /* sizes and offsets of structures, which must be the same in the reader */
 };
 
 struct inspect_export {
-    _Alignas(INSPECT_ALIGNMENT) char magic[INSPECT_MAGIC_SIZE]; /* who looks for it goes by such steps */
-    uint32_t version;                                           /* of this structure */
-    char library[INSPECT_LIBRARY_SIZE];                         /* the library's version */
-    _Atomic uint32_t born;                                      /* 1 from the end of start on */
-    struct inspect_export *self;                                /* where it lies: a copy of it elsewhere is none */
+    _Alignas(INSPECT_ALIGNMENT) char magic[INSPECT_MAGIC_SIZE]; /* a reader searches for it */
+    uint32_t version;                                           /* INSPECT_VERSION */
+    char library[INSPECT_LIBRARY_SIZE];                         /* the version of the library */
+    _Atomic uint32_t born;                                      /* 1 once start-up has ended */
+    struct inspect_export *self; /* its own address, by which a reader tells it from a copy */
     struct inspect_export_layout layout;
     struct span object[INSPECT_OBJECTS];
 };
 
 extern EXPORTED_OBJECT struct inspect_export sockmalloc_view;
 
-/* Names the objects of this process in `object`. `plan` stays the caller's, and where it is. */
+/* Fills `object` with the addresses and sizes of the objects of this process. `plan` must stay where it is. */
 INTERNAL void inspect_export_list(struct span object[INSPECT_OBJECTS], const struct bucket_plan *plan);
 
-/* Opens the exported view. The last step of start. */
+/* Fills in the exported structure and marks it as complete. Called as the last step of start-up. */
 INTERNAL void inspect_export_open(const struct bucket_plan *plan);
 
 #endif

@@ -1,5 +1,4 @@
-/* A moment's figures, bucket by bucket, summed from what the rooms below count: one row a figure.
- */
+/* Takes the statistics of one moment: reads the counters of all caches and pools, and adds them up. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "statistics/snapshot.h"
 
@@ -23,7 +22,7 @@ const struct snapshot_row snapshot_rows[SNAPSHOT_COUNT] = {
 #undef SNAPSHOT_ROW
 };
 
-/* All caches' counters of one bucket, added up. */
+/* The counters of one bucket, added up over all caches. */
 struct sums {
 #define SNAPSHOT_SUM(name, help) uint64_t name;
     COUNTER_ROWS(SNAPSHOT_SUM)
@@ -58,17 +57,20 @@ static void snapshot_add_all(struct sums *sums, unsigned bucket)
     sums->quota += (uint64_t)percpu_quota(bucket) * percpu_records();
 }
 
-/* Frees, of which a thread between two steps of cache_arm lacks an interval: at an early moment
- * that is more than there are. */
+/*
+ * Returns the number of frees that `sum` stands for. While a thread is in cache_arm, the sum may lack the frees of one
+ * interval. Soon after the start those may be more than there were: a negative sum counts as 0.
+ */
 static uint64_t snapshot_returned(uint64_t sum)
 {
     return (int64_t)sum > 0 ? sum : 0;
 }
 
 /*
- * The large pool carves only when none of a bucket's slots is free, so that its peak is what was
- * carved. A trained bucket carves ahead, and counts; by processors it does not, and says what was
- * carved, a run a processor too much at most.
+ * Returns the largest number of slots of a bucket that were in use at one time. The large pool carves a slot only when
+ * no slot of the bucket is free, so that its peak is the number of slots carved. Trained pools carve ahead, and count
+ * the peak. The pool `cpu` does not count it: there the number of slots carved is returned, which may be too high by
+ * one carved run per processor.
  */
 static uint64_t snapshot_peak(unsigned bucket, uint64_t live, uint64_t carved)
 {
@@ -79,7 +81,7 @@ static uint64_t snapshot_peak(unsigned bucket, uint64_t live, uint64_t carved)
     return peak > (int64_t)live ? (uint64_t)peak : live;
 }
 
-/* What is known of all buckets at once. */
+/* Figures that are read for all buckets at once. */
 struct range_figures {
     struct residency residency[BUCKET_LIMIT];
     uint32_t live[BUCKET_LIMIT];
@@ -124,8 +126,10 @@ static void snapshot_take_bucket(struct snapshot_figures *figures, unsigned buck
 
 void snapshot_take(struct snapshot *snapshot)
 {
-    /* By hand: of a compound literal clang makes a copy on the stack first, where a handler may not
-     * have 7 KiB. */
+    /*
+     * With memset, because clang would first build a compound literal on the stack, where a signal handler may not have
+     * 7 KiB.
+     */
     memset(snapshot, 0, sizeof *snapshot);
     snapshot->buckets = region.buckets;
     snapshot->charged = budget_charged();
