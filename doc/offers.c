@@ -1,4 +1,4 @@
-/* What can be typed behind `sockmalloc`, from the command's rows and those of the settings. */
+/* The subcommands and options that can be typed, from the rows of the command and of the settings. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "offers.h"
 
@@ -10,7 +10,7 @@
 #include "command/command_rows.h"
 #include "config/option.h"
 
-/* Settings as options; a process. */
+/* For each subcommand: if it has the settings as options, and if it takes a process. */
 #define TAKES_run    true, false
 #define TAKES_check  true, true
 #define TAKES_stat   false, true
@@ -59,7 +59,7 @@ static void list_words(enum setting_kind kind, struct option_offer *offer)
     }
 }
 
-/* "STATS_AT_EXIT" as the command's option: "stats-at-exit". */
+/* Writes the name of a setting as an option: "STATS_AT_EXIT" becomes "stats-at-exit". */
 static void name_setting(enum option option, struct option_offer *offer)
 {
     const char *from = option_variable(option) + strlen("SOCKMALLOC_");

@@ -1,4 +1,4 @@
-/* Prints the command's rows for its man page. */
+/* Prints the rows of the command for its man page. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <stdio.h>
 #include <string.h>
@@ -6,7 +6,7 @@
 #include "command/command_rows.h"
 #include "offers.h"
 
-/* Prints text for roff: a hyphen that is to stay one. */
+/* Prints text for roff, with hyphens that roff does not change to dashes. */
 static void print_escaped(const char *text)
 {
     for (; *text != '\0'; text++) {
@@ -26,7 +26,7 @@ static void print_manual_option(const struct option_offer *offer)
     puts(".");
 }
 
-/* The arguments of a command are lines, each a way to call it. */
+/* Prints a subcommand: each way to call it, its help and its options. */
 static void print_manual_command(const struct command_offer *offer)
 {
     for (const char *way = offer->arguments; *way != '\0';) {

@@ -1,5 +1,4 @@
-/* Prints the lists that complete the command's line: for bash, parts of a file; for zsh, the file.
- */
+/* Prints lists of subcommands, options and words for the completions of bash and zsh. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <stdio.h>
 #include <string.h>
@@ -71,7 +70,7 @@ static void print_bash_words(const struct option_offer *offer)
 
 static void print_bash_values(void)
 {
-    /* The settings are the same for all that take them. */
+    /* All subcommands that take settings take the same ones. */
     const struct command_offer *command = command_offers;
     while (!command->takes_settings) {
         command++;
@@ -79,7 +78,10 @@ static void print_bash_values(void)
     offers_visit_settings(command, print_bash_words);
 }
 
-/* What zsh's _arguments and _describe take for a mark within a description. */
+/*
+ * Prints a description for zsh's _arguments and _describe, with a backslash before characters that have a meaning
+ * there.
+ */
 static void print_zsh_text(const char *text)
 {
     for (; *text != '\0'; text++) {
@@ -90,7 +92,7 @@ static void print_zsh_text(const char *text)
     }
 }
 
-/* '(-o --output)'{-o+,--output=}'[help]:value:_files' */
+/* Prints an option as zsh's _arguments takes it: '(-o --output)'{-o+,--output=}'[help]:value:_files' */
 static void print_zsh_option(const struct option_offer *offer)
 {
     const char *mark = offer->argument == NULL ? "" : offer->may_lack ? "=-" : "=";

@@ -1,5 +1,4 @@
-/* Prints the rows of settings, statistics and messages for the manual and the public header, which are made from them.
- */
+/* Prints the rows of settings, statistics and messages for the man pages and the public header. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <stdio.h>
 #include <string.h>
@@ -21,7 +20,7 @@ static const struct row rows[] = {
 #undef SETTING
 };
 
-/* Prints text for roff: a hyphen that is to stay one, a backslash, and % signs as they are. */
+/* Prints text for roff, with hyphens and backslashes that roff does not change. */
 static void print_escaped(const char *text)
 {
     for (; *text != '\0'; text++) {
@@ -85,7 +84,7 @@ static void print_statistics(void)
 #undef STATISTIC
 }
 
-/* The figures that are counted once for the whole process, and stand in JSON and Prometheus's format by their names. */
+/* Prints the figures of the whole process, which JSON and the format of Prometheus have by these names. */
 static void print_process(void)
 {
 #define FIGURE(name, type, unit, help) print_column(#name, help);
@@ -93,13 +92,13 @@ static void print_process(void)
 #undef FIGURE
 }
 
-/* What a figure counts: the unit of its row, or requests and other events. */
+/* Returns the unit of a figure. A row without a unit counts requests or other events. */
 static const char *unit_of(const struct snapshot_row *row)
 {
     return row->unit[0] != '\0' ? row->unit : "events";
 }
 
-/* The names that sockmalloc_statistic takes, for its manual. */
+/* Prints the names that sockmalloc_statistic takes, for its man page. */
 static void print_names(void)
 {
     for (unsigned i = 0; i < SNAPSHOT_COUNT; i++) {
@@ -109,7 +108,7 @@ static void print_names(void)
     }
 }
 
-/* The names that sockmalloc_statistic takes, for its comment in the header. */
+/* Prints the names that sockmalloc_statistic takes, for its comment in the public header. */
 static void print_header(void)
 {
     for (unsigned i = 0; i < SNAPSHOT_COUNT; i++) {
@@ -117,7 +116,7 @@ static void print_header(void)
     }
 }
 
-/* Prints a format of a message as a reader meets it: a word for each conversion. */
+/* Prints the format of a message with a word in place of each conversion. */
 static void print_format(const char *format)
 {
     static const struct {
@@ -150,7 +149,7 @@ static void print_messages(void)
 #undef SAID
 }
 
-/* The settings and the words of earlier versions, and what to use in their place. */
+/* Prints the settings and words of earlier versions, and what to use instead. */
 static void print_removed(void)
 {
 #define REMOVED(name, instead)                                                                                         \

@@ -1,4 +1,4 @@
-/* Prints the rows of statistics for the JSON schema, which is made from them. */
+/* Prints the rows of statistics for the JSON schema. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <stdbool.h>
 #include <stdio.h>
@@ -36,7 +36,7 @@ static void print_member(const char *name, const char *type, const char *help, b
     fputs("\n}", stdout);
 }
 
-/* A resident figure is null where the library cannot read it. */
+/* Returns the type of a figure under $defs. Resident figures are null where the library cannot read them. */
 static const char *type_of(const char *name)
 {
     return strncmp(name, "resident", strlen("resident")) == 0 ? "known_or_null" : "count";
@@ -64,7 +64,9 @@ static void print_figures(void)
     putchar('\n');
 }
 
-/* In the template another name follows these, so that each ends with a comma. print_process does so, too. */
+/*
+ * Prints the names of the figures of the whole process, each with a comma, because other names follow in the template.
+ */
 static void print_process_names(void)
 {
 #define NAME(name, type, unit, help)                                                                                   \

@@ -1,4 +1,4 @@
-/* Whether AppArmor takes LD_PRELOAD away from a program that this process starts. */
+/* Finds out if AppArmor removes LD_PRELOAD from the environment of a program that this process starts. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/apparmor.h"
 
@@ -10,7 +10,7 @@
 
 enum { RULE_SIZE = 1024 };
 
-/* The name of the profile that is enforced on us: "name (enforce)". */
+/* Reads the name of the profile that confines this process: "name (enforce)". Returns false if none is enforced. */
 static bool apparmor_name(const char *root, char profile[APPARMOR_NAME_SIZE])
 {
     char path[PATH_MAX];
@@ -25,15 +25,17 @@ static bool apparmor_name(const char *root, char profile[APPARMOR_NAME_SIZE])
     return read == 2 && strcmp(mode, "enforce") == 0;
 }
 
-/* Whether a rule's mode has the program executed in a capital way: one of P, C and U before an x.
- */
+/* Returns true if a rule with this mode starts the program with a clean environment: it has P, C or U before an x. */
 static bool apparmor_mode_scrubs(const char *mode)
 {
     const char *execution = strpbrk(mode, "PCU");
     return execution != NULL && strchr(execution, 'x') != NULL;
 }
 
-/* A rule: "/usr/sbin/thing Px -> other,"; the pattern's stars are the shell's, near enough. */
+/*
+ * Returns true if the line is a rule for the program that cleans the environment, such as "/usr/sbin/thing Px ->
+ * other,". The wildcards of AppArmor are matched as the shell's, which differ little.
+ */
 static bool apparmor_rule_scrubs(const char *line, const char *program)
 {
     char pattern[RULE_SIZE];
@@ -42,7 +44,7 @@ static bool apparmor_rule_scrubs(const char *line, const char *program)
            fnmatch(pattern, program, 0) == 0 && apparmor_mode_scrubs(mode);
 }
 
-/* A profile begins where its name stands before a brace, with or without the word. */
+/* Returns true if the line begins the profile: its name before a brace, with or without the word "profile". */
 static bool apparmor_begins(const char *line, const char *profile)
 {
     char first[RULE_SIZE] = "";

@@ -1,4 +1,4 @@
-/* Whether AppArmor takes LD_PRELOAD away from a program that this process starts. */
+/* Finds out if AppArmor removes LD_PRELOAD from the environment of a program that this process starts. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_APPARMOR_H
 #define SOCKMALLOC_APPARMOR_H
@@ -8,11 +8,10 @@
 enum { APPARMOR_NAME_SIZE = 128 };
 
 /*
- * A profile's execution rules in capitals (Px, Cx, Ux, and with i) have the program start with a
- * clean environment. What is in force the kernel does not show; but the profile's text can mostly
- * be read, in `root`/etc/apparmor.d, and who this process is confined by in
- * `root`/proc/self/attr/current. True only where both are, and a rule in capitals names the
- * program; then the profile's name is in `profile`. `root` is "", but in tests.
+ * Returns true if a profile confines this process and one of its rules starts `program` with a clean environment: a
+ * rule with P, C or U before the x. Then the name of the profile is in `profile`. The kernel does not show the rules in
+ * force, so they are read from the text of the profiles in `root`/etc/apparmor.d, and the name of the profile from
+ * `root`/proc/self/attr/current. Returns false if either cannot be read. `root` is "", except in tests.
  */
 bool apparmor_scrubs(const char *root, const char *program, char profile[APPARMOR_NAME_SIZE]);
 

@@ -1,4 +1,4 @@
-/* What the command's parts share: their lines by rows, and the way out. */
+/* Functions that all subcommands share: parsing a command line by its rows, reading arguments, writing output. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/command.h"
 
@@ -65,12 +65,15 @@ static const struct command_row *command_find(const char *name)
 {
     const struct command_row *row = commands;
     while (strcmp(row->name, name) != 0) {
-        row++; /* the caller's name is a row's */
+        row++; /* ends, because the name is that of a row */
     }
     return row;
 }
 
-/* Hands argp's findings on. Whatever stands behind a program's name is the program's. */
+/*
+ * Receives each option and argument from argp and passes it to the subcommand. The words after a program's name belong
+ * to that program, so that argp stops there.
+ */
 static error_t command_take(int key, char *argument, struct argp_state *state)
 {
     const struct command_line *line = state->input;
@@ -83,7 +86,7 @@ static error_t command_take(int key, char *argument, struct argp_state *state)
     } else if (key > 0 && key < ARGP_KEY_END) {
         fault = line->take(line->input, key, argument);
     } else {
-        return ARGP_ERR_UNKNOWN; /* argp's own events */
+        return ARGP_ERR_UNKNOWN; /* one of argp's own events */
     }
     if (fault != NULL) {
         exit((int)error_report(EXIT_USAGE, "%s: %s", line->name, fault));
@@ -152,7 +155,7 @@ void command_wait(double seconds)
 
 enum command_exit command_write(const char *text, size_t size)
 {
-    /* A pipe that is closed is an error to tell, not a death without a word. */
+    /* so that a closed pipe is reported as an error of write and does not end the command without a message */
     signal(SIGPIPE, SIG_IGN);
     while (size > 0) {
         ssize_t part = write(STDOUT_FILENO, text, size);

@@ -1,4 +1,4 @@
-/* The command's parts: a function a row of COMMAND_ROWS, and what they share. */
+/* The subcommands, one function for each row of COMMAND_ROWS, and functions that they share. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_COMMAND_H
 #define SOCKMALLOC_COMMAND_H
@@ -9,51 +9,59 @@
 
 #include "command/command_rows.h"
 
-/* Each takes its own name as arguments[0], and returns what the command ends with. */
+/* Each function gets its own name as arguments[0] and returns the exit code of the command. */
 #define COMMAND_FUNCTION(name, arguments, help) enum command_exit command_##name(int count, char **arguments_given);
 COMMAND_ROWS(COMMAND_FUNCTION)
 #undef COMMAND_FUNCTION
 
-/* One option of a command's line. argp has names of its own for this, and getopt's, which the rooms
- * have, too: it is known to command.c alone. */
+/*
+ * One option of a subcommand. Only command.c includes argp.h, because argp and getopt define names that files of the
+ * library define, too.
+ */
 struct command_option {
     const char *name;
-    int key; /* its letter, if it is one */
+    int key; /* its letter, or a number above all letters */
     const char *argument;
-    bool may_lack; /* the argument */
+    bool may_lack; /* true if the argument is optional */
     const char *help;
 };
 
-/* What takes the line's parts one by one: returns NULL, or what is wrong with it. Of an argument
- * that belongs to no option the key is COMMAND_ARGUMENT. */
+/*
+ * A function of the subcommand that receives the options and arguments of its command line one by one. Returns NULL, or
+ * a text that says what is wrong. `key` is the option's key, or COMMAND_ARGUMENT for an argument of no option.
+ */
 enum { COMMAND_ARGUMENT = -1, COMMAND_LONG_ONLY = 0x1000 };
 typedef const char *command_taker(void *input, int key, const char *argument);
 
 struct command_line {
-    const char *name; /* of the command */
+    const char *name; /* of the subcommand */
     command_taker *take;
-    void *input;                       /* the owner's */
-    const struct command_option *more; /* beside the command's rows; ends with one without a name */
-    bool stops_behind;                 /* at a first argument: a program, with options of its own */
+    void *input;                       /* passed to `take` */
+    const struct command_option *more; /* options beside those of the rows; an entry without a name ends them */
+    bool stops_behind; /* true if options end at the first argument, a program that has options of its own */
 };
 
-/* Parses it. --help, and what is not understood, end the process. */
+/* Parses the command line. Ends the process for --help and for a line that is wrong. */
 void command_parse(const struct command_line *line, int count, char **arguments);
 
-/* Notes the one process that a line names: returns NULL, or what is wrong if it is a second. */
+/* Stores the process of the command line in *whose. Returns NULL, or what is wrong if it is the second one. */
 const char *command_take_process(const char **whose, const char *argument);
 
-/* A process's number out of a text, or out of none, NULL. 0 where it is none, which is said: then
- * the caller ends with EXIT_USAGE. */
+/*
+ * Returns the process id that the text holds. `text` may be NULL for a command line without one. Returns 0 and prints
+ * an error if the text is no process id; the caller then ends with EXIT_USAGE.
+ */
 int command_read_process(const char *text);
 
-/* Seconds between two looks: returns NULL, or what is wrong with the text; as the kernel takes
- * them; and waits so long. */
+/*
+ * Functions for the interval between two samples, in seconds. command_read_interval reads it from a text and returns
+ * NULL or what is wrong. command_time converts it for the kernel. command_wait sleeps that long.
+ */
 const char *command_read_interval(const char *text, double *seconds);
 struct timespec command_time(double seconds);
 void command_wait(double seconds);
 
-/* Writes all of it to stdout at once. Says so if that fails. */
+/* Writes `size` bytes to stdout. Returns EXIT_DONE, or prints an error and returns EXIT_UNWRITTEN. */
 enum command_exit command_write(const char *text, size_t size);
 
 #endif

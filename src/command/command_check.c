@@ -1,4 +1,4 @@
-/* sockmalloc check: whether the library is in effect in a process, and how much it serves. */
+/* sockmalloc check: says if the library is in effect in a process, and how much it serves. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <string.h>
 #include <sys/wait.h>
@@ -12,7 +12,7 @@
 
 enum { VERDICT_SIZE = 16 << 10 };
 
-/* The path of an object as the process sees it, or what stands for the one that has none. */
+/* Prints the path of an object as the process sees it. The program itself has the path "". */
 static void check_print_object(const char *path, struct text *text)
 {
     text_add_shown(text, path[0] == '\0' ? "the program itself" : path);
@@ -25,7 +25,7 @@ static void check_print_malloc(const struct remote_linkmap *loaded, struct text 
     text_add(text, "\n");
 }
 
-/* What another allocator is asked for by a name of its own never comes to malloc. */
+/* Prints which allocator serves calls by a name of its own, such as mallocx. Such calls do not reach malloc. */
 static void check_print_foreign(const struct remote_linkmap *loaded, struct text *text)
 {
     if (loaded->function[0] == '\0') {
@@ -38,7 +38,7 @@ static void check_print_foreign(const struct remote_linkmap *loaded, struct text
     text_add(text, " takes by that name\n");
 }
 
-/* `status` is what waitpid will say of the process, or -1 while it lives on. */
+/* Prints how the process ended. `status` is that of waitpid, or -1 if the process goes on. */
 static void check_print_end(int status, struct text *text)
 {
     if (status == -1) {
@@ -51,7 +51,7 @@ static void check_print_end(int status, struct text *text)
     }
 }
 
-/* "process 12 (name): sockmalloc", for what comes behind it. */
+/* Prints the begin of the verdict: "process 12 (name): sockmalloc ". */
 static void check_print_process(const struct remote_process *target, struct text *text)
 {
     text_add(text, "process %d (", target->process);
@@ -59,7 +59,7 @@ static void check_print_process(const struct remote_process *target, struct text
     text_add(text, "): sockmalloc ");
 }
 
-/* The library is not there: what serves malloc, and how that came about. */
+/* Prints that the library is not loaded, which object serves malloc, and what LD_PRELOAD was. */
 static enum command_exit check_print_absence(const struct remote_process *target, const struct remote_linkmap *loaded,
                                              struct text *text)
 {
@@ -76,7 +76,7 @@ static enum command_exit check_print_absence(const struct remote_process *target
     return EXIT_NO;
 }
 
-/* How much the pools served; of a program that asked for nothing, a share says nothing. */
+/* Prints the share of requested bytes that the pools served, or that there was no request of their sizes. */
 static void check_print_share(const struct snapshot_figures *total, struct text *text)
 {
     if (total->asked == 0 && total->fell_through_asked == 0) {
@@ -102,8 +102,10 @@ static void check_print_pools(const struct snapshot *snapshot, struct text *text
     }
 }
 
-/* Without RTLD_DEEPBIND, and so by default, all that is loaded later has the malloc that is named
- * above. */
+/*
+ * Prints that objects loaded with RTLD_DEEPBIND use libc's malloc. That is so only with SOCKMALLOC_DEEPBIND=1;
+ * otherwise the library removes that flag, and objects that are loaded later use the malloc that was printed before.
+ */
 static void check_print_deeply_bound(struct text *text)
 {
     if (options.number[OPTION_DEEPBIND] != 0) {
@@ -112,7 +114,7 @@ static void check_print_deeply_bound(struct text *text)
     }
 }
 
-/* The library is there: malloc must be its own, and the pools open. */
+/* Prints the state of the loaded library. It is in effect if malloc is the library's and the pools are on. */
 static enum command_exit check_print_presence(const struct remote_process *target, const struct remote_linkmap *loaded,
                                               const struct snapshot *snapshot, struct text *text)
 {
@@ -129,7 +131,9 @@ static enum command_exit check_print_presence(const struct remote_process *targe
     return effective ? EXIT_DONE : EXIT_NO;
 }
 
-/* As traced_run_judge: what is found goes to stdout. */
+/*
+ * Prints the verdict on a process to stdout. Also the function that traced_run_program calls at the end of a program.
+ */
 static enum command_exit check_process(int process, int status)
 {
     static char buffer[VERDICT_SIZE];

@@ -1,4 +1,4 @@
-/* sockmalloc, the command: which of its parts is meant. */
+/* The main function of the command: calls the subcommand that the first argument names. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <stdio.h>
 #include <string.h>

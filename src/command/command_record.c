@@ -1,4 +1,4 @@
-/* sockmalloc record: samples a live process into a file, and shows what such a file holds. */
+/* sockmalloc record: writes samples of a live process to a file, and prints what such a file holds. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +20,7 @@ struct record_wish {
     const char *shown;
     enum format format;
     double interval; /* seconds */
-    uint64_t count;  /* samples; 0: to the process's end, or until we are told to end */
+    uint64_t count;  /* samples; 0 is as many as come before the process ends or the command gets a signal to end */
 };
 
 static const char *record_take_count(struct record_wish *wish, const char *text)
@@ -52,8 +52,10 @@ static const char *record_take(void *input, int key, const char *argument)
     }
 }
 
-/* What ends a recording. They are taken between samples alone: none gets lost, and none comes in
- * the middle of one. */
+/*
+ * Lists the signals that end a recording. They are blocked while a sample is taken and received between two samples, so
+ * that no sample is lost or cut.
+ */
 static void record_list_ends(sigset_t *ends)
 {
     sigemptyset(ends);
@@ -62,7 +64,7 @@ static void record_list_ends(sigset_t *ends)
     sigaddset(ends, SIGHUP);
 }
 
-/* False if we were told to end meanwhile. */
+/* Waits for the next sample. Returns false if a signal to end the recording came. */
 static bool record_wait(double seconds)
 {
     sigset_t ends;
@@ -78,7 +80,7 @@ static uint64_t record_now(void)
     return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
-/* A line that writes over itself, for who watches a terminal. */
+/* Prints the number of samples, over the line that was printed before. Only on a terminal. */
 static void record_report_progress(const struct remote_process *target, uint64_t samples, bool last)
 {
     char name[4 * REMOTE_NAME_SIZE];
@@ -100,7 +102,10 @@ static enum command_exit record_append(const struct record_wish *wish, int file,
     return recording_append(file, sample, sizeof *sample) ? EXIT_DONE : record_report_output(wish);
 }
 
-/* Samples until one of the ends; `sample` is the first, and taken already. */
+/*
+ * Writes samples until the process ends, the count is reached or a signal to end comes. `sample` holds the first one,
+ * which has been taken.
+ */
 static enum command_exit record_sample(const struct record_wish *wish, struct remote_process *target, int file,
                                        struct recording_sample *sample)
 {
@@ -142,7 +147,7 @@ static enum command_exit record_to(const struct record_wish *wish, struct remote
     if (code == EXIT_UNWRITTEN) {
         return code;
     }
-    sample.time = 0; /* the end, which holds the count */
+    sample.time = 0; /* marks the end; `number` holds the count */
     enum command_exit ended = record_append(wish, file, &sample);
     return code == EXIT_DONE ? ended : code;
 }
@@ -183,7 +188,7 @@ static enum command_exit record_print(const struct record_wish *wish, const stru
              (unsigned long)(milliseconds / 10 % 10), (unsigned long)(milliseconds % 10));
     format_print(wish->format, &sample->snapshot, &head->plan, &text);
     if (wish->format == FORMAT_JSON) {
-        text.used--; /* the object's line does not end yet */
+        text.used--; /* removes the line end, because the object goes on */
         text_add(&text, "}\n");
     }
     format_print_end(wish->format, &sample->snapshot, &text);

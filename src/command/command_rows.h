@@ -1,14 +1,14 @@
-/* The command's rows: what it can do, with which options, and how it ends. */
+/* The rows of the command: its subcommands, their options, and its exit codes. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_COMMAND_ROWS_H
 #define SOCKMALLOC_COMMAND_ROWS_H
 
 /*
- * The parser, --help, the man page and the completions come from these rows. What `run` and `check`
- * take beside them is made from OPTION_ROWS: --min for SOCKMALLOC_MIN.
+ * The parser, --help, the man page and the completions come from these rows. `run` and `check` also have an option for
+ * each setting of OPTION_ROWS: --min for SOCKMALLOC_MIN.
  */
 
-/* Name, arguments, what it does. */
+/* Columns: name, arguments (one way to call it per line), help. */
 #define COMMAND_ROWS(ROW)                                                                                              \
     ROW(run, "[--] COMMAND [ARGUMENT...]", "starts a program with the library in front of malloc")                     \
     ROW(check, "PID\n[--] COMMAND [ARGUMENT...]",                                                                      \
@@ -18,7 +18,7 @@
         "samples a live process's statistics into a file, or shows what is in one")                                    \
     ROW(top, "[PID...]", "shows all processes that carry the library, live and full-screen")
 
-/* Command, name, letter or 0, argument or NULL, help. */
+/* Columns: subcommand, name, letter or 0, argument or NULL, help. */
 #define COMMAND_OPTION_ROWS(ROW)                                                                                       \
     ROW(run, "library", 'L', "FILE", "the library, in place of the installed one")                                     \
     ROW(check, "library", 'L', "FILE", "the library, in place of the installed one")                                   \
@@ -34,7 +34,7 @@
     ROW(record, "json", 'j', NULL, "prints it as JSON, one object a line")                                             \
     ROW(top, "interval", 'i', "SECONDS", "from one look to the next; 1 if not said")
 
-/* Name, exit code, when. */
+/* Columns: name, exit code, meaning. */
 #define COMMAND_EXIT_ROWS(ROW)                                                                                         \
     ROW(DONE, 0, "it is done; of check: the library is in effect")                                                     \
     ROW(NO, 1, "of check: the library is not in effect")                                                               \

@@ -1,4 +1,4 @@
-/* sockmalloc run: starts a program with the library, or says why that can't work. */
+/* sockmalloc run: starts a program with the library preloaded, or says why that is not possible. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/command.h"
 #include "command/launch.h"

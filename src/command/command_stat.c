@@ -1,4 +1,4 @@
-/* sockmalloc stat: a live process's statistics, read from outside. */
+/* sockmalloc stat: prints the statistics of a live process, which it reads from outside. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 
 struct stat_wish {
     const char *whose;
-    double interval; /* seconds; 0: once */
+    double interval; /* seconds; 0 prints the statistics once */
     bool by_signal;
     enum format format;
 };
@@ -51,9 +51,11 @@ static enum command_exit stat_print(struct remote_process *target, enum format f
     return command_write(buffer, text.used);
 }
 
-/* By what the process itself says is its signal: the library may have been told another one, and
- * the process may lie, but it is a signal that the setting takes. The program's own handler is not
- * to see it. */
+/*
+ * Sends the signal that the process has for statistics, with a value that keeps it from the program's own handler. The
+ * number is read from the memory of the process, because its SOCKMALLOC_SIGNAL may differ from the default. The process
+ * may lie, but option_set_makes_sense allows only signals that the setting takes. `handle` is from remote_process_hold.
+ */
 static enum command_exit stat_ask_held(struct remote_process *target, int handle)
 {
     static struct snapshot snapshot;
@@ -74,7 +76,10 @@ static enum command_exit stat_ask_held(struct remote_process *target, int handle
     return EXIT_DONE;
 }
 
-/* Held before it is looked at: the process that is signalled is the one that was read. */
+/*
+ * Gets a handle on the process before it reads its memory, so that the signal goes to the process that was read, even
+ * if that ends and its number is used again.
+ */
 static enum command_exit stat_ask(struct remote_process *target)
 {
     int handle = remote_process_hold(target);

@@ -1,4 +1,4 @@
-/* sockmalloc top: all processes that carry the library, live and full-screen. */
+/* sockmalloc top: shows all processes that have loaded the library, live and on the full screen. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/command.h"
 #include "command/error.h"
@@ -9,7 +9,7 @@
 struct top_line {
     int wanted[TOP_PROCESSES];
     unsigned count;
-    bool is_wrong; /* and that has been said */
+    bool is_wrong; /* an argument is no process id; the error has been printed */
     struct top_view view;
 };
 
@@ -28,15 +28,17 @@ static const char *top_take(void *input, int key, const char *argument)
     return NULL;
 }
 
-/* What is left until then, rounded up: a wait that ended too early would be followed by others of
- * no length. */
+/*
+ * Returns the milliseconds until `due`, rounded up, because a wait that ended too early would be followed by waits of
+ * length zero until `due`.
+ */
 static int top_milliseconds_until(uint64_t due)
 {
     uint64_t now = top_list_now();
     return now < due ? (int)((due - now + 999999) / 1000000) : 0;
 }
 
-/* Looks are so far apart whatever keys come between them. */
+/* Shows the list until the user quits. The processes are read once per interval, also if keys come in between. */
 static void top_run(struct top_list *list, struct top_view *view)
 {
     uint64_t interval = (uint64_t)(view->interval * 1e9);

@@ -1,4 +1,4 @@
-/* What an ELF file says of itself that decides whether a library can be preloaded to it. */
+/* Reads from an ELF file what decides if a library can be preloaded into it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/elf_file.h"
 
@@ -9,7 +9,7 @@
 
 #include "base/bounds.h"
 
-/* Of a 32-bit file the machine lies in the same place; its segments are not looked at. */
+/* Finds the first segment of the type. Only for 64-bit files: the segments of a 32-bit file are never read. */
 static bool elf_file_find_segment(int file, const Elf64_Ehdr *header, uint32_t type, Elf64_Phdr *segment)
 {
     for (unsigned i = 0; i < header->e_phnum; i++) {

@@ -1,4 +1,4 @@
-/* What an ELF file says of itself that decides whether a library can be preloaded to it. */
+/* Reads from an ELF file what decides if a library can be preloaded into it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_ELF_FILE_H
 #define SOCKMALLOC_ELF_FILE_H
@@ -8,12 +8,15 @@
 struct elf_file {
     bool is_elf;
     bool is_64_bit;
-    bool has_interpreter; /* PT_INTERP: a dynamic linker starts it */
-    char interpreter[64]; /* its path, cut where it is longer */
+    bool has_interpreter; /* PT_INTERP is there: a dynamic linker starts the program */
+    char interpreter[64]; /* the path of the dynamic linker, cut if it is longer */
     unsigned machine;
 };
 
-/* Reads it. False, with errno set, if the file can't be read; what is no ELF file is none. */
+/*
+ * Reads the ELF header of a file. Returns false, with errno set, if the file cannot be read. For a file of another kind
+ * is_elf is false.
+ */
 bool elf_file_read(const char *path, struct elf_file *file);
 
 #endif

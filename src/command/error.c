@@ -1,4 +1,4 @@
-/* What the command says when something is wrong: one line on stderr. */
+/* Prints an error of the command: one line on stderr. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/error.h"
 
@@ -7,8 +7,10 @@
 
 #include "base/text.h"
 
-/* By a single write: lines of several commands on one terminal must not mix. Names and paths in it
- * may be another user's. */
+/*
+ * Uses one call of fprintf, so that the lines of several commands on one terminal do not mix. Names and paths in the
+ * message may come from another user, so that unprintable bytes are shown as text_add_shown does.
+ */
 enum command_exit error_report(enum command_exit code, const char *format, ...)
 {
     char line[1024];
@@ -18,7 +20,7 @@ enum command_exit error_report(enum command_exit code, const char *format, ...)
     va_start(list, format);
     int length = vsnprintf(line, sizeof line, format, list);
     va_end(list);
-    (void)length; /* a longer one is cut */
+    (void)length; /* a longer message is cut */
     text_add_shown(&text, line);
     fprintf(stderr, "sockmalloc: %s\n", shown);
     return code;

@@ -1,4 +1,4 @@
-/* How a program is started with the library: its options, and the environment made from them. */
+/* Starts a program with the library preloaded: reads its options, makes its environment, and executes it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/launch.h"
 
@@ -21,7 +21,7 @@ static const struct setting settings[OPTION_COUNT] = {
 
 enum { NAME_SIZE = 24 };
 
-/* "STATS_AT_EXIT" as a person types it: "stats-at-exit". */
+/* Writes the name of a setting as an option: "STATS_AT_EXIT" becomes "stats-at-exit". */
 static void launch_name(const char *variable, char name[NAME_SIZE])
 {
     const char *from = variable + sizeof "SOCKMALLOC_" - 1;
@@ -32,7 +32,7 @@ static void launch_name(const char *variable, char name[NAME_SIZE])
     name[length] = '\0';
 }
 
-/* Ends with one without a name. */
+/* Returns an option for each setting. An entry without a name ends them. */
 static const struct command_option *launch_options(void)
 {
     static char names[OPTION_COUNT][NAME_SIZE];
@@ -48,7 +48,10 @@ static const struct command_option *launch_options(void)
     return rows;
 }
 
-/* The library would only warn of a bad value, and go on: here is who typed it. */
+/*
+ * Sets the variable of a setting. Returns NULL, or what is wrong. A bad value is an error here, although the library
+ * only warns of it, because the user who typed it is waiting for the result.
+ */
 static const char *launch_set(enum option option, const char *value)
 {
     static char fault[256];

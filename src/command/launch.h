@@ -1,30 +1,34 @@
-/* How a program is started with the library: its options, and the environment made from them. */
+/* Starts a program with the library preloaded: reads its options, makes its environment, and executes it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_LAUNCH_H
 #define SOCKMALLOC_LAUNCH_H
 
 #include "command/command.h"
 
-/* What a line of `run` or `check` says. */
+/* The command line of `run` or `check`. */
 struct launch {
-    char **arguments;    /* all that was given ... */
-    char **program;      /* ... of them the program and what follows; NULL while it has not come */
-    const char *library; /* LIBRARY_PATH if none was named */
+    char **arguments;    /* all arguments */
+    char **program;      /* the program and its arguments, within `arguments`; NULL until the parser has found it */
+    const char *library; /* path of the library; LIBRARY_PATH unless --library names another */
 };
 
 /*
- * Takes the line of the command of that name, which has an option a setting: --stats-at-exit for
- * SOCKMALLOC_STATS_AT_EXIT. Settings go straight into this process's own environment. A line
- * without a program is said to be wrong: then EXIT_USAGE, else EXIT_DONE.
+ * Parses the command line of the subcommand of that name, which has an option for each setting: --stats-at-exit for
+ * SOCKMALLOC_STATS_AT_EXIT. Settings are stored in this process's environment. Returns EXIT_DONE, or prints an error
+ * and returns EXIT_USAGE if the line has no program.
  */
 enum command_exit launch_parse(struct launch *launch, const char *name, int count, char **arguments);
 
-/* Whether the program can be started with the library: else the exit code of a fault that was said.
+/*
+ * Returns EXIT_DONE if the program can be started with the library. Otherwise prints an error and returns its exit
+ * code.
  */
 enum command_exit launch_judge(const struct launch *launch);
 
-/* Executes the program with the library. Returns if that fails: the exit code of a fault that was
- * said. */
+/*
+ * Executes the program with the library preloaded. Returns only if that fails: prints an error and returns its exit
+ * code.
+ */
 enum command_exit launch_execute(const struct launch *launch);
 
 #endif

@@ -1,4 +1,4 @@
-/* Looks at other processes by a child, which is given up if a look takes too long. */
+/* Reads other processes in a child process, which is killed if that takes too long. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/look.h"
 
@@ -18,23 +18,23 @@
 
 enum look_kind { LOOK_FIND, LOOK_FIND_NAMED, LOOK_TAKE, LOOK_LOADED };
 
-/* One look: what is wanted, and what came of it. In memory that the child shares. */
+/* A request to the child, and its result. Lies in memory that the child shares. */
 struct look {
     enum look_kind kind;
     enum remote_process_state state;
     struct remote_process target;
     struct snapshot snapshot;
-    char program[REMOTE_NAME_SIZE]; /* the snapshot's, whose pointer is the child's */
+    char program[REMOTE_NAME_SIZE]; /* name of the program; the pointer in the snapshot is only valid in the child */
     struct bucket_plan plan;
     struct option_set options;
     struct remote_linkmap loaded;
 };
 
-static bool by_child;       /* look_open was called */
-static struct look *shared; /* NULL: it was not, or there was no memory */
-static unsigned patience;   /* milliseconds that a look may take */
-static pid_t child;         /* 0: none */
-static int channel;         /* to the child: a byte each way says "go on" */
+static bool by_child;       /* true after look_open */
+static struct look *shared; /* NULL before look_open, or if there was no memory */
+static unsigned patience;   /* milliseconds that one request may take */
+static pid_t child;         /* 0 if there is none */
+static int channel;         /* a socket to the child; one byte to the child begins a request, one byte back ends it */
 
 static void look_do(struct look *look)
 {
@@ -61,8 +61,8 @@ static void look_do(struct look *look)
 }
 
 /*
- * The child's life. It leaves the terminal's signals to its parent by a process group of its own,
- * and holds no descriptor that somebody may wait for the end of.
+ * The main function of the child. It has a process group of its own, so that the terminal sends its signals to the
+ * parent only. It closes stdin, stdout and stderr, because another process may wait until nobody holds them.
  */
 __attribute__((noreturn)) static void look_serve(int parent, int end)
 {
@@ -112,7 +112,7 @@ static uint64_t look_now(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* Waits for the child's byte, or its end. False: neither came in so many milliseconds. */
+/* Waits until the child sends its byte or ends. Returns false if neither happens within the given milliseconds. */
 static bool look_wait(uint64_t milliseconds)
 {
     struct pollfd answer = {.fd = channel, .events = POLLIN};
@@ -125,7 +125,7 @@ static bool look_wait(uint64_t milliseconds)
     return ready > 0;
 }
 
-/* Ends the child. One that the kernel does not let end at once is not waited for. */
+/* Kills the child. Does not wait longer than a second for a child that the kernel cannot end at once. */
 static void look_give_up(void)
 {
     kill(child, SIGKILL);
@@ -135,7 +135,10 @@ static void look_give_up(void)
     child = 0;
 }
 
-/* Has the child begin; another one, if somebody has ended it meanwhile. */
+/*
+ * Sends a byte to the child, to begin a request. Starts a child if there is none or it has been ended. Returns false if
+ * that is not possible.
+ */
 static bool look_send(void)
 {
     char byte = 0;
@@ -178,7 +181,7 @@ int look_child(void)
     return (int)child;
 }
 
-/* Where the look is prepared: in the shared memory, or our own. */
+/* Prepares a request, in the shared memory if there is some. */
 static struct look *look_begin(enum look_kind kind, const struct remote_process *target)
 {
     static struct look own;

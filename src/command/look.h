@@ -1,4 +1,4 @@
-/* Looks at other processes by a child, which is given up if a look takes too long. */
+/* Reads other processes in a child process, which is killed if that takes too long. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_LOOK_H
 #define SOCKMALLOC_LOOK_H
@@ -9,31 +9,31 @@
 #include "statistics/snapshot.h"
 
 /*
- * What a look takes at most, in milliseconds. A process can make any read of its memory wait for as
- * long as it likes, by a page of a file system that it serves itself; and no signal but SIGKILL
- * ends such a read. So the reads are a child's, which is killed then, and the next look gets
- * another. A process with 128 GiB of buffers takes a second or two.
+ * The most milliseconds that one request may take. A process can make a read of its memory wait for any time, with a
+ * page of a file system that it serves itself, and only SIGKILL ends such a read. Therefore a child makes the reads; it
+ * is killed when the time is over, and the next request gets a new child. A process with 128 GiB of buffers takes a
+ * second or two.
  */
 enum { LOOK_MILLISECONDS = 5000 };
 
 /*
- * From here on looks are the child's, each of so many milliseconds at most. Without it they are
- * made by the calling process itself, which waits without end: that is for a program that was
- * started to be looked at, since the kernel may let only its parent read it.
+ * Makes a child process do all further requests, each within the given milliseconds. Before it is called, requests are
+ * done by the calling process itself and may take any time. That is for a program that the command has started, because
+ * the kernel may allow only its parent to read it.
  */
 void look_open(unsigned milliseconds);
 
-/* The child that looks; 0: there is none now. */
+/* Returns the process id of the child, or 0 if there is none. For tests. */
 int look_child(void);
 
-/* As remote_process_find and remote_process_find_named. */
+/* Do what remote_process_find and remote_process_find_named do. */
 enum remote_process_state look_find(struct remote_process *target);
 enum remote_process_state look_find_named(struct remote_process *target);
 
-/* As remote_snapshot_take; `options` and remote_snapshot_plan are the process's here, too. */
+/* Does what remote_snapshot_take does. On success `options` and remote_snapshot_plan are those of the process. */
 enum remote_process_state look_take(struct remote_process *target, struct snapshot *snapshot);
 
-/* As remote_linkmap_find. */
+/* Does what remote_linkmap_find does. */
 enum remote_process_state look_find_loaded(struct remote_process *target, struct remote_linkmap *loaded);
 
 #endif

@@ -1,4 +1,4 @@
-/* A process's mappings, as /proc/PID/maps lists them: for the command, not for the library. */
+/* Reads the mappings of a process from /proc/PID/maps. For the command; the library has its own code for that. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/maps.h"
 
@@ -12,7 +12,7 @@ FILE *maps_open(int process)
     return fopen(path, "re");
 }
 
-/* The path stands behind the five fields, with blanks in between and perhaps inside. */
+/* Copies the path, which is the rest of the line after the fields. It may contain blanks. */
 static void maps_copy_path(struct maps_row *row, const char *text)
 {
     size_t length = strcspn(text, "\n");
@@ -30,7 +30,7 @@ bool maps_next(FILE *maps, struct maps_row *row)
         return false;
     }
     for (int c = 0; strchr(line, '\n') == NULL && c != '\n' && c != EOF;) {
-        c = getc(maps); /* the rest of a path that nobody wants to that length */
+        c = getc(maps); /* skips the rest of a line that is longer than the buffer */
     }
     if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %4s %*s %*s %lu %n", &row->start, &row->end, row->permissions, &inode,
                &behind) < 4) {

@@ -1,4 +1,4 @@
-/* A process's mappings, as /proc/PID/maps lists them: for the command, not for the library. */
+/* Reads the mappings of a process from /proc/PID/maps. For the command; the library has its own code for that. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_MAPS_H
 #define SOCKMALLOC_MAPS_H
@@ -10,15 +10,15 @@
 struct maps_row {
     uintptr_t start;
     uintptr_t end;
-    char permissions[5]; /* "rw-p" */
-    bool is_file;        /* a file is behind it, be it deleted or not */
-    char path[512];      /* as the process sees it, cut where it is longer; "" for none */
+    char permissions[5]; /* for example "rw-p" */
+    bool is_file;        /* the mapping is of a file, even if the file has been deleted */
+    char path[512];      /* as the process sees it, cut if it is longer; "" if there is none */
 };
 
-/* The list, or NULL with errno set. The caller's to fclose. */
+/* Opens the list of mappings. Returns NULL, with errno set, if that fails. The caller closes it with fclose. */
 FILE *maps_open(int process);
 
-/* The next row, or false. A process that ends meanwhile has no more. */
+/* Reads the next mapping. Returns false at the end, which also comes when the process ends. */
 bool maps_next(FILE *maps, struct maps_row *row);
 
 #endif

@@ -1,4 +1,4 @@
-/* A program that is to be started with the library: which file it is, and whether that can work. */
+/* Checks before a program is started if the library can be preloaded into it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/preload_check.h"
 
@@ -45,7 +45,7 @@ static bool preload_check_is_file(const char *path)
     return stat(path, &status) == 0 && S_ISREG(status.st_mode);
 }
 
-/* Where execvp would find it. False, with errno set. */
+/* Finds the file that execvp would execute. Returns false, with errno set, if there is none. */
 static bool preload_check_find(const char *name, char path[PATH_MAX])
 {
     const char *places = getenv("PATH");
@@ -71,7 +71,7 @@ static bool preload_check_find(const char *name, char path[PATH_MAX])
     return false;
 }
 
-/* The mount says whether the file's privileges count at all. */
+/* Returns true unless the file system is mounted with nosuid, where the setuid bit and capabilities have no effect. */
 static bool preload_check_gives_privileges(const char *path)
 {
     struct statvfs mount;
@@ -79,8 +79,8 @@ static bool preload_check_gives_privileges(const char *path)
 }
 
 /*
- * As the kernel judges: who already is the file's owner gains nothing, and the real root nothing
- * by capabilities.
+ * Returns how a file gives privileges to this user, or NULL if it does not. By the rules of the kernel, a setuid file
+ * gives nothing to its owner, and file capabilities give nothing to real user 0.
  */
 static const char *preload_check_privilege(const char *path, const struct stat *status)
 {
@@ -96,8 +96,10 @@ static const char *preload_check_privilege(const char *path, const struct stat *
     return NULL;
 }
 
-/* musl's dynamic linker can load nothing that needs glibc's libc.so.6, as a library built with
- * glibc does. */
+/*
+ * Returns true if the program uses musl. Its dynamic linker cannot load a library that needs glibc's libc.so.6, as a
+ * library that was built with glibc does.
+ */
 static bool preload_check_is_of_another_libc(const struct elf_file *file)
 {
 #ifdef __GLIBC__
@@ -143,7 +145,7 @@ static enum command_exit preload_check_judge_elf(const char *path, const struct 
     return EXIT_DONE;
 }
 
-/* The next word of a script's first line, or NULL. */
+/* Returns the next word of a script's first line, or NULL. */
 static char *preload_check_next_word(char **line)
 {
     char *word = *line + strspn(*line, " \t");
@@ -153,7 +155,7 @@ static char *preload_check_next_word(char **line)
     return *word != '\0' ? word : NULL;
 }
 
-/* env's program: the first word that is neither an option of env's nor an assignment. */
+/* Returns the program that env executes: the first word that is neither an option nor an assignment. */
 static char *preload_check_behind_env(char **line)
 {
     char *word = preload_check_next_word(line);
@@ -163,7 +165,7 @@ static char *preload_check_behind_env(char **line)
     return word;
 }
 
-/* The program that runs the script whose first line this is, without its "#!". */
+/* Returns the program that runs a script. `line` is the first line of the script, without its "#!". */
 static const char *preload_check_interpreter(char *line)
 {
     line[strcspn(line, "\n")] = '\0';
@@ -202,13 +204,13 @@ enum command_exit preload_check_judge(const char *name, const char *library)
             return preload_check_report(name, EACCES);
         }
         if (!elf_file_read(path, &file)) {
-            return EXIT_DONE; /* it may be executed, though not read: nothing is known of it */
+            return EXIT_DONE; /* the file can be executed but not read, so that no more can be checked */
         }
         if (file.is_elf) {
             return preload_check_judge_elf(path, &file, library);
         }
         preload_check_read_line(path, line);
-        /* What is neither ELF nor a script with an interpreter, execvp gives to the shell. */
+        /* a file that is neither ELF nor a script with an interpreter is run by /bin/sh: execvp does that */
         name = strncmp(line, "#!", 2) == 0 ? preload_check_interpreter(line + 2) : "/bin/sh";
         if (name == NULL) {
             return preload_check_report(path, ENOEXEC);

@@ -1,18 +1,21 @@
-/* A program that is to be started with the library: which file it is, and whether that can work. */
+/* Checks before a program is started if the library can be preloaded into it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_PRELOAD_CHECK_H
 #define SOCKMALLOC_PRELOAD_CHECK_H
 
 #include "command/command_rows.h"
 
-/* Whether the library can be preloaded at all: there, readable, of this machine, with a name that
- * LD_PRELOAD can hold. EXIT_DONE, or the exit code of a fault that has been said. */
+/*
+ * Returns EXIT_DONE if the library can be preloaded: the file is readable, a 64-bit shared object, and LD_PRELOAD can
+ * hold its path. Otherwise prints an error and returns its exit code.
+ */
 enum command_exit preload_check_judge_library(const char *library);
 
 /*
- * Finds the program as execvp would, follows a script to its interpreter, also through env, and
- * says what is in the way: a static or foreign program, and privileges of its own, for which the
- * dynamic linker ignores LD_PRELOAD. EXIT_DONE, or the exit code of a fault that has been said.
+ * Returns EXIT_DONE if the library can be preloaded into the program `name`. Otherwise prints an error and returns its
+ * exit code. The program is found as execvp finds it, and a script is followed to its interpreter, also through env. A
+ * static program, a program for another machine or C library, and a program with privileges of its own are refused. The
+ * dynamic linker ignores LD_PRELOAD for the last of these.
  */
 enum command_exit preload_check_judge(const char *name, const char *library);
 

@@ -1,4 +1,4 @@
-/* A file of samples of one process: written whole, sample by sample, and read with suspicion. */
+/* A file of samples of one process: each sample is written whole, and all that is read is checked. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/recording.h"
 
@@ -13,7 +13,7 @@ static const char recording_magic[INSPECT_MAGIC_SIZE] = "sockmalloc rec 1";
 
 void recording_begin(struct recording_head *head, const struct snapshot *snapshot)
 {
-    memset(head, 0, sizeof *head); /* the gaps, too: they go to the file */
+    memset(head, 0, sizeof *head); /* clears the padding, which is written to the file */
     memcpy(head->magic, recording_magic, INSPECT_MAGIC_SIZE);
     memcpy(head->library, sockmalloc_view.library, INSPECT_LIBRARY_SIZE);
     head->layout = sockmalloc_view.layout;
@@ -36,7 +36,7 @@ bool recording_append(int file, const void *bytes, size_t size)
         if (part <= 0) {
             int kept = part < 0 ? errno : ENOSPC;
             bool back = before >= 0 && ftruncate(file, before) == 0;
-            (void)back; /* a pipe can't; who reads it sees the end as one that is cut short */
+            (void)back; /* impossible for a pipe; a reader of it finds that the end is cut */
             errno = kept;
             return false;
         }
@@ -73,7 +73,7 @@ enum recording_state recording_next(FILE *file, const struct recording_head *hea
     if (sample->time == 0) {
         return RECORDING_END;
     }
-    sample->snapshot.program = head->program; /* a pointer of who wrote it */
+    sample->snapshot.program = head->program; /* the pointer in the file was valid only in the process that wrote it */
     bool sense = sample->snapshot.buckets <= BUCKET_LIMIT && (unsigned)sample->snapshot.kind < KIND_COUNT;
     sample->number += sense ? 1 : 0;
     return sense ? RECORDING_SAMPLE : RECORDING_TRUNCATED;

@@ -1,4 +1,4 @@
-/* A file of samples of one process: written whole, sample by sample, and read with suspicion. */
+/* A file of samples of one process: each sample is written whole, and all that is read is checked. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_RECORDING_H
 #define SOCKMALLOC_RECORDING_H
@@ -13,7 +13,7 @@
 #include "memory/bucket.h"
 #include "statistics/snapshot.h"
 
-/* What all samples have in common. Good for the version that wrote it, as a view is. */
+/* What all samples of a file have in common. Only a command of the same version and build can read it. */
 struct recording_head {
     char magic[INSPECT_MAGIC_SIZE];
     char library[INSPECT_LIBRARY_SIZE];
@@ -25,33 +25,34 @@ struct recording_head {
     struct option_set options;
 };
 
-/* One sample; the last one's `time` is 0, and its `number` the count of those before: without it a
- * recording is cut short. */
+/*
+ * One sample. The file ends with one whose `time` is 0 and whose `number` is the count of the samples before it. A file
+ * without that one was cut.
+ */
 struct recording_sample {
     uint64_t number;
-    uint64_t time; /* nanoseconds since 1970 */
+    uint64_t time; /* nanoseconds since 1970; 0 marks the end */
     struct snapshot snapshot;
 };
 
-/* The head for a process that has just been projected. */
+/* Fills in the head for the process of which remote_snapshot_take has just taken a snapshot. */
 void recording_begin(struct recording_head *head, const struct snapshot *snapshot);
 
 /*
- * Appends `size` bytes, or none: what does not fit is taken back, so that the file ends with a
- * whole sample. False, with errno set.
+ * Appends `size` bytes to the file. If not all fit, removes those that were written, so that the file ends with a whole
+ * sample; then returns false, with errno set.
  */
 bool recording_append(int file, const void *bytes, size_t size);
 
 /*
- * Reads the head of a recording, and puts its settings in place of our own, for who prints. What is
- * no recording, of another version or senseless is said: then the exit code is another than
- * EXIT_DONE.
+ * Reads the head of a recording and stores its settings in `options`, which the formats print. Returns EXIT_DONE, or
+ * prints an error and returns its exit code if the file is no recording, of another version, or damaged.
  */
 enum command_exit recording_open(FILE *file, const char *path, struct recording_head *head);
 
 enum recording_state { RECORDING_SAMPLE, RECORDING_END, RECORDING_TRUNCATED };
 
-/* Reads the next sample; `number` is how many have been read, and must be 0 at first. */
+/* Reads the next sample. sample->number is the number of samples read so far, and must be 0 at first. */
 enum recording_state recording_next(FILE *file, const struct recording_head *head, struct recording_sample *sample);
 
 #endif

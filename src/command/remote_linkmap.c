@@ -1,4 +1,4 @@
-/* Which of the objects that a process has loaded serves its malloc. */
+/* Finds out which of the objects that a process has loaded serves its malloc. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/remote_linkmap.h"
 
@@ -14,15 +14,15 @@
 #include "base/bounds.h"
 #include "os/os.h"
 
-/* More than any process has; what is read may be damaged, and go round. */
+/* Limits above what any real process has. They end loops over memory that is damaged or linked in a circle. */
 enum { OBJECTS_MAX = 4096, DYNAMIC_MAX = 256, SYMBOLS_MAX = 4096, IMPORTS_MAX = 1 << 17 };
 
-/* Symbols that are read at once. */
+/* Number of symbols that are read with one system call. */
 enum { SYMBOLS_BATCH = 64 };
 
-/* What of an object's dynamic section finds a symbol. Addresses are the process's. */
+/* Addresses, in the other process, from an object's dynamic section that are needed to find a symbol. */
 struct symbols {
-    uintptr_t hash; /* of GNU's kind */
+    uintptr_t hash; /* of the hash table in GNU's format */
     uintptr_t table;
     uintptr_t names;
     uintptr_t debug;
@@ -33,7 +33,7 @@ static bool remote_linkmap_read(const struct remote_process *target, void *to, u
     return remote_process_copy(target, to, (const void *)from, size) == REMOTE_READ;
 }
 
-/* As far as the text can be read: it may end right before a page that can't. */
+/* Reads a string, page by page, because it may end right before a page that cannot be read. */
 static void remote_linkmap_read_text(const struct remote_process *target, uintptr_t from, char *text, size_t size)
 {
     size_t length = 0;
@@ -72,7 +72,7 @@ static bool remote_linkmap_read_dynamic(const struct remote_process *target, uin
 
 enum { NAME_SIZE = 32 };
 
-/* Whether a symbol is the one of that name, and defined; its value is an offset in the object. */
+/* Returns true if the symbol has that name and is defined. *value is then its offset in the object. */
 static bool remote_linkmap_is_named(const struct remote_process *target, const struct symbols *symbols, uint32_t number,
                                     const char *name, uintptr_t *value)
 {
@@ -97,8 +97,10 @@ static uint32_t remote_linkmap_hash(const char *name)
     return hash;
 }
 
-/* The walk along one chain of GNU's hash table, whose head says buckets, first symbol, and words
- * of a filter that we do without. */
+/*
+ * Finds a symbol by GNU's hash table: head, words of a Bloom filter (not used here), buckets, chains. head[0] is the
+ * number of buckets, head[1] the first symbol in the table, head[2] the number of filter words.
+ */
 static bool remote_linkmap_exports(const struct remote_process *target, const struct symbols *symbols, const char *name,
                                    uintptr_t *value)
 {
@@ -123,13 +125,13 @@ static bool remote_linkmap_exports(const struct remote_process *target, const st
             return true;
         }
         if ((found & 1) != 0) {
-            return false; /* the chain's last */
+            return false; /* this was the last of the chain */
         }
     }
     return false;
 }
 
-/* A value of the auxiliary vector, with which the kernel started the process; 0 for none. */
+/* Returns a value of the auxiliary vector, which the kernel passes to a program, or 0 if it has no such value. */
 static uintptr_t remote_linkmap_auxiliary(const struct remote_process *target, uint64_t type)
 {
     char path[32];
@@ -147,8 +149,10 @@ static uintptr_t remote_linkmap_auxiliary(const struct remote_process *target, u
     return value;
 }
 
-/* Where the program's dynamic section lies: its headers say how far from its file's addresses it
- * was loaded, and where that is in the file. */
+/*
+ * Returns the address of the program's dynamic section, or 0. The program headers give its address in the file and the
+ * distance to where the program was loaded.
+ */
 static uintptr_t remote_linkmap_dynamic_of_program(const struct remote_process *target)
 {
     uintptr_t headers = remote_linkmap_auxiliary(target, AT_PHDR);
@@ -166,7 +170,7 @@ static uintptr_t remote_linkmap_dynamic_of_program(const struct remote_process *
     return dynamic != 0 ? bias + dynamic : 0;
 }
 
-/* The dynamic linker's list, in the order in which it looks for names. */
+/* Returns the first entry of the dynamic linker's list of objects, which is in the order of its search for names. */
 static uintptr_t remote_linkmap_first(const struct remote_process *target)
 {
     struct symbols program;
@@ -184,12 +188,12 @@ static bool remote_linkmap_has_view(const struct remote_process *target, const s
            bias + value == (uintptr_t)target->address;
 }
 
-/* A place in the dynamic linker's list. */
+/* A position in the dynamic linker's list of objects. */
 struct walk {
     uintptr_t next;
-    unsigned left; /* objects that may still come: what is read may go round */
+    unsigned left; /* objects that may still follow: damaged memory may link them in a circle */
     struct link_map object;
-    struct symbols symbols; /* none where they can't be read */
+    struct symbols symbols; /* all 0 if the dynamic section cannot be read */
 };
 
 static struct walk remote_linkmap_walk(uintptr_t first)
@@ -211,7 +215,7 @@ static bool remote_linkmap_step(const struct remote_process *target, struct walk
     return true;
 }
 
-/* Goes on to the first object that exports the name. */
+/* Moves on to the next object that exports the name. Returns false if there is none. */
 static bool remote_linkmap_step_to(const struct remote_process *target, struct walk *walk, const char *name)
 {
     uintptr_t value;
@@ -229,12 +233,12 @@ static void remote_linkmap_read_path(const struct remote_process *target, const 
     remote_linkmap_read_text(target, (uintptr_t)walk->object.l_name, path, REMOTE_PATH_SIZE);
 }
 
-/* The names by which programs ask another allocator for memory, and it alone. */
+/* Functions of other allocators by names of their own. A program that calls them does not call malloc. */
 static const char *const foreign[] = {"mallocx", "rallocx", "mi_malloc", "tc_malloc", "scalable_malloc"};
 
 enum { FOREIGN = sizeof foreign / sizeof foreign[0] };
 
-/* Which of these names the symbol is, that another object is to define; or NULL. */
+/* Returns which name of `foreign` the symbol has, if another object has to define it; otherwise NULL. */
 static const char *remote_linkmap_foreign(const struct remote_process *target, const struct symbols *symbols,
                                           const ElfW(Sym) * symbol)
 {
@@ -251,8 +255,10 @@ static const char *remote_linkmap_foreign(const struct remote_process *target, c
     return NULL;
 }
 
-/* The first such name among the symbols that an object leaves to others. In GNU's order these stand
- * before the first one that the hash table knows. */
+/*
+ * Returns the first name of `foreign` that an object needs from another object, or NULL. In tables with GNU's hash,
+ * such symbols come before the first symbol that the hash table covers.
+ */
 static const char *remote_linkmap_calls(const struct remote_process *target, const struct symbols *symbols)
 {
     uint32_t head[4];
@@ -274,7 +280,10 @@ static const char *remote_linkmap_calls(const struct remote_process *target, con
     return found;
 }
 
-/* The library itself asks mimalloc so, for what falls through: that is no news. */
+/*
+ * Finds an object that calls another allocator by a name of its own. The library itself is skipped, because it calls
+ * mimalloc for requests that fall through.
+ */
 static void remote_linkmap_find_foreign(const struct remote_process *target, uintptr_t first,
                                         struct remote_linkmap *found)
 {

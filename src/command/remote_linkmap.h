@@ -1,4 +1,4 @@
-/* Which of the objects that a process has loaded serves its malloc. */
+/* Finds out which of the objects that a process has loaded serves its malloc. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_REMOTE_LINKMAP_H
 #define SOCKMALLOC_REMOTE_LINKMAP_H
@@ -7,25 +7,27 @@
 
 enum { REMOTE_LINKMAP_FUNCTION_SIZE = 16 };
 
-/* Texts are the process's: text_add_shown is for printing them. */
+/* The strings come from the process and may hold any byte: print them with text_add_shown. */
 struct remote_linkmap {
-    bool known;                  /* the dynamic linker's list is there; false of a static program */
-    char path[REMOTE_PATH_SIZE]; /* of the object that exports malloc; "" for the program itself */
-    bool has_view;               /* it is the library whose view the target has */
+    bool known;                  /* the dynamic linker's list was found; false for a static program */
+    char path[REMOTE_PATH_SIZE]; /* path of the object that exports malloc; "" is the program itself */
+    bool has_view;               /* that object is the library whose statistics the command reads */
 
-    /* An object that calls another allocator by a name of that one's own, as bind9 calls jemalloc's
-     * mallocx: the name, who calls, and who serves. "" in `function`: there is none. */
+    /*
+     * An object that calls another allocator by a name of its own, as bind9 calls jemalloc's mallocx: the function, the
+     * object that calls it, and the object that serves it. `function` is "" if there is none.
+     */
     char function[REMOTE_LINKMAP_FUNCTION_SIZE];
     char caller[REMOTE_PATH_SIZE];
     char server[REMOTE_PATH_SIZE];
 
-    char preload[REMOTE_PATH_SIZE]; /* LD_PRELOAD as the process was started with; "" for none */
+    char preload[REMOTE_PATH_SIZE]; /* LD_PRELOAD at the start of the process; "" if it was not set */
 };
 
 /*
- * Finds out all of it. The first object in the dynamic linker's order that exports malloc serves
- * it: all calls that are bound by name go there. Read from the process's memory, so that neither a
- * chroot nor a replaced file matters.
+ * Fills in `found`. The first object in the dynamic linker's list that exports malloc serves it, because all calls that
+ * are bound by name go there. The list is read from the process's memory, so that a chroot or a replaced file does not
+ * matter.
  */
 void remote_linkmap_find(const struct remote_process *target, struct remote_linkmap *found);
 

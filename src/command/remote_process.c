@@ -1,4 +1,4 @@
-/* Another process: its memory, and the library's view in it. */
+/* Another process: finds the statistics that the library exports in it, and reads its memory. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/remote_process.h"
 
@@ -18,8 +18,7 @@
 
 enum { SCAN_SIZE = 64 << 10 };
 
-/* Reads a file of /proc/PID as a text, as far as it fits. A name in it may hold any byte, line ends
- * among them. */
+/* Reads a file of /proc/PID as a string, cut if it does not fit. A name in it may hold any byte, also a line end. */
 static bool remote_process_read_file(int process, const char *name, char *text, size_t size)
 {
     char path[40];
@@ -50,7 +49,7 @@ bool remote_process_status(int process, struct remote_process_status *status)
     if (!remote_process_read_file(process, "stat", text, sizeof text)) {
         return false;
     }
-    const char *behind = strrchr(text, ')'); /* the name before it may hold anything */
+    const char *behind = strrchr(text, ')'); /* the program's name before it may contain anything */
     return behind != NULL && sscanf(behind,
                                     ") %c %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
                                     "%" SCNu64,
@@ -100,7 +99,7 @@ bool remote_process_queue(const struct remote_process *target, int handle, int n
     return sigqueue(target->process, number, (union sigval){.sival_int = value}) == 0;
 }
 
-/* Whether the process is still there, or only its number is: a zombie has no memory. */
+/* Returns true if the process is alive. A zombie still has its number, but no memory. */
 static bool remote_process_is_alive(const struct remote_process *target)
 {
     struct remote_process_status status;
@@ -108,7 +107,7 @@ static bool remote_process_is_alive(const struct remote_process *target)
            strchr("ZXx", status.state) == NULL;
 }
 
-/* What a system call's failure says of the process. */
+/* Returns the state of a process for which a system call failed with this error. */
 static enum remote_process_state remote_process_judge(const struct remote_process *target, int error)
 {
     if (!remote_process_is_alive(target)) {
@@ -152,8 +151,10 @@ enum remote_process_state remote_process_renew(struct remote_process *target)
     return born && view->self == target->address ? REMOTE_READ : REMOTE_UNINITIALISED;
 }
 
-/* The view's place in a mapping, or NULL. `left` is how many bytes may still be read, of this
- * mapping and others. */
+/*
+ * Searches a mapping for the exported structure and returns its address, or NULL. *left is the number of bytes that may
+ * still be read, in this mapping and others.
+ */
 static const struct inspect_export *remote_process_scan(const struct remote_process *target, const struct maps_row *row,
                                                         char *buffer, size_t *left)
 {
@@ -177,7 +178,7 @@ static const struct inspect_export *remote_process_scan(const struct remote_proc
     return NULL;
 }
 
-/* Looks through the mappings whose files are called like the library, or through the others. */
+/* Searches the mappings of files that have "sockmalloc" in their names, or, if `named` is false, all others. */
 static bool remote_process_search(struct remote_process *target, FILE *maps, bool named)
 {
     struct maps_row row;
@@ -215,7 +216,7 @@ static enum remote_process_state remote_process_find_in(struct remote_process *t
     if (found) {
         return remote_process_renew(target);
     }
-    /* Nothing found is also what a process looks like that may be listed, but not read. */
+    /* A process that may be listed, but not read, also gives no result. Reading nothing from it tells the two apart. */
     enum remote_process_state state = remote_process_copy(target, &probe, sockmalloc_view.magic, 0);
     return state == REMOTE_READ ? remote_process_judge(target, 0) : state;
 }
@@ -230,7 +231,7 @@ enum remote_process_state remote_process_find_named(struct remote_process *targe
     return remote_process_find_in(target, false);
 }
 
-/* Why the kernel does not let us read, as far as it can be told. */
+/* Returns why the kernel does not allow reading the process, as far as that can be known. */
 static const char *remote_process_reason(void)
 {
     char scope = '0';

@@ -1,4 +1,4 @@
-/* Another process's state, copied over this one's own, so that the rooms speak of that process. */
+/* Copies the tables of another process over this process's own, so that snapshot_take reads those of the other. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/remote_snapshot.h"
 
@@ -18,7 +18,7 @@
 
 struct bucket_plan remote_snapshot_plan;
 
-/* What is mapped here in the place where the process has it: metadata, caches, magazines. */
+/* Memory that is mapped at the addresses that it has in the other process: metadata, caches and magazines. */
 enum { PIECES_MAX = 4 };
 static struct span pieces[PIECES_MAX];
 static unsigned piece_count;
@@ -33,7 +33,7 @@ static void remote_snapshot_release(void)
     pieces_size = 0;
 }
 
-/* Memory in a place that the process's pointers name: whole pages around the piece. */
+/* Maps the whole pages around an object, at its address in the other process. */
 static enum remote_process_state remote_snapshot_map(void *start, size_t size)
 {
     uintptr_t page = os_page_size();
@@ -49,7 +49,7 @@ static enum remote_process_state remote_snapshot_map(void *start, size_t size)
     if (length > REMOTE_SNAPSHOT_BYTES - pieces_size) {
         return REMOTE_TOO_LARGE;
     }
-    void *place = (void *)first; /* an address of the other process's: no object of ours */
+    void *place = (void *)first; /* an address in the other process, where this process has no object */
     void *mapped = mmap(place, length, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
     if (mapped == MAP_FAILED) {
@@ -93,9 +93,9 @@ static bool remote_snapshot_geometry_makes_sense(unsigned bucket)
 }
 
 /*
- * Returns true if the range can be as it is said to be. Only limits that never change are compared:
- * of two counts, the process may have raised one between our copies of them. metadata may name any
- * bucket, and a walk goes on by that one's pages, of which each must therefore have some.
+ * Returns true if the range of the pools can be as the process says. Counts are compared only with limits that never
+ * change, because the process may have raised one of two counts between the two copies. Metadata may name any bucket,
+ * and a walk over the range continues by that bucket's pages, so that every bucket must have some.
  */
 static bool remote_snapshot_region_makes_sense(void)
 {
@@ -110,7 +110,7 @@ static bool remote_snapshot_region_makes_sense(void)
     return sense;
 }
 
-/* The same of the tables of caches, processors and magazines. */
+/* Returns true if the tables of caches, of processors and of magazines can be as the process says. */
 static bool remote_snapshot_records_make_sense(void)
 {
     struct span magazine = magazine_records_span();
@@ -120,8 +120,8 @@ static bool remote_snapshot_records_make_sense(void)
 }
 
 /*
- * The process is another's, and may have been made to deceive: what the rooms take for granted of
- * their own is looked at here, or mended. Where the pools are off, nothing is behind the objects.
+ * Checks all that the library relies on in its own tables, because the other process may have been made to deceive.
+ * What can be corrected is corrected. While the pools are off, only the objects themselves are there.
  */
 static bool remote_snapshot_makes_sense(void)
 {
@@ -131,7 +131,7 @@ static bool remote_snapshot_makes_sense(void)
            (region.buckets == 0 || (remote_snapshot_region_makes_sense() && remote_snapshot_records_make_sense()));
 }
 
-/* The objects that the view names, each over our own. */
+/* Copies the objects that the process exports, each over this process's own. */
 static enum remote_process_state remote_snapshot_bring_objects(const struct remote_process *target,
                                                                const struct span own[INSPECT_OBJECTS])
 {
@@ -142,15 +142,17 @@ static enum remote_process_state remote_snapshot_bring_objects(const struct remo
     return state == REMOTE_READ && !remote_snapshot_makes_sense() ? REMOTE_SENSELESS : state;
 }
 
-/* The states of all pages that were ever carved: what the requests were, no figure says. */
+/*
+ * Copies the states of all pages that were ever carved. The sizes of requests, which no statistic needs, are left out.
+ */
 static enum remote_process_state remote_snapshot_bring_metadata(const struct remote_process *target)
 {
     return remote_snapshot_bring(target, (void *)region.states, region_front() * sizeof region.states[0]);
 }
 
 /*
- * The magazines come last, and with them once more how many there are: each that a cache named when
- * it was copied is among them.
+ * Copies caches, records of processors and magazines. Magazines come last, after their number has been read again, so
+ * that each magazine that a copied cache points to is among them.
  */
 static enum remote_process_state remote_snapshot_bring_records(const struct remote_process *target,
                                                                const struct span own[INSPECT_OBJECTS])
@@ -170,7 +172,7 @@ static enum remote_process_state remote_snapshot_bring_records(const struct remo
     return state == REMOTE_READ ? remote_snapshot_bring(target, records.start, records.size) : state;
 }
 
-/* A public magazine that lies in none of the records is no magazine: its count must not be read. */
+/* Removes a public magazine that lies in no table from the cache, because its count must not be read. */
 static void remote_snapshot_mend(struct cache *cache)
 {
     struct span records = magazine_records_span();
@@ -198,7 +200,7 @@ static enum remote_process_state remote_snapshot_bring_all(const struct remote_p
     inspect_export_list(own, &remote_snapshot_plan);
     enum remote_process_state state = remote_snapshot_bring_objects(target, own);
     if (state != REMOTE_READ || region.buckets == 0) {
-        return state; /* the pools are off: there is nothing behind the objects */
+        return state; /* the pools are off, so that only the objects themselves are there */
     }
     state = remote_snapshot_bring_metadata(target);
     if (state == REMOTE_READ) {
@@ -224,6 +226,6 @@ enum remote_process_state remote_snapshot_take(struct remote_process *target, st
         snapshot->process = target->process;
     }
     remote_snapshot_release();
-    /* All of it came from one process only if that has its number to the end. */
+    /* If the process still has its number, all parts came from one process. */
     return state != REMOTE_READ || remote_process_is_same(target) ? state : REMOTE_GONE;
 }

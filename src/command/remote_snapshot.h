@@ -1,4 +1,4 @@
-/* Another process's state, copied over this one's own, so that the rooms speak of that process. */
+/* Copies the tables of another process over this process's own, so that snapshot_take reads those of the other. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_REMOTE_SNAPSHOT_H
 #define SOCKMALLOC_REMOTE_SNAPSHOT_H
@@ -8,27 +8,27 @@
 #include "statistics/snapshot.h"
 
 /*
- * Bytes of tables that are copied from one process at most. So much are four times the metadata of
- * the longest range, or the caches of 16,000 threads; a process that asks for more is refused.
+ * The most bytes of tables that are copied from one process: four times the metadata of the longest range, or the
+ * caches of 16,000 threads. A process with more is refused.
  */
 enum { REMOTE_SNAPSHOT_BYTES = 64 << 20 };
 
-/* The buckets of the process that was projected last. */
+/* The plan of the buckets of the process that remote_snapshot_take read last. */
 extern struct bucket_plan remote_snapshot_plan;
 
 /*
- * Takes a snapshot of a process whose view was found: by the same code as in the process itself, so
- * that the figures are the same. Afterwards `options`, message_process_name and remote_snapshot_plan are
- * that process's, until the next projection. The process goes on meanwhile; nothing of it is
- * written, and nothing in it runs. Only for a program whose own malloc is not ours; one thread.
+ * Takes a snapshot of a process whose exported structure was found, with the code that the process itself would use, so
+ * that the figures are the same. Afterwards `options`, message_process_name and remote_snapshot_plan are those of the
+ * process. Nothing is written to the process, and no code runs in it. Only for one thread of a program whose own malloc
+ * is not the library's.
  *
- * The process may have been made to deceive: every count is held to what its table can hold before
- * anything is read by it, and what is copied to REMOTE_SNAPSHOT_BYTES. How long it takes is not bounded
- * here, since a page of the process's may be one that never comes: look.h is for that.
+ * The process may have been made to deceive. Every count is compared with the size of its table before it is used, and
+ * at most REMOTE_SNAPSHOT_BYTES are copied. The time is not limited here, because a page of the process may never
+ * arrive: look.h limits it.
  */
 enum remote_process_state remote_snapshot_take(struct remote_process *target, struct snapshot *snapshot);
 
-/* Makes a plan from elsewhere safe to print: its labels are made anew from its sizes. */
+/* Makes a plan from another process or a file safe to print: makes its labels anew from its sizes. */
 void remote_snapshot_mend_plan(struct bucket_plan *plan);
 
 #endif

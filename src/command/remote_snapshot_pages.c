@@ -1,4 +1,4 @@
-/* Which pages of another process are in memory. */
+/* Reads which pages of another process are resident. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/remote_snapshot_pages.h"
 
@@ -23,7 +23,10 @@ bool remote_snapshot_ask_pages_of(int process)
     return pagemap >= 0;
 }
 
-/* A word a page, of which the highest bit says "present": Documentation/admin-guide/mm/pagemap. */
+/*
+ * pagemap has a 64-bit word for each page, whose highest bit is set if the page is resident
+ * (Documentation/admin-guide/mm/pagemap.rst).
+ */
 bool residency_ask(const char *start, size_t size, unsigned char *pages)
 {
     uint64_t word[OS_RESIDENCY_PAGES];

@@ -1,4 +1,4 @@
-/* Which pages of another process are in memory. */
+/* Reads which pages of another process are resident. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_REMOTE_SNAPSHOT_PAGES_H
 #define SOCKMALLOC_REMOTE_SNAPSHOT_PAGES_H

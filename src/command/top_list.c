@@ -1,4 +1,4 @@
-/* What `top` shows: the processes that carry the library, what they did lately, who is whose. */
+/* The processes that `top` shows: their figures since the last look, and which are workers of another. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/top_list.h"
 
@@ -32,7 +32,7 @@ static struct top_process *top_find(struct top_list *list, int process)
     return NULL;
 }
 
-/* What the requests' slots had room for, in bytes: since the former look, or ever. */
+/* Returns how many bytes the slots of the requests had room for: since the last look, or since the start if `ever`. */
 static double top_room(const struct top_process *process, unsigned bucket, bool ever)
 {
     bool all = bucket == process->snapshot.buckets;
@@ -45,7 +45,7 @@ static double top_room(const struct top_process *process, unsigned bucket, bool 
     return room;
 }
 
-/* What a bucket did since the former look; all of them, if it is their number. */
+/* Returns the figures of a bucket since the last look, or of all together if `bucket` is snapshot.buckets. */
 static struct top_figures top_compare(const struct top_process *process, unsigned bucket)
 {
     bool all = bucket == process->snapshot.buckets;
@@ -100,7 +100,7 @@ static bool top_is_costly(const struct top_list *list, const struct remote_proce
     return false;
 }
 
-/* A look at the process cost as much as a look may: once is enough. */
+/* Notes a process for which a look cost as much as one may, so that it is not read again. */
 static void top_note_state(struct top_list *list, const struct remote_process *target, enum remote_process_state state)
 {
     if (state == REMOTE_LATE || state == REMOTE_TOO_LARGE || state == REMOTE_BROKEN) {
@@ -109,7 +109,7 @@ static void top_note_state(struct top_list *list, const struct remote_process *t
     }
 }
 
-/* Adds a process that was not there at the last look. */
+/* Reads a process that is not on the list, and adds it. */
 static enum remote_process_state top_add(struct top_list *list, int number)
 {
     if (list->count == TOP_PROCESSES || top_find(list, number) != NULL) {
@@ -173,11 +173,11 @@ enum remote_process_state top_list_look(struct top_list *list)
     return list->count > 0 ? REMOTE_READ : state;
 }
 
-/* The uppermost ancestor of the same name that is on the list. */
+/* Returns the topmost ancestor on the list that has the same name. */
 static struct top_process *top_master(struct top_list *list, struct top_process *process)
 {
     struct top_process *master = process;
-    for (unsigned i = 0; i < TOP_PROCESSES; i++) { /* no longer a chain than the list */
+    for (unsigned i = 0; i < TOP_PROCESSES; i++) { /* a chain of ancestors is no longer than the list */
         struct top_process *above = top_find(list, master->parent);
         if (above == NULL || strcmp(above->target.name, process->target.name) != 0) {
             break;
@@ -192,7 +192,7 @@ static void top_add_worker(struct top_process *master, const struct top_process 
     struct top_figures own = top_total(worker);
     double rate = master->total.rate + own.rate;
     double room = master->total.room + own.room;
-    /* By their shares in what came; where nothing came, the master's stand. */
+    /* The shares of hits and filled are weighted by the requests. Where there were none, the master's shares stay. */
     if (room > 0) {
         master->total.filled = (master->total.filled * master->total.room + own.filled * own.room) / room;
     }
@@ -240,7 +240,10 @@ static double top_key(const struct top_process *process, enum top_order order)
     }
 }
 
-/* Few, and mostly in order already; equals keep theirs, so that lines do not jump. */
+/*
+ * Insertion sort, because there are few and they are mostly in order. Equal ones keep their order, so that their lines
+ * do not jump.
+ */
 void top_list_sort(struct top_list *list, enum top_order order)
 {
     for (unsigned i = 1; i < list->count; i++) {

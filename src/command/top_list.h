@@ -1,4 +1,4 @@
-/* What `top` shows: the processes that carry the library, what they did lately, who is whose. */
+/* The processes that `top` shows: their figures since the last look, and which are workers of another. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TOP_LIST_H
 #define SOCKMALLOC_TOP_LIST_H
@@ -10,68 +10,71 @@
 #include "command/remote_snapshot.h"
 #include "statistics/snapshot.h"
 
-/* What a line shows, of a process or of a bucket. */
+/* The figures of a line, of a process or of a bucket. */
 struct top_figures {
     uint64_t live;
     uint64_t cached;
     uint64_t resident; /* bytes, or SNAPSHOT_UNKNOWN */
-    double rate;       /* requests a second, since the last look */
-    double hits;       /* of them, those that a cache served: 0 to 1; of all there were while none came */
-    double room;       /* bytes a second that their slots had room for */
-    double filled;     /* of them, those that were asked for; else as hits */
+    double rate;       /* requests per second since the last look */
+    double hits;   /* share of them that a cache served, from 0 to 1; if there were none, the share since the start */
+    double room;   /* bytes per second that their slots had room for */
+    double filled; /* share of them that the requests asked for, from 0 to 1; if there were none, the share since the
+                      start */
 };
 
 struct top_process {
     struct remote_process target;
-    int parent;      /* its number */
-    bool is_read;    /* the rest is what it said at the last look */
-    bool has_former; /* and this is not the first */
+    int parent;      /* process id */
+    bool is_read;    /* the figures are those of the last look */
+    bool has_former; /* the last look was not the first */
     struct snapshot snapshot;
     struct snapshot former;
-    uint64_t time; /* by top_list_now */
+    uint64_t time; /* of the last look, by top_list_now */
     uint64_t former_time;
     struct bucket_plan plan;
-    struct top_figures total; /* with its workers' where these are folded under it */
-    unsigned workers;         /* so many */
-    bool is_folded;           /* under another: not to be shown */
+    struct top_figures total; /* with those of its workers, if they are folded under it */
+    unsigned workers;         /* number of workers that are folded under it */
+    bool is_folded;           /* folded under another process, so that it has no line */
 };
 
 enum { TOP_PROCESSES = 256, TOP_COSTLY = 64 };
 
-/* A process that is not looked at again. */
+/* A process that is not looked at again, because that cost too much. */
 struct top_costly {
     int process;
-    uint64_t start; /* as in its target */
+    uint64_t start; /* as in struct remote_process */
 };
 
 struct top_list {
-    const int *wanted; /* processes; NULL: whichever carry the library */
+    const int *wanted; /* process ids; NULL is all processes that have loaded the library */
     unsigned wanted_count;
     unsigned count;
     struct top_process process[TOP_PROCESSES];
-    struct top_costly costly[TOP_COSTLY]; /* the latest ones, from costly_next on the oldest */
+    struct top_costly costly[TOP_COSTLY]; /* a ring of the latest ones; costly_next is the oldest */
     unsigned costly_next;
 };
 
 enum top_order { TOP_BY_RATE, TOP_BY_LIVE, TOP_BY_CACHED, TOP_BY_RESIDENT, TOP_BY_HITS, TOP_BY_PROCESS };
 
-/* Nanoseconds, of some clock that only grows. */
+/* Returns nanoseconds of the monotonic clock. */
 uint64_t top_list_now(void);
 
 /*
- * Looks at all processes again. Of those that were asked for by number, one that can't be read is
- * left out like any other: REMOTE_READ if at least one can, else how it was with the last.
+ * Reads all processes again. A process that cannot be read is taken off the list, also if its id was asked for. Returns
+ * REMOTE_READ if at least one process could be read, otherwise the state of the last one that could not.
  */
 enum remote_process_state top_list_look(struct top_list *list);
 
-/* Adds workers to their master, a parent or grandparent of the same name, and hides them; or shows
- * each by itself. */
+/*
+ * If `wanted`, adds the figures of workers to those of their master, an ancestor of the same name, and hides the
+ * workers. Otherwise shows each process by itself.
+ */
 void top_list_fold(struct top_list *list, bool wanted);
 
-/* The largest first; of processes' numbers, the smallest. */
+/* Sorts the list: the largest figure first, or the smallest process id. */
 void top_list_sort(struct top_list *list, enum top_order order);
 
-/* Of one bucket of one process. */
+/* Returns the figures of one bucket of a process. */
 struct top_figures top_list_bucket(const struct top_process *process, unsigned bucket);
 
 #endif

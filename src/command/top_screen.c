@@ -1,4 +1,4 @@
-/* The full screen of `top`: lines that fit its width, and the keys. */
+/* The full screen of `top`: draws lines that fit the width, and reads keys. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/top_screen.h"
 
@@ -10,14 +10,16 @@
 #include "base/bounds.h"
 #include "base/text.h"
 
-/* At 40 columns: a short label, numbers of four characters, and six for the bar. Wide is what has
- * room for wide columns and as much of a bar. */
+/*
+ * Below 72 columns the narrow columns are used. With 40 columns they leave a short label, numbers of four characters,
+ * and six characters for the bar.
+ */
 enum { WIDE = 72, LABEL_WIDE = 20, LABEL_NARROW = 9 };
 
-/* Lines that are no process's and no bucket's: two headings, the title, the help. */
+/* Lines that show no process and no bucket: the title, two headings and the help. */
 enum { FIXED_LINES = 4, COMPACT_SIZE = 8 };
 
-/* What stands between the label and the bar, where there is room for it: headings and widths. */
+/* The numbers between the label and the bar: headings and widths. */
 static const struct {
     const char *wide;
     int wide_width;
@@ -53,7 +55,7 @@ void top_screen_close(void)
     delscreen(screen);
 }
 
-/* Four characters at most: 999, 9.9k, 99k, 999k, and so on. */
+/* Prints a number in at most four characters: 999, 9.9k, 99k, 999k and so on. */
 static void compact(double number, double unit, char text[COMPACT_SIZE])
 {
     static const char units[] = " kmgtp";
@@ -90,7 +92,7 @@ static void draw_heading(int line, const char *label)
     attroff(A_REVERSE);
 }
 
-/* What is left of the line, filled as far as the share goes. */
+/* Draws the bar in the rest of the line, filled up to the share. */
 static void draw_bar(int line, double share)
 {
     int start = label_width() + 1;
@@ -102,7 +104,7 @@ static void draw_bar(int line, double share)
     mvhline(line, start, '#', LESSER(filled, width));
 }
 
-/* A part of bytes in memory; nothing of what is unknown. */
+/* Returns the share of resident bytes, or 0 if they are unknown. */
 static double part_of(uint64_t resident, double most)
 {
     return resident != SNAPSHOT_UNKNOWN && most > 0 ? (double)resident / most : 0;
@@ -145,7 +147,7 @@ static void draw_process(int line, const struct top_process *process, double mos
     }
 }
 
-/* The process whose buckets are shown: NULL where there is none. */
+/* Returns the process whose buckets are shown, or NULL if the list is empty. */
 static const struct top_process *find_selected(const struct top_list *list, const struct top_view *view)
 {
     const struct top_process *first = NULL;
@@ -176,7 +178,7 @@ static int draw_processes(int line, int end, const struct top_list *list, const 
     return line;
 }
 
-/* The bar is a bucket's part in what of the process's regions is in memory. */
+/* Draws the buckets of a process. The bar is the bucket's share of the resident bytes of all buckets. */
 static void draw_buckets(int line, int end, const struct top_process *process)
 {
     char heading[64];
@@ -212,7 +214,7 @@ static void draw_help(void)
     const char *help = COLS >= WIDE ? "q quit  up/down select  f fold  sort: r rate l live c cached m "
                                       "memory h hits p process"
                                     : "q quit f fold sort by: r l c m h p";
-    mvaddnstr(LINES - 1, 0, help, COLS - 1); /* in the last place a terminal would scroll */
+    mvaddnstr(LINES - 1, 0, help, COLS - 1); /* writing to the last column of the last line would scroll the terminal */
 }
 
 void top_screen_draw(const struct top_list *list, const struct top_view *view)
@@ -224,7 +226,7 @@ void top_screen_draw(const struct top_list *list, const struct top_view *view)
     if (selected == NULL) {
         mvaddnstr(2, 0, "none that may be read carries the library", COLS);
     } else {
-        /* The buckets have their lines first, but for two; what is left is the processes'. */
+        /* The buckets get their lines first, except for two. The processes get the rest. */
         int wanted = (int)selected->snapshot.buckets;
         int room = LINES - FIXED_LINES - wanted;
         int line = draw_processes(2, 2 + GREATER(room, 2), list, selected);
@@ -234,7 +236,7 @@ void top_screen_draw(const struct top_list *list, const struct top_view *view)
     refresh();
 }
 
-/* The one that is shown above or below the selected one. */
+/* Selects the next process on the screen, below (1) or above (-1). */
 static void select_next(const struct top_list *list, struct top_view *view, int step)
 {
     const struct top_process *selected = find_selected(list, view);
@@ -267,8 +269,8 @@ bool top_screen_wait(const struct top_list *list, struct top_view *view, int mil
         select_next(list, view, 1);
         return true;
     case ERR:
-        return isatty(STDIN_FILENO); /* the terminal may have gone */
+        return isatty(STDIN_FILENO); /* false if the terminal is gone */
     default:
-        return true; /* a sort key, another size, or a key of no meaning */
+        return true; /* a sort key, a change of size, or a key without a meaning */
     }
 }

@@ -1,4 +1,4 @@
-/* The full screen of `top`: lines that fit its width, and the keys. */
+/* The full screen of `top`: draws lines that fit the width, and reads keys. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TOP_SCREEN_H
 #define SOCKMALLOC_TOP_SCREEN_H
@@ -10,20 +10,22 @@
 struct top_view {
     enum top_order order;
     bool folds;
-    int selected; /* a process's number, whose buckets are shown; 0: the first's */
+    int selected; /* id of the process whose buckets are shown; 0 is the first one */
     double interval;
 };
 
-/* Takes the terminal over. False if it is none, or one that nothing is known of. */
+/* Prepares the terminal. Returns false if stdin or stdout is no terminal, or one of unknown type. */
 bool top_screen_open(void);
 
-/* Gives it back as it was. */
+/* Restores the terminal. */
 void top_screen_close(void);
 
 void top_screen_draw(const struct top_list *list, const struct top_view *view);
 
-/* Waits so long for a key, and changes the view by it. False at the key that ends it, or without a
- * terminal. */
+/*
+ * Waits the given milliseconds for a key, and changes the view by it. Returns false if the key ends the command or the
+ * terminal is gone.
+ */
 bool top_screen_wait(const struct top_list *list, struct top_view *view, int milliseconds);
 
 #endif

@@ -1,4 +1,4 @@
-/* A program run to its end with the library, and looked at in its last moment. */
+/* Runs a program with the library preloaded, and reads its memory right before it ends. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/traced_run.h"
 
@@ -20,14 +20,14 @@ static enum command_exit traced_run_begin(const struct launch *launch)
     return launch_execute(launch);
 }
 
-/* What came of the process. */
+/* The state of the traced process. */
 struct traced_run {
     traced_run_judge *judge;
     bool is_judged;
     enum command_exit code;
 };
 
-/* What a stop was for; the signal to go on with. */
+/* Handles a stop of the process. Returns the signal to continue it with. */
 static uintptr_t traced_run_answer(struct traced_run *trial, int process, int status)
 {
     unsigned event = (unsigned)status >> 16;
@@ -39,7 +39,7 @@ static uintptr_t traced_run_answer(struct traced_run *trial, int process, int st
     return event != 0 ? 0 : (uintptr_t)WSTOPSIG(status);
 }
 
-/* The kernel does not stop every process that SIGKILL ends. */
+/* Returns the exit code after the process has ended. The kernel does not always stop a process that SIGKILL ends. */
 static enum command_exit traced_run_conclude(const struct traced_run *trial, int process, int status)
 {
     if (trial->is_judged) {
@@ -57,7 +57,7 @@ static enum command_exit traced_run_follow(int process, traced_run_judge *judge)
     int status;
     bool began = false;
     while (waitpid(process, &status, 0) == process && WIFSTOPPED(status)) {
-        uintptr_t passed = 0; /* the first stop is exec's own */
+        uintptr_t passed = 0; /* 0 for the first stop, which exec causes */
         if (began) {
             passed = traced_run_answer(&trial, process, status);
         } else {
@@ -67,7 +67,7 @@ static enum command_exit traced_run_follow(int process, traced_run_judge *judge)
         }
         ptrace(PTRACE_CONT, process, NULL, (void *)passed);
     }
-    /* Before exec it is ours still, and ends with an exit code of ours. */
+    /* A process that ends before exec is this command's own child code and ends with an exit code of the command. */
     return began ? traced_run_conclude(&trial, process, status) : (enum command_exit)WEXITSTATUS(status);
 }
 
@@ -80,7 +80,7 @@ enum command_exit traced_run_program(const struct launch *launch, traced_run_jud
     if (process == 0) {
         _exit((int)traced_run_begin(launch));
     }
-    /* What the terminal sends is for the program; we stay to say how it went. */
+    /* Signals of the terminal are for the program. This process stays to report on it. */
     signal(SIGINT, SIG_IGN);
     signal(SIGQUIT, SIG_IGN);
     return traced_run_follow(process, judge);
