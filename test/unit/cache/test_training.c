@@ -11,13 +11,6 @@ enum { MANY = 2000 };
 
 static const uint64_t plenty = UINT64_C(1) << 40;
 
-static void expect_in_order(void)
-{
-    quotas_check();
-    cr_assert_null(crew_fault(), "%s", crew_fault());
-    house_assert();
-}
-
 /* --- the first quota ------------------------------------------------------------------------ */
 
 Test(training, sixty_fourth_use_earns_a_quota)
@@ -37,7 +30,7 @@ Test(training, sixty_fourth_use_earns_a_quota)
     }
     cr_assert_eq(quotas_of(B16K), TRAINING_FIRST, "who misses nothing needs no more");
     cr_assert_eq(quotas_count(B16K, "promotions"), 1);
-    expect_in_order();
+    quotas_assert();
 }
 
 Test(training, takes_and_gives_are_uses_alike)
@@ -50,7 +43,7 @@ Test(training, takes_and_gives_are_uses_alike)
     }
     cr_assert_eq(quotas_of(B16K), TRAINING_FIRST);
     cr_assert_eq(taken[TRAINING_PROMOTION - 1] != NULL, true);
-    expect_in_order();
+    quotas_assert();
 }
 
 Test(training, each_bucket_earns_its_own)
@@ -64,7 +57,7 @@ Test(training, each_bucket_earns_its_own)
     quotas_use(B4K);
     cr_assert_eq(quotas_of(B4K), TRAINING_FIRST);
     cr_assert_eq(quotas_of(B16K), 0U);
-    expect_in_order();
+    quotas_assert();
 }
 
 Test(training, large_pool_is_not_trained)
@@ -83,7 +76,7 @@ Test(training, first_quota_is_what_the_budget_has_left)
     quotas_lay(UINT64_C(5) * 2 * 20480 + 20480);
     quotas_promote(B16K);
     cr_assert_eq(quotas_of(B16K), 5U);
-    expect_in_order();
+    quotas_assert();
 }
 
 /* It earns one again and again, and gets it when there is room: another thread has ended, say. */
@@ -101,7 +94,7 @@ Test(training, quota_waits_for_the_budget)
         quotas_use(B16K);
     }
     cr_assert_eq(quotas_of(B16K), TRAINING_FIRST);
-    expect_in_order();
+    quotas_assert();
 }
 
 /* --- growth --------------------------------------------------------------------------------- */
@@ -131,7 +124,7 @@ static void expect_growth(void (*work)(unsigned step))
     cr_assert_eq(growths, 3);
     cr_assert_eq(quotas_count(B16K, "growths"), growths);
     cr_assert_eq(quotas_count(B16K, "transfers"), 0);
-    expect_in_order();
+    quotas_assert();
 }
 
 static void take_and_keep(unsigned step)
@@ -205,5 +198,5 @@ Test(training, next_thread_begins_anew)
     cr_assert(training_result(result));
     cr_assert_eq(result[B16K], TRAINING_FIRST, "an end is no lesson");
     cr_assert_eq(result[B32K], 0U);
-    expect_in_order();
+    quotas_assert();
 }

@@ -24,13 +24,6 @@ static void lay_with_first(uint32_t first, bool frozen, uint64_t limit)
     cache_reach();
 }
 
-static void expect_in_order(void)
-{
-    quotas_check();
-    cr_assert_null(crew_fault(), "%s", crew_fault());
-    house_assert();
-}
-
 Test(training_frozen, set_quota_is_there_at_the_first_use)
 {
     lay_with_first(20, false, plenty);
@@ -42,7 +35,7 @@ Test(training_frozen, set_quota_is_there_at_the_first_use)
     cr_assert_eq(quotas_count(B16K, "promotions"), 1);
     quotas_use(B16K); /* back: there is a magazine for it */
     cr_assert_eq(cache_mine->bin[B16K].ceiling - cache_mine->bin[B16K].floor, 20);
-    expect_in_order();
+    quotas_assert();
 }
 
 Test(training_frozen, set_quota_is_asked_for_at_each_use)
@@ -56,7 +49,7 @@ Test(training_frozen, set_quota_is_asked_for_at_each_use)
     budget_return(budget.cache_limit);
     quotas_use(B16K);
     cr_assert_eq(quotas_of(B16K), 4U);
-    expect_in_order();
+    quotas_assert();
 }
 
 static void use_in_every_way(void)
@@ -90,7 +83,7 @@ Test(training_frozen, frozen_quotas_stay_where_they_began)
         cr_assert_eq(quotas_count(B16K, steps[i]) + quotas_count(B64K, steps[i]), 0);
     }
     cr_assert_not(training_result(result), "nothing was learnt");
-    expect_in_order();
+    quotas_assert();
 }
 
 Test(training_frozen, frozen_without_quotas_earns_none)
@@ -99,5 +92,5 @@ Test(training_frozen, frozen_without_quotas_earns_none)
     use_in_every_way();
     cr_assert_eq(quotas_of(B4K) + quotas_of(B16K), 0U);
     cr_assert_eq(budget_charged(), 0);
-    expect_in_order();
+    quotas_assert();
 }

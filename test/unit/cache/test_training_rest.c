@@ -52,13 +52,6 @@ static void lay(uint64_t decay_milliseconds, bool frozen)
     cr_assert_eq(cache_held(cache_mine, BUCKET), HELD);
 }
 
-static void expect_in_order(void)
-{
-    quotas_check();
-    cr_assert_null(crew_fault(), "%s", crew_fault());
-    house_assert();
-}
-
 Test(training_rest, idle_quota_is_halved_each_age_until_there_is_none)
 {
     lay(DECAY, false);
@@ -68,13 +61,13 @@ Test(training_rest, idle_quota_is_halved_each_age_until_there_is_none)
         cr_assert_eq(quotas_of(BUCKET), wanted);
         cr_assert_leq(cache_held(cache_mine, BUCKET), wanted);
         cr_assert_eq(quotas_count(BUCKET, "decays"), ++decays);
-        expect_in_order();
+        quotas_assert();
     }
     rest(AGE);
     cr_assert_eq(quotas_of(BUCKET), 0U);
     cr_assert_eq(ages_figures(BUCKET)->cached, 0);
     cr_assert_eq(budget_charged(), 0);
-    expect_in_order();
+    quotas_assert();
     rest(AGE);
     cr_assert_eq(quotas_count(BUCKET, "decays"), decays + 1, "who has none loses none");
 }
@@ -111,7 +104,7 @@ Test(training_rest, used_quota_loses_what_was_never_touched)
         uint32_t before = quotas_of(BUCKET);
         live_through(USED);
         cr_assert_geq(quotas_of(BUCKET), before / 2);
-        expect_in_order();
+        quotas_assert();
     }
     cr_assert_leq(quotas_of(BUCKET), (unsigned)USED);
     cr_assert_geq(2 * quotas_of(BUCKET), (unsigned)USED);
@@ -156,7 +149,7 @@ Test(training_rest, other_buckets_keep_theirs)
     }
     cr_assert_geq(quotas_of(B8K), quota);
     cr_assert_leq(quotas_of(BUCKET), (unsigned)FIRST / 8);
-    expect_in_order();
+    quotas_assert();
 }
 
 Test(training_rest, frozen_quotas_stay)
@@ -188,5 +181,5 @@ Test(training_rest, ticks_bring_it)
     cr_assert_eq(quotas_of(BUCKET), quota / 2);
     ages_pass(AGE);
     cr_assert_eq(quotas_of(BUCKET), quota / 4);
-    expect_in_order();
+    quotas_assert();
 }

@@ -41,19 +41,12 @@ static void make_idle(unsigned bucket)
     cache_mine->tally[bucket].seen = (uint32_t)(counter_read(&bin->requests) + cache_returned(cache_mine, bucket));
 }
 
-static void expect_in_order(void)
-{
-    quotas_check();
-    cr_assert_null(crew_fault(), "%s", crew_fault());
-    house_assert();
-}
-
 static void expect_quotas(unsigned count, const unsigned *bucket, const uint32_t *quota)
 {
     for (unsigned i = 0; i < count; i++) {
         cr_assert_eq(quotas_of(bucket[i]), quota[i], "%s has %u", house_plan.label[bucket[i]], quotas_of(bucket[i]));
     }
-    expect_in_order();
+    quotas_assert();
 }
 
 static void expect_steps(unsigned bucket, uint64_t growths, uint64_t transfers, uint64_t losses)
@@ -164,7 +157,7 @@ Test(training_transfer, what_the_donor_held_goes_to_the_stack)
         cr_assert_not_null(house_take(B64K, 65536, NULL));
     }
     cr_assert_eq(quotas_count(B64K, "carved"), carved, "all are within reach");
-    expect_in_order();
+    quotas_assert();
 }
 
 /* A bucket that never had a quota gets its first one out of another's, too. */
@@ -176,7 +169,7 @@ Test(training_transfer, first_quota_comes_from_another_where_nothing_is_left)
     expect_quotas(2, buckets, (const uint32_t[]){5, TRAINING_FIRST});
     cr_assert_eq(quotas_count(B16K, "promotions"), 1);
     expect_steps(B64K, 0, 0, 1);
-    expect_in_order();
+    quotas_assert();
 }
 
 /* --- decay ---------------------------------------------------------------------------------- */
@@ -202,7 +195,7 @@ Test(training_transfer, idle_quota_is_halved_every_64_slow_paths)
     for (uint32_t quota = TRAINING_FIRST / 4;; quota /= 2) {
         cr_assert_eq(misses_until_change(B4K, B16K), TRAINING_DECAY);
         cr_assert_eq(quotas_of(B16K), quota);
-        expect_in_order();
+        quotas_assert();
         if (quota == 0) {
             break;
         }
@@ -225,7 +218,7 @@ Test(training_transfer, one_use_in_64_slow_paths_keeps_a_quota)
     }
     cr_assert_eq(quotas_of(B16K), TRAINING_FIRST);
     cr_assert_eq(quotas_count(B16K, "decays"), 0);
-    expect_in_order();
+    quotas_assert();
 }
 
 /* A thread that has no quota for what it does now gives up those for what it did, all the same. */
@@ -239,5 +232,5 @@ Test(training_transfer, uses_without_a_quota_are_slow_paths_too)
     cr_assert_eq(quotas_of(B4K), 0U);
     cr_assert_eq(quotas_of(B64K), 0U, "the budget is less than one of its slots");
     cr_assert_eq(budget_charged(), 0);
-    expect_in_order();
+    quotas_assert();
 }

@@ -44,13 +44,6 @@ static void use(unsigned count)
     }
 }
 
-static void expect_in_order(void)
-{
-    quotas_check();
-    cr_assert_null(crew_fault(), "%s", crew_fault());
-    house_assert();
-}
-
 /* The first of the crowd have caches, and slots there. */
 static void be_one_of_the_first(void)
 {
@@ -106,7 +99,7 @@ Test(pool_auto, turns_when_threads_are_too_many_and_never_back)
     lay();
     crew_run(CROWD + 1, come_in_a_crowd);
     cr_assert_eq(pool_kind(), KIND_CPU);
-    expect_in_order();
+    quotas_assert();
     cr_assert_eq(budget_charged(), percpu_charge(), "threads are charged for nothing");
     cr_assert_lt(budget_left(), quotas_price(B64K) * percpu_records(), "what they had is the processors' now");
     use(MANY);
@@ -117,7 +110,7 @@ Test(pool_auto, turns_when_threads_are_too_many_and_never_back)
     cr_assert_eq(snapshot.kind, KIND_CPU);
     cr_assert_eq(snapshot.bucket[B16K].requests, (2 * CROWD + 1) * MANY + CROWD + 1);
     cr_assert_eq(snapshot.bucket[B16K].live, 0);
-    expect_in_order();
+    quotas_assert();
 }
 
 /* As many as make no crowd yet, again and again: those who are gone do not count. */
@@ -137,7 +130,7 @@ Test(pool_auto, those_who_are_gone_are_no_crowd)
     cr_assert_eq(pool_kind(), KIND_AUTO);
     cr_assert_eq(percpu_records(), 0U);
     cr_assert_eq(budget_charged(), 0);
-    expect_in_order();
+    quotas_assert();
 }
 
 /* A thread that comes to the end with a cache of before the turn gives it up there. */
@@ -161,7 +154,7 @@ Test(pool_auto, caches_of_before_end_with_their_threads)
     lay();
     crew_run(CROWD + 1, end_with_a_cache);
     cr_assert_eq(cache_open_count(), 0U);
-    expect_in_order();
+    quotas_assert();
     cr_assert_eq(budget_charged(), percpu_charge());
 }
 
@@ -180,5 +173,5 @@ Test(pool_auto, nothing_is_lost_at_the_turn)
     }
     snapshot_take(&snapshot);
     cr_assert_eq(snapshot.bucket[B16K].carved, carved);
-    expect_in_order();
+    quotas_assert();
 }

@@ -45,13 +45,6 @@ static const struct snapshot *look(void)
     return &snapshot;
 }
 
-static void expect_in_order(void)
-{
-    quotas_check();
-    cr_assert_null(crew_fault(), "%s", crew_fault());
-    house_assert();
-}
-
 static unsigned count_of(unsigned bucket)
 {
     return bucket < B256K ? MANY : FEW;
@@ -88,10 +81,10 @@ EACH_KIND(serves_every_bucket)
         uint64_t carved = 0;
         for (unsigned round = 1; round <= 3; round++) {
             take(bucket, taken);
-            expect_in_order();
+            quotas_assert();
             cr_assert_eq(look()->bucket[bucket].live, count_of(bucket));
             give(bucket, taken);
-            expect_in_order();
+            quotas_assert();
             const struct snapshot_figures *figures = &look()->bucket[bucket];
             cr_assert_eq(figures->live, 0);
             cr_assert_eq(figures->requests, round * count_of(bucket));
@@ -121,13 +114,13 @@ EACH_KIND(gives_pages_back_when_told)
     cr_assert_gt(pool_trim((size_t)1 << 40), 0);
     cr_assert_eq(look()->total.depot, 0);
     cr_assert_eq(look()->total.purged, purged + depot);
-    expect_in_order();
+    quotas_assert();
     uint64_t carved = look()->bucket[B1M].carved;
     take(B1M, taken);
     cr_assert_eq(look()->bucket[B1M].carved, carved);
     give(B1M, taken);
     cr_assert_gt(look()->bucket[B1M].depot, 0, "what comes free after that is kept again");
-    expect_in_order();
+    quotas_assert();
 }
 
 EACH_KIND(counts_what_falls_through)
@@ -167,7 +160,7 @@ EACH_KIND(threads_hand_over_and_end)
     lay(*kind);
     for (unsigned generation = 0; generation < 3; generation++) {
         crew_run(THREADS, hand_over);
-        expect_in_order();
+        quotas_assert();
     }
     for (unsigned i = 0; i < PLACES; i++) {
         void *slot = atomic_exchange(&places[i], NULL);
@@ -175,7 +168,7 @@ EACH_KIND(threads_hand_over_and_end)
             house_give(slot);
         }
     }
-    expect_in_order();
+    quotas_assert();
     cr_assert_eq(look()->total.live, 0);
     cr_assert_eq(look()->total.requests, requests);
     cr_assert_eq(look()->total.returned, requests);
@@ -230,7 +223,7 @@ Test(pool_kinds, processors_share_the_budget)
     }
     cr_assert_lt(budget_left(), percpu_records() * house_plan.capacity[B64K]);
     cr_assert_eq(look()->charged, quotas_charge());
-    expect_in_order();
+    quotas_assert();
 }
 
 Test(pool_kinds, processors_without_a_budget_hold_nothing)
@@ -244,7 +237,7 @@ Test(pool_kinds, processors_without_a_budget_hold_nothing)
     give(B16K, taken);
     cr_assert_eq(look()->bucket[B16K].cached, 0);
     cr_assert_eq(look()->bucket[B16K].depot, MANY);
-    expect_in_order();
+    quotas_assert();
 }
 
 /* Threads have no caches there, however many come. */
@@ -262,5 +255,5 @@ Test(pool_kinds, cpu_opens_no_caches_for_threads)
     crew_run(THREADS, use_and_look);
     cr_assert_eq(cache_count(), 1U);
     cr_assert_eq(cache_open_count(), 0U);
-    expect_in_order();
+    quotas_assert();
 }

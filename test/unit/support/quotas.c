@@ -64,6 +64,13 @@ void quotas_check(void)
     CHECK(quotas_held() <= budget_charged());
 }
 
+void quotas_assert(void)
+{
+    quotas_check();
+    cr_assert_null(crew_fault(), "%s", crew_fault());
+    house_assert();
+}
+
 uint64_t quotas_count(unsigned bucket, const char *step)
 {
     static struct snapshot snapshot;

@@ -20,6 +20,9 @@ uint64_t quotas_held(void);
  * quota, and that the limit is kept. At rest. */
 void quotas_check(void);
 
+/* Fails the test unless quotas_check, every CHECK before, and the house's counts hold. By the test's first thread. */
+void quotas_assert(void);
+
 /* A bucket's count of one step, "promotions" for example, by its name in the statistics. */
 uint64_t quotas_count(unsigned bucket, const char *step);
 
