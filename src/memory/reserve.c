@@ -13,18 +13,15 @@
  * Where a window is looked for if it cannot lie just below the program: from 64 to 80 TiB. That is above the
  * addresses that mimalloc (2 to 30 TiB), Java's heaps and programs under `ulimit -s unlimited` use, and below
  * programs, libraries and stacks. RANDOM_TRIES places are tried, drawn from random bytes of the kernel.
+ * ThreadSanitizer keeps its own memory there. It leaves 1.5 TiB for a program from 85 TiB on (x86-64).
  */
 enum { RANDOM_TRIES = 8, ALIGNMENT_SHIFT = 21 };
-static const uintptr_t lowest = (uintptr_t)64 << 40;
-static const uintptr_t span = (uintptr_t)16 << 40;
+static const uintptr_t lowest = (uintptr_t)(UNDER_THREAD_SANITIZER ? 0x5510 : 0x4000) << 32;
+static const uintptr_t span = (uintptr_t)(UNDER_THREAD_SANITIZER ? 0x30 : 0x1000) << 32;
 
 static char *start;
 static char *rest;
 static size_t window;
-
-/* ThreadSanitizer keeps its own memory at most addresses, those above among them, and knows which the kernel may
- * choose. */
-static const bool draws_places = !UNDER_THREAD_SANITIZER;
 
 /*
  * Returns a random number that is another one in each process, from the 16 bytes that the kernel gives each program.
@@ -54,7 +51,7 @@ static char *reserve_choose(size_t size, char *wished_end)
         return wished_end - size;
     }
     uint64_t seed = reserve_seed();
-    for (unsigned attempt = 0; draws_places && attempt < RANDOM_TRIES; attempt++) {
+    for (unsigned attempt = 0; attempt < RANDOM_TRIES; attempt++) {
         char *place = reserve_random(seed, attempt);
         if (os_is_free(place, size)) {
             return place;
