@@ -122,7 +122,6 @@ load_tests = cases.loader(
     {
         "kinds": {"blocks_and_counts_hold": of_each(*KINDS), "processors_bound_what_is_cached": of_each("cpu", "auto")},
         "fork": {
-            "while_threads_churn": [],  # the first case above is the same and more
             "counts_after_fork": OTHERS,
             "child_takes_over_caches": of_each("cpu", "auto"),
             "threads_and_children": OTHERS,
