@@ -154,6 +154,9 @@ static void fork_or_churn(unsigned number)
         churn(number);
         return;
     }
+    while (house_pools.kind == KIND_AUTO && pool_kind() != KIND_CPU) {
+        sched_yield(); /* on a busy machine the other threads may begin late */
+    }
     for (unsigned i = 0; i < FORKS && crew_fault() == NULL; i++) {
         struct capture capture;
         unsigned from = turns;
@@ -183,7 +186,7 @@ static void lay_keepers(void)
 static void fork_while_others_churn(enum kind kind)
 {
     house_pools.kind = kind;
-    house_pools.crowd = CHURNERS / 2; /* then auto turns while they start */
+    house_pools.crowd = CHURNERS / 2; /* auto turns while they start */
     house_pools.free_list = 8;
     lay_keepers();
     cr_assert_eq(pthread_atfork(NULL, shut_gate, NULL), 0);
