@@ -3,7 +3,6 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
@@ -22,6 +21,7 @@
 #include "os/os.h"
 #include "support/capture.h"
 #include "support/crew.h"
+#include "support/filter.h"
 #include "support/tree.h"
 
 enum { PAGES = 16, UNUSUAL = 4242 /* no call sets it */ };
@@ -292,20 +292,6 @@ Test(os, copies_nothing_that_would_fault)
     cr_assert_not(os_copy(target, start, 1));
     cr_assert_not(os_copy(target, NULL, 1));
     cr_assert_eq(errno, UNUSUAL);
-}
-
-/* Puts the process behind a filter with which a system call has another end than it would have. */
-static void filter_call(int call, uint32_t verdict)
-{
-    struct sock_filter steps[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)call, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, verdict),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    struct sock_fprog program = {.len = sizeof steps / sizeof steps[0], .filter = steps};
-    CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
-    CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
 }
 
 /* What few servers need is not called while a filter is known of, whatever that one forbids. */

@@ -1,7 +1,6 @@
 /* The sandbox room: what is known of filters, from start and later, and what it allows. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
-#include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,21 +14,7 @@
 #include "os/sandbox.h"
 #include "support/capture.h"
 #include "support/crew.h"
-
-/* A filter under which one call has another end; what the library makes of that is asked of sandbox.
- */
-static void filter_call(int call, uint32_t verdict)
-{
-    struct sock_filter steps[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)call, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, verdict),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    struct sock_fprog program = {.len = sizeof steps / sizeof steps[0], .filter = steps};
-    CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
-    CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
-}
+#include "support/filter.h"
 
 static void run_in_a_child(capture_work *work)
 {
