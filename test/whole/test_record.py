@@ -184,7 +184,8 @@ class Refusals(RecordCase):
         sizes = []
         for count in (1, 2):
             self.file.unlink()
-            self.record(servant, "-n", count)
+            done = self.record(servant, "-n", count)
+            self.assertEqual((done.returncode, done.stderr), (command.DONE, ""))
             sizes.append(self.file.stat().st_size)
         self.assertEqual((full - sizes[0]) % (sizes[1] - sizes[0]), 0)
 
