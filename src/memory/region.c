@@ -243,8 +243,7 @@ uint32_t region_front(void)
 bool region_is_full(void)
 {
     size_t left = region_growth.slots.limit - ((size_t)region_front() << REGION_SHIFT);
-    return left < region.geometry[region.buckets - 1].stride + os_page_size() ||
-           atomic_load_explicit(&region_growth.slots.blocked, memory_order_relaxed);
+    return left < region.geometry[region.buckets - 1].stride + os_page_size() || table_is_blocked(&region_growth.slots);
 }
 
 size_t region_ready(void)

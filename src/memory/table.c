@@ -33,7 +33,7 @@ bool table_open(struct table *table, char *start, size_t limit, size_t step)
     table->limit = limit;
     table->step = step;
     atomic_store_explicit(&table->growing, 0, memory_order_relaxed);
-    atomic_store_explicit(&table->blocked, false, memory_order_relaxed);
+    atomic_store_explicit(&table->blocked, 0, memory_order_relaxed);
     bool opened = os_claim(start, os_page_size());
     atomic_store_explicit(&table->ready, opened ? os_page_size() : 0, memory_order_relaxed);
     return opened;
@@ -64,7 +64,6 @@ static size_t table_ready(const struct table *table)
 static void table_publish(struct table *table, size_t ready)
 {
     atomic_store_explicit(&table->ready, ready, memory_order_release);
-    atomic_store_explicit(&table->blocked, false, memory_order_relaxed);
 }
 
 /* Counts the thread as being between its mremap and the store to `ready`. table_end ends that. */
@@ -124,26 +123,32 @@ size_t table_goal(const struct table *table, size_t size)
     return GREATER(goal, least);
 }
 
-/* Returns true if a thread is about to publish how far it has extended the table. Returns false in a signal handler
- * that interrupted its own thread there, because the handler would wait for itself. */
+/* Returns true if a thread is about to publish how far it has extended the table. */
 static bool table_is_awaited(const struct table *table)
 {
-    return atomic_load_explicit(&table->growing, memory_order_acquire) > 0 &&
-           atomic_load_explicit(&inside, memory_order_relaxed) == 0;
+    return atomic_load_explicit(&table->growing, memory_order_acquire) > 0;
+}
+
+/* Returns true in a signal handler that interrupted its own thread between its mremap and the store to `ready`. */
+static bool table_is_interrupted(void)
+{
+    return atomic_load_explicit(&inside, memory_order_relaxed) > 0;
 }
 
 /*
  * Called after the kernel has refused to extend the table from `ready` on. Returns true if another thread has
  * extended it meanwhile. If nothing is mapped behind the table, memory is short. If something is, another thread has
- * extended the table and is about to publish it, or it is a stranger's mapping. The second case is marked by
- * `blocked`, so that no thread waits for the stranger again.
+ * extended the table and is about to publish it, or it is a stranger's mapping. `blocked` marks a table that ends at a
+ * stranger's, so that no thread waits for the stranger again. The mark is the table's end: should the other thread
+ * publish in the last moment, the table ends elsewhere, and the mark says nothing. A handler does not wait for the
+ * thread that it interrupted, and leaves no mark, since other threads must.
  */
 static bool table_await(struct table *table, size_t ready)
 {
     if (table_ready(table) != ready) {
         return true;
     }
-    if (!os_is_mapped(table->start + ready) || atomic_load_explicit(&table->blocked, memory_order_relaxed)) {
+    if (!os_is_mapped(table->start + ready) || table_is_blocked(table) || table_is_interrupted()) {
         return table_ready(table) != ready;
     }
     _Atomic uint32_t nothing = 0;
@@ -153,7 +158,7 @@ static bool table_await(struct table *table, size_t ready)
             return true;
         }
     }
-    atomic_store_explicit(&table->blocked, true, memory_order_relaxed);
+    atomic_store_explicit(&table->blocked, ready, memory_order_relaxed);
     return table_ready(table) != ready;
 }
 
@@ -171,7 +176,7 @@ bool table_hold(struct table *table)
         if (table_try_hold(table)) {
             return true;
         }
-        if (atomic_load_explicit(&inside, memory_order_relaxed) > 0) {
+        if (table_is_interrupted()) {
             return false; /* called by a signal handler that interrupted its own thread there */
         }
         os_wait(&nothing, 0, TABLE_NAP);
@@ -193,12 +198,12 @@ static bool table_await_release(struct table *table)
         if ((atomic_load_explicit(&table->growing, memory_order_acquire) & TABLE_HELD) == 0) {
             return true;
         }
-        if (atomic_load_explicit(&table->blocked, memory_order_relaxed)) {
+        if (table_is_blocked(table)) {
             return false;
         }
         os_wait(&nothing, 0, TABLE_NAP);
     }
-    atomic_store_explicit(&table->blocked, true, memory_order_relaxed);
+    atomic_store_explicit(&table->blocked, table_ready(table), memory_order_relaxed);
     return false;
 }
 

@@ -23,7 +23,7 @@ struct table {
     size_t step;              /* bytes that the table grows by at least */
     _Atomic size_t ready;     /* bytes that are usable so far; never falls */
     _Atomic uint32_t growing; /* threads between their mremap and the store to `ready`; TABLE_HELD if held */
-    atomic_bool blocked;      /* another mapping was in the way when the table last had to grow */
+    _Atomic size_t blocked;   /* how far the table reached when another mapping was in its way; 0 if none ever was */
 };
 
 /* Maps the first page at `start`. At start, by one thread. Returns false if the kernel refuses or something is mapped
@@ -60,6 +60,13 @@ void table_release(struct table *table);
 /* Ends all growing by threads that the child of a fork does not have. If such a thread had extended the table without
  * having published it, the child cannot use the new pages, and the table is full. */
 void table_after_fork(struct table *table);
+
+/* Returns true if another mapping was in the way when the table last had to grow, and the table has not grown since. */
+static inline bool table_is_blocked(const struct table *table)
+{
+    size_t blocked = atomic_load_explicit(&table->blocked, memory_order_relaxed);
+    return blocked != 0 && blocked == atomic_load_explicit(&table->ready, memory_order_relaxed);
+}
 
 /* Returns true if the first `size` bytes are usable, and makes them usable first if they are not. Returns false for
  * the reasons that table_grow has. */

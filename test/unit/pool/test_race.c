@@ -81,11 +81,37 @@ Test(race, slower_thread_waits_for_the_fasters_word, .timeout = 20)
     cr_assert_gt(os_failing_waits(), 0U);
 }
 
+/* What another thread does that has extended the table: it publishes that while the calling thread, which was refused,
+ * finds out what is mapped behind the table's end. */
+static void extend_as_another(void)
+{
+    atomic_fetch_add(&table.growing, 1);
+    CHECK(os_extend(table.start + os_page_size(), 16 << 10));
+}
+
+static void publish_as_another(void)
+{
+    atomic_store(&table.ready, os_page_size() + (16 << 10));
+    atomic_fetch_sub(&table.growing, 1);
+}
+
+/* The next thread that is refused has to wait for the one before it as well, which it would not do for a stranger. */
+Test(race, thread_that_was_awaited_is_no_stranger)
+{
+    open_table();
+    os_failing_meanwhile(extend_as_another);
+    os_failing_at_look(publish_as_another);
+    cr_assert(table_reach(&table, os_page_size() + 1));
+    cr_assert_not(table_is_blocked(&table));
+}
+
 static bool reached_inside;
+static bool blocked_inside;
 
 static void reach_inside(void)
 {
     reached_inside = table_reach(&table, os_page_size() + 1);
+    blocked_inside = table_is_blocked(&table);
 }
 
 /* A handler that interrupts its own thread there is refused, too, and would wait for itself. */
@@ -96,6 +122,7 @@ Test(race, handler_does_not_wait_for_its_own_thread, .timeout = 20)
     os_failing_afterwards(reach_inside);
     cr_assert(table_reach(&table, os_page_size() + 1));
     cr_assert_not(reached_inside);
+    cr_assert_not(blocked_inside, "another thread that is refused now has to wait");
     cr_assert_eq(os_failing_waits(), 0U);
     cr_assert(table_reach(&table, 100000), "afterwards all is as ever");
 }

@@ -23,6 +23,7 @@ static unsigned period;
 static bool keeps_mapped;
 static _Atomic(void (*)(void)) meanwhile;
 static _Atomic(void (*)(void)) afterwards;
+static _Atomic(void (*)(void)) at_look;
 static _Atomic unsigned calls;
 static _Atomic unsigned refusals;
 static _Atomic unsigned looks;
@@ -83,6 +84,11 @@ unsigned os_failing_refusals(void)
 void os_failing_afterwards(void (*work)(void))
 {
     afterwards = work;
+}
+
+void os_failing_at_look(void (*work)(void))
+{
+    at_look = work;
 }
 
 unsigned os_failing_waits(void)
@@ -160,6 +166,7 @@ bool os_extend(char *end, size_t size)
 
 bool os_is_mapped(char *page)
 {
+    os_run_once(&at_look);
     return madvise(page, os_page_size(), MADV_NORMAL) == 0;
 }
 

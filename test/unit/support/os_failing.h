@@ -32,6 +32,9 @@ void os_failing_meanwhile(void (*work)(void));
  * anything yet. */
 void os_failing_afterwards(void (*work)(void));
 
+/* Runs `work` once, at the next question if a page is mapped, before it is answered. */
+void os_failing_at_look(void (*work)(void));
+
 /* Calls since then, and those that were refused. */
 unsigned os_failing_calls(void);
 unsigned os_failing_refusals(void);
