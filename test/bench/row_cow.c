@@ -35,7 +35,7 @@ static _Noreturn void wait_for_end(int input)
     _exit(read(input, &nothing, 1) == 0 ? 0 : 1);
 }
 
-/* Shuffled, with the random numbers that also made the sizes: no server frees in the order of start. */
+/* Shuffled by the random numbers that also made the sizes, since no server frees in the order in which it allocated. */
 static void shuffle(void)
 {
     for (unsigned i = 0; i < BUFFERS; i++) {

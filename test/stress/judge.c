@@ -74,42 +74,43 @@ static void judge_same(const char *doing, unsigned bucket, const char *what, uin
     }
 }
 
-/* What the metadata say of one bucket. */
-struct metas {
+/* What the metadata of the slots of one bucket say: numbers of slots, and `weight`, the bytes requested of live ones.
+ */
+struct slot_states {
     uint64_t purged;
     uint64_t never_used;
     uint64_t weight;
 };
 
-static struct metas judge_read_metadata(unsigned bucket)
+static struct slot_states judge_read_metadata(unsigned bucket)
 {
-    struct metas metas = {0};
+    struct slot_states states = {0};
     for (uint32_t number = region_next(0); number != REGION_END; number = region_after(number)) {
         uint8_t meta = region_meta(number);
         if (slot_meta_bucket(meta) != bucket) {
             continue;
         }
-        metas.weight += slot_meta_state(meta) == SLOT_LIVE ? region_request(number) : 0;
-        metas.purged += slot_meta_state(meta) == SLOT_PURGED;
-        metas.never_used += slot_meta_state(meta) == SLOT_NEVER_USED;
+        states.weight += slot_meta_state(meta) == SLOT_LIVE ? region_request(number) : 0;
+        states.purged += slot_meta_state(meta) == SLOT_PURGED;
+        states.never_used += slot_meta_state(meta) == SLOT_NEVER_USED;
     }
-    return metas;
+    return states;
 }
 
 static void judge_retained(const struct judge_case *it, const char *doing, unsigned bucket,
                            const struct snapshot_figures *figures, const struct books_sum *own)
 {
-    struct metas metas = judge_read_metadata(bucket);
+    struct slot_states states = judge_read_metadata(bucket);
     judge_same(doing, bucket, "live", figures->live, "malloc and free were called for",
                it->live[bucket] + own->taken - own->given);
     judge_same(doing, bucket, "live", figures->live, "owned are", claim_count(bucket) + it->lost[bucket]);
-    if (figures->purged < metas.purged || figures->purged > metas.purged + metas.never_used) {
+    if (figures->purged < states.purged || figures->purged > states.purged + states.never_used) {
         fault_die("%s, bucket %s: purged is %lu; metadata says so of %lu, and %lu were never used", doing,
-                  lay_plan.label[bucket], figures->purged, metas.purged, metas.never_used);
+                  lay_plan.label[bucket], figures->purged, states.purged, states.never_used);
     }
     judge_same(doing, bucket, "live + cached + depot + purged",
                figures->live + figures->cached + figures->depot + figures->purged, "carved is", figures->carved);
-    judge_same(doing, bucket, "bytes of live metadata", metas.weight, "owners hold", it->weight[bucket] + own->weight);
+    judge_same(doing, bucket, "bytes of live metadata", states.weight, "owners hold", it->weight[bucket] + own->weight);
 }
 
 /* A bucket without magazines: nothing but stacks and region serves it, and it carves singly. */

@@ -1,4 +1,4 @@
-/* Lays the rooms as start lays them, only small, for the pool that the command line names. */
+/* Lays the tables, the range and the pools as the start of the library does, only small. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "lay.h"
 

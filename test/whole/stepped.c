@@ -87,7 +87,7 @@ static void end_child(void)
     _exit(EXIT_SUCCESS);
 }
 
-/* Two blocks that are freed in the order of their start, so that the place of the first one's free
+/* Two blocks that are freed in the order in which they were allocated, so that the place of the first one's free
  * still names the second. */
 static void work(void)
 {

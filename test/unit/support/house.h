@@ -1,4 +1,4 @@
-/* A house of rooms, laid as start lays it, only small; and its books. */
+/* Lays tables, a range, pools and the route as the start of the library does, only small, and checks their figures. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_HOUSE_H
 #define SOCKMALLOC_TEST_HOUSE_H
