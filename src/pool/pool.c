@@ -1,5 +1,4 @@
-/* The pools: how they are opened, which kind serves, and what is said of an address that is no live
- * slot. */
+/* Opens the pools, and goes on where the fast paths of pool.h end. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/pool.h"
 
@@ -10,107 +9,15 @@
 #include "pool/histogram.h"
 #include "pool/standard.h"
 
-struct pool pools[BUCKET_LIMIT];
-
-unsigned pool_first_large;
 static const struct bucket_plan *plan;
 static struct pool_settings settings;
-static _Atomic(enum kind) kind;
-
-static void pool_set_kind(enum kind wanted)
-{
-    atomic_store_explicit(&kind, wanted, memory_order_relaxed);
-}
-
-/* The large pool is the lock-free stack: all of that kind's, and nothing of the mutex's. */
-static unsigned pool_find_first_large(enum kind wanted)
-{
-    switch (wanted) {
-    case KIND_LOCKFREE:
-        return 0;
-    case KIND_STANDARD:
-        return BUCKET_LIMIT;
-    default:
-        return plan->first_large;
-    }
-}
-
-/* Opens the processors' caches where they may be needed. False: there are none. */
-static bool pool_prepare(enum kind wanted)
-{
-    if (wanted == KIND_CPU) {
-        if (!percpu_open()) {
-            return false;
-        }
-        percpu_share_budget(pool_first_large);
-    }
-    return wanted != KIND_AUTO || rseq_available();
-}
-
-static atomic_bool tight;
-static _Atomic uint64_t charge_limit; /* bytes; 0 or SIZE_MAX: any */
-
-void pool_make_tight(void)
-{
-    if (!atomic_exchange_explicit(&tight, true, memory_order_relaxed)) {
-        table_grow_sparingly();
-        cache_set_usual(BUCKET_LIMIT); /* a large slot may be taken only where it is not wasted */
-    }
-}
-
-void pool_limit_charge(uint64_t bytes)
-{
-    atomic_store_explicit(&charge_limit, bytes, memory_order_relaxed);
-}
-
-bool pool_is_tight(void)
-{
-    enum { CHARGE_SHARE = 32 };
-    uint64_t limit = atomic_load_explicit(&charge_limit, memory_order_relaxed);
-    if (limit != 0 && region_ready() > limit / CHARGE_SHARE) {
-        pool_make_tight();
-    }
-    return atomic_load_explicit(&tight, memory_order_relaxed);
-}
-
-bool pool_open(const struct bucket_plan *bucket_plan, const struct pool_settings *pool_settings)
-{
-    plan = bucket_plan;
-    settings = *pool_settings;
-    pool_first_large = pool_find_first_large(settings.kind);
-    pool_limit_charge(settings.charge_limit);
-    budget_open(settings.cache_limit, settings.retain_limit, settings.large_limit);
-    decay_open(settings.decay);
-    training_open(&settings.training);
-    standard_open(settings.free_list);
-    bool unusual = budget_limits_retained() || background.wanted;
-    cache_set_usual(unusual ? BUCKET_LIMIT : pool_first_large);
-    bool prepared = pool_prepare(settings.kind);
-    pool_set_kind(prepared ? settings.kind : KIND_THREAD);
-    return prepared || settings.kind == KIND_AUTO;
-}
-
-enum kind pool_kind(void)
-{
-    return atomic_load_explicit(&kind, memory_order_relaxed);
-}
-
-struct span pool_kind_span(void)
-{
-    return (struct span){&kind, sizeof kind};
-}
-
-struct cache *pool_counters(void)
-{
-    return pool_kind() == KIND_CPU ? &cache_shared : cache_reach();
-}
 
 /*
- * Threads outnumber processors by so far that the next one would not get a cache of its own: from
- * here on they share the processors'. Who has a cache gives it up at its next slow path. Never
- * back: a crowd that came once may come again.
+ * Turns KIND_AUTO into KIND_CPU: threads outnumber processors by so far that from now on they share a cache per
+ * processor. A thread that has its own cache gives it up in its next slow path. The kind never turns back, because a
+ * crowd of threads that came once may come again. Several threads may turn it at once.
  */
-static COLD void pool_turn(void)
+static COLD void auto_turn(void)
 {
     if (!percpu_open()) {
         pool_set_kind(KIND_THREAD);
@@ -120,12 +27,119 @@ static COLD void pool_turn(void)
     pool_set_kind(KIND_CPU);
 }
 
-bool pool_is_percpu(void)
+/* Returns the operations that serve a call while KIND_AUTO is in force; the first slow path of one thread too many
+ * turns the kind. */
+static const struct pool_operations *auto_choose(void)
 {
-    if (UNLIKELY(pool_kind() == KIND_AUTO) && cache_mine == &cache_none && cache_open_count() >= settings.crowd) {
-        pool_turn();
+    if (cache_mine == &cache_none && cache_open_count() >= settings.crowd) {
+        auto_turn();
     }
-    return pool_kind() == KIND_CPU;
+    return pool_kind() == KIND_CPU ? &pool_cpu : &pool_thread;
+}
+
+static void *auto_alloc(unsigned bucket, size_t request, uint8_t *was, const void *caller)
+{
+    return auto_choose()->alloc(bucket, request, was, caller);
+}
+
+static bool auto_free(unsigned bucket, void *slot, uint32_t number)
+{
+    return auto_choose()->free(bucket, slot, number);
+}
+
+static const struct pool_operations pool_auto = {
+    .alloc = auto_alloc,
+    .free = auto_free,
+    .withdraw = pool_withdraw_from_stack,
+    .restore = pool_restore_to_stack,
+    .counters = pool_own_counters,
+    .peak = pool_counted_peak,
+};
+
+static const struct pool_operations *const kinds[KIND_COUNT] = {
+    [KIND_THREAD] = &pool_thread, [KIND_LOCKFREE] = &pool_thread, [KIND_STANDARD] = &pool_standard,
+    [KIND_CPU] = &pool_cpu,       [KIND_AUTO] = &pool_auto,
+};
+
+/* Returns the first bucket of the large pool, whose slots lie on lock-free stacks and in no magazine. */
+static unsigned pool_find_first_large(enum kind kind)
+{
+    switch (kind) {
+    case KIND_LOCKFREE:
+        return 0;
+    case KIND_STANDARD:
+        return BUCKET_LIMIT;
+    default:
+        return plan->first_large;
+    }
+}
+
+/* Opens the processors' caches if the kind needs them now. Returns false if the kind needs them, now or later, and they
+ * cannot be had. */
+static bool pool_prepare_kind(enum kind kind)
+{
+    if (kind == KIND_CPU) {
+        if (!percpu_open()) {
+            return false;
+        }
+        percpu_share_budget(pool_first_large);
+    }
+    return kind != KIND_AUTO || rseq_available();
+}
+
+bool pool_open(const struct bucket_plan *bucket_plan, const struct pool_settings *pool_settings)
+{
+    plan = bucket_plan;
+    settings = *pool_settings;
+    pool_kinds = kinds;
+    pool_first_large = pool_find_first_large(settings.kind);
+    pool_limit_charge(settings.charge_limit);
+    budget_open(settings.cache_limit, settings.retain_limit, settings.large_limit);
+    decay_open(settings.decay);
+    training_open(&settings.training);
+    standard_open(settings.free_list);
+    /* The short path of the large pool counts nothing in the budget and calls no background thread. */
+    bool unusual = budget_limits_retained() || background.wanted;
+    cache_set_usual(unusual ? BUCKET_LIMIT : pool_first_large);
+    bool prepared = pool_prepare_kind(settings.kind);
+    pool_set_kind(prepared ? settings.kind : KIND_THREAD);
+    return prepared || settings.kind == KIND_AUTO;
+}
+
+OUT_OF_LINE void *pool_alloc_slow(unsigned bucket, size_t request, uint8_t *was, const void *caller)
+{
+    pool_recover_due();
+    void *slot = pool_operations()->alloc(bucket, request, was, caller);
+    /* The limits come last, because a quota that was raised is charged, which leaves less room for other free memory.
+     */
+    pool_enforce_limits();
+    return slot;
+}
+
+static OUT_OF_LINE void pool_free_by_kind(void *slot, unsigned bucket, uint32_t number)
+{
+    pool_drop_recovery();
+    if (pool_operations()->free(bucket, slot, number)) {
+        background_call();
+        pool_enforce_limits();
+    }
+}
+
+void pool_free_slow(void *slot, struct cache_bin *bin, size_t number)
+{
+    struct cache *cache = cache_mine;
+    size_t bucket = cache_bucket_of(cache, bin);
+    if (UNLIKELY(bucket < cache->state.usual)) {
+        pool_free_by_kind(slot, (unsigned)bucket, (uint32_t)number);
+        return;
+    }
+    /* The short path of the large pool: the slot goes onto the stack of free slots. */
+    __builtin_prefetch(slot, 1);
+    slots_push(bucket, (uint32_t)number);
+    counter_add(&cache->tally[bucket].deposited, 1);
+    if (UNLIKELY(counter_step(&bin->returned))) {
+        pool_tick(slot);
+    }
 }
 
 static const char *pool_state_word(uint8_t meta)
@@ -162,4 +176,9 @@ void pool_count_fall_through(unsigned bucket, size_t request)
     pool_count(cache, &cache->tally[bucket].fell_through, 1);
     pool_count(cache, &cache->tally[bucket].fell_through_asked, request);
     histogram_add(request, 1);
+}
+
+uint64_t pool_peak(unsigned bucket, uint64_t live, uint64_t carved)
+{
+    return kinds[pool_kind()]->peak(bucket, live, carved);
 }

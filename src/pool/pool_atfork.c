@@ -1,19 +1,21 @@
 /* What the child of a fork does with what its parent's threads held. */
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "pool/pool_atfork.h"
+
 #include "cache/depot.h"
 #include "memory/slots.h"
 #include "os/os.h"
 #include "percpu/percpu.h"
 #include "pool/histogram.h"
 #include "pool/in_use.h"
-#include "pool/pool_parts.h"
+#include "pool/pool_return.h"
+#include "pool/pool_state.h"
 #include "pool/pressure.h"
 #include "pool/standard.h"
 
-bool pool_is_child_of_threads;
-_Atomic uint32_t pool_heir;
-static const void *heir;         /* a place among the variables of the thread that forked */
-static bool forked_with_threads; /* there were other threads when the last fork began */
+_Atomic uint32_t pool_recovery;
+static const void *forking_thread; /* a place among the variables of the thread that forked */
+static bool forked_with_threads;   /* there were other threads when the last fork began */
 
 void pool_before_fork(void)
 {
@@ -95,7 +97,7 @@ static void pool_add_all_counts(unsigned bucket, uint64_t sign)
 }
 
 /* What lies in depots and stacks now, in bytes, of the buckets from `first` on. */
-static uint64_t pool_inherited_retained(unsigned first)
+static uint64_t pool_atfork_childed_retained(unsigned first)
 {
     uint64_t retained = 0;
     for (unsigned bucket = first; bucket < region.buckets; bucket++) {
@@ -146,14 +148,14 @@ static void pool_atfork_child_of(bool had_threads)
         }
         pool_begin_anew(bucket);
     }
-    budget_reset(had_threads ? percpu_charge() : budget_charged(), pool_inherited_retained(0),
-                 pool_inherited_retained(pool_first_large));
+    budget_reset(had_threads ? percpu_charge() : budget_charged(), pool_atfork_childed_retained(0),
+                 pool_atfork_childed_retained(pool_first_large));
     cache_reset_counters();
     histogram_reset();
     pressure_after_fork();
 }
 
-void pool_atfork_child(void)
+void pool_atfork_child_at_once(void)
 {
     pool_atfork_child_of(pool_find_threads());
 }
@@ -185,18 +187,18 @@ static void pool_isolate(void)
     pressure_after_fork();
 }
 
-void pool_inherit(void)
+void pool_atfork_child(void)
 {
     if (!pool_find_threads()) {
         pool_atfork_child_of(false);
         return;
     }
     pool_isolate();
-    heir = &cache_mine;
-    atomic_store_explicit(&pool_heir, POOL_HEIR, memory_order_release);
+    forking_thread = &cache_mine;
+    atomic_store_explicit(&pool_recovery, POOL_RECOVERY_DUE, memory_order_release);
 }
 
-/* What was counted since pool_inherit stays counted: the stocks are the metadata' less that. */
+/* What was counted since pool_atfork_child stays counted: the stocks are the metadata' less that. */
 static void pool_recover(void)
 {
     cache_reset();
@@ -210,37 +212,37 @@ static void pool_recover(void)
     for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
         standard_reset(bucket, (uint32_t)pools[bucket].inherited_depot);
     }
-    budget_reset(percpu_charge(), pool_inherited_retained(0), pool_inherited_retained(pool_first_large));
+    budget_reset(percpu_charge(), pool_atfork_childed_retained(0), pool_atfork_childed_retained(pool_first_large));
     for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
         pool_add_all_counts(bucket, (uint64_t)-1);
     }
 }
 
-/* The heir alone changes POOL_HEIR to POOL_RECOVERING, and back to POOL_RECOVERED: who comes meanwhile
+/* The heir alone changes POOL_RECOVERY_DUE to POOL_RECOVERING, and back to POOL_RECOVERED: who comes meanwhile
  * waits. */
-void pool_disinherit_slow(void)
+void pool_drop_recovery_slow(void)
 {
-    uint32_t seen = POOL_HEIR;
-    if (heir == &cache_mine) {
+    uint32_t seen = POOL_RECOVERY_DUE;
+    if (forking_thread == &cache_mine) {
         return;
     }
-    while (!atomic_compare_exchange_strong_explicit(&pool_heir, &seen, POOL_RECOVERED, memory_order_acq_rel,
+    while (!atomic_compare_exchange_strong_explicit(&pool_recovery, &seen, POOL_RECOVERED, memory_order_acq_rel,
                                                     memory_order_acquire) &&
            seen == POOL_RECOVERING) {
-        os_wait(&pool_heir, POOL_RECOVERING, UINT64_MAX);
-        seen = POOL_HEIR;
+        os_wait(&pool_recovery, POOL_RECOVERING, UINT64_MAX);
+        seen = POOL_RECOVERY_DUE;
     }
 }
 
 void pool_recover_slow(void)
 {
-    uint32_t seen = POOL_HEIR;
-    if (heir != &cache_mine) {
-        pool_disinherit_slow();
-    } else if (atomic_compare_exchange_strong_explicit(&pool_heir, &seen, POOL_RECOVERING, memory_order_acq_rel,
+    uint32_t seen = POOL_RECOVERY_DUE;
+    if (forking_thread != &cache_mine) {
+        pool_drop_recovery_slow();
+    } else if (atomic_compare_exchange_strong_explicit(&pool_recovery, &seen, POOL_RECOVERING, memory_order_acq_rel,
                                                        memory_order_acquire)) {
         pool_recover();
-        atomic_store_explicit(&pool_heir, POOL_RECOVERED, memory_order_release);
-        os_wake(&pool_heir);
+        atomic_store_explicit(&pool_recovery, POOL_RECOVERED, memory_order_release);
+        os_wake(&pool_recovery);
     }
 }

@@ -1,10 +1,15 @@
-/* The pool `cpu`: what it does and counts for a request. */
+/* The kind `cpu`: slow paths of a pool whose magazines belong to processors. Every call takes them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "percpu/percpu.h"
-#include "pool/pool_parts.h"
+#include "pool/pool_decay.h"
+#include "pool/pool_kind.h"
+#include "pool/pool_populate.h"
+#include "pool/pool_state.h"
 
-/* A thread that had a cache before the pool turned gives it up. */
-static void pool_leave_cache(void)
+/* Closes the cache that the thread opened before KIND_AUTO turned into KIND_CPU, and gives its budget to the
+ * processors.
+ */
+static void cpu_leave_cache(void)
 {
     if (UNLIKELY(cache_is_own(cache_mine))) {
         cache_leave();
@@ -12,7 +17,8 @@ static void pool_leave_cache(void)
     }
 }
 
-static void *pool_alloc_percpu_large(unsigned bucket)
+/* Allocates a slot of the large pool, and counts where the slot came from. */
+static void *cpu_pop_large(unsigned bucket)
 {
     struct cache_tally *tally = &cache_shared.tally[bucket];
     enum slots_source source;
@@ -28,30 +34,56 @@ static void *pool_alloc_percpu_large(unsigned bucket)
     return slot;
 }
 
-void *pool_alloc_cpu(unsigned bucket, size_t request, uint8_t *was)
+static void *cpu_alloc(unsigned bucket, size_t request, uint8_t *was, const void *caller)
 {
+    (void)caller;
     enum percpu_source source;
-    pool_leave_cache();
+    cpu_leave_cache();
     pool_tick_taking_shared();
-    void *slot = pool_is_large(bucket) ? pool_alloc_percpu_large(bucket) : percpu_pop(bucket, &source);
+    void *slot = pool_is_large(bucket) ? cpu_pop_large(bucket) : percpu_pop(bucket, &source);
     if (UNLIKELY(slot == NULL)) {
         return NULL;
     }
-    pool_populate(bucket, slot, request);
-    pool_fetch(bucket, slot, request);
-    pool_mark(region_number(slot), slot_meta_of(SLOT_LIVE, bucket), pool_owner(), request, was);
+    pool_prepare(bucket, slot, request, was);
     percpu_count(&cache_shared.bin[bucket].requests, 1);
     percpu_count(&cache_shared.bin[bucket].asked, request);
     return slot;
 }
 
-void pool_free_cpu(unsigned bucket, void *slot, uint32_t number)
+static bool cpu_free(unsigned bucket, void *slot, uint32_t number)
 {
-    pool_leave_cache();
+    __builtin_prefetch(slot, 1);
+    cpu_leave_cache();
     percpu_count(&cache_shared.bin[bucket].returned, 1);
     if (pool_is_large(bucket) || !percpu_push(bucket, slot)) {
         slots_push(bucket, number);
         percpu_count(&cache_shared.tally[bucket].deposited, 1);
         pool_retain_slots(bucket, 1);
     }
+    pool_tick_shared(slot);
+    return true;
 }
+
+/* Threads count together in cache_shared: none has a cache of its own. */
+static struct cache *cpu_counters(void)
+{
+    return &cache_shared;
+}
+
+/* Live slots are not counted by processors, so the number of carved slots stands for the peak: at most one run of
+ * carved slots for each processor too many. */
+static uint64_t cpu_peak(unsigned bucket, uint64_t live, uint64_t carved)
+{
+    (void)bucket;
+    (void)live;
+    return carved;
+}
+
+const struct pool_operations pool_cpu = {
+    .alloc = cpu_alloc,
+    .free = cpu_free,
+    .withdraw = pool_withdraw_from_stack,
+    .restore = pool_restore_to_stack,
+    .counters = cpu_counters,
+    .peak = cpu_peak,
+};

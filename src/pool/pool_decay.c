@@ -1,8 +1,16 @@
 /* Gives the pages of what nobody has needed for a while back, a little at each tick. */
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "pool/pool_decay.h"
+
 #include "base/bounds.h"
 #include "base/clock.h"
-#include "pool/pool_parts.h"
+#include "cache/training.h"
+#include "memory/decay.h"
+#include "pool/pool_kind.h"
+#include "pool/pool_purge.h"
+#include "pool/pool_return.h"
+#include "pool/pool_sample.h"
+#include "pool/pool_state.h"
 #include "pool/pressure.h"
 
 /*

@@ -1,8 +1,10 @@
 /* Gives new and purged slots the pages that their requests will want, before these are touched. */
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "pool/pool_populate.h"
+
 #include "base/bounds.h"
 #include "os/os.h"
-#include "pool/pool_parts.h"
+#include "pool/pool_purge.h"
 #include "pool/pressure.h"
 
 /*
@@ -129,41 +131,4 @@ FETCHES_TO_WRITE void pool_fetch_lines(unsigned bucket, const void *slot, size_t
     for (size_t offset = 0; offset < bytes; offset += page) {
         __builtin_prefetch((const char *)slot + offset, 1);
     }
-}
-
-void pool_mark_cold(struct cache *cache, unsigned bucket)
-{
-    if (pool_filled_pages(bucket) > 0) {
-        cache_mark_cold(cache, bucket);
-    }
-}
-
-/* Where takes were halted, of whatever bucket, the floor lies as high: cache_resume_fast lowers it. */
-void *pool_alloc_cold(unsigned bucket, size_t request, uint8_t *was)
-{
-    struct cache *cache = cache_mine;
-    if (cache->state.more || pool_filled_pages(bucket) == 0) {
-        return NULL;
-    }
-    void *slot = cache_pop_cold(cache, bucket);
-    if (slot == NULL) {
-        return NULL;
-    }
-    pool_fetch_lines(bucket, slot, request);
-    pool_mark(region_number(slot), cache->bin[bucket].live, cache->bin[bucket].owner, request, was);
-    counter_add(&cache->bin[bucket].requests, 1);
-    counter_add(&cache->bin[bucket].asked, request);
-    return slot;
-}
-
-bool pool_free_cold(unsigned bucket, void *slot)
-{
-    struct cache *cache = cache_mine;
-    if (!cache_push_cold(cache, bucket, slot)) {
-        return false;
-    }
-    if (UNLIKELY(counter_step(&cache->bin[bucket].returned))) {
-        pool_tick(slot);
-    }
-    return true;
 }

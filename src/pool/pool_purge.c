@@ -1,5 +1,7 @@
 /* Gives the pages of free slots back to the kernel. */
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "pool/pool_purge.h"
+
 #include <string.h>
 
 #include "base/bounds.h"
@@ -8,30 +10,11 @@
 #include "memory/slots.h"
 #include "os/os.h"
 #include "percpu/percpu.h"
-#include "pool/pool_parts.h"
-#include "pool/standard.h"
+#include "pool/pool_kind.h"
+#include "pool/pool_state.h"
 
 /* Of which free slots the pages are to go. */
 enum purge_from { PURGE_OLD, PURGE_ANY };
-
-/* A loose slot, or STACK_EMPTY; and back. The standard pool counts its own. */
-static uint32_t pool_withdraw_free(unsigned bucket, enum purge_from from)
-{
-    if (pool_kind() == KIND_STANDARD) {
-        return standard_withdraw(bucket, from == PURGE_OLD);
-    }
-    uint32_t number = slots_pop_generation(bucket, decay_old());
-    return number == STACK_EMPTY && from == PURGE_ANY ? slots_pop_free(bucket) : number;
-}
-
-static void pool_restore_free(unsigned bucket, uint32_t number, unsigned generation)
-{
-    if (pool_kind() == KIND_STANDARD) {
-        standard_restore(bucket, number, generation);
-    } else {
-        slots_push_generation(bucket, number, generation);
-    }
-}
 
 /*
  * Up to 33 pages in a call x86's Linux has the processor forget one by one, beyond them all that it
@@ -87,7 +70,7 @@ static void pool_purge_slot(struct purge *purge, uint32_t number)
 static void pool_keep_slots(struct purge *purge, unsigned first, unsigned count, unsigned generation)
 {
     for (unsigned i = first; i < first + count; i++) {
-        pool_restore_free(purge->bucket, purge->number[i], generation);
+        pool_operations()->restore(purge->bucket, purge->number[i], generation);
     }
     pool_count_deposit(purge->cache, purge->bucket, count);
 }
@@ -150,7 +133,7 @@ static unsigned pool_batch(const struct purge *purge)
 static void pool_refill_free(struct purge *purge, unsigned wanted)
 {
     while (purge->count < wanted) {
-        uint32_t number = pool_withdraw_free(purge->bucket, purge->from);
+        uint32_t number = pool_operations()->withdraw(purge->bucket, purge->from == PURGE_OLD);
         if (number == STACK_EMPTY) {
             return;
         }

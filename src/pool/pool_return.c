@@ -1,7 +1,11 @@
 /* Gives back the addresses of free slots, and with them what limits charge for memory. */
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "pool/pool_return.h"
+
 #include "memory/hole.h"
-#include "pool/pool_parts.h"
+#include "pool/pool_kind.h"
+#include "pool/pool_purge.h"
+#include "pool/pool_state.h"
 
 static atomic_flag returning = ATOMIC_FLAG_INIT;
 static _Atomic size_t pool_returned_last = 1; /* bytes */

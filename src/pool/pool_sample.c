@@ -1,7 +1,9 @@
 /* Draws the sample of requests and of who frees them, where a free looks at the clock anyway. */
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "pool/pool_sample.h"
+
 #include "pool/histogram.h"
-#include "pool/pool_parts.h"
+#include "pool/pool_state.h"
 
 /* Frees that one drawn while the clock stands still stands for at least: what is drawn is counted
  * in lines that all threads write to. */

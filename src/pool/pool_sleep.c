@@ -5,8 +5,10 @@
 #include "base/clock.h"
 #include "cache/depot.h"
 #include "os/os.h"
-#include "pool/pool_parts.h"
-#include "pool/standard.h"
+#include "pool/pool_decay.h"
+#include "pool/pool_purge.h"
+#include "pool/pool_return.h"
+#include "pool/pool_state.h"
 
 enum {
     STEP_SLOTS = 16,         /* of a magazine, whose pages go in one step */
@@ -32,8 +34,7 @@ static atomic_flag purging = ATOMIC_FLAG_INIT;
 static bool pool_sleep_has_free(void)
 {
     for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
-        if (slots_have_free(bucket) || depot_has_full(bucket) ||
-            (pool_kind() == KIND_STANDARD && standard_count(bucket) > 0)) {
+        if (slots_have_free(bucket) || depot_has_full(bucket)) {
             return true;
         }
     }

@@ -236,7 +236,7 @@ static void init_after_fork(void)
     region_release();
     sandbox_after_fork();
     if (region_is_laid()) {
-        pool_inherit();
+        pool_atfork_child();
         background_after_fork();
     }
     fallback_after_fork();

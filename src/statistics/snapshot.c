@@ -66,21 +66,6 @@ static uint64_t snapshot_returned(uint64_t sum)
     return (int64_t)sum > 0 ? sum : 0;
 }
 
-/*
- * Returns the largest number of slots of a bucket that were in use at one time. The large pool carves a slot only when
- * no slot of the bucket is free, so that its peak is the number of slots carved. Trained pools carve ahead, and count
- * the peak. The pool `cpu` does not count it: there the number of slots carved is returned, which may be too high by
- * one carved run per processor.
- */
-static uint64_t snapshot_peak(unsigned bucket, uint64_t live, uint64_t carved)
-{
-    if (pool_is_large(bucket) || pool_kind() == KIND_CPU) {
-        return carved;
-    }
-    int64_t peak = atomic_load_explicit(&pools[bucket].peak, memory_order_relaxed);
-    return peak > (int64_t)live ? (uint64_t)peak : live;
-}
-
 /* Figures that are read for all buckets at once. */
 struct range_figures {
     struct residency residency[BUCKET_LIMIT];
@@ -98,7 +83,7 @@ static void snapshot_take_bucket(struct snapshot_figures *figures, unsigned buck
     figures->cached = sums.cached;
     figures->depot = EXCESS(pool->inherited_depot + sums.deposited, sums.withdrawn + sums.stack_hits);
     figures->purged = sums.fresh + EXCESS(pool->inherited_purged + sums.purged, sums.unpurged);
-    figures->peak = snapshot_peak(bucket, figures->live, figures->carved);
+    figures->peak = pool_peak(bucket, figures->live, figures->carved);
     figures->requests = sums.requests;
     figures->asked = sums.asked;
     figures->resident_live = residency.known ? residency.live : SNAPSHOT_UNKNOWN;

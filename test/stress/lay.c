@@ -56,7 +56,7 @@ static bool lay_pools(void)
 /* In the child at once, since it looks at all figures before it takes anything. */
 static void lay_after_fork(void)
 {
-    pool_inherit();
+    pool_atfork_child();
     pool_recover_due();
 }
 

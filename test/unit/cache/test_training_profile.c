@@ -213,7 +213,7 @@ static void learn_and_end(unsigned number)
 static void record_in_child(void *argument)
 {
     (void)argument;
-    pool_atfork_child();
+    pool_atfork_child_at_once();
     CHECK(training_record());
 }
 

@@ -27,7 +27,7 @@ static void *cached_slot;
 static void recover_alone(void *argument)
 {
     (void)argument;
-    pool_atfork_child();
+    pool_atfork_child_at_once();
     take_snapshot();
     house_check();
     for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
@@ -134,7 +134,7 @@ static void recover_caught(void *argument)
 {
     (void)argument;
     uint32_t live = house_metadata(B16K, SLOT_LIVE);
-    pool_atfork_child();
+    pool_atfork_child_at_once();
     recovered_expect();
     /* The table begins anew: generations of forks would use it up. */
     CHECK(magazine_open() == first_magazine);

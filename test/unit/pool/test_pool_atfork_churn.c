@@ -89,7 +89,7 @@ static void recover_churned(void *argument)
             expect_mark(slot, request_of(slot));
         }
     }
-    pool_atfork_child();
+    pool_atfork_child_at_once();
     recovered_expect();
     struct snapshot snapshot;
     snapshot_take(&snapshot);

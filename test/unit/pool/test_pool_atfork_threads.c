@@ -6,7 +6,7 @@
 
 #include "memory/slots.h"
 #include "os/os.h"
-#include "pool/pool_parts.h"
+#include "pool/pool.h"
 #include "route/route.h"
 #include "support/crew.h"
 #include "support/house.h"
@@ -21,7 +21,7 @@ static void fork_as_if(bool alone)
     __libc_single_threaded = alone;
     pool_before_fork();
     __libc_single_threaded = word;
-    pool_atfork_child();
+    pool_atfork_child_at_once();
 }
 
 /* A thread took a free slot, and neither its metadata nor what it does with it is there yet. */
@@ -95,13 +95,13 @@ Test(pool_atfork_threads, unused_slots_are_not_taken_for_zero)
 
 /* --- in two steps, for a fork in a handler ------------------------------------------------ */
 
-static void inherit_as_if_among_others(void)
+static void fork_as_if_among_others(void)
 {
     char word = __libc_single_threaded;
     __libc_single_threaded = 0;
     pool_before_fork();
     __libc_single_threaded = word;
-    pool_inherit();
+    pool_atfork_child();
 }
 
 enum { MANY = 300 };
@@ -119,43 +119,43 @@ static void lay_many(void)
 }
 
 /* Figures agree before anything is found, and the thread's own magazine is its own. */
-Test(pool_atfork_threads, an_heir_has_figures_and_its_own_magazine)
+Test(pool_atfork_threads, forking_thread_has_figures_and_its_own_magazine)
 {
     lay_many();
     void *own = house_take(B16K, 16384, NULL);
     house_give(own);
-    inherit_as_if_among_others();
-    cr_assert_eq(pool_heir, POOL_HEIR);
+    fork_as_if_among_others();
+    cr_assert_eq(pool_recovery, POOL_RECOVERY_DUE);
     cr_assert_not(slots_have_free(B16K));
     house_assert();
     cr_assert_eq(house_take(B16K, 16384, NULL), own);
-    cr_assert_eq(pool_heir, POOL_HEIR, "by the fast path");
+    cr_assert_eq(pool_recovery, POOL_RECOVERY_DUE, "by the fast path");
     house_assert();
     pool_recover_due();
-    cr_assert_eq(pool_heir, POOL_RECOVERED);
+    cr_assert_eq(pool_recovery, POOL_RECOVERED);
     house_assert();
 }
 
 /* A slot is out of the magazine, and its metadata not written yet, when the handler forks. */
-Test(pool_atfork_threads, what_an_heir_has_in_its_hand_is_found_by_nobody)
+Test(pool_atfork_threads, slot_that_the_forking_thread_holds_is_not_found)
 {
     lay_many();
     uint32_t carved = region_carved(B16K);
     void *in_hand = cache_pop(&cache_mine->bin[B16K]);
     cr_assert_not_null(in_hand);
-    inherit_as_if_among_others();
+    fork_as_if_among_others();
     counter_add(&cache_mine->bin[B16K].requests, 1);
     pool_mark(region_number(in_hand), slot_meta_of(SLOT_LIVE, B16K), pool_owner(), 16384, NULL);
     for (uint32_t i = 1; i < carved; i++) {
         cr_assert_neq(house_take(B16K, 16384, NULL), in_hand);
     }
-    cr_assert_eq(pool_heir, POOL_RECOVERED);
+    cr_assert_eq(pool_recovery, POOL_RECOVERED);
     cr_assert_eq(region_carved(B16K), carved, "all others were found");
     house_assert();
 }
 
 /* Its metadata is written, and it lies nowhere yet. */
-Test(pool_atfork_threads, what_an_heir_is_about_to_give_comes_once)
+Test(pool_atfork_threads, slot_that_the_forking_thread_frees_is_found_once)
 {
     lay_many();
     uint32_t carved = region_carved(B16K);
@@ -163,7 +163,7 @@ Test(pool_atfork_threads, what_an_heir_is_about_to_give_comes_once)
     uint8_t freed;
     cr_assert(slot_meta_free(region_meta(region_number(in_hand)), &freed));
     region_set_meta(region_number(in_hand), freed);
-    inherit_as_if_among_others();
+    fork_as_if_among_others();
     cr_assert(cache_push(&cache_mine->bin[B16K], in_hand));
     counter_step(&cache_mine->bin[B16K].returned);
     unsigned times = 0;
@@ -181,13 +181,14 @@ static void take_one(unsigned number)
     CHECK(house_take(B16K, 16384, NULL) != NULL);
 }
 
-/* A thread that nobody announced: the heir may be anywhere, so nothing is looked for any more. */
+/* A thread that nobody announced: the thread that forked may be anywhere, so no free slots are searched for any more.
+ */
 Test(pool_atfork_threads, another_thread_ends_the_waiting)
 {
     lay_many();
     uint32_t carved = region_carved(B16K);
-    inherit_as_if_among_others();
+    fork_as_if_among_others();
     crew_run(1, take_one);
-    cr_assert_eq(pool_heir, POOL_RECOVERED);
+    cr_assert_eq(pool_recovery, POOL_RECOVERED);
     cr_assert_gt(region_carved(B16K), carved);
 }

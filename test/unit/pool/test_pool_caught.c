@@ -85,7 +85,7 @@ static void lay(enum kind kind, capture_work *work)
 static void take_behind_the_mutex(void *argument)
 {
     (void)argument;
-    pool_atfork_child();
+    pool_atfork_child_at_once();
     recovered_expect();
     void *slot = house_take(CAUGHT, 4 << 20, NULL);
     CHECK(slot != NULL);
@@ -112,7 +112,7 @@ Test(pool_caught, child_is_not_held_up_by_the_mutex, .timeout = 60)
 static void carve_in_the_child(void *argument)
 {
     (void)argument;
-    pool_atfork_child();
+    pool_atfork_child_at_once();
     recovered_expect();
     CHECK(house_take(CAUGHT, 4 << 20, NULL) == NULL);
     house_check();
@@ -140,7 +140,7 @@ static void turn_in_the_child(void *argument)
     pthread_t thread;
     (void)argument;
     CHECK(pool_kind() == KIND_AUTO);
-    pool_atfork_child(); /* of number 1, who has no cache yet, there is nothing to adopt */
+    pool_atfork_child_at_once(); /* of number 1, who has no cache yet, there is nothing to adopt */
     house_check();
     CHECK(house_take(CAUGHT, 4 << 20, NULL) != NULL);
     CHECK(pool_kind() == KIND_AUTO); /* this thread has a cache, and is alone */

@@ -153,7 +153,7 @@ Test(pool_decay, public_magazine_of_a_sleeper_goes_too)
 static void decay_in_the_child(void *argument)
 {
     (void)argument;
-    pool_atfork_child();
+    pool_atfork_child_at_once();
     uint64_t freed = ages_figures(B1M)->depot + ages_figures(B1M)->purged;
     uint64_t live = ages_figures(B1M)->live;
     CHECK(freed == 5 && live == 1);

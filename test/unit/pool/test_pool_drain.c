@@ -138,7 +138,7 @@ Test(pool_drain, retained_memory_is_the_sum_over_all_threads)
     crew_run(1, leave_thirty);
     crew_run(1, take_twenty_of_them);
     cr_assert_eq(pool_retained(), 11 * house_plan.capacity[B128K]);
-    pool_atfork_child(); /* as in the child of a fork: the counters begin anew, the stock stays */
+    pool_atfork_child_at_once(); /* as in the child of a fork: the counters begin anew, the stock stays */
     cr_assert_eq(pool_retained(), 11 * house_plan.capacity[B128K]);
 }
 

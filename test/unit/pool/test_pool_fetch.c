@@ -5,7 +5,9 @@
 #include <string.h>
 #include <sys/prctl.h>
 
-#include "pool/pool_parts.h"
+#include "pool/pool.h"
+#include "pool/pool_populate.h"
+#include "pool/pool_thread.h"
 #include "support/house.h"
 
 /* More than two magazines hold. */

@@ -9,7 +9,8 @@
 #include <sys/prctl.h>
 
 #include "os/os.h"
-#include "pool/pool_parts.h"
+#include "pool/pool.h"
+#include "pool/pool_populate.h"
 #include "support/advice.h"
 #include "support/capture.h"
 #include "support/house.h"

@@ -6,7 +6,7 @@
 #include "memory/hole.h"
 #include "memory/slots.h"
 #include "os/os.h"
-#include "pool/pool_parts.h"
+#include "pool/pool.h"
 #include "route/route.h"
 #include "statistics/snapshot.h"
 #include "support/capture.h"
@@ -379,7 +379,7 @@ static bool is_leaving(const void *slot)
 static void live_without_leaving(void *argument)
 {
     (void)argument;
-    pool_atfork_child();
+    pool_atfork_child_at_once();
     recovered_expect();
     for (uint32_t number = region_next(0); number != REGION_END; number = region_after(number)) {
         CHECK(!slot_meta_is_leaving(region_meta(number)));

@@ -4,7 +4,8 @@
 #include <criterion/criterion.h>
 
 #include "pool/histogram.h"
-#include "pool/pool_parts.h"
+#include "pool/pool.h"
+#include "pool/pool_sample.h"
 #include "support/clock_still.h"
 #include "support/crew.h"
 #include "support/house.h"

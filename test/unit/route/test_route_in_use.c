@@ -129,7 +129,7 @@ Test(route, a_block_that_leaves_the_pools_takes_no_note_along)
 
 static void look_in_a_child(void *block)
 {
-    pool_atfork_child();
+    pool_atfork_child_at_once();
     struct place place = region_find(block);
     struct in_use in_use = in_use_find(place.number);
     CHECK(in_use.caller == &callers[MALLOC]);

@@ -5,7 +5,7 @@
 #include <criterion/criterion.h>
 
 #include "percpu/percpu.h"
-#include "pool/pool_parts.h"
+#include "pool/pool.h"
 #include "statistics/snapshot.h"
 #include "support/crew.h"
 #include "support/house.h"

@@ -1,0 +1,30 @@
+/* Ticks: every so many frees a thread reads the clock, and purges a few slots that have been free for long enough. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_POOL_DECAY_H
+#define SOCKMALLOC_POOL_DECAY_H
+
+#include <stdbool.h>
+
+#include "base/attributes.h"
+#include "cache/cache.h"
+
+/*
+ * Runs a tick of a thread that has its own cache, after it has freed `slot`: samples the slot, reads the clock and,
+ * when the clock has gone on, runs one step of purging. Such a step purges at most pool_quantum bytes, so that no free
+ * takes long.
+ */
+INTERNAL void pool_tick(const void *slot);
+
+/* Counts a free of a thread without a cache and, every so many frees, runs a tick: see pool_tick. */
+INTERNAL void pool_tick_shared(const void *slot);
+
+/* Runs one step of purging in an allocation. The first is for a thread's own cache, and is called while
+ * cache->state.more is set; the second is for a thread without a cache, and does nothing unless its last tick has left
+ * pages that are due. */
+void pool_tick_taking(struct cache *cache);
+void pool_tick_taking_shared(void);
+
+/* Runs one step of purging for the background thread. Returns true if more pages are due. */
+bool pool_decay_step(void);
+
+#endif

@@ -1,0 +1,44 @@
+/* Which kind of pool is in force, and the operations on stacks of free slots that most kinds share. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "pool/pool_kind.h"
+
+#include "memory/slots.h"
+#include "pool/pool_state.h"
+
+const struct pool_operations *const *pool_kinds;
+_Atomic(enum kind) pool_kind_in_force;
+
+void pool_set_kind(enum kind kind)
+{
+    atomic_store_explicit(&pool_kind_in_force, kind, memory_order_relaxed);
+}
+
+struct span pool_kind_span(void)
+{
+    return (struct span){&pool_kind_in_force, sizeof pool_kind_in_force};
+}
+
+uint32_t pool_withdraw_from_stack(unsigned bucket, bool only_old)
+{
+    uint32_t number = slots_pop_generation(bucket, decay_old());
+    return number == STACK_EMPTY && !only_old ? slots_pop_free(bucket) : number;
+}
+
+void pool_restore_to_stack(unsigned bucket, uint32_t number, unsigned generation)
+{
+    slots_push_generation(bucket, number, generation);
+}
+
+struct cache *pool_own_counters(void)
+{
+    return cache_reach();
+}
+
+uint64_t pool_counted_peak(unsigned bucket, uint64_t live, uint64_t carved)
+{
+    if (pool_is_large(bucket)) {
+        return carved; /* a slot is carved only while all others of the bucket are live */
+    }
+    int64_t peak = atomic_load_explicit(&pools[bucket].peak, memory_order_relaxed);
+    return peak > (int64_t)live ? (uint64_t)peak : live;
+}

@@ -1,0 +1,88 @@
+/* The kinds of pool that SOCKMALLOC_POOL chooses from, behind one table of operations. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_POOL_KIND_H
+#define SOCKMALLOC_POOL_KIND_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/span.h"
+#include "cache/cache.h"
+#include "config/choices.h"
+
+/*
+ * What differs from kind to kind, for slow paths only: the fast paths in pool.h need no kind, because a thread without
+ * a magazine finds its magazine both empty and full. All operations may run in any thread and in a signal handler.
+ */
+struct pool_operations {
+    /* Allocates a slot of the bucket for `request` bytes, writes its metadata, and counts it. Returns NULL if there is
+     * no free slot and none can be carved. `was`, unless NULL, receives the metadata's state from before; `caller` is
+     * an address in the function that called malloc. */
+    void *(*alloc)(unsigned bucket, size_t request, uint8_t *was, const void *caller);
+
+    /* Takes back a slot whose metadata already says that it is free, and counts it. Returns false if that is all there
+     * is to do; true if limits on free memory are to be enforced and the background thread is to be told. */
+    bool (*free)(unsigned bucket, void *slot, uint32_t number);
+
+    /* Takes a free slot that has pages off the bucket's stacks, for a caller that purges it: with `only_old` from the
+     * old generation alone. Returns its number, or STACK_EMPTY. Counts nothing. */
+    uint32_t (*withdraw)(unsigned bucket, bool only_old);
+
+    /* Puts a withdrawn slot that keeps its pages back, into one of the two generations. Counts nothing. */
+    void (*restore)(unsigned bucket, uint32_t number, unsigned generation);
+
+    /* Returns the cache whose counters the calling thread uses for rare events. */
+    struct cache *(*counters)(void);
+
+    /* Returns the most slots of the bucket that were live at a time, as far as the kind knows; `live` are now, and
+     * `carved` were ever carved. */
+    uint64_t (*peak)(unsigned bucket, uint64_t live, uint64_t carved);
+};
+
+/* The operations of each kind, in the file of that name; KIND_AUTO has its own in pool.c. KIND_LOCKFREE has those of
+ * KIND_THREAD: its large pool begins with the first bucket. */
+extern INTERNAL const struct pool_operations pool_thread;
+extern INTERNAL const struct pool_operations pool_standard;
+extern INTERNAL const struct pool_operations pool_cpu;
+
+/* The table of all kinds, by enum kind. Set at start, by pool_open. */
+extern INTERNAL const struct pool_operations *const *pool_kinds;
+
+/* The kind in force; KIND_AUTO until it turns into KIND_CPU or, where that cannot be had, KIND_THREAD. Signal-safe. */
+extern INTERNAL _Atomic(enum kind) pool_kind_in_force;
+
+static inline enum kind pool_kind(void)
+{
+    return atomic_load_explicit(&pool_kind_in_force, memory_order_relaxed);
+}
+
+/* Returns the operations of the kind in force. */
+static inline const struct pool_operations *pool_operations(void)
+{
+    return pool_kinds[pool_kind()];
+}
+
+/* Returns the cache whose counters the calling thread uses for rare events. */
+static inline struct cache *pool_counters(void)
+{
+    return pool_operations()->counters();
+}
+
+/*
+ * The operations that most kinds share: withdraw and restore on the stacks of slots.h; the counters of the thread's own
+ * cache; and the peak as pool_count_live has counted it, which in a slow path may be behind by what other threads did.
+ */
+uint32_t pool_withdraw_from_stack(unsigned bucket, bool only_old);
+void pool_restore_to_stack(unsigned bucket, uint32_t number, unsigned generation);
+struct cache *pool_own_counters(void);
+uint64_t pool_counted_peak(unsigned bucket, uint64_t live, uint64_t carved);
+
+/* Puts a kind in force: at start, and when KIND_AUTO turns. */
+void pool_set_kind(enum kind kind);
+
+/* Returns where the kind in force lies, for a process that copies the statistics of this one. */
+struct span pool_kind_span(void);
+
+#endif

@@ -1,0 +1,46 @@
+/* Gives the pages of free slots back to the kernel, and collects free slots for that. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_POOL_PURGE_H
+#define SOCKMALLOC_POOL_PURGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Returns the most bytes whose pages one step of purging gives back, or one slot's bytes if that slot is larger. The
+ * limit keeps each single call of malloc or free short. */
+size_t pool_quantum(void);
+
+/*
+ * Purges about `limit` bytes, in whole slots, of what lies in the depots and on the stacks of free slots: the pages go
+ * back to the kernel, the slots stay usable. Large buckets come first, because one call of the kernel frees more there.
+ * Returns the bytes of the slots that were purged. Any thread, no lock.
+ */
+size_t pool_trim(size_t limit);
+
+/* Purges slots of the old generation alone, which have been free for at least half of SOCKMALLOC_DECAY_MS: up to
+ * pool_quantum bytes, or fewer where the slots lie so scattered that the kernel's calls would take long. Returns true
+ * if old slots may be left. */
+bool pool_trim_step(void);
+
+/*
+ * Moves the free slots of the calling thread's cache to the depots and stacks, where pool_trim finds them, and the
+ * public magazines of other threads too. The quotas stay. Private magazines of other threads and magazines of
+ * processors cannot be taken. Price: O(threads x buckets).
+ */
+void pool_drain(void);
+
+/* Returns the bytes of all slots that lie with their pages in depots and on stacks of free slots: the most that
+ * pool_trim can give back. Price: O(threads x buckets). */
+uint64_t pool_retained(void);
+
+/* Purges free slots where SOCKMALLOC_RETAIN or SOCKMALLOC_LARGE_RETAIN is exceeded. One call purges at most as much as
+ * one malloc or free can add: a magazine of the largest slots that have magazines, or pool_quantum bytes. Called after
+ * a slow path. */
+void pool_enforce_limits(void);
+
+/* Purges `bytes` bytes, but at least pool_quantum, because memory is nearly used up and `bytes` are about to be
+ * allocated. The caches are drained only if the depots and stacks hold too little. */
+void pool_reclaim(size_t bytes);
+
+#endif

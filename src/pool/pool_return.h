@@ -1,0 +1,23 @@
+/* Gives the addresses of free slots back to the kernel: limits on memory then no longer charge for them. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_POOL_RETURN_H
+#define SOCKMALLOC_POOL_RETURN_H
+
+#include <stddef.h>
+
+/*
+ * Purges all free slots that can be reached, and unmaps each run of adjacent purged slots that is long enough for a
+ * hole. For a caller whose request for memory the kernel has refused. Unless the range of the pools itself is full, the
+ * first call also makes memory tight: see pool_make_tight. Returns the bytes that were unmapped, which is 0 while
+ * another thread is in here. Any thread, no lock.
+ */
+size_t pool_return(void);
+
+/* Unmaps the runs of adjacent slots that are purged already. Called when a generation has decayed while memory is
+ * tight, so that the program itself can have the memory. Returns the bytes that were unmapped. */
+size_t pool_return_purged(void);
+
+/* Forgets that another thread was in pool_return. In the child of a fork. */
+void pool_reset_return(void);
+
+#endif

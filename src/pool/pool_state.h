@@ -1,0 +1,144 @@
+/* The state that all files of the pools share: counts of each bucket, limits, and the marking of a slot. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_POOL_STATE_H
+#define SOCKMALLOC_POOL_STATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cache/budget.h"
+#include "cache/cache.h"
+#include "memory/region.h"
+#include "memory/slots.h"
+
+/* What the pools count of one bucket, in addition to the counters of the caches. */
+struct pool {
+    /* Live slots when each thread was last in a slow path, and the most there were: see pool_count_live in
+     * pool_state.c. */
+    _Alignas(CACHE_LINE) _Atomic int64_t live;
+    _Atomic int64_t peak;
+    /* How many pages new slots get in advance: pool_populate.c says how these three are used. */
+    _Atomic uint32_t sampled_slot; /* number of the sampled slot plus 1; 0 before the first one */
+    _Atomic uint32_t ahead;        /* new slots that still get pages in advance before the sampled slot is looked at */
+    _Atomic uint32_t ahead_pages;  /* pages that each of them gets */
+    struct counter remote_frees;   /* slots that another thread freed than allocated them; estimated by sampling */
+    /* Slots that the parent of a fork had when the fork happened. In the child all counters begin at 0. */
+    uint64_t inherited_live;
+    uint64_t inherited_depot;
+    uint64_t inherited_purged;
+};
+
+extern INTERNAL struct pool pools[BUCKET_LIMIT];
+
+/* The first bucket of the large pool, which has no magazines. Written at start. */
+extern INTERNAL unsigned pool_first_large;
+
+/* True in the child of a process that had several threads, and in all children of such a child. Then a slot whose
+ * metadata says that it reads as zero may hold other bytes: see pool_atfork.h. */
+extern INTERNAL bool pool_is_child_of_threads;
+
+/* Returns true if the bucket belongs to the large pool. */
+static inline bool pool_is_large(unsigned bucket)
+{
+    return bucket >= pool_first_large;
+}
+
+/* Adds to a counter of `cache` from a slow path. A thread's own cache has one writer, cache_shared has many, so only
+ * the latter needs a locked instruction. */
+static inline void pool_count(const struct cache *cache, struct counter *counter, uint64_t amount)
+{
+    if (UNLIKELY(cache == &cache_shared)) {
+        counter_add_shared(counter, amount);
+    } else {
+        counter_add(counter, amount);
+    }
+}
+
+/* Adds `count` slots of the bucket to the retained memory that the budget limits; a negative count takes them out.
+ * Retained slots are those that lie with their pages in a depot or on a stack of free slots. */
+static inline void pool_retain_slots(unsigned bucket, int64_t count)
+{
+    int64_t bytes = count * (int64_t)region.geometry[bucket].capacity;
+    budget_retain(bytes);
+    if (pool_is_large(bucket)) {
+        budget_retain_large(bytes);
+    }
+}
+
+/* Counts `count` slots that came to the bucket's depot or its stack of free slots. */
+static inline void pool_count_deposit(struct cache *cache, unsigned bucket, uint32_t count)
+{
+    pool_count(cache, &cache->tally[bucket].deposited, count);
+    pool_retain_slots(bucket, (int64_t)count);
+}
+
+/* Counts `count` slots that left the depot or the stack for another reason than an allocation from the stack. */
+static inline void pool_count_withdrawal(struct cache *cache, unsigned bucket, uint32_t count)
+{
+    pool_count(cache, &cache->tally[bucket].withdrawn, count);
+    pool_retain_slots(bucket, -(int64_t)count);
+}
+
+/* Counts one allocation that was served by the bucket's stack of free slots. */
+static inline void pool_count_stack_hit(struct cache *cache, unsigned bucket)
+{
+    pool_count(cache, &cache->tally[bucket].stack_hits, 1);
+    pool_retain_slots(bucket, -1);
+}
+
+/* Counts one allocation by where slots_pop found its slot. */
+void pool_count_source(struct cache *cache, unsigned bucket, enum slots_source source);
+
+/* Returns true if the thread has a cache of its own and the bucket is not large. Then the counters of that cache say
+ * how many slots are live, and with KIND_THREAD the thread may have magazines for the bucket. */
+static inline bool pool_is_trained(const struct cache *cache, unsigned bucket)
+{
+    return !pool_is_large(bucket) && cache != &cache_shared;
+}
+
+/* Counts an allocation of `request` bytes in the thread's cache, and in the number of live slots. */
+void pool_count_alloc(struct cache *cache, unsigned bucket, size_t request);
+
+/* Counts a free in the thread's cache, and in the number of live slots. Returns true if it is time for a tick. */
+bool pool_count_free(struct cache *cache, unsigned bucket);
+
+/* Returns a number that differs for most threads: a hash of the address of a thread-local variable (multiplicative
+ * hashing: D. Knuth, "The Art of Computer Programming", volume 3). */
+static inline uint32_t pool_thread_number(void)
+{
+    return (uint32_t)(((uint64_t)(uintptr_t)&cache_mine * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
+}
+
+/* Returns the owner mark that the calling thread writes into the metadata of its slots: slot_meta_owner of the number
+ * of its cache or, for a thread without a cache, of pool_thread_number. */
+static inline uint32_t pool_owner(void)
+{
+    return LIKELY(cache_is_own(cache_mine)) ? cache_mine->bin[0].owner : slot_meta_owner(pool_thread_number());
+}
+
+/* Writes the metadata of a slot that is being allocated. The request is written first, so that a live slot always has
+ * its request. `was`, unless NULL, receives the state byte from before. */
+FAST_PATH void pool_mark(size_t number, uint8_t live, uint32_t owner, size_t request, uint8_t *was)
+{
+    if (was != NULL) {
+        *was = region_meta(number);
+    }
+    region_set_request_word(number, owner | (uint32_t)request);
+    region_set_meta(number, live);
+}
+
+/*
+ * pool_make_tight makes the library sparing with address space for good, because the kernel refused memory: some limits
+ * charge for mapped memory, used or not. Tables then grow by no more than what is needed, and realloc gives no block
+ * room in advance. pool_is_tight returns true after that call, and also makes it once the range of the pools has passed
+ * a thirty-second of the limit on charged memory: a slot is charged whole, and where requests fit their slots badly,
+ * half of that is wasted. Any thread.
+ */
+void pool_make_tight(void);
+bool pool_is_tight(void);
+
+/* Sets the limit on the bytes that may be charged to the process; 0 or SIZE_MAX for none. Any thread. */
+void pool_limit_charge(uint64_t bytes);
+
+#endif

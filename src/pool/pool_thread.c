@@ -1,0 +1,171 @@
+/* The kinds `thread` and `lockfree`: slow paths of threads that have magazines, and of buckets that have none. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "pool/pool_thread.h"
+
+#include "cache/training.h"
+#include "pool/pool_decay.h"
+#include "pool/pool_kind.h"
+#include "pool/pool_populate.h"
+#include "pool/pool_state.h"
+
+/* Allocates a single slot: from the stack of free slots, else from the stack of purged ones, else carved. */
+static void *thread_pop_single(struct cache *cache, unsigned bucket)
+{
+    enum slots_source source;
+    void *slot = slots_pop(bucket, &source);
+    pool_count_source(cache, bucket, source);
+    return slot;
+}
+
+void pool_mark_cold(struct cache *cache, unsigned bucket)
+{
+    if (pool_filled_pages(bucket) > 0) {
+        cache_mark_cold(cache, bucket);
+    }
+}
+
+void *pool_alloc_cold(unsigned bucket, size_t request, uint8_t *was)
+{
+    struct cache *cache = cache_mine;
+    if (cache->state.more || pool_filled_pages(bucket) == 0) {
+        return NULL; /* cache_force_slow has raised the floor over warm slots too: cache_resume_fast lowers it */
+    }
+    void *slot = cache_pop_cold(cache, bucket);
+    if (slot == NULL) {
+        return NULL;
+    }
+    pool_fetch_lines(bucket, slot, request);
+    pool_mark(region_number(slot), cache->bin[bucket].live, cache->bin[bucket].owner, request, was);
+    counter_add(&cache->bin[bucket].requests, 1);
+    counter_add(&cache->bin[bucket].asked, request);
+    return slot;
+}
+
+bool pool_free_cold(unsigned bucket, void *slot)
+{
+    struct cache *cache = cache_mine;
+    if (!cache_push_cold(cache, bucket, slot)) {
+        return false;
+    }
+    if (UNLIKELY(counter_step(&cache->bin[bucket].returned))) {
+        pool_tick(slot);
+    }
+    return true;
+}
+
+/* Finds a slot for a thread that has a quota for the bucket; each step is for what the steps before it did not find. */
+static void *thread_find_trained(struct cache *cache, unsigned bucket)
+{
+    /* 1. A magazine: the thread's public one, another thread's public one, or one from the depot. */
+    void *slot = cache_refill(cache, bucket);
+    if (slot == NULL && slots_have_free(bucket)) {
+        /* 2. A magazine that is filled from the stack of free slots. */
+        slot = cache_refill_from_stack(cache, bucket);
+        if (slot != NULL) {
+            counter_add(&cache->tally[bucket].depot_hits, 1);
+        }
+    } else if (slot == NULL && !slots_have_purged(bucket)) {
+        /* 3. A run of slots that is carved for this thread; not while there are purged slots, because the range shall
+         * not grow before these are used again. */
+        slot = cache_carve(cache, bucket);
+        if (slot != NULL) {
+            counter_add(&cache->tally[bucket].carves, 1);
+        }
+    }
+    pool_mark_cold(cache, bucket);
+    training_learn(cache, bucket);
+    /* 4. A single slot, without a magazine. */
+    return slot != NULL ? slot : thread_pop_single(cache, bucket);
+}
+
+/* Finds a slot for a thread whose quota for the bucket is 0. It gets one slot and keeps no free ones. */
+static void *thread_find_untrained(struct cache *cache, unsigned bucket)
+{
+    void *slot = slots_have_free(bucket) ? NULL : cache_take_one(cache, bucket);
+    return slot != NULL ? slot : thread_pop_single(cache, bucket);
+}
+
+/* Finds a slot of the bucket. */
+static void *thread_find(struct cache *cache, unsigned bucket)
+{
+    if (!pool_is_trained(cache, bucket)) {
+        return thread_pop_single(cache, bucket);
+    }
+    if (UNLIKELY(cache_resume_fast(cache, bucket))) {
+        /* The private magazine has slots: cache_force_slow kept the fast path from them. */
+        void *slot = cache_pop(&cache->bin[bucket]);
+        if (slot != NULL) {
+            return slot;
+        }
+    }
+    return training_admits(cache, bucket) ? thread_find_trained(cache, bucket) : thread_find_untrained(cache, bucket);
+}
+
+static void *thread_alloc(unsigned bucket, size_t request, uint8_t *was, const void *caller)
+{
+    (void)caller;
+    /* 1. A cold slot of the private magazine. In a burst of requests most are served here. */
+    void *slot = pool_alloc_cold(bucket, request, was);
+    if (slot != NULL) {
+        return slot;
+    }
+    /* 2. The thread's cache, which is opened in the thread's first slow path. */
+    struct cache *cache = cache_reach();
+    /* 3. One step of purging, while the thread's last tick has left pages that are due. */
+    if (UNLIKELY(cache->state.more)) {
+        pool_tick_taking(cache);
+    }
+    /* 4. The slot. */
+    slot = thread_find(cache, bucket);
+    if (UNLIKELY(slot == NULL)) {
+        return NULL;
+    }
+    /* 5. Its pages and cache lines, its metadata, and the counters. */
+    pool_prepare(bucket, slot, request, was);
+    pool_count_alloc(cache, bucket, request);
+    return slot;
+}
+
+/* Puts a slot into the thread's magazines. Returns false, with nothing done, if the thread has no quota for the bucket
+ * or no empty magazine can be had. */
+static bool thread_free_trained(struct cache *cache, unsigned bucket, void *slot)
+{
+    if (!pool_is_trained(cache, bucket) || !training_admits(cache, bucket) || !cache_flush(cache, bucket, slot)) {
+        return false;
+    }
+    pool_mark_cold(cache, bucket);
+    training_learn(cache, bucket);
+    return true;
+}
+
+static bool thread_free(unsigned bucket, void *slot, uint32_t number)
+{
+    /* 1. The place of a cold slot in the private magazine. Nothing else has to be done then. */
+    if (pool_free_cold(bucket, slot)) {
+        return false;
+    }
+    /* 2. The slot is likely to be the next one allocated, so its first line is fetched for writing. */
+    __builtin_prefetch(slot, 1);
+    /* 3. The counters of the thread's cache. */
+    struct cache *cache = cache_reach();
+    bool tick = pool_count_free(cache, bucket);
+    /* 4. The thread's magazines, of which a full one goes to the depot; else the stack of free slots. */
+    if (!thread_free_trained(cache, bucket, slot)) {
+        slots_push(bucket, number);
+        pool_count_deposit(cache, bucket, 1);
+    }
+    /* 5. A tick, where the number of frees says that it is time. */
+    if (UNLIKELY(tick)) {
+        pool_tick(slot);
+    }
+    return true;
+}
+
+const struct pool_operations pool_thread = {
+    .alloc = thread_alloc,
+    .free = thread_free,
+    .withdraw = pool_withdraw_from_stack,
+    .restore = pool_restore_to_stack,
+    .counters = pool_own_counters,
+    .peak = pool_counted_peak,
+};
