@@ -1,4 +1,4 @@
-/* The background thread: gives pages back while the program is silent. */
+/* The background thread: gives pages of free slots back while the program itself makes no calls. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/background.h"
 
@@ -11,7 +11,8 @@
 #include "os/os.h"
 #include "os/sandbox.h"
 
-/* What there is of the thread. ASLEEP: it waits for a call; DOZING: for a call or some time. */
+/* The states of the thread. DOZING: it sleeps for a set time. ASLEEP: it sleeps until background_call wakes it.
+ * REFUSED: it could not be created, and no further attempt is made. */
 enum { NONE, MAKING, AT_WORK, DOZING, ASLEEP, REFUSED };
 
 enum { STACK_SIZE = 64 << 10, NAPS_UNTIL_ASLEEP = 12, MORE_MILLISECONDS = 4, LAST_MILLISECONDS = 100 };
@@ -35,16 +36,18 @@ static void background_wake(void)
     }
 }
 
-/* The first thread ends by itself: from here on the process lives as long as the others do. */
+/* Runs when the first thread of the process ends by pthread_exit. From then on the process lives as long as other
+ * threads do. */
 static void background_first_ends(void *unused)
 {
     (void)unused;
     atomic_store(&first_thread_is_gone, true);
-    atomic_store(&background.called, true); /* or a thread that is just falling asleep misses it */
+    /* wakes also a background thread that is just about to sleep: see background_wait */
+    atomic_store(&background.called, true);
     background_wake();
 }
 
-/* Any value but NULL has the destructor called. */
+/* Has background_first_ends called when the calling thread ends: any value but NULL does. */
 static void background_watch_first(void)
 {
     pthread_setspecific(first_thread, &background);
@@ -62,10 +65,9 @@ void background_open(bool wanted, uint64_t nap, background_work *work, backgroun
     }
 }
 
-/*
- * Whether nobody is left but the first thread, which has ended, and this one. The kernel tells:
- * state and number of threads are the third and the twentieth word; the second is in parentheses.
- */
+/* Returns true if the process has only two threads left: its first thread, which has ended, and this one. Both are in
+ * /proc/self/stat: the state is the third word, the number of threads the twentieth. The search starts behind the
+ * second word, because that is the program's name in parentheses and may contain blanks. */
 static bool background_is_last(void)
 {
     char line[1024];
@@ -83,26 +85,28 @@ static bool background_is_last(void)
     return strncmp(word, " 2 ", 3) == 0;
 }
 
-/* Returns true when this thread must not outlive the others. Where the kernel can't be asked, it
- * ends as soon as the first thread has ended, before others that may still run. */
+/* Returns true if the thread has to end, because otherwise it alone would keep the process alive. If a seccomp filter
+ * may forbid reading /proc, the thread ends as soon as the first thread has ended, though others may still run. */
 static bool background_is_over(void)
 {
     return atomic_load(&first_thread_is_gone) && (!sandbox_allows(SANDBOX_COMMON) || background_is_last());
 }
 
-/* Waits in that state until somebody calls, or for so many nanoseconds. */
+/* Sleeps in the given state for so many nanoseconds, or until background_wake changes an ASLEEP state. */
 static void background_wait(uint32_t state, uint64_t nanoseconds)
 {
     atomic_store(&background.state, state);
-    /* Whoever called before he could see this state is seen here: both sides write first. */
+    /* No call is missed: background_call stores `called` before it loads the state, and here the state is stored before
+     * `called` is loaded. */
     if (state != ASLEEP || !atomic_load(&background.called)) {
         os_wait(&background.state, state, nanoseconds);
     }
     atomic_store(&background.state, AT_WORK);
 }
 
-/* Waits until the next look. How long nothing has been called for, in naps: three times as many as
- * a slot can lie in the two generations. */
+/* Sleeps until the next step. `idle` is the number of naps without a call of background_call; returns the new number.
+ * After NAPS_UNTIL_ASLEEP of them, which last three times as long as a slot can lie in the two generations of decay,
+ * the thread sleeps until it is called. */
 static unsigned background_rest(unsigned idle)
 {
     idle = atomic_exchange(&background.called, false) ? 0 : idle + 1;
@@ -127,13 +131,11 @@ static void *background_run(void *unused)
             idle = background_rest(idle);
         }
     }
-    return unused; /* as the last one: the process ends with status 0 */
+    return unused; /* if this is the last thread, the process ends with status 0 */
 }
 
-/*
- * The thread blocks every signal from its first moment on, and the caller none, so that the program
- * can be ended by any signal whatever becomes of this.
- */
+/* The thread blocks all signals from its first instruction on. The calling thread never blocks any meanwhile where
+ * pthread_attr_setsigmask_np exists, so that a signal can end the program even if thread creation hangs. */
 #if HAVE_PTHREAD_ATTR_SETSIGMASK_NP
 static bool background_start(pthread_attr_t *attributes)
 {
@@ -159,7 +161,7 @@ static bool background_start(pthread_attr_t *attributes)
 }
 #endif
 
-/* A program's signals are its own threads' business. */
+/* Creates the thread, detached and with a small stack. Returns false if that fails. */
 static bool background_create(void)
 {
     pthread_attr_t attributes;
@@ -177,7 +179,7 @@ static void background_make(void)
 {
     int kept = errno;
     if (!background_create()) {
-        atomic_store(&background.state, REFUSED); /* for good: its own frees must do */
+        atomic_store(&background.state, REFUSED); /* for good; ticks of the program's own frees still purge */
     }
     errno = kept;
 }
@@ -186,14 +188,15 @@ void background_begin(void)
 {
     uint32_t none = NONE;
     atomic_store(&main_has_begun, true);
-    /* A constructor of the program may have set a filter that allows no thread. */
+    /* The filter is checked again, because a constructor of the program may have set one that allows no new thread. */
     if (background.wanted && sandbox_allows(SANDBOX_COMMON) &&
         atomic_compare_exchange_strong(&background.state, &none, MAKING)) {
         background_make();
     }
 }
 
-/* Not in the child of vfork or of a clone that runs no handlers: the state may be its parent's. */
+/* Returns true, with the state set to MAKING, if the caller shall create the thread. Never in the child of vfork, or of
+ * a clone that ran no fork handlers: such a child may share its memory, and so the state, with its parent. */
 static bool background_may_make(void)
 {
     uint32_t none = NONE;

@@ -1,4 +1,4 @@
-/* The background thread: gives pages back while the program is silent. */
+/* The background thread: gives pages of free slots back while the program itself makes no calls. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_BACKGROUND_H
 #define SOCKMALLOC_BACKGROUND_H
@@ -11,44 +11,43 @@
 #include "base/attributes.h"
 
 /*
- * One thread, with SOCKMALLOC_BACKGROUND alone, which does what a program's own frees do now and
- * then. It is made when main begins, with all signals blocked; it sleeps for good when nothing has
- * come to a depot or a stack for a while, until something does. In the child of a fork it is gone.
- * It does not keep a process alive whose other threads have ended.
+ * SOCKMALLOC_BACKGROUND=1 adds one thread to the process. It purges free slots step by step, as the ticks of a
+ * program's own frees do (pool_decay.h). It is created when main begins, with all signals blocked. When for a while no
+ * slot has come to a depot or a stack of free slots, the thread sleeps until one does. It never keeps a process alive
+ * whose other threads have all ended. The child of a fork does not have the thread.
  *
- * It is never made in malloc or free: libc calls these with locks of its own held, which making a
- * thread takes, too. A child gets it by background_offer, at need.
+ * The thread is never created in malloc or free, because libc may call these while it holds locks that pthread_create
+ * takes too. In the child of a fork, background_offer creates the thread when it is needed.
  */
 struct background {
     bool wanted;
-    _Alignas(CACHE_LINE) _Atomic bool called; /* since the thread last looked */
+    _Alignas(CACHE_LINE) _Atomic bool called; /* background_call was called since the thread last cleared this */
     _Atomic uint32_t state;
 };
 
 extern INTERNAL struct background background;
 
-/* The thread's work: gives pages back, at most a quantum. Whether there is more to do. */
+/* The thread's work: runs one bounded step of purging. Returns true if more pages are due. */
 typedef bool background_work(void);
 
-/*
- * libc's pthread_create. It is an argument of background_open, because the name `pthread_create` stands for
- * the library's own wrapper, which itself calls background_offer.
- */
+/* libc's pthread_create. background_open gets it as an argument, because in this library the name `pthread_create`
+ * stands for a wrapper that calls background_offer. */
 typedef int background_creator(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
                                void *argument);
 
-/* Prepares the thread. Called at start-up by the program's first thread. `nap` is the number of nanoseconds
- * that the thread waits before it looks for work again. Without `create` there is no thread. */
+/* Notes how the thread is to be created and what it does. Called at start-up by the program's first thread. `nap` is
+ * the number of nanoseconds from one step of the thread to the next when no pages are due. If `wanted` is false or
+ * `create` is NULL, there is never a thread. */
 void background_open(bool wanted, uint64_t nap, background_work *work, background_creator *create);
 
-/* main begins: the thread is made. */
+/* Creates the thread. Called when main begins. */
 void background_begin(void);
 
-/* What background_offer leaves over. */
+/* The slow half of background_offer. */
 INTERNAL void background_offer_slow(void);
 
-/* Makes the thread where it is gone and free slots have come for it. With none of libc's locks
- * held, and in no signal handler. Any thread. */
+/* Creates the thread in the child of a fork, once free slots have come for it there. Any thread, but not in a signal
+ * handler, and not while the caller holds a lock of libc. */
 static inline void background_offer(void)
 {
     if (UNLIKELY(background.wanted)) {
@@ -56,10 +55,11 @@ static inline void background_offer(void)
     }
 }
 
-/* What background_call leaves over. */
+/* The slow half of background_call. */
 INTERNAL void background_call_slow(void);
 
-/* Free slots have come where the thread can find them. Any thread, under any lock. */
+/* Tells the thread that free slots have come to a depot or a stack. Wakes it if it sleeps. Any thread, whatever locks
+ * it holds. */
 static inline void background_call(void)
 {
     if (UNLIKELY(background.wanted)) {
@@ -67,7 +67,7 @@ static inline void background_call(void)
     }
 }
 
-/* In the child of a fork: there is no such thread. */
+/* Forgets the thread, which only the parent has. In the child of a fork. */
 void background_after_fork(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* How large requests are: a log-linear histogram of a sample of them. */
+/* The histogram of request sizes: log-linear, of a sample of the requests. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/histogram.h"
 

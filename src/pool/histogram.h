@@ -1,4 +1,4 @@
-/* How large requests are: a log-linear histogram of a sample of them. */
+/* The histogram of request sizes: log-linear, of a sample of the requests. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_HISTOGRAM_H
 #define SOCKMALLOC_HISTOGRAM_H
@@ -12,9 +12,10 @@
 #include "memory/bucket.h"
 
 /*
- * Sixteen steps a doubling, from 16 bytes to 4 GiB, so that a step's ends are at most a sixteenth
- * apart. A step holds the requests above the end of the one before it, up to its own end; the first
- * one all that are smaller, and the last one all that are larger.
+ * The histogram has sixteen steps for each doubling of the size, from 16 bytes to 4 GiB, so that the lower end of a
+ * step is at most a sixteenth below its upper end. A step counts the requests that are larger than the end of the step
+ * before and at most as large as its own end. The first step counts all smaller requests too, the last step all larger
+ * ones.
  */
 enum {
     HISTOGRAM_DOUBLING_SHIFT = 4,
@@ -36,29 +37,30 @@ static inline unsigned histogram_step(size_t request)
     return ((shift - HISTOGRAM_FIRST_SHIFT - 1) << HISTOGRAM_DOUBLING_SHIFT) + within;
 }
 
-/* The largest request of a step but the last. */
+/* Returns the largest request in bytes that a step counts. Not for the last step, which has no end. */
 static inline size_t histogram_end(unsigned step)
 {
     size_t parts = (1 << HISTOGRAM_DOUBLING_SHIFT) + step % (1 << HISTOGRAM_DOUBLING_SHIFT) + 1;
     return parts << (step >> HISTOGRAM_DOUBLING_SHIFT) << (HISTOGRAM_FIRST_SHIFT - HISTOGRAM_DOUBLING_SHIFT);
 }
 
-/* Requests by step, and the bytes of all of them. */
+/* A copy of the histogram: the number of requests in each step, and the sum of their bytes. */
 struct histogram_figures {
     uint64_t sum;
     uint64_t count[HISTOGRAM_STEPS];
 };
 
-/* A request that stands for `weight` of them. Any thread, no lock; for slow paths. */
+/* Counts a sampled request that stands for `weight` requests of its size. Any thread, no lock. For slow paths: two
+ * locked additions. */
 INTERNAL void histogram_add(size_t request, uint64_t weight);
 
-/* Copies what there is. Signal-safe. */
+/* Copies the histogram. Signal-safe. */
 INTERNAL void histogram_read(struct histogram_figures *figures);
 
-/* All of it, as an object that another process may copy over its own. */
+/* Returns where the histogram lies, for a process that copies the statistics of this one. */
 INTERNAL struct span histogram_span(void);
 
-/* In the child of a fork, whose events begin anew. */
+/* Sets all counts to 0. In the child of a fork, whose statistics begin anew. */
 INTERNAL void histogram_reset(void);
 
 #endif

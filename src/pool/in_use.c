@@ -1,5 +1,4 @@
-/* When each slot was taken and by whom: a table beside the metadata, laid only where it is asked for.
- */
+/* Records when each slot was allocated and by which caller. The table exists only if SOCKMALLOC_IN_USE asks for it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/in_use.h"
 
@@ -12,7 +11,7 @@
 #include "memory/table.h"
 #include "os/os.h"
 
-/* The table grows by records of at least 4 MiB of slots. */
+/* The table grows by the records of at least 4 MiB of slots at a time. */
 enum { RECORDS_STEP = 16 << 10 };
 
 struct in_use_record {
@@ -24,7 +23,7 @@ static struct table records;
 
 bool in_use_laid;
 
-/* Where slot `number`'s record ends. */
+/* Returns the offset in the table at which the record of slot `number` ends. */
 static size_t in_use_end(size_t number)
 {
     return COLOUR_REQUESTS + (number + 1) * sizeof(struct in_use_record);

@@ -1,5 +1,4 @@
-/* When each slot was taken and by whom: a table beside the metadata, laid only where it is asked for.
- */
+/* Records when each slot was allocated and by which caller. The table exists only if SOCKMALLOC_IN_USE asks for it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_IN_USE_H
 #define SOCKMALLOC_IN_USE_H
@@ -11,56 +10,51 @@
 #include "base/attributes.h"
 
 /*
- * The contract. A record a page of the range, of which that of a slot's first page is the slot's,
- * written when the slot is taken and never erased: that a slot is in use, and for how many bytes,
- * is what its metadata says. So there is no list that a signal or a fork could catch half-linked. The
- * two words of a record are written one after the other: who reads beside a thread that is just
- * taking the slot may see one of each life. Any thread, signal handlers too; no lock.
+ * The table has one record for each page of the pools' range; a slot's record is that of its first page. A record is
+ * written when the slot is allocated, and never erased: the slot's metadata says if the slot is live, and the size of
+ * its request. So there is no linked list that a signal handler or a fork could find half changed. The two words of a
+ * record are stored one after the other: a reader that runs while another thread allocates the slot may see one word of
+ * the old record and one of the new. Any thread, signal handlers too; no lock.
  *
- * A block that realloc resized is its resizer's, and as old as before. Whether it stayed in its
- * slot or moved, which the program cannot know, makes no difference: a buffer that grows forever is
- * an old one, and whoever lets it grow is who to ask. The age of a block that came from mimalloc
- * begins when it came.
+ * realloc makes its caller the slot's caller, and keeps the time of allocation, even if the block moves to another
+ * slot. So a buffer that grows again and again counts as old, and the caller that last resized it is listed. A block
+ * that realloc moves from mimalloc into a slot has the time of that move.
  *
- * The child of a fork keeps its parent's notes.
+ * The child of a fork keeps the records of its parent.
  */
 struct in_use {
-    uint64_t taken_at;  /* nanoseconds, as in_use_now says; 0 where it is unknown */
-    const void *caller; /* where the call returns to; NULL where it is unknown */
+    uint64_t taken_at;  /* nanoseconds, by in_use_now; 0 if unknown */
+    const void *caller; /* the return address of the call; NULL if unknown */
 };
 
-/* Addresses for the table beside a range of `size` bytes; laying it, which is false where its first
- * page can't be had; and undoing that. At start. */
+/* in_use_space returns how many bytes of addresses the table needs for a range of `size` bytes. in_use_lay creates the
+ * table, and returns false if the kernel refuses its first page. in_use_unlay removes the table. All at start. */
 size_t in_use_space(size_t size);
 bool in_use_lay(size_t size);
 void in_use_unlay(void);
 
-/* In the child of a fork of several threads, of which one may have made the table grow. */
+/* Makes the table usable in the child of a fork, although another thread of the parent may have been growing it. */
 void in_use_after_fork(void);
 
-/* Whether it was laid: only then is there anything to note. Written at start, never again. */
+/* in_use_is_kept returns true if the table exists. The variable is written at start only. */
 extern INTERNAL bool in_use_laid;
 static inline bool in_use_is_kept(void)
 {
     return in_use_laid;
 }
 
-/*
- * The time, monotonic, in steps of some milliseconds: by the coarse clock, which the kernel lets be
- * read in memory whatever the machine's time is kept by. The others' may be a system call, of which
- * a sandboxed program knows nothing.
- */
+/* Returns the time of the coarse monotonic clock in nanoseconds. It advances in steps of some milliseconds. The kernel
+ * lets that clock be read without a system call on every machine; other clocks may need one, which a seccomp filter of
+ * the program may not allow. */
 INTERNAL uint64_t in_use_now(void);
 
-/*
- * Notes that a slot was taken: now, or at a time of in_use_now's. False, with nothing noted, if
- * the kernel refuses memory for the record. To be called before the metadata says live, so that who
- * finds the metadata live finds no former life's caller.
- */
+/* Records the caller of an allocation: with the present time, or with `taken_at`, a time of in_use_now. Returns false,
+ * with nothing recorded, if the kernel refuses memory for the record. Called before the metadata is set to live, so
+ * that a reader that finds a live slot does not find the caller of an earlier allocation. */
 INTERNAL bool in_use_note(uint32_t number, const void *caller);
 INTERNAL bool in_use_note_at(uint32_t number, const void *caller, uint64_t taken_at);
 
-/* What was noted last; all unknown if nothing ever was. */
+/* Returns the last record of a slot, or an empty one if there is none. */
 INTERNAL struct in_use in_use_find(uint32_t number);
 
 #endif

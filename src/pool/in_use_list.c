@@ -1,4 +1,4 @@
-/* The list of what is in use: every live slot with who took it and when, in order. */
+/* The sorted list of all live slots, with the caller and the time of each allocation. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/in_use_list.h"
 
@@ -8,11 +8,11 @@
 #include "os/os.h"
 #include "pool/in_use.h"
 
-/* Room for slots that are taken between the two passes: so many, and an eighth of those there are.
- */
+/* The list has room for slots that are allocated between counting and listing: MARGIN of them, and an eighth of the
+ * live ones. */
 enum { MARGIN = 64, MARGIN_PART = 8 };
 
-/* Whether one slot stands before the other. */
+/* Returns true if the first slot is to stand before the second. */
 typedef bool in_use_order(const struct in_use_slot *one, const struct in_use_slot *other);
 
 static bool is_older(const struct in_use_slot *one, const struct in_use_slot *other)
@@ -41,7 +41,8 @@ static void heap_swap(struct in_use_slot *one, struct in_use_slot *other)
     *other = kept;
 }
 
-/* The heap has on top what stands last; here one that may stand before those below it sinks. */
+/* Restores the heap after the item at index `at` has changed. The top of the heap is the item that stands last in the
+ * order. */
 static void heap_sink(struct in_use_slot *heap, size_t at, size_t count, in_use_order *is_before)
 {
     for (;;) {
@@ -67,7 +68,7 @@ static void heap_make(struct in_use_slot *heap, size_t count, in_use_order *is_b
     }
 }
 
-/* Heapsort: in place, without recursion, and no order of the slots makes it slow. */
+/* Sorts by heapsort, because it works in place, needs no recursion, and is slow for no order of the slots. */
 static void heap_sort(struct in_use_slot *heap, size_t count, in_use_order *is_before)
 {
     heap_make(heap, count, is_before);
@@ -77,7 +78,7 @@ static void heap_sort(struct in_use_slot *heap, size_t count, in_use_order *is_b
     }
 }
 
-/* A list that is full is a heap with the youngest on top, which makes room for an older one. */
+/* Adds a slot. A full list is a heap with the youngest slot on top, which is replaced by a slot that is older. */
 static void list_add(struct in_use_list *list, const struct in_use_slot *slot)
 {
     list->live++;
@@ -147,7 +148,7 @@ static void list_open(struct in_use_list *list)
     list->capacity = wanted;
 }
 
-/* The slots of one caller stand together, the oldest first. */
+/* Sets group_taken_at of each slot. The list is sorted by caller, and the slots of one caller by age. */
 static void list_mark_groups(struct in_use_list *list)
 {
     for (size_t i = 0; i < list->count; i++) {

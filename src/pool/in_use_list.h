@@ -1,4 +1,4 @@
-/* The list of what is in use: every live slot with who took it and when, in order. */
+/* The sorted list of all live slots, with the caller and the time of each allocation. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_IN_USE_LIST_H
 #define SOCKMALLOC_IN_USE_LIST_H
@@ -8,40 +8,40 @@
 
 #include "base/attributes.h"
 
-#define IN_USE_UNKNOWN UINT64_MAX /* a time that was not noted: later than all others */
+#define IN_USE_UNKNOWN UINT64_MAX /* stands for an unknown time, and sorts behind all others */
 
 struct in_use_slot {
-    const void *caller;      /* NULL where it is unknown */
-    uint64_t taken_at;       /* as in_use_now says it, or IN_USE_UNKNOWN */
-    uint64_t group_taken_at; /* of the oldest slot in the list that the same caller took */
+    const void *caller;      /* NULL if unknown */
+    uint64_t taken_at;       /* by in_use_now, or IN_USE_UNKNOWN */
+    uint64_t group_taken_at; /* the earliest taken_at of all listed slots with the same caller */
     uint32_t bucket;
     uint32_t number;
     uint32_t request;
 };
 
-/* Slots that are listed where the kernel has no memory for more. */
+/* The number of slots that can be listed if the kernel has no memory for a longer list. */
 enum { IN_USE_FEW = 128 };
 
-/* The caller's memory: some KiB, too much for a signal's stack. */
+/* A list. It takes some KiB, which is too much for the stack of a signal handler, so it belongs into static memory. */
 struct in_use_list {
     struct in_use_slot *slot;
     size_t count;
     size_t capacity;
-    uint64_t live; /* slots and the bytes asked for in them, listed or not */
+    uint64_t live; /* all live slots, listed or not, and the bytes that were requested in them */
     uint64_t bytes;
     struct in_use_slot few[IN_USE_FEW];
 };
 
 /*
- * Makes the list: callers in the order of the oldest slot that each holds, the slots of one caller
- * together, the oldest first. Threads take and give slots meanwhile; each slot is listed as it was
- * when its metadata was read, once. If there are more of them than memory could be had for, the oldest
- * are listed. Signal-safe, no lock, bounded stack; errno is kept. Price: two passes over the metadata
- * of what was carved, memory of 40 bytes a live slot beyond the few, and twice a heapsort.
+ * Fills the list. Callers are ordered by the oldest slot of each; the slots of one caller stand together, the oldest
+ * first. Other threads may allocate and free meanwhile: each slot is read once, and listed as it was at that moment. If
+ * the kernel grants too little memory for all of them, the oldest are listed. Signal-safe, no lock, bounded stack,
+ * errno is kept. Price: two passes over the metadata of all carved slots, one record of memory for each live slot
+ * beyond IN_USE_FEW, and two heapsorts.
  */
 INTERNAL void in_use_list_make(struct in_use_list *list);
 
-/* Gives its memory back to the kernel. */
+/* Unmaps the memory of the list. */
 INTERNAL void in_use_list_release(struct in_use_list *list);
 
 #endif

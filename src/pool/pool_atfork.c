@@ -1,4 +1,4 @@
-/* What the child of a fork does with what its parent's threads held. */
+/* The child of a fork: what becomes of the slots that the threads of its parent held. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/pool_atfork.h"
 
@@ -14,15 +14,15 @@
 #include "pool/standard.h"
 
 _Atomic uint32_t pool_recovery;
-static const void *forking_thread; /* a place among the variables of the thread that forked */
-static bool forked_with_threads;   /* there were other threads when the last fork began */
+static const void *forking_thread; /* the address of a thread-local variable of the thread that forked */
+static bool forked_with_threads;   /* the process had several threads when the last fork began */
 
 void pool_before_fork(void)
 {
     forked_with_threads = os_has_threads();
 }
 
-/* Adds one slot to its bucket's stocks, by its metadata. */
+/* Adds one slot to the inherited counts of its bucket, as its metadata says. */
 static void pool_count_meta(uint8_t meta)
 {
     struct pool *pool = &pools[slot_meta_bucket(meta)];
@@ -32,7 +32,7 @@ static void pool_count_meta(uint8_t meta)
     pool->inherited_depot += !live && !slot_meta_is_zero(meta);
 }
 
-/* Sets the stocks of all buckets to what the metadata say. */
+/* Sets the inherited counts of all buckets to what the metadata of all slots says. */
 static void pool_count_metadata(void)
 {
     for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
@@ -49,7 +49,7 @@ static void pool_find_free_slot(uint32_t number)
 {
     uint8_t meta = region_meta(number);
     if (slot_meta_is_leaving(meta)) {
-        region_forget(number); /* it may have no addresses any more */
+        region_forget(number); /* its addresses may be unmapped already */
     } else if (slot_meta_is_zero(meta)) {
         slots_push_purged(slot_meta_bucket(meta), number);
     } else if (slot_meta_state(meta) != SLOT_LIVE) {
@@ -57,7 +57,7 @@ static void pool_find_free_slot(uint32_t number)
     }
 }
 
-/* Gives all free slots, as their metadata say, the highest first so that the lowest is taken first. */
+/* Pushes all slots whose metadata says free. The highest comes first, so that the lowest will be allocated first. */
 static void pool_find_free(void)
 {
     for (uint32_t number = region_front(); number-- > 0;) {
@@ -67,7 +67,7 @@ static void pool_find_free(void)
     }
 }
 
-/* What other threads may have been at: growth, and giving addresses back. */
+/* Resets what other threads may have been changing: the growth of tables, and the return of addresses. */
 static void pool_reset_range(void)
 {
     region_after_fork();
@@ -75,7 +75,7 @@ static void pool_reset_range(void)
     pool_reset_return();
 }
 
-/* Adds what a cache's counters say to the inherited stocks; `sign` is 1, or -1 to take it away. */
+/* Adds the slots that a cache has counted to the inherited counts; `sign` is 1, or (uint64_t)-1 to subtract them. */
 static void pool_add_counts(struct cache *cache, unsigned bucket, uint64_t sign)
 {
     struct pool *pool = &pools[bucket];
@@ -96,7 +96,7 @@ static void pool_add_all_counts(unsigned bucket, uint64_t sign)
     }
 }
 
-/* What lies in depots and stacks now, in bytes, of the buckets from `first` on. */
+/* Returns the bytes of the inherited slots in depots and stacks, of the buckets from `first` on. */
 static uint64_t pool_atfork_childed_retained(unsigned first)
 {
     uint64_t retained = 0;
@@ -106,8 +106,8 @@ static uint64_t pool_atfork_childed_retained(unsigned first)
     return retained;
 }
 
-/* Threads that libc does not know of may have caches; of those that use processors' caches nobody
- * keeps count. */
+/* Returns true if the parent had several threads. libc may not know of all of them, and threads that use the
+ * processors' caches are not counted at all, so each sign of another thread counts. */
 static bool pool_find_threads(void)
 {
     bool had_threads = forked_with_threads || cache_others_are_open() || percpu_records() > 0;
@@ -160,7 +160,7 @@ void pool_atfork_child_at_once(void)
     pool_atfork_child_of(pool_find_threads());
 }
 
-/* What the calling thread's own cache holds is not with the others. */
+/* Subtracts the slots in the calling thread's own cache from the inherited counts, because that cache is kept. */
 static void pool_leave_own(unsigned bucket)
 {
     if (cache_is_own(cache_mine)) {
@@ -198,7 +198,8 @@ void pool_atfork_child(void)
     atomic_store_explicit(&pool_recovery, POOL_RECOVERY_DUE, memory_order_release);
 }
 
-/* What was counted since pool_atfork_child stays counted: the stocks are the metadata' less that. */
+/* Finds the free slots. What the thread has counted since pool_atfork_child is in the metadata too, so it is subtracted
+ * from the inherited counts. */
 static void pool_recover(void)
 {
     cache_reset();
@@ -218,8 +219,8 @@ static void pool_recover(void)
     }
 }
 
-/* The heir alone changes POOL_RECOVERY_DUE to POOL_RECOVERING, and back to POOL_RECOVERED: who comes meanwhile
- * waits. */
+/* Only the thread that forked changes POOL_RECOVERY_DUE to POOL_RECOVERING, and then to POOL_RECOVERED. Any other
+ * thread that comes meanwhile waits for that. */
 void pool_drop_recovery_slow(void)
 {
     uint32_t seen = POOL_RECOVERY_DUE;

@@ -1,4 +1,4 @@
-/* Gives the pages of what nobody has needed for a while back, a little at each tick. */
+/* Ticks: every so many frees a thread reads the clock, and purges a few slots that have been free for long enough. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/pool_decay.h"
 
@@ -14,20 +14,22 @@
 #include "pool/pressure.h"
 
 /*
- * Where from: a thread's frees are counted anyway, and every so many of them it comes here. How
- * many adapts: twice as many while the clock stands still in between, fewer when it has gone on, so
- * that a busy thread spends nothing on it and one with little to do comes often enough.
- * At most a prime number of them: the sample of requests would keep step with a program that does
- * the same over and over.
+ * There is no timer. A thread counts its frees anyway, and after every N-th free of a bucket it runs a tick, which
+ * reads the coarse clock. N doubles at each tick at which the clock has not gone on since the last one, and shrinks
+ * when it has. So a busy thread spends little time on ticks, and a thread with few frees still runs them often enough.
+ *
+ * INTERVAL_MAX, the largest N, is a prime number, because ticks also sample the frees: otherwise the sample could keep
+ * step with a program that repeats one pattern of frees. SHARED_INTERVAL is the largest N of a thread without a cache.
  */
 enum { INTERVAL_MAX = 1021, SHARED_INTERVAL = 61 };
 
-static const uint64_t tick_pace = 8000000; /* nanoseconds */
+static const uint64_t tick_pace = 8000000; /* nanoseconds between two ticks that pool_tick_sooner aims at */
 
-/* Other threads' caches that one step looks at for public magazines that lie there unused. */
+/* How many caches of other threads one step looks at for unused public magazines. */
 enum { IDLE_LOOKS = 32 };
 
-/* One step of decay, if it is this thread's turn. Whether there is more to do. */
+/* Runs one step of purging, if the thread is the one to do that at this moment of the clock (decay_claim). While memory
+ * is nearly used up every thread purges, and more than old slots. Returns true if more pages are due. */
 static bool pool_decay(struct cache *cache, enum decay_call call, uint64_t now)
 {
     if (pressure_tick(now)) {
@@ -57,8 +59,8 @@ bool pool_decay_step(void)
     return pool_decay(cache_reach(), DECAY_GIVE, clock_now());
 }
 
-/* Where frees go to the stack they come together there. Once in each step of the clock's, since it
- * sets all buckets back. */
+/* Returns true, once in each step of the clock, if the bucket is large: its freed slots all come to one stack, where
+ * they should soon be looked at. Only once, because cache_hasten brings the next tick of all buckets forward. */
 static bool pool_tick_is_hastened(struct cache *cache, unsigned bucket)
 {
     bool hastened = pool_is_large(bucket) && !cache->state.hastened;
@@ -76,8 +78,9 @@ static void pool_tick_later(struct cache *cache, unsigned bucket)
     cache_arm(cache, bucket, cache->state.interval);
 }
 
-/* Half as many frees as before; or so many that the next tick comes in a step of the clock's or
- * two, if frees go on as they did. */
+/* Returns the number of frees to the next tick, when the clock has gone on: half as many as before, or fewer if the
+ * next tick would otherwise be more than tick_pace nanoseconds away, by the pace of the last `frees` frees in `elapsed`
+ * nanoseconds. */
 static uint32_t pool_tick_sooner(uint32_t frees, uint64_t elapsed)
 {
     uint32_t half = frees / 2;
@@ -93,7 +96,9 @@ static void pool_tick_at(struct cache *cache, uint64_t now)
     cache->state.hastened = false;
     training_rest(cache, now);
     bool more = pool_decay(cache, DECAY_GIVE, now);
-    cache_set_more(cache, more && !pressure_is_high()); /* when a free gives back all there is */
+    /* while memory is nearly used up, the ticks of frees purge without a limit for each step of the clock, so
+     * allocations need not */
+    cache_set_more(cache, more && !pressure_is_high());
     if (cache->state.more) {
         cache_force_slow(cache);
     }
@@ -101,16 +106,14 @@ static void pool_tick_at(struct cache *cache, uint64_t now)
     pool_sample_rest(cache);
 }
 
-/*
- * While there is more to do every free is a tick and every take as well, so that each can do half
- * as much. That of a free says when it is over.
- */
+/* While pages are due, every free is a tick and every allocation runs a step too, so that each of these steps can be
+ * half as long. The ticks of frees find out when no more pages are due. */
 void pool_tick_taking(struct cache *cache)
 {
     pool_decay(cache, DECAY_TAKE, clock_now());
 }
 
-/* The bucket is found anew: carried over from the fast path it would cost that a saved register. */
+/* The bucket is computed from the slot: as an argument it would cost the fast path of free a saved register. */
 OUT_OF_LINE void pool_tick(const void *slot)
 {
     struct cache *cache = cache_mine;
@@ -127,7 +130,7 @@ OUT_OF_LINE void pool_tick(const void *slot)
     }
 }
 
-/* What a cache's state says, of a thread without a cache. */
+/* What struct cache_state holds for other threads: the ticks of a thread without a cache. */
 static _Thread_local struct {
     uint64_t ticked;
     uint32_t interval;

@@ -1,4 +1,4 @@
-/* Gives new and purged slots the pages that their requests will want, before these are touched. */
+/* Memory is made ready before the program first writes to it: pages of new slots, cache lines of cold ones. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/pool_populate.h"
 
@@ -8,33 +8,34 @@
 #include "pool/pressure.h"
 
 /*
- * A page costs some 10 us by fault and 2 us in a call for sixteen. But one that the program never
- * writes to is memory for nothing: a reader asks for 256 KiB and gets 1,500 bytes. So a new slot is
- * a sampled slot: it gets no page but by touch. What of it is in memory by the time that the next new
- * slot of its bucket is taken, the next AHEAD_SLOTS get at once, and the one after them is a
- * sampled slot again. A region that does not grow pays for what is touched, and for nothing else.
+ * A page costs some 10 us if the program's first write faults it in, and 2 us in a call to the kernel that populates
+ * sixteen. But a page that the program never writes to is wasted: some servers request 256 KiB to read 1,500 bytes. So
+ * the library samples. One new slot of each bucket, the sampled slot, gets no page in advance. When the bucket's next
+ * new slot is allocated, the pages of the sampled slot that are resident by then are counted. The next AHEAD_SLOTS new
+ * slots get as many pages in advance, and the one after them is the next sampled slot. A region that does not grow pays
+ * nothing for this.
  *
- * A server that reads for many clients takes a buffer for each before it fills the first, and a
- * sampled slot among them has a page or none by then. So one that is live and not whole stays: it is
- * looked at again AHEAD_SLOTS later, and meanwhile the pages ahead are halved each time. They are
- * trusted at once and doubted slowly: where a program begins to leave its buffers empty, as many
- * pages come in vain once more as AHEAD_SLOTS of them would take.
+ * A server that reads for many clients allocates a buffer for each before it fills the first, so the sampled slot may
+ * have one page or none when it is looked at. Therefore a sampled slot that is live and not filled to its end stays the
+ * sampled slot, and is looked at again AHEAD_SLOTS slots later. Each time the number of pages ahead is halved. So a
+ * high number is trusted at once and doubted slowly: when a program begins to leave its buffers empty, about twice as
+ * many pages are wasted as AHEAD_SLOTS slots get.
  *
- * Behind a seccomp filter nobody may ask what is in memory. Then no sampled slot is heard, what was
- * trusted is soon doubted, and all pages come by touch: slower in a burst, and never memory for
- * nothing. What is in a live slot can't be read instead, since its owner may have protected it.
+ * A seccomp filter may forbid the question which pages are resident. Then the sampled slot is never found filled, the
+ * number of pages ahead soon falls to 0, and all pages come by faults: slower in a burst, but nothing is wasted. The
+ * slot's memory is not read instead, because the program may have protected it.
  */
 enum { AHEAD_PAGES = 256, AHEAD_SLOTS = 15, POPULATE_LEAST = 2 };
 
-/* Pages of a request that are looked at, or populated at most. */
+/* Returns how many pages of a request are looked at or populated. */
 static size_t pool_populated_pages(size_t request)
 {
     size_t pages = os_round_to_pages(request) / os_page_size();
     return LESSER(pages, AHEAD_PAGES);
 }
 
-/* Pages from the start of the bucket's last sampled slot that are in memory; of one that is there as a
- * whole, AHEAD_PAGES. A hint: it may have been freed since, or be another's. */
+/* Returns how many pages from the start of the bucket's sampled slot are resident without a gap; AHEAD_PAGES if the
+ * whole request is. This is a hint, because the slot may have been freed, or allocated again, since it was chosen. */
 static uint32_t pool_sampled_pages(unsigned bucket)
 {
     unsigned char there[AHEAD_PAGES];
@@ -54,14 +55,15 @@ static uint32_t pool_sampled_pages(unsigned bucket)
     return count == pages ? AHEAD_PAGES : (uint32_t)count;
 }
 
-/* Whether there is something to wait for: what is free will not be written to. */
+/* Returns true if the bucket's sampled slot is live: the program will write no more to a free one. */
 static bool pool_sampled_is_live(unsigned bucket)
 {
     uint32_t number = atomic_load_explicit(&pools[bucket].sampled_slot, memory_order_relaxed) - 1;
     return slot_meta_state(region_meta(number)) == SLOT_LIVE;
 }
 
-/* Looks at the sampled slot, and says by it what comes ahead. Whether it stays. */
+/* Sets how many pages new slots get in advance, from how much of the sampled slot is resident. Returns true if that
+ * slot is to be looked at again. */
 static bool pool_check_sampled(unsigned bucket)
 {
     struct pool *pool = &pools[bucket];
@@ -73,7 +75,8 @@ static bool pool_check_sampled(unsigned bucket)
     return sampled_pages < AHEAD_PAGES && trusted >= POPULATE_LEAST && pool_sampled_is_live(bucket);
 }
 
-/* Pages that a new slot of the bucket gets at once; none, and it is the next sampled slot. */
+/* Returns how many pages a new slot of the bucket gets in advance. If it makes the slot the bucket's next sampled slot,
+ * returns 0. */
 static size_t pool_ahead_pages(unsigned bucket, const void *slot)
 {
     struct pool *pool = &pools[bucket];
@@ -103,20 +106,19 @@ void pool_populate(unsigned bucket, void *slot, size_t request)
 }
 
 /*
- * A processor fetches ahead of a copy up to the end of the page, and no further. So the copy, which
- * for a network buffer is the kernel's for a read, waits at the start of each page, one after the
- * other. Asked for when the slot is taken they come side by side: a quarter less time for a read
- * into a buffer that is in no near cache (doc/design/measurements.md).
+ * A processor's prefetcher follows a copy up to the end of a page, and no further. So a copy that fills a buffer, which
+ * for a network buffer is the kernel's copy in read, waits for memory at the start of each page, one page after the
+ * other. If the first lines of all pages are prefetched when the slot is allocated, they come side by side: a read into
+ * a buffer that is in no near cache takes a quarter less time (doc/design/measurements.md).
  *
- * Asked for earlier, as when a magazine comes in, they are gone again when they are needed: at the
- * start of a page, all of them have a few places in the near caches. For the same reason no more
- * than FETCH_MOST at once. And where a buffer stays empty all of it is for nothing; hence as many
- * pages as the bucket's last new slots were found to have in memory, see pool_populate.
+ * Prefetching earlier, when a magazine becomes the private one, does not help: lines at the start of a page share few
+ * places of the near caches, and are displaced before they are used. For the same reason no more than FETCH_MOST lines
+ * are prefetched at a time. In a buffer that stays empty they are wasted, so only as many pages are prefetched for as
+ * the bucket's sampled slots were found to have resident.
  */
 enum { FETCH_MOST = 16 };
 
-/* Bytes from the start of a slot that a program is likely to fill, as far as they are asked for. In
- * bytes, since a division would take as long as the rest of it. */
+/* The result is in bytes and not in pages, because a division would take as long as all the rest. */
 size_t pool_fetched_bytes(unsigned bucket, size_t request)
 {
     size_t filled = pool_filled_pages(bucket);

@@ -1,4 +1,4 @@
-/* Gives the pages of free slots back to the kernel. */
+/* Gives the pages of free slots back to the kernel, and collects free slots for that. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/pool_purge.h"
 
@@ -13,25 +13,24 @@
 #include "pool/pool_kind.h"
 #include "pool/pool_state.h"
 
-/* Of which free slots the pages are to go. */
+/* Which free slots are purged: those of the old generation, or all. */
 enum purge_from { PURGE_OLD, PURGE_ANY };
 
 /*
- * Up to 33 pages in a call x86's Linux has the processor forget one by one, beyond them all that it
- * knows at once; a page of headroom that was never touched does not count. On a virtual machine
- * that has to be left for each, 17 pages took 60 us, 33 took 116, 34 took 33, and 136 took 62. So a
- * page of a short run counts SHORT_PRICE times in what a step may come to.
+ * Linux on x86 invalidates the TLB page by page for up to 33 pages in a call, and as a whole for more. A page of
+ * headroom that was never touched does not count. On a virtual machine, which has to be left for each single
+ * invalidation, 17 pages took 60 us, 33 took 116, 34 took 33, and 136 took 62. So a page of a run of at most
+ * SHORT_PAGES pages counts SHORT_PRICE times in the price of a step. QUANTUM_PAGES pages are what a step may cost.
  */
 enum { PURGE_BATCH = 64, QUANTUM_PAGES = 128, SHORT_PAGES = 34, SHORT_PRICE = 4 };
 
-/* A few free slots that the caller holds, on their way to the stack of purged ones; and what may
- * still be asked of the kernel. */
+/* A batch of free slots that the caller holds while it purges them, and what it may still purge. */
 struct purge {
     struct cache *cache;
     enum purge_from from;
-    size_t limit; /* bytes, and how many have gone */
+    size_t limit; /* bytes to be purged */
     size_t purged;
-    size_t price; /* that may still be paid, in bytes; none, and it is over */
+    size_t price; /* bytes that may still be purged by their price; 0 ends the purging */
     unsigned bucket;
     unsigned count;
     uint32_t number[PURGE_BATCH];
@@ -49,7 +48,7 @@ static void pool_sort(uint32_t *number, unsigned count)
     }
 }
 
-/* How many of the sorted slots lie side by side from `first` on. */
+/* Returns how many of the sorted slots lie side by side, from index `first` on. */
 static unsigned pool_run_length(const struct purge *purge, unsigned first)
 {
     uint32_t pages = region.geometry[purge->bucket].pages;
@@ -75,7 +74,8 @@ static void pool_keep_slots(struct purge *purge, unsigned first, unsigned count,
     pool_count_deposit(purge->cache, purge->bucket, count);
 }
 
-/* One call for slots that lie side by side. What the kernel would not take stays loose. */
+/* Purges slots that lie side by side with one call of the kernel. If the kernel refuses, the slots stay free with their
+ * pages. */
 static void pool_purge_run(struct purge *purge, unsigned first, unsigned length)
 {
     unsigned bucket = purge->bucket;
@@ -91,7 +91,8 @@ static void pool_purge_run(struct purge *purge, unsigned first, unsigned length)
     purge->purged += size;
 }
 
-/* Whether a run is still to go. The first one always is, since a step is to come to something. */
+/* Returns true if the run's price can still be paid, and pays it. The first run always can, so that each step purges
+ * something. */
 static bool pool_affords_run(struct purge *purge, unsigned length)
 {
     size_t size = length * region.geometry[purge->bucket].stride;
@@ -101,10 +102,8 @@ static bool pool_affords_run(struct purge *purge, unsigned length)
     return affords;
 }
 
-/*
- * Gives the pages of the slots back; the batch is empty then. A call for many pages that lie side
- * by side costs less than one for a single slot: hence the order. What is put off stays old.
- */
+/* Purges the batch, which is empty afterwards. The slots are sorted, because one call for many pages that lie side by
+ * side costs less than one call for each slot. Slots for which the price is too high go back as old ones. */
 static void pool_purge_batch(struct purge *purge)
 {
     pool_sort(purge->number, purge->count);
@@ -120,7 +119,7 @@ static void pool_purge_batch(struct purge *purge)
     purge->count = 0;
 }
 
-/* Slots in one batch: what the limit still asks for, one at least. */
+/* Returns how many slots the next batch takes: as many as the limit still asks for, at least one. */
 static unsigned pool_batch(const struct purge *purge)
 {
     size_t stride = region.geometry[purge->bucket].stride;
@@ -129,7 +128,7 @@ static unsigned pool_batch(const struct purge *purge)
     return (unsigned)LESSER(wanted, PURGE_BATCH);
 }
 
-/* Fills a batch from the loose slots. */
+/* Fills the batch from the bucket's stack of free slots. */
 static void pool_refill_free(struct purge *purge, unsigned wanted)
 {
     while (purge->count < wanted) {
@@ -142,8 +141,7 @@ static void pool_refill_free(struct purge *purge, unsigned wanted)
     }
 }
 
-/* Fills a batch from one full magazine of the depot's, the lowest first, which have been free for
- * longest. */
+/* Adds slots of one full magazine of the depot to the batch: those at its bottom, which have been free for longest. */
 static void pool_refill_magazine(struct purge *purge, unsigned wanted)
 {
     unsigned bucket = purge->bucket;
@@ -213,7 +211,8 @@ bool pool_trim_step(void)
     return pool_purge_is_over(&purge);
 }
 
-/* A call brings at most a magazine of the largest trained bucket, or a slot. */
+/* Returns the most bytes that pool_enforce_limits purges in one call: a malloc or free adds a magazine or a slot at
+ * most. */
 static size_t pool_enforce_most(void)
 {
     unsigned trained = LESSER(pool_first_large, region.buckets);
@@ -221,7 +220,7 @@ static size_t pool_enforce_most(void)
     return GREATER(magazine, pool_quantum());
 }
 
-/* The large buckets' pages go first: so what the large pool has too much of does. */
+/* pool_trim begins with the large buckets, so an excess of the large pool is purged there. */
 void pool_enforce_limits(void)
 {
     if (budget_limits_retained()) {
@@ -235,8 +234,8 @@ void pool_enforce_limits(void)
     }
 }
 
-/* What a cache brought to depots and stacks, less what it took from there: below zero where it
- * lives by others' frees, so that only the sum says something. */
+/* Returns how many slots a cache brought to depots and stacks, less those it took. It wraps below 0 for a thread that
+ * allocates what other threads free, so only the sum over all caches means something. */
 static uint64_t pool_brought(const struct cache *cache, unsigned bucket)
 {
     const struct cache_tally *tally = &cache->tally[bucket];
@@ -252,7 +251,8 @@ static uint64_t pool_retained_slots(unsigned bucket)
     for (uint32_t number = 0; number < percpu_records(); number++) {
         stocked += pool_brought(percpu_at(number), bucket);
     }
-    return (int64_t)stocked > 0 ? stocked : 0; /* not all were read at one instant */
+    /* below 0 is possible, because the counters were not read at one instant */
+    return (int64_t)stocked > 0 ? stocked : 0;
 }
 
 uint64_t pool_retained(void)
@@ -264,7 +264,8 @@ uint64_t pool_retained(void)
     return bytes;
 }
 
-/* Should another thread get the budget in between, the quota has to be earned anew. */
+/* Empties a bucket of the calling thread's cache by taking its quota away for a moment. If another thread gets that
+ * part of the budget meanwhile, the quota stays 0, and training has to earn it again. */
 static void pool_drain_own(struct cache *cache, unsigned bucket)
 {
     uint32_t quota = cache_quota(cache, bucket);

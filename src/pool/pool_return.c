@@ -1,4 +1,4 @@
-/* Gives back the addresses of free slots, and with them what limits charge for memory. */
+/* Gives the addresses of free slots back to the kernel: limits on memory then no longer charge for them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/pool_return.h"
 
@@ -10,7 +10,7 @@
 static atomic_flag returning = ATOMIC_FLAG_INIT;
 static _Atomic size_t pool_returned_last = 1; /* bytes */
 
-/* Takes all purged slots off their stacks; each metadata says that its slot is leaving. */
+/* Takes all purged slots off their stacks, and marks the metadata of each as leaving. */
 static void pool_collect_purged(void)
 {
     for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
@@ -26,7 +26,7 @@ static bool pool_is_leaving(uint32_t number)
     return number < region_front() && slot_meta_is_leaving(region_meta(number));
 }
 
-/* Returns how many pages from a leaving slot on belong to slots that leave, of whatever bucket. */
+/* Returns how many pages the leaving slots occupy that lie side by side, from slot `first` on, of whatever buckets. */
 static uint32_t pool_leaving_pages(uint32_t first)
 {
     uint32_t end = first;
@@ -36,7 +36,7 @@ static uint32_t pool_leaving_pages(uint32_t first)
     return end - first;
 }
 
-/* Adds how many slots of each bucket a run has. */
+/* Adds the number of slots of each bucket in a run to `counts`. */
 static void pool_count_run(uint32_t first, uint32_t pages, uint32_t counts[BUCKET_LIMIT])
 {
     for (uint32_t number = first; number < first + pages;) {
@@ -46,7 +46,7 @@ static void pool_count_run(uint32_t first, uint32_t pages, uint32_t counts[BUCKE
     }
 }
 
-/* Puts the slots of a run back where they came from. */
+/* Puts the slots of a run back onto the stacks of purged slots. */
 static void pool_keep_run(uint32_t first, uint32_t pages)
 {
     for (uint32_t number = first; number < first + pages;) {
@@ -57,7 +57,7 @@ static void pool_keep_run(uint32_t first, uint32_t pages)
     }
 }
 
-/* Gives one run back, if it is long enough for a hole. Returns its bytes, or 0. */
+/* Unmaps one run of leaving slots, if it is long enough for a hole. Returns its bytes, or 0 if its slots stay. */
 static size_t pool_return_run(struct cache *cache, uint32_t first, uint32_t pages)
 {
     uint32_t counts[BUCKET_LIMIT] = {0};
@@ -73,7 +73,7 @@ static size_t pool_return_run(struct cache *cache, uint32_t first, uint32_t page
     return size;
 }
 
-/* All runs of slots that leave. */
+/* Unmaps all runs of leaving slots. Returns their bytes. */
 static size_t pool_return_runs(struct cache *cache)
 {
     size_t returned = 0;
@@ -101,8 +101,8 @@ size_t pool_return_purged(void)
     return returned;
 }
 
-/* Returns true if it is worth while to look for addresses that could go from one bucket to another:
- * most often not, where a thread has just looked in vain. */
+/* Returns true if a search for addresses that could move from one bucket to another is worth while. After a search in
+ * vain only every PAUSE-th call searches again. */
 static bool pool_return_is_due(void)
 {
     enum { PAUSE = 256 };
@@ -113,7 +113,7 @@ static bool pool_return_is_due(void)
 
 size_t pool_return(void)
 {
-    if (!region_is_full()) { /* then it was memory that was missing, and not addresses */
+    if (!region_is_full()) { /* the kernel has refused memory; a full range only lacks addresses */
         pool_make_tight();
     } else if (!pool_return_is_due()) {
         return 0;

@@ -1,25 +1,23 @@
-/* Draws the sample of requests and of who frees them, where a free looks at the clock anyway. */
+/* Samples frees: for the histogram of request sizes, and for the number of slots that other threads free. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/pool_sample.h"
 
 #include "pool/histogram.h"
 #include "pool/pool_state.h"
 
-/* Frees that one drawn while the clock stands still stands for at least: what is drawn is counted
- * in lines that all threads write to. */
+/* A sample that is taken while the clock stands still stands for at least so many frees. Samples are counted in memory
+ * that all threads write to, so they must be rare. */
 enum { SAMPLE_LEAST = 240 };
 
-/* Frees of the thread and bucket since the last one that was drawn. */
+/* Returns how many frees of the bucket the thread has done since its last sample. */
 static uint16_t pool_undrawn(const struct cache *cache, unsigned bucket)
 {
     return (uint16_t)(cache_returned(cache, bucket) - cache->tally[bucket].sampled);
 }
 
-/*
- * metadata keeps the last request, and whose it was, when its slot is free. So a tick, which comes
- * with a slot that was just freed, has both for nothing; it stands for all frees that were not
- * drawn. A slot that another thread has taken meanwhile says that one's.
- */
+/* Samples a slot that is free: the metadata of a free slot still has its last request and the thread that allocated it.
+ * The sample stands for all of the thread's frees in the bucket since the last sample. If another thread has allocated
+ * the slot meanwhile, the request of that thread is sampled. Returns the request word of the slot. */
 static uint32_t pool_draw(struct cache *cache, unsigned bucket, uint32_t number)
 {
     uint32_t value = region_request_word(number);
@@ -49,8 +47,8 @@ bool pool_sample(struct cache *cache, const void *slot, bool moved)
     return awaited;
 }
 
-/* A slot that was free a moment ago, or STACK_EMPTY: of a trained bucket the last one freed, or one
- * that came with a magazine. */
+/* Returns the number of a slot of the bucket that was free a moment ago, or STACK_EMPTY: of the private magazine the
+ * slot on top, else, in the large pool, the slot that was freed last. */
 static uint32_t pool_find_sample(const struct cache *cache, unsigned bucket)
 {
     const struct cache_bin *bin = &cache->bin[bucket];
@@ -61,7 +59,7 @@ static uint32_t pool_find_sample(const struct cache *cache, unsigned bucket)
     return pool_is_large(bucket) ? slots_peek_free(bucket) : STACK_EMPTY;
 }
 
-/* Whoever freed the slot that is found, this thread or another, its request is as good as any. */
+/* Samples a free slot of the bucket. Which thread freed it does not matter: only its request counts here. */
 static void pool_draw_found(struct cache *cache, unsigned bucket)
 {
     uint32_t number = pool_find_sample(cache, bucket);

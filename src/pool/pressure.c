@@ -1,4 +1,5 @@
-/* Whether memory is near its end: the control group's limit, or waiting for memory. */
+/* Detects that memory is nearly used up: by the limit of the control group, and by the time processes wait for
+ * memory. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/pressure.h"
 
@@ -9,23 +10,23 @@
 #include "os/cgroup.h"
 #include "os/sandbox.h"
 
-/*
- * The pressure is high when an eighth of the limit is left, or when some process waited for memory
- * in a tenth of the last ten seconds. What is left may go between two looks by a quarter.
- */
+/* The pressure is high when less than an eighth of the control group's limit is left, or when some process waited for
+ * memory in a tenth of the last ten seconds (STALL_HIGH, in hundredths of a percent). From one reading of the limit to
+ * the next this process may take a quarter of what is left before the pressure would be high. */
 enum { RESERVE_SHARE = 8, STALL_HIGH = 1000, LOOK_SHARE = 4 };
 enum { STEP_LEAST = 256 << 10, STEP_MOST = 64 << 20 };
 
-/* From one look to the next, in nanoseconds. */
+/* The nanoseconds from one measurement to the next. */
 static const uint64_t pause_high = 20 * UINT64_C(1000000);
 static const uint64_t pause_limited = 200 * UINT64_C(1000000);
 static const uint64_t pause_unlimited = 5000 * UINT64_C(1000000);
-static const uint64_t pause_stall = 2000 * UINT64_C(1000000); /* the kernel's, for a new average */
+/* the kernel updates its average of waiting times so often */
+static const uint64_t pause_stall = 2000 * UINT64_C(1000000);
 
 struct pressure pressure = {.off = true, .looking = ATOMIC_FLAG_INIT};
 static const char *pressure_root;
 
-/* What who looks by the clock has so far. */
+/* The search for the limit that pressure_tick has begun, one step in each call. */
 static struct cgroup_search search;
 static bool searching;
 
@@ -44,7 +45,8 @@ void pressure_open(bool wanted, const char *root)
     atomic_flag_clear_explicit(&pressure.looking, memory_order_relaxed);
 }
 
-/* Bytes that may come before the next look. */
+/* Returns the bytes that may get pages before the limit is read again. `spare` is what is left before the pressure
+ * would be high. */
 static int64_t pressure_step(uint64_t spare)
 {
     uint64_t step = spare / LOOK_SHARE;
@@ -52,7 +54,7 @@ static int64_t pressure_step(uint64_t spare)
     return (int64_t)GREATER(step, STEP_LEAST);
 }
 
-/* What a search for the limit has come to. */
+/* Evaluates a finished search for the limit, and says when the next one is due. */
 static void pressure_judge_room(const struct cgroup_search *done, uint64_t now)
 {
     uint64_t pause = pause_unlimited;
@@ -70,7 +72,7 @@ static void pressure_judge_room(const struct cgroup_search *done, uint64_t now)
     pressure.found[PRESSURE_ROOM] = high;
 }
 
-/* All of it, for who is about to take memory. */
+/* Reads the limit in one go, because the caller is about to use memory. */
 static void pressure_read_room(uint64_t now)
 {
     struct cgroup_search whole;
@@ -79,7 +81,7 @@ static void pressure_read_room(uint64_t now)
     searching = false;
 }
 
-/* A step of it, for who came by. The next is due at once. */
+/* Runs one step of the search for the limit. As long as the search is not finished, the next step is due at once. */
 static void pressure_search_room(uint64_t now)
 {
     if (!searching) {
@@ -97,7 +99,7 @@ static void pressure_read_stall(uint64_t now)
     atomic_store_explicit(&pressure.due[PRESSURE_STALL], now + pause_stall, memory_order_relaxed);
 }
 
-/* What may be killed for opening a file is left alone for good. */
+/* Stops measuring for good, because a seccomp filter of the program might kill it for opening a file. */
 static void pressure_turn_off(void)
 {
     atomic_store_explicit(&pressure.off, true, memory_order_relaxed);
@@ -107,7 +109,7 @@ static void pressure_turn_off(void)
 static void pressure_look(void (*read)(uint64_t now), uint64_t now)
 {
     if (atomic_flag_test_and_set_explicit(&pressure.looking, memory_order_acquire)) {
-        return; /* somebody is at it */
+        return; /* another thread is measuring */
     }
     if (!sandbox_allows(SANDBOX_COMMON)) {
         pressure_turn_off();
@@ -146,7 +148,7 @@ bool pressure_tick(uint64_t now)
     return pressure_is_high();
 }
 
-/* A search that was caught in a step begins anew. */
+/* A search that the fork interrupted begins anew. */
 void pressure_after_fork(void)
 {
     searching = false;

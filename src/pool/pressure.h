@@ -1,4 +1,5 @@
-/* Whether memory is near its end: the control group's limit, or waiting for memory. */
+/* Detects that memory is nearly used up: by the limit of the control group, and by the time processes wait for
+ * memory. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_PRESSURE_H
 #define SOCKMALLOC_PRESSURE_H
@@ -9,46 +10,48 @@
 
 #include "base/attributes.h"
 
-/* What is looked at: the room that the control group's limit leaves, and how much of the time is
- * waited for memory. */
+/* The two things that are measured: the bytes that the control group may still use, and the share of time in which some
+ * process waited for memory. */
 enum pressure_part { PRESSURE_ROOM, PRESSURE_STALL, PRESSURE_PARTS };
 
 /*
- * Looked at rarely, since a look opens some files, each of which took 40 us on one virtual machine
- * and 50 to 500 on another. At the room when the process has taken a quarter of what was left
- * before the pressure would be high; and for what others in the group take and what falls through,
- * five times a second, or every five seconds where there is no limit. At the waiting every two
- * seconds, since so often the kernel has a new average of it. Any thread, no lock; one looks at a
- * time.
+ * Measuring is rare, because it opens some files, each of which took 40 us on one virtual machine and 50 to 500 us on
+ * another. The control group's limit is read when this process has taken a quarter of what was left before the pressure
+ * would be high. It is also read five times a second, because other processes of the group and mimalloc take memory
+ * too; where there is no limit, every five seconds. The waiting time is read every two seconds, because the kernel
+ * updates its average so often. Any thread, no lock; one thread measures at a time.
  */
 struct pressure {
-    _Alignas(CACHE_LINE) _Atomic int64_t allowance; /* bytes that may still come unlooked at */
-    _Atomic uint64_t due[PRESSURE_PARTS];           /* the next look, at a time of clock_now's */
+    _Alignas(CACHE_LINE) _Atomic int64_t allowance; /* bytes that may still get pages before the limit is read again */
+    _Atomic uint64_t due[PRESSURE_PARTS];           /* when each is to be measured next, by clock_now */
     _Atomic bool high;
     _Atomic bool off;
     atomic_flag looking;
-    bool found[PRESSURE_PARTS]; /* which of them is high: for who is looking */
-    _Atomic uint64_t highs;     /* looks that found it high where the one before had not */
+    bool found[PRESSURE_PARTS]; /* which of them was high when last measured; only for the thread that measures */
+    _Atomic uint64_t highs;     /* how often the pressure has become high */
 };
 
 extern INTERNAL struct pressure pressure;
 
-/* At start. `root` as cgroup_look's; it must stay. Off if not `wanted`. */
+/* Prepares the measuring. At start. `root` is the directory that cgroup_look takes, and must stay where it is. If
+ * `wanted` is false, the pressure is never high. */
 void pressure_open(bool wanted, const char *root);
 
-/* As of the last look. */
+/* Returns true if the pressure was high when it was last measured. */
 static inline bool pressure_is_high(void)
 {
     return UNLIKELY(atomic_load_explicit(&pressure.high, memory_order_relaxed));
 }
 
-/* So many bytes are about to get pages: looks, if it is time. Whether the pressure is high. */
+/* Counts `bytes` that are about to get pages, and reads the limit if enough have come together. Returns true if the
+ * pressure is high. */
 bool pressure_grow(uint64_t bytes);
 
-/* The same by the clock, one step of it in a call: `now` is clock_now's. */
+/* Measures if it is time, by the clock; one bounded step in each call. `now` is the time of clock_now. Returns true if
+ * the pressure is high. */
 bool pressure_tick(uint64_t now);
 
-/* In the child of a fork, which may have caught another thread at a look. */
+/* Makes measuring possible in the child of a fork, although another thread of the parent may have been measuring. */
 void pressure_after_fork(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* The standard pool: a mutex and a bounded list of free slots for each bucket. */
+/* The free lists of the kind `standard`: a mutex and a bounded list of free slots for each bucket. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/standard.h"
 
@@ -10,7 +10,7 @@
 
 struct standard_list {
     _Alignas(CACHE_LINE) struct lock lock;
-    _Atomic int64_t count; /* signed: a handler that forks in mid-take leaves it short by one */
+    _Atomic int64_t count; /* signed, because it can be -1: in a child that a handler forked during an allocation */
 };
 
 static struct standard_list lists[BUCKET_LIMIT];
@@ -21,7 +21,7 @@ void standard_open(uint32_t free_list)
     bound = free_list;
 }
 
-/* Counts a slot in before it is pushed, unless there are `limit` already. */
+/* Counts a slot before it is pushed. Returns false, with nothing counted, if the list has `limit` slots already. */
 static bool standard_admit(struct standard_list *list, int64_t limit)
 {
     int64_t count = atomic_load_explicit(&list->count, memory_order_relaxed);
@@ -34,7 +34,7 @@ static bool standard_admit(struct standard_list *list, int64_t limit)
     return true;
 }
 
-/* Counts a slot out after it was popped. */
+/* Counts a slot out of the list after it was popped. */
 static void standard_dismiss(struct standard_list *list)
 {
     atomic_fetch_sub_explicit(&list->count, 1, memory_order_relaxed);
@@ -68,8 +68,7 @@ static bool standard_put(unsigned bucket, uint32_t number, int64_t limit, unsign
     return admitted;
 }
 
-/* Purges a free slot that the caller holds. False, with nothing changed, if the kernel keeps its
- * pages. */
+/* Purges a free slot that is in no list. Returns false, with nothing changed, if the kernel does not take its pages. */
 static bool standard_purge(unsigned bucket, uint32_t number)
 {
     if (!os_discard(region_slot(number), region.geometry[bucket].stride)) {

@@ -1,4 +1,4 @@
-/* The standard pool: a mutex and a bounded list of free slots for each bucket. */
+/* The free lists of the kind `standard`: a mutex and a bounded list of free slots for each bucket. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_STANDARD_H
 #define SOCKMALLOC_STANDARD_H
@@ -10,38 +10,38 @@
 #include "memory/slots.h"
 
 /*
- * The contract. A bucket's list is its stack of loose slots, which is lock-free by itself; the
- * mutex makes the list and its count one. A handler that interrupted its own thread in there does
- * without the mutex: the stack bears that, and the count is atomic. Then the count may say one
- * too many for a moment, never one too few. Buckets of the large pool, which the mutex does not
- * know, must not come here. Any thread, signal handlers too; errno is kept.
+ * The list of a bucket is its stack of free slots (slots.h), which is lock-free by itself; the mutex keeps the list and
+ * its count consistent. A signal handler that interrupts its own thread in one of these functions goes on without the
+ * mutex. That is safe because the stack and the count are atomic; the count may then be one too high for a moment, and
+ * is never too low. Only buckets that are not in the large pool may be used here. Any thread, signal handlers too;
+ * errno is kept.
  */
 
-/* What became of a slot that was given. */
+/* What standard_give did with a slot: put it into the list, or gave its pages back. */
 enum standard_verdict { STANDARD_KEPT, STANDARD_PURGED };
 
-/* At start: how many free slots each list may hold. */
+/* Sets how many free slots each list may hold. At start. */
 INTERNAL void standard_open(uint32_t free_list);
 
-/* A free slot, as slots_pop: from the list, else purged, else carved. */
+/* Allocates a slot as slots_pop does: from the list, else a purged one, else a carved one. */
 INTERNAL void *standard_take(unsigned bucket, enum slots_source *source);
 
-/*
- * Gives a slot whose metadata says free. Where the list is full its pages go back to the kernel, by
- * this thread and outside the mutex, and it counts as purged; a slot that the kernel refuses to
- * take stays in the list all the same.
- */
+/* Frees a slot whose metadata says free. If the list is full, the calling thread gives the slot's pages back to the
+ * kernel, outside the mutex, and the slot counts as purged. If the kernel refuses the pages, the slot goes into the
+ * list although that is full. */
 INTERNAL enum standard_verdict standard_give(unsigned bucket, uint32_t number);
 
-/* For who purges free slots himself: one from the list, of the old generation alone or of any, or
- * STACK_EMPTY; and back into it, however long it is, as one of such a generation. */
+/* standard_withdraw takes a slot off the list for a caller that purges it: with `only_old` one of the old generation.
+ * Returns the slot's number, or STACK_EMPTY. standard_restore puts a slot back as one of the given generation, however
+ * long the list is. */
 INTERNAL uint32_t standard_withdraw(unsigned bucket, bool only_old);
 INTERNAL void standard_restore(unsigned bucket, uint32_t number, unsigned generation);
 
-/* Slots in the list. */
+/* Returns how many slots are in the list. */
 INTERNAL uint32_t standard_count(unsigned bucket);
 
-/* In the child of a fork, once the bucket's stack is as it shall be: `loose` slots lie there. */
+/* Sets the count of a list and frees its mutex. In the child of a fork, when `free_slots` slots lie on the bucket's
+ * stack. */
 INTERNAL void standard_reset(unsigned bucket, uint32_t free_slots);
 
 #endif

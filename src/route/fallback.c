@@ -1,4 +1,4 @@
-/* The fall-through: every call to mimalloc, in one place. */
+/* mimalloc, which serves all requests that the pools do not: every call to it, in one place. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "route/fallback.h"
 
@@ -13,24 +13,21 @@
 #include "os/os.h"
 #include "pool/pool.h"
 
-/* The program's break at start; before it, an address that no program has. */
+/* The program's break at start. Before fallback_open it is an address that no program has. */
 static char *libc_heap = (char *)UINTPTR_MAX;
 
-/* Where the main thread's stack may reach to, and its end. */
+/* The lowest address that the main thread's stack may grow to, and the end of the stack. */
 static uintptr_t main_stack_start;
 static uintptr_t main_stack_end;
 
 #ifdef DLFO_STRUCT_HAS_EH_DBASE
-/* glibc 2.35. */
+/* glibc has the function from 2.35 on, so the library must load without it. */
 #pragma weak _dl_find_object
 #endif
 
-/*
- * mimalloc reports a size that no block can have and a count that overflows as EOVERFLOW, and a
- * bad alignment as EINVAL or EOVERFLOW; to the program all of them are memory that is not to be
- * had. Its other reports (EAGAIN, EFAULT: a double or a foreign free that it noticed) come from
- * free, which keeps errno.
- */
+/* mimalloc's error handler. mimalloc reports a size that no block can have and a count that overflows as EOVERFLOW, and
+ * a bad alignment as EINVAL or EOVERFLOW; all of them are ENOMEM to the program. mimalloc's other errors (EAGAIN,
+ * EFAULT: it noticed a double free, or a free of a foreign address) come from free, which keeps errno. */
 static void fallback_note_error(int error, void *argument)
 {
     (void)argument;
@@ -49,11 +46,10 @@ COLD void *fallback_refuse(void)
 }
 
 /*
- * For a request of 256, 512 or 1024 bytes and no larger an alignment, mimalloc 2.0.9 takes any
- * block of that size, because it believes that such blocks lie at multiples of their size. They do
- * not. mi_malloc_aligned_at looks at the address, and takes a larger block where it must. It is not
- * the first choice, because it takes larger blocks for lesser alignments as well, which every block
- * of that size has.
+ * For a request of 256, 512 or 1024 bytes with no larger alignment, mimalloc 2.0.9 uses any block of that size, as if
+ * such blocks lay at multiples of their size. They do not. mi_malloc_aligned_at checks the address, and uses a larger
+ * block if it must. It is not the first choice, because it uses larger blocks also for small alignments that each block
+ * of the requested size has.
  */
 COLD void *fallback_align(void *address, size_t alignment, size_t request)
 {
@@ -66,11 +62,9 @@ COLD void *fallback_align(void *address, size_t alignment, size_t request)
     return address != NULL ? address : fallback_refuse();
 }
 
-/*
- * The kernel writes the name of the program's file on the last page of the main thread's stack.
- * From there downwards it leaves as much free as the limit says when the program begins, however
- * large, so 8 MiB are free of other mappings.
- */
+/* Finds the main thread's stack. The kernel writes the name of the program's file on its last page. Downwards from
+ * there it keeps as many bytes free of other mappings as the stack limit says when the program begins, so at most 8 MiB
+ * of them certainly belong to the stack, however large the limit is now. */
 static void fallback_find_main_stack(void)
 {
     enum { MOST = 8 << 20 };
@@ -82,7 +76,7 @@ static void fallback_find_main_stack(void)
     }
 }
 
-/* A segment of mimalloc's, and what it maps more to have one aligned. */
+/* The bytes that mimalloc maps for a segment, with those that it needs more to align the segment. */
 enum { FALLBACK_SEGMENT = 64 << 20 };
 
 /* Returns true if the kernel would refuse mimalloc a segment. */
@@ -95,10 +89,9 @@ static bool fallback_is_short(void)
     return segment == NULL;
 }
 
-/*
- * mimalloc calls this before it does a part of its housekeeping; with `force`, where the kernel has
- * refused it memory and it is about to try once more, and at a thread's end, which needs nothing.
- */
+/* mimalloc calls this function before a part of its housekeeping. With `force` true it does so when the kernel has
+ * refused it memory and it is about to try again, and at the end of a thread, when nothing is missing: hence the
+ * check. */
 static void fallback_make_room(bool force, unsigned long long beat, void *argument)
 {
     (void)beat;
@@ -108,7 +101,7 @@ static void fallback_make_room(bool force, unsigned long long beat, void *argume
     }
 }
 
-/* Not from the start: a call in each of mimalloc's housekeepings is some instructions. */
+/* This is not done at start, because the call costs some instructions in each of mimalloc's housekeepings. */
 void fallback_expect_refusals(void)
 {
     mi_register_deferred_free(fallback_make_room, NULL);
@@ -119,15 +112,15 @@ void fallback_open(void)
     int kept = errno;
     fallback_find_main_stack();
     mi_register_error(fallback_note_error, NULL);
-    /* It would look for NUMA nodes at its first block, and where there are several ask at many a
-     * block on which it runs. By that it chooses between arenas reserved for nodes, which it has
-     * only where the environment asks for them. */
+    /* mimalloc would count the NUMA nodes at its first block and, if there are several, ask the kernel at many blocks
+     * on which node it runs. It uses that only to choose between arenas reserved for nodes, which exist only if its
+     * environment variables ask for them. */
     mi_option_set_default(mi_option_use_numa_nodes, 1);
     libc_heap = os_break();
     errno = kept;
 }
 
-/* Whether the process has had several threads; whether this one is a child of such a process. */
+/* forked_with_threads: the process has had several threads. thread_lost: this is the child of such a process. */
 static bool forked_with_threads;
 static bool thread_lost;
 
@@ -136,7 +129,7 @@ void fallback_before_fork(void)
     forked_with_threads = forked_with_threads || os_has_threads();
 }
 
-/* mimalloc before 2.1 has a switch, later versions a delay. */
+/* Stops mimalloc from giving pages back. mimalloc before 2.1 has a switch for that, later versions have a delay. */
 #if MI_MALLOC_VERSION < 210
 static void fallback_keep_pages(void)
 {
@@ -149,7 +142,7 @@ static void fallback_keep_pages(void)
 }
 #endif
 
-/* The calling thread's heap; mimalloc 3.2 gave the name to something else. */
+/* Returns the calling thread's heap. mimalloc 3.2 uses the older name for something else. */
 #if MI_MALLOC_VERSION < 30200
 static const void *fallback_heap(void)
 {
@@ -162,11 +155,9 @@ static const void *fallback_heap(void)
 }
 #endif
 
-/*
- * mimalloc collects a thread's heap when the thread ends, by the destructor of thread-specific data
- * whose value is the heap: without the value there is no destructor. Its key is not known, but no
- * other can have that value.
- */
+/* Keeps mimalloc from collecting the calling thread's heap when the thread ends. mimalloc does that in the destructor
+ * of a thread-specific value, which is the heap; without the value no destructor runs. Its key is not known, but no
+ * other key has that value. */
 static void fallback_keep_heap(void)
 {
     const void *heap = fallback_heap();
@@ -199,17 +190,15 @@ bool fallback_is_foreign(const void *address)
     return byte >= libc_heap && byte < os_break();
 }
 
-/* Returns true if the address lies between two others, of which the first is included. */
+/* Returns true if the address is at least `first` and below `end`. */
 static bool fallback_is_between(const void *address, uintptr_t first, uintptr_t end)
 {
     return (uintptr_t)address - first < end - first && first < end;
 }
 
-/*
- * Returns true if the address lies on the calling thread's stack, and the thread runs on a stack
- * that libc has made: its static thread-local data, errno among it, lie at the stack's end. A
- * thread that has moved to another stack, a coroutine's, is told by the distance.
- */
+/* Returns true if the address lies on the calling thread's stack. That is known only on a stack that libc has made,
+ * because there the static thread-local variables, such as errno, lie at the stack's end. If errno is far away, the
+ * thread runs on another stack, such as a coroutine's, and the result is false. */
 static bool fallback_is_on_own_stack(const void *address)
 {
     enum { FARTHEST = 32 << 20 };
@@ -234,7 +223,7 @@ bool fallback_is_stray(const void *address)
 {
     enum { ALIGNMENT_LEAST = 8, NEVER_MAPPED = 1 << 16 };
     if (main_stack_end == 0) {
-        return false; /* before start, when little can be relied on */
+        return false; /* before start-up, when the main thread's stack is not known yet */
     }
     return (uintptr_t)address % ALIGNMENT_LEAST != 0 || (uintptr_t)address < NEVER_MAPPED ||
            fallback_is_between(address, main_stack_start, main_stack_end) || fallback_is_on_own_stack(address) ||
@@ -264,7 +253,7 @@ static COLD void *fallback_find(const char *name)
     return function;
 }
 
-/* Without libc's function the block is left as it is: a leak, never a crash. */
+/* Frees a foreign block by libc's own free. If that cannot be found, the block leaks. */
 COLD void fallback_free_foreign(void *address)
 {
     int kept = errno;
@@ -284,6 +273,6 @@ COLD void *fallback_resize_foreign(void *address, size_t request)
 COLD size_t fallback_usable_size_foreign(const void *address)
 {
     size_t (*usable_size)(void *) = (size_t(*)(void *))fallback_find("malloc_usable_size");
-    /* The cast: libc's prototype lacks a const that its man page would grant. */
+    /* The cast removes const, which libc's prototype lacks though malloc_usable_size does not write. */
     return usable_size != NULL ? usable_size((void *)(uintptr_t)address) : 0;
 }

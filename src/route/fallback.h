@@ -1,4 +1,4 @@
-/* The fall-through: every call to mimalloc, in one place. */
+/* mimalloc, which serves all requests that the pools do not: every call to it, in one place. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_FALLBACK_H
 #define SOCKMALLOC_FALLBACK_H
@@ -10,41 +10,33 @@
 
 #include "base/attributes.h"
 
-/*
- * Foreign blocks: those that libc's own malloc issued, to an object that asked libc by dlsym, or
- * that was loaded with RTLD_DEEPBIND under SOCKMALLOC_DEEPBIND=1. They lie below the program's
- * break, which mimalloc never uses, and go back to libc.
- */
+/* Returns true if the address lies between the program's break at start and its break now, where libc's own malloc has
+ * blocks. Such foreign blocks exist if an object looked malloc up in libc by dlsym, or was loaded with RTLD_DEEPBIND
+ * under SOCKMALLOC_DEEPBIND=1. mimalloc never uses these addresses, and foreign blocks are freed by libc. */
 INTERNAL bool fallback_is_foreign(const void *address);
 
-/*
- * Returns true if it is certain that no allocator has issued the address: it lies on the main
- * thread's or the calling thread's stack, in the program or a library, or in the first pages, or it
- * is odd. Nothing is asked of the kernel.
- */
+/* Returns true if certainly no allocator has returned the address: it lies on the stack of the main thread or of the
+ * calling thread, in the program or in a library, or in the first 64 KiB, or it is not a multiple of 8. Makes no system
+ * call. */
 INTERNAL bool fallback_is_stray(const void *address);
 
-/* free, realloc and malloc_usable_size of a foreign block, by libc's own functions. Not
- * signal-safe: dlsym may wait. */
+/* free, realloc and malloc_usable_size of a foreign block, by libc's own functions. Not signal-safe, because dlsym may
+ * wait for a lock. */
 INTERNAL void fallback_free_foreign(void *address);
 INTERNAL void *fallback_resize_foreign(void *address, size_t request);
 INTERNAL size_t fallback_usable_size_foreign(const void *address);
 
-/*
- * Has mimalloc, wherever the kernel refuses it memory from now on, make room by what the pools have
- * free before it tries once more. Where memory is limited, or was refused. Any thread.
- */
+/* From now on free slots are unmapped whenever the kernel refuses mimalloc memory, before mimalloc tries again. Called
+ * once memory is limited or was refused. Any thread. */
 INTERNAL void fallback_expect_refusals(void);
 
-/* NULL, with errno set to ENOMEM: mimalloc does not report every refusal of its calloc and aligned
- * calls. */
+/* Returns NULL with errno set to ENOMEM. mimalloc itself does not report every failure of its calloc and its aligned
+ * functions. */
 INTERNAL void *fallback_refuse(void);
 
-/*
- * Thin by intent: with -fno-plt each is a jump through the global offset table, which is what a
- * small request pays on top of plain mimalloc. Where mimalloc returns NULL it has set errno to
- * ENOMEM by the handler that fallback_open registers. Everything here works before start.
- */
+/* The functions below are thin on purpose: with -fno-plt each is a jump through the global offset table, which is all
+ * that a small request costs more than with plain mimalloc. When mimalloc returns NULL, the handler that fallback_open
+ * registers has set errno to ENOMEM. All of them work before the library has started. */
 FAST_PATH void *fallback_alloc(size_t request)
 {
     return mi_malloc(request);
@@ -56,18 +48,18 @@ static inline void *fallback_alloc_zeroed(size_t count, size_t size)
     return LIKELY(address != NULL) ? address : fallback_refuse();
 }
 
-/* Frees `address`, which mimalloc issued and which is not aligned, and returns an aligned block in
- * its place. Returns NULL and sets errno to ENOMEM if there is none. */
+/* Frees `address`, a block of mimalloc's that is not aligned as requested, and returns an aligned block in its place.
+ * Returns NULL with errno set to ENOMEM if there is none. */
 INTERNAL void *fallback_align(void *address, size_t alignment, size_t request);
 
-/* Returns true if the block is aligned as it was asked for. mimalloc.h promises that to the
- * compiler, which would therefore leave the test out if it knew where the address comes from. */
+/* Returns true if the block is aligned as requested. mimalloc.h declares to the compiler that it always is, so `opaque`
+ * hides where the address comes from; else the compiler would remove the test. */
 static inline bool fallback_is_aligned(const void *address, size_t alignment)
 {
     return (opaque((uintptr_t)address) & (alignment - 1)) == 0;
 }
 
-/* `alignment` is a power of two. */
+/* Allocates from mimalloc; `alignment` is a power of two. */
 static inline void *fallback_alloc_aligned(size_t alignment, size_t request)
 {
     void *address = mi_malloc_aligned(request, alignment);
@@ -83,7 +75,7 @@ static inline void *fallback_resize(void *address, size_t request)
                                                   : mi_realloc(address, request);
 }
 
-/* The caller has seen to foreign blocks. */
+/* Frees a block of mimalloc's. The caller has made sure that it is no foreign block. */
 FAST_PATH void fallback_free(void *address)
 {
     mi_free(address);
@@ -99,23 +91,22 @@ static inline size_t fallback_good_size(size_t request)
     return mi_good_size(request);
 }
 
-/* Gives back what mimalloc can spare without a walk through all its heaps. Nothing in the child of
- * a fork of several threads. */
+/* Has mimalloc give back the memory that it can without a walk through all its heaps. Does nothing in the child of a
+ * process that had several threads. */
 INTERNAL void fallback_trim(void);
 
 /*
- * Around a fork; the second in the child. mimalloc has no lock, but it waits in three places for
- * other threads to finish a step, and a thread that stood in such a step when the process was
- * forked never finishes it in the child. Where there were several threads, the child therefore
- * never does what leads to these places: it collects nothing, when its one thread ends either, and
- * gives no segments' pages back. The price is memory that such a child, and its children, keep. One
- * way is left that nothing can close: freeing a block that has a segment to itself, of more than
- * 16 MiB, waits for whoever was just taking over what an ended thread left.
+ * fallback_before_fork runs in the parent, fallback_after_fork in the child. mimalloc has no lock, but in three places
+ * it waits until another thread has finished a step. If that thread is not in the child, the child would wait forever.
+ * So the child of a process with several threads never does what leads to these places: it collects no heaps, not even
+ * when its thread ends, and gives no pages of segments back. The price is memory that such a child, and its children,
+ * keep. One way into a wait remains, and cannot be closed: the free of a block of more than 16 MiB, which has a segment
+ * to itself, waits if at the fork another thread was just taking over the segments of an ended thread.
  */
 INTERNAL void fallback_before_fork(void);
 INTERNAL void fallback_after_fork(void);
 
-/* At start: makes mimalloc's failures set errno, and notes where libc's heap begins. */
+/* Prepares mimalloc: its failures set errno from now on. Also notes where libc's heap begins. At start. */
 INTERNAL void fallback_open(void);
 
 #endif

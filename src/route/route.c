@@ -1,4 +1,4 @@
-/* The route of every call: to the pools by size, alignment and address, else to mimalloc. */
+/* Chooses for each call between the pools and mimalloc: by size, alignment, or address. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "route/route.h"
 
@@ -14,10 +14,10 @@
 #include "pool/in_use.h"
 
 enum {
-    USABLE_UNIT = 16,   /* a usable size is a multiple of it */
-    SHRINK_FACTOR = 4,  /* a block below capacity / 4 moves down */
-    GROWTH_FACTOR = 32, /* a block that will grow on asks for room for so many times its size */
-    GROWTH_LEAP = 4,    /* so many times its size at once tells that it will */
+    USABLE_UNIT = 16,   /* usable sizes are multiples of it, in bytes */
+    SHRINK_FACTOR = 4,  /* realloc to less than capacity / 4 moves the block to a smaller slot */
+    GROWTH_FACTOR = 32, /* a block that is expected to grow on gets room for so many times its size */
+    GROWTH_LEAP = 4,    /* growth to so many times its size at once makes realloc expect that */
 };
 
 struct route route;
@@ -25,7 +25,7 @@ struct route route;
 void route_watch_small(bool wanted)
 {
     route.direct_below = wanted ? 0 : BUCKET_REQUEST_FLOOR;
-    route.minimum = route.direct_below; /* until the pools open, if they do */
+    route.minimum = route.direct_below; /* until route_publish, if the pools are on */
 }
 
 void route_publish(const struct bucket_plan *plan)
@@ -40,19 +40,19 @@ void route_close(void)
 }
 
 /*
- * Returns true if memory is tight and a slot would leave more than a seventh of itself unused. A slot is charged whole,
- * however little of it the program touches, and mimalloc's blocks fit closer. That holds for free slots as well: their
- * addresses go back to the kernel when mimalloc needs what is charged for them.
+ * Returns true if memory is tight and the request would leave more than a seventh of a slot unused: then mimalloc
+ * serves it. A limit on mapped memory charges for the whole slot, however little of it the program touches, and
+ * mimalloc's blocks fit closer. That holds for slots that are free already too, because pool_return unmaps free slots
+ * when mimalloc needs memory.
  */
 static bool route_wastes(unsigned bucket, size_t request)
 {
     return UNLIKELY(pool_is_tight()) && request < region.geometry[bucket].stride / 7 * 6;
 }
 
-/*
- * Returns a block of mimalloc's. While memory is tight and the kernel refuses mimalloc a segment, free slots give back
- * what is charged for them, and mimalloc tries again; if that fails, too, a slot serves, however much of it is wasted.
- */
+/* Allocates from mimalloc a request of the pools' sizes. While memory is tight and the kernel refuses mimalloc memory,
+ * free slots are unmapped and mimalloc tries again. If that fails too, a slot serves the request, however much of it is
+ * wasted. */
 static COLD void *route_alloc_last(size_t request, const void *caller)
 {
     void *block = fallback_alloc(request);
@@ -63,8 +63,8 @@ static COLD void *route_alloc_last(size_t request, const void *caller)
     return block;
 }
 
-/* A slot out of what lies further; if the kernel has no memory, after free slots have made room.
- * NULL: there is none, and the request was counted as one that falls through. */
+/* Allocates a slot by the slow path. If the kernel has no memory for one, free slots are unmapped and the slow path
+ * tries again. Returns NULL if there is none, and counts the request as one that falls through to mimalloc. */
 static void *route_alloc_far(unsigned bucket, size_t request, uint8_t *was, const void *caller)
 {
     void *slot = NULL;
@@ -86,19 +86,20 @@ static OUT_OF_LINE void *route_alloc_rest(size_t request, const void *caller)
     return LIKELY(slot != NULL) ? slot : route_alloc_last(request, caller);
 }
 
-/* All else is a jump away, so that the large pool's usual case calls nobody: it saves no register.
- */
+/* pool_alloc_large is inlined and everything else is a tail call, so the usual case of a large bucket saves no
+ * registers. */
 OUT_OF_LINE void *route_alloc_slow(size_t request, const void *caller)
 {
     void *slot = pool_alloc_large(route_bucket(request), request);
     return LIKELY(slot != NULL) ? slot : route_alloc_rest(request, caller);
 }
 
-/* Every so many-th request of a thread is drawn from those that the pools have nothing to do with,
- * and stands for all. */
+/* Of the requests that the pools do not serve, every so many-th of each thread is sampled, and stands for all of
+ * them. */
 enum { OUTSIDE_INTERVAL = 61 };
 
-/* What mimalloc has served, or NULL: for the histogram. */
+/* Samples for the histogram a request that mimalloc has served with `address`, and returns the address. NULL is not
+ * sampled. */
 static void *route_see(void *address, size_t request)
 {
     static _Thread_local uint32_t left __attribute__((tls_model("initial-exec")));
@@ -106,7 +107,8 @@ static void *route_see(void *address, size_t request)
         return address;
     }
     if (UNLIKELY(left == 0)) {
-        /* Chance, so that many threads that ask for little are counted by their share. */
+        /* The first sample is at a random request of each thread, so that many threads with few requests each are
+         * counted by their share. */
         left = pool_thread_number() % OUTSIDE_INTERVAL + 1;
     }
     if (UNLIKELY(--left == 0)) {
@@ -123,8 +125,8 @@ OUT_OF_LINE void *route_alloc_outside(size_t request)
 
 void route_open(void)
 {
-    /* mimalloc 2 and 3 begin at a random place above 2 TiB and go up to 30. Most kernels put
-     * programs, and what they are free to place, above 64 TiB, so that the pools lie there. */
+    /* mimalloc 2 and 3 map memory from a random address above 2 TiB upwards, up to 30 TiB. Most kernels put programs
+     * and mappings without a chosen address above 64 TiB, and the pools lie there. */
     enum { TERABYTE_SHIFT = 40, FIRST = 2, END = 64 };
     uintptr_t end = (uintptr_t)END << TERABYTE_SHIFT;
     if (region_is_laid() && (uintptr_t)region.start < end) {
@@ -159,7 +161,7 @@ void *route_alloc_zeroed(size_t count, size_t size, const void *caller)
 {
     size_t request;
     if (__builtin_mul_overflow(count, size, &request)) {
-        return fallback_alloc_zeroed(count, size); /* which refuses it */
+        return fallback_alloc_zeroed(count, size); /* which fails, because the product overflows */
     }
     if (!route_is_pooled(request)) {
         return route_see(fallback_alloc_zeroed(count, size), request);
@@ -186,7 +188,8 @@ void *route_alloc_aligned(size_t alignment, size_t request, const void *caller)
     return fallback_alloc_aligned(alignment, request);
 }
 
-/* A block that was resized is its resizer's and as old as before, in its slot or another. */
+/* Makes the caller of realloc the caller of the slot `target`, and keeps the time at which the block in slot `address`
+ * was allocated. */
 static COLD void route_note(const void *address, const void *target, const void *caller)
 {
     if (region_owns(address) && region_owns(target)) {
@@ -195,21 +198,21 @@ static COLD void route_note(const void *address, const void *target, const void 
     }
 }
 
-/* Moves the block and its first `kept` bytes to `target`. Where that is NULL the old block stays,
- * as realloc promises. */
+/* Copies the first `kept` bytes of the block to `target` and frees the block. If `target` is NULL, nothing happens:
+ * realloc promises that the old block stays. */
 static void *route_move(const char *call, void *address, size_t kept, void *target, const void *caller)
 {
     if (target != NULL) {
         memcpy(target, address, kept);
         if (UNLIKELY(in_use_is_kept())) {
-            route_note(address, target, caller); /* while nobody else can have the old slot */
+            route_note(address, target, caller); /* before the old slot is freed, so that no other thread can have it */
         }
         route_free(call, address);
     }
     return target;
 }
 
-/* A slot for a block that will grow on: far larger, as far as the pools go. */
+/* Allocates a slot for a block that is expected to grow on: GROWTH_FACTOR times as large, or of the largest bucket. */
 static void *route_alloc_grown(size_t request, const void *caller)
 {
     size_t largest = route.limit - 1;
@@ -232,8 +235,8 @@ static void *route_grow(const char *call, void *address, uint32_t value, size_t 
         uint32_t number = pool_number(call, target);
         region_set_request_word(number, region_request_word(number) | SLOT_GROWN);
     }
-    /* The program may have used all that malloc_usable_size granted, and not only what it asked
-     * for. */
+    /* All usable bytes are copied, because the program may use what malloc_usable_size returns, and not only what it
+     * requested. */
     return route_move(call, address, route_round(slot_meta_request(value)), target, caller);
 }
 
@@ -250,7 +253,8 @@ static void *route_resize_slot(const char *call, void *address, size_t request, 
     if (target != NULL) {
         return route_move(call, address, request, target, caller);
     }
-    /* In place; also where there was no memory to move to: a shrink never fails. */
+    /* The block stays in place, also if there was no memory for a smaller slot: a realloc to fewer bytes never
+     * fails. */
     if (UNLIKELY(in_use_is_kept())) {
         route_note(address, address, caller);
     }
@@ -258,7 +262,7 @@ static void *route_resize_slot(const char *call, void *address, size_t request, 
     return address;
 }
 
-/* A block of mimalloc's that grows into the pools' sizes moves there; all others stay with
+/* Resizes a block of mimalloc's. If it grows into the pools' sizes it moves to a slot; all others stay with
  * mimalloc. */
 static void *route_resize_fallback(const char *call, void *address, size_t request, const void *caller)
 {

@@ -1,4 +1,4 @@
-/* The route of every call: to the pools by size, alignment and address, else to mimalloc. */
+/* Chooses for each call between the pools and mimalloc: by size, alignment, or address. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_ROUTE_H
 #define SOCKMALLOC_ROUTE_H
@@ -13,16 +13,16 @@
 #include "pool/pool.h"
 #include "route/fallback.h"
 
-/* Written at start, never again. While `limit` is zero, before start or with the pools off, all
- * falls through. */
+/* The limits by which calls are routed. Written at start only. As long as `limit` is 0, before the end of start-up or
+ * with the pools off, mimalloc serves all requests. */
 struct route {
     _Alignas(FROZEN_PAGE) char colour[COLOUR_HINTS];
-    uintptr_t hints;     /* mimalloc asks the kernel for its memory here: see route_open */
-    size_t hints_length; /* zero before start */
+    uintptr_t hints;     /* start of the addresses where mimalloc maps its memory: see route_open */
+    size_t hints_length; /* bytes from there on; 0 before route_open */
     char more_colour[COLOUR_ROUTE - COLOUR_HINTS - sizeof(uintptr_t) - sizeof(size_t)];
-    size_t direct_below; /* smaller requests are mimalloc's without another look */
-    size_t minimum;      /* requests from here ... */
-    size_t limit;        /* ... to one less than this are the pools' */
+    size_t direct_below; /* smaller requests go to mimalloc and are not sampled */
+    size_t minimum;      /* the pools serve requests from here ... */
+    size_t limit;        /* ... to one byte less than this */
     bucket_offset line[BUCKET_GRANULES];
 };
 
@@ -30,32 +30,30 @@ _Static_assert(offsetof(struct route, direct_below) == COLOUR_ROUTE, "the map be
 
 extern INTERNAL struct route route;
 
-/*
- * At start, after the pools have opened, if they do. From now on a free looks first if the address
- * lies where mimalloc has nearly all its memory, and knows there is no need to look further. All
- * other addresses are looked at: they are the pools', libc's, one of the few that mimalloc has
- * elsewhere, or nobody's.
- */
+/* Notes where mimalloc has nearly all its memory. At start, after the pools have been opened, if they are. From then on
+ * a free compares an address with that range first, and needs no other check if it lies there. All other addresses are
+ * examined: they are slots, blocks of libc, the few blocks that mimalloc has elsewhere, or no blocks at all. */
 void route_open(void);
 
-/* At start, before route_publish, whether the pools open or not: has the histogram know of requests
- * below BUCKET_REQUEST_FLOOR, too. */
+/* Chooses if requests below BUCKET_REQUEST_FLOOR are sampled for the histogram too. At start, before route_publish,
+ * with the pools on or off. */
 void route_watch_small(bool wanted);
 
-/* Opens the pools to requests. The last step of start: what is handed out must be known when it
- * comes back. */
+/* Lets the pools serve requests of the plan's sizes. The last step of start-up, because from then on slots are freed,
+ * and everything a free needs must be ready. */
 void route_publish(const struct bucket_plan *plan);
 
-/* Closes them: further requests fall through, while frees still find the regions. */
+/* Lets mimalloc serve all further requests. Slots can still be freed. */
 void route_close(void);
 
-/* Whether the pools serve requests of that size. */
+/* Returns true if the pools serve requests of that size. */
 FAST_PATH bool route_is_pooled(size_t request)
 {
     return request >= route.minimum && request < route.limit;
 }
 
-/* The bucket that serves a request of the pools: its line, and its number. */
+/* Both return the bucket for a request within the pools' sizes: route_offset as a bucket_offset, route_bucket as its
+ * number. */
 FAST_PATH size_t route_offset(size_t request)
 {
     return route.line[(request - 1) >> BUCKET_GRANULE_SHIFT];
@@ -66,17 +64,18 @@ FAST_PATH unsigned route_bucket(size_t request)
     return (unsigned)(route_offset(request) / CACHE_LINE);
 }
 
-/* What the private magazine could not serve, and what the pools could not serve. */
+/* Allocates for malloc a slot where the private magazine had none, or a block of mimalloc's where the pools have
+ * none. */
 INTERNAL void *route_alloc_slow(size_t request, const void *caller);
 
-/* What is below the pools' sizes or above them and not too small to be seen. */
+/* Allocates from mimalloc a request outside the pools' sizes, and samples it for the histogram. */
 INTERNAL void *route_alloc_outside(size_t request);
 
 /*
- * malloc. Price: what pool_alloc says and two tests, neither of which jumps; what is too small to be
- * seen pays two tests, a jump and an indirect one. `caller` is an address in whoever called the
- * shim; NULL, from the shim itself, has it looked up where it is needed: fetched any sooner it
- * costs `pair` a tenth.
+ * malloc. Price: that of pool_alloc, and two tests that do not branch away; a request that is too small to be sampled
+ * pays two tests, one jump, and mimalloc's function through a pointer. `caller` is an address in the function that
+ * called malloc. It is NULL when the shim itself calls, and is then looked up in the slow path alone, because an
+ * earlier look-up makes the benchmark row `pair` a tenth slower.
  */
 FAST_PATH void *route_alloc(size_t request, const void *caller)
 {
@@ -93,14 +92,12 @@ FAST_PATH void *route_alloc(size_t request, const void *caller)
     return slot;
 }
 
-/*
- * Frees what is no live slot and does not lie among mimalloc's hints. A block of libc's goes back
- * to libc. An address that no allocator has issued ends the process; where that is not certain,
- * mimalloc gets it. NULL is ignored.
- */
+/* Treats an address that is no live slot and does not lie where mimalloc maps its memory. NULL is ignored. A block of
+ * libc is freed by libc. An address that certainly no allocator has returned ends the process with a line of text; any
+ * other is freed by mimalloc. `call` is the name of the function that the program called. */
 INTERNAL COLD void route_refuse(const char *call, void *address);
 
-/* free. errno is kept on the pools' side by all callees. */
+/* free. Keeps errno, because all functions of the pools that it calls do. */
 FAST_PATH void route_free(const char *call, void *address)
 {
     if (LIKELY((uintptr_t)address - route.hints < route.hints_length)) {
@@ -113,27 +110,27 @@ FAST_PATH void route_free(const char *call, void *address)
     }
 }
 
-/* calloc: memory that reads as zero up to its usable size, as glibc's does; without a memset where
- * the kernel's own pages do. */
+/* calloc. The memory reads as zero up to its usable size, as with glibc. There is no memset where the kernel's pages
+ * are still untouched. */
 void *route_alloc_zeroed(size_t count, size_t size, const void *caller);
 
-/* malloc with an alignment, which must be a power of two. */
+/* Allocates with an alignment, which must be a power of two. */
 void *route_alloc_aligned(size_t alignment, size_t request, const void *caller);
 
 /*
- * realloc. In place while the slot has room and the request is a quarter of its capacity or more;
- * else it moves. A block that grows out of a second slot, or to four times its size, goes several
- * buckets up at once, since pages that nobody touches cost nothing and the next move would copy
- * more. realloc(p, 0) frees and returns NULL, as glibc's does:
- * the servers were built on that.
+ * realloc. The block stays in place if its slot has room and the request is at least a quarter of the slot's capacity;
+ * else it moves. A block that has outgrown a slot before, or that grows to four times its size or more at once, is
+ * expected to grow on: it moves to a slot many times as large, because untouched pages cost nothing and the next move
+ * would copy more. realloc(p, 0) frees and returns NULL, as glibc's does: the servers were built for that.
  */
 void *route_realloc(const char *call, void *address, size_t request, const void *caller);
 
-/* malloc_usable_size: a pool's is the request rounded up to 16, constant while the block lives. */
+/* malloc_usable_size. For a slot it is the request rounded up to 16 bytes, and stays so until realloc changes the
+ * request. */
 size_t route_usable_size(const char *call, const void *address);
 
-/* malloc_good_size. Returns what malloc_usable_size would say of a request, or less where mimalloc
- * serves it above 128 KiB. */
+/* malloc_good_size. Returns what malloc_usable_size would return for a request of that size, or less where mimalloc
+ * serves requests above 128 KiB. */
 size_t route_good_size(size_t request);
 
 #endif
