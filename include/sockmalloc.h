@@ -48,28 +48,28 @@ size_t sockmalloc_configuration(char *buffer, size_t size);
  *   depot               slots     free slots in the depot or the lock-free stack
  *   purged              slots     free slots without pages: purged, or never used yet
  *   carved              slots     slots that exist, in use or free
- *   peak                slots     most slots in use at one time, as far as slow paths noticed
+ *   peak                slots     most slots in use at one time; may be too low, because slow paths alone count it
  *   requests            events    requests served
- *   asked               bytes     bytes that the requests served asked for
- *   resident            bytes     resident bytes of the bucket: the sum of the three below
+ *   asked               bytes     bytes that the served requests asked for
+ *   resident            bytes     resident bytes of the bucket: of live, free and purged slots together
  *   resident_live       bytes     resident bytes of slots in use
  *   resident_free       bytes     resident bytes of free slots and of space not yet divided into slots
- *   resident_purged     bytes     resident bytes of purged slots, which the program wrote to after it freed them
+ *   resident_purged     bytes     resident bytes of purged slots, to which the program wrote after it had freed them
  *   cache_hits          events    requests served from the cache of the thread or the processor
  *   depot_hits          events    requests served from the depot or the lock-free stack
- *   swaps               events    times that a thread's two magazines were exchanged and that helped
+ *   swaps               events    times that a thread exchanged its two magazines, and the other one served
  *   fell_through        requests  requests of the bucket's sizes that mimalloc served
- *   fell_through_asked  bytes     bytes that those requests asked for
+ *   fell_through_asked  bytes     bytes asked for in the requests that mimalloc served
  *   returned            slots     slots freed
- *   remote_frees        slots     slots freed by another thread than the one that allocated them, estimated
+ *   remote_frees        slots     slots freed by another thread than the one that allocated them; an estimate
  *   quota               slots     free slots that all caches together may hold
- *   misses              events    times that neither of a thread's magazines could serve
+ *   misses              events    allocations and frees that neither of the thread's magazines could serve
  *   walks               events    public magazines of other threads that were looked at after a miss
  *   steals              events    public magazines of other threads that were taken
  *   promotions          events    times that a cache got its first quota of the bucket
  *   growths             events    quotas raised from the unused part of the budget
  *   transfers           events    quotas raised because another bucket's quota was lowered
- *   losses              events    quotas lowered to raise another bucket's
+ *   losses              events    quotas lowered so that another bucket's quota could be raised
  *   decays              events    quotas lowered because they were not used
  * End of columns.
  */

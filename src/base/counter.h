@@ -10,29 +10,29 @@
 /* Counters of the fast paths. They share a cache line with the magazine that a fast path touches anyway. */
 #define COUNTER_FAST_ROWS(ROW)                                                                                         \
     ROW(requests, "requests served")                                                                                   \
-    ROW(asked, "bytes asked for in them")                                                                              \
+    ROW(asked, "bytes that these requests asked for")                                                                  \
     ROW(returned, "slots freed")
 
 /* Counters that only slow paths change. */
 #define COUNTER_SLOW_ROWS(ROW)                                                                                         \
-    ROW(swaps, "private magazines exchanged for the public one to some effect")                                        \
-    ROW(walks, "other threads' public magazines looked at")                                                            \
-    ROW(steals, "other threads' public magazines taken")                                                               \
-    ROW(misses, "private magazines that the public one could not help")                                                \
-    ROW(promotions, "quotas that began")                                                                               \
-    ROW(growths, "quotas raised out of the budget")                                                                    \
-    ROW(transfers, "quotas raised by another bucket's loss")                                                           \
-    ROW(losses, "quotas lowered for another bucket's gain")                                                            \
-    ROW(decays, "quotas lowered for want of use")                                                                      \
-    ROW(depot_hits, "requests that a magazine of the depot's, or a run of the stack's, served")                        \
-    ROW(stack_hits, "requests that a slot of the stack's served")                                                      \
-    ROW(carves, "requests that carved")                                                                                \
-    ROW(deposited, "slots given to the depot or the stack")                                                            \
-    ROW(withdrawn, "slots taken from either in other ways than by a stack hit")                                        \
-    ROW(purged, "slots given without pages: these were given back, or never there")                                    \
-    ROW(unpurged, "purged slots that were taken again")                                                                \
-    ROW(fell_through, "requests of the bucket that fell through")                                                      \
-    ROW(fell_through_asked, "bytes asked for in them")
+    ROW(swaps, "private magazines exchanged for the public one, which could then serve")                               \
+    ROW(walks, "public magazines of other threads that were looked at")                                                \
+    ROW(steals, "public magazines of other threads that were taken")                                                   \
+    ROW(misses, "requests and frees that neither the private nor the public magazine could serve")                     \
+    ROW(promotions, "first quotas of the bucket")                                                                      \
+    ROW(growths, "quotas raised from the unused part of the budget")                                                   \
+    ROW(transfers, "quotas raised because another bucket's quota was lowered")                                         \
+    ROW(losses, "quotas lowered so that another bucket's quota could be raised")                                       \
+    ROW(decays, "quotas lowered because they were not used")                                                           \
+    ROW(depot_hits, "requests served by a magazine of the depot, or by a run of slots of the stack")                   \
+    ROW(stack_hits, "requests served by a single slot of the stack")                                                   \
+    ROW(carves, "requests served by new slots, which were carved")                                                     \
+    ROW(deposited, "slots that came to the depot or the stack")                                                        \
+    ROW(withdrawn, "slots that left the depot or the stack, except for those of stack_hits")                           \
+    ROW(purged, "slots that came to the stack of purged slots: purged, or never used")                                 \
+    ROW(unpurged, "slots that left the stack of purged slots")                                                         \
+    ROW(fell_through, "requests of the bucket's sizes that mimalloc served")                                           \
+    ROW(fell_through_asked, "bytes that those requests asked for")
 
 #define COUNTER_ROWS(ROW) COUNTER_FAST_ROWS(ROW) COUNTER_SLOW_ROWS(ROW)
 

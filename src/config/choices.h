@@ -7,11 +7,12 @@
 
 /* The kinds of pool: words of SOCKMALLOC_POOL. */
 #define KIND_ROWS(ROW)                                                                                                 \
-    ROW(THREAD, "thread", "a cache per thread, with trained quotas")                                                   \
-    ROW(LOCKFREE, "lockfree", "one lock-free stack of free slots per bucket, without caches")                          \
-    ROW(STANDARD, "standard", "a mutex, a bounded free list and a list of the slots in use")                           \
-    ROW(CPU, "cpu", "a cache per processor, by restartable sequences")                                                 \
-    ROW(AUTO, "auto", "as thread, until there are SOCKMALLOC_AUTO_THREADS threads per processor; from then on as cpu")
+    ROW(THREAD, "thread", "each thread has a cache of free slots, with quotas that adapt to its use")                  \
+    ROW(LOCKFREE, "lockfree", "each bucket has one lock-free stack of free slots, and there are no caches")            \
+    ROW(STANDARD, "standard",                                                                                          \
+        "each bucket has a mutex and a free list of bounded length; the slots in use can be listed")                   \
+    ROW(CPU, "cpu", "each processor has a cache of free slots, which needs restartable sequences (rseq)")              \
+    ROW(AUTO, "auto", "like thread, until there are SOCKMALLOC_AUTO_THREADS threads per processor; then like cpu")
 
 enum kind {
 #define KIND_NAME(name, word, help) KIND_##name,
@@ -25,7 +26,7 @@ enum kind {
  * one buffer, cannot form over a guard page, and has to be split when a slot in it is purged.
  */
 #define HUGE_ROWS(ROW)                                                                                                 \
-    ROW(NEVER, "never", "no huge pages in the pools, also where the system would use them by itself")                  \
+    ROW(NEVER, "never", "no huge pages in the pools, even where the kernel would use them unasked")                    \
     ROW(ALWAYS, "always", "huge pages in the pools wherever the kernel grants them")
 
 enum huge {

@@ -14,14 +14,14 @@
  */
 #define MESSAGE_ROWS(ROW)                                                                                              \
     ROW(UNKNOWN_SETTING, "%s: no such setting; ignored",                                                               \
-        "The name of a variable starts with SOCKMALLOC_ but is no setting: it is mistyped, or of another version.")    \
+        "The name of a variable starts with SOCKMALLOC_ but is no setting of this version. It may be mistyped.")       \
     ROW(REMOVED_SETTING, "%s: this setting was removed and has no effect; use %s",                                     \
         "The variable was a setting of an earlier version. The line names the replacement.")                           \
     ROW(REMOVED_WORD, "%s=%s: this value was removed; use %s",                                                         \
         "The value was one of an earlier version. The setting keeps its default.")                                     \
-    ROW(BAD_VALUE, "%s=%s: not %s; using %s", "The value is none that the setting takes. It keeps its default.")       \
+    ROW(BAD_VALUE, "%s=%s: not %s; using %s", "The setting does not take this value, and keeps its default.")          \
     ROW(CONTRADICTION, "%s=%s contradicts %s=%s; using the default of both",                                           \
-        "With the two values the pools would have no request to serve.")                                               \
+        "The smallest request would be larger than the largest one.")                                                  \
     ROW(IN_USE_ELSEWHERE, "SOCKMALLOC_IN_USE=1 contradicts %s=%s; nothing will be listed",                             \
         "Only SOCKMALLOC_POOL=standard keeps the list of blocks in use, and the list is only printed as text.")        \
     ROW(NO_PROCESSORS, "SOCKMALLOC_POOL=cpu: no restartable sequences here; using thread",                             \
@@ -41,14 +41,14 @@
         "The address lies in the range of the pools, where no slot has been carved yet.")                              \
     ROW(INTERIOR, "%s(%p): bucket %s, slot %u: interior address, %zu bytes into the slot: the metadata says %s",       \
         "The address lies inside a slot, and malloc did not return it.")                                               \
-    ROW(STRAY, "%s(%p): a stray: neither a block of the pools nor of libc's heap",                                     \
-        "The address lies in or near the program itself; for example, it is that of a static object.")                 \
-    ROW(NO_START, "libc has no __libc_start_main behind this library's; main can't be run",                            \
+    ROW(STRAY, "%s(%p): a stray address: no allocator has returned it",                                                \
+        "The address lies in the program, a library or a stack, or below 64 KiB, or is no multiple of 8.")             \
+    ROW(NO_START, "libc has no __libc_start_main, so that main cannot be run",                                         \
         "The C library starts programs in another way than glibc and musl do.")                                        \
-    ROW(NO_CALL, "libc has no %s behind this library's",                                                               \
-        "The program called prctl or syscall, which its C library does not have.")                                     \
-    ROW(NO_HANDLER, "operator new: out of memory, and no C++ library to throw with",                                   \
-        "A throwing operator new failed in a program that has neither libstdc++ nor libc++.")
+    ROW(NO_CALL, "libc has no function %s, which the program called",                                                  \
+        "The C library of the program lacks prctl or syscall.")                                                        \
+    ROW(NO_HANDLER, "operator new: out of memory, and no C++ library that could throw std::bad_alloc",                 \
+        "An operator new that throws failed in a program that has neither libstdc++ nor libc++.")
 
 enum message {
 #define MESSAGE_NAME(name, format, meaning) MESSAGE_##name,

@@ -19,46 +19,48 @@
 #define OPTION_ROWS(ROW)                                                                                               \
     ROW(MIN, SIZE, "4096", 1U << 11, 1U << 26, "smallest request that the pools serve, in bytes")                      \
     ROW(MAX, SIZE, "4m", 4096, 1U << 26,                                                                               \
-        "largest request that the pools serve, in bytes; the last bucket is of exactly this size")                     \
+        "largest request that the pools serve, in bytes; the last bucket has exactly this size")                       \
     ROW(LARGE, SIZE, "85000", 4096, 1U << 30,                                                                          \
-        "size in bytes from which on a bucket belongs to the large pool, a lock-free stack without caches")            \
+        "size in bytes; a bucket of at least this size belongs to the large pool, which has no caches")                \
     ROW(HEADROOM, SIZE, "4096", 0, 1U << 20,                                                                           \
         "bytes in a slot beyond its bucket's power of two, rounded up to whole pages")                                 \
     ROW(POOL, POOL, "thread", 0, 0, "kind of the pools of buckets below SOCKMALLOC_LARGE")                             \
-    ROW(TRAINING, SWITCH, "1", 0, 0, "0 keeps the quotas of the caches as they are at the start")                      \
+    ROW(TRAINING, SWITCH, "1", 0, 0,                                                                                   \
+        "1 adapts the quotas of the caches to the load; 0 keeps them as they are at start-up")                         \
     ROW(CACHE, BUDGET, "auto", 0, UINT64_C(1) << 40,                                                                   \
         "bytes of free slots that all caches together may hold; auto is 16m per processor")                            \
     ROW(RETAIN, LIMIT, "none", 0, UINT64_C(1) << 40,                                                                   \
-        "bytes of free memory that are kept, caches included; memory beyond that is purged")                           \
+        "most bytes of free slots that keep their pages, those in caches included; any more are purged")               \
     ROW(LARGE_RETAIN, LIMIT, "none", 0, UINT64_C(1) << 40,                                                             \
-        "bytes of SOCKMALLOC_RETAIN that the large pool may hold; it purges nothing while it has less")                \
+        "most bytes of free slots of the large pool that keep their pages; any more are purged")                       \
     ROW(DECAY_MS, DELAY, "250", 0, 86400000,                                                                           \
-        "milliseconds after which the pages of free slots that were not needed are purged; 0 is at once")              \
+        "milliseconds after which the pages of free slots that were not needed are purged; 0 purges at once")          \
     ROW(BACKGROUND, SWITCH, "0", 0, 0,                                                                                 \
-        "1 starts a thread that purges pages also while the program neither allocates nor frees")                      \
+        "1 starts a thread that purges pages even while the program neither allocates nor frees")                      \
     ROW(THP, HUGE, "never", 0, 0, "transparent huge pages in the pools")                                               \
-    ROW(FORK_TRIM, SWITCH, "0", 0, 0, "1 purges the pages of free slots before a fork, so that the child shares less") \
+    ROW(FORK_TRIM, SWITCH, "0", 0, 0,                                                                                  \
+        "1 purges the pages of free slots before a fork, so that the kernel need not copy them")                       \
     ROW(PRESSURE, SWITCH, "1", 0, 0,                                                                                   \
-        "1 purges pages when a memory limit of a control group is near, or the machine runs out of memory")            \
+        "1 purges pages of free slots when a memory limit of a control group is near, or the machine lacks memory")    \
     ROW(AUTO_THREADS, COUNT, "8", 1, 1U << 15,                                                                         \
-        "threads per processor beyond which the pool auto changes from thread to cpu")                                 \
+        "threads per processor from which on the pool auto works like cpu and not like thread")                        \
     ROW(FREE_LIST, COUNT, "1024", 0, 1U << 24,                                                                         \
-        "free slots per bucket that the pool standard keeps; it purges the pages of any more")                         \
+        "free slots per bucket that keep their pages in the pool standard; any more are purged")                       \
     ROW(IN_USE, SWITCH, "0", 0, 0,                                                                                     \
-        "1 lists the blocks in use in each report and at exit; only for the pool standard and the format text")        \
+        "1 lists the blocks in use after each table and at exit; only with the pool standard and the format text")     \
     ROW(PROFILE, PATH, "", 0, 0,                                                                                       \
-        "absolute path of the file from which trained quotas are read at the start, and to which they are written at " \
-        "exit")                                                                                                        \
+        "absolute path of a file; quotas are read from it at start-up, and written to it at exit")                     \
     ROW(DEEPBIND, SWITCH, "0", 0, 0,                                                                                   \
-        "1 leaves RTLD_DEEPBIND in the flags of dlopen, for plug-ins that fail without it")                            \
+        "1 lets plug-ins be loaded with RTLD_DEEPBIND, a flag of dlopen that the library drops otherwise")             \
     ROW(DISABLE, SWITCH, "0", 0, 0, "1 turns the pools off: every request falls through to mimalloc")                  \
     ROW(STRICT, SWITCH, "0", 0, 0, "1 ends the program with exit code 78 if a setting is bad")                         \
-    ROW(VERBOSE, SWITCH, "0", 0, 0, "1 prints the settings in force at the start")                                     \
-    ROW(SIGNAL, SIGNAL, "SIGUSR1", 0, 0, "signal that requests statistics: a name, a number or off")                   \
-    ROW(STATS, PATH, "", 0, 0, "absolute path of the file for statistics; %p stands for the process id")               \
-    ROW(STATS_AT_EXIT, SWITCH, "0", 0, 0, "1 writes statistics also when the program ends")                            \
+    ROW(VERBOSE, SWITCH, "0", 0, 0, "1 prints the settings in force at start-up")                                      \
+    ROW(SIGNAL, SIGNAL, "SIGUSR1", 0, 0,                                                                               \
+        "name or number of the signal that makes the process write its statistics; off for none")                      \
+    ROW(STATS, PATH, "", 0, 0, "absolute path of a file that statistics are written to; %p becomes the process id")    \
+    ROW(STATS_AT_EXIT, SWITCH, "0", 0, 0, "1 writes statistics when the program ends")                                 \
     ROW(FORMAT, FORMAT, "text", 0, 0, "format of statistics")                                                          \
-    ROW(SAMPLE_SMALL, SWITCH, "0", 0, 0, "1 samples also the sizes of requests below 2048 bytes for the statistics")
+    ROW(SAMPLE_SMALL, SWITCH, "0", 0, 0, "1 counts requests below 2048 bytes, too, in the histogram of request sizes")
 
 /*
  * Settings that earlier versions had. Columns: name without SOCKMALLOC_, and what to use instead. A variable of that

@@ -80,7 +80,7 @@ static void table_add_caches(const struct snapshot *snapshot, const struct bucke
     text_add(text, "quotas allow the caches %lu of %lu bytes; pool in force: ", (unsigned long)snapshot->charged,
              (unsigned long)snapshot->budget);
     setting_print(SETTING_POOL, snapshot->kind, text);
-    text_add(text, "\nmemory was near its end %lu times, and pages went back for that\n",
+    text_add(text, "\nmemory was nearly used up %lu times, and pages were purged for that\n",
              (unsigned long)snapshot->pressure_highs);
 }
 

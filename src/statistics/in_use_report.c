@@ -134,7 +134,7 @@ static void write_list(const struct bucket_plan *plan)
     writer_end_line();
     size_t callers = write_groups(plan);
     if (list.live > list.count) {
-        text_add(&writer.text, "not listed for want of memory: slots %lu, younger than all above",
+        text_add(&writer.text, "not listed, because memory was short: slots %lu, younger than all above",
                  (unsigned long)(list.live - list.count));
         writer_end_line();
     }

@@ -24,33 +24,36 @@
     ROW(depot, "depot", 9, GAUGE, "slots", "free slots in the depot or the lock-free stack")                           \
     ROW(purged, "purged", 9, GAUGE, "slots", "free slots without pages: purged, or never used yet")                    \
     ROW(carved, "carved", 9, GAUGE, "slots", "slots that exist, in use or free")                                       \
-    ROW(peak, "peak", 9, GAUGE, "slots", "most slots in use at one time, as far as slow paths noticed")                \
+    ROW(peak, "peak", 9, GAUGE, "slots",                                                                               \
+        "most slots in use at one time; may be too low, because slow paths alone count it")                            \
     ROW(requests, "requests", 11, COUNTER, "", "requests served")                                                      \
-    ROW(asked, "asked", 15, COUNTER, "bytes", "bytes that the requests served asked for")                              \
-    ROW(resident, "resident", 13, GAUGE, "bytes", "resident bytes of the bucket: the sum of the three below")          \
+    ROW(asked, "asked", 15, COUNTER, "bytes", "bytes that the served requests asked for")                              \
+    ROW(resident, "resident", 13, GAUGE, "bytes",                                                                      \
+        "resident bytes of the bucket: of live, free and purged slots together")                                       \
     ROW(resident_live, "resident-live", 13, GAUGE, "bytes", "resident bytes of slots in use")                          \
     ROW(resident_free, "resident-free", 13, GAUGE, "bytes",                                                            \
         "resident bytes of free slots and of space not yet divided into slots")                                        \
     ROW(resident_purged, "resident-purged", 15, GAUGE, "bytes",                                                        \
-        "resident bytes of purged slots, which the program wrote to after it freed them")                              \
+        "resident bytes of purged slots, to which the program wrote after it had freed them")                          \
     ROW(cache_hits, "cache-hits", 11, COUNTER, "", "requests served from the cache of the thread or the processor")    \
     ROW(depot_hits, "depot-hits", 11, COUNTER, "", "requests served from the depot or the lock-free stack")            \
-    ROW(swaps, "swaps", 9, COUNTER, "", "times that a thread's two magazines were exchanged and that helped")          \
+    ROW(swaps, "swaps", 9, COUNTER, "", "times that a thread exchanged its two magazines, and the other one served")   \
     ROW(fell_through, "fall-through", 12, COUNTER, "requests", "requests of the bucket's sizes that mimalloc served")  \
-    ROW(fell_through_asked, "fall-through-asked", 18, COUNTER, "bytes", "bytes that those requests asked for")
+    ROW(fell_through_asked, "fall-through-asked", 18, COUNTER, "bytes",                                                \
+        "bytes asked for in the requests that mimalloc served")
 
 #define SNAPSHOT_CACHE_ROWS(ROW)                                                                                       \
     ROW(returned, "returned", 11, COUNTER, "slots", "slots freed")                                                     \
     ROW(remote_frees, "remote-frees", 13, COUNTER, "slots",                                                            \
-        "slots freed by another thread than the one that allocated them, estimated")                                   \
+        "slots freed by another thread than the one that allocated them; an estimate")                                 \
     ROW(quota, "quota", 9, GAUGE, "slots", "free slots that all caches together may hold")                             \
-    ROW(misses, "misses", 9, COUNTER, "", "times that neither of a thread's magazines could serve")                    \
+    ROW(misses, "misses", 9, COUNTER, "", "allocations and frees that neither of the thread's magazines could serve")  \
     ROW(walks, "walks", 9, COUNTER, "", "public magazines of other threads that were looked at after a miss")          \
     ROW(steals, "steals", 9, COUNTER, "", "public magazines of other threads that were taken")                         \
     ROW(promotions, "promotions", 10, COUNTER, "", "times that a cache got its first quota of the bucket")             \
     ROW(growths, "growths", 9, COUNTER, "", "quotas raised from the unused part of the budget")                        \
     ROW(transfers, "transfers", 9, COUNTER, "", "quotas raised because another bucket's quota was lowered")            \
-    ROW(losses, "losses", 9, COUNTER, "", "quotas lowered to raise another bucket's")                                  \
+    ROW(losses, "losses", 9, COUNTER, "", "quotas lowered so that another bucket's quota could be raised")             \
     ROW(decays, "decays", 9, COUNTER, "", "quotas lowered because they were not used")
 
 #define SNAPSHOT_ROWS(ROW) SNAPSHOT_SLOT_ROWS(ROW) SNAPSHOT_CACHE_ROWS(ROW)
@@ -66,7 +69,7 @@
  * text format, help. snapshot_NAME returns the share since the start, in ten-thousandths.
  */
 #define SNAPSHOT_SHARE_ROWS(ROW)                                                                                       \
-    ROW(filled, "filled", 8, "share of their slots' capacity that the requests served asked for")
+    ROW(filled, "filled", 8, "share of the slots' capacity that the served requests asked for")
 
 /*
  * The value of a figure that cannot be known: what is resident, in a process behind a seccomp filter. Every format

@@ -160,8 +160,8 @@ Test(message, formats_fit_their_words)
         "bytes\n",
         "realloc(0x2008): bucket 4k, slot 7: interior address, 8 bytes into the slot: the metadata "
         "says live\n",
-        "free(0x3000): a stray: neither a block of the pools nor of libc's heap\n",
-        "operator new: out of memory, and no C++ library to throw with\n",
+        "free(0x3000): a stray address: no allocator has returned it\n",
+        "operator new: out of memory, and no C++ library that could throw std::bad_alloc\n",
     };
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
         cr_expect_not_null(strstr(words, wanted[i]), "'%s' is not in: %s", wanted[i], words);

@@ -76,8 +76,7 @@ static void give(void *address)
 static void expect_stray(char *address)
 {
     char wanted[128];
-    snprintf(wanted, sizeof wanted, "free(%p): a stray: neither a block of the pools nor of libc's heap\n",
-             (void *)address);
+    snprintf(wanted, sizeof wanted, "free(%p): a stray address: no allocator has returned it\n", (void *)address);
     capture_abort(give, address, wanted);
 }
 

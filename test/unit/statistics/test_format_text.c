@@ -224,7 +224,7 @@ Test(format_text, tells_how_often_memory_was_near_its_end)
     prepare();
     snapshot.pressure_highs = 17;
     print();
-    cr_assert_str_eq(lines[quotas_line() + 1], "memory was near its end 17 times, and pages went back for that");
+    cr_assert_str_eq(lines[quotas_line() + 1], "memory was nearly used up 17 times, and pages were purged for that");
 }
 
 Test(format_text, names_the_kind_in_force)

@@ -255,8 +255,9 @@ Test(in_use_report, says_what_it_had_no_memory_for)
     split(file);
     close(file);
     cr_assert_eq(line_count, 1 + 7 + IN_USE_FEW + 2);
-    cr_assert_str_eq(lines[line_count - 2],
-                     expected("not listed for want of memory: slots %u, younger than all above", MANY - IN_USE_FEW));
+    cr_assert_str_eq(
+        lines[line_count - 2],
+        expected("not listed, because memory was short: slots %u, younger than all above", MANY - IN_USE_FEW));
     const char *sums = strstr(lines[line_count - 1], ": ");
     cr_assert_str_eq(sums, expected(": slots %u, bytes %lu, callers 7", MANY, bytes));
 }
