@@ -111,7 +111,7 @@ void command_parse(const struct command_line *line, int count, char **arguments)
 const char *command_take_process(const char **whose, const char *argument)
 {
     if (*whose != NULL) {
-        return "one process at a time";
+        return "more than one process id is given";
     }
     *whose = argument;
     return NULL;
@@ -120,14 +120,14 @@ const char *command_take_process(const char **whose, const char *argument)
 int command_read_process(const char *text)
 {
     if (text == NULL) {
-        error_report(EXIT_USAGE, "which process?");
+        error_report(EXIT_USAGE, "no process id is given");
         return 0;
     }
     char *end;
     errno = 0;
     long number = strtol(text, &end, 10);
     if (errno != 0 || end == text || *end != '\0' || number <= 0 || number > INT_MAX) {
-        error_report(EXIT_USAGE, "%s is no process's number", text);
+        error_report(EXIT_USAGE, "%s is not a process id", text);
         return 0;
     }
     return (int)number;

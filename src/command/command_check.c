@@ -33,9 +33,9 @@ static void check_print_foreign(const struct remote_linkmap *loaded, struct text
     }
     text_add(text, "  %-8s is served by ", loaded->function);
     check_print_object(loaded->server, text);
-    text_add(text, ": not in the pools is what ");
+    text_add(text, ": memory that ");
     check_print_object(loaded->caller, text);
-    text_add(text, " takes by that name\n");
+    text_add(text, " allocates by that name is not in the pools\n");
 }
 
 /* Prints how the process ended. `status` is that of waitpid, or -1 if the process goes on. */
@@ -71,7 +71,7 @@ static enum command_exit check_print_absence(const struct remote_process *target
     } else {
         text_add(text, "  library  not loaded: LD_PRELOAD was ");
         text_add_shown(text, loaded->preload);
-        text_add(text, ", and either names no such file or the program has privileges\n");
+        text_add(text, ", but that file does not exist, or the program has privileges\n");
     }
     return EXIT_NO;
 }
@@ -109,7 +109,7 @@ static void check_print_pools(const struct snapshot *snapshot, struct text *text
 static void check_print_deeply_bound(struct text *text)
 {
     if (options.number[OPTION_DEEPBIND] != 0) {
-        text_add(text, "  malloc   of what is loaded with RTLD_DEEPBIND is the C library's own: "
+        text_add(text, "  malloc   of objects loaded with RTLD_DEEPBIND is the C library's own: "
                        "SOCKMALLOC_DEEPBIND=1\n");
     }
 }

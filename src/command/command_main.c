@@ -26,7 +26,7 @@ static enum command_exit print_help(void)
         printf("  %-8s %s\n", commands[i].name, commands[i].help);
     }
     puts("\nsockmalloc --version [LIBRARY] says how the command was built, and with which mimalloc the library runs.");
-    puts("sockmalloc COMMAND --help lists a command's options. It ends with:");
+    puts("sockmalloc COMMAND --help lists the options of a command. The exit codes are:");
 #define PRINT_EXIT(name, code, when) printf("  %3d  %s\n", code, when);
     COMMAND_EXIT_ROWS(PRINT_EXIT)
 #undef PRINT_EXIT
@@ -51,7 +51,7 @@ int main(int count, char **arguments)
         }
     }
     return (int)error_report(EXIT_USAGE,
-                             word[0] == '\0' ? "which command? sockmalloc --help lists them%s"
-                                             : "no command %s; sockmalloc --help lists them",
+                             word[0] == '\0' ? "no command is given; sockmalloc --help lists the commands%s"
+                                             : "there is no command %s; sockmalloc --help lists the commands",
                              word);
 }

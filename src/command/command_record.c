@@ -160,7 +160,7 @@ static enum command_exit record_process(const struct record_wish *wish)
         return EXIT_USAGE;
     }
     if (wish->output == NULL) {
-        return error_report(EXIT_USAGE, "record into which file? -o FILE");
+        return error_report(EXIT_USAGE, "no file to write to is given; use -o FILE");
     }
     look_open(LOOK_MILLISECONDS);
     remote_process_open(&target, process);

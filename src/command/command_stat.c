@@ -65,12 +65,12 @@ static enum command_exit stat_ask_held(struct remote_process *target, int handle
     }
     int number = (int)options.number[OPTION_SIGNAL];
     if (number == 0) {
-        return error_report(EXIT_FORBIDDEN, "process %d (%s) runs with SOCKMALLOC_SIGNAL=off", target->process,
-                            target->name);
+        return error_report(EXIT_FORBIDDEN, "process %d (%s) has no signal for statistics: SOCKMALLOC_SIGNAL=off",
+                            target->process, target->name);
     }
     if (!remote_process_queue(target, handle, number, SOCKMALLOC_DUMP_ONLY)) {
         return errno == ESRCH ? remote_process_report(target, REMOTE_GONE)
-                              : error_report(EXIT_FORBIDDEN, "process %d (%s) may not be signalled: %s",
+                              : error_report(EXIT_FORBIDDEN, "the signal could not be sent to process %d (%s): %s",
                                              target->process, target->name, strerror(errno));
     }
     return EXIT_DONE;

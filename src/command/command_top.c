@@ -20,7 +20,7 @@ static const char *top_take(void *input, int key, const char *argument)
         return command_read_interval(argument, &line->view.interval);
     }
     if (line->count == TOP_PROCESSES) {
-        return "so many processes have no room";
+        return "too many process ids are given";
     }
     int process = command_read_process(argument);
     line->is_wrong = line->is_wrong || process == 0;
@@ -72,7 +72,7 @@ enum command_exit command_top(int count, char **arguments)
         return remote_process_report(&last, state);
     }
     if (!top_screen_open()) {
-        return error_report(EXIT_NO_TERMINAL, "top needs a terminal, and one that TERM describes");
+        return error_report(EXIT_NO_TERMINAL, "top needs a terminal, and TERM must name its type");
     }
     top_run(&list, &line.view);
     top_screen_close();

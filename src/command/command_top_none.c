@@ -7,5 +7,5 @@ enum command_exit command_top(int count, char **arguments)
 {
     (void)count;
     (void)arguments;
-    return error_report(EXIT_NO_TERMINAL, "this command was built without ncurses, and so without top");
+    return error_report(EXIT_NO_TERMINAL, "top is missing, because this command was built without ncurses");
 }

@@ -90,8 +90,9 @@ enum command_exit launch_parse(struct launch *launch, const char *name, int coun
         &(struct command_line){
             .name = name, .take = launch_take, .input = launch, .more = launch_options(), .stops_behind = true},
         count, arguments);
-    return launch->program != NULL ? EXIT_DONE
-                                   : error_report(EXIT_USAGE, "%s what? sockmalloc %s --help says how", name, name);
+    return launch->program != NULL
+               ? EXIT_DONE
+               : error_report(EXIT_USAGE, "%s: no program is given; see sockmalloc %s --help", name, name);
 }
 
 enum command_exit launch_judge(const struct launch *launch)

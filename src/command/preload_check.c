@@ -26,7 +26,7 @@ enum command_exit preload_check_judge_library(const char *library)
     struct elf_file file;
     if (library[0] != '/' || strpbrk(library, " \t\n:") != NULL) {
         return error_report(EXIT_REFUSED,
-                            "LD_PRELOAD can't name the library %s: it takes an absolute "
+                            "LD_PRELOAD can't name the library %s: it needs an absolute "
                             "path without blanks and colons",
                             library);
     }
@@ -85,13 +85,13 @@ static bool preload_check_gives_privileges(const char *path)
 static const char *preload_check_privilege(const char *path, const struct stat *status)
 {
     if ((status->st_mode & S_ISUID) != 0 && status->st_uid != getuid()) {
-        return "setuid";
+        return "is setuid";
     }
     if ((status->st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && status->st_gid != getgid()) {
-        return "setgid";
+        return "is setgid";
     }
     if (getuid() != 0 && getxattr(path, "security.capability", NULL, 0) > 0) {
-        return "one with file capabilities";
+        return "has file capabilities";
     }
     return NULL;
 }
@@ -123,7 +123,7 @@ static enum command_exit preload_check_judge_elf(const char *path, const struct 
         return error_report(EXIT_REFUSED, "%s is for another machine than the library", path);
     }
     if (!file->has_interpreter) {
-        return error_report(EXIT_REFUSED, "%s is a static program: nothing can be preloaded to it", path);
+        return error_report(EXIT_REFUSED, "%s is a static program, and no library can be preloaded onto it", path);
     }
     if (preload_check_is_of_another_libc(file)) {
         return error_report(EXIT_REFUSED,
@@ -133,12 +133,12 @@ static enum command_exit preload_check_judge_elf(const char *path, const struct 
     }
     const char *privilege = stat(path, &status) == 0 ? preload_check_privilege(path, &status) : NULL;
     if (privilege != NULL && preload_check_gives_privileges(path)) {
-        return error_report(EXIT_REFUSED, "%s is a %s program: for those the dynamic linker ignores LD_PRELOAD", path,
+        return error_report(EXIT_REFUSED, "%s %s: the dynamic linker ignores LD_PRELOAD for such a program", path,
                             privilege);
     }
     if (apparmor_scrubs("", path, profile)) {
         return error_report(EXIT_REFUSED,
-                            "%s: AppArmor's profile %s has it started with a clean environment, "
+                            "%s: AppArmor's profile %s lets this program start with a clean environment only, "
                             "without LD_PRELOAD",
                             path, profile);
     }

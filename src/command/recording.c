@@ -48,18 +48,19 @@ bool recording_append(int file, const void *bytes, size_t size)
 enum command_exit recording_open(FILE *file, const char *path, struct recording_head *head)
 {
     if (fread(head, sizeof *head, 1, file) != 1 || memcmp(head->magic, recording_magic, INSPECT_MAGIC_SIZE) != 0) {
-        return error_report(EXIT_DAMAGED, "%s is no recording, or not even its head", path);
+        return error_report(EXIT_DAMAGED, "%s is no recording, or its beginning is missing", path);
     }
     if (memcmp(head->library, sockmalloc_view.library, INSPECT_LIBRARY_SIZE) != 0 ||
         memcmp(&head->layout, &sockmalloc_view.layout, sizeof head->layout) != 0 ||
         head->sample_size != sizeof(struct recording_sample)) {
-        return error_report(EXIT_OTHER_VERSION, "%s is of another version than %s", path, PACKAGE_VERSION);
+        return error_report(EXIT_OTHER_VERSION, "%s is of another version of sockmalloc than this command, %s", path,
+                            PACKAGE_VERSION);
     }
     head->program[sizeof head->program - 1] = '\0';
     remote_snapshot_mend_plan(&head->plan);
     options = head->options;
     return option_set_makes_sense(&options) ? EXIT_DONE
-                                            : error_report(EXIT_DAMAGED, "%s: what it says makes no sense", path);
+                                            : error_report(EXIT_DAMAGED, "%s: its content makes no sense", path);
 }
 
 enum recording_state recording_next(FILE *file, const struct recording_head *head, struct recording_sample *sample)

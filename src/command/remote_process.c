@@ -240,8 +240,8 @@ static const char *remote_process_reason(void)
         scope = (char)getc(file);
         fclose(file);
     }
-    return scope > '0' ? "kernel.yama.ptrace_scope lets only its parent, or CAP_SYS_PTRACE, do that"
-                       : "it is another user's, or has changed users: that needs CAP_SYS_PTRACE";
+    return scope > '0' ? "kernel.yama.ptrace_scope allows that only to its parent, or with CAP_SYS_PTRACE"
+                       : "it belongs to another user or has changed its user, so that needs CAP_SYS_PTRACE";
 }
 
 enum command_exit remote_process_report(const struct remote_process *target, enum remote_process_state state)
@@ -250,32 +250,35 @@ enum command_exit remote_process_report(const struct remote_process *target, enu
     const char *name = target->name;
     switch (state) {
     case REMOTE_GONE:
-        return error_report(EXIT_GONE, "process %d: there is none, or it has ended", process);
+        return error_report(EXIT_GONE, "process %d does not exist, or has ended", process);
     case REMOTE_FORBIDDEN:
         return error_report(EXIT_FORBIDDEN, "process %d (%s) may not be read: %s", process, name,
                             remote_process_reason());
     case REMOTE_UNINITIALISED:
-        return error_report(EXIT_WITHOUT, "process %d (%s): the library is not through with its start", process, name);
+        return error_report(EXIT_WITHOUT, "process %d (%s): the library has not finished its start-up", process, name);
     case REMOTE_OTHER:
-        return error_report(EXIT_OTHER_VERSION, "process %d (%s) carries sockmalloc %s, and this command is of %s%s",
-                            process, name, target->view.library, PACKAGE_VERSION,
-                            strcmp(target->view.library, PACKAGE_VERSION) == 0 ? " of another build" : "");
+        return error_report(EXIT_OTHER_VERSION,
+                            "process %d (%s) carries sockmalloc %s, but this command is of version %s%s", process, name,
+                            target->view.library, PACKAGE_VERSION,
+                            strcmp(target->view.library, PACKAGE_VERSION) == 0 ? ", from another build" : "");
     case REMOTE_SENSELESS:
-        return error_report(EXIT_DAMAGED, "process %d (%s): what its memory says makes no sense", process, name);
+        return error_report(EXIT_DAMAGED, "process %d (%s): what was read from its memory makes no sense", process,
+                            name);
     case REMOTE_TOO_LARGE:
         return error_report(EXIT_DAMAGED, "process %d (%s): its tables are larger than this command reads", process,
                             name);
     case REMOTE_LATE:
-        return error_report(EXIT_DAMAGED, "process %d (%s) can't be read in good time", process, name);
+        return error_report(EXIT_DAMAGED, "process %d (%s): reading its memory took too long", process, name);
     case REMOTE_BROKEN:
-        return error_report(EXIT_DAMAGED, "process %d (%s): reading its memory ended the reader", process, name);
+        return error_report(EXIT_DAMAGED, "process %d (%s): reading its memory crashed the child process that did it",
+                            process, name);
     case REMOTE_UNTRIED:
-        return error_report(EXIT_FORBIDDEN, "process %d (%s): no process can be started to read it: %s", process, name,
-                            strerror(errno));
+        return error_report(EXIT_FORBIDDEN, "process %d (%s): the child process that reads it could not be started: %s",
+                            process, name, strerror(errno));
     case REMOTE_IN_THE_WAY:
         return error_report(EXIT_DAMAGED,
-                            "process %d (%s): its tables lie, by chance, where this command's own "
-                            "memory does; begin again",
+                            "process %d (%s): its tables have, by chance, the same addresses as memory of this "
+                            "command; run it again",
                             process, name);
     default:
         return error_report(EXIT_WITHOUT, "process %d (%s) does not carry the library", process, name);

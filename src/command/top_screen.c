@@ -224,7 +224,7 @@ void top_screen_draw(const struct top_list *list, const struct top_view *view)
     draw_title(list, view);
     draw_heading(1, "process");
     if (selected == NULL) {
-        mvaddnstr(2, 0, "none that may be read carries the library", COLS);
+        mvaddnstr(2, 0, "no process that may be read carries the library", COLS);
     } else {
         /* The buckets get their lines first, except for two. The processes get the rest. */
         int wanted = (int)selected->snapshot.buckets;

@@ -46,9 +46,9 @@ static enum command_exit traced_run_conclude(const struct traced_run *trial, int
         return trial->code;
     }
     return WIFSIGNALED(status)
-               ? error_report(EXIT_GONE, "process %d was ended by signal %d (%s) before it was looked at", process,
+               ? error_report(EXIT_GONE, "process %d was ended by signal %d (%s) before its memory was read", process,
                               WTERMSIG(status), strsignal(WTERMSIG(status)))
-               : error_report(EXIT_GONE, "process %d ended before it was looked at", process);
+               : error_report(EXIT_GONE, "process %d ended before its memory was read", process);
 }
 
 static enum command_exit traced_run_follow(int process, traced_run_judge *judge)
@@ -75,7 +75,7 @@ enum command_exit traced_run_program(const struct launch *launch, traced_run_jud
 {
     pid_t process = fork();
     if (process < 0) {
-        return error_report(EXIT_REFUSED, "no process can be started: %s", strerror(errno));
+        return error_report(EXIT_REFUSED, "a child process could not be started: %s", strerror(errno));
     }
     if (process == 0) {
         _exit((int)traced_run_begin(launch));

@@ -163,7 +163,7 @@ class Refusals(RecordCase):
 
     def test_nothing_of_a_process_that_is_not_there(self) -> None:
         result = command.run("record", command.ended_process(), "-o", self.file)
-        self.assert_refused(result, command.GONE, "there is none")
+        self.assert_refused(result, command.GONE, "does not exist")
         self.assertFalse(self.file.exists())
 
     def test_a_disk_that_fills(self) -> None:

@@ -85,7 +85,7 @@ class Run(CommandCase):
         self.assert_refused(self.sock("run", "--min=3", "env"), command.USAGE, "--min=3: not a size from 2k to 64m")
 
     def test_nothing_to_run(self) -> None:
-        self.assert_refused(self.sock("run", "--min=8k"), command.USAGE, "run what?")
+        self.assert_refused(self.sock("run", "--min=8k"), command.USAGE, "run: no program is given")
 
 
 class Refusals(CommandCase):
@@ -153,13 +153,13 @@ class Refusals(CommandCase):
         library = self.directory / "libsockmalloc.so"
         shutil.copy(settings.library(), library)
         path = self.program()
-        for mode, words in ((stat.S_ISUID, "setuid"), (stat.S_ISGID, "setgid"), (0, "one with file capabilities")):
+        for mode, words in ((stat.S_ISUID, "is setuid"), (stat.S_ISGID, "is setgid"), (0, "has file capabilities")):
             with self.subTest(words):
                 path.chmod(0o755 | mode)
                 if mode == 0:
                     os.setxattr(path, "security.capability", CAPABILITIES)
                 result = command.run("run", "-L", library, path, prepare=as_nobody, command=copy)
-                self.assert_refused(result, command.REFUSED, f"{path} is a {words} program")
+                self.assert_refused(result, command.REFUSED, f"{path} {words}: ")
                 # To its owner, and to the real root, it is a program like any other.
                 mine = command.run("run", "-L", library, path, command=copy)
                 self.assertEqual((mine.returncode, mine.stderr), (0, ""))
@@ -201,7 +201,7 @@ class Check(CommandCase):
         )
 
     def test_plugins_with_another_malloc(self) -> None:
-        words = "malloc   of what is loaded with RTLD_DEEPBIND is the C library's own: SOCKMALLOC_DEEPBIND=1\n"
+        words = "malloc   of objects loaded with RTLD_DEEPBIND is the C library's own: SOCKMALLOC_DEEPBIND=1\n"
         self.assert_verdict(command.run("check", self.start(DEEPBIND="1").pid), command.DONE, words)
         self.assertNotIn("RTLD_DEEPBIND", command.run("check", self.start().pid).stdout)
 
@@ -271,7 +271,9 @@ class Check(CommandCase):
         """By a name of that one's own: as bind9 calls mallocx of the jemalloc that it is linked with."""
         plugin, program = settings.plugin(), settings.program("foreign")
         result = self.sock("check", program, variables={"LD_PRELOAD": str(plugin)})
-        words = f"  mallocx  is served by {plugin}: not in the pools is what the program itself takes by that name\n"
+        words = (
+            f"  mallocx  is served by {plugin}: memory that the program itself allocates by that name is not in the pools\n"
+        )
         self.assert_verdict(result, command.DONE, f"  malloc   is served by {settings.library()}\n", words)
         self.assertNotIn("mallocx", self.sock("check", program).stdout)
 

@@ -181,7 +181,7 @@ class Refusals(ServantCase):
         library = settings.library().read_bytes()
         at = library.index(b"requests asked returned ")
         servant = self.start_with_library(library[:at] + b"asked requests returned " + library[at + 24 :])
-        self.assert_refused(command.run("stat", servant.pid), command.OTHER_VERSION, "of another build")
+        self.assert_refused(command.run("stat", servant.pid), command.OTHER_VERSION, "from another build")
 
     def test_no_permission(self) -> None:
         if os.geteuid() != 0:
@@ -205,7 +205,7 @@ class Refusals(ServantCase):
         servant.end()
         stdout, stderr = reader.communicate(timeout=DEADLINE_SECONDS)
         self.assertEqual(reader.returncode, command.GONE)
-        self.assert_complaint(stderr, f"process {servant.pid}: there is none, or it has ended")
+        self.assert_complaint(stderr, f"process {servant.pid} does not exist, or has ended")
         self.assertTrue(stdout.endswith(f"end of statistics of process {servant.pid}\n"))
 
     def test_a_process_that_becomes_another_program(self) -> None:

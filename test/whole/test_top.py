@@ -98,7 +98,7 @@ class Screens(TopCase):
         terminal = self.top(servant.pid)
         terminal.wait_for(lambda now: line_of(now, str(servant.pid)) != [])
         servant.end()
-        terminal.wait_for(lambda now: "none that may be read carries the library" in now[2])
+        terminal.wait_for(lambda now: "no process that may be read carries the library" in now[2])
         self.end(terminal)
 
 
@@ -193,4 +193,4 @@ class Refusals(TopCase):
     def test_a_process_that_is_not_there(self) -> None:
         gone = command.ended_process()
         self.assert_refused(command.run("top", gone), command.GONE, f"process {gone}")
-        self.assert_refused(command.run("top", "x"), command.USAGE, "x is no process's number")
+        self.assert_refused(command.run("top", "x"), command.USAGE, "x is not a process id")

@@ -110,8 +110,8 @@ Test(format, a_share_is_a_number_up_to_1)
     expect_in(",\"decays\":0,\"filled\":1.0000},{\"bucket\":\"64k\"");
     expect_in(",\"decays\":0,\"filled\":0.4212},\"sizes\"");
     print(FORMAT_PROMETHEUS);
-    expect_in("# HELP sockmalloc_filled_ratio share of their slots' capacity that the requests "
-              "served asked for\n# TYPE sockmalloc_filled_ratio gauge\n"
+    expect_in("# HELP sockmalloc_filled_ratio share of the slots' capacity that the served "
+              "requests asked for\n# TYPE sockmalloc_filled_ratio gauge\n"
               "sockmalloc_filled_ratio{bucket=\"4k\"} 0.0000\n");
     expect_in("\nsockmalloc_filled_ratio{bucket=\"16k\"} 0.8002\n"
               "sockmalloc_filled_ratio{bucket=\"32k\"} 1.0000\n");
