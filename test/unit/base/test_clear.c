@@ -1,4 +1,4 @@
-/* The clear room: all of the memory is zero, and none of its neighbours'. */
+/* Tests of base/clear.c: clear_memory sets every byte of its range to zero and no byte beside the range. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <stdint.h>
@@ -8,7 +8,8 @@
 
 enum {
     MOST = 256 * 1024,
-    GUARD = 8 * 1024, /* more than a piece on each side */
+    /* bytes before and behind the memory that is cleared; more than the largest piece that the code clears at once */
+    GUARD = 8 * 1024,
     DIRT = 0xa5,
 };
 
@@ -31,7 +32,8 @@ static void expect_cleared(size_t offset, size_t size)
     expect_only(start + size, sizeof memory - (size_t)(start - memory) - size, DIRT, size);
 }
 
-/* Around each size at which something begins: a line, a piece, and the least that is fetched. */
+/* Sizes around each bound at which the code changes its method: a cache line, a piece, and the least size for which
+ * it prefetches. */
 Test(clear, is_of_all_the_bytes_and_of_no_others)
 {
     for (size_t size = 64; size <= MOST; size *= 2) {
@@ -44,7 +46,7 @@ Test(clear, is_of_all_the_bytes_and_of_no_others)
     expect_cleared(0, MOST - 4096 + 16);
 }
 
-/* Slots begin at lines of their pages, but nothing here rests on it. */
+/* The pools clear memory from the start of a cache line only, but the function accepts any address. */
 Test(clear, may_begin_anywhere)
 {
     for (size_t offset = 0; offset < 4096; offset += 16 * 7 + 1)

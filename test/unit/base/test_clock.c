@@ -1,4 +1,4 @@
-/* The clock room: the kernel's coarse clock in nanoseconds, which goes on and never back. */
+/* Tests of base/clock.c: the kernel's coarse clock, in nanoseconds, never goes back. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <linux/seccomp.h>
@@ -22,7 +22,7 @@ static uint64_t coarse(void)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* Between two steps of the coarse clock, where a finer one would already be further. */
+/* Between two steps of the coarse clock its time stands still, while a finer clock would go on. */
 Test(clock, is_the_coarse_one_to_the_nanosecond, .timeout = 60)
 {
     uint64_t before;
@@ -59,13 +59,13 @@ static void read_or_fall_behind(unsigned number)
     }
 }
 
-/* What one thread has read is not in another's future, nor in its own. */
+/* No thread reads a time that lies before one which it, or another thread, has read already. */
 Test(clock, never_goes_back, .timeout = 60)
 {
     crew_run(THREADS, read_or_fall_behind);
 }
 
-/* A strict filter lets a process read, write and end: by anything else it dies. */
+/* The strict seccomp filter lets a process read, write and end; any other system call kills it. */
 static void read_behind_a_filter(void)
 {
     if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) != 0) {

@@ -1,4 +1,4 @@
-/* The colour room: the data that every request touches lie at different offsets of their pages. */
+/* Tests of base/colour.h: the data that every request touches lie at different offsets of their pages. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -11,10 +11,11 @@
 #include "support/crew.h"
 #include "support/house.h"
 
-/* Half lines: what is only read may share a line with other such things, as regions and route do. */
+/* The unit is half a cache line, because data that are only read, such as those of region and route, may share a
+ * line. */
 enum { UNIT = CACHE_LINE / 2, UNITS = COLOUR_PAGE / UNIT };
 
-/* Who has the part of a page. */
+/* the name of the data at each part of a page; NULL where the part is unused */
 static const char *owner[UNITS];
 
 static void claim(const void *address, size_t size, const char *who)
@@ -27,7 +28,7 @@ static void claim(const void *address, size_t size, const char *who)
     }
 }
 
-/* Those of the first pages. */
+/* Claims the first cache line of each of the two tables of metadata. */
 static void claim_metadata(void)
 {
     claim((const void *)region.states, CACHE_LINE, "states");
@@ -44,7 +45,7 @@ static void claim_what_is_only_read(void)
     claim(&route.hints, 2 * sizeof route.hints, "only read");
 }
 
-/* Several pages' worth: a page has a few records, and the next one's lie at the same offsets. */
+/* Claims several pages of magazines: a page holds a few, and those of the next page lie at the same offsets. */
 static void claim_magazines(void)
 {
     for (unsigned i = 0; i < 32; i++) {
@@ -65,7 +66,7 @@ Test(colour, what_a_trained_bucket_writes_shares_no_offset)
     claim_metadata();
 }
 
-/* Its neighbours' do not matter: a thread is seldom at two large buckets at once. */
+/* A thread seldom uses two large buckets at once, so neighbouring large buckets may share an offset. */
 Test(colour, what_a_large_bucket_writes_shares_no_offset)
 {
     house_lay_default();

@@ -1,4 +1,4 @@
-/* The counter room: additions of every width, by one writer and by several. */
+/* Tests of base/counter.h: additions of every width, by one thread and by several. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -23,7 +23,7 @@ Test(counter, adds)
     cr_assert_eq(counter_read(&counter), 0);
 }
 
-/* As constants: an instruction's own operand has 32 bits and a sign. */
+/* The operand of an add instruction has 32 bits and a sign, so larger constants need other code. */
 Test(counter, adds_constants_wider_than_an_instruction_takes)
 {
     counter_add(&counter, UINT64_C(0x7fffffff));
@@ -69,7 +69,7 @@ static void add_ten_to_all(void *context)
     counter_add_shared(&counter, 10);
 }
 
-/* Where the handler's additions are another thread's, that holds for the shared one. */
+/* If another thread made the additions instead of a handler, only counter_add_shared would lose none. */
 Test(counter, handler_may_add_after_any_instruction)
 {
     unsigned at = 0;
@@ -83,7 +83,7 @@ Test(counter, handler_may_add_after_any_instruction)
     cr_assert_gt(at, 3U);
 }
 
-/* Long enough for each thread to be interrupted many times, however few processors there are. */
+/* Runs long enough for each thread to be interrupted many times, however few processors there are. */
 static void add_shared(unsigned number)
 {
     for (unsigned i = 0; i < ROUNDS; i++) {
@@ -97,7 +97,7 @@ Test(counter, shared_additions_lose_nothing)
     cr_assert_eq(counter_read(&counter), (uint64_t)ROUNDS * THREADS * (THREADS + 1) / 2);
 }
 
-/* One writer, and readers that see it rise: no reader ever sees half an addition. */
+/* One thread adds and the others read the rising count: no reader may see a half-written sum. */
 static void write_or_watch(unsigned number)
 {
     const uint64_t step = (UINT64_C(1) << 32) + 1;

@@ -1,4 +1,4 @@
-/* The stack room: serial, then push, pop and pairs by several threads, each item accounted for. */
+/* Tests of base/stack.h, the lock-free stack: by one thread, then by several, with each item accounted for. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <sys/mman.h>
@@ -15,7 +15,7 @@ enum { ITEMS = 4096, THREADS = 8, ROUNDS = 100000 };
 
 static struct stack stack;
 static stack_link links[ITEMS];
-static _Atomic unsigned owners[ITEMS]; /* how many threads hold an item at the moment */
+static _Atomic unsigned owners[ITEMS]; /* for each item, how many threads hold it at the moment */
 static _Atomic unsigned pops[ITEMS];
 
 static uint64_t tag(void)
@@ -54,13 +54,13 @@ static void work_with_one_thread(void *argument)
     stack_push(&stack, links, 0, 1);
     uint64_t present = atomic_load(&stack.head);
     CHECK(!stack_swap(&stack, &stale, 7));
-    CHECK(stale == present); /* a failed swap says what it saw */
+    CHECK(stale == present); /* a failed swap returns the head that it found */
     CHECK(atomic_load(&stack.head) == present);
     CHECK(stack_swap(&stack, &stale, 7));
     CHECK(atomic_load(&stack.head) == 7);
 }
 
-/* The test runner has threads of its own, but a child of fork has one, and may say so. */
+/* Criterion's runner has several threads, but the child of a fork has one, for which the swap needs no lock prefix. */
 Test(stack, single_threaded_swap_does_the_same)
 {
     struct capture capture;
@@ -106,7 +106,7 @@ Test(stack, tag_is_at_least_40_bits_wide)
     cr_assert_leq((int)STACK_NUMBER_BITS, 64 - 40);
 }
 
-/* At its end the tag begins anew and leaves the number alone. */
+/* The tag wraps round to 0 after its largest value, and the item number beside it stays the same. */
 Test(stack, tag_comes_round)
 {
     stack_push(&stack, links, 0, 3);
@@ -118,10 +118,8 @@ Test(stack, tag_comes_round)
     cr_assert_eq(stack_pop(&stack, links, 0), STACK_EMPTY);
 }
 
-/*
- * What a thread that slept in mid-pop would do: the top item is the same again, what lies below it
- * is not.
- */
+/* Replays a thread that was suspended in the middle of a pop: the top item is the one that it read, but another item
+ * lies below. */
 Test(stack, stale_swap_fails)
 {
     stack_push(&stack, links, 0, 1);
@@ -133,7 +131,7 @@ Test(stack, stale_swap_fails)
     stack_pop(&stack, links, 0);
     stack_push(&stack, links, 0, 3);
     cr_assert_eq(stack_top(atomic_load(&stack.head)), stack_top(seen), "the same item on top");
-    for (int i = 0; i < 100; i++) { /* a weak swap may also fail by itself */
+    for (int i = 0; i < 100; i++) { /* repeated, because a weak compare-and-swap may also fail without a reason */
         uint64_t expected = seen;
         cr_assert_not(stack_swap(&stack, &expected, stale));
     }
@@ -141,7 +139,7 @@ Test(stack, stale_swap_fails)
     cr_assert_eq(stack_pop(&stack, links, 0), 1);
 }
 
-/* --- what another thread does meanwhile --- */
+/* --- another thread changes the stack in the middle of an operation --- */
 
 static uint32_t popped;
 static uint32_t popped_between;
@@ -162,20 +160,21 @@ static void pop_between(void *context)
     popped_between = stack_pop(&stack, links, 0);
 }
 
-/* Another item comes on top, and the one below is linked anew. */
+/* Pushes another item, and gives the item below it a new link. */
 static void exchange_between(void *context)
 {
     (void)context;
     popped_between = stack_pop(&stack, links, 0);
     uint32_t below = stack_pop(&stack, links, 0);
     stack_push(&stack, links, 0, popped_between);
-    if (below != STACK_EMPTY) { /* else the work has just popped an item */
+    if (below != STACK_EMPTY) { /* otherwise the interrupted pop already has the last item */
         stack_push(&stack, links, 0, below);
     }
     popped_between = STACK_EMPTY;
 }
 
-/* Each of the items below `count` is in one place: the stack, or the hand of one who popped it. */
+/* Checks that each item with a number below `count` is in one place: on the stack, or popped by a thread that still
+ * holds it. */
 static void expect_each_once(uint32_t count, unsigned at)
 {
     unsigned seen[4] = {0};
@@ -293,10 +292,8 @@ static void let_go(uint32_t item)
     stack_push(&stack, links, 0, item);
 }
 
-/*
- * Two items at a time, given back in the order in which they came: that is what makes an old head
- * come back.
- */
+/* Pops two items and pushes them in the order in which they were popped. So an old head becomes the head again,
+ * which is the ABA case. */
 static void pop_and_push(unsigned number)
 {
     (void)number;
@@ -334,10 +331,7 @@ static void run_pairs(uint32_t items)
     cr_assert_eq(stack_pop(&stack, links, 0), STACK_EMPTY);
 }
 
-/*
- * Twice as many items as threads: they get into each other's way all the time. Without the tag this
- * fails at once.
- */
+/* Twice as many items as threads, so that the threads collide all the time. Without the tag this test fails at once. */
 Test(stack, pairs_over_few_items)
 {
     run_pairs(2 * THREADS);

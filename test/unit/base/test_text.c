@@ -1,4 +1,5 @@
-/* The text room: every conversion as printf has it, cut buffers, sizes in both directions. */
+/* Tests of base/text.c: each conversion prints what printf prints, small buffers cut the text, sizes are parsed and
+ * printed. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <limits.h>
@@ -8,7 +9,7 @@
 #include "base/text.h"
 #include "support/crew.h"
 
-/* Formats by the room and by printf, whose subset the room's formats are. */
+/* Formats by text_add and by snprintf, whose conversions include those of text_add, and compares the two. */
 #define EXPECT_AS_PRINTF(...)                                                                                          \
     do {                                                                                                               \
         char ours[256];                                                                                                \
@@ -108,10 +109,7 @@ Test(text, appends)
     cr_assert_eq(text.used, strlen(buffer));
 }
 
-/*
- * For every size of buffer: what fits is there, the NUL too, and the byte after the buffer is
- * untouched.
- */
+/* For every size of the buffer: it holds the start of the text and a NUL, and the byte behind it is untouched. */
 Test(text, cuts_what_does_not_fit)
 {
     static const char whole[] = "<      word>-42 0xff 64k";
@@ -224,7 +222,7 @@ Test(text, reads_what_it_prints)
 {
     uint64_t state = 1;
     for (int i = 0; i < 100000; i++) {
-        /* Of every magnitude, and with many trailing zero bits: those are what units stand for. */
+        /* a number of any magnitude, often with many trailing zero bits, as multiples of k, m and g have */
         uint64_t bytes = crew_random(&state) >> (state % 64) << (state / 64 % 40);
         char buffer[32];
         struct text text = text_begin(buffer, sizeof buffer);
@@ -249,18 +247,18 @@ Test(text, shows_what_others_chose)
     expect_shown("nginx: worker ~", "nginx: worker ~");
     expect_shown("a\nb\tc\x7f", "a\\x0ab\\x09c\\x7f");
     expect_shown("\033]0;title\007", "\\x1b]0;title\\x07");
-    /* Letters of other alphabets stay. */
+    /* Letters of other alphabets are shown as they are. */
     expect_shown("\xc3\xa4\xe2\x82\xac\xf0\x9f\x99\x82", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x99\x82");
-    /* The second set of control characters, as UTF-8 and as single bytes. */
+    /* The control characters U+0080 to U+009F are escaped, as UTF-8 and as single bytes. */
     expect_shown("\xc2\x9b"
                  "2J",
                  "\\xc2\\x9b2J");
     expect_shown("\x9b"
                  "2J",
                  "\\x9b2J");
-    /* A line separator, and a mark that turns the direction. */
+    /* A line separator, and a mark that turns the direction of the text, are escaped. */
     expect_shown("\xe2\x80\xa8\xe2\x80\xae", "\\xe2\\x80\\xa8\\xe2\\x80\\xae");
-    /* Too short, too long, a surrogate, beyond Unicode. */
+    /* Invalid UTF-8: cut short, longer than needed, a surrogate, and a number beyond Unicode. */
     expect_shown("\xe2\x82", "\\xe2\\x82");
     expect_shown("\xc0\x8a", "\\xc0\\x8a");
     expect_shown("\xe0\x80\x8a", "\\xe0\\x80\\x8a");

@@ -1,4 +1,5 @@
-/* The budget room: charges to the byte, whoever charges; stock, and what of it has no room. */
+/* Tests of cache/budget.c: charges are exact to the byte with several threads, and free memory beyond the limit is
+ * found. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -56,7 +57,7 @@ Test(budget, nothing_fits_into_none)
     cr_assert(budget_charge(0));
 }
 
-/* What all free memory may come to, the caches' part of it may not pass. */
+/* A limit on all free memory also limits the part of it that caches may hold. */
 Test(budget, caches_are_within_what_is_retained)
 {
     budget_open(100, 70, BUDGET_UNLIMITED);
@@ -96,7 +97,7 @@ Test(budget, nothing_may_be_retained)
     cr_assert_eq(budget_excess(), 5);
 }
 
-/* A take that overtakes its give leaves less than nothing for a moment. */
+/* One thread may subtract a slot before another has added it, so that the sum is below zero for a moment. */
 Test(budget, retained_memory_below_zero_is_none)
 {
     budget_open(0, 100, BUDGET_UNLIMITED);
@@ -116,7 +117,7 @@ Test(budget, retained_memory_without_a_limit_is_not_counted)
     cr_assert_eq(budget_excess(), 0);
 }
 
-/* The child of a fork counts its charges and its stock anew; what it may have stays. */
+/* The child of a fork counts the charges and the retained memory anew; the limits stay. */
 Test(budget, reset_sets_both)
 {
     budget_open(100, 200, BUDGET_UNLIMITED);
@@ -208,8 +209,8 @@ Test(budget, threads_charge_to_the_last_byte)
     cr_assert_eq(budget_charged(), LIMIT);
 }
 
-/* Each wants more than its share, so that many are refused; what it has got it keeps for a while.
- */
+/* Each thread asks for more than its share, so that many charges are refused, and keeps what it was granted for a
+ * while. */
 static void charge_and_return(unsigned number)
 {
     uint64_t random = number + 1;
@@ -243,7 +244,7 @@ Test(budget, threads_stay_within_the_limit)
     cr_assert_eq(atomic_load(&budget.retained), (int64_t)sum);
 }
 
-/* The large pool's part has a limit of its own, whether all has one or not. */
+/* The retained memory of the large pool has a limit of its own, whether the whole has a limit or not. */
 Test(budget, large_retained_memory_beyond_its_limit_is_excess)
 {
     budget_open(60, BUDGET_UNLIMITED, 100);

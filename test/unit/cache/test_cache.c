@@ -1,4 +1,4 @@
-/* The cache room: one thread's two magazines, and what passes between them and the depot. */
+/* Tests of cache/cache.c: a thread's two magazines, and which slots pass between them and the depot. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -11,7 +11,7 @@ enum { SLOTS_MAX = 512 };
 
 static struct cache *mine;
 
-/* A cache with the largest quota for each trained bucket. */
+/* Lays the tables and opens a cache that has the largest quota for each trained bucket. */
 static void lay(void)
 {
     house_lay_default();
@@ -27,7 +27,7 @@ static struct cache_bin *bin(unsigned bucket)
     return &mine->bin[bucket];
 }
 
-/* Slots that the private magazine has room for in all. The bin must have one. */
+/* Returns how many slots the private magazine holds at most. The bin must have a private magazine. */
 static unsigned quota(unsigned bucket)
 {
     return (unsigned)(bin(bucket)->ceiling - bin(bucket)->floor);
@@ -48,20 +48,20 @@ static uint64_t misses(unsigned bucket)
     return counter_read(&mine->tally[bucket].misses);
 }
 
-/* As the pool does: into the private magazine, else by a flush. */
+/* Frees a slot as the pool does: into the private magazine, or by cache_flush where that is full. */
 static void put(unsigned bucket, void *slot)
 {
     cr_assert(cache_push(bin(bucket), slot) || cache_flush(mine, bucket, slot));
 }
 
-/* As the pool does: from the private magazine, else by the refill. */
+/* Allocates a slot as the pool does: from the private magazine, or by cache_refill where that is empty. */
 static void *get(unsigned bucket)
 {
     void *slot = cache_pop(bin(bucket));
     return slot != NULL ? slot : cache_refill(mine, bucket);
 }
 
-/* New slots of the bucket, straight from the region. */
+/* Carves new slots of the bucket from the front of the range. */
 static void carve(unsigned bucket, void **slots, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -82,7 +82,7 @@ Test(cache, last_in_is_first_out)
     }
 }
 
-/* A full private magazine becomes the public one, and the next one after that goes to the depot. */
+/* When the private magazine is full it becomes the public one; the next full magazine goes to the depot. */
 Test(cache, flushes_to_the_public_magazine_then_to_the_depot)
 {
     void *slots[SLOTS_MAX];
@@ -112,7 +112,7 @@ Test(cache, flushes_to_the_public_magazine_then_to_the_depot)
     cr_assert_null(depot_pop_full(B64K));
 }
 
-/* The other way round: the private magazine, then the public one, then the depot's, then none. */
+/* Slots come from the private magazine, then from the public one, then from the depot; then there are none. */
 Test(cache, refills_from_the_public_magazine_then_from_the_depot)
 {
     void *slots[SLOTS_MAX];
@@ -145,7 +145,8 @@ Test(cache, refills_from_the_public_magazine_then_from_the_depot)
     cr_assert_eq(cache_held(mine, B64K), 0);
 }
 
-/* A public magazine with room is taken back when the private one is full, not given away. */
+/* When the private magazine is full and the public one has free places, the two are swapped, and none goes to the
+ * depot. */
 Test(cache, flush_uses_the_room_of_the_public_magazine)
 {
     void *slots[SLOTS_MAX];
@@ -155,10 +156,10 @@ Test(cache, flush_uses_the_room_of_the_public_magazine)
     unsigned full = quota(B64K);
     unsigned next = 1;
     while (next < full + 1) {
-        put(B64K, slots[next++]); /* a full public magazine, one slot in the private one */
+        put(B64K, slots[next++]); /* now the public magazine is full and the private one holds one slot */
     }
     get(B64K);
-    get(B64K); /* swapped: the empty one is public now */
+    get(B64K); /* this swaps the two magazines, so the public one is the empty one */
     put(B64K, slots[next++]);
     uint64_t swaps_before = swaps(B64K);
     put(B64K, slots[next++]);
@@ -167,7 +168,7 @@ Test(cache, flush_uses_the_room_of_the_public_magazine)
     cr_assert_eq(cache_held(mine, B64K), full + 1);
 }
 
-/* Whatever the order of puts and gets, no slot is lost and none comes twice. */
+/* In any order of frees and allocations no slot is lost, and none is returned twice. */
 Test(cache, loses_nothing_and_gives_nothing_twice)
 {
     static void *slots[SLOTS_MAX];
@@ -177,7 +178,7 @@ Test(cache, loses_nothing_and_gives_nothing_twice)
     unsigned held = 0;
     uint32_t first = region_number(slots[0]);
     for (unsigned round = 0; round < 20000; round++) {
-        /* Waves of different lengths, so that both ends of every magazine are passed. */
+        /* rounds of frees and of allocations have different lengths, so that both ends of every magazine are passed */
         bool fill = round / 97 % 2 == 0 || round / 1009 % 2 == 0;
         if (fill && held < SLOTS_MAX) {
             unsigned at = 0;
@@ -259,7 +260,7 @@ Test(cache, forget_leaves_no_trace)
     cr_assert_eq(get(B64K), slots[0]);
 }
 
-/* Without a magazine for them slots go elsewhere, and what the cache had stays in reach. */
+/* Without an empty magazine cache_flush refuses the slot, and the slots that the cache had can still be allocated. */
 Test(cache, flush_says_when_no_magazine_is_to_be_had)
 {
     void *slots[SLOTS_MAX];

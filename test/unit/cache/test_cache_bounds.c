@@ -1,5 +1,5 @@
-/* The floor and the ceiling of a bin: allocs that are forced to the slow path, and cold slots on both sides of the warm
- * ones. */
+/* Tests of the floor and the ceiling of a bin: they force allocations onto the slow path, and mark slots on both
+ * sides of the warm ones as cold. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -23,7 +23,7 @@ static void lay_quota(uint32_t quota)
     cr_assert(cache_set_quota(mine, B16K, quota));
 }
 
-/* Frees and allocates as the pool does. */
+/* Frees and allocates one slot as the pool does. */
 static void put(void *slot)
 {
     cr_assert(cache_push(bin(), slot) || cache_flush(mine, B16K, slot));
@@ -36,7 +36,8 @@ static void *get(void)
     return slot != NULL ? slot : cache_carve(mine, B16K);
 }
 
-/* Makes a private magazine that holds so many of `slots`, the last of them on top, and has room for two more. */
+/* Makes a private magazine that holds the first `held` of `slots`, the last of them on top, and has places for two
+ * more. */
 static void lay(void *slots[FEW], uint32_t held)
 {
     lay_quota(held + 2);
@@ -142,7 +143,7 @@ Test(cache_bounds, cold_slots_are_freed_one_by_one_up_to_the_quota)
     cr_assert_eq(top()[-1], slots[3]);
 }
 
-/* Slots that were allocated or freed since they were cold come and go by the fast paths. */
+/* Slots that were allocated or freed after cache_mark_cold pass through the fast paths. */
 Test(cache_bounds, warm_slots_lie_between)
 {
     void *slots[FEW];

@@ -1,4 +1,4 @@
-/* The cache room's beginning: caches that hold nothing, and the runs carved into them. */
+/* Tests of a cache's start: it holds nothing, and carves runs of new slots. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -55,7 +55,7 @@ Test(cache_carve, refill_finds_nothing_at_first)
     }
 }
 
-/* A run's metadata fill a cache line, and its slots are handed out one by one. */
+/* A run has 16 slots, whose metadata fill a cache line, and the slots are returned one by one in rising order. */
 Test(cache_carve, carve_takes_a_run_and_gives_it_in_rising_order)
 {
     enum { RUN = 16 };

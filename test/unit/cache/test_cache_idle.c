@@ -1,4 +1,4 @@
-/* The cache room's idle threads: whose public magazine is collected, when, and by whom. */
+/* Tests of cache/cache_idle.c: which thread's public magazine is collected, when, and by which thread. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -9,20 +9,20 @@
 #include "support/neighbours.h"
 #include "support/steps.h"
 
-/* LOOKS reaches every cache there is. */
+/* LOOKS is more than there are caches, so one call visits them all. */
 enum { BUCKET = B64K, SLOTS = 10, NEIGHBOURS = 20, LOOKS = 32, AGE = 1000, FEW = 3 };
 
 static struct cache *mine;
 static uint64_t now = 1000000 * AGE;
 
-/* A request of the neighbour's, for what another test would need its thread. */
+/* Counts a request in the neighbour's cache, so that its thread seems to be at work. */
 static void use(struct cache *cache, unsigned bucket)
 {
     counter_add(&cache->bin[bucket].requests, 1);
     counter_add(&cache->bin[bucket].returned, 1);
 }
 
-/* Neighbours that have all used the bucket, and left a public magazine behind. */
+/* Opens `count` neighbours, each of which has used the bucket and has a public magazine. */
 static void lay(unsigned count)
 {
     mine = neighbours_open(count);
@@ -32,7 +32,7 @@ static void lay(unsigned count)
     }
 }
 
-/* A look at all caches, an age after the last one, which found out who might sleep. */
+/* Visits all caches, one age after the previous visit, which noted the caches that may be idle. */
 static void look(void)
 {
     now += AGE;
@@ -83,7 +83,7 @@ Test(cache_idle, thread_that_requested_meanwhile_keeps_its_own)
     expect_deposited(2 * SLOTS);
 }
 
-/* A thread that works all the time may have stopped using a bucket. */
+/* A busy thread may have stopped using one bucket, whose magazine is then collected. */
 Test(cache_idle, each_bucket_sleeps_by_itself)
 {
     lay(1);
@@ -118,7 +118,7 @@ Test(cache_idle, empty_magazine_stays)
     expect_deposited(0);
 }
 
-/* The collector's own buckets may lie idle, too. */
+/* The thread that collects has idle buckets of its own collected as well. */
 Test(cache_idle, own_magazine_goes_as_anybody_elses)
 {
     lay(0);
@@ -137,14 +137,16 @@ Test(cache_idle, next_round_begins_an_age_after_the_last)
     look();
     for (unsigned i = 1; i < 10; i++) {
         cache_collect_idle(mine, now + AGE - 1, AGE, LOOKS);
-        cache_collect_idle(mine, now - i, AGE, LOOKS); /* by who was held up after the clock */
+        /* Here the caller read the clock long ago, as a thread that was held up afterwards. */
+        cache_collect_idle(mine, now - i, AGE, LOOKS);
     }
     expect_deposited(0);
     cache_collect_idle(mine, now + AGE, AGE, LOOKS);
     expect_deposited(SLOTS);
 }
 
-/* The highest number comes first. Number 0 is the shared cache, which is skipped; 1 is the collector's own. */
+/* Visits go from the highest number down. Number 0 is the shared cache, which is skipped; number 1 is the caller's
+ * own. */
 Test(cache_idle, each_call_looks_at_the_next_few)
 {
     enum { A_CALL = 7, CALLS = (NEIGHBOURS + 1 + A_CALL - 1) / A_CALL };
@@ -164,7 +166,8 @@ static void collect(void)
     cache_collect_idle(mine, now, AGE, LOOKS);
 }
 
-/* Of another thread, which may go just as far before the first goes on. */
+/* Another thread collects while the first one is stopped: it visits FEW caches and then one more, which is all that
+ * there are. */
 static void collect_meanwhile(void *context)
 {
     (void)context;
@@ -172,7 +175,7 @@ static void collect_meanwhile(void *context)
     cache_collect_idle(neighbour(0), now, AGE, 1);
 }
 
-/* Each neighbour uses the bucket in every round: looked at twice in one, it would seem to sleep. */
+/* Each neighbour uses the bucket in every round, so a neighbour that is visited twice in one round would seem idle. */
 Test(cache_idle, of_several_collectors_one_looks_at_each, .timeout = 60)
 {
     bool stopped = true;
@@ -184,7 +187,7 @@ Test(cache_idle, of_several_collectors_one_looks_at_each, .timeout = 60)
         }
         now += AGE;
         stopped = steps_run(at, collect, collect_meanwhile);
-        collect(); /* what both have left */
+        collect(); /* collects the public magazines of both neighbours */
         cr_assert_eq(still_public(FEW, BUCKET), FEW, "after %u instructions", at);
     }
     look();

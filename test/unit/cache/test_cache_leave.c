@@ -1,4 +1,4 @@
-/* The cache room's leaving: a thread gives its cache up before its end, for good or for a while. */
+/* Tests of a thread that closes its cache before it ends, for good or for a while. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -12,8 +12,8 @@
 
 enum { BUCKET = B8K, THREADS = 4 };
 
-/* Takes slots and gives most of them back, so that both magazines hold some, as long as no other
- * thread takes the public one. */
+/* Allocates slots and frees most of them, so that both magazines hold some unless another thread steals the public
+ * one. */
 static void use(void)
 {
     void *taken[100];
@@ -95,7 +95,7 @@ static void open_and_meet(unsigned number)
     pthread_barrier_wait(&meeting);
 }
 
-/* Were a record closed twice, two threads would be given it. */
+/* Checks that no two threads get the same record, as they would if a record was closed twice. */
 static void expect_distinct_records(void)
 {
     pthread_barrier_init(&meeting, NULL, THREADS);
@@ -129,7 +129,7 @@ Test(cache_leave, end_of_a_thread_that_came_back_closes_its_cache)
 static pthread_key_t earlier_key;
 static pthread_barrier_t gate;
 
-/* Among the destructors of its thread, before the cache's: there a fork finds it. */
+/* Waits in a destructor of the thread that runs before the cache's own, so that a fork finds the thread there. */
 static void stand_still(void *argument)
 {
     (void)argument;
@@ -144,7 +144,7 @@ static void *use_and_end(void *argument)
     return argument;
 }
 
-/* glibc runs destructors only in a thread that has set a value itself. */
+/* glibc runs destructors only in a thread that has set a thread-specific value itself. */
 static void *set_value_and_end(void *argument)
 {
     static pthread_key_t key;
@@ -153,7 +153,7 @@ static void *set_value_and_end(void *argument)
     return argument;
 }
 
-/* Has a thread on the stack of the one that was ending. */
+/* Starts a thread that gets the stack of the thread which was ending at the fork. */
 static void end_on_its_stack(void *argument)
 {
     pthread_t thread;
@@ -164,7 +164,7 @@ static void end_on_its_stack(void *argument)
     CHECK(cache_open_count() == 0);
 }
 
-/* Every system that reuses stacks may hand down such a value; glibc does. */
+/* A system that reuses stacks may leave such a thread-specific value to a new thread; glibc does. */
 Test(cache_leave, child_has_no_cache_of_a_thread_that_was_ending)
 {
     pthread_t thread;

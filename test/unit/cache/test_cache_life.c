@@ -1,4 +1,5 @@
-/* The life of a thread's cache and the registry of all: opening, the thread's end, reuse of a record, a full table. */
+/* Tests of a thread's cache from its opening to the thread's end, the reuse of its record, and a full table of
+ * records. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -19,7 +20,7 @@ enum { THREADS = 8, CROWD = 40, UNUSUAL = 4242 /* no call sets it */ };
 static struct cache *caches[CROWD];
 static pthread_barrier_t meeting;
 
-/* Waits until all of the crew are here, and alive. */
+/* Waits until all threads of the crew have come here, so that all of them are alive. */
 static void meet(void)
 {
     pthread_barrier_wait(&meeting);
@@ -84,7 +85,7 @@ Test(cache_life, each_thread_has_its_own)
     cr_assert_eq(same, 1);
 }
 
-/* Takes 100 slots of each trained bucket, gives 90 back, and ends. */
+/* Allocates 100 slots of each trained bucket, frees 90 of them, and ends. */
 static void take_and_leave(unsigned number)
 {
     void *taken[100];
@@ -143,10 +144,8 @@ Test(cache_life, next_thread_continues_the_counters)
 
 static pthread_key_t late_key;
 
-/*
- * glibc runs the destructors of keys in the order in which the keys were made: the cache's is
- * already over here.
- */
+/* glibc runs the destructors of keys in the order in which the keys were made, so the cache's destructor has run
+ * before this one. */
 static void work_after_the_end(void *argument)
 {
     CHECK(cache_mine == &cache_shared);
@@ -206,10 +205,8 @@ static void crowd(unsigned number)
     meet();
 }
 
-/*
- * Those who come too late share one, which holds nothing, and are served all the same. The table
- * has room for more threads than a test can have: so something is mapped in its way.
- */
+/* Threads for which the table has no record share one cache, which holds nothing, and are served from the stacks. A
+ * mapping is put in the table's way, because it has records for more threads than a test can start. */
 Test(cache_life, table_ends)
 {
     enum { RECORDS = 32 };

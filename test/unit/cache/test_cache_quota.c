@@ -1,4 +1,5 @@
-/* The cache room's quotas: raised at once; lowered, with a place for all that no longer fits. */
+/* Tests of cache/cache_quota.c: a quota is raised at once, and when it is lowered the slots that no longer fit are
+ * kept elsewhere. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -19,7 +20,7 @@ static struct cache *mine;
 
 static void lay(void)
 {
-    house_pools.retain_limit = UINT64_C(1) << 40; /* so that stock is counted */
+    house_pools.retain_limit = UINT64_C(1) << 40; /* a limit, so that retained memory is counted */
     house_lay_default();
     mine = cache_reach();
     cr_assert_neq(mine, &cache_shared);
@@ -46,7 +47,7 @@ static void put(uint32_t number)
     cr_assert(cache_push(bin(), slot) || cache_flush(mine, BUCKET, slot));
 }
 
-/* A magazine with new slots. */
+/* Returns a magazine that holds `count` newly carved slots. */
 static struct magazine *carve(uint32_t count)
 {
     struct magazine *magazine = depot_pop_empty(BUCKET);
@@ -58,7 +59,8 @@ static struct magazine *carve(uint32_t count)
     return magazine;
 }
 
-/* The slots with the numbers from 0 on: `open` in the public magazine, `own` in the private one. */
+/* Gives the public magazine the slots with the numbers from 0 to `open` - 1, and the private one the next `own`
+ * slots. */
 static void fill(uint32_t open, uint32_t own)
 {
     set_quota(FULL);
@@ -71,7 +73,7 @@ static void fill(uint32_t open, uint32_t own)
     cr_assert_eq(cache_held(mine, BUCKET), open + own);
 }
 
-/* That the next slots to be had without depot and stack are those from `last` down to `first`. */
+/* Checks that the next slots that come without depot and stack are those from number `last` down to `first`. */
 static void expect_next(uint32_t last, uint32_t first)
 {
     for (uint32_t number = last + 1; number-- > first;) {
@@ -81,7 +83,7 @@ static void expect_next(uint32_t last, uint32_t first)
     }
 }
 
-/* That these slots, and no others, are loose. By their order, which their numbers follow. */
+/* Checks that exactly these slots are on the stack of free slots, in the order of their numbers. */
 static void expect_free(const bool free_slots[2 * FULL])
 {
     bool found[2 * FULL] = {false};
@@ -122,7 +124,7 @@ Test(cache_quota, is_raised_at_once)
     expect_deposited(0);
 }
 
-/* The public one, too, has the room at its next turn. */
+/* The public magazine holds more slots as well, once it becomes the private one. */
 Test(cache_quota, is_raised_for_both)
 {
     lay();
@@ -155,7 +157,7 @@ Test(cache_quota, what_fits_stays)
     cr_assert_null(cache_refill(mine, BUCKET));
 }
 
-/* The oldest go to the stack; what is left keeps its order. */
+/* The slots that have been free for longest go to the stack, and the others keep their order. */
 Test(cache_quota, both_magazines_are_cut)
 {
     bool free_slots[2 * FULL] = {false};
@@ -203,7 +205,7 @@ Test(cache_quota, public_magazine_alone_is_cut)
     expect_free(free_slots);
 }
 
-/* Without a quota there is no magazine: they go to the depot as they are. */
+/* Without a quota a cache has no magazine, so both magazines go to the depot with their slots. */
 Test(cache_quota, none_leaves_nothing)
 {
     const bool none[2 * FULL] = {false};
@@ -227,7 +229,7 @@ Test(cache_quota, empty_magazines_go_to_the_depots_empty_ones)
     lay();
     fill(1, 1);
     const struct magazine *own = cache_private(bin());
-    expect_next(1, 0); /* exchanged: it is the public one now */
+    expect_next(1, 0); /* the refill has swapped the magazines, so these lie in the public one */
     cr_assert_eq(atomic_load(&bin()->public_magazine), own);
     const struct magazine *other = cache_private(bin());
     set_quota(0);
@@ -255,7 +257,8 @@ Test(cache_quota, begin_forgets_what_training_noted)
     cr_assert_eq(cache_held(mine, BUCKET), 5);
 }
 
-/* The child of a fork sets the budget by itself, and finds slots and magazines by itself. */
+/* The child of a fork sets the budget itself, and finds its slots and magazines itself, so cache_forget changes
+ * neither. */
 Test(cache_quota, forget_touches_neither_budget_nor_depot)
 {
     lay();
@@ -271,7 +274,7 @@ Test(cache_quota, forget_touches_neither_budget_nor_depot)
     cr_assert_eq(slots_pop_free(BUCKET), STACK_EMPTY);
 }
 
-/* A thread without a quota never comes to its run: left there, nobody could have those slots. */
+/* A thread without a quota never uses its run of new slots, so the run must become free for all threads. */
 Test(cache_quota, none_leaves_no_fresh_run)
 {
     lay();
@@ -283,7 +286,7 @@ Test(cache_quota, none_leaves_no_fresh_run)
     cr_assert_eq(counter_read(&mine->tally[BUCKET].purged), left);
 }
 
-/* What a miss says for a larger quota is eight times what a swap says. */
+/* One miss counts as much as eight swaps of magazines when training decides on a larger quota. */
 Test(cache_quota, misses_and_swaps_want_more)
 {
     lay();
@@ -298,10 +301,10 @@ Test(cache_quota, misses_and_swaps_want_more)
     put(2);
     put(3);
     cr_assert_eq(*want, CACHE_MISS, "nor is the second");
-    put(4); /* both are full */
+    put(4); /* now both magazines are full */
     cr_assert_eq(*want, 2 * CACHE_MISS);
     expect_next(4, 4);
-    expect_next(3, 3); /* the public one */
+    expect_next(3, 3); /* these slots come from the public magazine */
     cr_assert_eq(*want, 2 * CACHE_MISS + CACHE_SWAP);
 }
 
@@ -343,7 +346,7 @@ Test(cache_charge, what_the_budget_has_no_room_for_is_refused)
     cr_assert_not(cache_set_quota(mine, BUCKET, 10));
 }
 
-/* At each moment the charge covers what the quota allows, and what lies there. */
+/* At each moment the budget is charged for at least the quotas, and for the slots that the caches hold. */
 static uint32_t goal;
 
 static void move_quota(void)

@@ -1,5 +1,4 @@
-/* The cache room's refills and begging: from other threads, then the depot, never beyond the quota.
- */
+/* Tests of a cache's refills: slots come from other threads, then from the depot, and never more than the quota. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -18,7 +17,7 @@ static struct cache *mine;
 
 static void lay(void)
 {
-    house_pools.retain_limit = UINT64_C(1) << 40; /* so that stock is counted */
+    house_pools.retain_limit = UINT64_C(1) << 40; /* a limit, so that retained memory is counted */
     mine = neighbours_open(1);
 }
 
@@ -71,7 +70,8 @@ Test(cache_refill, does_not_walk_while_it_has_a_public_magazine)
     expect_counts(0, 0);
 }
 
-/* What a small quota has no room for goes to the depot: the lower slots, which are colder. */
+/* Checks that a small quota keeps the upper slots of the magazine, and that the lower ones, which are colder, went
+ * to the depot. */
 static void expect_upper_part(const struct magazine *magazine)
 {
     void *const *slot = magazine->slot;
@@ -103,7 +103,7 @@ Test(cache_refill, takes_no_more_from_the_depot_either)
     cr_assert_eq(counter_read(&mine->tally[BUCKET].depot_hits), 1);
 }
 
-/* It would need a second magazine for its part. */
+/* A refill that exceeds the quota needs a second magazine for the rest, so without an empty one it takes none. */
 Test(cache_refill, without_an_empty_magazine_takes_nothing)
 {
     lay();

@@ -1,4 +1,4 @@
-/* The cache room's walks: whose public magazine is taken, and what its owner may do meanwhile. */
+/* Tests of the walk over other caches: whose public magazine is stolen, and what its owner may do at the same time. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -12,7 +12,7 @@
 #include "support/neighbours.h"
 #include "support/steps.h"
 
-enum { BUCKET = B64K, LENGTH = 8 /* of a walk, in looks */ };
+enum { BUCKET = B64K, LENGTH = 8 /* LENGTH is how many caches one walk visits. */ };
 
 static struct cache *mine;
 
@@ -37,7 +37,7 @@ Test(cache_walk, takes_a_public_magazine)
     expect_counts(2, 1);
 }
 
-/* Who had something may have something again. */
+/* The next walk begins at the cache where the last one found a magazine, because that thread may have another. */
 Test(cache_walk, begins_where_the_last_one_found)
 {
     lay(3);
@@ -82,32 +82,32 @@ Test(cache_walk, leaves_what_is_empty_private_or_another_buckets)
     cr_assert_eq(neighbours_public(neighbour(2), B32K), others);
 }
 
-/* Each look is a cache line of another thread's: a walk is short, and the next one goes on. */
+/* Each visit reads a cache line of another thread, so a walk is short, and the next one goes on where it ended. */
 Test(cache_walk, goes_on_where_it_ended)
 {
     lay(NEIGHBOURS_MAX);
     struct magazine *magazine = neighbours_equip(neighbour(NEIGHBOURS_MAX - 1), BUCKET, 10);
     cr_assert_null(cache_walk(mine, BUCKET));
-    expect_counts(LENGTH - 1, 0); /* one of them was its own */
+    expect_counts(LENGTH - 1, 0); /* the calling thread's own cache is one of the visits, and does not count */
     cr_assert_null(cache_walk(mine, BUCKET));
     expect_counts(2 * LENGTH - 1, 0);
     cr_assert_eq(cache_walk(mine, BUCKET), magazine);
     expect_counts(NEIGHBOURS_MAX, 1);
 }
 
-/* --- what its owner does meanwhile --- */
+/* --- what the owner of the magazine does at the same time --- */
 
 static struct magazine *contested;
 static struct magazine *found;
 static uint32_t left;
-static uint32_t owners; /* slots that the owner has taken out */
+static uint32_t owners; /* how many slots the owner has allocated from its public magazine */
 
 static void walk(void)
 {
     found = cache_walk(mine, BUCKET);
 }
 
-/* The owner takes its public magazine back, uses all slots but a few, and makes it public again. */
+/* The owner makes its public magazine private, allocates all slots but a few, and makes it public again. */
 static void use_and_put_back(void *context)
 {
     struct cache_bin *bin = &neighbour(0)->bin[BUCKET];
@@ -119,7 +119,7 @@ static void use_and_put_back(void *context)
     }
 }
 
-/* The magazine must be in one place, which its count must suit. Returns whether it is the depot. */
+/* Checks that the magazine is in one place, where its count of slots is right. Returns true if that is the depot. */
 static bool expect_one_place(unsigned at)
 {
     struct magazine *full = depot_pop_full(BUCKET);
@@ -138,7 +138,8 @@ static bool expect_one_place(unsigned at)
     return in_depot;
 }
 
-/* Stopped after each of its instructions; how often the depot had the magazine afterwards. */
+/* Stops a steal after each of its instructions, and lets the owner run there. Returns how often the magazine ended
+ * in the depot. */
 static unsigned contest(uint32_t slots_left)
 {
     unsigned in_depot = 0;
@@ -165,7 +166,8 @@ Test(cache_walk, magazine_may_be_used_meanwhile, .timeout = 60)
     cr_assert_gt(counter_read(&mine->tally[BUCKET].steals), 20U);
 }
 
-/* Emptied after the look and before the grasp: it was grasped all the same. */
+/* The owner empties the magazine after the thief has looked at it and before the thief takes it; the thief then has
+ * an empty one. */
 Test(cache_walk, magazine_that_is_emptied_meanwhile_goes_to_the_depot, .timeout = 60)
 {
     lay(1);
@@ -176,7 +178,7 @@ Test(cache_walk, magazine_that_is_emptied_meanwhile_goes_to_the_depot, .timeout 
 
 static bool owner_has_it;
 
-/* The owner takes its public magazine back and keeps it. */
+/* The owner makes its public magazine private again and keeps it. */
 static void keep(void *context)
 {
     (void)context;
@@ -197,7 +199,7 @@ Test(cache_walk, magazine_goes_to_the_owner_or_the_thief, .timeout = 60)
     }
 }
 
-/* The owner's quota sinks, while a thief is at its public magazine. */
+/* The owner's quota is lowered while another thread steals its public magazine. */
 static void lower(void)
 {
     CHECK(cache_set_quota(neighbour(0), BUCKET, 4));

@@ -1,4 +1,4 @@
-/* The depot room: full and empty magazines in their own stacks, bucket by bucket. */
+/* Tests of cache/depot.c: full and empty magazines lie on stacks of their own in each bucket. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -120,10 +120,8 @@ static struct magazine *all[THREADS * 2];
 static _Atomic uint32_t moved;
 static _Atomic uint32_t opened;
 
-/*
- * Threads empty full magazines and fill empty ones: what the slots say must come whole through the
- * exchange.
- */
+/* Threads empty full magazines and fill empty ones. A thread that gets a magazine must see all slots that the last
+ * one wrote to it. */
 static void exchange(unsigned number)
 {
     for (unsigned round = 0; round < ROUNDS; round++) {
@@ -152,7 +150,7 @@ Test(depot, threads_hand_magazines_over_whole)
     lay();
     for (unsigned i = 0; i < sizeof all / sizeof all[0]; i++) {
         all[i] = give(BUCKET, 0);
-        all[i]->slot[0] = all; /* anything: only a new magazine has nothing there */
+        all[i]->slot[0] = all; /* any pointer but NULL, so that magazines which were used differ from new ones */
     }
     opened = sizeof all / sizeof all[0];
     crew_run(THREADS, exchange);

@@ -1,4 +1,4 @@
-/* The magazine room: records found by their alignment, stacks of them, the end of the table. */
+/* Tests of cache/magazine.c: magazines are aligned, go onto stacks and off again, and the table of them has an end. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 

@@ -1,4 +1,4 @@
-/* The profile room's text: what is written, what is read back, and that all else is refused. */
+/* Tests of cache/profile_text.c: what is written is read back, and any other text is refused. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -34,7 +34,7 @@ static void profile_place_close(void)
 
 TestSuite(profile, .init = profile_place_open, .fini = profile_place_close);
 
-/* Without O_TRUNC, after which some filesystems write each of thousands of files to the disk. */
+/* Writes the file without O_TRUNC, after which some filesystems write each of these thousands of files to the disk. */
 static void put_bytes(const char *bytes, size_t length)
 {
     int file = open(path, O_WRONLY | O_CREAT, 0600);
@@ -43,7 +43,7 @@ static void put_bytes(const char *bytes, size_t length)
     close(file);
 }
 
-/* FNV-1a as its authors have it, apart from the room's. */
+/* The FNV-1a checksum as its authors define it, written independently of the code under test. */
 static uint64_t fnv(const char *bytes, size_t length)
 {
     uint64_t hash = 14695981039346656037UL;
@@ -54,7 +54,7 @@ static uint64_t fnv(const char *bytes, size_t length)
     return hash;
 }
 
-/* Puts a text there with the checksum that it should have. */
+/* Writes a text to the file with a correct checksum. */
 static void put_signed(const char *bytes, size_t length)
 {
     char whole[BYTES];
@@ -115,7 +115,7 @@ Test(profile, reads_what_it_writes)
         }
         expect_round_trip(&profile);
     }
-    /* The longest that there is. */
+    /* the longest profile that there can be */
     for (profile.count = 0; profile.count < POWERS_IN_RANGE; profile.count++) {
         profile.row[profile.count] = (struct profile_row){4096UL << profile.count, PROFILE_QUOTA_LIMIT};
     }
@@ -158,7 +158,7 @@ Test(profile, refuses_a_text_cut_anywhere)
     expect_fault("no checksum at its end");
 }
 
-/* Each byte in turn becomes every other value that a byte can have. */
+/* Each byte of the text is replaced by every other value that a byte can have. */
 Test(profile, refuses_a_text_with_any_byte_changed)
 {
     put_bytes(example_text, sizeof example_text - 1);
@@ -177,8 +177,8 @@ Test(profile, refuses_a_text_with_any_byte_changed)
     close(file);
 }
 
-/* The last bucket is SOCKMALLOC_MAX, whatever number that is: below SOCKMALLOC_LARGE it is trained,
- * too. */
+/* The last bucket ends at SOCKMALLOC_MAX, which may be any number. If that is below SOCKMALLOC_LARGE the bucket is
+ * trained, too. */
 Test(profile, last_row_may_be_of_any_size)
 {
     static const size_t sizes[] = {4097, 12288, 70000, 84999, 5000000, (64 << 20) - 1};
@@ -193,10 +193,8 @@ Test(profile, last_row_may_be_of_any_size)
     }
 }
 
-/*
- * The same under a checksum that is right, as after an edit by hand: what is then read is exactly
- * what the text says, since it gives the same text when it is written.
- */
+/* Changes each byte under a correct checksum, as after an edit by hand. A text that is then accepted is read exactly
+ * as it stands, because writing the profile gives the same text again. */
 Test(profile, reads_no_text_in_two_ways)
 {
     enum { LENGTH = sizeof example_text - 1 - 26 };
@@ -220,8 +218,8 @@ Test(profile, reads_no_text_in_two_ways)
             read++;
         }
     }
-    /* The text as it is, once for each byte; each of four digits of a quota, and of five of the
-     * last bucket, as others, but for the three zeros that would stand in front. */
+    /* The unchanged text is accepted once for each byte. The nine other values of each of four digits of a quota and
+     * of five digits of the last bucket are accepted as well, but for the three leading zeros. */
     cr_assert_eq(read, LENGTH + (4 + 5) * 9 - 3);
 }
 
@@ -247,7 +245,7 @@ Test(profile, says_what_is_wrong)
         {TITLE "bucket 12288 quota 1\nbucket 16384 quota 1\n", "buckets out of order"},
         {TITLE "bucket 12288 quota 1\nbucket 12289 quota 1\n", "buckets out of order"},
         {TITLE "bucket 134217728 quota 1\n", "a bucket out of range"},
-        /* 2^32 + 4096, 2^64 + 4096, and more: none is 4096. */
+        /* 2^32 + 4096, 2^64 + 4096 and more: none of these numbers may be read as 4096. */
         {TITLE "bucket 4294971392 quota 1\n", "a bucket out of range"},
         {TITLE "bucket 18446744073709555712 quota 1\n", "a bucket out of range"},
         {TITLE "bucket 99999999999999999999999999999999999999 quota 1\n", "a bucket out of range"},
@@ -296,12 +294,12 @@ Test(profile, wants_its_checksum_last_and_as_written)
         put_bytes(texts[i][0], strlen(texts[i][0]));
         expect_fault(texts[i][1]);
     }
-    /* A NUL ends no text: what is behind it is looked at, too. */
+    /* A NUL byte does not end the text: the bytes behind it are read, too. */
     put_bytes(example_text, sizeof example_text);
     expect_fault("no checksum at its end");
 }
 
-/* However long, a file costs no more than a profile would. */
+/* A file of any length costs no more memory than the longest profile. */
 Test(profile, refuses_a_text_too_long)
 {
     char body[BYTES];

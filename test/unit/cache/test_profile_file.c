@@ -1,4 +1,4 @@
-/* The profile room's file: which one is believed, and what may never be lost by a write. */
+/* Tests of cache/profile.c: which file is read as a profile, and that a failed write never loses the old file. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -21,7 +21,7 @@ enum { UNUSUAL = 4242 /* no call sets it */, NOBODY = 65534 };
 static const struct profile old = {.count = 1, .row = {{8192, 5}}};
 static const struct profile new = {.count = 2, .row = {{4096, 12}, {16384, 62}}};
 static char path[PLACE_PATH_SIZE];
-static char new_path[PLACE_PATH_SIZE + 32]; /* what this process renames to it */
+static char new_path[PLACE_PATH_SIZE + 32]; /* the temporary file that this process renames to the profile */
 
 static void profile_place_open(void)
 {
@@ -30,7 +30,7 @@ static void profile_place_open(void)
     snprintf(new_path, sizeof new_path, "%s.%d.new", path, (int)getpid());
 }
 
-/* That a write left nothing beside the profile is seen here: the directory is then empty. */
+/* Removes the directory, which must be empty by now: a write leaves nothing beside the profile. */
 static void profile_place_close(void)
 {
     unlink(path);
@@ -39,7 +39,8 @@ static void profile_place_close(void)
 
 TestSuite(profile_file, .init = profile_place_open, .fini = profile_place_close);
 
-/* By any thread or child: NULL if the profile at `name` is `wanted`, or what is wrong. */
+/* Returns NULL if the profile in the file `name` is `wanted`, or else the difference. Any thread or child may call
+ * it. */
 static const char *difference(const char *name, const struct profile *wanted)
 {
     struct profile found;
@@ -102,7 +103,7 @@ Test(profile_file, follows_no_link)
     cr_assert_neq(access(path, F_OK), 0, "nothing is made through a link");
 }
 
-/* Opening a FIFO without O_NONBLOCK would wait for its other end. */
+/* A FIFO that is opened without O_NONBLOCK would wait for its other end. */
 Test(profile_file, nothing_but_a_file, .timeout = 120)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -142,7 +143,7 @@ Test(profile_file, believes_none_that_others_may_write)
     }
 }
 
-/* As somebody who may enter the directory, but not write there. */
+/* Runs as a user who may enter the directory, but may not write to it. */
 static void work_as_nobody(void *argument)
 {
     struct profile profile;
@@ -150,7 +151,7 @@ static void work_as_nobody(void *argument)
     CHECK(chmod(path, 0644) == 0);
     CHECK(chmod(place_directory(), 0555) == 0);
     CHECK(geteuid() != 0 || setresuid(NOBODY, NOBODY, NOBODY) == 0);
-    /* Root's, if root runs the test, or one's own. */
+    /* the profile of root where root runs the test, otherwise the user's own */
     CHECK(difference(path, &old) == NULL);
     errno = UNUSUAL;
     CHECK(!profile_write(path, &new));
@@ -182,7 +183,7 @@ Test(profile_file, believes_no_other_users)
     expect_read_fault(path, "another user's file");
 }
 
-/* A path mistyped in a server's configuration must not cost what it names. */
+/* If the setting names another file by mistake, that file must not be overwritten. */
 Test(profile_file, replaces_profiles_alone)
 {
     static const char *const precious[] = {"precious", "s ", "sockmalloc profil!", "Sockmalloc",
@@ -203,7 +204,7 @@ Test(profile_file, replaces_profiles_alone)
     }
 }
 
-/* Its directory, slashes, "profile": `length` bytes that name the profile by the longest way. */
+/* Sets `name` to a path of `length` bytes that names the profile: its directory, slashes, "profile". */
 static void lengthen(char *name, size_t length)
 {
     memset(name, '/', length);
@@ -211,7 +212,7 @@ static void lengthen(char *name, size_t length)
     strcpy(name + length - strlen("profile"), "profile");
 }
 
-/* Never a file of another name than was asked for: a name that is cut could be one. */
+/* A path that is too long is refused and not cut, because the cut path could name another file. */
 Test(profile_file, writes_to_no_name_that_is_cut)
 {
     char name[2 * SETTING_PATH_SIZE];
@@ -224,7 +225,7 @@ Test(profile_file, writes_to_no_name_that_is_cut)
         expect_not_written(name);
         cr_assert_neq(access(path, F_OK), 0);
     }
-    /* Short enough in all, and the last part of it too long. */
+    /* The path as a whole is short enough, but its last part is too long for a file's name. */
     snprintf(name, sizeof name, "%s/%0250d", place_directory(), 1);
     expect_not_written(name);
 }

@@ -1,4 +1,4 @@
-/* The profile room's writing: all or nothing, on a full disk, and over what was left behind. */
+/* Tests of writing a profile: all of it or nothing, on a full disk, and where a temporary file was left behind. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -22,7 +22,7 @@ enum { UNUSUAL = 4242 /* no call sets it */ };
 static const struct profile old = {.count = 1, .row = {{8192, 5}}};
 static const struct profile new = {.count = 2, .row = {{4096, 12}, {16384, 62}}};
 static char path[PLACE_PATH_SIZE];
-static char name[PLACE_PATH_SIZE + 32]; /* what this process renames to it */
+static char name[PLACE_PATH_SIZE + 32]; /* the temporary file that this process renames to the profile */
 
 static void profile_place_open(void)
 {
@@ -31,7 +31,7 @@ static void profile_place_open(void)
     snprintf(name, sizeof name, "%s.%d.new", path, (int)getpid());
 }
 
-/* That a write left nothing beside the profile is seen here: the directory is then empty. */
+/* Removes the directory, which must be empty by now: a write leaves nothing beside the profile. */
 static void profile_place_close(void)
 {
     unlink(path);
@@ -40,7 +40,7 @@ static void profile_place_close(void)
 
 TestSuite(profile_write, .init = profile_place_open, .fini = profile_place_close);
 
-/* By any thread or child: NULL if the profile there is `wanted`, or what is wrong. */
+/* Returns NULL if the profile in the file is `wanted`, or else the difference. Any thread or child may call it. */
 static const char *difference(const struct profile *wanted)
 {
     struct profile found;
@@ -74,7 +74,7 @@ Test(profile_write, replaces_the_file_and_writes_into_none)
     cr_assert_eq(status.st_mode & 0777, 0600);
 }
 
-/* Whatever the room, all or nothing is written; SIGXFSZ, which the kernel sends, stays unseen. */
+/* With any limit on the file's size, all is written or nothing; the program sees no SIGXFSZ, which the kernel sends. */
 static void work_with_little_room(void *argument)
 {
     static const struct profile changed = {.count = 1, .row = {{8192, 6}}};
@@ -136,14 +136,14 @@ Test(profile_write, survives_a_full_disk)
     cr_assert(capture_is_clean(&capture), "%s", capture.words);
 }
 
-/* A process that was killed left it, and this one has the same pid, as a container's always has. */
+/* A killed process left its temporary file, and this process has the same pid, as is usual in containers. */
 Test(profile_write, takes_the_place_of_what_was_left)
 {
     place_write(name, "half of a prof");
     cr_assert(profile_write(path, &new));
     expect_profile(&new);
     cr_assert_neq(access(name, F_OK), 0);
-    /* What is no file, nobody of ours left. */
+    /* Anything but a regular file was not left by this library, so it stays. */
     cr_assert_eq(symlink(path, name), 0);
     cr_assert_not(profile_write(path, &old));
     cr_assert_eq(unlink(name), 0);
@@ -153,7 +153,8 @@ Test(profile_write, takes_the_place_of_what_was_left)
     expect_profile(&new);
 }
 
-/* As of a thread, or of what a handler interrupted, or of a container with the same pid. */
+/* The temporary file may belong to another thread, to the code that a signal handler interrupted, or to a container
+ * with the same pid. */
 Test(profile_write, leaves_alone_what_another_is_writing)
 {
     char text[64];

@@ -1,4 +1,4 @@
-/* The profile room under several writers: what is read is whole, at every moment. */
+/* Tests of several writers of one profile: a reader sees a whole profile at every moment. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -21,7 +21,7 @@
 enum { UNUSUAL = 4242 /* no call sets it */, WRITERS = 3, WRITES = 300, KILLS = 50 };
 
 static char path[PLACE_PATH_SIZE];
-static atomic_bool *enough; /* shared with the processes that write */
+static atomic_bool *enough; /* in memory that is shared with the processes that write */
 
 static void profile_place_open(void)
 {
@@ -31,8 +31,8 @@ static void profile_place_open(void)
     strcpy(path, place_path("profile"));
 }
 
-/* A file system by a program opens a file by a name that it was told before: in between the file
- * may have been replaced, and then it is not found. */
+/* Skips the test on filesystems that a program serves (FUSE): they look a file up by its name first and open it
+ * later, and fail if the file was replaced in between. */
 static void need_rename_at_once(void)
 {
     struct statfs system;
@@ -42,7 +42,7 @@ static void need_rename_at_once(void)
     }
 }
 
-/* That the writers left nothing beside the profile is seen here: the directory is then empty. */
+/* Removes the directory, which must be empty by now: the writers leave nothing beside the profile. */
 static void profile_place_close(void)
 {
     unlink(path);
@@ -51,7 +51,7 @@ static void profile_place_close(void)
 
 TestSuite(profile_writers, .init = profile_place_open, .fini = profile_place_close, .timeout = 300);
 
-/* Profiles that a reader can tell to be whole by themselves: all rows say the same. */
+/* Fills a profile with rows that all have one number, so that a reader can tell a whole profile from a mixture. */
 static void fill(struct profile *profile, unsigned writer, unsigned number)
 {
     profile->count = 5 * (writer + 1);
@@ -60,7 +60,8 @@ static void fill(struct profile *profile, unsigned writer, unsigned number)
     }
 }
 
-/* Reads one if there is one; false if it is not whole. `was` tells a new one from that before. */
+/* Reads the profile if there is one. Returns false if it is not whole. `was` tells a new profile from the one
+ * before. */
 static bool read_filled(unsigned *was, unsigned *changes)
 {
     struct profile found;
@@ -78,8 +79,8 @@ static bool read_filled(unsigned *was, unsigned *changes)
     return whole;
 }
 
-/* Writes again and again until the reader has seen enough, and the last number at the end alone. It
- * ends with the test, however that ends. */
+/* Starts a process that writes profiles until the reader has seen enough, and then writes its last number. The
+ * process ends with the test. */
 static pid_t start_writer(unsigned writer)
 {
     pid_t test = getpid();
@@ -100,7 +101,7 @@ static pid_t start_writer(unsigned writer)
     _exit(done ? 0 : 1);
 }
 
-/* Processes never get into each other's way: each of their writes is done. */
+/* Processes use temporary files of different names, so each of their writes succeeds. */
 Test(profile_writers, of_several_processes_the_last_one_stays)
 {
     unsigned was = 0;
@@ -126,7 +127,7 @@ Test(profile_writers, of_several_processes_the_last_one_stays)
 static _Atomic unsigned successes;
 static _Atomic unsigned writers_left = WRITERS;
 
-/* The last one of the crew reads while the others write. */
+/* The last thread of the crew reads while the others write. */
 static void write_or_read(unsigned number)
 {
     unsigned was = 0;
@@ -155,9 +156,9 @@ Test(profile_writers, threads_drop_what_they_cannot_write)
     cr_assert_eq(changes, 1U);
 }
 
-static unsigned done;    /* writes of the thread that a handler interrupts */
-static unsigned dropped; /* writes of the handler */
-static unsigned came;    /* and those that were not */
+static unsigned done;    /* writes that the interrupted thread completed */
+static unsigned dropped; /* writes of the handler that were dropped */
+static unsigned came;    /* writes of the handler that were completed */
 
 static void write_second(void)
 {
@@ -185,7 +186,7 @@ static void do_nothing(void *context)
     (void)context;
 }
 
-/* Returns how many instructions the write has. */
+/* Returns how many instructions one write executes. */
 static unsigned count_instructions(void)
 {
     unsigned within = 1;
@@ -201,11 +202,8 @@ static unsigned count_instructions(void)
     return within;
 }
 
-/*
- * The handler comes at places that lie the denser the nearer they are to the end of the write,
- * where files are made and renamed: the text before takes most of the instructions. At least one of
- * the two writes is done.
- */
+/* Sends a signal at places that become denser towards the end of the write, where the file is made and renamed:
+ * formatting the text takes most of the instructions. At least one of the two writes must succeed. */
 Test(profile_writers, a_handler_drops_what_it_interrupts)
 {
     steps_need();
@@ -224,7 +222,7 @@ Test(profile_writers, a_handler_drops_what_it_interrupts)
     cr_assert_gt(dropped, 0U, "the handler never met a write half done");
 }
 
-/* Killed wherever it may be, a writer leaves a whole profile, and at most one file beside it. */
+/* A writer that is killed at any moment leaves a whole profile, and at most one temporary file beside it. */
 Test(profile_writers, may_be_killed_at_any_moment)
 {
     char name[PLACE_PATH_SIZE + 32];

@@ -1,4 +1,4 @@
-/* The training room: the first quota by use, growth by misses, and what a thread's end leaves. */
+/* Tests of cache/training.c: the first quota by use, its growth by misses, and what remains when a thread ends. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -79,7 +79,8 @@ Test(training, first_quota_is_what_the_budget_has_left)
     quotas_assert();
 }
 
-/* It earns one again and again, and gets it when there is room: another thread has ended, say. */
+/* The thread earns a quota again and again, and gets it once the budget has bytes left, for example after another
+ * thread has ended. */
 Test(training, quota_waits_for_the_budget)
 {
     quotas_lay(plenty);
@@ -99,10 +100,8 @@ Test(training, quota_waits_for_the_budget)
 
 /* --- growth --------------------------------------------------------------------------------- */
 
-/*
- * Runs `work` again and again until the quota is as large as a magazine, and holds each change to
- * the rule: misses, or swaps that weigh as much, since the one before it.
- */
+/* Calls `work` until the quota is as large as a magazine. Checks that each rise came after as many misses as the
+ * rule says, where several swaps weigh as much as one miss. */
 static void expect_growth(void (*work)(unsigned step))
 {
     const struct cache_tally *tally = &cache_mine->tally[B16K];
@@ -145,7 +144,7 @@ Test(training, eight_misses_double_the_quota)
     cr_assert_eq(quotas_count(B16K, "growths"), 3);
 }
 
-/* One slot more than a magazine has room for, so that the two are swapped all the time. */
+/* Uses one slot more than a magazine holds, so that the two magazines are swapped all the time. */
 static void take_and_give_by_turns(unsigned step)
 {
     static void *taken[MAGAZINE_SLOTS + 1];
@@ -178,10 +177,11 @@ static void earn_a_quota(unsigned number)
     for (unsigned uses = 2; uses < TRAINING_PROMOTION; uses += 2) {
         house_give(house_take(B16K, 16384, NULL));
     }
-    CHECK(quotas_of(B16K) == 0); /* though the record may have had one */
+    /* a new thread has no quota, though an earlier thread with this record may have had one */
+    CHECK(quotas_of(B16K) == 0);
     house_give(house_take(B16K, 16384, NULL));
     CHECK(quotas_of(B16K) == TRAINING_FIRST);
-    house_give(house_take(B32K, 32768, NULL)); /* half-way to one */
+    house_give(house_take(B32K, 32768, NULL)); /* half of the uses that a first quota needs */
 }
 
 Test(training, next_thread_begins_anew)

@@ -1,4 +1,5 @@
-/* The budgets under a thousand threads: what the caches hold, and all free memory, to the byte. */
+/* Tests of the budgets with a thousand threads: the charge for the caches, and for all free memory, is exact to the
+ * byte. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -12,9 +13,9 @@
 enum { THREADS = 1000, PHASES = 3, USES = 200, WINDOW = 10, LARGEST = B256K };
 
 static pthread_barrier_t meeting;
-static unsigned spent; /* checks at which the budget had no room for even the smallest quota */
+static unsigned spent; /* how many checks found less left in the budget than the smallest quota costs */
 
-/* Bytes of the free slots outside caches that have not been purged. */
+/* Returns the bytes of the free slots outside caches that have not been purged. */
 static uint64_t retained_memory_held(void)
 {
     static struct snapshot snapshot;
@@ -26,7 +27,7 @@ static uint64_t retained_memory_held(void)
     return held;
 }
 
-/* Of all free memory, where it is limited: what is counted is what is there. */
+/* Checks that the count of all free memory, where that is limited, is the sum of what is free. */
 static void check_retained(void)
 {
     uint64_t retained = retained_memory_held();
@@ -45,7 +46,7 @@ static void check_budgets(void)
     }
 }
 
-/* Waits for all others; one of them checks while they stand still. */
+/* Waits for all other threads, one of which checks the counts while all stand still. */
 static void meet(void)
 {
     if (pthread_barrier_wait(&meeting) == PTHREAD_BARRIER_SERIAL_THREAD) {
@@ -54,7 +55,7 @@ static void meet(void)
     pthread_barrier_wait(&meeting);
 }
 
-/* Takes and gives at random, in buckets that are others in each phase; keeps some meanwhile. */
+/* Allocates and frees at random, in other buckets in each phase, and keeps some slots meanwhile. */
 static void use_several_buckets(unsigned number)
 {
     void *held[WINDOW] = {NULL};
@@ -95,7 +96,7 @@ Test(training_budget, thousand_threads_stay_within_it, .timeout = 300)
     run_crowd();
 }
 
-/* A quota for everybody from the first use on, as a profile has it: the budget ends at once. */
+/* Every thread gets a quota at its first use, as it does with a profile, so the budget is spent at once. */
 Test(training_budget, thousand_threads_that_are_promoted_at_once, .timeout = 300)
 {
     struct bucket_settings settings = house_defaults();
@@ -126,8 +127,8 @@ Test(training_budget, all_free_memory_stays_within_its_own, .timeout = 300)
     cr_assert_leq(retained_memory_held(), house_pools.retain_limit);
 }
 
-/* All that is retained is large slots when a quota begins and grows: room is made for it at once,
- * and not when something is next freed. */
+/* At first large slots take up all retained memory. When a quota begins or grows, some of them must be purged at
+ * once, and not at the next free. */
 Test(training_budget, quota_leaves_less_for_the_retained_memory)
 {
     house_pools.retain_limit = 16 << 20;
@@ -149,7 +150,7 @@ Test(training_budget, quota_leaves_less_for_the_retained_memory)
     house_assert();
 }
 
-/* Less than what the caches may hold: then it is their limit, too. */
+/* A limit on free memory below the limit of the caches becomes the limit of the caches as well. */
 Test(training_budget, smaller_one_counts)
 {
     house_pools.retain_limit = 2 << 20;

@@ -1,5 +1,4 @@
-/* The training room's profile: what is taken up from the file at start, and what is written to it.
- */
+/* Tests of cache/training_profile.c: what is read from the profile at start, and what is written to it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -54,7 +53,7 @@ static bool is_there(const char *name)
     return access(name, F_OK) == 0;
 }
 
-/* The quota that the file has for a bucket; it must be a good one. */
+/* Returns the quota that the profile has for a bucket. The file must be a valid profile. */
 static uint32_t written(unsigned bucket)
 {
     struct profile profile;
@@ -91,10 +90,10 @@ Test(training_profile, quotas_are_taken_up_by_the_buckets_sizes)
     static const struct profile stored = {.count = 6,
                                           .row = {{4096, 12},
                                                   {16384, 62},
-                                                  {32768, 0},     /* learnt that none is needed */
+                                                  {32768, 0},     /* no quota is needed, as a run has learnt */
                                                   {65536, 5000},  /* more than a magazine holds */
-                                                  {131072, 30},   /* the large pool's */
-                                                  {1 << 23, 9}}}; /* beyond SOCKMALLOC_MAX */
+                                                  {131072, 30},   /* a bucket of the large pool */
+                                                  {1 << 23, 9}}}; /* a size beyond SOCKMALLOC_MAX */
     cr_assert(profile_write(path, &stored));
     recall_silently(path);
     cr_assert_eq(first[B4K], 12U);
@@ -107,7 +106,8 @@ Test(training_profile, quotas_are_taken_up_by_the_buckets_sizes)
     }
 }
 
-/* The buckets' numbers depend on the smallest one: 16k is the first here. */
+/* The numbers of the buckets depend on SOCKMALLOC_MIN, here 16k, so rows are found by their size and not by a
+ * number. */
 Test(training_profile, another_plan_finds_its_own_rows)
 {
     static const struct profile stored = {.count = 2, .row = {{4096, 12}, {16384, 33}}};
@@ -184,7 +184,7 @@ Test(training_profile, lessons_are_written_and_taken_up_again)
     cr_assert_eq(written(B16K), 4 * TRAINING_FIRST, "each time anew");
 }
 
-/* A short life in which one bucket was used costs the others nothing. */
+/* In a short run that used one bucket, the rows of the other buckets stay as they were. */
 Test(training_profile, buckets_that_were_not_used_keep_their_lesson)
 {
     static const struct profile stored = {.count = 2, .row = {{4096, 12}, {16384, 33}}};
@@ -209,7 +209,7 @@ static void learn_and_end(unsigned number)
     }
 }
 
-/* A worker thread's lesson outlives it; so does one after a fork, in the child. */
+/* The profile keeps what a worker thread learnt after the thread has ended, also in the child of a fork. */
 static void record_in_child(void *argument)
 {
     (void)argument;
@@ -246,7 +246,7 @@ Test(training_profile, what_cannot_be_written_is_told)
     cr_assert_not(training_record());
 }
 
-/* Frozen quotas are nobody's lesson, and what a trained process wrote is not lost by one. */
+/* A process whose quotas are frozen learns nothing, so it must not replace what a trained process wrote. */
 Test(training_profile, frozen_process_leaves_it_alone)
 {
     static const struct profile stored = {.count = 2, .row = {{4096, 12}, {16384, 33}}};

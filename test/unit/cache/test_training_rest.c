@@ -1,4 +1,4 @@
-/* The training room's rest: what time takes from quotas that are not needed, and what it leaves. */
+/* Tests of quotas that shrink with time when they are not needed. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -28,16 +28,15 @@ static void give(unsigned count)
     }
 }
 
-/* What a tick does after so many milliseconds. */
+/* Lets `milliseconds` pass, and then does what a tick does for training. */
 static void rest(uint64_t milliseconds)
 {
     clock_still_advance(milliseconds);
     training_rest(cache_mine, clock_now());
 }
 
-/* The thread's private magazine holds HELD slots, of FIRST that it may, and an age begins. In the
- * one before, the first free was a tick, and a miss came after that: so the quota is what it was.
- */
+/* Gives the thread a private magazine of HELD slots under a quota of FIRST, at the start of an age. In the age
+ * before, the first free was a tick and then came a miss, so the quota was kept. */
 static void lay(uint64_t decay_milliseconds, bool frozen)
 {
     house_pools.decay = decay_milliseconds;
@@ -83,7 +82,7 @@ Test(training_rest, takes_nothing_before_the_age_is_over)
     cr_assert_eq(quotas_of(BUCKET), FIRST / 2);
 }
 
-/* An age in which so many slots are in use at a time, as a tick in its middle finds them. */
+/* Lives through one age with `count` slots in use at a time, and with one tick in the middle of the age. */
 static void live_through(unsigned count)
 {
     take(count);
@@ -92,8 +91,7 @@ static void live_through(unsigned count)
     rest(AGE / 2);
 }
 
-/* The quota falls, a quarter an age at most where no more is seen to be unused, until both
- * magazines are needed. */
+/* The quota falls by at most a quarter in an age when no more than that is unused, until both magazines are needed. */
 Test(training_rest, used_quota_loses_what_was_never_touched)
 {
     enum { USED = 4, AGES = 20 };
@@ -110,7 +108,7 @@ Test(training_rest, used_quota_loses_what_was_never_touched)
     cr_assert_geq(2 * quotas_of(BUCKET), (unsigned)USED);
 }
 
-/* The magazine was seen as full as ever, but it ran empty in between. */
+/* The tick saw the magazine as full as before, but it ran empty in between. */
 Test(training_rest, quota_that_was_too_small_once_is_not_lowered)
 {
     lay(DECAY, false);
@@ -124,7 +122,7 @@ Test(training_rest, quota_that_was_too_small_once_is_not_lowered)
     cr_assert_lt(quotas_of(BUCKET), (unsigned)FIRST, "by the next age that is forgotten");
 }
 
-/* More slots at a time than one magazine may hold. */
+/* Uses more slots at a time than one magazine may hold. */
 static void need_both_magazines(unsigned bucket)
 {
     void *used[2 * MAGAZINE_SLOTS];
@@ -170,11 +168,11 @@ Test(training_rest, quotas_stay_where_pages_do)
     cr_assert_eq(quotas_of(BUCKET), FIRST);
 }
 
-/* It is the frees of other buckets that find a bucket idle. */
+/* The frees of other buckets bring the ticks that find a bucket idle. */
 Test(training_rest, ticks_bring_it)
 {
     lay(DECAY, false);
-    ages_tick(); /* from here on these frees are no slow paths, which training counts */
+    ages_tick(); /* from here on these frees take the fast path, so that training does not count them */
     uint32_t quota = quotas_of(BUCKET);
     cr_assert_gt(quota, 4U);
     ages_pass(AGE);

@@ -1,4 +1,4 @@
-/* The training room under a workload that changes its sizes half-way: the quotas follow. */
+/* Tests of training under a workload that changes its sizes half-way: the quotas follow. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -7,10 +7,10 @@
 #include "support/house.h"
 #include "support/quotas.h"
 
-/* So many slots are in use at a time, which two magazines of QUOTA have room for. */
+/* WINDOW slots are in use at a time, and two magazines of QUOTA slots can hold them. */
 enum { WINDOW = 40, QUOTA = 32, CYCLES = 100, CROWD = 6 };
 
-/* What a bucket's quota was at the last look, and how often it was said to rise and to fall. */
+/* A bucket's quota at the last look, and how often its rises and falls had been counted by then. */
 struct lesson {
     uint32_t quota;
     uint64_t raises;
@@ -27,8 +27,8 @@ static struct lesson lesson_of(unsigned bucket)
     };
 }
 
-/* After a single request: a quota rose or fell if and only if a step was counted that says so, and
- * the budget was charged for what there is. */
+/* Called after a single request: the quota rose or fell if and only if that was counted, and the budget is charged
+ * for the present quotas. */
 static void expect_lesson(unsigned bucket, const struct lesson *before)
 {
     struct lesson now = lesson_of(bucket);
@@ -50,7 +50,7 @@ static void watch(void)
     CHECK(charge <= budget.cache_limit);
 }
 
-/* One phase of a server's life: all its requests are of one bucket. */
+/* Runs one phase of a server's life, in which all requests are of one bucket. */
 static void work(unsigned bucket)
 {
     void *taken[WINDOW];
@@ -69,7 +69,7 @@ static void work(unsigned bucket)
     house_assert();
 }
 
-/* Misses of a whole phase would be some 10 a cycle if nothing was learnt. */
+/* Returns the misses of a whole phase; without training there would be some 10 in each cycle. */
 static uint64_t misses_of(unsigned bucket)
 {
     uint64_t before = quotas_count(bucket, "misses");
@@ -97,7 +97,7 @@ Test(training_shift, quotas_follow_the_workload)
     cr_assert_lt(misses_of(B16K), CYCLES / 10, "once learnt, requests are served by the cache");
 }
 
-/* Without training the second half is served as badly in the end as at its beginning. */
+/* Without training the second half has as many misses at its end as at its beginning. */
 Test(training_shift, frozen_quotas_do_not)
 {
     house_pools.training.first[B16K] = QUOTA;
@@ -111,7 +111,7 @@ Test(training_shift, frozen_quotas_do_not)
     cr_assert_eq(quotas_of(B64K), 0U);
 }
 
-/* --- several threads, of which each changes sizes at a time of its own ------------------------ */
+/* --- several threads, each of which changes its sizes at another time --- */
 
 static void work_in_a_crowd(unsigned number)
 {

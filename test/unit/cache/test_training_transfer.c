@@ -1,5 +1,5 @@
-/* The training room where the budget is spent: who gives to whom; and what becomes of quotas that
- * nobody uses. */
+/* Tests of training when the budget is spent: which bucket loses quota to which, and what becomes of quotas that are
+ * not used. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -10,7 +10,7 @@
 
 static const uint64_t plenty = UINT64_C(1) << 40;
 
-/* Bytes of a first quota in each of the buckets. */
+/* Returns how many bytes a first quota in each of the buckets costs together. */
 static uint64_t first_of(unsigned count, const unsigned *bucket)
 {
     struct bucket_settings settings = house_defaults();
@@ -23,7 +23,7 @@ static uint64_t first_of(unsigned count, const unsigned *bucket)
     return sum;
 }
 
-/* Lays a house in which the first quotas of these buckets are all that the budget has. */
+/* Sets up pools in which the first quotas of these buckets take up the whole budget. */
 static void lay_spent(unsigned count, const unsigned *bucket)
 {
     quotas_lay(first_of(count, bucket));
@@ -34,7 +34,7 @@ static void lay_spent(unsigned count, const unsigned *bucket)
     cr_assert_eq(budget_left(), 0);
 }
 
-/* As training finds a bucket that was not used since it last looked. */
+/* Makes the bucket look as if it had not been used since training last looked. */
 static void make_idle(unsigned bucket)
 {
     const struct cache_bin *bin = &cache_mine->bin[bucket];
@@ -58,7 +58,7 @@ static void expect_steps(unsigned bucket, uint64_t growths, uint64_t transfers, 
 
 /* --- transfer ------------------------------------------------------------------------------- */
 
-/* 8 slots of 16k in two magazines weigh as much as 3 of 64k, of which 4 are thought unused. */
+/* 8 slots of 16k in two magazines weigh as much as 3 of 64k, of which 4 count as unused. */
 Test(training_transfer, most_unused_bytes_give)
 {
     static const unsigned buckets[] = {B4K, B16K, B64K};
@@ -70,7 +70,7 @@ Test(training_transfer, most_unused_bytes_give)
     expect_steps(B64K, 0, 0, 1);
 }
 
-/* Half of 8 slots of 64k are more bytes than half of 8 of 32k, but not than all of them. */
+/* Half of 8 slots of 64k are more bytes than half of 8 slots of 32k, but less than all 8 slots of 32k. */
 Test(training_transfer, idle_bucket_is_unused_as_a_whole)
 {
     static const unsigned buckets[] = {B16K, B32K, B64K};
@@ -82,7 +82,8 @@ Test(training_transfer, idle_bucket_is_unused_as_a_whole)
     expect_steps(B64K, 0, 0, 0);
 }
 
-/* The next 16 would cost more than any has: the donor gives what it can, and no more is had. */
+/* The next 16 slots would cost more than any bucket can lose: the quota grows by what the donor can spare, and no
+ * more. */
 Test(training_transfer, donor_gives_no_more_than_it_does_without)
 {
     static const unsigned buckets[] = {B16K, B32K, B64K};
@@ -111,7 +112,7 @@ Test(training_transfer, who_misses_gives_nothing)
     expect_steps(B16K, 0, 1, 0);
 }
 
-/* The starved bucket's own unused slots are no source. */
+/* Unused slots of the bucket that needs quota are no source for its own growth. */
 Test(training_transfer, nobody_gives_to_himself)
 {
     static const unsigned buckets[] = {B16K};
@@ -122,7 +123,7 @@ Test(training_transfer, nobody_gives_to_himself)
     expect_steps(B16K, 0, 0, 0);
 }
 
-/* What the budget has still is used up first, whether or not somebody gives the rest. */
+/* Bytes that the budget still has are used first, whether or not another bucket can spare the rest. */
 Test(training_transfer, rest_of_the_budget_is_used)
 {
     static const unsigned buckets[] = {B16K, B64K};
@@ -134,7 +135,7 @@ Test(training_transfer, rest_of_the_budget_is_used)
     expect_steps(B16K, 1, 0, 0);
 }
 
-/* Slots that the donor has no room for any more are lost to nobody. */
+/* Slots that no longer fit into the donor's magazines go to the stack, where any thread can get them. */
 Test(training_transfer, what_the_donor_held_goes_to_the_stack)
 {
     static const unsigned buckets[] = {B16K, B64K};
@@ -145,7 +146,7 @@ Test(training_transfer, what_the_donor_held_goes_to_the_stack)
         taken[i] = house_take(B64K, 65536, NULL);
     }
     for (unsigned i = 1; i < 2 * TRAINING_FIRST; i++) {
-        house_give(taken[i]); /* all but one: a slot was there before */
+        house_give(taken[i]); /* all but one, because one slot was there before */
     }
     cr_assert_eq(cache_held(cache_mine, B64K), 2 * TRAINING_FIRST);
     make_idle(B64K);
@@ -160,7 +161,7 @@ Test(training_transfer, what_the_donor_held_goes_to_the_stack)
     quotas_assert();
 }
 
-/* A bucket that never had a quota gets its first one out of another's, too. */
+/* A bucket that never had a quota gets its first one from another bucket's quota as well. */
 Test(training_transfer, first_quota_comes_from_another_where_nothing_is_left)
 {
     static const unsigned buckets[] = {B64K, B16K};
@@ -174,7 +175,7 @@ Test(training_transfer, first_quota_comes_from_another_where_nothing_is_left)
 
 /* --- decay ---------------------------------------------------------------------------------- */
 
-/* Starves a bucket until another one's quota changes; how many misses that took. */
+/* Makes the bucket miss until the quota of the bucket `other` changes. Returns how many misses that took. */
 static uint64_t misses_until_change(unsigned bucket, unsigned other)
 {
     uint32_t quota = quotas_of(other);
@@ -221,7 +222,8 @@ Test(training_transfer, one_use_in_64_slow_paths_keeps_a_quota)
     quotas_assert();
 }
 
-/* A thread that has no quota for what it does now gives up those for what it did, all the same. */
+/* Requests in a bucket without a quota are counted, so a thread that uses only such a bucket loses the quotas that
+ * it no longer needs. */
 Test(training_transfer, uses_without_a_quota_are_slow_paths_too)
 {
     quotas_lay(first_of(1, (const unsigned[]){B4K}));

@@ -1,4 +1,5 @@
-/* The confinement room: what an AppArmor profile's text says of the programs that are started. */
+/* Tests of command/apparmor.c: what the text of an AppArmor profile says about LD_PRELOAD in programs that are
+ * started. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 

@@ -1,4 +1,4 @@
-/* The message room: one whole line to the stderr that was there at start, and to no other. */
+/* Tests of config/message.c: each message is one whole line on the stderr that was open at start, and nowhere else. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -51,7 +51,8 @@ Test(message, name_stays_what_it_was_at_init)
     cr_assert_str_eq(message_process_name(), "former");
 }
 
-/* A setting of a kilobyte or ten must neither overflow anything nor leave a line without an end. */
+/* The value of a setting may be a kilobyte or ten: it must overflow nothing, and the line must still end with a
+ * newline. */
 Test(message, long_line_is_cut_and_still_ends)
 {
     static char value[10000];
@@ -91,7 +92,7 @@ Test(message, goes_nowhere_when_stderr_was_replaced)
     cr_assert_eq(lseek(other, 0, SEEK_END), 0, "the program's file was written to");
 }
 
-/* A second descriptor of the same file is still that file: a server may pass it through dup2. */
+/* A second descriptor of the same open file counts as stderr, because a server may pass stderr through dup2. */
 Test(message, goes_to_a_duplicate_of_stderr)
 {
     capture_begin();

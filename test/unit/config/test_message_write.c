@@ -1,4 +1,4 @@
-/* The message room's write: interruptions, descriptors that take less, and no signals. */
+/* Tests of how a message is written: interrupted writes, descriptors that accept only a part, and no signals. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -41,7 +41,7 @@ static int drained_pipe;
 static _Atomic unsigned interruptions;
 static _Atomic unsigned long drained;
 
-/* Lets a few writes be interrupted with nothing written, then takes all that has come so far. */
+/* Of three signals two only interrupt the write; the third also reads what has arrived in the pipe. */
 static void interrupt(int signal_number)
 {
     (void)signal_number;
@@ -59,7 +59,7 @@ Test(message_write, goes_on_through_interruptions, .timeout = 120)
     cr_assert_eq(pipe(ends), 0);
     cr_assert_eq(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
     drained_pipe = ends[0];
-    /* Without SA_RESTART: write returns short, or EINTR. */
+    /* Without SA_RESTART an interrupted write returns a short count, or fails with EINTR. */
     cr_assert_eq(sigaction(SIGALRM, &(struct sigaction){.sa_handler = interrupt}, NULL), 0);
     struct itimerval often = {{0, 1000}, {0, 1000}};
     cr_assert_eq(setitimer(ITIMER_REAL, &often, NULL), 0);
@@ -117,8 +117,7 @@ static void write_to_a_pipe_without_reader(void *handler)
     expect_unblocked();
 }
 
-/* The program knows nothing of the write: its signal would be death, or a surprise for its handler.
- */
+/* The program does not know of the write, so the SIGPIPE of it would kill the program, or surprise its handler. */
 Test(message_write, pipe_without_reader_causes_no_signal)
 {
     struct capture capture;
@@ -171,7 +170,7 @@ Test(message_write, file_size_limit_causes_no_signal)
     cr_assert_eq(lseek(file, 0, SEEK_END), 3, "as much as may be");
 }
 
-/* Its reader is alive and does not read: what writes must not wait for it for ever. */
+/* The reader of the pipe is alive and does not read: the message must be given up after some time. */
 Test(message_write, full_pipe_is_given_up, .timeout = 120)
 {
     static char bytes[1 << 20];

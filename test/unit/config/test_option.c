@@ -1,4 +1,5 @@
-/* The option room: each kind of setting, good and bad, what is said, and what holds then. */
+/* Tests of config/option.c: good and bad values of each type of setting, the message about a bad one, and the value
+ * that is used then. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <signal.h>
@@ -18,10 +19,8 @@ static void expect_number(enum option option, const char *value, uint64_t number
     cr_expect_not(set.faulty);
 }
 
-/*
- * Refused: exactly one line, with name, value, what it should have been and the default; and the
- * default holds.
- */
+/* Checks that a bad value brings exactly one line, which has the name, the value, what was expected and the default,
+ * and that the default is used. */
 static void expect_refusal(enum option option, const char *value, const char *wanted, const char *initial)
 {
     static struct option_set defaults;
@@ -69,7 +68,8 @@ Test(option, sizes)
     expect_number(OPTION_HEADROOM, "1", 1);
 }
 
-/* A size row's ends are taken, and what lies beyond them is refused with both ends in the line. */
+/* Checks that both ends of a size's range are accepted, and that a value beyond either is refused with a message
+ * that names both ends. */
 static void expect_range(enum option option, const char *initial, uint64_t minimum, uint64_t maximum)
 {
     char value[32];
@@ -87,7 +87,7 @@ static void expect_range(enum option option, const char *initial, uint64_t minim
     }
     snprintf(value, sizeof value, "%lu", minimum);
     expect_number(option, value, minimum);
-    /* Not with MIN: its maximum contradicts the default of MAX. */
+    /* not for SOCKMALLOC_MIN, whose maximum contradicts the default of SOCKMALLOC_MAX */
     if (option != OPTION_MIN) {
         snprintf(value, sizeof value, "%lu", maximum);
         expect_number(option, value, maximum);
@@ -150,10 +150,8 @@ Test(option, signals)
     expect_number(OPTION_SIGNAL, "64", 64);
 }
 
-/*
- * Those that can't be caught, those that tell of a fault, and those that glibc keeps for itself (32
- * and 33).
- */
+/* Refused are signals that cannot be caught, those that report a fault of the program, and those that glibc keeps
+ * for itself (32 and 33). */
 Test(option, bad_signals)
 {
     static const char *const values[] = {
@@ -187,7 +185,8 @@ Test(option, paths)
     }
 }
 
-/* Before start a row reads as it will at start, and nothing is said of a bad value yet. */
+/* A setting that is read by itself before start has the value that it will have after start, and a bad value brings
+ * no message yet. */
 Test(option, one_row_before_all_are_read)
 {
     static const char *const values[] = {"0", "1", "off", "on", "no", "yes", "", "2", "keep", NULL};

@@ -1,4 +1,4 @@
-/* The option room's settings together: contradictions, unknown names, and how they are printed. */
+/* Tests of the settings as a whole: contradictions, unknown names, and how the settings are printed. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <signal.h>
@@ -24,7 +24,7 @@ Test(option_set, several_at_once)
     cr_expect_eq(set.number[OPTION_HEADROOM], 4096);
     cr_expect_eq(set.number[OPTION_VERBOSE], 1);
     cr_expect(set.faulty);
-    /* A second reading begins anew. */
+    /* A second reading of the settings begins with the defaults again. */
     environment_set("SOCKMALLOC_HEADROOM", NULL);
     cr_expect_str_empty(environment_read(&set, known));
     cr_expect_not(set.faulty);
@@ -49,7 +49,7 @@ Test(option_set, contradiction_gives_both_defaults)
     cr_expect_eq(set.number[OPTION_MAX], 8192);
 }
 
-/* One side alone can contradict the other's default. */
+/* A setting by itself can contradict the default of another one. */
 Test(option_set, contradiction_with_a_default)
 {
     struct option_set set;
@@ -158,7 +158,7 @@ Test(option_set, unknown_names_are_not_looked_for_without_an_environment)
     cr_expect_not(set.faulty);
 }
 
-/* What is printed, read again, gives the same settings: a person may copy it from a report. */
+/* The printed settings can be read again with the same result, because a person may copy them from a report. */
 Test(option_set, prints_what_it_reads)
 {
     static const char *const settings[][2] = {
@@ -228,7 +228,7 @@ Test(option_set, every_row_has_a_name_and_help)
     }
 }
 
-/* What option_read made makes sense; what it could not have made does not. */
+/* option_set_makes_sense accepts all that option_read can produce, and refuses other values. */
 Test(option_set, makes_sense)
 {
     static struct option_set set;

@@ -1,4 +1,5 @@
-/* The setting room: what each kind reads and refuses, how it describes itself, what it prints. */
+/* Tests of config/setting.c: what each type of setting reads and refuses, how it describes itself, and what it
+ * prints. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <signal.h>
@@ -44,7 +45,7 @@ static void expect_all_refused(const struct setting *setting, const char *const 
 
 static void expect_described(const struct setting *setting, const char *wanted)
 {
-    char buffer[96]; /* as in a message */
+    char buffer[96]; /* as large as in a message */
     struct text text = text_begin(buffer, sizeof buffer);
     setting_describe(setting, &text);
     cr_expect_str_eq(buffer, wanted);
@@ -72,7 +73,7 @@ Test(setting, kinds_describe_themselves)
     expect_described(&path, "an absolute path below 512 bytes");
 }
 
-/* No unit in a number of things, though it is one in bytes. */
+/* The description of a number of things names no unit, and that of a number of bytes does. */
 Test(setting, numbers_are_described_without_units)
 {
     const struct setting things = {SETTING_COUNT, 1024, 1 << 20};
@@ -100,7 +101,7 @@ static const char *const no_sizes[] = {"",     "k",     "x",     "-1",    "+200"
                                        "2kb",  "2kk",   "2t",    "2.5k",  "2e3",    "0x200",  "off",  "None",
                                        "AUTO", "none ", "auto,", "200\n", "１２３", "200\x80"};
 
-/* 2^64 and beyond, by digits and by unit. */
+/* 2^64 and larger numbers, by digits and by unit, are refused. */
 static const char *const too_large[] = {"18446744073709551616", "99999999999999999999", "17179869184g",
                                         "17592186044416m",      "18014398509481984k",   "18446744073709551615k",
                                         "184467440737095516160"};
@@ -123,7 +124,7 @@ Test(setting, sizes)
     expect_printed(SETTING_SIZE, UINT64_C(2) << 30, "2g");
 }
 
-/* What one of the two calls by its word the other doesn't know. */
+/* A limit can be `none` and a budget can be `auto`, but each refuses the word of the other. */
 Test(setting, limits_and_budgets)
 {
     expect_range(&limit);
@@ -170,7 +171,8 @@ Test(setting, switches)
     expect_printed(SETTING_SWITCH, 1, "1");
 }
 
-/* A name with and without SIG, and its number, read alike, and are printed by the whole name. */
+/* Checks that the name with SIG, the name without SIG and the number are read as the same signal, which is printed
+ * with its whole name. */
 static void expect_signal(const char *whole, int value)
 {
     char digits[16];
@@ -223,7 +225,8 @@ Test(setting, realtime_signals)
     expect_printed(SETTING_SIGNAL, 64, "64");
 }
 
-/* What can't be caught, what tells of a fault, and the two that glibc keeps for itself. */
+/* Refused are signals that cannot be caught, those that report a fault of the program, and the two that glibc keeps
+ * for itself. */
 Test(setting, refused_signals)
 {
     static const int faults[] = {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGILL, SIGFPE,
@@ -239,7 +242,7 @@ Test(setting, refused_signals)
     expect_all_refused(&signals, bad, COUNT_OF(bad));
 }
 
-/* One word a kind, and nothing but the whole word. */
+/* Each kind of pool is named by one word, and only the whole word is accepted. */
 Test(setting, pools)
 {
     static const char *const bad[] = {"",  "THREAD", "Thread", "thread ", " thread", "threads", "threa",
@@ -289,7 +292,7 @@ Test(setting, paths)
     expect_all_refused(&path, bad, COUNT_OF(bad));
 }
 
-/* Whatever is printed reads as the same value: a person copies it from a report. */
+/* Checks that a printed value is read as the same value, because a person may copy it from a report. */
 static void expect_copied(const struct setting *setting, const char *value)
 {
     char buffer[64];
@@ -316,7 +319,7 @@ Test(setting, prints_what_it_reads)
     expect_copied(&unbounded, "17179869183g");
 }
 
-/* What is printed as a value was read as one: a number that no value has is not allowed. */
+/* setting_allows accepts exactly the numbers that reading a text can give. */
 Test(setting, allows_what_it_reads)
 {
     static const uint64_t allowed[][2] = {{100, 1 << 20}, {0, 1}, {SIGUSR1, SIGCHLD}};

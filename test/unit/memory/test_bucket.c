@@ -1,4 +1,5 @@
-/* The bucket room: DESIGN.md's capacities, odd settings, and the map against the rule itself. */
+/* Tests of memory/bucket.c: the capacities of the default buckets, unusual settings, and the map from a request to
+ * its bucket. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -25,10 +26,8 @@ static size_t smaller(size_t one, size_t other)
     return one < other ? one : other;
 }
 
-/*
- * The rule: the smallest 2^k, a page at least, with request <= 2^k + headroom, which is whole
- * pages; but nothing beyond the largest request.
- */
+/* Returns the capacity by the rule: the smallest 2^k, at least a page, with request <= 2^k + headroom, rounded up to
+ * whole pages, and at most the largest request. */
 static size_t rule(size_t request, const struct bucket_settings *settings)
 {
     size_t headroom = whole_pages(settings->headroom, settings);
@@ -46,7 +45,7 @@ static void expect_by_rule(size_t request, const struct bucket_settings *setting
     cr_assert_eq(plan.size[bucket], rule(request, settings), "request %zu has bucket %s", request, plan.label[bucket]);
 }
 
-/* What must hold of every plan. */
+/* Checks what must be true of the buckets of any settings. */
 static void expect_sound(const struct bucket_settings *settings)
 {
     cr_assert_geq(plan.count, 1U);
@@ -107,7 +106,7 @@ Test(bucket, default_capacities_are_the_designs)
     cr_assert_str_eq(plan.label[plan.first_large], "128k", "the first large bucket");
 }
 
-/* What servers ask for: 2^n plus a header stays in the bucket of 2^n. */
+/* Servers often ask for 2^n bytes and a small header, and such requests fit into the bucket of 2^n. */
 Test(bucket, headers_fit_into_the_headroom)
 {
     static const struct {
@@ -132,10 +131,8 @@ Test(bucket, map_agrees_with_the_rule_for_every_request)
     }
 }
 
-/*
- * A request's bucket can change only where a granule ends: there, and beside it, all odd settings
- * are held to the rule.
- */
+/* The bucket of a request can change only at a multiple of the granule, so each multiple and the sizes beside it are
+ * compared with the rule. */
 static void expect_edges_by_rule(const struct bucket_settings *settings)
 {
     make(settings);
@@ -186,7 +183,7 @@ Test(bucket, widest_settings_fit_the_limits)
     cr_assert_str_eq(plan.label[0], "64k");
 }
 
-/* One bucket beside the powers of two: of the largest request, whatever number that is. */
+/* The only bucket that need not be a power of two ends at the largest request, which may be any number. */
 Test(bucket, last_one_is_of_exactly_the_largest_request)
 {
     static const struct {
@@ -223,7 +220,7 @@ Test(bucket, last_one_is_of_exactly_the_largest_request)
     }
 }
 
-/* The size decides, to the byte, and not what it is raised to. */
+/* Whether the last bucket is trained or large depends on its exact size in bytes, before any rounding. */
 Test(bucket, last_one_can_be_trained_or_large)
 {
     struct bucket_settings settings = defaults;

@@ -1,5 +1,5 @@
-/* The decay room: which generation is young, when the old one has had its time, whose turn it is.
- */
+/* Tests of memory/decay.c: which generation is young, when the old one has been kept long enough, and which thread
+ * may purge it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -12,7 +12,7 @@
 
 enum { THREADS = 4, ROUNDS = 100000 };
 
-/* As it is after the first tick: the generations have changed places at START_TIME. */
+/* Begins as after the first tick: the two generations have changed places at START_TIME. */
 static void open_decay(void)
 {
     decay_open(1000);
@@ -50,7 +50,7 @@ Test(decay, generation_lasts_half_of_the_setting)
     cr_assert(decay_is_due(START_TIME + 1000 * AGE));
 }
 
-/* A day, which is the most that can be set, and an odd number. */
+/* The largest value, which is a day, and an odd number of milliseconds. */
 Test(decay, settings_are_milliseconds)
 {
     decay_open(86400000);
@@ -75,7 +75,8 @@ Test(decay, generations_change_places_when_it_is_due)
     expect_young(young);
 }
 
-/* What is left of an old generation is purged in steps, and its successor's time begins after. */
+/* When the generations change places late, the next age counts from then, because the old slots are purged in steps
+ * first. */
 Test(decay, late_turn_makes_the_next_one_late)
 {
     open_decay();
@@ -84,7 +85,7 @@ Test(decay, late_turn_makes_the_next_one_late)
     cr_assert(decay_is_due(START_TIME + 8 * AGE));
 }
 
-/* A thread that was held up after it had read the clock comes when another has long turned. */
+/* A thread that was held up after it had read the clock comes when another has long exchanged the generations. */
 Test(decay, whose_time_is_past_comes_too_late)
 {
     open_decay();
@@ -108,8 +109,8 @@ Test(decay, one_claim_a_moment)
 
 static _Atomic unsigned turns;
 
-/* Each at his own speed, so that some are late. Only who makes the next age the present one has
- * turned. */
+/* Each thread runs at its own speed, so that some come late. Only the thread that makes the next age the current one
+ * gets true. */
 static void turn_age_by_age(unsigned number)
 {
     (void)number;

@@ -1,4 +1,4 @@
-/* The hole room: addresses that are given back, and claimed again from the front of a hole. */
+/* Tests of memory/hole.c: addresses that were unmapped, and are claimed again from the front of a hole. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -13,7 +13,7 @@
 #include "support/house.h"
 #include "support/os_failing.h"
 
-/* Room for one hole too many, and a page between any two. */
+/* enough pages for one hole more than there can be, with a page between any two */
 enum { PAGE = 1 << BUCKET_GRANULE_SHIFT, PAGES = 2 * HOLES_MAX + 10 };
 
 static char *range;
@@ -45,7 +45,7 @@ static void make_hole(uint32_t first, uint32_t pages)
     hole_close(first, pages);
 }
 
-/* That pages are there and new, and makes them look used. */
+/* Checks that the pages are mapped and zero, and then writes to them. */
 static void expect_new(uint32_t first, uint32_t pages)
 {
     for (uint32_t page = first; page < first + pages; page++) {
@@ -78,7 +78,7 @@ static void touch(void *address)
 Test(hole, without_one_the_kernel_is_not_asked)
 {
     lay();
-    os_failing_never(); /* counts anew */
+    os_failing_never(); /* this call only sets the counts of calls back to zero */
     expect_filled(1, 10, 0, 0);
     cr_assert_eq(os_failing_calls(), 0U);
 }
@@ -149,7 +149,7 @@ Test(hole, neighbours_are_one_in_whatever_order_they_came)
     make_hole(2, 1);
     make_hole(30, 1);
     for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++) {
-        expect_filled(1, 1, 1, 2); /* else they would be in the way of expect_full */
+        expect_filled(1, 1, 1, 2); /* fills the two holes, because expect_full could otherwise use them */
         expect_filled(1, 1, 1, 30);
         expect_one_of_three(orders[i]);
         make_hole(2, 1);
@@ -167,7 +167,8 @@ Test(hole, those_that_do_not_touch_stay_apart)
     expect_filled(2, 2, 1, 13);
 }
 
-/* A neighbour of another would make none more; but that is not asked. */
+/* A hole beside an existing one could be joined to it, but when all HOLES_MAX are in use hole_open refuses without
+ * looking. */
 Test(hole, there_are_only_so_many)
 {
     lay();
@@ -197,7 +198,7 @@ Test(hole, what_the_kernel_does_not_unmap_is_none)
     expect_filled(2, 1, 1, 4);
 }
 
-/* Several may be too much where one is not. */
+/* The kernel may refuse memory for several pieces, and still grant one. */
 Test(hole, one_piece_is_claimed_where_memory_is_short)
 {
     lay();
@@ -214,8 +215,7 @@ Test(hole, one_piece_is_claimed_where_memory_is_short)
     expect_filled(2, 3, 3, 6);
 }
 
-/* What is claimed continues the mapping before it: there must be one, and it must be the caller's.
- */
+/* Claiming pages of a hole extends the mapping before it, so there must be one, and it must belong to the range. */
 Test(hole, is_not_made_where_nothing_is_mapped_before_it)
 {
     lay();
@@ -238,7 +238,7 @@ Test(hole, in_which_a_stranger_lies_is_his)
     cr_assert(os_claim(page_at(4), PAGE));
     cr_assert(os_claim(page_at(12), PAGE));
     *page_at(4) = *page_at(12) = 's';
-    expect_filled(4, 1, 0, 0); /* memory is short, as far as the second one tells */
+    expect_filled(4, 1, 0, 0); /* the library takes the refusal at the second stranger for a shortage of memory */
     expect_filled(2, 4, 1, 10);
     expect_filled(2, 4, 2, 16);
     expect_full();
@@ -258,10 +258,10 @@ Test(hole, all_are_forgotten)
     expect_filled(1, 1, 1, 20);
 }
 
-/* --- in the midst of giving back -------------------------------------------------------------- */
+/* --- while a hole is being made --- */
 
-/* Nobody extends a mapping that is just going: not even a handler in the same thread, which does
- * not wait for itself. */
+/* Nothing may extend a mapping that is just being unmapped. A signal handler in the same thread must not wait
+ * either, because it would wait for itself. */
 Test(hole, handler_finds_none_and_makes_none)
 {
     lay();
@@ -279,7 +279,7 @@ static _Atomic unsigned owners[PAGES];
 
 enum { THREADS = 8, ROUNDS = 2000 };
 
-/* Each gives back what it has claimed, so that no page is in two hands. */
+/* Each thread unmaps only pages that it has claimed, and checks that no other thread has claimed them. */
 static void fill_and_open(unsigned number)
 {
     uint64_t random = number + 1;
@@ -295,7 +295,7 @@ static void fill_and_open(unsigned number)
         for (uint32_t page = first; count > 0 && page < first + pages; page++) {
             CHECK(atomic_fetch_sub(&owners[page], 1) == 1);
         }
-        while (count > 0 && !open_hole(first, pages)) { /* another thread is in there */
+        while (count > 0 && !open_hole(first, pages)) { /* another thread is making a hole just now */
             sched_yield();
         }
         if (count > 0) {

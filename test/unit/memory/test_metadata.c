@@ -1,4 +1,4 @@
-/* The metadata room: what each state turns into when a slot is freed, and what is kept. */
+/* Tests of memory/slot_meta.h: which state a slot has after a free, and which bits stay. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -24,7 +24,7 @@ Test(slot_meta, zero_is_no_slots)
     }
 }
 
-/* A free slot keeps its owner's mark until the next one writes its own. */
+/* A free slot keeps the mark of the thread that allocated it, until the next owner writes another. */
 Test(slot_meta, tells_four_takers_apart)
 {
     for (size_t number = 0; number < 2 * SLOT_OWNERS; number++) {
@@ -45,11 +45,11 @@ Test(slot_meta, parts_do_not_overlap)
     cr_assert_eq(SLOT_STATE_MASK | SLOT_LEAVING | SLOT_BEGINS | SLOT_BUCKET_MASK, 0xff);
     cr_assert_eq(SLOT_STATE_MASK + SLOT_LEAVING + SLOT_BEGINS + SLOT_BUCKET_MASK, 0xff);
     cr_assert_geq(SLOT_BUCKET_MASK, BUCKET_LIMIT - 1);
-    /* The largest setting of SOCKMALLOC_MAX and of SOCKMALLOC_HEADROOM together. */
+    /* The request field can hold the largest SOCKMALLOC_MAX plus the largest SOCKMALLOC_HEADROOM. */
     cr_assert_geq(SLOT_REQUEST_MASK, (uint32_t)BUCKET_REQUEST_LIMIT + (1U << 20));
 }
 
-/* Only a live metadata can be freed, whatever its other bits say, and they stay. */
+/* Only a live slot can be freed; its other metadata bits do not matter, and stay as they are. */
 Test(slot_meta, frees_live_ones_alone)
 {
     for (unsigned meta = 0; meta <= UINT8_MAX; meta++) {

@@ -1,4 +1,4 @@
-/* The region room: where an address lies, which slots are carved, and what goes back. */
+/* Tests of memory/region.c: from an address to its slot, carving new slots, and returning addresses. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <sched.h>
@@ -37,7 +37,7 @@ static void expect_slot_found(unsigned bucket, const char *slot)
     }
 }
 
-/* Runs of all buckets lie mixed. */
+/* Carves runs of all buckets in turn, so that their slots lie mixed. */
 Test(region, every_slot_is_found)
 {
     struct bucket_settings settings = house_defaults();
@@ -111,7 +111,7 @@ Test(region, space_is_what_laying_takes)
     }
 }
 
-/* A free of whatever address of the range must not fault before it can be judged. */
+/* free may get any address of the range, so reading the metadata of that address must not fault. */
 Test(region, all_metadata_of_the_range_can_be_read)
 {
     void *slot;
@@ -124,7 +124,7 @@ Test(region, all_metadata_of_the_range_can_be_read)
             cr_assert_eq(region_request((uint32_t)page), 0);
         }
     }
-    while (region_carve(B4M, 1, &slot) == 1) { /* by all steps that the range grows in */
+    while (region_carve(B4M, 1, &slot) == 1) { /* repeated, so that the range grows by all of its steps */
         uint32_t last = (uint32_t)(region_ready() >> REGION_SHIFT) - 1;
         cr_assert_eq(region_meta(last), 0);
         cr_assert_eq(region_request(last), 0);
@@ -136,7 +136,7 @@ static void write_to(void *address)
     *(volatile char *)address = 1;
 }
 
-/* No overflow of a slot, nor underflow of the first one, runs into a table. */
+/* A write beyond a slot's end, or before the first slot, runs into a page without access and not into a table. */
 Test(region, range_lies_between_pages_that_cannot_be_touched)
 {
     house_lay_default();
@@ -224,7 +224,7 @@ Test(region, ends_after_its_last_slot)
 
 static _Atomic unsigned carvings[HOUSE_PAGES];
 
-/* Runs of all lengths until the range is full: each slot goes to exactly one thread. */
+/* Carves runs of all lengths until the range is full. Each slot must go to exactly one thread. */
 static void carve_all(unsigned number)
 {
     void *run[RUN];
@@ -234,7 +234,7 @@ static void carve_all(unsigned number)
         for (unsigned i = 0; i < got; i++) {
             CHECK(region_find(run[i]).exact && region_find(run[i]).bucket == B4K);
             atomic_fetch_add(&carvings[region_number(run[i])], 1);
-            /* The metadata's page is there for the thread that carved. */
+            /* Writing the metadata shows that their page is there for the thread that carved the slot. */
             house_mark(run[i], SLOT_LIVE, 5000);
             *(char *)run[i] = 1;
         }
@@ -253,7 +253,7 @@ Test(region, concurrent_carving_gives_each_slot_once)
     }
 }
 
-/* What can be touched is what was carved, and is behind it what the next slots will be. */
+/* region_ready covers all slots that were carved, and what lies behind it can become the next slots. */
 Test(region, ready_covers_what_was_carved)
 {
     void *run[8];
@@ -289,7 +289,7 @@ Test(region, returned_slots_are_nobodys_and_cannot_be_touched)
     cr_assert_eq(*(char *)run[0], 'x');
 }
 
-/* The slots that a hole is filled with are of whatever bucket, and new. */
+/* Slots of any bucket can fill a hole, and they are new. */
 Test(region, hole_is_carved_again_from_its_front)
 {
     void *large[3];
@@ -349,7 +349,7 @@ Test(region, child_of_a_fork_forgets_its_holes)
 static _Atomic unsigned owners[HOUSE_PAGES];
 static _Atomic uint32_t pages_carved;
 
-/* Takes a few slots, and gives their addresses back: no page is in two hands. */
+/* Carves a few slots and returns their addresses. Checks that no page belongs to two threads. */
 static void carve_and_return(unsigned number)
 {
     for (unsigned round = 0; round < 500; round++) {
@@ -366,7 +366,7 @@ static void carve_and_return(unsigned number)
         for (unsigned i = 0; i < got; i++) {
             atomic_fetch_sub(&owners[region_number(run[i])], 1);
             while (!region_return(region_number(run[i]), pages)) {
-                sched_yield(); /* the one before it is just being carved */
+                sched_yield(); /* the slot before these is just being carved by another thread */
             }
         }
     }
@@ -382,7 +382,7 @@ Test(region, threads_return_and_carve_beside_each_other)
     cr_assert_lt(region_front(), pages_carved, "addresses are used again, however often two threads met");
 }
 
-/* --- a page of a hole is claimed as soon as that can be --- */
+/* --- a page of a hole is claimed as soon as possible --- */
 
 static uint32_t returned;
 static uint32_t claimed;
@@ -402,7 +402,7 @@ static void claim_page(void *context)
     }
 }
 
-/* What is claimed keeps the metadata that its new owner writes. */
+/* Slots that are carved while a hole is made keep the metadata that their new owner has written. */
 Test(region, page_may_be_claimed_as_it_becomes_a_hole, .timeout = 60)
 {
     bool stopped = true;
@@ -410,7 +410,7 @@ Test(region, page_may_be_claimed_as_it_becomes_a_hole, .timeout = 60)
     steps_need();
     house_lay_default();
     for (unsigned at = 1; stopped; at++) {
-        hole_reset(); /* or the page could come from an older one */
+        hole_reset(); /* otherwise the page could come from an older hole */
         cr_assert_eq(region_carve_run(B4K, RUN, &returned), (unsigned)RUN);
         claimed = REGION_END;
         stopped = steps_run(at, return_run, claim_page);

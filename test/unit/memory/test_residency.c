@@ -1,4 +1,4 @@
-/* The residency room: every page under its slot's state, and few questions to the kernel. */
+/* Tests of memory/residency.c: each resident page counts under the state of its slot, with few system calls. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -57,7 +57,8 @@ Test(residency, goes_by_the_metadata)
     expect(B8K, 0, 0, 0);
 }
 
-/* Slots lie across the ends of what one call may ask, and are larger than that. */
+/* Carves slots that cross the ends of the piece for which one mincore call can ask, and slots that are larger than
+ * it. */
 static void expect_all_states(unsigned bucket, uint32_t count)
 {
     size_t stride = region.geometry[bucket].stride;
@@ -87,7 +88,7 @@ Test(residency, is_exact_for_slots_of_all_sizes)
     expect_all_states(B4M + 1, 12);
 }
 
-/* 4 MiB cost one system call, however many slots there are, and whatever their bucket. */
+/* One system call is enough for 4 MiB of addresses, whatever number of slots and buckets lie there. */
 Test(residency, asks_the_kernel_once_for_many_slots)
 {
     house_lay_default();
@@ -104,7 +105,7 @@ Test(residency, asks_the_kernel_once_for_many_slots)
     }
 }
 
-/* The kernel knows nothing of a range with a hole in it: what lies before and behind is counted. */
+/* mincore fails for a range with a hole in it, but the pages before and behind the hole are still counted. */
 Test(residency, counts_beside_a_hole)
 {
     house_lay_default();
@@ -120,7 +121,7 @@ Test(residency, counts_beside_a_hole)
     expect(B256K, 4 * page, 0, 0);
 }
 
-/* What the kernel does not say is unknown, also where it said something of the bucket before. */
+/* If mincore fails, the bucket's sum is unknown, even if an earlier call had given a part of it. */
 Test(residency, is_unknown_where_the_kernel_says_nothing)
 {
     house_lay_default();

@@ -1,4 +1,5 @@
-/* The slots room: loose before purged before carved, each the last in first out. */
+/* Tests of memory/slots.c: free slots are used before purged ones, and purged ones before new ones; each stack is
+ * last in, first out. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -106,7 +107,7 @@ Test(slots, reset_forgets_all)
 
 static _Atomic unsigned holders[HOUSE_PAGES];
 
-/* Gives to either stack by turns, so that takes find slots in both and sometimes in neither. */
+/* Pushes onto both stacks in turn, so that pops find slots on both and sometimes on neither. */
 static void take_and_give(unsigned number)
 {
     (void)number;

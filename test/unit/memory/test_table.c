@@ -1,4 +1,5 @@
-/* The table room: usable from its start on, by need, up to its limit, whoever asks. */
+/* Tests of memory/table.c: a table is usable from its start, grows when needed up to its limit, and any thread may
+ * grow it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -79,7 +80,7 @@ Test(table, grows_by_no_more_than_is_needed_once_that_is_said)
     cr_assert_eq(ready(), 4 * os_page_size());
 }
 
-/* What somebody else has mapped is never overwritten: the table is full there. */
+/* A mapping that does not belong to the table is never overwritten: the table cannot grow beyond it. */
 Test(table, ends_where_something_is_in_the_way)
 {
     size_t page = os_page_size();
@@ -119,7 +120,8 @@ Test(table, ends_at_its_limit)
     table.start[limit - 1] = 1;
 }
 
-/* By its own step a table of 64 MiB would take 4096 calls; it takes an eighth of what it has. */
+/* With a fixed step a table of 64 MiB would take 4096 calls to grow, so each step is at least an eighth of the
+ * table's size. */
 Test(table, large_one_grows_in_few_steps)
 {
     size_t limit = 64 << 20;
@@ -135,7 +137,7 @@ Test(table, large_one_grows_in_few_steps)
     cr_assert_lt(growths, 128, "%u growths", growths);
 }
 
-/* What one thread has reached and written, another's growth neither takes away nor clears. */
+/* While one thread writes to what it has reached, another thread's growth must neither unmap nor clear it. */
 static void reach_and_write(unsigned number)
 {
     for (size_t page = number; page < table.limit / os_page_size(); page += THREADS) {
@@ -157,9 +159,8 @@ Test(table, threads_may_grow_it_at_once)
     }
 }
 
-/*
- * A page at a time, all threads the same one: two that lose the race for it must not lower `ready`.
- */
+/* Grows by a page at a time, and all threads ask for the same page. A thread that loses the race must not lower
+ * `ready`. */
 static void reach_in_step(unsigned number)
 {
     size_t least = 0;

@@ -1,4 +1,4 @@
-/* The cgroup room: both versions' files, levels of a hierarchy, and whatever is not there. */
+/* Tests of os/cgroup.c: the files of cgroup version 1 and 2, the levels of a hierarchy, and files that are missing. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -22,7 +22,7 @@ TestSuite(cgroup, .init = open_tree, .fini = tree_close);
 
 static struct cgroup_search search;
 
-/* That the limit and what is left of it are found; errno is as it was. */
+/* Checks that cgroup_look finds this limit and these bytes left of it, and that errno is unchanged. */
 static void expect_room(uint64_t limit, uint64_t left)
 {
     errno = E2BIG;
@@ -57,7 +57,7 @@ Test(cgroup, version_1)
     expect_room(1000, 600);
 }
 
-/* The kernel takes them back before it kills. */
+/* Pages of files that are not in use count as free, because the kernel drops them before it kills a process. */
 Test(cgroup, pages_of_files_are_not_used)
 {
     tree_write("/proc/self/cgroup", "0::/a\n");
@@ -99,7 +99,8 @@ Test(cgroup, tightest_level_counts)
     expect_room(1000, 900);
 }
 
-/* In a container the path can be the host's, and the top of the mount is the container's group. */
+/* In a container the path in /proc/self/cgroup can be that of the host; the container's own group is then at the top
+ * of the mount. */
 Test(cgroup, top_of_the_mount_counts_where_the_path_is_not_there)
 {
     tree_write("/proc/self/cgroup", "0::/system.slice/docker-0123.scope\n");

@@ -1,4 +1,5 @@
-/* The image room: objects made by the test, of every kind that linkers make, and broken ones. */
+/* Tests of os/image.c, which reads the symbols of a loaded object: objects of every form that linkers make, and
+ * broken ones. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -136,7 +137,8 @@ Test(image, what_is_no_object_is_refused)
     object.header.e_ident[1] = 'x';
     expect_no_object((uintptr_t)&object);
     object_make();
-    object.header.e_phentsize = sizeof(ElfW(Phdr)) / 2; /* of another word size */
+    /* program headers of another size, as in an object of another word size */
+    object.header.e_phentsize = sizeof(ElfW(Phdr)) / 2;
     expect_no_object((uintptr_t)&object);
     object_make();
     object.header.e_phoff = UINT32_MAX;
@@ -145,7 +147,7 @@ Test(image, what_is_no_object_is_refused)
     expect_no_object(UINTPTR_MAX - 8);
 }
 
-/* Such an object is known, and has no functions. */
+/* Checks that the object is recognized and has no functions. */
 static void expect_no_functions(void)
 {
     read_object();
@@ -159,20 +161,20 @@ Test(image, without_symbols)
     object.segments[3].p_type = PT_NOTE;
     expect_no_functions();
     object_make();
-    object.dynamic[1].d_tag = DT_NEEDED; /* no hash table: their number is unknown */
+    object.dynamic[1].d_tag = DT_NEEDED; /* without a hash table the number of symbols is unknown */
     expect_no_functions();
     object_make();
     object.dynamic[4].d_tag = DT_NEEDED;
     expect_no_functions();
     object_make();
-    memset(object.gnu.buckets, 0, sizeof object.gnu.buckets); /* exports nothing */
+    memset(object.gnu.buckets, 0, sizeof object.gnu.buckets); /* now the object exports nothing */
     expect_no_functions();
 }
 
-/* What is left when an object is unmapped while it is read, or was overwritten. */
+/* An object may be unmapped or overwritten while it is read; reading its tables must still end. */
 Test(image, broken_tables_end)
 {
-    uintptr_t nowhere = 1 - object_bias(); /* as the object's file has address 1 */
+    uintptr_t nowhere = 1 - object_bias(); /* this address minus the object's bias is 1 */
     object_make();
     object.gnu.header[0] = UINT32_MAX;
     expect_no_functions();
@@ -192,7 +194,7 @@ Test(image, broken_tables_end)
     expect_no_function(object_code(AT_FIRST));
 }
 
-/* The object's last pages: a chain or a dynamic section that has no end runs into nothing. */
+/* The object ends at pages without access, so a chain or a dynamic section that has no end would run into them. */
 Test(image, tables_without_an_end_run_into_nothing)
 {
     size_t page = os_page_size();
@@ -203,7 +205,7 @@ Test(image, tables_without_an_end_run_into_nothing)
     object.dynamic[1].d_un.d_ptr = (uintptr_t)start;
     object.segments[2].p_memsz = (uintptr_t)start + page - object_code(0);
     uint32_t *table = (uint32_t *)(void *)start;
-    table[0] = 1; /* one bucket, whose chain is all zeros */
+    table[0] = 1; /* one bucket, whose chain is all zeros and so has no end */
     table[4] = 1;
     expect_no_functions();
     object_make();

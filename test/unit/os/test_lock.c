@@ -1,4 +1,4 @@
-/* The lock room under threads: nobody gets in beside the holder, and nobody sleeps for good. */
+/* Tests of os/lock.c with several threads: only the holder is inside, and no waiter sleeps for ever. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -31,7 +31,7 @@ Test(lock, is_taken_and_released)
     cr_assert_eq(word_of(&lock), 0);
 }
 
-static unsigned sum; /* guarded by `lock` alone */
+static unsigned sum; /* only `lock` guards it */
 static _Atomic int waiters[THREADS];
 
 static void wait_once(unsigned number)
@@ -63,7 +63,7 @@ static void release_when_all_sleep(unsigned number)
     lock_release(&lock);
 }
 
-/* A release wakes one; that one's release must wake the next, and so on. */
+/* A release wakes one waiter, whose own release must wake the next one, and so on. */
 Test(lock, everyone_who_sleeps_is_woken, .timeout = 120)
 {
     for (unsigned round = 0; round < 20; round++) {
@@ -84,7 +84,7 @@ static void add_up(unsigned number)
         CHECK(lock_take(&lock));
         unsigned before = sum;
         if (round % 64 == 0) {
-            sched_yield(); /* so that others come to wait */
+            sched_yield(); /* lets other threads begin to wait */
         }
         sum = before + 1;
         lock_release(&lock);
@@ -122,8 +122,8 @@ static void *wait_once_alone(void *argument)
     return NULL;
 }
 
-/* The handler's own attempt must not end what it interrupted. Without SA_RESTART the kernel ends
- * the wait, with an errno that nobody may see. */
+/* A signal handler that tries the lock must not end the wait that it interrupted. Without SA_RESTART the kernel ends
+ * the wait, and the errno of that must stay invisible. */
 Test(lock, handler_may_come_while_the_thread_waits, .timeout = 120)
 {
     const struct sigaction action = {.sa_handler = add_in_handler};
@@ -178,14 +178,15 @@ Test(lock, handlers_that_want_each_others_do_not_wait, .timeout = 120)
     cr_assert_eq(word_of(&pair[1]), 0);
 }
 
-/* Handlers interrupt holders and waiters alike, and take the lock from threads in neither state. */
+/* Handlers interrupt threads that hold the lock and threads that wait, and also take the lock in threads that do
+ * neither. */
 Test(lock, handlers_and_threads_together, .timeout = 60)
 {
     const struct itimerval often = {{.tv_usec = 50}, {.tv_usec = 50}};
     signal(SIGALRM, add_in_handler);
     cr_assert_eq(setitimer(ITIMER_REAL, &often, NULL), 0);
     unsigned runs = 0;
-    do { /* until a handler has met both: how soon is up to the kernel */
+    do { /* repeated until a handler has met both, because the kernel decides when that is */
         crew_run(THREADS, add_up);
         runs++;
     } while (entries == 0 || refusals == 0);

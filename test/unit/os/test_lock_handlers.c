@@ -1,6 +1,5 @@
-/* The lock room and handlers: none waits for what it interrupted, and the child of a fork for
- * nobody.
- */
+/* Tests of os/lock.c and signal handlers: a handler never waits for the code that it interrupted, and a fork child
+ * never waits for threads that it does not have. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -24,7 +23,7 @@ static pthread_t holder;
 static atomic_bool holds;
 static atomic_bool let_go;
 
-/* Holds `lock` until it is told, or until somebody else waits for it. */
+/* Holds `lock` until the test says so, or until another thread waits for it. */
 static void *hold(void *argument)
 {
     (void)argument;
@@ -55,7 +54,8 @@ static void end_holding(void)
     cr_assert_null(crew_fault(), "%s", crew_fault());
 }
 
-/* The thread is inside no lock, and knows it: for one that another thread holds it waits. */
+/* Checks that this thread counts as being inside no lock: only then does it wait for a lock that another thread
+ * holds. */
 static void expect_waiting(void)
 {
     begin_to_hold();
@@ -112,7 +112,7 @@ Test(lock_handlers, handler_takes_another_that_is_free, .timeout = 120)
     expect_waiting();
 }
 
-/* Whoever holds it may have been interrupted by a handler that waits for ours. */
+/* The thread that holds the other lock may itself be interrupted by a handler that waits for ours. */
 Test(lock_handlers, handler_inside_one_does_not_wait_for_another_threads, .timeout = 120)
 {
     cr_assert(lock_take(&other));
@@ -160,7 +160,7 @@ Test(lock_handlers, reset_makes_it_free, .timeout = 120)
     cr_assert(lock_take(&lock));
     lock_reset(&lock);
     cr_assert_eq(word_of(&lock), 0);
-    lock_release(&lock); /* what was interrupted goes on */
+    lock_release(&lock); /* the code that the handlers interrupted goes on */
     expect_waiting();
 }
 

@@ -1,4 +1,4 @@
-/* The mapping room: which file lies where, against what the dynamic linker knows of it. */
+/* Tests of os/mapping.c: which file is mapped at an address, compared with what the dynamic linker knows. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -39,13 +39,13 @@ static void expect_nothing_at(uintptr_t address)
     cr_assert_not(mapping_find(address, &mapping), "%s at %lx", mapping.name, address);
 }
 
-/* The file's first byte is that of the first segment to load. */
+/* Checks each loaded segment of one object; the file begins at the address of the first one. */
 static int expect_object(struct dl_phdr_info *object, size_t size, void *seen)
 {
     (void)size;
     uintptr_t start = 0;
     if (strchr(object->dlpi_name, '/') == NULL) {
-        return 0; /* the program itself has no name there, and the kernel's object no file */
+        return 0; /* here the program has an empty name, and the kernel's own object (vdso) has no file */
     }
     for (unsigned i = 0; i < object->dlpi_phnum; i++) {
         const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
@@ -95,7 +95,7 @@ Test(mapping, memory_without_a_file_is_nobodys)
     cr_assert_not_null(start);
     expect_nothing_at((uintptr_t)start + page);
     int local = 0;
-    expect_nothing_at((uintptr_t)&local); /* [stack] is no file either */
+    expect_nothing_at((uintptr_t)&local); /* the stack is shown as "[stack]", which is no file */
     os_release(start, PAGES * page);
     errno = UNUSUAL;
     expect_nothing_at((uintptr_t)start);
@@ -104,7 +104,7 @@ Test(mapping, memory_without_a_file_is_nobodys)
     cr_assert_eq(errno, UNUSUAL);
 }
 
-/* A file of PAGES pages with that name, in a directory of its own; open. */
+/* Makes a file of PAGES pages with that name in a new directory, and returns it open. */
 static int make_file(char *directory, const char *name)
 {
     char path[PATH_MAX];
@@ -123,7 +123,7 @@ static void remove_file(const char *directory, const char *name)
     cr_assert_eq(rmdir(directory), 0);
 }
 
-/* Pages of a file from page `first` on. */
+/* Maps `count` pages of a file, beginning with its page `first`, at the address `at`. */
 static void map_pages(char *at, size_t count, int file, size_t first, int protection)
 {
     size_t page = os_page_size();
@@ -131,8 +131,8 @@ static void map_pages(char *at, size_t count, int file, size_t first, int protec
     cr_assert_eq(got, at);
 }
 
-/* As objects lie in memory: segments with different rights, one file's; and the next copy directly
- * behind. */
+/* Maps one file twice, in segments with different rights as the dynamic linker does, the second copy directly behind
+ * the first. */
 Test(mapping, tells_two_copies_of_a_file_apart)
 {
     char directory[] = "/tmp/sockmalloc-unit-XXXXXX";
@@ -167,7 +167,7 @@ Test(mapping, knows_where_a_file_would_begin)
     close(file);
 }
 
-/* As if the second were a segment of the first. */
+/* The second file is mapped where a segment of the first one could be. */
 Test(mapping, tells_files_that_lie_side_by_side_apart)
 {
     char directories[2][32] = {"/tmp/sockmalloc-unit-XXXXXX", "/tmp/sockmalloc-unit-XXXXXX"};

@@ -1,4 +1,4 @@
-/* The os room: what the kernel's memory calls do to pages, and that errno stays. */
+/* Tests of os/os.c: what the kernel's memory calls do to pages, and that errno is unchanged. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -31,7 +31,7 @@ static char *page_at(char *start, size_t number)
     return start + number * os_page_size();
 }
 
-/* Pages of a range that are in memory. */
+/* Returns how many pages of the range are in memory. */
 static size_t resident(const char *start, size_t count)
 {
     unsigned char pages[OS_RESIDENCY_PAGES];
@@ -95,7 +95,7 @@ Test(os, too_much_is_refused)
     cr_assert_eq(errno, UNUSUAL);
 }
 
-/* A place with nothing in it, of which the first page is then claimed. */
+/* Finds a free range of PAGES pages, claims its first page, and returns that. */
 static char *claim_first_page(void)
 {
     char *start = os_find_free(PAGES * os_page_size());
@@ -105,7 +105,7 @@ static char *claim_first_page(void)
     return start;
 }
 
-/* The kernel says the same of them as of a range that is longer than a limit. */
+/* The kernel gives the same error for an address that it does not have as for a range that is longer than RLIMIT_AS. */
 Test(os, addresses_that_the_machine_lacks_are_not_free)
 {
     size_t most = SIZE_MAX / 2 / os_page_size() * os_page_size();
@@ -181,7 +181,7 @@ Test(os, frozen_object_can_be_read_alone)
     capture_fault(touch_by_writing, page_at(object, 2) - 1);
 }
 
-/* Its neighbours would be frozen with it. */
+/* os_freeze refuses it, because other data in that page would become read-only as well. */
 Test(os, object_within_a_page_stays_writable)
 {
     char *object = pages_of_its_own(3);
@@ -219,7 +219,7 @@ Test(os, discarded_pages_read_as_zero)
     }
 }
 
-/* A locked page is one that the kernel keeps, before Linux 5.18: MADV_DONTNEED is then refused. */
+/* Before Linux 5.18 MADV_DONTNEED is refused for locked pages, which keep their content. */
 Test(os, locked_pages_are_called_discarded_where_they_are)
 {
     char *start = map_pages(PAGES);
@@ -231,7 +231,7 @@ Test(os, locked_pages_are_called_discarded_where_they_are)
     cr_assert_eq(start[0], discarded ? 0 : 'x');
 }
 
-/* Touched at both ends of what one call may ask, and at odd places. */
+/* Pages are touched at both ends of the piece for which one call can ask, and at odd places. */
 Test(os, residency_tells_touched_pages)
 {
     enum { BEFORE = 100, BEHIND = 1000, ALL = BEFORE + OS_RESIDENCY_PAGES + BEHIND };
@@ -252,7 +252,7 @@ Test(os, residency_tells_touched_pages)
     cr_assert_eq(resident(asked, 0), 0);
 }
 
-/* Pages that were not touched are not in memory, which is an answer too. */
+/* Pages that were never touched are not resident, and the call succeeds all the same. */
 Test(os, residency_of_untouched_pages_is_none)
 {
     char *start = map_pages(PAGES);
@@ -278,7 +278,7 @@ Test(os, copies_what_is_mapped)
     cr_assert_eq(errno, UNUSUAL);
 }
 
-/* What begins in a page that can be read and ends in one that can't is not copied at all. */
+/* If a part of the source cannot be read, nothing is copied. */
 Test(os, copies_nothing_that_would_fault)
 {
     char target[8] = "";
@@ -294,7 +294,8 @@ Test(os, copies_nothing_that_would_fault)
     cr_assert_eq(errno, UNUSUAL);
 }
 
-/* What few servers need is not called while a filter is known of, whatever that one forbids. */
+/* System calls that few servers need are not made while a seccomp filter is known of, even if that filter would
+ * allow them. */
 static void work_under_a_filter(void *argument)
 {
     char here = 'h';
@@ -344,7 +345,7 @@ static void discard_where_it_does_nothing(void *argument)
 {
     (void)argument;
     CHECK(os_discard_clears());
-    filter_call(SYS_madvise, SECCOMP_RET_ERRNO); /* with 0: "done" */
+    filter_call(SYS_madvise, SECCOMP_RET_ERRNO); /* an error number of 0 makes madvise return success and do nothing */
     errno = UNUSUAL;
     os_try_discard();
     CHECK(errno == UNUSUAL);
@@ -365,7 +366,7 @@ static void discard_where_it_is_refused(void *argument)
     (void)argument;
     filter_call(SYS_madvise, SECCOMP_RET_ERRNO | EPERM);
     os_try_discard();
-    CHECK(os_discard_clears()); /* each refusal shows itself */
+    CHECK(os_discard_clears()); /* still true, because each refusal is visible to the caller */
     CHECK(!os_discard(touched_page(), os_page_size()));
 }
 
@@ -454,10 +455,8 @@ static bool maps_has(const char *word)
     return found;
 }
 
-/*
- * Where the kernel can't name mappings (before 5.17, or built without it), that it stays silent is
- * all there is.
- */
+/* Where the kernel cannot name mappings (before 5.17, or built without it), the test only checks that the call has
+ * no effect. */
 Test(os, names_a_mapping_where_the_kernel_can)
 {
     char *start = map_pages(PAGES);

@@ -1,4 +1,5 @@
-/* The sandbox room: what is known of filters, from start and later, and what it allows. */
+/* Tests of os/sandbox.c: which seccomp filters are known, from before and after start, and which system calls are
+ * then allowed. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <linux/seccomp.h>
@@ -26,7 +27,8 @@ static void run_in_a_child(capture_work *work)
 static void init_filtered(void *unused)
 {
     (void)unused;
-    filter_call(SYS_prctl, SECCOMP_RET_KILL_PROCESS); /* it is not asked by a call of that name */
+    /* sandbox_open must find the filter without prctl, which kills the process here */
+    filter_call(SYS_prctl, SECCOMP_RET_KILL_PROCESS);
     sandbox_open();
     CHECK(sandbox_allows(SANDBOX_COMMON));
     CHECK(!sandbox_allows(SANDBOX_RARE));
@@ -64,7 +66,7 @@ static void set_one_later(void *unused)
     CHECK(sandbox_process() > 0);
 }
 
-/* The machine that runs the tests may be a container. */
+/* The test runs in a child, because the machine that runs it may be a container, which has a filter already. */
 Test(sandbox, filter_of_its_own_allows_neither)
 {
     sandbox_open();
@@ -82,7 +84,7 @@ Test(sandbox, each_filter_counts)
     cr_assert(sandbox_allows(SANDBOX_COMMON) && sandbox_allows(SANDBOX_RARE));
 }
 
-/* The child of a fork knows its own id without asking. */
+/* The child of a fork knows its own process id without a system call. */
 Test(sandbox, process_after_fork)
 {
     int status;

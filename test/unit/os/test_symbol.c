@@ -1,4 +1,5 @@
-/* The symbol room: who called, against what dladdr and dlsym say; and where nobody may be asked. */
+/* Tests of os/symbol.c: the function that an address lies in, compared with dladdr and dlsym, also where files
+ * cannot be read. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <dlfcn.h>
@@ -27,7 +28,7 @@ enum { UNUSUAL = 4242 /* no call sets it */, TEXT_SIZE = 512 };
 
 static struct symbol_finder finder;
 
-/* The words for an address; the last two are good at a time. */
+/* Returns the text for an address. The last two texts stay valid. */
 static const char *print(const void *address)
 {
     static char buffers[2][TEXT_SIZE];
@@ -53,7 +54,7 @@ static const char *bare(const void *address)
     return address != NULL ? buffer : "0x0";
 }
 
-/* A function of libc's, and how long it is. */
+/* Returns a function of libc, and sets `size` to its length. */
 static char *find(const char *name, size_t *size)
 {
     Dl_info info;
@@ -66,7 +67,7 @@ static char *find(const char *name, size_t *size)
     return address;
 }
 
-/* A function may have several names. */
+/* Checks the text for an address in a function, which may have several names. */
 static void expect_function(char *function, size_t offset)
 {
     char name[64] = "";
@@ -86,7 +87,7 @@ Test(symbol, names_object_function_and_offset)
         size_t size;
         char *function = find(names[i], &size);
         expect_function(function, 1);
-        expect_function(function, size); /* the last call of a function may not return */
+        expect_function(function, size); /* also at its end, because the last call in a function may not return */
         const char *words = print(function);
         cr_assert_null(strstr(words, "+0x0)"), "%s: the call lies before that", words);
     }
@@ -96,7 +97,8 @@ static void hidden(void)
 {
 }
 
-/* As addr2line and objdump count, whether the program is position-independent or not. */
+/* The offset is counted from the start of the file, as addr2line and objdump do, whether the program is
+ * position-independent or not. */
 Test(symbol, what_is_not_exported_is_an_offset)
 {
     Dl_info info;
@@ -133,7 +135,7 @@ Test(symbol, a_file_that_is_no_object_has_a_name)
     close(file);
 }
 
-/* The last bytes of all that may be run, object by object: more than are remembered. */
+/* Checks the last byte of each executable segment of an object. There are more objects than are remembered. */
 static int expect_object(struct dl_phdr_info *object, size_t size, void *seen)
 {
     (void)size;
@@ -165,7 +167,7 @@ Test(symbol, remembers_no_object_for_another)
     cr_assert_gt(seen, 3);
 }
 
-/* Whether what print says of an address is the same when the object is remembered. */
+/* A second question about an address gives the same text, while the object is remembered. */
 Test(symbol, says_the_same_again)
 {
     size_t size;
@@ -179,7 +181,7 @@ Test(symbol, says_the_same_again)
     cr_assert_eq(finder.next, 2, "the first one is still remembered");
 }
 
-/* A library that the test does not have yet, and of which every glibc has a copy. */
+/* Loads a library that the test has not loaded yet, and that every glibc brings. */
 static void *load(const char **function)
 {
     static const char name[] = "libBrokenLocale.so.1";
@@ -199,14 +201,15 @@ Test(symbol, an_object_that_is_gone_is_no_fault)
     cr_assert_str_eq(print(function + 1),
                      expected("%s(%s+0x%zx)", "libBrokenLocale.so.1", "__ctype_get_mb_cur_max", 1));
     cr_assert_eq(dlclose(handle), 0);
-    /* Unloaded between two addresses: it has no functions any more. */
+    /* The library was unloaded between two questions, so its symbols cannot be read any more. */
     const char *words = print(function + 1);
     cr_assert_eq(strncmp(words, "libBrokenLocale.so.1+0x", 23), 0, "%s", words);
     symbol_begin(&finder);
     cr_assert_str_eq(print(function + 1), bare(function + 1));
 }
 
-/* Ends the process for opening a file or reading another's memory. */
+/* Installs a filter that kills the process when it opens a file, or reads the memory of a process by
+ * process_vm_readv. */
 static void install_filter(void)
 {
     static struct sock_filter program[] = {
@@ -219,7 +222,7 @@ static void install_filter(void)
     static const struct sock_fprog filter = {sizeof program / sizeof program[0], program};
     CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
     CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0);
-    os_add_filter(); /* as the wrapped prctl says it */
+    os_add_filter(); /* tells the library of the filter, as the library's own prctl does */
 }
 
 static void print_in_a_sandbox(void *argument)
@@ -239,7 +242,8 @@ Test(symbol, a_sandboxed_process_is_not_put_at_risk)
     char *function = find("qsort", &size);
     capture_run(&capture, print_in_a_sandbox, function + 1);
     cr_assert(capture_is_clean(&capture), "status %x: %s", (unsigned)capture.status, capture.words);
-    setenv("SOCKMALLOC_UNIT_OPEN", "1", 1); /* and the sandbox is one */
+    /* a control: with this variable the child opens a file, and the filter must kill it */
+    setenv("SOCKMALLOC_UNIT_OPEN", "1", 1);
     capture_run(&capture, print_in_a_sandbox, function + 1);
     cr_assert(WIFSIGNALED(capture.status));
 }

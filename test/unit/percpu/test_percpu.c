@@ -1,4 +1,4 @@
-/* The processor room on one processor: what its magazine takes, gives and exchanges. */
+/* Tests of percpu/percpu.c on one processor: pops and pushes of its magazine, and exchanges with the depot. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -110,7 +110,7 @@ Test(processor, last_in_is_first_out)
     house_assert();
 }
 
-/* Fills the running processor's magazine, and a further one that then goes to the depot. */
+/* Fills the magazine of the running processor and one more, which then goes to the depot. */
 static void give_beyond_the_quota(unsigned here)
 {
     void *taken[2 * QUOTA];
@@ -148,7 +148,7 @@ Test(processor, magazines_go_to_the_depot_and_come_back)
     house_assert();
 }
 
-/* A magazine that is fuller than the quota is by now: what is beyond it goes back to the depot. */
+/* The magazine was filled under a larger quota: the slots beyond the present quota go back to the depot. */
 Test(processor, magazine_of_the_depot_is_cut_to_the_quota)
 {
     processors_lay();

@@ -1,5 +1,4 @@
-/* The processor room on several processors, under threads that stay on one and threads that do not.
- */
+/* Tests of percpu/percpu.c on several processors, by threads that stay on one processor and by threads that move. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <sched.h>
@@ -32,7 +31,7 @@ static void await(unsigned wanted)
     }
 }
 
-/* What the one takes and the other gives stays with the other: whose it was is of no interest. */
+/* Allocates a slot on one processor and frees it on another, which keeps it: the former owner does not matter. */
 static void take_here_give_there(unsigned number)
 {
     enum percpu_source source;
@@ -63,7 +62,7 @@ Test(processor_threads, each_processor_has_its_own_magazine)
     house_assert();
 }
 
-/* --- no slot in two hands, no count lost ----------------------------------------------------- */
+/* --- no slot belongs to two threads, and no count is lost --- */
 
 static _Atomic uint8_t holder[USED][HOUSE_PAGES];
 static _Atomic(void *) places[PLACES];
@@ -97,8 +96,8 @@ static void give(void *slot)
     atomic_fetch_add(&gives, 1);
 }
 
-/* Half of the crew stay on a processor; all hand slots over to each other. Number 0 keeps changing
- * the quotas meanwhile. */
+/* Allocates slots, and frees those of other threads. Every second thread stays on one processor. Thread 0 also
+ * changes the quotas. */
 static void hand_over(unsigned number)
 {
     static const uint32_t quotas[] = {0, 1, QUOTA, MAGAZINE_SLOTS, 3};
@@ -118,7 +117,7 @@ static void hand_over(unsigned number)
     }
 }
 
-/* All that is there can be taken: nothing was left between processors, depot and stacks. */
+/* Checks that every free slot can be allocated: none is lost between processors, depot and stacks. */
 static void expect_all_within_reach(void)
 {
     for (unsigned at = 0; at < USED; at++) {
@@ -201,12 +200,12 @@ Test(processor_threads, reset_forgets_slots_and_counts)
     cr_assert_eq(PROCESSORS_FAST(B16K, requests), 1);
 }
 
-/* Purged slots are the last that is taken before carving. */
+/* Purged slots are the last ones that are used before new slots are carved. */
 Test(processor_threads, purged_slots_are_taken_before_any_is_carved)
 {
     enum percpu_source source;
     processors_lay();
-    processors_pin(0); /* on another processor it would find another magazine */
+    processors_pin(0); /* on another processor the thread would use another magazine */
     percpu_set_quota(B16K, QUOTA);
     uint32_t number = region_number(processors_take(B16K, &source));
     region_set_meta(number, slot_meta_of(SLOT_PURGED, B16K));

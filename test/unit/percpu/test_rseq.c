@@ -1,5 +1,5 @@
-/* The sequence room: each operation by itself, stopped at each of its instructions, under threads.
- */
+/* Tests of percpu/rseq.h, the restartable sequences: each operation by itself, stopped at each of its instructions,
+ * and by several threads. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -13,7 +13,7 @@
 #include "support/crew.h"
 #include "support/steps.h"
 
-enum { TOP = 0xc40, COUNTER = 0x88 }; /* any words of a record */
+enum { TOP = 0xc40, COUNTER = 0x88 }; /* the offsets of two words in a record; any would do */
 enum { RECORDS = 3, RECORDS_MAX = 1024, THREADS = 16, TOKENS = 32, HANDLER = 1000, ROUNDS = 3000000 };
 enum { ALL = MAGAZINE_SLOTS * sizeof(void *) };
 
@@ -21,13 +21,13 @@ static _Alignas(RSEQ_RECORD) char records[RECORDS_MAX][RSEQ_RECORD];
 static struct rseq_table table = {.records = records[0], .count = RECORDS};
 static struct magazine magazines[RECORDS_MAX + THREADS];
 
-/* What stands for a slot. */
+/* A token stands for a slot. */
 static struct token {
     _Atomic unsigned holder;
-    unsigned uses; /* by its holder alone */
+    unsigned uses; /* changed only by the thread that holds the token */
 } tokens[TOKENS];
 
-/* An area that the kernel does not know: the test says which processor it is. */
+/* An rseq area that the kernel does not know, so that the test can say which processor the thread runs on. */
 static _Thread_local struct rseq_area pretended;
 
 #ifdef __x86_64__
@@ -67,7 +67,7 @@ static uint64_t counter_of(unsigned number)
     return count;
 }
 
-/* Gives a processor a magazine with some tokens, the last on top. */
+/* Gives a processor a magazine with `count` tokens from number `first` on, the last of them on top. */
 static void equip(unsigned number, struct magazine *magazine, unsigned first, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -131,7 +131,7 @@ Test(sequence, swap_replaces_the_top_that_it_was_told)
     cr_assert_eq(top_of(0), magazines[0].slot + 2);
 }
 
-/* Every operation with every number: the one record changes, in the words that are meant. */
+/* Each operation runs with each processor number, and changes only the intended words of that processor's record. */
 Test(sequence, number_chooses_the_record)
 {
     static char before[RECORDS][RSEQ_RECORD];
@@ -171,7 +171,7 @@ static void expect_nothing_done(uint32_t number)
     cr_assert_eq(memcmp(before, records, sizeof before), 0, "number %u", number);
 }
 
-/* A processor that was plugged in, and both numbers by which the kernel says that it knows none. */
+/* The numbers of a processor that was added later, and the two by which the kernel says that there is no number. */
 Test(sequence, nothing_happens_beyond_the_table)
 {
     for (unsigned i = 0; i < RECORDS + 1; i++) {
@@ -196,20 +196,17 @@ Test(sequence, area_is_glibcs)
     cr_skip("glibc or kernel without restartable sequences");
 }
 
-/*
- * --- stopped at each instruction ---
- *
- * At the instruction whose turn it is, the handler does what the kernel does with a thread that
- * goes on, and what somebody else does meanwhile, and lets the thread go on, perhaps on another
- * processor. Afterwards each token must be in one place.
- */
+/* --- stopped at each instruction ---
+ * At one instruction of the operation a signal handler does what the kernel does with a thread that it continues,
+ * then runs another thread's operation, and then lets the first one go on, perhaps on another processor. Afterwards
+ * each token must be in exactly one place. This is repeated for each instruction. */
 #if defined(__x86_64__) && !defined(__ILP32__)
 enum { SIGNATURE = 0x53053053, WORLD = 7 };
 
 static struct actor {
-    struct token *given; /* what it pushes; NULL: done */
+    struct token *given; /* the token to push; NULL once it has been pushed */
     struct token *got;
-    void **top; /* of a magazine of its own */
+    void **top; /* the top of this actor's own magazine */
 } me, them;
 
 typedef void operation(struct actor *actor);
@@ -285,7 +282,7 @@ static unsigned places(const struct token *token)
     return count;
 }
 
-/* False: it was over before its turn. */
+/* Returns false if the operation was over before its instruction number `at`. */
 static bool run_stopped(unsigned at)
 {
     memset(records, 0, RECORDS * sizeof records[0]);
@@ -331,7 +328,7 @@ Test(sequence, stopped_anywhere_it_is_done_once_or_begins_anew)
 }
 #endif
 
-/* --- under threads that the kernel stops, of itself and for a timer's signals --- */
+/* --- by threads that the kernel interrupts, by itself and for a timer's signals --- */
 
 static _Atomic uint64_t added, signals;
 static sigset_t alarms;
@@ -348,7 +345,8 @@ static void unuse(struct token *token, unsigned holder)
     CHECK(atomic_exchange_explicit(&token->holder, 0, memory_order_relaxed) == holder);
 }
 
-/* Puts the thread's magazine in place of the processor's, whose slots nobody else may then have. */
+/* Exchanges the thread's magazine with the processor's. The slots in the magazine that the thread gets then belong
+ * to this thread alone. */
 static void exchange(unsigned number)
 {
     void **top = NULL;
@@ -362,8 +360,8 @@ static void exchange(unsigned number)
     }
 }
 
-/* What a thread's handler holds from one signal to the next, so that it leaves another top behind.
- */
+/* The token that the thread's signal handler keeps from one signal to the next, so that the handler leaves another
+ * top behind. */
 static _Thread_local struct token *kept;
 
 static void take_or_give(int signal_number)
@@ -429,7 +427,7 @@ Test(sequence, no_slot_is_in_two_hands_and_no_count_is_lost, .timeout = 120)
     for (unsigned i = 0; i < THREADS; i++) {
         owned[i] = magazines[RECORDS_MAX + i].slot;
     }
-    /* Only the crew lets the signals through. */
+    /* Only the threads of the crew have the signal unblocked. */
     const struct itimerval often = {{.tv_usec = 50}, {.tv_usec = 50}};
     sigemptyset(&alarms);
     sigaddset(&alarms, SIGALRM);
@@ -437,7 +435,7 @@ Test(sequence, no_slot_is_in_two_hands_and_no_count_is_lost, .timeout = 120)
     signal(SIGALRM, take_or_give);
     cr_assert_eq(setitimer(ITIMER_REAL, &often, NULL), 0);
     unsigned runs = 0;
-    do { /* until enough signals have come: how many a run brings is up to the kernel */
+    do { /* repeated until enough signals have come, because the kernel decides how many one run gets */
         crew_run(THREADS, pop_push_and_exchange);
         runs++;
     } while (signals <= 100);

@@ -1,4 +1,4 @@
-/* The dump room: where a report goes, whole and once. */
+/* Tests of statistics/dump.c: each report is written whole and once, to the right place. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -82,7 +82,7 @@ Test(dump, percent_p_is_the_process)
     place_read(place_path(name), text, sizeof text);
     place_expect_reports(text, 1);
     unlink(place_path(name));
-    /* Every other character stands for itself. */
+    /* A % before any other character stands for that character. */
     place_set_stats(place_path("%q.%"));
     cr_assert(dump_somewhere());
     place_read(place_path("%q.%"), text, sizeof text);
@@ -109,7 +109,7 @@ static void expect_default_file(unsigned reports)
 Test(dump, avoids_a_closed_stderr)
 {
     place_open();
-    unlink(default_file()); /* of a process that had this number before */
+    unlink(default_file()); /* a file that an earlier process with this number may have left */
     int kept = dup(STDERR_FILENO);
     close(STDERR_FILENO);
     bool first = dump_somewhere();
@@ -120,7 +120,7 @@ Test(dump, avoids_a_closed_stderr)
     place_close();
 }
 
-/* A daemon closed its descriptors, and 2 is its database now. */
+/* A daemon has closed its descriptors, so descriptor 2 may be its database by now. */
 Test(dump, avoids_a_file_in_the_place_of_stderr)
 {
     char text[64];
@@ -153,7 +153,7 @@ Test(dump, says_that_the_pools_are_off)
 static int full_pipe[2];
 static _Atomic bool drained;
 
-/* Is given up every now and then, since nobody reads, and tries again. */
+/* The report is given up after some time, because the pipe has no reader; the thread tries again and again. */
 static void *dump_into_the_full_pipe(void *argument)
 {
     while (!dump_to(full_pipe[1]) && !drained) {
@@ -171,8 +171,8 @@ static void dump_in_a_child(void *argument)
     CHECK(write(STDERR_FILENO, held ? "held" : "free", 4) == 4);
 }
 
-/* One report at a time: a second one is dropped, and a child does not inherit the first one's hold.
- */
+/* A second report while the first one is being written is dropped. The child of a fork does not inherit the first
+ * one's lock. */
 Test(dump, one_at_a_time, .timeout = 120)
 {
     static char bytes[1 << 16];
@@ -184,7 +184,7 @@ Test(dump, one_at_a_time, .timeout = 120)
     }
     cr_assert_eq(pthread_create(&thread, NULL, dump_into_the_full_pipe, NULL), 0);
     int file = open("/dev/null", O_WRONLY);
-    while (dump_to(file)) { /* until the thread is at it */
+    while (dump_to(file)) { /* repeated until the other thread is writing its report */
         sched_yield();
     }
     do {

@@ -1,4 +1,4 @@
-/* The dump room: the list of what is in use, as a part of every report and alone. */
+/* Tests of statistics/dump.c: the list of slots in use, as a part of every report and by itself. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -16,7 +16,7 @@ enum { UNUSUAL = 4242 /* no call sets it */, TEXT_SIZE = 2 * FORMAT_TEXT_SIZE };
 
 static char text[TEXT_SIZE];
 
-/* With two slots of different buckets in use. */
+/* Prepares a directory, and allocates two slots of different buckets. */
 static void open_place(void)
 {
     house_pools.kind = KIND_STANDARD;
@@ -35,7 +35,7 @@ static const char *find_sums(void)
     return found + strlen(begin);
 }
 
-/* The second figure of the row of totals: capacities have no sum. */
+/* Returns the second figure in the row of totals, which has no capacity. */
 static unsigned live_in_the_table(void)
 {
     unsigned live;
@@ -72,7 +72,7 @@ Test(dump, the_list_can_come_alone)
     place_close();
 }
 
-/* Not even an empty file is made. */
+/* Where no list is kept, not even an empty file is made. */
 Test(dump, no_list_where_none_is_kept)
 {
     place_open();

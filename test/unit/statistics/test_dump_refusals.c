@@ -1,4 +1,5 @@
-/* The dump room's refusals: what somebody planted where a report should go is left alone. */
+/* Tests of statistics/dump.c: a link, FIFO or file that somebody else has put at the report's path is not written
+ * to. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -52,7 +53,7 @@ Test(dump_refusals, refuses_a_second_name)
     place_close();
 }
 
-/* Without a reader, opening it could hang; with one, the report would go to whoever planted it. */
+/* Opening a FIFO without a reader could hang, and with a reader the report would go to the user who made the FIFO. */
 Test(dump_refusals, refuses_a_fifo, .timeout = 120)
 {
     char text[64];
@@ -75,7 +76,7 @@ Test(dump_refusals, refuses_directories_and_devices)
     place_close();
 }
 
-/* Root may give a file away; others can find one that is not theirs. */
+/* Root makes a file that belongs to another user; an ordinary user looks for one. */
 Test(dump_refusals, refuses_a_file_of_another_owner)
 {
     struct stat status;
@@ -109,7 +110,7 @@ Test(dump_refusals, leaves_no_descriptor_open)
     place_close();
 }
 
-/* Makes `depth` directories within each other, all of the same name, and goes into the last. */
+/* Makes `depth` nested directories of one name, and changes into the innermost. */
 static void go_down(const char *name, unsigned depth)
 {
     cr_assert_eq(chdir(place_directory()), 0);
@@ -119,7 +120,7 @@ static void go_down(const char *name, unsigned depth)
     }
 }
 
-/* Goes back up and removes them, which is refused for one that holds a file. */
+/* Changes back up and removes the directories, which fails for one that still holds a file. */
 static void go_up(const char *name, unsigned depth)
 {
     for (unsigned i = depth; i > 0; i--) {
@@ -128,8 +129,7 @@ static void go_up(const char *name, unsigned depth)
     }
 }
 
-/* A path that %p makes longer than a path may be is none, and not the file that its beginning
- * names. */
+/* A path that becomes too long when %p is replaced is refused, because its beginning alone could name another file. */
 Test(dump_refusals, refuses_a_path_that_grows_too_long)
 {
     enum { DEPTH = 150 };
@@ -137,7 +137,7 @@ Test(dump_refusals, refuses_a_path_that_grows_too_long)
     place_open();
     snprintf(name, sizeof name, "%d", (int)getpid());
     go_down(name, DEPTH);
-    /* Wherever in a name the cut may be. */
+    /* repeated, so that the path would be cut at different places */
     for (unsigned slashes = 1; slashes <= 8; slashes++) {
         char template[SETTING_PATH_SIZE];
         struct text text = text_begin(template, sizeof template);

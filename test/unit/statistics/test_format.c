@@ -1,4 +1,4 @@
-/* The format room: every figure in every format, whatever it is, and nothing cut. */
+/* Tests of statistics/format.c: each format has every figure of a snapshot, and nothing is cut off. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <inttypes.h>
@@ -131,7 +131,7 @@ Test(format, prometheus_names_tell_type_and_unit)
     expect_in("sockmalloc_info{version=\"" PACKAGE_VERSION "\",pool=\"thread\"} 1\n");
 }
 
-/* What cannot be known is said as each format says it, and not as a number. */
+/* A figure that cannot be known is printed by each format in its own way, and never as a number. */
 Test(format, unknown_is_no_number)
 {
     prepare(4 << 20);
@@ -148,7 +148,7 @@ Test(format, unknown_is_no_number)
               "sockmalloc_resident_bytes{bucket=\"32k\"} 4008\n");
 }
 
-/* A program's name and a path may hold any byte but NUL. */
+/* The name of a program and a path may contain any byte but NUL. */
 Test(format, json_escapes_what_json_does_not_take)
 {
     prepare(4 << 20);
@@ -174,12 +174,12 @@ Test(format, all_say_that_the_pools_are_off)
     cr_expect_null(strstr(printed, "{bucket="));
 }
 
-/* The most buckets, the largest numbers, and paths of which every byte is escaped. */
+/* The most buckets, the largest numbers, and paths of which every byte must be escaped. */
 Test(format, longest_fits)
 {
     char longest[SETTING_PATH_SIZE] = {0};
     prepare(BUCKET_REQUEST_LIMIT - 1);
-    /* As long as the largest number, which says "unknown". */
+    /* the largest numbers, which are as long as any; all bits set would mean "unknown" */
     memset(snapshot.bucket, 0xfe, sizeof snapshot.bucket);
     memset(&snapshot.total, 0xfe, sizeof snapshot.total);
     memset(&snapshot.sizes, 0xff, sizeof snapshot.sizes);
@@ -195,8 +195,7 @@ Test(format, longest_fits)
     }
 }
 
-/* What lies below the pools' sizes is counted where their range begins, and what lies above them in
- * the last line alone. */
+/* Requests below the pools' sizes are counted from the first step on, and larger ones only in the last line. */
 Test(format, prometheus_counts_up_to_each_step)
 {
     prepare(4 << 20);

@@ -1,4 +1,4 @@
-/* The text format: the table's shape, and every figure where its heading says. */
+/* Tests of statistics/format_text.c: the form of the two tables, and that every figure stands under its heading. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -20,14 +20,13 @@ static unsigned line_count;
 static struct bucket_plan plan;
 static struct snapshot snapshot;
 
-/* One of the two tables: the headings of its columns, and how many of them name the row, or are
- * shares. */
+/* One of the two tables of a report: its headings, and which columns name the row or show a share in percent. */
 struct table {
     const char *const *headings;
     unsigned columns;
     unsigned named;
-    unsigned shares; /* the last of them */
-    unsigned first;  /* of the snapshot's figures */
+    unsigned shares; /* how many of the last columns are shares */
+    unsigned first;  /* the first of the snapshot's figures in this table */
 };
 
 #define HEADING(name, heading, width, type, unit, help) heading,
@@ -43,7 +42,7 @@ enum {
 static const struct table slots_table = {slot_headings, SLOT_COLUMNS, 2, SHARES, 0};
 static const struct table caches_table = {cache_headings, CACHE_COLUMNS, 1, 0, SLOT_COLUMNS - 2 - SHARES};
 
-/* Where each part of a report begins. */
+/* Return the line at which each part of a report begins. */
 static unsigned slots_line(void)
 {
     return 1;
@@ -59,7 +58,7 @@ static unsigned quotas_line(void)
     return caches_line() + 1 + plan.count + 1;
 }
 
-/* A plan of the default settings, and figures of which each is different from all others. */
+/* Sets the buckets of the default settings, and figures that all differ. */
 static void prepare(void)
 {
     static bucket_offset map[BUCKET_GRANULES];
@@ -85,7 +84,7 @@ static void prepare(void)
     snapshot.budget = 3 * MARK;
 }
 
-/* Prints, and cuts the report into lines. */
+/* Prints a report, and cuts it into lines. */
 static void print(void)
 {
     struct text text = text_begin(report, FORMAT_TEXT_SIZE);
@@ -201,10 +200,10 @@ Test(format_text, tells_what_part_of_the_capacity_was_asked_for)
     expect_filled(plan.count, "80.02%");
     snapshot.bucket[BUCKET].asked = 3 * CAPACITY;
     expect_filled(BUCKET, "100.00%");
-    /* Read a moment later than the requests. */
+    /* This figure is read a moment later than the requests, so it can be larger than they allow. */
     snapshot.bucket[BUCKET].asked = 4 * CAPACITY;
     expect_filled(BUCKET, "100.00%");
-    /* What each bucket's requests had room for, added up. */
+    /* the capacity of the bucket times its requests, summed over all buckets */
     snapshot.bucket[0].requests = 1;
     snapshot.total.asked = 3 * CAPACITY / 2;
     cr_assert_eq(plan.capacity[0], 8192);
@@ -238,7 +237,7 @@ Test(format_text, names_the_kind_in_force)
     }
 }
 
-/* A person reads it: numbers stand under their headings, at the right. */
+/* Checks that numbers are aligned to the right end of their headings, because a person reads the table. */
 static void expect_aligned(unsigned line)
 {
     for (unsigned row = line + 1; row <= line + 1 + plan.count; row++) {
@@ -309,20 +308,20 @@ Test(format_text, says_when_the_pools_are_off)
     cr_assert_eq(strncmp(lines[2], "configuration: SOCKMALLOC_MIN=4k ", 33), 0);
 }
 
-/* The most buckets, the largest numbers and the longest path still fit: nothing is ever cut. */
+/* A report with the most buckets, the largest numbers and the longest path is not cut. */
 Test(format_text, longest_report_fits)
 {
     char *fields[FIELDS];
     static bucket_offset map[BUCKET_GRANULES];
     prepare();
     struct bucket_settings widest = {.minimum = 4096,
-                                     .maximum = BUCKET_REQUEST_LIMIT - 1, /* the longest label */
+                                     .maximum = BUCKET_REQUEST_LIMIT - 1, /* gives the last bucket the longest label */
                                      .large = 1 << 30,
                                      .headroom = 0,
                                      .page = 4096};
     bucket_plan_make(&plan, &widest, map);
     snapshot.buckets = plan.count;
-    /* As long as the largest number, which says "unknown". */
+    /* the largest numbers, which are as long as any; all bits set would mean "unknown" */
     memset(snapshot.bucket, 0xfe, sizeof snapshot.bucket);
     memset(&snapshot.total, 0xfe, sizeof snapshot.total);
     snapshot.charged = snapshot.budget = snapshot.pressure_highs = UINT64_MAX;

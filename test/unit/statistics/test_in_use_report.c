@@ -1,4 +1,4 @@
-/* The in_use_report room: what a person reads of who holds what, line by line. */
+/* Tests of statistics/in_use_report.c: the list that shows a person which function holds which slots, line by line. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -27,7 +27,7 @@ static char text[TEXT_SIZE];
 static char *lines[LINES];
 static unsigned line_count;
 
-/* Callers in memory without a file: the report has their addresses alone. */
+/* The callers are addresses in memory without a file, so the report can only print the addresses. */
 static char *callers;
 
 static void lay_house(void)
@@ -47,7 +47,7 @@ static void *take_at(unsigned bucket, size_t request, const void *caller, uint64
     return slot;
 }
 
-/* Reads the text back and cuts it into lines, each of which must have an end. */
+/* Reads the text back and cuts it into lines. Each line must end with a newline. */
 static void split(int file)
 {
     ssize_t length = pread(file, text, sizeof text - 1, 0);
@@ -116,7 +116,7 @@ Test(in_use_report, of_nothing)
     expect_end(0, 0, 0);
 }
 
-/* A time that is still to come is an age of zero: ages here are the same in every run. */
+/* Returns a time in the future, whose age is printed as zero, so that ages are the same in every run. */
 static uint64_t later(unsigned order)
 {
     return in_use_now() + UINT64_C(3600000000000) + order;
@@ -157,7 +157,7 @@ Test(in_use_report, names_the_function)
     cr_assert_str_eq(lines[1], "by libc.so.6(qsort+0x1): slots 1, bytes 16384, oldest 0.000 s");
 }
 
-/* An age in thousandths of a second, as it is printed. */
+/* Returns the age in a printed line, in thousandths of a second. */
 static uint64_t printed_age(const char *line)
 {
     unsigned long seconds;
@@ -196,7 +196,7 @@ static uint64_t take_many(void)
     return bytes;
 }
 
-/* Longer than any buffer: every slot has its line, and every line is whole. */
+/* The report is longer than any buffer, and yet each slot has its line and each line is whole. */
 Test(in_use_report, of_many)
 {
     lay_house();
@@ -220,7 +220,7 @@ Test(in_use_report, of_many)
     expect_end(MANY, bytes, 7);
 }
 
-/* Pages of address space that the process has: the first number of statm. */
+/* Returns how many pages of address space the process has, which is the first number of /proc/self/statm. */
 static size_t address_space(void)
 {
     char digits[64];
@@ -243,7 +243,7 @@ static void write_without_memory(void *file)
     CHECK(in_use_report_write(&house_plan, *(int *)file));
 }
 
-/* Lines are missing, and said to be; the sums are those of all slots. */
+/* When there is no memory for all lines the report says so, and its sums still count all slots. */
 Test(in_use_report, says_what_it_had_no_memory_for)
 {
     static struct capture capture;

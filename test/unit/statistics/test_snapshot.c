@@ -1,4 +1,5 @@
-/* The snapshot room: figures after known steps, their totals, and those under working threads. */
+/* Tests of statistics/snapshot.c: figures after known steps, their totals, and figures that are read while threads
+ * work. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <stdatomic.h>
@@ -41,7 +42,7 @@ Test(snapshot, all_is_zero_at_init)
     }
 }
 
-/* Behind a filter nobody may ask what is in memory: that is no number, and its sum is none. */
+/* Behind a filter mincore may not be called, so resident bytes are unknown, and so are their sums. */
 Test(snapshot, bytes_in_memory_are_unknown_behind_a_filter)
 {
     house_lay_default();
@@ -66,14 +67,14 @@ Test(snapshot, sum_of_a_known_and_an_unknown_figure_is_unknown)
     cr_expect_eq(snapshot_sum(SNAPSHOT_UNKNOWN, 0), SNAPSHOT_UNKNOWN);
 }
 
-/* Twenty slots of 16k: two runs of 16 are carved, of which twelve slots are still to come. */
+/* Twenty slots of 16k: two runs of 16 slots are carved, and twelve slots are left of the second. */
 Test(snapshot, figures_of_a_trained_bucket)
 {
     void *taken[20];
     house_lay_default();
     for (unsigned i = 0; i < 20; i++) {
         taken[i] = house_take(B16K, 16390, NULL);
-        memset(taken[i], 1, 16390); /* five pages, whether or not the kernel populated them */
+        memset(taken[i], 1, 16390); /* writes to five pages, whether or not the kernel had populated them */
     }
     for (unsigned i = 0; i < 5; i++) {
         house_give(taken[i]);
@@ -138,14 +139,14 @@ static void take_and_leave(unsigned number)
     }
 }
 
-/* The second time its two magazines have something to swap. */
+/* Allocates and frees twice, because only then the thread's two magazines have something to swap. */
 static void take_and_leave_twice(unsigned number)
 {
     take_and_leave(number);
     take_and_leave(number);
 }
 
-/* What a thread left behind is in the depot, and what comes from there is a depot hit. */
+/* The slots of a thread that has ended are in the depot, and a slot that comes from there counts as a depot hit. */
 Test(snapshot, depot_and_its_hits)
 {
     house_lay_default();
@@ -162,7 +163,7 @@ Test(snapshot, depot_and_its_hits)
     cr_assert_gt(now.bucket[B64K].swaps, 0);
 }
 
-/* Hits, steals, and the requests that carved, are all requests. */
+/* The hits, the steals and the requests that carved a slot add up to all requests. */
 Test(snapshot, every_request_was_served_by_someone)
 {
     house_lay_default();
@@ -225,10 +226,8 @@ static void expect_plausible(const struct snapshot_figures *figures)
 #undef EXPECT_SMALL
 }
 
-/*
- * Threads hand slots over, while number 0 reads: no figure may ever go below zero, which would be a
- * huge number.
- */
+/* Threads free each other's slots while thread 0 reads the figures. No figure may go below zero, which would be
+ * printed as a huge number. */
 static void work_or_look(unsigned number)
 {
     static struct snapshot seen;

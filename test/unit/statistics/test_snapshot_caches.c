@@ -1,4 +1,4 @@
-/* The snapshot room: what it says of caches, their quotas, and the steps that led to those. */
+/* Tests of statistics/snapshot.c: the figures of caches, their quotas, and the steps of training. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -28,8 +28,8 @@ static void give_as_who_has_no_cache(unsigned number)
     }
 }
 
-/* A run of loose slots goes into the cache at once; the request for which it came is a hit there.
- */
+/* A refill from the stack brings several free slots into the cache, and the request that needed it counts as one
+ * hit. */
 Test(snapshot_caches, run_of_the_stack_is_one_depot_hit)
 {
     house_lay_default();
@@ -52,7 +52,8 @@ Test(snapshot_caches, run_of_the_stack_is_one_depot_hit)
     house_assert();
 }
 
-/* What all caches are allowed, in slots and in bytes, against the budget; and the kind in force. */
+/* Checks the quotas of all caches in slots and in bytes, the budget, and the kind of pool, while several threads
+ * have a quota. */
 static void have_a_quota(unsigned number)
 {
     static const unsigned buckets[] = {B4K, B16K};
@@ -86,7 +87,7 @@ Test(snapshot_caches, quotas_and_what_they_come_to)
     cr_assert_eq(now.total.promotions, 2, "what was counted stays");
 }
 
-/* A figure for each counter, each by itself: none is mistaken for another. */
+/* Each counter has another value here, so that no figure can show the wrong counter. */
 Test(snapshot_caches, steps_are_the_caches_counters)
 {
     house_lay_default();
@@ -104,13 +105,13 @@ Test(snapshot_caches, steps_are_the_caches_counters)
     }
 }
 
-/* Processors' quotas are not doubled: each has one magazine a bucket. */
+/* A processor has one magazine in each bucket, so its quota is not counted twice as a thread's is. */
 Test(snapshot_caches, figures_of_processors)
 {
     processors_need();
     house_pools.kind = KIND_CPU;
     house_lay_default();
-    processors_pin(0); /* elsewhere the slot would miss a second time */
+    processors_pin(0); /* on another processor the slot would miss a second time */
     house_give(house_take(B16K, 16384, NULL));
     const struct snapshot_figures *figures = look(B16K);
     cr_assert_eq(figures->quota, percpu_records() * MAGAZINE_SLOTS);
@@ -124,8 +125,8 @@ Test(snapshot_caches, figures_of_processors)
     cr_assert_gt(now.charged, 0);
 }
 
-/* A thread is seen between two steps of cache_arm: minus the interval stands there, and what it
- * lacks is not noted yet. */
+/* The snapshot may read a thread between the two steps of cache_arm, where its count is too low by an interval that
+ * is not noted yet. */
 Test(snapshot_caches, returned_is_never_below_zero)
 {
     house_lay_default();

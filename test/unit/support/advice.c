@@ -1,4 +1,4 @@
-/* The system_call room with an madvise that a test answers: linked in place of system_call.c. */
+/* Replaces os/system_call.c in a test: the test answers each madvise in place of the kernel. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/advice.h"
 

@@ -1,17 +1,16 @@
-/* The system_call room with an madvise that a test answers: linked in place of system_call.c. */
+/* Replaces os/system_call.c in a test: the test answers each madvise in place of the kernel. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_ADVICE_H
 #define SOCKMALLOC_TEST_ADVICE_H
 
 #include <stddef.h>
 
-/* What an answer returns when the kernel shall do the call. */
+/* The value that the test's function returns to have the kernel do the call. */
 enum { ADVICE_TO_KERNEL = 1 };
 
-/*
- * Sets the function that each madvise of the rooms calls first. It returns 0 or an error's number with a minus,
- * and the kernel then sees nothing of the call; or ADVICE_TO_KERNEL. Any thread of the rooms may call it.
- */
+/* Sets the function that the library calls before each madvise. If the function returns 0 or a negative error
+ * number, that is the result, and the kernel sees nothing of the call. If it returns ADVICE_TO_KERNEL the kernel
+ * does the call. Any thread may call the function. */
 void advice_answer(long (*answer)(char *start, size_t size, int advice));
 
 #endif

@@ -1,4 +1,4 @@
-/* Free slots that grow old: a house that keeps their pages for a second, and frees that tick. */
+/* Helpers for tests of decay: pools that keep the pages of free slots for a second, and frees that bring a tick. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/ages.h"
 
@@ -8,7 +8,8 @@
 #include "support/crew.h"
 #include "support/house.h"
 
-/* No two ticks are further apart; and no test takes more at a time. */
+/* FREES is the largest number of frees between two ticks; SLOTS_MAX is the most slots that a test allocates at a
+ * time. */
 enum { FREES = 1024, SLOTS_MAX = 1024 };
 
 void ages_tick(void)

@@ -1,4 +1,4 @@
-/* Free slots that grow old: a house that keeps their pages for a second, and frees that tick. */
+/* Helpers for tests of decay: pools that keep the pages of free slots for a second, and frees that bring a tick. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_AGES_H
 #define SOCKMALLOC_TEST_AGES_H
@@ -8,27 +8,27 @@
 #include "statistics/snapshot.h"
 #include "support/clock_still.h"
 
-/* Milliseconds that free slots keep their pages, and that a generation lasts. */
+/* DECAY is how many milliseconds free slots keep their pages, and AGE how many a generation lasts. */
 enum { DECAY = 1000, AGE = DECAY / 2 };
 
-/* Lays a house that keeps pages for so long, or DECAY_NEVER; the generations have just changed
- * places for the first time. */
+/* Sets up pools that keep the pages of free slots for `milliseconds`, or for ever with DECAY_NEVER. The two
+ * generations have just changed places for the first time. */
 void ages_lay(uint64_t milliseconds);
 
-/* So many frees of the calling thread that it looks at the clock. What they free stays with it. */
+/* Frees slots of the calling thread until it looks at the clock. The freed slots stay in the thread's cache. */
 void ages_tick(void);
 
-/* The same once the clock has gone on: by so much, and by just too little for that. */
+/* Moves the clock on by `milliseconds`, or by just too little for that, and then does what ages_tick does. */
 void ages_pass(uint64_t milliseconds);
 void ages_pass_almost(uint64_t milliseconds);
 
-/* Takes slots, writes to all of each, and gives them back. Any thread, one at a time. */
+/* Allocates `count` slots, writes to all of each, and frees them. Only one thread at a time may call it. */
 void ages_take_and_give(unsigned bucket, unsigned count);
 
-/* A step of decay after the other, until one finds nothing to do. */
+/* Runs one step of decay after another, until a step finds nothing to purge. */
 void ages_purge_all(unsigned bucket);
 
-/* A bucket's figures now. */
+/* Returns the bucket's present figures. */
 const struct snapshot_figures *ages_figures(unsigned bucket);
 
 #endif

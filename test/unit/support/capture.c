@@ -1,4 +1,4 @@
-/* Keeps what goes to stderr, of this process or of a child in which something may die. */
+/* Captures what this process writes to stderr, or a child process that may die. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/capture.h"
 
@@ -14,14 +14,13 @@
 #include "config/message.h"
 #include "support/crew.h"
 
-/* Against a hang alone: no test is near it, on a busy machine either. */
+/* how long a child may take: far more than any test needs on a busy machine, so it only ends one that hangs */
 enum { CHILD_SECONDS = 120 };
 
 static void capture_child(int words, capture_work *work, void *argument)
 {
-    /*
-     * An expected death leaves no core file, and is not caught by a handler of the test runner's.
-     */
+    /* The child may be expected to die: then it shall leave no core file, and no handler of the test runner shall
+     * catch the signal. */
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     signal(SIGABRT, SIG_DFL);
     signal(SIGSEGV, SIG_DFL);

@@ -1,4 +1,4 @@
-/* The clock room with a clock that stands still: linked in place of clock.c, a test moves it. */
+/* Replaces base/clock.c in a test: the clock stands still until the test moves it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/clock_still.h"
 

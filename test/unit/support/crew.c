@@ -1,4 +1,4 @@
-/* Threads that start at one moment, and checks that any thread or child process may make. */
+/* Starts threads at one moment; has the checks that any thread or child process may make. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/crew.h"
 
@@ -38,7 +38,7 @@ const char *crew_fault(void)
 static void *crew_member(void *argument)
 {
     const struct member *member = argument;
-    /* Not by a barrier: whom it wakes last starts when the first may be done. */
+    /* A barrier would not do, because the first thread that it wakes may be done before the last one starts. */
     atomic_fetch_add(&arrived, 1);
     while (arrived < wanted) {
         sched_yield();

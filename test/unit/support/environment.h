@@ -1,24 +1,24 @@
-/* An environment of the test's own for the option room to read. */
+/* An environment of the test's own, from which config/option.c reads the settings. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_ENVIRONMENT_H
 #define SOCKMALLOC_TEST_ENVIRONMENT_H
 
 #include "config/option.h"
 
-/* Takes all variables away. */
+/* Removes all variables. */
 void environment_clear(void);
 
-/* Sets a variable, or takes it away with NULL. The strings stay the caller's. */
+/* Sets a variable, or removes it if `value` is NULL. The strings must stay valid. */
 void environment_set(const char *name, const char *value);
 
-/* Reads the settings, looking for unknown names in `list`, or nowhere; what was said about them. */
+/* Reads the settings, and looks for unknown names in `list` unless that is NULL. Returns the messages that were
+ * printed. */
 const char *environment_read(struct option_set *set, char *const *list);
 
-/* The same with one variable alone, and no list. */
+/* Reads the settings with this variable as the only one and without a list. Returns the messages that were printed. */
 const char *environment_read_one(struct option_set *set, const char *name, const char *value);
 
-/* Returns what option_peek says of a row whose variable has this value, or is not set where it is
- * NULL. */
+/* Returns the result of option_peek when the option's variable has this value, or is not set if `value` is NULL. */
 uint64_t environment_peek(enum option option, const char *value);
 
 #endif

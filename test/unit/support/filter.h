@@ -5,10 +5,8 @@
 
 #include <stdint.h>
 
-/*
- * Puts the process behind a filter that answers the system call of that number by `verdict`, a SECCOMP_RET_ value, and
- * allows all others. The library does not know of the filter; a test that wants it to calls sandbox_add_filter.
- */
+/* Installs a filter that answers the system call number `call` with `verdict`, a SECCOMP_RET_ value, and allows all
+ * others. The library is not told of the filter; a test that wants the library to know calls sandbox_add_filter. */
 void filter_call(int call, uint32_t verdict);
 
 #endif

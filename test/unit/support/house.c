@@ -1,4 +1,4 @@
-/* Lays tables, a range, pools and the route as the start of the library does, only small, and checks their figures. */
+/* Sets up tables, a range, pools and route as the library's start does, but small, and checks their figures. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/house.h"
 
@@ -37,7 +37,7 @@ struct bucket_settings house_defaults(void)
 
 char *house_space(size_t size)
 {
-    /* The cut of nothing is a page itself, behind which the room's own begin. */
+    /* A cut of 0 bytes is a page itself, so the pages for the caller begin behind it. */
     return reserve_open(reserve_space(0) + size, NULL) ? reserve_cut(0) + reserve_space(0) : NULL;
 }
 
@@ -58,7 +58,7 @@ bool house_try(const struct bucket_settings *settings, unsigned shift)
 
 uint32_t house_limit(unsigned bucket, unsigned shift)
 {
-    /* Two pages are no slots': the first of the range, and one behind the last slot. */
+    /* Two pages hold no slot: the first page of the range, and the one behind the last slot. */
     return (uint32_t)((((size_t)1 << shift) - 2 * os_page_size()) / house_plan.stride[bucket]);
 }
 
@@ -133,8 +133,8 @@ uint32_t house_metadata(unsigned bucket, unsigned state)
     return count;
 }
 
-/* Slots whose metadata say purged have no pages, and so have those that were carved and never used;
- * but a processor's magazine may hold these. */
+/* Returns true if the count of purged slots is possible: slots in the state purged count, and so do those that were
+ * carved and never used, but a processor's magazine may hold some of the latter. */
 static bool house_purged_agrees(unsigned bucket, uint64_t purged)
 {
     uint32_t least = house_metadata(bucket, SLOT_PURGED);

@@ -1,4 +1,4 @@
-/* Lays tables, a range, pools and the route as the start of the library does, only small, and checks their figures. */
+/* Sets up tables, a range, pools and route as the library's start does, but small, and checks their figures. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_HOUSE_H
 #define SOCKMALLOC_TEST_HOUSE_H
@@ -11,75 +11,71 @@
 
 struct pool_settings;
 
-/* A range of 512 MiB: room for thousands of small slots and dozens of the largest. */
+/* A range of 512 MiB, which holds thousands of small slots and dozens of the largest. */
 enum { HOUSE_SHIFT = 29, HOUSE_PAGES = 1 << (HOUSE_SHIFT - 12) };
 
-/* The buckets of the default settings by their label, as long as a page is 4 KiB. */
+/* The buckets of the default settings by their label, if a page has 4 KiB. */
 enum { B4K, B8K, B16K, B32K, B64K, B128K, B256K, B512K, B1M, B2M, B4M, BUCKETS };
 
 extern struct bucket_plan house_plan;
 
-/* What house_lay opens the pools with, to be changed before it: each cache has the largest quota
- * for every trained bucket from the start, and keeps it. */
+/* The settings with which house_lay opens the pools; a test changes them before. At first each cache has the largest
+ * quota for every trained bucket from the start, and keeps it. */
 extern struct pool_settings house_pools;
 
-/* Whether house_lay lays the table of who took which slot, too. At first not. */
+/* If true, house_lay also sets up the table that notes the caller of each allocation. False at first. */
 extern bool house_notes_use;
 
-/* The settings that hold when none is made. */
+/* Returns the default settings. */
 struct bucket_settings house_defaults(void);
 
-/*
- * Lays tables, a range of 2^shift bytes, pools and route. A process has one house; false if there
- * are no addresses.
- */
+/* Sets up tables, a range of 2^shift bytes, pools and route, once in a process. Returns false if there are no free
+ * addresses. */
 bool house_try(const struct bucket_settings *settings, unsigned shift);
 
-/* The same, failing the test; and with the default settings. */
+/* house_lay does what house_try does, and fails the test if that is impossible. house_lay_default does so with the
+ * default settings. */
 void house_lay(const struct bucket_settings *settings, unsigned shift);
 void house_lay_default(void);
 
-/* Finds addresses for a room that a test lays by itself: where they start, or NULL. */
+/* Finds `size` bytes of free addresses, for a test that sets up a single table or range. Returns their start, or
+ * NULL. */
 char *house_space(size_t size);
 
-/* How many slots of the bucket a range of 2^shift bytes has room for, if no other bucket has any.
- */
+/* Returns how many slots of the bucket fit into a range of 2^shift bytes that has no other slots. */
 uint32_t house_limit(unsigned bucket, unsigned shift);
 
-/* The slot of the bucket that lies behind `ordinal` others; it must have been carved. */
+/* Returns the slot of the bucket that has `ordinal` slots of the bucket before it. The slot must have been carved. */
 void *house_slot(unsigned bucket, uint32_t ordinal);
 
-/* The same slot's number. */
+/* Returns the number of the slot that house_slot returns. */
 uint32_t house_number(unsigned bucket, uint32_t ordinal);
 
-/* Carves that many slots of the bucket, which are nobody's then. */
+/* Carves `count` slots of the bucket, which belong to no thread and lie on no stack. */
 void house_carve(unsigned bucket, uint32_t count);
 
-/* Writes a slot's metadata by hand. */
+/* Writes a state and a request into a slot's metadata. */
 void house_mark(const void *slot, unsigned state, size_t request);
 
-/* Slots of the bucket whose metadata say live. */
+/* Returns how many slots of the bucket are live by their metadata. */
 uint32_t house_live(unsigned bucket);
 
-/*
- * A slot of the bucket through the pool's fast path and its slow one, as the route takes it; NULL
- * if there is none.
- */
+/* Allocates a slot of the bucket as malloc does: by the pool's fast path, else by its slow path. Returns NULL if
+ * there is none. */
 void *house_take(unsigned bucket, size_t request, uint8_t *was);
 
-/* free. */
+/* Frees a slot as free does. */
 void house_give(void *slot);
 
-/* Metadata of the bucket's carved slots that say `state`. */
+/* Returns how many carved slots of the bucket have this state in their metadata. */
 uint32_t house_metadata(unsigned bucket, unsigned state);
 
-/*
- * Why live + cached + depot + purged is not carved somewhere, or is not what the metadata say; NULL if
- * all adds up. At rest.
- */
+/* Compares the counters of each bucket, live + cached + depot + purged = carved, and the metadata. Returns NULL if
+ * they agree, or else a text. No other thread may allocate or free meanwhile. */
 const char *house_fault(void);
 
-/* That it adds up: as a CHECK, for children; and as an assertion, by the test's first thread. */
+/* Check that house_fault finds nothing: house_check by a CHECK, for child processes, and house_assert by an
+ * assertion, for the test's first thread. */
 bool house_check(void);
 void house_assert(void);
 

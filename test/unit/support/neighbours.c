@@ -1,4 +1,4 @@
-/* Caches of other threads, which wait: the test acts for them. */
+/* Opens caches of other threads, which wait while the test works on their caches. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/neighbours.h"
 
@@ -16,7 +16,7 @@ static void *neighbours_wait(void *argument)
     (void)argument;
     cache_reach();
     pthread_barrier_wait(&meeting);
-    pthread_barrier_wait(&meeting); /* nobody comes any more */
+    pthread_barrier_wait(&meeting); /* the threads wait here, since no other thread ever comes */
     return NULL;
 }
 

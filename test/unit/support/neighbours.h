@@ -1,4 +1,4 @@
-/* Caches of other threads, which wait: the test acts for them. */
+/* Opens caches of other threads, which wait while the test works on their caches. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_NEIGHBOURS_H
 #define SOCKMALLOC_TEST_NEIGHBOURS_H
@@ -9,22 +9,20 @@
 
 enum { NEIGHBOURS_MAX = 20 };
 
-/*
- * Lays a house, opens a cache for the calling thread, which is returned, and `count` others behind
- * it. Their threads wait until the test is over.
- */
+/* Sets up the pools, opens a cache for the calling thread and then `count` caches of other threads. Returns the
+ * caller's cache. The other threads wait until the test is over. */
 struct cache *neighbours_open(unsigned count);
 
-/* The cache of a neighbour, from 0 on. */
+/* Returns the cache of the neighbour with this number, from 0 on. */
 struct cache *neighbour(unsigned number);
 
-/* A magazine with slots that were never used, the highest on top. */
+/* Returns a magazine with `count` slots that were never used, the one with the highest number on top. */
 struct magazine *neighbours_carve(unsigned bucket, uint32_t count);
 
-/* Gives a cache the largest quota and such a magazine as its public one. */
+/* Gives a cache the largest quota, and makes a magazine from neighbours_carve its public one. Returns the magazine. */
 struct magazine *neighbours_equip(struct cache *cache, unsigned bucket, uint32_t count);
 
-/* A cache's public magazine. */
+/* Returns a cache's public magazine. */
 static inline struct magazine *neighbours_public(struct cache *cache, unsigned bucket)
 {
     return atomic_load(&cache->bin[bucket].public_magazine);

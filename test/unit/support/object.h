@@ -1,4 +1,4 @@
-/* An ELF object as it lies in memory, of every kind that linkers make, and to be broken. */
+/* Makes an ELF object as it lies in memory, in every form that linkers make; tests then break it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_OBJECT_H
 #define SOCKMALLOC_TEST_OBJECT_H
@@ -8,17 +8,17 @@
 #include <stdint.h>
 
 enum {
-    BASE = 0x10000, /* where the object's file says that it lies */
+    BASE = 0x10000, /* the address that the object's file has for its start */
     CODE_SIZE = 0x1000
 };
 
-/* The symbols, in the order of the table. The first is always undefined. */
+/* The symbols in the order of the symbol table. The first one is always undefined. */
 enum { S_NONE, S_WANTED, S_DATA, S_OUTER, S_INNER, S_ALIAS, S_FIRST, S_SECOND, SYMBOLS };
 
-/* Where the functions lie in the code. */
+/* The offsets of the functions in the code. */
 enum { AT_FIRST = 0x40, AT_SECOND = 0x80, AT_OUTER = 0x100, AT_INNER = 0x140, AT_DATA = 0x200 };
 
-/* One object as it lies in memory, its segments first. */
+/* An ELF object as it lies in memory, beginning with its segments. */
 struct object {
     ElfW(Ehdr) header;
     ElfW(Phdr) segments[4];
@@ -37,23 +37,21 @@ struct object {
 
 extern struct object object;
 
-/* Where a member lies as the object's file has it. */
+/* The address of a member by the object's file. */
 #define IN_FILE(member) (BASE + offsetof(struct object, member))
 
-/* What is to be added to an address of the file's to have the process's. */
+/* Returns what must be added to an address of the file to get the address in the process. */
 uintptr_t object_bias(void);
 
-/* An address in the object's code. */
+/* Returns the address at this offset of the object's code. */
 uintptr_t object_code(size_t offset);
 
-/*
- * Makes it as glibc leaves one behind: with a hash table of the newer kind, and addresses of the
- * process in the dynamic section.
- */
+/* Makes the object as glibc leaves it in memory: with the newer kind of hash table (DT_GNU_HASH), and with addresses
+ * of the process in the dynamic section. */
 void object_make(void);
 
-/* The dynamic section anew: with the hash table of that tag, which lies at `hash` in the file, and
- * with addresses that are off by `bias`. */
+/* Writes the dynamic section again, with a hash table of the type `hash_tag` at the file's address `hash`. `bias` is
+ * added to the addresses. */
 void object_make_dynamic(ElfW(Sxword) hash_tag, uintptr_t hash, uintptr_t bias);
 
 #endif

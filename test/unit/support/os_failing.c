@@ -1,4 +1,4 @@
-/* The os room with a kernel that refuses: linked in place of os.c, it fails at a test's wish. */
+/* Replaces os/os.c in a test: its memory calls fail when the test says so. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/os_failing.h"
 
@@ -214,7 +214,7 @@ bool os_release(char *start, size_t size)
     return munmap(start, size) == 0;
 }
 
-/* What only reports ask: no test with this room looks at it. */
+/* Only reports call os_copy, and no test that uses this file makes a report. */
 bool os_copy(void *target, const void *source, size_t size)
 {
     (void)target;
@@ -236,7 +236,7 @@ bool os_is_filtered(void)
     return true;
 }
 
-/* A kernel that refuses what it does not do. */
+/* The simulated kernel refuses what it does not do, so the check would find nothing. */
 void os_try_discard(void)
 {
 }
@@ -251,7 +251,7 @@ pid_t os_thread(void)
     return gettid();
 }
 
-/* A wish, of which nothing hangs. */
+/* Whether there are huge pages makes no difference to the tests, so this does nothing. */
 void os_choose_huge(char *start, size_t size, bool wanted)
 {
     (void)start;
@@ -259,7 +259,7 @@ void os_choose_huge(char *start, size_t size, bool wanted)
     (void)wanted;
 }
 
-/* No file can be read. */
+/* Pretends that the file cannot be read. */
 void os_read_file(const char *path, char *text, size_t size)
 {
     (void)path;
@@ -267,8 +267,8 @@ void os_read_file(const char *path, char *text, size_t size)
     text[0] = '\0';
 }
 
-/* A wait without a limit, a lock's, is the kernel's own. Nobody wakes the threads that wait for a while in a
- * test with this room: they yield, and are counted. */
+/* A wait without a time limit, which locks use, is done by the kernel. A wait with a limit only yields and is
+ * counted, because nothing wakes those threads in a test that uses this file. */
 void os_wait(_Atomic uint32_t *word, uint32_t value, uint64_t nanoseconds)
 {
     if (nanoseconds == UINT64_MAX) {
@@ -294,7 +294,7 @@ void os_name_thread(const char *name)
     (void)name;
 }
 
-/* Never refused, and not among the calls that are. */
+/* Is never refused, and is not counted among the calls that can be. */
 bool os_residency(const char *start, size_t size, unsigned char *pages)
 {
     atomic_fetch_add(&looks, 1);
@@ -313,7 +313,7 @@ size_t os_charge_limit(void)
     return SIZE_MAX;
 }
 
-/* Two records are more than the first page of a table has room for. */
+/* There are more processors than records fit into the first page of the table. */
 unsigned os_processors(void)
 {
     return 2;

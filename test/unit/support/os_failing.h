@@ -1,4 +1,4 @@
-/* The os room with a kernel that refuses: linked in place of os.c, it fails at a test's wish. */
+/* Replaces os/os.c in a test: its memory calls fail when the test says so. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_OS_FAILING_H
 #define SOCKMALLOC_TEST_OS_FAILING_H
@@ -7,45 +7,40 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Counted are the calls that stand for an mmap, mremap or madvise. */
+/* Only calls that stand for mmap, mremap or madvise are counted. */
 
-/*
- * Counts anew, and refuses the calls with the numbers `first` to `last`; the next one is number 1.
- */
+/* Sets the count of calls back, and refuses the calls with the numbers `first` to `last`. The next call is number 1. */
 void os_failing_between(unsigned first, unsigned last);
 
-/* The same for all from `first` on, for every n-th, and for none. */
+/* Set the count of calls back, and refuse all calls from `first` on, or every n-th call, or none. */
 void os_failing_from(unsigned first);
 void os_failing_every(unsigned n);
 void os_failing_never(void);
 
-/* Refuses to unmap anything, or no longer does. */
+/* Refuses to unmap anything if `keeps` is true. */
 void os_failing_keep_mapped(bool keeps);
 
-/*
- * Runs `work` once, in the middle of the next call that extends, maps or unmaps memory: what
- * another thread would do that is faster. Calls that `work` itself makes are ordinary ones.
- */
+/* Runs `work` once, in the middle of the next call that extends, maps or unmaps memory, as if a faster thread did
+ * it. Calls that `work` makes are ordinary ones. */
 void os_failing_meanwhile(void (*work)(void));
 
-/* The same at the end of the next call that has extended memory, of which its caller has not said
- * anything yet. */
+/* Runs `work` once, at the end of the next call that has extended memory, before its caller has told anyone of it. */
 void os_failing_afterwards(void (*work)(void));
 
-/* Runs `work` once, at the next question if a page is mapped, before it is answered. */
+/* Runs `work` once, when the library next asks if a page is mapped, before the answer. */
 void os_failing_at_look(void (*work)(void));
 
-/* Calls since then, and those that were refused. */
+/* Return the number of calls since then, and the number of those that were refused. */
 unsigned os_failing_calls(void);
 unsigned os_failing_refusals(void);
 
-/* Calls since then that wait for another thread. */
+/* Returns the number of waits for another thread since then. */
 unsigned os_failing_waits(void);
 
-/* Calls since then that stand for a mincore. */
+/* Returns the number of calls since then that stand for mincore. */
 unsigned os_failing_looks(void);
 
-/* Bytes of address space that were granted and not released. */
+/* Returns the bytes of address space that were granted and not released. */
 size_t os_failing_held(void);
 
 #endif

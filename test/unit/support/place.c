@@ -1,4 +1,4 @@
-/* A directory of the test's own for dumps, and what must be found in them. */
+/* Makes a directory of the test's own for reports, and checks the reports there. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/place.h"
 
@@ -52,7 +52,7 @@ void place_close(void)
 
 void place_set_stats(const char *path)
 {
-    options.path_end = 1; /* no other path is set in these tests */
+    options.path_end = 1; /* these tests set no other path */
     option_set_path(&options, OPTION_STATS, path);
 }
 

@@ -1,4 +1,4 @@
-/* A directory of the test's own for dumps, and what must be found in them. */
+/* Makes a directory of the test's own for reports, and checks the reports there. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_PLACE_H
 #define SOCKMALLOC_TEST_PLACE_H
@@ -7,25 +7,24 @@
 
 enum { PLACE_PATH_SIZE = 256 };
 
-/* Lays a house with the default settings, readies the dump room and makes the directory. */
+/* Sets up pools with the default settings and statistics/dump.c, and makes the directory. */
 void place_open(void);
 
-/* Removes the directory with the files that tests make; the test fails if anything else is there.
- */
+/* Removes the directory and the files that tests make. The test fails if the directory holds any other file. */
 void place_close(void);
 
-/* The directory itself; and a path in it. The last four paths are good at a time. */
+/* Return the directory, or a path in it. The last four paths stay valid. */
 const char *place_directory(void);
 const char *place_path(const char *name);
 
-/* Sets SOCKMALLOC_STATS. */
+/* Sets the path of SOCKMALLOC_STATS. */
 void place_set_stats(const char *path);
 
-/* Makes a file with a text; reads a whole one. */
+/* Write a text to a file, or read a whole file. */
 void place_write(const char *path, const char *text);
 void place_read(const char *path, char *buffer, size_t size);
 
-/* Asserts that a text is `reports` whole reports of this process and nothing else. */
+/* Asserts that the text consists of exactly `reports` whole reports of this process. */
 void place_expect_reports(const char *text, unsigned reports);
 
 #endif

@@ -1,6 +1,4 @@
-/* Slots that a test takes from the processors' caches and gives to them itself; and what is
- * counted.
- */
+/* Allocates and frees slots of the processors' caches themselves, and reads what is counted there. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/processors.h"
 
@@ -32,7 +30,7 @@ void processors_lay(void)
     cr_assert_eq(percpu_records(), os_processors());
 }
 
-/* The process's processors, read by one thread, before anybody is pinned. */
+/* the processors that the process may run on, read by one thread before any is pinned */
 static cpu_set_t all;
 
 static void read_all(void)

@@ -1,6 +1,4 @@
-/* Slots that a test takes from the processors' caches and gives to them itself; and what is
- * counted.
- */
+/* Allocates and frees slots of the processors' caches themselves, and reads what is counted there. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_PROCESSORS_H
 #define SOCKMALLOC_TEST_PROCESSORS_H
@@ -11,28 +9,27 @@
 
 #include "percpu/percpu.h"
 
-/* Skips the test, and says so, where there are no restartable sequences. */
+/* Skips the test, with a message, where there are no restartable sequences. */
 void processors_need(void);
 
-/* The same; else lays a house with the default settings, whose processors' records are open. */
+/* Does what processors_need does, then sets up pools with the default settings and opens the processors' records. */
 void processors_lay(void);
 
-/* Keeps the calling thread on the n-th of the processors that the process may run on, counted round
- * and round; that processor's number. Any thread. */
+/* Pins the calling thread to the n-th processor that the process may run on; after the last one the count begins
+ * again. Returns the processor's number. Any thread may call it. */
 unsigned processors_pin(unsigned n);
 
-/*
- * Does what the pool does around percpu_pop and percpu_push: metadata, counts, and the stack
- * for what no processor wants. NULL: no slot; false: it went to the stack. Any thread.
- */
+/* Do what the pool does around percpu_pop and percpu_push: they write metadata, count, and use the stack of free
+ * slots if no processor has the slot or takes it. processors_take returns NULL if there is no slot, processors_give
+ * false if the slot went to the stack. Any thread may call them. */
 void *processors_take(unsigned bucket, enum percpu_source *source);
 bool processors_give(unsigned bucket, void *slot);
 
-/* Free slots of a bucket on a processor. */
+/* Returns how many free slots of the bucket the processor holds. */
 uint32_t processors_held(unsigned number, unsigned bucket);
 
-/* A bucket's count, summed over all records and cache_shared: of those that slow paths keep, and of
- * those that fast ones do. */
+/* Return a bucket's counter, summed over all processors and cache_shared: one that slow paths count, or one that
+ * fast paths count. */
 #define PROCESSORS_SLOW(bucket, name) processors_sum(&cache_shared.tally[bucket].name)
 #define PROCESSORS_FAST(bucket, name) processors_sum(&cache_shared.bin[bucket].name)
 uint64_t processors_sum(const struct counter *of_shared);

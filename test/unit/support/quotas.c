@@ -1,4 +1,4 @@
-/* What the caches' quotas are, which steps of training led there, and whether the budget agrees. */
+/* Reads the caches' quotas and the steps of training that changed them, and compares them with the budget. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/quotas.h"
 
@@ -10,7 +10,7 @@
 #include "support/crew.h"
 #include "support/house.h"
 
-/* Regions of 1 GiB: room for whoever takes and keeps. */
+/* a range of 1 GiB, enough for tests that allocate and free nothing */
 enum { QUOTAS_SHIFT = 30 };
 
 uint64_t quotas_price(unsigned bucket)

@@ -1,49 +1,48 @@
-/* What the caches' quotas are, which steps of training led there, and whether the budget agrees. */
+/* Reads the caches' quotas and the steps of training that changed them, and compares them with the budget. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_QUOTAS_H
 #define SOCKMALLOC_TEST_QUOTAS_H
 
 #include <stdint.h>
 
-/* Bytes that one slot more in a bucket's quota costs: it is one in each of the two magazines. */
+/* Returns the bytes that raising a bucket's quota by one slot costs, which is one slot in each of the two magazines. */
 uint64_t quotas_price(unsigned bucket);
 
-/* The calling thread's quota; it has a cache. */
+/* Returns the calling thread's quota for the bucket. The thread must have a cache. */
 uint32_t quotas_of(unsigned bucket);
 
-/* Bytes that the quotas of all caches, the processors' among them, come to; and that they hold.
- * At rest. */
+/* Return the bytes that the quotas of all caches allow, the processors' included, and the bytes that the caches
+ * hold. No other thread may allocate or free meanwhile. */
 uint64_t quotas_charge(void);
 uint64_t quotas_held(void);
 
-/* CHECKs that the budget was charged for the quotas to the byte, that no cache holds more than its
- * quota, and that the limit is kept. At rest. */
+/* CHECKs that the budget is charged exactly for the quotas, that no cache holds more than its quota, and that the
+ * limit is kept. No other thread may allocate or free meanwhile. */
 void quotas_check(void);
 
-/* Fails the test unless quotas_check, every CHECK before, and the house's counts hold. By the test's first thread. */
+/* Fails the test unless quotas_check, every earlier CHECK, and the counters of all buckets are right. Only the
+ * test's first thread may call it. */
 void quotas_assert(void);
 
-/* A bucket's count of one step, "promotions" for example, by its name in the statistics. */
+/* Returns a bucket's count of one step of training by its name in the statistics, for example "promotions". */
 uint64_t quotas_count(unsigned bucket, const char *step);
 
-/* Opens a new house with quotas that training moves, from none, within `cache_limit` bytes. */
+/* Sets up new pools whose caches begin without quotas, which training then moves within `cache_limit` bytes. */
 void quotas_lay(uint64_t cache_limit);
 
-/* One use of a bucket: takes a slot or, every second time, gives it. By the test's first thread. */
+/* Uses a bucket once: allocates a slot or, every second time, frees it. Only the test's first thread may call it. */
 void quotas_use(unsigned bucket);
 
-/* Puts so many slots on the stack, so that few requests miss: a fresh slot is a miss each. */
+/* Puts `count` free slots on the bucket's stack, so that few requests miss; each newly carved slot counts as a miss. */
 void quotas_retained_memory(unsigned bucket, unsigned count);
 
-/*
- * Uses buckets by turns until the calling thread has a quota in each: by its 64th use, which is a
- * give, so that no miss is on the books. The next look for idle buckets is 64 slow paths away, and
- * finds these used.
- */
+/* Uses the buckets in turn until the calling thread has a quota in each. That is at the 64th use, which is a free,
+ * so no miss is counted yet. The next search for idle buckets comes 64 slow paths later, and finds these buckets
+ * used. */
 void quotas_promote_all(unsigned count, const unsigned *bucket);
 void quotas_promote(unsigned bucket);
 
-/* Takes slots of a bucket, and keeps them, until it has missed so many times more. */
+/* Allocates slots of a bucket and keeps them, until the bucket has missed `misses` times more. */
 void quotas_starve(unsigned bucket, unsigned misses);
 
 #endif

@@ -1,4 +1,4 @@
-/* What the child of a fork must be able to do once it has adopted its parent's slots. */
+/* Checks what the child of a fork must be able to do once it has found its parent's slots. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/recovered.h"
 
@@ -10,15 +10,13 @@
 #include "support/house.h"
 #include "support/processors.h"
 
-/* Slots of a bucket that were live when the child began, or that it took since. */
+/* for each slot of a bucket: true if it was live when the child began, or was allocated since */
 static bool in_use[HOUSE_PAGES];
 
 static void *found[1 << 14];
 
-/*
- * Takes each free slot of the bucket once: none that is in use, none twice, and none needs carving.
- * How many.
- */
+/* Allocates each free slot of the bucket once, and checks that none is in use, none comes twice and none is newly
+ * carved. Returns how many there were. */
 static uint32_t take_each_free(unsigned bucket)
 {
     uint32_t carved = region_carved(bucket);
@@ -47,11 +45,9 @@ static uint32_t take_each_free(unsigned bucket)
     return free_ones;
 }
 
-/*
- * Three times over, so that the slots pass through magazines and the depot in between. All on one
- * processor: what a processor's magazine holds is out of reach on another, where the thread would
- * have to carve.
- */
+/* Allocates and frees all slots three times, so that they pass through magazines and the depot. The thread stays on
+ * one processor, because slots in the magazine of another processor are out of reach, and new slots would be carved
+ * instead. */
 void recovered_take_all_free(unsigned bucket)
 {
     processors_pin(0);

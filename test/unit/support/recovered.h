@@ -1,4 +1,4 @@
-/* What the child of a fork must be able to do once it has adopted its parent's slots. */
+/* Checks what the child of a fork must be able to do once it has found its parent's slots. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_RECOVERED_H
 #define SOCKMALLOC_TEST_RECOVERED_H
@@ -7,17 +7,18 @@
 
 #include "support/capture.h"
 
-/* CHECKs the figures right after adoption where threads were caught: the metadata are the truth. */
+/* CHECKs the figures right after a fork that caught other threads at work: they must agree with the metadata. */
 void recovered_expect(void);
 
-/* CHECKs that each free slot of the bucket can be taken once, and again when it was given back. The
- * calling thread stays on one processor from then on. */
+/* CHECKs that each free slot of the bucket can be allocated once, and again after it was freed. The calling thread
+ * is pinned to one processor from then on. */
 void recovered_take_all_free(unsigned bucket);
 
-/* Whether the slot was live when recovered_take_all_free began with its bucket, or was then taken. */
+/* Returns true if the slot was live when recovered_take_all_free began with its bucket, or was allocated then. */
 bool recovered_is_in_use(const void *slot);
 
-/* For other threads than the test's first: what a child said becomes this process's fault. */
+/* Makes an error that a child has reported a failed CHECK of this process. Threads other than the test's first may
+ * call it. */
 void recovered_expect_clean(const struct capture *capture);
 
 #endif

@@ -1,4 +1,4 @@
-/* Stops a piece of work after any one of its instructions, for what comes between then. */
+/* Stops a piece of work after any one of its instructions, and runs a function there. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/steps.h"
 
@@ -14,7 +14,7 @@ static unsigned steps;
 static unsigned stop_at;
 static steps_between *stopped;
 
-/* Once stopped, the work goes on at full speed. */
+/* Runs at each instruction. Once the work has been stopped at its place, it goes on at full speed. */
 static void steps_trap(int number, siginfo_t *info, void *context)
 {
     (void)number, (void)info;
@@ -24,7 +24,7 @@ static void steps_trap(int number, siginfo_t *info, void *context)
     }
 }
 
-/* Below the stack pointer may lie what the compiler put there. */
+/* Keeps off the 128 bytes below the stack pointer, which the compiler may use. */
 static void steps_set_trap_flag(uint64_t flag)
 {
     __asm__ volatile("leaq -128(%%rsp), %%rsp\n\t"

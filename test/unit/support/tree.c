@@ -1,4 +1,4 @@
-/* A tree of files in a directory of the test's own, for rooms that read /proc and /sys. */
+/* Makes a tree of files in a directory of the test's own, for code that reads /proc and /sys. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/tree.h"
 
