@@ -1,4 +1,4 @@
-/* A program whose buffers change their size again and again: 40 MiB of each in turn. */
+/* A program whose buffers change their size again and again: it uses 40 MiB of each size in turn. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <stdio.h>
 #include <stdlib.h>

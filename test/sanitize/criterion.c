@@ -1,5 +1,4 @@
-/* Runs unit tests as Criterion does, each in a child, and counts them; for builds with a sanitizer.
- */
+/* Runs unit tests in children as Criterion does, and counts them; for builds with a sanitizer. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <stdarg.h>
@@ -41,7 +40,7 @@ void criterion_skip(const char *format, ...)
     _exit(CODE_SKIPPED);
 }
 
-/* What a test's suite says, where the test says nothing. */
+/* Returns the options of a test. Those that the test leaves out are its suite's. */
 static struct criterion_options criterion_options_of(const struct criterion_test *test)
 {
     struct criterion_options options = test->options;
@@ -92,7 +91,7 @@ static bool criterion_run(const struct criterion_test *test)
     return passed;
 }
 
-/* Whether the words name the test, as SUITE/NAME. */
+/* Returns true if one of the words names the test, as SUITE/NAME. */
 static bool criterion_is_named(const struct criterion_test *test, char **words)
 {
     size_t suite = strlen(test->suite);
@@ -105,7 +104,7 @@ static bool criterion_is_named(const struct criterion_test *test, char **words)
     return false;
 }
 
-/* The words are the tests to leave out. */
+/* The arguments name the tests that are left out. */
 int main(int count, char **words)
 {
     unsigned passed = 0;

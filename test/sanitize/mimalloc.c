@@ -1,5 +1,5 @@
-/* mimalloc's interface over libc's malloc: a sanitizer knows the blocks of that one, and would take
- * mimalloc's for memory that threads share without a word. */
+/* Implements mimalloc's interface by libc's malloc, whose blocks a sanitizer knows. In mimalloc's own memory it
+ * would report races between threads that share pages. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <malloc.h>
@@ -12,11 +12,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/*
- * The sanitizers of gcc 12 and clang 14 do not see to their malloc's locks in a fork: in the child
- * of a process with several threads it may wait for ever for a thread that is not there. So such a
- * child takes its blocks off a heap of its own, one after the other, and none is used again.
- */
+/* The sanitizers of gcc 12 and clang 14 do not handle the locks of their malloc in a fork: in the child of a process
+ * with several threads it may wait for ever for a thread that is not there. So such a child allocates from a heap of
+ * its own, one block behind the other, and reuses none. */
 enum { HEAP_BYTES = 1 << 30, HEAP_ALIGNMENT = 16 };
 
 static char *heap;
@@ -28,7 +26,7 @@ static void become_child(void)
     is_child = true;
 }
 
-/* Before main: a child that mapped anything would wait for the sanitizer, too. */
+/* Runs before main, because a child that mapped memory would wait for the sanitizer, too. */
 __attribute__((constructor)) static void open_heap(void)
 {
     void *start = mmap(NULL, HEAP_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -38,7 +36,7 @@ __attribute__((constructor)) static void open_heap(void)
     heap = start;
 }
 
-/* A block of the heap begins behind its size. */
+/* Returns a block of the heap, which is preceded by its size. */
 static void *heap_take(size_t size, size_t alignment)
 {
     size_t room = size + alignment + sizeof(size_t);
@@ -59,7 +57,7 @@ static bool heap_owns(const void *block)
     return (uintptr_t)block - (uintptr_t)heap < HEAP_BYTES;
 }
 
-/* Only what the rooms call. Errors come by errno, as fallback_open's handler would set it. */
+/* Only functions that the library calls are here. An error sets errno, as the handler of fallback_open would. */
 void *mi_malloc(size_t size)
 {
     return is_child ? heap_take(size, HEAP_ALIGNMENT) : malloc(size);
@@ -71,7 +69,7 @@ void *mi_calloc(size_t count, size_t size)
     if (!is_child || __builtin_mul_overflow(count, size, &bytes)) {
         return calloc(count, size);
     }
-    return heap_take(bytes, HEAP_ALIGNMENT); /* the kernel's zeros, never written before */
+    return heap_take(bytes, HEAP_ALIGNMENT); /* zero already, because the kernel's pages were never written to */
 }
 
 void *mi_malloc_aligned(size_t size, size_t alignment)
@@ -88,7 +86,7 @@ void *mi_malloc_aligned(size_t size, size_t alignment)
     return block;
 }
 
-/* Without an offset, as the rooms call it. */
+/* Without the offset, which the library always passes as 0. */
 void *mi_malloc_aligned_at(size_t size, size_t alignment, size_t offset)
 {
     if (offset != 0) {
@@ -140,7 +138,7 @@ void mi_register_error(mi_error_fun *report, void *argument)
     (void)argument;
 }
 
-/* malloc has no such moment: it is never called. */
+/* libc's malloc has no such moment, so the function is never called. */
 void mi_register_deferred_free(mi_deferred_free_fun *run, void *argument)
 {
     (void)run;
@@ -164,7 +162,7 @@ void mi_option_set_default(mi_option_t option, long value)
     (void)value;
 }
 
-/* An address that is no thread-specific value of anybody's. */
+/* An address at which no thread-specific value lies. */
 #if MI_MALLOC_VERSION < 30200
 mi_heap_t *mi_heap_get_default(void)
 {

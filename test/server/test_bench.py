@@ -1,4 +1,4 @@
-"""The benchmark: how it judges, what it sees of a process, that its servers can be measured."""
+"""Tests of the benchmark: its verdicts, how it reads a process, and that its servers can be measured."""
 # SPDX-License-Identifier: BSD-2-Clause
 import math
 import mmap
@@ -11,7 +11,7 @@ from unittest import mock
 
 from harness import settings
 
-# Behind the directory of the tests: its modules have names that others may have too.
+# appended at the end, because other modules may have the same names
 sys.path.append(str(Path(__file__).resolve().parents[1] / "bench"))
 
 import faults  # noqa: E402
@@ -22,13 +22,13 @@ import processes  # noqa: E402
 import rows  # noqa: E402
 import servers  # noqa: E402
 
-# redis-benchmark counts whole milliseconds: sixty requests can take none.
+# redis-benchmark counts whole milliseconds, so sixty requests could seem to take no time.
 REQUESTS = 2000
 MEBIBYTE = 1 << 20
 
 
 def results(**columns: float) -> judge.Results:
-    """One round of one figure called x."""
+    """Returns the results of one round with one figure called x."""
     made = judge.Results()
     for name, value in columns.items():
         made.add(1, name, {"x": value})
@@ -102,14 +102,14 @@ class Process(unittest.TestCase):
             for offset in range(0, 4 * MEBIBYTE, mmap.PAGESIZE):
                 pages[offset] = 1
         came = processes.cost([os.getpid()]).since(before).pages
-        # One a page, unless the kernel brings several at a time.
+        # one fault for each page, unless the kernel maps several pages at a time
         self.assertGreaterEqual(came, 4 * MEBIBYTE // (64 * 1024))
         self.assertLess(came, 2 * 4 * MEBIBYTE // mmap.PAGESIZE)
 
 
 class Faults(unittest.TestCase):
     def test_a_page_that_a_call_populates_is_none(self) -> None:
-        # One a page, unless the kernel brings several at a time.
+        # one fault for each page, unless the kernel maps several pages at a time
         least = 4 * MEBIBYTE // (64 * 1024)
         flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
         with mmap.mmap(-1, 4 * MEBIBYTE, flags=flags) as pages:
@@ -127,7 +127,7 @@ class Faults(unittest.TestCase):
             self.assertEqual(touched.figures("x") | populated.figures("x"), {})
 
     def test_says_why_none_can_be_counted(self) -> None:
-        """Where perf is missing, and where it ends with what it has to say."""
+        """A reason is given when perf is missing, and when perf ends with an error."""
         with tempfile.TemporaryDirectory() as directory, mock.patch.dict(os.environ, PATH=directory):
             self.assertEqual(faults.why_not.__wrapped__(), "perf: No such file or directory")
             perf = Path(directory) / "perf"
@@ -137,7 +137,7 @@ class Faults(unittest.TestCase):
 
 
 class Rows(unittest.TestCase):
-    """Every figure that the table promises is there; what they are is for the benchmark to say."""
+    """Checks that every figure in the table of rows is measured. The benchmark itself judges the values."""
 
     def setUp(self) -> None:
         self.ours = peers.Allocator("sockmalloc", settings.library(), "")

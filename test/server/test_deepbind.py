@@ -1,4 +1,4 @@
-"""Programs that load their parts with RTLD_DEEPBIND: PHP and samba's ldb do what they do without the library."""
+"""Programs that load their plug-ins with RTLD_DEEPBIND, PHP and samba's ldb, behave as they do without the library."""
 # SPDX-License-Identifier: BSD-2-Clause
 import base64
 import os
@@ -15,12 +15,12 @@ from harness.place import PROGRAMS
 
 DEADLINE_SECONDS = 100
 SCRIPT = PROGRAMS / "php_bodies.php"
-BY_MALLOC = {"USE_ZEND_ALLOC": "0"}  # PHP has no allocator of its own then
+BY_MALLOC = {"USE_ZEND_ALLOC": "0"}  # tells PHP to use malloc instead of its own allocator
 KINDS = ("thread", "lockfree", "standard", "cpu", "auto")
-# All that PHP runs is compiled to machine code.
+# PHP compiles all scripts to machine code.
 COMPILED = ("-d", "opcache.enable_cli=1", "-d", "opcache.jit=tracing", "-d", "opcache.jit_buffer_size=64M")
 
-# A value's bytes; the largest are records of a pool's size many times over.
+# The sizes of values in bytes; the largest are many times as large as a buffer of the pools.
 RECORDS = {"small": 100, "page": 4096, "body": 65_537, "large": 700_000}
 BASE = "dc=example"
 
@@ -41,7 +41,7 @@ class DeepBind(unittest.TestCase):
         self.directory = Path(holder.name)
 
     def run_it(self, *command: object, preload: str = "", stdin: str = "", **variables: str) -> Outcome:
-        """Under the variables that are given, and none of the tester's but PATH."""
+        """Runs a command with the given variables, and of the tester's own variables only with PATH."""
         environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": str(self.directory), **variables}
         if preload:
             environment["LD_PRELOAD"] = preload
@@ -57,7 +57,8 @@ class DeepBind(unittest.TestCase):
         return Outcome(ended.returncode, ended.stdout, ended.stderr)
 
     def assert_same(self, got: Outcome, wanted: Outcome) -> None:
-        """Says where they differ, and not by all of their megabytes."""
+        """Checks that two outcomes are equal. If not, prints the place of the difference and not all of their
+        megabytes."""
         if got == wanted:
             return
         wrong = bodies.difference(got.stdout.encode(), wanted.stdout.encode())
@@ -68,7 +69,7 @@ class DeepBind(unittest.TestCase):
         return self.run_it(*command, preload=str(settings.library()), stdin=stdin, **variables)
 
     def assert_served(self, statistics: Path) -> None:
-        """The pools had a part in what each of the processes did."""
+        """Checks that the pools served requests in each of the processes."""
         found = sorted(statistics.parent.glob(statistics.name.replace("%p", "*")))
         self.assertNotEqual(found, [], "no statistics")
         for path in found:
@@ -80,9 +81,10 @@ class DeepBind(unittest.TestCase):
 
 
 class Php(DeepBind):
-    """The script puts bodies of 100 bytes to 1 MB through a dozen extensions, and names all that are loaded."""
+    """The script sends bodies of 100 bytes to 1 MB through a dozen extensions, and prints which extensions are
+    loaded."""
 
-    without: Outcome | None = None  # the same however PHP is told to allocate and compile
+    without: Outcome | None = None  # the same outcome, whichever way PHP allocates and compiles
 
     def bodies(self, *options: str, library: bool = True, **variables: str) -> Outcome:
         run = self.run_under if library else self.run_it
@@ -120,7 +122,7 @@ class Php(DeepBind):
                 self.assert_as_without(*COMPILED, **variables)
 
     def test_information(self) -> None:
-        """Each extension says all that it has."""
+        """phpinfo makes each extension print all its information."""
         words = "foreach (get_loaded_extensions() as $name) { echo new ReflectionExtension($name); }"
         command = (settings.program("php"), "-r", words)
         without = self.run_it(*command)
@@ -130,7 +132,7 @@ class Php(DeepBind):
 
 
 class Ldb(DeepBind):
-    """Records are added, searched for, changed and deleted in a file, once with the library and once without."""
+    """Records are added, searched, changed and deleted in a file, once with the library and once without."""
 
     def ldif(self) -> str:
         parts = []
@@ -141,7 +143,7 @@ class Ldb(DeepBind):
         return "\n".join(parts)
 
     def session(self, library: bool, **variables: str) -> list[Outcome]:
-        """What each of the tools says in turn."""
+        """Returns the output of each of ldb's tools in turn."""
         run = self.run_under if library else self.run_it
         file = self.directory / ("with.tdb" if library else "without.tdb")
         file.unlink(missing_ok=True)
@@ -153,7 +155,7 @@ class Ldb(DeepBind):
             ("ldbmodify", (), change),
             ("ldbrename", (f"cn=page1,{BASE}", f"cn=page99,{BASE}"), ""),
             ("ldbdel", (f"cn=small0,{BASE}", f"cn=large7,{BASE}"), ""),
-            ("ldbadd", (), f"dn: cn=small1,{BASE}\ncn: small1\n"),  # there is one, which is an error
+            ("ldbadd", (), f"dn: cn=small1,{BASE}\ncn: small1\n"),  # the record exists already, which is an error
             ("ldbsearch", ("-b", BASE, "--sorted", "(photo=*)"), ""),
         )
         return [

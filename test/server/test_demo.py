@@ -1,4 +1,4 @@
-"""The demo server under its own load: what the pools served, what came back, how it ends."""
+"""The demo server under its own load generator: what the pools serve, the bytes that come back, and how it ends."""
 # SPDX-License-Identifier: BSD-2-Clause
 import signal
 import subprocess
@@ -15,7 +15,7 @@ CONNECTIONS = 48
 
 
 def pattern(size: int) -> bytes:
-    """The body that the demo server gives for /bytes/SIZE, computed once more."""
+    """Returns the body of the demo server for /bytes/SIZE, computed independently."""
     odd, mask = 0x9E3779B97F4A7C15, (1 << 64) - 1
     return bytes((((at + size * 0x10001) * odd) & mask) >> 56 for at in range(size))
 
@@ -40,7 +40,7 @@ class Demo(ServerCase):
         self.assertEqual(load.returncode, 0, load.stdout + load.stderr)
         self.assertRegex(load.stdout, rf"^demo-load: {EXCHANGES} exchanges .*, 0 errors, ")
         after = self.assert_live_returns(before)
-        # Each exchange takes a body, and each connection a read buffer.
+        # each exchange needs a body, and each connection a read buffer
         self.assert_served(before, after, EXCHANGES + CONNECTIONS)
         self.stop(server)
 
@@ -75,7 +75,7 @@ class Demo(ServerCase):
 
 
 class _OneWrongByte(BaseHTTPRequestHandler):
-    """Answers with the right bodies, but for the last byte of those of 8192 bytes."""
+    """Answers with the right bodies, but with a wrong last byte in those of 8192 bytes."""
 
     protocol_version = "HTTP/1.1"
 
@@ -89,17 +89,17 @@ class _OneWrongByte(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_arguments: object) -> None:
-        """Says nothing."""
+        """Logs nothing."""
 
 
 class Control(unittest.TestCase):
-    """The load generator must notice what the tests above rely on it to notice."""
+    """Controls: the load generator must report the errors that the tests above rely on it to report."""
 
     def setUp(self) -> None:
         server = HTTPServer(("127.0.0.1", 0), _OneWrongByte)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        for end in (thread.join, server.server_close, server.shutdown):  # the last is done first
+        for end in (thread.join, server.server_close, server.shutdown):  # called in reverse order
             self.addCleanup(end)
         self.options = ["--connections=1", "--exchanges=2", "--echo-every=0"]
         self.port = server.server_port

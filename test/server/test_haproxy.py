@@ -1,4 +1,4 @@
-"""haproxy under the library: as a proxy, and ended softly by the signal that dumps."""
+"""haproxy under the library: as a proxy, and ended by SIGUSR1, which also brings the dump."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import re
@@ -14,8 +14,7 @@ LOAD = web.Load(
     sizes=(4096, 200_000, 16_000, 16_384, 16_392, 65_536, 33_000, 1 << 20, 131_072, 500), connections=40, rounds=8
 )
 BIG = 16 << 20  # more than all the sockets on the way can hold
-# haproxy stops on SIGUSR1, so what is to be measured while it runs is asked for by a signal
-# that haproxy has no use for.
+# haproxy stops on SIGUSR1, so dumps of a running haproxy are requested by a signal that haproxy does not use.
 QUIET = signal.SIGWINCH
 
 CONFIGURATION = """
@@ -54,7 +53,7 @@ class Haproxy(ServerCase):
         return server, port
 
     def test_load(self) -> None:
-        """Without haproxy's own caches, so that every buffer is asked for and freed."""
+        """Without haproxy's own caches, so that every buffer is allocated and freed."""
         server, port = self.start_haproxy("-dMno-cache", SOCKMALLOC_SIGNAL=QUIET.name)
         before = self.dump_at_rest([port], [server.pid], QUIET)
         LOAD.run(port)
@@ -63,7 +62,8 @@ class Haproxy(ServerCase):
         self.stop(server, signal.SIGUSR1)
 
     def test_load_with_caches(self) -> None:
-        """As it is installed: what stays live is what haproxy says that its threads cache."""
+        """With the default settings: the slots that stay live are those that haproxy's threads cache, by its own
+        report."""
         server, port = self.start_haproxy(SOCKMALLOC_SIGNAL=QUIET.name)
         before = self.dump_at_rest([port], [server.pid], QUIET)
         buffers_before = self.buffers_by_haproxy(server)
@@ -75,12 +75,12 @@ class Haproxy(ServerCase):
         texts = f"{before[server.pid].text}\n{cached} cached\n{after[server.pid].text}"
         self.assertEqual(after[server.pid].live(), wanted, texts)
         self.assert_ledgers(after)
-        # Most of what is asked for comes out of the caches: how much, the timing decides.
+        # most buffers come from haproxy's caches; how many depends on the timing
         self.assert_served(before, after, 10)
         self.stop(server, signal.SIGUSR1)
 
     def test_signal_dumps_and_stops_softly(self) -> None:
-        """With the default signal: both happen, each time, and what is under way is finished."""
+        """SIGUSR1 brings the dump and also ends haproxy, each time, after the running requests have been finished."""
         server, port = self.start_haproxy()
         client = web.Client(port)
         self.addCleanup(client.close)
@@ -94,7 +94,7 @@ class Haproxy(ServerCase):
         self.assert_ended_well(server, server.wait_for_exit())
 
     def buffers_by_haproxy(self, server: Server) -> int:
-        """How many buffers haproxy has allocated, by the report that it writes on SIGQUIT."""
+        """Returns how many buffers haproxy has allocated, by the report that it writes on SIGQUIT."""
 
         def reports() -> list[str]:
             return server.output().split("Dumping pools usage")[1:]

@@ -1,4 +1,4 @@
-"""Holds the harness to account: what the server tests rely on must fail when it should."""
+"""Tests of the harness: the checks on which the server tests rely must fail when they should."""
 # SPDX-License-Identifier: BSD-2-Clause
 import unittest
 from unittest import mock
@@ -13,7 +13,7 @@ COLUMNS = (
 
 
 def table(pid: int = 7, fell_through_asked: int = 0, **changed: int) -> str:
-    """A dump in which only the 16k bucket was used; `changed` sets columns of that row."""
+    """Returns a dump in which only the bucket 16k was used; `changed` sets columns of that row."""
     used = {"live": 1, "cached": 2, "depot": 3, "purged": 4, "carved": 10, "requests": 100}
     used |= {"asked": 1_638_400, "fall-through-asked": fell_through_asked} | changed
     rows = {bucket: dict.fromkeys(COLUMNS[2:], 0) for bucket in dump.BUCKETS}
@@ -72,7 +72,7 @@ class Parsing(unittest.TestCase):
 
 
 class Assertions(ServerCase):
-    """Each assertion of ServerCase passes on a good dump and fails on a bad one."""
+    """Each assertion of ServerCase accepts a good dump and rejects a bad one."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -109,7 +109,7 @@ class Assertions(ServerCase):
                 self.assert_fails("slots are known", self.assert_live_returns, self.before)
 
     def test_live_with_slack(self) -> None:
-        """Each slot more than before counts, and none that is gone makes up for it."""
+        """Each additional live slot counts, and a slot that is gone does not make up for another."""
         grown = self.after(live=4, carved=13)
         with mock.patch("harness.case.SETTLE_SECONDS", 0.05):
             with mock.patch.object(self, "dump_all", return_value=grown):

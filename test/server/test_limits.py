@@ -1,4 +1,4 @@
-"""nginx and redis with little address space: they start, answer with every body verified, and stop cleanly."""
+"""nginx and redis with little address space: they start, serve every body correctly, and stop cleanly."""
 # SPDX-License-Identifier: BSD-2-Clause
 import signal
 import urllib.request
@@ -7,6 +7,7 @@ from pathlib import Path
 from harness import bodies, settings
 from harness.case import ServerCase
 from harness.resp import Redis
+from harness.server import Server
 
 MIB = 1 << 20
 LIMITS = {"64M": 64 * MIB, "256M": 256 * MIB, "1G": 1024 * MIB, "8G": 8192 * MIB}
@@ -33,17 +34,18 @@ http {{
 
 
 def limited(limit: int, command: list[str]) -> list[str]:
-    """The limit counts for the server alone: prlimit becomes it."""
+    """Returns a command in which prlimit sets the limit and then becomes the server."""
     return [settings.program("prlimit"), f"--as={limit}", *command]
 
 
 class Limits(ServerCase):
-    """Each test is made of one part a limit."""
+    """Each test is repeated under several limits."""
 
     def nginx(self, directory: Path, port: int) -> list[str]:
         configuration = directory / "nginx.conf"
         configuration.write_text(NGINX.format(port=port, root=directory))
-        return [settings.program("nginx"), "-p", str(directory), "-c", str(configuration), "-e", str(directory / "error.log")]
+        log = str(directory / "error.log")
+        return [settings.program("nginx"), "-p", str(directory), "-c", str(configuration), "-e", log]
 
     def test_nginx(self) -> None:
         for name, limit in LIMITS.items():
@@ -52,9 +54,11 @@ class Limits(ServerCase):
                 directory.mkdir()
                 for size in SIZES:
                     (directory / str(size)).write_bytes(bodies.value(str(size), size))
-                server, (port,) = self.start_on_ports(
-                    lambda ports, d=directory, b=limit: self.start(f"nginx-{d.name}", limited(b, self.nginx(d, ports[0])))
-                )
+
+                def start(ports: list[int], directory: Path = directory, limit: int = limit) -> Server:
+                    return self.start(f"nginx-{directory.name}", limited(limit, self.nginx(directory, ports[0])))
+
+                server, (port,) = self.start_on_ports(start)
                 self.assertTrue(server.is_preloaded(server.pid))
                 self.fetch_all(port)
                 self.stop(server, signal.SIGQUIT)
@@ -71,7 +75,8 @@ class Limits(ServerCase):
         ]
 
     def test_redis(self) -> None:
-        """It has threads at start, whose stacks and segments of mimalloc do not fit into 64 MiB: it says so and ends."""
+        """redis has threads at its start, whose stacks and segments of mimalloc do not fit into 64 MiB, so the smallest
+        limit is left out."""
         for name, limit in list(LIMITS.items())[1:]:
             with self.subTest(name):
                 server, (port,) = self.start_on_ports(

@@ -1,4 +1,4 @@
-"""nginx under the library: as a proxy, with TLS, and reopening its logs on the dump signal."""
+"""nginx under the library: as a proxy, with TLS, and reopening its logs at SIGUSR1."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import signal
@@ -13,7 +13,7 @@ WORKERS = 2
 PROXY_LOAD = web.Load(sizes=(200 * 1024, 4096, 65536, 17_000, 200_000, 240 * 1024, 131_072))
 TLS_LOAD = web.Load(sizes=(200 * 1024, 16384, 4096, 65537), connections=24, rounds=4)
 
-OLD_SIZE, NEW_SIZE = 5001, 5002  # bodies asked for before and after the logs are reopened
+OLD_SIZE, NEW_SIZE = 5001, 5002  # bodies that are fetched before and after the logs are reopened
 
 CONFIGURATION = """
 {user}
@@ -58,7 +58,7 @@ class Nginx(ServerCase):
         self.access_log = self.directory / "logs" / "access.log"
 
     def configure(self, port: int, tls: certificate.Certificate | None = None) -> list[str]:
-        """Writes the configuration and returns the command that uses it."""
+        """Writes the configuration, and returns the command that uses it."""
         path = self.directory / "nginx.conf"
         text = CONFIGURATION.format(
             user="user root;" if os.geteuid() == 0 else "",
@@ -73,7 +73,7 @@ class Nginx(ServerCase):
         return [program, "-p", str(self.directory), "-c", str(path), "-e", str(self.error_log)]
 
     def start_nginx(self, tls: certificate.Certificate | None = None) -> tuple[Server, int, list[int]]:
-        """Returns the master, the port and the workers' pids, once each worker has answered."""
+        """Returns the master, the port and the workers' pids, after each worker has answered."""
         server, (port,) = self.start_on_ports(lambda ports: self.start("nginx", self.configure(ports[0], tls)))
         server.logs.append(self.error_log)
         waiting.until(lambda: len(server.children()) == WORKERS, "nginx starts its workers")
@@ -138,7 +138,8 @@ class Nginx(ServerCase):
         self.stop_nginx(server)
 
     def test_workers_dump_and_reopen_logs(self) -> None:
-        """Asked by themselves; asked for statistics alone, neither they nor the master reopen."""
+        """Each worker gets SIGUSR1 by itself, dumps, and reopens its logs. A signal that asks for statistics only
+        makes neither the workers nor the master reopen them."""
         server, port, workers = self.start_nginx()
         moved = self.directory / "logs" / "access.log.1"
         self.access_log.rename(moved)
@@ -158,10 +159,10 @@ class Nginx(ServerCase):
         self.stop_nginx(server)
 
     def test_dump_finds_a_place_of_its_own(self) -> None:
-        """Without SOCKMALLOC_STATS: nginx has put its error log on descriptor 2 by then."""
+        """Without SOCKMALLOC_STATS the dump cannot go to descriptor 2, because nginx has its error log there."""
         server, _ports = self.start_on_ports(lambda ports: self.start_plainly("nginx", self.configure(ports[0])))
         path = Path(f"/tmp/sockmalloc.{server.pid}")
-        # The pid is the server's now: what another process of that number left is in the way.
+        # removes a file that an earlier process with this pid may have left
         path.unlink(missing_ok=True)
         self.addCleanup(path.unlink, missing_ok=True)
         for _ in range(2):
@@ -172,14 +173,14 @@ class Nginx(ServerCase):
         return f"/bytes/{size}\n" in log.read_text()
 
     def holders(self, path: Path, pids: list[int]) -> list[int]:
-        """Those of the processes that have the file open."""
+        """Returns the processes that have the file open."""
         file = path.stat()
         holders = []
         for pid in pids:
             for descriptor in Path(f"/proc/{pid}/fd").iterdir():
                 try:
                     status = descriptor.stat()
-                except OSError:  # closed meanwhile, or no file at all
+                except OSError:  # the descriptor was closed meanwhile, or is no file
                     continue
                 if (status.st_dev, status.st_ino) == (file.st_dev, file.st_ino):
                     holders.append(pid)

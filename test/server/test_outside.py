@@ -1,4 +1,5 @@
-"""A server under load, read from outside ten times a second: the ledger closes, and the kernel agrees."""
+"""A server under load is read from outside ten times a second: the sums of each reading agree, also with the
+kernel's figures."""
 # SPDX-License-Identifier: BSD-2-Clause
 import json
 import os
@@ -14,14 +15,15 @@ from harness.case import ServerCase
 SAMPLES = 20
 SECONDS_APART = "0.1"
 THREADS = 2
-# A magazine that a thread is just moving is nobody's for a moment.
+# a magazine that a thread is just moving is counted nowhere for a moment
 MAGAZINE_SLOTS = 62
 MAPPING = re.compile(r"^([0-9a-f]+)-[0-9a-f]+ (\S{4}) \S+ \S+ \S+ *(.*)$")
-LOWEST = 64 << 40  # mimalloc's memory lies below
+LOWEST = 64 << 40  # mimalloc's memory lies below this address
 
 
 def resident_in_range(process: int) -> int:
-    """What the kernel says. The range of all slots is the last mapping without a file before the program."""
+    """Returns the resident bytes of the pools' range, by the kernel. The range is the last mapping without a file
+    before the program."""
     resident = 0
     candidate = False
     for line in Path(f"/proc/{process}/smaps").read_text().splitlines():
@@ -76,7 +78,7 @@ class Outside(ServerCase):
         self.assertGreater(requests[-1], requests[0], "there was load")
         off = [max(map(imbalance, sample["buckets"])) for sample in samples]
         self.assertLessEqual(max(off), THREADS * MAGAZINE_SLOTS)
-        # On a busy machine the reader is stopped in the middle of a sample more often than not.
+        # on a busy machine the reader is often suspended in the middle of a sample
         self.assertGreater(sum(one <= THREADS for one in off), SAMPLES // 4, f"often what is on its way: {off}")
 
         os.kill(server.pid, signal.SIGSTOP)

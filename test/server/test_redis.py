@@ -1,4 +1,4 @@
-"""redis under the library: values of 16 and 64 KB, values that grow, a snapshot under load, a child ended early."""
+"""redis under the library: values of 16 and 64 KB, values that grow, a snapshot under load, a child that ends early."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import itertools
@@ -15,13 +15,14 @@ CONNECTIONS = 32
 ROUNDS = 6
 
 STABLE_KEYS = 300  # written before the snapshot, and never again
-CHURN_KEYS = 40  # written over and over while it is made
-# How long redis's child rests after each key: the snapshot cannot be over before the load goes on.
+CHURN_KEYS = 40  # written again and again while the snapshot is made
+# The pause of redis's child after each key, so that the snapshot takes long enough for the load to go on.
 SNAPSHOT_DELAY_MICROSECONDS = 2000
 
 GROWING_KEYS = 60
-GROWTH_ROUNDS = 3  # each begins with fresh values
-GROWTH_STEPS = 12  # of a few bytes, which together are more than malloc_usable_size grants beyond a request
+GROWTH_ROUNDS = 3  # each round begins with new values
+# Each step appends a few bytes; together they are more than malloc_usable_size grants beyond a request.
+GROWTH_STEPS = 12
 GROWTH_LEAP = 30000
 
 FREED_KEYS = 500  # written, deleted before a snapshot, and written again while it is made
@@ -34,12 +35,13 @@ def stable_value(number: int) -> bytes:
 
 
 def growth_length(number: int) -> int:
-    """Lengths on both sides of what the pools serve, on no round number."""
+    """Returns lengths below and above the pools' bounds, none of them a round number."""
     return 1500 + number * 577 + number % 16
 
 
 def growth_piece(number: int, step: int) -> bytes:
-    """A few bytes each, so that a value is full to its last granted byte before it moves; at last, a leap."""
+    """Returns a few bytes for each step, so that a value fills all its granted bytes before it moves, and many bytes
+    for the last step."""
     length = GROWTH_LEAP if step == GROWTH_STEPS else 1 + (number + step) % 3
     return bodies.value(f"growing {number} step {step}", length)
 
@@ -49,13 +51,13 @@ def freed_key(number: int) -> str:
 
 
 def churn_value(number: int, version: int) -> bytes:
-    """A value that says which version it is, so that any one of them can be checked whole."""
+    """Returns a value that contains its version, so that the whole value of any version can be checked."""
     name = f"churn {number} version {version}"
     return f"{version}:".encode() + bodies.value(name, SIZES[number % len(SIZES)])
 
 
 class Churn(Visitor):
-    """Writes the churn keys round by round, in a version a visit, reading each value back."""
+    """Writes the keys round by round, a new version at each visit, and reads each value back."""
 
     def __init__(self, port: int) -> None:
         super().__init__(self._round)
@@ -77,7 +79,8 @@ class Churn(Visitor):
 
 class RedisServer(ServerCase):
     def start_redis(self, name: str, directory: Path, **variables: str) -> tuple[Server, int]:
-        """No snapshots but those asked for, and nothing on disk that is not in the directory."""
+        """Starts redis without snapshots other than those that the test requests, and with all its files in the
+        directory."""
         directory.mkdir(exist_ok=True)
         options = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         options += ["--dir", str(directory), "--dbfilename", "dump.rdb"]
@@ -88,7 +91,7 @@ class RedisServer(ServerCase):
         return server, port
 
     def load(self, port: int) -> None:
-        """Writes values over many connections, reads them back, deletes some, then drops all."""
+        """Writes values over many connections, reads them back, deletes some, and then drops all."""
         with contextlib.ExitStack() as connections:
             clients = [connections.enter_context(Redis(port)) for _ in range(CONNECTIONS)]
             for number in range(ROUNDS):
@@ -97,7 +100,7 @@ class RedisServer(ServerCase):
                 self.on_all(clients, [("SET", *pair) for pair in zip(keys, values)], [b"OK"])
                 self.on_all(clients, [("GET", key) for key in keys], values)
                 if number % 2:
-                    # Another connection than the one that wrote the value deletes it.
+                    # another connection than the one that wrote the value deletes it
                     self.on_all(clients, [("DEL", key) for key in reversed(keys)], [1])
             left = (ROUNDS - ROUNDS // 2) * CONNECTIONS
             self.assertEqual(clients[0].call("DBSIZE"), left, "keys that are left")
@@ -109,12 +112,12 @@ class RedisServer(ServerCase):
         for client, command in zip(clients, commands, strict=True):
             client.send(*command)
         for client, command, reply in zip(clients, commands, itertools.cycle(wanted)):
-            # assertEqual would print both values in full.
+            # assertEqual would print both values in full
             self.assertTrue(client.receive() == reply, f"wrong reply to {command[:2]}")
 
     def test_values(self) -> None:
         server, port = self.start_redis("redis", self.directory / "data")
-        # Redis keeps a histogram of latencies for every command from its first use on.
+        # redis keeps a histogram of latencies for every command from the command's first use on
         self.load(port)
         before = self.dump_at_rest([port], [server.pid])
         self.load(port)
@@ -123,8 +126,8 @@ class RedisServer(ServerCase):
         self.stop(server)
 
     def test_values_that_grow(self) -> None:
-        """APPEND, SETRANGE and SETBIT grow a string by realloc, and redis fills all that
-        malloc_usable_size grants. Each value is compared byte for byte after each step."""
+        """APPEND, SETRANGE and SETBIT grow a string by realloc, and redis uses all bytes that malloc_usable_size
+        grants. Each value is compared byte for byte after each step."""
         server, port = self.start_redis("redis", self.directory / "data")
         grow = (self._append, self._set_range, self._set_bit)
         with Redis(port) as redis:
@@ -134,7 +137,7 @@ class RedisServer(ServerCase):
                 for number in keys:
                     self.assertEqual(redis.call("SET", f"grow:{number}", values[number]), b"OK")
                 for step in range(GROWTH_STEPS + 1):
-                    # By turns, so that another key's bytes are in the memory that a value moves to.
+                    # the keys take turns, so that a value moves to memory that holds another key's bytes
                     for number in keys:
                         way, piece = grow[(number + growth_round) % len(grow)], growth_piece(number, step)
                         values[number] = way(redis, f"grow:{number}", values[number], piece)
@@ -152,7 +155,7 @@ class RedisServer(ServerCase):
         return grown
 
     def _set_range(self, redis: Redis, key: str, value: bytes, piece: bytes) -> bytes:
-        """Writes over the last bytes and beyond them, or behind a gap, which redis fills with zeros."""
+        """Writes over the last bytes and beyond them, or leaves a gap, which redis fills with zeros."""
         start = max(0, len(value) + 5 - len(piece) % 11)
         grown = value[:start].ljust(start, b"\0") + piece + value[start + len(piece) :]
         self.assertEqual(redis.call("SETRANGE", key, start, piece), len(grown))
@@ -185,7 +188,7 @@ class RedisServer(ServerCase):
         self._check_snapshot(self.directory / "data", first, last)
 
     def _snapshot(self, redis: Redis, churn: Churn) -> tuple[int, int]:
-        """Takes a snapshot; returns the churn's versions when it began and when it was done."""
+        """Makes a snapshot. Returns the load's versions at the beginning and at the end of the snapshot."""
         waiting.until(lambda: churn.visits > 0 or churn.failure, "the load begins")
         first = churn.visits
         self.assertEqual(redis.info("persistence")["rdb_last_bgsave_time_sec"], "-1")
@@ -195,14 +198,14 @@ class RedisServer(ServerCase):
         return first, churn.visits
 
     def _await_snapshot(self, redis: Redis) -> dict[str, str]:
-        """Until the snapshot has been made; what redis says of it."""
+        """Waits until the snapshot has been made, and returns redis's report about it."""
         waiting.until(lambda: redis.info("persistence")["rdb_bgsave_in_progress"] == "0", "the snapshot ends", 60)
         state = redis.info("persistence")
         self.assertEqual(state["rdb_last_bgsave_status"], "ok")
         return state
 
     def _check_snapshot(self, directory: Path, first: int, last: int) -> None:
-        """A fresh server reads the snapshot, and has every value as it was written."""
+        """Checks that a new server reads the snapshot and has every value as it was written."""
         server, port = self.start_redis("redis-fresh", directory)
         with Redis(port) as redis:
             self.assertEqual(redis.call("DBSIZE"), STABLE_KEYS + CHURN_KEYS)
@@ -218,7 +221,7 @@ class RedisServer(ServerCase):
         self.stop(server)
 
     def test_fork_trim_has_less_copied(self) -> None:
-        """What is free when the child is forked is not copied for it when the parent uses it."""
+        """Memory that is free when the child is forked is not copied when the parent uses it."""
         without, trimmed = (self._bytes_copied(f"redis-{trim}", trim) for trim in "01")
         print(f"BGSAVE: {without} bytes copied, {trimmed} with SOCKMALLOC_FORK_TRIM=1")
         reused = FREED_KEYS * SIZES[-1]
@@ -226,8 +229,9 @@ class RedisServer(ServerCase):
         self.assertLess(trimmed, without - reused * 8 // 10)
 
     def _bytes_copied(self, name: str, trim: str) -> int:
-        """Redis's own figure of a snapshot, while which values are written where others were."""
-        # Nothing may go by its age before the fork.
+        """Returns redis's own figure of the bytes that were copied during a snapshot, while values are written into
+        memory of deleted ones."""
+        # no slot may be purged by its age before the fork
         variables = {"SOCKMALLOC_FORK_TRIM": trim, "SOCKMALLOC_DECAY_MS": "-1"}
         server, port = self.start_redis(name, self.directory / name, **variables)
         with Redis(port) as redis:
@@ -251,7 +255,7 @@ class RedisServer(ServerCase):
             self.assertEqual(redis.call("SET", freed_key(number), value), b"OK")
 
     def test_child_is_ended_by_the_signal(self) -> None:
-        """FLUSHALL ends a snapshot by sending its child SIGUSR1, and waits for the child."""
+        """FLUSHALL ends a snapshot by sending SIGUSR1 to its child, and waits for the child."""
         server, port = self.start_redis("redis", self.directory / "data")
         with Redis(port) as redis:
             child = self._begin_slow_snapshot(server, redis)
@@ -264,7 +268,7 @@ class RedisServer(ServerCase):
         self.stop(server)
 
     def test_child_is_asked(self) -> None:
-        """The child of a snapshot dumps and goes on, or dumps and ends, as its own handler says."""
+        """The child of a snapshot dumps and goes on, or dumps and ends, as its own signal handler decides."""
         server, port = self.start_redis("redis", self.directory / "data")
         with Redis(port) as redis:
             child = self._begin_slow_snapshot(server, redis)
@@ -276,7 +280,7 @@ class RedisServer(ServerCase):
         self.stop(server)
 
     def test_rewrite_is_cancelled(self) -> None:
-        """Turning the append-only file off sends the child of a rewrite SIGUSR1, and waits for it."""
+        """Disabling the append-only file sends SIGUSR1 to the child of a rewrite, and waits for it."""
         server, port = self.start_redis("redis", self.directory / "data")
         with Redis(port) as redis:
             self._write_slow(redis)
@@ -291,13 +295,13 @@ class RedisServer(ServerCase):
         self.stop(server)
 
     def _write_slow(self, redis: Redis) -> None:
-        """A few values, of which each takes a child ten seconds to save."""
+        """Writes a few values, each of which takes a child ten seconds to save."""
         for number in range(10):
             redis.call("SET", f"stable:{number}", stable_value(number))
         redis.call("CONFIG", "SET", "rdb-key-save-delay", ENDLESS_DELAY_MICROSECONDS)
 
     def _begin_slow_snapshot(self, server: Server, redis: Redis) -> int:
-        """Returns the child, once it has the handler that is to end it."""
+        """Starts a snapshot, and returns its child once that has set the handler which ends it."""
         self._write_slow(redis)
         redis.call("BGSAVE")
         (child,) = waiting.until(server.children, "redis forks")

@@ -1,4 +1,5 @@
-"""Servers behind systemd's @system-service filter, which ends a process for any other call: they serve and dump."""
+"""Servers behind systemd's filter @system-service, which kills a process for any other system call: they serve and
+dump."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import signal
@@ -38,7 +39,7 @@ http {{
     server {{ listen 127.0.0.1:{port}; root {root}; }}
 }}
 """
-# Each feature that calls the kernel at some time of its own.
+# Settings that make the library call the kernel at times of its own.
 FEATURES = {"SOCKMALLOC_DECAY_MS": "20", "SOCKMALLOC_BACKGROUND": "1", "SOCKMALLOC_PRESSURE": "1"}
 KINDS = ("thread", "cpu", "lockfree", "standard")
 
@@ -52,7 +53,7 @@ class Sandboxed(ServerCase):
         return self.start(name, behind(command), SOCKMALLOC_POOL=kind, **FEATURES)
 
     def assert_filtered(self, pid: int) -> None:
-        """Of a test that nothing is forbidden in, nothing would follow."""
+        """Checks that a filter is in force, because without one the test would show nothing."""
         self.assertIn("\nSeccomp:\t2\n", Path(f"/proc/{pid}/status").read_text())
 
     def assert_table(self, table: Table, least_requests: int) -> None:

@@ -1,4 +1,4 @@
-"""nginx, redis and haproxy under load for long, with dumps, reloads and restarts at random."""
+"""nginx, redis and haproxy under a long load, with dumps, reloads and restarts at random."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import random
@@ -16,19 +16,19 @@ from harness.upstream import Upstream
 
 SECONDS = int(os.environ.get("SOAK_SECONDS", "30"))
 SEED = int(os.environ.get("SOAK_SEED") or random.randrange(1 << 32))
-# From so long a run on a slope says something; before, what a burst left moves it.
+# In a run of at least this length the slope is tested; in a shorter one it depends on what a burst has left.
 LONG_SECONDS = 600
-SLOPE_MOST = 1.0  # MiB a minute
-GROWTH_MOST = 8.0  # MiB, of a short run
+SLOPE_MOST = 1.0  # in MiB a minute
+GROWTH_MOST = 8.0  # in MiB, for a short run
 CLIENTS = 2
 SIZES = (4096, 200 * 1024, 16_384, 65_536, 17_000, 1 << 20, 131_072, 500)
 VALUES = (16_000, 16_384, 64_000, 65_536, 300_000)
 PROGRESS_SECONDS = 10.0
-# haproxy stops on SIGUSR1, which its reloads try often enough.
+# haproxy stops on SIGUSR1, which the reloads test often enough.
 QUIET = signal.SIGWINCH
 
 def fetch(port: int) -> Callable[[int], None]:
-    """A connection for each request: one that is kept may be closed by any reload."""
+    """Uses a new connection for each request, because a reload may close one that is kept."""
 
     def visit(number: int) -> None:
         client = web.Client(port)
@@ -122,7 +122,7 @@ class Soak(ServerCase):
         return soak.Stage(server, port, [fetch(port)] * CLIENTS, disturbances, QUIET)
 
     def send(self, pid: int, number: int) -> None:
-        """A worker that was just chosen may have ended by itself."""
+        """A worker may have ended since it was chosen."""
         try:
             os.kill(pid, number)
         except ProcessLookupError:
@@ -146,8 +146,8 @@ class Soak(ServerCase):
         self.assertEqual(self.error_log.read_text(), "", "nginx complained")
 
     def disturb(self, stages: list[soak.Stage]) -> None:
-        """One disturbance of one server a second at most, each second's memory, and progress. On a slow machine it
-        takes longer, until each server has been visited and disturbed."""
+        """Makes at most one disturbance of one server a second, samples the memory each second, and reports
+        progress. A slow machine takes longer, until each server has been visited and disturbed."""
 
         def is_short() -> bool:
             tried = all(stage.visits() > 0 and stage.disturbed > 0 for stage in stages)
@@ -163,7 +163,7 @@ class Soak(ServerCase):
             if second - told >= PROGRESS_SECONDS:
                 told = second
                 self.say_progress(second, stages)
-            time.sleep(self.chance.uniform(0.2, 1.0))  # the pace is the test's own
+            time.sleep(self.chance.uniform(0.2, 1.0))  # the pause between two disturbances
             second = time.monotonic() - begin
 
     def say_progress(self, second: float, stages: list[soak.Stage]) -> None:
@@ -176,7 +176,7 @@ class Soak(ServerCase):
         print(f"soak: {text}", file=sys.stderr, flush=True)
 
     def check_stage(self, stage: soak.Stage) -> None:
-        """At rest the ledger of each process closes; and what is resident has not gone up."""
+        """Checks that the sums of each process's dump agree at rest, and that resident memory has not grown."""
         name = stage.server.name
         stage.check()
         self.assertGreater(stage.visits(), 0, f"{name} had no load")
@@ -191,18 +191,18 @@ class Soak(ServerCase):
         self.assert_ledgers(self.dump_at_rest([], settled, stage.dump_signal))
 
     def await_settled(self, stage: soak.Stage) -> list[int]:
-        """The server's processes, once those that a reload replaced have ended."""
+        """Waits until processes that a reload has replaced have ended, and returns the others."""
         wanted = {"nginx": 3, "haproxy": 2}.get(stage.server.name, 1)
         waiting.until(lambda: len(stage.server.tree()) == wanted, f"{stage.server.name} settles", 60)
         return stage.server.tree()
 
     def check_dumps(self) -> None:
-        """Each dump that was asked for under load is a whole one."""
+        """Checks that each dump which was requested under load is whole."""
         tables = [dump.parse(text) for path in self.dumps.iterdir() for text in dump.split(path.read_text())]
         self.assertGreater(len(tables), 0, "no dump was written")
 
     def stop_stage(self, stage: soak.Stage, number: int) -> None:
-        """haproxy's master says by its status that it was asked to end."""
+        """haproxy's master has an exit status that shows by which signal it was ended."""
         status = stage.server.stop(number)
         self.assertIn(status, (0, 128 + number), stage.server.last_words())
         self.assert_library_silent(stage.server.output(), f"the output of {stage.server.name}")

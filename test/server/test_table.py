@@ -1,4 +1,4 @@
-"""The table of servers: each one serves under the library, dumps, and stops; one row a server."""
+"""The table of servers, one row for each: each server serves under the library, dumps, and stops."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import os
@@ -26,7 +26,7 @@ TEXTS = dns.Load(sizes=(100, 500, 1000, 4000, 16_000, 30_000, 60_000))
 FILES = ftp.Load(sizes=(100, 4096, 65_536, 300_000, 1 << 20, 3_000_000))
 QUESTIONS = ntp.Load(addresses=4000)
 SESSIONS = ssh.Load(sizes=(3_000_000, 100, 65_536, 300_000, 1 << 20))
-# sshd takes packets of 256 KiB at most.
+# sshd accepts packets of at most 256 KiB.
 STRANGE_SIZES = (100, 4096, 65_000, 200_000, 250_000, 30_000)
 STRANGE_ROUNDS = 8
 MESSAGES = MqttLoad(sizes=(65_536, 4096, 300_000, 20_000))
@@ -37,11 +37,11 @@ PHP_BODIES = BodyLoad(
         *("zip", "xslt", "iconv", "intl", "gmp", "serialize"),
     ),
     sizes=(100, 3_000_000, 16_384, 65_536, 5000, 900_000, 200_000),
-    connections=2,  # as many as there are workers, each of which keeps one
+    connections=2,  # one connection for each worker, which keeps it
     rounds=26,
 )
 
-# What Debian's web applications ask for. PHP loads each extension with RTLD_DEEPBIND.
+# The extensions that Debian's web applications need. PHP loads each of them with RTLD_DEEPBIND.
 PHP_PACKAGES = tuple(
     f"php-{name}"
     for name in (
@@ -50,10 +50,10 @@ PHP_PACKAGES = tuple(
     )
 )
 
-# Where SIGUSR1 means something to the server that a test of its traffic can do without, the dumps
-# are asked for by a signal that means nothing to it.
+# If SIGUSR1 has an effect on the server that a test of its traffic does not need, dumps are requested by this signal,
+# which has no effect.
 QUIET = "SIGRTMIN+5"
-APACHE_THREADS = 20  # of a child that work; two more listen and wait
+APACHE_THREADS = 20  # threads of a child that serve; two more listen and wait
 
 
 def make_cluster(place: Place) -> None:
@@ -61,17 +61,17 @@ def make_cluster(place: Place) -> None:
 
 
 def lay_php(place: Place) -> None:
-    """The script lies where the server's account can read it."""
+    """Copies the script to a place where the server's account can read it."""
     shutil.copy(place.programs / PHP_BODIES.script, place.data)
 
 
 def make_base(place: Place) -> None:
-    """An empty directory, in which MariaDB makes all that it needs without a table of accounts."""
+    """Makes an empty directory, in which MariaDB makes its files without a table of accounts."""
     place.run("mkdir base")
 
 
 def make_files(place: Place) -> None:
-    """A root in which a guest can write nothing but in one directory, and one that stays empty."""
+    """Makes a root directory in which an anonymous user can write to one directory only, and an empty directory."""
     place.run("mkdir --parents root/files empty")
     place.run("chmod a-w root empty")
 
@@ -81,7 +81,7 @@ def blocks_everywhere(pid: int) -> bool:
     threads = processes.threads(pid)
     try:
         blocked = [signal.SIGUSR1 in processes.signals(thread, "SigBlk") for thread in threads]
-    except FileNotFoundError:  # a thread has ended meanwhile: not all are there yet
+    except FileNotFoundError:  # a thread has ended meanwhile, so the child is still starting
         return False
     return len(threads) > APACHE_THREADS and all(blocked)
 
@@ -119,7 +119,7 @@ ROWS = (
         account="www-data",
         processes=3,
         traffic=traffic.echoes(ECHOES),
-        requests=2 * ECHOES.connections,  # a buffer for each direction
+        requests=2 * ECHOES.connections,  # one buffer for each direction
         own=Own("reopens its logs", effects.reopens("access.log")),
         stop=signal.SIGQUIT,
     ),
@@ -157,7 +157,7 @@ ROWS = (
     ),
     Row(
         name="varnish",
-        packages=("varnish", "gcc"),  # which it compiles its configuration with
+        packages=("varnish", "gcc"),  # varnish compiles its configuration with gcc
         command="varnishd -F -j none -n @data@ -a 127.0.0.1:@port@ -b 127.0.0.1:@upstream@"
         " -s malloc,64m -t 3600 -p thread_pools=1 -p thread_pool_min=12 -p thread_pool_max=24",
         account="varnish",
@@ -169,8 +169,8 @@ ROWS = (
         outside="its child takes the end of a wait by any signal for the end of its manager",
         own=Own("goes on, with all that it has in its cache", effects.goes_on),
     ),
-    # Debian builds Apache's runtime library to map its memory itself, so that none of httpd's own
-    # buffers comes to any malloc. OpenSSL's do.
+    # In Debian, Apache's runtime library maps its memory itself, so httpd's own buffers reach no malloc. Those of
+    # OpenSSL do.
     Row(
         name="apache_event",
         packages=("apache2-bin", "openssl"),
@@ -180,7 +180,8 @@ ROWS = (
         processes=3,
         traffic=traffic.https(PAGES),
         requests=PAGES.exchanges(),
-        # The children block every other signal. This one has a handler that does nothing; the parent is stopped by it.
+        # The children block every other signal. SIGTERM has a handler that does nothing in them, and it stops the
+        # parent.
         asks="SIGTERM",
         asks_master=False,
         own=Own("restarts when all is done", effects.replaces_children),
@@ -203,14 +204,14 @@ ROWS = (
         configuration=("squid.conf",),
         command="squid --foreground -f @directory@/squid.conf",
         account="proxy",
-        # Started by root, its master executes the worker with another effective than real user,
-        # and then ld.so heeds no LD_PRELOAD.
+        # If root starts it, its master executes the worker with an effective user other than the real one, and then the
+        # dynamic linker ignores LD_PRELOAD.
         changes_account=False,
         ports=2,
         processes=2,
         traffic=traffic.proxied(PAGES, ECHOES),
         requests=PAGES.exchanges() + 2 * ECHOES.connections,
-        slack=4,  # tables of its own change their sizes
+        slack=4,  # its own tables change their sizes
         asks=QUIET,
         own=Own("rotates its logs", effects.writes("access.log.0")),
     ),
@@ -236,7 +237,7 @@ ROWS = (
         slack=4,
         asks=QUIET,
         own=Own("restarts when all is done", effects.says("server started", "error.log")),
-        stop=signal.SIGINT,  # after a restart and some traffic SIGTERM ends it with status 1
+        stop=signal.SIGINT,  # after a restart and some traffic it would end with status 1 on SIGTERM
     ),
     Row(
         name="node",
@@ -244,7 +245,7 @@ ROWS = (
         command="node --expose-gc --inspect-port=0 @programs@/node_upstream.js @port@",
         traffic=traffic.http(PAGES),
         requests=PAGES.exchanges(),
-        slack=16,  # what V8 compiles and knows of the program grows for a while
+        slack=16,  # V8's compiled code and its data about the program grow for a while
         asks=QUIET,
         own=Own("opens its inspector", effects.says("Debugger listening")),
     ),
@@ -270,7 +271,7 @@ ROWS = (
         own=Own("reopens its logs", effects.reopens("php-fpm.log")),
         stop=signal.SIGQUIT,
     ),
-    # By malloc alone, without an allocator of PHP's own in front of it.
+    # PHP uses malloc directly, without its own allocator.
     Row(
         name="php_fpm_by_malloc",
         packages=PHP_PACKAGES,
@@ -357,7 +358,7 @@ ROWS = (
         ready=traffic.has_database,
         traffic=traffic.values(VALUES, mariadb.MariaDB),
         requests=2 * VALUES.values(),
-        slack=4,  # InnoDB's tables of what it has in memory change their sizes
+        slack=4,  # InnoDB's tables of its buffers change their sizes
         asks=QUIET,
         own=Own("goes on", effects.goes_on),
     ),
@@ -388,8 +389,8 @@ ROWS = (
         asks=QUIET,
         own=Own("reopens its logs in each worker", effects.reopens_everywhere("access.log")),
     ),
-    # The server is the row above's, so that SIGUSR1 is not tried again; what is new are the
-    # processes of git, of which one clone brings three.
+    # This row has the same server as the row before, so SIGUSR1 is not tested again. New are the processes of git,
+    # three for each clone.
     Row(
         name="git_http",
         packages=("lighttpd", "git"),
@@ -409,16 +410,16 @@ ROWS = (
 
 
 class Table(TableCase):
-    """Two tests a row, which are added below."""
+    """Has two tests for each row, which are added below."""
 
     def test_packages_are_installed_by_the_script(self) -> None:
-        """By scripts/install-packages, for the purpose that scripts/test asks it for."""
+        """Checks that scripts/install-packages installs the packages, for the purpose that scripts/test gives it."""
         listed = settings.packages("servers") | settings.packages("test")
         wanted = {package for row in ROWS for package in row.packages}
         self.assertEqual(wanted - listed, set())
 
     def test_sshd_reads_in_its_sandbox(self) -> None:
-        """Until a client has shown who it is, a process reads from it that may do next to nothing."""
+        """Until a client has logged in, its packets are read by a process that is allowed very few system calls."""
         (row,) = (row for row in ROWS if row.name == "sshd")
         running = self.begin(row, QUIET)
         with contextlib.closing(ssh.Stranger(running.place.port)) as stranger:
@@ -434,7 +435,7 @@ class Table(TableCase):
         self.finish(row, running)
 
     def test_chronyd_outlives_the_signal(self) -> None:
-        """Its filter ends a process that does what the filter does not allow."""
+        """chronyd's seccomp filter kills the process for a system call that the filter does not allow."""
         (row,) = (row for row in ROWS if row.name == "chronyd")
         running = self.begin(row, "SIGUSR1")
         with row.traffic(running.place):
@@ -444,7 +445,8 @@ class Table(TableCase):
         self.finish(row, running)
 
     def test_apache_event_children_never_see_it(self) -> None:
-        """They block SIGUSR1 in every thread, and the library unblocks nothing: it stays pending."""
+        """Apache's children block SIGUSR1 in every thread, and the library unblocks nothing, so the signal stays
+        pending."""
         (row,) = (row for row in ROWS if row.name == "apache_event")
         running = self.begin(row, "SIGUSR1")
         children = self.settled_tree(row, running.server)[1:]
@@ -463,7 +465,7 @@ def _test(call: Callable[[Table, Row], None], row: Row, words: str) -> Callable[
     def test(case: Table) -> None:
         call(case, row)
 
-    test.__doc__ = words  # the runner shows it
+    test.__doc__ = words  # the runner prints it
     return test
 
 

@@ -1,4 +1,4 @@
-"""Holds the table's own parts to account: loads, processes and rows must fail when they should."""
+"""Tests of the table's loads, helpers and rows, which must fail when they should."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import os
@@ -22,7 +22,7 @@ SIZES = (4096, 70_000)
 
 
 class _Changed(socketserver.StreamRequestHandler):
-    """Gives bytes back, but for one that is wrong."""
+    """Sends bytes back, with one of them changed."""
 
     def handle(self) -> None:
         while piece := self.request.recv(70_000):
@@ -30,7 +30,7 @@ class _Changed(socketserver.StreamRequestHandler):
 
 
 class Loads(unittest.TestCase):
-    """Each load accepts what is right, and notices what is not."""
+    """Each load accepts right answers, and notices wrong ones."""
 
     def test_echo(self) -> None:
         good = echo.EchoUpstream()
@@ -41,7 +41,7 @@ class Loads(unittest.TestCase):
         bad = socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Changed)
         thread = threading.Thread(target=bad.serve_forever)
         thread.start()
-        for end in (thread.join, bad.server_close, bad.shutdown):  # the last is done first
+        for end in (thread.join, bad.server_close, bad.shutdown):  # called in reverse order
             self.addCleanup(end)
         with self.assertRaisesRegex(AssertionError, "from byte 4088 on"):
             with load.held(lambda: echo.direct(bad.server_address[1])):
@@ -130,7 +130,7 @@ class Loads(unittest.TestCase):
 
 def _txt_answer(question: dns.Question, text: str) -> bytes:
     wire = question.wire()
-    end = 12 + wire[12:].index(b"\0") + 5  # of the question
+    end = 12 + wire[12:].index(b"\0") + 5  # the end of the question
     data = b"\0040000" + bytes([len(text)]) + text.encode()
     head = wire[:2] + struct.pack("!5H", dns.RESPONSE, 1, 1, 0, 0)
     record = struct.pack("!3HIH", 0xC00C, dns.TXT, dns.IN, 60, len(data))
@@ -138,7 +138,7 @@ def _txt_answer(question: dns.Question, text: str) -> bytes:
 
 
 class _Files:
-    """A client of an FTP server that changes a file, or does not delete any."""
+    """A client of an FTP server that changes a file, or deletes none."""
 
     def __init__(self, kept: dict[str, bytes], fault: str) -> None:
         self._kept, self._fault = kept, fault
@@ -158,14 +158,14 @@ class _Files:
             del self._kept[name]
 
     def quit(self) -> None:
-        """Has nothing to end."""
+        """Does nothing, because there is no session to end."""
 
     def close(self) -> None:
-        """Nor to close."""
+        """Does nothing, because there is no connection to close."""
 
 
 class _Memory:
-    """A client of a server that loses or changes what it is told to."""
+    """A client of a server that loses or changes the values that it stores."""
 
     values: dict[str, bytes] = {}
 
@@ -183,7 +183,7 @@ class _Memory:
             del self.values[key]
 
     def close(self) -> None:
-        """Has nothing to close."""
+        """Does nothing, because there is no connection to close."""
 
 
 class Processes(unittest.TestCase):
@@ -210,8 +210,8 @@ def no_traffic(place: Place) -> Iterator[None]:
     yield
 
 
-# Accepts connections and nothing more. On SIGTERM it ends, with or without the child that it has
-# started in a session of its own.
+# A server that accepts connections and nothing more. At SIGTERM it ends, with or without a child that it has started in
+# a session of its own.
 SERVER = """
 import signal, socket, subprocess, sys
 child = None
@@ -246,14 +246,14 @@ def row_of(child: bool = False, status: int = 0, **changed) -> Row:
 
 
 class Rows(TableCase):
-    """A row that promises too much fails, and so does a server that ends badly."""
+    """A row that promises too much fails, and so does one whose server ends badly."""
 
     def begin(self, row: Row, asks: str) -> Running:
         self.running = super().begin(row, asks)
         return self.running
 
     def take_charge(self, server: Server) -> Server:
-        """A server that is not seen to end is no failure here."""
+        """Unlike in ServerCase, a server whose end is not seen is no failure here."""
         self.addCleanup(server.destroy)
         return server
 

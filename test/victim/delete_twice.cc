@@ -1,4 +1,4 @@
-/* Sin: deletes a block twice in a row, in C++. Arguments: SIZE, FORM of operator delete. */
+/* Misuse: deletes a block twice in a row, in C++. Arguments: SIZE, FORM of operator delete. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <new>
 
@@ -7,7 +7,7 @@
 namespace
 {
 
-/* Small enough for every bucket, and more than malloc gives without being asked. */
+/* An alignment that every bucket can have, and that malloc does not give by itself. */
 const std::align_val_t alignment{256};
 
 struct Form {

@@ -1,4 +1,4 @@
-/* Venial sin: deletes by a size that is not the block's. Arguments: SIZE, WRONG SIZE. */
+/* Harmless misuse: passes operator delete a size that is not the block's. Arguments: SIZE, WRONG SIZE. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <new>
 
@@ -7,13 +7,14 @@
 namespace
 {
 
-/* As a number, since the compiler would object to a pointer that is looked at after its block is gone. */
+/* Returns the address as a number, because the compiler warns of a pointer that is used after its block was deleted. */
 uintptr_t remember(void *block)
 {
     return reinterpret_cast<uintptr_t>(block);
 }
 
-/* The next request of the size gets the block: so it went where its address says. */
+/* Checks that the next request of the size gets the block, which shows that delete has used the address and not the
+ * wrong size. */
 void require_back(size_t size, uintptr_t block)
 {
     void *again = ::operator new(size);

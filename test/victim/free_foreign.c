@@ -1,4 +1,5 @@
-/* No sin: frees and grows a block that libc's own malloc issued, as a library that was loaded apart would. */
+/* No misuse: frees and resizes a block of libc's own malloc, as happens with a library that was loaded with
+ * RTLD_DEEPBIND. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "victim.h"
 

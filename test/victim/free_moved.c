@@ -1,4 +1,4 @@
-/* Sin: frees a block that realloc moved. Arguments: SIZE, NEW SIZE. */
+/* Misuse: frees a block that realloc has moved, by its old address. Arguments: SIZE, NEW SIZE. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "victim.h"
 

@@ -1,4 +1,4 @@
-/* Sin: frees a block again whose pages went back to the kernel since. Argument: SIZE. */
+/* Misuse: frees a block again, after its pages went back to the kernel. Argument: SIZE. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "victim.h"
 
@@ -11,7 +11,8 @@ static void *free_here(void *block)
     return NULL;
 }
 
-/* Freed by a thread that then ends: a trained bucket's slot is purged only out of the depot, not out of a cache. */
+/* A thread that then ends frees the block, because slots of a trained bucket are purged only from the depot and not
+ * from a cache. */
 int main(int argc, char **argv)
 {
     pthread_t thread;

@@ -1,4 +1,4 @@
-/* Sin: frees a block that realloc(block, 0) freed. Argument: SIZE. */
+/* Misuse: frees a block that realloc(block, 0) has freed. Argument: SIZE. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "victim.h"
 

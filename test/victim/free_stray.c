@@ -1,4 +1,4 @@
-/* Sin: frees what no malloc issued. Arguments: WHERE OFFSET. */
+/* Misuse: frees an address that no malloc has returned. Arguments: WHERE, OFFSET. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pthread.h>
 
@@ -13,7 +13,7 @@ static void sin_at(char *place, size_t offset)
     free(victim_hide(place + offset));
 }
 
-/* On the stack of the thread that calls it, filled, so that its bytes read as no metadata. */
+/* Frees an address on the calling thread's stack. The bytes around it are 7, so that they look like no metadata. */
 static void sin_on_the_stack(size_t offset)
 {
     _Alignas(16) char local[SIZE];

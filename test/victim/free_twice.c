@@ -1,4 +1,4 @@
-/* Sin: frees a block twice in a row. Arguments: SIZE, FIRST call, SECOND call. */
+/* Misuse: frees a block twice in a row. Arguments: SIZE, FIRST call, SECOND call. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "victim.h"
 

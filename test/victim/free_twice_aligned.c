@@ -1,4 +1,4 @@
-/* Sin: frees a block of posix_memalign twice. Arguments: ALIGNMENT, SIZE. */
+/* Misuse: frees a block of posix_memalign twice. Arguments: ALIGNMENT, SIZE. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "victim.h"
 

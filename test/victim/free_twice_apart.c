@@ -1,4 +1,4 @@
-/* Sin: frees a block again after many others of its bucket were freed. Arguments: SIZE, OTHERS. */
+/* Misuse: frees a block again after many other blocks of its bucket were freed. Arguments: SIZE, OTHERS. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "victim.h"
 

@@ -1,4 +1,4 @@
-/* Sin: the child of a fork frees a block that its parent freed before. Argument: SIZE. */
+/* Misuse: the child of a fork frees a block that its parent had freed before the fork. Argument: SIZE. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "victim.h"
 

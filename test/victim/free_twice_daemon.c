@@ -1,4 +1,4 @@
-/* Sin: a daemon, whose descriptor 2 is a data file by now, frees a block twice. Argument: SIZE. */
+/* Misuse: a daemon, whose descriptor 2 is a data file, frees a block twice. Argument: SIZE. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "victim.h"
 
@@ -16,7 +16,7 @@ static void live_as_daemon(int data, size_t size)
     _exit(EXIT_SUCCESS);
 }
 
-/* What is judged is the data file, which must stay empty; there is no other place for the message. */
+/* The data file must stay empty. There is no other place for the message, so the runner expects none. */
 int main(int argc, char **argv)
 {
     int status;

@@ -1,4 +1,4 @@
-/* Sin: frees a block that another thread, which has ended, freed before. Argument: SIZE. */
+/* Misuse: frees a block that another thread, which has ended, has freed already. Argument: SIZE. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "victim.h"
 

@@ -1,8 +1,9 @@
-/* Sin: frees a slot that was never issued. Arguments: SIZE, SLOTS from the first, OFFSET. */
+/* Misuse: frees a slot that was never allocated. Arguments: SIZE, SLOTS from the first one, OFFSET. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "victim.h"
 
-/* Two live blocks of a new process lie one stride apart: the first two slots of the region. */
+/* The first two blocks of a new process are the first two slots of the range, so the distance between them is the
+ * stride. */
 int main(int argc, char **argv)
 {
     size_t size = victim_number(argc, argv, 1);

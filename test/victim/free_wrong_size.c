@@ -1,8 +1,8 @@
-/* Venial sin: tells free a size that is not the block's. Arguments: SIZE, CALL, WRONG SIZE. */
+/* Harmless misuse: passes a sized free a size that is not the block's. Arguments: SIZE, CALL, WRONG SIZE. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "victim.h"
 
-/* Routed by the address alone, the block comes back: the next request of its size gets it. */
+/* free uses the address alone, so the next request of the block's size must get the block. */
 int main(int argc, char **argv)
 {
     size_t size = victim_number(argc, argv, 1);

@@ -1,4 +1,4 @@
-/* Sin to be survived: writes far beyond a block into its neighbours. Argument: SIZE. */
+/* Misuse that must not crash the library: writes far beyond a block into its neighbours. Argument: SIZE. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "victim.h"
 

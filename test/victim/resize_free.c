@@ -1,4 +1,4 @@
-/* Sin: resizes a block that is free. Arguments: SIZE, CALL, NEW SIZE. */
+/* Misuse: resizes a block that is free. Arguments: SIZE, CALL, NEW SIZE. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "victim.h"
 

@@ -1,4 +1,4 @@
-/* Sin: resizes at an address inside a slot. Arguments: SIZE, CALL, OFFSET. */
+/* Misuse: resizes an address inside a slot. Arguments: SIZE, CALL, OFFSET. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "victim.h"
 

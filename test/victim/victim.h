@@ -1,4 +1,4 @@
-/* What every victim does beside its one sin. */
+/* What all programs of test/victim share; each of them makes one misuse of malloc's interface. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_VICTIM_H
 #define SOCKMALLOC_TEST_VICTIM_H
@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A victim that could not get as far as its sin; the table expects this status nowhere. */
+/* The exit status of a victim that did not get as far as its misuse. The runner accepts it in no row. */
 enum { VICTIM_UNFIT = 99 };
 
 static inline void victim_require(bool condition, const char *what)
@@ -27,8 +27,8 @@ static inline void victim_require(bool condition, const char *what)
     }
 }
 
-/* Says whose message about which address is to come. Without stdio's buffer, which is a request of a pool's size and
- * would take the slot whose number the table demands. */
+/* Prints the process id and the address that the library's message must name. Uses no buffer of stdio, because that
+ * is a request of a pool's size and would take the slot whose number the runner expects. */
 static inline void victim_announce(const void *address)
 {
     char line[64];
@@ -51,7 +51,7 @@ static inline size_t victim_number(int argc, char **argv, int index)
     return number;
 }
 
-/* Returns the address. The compiler then knows neither where the block is from nor that it was freed. */
+/* Returns the address, in a way that hides from the compiler where the block is from and that it was freed. */
 static inline void *victim_hide(void *address)
 {
     __asm__ volatile("" : "+r"(address));
@@ -65,7 +65,7 @@ static inline char *victim_take(size_t size)
     return address;
 }
 
-/* A call by its name, since libc's headers do not have them all. */
+/* Returns a function by its name, because libc's headers do not declare all of them. */
 static inline void *victim_find(const char *name)
 {
     void *call = dlsym(RTLD_DEFAULT, name);
@@ -73,7 +73,7 @@ static inline void *victim_find(const char *name)
     return call;
 }
 
-/* free by any of its names; those that take a size are told `size`. */
+/* Frees a block by any of the names of free. Those that take a size get `size`. */
 static inline void victim_free_by(const char *name, void *address, size_t size)
 {
     if (strcmp(name, "free_sized") == 0) {
@@ -91,7 +91,8 @@ static inline void victim_free_by(const char *name, void *address, size_t size)
     }
 }
 
-/* realloc by any of its names; for the result, which a victim does not live to see, nobody asks. */
+/* Resizes a block by any of the names of realloc. The result is ignored, because the library ends the victim in this
+ * call. */
 static inline void victim_resize_by(const char *name, void *address, size_t size)
 {
     if (strcmp(name, "reallocarr") == 0) {

@@ -1,10 +1,11 @@
-/* Sin to be survived: fills a block after its free. Argument: SIZE. */
+/* Misuse that must not crash the library: fills a block after it was freed. Argument: SIZE. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "victim.h"
 
 enum { BLOCKS = 300, ROUNDS = 3 };
 
-/* Metadata and links lie elsewhere, so that what a program writes into free slots destroys nothing of ours. */
+/* Metadata and links lie outside the slots, so a program that writes into free slots destroys nothing of the
+ * library's. */
 int main(int argc, char **argv)
 {
     static char *blocks[BLOCKS];

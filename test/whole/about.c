@@ -1,4 +1,4 @@
-/* Cases: glibc's calls that ask an allocator about itself, or tell it what to do. */
+/* Cases: glibc's calls that ask an allocator for figures, or set its parameters. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <limits.h>
@@ -14,7 +14,7 @@ enum { MARK = 1234, TRIM_LIMIT = 32 << 20 };
 
 typedef size_t size_call(void *block);
 
-/* The request rounded up to 16, and the same as long as the block lives. */
+/* The usable size is the request rounded up to 16 bytes, and stays the same as long as the block lives. */
 CASE(usable_size)
 {
     const char *const names[] = {"malloc_usable_size", "malloc_size"};
@@ -50,7 +50,7 @@ CASE(good_size)
     }
 }
 
-/* The pools to the byte, in whole slots. */
+/* mallinfo2 counts the pools' memory exactly, in whole slots. */
 CASE(mallinfo_counts_the_pools)
 {
     struct mallinfo2 before = mallinfo2();
@@ -78,7 +78,7 @@ CASE(mallinfo_counts_the_pools)
     CHECK_EQUAL(narrow.keepcost, wide.keepcost);
 }
 
-/* haproxy's question at start: an allocator whose figures change by malloc(1) gets malloc_trim from it. */
+/* haproxy asks this at its start, and calls malloc_trim later only if malloc(1) changed the figures. */
 CASE(mallinfo_ignores_small_requests)
 {
     struct mallinfo2 before = mallinfo2();
@@ -88,7 +88,7 @@ CASE(mallinfo_ignores_small_requests)
     free(block);
 }
 
-/* 1 while something was given back, at most 32 MiB a call; then 0. What is live stays. */
+/* malloc_trim gives back at most 32 MiB in a call and returns 1 if there was something, then 0. Live blocks stay. */
 CASE(trim_is_bounded)
 {
     enum { BLOCKS = 24, SIZE = POOLS_LARGEST };
@@ -119,7 +119,7 @@ CASE(trim_is_bounded)
     pools_check_ledger();
 }
 
-/* Takes blocks of one size, writes to all of each, and gives them back. */
+/* Allocates blocks of one size, writes to all of each, and frees them. */
 static void use_blocks(size_t size, unsigned count)
 {
     static char *blocks[200];
@@ -133,7 +133,7 @@ static void use_blocks(size_t size, unsigned count)
     }
 }
 
-/* As much of what is free stays as the caller says, in whole slots. */
+/* malloc_trim(pad) keeps `pad` bytes of free memory, rounded to whole slots. */
 CASE(trim_keeps_the_pad)
 {
     enum { SIZE = 1 << 20, SLOT = SIZE + POOLS_HEADROOM, BLOCKS = 8 };
@@ -155,7 +155,7 @@ CASE(trim_keeps_the_pad)
     pools_check_ledger();
 }
 
-/* What the calling thread's own cache holds is free too. */
+/* The slots that the calling thread's own cache holds are free memory too. */
 CASE(trim_reaches_the_own_cache)
 {
     for (unsigned bucket = 0; bucket < POOLS_TRAINED; bucket++) {
@@ -198,7 +198,7 @@ CASE(info_is_xml)
     free(text);
 }
 
-/* The runner demands one dump on stderr of this case. */
+/* The runner demands that this case writes exactly one dump to stderr. */
 CASE(stats_writes_a_dump)
 {
     errno = MARK;
@@ -211,6 +211,6 @@ CASE(mallopt_accepts_all)
     CHECK_EQUAL(mallopt(M_MMAP_THRESHOLD, 65536), 1);
     CHECK_EQUAL(mallopt(M_ARENA_MAX, 1), 1);
     char *block = malloc(100000);
-    CHECK(pools_own(block)); /* none of it has an effect */
+    CHECK(pools_own(block)); /* none of these calls has an effect */
     free(block);
 }

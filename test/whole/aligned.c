@@ -35,7 +35,7 @@ static store_call *find_store(int name)
     return call;
 }
 
-/* `pooled` is what the route should be: the pools' sizes, at alignments up to a page. */
+/* Checks alignment, content and origin of a block. The pools must serve their sizes at alignments of up to a page. */
 static void check_block(char *block, size_t alignment, size_t size)
 {
     CHECK(block != NULL);
@@ -78,8 +78,8 @@ CASE(every_stored_alignment)
     }
 }
 
-/* Many at a time of a size that is a multiple of the alignment, as containers of cache lines and
- * vectors ask for: that the first one lies well is luck. */
+/* Allocates many blocks of a size that is a multiple of the alignment, as containers of cache lines and vectors do,
+ * because the first one may be aligned by luck. */
 CASE(size_is_a_multiple_of_the_alignment)
 {
     enum { BLOCKS = 40 };
@@ -115,7 +115,7 @@ CASE(bad_alignments)
     }
 }
 
-/* The result is the error; errno and the place for the pointer stay as they were. */
+/* The function returns the error; errno and the caller's pointer are unchanged. */
 CASE(bad_stored_alignments)
 {
     const size_t bad[] = {0, 1, 2, 4, 7, 24, 48, 100, 4097, SIZE_MAX};

@@ -87,7 +87,7 @@ CASE(impossible_sizes)
 
 CASE(product_overflows)
 {
-    /* The last one's product, cut to 64 bits, is a request of a pool's size. */
+    /* the last product, cut to 64 bits, would be a request of a pool's size */
     const size_t factors[][2] = {{SIZE_MAX, 2},
                                  {2, SIZE_MAX},
                                  {(size_t)1 << 33, (size_t)1 << 33},
@@ -106,7 +106,7 @@ static bool is_zero(const char *block, size_t size)
     return block[0] == 0 && memcmp(block, block + 1, size - 1) == 0;
 }
 
-/* POSIX 2024: free keeps errno, whatever it has to do. */
+/* POSIX 2024 demands that free leaves errno alone, whatever it does. */
 CASE(free_keeps_errno)
 {
     enum { BLOCKS = 300 };
@@ -128,7 +128,7 @@ CASE(free_keeps_errno)
     }
 }
 
-/* What libc's own callers use instead of the plain names; each must reach the pools. */
+/* Names that libc's own callers use instead of the plain ones; each must reach the pools. */
 CASE(libc_names)
 {
     const char *const plain[] = {"__libc_malloc", "__libc_valloc", "__libc_pvalloc"};
@@ -156,7 +156,7 @@ CASE(libc_names)
     CHECK_EQUAL(pools_figure("live"), live - 1);
 }
 
-/* cfree and vfree are free; the C23 frees believe no size. */
+/* cfree and vfree are free, and the sized frees of C23 do not rely on the size. */
 CASE(names_of_free)
 {
     uint64_t live = pools_figure("live");

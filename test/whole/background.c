@@ -1,4 +1,4 @@
-/* Cases: the thread that SOCKMALLOC_BACKGROUND=1 makes, what it does, and that it is in nobody's way. */
+/* Cases: the thread that SOCKMALLOC_BACKGROUND=1 starts, what it does, and that it never disturbs the program. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -21,14 +21,15 @@
 
 enum { LARGE = 8, BLOCKS = 16 };
 
-/* A moment between two looks at what nothing tells of. */
+/* Sleeps for a moment between two looks at a figure that nothing announces. */
 static void rest(void)
 {
     struct timespec moment = {.tv_nsec = 5000000};
     nanosleep(&moment, NULL);
 }
 
-/* Takes no memory, as reading the directory would: it has a link for each thread beside its own two. */
+/* Returns the number of the process's threads, by the link count of /proc/self/task, which has a link for each
+ * beside its own two. Unlike reading the directory this allocates nothing. */
 static unsigned count_threads(void)
 {
     struct stat tasks;
@@ -51,7 +52,7 @@ static void use_blocks(void)
 
 static unsigned threads_before_main;
 
-/* As a program's constructors do: the first need comes before main has begun. */
+/* Allocates as a program's constructors do, so that the library's thread is needed before main begins. */
 __attribute__((constructor)) static void use_blocks_early(void)
 {
     use_blocks();
@@ -72,11 +73,11 @@ CASE(is_not_made_unless_wanted)
     CHECK_EQUAL(count_threads(), 1);
 }
 
-/* The program does nothing but wait. */
+/* The program only waits while its free pages go back to the kernel. */
 CASE(pages_go_while_the_program_is_silent)
 {
     use_blocks();
-    /* Where the kernel let this thread wait, the other one has begun already. */
+    /* if the kernel suspended this thread, the background thread may have begun already */
     uint64_t resident = pools_bucket_figure(LARGE, "resident_free");
     CHECK(resident == BLOCKS * pools_size(LARGE) || pools_bucket_figure(LARGE, "purged") > 0);
     while (pools_bucket_figure(LARGE, "purged") < BLOCKS) {
@@ -86,7 +87,7 @@ CASE(pages_go_while_the_program_is_silent)
     pools_check_ledger();
 }
 
-/* A line of a thread's status, as a number of the given base. */
+/* Returns a line of a thread's status file as a number in the given base. */
 static uint64_t status_figure(const char *thread, const char *name, int base)
 {
     char path[300];
@@ -120,7 +121,8 @@ static uint64_t naps_of_other_threads(void)
     return sum;
 }
 
-/* It no longer looks for work by itself: its naps are no more than before, for as long as ten of them take. */
+/* Returns true if the background thread no longer looks for work by itself: in the time of ten of its naps it has
+ * taken none. */
 static bool thread_is_asleep(void)
 {
     uint64_t before = naps_of_other_threads();
@@ -129,7 +131,7 @@ static bool thread_is_asleep(void)
     return naps_of_other_threads() == before;
 }
 
-/* Again, after the thread has gone to sleep for good. */
+/* The thread purges another burst after it had stopped looking for work. */
 CASE(wakes_for_the_next_burst)
 {
     for (unsigned burst = 0; burst < 3; burst++) {
@@ -170,7 +172,8 @@ CASE(blocks_every_signal)
     CHECK_EQUAL(sigismember(&mine, SIGUSR2), 0);
 }
 
-/* The server begins to wait, in a child that has freed something or nothing; never does malloc or free. */
+/* Forks a child that uses memory and then calls `wait`. The background thread is started by the wait of the server,
+ * and not by malloc or free. */
 static void expect_anew(void (*wait)(void), unsigned own_threads)
 {
     use_blocks();
@@ -261,7 +264,7 @@ static int wait_and_end(void *unused)
     _exit(unused == NULL ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
-/* A child of vfork has the memory of its parent, which has its thread still. */
+/* A child of vfork shares its parent's memory, and the parent has a background thread already. */
 CASE(is_not_made_by_a_child_that_borrows)
 {
     static _Alignas(16) char stack[64 << 10];
@@ -286,8 +289,8 @@ static void *touch_it(void *unused)
     return unused;
 }
 
-/* libc frees a thread's storage of a plug-in with the lock of all stacks held, if the stack is the program's own, and
- * pthread_create takes that lock. */
+/* When a thread ends on a stack of the program's own, libc frees the plug-in's thread-local storage while it holds
+ * the lock of all stacks. pthread_create needs that lock, so free must not start a thread there. */
 CASE(threads_end_with_storage_of_a_plugin)
 {
     static _Alignas(4096) char stack[1 << 18];
@@ -309,7 +312,7 @@ CASE(threads_end_with_storage_of_a_plugin)
 static void terminate_oneself(void)
 {
     use_blocks();
-    wait_for_events(); /* in a child of a fork */
+    wait_for_events(); /* starts the background thread in a fork child */
     CHECK_EQUAL(count_threads(), 2);
     outside_send(SIGTERM);
     pause();
@@ -337,7 +340,7 @@ static void end_main_early(void)
     pthread_exit(NULL);
 }
 
-/* A process ends with its last thread; this library's is none that counts. */
+/* A process ends when its last own thread ends, and the library's thread does not count. */
 CASE(process_ends_with_its_own_last_thread)
 {
     if (check_is_child()) {

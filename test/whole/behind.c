@@ -12,8 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* usage: behind kill|fail|void CALL[,CALL...] COMMAND ARGUMENT... Each of the system calls ends the process, fails with
- * EPERM, or says that it has been done and does nothing. */
+/* usage: behind kill|fail|void CALL[,CALL...] COMMAND ARGUMENT... The word says what each of the system calls does:
+ * it kills the process, fails with EPERM, or returns success and does nothing. */
 static const struct {
     const char *word;
     uint32_t verdict;

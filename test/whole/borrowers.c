@@ -1,4 +1,4 @@
-/* Cases: a child that shares its parent's memory has signals of its own, and leaves its parent's alone. */
+/* Cases: a child that shares its parent's memory has signal handlers of its own, and leaves its parent's unchanged. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <sched.h>
 #include <signal.h>
@@ -21,7 +21,8 @@ static void other_handler(int signal_number)
     (void)signal_number;
 }
 
-/* As vfork does, but on a stack of its own, so that a compiler can do no harm. */
+/* Runs `work` in a child as vfork does, but on a stack of its own, so that the compiler's use of the stack does no
+ * harm. */
 static void borrow(child_work *work, void *argument)
 {
     static _Alignas(16) char stack[STACK_SIZE];
@@ -30,7 +31,7 @@ static void borrow(child_work *work, void *argument)
     check_wait(child);
 }
 
-/* What it is told is what it set, and so it is for a signal that the library leaves alone. */
+/* Checks that each call reports what the child has set, as for a signal that the library leaves alone. */
 static int set_by_each_call(void *unused)
 {
     const char *const names[] = {"signal", "bsd_signal", "ssignal", "sysv_signal", "__sysv_signal", "sigset"};
@@ -118,7 +119,7 @@ CASE(reset_by_posix_spawn)
     CHECK_EQUAL(calls, 1);
 }
 
-/* The kernel removes a handler with SA_RESETHAND from the process that the signal came to. */
+/* When a handler with SA_RESETHAND runs, the kernel resets the handler only in the process that got the signal. */
 static int be_signalled(void *unused)
 {
     outside_send(STATS);
@@ -148,7 +149,7 @@ static int interrupt_all(void *unused)
     _exit(unused == NULL ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
-/* Neither the handler in force nor those that the parent sets later. */
+/* siginterrupt in the child changes neither the parent's present handler nor those that the parent sets later. */
 CASE(interrupted_in_a_child)
 {
     *(void **)&interrupt = check_find("siginterrupt");
@@ -163,7 +164,7 @@ CASE(interrupted_in_a_child)
     }
 }
 
-/* In the child of a fork, whose memory is its own, siginterrupt has its full meaning. */
+/* In the child of a fork, which has its own memory, siginterrupt has its full effect. */
 CASE(interrupted_after_a_fork)
 {
     *(void **)&interrupt = check_find("siginterrupt");

@@ -1,4 +1,4 @@
-/* Cases: blocks of every bucket where memory is short: served or refused, never wrong. */
+/* Cases: requests for every bucket when memory is short are served or fail, and blocks keep their content. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <malloc.h>
@@ -13,7 +13,7 @@
 
 enum { BLOCKS = 4 };
 
-/* What became of the requests of one bucket. */
+/* Counts what happened to the requests of one bucket. */
 struct outcome {
     unsigned pooled;
     unsigned fell_through;
@@ -25,7 +25,7 @@ struct block {
     size_t size;
 };
 
-/* A byte in each 16 KiB and the last one: enough to tell blocks apart, and little to fault in. */
+/* One byte in each 16 KiB and the last byte are written: enough to tell blocks apart, with few page faults. */
 enum { MARK_DISTANCE = 16384 };
 
 static void write_marks(char *start, size_t size, char mark)
@@ -66,7 +66,7 @@ static struct block take(unsigned bucket, unsigned i, struct outcome *outcome)
     return block;
 }
 
-/* Grows a block, which may fail and then leaves it as it was. */
+/* Grows a block. If that fails, the block must be unchanged. */
 static void grow(struct block *block)
 {
     errno = 0;
@@ -86,7 +86,7 @@ static void give(const struct block *block, unsigned bucket, unsigned i)
     }
 }
 
-/* Without stdio, whose buffer is a request too. */
+/* Prints without stdio, because the buffer of stdio would be a request too. */
 static void report(const char *label, const struct outcome *outcome)
 {
     char line[128];
@@ -95,7 +95,8 @@ static void report(const char *label, const struct outcome *outcome)
     CHECK_EQUAL(write(STDOUT_FILENO, line, (size_t)length), length);
 }
 
-/* All held at once. Prints a line a bucket: label, how many the pools served, fell through, failed. */
+/* Allocates from every bucket and keeps all blocks. Prints a line for each bucket: its label, and how many requests
+ * the pools served, fell through, and failed. */
 CASE(every_bucket)
 {
     static struct block blocks[POOLS_BUCKETS][BLOCKS];
@@ -118,7 +119,7 @@ CASE(every_bucket)
     }
 }
 
-/* As much as there is: until nothing of any size is to be had. All of it comes back. */
+/* Allocates until no size can be had any more, and then frees all. */
 CASE(until_nothing_is_left)
 {
     enum { MOST = 100000 };
@@ -140,7 +141,7 @@ CASE(until_nothing_is_left)
     }
     CHECK_EQUAL(pools_figure("live"), 0);
     pools_check_ledger();
-    /* By now memory is called tight, and a slot is carved only for what fills it. */
+    /* from here on memory counts as tight, and a slot is carved only for a request that fills it */
     for (unsigned bucket = 0; bucket < POOLS_TRAINED; bucket++) {
         char *block = malloc(pools_largest(bucket));
         CHECK(pools_own(block));
@@ -148,7 +149,7 @@ CASE(until_nothing_is_left)
     }
 }
 
-/* A thread must find room for its stack beside the pools. */
+/* A thread's stack must still find space in memory beside the pools. */
 static void *use_in_thread(void *unused)
 {
     struct outcome outcome = {0};
@@ -166,7 +167,7 @@ CASE(a_thread)
     pools_check_ledger();
 }
 
-/* A purge that the kernel refuses is none: the slot stays what it was, and calloc does not take it for zero. */
+/* When the kernel refuses to purge a slot, the slot keeps its state, and calloc does not rely on zeros in it. */
 CASE(refused_purge)
 {
     enum { SIZE = 1 << 20 };

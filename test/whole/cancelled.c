@@ -41,7 +41,7 @@ static void clean(void *unused)
     atomic_store(&cleaned, true);
 }
 
-/* Nothing in the loops is a cancellation point. */
+/* None of the loops contains a cancellation point. */
 static void *report_with_a_pending_cancel(void *unused)
 {
     pthread_cleanup_push(clean, NULL);
@@ -88,7 +88,7 @@ static void cancel_before(report_work *work)
     expect_whole_life(thread);
 }
 
-/* The thread is the only one that does not block the signal. */
+/* Only the new thread leaves the signal unblocked, so it gets the signal while its cancellation is pending. */
 CASE(signal_meets_a_pending_cancel)
 {
     sigset_t stats;
@@ -102,7 +102,7 @@ CASE(signal_meets_a_pending_cancel)
     outside_kill(getpid(), STATS);
     expect_whole_life(thread);
     CHECK_EQUAL(pthread_sigmask(SIG_UNBLOCK, &stats, NULL), 0);
-    outside_send(STATS); /* is answered, too */
+    outside_send(STATS); /* this signal brings statistics, too */
 }
 
 static int dump(int descriptor)
@@ -129,7 +129,7 @@ CASE(malloc_stats_meets_a_pending_cancel)
     dump_to_stderr();
 }
 
-/* Statistics can still be had in the end: into a file of no name, which this returns closed. */
+/* Checks that statistics can still be written, into a file without a name. */
 static void expect_statistics(void)
 {
     int file = memfd_create("statistics", MFD_CLOEXEC);
@@ -138,9 +138,9 @@ static void expect_statistics(void)
     CHECK_EQUAL(close(file), 0);
 }
 
-/* The handler that writes statistics is held up: stderr is a full pipe, which the library gives some time. What these
- * two cases are about happens meanwhile, unless the machine is so busy that the time is over before: then it happens
- * afterwards, where it does no harm either. */
+/* Sends the signal that writes statistics. The handler is then held up, because stderr is a full pipe, which the
+ * library gives some time. The cases below need that moment; on a very busy machine they may come after it, which
+ * does no harm. */
 static void ask_for_statistics(void)
 {
     union sigval only = {.sival_int = SOCKMALLOC_DUMP_ONLY};
@@ -208,7 +208,7 @@ CASE(held_up_and_cancelled)
     expect_statistics();
 }
 
-/* Runs one of the two above with a full pipe for stderr, which is looked at when a program starts. */
+/* Runs one of the two cases above with a full pipe as stderr from the start of the program. */
 static void run_with_a_full_pipe(const char *name)
 {
     static const char bytes[4096];

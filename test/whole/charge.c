@@ -1,4 +1,4 @@
-/* Cases: what a process is charged for memory, and what limits on that leave of it. */
+/* Cases: what a process is charged for memory, and what limits on that charge leave for its requests. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <malloc.h>
 #include <pthread.h>
@@ -11,11 +11,11 @@
 
 #include "check.h"
 
-enum { MIB = 1 << 20, BLOCKS = 1 << 17 /* what holds them is charged, too */ };
+enum { MIB = 1 << 20, BLOCKS = 1 << 17 /* few, because the array itself is charged too */ };
 
 static char *blocks[BLOCKS];
 
-/* A figure of /proc/self/status, in bytes. */
+/* Returns a figure of /proc/self/status in bytes. */
 static size_t status_figure(const char *name)
 {
     enum { BYTES_A_KIBIBYTE = 1024 };
@@ -43,7 +43,7 @@ static void set_limit(int resource, size_t bytes)
     CHECK_EQUAL(setrlimit((__rlimit_resource_t)resource, &limit), 0);
 }
 
-/* Takes and fills blocks of a size up to a number of bytes, or until there are none. */
+/* Allocates and fills blocks of one size up to `bytes`, or until malloc fails. Returns the bytes that it got. */
 static size_t take(size_t size, size_t bytes)
 {
     size_t count = 0;
@@ -60,7 +60,7 @@ static void give(size_t count)
     }
 }
 
-/* A block that grows by two thirds, as a body that is read in pieces. */
+/* Grows a block by two thirds, as a server does with a body that it reads in pieces. */
 static char *grow(size_t size)
 {
     size_t have = 1000;
@@ -81,7 +81,7 @@ static void *come_and_go(void *unused)
     return unused;
 }
 
-/* The runner's argument: MiB. The limit is set when the library has been at work for long. */
+/* The runner's argument is the limit in MiB. It is set when the library has already served many requests. */
 CASE(address_space_is_limited_late)
 {
     size_t limit = argument(0) * MIB;
@@ -104,8 +104,8 @@ static size_t data_limit(void)
     return limit.rlim_cur;
 }
 
-/* The runner's arguments: the burst's size, the size that then has the limit, its least share of it
- * in percent. The limit is there from the start. */
+/* The runner's arguments are the size of the blocks in the burst, the size that then gets the whole limit, and the
+ * least share of the limit, in percent, that it must get. The limit is set from the start. */
 CASE(another_size_after_a_burst)
 {
     size_t limit = data_limit();
@@ -117,7 +117,8 @@ CASE(another_size_after_a_burst)
     give(count);
 }
 
-/* Does what the case above does, after the program itself has set a limit of 256 MiB by setrlimit or by prlimit. */
+/* Does what another_size_after_a_burst does, but the program itself sets a limit of 256 MiB by setrlimit or by
+ * prlimit. */
 CASE(another_size_after_a_late_limit)
 {
     const struct rlimit limit = {(rlim_t)256 * MIB, (rlim_t)256 * MIB};
@@ -130,7 +131,7 @@ CASE(another_size_after_a_late_limit)
     another_size_after_a_burst();
 }
 
-/* The runner's arguments: the size, its least share in percent. The limit is there from the start. */
+/* The runner's arguments are the size and its least share of the limit in percent. The limit is set from the start. */
 CASE(blocks_that_grow_fill_the_limit)
 {
     size_t limit = data_limit();
@@ -143,7 +144,7 @@ CASE(blocks_that_grow_fill_the_limit)
     give(count);
 }
 
-/* What is mapped is locked and in memory, and no more than a growth's step beyond. */
+/* After mlockall all that is mapped is in memory, and at most one step of growth more than needed is mapped. */
 CASE(locked_memory_serves)
 {
     if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0) {
@@ -163,7 +164,7 @@ CASE(locked_memory_serves)
     CHECK(status_figure("VmSize") <= (size_t)192 * MIB);
 }
 
-/* Prints the size of the address space. */
+/* Prints the size of the process's address space. */
 CASE(says_its_size)
 {
     CHECK(malloc(16384) != NULL);

@@ -19,9 +19,9 @@ char **check_arguments;
 static struct check_case *cases;
 static struct check_case **cases_end = &cases;
 static atomic_ulong checks;
-static int report = STDERR_FILENO; /* stderr as it was at start, since some cases close descriptor 2 */
+static int report = STDERR_FILENO; /* the stderr at start, because some cases close descriptor 2 */
 
-/* Uses no stdio, because it may run in a signal handler or where malloc has failed. */
+/* Prints without stdio, because it may run in a signal handler or when malloc has failed. */
 static void say_and_exit(const char *text, int length)
 {
     if (write(report, text, (size_t)length) != length) {

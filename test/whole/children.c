@@ -1,4 +1,4 @@
-/* Cases: the other ways to make a process, with threads at work: each child finds a malloc, or none of its own. */
+/* Cases: ways to make a process other than fork, while threads work: each child has a working malloc, or execs. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pthread.h>
 #include <sched.h>
@@ -71,7 +71,7 @@ static void be_child(void)
     _exit(EXIT_SUCCESS);
 }
 
-/* The child of vfork has its parent's memory: it may only exec, and that must leave nothing behind. */
+/* The child of vfork shares its parent's memory, so it may only exec, and the parent's pools must be unchanged. */
 CASE(vfork_and_exec)
 {
     char *arguments[] = {(char *)(uintptr_t) "true", NULL};
@@ -102,8 +102,8 @@ CASE(spawn_again_and_again)
     end_churning();
 }
 
-/* No fork handler runs for clone by the system call and for _Fork, so the child has what its parent's threads held
- * as they held it: what the calling thread needs is its own, and the rest is lock-free. */
+/* clone by the system call and _Fork run no fork handlers, so the child has the state that its parent's threads
+ * left. It can allocate all the same, because the calling thread has a cache of its own and the rest is lock-free. */
 CASE(clone_by_the_system_call)
 {
     begin_churning();
@@ -132,7 +132,7 @@ CASE(fork_without_handlers)
     end_churning();
 }
 
-/* The handler interrupts malloc anywhere; its child only ends, as one that execs would. */
+/* The signal handler may interrupt malloc anywhere. Its child only ends, as one does that execs. */
 static volatile sig_atomic_t forked;
 
 static void fork_in_handler(int signal_number)
@@ -163,7 +163,7 @@ CASE(fork_from_a_handler)
 enum { HELD = 64, INTERRUPTIONS = 400, STEPS_OF_A_CHILD = 2000, HELD_SIZE = 20000 };
 
 static volatile sig_atomic_t is_child;
-static volatile sig_atomic_t within; /* malloc or free */
+static volatile sig_atomic_t within; /* true while the thread is inside malloc or free */
 
 static void fork_and_return(int signal_number)
 {
@@ -226,7 +226,7 @@ CASE(child_of_a_handler_goes_on)
     CHECK_EQUAL(sigaction(SIGUSR2, &action, NULL), 0);
     interrupted = pthread_self();
     CHECK_EQUAL(pthread_create(&interrupter, NULL, interrupt_again_and_again, NULL), 0);
-    while (is_child || forked < INTERRUPTIONS) { /* it may be hit once more, after the last */
+    while (is_child || forked < INTERRUPTIONS) { /* a signal may still come after the last one that counts */
         state = state * 1103515245 + 12345;
         change_one(&held[state >> 16 & (HELD - 1)]);
         if (is_child && ++steps == STEPS_OF_A_CHILD) {
@@ -242,7 +242,7 @@ CASE(child_of_a_handler_goes_on)
     pools_check_ledger();
 }
 
-/* The grandchild of daemon(3) reports through a pipe, since nobody waits for it. */
+/* The grandchild of daemon(3) reports through a pipe, because its parent does not wait for it. */
 CASE(daemon_and_double_fork)
 {
     int ends[2];

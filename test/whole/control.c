@@ -1,4 +1,4 @@
-/* Cases: the interface of sockmalloc.h, as a program uses it that is not linked with us. */
+/* Cases: the interface of sockmalloc.h, used by a program that is not linked with the library. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 #include "outside.h"
 #include "pools.h"
 
-/* Weak, as the header advises: the program links and runs without the library too. */
+/* Declared weak, as the header advises, so that the program also links and runs without the library. */
 #pragma weak sockmalloc_version
 #pragma weak sockmalloc_active
 #pragma weak sockmalloc_configuration
@@ -39,7 +39,7 @@ CASE(version)
     CHECK_EQUAL(sockmalloc_active(), 1);
 }
 
-/* Whole, cut off to every length, and ended by NUL each time. */
+/* The text is cut to fit a buffer of any length, and always ends with NUL. */
 CASE(configuration)
 {
     char whole[4096];
@@ -175,7 +175,7 @@ static void fill_pipe(void)
     CHECK_EQUAL(fcntl(full_pipe[1], F_SETFL, 0), 0);
 }
 
-/* While a thread is held up in its dump, others are dropped; a child of the process is not. */
+/* While one thread writes a dump, dumps by other threads are dropped, but a fork child can write its own. */
 CASE(child_dumps_while_a_thread_does)
 {
     enum { ENOUGH_READS = 8 };

@@ -1,4 +1,4 @@
-/* Cases: threads that are many, short-lived, cancelled, or have the smallest of stacks. */
+/* Cases: threads that are many, short-lived or cancelled, or have the smallest possible stack. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <limits.h>
 #include <pthread.h>
@@ -31,7 +31,7 @@ static uint64_t resident_bytes(void)
     return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-/* Each takes some of all sizes, hands them over, and frees what another handed over. */
+/* Each thread allocates blocks of all sizes, puts them here, and frees blocks that other threads have put here. */
 static _Atomic(char *) shelf[SHELF];
 
 static void *hand_over(void *argument)
@@ -52,7 +52,7 @@ static void run_one(unsigned number)
     check_in_thread(hand_over, (void *)(uintptr_t)number);
 }
 
-/* The second half of them costs nothing that the first has not paid for. */
+/* The second half of the threads needs no memory beyond what the first half left. */
 CASE(short_threads_leave_nothing)
 {
     unsigned count = count_or(THREADS);
@@ -74,7 +74,7 @@ CASE(short_threads_leave_nothing)
     pools_check_ledger();
 }
 
-/* Cancelled at a cancellation point, with blocks in hand that its clean-up frees. */
+/* The thread is cancelled at a cancellation point, and its clean-up handler frees its blocks. */
 static void free_all(void *blocks)
 {
     for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {
@@ -118,7 +118,7 @@ CASE(cancelled_between_calls)
     pools_check_ledger();
 }
 
-/* All calls within the smallest stack that a thread can have. */
+/* Makes all calls on the smallest stack that a thread can have. */
 static void *use_small_stack(void *unused)
 {
     for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {

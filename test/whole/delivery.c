@@ -60,7 +60,7 @@ CASE(handler_by_sysv_signal_goes)
     outside_send(STATS);
     CHECK_EQUAL(calls, 1);
     CHECK(asked(STATS) == SIG_DFL);
-    outside_send(STATS); /* without the library, this one would be the end */
+    outside_send(STATS); /* without the library, this signal would kill the process */
     CHECK_EQUAL(calls, 1);
 }
 
@@ -77,7 +77,7 @@ CASE(handler_by_sigset_stays)
 static void reset_before_the_handler(int signal_number)
 {
     count(signal_number);
-    CHECK(asked(STATS) == SIG_DFL); /* as the kernel does it: before the handler, not after */
+    CHECK(asked(STATS) == SIG_DFL); /* the disposition is reset before the handler runs, as the kernel does it */
 }
 
 CASE(reset_hand)
@@ -97,7 +97,7 @@ CASE(ignored)
     CHECK(asked(STATS) == SIG_IGN);
     CHECK_EQUAL(raise(STATS), 0);
     set(count, 0);
-    outside_send(STATS); /* the only one that writes */
+    outside_send(STATS); /* only this signal brings statistics */
     CHECK_EQUAL(calls, 1);
 }
 
@@ -132,7 +132,7 @@ static void jump(int signal_number)
     siglongjmp(before, 1);
 }
 
-/* A handler that does not return leaves nothing locked behind. */
+/* A handler that leaves by a jump leaves no lock taken. */
 CASE(jumping_handler)
 {
     set(jump, 0);
@@ -153,7 +153,7 @@ CASE(errno_survives)
     CHECK_EQUAL(calls, 1);
 }
 
-/* sigqueue carries a value, which a program's handler gets; without a handler it is a wish for statistics. */
+/* sigqueue sends a value, which the program's handler gets; without a handler the signal brings statistics. */
 static volatile sig_atomic_t carried;
 
 static void note_value(int signal_number, siginfo_t *info, void *context)
@@ -177,7 +177,7 @@ CASE(queued_with_a_value)
     CHECK_EQUAL(carried, 4711);
 }
 
-/* Statistics without the program's own action: neither its handler nor its one-time handler's reset. */
+/* SOCKMALLOC_DUMP_ONLY brings statistics and neither calls the program's handler nor resets a one-time handler. */
 CASE(dump_only_is_not_for_the_program)
 {
     const union sigval dump_only = {.sival_int = SOCKMALLOC_DUMP_ONLY};
@@ -191,6 +191,7 @@ CASE(dump_only_is_not_for_the_program)
     outside_send(STATS);
     CHECK_EQUAL(calls, 1);
     set(SIG_IGN, 0);
-    CHECK_EQUAL(sigqueue(getpid(), STATS, dump_only), 0); /* the kernel ignores this one, too */
+    /* this signal is ignored, as the kernel ignores it, though it asks for statistics only */
+    CHECK_EQUAL(sigqueue(getpid(), STATS, dump_only), 0);
     CHECK(asked(STATS) == SIG_IGN);
 }

@@ -1,4 +1,4 @@
-/* Cases: a program that was started without descriptors 0 to 2, and has its data there. */
+/* Cases: a program that was started without descriptors 0 to 2, so that its data files have these numbers. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <fcntl.h>
 #include <signal.h>
@@ -8,7 +8,7 @@
 
 #include "check.h"
 
-/* From another process, as who asks for statistics is; it has ended, so the signal has come. */
+/* Sends the signal from another process. That process has ended when this returns, so the signal has come. */
 static void ask_for_statistics(void)
 {
     pid_t asker = fork();
@@ -18,7 +18,7 @@ static void ask_for_statistics(void)
     check_wait(asker);
 }
 
-/* The runner compares the file, which is the argument, with what it wrote there. */
+/* The runner compares the file that the argument names with what was written to it. */
 CASE(data_takes_their_place)
 {
     for (int wanted = 0; wanted <= 2; wanted++) {

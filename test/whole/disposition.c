@@ -1,4 +1,4 @@
-/* Cases: what a program sets for the stats signal is what it is told when it asks. */
+/* Cases: the handler that a program sets for the stats signal is the one that it gets when it asks. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <signal.h>
@@ -8,8 +8,9 @@
 #include "check.h"
 #include "signals.h"
 
-/* Every case plays the same game on the stats signal, which the library keeps for itself, and on another, which it
- * leaves alone: there libc and the kernel say what the right answers are. */
+/* Every case does the same with the stats signal, which the library handles, and with another signal, which the
+ * library leaves alone. For the latter libc and the kernel give the right answers, with which the former's are
+ * compared. */
 enum { MARK = 1234 };
 
 static void first_handler(int signal_number)
@@ -29,13 +30,12 @@ static void third_handler(int signal_number, siginfo_t *info, void *context)
     (void)context;
 }
 
-/* What a program can see of a disposition. libc's own SA_RESTORER, which <signal.h> does not name,
- * is not part of it. */
+/* The flags that a program can see. libc's own SA_RESTORER, which <signal.h> does not name, is not among them. */
 enum {
     VISIBLE_FLAGS = SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER | (int)SA_RESETHAND
 };
 
-/* Checks that sigaction tells the same of both signals, except that each signal may be in its own mask. */
+/* Checks that sigaction tells the same for both signals, except that each may be in its own mask. */
 static void check_alike(void)
 {
     struct sigaction stats = ask(STATS);
@@ -89,7 +89,7 @@ CASE(sigaction_is_remembered)
     }
 }
 
-/* sigaction may get one object for the new and the former disposition, and then stores the former one there. */
+/* sigaction may get one object for the new and the old disposition, and then stores the old one there. */
 CASE(one_object_for_both)
 {
     const int signals[] = {STATS, OTHER};
@@ -102,7 +102,7 @@ CASE(one_object_for_both)
     check_alike();
 }
 
-/* signal, its aliases, System V's and X/Open's: results and dispositions as libc's own. */
+/* signal, its aliases, and the calls of System V and X/Open return what libc's own return. */
 CASE(older_calls)
 {
     const char *const names[] = {"signal", "bsd_signal", "ssignal", "sysv_signal", "__sysv_signal", "sigset"};
@@ -130,7 +130,7 @@ CASE(flags_of_older_calls)
     CHECK_EQUAL(ask(STATS).sa_flags & VISIBLE_FLAGS, SA_NODEFER | (int)SA_RESETHAND);
 }
 
-/* SIG_HOLD blocks and keeps the handler; the next call says that the signal was held, and unblocks it. */
+/* SIG_HOLD blocks the signal and keeps the handler. The next call returns SIG_HOLD and unblocks the signal. */
 CASE(held_by_sigset)
 {
     set_call *call;
@@ -163,7 +163,7 @@ CASE(ignored_by_sigignore)
     CHECK_EQUAL(errno, EINVAL);
 }
 
-/* siginterrupt changes the handler in force, and what signal(3) sets from then on. */
+/* siginterrupt changes the present handler, and the flags of those that signal(3) sets later. */
 CASE(interrupting)
 {
     int (*interrupt)(int, int);
@@ -222,7 +222,7 @@ CASE(errno_is_kept)
     CHECK_EQUAL(errno, MARK);
 }
 
-/* Sets handlers more often than the library has records of dispositions. */
+/* Sets handlers more often than the library has records for dispositions. */
 CASE(set_again_and_again)
 {
     handler *former = SIG_DFL;
@@ -233,7 +233,7 @@ CASE(set_again_and_again)
     }
 }
 
-/* Sets a thousand dispositions with different masks, and checks what sigaction returns of the former one. */
+/* Sets a thousand dispositions with different masks, and checks which old one sigaction returns each time. */
 CASE(set_in_many_ways)
 {
     struct sigaction former = ask(STATS);
@@ -253,7 +253,7 @@ CASE(set_in_many_ways)
     }
 }
 
-/* What exec hands on is the kernel's: SIG_IGN is there, and a handler of the program's is not SIG_IGN. */
+/* exec hands on what the kernel has: SIG_IGN is set there, and a handler of the program is not shown as SIG_IGN. */
 CASE(kernel_knows_what_is_ignored)
 {
     for (int i = 0; i < 3; i++) {

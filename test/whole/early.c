@@ -42,7 +42,7 @@ static void start_early(void)
     sem_wait(&early_thread.begun);
 }
 
-/* The library wraps these calls, and has not been born yet: each argument must arrive all the same. */
+/* Calls functions that the library wraps before its constructor has run; the arguments must arrive unchanged. */
 static void call_early(void)
 {
     enum { SIZE = 4096 };
@@ -70,7 +70,7 @@ __attribute__((constructor)) static void take_early(void)
         abort();
     }
     early_blocks.by_posix_memalign = fill(aligned);
-    /* What free is to know, whichever library it is of. */
+    /* free must recognize this block, no matter which library's strdup made it */
     char *copy = strdup("before main");
     free(reallocarray(fill(malloc(EARLY_SIZE)), 2, EARLY_SIZE));
     early_blocks.first_letter = copy[0];
@@ -78,7 +78,7 @@ __attribute__((constructor)) static void take_early(void)
     early_blocks.until_the_end = fill(malloc(EARLY_SIZE));
 }
 
-/* Runs after main, possibly after the library's own destructor. */
+/* Runs after main, possibly after the destructor of the library under test. */
 __attribute__((destructor)) static void give_late(void)
 {
     free(early_blocks.until_the_end);

@@ -15,12 +15,12 @@ struct early_blocks {
     char *by_realloc;
     char *by_posix_memalign;
     char *until_the_end;
-    char first_letter; /* of a copy of a string that is gone */
+    char first_letter; /* the first letter of a copy of a string, which has been freed */
 };
 
-/* A thread that the library starts before main if EARLY_THREAD is in the environment. It allocates `early` at its
- * start. When the program posts `go`, it allocates and frees, and leaves `late`. The program finds this by the name
- * early_thread. */
+/* A thread that the library starts before main if EARLY_THREAD is in the environment. First it allocates `early`.
+ * When the program posts `go`, it allocates and frees, and then sets `late`. The program finds this object by the
+ * name early_thread. */
 struct early_thread {
     pthread_t thread;
     sem_t begun;

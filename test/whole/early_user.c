@@ -1,4 +1,4 @@
-/* Cases: what another preloaded library allocated before main. */
+/* Cases: blocks that another preloaded library allocated before main. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <malloc.h>
 #include <stdlib.h>
@@ -14,8 +14,8 @@ static void check_filled(const char *block, size_t size)
     CHECK(block[0] == EARLY_BYTE && memcmp(block, block + 1, size - 1) == 0);
 }
 
-/* Prints whose the blocks are, `pools` or `mimalloc`: the runner demands that each of both orders occurs. All are good
- * blocks either way, and what moves goes where new ones go. */
+/* Prints `pools` or `mimalloc`, by the owner of the early blocks; the runner demands that both orders of the
+ * libraries occur. Blocks of both are good, and a block that realloc moves goes where new blocks go. */
 CASE(blocks_from_before_main)
 {
     struct early_blocks *blocks = check_find("early_blocks");
@@ -45,7 +45,7 @@ CASE(blocks_from_before_main)
     pools_check_ledger();
 }
 
-/* A thread from before main becomes one like any other. */
+/* A thread that was started before main works like any other. */
 CASE(thread_from_before_main)
 {
     struct early_thread *early = check_find("early_thread");

@@ -1,4 +1,4 @@
-/* Cases: whom the stats signal kills, what exec and fork hand on, malloc interrupted by it. */
+/* Cases: which processes the stats signal kills, what exec and fork hand on, and malloc interrupted by the signal. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pthread.h>
 #include <signal.h>
@@ -14,7 +14,7 @@
 
 enum { CHILD_DEADLINE_SECONDS = 90 };
 
-/* A program that signals itself, without a handler, asks for the default action: to be killed by the signal. */
+/* A program that sends the signal to itself, and has no handler, is killed, which is the default action. */
 static void raise_it(void)
 {
     raise(STATS);
@@ -73,7 +73,7 @@ CASE(own_signal_runs_the_handler)
     CHECK_EQUAL(calls, 1);
 }
 
-/* The other signal is the kernel's business alone. */
+/* The library has nothing to do with the other signal, whose default action kills the process. */
 static void raise_other(void)
 {
     raise(OTHER);
@@ -88,7 +88,7 @@ CASE(other_signals_are_left_alone)
     outside_check_killed(raise_other, OTHER);
 }
 
-/* Used with SOCKMALLOC_SIGNAL set to another signal, or to `off`: SIGUSR1 is an ordinary signal then. */
+/* Runs with SOCKMALLOC_SIGNAL set to another signal or to `off`, so that SIGUSR1 is an ordinary signal. */
 CASE(stats_signal_is_ordinary)
 {
     outside_check_killed(raise_it, STATS);
@@ -101,10 +101,10 @@ CASE(stats_signal_is_ordinary)
 static void exec_case(const char *name, const char *argument)
 {
     char *arguments[] = {(char *)(uintptr_t) "fate", (char *)(uintptr_t)name, (char *)(uintptr_t)argument, NULL};
-    CHECK_EQUAL(execv("/proc/self/exe", arguments), 0); /* it does not return */
+    CHECK_EQUAL(execv("/proc/self/exe", arguments), 0); /* execv returns only if it fails */
 }
 
-/* A handler does not survive exec; the new program starts with the default, and is not killed. */
+/* exec drops a handler: the new program begins with the default action, and the library's handler brings statistics. */
 CASE(exec_drops_the_handler)
 {
     if (check_arguments[0] == NULL) {
@@ -115,7 +115,7 @@ CASE(exec_drops_the_handler)
     outside_send(STATS);
 }
 
-/* What was ignored stays ignored over exec (nohup is made of that), until the program sets a handler. */
+/* A signal that is ignored stays ignored after exec, which is how nohup works, until the program sets a handler. */
 CASE(ignored_over_exec)
 {
     if (check_arguments[0] == NULL) {
@@ -125,11 +125,11 @@ CASE(ignored_over_exec)
     CHECK(asked(STATS) == SIG_IGN);
     outside_send(STATS);
     CHECK(signal(STATS, count) == SIG_IGN);
-    outside_send(STATS); /* the only one that writes */
+    outside_send(STATS); /* only this signal brings statistics */
     CHECK_EQUAL(calls, 1);
 }
 
-/* The child of a fork has the handler too, and writes statistics of its own. */
+/* The child of a fork has the library's handler too, and writes statistics of its own. */
 CASE(child_of_a_fork)
 {
     signal(STATS, count);
@@ -141,8 +141,8 @@ CASE(child_of_a_fork)
     CHECK_EQUAL(calls, 0);
 }
 
-/* A signal of an unrelated process brings statistics of a child that has set no handler. A signal of the parent that
- * forked the child ends the child, as the default action does. */
+/* In a child without a handler of its own, a signal from an unrelated process brings statistics, and a signal from
+ * the parent that forked the child ends the child, which is the default action. */
 CASE(parent_ends_a_child_without_a_handler)
 {
     int ready[2];
@@ -166,7 +166,7 @@ CASE(parent_ends_a_child_without_a_handler)
     CHECK_EQUAL(WTERMSIG(status), STATS);
 }
 
-/* Signals that hit malloc and free anywhere: each is answered, and the pools stay whole. */
+/* Sends signals that interrupt malloc and free anywhere. Each brings statistics, and the pools stay intact. */
 enum { ROUNDS = 40, HELD = 16 };
 static int answers[2];
 

@@ -1,4 +1,4 @@
-/* A program that asks another allocator for memory by that one's own name, where there is one. */
+/* Allocates by a name that only another allocator has (jemalloc's mallocx), if that allocator is there. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <stddef.h>
 

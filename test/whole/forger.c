@@ -1,4 +1,4 @@
-/* A process that forges the library's view of itself, as its runner writes to it, a line at a time. */
+/* A process that forges the counters which other processes read from it; its runner sends the orders, a line each. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dlfcn.h>
 #include <link.h>
@@ -14,19 +14,19 @@
 #include "memory/region.h"
 #include "statistics/inspect_export.h"
 
-/* The view is the library's own, in this process, and so is the dynamic linker's list. An object is forged in a copy,
- * its shadow, which the view names in its place: the library itself goes on as before. Behind each shadow's last page
- * lies one that can't be read. */
+/* The library's own list of objects is changed in this process, and the dynamic linker's list as well. To forge an
+ * object, this program copies it to a shadow and puts the shadow's address into the list; the library itself goes on
+ * with the original. Behind each shadow lies a page that cannot be read. */
 enum { THREADS = 3, SHADOW_SIZE = 256 << 10, PAGE = 4096, DEPTH_MAX = 6 };
 
 static struct inspect_export *view;
 static struct inspect_export honest;
 static char *shadow[INSPECT_OBJECTS];
-static char *plain; /* zeros, as many as nobody has memory for */
+static char *plain; /* zeros in address space only, far more than there is memory */
 
 #define PLAIN_SIZE ((size_t)1 << 38)
 
-/* --- what is honest --- */
+/* --- the honest state --- */
 
 static void *take_and_stay(void *argument)
 {
@@ -64,7 +64,7 @@ static void prepare(void)
         CHECK(honest.object[i].size <= SHADOW_SIZE);
         char *place = mmap(NULL, SHADOW_SIZE + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         CHECK(place != MAP_FAILED && mprotect(place + SHADOW_SIZE, PAGE, PROT_NONE) == 0);
-        /* It ends where its mapping does, as far as its alignment allows. */
+        /* the object ends at the end of its mapping, or up to 63 bytes before, because of its alignment */
         shadow[i] = place + (SHADOW_SIZE - honest.object[i].size) / 64 * 64;
     }
     plain = mmap(NULL, PLAIN_SIZE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -88,7 +88,7 @@ static void restore(void)
 
 /* --- what is forged --- */
 
-/* The object's shadow, which the view names from now on. */
+/* Copies the object to its shadow and puts that into the list. Returns the shadow. */
 static void *forge(unsigned which)
 {
     if (view->object[which].start != shadow[which]) {
@@ -115,7 +115,7 @@ static size_t words_of(unsigned which)
     return (honest.object[which].size + sizeof(uint64_t) - 1) / sizeof(uint64_t);
 }
 
-/* A range that would take days to walk: slots of no length, and no end of them. */
+/* Forges a range that would take days to walk: slots of length 0, and a range without an end. */
 static void forge_endless(void)
 {
     struct region *forged = forge(INSPECT_REGIONS);
@@ -125,28 +125,28 @@ static void forge_endless(void)
     }
 }
 
-/* Slots of no length, in a range that is as it was. */
+/* Forges slots of length 0 in a range that is not changed. */
 static void forge_flat(void)
 {
     struct region *forged = forge(INSPECT_REGIONS);
     memset(forged->geometry, 0, sizeof forged->geometry);
 }
 
-/* More caches than there can be. */
+/* Forges more caches than there can be. */
 static void forge_throng(void)
 {
     forge_word(INSPECT_CACHES, 0, (uintptr_t)plain);
     forge_word(INSPECT_OPENED, 0, 40000);
 }
 
-/* As many caches as there can be at all, in memory that costs nothing. */
+/* Forges the largest possible number of caches, in address space that needs no memory. */
 static void forge_crowd(void)
 {
     forge_word(INSPECT_CACHES, 0, (uintptr_t)plain);
     forge_word(INSPECT_OPENED, 0, 32767);
 }
 
-/* --- what is drawn --- */
+/* --- random forgeries --- */
 
 static uint64_t state;
 
@@ -158,7 +158,7 @@ static uint64_t draw(uint64_t below)
     return (mixed ^ (mixed >> 31)) % below;
 }
 
-/* A number that is likely to be wrong in a way of interest. `now` is what stands there. */
+/* Returns a random number of a kind that is often wrong in practice. `now` is the present number. */
 static uint64_t draw_number(uint64_t now)
 {
     switch (draw(10)) {
@@ -221,7 +221,7 @@ static void draw_place(unsigned which)
     case 1:
         view->object[which].size = draw_number(honest.object[which].size);
         break;
-    case 2: /* it ends behind the last page that can be read */
+    case 2: /* ends the object behind the last page that can be read */
         view->object[which].start = (char *)forge(which) + 64 * draw(64);
         break;
     default:
@@ -229,7 +229,7 @@ static void draw_place(unsigned which)
     }
 }
 
-/* The view itself behind its magic, so that it is found. */
+/* Changes the list itself, but not its first word, by which a reader finds it. */
 static void draw_head(void)
 {
     char *bytes = (char *)view + INSPECT_MAGIC_SIZE;
@@ -240,7 +240,7 @@ static void draw_link(void)
 {
     struct link_map *map = _r_debug.r_map;
     if (changed != NULL) {
-        return; /* the list can't be followed any more */
+        return; /* the list of loaded objects cannot be followed after that */
     }
     for (uint64_t steps = draw(5); steps > 0 && map->l_next != NULL; steps--) {
         map = map->l_next;
@@ -250,7 +250,7 @@ static void draw_link(void)
     uint64_t *words[] = {(uint64_t *)(void *)&map->l_addr, (uint64_t *)(void *)&map->l_name,
                          (uint64_t *)(void *)&map->l_ld, (uint64_t *)(void *)&map->l_next};
     uint64_t *word = words[draw(4)];
-    /* In a circle; to a text without an end; to forged words; anywhere. */
+    /* closes the list to a circle, or lets it lead to an endless text, to forged words, or anywhere */
     uint64_t values[] = {(uintptr_t)map, (uintptr_t)plain, (uintptr_t)forge(INSPECT_OPTIONS), draw_number(*word)};
     *word = values[draw(4)];
 }
@@ -347,7 +347,8 @@ static void forge_name(void)
     forge_bytes(INSPECT_PROCESS, 'A');
 }
 
-/* Restores what is honest, and then obeys the order, which the number of an object and a value may follow. */
+/* Restores the honest state, and then carries out one order. An object's number and a value may follow the order's
+ * name. */
 static void obey(const char *order, unsigned which, uint64_t value)
 {
     static const struct {
@@ -376,7 +377,7 @@ static void obey(const char *order, unsigned which, uint64_t value)
     }
 }
 
-/* Answers with the number of objects that there are. */
+/* First prints how many objects there are. */
 int main(void)
 {
     char line[80];

@@ -1,4 +1,4 @@
-/* Cases: the child of a fork has a whole allocator, whatever the parent's threads were doing. */
+/* Cases: the child of a fork can allocate everything, whatever the parent's threads were doing. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <malloc.h>
 #include <pthread.h>
@@ -11,10 +11,10 @@
 #include "pools.h"
 #include "usage.h"
 
-/* A child that is stuck ends by SIGALRM, which its parent takes for the failure that it is. */
+/* A child that hangs ends by SIGALRM, which its parent reports as a failure. */
 enum { CHILD_DEADLINE_SECONDS = 90 };
 
-/* Runs `run` in a child, which must end well. */
+/* Runs `run` in a child, which must end with status 0. */
 static void in_child(void (*run)(void))
 {
     if (check_is_child()) {
@@ -26,7 +26,7 @@ static void in_child(void (*run)(void))
 
 enum { THREADS = 8 };
 
-/* Events start anew, stocks are inherited. */
+/* In the child counts of events begin at 0, and free slots are inherited. */
 static char *inherited[POOLS_BUCKETS];
 
 static void find_inherited(void)
@@ -65,8 +65,8 @@ CASE(counts_after_fork)
     pools_check_ledger();
 }
 
-/* What another thread's cache holds is the child's to use: it need not carve. So many blocks, and twice, are enough of
- * a use for a thread to be given a quota. */
+/* The child can use the slots in another thread's cache, and need not carve new ones. Allocating this many blocks
+ * twice is enough for a thread to get a quota. */
 enum { TAKEN = 100 };
 static pthread_barrier_t barrier;
 
@@ -83,8 +83,8 @@ static void *fill_cache(void *unused)
     for (int i = 0; i < TAKEN; i++) {
         free(blocks[i]);
     }
-    pthread_barrier_wait(&barrier); /* filled */
-    pthread_barrier_wait(&barrier); /* forked */
+    pthread_barrier_wait(&barrier); /* the other thread has filled its cache */
+    pthread_barrier_wait(&barrier); /* the process has forked */
     return unused;
 }
 
@@ -121,7 +121,7 @@ CASE(child_takes_over_caches)
     pools_check_ledger();
 }
 
-/* Threads of a child, and a child of a thread. */
+/* Tests threads of a child, and a child of a thread. */
 static void *use_in_thread(void *unused)
 {
     char *block = malloc(40000);
@@ -157,7 +157,7 @@ CASE(threads_and_children)
     use_everything();
 }
 
-/* Child of a child of a child: each with its own counts, each with the stocks of the one before. */
+/* Children of children: each counts its own events, and inherits the free slots of its parent. */
 static int generations = 12;
 
 static void found_dynasty(void)
@@ -177,7 +177,7 @@ CASE(many_generations)
     in_child(found_dynasty);
 }
 
-/* Purged slots are handed down as purged: they read as zero, and are counted. */
+/* Purged slots are still purged in the child: they read as zero, and are counted. */
 static void use_purged(void)
 {
     CHECK_EQUAL(pools_figure("1m.purged"), 1);

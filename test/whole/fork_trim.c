@@ -1,4 +1,4 @@
-/* Cases: what a snapshot child shares with its parent, and what is copied for it. */
+/* Cases: which memory a snapshot child shares with its parent, and what the kernel copies for it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <stdlib.h>
 #include <string.h>
@@ -8,14 +8,14 @@
 #include "pools.h"
 #include "smaps.h"
 
-/* A trained bucket, whose slots lie in caches and depot when they are free, and a large one. */
+/* A trained bucket, whose free slots lie in caches and depot, and a large one. */
 static const unsigned buckets[] = {2, 8};
 enum { SAMPLED = 2, KEPT = 20, FREED = 60, CHILD_DEADLINE_SECONDS = 90 };
 
 static char *kept[SAMPLED][KEPT];
 static char *freed[SAMPLED][FREED];
 
-/* True if free slots were purged before the fork, because the runner set SOCKMALLOC_FORK_TRIM=1. */
+/* Returns true if free slots were purged before the fork, because the runner set SOCKMALLOC_FORK_TRIM=1. */
 static bool is_trimmed(void)
 {
     return check_arguments[0][0] == '1';
@@ -46,7 +46,8 @@ static void give_freed(void)
     }
 }
 
-/* A server's past: some blocks are in use, many have been, by way of caches with a quota too. */
+/* Acts as a server before the fork: some blocks are in use, and many were used and freed, so that caches have
+ * quotas. */
 static void live(void)
 {
     for (unsigned i = 0; i < SAMPLED; i++) {
@@ -80,7 +81,8 @@ static void check_kept(void)
     }
 }
 
-/* In the child, before its parent goes on: all that is in use is shared, and of the rest nothing or all. */
+/* Called in the child before its parent goes on: it shares all memory in use, and of the free memory all, or none
+ * after a trim. */
 static void check_shared(void)
 {
     for (unsigned i = 0; i < SAMPLED; i++) {
@@ -89,15 +91,15 @@ static void check_shared(void)
     }
 }
 
-/* In the child, when its parent has taken the freed blocks again and written to all of them: what
- * was copied for that is the child's alone now. */
+/* Called in the child after its parent has allocated the freed blocks again and written to all of them. Pages that
+ * were copied for that now belong to the child alone. */
 static void check_copied(void)
 {
     uint64_t freed_in_all = 0;
     for (unsigned i = 0; i < SAMPLED; i++) {
         freed_in_all += freed_bytes(i);
     }
-    uint64_t copied = smaps_figure(kept[0][0], "Private_Dirty"); /* of all buckets' range */
+    uint64_t copied = smaps_figure(kept[0][0], "Private_Dirty"); /* of the whole range, with all buckets */
     CHECK_EQUAL(copied, is_trimmed() ? 0 : freed_in_all);
     check_kept();
 }
@@ -130,7 +132,7 @@ CASE(snapshot_shares_what_is_in_use)
     CHECK_EQUAL(pipe(to_child), 0);
     CHECK_EQUAL(pipe(to_parent), 0);
     live();
-    pools_figure("live"); /* looks the library's calls up before the child needs them */
+    pools_figure("live"); /* finds the library's functions before the child needs them */
     pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) {

@@ -1,4 +1,4 @@
-/* Cases: many forks, while the parent's other threads stand still anywhere inside the allocator. */
+/* Cases: many forks while the parent's other threads are stopped anywhere inside the allocator. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <malloc.h>
@@ -15,9 +15,9 @@
 #include "check.h"
 #include "pools.h"
 
-/* Eight threads take and give all sizes, each other's blocks too. Before each fork they are stopped by a signal
- * wherever they are, so that whatever they had in hand stays in hand in the child, for ever. That is what makes a few
- * hundred forks say what millions would say if they had to meet the moment. */
+/* Eight threads allocate and free blocks of all sizes, also each other's. Before each fork a signal stops them
+ * wherever they are, so that the child inherits whatever state they were in. So a few hundred forks show what would
+ * otherwise take millions, which would have to hit such a moment by chance. */
 enum { CHURNERS = 8, SHELF = 512, LAID_A_FORK = 500, FORKS = 60, CHILD_DEADLINE_SECONDS = 90 };
 enum { PARK = SIGUSR2, PROGRESS = 1000 };
 
@@ -33,7 +33,7 @@ static unsigned draw(unsigned *seed)
     return *seed >> 8;
 }
 
-/* Small ones, mimalloc's; the pools'; and those that are too large for the pools. */
+/* Returns a small size, which mimalloc serves, a size of the pools, or one that is too large for the pools. */
 static size_t draw_size(unsigned *seed)
 {
     unsigned kind = draw(seed) % 16;
@@ -43,7 +43,7 @@ static size_t draw_size(unsigned *seed)
     return kind < 15 ? 1 + draw(seed) % POOLS_LARGEST : POOLS_LARGEST + 1 + draw(seed) % 4000000;
 }
 
-/* Lays a new block on the shelf, and frees what it finds there, whoever laid it. */
+/* Puts a new block on the shelf, and frees the block that was there, which any thread may have allocated. */
 static void lay(unsigned *seed, size_t size)
 {
     char *block = malloc(size);
@@ -68,11 +68,12 @@ static void park(int signal_number)
     (void)signal_number;
     sem_post(&parked);
     CHECK_EQUAL(read(gate[0], &byte, 1), 1);
-    sem_post(&left); /* nobody is stopped again before all have gone: he could take another's byte */
+    /* No thread may be stopped again before all have left, because it could read another thread's byte. */
+    sem_post(&left);
     errno = kept;
 }
 
-/* What a child has to be able to do: take and give all sizes, and give what its parent's threads took. */
+/* Does what a child must be able to do: allocate and free all sizes, and free blocks of its parent's threads. */
 static void use_everything(unsigned seed)
 {
     for (int i = 0; i < 40; i++) {
@@ -84,7 +85,7 @@ static void use_everything(unsigned seed)
     malloc_trim(0);
 }
 
-/* Every other child ends as its one thread does, whose destructors then run. */
+/* Every second child ends by pthread_exit, so that its thread-specific destructors run. */
 static void be_child(unsigned number)
 {
     alarm(CHILD_DEADLINE_SECONDS);
@@ -122,7 +123,8 @@ static unsigned forks_wanted(void)
     return check_arguments[0] != NULL ? (unsigned)atoi(check_arguments[0]) : FORKS;
 }
 
-/* By a thread that is not the first: its end in the child is a thread's end, not yet the process's. */
+/* Forks in a thread that is not the first one: in the child its end is that of a thread, and not yet that of the
+ * process. */
 static void *fork_again_and_again(void *unused)
 {
     pthread_t threads[CHURNERS];
@@ -131,7 +133,7 @@ static void *fork_again_and_again(void *unused)
         CHECK_EQUAL(pthread_create(&threads[i], NULL, churn, (void *)(i + 1)), 0);
     }
     for (unsigned number = 1; number <= forks_wanted(); number++) {
-        for (int i = 0; i < LAID_A_FORK; i++) { /* pages of its own, which others free into */
+        for (int i = 0; i < LAID_A_FORK; i++) { /* allocates pages of its own, into which other threads free */
             lay(&seed, 1 + draw(&seed) % 3000);
         }
         fork_once(threads, number);

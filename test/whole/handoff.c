@@ -1,4 +1,4 @@
-/* Cases: one thread only takes blocks, and another only gives them back. */
+/* Cases: one thread only allocates blocks, and another one only frees them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pthread.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include "check.h"
 #include "pools.h"
 
-/* A ring through which the owner hands blocks to the giver; a full or empty one is waited for. */
+/* A ring through which one thread passes blocks to the other; either waits when the ring is full or empty. */
 enum { RING = 64, HANDED = 20000 };
 static struct {
     pthread_mutex_t lock;
@@ -41,7 +41,7 @@ static char *ring_get(void)
     return block;
 }
 
-/* Both to their ends, and the books closed. */
+/* Runs both threads to their ends, and checks that the counters agree. */
 static void hand_over(void *(*take)(void *), void *(*give)(void *))
 {
     pthread_t taker;
@@ -84,14 +84,14 @@ CASE(one_takes_another_gives)
 {
     hand_over(take_of_every_size, give_of_every_size);
     CHECK_EQUAL(pools_figure("requests"), HANDED);
-    CHECK(pools_figure("carved") < HANDED / 10); /* what is freed over there comes back here */
+    CHECK(pools_figure("carved") < HANDED / 10); /* slots that the other thread frees come back to this one */
 }
 
-/* Warm is a pool that has had more blocks out at once than the ring and both threads' caches, with two magazines each,
- * can keep from the owner; it has them all from then on, whoever runs when. */
+/* WARM is more blocks than the ring and the two magazines of each thread can keep from the thread that allocates.
+ * After that many blocks were live at once, it never needs a new slot, however the threads are scheduled. */
 enum { WARM = 1024, PAGE = 4096, BUCKET = 2 };
 
-/* What the kernel may take from a process that is short of nothing, such as pages of the program. */
+/* Page faults that the kernel may cause in a process that has enough memory, for example in pages of the program. */
 enum { STRAY_FAULTS = 16 };
 
 static long faults(void)
@@ -128,7 +128,7 @@ static void *take_until_warm_and_on(void *unused)
     for (unsigned i = 0; i < WARM; i++) {
         ring_put(blocks[i]);
     }
-    take_and_hand(HANDED); /* the quotas settle */
+    take_and_hand(HANDED); /* the quotas reach their final values here */
     uint64_t carved = pools_figure("carved");
     long faulted = faults();
     take_and_hand(HANDED);

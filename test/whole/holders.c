@@ -1,4 +1,5 @@
-/* Cases: slots that known functions take and keep, each said on stdout, for the list of them. */
+/* Cases: known functions allocate and keep blocks, and print each on stdout, so that the runner can compare the list
+ * of slots in use. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pthread.h>
 #include <signal.h>
@@ -13,7 +14,7 @@
 #include "outside.h"
 #include "pools.h"
 
-/* The clock of ages goes in steps: when this returns, what is taken is younger than all before. */
+/* Waits for the next step of the clock of ages, so that later blocks are younger than all earlier ones. */
 static void grow_older(void)
 {
     struct timespec before;
@@ -24,7 +25,7 @@ static void grow_older(void)
     } while (now.tv_sec == before.tv_sec && now.tv_nsec == before.tv_nsec);
 }
 
-/* Without stdio, whose buffers are slots, too. */
+/* Prints without stdio, because the buffers of stdio are slots, too. */
 static void say(const char *function, const void *block, size_t size)
 {
     char line[128];
@@ -77,7 +78,7 @@ CASE(every_function)
     }
 }
 
-/* Of different buckets, and one given back in between. */
+/* Two functions allocate in turn from different buckets, and one block is freed in between. */
 CASE(by_turns)
 {
     keep_by_malloc(16390);
@@ -89,7 +90,7 @@ CASE(by_turns)
     keep_by_malloc(4194304);
 }
 
-/* The first block is the oldest still, and its resizer's, whether it stayed or moved. */
+/* After realloc the first block is still the oldest, and its caller is resize, whether the block stayed or moved. */
 static void resized(size_t size, bool stays)
 {
     void *before = check_hide(hold_by_malloc(16384));
@@ -110,7 +111,7 @@ CASE(resized_and_moved)
     resized(40000, false);
 }
 
-/* The list as it was when the signal came; nothing is left at exit. */
+/* The list must show the state when the signal came; no block is left at exit. */
 CASE(asked_by_signal)
 {
     void *first = keep_by_malloc(16384);
@@ -128,7 +129,7 @@ CASE(asked_by_call)
     CHECK_EQUAL(dump(STDERR_FILENO), 0);
 }
 
-/* The parent's block is in the child's list, with the parent's caller and no younger. */
+/* The child's list has the parent's block, with the parent's caller and at least its age. */
 CASE(forked)
 {
     keep_by_malloc(16384);
@@ -143,7 +144,7 @@ static void *keep_in_a_thread(void *size)
     return keep_by_malloc(*(size_t *)size);
 }
 
-/* Notes are of slots, not of threads: those of one that has ended are there, too. */
+/* The caller of a slot is noted with the slot, so blocks of a thread that has ended are listed, too. */
 CASE(threads)
 {
     pthread_t thread;

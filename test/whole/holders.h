@@ -21,13 +21,13 @@
     ROW(hold_by_new_nothrow)                                                                                           \
     ROW(hold_by_new_aligned)
 
-/* Each takes a block of `size` bytes, at most HOLDER_SIZE_MAX. */
+/* Each function allocates a block of `size` bytes, at most HOLDER_SIZE_MAX. */
 enum { HOLDER_SIZE_MAX = 4 << 20 };
 #define HOLDER_DECLARATION(name) void *name(size_t size);
 HOLDER_ROWS(HOLDER_DECLARATION)
 #undef HOLDER_DECLARATION
 
-/* realloc, by a function of that name. */
+/* Calls realloc, so that the list shows `resize` as the caller. */
 void *resize(void *block, size_t size);
 
 #endif

@@ -8,8 +8,8 @@
 
 #include "check.h"
 
-/* What is done after the call. If nothing were, the compiler would jump to malloc instead of calling it, and the caller
- * would be the caller's caller. */
+/* Does something after the allocation, because otherwise the compiler would jump to malloc instead of calling it,
+ * and the list would show the caller's caller. */
 static void *kept(void *block)
 {
     CHECK(block != NULL);
@@ -58,7 +58,7 @@ void *hold_by_valloc(size_t size)
     return kept(valloc(size));
 }
 
-/* A string that takes HOLDER_SIZE_MAX bytes. */
+/* a string of HOLDER_SIZE_MAX bytes */
 static char text[HOLDER_SIZE_MAX];
 
 void *hold_by_strdup(size_t size)
@@ -74,7 +74,7 @@ void *hold_by_strndup(size_t size)
     return kept(strndup(text, size - 1));
 }
 
-/* operator new, in a program that has no C++ library. */
+/* operator new, called in a program that is not linked with the C++ library */
 typedef void *operator_new(size_t size);
 typedef void *operator_new_nothrow(size_t size, const void *tag);
 typedef void *operator_new_aligned(size_t size, size_t alignment);

@@ -1,4 +1,4 @@
-/* Cases: what the range is told of huge pages. */
+/* Cases: what the kernel is told about huge pages in the pools' range. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "pools.h"
 #include "smaps.h"
 
-/* The runner's argument: the flag that the range has, and the one that it has not. */
+/* The runner's arguments are the flag of smaps that the range must have, and the one that it must not have. */
 CASE(regions_have_the_flag)
 {
     bool known = access("/sys/kernel/mm/transparent_hugepage/enabled", F_OK) == 0;
@@ -21,7 +21,7 @@ CASE(regions_have_the_flag)
     }
 }
 
-/* A range that holds one small buffer is not charged for 2 MiB. */
+/* A range that holds one small buffer must not be charged for a huge page of 2 MiB. */
 CASE(quiet_region_pays_for_what_it_touches)
 {
     char *block = malloc(pools_size(0));

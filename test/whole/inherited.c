@@ -1,5 +1,5 @@
-/* Cases: a program that was started behind a filter, as in a container, has its tables and all else
- * that such a filter lets be, and is not asked for what it may forbid. */
+/* Cases: a program that was started behind a seccomp filter, as in a container, gets tables and all else that is
+ * possible without the calls that such a filter may forbid. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <malloc.h>
 #include <signal.h>
@@ -42,7 +42,7 @@ static void burst(void)
     }
 }
 
-/* The parent's test finds the table on stderr, and "unknown" in it. */
+/* The parent's test reads the table from stderr, where resident bytes must be "unknown". */
 CASE(table_comes_by_the_signal)
 {
     uint64_t figure = 42;
@@ -52,7 +52,7 @@ CASE(table_comes_by_the_signal)
     outside_send(SIGUSR1);
 }
 
-/* What a call says that it has given back, and has not, is not taken for zeros. */
+/* If madvise returns success and has purged nothing, calloc must not rely on zeros. */
 CASE(calloc_is_zero_though_no_page_goes)
 {
     for (size_t size = 100; size <= 4 << 20; size *= 2) {

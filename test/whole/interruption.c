@@ -53,11 +53,12 @@ static void check_stack(int signal_number)
     CHECK(address >= alternate && address < alternate + alternate_size);
 }
 
-/* What a stack of SIGSTKSZ as it always was, 8 KiB, leaves beside a frame of MINSIGSTKSZ as it was:
- * processors with large registers have larger frames, and larger stacks advised. */
+/* The stack of 8 KiB that SIGSTKSZ used to be leaves this much beside a signal frame of the old MINSIGSTKSZ.
+ * Processors with large registers have larger frames, and larger stacks are advised for them. */
 enum { HANDLER_ROOM = 8192 - 2048 };
 
-/* An alternate stack of no more than that, with nothing below it: the statistics must fit as well. */
+/* The alternate stack is no larger than that, and below it lies a page without access. Writing statistics must fit
+ * on it. */
 CASE(alternate_stack)
 {
     size_t page = (size_t)getpagesize();
@@ -67,7 +68,7 @@ CASE(alternate_stack)
     CHECK(alternate != MAP_FAILED);
     alternate += page;
     CHECK_EQUAL(mprotect(alternate, mapped, PROT_READ | PROT_WRITE), 0);
-    CHECK(check_hide(malloc(16384)) != NULL); /* somebody to name, where holders are listed */
+    CHECK(check_hide(malloc(16384)) != NULL); /* a live block, so that the list of slots in use has a line */
     stack_t stack = {.ss_sp = alternate, .ss_size = alternate_size};
     CHECK_EQUAL(sigaltstack(&stack, NULL), 0);
     outside_send(STATS);
@@ -76,7 +77,8 @@ CASE(alternate_stack)
     CHECK_EQUAL(calls, 1);
 }
 
-/* A read that sleeps is hit by the signal. What it then reads, if anything, comes later. */
+/* Reads from a pipe, and the signal interrupts the sleeping read. If `byte_comes`, a byte is written later, when the
+ * process sleeps again. */
 static ssize_t read_interrupted(bool byte_comes)
 {
     char byte;
@@ -105,7 +107,7 @@ CASE(interrupted_for_the_handler)
     CHECK_EQUAL(calls, 1);
 }
 
-/* A program without a handler notices nothing, at start and after it set SIG_DFL with other flags. */
+/* A program without a handler never sees EINTR, at first and after it set SIG_DFL with other flags. */
 CASE(restarted_without_handler)
 {
     CHECK_EQUAL(read_interrupted(true), 1);
@@ -146,6 +148,6 @@ CASE(blocked_until_sigsuspend)
     CHECK_EQUAL(calls, 0);
     CHECK_EQUAL(sigsuspend(&none), (uint64_t)-1);
     CHECK_EQUAL(errno, EINTR);
-    CHECK_EQUAL(calls, 1); /* an ordinary signal is pending once */
+    CHECK_EQUAL(calls, 1); /* an ordinary signal is pending only once */
     CHECK(is_blocked(STATS));
 }

@@ -1,4 +1,4 @@
-/* Cases: the stats signal comes from the program's own processes, all the time. */
+/* Cases: processes of the program itself send the stats signal again and again. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <fcntl.h>
 #include <sched.h>
@@ -16,20 +16,20 @@
 #include "outside.h"
 #include "signals.h"
 
-static int answers[2]; /* a pipe */
+static int answers[2]; /* a pipe, by which the parent ends the child */
 
 static char tables_name[64];
 
-/* Tables go to a file from now on, since descriptor 2 is not what it was at start. */
+/* From now on statistics go to a file in /tmp, because descriptor 2 is no longer the file that it was at start. */
 static void begin_tables(void)
 {
     snprintf(tables_name, sizeof tables_name, "/tmp/sockmalloc.%d", (int)getpid());
-    unlink(tables_name); /* of a process that had this number before */
+    unlink(tables_name); /* an earlier process with this number may have left the file */
     CHECK_EQUAL(dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO), STDERR_FILENO);
     signal(STATS, count);
 }
 
-/* Bytes of tables so far. */
+/* Returns the bytes of statistics written so far. */
 static off_t tables_written(void)
 {
     struct stat status;
@@ -43,17 +43,18 @@ static int64_t milliseconds(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* One table in a second, and the handler runs each time. */
+/* The program's own signals bring at most one table in a second, and its handler runs each time. */
 CASE(own_signals_bring_a_table_a_second)
 {
-    enum { COARSE = 20 }; /* milliseconds by which the library's clock may be behind */
+    enum { COARSE = 20 }; /* milliseconds by which the library's coarse clock may be behind */
     begin_tables();
     int64_t start = milliseconds();
     CHECK_EQUAL(raise(STATS), 0);
     off_t first = tables_written();
     CHECK(first > 0);
     CHECK_EQUAL(kill(getpid(), STATS), 0);
-    bool late = milliseconds() - start >= 1000; /* the machine let us wait so long */
+    /* true if this thread was suspended for so long that a second table was due */
+    bool late = milliseconds() - start >= 1000;
     int sent = 2;
     CHECK(late || tables_written() == first);
     while (tables_written() == first) {
@@ -65,7 +66,7 @@ CASE(own_signals_bring_a_table_a_second)
     CHECK_EQUAL(unlink(tables_name), 0);
 }
 
-/* A timer of the program's is not somebody who asks. */
+/* The signals of the program's own timer count as the program's own. */
 CASE(timers_are_own_ones)
 {
     const struct itimerspec soon = {.it_value.tv_nsec = 1, .it_interval.tv_nsec = 1000000};
@@ -85,7 +86,8 @@ CASE(timers_are_own_ones)
     CHECK_EQUAL(unlink(tables_name), 0);
 }
 
-/* It stays until its signal has been answered: who is gone can't be known for one of ours. */
+/* The child lives until its signal has been answered, because a sender that has ended cannot be recognized as a
+ * child. */
 static pid_t send_from_a_child(void)
 {
     pid_t target = getpid();
@@ -106,7 +108,7 @@ static pid_t send_from_a_child(void)
     return child;
 }
 
-/* A child's signal within the second brings none, another program's does. */
+/* A child's signal within the same second brings no table, and one of another program does. */
 CASE(signals_of_a_child_are_own_ones)
 {
     begin_tables();
@@ -123,11 +125,11 @@ CASE(signals_of_a_child_are_own_ones)
     CHECK_EQUAL(unlink(tables_name), 0);
 }
 
-/* A server behind a filter may use the signal for itself. */
+/* Behind a filter that kills for opening a file, the program's own use of the signal must open none. */
 CASE(own_signals_are_harmless_behind_a_filter)
 {
     begin_tables();
-    filter_forbid(SYS_openat); /* as a table does it */
+    filter_forbid(SYS_openat); /* writing a table opens a file by this call */
     CHECK_EQUAL(raise(STATS), 0);
     CHECK_EQUAL(calls, 1);
 }

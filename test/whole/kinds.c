@@ -1,4 +1,4 @@
-/* Cases: whatever kind the pool is, threads, their ends and forks harm neither blocks nor counts. */
+/* Cases: with every kind of pool, threads, their ends and forks leave all blocks and counters intact. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -10,12 +10,12 @@
 #include "pools.h"
 #include "usage.h"
 
-/* A child that is stuck ends by SIGALRM, which its parent takes for the failure that it is. */
+/* A child that hangs ends by SIGALRM, which its parent reports as a failure. */
 enum { CHILD_DEADLINE_SECONDS = 90 };
 
 enum { THREADS = 12, GENERATIONS = 3, FORKS = 4, ROUNDS = 1500, PLACES = 128, SMALL = 2000 };
 
-/* What a block begins with. So many places in it, and its end, repeat the mark. */
+/* The mark at the start of a block is repeated at MARKS places, and at its end. */
 enum { MARKS = 8 };
 struct head {
     size_t size;
@@ -32,7 +32,7 @@ static unsigned draw(unsigned *seed)
     return *seed >> 8;
 }
 
-/* Of every bucket; the large ones, which take their time to touch, less often. */
+/* Returns sizes of every bucket; large ones, which take long to write to, are less frequent. */
 static size_t draw_size(unsigned *seed)
 {
     unsigned bucket = draw(seed) % (draw(seed) % 8 == 0 ? POOLS_BUCKETS : POOLS_TRAINED + 1);
@@ -64,8 +64,8 @@ static void give(char *block)
     free(block);
 }
 
-/* Puts what it took where another thread may find it, and gives what it finds there. Every third
- * thread only takes and every third only gives: who keeps a balance exercises least. */
+/* Puts the block that it allocated where another thread may find it, and frees the block that it finds there. Of
+ * three threads one only allocates and one only frees, because threads that do both use fewer paths. */
 static void *hand_over(void *argument)
 {
     unsigned seed = (unsigned)(uintptr_t)argument;
@@ -86,7 +86,7 @@ static void *hand_over(void *argument)
     return NULL;
 }
 
-/* The child finds its parent's blocks whole, and can use everything. */
+/* The child checks and frees its parent's blocks, and then uses everything. */
 static void use_in_child(void)
 {
     if (check_is_child()) {
@@ -120,7 +120,7 @@ static void run_generation(unsigned generation)
 CASE(blocks_and_counts_hold)
 {
     CHECK_EQUAL(pthread_barrier_init(&barrier, NULL, THREADS + 1), 0);
-    pools_check_ledger(); /* looks the library's calls up before any child needs them */
+    pools_check_ledger(); /* finds the library's functions before any child needs them */
     for (unsigned generation = 0; generation < GENERATIONS; generation++) {
         run_generation(generation);
     }
@@ -137,7 +137,7 @@ CASE(blocks_and_counts_hold)
     use_everything();
 }
 
-/* What so many threads leave in caches, all of them alive, is bounded by processors: a magazine a bucket each. */
+/* However many threads are alive, the processors' caches hold at most one magazine in each bucket and processor. */
 enum { CROWD = 200, MAGAZINE = 62, USES = 20 };
 
 static void *use_and_stay(void *unused)
@@ -151,8 +151,8 @@ static void *use_and_stay(void *unused)
     for (int i = 0; i < USES; i++) {
         free(blocks[i]);
     }
-    pthread_barrier_wait(&barrier); /* all have used theirs */
-    pthread_barrier_wait(&barrier); /* and were counted */
+    pthread_barrier_wait(&barrier); /* all threads have used their blocks */
+    pthread_barrier_wait(&barrier); /* the cached slots have been counted */
     return unused;
 }
 

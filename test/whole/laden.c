@@ -1,4 +1,5 @@
-/* A process whose threads take and give blocks until its standard input ends: for looks from outside. */
+/* A process whose threads allocate and free until its standard input ends, so that others can read its counters
+ * meanwhile. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pthread.h>
 #include <sched.h>
@@ -9,7 +10,7 @@
 
 #include "check.h"
 
-/* Far more blocks stay than are ever on the way: what a look is out by is little beside them. */
+/* Far more blocks stay live than are in motion, so that the error of a reading under load is small. */
 enum { WORKERS = 3, HELD = 8, KEPT = 3000, SPARE = 1000, SIZE = 16390 };
 
 static atomic_bool over;
@@ -36,7 +37,7 @@ static void *work(void *unused)
     return unused;
 }
 
-/* Signals are the first thread's. */
+/* The workers block all signals, so that the first thread gets them. */
 static void start(pthread_t *workers)
 {
     sigset_t all;
@@ -47,7 +48,8 @@ static void start(pthread_t *workers)
     CHECK_EQUAL(pthread_sigmask(SIG_SETMASK, &former, NULL), 0);
 }
 
-/* Each letter is answered when work has gone on: by then every signal that was sent before it has been handled. */
+/* Answers each letter after the workers have gone on. By then every signal that was sent before the letter has been
+ * handled. */
 static void serve(void)
 {
     char letter;

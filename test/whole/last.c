@@ -1,4 +1,4 @@
-/* Cases: the last bucket, of exactly SOCKMALLOC_MAX, which the runner names, and its label. */
+/* Cases: the last bucket, which ends exactly at SOCKMALLOC_MAX. The runner gives its size and label as arguments. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <malloc.h>
 #include <pthread.h>
@@ -17,7 +17,7 @@ static size_t largest(void)
     return strtoul(check_arguments[0], NULL, 10);
 }
 
-/* A figure of the last bucket's, by the name that the dump has for it. */
+/* Returns a figure of the last bucket by its name in the dump. */
 static uint64_t figure(const char *column)
 {
     char name[64];
@@ -32,7 +32,7 @@ static void check_ledger(void)
                 pools_figure("carved"));
 }
 
-/* It ends with the page that holds the last byte, and the largest request is one byte inside it at least. */
+/* The slot ends with the page that holds the last byte, and the largest request is at least one byte smaller. */
 CASE(ends_at_the_maximum)
 {
     size_t page = (size_t)getpagesize();
@@ -67,7 +67,7 @@ static void check_filled(const char *block, unsigned seed)
     CHECK(block[largest() - 1] == (char)seed);
 }
 
-/* Slots of an odd stride: none lies upon another, and each is found when it comes back. */
+/* The slots lie at odd distances: none may overlap another, and free must find each one. */
 static void *use_slots(void *seed)
 {
     char *blocks[BLOCKS];
@@ -106,7 +106,7 @@ CASE(threads_share_them)
     check_ledger();
 }
 
-/* realloc into it, within it, out of it at its end, and purging. */
+/* realloc moves into the bucket, stays in it, and moves out of it at its end; free slots can be purged. */
 CASE(resizes_and_trims)
 {
     char *block = realloc(malloc(4096), largest());

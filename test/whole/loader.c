@@ -18,7 +18,7 @@ enum { THREADS = 4, ROUNDS = 1000 };
 static atomic_bool done;
 static _Atomic unsigned busy;
 
-/* The malloc that threads churn: the program's own, or that of a library loaded later. */
+/* The malloc that the threads use: the program's own, or that of a library that was loaded later. */
 static plugin_take_call *take = malloc;
 static plugin_give_call *give = free;
 
@@ -36,7 +36,7 @@ static void *churn(void *unused)
     return unused;
 }
 
-/* Loads and unloads `path`, whose first argument it is, while threads churn. */
+/* Loads and unloads the object `path` again and again, which is the case's first argument, while threads allocate. */
 static void reload(const char *path, int flags)
 {
     pthread_t threads[THREADS];
@@ -65,7 +65,7 @@ CASE(library_comes_and_goes)
     pools_check_ledger();
 }
 
-/* In a process without it: the threads go on in code that dlclose must not unmap. */
+/* The library is loaded into a process without it. Threads run its code, so dlclose must not unmap it. */
 CASE(library_is_loaded_late_and_stays)
 {
     void *handle = dlopen(check_arguments[0], RTLD_NOW);
@@ -75,7 +75,7 @@ CASE(library_is_loaded_late_and_stays)
     CHECK(take != NULL && take != malloc && give != NULL);
     CHECK_EQUAL(dlclose(handle), 0);
     reload(check_arguments[0], RTLD_NOW);
-    pid_t child = fork(); /* through handlers of a library that nobody holds */
+    pid_t child = fork(); /* fork calls handlers of a library for which no handle is open */
     if (child == 0) {
         give(take(20000));
         _exit(0);
@@ -83,7 +83,8 @@ CASE(library_is_loaded_late_and_stays)
     check_wait(child);
 }
 
-/* Bytes that the C library's own malloc has issued: mallinfo2 by that name is ours. */
+/* Returns the bytes that the C library's own malloc has issued. The name mallinfo2 leads to our library, so it is
+ * looked up in libc. */
 static size_t libc_in_use(void)
 {
     struct mallinfo2 (*info)(void) = NULL;
@@ -96,7 +97,7 @@ static size_t libc_in_use(void)
     return bytes;
 }
 
-/* The calls of a plug-in that was loaded. */
+/* the functions of a loaded plug-in */
 struct plugin {
     void *handle;
     plugin_take_call *take;
@@ -113,7 +114,7 @@ static struct plugin plugin_of(void *handle)
     return plugin;
 }
 
-enum { SIZE_END = 16 << 20 }; /* bytes: sizes go from small blocks of mimalloc's to large ones */
+enum { SIZE_END = 16 << 20 }; /* bytes; sizes go from small blocks, which mimalloc serves, to blocks beyond the pools */
 
 static void check_plugin_serves_itself(const struct plugin *plugin)
 {
@@ -125,8 +126,8 @@ static void check_plugin_serves_itself(const struct plugin *plugin)
     }
 }
 
-/* Where RTLD_DEEPBIND is left alone, the plug-in finds the C library's malloc before ours. It may take and give its own
- * blocks, and hand to the program blocks of the C library's heap. */
+/* If RTLD_DEEPBIND is left in force, the plug-in uses the C library's malloc. It may allocate and free there, and
+ * pass such blocks to the program. */
 static void check_is_bound_to_libc(void *handle)
 {
     struct plugin plugin = plugin_of(handle);
@@ -147,7 +148,7 @@ CASE(deeply_bound_plugin_serves_itself)
     check_is_bound_to_libc(dlmopen(LM_ID_BASE, check_arguments[0], RTLD_NOW | RTLD_DEEPBIND));
 }
 
-/* The plug-in has our malloc: blocks of each size pass from it to the program, and back. */
+/* The plug-in uses our malloc: blocks of each size can be freed by the plug-in and by the program alike. */
 static void check_shares_blocks(void *handle)
 {
     struct plugin plugin = plugin_of(handle);
@@ -174,7 +175,7 @@ CASE(deeply_bound_plugin_shares_blocks)
     check_shares_blocks(dlmopen(LM_ID_BASE, check_arguments[0], RTLD_NOW | RTLD_DEEPBIND));
 }
 
-/* A new namespace has a C library of its own, with or without the flag, and ours is not in it. */
+/* A new namespace of dlmopen has its own C library, with or without the flag, and our library is not in it. */
 CASE(plugin_in_a_namespace_of_its_own)
 {
     static const int flags[] = {RTLD_NOW, RTLD_NOW | RTLD_DEEPBIND};
@@ -193,7 +194,7 @@ CASE(plugin_in_a_namespace_of_its_own)
     pools_check_ledger();
 }
 
-/* A second copy of the library, in a namespace that has nothing else: it has pools of its own. */
+/* A second copy of the library in a namespace of its own has pools of its own. */
 CASE(library_in_another_namespace)
 {
     void *handle = dlmopen(LM_ID_NEWLM, check_arguments[0], RTLD_NOW);
@@ -222,9 +223,8 @@ CASE(library_in_another_namespace)
     free(check_hide(malloc(20000)));
 }
 
-/* The dynamic linker looks for a file without a slash where the object that called dlopen says, by its DT_RUNPATH and
- * its own place ($ORIGIN). The first argument is an object that can find the second one in that way; the program
- * cannot. */
+/* dlopen looks for a file without a slash by the DT_RUNPATH and the place ($ORIGIN) of the object that called it.
+ * The first argument is an object that can find the second one in this way, while the program cannot. */
 CASE(caller_finds_what_it_names)
 {
     typedef void *open_call(const char *file, int flags);
@@ -249,7 +249,7 @@ CASE(caller_finds_what_it_names)
     CHECK_EQUAL(dlclose(caller), 0);
 }
 
-/* Whoever is first among the libraries: what strdup takes, free knows. */
+/* Whichever of the libraries comes first, free must recognize the blocks of strdup. */
 CASE(copies_of_strings)
 {
     enum { LONG = 20000 };
@@ -282,7 +282,7 @@ static char *check_kept(char *block, size_t size)
     return block;
 }
 
-/* Whoever is first among the libraries: the relatives of realloc and free that it lacks know its blocks. */
+/* Whichever of the libraries comes first, the relatives of realloc and free that it lacks must recognize its blocks. */
 CASE(relatives_of_realloc_and_free)
 {
     void *(*array)(void *, size_t, size_t);

@@ -1,4 +1,4 @@
-/* Cases: how many mappings the library takes, of the 65,530 that a process may have. */
+/* Cases: how many memory mappings the library uses; a process may have 65,530. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <inttypes.h>
 #include <malloc.h>
@@ -14,7 +14,7 @@ enum { BLOCKS = 200 };
 
 static char *blocks[POOLS_BUCKETS][BLOCKS];
 
-/* Untouched but for a byte each: slots are many, memory is little. */
+/* Allocates many slots and writes one byte to each, so that little memory is needed. */
 static void touch_every_bucket(void)
 {
     for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {
@@ -27,7 +27,7 @@ static void touch_every_bucket(void)
 }
 
 struct mappings {
-    unsigned pools; /* mappings that lie in the pools' range */
+    unsigned pools; /* mappings in the pools' range */
     unsigned named; /* those of them that have the library's name */
 };
 
@@ -49,12 +49,12 @@ static struct mappings count_mappings(void)
     return counted;
 }
 
-/* The range is one mapping, in whatever order its pages came and went. */
+/* The range is one mapping, in whatever order its pages were touched and purged. */
 static void check_few(void)
 {
     struct mappings counted = count_mappings();
     CHECK_EQUAL(counted.pools, 1);
-    CHECK(counted.named == 0 || counted.named == 1); /* where the kernel can name them */
+    CHECK(counted.named == 0 || counted.named == 1); /* named only if the kernel can name mappings */
 }
 
 CASE(few_after_touching_every_bucket)
@@ -63,7 +63,7 @@ CASE(few_after_touching_every_bucket)
     check_few();
 }
 
-/* Every other slot purged: MADV_DONTNEED splits nothing. */
+/* Every second slot is purged, and MADV_DONTNEED splits no mapping. */
 CASE(few_after_purging_in_patterns)
 {
     touch_every_bucket();
@@ -80,7 +80,7 @@ CASE(few_after_purging_in_patterns)
     check_few();
 }
 
-/* What grows is copied, and no mapping is moved. */
+/* A block that grows out of its slot is copied, and no mapping is moved. */
 CASE(few_after_growing)
 {
     for (int i = 0; i < BLOCKS; i++) {

@@ -18,7 +18,7 @@ namespace
 
 const std::align_val_t wide{1024};
 
-/* One way to get a block and the ways to give it back that go with it. */
+/* One way to allocate a block by an operator, and the ways to free it that belong to it. */
 struct Form {
     const char *news;
     void *(*take)(size_t size);
@@ -71,7 +71,7 @@ void check_is_ours(const char *name)
     check_that(file != nullptr && std::strcmp(file, "/libsockmalloc.so") == 0, name, __FILE__, __LINE__);
 }
 
-/* libstdc++ is in this process too, and defines them all. */
+/* All operators must come from our library, although libstdc++, which defines them too, is in this process. */
 CASE(are_ours)
 {
     for (const Form &form : throwing) {
@@ -156,7 +156,7 @@ CASE(nothrow_gives_null)
 
 int handler_calls;
 
-/* Called until it gives up: the third time it removes itself. */
+/* A new-handler that removes itself at its third call. */
 void give_up_after_three()
 {
     if (++handler_calls == 3) {
@@ -195,7 +195,7 @@ void throw_stop()
     throw Stop{17};
 }
 
-/* What a handler throws passes through our frames to the caller. */
+/* An exception that a new-handler throws passes through the library's frames to the caller. */
 CASE(handler_may_throw)
 {
     std::set_new_handler(throw_stop);
@@ -211,7 +211,7 @@ CASE(handler_may_throw)
     std::set_new_handler(nullptr);
 }
 
-/* The runner limits the address space of this case, so that memory does run out. */
+/* The runner limits the address space in this case, so that memory runs out. */
 std::vector<void *> *reserve;
 
 void release_reserve()
@@ -224,7 +224,7 @@ void release_reserve()
     reserve->clear();
 }
 
-/* Memory that the handler frees serves the request that had failed. */
+/* After the new-handler has freed memory, the request that failed is served. */
 CASE(handler_may_release)
 {
     const size_t huge = size_t{48} << 20;
@@ -246,7 +246,7 @@ CASE(handler_may_release)
     std::set_new_handler(nullptr);
 }
 
-/* The language's own expressions and the library's containers, not the operators by name. */
+/* Uses new and delete expressions and the containers of the library, instead of calling the operators by name. */
 CASE(expressions_and_containers)
 {
     struct alignas(512) Wide {

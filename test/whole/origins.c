@@ -1,4 +1,4 @@
-/* Cases: calls by any exported name, and libc's own, come to this library. */
+/* Cases: calls by any exported name, also those that libc makes itself, reach this library. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dlfcn.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #include "check.h"
 #include "pools.h"
 
-/* The names are the case's arguments: the runner takes them from the committed list. */
+/* The case's arguments are the exported names, which the runner reads from the committed list. */
 CASE(names_are_ours)
 {
     for (char **name = check_arguments; *name != NULL; name++) {
@@ -20,7 +20,7 @@ CASE(names_are_ours)
     }
 }
 
-/* libc allocates on its callers' behalf, and they free what they got with free. */
+/* libc allocates for its callers, who free the blocks by free. */
 CASE(libc_calls_ours)
 {
     static char text[20001];
@@ -56,7 +56,7 @@ CASE(libc_calls_ours)
     CHECK_EQUAL(pools_figure("16k.live"), 0);
 }
 
-/* Two names that some versions of mimalloc export, and that are therefore ours. */
+/* Two names that some versions of mimalloc export, so this library must define them. */
 CASE(string_copies)
 {
     static char text[30000];
@@ -67,7 +67,7 @@ CASE(string_copies)
         char *copy = strdup(text);
         CHECK(copy != NULL && strcmp(copy, text) == 0);
         free(copy);
-        text[lengths[i]] = 'y'; /* a limit ends the copy where nothing else does */
+        text[lengths[i]] = 'y'; /* strndup copies no further than its limit, where no NUL ends the string */
         copy = strndup(text, lengths[i]);
         CHECK(copy != NULL && strlen(copy) == lengths[i]);
         CHECK(memcmp(copy, text, lengths[i]) == 0);
@@ -79,7 +79,8 @@ CASE(string_copies)
     CHECK_EQUAL(pools_figure("live"), 0);
 }
 
-/* stdio's buffer is a request of a page: it is one of the pools' first customers in most programs. */
+/* The buffer of stdio is a request of a page or more, so in most programs it is one of the first that the pools
+ * serve. */
 CASE(stdio_buffer_is_pooled)
 {
     uint64_t live = pools_figure("4k.live");

@@ -1,4 +1,4 @@
-/* Signals that come from another process and have been dealt with when the call returns. */
+/* Sends signals from another process; they have been handled when the function returns. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "outside.h"
 
@@ -18,7 +18,7 @@
 
 enum { DEADLINE_SECONDS = 90 };
 
-/* The shell's own kill: the sender is then the shell, and has the id of the child. */
+/* The child becomes a shell that sends the signal by its own kill, so that the sender has the child's process id. */
 static void send_by_shell(pid_t target, int signal_number)
 {
     char command[64];
@@ -43,7 +43,7 @@ pid_t outside_send(int signal_number)
     return outside_kill(getpid(), signal_number);
 }
 
-/* The third field of /proc/PID/stat, behind the name in brackets, is the state: S while it sleeps. */
+/* Returns true if the process sleeps: the third field of /proc/PID/stat, behind the name in parentheses, is S. */
 static bool sleeps(pid_t process)
 {
     char name[64];
@@ -66,7 +66,7 @@ void outside_await_sleep(pid_t process)
     }
 }
 
-/* kill wakes the sleeper before it returns, so that what is seen afterwards is another sleep. */
+/* kill wakes the sleeper before it returns, so a sleep that is seen afterwards is another one */
 pid_t outside_send_to_sleeper(int signal_number, int descriptor)
 {
     pid_t target = getpid();

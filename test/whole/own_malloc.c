@@ -1,4 +1,4 @@
-/* Cases: a program that brings its own malloc, as one linked with a static allocator does. */
+/* Cases: a program that defines malloc itself, as one does that is linked with a static allocator. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <stdatomic.h>
@@ -8,7 +8,7 @@
 #include "check.h"
 #include "pools.h"
 
-/* An arena that is never given back: enough for what the C library and one case take. */
+/* The program's memory, which is never reused; it is enough for the C library and one case. */
 enum { ARENA = 1 << 25, UNIT = 16 };
 static _Alignas(UNIT) char arena[ARENA];
 static _Atomic size_t arena_used;
@@ -19,10 +19,10 @@ static bool arena_owns(const char *address)
     return address >= arena && address < arena + ARENA;
 }
 
-/* For the C library, too: the tests are built with hidden names. */
+/* The C library must see these functions too, but the tests are compiled with hidden visibility. */
 #pragma GCC visibility push(default)
 
-/* Each block has its size before it. */
+/* Each block is preceded by its size. */
 void *malloc(size_t size)
 {
     size_t whole = (size + UNIT - 1) / UNIT * UNIT + UNIT;
@@ -44,7 +44,7 @@ void free(void *address)
 
 void *calloc(size_t count, size_t size)
 {
-    return malloc(count * size); /* never given back, so it is still zero */
+    return malloc(count * size); /* blocks are never reused, so the memory is still zero */
 }
 
 void *realloc(void *address, size_t size)
@@ -73,7 +73,7 @@ static char *check_kept(char *block, size_t size)
     return block;
 }
 
-/* What libc and the BSDs make of realloc leads to the program's realloc and free. */
+/* The functions that libc and the BSDs build on realloc reach the program's realloc and free. */
 CASE(relatives_of_realloc_are_its_own)
 {
     void *(*array)(void *, size_t, size_t);
@@ -97,7 +97,7 @@ CASE(relatives_of_realloc_are_its_own)
     CHECK_EQUAL(pools_figure("requests"), 0);
 }
 
-/* The other names of free lead to the program's. */
+/* The other names of free reach the program's free. */
 CASE(relatives_of_free_are_its_own)
 {
     const char *const names[] = {"cfree", "vfree"};
@@ -116,7 +116,7 @@ CASE(relatives_of_free_are_its_own)
     CHECK_EQUAL(given, before + 4);
 }
 
-/* The loader takes the program's own; the library is born, idle, and ends with the program. */
+/* The dynamic linker uses the program's own malloc. The library starts, serves nothing, and ends with the program. */
 CASE(serves_itself)
 {
     for (size_t size = 16; size <= (size_t)1 << 20; size *= 2) {

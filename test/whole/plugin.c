@@ -1,4 +1,4 @@
-/* A plug-in that is loaded and unloaded, and calls whichever malloc the loader gives it. */
+/* A plug-in that the case loads and unloads. It calls the malloc that the dynamic linker binds it to. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "plugin.h"
 
@@ -15,7 +15,7 @@ void *mallocx(size_t size, int flags)
     return size <= sizeof block && flags == 0 ? block : NULL;
 }
 
-/* So large that libc asks malloc for a pool's slot, for each thread that touches it. */
+/* So large that libc allocates a slot of the pools for it, in each thread that uses it. */
 static _Thread_local char bulk[20000];
 
 char *plugin_touch(void)

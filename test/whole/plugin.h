@@ -1,4 +1,4 @@
-/* A plug-in that is loaded and unloaded, and calls whichever malloc the loader gives it. */
+/* A plug-in that the case loads and unloads. It calls the malloc that the dynamic linker binds it to. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_PLUGIN_H
 #define SOCKMALLOC_TEST_PLUGIN_H

@@ -1,4 +1,4 @@
-/* What the library says of itself, asked through dlsym. */
+/* The library's own figures and answers, by functions that are looked up with dlsym. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pools.h"
 
@@ -20,8 +20,8 @@ size_t pools_largest(unsigned bucket)
     return capacity < POOLS_LARGEST ? capacity : POOLS_LARGEST;
 }
 
-/* Looked up once: the child of a fork must not ask the loader, whose lock another thread may have held. Threads that
- * race here find the same. */
+/* Returns a function, which is looked up once: the child of a fork must not call the dynamic linker, whose lock
+ * another thread may have held. Threads that race here get the same result. */
 static void *find_once(void **place, const char *name)
 {
     void *found = __atomic_load_n(place, __ATOMIC_RELAXED);

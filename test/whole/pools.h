@@ -11,8 +11,8 @@
 extern "C" {
 #endif
 
-/* The buckets of the default settings: 4 KiB to 4 MiB; the first five are trained. The last one
- * ends with the largest request, and has no headroom. */
+/* The buckets of the default settings, 4 KiB to 4 MiB, of which the first five are trained. The last bucket ends
+ * with the largest request, and has no headroom. */
 enum { POOLS_BUCKETS = 11, POOLS_TRAINED = 5, POOLS_HEADROOM = 4096, POOLS_LARGEST = 4194304 };
 extern const char *const pools_labels[POOLS_BUCKETS];
 

@@ -1,4 +1,4 @@
-/* Cases: what the statistics say is in memory, held against what the kernel says of the range. */
+/* Cases: the resident bytes in the statistics are compared with what the kernel reports for the range. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pthread.h>
 #include <sockmalloc.h>
@@ -19,7 +19,7 @@
 static const unsigned buckets[] = {2, 4, 6};
 enum { SAMPLED = sizeof buckets / sizeof buckets[0] };
 
-/* A block of each, by any of which the kernel is asked for the range. */
+/* one block of each sampled bucket; by its address the kernel is asked for the range */
 static char *landmarks[SAMPLED];
 
 static void touch(char *block, size_t size)
@@ -62,7 +62,7 @@ static void check_figures(unsigned i, uint64_t live, uint64_t free_bytes, uint64
     CHECK_EQUAL(figures.all, live + free_bytes + purged);
 }
 
-/* What is in memory of all buckets together. */
+/* Returns the bytes of the whole range that are in memory, by the kernel. */
 static uint64_t ask_kernel(void)
 {
     return smaps_figure(landmarks[0], "Rss");
@@ -83,7 +83,7 @@ static void check_by_kernel(void)
     CHECK_EQUAL(ask_library_for_all(), resident);
 }
 
-/* At rest the two agree to the byte, whatever becomes of the blocks. */
+/* While no thread works the two agree to the byte, whatever happens to the blocks. */
 CASE(at_rest)
 {
     enum { BLOCKS = 10 };
@@ -115,7 +115,7 @@ CASE(at_rest)
     check_by_kernel();
 }
 
-/* A purged slot that is in memory again tells of a program that writes to what it has freed. */
+/* A purged slot with resident pages shows that the program writes to memory that it has freed. */
 CASE(write_after_purge)
 {
     enum { LARGE = 2 };
@@ -147,7 +147,7 @@ static char *take_touched(size_t size)
     return block;
 }
 
-/* Holds HELD blocks of each sampled bucket all the time, and replaces one after the other. */
+/* Keeps HELD live blocks of each sampled bucket, and replaces one after the other. */
 static void *churn(void *number)
 {
     static char *held[CHURNERS][SAMPLED][HELD];
@@ -167,7 +167,7 @@ static void *churn(void *number)
     return NULL;
 }
 
-/* Returns the number that follows a key of a bucket in a dump in JSON. */
+/* Returns the number of one figure of a bucket in a dump in JSON. */
 static uint64_t read_figure(const char *text, unsigned bucket, const char *key)
 {
     char words[48];
@@ -205,8 +205,8 @@ static bool is_near(uint64_t one, uint64_t other, unsigned thousandths)
     return (high - low) * 1000 <= high * thousandths;
 }
 
-/* A dump between two of the kernel's answers. Where those differ by half of what is allowed the round says nothing, and
- * false is returned. */
+/* Takes a dump between two of the kernel's answers. Returns false, and compares nothing, if those differ by half of
+ * the allowed error. */
 static bool compare_once(void)
 {
     struct figures figures[SAMPLED];
@@ -224,7 +224,7 @@ static bool compare_once(void)
         CHECK(is_near(figures[i].live, held, 20));
         CHECK(figures[i].purged * 100 <= figures[i].all);
     }
-    CHECK(is_near(all, before, 10) || is_near(all, after, 10)); /* no other bucket has any */
+    CHECK(is_near(all, before, 10) || is_near(all, after, 10)); /* no other bucket has resident pages */
     return true;
 }
 
@@ -240,7 +240,7 @@ CASE(under_load)
     pthread_barrier_wait(&filled);
     for (unsigned try = 0; rounds < ROUNDS && try < TRIES; try++) {
         rounds += compare_once();
-        sockmalloc_trim(SIZE_MAX); /* while the threads go on: some of it comes back at once */
+        sockmalloc_trim(SIZE_MAX); /* trims while the threads go on, so some pages come back at once */
     }
     CHECK_EQUAL(rounds, ROUNDS);
     atomic_store(&over, true);

@@ -10,7 +10,7 @@
 
 enum { MARK = 1234 /* a value of errno that no call sets */ };
 
-/* One size of each kind: falls through below, trained, large pool, falls through above. */
+/* One size of each kind: below the pools, in a trained bucket, in the large pool, and above the pools. */
 static const size_t kinds[] = {100, 16390, 262177, 5000000};
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
@@ -28,12 +28,12 @@ static void check_filled(const char *block, size_t filled, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
         if (block[i] != (char)(i * 7 + filled)) {
-            CHECK_EQUAL(i, size); /* the first byte that is wrong */
+            CHECK_EQUAL(i, size); /* fails with the offset of the first wrong byte */
         }
     }
 }
 
-/* How a program may resize a block, by one name each. */
+/* A way to resize a block; each has a name. */
 typedef char *resize_call(char *block, size_t size);
 
 static char *by_realloc(char *block, size_t size)
@@ -64,7 +64,7 @@ static char *by_reallocarr(char *block, size_t size)
 static resize_call *const resize_calls[] = {by_realloc, by_reallocarray, by_reallocf, by_reallocarr};
 enum { RESIZE_CALLS = sizeof resize_calls / sizeof resize_calls[0] };
 
-/* Fills all that malloc_usable_size grants, as redis does; returns how much that is. */
+/* Fills all bytes that malloc_usable_size grants, as redis does, and returns their number. */
 static size_t fill_granted(char *block, size_t seed)
 {
     size_t granted = malloc_usable_size(block);
@@ -74,7 +74,7 @@ static size_t fill_granted(char *block, size_t seed)
     return granted;
 }
 
-/* From every size below to every other one: odd ones, so that more is granted than was asked for. */
+/* Every one of these sizes is resized to every other. They are odd, so that more is granted than was requested. */
 static const size_t odd_sizes[] = {1,     9,     100,    1025,    4081,    4097,    8193,    16389,  20479,
                                    20481, 69633, 300001, 1 << 20, 4190001, 4194303, 4194305, 9000001};
 enum { ODD_SIZES = sizeof odd_sizes / sizeof odd_sizes[0] };
@@ -84,8 +84,8 @@ static size_t lesser(size_t one, size_t other)
     return one < other ? one : other;
 }
 
-/* What was granted is the program's until it asks for less: in a move, in place, to and from
- * mimalloc, and where a second call undoes the first. */
+/* The granted bytes belong to the program until it requests fewer: they are kept in a move, in place, to and from
+ * mimalloc, and when a second call undoes the first. */
 CASE(all_that_was_granted_is_kept)
 {
     for (int from = 0; from < ODD_SIZES; from++) {
@@ -125,7 +125,8 @@ CASE(all_that_was_granted_is_kept_at_each_step)
     CHECK_EQUAL(pools_figure("live"), 0);
 }
 
-/* glibc's choice among what the standards allow: the block is freed, NULL is no error. */
+/* Of the behaviours that the standards allow, the library has glibc's: realloc(block, 0) frees the block, and NULL
+ * is no error. */
 CASE(size_zero_frees)
 {
     uint64_t live = pools_figure("live");
@@ -179,7 +180,7 @@ CASE(array_product_overflows)
     }
 }
 
-/* BSD's reallocf: a failure frees the block, which is the whole point of it. */
+/* reallocf of the BSDs frees the block when it fails, for which it was made. */
 CASE(reallocf_frees_on_failure)
 {
     void *(*call)(void *, size_t);
@@ -200,7 +201,7 @@ CASE(reallocf_frees_on_failure)
     pools_check_ledger();
 }
 
-/* NetBSD's reallocarr: the result is the error, and on an error the pointer and errno stay. */
+/* reallocarr of NetBSD returns the error, and then leaves the pointer and errno unchanged. */
 CASE(reallocarr_stores)
 {
     int (*call)(void *, size_t, size_t);

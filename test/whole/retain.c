@@ -1,4 +1,4 @@
-/* Cases: how much free memory stays, by the settings that say so. */
+/* Cases: how much free memory stays with the process under the settings that limit it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +43,7 @@ static uint64_t large_free(void)
     return sum;
 }
 
-/* Not a slot goes while there is room, and what goes is no more than has to. */
+/* No slot is purged below the limit, and above it no more than needed. */
 CASE(large_pool_keeps_its_part)
 {
     unsigned fitting = LIMIT_OF_LARGE / (unsigned)pools_largest(LARGE);

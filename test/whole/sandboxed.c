@@ -37,12 +37,12 @@ enum { REPORT = 99, MILLISECONDS = 60, THREADS = 3, LIMIT = 64 };
 
 /* --- the filter ------------------------------------------------------------------------ */
 
-/* What malloc, free, their ticks, the background thread and the handler may call; and what the test
- * itself cannot do without. */
+/* The calls that malloc, free, ticks, the background thread and the signal handler may make, and those that the test
+ * itself needs. */
 static const int malloc_calls[] = {SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_madvise, SYS_futex, SYS_brk};
 static const int test_calls[] = {SYS_exit_group, SYS_rt_sigreturn};
 
-/* What libc calls when threads begin and end, and when a process forks and waits. */
+/* The calls that libc makes when threads begin and end, and when a process forks and waits. */
 static const int thread_calls[] = {SYS_clone3,          SYS_clone, SYS_rt_sigprocmask, SYS_rt_sigaction, SYS_rseq,
                                    SYS_set_robust_list, SYS_exit};
 static const int fork_calls[] = {SYS_clone, SYS_set_robust_list, SYS_wait4};
@@ -74,7 +74,7 @@ static void allow(const int *calls, size_t number)
 }
 #define ALLOW(calls) allow((calls), sizeof(calls) / sizeof(calls)[0])
 
-/* Descriptors from REPORT on are the test's own. */
+/* Allows writes to the test's own descriptors, which have the numbers from REPORT on. */
 static void allow_reports(void)
 {
     add((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_write, 0, 3));
@@ -109,7 +109,7 @@ static void sandbox_by_prctl(void)
     CHECK_EQUAL(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
 }
 
-/* Installs the filter for all threads at once, the library's own thread among them. */
+/* Installs the filter for all threads at once, the library's background thread among them. */
 static void sandbox_all(void)
 {
     struct sock_fprog program = end_filter();
@@ -122,7 +122,7 @@ static void sandbox_by_the_system_call_of_prctl(void)
     CHECK_EQUAL(syscall(SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0), 0);
 }
 
-/* Ends the process by exit, so that the filter also judges the system calls of the library at exit. */
+/* Ends the process by exit, so that the filter also applies to the system calls that the library makes at exit. */
 static _Noreturn void succeed(void)
 {
     exit(EXIT_SUCCESS);
@@ -133,7 +133,8 @@ static _Noreturn void succeed(void)
 static uint64_t now(void)
 {
     struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time); /* from the vdso, or the filter says so */
+    /* reads the clock in the vdso; a system call would be stopped by the filter */
+    clock_gettime(CLOCK_MONOTONIC, &time);
     return (uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000;
 }
 
@@ -157,7 +158,7 @@ static char *take(size_t size, unsigned form)
     }
 }
 
-/* One round over all sizes: bursts, blocks that grow and shrink, and frees in another order. */
+/* One round over all sizes: many live blocks, blocks that grow and shrink, and frees in another order. */
 static void churn(unsigned seed)
 {
     enum { BLOCKS = 48 };
@@ -183,8 +184,8 @@ static void churn(unsigned seed)
     }
 }
 
-/* Allocates and frees for so long that free slots decay, that ticks purge them, and that all code which reads the
- * clock has run. */
+/* Allocates and frees long enough for free slots to decay, ticks to purge them, and all code that reads the clock to
+ * run. */
 static void work(void)
 {
     uint64_t end = now() + MILLISECONDS;
@@ -205,8 +206,8 @@ CASE(takes_its_first_block_there)
     succeed();
 }
 
-/* A program's constructors run before main, and one may set the filter: then the library may make
- * no thread when main begins. */
+/* A constructor of the program, which runs before main, may install the filter; the library may then start no thread
+ * when main begins. */
 static const char before_main[] = "main_begins_there";
 
 __attribute__((constructor)) static void forbid_threads(int words, char **word)
@@ -236,7 +237,8 @@ CASE(goes_on_there)
 static _Atomic unsigned begun;
 static _Atomic unsigned done;
 
-/* What libc calls at a thread's start, and the library's own thread, is over when all of them sleep. */
+/* Waits until all other threads sleep: then the calls that libc makes at a thread's start, and those of the
+ * background thread, are over. */
 static void await_sleep_of_others(void)
 {
     DIR *threads = opendir("/proc/self/task");
@@ -250,7 +252,7 @@ static void await_sleep_of_others(void)
     CHECK_EQUAL(closedir(threads), 0);
 }
 
-/* Words that threads sleep at. */
+/* the words that threads wait on */
 static _Atomic uint32_t sandboxed;
 static _Atomic uint32_t forever;
 
@@ -274,7 +276,7 @@ static void *work_when_sandboxed(void *before)
 CASE(threads_go_on_there)
 {
     pthread_t thread;
-    work(); /* now the library's own thread is there, where one is wanted */
+    work(); /* by now the background thread has been started, if it is enabled */
     for (uintptr_t i = 0; i < THREADS; i++) {
         CHECK_EQUAL(pthread_create(&thread, NULL, work_when_sandboxed, (void *)(i % 2)), 0);
     }
@@ -336,7 +338,7 @@ CASE(forks_there)
     succeed();
 }
 
-/* A child takes the filter, of which its parent knows nothing, with it into its own children. */
+/* A child installs a filter that its parent does not have; the child's own children inherit it. */
 CASE(child_has_a_filter_of_its_own)
 {
     uint64_t figure = 0;
@@ -359,7 +361,7 @@ static void answer(int number)
     atomic_fetch_add(&answers->signals, 1);
 }
 
-/* Asks for tables in both forms, and waits for the program's handler each time. */
+/* Sends both kinds of signal for statistics, and waits for the program's handler each time. */
 static void ask(pid_t target)
 {
     enum { QUESTIONS = 40 };
@@ -402,7 +404,7 @@ CASE(is_signalled_there)
     succeed();
 }
 
-/* A file whose content can be read without a call. */
+/* Returns the content of a file, mapped so that it can be read without a system call. */
 static char *make_file(int *descriptor, size_t size)
 {
     int file = memfd_create("table", MFD_CLOEXEC);
@@ -420,7 +422,8 @@ static bool holds(const char *text, const char *words)
     return strstr(text, words) != NULL;
 }
 
-/* What the program asks the library about itself; what needs a call of another kind is unknown. */
+/* Behind the filter the program calls the library's interface. Figures that would need a forbidden system call are
+ * unknown. */
 CASE(is_asked_there)
 {
     enum { FILE_SIZE = 1 << 20 };
@@ -454,7 +457,7 @@ CASE(is_asked_there)
     succeed();
 }
 
-/* Programs find out in this way which filters the kernel knows. */
+/* Programs call seccomp in this way to find out which filters the kernel has, and that installs none. */
 CASE(question_is_no_filter)
 {
     enum { SIZE = 16384 };
@@ -473,12 +476,12 @@ CASE(question_is_no_filter)
     CHECK_EQUAL(errno, EFAULT);
     CHECK_EQUAL(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &empty), -1);
     CHECK_EQUAL(errno, EINVAL);
-    CHECK_EQUAL(sockmalloc_statistic("resident", &figure), 0); /* known, since there is no filter */
+    CHECK_EQUAL(sockmalloc_statistic("resident", &figure), 0); /* known, because there is no filter */
     CHECK(figure >= SIZE);
     free(block);
 }
 
-/* All seven arguments, the result and errno are what libc's own syscall makes of them. */
+/* syscall passes on all arguments, the result and errno as libc's own function does. */
 CASE(syscall_passes_everything_on)
 {
     enum { PAGE = 4096 };

@@ -1,4 +1,4 @@
-/* A program that is linked with the library, and is made setuid: says what its variables did. */
+/* A program that is linked with the library and made setuid. It prints what the variables in its environment did. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <sockmalloc.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* A process that does what its runner writes to it, a line at a time. */
+/* A process that carries out orders of its runner, a line each. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -12,8 +12,8 @@
 #include "check.h"
 #include "pools.h"
 
-/* Without stdio and for one thread: when a line is answered, every signal that was sent before the line was written has
- * been handled. */
+/* Reads an order without stdio, in a process of one thread: when it is answered, every signal that was sent before
+ * the order has been handled. */
 static bool read_line(char *line, size_t size)
 {
     size_t used = 0;
@@ -41,7 +41,7 @@ static void answer_number(uint64_t number)
     answer(text);
 }
 
-/* The lowest free descriptor: after stderr was closed, that is 2. */
+/* Opens the file with the lowest free descriptor, which is 2 after stderr was closed. */
 static void open_data(const char *path)
 {
     int file = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
@@ -56,7 +56,7 @@ static void replace_stderr(const char *path)
     answer("done");
 }
 
-/* A block that the process keeps, and whose it is. */
+/* Allocates a block that the process keeps, and prints which allocator served it. */
 static void take(const char *size)
 {
     char *block = malloc(strtoul(size, NULL, 10));
@@ -64,7 +64,7 @@ static void take(const char *size)
     answer(pools_own(check_hide(block)) ? "pools" : "mimalloc");
 }
 
-/* Takes so many blocks of a size, writes to each, and gives all of them back. */
+/* Allocates so many blocks of a size, writes to each, and frees all. */
 static void churn(const char *size)
 {
     enum { BLOCKS = 200 };
@@ -80,7 +80,7 @@ static void churn(const char *size)
     answer("done");
 }
 
-/* Takes one block and gives it back. */
+/* Allocates one block and frees it. */
 static void pair(const char *size)
 {
     char *block = malloc(strtoul(size, NULL, 10));
@@ -90,13 +90,14 @@ static void pair(const char *size)
     answer("done");
 }
 
-/* Writes the statistics by the C interface to where the runner has stderr. */
+/* Writes the statistics by the C interface to the descriptor of stderr. */
 static void dump_as(const char *format)
 {
     answer(pools_dump_as(STDERR_FILENO, format) == 0 ? "done" : "refused");
 }
 
-/* What a daemon does after its start: no way back to the files it came from, and no privilege. */
+/* Does what a daemon does after its start: it can no longer reach the files that it came from, and drops its
+ * privileges. */
 static void retreat(const char *directory)
 {
     enum { NOBODY = 65534 };
@@ -105,7 +106,7 @@ static void retreat(const char *directory)
     answer("done");
 }
 
-/* Goes on as another program, without the library. */
+/* Becomes another program, without the library. */
 static void become(void)
 {
     answer("done");
@@ -114,7 +115,7 @@ static void become(void)
     CHECK(false);
 }
 
-/* A child of the same name that goes on as long as its parent does. */
+/* Starts a child of the same name that lives as long as its parent. */
 static void begin_worker(void)
 {
     int ends[2];
@@ -139,7 +140,7 @@ static void count_signal(int signal_number)
     handled++;
 }
 
-/* A handler of the program's own for the signal. */
+/* Sets a handler of the program's own for the signal. */
 static void handle(const char *number)
 {
     CHECK(signal((int)strtol(number, NULL, 10), count_signal) != SIG_ERR);
@@ -187,7 +188,7 @@ static void obey(const char *word, const char *rest)
     }
 }
 
-/* Ends, by exit, when its standard input does. */
+/* Ends by exit when its standard input ends. */
 int main(void)
 {
     char line[1024];

@@ -1,4 +1,5 @@
-/* What the cases of the stats signal share: a handler that counts, and what is in force for a signal. */
+/* What the cases of the stats signal share: a handler that counts its calls, and functions that set and read
+ * dispositions. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_SIGNALS_H
 #define SOCKMALLOC_TEST_SIGNALS_H
@@ -7,8 +8,8 @@
 
 #include "check.h"
 
-/* The signal that brings statistics, and one that the library leaves alone. How many statistics each case writes to
- * stderr, the runner knows and checks. */
+/* The signal that brings statistics, and one that the library leaves alone. The runner checks how many statistics
+ * each case writes to stderr. */
 enum { STATS = SIGUSR1, OTHER = SIGUSR2 };
 
 typedef void handler(int);

@@ -1,4 +1,5 @@
-/* Cases: free memory goes back while a program waits for events, and the program sees libc's calls as they are. */
+/* Cases: free memory goes back to the kernel while a program waits for events, and the program notices no difference
+ * in libc's calls. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <poll.h>
@@ -20,14 +21,14 @@
 enum {
     BLOCKS = 2048,
     SIZE = 16000,
-    KEPT = 256,    /* one block of so many stays live: 8 in all */
-    FOR_EVER = -1, /* as a timeout in milliseconds */
+    KEPT = 256,    /* one block in so many stays live, which makes 8 blocks */
+    FOR_EVER = -1, /* a timeout in milliseconds: none */
     MIB = 1 << 20,
-    FEW = MIB / 4,            /* bytes in memory when the burst's pages have gone; 33 MiB before */
-    FEW_AND_CACHED = 4 * MIB, /* with what the magazines of a thread that does not sleep hold */
-    LONG_ENOUGH = 20000,      /* milliseconds that nothing here takes */
+    FEW = MIB / 4,            /* bytes in memory once the burst's pages have gone; 33 MiB before */
+    FEW_AND_CACHED = 4 * MIB, /* the same with the slots that the magazines of a thread which does not sleep hold */
+    LONG_ENOUGH = 20000,      /* milliseconds, longer than anything here takes */
     ROUNDS = 3,
-    MOST_SECONDS = 60, /* that a case may take: a signal that is lost ends none of its waits */
+    MOST_SECONDS = 60, /* time limit of a case in seconds; a signal that is lost would leave a wait without an end */
 };
 
 static char *blocks[BLOCKS];
@@ -50,7 +51,7 @@ static const struct timespec *time_of(int milliseconds, struct timespec *room)
     return milliseconds == FOR_EVER ? NULL : room;
 }
 
-/* Closes a descriptor and hands a result on, with its errno. */
+/* Closes a descriptor and returns `result`, with errno as it was before the close. */
 static int after_closing(int file, int result)
 {
     int kept = errno;
@@ -187,7 +188,7 @@ static void burst(void)
     }
 }
 
-/* The blocks that stayed live have kept every byte. */
+/* Checks that the live blocks have kept every byte, and frees them. */
 static void end_burst(void)
 {
     for (unsigned i = 0; i < BLOCKS; i += KEPT) {
@@ -203,7 +204,7 @@ static void nap(void)
     nanosleep(&(struct timespec){0, 2000000}, NULL);
 }
 
-/* Waits until the burst's pages have gone, for which the main thread has to be in its wait. */
+/* Waits until the burst's pages have gone. For that the main thread must be inside its wait. */
 static void await_pages(uint64_t bound)
 {
     for (int tries = 0; smaps_figure(kept_block(), "Rss") > bound; tries++) {
@@ -227,7 +228,7 @@ static void *write_when_pages_have_gone(void *unused)
     return unused;
 }
 
-/* The wait has no end but the byte, which comes when the pages have gone. */
+/* The wait ends only by the byte, which is written when the pages have gone. */
 static void wait_in_every_way(void)
 {
     for (unsigned i = 0; i < WAYS; i++) {
@@ -301,7 +302,7 @@ CASE(signals_end_every_wait)
     }
 }
 
-/* Waits until some pages have gone, and sends the signal while the others go, for which the sleeper is in its wait. */
+/* Waits until some pages have gone, and then sends the signal while others are being purged. */
 static void *send_while_pages_go(void *unused)
 {
     uint64_t before = smaps_figure(kept_block(), "Rss");
@@ -311,7 +312,7 @@ static void *send_while_pages_go(void *unused)
     return unused;
 }
 
-/* A lost signal would be waited for until the case's time is over. */
+/* A lost signal would let the case wait until its time limit. */
 CASE(no_signal_is_lost_while_pages_go)
 {
     open_pipe();
@@ -329,7 +330,7 @@ CASE(no_signal_is_lost_while_pages_go)
     }
 }
 
-/* The signal is blocked outside the wait, and the wait's own mask lets it in: it comes as the wait begins. */
+/* The signal is blocked outside the wait and unblocked by the mask of the wait, so it arrives when the wait begins. */
 CASE(wait_has_the_mask_that_it_was_given)
 {
     sigset_t blocked;
@@ -425,7 +426,8 @@ CASE(bad_arguments_are_refused)
     end_burst();
 }
 
-/* Of three sets one has the file that becomes ready; the others come back empty, and the timeout is what is left. */
+/* Of three sets one has the descriptor that becomes ready. The other two come back empty, and the timeout holds the
+ * time left. */
 CASE(select_tells_what_is_ready_and_left)
 {
     enum { ASKED = 100 };
@@ -447,7 +449,7 @@ CASE(select_tells_what_is_ready_and_left)
     end_burst();
 }
 
-/* Behind a filter the wait is libc's own call, and no other; what is due goes back before it. */
+/* Behind a filter the wait makes only libc's own system call, and pages that are due are purged before it. */
 CASE(filtered_wait_makes_no_other_call)
 {
     open_pipe();
@@ -461,7 +463,7 @@ CASE(filtered_wait_makes_no_other_call)
     end_burst();
 }
 
-/* In the child of a fork too, which was made while other threads were there. */
+/* Pages go back in the child of a fork too, which was made while other threads existed. */
 CASE(pages_go_in_a_child)
 {
     pthread_t other;

@@ -1,4 +1,4 @@
-/* What the kernel says of a mapping of our own. */
+/* Reads figures and flags of one of this process's mappings from /proc/self/smaps. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "smaps.h"
 
@@ -10,7 +10,7 @@
 
 static char line[4096];
 
-/* Reads up to the line that begins the mapping. */
+/* Reads up to the line with which the mapping begins. */
 static void find_mapping(FILE *smaps, uint64_t address)
 {
     uint64_t start;
@@ -20,7 +20,7 @@ static void find_mapping(FILE *smaps, uint64_t address)
     } while (sscanf(line, "%" SCNx64 "-%" SCNx64 " ", &start, &end) != 2 || address < start || address >= end);
 }
 
-/* What follows that name. */
+/* Returns the text that follows the name in the mapping's lines. */
 static const char *find_line(const void *address, const char *name)
 {
     static char buffer[1 << 16];
@@ -45,6 +45,6 @@ uint64_t smaps_figure(const void *address, const char *name)
 bool smaps_has_flag(const void *address, const char *flag)
 {
     char word[8];
-    snprintf(word, sizeof word, " %s ", flag); /* each is followed by a space, the last one too */
+    snprintf(word, sizeof word, " %s ", flag); /* each flag is followed by a space, the last one too */
     return strstr(find_line(address, "VmFlags"), word) != NULL;
 }

@@ -6,12 +6,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The line of that name in /proc/self/smaps, "Rss" say, in bytes, of the mapping that the address lies in: of a block
- * of the pools, all that can be touched of its region. Allocates nothing but the stream, which is too small for the
- * pools. By one thread. */
+/* Returns a figure of the mapping that contains the address, such as "Rss", in bytes, from /proc/self/smaps. For a
+ * block of the pools that mapping is the part of the range that can be accessed. Allocates only the stream, which is
+ * too small for the pools. One thread at a time. */
 uint64_t smaps_figure(const void *address, const char *name);
 
-/* Returns true if the line VmFlags of the address's mapping has the flag, such as "nh" for no huge pages. */
+/* Returns true if the mapping that contains the address has the flag in its line VmFlags, such as "nh" for no huge
+ * pages. */
 bool smaps_has_flag(const void *address, const char *flag);
 
 #endif

@@ -1,9 +1,9 @@
 /* Cases: a signal between any two instructions of malloc and free, and what its handler may do. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* A traced child repeats one piece of work. Each time the tracer lets it go one instruction further than before, sends
- * the signal there, and lets the handler and the rest of the work run. So every place where the signal can hit is tried
- * once, by count and not by luck. */
+/* A traced child repeats one piece of work. Each time the tracer stops the child one instruction later than before,
+ * sends the signal, and lets the handler and the rest of the work run. So each place where the signal can come is
+ * tried once, without depending on luck. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -15,14 +15,14 @@
 #include "check.h"
 #include "pools.h"
 
-/* In the middle of what the thread's cache holds: neither call leaves the fast path. */
+/* WARM blocks fill the thread's cache only in part, so that malloc and free stay on the fast path. */
 enum { SIZE = 4096, WARM = 8, MANY = 100, LEAST_STEPS = 60 };
 
-/* What is sent, and where the child says that the work begins and ends. */
+/* the signal under test, and the signals by which the child tells where the work begins and ends */
 enum { HIT = SIGALRM, BEGIN = SIGSTOP, END = SIGTSTP };
 
-static size_t size = SIZE;  /* a case's argument, if it has one */
-static unsigned stride = 1; /* the same: instructions from one hit to the next */
+static size_t size = SIZE;  /* the first argument of the case, if it has one */
+static unsigned stride = 1; /* the second argument: how many instructions lie between two signals */
 static sigjmp_buf out;
 static volatile sig_atomic_t forks;
 static volatile sig_atomic_t is_child;
@@ -57,7 +57,7 @@ static void hit(int signal_number)
     }
 }
 
-/* So many blocks at once are blocks of their own: each keeps what was written into it. */
+/* Checks that `count` blocks that are live at the same time do not overlap: each keeps its bytes. */
 static void check_so_many(int count)
 {
     char *block[MANY];
@@ -78,7 +78,7 @@ static void check_distinct(void)
     check_so_many(WARM);
 }
 
-/* More than any thread keeps to itself: what the child found is among them. */
+/* Allocates more blocks than a thread's cache can hold, so that all slots which the child found free are among them. */
 static void end_child(void)
 {
     check_so_many(MANY);
@@ -87,8 +87,8 @@ static void end_child(void)
     _exit(EXIT_SUCCESS);
 }
 
-/* Two blocks that are freed in the order in which they were allocated, so that the place of the first one's free
- * still names the second. */
+/* Frees two blocks in the order in which they were allocated, so that the place in the magazine to which the first
+ * one is freed still holds the second one's address. */
 static void work(void)
 {
     char *first = check_hide(malloc(size));
@@ -110,7 +110,7 @@ static void *sleep_on(void *unused)
     return unused;
 }
 
-/* Beside another thread the child of a fork finds what is free by the metadata alone. */
+/* With a second thread in the parent, the child of a fork finds the free slots by their metadata. */
 static void begin_a_second_thread(void)
 {
     pthread_t thread;
@@ -122,12 +122,12 @@ static void begin_a_second_thread(void)
     CHECK_EQUAL(pthread_sigmask(SIG_SETMASK, &mask, NULL), 0);
 }
 
-/* From one stop to the next is what the tracer counts. */
+/* The tracer counts the instructions between two stops of this loop. */
 static void work_for_ever(void)
 {
     CHECK_EQUAL(ptrace(PTRACE_TRACEME, 0, NULL, NULL), 0);
     signal(HIT, hit);
-    signal(END, SIG_IGN); /* the tracer sees it all the same, and a child is not stopped */
+    signal(END, SIG_IGN); /* the tracer still sees the signal, and a child without a tracer is not stopped by it */
     for (;;) {
         if (is_child) {
             end_child();
@@ -142,7 +142,7 @@ static void work_for_ever(void)
     }
 }
 
-/* Lets the child go on, and says which signal it stops at. */
+/* Lets the child go on. Returns the signal at which it stops. */
 static int go_on(pid_t child, enum __ptrace_request how, int signal_number)
 {
     int status;
@@ -152,7 +152,7 @@ static int go_on(pid_t child, enum __ptrace_request how, int signal_number)
     return WSTOPSIG(status);
 }
 
-/* From where the work begins, so many instructions. False if it ended before. */
+/* Lets the child run `count` instructions from the start of the work. Returns false if the work ended before. */
 static bool step(pid_t child, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -163,11 +163,11 @@ static bool step(pid_t child, unsigned count)
     return true;
 }
 
-/* Hits the child where it is, and lets it come to where the work begins again. */
+/* Sends the signal to the child where it is, and lets it run until the work begins again. */
 static void hit_here(pid_t child)
 {
     int stop = go_on(child, PTRACE_CONT, HIT);
-    while (stop == END || stop == SIGCHLD) { /* of a child that it forked */
+    while (stop == END || stop == SIGCHLD) { /* these stops are caused by a child that the traced child has forked */
         stop = go_on(child, PTRACE_CONT, 0);
     }
     CHECK_EQUAL(stop, BEGIN);
@@ -208,7 +208,7 @@ CASE(handler_jumps_out)
     hit_everywhere();
 }
 
-/* The child returns from the handler to what was interrupted, and goes on with the rest. */
+/* The child returns from the handler to the interrupted call, and goes on with the rest. */
 CASE(handler_forks)
 {
     forks = 1;

@@ -1,4 +1,5 @@
-"""What a hostile neighbour, a planted file or a stray write can reach: not the data, not the tables, not the settings."""
+"""A hostile neighbour, a planted file or a stray write must not reach the program's data, the library's tables or
+its settings."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import re
@@ -16,7 +17,7 @@ FROZEN = ("region", "options", "route")
 
 
 class Region:
-    """A line of /proc/PID/maps."""
+    """One line of /proc/PID/maps."""
 
     def __init__(self, line: str) -> None:
         addresses, self.rights, *rest = line.split(maxsplit=5)
@@ -29,7 +30,7 @@ def regions(servant: Servant) -> list[Region]:
 
 
 def objects(servant: Servant) -> dict[str, tuple[int, int]]:
-    """Where in the process what is frozen begins and ends."""
+    """Returns where in the process the library's read-only objects begin and end."""
     listing = subprocess.run(
         [settings.tool("nm"), "-S", settings.library()], check=True, capture_output=True, text=True
     ).stdout
@@ -44,7 +45,7 @@ def objects(servant: Servant) -> dict[str, tuple[int, int]]:
 
 
 class Frozen(ServantCase):
-    """What every call goes by is on pages that nobody can write, from the end of start-up on."""
+    """The data that every call depends on lie on pages that are read-only once start-up is over."""
 
     def assert_frozen(self, servant: Servant) -> None:
         maps = regions(servant)
@@ -67,7 +68,8 @@ class Frozen(ServantCase):
 
 
 class Descriptors(unittest.TestCase):
-    """A program started with 0 to 2 closed has its data there: not a byte of ours goes into it."""
+    """A program that was started with descriptors 0 to 2 closed has its data files there, into which the library
+    must write nothing."""
 
     def run_case(self, case: str, wanted: int, **variables: str) -> None:
         with tempfile.TemporaryDirectory(prefix="whole-test-") as directory:
@@ -76,7 +78,8 @@ class Descriptors(unittest.TestCase):
             process = subprocess.Popen(
                 ["/bin/sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "sh", settings.program("descriptors"), case, data],
                 env=settings.environment({f"SOCKMALLOC_{name}": value for name, value in variables.items()}),
-                stderr=subprocess.DEVNULL,  # the shell has it, and the library, until it becomes the program
+                # the shell has this stderr until it becomes the program, and so does the library
+                stderr=subprocess.DEVNULL,
             )
             statistics = Path(f"/tmp/sockmalloc.{process.pid}")
             self.addCleanup(statistics.unlink, missing_ok=True)

@@ -1,4 +1,4 @@
-"""The thread that gives pages back while the program is silent."""
+"""The background thread, which gives pages back to the kernel while the program is idle."""
 # SPDX-License-Identifier: BSD-2-Clause
 import unittest
 

@@ -1,4 +1,5 @@
-"""Other libraries, allocators and tools in the same process: who serves whom, and that all of them end well."""
+"""Other libraries, allocators and tools in the same process: which allocator serves which, and all of them must end
+well."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import re
@@ -11,7 +12,7 @@ from pathlib import Path
 from support import cases, settings
 from support.cases import Outcome
 
-PROGRAM = ("allocate", "every_size")  # it checks that the pools serve what they should
+PROGRAM = ("allocate", "every_size")  # this case checks that the pools serve the requests that they should
 LIBRARIES = {
     "libfaketime": "faketime/libfaketime.so.1",
     "libfaketimeMT": "faketime/libfaketimeMT.so.1",
@@ -127,7 +128,7 @@ int main(void)
 
 
 def installed(name: str) -> Path:
-    """A shared library of a Debian package."""
+    """Returns the path of a shared library of a Debian package."""
     found = [path for path in Path("/usr/lib").glob(f"*/{name}")]
     if not found:
         raise settings.Missing(f"{name} is not installed")
@@ -146,7 +147,7 @@ class Company(unittest.TestCase):
         return cases.outcome_of(list(command), settings.environment(variables, preloaded))
 
     def build(self, name: str, source: str, *options: str) -> Path:
-        """Compiles a program or a library of one file."""
+        """Compiles a program or a library from one file."""
         file = self.directory / f"{name}.c"
         file.write_text(source)
         path = self.directory / name
@@ -167,7 +168,8 @@ class Preloaded(Company):
                     self.assertEqual(outcome, Outcome(0, "", ""))
 
     def test_faketime_does_fake(self) -> None:
-        """The control: it is in force beside the library, whose own statistics have the kernel's time."""
+        """A control: faketime really changes the time that the program sees, while the library's statistics show the
+        kernel's time."""
         preloaded = (settings.library(), installed(LIBRARIES["libfaketime"]))
         outcome = self.run_under(settings.tool("date"), "+%Y", preloaded=preloaded, FAKETIME="@2001-01-01 00:00:00")
         self.assertEqual(outcome, Outcome(0, "2001\n", ""))
@@ -177,8 +179,9 @@ class Preloaded(Company):
         self.assertEqual(self.run_under(*self.program(), preloaded=preloaded), Outcome(0, "", ""))
 
     def test_allocators_before_us_serve_all(self) -> None:
-        """The loader takes the first; the library is born, and idle, and what it makes of strdup, reallocarray and
-        their kin are the first's blocks, too. That is so in constructors that run before the library's."""
+        """The dynamic linker uses the first allocator. Our library starts and serves nothing, and what it makes of
+        strdup, reallocarray and similar calls are blocks of that allocator, also in constructors that run before
+        ours."""
         for name in ALLOCATORS:
             preloaded = (installed(name), settings.library(), settings.early_library())
             for case in ("copies_of_strings", "relatives_of_realloc_and_free"):
@@ -192,7 +195,7 @@ class Preloaded(Company):
 
 
 class Loaded(Company):
-    """Plug-ins, and the library itself, a thousand times while threads allocate."""
+    """Plug-ins, and the library itself, are loaded and unloaded a thousand times while threads allocate."""
 
     def run_loader(self, case: str, *paths: object, preloaded: object = None, **variables: str) -> None:
         outcome = self.run_under(settings.program("loader"), case, *paths, preloaded=preloaded, **variables)
@@ -210,17 +213,18 @@ class Loaded(Company):
                 self.run_loader(case, path, preloaded=preloaded)
 
     def test_deeply_bound_plugin(self) -> None:
-        """RTLD_DEEPBIND would give it the C library's malloc: the flag does not reach the loader."""
+        """With RTLD_DEEPBIND the plug-in would use the C library's malloc, so the library removes the flag."""
         self.run_loader("deeply_bound_plugin_shares_blocks", settings.plugin())
 
     def test_deeply_bound_plugin_that_has_another_malloc(self) -> None:
-        """That of an allocator before the library, or the C library's, if the setting leaves the flag alone."""
+        """If the setting leaves RTLD_DEEPBIND alone, the plug-in uses the malloc of an earlier allocator, or of the
+        C library."""
         preloaded = (installed("libjemalloc.so.2"), settings.library())
         self.run_loader("deeply_bound_plugin_shares_blocks", settings.plugin(), preloaded=preloaded)
         self.run_loader("deeply_bound_plugin_serves_itself", settings.plugin(), SOCKMALLOC_DEEPBIND="1")
 
     def test_deeply_bound_plugin_of_a_constructor(self) -> None:
-        """What is preloaded behind the library is constructed before it, and then calls dlopen."""
+        """A library that is preloaded behind ours runs its constructor before ours, and calls dlopen there."""
         early = self.build("early", EARLY_OPENER, "-shared", "-fPIC", f'-DPLUGIN="{settings.plugin()}"')
         for library in ((settings.library(), early), (early, settings.library())):
             outcome = self.run_under(*self.program(), preloaded=library)
@@ -229,7 +233,8 @@ class Loaded(Company):
             self.assertEqual(outcome, Outcome(0, "apart\n", ""))
 
     def test_names_that_clash(self) -> None:
-        """A plug-in with a library that has a name of the program's: such need the flag, and so the setting."""
+        """A plug-in uses a library that defines a name which the program defines too: this needs RTLD_DEEPBIND, and
+        so the setting."""
         options = ("-shared", "-fPIC", "-Wl,-rpath,$ORIGIN")
         library = self.build("libclashing.so", 'const char *whose(void) { return "the plug-in\'s"; }', *options)
         source = "const char *whose(void); const char *call(void) { return whose(); }"
@@ -244,7 +249,8 @@ class Loaded(Company):
             self.assertEqual(outcome, Outcome(0, whose, ""))
 
     def test_auditor(self) -> None:
-        """Its namespace has a C library of its own, whose malloc it calls while the program is loaded and bound."""
+        """An auditor of the dynamic linker runs in a namespace with its own C library, whose malloc it calls while
+        the program is loaded."""
         auditor = self.build("libauditor.so", AUDITOR, "-shared", "-fPIC")
         said = self.directory / "said"
         outcome = self.run_under(*self.program(), LD_AUDIT=str(auditor), AUDITOR_SAYS=str(said))
@@ -253,7 +259,7 @@ class Loaded(Company):
         self.run_loader("deeply_bound_plugin_shares_blocks", settings.plugin(), LD_AUDIT=str(auditor))
 
     def test_caller_finds_what_it_names(self) -> None:
-        """To the dynamic linker the caller of dlopen is the program's object, and not the library."""
+        """The dynamic linker must see the program's object as the caller of dlopen, and not our library."""
         inner = self.directory / "inner"
         inner.mkdir()
         shutil.copy(settings.plugin(), inner / "libinner.so")
@@ -268,7 +274,7 @@ class Tools(Company):
         return f"LD_PRELOAD={settings.library()}"
 
     def test_gdb(self) -> None:
-        """A stop in the pools, a walk up the stack from there, and on to the end."""
+        """gdb stops inside the pools, walks up the stack from there, and continues to the end."""
         orders = [f"set exec-wrapper env {self.preload_by()}", "set breakpoint pending on", "break free", "run"]
         orders += ["backtrace", "delete", "continue"]
         arguments = [part for order in orders for part in ("-ex", order)]
@@ -285,7 +291,7 @@ class Tools(Company):
         self.assertIn("PROT_NONE", log.read_text())
 
     def test_heaptrack(self) -> None:
-        """Its own library comes first and asks ours for the memory."""
+        """heaptrack's library comes first, and calls our malloc for the memory."""
         command = [settings.tool("heaptrack"), "-o", self.directory / "trace", *self.program()]
         outcome = self.run_under(*command)
         self.assertEqual(outcome.status, 0, outcome.stderr)
@@ -297,40 +303,45 @@ class Tools(Company):
         return [settings.tool("valgrind"), "-q", "--error-exitcode=9", *options]
 
     def test_valgrind_watches_the_program(self) -> None:
-        """As it comes, valgrind's malloc takes the place of ours, and sees an overrun."""
+        """By default valgrind replaces our malloc by its own, and reports an overrun of the program."""
         outcome = self.run_under(*self.valgrind(), self.build("overrun", OVERRUN))
         self.assertEqual(outcome.status, 9, outcome)
         self.assertIn("0 bytes after a block of size 20,000 alloc'd", outcome.stderr)
 
     def test_valgrind_watches_us(self) -> None:
-        """By this option it leaves our malloc alone: the pools serve, and it finds no fault with them."""
+        """With this option valgrind leaves our malloc in place: the pools serve, and valgrind reports no errors in
+        them."""
         command = [*self.valgrind("--soname-synonyms=somalloc=nouserintercepts"), *self.program()]
         self.assertEqual(self.run_under(*command), Outcome(0, "", ""))
 
 
 class Layouts(Company):
-    """Where the kernel puts programs and their mappings at other places than usual: in the older layout, the pools of a
-    program that is not position-independent lie where mimalloc's memory could be as well."""
+    """The kernel can place programs and mappings differently. In the older layout the pools of a program that is not
+    position-independent may lie where mimalloc's memory could lie as well."""
 
     def test_other_layouts(self) -> None:
         source, program = self.directory / "resizes.c", self.directory / "resizes"
         source.write_text(SANITIZED)
         for option in ("-pie", "-no-pie"):
             subprocess.run([settings.tool("gcc"), option, "-o", program, source], check=True)
-            for layout in (("prlimit", "--stack=unlimited"), ("setarch", "--addr-compat-layout"), ("setarch", "--addr-no-randomize")):
+            for layout in (
+                ("prlimit", "--stack=unlimited"),
+                ("setarch", "--addr-compat-layout"),
+                ("setarch", "--addr-no-randomize"),
+            ):
                 with self.subTest(option=option, layout=layout):
                     command = [settings.tool(layout[0]), *layout[1:], program]
                     self.assertEqual(self.run_under(*command), Outcome(0, "done\n", ""))
 
 
 class Sanitized(Company):
-    """A program that was built with AddressSanitizer."""
+    """A program that was compiled with AddressSanitizer."""
 
     def sanitized(self, *options: str) -> Path:
         return self.build("sanitized", SANITIZED, "-fsanitize=address", *options)
 
     def test_before_its_runtime(self) -> None:
-        """The runtime itself refuses, in clear words."""
+        """AddressSanitizer's runtime refuses to run behind our library, with a clear message."""
         outcome = self.run_under(self.sanitized())
         self.assertEqual((outcome.status, outcome.stdout), (1, ""))
         self.assertIn("ASan runtime does not come first in initial library list", outcome.stderr)

@@ -1,4 +1,4 @@
-"""The command's man page, completions and --help: all say the same, and TAB brings it in both shells."""
+"""The command's man page, completions and --help name the same options, and both shells complete them at TAB."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import re
@@ -33,7 +33,7 @@ class Manual(unittest.TestCase):
 
 
 class ShellTests:
-    """What the test case of each shell runs."""
+    """The tests that run for each shell."""
 
     name: str
     shell: Shell
@@ -46,7 +46,7 @@ class ShellTests:
         self.addCleanup(self.shell.close)
 
     def names(self, row: str) -> list[str]:
-        """What a row below the line offers."""
+        """Returns the names that a row below the line offers."""
         raise NotImplementedError
 
     def assert_offers(self, typed: str, names: set[str]) -> None:
@@ -104,7 +104,7 @@ class Bash(ShellTests, unittest.TestCase):
 
 
 class Zsh(ShellTests, unittest.TestCase):
-    """It shows what each name means beside it."""
+    """zsh shows the description beside each name."""
 
     name = "zsh"
 

@@ -1,4 +1,4 @@
-"""Each column, setting, message and exit code has its documentation everywhere, made from its one row."""
+"""Each column, setting, message and exit code is documented everywhere, from the one row that defines it."""
 # SPDX-License-Identifier: BSD-2-Clause
 import json
 import re
@@ -10,11 +10,11 @@ from support.servant import ServantCase
 
 TOP = Path(__file__).resolve().parents[2]
 MADE = command.path().parent / "doc"
-OWN = {"bucket", "capacity", "buckets"}  # of the table itself
+OWN = {"bucket", "capacity", "buckets"}  # columns that belong to the table and are no statistics
 
 
 def entries(page: str) -> dict[str, str]:
-    """The marked paragraphs of a man page: what is in bold, and the text below it."""
+    """Returns the marked paragraphs of a man page: the words in bold, and the text below them."""
     text = (MADE / page).read_text().replace("\\-", "-")
     found = re.findall(r'^\.TP\n\.BR? "?(\S[^\n"]*?)"?(?: " ?\([^\n]*)?\n([^.\n][^\n]*(?:\n[^.\n][^\n]*)*)', text, re.M)
     return dict(found)
@@ -38,7 +38,7 @@ class Documentation(ServantCase):
         described = {name: row["description"] for name, row in schema["$defs"]["figures"]["properties"].items()}
         self.assert_explained(self.columns, described)
         self.assertEqual(set(described), self.columns)
-        figures = self.columns - {"filled"}  # a share is no figure of sockmalloc_statistic
+        figures = self.columns - {"filled"}  # the column `filled` is a share, and no figure of sockmalloc_statistic
         self.assert_explained(figures, entries("sockmalloc.3"))
         header = (TOP / "include" / "sockmalloc.h").read_text()
         listed = dict(re.findall(r"^ \*   (\w+) +\w+ +(\S.*)$", header, re.M))

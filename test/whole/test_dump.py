@@ -1,4 +1,4 @@
-"""Where the statistics go, what is in them, and which places are refused."""
+"""Where the statistics are written, what they contain, and which files are refused."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import signal
@@ -12,7 +12,7 @@ DATA = b"a row of a database\n" * 100
 
 
 def break_stderr() -> None:
-    """Makes stderr a pipe that nobody reads any more, as after `server 2>&1 | logger`."""
+    """Makes stderr a pipe without a reader, as after `server 2>&1 | logger` when logger has ended."""
     reader, writer = os.pipe()
     os.dup2(writer, 2)
     os.close(writer)
@@ -60,7 +60,7 @@ class Content(ServantCase):
 
 
 class Place(ServantCase):
-    """Stderr while it is the file that it was at start; else /tmp/sockmalloc.PID."""
+    """Statistics go to stderr while that is the file that it was at start, otherwise to /tmp/sockmalloc.PID."""
 
     def assert_in_default_file(self, servant: Servant, wanted: int) -> None:
         path = default_path(servant)
@@ -81,7 +81,8 @@ class Place(ServantCase):
         self.assertFalse(default_path(servant).exists())
 
     def test_stderr_that_is_closed_or_another_file(self) -> None:
-        """The file in /tmp is for its owner alone, whatever the umask; a data file on descriptor 2 stays as it is."""
+        """The file in /tmp can be read by its owner alone, whatever the umask. A data file on descriptor 2 is left
+        alone."""
         for closed_by, orders in (
             (None, ("umask 0", "close-stderr")),
             (None, ("close-stderr", "open {data}")),
@@ -106,7 +107,8 @@ class Place(ServantCase):
         statistics.tables(servant.stderr(), 1)
 
     def test_stderr_is_a_broken_pipe(self) -> None:
-        """Asking for statistics ends nobody, neither does a warning, whose place is stderr too."""
+        """Writing statistics to a broken pipe does not kill the process, and neither does writing a warning to
+        stderr."""
         servant = self.start(prepare=break_stderr, UNKNOWN="1", STATS_AT_EXIT="1")
         servant.signal()
         self.assertEqual(servant.ask("take 20000"), "pools")
@@ -125,7 +127,7 @@ class Place(ServantCase):
 
 
 class NamedFile(ServantCase):
-    """SOCKMALLOC_STATS, and what may not be there."""
+    """Files that SOCKMALLOC_STATS names, and what must not be at that path."""
 
     def test_process_id_in_the_name(self) -> None:
         servant = self.start(STATS=f"{self.directory}/%p.of.%p")
@@ -187,7 +189,8 @@ class NamedFile(ServantCase):
         self.assertEqual(list(path.iterdir()), [])
 
     def test_long_name_is_whole_or_refused(self) -> None:
-        """Process ids make it longer than the library's buffer; cut off, it would name another file."""
+        """Process ids can make the name longer than the library's buffer. A name that was cut could belong to
+        another file."""
         directory = self.directory / ("a" * 200) / ("b" * 200)
         directory.mkdir(parents=True)
         count = (510 - len(str(directory))) // 2
@@ -198,7 +201,7 @@ class NamedFile(ServantCase):
         self.assert_ends_well(servant)
 
     def assert_refused(self, path: Path) -> None:
-        """The statistics go nowhere else, and the process goes on as if nothing had been asked."""
+        """Checks that no statistics are written anywhere, and that the process goes on."""
         servant = self.start(STATS=str(path))
         servant.signal()
         self.assertEqual(servant.ask("take 20000"), "pools")

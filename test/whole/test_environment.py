@@ -1,4 +1,4 @@
-"""The settings: what each does, what is said of a bad one, and how strict the library can be told to be."""
+"""The settings: what each does, the message about a bad value, and what SOCKMALLOC_STRICT makes of it."""
 # SPDX-License-Identifier: BSD-2-Clause
 from support.servant import Servant, ServantCase
 
@@ -34,11 +34,11 @@ DEFAULTS = {
 
 POOLS = "thread, lockfree, standard, cpu or auto"
 
-# Variable, what is wrong, what is wanted instead, and what is used instead.
+# The variable, its bad value, what the message says is wanted, and what is used instead.
 BAD = [
     *(
         ("MIN", value, "a size from 2k to 64m", "4096")
-        for value in ("", "0", "x", "4096x", "4kk", "-1", "+1", " 1", "1 ", "65m", "0x1000", "1.5m", "99999999999999999999")
+        for value in ("", "0", "x", "4096x", "4kk", "-1", "+1", " 1", "1 ", "65m", "0x1000", "1.5m", "9" * 20)
     ),
     *(("MAX", value, "a size from 4k to 64m", "4m") for value in ("", "4095", "65m", "all")),
     *(("LARGE", value, "a size from 4k to 1g", "85000") for value in ("1", "2g", "large")),
@@ -66,7 +66,9 @@ BAD = [
     *(("FORMAT", value, "text, json or prometheus", "text") for value in ("", "JSON", "xml", "1", "text ")),
     *(
         ("SIGNAL", value, "a signal that a program can catch, or off", "SIGUSR1")
-        for value in ("", "KILL", "SIGSTOP", "9", "SEGV", "11", "65", "-10", "SIGNOTHING", "RTMIN-1", "RTMAX+1", "RTMIN+99")
+        for value in (
+            *("", "KILL", "SIGSTOP", "9", "SEGV", "11", "65", "-10", "SIGNOTHING", "RTMIN-1", "RTMAX+1", "RTMIN+99"),
+        )
     ),
     *(("STATS", value, "an absolute path below 512 bytes", "none") for value in ("statistics", "./x", "/" + "x" * 511)),
 ]  # fmt: skip
@@ -105,7 +107,7 @@ class Bad(ServantCase):
                 self.assert_ends_well(servant, line(servant, message))
 
     def test_other_faults(self) -> None:
-        """An unknown name, what an earlier version had, and two settings that contradict each other."""
+        """An unknown name, a setting of an earlier version, and two settings that contradict each other."""
         removed = "this setting was removed and has no effect; use sockmalloc stat --interval, or sockmalloc record"
         for settings, message in (
             ({"MAXIMUM": "4m"}, "SOCKMALLOC_MAXIMUM: no such setting; ignored"),
@@ -161,7 +163,7 @@ class InForce(ServantCase):
         self.assert_ends_well(servant)
 
     def test_headroom(self) -> None:
-        """Without headroom a request of a power of two and a byte goes one bucket up."""
+        """Without headroom a request that is a byte larger than a power of two goes to the next bucket."""
         for headroom, bucket in (("4k", "16k"), ("0", "32k"), ("1", "16k")):
             with self.subTest(headroom):
                 servant = self.start(HEADROOM=headroom)
@@ -170,7 +172,8 @@ class InForce(ServantCase):
                 self.assert_ends_well(servant)
 
     def test_large(self) -> None:
-        """A trained bucket whose caches have a quota carves ahead, the large pool a slot at a time."""
+        """A trained bucket whose caches have a quota carves slots in advance, while the large pool carves one slot
+        at a time."""
         for large, size, carves_one in (("85000", 65536, False), ("64k", 65536, True), ("1g", 262144, False)):
             with self.subTest(large):
                 servant = self.start(LARGE=large, POOL="thread", TRAINING="off")

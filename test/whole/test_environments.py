@@ -1,4 +1,5 @@
-"""Random environments: whatever the variables say, the program runs, or is refused because it asked to be."""
+"""Random environments: with any values of the variables the program runs, or it is refused because SOCKMALLOC_STRICT
+is set."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import random
@@ -11,15 +12,18 @@ from pathlib import Path
 from support import settings
 from support.servant import ServantCase
 
-# scripts/soak runs 100,000; a failure prints the seed, which runs the same ones again.
+# scripts/soak asks for 100,000. A failure prints its seed, which repeats the run.
 COUNT = int(os.environ.get("SOCKMALLOC_ENVIRONMENTS", "200"))
 SEED = int(os.environ.get("SOCKMALLOC_ENVIRONMENTS_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
-RUN_SECONDS = 300  # one run takes milliseconds: what takes so long, hangs
+RUN_SECONDS = 300  # a run takes milliseconds, so one that takes this long hangs
 PROGRESS_SECONDS = 10
 
 SIZES = ("MIN", "MAX", "LARGE", "HEADROOM", "CACHE", "RETAIN", "LARGE_RETAIN")
 COUNTS = ("DECAY_MS", "AUTO_THREADS", "FREE_LIST")
-SWITCHES = ("TRAINING", "BACKGROUND", "FORK_TRIM", "PRESSURE", "IN_USE", "DEEPBIND", "DISABLE", "STRICT", "VERBOSE", "STATS_AT_EXIT")
+SWITCHES = (
+    *("TRAINING", "BACKGROUND", "FORK_TRIM", "PRESSURE", "IN_USE", "DEEPBIND", "DISABLE", "STRICT", "VERBOSE"),
+    "STATS_AT_EXIT",
+)
 OTHERS = ("POOL", "THP", "SIGNAL", "STATS", "PROFILE")
 WORDS = (
     *("0", "1", "on", "off", "yes", "no", "none", "auto", "never", "always", ""),
@@ -33,7 +37,7 @@ BAD_SETTING = 78
 
 class Environments(ServantCase):
     def junk(self, chance: random.Random) -> str:
-        """Bytes of all values but the one that ends a string; a name and a value of the most still pass exec."""
+        """Returns random bytes other than NUL. A name with the longest value still passes exec."""
         length = chance.choice((1, 3, 10, 100, 511, 512, 513, 5000, 60_000))
         return os.fsdecode(chance.randbytes(length).replace(b"\0", b"\n"))
 
@@ -42,9 +46,11 @@ class Environments(ServantCase):
         return f"{number}{chance.choice(('', '', 'k', 'm', 'g', 'K', 'kk', ' '))}"
 
     def path(self, chance: random.Random) -> str:
-        """Nothing outside the test's own directory can be reached by it."""
-        name = chance.choice(("file", "%p", "%p%p%%", "link", "fifo", "directory", "absent/file", "x" * 460, "%", "%s%n"))
-        return chance.choice((f"{self.directory}/{name}", f"{self.directory}//./{name}", name, "/dev/null", "/proc/self/mem"))
+        """Returns a path in the test's own directory, so that nothing outside can be changed."""
+        names = ("file", "%p", "%p%p%%", "link", "fifo", "directory", "absent/file", "x" * 460, "%", "%s%n")
+        name = chance.choice(names)
+        inside = (f"{self.directory}/{name}", f"{self.directory}//./{name}")
+        return chance.choice((*inside, name, "/dev/null", "/proc/self/mem"))
 
     def value(self, name: str, chance: random.Random) -> str:
         if chance.random() < 0.1 and name not in ("STATS", "PROFILE"):
@@ -63,7 +69,8 @@ class Environments(ServantCase):
         variables = {f"SOCKMALLOC_{name}": self.value(name, chance) for name in chosen}
         if chance.random() < 0.2:
             variables["SOCKMALLOC_" + re.sub("[=\0]", "", self.junk(chance))] = self.junk(chance)
-        if chance.random() < 0.8:  # strictness refuses most of what else is tried
+        # usually not strict, because SOCKMALLOC_STRICT would refuse most of these environments
+        if chance.random() < 0.8:
             variables.pop("SOCKMALLOC_STRICT", None)
         return variables
 

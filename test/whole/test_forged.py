@@ -1,4 +1,5 @@
-"""A hostile process that forges what the command reads of it: bounded, shown, and never believed."""
+"""A hostile process forges the counters that the command reads from it. The command must end in time, show them
+safely, and never trust them."""
 # SPDX-License-Identifier: BSD-2-Clause
 import ctypes
 import os
@@ -15,20 +16,20 @@ from support.terminal import Terminal
 
 DEADLINE_SECONDS = 60
 PATIENCE_SECONDS = 20
-# What looks at views by the hundred: fewer here than in scripts/soak, which asks for 10,000.
+# How many forgeries each of the longest tests tries; scripts/soak asks for 10,000.
 VIEWS = int(os.environ.get("SOCKMALLOC_VIEWS", "300"))
 VIEWS_SEED = int(os.environ.get("SOCKMALLOC_VIEWS_SEED", "1"))
 VIEWS_SECONDS = 60 + VIEWS
 ENDS = (command.DONE, command.WITHOUT, command.OTHER_VERSION, command.DAMAGED)
-HELD = 6  # buffers of the bucket 4k that the forger's threads hold, beside stdio's
+HELD = 6  # buffers of the bucket 4k that the forger's threads hold, beside those of stdio
 ADDR_NO_RANDOMIZE = 0x0040000
 CLONE3 = 435
-# All but the line's end: a terminal does something at each.
+# All control characters but the newline, because a terminal acts on each of them.
 CONTROL = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]")
 
 
 class Forger:
-    """Forges one view at a time, as it is told."""
+    """A process that forges its counters in one way at a time, as the test tells it."""
 
     def __init__(self, variables: dict[str, str]) -> None:
         self._process = subprocess.Popen(
@@ -43,7 +44,7 @@ class Forger:
         self.objects = self.forge("restore")
 
     def forge(self, *words: str | int) -> int:
-        """Gives an order; returns how many objects there are."""
+        """Sends an order. Returns how many objects there are."""
         self._process.stdin.write(" ".join(map(str, words)).encode() + b"\n")
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)
@@ -97,7 +98,8 @@ class Views(ForgedCase):
             self.assertGreaterEqual(statistics.tables(result.stdout.decode(), 1)[0].rows["4k"]["live"], HELD)
 
     def test_objects_of_one_value(self) -> None:
-        """Each count, pointer and text at once: none, all, one byte, and a number of the size of an address."""
+        """Replaces each count, pointer and text by one value: 0, all bits set, one repeated byte, or a number as
+        large as an address."""
         forger = self.forger()
         for number in range(forger.objects):
             for order in ("fill {} 0", "fill {} ff", "fill {} 41", "words {} 7f0000000000", "words {} 1"):
@@ -163,7 +165,7 @@ class Views(ForgedCase):
                 self.assert_refused(self.run_command("stat", forger.pid), b"makes no sense")
 
     def test_a_range_of_slots_without_length_is_refused(self) -> None:
-        """stat refuses such a view, and top, which reads it before that of an honest process, shows the honest one."""
+        """stat refuses such counters. top, which reads this process before an honest one, shows the honest one."""
         forger = self.forger()
         forger.forge("endless")
         self.assert_refused(self.run_command("stat", forger.pid), b"makes no sense")
@@ -177,7 +179,7 @@ class Views(ForgedCase):
         self.assertEqual(terminal.process.wait(DEADLINE_SECONDS), command.DONE)
 
     def test_nobody_is_left_who_looks(self) -> None:
-        """What looks ends with the command, however that ends."""
+        """When the command ends in any way, the child processes that look at other processes end with it."""
         servant = self.start()
         reader = subprocess.Popen(
             [command.path(), "stat", str(servant.pid), "--interval", "0.01"], stdout=subprocess.PIPE
@@ -190,7 +192,7 @@ class Views(ForgedCase):
         self.assert_ends(child, started)
 
     def test_a_reader_that_stands_still(self) -> None:
-        """It is given up, and ended."""
+        """A reader that hangs is given up after some time, and killed."""
         servant = self.start()
         reader = subprocess.Popen(
             [command.path(), "stat", str(servant.pid), "--interval", "0.01"],
@@ -224,19 +226,19 @@ class Views(ForgedCase):
 
 
 def fixed_addresses() -> None:
-    """Has the program that comes lie where the next one will."""
+    """Turns address randomization off, so that the next program is loaded at this program's addresses."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.personality(ADDR_NO_RANDOMIZE) < 0:
         raise OSError(ctypes.get_errno(), "personality")
 
 
 def start_with_number(number: int, line: list[str], environment: dict[str, str]) -> int:
-    """Starts a program as the process of that number, which must be free."""
+    """Starts a program as the process with this number, which must be free."""
     libc = ctypes.CDLL(None, use_errno=True)
     wanted = ctypes.c_int(number)
     arguments = (ctypes.c_uint64 * 11)()
-    arguments[4] = signal.SIGCHLD  # exit_signal
-    arguments[8], arguments[9] = ctypes.addressof(wanted), 1  # set_tid, set_tid_size
+    arguments[4] = signal.SIGCHLD  # the field exit_signal of struct clone_args
+    arguments[8], arguments[9] = ctypes.addressof(wanted), 1  # the fields set_tid and set_tid_size
     process = libc.syscall(ctypes.c_long(CLONE3), ctypes.byref(arguments), ctypes.c_size_t(ctypes.sizeof(arguments)))
     if process == 0:
         try:
@@ -256,7 +258,8 @@ class Numbers(ForgedCase):
             self.assertLess(time.monotonic(), deadline)
 
     def test_one_that_another_process_has_by_now(self) -> None:
-        """Both carry the library, at the same address: their figures would look like those of one."""
+        """Both processes have the library at the same address, so their figures would look like those of one
+        process."""
         if os.geteuid() != 0:
             self.fail("needs root, to choose a process's number")
         line = [settings.tool("sleep"), "1000"]
@@ -272,7 +275,7 @@ class Numbers(ForgedCase):
         self.addCleanup(reader.stderr.close)
         self.addCleanup(reader.wait)
         self.addCleanup(reader.kill)
-        # Once the first table is out, the process is known to it.
+        # Once the first table has been printed, the command knows the process.
         while Path(f"/proc/{reader.pid}/io").read_text().splitlines()[1] == "wchar: 0":
             self.assertIsNone(reader.poll())
         reader.send_signal(signal.SIGSTOP)
@@ -290,7 +293,7 @@ class Numbers(ForgedCase):
 
 class Drawn(ForgedCase):
     def test_forged_and_mutated_views(self) -> None:
-        """Views, lists of objects and recordings, drawn; what ends the reader is told with its seed."""
+        """Forges counters, lists of objects and recordings at random. If a reader crashes, its seed is printed."""
         result = subprocess.run(
             [settings.program("views"), str(VIEWS), str(VIEWS_SEED), settings.program("forger")],
             env={**command.environment(), "FORGER_PRELOAD": str(settings.library())},

@@ -1,4 +1,4 @@
-"""The statistics in each format: well formed, and the same figures whoever asks for them."""
+"""The statistics in each format are well formed, and have the same figures."""
 # SPDX-License-Identifier: BSD-2-Clause
 import json
 import signal
@@ -15,14 +15,14 @@ KINDS = ("thread", "lockfree", "standard", "cpu", "auto")
 
 
 def checked_by_promtool(text: str) -> str:
-    """What promtool has to say against it: nothing, if all is well."""
+    """Returns promtool's complaints about the text, which is empty if it has none."""
     command = [settings.tool("promtool"), "check", "metrics"]
     done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60)
     return f"{done.stdout}{done.stderr}" if done.returncode or done.stdout or done.stderr else ""
 
 
 def busy(servant: Servant) -> None:
-    """Has slots in every state and in both kinds of pool, and requests that fall through."""
+    """Brings slots into every state, in trained buckets and in the large pool, and requests that fall through."""
     for size in (16390, 5000, 65537, 262177):
         servant.ask(f"take {size}")
         servant.ask(f"churn {size}")
@@ -71,7 +71,7 @@ class Prometheus(ServantCase):
                 self.assertEqual(checked_by_promtool(servant.stderr()), "")
 
     def test_promtool_would_find_it(self) -> None:
-        """It does judge what it is given."""
+        """A control: promtool does reject a text that is wrong."""
         self.assertNotEqual(checked_by_promtool("# TYPE sockmalloc_requests counter\nsockmalloc_requests 1\n"), "")
 
     def test_a_file_is_replaced_whole(self) -> None:
@@ -104,7 +104,7 @@ class Prometheus(ServantCase):
 
 class SameFigures(ServantCase):
     def figures_by_interface(self, servant: Servant, form: str) -> formats.Figures:
-        """What is appended to stderr, read."""
+        """Returns the figures of the dump that the interface appends to stderr."""
         before = len(servant.stderr())
         self.assertEqual(servant.ask(f"dump-as {form}"), "done")
         return formats.READERS[form](servant.stderr()[before:])
@@ -157,8 +157,8 @@ class Ledger(ServantCase):
 
 
 class UnderLoad(ServantCase):
-    """A slot is counted twice, or not at all, only if it changes place while the figures are read: so a ledger is out
-    by no more than the slots that caches may hold and threads have in hand."""
+    """While threads work, a slot is missed or counted twice only if it changes its place during the reading. So the
+    sums differ by no more than the slots that caches may hold and threads are moving."""
 
     IN_HAND = 3 * 8 + 3
     LOOKS = 20
@@ -172,14 +172,14 @@ class UnderLoad(ServantCase):
                 self.assertGreater(rows[-1]["requests"], rows[0]["requests"], "they do work")
                 for row in rows:
                     known = sum(row[stock] for stock in STOCKS)
-                    # Each of two processors' magazines is counted by the quota, each of a thread's two, too.
+                    # The quota counts the magazine of each processor once, and both magazines of a thread.
                     self.assertLessEqual(abs(known - row["carved"]), row["quota"] + self.IN_HAND, row)
                     self.assertGreaterEqual(row["carved"], 4000)
                     parts = ("resident_live", "resident_free", "resident_purged")
                     self.assertEqual(sum(row[part] for part in parts), row["resident"])
 
     def looks(self, stats: Path, variables: dict[str, str]) -> list[dict[str, int]]:
-        """The row of 16k in each of some statistics that are asked for one after the other."""
+        """Returns the row of 16k in each of several statistics that are written one after the other."""
         process = subprocess.Popen(
             [settings.program("laden")],
             env=settings.environment(variables),
@@ -217,7 +217,7 @@ class Sizes(ServantCase):
                 self.assertEqual(found["json"], found["text"])
                 self.assertEqual(found["prometheus"], found["text"])
                 self.assertLessEqual(set(found["text"]), {17408, 5120, 278528})
-                # Of 4,000 frees of each size; what comes after the last sample is missing.
+                # Each of several sizes was freed 4,000 times; the frees after the last sample are missing.
                 self.assertGreater(sum(found["text"].values()), 12000)
                 self.assertLessEqual(sum(found["text"].values()), 16000)
 
@@ -234,7 +234,7 @@ class Sizes(ServantCase):
                 self.assertEqual(100 in found["text"], wanted, found)
                 if wanted:
                     self.assertEqual(found["prometheus"][100], found["text"][100])
-                    # Of 4,000; one in 61 is drawn, and the first one by chance.
+                    # Of 4,000 requests one in 61 is drawn, beginning at a random one.
                     self.assertGreater(found["text"][100], 3800)
 
 

@@ -1,9 +1,9 @@
-"""What SOCKMALLOC_THP says of the regions is what the kernel was told."""
+"""The kernel is told about huge pages in the pools' range what SOCKMALLOC_THP says."""
 # SPDX-License-Identifier: BSD-2-Clause
 from support import cases
 from support.cases import Run
 
-# Flags of /proc/PID/smaps: hg is asked for, nh is refused.
+# Flags in /proc/PID/smaps: hg asks for huge pages, nh refuses them.
 FLAGS = [
     Run(f"THP={word}", {"SOCKMALLOC_THP": word}, flags)
     for word, flags in (("never", ("nh", "hg")), ("always", ("hg", "nh")))

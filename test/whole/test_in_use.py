@@ -1,4 +1,4 @@
-"""The list of what is in use: who holds which slots, the oldest first, in each dump and at exit."""
+"""The list of slots in use names the callers that hold slots, the oldest first, in each dump and at exit."""
 # SPDX-License-Identifier: BSD-2-Clause
 import unittest
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ SERVANT = {"POOL": "standard", "IN_USE": "1"}
 
 
 class Said:
-    """A slot as the program that took it said: by which function, where, how many bytes."""
+    """A slot as the program printed it: the function that allocated it, its address and its size."""
 
     def __init__(self, line: str) -> None:
         self.function, self.address, size = line.split()
@@ -33,7 +33,7 @@ class HoldersCase(unittest.TestCase):
         return outcome
 
     def list_at_exit(self, outcome: Outcome) -> List:
-        """The one list that stderr is."""
+        """Returns the list that is the whole of stderr."""
         found = in_use.parse(outcome.stderr)
         self.assertEqual(found.program, "holders")
         return found
@@ -42,7 +42,8 @@ class HoldersCase(unittest.TestCase):
         self.assertRegex(caller, rf"\Aholders\({function}\+0x[0-9a-f]+\)\Z")
 
     def assert_holds(self, holder: in_use.Holder, *slots: Said) -> None:
-        """Just these slots, in that order, taken by the function that took the first."""
+        """Checks that the caller has exactly these slots in this order, and that it is the function that allocated
+        the first."""
         self.assert_named(holder.caller, slots[0].function)
         listed = [(slot.address, slot.bytes) for slot in holder.slots]
         self.assertEqual(listed, [(slot.address, slot.bytes) for slot in slots])
@@ -92,7 +93,7 @@ class AtExit(HoldersCase):
         parents, childs = said(outcome)
         texts, rest = in_use.split(outcome.stderr)
         self.assertEqual(rest, "")
-        child, parent = [in_use.parse(text) for text in texts]  # the parent waited for its end
+        child, parent = [in_use.parse(text) for text in texts]  # the parent waited for the child's end
         self.assertNotEqual(child.pid, parent.pid)
         self.assert_holds(child.holders[0], parents)
         self.assert_holds(child.holders[1], childs)
@@ -110,7 +111,8 @@ class AtExit(HoldersCase):
 
 class Asked(HoldersCase):
     def assert_in_dump(self, case: str, at_exit: int) -> None:
-        """The list stands in the dump and has the slots of its moment; another comes at exit."""
+        """Checks that the dump contains the list as it was when the signal came, and that another list comes at
+        exit."""
         outcome = self.run_holders(case)
         texts, _ = in_use.split(outcome.stderr)
         first, last = [in_use.parse(text) for text in texts]
@@ -129,7 +131,7 @@ class Asked(HoldersCase):
 
 
 class Place(ServantCase):
-    """Where the statistics would go, and nowhere without being asked for."""
+    """The list goes to the place of the statistics, and is not written unless it is asked for."""
 
     def assert_listed(self, text: str, servant: Servant) -> None:
         found = in_use.parse(text)

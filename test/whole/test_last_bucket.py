@@ -1,4 +1,4 @@
-"""The last bucket is of exactly SOCKMALLOC_MAX bytes, whatever number that is."""
+"""The last bucket ends exactly at SOCKMALLOC_MAX, which may be any number of bytes."""
 # SPDX-License-Identifier: BSD-2-Clause
 import re
 
@@ -6,7 +6,8 @@ from support import cases
 from support.cases import Run
 from support.servant import ServantCase
 
-# What is set, in bytes, and what the tables call the bucket: two are trained, one is the default.
+# The value of SOCKMALLOC_MAX in bytes and the label of the bucket. Two of these buckets are trained, and one is the
+# default.
 MAXIMA = [
     ("70000", 70000, "70000"),
     ("84999", 84999, "84999"),

@@ -1,4 +1,5 @@
-"""Limits on addresses and on what is charged: the library starts, serves what fits, and leaves room for the rest."""
+"""Under limits on address space and on charged memory the library starts, serves requests that fit, and leaves
+memory for other users."""
 # SPDX-License-Identifier: BSD-2-Clause
 import sys
 import unittest
@@ -10,7 +11,7 @@ MIB = 1 << 20
 LIMITS = {"64M": 64 * MIB, "256M": 256 * MIB, "1G": 1024 * MIB, "8G": 8192 * MIB}
 TRAINED = ("4k", "8k", "16k", "32k", "64k")
 
-# Blocks of every size, each told from the others at the end.
+# Makes blocks of every size, and checks at the end that no block has another one's bytes.
 PYTHON = """
 blocks = [bytearray([n % 251]) * (1000 * n * n) for n in range(1, 40)]
 assert all(len(block) == block.count(block[0]) for block in blocks)
@@ -23,7 +24,7 @@ def limited(limit: int) -> list[str]:
 
 
 class Limits(unittest.TestCase):
-    """Each test is made of one part a limit."""
+    """Each test is repeated under several limits."""
 
     maxDiff = None
 
@@ -47,7 +48,8 @@ class Limits(unittest.TestCase):
                 self.assertGreater(table.sum("requests"), 40)
 
     def test_every_bucket(self) -> None:
-        """The pools always serve the trained buckets, everything is served by somebody at 256M, by the pools at 8G."""
+        """The pools always serve the trained buckets. With 256M every request is served by the pools or by mimalloc,
+        with 8G all by the pools."""
         for name, limit in LIMITS.items():
             with self.subTest(name):
                 outcome = cases.run_case("buckets", "every_bucket", Run(wrapper=limited(limit)))
@@ -69,7 +71,7 @@ def everywhere() -> list[Run]:
 
 
 class Size(unittest.TestCase):
-    """A process looks like what it uses."""
+    """The size of the process's address space must be close to what the process uses."""
 
     def test_addresses(self) -> None:
         sizes = []
@@ -80,8 +82,8 @@ class Size(unittest.TestCase):
         self.assertLess(sizes[0] - sizes[1], 64 * MIB)
 
 
-# Two sizes and the least share of the limit, in percent, that the second can have: what was measured, less two, and never
-# less than mimalloc has alone (78, 68 and 78 in the last three rows).
+# Two sizes and the least share of the limit, in percent, that the second size must get: the measured share less two,
+# and never less than mimalloc gets alone (78, 68 and 78 in the last three rows).
 BURSTS = (
     (65536, 16384, 85),
     (16384, 65536, 85),
@@ -122,14 +124,14 @@ load_tests = cases.loader(
             "another_size_after_a_burst": bursts(),
             "another_size_after_a_late_limit": late(),
             "blocks_that_grow_fill_the_limit": grown(),
-            "says_its_size": [],  # prints; see above
+            "says_its_size": [],  # prints a number, so test_says_its_size runs it
         },
         "buckets": {
-            "every_bucket": [],  # prints what did not fit; see above
+            "every_bucket": [],  # prints the requests that failed, so test_every_bucket runs it
             "a_thread": everywhere(),
-            # Within 8G it would show no more, and take its time.
+            # with 8G it would show nothing more, and take very long
             "until_nothing_is_left": everywhere()[:2],
-            "refused_purge": [],  # needs a kernel that refuses; see test_refusals
+            "refused_purge": [],  # needs a kernel that refuses calls, which test_refusals simulates
         }
     }
 )

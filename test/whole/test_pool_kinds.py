@@ -1,4 +1,4 @@
-"""Each kind of pool under threads and forks, and what is said where a kind can't be had."""
+"""Each kind of pool with threads and forks, and the message where a kind is not available."""
 # SPDX-License-Identifier: BSD-2-Clause
 from collections.abc import Mapping
 
@@ -8,14 +8,15 @@ from support.servant import Servant, ServantCase
 
 KINDS = ("thread", "lockfree", "standard", "cpu", "auto")
 
-# glibc then registers no restartable sequences.
+# With this setting glibc registers no restartable sequences.
 WITHOUT_SEQUENCES = {"GLIBC_TUNABLES": "glibc.pthread.rseq=0"}
 
 POOLS = "thread, lockfree, standard, cpu or auto"
 
 
 def of(kind: str) -> Run:
-    """One thread a processor is a crowd: auto then turns while the case runs."""
+    """Returns the run of a kind. With SOCKMALLOC_AUTO_THREADS=1 one thread for each processor is enough for `auto` to
+    change to `cpu`, which then happens during the case."""
     return Run(f"of the pool {kind}", {"SOCKMALLOC_POOL": kind, "SOCKMALLOC_AUTO_THREADS": "1"})
 
 
@@ -25,7 +26,8 @@ def of_each(*kinds: str) -> list[Run]:
 
 class Kind(ServantCase):
     def assert_in_force(self, servant: Servant, kind: str, said: str = "") -> None:
-        """The servant serves from the pools and ends well, having said this and then its statistics."""
+        """Checks that the servant is served from the pools and ends well, with these words and then its statistics
+        on stderr."""
         for _ in range(100):
             self.assertEqual(servant.ask("take 16384"), "pools")
         self.assertEqual(servant.ask("take 1000000"), "pools")
@@ -46,19 +48,20 @@ class InForce(Kind):
                 self.assert_in_force(servant, kind)
 
     def test_frozen_and_without_a_cache(self) -> None:
-        """Kinds that have no quotas take the settings of quotas without a word."""
+        """Kinds without quotas accept the settings of quotas without a message."""
         for kind in KINDS:
             with self.subTest(kind):
                 servant = self.start(POOL=kind, TRAINING="off", CACHE="0", STATS_AT_EXIT="1")
                 self.assert_in_force(servant, kind)
 
     def test_auto_without_sequences_is_thread(self) -> None:
-        """It asks for the better of two, and gets what there is: nothing to warn about."""
+        """`auto` uses `cpu` if possible. Where that is impossible it uses `thread`, which is no reason for a
+        warning."""
         servant = self.start(others=WITHOUT_SEQUENCES, POOL="auto", STATS_AT_EXIT="1")
         self.assert_in_force(servant, "thread")
 
     def test_retain_nothing(self) -> None:
-        """No free slot keeps its pages, in any kind."""
+        """With a limit of 0, no free slot keeps its pages in any kind of pool."""
         for kind in KINDS:
             with self.subTest(kind):
                 servant = self.start(POOL=kind, RETAIN="0")
@@ -71,9 +74,9 @@ class InForce(Kind):
 
 
 class Refused(Kind):
-    """One line that says what is wrong and what is used instead; then all is as with that."""
+    """One line says what is wrong and what is used instead, and then that is used."""
 
-    # Its name, other variables, settings, what is said, and the kind that is used instead.
+    # The name of the test, other variables, settings, the message, and the kind that is used instead.
     FAULTS: tuple[tuple[str, Mapping[str, str], Mapping[str, str], str, str], ...] = (
         ("unknown", {}, {"POOL": "mutex"}, f"SOCKMALLOC_POOL=mutex: not {POOLS}; using thread", "thread"),
         *(
@@ -111,11 +114,11 @@ class Refused(Kind):
                 self.assertEqual(servant.stderr(), f"{begin}{message}\n{begin}{last}\n")
 
 
-# The pool thread runs them without being asked to, in test_processes. Where caches outlive their
-# threads, since processors have them, cases that look into them after a thread's end show nothing.
+# The pool `thread` runs these cases in test_processes. Cases that look into caches after a thread's end are left out
+# where processors have the caches, because there a thread's end changes nothing.
 OTHERS = of_each("lockfree", "standard", "cpu", "auto")
 
-# Nothing may go by its age.
+# With decay disabled no slot is purged because of its age.
 KEPT = [Run(f"pool {kind}", {"SOCKMALLOC_POOL": kind, "SOCKMALLOC_DECAY_MS": "-1"}) for kind in KINDS]
 
 load_tests = cases.loader(

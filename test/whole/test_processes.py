@@ -1,4 +1,4 @@
-"""Threads that end or only take, processes that fork, and how many mappings either costs."""
+"""Threads that end or only allocate, processes that fork, and how many mappings all of them need."""
 # SPDX-License-Identifier: BSD-2-Clause
 from support import cases
 from support.cases import Run
@@ -10,7 +10,7 @@ CASES_OF_THREADS = (
     "frees_after_our_destructor",
 )
 
-# The cases of threads run with other settings, too, because threads do not know which buckets are trained.
+# The cases of threads also run with other settings, because they do not depend on which buckets are trained.
 POOLS = [
     Run(),
     Run("while all buckets are the large pool's", {"SOCKMALLOC_LARGE": "4k"}),
@@ -19,7 +19,8 @@ POOLS = [
 
 FORK_TRIM = {"SOCKMALLOC_FORK_TRIM": "1"}
 
-# Nothing may go by its age. The kinds are those whose free slots lie within the thread's reach.
+# Decay is disabled, so that no slot is purged because of its age. These are the kinds whose free slots any thread can
+# get.
 SNAPSHOTS = [
     Run(
         f"pool {kind}, FORK_TRIM={trim}",
@@ -30,10 +31,10 @@ SNAPSHOTS = [
     for trim in ("0", "1")
 ]
 
-# Nothing may go by its age here, too: on a machine with much to do even the taker's may lie long.
+# Decay is disabled here too, because on a busy machine a slot may lie free for long before it is used again.
 WARM = [Run(variables={"SOCKMALLOC_DECAY_MS": "-1"})]
 
-# The child of a fork knows each kind's slots in another way.
+# The child of a fork finds the free slots of each kind in another way.
 KINDS = [Run(f"by {kind}", {"SOCKMALLOC_POOL": kind}) for kind in ("thread", "cpu", "lockfree", "standard")]
 
 load_tests = cases.loader(

@@ -1,4 +1,5 @@
-"""`sockmalloc record`: whole samples only, an end that says so, and whatever may be wrong with a file."""
+"""`sockmalloc record` writes only whole samples and an end that gives the reason; damaged files are refused or shown
+safely."""
 # SPDX-License-Identifier: BSD-2-Clause
 import json
 import os
@@ -30,7 +31,7 @@ class RecordCase(ServantCase):
         return statistics.tables("".join(line for line in lines if not line.startswith("at ")), SAMPLES)
 
     def begin(self, servant: Servant) -> "subprocess.Popen[str]":
-        """Starts a recording without an end of its own, and waits for its first samples."""
+        """Starts a recording that goes on until it is stopped, and waits for its first samples."""
         recorder = subprocess.Popen(
             [command.path(), "record", str(servant.pid), "-o", str(self.file), "-i", "0.01"],
             stdout=subprocess.PIPE,
@@ -115,7 +116,7 @@ class Refusals(RecordCase):
             contents.append(self.file.read_bytes())
             self.file.unlink()
         sample = len(contents[1]) - len(contents[0])
-        begin = len(contents[2]) - 3 * sample  # of the second: the last one only says that it is the end
+        begin = len(contents[2]) - 3 * sample  # the last sample of the second recording only marks its end
         self.file.write_bytes(contents[2][:begin] + contents[2][begin + sample :])
         result = self.show()
         self.assertEqual(result.returncode, command.DAMAGED)
@@ -145,7 +146,8 @@ class Refusals(RecordCase):
         self.assert_refused(self.show(), command.OTHER_VERSION, "is of another version")
 
     def test_numbers_that_cannot_be(self) -> None:
-        """Any 128 bytes of it may be anything: the command says so, or shows it, and never crashes."""
+        """Fills any 128 bytes of the file with random bytes: the command refuses the file or shows it, and never
+        crashes."""
         self.record(self.start(), "-n", 1)
         content = self.file.read_bytes()
         senseless = 0
@@ -167,7 +169,7 @@ class Refusals(RecordCase):
         self.assertFalse(self.file.exists())
 
     def test_a_disk_that_fills(self) -> None:
-        """The file keeps its whole samples, and no half one."""
+        """When the disk is full, the file keeps its whole samples, and no part of another one."""
 
         def confine() -> None:
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -1,4 +1,5 @@
-"""The kernel refuses mmap, mremap or madvise: NULL with ENOMEM or fall-through, and never a crash."""
+"""The kernel refuses mmap, mremap or madvise: malloc returns NULL with ENOMEM, or the request falls through, and
+nothing crashes."""
 # SPDX-License-Identifier: BSD-2-Clause
 import re
 import tempfile
@@ -9,7 +10,8 @@ from pathlib import Path
 from support import cases, settings
 from support.cases import Outcome
 
-# The library's look for a place, the first of its calls; what comes before is the loader's or mimalloc's.
+# Matches the first system call of our library, its search for a place; earlier calls are those of the dynamic linker
+# and of mimalloc.
 LOOK = re.compile(
     r"mmap\(0x[0-9a-f]+, \d+, PROT_NONE, MAP_PRIVATE\|MAP_ANONYMOUS\|MAP_NORESERVE\|MAP_FIXED_NOREPLACE, -1, 0\)"
 )
@@ -17,13 +19,13 @@ NO_PLACE = re.compile(
     r"\Asockmalloc: buckets\[\d+\]: no addresses for the pools; every request falls through to mimalloc\n\Z"
 )
 
-# What mimalloc 2 has decommitted, it tries to commit again by mprotect, for ever where that is refused:
-# it is told never to decommit, by the names of its versions 2 and 3. Refused are then our calls alone.
+# Memory that mimalloc 2 has decommitted it commits again by mprotect, and where that is refused it repeats the call for
+# ever. These settings of versions 2 and 3 keep it from decommitting, so that only our own calls are refused.
 MIMALLOC = {"MIMALLOC_ALLOW_DECOMMIT": "0", "MIMALLOC_PURGE_DECOMMITS": "0"}
 
 
 class Refusals(unittest.TestCase):
-    """strace puts an error in place of a call, either one call or all from one on."""
+    """strace makes system calls fail, either one call or all from one on."""
 
     maxDiff = None
 
@@ -33,7 +35,7 @@ class Refusals(unittest.TestCase):
         self.log = Path(holder.name) / "calls"
 
     def traced(self, case: str, *options: str) -> tuple[Outcome, list[str]]:
-        """Runs a case of the program; the answer has the calls that were traced, one a line."""
+        """Runs a case of the program. Returns its outcome and the traced calls."""
         variables = settings.environment(MIMALLOC)
         command = [
             *(settings.tool("strace"), "-qq", "-o", str(self.log), "-e", "trace=mmap,mremap,mprotect,madvise"),
@@ -44,18 +46,20 @@ class Refusals(unittest.TestCase):
         return outcome, self.log.read_text().splitlines()
 
     def calls_of(self, name: str) -> tuple[int, int]:
-        """How many calls of that name the loader makes before any library is born, and how many there are in all."""
+        """Returns how many calls of that name the dynamic linker makes before any library's constructor, and how
+        many there are in all."""
         outcome, lines = self.traced("every_bucket")
         self.assertEqual((outcome.status, outcome.stderr), (0, ""))
         born = next((i for i, line in enumerate(lines) if LOOK.search(line)), None)
         self.assertIsNotNone(born, "no look for a place among the calls")
-        # The last thing that the loader does is to make what it has relocated read-only.
+        # The last call of the dynamic linker makes relocated memory read-only.
         loaded = max(i for i in range(born) if lines[i].startswith("mprotect("))
         numbers = [i for i, line in enumerate(lines) if line.startswith(f"{name}(")]
         return sum(i <= loaded for i in numbers), len(numbers)
 
     def assert_survives(self, name: str, when: str) -> Outcome:
-        """The program itself checks each NULL for ENOMEM, each block, and the ledger."""
+        """Checks the outcome. The program itself checks that each NULL comes with ENOMEM, and checks each block and
+        the sums."""
         with self.subTest(f"{name} {when}"):
             outcome, lines = self.traced("every_bucket", "-e", f"inject={name}:error=ENOMEM:when={when}")
             self.assertTrue(any("(INJECTED)" in line for line in lines), "no call was refused")
@@ -72,7 +76,7 @@ class Refusals(unittest.TestCase):
             self.assertEqual(self.assert_survives("mremap", f"{number}").stderr, "")
 
     def test_no_mremap_at_all(self) -> None:
-        """The ranges then grow by a mapping beside the last one, as under valgrind."""
+        """Without mremap the range grows by a new mapping beside the last one, as it does under valgrind."""
         before, _ = self.calls_of("mremap")
         outcome = self.assert_survives("mremap", f"{before + 1}+")
         served = [line.split()[1] for line in outcome.stdout.splitlines()]
@@ -86,7 +90,8 @@ class Refusals(unittest.TestCase):
             self.assert_survives("mmap", f"{number}+")
 
     def test_no_place(self) -> None:
-        """Said once; then mimalloc serves all, or where it has no memory either, nobody does."""
+        """One message says that there is no place. Then mimalloc serves all, or every request fails where it has no
+        memory either."""
         self.calls_of("mmap")
         first = next(i for i, line in enumerate(self.mmaps()) if LOOK.search(line)) + 1
         outcome = self.assert_survives("mmap", f"{first}+")
@@ -94,11 +99,11 @@ class Refusals(unittest.TestCase):
         self.assertEqual({line.split()[1] for line in outcome.stdout.splitlines()}, {"0"})
 
     def mmaps(self) -> list[str]:
-        """The calls in the log of the last run."""
+        """Returns the mmap calls in the log of the last run."""
         return [line for line in self.log.read_text().splitlines() if line.startswith("mmap(")]
 
     def test_each_madvise(self) -> None:
-        """From each of the first on: pages that the kernel keeps are no loss but memory."""
+        """madvise is refused from each of the first calls on. Pages that the kernel then keeps only cost memory."""
         _, last = self.calls_of("madvise")
         self.assertGreater(last, 1)
         for number in range(1, last + 1):
@@ -111,7 +116,7 @@ class Refusals(unittest.TestCase):
 
 
 def some_of(first: int, last: int) -> Iterator[int]:
-    """All of the first, at which the tables begin, some of the others, and the last."""
+    """Returns all of the first numbers, in which the tables are mapped, some of the others, and the last."""
     for number in range(first, last + 1):
         if number < first + 8 or number % 5 == 0 or number == last:
             yield number

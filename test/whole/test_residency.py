@@ -1,9 +1,9 @@
-"""What the statistics say is in memory agrees with the kernel, at rest and under load."""
+"""The resident bytes in the statistics agree with the kernel's figures, at rest and under load."""
 # SPDX-License-Identifier: BSD-2-Clause
 from support import cases
 from support.cases import Run
 
-# Nothing may go by its age between one figure and the next.
+# With decay disabled no slot is purged between one figure and the next.
 AT_REST = [Run("", {"SOCKMALLOC_DECAY_MS": "-1"})]
 KINDS = [Run(f"pool {kind}", {"SOCKMALLOC_POOL": kind}) for kind in ("thread", "lockfree", "standard", "cpu")]
 

@@ -1,4 +1,4 @@
-"""How much free memory stays: SOCKMALLOC_RETAIN, LARGE_RETAIN, and DECAY_MS where it is 0."""
+"""How much free memory the process keeps under SOCKMALLOC_RETAIN, SOCKMALLOC_LARGE_RETAIN and SOCKMALLOC_DECAY_MS=0."""
 # SPDX-License-Identifier: BSD-2-Clause
 from support import cases
 from support.cases import Run

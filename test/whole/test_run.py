@@ -1,4 +1,5 @@
-"""`sockmalloc run` and `check`: what is started with the library, what is refused and why, and whether it took effect."""
+"""`sockmalloc run` and `check`: which programs are started with the library, which are refused and why, and whether
+it took effect."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import shutil
@@ -14,7 +15,7 @@ from support.servant import ServantCase
 NOBODY = 65534
 ELF_CLASS_AT, ELF_32 = 4, 1
 PROGRAM_HEADERS_AT, HEADER_SIZE, PT_NULL, PT_INTERP = 64, 56, 0, 3
-# VFS_CAP_REVISION_2 with the effective bit, and CAP_NET_BIND_SERVICE permitted.
+# The content of an extended attribute: VFS_CAP_REVISION_2 with the effective bit, and CAP_NET_BIND_SERVICE permitted.
 CAPABILITIES = struct.pack("<IIIII", 0x02000001, 1 << 10, 0, 0, 0)
 
 
@@ -34,7 +35,7 @@ class CommandCase(ServantCase):
         return command.run(word, "--library", settings.library(), *rest, **options)
 
     def program(self, name: str = "program", change: Callable[[bytearray], None] = lambda _: None) -> Path:
-        """A copy of an ordinary program, changed."""
+        """Makes a copy of an ordinary program, and changes its bytes by `change`."""
         image = bytearray(Path(settings.tool("env")).resolve().read_bytes())
         change(image)
         path = self.directory / name
@@ -51,7 +52,8 @@ class CommandCase(ServantCase):
 
 class Run(CommandCase):
     def test_sets_the_variables_and_keeps_the_rest(self) -> None:
-        result = self.sock("run", "--min", "8k", "--stats-at-exit=0", "--pool=cpu", "env", variables={"KEPT": "as it is"})
+        options = ("--min", "8k", "--stats-at-exit=0", "--pool=cpu")
+        result = self.sock("run", *options, "env", variables={"KEPT": "as it is"})
         self.assertEqual((result.returncode, result.stderr), (0, ""))
         lines = result.stdout.splitlines()
         for line in (
@@ -89,7 +91,7 @@ class Run(CommandCase):
 
 
 class Refusals(CommandCase):
-    """All but the first two would start, and run without the library: nobody would know."""
+    """Except for the first two, these programs would start and run without the library, without anyone noticing."""
 
     def test_no_program_or_no_library(self) -> None:
         text = self.directory / "text"
@@ -121,7 +123,7 @@ class Refusals(CommandCase):
         self.assert_refused(self.sock("run", path), command.REFUSED, f"{path} is a static program")
 
     def test_a_program_of_musl(self) -> None:
-        """Its dynamic linker would print a page about symbols that are not there."""
+        """musl's dynamic linker would print a page of errors about missing symbols."""
 
         def interpret_by_musl(image: bytearray) -> None:
             for at in range(PROGRAM_HEADERS_AT, PROGRAM_HEADERS_AT + 20 * HEADER_SIZE, HEADER_SIZE):
@@ -160,14 +162,15 @@ class Refusals(CommandCase):
                     os.setxattr(path, "security.capability", CAPABILITIES)
                 result = command.run("run", "-L", library, path, prepare=as_nobody, command=copy)
                 self.assert_refused(result, command.REFUSED, f"{path} {words}: ")
-                # To its owner, and to the real root, it is a program like any other.
+                # For the owner of the file, and for the real root, it is an ordinary program.
                 mine = command.run("run", "-L", library, path, command=copy)
                 self.assertEqual((mine.returncode, mine.stderr), (0, ""))
                 self.assertIn(f"LD_PRELOAD={library}", mine.stdout)
 
     def test_a_script_is_its_interpreter(self) -> None:
         foreign = self.program(change=lambda image: image.__setitem__(ELF_CLASS_AT, ELF_32))
-        for line in (f"#!{foreign}", f"#! {foreign} -x", f"#!/usr/bin/env {foreign}", f"#!/usr/bin/env -S A=1 {foreign} x"):
+        env = "#!/usr/bin/env"
+        for line in (f"#!{foreign}", f"#! {foreign} -x", f"{env} {foreign}", f"{env} -S A=1 {foreign} x"):
             with self.subTest(line):
                 path = self.script(line)
                 self.assert_refused(self.sock("run", path), command.REFUSED, f"{foreign} is a 32-bit program")
@@ -207,12 +210,11 @@ class Check(CommandCase):
 
     def test_pools_that_are_off(self) -> None:
         servant = self.start(DISABLE="1")
-        self.assert_verdict(
-            command.run("check", servant.pid), command.NO, " is not in effect\n", "  pools    off: SOCKMALLOC_DISABLE=1\n"
-        )
+        off = "  pools    off: SOCKMALLOC_DISABLE=1\n"
+        self.assert_verdict(command.run("check", servant.pid), command.NO, " is not in effect\n", off)
 
     def test_another_library_that_comes_first(self) -> None:
-        """A copy of ours, which no longer looks like it: what counts is whose malloc is called."""
+        """A copy of our library without its mark comes first. What counts is the library whose malloc is called."""
         other = self.directory / "libfirst.so"
         image = settings.library().read_bytes().replace(b"sockmalloc view\0", b"sockmalloc blind")
         other.write_bytes(image)
@@ -233,13 +235,14 @@ class Check(CommandCase):
             self.addCleanup(process.kill)
             while os.readlink(f"/proc/{process.pid}/exe") != os.path.realpath(settings.tool("sleep")):
                 pass
-            # Until its constructors are through, libc is on no list yet.
+            # The dynamic linker maps libc some time after exec; before that no malloc can be found.
             while "libc.so.6" not in Path(f"/proc/{process.pid}/maps").read_text():
                 pass
             self.assert_verdict(command.run("check", process.pid), command.NO, "not in effect", "libc.so.6", words)
 
     def test_a_command_to_its_end(self) -> None:
-        result = self.sock("check", "--min=8k", "--", settings.tool("python3"), "-c", "x = bytes(20000); print('hello')")
+        program = [settings.tool("python3"), "-c", "x = bytes(20000); print('hello')"]
+        result = self.sock("check", "--min=8k", "--", *program)
         self.assert_verdict(result, command.DONE, "hello\n", " is in effect\n", "  pools served 100.00 % of ")
 
     def test_a_command_that_ends_badly(self) -> None:
@@ -255,7 +258,8 @@ class Check(CommandCase):
         self.assertNotIn("  program ", self.sock("check", "sh", "-c", "exit 0").stdout)
 
     def test_a_command_that_is_killed(self) -> None:
-        """The kernel stops it before its end, or not: it is told in either case."""
+        """The kernel may stop the program before its end or may not. Either way the command reports that it was
+        killed."""
         result = self.sock("check", "sh", "-c", "kill -KILL $$; echo survived")
         self.assertNotIn("survived", result.stdout)
         self.assertIn("was ended by signal 9 (Killed)", result.stdout + result.stderr)
@@ -268,7 +272,8 @@ class Check(CommandCase):
         self.assertNotIn("%", result.stdout)
 
     def test_a_command_that_calls_another_allocator(self) -> None:
-        """By a name of that one's own: as bind9 calls mallocx of the jemalloc that it is linked with."""
+        """bind9 calls mallocx of the jemalloc that it is linked with, which is a name that our library does not
+        have."""
         plugin, program = settings.plugin(), settings.program("foreign")
         result = self.sock("check", program, variables={"LD_PRELOAD": str(plugin)})
         words = (
@@ -278,7 +283,7 @@ class Check(CommandCase):
         self.assertNotIn("mallocx", self.sock("check", program).stdout)
 
     def test_a_command_that_goes_on_without(self) -> None:
-        """The library is gone by the time that counts: what a wrapper did, the server does not inherit."""
+        """The wrapper used the library, but the program that it became does not, and only that counts."""
         result = self.sock("check", "sh", "-c", "unset LD_PRELOAD; exec sleep 0")
         self.assert_verdict(result, command.NO, "(sleep): sockmalloc is not in effect")
 

@@ -1,13 +1,20 @@
-"""Behind a seccomp filter, of its own or from before it was started, a program is killed for no call of the library's."""
+"""Behind a seccomp filter, of its own or from before its start, no system call of the library gets a program killed."""
 # SPDX-License-Identifier: BSD-2-Clause
-import re
 
 from support import cases, settings
 from support.cases import Run
 
-# Every kind of pool, with each feature that might call the kernel at some time of its own.
-ALL_AT_ONCE = {"SOCKMALLOC_DECAY_MS": "10", "SOCKMALLOC_BACKGROUND": "1", "SOCKMALLOC_PRESSURE": "1", "SOCKMALLOC_AUTO_THREADS": "1"}
-KINDS = [Run(f"pool {kind}", {"SOCKMALLOC_POOL": kind, **ALL_AT_ONCE}) for kind in ("thread", "lockfree", "standard", "cpu", "auto")]
+# Settings for every kind of pool, with all features that call the kernel at times of their own.
+ALL_AT_ONCE = {
+    "SOCKMALLOC_DECAY_MS": "10",
+    "SOCKMALLOC_BACKGROUND": "1",
+    "SOCKMALLOC_PRESSURE": "1",
+    "SOCKMALLOC_AUTO_THREADS": "1",
+}
+KINDS = [
+    Run(f"pool {kind}", {"SOCKMALLOC_POOL": kind, **ALL_AT_ONCE})
+    for kind in ("thread", "lockfree", "standard", "cpu", "auto")
+]
 OTHERS = [
     Run("as it comes"),
     Run("pages go after a millisecond", {"SOCKMALLOC_DECAY_MS": "1"}),
@@ -15,7 +22,8 @@ OTHERS = [
     Run("fork trim", {"SOCKMALLOC_FORK_TRIM": "1", "SOCKMALLOC_SAMPLE_SMALL": "1"}),
 ]
 SANDBOXED = KINDS + OTHERS
-# The library's own thread may be about to open a file as another one sets the filter for all: see doc/promises.
+# Without SOCKMALLOC_PRESSURE, because the background thread may be about to open a file while another thread installs
+# the filter for all threads: see doc/promises.
 NO_FILES = [Run(run.label, {**run.variables, "SOCKMALLOC_PRESSURE": "0"}) for run in SANDBOXED]
 AT_EXIT = [Run("at exit", {"SOCKMALLOC_POOL": "standard", "SOCKMALLOC_IN_USE": "1", "SOCKMALLOC_STATS_AT_EXIT": "1"})]
 WORKS = (
@@ -30,7 +38,7 @@ KINDS_ALONE = [Run(f"pool {kind}", {"SOCKMALLOC_POOL": kind}) for kind in ("thre
 
 
 class Inherited(cases.unittest.TestCase):
-    """The filter was there before the program: `behind` becomes env, and env becomes the program."""
+    """The filter is there before the program: `behind` installs it and becomes env, and env becomes the program."""
 
     maxDiff = None
 
@@ -41,9 +49,11 @@ class Inherited(cases.unittest.TestCase):
     def test_tables_come_without_what_a_container_may_forbid(self) -> None:
         for run in KINDS_ALONE:
             with self.subTest(run.label):
-                outcome = self.run_behind("kill", "mincore,prctl,process_vm_readv,getcpu", "inherited", "table_comes_by_the_signal", dict(run.variables))
+                calls = "mincore,prctl,process_vm_readv,getcpu"
+                variables = dict(run.variables)
+                outcome = self.run_behind("kill", calls, "inherited", "table_comes_by_the_signal", variables)
                 self.assertEqual(outcome.status, 0, outcome.stderr)
-                self.assertRegex(outcome.stderr, re.compile(r"^16k .* unknown +unknown +unknown +unknown ", re.MULTILINE))
+                self.assertRegex(outcome.stderr, r"(?m)^16k .* unknown +unknown +unknown +unknown ")
                 self.assertRegex(outcome.stderr, r"\nend of statistics of process \d+\n\Z")
 
     def test_filter_is_one(self) -> None:
@@ -54,7 +64,8 @@ class Inherited(cases.unittest.TestCase):
         for run in KINDS_ALONE:
             with self.subTest(run.label):
                 variables = {"SOCKMALLOC_DECAY_MS": "1", **run.variables}
-                outcome = self.run_behind("void", "madvise", "inherited", "calloc_is_zero_though_no_page_goes", variables)
+                case = "calloc_is_zero_though_no_page_goes"
+                outcome = self.run_behind("void", "madvise", "inherited", case, variables)
                 self.assertEqual((outcome.status, outcome.stderr), (0, ""))
 
     def test_trap(self) -> None:

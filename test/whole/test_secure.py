@@ -1,4 +1,4 @@
-"""Setuid programs and those with file capabilities: whoever starts them decides nothing, each variable is inert."""
+"""In setuid programs and programs with file capabilities every variable of the library is ignored."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import shutil
@@ -12,7 +12,7 @@ from support import settings
 NOBODY = 65534
 SOURCE = Path(__file__).resolve().parent / "secure.c"
 
-# What each of them would be seen by: in the configuration, in a file, or on stderr.
+# Each variable and the effect by which it would be noticed: in the configuration, in a file, or on stderr.
 HOSTILE = {
     "MIN": "64k",
     "MAX": "1m",
@@ -34,7 +34,8 @@ HOSTILE = {
 
 @unittest.skipUnless(os.geteuid() == 0, "only root can make a program setuid to another than who starts it")
 class Secure(unittest.TestCase):
-    """The library is linked in: the loader itself ignores LD_PRELOAD there, unless root has allowed it."""
+    """The program is linked with the library, because the dynamic linker ignores LD_PRELOAD there unless root has
+    allowed it."""
 
     maxDiff = None
 
@@ -83,10 +84,11 @@ class Secure(unittest.TestCase):
         self.assert_inert()
 
     def test_control_is_obeyed(self) -> None:
-        """Without either, the same variables do what they say, strictness last of all."""
+        """A control: in an ordinary program the variables have their effects, the strict setting last."""
         variables = self.variables()
         self.assertEqual(self.run_it(variables)[0], "")
-        for name in ("NO_SUCH_SETTING", "IN_USE", "DISABLE"):  # the first two are refused, so strict it is
+        # the first two are refused if SOCKMALLOC_STRICT is obeyed
+        for name in ("NO_SUCH_SETTING", "IN_USE", "DISABLE"):
             del variables[f"SOCKMALLOC_{name}"]
         stdout, stderr = self.run_it(variables)
         self.assertIn("SOCKMALLOC_MIN=64k", stdout)

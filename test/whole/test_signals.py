@@ -1,4 +1,5 @@
-"""The stats signal beside the program's own handlers: what is set, what arrives, who is killed."""
+"""The stats signal beside handlers of the program: which handlers are set, which signals arrive, which processes are
+killed."""
 # SPDX-License-Identifier: BSD-2-Clause
 import sys
 import unittest
@@ -7,10 +8,10 @@ from support import cases, settings, statistics
 from support.cases import Run, outcome_of
 
 
-# With what is listed at exit as a part of the statistics: whole dumps are all there is.
+# With these settings the list at exit is a part of the statistics, so that stderr has whole dumps only.
 LISTED = {"SOCKMALLOC_POOL": "standard", "SOCKMALLOC_IN_USE": "1", "SOCKMALLOC_STATS_AT_EXIT": "1"}
 
-# CPython's subprocess makes its child by vfork, and the child resets every signal's handler.
+# CPython's subprocess makes its child by vfork, and the child resets the handler of every signal.
 AFTER_A_SUBPROCESS = """
 import os, signal, subprocess
 seen = []
@@ -30,12 +31,12 @@ class Python(unittest.TestCase):
         statistics.tables(outcome.stderr, 2, at_rest=False)
 
 
-# No call leaves the fast path: neither for the time that has passed, nor to train a quota.
+# With these settings no call leaves the fast path because time has passed, or to train a quota.
 UNTROUBLED = [Run(variables={"SOCKMALLOC_DECAY_MS": "-1", "SOCKMALLOC_TRAINING": "0"})]
 
 
-# In the pool `cpu` nothing can be stepped: each step begins a restartable sequence anew. A slow path has so many
-# instructions that not each of them can have its turn.
+# The pool `cpu` is left out, because a restartable sequence begins again at each step. Slow paths have so many
+# instructions that only every n-th of them is tried.
 FORKED = [
     Run(f"by {kind}, of {size}", {"SOCKMALLOC_POOL": kind, "SOCKMALLOC_DECAY_MS": "-1"}, (size, stride))
     for kind, size, stride in (
@@ -48,7 +49,7 @@ FORKED = [
 
 
 def dumps(**counts: int) -> dict[str, list[Run]]:
-    """How many statistics each case must write to stderr."""
+    """Returns the runs of cases of which each must write this many statistics to stderr."""
     return {case: [Run(dumps=count)] for case, count in counts.items()}
 
 
@@ -105,7 +106,7 @@ load_tests = cases.loader(
             **dumps(
                 signal_meets_a_pending_cancel=2, call_meets_a_pending_cancel=2, malloc_stats_meets_a_pending_cancel=2
             ),
-            # The two are what the two cases after them run.
+            # these two are run by the two cases behind them
             "held_up_and_left_by_a_jump": [],
             "held_up_and_cancelled": [],
         },

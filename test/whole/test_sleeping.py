@@ -1,14 +1,14 @@
-"""Free memory goes back while a program waits for events, and the program sees libc's calls as they are."""
+"""Free memory goes back while a program waits for events, and the program notices no difference in libc's calls."""
 # SPDX-License-Identifier: BSD-2-Clause
 from support import cases
 from support.cases import Run
 
 KINDS = ("thread", "lockfree", "standard")
 
-# Short, so that the cases, which wait for it often, are over soon.
+# A short decay time, because the cases wait for it often.
 SOON = {"SOCKMALLOC_DECAY_MS": "20"}
 
-# Pages go as soon as the coarse clock has gone on, so that a signal can meet a step.
+# With this decay time pages go as soon as the coarse clock has advanced, so that a signal can come during a purge step.
 AT_ONCE = Run("at once", {"SOCKMALLOC_DECAY_MS": "1"})
 
 

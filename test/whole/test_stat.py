@@ -1,4 +1,5 @@
-"""`sockmalloc stat`: the same figures as the process itself says, read from outside, at no cost to it."""
+"""`sockmalloc stat` reads the figures that the process itself would print from outside, without disturbing the
+process."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import re
@@ -71,7 +72,8 @@ class Figures(ServantCase):
         self.assertEqual(self.read(servant.pid).rows["8k"]["live"], 1)
 
     def test_cost_the_process_nothing(self) -> None:
-        """Neither time nor a fault nor a wake-up; memory, at the first time: a few of the library's pages, still untouched."""
+        """The reading costs the process no time, no page fault and no wake-up; at the first reading it costs a few
+        of the library's pages that were never touched."""
         servant = self.start()
         servant.ask("churn 5000")
         self.read(servant.pid)
@@ -81,12 +83,13 @@ class Figures(ServantCase):
         self.assertEqual(self.effort(servant.pid), before)
 
     def effort(self, process: int) -> tuple[list[str], list[str]]:
-        """What it has cost so far; first it must have gone to sleep after its last answer."""
+        """Returns what the process has used so far. It must first be asleep again after its last answer."""
         while Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "S":
             time.sleep(0.001)
         fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
         lines = [*self.lines(process, "status"), *self.lines(process, "smaps_rollup")]
-        return [fields[at] for at in (7, 9, 11, 12)], [line for line in lines if re.search("ctxt|Rss:|Anonymous:", line)]
+        memory = [line for line in lines if re.search("ctxt|Rss:|Anonymous:", line)]
+        return [fields[at] for at in (7, 9, 11, 12)], memory
 
     def lines(self, process: int, name: str) -> list[str]:
         return Path(f"/proc/{process}/{name}").read_text().splitlines()
@@ -121,7 +124,7 @@ class BySignal(ServantCase):
         statistics.tables(servant.stderr(), 1)
 
     def test_the_program_does_not_notice(self) -> None:
-        """haproxy would stop of it."""
+        """A normal SIGUSR1 would stop haproxy."""
         servant = self.start()
         servant.ask(f"handle {int(signal.SIGUSR1)}")
         self.assertEqual(command.run("stat", servant.pid, "--signal").returncode, command.DONE)
@@ -138,7 +141,7 @@ class BySignal(ServantCase):
 
 
 class Refusals(ServantCase):
-    """One clear line, an exit code, and nothing on stdout."""
+    """The command prints one clear line on stderr and nothing on stdout, and ends with the exit code of the error."""
 
     def bystander(self) -> int:
         process = subprocess.Popen([settings.tool("sleep"), "1000"], env=command.environment())
@@ -210,7 +213,7 @@ class Refusals(ServantCase):
 
     def test_a_process_that_becomes_another_program(self) -> None:
         servant = self.start()
-        servant.ask("become")  # /bin/cat, without the library; it echoes
+        servant.ask("become")  # the servant becomes /bin/cat, without the library, which echoes its input
         deadline = time.monotonic() + DEADLINE_SECONDS
         while os.readlink(f"/proc/{servant.pid}/exe").endswith("servant") and time.monotonic() < deadline:
             time.sleep(0.01)

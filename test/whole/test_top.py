@@ -1,4 +1,5 @@
-"""`sockmalloc top` on terminals of 80 columns and of less: what it shows, its keys, and where there is no terminal."""
+"""`sockmalloc top` on terminals of 80 columns and fewer: what it shows, its keys, and what it does without a
+terminal."""
 # SPDX-License-Identifier: BSD-2-Clause
 import itertools
 import os
@@ -13,7 +14,7 @@ from support.terminal import DEADLINE_SECONDS, Terminal
 
 SIZES = ((80, 24), (60, 24), (40, 24))
 FAST = ("--interval", "0.05")
-# Room for the most processes that top shows, below each other: the machine may run others that carry the library.
+# Rows for the most processes that top shows, because other processes on the machine may have the library, too.
 TALL = 256 + 20
 DOWN = b"\x1bOB"
 
@@ -32,7 +33,7 @@ class TopCase(ServantCase):
 
 
 def line_of(screen: list[str], label: str) -> list[str]:
-    """The fields of the line that begins so."""
+    """Returns the fields of the line that begins with the label."""
     return next((line.split() for line in screen if line.startswith(label)), [])
 
 
@@ -53,11 +54,13 @@ class Screens(TopCase):
                 self.assertEqual(line_of(screen, "4k")[1:2], ["3"])
                 if columns == 80:
                     self.assertEqual(line_of(screen, f"of {servant.pid}")[-1], "filled")
-                    # Of 5000 bytes in 8192, and of 100000 in 135168; the process's name is a field as well.
+                    # The shares are those of 5000 bytes in 8192 and of 100000 in 135168. The process's name adds a
+                    # field to each line.
                     filled = [line_of(screen, label)[6] for label in ("4k", "128k", "1m")]
                     self.assertEqual(filled, ["61%", "74%", "0%"])
                     self.assertEqual(line_of(screen, process)[7], "74%")
-                # All 200 buffers of 100000 bytes have a page in memory, and nothing else has as much: the longest bar.
+                # All 200 buffers of 100000 bytes have a page in memory, more than any other bucket, so this bar is the
+                # longest.
                 bars = {label: line_of(screen, label)[-1].count("#") for label in ("4k", "128k", "1m")}
                 self.assertGreater(bars["128k"], 3)
                 self.assertLess(bars["4k"], 2)
@@ -67,7 +70,8 @@ class Screens(TopCase):
                 self.end(terminal)
 
     def test_a_rate_and_its_shares(self) -> None:
-        """Of what came since the former look: at times 8000 bytes alone, in slots of 8192. Ever, as many of 5000 came."""
+        """Rates and shares count what came since the last look, at times only requests of 8000 bytes in slots of
+        8192. Totals since the start include as many of 5000 bytes."""
         servant = self.start()
         servant.ask("churn 5000")
         sizes = itertools.cycle((5000, 8000))
@@ -84,7 +88,7 @@ class Screens(TopCase):
         self.end(terminal)
 
     def test_a_process_comes_and_goes(self) -> None:
-        """Without numbers it shows whatever carries the library."""
+        """Without process numbers top shows every process that has the library."""
         terminal = self.top(lines=TALL)
         terminal.wait_for(lambda now: now[0].startswith("sockmalloc top: "))
         servant = self.start()
@@ -121,7 +125,8 @@ class Keys(TopCase):
         self.end(terminal)
 
     def test_the_looks_go_on_between_keys(self) -> None:
-        """Each key is answered by a title, and each title by the other key: none waits as long as an interval."""
+        """Each key changes the title at once, and the next key changes it back: no key waits for the interval to
+        pass."""
         servant = self.start()
         terminal = self.top("--interval", "1", servant.pid)
         terminal.wait_for(lambda now: line_of(now, "4k")[1:2] == ["0"])
@@ -155,7 +160,7 @@ class Keys(TopCase):
         master.ask("take 5000")
         worker = int(master.ask("worker"))
         terminal = self.top(master.pid, worker)
-        # Two blocks live: its own and the worker's.
+        # two live blocks: the master's own and the worker's
         screen = terminal.wait_for(lambda now: line_of(now, f"{master.pid} servant+1")[2:3] == ["2"])
         self.assertEqual(line_of(screen, str(worker)), [])
         terminal.type(b"f")
@@ -163,7 +168,7 @@ class Keys(TopCase):
             lambda now: line_of(now, f"{worker} servant") != [] and line_of(now, f"{master.pid} servant ")[2:3] == ["1"]
         )
         self.end(terminal)
-        # The worker ends after its master, and has a file open in the directory that goes with the test.
+        # The worker ends after its master, and has a file open in the test's directory.
         master.end()
         while os.path.exists(f"/proc/{worker}"):
             time.sleep(0.001)

@@ -1,4 +1,4 @@
-"""Quotas that training moves: frozen, bounded by the budget, and kept from one run to the next."""
+"""Quotas that training moves: frozen, limited by the budget, and kept from one run to the next."""
 # SPDX-License-Identifier: BSD-2-Clause
 import re
 from pathlib import Path
@@ -42,7 +42,8 @@ class Quotas(TrainingCase):
         self.assert_ends_well(servant)
 
     def test_budget(self) -> None:
-        """Whatever was used, the quotas come to no more, and what the caches hold to no more than those."""
+        """Whatever buckets were used, the quotas cost no more than the budget, and the caches hold no more than the
+        quotas."""
         for size, budget in (("0", 0), ("100k", 100 << 10), ("1m", 1 << 20), ("auto", None)):
             with self.subTest(size):
                 servant = self.start(POOL="thread", CACHE=size)
@@ -72,7 +73,7 @@ class Profile(TrainingCase):
         return self.start(POOL="thread", PROFILE=str(self.profile), **variables)
 
     def learn(self) -> int:
-        """A first run, which is silent, and ends; the quota that it arrived at."""
+        """Runs once to train a quota, and checks that the run is silent. Returns the quota."""
         servant = self.start_with()
         self.assertEqual(servant.ask("take 16384"), "pools")
         self.assertEqual(self.figure(servant, "16k.quota"), 0)
@@ -138,7 +139,7 @@ class Profile(TrainingCase):
         self.assertEqual(self.profile.read_text(), "precious\n")
 
     def test_directory_that_is_not_there(self) -> None:
-        """Nothing to read, and nothing to write it to: the server runs all the same."""
+        """There is no profile to read and no directory to write one to, and the server must run all the same."""
         self.profile = Path(self.directory, "none", "profile")
         servant = self.start_with()
         self.churn(servant, 16384)

@@ -1,4 +1,4 @@
-"""sockmalloc --version: what it says is what the library and its mimalloc are."""
+"""`sockmalloc --version` prints the versions of the library and of its mimalloc."""
 # SPDX-License-Identifier: BSD-2-Clause
 import re
 import subprocess
@@ -7,7 +7,7 @@ import unittest
 
 from support import command, settings
 
-# Run with the library preloaded: the number of mimalloc's version, and the library's version.
+# Runs with the library preloaded, and prints the version numbers of mimalloc and of the library.
 ASK = """
 import ctypes
 itself = ctypes.CDLL(None)
@@ -23,7 +23,7 @@ class Version(unittest.TestCase):
         return done.stdout.splitlines()
 
     def versions(self) -> tuple[str, str]:
-        """Of the library, and of the mimalloc that it runs with."""
+        """Returns the version of the library, and of the mimalloc that it uses."""
         variables = command.environment({"LD_PRELOAD": str(settings.library())})
         done = subprocess.run([sys.executable, "-c", ASK], env=variables, capture_output=True, text=True, check=True)
         number, library = done.stdout.split()

@@ -1,4 +1,4 @@
-/* Cases: what threads leave behind. */
+/* Cases: what threads leave behind when they end. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -20,7 +20,7 @@ static void join(pthread_t thread)
     CHECK_EQUAL(pthread_join(thread, NULL), 0);
 }
 
-/* More blocks of each bucket than one magazine holds, where buckets are small. */
+/* Allocates more blocks of each small bucket than one magazine holds. */
 static void *use_every_bucket(void *unused)
 {
     enum { BLOCKS = 70 };
@@ -39,7 +39,7 @@ static void *use_every_bucket(void *unused)
     return unused;
 }
 
-/* Another thousand carve nothing: each finds all that the one before it left. */
+/* Another thousand threads carve no slot, because each finds the slots that the one before it left. */
 CASE(exit_gives_everything_back)
 {
     join(start(use_every_bucket, NULL));
@@ -54,7 +54,7 @@ CASE(exit_gives_everything_back)
         CHECK_EQUAL(pools_bucket_figure(bucket, "carved"), carved[bucket]);
         CHECK_EQUAL(pools_bucket_figure(bucket, "live"), 0);
         CHECK_EQUAL(pools_bucket_figure(bucket, "cached"), 0);
-        uint64_t purged = pools_bucket_figure(bucket, "purged"); /* never used, of the last run */
+        uint64_t purged = pools_bucket_figure(bucket, "purged"); /* these slots of the last run were never used */
         CHECK_EQUAL(pools_bucket_figure(bucket, "depot") + purged, carved[bucket]);
     }
     pools_check_ledger();
@@ -87,7 +87,7 @@ CASE(ledger_closes_after_a_crowd)
     pools_check_ledger();
 }
 
-/* Blocks that outlive their thread belong to whoever frees them. */
+/* Blocks that outlive their thread can be freed by any other. */
 static char *orphans[POOLS_BUCKETS];
 
 static void *leave_orphans(void *unused)
@@ -115,8 +115,8 @@ CASE(blocks_outlive_their_thread)
     pools_check_ledger();
 }
 
-/* Destructors of thread-specific data that run after ours, whose key is older than any of the program's: in each of the
- * rounds that pthreads grants they free blocks, and take others for the next round. */
+/* These destructors of thread-specific data run after the library's own, whose key is older than any of the
+ * program's. In each round of destructors they free blocks and allocate others for the next round. */
 static pthread_key_t late_key;
 static atomic_uint late_calls;
 
@@ -162,7 +162,7 @@ CASE(frees_after_our_destructor)
     for (int i = 0; i < THREADS; i++) {
         join(start(hold_until_exit, NULL));
         CHECK_EQUAL(pools_figure("live"), 0);
-        /* No cache holds a slot, so what was freed late went to the stacks. */
+        /* no cache holds a slot, so the slots that were freed so late lie on the stacks */
         CHECK_EQUAL(pools_figure("cached"), 0);
         carved = i == 0 ? pools_figure("carved") : carved;
     }

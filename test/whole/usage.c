@@ -1,4 +1,4 @@
-/* One use of all that there is: blocks of every bucket and others, checked throughout. */
+/* One pass over blocks of every bucket, and of sizes outside the pools, whose content is checked. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "usage.h"
 
@@ -8,7 +8,8 @@
 #include "check.h"
 #include "pools.h"
 
-/* One block a bucket, and two that fall through. Zeroed ones are small. */
+/* One block of each bucket and two that fall through. Zeroed blocks are small, because they are checked byte by
+ * byte. */
 enum { BLOCKS = POOLS_BUCKETS + 2, ZEROED_MAX = 70000 };
 
 static size_t block_size(unsigned i)

@@ -1,4 +1,4 @@
-/* Looks at forged views and reads mutated recordings, by the hundred: nothing may come of any. */
+/* Reads forged counters and changed recordings by the hundred: the code under test must neither crash nor hang. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <signal.h>
 #include <stdio.h>
@@ -12,14 +12,15 @@
 #include "command/recording.h"
 #include "statistics/format.h"
 
-/* usage: views COUNT SEED FORGER The rooms are the command's. FORGER is run under the library, which the environment
- * names as FORGER_PRELOAD, and forges one view a seed, from SEED on. Each seed is drawn a recording, too. A fault is
- * told on stdout with its seed, which repeats it; stderr is what the command's own rooms say of recordings. */
+/* usage: views COUNT SEED FORGER
+ * FORGER is started under the library that FORGER_PRELOAD names, and forges its counters once for each seed, from
+ * SEED on. Each seed also gives one recording. A fault is printed on stdout with its seed, which repeats it; stderr
+ * has what the command itself prints about recordings. */
 
-/* A look that comes close to it is a fault, but for one that is held up on purpose. */
+/* A look that takes nearly this many milliseconds is a fault, unless it is held up on purpose. */
 enum { PATIENCE_MS = 2000, RECORDING_SIZE = 64 << 10, FORGERS = 4 };
 
-/* What a child that looks may have beside what it copies, in KiB. */
+/* The memory in KiB that the child which looks may use beside what it copies. */
 enum { MEMORY_KIB = (REMOTE_SNAPSHOT_BYTES >> 10) + (24 << 10) };
 
 static uint64_t seed;
@@ -116,7 +117,7 @@ static void order(const struct forger *forger, const char *words)
     }
 }
 
-/* The most address space that the child which looks has had, in KiB; 0 where it has gone. */
+/* Returns the largest address space in KiB that the child which looks has had, or 0 if it has ended. */
 static unsigned long peak_of_child(void)
 {
     char path[64];
@@ -192,7 +193,7 @@ static void put(const void *bytes, size_t size)
     whole_size += size;
 }
 
-/* An honest recording of one sample and the end. */
+/* Writes an honest recording with one sample and the end. */
 static void record(const struct forger *forger)
 {
     static struct recording_head head;
@@ -228,7 +229,7 @@ static void read_recording(void)
     static struct recording_head head;
     static struct recording_sample sample;
     memcpy(bytes, whole, whole_size);
-    /* Behind the names, mostly: before them everything is compared. */
+    /* usually changes what follows the names, because all before them is compared */
     size_t skipped = draw(8) == 0 ? 0 : offsetof(struct recording_head, process);
     mutate(bytes + skipped, whole_size - skipped);
     FILE *file = fmemopen(bytes, draw(8) == 0 ? 1 + draw(whole_size) : whole_size, "r");
@@ -246,7 +247,7 @@ static void read_recording(void)
 
 /* --- all --- */
 
-/* The handler's last words: which seed it was. */
+/* Prints the seed when this program crashes. */
 static void crashed(int number)
 {
     dprintf(STDOUT_FILENO, "seed %lu: ended by signal %d\n", (unsigned long)seed, number);
@@ -283,7 +284,7 @@ int main(int argc, char **argv)
         read_recording();
     }
     for (unsigned i = 0; i < FORGERS; i++) {
-        /* The end of its orders would not reach it: the child that looks has them open, too. */
+        /* closing the pipe of orders would not end the forger, because the child that looks has it open, too */
         kill(forgers[i].process, SIGKILL);
         if (waitpid(forgers[i].process, NULL, 0) < 0) {
             return 2;

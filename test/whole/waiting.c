@@ -56,7 +56,7 @@ CASE(sigwait_returns_it)
     CHECK(!is_pending(STATS));
 }
 
-/* What asked for statistics alone is no signal to the program; the next one is. */
+/* A signal that asks for statistics alone does not end the program's wait; the next one does. */
 CASE(sigwait_goes_on_after_dump_only)
 {
     sigset_t both = block();
@@ -111,7 +111,7 @@ CASE(others_are_no_wish)
     CHECK_EQUAL(errno, EINVAL);
 }
 
-/* sigwait is a cancellation point, through the library's frames too. */
+/* sigwait is a cancellation point, also where the library wraps it. */
 static volatile pid_t waiter;
 static volatile sig_atomic_t cleaned;
 
@@ -147,7 +147,7 @@ CASE(cancelled_in_sigwait)
     CHECK_EQUAL(cleaned, 1);
 }
 
-/* read is not the library's: the signal and its value go to the program, and there is no dump. */
+/* The library does not wrap read: a signalfd gets the signal and its value, and no statistics are written. */
 CASE(signalfd_has_it_to_itself)
 {
     struct signalfd_siginfo info;
@@ -164,14 +164,14 @@ CASE(signalfd_has_it_to_itself)
     CHECK_EQUAL(close(descriptor), 0);
 }
 
-/* The library changes no mask: where every thread blocks the signal it stays pending, and there is no dump but what the
- * program itself asks for; that is the one which the runner sees. */
+/* The library changes no signal mask. If every thread blocks the signal it stays pending and brings no statistics;
+ * the runner sees only the statistics that the program itself writes. */
 static pthread_barrier_t barrier;
 
 static void *hold_out(void *unused)
 {
-    pthread_barrier_wait(&barrier); /* begun */
-    pthread_barrier_wait(&barrier); /* sent */
+    pthread_barrier_wait(&barrier); /* the threads have begun */
+    pthread_barrier_wait(&barrier); /* the signal has been sent */
     CHECK(is_pending(STATS));
     return unused;
 }

@@ -1,4 +1,4 @@
-/* Cases: calloc writes nothing to pages that read as zero by themselves, and all of those that do not. */
+/* Cases: calloc writes nothing to pages that already read as zero, and clears all others. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <malloc.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include "check.h"
 #include "pools.h"
 
-/* A block of 1 MiB, of which the library gets 16 pages at most from the kernel ahead of their use. */
+/* Blocks of 1 MiB; of each, the library gets at most AHEAD pages from the kernel before they are used. */
 enum { BUCKET = 8, SIZE = 1 << 20, BLOCKS = 64, PAGE = 4096, AHEAD = 16 };
 
 static bool is_zero(const char *block, size_t size)
@@ -30,8 +30,8 @@ static long faults(void)
 
 static char *blocks[BLOCKS];
 
-/* Blocks that nobody has written to are not in memory, but for what comes ahead; nor did they cost
- * the faults of a memset. */
+/* Checks that blocks to which nothing was written are not in memory, except for the pages that come ahead, and that
+ * no memset has caused page faults. */
 static void take_untouched(void)
 {
     long before = faults();
@@ -81,7 +81,7 @@ CASE(purged_pages_are_left_alone)
     check_all_zero();
 }
 
-/* What was in memory stays there, and is written to: all of it. */
+/* Pages that were resident stay so, and calloc clears all of them. */
 CASE(reused_pages_are_cleared)
 {
     take_untouched();
@@ -94,7 +94,7 @@ CASE(reused_pages_are_cleared)
     check_all_zero();
 }
 
-/* Every byte that malloc_usable_size says the block has, whatever the request, in each bucket. */
+/* calloc clears every byte up to malloc_usable_size, whatever the request, in each bucket. */
 CASE(reused_slots_are_cleared_to_their_last_usable_byte)
 {
     for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {

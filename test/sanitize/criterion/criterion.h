@@ -3,11 +3,8 @@
 #ifndef SANITIZE_CRITERION_H
 #define SANITIZE_CRITERION_H
 
-/*
- * Criterion keeps its tests in a memory arena at an address of its own choice, which lies in what
- * ThreadSanitizer reserves for itself. Here, too, each test is a process of its own, forked by one
- * that has no other thread.
- */
+/* Criterion keeps its tests at a fixed address, which lies in memory that ThreadSanitizer reserves for itself. Here,
+ * too, each test runs in a process of its own, forked by a process that has no other thread. */
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,11 +16,11 @@
 struct criterion_options {
     void (*init)(void);
     void (*fini)(void);
-    double timeout; /* seconds; 0 for the usual */
-    int signal;     /* by which the test is to end; 0 for none */
+    double timeout; /* in seconds; 0 for the default */
+    int signal;     /* the signal by which the test must end; 0 for none */
 };
 
-/* A test; without a body, what all tests of its suite have in common. */
+/* A test, or a suite: without a function it holds the options of all tests of the suite. */
 struct criterion_test {
     const char *suite;
     const char *name;
@@ -34,45 +31,42 @@ struct criterion_test {
 
 void criterion_add(struct criterion_test *test);
 
-/* Ends the test, unless `holds`: any thread. */
-void criterion_expect(bool holds, const char *file, int line, const char *what, const char *format,
-                      ...) __attribute__((format(printf, 5, 6)));
+/* Ends the test if `holds` is false. Any thread may call it. */
+void criterion_expect(bool holds, const char *file, int line, const char *what, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
 void criterion_skip(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
-#define CRITERION_ADD(unique, ...)                                                                 \
-    __attribute__((constructor)) static void unique##_add(void)                                    \
-    {                                                                                              \
-        static struct criterion_test test = {__VA_ARGS__};                                         \
-        criterion_add(&test);                                                                      \
+#define CRITERION_ADD(unique, ...)                                                                                     \
+    __attribute__((constructor)) static void unique##_add(void)                                                        \
+    {                                                                                                                  \
+        static struct criterion_test test = {__VA_ARGS__};                                                             \
+        criterion_add(&test);                                                                                          \
     }
-#define Test(suite_, name_, ...)                                                                   \
-    static void suite_##_##name_(void);                                                            \
-    CRITERION_ADD(suite_##_##name_, .suite = #suite_, .name = #name_, .body = suite_##_##name_,    \
-                  .options = {__VA_ARGS__})                                                        \
+#define Test(suite_, name_, ...)                                                                                       \
+    static void suite_##_##name_(void);                                                                                \
+    CRITERION_ADD(suite_##_##name_, .suite = #suite_, .name = #name_, .body = suite_##_##name_,                        \
+                  .options = {__VA_ARGS__})                                                                            \
     static void suite_##_##name_(void)
-#define TestSuite(suite_, ...)                                                                     \
-    CRITERION_ADD(suite_##_suite, .suite = #suite_, .options = {__VA_ARGS__})
+#define TestSuite(suite_, ...) CRITERION_ADD(suite_##_suite, .suite = #suite_, .options = {__VA_ARGS__})
 
-/* Behind the condition a format, which is a literal, and its arguments, or nothing. */
-#define CRITERION_EXPECT(condition, ...)                                                           \
-    criterion_expect((condition), __FILE__, __LINE__, #condition, " " __VA_ARGS__)
+/* The condition may be followed by a format, which must be a literal, and its arguments. */
+#define CRITERION_EXPECT(condition, ...) criterion_expect((condition), __FILE__, __LINE__, #condition, " " __VA_ARGS__)
 
-#define cr_assert(condition, ...)          CRITERION_EXPECT(condition, __VA_ARGS__)
-#define cr_assert_not(condition, ...)      CRITERION_EXPECT(!(condition), __VA_ARGS__)
-#define cr_assert_fail(...)                CRITERION_EXPECT(false, __VA_ARGS__)
-#define cr_assert_eq(one, other, ...)      CRITERION_EXPECT((one) == (other), __VA_ARGS__)
-#define cr_assert_neq(one, other, ...)     CRITERION_EXPECT((one) != (other), __VA_ARGS__)
-#define cr_assert_lt(one, other, ...)      CRITERION_EXPECT((one) < (other), __VA_ARGS__)
-#define cr_assert_leq(one, other, ...)     CRITERION_EXPECT((one) <= (other), __VA_ARGS__)
-#define cr_assert_gt(one, other, ...)      CRITERION_EXPECT((one) > (other), __VA_ARGS__)
-#define cr_assert_geq(one, other, ...)     CRITERION_EXPECT((one) >= (other), __VA_ARGS__)
-#define cr_assert_null(pointer, ...)       CRITERION_EXPECT((pointer) == NULL, __VA_ARGS__)
-#define cr_assert_not_null(pointer, ...)   CRITERION_EXPECT((pointer) != NULL, __VA_ARGS__)
-#define cr_assert_str_eq(one, other, ...)  CRITERION_EXPECT(strcmp((one), (other)) == 0, __VA_ARGS__)
-#define cr_assert_str_empty(text, ...)     CRITERION_EXPECT((text)[0] == '\0', __VA_ARGS__)
-#define cr_assert_str_not_empty(text, ...) CRITERION_EXPECT((text)[0] != '\0', __VA_ARGS__)
-#define cr_assert_arr_eq(one, other, size, ...)                                                    \
-    CRITERION_EXPECT(memcmp((one), (other), (size)) == 0, __VA_ARGS__)
+#define cr_assert(condition, ...)               CRITERION_EXPECT(condition, __VA_ARGS__)
+#define cr_assert_not(condition, ...)           CRITERION_EXPECT(!(condition), __VA_ARGS__)
+#define cr_assert_fail(...)                     CRITERION_EXPECT(false, __VA_ARGS__)
+#define cr_assert_eq(one, other, ...)           CRITERION_EXPECT((one) == (other), __VA_ARGS__)
+#define cr_assert_neq(one, other, ...)          CRITERION_EXPECT((one) != (other), __VA_ARGS__)
+#define cr_assert_lt(one, other, ...)           CRITERION_EXPECT((one) < (other), __VA_ARGS__)
+#define cr_assert_leq(one, other, ...)          CRITERION_EXPECT((one) <= (other), __VA_ARGS__)
+#define cr_assert_gt(one, other, ...)           CRITERION_EXPECT((one) > (other), __VA_ARGS__)
+#define cr_assert_geq(one, other, ...)          CRITERION_EXPECT((one) >= (other), __VA_ARGS__)
+#define cr_assert_null(pointer, ...)            CRITERION_EXPECT((pointer) == NULL, __VA_ARGS__)
+#define cr_assert_not_null(pointer, ...)        CRITERION_EXPECT((pointer) != NULL, __VA_ARGS__)
+#define cr_assert_str_eq(one, other, ...)       CRITERION_EXPECT(strcmp((one), (other)) == 0, __VA_ARGS__)
+#define cr_assert_str_empty(text, ...)          CRITERION_EXPECT((text)[0] == '\0', __VA_ARGS__)
+#define cr_assert_str_not_empty(text, ...)      CRITERION_EXPECT((text)[0] != '\0', __VA_ARGS__)
+#define cr_assert_arr_eq(one, other, size, ...) CRITERION_EXPECT(memcmp((one), (other), (size)) == 0, __VA_ARGS__)
 
 #define cr_expect           cr_assert
 #define cr_expect_not       cr_assert_not

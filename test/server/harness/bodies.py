@@ -1,4 +1,4 @@
-"""The bytes of bodies and values, computed from a name, so that no two are alike."""
+"""The bytes of bodies and values, computed from a name, so that no two are equal."""
 # SPDX-License-Identifier: BSD-2-Clause
 import functools
 import hashlib
@@ -6,17 +6,17 @@ import hashlib
 
 @functools.lru_cache(maxsize=64)
 def body(size: int) -> bytes:
-    """The one body of this size."""
+    """Returns the body of this size."""
     return value("body", size)
 
 
 def value(name: str, size: int) -> bytes:
-    """Bytes that no other name and no other size begins with, not even shifted by a page."""
+    """Returns bytes that differ from those of every other name and size, also when they are shifted by a page."""
     return hashlib.shake_128(f"{name} of {size}".encode()).digest(size)
 
 
 def difference(got: bytes, wanted: bytes) -> str:
-    """Where two byte strings differ, for a person; empty when they do not."""
+    """Describes where two byte strings differ. Returns an empty text if they are equal."""
     if got == wanted:
         return ""
     pairs = enumerate(zip(got, wanted))

@@ -1,4 +1,4 @@
-"""The test case that all server tests derive from: servers, dumps of them, and what must hold."""
+"""The test case from which all server tests derive: it starts servers, reads their dumps and checks them."""
 # SPDX-License-Identifier: BSD-2-Clause
 import signal
 import subprocess
@@ -10,13 +10,13 @@ from pathlib import Path
 from . import dump, settings, waiting
 from .server import Server, start_on_free_ports
 
-# The library promises more; below this it would not be doing its job.
+# In percent. The library promises more; a lower share is a fault.
 LEAST_SHARE = 90.0
-# Against hangs alone, on a machine that is busy with others too.
+# Only a test that hangs takes so long, even on a machine that is busy with other work.
 DEADLINE_SECONDS = 400
 SETTLE_SECONDS = 60.0
 DUMP_SECONDS = 60.0
-# In place of a signal: the table is read by the command, and the process sees nothing of it.
+# Stands for no signal: the command reads the table from outside, and the process does not notice.
 FROM_OUTSIDE = 0
 DUMP_ONLY = "1355006224"
 
@@ -29,8 +29,9 @@ def _out_of_time(_number: int, _frame: object) -> None:
 
 
 def send(pids: Iterable[int], number: int, *options: str) -> None:
-    """By a program that no server is: what comes from a server's own executable, as this interpreter
-    is for one in Python, brings a dump a second. By one call, since some do not live for long."""
+    """Sends the signal by the program kill, and not from this interpreter: a signal from a process with the server's
+    own executable brings only one dump a second, and a server written in Python has this one. One call for all
+    processes, because some do not live long."""
     command = [settings.program("kill"), *options, f"-{number}", *map(str, pids)]
     subprocess.run(command, check=True)
 
@@ -43,7 +44,7 @@ def _returned(before: Table, after: Table, slack: int) -> bool:
 
 
 class ServerCase(unittest.TestCase):
-    """Gives each test a directory of its own, a deadline, and servers that end with it."""
+    """Gives each test a directory of its own and a deadline, and ends its servers with the test."""
 
     maxDiff = None
 
@@ -61,30 +62,30 @@ class ServerCase(unittest.TestCase):
     # --- servers ---
 
     def start(self, name: str, arguments: Sequence[str], **variables: str) -> Server:
-        """Starts a server whose dumps go to a file a process in self.dumps."""
+        """Starts a server whose processes each write their dumps to a file of their own in self.dumps."""
         variables = {"SOCKMALLOC_STATS": f"{self.dumps}/%p", **variables}
         return self.start_plainly(name, arguments, **variables)
 
     def start_plainly(self, name: str, arguments: Sequence[str], **variables: str) -> Server:
-        """Starts a server with these variables of the library's and no others."""
+        """Starts a server with these variables of the library, and no others."""
         server = Server(name, arguments, self.directory, variables)
         return self.take_charge(server)
 
     def take_charge(self, server: Server) -> Server:
-        """Sees to it that the server ends with the test."""
+        """Ends the server when the test ends."""
         self.addCleanup(self._end, server)
         return server
 
     def start_on_ports(
         self, start: Callable[[list[int]], Server], count: int = 1, datagrams: bool = False
     ) -> tuple[Server, list[int]]:
-        """Starts a server on free ports, and makes sure that the library is in it."""
+        """Starts a server on free ports, and checks that the library is loaded in it."""
         server, ports = start_on_free_ports(start, count, datagrams)
         self.assert_preloaded(server, [server.pid])
         return server, ports
 
     def stop(self, server: Server, signal_number: int = signal.SIGTERM, wanted: int = 0) -> None:
-        """Ends the server as an administrator would, and holds it to a clean end."""
+        """Ends the server as an administrator would, and checks its exit status."""
         self.assertTrue(server.running(), f"{server.name} had ended:\n{server.last_words()}")
         self.assert_ended_well(server, server.stop(signal_number), wanted)
 
@@ -93,7 +94,7 @@ class ServerCase(unittest.TestCase):
         self.assert_library_silent(server.output(), f"the output of {server.name}")
 
     def _end(self, server: Server) -> None:
-        """The last resort, for tests that failed: those that passed saw their servers end."""
+        """Kills the server if the test has not ended it, which makes the test fail."""
         seen_to_end = server.status is not None
         state = "still running" if server.running() else f"status {server.process.returncode}"
         server.destroy()
@@ -105,19 +106,19 @@ class ServerCase(unittest.TestCase):
     # --- dumps ---
 
     def dump(self, pid: int, number: int = signal.SIGUSR1, path: Path | None = None) -> Table:
-        """Sends the signal and returns the new dump that it brings."""
+        """Sends the signal and returns the new dump."""
         receive = self._expect(pid, path or self.dumps / str(pid))
         send([pid], number)
         return receive()
 
     def dump_only(self, pid: int, number: int = signal.SIGUSR1) -> Table:
-        """The same by the command of the manual, which does not reach the program's own handler."""
+        """Asks for a dump as the manual says, so that the program's own handler does not run, and returns the dump."""
         receive = self._expect(pid, self.dumps / str(pid))
         send([pid], number, "-q", DUMP_ONLY)
         return receive()
 
     def dump_all(self, pids: Iterable[int], number: int = signal.SIGUSR1) -> Tables:
-        """All are asked before the first dump is waited for."""
+        """Returns a dump of each process. The signals are sent to all before the first dump is read."""
         if number == FROM_OUTSIDE:
             return {pid: self.read(pid) for pid in pids}
         awaited = {pid: self._expect(pid, self.dumps / str(pid)) for pid in pids}
@@ -126,7 +127,7 @@ class ServerCase(unittest.TestCase):
         return {pid: receive() for pid, receive in awaited.items()}
 
     def read(self, pid: int) -> Table:
-        """The table of a process, read by the command."""
+        """Returns the table of a process, read by the command."""
         command = [settings.command(), "stat", str(pid)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=DUMP_SECONDS)
         self.assertEqual((done.returncode, done.stderr), (0, ""), f"sockmalloc stat {pid}")
@@ -135,7 +136,7 @@ class ServerCase(unittest.TestCase):
         return table
 
     def _expect(self, pid: int, path: Path) -> Callable[[], Table]:
-        """What waits for the next dump."""
+        """Returns a function that waits for the next dump."""
 
         def complete() -> list[str]:
             return dump.split(path.read_text()) if path.exists() else []
@@ -151,13 +152,14 @@ class ServerCase(unittest.TestCase):
         return receive
 
     def last_dump(self, pid: int) -> Table:
-        """Of a process that may have ended since."""
+        """Returns the last dump of a process, which may have ended."""
         complete = dump.split((self.dumps / str(pid)).read_text())
         self.assertTrue(complete, f"process {pid} wrote no dump")
         return dump.parse(complete[-1])
 
     def dump_at_rest(self, ports: Iterable[int], pids: Sequence[int], number: int = signal.SIGUSR1) -> Tables:
-        """Dumps of servers that have closed every connection and come to rest."""
+        """Waits until the servers have closed every connection and their live slots no longer change, and returns
+        their dumps."""
         for port in ports:
             open_still = f"the server still has connections on port {port}"
             waiting.until(lambda: waiting.connections(port) == 0, open_still, SETTLE_SECONDS)
@@ -174,18 +176,18 @@ class ServerCase(unittest.TestCase):
     # --- what must hold ---
 
     def assert_preloaded(self, server: Server, pids: Iterable[int]) -> None:
-        """Waits for it: a process may execute itself anew, as haproxy's master does, and then has
-        nothing until the loader has been there."""
+        """Waits until the library is loaded in the processes. A process may execute itself again, as haproxy's
+        master does, and then has no library until the dynamic linker has run."""
         for pid in pids:
             waiting.until(lambda pid=pid: server.is_preloaded(pid), f"the library is in {server.name}, process {pid}")
 
     def assert_library_silent(self, text: str, where: str) -> None:
-        """Nothing that the library has to complain of may go unseen."""
+        """Checks that the text has no message of the library."""
         said = [line for line in text.splitlines() if "sockmalloc" in line]
         self.assertEqual(said, [], f"the library complained in {where}")
 
     def assert_served(self, before: Tables, after: Tables, least_requests: int) -> None:
-        """The pools served nearly all bytes, of this load and of the processes' whole lives."""
+        """Checks that the pools served nearly all bytes of this load, and of the processes' whole lives."""
         self.assertEqual(before.keys(), after.keys())
         load = dump.served_between(before.values(), after.values())
         text = "\n".join(table.text for table in after.values())
@@ -194,7 +196,7 @@ class ServerCase(unittest.TestCase):
         self.assertGreaterEqual(dump.served(after.values()).share(), LEAST_SHARE, text)
         for table in after.values():
             if table.sum("requests"):
-                # Printed with two places, whether rounded or cut.
+                # the table's share has two decimals, which are rounded or cut
                 self.assertAlmostEqual(table.share, dump.served([table]).share(), delta=0.011)
 
     def assert_ledgers(self, tables: Tables) -> None:
@@ -204,8 +206,8 @@ class ServerCase(unittest.TestCase):
     def assert_live_returns(self, before: Tables, number: int = signal.SIGUSR1, slack: int = 0) -> Tables:
         """Waits until every bucket has as many live slots as before, and returns those dumps.
 
-        With some slack a process may have fewer, and as many more in all buckets together. The ledger is held to close
-        in them too, since the servers are at rest."""
+        With a slack above 0, buckets may have fewer live slots, and all buckets together as many more. The sums
+        of each dump must agree, because the servers are at rest."""
         latest: Tables = {}
 
         def settled() -> bool:

@@ -1,4 +1,4 @@
-"""A certificate that signs itself, made for one test and trusted by that test alone."""
+"""A self-signed certificate that is made for one test, and that only this test's clients trust."""
 # SPDX-License-Identifier: BSD-2-Clause
 import ssl
 import subprocess
@@ -8,7 +8,7 @@ from . import settings
 
 
 class Certificate:
-    """Files for the server, and a context for the client that accepts nothing else."""
+    """The files for the server, and a TLS context for the client that accepts this certificate only."""
 
     def __init__(self, directory: Path) -> None:
         self.certificate = directory / "certificate.pem"

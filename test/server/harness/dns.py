@@ -1,4 +1,4 @@
-"""A client for DNS over UDP and TCP, and a load of TXT records of many sizes that it compares."""
+"""A client for DNS over UDP and TCP, and a load of TXT records of many sizes, each of which is compared."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import itertools
@@ -14,19 +14,19 @@ TIMEOUT_SECONDS = 30
 ZONE = "test"
 TXT, OPT, IN = 16, 41, 1
 RESPONSE, TRUNCATED, NO_SUCH_NAME = 0x8000, 0x0200, 3
-# What a string of a TXT record and a record of ours hold at most. Answers of more than a datagram
-# are cut, and asked for again by TCP.
+# The largest number of bytes in a string of a TXT record, and in one of our records. An answer that is larger than a
+# datagram is cut, and requested again by TCP.
 STRING, RECORD = 250, 4000
 DATAGRAM = 1232
 _NUMBERS = itertools.count(1)
 
 
 class WrongAnswer(AssertionError):
-    """An answer that does not belong to its question, or does not hold what it should."""
+    """An answer that does not match its question, or whose content is wrong."""
 
 
 def text(size: int) -> str:
-    """What the name for a size has for its value: as many letters and digits."""
+    """Returns the text of the name for a size: as many letters and digits."""
     return bodies.value("text", (size + 1) // 2).hex()[:size]
 
 
@@ -35,13 +35,13 @@ def name(size: int) -> str:
 
 
 def prepare(sizes: Sequence[int]):
-    """Writes the records of a zone into data/records.conf, as unbound reads them."""
+    """Returns a function that writes the records of a zone into data/records.conf, as unbound reads them."""
 
     def write(place: Place) -> None:
         lines = [f'local-zone: "{ZONE}." static']
         for size in sizes:
             for number, piece in enumerate(_pieces(text(size), RECORD)):
-                # The server may answer with the records in any order.
+                # numbered, because the server may send the records in any order
                 strings = [f"{number:04}", *_pieces(piece, STRING)]
                 words = " ".join(f'"{string}"' for string in strings)
                 lines.append(f"local-data: '{name(size)}. 60 IN TXT {words}'")
@@ -60,7 +60,7 @@ def _wire_name(of: str) -> bytes:
 
 
 class Question:
-    """One question for the TXT records of a name."""
+    """A question for the TXT records of a name."""
 
     def __init__(self, of: str) -> None:
         self.number = next(_NUMBERS) & 0xFFFF
@@ -72,7 +72,7 @@ class Question:
         return struct.pack("!6H", self.number, 0, 1, 0, 0, 1) + self._question + options
 
     def read(self, answer: bytes) -> tuple[int, str]:
-        """The flags, and what the records in the answer hold."""
+        """Returns the flags of an answer, and the text of its records."""
         number, flags, questions, records, _, _ = struct.unpack_from("!6H", answer)
         at = 12 + len(self._question)
         if (number, questions, answer[12:at]) != (self.number, 1, self._question):
@@ -100,7 +100,7 @@ def _strings(data: bytes) -> Iterator[str]:
 
 
 class Stream:
-    """A connection that stays."""
+    """A TCP connection that is kept from question to question."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS)
@@ -123,7 +123,7 @@ class Stream:
 
 
 class Datagrams:
-    """A socket for datagrams; on loopback none is lost but by a full queue."""
+    """A UDP socket. On the loopback interface a datagram is lost only if the queue is full."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -140,7 +140,7 @@ class Datagrams:
 
 @dataclass(frozen=True)
 class Load:
-    """So many connections at a time, each kept for so many rounds; each question goes by UDP before."""
+    """`connections` clients at a time, each of which asks every question `rounds` times, by UDP and then by TCP."""
 
     sizes: Sequence[int]
     connections: int = 8

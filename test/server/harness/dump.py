@@ -19,7 +19,7 @@ class Malformed(AssertionError):
 
 @dataclass(frozen=True)
 class Table:
-    """One dump: a row a bucket, the row of totals, and the share that the library computed."""
+    """A dump: a row for each bucket, the row of totals, and the share that the library computed."""
 
     program: str
     pid: int
@@ -40,10 +40,10 @@ def _row(fields: list[str], columns: list[str]) -> dict[str, int]:
         raise Malformed(f"{len(fields)} fields under {len(columns)} columns: {fields}")
     row = {}
     for column, field in zip(columns[1:], fields[1:]):
-        # The sum of capacities would mean nothing; behind a filter nobody may ask what is in memory.
+        # the sum of the capacities is "-", and resident bytes are "unknown" behind a seccomp filter
         if field == "-" or (field == "unknown" and column.startswith("resident")):
             continue
-        if re.fullmatch(r"\d+\.\d\d%", field):  # a share: in ten-thousandths, as a number without a point
+        if re.fullmatch(r"\d+\.\d\d%", field):  # a share, as a number in ten-thousandths
             field = field.replace(".", "").rstrip("%")
         if not field.isdecimal():
             raise Malformed(f"{column} of {fields[0]} is no plain number: {field!r}")
@@ -59,7 +59,7 @@ def _share(lines: list[str]) -> float:
 
 
 def parse(text: str) -> Table:
-    """Reads one whole dump, strictly."""
+    """Parses one whole dump strictly."""
     lines = text.splitlines()
     begin = _BEGIN.match(lines[0]) if lines else None
     end = _END.match(lines[-1]) if lines else None
@@ -79,7 +79,7 @@ def parse(text: str) -> Table:
 
 
 def split(text: str) -> list[str]:
-    """The complete dumps in a file to which they are appended; the last may be unfinished."""
+    """Returns the complete dumps in a file to which they were appended. The last one may be unfinished."""
     dumps: list[str] = []
     pending: list[str] = []
     for line in text.splitlines(keepends=True):
@@ -91,7 +91,8 @@ def split(text: str) -> list[str]:
 
 
 def ledger_errors(table: Table) -> list[str]:
-    """Where live + cached + depot + purged is not carved, or a total is not the sum of its rows."""
+    """Returns the buckets in which live + cached + depot + purged differs from carved, and the totals that are not
+    the sum of their rows."""
     errors = []
     for bucket, row in [*table.rows.items(), ("total", table.total)]:
         known = row["live"] + row["cached"] + row["depot"] + row["purged"]
@@ -106,26 +107,26 @@ def ledger_errors(table: Table) -> list[str]:
 
 @dataclass(frozen=True)
 class Served:
-    """What the pools served and what fell through, of the requests of a pool's size."""
+    """The bytes of requests of the pools' sizes that the pools served, and those that fell through."""
 
     requests: int
     asked: int
     fell_through_asked: int
 
     def share(self) -> float:
-        """In percent; no request at all is no success."""
+        """Returns the share in percent, which is 0 if there was no request."""
         whole = self.asked + self.fell_through_asked
         return 100.0 * self.asked / whole if whole else 0.0
 
 
 def served(tables: Iterable[Table]) -> Served:
-    """The sum over several processes, since they started."""
+    """Returns the sum over several processes since their start."""
     tables = list(tables)
     return Served(*(sum(table.sum(name) for table in tables) for name in _SERVED))
 
 
 def served_between(before: Iterable[Table], after: Iterable[Table]) -> Served:
-    """The sum over several processes, between two dumps of each."""
+    """Returns the sum over several processes, between two dumps of each."""
     first, second = served(before), served(after)
     return Served(
         second.requests - first.requests,

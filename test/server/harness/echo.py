@@ -1,4 +1,4 @@
-"""Bytes that come back as they were sent: a server without the library, and a load for any such."""
+"""A server without the library that sends every byte back, and a load for any such server."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import selectors
@@ -19,7 +19,7 @@ Connect = Callable[[], socket.socket]
 class _Handler(socketserver.BaseRequestHandler):
     def handle(self) -> None:
         self.request.settimeout(TIMEOUT_SECONDS)
-        with contextlib.suppress(ConnectionError):  # a proxy may reset what it has finished with
+        with contextlib.suppress(ConnectionError):  # a proxy may reset a connection that it no longer needs
             while piece := self.request.recv(PIECE):
                 self.request.sendall(piece)
 
@@ -30,7 +30,7 @@ class _Server(socketserver.ThreadingTCPServer):
 
 
 class EchoUpstream:
-    """Gives back every byte, on each connection by a thread of its own."""
+    """Sends every byte back, with a thread for each connection."""
 
     def __init__(self) -> None:
         self._server = _Server(("127.0.0.1", 0), _Handler)
@@ -49,12 +49,12 @@ def direct(port: int) -> socket.socket:
 
 
 def tunnel(port: int, target: int) -> socket.socket:
-    """A connection to the target through a proxy on the port, by HTTP's CONNECT."""
+    """Opens a connection to the port `target` through a proxy, by HTTP's CONNECT."""
     connection = direct(port)
     connection.sendall(f"CONNECT 127.0.0.1:{target} HTTP/1.1\r\n\r\n".encode())
     answer = b""
     while not answer.endswith(b"\r\n\r\n"):
-        byte = connection.recv(1)  # no further: what follows belongs to the target
+        byte = connection.recv(1)  # one byte at a time, because the bytes behind the head belong to the target
         if not byte:
             break
         answer += byte
@@ -65,7 +65,7 @@ def tunnel(port: int, target: int) -> socket.socket:
 
 
 def exchange(connection: socket.socket, sent: bytes) -> None:
-    """Sends and reads at the same time, as no buffer on the way need hold it all."""
+    """Sends and receives at the same time, because no buffer on the way needs to hold all bytes."""
     got = bytearray()
     rest = memoryview(sent)
     connection.setblocking(False)
@@ -92,7 +92,7 @@ def exchange(connection: socket.socket, sent: bytes) -> None:
 
 @dataclass(frozen=True)
 class EchoLoad:
-    """So many connections at once, on each of which so many bodies go out and come back."""
+    """`connections` connections at once; on each of them each body is sent and comes back `rounds` times."""
 
     sizes: Sequence[int]
     connections: int = 16
@@ -103,7 +103,7 @@ class EchoLoad:
 
     @contextlib.contextmanager
     def held(self, connect: Connect) -> Iterator[None]:
-        """All rounds are over inside, and the connections still open."""
+        """Runs all rounds, and keeps the connections open inside the `with` statement."""
         with contextlib.ExitStack() as stack:
             sockets = [stack.enter_context(connect()) for _ in range(self.connections)]
             for number in range(self.rounds):

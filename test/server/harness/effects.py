@@ -1,4 +1,5 @@
-"""What SIGUSR1 means to servers, and how that is seen: entered before the signal, left after."""
+"""What SIGUSR1 does to each server by itself, and how a test sees that. The context is entered before the signal and
+left after it."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 from collections.abc import Callable, Iterator
@@ -25,7 +26,7 @@ def goes_on(running: Running) -> Iterator[None]:
 
 @contextlib.contextmanager
 def stops_listening(running: Running) -> Iterator[None]:
-    """No connection is accepted any more; the table's test sees the end."""
+    """Checks that the server accepts no connection any more. The test of the table checks the server's end."""
     yield
     port = running.place.port
     _await(running, lambda: not waiting.accepts(port), "stops listening")
@@ -45,7 +46,7 @@ def replaces_children(running: Running) -> Iterator[None]:
 
 @contextlib.contextmanager
 def passes_notifications(running: Running) -> Iterator[None]:
-    """PostgreSQL's processes wake each other by it, before and after."""
+    """PostgreSQL's processes wake each other by SIGUSR1, before the test's signal and after it."""
     listener, notifier = Postgres(running.place.port), Postgres(running.place.port)
     with contextlib.closing(listener), contextlib.closing(notifier):
         listener.run("LISTEN news")
@@ -62,7 +63,7 @@ def _notify(notifier: Postgres, listener: Postgres) -> None:
 
 
 def reopens(name: str) -> Effect:
-    """A log that was moved away is made anew."""
+    """Checks that the server makes a new log after the old one was moved away."""
 
     @contextlib.contextmanager
     def effect(running: Running) -> Iterator[None]:
@@ -75,7 +76,7 @@ def reopens(name: str) -> Effect:
 
 
 def reopens_everywhere(name: str) -> Effect:
-    """Every process of the server closes a log that was moved away, and has the new one open."""
+    """Checks that every process of the server closes a log that was moved away, and opens the new one."""
 
     @contextlib.contextmanager
     def effect(running: Running) -> Iterator[None]:
@@ -96,7 +97,7 @@ def reopens_everywhere(name: str) -> Effect:
 
 
 def writes(name: str) -> Effect:
-    """A file appears that was not there."""
+    """Checks that the server writes a new file."""
 
     @contextlib.contextmanager
     def effect(running: Running) -> Iterator[None]:
@@ -110,7 +111,7 @@ def writes(name: str) -> Effect:
 
 
 def says(words: str, log: str | None = None) -> Effect:
-    """These words appear on its output, or in its log, once more than before."""
+    """Checks that these words appear once more on the server's output, or in its log."""
 
     @contextlib.contextmanager
     def effect(running: Running) -> Iterator[None]:

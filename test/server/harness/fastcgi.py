@@ -1,4 +1,4 @@
-"""A client for FastCGI that has php-fpm run a script, and a load of bodies that the script gives back."""
+"""A client for FastCGI that lets php-fpm run a script, and a load of bodies that the script sends back."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import socket
@@ -19,7 +19,7 @@ RECORD_MAX = 65_535
 
 
 class WrongAnswer(AssertionError):
-    """An answer that is no FastCGI, an error of the script's, or a body that is not what it should be."""
+    """An answer that is not FastCGI, an error of the script, or a wrong body."""
 
 
 def _length(size: int) -> bytes:
@@ -36,13 +36,13 @@ def _record(kind: int, content: bytes) -> bytes:
 
 
 def _stream(kind: int, content: bytes) -> bytes:
-    """As many records as it takes, and the empty one that ends a stream."""
+    """Returns the content as records of the stream, and the empty record that ends the stream."""
     parts = [content[at : at + RECORD_MAX] for at in range(0, len(content), RECORD_MAX)]
     return b"".join(_record(kind, part) for part in [*parts, b""])
 
 
 class FastCgi:
-    """One connection, which is kept from request to request."""
+    """A connection that is kept from request to request."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS)
@@ -54,7 +54,7 @@ class FastCgi:
         self._socket.close()
 
     def post(self, script: str, query: str, body: bytes) -> bytes:
-        """Has the script run with the body as its input, and returns the body of what it writes."""
+        """Runs the script with the body as its input, and returns the body of its output."""
         parameters = {
             "SCRIPT_FILENAME": script,
             "QUERY_STRING": query,
@@ -72,7 +72,7 @@ class FastCgi:
         return result
 
     def _answer(self) -> tuple[bytes, bytes]:
-        """What the script wrote on its output, and what there was to complain of."""
+        """Returns what the script has written to its output, and its errors."""
         streams: dict[int, list[bytes]] = {STDOUT: [], STDERR: []}
         while True:
             head = self._reader.read(8)
@@ -89,7 +89,8 @@ class FastCgi:
 
 @dataclass(frozen=True)
 class BodyLoad:
-    """So many connections at the same time; on each the ways through the script take turns with the sizes."""
+    """`connections` connections at the same time, each of which sends bodies of every size in each of the script's
+    ways."""
 
     script: str
     ways: Sequence[str]
@@ -102,7 +103,7 @@ class BodyLoad:
 
     @contextlib.contextmanager
     def held(self, place: Place) -> Iterator[None]:
-        """All bodies have come back inside, and the connections are still open."""
+        """Sends all bodies and compares them, and keeps the connections open inside the `with` statement."""
         with contextlib.ExitStack() as stack:
             clients = [FastCgi(place.port) for _ in range(self.connections)]
             for client in clients:

@@ -1,4 +1,4 @@
-"""A load of files that go up to an FTP server, come down again, are listed and deleted."""
+"""A load of files that are sent to an FTP server, fetched again, listed and deleted."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import ftplib
@@ -12,7 +12,7 @@ TIMEOUT_SECONDS = 30
 
 
 class Client(ftplib.FTP):
-    """One session of a guest without a name."""
+    """The session of an anonymous user."""
 
     def __init__(self, port: int) -> None:
         super().__init__(timeout=TIMEOUT_SECONDS)
@@ -35,19 +35,19 @@ class Client(ftplib.FTP):
 
 @dataclass(frozen=True)
 class Load:
-    """So many sessions, each of which reads what another one wrote, so many times."""
+    """`sessions` sessions, each of which reads files that another session has written, `rounds` times."""
 
     sizes: Sequence[int]
     sessions: int = 3
     rounds: int = 6
 
     def transfers(self) -> int:
-        """Up and down."""
+        """Returns the number of transfers in both directions."""
         return 2 * self.sessions * self.rounds
 
     @contextlib.contextmanager
     def held(self, port: int) -> Iterator[None]:
-        """All files are compared and deleted inside, and the sessions still open."""
+        """Transfers, compares and deletes all files, and keeps the sessions open inside the `with` statement."""
         with contextlib.ExitStack() as stack:
             clients = [Client(port) for _ in range(self.sessions)]
             for client in clients:

@@ -1,4 +1,4 @@
-"""A repository of large objects, its clone over HTTP, and a clone that stands still midway."""
+"""A git repository of large objects, clones of it over HTTP, and a clone that stops half-way."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import hashlib
@@ -10,11 +10,11 @@ from . import bodies
 from .place import Place
 from .web import Client
 
-# The last one is more than the buffers of both sockets grow to, so that git waits for the client.
+# The last file is larger than both sockets' buffers can grow, so that git waits for the client.
 SIZES = (4096, 65_536, 300_000, 1 << 20, 5_000_000)
 IDENTITY = "-c user.name=Tester -c user.email=tester@localhost"
 PATH = "/git/large.git"
-# In this many bytes a pack has begun, and it is far from its end.
+# After this many bytes a pack has begun, and is far from its end.
 FIRST_BYTES = 200_000
 
 
@@ -23,20 +23,20 @@ def _content(index: int) -> bytes:
 
 
 def prepare(place: Place) -> None:
-    """Makes data/large.git, whose one commit holds a file of each size."""
+    """Makes data/large.git, which has one commit with a file of each size."""
     quick = "-c core.compression=1"
     place.run("git init --quiet source")
     for index in range(len(SIZES)):
         (place.data / "source" / str(index)).write_bytes(_content(index))
     place.run(f"git -C source {quick} add .")
     place.run(f"git -C source {quick} {IDENTITY} commit --quiet -m files")
-    # Random bytes gain nothing from compression, nor from their likeness.
+    # random bytes, which git cannot compress or store as differences
     place.run(f"git clone --quiet --bare {quick} -c pack.window=0 source large.git")
 
 
 @contextlib.contextmanager
 def held(place: Place) -> Iterator[None]:
-    """One whole clone is over inside, and another one is in the middle of its pack."""
+    """Makes one whole clone, and keeps another one in the middle of its pack inside the `with` statement."""
     _clone(place)
     client = Client(place.port)
     try:
@@ -59,7 +59,7 @@ def _clone(place: Place) -> None:
 
 
 def _ask_for_pack(client: Client) -> http.client.HTTPResponse:
-    """By the first version of the protocol, which takes one request for the pack."""
+    """Requests the pack by the first version of the protocol, which needs a single request."""
     client.request("GET", f"{PATH}/info/refs?service=git-upload-pack")
     answer = _good_answer(client)
     lines = list(_packets(answer.read()))
@@ -83,7 +83,7 @@ def _packet(text: str) -> str:
 
 
 def _packets(stream: bytes) -> Iterator[bytes]:
-    """The lines of git's protocol; those that only part them are left out."""
+    """Returns the lines of git's protocol without the separators between them."""
     at = 0
     while at < len(stream):
         size = int(stream[at : at + 4], 16)
@@ -93,7 +93,7 @@ def _packets(stream: bytes) -> Iterator[bytes]:
 
 
 def check_pack(stream: bytes) -> None:
-    """The pack, the first of the answer's bands, ends with the digest of all before."""
+    """Checks the pack in the first band of the answer, which ends with the digest of all bytes before."""
     pack = b"".join(line[1:] for line in _packets(stream) if line[:1] == b"\1")
     if pack[:4] != b"PACK" or hashlib.sha1(pack[:-20]).digest() != pack[-20:]:
         raise AssertionError(f"a pack of {len(pack)} bytes does not agree with its digest")

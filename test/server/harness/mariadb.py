@@ -5,7 +5,7 @@ import socket
 import struct
 
 TIMEOUT_SECONDS = 30
-# What the client can do: the protocol of version 4.1, and authentication by a plugin.
+# The capabilities of this client: the protocol of version 4.1, and authentication by a plugin.
 PROTOCOL_41, SECURE_CONNECTION, PLUGIN_AUTH = 1 << 9, 1 << 15, 1 << 19
 CAPABILITIES = PROTOCOL_41 | SECURE_CONNECTION | PLUGIN_AUTH
 LARGEST_PACKET = 0xFFFFFF
@@ -25,7 +25,7 @@ class Refused(AssertionError):
 
 
 class MariaDB:
-    """One connection to a server that asks for no password."""
+    """A connection to a server that needs no password."""
 
     def __init__(self, port: int) -> None:
         self._number = 0
@@ -45,7 +45,7 @@ class MariaDB:
             raise
 
     def close(self) -> None:
-        """Ends the session, and waits for the server's end of it."""
+        """Ends the session, and waits until the server has closed it."""
         self._number = 0
         self._send(QUIT)
         self._reader.read()
@@ -53,7 +53,7 @@ class MariaDB:
         self._socket.close()
 
     def run(self, statement: str | bytes) -> list[list[bytes | None]]:
-        """The rows that the statement gives."""
+        """Returns the result rows of the statement."""
         text = statement.encode() if isinstance(statement, str) else statement
         self._number = 0
         self._send(QUERY + text)
@@ -104,7 +104,7 @@ class MariaDB:
 
 
 def _quoted(value: bytes) -> bytes:
-    """As a string of bytes, which no character set changes."""
+    """Returns the value as a literal of bytes, which no character set changes."""
     escaped = SPECIAL.sub(lambda match: b"\\" + NAMES.get(match[0][0], match[0]), value)
     return b"_binary'" + escaped + b"'"
 

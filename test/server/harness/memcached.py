@@ -1,4 +1,4 @@
-"""A client for the text protocol of memcached, over one plain socket."""
+"""A client for the text protocol of memcached, over a plain socket."""
 # SPDX-License-Identifier: BSD-2-Clause
 import socket
 
@@ -6,7 +6,7 @@ TIMEOUT_SECONDS = 30
 
 
 class Memcached:
-    """One connection."""
+    """A connection to memcached."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS)

@@ -1,4 +1,4 @@
-"""A client for MQTT 3.1.1, as far as publishing and subscribing with acknowledgement goes."""
+"""A client for MQTT 3.1.1, for publishing and subscribing with acknowledgement only."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import socket
@@ -15,7 +15,7 @@ AT_LEAST_ONCE = 1 << 1  # the quality of service, in the flags of PUBLISH
 
 
 class Mqtt:
-    """One session, which is forgotten when it ends."""
+    """A session that the server forgets when it ends."""
 
     def __init__(self, port: int, name: str) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS)
@@ -39,7 +39,7 @@ class Mqtt:
         self._expect(SUBACK, number + b"\1")
 
     def publish(self, topic: str, payload: bytes) -> None:
-        """Returns when the server has taken the message over."""
+        """Returns when the server has acknowledged the message."""
         self._number += 1
         number = struct.pack("!H", self._number)
         self._send(PUBLISH, AT_LEAST_ONCE, _text(topic) + number + payload)
@@ -93,7 +93,7 @@ def _text(text: str) -> bytes:
 
 @dataclass(frozen=True)
 class MqttLoad:
-    """Each message goes to every subscriber of its topic, and all of them compare it."""
+    """Each message goes to every subscriber of its topic, and each of them compares it."""
 
     sizes: Sequence[int]
     topics: int = 4
@@ -105,7 +105,7 @@ class MqttLoad:
 
     @contextlib.contextmanager
     def held(self, port: int) -> Iterator[None]:
-        """All messages have arrived inside, and the connections are still open."""
+        """Sends and compares all messages, and keeps the connections open inside the `with` statement."""
         with contextlib.ExitStack() as stack:
 
             def connect(name: str) -> Mqtt:

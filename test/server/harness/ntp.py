@@ -1,4 +1,4 @@
-"""A load for an NTP server: one question from each of many addresses, and every answer is checked."""
+"""A load for an NTP server: one question from each of many addresses; every answer is checked."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import re
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from .place import Place
 
 TIMEOUT_SECONDS = 10
-# Leap, version and mode in one byte; the stratum; what the client does not know; its own time.
+# Leap, version and mode in one byte; the stratum; fields that the client does not know; the time of sending.
 PACKET = struct.Struct("!BBbb36sQ")
 ANSWER = struct.Struct("!BBbb20sQQQ")
 VERSION, CLIENT, SERVER = 4 << 3, 3, 4
@@ -20,16 +20,16 @@ RECEIVED = re.compile(r"^NTP packets received\s*:\s*(\d+)$", re.MULTILINE)
 
 
 class WrongAnswer(AssertionError):
-    """An answer that is not to our question, or does not say what it should."""
+    """An answer that belongs to another question, or whose content is wrong."""
 
 
 def make_directory(place: Place) -> None:
-    """For a socket, which has to be where nobody else can come."""
+    """Makes a directory for a socket, which no other account may enter."""
     place.run("mkdir --mode=750 inside")
 
 
 def received(place: Place) -> int:
-    """How many questions the server says that it has got, as its own client prints it."""
+    """Returns how many questions the server has received, by the output of its own client."""
     text = place.run("chronyc -h @data@/inside/chronyd.sock serverstats")
     found = RECEIVED.search(text)
     if found is None:
@@ -50,7 +50,7 @@ def _ask(port: int, number: int) -> None:
 
 
 def check(answer: bytes, mine: int) -> None:
-    """Holds an answer to the question that bore this time."""
+    """Checks the answer to the question that carried the time `mine`."""
     if len(answer) != ANSWER.size:
         raise WrongAnswer(f"an answer of {len(answer)} bytes to question {mine:x}")
     head, stratum, _, _, _, origin, arrived, sent = ANSWER.unpack(answer)
@@ -62,7 +62,7 @@ def check(answer: bytes, mine: int) -> None:
 
 @dataclass(frozen=True)
 class Load:
-    """The server remembers each address, in a table that grows as long as new ones come."""
+    """The server remembers each address in a table that grows as long as new addresses come."""
 
     addresses: int
 

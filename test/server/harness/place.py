@@ -1,4 +1,4 @@
-"""Where one row's server runs: its directory, ports and account, and what stands behind it."""
+"""The place where a row's server runs: its directory, ports and account, and the servers behind it."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import grp
@@ -24,10 +24,11 @@ _NAME = re.compile(r"@(\w+)@")
 
 
 class Place:
-    """What commands and configurations name between @ signs is an attribute or a property here."""
+    """Commands and configurations contain names between @ signs, each of which is an attribute or a property of this
+    class."""
 
     def __init__(self, directory: Path, account: str | None, asks: str, stack: contextlib.ExitStack) -> None:
-        """The account is taken only where we are root; the stack closes what is opened here."""
+        """Uses the account only if the tests run as root. The stack closes what this object opens."""
         self.asks = asks
         self.directory = directory
         self.data = directory / "data"
@@ -46,12 +47,12 @@ class Place:
 
     @property
     def account(self) -> str:
-        """Whom the server is to run as."""
+        """Returns the account that the server runs as."""
         return self.other_account or pwd.getpwuid(os.geteuid()).pw_name
 
     @property
     def as_ordinary_user(self) -> str:
-        """Tells vsftpd that it cannot change its account: YES where we are not root."""
+        """Returns YES if the tests do not run as root, which tells vsftpd that it cannot change its account."""
         return "NO" if os.geteuid() == 0 else "YES"
 
     @property
@@ -60,12 +61,12 @@ class Place:
 
     @property
     def sshd(self) -> str:
-        """sshd starts itself anew for each session, for which it wants its whole name."""
+        """Returns the whole path of sshd, which it needs because it executes itself again for each session."""
         return settings.program("sshd")
 
     @property
     def postgres(self) -> Path:
-        """The directory of PostgreSQL's programs, of the newest version that is installed."""
+        """Returns the directory with the programs of the newest PostgreSQL that is installed."""
         found = Path("/usr/lib/postgresql").glob("*/bin/postgres")
         newest = max(found, key=lambda path: float(path.parts[-3]), default=None)
         if newest is None:
@@ -74,7 +75,7 @@ class Place:
 
     @property
     def php_fpm(self) -> Path:
-        """PHP's server, whose name has the version in it."""
+        """Returns the path of php-fpm, whose name includes its version."""
         found = sorted(Path("/usr/sbin").glob("php-fpm[0-9]*"))
         if not found:
             raise settings.Missing("php-fpm is not installed; scripts/test installs it")
@@ -90,19 +91,19 @@ class Place:
 
     @cached_property
     def origin(self) -> Upstream:
-        """An HTTP server without the library."""
+        """Starts an HTTP server without the library at the first use."""
         upstream = Upstream()
         self._stack.callback(upstream.close)
         return upstream
 
     @property
     def upstream(self) -> int:
-        """Its port."""
+        """Returns the port of the HTTP server."""
         return self.origin.port
 
     @cached_property
     def echo(self) -> int:
-        """The port of a server without the library that gives back every byte."""
+        """Starts a server without the library that sends every byte back at the first use, and returns its port."""
         upstream = EchoUpstream()
         self._stack.callback(upstream.close)
         return upstream.port
@@ -123,17 +124,17 @@ class Place:
         return _NAME.sub(lambda match: str(getattr(self, match[1])), text)
 
     def configure(self, template: str) -> None:
-        """Writes a file of the directory of configurations into the server's."""
+        """Fills a file of the configuration folder in, and writes it into the server's directory."""
         text = (CONFIGURATION / template).read_text()
         (self.directory / template).write_text(self.fill(text))
 
     def command(self, text: str) -> list[str]:
-        """The words of a command; its program may be one that only sbin has."""
+        """Returns the words of a command. Its program may be in a folder sbin, which PATH leaves out."""
         program, *words = map(self.fill, shlex.split(text))
         return [settings.program(program), *words]
 
     def run(self, text: str) -> str:
-        """Runs a command as the account and without the library, and returns its output."""
+        """Runs a command under the account and without the library, and returns its output."""
         words = self.command(text)
         if self.other_account is not None:
             account = [f"--reuid={self.other_account}", f"--regid={self.group}", "--init-groups"]

@@ -18,7 +18,7 @@ class Refused(AssertionError):
 
 
 class Postgres:
-    """One connection. All parameters and results are in binary, which for text is itself."""
+    """A connection. All parameters and results are in binary form, which is the plain text for texts."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS)
@@ -37,7 +37,7 @@ class Postgres:
         self._socket.close()
 
     def run(self, statement: str, *parameters: bytes) -> list[list[bytes]]:
-        """The rows that the statement gives; it is its own transaction."""
+        """Runs the statement as a transaction of its own, and returns its rows."""
         values = b"".join(struct.pack("!i", len(value)) + value for value in parameters)
         binary = struct.pack("!hh", 1, 1)
         bind = b"\0\0" + binary + struct.pack("!h", len(parameters)) + values + binary
@@ -60,14 +60,14 @@ class Postgres:
         self.run(DROP, key.encode())
 
     def notification(self) -> str:
-        """Waits for what another connection notifies, and returns the name of the channel."""
+        """Waits for a notification from another connection, and returns the name of its channel."""
         kind, body = self._receive()
         if kind != b"A":
             raise AssertionError(f"a message {kind!r} instead of a notification")
         return body[4:].partition(b"\0")[0].decode()
 
     def _until_ready(self) -> list[list[bytes]]:
-        """Reads to the end of an answer, and returns its rows."""
+        """Reads an answer to its end, and returns its rows."""
         rows = []
         while True:
             kind, body = self._receive()

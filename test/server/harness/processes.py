@@ -1,11 +1,11 @@
-"""Processes as /proc shows them: who descends from whom, and who has ended."""
+"""Reads /proc: which processes descend from which, and which have ended."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 from pathlib import Path
 
 
 def children(pid: int) -> list[int]:
-    """Those that any of the process's threads has started; none where it has ended."""
+    """Returns the children that any thread of the process has started, and none if the process has ended."""
     found: list[int] = []
     try:
         threads = os.listdir(f"/proc/{pid}/task")
@@ -14,7 +14,7 @@ def children(pid: int) -> list[int]:
     for thread in threads:
         try:
             listing = Path(f"/proc/{pid}/task/{thread}/children").read_text()
-        except OSError:  # it ended meanwhile
+        except OSError:  # the process has ended meanwhile
             continue
         found += map(int, listing.split())
     return found
@@ -32,9 +32,9 @@ def descendants(pid: int) -> list[int]:
 
 
 def start_time(pid: int) -> int | None:
-    """When the process began, in the kernel's ticks, so that a pid used again is told apart.
+    """Returns when the process began, in the kernel's ticks, so that a process with a reused pid is recognized.
 
-    None where there is no such process, or where it has ended and waits for its parent."""
+    Returns None if there is no such process, or if it has ended and its parent has not waited for it."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
@@ -44,19 +44,19 @@ def start_time(pid: int) -> int | None:
 
 
 def files(pid: int) -> set[str]:
-    """The names of what the process has open; none where it has ended."""
+    """Returns the names of the files that the process has open, and none if it has ended."""
     found = set()
     try:
         for descriptor in os.listdir(f"/proc/{pid}/fd"):
             found.add(os.readlink(f"/proc/{pid}/fd/{descriptor}"))
-    except FileNotFoundError:  # it, or a descriptor of its, is gone meanwhile
+    except FileNotFoundError:  # the process has ended, or has closed the descriptor meanwhile
         pass
     return found
 
 
 def signals(pid: int, field: str) -> set[int]:
-    """A set of signals by its name in /proc/PID/status: SigBlk are those that the first thread
-    blocks, ShdPnd those that were sent to the process and that no thread has taken."""
+    """Returns a set of signals by its name in /proc/PID/status: SigBlk are the signals that the first thread blocks,
+    ShdPnd those that were sent to the process and that no thread has received."""
     text = Path(f"/proc/{pid}/status").read_text()
     (bits,) = (line.split()[1] for line in text.splitlines() if line.startswith(f"{field}:"))
     mask = int(bits, 16)

@@ -1,4 +1,4 @@
-"""A client for the protocol of redis, over one plain socket."""
+"""A client for the protocol of redis, over a plain socket."""
 # SPDX-License-Identifier: BSD-2-Clause
 import socket
 from typing import Union
@@ -13,7 +13,7 @@ class RedisError(AssertionError):
 
 
 class Redis:
-    """One connection; commands can be sent ahead of their replies."""
+    """A connection. Commands can be sent before the replies to earlier ones are read."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS)
@@ -72,7 +72,7 @@ class Redis:
             raise AssertionError(f"redis had no {key}")
 
     def info(self, section: str) -> dict[str, str]:
-        """The fields of one section of INFO."""
+        """Returns the fields of one section of INFO."""
         text = self.call("INFO", section)
         assert isinstance(text, bytes)
         pairs = (line.split(":", 1) for line in text.decode().splitlines() if ":" in line)

@@ -1,4 +1,4 @@
-"""What the table of servers says of each: how to start it, what to put on it, what must hold."""
+"""What the table of servers says of each server: how to start it, which load it gets, and what is checked."""
 # SPDX-License-Identifier: BSD-2-Clause
 import signal
 from collections.abc import Callable
@@ -9,16 +9,16 @@ from .case import LEAST_SHARE
 from .place import Place
 from .server import Server
 
-# All work is done and checked inside, and its connections are still open.
+# Inside the `with` statement all work is done and checked, and the connections are still open.
 Traffic = Callable[[Place], AbstractContextManager[None]]
 
-# Entered before SIGUSR1 is sent to the master, left when its dump is there.
+# Entered before SIGUSR1 is sent to the master, and left when its dump is there.
 Effect = Callable[["Running"], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True)
 class Running:
-    """A row's server, and the place where it runs."""
+    """The server of a row, and the place where it runs."""
 
     server: Server
     place: Place
@@ -26,7 +26,7 @@ class Running:
 
 @dataclass(frozen=True)
 class Own:
-    """What SIGUSR1 means to the server itself, and how that shows."""
+    """What SIGUSR1 does to the server by itself, and how a test sees that."""
 
     words: str
     effect: Effect
@@ -35,47 +35,50 @@ class Own:
 
 @dataclass(frozen=True)
 class Row:
-    """One server. Words between @ signs in commands and configurations are Place's."""
+    """One server. In commands and configurations, names between @ signs are attributes of Place."""
 
     name: str
     packages: tuple[str, ...]
     command: str
     traffic: Traffic
-    # The requests of a pool's size that the traffic brings at the very least, the second time.
+    # the fewest requests of the pools' sizes that the traffic brings when it runs the second time
     requests: int
-    # None where another row has the same server, or where no dump can come.
+    # None if another row has the same server, or if no dump can come
     own: Own | None
-    # The files of the directory of configurations that the command needs.
+    # the files of the configuration folder that the command needs
     configuration: tuple[str, ...] = ()
     prepare: Callable[[Place], None] = lambda place: None
     ports: int = 1
-    # True if the ports are of UDP.
+    # True if the ports are UDP ports
     datagrams: bool = False
-    # Whom the server runs as where the tests run as root, and whether it sees to that itself.
+    # The account of the server if the tests run as root, and whether the server changes to it by itself.
     account: str | None = None
     changes_account: bool = True
-    # With all that descend from the master, when no client is there; and those that clients bring.
+    # The number of processes without clients, including the master and all that descend from it, and the number of
+    # processes that clients bring.
     processes: int = 1
     guests: int = 0
     # Returns true if the server behind the port answers.
     ready: Callable[[Place], bool] = lambda place: True
-    # The signal that brings a dump and nothing else.
+    # the signal that brings a dump and has no other effect on the server
     asks: str = "SIGUSR1"
-    # True if the signal brings a dump of the master, too. Otherwise the signal that stops the master brings its dump.
+    # True if that signal brings a dump of the master, too. Otherwise the signal that stops the master brings the
+    # master's dump.
     asks_master: bool = True
-    # Why its processes are sent no signal: their tables are read from outside, by the command.
+    # Why no signal is sent to the processes. If this is set, the command reads their tables from outside.
     outside: str = ""
-    # Why the traffic may bring none the second time, and is counted from the server's start.
+    # Why the second run of the traffic may bring no requests. If this is set, requests are counted from the server's
+    # start.
     keeps: str = ""
-    # How many slots more than before may be live in the end, in all buckets together.
+    # how many more slots than before may be live in the end, in all buckets together
     slack: int = 0
     stop: int = signal.SIGTERM
-    # The exit status of a server that has stopped well, as it is without the library, too; negative
-    # for the signal that it dies of.
+    # The exit status of a server that has stopped well, with the library and without. A negative status is the signal
+    # that kills it.
     status: int = 0
-    # In percent, of the bytes asked for in requests of a pool's size.
+    # the least share, in percent, of the bytes in requests of the pools' sizes
     share: float = LEAST_SHARE
 
     def askable(self, tree: list[int]) -> list[int]:
-        """Of a server's processes, the master first, those that can be asked for a dump."""
+        """Returns the server's processes, the master first, that can be asked for a dump."""
         return tree if self.asks_master else tree[1:]

@@ -1,4 +1,4 @@
-"""One server under the preloaded library: started, watched, and ended by its own pid."""
+"""A server under the preloaded library: started, watched, and ended by its own pid."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import signal
@@ -15,14 +15,15 @@ PORT_ATTEMPTS = 5
 
 
 def _environment() -> dict[str, str]:
-    """Our own environment without what would configure the library, or preload it into helpers."""
+    """Returns the environment without variables that set up the library, or that preload it into helper programs."""
     return {
         name: value for name, value in os.environ.items() if name != "LD_PRELOAD" and not name.startswith("SOCKMALLOC_")
     }
 
 
 def _command(arguments: Sequence[str], variables: Mapping[str, str], preload: Path, account: str | None) -> list[str]:
-    """setpriv ends the server with us, however we end; env keeps the library out of setpriv."""
+    """Returns the command with setpriv, which ends the server when this process ends in any way, and with env, which
+    keeps the library out of setpriv."""
     assignments = [f"{name}={value}" for name, value in variables.items()]
     helpers = [settings.program("setpriv"), "--pdeathsig", "TERM"]
     if account is not None:
@@ -32,7 +33,7 @@ def _command(arguments: Sequence[str], variables: Mapping[str, str], preload: Pa
 
 
 class Server:
-    """A running server. Its process group holds it and its children, and is empty once it ended."""
+    """A running server. Its process group contains its children, and is empty once all have ended."""
 
     def __init__(
         self,
@@ -43,10 +44,10 @@ class Server:
         preload: Path | None = None,
         account: str | None = None,
     ) -> None:
-        """Preloads the library under test, unless another is given; an account needs root."""
+        """Preloads the library under test unless another one is given. An account needs root."""
         self.name = name
         self.preload = preload or settings.library()
-        self.status: int | None = None  # once somebody has waited for the end
+        self.status: int | None = None  # the exit status, once the server's end has been waited for
         self.logs = [directory / f"{name}.stdout", directory / f"{name}.stderr"]
         with self.logs[0].open("wb") as stdout, self.logs[1].open("wb") as stderr:
             self.process = subprocess.Popen(
@@ -61,12 +62,12 @@ class Server:
         self.pid = self.process.pid
 
     def output(self) -> str:
-        """What it wrote so far: on standard output, on standard error, and in its logs."""
+        """Returns what the server has written so far: standard output, standard error, and its logs."""
         texts = (log.read_text(errors="replace") for log in self.logs if log.exists())
         return "".join(texts)
 
     def last_words(self) -> str:
-        """The end of it, for a person who asks why the server failed."""
+        """Returns the end of the output, to explain why the server failed."""
         return self.output()[-4000:]
 
     def first_line(self) -> str:
@@ -84,39 +85,40 @@ class Server:
         return self.process.poll() is None
 
     def children(self) -> list[int]:
-        """The pids of the server's children, in order."""
+        """Returns the sorted pids of the server's children."""
         return sorted(processes.children(self.pid))
 
     def tree(self) -> list[int]:
-        """The pids of the server and then of all that descend from it, in order."""
+        """Returns the pid of the server, and then the sorted pids of all that descend from it."""
         return [self.pid, *sorted(processes.descendants(self.pid))]
 
     def is_preloaded(self, pid: int) -> bool:
-        """Returns true if the process has the library mapped. A preload that fails prints one line and is ignored."""
+        """Returns true if the process has the library mapped. If a preload fails, the dynamic linker prints a line
+        and goes on."""
         return os.path.realpath(self.preload) in Path(f"/proc/{pid}/maps").read_text()
 
     def wait_for_exit(self) -> int:
-        """The exit status (negative: the signal it died of), once the whole group has ended."""
+        """Returns the exit status, or the negative signal number, once the whole group has ended."""
         self.status = self.process.wait(timeout=STOP_SECONDS)
         left = f"{self.name} left processes behind"
         waiting.until(lambda: not self._group_exists(), left, STOP_SECONDS)
         return self.status
 
     def stop(self, number: int = signal.SIGTERM) -> int:
-        """Asks the server to end, and returns its exit status."""
+        """Sends the signal that ends the server, and returns its exit status."""
         if self.running():
             os.kill(self.pid, number)
         return self.wait_for_exit()
 
     def destroy(self) -> None:
-        """Ends what is left of the group by force, and returns when it is gone."""
+        """Kills the rest of the process group, and returns when it has gone."""
         if self._group_exists():
             os.killpg(self.pid, signal.SIGKILL)
         self.wait_for_exit()
         self.close_input()
 
     def _group_exists(self) -> bool:
-        self.process.poll()  # an ended child counts as a member until it is waited for
+        self.process.poll()  # a child that has ended belongs to the group until it is waited for
         try:
             os.killpg(self.pid, 0)
         except ProcessLookupError:
@@ -127,7 +129,7 @@ class Server:
 def start_on_free_ports(
     start: Callable[[list[int]], Server], count: int, datagrams: bool = False
 ) -> tuple[Server, list[int]]:
-    """Starts a server on ports found free, anew where another process was quicker to take one."""
+    """Starts a server on free ports, and again on others if another process was faster to use one."""
     kind = socket.SOCK_DGRAM if datagrams else socket.SOCK_STREAM
     open_there = waiting.receives if datagrams else waiting.accepts
     for _ in range(PORT_ATTEMPTS):
@@ -141,7 +143,7 @@ def start_on_free_ports(
         if server.running():
             return server, ports
         server.wait_for_exit()
-        # The words of strerror(EADDRINUSE), and those of haproxy.
+        # The text of strerror(EADDRINUSE), and that of haproxy.
         if not any(words in server.output() for words in ("in use", "cannot bind")):
             break
     raise AssertionError(f"{server.name} did not start:\n{server.last_words()}")

@@ -1,4 +1,4 @@
-"""Finds what the tests need: the library, the build directory, the servers' programs."""
+"""Finds what the tests need: the library, the build directory, the programs of the servers."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import shutil
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class Missing(RuntimeError):
-    """Something that the tests cannot do without; an error, never a reason to skip."""
+    """A program or file that the tests need is missing, which is an error and never a reason to skip a test."""
 
 
 def _path_from(variable: str) -> Path:
@@ -20,12 +20,12 @@ def _path_from(variable: str) -> Path:
 
 
 def library() -> Path:
-    """The library to preload."""
+    """Returns the path of the library to preload."""
     return _path_from("SOCKMALLOC_LIBRARY")
 
 
 def demo_program(name: str) -> str:
-    """The path of a program built from test/demo."""
+    """Returns the path of a program that was built from test/demo."""
     path = _path_from("SOCKMALLOC_BUILD") / "test" / "demo" / name
     if not os.access(path, os.X_OK):
         raise Missing(f"{path} is not there; build first")
@@ -33,7 +33,7 @@ def demo_program(name: str) -> str:
 
 
 def command() -> str:
-    """sockmalloc, the command, as built."""
+    """Returns the path of the command sockmalloc as it was built."""
     path = _path_from("SOCKMALLOC_BUILD") / "sockmalloc"
     if not os.access(path, os.X_OK):
         raise Missing(f"{path} is not there; build first")
@@ -41,7 +41,7 @@ def command() -> str:
 
 
 def program(name: str) -> str:
-    """The path of an installed program; servers are in sbin, which an ordinary PATH leaves out."""
+    """Returns the path of an installed program. Many servers are in a folder sbin, which PATH leaves out."""
     path = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
     if path is None:
         raise Missing(f"{name} is not installed; scripts/test installs it")
@@ -49,7 +49,7 @@ def program(name: str) -> str:
 
 
 def packages(purpose: str) -> set[str]:
-    """The Debian packages that scripts/install-packages installs for a purpose."""
+    """Returns the Debian packages that scripts/install-packages installs for a purpose."""
     script = Path(__file__).resolve().parents[3] / "scripts" / "install-packages"
     rows = map(str.split, script.read_text().splitlines())
     return {fields[1] for fields in rows if len(fields) > 2 and fields[0] == purpose}

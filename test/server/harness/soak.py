@@ -1,4 +1,4 @@
-"""A long run of one server: a load that never stops, disturbances, and how its memory goes."""
+"""A long run of one server under constant load, with disturbances, and how its memory changes."""
 # SPDX-License-Identifier: BSD-2-Clause
 import random
 import statistics
@@ -13,7 +13,7 @@ MEBIBYTE = 1 << 20
 
 
 class Stage:
-    """One server, who visits it, and what is done to it meanwhile."""
+    """A server, the visitors that put load on it, and the disturbances of it."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class Stage:
             visitor.start()
 
     def check(self) -> None:
-        """Passes on what a visitor met, and demands that the server is there."""
+        """Raises an error if a visitor failed or the server has ended."""
         for visitor in self._visitors:
             if visitor.failure is not None:
                 raise AssertionError(f"a client of {self.server.name} failed") from visitor.failure
@@ -64,19 +64,19 @@ class Stage:
         return self._samples[len(self._samples) // 2 :]
 
     def slope(self) -> float:
-        """MiB a minute, by the straight line that lies closest to the second half's samples."""
+        """Returns the growth in MiB a minute, by the best straight line through the samples of the second half."""
         seconds, sizes = zip(*self.second_half())
         return statistics.linear_regression(seconds, sizes).slope * 60 / MEBIBYTE
 
     def growth(self) -> float:
-        """MiB from the median of the second half's first part to that of its last."""
+        """Returns the growth in MiB from the median at the start of the second half to the median at its end."""
         sizes = [size for _, size in self.second_half()]
         part = len(sizes) // 2
         return (statistics.median(sizes[part:]) - statistics.median(sizes[:part])) / MEBIBYTE
 
 
 def resident(pid: int) -> int:
-    """Bytes in memory; 0 of a process that has ended."""
+    """Returns the bytes in memory, which are 0 for a process that has ended."""
     if processes.start_time(pid) is None:
         return 0
     try:

@@ -1,4 +1,4 @@
-"""Sessions by Debian's ssh with a key made for the test, and copies by its scp, byte for byte."""
+"""Sessions by Debian's ssh with a key that the test makes, and copies by its scp; every byte is compared."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import os
@@ -15,14 +15,14 @@ from . import bodies, settings
 from .place import Place
 
 TIMEOUT_SECONDS = 30
-# Kinds of packets; the last is one that no server knows.
+# Types of packets. No server knows the last one.
 IGNORE, UNIMPLEMENTED, KEX_INIT, UNKNOWN = 2, 3, 20, 15
-# Where sshd runs as root it insists on this directory, which Debian's service makes before.
+# If sshd runs as root it needs this directory, which Debian's service makes before the start.
 SEPARATION = Path("/run/sshd")
 
 
 def prepare(place: Place) -> None:
-    """Makes a key for the server and one for its clients, who may come as any account."""
+    """Makes a key for the server, and one for its clients, which may log in to any account."""
     if os.geteuid() == 0:
         SEPARATION.mkdir(mode=0o755, exist_ok=True)
     for name in ("host_key", "client_key"):
@@ -33,7 +33,7 @@ def prepare(place: Place) -> None:
 
 
 def _command(place: Place, program: str) -> list[str]:
-    """With no configuration but this one, and no server accepted but the test's own."""
+    """Returns the command without any other configuration; it trusts the test's server only."""
     words = (place.directory / "host_key.pub").read_text().split()
     known = place.directory / "known_hosts"
     known.write_text(f"sshd-under-test {words[0]} {words[1]}\n")
@@ -62,7 +62,7 @@ def _copy(place: Place, source: str, target: str) -> None:
 
 
 class Session:
-    """A session whose program gives back every byte."""
+    """A session whose program sends every byte back."""
 
     def __init__(self, place: Place) -> None:
         account = pwd.getpwuid(os.geteuid()).pw_name
@@ -74,7 +74,7 @@ class Session:
         )
 
     def echo(self, body: bytes) -> None:
-        """Writes in another thread, as no buffer on the way need hold it all."""
+        """Writes in another thread, because no buffer on the way needs to hold all bytes."""
         writer = threading.Thread(target=self._write, args=(body,))
         writer.start()
         assert self._process.stdout is not None
@@ -86,12 +86,12 @@ class Session:
 
     def _write(self, body: bytes) -> None:
         assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # what came back tells
+        with contextlib.suppress(BrokenPipeError):  # the bytes that come back show if something was lost
             self._process.stdin.write(body)
             self._process.stdin.flush()
 
     def _complaint(self) -> str:
-        """What ssh says of a session that has ended too early."""
+        """Returns ssh's messages about a session that has ended too early."""
         self._process.kill()
         assert self._process.stderr is not None
         return self._process.stderr.read().decode()
@@ -104,13 +104,13 @@ class Session:
             raise AssertionError(f"ssh ended with status {status}: {complaint.decode()}")
 
     def destroy(self) -> None:
-        """Whatever its state."""
+        """Kills the session, whatever its state."""
         self._process.kill()
         self._process.communicate()
 
 
 class Stranger:
-    """A connection that never gets as far as keys: a process in a sandbox reads what comes from it."""
+    """A connection that never exchanges keys, so that a sandboxed process of the server reads its packets."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS)
@@ -127,18 +127,20 @@ class Stranger:
         self._socket.close()
 
     def send(self, kind: int, body: bytes = b"") -> None:
-        """One packet, in the clear: it is a multiple of eight bytes, with four of padding at least."""
+        """Sends one packet without encryption. Its length is a multiple of eight bytes, with at least four of
+        padding."""
         padding = 4 + -(9 + 1 + len(body)) % 8
         head = struct.pack("!IBB", 2 + len(body) + padding, padding, kind)
         self._socket.sendall(head + body + bytes(padding))
         self._packets += 1
 
     def ignored(self, size: int) -> None:
-        """What the server is to read, and to forget."""
+        """Sends a packet that the server must read and ignore."""
         self.send(IGNORE, struct.pack("!I", size) + bodies.body(size))
 
     def check(self) -> None:
-        """Sends what no server knows. The answer names it by its number, so all before it was read."""
+        """Sends a packet of an unknown type. The server's answer names the packet's number, so it has read all
+        packets before."""
         number = self._packets
         self.send(UNKNOWN)
         kind, body = self._receive()
@@ -158,7 +160,7 @@ class Stranger:
 
 @dataclass(frozen=True)
 class Load:
-    """Files go up by scp and come down again; then so many sessions give back so many bodies."""
+    """Copies files to the server and back by scp; then each of `sessions` sessions sends bodies that come back."""
 
     sizes: Sequence[int]
     sessions: int = 2
@@ -166,7 +168,7 @@ class Load:
 
     @contextlib.contextmanager
     def held(self, place: Place) -> Iterator[None]:
-        """All copies are over inside, and the sessions still open."""
+        """Makes all copies, and keeps the sessions open inside the `with` statement."""
         for number in range(self.copies):
             self._there_and_back(place, self.sizes[number % len(self.sizes)])
         with contextlib.ExitStack() as stack:

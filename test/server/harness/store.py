@@ -1,4 +1,4 @@
-"""A load for servers that keep values under keys: each value is read back by another client."""
+"""A load for servers that store values under keys: each value is read back by another client."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +10,7 @@ from . import bodies
 
 
 class Client(Protocol):
-    """One connection to such a server."""
+    """The methods that a connection to such a server must have."""
 
     def put(self, key: str, value: bytes) -> None: ...
 
@@ -26,7 +26,7 @@ Connect = Callable[[int], Client]
 
 @dataclass(frozen=True)
 class StoreLoad:
-    """So many clients at the same time, each of which writes, reads and deletes so many values."""
+    """`clients` clients at the same time, each of which writes, reads and deletes `keys` values."""
 
     sizes: Sequence[int]
     clients: int = 8
@@ -37,7 +37,7 @@ class StoreLoad:
 
     @contextlib.contextmanager
     def held(self, connect: Connect, port: int) -> Iterator[None]:
-        """All values are read back and deleted inside, and the connections still open."""
+        """Reads and deletes all values, and keeps the connections open inside the `with` statement."""
         with contextlib.ExitStack() as stack:
             clients = [connect(port) for _ in range(self.clients)]
             for client in clients:
@@ -61,7 +61,7 @@ class StoreLoad:
         client.put(self._key(number, index), self._value(number, index))
 
     def _get(self, client: Client, number: int, index: int) -> None:
-        """Reads what the next client wrote."""
+        """Reads a value that the next client has written."""
         got = client.get(self._key(number, index + 1))
         wrong = bodies.difference(got or b"", self._value(number, index + 1))
         if wrong:

@@ -1,4 +1,4 @@
-"""Holds one row of the table of servers to what it promises: traffic, dumps, signals, the end."""
+"""Runs the checks of one row of the table of servers: traffic, dumps, signals, the end."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import shutil
@@ -12,25 +12,26 @@ from .server import START_SECONDS, Server
 
 
 def signal_number(name: str) -> int:
-    """SIGUSR1, or SIGRTMIN+5."""
+    """Returns the number of a signal named like SIGUSR1 or SIGRTMIN+5."""
     base, _, offset = name.partition("+")
     return signal.Signals[base] + int(offset or 0)
 
 
 class TableCase(ServerCase):
-    """What every row goes through: it serves, and SIGUSR1 keeps the meaning that it had."""
+    """What is tested in every row: the server serves, and SIGUSR1 keeps the effect that it has without the library."""
 
     def serve(self, row: Row) -> None:
-        """Serves, shows in every process what it served, and holds nothing afterwards."""
+        """Checks that the server serves, that every process shows this in its dump, and that no slot is left live
+        afterwards."""
         running = self.begin(row, row.asks)
         server, place = running.server, running.place
         number = FROM_OUTSIDE if row.outside else signal_number(row.asks)
-        with row.traffic(place):  # what a server keeps from the first on is not held against it
+        with row.traffic(place):  # memory that the server keeps from the first traffic on does not count
             pass
         tree = self.settled_tree(row, server)
         before = self.dump_at_rest(place.ports, row.askable(tree), number)
         with row.traffic(place):
-            waiting.until(  # those of clients before may be on their way out
+            waiting.until(  # processes of earlier clients may still be about to end
                 lambda: len(server.tree()) == row.processes + row.guests,
                 f"{row.name} has {row.processes + row.guests} processes at work",
                 SETTLE_SECONDS,
@@ -46,10 +47,10 @@ class TableCase(ServerCase):
             self.assert_ledgers({server.pid: self.last_dump(server.pid)})
 
     def signal(self, row: Row) -> None:
-        """SIGUSR1 brings the dump, and also what it means to the server, unless it is not to."""
+        """Checks that SIGUSR1 brings the dump, and that it has its own effect on the server as well."""
         assert row.own is not None
         running = self.begin(row, "SIGUSR1")
-        with row.traffic(running.place):  # a server that serves has its handlers
+        with row.traffic(running.place):  # a server that has served has set its signal handlers
             pass
         self.ask_for_nothing_else(row, running)
         with row.own.effect(running):
@@ -62,7 +63,7 @@ class TableCase(ServerCase):
             self.finish(row, running)
 
     def ask_for_nothing_else(self, row: Row, running: Running) -> None:
-        """A dump of the master that it does not notice: it serves as before."""
+        """Asks for a dump of the master only; the server must not notice, and serve as before."""
         tree = self.settled_tree(row, running.server)
         self.assert_ledgers({running.server.pid: self.dump_only(running.server.pid)})
         with row.traffic(running.place):
@@ -70,7 +71,7 @@ class TableCase(ServerCase):
         self.assertEqual(self.settled_tree(row, running.server), tree, "a process was replaced")
 
     def assert_row_served(self, row: Row, before: Tables, last: Tables) -> None:
-        """By all processes together; one that came with the traffic began with nothing."""
+        """Checks the requests of all processes together. A process that the traffic has started began with none."""
         text = "\n".join(table.text for table in last.values())
         first = {} if row.keeps else before
         load = dump.served_between(first.values(), last.values())
@@ -82,7 +83,7 @@ class TableCase(ServerCase):
         stack = contextlib.ExitStack()
         self.addCleanup(stack.close)
         place = Place(self.directory, row.account, asks, stack)
-        # Another account may not reach the build directory.
+        # copied, because another account may not be able to read the build directory
         shutil.copy(settings.library(), place.library)
         row.prepare(place)
 
@@ -106,7 +107,7 @@ class TableCase(ServerCase):
         return Running(server, place)
 
     def settled_tree(self, row: Row, server: Server) -> list[int]:
-        """All processes of the server, once there are as many as the row says."""
+        """Waits until there are as many processes as the row says, and returns them."""
         waiting.until(
             lambda: len(server.tree()) == row.processes, f"{row.name} has {row.processes} processes", SETTLE_SECONDS
         )
@@ -115,10 +116,10 @@ class TableCase(ServerCase):
         return tree
 
     def finish(self, row: Row, running: Running) -> None:
-        """Stops the server, and sees every process of it end, its group's or not."""
+        """Stops the server, and checks that every process of it ends, also those outside its process group."""
         running.server.logs += sorted(running.place.data.glob("*.log"))
         starts = {pid: processes.start_time(pid) for pid in running.server.tree()}
-        # Who had ended before it was looked at has none, which is what it will have afterwards.
+        # leaves out processes that had ended before they were looked at
         starts = {pid: start for pid, start in starts.items() if start is not None}
         self.stop(running.server, row.stop, row.status)
         waiting.until(

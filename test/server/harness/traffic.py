@@ -1,4 +1,4 @@
-"""What can be put on a server of the table: each gives the traffic for a row."""
+"""The traffic that rows of the table of servers use."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ def http(load: web.Load) -> Traffic:
 
 
 def cached(load: web.Load) -> Traffic:
-    """Every body is fetched from behind the cache once, however often this traffic comes."""
+    """Fetches every body from behind a cache once, however often the traffic runs."""
 
     @contextlib.contextmanager
     def held(place: Place) -> Iterator[None]:
@@ -60,7 +60,7 @@ def sessions(load: ssh.Load) -> Traffic:
 
 
 def proxied(load: web.Load, tunnels: echo.EchoLoad) -> Traffic:
-    """HTTP to the first port, and tunnels to a server of echoes through the second."""
+    """Sends HTTP to the first port, and opens tunnels to a server that sends everything back through the second."""
 
     @contextlib.contextmanager
     def held(place: Place) -> Iterator[None]:
@@ -72,7 +72,7 @@ def proxied(load: web.Load, tunnels: echo.EchoLoad) -> Traffic:
 
 
 def has_database(place: Place) -> bool:
-    """Makes the table for the values: MariaDB accepts connections only when it is ready."""
+    """Makes the table for the values. Returns true, because MariaDB accepts connections only when it is ready."""
     client = mariadb.MariaDB(place.port)
     with contextlib.closing(client):
         client.run(mariadb.DATABASE)
@@ -81,7 +81,7 @@ def has_database(place: Place) -> bool:
 
 
 def has_table(place: Place) -> bool:
-    """Whether PostgreSQL takes clients yet; then it has the table for their values, too."""
+    """Returns true if PostgreSQL accepts connections. Then makes the table for the values."""
     try:
         client = postgres.Postgres(place.port)
     except postgres.Refused:

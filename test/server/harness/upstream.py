@@ -34,7 +34,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(200, self.rfile.read(int(self.headers["Content-Length"])))
 
     def log_message(self, *_arguments: object) -> None:
-        """Says nothing: the runner's output is for the tests."""
+        """Logs nothing, because the runner's output is for the tests."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -47,13 +47,13 @@ class _Server(ThreadingHTTPServer):
         super().__init__(*arguments)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A proxy may reset a connection that it has finished with; all else is worth a trace."""
+        """Ignores connections that a proxy resets, and prints all other errors."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
 
 class Upstream:
-    """GET /bytes/N answers with bodies.body(N), POST with the body that came."""
+    """Answers GET /bytes/N with bodies.body(N), and POST with the body that it received."""
 
     def __init__(self) -> None:
         self._server = _Server(("127.0.0.1", 0), _Handler)
@@ -63,7 +63,7 @@ class Upstream:
 
     @property
     def asked(self) -> dict[str, int]:
-        """How often it has been asked for each path, by GET."""
+        """Returns how often each path was requested by GET."""
         with self._server.lock:
             return dict(self._server.asked)
 

@@ -1,11 +1,11 @@
-"""A thread that repeats one visit to a server, and remembers what went wrong."""
+"""A thread that repeats a visit to a server, and keeps the error if a visit fails."""
 # SPDX-License-Identifier: BSD-2-Clause
 import threading
 from collections.abc import Callable
 
 
 class Visitor(threading.Thread):
-    """Makes visits, each told its number from 0, until it is told to end or one goes wrong."""
+    """Makes visits, each with its number from 0, until it is stopped or a visit fails."""
 
     def __init__(self, visit: Callable[[int], None]) -> None:
         super().__init__()
@@ -23,12 +23,12 @@ class Visitor(threading.Thread):
             self.failure = failure
 
     def stop(self) -> None:
-        """Waits for the visit under way."""
+        """Waits for the present visit."""
         self._ended.set()
         self.join()
 
     def end(self) -> None:
-        """The same, and passes on what went wrong."""
+        """Waits for the present visit, and raises the error if a visit failed."""
         self.stop()
         if self.failure is not None:
             raise self.failure

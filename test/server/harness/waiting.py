@@ -1,4 +1,4 @@
-"""Waits for something to become true, bounded by a deadline; looks at ports."""
+"""Waits until something is true, with a deadline; looks at ports."""
 # SPDX-License-Identifier: BSD-2-Clause
 import socket
 import time
@@ -6,24 +6,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-# Where the kernel offers nothing to block on, the state is looked at this often.
+# The pause between two looks, where the kernel has no call that waits for the event.
 LOOK_AGAIN_SECONDS = 0.02
 
-# Of /proc/net/tcp: a listening socket, and one whose two owners have both closed it.
+# States in /proc/net/tcp of a listening socket, and of one that both ends have closed.
 _NOT_CONNECTED = ("0A", "06")
 
 Result = TypeVar("Result")
 
 
 class TooLate(AssertionError):
-    """What was waited for did not happen before the deadline."""
+    """The expected event did not happen before the deadline."""
 
 
 def until(look: Callable[[], Result], what: str, seconds: float = 60.0) -> Result:
-    """Looks until the answer is true and returns it; `what` names it in the failure."""
+    """Calls `look` until its result is true, and returns that. An error names `what`."""
     end = time.monotonic() + seconds
     while True:
-        # Read before looking, so that the last look is never older than the deadline.
+        # Computed before the last look, so that the last look is never older than the deadline.
         late = time.monotonic() >= end
         result = look()
         if result:
@@ -34,7 +34,7 @@ def until(look: Callable[[], Result], what: str, seconds: float = 60.0) -> Resul
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """A port of 127.0.0.1 that was free a moment ago; whoever uses it must be ready for a clash."""
+    """Returns a port of 127.0.0.1 that was free a moment ago. Another process may use it first."""
     with socket.socket(type=kind) as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
@@ -56,7 +56,7 @@ def receives(port: int) -> bool:
 
 
 def connections(port: int) -> int:
-    """How many connections to the port its server has not closed yet."""
+    """Returns the number of connections to the port that its server has not closed."""
     local = f"0100007F:{port:04X}"
     lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
     states = [fields[3] for fields in map(str.split, lines) if fields[1] == local]

@@ -1,4 +1,4 @@
-"""An HTTP and HTTPS client that compares every body byte for byte, and a load of such."""
+"""An HTTP and HTTPS client that compares every byte of the bodies, and a load made of such clients."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import http.client
@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from . import bodies
 
 TIMEOUT_SECONDS = 30
-# Small enough that a proxy has to hold a large body in its own buffers.
+# So small that a proxy must hold a large body in its own buffers.
 RECEIVE_BUFFER = 65536
 
 
 class WrongAnswer(AssertionError):
-    """A status that is not 200, or a body that is not what it should be."""
+    """A status other than 200, or a wrong body."""
 
 
 class Client(http.client.HTTPConnection):
-    """One connection to 127.0.0.1, with TLS where a context is given."""
+    """A connection to 127.0.0.1, with TLS if a context is given."""
 
     def __init__(self, port: int, context: ssl.SSLContext | None = None) -> None:
         super().__init__("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
@@ -38,14 +38,14 @@ class Client(http.client.HTTPConnection):
             raise
 
     def ask(self, size: int, echo: bool = False) -> None:
-        """Sends the request, and reads nothing yet."""
+        """Sends the request, and reads nothing."""
         if echo:
             self.request("POST", "/echo", body=bodies.body(size))
         else:
             self.request("GET", f"/bytes/{size}")
 
     def check(self, size: int, wanted: bytes | None = None) -> http.client.HTTPResponse:
-        """Reads the whole answer and compares its body; the upstream's unless another is given."""
+        """Reads the whole answer and compares its body with `wanted`, or with the upstream server's body."""
         answer = self.getresponse()
         got = answer.read()
         if answer.status != 200:
@@ -62,7 +62,7 @@ class Client(http.client.HTTPConnection):
 
 @dataclass(frozen=True)
 class Load:
-    """So many connections at a time, each kept alive for so many rounds."""
+    """`connections` connections at a time, each of which is kept for `rounds` requests."""
 
     sizes: Sequence[int]
     connections: int = 32
@@ -70,13 +70,13 @@ class Load:
     echo_every: int = 4
 
     def run(self, port: int, context: ssl.SSLContext | None = None) -> None:
-        """Raises at the first answer that is not right; returns with every connection closed."""
+        """Raises an error at the first wrong answer. Returns when every connection is closed."""
         with self.held(port, context):
             pass
 
     @contextlib.contextmanager
     def held(self, port: int, context: ssl.SSLContext | None = None) -> Iterator[None]:
-        """All rounds are over inside, and the connections still open."""
+        """Runs all rounds, and keeps the connections open inside the `with` statement."""
         with contextlib.ExitStack() as open_clients:
             clients = [Client(port, context) for _ in range(self.connections)]
             for client in clients:
@@ -89,7 +89,7 @@ class Load:
         return self.connections * self.rounds
 
     def _round(self, number: int, clients: Sequence[Client]) -> None:
-        """All requests are under way before the first answer is read."""
+        """Sends the requests of all clients before it reads the first answer."""
         plan = []
         for index, client in enumerate(clients, start=number):
             size = self.sizes[index % len(self.sizes)]

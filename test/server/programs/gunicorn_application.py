@@ -1,4 +1,4 @@
-"""GET /bytes/N answers with bodies.body(N), POST with the body that came."""
+"""Answers GET /bytes/N with bodies.body(N), and POST with the body that it received."""
 # SPDX-License-Identifier: BSD-2-Clause
 import hashlib
 import subprocess
@@ -14,6 +14,6 @@ def application(environment, start_response):
     return [body]
 
 
-# Many applications ask a program for something when they are loaded, which is after the worker has
-# set its handlers of signals. They have to be there afterwards, too.
+# Many applications start a program when they are loaded, which is after the worker has set its signal handlers. The
+# handlers must still be there afterwards.
 subprocess.run(["true"], check=True)

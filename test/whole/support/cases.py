@@ -1,4 +1,4 @@
-"""Makes a test of each case that a C or C++ program lists."""
+"""Makes a test of each case that a C or C++ program of test/whole lists."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import signal
@@ -14,16 +14,16 @@ DEADLINE_SECONDS = 300
 
 @dataclass(frozen=True)
 class Run:
-    """How one case is run, and what it must leave on stderr."""
+    """How one case is run, and what it must write to stderr."""
 
     label: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
     arguments: Sequence[str] = ()
-    # Goes before the program, as prlimit does; it runs without the library.
+    # Words that go before the program, such as a prlimit command, which run without the library.
     wrapper: Sequence[str] = ()
-    # Whole dumps on stderr, and nothing besides.
+    # How many whole dumps the case must write to stderr; it may write nothing else there.
     dumps: int = 0
-    # True if no thread allocates or frees while the dumps are written.
+    # True if no thread allocates or frees while the dumps are written, so that their sums must agree.
     at_rest: bool = True
 
 
@@ -38,7 +38,7 @@ class Outcome:
 
 
 def outcome_of(command: Sequence[str | os.PathLike[str]], environment: Mapping[str, str]) -> Outcome:
-    """Runs a command to its end; what it leaves running past the deadline ends with it."""
+    """Runs a command to its end, and at the deadline kills the command and the processes that it has started."""
     process = subprocess.Popen(
         command,
         env=environment,
@@ -58,7 +58,7 @@ def outcome_of(command: Sequence[str | os.PathLike[str]], environment: Mapping[s
 
 
 def wrapped(command: Sequence[str | os.PathLike[str]], run: Run) -> list[str | os.PathLike[str]]:
-    """The command behind its wrapper; env puts the variables in after the wrapper has started."""
+    """Returns the command behind its wrapper. env sets the variables after the wrapper has started."""
     if not run.wrapper:
         return list(command)
     variables = [f"{name}={value}" for name, value in settings.environment(run.variables).items()]
@@ -72,7 +72,7 @@ def run_case(program: str, case: str, run: Run) -> Outcome:
 
 
 class CaseTest(unittest.TestCase):
-    """One case in one process: it ends with 0, and says nothing but the dumps that are wanted."""
+    """Runs one case in one process. It must end with status 0 and write nothing but the expected dumps."""
 
     maxDiff = None
 
@@ -117,8 +117,8 @@ def _suite(program: str, runs: Runs) -> unittest.TestSuite:
 
 
 def loader(programs: Mapping[str, Runs]) -> Callable[..., unittest.TestSuite]:
-    """A module's load_tests: all cases of the programs, beside what the module defines itself. A case that a program's
-    mapping does not name is run once, in silence; an empty list leaves it out."""
+    """Returns a module's load_tests function, which adds all cases of the programs to the module's own tests. A case
+    that a program's mapping does not name is run once and must be silent; an empty list leaves the case out."""
 
     def load_tests(_loader: object, tests: unittest.TestSuite, _pattern: object) -> unittest.TestSuite:
         for program, runs in programs.items():

@@ -1,4 +1,4 @@
-"""Runs sockmalloc, the command, as built, and takes what it says apart."""
+"""Runs the command sockmalloc as it was built, and parses what it prints."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import subprocess
@@ -15,7 +15,8 @@ REFUSED, NOT_EXECUTABLE, NOT_FOUND = 125, 126, 127
 
 
 def path() -> Path:
-    """The command as built; it is linked to nothing of ours, so it runs where it lies."""
+    """Returns the path of the command, which is linked with nothing of this tree, so it runs without libtool's
+    wrapper."""
     found = settings.library().parents[1] / "sockmalloc"
     if not os.access(found, os.X_OK):
         raise settings.Missing(f"{found} is not there; build first")

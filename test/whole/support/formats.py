@@ -1,4 +1,4 @@
-"""Reads statistics in each of their formats into the same shape: bucket, figure, number."""
+"""Reads statistics in each format into one form: bucket, figure, number."""
 # SPDX-License-Identifier: BSD-2-Clause
 import json
 import re
@@ -21,7 +21,7 @@ def _name(heading: str) -> str:
 
 
 def of_text(text: str) -> Figures:
-    """Of both tables, which the last dump of the text has."""
+    """Returns the figures of both tables in the last dump of the text."""
     figures: dict[str, dict[str, str]] = {}
     columns: list[str] = []
     for line in statistics.dump.split(text)[-1].splitlines():
@@ -37,7 +37,7 @@ def of_text(text: str) -> Figures:
 
 
 def _number(name: str, value: str | float) -> int:
-    """A share in ten-thousandths, whichever way the format has it."""
+    """Returns a share in ten-thousandths, from the form that it has in any of the formats."""
     if name not in SHARES:
         return int(value)
     percent = isinstance(value, str) and value.endswith("%")
@@ -49,7 +49,7 @@ def _figures_alone(row: dict[str, Any]) -> dict[str, int]:
 
 
 def of_json(text: str) -> Figures:
-    """Of the last line."""
+    """Returns the figures of the last line."""
     return {row["bucket"]: _figures_alone(row) for row in json.loads(text.splitlines()[-1])["buckets"]}
 
 
@@ -62,7 +62,8 @@ def of_prometheus(text: str) -> Figures:
 
 
 def sizes(text: str) -> dict[str, dict[int, int]]:
-    """The histogram of requests in the last dump of each format: counts by the step's end, of those that have any."""
+    """Returns the histogram of requests in the last dump, for each format: the counts that are not 0, by the end of
+    the step."""
     lines = [line for line in text.splitlines() if line.startswith("requests by size, from a sample: ")]
     steps = [step.split(":") for line in lines[-1:] for step in line.partition(": ")[2].split()]
     found = {"text": {int(end): int(count) for end, count in steps}}

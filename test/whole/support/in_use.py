@@ -1,4 +1,4 @@
-"""Takes a list of what is in use apart, strictly, and demands that it agrees with itself."""
+"""Parses a list of slots in use strictly, and checks that its sums agree with its lines."""
 # SPDX-License-Identifier: BSD-2-Clause
 import re
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class Holder:
-    """A caller, and what it holds."""
+    """A caller and the slots that it has allocated."""
 
     caller: str
     slots: tuple[Slot, ...]
@@ -50,7 +50,8 @@ def _match(pattern: re.Pattern[str], line: str) -> re.Match[str]:
 
 
 def _holder(lines: list[str]) -> Holder:
-    """A caller's line, and those of its slots, whose sums it has and which grow younger."""
+    """Parses a caller's line and the lines of its slots, whose sums must be those of the caller's line and which
+    must be sorted from the oldest to the youngest."""
     head = _match(_CALLER, lines[0])
     rows = [_match(_SLOT, line) for line in lines[1:]]
     slots = tuple(Slot(row[1], row[2], int(row[3]), float(row[4])) for row in rows)
@@ -80,7 +81,7 @@ def _holders(lines: list[str]) -> tuple[Holder, ...]:
 
 
 def parse(text: str) -> List:
-    """One list from its first to its last line."""
+    """Parses one list, which must be the whole text."""
     lines = text.splitlines()
     if len(lines) < 2 or not text.endswith("\n"):
         raise Malformed(f"not a whole list:\n{text}")
@@ -93,7 +94,7 @@ def parse(text: str) -> List:
 
 
 def split(text: str) -> tuple[list[str], str]:
-    """The lists in a text, and what is left of it without them."""
+    """Returns the lists in a text, and the rest of the text."""
     lists: list[list[str]] = []
     rest: list[str] = []
     inside = False

@@ -1,4 +1,4 @@
-"""A process under the library that obeys the test, is signalled by it, and has all its output watched."""
+"""A process under the library that carries out the test's orders, gets signals, and has all its output watched."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import selectors
@@ -20,13 +20,13 @@ class Silent(AssertionError):
 
 
 def default_path(servant: "Servant") -> Path:
-    """Where statistics go when stderr is no longer what it was."""
+    """Returns the file to which statistics go when stderr is no longer the file that it was at start."""
     return Path(f"/tmp/sockmalloc.{servant.pid}")
 
 
 class Servant:
-    """Runs one thread, which reads orders. An answer to an order thus also says that all signals sent before it have
-    been dealt with: no test waits for time to pass."""
+    """A process of one thread that reads orders. Its answer to an order shows that all signals which were sent
+    before the order have been handled, so that no test has to wait for a fixed time."""
 
     def __init__(self, directory: Path, prepare: Callable[[], None] | None, variables: dict[str, str]) -> None:
         self.stderr_path = directory / "stderr"
@@ -43,10 +43,10 @@ class Servant:
                 preexec_fn=prepare,
             )
         self.pid = self._process.pid
-        default_path(self).unlink(missing_ok=True)  # of a process that had this number before
+        default_path(self).unlink(missing_ok=True)  # an earlier process with this number may have left the file
 
     def ask(self, order: str) -> str:
-        """Gives an order, and waits for the answer."""
+        """Sends an order, and returns the answer."""
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.write(order.encode() + b"\n")
         answer = b""
@@ -62,7 +62,7 @@ class Servant:
         return answer.decode().rstrip("\n")
 
     def signal(self, number: int = signal.SIGUSR1) -> None:
-        """Sends a signal and waits until it has been handled."""
+        """Sends a signal, and returns when it has been handled."""
         os.kill(self.pid, number)
         self.ask("ping")
 
@@ -70,17 +70,17 @@ class Servant:
         return self.stderr_path.read_text()
 
     def end(self) -> int:
-        """Lets it end by itself; returns its status."""
+        """Closes the servant's input so that it ends, and returns its exit status."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         return self._process.wait(timeout=ANSWER_SECONDS)
 
     def wait(self) -> int:
-        """Waits for one that ends without being told to."""
+        """Waits for a servant that ends without being told to, and returns its exit status."""
         return self._process.wait(timeout=ANSWER_SECONDS)
 
     def dismiss(self) -> None:
-        """Tidies up, whatever state it is in."""
+        """Ends the servant, whatever its state, and closes its files."""
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
@@ -90,7 +90,7 @@ class Servant:
 
 
 class ServantCase(unittest.TestCase):
-    """Gives each test a directory of its own, and servants that end with it."""
+    """Gives each test a directory of its own, and ends its servants with the test."""
 
     maxDiff = None
 
@@ -105,8 +105,8 @@ class ServantCase(unittest.TestCase):
         others: Mapping[str, str] = MappingProxyType({}),
         **variables: str,
     ) -> Servant:
-        """Starts a servant with these variables, named without SOCKMALLOC_, and with others, by their full names; it
-        has reached main."""
+        """Starts a servant and waits until it has reached main. `variables` are named without SOCKMALLOC_, `others`
+        by their full names."""
         servant = self.start_doomed(prepare, others, **variables)
         servant.ask("ping")
         return servant
@@ -117,7 +117,7 @@ class ServantCase(unittest.TestCase):
         others: Mapping[str, str] = MappingProxyType({}),
         **variables: str,
     ) -> Servant:
-        """Starts one that may end before it reaches main."""
+        """Starts a servant that may end before it reaches main."""
         named = {f"SOCKMALLOC_{name}": value for name, value in variables.items()}
         servant = Servant(self.directory, prepare, {**others, **named})
         self.addCleanup(default_path(servant).unlink, missing_ok=True)
@@ -125,7 +125,8 @@ class ServantCase(unittest.TestCase):
         return servant
 
     def assert_refused(self, result: "subprocess.CompletedProcess[str]", code: int, words: str) -> None:
-        """The command printed nothing but one line on stderr, which has these words, and ended with the code."""
+        """Checks that the command printed nothing but one line on stderr, which contains these words, and ended with
+        this code."""
         self.assertEqual((result.returncode, result.stdout), (code, ""), result.stderr)
         self.assert_complaint(result.stderr, words)
 

@@ -1,4 +1,4 @@
-"""Finds what the tests need, and makes the environment that the programs run in."""
+"""Finds the programs and libraries that the tests need, and makes the environment for them."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import shutil
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class Missing(RuntimeError):
-    """Something that the tests cannot do without; an error, never a reason to skip."""
+    """A program or file that the tests need is missing, which is an error and never a reason to skip a test."""
 
 
 def _path_from(variable: str) -> Path:
@@ -18,12 +18,12 @@ def _path_from(variable: str) -> Path:
 
 
 def library() -> Path:
-    """The library to preload."""
+    """Returns the path of the library to preload."""
     return _path_from("SOCKMALLOC_LIBRARY")
 
 
 def program(name: str) -> Path:
-    """A program built from the sources beside these tests."""
+    """Returns the path of a program that was built from test/whole."""
     path = _path_from("SOCKMALLOC_BUILD") / "test" / "whole" / name
     if not os.access(path, os.X_OK):
         raise Missing(f"{path} is not there; build first")
@@ -31,17 +31,17 @@ def program(name: str) -> Path:
 
 
 def early_library() -> Path:
-    """The other library to preload; libtool puts it one directory further down."""
+    """Returns the path of the second library to preload, which libtool puts into a folder .libs."""
     return program(".libs") / "libearly.so"
 
 
 def plugin() -> Path:
-    """What the program `loader` loads while it runs."""
+    """Returns the path of the plug-in that the program `loader` loads."""
     return program(".libs") / "libplugin.so"
 
 
 def tool(name: str) -> str:
-    """An installed program."""
+    """Returns the path of an installed program."""
     path = shutil.which(name)
     if path is None:
         raise Missing(f"{name} is not installed")
@@ -49,8 +49,8 @@ def tool(name: str) -> str:
 
 
 def environment(variables: Mapping[str, str], preloaded: Sequence[Path] | None = None) -> dict[str, str]:
-    """Preloads the library, and sets no more than a program needs and the test asks for: none of the variables of
-    whoever runs the tests may change what they show."""
+    """Returns an environment that preloads the library and has only what a program needs and the test asks for,
+    because variables of the user who runs the tests must not change the results."""
     paths = [library()] if preloaded is None else preloaded
     preload = ":".join(map(str, paths))
     return {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "LD_PRELOAD": preload, **variables}

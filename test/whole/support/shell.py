@@ -1,4 +1,4 @@
-"""Interactive shells on a terminal that have read our completions, and what they offer when TAB is pressed."""
+"""Interactive shells on a terminal that have loaded the completions, to see what they offer when TAB is pressed."""
 # SPDX-License-Identifier: BSD-2-Clause
 from pathlib import Path
 
@@ -9,8 +9,8 @@ COLUMNS, LINES = 160, 100
 PROMPT = "ready>"
 CLEAR, TAB, TELL = b"\x0c", b"\t", b"\x1d"
 
-# Both list at the first TAB, and below the line. The key TELL has them print the line as it is by then, with
-# a number that goes up, and begin a new one: whatever TAB brought has been written before.
+# Both shells list the matches below the line at the first TAB. The key TELL makes the shell print the line as it is
+# then, with a rising number, and begin a new one. Whatever TAB brings has been written before that.
 STARTS = {
     "bash": """
         PS1='{prompt} '
@@ -35,7 +35,7 @@ STARTS = {
 
 
 class Shell:
-    """Starts in a directory that is its home. To be closed."""
+    """A shell that starts in a directory, which is its home, and must be closed."""
 
     def __init__(self, name: str, home: Path, completions: Path) -> None:
         (home / f".{name}rc").write_text(STARTS[name].format(prompt=PROMPT, completions=completions))
@@ -47,7 +47,8 @@ class Shell:
         self._terminal.wait_for(lambda screen: any(row.startswith(PROMPT) for row in screen))
 
     def press_tab(self, typed: str) -> tuple[str, list[str]]:
-        """What the typed line is then, and the rows below it: none where there is one match alone, or no match."""
+        """Types the text and TAB. Returns the line as it is then, and the rows below it; there are no rows if one
+        name matches, or none."""
         self._told += 1
         mark = f"told {self._told}: <"
         self._terminal.type(CLEAR + typed.encode() + TAB + TELL)

@@ -1,9 +1,9 @@
-"""Takes stderr, or a file of statistics, apart into its dumps, and demands that each is whole."""
+"""Splits stderr, or a file of statistics, into its dumps, and checks that each is whole."""
 # SPDX-License-Identifier: BSD-2-Clause
 import sys
 from pathlib import Path
 
-# The server tests read the same dumps; there is one parser for both.
+# The server tests read dumps of the same form, with the parser that is imported here.
 sys.path.append(str(Path(__file__).resolve().parents[2] / "server"))
 
 from harness import dump  # noqa: E402
@@ -12,7 +12,8 @@ Table = dump.Table
 
 
 def tables(text: str, wanted: int, *, at_rest: bool = True) -> list[Table]:
-    """The dumps that `text` consists of, `wanted` of them and nothing else, with ledgers that close."""
+    """Returns the dumps in `text`, which must be `wanted` whole dumps and nothing else. If `at_rest`, the sums of
+    each must agree."""
     dumps = dump.split(text)
     if len(dumps) != wanted or "".join(dumps) != text:
         raise dump.Malformed(f"wanted {wanted} dumps and nothing else, got {len(dumps)} in:\n{text}")

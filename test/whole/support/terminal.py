@@ -1,4 +1,4 @@
-"""A terminal of a given size on a pty, of which the test sees the screen as a person would: pyte emulates it."""
+"""A terminal of a given size on a pty. pyte emulates it, so that the test sees the screen as a person would."""
 # SPDX-License-Identifier: BSD-2-Clause
 import fcntl
 import os
@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pyte
 
-# Against a hang alone: a program that works draws within milliseconds, but a busy machine may let it wait.
+# Seconds until a wait fails. A program draws within milliseconds, but on a busy machine it may take long.
 DEADLINE_SECONDS = 120.0
 
 
 class Terminal:
-    """Runs a command in it, stderr apart unless the screen is to have it. To be closed."""
+    """Runs a command on the terminal, with stderr kept apart unless it shall be shown. Must be closed."""
 
     def __init__(
         self,
@@ -49,13 +49,13 @@ class Terminal:
         os.write(self._master, keys)
 
     def text(self) -> list[str]:
-        """The rows of the screen, without the blanks at their ends."""
+        """Returns the rows of the screen without trailing blanks."""
         return [row.rstrip() for row in self._screen.display]
 
     def wait_for(self, holds: Callable[[list[str]], bool]) -> list[str]:
-        """Returns the first screen of which it holds. At the deadline it raises an error that shows the last one. What
-        a program draws comes in parts, so that of a screen only those lines are known to be whole of which `holds`
-        asks."""
+        """Returns the first screen for which `holds` is true. At the deadline it raises an error that shows the last
+        screen. Programs draw in parts, so of a returned screen only the lines that `holds` looks at are known to
+        be complete."""
         deadline = time.monotonic() + DEADLINE_SECONDS
         while not holds(self.text()):
             left = deadline - time.monotonic()
