@@ -29,13 +29,10 @@ static void print_manual_option(const struct option_offer *offer)
 /* Prints a subcommand: each way to call it, its help and its options. */
 static void print_manual_command(const struct command_offer *offer)
 {
+    printf(".SS sockmalloc %s\n", offer->name);
     for (const char *way = offer->arguments; *way != '\0';) {
         int length = (int)strcspn(way, "\n");
-        printf("%s\n.B sockmalloc %s\n%.*s\n",
-               way == offer->arguments ? ".SS"
-                                         " "
-                                       : ".br",
-               offer->name, length, way);
+        printf("%s.B sockmalloc %s\n%.*s\n", way == offer->arguments ? "" : ".br\n", offer->name, length, way);
         way += length + (way[length] == '\n' ? 1 : 0);
     }
     puts(".PP");
@@ -43,7 +40,8 @@ static void print_manual_command(const struct command_offer *offer)
     puts(".");
     offers_visit_own(offer, print_manual_option);
     if (offer->takes_settings) {
-        puts(".TP\n.B \\-\\-min=VALUE, \\-\\-pool=VALUE ...\nEvery setting of\n.BR sockmalloc (7),\n"
+        puts(".TP\n.B \\-\\-min=VALUE, \\-\\-pool=VALUE ...\nThese options stand for the settings of\n.BR sockmalloc "
+             "(7),\n"
              "in lower case and with hyphens: \\-\\-stats\\-at\\-exit is "
              "SOCKMALLOC_STATS_AT_EXIT=1.");
     }

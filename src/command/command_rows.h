@@ -12,7 +12,7 @@
 #define COMMAND_ROWS(ROW)                                                                                              \
     ROW(run, "[--] COMMAND [ARGUMENT...]", "starts a program with the library preloaded")                              \
     ROW(check, "PID\n[--] COMMAND [ARGUMENT...]",                                                                      \
-        "says if the library is in effect in a process, or in a COMMAND when it ends, and how much it serves")         \
+        "says if the library is in effect in a process, or in a COMMAND at its end, and how much it serves")           \
     ROW(stat, "PID", "prints the statistics of a live process, read from outside")                                     \
     ROW(record, "PID -o FILE\n--show FILE",                                                                            \
         "writes samples of the statistics of a live process to a file, or prints such a file")                         \
@@ -22,16 +22,16 @@
 #define COMMAND_OPTION_ROWS(ROW)                                                                                       \
     ROW(run, "library", 'L', "FILE", "uses this library instead of the installed one")                                 \
     ROW(check, "library", 'L', "FILE", "uses this library instead of the installed one")                               \
-    ROW(stat, "json", 'j', NULL, "prints JSON, one object per line")                                                   \
-    ROW(stat, "prometheus", 'p', NULL, "prints the text format of Prometheus")                                         \
+    ROW(stat, "json", 'j', NULL, "prints the statistics as JSON, one object per line")                                 \
+    ROW(stat, "prometheus", 'p', NULL, "prints the statistics in the text format of Prometheus")                       \
     ROW(stat, "interval", 'i', "SECONDS", "prints the statistics again every so many seconds")                         \
-    ROW(stat, "signal", 's', NULL, "sends the process its signal for statistics, so that it writes them itself")       \
+    ROW(stat, "signal", 's', NULL, "sends the process the signal that makes it write its statistics itself")           \
     ROW(record, "output", 'o', "FILE", "file to write to, which must not exist yet")                                   \
     ROW(record, "interval", 'i', "SECONDS", "time between two samples; default 1")                                     \
     ROW(record, "count", 'n', "COUNT",                                                                                 \
-        "number of samples; by default as many as come before the process or the command ends")                        \
+        "number of samples; by default samples are taken until the process or the command ends")                       \
     ROW(record, "show", 'S', "FILE", "prints the samples of a file")                                                   \
-    ROW(record, "json", 'j', NULL, "prints them as JSON, one object per line")                                         \
+    ROW(record, "json", 'j', NULL, "prints the samples as JSON, one object per line")                                  \
     ROW(top, "interval", 'i', "SECONDS", "time between two updates; default 1")
 
 /* Columns: name, exit code, meaning. */
@@ -40,8 +40,8 @@
     ROW(NO, 1, "check: the library is not in effect")                                                                  \
     ROW(USAGE, 2, "the command line is wrong")                                                                         \
     ROW(GONE, 3, "there is no such process, or it has ended")                                                          \
-    ROW(FORBIDDEN, 4, "the process may not be read or signalled")                                                      \
-    ROW(WITHOUT, 5, "the process has not loaded the library, or has not finished its start-up")                        \
+    ROW(FORBIDDEN, 4, "the process may not be read, or the signal may not be sent")                                    \
+    ROW(WITHOUT, 5, "the process has not loaded the library, or the library has not finished its start-up")            \
     ROW(OTHER_VERSION, 6, "the process or the recording is of another version of the library")                         \
     ROW(DAMAGED, 7,                                                                                                    \
         "a recording is cut or damaged, or the memory of a process makes no sense or takes too long to read")          \
