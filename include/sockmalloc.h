@@ -37,10 +37,10 @@ int sockmalloc_active(void);
 size_t sockmalloc_configuration(char *buffer, size_t size);
 
 /*
- * Stores one figure of the statistics in *value. `name` is a column, for the sum of all buckets, or a bucket's label, a
- * point and a column, for that bucket alone: "live", "16k.live". Returns 0. Returns -1 and leaves *value alone if the
- * name is unknown, or if the figure cannot be known, as a resident one behind a seccomp filter. Makes one system call
- * per 4 MiB of slots.
+ * Stores one figure of the statistics in *value. If `name` is a column, such as "live", the figure is the sum of all
+ * buckets. If it is the label of a bucket, a point and a column, such as "16k.live", the figure is that of the bucket
+ * alone. Returns 0. Returns -1 and leaves *value alone if the name is unknown, or if the figure cannot be known, as a
+ * resident one behind a seccomp filter. Makes one system call for each 4 MiB of slots.
  *
  * Columns (name, unit, meaning):
  *   live                slots     slots in use, counted from their metadata
