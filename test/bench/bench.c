@@ -1,12 +1,10 @@
-/* Runs one row of the benchmark, with whatever allocator was preloaded into the process. */
+/* The benchmark program: runs one row with the allocator that is preloaded into the process. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/*
- *     LD_PRELOAD=ALLOCATOR bench ROW [ARGUMENT]
+/* LD_PRELOAD=ALLOCATOR bench ROW [ARGUMENT]
  *
- * A process a row, so that no row inherits the free memory of the one before it. Nothing here
- * knows any allocator: the rows call malloc, realloc and free.
- */
+ * Runs a single row, so that no row begins with the free memory of the row before. This program knows nothing of any
+ * allocator: the rows call malloc, realloc and free. */
 #define _GNU_SOURCE
 #include "bench.h"
 #include "processor.h"
@@ -22,7 +20,7 @@ struct row {
     const char *name;
     void (*measure)(const char *argument);
     const char *argument;
-    bool places_itself; /* has several threads, and says itself where they run */
+    bool places_itself; /* true if the row has several threads and chooses their processors itself */
 };
 
 static const struct row rows[] = {
@@ -77,8 +75,8 @@ void bench_size_name(char *name, size_t room, const char *row, size_t kibibytes)
     snprintf(name, room, "%s.%zu%c", row, number, mebibytes ? 'm' : 'k');
 }
 
-/* Which object answers malloc and free. A preload that the dynamic linker could not open is one
- * ignored line on standard error, so each run says for itself what it has measured. */
+/* Prints which objects define malloc and free. If the dynamic linker could not open a preloaded library it prints a
+ * line and goes on, so each run reports what it has measured. */
 static void report_origin(const char *name)
 {
     Dl_info info;

@@ -1,12 +1,12 @@
-/* The rows of the benchmark program, and the one way in which a row reports what it measured. */
+/* The rows of the benchmark program, and the functions by which a row reports its results. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef BENCH_H
 #define BENCH_H
 
 #include <stddef.h>
 
-/* Each measures one row (or group of rows) in the process that it runs in. `argument` is what stood
- * behind the row's name on the command line; most rows take none and get NULL. */
+/* Each function measures one row, or a group of rows, in this process. `argument` follows the row's name on the
+ * command line; it is NULL for the most rows, which take none. */
 void row_pair(const char *argument);
 void row_window(const char *argument);
 void row_small(const char *argument);
@@ -25,17 +25,17 @@ void row_discard(const char *argument);
 void row_stall(const char *argument);
 void row_memory(const char *argument);
 
-/* Prints `row value unit`, the line that the driver reads. Only called when the measuring is over: the standard streams
- * may themselves ask for memory. NAN says that this allocator has no such figure. */
+/* Prints `row value unit`, which the driver reads. Called only after the measurement, because the standard streams
+ * may allocate memory. NAN means that this allocator has no such figure. */
 void bench_report(const char *row, double value, const char *unit);
 
-/* Ends the program with one line on standard error that names `what` went wrong, and errno's text. */
+/* Ends the program with a line on standard error that has `what` and the text of errno. */
 _Noreturn void bench_fail(const char *what);
 
-/* Reads `text` as a whole number of at least one, or ends the program. */
+/* Returns the number in `text`, which must be whole and at least 1; otherwise ends the program. */
 unsigned long bench_number(const char *text);
 
-/* Writes the name of a row for one size, as in `pair.64k` and `pair.1m`. */
+/* Writes the name of a row with its size, such as `pair.64k` or `pair.1m`. */
 void bench_size_name(char *name, size_t room, const char *row, size_t kibibytes);
 
 #endif

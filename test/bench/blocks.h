@@ -1,4 +1,4 @@
-/* What the rows `zeroed` and `cleared` have in common: 64 MiB of blocks of one size. */
+/* The blocks of the rows `zeroed` and `cleared`: 64 MiB of blocks of one size. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef BENCH_BLOCKS_H
 #define BENCH_BLOCKS_H
@@ -10,7 +10,7 @@
 
 enum { BLOCKS_BYTES = 64 * 1024 * 1024, BLOCKS_MOST = BLOCKS_BYTES / (4 * 1024) };
 
-/* The byte of a page that holds what an earlier owner wrote; touch_pages writes another one. */
+/* The offset of a byte in each page that the previous owner has set. touch_pages writes to another byte. */
 enum { BLOCKS_DIRTY_OFFSET = 8 };
 
 struct blocks {
@@ -19,7 +19,7 @@ struct blocks {
     char *block[BLOCKS_MOST];
 };
 
-/* Ends the program if there are none of that size. */
+/* Sets size and count of the blocks. Ends the program if there is no block of that size. */
 static inline void blocks_choose(struct blocks *blocks, size_t kibibytes)
 {
     blocks->size = kibibytes * 1024;

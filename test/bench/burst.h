@@ -1,4 +1,4 @@
-/* The burst of the rows `burst` and `stall`: 256 MiB in pieces, and how little comes after it. */
+/* The burst of the rows `burst` and `stall`: 256 MiB in pieces, and the light traffic that follows. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef BENCH_BURST_H
 #define BENCH_BURST_H
@@ -8,8 +8,9 @@
 
 enum { BURST_PIECE = 64 * 1024, BURST_PIECES = 4096 };
 
-/* What follows is over after that long, and is light when it makes such a pause between a free and the next malloc: a
- * few hundred requests a second, enough for an allocator that gives memory back when it is called. */
+/* After the burst the traffic goes on for BURST_AFTER_SECONDS. Light traffic makes a pause of
+ * BURST_PAUSE_MICROSECONDS after each free, which is a few hundred requests a second: enough for an allocator that
+ * gives memory back when it is called. */
 enum { BURST_AFTER_SECONDS = 3, BURST_PAUSE_MICROSECONDS = 5000 };
 
 static inline void burst_take(void *pieces[BURST_PIECES])

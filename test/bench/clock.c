@@ -1,4 +1,4 @@
-/* Times a steady workload: how long to warm up, how long to measure. */
+/* Measures a steady workload: first a warm-up, then the measurement. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "clock.h"
 
@@ -10,7 +10,7 @@ static void run(uint64_t batches, void (*batch)(void *state), void *state)
         batch(state);
 }
 
-/* How many batches the warming up takes. */
+/* Runs batches until the warm-up is over. Returns their number. */
 static uint64_t warm_up(void (*batch)(void *state), void *state)
 {
     uint64_t batches = 0;
@@ -22,8 +22,8 @@ static uint64_t warm_up(void (*batch)(void *state), void *state)
     return batches;
 }
 
-/* The clock is a system call, and after it the processor has to learn again which way the branches
- * go: 2 us together on a virtual machine. So it is read twice for what is measured. */
+/* The clock is read only twice, because it is a system call, after which the processor must learn the branches
+ * again: together 2 us on a virtual machine. */
 double clock_steady(void (*batch)(void *state), void *state, unsigned operations)
 {
     uint64_t batches = MEASURED_SHARE * warm_up(batch, state);

@@ -1,6 +1,6 @@
-# What the benchmark's commands have in common: options, the build, rounds, and what they print.
+# The code that the benchmark's two commands share: options, the build, rounds, and printing.
 # SPDX-License-Identifier: BSD-2-Clause
-"""scripts/bench and scripts/bench-servers differ in what they run, and in nothing else."""
+"""scripts/bench and scripts/bench-servers differ only in the rows that they run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LIBRARY = BUILD / ".libs" / "libsockmalloc.so"
 PROGRAM = BUILD / "test" / "bench" / "bench"
 LOAD = BUILD / "test" / "demo" / "demo-load"
 
-# What this tree builds itself, and of which sources.
+# the programs and libraries that this tree builds, and their sources
 SOURCES = {LIBRARY: ("src/*.[ch]", "include/*.h"), PROGRAM: ("test/bench/*.[ch]",), LOAD: ("test/demo/*.[ch]",)}
 
 DID_NOT_RUN = 2
@@ -40,7 +40,7 @@ largest; then what the ratio, or the figure itself, may be at most, and what it 
 
 
 class Progress:
-    """Where the run is, on standard error: one line rewritten on a terminal, else a line a row."""
+    """Shows the progress on standard error: one line that is rewritten on a terminal, otherwise a line for each row."""
 
     def __init__(self, total: int) -> None:
         self._total = total
@@ -83,7 +83,7 @@ def positive(text: str) -> int:
 
 
 def parser(program: str, description: str | None) -> argparse.ArgumentParser:
-    """With the options that every command takes; `take` reads them."""
+    """Returns a parser for the options that every command has; `take` reads them."""
     made = argparse.ArgumentParser(prog=program, description=description)
     made.add_argument("--rounds", type=positive, default=5, help="how often (default: 5)")
     made.add_argument("--peers", type=names, help="only these, e.g. glibc,mimalloc")
@@ -99,7 +99,7 @@ def parser(program: str, description: str | None) -> argparse.ArgumentParser:
 
 
 def take(made: argparse.ArgumentParser, table: Sequence[rows.Row]) -> argparse.Namespace:
-    """Reads the command line, and ends the program where it makes no sense."""
+    """Reads the command line. Ends the program if the options contradict each other."""
     arguments = made.parse_args()
     try:
         arguments.rows = rows.chosen(arguments.rows, table)
@@ -127,7 +127,7 @@ def _out_of_date(product: Path) -> bool:
 
 
 def build(products: Sequence[Path], *words: str) -> None:
-    """Builds by these words of scripts/setup, if one of the products is this tree's and old."""
+    """Builds by scripts/setup with these words, if one of the products belongs to this tree and is out of date."""
     if any(product in SOURCES and _out_of_date(product) for product in products):
         print(f"bench: building by scripts/setup {' '.join(words)}", file=sys.stderr, flush=True)
         setup = [str(TOP / "scripts" / "setup"), *words]
@@ -139,7 +139,7 @@ def build(products: Sequence[Path], *words: str) -> None:
 
 
 def _version(library: Path) -> str:
-    """The commit of this tree and whether the tree differs from it, if the library is its own."""
+    """Returns the commit of this tree, marked if the tree has changes, if the library belongs to this tree."""
     if library != LIBRARY:
         return "version unknown"
     command = ["git", "-C", str(TOP), "describe", "--always", "--dirty"]
@@ -155,7 +155,7 @@ def ours(library: Path) -> peers.Allocator:
 
 
 def allocators(arguments: argparse.Namespace) -> list[peers.Allocator]:
-    """All columns: the peers, our library, and our library once more for each pool asked for."""
+    """Returns all columns: the peers, our library, and our library with each kind of pool that the options name."""
     mine = ours(arguments.library)
     pools = peers.with_pools(mine, arguments.pools)
     return [*peers.ready(arguments.peers), *arguments.peer, mine, *pools]
@@ -175,8 +175,8 @@ def _rounds_of(row: rows.Row, wanted: int) -> int:
 
 
 def _turns(columns: list[peers.Allocator], round_number: int) -> list[peers.Allocator]:
-    """An order of this round's own, the same in every run. Nobody always runs behind the same one,
-    since he would always begin with what that one left in the caches."""
+    """Returns the columns in an order for this round, which is the same in every run. Orders differ so that no
+    allocator always runs after the same other one, and always starts with the caches which that one left."""
     return random.Random(round_number).sample(columns, len(columns))
 
 
@@ -186,7 +186,7 @@ def interleave(
     columns: list[peers.Allocator],
     run: Callable[[rows.Row, peers.Allocator], dict[str, float]],
 ) -> judge.Results:
-    """Runs every row under every allocator in every round, each round in another order."""
+    """Runs every row under every allocator in every round, with another order in each round."""
     results = judge.Results(frozenset(a.name for a in columns if a.pool is not None))
     progress = Progress(sum(_rounds_of(row, rounds) for row in table) * len(columns))
     try:
@@ -230,7 +230,7 @@ def _print_figures(arguments: argparse.Namespace, columns: list[peers.Allocator]
 
 
 def _print_verdicts(verdicts: list[judge.Verdict]) -> bool:
-    """Returns whether all are within their bounds."""
+    """Prints the verdicts. Returns true if all figures are within their bounds."""
     print(ABOVE_VERDICTS)
     print(tables.verdicts_table(verdicts))
     unjudged = [verdict.figure.name for verdict in verdicts if verdict.word == "not judged"]
@@ -261,7 +261,7 @@ def write_json(
 def measure_and_judge(
     arguments: argparse.Namespace, run: Callable[[rows.Row, peers.Allocator], dict[str, float]]
 ) -> int:
-    """The whole of a command from the peers to the exit status; `run` runs one row under one."""
+    """Runs a whole command, from finding the peers to the exit status. `run` runs one row under one allocator."""
     columns = allocators(arguments)
     description = machine.describe()
     print_heading(description, columns)

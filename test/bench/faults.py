@@ -1,7 +1,7 @@
-# Counts the page faults that processes take, by perf: those that trap, not every page that comes.
+# Counts the page faults of processes by perf: only faults that trap, and not every page that is mapped.
 # SPDX-License-Identifier: BSD-2-Clause
-"""The kernel's own count of a process, minflt in /proc/PID/stat, grows by each page that a system
-call populates as well, though nobody waits in a trap for it. perf's event page-faults does not."""
+"""The kernel's own count, minflt in /proc/PID/stat, also includes pages that a system call populates, for which no
+thread waits in a trap. perf's event page-faults does not include them."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _EVENT = "page-faults"
 
 @dataclass
 class Taken:
-    """Of all threads of some processes, those that they start included; None until all is over, or
-    where none can be counted."""
+    """The faults of all threads of some processes, including threads that start later. None until the count is over,
+    or if faults cannot be counted here."""
 
     faults: int | None = None
 
     def figures(self, name: str, factor: float = 1) -> dict[str, float]:
-        """The figure of that name, if there is one."""
+        """Returns the figure under that name, or nothing if there is none."""
         return {} if self.faults is None else {name: self.faults * factor}
 
 
 class _Perf:
-    """A perf that is told when to count. It answers each word, so that no fault is missed."""
+    """A running perf that is told when to count. It acknowledges each word, so that no fault is missed."""
 
     def __init__(self, pids: Iterable[int]) -> None:
         words, self._words = os.pipe()
@@ -63,7 +63,7 @@ class _Perf:
         self._said.close()
 
     def tell(self, word: str) -> None:
-        """Returns once it is done. A perf that has ended answers nothing."""
+        """Sends a word to perf, and returns when perf has acknowledged it. Fails if perf has ended."""
         with contextlib.suppress(BrokenPipeError):
             os.write(self._words, f"{word}\n".encode())
         if not os.read(self._answers, len("ack\n")):
@@ -78,7 +78,7 @@ class _Perf:
         return Failed(f"perf counts no {_EVENT}: {' '.join(self._what_it_said().split())}")
 
     def count(self) -> int:
-        """Ends it."""
+        """Ends perf, and returns its count."""
         self._process.send_signal(signal.SIGINT)
         self._process.wait(PATIENCE_SECONDS)
         for line in self._what_it_said().splitlines():
@@ -111,7 +111,7 @@ def _counted(pids: Iterable[int]) -> Iterator[Taken]:
 
 @functools.cache
 def why_not() -> str | None:
-    """Why none can be counted here, if so: perf is missing, or may not."""
+    """Returns why faults cannot be counted here, because perf is missing or not permitted, or None if they can."""
     try:
         with _counted([os.getpid()]):
             pass
@@ -121,5 +121,5 @@ def why_not() -> str | None:
 
 
 def counted(pids: Iterable[int]) -> contextlib.AbstractContextManager[Taken]:
-    """From here to the end of the block. None, where none can be counted."""
+    """Counts the faults inside the `with` statement. The result stays None if they cannot be counted here."""
     return _counted(pids) if why_not() is None else contextlib.nullcontext(Taken())

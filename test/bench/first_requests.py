@@ -1,6 +1,7 @@
-# What trained quotas spare a server that starts again: nginx's first requests, cold and loaded.
+# Measures what a profile of trained quotas saves a server that starts again: nginx's first requests, with it and
+# without.
 # SPDX-License-Identifier: BSD-2-Clause
-"""One nginx learns and leaves its profile; then one without it and one with it, by turns."""
+"""One nginx writes a profile. Then an nginx without it and one with it take turns."""
 
 from __future__ import annotations
 
@@ -33,7 +34,7 @@ def _with_profile(preload: servers.Preload, profile: Path) -> servers.Preload:
 
 
 def learn(preload: servers.Preload, upstream_port: int, requests: int, profile: Path) -> None:
-    """The workers write the profile when they end."""
+    """Runs an nginx whose workers write the profile when they end."""
     with servers.nginx(_with_profile(preload, profile), upstream_port) as running:
         servers.NGINX_LOAD.run(running.port, requests)
     if not profile.exists():
@@ -58,7 +59,7 @@ def _first(preload: servers.Preload, upstream_port: int) -> dict[str, float]:
 
 
 def measure(preload: servers.Preload, upstream_port: int, profile: Path, rounds: int) -> Results:
-    """Each nginx gets a copy of the profile, since it writes its own at its end."""
+    """Runs each nginx with a copy of the profile, because it writes its own profile at its end."""
     results = Results(ours=LOADED)
     progress = Progress(2 * rounds)
     copy = profile.with_suffix(".copy")

@@ -1,6 +1,7 @@
 # Turns the figures of all rounds into medians, ratios and verdicts.
 # SPDX-License-Identifier: BSD-2-Clause
-"""Ratios are taken within a round, then their median: a slow minute of the machine cancels out."""
+"""Each ratio is computed within a round, and then the median of the rounds is used, so that a slow minute of the
+machine cancels out."""
 
 from __future__ import annotations
 
@@ -13,10 +14,10 @@ OURS = "sockmalloc"
 
 
 class Results:
-    """What each allocator took for each figure, round by round. One may lack a figure."""
+    """The figures of each allocator, round by round. An allocator may lack a figure."""
 
     def __init__(self, no_peers: frozenset[str] = frozenset(), ours: str = OURS) -> None:
-        """`no_peers` are columns that nothing is compared with."""
+        """Nothing is compared with the columns `no_peers`."""
         self.ours = ours
         self._no_peers = no_peers | {ours}
         self._values: dict[str, dict[str, dict[int, float]]] = {}
@@ -34,7 +35,7 @@ class Results:
         return median(values) if values else None
 
     def ratios(self, figure: str, other: str) -> list[float]:
-        """Ours over the other's, in each round that both ran; none where the other took nothing."""
+        """Returns our figure divided by the other's, for each round that has both; none if the other's figure is 0."""
         ours, theirs = self._rounds(figure, self.ours), self._rounds(figure, other)
         return [ours[r] / theirs[r] for r in sorted(ours) if theirs.get(r, 0) > 0]
 
@@ -56,7 +57,7 @@ class Results:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How one figure of ours stands to the peers, and to its bound if it has one."""
+    """How one of our figures compares with the peers, and with its bound if it has one."""
 
     figure: Figure
     ours: float | None
@@ -85,7 +86,8 @@ def _bounded(results: Results, figure: Figure, best: str | None) -> tuple[str, f
 
 
 def can_judge(figure: Figure, peers: set[str], all_peers: set[str]) -> bool:
-    """A bound that names a peer is judged beside that peer, the best one beside all of them."""
+    """Returns true if the figure can be judged: its bound names a peer that ran, or the best peer and all ran, or no
+    peer."""
     bound = figure.bound
     if bound is None or bound.against is None:
         return True
@@ -93,7 +95,7 @@ def can_judge(figure: Figure, peers: set[str], all_peers: set[str]) -> bool:
 
 
 def judge(results: Results, figure: Figure, judgeable: bool) -> Verdict:
-    """A figure that ours lacks and a peer has is over its bound."""
+    """Judges a figure. One that ours lacks and a peer has is over its bound."""
     best = results.best_peer(figure)
     text, measured = _bounded(results, figure, best) if judgeable else ("-", None)
     if figure.bound is None:

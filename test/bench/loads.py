@@ -1,6 +1,6 @@
-# Puts a load on a server, bounded in requests, and says how fast it was served.
+# Puts a load with a fixed number of requests on a server, and measures how fast it is served.
 # SPDX-License-Identifier: BSD-2-Clause
-"""The generators end by themselves; a load of which one request failed is no measurement."""
+"""The load generators end by themselves. A load of which one request failed is no measurement."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from harness import settings
 from measure import Failed
 
-# Far above what the slowest load takes; only a hang gets here.
+# in seconds, far above the slowest load, so that only a load that hangs is ended
 PATIENCE_SECONDS = 120
 
 _SUMMARY = re.compile(r"^demo-load: (\d+) exchanges .*, 0 errors, .* s, (\d+) exchanges a second$")
@@ -32,7 +32,7 @@ def _run(command: list[str]) -> str:
 
 @dataclass(frozen=True)
 class Http:
-    """GET of bodies of these sizes in turn, over connections that are closed after 50 each."""
+    """GET of bodies of these sizes in turn, over connections that are closed after 50 requests each."""
 
     sizes: tuple[int, ...]
     connections: int = 32
@@ -52,18 +52,18 @@ class Http:
 
 @dataclass(frozen=True)
 class RedisValues:
-    """SET and then GET of values of one size, under keys drawn at random from a thousand."""
+    """SET and then GET of values of one size, under keys that are drawn at random from a thousand."""
 
     size: int
     connections: int = 50
     keys: int = 1000
 
     def run(self, port: int, requests: int) -> dict[str, float]:
-        """Returns requests a second, of each of the two commands, which make so many each."""
+        """Returns requests a second of each of the two commands, each of which is sent `requests` times."""
         return self._figures(port, requests, "rps")
 
     def latencies(self, port: int, requests: int) -> dict[str, float]:
-        """Returns the milliseconds that one request in a hundred exceeds, of each."""
+        """Returns the milliseconds that one request in a hundred exceeds, for each command."""
         return self._figures(port, requests, "p99_latency_ms")
 
     def _figures(self, port: int, requests: int, column: str) -> dict[str, float]:

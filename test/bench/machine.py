@@ -1,6 +1,6 @@
-# Says on what machine the figures were taken.
+# Describes the machine on which the figures were measured.
 # SPDX-License-Identifier: BSD-2-Clause
-"""Absolute times hold for one machine alone, so the machine stands above them."""
+"""Absolute times hold for one machine only, so the machine is printed above them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def _value_after(path: str, key: str) -> str:
-    """The text after `key` and a colon in a file of the kernel's; empty if there is none."""
+    """Returns the text after `key` and a colon in a file of the kernel, or an empty text."""
     try:
         lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -23,7 +23,7 @@ def _value_after(path: str, key: str) -> str:
 
 
 def _huge_pages() -> str:
-    """The mode in force stands in brackets among all that there are."""
+    """Returns the present mode of huge pages, which the kernel puts into brackets."""
     try:
         modes = Path("/sys/kernel/mm/transparent_hugepage/enabled").read_text(encoding="ascii")
     except OSError:

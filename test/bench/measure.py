@@ -1,6 +1,6 @@
-# Runs one row under one allocator, and makes sure that it was that allocator which ran.
+# Runs one row under one allocator, and checks that this allocator served the row.
 # SPDX-License-Identifier: BSD-2-Clause
-"""No figure is taken from a process whose malloc came from somewhere else."""
+"""No figure is taken from a process whose malloc came from another library."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from pathlib import Path
 from peers import Allocator
 from rows import PRELOADS_BY_ITSELF, Row
 
-# Variables that tune one of the allocators, or preload another.
+# the beginnings of the names of variables that tune one of the allocators, or preload a library
 TUNING = ("SOCKMALLOC_", "MALLOC_", "MIMALLOC_", "TCMALLOC_", "TBB_", "GLIBC_TUNABLES", "LD_PRELOAD")
 
-# Far above what the slowest row takes; only a hang gets here.
+# in seconds, far above the slowest row, so that only a row that hangs is ended
 PATIENCE_SECONDS = 300
 
 
 class Failed(Exception):
-    """A run did not end well, or did not measure what it should have."""
+    """A run did not end well, or measured another allocator."""
 
 
 def is_tuning(variable: str) -> bool:
@@ -49,7 +49,7 @@ def _check_origin(what: str, allocator: Allocator, origins: dict[str, str]) -> N
 
 
 def run(program: Path, row: Row, allocator: Allocator) -> dict[str, float]:
-    """The figures of `row`, by name, but for those that this allocator cannot have."""
+    """Returns the figures of `row` by their names, except for those that this allocator cannot have."""
     what = f"{row.name} with {allocator.name}"
     command = [str(program), *row.command]
     if row.group == PRELOADS_BY_ITSELF:
@@ -74,7 +74,7 @@ def run(program: Path, row: Row, allocator: Allocator) -> dict[str, float]:
     if done.returncode != 0:
         how = f"signal {-done.returncode}" if done.returncode < 0 else f"status {done.returncode}"
         raise Failed(f"{what}: ended with {how}: {complaint[-1] if complaint else 'no message'}")
-    # How the dynamic linker says that it goes on without a library.
+    # the text with which the dynamic linker reports that it goes on without a library
     if any("cannot be preloaded" in line for line in complaint):
         raise Failed(f"{what}: {complaint[0]}")
     figures: dict[str, float] = {}

@@ -1,4 +1,4 @@
-/* Looks at the memory of a process by the files that the kernel has of it in /proc. */
+/* Reads how much memory a process has, from the kernel's files in /proc. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "memory.h"
 
@@ -16,7 +16,7 @@
 
 enum { MAPS_BYTES = 512 * 1024, ENTRIES = 512 };
 
-/* Of an entry of pagemap, one for each page of the address space. */
+/* bits of an entry of pagemap, which has one for each page of the address space */
 static const uint64_t entry_present = UINT64_C(1) << 63;
 static const uint64_t entry_of_file = UINT64_C(1) << 61;
 static const uint64_t entry_exclusive = UINT64_C(1) << 56;
@@ -31,7 +31,7 @@ static int proc_open(const char *process, const char *file)
     return descriptor;
 }
 
-/* Reads a file of the kernel's to its end, which may take many reads. */
+/* Reads a file of the kernel to its end, which may take many reads. */
 static void proc_read(const char *process, const char *file, char *text, size_t size)
 {
     size_t length = 0;
@@ -65,8 +65,8 @@ static bool is_zero(const char page[PAGE])
     return memcmp(page, zeros, PAGE) == 0;
 }
 
-/* Only pages that are present are read, so the look brings none in. One that went meanwhile, by
- * another thread, is not there to be counted. */
+/* Counts the pages that hold only zeros. Only present pages are read, so that reading maps no new page. A page that
+ * another thread has unmapped meanwhile is not counted. */
 static unsigned long range_untouched(int pagemap, int memory, uintptr_t start, uintptr_t end)
 {
     static uint64_t entries[ENTRIES];
@@ -99,8 +99,7 @@ double memory_untouched(const char *process)
         char *after;
         uintptr_t start = strtoul(line, &after, 16);
         uintptr_t end = strtoul(after + 1, &after, 16);
-        /* An allocator's reservation may be as large as it likes: only what can be written to has
-         * pages, and its pagemap is worth reading. */
+        /* Only memory that can be written to has pages of its own, so a large reservation of addresses is skipped. */
         if (strncmp(after, " rw", 3) == 0)
             untouched += range_untouched(pagemap, memory, start, end);
     }

@@ -1,23 +1,23 @@
-/* Looks at the memory of a process: what is resident, and what of that nobody ever wrote to. */
+/* Reads how much memory of a process is resident, and how much of that was never written to. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef BENCH_MEMORY_H
 #define BENCH_MEMORY_H
 
-/* `process` is "self" or the digits of a process id. All in MiB. Nothing here calls malloc, so a row can look at itself
- * without changing what it sees. What the kernel does not show ends the program: another process's memory is for root,
- * or for whoever may trace it. */
+/* `process` is "self" or the digits of a process id, and all results are in MiB. No function here calls malloc, so
+ * that a row can look at its own process without changing the result. If the kernel does not permit it the program
+ * ends, because only root, or a user who may trace the process, can read another process's memory. */
 
-/* RSS, by a walk over the pages: the counter in statm can be some hundred pages off, since each
- * processor keeps a part of it. */
+/* Returns the resident memory by a walk over the pages. The counter in statm can be wrong by some hundred pages,
+ * because each processor keeps a part of it. */
 double memory_resident(const char *process);
 
-/* Private anonymous pages that are resident and hold nothing but zeros: populated and never written. A page to which
- * only zeros were ever written looks the same, so the figure is never too low, but for one case: a page shared with a
- * forked child or parent is not the process's own alone, and is not counted. Nor is the kernel's one zero page, which
- * is nobody's memory. */
+/* Returns the private anonymous pages that are resident and contain only zeros, so that they were populated and
+ * never written to. Pages to which only zeros were written look the same, so the figure is never too low, with one
+ * exception: a page that is shared with a forked child or parent is not counted. The kernel's single zero page is
+ * not counted either. */
 double memory_untouched(const char *process);
 
-/* The latter in percent of the former. */
+/* Returns memory_untouched in percent of memory_resident. */
 double memory_untouched_percent(const char *process);
 
 #endif

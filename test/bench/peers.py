@@ -1,6 +1,6 @@
-# The allocators to be beaten: finds their libraries, and installs Debian's packages of the missing.
+# Finds the libraries of the allocators to compare with, and installs missing ones from Debian.
 # SPDX-License-Identifier: BSD-2-Clause
-"""A peer that cannot be had ends the run: a table without it would flatter."""
+"""If a peer cannot be had the run ends, because a table without it would look too good."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pathlib import Path
 
 
 class Missing(Exception):
-    """A peer is not there and could not be installed."""
+    """A peer is not installed and could not be installed."""
 
 
 @dataclass(frozen=True)
 class Peer:
-    """An allocator by its name, the file names that its library may have, and its package."""
+    """An allocator: its name, the possible file names of its library, and its Debian package."""
 
     name: str
     libraries: tuple[str, ...] = ()
@@ -28,9 +28,9 @@ class Peer:
 
 @dataclass(frozen=True)
 class Allocator:
-    """What is measured: a library to preload (none for the C library's own), and its version.
+    """An allocator to measure: a library to preload, or none for the C library's own, and its version.
 
-    `pool` is set for sockmalloc with another pool than its default: a column of its own, no peer."""
+    `pool` is set for sockmalloc with another kind of pool than the default, which gets a column and is no peer."""
 
     name: str
     library: Path | None
@@ -47,12 +47,12 @@ PEERS = (
 )
 
 
-# The words that SOCKMALLOC_POOL takes.
+# The words of SOCKMALLOC_POOL.
 POOLS = ("thread", "lockfree", "standard", "cpu", "auto")
 
 
 def with_pools(ours: Allocator, pools: list[str]) -> list[Allocator]:
-    """Our library once more for each of these pools."""
+    """Returns our library once more for each of these kinds of pool."""
     for pool in pools:
         if pool not in POOLS:
             raise ValueError(f"no pool is called {pool}; there are: {', '.join(POOLS)}")
@@ -70,7 +70,7 @@ def chosen(names: list[str] | None) -> list[Peer]:
 
 
 def added(texts: list[str]) -> list[Allocator]:
-    """Peers given as `name=/path/library.so`: a version that no package has, for example."""
+    """Returns peers that are given as `name=/path/library.so`, for example a version that no package has."""
     taken = {peer.name for peer in PEERS} | set(POOLS) | {"sockmalloc"}
     allocators = []
     for text in texts:
@@ -81,7 +81,7 @@ def added(texts: list[str]) -> list[Allocator]:
         library = Path(path).resolve()
         if not library.is_file():
             raise ValueError(f"{text}: there is no library {path or 'named'}")
-        # The dynamic linker takes both for the end of a path, and preloads nothing.
+        # The dynamic linker takes both characters for the end of a path, and would preload nothing.
         if " " in str(library) or ":" in str(library):
             raise ValueError(f"{text}: a path with blanks or colons cannot be preloaded")
         allocators.append(Allocator(name, library, "given by --peer"))
@@ -89,7 +89,7 @@ def added(texts: list[str]) -> list[Allocator]:
 
 
 def _linker_cache() -> dict[str, Path]:
-    """What the dynamic linker would find, by file name. Only root has ldconfig on the path."""
+    """Returns the paths that the dynamic linker would find, by file name. Only root has ldconfig in PATH."""
     command = shutil.which("ldconfig", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
     if command is None:
         return {}
@@ -103,7 +103,8 @@ def _linker_cache() -> dict[str, Path]:
 
 
 def _find(peer: Peer, cache: dict[str, Path]) -> Path | None:
-    """The directory of this architecture first: the cache also lists foreign ones."""
+    """Returns the library's path, from the directory of this architecture if possible, because the cache also lists
+    others."""
     multiarch = sysconfig.get_config_var("MULTIARCH") or f"{os.uname().machine}-linux-gnu"
     for name in peer.libraries:
         for directory in (Path("/usr/lib") / multiarch, Path("/lib") / multiarch):
@@ -119,7 +120,7 @@ def _install(packages: list[str]) -> None:
     become_root = [] if os.geteuid() == 0 else ["sudo"]
     apt = [*become_root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y"]
     install = [*apt, "install", "--no-install-recommends", *packages]
-    # What it prints belongs with the progress, not with the result.
+    # its output belongs to the progress, and not to the result
     try:
         if subprocess.run(install, stdout=sys.stderr).returncode != 0:
             subprocess.run([*apt, "update"], stdout=sys.stderr)
@@ -129,7 +130,7 @@ def _install(packages: list[str]) -> None:
 
 
 def c_library() -> Path:
-    """The C library's own file, to be preloaded where a program was linked with another malloc."""
+    """Returns the path of the C library, which is preloaded where a program is linked with another malloc."""
     maps = Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
     for line in maps:
         path = Path(line.partition("/")[1] + line.partition("/")[2])
@@ -139,7 +140,7 @@ def c_library() -> Path:
 
 
 def _version(peer: Peer, library: Path) -> str:
-    """The package's version, if this very file is out of that package."""
+    """Returns the version of the package, if this file belongs to that package."""
     query = ["dpkg-query", "--show", "--showformat=${Version}", peer.package]
     listing = ["dpkg-query", "--listfiles", peer.package]
     try:
@@ -154,7 +155,8 @@ def _version(peer: Peer, library: Path) -> str:
 
 
 def ready(peers: list[Peer]) -> list[Allocator]:
-    """All of these with their libraries, installed where need be; Missing if one cannot be had."""
+    """Returns all these allocators with their libraries, which are installed if necessary. Raises Missing if one
+    cannot be had."""
     cache = _linker_cache()
     absent = [p for p in peers if p.libraries and _find(p, cache) is None]
     if absent:

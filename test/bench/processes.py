@@ -1,6 +1,6 @@
-# What a server's processes have cost and hold, by what the kernel says of them.
+# Reads what a server's processes have cost and what memory they have, from the kernel.
 # SPDX-License-Identifier: BSD-2-Clause
-"""Costs only grow, so what a load cost is the difference of two readings."""
+"""Costs only grow, so the cost of a load is the difference of two readings."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from pathlib import Path
 
 from measure import Failed
 
-# Where these stand in /proc/PID/stat, counted from behind the program's name.
+# the positions of these fields in /proc/PID/stat, counted from behind the program's name
 _MINOR_FAULTS, _USER_TIME, _SYSTEM_TIME = 7, 11, 12
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Of all threads of some processes: pages that came, and seconds of processor time.
+    """The minor faults and the seconds of processor time of all threads of some processes.
 
-    The kernel calls them minor faults, also those that a system call populated (see faults.py)."""
+    The kernel also counts pages that a system call has populated as minor faults (see faults.py)."""
 
     pages: int
     seconds: float
@@ -41,14 +41,14 @@ def cost(pids: Iterable[int]) -> Cost:
 
 @dataclass(frozen=True)
 class Memory:
-    """In MiB: RSS, and what of it is populated and was never written to."""
+    """In MiB: resident memory, and the part of it that was populated and never written to."""
 
     resident: float
     untouched: float
 
 
 def memory(program: Path, pids: Iterable[int]) -> Memory:
-    """The sum over the processes, as the benchmark's program sees them."""
+    """Returns the sum over the processes, as the benchmark's program reads them."""
     resident, untouched = 0.0, 0.0
     for pid in pids:
         look = [str(program), "memory", str(pid)]

@@ -1,4 +1,4 @@
-/* Pins threads to processors, counted among those that the program was given at its start. */
+/* Pins threads to processors, which are counted among those that the program had at its start. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #define _GNU_SOURCE
 #include "processor.h"
@@ -9,7 +9,8 @@
 
 void processor_pin(unsigned which)
 {
-    /* Read once, since a thread inherits what its creator was pinned to; the first call is before there are threads. */
+    /* Read once, before there are other threads, because a thread inherits the processors of the thread that created
+     * it. */
     static cpu_set_t given;
     if (CPU_COUNT(&given) == 0 && sched_getaffinity(0, sizeof given, &given) != 0)
         bench_fail("sched_getaffinity");

@@ -1,9 +1,9 @@
-/* The row `burst`: 256 MiB come three times; how long it takes, and what is left of it. */
+/* The row `burst`: three waves of 256 MiB, how long each takes, and how much memory remains. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* The first wave pays for new pages, the third shows whether they were kept. A fourth, which is not timed, is looked at
- * while all of it is there: what is populated beyond what was asked for. Then the program goes on with little to do for
- * three seconds, and looks at what it still holds. */
+/* The first wave needs new pages, and the third shows whether they were kept. During a fourth wave, which is not
+ * timed, the row counts the pages that are populated beyond the request. Then the program has little to do for three
+ * seconds, and the row measures how much memory it still has. */
 #include "bench.h"
 #include "burst.h"
 #include "clock.h"
@@ -35,7 +35,8 @@ static double wave_untouched(void)
     return percent;
 }
 
-/* The time is what is measured here, hence the pause. */
+/* Makes light traffic for BURST_AFTER_SECONDS. It pauses after each free, because memory shall go back with time and
+ * not with the number of calls. */
 static void quiet(void)
 {
     int64_t end = clock_wall() + (int64_t)BURST_AFTER_SECONDS * 1000000000;

@@ -1,10 +1,10 @@
-/* The row `cleared`: memset of blocks that no allocator gave, in two orders. */
+/* The row `cleared`: memset of blocks that come from no allocator, in two orders. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* What `zeroed` takes of reused blocks in an allocator that does nothing at all: the blocks are written to in a row and
- * then cleared, either those first that were written to last, as a stack gives them, or in the order of their
- * addresses, as a queue does. One operation is a memset and one byte written in each page. The same for every allocator
- * but for the machine's noise. */
+/* Shows what the row `zeroed` would cost for reused blocks if the allocator took no time. The blocks are written to
+ * one after the other and then cleared, either in the reverse order, as a stack returns them, or by rising
+ * addresses, as a queue does. One operation is a memset, and one byte written in each page. The results differ
+ * between allocators only by noise. */
 #include "bench.h"
 #include "blocks.h"
 #include "clock.h"
@@ -36,7 +36,7 @@ static void use(void)
             ((volatile char *)cleared.block[i])[offset] = 1;
 }
 
-/* Returns nanoseconds. */
+/* Clears all blocks, and returns the nanoseconds. */
 static int64_t clear(void)
 {
     int64_t start = clock_busy();
@@ -47,7 +47,7 @@ static int64_t clear(void)
     return clock_busy() - start;
 }
 
-/* The first pass brings the pages, and the second is the first in its order. */
+/* Neither the first pass counts, which maps the pages, nor the second, which is the first one in this order. */
 static void measure(const char *row, const char *order, bool is_stack)
 {
     int64_t sum = 0;
@@ -68,7 +68,7 @@ void row_cleared(const char *argument)
     size_t kibibytes = bench_number(argument);
     char row[32];
     blocks_choose(&cleared, kibibytes);
-    size_t stride = cleared.size + PAGE; /* the headroom of the pools' slots */
+    size_t stride = cleared.size + PAGE; /* the headroom that slots of the pools have is added */
     char *start = mmap(NULL, stride * cleared.count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (start == MAP_FAILED)
         bench_fail("cleared: mmap");

@@ -1,9 +1,9 @@
-/* The row `conns`: a thousand threads serve requests that need three buffers each. */
+/* The row `conns`: a thousand threads serve requests that each need three buffers. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* Between two requests a thread lets the others run, as one does that waits for its client: most of the threads are
- * idle at any time, and the peak shows what the allocator keeps for each of them. One operation is a malloc, one byte
- * written, and a free, with its third of the thread switch. */
+/* Between two requests a thread lets the others run, as a thread does that waits for its client. So most threads are
+ * idle at any time, and the peak shows how much memory the allocator keeps for each thread. One operation is a
+ * malloc, one byte written, a free, and a third of the thread switch. */
 #include "bench.h"
 #include "clock.h"
 #include "sizes.h"
@@ -24,7 +24,7 @@ static pthread_barrier_t barrier;
 
 static void *serve(void *argument)
 {
-    /* A prime apart: no two threads ask for the same sizes at the same time. */
+    /* a prime, so that no two threads request the same sizes at the same time */
     unsigned next = (unsigned)(uintptr_t)argument * 1009;
     pthread_barrier_wait(&barrier);
     for (unsigned request = 0; request < REQUESTS; request++) {
@@ -41,8 +41,8 @@ static void *serve(void *argument)
     return NULL;
 }
 
-/* The most memory that this program ever held, in MiB. Not getrusage: its figure is inherited over
- * exec from the program that started this one. */
+/* Returns the most memory that this program has ever had, in MiB. getrusage would include the program that started
+ * this one, because exec keeps its figure. */
 static double peak_mebibytes(void)
 {
     char line[128];

@@ -1,11 +1,11 @@
-/* The row `cow`: pages copied when a parent frees buffers that its child still shares. */
+/* The row `cow`: how many pages are copied when a parent frees buffers that its child still shares. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* redis forks a child to save a snapshot: each page that the parent writes to from then on exists twice. A page that is
- * shared since the fork takes one minor fault when it is first written, and the copy is made in it; so the parent's
- * minor faults between two readings count the copies. /proc/self/pagemap could tell them from faults for pages new to
- * the process, but such pages are memory too that the frees cost, and are few: the count is never too low. What the
- * reading itself writes to is copied before it counts. */
+/* redis forks a child to save a snapshot, and each page that the parent writes to afterwards exists twice. The first
+ * write to a page that is shared since the fork takes one minor fault, in which the kernel makes the copy. So the
+ * parent's minor faults between two readings are the number of copies. They include faults for pages that are new to
+ * the process, which /proc/self/pagemap could tell apart, but those are few, and are memory that the frees cost,
+ * too: the count is never too low. The pages that the reading itself writes to are copied before the count begins. */
 #include "bench.h"
 #include "sizes.h"
 #include "touch.h"
@@ -28,14 +28,15 @@ static long minor_faults(void)
     return usage.ru_minflt;
 }
 
-/* The child: lives until the parent closes its end of the pipe, and touches nothing. */
+/* Runs in the child: waits until the parent closes its end of the pipe, and writes to no memory. */
 static _Noreturn void wait_for_end(int input)
 {
     char nothing;
     _exit(read(input, &nothing, 1) == 0 ? 0 : 1);
 }
 
-/* Shuffled by the random numbers that also made the sizes, since no server frees in the order in which it allocated. */
+/* Shuffles the buffers by the same random numbers that chose the sizes, because servers do not free in the order in
+ * which they allocated. */
 static void shuffle(void)
 {
     for (unsigned i = 0; i < BUFFERS; i++) {

@@ -1,9 +1,9 @@
-/* The row `discard`: what the kernel takes to have pages back, without an allocator. */
+/* The row `discard`: how long the kernel takes to get pages back, without an allocator. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* A burst's memory is given back by MADV_DONTNEED, a run of pieces at a time, with light traffic's pauses in between.
- * The longest call is what `stall` cannot be below in its longest: now and then the kernel does more than it was asked
- * for. The same for every allocator but for the machine's noise. */
+/* The memory of a burst is given back by MADV_DONTNEED in runs of pieces, with the pauses of light traffic between
+ * the calls. The longest call is a lower bound for the longest stall of the row `stall`, because now and then the
+ * kernel does more than it was asked for. The results differ between allocators only by noise. */
 #include "bench.h"
 #include "burst.h"
 #include "clock.h"

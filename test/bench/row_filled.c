@@ -1,9 +1,9 @@
-/* The row `filled`: 256 MiB of buffers that are read into, again and again. */
+/* The row `filled`: 256 MiB of buffers, into which a file is read again and again. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* One operation is a malloc, a read of as many bytes from a file in memory, and the free, which comes when all buffers
- * are full: so each buffer has left the near caches by the time that it is taken again. `later` is the same, but all
- * buffers are taken first, and read into then. The first pass, which brings the pages, is not timed. */
+/* One operation is a malloc, a read of as many bytes from a file in memory, and the free, which comes when all
+ * buffers are full. So each buffer has left the near caches when it is allocated again. In `later` all buffers are
+ * allocated first, and then all are read into. The first pass, which maps the pages, is not timed. */
 #include "bench.h"
 #include "clock.h"
 
@@ -19,7 +19,7 @@ enum { BYTES = 256 * 1024 * 1024, MOST_BUFFERS = BYTES / (4 * 1024), PASSES = 6 
 
 static char *buffers[MOST_BUFFERS];
 
-/* A file without a disk, whose pages lie in memory. */
+/* Opens a file without a disk, whose pages are in memory. */
 static int open_source(size_t size)
 {
     char *content = malloc(size);
@@ -39,7 +39,7 @@ static void fill(int source, char *buffer, size_t size)
         bench_fail("filled: read");
 }
 
-/* Returns nanoseconds. */
+/* Runs one pass over all buffers, and returns the nanoseconds. */
 static int64_t pass(int source, size_t size, bool later)
 {
     size_t count = BYTES / size;

@@ -1,8 +1,8 @@
-/* The row `grow`: a buffer grows by realloc from 4 KiB to 1 MiB, as a request's body does. */
+/* The row `grow`: a buffer grows by realloc from 4 KiB to 1 MiB, as the body of a request does. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* One operation is the whole growth: a malloc, a realloc for each 16 KiB that arrive with one byte written at the new
- * end, and a free. */
+/* One operation is the whole growth: a malloc, a realloc and one byte written at the new end for each 16 KiB that
+ * arrive, and a free. */
 #include "bench.h"
 #include "clock.h"
 

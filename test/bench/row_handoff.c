@@ -1,10 +1,10 @@
-/* The row `handoff`: one thread allocates and fills, another frees. */
+/* The row `handoff`: one thread allocates and fills buffers, and another frees them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* One operation is a malloc, one byte written in each page, the way through a bounded ring, and the free. They are
- * measured in parts of which the median counts: how far the threads are apart differs from one moment to the next, and
- * one that loses its processor holds up both. The page faults are those of the whole process, for 200,000 operations:
- * an allocator that does not get the memory back from the freeing thread pays for new pages each time. */
+/* One operation is a malloc, one byte written in each page, the passage through a bounded ring, and the free. The
+ * row is measured in parts, of which the median counts: the distance between the threads changes all the time, and a
+ * thread that loses its processor delays both. The page faults are those of the whole process in 200,000 operations.
+ * An allocator that does not bring the memory back from the freeing thread needs new pages each time. */
 #include "bench.h"
 #include "clock.h"
 #include "processor.h"
@@ -29,7 +29,7 @@ enum {
     ENOUGH_NANOSECONDS = 400 * 1000 * 1000,
 };
 
-/* Each side has a cache line of its own and remembers what it last saw of the other's, so that the
+/* Each thread has a cache line of its own, and remembers the other one's position as it last saw it, so that the
  * ring costs little beside the allocator. */
 struct ring {
     alignas(64) atomic_uint produced;
@@ -42,8 +42,8 @@ struct ring {
 static struct ring ring;
 static struct step steps[STEPS];
 
-/* Waits until `counter` is no longer `old`. On a machine with one processor free the other thread
- * can only move when this one lets it. */
+/* Waits until `counter` is no longer `old`, and returns it. If the machine has only one free processor, the other
+ * thread can run only after sched_yield. */
 static unsigned await(atomic_uint *counter, unsigned old)
 {
     for (unsigned turn = 0;; turn++) {
@@ -72,7 +72,7 @@ static void *ring_take(unsigned index)
     return buffer;
 }
 
-/* Frees until the NULL that ends the run. */
+/* Frees buffers until the NULL that ends the run. */
 static void *consume(void *argument)
 {
     void *buffer;

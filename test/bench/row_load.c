@@ -1,10 +1,10 @@
 /* The row `load`: what it costs to preload a library into a program that does nothing. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* Runs `true` many times with the library and without, by turns, and takes the difference of what each kind cost in
- * processor time, from start to end. Of each kind it takes the lower quartile: what else the machine does can only add,
- * and the least of all is itself a matter of luck. This program runs without a preload. `-` for the library means none
- * on either side: the figure is then the noise of the row. */
+/* Runs `true` many times, with and without the library in turn, and takes the difference in processor time from
+ * start to end. From each kind it takes the lower quartile, because other work on the machine only adds time, and
+ * the smallest value depends on luck. This program itself runs without a preload. If the library is `-` neither kind
+ * has a preload, and the figure is the noise of the row. */
 #define _GNU_SOURCE
 #include "bench.h"
 

@@ -1,10 +1,10 @@
-/* The row `pair`: one malloc, one byte written, one free, of one size again and again. */
+/* The row `pair`: one malloc, one byte written and one free of one size, again and again. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* Where a loop lies decides how the processor keeps track of its jumps: the same loop took 3.9 ns in one program and
- * 4.7 in another with one and the same library, and which library was ahead changed with it (T. Mytkowicz and others,
- * "Producing Wrong Data Without Doing Anything Obviously Wrong!", 2009). So the loop is there several times, and all of
- * its copies count alike. */
+/* The address of a loop decides how the processor predicts its jumps: with one library the same loop took 3.9 ns in
+ * one program and 4.7 in another, and which library was faster changed with it (T. Mytkowicz and others, "Producing
+ * Wrong Data Without Doing Anything Obviously Wrong!", 2009). So the program contains several copies of the loop,
+ * which all count equally. */
 #include "bench.h"
 #include "clock.h"
 #include "touch.h"
@@ -22,7 +22,7 @@ static inline __attribute__((always_inline)) void pair_run(size_t size)
     }
 }
 
-/* Each is some 48 bytes long, so that four in a row begin at each quarter of a cache line. */
+/* Each copy is some 48 bytes long, so that four in a row begin at different quarters of a cache line. */
 #define COPY(number)                                                                                                   \
     static __attribute__((noinline, aligned(16))) void pair_copy_##number(size_t size)                                 \
     {                                                                                                                  \

@@ -1,9 +1,9 @@
-/* The row `span`: how many pages a buffer lies on, over the fewest that could hold it. */
+/* The row `span`: on how many pages a buffer lies, divided by the fewest that could hold it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* A server that fills its buffer touches every page on which the buffer lies, and the kernel pins these when it sends
- * from them; a header in front of the buffer makes it one more. The mean is over the sizes of the mix, each counted
- * once, over many live buffers of each. */
+/* A server that fills a buffer touches every page on which the buffer lies, and the kernel pins these pages when it
+ * sends from them. A header in front of the buffer may add a page. The mean is over the sizes of the mix, each
+ * counted once, and over many live buffers of each size. */
 #include "bench.h"
 #include "sizes.h"
 #include "touch.h"
@@ -28,7 +28,7 @@ void row_span(const char *argument)
     sizes_mix(steps, 1);
     for (unsigned i = 0; i < BUFFERS; i++) {
         size_t size = steps[i].size;
-        void *buffer = malloc(size); /* never freed: every address is another */
+        void *buffer = malloc(size); /* never freed, so that every address is another */
         touch_first(buffer);
         unsigned which = 0;
         while (mix_shares[which].size != size)

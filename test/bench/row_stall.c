@@ -1,19 +1,18 @@
-/* The row `stall`: how long one malloc or free takes while a burst is being given back. */
+/* The row `stall`: how long one malloc or free takes while the memory of a burst is given back. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* A burst of 256 MiB is freed, and 3 s of traffic follow it: light the first time, with a pause after each free, and
- * busy the second time, sixteen buffers live and every page written. Every free of the burst and every malloc and free
- * of the traffic is timed by itself. Busy traffic makes a few hundred times the calls of light traffic, so in one
- * percentile of both the stalls of the latter would be lost: it has one of its own, lower since it has some five
- * thousand calls.
+/* A burst of 256 MiB is freed, and 3 s of traffic follow. The first time the traffic is light, with a pause after
+ * each free. The second time it is busy, with sixteen live buffers and every page written. Every free of the burst,
+ * and every malloc and free of the traffic, is timed by itself. Busy traffic makes a few hundred times as many calls
+ * as light traffic, so that a common percentile would hide the stalls of the latter. Light traffic therefore has a
+ * percentile of its own, which is lower, because it has only some five thousand calls.
  *
- * The clock is that of the thread's processor time. A call may take a page fault or a system call for a whole burst,
- * and that is charged to it; but on a machine that does other work too, a thread that lost its processor for 4 ms
- * between two readings of the wall's clock has not been stalled by its allocator, and would hide whether it was. The
- * price: a call that sleeps until another thread lets go of a lock is not charged for the sleep. Only an allocator
- * with a thread of its own could be spared by that here. The clock itself takes longer than most calls: what two
- * readings in a row are apart, in the median, is subtracted, and what is left of the worst of them is reported as
- * the clock's own. */
+ * The clock counts the thread's processor time. A page fault or a system call that returns a whole burst is
+ * included. Time in which other programs use the processor is not: on a busy machine a thread may lose it for 4 ms,
+ * which is no stall of the allocator and would hide real ones. So a call that sleeps until another thread releases a
+ * lock is not charged for its sleep, from which only an allocator with a thread of its own could profit here.
+ * Reading the clock takes longer than most calls: the median distance of two readings is subtracted, and what
+ * remains of the largest distance is reported as the clock's own. */
 #include "bench.h"
 #include "burst.h"
 #include "clock.h"
@@ -25,7 +24,7 @@
 
 enum { BINS = 1 << 16, BIN_NANOSECONDS = 100, CLOCK_READINGS = 100000, QUEUE = 16 };
 
-/* How many calls took how long. The last bin holds all that is longer than the others reach. */
+/* How many calls took how long. The last bin counts all calls that were longer than the other bins reach. */
 struct tally {
     uint32_t bin[BINS];
     uint64_t calls;
@@ -47,7 +46,7 @@ static void tally_since(struct tally *tally, int64_t start)
         tally->most = elapsed;
 }
 
-/* The time that all but so small a share of the calls did not exceed, to a bin. */
+/* Returns the time that all but the share `share` of the calls did not exceed, rounded up to a bin. */
 static int64_t tally_exceeded(const struct tally *tally, double share)
 {
     uint64_t beyond = (uint64_t)(share * (double)tally->calls);

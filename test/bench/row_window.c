@@ -1,8 +1,8 @@
-/* The rows `window` and `small`: a random one of many live buffers is replaced. */
+/* The rows `window` and `small`: many buffers are live, and a random one of them is replaced. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* One operation is one replacement: a free, a malloc, and one byte written. With all buffers still live the program
- * then looks at what it holds. `small` has sizes that no pool serves; it shows what the way past the pools costs. */
+/* One operation is one replacement: a free, a malloc, and one byte written. At the end, with all buffers live, the
+ * row measures the memory. `small` uses sizes that no pool serves, which shows the cost of the way past the pools. */
 #include "bench.h"
 #include "clock.h"
 #include "memory.h"

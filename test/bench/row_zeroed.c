@@ -1,11 +1,11 @@
-/* The row `zeroed`: calloc, and then every page of the block is written. */
+/* The row `zeroed`: calloc, followed by one byte written in each page of the block. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* One operation is a calloc and one byte written in each page, of 64 MiB of blocks that are all live at once: fresh
- * when the process has had no block before, reused when the blocks were written to and freed, purged when after that
- * malloc_trim was called until it had no more to give. Frees and trims are not timed. An allocator that keeps the pages
- * over malloc_trim has no purged blocks: for it the figure is that there is none, since clearing memory that is there
- * and getting new memory from the kernel are not the same work. */
+/* One operation is a calloc and one byte written in each page, with 64 MiB of blocks that are all live at once.
+ * Blocks are `fresh` if the process has had no block before, `reused` if they were written to and freed, and
+ * `purged` if malloc_trim was called after that until it had nothing more to give back. Frees and trims are not
+ * timed. An allocator that keeps the pages despite malloc_trim has no purged blocks, and so no such figure, because
+ * clearing memory is other work than getting new memory from the kernel. */
 #include "bench.h"
 #include "blocks.h"
 #include "clock.h"
@@ -21,12 +21,12 @@
 
 enum {
     PASSES = 3,
-    MOST_TRIMS = 16, /* glibc's says each time that it gave something back */
+    MOST_TRIMS = 16, /* glibc's malloc_trim returns 1 each time that it gave something back */
 };
 
 static struct blocks blocks;
 
-/* Returns nanoseconds. */
+/* Allocates all blocks, and returns the nanoseconds. */
 static int64_t take(void)
 {
     int64_t start = clock_busy();
@@ -37,8 +37,8 @@ static int64_t take(void)
     return clock_busy() - start;
 }
 
-/* Leaves something in every page for the next calloc to clear, and makes sure that the last one
- * did: a row that did not look would like an allocator best that forgets to. */
+/* Frees all blocks after writing to each page, so that the next calloc has to clear it. Checks that the last calloc
+ * did clear it, because otherwise an allocator that forgets to clear would be the fastest. */
 static void give(void)
 {
     for (unsigned i = 0; i < blocks.count; i++) {
@@ -54,7 +54,8 @@ static void give(void)
     }
 }
 
-/* Whether at least half of it went back. Half, since a thread may keep its own cache. */
+/* Frees all blocks and trims. Returns true if at least half of the memory went back: a thread may keep the rest in
+ * its cache. */
 static bool give_back(void)
 {
     double before = memory_resident("self");

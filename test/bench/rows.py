@@ -1,6 +1,6 @@
-# The rows of the benchmark: how each is run, what it prints, and what it must not exceed.
+# The rows of the benchmark: how each is run, its figures, and their bounds.
 # SPDX-License-Identifier: BSD-2-Clause
-"""One table. To add a row, add a line here and a C file beside this one."""
+"""To add a row, add a line to this table, and a C file to this folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BEST = "the best peer"
 
 @dataclass(frozen=True)
 class Bound:
-    """At most `limit` times what `against` took; without `against`, at most `limit` itself."""
+    """At most `limit` times the figure of `against`; without `against`, at most `limit` itself."""
 
     limit: float
     against: str | None = None
@@ -21,9 +21,9 @@ class Bound:
 
 @dataclass(frozen=True)
 class Figure:
-    """One number that a row prints. Of every figure less is better, but for those that say so.
+    """A number that a row prints. Less is better, except for the figures that say otherwise.
 
-    A figure that is next to nothing for the best of the peers has no ratio that means anything."""
+    A figure that is close to 0 for the best peer has no ratio, because its ratio would mean nothing."""
 
     name: str
     unit: str
@@ -34,7 +34,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Row:
-    """One run of the program under one allocator; `most_rounds` spares the run its slow rows."""
+    """One run of the program under one allocator. `most_rounds` limits how often a slow row is run."""
 
     command: tuple[str, ...]
     figures: tuple[Figure, ...]
@@ -42,7 +42,7 @@ class Row:
 
     @property
     def name(self) -> str:
-        """What the names of its figures have in common."""
+        """Returns the part that the names of its figures share."""
         return ".".join(commonprefix([figure.name.split(".") for figure in self.figures]))
 
     @property
@@ -55,7 +55,7 @@ def pair(kibibytes: int, name: str, bound: Bound) -> Row:
 
 
 def untouched(name: str) -> Figure:
-    """Populated and never written, in percent of RSS."""
+    """Returns the figure of memory that was populated and never written to, in percent of resident memory."""
     return Figure(name, "%", Bound(5), has_ratio=False)
 
 
@@ -82,7 +82,7 @@ def filled(kibibytes: int, name: str) -> Row:
     return Row(("filled", str(kibibytes)), figures)
 
 
-# The row that takes the library as an argument, because it measures another program than itself.
+# This row gets the library as an argument, because it measures a program other than itself.
 PRELOADS_BY_ITSELF = "load"
 
 ROWS = (
@@ -97,8 +97,8 @@ ROWS = (
     Row(("mix",), (Figure("mix", "ns", Bound(1.10, BEST)),)),
     Row(("handoff",), (Figure("handoff", "ns", Bound(1.00, BEST)), Figure("handoff.faults", "faults"))),
     Row(("conns",), (Figure("conns", "ns", Bound(1.00, "glibc")), Figure("conns.peak", "MiB", Bound(1.50, "glibc")))),
-    # A wave that came before is the program's own memset, and no allocator is far from another:
-    # three rounds don't tell.
+    # Here the time is mostly that of the program's own memset, so the allocators are close to each other, and three
+    # rounds could not tell them apart.
     Row(
         ("burst",),
         (
@@ -137,7 +137,7 @@ ROWS = (
 
 
 def chosen(names: list[str] | None, rows: Sequence[Row] = ROWS) -> list[Row]:
-    """The rows of these names; a group's name (`pair`, `window`) stands for all of the group."""
+    """Returns the rows with these names. The name of a group (`pair`, `window`) stands for all of its rows."""
     if names is None:
         return list(rows)
     for name in names:

@@ -1,12 +1,12 @@
-# The servers of the benchmark: how each is started and loaded, and what it must not exceed.
+# The servers of the benchmark: how each is started and loaded, and the bounds of its figures.
 # SPDX-License-Identifier: BSD-2-Clause
-"""One server at a time, alone in a directory that goes with it, behind free ports of 127.0.0.1.
+"""One server runs at a time, in a directory that is removed afterwards, on free ports of 127.0.0.1.
 
-What a load costs is measured from a server's first request on: the page faults of one that has
-warmed up are so few that their ratio would be a matter of luck.
+The cost of a load is measured from a server's first request on, because a server that has warmed up takes so few
+page faults that their ratio would depend on luck.
 
-`faults` are those that were taken; `pages` is the kernel's count, in which a page that came by a
-system call, together with others and before it was touched, is one too."""
+`faults` are page faults that trapped. `pages` is the kernel's own count, which also includes pages that a system
+call has mapped together with others before they were touched."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ backend back
 
 @dataclass(frozen=True)
 class Running:
-    """A server that accepts connections, and with it all of its processes."""
+    """A server that accepts connections, with all of its processes."""
 
     server: Server
     port: int
@@ -102,21 +102,21 @@ class Running:
         return [self.server.pid, *self.server.children()]
 
     def settle(self) -> None:
-        """Returns once the server has closed what its clients have left."""
+        """Returns when the server has closed the connections of earlier clients."""
         open_still = f"{self.server.name} still has connections on port {self.port}"
         waiting.until(lambda: waiting.connections(self.port) == 0, open_still, SETTLE_SECONDS)
 
 
 @dataclass(frozen=True)
 class Preload:
-    """What a server is started with: a library, and the variables that tune it."""
+    """What a server is started with: a library, and variables that tune it."""
 
     library: Path
     variables: Mapping[str, str]
 
 
 def preload_of(allocator: peers.Allocator) -> Preload:
-    """The C library is preloaded by its name too: redis is linked with jemalloc."""
+    """Returns the preload of an allocator. The C library is preloaded, too, because redis is linked with jemalloc."""
     variables = {} if allocator.pool is None else {"SOCKMALLOC_POOL": allocator.pool}
     return Preload(allocator.library or peers.c_library(), variables)
 
@@ -125,7 +125,7 @@ def preload_of(allocator: peers.Allocator) -> Preload:
 def _running(
     name: str, preload: Preload, command: Callable[[Path, int], list[str]], children: int = 0
 ) -> Iterator[Running]:
-    """The server of a command made for a directory and a port; ended when it is done with."""
+    """Starts a server with a command for a directory and a port, and ends it after the `with` statement."""
     with tempfile.TemporaryDirectory(prefix="bench-servers-") as holder:
         directory = Path(holder)
 
@@ -158,7 +158,7 @@ def _nginx_command(directory: Path, http: str) -> list[str]:
 
 @contextlib.contextmanager
 def upstream(preload: Preload) -> Iterator[int]:
-    """The port of an nginx that serves the bodies of all loads from files."""
+    """Starts an nginx that serves all bodies from files, and returns its port."""
 
     def command(directory: Path, port: int) -> list[str]:
         files = directory / "bytes"
@@ -172,7 +172,7 @@ def upstream(preload: Preload) -> Iterator[int]:
 
 
 def nginx(preload: Preload, upstream_port: int) -> contextlib.AbstractContextManager[Running]:
-    """One worker: two would share the load otherwise each time."""
+    """One worker, because two would share the load differently each time."""
 
     def command(directory: Path, port: int) -> list[str]:
         return _nginx_command(directory, PROXY.format(port=port, upstream=upstream_port))
@@ -190,7 +190,7 @@ def haproxy(preload: Preload, upstream_port: int) -> contextlib.AbstractContextM
 
 
 def redis(preload: Preload) -> contextlib.AbstractContextManager[Running]:
-    """With nothing on disk: a snapshot is another question."""
+    """Without files on disk, because a snapshot is measured elsewhere."""
 
     def command(directory: Path, port: int) -> list[str]:
         options = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(directory)]
@@ -214,7 +214,7 @@ def _load_haproxy(running: Running, requests: int) -> tuple[Rates, int]:
 
 
 def _load_redis(running: Running, requests: int) -> tuple[Rates, int]:
-    """The larger values replace the smaller ones, under the same keys."""
+    """The larger values replace the smaller ones under the same keys."""
     with Redis(running.port) as client:
         waiting.until(lambda: client.info("persistence")["loading"] == "0", "redis is ready")
     rates: Rates = {}
@@ -257,7 +257,7 @@ ROWS = (
 
 
 def run(program: Path, row: Row, allocator: peers.Allocator, upstream_port: int, requests: int) -> dict[str, float]:
-    """The figures of one server under one allocator, by name."""
+    """Returns the figures of one server under one allocator by their names."""
     kind = _KINDS[row.name]
     with kind.start(preload_of(allocator), upstream_port) as running:
         pids = running.pids()

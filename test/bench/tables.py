@@ -1,6 +1,6 @@
-# Lays the results out as the two tables that a person reads.
+# Prints the results as two tables for a person.
 # SPDX-License-Identifier: BSD-2-Clause
-"""Columns as wide as what stands in them; numbers with three digits that say something."""
+"""Columns are as wide as their content, and numbers have three significant digits."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ def number(value: float | None) -> str:
         return f"{value:.0f}"
     if abs(value) >= 10:
         return f"{value:.1f}"
-    return f"{value:z.2f}"  # no "-0.00"
+    return f"{value:z.2f}"  # prints no "-0.00"
 
 
 def _lay_out(lines: list[list[str]], left: set[int]) -> str:
-    """The first line is the heading; columns in `left` are aligned to the left, others right."""
+    """Returns the lines as a table, the first of which is the heading. Columns in `left` are aligned to the left,
+    others to the right."""
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     laid_out = []
     for line in lines:
@@ -48,7 +49,7 @@ def _measured(verdict: Verdict) -> str:
 
 
 def _ratio(ratios: list[float]) -> tuple[str, str]:
-    """Of the rounds' ratios the median, and the least and the largest."""
+    """Returns the median of the rounds' ratios, and the least and the largest."""
     if not ratios:
         return "-", "-"
     return f"{median(ratios):.3f}", f"{min(ratios):.2f}-{max(ratios):.2f}"
@@ -75,7 +76,7 @@ def verdicts_table(verdicts: list[Verdict]) -> str:
 
 
 def comparison_table(results: Results, figures: list[Figure], other: str) -> str:
-    """Ours beside one other, where there is nothing to be judged."""
+    """Returns a table of our figures beside those of one other allocator, without verdicts."""
     lines = [["row", "unit", other, results.ours, "ratio", "rounds"]]
     for figure in figures:
         medians = [number(results.median(figure.name, name)) for name in (other, results.ours)]

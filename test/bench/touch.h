@@ -1,4 +1,4 @@
-/* How the workloads use what they were given. */
+/* How the workloads use the buffers that they allocate. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef BENCH_TOUCH_H
 #define BENCH_TOUCH_H
@@ -7,14 +7,14 @@
 
 enum { PAGE = 4096 };
 
-/* Writes the first byte. Volatile: the compiler knows that nobody reads what is freed right after.
- * No test for NULL: a machine without memory ends the program here, and the driver says so. */
+/* Writes the first byte. It is volatile, because otherwise the compiler would remove a write to a buffer that is
+ * freed at once. There is no test for NULL: without memory the program crashes here, and the driver reports that. */
 static inline void touch_first(void *buffer)
 {
     *(volatile char *)buffer = 1;
 }
 
-/* Writes one byte in each page, as a server does whose buffer is filled by the kernel. */
+/* Writes one byte in each page, as for a server whose buffer the kernel fills. */
 static inline void touch_pages(void *buffer, size_t size)
 {
     for (size_t offset = 0; offset < size; offset += PAGE)

@@ -1,6 +1,6 @@
-# What it costs a server to be read from outside ten times a second: redis, alone and watched.
+# Measures what it costs a server to be read from outside ten times a second: redis, with a reader and without.
 # SPDX-License-Identifier: BSD-2-Clause
-"""A new redis for each turn. The reader has the same two processors as the load."""
+"""Each turn uses a new redis. The reader runs on the two processors that the load uses as well."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ FIGURES = [
 
 @contextlib.contextmanager
 def _reader(pid: int) -> Iterator[list[int]]:
-    """Reads the process until the end; the list then holds how many readings there were. They go to
-    a file: a pipe that nobody empties would stop the reader once it is full."""
+    """Reads the process until the end of the `with` statement; then the list holds the number of readings. The
+    output goes to a file, because the reader would stop when a pipe without a reader is full."""
     readings: list[int] = []
     command = [settings.command(), "stat", str(pid), "--json", "--interval", INTERVAL_SECONDS]
     with tempfile.TemporaryFile() as said:
@@ -50,7 +50,7 @@ def _reader(pid: int) -> Iterator[list[int]]:
 
 
 def _expect_readings(readings: int, seconds: float) -> None:
-    """Half of what the interval makes of the time: the machine is busy."""
+    """Checks that there were at least half as many readings as the interval allows, because the machine is busy."""
     if readings < seconds / float(INTERVAL_SECONDS) / 2:
         raise Failed(f"the reader has read {readings} times in {seconds:.1f} s")
 

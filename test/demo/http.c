@@ -1,4 +1,4 @@
-/* Parses heads of HTTP/1.1: the first line, and the fields that decide where a body ends. */
+/* Parses the head of an HTTP/1.1 message: the first line, and the fields that decide where the body ends. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "http.h"
 
@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* A piece of the head, not ended by a zero. */
+/* a part of the head, which does not end with a NUL */
 struct piece {
     const char *start;
     size_t length;
@@ -29,7 +29,7 @@ static struct piece piece_trim(struct piece piece)
     return piece;
 }
 
-/* Cuts what stands before the first `end` off `rest`; false when there is no `end`. */
+/* Cuts the text before the first `end` off `rest`. Returns false if there is no `end`. */
 static bool piece_cut(struct piece *rest, const char *end, struct piece *cut)
 {
     const char *found = memmem(rest->start, rest->length, end, strlen(end));
@@ -47,7 +47,7 @@ static bool field_length(struct piece value, struct http_head *head)
 {
     char digits[24];
 
-    /* Two lengths are how one message is smuggled inside another. */
+    /* A message with two lengths is refused, because one message could be hidden in another by them. */
     if (head->has_content_length || value.length >= sizeof(digits))
         return false;
     memcpy(digits, value.start, value.length);
@@ -122,7 +122,7 @@ static enum http_result head_parse(const char *bytes, size_t count, struct http_
     if (!piece_cut(&rest, "\r\n\r\n", &whole))
         return HTTP_PARTIAL;
     head->length = whole.length + 4;
-    whole.length += 2; /* so that the last line, too, has an end to be cut at */
+    whole.length += 2; /* includes the end of the last line, so that this line can be cut off like the others */
     if (!piece_cut(&whole, "\r\n", &line) || !first(line, head))
         return HTTP_BAD;
     while (piece_cut(&whole, "\r\n", &line)) {

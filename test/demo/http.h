@@ -1,4 +1,4 @@
-/* Reads the head of an HTTP/1.1 message out of a buffer that may hold only a part of it. */
+/* Parses the head of an HTTP/1.1 message in a buffer that may hold only a part of it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef DEMO_HTTP_H
 #define DEMO_HTTP_H
@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 enum {
-    HTTP_TARGET_SIZE = 128, /* longest target that is kept, with its ending zero */
+    HTTP_TARGET_SIZE = 128, /* the longest target that is kept, with its NUL */
 };
 
 enum http_method {
@@ -18,21 +18,21 @@ enum http_method {
 };
 
 enum http_result {
-    HTTP_COMPLETE, /* the whole head was there */
-    HTTP_PARTIAL,  /* read more and ask again */
-    HTTP_BAD,      /* this can never become a head */
+    HTTP_COMPLETE, /* the whole head was in the buffer */
+    HTTP_PARTIAL,  /* more bytes are needed */
+    HTTP_BAD,      /* no further bytes can make this a head */
 };
 
 struct http_head {
-    size_t length; /* of the head, with the empty line that ends it */
+    size_t length; /* the length of the head, with the empty line that ends it */
     enum http_method method;
     char target[HTTP_TARGET_SIZE];
-    unsigned status; /* of an answer */
+    unsigned status; /* the status of an answer */
     uint64_t content_length;
     bool has_content_length;
     bool keep_alive;
-    bool chunked; /* some transfer coding, none of which is spoken here */
-    bool expects; /* the client waits to be told to go on */
+    bool chunked; /* the body has a transfer coding, none of which is supported */
+    bool expects; /* the client waits for `100 Continue` */
 };
 
 enum http_result http_parse_question(const char *bytes, size_t count, struct http_head *head);

@@ -1,4 +1,4 @@
-/* The load generator: reads the options, runs the load, prints one line of summary. */
+/* The load generator of the demo: reads the options, runs the load, prints one line of summary. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "load_run.h"
 #include "number.h"
@@ -11,7 +11,7 @@
 
 enum {
     LARGEST_BODY = 16 * 1024 * 1024,
-    CONNECTIONS_MOST = 900, /* a process may have 1024 open files where nobody raised the limit */
+    CONNECTIONS_MOST = 900, /* a process may have 1024 open files unless the limit was raised */
 };
 
 static const char default_sizes[] = "4k,8k,16k,16390,16712,17408,32k,33024,64k,66000,128k,200000,256k,512k,1m";
@@ -138,6 +138,6 @@ int main(int argc, char **argv)
            (uintmax_t)result.exchanges, (uintmax_t)plan.connections, (uintmax_t)result.bytes,
            plan.count_only ? "counted" : "compared", (uintmax_t)result.errors, result.seconds,
            result.seconds > 0 ? (double)result.exchanges / result.seconds : 0.0);
-    /* Nothing done is no success, whatever the plan allowed. */
+    /* A run in which no exchange succeeded is a failure, whatever the plan was. */
     return result.errors == 0 && result.exchanges > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -1,4 +1,4 @@
-/* Drives one exchange of the load generator, and compares every byte of the answer. */
+/* Runs one exchange of the load generator, and compares every byte of the answer. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "load_client.h"
 
@@ -73,14 +73,15 @@ static enum client_result send_some(struct client *client, const void *bytes, si
     do
         put = send(client->descriptor, bytes, count, MSG_NOSIGNAL);
     while (put < 0 && errno == EINTR);
-    /* ENOTCONN: the connection is still on its way. */
+    /* ENOTCONN means that the connection is still being made. */
     if (put < 0)
         return errno == EAGAIN || errno == ENOTCONN ? CLIENT_WAITS : client_fail(client, strerror(errno));
     client->sent += (uint64_t)put;
     return CLIENT_DONE;
 }
 
-/* The steps return CLIENT_DONE when they got somewhere; the exchange itself is done when the step is CLIENT_IDLE. */
+/* Each step returns CLIENT_DONE if it has made progress. The exchange itself is done when the client's step is
+ * CLIENT_IDLE. */
 static enum client_result sending_step(struct client *client)
 {
     uint64_t offset, count;
@@ -114,7 +115,7 @@ static enum client_result receive_some(struct client *client, size_t start, size
     return CLIENT_DONE;
 }
 
-/* After a failure `received` is the offset of the first wrong byte. */
+/* Compares a part of the body. If it is wrong, `received` is the offset of the first wrong byte. */
 static enum client_result body_check(struct client *client, const unsigned char *bytes, size_t count)
 {
     size_t agreed;

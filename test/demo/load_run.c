@@ -1,4 +1,4 @@
-/* The event loop of the load generator: keeps every connection busy until the plan is done. */
+/* The event loop of the load generator: keeps every connection busy until the planned load is done. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "load_run.h"
 
@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 enum {
-    ERRORS_SHOWN = 10, /* a server that is gone fails every exchange in the same way */
-    GRACE = 10,        /* seconds for what is under way when the time is up */
+    ERRORS_SHOWN = 10, /* few, because each exchange with a server that has gone fails in the same way */
+    GRACE = 10,        /* seconds for the exchanges that are still running when the time is over */
 };
 
 struct load {
@@ -21,8 +21,8 @@ struct load {
     struct load_result *result;
     int epoll;
     double started;
-    uint64_t begun;  /* exchanges */
-    uint64_t active; /* clients with an exchange under way */
+    uint64_t begun;  /* exchanges that were begun */
+    uint64_t active; /* clients with a running exchange */
 };
 
 struct member {
@@ -69,7 +69,7 @@ static bool member_connect(struct load *load, struct member *member)
     return false;
 }
 
-/* Begins the next exchange of this member; false when the load is over for it. */
+/* Begins the next exchange of this member. Returns false if it has none left. */
 static bool member_begin(struct load *load, struct member *member)
 {
     const struct load_plan *plan = load->plan;
@@ -131,7 +131,7 @@ static void load_loop(struct load *load)
     }
 }
 
-/* What was asked for and did not happen in time is an error too. */
+/* Counts an exchange that was planned and did not happen in time as an error, too. */
 static void count_missing(const struct load *load)
 {
     struct load_result *result = load->result;

@@ -1,4 +1,4 @@
-/* A bounded load: so many exchanges over so many connections, within so many seconds. */
+/* A load of a fixed number of exchanges, over a number of connections, within a time. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef DEMO_LOAD_RUN_H
 #define DEMO_LOAD_RUN_H
@@ -14,24 +14,23 @@ enum {
 struct load_plan {
     uint16_t port;
     uint64_t connections;
-    uint64_t exchanges;  /* in all; 0 means as many as the time allows */
-    uint64_t seconds;    /* nothing new begins after that; with a number of exchanges, they must be
-                            done by then */
-    uint64_t echo_every; /* every so many exchanges one is an echo; 0 for none */
-    uint64_t reconnect;  /* a connection is closed after so many exchanges and opened anew; 0 for never */
+    uint64_t exchanges;  /* the number of all exchanges; 0 means as many as the time allows */
+    uint64_t seconds;    /* No exchange begins after that. If `exchanges` is not 0, all must be done by then. */
+    uint64_t echo_every; /* one in so many exchanges is an echo; 0 for none */
+    uint64_t reconnect;  /* a connection is closed and opened again after so many exchanges; 0 for never */
     uint64_t sizes[LOAD_SIZES_MOST];
     size_t size_count;
-    bool count_only; /* a body is good when it has its size: comparing costs more than receiving */
+    bool count_only; /* checks only the sizes of bodies, because comparing costs more than receiving */
 };
 
 struct load_result {
-    uint64_t exchanges; /* complete, and as they should be */
+    uint64_t exchanges; /* exchanges that were complete and right */
     uint64_t errors;
-    uint64_t bytes; /* of bodies received */
+    uint64_t bytes; /* bytes of bodies that were received */
     double seconds;
 };
 
-/* Runs the plan to its end. False when it could not even begin, with errno set. */
+/* Runs the plan to its end. Returns false, with errno set, if it could not begin. */
 bool load_run(const struct load_plan *plan, struct load_result *result);
 
 #endif

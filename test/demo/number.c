@@ -1,4 +1,4 @@
-/* Turns digits with an optional k or m into a number, refusing what does not fit. */
+/* Reads a number from digits and an optional k or m, and refuses numbers that are too large. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "number.h"
 

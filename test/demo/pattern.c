@@ -1,9 +1,9 @@
-/* Computes the bytes of a body from the offset and the body's size. */
+/* Computes the bytes of a body from their offset and the body's size. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pattern.h"
 
-/* The top byte of a product with an odd constant: it changes with every offset and, for every power of two from a page
- * up to the largest body, with the page too. So a page that came from another place, or another body, is seen. */
+/* Returns the top byte of a product with an odd constant. It differs from offset to offset, and for every body from
+ * a page up from page to page. So a page that belongs elsewhere, or to another body, is noticed. */
 static unsigned char pattern_byte(uint64_t offset, uint64_t size)
 {
     const uint64_t odd = 0x9e3779b97f4a7c15u;

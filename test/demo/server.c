@@ -1,4 +1,4 @@
-/* The demo server: a small HTTP/1.1 server that knows of no allocator but malloc and free. */
+/* The demo server: a small HTTP/1.1 server that uses malloc and free, and knows nothing of any allocator. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "number.h"
 #include "server_worker.h"
@@ -22,7 +22,7 @@
 enum {
     THREADS_MOST = 64,
     DISCARD_SIZE = 256,
-    OTHER_DESCRIPTORS = 64 + 4 * THREADS_MOST, /* more than are open beside the connections */
+    OTHER_DESCRIPTORS = 64 + 4 * THREADS_MOST, /* more than the descriptors that are open beside those of connections */
 };
 
 struct options {
@@ -86,7 +86,8 @@ static void die(const char *what)
     exit(EXIT_FAILURE);
 }
 
-/* Refuses to start where accept could fail for want of descriptors: the event loop would spin on that. */
+/* Refuses to start if accept could fail because there are too few descriptors, because the event loop would then
+ * never sleep. */
 static void check_descriptors(uint64_t connections)
 {
     struct rlimit limit;
@@ -100,7 +101,7 @@ static void check_descriptors(uint64_t connections)
         die("so many connections need more open files than the limit allows");
 }
 
-/* Returns the listening socket, and says in `port` where it listens. */
+/* Returns the listening socket, and sets `port` to its port. */
 static int listen_on(uint16_t *port)
 {
     const int on = 1;
@@ -125,7 +126,8 @@ static int listen_on(uint16_t *port)
     return listener;
 }
 
-/* The signals that end the server, as a descriptor. Blocked before any thread starts, so that none dies of them. */
+/* Returns a descriptor for the signals that end the server. They are blocked before any thread starts, so that none
+ * kills it. */
 static int open_signals(void)
 {
     sigset_t ending;
@@ -142,8 +144,9 @@ static int open_signals(void)
     return signals;
 }
 
-/* Standard input to be watched, or -1. A terminal would stop a server in the background that reads from it, and
- * /dev/null is always at its end: only a pipe or a socket says by its end that whoever started this is gone. */
+/* Returns standard input if it shall be watched, or -1. The end of a pipe or a socket shows that the program which
+ * started the server has ended. A terminal would stop a server in the background that reads from it, and /dev/null
+ * is always at its end. */
 static int open_input(void)
 {
     struct stat status;
@@ -153,7 +156,7 @@ static int open_input(void)
     return S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode) ? STDIN_FILENO : -1;
 }
 
-/* True at the end of standard input; what comes before it is thrown away. */
+/* Returns true at the end of standard input, and ignores all input before. */
 static bool input_ended(void)
 {
     char discarded[DISCARD_SIZE];
@@ -162,7 +165,7 @@ static bool input_ended(void)
     return got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN);
 }
 
-/* Returns when the server is to end. */
+/* Returns when the server shall end. */
 static void wait_for_end(const struct server *server, int signals, int64_t idle)
 {
     struct pollfd watched[2] = {

@@ -1,4 +1,4 @@
-/* Drives one connection of the demo server: reads a head and a body, writes the answer. */
+/* Runs one connection of the demo server: reads a head and a body, and writes the answer. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "server_connection.h"
 
@@ -13,10 +13,10 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* What one step came to. */
+/* The result of one step. */
 enum progress {
     PROGRESS_MADE,
-    PROGRESS_BLOCKED, /* wait for the socket */
+    PROGRESS_BLOCKED, /* the socket would block */
     PROGRESS_ENDED,   /* the connection is over */
 };
 
@@ -59,7 +59,7 @@ static void body_drop(struct connection *connection)
     connection->body_size = 0;
 }
 
-/* From here on the connection writes; `status` is the number and the reason. */
+/* Begins the answer. `status` is the number and the reason of its first line. */
 static void answer_begin(struct connection *connection, const char *status)
 {
     int length = snprintf(connection->answer, sizeof(connection->answer),
@@ -74,7 +74,7 @@ static void answer_begin(struct connection *connection, const char *status)
     connection->step = CONNECTION_ANSWER;
 }
 
-/* Refuses: what follows on the wire is unknown, so this answer is the last. */
+/* Answers with an error, and closes the connection then, because the bytes that follow cannot be understood. */
 static void answer_refuse(struct connection *connection, const char *status)
 {
     body_drop(connection);

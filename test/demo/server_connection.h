@@ -1,4 +1,4 @@
-/* One client's connection to the demo server: its buffers, and how far its exchange has come. */
+/* One client's connection to the demo server: its buffers, and the state of its exchange. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef DEMO_SERVER_CONNECTION_H
 #define DEMO_SERVER_CONNECTION_H
@@ -10,39 +10,39 @@
 #include <stdint.h>
 
 enum {
-    CONNECTION_READ_SIZE = 16384,             /* the read buffer of nginx, redis and haproxy */
-    CONNECTION_BODY_LIMIT = 16 * 1024 * 1024, /* the largest body, in either direction */
+    CONNECTION_READ_SIZE = 16384,             /* the size of the read buffers of nginx, redis and haproxy */
+    CONNECTION_BODY_LIMIT = 16 * 1024 * 1024, /* the largest body in either direction */
 };
 
 enum connection_step {
-    CONNECTION_HEAD,   /* reading a head */
-    CONNECTION_BODY,   /* reading the body that came with it */
-    CONNECTION_ANSWER, /* writing the answer */
+    CONNECTION_HEAD,   /* reads a head */
+    CONNECTION_BODY,   /* reads the body that belongs to it */
+    CONNECTION_ANSWER, /* writes the answer */
 };
 
 struct connection {
-    struct connection *next; /* these two belong to whoever keeps the connection */
+    struct connection *next; /* the links belong to the list that contains the connection */
     struct connection *previous;
     int descriptor;
     enum connection_step step;
-    bool last; /* close once the answer is written */
+    bool last; /* true if the connection is closed after this answer */
 
     char *read_buffer;
     size_t read_count;
 
-    unsigned char *body; /* what came, for an echo, or what goes */
+    unsigned char *body; /* the body that was received, or that is sent */
     size_t body_size;
-    size_t body_count; /* how much of it has come */
+    size_t body_count; /* bytes of the body that were received */
 
-    char answer[160]; /* the head that goes before the body */
+    char answer[160]; /* the head of the answer */
     size_t answer_size;
-    size_t sent; /* of head and body together */
+    size_t sent; /* bytes of head and body that were sent */
 };
 
-/* Takes over the non-blocking descriptor; when there is no memory it returns NULL and closes it. */
+/* Takes a non-blocking descriptor over. Returns NULL, and closes the descriptor, if there is no memory. */
 struct connection *connection_open(int descriptor);
 
-/* Goes on until the socket would block. False when the connection has ended and is to be closed. */
+/* Continues until the socket would block. Returns false if the connection has ended and must be closed. */
 bool connection_drive(struct connection *connection);
 
 void connection_close(struct connection *connection);

@@ -1,4 +1,4 @@
-/* The event loop of one server thread: edge-triggered connections, a shared listening socket. */
+/* The event loop of one thread of the demo server: edge-triggered connections, and a shared listening socket. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "server_worker.h"
 
@@ -58,7 +58,7 @@ static void connection_begin(struct worker *worker, int descriptor)
         atomic_fetch_sub(&worker->server->connections, 1);
         return;
     }
-    /* Without it the last, short segment of a body waits for the client's delayed acknowledgement. */
+    /* Without TCP_NODELAY the last, short segment of a body would wait for the client's delayed acknowledgement. */
     (void)setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     connection = connection_open(descriptor);
     if (connection == NULL) {
@@ -87,7 +87,7 @@ static void *worker_run(void *argument)
     while (!stopped) {
         int count = epoll_wait(worker->epoll, events, 64, -1);
 
-        /* -1 is EINTR: this thread is as good a receiver of the process's signals as any other. */
+        /* -1 means EINTR: this thread may receive the process's signals like any other. */
         for (int i = 0; i < count; i++) {
             void *owner = events[i].data.ptr;
 

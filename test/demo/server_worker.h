@@ -1,4 +1,4 @@
-/* One thread of the demo server: accepts from the shared socket, drives what it accepted. */
+/* One thread of the demo server: accepts connections on the shared socket, and serves them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef DEMO_SERVER_WORKER_H
 #define DEMO_SERVER_WORKER_H
@@ -8,13 +8,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What all workers have in common. */
+/* The data that all threads share. */
 struct server {
     int listener;
-    int stop;                /* an eventfd; once written, every worker closes its connections and ends */
-    size_t connection_limit; /* above it a new connection is closed at once */
+    int stop;                /* an eventfd; when it is written to, every thread closes its connections and ends */
+    size_t connection_limit; /* a new connection beyond this number is closed at once */
     atomic_size_t connections;
-    _Atomic int64_t busy_at; /* server_now of the newest event, for the idle bound */
+    _Atomic int64_t busy_at; /* the time of the newest event, by server_now */
 };
 
 struct connection;
@@ -26,10 +26,10 @@ struct worker {
     struct connection *connections;
 };
 
-/* The monotonic clock in milliseconds. */
+/* Returns the monotonic clock in milliseconds. */
 int64_t server_now(void);
 
-/* Both return 0 or an errno value. */
+/* Start a thread, and wait for its end. Both return 0 or an errno value. */
 int worker_start(struct worker *worker, struct server *server);
 int worker_join(struct worker *worker);
 

@@ -1,4 +1,4 @@
-/* The interface: one row a call, with what the standards and the man pages say of it. */
+/* The interface of malloc: one row for each call, with what the standards and the man pages say about it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "calls.h"
 
@@ -11,7 +11,7 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define OPTIONAL     __attribute__((weak))
 
-/* Functions that not every process has: the BSDs', C23's, and those of C++ by the names that its compilers give. */
+/* Functions that not every process has: those of the BSDs, of C23, and of C++ by the names that its compilers use. */
 OPTIONAL const char *sockmalloc_version(void);
 OPTIONAL void *reallocf(void *address, size_t request);
 OPTIONAL int reallocarr(void *pointer, size_t count, size_t size);
@@ -34,7 +34,7 @@ static char *print_text(const char *text)
     return asprintf(&copy, "%s", text) >= 0 ? copy : NULL;
 }
 
-/* A stream that grows by the reallocations of libc's own. */
+/* Returns the text as a block of libc: a stream that grows by libc's own reallocations. */
 static char *stream_text(const char *text)
 {
     char *copy = NULL;
@@ -48,7 +48,7 @@ static char *stream_text(const char *text)
     return copy;
 }
 
-/* What must hold of a null pointer, of which there is no block. */
+/* Checks all calls that take a null pointer, for which there is no block. */
 static void pass_null(void)
 {
     free(NULL);
@@ -65,8 +65,9 @@ static void pass_null(void)
 #define OUT    call->address =
 #define BEFORE call->old_request
 
-/* Columns: name, the function that must be there, role, weight, origins, flags, the call itself. realloc of a block to
- * 0 bytes frees it and returns NULL, as glibc's manual says; all other calls give a block of 0 bytes an address. */
+/* The columns are: name, the function that must exist, role, weight, origins, flags, the call itself. realloc of a
+ * block to 0 bytes frees the block and returns NULL, as glibc's manual says. All other calls return an address for 0
+ * bytes. */
 /* clang-format off */
 #define ROWS(ROW)                                                                                                  \
     ROW(malloc, malloc, TAKE, 30, ORIGIN_MALLOC, 0, OUT malloc(SIZE))                                              \

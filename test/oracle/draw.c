@@ -1,4 +1,4 @@
-/* What a seed decides: numbers, sizes and alignments, each drawn from a stream of its own thread and round. */
+/* The numbers, sizes and alignments that a seed decides, each from the random stream of its own thread and round. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "draw.h"
 
@@ -6,7 +6,7 @@
 
 enum { PAGE = 4096 };
 
-/* splitmix64, by Sebastiano Vigna: each state gives one number, and no two states give the same one. */
+/* splitmix64, by Sebastiano Vigna: each state gives one number, and no two states give the same. */
 static uint64_t draw_mix(uint64_t bits)
 {
     bits = (bits ^ bits >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -35,7 +35,7 @@ static size_t size_tiny(struct draw *draw)
     return draw_below(draw, 80);
 }
 
-/* Every order of magnitude up to 1 MiB as often as every other. */
+/* Returns a size of up to 1 MiB, in which every power of two is equally likely. */
 static size_t size_any(struct draw *draw)
 {
     size_t floor = (size_t)1 << draw_below(draw, 20);
@@ -47,7 +47,8 @@ static size_t size_of_buffers(struct draw *draw)
     return 2000 + draw_below(draw, 100000);
 }
 
-/* Allocators change their ways at powers of two, and this one also at the defaults of its settings. */
+/* Returns a size near a power of two, where allocators change their methods, or near a default bound of this
+ * allocator. */
 static size_t size_near_border(struct draw *draw)
 {
     static const size_t border[] = {85000, 3 * PAGE, 5 * PAGE, 7 * PAGE};
@@ -76,7 +77,7 @@ static const struct {
 
 static size_t draw_new_size(struct draw *draw)
 {
-    size_t number = draw_below(draw, 100); /* the sum of all weights */
+    size_t number = draw_below(draw, 100); /* 100 is the sum of all weights */
     unsigned row = 0;
     while (number >= sizes[row].weight) {
         number -= sizes[row++].weight;
@@ -109,7 +110,7 @@ size_t draw_huge(struct draw *draw)
     return which < COUNT(base) ? base[which] - draw_below(draw, 3 * PAGE) : (size_t)1 << (48 + draw_below(draw, 16));
 }
 
-/* Half of all lie from 128 to 2048: there are the borders between an allocator's ways of aligning. */
+/* Half of all alignments are from 128 to 2048, because allocators change their methods of alignment there. */
 size_t draw_alignment(struct draw *draw)
 {
     if (draw_one_in(draw, 64)) {

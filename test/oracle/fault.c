@@ -1,4 +1,4 @@
-/* The first thing that is wrong ends the process, with one line that says what, where and by which seed. */
+/* Ends the process at the first fault, with one line that says what is wrong, where, and with which seed. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "fault.h"
 
@@ -17,11 +17,11 @@ static uint64_t seed;
 static bool is_child;
 static atomic_flag told = ATOMIC_FLAG_INIT;
 
-/* Of several threads that find a fault, only the first one tells it: the others are mostly its consequences. */
+/* If several threads find a fault only the first one prints it, because the others are mostly its consequences. */
 void fault_die(const char *format, ...)
 {
     if (atomic_flag_test_and_set(&told)) {
-        sleep(1); /* long before, the other one has ended the process */
+        sleep(1); /* the other thread ends the process long before that */
         _exit(1);
     }
     char line[LINE_SIZE];
@@ -61,7 +61,7 @@ void fault_open(uint64_t number)
 void fault_note_child(void)
 {
     is_child = true;
-    atomic_flag_clear(&told); /* a thread of the parent's may just have been telling a fault */
+    atomic_flag_clear(&told); /* in the parent, a thread may just have been printing a fault */
 }
 
 void fault_watch(unsigned seconds)

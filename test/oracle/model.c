@@ -1,4 +1,4 @@
-/* What must be true of a block of memory, whatever allocator it is from. */
+/* What must be true of a block of memory, whichever allocator it comes from. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "model.h"
 
@@ -8,12 +8,13 @@
 
 #include "fault.h"
 
-/* Eight bytes of a block, wherever they lie. The program is built so that memcpy is always a call. */
+/* Eight bytes of a block at any address. Used instead of memcpy, which would always be a call in this program. */
 typedef uint64_t __attribute__((may_alias, aligned(1))) model_word;
 
 enum { WORD = sizeof(model_word), MOST = _Alignof(max_align_t) };
 
-/* The places of all live blocks, in order. A block without a byte has one here: its address is its own, too. */
+/* The addresses of all live blocks, in order. A block of 0 bytes has one byte here, because its address must be its
+ * own, too. */
 struct extent {
     uintptr_t begin;
     uintptr_t end;
@@ -82,7 +83,8 @@ static void extent_remove(const struct block *block)
     model_go_on();
 }
 
-/* Each word of a block differs from all others. The machines that the library runs on are little-endian. */
+/* Returns a word of a block's pattern; all words of a block differ. The machines that the library runs on are
+ * little-endian. */
 static uint64_t pattern(uint64_t serial, size_t offset)
 {
     return serial + offset / WORD * UINT64_C(0x9e3779b97f4a7c15);
@@ -93,7 +95,7 @@ static unsigned char pattern_byte(uint64_t serial, size_t offset)
     return (unsigned char)(pattern(serial, offset) >> offset % WORD * 8);
 }
 
-/* The last word may be cut short. */
+/* Fills a block with its pattern, whose last word may be cut short. */
 void model_fill(struct block *block, uint64_t serial, bool to_the_last)
 {
     block->serial = serial;
@@ -144,7 +146,7 @@ size_t model_alignment(size_t request)
     return alignment;
 }
 
-/* glibc gives zeros up to the usable size, and a program may count on it. */
+/* Checks for zeros up to the usable size, because glibc clears all of it and a program may rely on that. */
 static void model_demand_zeros(const struct block *block)
 {
     size_t offset = 0;

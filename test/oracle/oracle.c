@@ -1,17 +1,14 @@
-/*
- * Draws sequences of calls over the whole interface of malloc, and holds each result to a model
- * that knows only the standards and the man pages.
+/* Draws random sequences of calls over the whole interface of malloc, and compares each result with a model that is
+ * made of the standards and the man pages only.
  *
  * usage: oracle --seed N [--rounds N] [--steps N] [--seconds N] [--control]
- *   --seconds N   after which the run counts as hung (120)
- *   --control     demands that the process does not run under sockmalloc; without it, that it does
- * The seed decides the number of threads, and what each of them does in each round. In a round
- * every thread works on a shelf of blocks of its own; then it ends, and the shelf goes to another
- * thread. Only the first thread stays. Children of forks go on with the blocks that they inherited
- * while their parents go on, too: some fork between two rounds, and run a round with threads of
- * their own, others in mid-round. What a seed cannot repeat is how the steps of several threads
- * mix, at which addresses blocks lie, and what a clock decides.
- */
+ *   --seconds N   the time after which the run counts as hung (120)
+ *   --control     the process must not run under sockmalloc; without this option it must
+ * The seed decides the number of threads, and what each thread does in each round. In a round every thread works on
+ * a shelf of blocks of its own. Then the thread ends, and the shelf goes to another thread; only the first thread
+ * stays. Children of forks go on with the blocks that they inherited, as their parents do: some are forked between
+ * two rounds and run a round with threads of their own, others in the middle of a round. A seed does not repeat how
+ * the steps of several threads mix, the addresses of blocks, and what depends on the clock. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pthread.h>
 #include <signal.h>
@@ -35,7 +32,7 @@ _Static_assert(THREADS *STEP_SLOTS <= MODEL_BLOCKS, "the model has room for all 
 static struct {
     unsigned long seed;
     unsigned long rounds;
-    unsigned long steps; /* of a thread in a round, at most */
+    unsigned long steps; /* the most steps of a thread in a round */
     unsigned long seconds;
     bool is_control;
 } command = {.rounds = 6, .steps = 800, .seconds = 120};
@@ -52,13 +49,13 @@ struct worker {
     unsigned long forks;
 };
 
-/* Each thread is handed another shelf in each round. */
+/* Returns the worker's shelf in this round, which is another in each round. */
 static struct shelf *shelf_of(unsigned worker)
 {
     return &shelves[(worker + round_now) % threads];
 }
 
-/* Returns the child's number, or 0 in the child, whose model is as whole as its parent's. */
+/* Returns the child's process id, or 0 in the child, where the model is as consistent as in the parent. */
 static pid_t fork_here(void)
 {
     pid_t parent = getpid();
@@ -70,7 +67,7 @@ static pid_t fork_here(void)
     }
     if (child == 0) {
         is_child = true;
-        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a parent that finds a fault leaves nobody behind */
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* if the parent ends because of a fault, the kernel kills the child */
         if (getppid() != parent) {
             _exit(1);
         }
@@ -80,7 +77,7 @@ static pid_t fork_here(void)
     return child;
 }
 
-/* A child that found a fault has told it already. */
+/* Waits for a child. A child that found a fault has printed it already. */
 static void reap(pid_t child)
 {
     int status;
@@ -95,7 +92,8 @@ static void reap(pid_t child)
     }
 }
 
-/* Runs one step after the other. The child of a fork in mid-round has its parent's shelf alone, and ends here. */
+/* Runs one step after another. A child that is forked in the middle of a round has only its parent's shelf, and ends
+ * in this function. */
 static void work(struct worker *worker, struct draw draw, unsigned long steps)
 {
     struct shelf *shelf = shelf_of(worker->number);

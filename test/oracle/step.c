@@ -1,4 +1,4 @@
-/* One step of a run: a call is drawn, performed, and held to what its row and the model say. */
+/* One step of a run: draws a call, makes it, and compares the result with the call's row and the model. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "step.h"
 
@@ -11,18 +11,18 @@
 #include "fault.h"
 
 enum {
-    LITTLE = 4096, /* a shelf that has SHELF_BYTES asks for less than this */
+    LITTLE = 4096, /* a shelf that holds SHELF_BYTES requests less than this */
     TEXT_MAX = 20000,
     RUSH_BLOCKS = 24,
     RUSH_TURNS = 200,
     SHELF_BYTES = 12 << 20,
-    ERRNO_BEFORE = 4321 /* no call sets errno to it */
+    ERRNO_BEFORE = 4321 /* no call sets errno to this value */
 };
 
-/* No address has so many bits, so that no block of that size can be. */
+/* No address has so many bits, so there can be no block of that size. */
 static const size_t impossible = (size_t)1 << 47;
 
-/* One long string; all others are ends of it. */
+/* One long string; all other strings are ends of it. */
 static char text[TEXT_MAX + 1];
 
 void step_open(void)
@@ -37,7 +37,7 @@ static const char *step_text(size_t length)
     return text + TEXT_MAX - length;
 }
 
-/* The alignment that the call owes is drawn, or follows from the call. */
+/* Returns the alignment that the result must have, which is drawn or follows from the call. */
 static size_t step_alignment(const struct operation *operation, struct draw *draw)
 {
     if ((operation->flags & CALL_ALIGNED) != 0) {
@@ -65,7 +65,7 @@ static struct call step_draw(const struct operation *operation, struct draw *dra
 {
     unsigned flags = operation->flags;
     struct call call = {.alignment = step_alignment(operation, draw)};
-    /* A call with two faults may report either. */
+    /* A call with two errors could report either, so it gets only one. */
     bool is_huge = draw_one_in(draw, 40) && (flags & (CALL_TEXT | CALL_THROWS | CALL_BAD_ALIGNMENT)) == 0;
     call.request = step_request(operation, draw, call.alignment, is_huge);
     if (!is_huge && shelf->bytes + call.request > SHELF_BYTES) {
@@ -82,7 +82,7 @@ static struct call step_draw(const struct operation *operation, struct draw *dra
     return call;
 }
 
-/* Returns the error number that the call owes, or 0 if it must succeed. */
+/* Returns the error number that the call must give, or 0 if it must succeed. */
 static int step_error(const struct operation *operation, const struct call *call)
 {
     size_t product;
@@ -95,15 +95,15 @@ static int step_error(const struct operation *operation, const struct call *call
     return call->request >= impossible || call->alignment >= impossible ? ENOMEM : 0;
 }
 
-/* Returns true if nothing is said of errno. POSIX leaves it open after success, and glibc's malloc sets it where the
- * break cannot grow; sockmalloc keeps it. */
+/* Returns true if errno may change. After success POSIX allows that, and glibc's malloc does it if it cannot extend
+ * the heap; sockmalloc never does. */
 static bool step_errno_is_open(const struct operation *operation, int error)
 {
     bool allocates = operation->role == ROLE_TAKE || operation->role == ROLE_RESIZE;
     return (operation->flags & CALL_ERRNO_OPEN) != 0 || (error == 0 && allocates && !calls_are_sockmalloc());
 }
 
-/* Performs the call, and judges its error number and errno. */
+/* Makes the call, and checks its error number and errno. */
 static void step_perform(const struct operation *operation, struct call *call, int error)
 {
     place.call = operation->name;
@@ -125,7 +125,7 @@ static void step_perform(const struct operation *operation, struct call *call, i
     }
 }
 
-/* Judges the new block, which must contain the first `kept` bytes of the old one, and puts it on the shelf. */
+/* Checks the new block, which must contain the first `kept` bytes of the old one, and puts it on the shelf. */
 static void step_accept(const struct operation *operation, const struct call *call, struct shelf *shelf,
                         struct block *block, size_t kept, struct draw *draw)
 {
@@ -217,7 +217,7 @@ static void step_give(const struct operation *operation, struct shelf *shelf, st
     step_forget(shelf, block);
 }
 
-/* The program looks at a block again, and makes use of all that malloc_usable_size grants. */
+/* Checks a block, and then uses all bytes that malloc_usable_size grants. */
 static void step_look(struct block *block, struct draw *draw)
 {
     place.call = "malloc_usable_size";
@@ -225,8 +225,8 @@ static void step_look(struct block *block, struct draw *draw)
     model_fill(block, draw_bits(draw), true);
 }
 
-/* Blocks of one size come and go as fast as they can, so that threads meet inside the allocator. Each says whose it is:
- * if two threads are given the same one, one of them finds the other's mark. */
+/* Allocates and frees blocks of one size as fast as possible, so that threads meet inside the allocator. Each block
+ * gets a mark of the thread: if two threads get the same block, one of them finds the other's mark. */
 static void step_rush(struct draw *draw)
 {
     static const size_t request[] = {40, 5000, 16384, 60000};

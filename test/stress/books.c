@@ -1,9 +1,9 @@
-/* What a worker did, counted by the program itself, bucket by bucket. */
+/* Counts what a worker does in each bucket, independently of the pools' own counters. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "books.h"
 
-/* Sequentially consistent, so that who reads these counts and the pool's sees them move in the order of the worker's
- * deeds. It orders no worker before another: only judges read them. */
+/* Sequentially consistent, so that a thread which reads these counts and the pool's counters sees them change in the
+ * order in which the worker acted. This orders no worker before another, because only the judge reads them. */
 static void books_count(_Atomic uint64_t *count, uint64_t amount)
 {
     atomic_fetch_add(count, amount);

@@ -1,4 +1,4 @@
-/* What a worker did, counted by the program itself, bucket by bucket. */
+/* Counts what a worker does in each bucket, independently of the pools' own counters. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef STRESS_BOOKS_H
 #define STRESS_BOOKS_H
@@ -8,7 +8,7 @@
 
 #include "memory/bucket.h"
 
-/* Name and help: each is counted after the call that it is about has returned. */
+/* The columns are name and help text. Each event is counted after the call that it counts has returned. */
 #define BOOKS_ROWS(ROW)                                                                                                \
     ROW(taken, "slots that malloc and realloc handed out")                                                             \
     ROW(asked, "bytes asked for in them")                                                                              \
@@ -17,7 +17,7 @@
     ROW(fell_through, "requests of the bucket that mimalloc served")                                                   \
     ROW(fell_through_asked, "bytes asked for in them")
 
-/* One writer each, and whoever judges reads. */
+/* The counts of one worker, which only that worker changes and the judge reads. */
 struct books {
     struct {
 #define BOOKS_FIELD(name, help) _Atomic uint64_t name;
@@ -26,20 +26,20 @@ struct books {
     } bucket[BUCKET_LIMIT];
 };
 
-/* One bucket's books of several workers added up. */
+/* the counts of several workers in one bucket, added up */
 struct books_sum {
 #define BOOKS_SUM(name, help) uint64_t name;
     BOOKS_ROWS(BOOKS_SUM)
 #undef BOOKS_SUM
 };
 
-/* The worker's own: a slot of the bucket came, went, or changed its size where it lies. */
+/* Only the worker itself calls these: it has allocated a slot of the bucket, freed one, or resized one in place. */
 void counters_alloc(struct books *books, unsigned bucket, size_t request);
 void counters_free(struct books *books, unsigned bucket, size_t request);
 void books_resize(struct books *books, unsigned bucket, size_t from, size_t to);
 void books_fall_through(struct books *books, unsigned bucket, size_t request);
 
-/* Anybody's. */
+/* Adds a worker's counts in one bucket to `sum`. Any thread may call it. */
 void books_add(struct books_sum *sum, const struct books *books, unsigned bucket);
 
 #endif

@@ -1,4 +1,4 @@
-/* Forks in the middle of everything; the child looks at all that it inherited, and goes on with it. */
+/* Forks while all workers are busy. The child checks all that it inherited, and goes on with it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "child.h"
 
@@ -21,10 +21,11 @@ enum { CHILD_SECONDS = 120, CHILD_OPERATIONS = 2000, CHILD_WORKERS = 3, CHILD_NU
 static struct worker workers[CHILD_WORKERS];
 static _Atomic unsigned forks;
 
-/* ThreadSanitizer looks away in a child of several threads, and may hang there when it is to start another. */
+/* ThreadSanitizer ignores a child of several threads, and may hang there when a thread is started, so the child has
+ * one worker then. */
 static const unsigned child_threads = rseq_is_watched ? 1 : CHILD_WORKERS;
 
-/* What the metadata and claims say of what was handed down. */
+/* Counts the inherited slots by their metadata, and compares these with the claims. */
 static void child_inherit(struct judge_case *own)
 {
     for (uint32_t number = region_next(0); number != REGION_END; number = region_after(number)) {
@@ -43,7 +44,7 @@ static void child_inherit(struct judge_case *own)
     }
 }
 
-/* How many slots the fork may have caught in the hands of workers other than the one that forked. */
+/* Returns how many slots the fork may have caught while other workers were allocating or freeing them. */
 static uint64_t child_expect_lost(const struct judge_case *parent, const struct worker *self)
 {
     uint64_t most = 0;
@@ -69,7 +70,7 @@ static void child_judge_lost(const struct judge_case *parent, const struct worke
     }
 }
 
-/* Looks at all that was filled, and frees every second one. */
+/* Checks all blocks that were filled, and frees every second one. */
 static void child_check_blocks(void)
 {
     for (uint32_t number = region_next(0); number != REGION_END; number = region_after(number)) {

@@ -1,4 +1,5 @@
-/* Who owns which slot, by the program's own account: a table beside the metadata, changed by exchange alone. */
+/* A table of the program's own that says which slot belongs to which owner. It lies beside the metadata and is
+ * changed by atomic exchanges only. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "claim.h"
 
@@ -12,10 +13,10 @@
 struct claim_record {
     _Atomic uint64_t serial;
     size_t request;
-    _Atomic bool filled; /* atomic: a fork may catch its writer */
+    _Atomic bool filled; /* atomic, because a fork may come while it is written */
 };
 
-static struct claim_record *records; /* a record a page of the range */
+static struct claim_record *records; /* one record for each page of the range */
 
 void claim_open(void)
 {

@@ -1,4 +1,5 @@
-/* Who owns which slot, by the program's own account: a table beside the metadata, changed by exchange alone. */
+/* A table of the program's own that says which slot belongs to which owner. It lies beside the metadata and is
+ * changed by atomic exchanges only. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef STRESS_CLAIM_H
 #define STRESS_CLAIM_H
@@ -9,30 +10,30 @@
 
 #include "memory/bucket.h"
 
-/* The claim on a slot is made after the pool has handed it out and dropped before it is given back. So a slot whose
- * claim is made while there is one is in two hands, and a slot with a claim is live by its metadata, at every instant:
- * in the child of a fork, too. The exchanges are relaxed on purpose: they must not order a slot's former owner before
- * its next one, which is for the pool to do. What else a claim says is therefore plain data, and ThreadSanitizer sees
- * whether the pool did. */
+/* A claim is made after the pool has returned a slot and dropped before the slot is freed. So if a claim is made
+ * while there is one already, the slot has two owners; and a slot with a claim is live by its metadata at every
+ * moment, also in the child of a fork. The exchanges are relaxed on purpose: the pool, and not this table, must
+ * order a slot's former owner before its next one. The rest of a claim is plain data, so that ThreadSanitizer
+ * reports it if the pool did not do that. */
 struct claim {
-    uint64_t serial; /* 0: nobody's */
+    uint64_t serial; /* 0 if the slot has no owner */
     size_t request;
-    bool filled; /* false while its owner is still at it */
+    bool filled; /* false while its owner is still filling it */
 };
 
-/* After the regions are laid. */
+/* Maps the table. Called after the range has been set up. */
 void claim_open(void);
 
-/* Makes the claim on a slot that was just handed out, whose content is not there yet; says that it
- * is; and drops it. Each dies of what can't be. */
+/* claim_make makes the claim on a slot that the pool has just returned, claim_fill notes that its content is
+ * written, and claim_drop drops the claim. Each ends the process if that is impossible. */
 void claim_make(const char *slot, size_t request, uint64_t serial);
 void claim_fill(const char *slot);
 struct claim claim_drop(const char *slot);
 
-/* What a claim says. At rest. */
+/* Returns the claim on a slot. No thread may allocate or free meanwhile. */
 struct claim claim_read(uint32_t number);
 
-/* How many claims there are on the bucket's slots. At rest. */
+/* Returns how many slots of the bucket have a claim. No thread may allocate or free meanwhile. */
 uint64_t claim_count(unsigned bucket);
 
 #endif

@@ -16,7 +16,7 @@ enum { SECONDS = 300, SECONDS_MAX = 86400, DECAY = 20, DECAY_MAX = 60000, VALUE_
 
 struct command command;
 
-/* One option: its word, what it takes, and its default. */
+/* One row for each option: its word, its type, and its default. */
 enum row { ROW_POOL, ROW_OPERATIONS, ROW_THREADS, ROW_SEED, ROW_RETAIN, ROW_DECAY, ROW_FORKS, ROW_SECONDS, ROWS };
 
 static const struct {
@@ -60,7 +60,7 @@ static unsigned command_find(const char *word)
     command_refuse("does not know", word);
 }
 
-/* Written once: a handler may ask for it. */
+/* Writes the text of command_text once, because a signal handler may need it. */
 static void command_write(void)
 {
     struct text text = text_begin(again, sizeof again);

@@ -10,21 +10,22 @@
 
 struct command {
     enum kind kind;
-    uint64_t operations; /* of all threads together; each is a malloc, a realloc or a free, or so */
+    uint64_t operations; /* how many operations all threads do together; each is about one malloc, realloc or free */
     unsigned threads;
-    uint64_t seed;    /* of every choice that a thread makes by itself; the kernel makes others */
-    uint64_t retain;  /* bytes of free memory; BUDGET_UNLIMITED for no limit */
-    bool forks;       /* whether there are children */
-    uint64_t decay;   /* milliseconds that free memory keeps its pages; DECAY_NEVER */
-    unsigned seconds; /* after which a run counts as hung */
+    /* the seed of every choice that a thread makes by itself; the kernel's scheduling is not repeatable */
+    uint64_t seed;
+    uint64_t retain;  /* the limit in bytes on free memory; BUDGET_UNLIMITED for none */
+    bool forks;       /* true if children are forked */
+    uint64_t decay;   /* the milliseconds that free memory keeps its pages, or DECAY_NEVER */
+    unsigned seconds; /* the seconds after which a run counts as hung */
 };
 
 extern struct command command;
 
-/* Fills `command`, or says what is wrong and ends the process. */
+/* Fills `command`, or prints what is wrong and ends the process. */
 void command_read(int count, char **words);
 
-/* The words that give the same run again. Signal-safe. */
+/* Returns the words that repeat this run. Safe in a signal handler. */
 const char *command_text(void);
 
 #endif

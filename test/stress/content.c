@@ -1,4 +1,4 @@
-/* What a buffer contains: a pattern of its own, made of where it lies and which one it is. */
+/* What a buffer contains: a pattern made of its address and its serial number. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "content.h"
 
@@ -17,7 +17,7 @@ static size_t content_step(const struct content *content)
     return content->serial % DENSE == 0 ? (size_t)WORD : (size_t)PAGE;
 }
 
-/* Where in each page the word stands. */
+/* Returns the offset in each page at which the pattern's word is written. */
 static size_t content_phase(const struct content *content)
 {
     return (content->serial * WORD + ((uintptr_t)content->origin >> 12) * 7 * WORD) % PAGE;
@@ -35,7 +35,7 @@ static bool content_stands(const char *buffer, const struct content *content, si
     return memcmp(buffer + offset, &word, sizeof word) == 0;
 }
 
-/* The last word is written after the others, of which it may overlap one. */
+/* Writes the last word after the others, because it may overlap one of them. */
 void content_fill(char *buffer, const struct content *content)
 {
     size_t end = content->size - WORD;

@@ -1,4 +1,4 @@
-/* What a buffer contains: a pattern of its own, made of where it lies and which one it is. */
+/* What a buffer contains: a pattern made of its address and its serial number. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef STRESS_CONTENT_H
 #define STRESS_CONTENT_H
@@ -7,18 +7,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Which pattern. It stands in the first eight bytes and the last eight of the buffer and in each page of it, at a place
- * that differs from buffer to buffer; of one buffer in sixteen, in every word. All sizes are at least a page. */
+/* The parts of the pattern. It is written to the first and the last eight bytes of the buffer, and to eight bytes in
+ * each page, whose place differs from buffer to buffer. One buffer in sixteen is filled in every word. All buffers
+ * have at least a page. */
 struct content {
-    const char *origin; /* where the buffer lay when it was filled */
+    const char *origin; /* the buffer's address when it was filled */
     uint64_t serial;
     size_t size;
 };
 
 void content_fill(char *buffer, const struct content *content);
 
-/* Compares the first `kept` bytes, at most content->size. The offset of the first difference, or SIZE_MAX if there is
- * none. */
+/* Compares the first `kept` bytes, at most content->size. Returns the offset of the first difference, or SIZE_MAX if
+ * there is none. */
 size_t content_compare(const char *buffer, size_t kept, const struct content *content);
 
 /* Returns true if all bytes are zero. */

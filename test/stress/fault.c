@@ -1,4 +1,4 @@
-/* The first thing that is wrong ends the process, with one line that says what and how to try it again. */
+/* Ends the process at the first fault, with one line that says what is wrong and how to repeat the run. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "fault.h"
 
@@ -15,7 +15,8 @@ enum { LINE_SIZE = 1024 };
 
 static _Atomic(const char *) watched;
 
-/* One write: lines of several threads don't mix. Nothing here allocates, locks or takes part in what is tested. */
+/* Prints by a single write, so that lines of several threads are not mixed. Neither allocates nor locks, nor uses
+ * anything that is under test. */
 static void fault_say(const char *format, va_list list)
 {
     char line[LINE_SIZE];

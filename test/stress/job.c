@@ -1,4 +1,4 @@
-/* What a worker is there for: to allocate, to free, or both. */
+/* What a worker does: it allocates, frees, or both. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "job.h"
 
@@ -8,18 +8,18 @@
 
 #include "pool/pool.h"
 
-/* One operation in so many. */
+/* one operation in so many zeroes memory, trims, and so on */
 enum { ZEROES = 8, TRIMS = 256, EXCHANGES = 8, RESIZES = 8, TRIM_MAX = 1 << 18 };
 
-static struct shelf handover; /* from takers to givers */
-static struct shelf exchange; /* among traders */
+static struct shelf handover; /* for blocks from workers that allocate to workers that free */
+static struct shelf exchange; /* for blocks between workers that do both */
 
 static bool job_is_turn(struct worker *worker, unsigned one_in)
 {
     return worker_random(worker) % one_in == 0;
 }
 
-/* NULL when the region was full. */
+/* Returns a block, or NULL if the range was full. */
 static char *job_try(struct worker *worker)
 {
     bool zeroed = job_is_turn(worker, ZEROES);
@@ -30,7 +30,7 @@ void job_take(struct worker *worker)
 {
     char *block = job_try(worker);
     while (block == NULL) {
-        sched_yield(); /* what the givers have not come to yet fills the region */
+        sched_yield(); /* the workers that free have not caught up, so the range is full */
         block = job_try(worker);
     }
     while (!shelf_put(&handover, worker_random(worker), block)) {
@@ -57,7 +57,7 @@ static char *job_get(struct worker *worker)
     return block != NULL ? block : job_try(worker);
 }
 
-/* What becomes of a block: where it is kept, NULL. */
+/* Uses a block. Returns the block if the worker keeps it, otherwise NULL. */
 static char *job_use(struct worker *worker, char *block)
 {
     if (job_is_turn(worker, EXCHANGES) && shelf_put(&exchange, worker_random(worker), block)) {

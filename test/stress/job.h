@@ -1,4 +1,4 @@
-/* What a worker is there for: to allocate, to free, or both. */
+/* What a worker does: it allocates, frees, or both. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef STRESS_JOB_H
 #define STRESS_JOB_H
@@ -6,23 +6,21 @@
 #include "shelf.h"
 #include "worker.h"
 
-/*
- * One operation each, of the calling thread:
- *   job_take   a block for the shelf; waits while that is full
- *   job_give   frees a block from the shelf; waits while that is empty
- *   job_trade  one out of a trader's own blocks: made, freed, resized, exchanged with other
- * traders; seldom, free memory is given back to the kernel
- */
+/* Each does one operation of the calling thread:
+ *   job_take   allocates a block and puts it on a shelf; waits while the shelf is full
+ *   job_give   frees a block from the shelf; waits while the shelf is empty
+ *   job_trade  allocates, frees or resizes one of the worker's own blocks, or exchanges it with another worker;
+ *   seldom, returns free memory to the kernel */
 typedef void job(struct worker *worker);
 void job_take(struct worker *worker);
 void job_give(struct worker *worker);
 void job_trade(struct worker *worker);
 
-/* Frees all that lies on shelves, and all that the worker holds. At rest. */
+/* Frees all blocks on shelves, or all blocks that the worker holds. No other thread may work meanwhile. */
 void job_clear_shelves(struct worker *worker);
 void job_clear(struct worker *worker);
 
-/* Forgets what lies on shelves. In the child of a fork, which knows its blocks by their claims. */
+/* Forgets the blocks on shelves. Called in the child of a fork, which finds these blocks by their claims. */
 void job_forget_shelves(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* Compares the program's own counts with the pools', under load and at rest. */
+/* Compares the program's own counts with the pools' counters, under load and at rest. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "judge.h"
 
@@ -11,7 +11,7 @@
 #include "pool/standard.h"
 #include "statistics/snapshot.h"
 
-/* Frees from one tick of a thread to the next, at most; and those that it may have been late by. */
+/* The most frees between two ticks of a thread, twice, because a tick may come late by as many. */
 enum { TICK = 2 * 1024 };
 
 typedef struct books_sum sums[BUCKET_LIMIT];
@@ -34,7 +34,7 @@ static void judge_within(unsigned bucket, const char *what, uint64_t figure, uin
     }
 }
 
-/* The difference, where the counts were read at different times. */
+/* Returns `more` minus `less`, or 0 if that is negative, because the counts were read at different times. */
 static uint64_t judge_more(uint64_t more, uint64_t less)
 {
     return more > less ? more - less : 0;
@@ -74,8 +74,7 @@ static void judge_same(const char *doing, unsigned bucket, const char *what, uin
     }
 }
 
-/* What the metadata of the slots of one bucket say: numbers of slots, and `weight`, the bytes requested of live ones.
- */
+/* Counts of the slots of one bucket by their metadata, and `weight`, the bytes that were requested in live slots. */
 struct slot_states {
     uint64_t purged;
     uint64_t never_used;
@@ -113,7 +112,7 @@ static void judge_retained(const struct judge_case *it, const char *doing, unsig
     judge_same(doing, bucket, "bytes of live metadata", states.weight, "owners hold", it->weight[bucket] + own->weight);
 }
 
-/* A bucket without magazines: nothing but stacks and region serves it, and it carves singly. */
+/* Checks a bucket without magazines: only the stacks and the range serve it, and slots are carved one by one. */
 static void judge_free(const struct judge_case *it, const char *doing, unsigned bucket,
                        const struct snapshot_figures *figures)
 {

@@ -1,4 +1,4 @@
-/* Compares the program's own counts with the pools', under load and at rest. */
+/* Compares the program's own counts with the pools' counters, under load and at rest. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef STRESS_JUDGE_H
 #define STRESS_JUDGE_H
@@ -9,37 +9,35 @@
 #include "memory/bucket.h"
 #include "worker.h"
 
-/* All workers of a process, and what the process began with: a child of fork inherits blocks. */
+/* All workers of a process, and the state at its beginning, because a child of fork inherits blocks. */
 struct judge_case {
     struct worker *workers;
     unsigned count;
-    uint64_t live[BUCKET_LIMIT];   /* slots */
-    uint64_t weight[BUCKET_LIMIT]; /* bytes asked for in them */
-    uint64_t lost[BUCKET_LIMIT];   /* of the slots, those that nobody has a claim to */
-    uint64_t carved[BUCKET_LIMIT]; /* slots */
+    uint64_t live[BUCKET_LIMIT];   /* live slots */
+    uint64_t weight[BUCKET_LIMIT]; /* bytes that were requested in them */
+    uint64_t lost[BUCKET_LIMIT];   /* live slots that have no claim */
+    uint64_t carved[BUCKET_LIMIT]; /* carved slots */
 };
 
-/*
- * While they work. Each worker has one call under way at most, and counts it when it is over; a
- * look at the pools takes a while. With `before` and `after` the workers' counts just before and
- * just after the look, and n the number of workers, the pools' figures must lie
- *
- *   requests   from taken before           to taken after + n
- *   returned   from given before - n ticks to given after + n + n ticks
- *   asked      from asked before           to asked after + n largest requests of the bucket
+/* Compares the counts while the workers work. Each worker has at most one call in progress, and counts it when it is
+ * over, and reading the pools' counters takes a while. Let `before` and `after` be the workers' counts just before
+ * and just after the reading, and n the number of workers. Then the pools' counters must lie
+ *   requests   from taken before               to taken after + n
+ *   returned   from given before - n ticks     to given after + n + n ticks
+ *   asked      from asked before               to asked after + n largest requests of the bucket
  *   live       from taken before - given after - n    to taken after + n - given before
- *
- * whatever the machine does: how much work a look takes in is counted, not guessed. A tick is what
- * a cache's count of frees can be out by for a moment (cache_arm): too low between its two steps;
- * too high where it sets a shorter interval between the look's readings of its two parts.
- */
+ * at any speed of the machine. A tick is the error that the count of frees in a cache can have for a moment
+ * (cache_arm): it is too low between the function's two steps, and too high if it sets a shorter interval while its
+ * two parts are read. */
 void judge_under_load(const struct judge_case *it);
 
-/* While nobody works: all figures to the last one, per bucket; the budget to the byte. `doing` says when that was. */
+/* Compares all counts exactly, for each bucket, and the budget to the byte, while no worker works. `doing` says when
+ * that was, for the message. */
 void judge_at_rest(const struct judge_case *it, const char *doing);
 
-/* At the end, with all other threads gone: the worker takes whatever the regions have, until mimalloc serves it. So no
- * slot was lost, except those that processors hold, where this thread does not run. What it took stays claimed. */
+/* Called at the end, when all other threads have gone. The worker allocates all slots until mimalloc serves the
+ * requests, which shows that no slot was lost, except for those in magazines of processors on which this thread does
+ * not run. The slots stay claimed. */
 void judge_by_emptying(const struct judge_case *it, struct worker *worker, const char *doing);
 
 #endif

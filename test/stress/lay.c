@@ -1,4 +1,4 @@
-/* Lays the tables, the range and the pools as the start of the library does, only small. */
+/* Sets up tables, range and pools as the library's start does, but small. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "lay.h"
 
@@ -19,10 +19,10 @@
 #include "route/route.h"
 
 enum {
-    SHIFT = 23, /* of the range: so short that it is full at times */
+    SHIFT = 23, /* the range has 8 MiB, so small that it is full at times */
     MAXIMUM = 256 << 10,
-    CACHE_LIMIT = 2 << 20, /* bytes: too little for all caches, so that quotas are fought for */
-    FREE_LIST = 4,         /* slots: the rest is purged */
+    CACHE_LIMIT = 2 << 20, /* bytes: too few for all caches, so that they compete for quotas */
+    FREE_LIST = 4,         /* slots on the free list; all others are purged */
 };
 
 struct bucket_plan lay_plan;
@@ -39,7 +39,8 @@ static bool lay_tables(void)
            region_lay(&lay_plan, lay_range);
 }
 
-/* KIND_AUTO is to turn in mid-run: when one thread more than the staff has asked for a slot. */
+/* Sets up the pools. KIND_AUTO changes to `cpu` in the middle of the run, when one thread more than the workers
+ * allocates a slot. */
 static bool lay_pools(void)
 {
     struct pool_settings settings = {.kind = command.kind,
@@ -53,7 +54,7 @@ static bool lay_pools(void)
     return opened && (command.kind != KIND_AUTO || pool_kind() == KIND_AUTO);
 }
 
-/* In the child at once, since it looks at all figures before it takes anything. */
+/* The child looks for its parent's slots at once, because it checks all counters before it allocates. */
 static void lay_after_fork(void)
 {
     pool_atfork_child();

@@ -1,4 +1,4 @@
-/* Lays the tables, the range and the pools as the start of the library does, only small. */
+/* Sets up tables, range and pools as the library's start does, but small. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef STRESS_LAY_H
 #define STRESS_LAY_H
@@ -7,16 +7,16 @@
 
 #include "memory/bucket.h"
 
-/* Pages of the range: numbers of slots are less. */
+/* Returns the number of pages in the range; all slot numbers are smaller. */
 uint32_t lay_pages(void);
 
 extern struct bucket_plan lay_plan;
 
-/* The range has 8 MiB for seven buckets, so that it runs full, its slots are used again and again, and addresses go
- * from one bucket to another. False if the pool can't be had on this machine. */
+/* Sets up a range of 8 MiB for seven buckets, so that it is full at times, its slots are reused again and again, and
+ * addresses change their buckets. Returns false if this machine does not have the kind of pool. */
 bool lay_rooms(void);
 
-/* Returns true if the bucket has no magazines, so that each of its requests goes to a stack. */
+/* Returns true if the bucket has no magazines, so that each of its requests uses a stack. */
 bool lay_is_free(unsigned bucket);
 
 #endif

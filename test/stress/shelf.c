@@ -1,4 +1,4 @@
-/* Blocks on their way from one thread to another. */
+/* A shelf for blocks that go from one thread to another. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "shelf.h"
 

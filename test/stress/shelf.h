@@ -1,4 +1,4 @@
-/* Blocks on their way from one thread to another. */
+/* A shelf for blocks that go from one thread to another. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef STRESS_SHELF_H
 #define STRESS_SHELF_H
@@ -9,16 +9,18 @@
 
 enum { SHELF_CELLS = 32 };
 
-/* Whoever puts a block here is ordered before who takes it, and nobody else before anybody: a queue with a mutex would
- * order all its users, and hide from ThreadSanitizer what the pools forget to. Empty at first. Any thread. */
+/* Orders the thread that puts a block before the thread that takes this block, and no other threads. A queue with a
+ * mutex would order all its users, and so hide from ThreadSanitizer what the pools fail to order. A shelf is empty
+ * when it is zero, and any thread may use it. */
 struct shelf {
     _Atomic(char *) cell[SHELF_CELLS];
 };
 
-/* Into the first empty cell from cell `from` on, or any number; false if there is none. */
+/* Puts a block into the first empty cell from cell `from` on, which may be any number. Returns false if no cell is
+ * empty. */
 bool shelf_put(struct shelf *shelf, uint64_t from, char *block);
 
-/* Out of the first full cell, or NULL. */
+/* Takes a block out of the first full cell from cell `from` on. Returns NULL if all cells are empty. */
 char *shelf_take(struct shelf *shelf, uint64_t from);
 
 #endif

@@ -1,4 +1,4 @@
-/* The threads that man the workers: rounds of work, with replacements for those that end in the middle. */
+/* The threads that run the workers: rounds of work, with new threads for those that end in the middle of a round. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "staff.h"
 
@@ -13,7 +13,7 @@
 
 enum { ROUNDS_MIN = 8, ROUND_OPERATIONS = 100000, LOOKS = 32, SLOT = 16384, PROGRESS_SECONDS = 10 };
 
-/* A worker's place on the staff: what it does, and the thread that does it now. */
+/* The post of a worker: what it does, and the thread that runs it now. */
 struct post {
     struct worker *worker;
     job *job;
@@ -26,11 +26,11 @@ struct post {
     bool has_former;
 };
 
-static struct worker workers[STAFF_MAX + 1]; /* and the first thread's */
+static struct worker workers[STAFF_MAX + 1]; /* one for each thread, and one for the first thread */
 static struct post posts[STAFF_MAX];
 static struct judge_case all = {.workers = workers};
 static uint64_t rounds;
-static uint64_t share; /* of one worker in one round */
+static uint64_t share; /* the operations of one worker in one round */
 static pthread_barrier_t gate;
 static pthread_key_t last_key;
 static _Atomic uint64_t replacements;
@@ -48,16 +48,15 @@ static struct worker *staff_first(void)
 
 static void *post_man(void *argument);
 
-/* By a destructor that runs after the cache's own: the key was made later. */
+/* Frees the last block, in a destructor that runs after the cache's own, because its key was made later. */
 static void post_free_last(void *argument)
 {
     struct post *post = argument;
     worker_give(post->worker, post->last);
 }
 
-/* A thread that glibc catches among its destructors at a fork leaves the values of its later keys to a thread of the
- * child, which gets its stack: __reclaim_stacks clears no values of a thread whose destructors run. So in the child the
- * key is gone. */
+/* If a fork comes while glibc runs a thread's destructors, __reclaim_stacks does not clear the thread's later keys,
+ * and a new thread of the child that gets the same stack has their values. So the child deletes the key. */
 static void staff_after_fork(void)
 {
     pthread_key_delete(last_key);
@@ -83,7 +82,7 @@ static void post_start(struct post *post)
     }
 }
 
-/* The end of a thread in mid-round. The next one waits for this one's last destructor. */
+/* Ends the thread in the middle of a round. The next thread of the post waits for this thread's last destructor. */
 static void post_hand_over(struct post *post)
 {
     post->former = pthread_self();
@@ -101,8 +100,8 @@ static void staff_fork(struct worker *worker)
     }
 }
 
-/* One operation. One worker a round also looks and forks, not all of them: to read the others' books orders it behind
- * them, and hides from ThreadSanitizer what the pools forget to order. */
+/* Does one operation. Only one worker in a round also checks the counters and forks, because reading the other
+ * workers' counts orders it behind them, and hides from ThreadSanitizer what the pools fail to order. */
 static void post_do(struct post *post)
 {
     uint64_t round = post->done / share;
@@ -130,13 +129,14 @@ static void *post_man(void *argument)
         }
         post_do(post);
         if (post->done % share == 0) {
-            pthread_barrier_wait(&gate); /* it is over; the first thread judges */
+            pthread_barrier_wait(&gate); /* the round is over, and the first thread judges it */
         } else if (post->is_mortal && --post->life == 0) {
             post_hand_over(post);
             return NULL;
         }
     }
-    pthread_barrier_wait(&gate); /* what a thread's end gives back must not move under the judge */
+    /* a thread that ends returns slots, which must not happen while the first thread judges */
+    pthread_barrier_wait(&gate);
     return NULL;
 }
 
@@ -170,7 +170,7 @@ static void staff_start(void)
     }
 }
 
-/* For long runs: short ones are over before it says anything. */
+/* Prints the progress of long runs; short ones end before the first line. */
 static void staff_say_progress(uint64_t round)
 {
     static time_t said;

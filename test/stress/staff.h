@@ -1,4 +1,4 @@
-/* The threads that man the workers: rounds of work, with replacements for those that end in the middle. */
+/* The threads that run the workers: rounds of work, with new threads for those that end in the middle of a round. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef STRESS_STAFF_H
 #define STRESS_STAFF_H
@@ -7,24 +7,24 @@
 
 enum { STAFF_MIN = 4, STAFF_MAX = 32 };
 
-/* What a run came by. */
+/* what a run has done */
 struct staff_totals {
     uint64_t rounds;
     uint64_t forks;
     uint64_t replacements;
 };
 
-/* Does all that the command says, in rounds. A quarter of the workers allocate only, a quarter free only, the others do
- * both. The threads of every second worker end in mid-round, twice a round on average, and leave their blocks to the
- * next thread; one that holds some frees one after its cache is closed, in a destructor of its own. One worker a round
- * looks at the pools' counts again and again, and forks in the middle.
+/* Runs all the work of the command line in rounds. A quarter of the workers only allocate, a quarter only free, and
+ * the others do both. The thread of every second worker ends in the middle of a round, twice a round on average, and
+ * leaves its blocks to the next thread. If it holds any, it frees one after its cache is closed, in a destructor of
+ * its own. One worker in each round reads the pools' counters again and again, and forks in the middle of the round.
  *
- * The first thread, which is the judge's last worker, forks in every second round, and takes a single slot in mid-run,
- * by which the pool auto turns. After each round, with all threads waiting, it judges. At the end nobody holds
- * anything. */
+ * The first thread, which is the judge and the last worker, forks in every second round. In the middle of the run it
+ * allocates a single slot, by which the pool auto changes its kind. It judges after each round, while all threads
+ * wait. At the end no worker holds a block. */
 struct staff_totals staff_run(void);
 
-/* The workers, for who judges. */
+/* Returns the workers, for the judge. */
 struct judge_case *staff_case(void);
 
 #endif

@@ -1,4 +1,5 @@
-/* Works one pool hard from all sides at once, and believes none of its counts. */
+/* Puts one kind of pool under a heavy load by many threads, and checks all of its counters against counts of its
+ * own. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <stdio.h>
 
@@ -10,10 +11,10 @@
 #include "staff.h"
 #include "statistics/snapshot.h"
 
-/* What automake's test driver takes for a test that could not be made. */
+/* the exit status that automake's test driver takes for a skipped test */
 enum { EXIT_SKIPPED = 77 };
 
-/* What the run came by, so that who reads it can tell that it did. */
+/* Prints what the run has done, which shows that it did enough. */
 static void say_totals(const struct staff_totals *totals)
 {
     struct snapshot snapshot;

@@ -1,4 +1,4 @@
-/* One worker and the single things that it does to a block, each checked and counted. */
+/* A worker, and the single operations on a block, each of which is checked and counted. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "worker.h"
 
@@ -19,8 +19,8 @@ void worker_begin(struct worker *worker, unsigned number)
     worker->random = (command.seed + 1) * UINT64_C(0xd1342543de82ef95) + number;
 }
 
-/* An increment by the golden ratio, and a mix of its bits (G. Steele, D. Lea, C. Flood,
- * "Fast splittable pseudorandom number generators", 2014). */
+/* Returns the next random number: an increment by the golden ratio, and a mix of the bits (G. Steele, D. Lea, C.
+ * Flood, "Fast splittable pseudorandom number generators", 2014). */
 uint64_t worker_random(struct worker *worker)
 {
     uint64_t mixed = worker->random += UINT64_C(0x9e3779b97f4a7c15);
@@ -29,7 +29,7 @@ uint64_t worker_random(struct worker *worker)
     return mixed ^ (mixed >> 31);
 }
 
-/* The largest request of a bucket. */
+/* Returns the largest request of a bucket. */
 static size_t worker_most(unsigned bucket)
 {
     size_t capacity = lay_plan.capacity[bucket];
@@ -51,7 +51,7 @@ static uint64_t worker_next_serial(struct worker *worker)
     return (uint64_t)(worker->number + 1) << 48 | ++worker->blocks;
 }
 
-/* The room in_use is told the serial in place of a caller, and says it at the end. */
+/* Returns the serial number as a pointer. in_use.c notes it in place of a caller, and must return it later. */
 static const void *worker_caller(uint64_t serial)
 {
     return (const void *)(uintptr_t)serial;
@@ -74,7 +74,7 @@ static void worker_compare(const char *block, size_t kept, const struct content 
     }
 }
 
-/* What the pool says of a block must be what its claim says. */
+/* Checks that the metadata of a block agree with its claim. */
 static void worker_check_metadata(const char *block, const struct claim *claim)
 {
     struct place place = region_find(block);
@@ -104,7 +104,7 @@ void worker_check(const char *block)
     worker_compare(block, claim.request, &content);
 }
 
-/* Gives back at once what the pools had no slot for, and says so by NULL. */
+/* Frees a block that the pools had no slot for, and returns NULL. */
 static char *worker_fall_through(struct worker *worker, char *block, size_t request)
 {
     route_free("free", block);

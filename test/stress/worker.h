@@ -1,4 +1,4 @@
-/* One worker and the single things that it does to a block, each checked and counted. */
+/* A worker, and the single operations on a block, each of which is checked and counted. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef STRESS_WORKER_H
 #define STRESS_WORKER_H
@@ -12,39 +12,41 @@
 
 enum { WORKER_HOLDS = 32 };
 
-/* Threads man it one after another; only the books and `resizing` are for others to read. */
+/* One thread after another runs a worker. Other threads may read only `books` and `resizing`. */
 struct worker {
     unsigned number;
     uint64_t random;
-    uint64_t blocks; /* how many it has made, which makes their serials */
+    uint64_t blocks; /* how many blocks it has allocated, from which their serial numbers are made */
     char *held[WORKER_HOLDS];
-    _Atomic bool resizing; /* it may have two blocks in its hands that nobody has a claim to */
+    _Atomic bool resizing; /* while true, the worker may have two blocks without a claim */
     struct books books;
 };
 
-/* `number` must be below 2^16, and differ from every other worker's of the run, children's too. */
+/* Initializes a worker. `number` must be below 2^16, and differ from that of every other worker in this process and
+ * in its children. */
 void worker_begin(struct worker *worker, unsigned number);
 
-/* A number that looks random. Its sequence depends on the seed and the worker's number alone. */
+/* Returns a random number. The sequence depends on the seed and the worker's number only. */
 uint64_t worker_random(struct worker *worker);
 
-/* A size for malloc: any bucket, the small ones more often. */
+/* Returns a size for malloc in any bucket; smaller buckets are more frequent. */
 size_t worker_size(struct worker *worker);
 
-/* malloc or, with `zeroed`, calloc; claimed and filled. NULL if it fell through: then it has been given back. Never of
- * a slot that somebody else has. */
+/* Allocates, by calloc if `zeroed`, claims and fills a block. Returns NULL if the request fell through; its block
+ * has been freed then. Ends the process if the slot has an owner. */
 char *worker_take(struct worker *worker, size_t request, bool zeroed);
 
-/* free, after a look at the contents. */
+/* Checks the contents of a block, and frees it. */
 void worker_give(struct worker *worker, char *block);
 
-/* realloc, with a look at the contents before and after. NULL as of worker_take. */
+/* Resizes a block by realloc, and checks its contents before and after. Returns NULL as worker_take does. */
 char *worker_resize(struct worker *worker, char *block, size_t request);
 
-/* malloc of the largest size of a bucket, claimed and not touched; NULL as of worker_take. */
+/* Allocates the largest size of a bucket and claims the block, without writing to it. Returns NULL as worker_take
+ * does. */
 char *worker_seize(struct worker *worker, unsigned bucket);
 
-/* Dies unless the block contains what its claim says. */
+/* Ends the process unless the block's contents agree with its claim. */
 void worker_check(const char *block);
 
 #endif
