@@ -13,15 +13,15 @@
  */
 #define PROBE_ROWS(ROW)                                                                                                \
     ROW(miss, "quota", "neither of a cache's two magazines could serve")                                               \
-    ROW(swap, "slots", "the private magazine was exchanged for the public one")                                        \
+    ROW(swap, "slots", "a thread exchanged its private magazine for its public one")                                   \
     ROW(steal, "slots", "another thread's public magazine was taken")                                                  \
     ROW(flush, "slots", "a magazine went to the depot")                                                                \
-    ROW(promotion, "quota", "a quota began")                                                                           \
-    ROW(demotion, "quota", "a quota was lowered, to this")                                                             \
-    ROW(carve, "slots", "slots that were never used were carved")                                                      \
-    ROW(purge, "bytes", "the kernel took the pages of free slots back")                                                \
-    ROW(fall_through, "request", "a request of a pool's size went to mimalloc")                                        \
-    ROW(misuse, "address", "an address was given back that is no live slot's; the end is near")
+    ROW(promotion, "quota", "a cache got its first quota of the bucket")                                               \
+    ROW(demotion, "quota", "a quota was lowered to this value")                                                        \
+    ROW(carve, "slots", "new slots were carved")                                                                       \
+    ROW(purge, "bytes", "pages of free slots were purged")                                                             \
+    ROW(fall_through, "request", "a request of the pools' sizes fell through to mimalloc")                             \
+    ROW(misuse, "address", "an address was freed that is no live block; the process is about to end")
 
 #ifdef HAVE_SYS_SDT_H
 #include <sys/sdt.h>

@@ -97,7 +97,7 @@ static const char *profile_parse_row(const char **at, struct profile *profile)
     uint32_t bucket;
     if (!profile_skip(at, "bucket ") || !profile_read_number(at, &bucket) || !profile_skip(at, " quota ") ||
         !profile_read_number(at, &row->quota) || !profile_skip(at, "\n")) {
-        return "a line that is none of a profile's";
+        return "a line that no profile has";
     }
     row->bucket = bucket;
     return profile_row_fault(row, profile->count > 0 ? row[-1].bucket : 0);

@@ -26,8 +26,8 @@
         "Only SOCKMALLOC_POOL=standard keeps the list of blocks in use, and the list is only printed as text.")        \
     ROW(NO_PROCESSORS, "SOCKMALLOC_POOL=cpu: no restartable sequences here; using thread",                             \
         "glibc is older than 2.35, the kernel has no rseq, or an emulator or debugger runs the program.")              \
-    ROW(PROFILE_IGNORED, "%s: not a profile of this version: %s; starting untrained",                                  \
-        "The file of SOCKMALLOC_PROFILE is damaged or of another version. A file that is missing is no fault.")        \
+    ROW(PROFILE_IGNORED, "%s: this profile cannot be used: %s; starting untrained",                                    \
+        "The file of SOCKMALLOC_PROFILE is damaged, of another version, or not safe to read. It may be missing.")      \
     ROW(STRICT, "SOCKMALLOC_STRICT=1: refusing to run with the setting above",                                         \
         "The process ends with exit code 78 before main.")                                                             \
     ROW(NO_RESERVATION, "no addresses for the pools; every request falls through to mimalloc",                         \

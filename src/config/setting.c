@@ -244,7 +244,7 @@ void setting_describe(const struct setting *setting, struct text *text)
         setting_describe_words(setting->kind, text);
         break;
     case SETTING_PATH:
-        text_add(text, "an absolute path below %u bytes", (unsigned)SETTING_PATH_SIZE);
+        text_add(text, "an absolute path of fewer than %u bytes", (unsigned)SETTING_PATH_SIZE);
         break;
     }
 }

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 from support.servant import Servant, ServantCase
 
+PATHS = "an absolute path of fewer than 512 bytes"
+
 DEFAULTS = {
     "MIN": "4k",
     "MAX": "4m",
@@ -56,7 +58,7 @@ BAD = [
     *(("DECAY_MS", value, "a number from 0 to 86400000, or never", "250") for value in ("", "-2", "1k", "86400001")),
     *(("FREE_LIST", value, "a number from 0 to 16777216", "1024") for value in ("", "-1", "16777217", "none")),
     *(("IN_USE", value, "0 or 1", "0") for value in ("", "2", "list")),
-    *(("PROFILE", value, "an absolute path below 512 bytes", "none") for value in ("profile", "~/x", "/" + "x" * 511)),
+    *(("PROFILE", value, PATHS, "none") for value in ("profile", "~/x", "/" + "x" * 511)),
     *(("DEEPBIND", value, "0 or 1", "0") for value in ("", "2", "keep")),
     *(("DISABLE", value, "0 or 1", "0") for value in ("", "2", "true", "ON", "01")),
     ("STRICT", "maybe", "0 or 1", "0"),
@@ -70,7 +72,7 @@ BAD = [
             *("", "KILL", "SIGSTOP", "9", "SEGV", "11", "65", "-10", "SIGNOTHING", "RTMIN-1", "RTMAX+1", "RTMIN+99"),
         )
     ),
-    *(("STATS", value, "an absolute path below 512 bytes", "none") for value in ("statistics", "./x", "/" + "x" * 511)),
+    *(("STATS", value, PATHS, "none") for value in ("statistics", "./x", "/" + "x" * 511)),
 ]  # fmt: skip
 
 

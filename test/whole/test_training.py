@@ -124,7 +124,7 @@ class Profile(TrainingCase):
                 self.assertEqual(self.figure(servant, "16k.quota"), 0)
                 self.churn(servant, 16384)
                 self.assertEqual(servant.end(), 0)
-                begin = f"sockmalloc: servant[{servant.pid}]: {self.profile}: not a profile of this version: "
+                begin = f"sockmalloc: servant[{servant.pid}]: {self.profile}: this profile cannot be used: "
                 self.assertTrue(servant.stderr().startswith(begin), servant.stderr())
                 self.assertTrue(servant.stderr().endswith("; starting untrained\n"), servant.stderr())
                 self.assertEqual(servant.stderr().count("\n"), 1, servant.stderr())

@@ -228,7 +228,7 @@ Test(profile, reads_no_text_in_two_ways)
 
 Test(profile, says_what_is_wrong)
 {
-    static const char none[] = "a line that is none of a profile's";
+    static const char none[] = "a line that no profile has";
     static const char *const bodies[][2] = {
         {"", "not a profile at all"},
         {"sockmalloc profile", "not a profile at all"},
@@ -306,7 +306,7 @@ Test(profile, refuses_a_text_too_long)
     strcpy(body, TITLE);
     memset(body + strlen(TITLE), 'x', sizeof body - strlen(TITLE));
     put_signed(body, 511 - 26);
-    expect_fault("a line that is none of a profile's");
+    expect_fault("a line that no profile has");
     put_signed(body, 512 - 26);
     expect_fault("too long");
     put_bytes(example_text, sizeof example_text - 1);

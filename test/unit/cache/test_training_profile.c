@@ -133,7 +133,7 @@ Test(training_profile, damaged_one_is_said_once_and_ignored)
     place_read(path, text, sizeof text);
     memcpy(strstr(text, "33"), "34", 2);
     place_write(path, text);
-    snprintf(expected, sizeof expected, ": %s: not a profile of this version: %s; starting untrained\n", path,
+    snprintf(expected, sizeof expected, ": %s: this profile cannot be used: %s; starting untrained\n", path,
              profile_read(path, &profile));
     capture_begin();
     training_recall(path, &house_plan, first);

@@ -181,7 +181,7 @@ Test(option, paths)
     }
     static const char *const bad[] = {"stats", "./stats", "%p", " /stats", too_long};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        expect_refusal(OPTION_STATS, bad[i], "an absolute path below 512 bytes", "none");
+        expect_refusal(OPTION_STATS, bad[i], "an absolute path of fewer than 512 bytes", "none");
     }
 }
 

@@ -70,7 +70,7 @@ Test(setting, kinds_describe_themselves)
     expect_described(&onoff, "0 or 1");
     expect_described(&signals, "a signal that a program can catch, or off");
     expect_described(&pool, "thread, lockfree, standard, cpu or auto");
-    expect_described(&path, "an absolute path below 512 bytes");
+    expect_described(&path, "an absolute path of fewer than 512 bytes");
 }
 
 /* The description of a number of things names no unit, and that of a number of bytes does. */
