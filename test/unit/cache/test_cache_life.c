@@ -15,7 +15,7 @@
 #include "support/crew.h"
 #include "support/house.h"
 
-enum { THREADS = 8, CROWD = 40, UNUSUAL = 4242 /* no call sets it */ };
+enum { THREADS = 8, CROWD = 40, UNUSUAL = 4242 /* an errno that no call sets */ };
 
 static struct cache *caches[CROWD];
 static pthread_barrier_t meeting;

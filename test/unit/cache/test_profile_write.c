@@ -17,7 +17,7 @@
 #include "support/crew.h"
 #include "support/place.h"
 
-enum { UNUSUAL = 4242 /* no call sets it */ };
+enum { UNUSUAL = 4242 /* an errno that no call sets */ };
 
 static const struct profile old = {.count = 1, .row = {{8192, 5}}};
 static const struct profile new = {.count = 2, .row = {{4096, 12}, {16384, 62}}};

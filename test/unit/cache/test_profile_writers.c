@@ -18,7 +18,7 @@
 #include "support/place.h"
 #include "support/steps.h"
 
-enum { UNUSUAL = 4242 /* no call sets it */, WRITERS = 3, WRITES = 300, KILLS = 50 };
+enum { UNUSUAL = 4242 /* an errno that no call sets */, WRITERS = 3, WRITES = 300, KILLS = 50 };
 
 static char path[PLACE_PATH_SIZE];
 static atomic_bool *enough; /* in memory that is shared with the processes that write */

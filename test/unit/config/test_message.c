@@ -11,7 +11,7 @@
 #include "config/message.h"
 #include "support/capture.h"
 
-enum { UNUSUAL = 4242 /* no call sets it */ };
+enum { UNUSUAL = 4242 /* an errno that no call sets */ };
 
 Test(message, is_one_line_with_name_and_process)
 {

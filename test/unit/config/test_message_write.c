@@ -14,7 +14,7 @@
 #include "support/capture.h"
 #include "support/crew.h"
 
-enum { UNUSUAL = 4242 /* no call sets it */ };
+enum { UNUSUAL = 4242 /* an errno that no call sets */ };
 
 Test(message_write, refuses_a_bad_descriptor)
 {

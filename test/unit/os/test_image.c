@@ -9,7 +9,7 @@
 #include "os/os.h"
 #include "support/object.h"
 
-enum { UNUSUAL = 4242 /* no call sets it */ };
+enum { UNUSUAL = 4242 /* an errno that no call sets */ };
 
 static struct image image;
 

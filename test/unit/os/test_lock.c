@@ -11,7 +11,7 @@
 #include "os/lock.h"
 #include "support/crew.h"
 
-enum { THREADS = 8, ROUNDS = 50000, UNUSUAL = 4242 /* no call sets it */ };
+enum { THREADS = 8, ROUNDS = 50000, UNUSUAL = 4242 /* an errno that no call sets */ };
 
 static struct lock lock;
 

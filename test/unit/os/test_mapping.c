@@ -17,7 +17,7 @@
 #include "support/capture.h"
 #include "support/crew.h"
 
-enum { PAGES = 4, UNUSUAL = 4242 /* no call sets it */ };
+enum { PAGES = 4, UNUSUAL = 4242 /* an errno that no call sets */ };
 
 static const char *last_part(const char *path)
 {

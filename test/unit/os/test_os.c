@@ -24,7 +24,7 @@
 #include "support/filter.h"
 #include "support/tree.h"
 
-enum { PAGES = 16, UNUSUAL = 4242 /* no call sets it */ };
+enum { PAGES = 16, UNUSUAL = 4242 /* an errno that no call sets */ };
 
 static char *page_at(char *start, size_t number)
 {

@@ -24,7 +24,7 @@
 #include "support/capture.h"
 #include "support/crew.h"
 
-enum { UNUSUAL = 4242 /* no call sets it */, TEXT_SIZE = 512 };
+enum { UNUSUAL = 4242 /* an errno that no call sets */, TEXT_SIZE = 512 };
 
 static struct symbol_finder finder;
 

@@ -1,4 +1,4 @@
-/* The histogram room: every request has its step, and steps are even. */
+/* Tests of pool/histogram.c: every request belongs to a step, and the steps grow evenly. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 

@@ -1,5 +1,4 @@
-/* The in_use room: a record for every slot there can be, each its own, and a kernel that refuses.
- */
+/* Tests of pool/in_use.c: every possible slot has a record of its own, also when the kernel refuses memory. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <time.h>
@@ -11,10 +10,10 @@
 #include "support/house.h"
 #include "support/os_failing.h"
 
-enum { THREADS = 8, ROUNDS = 20000, STEP = 1024 /* records that come at once, at least */ };
+enum { THREADS = 8, ROUNDS = 20000, STEP = 1024 /* STEP is the smallest number of records by which the tables grow */ };
 
 static char *start;
-static const char code[4]; /* any four places that a call might return to */
+static const char code[4]; /* four addresses that serve as callers */
 
 static void lay_at(unsigned shift)
 {
@@ -66,8 +65,7 @@ Test(in_use, first_and_last_page_have_a_record)
     expect_noted(1, NULL, 0);
 }
 
-/* Where there can't be a slot there is no record either, though the table ends with a whole page.
- */
+/* Where there can be no slot there is no record, although the table ends with a whole page. */
 Test(in_use, no_record_far_behind_the_last_slot)
 {
     uint32_t beyond = HOUSE_PAGES + (uint32_t)os_page_size();
@@ -110,7 +108,7 @@ Test(in_use, time_is_the_coarse_clocks)
     uint64_t before = clock_says(CLOCK_MONOTONIC_COARSE);
     uint64_t now = in_use_now();
     cr_assert(before <= now && now <= clock_says(CLOCK_MONOTONIC_COARSE));
-    while (in_use_now() == now) { /* it goes on */
+    while (in_use_now() == now) { /* waits until the clock of ages has advanced */
     }
     cr_assert_gt(in_use_now(), now);
     lay();
@@ -141,7 +139,8 @@ Test(in_use, nothing_is_noted_where_the_kernel_refuses)
     expect_noted(far - 1, &code[0], 100);
 }
 
-/* Each thread has every eighth slot, so that all share all pages, and all make the tables grow. */
+/* Each thread writes to every eighth record, so that all threads share all pages, and all of them make the tables
+ * grow. */
 static void note_every_eighth(unsigned number)
 {
     for (uint32_t slot = number; slot < HOUSE_PAGES; slot += THREADS) {
@@ -158,7 +157,8 @@ Test(in_use, threads_note_beside_each_other)
     }
 }
 
-/* One thread takes slots anew all the time, the others look: a word of one life or of another. */
+/* One thread notes new owners of a slot all the time, and the others read: they see one owner or another, and never
+ * a mixture. */
 static void note_or_look(unsigned number)
 {
     for (unsigned round = 0; round < ROUNDS; round++) {

@@ -1,4 +1,4 @@
-/* The in_use_list room: every live slot once, in order, also while memory is short. */
+/* Tests of pool/in_use_list.c: every live slot is listed once and in order, also when memory is short. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -14,9 +14,9 @@
 #include "support/house.h"
 #include "support/os_failing.h"
 
-enum { MANY = 3000, UNUSUAL = 4242 /* no call sets it */ };
+enum { MANY = 3000, UNUSUAL = 4242 /* an errno that no call sets */ };
 
-/* Callers are addresses that nobody looks behind. */
+/* Callers are only addresses, to which nothing is written. */
 static char callers[64];
 
 static struct in_use_list list;
@@ -29,7 +29,7 @@ static void lay_house(void)
     house_lay_default();
 }
 
-/* A live slot that `caller` took at that time. */
+/* Allocates a slot as `caller` at the time `taken_at`, and returns it. */
 static void *take_at(unsigned bucket, size_t request, unsigned caller, uint64_t taken_at)
 {
     void *slot = house_take(bucket, request, NULL);
@@ -44,7 +44,7 @@ static void make_list(void)
     cr_assert_eq(errno, UNUSUAL);
 }
 
-/* The slot in place `i`, who took it, when, and the bytes. */
+/* Checks entry `i` of the list: its slot, caller, time and size. */
 static void expect_slot(size_t i, const void *slot, unsigned caller, uint64_t taken_at, size_t request)
 {
     const struct in_use_slot *listed = &list.slot[i];
@@ -71,7 +71,7 @@ Test(in_use_list, of_nothing)
     in_use_list_release(&list);
 }
 
-/* Callers by their oldest slot, and the slots of one by their age, whatever bucket they are of. */
+/* Callers are sorted by their oldest slot, and the slots of a caller by their age, whatever their bucket. */
 Test(in_use_list, groups_by_caller_and_the_oldest_first)
 {
     lay_house();
@@ -91,7 +91,7 @@ Test(in_use_list, groups_by_caller_and_the_oldest_first)
     in_use_list_release(&list);
 }
 
-/* The clock goes in steps, so that slots of several callers are of one age. */
+/* The clock of ages advances in steps, so slots of several callers may have one age. */
 Test(in_use_list, groups_of_one_age_stay_together)
 {
     enum { EACH = 30 };
@@ -102,13 +102,13 @@ Test(in_use_list, groups_of_one_age_stay_together)
     }
     make_list();
     for (unsigned i = 0; i < 2 * EACH; i++) {
-        unsigned taken = i < EACH ? 2 * i : 2 * (i - EACH) + 1; /* the same order each time */
+        unsigned taken = i < EACH ? 2 * i : 2 * (i - EACH) + 1; /* the same order in both rounds */
         expect_slot(i, blocks[taken], i / EACH, 7, 16384 + taken);
     }
     in_use_list_release(&list);
 }
 
-/* Where the kernel had no memory for a note; older than none. */
+/* Slots without a note, because the kernel had no memory for it, are listed behind all others. */
 Test(in_use_list, what_is_not_known_comes_last)
 {
     lay_house();
@@ -122,7 +122,7 @@ Test(in_use_list, what_is_not_known_comes_last)
     in_use_list_release(&list);
 }
 
-/* Takes that many small slots of random age and caller; their bytes. */
+/* Allocates `count` small slots with random ages and callers. Returns their bytes. */
 static uint64_t take_many(unsigned count)
 {
     static uint64_t random = 7;
@@ -137,7 +137,7 @@ static uint64_t take_many(unsigned count)
     return bytes;
 }
 
-/* That each live slot is there once, with its own metadata and note. */
+/* Checks that each live slot is listed once, with its own metadata and note. */
 static void expect_each_once(void)
 {
     static bool seen[HOUSE_PAGES];
@@ -153,7 +153,7 @@ static void expect_each_once(void)
     }
 }
 
-/* That a caller's slots stand together, and that all is in order. */
+/* Checks that the slots of a caller are adjacent, and that the list is sorted. */
 static void expect_order(void)
 {
     static bool left[sizeof callers];
@@ -190,7 +190,7 @@ static int by_value(const void *one, const void *other)
     return a < b ? -1 : a > b;
 }
 
-/* That the ages listed are the oldest of all live slots'. */
+/* Checks that the listed ages are those of the oldest live slots. */
 static void expect_oldest(void)
 {
     static uint64_t all[MANY];
@@ -209,7 +209,7 @@ static void expect_oldest(void)
     cr_assert_arr_eq(listed, all, list.count * sizeof all[0]);
 }
 
-/* No memory is to be had: the oldest few are listed. */
+/* Without memory only a few slots are listed, which are the oldest. */
 Test(in_use_list, few_where_the_kernel_refuses)
 {
     lay_house();
@@ -230,7 +230,7 @@ static void take_more(void)
     take_many(MANY);
 }
 
-/* Slots that are taken after the memory was measured: the youngest of all have no room. */
+/* The list has no place for slots that are allocated after its memory was measured, and leaves the youngest out. */
 Test(in_use_list, bounded_while_threads_take)
 {
     lay_house();

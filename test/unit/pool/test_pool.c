@@ -1,4 +1,4 @@
-/* The pool room: metadata, counts and stocks through every path of taking and giving. */
+/* Tests of pool/pool.c and pool_slow.c: metadata and counters on every path of allocating and freeing. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -25,7 +25,7 @@ static void expect_metadata(const void *slot, unsigned state, size_t request)
     cr_assert_eq(region_request(number), request);
 }
 
-/* What the bucket is first asked for: a byte more than the bucket below can hold. */
+/* Returns the smallest request of the bucket: a byte more than the previous bucket can hold. */
 static size_t least(unsigned bucket)
 {
     return bucket == 0 ? house_plan.minimum : house_plan.capacity[bucket - 1] + 1;
@@ -77,7 +77,7 @@ Test(pool, slots_do_not_overlap)
     }
 }
 
-/* metadata's former value, by which calloc knows whether the kernel has zeroed the slot. */
+/* pool_alloc returns the former metadata, by which calloc knows if the slot is zero already. */
 Test(pool, says_what_the_metadata_was)
 {
     house_lay_default();
@@ -91,7 +91,7 @@ Test(pool, says_what_the_metadata_was)
     }
 }
 
-/* Without a cache of its own a thread has nowhere to count in. */
+/* A thread without a cache of its own has no counters, so it must take the slow path. */
 static void find_no_shortcut(unsigned number)
 {
     (void)number;
@@ -100,7 +100,7 @@ static void find_no_shortcut(unsigned number)
     CHECK(pool_alloc_large(B1M, 1 << 20) == NULL);
 }
 
-/* The shortcut serves the large pool's usual case, and leaves every other to the slow path. */
+/* The short path serves a large bucket in the usual case, and leaves all others to the slow path. */
 Test(pool, large_shortcut_takes_free_slots_alone)
 {
     house_lay_default();
@@ -125,7 +125,8 @@ Test(pool, large_shortcut_takes_free_slots_alone)
     house_assert();
 }
 
-/* Where stock is counted no slot passes by unseen: what there is no room for goes at once. */
+/* When retained memory is counted, no free may take the short path, because a slot beyond the limit must be purged
+ * at once. */
 Test(pool, large_shortcut_is_closed_where_retained_memory_is_counted)
 {
     house_pools.large_limit = 0;
@@ -186,9 +187,8 @@ Test(pool, knows_the_peak)
         for (unsigned j = 0; j < 50; j++) {
             house_give(taken[j]);
         }
-        /*
-         * A trained bucket's is as of slow paths: a run of carved slots may have been served since.
-         */
+        /* The peak of a trained bucket is updated on slow paths only, and a run of carved slots may have been used
+         * since. */
         cr_assert_leq(figures(bucket)->peak, 50);
         cr_assert_gt(figures(bucket)->peak, 50 - 16);
         house_take(bucket, least(bucket), NULL);
@@ -196,7 +196,7 @@ Test(pool, knows_the_peak)
     }
 }
 
-/* In a process of its own, since slots of one bucket leave no room for another's. */
+/* Runs in a process of its own, because the slots of one bucket leave no space for another. */
 static void fill_the_range(void *argument)
 {
     struct bucket_settings settings = house_defaults();
@@ -210,7 +210,7 @@ static void fill_the_range(void *argument)
     }
     CHECK(house_take(bucket, least(bucket), NULL) == NULL);
     CHECK(house_take(bucket, least(bucket), NULL) == NULL);
-    CHECK(figures(bucket)->requests == limit); /* who got nothing is not counted as served */
+    CHECK(figures(bucket)->requests == limit); /* a request that got no slot is not counted */
     if (limit > 0) {
         house_give(last);
         CHECK(house_take(bucket, least(bucket), NULL) == last);
@@ -228,7 +228,8 @@ Test(pool, full_range_gives_none)
     }
 }
 
-/* What is too short for one bucket is there for a smaller one, to the last page. */
+/* Addresses at the end of the range that are too few for a slot of one bucket are used for smaller ones, down to the
+ * last page. */
 Test(pool, rest_of_the_range_is_for_smaller_ones)
 {
     struct bucket_settings settings = house_defaults();

@@ -1,4 +1,5 @@
-/* The pool room in the child of a fork: what other threads held is found, the ledger closes. */
+/* Tests of pool/pool_atfork.c in the child of a fork: slots that other threads held are found again, and the
+ * counters agree. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -19,7 +20,7 @@ static void take_snapshot(void)
     snapshot_take(&snapshot);
 }
 
-/* --- nobody else has a cache ------------------------------------------------------------ */
+/* --- no other thread has a cache --- */
 
 static struct snapshot before;
 static void *cached_slot;
@@ -42,7 +43,7 @@ static void recover_alone(void *argument)
         CHECK(now->cache_hits == 0 && now->depot_hits == 0 && now->swaps == 0);
         CHECK(now->peak >= now->live);
     }
-    /* Nothing was torn: the thread's own magazine is still its own. */
+    /* No other thread could be interrupted, so the thread's own magazine keeps its slots. */
     CHECK(house_take(B16K, 16384, NULL) == cached_slot);
     house_give(cached_slot);
     house_check();
@@ -58,7 +59,7 @@ static void recover_twice(void *argument)
     CHECK(capture_is_clean(&capture));
 }
 
-/* Some of everything: live, cached, in the depot, loose and purged slots. */
+/* Brings slots into all states: live, cached, in the depot, free on a stack, and purged. */
 static void lay_retained(void)
 {
     void *taken[200];
@@ -99,15 +100,15 @@ Test(pool_atfork_child, child_of_a_child)
     cr_assert(capture_is_clean(&capture), "%s", capture.words);
 }
 
-/* --- threads that were caught at a known step ----------------------------------------------- */
+/* --- threads that the fork stopped at a known step --- */
 
-/* The first that was ever opened. No cache holds it. */
+/* the first magazine that was ever opened, which no cache has */
 static struct magazine *first_magazine;
 
 static struct {
-    char *live;   /* taken, and kept */
-    char *popped; /* out of its magazine, the metadata not yet written */
-    char *freed;  /* the metadata written, not yet in a magazine */
+    char *live;   /* allocated, and kept */
+    char *popped; /* taken out of its magazine, before its metadata was written */
+    char *freed;  /* freed in its metadata, and not yet in a magazine */
 } caught;
 
 static void *take_as_a_new_thread(void *argument)
@@ -117,9 +118,7 @@ static void *take_as_a_new_thread(void *argument)
     return argument;
 }
 
-/*
- * A thread of the child's own continues a record that a thread of the parent's had: none is wasted.
- */
+/* A thread of the child reuses the record of a thread that only the parent has, so that no record is lost. */
 static void expect_records_reused(void)
 {
     pthread_t thread;
@@ -136,7 +135,8 @@ static void recover_caught(void *argument)
     uint32_t live = house_metadata(B16K, SLOT_LIVE);
     pool_atfork_child_at_once();
     recovered_expect();
-    /* The table begins anew: generations of forks would use it up. */
+    /* The child opens magazines from the table's start again, because otherwise repeated forks would use the table
+     * up. */
     CHECK(magazine_open() == first_magazine);
     take_snapshot();
     CHECK(snapshot.bucket[B16K].live == live && live == 1);
@@ -150,15 +150,13 @@ static void recover_caught(void *argument)
     expect_records_reused();
 }
 
-/*
- * Goes on to steps that pool.h has in the middle of a function, and stops there while the process
- * forks.
- */
+/* Does by itself the first half of an allocation and of a free, and then forks, as if the fork had stopped the
+ * thread there. */
 static void fork_in_mid_step(unsigned number)
 {
     struct capture capture;
     (void)number;
-    void *taken[300]; /* so many that the depot gets some of them, too */
+    void *taken[300]; /* so many that the depot gets some of them */
     for (unsigned i = 0; i < 300; i++) {
         taken[i] = house_take(B16K, 16384, NULL);
     }
@@ -172,7 +170,7 @@ static void fork_in_mid_step(unsigned number)
     uint8_t freed;
     CHECK(slot_meta_free(region_meta(region_number(caught.freed)), &freed));
     region_set_meta(region_number(caught.freed), freed);
-    /* To the child this thread is another one: its cache is another's. */
+    /* makes the child believe that this cache belongs to another thread */
     struct cache *mine = cache_mine;
     cache_mine = cache_at(1) == mine ? cache_at(2) : cache_at(1);
     capture_run(&capture, recover_caught, NULL);

@@ -1,4 +1,5 @@
-/* The pool room in a child whose parent's threads churn: each fork finds them in mid-step. */
+/* Tests of pool/pool_atfork.c in a child whose parent's threads allocate and free all the time, so that a fork stops
+ * them anywhere. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -21,10 +22,8 @@ static _Atomic(char *) places[PLACES];
 static _Atomic bool over;
 static _Atomic unsigned turns;
 
-/*
- * Shut while a child works, so that the churning threads leave it the processors. The fork itself
- * finds them at work.
- */
+/* Taken while a child works, so that the parent's threads leave it the processors. During the fork itself they are
+ * at work. */
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic bool gate_is_shut;
 
@@ -94,7 +93,7 @@ static void recover_churned(void *argument)
     struct snapshot snapshot;
     snapshot_take(&snapshot);
     CHECK(snapshot.total.live == live);
-    /* A thread can have one slot in its hands that is in no place: that one is lost. */
+    /* A thread can have one slot that is in no place, and that slot is lost in the child. */
     CHECK(live >= known && live - known <= CHURNERS);
     for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
         recovered_take_all_free(bucket);
@@ -113,10 +112,8 @@ static void recover_churned(void *argument)
     house_check();
 }
 
-/*
- * Takes into places and gives out of them, whoever put it there. A slot is in no place only while
- * it is in a thread's hands.
- */
+/* Allocates slots into places, and frees those that other threads have put there. A slot is in no place only while a
+ * thread is allocating or freeing it. */
 static void churn(unsigned number)
 {
     uint64_t random = number + 1;
@@ -126,7 +123,7 @@ static void churn(unsigned number)
         _Atomic(char *) *place = &places[crew_random(&random) % PLACES];
         char *slot = atomic_exchange(place, NULL);
         if (slot == NULL) {
-            /* The bucket is free to be any of the trained ones and the first two large ones. */
+            /* any of the trained buckets or the first two large ones */
             size_t request = 4096 + crew_random(&random) % REQUEST_SPAN;
             unsigned bucket = 0;
             while (house_plan.capacity[bucket] < request) {
@@ -186,7 +183,7 @@ static void lay_keepers(void)
 static void fork_while_others_churn(enum kind kind)
 {
     house_pools.kind = kind;
-    house_pools.crowd = CHURNERS / 2; /* auto turns while they start */
+    house_pools.crowd = CHURNERS / 2; /* the pool auto changes its kind while the threads start */
     house_pools.free_list = 8;
     lay_keepers();
     cr_assert_eq(pthread_atfork(NULL, shut_gate, NULL), 0);
@@ -233,7 +230,8 @@ Test(pool_atfork_churn, of_the_pool_cpu, .timeout = 60)
 Test(pool_atfork_churn, of_the_pool_auto_once_it_has_turned, .timeout = 60)
 {
     processors_need();
-    house_pools.cache_limit = 64 << 20; /* this thread's cache, which stays, leaves some of it */
+    /* the cache of this thread, which stays, must leave a part of the budget to others */
+    house_pools.cache_limit = 64 << 20;
     fork_while_others_churn(KIND_AUTO);
     cr_assert_eq(pool_kind(), KIND_CPU);
     cr_assert_gt(percpu_quota(B4K), 0);

@@ -1,4 +1,5 @@
-/* The pool room in the child of a fork of several threads: no page is of another's moment. */
+/* Tests of pool/pool_atfork.c in the child of a process with several threads, where pages may show states of
+ * different moments. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -13,8 +14,8 @@
 
 enum { RUN = 16 /* slots that are carved at once */ };
 
-/* As if the process were forked then, with other threads, none of which has a cache yet, or alone.
- * The test runner has threads, for which libc must go by its own word at once again. */
+/* Does what a fork and its child do, with one thread (`alone`) or with other threads that have no cache. The test
+ * runner itself has threads, so libc's variable must be restored at once. */
 static void fork_as_if(bool alone)
 {
     char word = __libc_single_threaded;
@@ -24,7 +25,7 @@ static void fork_as_if(bool alone)
     pool_atfork_child_at_once();
 }
 
-/* A thread took a free slot, and neither its metadata nor what it does with it is there yet. */
+/* Does the first half of an allocation: the slot is off the stack, and its metadata is not written yet. */
 static void take_half(void)
 {
     house_give(house_take(B1M, 1 << 20, NULL));
@@ -44,7 +45,8 @@ Test(pool_atfork_threads, libc_says_whether_there_are_threads)
     cr_assert(alone && among_others);
 }
 
-/* The stack's page shows that a slot was taken, and its metadata, which was copied before, that not. */
+/* The child's copy of the stack no longer has the slot, while its metadata, which was copied earlier, says that the
+ * slot is free. */
 Test(pool_atfork_threads, slots_that_only_metadata_knows_are_found)
 {
     house_lay_default();
@@ -53,7 +55,7 @@ Test(pool_atfork_threads, slots_that_only_metadata_knows_are_found)
     house_assert();
 }
 
-/* A thread had a new slot's metadata written, and was about to count it. */
+/* The fork came after the metadata of a new slot was written, and before the slot was counted. */
 Test(pool_atfork_threads, slots_that_only_metadata_counts_are_counted)
 {
     house_lay_default();
@@ -73,8 +75,7 @@ Test(pool_atfork_threads, without_threads_retained_are_believed)
     cr_assert_not(pool_is_child_of_threads);
 }
 
-/* The metadata says that nobody has used it, and the slot's page, which was copied later, has been
- * written to. */
+/* The metadata says that the slots were never used, but their pages, which were copied later, have been written to. */
 Test(pool_atfork_threads, unused_slots_are_not_taken_for_zero)
 {
     house_lay_default();
@@ -93,7 +94,7 @@ Test(pool_atfork_threads, unused_slots_are_not_taken_for_zero)
     cr_assert_eq(region_carved(B4K), RUN, "those");
 }
 
-/* --- in two steps, for a fork in a handler ------------------------------------------------ */
+/* --- in two steps, for a fork in a signal handler --- */
 
 static void fork_as_if_among_others(void)
 {
@@ -118,7 +119,7 @@ static void lay_many(void)
     }
 }
 
-/* Figures agree before anything is found, and the thread's own magazine is its own. */
+/* The counters agree before any free slot has been found, and the thread keeps its own magazine. */
 Test(pool_atfork_threads, forking_thread_has_figures_and_its_own_magazine)
 {
     lay_many();
@@ -136,7 +137,7 @@ Test(pool_atfork_threads, forking_thread_has_figures_and_its_own_magazine)
     house_assert();
 }
 
-/* A slot is out of the magazine, and its metadata not written yet, when the handler forks. */
+/* When the handler forks, a slot is out of the magazine and its metadata is not written yet. */
 Test(pool_atfork_threads, slot_that_the_forking_thread_holds_is_not_found)
 {
     lay_many();
@@ -154,7 +155,7 @@ Test(pool_atfork_threads, slot_that_the_forking_thread_holds_is_not_found)
     house_assert();
 }
 
-/* Its metadata is written, and it lies nowhere yet. */
+/* When the handler forks, the slot is free by its metadata, and lies in no magazine yet. */
 Test(pool_atfork_threads, slot_that_the_forking_thread_frees_is_found_once)
 {
     lay_many();
@@ -181,8 +182,8 @@ static void take_one(unsigned number)
     CHECK(house_take(B16K, 16384, NULL) != NULL);
 }
 
-/* A thread that nobody announced: the thread that forked may be anywhere, so no free slots are searched for any more.
- */
+/* A second thread uses the pools before the forking thread has come to a slow path. That thread may be anywhere, so
+ * free slots are not searched for any more. */
 Test(pool_atfork_threads, another_thread_ends_the_waiting)
 {
     lay_many();

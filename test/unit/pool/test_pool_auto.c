@@ -1,4 +1,4 @@
-/* The pool room's kind auto: it turns from threads' caches to processors' at a crowd, for good. */
+/* Tests of the kind `auto`: when threads are many it changes for good from threads' caches to processors' caches. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -44,23 +44,23 @@ static void use(unsigned count)
     }
 }
 
-/* The first of the crowd have caches, and slots there. */
+/* The first threads have caches, with slots in them. */
 static void be_one_of_the_first(void)
 {
     use(MANY);
     CHECK(cache_is_own(cache_mine));
     CHECK(cache_held(cache_mine, B16K) > 0);
     CHECK(pool_kind() == KIND_AUTO);
-    meet(); /* all have caches */
-    meet(); /* it has turned */
+    meet(); /* now all threads have caches */
+    meet(); /* now the kind has changed */
     CHECK(cache_is_own(cache_mine));
     uint32_t held = cache_held(cache_mine, B16K);
     void *slot = house_take(B16K, 16384, NULL);
-    CHECK(cache_held(cache_mine, B16K) == held - 1); /* what is there still serves */
+    CHECK(cache_held(cache_mine, B16K) == held - 1); /* the slots of the old cache are still used */
     house_give(slot);
     use(MANY);
     CHECK(cache_mine == &cache_none);
-    meet(); /* nobody has one any more */
+    meet(); /* now no thread has a cache any more */
 }
 
 static void be_one_too_many(void)
@@ -113,7 +113,7 @@ Test(pool_auto, turns_when_threads_are_too_many_and_never_back)
     quotas_assert();
 }
 
-/* As many as make no crowd yet, again and again: those who are gone do not count. */
+/* Threads come one after another, never so many at once that the kind changes: threads that have ended do not count. */
 static void come_alone(unsigned number)
 {
     (void)number;
@@ -133,7 +133,7 @@ Test(pool_auto, those_who_are_gone_are_no_crowd)
     quotas_assert();
 }
 
-/* A thread that comes to the end with a cache of before the turn gives it up there. */
+/* The thread still has a cache of before the change when it ends, and closes it then. */
 static void end_with_a_cache(unsigned number)
 {
     if (number < CROWD) {
@@ -158,7 +158,7 @@ Test(pool_auto, caches_of_before_end_with_their_threads)
     cr_assert_eq(budget_charged(), percpu_charge());
 }
 
-/* All that a cache held is within reach of who comes after the turn. */
+/* After the change other threads can get all slots that the caches held. */
 Test(pool_auto, nothing_is_lost_at_the_turn)
 {
     lay();

@@ -1,4 +1,5 @@
-/* The pool room in a child whose parent's thread was caught where it holds what all need. */
+/* Tests of the child of a fork that stops another thread while it holds a lock, or makes memory ready, that all
+ * threads need. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -12,7 +13,7 @@
 #include "support/quotas.h"
 #include "support/recovered.h"
 
-/* The bucket in which a thread is caught: each of its slots makes the range grow. */
+/* The bucket in which the thread is stopped: each of its slots makes the range grow. */
 enum { CAUGHT = B4M };
 
 static pthread_barrier_t meeting;
@@ -23,40 +24,39 @@ static void meet(void)
     pthread_barrier_wait(&meeting);
 }
 
-/* In the middle of the other thread's step: until the child has done its work. */
+/* Stops the other thread in the middle of its step, until the child has done its work. */
 static void stand_still(void)
 {
     meet();
     meet();
 }
 
-/* Number 0 forks, while number 1 stands where it asks the kernel for memory. */
+/* Thread 0 forks while thread 1 is stopped where it asks the kernel for memory. */
 static void fork_or_be_caught(unsigned number)
 {
     struct capture capture;
     if (number == 1) {
-        meet(); /* number 0 has its cache */
+        meet(); /* now thread 0 has its cache */
         house_take(CAUGHT, 4 << 20, NULL);
         return;
     }
     house_give(house_take(B4K, 4096, NULL));
     os_failing_meanwhile(stand_still);
     meet();
-    meet(); /* number 1 stands still */
+    meet(); /* now thread 1 is stopped */
     capture_run(&capture, child, NULL);
     recovered_expect_clean(&capture);
     meet();
 }
 
-/* --- between a run's pages and the word that they are there ------------------------------------
- */
+/* --- after the kernel has granted pages, and before they are published --- */
 
-/* Number 1 has the kernel's word for new slots, and has told nobody. */
+/* Thread 1 has got the pages of new slots from the kernel, and is stopped before it publishes them. */
 static void fork_or_be_caught_afterwards(unsigned number)
 {
     struct capture capture;
     if (number == 1) {
-        cache_reach(); /* so that it is the range, and not the table of caches */
+        cache_reach(); /* opens the cache first, so that the range grows here and not the table of caches */
         meet();
         CHECK(house_take(CAUGHT, 4 << 20, NULL) != NULL);
         return;
@@ -64,7 +64,7 @@ static void fork_or_be_caught_afterwards(unsigned number)
     house_give(house_take(B4K, 4096, NULL));
     os_failing_afterwards(stand_still);
     meet();
-    meet(); /* number 1 stands still */
+    meet(); /* now thread 1 is stopped */
     capture_run(&capture, child, NULL);
     recovered_expect_clean(&capture);
     meet();
@@ -80,7 +80,7 @@ static void lay(enum kind kind, capture_work *work)
     house_lay_default();
 }
 
-/* --- in the mutex of the pool standard -------------------------------------------------------- */
+/* --- inside the mutex of the kind `standard` --- */
 
 static void take_behind_the_mutex(void *argument)
 {
@@ -94,7 +94,7 @@ static void take_behind_the_mutex(void *argument)
     house_check();
 }
 
-/* Number 1 opens its cache before it is caught, so that it is in the mutex that it stands still. */
+/* Both threads open their caches first, so that thread 1 is stopped inside the mutex. */
 static void fork_or_be_in_the_mutex(unsigned number)
 {
     cache_reach();
@@ -108,7 +108,7 @@ Test(pool_caught, child_is_not_held_up_by_the_mutex, .timeout = 60)
     house_assert();
 }
 
-/* A fork that tells nobody finds the range growing: there it ends. */
+/* After a fork without fork handlers the range still counts as growing, so that the child cannot carve. */
 static void carve_in_the_child(void *argument)
 {
     (void)argument;
@@ -125,8 +125,7 @@ Test(pool_caught, child_has_no_more_than_was_there, .timeout = 60)
     house_assert();
 }
 
-/* --- where auto turns --------------------------------------------------------------------------
- */
+/* --- where the kind `auto` changes --- */
 
 static void *take_in_another_thread(void *argument)
 {
@@ -140,10 +139,10 @@ static void turn_in_the_child(void *argument)
     pthread_t thread;
     (void)argument;
     CHECK(pool_kind() == KIND_AUTO);
-    pool_atfork_child_at_once(); /* of number 1, who has no cache yet, there is nothing to adopt */
+    pool_atfork_child_at_once(); /* thread 1 has no cache yet, so nothing of it must be found */
     house_check();
     CHECK(house_take(CAUGHT, 4 << 20, NULL) != NULL);
-    CHECK(pool_kind() == KIND_AUTO); /* this thread has a cache, and is alone */
+    CHECK(pool_kind() == KIND_AUTO); /* this thread has a cache, and there is no other */
     CHECK(pthread_create(&thread, NULL, take_in_another_thread, NULL) == 0);
     CHECK(pthread_join(thread, NULL) == 0);
     CHECK(percpu_quota(B16K) > 0);

@@ -1,4 +1,4 @@
-/* The pool room's decay: whose pages go as the clock goes on, and whose stay. */
+/* Tests of decay: which slots lose their pages as time passes, and which keep them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
@@ -12,12 +12,12 @@
 #include "support/processors.h"
 #include "support/recovered.h"
 
-/* They fill the thread's two magazines, and two of the depot's. */
+/* enough slots to fill the thread's two magazines and two magazines of the depot */
 enum { SLOTS = 4 * MAGAZINE_SLOTS };
 
 TestSuite(pool_decay, .timeout = 60);
 
-/* In any kind of pool: a page goes when it was free for a half of the time at least, and at the
+/* In every kind of pool a page is purged after it was free for at least half of the decay time, and at most for the
  * whole of it. */
 static enum kind kinds[] = {KIND_THREAD, KIND_LOCKFREE, KIND_STANDARD, KIND_CPU, KIND_AUTO};
 
@@ -39,7 +39,7 @@ ParameterizedTest(enum kind *kind, pool_decay, pages_go_by_age)
     ages_take_and_give(B1M, COUNT);
     ages_pass_almost(AGE);
     cr_assert_eq(ages_figures(B1M)->purged, 0);
-    ages_pass(1); /* they become the old generation, if a little late */
+    ages_pass(1); /* the slots become the old generation, a little late */
     cr_assert_eq(ages_figures(B1M)->purged, 0);
     ages_pass_almost(AGE);
     cr_assert_eq(ages_figures(B1M)->purged, 0);
@@ -77,7 +77,7 @@ Test(pool_decay, never_is_never)
     cr_assert_eq(ages_figures(B16K)->cached, 2 * MAGAZINE_SLOTS, "nobody collects what is idle");
 }
 
-/* The warm ones are taken time and again, however many others there are. */
+/* Slots that are allocated again and again keep their pages, however many other free slots there are. */
 Test(pool_decay, what_is_needed_stays)
 {
     enum { ALL = 10, NEEDED = 3 };
@@ -95,7 +95,8 @@ Test(pool_decay, what_is_needed_stays)
     house_assert();
 }
 
-/* The depot's go, then the thread's own public one; its private magazine stays with it. */
+/* First the magazines of the depot are purged, then the thread's own public magazine. The thread keeps its private
+ * magazine. */
 Test(pool_decay, magazines_go_as_free_slots_do)
 {
     ages_lay(DECAY);
@@ -114,8 +115,7 @@ Test(pool_decay, magazines_go_as_free_slots_do)
     house_assert();
 }
 
-/* --- threads that sleep, and processes that fork -----------------------------------------------
- */
+/* --- threads that sleep, and processes that fork --- */
 
 static pthread_barrier_t meeting;
 
@@ -174,8 +174,8 @@ static void expect_decay_in_a_child(unsigned number)
     recovered_expect_clean(&capture);
 }
 
-/* In mid-age, with a step done and four to do; of one thread, and of one that is not the only one.
- */
+/* The fork comes in the middle of an age, when one of five slots is purged: first in a process of one thread, then
+ * in one of several. */
 Test(pool_decay, child_of_a_fork_goes_on)
 {
     ages_lay(DECAY);

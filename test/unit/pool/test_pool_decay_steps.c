@@ -1,4 +1,4 @@
-/* The pool room's steps of decay: how much goes at a time, and when the next step comes. */
+/* Tests of the steps of decay: how much one step purges, and when the next one comes. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
@@ -11,18 +11,18 @@
 #include "support/house.h"
 #include "support/processors.h"
 
-/* Pages; and steps in a moment of the clock's: one by a free, one by a take. */
+/* QUANTUM is in pages. In one moment of the clock there are STEPS steps, one by a free and one by an allocation. */
 enum { QUANTUM = 128, STEPS = 2 };
 
 TestSuite(pool_decay_steps, .timeout = 60);
 
-/* Pages of the slot with its headroom, all of which a purge asks the kernel to take. */
+/* Returns the pages of a slot including its headroom, for all of which a purge calls the kernel. */
 static uint64_t pages_of(unsigned bucket)
 {
     return house_plan.stride[bucket] / 4096;
 }
 
-/* Slots, none of which stays with the thread. */
+/* Buckets and numbers of slots, none of which stays in the thread's cache. */
 static const struct heap {
     unsigned bucket;
     unsigned count;
@@ -54,7 +54,8 @@ ParameterizedTest(const struct heap *heap, pool_decay_steps, step_is_as_many_slo
     house_assert();
 }
 
-/* A magazine's end can end a step: what the next one begins with is a short run, and costs most. */
+/* A step can end with a magazine. The next step may then begin with a short run, which costs the most and ends that
+ * step. */
 Test(pool_decay_steps, step_of_small_slots_may_end_with_a_magazine)
 {
     ages_lay(DECAY);
@@ -74,7 +75,7 @@ Test(pool_decay_steps, step_of_small_slots_may_end_with_a_magazine)
     house_assert();
 }
 
-/* The next ones come with the first take and the first free for which the clock has gone on. */
+/* The next steps come with the first allocation and the first free after the clock has advanced. */
 Test(pool_decay_steps, steps_follow_each_other_while_there_is_more)
 {
     enum { ALL = 5 };
@@ -115,14 +116,15 @@ Test(pool_decay_steps, no_more_in_a_moment_whoever_ticks)
     house_assert();
 }
 
-/* Takes that the private magazine did not serve. */
+/* Returns the number of allocations that the private magazine did not serve. */
 static uint64_t troubles(unsigned bucket)
 {
     const struct cache_tally *tally = &cache_mine->tally[bucket];
     return counter_read(&tally->swaps) + counter_read(&tally->misses);
 }
 
-/* Of all buckets, the large pool's as well; and the thread's slots stay its own meanwhile. */
+/* Allocations in any bucket, also in a large one, make the steps. The slots in the thread's cache stay there
+ * meanwhile. */
 Test(pool_decay_steps, takes_alone_go_on_with_it)
 {
     enum { ALL = 6 };
@@ -149,7 +151,7 @@ Test(pool_decay_steps, takes_alone_go_on_with_it)
     house_assert();
 }
 
-/* Near the end of memory a free gives back all there is: nothing would be left to mallocs. */
+/* When memory is nearly used up, one free purges all that is due, so that nothing is left for allocations to do. */
 Test(pool_decay_steps, takes_are_not_forced_slow_under_pressure)
 {
     ages_lay(DECAY);

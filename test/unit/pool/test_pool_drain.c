@@ -1,4 +1,5 @@
-/* The pool room's drain: what caches hold comes to where a trim finds it, and is added up there. */
+/* Tests of pool_drain: slots from caches come to the stacks and the depot, where a trim finds them, and are counted
+ * there. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -33,7 +34,7 @@ static void give(unsigned count, void *const *taken)
     }
 }
 
-/* So many slots are free then, in magazines as far as there is room. */
+/* Allocates and frees `count` slots, which then lie in magazines as far as these can hold them. */
 static void use(unsigned bucket, unsigned count)
 {
     void *taken[SLOTS];
@@ -63,10 +64,8 @@ Test(pool_drain, own_cache_is_emptied_and_keeps_its_quota)
 
 static pthread_barrier_t together;
 
-/*
- * Threads that hold two full magazines and sleep, but for number 0, which has never held any. They
- * take before any of them gives: else they would take each other's.
- */
+/* Threads with two full magazines sleep; thread 0 never had a magazine. All threads allocate before any of them
+ * frees, because otherwise they would get each other's slots. */
 static void sleep_or_drain(unsigned number)
 {
     void *taken[SLOTS];
@@ -87,7 +86,7 @@ static void sleep_or_drain(unsigned number)
     pthread_barrier_wait(&together);
 }
 
-/* Of a thread that sleeps half can be had: the public magazine, and not the private one. */
+/* Of a sleeping thread the public magazine can be taken, and the private one cannot. */
 Test(pool_drain, public_magazines_of_others_are_taken)
 {
     house_lay_default();
@@ -131,19 +130,20 @@ static void take_twenty_of_them(unsigned number)
     house_give(taken[0]);
 }
 
-/* What one thread gave and another took is on two caches' books: only their sum is the stock. */
+/* A slot that one thread allocates and another frees changes the counters of two caches, and only the sum of both is
+ * the retained memory. */
 Test(pool_drain, retained_memory_is_the_sum_over_all_threads)
 {
     house_lay_default();
     crew_run(1, leave_thirty);
     crew_run(1, take_twenty_of_them);
     cr_assert_eq(pool_retained(), 11 * house_plan.capacity[B128K]);
-    pool_atfork_child_at_once(); /* as in the child of a fork: the counters begin anew, the stock stays */
+    pool_atfork_child_at_once(); /* as in the child of a fork, where the counters begin at 0 and free slots are kept */
     cr_assert_eq(pool_retained(), 11 * house_plan.capacity[B128K]);
 }
 
-/* With other kinds of pool the thread has no magazines; all that is free lies in the stacks anyway,
- * or with processors. */
+/* In other kinds of pool the threads have no magazines: all free slots lie on the stacks, or in processors'
+ * magazines. */
 static void expect_no_harm(enum kind kind)
 {
     house_pools.kind = kind;

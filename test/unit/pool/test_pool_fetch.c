@@ -1,5 +1,5 @@
-/* The pool room's fetching: which slots count as cold, how they are taken, and how much of one is
- * asked for. */
+/* Tests of prefetching: which slots count as cold, how cold slots are allocated, and how much of a slot is
+ * prefetched. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -10,12 +10,12 @@
 #include "pool/pool_thread.h"
 #include "support/house.h"
 
-/* More than two magazines hold. */
+/* MANY is more than two magazines hold */
 enum { PAGE = 4096, MANY = 3 * MAGAZINE_SLOTS, MOST = 16 };
 
 static void *taken[MANY];
 
-/* A huge page would be there as a whole, by the first byte. */
+/* Disables huge pages, because one touched byte would make a whole huge page resident. */
 static void forbid_huge_pages(void)
 {
     prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
@@ -28,7 +28,7 @@ static struct cache_bin *bin(unsigned bucket)
     return &cache_mine->bin[bucket];
 }
 
-/* What the fast path has. */
+/* Returns a slot by the fast path, or NULL if that has none. */
 static void *take_fast(unsigned bucket)
 {
     return pool_alloc(bucket_offset_of(bucket), region.geometry[bucket].capacity, NULL);
@@ -50,7 +50,7 @@ static void give_many(void)
     }
 }
 
-/* A burst that is over, of buffers filled so far. */
+/* Allocates many buffers, writes to `written` bytes of each, and frees all. */
 static void burst(unsigned bucket, size_t request, size_t written)
 {
     take_many(bucket, request, written);
@@ -62,14 +62,14 @@ static uint32_t private_slots(unsigned bucket)
     return magazine_depth(atomic_load_explicit(&bin(bucket)->top, memory_order_relaxed));
 }
 
-/* The private magazine has slots, of which the fast path gives none. */
+/* Returns true if the private magazine has slots and the fast path returns none of them. */
 static bool is_cold(unsigned bucket)
 {
     void **top = atomic_load_explicit(&bin(bucket)->top, memory_order_relaxed);
     return private_slots(bucket) > 0 && top <= bin(bucket)->floor;
 }
 
-/* Takes until a magazine has come in, and has given its first. */
+/* Allocates until another magazine becomes the private one, and has returned its first slot. */
 static void take_to_swap(unsigned bucket)
 {
     while (private_slots(bucket) > 0) {
@@ -78,8 +78,7 @@ static void take_to_swap(unsigned bucket)
     cr_assert_not_null(house_take(bucket, region.geometry[bucket].capacity, NULL));
 }
 
-/* --- which are cold ----------------------------------------------------------------------------
- */
+/* --- which slots are cold --- */
 
 Test(pool_fetch, cold_slots_are_taken_one_by_one)
 {
@@ -108,8 +107,7 @@ Test(pool_fetch, slot_freed_since_is_taken_first_and_fast)
     cr_assert(is_cold(B64K));
 }
 
-/* On the way back a magazine comes in that is empty; what goes into it comes by the slow path once.
- */
+/* While slots are freed, an empty magazine becomes the private one, and each slot reaches it once by the slow path. */
 Test(pool_fetch, cold_slots_are_given_one_by_one)
 {
     house_lay_default();
@@ -146,7 +144,8 @@ Test(pool_fetch, single_page_is_never_cold)
     cr_assert_not_null(take_fast(B4K));
 }
 
-/* A take is a step of giving back then; and afterwards what was halted is cold. */
+/* When pages are due to be purged an allocation is one step of that. The slots that were forced onto the slow path
+ * count as cold afterwards. */
 Test(pool_fetch, pages_that_are_due_to_go_come_first)
 {
     house_lay_default();
@@ -163,7 +162,7 @@ Test(pool_fetch, pages_that_are_due_to_go_come_first)
     house_assert();
 }
 
-/* Not one by one. */
+/* Buffers that nothing was written to are not allocated one by one on the slow path. */
 Test(pool_fetch, forced_slow_slots_of_empty_buffers_are_resumed)
 {
     house_lay_default();
@@ -175,7 +174,7 @@ Test(pool_fetch, forced_slow_slots_of_empty_buffers_are_resumed)
     cr_assert_not_null(take_fast(B64K));
 }
 
-/* What other threads found of the bucket makes none. */
+/* A thread without a cache has no cold slots, even if other threads have filled the bucket's buffers. */
 Test(pool_fetch, thread_without_a_cache_has_no_cold_slot)
 {
     house_lay_default();
@@ -187,8 +186,7 @@ Test(pool_fetch, thread_without_a_cache_has_no_cold_slot)
     cr_assert_not(pool_free_cold(B64K, house_slot(B64K, 0)));
 }
 
-/* --- how they are taken ------------------------------------------------------------------------
- */
+/* --- how cold slots are allocated and freed --- */
 
 Test(pool_fetch, cold_takes_are_counted_and_marked)
 {
@@ -239,8 +237,7 @@ Test(pool_fetch, no_slot_is_taken_twice_or_lost)
     house_assert();
 }
 
-/* --- how much is asked for ---------------------------------------------------------------------
- */
+/* --- how much is prefetched --- */
 
 Test(pool_fetch, nothing_is_known_of_a_new_bucket)
 {

@@ -1,5 +1,4 @@
-/* The pool room under each setting of SOCKMALLOC_POOL: all of them serve everything, and count it.
- */
+/* Tests of each kind of pool (SOCKMALLOC_POOL): all of them serve every request and count it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
@@ -23,7 +22,7 @@ static enum kind kinds[] = {KIND_THREAD, KIND_LOCKFREE, KIND_STANDARD, KIND_CPU,
     }                                                                                                                  \
     ParameterizedTest(enum kind *kind, pool_kinds, test)
 
-/* A house with that kind of pool. There are never enough threads for auto to turn. */
+/* Sets up pools of this kind. There are never enough threads to make `auto` change its kind. */
 static void lay(enum kind kind)
 {
     if (kind == KIND_CPU || kind == KIND_AUTO) {
@@ -71,7 +70,7 @@ static void give(unsigned bucket, char **taken)
     }
 }
 
-/* --- every kind ------------------------------------------------------------------------------ */
+/* --- in every kind --- */
 
 EACH_KIND(serves_every_bucket)
 {
@@ -136,7 +135,7 @@ EACH_KIND(counts_what_falls_through)
 static _Atomic(void *) places[PLACES];
 static _Atomic uint64_t requests;
 
-/* Takes only, gives only, or both, by turns; and ends. */
+/* Allocates only, frees only, or does both, by its number; then the thread ends. */
 static void hand_over(unsigned number)
 {
     uint64_t random = number + 1;
@@ -174,7 +173,7 @@ EACH_KIND(threads_hand_over_and_end)
     cr_assert_eq(look()->total.returned, requests);
 }
 
-/* --- what is particular to one --------------------------------------------------------------- */
+/* --- in one kind --- */
 
 Test(pool_kinds, lockfree_has_no_caches)
 {
@@ -192,7 +191,7 @@ Test(pool_kinds, lockfree_has_no_caches)
     cr_assert_eq(look()->charged, 0);
 }
 
-/* Large buckets are no exception there: what the list has no room for goes back to the kernel. */
+/* In the kind `standard` large buckets have a free list as well: slots beyond its bound are purged. */
 Test(pool_kinds, standard_keeps_a_list_of_bounded_length)
 {
     char *taken[MANY];
@@ -211,8 +210,7 @@ Test(pool_kinds, standard_keeps_a_list_of_bounded_length)
     house_assert();
 }
 
-/* The budget is shared among the trained buckets alike, and a magazine is the most that one gets.
- */
+/* Each trained bucket gets an equal part of the budget, and a quota of at most one magazine. */
 Test(pool_kinds, processors_share_the_budget)
 {
     lay(KIND_CPU);
@@ -240,7 +238,7 @@ Test(pool_kinds, processors_without_a_budget_hold_nothing)
     quotas_assert();
 }
 
-/* Threads have no caches there, however many come. */
+/* In this kind threads have no caches, however many threads there are. */
 static void use_and_look(unsigned number)
 {
     (void)number;

@@ -1,4 +1,5 @@
-/* The pool room's checks: each sin against a slot ends the process with one line that names it. */
+/* Tests of the checks of free and its relatives: each misuse of a slot ends the process with one line that describes
+ * it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -19,7 +20,7 @@ static void ask(void *address)
     pool_number("malloc_usable_size", address);
 }
 
-/* Wants of `sin` at `address` the line "CALL(ADDRESS): bucket BUCKET, slot NUMBER: ...". */
+/* Checks that `sin` at `address` ends with the line "CALL(ADDRESS): bucket BUCKET, slot NUMBER: ...". */
 static void expect_death(capture_work *sin, const char *call, char *address, const char *bucket, const char *what)
 {
     char wanted[256];
@@ -28,7 +29,7 @@ static void expect_death(capture_work *sin, const char *call, char *address, con
     capture_abort(sin, address, wanted);
 }
 
-/* The same where no slot lies. */
+/* Checks the line that is printed for an address at which no slot lies. */
 static void expect_no_slot(capture_work *sin, const char *call, char *address)
 {
     char wanted[256];
@@ -78,7 +79,7 @@ Test(pool_misuse, free_of_an_interior_address)
 Test(pool_misuse, free_of_a_slot_that_was_never_issued)
 {
     take_third(B64K, 65536);
-    taken = house_slot(B64K, 3); /* of the run that was carved */
+    taken = house_slot(B64K, 3); /* a slot of the run that was carved */
     expect_death(give, "free", taken, "64k", "never issued: the metadata says never used");
     expect_death(give, "free", taken + 8, "64k",
                  "interior address, 8 bytes into the slot: the metadata says never used");

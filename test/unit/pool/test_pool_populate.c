@@ -1,5 +1,5 @@
-/* The pool room's populating: which pages are asked for before they are touched, and what is done
- * where the kernel has none, or no such call. */
+/* Tests of populating: which pages are requested before they are touched, and what happens if the kernel has no
+ * memory or no such call. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
@@ -19,10 +19,10 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-/* MOST pages are asked for at once, and so for AHEAD slots after each sampled slot. */
+/* One call populates at most MOST pages. It is made for AHEAD slots after each sampled slot. */
 enum { PAGE = 4096, MOST = 256, AHEAD = 15, OF_64K = 16, EVERYTHING = 1 << 30 };
 
-/* What the kernel was last asked to populate, how often, and its answer: 0, or the number of an error. */
+/* The last range that the kernel was asked to populate, the number of calls, and the answer: 0 or an error number. */
 static struct {
     unsigned calls;
     char *start;
@@ -30,7 +30,7 @@ static struct {
     int refusal;
 } asked;
 
-/* Does what MADV_POPULATE_WRITE would do, if the kernel has that advice. */
+/* Does what MADV_POPULATE_WRITE would do, even if the kernel does not have it. */
 static long populate(char *start, size_t size, int advice)
 {
     if (advice != MADV_POPULATE_WRITE) {
@@ -48,7 +48,7 @@ static long populate(char *start, size_t size, int advice)
     return 0;
 }
 
-/* Forbids huge pages, because a huge page would be there as a whole by the first byte. */
+/* Disables huge pages, because one touched byte would make a whole huge page resident. */
 static void prepare(void)
 {
     prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
@@ -57,7 +57,7 @@ static void prepare(void)
 
 TestSuite(pool_populate, .init = prepare);
 
-/* A slot, and that so many pages of it were asked for, from its start on: 0 for no call. */
+/* Allocates a slot, and checks that its first `pages` pages were populated; with 0, that no call was made. */
 static char *take_asking(unsigned bucket, size_t request, unsigned pages)
 {
     asked.calls = 0;
@@ -79,7 +79,7 @@ static unsigned pages_there(const char *slot, unsigned pages)
     return count;
 }
 
-/* A new slot that nothing is asked for, and whose program writes to so many of its pages. */
+/* Allocates a new slot for which no page is populated, and writes to its first `written` pages. */
 static char *sampled_slot(unsigned bucket, size_t request, unsigned written)
 {
     char *slot = take_asking(bucket, request, 0);
@@ -87,17 +87,16 @@ static char *sampled_slot(unsigned bucket, size_t request, unsigned written)
     return slot;
 }
 
-/* The bucket's next new slots are known to be written to as far. */
+/* Makes two sampled slots, after which the bucket's new slots are expected to be written to in `written` pages. */
 static void grow(unsigned bucket, size_t request, unsigned written)
 {
     sampled_slot(bucket, request, written);
     sampled_slot(bucket, request, written);
 }
 
-/* --- what is asked for -------------------------------------------------------------------------
- */
+/* --- which pages are populated --- */
 
-/* The second slot finds the first one written to; after fifteen more, one is looked at again. */
+/* The second slot finds that the first one was written to. After fifteen more slots one is sampled again. */
 Test(pool_populate, growing_region_gets_all_pages_at_once)
 {
     house_lay_default();
@@ -110,7 +109,7 @@ Test(pool_populate, growing_region_gets_all_pages_at_once)
     }
 }
 
-/* Of larger slots a part, of smaller requests no more than they are. */
+/* Of slots that are larger than MOST pages a part is populated, and of a small request no more than its own pages. */
 Test(pool_populate, request_bounds_what_is_asked_for)
 {
     house_lay_default();
@@ -122,7 +121,7 @@ Test(pool_populate, request_bounds_what_is_asked_for)
     take_asking(B32K, 7 * PAGE + 1, 8);
 }
 
-/* A reader asks for 256 KiB and gets 1,500 bytes, or half of it. */
+/* A program may request 256 KiB, and read only 1,500 bytes or a part of the buffer into them. */
 Test(pool_populate, part_that_is_written_to_is_asked_for)
 {
     house_lay_default();
@@ -135,7 +134,7 @@ Test(pool_populate, part_that_is_written_to_is_asked_for)
     }
 }
 
-/* So many slots get so many pages each. */
+/* Allocates `count` slots, and checks that `pages` pages of each are populated. */
 static void take_growing(unsigned bucket, size_t request, unsigned count, unsigned pages)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -143,8 +142,8 @@ static void take_growing(unsigned bucket, size_t request, unsigned count, unsign
     }
 }
 
-/* The slots before them were written to, these are not. A sampled slot may still be read into, so it is
- * asked again, and each time half as much is trusted. */
+/* Earlier slots were written to, and these are not. A sampled slot may still be filled, so it is checked again and
+ * again, and each time half as many pages are populated. */
 Test(pool_populate, habits_change)
 {
     house_lay_default();
@@ -160,7 +159,7 @@ Test(pool_populate, habits_change)
     take_asking(B64K, 65536, OF_64K);
 }
 
-/* A server takes buffers for all of its clients before it fills the first one. */
+/* A server may allocate buffers for all of its clients before it fills the first one. */
 Test(pool_populate, sampled_is_waited_for_while_it_is_live)
 {
     enum { CLIENTS = 3 * (1 + AHEAD) };
@@ -174,7 +173,7 @@ Test(pool_populate, sampled_is_waited_for_while_it_is_live)
     }
 }
 
-/* What was given back unwritten says that no more will come. */
+/* A sampled slot that was freed unwritten will not be written to any more. */
 Test(pool_populate, sampled_that_is_free_is_not_waited_for)
 {
     house_lay_default();
@@ -196,7 +195,7 @@ Test(pool_populate, each_bucket_has_its_own_habits)
     take_asking(B64K, 65536, OF_64K);
 }
 
-/* A fault costs no more than the call. */
+/* The page fault for a single page costs no more than the call would. */
 Test(pool_populate, single_page_is_not_asked_for)
 {
     house_lay_default();
@@ -208,7 +207,7 @@ Test(pool_populate, single_page_is_not_asked_for)
     take_asking(B4K, PAGE, 0);
 }
 
-/* By the fast paths, and by the slow ones that exchange magazines. */
+/* Slots that have their pages come by the fast path, and by the slow path that exchanges magazines. */
 Test(pool_populate, slot_that_has_its_pages_is_left_alone)
 {
     enum { MANY = 200 };
@@ -237,7 +236,7 @@ Test(pool_populate, purged_slot_is_as_a_new_one)
     cr_assert_eq(take_asking(B1M, 1 << 20, MOST), slot);
 }
 
-/* A sampled slot that was given back and purged says nothing. */
+/* A sampled slot that was freed and purged gives no information. */
 Test(pool_populate, sampled_may_be_gone)
 {
     house_lay_default();
@@ -257,7 +256,7 @@ Test(pool_populate, what_is_populated_is_there_and_zero)
     cr_assert(slot[0] == 0 && memcmp(slot, slot + 1, 65535) == 0);
 }
 
-/* To look must not bring what was never there. */
+/* Checking a sampled slot must not make its pages resident. */
 Test(pool_populate, looking_brings_no_pages)
 {
     house_lay_default();
@@ -267,10 +266,9 @@ Test(pool_populate, looking_brings_no_pages)
     cr_assert_eq(pages_there(slot, 64), 1);
 }
 
-/* --- refusals ----------------------------------------------------------------------------------
- */
+/* --- the kernel refuses --- */
 
-/* Of an old kernel, of one without memory, and of a filter. */
+/* the errors of an old kernel, of one without memory, and of a seccomp filter */
 static int refusals[] = {EINVAL, ENOMEM, EFAULT, EPERM, ENOSYS};
 
 ParameterizedTestParameters(pool_populate, refusal_is_nobodys_concern)
@@ -278,7 +276,7 @@ ParameterizedTestParameters(pool_populate, refusal_is_nobodys_concern)
     return cr_make_param_array(int, refusals, sizeof refusals / sizeof refusals[0]);
 }
 
-/* The slot is good all the same, its pages come one by one, and nothing is said. */
+/* The slot can be used all the same, its pages come one by one by page faults, and no message is printed. */
 ParameterizedTest(int *refusal, pool_populate, refusal_is_nobodys_concern)
 {
     house_lay_default();
@@ -307,7 +305,7 @@ Test(pool_populate, kernel_that_knows_no_such_call_is_asked_once)
     take_asking(B64K, 65536, 0);
 }
 
-/* Memory may come back. */
+/* After a refusal for lack of memory the kernel is asked again. */
 Test(pool_populate, kernel_without_memory_is_asked_again)
 {
     house_lay_default();

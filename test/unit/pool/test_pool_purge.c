@@ -1,4 +1,4 @@
-/* The pool room's purge: what a trim gives back, what it leaves, how purged slots come back. */
+/* Tests of purging: which slots a trim purges, which it leaves, and how purged slots are used again. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -16,7 +16,7 @@ enum { SLOTS = 200, THREADS = 8, ROUNDS = 20000, EVERYTHING = 1 << 30 };
 
 static void *taken[SLOTS];
 
-/* Slots of which the kernel keeps the pages, as it did of locked ones before Linux 5.18. */
+/* Slots whose pages the kernel refuses to take, as before Linux 5.18 it did for locked pages. */
 static const void *kept[SLOTS];
 static unsigned kept_count;
 
@@ -31,7 +31,7 @@ static bool has_kept(const char *start, size_t size)
     return false;
 }
 
-/* Refuses any advice for a range with a kept slot. */
+/* Refuses any advice for a range that contains one of these slots. */
 static long refuse_for_kept(char *start, size_t size, int advice)
 {
     (void)advice;
@@ -52,7 +52,7 @@ static const struct snapshot_figures *figures(unsigned bucket)
     return &snapshot.bucket[bucket];
 }
 
-/* Takes slots, writes to all of each, and gives them back. */
+/* Allocates slots, writes to all of each, and frees them. */
 static void fill_and_give(unsigned bucket, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -92,7 +92,7 @@ Test(pool_purge, large_slots_go_back_to_the_kernel)
     cr_assert_eq(pool_trim(EVERYTHING), 0, "twice is once");
 }
 
-/* What lies in the depot goes; what the thread's cache holds stays. */
+/* The slots of the depot are purged, and those in the thread's cache stay. */
 Test(pool_purge, depot_goes_and_caches_stay)
 {
     house_lay_default();
@@ -185,7 +185,7 @@ Test(pool_purge, purged_slots_of_a_trained_bucket_come_back)
     house_assert();
 }
 
-/* What the kernel refuses to take stays free and must not be called zero. */
+/* A slot whose pages the kernel refuses to take stays free, and must not count as zero. */
 Test(pool_purge, slots_that_the_kernel_keeps_stay_free)
 {
     house_lay_default();
@@ -202,7 +202,7 @@ Test(pool_purge, slots_that_the_kernel_keeps_stay_free)
 
 Test(pool_purge, magazines_that_the_kernel_keeps_go_to_the_stack)
 {
-    enum { WHOLE_RUNS = 192 }; /* more than two magazines, in runs of 16 */
+    enum { WHOLE_RUNS = 192 }; /* more than two magazines, in runs of 16 slots */
     house_lay_default();
     fill_and_give(B64K, WHOLE_RUNS);
     cr_assert_eq(figures(B64K)->carved, WHOLE_RUNS);
@@ -224,9 +224,7 @@ Test(pool_purge, magazines_that_the_kernel_keeps_go_to_the_stack)
     house_assert();
 }
 
-/*
- * One thread trims what the others take and give: a purge must never touch a slot that is in use.
- */
+/* One thread trims while the others allocate and free: no slot that is in use may be purged. */
 static void churn_or_trim(unsigned number)
 {
     uint64_t random = number + 1;
@@ -262,7 +260,7 @@ Test(pool_purge, trims_beside_other_threads)
     cr_assert_eq(figures(B4K)->live + figures(B128K)->live, 0);
 }
 
-/* --- another thread takes a slot at any moment --- */
+/* --- another thread allocates a slot at any moment --- */
 
 static uint32_t taken_between;
 

@@ -1,4 +1,4 @@
-/* The pool room's purge as the kernel sees it: one call for slots that lie side by side. */
+/* Tests of the system calls that purge: one call for all slots that lie side by side. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -11,10 +11,10 @@
 #include "support/crew.h"
 #include "support/house.h"
 
-/* BATCH slots are gathered at once; QUANTUM bytes are what a tick gives back. */
+/* BATCH is how many slots are collected and sorted at once, QUANTUM how many bytes a tick purges. */
 enum { BATCH = 64, QUANTUM = 128 * 4096, MANY = 200, CALLS_MAX = 256, EVERYTHING = 1 << 30 };
 
-/* What the kernel was asked to take, in order; and a slot with which it does not let it be. */
+/* The ranges that the kernel was asked to purge, in order, and a slot whose pages the kernel refuses to take. */
 static struct {
     unsigned calls;
     struct {
@@ -26,7 +26,7 @@ static struct {
 
 static void *taken[MANY];
 
-/* Whole slots, of which none is in use. */
+/* Checks that the range consists of whole slots, none of which is in use. */
 static void check_range(const char *start, size_t size)
 {
     unsigned bucket = (unsigned)region_find(start).bucket;
@@ -42,7 +42,7 @@ static bool has_kept(const char *start, size_t size)
     return asked.kept >= start && asked.kept < start + size;
 }
 
-/* Notes a range that is to be discarded. Returns false if the kept slot lies in it. */
+/* Notes a range that is to be purged. Returns false if the refused slot lies in it. */
 static bool discard(char *start, size_t size)
 {
     if (CHECK(asked.calls < CALLS_MAX)) {
@@ -53,7 +53,7 @@ static bool discard(char *start, size_t size)
     return !has_kept(start, size);
 }
 
-/* Notes what is discarded. The kept slot keeps its pages also when they are discarded as locked ones. */
+/* Notes the range of a purging advice. The refused slot keeps its pages also under MADV_DONTNEED_LOCKED. */
 static long note(char *start, size_t size, int advice)
 {
     if (!region_owns(start)) {
@@ -70,7 +70,7 @@ static void prepare(void)
 
 TestSuite(pool_purge_runs, .init = prepare);
 
-/* New slots, which lie side by side in a large bucket. */
+/* Allocates new slots, which lie side by side in a large bucket. */
 static void take(unsigned bucket, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -80,8 +80,7 @@ static void take(unsigned bucket, unsigned count)
     }
 }
 
-/* Every `step`-th of them, so that all are given if that has no divisor in common with the count.
- */
+/* Frees every `step`-th slot in turn, so that all are freed if `step` and `count` have no common divisor. */
 static void give_by_steps(unsigned count, unsigned step)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -130,7 +129,7 @@ Test(pool_purge_runs, slot_in_use_ends_a_run)
     expect_in_order(3);
 }
 
-/* Of one batch no more is known than the next one brings. */
+/* Slots are sorted within one batch only, so that a run is at most one batch long. */
 Test(pool_purge_runs, run_is_a_batch_at_most)
 {
     enum { COUNT = 2 * BATCH + 5 };
@@ -148,7 +147,7 @@ Test(pool_purge_runs, run_is_a_batch_at_most)
     expect_in_order(3);
 }
 
-/* A magazine's slots are as mixed as frees are. */
+/* The slots of a magazine lie in the order of their frees, so they are sorted, too. */
 Test(pool_purge_runs, magazine_is_sorted_too)
 {
     enum { COUNT = 3 * MAGAZINE_SLOTS };
@@ -164,7 +163,7 @@ Test(pool_purge_runs, magazine_is_sorted_too)
     expect_in_order(1);
 }
 
-/* The old generation by a tick's quantum: what is asked for ends with the slot that fills it. */
+/* A step on the old generation purges a quantum, rounded up to whole slots. */
 Test(pool_purge_runs, quantum_ends_with_a_slot)
 {
     static const unsigned buckets[] = {B64K, B128K, B256K, B512K, B1M};
@@ -190,7 +189,7 @@ Test(pool_purge_runs, quantum_ends_with_a_slot)
     house_assert();
 }
 
-/* So many slots of each few have been free for long. */
+/* Allocates `count` slots and frees `given` of each `of` slots, which then have been free for long. */
 static void scatter(unsigned given, unsigned of, unsigned count)
 {
     take(B64K, count);
@@ -208,12 +207,12 @@ static void lay_scattered(unsigned given, unsigned of, unsigned count)
     house_pools.kind = KIND_LOCKFREE;
     house_pools.decay = 1000;
     house_lay_default();
-    decay_turn(clock_now()); /* so that no free finds it due */
+    decay_turn(clock_now()); /* lets an age begin now, so that no free finds a purge due */
     scatter(given, of, count);
 }
 
-/* A step is what one short run leaves room for. The rest stays old, so that the next one goes on.
- */
+/* One short run uses up a whole step. The other slots stay in the old generation, and the next step goes on with
+ * them. */
 Test(pool_purge_runs, scattered_slots_go_one_by_one)
 {
     enum { GIVEN = 10 };
@@ -239,7 +238,7 @@ Test(pool_purge_runs, short_run_leaves_no_room_for_another)
     expect_in_order(3);
 }
 
-/* The kernel keeps a run because of one slot in it; the others go. */
+/* The kernel refuses a run because of one slot in it; the other runs are purged. */
 Test(pool_purge_runs, refused_run_stays_and_others_go)
 {
     house_lay_default();

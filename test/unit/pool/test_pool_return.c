@@ -1,4 +1,4 @@
-/* The pool room's returns: addresses of free slots go back, for who was refused memory. */
+/* Tests of pool_return, which unmaps long runs of free slots after the kernel has refused memory. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -26,7 +26,7 @@ static void lay(void)
     house_lay_default();
 }
 
-/* Bytes of all slots that there are. */
+/* Returns the bytes of all carved slots. */
 static size_t carved_bytes(void)
 {
     size_t bytes = 0;
@@ -41,7 +41,7 @@ static unsigned bucket_of(const void *slot)
     return region_bucket(region_number(slot));
 }
 
-/* A few MiB of each bucket's, written to from end to end. */
+/* Allocates a few MiB of each bucket, and writes to every byte. */
 static void take_all(void)
 {
     for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
@@ -54,7 +54,7 @@ static void take_all(void)
     }
 }
 
-/* Gives all but every `step`-th back; with 0, all. */
+/* Frees all slots except for every `step`-th; with 0, all. */
 static void give_but_each(unsigned step)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -64,7 +64,7 @@ static void give_but_each(unsigned step)
     }
 }
 
-/* That the slots which were kept are what they were. */
+/* Checks that the slots which were not freed are unchanged. */
 static void expect_untouched(unsigned step)
 {
     for (unsigned i = 0; i < count; i += step) {
@@ -105,7 +105,8 @@ Test(pool_return, frees_of_all_buckets_are_given_back)
     cr_assert_eq(pool_return(), 0U, "twice is once");
 }
 
-/* Slots of different buckets, none of which is long enough for a hole, are so side by side. */
+/* Slots of different buckets that lie side by side are returned together, though none is long enough for a hole by
+ * itself. */
 Test(pool_return, neighbours_of_different_buckets_go_as_one)
 {
     static const unsigned mixed[] = {B128K, B64K, B128K};
@@ -140,11 +141,11 @@ Test(pool_return, live_slots_between_are_not_touched)
     expect_untouched(STEP);
     cr_assert_eq(carved_bytes(), carved - returned);
     count = 0;
-    take_all(); /* the holes are filled, and then there is room behind */
+    take_all(); /* fills the holes, and then carves new slots behind them */
     house_assert();
 }
 
-/* What is too short for a hole keeps its addresses, and is used again. */
+/* Slots that are too short for a hole keep their addresses, and are used again. */
 Test(pool_return, short_runs_stay)
 {
     void *held[8];
@@ -185,7 +186,7 @@ Test(pool_return, what_the_kernel_does_not_unmap_stays)
     house_assert();
 }
 
-/* How often the kernel is asked in vain for a slot of the bucket. */
+/* Returns how often the kernel is asked, without success, for a slot of the bucket. */
 static unsigned vain_calls(unsigned bucket)
 {
     os_failing_from(1);
@@ -193,7 +194,7 @@ static unsigned vain_calls(unsigned bucket)
     return os_failing_refusals();
 }
 
-/* malloc makes room by itself where memory is short, once what is free is of other buckets. */
+/* If memory is short, malloc returns free slots of other buckets to the kernel, and then carves its own slot. */
 Test(pool_return, request_that_was_refused_is_served_from_it)
 {
     lay();
@@ -228,7 +229,7 @@ Test(pool_return, full_range_is_not_short_memory)
     house_assert();
 }
 
-/* --- two at once ------------------------------------------------------------------------------ */
+/* --- two threads at once --- */
 
 static size_t second;
 
@@ -250,13 +251,13 @@ Test(pool_return, second_caller_returns_nothing, .timeout = 20)
     take_all();
     give_but_each(0);
     size_t carved = carved_bytes();
-    os_failing_meanwhile(come_second); /* in the middle of the first unmapping */
+    os_failing_meanwhile(come_second); /* called in the middle of the first unmapping */
     size_t returned = pool_return();
     cr_assert_eq(second, 0U);
     cr_assert_gt(returned, 0U);
     cr_assert_eq(carved_bytes(), carved - returned);
     house_assert();
-    /* Nor has it given slots back to their stacks that were just going. */
+    /* Slots that the first caller was unmapping must not have come back to their stacks. */
     for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
         uint32_t number;
         while ((number = slots_pop_purged(bucket)) != STACK_EMPTY) {
@@ -267,7 +268,7 @@ Test(pool_return, second_caller_returns_nothing, .timeout = 20)
 
 enum { THREADS = 6, ROUNDS = 3000 };
 
-/* One gives back what the others take and give: nothing that is in use is touched. */
+/* Two threads return addresses while the others allocate and free: no slot that is in use may be touched. */
 static void churn_or_return(unsigned number)
 {
     uint64_t random = number + 1;
@@ -286,7 +287,7 @@ static void churn_or_return(unsigned number)
         uint8_t was;
         size_t size = house_plan.capacity[bucket];
         held[at] = house_take(bucket, size, &was);
-        if (held[at] != NULL) { /* an extension of another's may be slow in coming */
+        if (held[at] != NULL) { /* NULL is possible, because another thread may be extending the range */
             CHECK(bucket_of(held[at]) == bucket);
             CHECK(!slot_meta_is_zero(was) || (held[at][0] == 0 && held[at][size - 1] == 0));
             held[at][0] = held[at][size - 1] = (char)number;
@@ -311,7 +312,7 @@ Test(pool_return, returns_beside_other_threads, .timeout = 60)
     house_assert();
 }
 
-/* --- while memory is tight -------------------------------------------------------------------- */
+/* --- while memory is tight --- */
 
 static uint64_t fell_through(unsigned bucket)
 {
@@ -320,7 +321,7 @@ static uint64_t fell_through(unsigned bucket)
     return snapshot.bucket[bucket].fell_through;
 }
 
-/* A block that grows gets what it asks for, and no room for more. */
+/* A block that grows gets a slot for its request, without space for further growth. */
 Test(pool_return, tight_blocks_do_not_leap)
 {
     lay();
@@ -334,7 +335,7 @@ Test(pool_return, tight_blocks_do_not_leap)
     house_assert();
 }
 
-/* A slot is charged whole. */
+/* A slot is charged as a whole, so a request that would waste too much of one goes to mimalloc. */
 Test(pool_return, tight_requests_that_waste_are_mimallocs)
 {
     lay();
@@ -365,7 +366,7 @@ Test(pool_return, tight_tables_grow_by_what_is_needed)
     cr_assert_eq(region_ready(), ((size_t)region_front() << REGION_SHIFT) + os_page_size());
 }
 
-/* --- in the child of a fork ------------------------------------------------------------------- */
+/* --- in the child of a fork --- */
 
 static uint32_t leaving_first;
 static uint32_t leaving_end;
@@ -395,7 +396,7 @@ static void live_without_leaving(void *argument)
         CHECK(!is_leaving(slot));
     }
     house_check();
-    CHECK(pool_return() > 0); /* nobody else is at it here */
+    CHECK(pool_return() > 0); /* no other thread returns addresses in the child */
     house_check();
 }
 
@@ -426,7 +427,7 @@ static void fork_in_another_thread(void)
     crew_run(1, fork_then);
 }
 
-/* What is just leaving may have no addresses any more, for all that the child can tell. */
+/* Slots that the parent was just unmapping may have no memory in the child, so the child must not use them. */
 Test(pool_return, child_does_without_what_is_leaving, .timeout = 60)
 {
     void *held[8];

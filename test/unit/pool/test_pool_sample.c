@@ -1,5 +1,5 @@
-/* The sample of requests and of who frees them: all frees stand in it, and each kind by its share.
- */
+/* Tests of pool/pool_sample.c: the sampled requests stand for all frees, in proportion to their sizes and to the
+ * threads that free them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -35,7 +35,7 @@ static uint64_t count_all(void)
     return all;
 }
 
-/* By turns, as a loop of a program would: the sample must not keep step with it. */
+/* A program's loop may use two sizes in turn, and the sample must not always hit the same one. */
 Test(pool_sample, two_sizes_by_turns_have_half_each)
 {
     house_lay_default();
@@ -49,7 +49,7 @@ Test(pool_sample, two_sizes_by_turns_have_half_each)
     cr_assert_gt(count_of(18000), MANY / 4);
 }
 
-/* A bucket that is used once in a thousand times never comes to a tick of its own. */
+/* A bucket that is used once in a thousand times never has a tick of its own. */
 Test(pool_sample, rare_buckets_are_seen_where_the_clock_goes_on)
 {
     house_lay_default();
@@ -77,7 +77,7 @@ Test(pool_sample, what_falls_through_is_there)
     cr_assert_eq(figures.sum, 17000);
 }
 
-/* --- who frees --- */
+/* --- which threads free --- */
 
 static void *handed[BATCH];
 static uint32_t marks[THREADS];
@@ -114,7 +114,7 @@ Test(pool_sample, who_frees_what_it_took_crosses_nothing)
 Test(pool_sample, frees_of_what_another_thread_took_cross)
 {
     house_lay_default();
-    use(5000, B4K); /* the first cache is this thread's */
+    use(5000, B4K); /* so that this thread has the first cache */
     for (unsigned i = 0; i < ROUNDS; i++) {
         crew_run(1, take_batch);
         give_batch();
@@ -124,7 +124,7 @@ Test(pool_sample, frees_of_what_another_thread_took_cross)
     cr_assert_eq(remote_frees(B4K), 0);
 }
 
-/* Half of the bucket's frees are of slots that came and went here. */
+/* Half of the bucket's frees are of slots that the freeing thread has allocated itself. */
 Test(pool_sample, frees_cross_by_their_share)
 {
     house_lay_default();
@@ -145,8 +145,8 @@ static void use_batch(unsigned number)
     give_batch();
 }
 
-/* This thread frees nothing that it did not take; but when the sample looks at the bucket for want
- * of another free, a slot lies on top that another thread had. */
+/* This thread frees only slots that it has allocated itself. But when the sample looks at the bucket without a new
+ * free, the top slot of its magazine was last used by another thread. */
 Test(pool_sample, what_lies_in_a_magazine_says_nothing_of_who_freed_it)
 {
     house_lay_default();
@@ -170,7 +170,7 @@ static void note_mark(unsigned number)
     marks[number] = pool_owner();
 }
 
-/* By where their variables lie: of so many threads not all have the same mark by chance. */
+/* The mark is made from the address of a thread's variables, so among many threads not all have the same mark. */
 Test(pool_sample, threads_without_caches_have_marks)
 {
     crew_run(THREADS, note_mark);

@@ -1,4 +1,5 @@
-/* The pool room under threads: slots that one takes and another gives, all accounted for. */
+/* Tests of the pools with several threads: slots that one thread allocates and another frees, with all of them
+ * accounted for. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -17,19 +18,17 @@ static const struct snapshot_figures *figures(unsigned bucket)
     return &snapshot.bucket[bucket];
 }
 
-/* What the bucket is first asked for: a byte more than the bucket below can hold. */
+/* Returns the smallest request of the bucket: a byte more than the previous bucket can hold. */
 static size_t least(unsigned bucket)
 {
     return bucket == 0 ? house_plan.minimum : house_plan.capacity[bucket - 1] + 1;
 }
 
-/* Slots on their way from one thread to another. */
+/* slots on their way from one thread to another */
 static _Atomic(char *) places[PLACES];
 
-/*
- * All of the slot's ends and middle say whose it is; two owners of one slot would see each other's
- * mark.
- */
+/* Writes the owner's number to both ends and the middle of the slot, so that two owners of one slot would see each
+ * other's number. */
 static void mark(char *slot, size_t size, uint64_t owner)
 {
     memcpy(slot, &owner, sizeof owner);
@@ -53,7 +52,7 @@ static void take_back(char *slot)
     }
 }
 
-/* Takes, and gives what some other thread took. */
+/* Allocates slots, and frees those that other threads have allocated. */
 static void hand_over(unsigned number)
 {
     uint64_t random = number + 1;
@@ -110,10 +109,8 @@ static void take_or_give(unsigned number)
     }
 }
 
-/*
- * One thread only takes, the other only gives: what the second frees must reach the first, or it
- * would carve for ever.
- */
+/* One thread only allocates and the other only frees. The freed slots must reach the first thread, which would carve
+ * new ones for ever otherwise. */
 Test(pool_threads, freed_slots_reach_a_thread_that_only_takes, .timeout = 60)
 {
     house_lay_default();
@@ -121,13 +118,13 @@ Test(pool_threads, freed_slots_reach_a_thread_that_only_takes, .timeout = 60)
     house_assert();
     cr_assert_eq(figures(B16K)->requests, ROUNDS);
     cr_assert_eq(figures(B16K)->live, 0);
-    /* Two threads' four magazines, the places, and one run. */
+    /* the slots of both threads' magazines, of all places, and of one run */
     cr_assert_leq(figures(B16K)->carved, 4 * 62 + PLACES + 16);
-    /* By way of the depot, or out of the other's public magazine: each may serve alone. */
+    /* The slots come through the depot, or from the other thread's public magazine; either may serve all requests. */
     cr_assert_gt(figures(B16K)->depot_hits + figures(B16K)->steals, 0);
 }
 
-/* The same where both begin without a quota, and find those that they need. */
+/* Both threads begin without a quota, and training gives them the quotas that they need. */
 Test(pool_threads, freed_slots_reach_it_while_quotas_are_trained, .timeout = 60)
 {
     house_pools.training = (struct training_settings){.frozen = false};

@@ -1,4 +1,4 @@
-/* The pool room's ticks: how many frees lie between two looks at the clock. */
+/* Tests of ticks: how many frees lie between two readings of the clock. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -6,7 +6,8 @@
 #include "support/clock_still.h"
 #include "support/house.h"
 
-/* At most so many, and where a bucket's frees are slow, or magazines came to the depot. */
+/* The most frees between two ticks, the most in a bucket whose frees are slow, and the most after magazines came to
+ * the depot. */
 enum { RARE = 1021, SLOW = 61, HASTE = 16 };
 
 TestSuite(pool_ticks, .timeout = 60);
@@ -16,14 +17,14 @@ static void use(unsigned bucket)
     house_give(house_take(bucket, house_plan.capacity[bucket], NULL));
 }
 
-/* The first free of all is a tick, and the next one, too. */
+/* The first free is a tick, and so is the next one. */
 static void lay(void)
 {
     house_lay_default();
     use(B4K);
 }
 
-/* Frees up to the next tick, after which the counter is set back: the truth stays what it is. */
+/* Frees slots up to the next tick. Returns their number, and checks that the count of frees is right all the time. */
 static unsigned frees_to_tick(unsigned bucket)
 {
     const struct counter *armed = &cache_mine->tally[bucket].armed;
@@ -60,7 +61,7 @@ Test(pool_ticks, come_more_often_when_it_has_gone_on)
     cr_assert_eq(frees_to_tick(B4K), 1, "with each free where one takes that long");
 }
 
-/* One bucket's tick sets all of them back. */
+/* A tick that finds the clock advanced brings the ticks of all buckets forward. */
 Test(pool_ticks, come_for_all_buckets_when_it_has_gone_on)
 {
     lay();
@@ -73,7 +74,7 @@ Test(pool_ticks, come_for_all_buckets_when_it_has_gone_on)
     cr_assert_eq(frees_to_tick(B8K), RARE / 2);
 }
 
-/* Where each free goes to the stack it has time for a look. */
+/* In a bucket whose frees go to the stack, ticks are more frequent, because such frees are slow anyway. */
 Test(pool_ticks, come_sooner_where_frees_are_slow)
 {
     lay();
@@ -87,15 +88,15 @@ Test(pool_ticks, come_sooner_where_frees_are_slow)
     }
 }
 
-/* What comes together in the stack should not lie there unseen either; but that all buckets are set
- * back is for once, until the clock goes on. */
+/* Slots that come to the stack make the ticks of all buckets more frequent, so that they are purged in time; but
+ * only once until the clock advances. */
 Test(pool_ticks, come_sooner_after_frees_to_the_stack)
 {
     lay();
     while (frees_to_tick(B4K) < RARE) {
     }
     for (unsigned i = 0; i < 2; i++) {
-        frees_to_tick(B1M); /* where the clock went on, it is the sample's */
+        frees_to_tick(B1M); /* the first tick after the clock has advanced takes a sample */
         frees_to_tick(B1M);
         cr_assert_leq(frees_to_tick(B4K), (unsigned)HASTE);
         while (frees_to_tick(B4K) < RARE) {
@@ -108,10 +109,11 @@ Test(pool_ticks, come_sooner_after_frees_to_the_stack)
     }
 }
 
-/* A thread that had much to do and now has little would need an hour to find out by halves. */
+/* After a busy time a thread with few frees would need an hour to become frequent by halves, so the interval follows
+ * from the number of frees and the time. */
 Test(pool_ticks, come_at_the_pace_of_the_frees)
 {
-    enum { PACE = 8, LONG = 100 }; /* milliseconds */
+    enum { PACE = 8, LONG = 100 }; /* in milliseconds */
     lay();
     while (frees_to_tick(B4K) < RARE) {
     }
@@ -124,7 +126,7 @@ Test(pool_ticks, come_at_the_pace_of_the_frees)
     cr_assert_eq(frees_to_tick(B4K), 1);
 }
 
-/* Magazines that come to the depot should not lie there for a thousand frees unseen. */
+/* Magazines that come to the depot make ticks more frequent, so that their slots do not wait for a thousand frees. */
 Test(pool_ticks, come_sooner_after_a_deposit)
 {
     static void *taken[4 * MAGAZINE_SLOTS];

@@ -1,5 +1,4 @@
-/* The pool room's walk: what another thread's public magazine holds is found before any slot is
- * carved. */
+/* Tests of the walk over other threads' caches: their public magazines are used before new slots are carved. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -10,12 +9,12 @@
 #include "support/house.h"
 #include "support/quotas.h"
 
-/* Slots, in whole runs, that fill a private magazine only in part; that and a public one; and a
- * depot besides. */
+/* Numbers of slots in whole runs: a part of the private magazine; the private and the public magazine; and some for
+ * the depot. */
 enum { IN_ONE = 32, IN_TWO = 112, IN_THREE = 192 };
 
 static pthread_barrier_t meeting;
-static unsigned owned; /* slots that the owner takes and gives back */
+static unsigned owned; /* how many slots the owner allocates and frees */
 static crew_work *thief;
 
 static void meet(void)
@@ -30,7 +29,7 @@ static struct snapshot_figures look(void)
     return snapshot.bucket[B16K];
 }
 
-/* Fills its magazines, lets the thief do its work, and finds what that left: number 0. */
+/* Runs in thread 0: fills its magazines, lets the thief work, and then checks what is left. */
 static void own(void)
 {
     void *taken[IN_THREE];
@@ -60,7 +59,7 @@ static void own_or_steal(unsigned number)
         meet();
         thief(number);
         meet();
-        meet(); /* an ending thread has slots in its hands that nobody counts */
+        meet(); /* waits for the checks, because slots are in motion while a thread ends */
     }
 }
 
@@ -74,7 +73,7 @@ static void run(unsigned slots_owned, crew_work *work)
     house_assert();
 }
 
-/* The whole magazine at once, and then its slots one by one without another walk. */
+/* Gets the whole public magazine at once, and then its slots one by one without another walk. */
 static void steal(unsigned number)
 {
     (void)number;
@@ -86,7 +85,7 @@ static void steal(unsigned number)
         CHECK(now.steals == 1);
         CHECK(now.carved == before.carved);
         CHECK(now.depot_hits == before.depot_hits);
-        CHECK(now.cache_hits == before.cache_hits + i); /* all but the one that stole */
+        CHECK(now.cache_hits == before.cache_hits + i); /* every request but the one that stole is a hit */
     }
     CHECK(look().walks > before.walks);
     CHECK(look().misses == before.misses + 1);
@@ -98,7 +97,7 @@ Test(pool_walk, takes_the_public_magazine_as_a_whole)
     run(IN_TWO, steal);
 }
 
-/* Nobody takes a private one: its owner may be using it. */
+/* A private magazine is never taken, because its owner may be using it. */
 static void find_nothing(unsigned number)
 {
     (void)number;
@@ -106,7 +105,7 @@ static void find_nothing(unsigned number)
     CHECK(before.cached == IN_ONE);
     CHECK(house_take(B16K, 16384, NULL) != NULL);
     struct snapshot_figures now = look();
-    CHECK(now.walks == before.walks + 1); /* there is one other thread */
+    CHECK(now.walks == before.walks + 1); /* one walk, because there is one other thread */
     CHECK(now.steals == 0);
     CHECK(now.carved > before.carved);
 }
@@ -116,12 +115,13 @@ Test(pool_walk, leaves_the_private_one_alone)
     run(IN_ONE, find_nothing);
 }
 
-/* Whoever has no quota takes one slot; the others go to the depot, where all can have them. */
+/* A thread without a quota gets one slot of the magazine. The others go to the depot, where all threads can get
+ * them. */
 static void take_one(unsigned number)
 {
     (void)number;
     struct training_settings untrained = {.frozen = true};
-    training_open(&untrained); /* for new threads: the owner has its quota */
+    training_open(&untrained); /* applies to threads that begin later; the owner has its quota already */
     struct snapshot_figures before = look();
     void *slot = house_take(B16K, 16384, NULL);
     CHECK(slot != NULL && quotas_of(B16K) == 0);
@@ -142,7 +142,7 @@ Test(pool_walk, serves_who_has_no_quota)
     run(IN_TWO, take_one);
 }
 
-/* The depot is asked last: what it has stays there while another thread has more. */
+/* The slots of the depot stay there while another thread has a public magazine. */
 static void leave_the_depot(unsigned number)
 {
     (void)number;

@@ -1,4 +1,4 @@
-/* The pressure room: when it looks, what it calls high, and that it stays out of the way. */
+/* Tests of pool/pressure.c: when it looks, which figures count as high, and that it never disturbs the program. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <linux/filter.h>
@@ -18,7 +18,7 @@
 enum { MIB = 1 << 20, LIMIT = 64 * MIB, SLOTS = 64 };
 
 static const uint64_t second = 1000000000;
-static const uint64_t later = 10000000000; /* than any look is due */
+static const uint64_t later = 10000000000; /* later than any look is due */
 
 static const char *root;
 
@@ -43,7 +43,7 @@ static void move_to_a_full_group(void)
     tree_write("/sys/fs/cgroup/b/memory.current", "67108864\n");
 }
 
-/* A group with a limit of 64 MiB of which nothing is used, and nobody waits. */
+/* Prepares a control group with a limit of 64 MiB and no memory in use, and no time spent waiting for memory. */
 static void open_machine(void)
 {
     root = tree_open();
@@ -54,7 +54,7 @@ static void open_machine(void)
     pressure_open(true, root);
 }
 
-/* A look at both parts takes four: the group, its two levels, and the waiting. */
+/* Makes the four calls that a whole look needs: for the group, its two levels, and the time spent waiting. */
 static bool tick(uint64_t now)
 {
     for (unsigned i = 0; i < 3; i++) {
@@ -89,7 +89,7 @@ Test(pressure, high_when_a_tenth_of_the_time_is_waited)
     cr_assert(tick(2 * later));
 }
 
-/* Between two looks a quarter may come of what is left before it would be high. */
+/* The next look comes after growth by a quarter of the bytes that are left until pressure is high. */
 Test(pressure, looks_again_when_a_quarter_has_come)
 {
     cr_assert_not(pressure_grow(1));
@@ -115,7 +115,7 @@ Test(pressure, looks_by_the_clock_now_and_then)
     cr_assert_not(tick(start + second / 50));
 }
 
-/* Who runs without a limit may be given one. */
+/* A process without a limit may get one later. */
 Test(pressure, looks_every_five_seconds_where_there_is_no_limit)
 {
     uint64_t start = 10 * second;
@@ -127,7 +127,7 @@ Test(pressure, looks_every_five_seconds_where_there_is_no_limit)
     cr_assert(tick(start + 5 * second));
 }
 
-/* The kernel has a new average as often. */
+/* The kernel computes a new average every two seconds. */
 Test(pressure, looks_at_the_waiting_every_two_seconds)
 {
     uint64_t start = 10 * second;
@@ -141,7 +141,7 @@ Test(pressure, looks_at_the_waiting_every_two_seconds)
     cr_assert(tick(start + 4 * second));
 }
 
-/* No call opens the files of both parts, nor of two levels. */
+/* No single call opens the files of both parts, or of two levels. */
 Test(pressure, one_step_at_a_time)
 {
     set_usage(LIMIT);
@@ -159,7 +159,7 @@ Test(pressure, one_step_at_a_time)
     cr_assert_eq(pressure.highs, 1);
 }
 
-/* Who takes memory does not wait for those who come by. */
+/* A thread that needs new memory looks at all levels itself, and does not wait for other threads' ticks. */
 Test(pressure, growth_looks_at_all_levels_at_once)
 {
     cr_assert_not(pressure_tick(later));
@@ -207,19 +207,20 @@ static void install_filter(void)
     cr_assert_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter), 0);
 }
 
-/* A server that shuts itself in may be killed for opening a file. */
+/* A server that installs a seccomp filter may be killed when it opens a file. */
 Test(pressure, opens_nothing_behind_a_filter_that_came_later)
 {
     cr_assert_not(tick(later));
     set_usage(LIMIT);
     install_filter();
-    sandbox_add_filter(); /* as the wrapped prctl says it */
+    sandbox_add_filter(); /* tells the library of the filter, as the library's own prctl does */
     cr_assert_not(tick(2 * later));
     cr_assert_not(pressure_grow(UINT64_C(1) << 40));
     cr_assert(pressure.off);
 }
 
-/* A container's: the program was started behind it, which takes opening files. */
+/* The program was started behind the filter, as in a container, and it could not have started if that forbade
+ * opening files. */
 Test(pressure, looks_behind_a_filter_that_was_there_at_init)
 {
     install_filter();
@@ -237,7 +238,7 @@ Test(pressure, child_of_a_fork_may_look)
     cr_assert(tick(later));
 }
 
-/* What it found in its parent's memory may be half of a step. */
+/* The search that the child inherits may have stopped half-way, so it begins again. */
 Test(pressure, child_of_a_fork_begins_a_search_anew)
 {
     cr_assert_not(pressure_tick(later));
@@ -266,14 +267,14 @@ static const struct snapshot *look(void)
     return &snapshot;
 }
 
-/* What is free goes for what is to come: as much, or a quantum if that is more. */
+/* Before new pages come, as many bytes of free slots are purged, or a quantum if that is more. */
 Test(pressure, new_pages_take_the_place_of_free_ones)
 {
     house_lay_default();
     use(B256K, SLOTS);
     cr_assert_eq(look()->bucket[B256K].depot, SLOTS);
     set_usage(LIMIT);
-    cr_assert(tick(clock_now() + later)); /* behind the ticks of the frees */
+    cr_assert(tick(clock_now() + later)); /* later than the ticks of the frees */
     cr_assert_not_null(house_take(B128K, 1 << 17, NULL));
     size_t stride = house_plan.stride[B256K];
     uint64_t wanted = (pool_quantum() + stride - 1) / stride;
@@ -285,14 +286,14 @@ Test(pressure, new_pages_take_the_place_of_free_ones)
     house_assert();
 }
 
-/* Caches are emptied only when nothing else is left. */
+/* Caches are emptied only when no other free memory is left. */
 Test(pressure, caches_come_last)
 {
     house_lay_default();
     use(B64K, MAGAZINE_SLOTS);
     use(B256K, 4);
     set_usage(LIMIT);
-    cr_assert(tick(clock_now() + later)); /* behind the ticks of the frees */
+    cr_assert(tick(clock_now() + later)); /* later than the ticks of the frees */
     cr_assert_not_null(house_take(B1M, 1 << 20, NULL));
     cr_assert_eq(look()->bucket[B64K].cached, MAGAZINE_SLOTS);
     cr_assert_not_null(house_take(B1M, 1 << 20, NULL));

@@ -1,4 +1,4 @@
-/* Races laid by hand: in the middle of one thread's step another one gets ahead of it. */
+/* Races that the tests set up on purpose: in the middle of one thread's step another thread is faster. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <sched.h>
@@ -25,7 +25,7 @@ static void grow_far(void)
     table.start[(512 << 10) - 1] = 1;
 }
 
-/* What the faster thread has reached, the slower one must not take back. */
+/* The slower thread must not shrink the table that the faster one has extended. */
 Test(race, table_never_shrinks)
 {
     char *start = house_space(1 << 20);
@@ -45,7 +45,7 @@ static void open_table(void)
     os_failing_never();
 }
 
-/* It has extended the table, and says so once somebody waits for that. */
+/* Has extended the table, and publishes this only when another thread waits for it. */
 static void dawdle(void)
 {
     while (os_failing_waits() == 0) {
@@ -72,7 +72,7 @@ static void reach_twice(unsigned number)
     table.start[99998 + number] = 1;
 }
 
-/* The kernel refuses who comes second: he waits for the word of who came first. */
+/* The kernel refuses the second thread, which then waits until the first one has published its extension. */
 Test(race, slower_thread_waits_for_the_fasters_word, .timeout = 20)
 {
     open_table();
@@ -81,8 +81,8 @@ Test(race, slower_thread_waits_for_the_fasters_word, .timeout = 20)
     cr_assert_gt(os_failing_waits(), 0U);
 }
 
-/* What another thread does that has extended the table: it publishes that while the calling thread, which was refused,
- * finds out what is mapped behind the table's end. */
+/* Plays another thread that has extended the table. It publishes that while the calling thread, which was refused,
+ * looks at what is mapped behind the table's end. */
 static void extend_as_another(void)
 {
     atomic_fetch_add(&table.growing, 1);
@@ -95,7 +95,8 @@ static void publish_as_another(void)
     atomic_fetch_sub(&table.growing, 1);
 }
 
-/* The next thread that is refused has to wait for the one before it as well, which it would not do for a stranger. */
+/* The next thread that is refused must wait for the previous one as well, which it would not do for a stranger's
+ * mapping. */
 Test(race, thread_that_was_awaited_is_no_stranger)
 {
     open_table();
@@ -114,7 +115,8 @@ static void reach_inside(void)
     blocked_inside = table_is_blocked(&table);
 }
 
-/* A handler that interrupts its own thread there is refused, too, and would wait for itself. */
+/* A signal handler that interrupts its own thread in the middle of an extension is refused, too, and must not wait
+ * for itself. */
 Test(race, handler_does_not_wait_for_its_own_thread, .timeout = 20)
 {
     open_table();
@@ -127,7 +129,7 @@ Test(race, handler_does_not_wait_for_its_own_thread, .timeout = 20)
     cr_assert(table_reach(&table, 100000), "afterwards all is as ever");
 }
 
-/* What a stranger has mapped nobody is going to say anything of. */
+/* A stranger's mapping behind the table will never be published, so no thread waits for it. */
 Test(race, stranger_is_not_waited_for)
 {
     open_table();
@@ -136,9 +138,9 @@ Test(race, stranger_is_not_waited_for)
     cr_assert_eq(os_failing_waits(), 0U);
 }
 
-/* --- in the child of a fork, for whom no other thread says anything --- */
+/* --- in the child of a fork, where no other thread can publish anything --- */
 
-/* What lies behind the end may be a stranger's: nobody can tell. */
+/* The child cannot tell if the mapping behind the end is a stranger's. */
 static void reach_in_child(void *argument)
 {
     (void)argument;
@@ -164,7 +166,7 @@ Test(race, child_leaves_alone_what_was_just_extended)
     cr_assert_null(crew_fault(), "%s", crew_fault());
 }
 
-/* While somebody holds the table it does not grow, and the hold is not had while it grows. */
+/* While a thread holds the table it cannot grow, and while it grows no thread can hold it. */
 static void find_it_growing(void)
 {
     crew_check(!table_try_hold(&table), "it is held while it grows");
@@ -190,7 +192,7 @@ static void find_stranger_in_child(void *argument)
     (void)argument;
     table_after_fork(&table);
     CHECK(atomic_load(&table.ready) == os_page_size());
-    /* A thread of the parent's was just asking for more, and the stranger's is another mapping. */
+    /* A thread of the parent was just extending the table, and the stranger's mapping is a different one. */
     CHECK(mprotect(table.start + os_page_size(), os_page_size(), PROT_READ) == 0);
     atomic_store(&table.growing, 1);
     table_after_fork(&table);
@@ -226,7 +228,7 @@ Test(race, runs_of_slots_do_not_overlap)
     cr_assert_eq(slower[15], house_slot(B16K, 16));
 }
 
-/* The faster one takes all but three: those the slower one gets, and no more. */
+/* The faster thread carves all slots but three, and the slower one gets these three. */
 static void carve_most(void)
 {
     uint32_t left = house_limit(B64K, SMALL_SHIFT) - 3;
@@ -255,7 +257,7 @@ static void open_magazine(void)
     faster_magazine = magazine_open();
 }
 
-/* As many as there is room for without the kernel, so that the next one makes the table grow. */
+/* Opens as many magazines as fit into the mapped part of the table, so that the next one makes the table grow. */
 static void open_all_magazines(void)
 {
     os_failing_from(1);
@@ -286,7 +288,7 @@ static void open_cache(void)
     crew_run(1, reach_cache);
 }
 
-/* The same, for threads that are not there. */
+/* Opens caches, without threads that use them, until the table must grow for the next one. */
 static void open_all_caches(void)
 {
     os_failing_from(1);
@@ -316,12 +318,12 @@ static void give(void)
     house_give(given);
 }
 
-/* While a slot is being carved another comes back: nothing is lost, and the next request has it. */
+/* While one slot is being carved another one is freed: it must not be lost, and serves the next request. */
 Test(race, slot_that_comes_back_while_another_is_carved)
 {
     house_lay_default();
     given = house_take(B1M, 1 << 20, NULL);
-    while (region_carved(B1M) % 8 != 0) { /* to a place where the region has to grow */
+    while (region_carved(B1M) % 8 != 0) { /* up to a place where the range has to grow */
         house_take(B1M, 1 << 20, NULL);
     }
     os_failing_meanwhile(give);

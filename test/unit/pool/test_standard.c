@@ -1,4 +1,4 @@
-/* The standard room: a list with an end, purges beyond it, and a kernel that may refuse them. */
+/* Tests of pool/standard.c: a bounded free list, slots beyond it are purged, and the kernel may refuse that. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -8,7 +8,7 @@
 #include "support/house.h"
 #include "support/os_failing.h"
 
-enum { BUCKET = B16K, BOUND = 4, REQUEST = 9000, UNUSUAL = 4242 /* no call sets it */ };
+enum { BUCKET = B16K, BOUND = 4, REQUEST = 9000, UNUSUAL = 4242 /* an errno that no call sets */ };
 
 static void lay(void)
 {
@@ -17,7 +17,7 @@ static void lay(void)
     standard_open(BOUND);
 }
 
-/* Slots are named by their order here. */
+/* Returns the number of a slot by its order in the bucket. */
 static uint32_t number_of(uint32_t ordinal)
 {
     return house_number(BUCKET, ordinal);
@@ -42,7 +42,7 @@ static void expect_taken(enum slots_source wanted, uint32_t number)
     write_metadata(number, SLOT_LIVE);
 }
 
-/* Takes slots 0 to `count` - 1, and writes to them. */
+/* Allocates the slots 0 to `count` - 1, and writes to them. */
 static void take_new(uint32_t count)
 {
     for (uint32_t number = 0; number < count; number++) {
@@ -51,7 +51,7 @@ static void take_new(uint32_t count)
     }
 }
 
-/* As the pool does: the metadata says free first. */
+/* Frees a slot as the pool does, which marks it as free in the metadata first. */
 static enum standard_verdict give(uint32_t number)
 {
     write_metadata(number, SLOT_FREE);
@@ -90,7 +90,7 @@ Test(standard, what_the_list_has_no_room_for_is_purged)
     for (uint32_t number = 0; number < BOUND; number++) {
         cr_assert_eq(give(number), STANDARD_KEPT);
     }
-    os_failing_never(); /* counts anew */
+    os_failing_never(); /* this call only sets the counts of calls back to zero */
     errno = UNUSUAL;
     for (uint32_t number = BOUND; number < BOUND + 2; number++) {
         cr_assert_eq(give(number), STANDARD_PURGED);
@@ -158,7 +158,7 @@ Test(standard, full_region_gives_none)
     cr_assert_eq(standard_count(B4M), 0);
 }
 
-/* Then it is in the list, though that is longer than it should be, and nothing is lost. */
+/* A slot whose purge is refused goes to the list, which is then longer than its bound, so that the slot is not lost. */
 Test(standard, slot_that_the_kernel_refuses_is_kept)
 {
     lay();
@@ -209,7 +209,8 @@ Test(standard, withdraws_no_purged_ones)
     expect_taken(SLOTS_FROM_PURGED, 1);
 }
 
-/* As after a fork by a handler that came between the take of a slot and its count. */
+/* The count may be too small by one in the child of a signal handler that forked between the removal of a slot and
+ * its count. */
 Test(standard, count_that_is_short_by_one_reads_as_none)
 {
     lay();

@@ -1,5 +1,5 @@
-/* The standard room with company: handlers, threads, the child of a fork; list and count stay one.
- */
+/* Tests of pool/standard.c with signal handlers, threads and fork children: the list always has as many slots as its
+ * count says. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -33,7 +33,7 @@ static uint32_t free_slots_of(void)
     return count;
 }
 
-/* A list of the first `count` slots, and nothing else. */
+/* Makes the list consist of the bucket's first `count` slots. */
 static void begin_with(uint32_t count)
 {
     slots_reset();
@@ -56,7 +56,7 @@ static void give(void)
     standard_give(BUCKET, region_number(in_hand));
 }
 
-/* What the handler holds: it takes or gives, and so leaves another count behind. */
+/* A signal handler that allocates or frees a slot, and so changes the count. This is the slot that it holds. */
 static void *in_other_hand;
 
 static void take_between(void *context)
@@ -76,7 +76,7 @@ static void give_between(void *context)
     }
 }
 
-/* Stops a take and a give after each instruction, with `kept` slots in the list at first. */
+/* Stops an allocation and a free after their instruction number `at`. At first the list has `kept` slots. */
 static bool stop_both(unsigned at, uint32_t kept, bool take_first)
 {
     begin_with(kept);
@@ -90,7 +90,7 @@ static bool stop_both(unsigned at, uint32_t kept, bool take_first)
     return stopped_taking || stopped_giving;
 }
 
-/* With a list that is empty, half full, full. */
+/* The list is empty, half full, or full at first. */
 Test(standard_threads, handler_may_come_after_any_instruction, .timeout = 60)
 {
     lay();
@@ -106,7 +106,7 @@ Test(standard_threads, handler_may_come_after_any_instruction, .timeout = 60)
     }
 }
 
-/* --- another thread takes a slot just as its pages have gone --- */
+/* --- another thread takes a slot just after its pages were purged --- */
 
 static uint32_t given_slot;
 static uint32_t taken_between;
@@ -147,7 +147,7 @@ Test(standard_threads, slot_may_be_taken_as_it_is_purged, .timeout = 60)
     cr_assert_gt(takes, 0U);
 }
 
-/* --- one thread is in the middle of a take: the kernel's answer is long in coming --- */
+/* --- one thread is in the middle of an allocation, because the kernel takes long to answer --- */
 
 static pthread_t taker;
 static atomic_bool inside;
@@ -215,7 +215,7 @@ Test(standard_threads, threads_wait_for_each_other, .timeout = 120)
     cr_assert_eq(standard_count(BUCKET), 1);
 }
 
-/* What the parent's list held does not count: one slot lies there. */
+/* The child forgets the count of the parent's list, and gives the list one slot. */
 static void take_in_child(void *argument)
 {
     enum slots_source source;
@@ -232,7 +232,7 @@ static void take_in_child(void *argument)
     CHECK(standard_give(BUCKET, house_number(BUCKET, 2)) == STANDARD_KEPT);
 }
 
-/* The holder of the mutex is not there. */
+/* In the child the thread that holds the mutex does not exist. */
 Test(standard_threads, child_of_a_fork_waits_for_nobody)
 {
     struct capture capture;
@@ -300,7 +300,7 @@ Test(standard_threads, no_slot_is_in_two_hands_and_none_is_lost, .timeout = 60)
     lay();
     begin_with(BOUND + 1);
     crew_run(THREADS, take_give_and_withdraw);
-    expect_whole(THREADS); /* what was withdrawn comes back beyond the bound */
+    expect_whole(THREADS); /* slots that were withdrawn come back, also beyond the bound */
 }
 
 Test(standard_threads, kernel_refuses_every_third_purge, .timeout = 60)

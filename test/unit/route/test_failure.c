@@ -1,4 +1,5 @@
-/* A kernel that refuses, room by room: each way out is taken, and what was had stays good. */
+/* Tests of a kernel that refuses memory, for one source file after another: the caller gets an error, and earlier
+ * memory stays good. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -20,11 +21,11 @@
 
 enum { THREADS = 8, ROUNDS = 20000, EVERYTHING = 1 << 30, RUN = 16, LENGTHS = 24 };
 
-/* Two each of the magazines and caches, one of the processors, four of the regions, all of which grow
- * for a long run. */
+/* TABLES is the number of tables, and GROWING how many calls of the kernel a long run needs, because so many of them
+ * grow. */
 enum { TABLES = 9, GROWING = 3 };
 
-/* Which calls a process is refused, and how often it carved so many slots then. */
+/* The calls that a process is refused, and how often it carved each number of slots then. */
 struct refusals {
     unsigned bucket;
     unsigned first;
@@ -43,7 +44,7 @@ static uint64_t tally(const struct counter *counter)
     return counter_read(counter);
 }
 
-/* Runs the work with each number of a call up to the last, in a process each. */
+/* Runs `work` once for each number of a call up to `last`, each time in a process of its own. */
 static void expect_clean_for_each(capture_work *work, unsigned last)
 {
     struct capture capture;
@@ -63,7 +64,7 @@ Test(failure, reservation_is_refused)
     cr_assert_not_null(route_alloc(4096, NULL), "all falls through");
 }
 
-/* Of each table the first page is mapped at start: whichever is refused, the pools stay closed. */
+/* The first page of each table is mapped at start. If any of these calls is refused, the pools stay closed. */
 static void lay_with_one_refusal(void *argument)
 {
     struct bucket_settings settings = house_defaults();
@@ -71,11 +72,11 @@ static void lay_with_one_refusal(void *argument)
     os_failing_between(call, call);
     bool laid = house_try(&settings, HOUSE_SHIFT);
     if (call == 1) {
-        CHECK(laid); /* that was a place for the window, and there are others */
+        CHECK(laid); /* the refused call was for a place of the window, and there are others */
     } else if (call <= 1 + TABLES) {
         CHECK(!laid && os_failing_refusals() == 1);
         CHECK(!region_owns(region.start) && !route_is_pooled(4096));
-        CHECK(route_alloc(4096, NULL) != NULL); /* all falls through */
+        CHECK(route_alloc(4096, NULL) != NULL); /* mimalloc serves all requests */
     } else {
         CHECK(laid && os_failing_refusals() == 0);
     }
@@ -95,7 +96,7 @@ static void open_table(void)
     table_open(&table, start, 1 << 20, 64 << 10);
 }
 
-/* Short of memory, what is needed now may still be had when a whole step may not. */
+/* When memory is short, the bytes that are needed now may be granted although a whole step is not. */
 Test(failure, table_takes_less_than_a_step)
 {
     os_failing_never();
@@ -125,10 +126,8 @@ Test(failure, table_stays_as_it_is)
     cr_assert(table_reach(&table, ready + 1), "later it may be had");
 }
 
-/*
- * A run needs the range to grow, and its three tables before it: whichever does not, nothing is
- * carved, and nothing is lost by the attempt.
- */
+/* A long run makes the range and its tables grow. If any of them cannot grow, no slot is carved, and nothing is lost
+ * by the attempt. */
 static void carve_nothing(void *argument)
 {
     void *run[RUN];
@@ -153,8 +152,8 @@ Test(failure, region_carves_nothing)
     expect_clean_for_each(carve_nothing, GROWING + 1);
 }
 
-/* A run may be too much where one slot is not: that is carved. However many calls are refused from
- * one on, what is carved is sound. */
+/* The kernel may refuse the memory of a whole run and grant that of one slot, which is then carved. However many
+ * calls are refused, all carved slots can be used. */
 static void carve_what_can_be_had(void *argument)
 {
     struct refusals *refusals = argument;
@@ -190,7 +189,8 @@ static void refuse_from(struct refusals *refusals, unsigned bucket, unsigned fir
     cr_assert_gt(refusals->outcome[0], 0U, "bucket %u, from call %u", bucket, first);
 }
 
-/* The runs of one bucket are longer than a step of the range, which so has no less to do with. */
+/* The runs of B128K are longer than a step of the range, so they make the range grow by no more than a single slot
+ * would. */
 Test(failure, region_carves_one_where_a_run_is_refused)
 {
     struct refusals *refusals = mmap(NULL, sizeof *refusals, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -199,13 +199,14 @@ Test(failure, region_carves_one_where_a_run_is_refused)
         refuse_from(refusals, B128K, first);
         cr_assert_eq(refusals->outcome[RUN] > 0, first < GROWING, "from call %u", first);
     }
-    for (unsigned first = 1; first < GROWING; first++) { /* its states fit into their first page */
+    /* the states of these slots fit into the first page of their table */
+    for (unsigned first = 1; first < GROWING; first++) {
         refuse_from(refusals, B32K, first);
         cr_assert_gt(refusals->outcome[RUN], 0U, "from call %u", first);
     }
 }
 
-/* What the range has room for already needs no kernel: one slot, where a run needs it. */
+/* A slot for which the range has pages already needs no kernel, although a whole run would. */
 Test(failure, region_carves_the_last_that_is_ready)
 {
     void *run[RUN];
@@ -223,7 +224,7 @@ Test(failure, region_carves_the_last_that_is_ready)
                  region.geometry[B16K].stride + os_page_size());
 }
 
-/* Opens those that the first page of their table has room for. */
+/* Opens as many magazines as fit into the first page of their table. */
 static void open_all_magazines(void)
 {
     os_failing_from(1);
@@ -247,7 +248,8 @@ Test(failure, magazine_cannot_be_opened)
     cr_assert_eq(magazine_count(magazine), 0);
 }
 
-/* The same of caches: other threads have those. Leaves the calling thread with none, for good. */
+/* Opens as many caches as fit into the first page of their table, as other threads would. The calling thread then
+ * has none, and gets none. */
 static void open_all_caches(void)
 {
     os_failing_from(1);
@@ -258,7 +260,7 @@ static void open_all_caches(void)
     os_failing_never();
 }
 
-/* A thread without a cache shares one, which holds nothing: the stacks serve it. */
+/* A thread without a cache shares one, which holds nothing, so that the stacks serve it. */
 Test(failure, cache_cannot_be_opened)
 {
     lay();
@@ -290,7 +292,7 @@ Test(failure, next_thread_gets_a_cache_again)
     crew_run(1, open_own_cache);
 }
 
-/* Without a magazine slots come out of the fresh run, and come back by the stack. */
+/* Without a magazine slots come from the thread's run of new slots, and go to the stack when they are freed. */
 Test(failure, cache_gets_no_magazine)
 {
     lay();
@@ -328,7 +330,7 @@ Test(failure, carving_is_refused_but_what_is_free_can_be_had)
     }
     unsigned more = 0;
     while (house_take(B128K, 100000, NULL) != NULL) {
-        more++; /* what the last step of the region had made ready */
+        more++; /* slots that the last step of the range has made ready */
     }
     cr_assert_lt(more, 16U);
     cr_assert_gt(os_failing_refusals(), 0U);
@@ -339,7 +341,7 @@ Test(failure, carving_is_refused_but_what_is_free_can_be_had)
     route_free("free", slot);
 }
 
-/* What the kernel would not take is free, and not zero. */
+/* A slot that the kernel refused to purge is free, and not zero. */
 Test(failure, purge_is_refused)
 {
     lay();
@@ -386,7 +388,7 @@ static void take_and_give(unsigned number)
     }
 }
 
-/* Every third call is refused, whoever makes it. */
+/* Every third call is refused, whichever thread makes it. */
 Test(failure, threads_live_with_refusals)
 {
     lay();

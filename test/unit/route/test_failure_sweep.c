@@ -1,4 +1,5 @@
-/* A kernel that refuses from its K-th call on, and for a moment at its K-th call, K = 1..200. */
+/* Tests of a kernel that refuses all calls from the K-th on, or a few calls beginning with the K-th, for K = 1 to
+ * 190. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -17,11 +18,11 @@ enum { LAST_CALL = 190, LAST_MOMENT = 160, WANTED = 48, FOR_EVER = 1 << 20, PLAC
 static const unsigned sampled[] = {B4K, B8K, B16K, B32K, B64K, B128K, B256K, B512K, B1M};
 enum { SAMPLED = sizeof sampled / sizeof sampled[0] };
 
-/* How far a life got: the paths that a refusal can lead to, from the first to the last. */
+/* How far the process under test gets, from the earliest refusal to none. */
 enum path {
-    PATH_NO_RESERVATION, /* all falls through */
-    PATH_NO_CACHE,       /* the thread shares one */
-    PATH_NO_SLOT,        /* a cache, but nothing to put into it */
+    PATH_NO_RESERVATION, /* mimalloc serves everything */
+    PATH_NO_CACHE,       /* the thread uses the shared cache */
+    PATH_NO_SLOT,        /* there is a cache, but no slot to put into it */
     PATH_SOME_SLOTS,
     PATH_ALL_SLOTS,
     PATHS
@@ -29,11 +30,11 @@ enum path {
 
 static const char *const path_names[] = {"no reservation", "no cache", "no slot", "some slots", "all slots"};
 
-/* Written by a child, read by the test. */
+/* The results of a child, in memory that it shares with the test. */
 static struct life {
-    unsigned first;      /* the calls from here ... */
-    unsigned last;       /* ... to here are refused */
-    unsigned init_calls; /* calls until the pools are open */
+    unsigned first;      /* the first refused call */
+    unsigned last;       /* the last refused call */
+    unsigned init_calls; /* how many calls are made until the pools are open */
     unsigned calls;
     unsigned refusals;
     unsigned served;
@@ -53,7 +54,7 @@ static enum path find_path(unsigned served)
     return served > 0 ? PATH_SOME_SLOTS : PATH_NO_SLOT;
 }
 
-/* A slot, written to at both ends; NULL is right only where a call was refused. */
+/* Returns a slot after writing to both of its ends. NULL is right only if a call was refused. */
 static char *take(unsigned bucket)
 {
     char *slot = house_take(bucket, house_plan.size[bucket], NULL);
@@ -96,7 +97,7 @@ static void give_every(unsigned step)
     }
 }
 
-/* Whatever the pools can't do, mimalloc does. */
+/* mimalloc must serve all requests that the pools cannot serve. */
 static void expect_route_serves(void)
 {
     for (size_t request = 4096; request <= 4 << 20; request *= 4) {
@@ -108,7 +109,7 @@ static void expect_route_serves(void)
     }
 }
 
-/* The first page of the caches' table has room for one: another thread has it. */
+/* The first page of the caches' table has a single cache, which another thread is made to have. */
 static void give_first_cache_away(void)
 {
     CHECK(sizeof(struct cache) == os_page_size());
@@ -171,9 +172,7 @@ static void share_life(void)
 
 TestSuite(failure_sweep, .init = share_life);
 
-/*
- * A life of refusals from the K-th call on gets no further than one that began to be refused later.
- */
+/* A process that is refused all calls from the K-th on gets no further than one whose refusals begin later. */
 Test(failure_sweep, from_each_call_on, .timeout = 120)
 {
     bool seen[PATHS] = {false};
@@ -198,12 +197,10 @@ Test(failure_sweep, from_each_call_on, .timeout = 120)
     cr_assert_gt(served, (unsigned)WANTED);
 }
 
-/*
- * One refusal; two, so that a table that tries again with less fails; four and eight, so that the
- * range does; more, so that a single slot can't be had after the run. Afterwards all can be had.
- * At start each call but the first maps a table's first page, without which there are no pools; for
- * the window there are PLACES in all.
- */
+/* Refuses one call; two, so that also a table's second attempt with fewer bytes fails; four and eight, so that the
+ * range cannot grow; more, so that even a single slot fails after the run. After that all requests can be served. At
+ * start each call but the first maps the first page of a table, without which there are no pools. For the window
+ * there are PLACES calls in all. */
 Test(failure_sweep, at_each_call_for_a_moment, .timeout = 120)
 {
     bool seen[PATHS] = {false};

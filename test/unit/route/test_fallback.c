@@ -1,4 +1,4 @@
-/* The fallback room: mimalloc serves, its failures set errno, libc's blocks go back to libc. */
+/* Tests of route/fallback.c: mimalloc serves, its failures set errno, and blocks of libc go back to libc. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <dlfcn.h>
@@ -12,13 +12,12 @@
 #include "support/capture.h"
 #include "support/crew.h"
 
-enum { UNUSUAL = 4242 /* no call sets it */ };
+enum { UNUSUAL = 4242 /* an errno that no call sets */ };
 
-/* Whether mimalloc's aligned calls answer with any block. */
+/* If true, mimalloc's aligned calls return a block that is not aligned. */
 static bool lies;
 
-/* In place of mimalloc's own, for the library's rooms, too: the tests are built with hidden names.
- */
+/* Replaces mimalloc's own functions, also for the library's code; the tests are compiled with hidden visibility. */
 #pragma GCC visibility push(default)
 
 static void *take_unaligned(size_t alignment, size_t size)
@@ -90,8 +89,8 @@ Test(fallback, aligns)
     }
 }
 
-/* mimalloc 2.0.9 believes that a block of 256, 512 or 1024 bytes lies at a multiple of its size.
- * Many at a time, since the first of a page may lie well. */
+/* mimalloc 2.0.9 assumes that a block of 256, 512 or 1024 bytes lies at a multiple of its size, which is wrong. Many
+ * blocks are allocated, because the first of a page may be aligned by luck. */
 Test(fallback, aligns_where_the_size_is_a_multiple_of_the_alignment)
 {
     enum { BLOCKS = 64 };
@@ -138,7 +137,7 @@ Test(fallback, failures_set_errno)
     fallback_open();
     char *bytes = fallback_alloc(100);
     memset(bytes, 'x', 100);
-    /* Volatile: the compiler would see at once that no block can have such a size. */
+    /* volatile, because otherwise the compiler sees that no block can have such a size */
     volatile size_t all = SIZE_MAX;
     volatile size_t half = PTRDIFF_MAX;
     errno = UNUSUAL;
@@ -168,7 +167,7 @@ Test(fallback, what_the_kernel_refuses_sets_errno)
     cr_assert(capture_is_clean(&capture), "%s", capture.words);
 }
 
-/* No block is better than one that the program's vector instructions fault on. */
+/* NULL is better than a block at which the program's vector instructions would fault. */
 Test(fallback, what_is_never_aligned_is_refused)
 {
     fallback_open();
@@ -178,7 +177,7 @@ Test(fallback, what_is_never_aligned_is_refused)
     expect_no_memory(fallback_alloc_aligned(4096, 100));
 }
 
-/* mimalloc 2.0 refuses these without a report to its error handler. */
+/* mimalloc 2.0 refuses these sizes without calling its error handler. */
 Test(fallback, sizes_that_wrap_set_errno)
 {
     fallback_open();
@@ -206,7 +205,7 @@ Test(fallback, trim_leaves_blocks_alone)
     fallback_free(bytes);
 }
 
-/* libc's malloc, as a library sees it that was loaded with RTLD_DEEPBIND. */
+/* Returns a block of libc's own malloc, as a library gets it that was loaded with RTLD_DEEPBIND. */
 static void *take_from_libc(size_t request)
 {
     void *libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
@@ -235,7 +234,7 @@ Test(fallback, blocks_of_libc_are_recognised)
     memset(bytes, 'y', 20000);
     char *next = take_from_libc(5000);
     fallback_free_foreign(bytes);
-    /* libc gives it out again: the block has come back to it. */
+    /* libc returns the block again, which shows that it came back to libc. */
     cr_assert_eq(take_from_libc(20000), bytes);
     fallback_free_foreign(next);
     fallback_free(ours);

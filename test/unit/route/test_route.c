@@ -1,4 +1,4 @@
-/* The route room: which calls the pools serve, what falls through, and the sizes that are told. */
+/* Tests of route/route.c: which calls the pools serve, which fall through, and the usable sizes. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -8,7 +8,7 @@
 #include "statistics/snapshot.h"
 #include "support/house.h"
 
-enum { UNUSUAL = 4242 /* no call sets it */, EVERYTHING = 1 << 30, SMALL_SHIFT = 20, TINY_SHIFT = 18 };
+enum { UNUSUAL = 4242 /* an errno that no call sets */, EVERYTHING = 1 << 30, SMALL_SHIFT = 20, TINY_SHIFT = 18 };
 
 static const struct snapshot_figures *figures(unsigned bucket)
 {
@@ -43,7 +43,7 @@ Test(route, everything_falls_through_before_init)
     route_free("free", NULL);
 }
 
-/* A block from before start, which mimalloc serves, can be given back and resized afterwards. */
+/* mimalloc has served a block before start, which can be freed and resized afterwards. */
 Test(route, blocks_from_before_init_are_known)
 {
     char *first = route_alloc(16384, NULL);
@@ -126,10 +126,7 @@ Test(route, zeroed_is_zero_fresh_reused_and_purged)
     house_assert();
 }
 
-/*
- * The rest of the slot holds what its former owner wrote, and must not be shown by a longer
- * request.
- */
+/* The rest of the slot holds bytes of its former owner, which a longer calloc must not return. */
 Test(route, zeroed_covers_a_longer_request_than_the_last)
 {
     house_lay_default();
@@ -143,7 +140,7 @@ Test(route, zeroed_covers_a_longer_request_than_the_last)
     cr_assert(is_zero(bytes, 20480));
 }
 
-/* glibc clears all that malloc_usable_size will say, and who asks it relies on that. */
+/* glibc clears all bytes that malloc_usable_size reports, and programs rely on that. */
 Test(route, zeroed_covers_the_usable_size)
 {
     house_lay_default();
@@ -237,7 +234,7 @@ Test(route, usable_size_of_what_falls_through_is_mimallocs)
     cr_assert_eq(route_usable_size("malloc_usable_size", NULL), 0);
 }
 
-/* A full region: mimalloc serves, what fell through is counted, and a slot that comes back is used again. */
+/* When the range is full mimalloc serves, which is counted, and a slot that is freed is used again. */
 Test(route, full_region_falls_through)
 {
     static void *taken[1000];
@@ -262,9 +259,7 @@ Test(route, full_region_falls_through)
     house_assert();
 }
 
-/*
- * A bucket whose slots are longer than the whole region: under a tight RLIMIT_AS, the largest ones.
- */
+/* The slots of the bucket are longer than the whole range, as are the largest ones under a small RLIMIT_AS. */
 Test(route, region_without_slots_falls_through)
 {
     struct bucket_settings settings = house_defaults();
@@ -279,13 +274,13 @@ Test(route, region_without_slots_falls_through)
     house_assert();
 }
 
-/* The lowest setting of SOCKMALLOC_MIN: below it malloc does not even ask. */
+/* SOCKMALLOC_MIN at its lowest value, below which malloc never uses the pools. */
 Test(route, floor_is_the_lowest_minimum)
 {
     struct bucket_settings settings = house_defaults();
     settings.minimum = BUCKET_REQUEST_FLOOR;
     house_lay(&settings, HOUSE_SHIFT);
-    for (int i = 0; i < 2; i++) { /* by the slow path, and by the fast one */
+    for (int i = 0; i < 2; i++) { /* by the slow path, and then by the fast path */
         cr_assert(region_owns(route_alloc(BUCKET_REQUEST_FLOOR, NULL)));
         cr_assert(region_owns(route_alloc_zeroed(1, BUCKET_REQUEST_FLOOR, NULL)));
         cr_assert_not(region_owns(route_alloc(BUCKET_REQUEST_FLOOR - 1, NULL)));

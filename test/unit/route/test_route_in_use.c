@@ -1,4 +1,4 @@
-/* The route room: whose a block is and since when, where that is noted. */
+/* Tests of route/route.c with SOCKMALLOC_IN_USE: the caller and the age of each block are noted. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -9,7 +9,7 @@
 #include "support/crew.h"
 #include "support/house.h"
 
-/* Callers are addresses that nobody looks behind. */
+/* Callers are only addresses, to which nothing is written. */
 static char callers[4];
 enum { MALLOC, RESIZE, OTHER };
 
@@ -28,7 +28,7 @@ static struct in_use noted(const void *block)
     return in_use_find(place.number);
 }
 
-/* When the clock has moved on, since it goes in steps; what it then says. */
+/* Waits for the next step of the clock of ages. Returns the new time. */
 static uint64_t tick(void)
 {
     uint64_t before = in_use_now();
@@ -99,7 +99,7 @@ Test(route, a_block_that_moves_is_its_resizers_and_as_old)
     void *grown = resize(block, 20481);
     cr_assert_neq(grown, block);
     expect_noted(grown, RESIZE, taken_at);
-    void *grown_again = resize(grown, 100000); /* several buckets at once */
+    void *grown_again = resize(grown, 100000); /* across several buckets at once */
     cr_assert_neq(grown_again, grown);
     expect_noted(grown_again, RESIZE, taken_at);
     void *shrunk = resize(grown_again, 5000);
@@ -117,7 +117,7 @@ Test(route, a_block_of_mimallocs_is_as_old_as_it_is_in_the_pools)
     expect_noted_now(resize(block, 9000), RESIZE, now);
 }
 
-/* Out of the pools: there is nothing to be noted, and nobody else's note is touched. */
+/* A block that leaves the pools has no note any more, and no other block's note is changed. */
 Test(route, a_block_that_leaves_the_pools_takes_no_note_along)
 {
     lay_house();

@@ -1,4 +1,4 @@
-/* The route room's sample of what the pools have nothing to do with. */
+/* Tests of the sample of requests that the pools do not serve. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -8,7 +8,7 @@
 #include "support/crew.h"
 #include "support/house.h"
 
-/* Every so many-th is drawn, by each thread for itself. */
+/* Each thread draws one in INTERVAL of its requests. */
 enum { INTERVAL = 61, REQUESTS = 100 * INTERVAL, THREADS = 1000, FEW = 6 };
 
 static struct histogram_figures figures;
@@ -38,7 +38,7 @@ Test(route_outside, what_is_near_the_pools_sizes_is_seen)
         use(3000);
         use(5 << 20);
     }
-    /* Three by turns and a prime number of them: each comes in its turn. */
+    /* INTERVAL is prime, so that each of three sizes in turn is drawn equally often. */
     cr_assert_leq(count_of(BUCKET_REQUEST_FLOOR) + count_of(3000) + count_of(5 << 20), 3 * REQUESTS + INTERVAL);
     cr_assert_geq(count_of(BUCKET_REQUEST_FLOOR), REQUESTS * 9 / 10);
     cr_assert_geq(count_of(3000), REQUESTS * 9 / 10);
@@ -82,7 +82,7 @@ Test(route_outside, every_way_to_ask_is_seen)
 
 Test(route_outside, what_is_refused_is_not)
 {
-    volatile size_t most = SIZE_MAX; /* else the compiler knows, and warns */
+    volatile size_t most = SIZE_MAX; /* volatile, because otherwise the compiler knows the size and warns */
     lay(true);
     for (unsigned i = 0; i < REQUESTS; i++) {
         cr_assert_null(route_alloc(most - 4096, NULL));
@@ -99,8 +99,8 @@ static void ask_little(unsigned number)
     }
 }
 
-/* A thread that asks less often than one in an interval is drawn by its share. Threads that come
- * one after the other may lie at one place, so these come in crews. */
+/* A thread that makes fewer requests than one interval is drawn with the right probability. Threads that run one
+ * after the other may use the same memory, so these run in crews. */
 Test(route_outside, threads_that_ask_for_little_are_seen_by_their_share)
 {
     lay(true);

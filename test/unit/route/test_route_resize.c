@@ -1,4 +1,4 @@
-/* The route room's realloc: when a block stays, when it moves, and that its bytes go with it. */
+/* Tests of realloc in route/route.c: when a block stays, when it moves, and that its bytes move with it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -8,7 +8,7 @@
 #include "support/crew.h"
 #include "support/house.h"
 
-enum { UNUSUAL = 4242 /* no call sets it */, ROUNDS = 3000, BLOCKS = 8, SMALL_SHIFT = 20 };
+enum { UNUSUAL = 4242 /* an errno that no call sets */, ROUNDS = 3000, BLOCKS = 8, SMALL_SHIFT = 20 };
 
 static char *resize(char *bytes, size_t request)
 {
@@ -25,7 +25,7 @@ static uint32_t state_of(const void *address)
     return slot_meta_state(region_meta(region_number(address)));
 }
 
-/* Bytes that differ from their neighbours and from those of another seed. */
+/* Fills bytes, which differ from their neighbours and from those of another seed. */
 static void fill(char *bytes, size_t from, size_t to, unsigned seed)
 {
     for (size_t i = from; i < to; i++) {
@@ -97,7 +97,7 @@ Test(route_realloc, stays_down_to_a_quarter_and_moves_below)
     house_assert();
 }
 
-/* asyncio asks for 262177 bytes and keeps 1,500. */
+/* asyncio allocates 262177 bytes and then keeps 1,500 of them. */
 Test(route_realloc, shrinks_out_of_the_pools)
 {
     house_lay_default();
@@ -135,7 +135,7 @@ Test(route_realloc, grows_into_the_pools)
     expect_filled(bytes, 1000, 1);
 }
 
-/* What mimalloc holds stays there when it shrinks, even into the pools' sizes. */
+/* A block of mimalloc stays there when it shrinks, even to a size of the pools. */
 Test(route_realloc, large_blocks_of_mimalloc_shrink_there)
 {
     house_lay_default();
@@ -147,9 +147,8 @@ Test(route_realloc, large_blocks_of_mimalloc_shrink_there)
     route_free("free", bytes);
 }
 
-/*
- * The first growth goes to the next bucket that fits; the second one jumps to 32 times the request.
- */
+/* The first growth moves the block to the next bucket that fits, and the second one to a bucket for 32 times the
+ * request. */
 Test(route_realloc, second_growth_jumps)
 {
     house_lay_default();
@@ -162,7 +161,7 @@ Test(route_realloc, second_growth_jumps)
     cr_assert_eq(state_of(bytes), SLOT_FREE);
     expect_filled(jumped, 4096, 1);
     cr_assert_eq(route_usable_size("realloc", jumped), 20000, "the request is what counts");
-    /* From here on growing costs nothing. */
+    /* from here on the block grows without moving */
     for (size_t request = 20000; request <= house_plan.capacity[B1M]; request += 50000) {
         cr_assert_eq(resize(jumped, request), jumped);
         cr_assert_eq(route_usable_size("realloc", jumped), (request + 15) / 16 * 16);
@@ -170,7 +169,7 @@ Test(route_realloc, second_growth_jumps)
     expect_filled(jumped, 4096, 1);
 }
 
-/* Four times its size at once says as much as a second growth; less does not. */
+/* Growth to four times the size at once counts like a second growth, and less does not. */
 Test(route_realloc, growth_by_leaps_jumps_at_once)
 {
     house_lay_default();
@@ -182,10 +181,8 @@ Test(route_realloc, growth_by_leaps_jumps_at_once)
     house_assert();
 }
 
-/*
- * A block that jumped uses less than a quarter of its slot: as long as it grows that is no reason
- * to move.
- */
+/* A block that was moved to a large bucket uses less than a quarter of its slot, which is no reason to move it while
+ * it grows. */
 Test(route_realloc, block_that_jumped_moves_only_when_it_shrinks)
 {
     house_lay_default();
@@ -212,7 +209,7 @@ Test(route_realloc, jump_ends_at_the_largest_bucket)
     house_assert();
 }
 
-/* Where the large bucket is full, the next one that fits will do. */
+/* If the large bucket is full, the next bucket that fits is used. */
 Test(route_realloc, jump_into_a_full_region_takes_what_fits)
 {
     struct bucket_settings settings = house_defaults();
@@ -245,7 +242,7 @@ Test(route_realloc, failure_leaves_the_block)
     house_assert();
 }
 
-/* Fills all that route_usable_size grants. Returns how much that is. */
+/* Fills all bytes that route_usable_size grants, and returns their number. */
 static size_t fill_granted(char *bytes, unsigned seed)
 {
     size_t granted = route_usable_size("malloc_usable_size", bytes);
@@ -253,7 +250,7 @@ static size_t fill_granted(char *bytes, unsigned seed)
     return granted;
 }
 
-/* redis uses all that malloc_usable_size grants, which is more than it asked for. */
+/* redis uses all bytes that malloc_usable_size grants, which are more than it requested. */
 Test(route_realloc, keeps_all_that_was_granted)
 {
     static const size_t requests[] = {1, 100, 4097, 8191, 12289, 69631, 262177, 4194303, 4194305};
@@ -272,8 +269,8 @@ Test(route_realloc, keeps_all_that_was_granted)
     house_assert();
 }
 
-/* Any walk through sizes, in and out of the pools, keeps what was granted before and is asked for
- * still. */
+/* A block that is resized at random, into the pools and out of them, keeps all bytes that it was granted before and
+ * that the new request includes. */
 Test(route_realloc, random_walks_keep_the_bytes)
 {
     static struct {

@@ -1,4 +1,5 @@
-/* The route room and addresses that are not the pools': libc's blocks go home, strays are found. */
+/* Tests of route/route.c with addresses that are not the pools': blocks of libc go back to libc, and stray ones are
+ * reported. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <dlfcn.h>
@@ -19,7 +20,7 @@ static void lay(void)
     house_lay_default();
 }
 
-/* libc's malloc, as a library sees it that was loaded with RTLD_DEEPBIND. */
+/* Returns a block of libc's own malloc, as a library gets it that was loaded with RTLD_DEEPBIND. */
 static char *take_from_libc(size_t request)
 {
     void *libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
@@ -57,7 +58,8 @@ Test(route_stray, blocks_of_libc_go_back_to_libc)
     route_free("free", next);
 }
 
-/* Even where the pools serve such sizes: its owner may hand it to libc's own functions next. */
+/* A block of libc stays libc's, even if the pools serve its new size, because its owner may pass it to libc's
+ * functions next. */
 Test(route_stray, blocks_of_libc_stay_libcs_when_they_grow)
 {
     lay();
@@ -102,8 +104,8 @@ Test(route_stray, stacks_and_libraries_hold_strays)
     expect_stray((char *)(uintptr_t)4096);
 }
 
-/* What mimalloc issues is freed wherever it lies: before route_open, and of more than 1 GiB, for
- * which mimalloc leaves the place to the kernel. */
+/* mimalloc's blocks can be freed wherever they lie: from before route_open, or of more than 1 GiB, for which the
+ * kernel chooses the place. */
 Test(route_stray, blocks_of_mimalloc_are_none)
 {
     lay();
@@ -121,7 +123,7 @@ Test(route_stray, blocks_of_mimalloc_are_none)
     house_assert();
 }
 
-/* Nothing can be told of an address before start. */
+/* Before start nothing is known of any address, so mimalloc gets all of them. */
 Test(route_stray, before_init_mimalloc_gets_all)
 {
     char *bytes = route_alloc(100, NULL);

@@ -19,7 +19,7 @@
 #include "support/house.h"
 #include "support/place.h"
 
-enum { UNUSUAL = 4242 /* no call sets it */ };
+enum { UNUSUAL = 4242 /* an errno that no call sets */ };
 
 Test(dump, goes_to_a_descriptor)
 {

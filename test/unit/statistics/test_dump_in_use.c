@@ -12,7 +12,7 @@
 #include "support/house.h"
 #include "support/place.h"
 
-enum { UNUSUAL = 4242 /* no call sets it */, TEXT_SIZE = 2 * FORMAT_TEXT_SIZE };
+enum { UNUSUAL = 4242 /* an errno that no call sets */, TEXT_SIZE = 2 * FORMAT_TEXT_SIZE };
 
 static char text[TEXT_SIZE];
 

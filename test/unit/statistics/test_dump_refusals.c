@@ -13,7 +13,7 @@
 #include "statistics/dump.h"
 #include "support/place.h"
 
-enum { UNUSUAL = 4242 /* no call sets it */ };
+enum { UNUSUAL = 4242 /* an errno that no call sets */ };
 
 static void expect_refused(const char *path)
 {

@@ -21,7 +21,7 @@
 #include "support/crew.h"
 #include "support/house.h"
 
-enum { MANY = 3000, TEXT_SIZE = 1 << 20, LINES = 2 * MANY, UNUSUAL = 4242 /* no call sets it */ };
+enum { MANY = 3000, TEXT_SIZE = 1 << 20, LINES = 2 * MANY, UNUSUAL = 4242 /* an errno that no call sets */ };
 
 static char text[TEXT_SIZE];
 static char *lines[LINES];
