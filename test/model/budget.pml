@@ -1,26 +1,24 @@
-/* A spin model of the budget: quotas that are charged before they are raised, and returned after. */
+/* A spin model of the budget: threads charge it before they raise their quotas, and return the charge after they
+ * lower them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/*
- * What is modelled: src/cache/budget.c and its use by cache_set_quota. Threads raise and lower their
- * quotas as often as they like, and have none at their ends. Each access to a word that threads
- * share is one step, and spin tries every order of steps. A comment "site" names the access of the
- * code that the step below it stands for; scripts/check-model holds the two to each other, orders
- * included.
+/* What is modelled: src/cache/budget.c and its use by cache_set_quota. Threads raise and lower their quotas as often
+ * as they like, and have none when they end. Each access to a word that threads share is one step, and spin tries
+ * every order of steps. A comment "site" names the access in the code for which the step below it stands;
+ * scripts/check-model compares the sites of the models and of the code, including memory orders.
  *
- * What must hold at every step: all quotas together are within what was charged, and that within the
+ * What must be true at every step: the sum of all quotas is at most what was charged, and the charge is at most the
  * limit. When all threads have ended, nothing is charged.
  *
- * What is left out, and why that is sound: THREADS and LIMIT are small; buckets, whose slots weigh
- * more or less, since a charge is a number of bytes whatever for; what decides whether a quota is
- * raised, since here any is. Orders: nothing goes by the budget but the budget, one word, and a
- * word alone is in order however relaxed.
+ * What is left out, and why that is sound: THREADS and LIMIT are small. Buckets have slots of different sizes, but a
+ * charge is only a number of bytes. Here any quota may be raised, while the code decides which. Memory orders: only
+ * the budget itself depends on the budget, which is one word, and the accesses to one word are ordered even if they
+ * are relaxed.
  *
- * Controls, each of which must fail:
- *  TORN_CHARGE    a charge is a load and a store
+ * Controls, each of which must make spin find a fault:
+ *  TORN_CHARGE    a charge is a separate load and store
  *  EARLY_RETURN   a charge is returned before the quota is lowered
- *  FORGET_CHARGE  a thread's end does not return its charge
- */
+ *  FORGET_CHARGE  a thread that ends does not return its charge */
 
 #ifndef THREADS
 #define THREADS 3
@@ -33,7 +31,7 @@
 #endif
 
 byte charged;
-byte quotas; /* the sum over all threads */
+byte quotas; /* the sum of the quotas of all threads */
 byte ended;
 
 inline check()

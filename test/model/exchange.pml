@@ -1,68 +1,64 @@
-/* A spin model of the caches' exchange: private and public magazines, thieves, and threads' ends. */
+/* A spin model of how caches exchange slots: private and public magazines, thieves, and ends of threads. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/*
- * What is modelled: src/cache/cache*.c and src/cache/depot.c, for one bucket. A thread opens a record, takes and
- * gives slots, has its quota changed, collects what lies unused in any record, and closes its own;
- * then it is another thread, which opens the same record again. It does so as often as it likes and
- * in any order: nothing bounds the number of operations, ends and new threads. What one thread took
- * another may give. Spin tries every order of steps. A comment "site" names the access of the code
- * that the step below it stands for; scripts/check-model holds the two to each other, orders included.
+/* What is modelled: src/cache/cache*.c and src/cache/depot.c, for one bucket. A thread opens a record, allocates and
+ * frees slots, has its quota changed, collects unused magazines of any record, and closes its own record; then it is
+ * another thread, which opens the same record again. It does so as often as it likes and in any order, without a
+ * bound on the number of operations, ends and new threads. A slot that one thread allocated another may free. Spin
+ * tries every order of steps. A comment "site" names the access in the code for which the step below it stands;
+ * scripts/check-model compares the sites of the models and of the code, including memory orders.
  *
- * What must hold at every step: no magazine is in two hands, no slot is handed out twice, none is
- * read from above a magazine's count, a private magazine holds no more than the quota, and a
- * record that is opened again holds nothing. When all threads have ended: each slot lies in one
- * place, once; each magazine lies in the depot, on the stack that its count says. That answers for
- * the middle, too: from any state all threads may end, and what is lost or doubled stays so.
+ * What must be true at every step: no two threads hold one magazine, no slot is allocated twice, none is read above
+ * a magazine's count, a private magazine holds at most the quota, and a record that is opened again is empty. When
+ * all threads have ended, each slot is in exactly one place, and each magazine lies in the depot, on the stack that
+ * its count demands. That covers the states before as well: from any state all threads may end, and a slot that is
+ * lost or doubled stays so.
  *
- * The public word has no tag, though magazines come back: a thief loads M, its owner takes M back,
- * changes it and publishes it again, and the thief's compare-and-swap succeeds. That is harmless
- * as long as what the thief read of M before decides nothing.
+ * The public word has no tag, though magazines come back to it: a thief loads M, its owner takes M back, changes it
+ * and publishes it again, and the thief's compare-and-swap succeeds. That is harmless as long as no decision depends
+ * on what the thief read of M before.
  *
- * Steps. Each access to a public word is a step of its own. The depot's full magazines of either
- * generation, its empty ones, the free slots (of either generation, purged, and never carved) and
- * what the program holds are sets: stack.pml answers for the stacks, growth.pml for what was never
- * used. A pop takes any member, or none: more than the code can do. So taking from a set can be put
- * off, and giving to one brought forward, past any step of another thread: whatever that one finds
- * then it could have found without (R. J. Lipton, "Reduction", 1975). Takes therefore stand in one
- * step with the access to a public word that follows, gives with the one before; and the load of
- * `opened`, which only rises, with the look at a record below it. What the caller alone holds (its
- * private magazine, its run, or a magazine that it just got) nobody else reads, but for the hints
- * below.
+ * Steps: each access to a public word is a step of its own. The depot's full magazines of both generations, its
+ * empty ones, the free slots (of both generations, purged, and never carved) and the slots that the program has are
+ * sets, because stack.pml covers the stacks, and growth.pml what was never used. A pop takes any member, or none,
+ * which is more than the code can do. So a pop may be moved later, and a push earlier, past any step of another
+ * thread: whatever that thread finds then it could have found without the move (R. J. Lipton, "Reduction", 1975).
+ * Pops therefore stand in one step with the access to a public word that follows, and pushes with the one before.
+ * The load of `opened`, which only rises, stands in one step with the look at a record below it. No other thread
+ * reads what the caller alone holds (its private magazine, its run of new slots, or a magazine that it just got),
+ * except for the hints below.
  *
  * What is left out, and why that is sound:
- *  - Numbers. THREADS, SLOTS, MAGAZINES and QUOTA are small. A public word is touched by its owner
- *    and by thieves, and a thief touches nothing else of a record: an owner, a thief, and one who
- *    robs the same word are three threads. That a thread has the record of its own number is no
- *    restriction: threads without a record are all alike. That no two get the same record is
- *    growth.pml's, and for one that comes back stack.pml's.
- *  - Other buckets: no step touches words of two.
- *  - What only hints. A thief looks at the other records in any order, as often as it likes or not
- *    at all, and a count that it reads before its compare-and-swap only makes it pass by. Whether
- *    slots are free is asked before one is taken; here either way may be gone. Training is any
- *    change of the quota, at any time between two calls; the budget has budget.pml.
- *  - A compare-and-swap may fail without a cause, which the code's, a strong one, does not.
- *  - What lies in a magazine above its count is cleared, where the code leaves it: who reads it is
- *    caught. The order of slots in a magazine is kept.
- *  - The purge empties a magazine of the depot's as a thread without a quota does, slot by slot.
- *  - What malloc_trim and a fork bring to the depot: of their own, by a quota taken away and given
- *    back, which an end and a new thread do here; of others, as who collects what lies unused.
- *  - The pool `cpu`: its magazines lie in no public word, and it leaves the records as ends do.
+ *  - Numbers: THREADS, SLOTS, MAGAZINES and QUOTA are small. Only its owner and thieves access a public word, and a
+ *    thief accesses nothing else of a record, so an owner, a thief, and a second thief of that word are enough. Each
+ *    thread has the record of its own number, which is no restriction, because threads without a record are all
+ *    alike. That no two threads get one record is shown by growth.pml, and for a reused record by stack.pml.
+ *  - Other buckets: no step touches words of two buckets.
+ *  - Hints: a thief looks at the other records in any order, as often as it likes or not at all, and a count that it
+ *    reads before its compare-and-swap can only make it pass by. The code tests if slots are free before it takes
+ *    one; here both ways are tried. Training is any change of the quota, at any time between two calls; the budget
+ *    has budget.pml.
+ *  - A compare-and-swap may fail without a reason, which the code's, a strong one, does not.
+ *  - The places in a magazine above its count are cleared, while the code leaves them, so that reading them is
+ *    noticed. The order of slots in a magazine is kept.
+ *  - A purge empties a magazine of the depot as a thread without a quota does, slot by slot.
+ *  - malloc_trim and fork move magazines to the depot: the caller's by setting its quota to 0 and back, as an end
+ *    and a new thread do here; those of others as the collection of unused magazines does.
+ *  - The pool `cpu` has its magazines in no public word, and gives up its records as an end of a thread does.
  *
- * Spin knows sequential consistency only. Beyond it the argument rests on these orders: whoever
- * puts a magazine into a public word releases what he wrote to it, and whoever gets one out
- * acquires that: the exchange, and the thief's compare-and-swap, are acq_rel. The stacks do the
- * same for what goes over the depot. The release of `opened` lets a walk that acquires it find the
- * records below ready; a record that comes back does so over the stack of closed ones.
+ * Spin knows sequential consistency only. Beyond that: a thread that puts a magazine into a public word releases
+ * what it wrote to the magazine, and a thread that takes it out acquires that, because the exchange and the thief's
+ * compare-and-swap are acq_rel. The stacks do the same for what passes through the depot. The release of `opened`
+ * lets a walk that acquires it see initialized records below it; a record that is reused passes through the stack of
+ * closed records.
  *
- * Controls, each of which must fail:
- *  TRUST_HINT     a thief believes the count that it read before its compare-and-swap
- *  TORN_STEAL     a thief takes by a load and a store
+ * Controls, each of which must make spin find a fault:
+ *  TRUST_HINT     a thief relies on the count that it read before its compare-and-swap
+ *  TORN_STEAL     a thief takes a magazine by a separate load and store
  *  THIEF_PUTS     a thief leaves its empty magazine in exchange
- *  TORN_SHRINK    an owner takes its public magazine back by a load and a store
- *  FORGET_PUBLIC  a thread's end leaves the public magazine where it is
- *  FORGET_FRESH   an end of the quota leaves what remains of its run
- */
+ *  TORN_SHRINK    an owner takes its public magazine back by a separate load and store
+ *  FORGET_PUBLIC  a thread that ends leaves its public magazine where it is
+ *  FORGET_FRESH   a quota that becomes 0 leaves the rest of the thread's run */
 
 #ifndef THREADS
 #define THREADS 2
@@ -77,7 +73,7 @@
 #define QUOTA 2
 #endif
 
-#define NONE 0 /* NULL: magazines and slots are numbered from 1 */
+#define NONE 0 /* NULL, because magazines and slots are numbered from 1 */
 #define BIT(number) (1 << (number))
 #define HAS(set, number) (((set) & BIT(number)) != 0)
 #define WITH(set, number) ((set) | BIT(number))
@@ -85,25 +81,25 @@
 #define FROM_ONE_TO(number) (BIT((number) + 1) - BIT(1))
 
 typedef magazine_record {
-    byte count; /* behind the truth while private: then the record's `top` is the truth */
+    byte count; /* out of date while the magazine is private; then the record's `top` is right */
     byte slot[QUOTA]
 }
 
 magazine_record magazine[MAGAZINES + 1];
-byte public_magazine[THREADS]; /* of each record */
+byte public_magazine[THREADS]; /* one for each record */
 
-byte opened; /* records ever used */
+byte opened; /* how many records were ever used */
 byte closed; /* the set of records without a thread */
-byte depot_full; /* sets of magazines */
+byte depot_full; /* these two are sets of magazines */
 byte depot_empty;
-byte free_slots; /* sets of slots: on the bucket's stacks or uncarved, and with the program */
+byte free_slots; /* sets of slots: those on the bucket's stacks or not carved, and those that the program has */
 byte live;
 
-byte held; /* the set of magazines in somebody's hand; private ones are */
+byte held; /* the set of magazines that a thread holds, private ones included */
 
-byte before, number, place, found; /* used inside of a step only, and zero after it */
+byte before, number, place, found; /* used within one step only, and 0 after it */
 
-/* A malloc that its own two magazines can't serve. */
+/* True in a malloc that the thread's own two magazines cannot serve. */
 #define WANTS (missed || (has_record && quota == 0))
 
 #define MINE public_magazine[mine]
@@ -113,7 +109,8 @@ byte before, number, place, found; /* used inside of a step only, and zero after
 
 #include "exchange_inside.inc"
 
-/* At rest, when all records are closed: nobody has anything, and all is in its place. */
+/* Checks the state when all records are closed: no thread holds anything, and every slot and magazine is in its
+ * place. */
 inline check_rest()
 {
     d_step {
@@ -130,7 +127,7 @@ inline check_rest()
             assert(HAS(depot_full, number) == (COUNT(number) > 0));
             do
             :: place < COUNT(number) ->
-                assert(!HAS(found, SLOT(number, place))); /* else it is in two places */
+                assert(!HAS(found, SLOT(number, place))); /* otherwise the slot is in two places */
                 found = WITH(found, SLOT(number, place));
                 place++
             :: else -> break
@@ -140,7 +137,7 @@ inline check_rest()
         :: else -> break
         od;
         number = 0;
-        assert(found == FROM_ONE_TO(SLOTS)); /* else some were lost */
+        assert(found == FROM_ONE_TO(SLOTS)); /* otherwise some slots were lost */
         found = 0
     }
 }
@@ -150,7 +147,7 @@ inline check_rest()
 proctype thread(byte mine)
 {
     byte private, top, quota, own, got, victim, seen, slot;
-    byte fresh; /* the set of slots in the thread's run */
+    byte fresh; /* the set of slots in the thread's run of new slots */
     bool has_record, missed;
 #ifdef TRUST_HINT
     byte hint;

@@ -1,44 +1,43 @@
-/* A spin model of what is used for the first time: slots, magazines and records, and their tables. */
+/* A spin model of numbers that are used for the first time, for slots, magazines and records, and of the tables
+ * behind them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/*
- * What is modelled: region_carve_front, magazine_open and the second half of cache_find_record, which all
- * take the next numbers by moving one counter, and src/memory/table.c, which makes the tables behind those
- * numbers usable first. Each access to a word that threads share is one step, and so is a call of
- * the kernel; spin tries every order of steps. A comment "site" names the access of the code that
- * the step below it stands for; scripts/check-model holds the two to each other, orders included. A
- * thread takes a run of up to WANTED numbers, again and again, until none is left or the kernel
- * refuses memory; the kernel refuses when it likes. It also refuses who wants to extend a table from
- * where another thread has extended it already: that thread is waited for.
+/* What is modelled: region_carve_front, magazine_open and the second half of cache_find_record, which all take the
+ * next numbers by moving a counter, and src/memory/table.c, which first makes the tables behind those numbers
+ * usable. Each access to a word that threads share is one step, and so is a system call; spin tries every order of
+ * steps. A comment "site" names the access in the code for which the step below it stands; scripts/check-model
+ * compares the sites of the models and of the code, including memory orders. A thread takes runs of up to WANTED
+ * numbers, until none is left or the kernel refuses memory, which it may do at any time. It also refuses a thread
+ * that wants to extend a table from an end from which another thread has extended it already; the thread then waits
+ * for the other one.
  *
- * What must hold: no number is taken twice, and none is skipped; whoever has a number may use the
- * tables below it; what a table says is usable is usable; a call that fails has taken nothing; and
- * nobody fails because another thread was faster.
+ * What must be true: no number is taken twice, and none is skipped; a thread that has a number may use the tables
+ * below it; memory that a table reports as usable is usable; a call that fails has taken nothing; and no call fails
+ * because another thread was faster.
  *
  * What is left out, and why that is sound:
- *  - Numbers. THREADS, NUMBERS and WANTED are small; a unit of a table is one number's.
- *  - A call reaches two to four tables one after the other; no step touches two of them, and all
- *    do as the one here.
- *  - Slots that nobody has carved go to the tables' readers in no other way than by their numbers.
- *  - Strangers' mappings in a table's way, and the flag that tells of them: who finds one fails, and
- *    that is right. Nor does a wait end by itself, as the code's does after two seconds.
+ *  - Numbers: THREADS, NUMBERS and WANTED are small, and one unit of a table belongs to each number.
+ *  - Several tables: a call extends two to four tables one after the other. No step touches two of them, and all
+ *    behave like the one here.
+ *  - Slots that are not carved yet are known to readers of the tables only by their numbers.
+ *  - Mappings of strangers in a table's way, and the flag that notes them: a call that meets one fails, which is
+ *    right. Here a wait has no time limit, while the code's wait ends after two seconds.
  *
- * Spin knows sequential consistency only. Beyond it: numbers are taken by read-modify-write, which
- * is alone with its word in any order, so relaxed will do; what the kernel permits it permits to
- * all threads before the call returns, and `ready` is published by release and read by acquire, so
- * that nobody uses a page before that; a store will do, since the kernel lets nobody else extend the
- * table meanwhile. `growing` falls by release after `ready` was published, and who reads by acquire
- * that it is zero reads `ready` afterwards: so he sees what was published; that it rose before the
- * kernel's answer he knows from the kernel, which does one after the other.
- * `opened` of the records is published by release too: the walk of exchange.pml goes by it.
+ * Spin knows sequential consistency only. Beyond that: numbers are taken by a read-modify-write of one word, for
+ * which relaxed order is enough. What the kernel permits it permits to all threads before the system call returns,
+ * and `ready` is stored with release and loaded with acquire, so that no thread uses a page before that. A plain
+ * store to `ready` is enough, because the kernel lets no other thread extend the table meanwhile. `growing` is
+ * decremented with release after `ready` was published, so a thread that loads 0 with acquire and then loads `ready`
+ * sees what was published. It knows from the kernel, which handles calls one after the other, that `growing` was
+ * incremented before the kernel's answer. `opened` of the records is published with release too, because the walk of
+ * exchange.pml depends on it.
  *
- * Controls, each of which must fail:
- *  TORN_TAKE     a thread takes a number by a load and a store
+ * Controls, each of which must make spin find a fault:
+ *  TORN_TAKE     a thread takes a number by a separate load and store
  *  EARLY_READY   a table is published before the kernel has permitted its pages
  *  LATE_TABLE    the number is taken before the table reaches it
- *  NO_AWAIT      a thread that was refused does not wait for the other one's word
- *  EARLY_LEAVE   a thread is said to be through before it has published
- */
+ *  NO_AWAIT      a thread that was refused does not wait for the other one
+ *  EARLY_LEAVE   a thread decrements `growing` before it has published */
 
 #ifndef THREADS
 #define THREADS 2
@@ -50,17 +49,17 @@
 #define WANTED 2
 #endif
 
-/* A bit for each number from one up to, but not including, another. */
+/* A bit for each number from `from` up to, but not including, `to`. */
 #define BITS(from, to) ((1 << (to)) - (1 << (from)))
 
-byte taken; /* the counter: the numbers below it are somebody's */
-byte ready; /* what the table says of itself */
+byte taken; /* the counter: all numbers below it were taken */
+byte ready; /* the end that the table reports */
 
-byte growing; /* threads that are at the kernel, or have yet to say what it answered */
+byte growing; /* threads that call the kernel, or have not published its answer yet */
 
-byte mapped; /* the truth: the kernel's mapping ends there, and is extended from there alone; */
-byte permitted; /* a bit for each number whose part of the table the kernel permits */
-byte somebodys; /* and one for each number that a thread has got */
+byte mapped; /* the end of the kernel's mapping, from which alone it can be extended */
+byte permitted; /* a bit for each number whose part of the table may be used */
+byte somebodys; /* a bit for each number that a thread has */
 byte ended;
 
 inline leave()
@@ -71,7 +70,7 @@ inline leave()
     }
 }
 
-/* The kernel extends the mapping from its end, if it likes; `extended` tells. */
+/* The kernel extends the mapping from its end, or refuses. Sets `extended` if it did. */
 inline table_extend()
 {
     atomic {
@@ -88,7 +87,7 @@ inline table_extend()
             permitted = permitted | BITS(start, goal);
             extended = true
         }
-    :: true /* refused */
+    :: true /* the kernel refuses */
     fi;
 #ifdef EARLY_LEAVE
     leave();
@@ -96,7 +95,7 @@ inline table_extend()
     if
     :: extended ->
         atomic {
-            assert(ready == start); /* else the table might shrink */
+            assert(ready == start); /* otherwise the table could shrink */
             /* site table_publish: store ready release */
             ready = goal
         }
@@ -107,8 +106,8 @@ inline table_extend()
 #endif
 }
 
-/* After a refusal: `changed` tells if the table reaches further by now. If something is mapped where
- * it was to grow, another thread has been there: then it must. */
+/* Waits after a refusal. Sets `changed` if the table reaches further now. If a mapping lies where the table was to
+ * grow, another thread has extended it, and then `changed` must be true. */
 inline table_await()
 {
     atomic {
@@ -142,17 +141,15 @@ inline table_await()
                 break
             }
         od;
-        assert(!there || changed); /* else one fails because another was faster */
+        assert(!there || changed); /* otherwise the call fails because another thread was faster */
         there = false;
         awaited = false
     :: else
     fi
 }
 
-/*
- * table_reach and what it calls; `reached` tells. The kernel is asked for more than is needed, and
- * if it refuses, for that alone: a call that it refused has done nothing, so only one is made here.
- */
+/* table_reach and the functions that it calls. Sets `reached`. The kernel is asked for more than is needed, and
+ * after a refusal for the needed bytes only; since a refused call has no effect, only one is made here. */
 inline table_reach(end)
 {
     atomic {
@@ -189,7 +186,7 @@ inline table_reach(end)
             :: else -> changed = false
             fi
         od;
-        atomic { /* what is over makes no state of its own */
+        atomic { /* one step, because local work needs no states of its own */
             extended = false;
             changed = false;
             start = 0;
@@ -201,12 +198,12 @@ inline table_reach(end)
 
 inline use_numbers()
 {
-    assert((somebodys & BITS(number, number + count)) == 0); /* else taken twice */
-    assert((BITS(number, number + count) & ~permitted) == 0); /* else a fault */
+    assert((somebodys & BITS(number, number + count)) == 0); /* otherwise a number is taken twice */
+    assert((BITS(number, number + count) & ~permitted) == 0); /* otherwise an access to the table would fault */
     somebodys = somebodys | BITS(number, number + count)
 }
 
-/* A run of numbers, or none. region_carve_front wants several, and one where it can't have them. */
+/* Takes a run of numbers, or none. region_carve_front wants several, and takes one if it cannot have them. */
 inline take_numbers()
 {
     atomic {
@@ -271,7 +268,7 @@ proctype thread()
 
     do
     :: take_numbers();
-        atomic { /* what is over makes no state of its own */
+        atomic { /* one step, because local work needs no states of its own */
             number = 0;
             count = 0;
             start = 0;
@@ -296,7 +293,7 @@ init
     }
     atomic {
         ended == THREADS ->
-        assert(somebodys == BITS(0, taken)); /* else some were skipped */
+        assert(somebodys == BITS(0, taken)); /* otherwise numbers were skipped */
         assert((BITS(0, ready) & ~permitted) == 0)
     }
 }

@@ -1,44 +1,42 @@
-/* A spin model of the stack of src/base/stack.h: pushes and pops by several threads, items reused. */
+/* A spin model of the stack of src/base/stack.h: several threads push and pop, and items are reused. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/*
- * What is modelled. The heads {tag, number of the top item plus one}, the table of links, and the
- * two operations statement by statement: each access to a word that threads share is one step, and
- * spin tries every order of steps. A comment "site" names the access of the code that the step
- * below it stands for; scripts/check-model holds the two to each other, orders included. A thread
- * pops, or pushes any item that it holds, as often as it likes; it may push an item on another stack
- * than the one that had it, as a purge does with slots and a depot with magazines. The stacks of a
- * bucket's slots share one table of links, and so do those of all depots. So the sequence that a
- * head without a tag gives way to is within reach: load A and its link B, sleep while others pop
- * A, pop B and push A, and swap B in.
+/* What is modelled: the heads {tag, number of the top item plus one}, the table of links, and the two operations
+ * statement by statement. Each access to a word that threads share is one step, and spin tries every order of steps.
+ * A comment "site" names the access in the code for which the step below it stands; scripts/check-model compares the
+ * sites of the models and of the code, including memory orders. A thread pops, or pushes any item that it holds, as
+ * often as it likes. It may push an item on another stack than the one that had it, as a purge does with slots and a
+ * depot with magazines. All stacks of a bucket's slots share one table of links, and so do all depots. So spin also
+ * tries the sequence that breaks a head without a tag: load A and its link B, sleep while other threads pop A, pop B
+ * and push A, and then swap B in.
  *
- * What must hold: nobody pops an item that is not on the stack or is in another hand, and at the
- * end a walk from the heads meets every item that no thread holds, once, on its stack, and comes
- * to an end. A thread may stop after any operation, so what holds at the end holds always.
+ * What must be true: no thread pops an item that is not on the stack or that another thread holds. At the end a walk
+ * from the heads ends, and meets every item that no thread holds once, on its stack. A thread may stop after any
+ * operation, so what is true at the end is true always.
  *
  * What is left out, and why that is sound:
- *  - Numbers. An item takes part by its number alone, and a step touches a head, one link and one
- *    item: a victim, whoever disturbs it, and one more thread; two items for the ABA above.
- *  - The tag's width. OPERATIONS=0 sets no bound to what a thread does while another sleeps, and the
- *    tag is one that never comes round. Such a tag equals the one seen just when nothing was
- *    popped meanwhile, so a bit for each thread and stack stands for it, and the states stay finite.
- *    With a bound of OPERATIONS a thread, the tag is a number of TAG_BITS bits: four can't
- *    come round, one bit comes round after two pops, and the model must fail.
- *  - The compare-and-swap without a lock prefix, in a process with one thread, is the same step: a
- *    signal handler that interrupts the operation is a thread that runs while this one stands still.
- *  - A weak compare-and-swap may fail without a cause: it may here, too.
+ *  - Numbers: an item takes part by its number only, and a step touches a head, one link and one item. So three
+ *    threads are enough: one that is disturbed, one that disturbs it, and one more; and two items for the sequence
+ *    above.
+ *  - The width of the tag: with OPERATIONS=0 a thread may do any number of operations while another sleeps, and the
+ *    tag never wraps round. Such a tag equals the one that a thread has seen exactly if nothing was popped
+ *    meanwhile, so a bit for each thread and stack replaces it, and the number of states stays finite. With a bound
+ *    of OPERATIONS a thread, the tag has TAG_BITS bits: four cannot wrap round, one wraps round after two pops, and
+ *    then the model must fail.
+ *  - The compare-and-swap without a lock prefix, in a process of one thread, is the same step: a signal handler that
+ *    interrupts the operation acts as a thread that runs while this one stands still.
+ *  - A weak compare-and-swap may fail without a reason, and so it may here.
  *
- * Spin knows sequential consistency only. Beyond it the argument rests on these orders: the swap of
- * a push releases the link stored before it; the load of the head in a pop, and a swap that
- * failed, acquire it; every change of the head is a read-modify-write, so that who reads a later head
- * has acquired all earlier pushes, too. A link that is newer than the head read with it is
- * possible, here as there: its item was popped meanwhile, the tag has advanced, and the swap fails.
+ * Spin knows sequential consistency only. Beyond that: the swap of a push releases the link that was stored before
+ * it. The load of the head in a pop, and a swap that failed, acquire it. Every change of the head is a
+ * read-modify-write, so a thread that reads a later head has acquired all earlier pushes, too. A thread may read a
+ * link that is newer than its head, in the code and in the model: then the item was popped meanwhile, the tag has
+ * changed, and the swap fails.
  *
- * Controls, each of which must fail:
- *  TAG_BITS=1   the tag comes round: ABA
- *  TAG_STANDS   a pop that does not advance the tag
- *  LINK_ONCE    a push that stores its link once and not again before each swap
- */
+ * Controls, each of which must make spin find a fault:
+ *  TAG_BITS=1   the tag wraps round, which is the ABA problem
+ *  TAG_STANDS   a pop does not advance the tag
+ *  LINK_ONCE    a push stores its link once, and not again before each swap */
 
 #ifndef THREADS
 #define THREADS 3
@@ -66,7 +64,7 @@
 #define TAG_AFTER(tag) (((tag) + 1) & TAG_MASK)
 #endif
 
-/* The bits in place of a tag are all zero where there is one, or where it stands still. */
+/* The bits that replace the tag are all 0 if there is a tag, or if it does not change. */
 #if OPERATIONS == 0 && !defined TAG_STANDS
 #define CURRENT(bits) ((bits) & ~BIT(self))
 #define OUTDATED(bits) (bits)
@@ -85,13 +83,13 @@
 #define COUNTED(operations) ((operations) + 1)
 #endif
 
-/* A head is one word: its parts are read, compared and written in one step. */
+/* A head is one word, so its parts are read, compared and written in one step. */
 byte head_tag[STACKS];
 byte head_number[STACKS];
 byte link[ITEMS];
 
-byte outdated[STACKS]; /* in place of a tag: a bit for each thread that has not seen the present one */
-byte on_stack[STACKS]; /* the truth that the links are held to: a bit for each item */
+byte outdated[STACKS]; /* replaces the tag: a bit for each thread that has not seen the present one */
+byte on_stack[STACKS]; /* the right state, with which the links are compared: a bit for each item */
 byte ended;
 
 #define HEAD_TAG head_tag[stack]
@@ -106,7 +104,7 @@ inline look()
     NOT_SEEN = CURRENT(NOT_SEEN)
 }
 
-/* stack_swap; where it fails it has read the head anew. */
+/* stack_swap. If it fails it has loaded the head again. */
 inline swap(wanted_tag, wanted_number)
 {
     if
@@ -120,7 +118,7 @@ inline swap(wanted_tag, wanted_number)
     fi
 }
 
-/* What is over makes no state of its own. */
+/* Resets the local variables, because old values would only make more states. */
 inline finish()
 {
     NOT_SEEN = OUTDATED(NOT_SEEN | BIT(self));
@@ -180,7 +178,7 @@ inline pop()
             swap(TAG_AFTER(tag), next);
             if
             :: done ->
-                assert(ON_STACK & BIT(item)); /* else it is in another hand */
+                assert(ON_STACK & BIT(item)); /* otherwise another thread holds the item */
                 ON_STACK = ON_STACK & ~BIT(item);
                 NOT_SEEN = OUTDATED(EVERYBODY);
                 holds = holds | BIT(item);
@@ -221,7 +219,7 @@ proctype thread(byte self)
     ended++
 }
 
-/* At rest: the links hold what is on the stacks, each item once. */
+/* Checks the end state: the links hold exactly the items on the stacks, each item once. */
 inline check_rest()
 {
     do
@@ -231,12 +229,12 @@ inline check_rest()
         do
         :: number != 0 ->
             assert(number <= ITEMS);
-            assert(!(met & BIT(number - 1))); /* else a cycle */
+            assert(!(met & BIT(number - 1))); /* otherwise there is a cycle */
             met = met | BIT(number - 1);
             number = link[number - 1]
         :: else -> break
         od;
-        assert(met == ON_STACK); /* else some were lost */
+        assert(met == ON_STACK); /* otherwise some items were lost */
         stack++
     :: else -> break
     od
@@ -246,7 +244,7 @@ init
 {
     byte stack, number, met;
 
-    /* All items lie on the first stack, the first on top. */
+    /* At first all items lie on the first stack, in the order of their numbers. */
     atomic {
         HEAD_NUMBER = 1;
         ON_STACK = BIT(ITEMS) - 1;

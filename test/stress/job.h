@@ -10,7 +10,7 @@
  *   job_take   allocates a block and puts it on a shelf; waits while the shelf is full
  *   job_give   frees a block from the shelf; waits while the shelf is empty
  *   job_trade  allocates, frees or resizes one of the worker's own blocks, or exchanges it with another worker;
- *   seldom, returns free memory to the kernel */
+ *              seldom, returns free memory to the kernel */
 typedef void job(struct worker *worker);
 void job_take(struct worker *worker);
 void job_give(struct worker *worker);
