@@ -19,7 +19,7 @@ static const struct setting settings[OPTION_COUNT] = {
 #undef LAUNCH_SETTING
 };
 
-enum { NAME_SIZE = 24 };
+enum { NAME_SIZE = 24, HELP_SIZE = 256 };
 
 /* Writes the name of a setting as an option: "STATS_AT_EXIT" becomes "stats-at-exit". */
 static void launch_name(const char *variable, char name[NAME_SIZE])
@@ -32,18 +32,31 @@ static void launch_name(const char *variable, char name[NAME_SIZE])
     name[length] = '\0';
 }
 
+/* Writes the help of a setting, and the values that it takes unless it is a switch or a path. */
+static void launch_help(enum option option, char help[HELP_SIZE])
+{
+    struct text text = text_begin(help, HELP_SIZE);
+    text_add(&text, "%s", option_help(option));
+    if (settings[option].kind != SETTING_SWITCH && settings[option].kind != SETTING_PATH) {
+        text_add(&text, "; takes ");
+        setting_describe(&settings[option], &text);
+    }
+}
+
 /* Returns an option for each setting. An entry without a name ends them. */
 static const struct command_option *launch_options(void)
 {
     static char names[OPTION_COUNT][NAME_SIZE];
+    static char helps[OPTION_COUNT][HELP_SIZE];
     static struct command_option rows[OPTION_COUNT + 1];
     for (int i = 0; i < OPTION_COUNT; i++) {
         launch_name(option_variable((enum option)i), names[i]);
+        launch_help((enum option)i, helps[i]);
         rows[i] = (struct command_option){.name = names[i],
                                           .key = COMMAND_LONG_ONLY + i,
                                           .argument = "VALUE",
                                           .may_lack = settings[i].kind == SETTING_SWITCH,
-                                          .help = option_help((enum option)i)};
+                                          .help = helps[i]};
     }
     return rows;
 }

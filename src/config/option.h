@@ -56,7 +56,7 @@
     ROW(STRICT, SWITCH, "0", 0, 0, "1 ends the program with exit code 78 if a setting is bad")                         \
     ROW(VERBOSE, SWITCH, "0", 0, 0, "1 prints the settings in force at start-up")                                      \
     ROW(SIGNAL, SIGNAL, "SIGUSR1", 0, 0,                                                                               \
-        "name or number of the signal that makes the process write its statistics; off for none")                      \
+        "name or number of the signal that makes the process write its statistics")                      \
     ROW(STATS, PATH, "", 0, 0, "absolute path of a file that statistics are written to; %p becomes the process id")    \
     ROW(STATS_AT_EXIT, SWITCH, "0", 0, 0, "1 writes statistics when the program ends")                                 \
     ROW(FORMAT, FORMAT, "text", 0, 0, "format of statistics")                                                          \
@@ -72,7 +72,7 @@
  * Words of remaining settings that earlier versions had. Columns: name of the setting without SOCKMALLOC_, the word,
  * and what to use instead. The setting keeps its default, with a warning that says what to use.
  */
-#define OPTION_REMOVED_WORD_ROWS(ROW) ROW(THP, "auto", "SOCKMALLOC_THP=never, which does as auto did")
+#define OPTION_REMOVED_WORD_ROWS(ROW) ROW(THP, "auto", "SOCKMALLOC_THP=never, which does what auto did")
 
 enum option {
 #define OPTION_NAME(name, kind, initial, minimum, maximum, help) OPTION_##name,

@@ -116,7 +116,7 @@ class Bad(ServantCase):
             ({"STATS_INTERVAL": "1"}, f"SOCKMALLOC_STATS_INTERVAL: {removed}"),
             (
                 {"THP": "auto"},
-                "SOCKMALLOC_THP=auto: this value was removed; use SOCKMALLOC_THP=never, which does as auto did",
+                "SOCKMALLOC_THP=auto: this value was removed; use SOCKMALLOC_THP=never, which does what auto did",
             ),
             (
                 {"MIN": "64k", "MAX": "16k"},
