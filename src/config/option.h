@@ -55,8 +55,7 @@
     ROW(DISABLE, SWITCH, "0", 0, 0, "1 turns the pools off: every request falls through to mimalloc")                  \
     ROW(STRICT, SWITCH, "0", 0, 0, "1 ends the program with exit code 78 if a setting is bad")                         \
     ROW(VERBOSE, SWITCH, "0", 0, 0, "1 prints the settings in force at start-up")                                      \
-    ROW(SIGNAL, SIGNAL, "SIGUSR1", 0, 0,                                                                               \
-        "name or number of the signal that makes the process write its statistics")                      \
+    ROW(SIGNAL, SIGNAL, "SIGUSR1", 0, 0, "name or number of the signal that makes the process write its statistics")   \
     ROW(STATS, PATH, "", 0, 0, "absolute path of a file that statistics are written to; %p becomes the process id")    \
     ROW(STATS_AT_EXIT, SWITCH, "0", 0, 0, "1 writes statistics when the program ends")                                 \
     ROW(FORMAT, FORMAT, "text", 0, 0, "format of statistics")                                                          \
