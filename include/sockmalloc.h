@@ -26,7 +26,7 @@ extern "C" {
 /* Returns the version of the library, for example "0.1.0", as a static string. */
 const char *sockmalloc_version(void);
 
-/* Returns 1 if the pools serve requests, or 0 if they are turned off or no address space could be reserved for them. */
+/* Returns 1 if the pools serve requests, or 0 if they are turned off or there is no address space for them. */
 int sockmalloc_active(void);
 
 /*
