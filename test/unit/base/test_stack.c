@@ -88,7 +88,7 @@ Test(stack, tag_advances_with_every_removal)
     stack_push(&stack, links, 0, 0);
     stack_pop(&stack, links, 0);
     uint64_t before = tag();
-    cr_assert_neq(before, 0, "or a push that clears the tag would leave it as it is");
+    cr_assert_neq(before, 0, "the tag must not be 0, because a push that cleared it would go unnoticed");
     for (uint32_t item = 0; item < 100; item++) {
         stack_push(&stack, links, 0, item);
         cr_assert_eq(tag(), before, "a push leaves the tag");
@@ -98,7 +98,7 @@ Test(stack, tag_advances_with_every_removal)
         cr_assert_eq(tag(), before + removals);
     }
     stack_pop(&stack, links, 0);
-    cr_assert_eq(tag(), before + 100, "nothing was removed");
+    cr_assert_eq(tag(), before + 100, "nothing was popped, so the tag stays");
 }
 
 Test(stack, tag_is_at_least_40_bits_wide)
@@ -130,7 +130,7 @@ Test(stack, stale_swap_fails)
     stack_pop(&stack, links, 0);
     stack_pop(&stack, links, 0);
     stack_push(&stack, links, 0, 3);
-    cr_assert_eq(stack_top(atomic_load(&stack.head)), stack_top(seen), "the same item on top");
+    cr_assert_eq(stack_top(atomic_load(&stack.head)), stack_top(seen), "the top item is the same");
     for (int i = 0; i < 100; i++) { /* repeated, because a weak compare-and-swap may also fail without a reason */
         uint64_t expected = seen;
         cr_assert_not(stack_swap(&stack, &expected, stale));
@@ -229,7 +229,7 @@ Test(stack, reset_forgets_all)
     stack_push(&stack, links, 0, 2);
     uint64_t before = tag();
     stack_reset(&stack);
-    cr_assert_eq(tag(), before + 1, "an operation that was interrupted begins anew");
+    cr_assert_eq(tag(), before + 1, "an interrupted operation begins again");
     cr_assert(stack_is_empty(&stack));
     cr_assert_eq(stack_pop(&stack, links, 0), STACK_EMPTY);
     stack_push(&stack, links, 0, 2);

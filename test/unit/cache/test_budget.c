@@ -15,7 +15,7 @@ Test(budget, charges_to_the_byte)
     cr_assert_eq(budget_charged(), 0);
     cr_assert_eq(budget_left(), 100);
     cr_assert_not(budget_charge(101));
-    cr_assert_eq(budget_charged(), 0, "all or nothing");
+    cr_assert_eq(budget_charged(), 0, "a charge is made as a whole or not at all");
     cr_assert(budget_charge(60));
     cr_assert_not(budget_charge(41));
     cr_assert_eq(budget_charged(), 60);
@@ -51,7 +51,7 @@ Test(budget, return_makes_room)
 
 Test(budget, nothing_fits_into_none)
 {
-    cr_assert_not(budget_charge(1), "before start-up");
+    cr_assert_not(budget_charge(1), "there is no budget before start-up");
     budget_open(0, BUDGET_UNLIMITED, BUDGET_UNLIMITED);
     cr_assert_not(budget_charge(1));
     cr_assert(budget_charge(0));
@@ -65,7 +65,7 @@ Test(budget, caches_are_within_what_is_retained)
     cr_assert_not(budget_charge(71));
     cr_assert(budget_charge(70));
     budget_open(70, 100, BUDGET_UNLIMITED);
-    cr_assert_eq(budget_charged(), 0, "opened anew");
+    cr_assert_eq(budget_charged(), 0, "a budget that is opened again begins at 0");
     cr_assert_not(budget_charge(71));
     cr_assert(budget_charge(70));
 }
@@ -79,7 +79,7 @@ Test(budget, retained_memory_beyond_what_charges_leave_is_excess)
     cr_assert_eq(budget_excess(), 0);
     budget_retain(1);
     cr_assert_eq(budget_excess(), 1);
-    cr_assert(budget_charge(60), "stock does not count against the caches");
+    cr_assert(budget_charge(60), "retained memory does not count as a charge of the caches");
     cr_assert_eq(budget_excess(), 61);
     budget_retain(-70);
     cr_assert_eq(budget_excess(), 0);

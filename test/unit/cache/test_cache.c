@@ -97,17 +97,17 @@ Test(cache, flushes_to_the_public_magazine_then_to_the_depot)
     }
     cr_assert_eq(deposited(B64K), 0);
     cr_assert_null(depot_pop_full(B64K));
-    cr_assert_eq(misses(B64K), 0, "there was room in the cache");
+    cr_assert_eq(misses(B64K), 0, "the cache had free places");
     put(B64K, slots[2 * full]);
     cr_assert_eq(misses(B64K), 1);
-    cr_assert_eq(swaps(B64K), 0, "a full one in exchange for a full one is of no effect");
+    cr_assert_eq(swaps(B64K), 0, "exchanging two full magazines would have no effect");
     cr_assert_eq(cache_held(mine, B64K), full + 1);
     cr_assert_eq(deposited(B64K), full);
     struct magazine *magazine = depot_pop_full(B64K);
     cr_assert_not_null(magazine);
     cr_assert_eq(magazine_count(magazine), full);
     for (unsigned i = 0; i < full; i++) {
-        cr_assert_eq(magazine->slot[i], slots[i], "the oldest went, whole");
+        cr_assert_eq(magazine->slot[i], slots[i], "the oldest magazine went to the depot with all its slots");
     }
     cr_assert_null(depot_pop_full(B64K));
 }
@@ -141,7 +141,7 @@ Test(cache, refills_from_the_public_magazine_then_from_the_depot)
     cr_assert_eq(counter_read(&mine->tally[B64K].withdrawn), full);
     cr_assert_eq(misses(B64K), misses_before + 1);
     cr_assert_null(get(B64K));
-    cr_assert_eq(misses(B64K), misses_before + 2, "that nobody has any is a miss, too");
+    cr_assert_eq(misses(B64K), misses_before + 2, "a request for which no thread has a slot is a miss, too");
     cr_assert_eq(cache_held(mine, B64K), 0);
 }
 
@@ -236,7 +236,7 @@ Test(cache, drain_gives_both_magazines_to_the_depot)
     cr_assert_null(depot_pop_full(B64K));
     cr_assert_null(cache_pop(bin(B64K)));
     cr_assert(cache_set_quota(mine, B64K, 0));
-    cr_assert_eq(deposited(B64K), full + 3, "twice is once");
+    cr_assert_eq(deposited(B64K), full + 3, "the second call finds nothing to do");
     cr_assert(cache_set_quota(mine, B64K, MAGAZINE_SLOTS));
     put(B64K, slots[0]);
     cr_assert_eq(get(B64K), slots[0]);
@@ -275,10 +275,10 @@ Test(cache, flush_says_when_no_magazine_is_to_be_had)
     }
     cr_assert_not(cache_push(bin(B64K), slots[full]));
     cr_assert_not(cache_flush(mine, B64K, slots[full]));
-    cr_assert_eq(cache_held(mine, B64K), full, "nothing got in, nothing got lost");
+    cr_assert_eq(cache_held(mine, B64K), full, "no slot was added, and none was lost");
     for (unsigned i = full; i-- > 0;) {
         cr_assert_eq(get(B64K), slots[i]);
     }
-    cr_assert_not_null(cache_carve(mine, B16K), "that takes no magazine");
+    cr_assert_not_null(cache_carve(mine, B16K), "carving needs no magazine");
     cr_assert_not(cache_flush(mine, B16K, slots[full]));
 }

@@ -69,11 +69,11 @@ Test(cache_bounds, forced_slow_slots_stay_where_they_are)
     cache_force_slow(mine);
     cr_assert_null(cache_pop(bin()));
     cr_assert_eq(magazine_depth(top()), held);
-    cr_assert(cache_push(bin(), slots[2]), "there is room for frees as before");
-    cr_assert_eq(cache_pop(bin()), slots[2], "what comes afterwards is not held back");
+    cr_assert(cache_push(bin(), slots[2]), "frees still have free places");
+    cr_assert_eq(cache_pop(bin()), slots[2], "a slot that is freed afterwards takes the fast path");
     cr_assert_null(cache_pop(bin()));
     cr_assert(cache_resume_fast(mine, B16K));
-    cr_assert_not(cache_resume_fast(mine, B16K), "nothing is held back any more");
+    cr_assert_not(cache_resume_fast(mine, B16K), "no slot is forced onto the slow path any more");
     cr_assert_eq(cache_pop(bin()), slots[1]);
     cr_assert_eq(cache_pop(bin()), slots[0]);
 }
@@ -125,7 +125,7 @@ Test(cache_bounds, cold_slots_are_taken_one_by_one)
     cache_mark_cold(mine, B16K);
     cr_assert_null(cache_pop(bin()));
     cr_assert_eq(cache_pop_cold(mine, B16K), slots[1]);
-    cr_assert_null(cache_pop(bin()), "the other stays where it is");
+    cr_assert_null(cache_pop(bin()), "the other slot stays in the magazine");
     cr_assert_eq(cache_pop_cold(mine, B16K), slots[0]);
     cr_assert_null(cache_pop_cold(mine, B16K));
 }
@@ -139,7 +139,7 @@ Test(cache_bounds, cold_slots_are_freed_one_by_one_up_to_the_quota)
     cr_assert(cache_push_cold(mine, B16K, slots[2]));
     cr_assert_not(cache_push(bin(), slots[3]));
     cr_assert(cache_push_cold(mine, B16K, slots[3]));
-    cr_assert_not(cache_push_cold(mine, B16K, slots[0]), "the quota is all used");
+    cr_assert_not(cache_push_cold(mine, B16K, slots[0]), "the magazine holds the whole quota");
     cr_assert_eq(top()[-1], slots[3]);
 }
 

@@ -32,7 +32,7 @@ Test(cache_carve, thread_without_a_cache_reads_as_empty_and_full)
         cr_assert_null(cache_pop(&cache_shared.bin[bucket]));
         cr_assert_not(cache_push(&cache_shared.bin[bucket], &slot));
     }
-    cr_assert_eq(cache_count(), 1, "none was opened by that");
+    cr_assert_eq(cache_count(), 1, "the call opened no cache");
 }
 
 Test(cache_carve, new_cache_reads_as_empty_and_full)
@@ -65,7 +65,7 @@ Test(cache_carve, carve_takes_a_run_and_gives_it_in_rising_order)
             cr_assert_eq(cache_carve(mine, bucket), house_slot(bucket, number));
             cr_assert_eq(region_carved(bucket), (number / RUN + 1) * RUN);
             cr_assert_eq(cache_fresh(mine, bucket), RUN - 1 - number % RUN);
-            cr_assert_eq(cache_held(mine, bucket), 0, "what is left of a run is in no magazine");
+            cr_assert_eq(cache_held(mine, bucket), 0, "the rest of a run is in no magazine");
         }
     }
 }
@@ -85,6 +85,6 @@ Test(cache_carve, carve_gives_what_the_region_still_has)
         cr_assert_eq(slot != NULL ? slot : cache_carve(mine, B16K), house_slot(B16K, number));
     }
     cr_assert_null(cache_carve(mine, B16K));
-    cr_assert_null(cache_carve(mine, B16K), "nor later");
+    cr_assert_null(cache_carve(mine, B16K), "a second call fails as well");
     cr_assert_eq(cache_held(mine, B16K), 0);
 }

@@ -52,13 +52,13 @@ Test(cache_leave, thread_may_come_back)
     struct cache *cache = cache_mine;
     uint32_t carved = region_carved(BUCKET);
     cache_leave();
-    cr_assert_eq(cache_reach(), cache, "the record that was left last");
+    cr_assert_eq(cache_reach(), cache, "the record that was closed last is used first");
     cr_assert_eq(cache_count(), 2);
     cr_assert_eq(cache_open_count(), 1);
     for (uint32_t left = carved - 10; left > 0; left--) {
         cr_assert_not_null(house_take(BUCKET, 8192, NULL));
     }
-    cr_assert_eq(region_carved(BUCKET), carved, "each free slot was within reach");
+    cr_assert_eq(region_carved(BUCKET), carved, "every free slot could be allocated");
     house_assert();
 }
 

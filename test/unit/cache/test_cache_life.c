@@ -74,10 +74,10 @@ Test(cache_life, each_thread_has_its_own)
             cr_assert_neq(caches[i], caches[j]);
         }
     }
-    cr_assert_not(cache_others_are_open(), "all have ended");
+    cr_assert_not(cache_others_are_open(), "all other threads have ended");
     cr_assert_eq(cache_open_count(), 0);
     struct cache *cache = cache_reach();
-    cr_assert_eq(cache_count(), THREADS + 1, "a record that was left behind is used again");
+    cr_assert_eq(cache_count(), THREADS + 1, "closed records are used again");
     unsigned same = 0;
     for (unsigned i = 0; i < THREADS; i++) {
         same += caches[i] == cache;
@@ -120,7 +120,7 @@ Test(cache_life, end_gives_everything_back)
         for (uint32_t left = carved - 10; left > 0; left--) {
             cr_assert_not_null(house_take(bucket, house_plan.capacity[bucket], NULL));
         }
-        cr_assert_eq(region_carved(bucket), carved, "each free slot was within reach");
+        cr_assert_eq(region_carved(bucket), carved, "every free slot could be allocated");
         house_take(bucket, house_plan.capacity[bucket], NULL);
         cr_assert_gt(region_carved(bucket), carved);
     }

@@ -168,8 +168,8 @@ Test(cache_quota, both_magazines_are_cut)
     cr_assert_eq(cache_held(mine, BUCKET), 40);
     cr_assert_eq(budget_charged(), 2 * bytes(20));
     expect_deposited(FULL - 20 + 50 - 20);
-    cr_assert_null(depot_pop_full(BUCKET), "loose, not in a magazine");
-    cr_assert_not(cache_push(bin(), house_slot(BUCKET, 0)), "it is full");
+    cr_assert_null(depot_pop_full(BUCKET), "the slots lie on the stack, and not in a magazine");
+    cr_assert_not(cache_push(bin(), house_slot(BUCKET, 0)), "the magazine is full");
     expect_next(FULL + 50 - 1, FULL + 30);
     expect_next(FULL - 1, FULL - 20);
     cr_assert_null(cache_refill(mine, BUCKET));
@@ -219,7 +219,7 @@ Test(cache_quota, none_leaves_nothing)
     cr_assert_not(cache_push(bin(), house_slot(BUCKET, 0)));
     expect_deposited(50);
     expect_free(none);
-    cr_assert_eq(magazine_count(depot_pop_full(BUCKET)), 30, "the private one went first");
+    cr_assert_eq(magazine_count(depot_pop_full(BUCKET)), 30, "the private magazine went to the depot first");
     cr_assert_eq(magazine_count(depot_pop_full(BUCKET)), 20);
     cr_assert_null(depot_pop_full(BUCKET));
 }
@@ -253,7 +253,7 @@ Test(cache_quota, begin_forgets_what_training_noted)
     cr_assert_eq(tally->score, 0);
     cr_assert_eq(tally->want, 0);
     cr_assert_eq(tally->seen, 0);
-    cr_assert_eq(cache_quota(mine, BUCKET), FULL, "the quota is not training's note");
+    cr_assert_eq(cache_quota(mine, BUCKET), FULL, "the cache has its quota, although training has no note of it");
     cr_assert_eq(cache_held(mine, BUCKET), 5);
 }
 
@@ -297,10 +297,10 @@ Test(cache_quota, misses_and_swaps_want_more)
     cr_assert_eq(*want, CACHE_MISS);
     put(0);
     put(1);
-    cr_assert_eq(*want, CACHE_MISS, "the first magazine is no miss");
+    cr_assert_eq(*want, CACHE_MISS, "getting the first magazine does not count as a miss");
     put(2);
     put(3);
-    cr_assert_eq(*want, CACHE_MISS, "nor is the second");
+    cr_assert_eq(*want, CACHE_MISS, "getting the second magazine does not count as a miss");
     put(4); /* now both magazines are full */
     cr_assert_eq(*want, 2 * CACHE_MISS);
     expect_next(4, 4);
@@ -342,7 +342,7 @@ Test(cache_charge, what_the_budget_has_no_room_for_is_refused)
     cr_assert_eq(cache_held(mine, BUCKET), 1);
     cr_assert_eq(budget_left(), 0);
     set_quota(9);
-    cr_assert(cache_set_quota(mine, B4K, 1), "there is room for another now");
+    cr_assert(cache_set_quota(mine, B4K, 1), "the budget has bytes for another quota now");
     cr_assert_not(cache_set_quota(mine, BUCKET, 10));
 }
 

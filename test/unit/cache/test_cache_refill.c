@@ -41,7 +41,7 @@ Test(cache_refill, asks_threads_before_the_depot)
     const struct magazine *magazine = neighbours_equip(neighbour(0), BUCKET, 10);
     struct magazine *other = neighbours_carve(BUCKET, 10);
     cache_deposit(mine, BUCKET, other);
-    cr_assert_eq(cache_refill(mine, BUCKET), magazine->slot[9], "the warmest");
+    cr_assert_eq(cache_refill(mine, BUCKET), magazine->slot[9], "the warmest slot comes first");
     cr_assert_eq(cache_private(&mine->bin[BUCKET]), magazine);
     cr_assert_eq(cache_held(mine, BUCKET), 9);
     cr_assert_eq(counter_read(&mine->tally[BUCKET].misses), 1);
@@ -58,7 +58,7 @@ Test(cache_refill, asks_threads_before_the_depot)
     while (cache_pop(&mine->bin[BUCKET]) != NULL) {
     }
     cr_assert_not_null(cache_refill(mine, BUCKET));
-    cr_assert_eq(depot_pop_empty(BUCKET), magazine, "an empty one for a full one");
+    cr_assert_eq(depot_pop_empty(BUCKET), magazine, "the empty magazine was exchanged for the full one");
 }
 
 Test(cache_refill, does_not_walk_while_it_has_a_public_magazine)
@@ -133,6 +133,6 @@ Test(cache_refill, takes_one_and_gives_the_rest_to_the_depot)
     expect_passed(3, 3);
     expect_counts(4, 1);
     cr_assert_eq(cache_held(mine, BUCKET), 0);
-    cr_assert_eq(counter_read(&mine->tally[BUCKET].misses), 0, "without a magazine none is missed");
-    cr_assert_eq(depot_pop_empty(BUCKET), magazine, "the last one leaves it empty");
+    cr_assert_eq(counter_read(&mine->tally[BUCKET].misses), 0, "a cache without a magazine counts no miss");
+    cr_assert_eq(depot_pop_empty(BUCKET), magazine, "the last slot leaves the magazine empty");
 }

@@ -37,7 +37,7 @@ Test(depot, empty_ones_are_opened_at_need)
     cr_assert(first != NULL && second != NULL && first != second);
     cr_assert_eq(magazine_count(first), 0);
     depot_push(BUCKET, first);
-    cr_assert_eq(depot_pop_empty(BUCKET), first, "what was given comes before what is new");
+    cr_assert_eq(depot_pop_empty(BUCKET), first, "a magazine that was put back comes before a new one");
 }
 
 Test(depot, count_decides_where_a_magazine_goes)
@@ -47,7 +47,7 @@ Test(depot, count_decides_where_a_magazine_goes)
     struct magazine *single = give(BUCKET, 1);
     struct magazine *full = give(BUCKET, MAGAZINE_SLOTS);
     cr_assert_eq(depot_pop_full(BUCKET), full);
-    cr_assert_eq(depot_pop_full(BUCKET), single, "one slot is enough to be full");
+    cr_assert_eq(depot_pop_full(BUCKET), single, "a magazine with one slot counts as full");
     cr_assert_null(depot_pop_full(BUCKET));
     cr_assert_eq(depot_pop_empty(BUCKET), empty);
 }
@@ -78,7 +78,7 @@ Test(depot, young_ones_are_taken_first)
     cr_assert_eq(depot_pop_full(BUCKET), young);
     cr_assert_eq(depot_pop_full(BUCKET), old);
     depot_push_old(BUCKET, old);
-    cr_assert_eq(depot_pop_old(BUCKET), old, "what is given back as old stays old");
+    cr_assert_eq(depot_pop_old(BUCKET), old, "a magazine that is put back as old stays old");
     cr_assert_null(depot_pop_old(BUCKET));
 }
 
@@ -104,7 +104,7 @@ Test(depot, reset_forgets_all)
     struct magazine *next = magazine_open();
     for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
         cr_assert_null(depot_pop_full(bucket));
-        cr_assert_gt(depot_pop_empty(bucket), next, "it had to be opened");
+        cr_assert_gt(depot_pop_empty(bucket), next, "the magazine had to be opened");
     }
 }
 
@@ -163,5 +163,5 @@ Test(depot, threads_hand_magazines_over_whole)
     while (depot_pop_empty(BUCKET) < next) {
         found++;
     }
-    cr_assert_eq(found, opened, "every magazine that was opened lies in the depot, once");
+    cr_assert_eq(found, opened, "every opened magazine lies in the depot exactly once");
 }

@@ -20,7 +20,7 @@ Test(magazine, record_is_as_large_as_its_alignment)
 {
     cr_assert_eq(sizeof(struct magazine), (size_t)MAGAZINE_SIZE);
     cr_assert_lt(offsetof(struct magazine, slot) + MAGAZINE_SLOTS * sizeof(void *), (size_t)MAGAZINE_SIZE,
-                 "even a full one's top lies inside the record");
+                 "the top of a full magazine still points into its record");
 }
 
 Test(magazine, space_is_what_laying_takes)
@@ -72,7 +72,7 @@ Test(magazine, depth_is_told_by_top_alone)
     for (uint32_t depth = 0; depth <= MAGAZINE_SLOTS; depth++) {
         cr_assert_eq(magazine_depth(&magazine->slot[0] + depth), depth);
     }
-    cr_assert_eq(magazine_depth(NULL), 0, "who has no magazine holds nothing");
+    cr_assert_eq(magazine_depth(NULL), 0, "a cache without a magazine holds no slot");
 }
 
 Test(magazine, stacks_are_last_in_first_out)

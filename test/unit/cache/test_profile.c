@@ -80,7 +80,7 @@ static void expect_fault(const char *wanted)
 {
     struct profile profile = example;
     const char *fault = profile_read(path, &profile);
-    cr_assert_not_null(fault, "it was read; wanted: %s", wanted);
+    cr_assert_not_null(fault, "the text was accepted; expected the error: %s", wanted);
     cr_assert_str_eq(fault, wanted);
     cr_assert_eq(profile.count, 0U);
 }

@@ -62,7 +62,7 @@ static void expect_read_fault(const char *name, const char *wanted)
     struct profile profile = {.count = 3};
     errno = UNUSUAL;
     const char *fault = profile_read(name, &profile);
-    cr_assert_not_null(fault, "%s was read; wanted: %s", name, wanted);
+    cr_assert_not_null(fault, "%s was accepted; expected the error: %s", name, wanted);
     cr_assert_str_eq(fault, wanted);
     cr_assert_eq(errno, UNUSUAL);
     cr_assert_eq(profile.count, 0U);
@@ -100,7 +100,7 @@ Test(profile_file, follows_no_link)
     unlink(path);
     expect_read_fault(link, "a symbolic link");
     expect_not_written(link);
-    cr_assert_neq(access(path, F_OK), 0, "nothing is made through a link");
+    cr_assert_neq(access(path, F_OK), 0, "no file is made through a link");
 }
 
 /* A FIFO that is opened without O_NONBLOCK would wait for its other end. */
@@ -217,7 +217,7 @@ Test(profile_file, writes_to_no_name_that_is_cut)
 {
     char name[2 * SETTING_PATH_SIZE];
     lengthen(name, SETTING_PATH_SIZE - 1);
-    cr_assert(profile_write(name, &new), "as long as the setting allows");
+    cr_assert(profile_write(name, &new), "the longest path that the setting allows is accepted");
     expect_profile(&new);
     unlink(path);
     for (size_t length = SETTING_PATH_SIZE + 16; length < sizeof name; length++) {

@@ -38,7 +38,7 @@ static void need_rename_at_once(void)
     struct statfs system;
     cr_assert_eq(statfs(place_directory(), &system), 0);
     if (system.f_type == FUSE_SUPER_MAGIC) {
-        cr_skip("a file that is replaced is not found for a moment on FUSE");
+        cr_skip("on FUSE a file that is just being replaced may not be found");
     }
 }
 
@@ -113,7 +113,7 @@ Test(profile_writers, of_several_processes_the_last_one_stays)
     }
     while (running > 0) {
         int status = 0;
-        cr_assert(read_filled(&was, &changes), "not whole");
+        cr_assert(read_filled(&was, &changes), "the profile is not whole");
         *enough = changes > WRITERS;
         if (waitpid(-1, &status, WNOHANG) > 0) {
             cr_assert_eq(status, 0, "a write failed");
@@ -121,7 +121,7 @@ Test(profile_writers, of_several_processes_the_last_one_stays)
         }
     }
     cr_assert(read_filled(&was, &changes));
-    cr_assert_eq(was & 0xffff, (unsigned)WRITES, "somebody's last write is not the last");
+    cr_assert_eq(was & 0xffff, (unsigned)WRITES, "the profile is not the last one that a process wrote");
 }
 
 static _Atomic unsigned successes;
@@ -218,8 +218,8 @@ Test(profile_writers, a_handler_drops_what_it_interrupts)
         cr_assert_gt(done + came, before, "%u instructions before the end", left);
     }
     cr_assert_gt(done, 0U);
-    cr_assert_gt(came, 0U, "the handler never found the path free");
-    cr_assert_gt(dropped, 0U, "the handler never met a write half done");
+    cr_assert_gt(came, 0U, "no write of the handler was done");
+    cr_assert_gt(dropped, 0U, "the handler never interrupted a write");
 }
 
 /* A writer that is killed at any moment leaves a whole profile, and at most one temporary file beside it. */
@@ -235,11 +235,11 @@ Test(profile_writers, may_be_killed_at_any_moment)
         pid_t child = start_writer(i % WRITERS);
         cr_assert_gt(child, 0);
         while (changes < wanted) {
-            cr_assert(read_filled(&was, &changes), "not whole");
+            cr_assert(read_filled(&was, &changes), "the profile is not whole");
         }
         cr_assert_eq(kill(child, SIGKILL), 0);
         cr_assert_eq(waitpid(child, NULL, 0), child);
-        cr_assert(read_filled(&was, &changes), "not whole");
+        cr_assert(read_filled(&was, &changes), "the profile is not whole");
         snprintf(name, sizeof name, "%s.%d.new", path, (int)child);
         unlink(name);
     }

@@ -28,7 +28,7 @@ Test(training, sixty_fourth_use_earns_a_quota)
     for (unsigned uses = 0; uses < 4 * TRAINING_PROMOTION; uses++) {
         quotas_use(B16K);
     }
-    cr_assert_eq(quotas_of(B16K), TRAINING_FIRST, "who misses nothing needs no more");
+    cr_assert_eq(quotas_of(B16K), TRAINING_FIRST, "a bucket without misses keeps its quota");
     cr_assert_eq(quotas_count(B16K, "promotions"), 1);
     quotas_assert();
 }
@@ -140,7 +140,7 @@ Test(training, eight_misses_double_the_quota)
     uint64_t misses = quotas_count(B16K, "misses");
     cr_assert_eq(misses, 3 * TRAINING_MISSES);
     quotas_starve(B16K, 4 * TRAINING_MISSES);
-    cr_assert_eq(quotas_of(B16K), MAGAZINE_SLOTS, "a magazine holds no more");
+    cr_assert_eq(quotas_of(B16K), MAGAZINE_SLOTS, "a quota is at most one magazine");
     cr_assert_eq(quotas_count(B16K, "growths"), 3);
 }
 
@@ -193,10 +193,10 @@ Test(training, next_thread_begins_anew)
         crew_run(1, earn_a_quota);
         cr_assert_eq(budget_charged(), 0);
     }
-    cr_assert_eq(cache_count(), 3, "they had one record by turns");
+    cr_assert_eq(cache_count(), 3, "the threads used one record after the other");
     cr_assert_eq(quotas_count(B32K, "promotions"), 0);
     cr_assert(training_result(result));
-    cr_assert_eq(result[B16K], TRAINING_FIRST, "an end is no lesson");
+    cr_assert_eq(result[B16K], TRAINING_FIRST, "the end of a thread does not change what was learnt");
     cr_assert_eq(result[B32K], 0U);
     quotas_assert();
 }

@@ -83,10 +83,10 @@ static void run_crowd(void)
 {
     cr_assert_eq(pthread_barrier_init(&meeting, NULL, THREADS), 0);
     crew_run(THREADS, use_several_buckets);
-    cr_assert_gt(spent, 0U, "a budget that is never spent shows nothing");
+    cr_assert_gt(spent, 0U, "the test needs a budget that is spent at times");
     check_budgets();
     cr_assert_null(crew_fault(), "%s", crew_fault());
-    cr_assert_eq(budget_charged(), 0, "those who are gone are charged for nothing");
+    cr_assert_eq(budget_charged(), 0, "threads that have ended are charged nothing");
     cr_assert_eq(quotas_held(), 0);
 }
 
@@ -123,7 +123,7 @@ Test(training_budget, all_free_memory_stays_within_its_own, .timeout = 300)
     for (unsigned bucket = 0; bucket < LARGEST; bucket++) {
         purged += quotas_count(bucket, "purged");
     }
-    cr_assert_gt(purged, 0, "what is beyond it went back to the kernel");
+    cr_assert_gt(purged, 0, "slots beyond the limit were purged");
     cr_assert_leq(retained_memory_held(), house_pools.retain_limit);
 }
 

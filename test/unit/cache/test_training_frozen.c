@@ -76,7 +76,7 @@ Test(training_frozen, frozen_quotas_stay_where_they_began)
     use_in_every_way();
     cr_assert_eq(quotas_of(B4K), 16U);
     cr_assert_eq(quotas_of(B16K), 16U);
-    cr_assert_eq(quotas_of(B64K), 16U, "nor for want of use");
+    cr_assert_eq(quotas_of(B64K), 16U, "quotas do not fall for lack of use");
     cr_assert_gt(quotas_count(B16K, "misses"), 2 * TRAINING_MISSES);
     static const char *const steps[] = {"growths", "transfers", "losses", "decays"};
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {

@@ -97,7 +97,7 @@ Test(training_profile, quotas_are_taken_up_by_the_buckets_sizes)
     cr_assert(profile_write(path, &stored));
     recall_silently(path);
     cr_assert_eq(first[B4K], 12U);
-    cr_assert_eq(first[B8K], UNTOUCHED, "the profile says nothing of it");
+    cr_assert_eq(first[B8K], UNTOUCHED, "the profile has no row for this bucket");
     cr_assert_eq(first[B16K], 62U);
     cr_assert_eq(first[B32K], 0U);
     cr_assert_eq(first[B64K], MAGAZINE_SLOTS);
@@ -144,7 +144,7 @@ Test(training_profile, damaged_one_is_said_once_and_ignored)
     cr_assert_eq(first[B16K], UNTOUCHED);
     quotas_promote(B16K);
     cr_assert(training_record());
-    cr_assert_eq(written(B16K), TRAINING_FIRST, "the damaged one is replaced");
+    cr_assert_eq(written(B16K), TRAINING_FIRST, "the damaged profile is replaced");
 }
 
 /* --- record --------------------------------------------------------------------------------- */
@@ -162,7 +162,7 @@ Test(training_profile, nothing_learnt_is_not_written)
     house_give(house_take(B16K, 16384, NULL));
     cr_assert(training_record());
     cr_assert_eq(stat(path, &after), 0);
-    cr_assert_eq(before.st_ino, after.st_ino, "the last one's lessons stay");
+    cr_assert_eq(before.st_ino, after.st_ino, "the earlier process's profile stays");
     cr_assert_eq(written(B16K), 33U);
 }
 
@@ -181,7 +181,7 @@ Test(training_profile, lessons_are_written_and_taken_up_again)
     cr_assert_eq(first[B64K], 0U);
     quotas_starve(B16K, TRAINING_MISSES);
     cr_assert(training_record());
-    cr_assert_eq(written(B16K), 4 * TRAINING_FIRST, "each time anew");
+    cr_assert_eq(written(B16K), 4 * TRAINING_FIRST, "the file is written each time");
 }
 
 /* In a short run that used one bucket, the rows of the other buckets stay as they were. */
@@ -232,7 +232,7 @@ Test(training_profile, dump_writes_it_too)
     int nowhere = open("/dev/null", O_WRONLY);
     recall_silently(path);
     cr_assert(dump_to(nowhere));
-    cr_assert_not(is_there(path), "nothing was learnt yet");
+    cr_assert_not(is_there(path), "no profile was written yet");
     quotas_promote(B8K);
     cr_assert(dump_to(nowhere));
     cr_assert_eq(written(B8K), TRAINING_FIRST);
@@ -256,7 +256,7 @@ Test(training_profile, frozen_process_leaves_it_alone)
     memcpy(frozen.first, first, sizeof first);
     training_open(&frozen);
     house_give(house_take(B16K, 16384, NULL));
-    cr_assert_eq(quotas_of(B16K), 33U, "it begins with them all the same");
+    cr_assert_eq(quotas_of(B16K), 33U, "the process begins with the quotas of the profile");
     cr_assert(training_record());
     cr_assert_eq(written(B4K), 12U);
     cr_assert_eq(written(B16K), 33U);

@@ -68,7 +68,7 @@ Test(training_rest, idle_quota_is_halved_each_age_until_there_is_none)
     cr_assert_eq(budget_charged(), 0);
     quotas_assert();
     rest(AGE);
-    cr_assert_eq(quotas_count(BUCKET, "decays"), decays + 1, "who has none loses none");
+    cr_assert_eq(quotas_count(BUCKET, "decays"), decays + 1, "a bucket without a quota loses nothing");
 }
 
 Test(training_rest, takes_nothing_before_the_age_is_over)
@@ -119,7 +119,7 @@ Test(training_rest, quota_that_was_too_small_once_is_not_lowered)
     rest(AGE / 2);
     cr_assert_eq(quotas_of(BUCKET), FIRST);
     live_through(1);
-    cr_assert_lt(quotas_of(BUCKET), (unsigned)FIRST, "by the next age that is forgotten");
+    cr_assert_lt(quotas_of(BUCKET), (unsigned)FIRST, "in the next age the miss no longer counts");
 }
 
 /* Uses more slots at a time than one magazine may hold. */

@@ -81,14 +81,14 @@ Test(training_shift, quotas_follow_the_workload)
 {
     quotas_lay((uint64_t)QUOTA * 2 * 20480);
     work(B16K);
-    cr_assert_eq(quotas_of(B16K), QUOTA, "the one bucket has the whole budget");
+    cr_assert_eq(quotas_of(B16K), QUOTA, "the bucket has the whole budget");
     cr_assert_eq(budget_left(), 0);
     uint32_t most = (uint32_t)(budget.cache_limit / quotas_price(B64K));
 
     work(B64K);
     cr_assert_eq(quotas_of(B64K), most, "%u, not %u", quotas_of(B64K), most);
     cr_assert_leq(quotas_of(B16K) * quotas_price(B16K), quotas_price(B64K),
-                  "the old bucket keeps what is too little for the new one at most: %u", quotas_of(B16K));
+                  "the old bucket keeps more than is too little for a slot of the new one: %u", quotas_of(B16K));
     cr_assert_gt(quotas_count(B16K, "losses") + quotas_count(B16K, "decays"), 0);
 
     work(B16K);

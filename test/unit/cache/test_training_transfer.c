@@ -157,7 +157,7 @@ Test(training_transfer, what_the_donor_held_goes_to_the_stack)
     for (uint64_t i = 1; i < carved; i++) {
         cr_assert_not_null(house_take(B64K, 65536, NULL));
     }
-    cr_assert_eq(quotas_count(B64K, "carved"), carved, "all are within reach");
+    cr_assert_eq(quotas_count(B64K, "carved"), carved, "every slot can be allocated");
     quotas_assert();
 }
 
@@ -191,7 +191,7 @@ Test(training_transfer, idle_quota_is_halved_every_64_slow_paths)
 {
     quotas_lay(plenty);
     quotas_promote_all(2, (const unsigned[]){B4K, B16K});
-    cr_assert_leq(misses_until_change(B4K, B16K), 2 * TRAINING_DECAY, "used once, idle once");
+    cr_assert_leq(misses_until_change(B4K, B16K), 2 * TRAINING_DECAY, "the quota fell at the second look");
     cr_assert_eq(quotas_of(B16K), TRAINING_FIRST / 2);
     for (uint32_t quota = TRAINING_FIRST / 4;; quota /= 2) {
         cr_assert_eq(misses_until_change(B4K, B16K), TRAINING_DECAY);
@@ -202,11 +202,11 @@ Test(training_transfer, idle_quota_is_halved_every_64_slow_paths)
         }
     }
     cr_assert_eq(quotas_count(B16K, "decays"), 4);
-    cr_assert_eq(quotas_count(B4K, "decays"), 0, "who is used decays not");
+    cr_assert_eq(quotas_count(B4K, "decays"), 0, "the quota of a used bucket does not fall");
     cr_assert_eq(cache_held(cache_mine, B16K), 0U);
     cr_assert_null(cache_private(&cache_mine->bin[B16K]));
     quotas_promote(B16K);
-    cr_assert_eq(quotas_of(B16K), TRAINING_FIRST, "it can be earned again");
+    cr_assert_eq(quotas_of(B16K), TRAINING_FIRST, "the quota can be earned again");
 }
 
 Test(training_transfer, one_use_in_64_slow_paths_keeps_a_quota)
@@ -232,7 +232,7 @@ Test(training_transfer, uses_without_a_quota_are_slow_paths_too)
         house_give(house_take(B64K, 65536, NULL));
     }
     cr_assert_eq(quotas_of(B4K), 0U);
-    cr_assert_eq(quotas_of(B64K), 0U, "the budget is less than one of its slots");
+    cr_assert_eq(quotas_of(B64K), 0U, "the budget is smaller than one of the bucket's slots");
     cr_assert_eq(budget_charged(), 0);
     quotas_assert();
 }

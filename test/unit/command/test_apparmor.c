@@ -38,7 +38,7 @@ Test(confinement, capital_rules_scrub)
 
 Test(confinement, others_do_not)
 {
-    cr_assert_not(apparmor_scrubs(root, "/usr/sbin/kept", profile), "its rule is a stranger's");
+    cr_assert_not(apparmor_scrubs(root, "/usr/sbin/kept", profile), "the rule belongs to another profile");
     cr_assert_not(apparmor_scrubs(root, "/usr/sbin/plain", profile));
     cr_assert_not(apparmor_scrubs(root, "/usr/sbin/unnamed", profile));
 }

@@ -86,7 +86,7 @@ Test(message, goes_nowhere_when_stderr_was_replaced)
     dup2(own, STDERR_FILENO);
     bool back = message_stderr_is_ours();
     dup2(kept, STDERR_FILENO);
-    cr_assert_not(replaced, "another file of the same device is another file");
+    cr_assert_not(replaced, "another file on the same device must not count as stderr");
     cr_assert_not(closed);
     cr_assert(back);
     cr_assert_eq(lseek(other, 0, SEEK_END), 0, "the program's file was written to");

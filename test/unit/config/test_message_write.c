@@ -23,8 +23,8 @@ Test(message_write, refuses_a_bad_descriptor)
     close(ends[1]);
     errno = UNUSUAL;
     cr_expect_not(message_write(ends[1], "words", 5));
-    cr_expect_not(message_write(ends[0], "words", 5), "the reading end takes nothing");
-    cr_expect(message_write(ends[0], "", 0), "nothing can always be written");
+    cr_expect_not(message_write(ends[0], "words", 5), "writing to the reading end of a pipe fails");
+    cr_expect(message_write(ends[0], "", 0), "writing 0 bytes succeeds");
     cr_expect_eq(errno, UNUSUAL);
 }
 
@@ -167,7 +167,7 @@ Test(message_write, file_size_limit_causes_no_signal)
     unlink(path);
     capture_run(&capture, write_beyond_the_file_size_limit, &file);
     cr_assert(capture_is_clean(&capture), "status %x: %s", (unsigned)capture.status, capture.words);
-    cr_assert_eq(lseek(file, 0, SEEK_END), 3, "as much as may be");
+    cr_assert_eq(lseek(file, 0, SEEK_END), 3, "the file has as many bytes as the limit allows");
 }
 
 /* The reader of the pipe is alive and does not read: the message must be given up after some time. */

@@ -44,7 +44,7 @@ Test(option_set, contradiction_gives_both_defaults)
     cr_expect(set.faulty);
     environment_set("SOCKMALLOC_MAX", "8k");
     words = environment_read(&set, NULL);
-    cr_expect_str_empty(words, "equal is no contradiction: %s", words);
+    cr_expect_str_empty(words, "equal values are no contradiction: %s", words);
     cr_expect_eq(set.number[OPTION_MIN], 8192);
     cr_expect_eq(set.number[OPTION_MAX], 8192);
 }

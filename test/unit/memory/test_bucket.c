@@ -58,9 +58,10 @@ static void expect_sound(const struct bucket_settings *settings)
     cr_assert_eq(plan.capacity[plan.count - 1],
                  smaller(whole_pages(last, settings) + whole_pages(settings->headroom, settings),
                          whole_pages(plan.maximum, settings)),
-                 "the last bucket ends at the maximum, and with its headroom at the latest");
+                 "the last bucket ends between the largest request and that plus the headroom");
     cr_assert_geq(plan.capacity[plan.count - 1], plan.maximum, "no bucket is missing");
-    cr_assert(plan.count == 1 || plan.capacity[plan.count - 2] < plan.maximum, "none is in vain");
+    cr_assert(plan.count == 1 || plan.capacity[plan.count - 2] < plan.maximum,
+              "the last bucket but one is smaller than the largest request");
     cr_assert_eq(plan.size[0], rule(plan.minimum, settings));
     for (unsigned bucket = 0; bucket < plan.count; bucket++) {
         bool power = (plan.size[bucket] & (plan.size[bucket] - 1)) == 0;
@@ -70,7 +71,7 @@ static void expect_sound(const struct bucket_settings *settings)
         cr_assert(bucket == 0 || plan.size[bucket] > plan.size[bucket - 1]);
         cr_assert(bucket == 0 || plan.capacity[bucket] > plan.capacity[bucket - 1]);
         cr_assert_eq(plan.capacity[bucket] % settings->page, 0);
-        cr_assert_eq(plan.stride[bucket] % settings->page, 0, "slots start at pages");
+        cr_assert_eq(plan.stride[bucket] % settings->page, 0, "slots begin at the start of a page");
         cr_assert_geq(plan.stride[bucket], plan.capacity[bucket]);
         cr_assert_eq(bucket >= plan.first_large, plan.size[bucket] >= settings->large);
     }
@@ -251,7 +252,7 @@ Test(bucket, pages_of_64_kib)
     settings.page = 65536;
     make(&settings);
     cr_assert_str_eq(plan.label[0], "64k");
-    cr_assert_eq(plan.capacity[0], 131072, "4096 bytes of headroom are raised to a page");
+    cr_assert_eq(plan.capacity[0], 131072, "the headroom is rounded up to a page");
     cr_assert_eq(bucket_of(4096), 0);
     cr_assert_eq(bucket_of(131072), 0);
     cr_assert_str_eq(plan.label[bucket_of(131073)], "128k");
@@ -279,8 +280,8 @@ Test(bucket, large_decides_by_the_buckets_size)
     cr_assert_str_eq(plan.label[plan.first_large], "128k");
     settings.large = 4096;
     make(&settings);
-    cr_assert_eq(plan.first_large, 0, "all can be large");
+    cr_assert_eq(plan.first_large, 0, "all buckets can be large");
     settings.large = 1 << 30;
     make(&settings);
-    cr_assert_eq(plan.first_large, plan.count, "none need be");
+    cr_assert_eq(plan.first_large, plan.count, "there may be no large bucket");
 }

@@ -69,7 +69,7 @@ Test(decay, generations_change_places_when_it_is_due)
     expect_young(young);
     cr_assert(decay_turn(START_TIME + AGE));
     expect_young(1 - young);
-    cr_assert_not(decay_turn(START_TIME + AGE), "each lasts its time");
+    cr_assert_not(decay_turn(START_TIME + AGE), "each generation lasts a whole age");
     expect_young(1 - young);
     cr_assert(decay_turn(START_TIME + 2 * AGE));
     expect_young(young);
@@ -101,7 +101,7 @@ Test(decay, one_claim_a_moment)
     open_decay();
     cr_assert(decay_claim(DECAY_GIVE, START_TIME));
     cr_assert_not(decay_claim(DECAY_GIVE, START_TIME));
-    cr_assert(decay_claim(DECAY_TAKE, START_TIME), "frees and takes have one each");
+    cr_assert(decay_claim(DECAY_TAKE, START_TIME), "frees and allocations have a claim each");
     cr_assert_not(decay_claim(DECAY_TAKE, START_TIME));
     cr_assert(decay_claim(DECAY_GIVE, START_TIME + 1));
     cr_assert_not(decay_claim(DECAY_GIVE, START_TIME + 1));

@@ -207,7 +207,7 @@ Test(hole, one_piece_is_claimed_where_memory_is_short)
     expect_filled(2, 4, 1, 4);
     os_failing_from(1);
     expect_filled(2, 3, 0, 0);
-    cr_assert_eq(os_failing_refusals(), 2U, "several, then one, and it is not asked for ever");
+    cr_assert_eq(os_failing_refusals(), 2U, "first several pages are refused, then one, and then the call gives up");
     os_failing_from(1);
     expect_filled(2, 1, 0, 0);
     cr_assert_eq(os_failing_refusals(), 1U);
@@ -224,7 +224,7 @@ Test(hole, is_not_made_where_nothing_is_mapped_before_it)
     cr_assert_not(hole_open(range, 8, 2, false));
     cr_assert_eq(*page_at(8), 'x');
     make_hole(12, 2);
-    cr_assert(hole_open(range, 14, 2, false), "another one before it will do");
+    cr_assert(hole_open(range, 14, 2, false), "the mapping before it may be another one of the range");
     hole_close(14, 2);
     expect_filled(4, 1, 1, 12);
 }
@@ -243,7 +243,7 @@ Test(hole, in_which_a_stranger_lies_is_his)
     expect_filled(2, 4, 2, 16);
     expect_full();
     cr_assert(*page_at(4) == 's' && *page_at(12) == 's');
-    cr_assert_not(hole_open(range, 8, 1, false), "it is no hole any more");
+    cr_assert_not(hole_open(range, 8, 1, false), "the addresses are no hole any more");
 }
 
 Test(hole, all_are_forgotten)

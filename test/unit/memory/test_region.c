@@ -82,12 +82,12 @@ Test(region, owns_the_range_and_no_more)
     cr_assert(region_owns(region.start));
     cr_assert(region_owns(region.start + region_ready() - 1));
     cr_assert_not(region_owns(region.start - 1));
-    cr_assert_not(region_owns(region.start + region_ready()), "what was never mapped is not ours");
+    cr_assert_not(region_owns(region.start + region_ready()), "addresses that were never mapped are not owned");
     cr_assert_not(region_owns(NULL));
     cr_assert_not(region_owns((void *)UINTPTR_MAX));
     cr_assert_not(region_owns(&outside));
     cr_assert_not(region_owns(&local));
-    cr_assert_not(region_owns((const void *)region.states), "metadata is not a program's to free");
+    cr_assert_not(region_owns((const void *)region.states), "a program must not free an address of the metadata");
     cr_assert_not(region_owns((const void *)region.requests));
     cr_assert_not(region_owns((const void *)region.links));
 }
@@ -162,7 +162,7 @@ Test(region, carving_gives_a_run_with_the_lowest_last)
     }
     cr_assert_eq(region_carve(B16K, 0, run), 0);
     cr_assert_eq(region_carved(B16K), 4 * RUN);
-    cr_assert_eq(region_carved(B8K), 0, "each bucket has its own slots");
+    cr_assert_eq(region_carved(B8K), 0, "carving in one bucket carves none in another");
 }
 
 Test(region, carved_slots_are_zero_and_can_be_written_to_their_ends)
@@ -214,7 +214,7 @@ Test(region, ends_after_its_last_slot)
         cr_assert_eq(region_carve(B16K, RUN, run), RUN);
         carved += RUN;
     }
-    cr_assert_eq(region_carve(B16K, RUN, run), limit - carved, "as many as there are left");
+    cr_assert_eq(region_carve(B16K, RUN, run), limit - carved, "the run has as many slots as there are left");
     memset(house_slot(B16K, limit - 1), 'x', region.geometry[B16K].stride);
     cr_assert_eq(region_carve(B16K, RUN, run), 0);
     cr_assert_eq(region_carve(B4M, 1, run), 0);
@@ -282,7 +282,7 @@ Test(region, returned_slots_are_nobodys_and_cannot_be_touched)
     cr_assert_eq(region_carved(B256K), 2);
     cr_assert_not(region_find(run[2]).found);
     cr_assert_not(region_find(run[1]).found);
-    cr_assert(region_owns(run[1]), "a free of it must find metadata");
+    cr_assert(region_owns(run[1]), "free must find the metadata of a returned slot");
     capture_fault(write_to, run[1]);
     capture_fault(write_to, (char *)run[2] + region.geometry[B256K].stride - 1);
     cr_assert_eq(*(char *)run[3], 'x');
@@ -310,9 +310,9 @@ Test(region, hole_is_carved_again_from_its_front)
             expect_slot_found(B16K, small[i]);
         }
     }
-    cr_assert_eq(region_carve(B4K, RUN, small), 8, "what is left has room for a few small ones");
+    cr_assert_eq(region_carve(B4K, RUN, small), 8, "the rest of the hole has space for a few small slots");
     cr_assert_eq(region_carve(B4K, RUN, small), RUN);
-    cr_assert_eq(region_front(), front + RUN * region.geometry[B4K].pages, "and now there is no hole");
+    cr_assert_eq(region_front(), front + RUN * region.geometry[B4K].pages, "now there is no hole left");
     cr_assert_geq(region_ready(), ready);
     cr_assert_eq(region_carved(B1M), 2);
 }
@@ -325,10 +325,10 @@ Test(region, holes_side_by_side_are_one)
     cr_assert_eq(region_carve(B256K, 6, run), 6);
     cr_assert(region_return(region_number(run[4]), pages));
     cr_assert(region_return(region_number(run[2]), pages));
-    cr_assert(region_return(region_number(run[3]), pages), "between the two");
+    cr_assert(region_return(region_number(run[3]), pages), "returns the slot between the two holes");
     void *slot;
     cr_assert_eq(region_carve(B512K, 1, &slot), 1);
-    cr_assert_eq(slot, run[4], "of a bucket that none of the three has room for");
+    cr_assert_eq(slot, run[4], "the three holes together serve a larger bucket");
 }
 
 Test(region, child_of_a_fork_forgets_its_holes)
@@ -342,7 +342,7 @@ Test(region, child_of_a_fork_forgets_its_holes)
     cr_assert_eq(region_carve(B256K, 1, &slot), 1);
     cr_assert_gt(slot, run[0]);
     cr_assert_not(region_return(region_number(run[0]), region.geometry[B256K].pages),
-                  "what it would be claimed from is not there");
+                  "the mapping that would be extended is not there");
     cr_assert(region_return(region_number(slot), region.geometry[B256K].pages));
 }
 
@@ -379,7 +379,7 @@ Test(region, threads_return_and_carve_beside_each_other)
     cr_assert_eq(region_carved(B256K), 0);
     cr_assert_eq(region_carved(B512K), 0);
     cr_assert_eq(region_next(0), REGION_END);
-    cr_assert_lt(region_front(), pages_carved, "addresses are used again, however often two threads met");
+    cr_assert_lt(region_front(), pages_carved, "returned addresses are used again");
 }
 
 /* --- a page of a hole is claimed as soon as possible --- */

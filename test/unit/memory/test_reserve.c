@@ -39,7 +39,7 @@ Test(reserve, nothing_is_mapped)
 Test(reserve, says_when_there_is_no_such_range)
 {
     cr_assert_not(reserve_open(SIZE_MAX / 2 / os_page_size() * os_page_size(), NULL));
-    cr_assert(reserve_open(os_page_size(), NULL), "less may still be had");
+    cr_assert(reserve_open(os_page_size(), NULL), "a smaller window is still found");
     cr_assert_not_null(reserve_cut(0));
 }
 
@@ -51,6 +51,6 @@ Test(reserve, ends_where_it_is_wished)
     cr_assert(reserve_open(size, start + size));
     cr_assert_eq(reserve_cut(0), start);
     cr_assert(os_claim(start + size - os_page_size(), os_page_size()));
-    cr_assert(reserve_open(size, start + size), "elsewhere, where it cannot be had there");
+    cr_assert(reserve_open(size, start + size), "the window is found elsewhere if there is no space at that place");
     cr_assert_neq(reserve_cut(0), start);
 }

@@ -130,5 +130,5 @@ Test(residency, is_unknown_where_the_kernel_says_nothing)
     cr_assert_eq(munmap(region.start, region_ready()), 0);
     cr_assert_not(measure(B16K).known);
     expect(B16K, 0, 0, 0);
-    cr_assert_not(measure(B8K).known, "one answer for all buckets");
+    cr_assert_not(measure(B8K).known, "the answer is unknown for all buckets");
 }

@@ -22,7 +22,7 @@ Test(slots, carves_when_there_is_none)
     house_lay_default();
     expect_taken(SLOTS_FROM_CARVED, 0);
     expect_taken(SLOTS_FROM_CARVED, 1);
-    cr_assert_eq(region_carved(BUCKET), 2, "one at a time");
+    cr_assert_eq(region_carved(BUCKET), 2, "slots are carved one at a time");
 }
 
 Test(slots, free_come_before_purged_before_carved)
@@ -132,7 +132,7 @@ Test(slots, threads_never_hold_the_same_slot)
 {
     house_lay_default();
     crew_run(THREADS, take_and_give);
-    cr_assert_leq(region_carved(BUCKET), (uint32_t)THREADS, "no more than were held at once");
+    cr_assert_leq(region_carved(BUCKET), (uint32_t)THREADS, "no more slots were carved than were held at once");
     enum slots_source source;
     for (uint32_t left = region_carved(BUCKET); left > 0; left--) {
         cr_assert_not_null(slots_pop(BUCKET, &source));

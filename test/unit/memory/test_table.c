@@ -51,7 +51,7 @@ Test(table, is_not_opened_over_what_is_mapped)
     cr_assert_eq(table.start[0], 'x');
     cr_assert_not(table_reach(&other, 1));
     table_close(&other);
-    cr_assert_eq(table.start[0], 'x', "what it never had it does not give back");
+    cr_assert_eq(table.start[0], 'x', "the table unmaps only what it has mapped");
     table_close(&table);
     capture_fault(touch, table.start);
 }
@@ -65,7 +65,7 @@ Test(table, grows_by_a_step_at_least)
     memset(table.start, 'x', ready());
     capture_fault(touch, table.start + ready());
     cr_assert(table_reach(&table, page + STEP));
-    cr_assert_eq(ready(), page + STEP, "what is usable needs no growth");
+    cr_assert_eq(ready(), page + STEP, "memory that is usable already needs no growth");
     cr_assert(table_reach(&table, page + STEP + 1));
     cr_assert_eq(ready(), page + 2 * STEP);
     cr_assert_eq(table.start[page + STEP - 1], 'x');
@@ -88,13 +88,13 @@ Test(table, ends_where_something_is_in_the_way)
     char *stranger = table.start + 8 * page;
     cr_assert(os_claim(stranger, page));
     *stranger = 's';
-    cr_assert(table_reach(&table, 8 * page), "up to there, though a step would be more");
+    cr_assert(table_reach(&table, 8 * page), "the table grows up to the stranger, although a step would be more");
     cr_assert_eq(ready(), 8 * page);
     cr_assert_not(table_reach(&table, 8 * page + 1));
     cr_assert_eq(*stranger, 's');
     cr_assert_eq(ready(), 8 * page);
     cr_assert(os_release(stranger, page));
-    cr_assert(table_reach(&table, 9 * page), "once it is gone, there is room again");
+    cr_assert(table_reach(&table, 9 * page), "once the stranger is gone, the table can grow");
 }
 
 Test(table, grows_as_far_as_is_asked)
@@ -114,7 +114,7 @@ Test(table, ends_at_its_limit)
     cr_assert_eq(ready(), os_page_size(), "a refusal changes nothing");
     cr_assert(table_reach(&table, 3 * STEP));
     cr_assert(table_reach(&table, 3 * STEP + 1));
-    cr_assert_eq(ready(), limit, "the last step is as long as there is room");
+    cr_assert_eq(ready(), limit, "the last step ends at the limit");
     cr_assert_not(table_reach(&table, limit + 1));
     cr_assert(table_reach(&table, limit));
     table.start[limit - 1] = 1;

@@ -113,16 +113,16 @@ Test(image, broken_names_are_none)
     char name[256];
     object_make();
     read_object();
-    cr_assert_not(image_name(&image, &symbol, name, sizeof name), "an empty one");
+    cr_assert_not(image_name(&image, &symbol, name, sizeof name), "an empty name");
     for (symbol.name = sizeof object.strings; symbol.name < sizeof object.strings + 2; symbol.name++) {
         object.code[0] = object.code[1] = 'x';
-        cr_assert_not(image_name(&image, &symbol, name, sizeof name), "behind the table");
+        cr_assert_not(image_name(&image, &symbol, name, sizeof name), "a name behind the table");
     }
     symbol.name = 37;
     image.strings_size = 40;
-    cr_assert_not(image_name(&image, &symbol, name, sizeof name), "without an end");
+    cr_assert_not(image_name(&image, &symbol, name, sizeof name), "a name without an end");
     image.strings = 1;
-    cr_assert_not(image_name(&image, &symbol, name, sizeof name), "not mapped");
+    cr_assert_not(image_name(&image, &symbol, name, sizeof name), "a name in memory that is not mapped");
 }
 
 static void expect_no_object(uintptr_t start)

@@ -59,7 +59,7 @@ static void end_holding(void)
 static void expect_waiting(void)
 {
     begin_to_hold();
-    cr_assert(lock_take(&lock), "it takes itself for a handler");
+    cr_assert(lock_take(&lock), "the thread takes itself for a signal handler");
     lock_release(&lock);
     end_holding();
     cr_assert_eq(word_of(&lock), 0);
@@ -93,7 +93,7 @@ Test(lock_handlers, handler_does_not_wait_for_what_it_interrupted, .timeout = 12
     interrupt_wanting(&lock);
     interrupt_wanting(&lock);
     cr_assert_eq(refusals, 2);
-    cr_assert_neq(word_of(&lock), 0, "what the handler was refused is still the thread's");
+    cr_assert_neq(word_of(&lock), 0, "the thread still holds the lock that the handler was refused");
     lock_release(&lock);
     cr_assert_eq(word_of(&lock), 0);
     expect_waiting();

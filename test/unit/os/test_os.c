@@ -122,7 +122,7 @@ Test(os, claims_what_is_free_and_nothing_else)
     cr_assert_not(os_is_free(start, os_page_size()));
     cr_assert_not(os_is_free(start, PAGES * os_page_size()));
     cr_assert_eq(errno, UNUSUAL);
-    cr_assert_eq(*start, 'x', "what is there stays");
+    cr_assert_eq(*start, 'x', "the memory keeps its content");
     cr_assert(os_is_mapped(start));
     cr_assert_not(os_is_mapped(page_at(start, 1)));
     capture_fault(touch_by_reading, page_at(start, 1));
@@ -138,7 +138,7 @@ Test(os, extends_a_mapping_in_place)
     page_at(start, 4)[-1] = 'y';
     cr_assert_not(os_is_mapped(page_at(start, 4)));
     errno = UNUSUAL;
-    cr_assert_not(os_extend(page_at(start, 1), os_page_size()), "from an end that is no more");
+    cr_assert_not(os_extend(page_at(start, 1), os_page_size()), "the mapping does not end there any more");
     cr_assert_eq(errno, UNUSUAL);
     cr_assert_eq(page_at(start, 4)[-1], 'y');
     cr_assert(os_extend(page_at(start, 4), os_page_size()));
@@ -152,7 +152,7 @@ Test(os, extends_over_nothing_that_is_mapped)
     cr_assert_not(os_extend(page_at(start, 1), 3 * os_page_size()));
     cr_assert_not(os_is_mapped(page_at(start, 1)), "nothing has changed");
     cr_assert_eq(page_at(start, 2)[0], 'x');
-    cr_assert(os_extend(page_at(start, 1), os_page_size()), "up to there");
+    cr_assert(os_extend(page_at(start, 1), os_page_size()), "the mapping can be extended up to the other one");
 }
 
 Test(os, break_is_where_the_heap_ends)
@@ -265,7 +265,7 @@ Test(os, released_pages_are_nobodys)
     errno = UNUSUAL;
     cr_assert(os_release(start, PAGES * os_page_size()));
     cr_assert_eq(errno, UNUSUAL);
-    cr_assert(os_is_free(start, PAGES * os_page_size()), "there is room again");
+    cr_assert(os_is_free(start, PAGES * os_page_size()), "the addresses are free again");
 }
 
 Test(os, copies_what_is_mapped)
@@ -274,7 +274,7 @@ Test(os, copies_what_is_mapped)
     errno = UNUSUAL;
     cr_assert(os_copy(target, "leaked", 7));
     cr_assert_str_eq(target, "leaked");
-    cr_assert(os_copy(target, NULL, 0), "nothing can be had anywhere");
+    cr_assert(os_copy(target, NULL, 0), "copying 0 bytes succeeds from any address");
     cr_assert_eq(errno, UNUSUAL);
 }
 

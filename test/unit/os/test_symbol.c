@@ -89,7 +89,8 @@ Test(symbol, names_object_function_and_offset)
         expect_function(function, 1);
         expect_function(function, size); /* also at its end, because the last call in a function may not return */
         const char *words = print(function);
-        cr_assert_null(strstr(words, "+0x0)"), "%s: the call lies before that", words);
+        cr_assert_null(strstr(words, "+0x0)"), "%s: an address after a call belongs to the function with the call",
+                       words);
     }
 }
 
@@ -175,10 +176,10 @@ Test(symbol, says_the_same_again)
     symbol_begin(&finder);
     const char *first = print(function + 1);
     cr_assert_str_eq(print(function + 1), first);
-    cr_assert_eq(finder.next, 1, "maps is read once for an object");
+    cr_assert_eq(finder.next, 1, "/proc/self/maps is read once for each object");
     print(hidden);
     print(function + 1);
-    cr_assert_eq(finder.next, 2, "the first one is still remembered");
+    cr_assert_eq(finder.next, 2, "the first object is still remembered");
 }
 
 /* Loads a library that the test has not loaded yet, and that every glibc brings. */

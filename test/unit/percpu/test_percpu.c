@@ -48,7 +48,7 @@ Test(processor, before_it_is_opened_all_goes_by_the_stacks)
     house_lay_default();
     percpu_set_quota(B16K, QUOTA);
     void *slot = expect_take(B16K, PERCPU_CARVED);
-    cr_assert_eq(region_carved(B16K), 1U, "for nobody no run is carved");
+    cr_assert_eq(region_carved(B16K), 1U, "without a quota a single slot is carved");
     cr_assert_not(processors_give(B16K, slot));
     cr_assert_eq(expect_take(B16K, PERCPU_FREE), slot);
     cr_assert_eq(PROCESSORS_SLOW(B16K, carves), 1);
@@ -123,7 +123,7 @@ static void give_beyond_the_quota(unsigned here)
     uint64_t misses = PROCESSORS_SLOW(B16K, misses);
     cr_assert(processors_give(B16K, taken[QUOTA]));
     cr_assert_eq(PROCESSORS_SLOW(B16K, misses), misses + 1);
-    cr_assert_eq(processors_held(here, B16K), 1U, "an empty one has come in the full one's place");
+    cr_assert_eq(processors_held(here, B16K), 1U, "an empty magazine has replaced the full one");
     cr_assert_eq(PROCESSORS_SLOW(B16K, deposited), QUOTA);
     for (unsigned i = QUOTA + 1; i < 2 * QUOTA; i++) {
         cr_assert(processors_give(B16K, taken[i]));
@@ -180,7 +180,7 @@ Test(processor, lower_quota_sends_the_magazine_to_the_depot)
     cr_assert_eq(processors_held(here, B16K), QUOTA);
     void *slot = expect_take(B16K, PERCPU_CACHE);
     percpu_set_quota(B16K, 2);
-    cr_assert_eq(processors_held(here, B16K), QUOTA - 1U, "nothing is done until something is given");
+    cr_assert_eq(processors_held(here, B16K), QUOTA - 1U, "nothing changes until a slot is freed");
     cr_assert(processors_give(B16K, slot));
     cr_assert_eq(processors_held(here, B16K), 1U);
     cr_assert_eq(PROCESSORS_SLOW(B16K, deposited), QUOTA + QUOTA - 1);
@@ -201,7 +201,7 @@ Test(processor, no_quota_any_more_drains)
     house_assert();
     percpu_set_quota(B16K, QUOTA);
     take(B16K, 2 * QUOTA, (void * [2 * QUOTA]){NULL});
-    cr_assert_eq(region_carved(B16K), 2U * QUOTA, "all of it is in the depot and the stack");
+    cr_assert_eq(region_carved(B16K), 2U * QUOTA, "all slots lie in the depot or on the stack");
 }
 
 Test(processor, quota_is_a_magazine_at_most)

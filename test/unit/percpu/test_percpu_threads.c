@@ -191,7 +191,7 @@ Test(processor_threads, reset_forgets_slots_and_counts)
         const struct cache *record = percpu_at(number);
         cr_assert_eq(memcmp(record, &unused, sizeof *record), 0);
     }
-    cr_assert_eq(percpu_quota(B16K), QUOTA, "what is wished stays");
+    cr_assert_eq(percpu_quota(B16K), QUOTA, "the quota that was set stays");
     uint32_t carved = region_carved(B16K);
     enum percpu_source source;
     cr_assert_not_null(processors_take(B16K, &source));

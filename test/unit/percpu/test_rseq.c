@@ -87,7 +87,7 @@ Test(sequence, pop_takes_the_top_until_it_is_empty)
         cr_assert_eq(top_of(1), magazines[0].slot + left - 1);
     }
     cr_assert_null(rseq_pop(&table, TOP));
-    cr_assert_null(rseq_pop(&table, TOP), "nor later");
+    cr_assert_null(rseq_pop(&table, TOP), "a second call fails as well");
     cr_assert_eq(top_of(1), magazines[0].slot);
 }
 
@@ -103,7 +103,7 @@ Test(sequence, push_puts_on_top_until_the_limit)
         cr_assert_eq(top_of(1), magazines[0].slot + i + 1);
         cr_assert_eq(magazines[0].slot[i], &tokens[i % TOKENS]);
         cr_assert_not(rseq_push(&table, TOP, tokens, limit));
-        cr_assert_not(rseq_push(&table, TOP, tokens, limit / 2), "above a lower limit, too");
+        cr_assert_not(rseq_push(&table, TOP, tokens, limit / 2), "the push fails above a lower limit, too");
         cr_assert_eq(top_of(1), magazines[0].slot + i + 1);
     }
     cr_assert_eq(rseq_pop(&table, TOP), &tokens[(MAGAZINE_SLOTS - 1) % TOKENS]);
@@ -116,7 +116,7 @@ Test(sequence, swap_replaces_the_top_that_it_was_told)
     cr_assert_not(rseq_swap(&table, TOP, magazines[0].slot, top));
     cr_assert_null(top_of(1));
     equip(0, &magazines[0], 0, 2);
-    cr_assert_not(rseq_swap(&table, TOP, top_of(0), NULL), "another processor's");
+    cr_assert_not(rseq_swap(&table, TOP, top_of(0), NULL), "the magazine belongs to another processor");
     equip(1, &magazines[1], 2, 3);
     void **old = top_of(1);
     cr_assert_not(rseq_swap(&table, TOP, NULL, magazines[2].slot));
@@ -124,7 +124,7 @@ Test(sequence, swap_replaces_the_top_that_it_was_told)
     cr_assert_eq(top_of(1), old);
     cr_assert(rseq_swap(&table, TOP, old, magazines[2].slot));
     cr_assert_eq(top_of(1), magazines[2].slot);
-    cr_assert_not(rseq_swap(&table, TOP, old, magazines[2].slot), "it is somebody else's now");
+    cr_assert_not(rseq_swap(&table, TOP, old, magazines[2].slot), "the magazine belongs to another thread now");
     cr_assert(rseq_swap(&table, TOP, magazines[2].slot, NULL));
     cr_assert(rseq_swap(&table, TOP, NULL, old));
     cr_assert_eq(rseq_pop(&table, TOP), &tokens[4]);
@@ -317,7 +317,7 @@ Test(sequence, stopped_anywhere_it_is_done_once_or_begins_anew)
             while (run_stopped(at)) {
                 at++;
             }
-            cr_assert_geq(aborts, 5U, "it has at least so many instructions");
+            cr_assert_geq(aborts, 5U, "each operation has at least five instructions in its sequence");
         }
     }
 }

@@ -122,7 +122,7 @@ Test(in_use, nothing_is_noted_where_the_kernel_refuses)
 {
     lay();
     cr_assert(in_use_note_at(0, &code[0], 100));
-    cr_assert(in_use_note_at(STEP / 2, &code[0], 100), "beyond the first page");
+    cr_assert(in_use_note_at(STEP / 2, &code[0], 100), "the record lies beyond the first page");
     uint32_t far = 0;
     os_failing_from(1);
     while (in_use_note_at(far, &code[0], 100)) {

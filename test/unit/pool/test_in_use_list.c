@@ -168,7 +168,7 @@ static void expect_order(void)
         cr_assert_leq(slot[-1].group_taken_at, slot->group_taken_at);
         cr_assert_eq(slot->group_taken_at, slot->taken_at);
         left[(const char *)slot[-1].caller - callers] = true;
-        cr_assert_not(left[(const char *)slot->caller - callers], "two groups of one caller");
+        cr_assert_not(left[(const char *)slot->caller - callers], "a caller has two groups");
     }
 }
 
@@ -267,7 +267,7 @@ Test(in_use_list, keeps_no_memory)
     lay_house();
     size_t before = os_failing_held();
     make_list();
-    cr_assert_eq(os_failing_held(), before, "few slots need none");
+    cr_assert_eq(os_failing_held(), before, "a few slots need no memory for the list");
     in_use_list_release(&list);
     take_many(MANY);
     before = os_failing_held();
@@ -278,6 +278,6 @@ Test(in_use_list, keeps_no_memory)
     os_failing_between(1, 1);
     make_list();
     os_failing_never();
-    cr_assert_eq(os_failing_held(), before, "none was to be had");
+    cr_assert_eq(os_failing_held(), before, "there was no memory for the list");
     in_use_list_release(&list);
 }

@@ -51,7 +51,8 @@ Test(pool, takes_and_gives_in_every_bucket)
         memset(slot, 'x', house_plan.capacity[bucket]);
         house_give(slot);
         expect_metadata(slot, SLOT_FREE, least(bucket));
-        cr_assert_eq(house_take(bucket, house_plan.capacity[bucket], NULL), slot, "the last in is the first out");
+        cr_assert_eq(house_take(bucket, house_plan.capacity[bucket], NULL), slot,
+                     "the slot that was freed last comes first");
         expect_metadata(slot, SLOT_LIVE, house_plan.capacity[bucket]);
         cr_assert_eq(slot[0], 'x', "a free writes nothing into the slot");
     }
@@ -105,23 +106,23 @@ Test(pool, large_shortcut_takes_free_slots_alone)
 {
     house_lay_default();
     void *slot = pool_alloc_slow(B1M, 1 << 20, NULL, NULL);
-    cr_assert_null(pool_alloc_large(B1M, 1 << 20), "no slot is loose");
+    cr_assert_null(pool_alloc_large(B1M, 1 << 20), "no slot is free");
     house_give(slot);
     crew_run(1, find_no_shortcut);
     cache_set_more(cache_mine, true);
-    cr_assert_null(pool_alloc_large(B1M, 1 << 20), "pages are to go back first");
+    cr_assert_null(pool_alloc_large(B1M, 1 << 20), "pages that are due must be purged first");
     cache_set_more(cache_mine, false);
     expect_metadata(slot, SLOT_FREE, 1 << 20);
     cr_assert_eq(pool_alloc_large(B1M, 1000000), slot);
     expect_metadata(slot, SLOT_LIVE, 1000000);
     cr_assert_eq(figures(B1M)->depot_hits, 1);
     house_give(slot);
-    cr_assert_eq(pool_alloc_slow(B1M, 1 << 20, NULL, NULL), slot, "the slow path knows the stack too");
+    cr_assert_eq(pool_alloc_slow(B1M, 1 << 20, NULL, NULL), slot, "the slow path uses the stack, too");
     house_give(slot);
     pool_trim(1);
-    cr_assert_null(pool_alloc_large(B1M, 1 << 20), "purged ones come last");
+    cr_assert_null(pool_alloc_large(B1M, 1 << 20), "purged slots come last");
     house_give(house_take(B4K, 4096, NULL));
-    cr_assert_null(pool_alloc_large(B4K, 4096), "that bucket is a trained one");
+    cr_assert_null(pool_alloc_large(B4K, 4096), "the bucket is a trained one");
     house_assert();
 }
 
@@ -170,7 +171,7 @@ Test(pool, counts_what_it_does)
             house_take(bucket, request, NULL);
         }
         expect_figures(bucket, 20, 40, 40 * request);
-        cr_assert_eq(figures(bucket)->carved, carved, "nothing new is carved for what is free");
+        cr_assert_eq(figures(bucket)->carved, carved, "no slot is carved while one is free");
     }
 }
 
@@ -192,7 +193,7 @@ Test(pool, knows_the_peak)
         cr_assert_leq(figures(bucket)->peak, 50);
         cr_assert_gt(figures(bucket)->peak, 50 - 16);
         house_take(bucket, least(bucket), NULL);
-        cr_assert_gt(figures(bucket)->peak, 50 - 16, "a peak stays");
+        cr_assert_gt(figures(bucket)->peak, 50 - 16, "the peak does not fall");
     }
 }
 

@@ -31,7 +31,7 @@ static void take_half(void)
     house_give(house_take(B1M, 1 << 20, NULL));
     cr_assert_neq(slots_pop_free(B1M), STACK_EMPTY);
     pool_count_stack_hit(cache_mine, B1M);
-    cr_assert_not_null(house_fault(), "it lies nowhere");
+    cr_assert_not_null(house_fault(), "the slot lies nowhere");
 }
 
 Test(pool_atfork_threads, libc_says_whether_there_are_threads)
@@ -130,7 +130,7 @@ Test(pool_atfork_threads, forking_thread_has_figures_and_its_own_magazine)
     cr_assert_not(slots_have_free(B16K));
     house_assert();
     cr_assert_eq(house_take(B16K, 16384, NULL), own);
-    cr_assert_eq(pool_recovery, POOL_RECOVERY_DUE, "by the fast path");
+    cr_assert_eq(pool_recovery, POOL_RECOVERY_DUE, "the fast path does not search for free slots");
     house_assert();
     pool_recover_due();
     cr_assert_eq(pool_recovery, POOL_RECOVERED);
@@ -151,7 +151,7 @@ Test(pool_atfork_threads, slot_that_the_forking_thread_holds_is_not_found)
         cr_assert_neq(house_take(B16K, 16384, NULL), in_hand);
     }
     cr_assert_eq(pool_recovery, POOL_RECOVERED);
-    cr_assert_eq(region_carved(B16K), carved, "all others were found");
+    cr_assert_eq(region_carved(B16K), carved, "all other slots were found");
     house_assert();
 }
 

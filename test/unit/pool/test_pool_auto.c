@@ -100,10 +100,11 @@ Test(pool_auto, turns_when_threads_are_too_many_and_never_back)
     crew_run(CROWD + 1, come_in_a_crowd);
     cr_assert_eq(pool_kind(), KIND_CPU);
     quotas_assert();
-    cr_assert_eq(budget_charged(), percpu_charge(), "threads are charged for nothing");
-    cr_assert_lt(budget_left(), quotas_price(B64K) * percpu_records(), "what they had is the processors' now");
+    cr_assert_eq(budget_charged(), percpu_charge(), "no thread is charged any more");
+    cr_assert_lt(budget_left(), quotas_price(B64K) * percpu_records(),
+                 "the budget of the threads belongs to the processors now");
     use(MANY);
-    cr_assert_eq(cache_mine, &cache_none, "few threads again, and no caches");
+    cr_assert_eq(cache_mine, &cache_none, "there are few threads again, and no caches");
     cr_assert_eq(pool_kind(), KIND_CPU);
     struct snapshot snapshot;
     snapshot_take(&snapshot);

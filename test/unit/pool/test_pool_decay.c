@@ -74,7 +74,7 @@ Test(pool_decay, never_is_never)
     }
     cr_assert_eq(ages_figures(B1M)->purged, 0);
     cr_assert_eq(house_metadata(B16K, SLOT_PURGED), 0);
-    cr_assert_eq(ages_figures(B16K)->cached, 2 * MAGAZINE_SLOTS, "nobody collects what is idle");
+    cr_assert_eq(ages_figures(B16K)->cached, 2 * MAGAZINE_SLOTS, "idle magazines are not collected");
 }
 
 /* Slots that are allocated again and again keep their pages, however many other free slots there are. */

@@ -145,8 +145,8 @@ Test(pool_decay_steps, takes_alone_go_on_with_it)
         clock_still_advance(1);
         cr_assert_not_null(house_take(buckets[i], house_plan.capacity[buckets[i]], NULL));
         cr_assert_eq(ages_figures(B1M)->purged, 2 + i);
-        cr_assert_eq(region_carved(buckets[i]), carved, "one of the free ones");
-        cr_assert_eq(troubles(buckets[i]), before, "the thread's own");
+        cr_assert_eq(region_carved(buckets[i]), carved, "the slot is one of the free ones");
+        cr_assert_eq(troubles(buckets[i]), before, "the slot comes from the thread's cache");
     }
     house_assert();
 }

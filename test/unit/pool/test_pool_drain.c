@@ -47,7 +47,7 @@ Test(pool_drain, own_cache_is_emptied_and_keeps_its_quota)
     house_lay_default();
     for (unsigned bucket = 0; bucket < house_plan.first_large; bucket++) {
         use(bucket, SLOTS);
-        cr_assert_eq(figures(bucket)->cached, SLOTS, "two full magazines");
+        cr_assert_eq(figures(bucket)->cached, SLOTS, "the slots fill two magazines");
     }
     uint64_t charged = budget_charged();
     pool_drain();

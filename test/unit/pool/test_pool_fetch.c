@@ -115,7 +115,7 @@ Test(pool_fetch, cold_slots_are_given_one_by_one)
     for (unsigned i = 0; i <= MAGAZINE_SLOTS; i++) {
         house_give(taken[i]);
     }
-    cr_assert_eq(private_slots(B64K), 1U, "one was swapped in");
+    cr_assert_eq(private_slots(B64K), 1U, "an empty magazine was exchanged for the full one");
     for (unsigned i = MAGAZINE_SLOTS + 1; i < MANY; i++) {
         void **top = atomic_load_explicit(&bin(B64K)->top, memory_order_relaxed);
         cr_assert_eq(bin(B64K)->ceiling, top);
@@ -154,7 +154,7 @@ Test(pool_fetch, pages_that_are_due_to_go_come_first)
     cache_set_more(cache_mine, true);
     cr_assert_null(pool_alloc_cold(B64K, 65536, NULL));
     cr_assert_not_null(house_take(B64K, 65536, NULL));
-    cr_assert_not_null(take_fast(B64K), "the rest was given free");
+    cr_assert_not_null(take_fast(B64K), "the fast path may use the other slots again");
     cache_force_slow(cache_mine);
     cache_set_more(cache_mine, false);
     cr_assert_not_null(pool_alloc_cold(B64K, 65536, NULL));
@@ -217,7 +217,7 @@ Test(pool_fetch, cold_gives_are_counted_and_can_be_ticks)
     cache_arm(cache_mine, B64K, 1);
     cr_assert(pool_free_cold(B64K, taken[MANY - 1]));
     cr_assert_eq(cache_returned(cache_mine, B64K), returned + 1);
-    cr_assert_neq(counter_read(&bin(B64K)->returned), 0U, "the next tick is armed by this one");
+    cr_assert_neq(counter_read(&bin(B64K)->returned), 0U, "this tick sets the next one");
 }
 
 Test(pool_fetch, no_slot_is_taken_twice_or_lost)
@@ -244,7 +244,7 @@ Test(pool_fetch, nothing_is_known_of_a_new_bucket)
     house_lay_default();
     cr_assert_eq(pool_fetched_bytes(B64K, 65536), 0U);
     take_many(B64K, 65536, 65536);
-    cr_assert_eq(pool_fetched_bytes(B32K, 32768), 0U, "nor of another than was used");
+    cr_assert_eq(pool_fetched_bytes(B32K, 32768), 0U, "nothing is known of a bucket that was not used");
 }
 
 Test(pool_fetch, whole_buffers_are_asked_for_up_to_the_request)

@@ -90,10 +90,11 @@ EACH_KIND(serves_every_bucket)
             cr_assert_eq(figures->returned, round * count_of(bucket));
             cr_assert_eq(figures->asked, round * count_of(bucket) * house_plan.capacity[bucket]);
             if (pool_is_large(bucket) || *kind == KIND_STANDARD) {
-                cr_assert_eq(figures->cache_hits, 0, "who has no cache has no hits there");
+                cr_assert_eq(figures->cache_hits, 0, "threads without a cache have no hits in it");
             }
             carved = round == 1 ? figures->carved : carved;
-            cr_assert_leq(figures->carved, carved + 2 * MAGAZINE_SLOTS, "free slots are used");
+            cr_assert_leq(figures->carved, carved + 2 * MAGAZINE_SLOTS,
+                          "free slots are used before new ones are carved");
         }
     }
     cr_assert_eq(look()->kind, *kind);
@@ -118,7 +119,7 @@ EACH_KIND(gives_pages_back_when_told)
     take(B1M, taken);
     cr_assert_eq(look()->bucket[B1M].carved, carved);
     give(B1M, taken);
-    cr_assert_gt(look()->bucket[B1M].depot, 0, "what comes free after that is kept again");
+    cr_assert_gt(look()->bucket[B1M].depot, 0, "slots that are freed later are kept again");
     quotas_assert();
 }
 
@@ -182,7 +183,7 @@ Test(pool_kinds, lockfree_has_no_caches)
     for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
         cr_assert(pool_is_large(bucket));
         take(bucket, taken);
-        cr_assert_eq(look()->bucket[bucket].carved, count_of(bucket), "one at a time");
+        cr_assert_eq(look()->bucket[bucket].carved, count_of(bucket), "slots are carved one at a time");
         give(bucket, taken);
         cr_assert_eq(look()->bucket[bucket].depot, count_of(bucket));
         cr_assert_eq(look()->bucket[bucket].peak, count_of(bucket));
@@ -204,7 +205,7 @@ Test(pool_kinds, standard_keeps_a_list_of_bounded_length)
         cr_assert_eq(look()->bucket[bucket].purged, count_of(bucket) - LISTED);
         cr_assert_eq(look()->bucket[bucket].peak, count_of(bucket));
         cr_assert_eq(house_take(bucket, house_plan.capacity[bucket], NULL), taken[LISTED - 1],
-                     "the last of those that were kept");
+                     "the slot that was put on the list last comes first");
     }
     cr_assert_eq(look()->total.cached, 0);
     house_assert();

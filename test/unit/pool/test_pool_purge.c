@@ -89,7 +89,7 @@ Test(pool_purge, large_slots_go_back_to_the_kernel)
     cr_assert_eq(figures(B1M)->purged, 10);
     cr_assert_eq(figures(B1M)->depot, 0);
     house_assert();
-    cr_assert_eq(pool_trim(EVERYTHING), 0, "twice is once");
+    cr_assert_eq(pool_trim(EVERYTHING), 0, "the second call finds nothing to do");
 }
 
 /* The slots of the depot are purged, and those in the thread's cache stay. */
@@ -180,7 +180,7 @@ Test(pool_purge, purged_slots_of_a_trained_bucket_come_back)
         zero += slot_meta_state(was) == SLOT_PURGED;
     }
     cr_assert_gt(zero, 0);
-    cr_assert_eq(figures(B16K)->carved, carved, "they are taken before anything new is carved");
+    cr_assert_eq(figures(B16K)->carved, carved, "purged slots are used before new ones are carved");
     cr_assert_eq(figures(B16K)->live, carved);
     house_assert();
 }
@@ -220,7 +220,7 @@ Test(pool_purge, magazines_that_the_kernel_keeps_go_to_the_stack)
         cr_assert_not_null(house_take(B64K, 65536, &was));
         cr_assert_not(slot_meta_is_zero(was));
     }
-    cr_assert_eq(figures(B64K)->carved, WHOLE_RUNS, "none is out of reach");
+    cr_assert_eq(figures(B64K)->carved, WHOLE_RUNS, "every slot can be allocated");
     house_assert();
 }
 

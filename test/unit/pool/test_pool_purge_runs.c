@@ -182,7 +182,7 @@ Test(pool_purge_runs, quantum_ends_with_a_slot)
         for (unsigned call = 0; call < asked.calls; call++) {
             sum += asked.call[call].size;
         }
-        cr_assert_eq(sum, wanted, "no more is asked for than is said");
+        cr_assert_eq(sum, wanted, "the purged bytes are those that were reported");
         pool_trim(EVERYTHING);
     }
     cr_assert_null(crew_fault(), "%s", crew_fault());
@@ -234,7 +234,7 @@ Test(pool_purge_runs, short_run_leaves_no_room_for_another)
     cr_assert(pool_trim_step());
     cr_assert_eq(asked.calls, 1);
     cr_assert_eq(asked.call[0].size, 2 * stride);
-    cr_assert_eq(pool_trim(EVERYTHING), 4 * stride, "who trims has the time");
+    cr_assert_eq(pool_trim(EVERYTHING), 4 * stride, "a trim purges all runs");
     expect_in_order(3);
 }
 

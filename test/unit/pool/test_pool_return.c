@@ -102,7 +102,7 @@ Test(pool_return, frees_of_all_buckets_are_given_back)
     for (unsigned bucket = B128K; bucket < house_plan.count; bucket++) {
         cr_assert_eq(region_carved(bucket), 0U, "%s", house_plan.label[bucket]);
     }
-    cr_assert_eq(pool_return(), 0U, "twice is once");
+    cr_assert_eq(pool_return(), 0U, "the second call finds nothing to do");
 }
 
 /* Slots of different buckets that lie side by side are returned together, though none is long enough for a hole by
@@ -182,7 +182,7 @@ Test(pool_return, what_the_kernel_does_not_unmap_stays)
     for (uint32_t number = region_next(0); number != REGION_END; number = region_after(number)) {
         cr_assert_not(slot_meta_is_leaving(region_meta(number)));
     }
-    cr_assert_gt(pool_return(), 0U, "later it goes");
+    cr_assert_gt(pool_return(), 0U, "the slots can be returned later");
     house_assert();
 }
 
@@ -209,7 +209,7 @@ Test(pool_return, request_that_was_refused_is_served_from_it)
     cr_assert_eq((void *)slot, first);
     cr_assert_eq(bucket_of(slot), (unsigned)B2M);
     cr_assert(slot[0] == 0 && memcmp(slot, slot + 1, request - 1) == 0);
-    cr_assert(pool_is_tight(), "from now on memory is short");
+    cr_assert(pool_is_tight(), "from now on memory counts as tight");
     cr_assert_eq(slot_meta_state(region_meta(region_number(wall))), SLOT_LIVE);
     house_assert();
 }
@@ -329,9 +329,9 @@ Test(pool_return, tight_blocks_do_not_leap)
     char *bytes = route_alloc(8000, NULL);
     cr_assert_eq(bucket_of(bytes), (unsigned)B4K);
     bytes = route_realloc("realloc", bytes, 4 * 8000, NULL);
-    cr_assert_eq(bucket_of(bytes), (unsigned)B32K, "by a leap");
+    cr_assert_eq(bucket_of(bytes), (unsigned)B32K, "the block has grown to four times its size at once");
     bytes = route_realloc("realloc", bytes, 65536, NULL);
-    cr_assert_eq(bucket_of(bytes), (unsigned)B64K, "by a second growth");
+    cr_assert_eq(bucket_of(bytes), (unsigned)B64K, "the block has grown a second time");
     house_assert();
 }
 
@@ -353,7 +353,7 @@ Test(pool_return, tight_requests_that_waste_are_mimallocs)
     cr_assert(region_owns(bytes));
     route_free("free", bytes);
     bytes = route_alloc(least - 1, NULL);
-    cr_assert(region_owns(bytes), "a slot that is there is charged already");
+    cr_assert(region_owns(bytes), "a free slot is charged already, so it is used");
     house_assert();
 }
 

@@ -44,7 +44,7 @@ Test(pool_sample, two_sizes_by_turns_have_half_each)
         use(18000, B16K);
     }
     histogram_read(&figures);
-    cr_assert_leq(2 * MANY - count_all(), 1021, "no free is missing but those since the last tick");
+    cr_assert_leq(2 * MANY - count_all(), 1021, "only the frees since the last tick are missing");
     cr_assert_gt(count_of(16390), MANY / 4);
     cr_assert_gt(count_of(18000), MANY / 4);
 }
@@ -120,7 +120,7 @@ Test(pool_sample, frees_of_what_another_thread_took_cross)
         give_batch();
     }
     cr_assert_leq(remote_frees(B16K), ROUNDS * BATCH);
-    cr_assert_leq(ROUNDS * BATCH - remote_frees(B16K), 1021, "none is missing but those since a tick");
+    cr_assert_leq(ROUNDS * BATCH - remote_frees(B16K), 1021, "only the frees since the last tick are missing");
     cr_assert_eq(remote_frees(B4K), 0);
 }
 

@@ -82,7 +82,7 @@ Test(pool_threads, ledger_closes_after_threads_handed_slots_over)
         live -= places[i] != NULL;
         take_back(places[i]);
     }
-    cr_assert_eq(live, 0, "what lives is what was not given back");
+    cr_assert_eq(live, 0, "the live slots are those that were not freed");
     for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
         cr_assert_eq(house_metadata(bucket, SLOT_LIVE), 0);
         cr_assert_eq(figures(bucket)->live, 0);

@@ -45,7 +45,7 @@ Test(pool_ticks, become_rare_while_the_clock_stands_still)
     for (unsigned wanted = 1; wanted <= RARE; wanted *= 2) {
         cr_assert_eq(frees_to_tick(B4K), wanted);
     }
-    cr_assert_eq(frees_to_tick(B4K), RARE, "so rare and no rarer");
+    cr_assert_eq(frees_to_tick(B4K), RARE, "ticks do not become rarer than that");
 }
 
 Test(pool_ticks, come_more_often_when_it_has_gone_on)
@@ -58,7 +58,7 @@ Test(pool_ticks, come_more_often_when_it_has_gone_on)
         cr_assert_eq(frees_to_tick(B4K), wanted);
     }
     clock_still_advance(1);
-    cr_assert_eq(frees_to_tick(B4K), 1, "with each free where one takes that long");
+    cr_assert_eq(frees_to_tick(B4K), 1, "each free is a tick if it takes that long");
 }
 
 /* A tick that finds the clock advanced brings the ticks of all buckets forward. */
@@ -70,7 +70,7 @@ Test(pool_ticks, come_for_all_buckets_when_it_has_gone_on)
     }
     clock_still_advance(1);
     frees_to_tick(B4K);
-    cr_assert_eq(frees_to_tick(B8K), 1, "its frees are in no sample yet: the next one is drawn");
+    cr_assert_eq(frees_to_tick(B8K), 1, "its frees are in no sample yet, so the next one is drawn");
     cr_assert_eq(frees_to_tick(B8K), RARE / 2);
 }
 
@@ -102,7 +102,7 @@ Test(pool_ticks, come_sooner_after_frees_to_the_stack)
         while (frees_to_tick(B4K) < RARE) {
         }
         frees_to_tick(B1M);
-        cr_assert_gt(frees_to_tick(B4K), (unsigned)SLOW, "not again");
+        cr_assert_gt(frees_to_tick(B4K), (unsigned)SLOW, "a second time has no effect");
         clock_still_advance(1);
         while (frees_to_tick(B4K) < RARE) {
         }

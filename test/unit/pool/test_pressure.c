@@ -98,7 +98,7 @@ Test(pressure, looks_again_when_a_quarter_has_come)
     cr_assert_not(pressure_grow(step - 1));
     cr_assert(pressure_grow(1));
     set_usage(0);
-    cr_assert(pressure_grow(256 * 1024 - 1), "while it is high: each 256 KiB");
+    cr_assert(pressure_grow(256 * 1024 - 1), "while pressure is high it looks after each 256 KiB");
     cr_assert_not(pressure_grow(1));
 }
 
@@ -111,7 +111,7 @@ Test(pressure, looks_by_the_clock_now_and_then)
     cr_assert(tick(start + second / 5));
     set_usage(0);
     start += second / 5;
-    cr_assert(tick(start + second / 50 - 1), "more often while it is high");
+    cr_assert(tick(start + second / 50 - 1), "it looks more often while pressure is high");
     cr_assert_not(tick(start + second / 50));
 }
 
@@ -145,12 +145,12 @@ Test(pressure, looks_at_the_waiting_every_two_seconds)
 Test(pressure, one_step_at_a_time)
 {
     set_usage(LIMIT);
-    cr_assert_not(pressure_tick(later), "the group");
-    cr_assert_not(pressure_tick(later), "its own level");
-    cr_assert(pressure_tick(later), "the one above, which is the last");
+    cr_assert_not(pressure_tick(later), "the first step finds the group");
+    cr_assert_not(pressure_tick(later), "the second step reads the group's own level");
+    cr_assert(pressure_tick(later), "the third step reads the level above, which is the last");
     set_usage(0);
     set_stall("50.00");
-    cr_assert(tick(2 * later), "the waiting behind them");
+    cr_assert(tick(2 * later), "the last step reads the time spent waiting");
     set_stall("0.00");
     for (unsigned i = 0; i < 3; i++) {
         cr_assert(pressure_tick(3 * later));
@@ -167,7 +167,7 @@ Test(pressure, growth_looks_at_all_levels_at_once)
     cr_assert(pressure_grow(1));
     set_usage(0);
     move_to_a_full_group();
-    cr_assert(tick(clock_now() + later), "the search that had begun is over");
+    cr_assert(tick(clock_now() + later), "the search that had begun is dropped");
 }
 
 Test(pressure, either_part_is_enough)
@@ -233,7 +233,7 @@ Test(pressure, child_of_a_fork_may_look)
 {
     cr_assert_not(atomic_flag_test_and_set(&pressure.looking));
     set_usage(LIMIT);
-    cr_assert_not(tick(later), "somebody is at it");
+    cr_assert_not(tick(later), "another thread is looking");
     pressure_after_fork();
     cr_assert(tick(later));
 }

@@ -126,7 +126,7 @@ Test(race, handler_does_not_wait_for_its_own_thread, .timeout = 20)
     cr_assert_not(reached_inside);
     cr_assert_not(blocked_inside, "another thread that is refused now has to wait");
     cr_assert_eq(os_failing_waits(), 0U);
-    cr_assert(table_reach(&table, 100000), "afterwards all is as ever");
+    cr_assert(table_reach(&table, 100000), "afterwards the table can grow");
 }
 
 /* A stranger's mapping behind the table will never be published, so no thread waits for it. */
@@ -169,7 +169,7 @@ Test(race, child_leaves_alone_what_was_just_extended)
 /* While a thread holds the table it cannot grow, and while it grows no thread can hold it. */
 static void find_it_growing(void)
 {
-    crew_check(!table_try_hold(&table), "it is held while it grows");
+    crew_check(!table_try_hold(&table), "the table must not be held while it grows");
 }
 
 Test(race, held_table_does_not_grow)

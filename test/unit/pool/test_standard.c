@@ -98,15 +98,15 @@ Test(standard, what_the_list_has_no_room_for_is_purged)
         cr_assert(reads_as_zero(number));
     }
     cr_assert_eq(errno, UNUSUAL);
-    cr_assert_eq(os_failing_calls(), 2, "each of the two, and none for the others");
+    cr_assert_eq(os_failing_calls(), 2, "one call for each of the two slots, and none for the others");
     cr_assert_eq(standard_count(BUCKET), BOUND);
-    cr_assert_not(reads_as_zero(BOUND + 2), "the neighbour's pages are its own");
+    cr_assert_not(reads_as_zero(BOUND + 2), "the neighbour keeps its pages");
     for (uint32_t number = BOUND; number-- > 0;) {
         expect_taken(SLOTS_FROM_FREE, number);
     }
     expect_taken(SLOTS_FROM_PURGED, BOUND + 1);
     expect_taken(SLOTS_FROM_PURGED, BOUND);
-    cr_assert_eq(standard_count(BUCKET), 0, "purged ones are not of the list");
+    cr_assert_eq(standard_count(BUCKET), 0, "purged slots are not on the list");
 }
 
 Test(standard, list_has_room_again_after_a_take)
@@ -141,7 +141,7 @@ Test(standard, buckets_do_not_mix)
     }
     standard_take(B8K, &source);
     cr_assert_eq(source, SLOTS_FROM_CARVED);
-    cr_assert_eq(standard_give(B8K, house_number(B8K, 0)), STANDARD_KEPT, "its list is another one");
+    cr_assert_eq(standard_give(B8K, house_number(B8K, 0)), STANDARD_KEPT, "another bucket has a list of its own");
     cr_assert_eq(standard_count(B8K), 1);
     cr_assert_eq(standard_count(BUCKET), BOUND);
 }
@@ -172,7 +172,7 @@ Test(standard, slot_that_the_kernel_refuses_is_kept)
     cr_assert_eq(standard_count(BUCKET), BOUND + 1);
     cr_assert_eq(read_state(BOUND), SLOT_FREE);
     cr_assert_not(reads_as_zero(BOUND));
-    cr_assert_eq(give(BOUND + 1), STANDARD_PURGED, "the next one may go");
+    cr_assert_eq(give(BOUND + 1), STANDARD_PURGED, "the next slot is purged");
     expect_taken(SLOTS_FROM_FREE, BOUND);
     expect_taken(SLOTS_FROM_FREE, BOUND - 1);
     cr_assert_eq(standard_count(BUCKET), BOUND - 1);
@@ -192,7 +192,7 @@ Test(standard, slots_are_withdrawn_and_restored)
     for (uint32_t number = BOUND - 1; number < BOUND + 2; number++) {
         standard_restore(BUCKET, number_of(number), decay_young());
     }
-    cr_assert_eq(standard_count(BUCKET), BOUND + 2, "however long the list is");
+    cr_assert_eq(standard_count(BUCKET), BOUND + 2, "a slot is put back however long the list is");
     for (uint32_t number = BOUND + 2; number-- > 0;) {
         expect_taken(SLOTS_FROM_FREE, number);
     }

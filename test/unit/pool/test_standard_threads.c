@@ -209,7 +209,7 @@ Test(standard_threads, threads_wait_for_each_other, .timeout = 120)
     while (!given && !crew_is_asleep(giver_number)) {
         sched_yield();
     }
-    cr_assert_not(given, "nobody waited for the list");
+    cr_assert_not(given, "the other thread did not wait for the list");
     end_taking();
     cr_assert_eq(pthread_join(giver, NULL), 0);
     cr_assert_eq(standard_count(BUCKET), 1);
@@ -285,7 +285,7 @@ static void expect_whole(uint32_t longest)
 {
     uint32_t carved = region_carved(BUCKET);
     uint32_t count = standard_count(BUCKET);
-    cr_assert_leq(carved, (uint32_t)THREADS, "no more than were held at once");
+    cr_assert_leq(carved, (uint32_t)THREADS, "no more slots were carved than were held at once");
     cr_assert_leq(count, longest);
     cr_assert_eq(count, free_slots_of());
     for (uint32_t left = carved - count; left > 0; left--) {

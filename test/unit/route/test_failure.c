@@ -61,7 +61,7 @@ Test(failure, reservation_is_refused)
     cr_assert_null(house_space(1 << 20));
     cr_assert_not(house_try(&settings, HOUSE_SHIFT));
     cr_assert_not(route_is_pooled(4096));
-    cr_assert_not_null(route_alloc(4096, NULL), "all falls through");
+    cr_assert_not_null(route_alloc(4096, NULL), "mimalloc serves the request");
 }
 
 /* The first page of each table is mapped at start. If any of these calls is refused, the pools stay closed. */
@@ -107,7 +107,8 @@ Test(failure, table_takes_less_than_a_step)
     cr_assert_eq(atomic_load(&table.ready), 8192);
     table.start[8191] = 1;
     cr_assert(table_reach(&table, 8193));
-    cr_assert_eq(atomic_load(&table.ready), 8192 + (64 << 10), "a step again, once it can be had");
+    cr_assert_eq(atomic_load(&table.ready), 8192 + (64 << 10),
+                 "the table grows by a whole step again, once the kernel grants it");
     cr_assert_eq(table.start[8191], 1);
 }
 
@@ -121,9 +122,9 @@ Test(failure, table_stays_as_it_is)
     cr_assert_not(table_reach(&table, ready + 1));
     cr_assert_eq(os_failing_refusals(), 2);
     cr_assert_eq(atomic_load(&table.ready), ready);
-    cr_assert(table_reach(&table, ready), "what is there needs no kernel");
+    cr_assert(table_reach(&table, ready), "memory that is usable already needs no system call");
     cr_assert_eq(os_failing_calls(), 2);
-    cr_assert(table_reach(&table, ready + 1), "later it may be had");
+    cr_assert(table_reach(&table, ready + 1), "the table can grow later");
 }
 
 /* A long run makes the range and its tables grow. If any of them cannot grow, no slot is carved, and nothing is lost
@@ -274,7 +275,7 @@ Test(failure, cache_cannot_be_opened)
     cr_assert_eq(tally(&cache_shared.bin[B16K].requests), 2);
     cr_assert_eq(tally(&cache_shared.tally[B16K].stack_hits), 1);
     cr_assert_eq(tally(&cache_shared.tally[B16K].carves), 1);
-    cr_assert_eq(region_carved(B16K), 1, "one at a time");
+    cr_assert_eq(region_carved(B16K), 1, "slots are carved one at a time");
     house_assert();
 }
 
@@ -336,7 +337,7 @@ Test(failure, carving_is_refused_but_what_is_free_can_be_had)
     cr_assert_gt(os_failing_refusals(), 0U);
     house_assert();
     char *slot = route_alloc(100000, NULL);
-    cr_assert(slot != NULL && !region_owns(slot), "then mimalloc serves");
+    cr_assert(slot != NULL && !region_owns(slot), "mimalloc serves the request then");
     memset(slot, 'x', 100000);
     route_free("free", slot);
 }
@@ -350,7 +351,7 @@ Test(failure, purge_is_refused)
     house_give(slot);
     os_failing_from(1);
     cr_assert_eq(pool_trim(EVERYTHING), 0);
-    cr_assert_eq(os_failing_refusals(), 1, "it is not asked for ever");
+    cr_assert_eq(os_failing_refusals(), 1, "the kernel is asked once only");
     cr_assert_eq(house_metadata(B1M, SLOT_FREE), 1);
     house_assert();
     char *zeroed = route_alloc_zeroed(1, 1 << 20, NULL);

@@ -181,7 +181,7 @@ Test(failure_sweep, from_each_call_on, .timeout = 120)
     live(FOR_EVER, FOR_EVER);
     cr_assert_eq(life->path, PATH_ALL_SLOTS);
     unsigned calls = life->calls;
-    cr_assert_geq(calls, (unsigned)LAST_CALL, "a whole life has only %u calls", calls);
+    cr_assert_geq(calls, (unsigned)LAST_CALL, "the whole run has only %u calls", calls);
     for (unsigned call = 1; call <= LAST_CALL; call++) {
         live(call, FOR_EVER);
         cr_assert_gt(life->refusals, 0U, "call %u", call);
@@ -192,7 +192,7 @@ Test(failure_sweep, from_each_call_on, .timeout = 120)
         seen[path] = true;
     }
     for (unsigned i = 0; i < PATH_ALL_SLOTS; i++) {
-        cr_assert(seen[i], "'%s' has never happened", path_names[i]);
+        cr_assert(seen[i], "the outcome '%s' has never happened", path_names[i]);
     }
     cr_assert_gt(served, (unsigned)WANTED);
 }

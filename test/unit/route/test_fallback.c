@@ -146,7 +146,7 @@ Test(fallback, failures_set_errno)
     expect_no_memory(fallback_alloc_zeroed(1, all));
     expect_no_memory(fallback_alloc_aligned(4096, half - 4096));
     expect_no_memory(fallback_resize(bytes, all));
-    cr_assert(is_filled(bytes, 'x', 100), "a block that cannot grow stays");
+    cr_assert(is_filled(bytes, 'x', 100), "a block that cannot grow keeps its content");
     fallback_free(bytes);
 }
 
@@ -230,7 +230,7 @@ Test(fallback, blocks_of_libc_are_recognised)
     cr_assert_lt(fallback_usable_size(bytes), 5000 + 64);
     bytes = fallback_resize(bytes, 20000);
     cr_assert(is_filled(bytes, 'x', 5000));
-    cr_assert((char *)sbrk(0) > bytes, "what libc issued stays libc's");
+    cr_assert((char *)sbrk(0) > bytes, "a block of libc stays in libc's heap");
     memset(bytes, 'y', 20000);
     char *next = take_from_libc(5000);
     fallback_free_foreign(bytes);

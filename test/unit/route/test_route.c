@@ -64,7 +64,7 @@ Test(route, pools_serve_from_minimum_to_maximum)
     for (size_t i = 0; i < sizeof pooled / sizeof pooled[0]; i++) {
         cr_assert(route_is_pooled(pooled[i]));
         char *bytes = route_alloc(pooled[i], NULL);
-        cr_assert(region_owns(bytes), "%zu is the pools'", pooled[i]);
+        cr_assert(region_owns(bytes), "the pools must serve %zu bytes", pooled[i]);
         cr_assert_eq(bucket_of(bytes), route_bucket(pooled[i]));
         memset(bytes, 'x', pooled[i]);
         route_free("free", bytes);
@@ -72,7 +72,7 @@ Test(route, pools_serve_from_minimum_to_maximum)
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         cr_assert_not(route_is_pooled(others[i]));
         void *bytes = route_alloc(others[i], NULL);
-        cr_assert(bytes != NULL && !region_owns(bytes), "%zu falls through", others[i]);
+        cr_assert(bytes != NULL && !region_owns(bytes), "mimalloc must serve %zu bytes", others[i]);
         route_free("free", bytes);
     }
     cr_assert_not(route_is_pooled(SIZE_MAX));
@@ -87,7 +87,7 @@ Test(route, closed_pools_take_back_what_is_theirs)
     route_close();
     cr_assert_not(region_owns(route_alloc(16384, NULL)));
     bytes = route_realloc("realloc", bytes, 20000, NULL);
-    cr_assert(region_owns(bytes), "in place is still possible");
+    cr_assert(region_owns(bytes), "resizing in place is still possible");
     route_free("free", bytes);
     cr_assert_eq(house_metadata(B16K, SLOT_LIVE), 0);
     cr_assert_eq(house_metadata(B16K, SLOT_FREE), 1);
@@ -150,7 +150,7 @@ Test(route, zeroed_covers_the_usable_size)
     cr_assert_eq(route_alloc_zeroed(1, 16385, NULL), bytes);
     cr_assert_eq(route_usable_size("malloc_usable_size", bytes), 16400);
     cr_assert(is_zero(bytes, 16400));
-    cr_assert_eq(bytes[16400], 'x', "and no more");
+    cr_assert_eq(bytes[16400], 'x', "the bytes behind them are not cleared");
 }
 
 Test(route, zeroed_small_falls_through)
@@ -166,7 +166,7 @@ Test(route, zeroed_refuses_a_product_that_wraps)
     house_lay_default();
     fallback_open();
     errno = UNUSUAL;
-    cr_assert_null(route_alloc_zeroed(SIZE_MAX / 4096 + 2, 4096, NULL), "the product wraps to 4096");
+    cr_assert_null(route_alloc_zeroed(SIZE_MAX / 4096 + 2, 4096, NULL), "the product would wrap round to 4096");
     cr_assert_eq(errno, ENOMEM);
     cr_assert_null(route_alloc_zeroed((size_t)1 << 32, (size_t)1 << 32, NULL));
     cr_assert_eq(figures(B4K)->requests, 0);
@@ -201,7 +201,7 @@ Test(route, wider_alignments_fall_through_and_are_counted)
         route_free("free", bytes);
     }
     route_free("free", route_alloc_aligned(8192, 100, NULL));
-    cr_assert_eq(figures(B4K)->fell_through, 0, "what is no pool's size does not fall through");
+    cr_assert_eq(figures(B4K)->fell_through, 0, "a request that is no pool's size does not count as falling through");
 }
 
 Test(route, usable_size_is_the_request_rounded_to_16)
@@ -270,7 +270,7 @@ Test(route, region_without_slots_falls_through)
     memset(bytes, 'x', 4 << 20);
     cr_assert_eq(figures(B4M)->fell_through, 1);
     route_free("free", bytes);
-    cr_assert(region_owns(route_alloc(4096, NULL)), "the small ones are served");
+    cr_assert(region_owns(route_alloc(4096, NULL)), "the pools serve small requests");
     house_assert();
 }
 

@@ -90,7 +90,7 @@ Test(route_realloc, stays_down_to_a_quarter_and_moves_below)
         char *moved = resize(bytes, quarter - 1);
         cr_assert_neq(moved, bytes);
         cr_assert_eq(bucket_of(moved), route_bucket(quarter - 1));
-        cr_assert_eq(state_of(bytes), SLOT_FREE, "the larger slot is given back");
+        cr_assert_eq(state_of(bytes), SLOT_FREE, "the larger slot is free");
         expect_filled(moved, quarter - 1, bucket);
         route_free("free", moved);
     }
@@ -160,7 +160,7 @@ Test(route_realloc, second_growth_jumps)
     cr_assert_eq(bucket_of(jumped), B1M, "640000 bytes");
     cr_assert_eq(state_of(bytes), SLOT_FREE);
     expect_filled(jumped, 4096, 1);
-    cr_assert_eq(route_usable_size("realloc", jumped), 20000, "the request is what counts");
+    cr_assert_eq(route_usable_size("realloc", jumped), 20000, "the usable size is the request");
     /* from here on the block grows without moving */
     for (size_t request = 20000; request <= house_plan.capacity[B1M]; request += 50000) {
         cr_assert_eq(resize(jumped, request), jumped);

@@ -54,7 +54,7 @@ Test(route_stray, blocks_of_libc_go_back_to_libc)
     char *next = take_from_libc(100);
     cr_assert_geq(route_usable_size("malloc_usable_size", bytes), 5000);
     route_free("free", bytes);
-    cr_assert_eq(take_from_libc(5000), bytes, "libc gives it out again");
+    cr_assert_eq(take_from_libc(5000), bytes, "libc returns the block again");
     route_free("free", next);
 }
 

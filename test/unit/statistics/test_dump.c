@@ -34,7 +34,7 @@ Test(dump, goes_to_a_descriptor)
     cr_assert_gt(read(ends[0], text, sizeof text - 1), 0);
     place_expect_reports(text, 1);
     errno = UNUSUAL;
-    cr_assert_not(dump_to(ends[1]), "it is closed");
+    cr_assert_not(dump_to(ends[1]), "the descriptor has no reader");
     cr_assert_eq(errno, UNUSUAL);
     place_close();
 }

@@ -34,7 +34,7 @@ Test(dump_refusals, follows_no_link)
     cr_assert_str_eq(text, "precious");
     unlink(place_path("other"));
     expect_refused(place_path("link"));
-    cr_assert_neq(access(place_path("other"), F_OK), 0, "nothing is made through a link");
+    cr_assert_neq(access(place_path("other"), F_OK), 0, "no file is made through a link");
     place_close();
 }
 
@@ -49,7 +49,7 @@ Test(dump_refusals, refuses_a_second_name)
     cr_assert_str_eq(text, "precious");
     unlink(place_path("other"));
     place_set_stats(place_path("link"));
-    cr_assert(dump_somewhere(), "with one name it is a file like any other");
+    cr_assert(dump_somewhere(), "a file with a single name is accepted");
     place_close();
 }
 

@@ -91,7 +91,7 @@ static void print(void)
     format_print_text(&snapshot, &plan, &text);
     format_print_text_end(&snapshot, &text);
     cr_assert_not(text.cut);
-    cr_assert_eq(report[text.used - 1], '\n', "the last line ends");
+    cr_assert_eq(report[text.used - 1], '\n', "the last line ends with a newline");
     line_count = 0;
     for (char *at = report; *at != '\0';) {
         char *end = strchr(at, '\n');
@@ -332,7 +332,8 @@ Test(format_text, longest_report_fits)
     option_set_path(&options, OPTION_PROFILE, longest);
     options.number[OPTION_MAX] = options.number[OPTION_LARGE] = (1 << 26) - 1;
     print();
-    cr_assert_eq(split(lines[slots_line() + 1], fields), (unsigned)SLOT_COLUMNS, "columns never run together");
+    cr_assert_eq(split(lines[slots_line() + 1], fields), (unsigned)SLOT_COLUMNS,
+                 "two columns have no space between them");
     cr_assert_eq(number(fields[SLOT_COLUMNS - 1 - SHARES]), UINT64_C(0xfefefefefefefefe));
     cr_assert_eq(split(lines[caches_line() + 1], fields), (unsigned)CACHE_COLUMNS);
     cr_assert_eq(number(fields[CACHE_COLUMNS - 1]), UINT64_C(0xfefefefefefefefe));

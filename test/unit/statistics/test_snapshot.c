@@ -212,7 +212,7 @@ Test(snapshot, finds_figures_by_name)
 #undef EXPECT_FOUND
     static const char *const none[] = {"", "liv", "lives", "LIVE", "cache-hits", "live ", "bucket"};
     for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
-        cr_expect_null(snapshot_find(figures, none[i]), "'%s' is no figure", none[i]);
+        cr_expect_null(snapshot_find(figures, none[i]), "'%s' must not name a figure", none[i]);
     }
 }
 

@@ -82,9 +82,9 @@ Test(snapshot_caches, quotas_and_what_they_come_to)
     pthread_barrier_init(&meeting, NULL, 2);
     crew_run(2, have_a_quota);
     snapshot_take(&now);
-    cr_assert_eq(now.total.quota, 0, "they have ended");
+    cr_assert_eq(now.total.quota, 0, "the threads have ended");
     cr_assert_eq(now.charged, 0);
-    cr_assert_eq(now.total.promotions, 2, "what was counted stays");
+    cr_assert_eq(now.total.promotions, 2, "the counts of ended threads stay");
 }
 
 /* Each counter has another value here, so that no figure can show the wrong counter. */
@@ -119,8 +119,8 @@ Test(snapshot_caches, figures_of_processors)
     cr_assert_eq(figures->requests, 1);
     cr_assert_eq(figures->returned, 1);
     cr_assert_eq(figures->misses, 1);
-    cr_assert_eq(figures->cache_hits, 0, "it carved");
-    cr_assert_eq(figures->peak, figures->carved, "nobody counts it there");
+    cr_assert_eq(figures->cache_hits, 0, "the request carved a slot");
+    cr_assert_eq(figures->peak, figures->carved, "the peak is not counted in this kind of pool");
     cr_assert_eq(now.kind, KIND_CPU);
     cr_assert_gt(now.charged, 0);
 }
