@@ -64,7 +64,7 @@ Test(training_rest, idle_quota_is_halved_each_age_until_there_is_none)
     }
     rest(AGE);
     cr_assert_eq(quotas_of(BUCKET), 0U);
-    cr_assert_eq(ages_figures(BUCKET)->cached, 0);
+    cr_assert_eq(house_figures(BUCKET)->cached, 0);
     cr_assert_eq(budget_charged(), 0);
     quotas_assert();
     rest(AGE);

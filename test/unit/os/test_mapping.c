@@ -232,7 +232,5 @@ static void find_without_descriptors(void *argument)
 
 Test(mapping, finds_nothing_where_it_may_not_look)
 {
-    struct capture capture;
-    capture_run(&capture, find_without_descriptors, NULL);
-    cr_assert(capture_is_clean(&capture), "%s", capture.words);
+    capture_clean(find_without_descriptors, NULL);
 }

@@ -318,9 +318,7 @@ static void work_under_a_filter(void *argument)
 
 Test(os, calls_nothing_rare_behind_a_filter)
 {
-    struct capture capture;
-    capture_run(&capture, work_under_a_filter, NULL);
-    cr_assert(capture_is_clean(&capture), "%s", capture.words);
+    capture_clean(work_under_a_filter, NULL);
 }
 
 Test(os, filters_are_counted)
@@ -356,9 +354,7 @@ static void discard_where_it_does_nothing(void *argument)
 
 Test(os, discard_that_does_nothing_is_found_by_its_effect)
 {
-    struct capture capture;
-    capture_run(&capture, discard_where_it_does_nothing, NULL);
-    cr_assert(capture_is_clean(&capture), "%s", capture.words);
+    capture_clean(discard_where_it_does_nothing, NULL);
 }
 
 static void discard_where_it_is_refused(void *argument)
@@ -372,9 +368,7 @@ static void discard_where_it_is_refused(void *argument)
 
 Test(os, discard_that_is_refused_is_no_lie)
 {
-    struct capture capture;
-    capture_run(&capture, discard_where_it_is_refused, NULL);
-    cr_assert(capture_is_clean(&capture), "%s", capture.words);
+    capture_clean(discard_where_it_is_refused, NULL);
 }
 
 Test(os, discard_that_works_is_believed)
@@ -529,9 +523,7 @@ static void charge_under_limits(void *argument)
 
 Test(os, memory_is_charged_under_limits)
 {
-    struct capture capture;
     struct rlimit limit;
     cr_assert(getrlimit(RLIMIT_AS, &limit) == 0 && getrlimit(RLIMIT_DATA, &limit) == 0);
-    capture_run(&capture, charge_under_limits, NULL);
-    cr_assert(capture_is_clean(&capture), "%s", capture.words);
+    capture_clean(charge_under_limits, NULL);
 }

@@ -17,13 +17,6 @@
 #include "support/crew.h"
 #include "support/filter.h"
 
-static void run_in_a_child(capture_work *work)
-{
-    static struct capture capture;
-    capture_run(&capture, work, NULL);
-    cr_assert(capture_is_clean(&capture), "status %x: %s", (unsigned)capture.status, capture.words);
-}
-
 static void init_filtered(void *unused)
 {
     (void)unused;
@@ -41,7 +34,7 @@ static void init_filtered(void *unused)
 
 Test(sandbox, filter_from_before_init_is_found_and_stays)
 {
-    run_in_a_child(init_filtered);
+    capture_clean(init_filtered, NULL);
 }
 
 static void init_where_no_file_can_be_read(void *unused)
@@ -54,7 +47,7 @@ static void init_where_no_file_can_be_read(void *unused)
 
 Test(sandbox, what_cannot_be_read_counts_as_a_filter)
 {
-    run_in_a_child(init_where_no_file_can_be_read);
+    capture_clean(init_where_no_file_can_be_read, NULL);
 }
 
 static void set_one_later(void *unused)
@@ -71,7 +64,7 @@ Test(sandbox, filter_of_its_own_allows_neither)
 {
     sandbox_open();
     cr_assert(sandbox_allows(SANDBOX_COMMON));
-    run_in_a_child(set_one_later);
+    capture_clean(set_one_later, NULL);
 }
 
 Test(sandbox, each_filter_counts)

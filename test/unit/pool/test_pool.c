@@ -4,19 +4,11 @@
 #include <string.h>
 
 #include "pool/pool.h"
-#include "statistics/snapshot.h"
 #include "support/capture.h"
 #include "support/crew.h"
 #include "support/house.h"
 
 enum { SMALL_SHIFT = 23 };
-
-static const struct snapshot_figures *figures(unsigned bucket)
-{
-    static struct snapshot snapshot;
-    snapshot_take(&snapshot);
-    return &snapshot.bucket[bucket];
-}
 
 static void expect_metadata(const void *slot, unsigned state, size_t request)
 {
@@ -115,7 +107,7 @@ Test(pool, large_shortcut_takes_free_slots_alone)
     expect_metadata(slot, SLOT_FREE, 1 << 20);
     cr_assert_eq(pool_alloc_large(B1M, 1000000), slot);
     expect_metadata(slot, SLOT_LIVE, 1000000);
-    cr_assert_eq(figures(B1M)->depot_hits, 1);
+    cr_assert_eq(house_figures(B1M)->depot_hits, 1);
     house_give(slot);
     cr_assert_eq(pool_alloc_slow(B1M, 1 << 20, NULL, NULL), slot, "the slow path uses the stack, too");
     house_give(slot);
@@ -134,7 +126,7 @@ Test(pool, large_shortcut_is_closed_where_retained_memory_is_counted)
     house_lay_default();
     for (unsigned i = 0; i < 3; i++) {
         house_give(house_take(B1M, 1 << 20, NULL));
-        cr_assert_eq(figures(B1M)->purged, 1);
+        cr_assert_eq(house_figures(B1M)->purged, 1);
     }
     house_assert();
 }
@@ -144,7 +136,7 @@ enum { SAMPLED = sizeof sampled / sizeof sampled[0] };
 
 static void expect_figures(unsigned bucket, uint64_t live, uint64_t requests, uint64_t asked)
 {
-    const struct snapshot_figures *now = figures(bucket);
+    const struct snapshot_figures *now = house_figures(bucket);
     cr_assert_eq(now->live, live, "live %lu, not %lu", now->live, live);
     cr_assert_eq(now->requests, requests);
     cr_assert_eq(now->asked, asked);
@@ -166,12 +158,12 @@ Test(pool, counts_what_it_does)
             house_give(taken[j]);
             expect_figures(bucket, j, 20, 20 * request);
         }
-        uint64_t carved = figures(bucket)->carved;
+        uint64_t carved = house_figures(bucket)->carved;
         for (unsigned j = 0; j < 20; j++) {
             house_take(bucket, request, NULL);
         }
         expect_figures(bucket, 20, 40, 40 * request);
-        cr_assert_eq(figures(bucket)->carved, carved, "no slot is carved while one is free");
+        cr_assert_eq(house_figures(bucket)->carved, carved, "no slot is carved while one is free");
     }
 }
 
@@ -184,16 +176,16 @@ Test(pool, knows_the_peak)
         for (unsigned j = 0; j < 50; j++) {
             taken[j] = house_take(bucket, least(bucket), NULL);
         }
-        cr_assert_eq(figures(bucket)->peak, 50);
+        cr_assert_eq(house_figures(bucket)->peak, 50);
         for (unsigned j = 0; j < 50; j++) {
             house_give(taken[j]);
         }
         /* The peak of a trained bucket is updated on slow paths only, and a run of carved slots may have been used
          * since. */
-        cr_assert_leq(figures(bucket)->peak, 50);
-        cr_assert_gt(figures(bucket)->peak, 50 - 16);
+        cr_assert_leq(house_figures(bucket)->peak, 50);
+        cr_assert_gt(house_figures(bucket)->peak, 50 - 16);
         house_take(bucket, least(bucket), NULL);
-        cr_assert_gt(figures(bucket)->peak, 50 - 16, "the peak does not fall");
+        cr_assert_gt(house_figures(bucket)->peak, 50 - 16, "the peak does not fall");
     }
 }
 
@@ -211,7 +203,7 @@ static void fill_the_range(void *argument)
     }
     CHECK(house_take(bucket, least(bucket), NULL) == NULL);
     CHECK(house_take(bucket, least(bucket), NULL) == NULL);
-    CHECK(figures(bucket)->requests == limit); /* a request that got no slot is not counted */
+    CHECK(house_figures(bucket)->requests == limit); /* a request that got no slot is not counted */
     if (limit > 0) {
         house_give(last);
         CHECK(house_take(bucket, least(bucket), NULL) == last);
@@ -242,7 +234,7 @@ Test(pool, rest_of_the_range_is_for_smaller_ones)
             taken++;
         }
         cr_assert_eq(taken, left / house_plan.stride[bucket], "%s: %lu", house_plan.label[bucket], taken);
-        cr_assert_eq(figures(bucket)->requests, taken);
+        cr_assert_eq(house_figures(bucket)->requests, taken);
         left -= taken * house_plan.stride[bucket];
     }
     house_assert();
@@ -254,10 +246,10 @@ Test(pool, counts_flushes)
     pool_count_fall_through(B16K, 16390);
     pool_count_fall_through(B16K, 16400);
     pool_count_fall_through(B1M, 1000000);
-    cr_assert_eq(figures(B16K)->fell_through, 2);
-    cr_assert_eq(figures(B16K)->fell_through_asked, 16390 + 16400);
-    cr_assert_eq(figures(B1M)->fell_through, 1);
-    cr_assert_eq(figures(B1M)->fell_through_asked, 1000000);
-    cr_assert_eq(figures(B16K)->requests, 0);
+    cr_assert_eq(house_figures(B16K)->fell_through, 2);
+    cr_assert_eq(house_figures(B16K)->fell_through_asked, 16390 + 16400);
+    cr_assert_eq(house_figures(B1M)->fell_through, 1);
+    cr_assert_eq(house_figures(B1M)->fell_through_asked, 1000000);
+    cr_assert_eq(house_figures(B16K)->requests, 0);
     house_assert();
 }

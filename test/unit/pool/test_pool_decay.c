@@ -38,16 +38,16 @@ ParameterizedTest(enum kind *kind, pool_decay, pages_go_by_age)
     ages_lay(DECAY);
     ages_take_and_give(B1M, COUNT);
     ages_pass_almost(AGE);
-    cr_assert_eq(ages_figures(B1M)->purged, 0);
+    cr_assert_eq(house_figures(B1M)->purged, 0);
     ages_pass(1); /* the slots become the old generation, a little late */
-    cr_assert_eq(ages_figures(B1M)->purged, 0);
+    cr_assert_eq(house_figures(B1M)->purged, 0);
     ages_pass_almost(AGE);
-    cr_assert_eq(ages_figures(B1M)->purged, 0);
+    cr_assert_eq(house_figures(B1M)->purged, 0);
     ages_pass(1);
-    cr_assert_gt(ages_figures(B1M)->purged, 0U);
+    cr_assert_gt(house_figures(B1M)->purged, 0U);
     ages_purge_all(B1M);
-    cr_assert_eq(ages_figures(B1M)->purged, COUNT);
-    cr_assert_eq(ages_figures(B1M)->resident, 0);
+    cr_assert_eq(house_figures(B1M)->purged, COUNT);
+    cr_assert_eq(house_figures(B1M)->resident, 0);
     house_assert();
 }
 
@@ -58,9 +58,9 @@ Test(pool_decay, what_is_given_late_in_an_age_goes_after_half_of_the_time)
     ages_take_and_give(B1M, 1);
     ages_pass(1);
     ages_pass_almost(AGE);
-    cr_assert_eq(ages_figures(B1M)->purged, 0);
+    cr_assert_eq(house_figures(B1M)->purged, 0);
     ages_pass(1);
-    cr_assert_eq(ages_figures(B1M)->purged, 1);
+    cr_assert_eq(house_figures(B1M)->purged, 1);
 }
 
 Test(pool_decay, never_is_never)
@@ -72,9 +72,9 @@ Test(pool_decay, never_is_never)
     for (unsigned day = 0; day < 5; day++) {
         ages_pass(DAY);
     }
-    cr_assert_eq(ages_figures(B1M)->purged, 0);
+    cr_assert_eq(house_figures(B1M)->purged, 0);
     cr_assert_eq(house_metadata(B16K, SLOT_PURGED), 0);
-    cr_assert_eq(ages_figures(B16K)->cached, 2 * MAGAZINE_SLOTS, "idle magazines are not collected");
+    cr_assert_eq(house_figures(B16K)->cached, 2 * MAGAZINE_SLOTS, "idle magazines are not collected");
 }
 
 /* Slots that are allocated again and again keep their pages, however many other free slots there are. */
@@ -87,10 +87,10 @@ Test(pool_decay, what_is_needed_stays)
         ages_take_and_give(B1M, NEEDED);
         ages_pass(AGE);
         ages_purge_all(B1M);
-        cr_assert_leq(ages_figures(B1M)->purged, (uint64_t)ALL - NEEDED);
+        cr_assert_leq(house_figures(B1M)->purged, (uint64_t)ALL - NEEDED);
     }
-    cr_assert_eq(ages_figures(B1M)->purged, ALL - NEEDED);
-    cr_assert_eq(ages_figures(B1M)->carved, ALL);
+    cr_assert_eq(house_figures(B1M)->purged, ALL - NEEDED);
+    cr_assert_eq(house_figures(B1M)->carved, ALL);
     cr_assert_eq(counter_read(&cache_mine->tally[B1M].unpurged), 0);
     house_assert();
 }
@@ -101,7 +101,7 @@ Test(pool_decay, magazines_go_as_free_slots_do)
 {
     ages_lay(DECAY);
     ages_take_and_give(B16K, SLOTS);
-    cr_assert_eq(ages_figures(B16K)->depot, 2 * MAGAZINE_SLOTS);
+    cr_assert_eq(house_figures(B16K)->depot, 2 * MAGAZINE_SLOTS);
     ages_pass(AGE);
     cr_assert_eq(house_metadata(B16K, SLOT_PURGED), 0);
     ages_pass(AGE);
@@ -111,7 +111,7 @@ Test(pool_decay, magazines_go_as_free_slots_do)
     ages_pass(AGE);
     ages_purge_all(B16K);
     cr_assert_eq(house_metadata(B16K, SLOT_PURGED), 3 * MAGAZINE_SLOTS);
-    cr_assert_eq(ages_figures(B16K)->cached, MAGAZINE_SLOTS);
+    cr_assert_eq(house_figures(B16K)->cached, MAGAZINE_SLOTS);
     house_assert();
 }
 
@@ -128,17 +128,17 @@ static void fall_asleep(unsigned number)
         return;
     }
     pthread_barrier_wait(&meeting);
-    CHECK(ages_figures(B16K)->cached == 2 * MAGAZINE_SLOTS);
+    CHECK(house_figures(B16K)->cached == 2 * MAGAZINE_SLOTS);
     ages_pass(AGE);
-    CHECK(ages_figures(B16K)->cached == 2 * MAGAZINE_SLOTS);
+    CHECK(house_figures(B16K)->cached == 2 * MAGAZINE_SLOTS);
     ages_pass(AGE);
-    CHECK(ages_figures(B16K)->cached == MAGAZINE_SLOTS);
+    CHECK(house_figures(B16K)->cached == MAGAZINE_SLOTS);
     for (unsigned i = 0; i < 10; i++) {
         ages_pass(AGE);
     }
-    CHECK(ages_figures(B16K)->depot == 0);
+    CHECK(house_figures(B16K)->depot == 0);
     CHECK(house_metadata(B16K, SLOT_PURGED) == SLOTS - MAGAZINE_SLOTS);
-    CHECK(ages_figures(B16K)->cached == MAGAZINE_SLOTS);
+    CHECK(house_figures(B16K)->cached == MAGAZINE_SLOTS);
     house_check();
     pthread_barrier_wait(&meeting);
 }
@@ -154,15 +154,15 @@ static void decay_in_the_child(void *argument)
 {
     (void)argument;
     pool_atfork_child_at_once();
-    uint64_t freed = ages_figures(B1M)->depot + ages_figures(B1M)->purged;
-    uint64_t live = ages_figures(B1M)->live;
+    uint64_t freed = house_figures(B1M)->depot + house_figures(B1M)->purged;
+    uint64_t live = house_figures(B1M)->live;
     CHECK(freed == 5 && live == 1);
     ages_tick();
     for (unsigned i = 0; i < 10; i++) {
         ages_pass(AGE);
     }
-    CHECK(ages_figures(B1M)->purged == freed);
-    CHECK(ages_figures(B1M)->live == live);
+    CHECK(house_figures(B1M)->purged == freed);
+    CHECK(house_figures(B1M)->live == live);
     house_check();
 }
 

@@ -40,8 +40,8 @@ ParameterizedTest(const struct heap *heap, pool_decay_steps, step_is_as_many_slo
     ages_take_and_give(bucket, heap->count);
     ages_pass(AGE);
     clock_still_advance(AGE);
-    uint64_t left = ages_figures(bucket)->depot;
-    uint64_t purged = ages_figures(bucket)->purged;
+    uint64_t left = house_figures(bucket)->depot;
+    uint64_t purged = house_figures(bucket)->purged;
     uint64_t step = STEPS * ((QUANTUM + pages_of(bucket) - 1) / pages_of(bucket));
     cr_assert_gt(left, step);
     while (left > 0) {
@@ -49,7 +49,7 @@ ParameterizedTest(const struct heap *heap, pool_decay_steps, step_is_as_many_slo
         ages_pass(1);
         left -= step;
         purged += step;
-        cr_assert_eq(ages_figures(bucket)->purged, purged);
+        cr_assert_eq(house_figures(bucket)->purged, purged);
     }
     house_assert();
 }
@@ -63,10 +63,10 @@ Test(pool_decay_steps, step_of_small_slots_may_end_with_a_magazine)
     ages_pass(AGE);
     clock_still_advance(AGE);
     uint64_t most = STEPS * ((QUANTUM + pages_of(B64K) - 1) / pages_of(B64K));
-    uint64_t before = ages_figures(B64K)->purged;
-    for (uint64_t left = ages_figures(B64K)->depot; left > 0;) {
+    uint64_t before = house_figures(B64K)->purged;
+    for (uint64_t left = house_figures(B64K)->depot; left > 0;) {
         ages_pass(1);
-        uint64_t gone = ages_figures(B64K)->purged - before;
+        uint64_t gone = house_figures(B64K)->purged - before;
         cr_assert_leq(gone, most);
         cr_assert_geq(gone, left < most / 2 ? left : most / 2);
         before += gone;
@@ -83,15 +83,15 @@ Test(pool_decay_steps, steps_follow_each_other_while_there_is_more)
     ages_take_and_give(B1M, ALL);
     ages_pass(AGE);
     clock_still_advance(AGE);
-    while (ages_figures(B1M)->purged == 0) {
+    while (house_figures(B1M)->purged == 0) {
         house_give(house_take(B4K, 4096, NULL));
     }
     for (unsigned done = 2; done < ALL; done += STEPS) {
         clock_still_advance(1);
         void *slot = house_take(B4K, 4096, NULL);
-        cr_assert_eq(ages_figures(B1M)->purged, done);
+        cr_assert_eq(house_figures(B1M)->purged, done);
         house_give(slot);
-        cr_assert_eq(ages_figures(B1M)->purged, done + 1);
+        cr_assert_eq(house_figures(B1M)->purged, done + 1);
     }
 }
 
@@ -107,12 +107,12 @@ Test(pool_decay_steps, no_more_in_a_moment_whoever_ticks)
     ages_take_and_give(B1M, 5);
     ages_pass(AGE);
     ages_pass(AGE);
-    cr_assert_eq(ages_figures(B1M)->purged, STEPS);
+    cr_assert_eq(house_figures(B1M)->purged, STEPS);
     crew_run(1, tick_in_another_thread);
-    cr_assert_eq(ages_figures(B1M)->purged, STEPS);
+    cr_assert_eq(house_figures(B1M)->purged, STEPS);
     clock_still_advance(1);
     crew_run(4, tick_in_another_thread);
-    cr_assert_eq(ages_figures(B1M)->purged, 2 * STEPS);
+    cr_assert_eq(house_figures(B1M)->purged, 2 * STEPS);
     house_assert();
 }
 
@@ -136,7 +136,7 @@ Test(pool_decay_steps, takes_alone_go_on_with_it)
     }
     ages_pass(AGE);
     clock_still_advance(AGE);
-    while (ages_figures(B1M)->purged == 0) {
+    while (house_figures(B1M)->purged == 0) {
         house_give(house_take(B4K, 4096, NULL));
     }
     for (unsigned i = 0; i < sizeof buckets / sizeof buckets[0]; i++) {
@@ -144,7 +144,7 @@ Test(pool_decay_steps, takes_alone_go_on_with_it)
         uint64_t before = troubles(buckets[i]);
         clock_still_advance(1);
         cr_assert_not_null(house_take(buckets[i], house_plan.capacity[buckets[i]], NULL));
-        cr_assert_eq(ages_figures(B1M)->purged, 2 + i);
+        cr_assert_eq(house_figures(B1M)->purged, 2 + i);
         cr_assert_eq(region_carved(buckets[i]), carved, "the slot is one of the free ones");
         cr_assert_eq(troubles(buckets[i]), before, "the slot comes from the thread's cache");
     }
@@ -158,7 +158,7 @@ Test(pool_decay_steps, takes_are_not_forced_slow_under_pressure)
     ages_take_and_give(B1M, 2);
     atomic_store(&pressure.high, true);
     ages_pass(1);
-    cr_assert_gt(ages_figures(B1M)->purged, 0);
+    cr_assert_gt(house_figures(B1M)->purged, 0);
     cr_assert_not(cache_mine->state.more);
 }
 
@@ -172,13 +172,13 @@ Test(pool_decay_steps, takes_by_processor_go_on_with_it_too)
     ages_take_and_give(B1M, ALL);
     ages_pass(AGE);
     clock_still_advance(AGE);
-    while (ages_figures(B1M)->purged == 0) {
+    while (house_figures(B1M)->purged == 0) {
         house_give(house_take(B4K, 4096, NULL));
     }
     for (unsigned done = 2; done <= ALL; done++) {
         clock_still_advance(1);
         cr_assert_not_null(house_take(B4K, 4096, NULL));
-        cr_assert_eq(ages_figures(B1M)->purged, done);
+        cr_assert_eq(house_figures(B1M)->purged, done);
     }
 }
 
@@ -189,7 +189,7 @@ Test(pool_decay_steps, purged_ones_are_taken_last_and_are_zero)
     ages_take_and_give(B1M, ALL);
     ages_pass(AGE);
     ages_pass(AGE);
-    cr_assert_eq(ages_figures(B1M)->purged, PURGED);
+    cr_assert_eq(house_figures(B1M)->purged, PURGED);
     for (unsigned i = 0; i < ALL; i++) {
         uint8_t was;
         const char *slot = house_take(B1M, 1 << 20, &was);
@@ -197,6 +197,6 @@ Test(pool_decay_steps, purged_ones_are_taken_last_and_are_zero)
         cr_assert(!slot_meta_is_zero(was) ||
                   (slot[0] == 0 && memcmp(slot, slot + 1, house_plan.capacity[B1M] - 1) == 0));
     }
-    cr_assert_eq(ages_figures(B1M)->carved, ALL);
+    cr_assert_eq(house_figures(B1M)->carved, ALL);
     house_assert();
 }

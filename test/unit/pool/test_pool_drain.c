@@ -6,18 +6,10 @@
 #include <string.h>
 
 #include "pool/pool.h"
-#include "statistics/snapshot.h"
 #include "support/crew.h"
 #include "support/house.h"
 
 enum { SLOTS = 2 * MAGAZINE_SLOTS, SLEEPERS = 5, EVERYTHING = 1 << 30 };
-
-static const struct snapshot_figures *figures(unsigned bucket)
-{
-    static struct snapshot snapshot;
-    snapshot_take(&snapshot);
-    return &snapshot.bucket[bucket];
-}
 
 static void take(unsigned bucket, unsigned count, void **taken)
 {
@@ -47,13 +39,13 @@ Test(pool_drain, own_cache_is_emptied_and_keeps_its_quota)
     house_lay_default();
     for (unsigned bucket = 0; bucket < house_plan.first_large; bucket++) {
         use(bucket, SLOTS);
-        cr_assert_eq(figures(bucket)->cached, SLOTS, "the slots fill two magazines");
+        cr_assert_eq(house_figures(bucket)->cached, SLOTS, "the slots fill two magazines");
     }
     uint64_t charged = budget_charged();
     pool_drain();
     for (unsigned bucket = 0; bucket < house_plan.first_large; bucket++) {
-        cr_assert_eq(figures(bucket)->cached, 0);
-        cr_assert_eq(figures(bucket)->depot, SLOTS);
+        cr_assert_eq(house_figures(bucket)->cached, 0);
+        cr_assert_eq(house_figures(bucket)->depot, SLOTS);
         cr_assert_eq(cache_quota(cache_mine, bucket), MAGAZINE_SLOTS);
     }
     cr_assert_eq(budget_charged(), charged);
@@ -76,12 +68,12 @@ static void sleep_or_drain(unsigned number)
     pthread_barrier_wait(&together);
     if (number == 0) {
         pool_drain();
-        CHECK(figures(B16K)->cached == SLEEPERS * MAGAZINE_SLOTS);
-        CHECK(figures(B16K)->depot == SLEEPERS * MAGAZINE_SLOTS);
+        CHECK(house_figures(B16K)->cached == SLEEPERS * MAGAZINE_SLOTS);
+        CHECK(house_figures(B16K)->depot == SLEEPERS * MAGAZINE_SLOTS);
         CHECK(pool_retained() == SLEEPERS * MAGAZINE_SLOTS * house_plan.capacity[B16K]);
         house_check();
         pool_drain();
-        CHECK(figures(B16K)->depot == SLEEPERS * MAGAZINE_SLOTS);
+        CHECK(house_figures(B16K)->depot == SLEEPERS * MAGAZINE_SLOTS);
     }
     pthread_barrier_wait(&together);
 }
@@ -152,7 +144,7 @@ static void expect_no_harm(enum kind kind)
     use(B16K, 100);
     pool_drain();
     house_assert();
-    uint64_t stocked = figures(B16K)->depot * house_plan.capacity[B16K];
+    uint64_t stocked = house_figures(B16K)->depot * house_plan.capacity[B16K];
     cr_assert_eq(pool_retained(), stocked);
     cr_assert_eq(pool_trim(EVERYTHING), stocked);
     cr_assert_eq(pool_retained(), 0);

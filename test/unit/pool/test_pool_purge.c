@@ -6,7 +6,6 @@
 
 #include "memory/slots.h"
 #include "pool/pool.h"
-#include "statistics/snapshot.h"
 #include "support/advice.h"
 #include "support/crew.h"
 #include "support/house.h"
@@ -45,13 +44,6 @@ static void prepare(void)
 
 TestSuite(pool_purge, .init = prepare);
 
-static const struct snapshot_figures *figures(unsigned bucket)
-{
-    static struct snapshot snapshot;
-    snapshot_take(&snapshot);
-    return &snapshot.bucket[bucket];
-}
-
 /* Allocates slots, writes to all of each, and frees them. */
 static void fill_and_give(unsigned bucket, unsigned count)
 {
@@ -83,11 +75,11 @@ Test(pool_purge, large_slots_go_back_to_the_kernel)
 {
     house_lay_default();
     fill_and_give(B1M, 10);
-    cr_assert_eq(figures(B1M)->resident, 10 * house_plan.capacity[B1M]);
+    cr_assert_eq(house_figures(B1M)->resident, 10 * house_plan.capacity[B1M]);
     cr_assert_eq(pool_trim(EVERYTHING), 10 * house_plan.stride[B1M]);
-    cr_assert_eq(figures(B1M)->resident, 0);
-    cr_assert_eq(figures(B1M)->purged, 10);
-    cr_assert_eq(figures(B1M)->depot, 0);
+    cr_assert_eq(house_figures(B1M)->resident, 0);
+    cr_assert_eq(house_figures(B1M)->purged, 10);
+    cr_assert_eq(house_figures(B1M)->depot, 0);
     house_assert();
     cr_assert_eq(pool_trim(EVERYTHING), 0, "the second call finds nothing to do");
 }
@@ -97,12 +89,12 @@ Test(pool_purge, depot_goes_and_caches_stay)
 {
     house_lay_default();
     fill_and_give(B16K, SLOTS);
-    uint64_t cached = figures(B16K)->cached;
-    uint64_t depot = figures(B16K)->depot;
+    uint64_t cached = house_figures(B16K)->cached;
+    uint64_t depot = house_figures(B16K)->depot;
     cr_assert(cached > 0 && depot > 0);
     cr_assert_eq(pool_trim(EVERYTHING), depot * house_plan.stride[B16K]);
-    cr_assert_eq(figures(B16K)->cached, cached);
-    cr_assert_eq(figures(B16K)->depot, 0);
+    cr_assert_eq(house_figures(B16K)->cached, cached);
+    cr_assert_eq(house_figures(B16K)->depot, 0);
     cr_assert_eq(house_metadata(B16K, SLOT_PURGED), depot);
     house_assert();
 }
@@ -125,7 +117,7 @@ Test(pool_purge, limit_is_kept_to_a_slot)
     cr_assert_eq(pool_trim(0), 0);
     cr_assert_eq(pool_trim(1), stride, "a slot is purged whole");
     cr_assert_eq(pool_trim(3 * stride), 3 * stride);
-    cr_assert_eq(figures(B128K)->purged, 4);
+    cr_assert_eq(house_figures(B128K)->purged, 4);
     house_assert();
 }
 
@@ -136,10 +128,10 @@ Test(pool_purge, large_buckets_come_first)
     fill_and_give(B2M, 2);
     fill_and_give(B16K, SLOTS);
     cr_assert_eq(pool_trim(2 * house_plan.stride[B2M]), 2 * house_plan.stride[B2M]);
-    cr_assert_eq(figures(B2M)->purged, 2);
-    cr_assert_eq(figures(B128K)->purged, 0);
+    cr_assert_eq(house_figures(B2M)->purged, 2);
+    cr_assert_eq(house_figures(B128K)->purged, 0);
     cr_assert_eq(pool_trim(5 * house_plan.stride[B128K]), 5 * house_plan.stride[B128K]);
-    cr_assert_eq(figures(B128K)->purged, 5);
+    cr_assert_eq(house_figures(B128K)->purged, 5);
     cr_assert_eq(house_metadata(B16K, SLOT_PURGED), 0);
 }
 
@@ -160,8 +152,8 @@ Test(pool_purge, purged_slots_are_taken_last_and_are_zero)
         cr_assert(is_zero(slot, house_plan.capacity[B256K]));
         slot[0] = 1;
     }
-    cr_assert_eq(figures(B256K)->carved, 4);
-    cr_assert_eq(figures(B256K)->purged, 0);
+    cr_assert_eq(house_figures(B256K)->carved, 4);
+    cr_assert_eq(house_figures(B256K)->purged, 0);
     house_assert();
 }
 
@@ -170,7 +162,7 @@ Test(pool_purge, purged_slots_of_a_trained_bucket_come_back)
     house_lay_default();
     fill_and_give(B16K, SLOTS);
     pool_trim(EVERYTHING);
-    uint64_t carved = figures(B16K)->carved;
+    uint64_t carved = house_figures(B16K)->carved;
     uint64_t zero = 0;
     for (uint64_t i = 0; i < carved; i++) {
         uint8_t was;
@@ -180,8 +172,8 @@ Test(pool_purge, purged_slots_of_a_trained_bucket_come_back)
         zero += slot_meta_state(was) == SLOT_PURGED;
     }
     cr_assert_gt(zero, 0);
-    cr_assert_eq(figures(B16K)->carved, carved, "purged slots are used before new ones are carved");
-    cr_assert_eq(figures(B16K)->live, carved);
+    cr_assert_eq(house_figures(B16K)->carved, carved, "purged slots are used before new ones are carved");
+    cr_assert_eq(house_figures(B16K)->live, carved);
     house_assert();
 }
 
@@ -192,8 +184,8 @@ Test(pool_purge, slots_that_the_kernel_keeps_stay_free)
     fill_and_give(B128K, 1);
     kept[kept_count++] = taken[0];
     cr_assert_eq(pool_trim(EVERYTHING), 0);
-    cr_assert_eq(figures(B128K)->purged, 0);
-    cr_assert_eq(figures(B128K)->depot, 1);
+    cr_assert_eq(house_figures(B128K)->purged, 0);
+    cr_assert_eq(house_figures(B128K)->depot, 1);
     house_assert();
     uint8_t was;
     cr_assert_eq(house_take(B128K, 100000, &was), taken[0]);
@@ -205,22 +197,22 @@ Test(pool_purge, magazines_that_the_kernel_keeps_go_to_the_stack)
     enum { WHOLE_RUNS = 192 }; /* more than two magazines, in runs of 16 slots */
     house_lay_default();
     fill_and_give(B64K, WHOLE_RUNS);
-    cr_assert_eq(figures(B64K)->carved, WHOLE_RUNS);
-    uint64_t depot = figures(B64K)->depot;
+    cr_assert_eq(house_figures(B64K)->carved, WHOLE_RUNS);
+    uint64_t depot = house_figures(B64K)->depot;
     cr_assert_gt(depot, 0);
     for (unsigned i = 0; i < WHOLE_RUNS; i++) {
         kept[kept_count++] = taken[i];
     }
     cr_assert_eq(pool_trim(EVERYTHING), 0);
-    cr_assert_eq(figures(B64K)->depot, depot);
-    cr_assert_eq(figures(B64K)->purged, 0);
+    cr_assert_eq(house_figures(B64K)->depot, depot);
+    cr_assert_eq(house_figures(B64K)->purged, 0);
     house_assert();
     for (unsigned i = 0; i < WHOLE_RUNS; i++) {
         uint8_t was;
         cr_assert_not_null(house_take(B64K, 65536, &was));
         cr_assert_not(slot_meta_is_zero(was));
     }
-    cr_assert_eq(figures(B64K)->carved, WHOLE_RUNS, "every slot can be allocated");
+    cr_assert_eq(house_figures(B64K)->carved, WHOLE_RUNS, "every slot can be allocated");
     house_assert();
 }
 
@@ -257,7 +249,7 @@ Test(pool_purge, trims_beside_other_threads)
     house_lay_default();
     crew_run(THREADS, churn_or_trim);
     house_assert();
-    cr_assert_eq(figures(B4K)->live + figures(B128K)->live, 0);
+    cr_assert_eq(house_figures(B4K)->live + house_figures(B128K)->live, 0);
 }
 
 /* --- another thread allocates a slot at any moment --- */

@@ -5,18 +5,10 @@
 #include <string.h>
 
 #include "pool/pool.h"
-#include "statistics/snapshot.h"
 #include "support/crew.h"
 #include "support/house.h"
 
 enum { THREADS = 8, PLACES = 64, ROUNDS = 30000 };
-
-static const struct snapshot_figures *figures(unsigned bucket)
-{
-    static struct snapshot snapshot;
-    snapshot_take(&snapshot);
-    return &snapshot.bucket[bucket];
-}
 
 /* Returns the smallest request of the bucket: a byte more than the previous bucket can hold. */
 static size_t least(unsigned bucket)
@@ -75,8 +67,8 @@ Test(pool_threads, ledger_closes_after_threads_handed_slots_over)
     house_assert();
     unsigned live = 0;
     for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
-        cr_assert_eq(figures(bucket)->cached, 0, "all threads have ended");
-        live += (unsigned)figures(bucket)->live;
+        cr_assert_eq(house_figures(bucket)->cached, 0, "all threads have ended");
+        live += (unsigned)house_figures(bucket)->live;
     }
     for (unsigned i = 0; i < PLACES; i++) {
         live -= places[i] != NULL;
@@ -85,7 +77,7 @@ Test(pool_threads, ledger_closes_after_threads_handed_slots_over)
     cr_assert_eq(live, 0, "the live slots are those that were not freed");
     for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
         cr_assert_eq(house_metadata(bucket, SLOT_LIVE), 0);
-        cr_assert_eq(figures(bucket)->live, 0);
+        cr_assert_eq(house_figures(bucket)->live, 0);
     }
     house_assert();
 }
@@ -116,12 +108,12 @@ Test(pool_threads, freed_slots_reach_a_thread_that_only_takes, .timeout = 60)
     house_lay_default();
     crew_run(2, take_or_give);
     house_assert();
-    cr_assert_eq(figures(B16K)->requests, ROUNDS);
-    cr_assert_eq(figures(B16K)->live, 0);
+    cr_assert_eq(house_figures(B16K)->requests, ROUNDS);
+    cr_assert_eq(house_figures(B16K)->live, 0);
     /* the slots of both threads' magazines, of all places, and of one run */
-    cr_assert_leq(figures(B16K)->carved, 4 * 62 + PLACES + 16);
+    cr_assert_leq(house_figures(B16K)->carved, 4 * 62 + PLACES + 16);
     /* The slots come through the depot, or from the other thread's public magazine; either may serve all requests. */
-    cr_assert_gt(figures(B16K)->depot_hits + figures(B16K)->steals, 0);
+    cr_assert_gt(house_figures(B16K)->depot_hits + house_figures(B16K)->steals, 0);
 }
 
 /* Both threads begin without a quota, and training gives them the quotas that they need. */
@@ -131,9 +123,9 @@ Test(pool_threads, freed_slots_reach_it_while_quotas_are_trained, .timeout = 60)
     house_lay_default();
     crew_run(2, take_or_give);
     house_assert();
-    cr_assert_eq(figures(B16K)->requests, ROUNDS);
-    cr_assert_eq(figures(B16K)->live, 0);
-    cr_assert_leq(figures(B16K)->carved, 4 * 62 + PLACES + 16);
-    cr_assert_eq(figures(B16K)->promotions, 2);
-    cr_assert_gt(figures(B16K)->growths, 0);
+    cr_assert_eq(house_figures(B16K)->requests, ROUNDS);
+    cr_assert_eq(house_figures(B16K)->live, 0);
+    cr_assert_leq(house_figures(B16K)->carved, 4 * 62 + PLACES + 16);
+    cr_assert_eq(house_figures(B16K)->promotions, 2);
+    cr_assert_gt(house_figures(B16K)->growths, 0);
 }

@@ -5,17 +5,9 @@
 #include <string.h>
 
 #include "route/route.h"
-#include "statistics/snapshot.h"
 #include "support/house.h"
 
 enum { UNUSUAL = 4242 /* an errno that no call sets */, EVERYTHING = 1 << 30, SMALL_SHIFT = 20, TINY_SHIFT = 18 };
-
-static const struct snapshot_figures *figures(unsigned bucket)
-{
-    static struct snapshot snapshot;
-    snapshot_take(&snapshot);
-    return &snapshot.bucket[bucket];
-}
 
 static bool is_zero(const char *bytes, size_t size)
 {
@@ -169,7 +161,7 @@ Test(route, zeroed_refuses_a_product_that_wraps)
     cr_assert_null(route_alloc_zeroed(SIZE_MAX / 4096 + 2, 4096, NULL), "the product would wrap round to 4096");
     cr_assert_eq(errno, ENOMEM);
     cr_assert_null(route_alloc_zeroed((size_t)1 << 32, (size_t)1 << 32, NULL));
-    cr_assert_eq(figures(B4K)->requests, 0);
+    cr_assert_eq(house_figures(B4K)->requests, 0);
 }
 
 Test(route, alignments_up_to_a_page_are_the_pools)
@@ -193,15 +185,16 @@ Test(route, wider_alignments_fall_through_and_are_counted)
 {
     house_lay_default();
     for (size_t alignment = 8192; alignment <= 1 << 20; alignment *= 2) {
-        uint64_t before = figures(B16K)->fell_through;
+        uint64_t before = house_figures(B16K)->fell_through;
         void *bytes = route_alloc_aligned(alignment, 16390, NULL);
         cr_assert(bytes != NULL && !region_owns(bytes));
         cr_assert_eq((uintptr_t)bytes % alignment, 0);
-        cr_assert_eq(figures(B16K)->fell_through, before + 1);
+        cr_assert_eq(house_figures(B16K)->fell_through, before + 1);
         route_free("free", bytes);
     }
     route_free("free", route_alloc_aligned(8192, 100, NULL));
-    cr_assert_eq(figures(B4K)->fell_through, 0, "a request that is no pool's size does not count as falling through");
+    cr_assert_eq(house_figures(B4K)->fell_through, 0,
+                 "a request that is no pool's size does not count as falling through");
 }
 
 Test(route, usable_size_is_the_request_rounded_to_16)
@@ -250,8 +243,8 @@ Test(route, full_region_falls_through)
     cr_assert(first != NULL && !region_owns(first));
     cr_assert(second != NULL && !region_owns(second) && is_zero(second, 16390));
     memset(first, 'x', 16390);
-    cr_assert_eq(figures(B16K)->fell_through, 2);
-    cr_assert_eq(figures(B16K)->fell_through_asked, 2 * 16390);
+    cr_assert_eq(house_figures(B16K)->fell_through, 2);
+    cr_assert_eq(house_figures(B16K)->fell_through_asked, 2 * 16390);
     route_free("free", taken[3]);
     cr_assert_eq(route_alloc(16390, NULL), taken[3]);
     route_free("free", first);
@@ -268,7 +261,7 @@ Test(route, region_without_slots_falls_through)
     char *bytes = route_alloc(4 << 20, NULL);
     cr_assert(bytes != NULL && !region_owns(bytes));
     memset(bytes, 'x', 4 << 20);
-    cr_assert_eq(figures(B4M)->fell_through, 1);
+    cr_assert_eq(house_figures(B4M)->fell_through, 1);
     route_free("free", bytes);
     cr_assert(region_owns(route_alloc(4096, NULL)), "the pools serve small requests");
     house_assert();

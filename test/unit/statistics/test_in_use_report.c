@@ -246,12 +246,10 @@ static void write_without_memory(void *file)
 /* When there is no memory for all lines the report says so, and its sums still count all slots. */
 Test(in_use_report, says_what_it_had_no_memory_for)
 {
-    static struct capture capture;
     lay_house();
     uint64_t bytes = take_many();
     int file = memfd_create("report", MFD_CLOEXEC);
-    capture_run(&capture, write_without_memory, &file);
-    cr_assert(capture_is_clean(&capture), "%s", capture.words);
+    capture_clean(write_without_memory, &file);
     split(file);
     close(file);
     cr_assert_eq(line_count, 1 + 7 + IN_USE_FEW + 2);
@@ -272,12 +270,10 @@ static void write_to_a_short_file(void *file)
 
 Test(in_use_report, says_that_it_was_refused)
 {
-    static struct capture capture;
     FILE *file = tmpfile();
     int descriptor = fileno(file);
     lay_house();
     take_many();
-    capture_run(&capture, write_to_a_short_file, &descriptor);
-    cr_assert(capture_is_clean(&capture), "%s", capture.words);
+    capture_clean(write_to_a_short_file, &descriptor);
     cr_assert_not(in_use_report_write(&house_plan, -1));
 }

@@ -58,14 +58,7 @@ void ages_purge_all(unsigned bucket)
 {
     uint64_t before;
     do {
-        before = ages_figures(bucket)->purged;
+        before = house_figures(bucket)->purged;
         ages_pass(1);
-    } while (ages_figures(bucket)->purged > before);
-}
-
-const struct snapshot_figures *ages_figures(unsigned bucket)
-{
-    static struct snapshot snapshot;
-    snapshot_take(&snapshot);
-    return &snapshot.bucket[bucket];
+    } while (house_figures(bucket)->purged > before);
 }

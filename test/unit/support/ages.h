@@ -28,7 +28,4 @@ void ages_take_and_give(unsigned bucket, unsigned count);
 /* Runs one step of decay after another, until a step finds nothing to purge. */
 void ages_purge_all(unsigned bucket);
 
-/* Returns the bucket's present figures. */
-const struct snapshot_figures *ages_figures(unsigned bucket);
-
 #endif

@@ -79,6 +79,13 @@ bool capture_is_clean(const struct capture *capture)
     return WIFEXITED(capture->status) && WEXITSTATUS(capture->status) == 0;
 }
 
+void capture_clean(capture_work *work, void *argument)
+{
+    struct capture capture;
+    capture_run(&capture, work, argument);
+    cr_assert(capture_is_clean(&capture), "status %x: %s", (unsigned)capture.status, capture.words);
+}
+
 static void capture_death(struct capture *capture, capture_work *work, void *argument, int signal_number)
 {
     capture_run(capture, work, argument);

@@ -21,6 +21,9 @@ void capture_run(struct capture *capture, capture_work *work, void *argument);
 /* Returns true if the child ended with exit status 0. */
 bool capture_is_clean(const struct capture *capture);
 
+/* Runs `work` in a child, which must end with exit status 0. Only the test's first thread may call it. */
+void capture_clean(capture_work *work, void *argument);
+
 /* Runs `work` in a child, which must end by abort() after one line that contains `wanted`. Only the test's first
  * thread may call it. */
 void capture_abort(capture_work *work, void *argument, const char *wanted);

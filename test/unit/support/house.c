@@ -141,6 +141,13 @@ static bool house_purged_agrees(unsigned bucket, uint64_t purged)
     return purged >= least && purged <= least + house_metadata(bucket, SLOT_NEVER_USED);
 }
 
+const struct snapshot_figures *house_figures(unsigned bucket)
+{
+    static struct snapshot snapshot;
+    snapshot_take(&snapshot);
+    return &snapshot.bucket[bucket];
+}
+
 const char *house_fault(void)
 {
     static char buffer[256];

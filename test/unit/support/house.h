@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "memory/bucket.h"
+#include "statistics/snapshot.h"
 
 struct pool_settings;
 
@@ -69,6 +70,9 @@ void house_give(void *slot);
 
 /* Returns how many carved slots of the bucket have this state in their metadata. */
 uint32_t house_metadata(unsigned bucket, unsigned state);
+
+/* Returns the bucket's present figures, which are valid until the next call. */
+const struct snapshot_figures *house_figures(unsigned bucket);
 
 /* Compares the counters of each bucket, live + cached + depot + purged = carved, and the metadata. Returns NULL if
  * they agree, or else a text. No other thread may allocate or free meanwhile. */
