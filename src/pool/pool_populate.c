@@ -21,6 +21,10 @@
  * high number is trusted at once and doubted slowly: when a program begins to leave its buffers empty, about twice as
  * many pages are wasted as AHEAD_SLOTS slots get.
  *
+ * A look at the sampled slot is a system call of 1 to 2 us, most of what a new slot costs that no program writes to.
+ * While sampled slots stay empty, the looks therefore become rare: the 2nd, 4th, 8th and 16th new slot of a bucket
+ * look, and then every 16th. The first filled slot that a look finds ends that.
+ *
  * A seccomp filter may forbid the question which pages are resident. Then the sampled slot is never found filled, the
  * number of pages ahead soon falls to 0, and all pages come by faults: slower in a burst, but nothing is wasted. The
  * slot's memory is not read instead, because the program may have protected it.
@@ -62,6 +66,18 @@ static bool pool_sampled_is_live(unsigned bucket)
     return slot_meta_state(region_meta(number)) == SLOT_LIVE;
 }
 
+/* Returns how many new slots of the bucket pass before the next look at its sampled slot. `filled` is true if they get
+ * pages in advance, by what the last look found. If it is false, the pause after the next look is about twice as long.
+ */
+static uint32_t pool_pause(struct pool *pool, bool filled)
+{
+    uint32_t last = atomic_load_explicit(&pool->pause, memory_order_relaxed);
+    uint32_t longer = 2 * last + 1;
+    uint32_t pause = filled ? 0 : LESSER(longer, AHEAD_SLOTS);
+    atomic_store_explicit(&pool->pause, pause, memory_order_relaxed);
+    return filled ? AHEAD_SLOTS : last;
+}
+
 /* Sets how many pages new slots get in advance, from how much of the sampled slot is resident. Returns true if that
  * slot is to be looked at again. */
 static bool pool_check_sampled(unsigned bucket)
@@ -70,8 +86,9 @@ static bool pool_check_sampled(unsigned bucket)
     uint32_t trusted = atomic_load_explicit(&pool->ahead_pages, memory_order_relaxed) / 2;
     uint32_t sampled_pages = pool_sampled_pages(bucket);
     uint32_t pages = GREATER(sampled_pages, trusted);
-    atomic_store_explicit(&pool->ahead_pages, pages, memory_order_relaxed);
-    atomic_store_explicit(&pool->ahead, pages >= POPULATE_LEAST ? AHEAD_SLOTS : 0, memory_order_relaxed);
+    bool filled = pages >= POPULATE_LEAST;
+    atomic_store_explicit(&pool->ahead_pages, filled ? pages : 0, memory_order_relaxed);
+    atomic_store_explicit(&pool->ahead, pool_pause(pool, filled), memory_order_relaxed);
     return sampled_pages < AHEAD_PAGES && trusted >= POPULATE_LEAST && pool_sampled_is_live(bucket);
 }
 

@@ -34,6 +34,7 @@ static const struct row rows[] = {
     {.name = "grow", .measure = row_grow},
     {.name = "cow", .measure = row_cow},
     {.name = "small", .measure = row_small},
+    {.name = "fresh", .measure = row_fresh, .argument = "KIBIBYTES"},
     {.name = "zeroed", .measure = row_zeroed, .argument = "KIBIBYTES"},
     {.name = "cleared", .measure = row_cleared, .argument = "KIBIBYTES"},
     {.name = "filled", .measure = row_filled, .argument = "KIBIBYTES"},

@@ -18,6 +18,7 @@ void row_span(const char *argument);
 void row_grow(const char *argument);
 void row_cow(const char *argument);
 void row_load(const char *argument);
+void row_fresh(const char *argument);
 void row_zeroed(const char *argument);
 void row_cleared(const char *argument);
 void row_filled(const char *argument);

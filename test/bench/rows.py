@@ -74,6 +74,10 @@ def zeroed(kibibytes: int, name: str) -> Row:
     return Row(("zeroed", str(kibibytes)), figures)
 
 
+def fresh(kibibytes: int) -> Row:
+    return Row(("fresh", str(kibibytes)), (Figure(f"fresh.{kibibytes}k", "us", Bound(0.5)),))
+
+
 def filled(kibibytes: int, name: str) -> Row:
     figures = (
         Figure(f"filled.{name}", "us", Bound(1.00, BEST)),
@@ -123,6 +127,9 @@ ROWS = (
         most_rounds=3,
     ),
     Row(("discard",), (Figure("discard.mean", "us"), Figure("discard.most", "us")), most_rounds=3),
+    fresh(16),
+    fresh(64),
+    fresh(256),
     zeroed(64, "64k"),
     zeroed(1024, "1m"),
     Row(("cleared", "1024"), (Figure("cleared.1m.stack", "us"), Figure("cleared.1m.queue", "us"))),

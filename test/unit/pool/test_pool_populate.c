@@ -142,19 +142,51 @@ static void take_growing(unsigned bucket, size_t request, unsigned count, unsign
     }
 }
 
-/* Earlier slots were written to, and these are not. A sampled slot may still be filled, so it is checked again and
- * again, and each time half as many pages are populated. */
-Test(pool_populate, habits_change)
+/* Allocates slots of 64 KiB that are not written to, after others that were, until none gets pages in advance. The next
+ * slot that is allocated looks at the sampled slot. */
+static void take_until_doubted(void)
 {
-    house_lay_default();
-    grow(B64K, 65536, OF_64K);
     take_growing(B64K, 65536, AHEAD, OF_64K);
     take_asking(B64K, 65536, 0);
     take_growing(B64K, 65536, AHEAD, OF_64K);
     for (unsigned trusted = MOST / 2; trusted >= 2; trusted /= 2) {
         take_growing(B64K, 65536, 1 + AHEAD, trusted < OF_64K ? trusted : OF_64K);
     }
-    take_growing(B64K, 65536, 2 * AHEAD, 0);
+}
+
+/* Earlier slots were written to, and these are not. A sampled slot may still be filled, so it is checked again and
+ * again, and each time half as many pages are populated. */
+Test(pool_populate, habits_change)
+{
+    house_lay_default();
+    grow(B64K, 65536, OF_64K);
+    take_until_doubted();
+    grow(B64K, 65536, OF_64K);
+    take_asking(B64K, 65536, OF_64K);
+}
+
+/* While sampled slots stay empty, the 2nd, 4th, 8th, 16th and 32nd new slot look at them, and then every 16th. */
+Test(pool_populate, empty_slots_are_looked_at_more_and_more_rarely)
+{
+    enum { LOOK = 2 * (1 + AHEAD) };
+    house_lay_default();
+    take_growing(B64K, 65536, LOOK - 1, 0);
+    for (unsigned i = 0; i <= AHEAD; i++) {
+        sampled_slot(B64K, 65536, OF_64K);
+    }
+    sampled_slot(B64K, 65536, OF_64K); /* has looked, and is the next sampled slot */
+    take_asking(B64K, 65536, OF_64K);
+}
+
+/* Between two looks no slot gets pages, although the slots before it were filled. */
+Test(pool_populate, first_filled_slot_brings_all_looks_back)
+{
+    house_lay_default();
+    take_growing(B64K, 65536, 2 * (1 + AHEAD) - 1, 0);
+    for (unsigned i = 0; i < 2 + AHEAD; i++) {
+        sampled_slot(B64K, 65536, OF_64K);
+    }
+    take_until_doubted();
     grow(B64K, 65536, OF_64K);
     take_asking(B64K, 65536, OF_64K);
 }
