@@ -321,7 +321,14 @@ void handler_open(int signal_number)
     }
 }
 
-int handler_set(int signal_number, const struct sigaction *wanted, struct sigaction *former)
+/*
+ * How often the action of each signal was set, and of all signals together. Both count after the action was set, and
+ * the second one last, so that a thread that has seen it also sees the first one.
+ */
+static _Atomic uint32_t changes_of[NSIG];
+static _Atomic uint32_t changes;
+
+static int handler_exchange(int signal_number, const struct sigaction *wanted, struct sigaction *former)
 {
     if (signal_number != stats_signal || stats_signal == 0) {
         return __sigaction(signal_number, wanted, former);
@@ -333,4 +340,66 @@ int handler_set(int signal_number, const struct sigaction *wanted, struct sigact
         handler_translate(&present, former);
     }
     return wrong;
+}
+
+int handler_set(int signal_number, const struct sigaction *wanted, struct sigaction *former)
+{
+    int wrong = handler_exchange(signal_number, wanted, former);
+    if (wanted != NULL && wrong == 0) {
+        atomic_fetch_add_explicit(&changes_of[signal_number], 1, memory_order_release);
+        atomic_fetch_add_explicit(&changes, 1, memory_order_release);
+    }
+    return wrong;
+}
+
+/* What the thread's last look at the signals found, and the numbers of changes before that look. */
+static _Thread_local struct {
+    struct handler_effects effects;
+    uint32_t of[NSIG];
+    uint32_t all;
+    bool whole;
+} seen __attribute__((tls_model("initial-exec")));
+
+/* Notes the effect of one signal's handler. */
+static void handler_look(int signal_number)
+{
+    struct sigaction present;
+    uint64_t bit = signal_bit(signal_number);
+    seen.effects.restarting &= ~bit;
+    seen.effects.interrupting &= ~bit;
+    if (handler_exchange(signal_number, NULL, &present) != 0 || present.sa_handler == SIG_DFL ||
+        present.sa_handler == SIG_IGN) {
+        return;
+    }
+    if ((present.sa_flags & SA_RESTART) != 0) {
+        seen.effects.restarting |= bit;
+    } else {
+        seen.effects.interrupting |= bit;
+    }
+}
+
+/* Looks at the signals that were changed. All are looked at the first time, because the program may have set actions
+ * before the library was there. */
+static void handler_look_again(void)
+{
+    uint32_t all = atomic_load_explicit(&changes, memory_order_acquire);
+    for (int signal_number = 1; signal_number < NSIG; signal_number++) {
+        uint32_t now = atomic_load_explicit(&changes_of[signal_number], memory_order_acquire);
+        if (!seen.whole || seen.of[signal_number] != now) {
+            handler_look(signal_number);
+            seen.of[signal_number] = now;
+        }
+    }
+    seen.all = all;
+    seen.whole = true;
+}
+
+void handler_effects(struct handler_effects *effects)
+{
+    if (!seen.whole || seen.all != atomic_load_explicit(&changes, memory_order_acquire)) {
+        int kept = errno;
+        handler_look_again();
+        errno = kept;
+    }
+    *effects = seen.effects;
 }

@@ -5,6 +5,7 @@
 
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/attributes.h"
 
@@ -38,6 +39,20 @@ INTERNAL bool handler_take(int signal_number, const siginfo_t *info);
 
 /* Does what sigaction(2) does, for any signal. For the stats signal the rules above hold. */
 INTERNAL int handler_set(int signal_number, const struct sigaction *wanted, struct sigaction *former);
+
+/* The signals that the program handles, by what their handlers do to a system call that waits. Bit N - 1 stands for
+ * signal N. */
+struct handler_effects {
+    uint64_t restarting;   /* the call is restarted: SA_RESTART */
+    uint64_t interrupting; /* the call fails with EINTR */
+};
+
+/*
+ * Stores what the handlers of the process do at the moment. An action that the program set by a system call instruction
+ * of its own may go unnoticed. The caller has blocked all signals. Price: two loads, and a system call for each signal
+ * whose action was set since the thread's last call.
+ */
+INTERNAL void handler_effects(struct handler_effects *effects);
 
 /*
  * handler_set_interrupts records what siginterrupt(3) set for a valid signal, and handler_interrupts returns it to

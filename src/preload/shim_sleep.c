@@ -1,4 +1,4 @@
-/* The shim: the calls in which an idle server waits for events. They give free memory back first. */
+/* Wraps the calls in which an idle server waits for events or connections. Free memory is purged there. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dlfcn.h>
 #include <errno.h>
@@ -12,13 +12,18 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "base/attributes.h"
+#include "os/listener.h"
+#include "os/os.h"
 #include "os/sandbox.h"
+#include "os/system_call.h"
 #include "pool/background.h"
 #include "pool/pool.h"
 #include "pool/pool_sleep.h"
+#include "preload/handler.h"
 
 /*
  * While free memory waits for its time, a call here sleeps in pieces: until that time has come (pool_sleep_limit), then
@@ -35,8 +40,8 @@
  *   through this file, which restores its signal mask.
  * - Arguments that libc refuses, and timeouts of zero, go to libc unchanged.
  *
- * poll, ppoll, select and pselect may be called in signal handlers, so libc's functions are looked up at start, and no
- * lock is waited for. Behind a seccomp filter the mask cannot be changed for certain: then one step comes at the
+ * poll, ppoll, select, pselect and accept may be called in signal handlers, so libc's functions are looked up at start,
+ * and no lock is waited for. Behind a seccomp filter the mask cannot be changed for certain: then one step comes at the
  * beginning of a call, and libc's call does the rest. The child of vfork has its parent's memory, and the thread that
  * it stands for sleeps until it is gone: it does what its parent would.
  */
@@ -49,7 +54,9 @@
     ROW(__poll_chk, int (*)(struct pollfd *, nfds_t, int, size_t))                                                     \
     ROW(__ppoll_chk, int (*)(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *, size_t))              \
     ROW(select, int (*)(int, fd_set *, fd_set *, fd_set *, struct timeval *))                                          \
-    ROW(pselect, int (*)(int, fd_set *, fd_set *, fd_set *, const struct timespec *, const sigset_t *))
+    ROW(pselect, int (*)(int, fd_set *, fd_set *, fd_set *, const struct timespec *, const sigset_t *))                \
+    ROW(accept, int (*)(int, struct sockaddr *, socklen_t *))                                                          \
+    ROW(accept4, int (*)(int, struct sockaddr *, socklen_t *, int))
 
 enum sleep_function {
 #define SLEEP_NAME(name, type) SLEEP_##name,
@@ -461,4 +468,145 @@ EXPORTED int pselect_name(int count, fd_set *readable, fd_set *writable, fd_set 
         return next != NULL ? next(count, readable, writable, special, timeout, mask) : sleep_lacks();
     }
     return sleep_select_in_pieces(count, (fd_set *[SELECT_SETS]){readable, writable, special}, limit, wait, mask);
+}
+
+/* --- accept ---------------------------------------------------------------------------- */
+
+/*
+ * The workers of many servers sleep in accept, all on one socket. There the pieces are waits of ppoll for a connection,
+ * and libc's accept begins when a connection is there or when nothing more is to be purged. No call of the kernel waits
+ * for a limited time and then takes a connection, and accept differs from ppoll in two ways:
+ *
+ * - A handler with SA_RESTART does not end accept, but ends ppoll, and ppoll does not say which handler ran. If all
+ *   handlers of the program have SA_RESTART, or if none has it, the answer is known. If some have it and others have
+ *   not, the pieces wait with all signals blocked, and look for pending signals every SLEEP_SLICE. In a process with
+ *   other threads, which would handle the signals meanwhile, only what is due is purged, and libc's accept begins.
+ * - SO_RCVTIMEO limits accept, which any handler then ends. Of such a socket, too, only what is due is purged.
+ *
+ * A connection wakes all processes that wait for it in ppoll, and one of those that wait in accept. The others look
+ * again and continue their wait. As long as nothing is to be purged, all processes wait in accept.
+ */
+enum { SLEEP_SLICE = 10000000 /* nanoseconds */ };
+
+struct sleep_accept {
+    int file;
+    bool has_limit;
+};
+
+static uint64_t sleep_of_mask(const sigset_t *mask)
+{
+    uint64_t signals;
+    memcpy(&signals, mask, sizeof signals);
+    return signals;
+}
+
+/* Returns the signals that are pending for the thread or for the process; none if the kernel does not say. */
+static uint64_t sleep_pending(void)
+{
+    uint64_t signals = 0;
+    system_call(SYS_rt_sigpending, &signals, sizeof signals);
+    return signals;
+}
+
+/* Returns 1 if a connection or an error is there, 0 at the end of the time, and -1 with errno for the rest. */
+static int sleep_connection(int file, uint64_t limit, const sigset_t *mask)
+{
+    struct timespec room;
+    sleep_ppoll_function next = NEXT(ppoll);
+    return next != NULL ? next(&(struct pollfd){file, POLLIN, 0}, 1, sleep_to_timespec(limit, &room), mask) : 1;
+}
+
+/*
+ * A piece with all signals blocked. Signals that are pending are handled when the mask is restored: then either libc's
+ * accept goes on, or the program's accept fails, if one of them is `interrupting`. Returns 0 at the end of the time.
+ */
+static int sleep_accept_blocked(int file, uint64_t limit, uint64_t interrupting, const sigset_t *mask)
+{
+    for (uint64_t slice;; limit -= slice) {
+        uint64_t pending = sleep_pending() & ~sleep_of_mask(mask);
+        if ((pending & interrupting) != 0) {
+            errno = EINTR;
+            return -1;
+        }
+        slice = limit < SLEEP_SLICE ? limit : SLEEP_SLICE;
+        if (limit == POOL_SLEEP_NEVER || pending != 0 || sleep_connection(file, slice, NULL) != 0) {
+            return 1;
+        }
+        if (limit == 0) {
+            return 0;
+        }
+    }
+}
+
+/*
+ * Returns 1 if libc's accept is to be called, -1 with EINTR if a handler has ended the wait, and 0 if the time is over.
+ * A piece without a limit comes last, and only lets pending signals be handled. Other pieces look twice, because a
+ * process that was woken sooner may have taken the connection.
+ */
+static int sleep_accept_piece(void *arguments, uint64_t limit, const sigset_t *mask)
+{
+    const struct sleep_accept *accept = arguments;
+    struct handler_effects effects;
+    handler_effects(&effects);
+    uint64_t restarting = effects.restarting & ~sleep_of_mask(mask);
+    uint64_t interrupting = effects.interrupting & ~sleep_of_mask(mask);
+    if (accept->has_limit) {
+        limit = limit == 0 ? 0 : POOL_SLEEP_NEVER;
+        return sleep_accept_blocked(accept->file, limit, interrupting | restarting, mask);
+    }
+    if (interrupting != 0 && restarting != 0) {
+        limit = limit == 0 || !os_has_threads() ? limit : POOL_SLEEP_NEVER;
+        return sleep_accept_blocked(accept->file, limit, interrupting, mask);
+    }
+    int result = sleep_connection(accept->file, limit == POOL_SLEEP_NEVER ? 0 : limit, mask);
+    if (result > 0 && limit != 0 && limit != POOL_SLEEP_NEVER) {
+        result = sleep_connection(accept->file, 0, mask);
+    }
+    if (result < 0 && errno == EINTR) {
+        return interrupting != 0 ? -1 : 0;
+    }
+    return result < 0 ? 1 : result;
+}
+
+/*
+ * Purges what is due before the descriptor's accept waits. Returns false with EINTR if a handler ran that ends accept.
+ */
+static bool sleep_accept(int file)
+{
+    int kept = errno;
+    uint64_t wait = sleep_before(POOL_SLEEP_NEVER);
+    if (wait == POOL_SLEEP_NEVER) {
+        return true;
+    }
+    enum listener listener = listener_look(file);
+    if (listener == LISTENER_RETURNS) {
+        return true;
+    }
+    struct sleep_accept accept = {file, listener == LISTENER_TIMED};
+    if (sleep_in_pieces(sleep_accept_piece, &accept, POOL_SLEEP_NEVER, wait, NULL) < 0) {
+        return false;
+    }
+    errno = kept;
+    return true;
+}
+
+int accept_name(int file, struct sockaddr *restrict address, socklen_t *restrict size) __asm__("accept");
+EXPORTED int accept_name(int file, struct sockaddr *restrict address, socklen_t *restrict size)
+{
+    sleep_accept_function next = NEXT(accept);
+    if (next == NULL) {
+        return sleep_lacks();
+    }
+    return sleep_accept(file) ? next(file, address, size) : -1;
+}
+
+int accept4_name(int file, struct sockaddr *restrict address, socklen_t *restrict size, int flags) __asm__("accept4");
+EXPORTED int accept4_name(int file, struct sockaddr *restrict address, socklen_t *restrict size, int flags)
+{
+    sleep_accept4_function next = NEXT(accept4);
+    if (next == NULL) {
+        return sleep_lacks();
+    }
+    bool valid = (flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK)) == 0;
+    return !valid || sleep_accept(file) ? next(file, address, size, flags) : -1;
 }

@@ -6,7 +6,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/syscall.h>
@@ -14,24 +13,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "burst.h"
 #include "check.h"
 #include "filter.h"
-#include "smaps.h"
 
 enum {
-    BLOCKS = 2048,
-    SIZE = 16000,
-    KEPT = 256,    /* one block in so many stays live, which makes 8 blocks */
-    FOR_EVER = -1, /* a timeout in milliseconds: none */
-    MIB = 1 << 20,
-    FEW = MIB / 4,            /* bytes in memory once the burst's pages have gone; 33 MiB before */
-    FEW_AND_CACHED = 4 * MIB, /* the same with the slots that the magazines of a thread which does not sleep hold */
-    LONG_ENOUGH = 20000,      /* milliseconds, longer than anything here takes */
+    FOR_EVER = -1, /* as a timeout in milliseconds */
     ROUNDS = 3,
-    MOST_SECONDS = 60, /* time limit of a case in seconds; a signal that is lost would leave a wait without an end */
+    MOST_SECONDS = 60, /* that a case may take: a signal that is lost ends none of its waits */
 };
 
-static char *blocks[BLOCKS];
 static int ends[2];
 static struct epoll_event event;
 
@@ -167,52 +158,6 @@ static const struct way {
 };
 enum { WAYS = sizeof ways / sizeof *ways };
 
-/* --- a burst --------------------------------------------------------------------------- */
-
-static char *kept_block(void)
-{
-    return blocks[0];
-}
-
-static void burst(void)
-{
-    for (unsigned i = 0; i < BLOCKS; i++) {
-        blocks[i] = malloc(SIZE);
-        CHECK(blocks[i] != NULL);
-        memset(blocks[i], (int)(i % 251), SIZE);
-    }
-    for (unsigned i = 0; i < BLOCKS; i++) {
-        if (i % KEPT != 0) {
-            free(blocks[i]);
-        }
-    }
-}
-
-/* Checks that the live blocks have kept every byte, and frees them. */
-static void end_burst(void)
-{
-    for (unsigned i = 0; i < BLOCKS; i += KEPT) {
-        for (unsigned at = 0; at < SIZE; at++) {
-            CHECK_EQUAL(blocks[i][at], (char)(i % 251));
-        }
-        free(blocks[i]);
-    }
-}
-
-static void nap(void)
-{
-    nanosleep(&(struct timespec){0, 2000000}, NULL);
-}
-
-/* Waits until the burst's pages have gone. For that the main thread must be inside its wait. */
-static void await_pages(uint64_t bound)
-{
-    for (int tries = 0; smaps_figure(kept_block(), "Rss") > bound; tries++) {
-        CHECK(tries < LONG_ENOUGH / 2);
-        nap();
-    }
-}
-
 static void open_pipe(void)
 {
     alarm(MOST_SECONDS);
@@ -223,7 +168,7 @@ static void open_pipe(void)
 
 static void *write_when_pages_have_gone(void *unused)
 {
-    await_pages(FEW);
+    burst_await(BURST_FEW);
     CHECK_EQUAL(write(ends[1], "", 1), 1);
     return unused;
 }
@@ -234,13 +179,13 @@ static void wait_in_every_way(void)
     for (unsigned i = 0; i < WAYS; i++) {
         char byte;
         pthread_t other;
-        burst();
-        CHECK(smaps_figure(kept_block(), "Rss") > FEW);
+        burst_begin();
+        CHECK(burst_resident() > BURST_FEW);
         CHECK_EQUAL(pthread_create(&other, NULL, write_when_pages_have_gone, NULL), 0);
         CHECK_EQUAL(ways[i].wait(ends[0], FOR_EVER, NULL), 1);
         CHECK_EQUAL(pthread_join(other, NULL), 0);
         CHECK_EQUAL(read(ends[0], &byte, 1), 1);
-        end_burst();
+        burst_end();
     }
 }
 
@@ -268,7 +213,7 @@ static pthread_t sleeper;
 
 static void *send_when_pages_have_gone(void *unused)
 {
-    await_pages(FEW);
+    burst_await(BURST_FEW);
     CHECK_EQUAL(pthread_kill(sleeper, SIGUSR2), 0);
     return unused;
 }
@@ -291,22 +236,22 @@ CASE(signals_end_every_wait)
     pthread_sigmask(SIG_SETMASK, NULL, &mask);
     for (unsigned i = 0; i < WAYS; i++) {
         pthread_t other;
-        burst();
+        burst_begin();
         CHECK_EQUAL(pthread_create(&other, NULL, send_when_pages_have_gone, NULL), 0);
         CHECK_EQUAL(ways[i].wait(ends[0], FOR_EVER, NULL), -1);
         CHECK_EQUAL(errno, EINTR);
         CHECK_EQUAL(handled, i + 1);
         CHECK_EQUAL(pthread_join(other, NULL), 0);
         expect_mask(&mask);
-        end_burst();
+        burst_end();
     }
 }
 
 /* Waits until some pages have gone, and then sends the signal while others are being purged. */
 static void *send_while_pages_go(void *unused)
 {
-    uint64_t before = smaps_figure(kept_block(), "Rss");
-    while (smaps_figure(kept_block(), "Rss") + FEW > before) {
+    uint64_t before = burst_resident();
+    while (burst_resident() + BURST_FEW > before) {
     }
     CHECK_EQUAL(pthread_kill(sleeper, SIGUSR2), 0);
     return unused;
@@ -320,13 +265,13 @@ CASE(no_signal_is_lost_while_pages_go)
     sleeper = pthread_self();
     for (unsigned round = 0; round < ROUNDS * WAYS; round++) {
         pthread_t other;
-        burst();
+        burst_begin();
         CHECK_EQUAL(pthread_create(&other, NULL, send_while_pages_go, NULL), 0);
         CHECK_EQUAL(ways[round % WAYS].wait(ends[0], FOR_EVER, NULL), -1);
         CHECK_EQUAL(errno, EINTR);
         CHECK_EQUAL(handled, round + 1);
         CHECK_EQUAL(pthread_join(other, NULL), 0);
-        end_burst();
+        burst_end();
     }
 }
 
@@ -342,11 +287,11 @@ CASE(wait_has_the_mask_that_it_was_given)
     CHECK_EQUAL(pthread_sigmask(SIG_BLOCK, &blocked, &mask), 0);
     for (unsigned i = 0; i < WAYS; i++) {
         int expected = handled + ways[i].takes_mask;
-        burst();
+        burst_begin();
         CHECK_EQUAL(raise(SIGUSR2), 0);
         CHECK_EQUAL(ways[i].wait(ends[0], ways[i].takes_mask ? FOR_EVER : 20, &mask), ways[i].takes_mask ? -1 : 0);
         CHECK_EQUAL(handled, expected);
-        end_burst();
+        burst_end();
     }
 }
 
@@ -364,12 +309,12 @@ CASE(no_wait_is_shorter)
     open_pipe();
     pthread_sigmask(SIG_SETMASK, NULL, &mask);
     for (unsigned i = 0; i < WAYS; i++) {
-        burst();
+        burst_begin();
         uint64_t begin = clock_milliseconds();
         CHECK_EQUAL(ways[i].wait(ends[0], ASKED, NULL), 0);
         CHECK(clock_milliseconds() + 1 >= begin + ASKED);
         expect_mask(&mask);
-        end_burst();
+        burst_end();
     }
 }
 
@@ -397,16 +342,16 @@ CASE(every_wait_can_be_cancelled)
     for (unsigned i = 0; i < WAYS; i++) {
         void *end;
         pthread_t other;
-        burst();
+        burst_begin();
         CHECK_EQUAL(pthread_create(&other, NULL, wait_for_ever, (void *)(uintptr_t)&ways[i]), 0);
-        await_pages(FEW_AND_CACHED);
+        burst_await(BURST_FEW_AND_CACHED);
         CHECK_EQUAL(pthread_cancel(other), 0);
         CHECK_EQUAL(pthread_join(other, &end), 0);
         CHECK(end == PTHREAD_CANCELED);
         for (int number = 1; number < NSIG; number++) {
             CHECK_EQUAL(sigismember(&mask_when_cancelled, number), sigismember(&mask, number));
         }
-        end_burst();
+        burst_end();
     }
 }
 
@@ -416,14 +361,14 @@ CASE(bad_arguments_are_refused)
     struct timeval bad_too = {-1, 0};
     struct pollfd one = {0, POLLIN, 0};
     open_pipe();
-    burst();
+    burst_begin();
     CHECK(epoll_wait(epoll_of(ends[0]), &event, 0, 100) == -1 && errno == EINVAL);
     CHECK(epoll_wait(-1, &event, 1, 100) == -1 && errno == EBADF);
     CHECK(ppoll(&one, 0, &bad, NULL) == -1 && errno == EINVAL);
     CHECK(select(-1, NULL, NULL, NULL, NULL) == -1 && errno == EINVAL);
     CHECK(select(0, NULL, NULL, NULL, &bad_too) == -1 && errno == EINVAL);
     CHECK(pselect(0, NULL, NULL, NULL, &bad, NULL) == -1 && errno == EINVAL);
-    end_burst();
+    burst_end();
 }
 
 /* Of three sets one has the descriptor that becomes ready. The other two come back empty, and the timeout holds the
@@ -437,7 +382,7 @@ CASE(select_tells_what_is_ready_and_left)
     pthread_t other;
     struct timeval left = {ASKED, 0};
     open_pipe();
-    burst();
+    burst_begin();
     set_of(ends[0], &readable);
     FD_ZERO(&writable);
     set_of(ends[0], &special);
@@ -446,21 +391,21 @@ CASE(select_tells_what_is_ready_and_left)
     CHECK_EQUAL(pthread_join(other, NULL), 0);
     CHECK(FD_ISSET(ends[0], &readable) && !FD_ISSET(ends[0], &special));
     CHECK(left.tv_sec < ASKED && left.tv_sec > 0);
-    end_burst();
+    burst_end();
 }
 
 /* Behind a filter the wait makes only libc's own system call, and pages that are due are purged before it. */
 CASE(filtered_wait_makes_no_other_call)
 {
     open_pipe();
-    burst();
+    burst_begin();
     filter_forbid(SYS_epoll_pwait);
     filter_forbid(SYS_ppoll);
     for (int i = 0; i < 20; i++) {
         CHECK_EQUAL(by_epoll_wait(ends[0], 20, NULL), 0);
         CHECK_EQUAL(by_poll(ends[0], 20, NULL), 0);
     }
-    end_burst();
+    burst_end();
 }
 
 /* Pages go back in the child of a fork too, which was made while other threads existed. */

@@ -1,0 +1,54 @@
+/* What accept would do with a descriptor: return at once, or wait for a connection. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "os/listener.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <time.h>
+
+#include "os/system_call.h"
+
+/* Returns true for a descriptor that does not block, and for one that is not open. */
+static bool listener_never_blocks(int file)
+{
+    long flags = system_call(SYS_fcntl, file, F_GETFL);
+    return flags < 0 || (flags & O_NONBLOCK) != 0;
+}
+
+/* Returns true if the descriptor is ready. Of a socket that listens, a connection or an error is then there. */
+static bool listener_is_ready(int file)
+{
+    struct pollfd one = {file, POLLIN, 0};
+    struct timespec none = {0, 0};
+    return system_call(SYS_ppoll, &one, 1, &none, NULL, 0) != 0;
+}
+
+/* Returns false for descriptors from which accept takes no connection, since it fails or, as for AF_ALG, has no
+ * queue. */
+static bool listener_listens(int file)
+{
+    int listens = 0;
+    socklen_t size = sizeof listens;
+    return system_call(SYS_getsockopt, file, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens != 0;
+}
+
+/* Returns true if the wait has a limit, or if the kernel does not say so. */
+static bool listener_has_limit(int file)
+{
+    struct timeval limit = {0, 0};
+    socklen_t size = sizeof limit;
+    return system_call(SYS_getsockopt, file, SOL_SOCKET, SO_RCVTIMEO, &limit, &size) != 0 || limit.tv_sec != 0 ||
+           limit.tv_usec != 0;
+}
+
+enum listener listener_look(int file)
+{
+    if (listener_never_blocks(file) || listener_is_ready(file) || !listener_listens(file)) {
+        return LISTENER_RETURNS;
+    }
+    return listener_has_limit(file) ? LISTENER_TIMED : LISTENER_WAITS;
+}

@@ -1,0 +1,63 @@
+/* A burst of blocks, of which most are freed, and how many of their bytes stay in memory. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "burst.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "check.h"
+#include "smaps.h"
+
+enum {
+    BLOCKS = 2048,
+    SIZE = 16000,
+    KEPT = 256, /* one block of so many stays live: 8 in all */
+    PRIME = 251,
+    LOOK_EVERY = 2,      /* milliseconds */
+    LONG_ENOUGH = 20000, /* milliseconds that nothing here takes */
+};
+
+static char *blocks[BLOCKS];
+
+void burst_begin(void)
+{
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        blocks[i] = malloc(SIZE);
+        CHECK(blocks[i] != NULL);
+        memset(blocks[i], (int)(i % PRIME), SIZE);
+    }
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        if (i % KEPT != 0) {
+            free(blocks[i]);
+        }
+    }
+}
+
+void burst_end(void)
+{
+    for (unsigned i = 0; i < BLOCKS; i += KEPT) {
+        for (unsigned at = 0; at < SIZE; at++) {
+            CHECK_EQUAL(blocks[i][at], (char)(i % PRIME));
+        }
+        free(blocks[i]);
+    }
+}
+
+uint64_t burst_resident(void)
+{
+    return smaps_figure(blocks[0], "Rss");
+}
+
+void burst_nap(int milliseconds)
+{
+    nanosleep(&(struct timespec){milliseconds / 1000, milliseconds % 1000 * 1000000L}, NULL);
+}
+
+void burst_await(uint64_t bound)
+{
+    for (int tries = 0; burst_resident() > bound; tries++) {
+        CHECK(tries < LONG_ENOUGH / LOOK_EVERY);
+        burst_nap(LOOK_EVERY);
+    }
+}

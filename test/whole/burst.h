@@ -1,0 +1,29 @@
+/* A burst of blocks, of which most are freed, and how many of their bytes stay in memory. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_TEST_BURST_H
+#define SOCKMALLOC_TEST_BURST_H
+
+#include <stdint.h>
+
+enum {
+    BURST_MIB = 1 << 20,
+    BURST_FEW = BURST_MIB / 4,            /* bytes in memory when the burst's pages have gone; 33 MiB before */
+    BURST_FEW_AND_CACHED = 4 * BURST_MIB, /* with what the magazines of a thread that does not sleep hold */
+};
+
+/* Allocates and fills 2048 blocks of 16,000 bytes, and frees all but 8 of them. */
+void burst_begin(void);
+
+/* Checks that the blocks that are still live have kept every byte, and frees them. */
+void burst_end(void);
+
+/* Returns how many bytes of the mapping that the burst's blocks lie in are in memory. */
+uint64_t burst_resident(void);
+
+/* Waits until at most `bound` bytes are in memory. The thread that purges has to be in its wait. */
+void burst_await(uint64_t bound);
+
+/* Sleeps for so many milliseconds. */
+void burst_nap(int milliseconds);
+
+#endif
