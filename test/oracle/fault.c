@@ -61,7 +61,7 @@ void fault_open(uint64_t number)
 void fault_note_child(void)
 {
     is_child = true;
-    atomic_flag_clear(&told); /* in the parent, a thread may just have been printing a fault */
+    atomic_flag_clear(&told); /* set if a thread of the parent was printing a fault at the fork */
 }
 
 void fault_watch(unsigned seconds)

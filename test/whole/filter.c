@@ -1,4 +1,4 @@
-/* A seccomp filter, as servers put themselves behind. */
+/* Installs a seccomp filter, as servers do at their start. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "filter.h"
 

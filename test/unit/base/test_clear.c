@@ -34,7 +34,7 @@ static void expect_cleared(size_t offset, size_t size)
 
 /* Sizes around each bound at which the code changes its method: a cache line, a piece, and the least size for which
  * it prefetches. */
-Test(clear, is_of_all_the_bytes_and_of_no_others)
+Test(clear, clears_all_bytes_and_no_others)
 {
     for (size_t size = 64; size <= MOST; size *= 2) {
         expect_cleared(0, size - 1);
@@ -47,7 +47,7 @@ Test(clear, is_of_all_the_bytes_and_of_no_others)
 }
 
 /* The pools clear memory from the start of a cache line only, but the function accepts any address. */
-Test(clear, may_begin_anywhere)
+Test(clear, clears_from_any_address)
 {
     for (size_t offset = 0; offset < 4096; offset += 16 * 7 + 1)
         expect_cleared(offset, 70000 + offset);

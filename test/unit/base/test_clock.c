@@ -23,7 +23,7 @@ static uint64_t coarse(void)
 }
 
 /* Between two steps of the coarse clock its time stands still, while a finer clock would go on. */
-Test(clock, is_the_coarse_one_to_the_nanosecond, .timeout = 60)
+Test(clock, shows_the_coarse_clock, .timeout = 60)
 {
     uint64_t before;
     uint64_t now;

@@ -54,7 +54,7 @@ static void claim_magazines(void)
     }
 }
 
-Test(colour, what_a_trained_bucket_writes_shares_no_offset)
+Test(colour, data_of_a_trained_bucket_share_no_offset)
 {
     house_lay_default();
     claim(region_slot(1), CACHE_LINE, "buffers");
@@ -67,7 +67,7 @@ Test(colour, what_a_trained_bucket_writes_shares_no_offset)
 }
 
 /* A thread seldom uses two large buckets at once, so neighbouring large buckets may share an offset. */
-Test(colour, what_a_large_bucket_writes_shares_no_offset)
+Test(colour, data_of_a_large_bucket_share_no_offset)
 {
     house_lay_default();
     for (unsigned bucket = house_plan.first_large; bucket < house_plan.count; bucket++) {
@@ -86,7 +86,7 @@ static void expect_colour(unsigned number)
     CHECK((uintptr_t)cache_reach()->bin % COLOUR_PAGE == COLOUR_BINS);
 }
 
-Test(colour, bins_of_all_threads_have_the_same)
+Test(colour, bins_of_all_threads_have_one_offset)
 {
     house_lay_default();
     expect_colour(0);

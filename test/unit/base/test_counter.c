@@ -36,14 +36,14 @@ Test(counter, adds_constants_wider_than_an_instruction_takes)
     cr_assert_eq(counter_read(&counter), UINT64_C(0x123456789abcdef0) + UINT64_C(0x1fffffffe));
 }
 
-Test(counter, takes_back_by_adding_the_complement)
+Test(counter, subtracts_by_adding_the_complement)
 {
     counter_add(&counter, 5);
     counter_add(&counter, UINT64_MAX);
     cr_assert_eq(counter_read(&counter), 4);
 }
 
-Test(counter, steps_by_one_and_tells_when_it_comes_to_zero)
+Test(counter, steps_by_one_and_reports_zero)
 {
     counter_add(&counter, 0 - UINT64_C(3));
     cr_assert_not(counter_step(&counter));

@@ -105,7 +105,7 @@ Test(stack, tag_is_at_least_40_bits_wide)
 }
 
 /* The tag wraps round to 0 after its largest value, and the item number beside it stays the same. */
-Test(stack, tag_comes_round)
+Test(stack, tag_wraps_round)
 {
     stack_push(&stack, links, 0, 3);
     stack_push(&stack, links, 0, 5);
@@ -267,7 +267,7 @@ Test(stack, concurrent_pushes_lose_nothing)
     expect_each_popped_once();
 }
 
-Test(stack, concurrent_pops_give_nothing_twice)
+Test(stack, concurrent_pops_return_no_item_twice)
 {
     push_own_share(0);
     for (unsigned number = 1; number < THREADS; number++) {

@@ -241,7 +241,7 @@ static void expect_shown(const char *string, const char *wanted)
     cr_expect_str_eq(buffer, wanted);
 }
 
-Test(text, shows_what_others_chose)
+Test(text, escapes_foreign_bytes)
 {
     expect_shown("", "");
     expect_shown("nginx: worker ~", "nginx: worker ~");

@@ -49,7 +49,7 @@ Test(budget, return_makes_room)
     cr_assert_eq(budget_charged(), 0);
 }
 
-Test(budget, nothing_fits_into_none)
+Test(budget, nothing_fits_into_an_empty_budget)
 {
     cr_assert_not(budget_charge(1), "there is no budget before start-up");
     budget_open(0, BUDGET_UNLIMITED, BUDGET_UNLIMITED);
@@ -58,7 +58,7 @@ Test(budget, nothing_fits_into_none)
 }
 
 /* A limit on all free memory also limits the part of it that caches may hold. */
-Test(budget, caches_are_within_what_is_retained)
+Test(budget, caches_are_limited_by_the_retain_limit)
 {
     budget_open(100, 70, BUDGET_UNLIMITED);
     cr_assert_eq(budget_left(), 70);
@@ -89,7 +89,7 @@ Test(budget, retained_memory_beyond_what_charges_leave_is_excess)
     cr_assert_eq(budget_excess(), 0);
 }
 
-Test(budget, nothing_may_be_retained)
+Test(budget, limit_of_0_retains_nothing)
 {
     budget_open(60, 0, BUDGET_UNLIMITED);
     cr_assert_not(budget_charge(1));
@@ -245,7 +245,7 @@ Test(budget, threads_stay_within_the_limit)
 }
 
 /* The retained memory of the large pool has a limit of its own, whether the whole has a limit or not. */
-Test(budget, large_retained_memory_beyond_its_limit_is_excess)
+Test(budget, large_memory_beyond_its_limit_is_excess)
 {
     budget_open(60, BUDGET_UNLIMITED, 100);
     cr_assert(budget_limits_retained());

@@ -147,7 +147,7 @@ Test(cache, refills_from_the_public_magazine_then_from_the_depot)
 
 /* When the private magazine is full and the public one has free places, the two are swapped, and none goes to the
  * depot. */
-Test(cache, flush_uses_the_room_of_the_public_magazine)
+Test(cache, flush_uses_a_public_magazine_with_free_places)
 {
     void *slots[SLOTS_MAX];
     lay();
@@ -169,7 +169,7 @@ Test(cache, flush_uses_the_room_of_the_public_magazine)
 }
 
 /* In any order of frees and allocations no slot is lost, and none is returned twice. */
-Test(cache, loses_nothing_and_gives_nothing_twice)
+Test(cache, loses_no_slot_and_returns_none_twice)
 {
     static void *slots[SLOTS_MAX];
     static bool inside[SLOTS_MAX];
@@ -261,7 +261,7 @@ Test(cache, forget_leaves_no_trace)
 }
 
 /* Without an empty magazine cache_flush refuses the slot, and the slots that the cache had can still be allocated. */
-Test(cache, flush_says_when_no_magazine_is_to_be_had)
+Test(cache, flush_fails_without_a_magazine)
 {
     void *slots[SLOTS_MAX];
     lay();

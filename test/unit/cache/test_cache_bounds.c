@@ -92,7 +92,7 @@ Test(cache_bounds, floor_above_the_top_forces_slow_too)
     cr_assert_not_null(cache_pop(bin()));
 }
 
-Test(cache_bounds, forced_slow_bins_are_unloaded_whole)
+Test(cache_bounds, forced_slow_bins_are_flushed_whole)
 {
     lay_quota(MAGAZINE_SLOTS);
     void *slots[2] = {get(), get()};
@@ -106,7 +106,7 @@ Test(cache_bounds, forced_slow_bins_are_unloaded_whole)
     cache_deposit(mine, B16K, magazine);
 }
 
-Test(cache_bounds, forced_slow_bins_have_the_room_of_their_quota)
+Test(cache_bounds, forced_slow_bins_hold_their_whole_quota)
 {
     lay_quota(QUOTA);
     void *slots[2] = {get(), get()};
@@ -117,7 +117,7 @@ Test(cache_bounds, forced_slow_bins_have_the_room_of_their_quota)
     cr_assert_eq(bin()->ceiling - cache_private(bin())->slot, MORE);
 }
 
-Test(cache_bounds, cold_slots_are_taken_one_by_one)
+Test(cache_bounds, cold_slots_are_allocated_one_by_one)
 {
     void *slots[FEW];
     lay(slots, 2);
@@ -144,7 +144,7 @@ Test(cache_bounds, cold_slots_are_freed_one_by_one_up_to_the_quota)
 }
 
 /* Slots that were allocated or freed after cache_mark_cold pass through the fast paths. */
-Test(cache_bounds, warm_slots_lie_between)
+Test(cache_bounds, warm_slots_take_the_fast_paths)
 {
     void *slots[FEW];
     lay(slots, 2);
@@ -159,7 +159,7 @@ Test(cache_bounds, warm_slots_lie_between)
     cr_assert_not(cache_push(bin(), slots[3]));
 }
 
-Test(cache_bounds, magazine_that_comes_in_is_warm_until_marked_cold)
+Test(cache_bounds, new_magazine_is_warm_until_marked_cold)
 {
     void *slots[FEW];
     lay(slots, 2);
@@ -192,7 +192,7 @@ Test(cache_bounds, resumed_bins_have_no_cold_slot_below)
 }
 
 /* A signal handler allocates one slot, or two, in the middle of cache_pop_cold. */
-Test(cache_bounds, handler_leaves_no_slot_to_be_taken_twice)
+Test(cache_bounds, handler_causes_no_double_allocation)
 {
     void *slots[FEW];
     lay(slots, 3);
@@ -208,7 +208,7 @@ Test(cache_bounds, handler_leaves_no_slot_to_be_taken_twice)
     cr_assert_null(cache_pop(bin()));
 }
 
-Test(cache_bounds, bins_without_a_magazine_have_neither)
+Test(cache_bounds, bins_without_a_magazine_have_no_bounds)
 {
     void *slots[FEW];
     lay(slots, 0);

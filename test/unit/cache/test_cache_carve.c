@@ -56,7 +56,7 @@ Test(cache_carve, refill_finds_nothing_at_first)
 }
 
 /* A run has 16 slots, whose metadata fill a cache line, and the slots are returned one by one in rising order. */
-Test(cache_carve, carve_takes_a_run_and_gives_it_in_rising_order)
+Test(cache_carve, carved_run_is_used_in_rising_order)
 {
     enum { RUN = 16 };
     lay();
@@ -70,7 +70,7 @@ Test(cache_carve, carve_takes_a_run_and_gives_it_in_rising_order)
     }
 }
 
-Test(cache_carve, carve_gives_what_the_region_still_has)
+Test(cache_carve, carve_returns_the_rest_of_the_range)
 {
     void *slots[1];
     struct bucket_settings settings = house_defaults();

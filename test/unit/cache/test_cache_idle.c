@@ -54,7 +54,7 @@ static void expect_deposited(uint64_t slots)
     house_assert();
 }
 
-Test(cache_idle, magazine_that_lay_for_an_age_goes_to_the_depot)
+Test(cache_idle, magazine_unused_for_an_age_goes_to_the_depot)
 {
     lay(1);
     struct magazine *magazine = neighbours_public(neighbour(0), BUCKET);
@@ -68,7 +68,7 @@ Test(cache_idle, magazine_that_lay_for_an_age_goes_to_the_depot)
     cr_assert_eq(magazine_count(magazine), SLOTS);
 }
 
-Test(cache_idle, thread_that_requested_meanwhile_keeps_its_own)
+Test(cache_idle, thread_that_made_a_request_keeps_its_magazine)
 {
     lay(2);
     for (unsigned round = 0; round < 5; round++) {
@@ -84,7 +84,7 @@ Test(cache_idle, thread_that_requested_meanwhile_keeps_its_own)
 }
 
 /* A busy thread may have stopped using one bucket, whose magazine is then collected. */
-Test(cache_idle, each_bucket_sleeps_by_itself)
+Test(cache_idle, each_bucket_is_idle_by_itself)
 {
     lay(1);
     neighbours_equip(neighbour(0), B32K, SLOTS);
@@ -96,7 +96,7 @@ Test(cache_idle, each_bucket_sleeps_by_itself)
     cr_assert_null(neighbours_public(neighbour(0), BUCKET));
 }
 
-Test(cache_idle, private_magazine_is_nobody_elses)
+Test(cache_idle, private_magazine_is_not_collected)
 {
     lay(1);
     cache_load(neighbour(0), BUCKET, neighbours_carve(BUCKET, SLOTS));
@@ -119,7 +119,7 @@ Test(cache_idle, empty_magazine_stays)
 }
 
 /* The thread that collects has idle buckets of its own collected as well. */
-Test(cache_idle, own_magazine_goes_as_anybody_elses)
+Test(cache_idle, own_idle_magazine_is_collected_too)
 {
     lay(0);
     neighbours_equip(mine, BUCKET, SLOTS);
@@ -176,7 +176,7 @@ static void collect_meanwhile(void *context)
 }
 
 /* Each neighbour uses the bucket in every round, so a neighbour that is visited twice in one round would seem idle. */
-Test(cache_idle, of_several_collectors_one_looks_at_each, .timeout = 60)
+Test(cache_idle, each_cache_is_visited_by_one_collector, .timeout = 60)
 {
     bool stopped = true;
     lay(FEW);

@@ -26,7 +26,7 @@ static void use(void)
     }
 }
 
-Test(cache_leave, gives_everything_back)
+Test(cache_leave, returns_all_slots)
 {
     house_lay_default();
     use();
@@ -62,7 +62,7 @@ Test(cache_leave, thread_may_come_back)
     house_assert();
 }
 
-Test(cache_leave, thread_without_a_cache_has_none_to_leave)
+Test(cache_leave, thread_without_a_cache_closes_none)
 {
     house_lay_default();
     cache_leave();
@@ -110,7 +110,7 @@ static void expect_distinct_records(void)
     house_assert();
 }
 
-Test(cache_leave, end_of_the_thread_finds_nothing_to_close)
+Test(cache_leave, end_of_the_thread_closes_nothing_twice)
 {
     house_lay_default();
     crew_run(THREADS, use_leave_and_end);

@@ -26,7 +26,7 @@ static void meet(void)
     pthread_barrier_wait(&meeting);
 }
 
-Test(cache_life, space_is_what_laying_takes)
+Test(cache_life, needs_exactly_the_space_that_it_reports)
 {
     size_t space = cache_space();
     cr_assert_eq(space % os_page_size(), 0);
@@ -62,7 +62,7 @@ static void open_cache(unsigned number)
     meet();
 }
 
-Test(cache_life, each_thread_has_its_own)
+Test(cache_life, each_thread_has_a_cache_of_its_own)
 {
     house_lay_default();
     pthread_barrier_init(&meeting, NULL, THREADS);
@@ -104,7 +104,7 @@ static void take_and_leave(unsigned number)
     cache_mine->tally[B4K].score = 7;
 }
 
-Test(cache_life, end_gives_everything_back)
+Test(cache_life, end_returns_all_slots)
 {
     house_lay_default();
     crew_run(1, take_and_leave);
@@ -207,7 +207,7 @@ static void crowd(unsigned number)
 
 /* Threads for which the table has no record share one cache, which holds nothing, and are served from the stacks. A
  * mapping is put in the table's way, because it has records for more threads than a test can start. */
-Test(cache_life, table_ends)
+Test(cache_life, table_can_be_full)
 {
     enum { RECORDS = 32 };
     house_lay_default();
@@ -228,7 +228,7 @@ Test(cache_life, table_ends)
     house_assert();
 }
 
-Test(cache_life, held_by_another_thread_can_be_read)
+Test(cache_life, slots_of_another_threads_cache_can_be_counted)
 {
     house_lay_default();
     void *taken[3];
@@ -243,7 +243,7 @@ Test(cache_life, held_by_another_thread_can_be_read)
     cr_assert_eq(cache_held(&cache_shared, B64K), 0);
 }
 
-Test(cache_life, reset_closes_all_but_the_callers)
+Test(cache_life, reset_closes_all_other_caches)
 {
     house_lay_default();
     crew_run(1, take_and_leave);
@@ -261,7 +261,7 @@ Test(cache_life, reset_closes_all_but_the_callers)
     cr_assert_not_null(slot);
 }
 
-Test(cache_life, counters_begin_anew)
+Test(cache_life, counters_begin_at_0)
 {
     house_lay_default();
     crew_run(2, take_and_leave);

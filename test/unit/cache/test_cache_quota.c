@@ -125,7 +125,7 @@ Test(cache_quota, is_raised_at_once)
 }
 
 /* The public magazine holds more slots as well, once it becomes the private one. */
-Test(cache_quota, is_raised_for_both)
+Test(cache_quota, is_raised_for_both_magazines)
 {
     lay();
     house_carve(BUCKET, 8);
@@ -144,7 +144,7 @@ Test(cache_quota, is_raised_for_both)
 
 /* --- lowered --- */
 
-Test(cache_quota, what_fits_stays)
+Test(cache_quota, slots_that_fit_stay)
 {
     lay();
     fill(20, 10);
@@ -179,7 +179,7 @@ Test(cache_quota, both_magazines_are_cut)
     expect_free(free_slots);
 }
 
-Test(cache_quota, private_magazine_alone_is_cut)
+Test(cache_quota, only_the_private_magazine_is_cut)
 {
     bool free_slots[2 * FULL] = {true, true, true};
     lay();
@@ -192,7 +192,7 @@ Test(cache_quota, private_magazine_alone_is_cut)
     expect_free(free_slots);
 }
 
-Test(cache_quota, public_magazine_alone_is_cut)
+Test(cache_quota, only_the_public_magazine_is_cut)
 {
     bool free_slots[2 * FULL] = {true, true, true, true};
     lay();
@@ -206,7 +206,7 @@ Test(cache_quota, public_magazine_alone_is_cut)
 }
 
 /* Without a quota a cache has no magazine, so both magazines go to the depot with their slots. */
-Test(cache_quota, none_leaves_nothing)
+Test(cache_quota, quota_of_0_leaves_no_magazine)
 {
     const bool none[2 * FULL] = {false};
     lay();
@@ -224,7 +224,7 @@ Test(cache_quota, none_leaves_nothing)
     cr_assert_null(depot_pop_full(BUCKET));
 }
 
-Test(cache_quota, empty_magazines_go_to_the_depots_empty_ones)
+Test(cache_quota, empty_magazines_go_to_the_empty_stack)
 {
     lay();
     fill(1, 1);
@@ -259,7 +259,7 @@ Test(cache_quota, begin_forgets_what_training_noted)
 
 /* The child of a fork sets the budget itself, and finds its slots and magazines itself, so cache_forget changes
  * neither. */
-Test(cache_quota, forget_touches_neither_budget_nor_depot)
+Test(cache_quota, forget_changes_neither_budget_nor_depot)
 {
     lay();
     fill(30, 20);
@@ -275,7 +275,7 @@ Test(cache_quota, forget_touches_neither_budget_nor_depot)
 }
 
 /* A thread without a quota never uses its run of new slots, so the run must become free for all threads. */
-Test(cache_quota, none_leaves_no_fresh_run)
+Test(cache_quota, quota_of_0_leaves_no_run)
 {
     lay();
     set_quota(1);
@@ -287,7 +287,7 @@ Test(cache_quota, none_leaves_no_fresh_run)
 }
 
 /* One miss counts as much as eight swaps of magazines when training decides on a larger quota. */
-Test(cache_quota, misses_and_swaps_want_more)
+Test(cache_quota, misses_and_swaps_count_for_a_larger_quota)
 {
     lay();
     house_carve(BUCKET, 5);
@@ -310,7 +310,7 @@ Test(cache_quota, misses_and_swaps_want_more)
 
 /* --- what the budget is charged for --- */
 
-Test(cache_charge, room_in_both_magazines_is_charged)
+Test(cache_charge, both_magazines_are_charged)
 {
     lay();
     cr_assert_eq(cache_quota(mine, BUCKET), 0);
@@ -325,7 +325,7 @@ Test(cache_charge, room_in_both_magazines_is_charged)
     cr_assert_eq(budget_charged(), 2 * bytes(7) + 2 * 3 * region.geometry[B4K].capacity);
 }
 
-Test(cache_charge, what_the_budget_has_no_room_for_is_refused)
+Test(cache_charge, quota_beyond_the_budget_is_refused)
 {
     house_pools.cache_limit = 2 * 10 * (uint64_t)(65536 + 4096);
     lay();
@@ -378,7 +378,7 @@ static void expect_covered(uint32_t from, uint32_t to)
     }
 }
 
-Test(cache_charge, charge_covers_what_is_there, .timeout = 60)
+Test(cache_charge, charge_covers_the_quota_at_each_moment, .timeout = 60)
 {
     lay();
     steps_need();

@@ -93,7 +93,7 @@ Test(cache_refill, takes_no_more_than_its_quota)
     expect_counts(1, 1);
 }
 
-Test(cache_refill, takes_no_more_from_the_depot_either)
+Test(cache_refill, takes_no_more_than_its_quota_from_the_depot)
 {
     lay();
     cr_assert(cache_set_quota(mine, BUCKET, 4));
@@ -117,7 +117,7 @@ Test(cache_refill, without_an_empty_magazine_takes_nothing)
     cr_assert_eq(magazine_count(magazine), 10);
 }
 
-Test(cache_refill, takes_one_and_gives_the_rest_to_the_depot)
+Test(cache_refill, takes_one_and_puts_the_rest_into_the_depot)
 {
     lay();
     const struct magazine *magazine = neighbours_equip(neighbour(0), BUCKET, 3);

@@ -38,7 +38,7 @@ Test(cache_walk, takes_a_public_magazine)
 }
 
 /* The next walk begins at the cache where the last one found a magazine, because that thread may have another. */
-Test(cache_walk, begins_where_the_last_one_found)
+Test(cache_walk, begins_where_the_last_walk_succeeded)
 {
     lay(3);
     for (unsigned round = 0; round < 3; round++) {
@@ -60,7 +60,7 @@ Test(cache_walk, never_takes_its_own)
     cr_assert_eq(magazine_count(magazine), 10);
 }
 
-Test(cache_walk, alone_it_looks_at_nobody)
+Test(cache_walk, single_thread_visits_no_cache)
 {
     lay(0);
     neighbours_equip(mine, BUCKET, 10);
@@ -68,7 +68,7 @@ Test(cache_walk, alone_it_looks_at_nobody)
     expect_counts(0, 0);
 }
 
-Test(cache_walk, leaves_what_is_empty_private_or_another_buckets)
+Test(cache_walk, ignores_empty_private_and_other_magazines)
 {
     lay(3);
     struct magazine *empty = neighbours_equip(neighbour(0), BUCKET, 0);
@@ -157,7 +157,7 @@ static unsigned contest(uint32_t slots_left)
     return in_depot;
 }
 
-Test(cache_walk, magazine_may_be_used_meanwhile, .timeout = 60)
+Test(cache_walk, owner_may_use_the_magazine_meanwhile, .timeout = 60)
 {
     lay(1);
     steps_need();
@@ -168,7 +168,7 @@ Test(cache_walk, magazine_may_be_used_meanwhile, .timeout = 60)
 
 /* The owner empties the magazine after the thief has looked at it and before the thief takes it; the thief then has
  * an empty one. */
-Test(cache_walk, magazine_that_is_emptied_meanwhile_goes_to_the_depot, .timeout = 60)
+Test(cache_walk, magazine_emptied_meanwhile_goes_to_the_depot, .timeout = 60)
 {
     lay(1);
     steps_need();

@@ -29,7 +29,7 @@ Test(depot, nothing_is_full_at_first)
     cr_assert_null(depot_pop_full(BUCKET));
 }
 
-Test(depot, empty_ones_are_opened_at_need)
+Test(depot, empty_magazines_are_opened_when_needed)
 {
     lay();
     struct magazine *first = depot_pop_empty(BUCKET);
@@ -68,7 +68,7 @@ static void turn(void)
     cr_assert(decay_turn(atomic_load(&decay.turned) + decay.age));
 }
 
-Test(depot, young_ones_are_taken_first)
+Test(depot, young_magazines_are_taken_first)
 {
     lay();
     decay_open(1);
@@ -108,7 +108,7 @@ Test(depot, reset_forgets_all)
     }
 }
 
-Test(depot, no_magazine_is_to_be_had_at_the_tables_end)
+Test(depot, full_table_has_no_more_magazines)
 {
     lay();
     while (magazine_open() != NULL) {
@@ -145,7 +145,7 @@ static void exchange(unsigned number)
     }
 }
 
-Test(depot, threads_hand_magazines_over_whole)
+Test(depot, threads_exchange_whole_magazines)
 {
     lay();
     for (unsigned i = 0; i < sizeof all / sizeof all[0]; i++) {

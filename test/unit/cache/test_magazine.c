@@ -23,7 +23,7 @@ Test(magazine, record_is_as_large_as_its_alignment)
                  "the top of a full magazine still points into its record");
 }
 
-Test(magazine, space_is_what_laying_takes)
+Test(magazine, needs_exactly_the_space_that_it_reports)
 {
     size_t space = magazine_space();
     cr_assert_eq(space % os_page_size(), 0);
@@ -53,7 +53,7 @@ Test(magazine, opened_ones_are_empty_aligned_and_different)
     }
 }
 
-Test(magazine, table_ends)
+Test(magazine, table_can_be_full)
 {
     lay();
     unsigned opened = 0;

@@ -122,7 +122,7 @@ Test(profile, reads_what_it_writes)
     expect_round_trip(&profile);
 }
 
-Test(profile, does_not_write_what_it_would_not_read)
+Test(profile, writes_only_what_it_can_read)
 {
     static const struct profile bad[] = {
         {.count = 1, .row = {{2048, 1}}},
@@ -226,7 +226,7 @@ Test(profile, reads_no_text_in_two_ways)
 #define TITLE "sockmalloc profile 1\n"
 #define ROW   "bucket 4096 quota 12\n"
 
-Test(profile, says_what_is_wrong)
+Test(profile, error_names_the_fault)
 {
     static const char none[] = "a line that no profile has";
     static const char *const bodies[][2] = {
@@ -278,7 +278,7 @@ Test(profile, says_what_is_wrong)
     }
 }
 
-Test(profile, wants_its_checksum_last_and_as_written)
+Test(profile, checksum_must_be_last_and_exact)
 {
 #define BODY TITLE ROW "bucket 16384 quota 62\n"
     static const char *const texts[][2] = {

@@ -75,7 +75,7 @@ static void expect_not_written(const char *name)
     cr_assert_eq(errno, UNUSUAL);
 }
 
-Test(profile_file, none_yet)
+Test(profile_file, no_profile_yet)
 {
     expect_read_fault(path, "");
     expect_read_fault(place_path("none/profile"), "");
@@ -104,7 +104,7 @@ Test(profile_file, follows_no_link)
 }
 
 /* A FIFO that is opened without O_NONBLOCK would wait for its other end. */
-Test(profile_file, nothing_but_a_file, .timeout = 120)
+Test(profile_file, refuses_other_kinds_of_files, .timeout = 120)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct stat before;
@@ -128,7 +128,7 @@ Test(profile_file, nothing_but_a_file, .timeout = 120)
     expect_not_written(place_path("stats/profile"));
 }
 
-Test(profile_file, believes_none_that_others_may_write)
+Test(profile_file, refuses_files_that_others_can_write)
 {
     static const mode_t bad[] = {0620, 0602, 0666, 0664};
     static const mode_t good[] = {0600, 0400, 0644, 0755};
@@ -161,7 +161,7 @@ static void work_as_nobody(void *argument)
     CHECK(strcmp(profile_read(place_path("other"), &profile), "no permission") == 0);
 }
 
-Test(profile_file, leaves_all_as_it_was_in_a_directory_of_others)
+Test(profile_file, changes_nothing_in_a_read_only_directory)
 {
     struct capture capture;
     cr_assert(profile_write(path, &old));
@@ -173,7 +173,7 @@ Test(profile_file, leaves_all_as_it_was_in_a_directory_of_others)
     expect_profile(&old);
 }
 
-Test(profile_file, believes_no_other_users)
+Test(profile_file, refuses_files_of_other_users)
 {
     if (geteuid() != 0) {
         cr_skip_test("only root can give a file away");
@@ -184,7 +184,7 @@ Test(profile_file, believes_no_other_users)
 }
 
 /* If the setting names another file by mistake, that file must not be overwritten. */
-Test(profile_file, replaces_profiles_alone)
+Test(profile_file, replaces_only_profiles)
 {
     static const char *const precious[] = {"precious", "s ", "sockmalloc profil!", "Sockmalloc",
                                            "\nsockmalloc profile 1\n"};
@@ -213,7 +213,7 @@ static void lengthen(char *name, size_t length)
 }
 
 /* A path that is too long is refused and not cut, because the cut path could name another file. */
-Test(profile_file, writes_to_no_name_that_is_cut)
+Test(profile_file, never_cuts_a_name)
 {
     char name[2 * SETTING_PATH_SIZE];
     lengthen(name, SETTING_PATH_SIZE - 1);

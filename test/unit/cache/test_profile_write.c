@@ -135,7 +135,7 @@ Test(profile_write, survives_a_full_disk)
 }
 
 /* A killed process left its temporary file, and this process has the same pid, as is usual in containers. */
-Test(profile_write, takes_the_place_of_what_was_left)
+Test(profile_write, replaces_a_leftover_file)
 {
     place_write(name, "half of a prof");
     cr_assert(profile_write(path, &new));
@@ -153,7 +153,7 @@ Test(profile_write, takes_the_place_of_what_was_left)
 
 /* The temporary file may belong to another thread, to the code that a signal handler interrupted, or to a container
  * with the same pid. */
-Test(profile_write, leaves_alone_what_another_is_writing)
+Test(profile_write, leaves_the_file_of_another_writer)
 {
     char text[64];
     cr_assert(profile_write(path, &old));

@@ -102,7 +102,7 @@ static pid_t start_writer(unsigned writer)
 }
 
 /* Processes use temporary files of different names, so each of their writes succeeds. */
-Test(profile_writers, of_several_processes_the_last_one_stays)
+Test(profile_writers, profile_of_the_last_process_stays)
 {
     unsigned was = 0;
     unsigned changes = 0;

@@ -33,7 +33,7 @@ Test(training, sixty_fourth_use_earns_a_quota)
     quotas_assert();
 }
 
-Test(training, takes_and_gives_are_uses_alike)
+Test(training, allocations_and_frees_count_alike)
 {
     void *taken[TRAINING_PROMOTION];
     quotas_lay(plenty);
@@ -184,7 +184,7 @@ static void earn_a_quota(unsigned number)
     house_give(house_take(B32K, 32768, NULL)); /* half of the uses that a first quota needs */
 }
 
-Test(training, next_thread_begins_anew)
+Test(training, next_thread_begins_untrained)
 {
     uint32_t result[BUCKET_LIMIT];
     quotas_lay(plenty);

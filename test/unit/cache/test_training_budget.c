@@ -90,7 +90,7 @@ static void run_crowd(void)
     cr_assert_eq(quotas_held(), 0);
 }
 
-Test(training_budget, thousand_threads_stay_within_it, .timeout = 300)
+Test(training_budget, thousand_threads_stay_within_the_budget, .timeout = 300)
 {
     quotas_lay((16 << 20) + 4321);
     run_crowd();
@@ -105,7 +105,7 @@ Test(training_budget, thousand_threads_that_are_promoted_at_once, .timeout = 300
     run_crowd();
 }
 
-Test(training_budget, nothing_to_share_is_shared, .timeout = 300)
+Test(training_budget, budget_of_0_gives_no_quota, .timeout = 300)
 {
     quotas_lay(0);
     run_crowd();
@@ -114,7 +114,7 @@ Test(training_budget, nothing_to_share_is_shared, .timeout = 300)
     }
 }
 
-Test(training_budget, all_free_memory_stays_within_its_own, .timeout = 300)
+Test(training_budget, all_free_memory_stays_within_its_limit, .timeout = 300)
 {
     house_pools.retain_limit = (20 << 20) + 1234;
     quotas_lay(16 << 20);
@@ -129,7 +129,7 @@ Test(training_budget, all_free_memory_stays_within_its_own, .timeout = 300)
 
 /* At first large slots take up all retained memory. When a quota begins or grows, some of them must be purged at
  * once, and not at the next free. */
-Test(training_budget, quota_leaves_less_for_the_retained_memory)
+Test(training_budget, quota_reduces_the_retained_memory)
 {
     house_pools.retain_limit = 16 << 20;
     quotas_lay(16 << 20);
@@ -151,7 +151,7 @@ Test(training_budget, quota_leaves_less_for_the_retained_memory)
 }
 
 /* A limit on free memory below the limit of the caches becomes the limit of the caches as well. */
-Test(training_budget, smaller_one_counts)
+Test(training_budget, smaller_limit_counts)
 {
     house_pools.retain_limit = 2 << 20;
     quotas_lay(16 << 20);

@@ -38,7 +38,7 @@ Test(training_frozen, set_quota_is_there_at_the_first_use)
     quotas_assert();
 }
 
-Test(training_frozen, set_quota_is_asked_for_at_each_use)
+Test(training_frozen, set_quota_is_requested_at_each_use)
 {
     lay_with_first(20, false, 4 * 2 * 20480);
     cr_assert(budget_charge(budget.cache_limit));
@@ -86,7 +86,7 @@ Test(training_frozen, frozen_quotas_stay_where_they_began)
     quotas_assert();
 }
 
-Test(training_frozen, frozen_without_quotas_earns_none)
+Test(training_frozen, frozen_cache_earns_no_quota)
 {
     lay_with_first(0, true, plenty);
     use_in_every_way();

@@ -70,7 +70,7 @@ static uint32_t written(unsigned bucket)
 
 /* --- recall --------------------------------------------------------------------------------- */
 
-Test(training_profile, none_is_asked_for)
+Test(training_profile, no_profile_is_configured)
 {
     recall_silently("");
     cr_assert_eq(first[B16K], UNTOUCHED);
@@ -79,13 +79,13 @@ Test(training_profile, none_is_asked_for)
     cr_assert_not(is_there(path));
 }
 
-Test(training_profile, none_is_there_yet)
+Test(training_profile, no_profile_exists_yet)
 {
     recall_silently(path);
     cr_assert_eq(first[B16K], UNTOUCHED);
 }
 
-Test(training_profile, quotas_are_taken_up_by_the_buckets_sizes)
+Test(training_profile, quotas_are_read_by_bucket_sizes)
 {
     static const struct profile stored = {.count = 6,
                                           .row = {{4096, 12},
@@ -108,7 +108,7 @@ Test(training_profile, quotas_are_taken_up_by_the_buckets_sizes)
 
 /* The numbers of the buckets depend on SOCKMALLOC_MIN, here 16k, so rows are found by their size and not by a
  * number. */
-Test(training_profile, another_plan_finds_its_own_rows)
+Test(training_profile, rows_are_found_by_their_size)
 {
     static const struct profile stored = {.count = 2, .row = {{4096, 12}, {16384, 33}}};
     static bucket_offset map[BUCKET_GRANULES];
@@ -123,7 +123,7 @@ Test(training_profile, another_plan_finds_its_own_rows)
     cr_assert_eq(first[1], UNTOUCHED);
 }
 
-Test(training_profile, damaged_one_is_said_once_and_ignored)
+Test(training_profile, damaged_profile_is_reported_once_and_ignored)
 {
     static const struct profile stored = {.count = 1, .row = {{16384, 33}}};
     char text[256];
@@ -149,7 +149,7 @@ Test(training_profile, damaged_one_is_said_once_and_ignored)
 
 /* --- record --------------------------------------------------------------------------------- */
 
-Test(training_profile, nothing_learnt_is_not_written)
+Test(training_profile, untrained_process_writes_nothing)
 {
     static const struct profile stored = {.count = 1, .row = {{16384, 33}}};
     struct stat before;
@@ -166,7 +166,7 @@ Test(training_profile, nothing_learnt_is_not_written)
     cr_assert_eq(written(B16K), 33U);
 }
 
-Test(training_profile, lessons_are_written_and_taken_up_again)
+Test(training_profile, quotas_are_written_and_read_again)
 {
     recall_silently(path);
     quotas_promote_all(2, (const unsigned[]){B4K, B16K});
@@ -185,7 +185,7 @@ Test(training_profile, lessons_are_written_and_taken_up_again)
 }
 
 /* In a short run that used one bucket, the rows of the other buckets stay as they were. */
-Test(training_profile, buckets_that_were_not_used_keep_their_lesson)
+Test(training_profile, unused_buckets_keep_their_rows)
 {
     static const struct profile stored = {.count = 2, .row = {{4096, 12}, {16384, 33}}};
     struct training_settings settings = {.frozen = false};
@@ -217,7 +217,7 @@ static void record_in_child(void *argument)
     CHECK(training_record());
 }
 
-Test(training_profile, lessons_outlive_thread_and_fork)
+Test(training_profile, quotas_outlive_thread_and_fork)
 {
     recall_silently(path);
     crew_run(1, learn_and_end);
@@ -237,7 +237,7 @@ Test(training_profile, dump_writes_it_too)
     close(nowhere);
 }
 
-Test(training_profile, what_cannot_be_written_is_told)
+Test(training_profile, failed_write_is_reported)
 {
     recall_silently(place_path("none/profile"));
     quotas_promote(B8K);

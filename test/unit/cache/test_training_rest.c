@@ -71,7 +71,7 @@ Test(training_rest, idle_quota_is_halved_each_age_until_there_is_none)
     cr_assert_eq(quotas_count(BUCKET, "decays"), decays + 1, "a bucket without a quota loses nothing");
 }
 
-Test(training_rest, takes_nothing_before_the_age_is_over)
+Test(training_rest, quota_stays_until_the_age_is_over)
 {
     lay(DECAY, false);
     for (unsigned i = 0; i < AGE - 1; i++) {
@@ -92,7 +92,7 @@ static void live_through(unsigned count)
 }
 
 /* The quota falls by at most a quarter in an age when no more than that is unused, until both magazines are needed. */
-Test(training_rest, used_quota_loses_what_was_never_touched)
+Test(training_rest, unused_part_of_a_quota_is_lost)
 {
     enum { USED = 4, AGES = 20 };
     lay(DECAY, false);
@@ -159,7 +159,7 @@ Test(training_rest, frozen_quotas_stay)
     cr_assert_eq(quotas_of(BUCKET), FIRST);
 }
 
-Test(training_rest, quotas_stay_where_pages_do)
+Test(training_rest, quotas_stay_without_decay)
 {
     lay(DECAY_NEVER, false);
     for (unsigned age = 0; age < 10; age++) {
@@ -169,7 +169,7 @@ Test(training_rest, quotas_stay_where_pages_do)
 }
 
 /* The frees of other buckets bring the ticks that find a bucket idle. */
-Test(training_rest, ticks_bring_it)
+Test(training_rest, ticks_lower_the_quota)
 {
     lay(DECAY, false);
     ages_tick(); /* from here on these frees take the fast path, so that training does not count them */

@@ -59,7 +59,7 @@ static void expect_steps(unsigned bucket, uint64_t growths, uint64_t transfers, 
 /* --- transfer ------------------------------------------------------------------------------- */
 
 /* 8 slots of 16k in two magazines weigh as much as 3 of 64k, of which 4 count as unused. */
-Test(training_transfer, most_unused_bytes_give)
+Test(training_transfer, bucket_with_most_unused_bytes_gives)
 {
     static const unsigned buckets[] = {B4K, B16K, B64K};
     lay_spent(3, buckets);
@@ -84,7 +84,7 @@ Test(training_transfer, idle_bucket_is_unused_as_a_whole)
 
 /* The next 16 slots would cost more than any bucket can lose: the quota grows by what the donor can spare, and no
  * more. */
-Test(training_transfer, donor_gives_no_more_than_it_does_without)
+Test(training_transfer, donor_loses_only_its_unused_part)
 {
     static const unsigned buckets[] = {B16K, B32K, B64K};
     lay_spent(3, buckets);
@@ -96,7 +96,7 @@ Test(training_transfer, donor_gives_no_more_than_it_does_without)
     expect_steps(B64K, 0, 0, 1);
 }
 
-Test(training_transfer, who_misses_gives_nothing)
+Test(training_transfer, bucket_with_misses_loses_nothing)
 {
     static const unsigned buckets[] = {B16K, B64K};
     lay_spent(2, buckets);
@@ -113,7 +113,7 @@ Test(training_transfer, who_misses_gives_nothing)
 }
 
 /* Unused slots of the bucket that needs quota are no source for its own growth. */
-Test(training_transfer, nobody_gives_to_himself)
+Test(training_transfer, bucket_does_not_take_from_itself)
 {
     static const unsigned buckets[] = {B16K};
     lay_spent(1, buckets);
@@ -136,7 +136,7 @@ Test(training_transfer, rest_of_the_budget_is_used)
 }
 
 /* Slots that no longer fit into the donor's magazines go to the stack, where any thread can get them. */
-Test(training_transfer, what_the_donor_held_goes_to_the_stack)
+Test(training_transfer, slots_of_the_donor_go_to_the_stack)
 {
     static const unsigned buckets[] = {B16K, B64K};
     void *taken[2 * TRAINING_FIRST];

@@ -26,9 +26,9 @@ static void open_tree(void)
     tree_write("/proc/self/attr/current", "starter (enforce)\n");
 }
 
-TestSuite(confinement, .init = open_tree, .fini = tree_close);
+TestSuite(apparmor, .init = open_tree, .fini = tree_close);
 
-Test(confinement, capital_rules_scrub)
+Test(apparmor, capital_rules_remove_the_preload)
 {
     cr_assert(apparmor_scrubs(root, "/usr/sbin/clean", profile));
     cr_assert_str_eq(profile, "starter");
@@ -36,14 +36,14 @@ Test(confinement, capital_rules_scrub)
     cr_assert(apparmor_scrubs(root, "/usr/bin/free", profile));
 }
 
-Test(confinement, others_do_not)
+Test(apparmor, other_rules_do_not)
 {
     cr_assert_not(apparmor_scrubs(root, "/usr/sbin/kept", profile), "the rule belongs to another profile");
     cr_assert_not(apparmor_scrubs(root, "/usr/sbin/plain", profile));
     cr_assert_not(apparmor_scrubs(root, "/usr/sbin/unnamed", profile));
 }
 
-Test(confinement, only_what_is_enforced)
+Test(apparmor, complain_mode_does_not_count)
 {
     tree_write("/proc/self/attr/current", "starter (complain)\n");
     cr_assert_not(apparmor_scrubs(root, "/usr/sbin/clean", profile));
@@ -51,7 +51,7 @@ Test(confinement, only_what_is_enforced)
     cr_assert_not(apparmor_scrubs(root, "/usr/sbin/clean", profile));
 }
 
-Test(confinement, nothing_to_read)
+Test(apparmor, nothing_to_read)
 {
     tree_remove("/proc/self/attr/current");
     cr_assert_not(apparmor_scrubs(root, "/usr/sbin/clean", profile));

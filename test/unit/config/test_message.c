@@ -102,7 +102,7 @@ Test(message, goes_to_a_duplicate_of_stderr)
     cr_assert_not_null(strstr(capture_end(), "no addresses"));
 }
 
-Test(message, stderr_closed_at_init_is_never_ours)
+Test(message, stderr_closed_at_init_is_never_used)
 {
     int kept = dup(STDERR_FILENO);
     close(STDERR_FILENO);

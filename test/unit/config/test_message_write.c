@@ -28,7 +28,7 @@ Test(message_write, refuses_a_bad_descriptor)
     cr_expect_eq(errno, UNUSUAL);
 }
 
-Test(message_write, says_so_when_a_descriptor_takes_less)
+Test(message_write, reports_a_short_write)
 {
     static char bytes[1 << 20];
     int ends[2];

@@ -187,7 +187,7 @@ Test(option, paths)
 
 /* A setting that is read by itself before start has the value that it will have after start, and a bad value brings
  * no message yet. */
-Test(option, one_row_before_all_are_read)
+Test(option, one_option_before_all_are_read)
 {
     static const char *const values[] = {"0", "1", "off", "on", "no", "yes", "", "2", "keep", NULL};
     struct option_set set;

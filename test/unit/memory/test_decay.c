@@ -25,7 +25,7 @@ static void expect_young(unsigned young)
     cr_assert_eq(decay_old(), 1 - young);
 }
 
-Test(decay, never_is_never)
+Test(decay, never_purges_nothing)
 {
     decay_open(DECAY_NEVER);
     cr_assert_not(decay_is_due(0));
@@ -77,7 +77,7 @@ Test(decay, generations_change_places_when_it_is_due)
 
 /* When the generations change places late, the next age counts from then, because the old slots are purged in steps
  * first. */
-Test(decay, late_turn_makes_the_next_one_late)
+Test(decay, late_change_delays_the_next_one)
 {
     open_decay();
     cr_assert(decay_turn(START_TIME + 7 * AGE));
@@ -86,7 +86,7 @@ Test(decay, late_turn_makes_the_next_one_late)
 }
 
 /* A thread that was held up after it had read the clock comes when another has long exchanged the generations. */
-Test(decay, whose_time_is_past_comes_too_late)
+Test(decay, thread_with_an_old_time_changes_nothing)
 {
     open_decay();
     cr_assert(decay_turn(START_TIME + 2 * AGE));
@@ -96,7 +96,7 @@ Test(decay, whose_time_is_past_comes_too_late)
     expect_young(young);
 }
 
-Test(decay, one_claim_a_moment)
+Test(decay, one_claim_in_each_moment)
 {
     open_decay();
     cr_assert(decay_claim(DECAY_GIVE, START_TIME));
@@ -119,7 +119,7 @@ static void turn_age_by_age(unsigned number)
     }
 }
 
-Test(decay, one_of_several_threads_turns, .timeout = 60)
+Test(decay, one_of_several_threads_changes_generations, .timeout = 60)
 {
     open_decay();
     unsigned young = decay_young();

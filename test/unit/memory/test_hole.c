@@ -75,7 +75,7 @@ static void touch(void *address)
     *(volatile char *)address = 1;
 }
 
-Test(hole, without_one_the_kernel_is_not_asked)
+Test(hole, no_hole_needs_no_system_call)
 {
     lay();
     os_failing_never(); /* this call only sets the counts of calls back to zero */
@@ -120,7 +120,7 @@ Test(hole, gives_as_many_pieces_as_fit)
     expect_full();
 }
 
-Test(hole, first_that_is_long_enough_is_taken)
+Test(hole, first_hole_that_is_long_enough_is_used)
 {
     lay();
     make_hole(30, 8);
@@ -142,7 +142,7 @@ static void expect_one_of_three(const uint32_t order[3])
     expect_full();
 }
 
-Test(hole, neighbours_are_one_in_whatever_order_they_came)
+Test(hole, adjacent_holes_are_joined)
 {
     static const uint32_t orders[][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
     lay();
@@ -157,7 +157,7 @@ Test(hole, neighbours_are_one_in_whatever_order_they_came)
     }
 }
 
-Test(hole, those_that_do_not_touch_stay_apart)
+Test(hole, separate_holes_stay_separate)
 {
     lay();
     make_hole(10, 2);
@@ -169,7 +169,7 @@ Test(hole, those_that_do_not_touch_stay_apart)
 
 /* A hole beside an existing one could be joined to it, but when all HOLES_MAX are in use hole_open refuses without
  * looking. */
-Test(hole, there_are_only_so_many)
+Test(hole, number_of_holes_is_limited)
 {
     lay();
     for (uint32_t i = 0; i < HOLES_MAX; i++) {
@@ -186,7 +186,7 @@ Test(hole, there_are_only_so_many)
     expect_full();
 }
 
-Test(hole, what_the_kernel_does_not_unmap_is_none)
+Test(hole, refused_unmapping_makes_no_hole)
 {
     lay();
     os_failing_keep_mapped(true);
@@ -229,7 +229,7 @@ Test(hole, is_not_made_where_nothing_is_mapped_before_it)
     expect_filled(4, 1, 1, 12);
 }
 
-Test(hole, in_which_a_stranger_lies_is_his)
+Test(hole, hole_with_a_strangers_mapping_is_given_up)
 {
     lay();
     make_hole(4, 4);
@@ -246,7 +246,7 @@ Test(hole, in_which_a_stranger_lies_is_his)
     cr_assert_not(hole_open(range, 8, 1, false), "the addresses are no hole any more");
 }
 
-Test(hole, all_are_forgotten)
+Test(hole, reset_forgets_all_holes)
 {
     lay();
     make_hole(4, 4);
@@ -262,7 +262,7 @@ Test(hole, all_are_forgotten)
 
 /* Nothing may extend a mapping that is just being unmapped. A signal handler in the same thread must not wait
  * either, because it would wait for itself. */
-Test(hole, handler_finds_none_and_makes_none)
+Test(hole, handler_uses_no_hole_meanwhile)
 {
     lay();
     make_hole(4, 2);

@@ -7,7 +7,7 @@
 
 static const unsigned states[] = {SLOT_NEVER_USED, SLOT_LIVE, SLOT_FREE, SLOT_PURGED};
 
-Test(slot_meta, zero_is_no_slots)
+Test(slot_meta, zero_belongs_to_no_slot)
 {
     cr_assert_eq(sizeof(slot_state_byte), 1);
     cr_assert_eq(sizeof(slot_request_word), 4);
@@ -25,7 +25,7 @@ Test(slot_meta, zero_is_no_slots)
 }
 
 /* A free slot keeps the mark of the thread that allocated it, until the next owner writes another. */
-Test(slot_meta, tells_four_takers_apart)
+Test(slot_meta, distinguishes_four_owners)
 {
     for (size_t number = 0; number < 2 * SLOT_OWNERS; number++) {
         uint32_t word = slot_meta_owner(number) | SLOT_REQUEST_MASK;
@@ -50,7 +50,7 @@ Test(slot_meta, parts_do_not_overlap)
 }
 
 /* Only a live slot can be freed; its other metadata bits do not matter, and stay as they are. */
-Test(slot_meta, frees_live_ones_alone)
+Test(slot_meta, frees_only_live_slots)
 {
     for (unsigned meta = 0; meta <= UINT8_MAX; meta++) {
         uint8_t freed = 0;
@@ -62,7 +62,7 @@ Test(slot_meta, frees_live_ones_alone)
     }
 }
 
-Test(slot_meta, zero_are_those_that_nobody_has_written_to)
+Test(slot_meta, unwritten_slots_are_zero)
 {
     cr_assert(slot_meta_is_zero(slot_meta_of(SLOT_NEVER_USED, 3)));
     cr_assert(slot_meta_is_zero(slot_meta_of(SLOT_PURGED, 3)));

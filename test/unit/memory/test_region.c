@@ -92,7 +92,7 @@ Test(region, owns_the_range_and_no_more)
     cr_assert_not(region_owns((const void *)region.links));
 }
 
-Test(region, space_is_what_laying_takes)
+Test(region, needs_exactly_the_space_that_it_reports)
 {
     struct bucket_settings settings = house_defaults();
     bucket_offset map[BUCKET_GRANULES];
@@ -269,7 +269,7 @@ Test(region, ready_covers_what_was_carved)
 
 /* --- holes ---------------------------------------------------------------------------------- */
 
-Test(region, returned_slots_are_nobodys_and_cannot_be_touched)
+Test(region, returned_slots_cannot_be_accessed)
 {
     void *run[4];
     house_lay_default();
@@ -317,7 +317,7 @@ Test(region, hole_is_carved_again_from_its_front)
     cr_assert_eq(region_carved(B1M), 2);
 }
 
-Test(region, holes_side_by_side_are_one)
+Test(region, adjacent_holes_are_one)
 {
     void *run[6];
     house_lay_default();

@@ -36,14 +36,14 @@ Test(reserve, nothing_is_mapped)
     capture_fault(touch, start);
 }
 
-Test(reserve, says_when_there_is_no_such_range)
+Test(reserve, fails_without_such_a_range)
 {
     cr_assert_not(reserve_open(SIZE_MAX / 2 / os_page_size() * os_page_size(), NULL));
     cr_assert(reserve_open(os_page_size(), NULL), "a smaller window is still found");
     cr_assert_not_null(reserve_cut(0));
 }
 
-Test(reserve, ends_where_it_is_wished)
+Test(reserve, window_ends_at_the_given_address)
 {
     size_t size = 10 * os_page_size();
     char *start = os_find_free(size);

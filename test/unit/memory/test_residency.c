@@ -38,7 +38,7 @@ static char *carve(unsigned bucket, unsigned state)
     return slot;
 }
 
-Test(residency, is_nothing_until_a_page_is_touched)
+Test(residency, is_0_until_a_page_is_touched)
 {
     house_lay_default();
     expect(B16K, 0, 0, 0);
@@ -46,7 +46,7 @@ Test(residency, is_nothing_until_a_page_is_touched)
     expect(B16K, 0, 0, 0);
 }
 
-Test(residency, goes_by_the_metadata)
+Test(residency, counts_by_the_metadata)
 {
     house_lay_default();
     size_t page = os_page_size();

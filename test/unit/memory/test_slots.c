@@ -44,7 +44,7 @@ Test(slots, free_come_before_purged_before_carved)
     expect_taken(SLOTS_FROM_CARVED, 6);
 }
 
-Test(slots, take_free_leaves_the_purged)
+Test(slots, pop_of_free_slots_leaves_purged_ones)
 {
     enum slots_source source;
     house_lay_default();
@@ -73,7 +73,7 @@ Test(slots, buckets_do_not_mix)
     cr_assert_eq(source, SLOTS_FROM_FREE);
 }
 
-Test(slots, full_region_gives_none)
+Test(slots, full_range_returns_none)
 {
     enum slots_source source;
     house_lay_default();

@@ -42,7 +42,7 @@ Test(table, begins_as_one_page)
     capture_fault(touch, table.start + ready());
 }
 
-Test(table, is_not_opened_over_what_is_mapped)
+Test(table, is_not_opened_over_a_mapping)
 {
     open_table(1 << 20);
     struct table other;
@@ -72,7 +72,7 @@ Test(table, grows_by_a_step_at_least)
     cr_assert_eq(table.start[page + STEP], 0);
 }
 
-Test(table, grows_by_no_more_than_is_needed_once_that_is_said)
+Test(table, grows_sparingly_when_told)
 {
     open_table(1 << 20);
     table_grow_sparingly();
@@ -149,7 +149,7 @@ static void reach_and_write(unsigned number)
     }
 }
 
-Test(table, threads_may_grow_it_at_once)
+Test(table, threads_may_grow_it_together)
 {
     open_table(16 << 20);
     crew_run(THREADS, reach_and_write);

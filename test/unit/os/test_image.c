@@ -73,7 +73,7 @@ Test(image, reads_pointers_that_are_not_relocated)
     expect_all();
 }
 
-Test(image, names_no_function_in_anothers_place)
+Test(image, address_behind_a_function_has_no_name)
 {
     object_make();
     read_object();
@@ -107,7 +107,7 @@ Test(image, long_names_are_cut)
     cr_assert_str_eq(name, "se...");
 }
 
-Test(image, broken_names_are_none)
+Test(image, broken_names_are_refused)
 {
     struct image_symbol symbol = {.name = 0};
     char name[256];
@@ -131,7 +131,7 @@ static void expect_no_object(uintptr_t start)
     cr_assert_eq(image.count, 0);
 }
 
-Test(image, what_is_no_object_is_refused)
+Test(image, other_files_are_refused)
 {
     object_make();
     object.header.e_ident[1] = 'x';
@@ -155,7 +155,7 @@ static void expect_no_functions(void)
     expect_no_function(object_code(AT_FIRST));
 }
 
-Test(image, without_symbols)
+Test(image, object_without_symbols)
 {
     object_make();
     object.segments[3].p_type = PT_NOTE;

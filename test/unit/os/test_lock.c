@@ -64,7 +64,7 @@ static void release_when_all_sleep(unsigned number)
 }
 
 /* A release wakes one waiter, whose own release must wake the next one, and so on. */
-Test(lock, everyone_who_sleeps_is_woken, .timeout = 120)
+Test(lock, every_sleeper_is_woken, .timeout = 120)
 {
     for (unsigned round = 0; round < 20; round++) {
         sum = 0;
@@ -169,7 +169,7 @@ static void hold_one_and_want_the_other(unsigned number)
     lock_release(&pair[number]);
 }
 
-Test(lock, handlers_that_want_each_others_do_not_wait, .timeout = 120)
+Test(lock, handlers_never_wait_for_each_other, .timeout = 120)
 {
     signal(SIGUSR1, want_the_others);
     pthread_barrier_init(&meeting, NULL, 2);

@@ -101,7 +101,7 @@ Test(lock_handlers, handler_does_not_wait_for_what_it_interrupted, .timeout = 12
     cr_assert_eq(entries, 1);
 }
 
-Test(lock_handlers, handler_takes_another_that_is_free, .timeout = 120)
+Test(lock_handlers, handler_takes_another_free_lock, .timeout = 120)
 {
     cr_assert(lock_take(&other));
     interrupt_wanting(&lock);
@@ -113,7 +113,7 @@ Test(lock_handlers, handler_takes_another_that_is_free, .timeout = 120)
 }
 
 /* The thread that holds the other lock may itself be interrupted by a handler that waits for ours. */
-Test(lock_handlers, handler_inside_one_does_not_wait_for_another_threads, .timeout = 120)
+Test(lock_handlers, handler_in_a_lock_does_not_wait_for_another, .timeout = 120)
 {
     cr_assert(lock_take(&other));
     begin_to_hold();
@@ -172,7 +172,7 @@ static void reset_and_take(void *argument)
     lock_release(&lock);
 }
 
-Test(lock_handlers, child_of_a_fork_takes_what_nobody_there_holds)
+Test(lock_handlers, child_of_a_fork_takes_free_locks)
 {
     begin_to_hold();
     capture_clean(reset_and_take, NULL);

@@ -87,7 +87,7 @@ Test(mapping, finds_the_program)
     cr_assert_eq(memcmp((const void *)mapping.start, ELFMAG, SELFMAG), 0);
 }
 
-Test(mapping, memory_without_a_file_is_nobodys)
+Test(mapping, memory_without_a_file_has_no_name)
 {
     size_t page = os_page_size();
     char *start = os_map(PAGES * page);
@@ -230,7 +230,7 @@ static void find_without_descriptors(void *argument)
     CHECK(errno == UNUSUAL);
 }
 
-Test(mapping, finds_nothing_where_it_may_not_look)
+Test(mapping, finds_nothing_without_permission)
 {
     capture_clean(find_without_descriptors, NULL);
 }

@@ -45,7 +45,7 @@ static void init_where_no_file_can_be_read(void *unused)
     CHECK(!sandbox_allows(SANDBOX_RARE));
 }
 
-Test(sandbox, what_cannot_be_read_counts_as_a_filter)
+Test(sandbox, unreadable_state_counts_as_a_filter)
 {
     capture_clean(init_where_no_file_can_be_read, NULL);
 }

@@ -100,7 +100,7 @@ static void hidden(void)
 
 /* The offset is counted from the start of the file, as addr2line and objdump do, whether the program is
  * position-independent or not. */
-Test(symbol, what_is_not_exported_is_an_offset)
+Test(symbol, hidden_function_is_an_offset)
 {
     Dl_info info;
     struct link_map *map = NULL;
@@ -113,7 +113,7 @@ Test(symbol, what_is_not_exported_is_an_offset)
                      expected("%s%s+0x%zx", strrchr(program, '/') + 1, "", (uintptr_t)behind - map->l_addr));
 }
 
-Test(symbol, what_no_file_holds_is_bare)
+Test(symbol, memory_without_a_file_is_an_address)
 {
     char *start = os_map(os_page_size());
     symbol_begin(&finder);
@@ -157,7 +157,7 @@ static int expect_object(struct dl_phdr_info *object, size_t size, void *seen)
     return 0;
 }
 
-Test(symbol, remembers_no_object_for_another)
+Test(symbol, remembers_objects_separately)
 {
     unsigned seen = 0;
     symbol_begin(&finder);
@@ -169,7 +169,7 @@ Test(symbol, remembers_no_object_for_another)
 }
 
 /* A second question about an address gives the same text, while the object is remembered. */
-Test(symbol, says_the_same_again)
+Test(symbol, second_answer_is_the_same)
 {
     size_t size;
     char *function = find("qsort", &size);
@@ -194,7 +194,7 @@ static void *load(const char **function)
     return handle;
 }
 
-Test(symbol, an_object_that_is_gone_is_no_fault)
+Test(symbol, unloaded_object_has_no_symbols)
 {
     const char *function;
     void *handle = load(&function);
@@ -236,7 +236,7 @@ static void print_in_a_sandbox(void *argument)
     }
 }
 
-Test(symbol, a_sandboxed_process_is_not_put_at_risk)
+Test(symbol, sandboxed_process_makes_no_forbidden_call)
 {
     static struct capture capture;
     size_t size;

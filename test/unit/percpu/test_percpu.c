@@ -31,7 +31,7 @@ static void take(unsigned bucket, unsigned count, void **taken)
 
 /* --- without records, and without a quota ---------------------------------------------------- */
 
-Test(processor, space_is_what_laying_takes)
+Test(percpu, needs_exactly_the_space_that_it_reports)
 {
     size_t space = percpu_space();
     cr_assert_eq(space % os_page_size(), 0);
@@ -42,7 +42,7 @@ Test(processor, space_is_what_laying_takes)
     cr_assert_eq((size_t)(reserve_cut(0) - start), space);
 }
 
-Test(processor, before_it_is_opened_all_goes_by_the_stacks)
+Test(percpu, before_init_the_stacks_serve)
 {
     processors_need();
     house_lay_default();
@@ -57,7 +57,7 @@ Test(processor, before_it_is_opened_all_goes_by_the_stacks)
     house_assert();
 }
 
-Test(processor, without_a_quota_nothing_stays)
+Test(percpu, without_a_quota_no_slot_stays)
 {
     processors_lay();
     cr_assert_eq(percpu_quota(B16K), 0U);
@@ -73,7 +73,7 @@ Test(processor, without_a_quota_nothing_stays)
 
 /* --- one processor --------------------------------------------------------------------------- */
 
-Test(processor, carves_a_run_for_who_has_a_quota)
+Test(percpu, carves_a_run_with_a_quota)
 {
     processors_lay();
     unsigned here = processors_pin(0);
@@ -94,7 +94,7 @@ Test(processor, carves_a_run_for_who_has_a_quota)
     house_assert();
 }
 
-Test(processor, last_in_is_first_out)
+Test(percpu, last_in_is_first_out)
 {
     processors_lay();
     processors_pin(0);
@@ -131,7 +131,7 @@ static void give_beyond_the_quota(unsigned here)
     house_assert();
 }
 
-Test(processor, magazines_go_to_the_depot_and_come_back)
+Test(percpu, magazines_go_to_the_depot_and_come_back)
 {
     processors_lay();
     unsigned here = processors_pin(0);
@@ -149,7 +149,7 @@ Test(processor, magazines_go_to_the_depot_and_come_back)
 }
 
 /* The magazine was filled under a larger quota: the slots beyond the present quota go back to the depot. */
-Test(processor, magazine_of_the_depot_is_cut_to_the_quota)
+Test(percpu, magazine_of_the_depot_is_cut_to_the_quota)
 {
     processors_lay();
     unsigned here = processors_pin(0);
@@ -171,7 +171,7 @@ Test(processor, magazine_of_the_depot_is_cut_to_the_quota)
     house_assert();
 }
 
-Test(processor, lower_quota_sends_the_magazine_to_the_depot)
+Test(percpu, lower_quota_sends_the_magazine_to_the_depot)
 {
     processors_lay();
     unsigned here = processors_pin(0);
@@ -187,7 +187,7 @@ Test(processor, lower_quota_sends_the_magazine_to_the_depot)
     house_assert();
 }
 
-Test(processor, no_quota_any_more_drains)
+Test(percpu, quota_of_0_drains)
 {
     processors_lay();
     unsigned here = processors_pin(0);
@@ -204,7 +204,7 @@ Test(processor, no_quota_any_more_drains)
     cr_assert_eq(region_carved(B16K), 2U * QUOTA, "all slots lie in the depot or on the stack");
 }
 
-Test(processor, quota_is_a_magazine_at_most)
+Test(percpu, quota_is_at_most_a_magazine)
 {
     percpu_set_quota(B16K, 1000);
     cr_assert_eq(percpu_quota(B16K), MAGAZINE_SLOTS);

@@ -48,7 +48,7 @@ static void take_here_give_there(unsigned number)
     CHECK(processors_give(B16K, slot_of_the_first));
 }
 
-Test(processor_threads, each_processor_has_its_own_magazine)
+Test(percpu_threads, each_processor_has_its_own_magazine)
 {
     processors_lay();
     percpu_set_quota(B16K, QUOTA);
@@ -134,7 +134,7 @@ static void expect_all_within_reach(void)
     }
 }
 
-Test(processor_threads, no_slot_is_in_two_hands_and_no_count_is_lost, .timeout = 120)
+Test(percpu_threads, no_slot_has_two_owners_and_no_count_is_lost, .timeout = 120)
 {
     processors_lay();
     for (unsigned at = 0; at < USED; at++) {
@@ -178,7 +178,7 @@ static void fill_a_magazine(unsigned number)
     }
 }
 
-Test(processor_threads, reset_forgets_slots_and_counts)
+Test(percpu_threads, reset_forgets_slots_and_counts)
 {
     processors_lay();
     percpu_set_quota(B16K, QUOTA);
@@ -201,7 +201,7 @@ Test(processor_threads, reset_forgets_slots_and_counts)
 }
 
 /* Purged slots are the last ones that are used before new slots are carved. */
-Test(processor_threads, purged_slots_are_taken_before_any_is_carved)
+Test(percpu_threads, purged_slots_are_taken_before_any_is_carved)
 {
     enum percpu_source source;
     processors_lay();

@@ -77,7 +77,7 @@ static void equip(unsigned number, struct magazine *magazine, unsigned first, un
     memcpy(records[number] + TOP, &top, sizeof top);
 }
 
-Test(sequence, pop_takes_the_top_until_it_is_empty)
+Test(rseq, pop_takes_the_top_until_it_is_empty)
 {
     pretend(1);
     cr_assert_null(rseq_pop(&table, TOP), "no magazine");
@@ -91,7 +91,7 @@ Test(sequence, pop_takes_the_top_until_it_is_empty)
     cr_assert_eq(top_of(1), magazines[0].slot);
 }
 
-Test(sequence, push_puts_on_top_until_the_limit)
+Test(rseq, push_puts_on_top_until_the_limit)
 {
     pretend(1);
     cr_assert_not(rseq_push(&table, TOP, tokens, ALL), "no magazine");
@@ -109,7 +109,7 @@ Test(sequence, push_puts_on_top_until_the_limit)
     cr_assert_eq(rseq_pop(&table, TOP), &tokens[(MAGAZINE_SLOTS - 1) % TOKENS]);
 }
 
-Test(sequence, swap_replaces_the_top_that_it_was_told)
+Test(rseq, swap_replaces_only_the_expected_top)
 {
     void **top = magazines[0].slot + 3;
     pretend(1);
@@ -132,7 +132,7 @@ Test(sequence, swap_replaces_the_top_that_it_was_told)
 }
 
 /* Each operation runs with each processor number, and changes only the intended words of that processor's record. */
-Test(sequence, number_chooses_the_record)
+Test(rseq, number_chooses_the_record)
 {
     static char before[RECORDS][RSEQ_RECORD];
     void **top;
@@ -172,7 +172,7 @@ static void expect_nothing_done(uint32_t number)
 }
 
 /* The numbers of a processor that was added later, and the two by which the kernel says that there is no number. */
-Test(sequence, nothing_happens_beyond_the_table)
+Test(rseq, nothing_happens_beyond_the_table)
 {
     for (unsigned i = 0; i < RECORDS + 1; i++) {
         equip(i, &magazines[i], 2 * i, 2);
@@ -185,7 +185,7 @@ Test(sequence, nothing_happens_beyond_the_table)
     expect_nothing_done(0);
 }
 
-Test(sequence, area_is_glibcs)
+Test(rseq, area_is_that_of_glibc)
 {
     if (rseq_available()) {
         table.area = rseq_area_offset();
@@ -303,7 +303,7 @@ static bool run_stopped(unsigned at)
     return stopped;
 }
 
-Test(sequence, stopped_anywhere_it_is_done_once_or_begins_anew)
+Test(rseq, operation_stopped_anywhere_is_done_once)
 {
     operation *const operations[] = {pop, push, swap, add};
     const uint32_t numbers[] = {0, 1, RECORDS};
@@ -322,7 +322,7 @@ Test(sequence, stopped_anywhere_it_is_done_once_or_begins_anew)
     }
 }
 #else
-Test(sequence, stopped_anywhere_it_is_done_once_or_begins_anew)
+Test(rseq, operation_stopped_anywhere_is_done_once)
 {
     steps_need();
 }
@@ -412,7 +412,7 @@ static void find(void **top)
     }
 }
 
-Test(sequence, no_slot_is_in_two_hands_and_no_count_is_lost, .timeout = 120)
+Test(rseq, no_slot_has_two_owners_and_no_count_is_lost, .timeout = 120)
 {
     if (!rseq_available()) {
         cr_skip("glibc or kernel without restartable sequences");

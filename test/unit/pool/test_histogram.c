@@ -16,7 +16,7 @@ Test(histogram, steps_meet_without_a_gap)
     cr_assert_eq(histogram_end(HISTOGRAM_STEPS - 1), UINT64_C(1) << 32);
 }
 
-Test(histogram, has_sixteen_steps_a_doubling)
+Test(histogram, has_sixteen_steps_in_each_doubling)
 {
     for (size_t power = 32; power < UINT64_C(1) << 32; power *= 2) {
         cr_assert_eq(histogram_end(histogram_step(power)), power);
@@ -25,7 +25,7 @@ Test(histogram, has_sixteen_steps_a_doubling)
     }
 }
 
-Test(histogram, ends_hold_what_is_beyond_them)
+Test(histogram, first_and_last_step_count_all_beyond)
 {
     cr_assert_eq(histogram_step(0), 0);
     cr_assert_eq(histogram_step(1), 0);

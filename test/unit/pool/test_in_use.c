@@ -34,7 +34,7 @@ static void expect_noted(uint32_t number, const void *caller, uint64_t taken_at)
     cr_assert_eq(found.taken_at, taken_at, "slot %u", number);
 }
 
-Test(in_use, nothing_is_kept_unless_it_was_laid)
+Test(in_use, nothing_is_noted_without_tables)
 {
     cr_assert_not(in_use_is_kept());
     expect_noted(0, NULL, 0);
@@ -43,7 +43,7 @@ Test(in_use, nothing_is_kept_unless_it_was_laid)
     cr_assert(in_use_is_kept());
 }
 
-Test(in_use, space_is_what_laying_takes)
+Test(in_use, needs_exactly_the_space_that_it_reports)
 {
     for (unsigned shift = 24; shift <= 36; shift += 4) {
         size_t space = in_use_space((size_t)1 << shift);
@@ -74,7 +74,7 @@ Test(in_use, no_record_far_behind_the_last_slot)
     expect_noted(beyond, NULL, 0);
 }
 
-Test(in_use, each_slot_has_its_own)
+Test(in_use, each_slot_has_its_own_record)
 {
     lay();
     for (uint32_t number = 0; number < HOUSE_PAGES; number++) {
@@ -86,7 +86,7 @@ Test(in_use, each_slot_has_its_own)
     }
 }
 
-Test(in_use, note_takes_the_place_of_the_last)
+Test(in_use, note_replaces_the_last_one)
 {
     lay();
     cr_assert(in_use_note_at(7, &code[0], 1000));
@@ -103,7 +103,7 @@ static uint64_t clock_says(clockid_t clock)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-Test(in_use, time_is_the_coarse_clocks)
+Test(in_use, time_is_that_of_the_coarse_clock)
 {
     uint64_t before = clock_says(CLOCK_MONOTONIC_COARSE);
     uint64_t now = in_use_now();
@@ -148,7 +148,7 @@ static void note_every_eighth(unsigned number)
     }
 }
 
-Test(in_use, threads_note_beside_each_other)
+Test(in_use, threads_write_notes_together)
 {
     lay();
     crew_run(THREADS, note_every_eighth);
@@ -173,7 +173,7 @@ static void note_or_look(unsigned number)
     }
 }
 
-Test(in_use, who_reads_beside_finds_words_that_were_noted)
+Test(in_use, readers_find_whole_notes)
 {
     lay();
     crew_run(THREADS, note_or_look);

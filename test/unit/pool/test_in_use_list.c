@@ -109,7 +109,7 @@ Test(in_use_list, groups_of_one_age_stay_together)
 }
 
 /* Slots without a note, because the kernel had no memory for it, are listed behind all others. */
-Test(in_use_list, what_is_not_known_comes_last)
+Test(in_use_list, unknown_notes_come_last)
 {
     lay_house();
     void *unknown = house_take(B16K, 16384, NULL);
@@ -210,7 +210,7 @@ static void expect_oldest(void)
 }
 
 /* Without memory only a few slots are listed, which are the oldest. */
-Test(in_use_list, few_where_the_kernel_refuses)
+Test(in_use_list, lists_a_few_without_memory)
 {
     lay_house();
     uint64_t bytes = take_many(MANY);
@@ -231,7 +231,7 @@ static void take_more(void)
 }
 
 /* The list has no place for slots that are allocated after its memory was measured, and leaves the youngest out. */
-Test(in_use_list, bounded_while_threads_take)
+Test(in_use_list, list_is_bounded_while_threads_allocate)
 {
     lay_house();
     take_many(MANY);
@@ -252,7 +252,7 @@ static void give_all(void)
     }
 }
 
-Test(in_use_list, of_nothing_while_threads_give)
+Test(in_use_list, empty_while_threads_free)
 {
     lay_house();
     take_many(MANY);

@@ -139,7 +139,7 @@ static void turn_in_the_child(void *argument)
     pthread_t thread;
     (void)argument;
     CHECK(pool_kind() == KIND_AUTO);
-    pool_atfork_child_at_once(); /* thread 1 has no cache yet, so nothing of it must be found */
+    pool_atfork_child_at_once(); /* thread 1 had no cache at the fork, so it held no slot */
     house_check();
     CHECK(house_take(CAUGHT, 4 << 20, NULL) != NULL);
     CHECK(pool_kind() == KIND_AUTO); /* this thread has a cache, and there is no other */

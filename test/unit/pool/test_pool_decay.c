@@ -63,7 +63,7 @@ Test(pool_decay, what_is_given_late_in_an_age_goes_after_half_of_the_time)
     cr_assert_eq(house_figures(B1M)->purged, 1);
 }
 
-Test(pool_decay, never_is_never)
+Test(pool_decay, never_purges_nothing)
 {
     enum { DAY = 24 * 60 * 60 * 1000 };
     ages_lay(DECAY_NEVER);

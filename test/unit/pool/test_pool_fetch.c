@@ -80,7 +80,7 @@ static void take_to_swap(unsigned bucket)
 
 /* --- which slots are cold --- */
 
-Test(pool_fetch, cold_slots_are_taken_one_by_one)
+Test(pool_fetch, cold_slots_are_allocated_one_by_one)
 {
     house_lay_default();
     burst(B64K, 65536, 65536);
@@ -95,7 +95,7 @@ Test(pool_fetch, cold_slots_are_taken_one_by_one)
     house_assert();
 }
 
-Test(pool_fetch, slot_freed_since_is_taken_first_and_fast)
+Test(pool_fetch, slot_freed_later_is_allocated_first)
 {
     house_lay_default();
     burst(B64K, 65536, 65536);
@@ -128,7 +128,7 @@ Test(pool_fetch, cold_slots_are_given_one_by_one)
     house_assert();
 }
 
-Test(pool_fetch, buffers_that_stay_empty_are_taken_as_ever)
+Test(pool_fetch, unwritten_buffers_are_never_cold)
 {
     house_lay_default();
     burst(B64K, 65536, 1500);
@@ -146,7 +146,7 @@ Test(pool_fetch, single_page_is_never_cold)
 
 /* When pages are due to be purged an allocation is one step of that. The slots that were forced onto the slow path
  * count as cold afterwards. */
-Test(pool_fetch, pages_that_are_due_to_go_come_first)
+Test(pool_fetch, due_purges_come_first)
 {
     house_lay_default();
     burst(B64K, 65536, 65536);
@@ -188,7 +188,7 @@ Test(pool_fetch, thread_without_a_cache_has_no_cold_slot)
 
 /* --- how cold slots are allocated and freed --- */
 
-Test(pool_fetch, cold_takes_are_counted_and_marked)
+Test(pool_fetch, cold_allocations_are_counted_and_marked)
 {
     uint8_t was = 0;
     house_lay_default();
@@ -206,7 +206,7 @@ Test(pool_fetch, cold_takes_are_counted_and_marked)
     house_assert();
 }
 
-Test(pool_fetch, cold_gives_are_counted_and_can_be_ticks)
+Test(pool_fetch, cold_frees_are_counted_and_can_be_ticks)
 {
     house_lay_default();
     take_many(B64K, 65536, 65536);
@@ -220,7 +220,7 @@ Test(pool_fetch, cold_gives_are_counted_and_can_be_ticks)
     cr_assert_neq(counter_read(&bin(B64K)->returned), 0U, "this tick sets the next one");
 }
 
-Test(pool_fetch, no_slot_is_taken_twice_or_lost)
+Test(pool_fetch, no_slot_is_allocated_twice_or_lost)
 {
     static void *first[MANY];
     house_lay_default();
@@ -239,7 +239,7 @@ Test(pool_fetch, no_slot_is_taken_twice_or_lost)
 
 /* --- how much is prefetched --- */
 
-Test(pool_fetch, nothing_is_known_of_a_new_bucket)
+Test(pool_fetch, nothing_is_prefetched_in_a_new_bucket)
 {
     house_lay_default();
     cr_assert_eq(pool_fetched_bytes(B64K, 65536), 0U);
@@ -247,7 +247,7 @@ Test(pool_fetch, nothing_is_known_of_a_new_bucket)
     cr_assert_eq(pool_fetched_bytes(B32K, 32768), 0U, "nothing is known of a bucket that was not used");
 }
 
-Test(pool_fetch, whole_buffers_are_asked_for_up_to_the_request)
+Test(pool_fetch, whole_buffers_are_prefetched_up_to_the_request)
 {
     house_lay_default();
     take_many(B64K, 65536, 65536);
@@ -255,14 +255,14 @@ Test(pool_fetch, whole_buffers_are_asked_for_up_to_the_request)
     cr_assert_eq(pool_fetched_bytes(B64K, 40000), 40000U);
 }
 
-Test(pool_fetch, part_that_is_filled_is_asked_for)
+Test(pool_fetch, filled_part_is_prefetched)
 {
     house_lay_default();
     take_many(B64K, 65536, 3 * PAGE);
     cr_assert_eq(pool_fetched_bytes(B64K, 65536), 3U * PAGE);
 }
 
-Test(pool_fetch, large_buffers_are_asked_for_in_part)
+Test(pool_fetch, large_buffers_are_prefetched_in_part)
 {
     house_lay_default();
     for (unsigned i = 0; i < 3; i++) {

@@ -94,7 +94,7 @@ Test(pool_misuse, free_where_no_slot_lies)
     expect_no_slot(give, "free", region.start + region_ready() - 16);
 }
 
-Test(pool_misuse, asking_about_what_is_not_live)
+Test(pool_misuse, usable_size_of_a_dead_block)
 {
     take_third(B16K, 16390);
     cr_assert_eq(region_request(pool_number("malloc_usable_size", taken)), 16390);

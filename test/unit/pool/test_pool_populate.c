@@ -97,7 +97,7 @@ static void grow(unsigned bucket, size_t request, unsigned written)
 /* --- which pages are populated --- */
 
 /* The second slot finds that the first one was written to. After fifteen more slots one is sampled again. */
-Test(pool_populate, growing_region_gets_all_pages_at_once)
+Test(pool_populate, new_slots_are_populated_at_once)
 {
     house_lay_default();
     grow(B1M, 1 << 20, MOST);
@@ -110,7 +110,7 @@ Test(pool_populate, growing_region_gets_all_pages_at_once)
 }
 
 /* Of slots that are larger than MOST pages a part is populated, and of a small request no more than its own pages. */
-Test(pool_populate, request_bounds_what_is_asked_for)
+Test(pool_populate, request_limits_the_populated_pages)
 {
     house_lay_default();
     grow(B4M, 4 << 20, MOST);
@@ -122,7 +122,7 @@ Test(pool_populate, request_bounds_what_is_asked_for)
 }
 
 /* A program may request 256 KiB, and read only 1,500 bytes or a part of the buffer into them. */
-Test(pool_populate, part_that_is_written_to_is_asked_for)
+Test(pool_populate, written_part_is_populated)
 {
     house_lay_default();
     grow(B256K, 262144, 20);
@@ -156,7 +156,7 @@ static void take_until_doubted(void)
 
 /* Earlier slots were written to, and these are not. A sampled slot may still be filled, so it is checked again and
  * again, and each time half as many pages are populated. */
-Test(pool_populate, habits_change)
+Test(pool_populate, populated_part_follows_the_program)
 {
     house_lay_default();
     grow(B64K, 65536, OF_64K);
@@ -192,7 +192,7 @@ Test(pool_populate, first_filled_slot_brings_all_looks_back)
 }
 
 /* A server may allocate buffers for all of its clients before it fills the first one. */
-Test(pool_populate, sampled_is_waited_for_while_it_is_live)
+Test(pool_populate, live_sample_may_still_be_written_to)
 {
     enum { CLIENTS = 3 * (1 + AHEAD) };
     house_lay_default();
@@ -206,7 +206,7 @@ Test(pool_populate, sampled_is_waited_for_while_it_is_live)
 }
 
 /* A sampled slot that was freed unwritten will not be written to any more. */
-Test(pool_populate, sampled_that_is_free_is_not_waited_for)
+Test(pool_populate, free_sample_counts_at_once)
 {
     house_lay_default();
     grow(B1M, 1 << 20, MOST);
@@ -219,7 +219,7 @@ Test(pool_populate, sampled_that_is_free_is_not_waited_for)
     take_asking(B1M, 1 << 20, 0);
 }
 
-Test(pool_populate, each_bucket_has_its_own_habits)
+Test(pool_populate, each_bucket_is_sampled_by_itself)
 {
     house_lay_default();
     grow(B64K, 65536, OF_64K);
@@ -228,7 +228,7 @@ Test(pool_populate, each_bucket_has_its_own_habits)
 }
 
 /* The page fault for a single page costs no more than the call would. */
-Test(pool_populate, single_page_is_not_asked_for)
+Test(pool_populate, single_page_is_not_populated)
 {
     house_lay_default();
     for (unsigned i = 0; i < 2 * AHEAD; i++) {
@@ -240,7 +240,7 @@ Test(pool_populate, single_page_is_not_asked_for)
 }
 
 /* Slots that have their pages come by the fast path, and by the slow path that exchanges magazines. */
-Test(pool_populate, slot_that_has_its_pages_is_left_alone)
+Test(pool_populate, slot_with_its_pages_is_not_populated)
 {
     enum { MANY = 200 };
     static void *taken[MANY];
@@ -257,7 +257,7 @@ Test(pool_populate, slot_that_has_its_pages_is_left_alone)
     }
 }
 
-Test(pool_populate, purged_slot_is_as_a_new_one)
+Test(pool_populate, purged_slot_is_like_a_new_one)
 {
     house_lay_default();
     grow(B1M, 1 << 20, MOST);
@@ -269,7 +269,7 @@ Test(pool_populate, purged_slot_is_as_a_new_one)
 }
 
 /* A sampled slot that was freed and purged gives no information. */
-Test(pool_populate, sampled_may_be_gone)
+Test(pool_populate, sampled_slot_may_be_purged)
 {
     house_lay_default();
     char *slot = sampled_slot(B1M, 1 << 20, MOST);
@@ -279,7 +279,7 @@ Test(pool_populate, sampled_may_be_gone)
     take_asking(B1M, 1 << 20, 0);
 }
 
-Test(pool_populate, what_is_populated_is_there_and_zero)
+Test(pool_populate, populated_pages_are_resident_and_zero)
 {
     house_lay_default();
     grow(B64K, 65536, OF_64K);
@@ -289,7 +289,7 @@ Test(pool_populate, what_is_populated_is_there_and_zero)
 }
 
 /* Checking a sampled slot must not make its pages resident. */
-Test(pool_populate, looking_brings_no_pages)
+Test(pool_populate, sampling_makes_no_page_resident)
 {
     house_lay_default();
     char *slot = take_asking(B256K, 262144, 0);
@@ -303,13 +303,13 @@ Test(pool_populate, looking_brings_no_pages)
 /* the errors of an old kernel, of one without memory, and of a seccomp filter */
 static int refusals[] = {EINVAL, ENOMEM, EFAULT, EPERM, ENOSYS};
 
-ParameterizedTestParameters(pool_populate, refusal_is_nobodys_concern)
+ParameterizedTestParameters(pool_populate, refusal_does_no_harm)
 {
     return cr_make_param_array(int, refusals, sizeof refusals / sizeof refusals[0]);
 }
 
 /* The slot can be used all the same, its pages come one by one by page faults, and no message is printed. */
-ParameterizedTest(int *refusal, pool_populate, refusal_is_nobodys_concern)
+ParameterizedTest(int *refusal, pool_populate, refusal_does_no_harm)
 {
     house_lay_default();
     grow(B64K, 65536, OF_64K);
@@ -327,7 +327,7 @@ ParameterizedTest(int *refusal, pool_populate, refusal_is_nobodys_concern)
     house_assert();
 }
 
-Test(pool_populate, kernel_that_knows_no_such_call_is_asked_once)
+Test(pool_populate, old_kernel_is_asked_once)
 {
     house_lay_default();
     grow(B64K, 65536, OF_64K);

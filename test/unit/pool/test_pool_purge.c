@@ -85,7 +85,7 @@ Test(pool_purge, large_slots_go_back_to_the_kernel)
 }
 
 /* The slots of the depot are purged, and those in the thread's cache stay. */
-Test(pool_purge, depot_goes_and_caches_stay)
+Test(pool_purge, depot_is_purged_and_caches_stay)
 {
     house_lay_default();
     fill_and_give(B16K, SLOTS);
@@ -99,7 +99,7 @@ Test(pool_purge, depot_goes_and_caches_stay)
     house_assert();
 }
 
-Test(pool_purge, live_slots_keep_what_they_hold)
+Test(pool_purge, live_slots_keep_their_content)
 {
     house_lay_default();
     fill_and_give(B128K, 10);
@@ -244,7 +244,7 @@ static void churn_or_trim(unsigned number)
     }
 }
 
-Test(pool_purge, trims_beside_other_threads)
+Test(pool_purge, trims_while_threads_work)
 {
     house_lay_default();
     crew_run(THREADS, churn_or_trim);
@@ -270,7 +270,7 @@ static void take_purged(void *context)
     }
 }
 
-Test(pool_purge, slot_may_be_taken_as_it_is_purged, .timeout = 60)
+Test(pool_purge, slot_may_be_allocated_while_it_is_purged, .timeout = 60)
 {
     bool stopped = true;
     unsigned takes = 0;

@@ -86,7 +86,7 @@ Test(pool_return, nothing_free_nothing_returned)
     house_assert();
 }
 
-Test(pool_return, frees_of_all_buckets_are_given_back)
+Test(pool_return, free_slots_of_all_buckets_are_returned)
 {
     lay();
     take_all();
@@ -107,7 +107,7 @@ Test(pool_return, frees_of_all_buckets_are_given_back)
 
 /* Slots of different buckets that lie side by side are returned together, though none is long enough for a hole by
  * itself. */
-Test(pool_return, neighbours_of_different_buckets_go_as_one)
+Test(pool_return, adjacent_slots_of_different_buckets_are_returned_together)
 {
     static const unsigned mixed[] = {B128K, B64K, B128K};
     void *held[3];
@@ -128,7 +128,7 @@ Test(pool_return, neighbours_of_different_buckets_go_as_one)
     house_assert();
 }
 
-Test(pool_return, live_slots_between_are_not_touched)
+Test(pool_return, live_slots_between_stay)
 {
     enum { STEP = 7 };
     lay();
@@ -168,7 +168,7 @@ Test(pool_return, short_runs_stay)
     house_assert();
 }
 
-Test(pool_return, what_the_kernel_does_not_unmap_stays)
+Test(pool_return, slots_that_cannot_be_unmapped_stay)
 {
     lay();
     take_all();
@@ -195,7 +195,7 @@ static unsigned vain_calls(unsigned bucket)
 }
 
 /* If memory is short, malloc returns free slots of other buckets to the kernel, and then carves its own slot. */
-Test(pool_return, request_that_was_refused_is_served_from_it)
+Test(pool_return, refused_request_is_served_from_returned_slots)
 {
     lay();
     void *first = house_take(B4M, 4 << 20, NULL);
@@ -300,7 +300,7 @@ static void churn_or_return(unsigned number)
     }
 }
 
-Test(pool_return, returns_beside_other_threads, .timeout = 60)
+Test(pool_return, returns_while_threads_work, .timeout = 60)
 {
     lay();
     crew_run(THREADS, churn_or_return);
@@ -322,7 +322,7 @@ static uint64_t fell_through(unsigned bucket)
 }
 
 /* A block that grows gets a slot for its request, without space for further growth. */
-Test(pool_return, tight_blocks_do_not_leap)
+Test(pool_return, tight_blocks_grow_without_extra_space)
 {
     lay();
     pool_make_tight();
@@ -336,7 +336,7 @@ Test(pool_return, tight_blocks_do_not_leap)
 }
 
 /* A slot is charged as a whole, so a request that would waste too much of one goes to mimalloc. */
-Test(pool_return, tight_requests_that_waste_are_mimallocs)
+Test(pool_return, tight_wasteful_requests_go_to_mimalloc)
 {
     lay();
     pool_make_tight();
@@ -428,7 +428,7 @@ static void fork_in_another_thread(void)
 }
 
 /* Slots that the parent was just unmapping may have no memory in the child, so the child must not use them. */
-Test(pool_return, child_does_without_what_is_leaving, .timeout = 60)
+Test(pool_return, child_does_not_use_slots_being_unmapped, .timeout = 60)
 {
     void *held[8];
     lay();

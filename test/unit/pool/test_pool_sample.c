@@ -36,7 +36,7 @@ static uint64_t count_all(void)
 }
 
 /* A program's loop may use two sizes in turn, and the sample must not always hit the same one. */
-Test(pool_sample, two_sizes_by_turns_have_half_each)
+Test(pool_sample, two_sizes_in_turn_have_half_each)
 {
     house_lay_default();
     for (unsigned i = 0; i < MANY; i++) {
@@ -68,7 +68,7 @@ Test(pool_sample, rare_buckets_are_seen_where_the_clock_goes_on)
     cr_assert_leq(count_of(262177), MANY / 1000 + 1);
 }
 
-Test(pool_sample, what_falls_through_is_there)
+Test(pool_sample, requests_that_fall_through_are_counted)
 {
     house_lay_default();
     pool_count_fall_through(B16K, 17000);
@@ -102,7 +102,7 @@ static void give_batch(void)
     }
 }
 
-Test(pool_sample, who_frees_what_it_took_crosses_nothing)
+Test(pool_sample, frees_of_own_slots_are_not_remote)
 {
     house_lay_default();
     for (unsigned i = 0; i < MANY; i++) {
@@ -111,7 +111,7 @@ Test(pool_sample, who_frees_what_it_took_crosses_nothing)
     cr_assert_eq(remote_frees(B16K), 0);
 }
 
-Test(pool_sample, frees_of_what_another_thread_took_cross)
+Test(pool_sample, frees_of_other_threads_slots_are_remote)
 {
     house_lay_default();
     use(5000, B4K); /* so that this thread has the first cache */
@@ -125,7 +125,7 @@ Test(pool_sample, frees_of_what_another_thread_took_cross)
 }
 
 /* Half of the bucket's frees are of slots that the freeing thread has allocated itself. */
-Test(pool_sample, frees_cross_by_their_share)
+Test(pool_sample, remote_frees_are_counted_by_their_share)
 {
     house_lay_default();
     use(5000, B4K);
@@ -147,7 +147,7 @@ static void use_batch(unsigned number)
 
 /* This thread frees only slots that it has allocated itself. But when the sample looks at the bucket without a new
  * free, the top slot of its magazine was last used by another thread. */
-Test(pool_sample, what_lies_in_a_magazine_says_nothing_of_who_freed_it)
+Test(pool_sample, slots_in_a_magazine_are_no_remote_frees)
 {
     house_lay_default();
     use(5000, B4K);

@@ -60,7 +60,7 @@ static void hand_over(unsigned number)
     }
 }
 
-Test(pool_threads, ledger_closes_after_threads_handed_slots_over)
+Test(pool_threads, counters_agree_after_threads_exchanged_slots)
 {
     house_lay_default();
     crew_run(THREADS, hand_over);
@@ -117,7 +117,7 @@ Test(pool_threads, freed_slots_reach_a_thread_that_only_takes, .timeout = 60)
 }
 
 /* Both threads begin without a quota, and training gives them the quotas that they need. */
-Test(pool_threads, freed_slots_reach_it_while_quotas_are_trained, .timeout = 60)
+Test(pool_threads, freed_slots_reach_it_during_training, .timeout = 60)
 {
     house_pools.training = (struct training_settings){.frozen = false};
     house_lay_default();

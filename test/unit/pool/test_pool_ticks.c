@@ -111,7 +111,7 @@ Test(pool_ticks, come_sooner_after_frees_to_the_stack)
 
 /* After a busy time a thread with few frees would need an hour to become frequent by halves, so the interval follows
  * from the number of frees and the time. */
-Test(pool_ticks, come_at_the_pace_of_the_frees)
+Test(pool_ticks, follow_the_rate_of_frees)
 {
     enum { PACE = 8, LONG = 100 }; /* in milliseconds */
     lay();

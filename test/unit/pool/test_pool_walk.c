@@ -92,7 +92,7 @@ static void steal(unsigned number)
     house_check();
 }
 
-Test(pool_walk, takes_the_public_magazine_as_a_whole)
+Test(pool_walk, takes_the_whole_public_magazine)
 {
     run(IN_TWO, steal);
 }
@@ -137,7 +137,7 @@ static void take_one(unsigned number)
     house_check();
 }
 
-Test(pool_walk, serves_who_has_no_quota)
+Test(pool_walk, serves_a_thread_without_a_quota)
 {
     run(IN_TWO, take_one);
 }
@@ -153,7 +153,7 @@ static void leave_the_depot(unsigned number)
     CHECK(look().depot == before.depot);
 }
 
-Test(pool_walk, comes_before_the_depot)
+Test(pool_walk, walk_comes_before_the_depot)
 {
     run(IN_THREE, leave_the_depot);
 }

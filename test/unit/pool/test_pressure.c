@@ -81,7 +81,7 @@ Test(pressure, high_when_an_eighth_is_left)
     cr_assert_eq(pressure.highs, 2, "counted when it becomes high");
 }
 
-Test(pressure, high_when_a_tenth_of_the_time_is_waited)
+Test(pressure, high_when_a_tenth_of_the_time_is_spent_waiting)
 {
     set_stall("9.99");
     cr_assert_not(tick(later));
@@ -102,7 +102,7 @@ Test(pressure, looks_again_when_a_quarter_has_come)
     cr_assert_not(pressure_grow(1));
 }
 
-Test(pressure, looks_by_the_clock_now_and_then)
+Test(pressure, looks_by_the_clock)
 {
     uint64_t start = 10 * second;
     cr_assert_not(tick(start));
@@ -181,7 +181,7 @@ Test(pressure, either_part_is_enough)
     cr_assert_not(tick(3 * later));
 }
 
-Test(pressure, files_that_go_turn_it_off_and_back_on)
+Test(pressure, missing_files_turn_it_off_until_they_return)
 {
     set_usage(LIMIT);
     cr_assert(tick(later));
@@ -191,7 +191,7 @@ Test(pressure, files_that_go_turn_it_off_and_back_on)
     cr_assert(tick(3 * later));
 }
 
-Test(pressure, not_wanted)
+Test(pressure, does_nothing_when_disabled)
 {
     set_usage(LIMIT);
     pressure_open(false, "");
@@ -239,7 +239,7 @@ Test(pressure, child_of_a_fork_may_look)
 }
 
 /* The search that the child inherits may have stopped half-way, so it begins again. */
-Test(pressure, child_of_a_fork_begins_a_search_anew)
+Test(pressure, child_of_a_fork_begins_the_search_again)
 {
     cr_assert_not(pressure_tick(later));
     move_to_a_full_group();
@@ -268,7 +268,7 @@ static const struct snapshot *look(void)
 }
 
 /* Before new pages come, as many bytes of free slots are purged, or a quantum if that is more. */
-Test(pressure, new_pages_take_the_place_of_free_ones)
+Test(pressure, new_pages_replace_free_ones)
 {
     house_lay_default();
     use(B256K, SLOTS);

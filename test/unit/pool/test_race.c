@@ -73,7 +73,7 @@ static void reach_twice(unsigned number)
 }
 
 /* The kernel refuses the second thread, which then waits until the first one has published its extension. */
-Test(race, slower_thread_waits_for_the_fasters_word, .timeout = 20)
+Test(race, slower_thread_waits_for_the_faster, .timeout = 20)
 {
     open_table();
     os_failing_afterwards(dawdle_and_tell);
@@ -97,7 +97,7 @@ static void publish_as_another(void)
 
 /* The next thread that is refused must wait for the previous one as well, which it would not do for a stranger's
  * mapping. */
-Test(race, thread_that_was_awaited_is_no_stranger)
+Test(race, awaited_thread_is_no_stranger)
 {
     open_table();
     os_failing_meanwhile(extend_as_another);
@@ -130,7 +130,7 @@ Test(race, handler_does_not_wait_for_its_own_thread, .timeout = 20)
 }
 
 /* A stranger's mapping behind the table will never be published, so no thread waits for it. */
-Test(race, stranger_is_not_waited_for)
+Test(race, strangers_mapping_is_not_waited_for)
 {
     open_table();
     cr_assert(os_claim(table.start + os_page_size(), os_page_size()));
@@ -158,7 +158,7 @@ static void fork_after_extension(void)
     crew_check(capture_is_clean(&capture), capture.words);
 }
 
-Test(race, child_leaves_alone_what_was_just_extended)
+Test(race, child_does_not_use_an_unpublished_extension)
 {
     open_table();
     os_failing_afterwards(fork_after_extension);
@@ -199,7 +199,7 @@ static void find_stranger_in_child(void *argument)
     CHECK(atomic_load(&table.ready) == os_page_size());
 }
 
-Test(race, child_leaves_a_stranger_alone)
+Test(race, child_does_not_use_a_strangers_mapping)
 {
     open_table();
     cr_assert(os_claim(table.start + os_page_size(), os_page_size()));
@@ -317,7 +317,7 @@ static void give(void)
 }
 
 /* While one slot is being carved another one is freed: it must not be lost, and serves the next request. */
-Test(race, slot_that_comes_back_while_another_is_carved)
+Test(race, slot_freed_while_another_is_carved)
 {
     house_lay_default();
     given = house_take(B1M, 1 << 20, NULL);

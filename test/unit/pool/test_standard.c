@@ -83,7 +83,7 @@ Test(standard, last_in_is_first_out)
     cr_assert_eq(standard_count(BUCKET), 0);
 }
 
-Test(standard, what_the_list_has_no_room_for_is_purged)
+Test(standard, slots_beyond_the_bound_are_purged)
 {
     lay();
     take_new(BOUND + 3);
@@ -109,7 +109,7 @@ Test(standard, what_the_list_has_no_room_for_is_purged)
     cr_assert_eq(standard_count(BUCKET), 0, "purged slots are not on the list");
 }
 
-Test(standard, list_has_room_again_after_a_take)
+Test(standard, list_has_a_free_place_after_an_allocation)
 {
     lay();
     take_new(BOUND + 1);
@@ -121,7 +121,7 @@ Test(standard, list_has_room_again_after_a_take)
     cr_assert_eq(give(BOUND - 1), STANDARD_PURGED);
 }
 
-Test(standard, list_may_hold_none)
+Test(standard, list_may_have_a_bound_of_0)
 {
     lay();
     standard_open(0);
@@ -146,7 +146,7 @@ Test(standard, buckets_do_not_mix)
     cr_assert_eq(standard_count(BUCKET), BOUND);
 }
 
-Test(standard, full_region_gives_none)
+Test(standard, full_range_returns_none)
 {
     enum slots_source source;
     lay();
@@ -198,7 +198,7 @@ Test(standard, slots_are_withdrawn_and_restored)
     }
 }
 
-Test(standard, withdraws_no_purged_ones)
+Test(standard, withdraws_no_purged_slots)
 {
     lay();
     standard_open(0);
@@ -211,7 +211,7 @@ Test(standard, withdraws_no_purged_ones)
 
 /* The count may be too small by one in the child of a signal handler that forked between the removal of a slot and
  * its count. */
-Test(standard, count_that_is_short_by_one_reads_as_none)
+Test(standard, count_that_is_too_small_by_one_reads_as_0)
 {
     lay();
     take_new(1);

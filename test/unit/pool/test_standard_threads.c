@@ -125,7 +125,7 @@ static void take_purged(void *context)
     }
 }
 
-Test(standard_threads, slot_may_be_taken_as_it_is_purged, .timeout = 60)
+Test(standard_threads, slot_may_be_allocated_while_it_is_purged, .timeout = 60)
 {
     bool stopped = true;
     unsigned takes = 0;
@@ -233,7 +233,7 @@ static void take_in_child(void *argument)
 }
 
 /* In the child the thread that holds the mutex does not exist. */
-Test(standard_threads, child_of_a_fork_waits_for_nobody)
+Test(standard_threads, child_of_a_fork_does_not_wait)
 {
     lay();
     begin_to_take();
@@ -293,7 +293,7 @@ static void expect_whole(uint32_t longest)
     }
 }
 
-Test(standard_threads, no_slot_is_in_two_hands_and_none_is_lost, .timeout = 60)
+Test(standard_threads, no_slot_has_two_owners_and_none_is_lost, .timeout = 60)
 {
     lay();
     begin_with(BOUND + 1);

@@ -112,7 +112,7 @@ Test(failure, table_takes_less_than_a_step)
     cr_assert_eq(table.start[8191], 1);
 }
 
-Test(failure, table_stays_as_it_is)
+Test(failure, refused_table_stays_as_it_is)
 {
     os_failing_never();
     open_table();
@@ -208,7 +208,7 @@ Test(failure, region_carves_one_where_a_run_is_refused)
 }
 
 /* A slot for which the range has pages already needs no kernel, although a whole run would. */
-Test(failure, region_carves_the_last_that_is_ready)
+Test(failure, region_carves_slots_that_need_no_kernel)
 {
     void *run[RUN];
     lay();
@@ -285,7 +285,7 @@ static void open_own_cache(unsigned number)
     CHECK(cache_reach() != &cache_shared);
 }
 
-Test(failure, next_thread_gets_a_cache_again)
+Test(failure, later_thread_gets_a_cache)
 {
     lay();
     open_all_caches();
@@ -315,7 +315,7 @@ Test(failure, cache_gets_no_magazine)
     house_assert();
 }
 
-Test(failure, carving_is_refused_but_what_is_free_can_be_had)
+Test(failure, free_slots_serve_while_carving_fails)
 {
     void *taken[40];
     lay();
@@ -390,7 +390,7 @@ static void take_and_give(unsigned number)
 }
 
 /* Every third call is refused, whichever thread makes it. */
-Test(failure, threads_live_with_refusals)
+Test(failure, threads_go_on_after_refusals)
 {
     lay();
     os_failing_every(3);

@@ -173,7 +173,7 @@ static void share_life(void)
 TestSuite(failure_sweep, .init = share_life);
 
 /* A process that is refused all calls from the K-th on gets no further than one whose refusals begin later. */
-Test(failure_sweep, from_each_call_on, .timeout = 120)
+Test(failure_sweep, all_calls_from_each_on, .timeout = 120)
 {
     bool seen[PATHS] = {false};
     unsigned served = 0;
@@ -201,7 +201,7 @@ Test(failure_sweep, from_each_call_on, .timeout = 120)
  * range cannot grow; more, so that even a single slot fails after the run. After that all requests can be served. At
  * start each call but the first maps the first page of a table, without which there are no pools. For the window
  * there are PLACES calls in all. */
-Test(failure_sweep, at_each_call_for_a_moment, .timeout = 120)
+Test(failure_sweep, a_few_calls_from_each_on, .timeout = 120)
 {
     bool seen[PATHS] = {false};
     live(FOR_EVER, FOR_EVER);

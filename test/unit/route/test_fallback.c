@@ -53,7 +53,7 @@ static bool is_filled(const char *bytes, char value, size_t size)
     return true;
 }
 
-Test(fallback, takes_and_gives_before_init)
+Test(fallback, serves_before_init)
 {
     char *bytes = fallback_alloc(100);
     cr_assert_not_null(bytes);
@@ -114,7 +114,7 @@ Test(fallback, aligns_where_the_size_is_a_multiple_of_the_alignment)
     }
 }
 
-Test(fallback, good_size_is_what_will_be_usable)
+Test(fallback, good_size_is_the_usable_size)
 {
     fallback_open();
     for (size_t request = 1; request < 4096; request += 37) {
@@ -160,13 +160,13 @@ static void run_out_of_memory(void *argument)
     CHECK(errno == ENOMEM);
 }
 
-Test(fallback, what_the_kernel_refuses_sets_errno)
+Test(fallback, refusal_of_the_kernel_sets_errno)
 {
     capture_clean(run_out_of_memory, NULL);
 }
 
 /* NULL is better than a block at which the program's vector instructions would fault. */
-Test(fallback, what_is_never_aligned_is_refused)
+Test(fallback, block_that_is_never_aligned_is_refused)
 {
     fallback_open();
     lies = true;

@@ -72,7 +72,7 @@ Test(route, pools_serve_from_minimum_to_maximum)
     house_assert();
 }
 
-Test(route, closed_pools_take_back_what_is_theirs)
+Test(route, closed_pools_free_their_slots)
 {
     house_lay_default();
     char *bytes = route_alloc(16384, NULL);
@@ -85,7 +85,7 @@ Test(route, closed_pools_take_back_what_is_theirs)
     cr_assert_eq(house_metadata(B16K, SLOT_FREE), 1);
 }
 
-Test(route, giving_keeps_errno)
+Test(route, free_keeps_errno)
 {
     void *taken[200];
     house_lay_default();
@@ -215,7 +215,7 @@ Test(route, usable_size_is_the_request_rounded_to_16)
     }
 }
 
-Test(route, usable_size_of_what_falls_through_is_mimallocs)
+Test(route, usable_size_of_mimallocs_blocks)
 {
     house_lay_default();
     for (size_t request = 1; request < 4096; request += 41) {

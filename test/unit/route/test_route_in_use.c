@@ -58,7 +58,7 @@ static void *resize(void *block, size_t request)
     return route_realloc("realloc", block, request, &callers[RESIZE]);
 }
 
-Test(route, notes_who_took_a_block)
+Test(route, notes_the_caller)
 {
     lay_house();
     uint64_t now = tick();
@@ -68,7 +68,7 @@ Test(route, notes_who_took_a_block)
     expect_noted_now(resize(NULL, 30000), RESIZE, now);
 }
 
-Test(route, notes_who_took_it_last)
+Test(route, notes_the_last_caller)
 {
     lay_house();
     void *block = route_alloc(16384, &callers[MALLOC]);
@@ -78,7 +78,7 @@ Test(route, notes_who_took_it_last)
     expect_noted_now(block, OTHER, now);
 }
 
-Test(route, a_block_resized_in_place_is_its_resizers_and_as_old)
+Test(route, block_resized_in_place_keeps_its_age)
 {
     lay_house();
     void *block = route_alloc(16384, &callers[MALLOC]);
@@ -90,7 +90,7 @@ Test(route, a_block_resized_in_place_is_its_resizers_and_as_old)
     expect_noted(block, RESIZE, taken_at);
 }
 
-Test(route, a_block_that_moves_is_its_resizers_and_as_old)
+Test(route, block_that_moves_keeps_its_age)
 {
     lay_house();
     void *block = route_alloc(16384, &callers[MALLOC]);
@@ -108,7 +108,7 @@ Test(route, a_block_that_moves_is_its_resizers_and_as_old)
     house_assert();
 }
 
-Test(route, a_block_of_mimallocs_is_as_old_as_it_is_in_the_pools)
+Test(route, block_from_mimalloc_is_as_old_as_in_the_pools)
 {
     lay_house();
     void *block = route_alloc(100, &callers[MALLOC]);
@@ -118,7 +118,7 @@ Test(route, a_block_of_mimallocs_is_as_old_as_it_is_in_the_pools)
 }
 
 /* A block that leaves the pools has no note any more, and no other block's note is changed. */
-Test(route, a_block_that_leaves_the_pools_takes_no_note_along)
+Test(route, block_that_leaves_the_pools_has_no_note)
 {
     lay_house();
     void *block = route_alloc(4096, &callers[MALLOC]);
@@ -139,7 +139,7 @@ static void look_in_a_child(void *block)
     house_check();
 }
 
-Test(route, a_child_keeps_its_parents_notes)
+Test(route, child_keeps_its_parents_notes)
 {
     lay_house();
     void *block = route_alloc(16384, &callers[MALLOC]);
@@ -149,7 +149,7 @@ Test(route, a_child_keeps_its_parents_notes)
     expect_noted(block, MALLOC, taken_at);
 }
 
-Test(route, nothing_is_noted_where_it_is_not_wanted)
+Test(route, notes_nothing_when_disabled)
 {
     house_pools.kind = KIND_STANDARD;
     house_lay_default();

@@ -30,7 +30,7 @@ static void use(size_t request)
     route_free("free", route_alloc(request, NULL));
 }
 
-Test(route_outside, what_is_near_the_pools_sizes_is_seen)
+Test(route_outside, sizes_near_the_pools_are_sampled)
 {
     lay(false);
     for (unsigned i = 0; i < REQUESTS; i++) {
@@ -45,7 +45,7 @@ Test(route_outside, what_is_near_the_pools_sizes_is_seen)
     cr_assert_geq(count_of(5 << 20), REQUESTS * 9 / 10);
 }
 
-Test(route_outside, small_ones_are_not)
+Test(route_outside, small_requests_are_not_sampled)
 {
     lay(false);
     for (unsigned i = 0; i < REQUESTS; i++) {
@@ -56,7 +56,7 @@ Test(route_outside, small_ones_are_not)
     cr_assert_eq(count_of(16), 0);
 }
 
-Test(route_outside, small_ones_are_where_that_is_wanted)
+Test(route_outside, small_requests_are_sampled_when_enabled)
 {
     lay(true);
     for (unsigned i = 0; i < REQUESTS; i++) {
@@ -67,7 +67,7 @@ Test(route_outside, small_ones_are_where_that_is_wanted)
     cr_assert_eq(figures.sum, count_of(16) * 16);
 }
 
-Test(route_outside, every_way_to_ask_is_seen)
+Test(route_outside, every_kind_of_request_is_sampled)
 {
     lay(true);
     for (unsigned i = 0; i < REQUESTS; i++) {
@@ -80,7 +80,7 @@ Test(route_outside, every_way_to_ask_is_seen)
     cr_assert_geq(count_of(1000), REQUESTS * 9 / 10);
 }
 
-Test(route_outside, what_is_refused_is_not)
+Test(route_outside, refused_requests_are_not_sampled)
 {
     volatile size_t most = SIZE_MAX; /* volatile, because otherwise the compiler knows the size and warns */
     lay(true);
@@ -101,7 +101,7 @@ static void ask_little(unsigned number)
 
 /* A thread that makes fewer requests than one interval is drawn with the right probability. Threads that run one
  * after the other may use the same memory, so these run in crews. */
-Test(route_outside, threads_that_ask_for_little_are_seen_by_their_share)
+Test(route_outside, threads_with_few_requests_are_sampled)
 {
     lay(true);
     for (unsigned i = 0; i < THREADS / 50; i++) {

@@ -210,7 +210,7 @@ Test(route_realloc, jump_ends_at_the_largest_bucket)
 }
 
 /* If the large bucket is full, the next bucket that fits is used. */
-Test(route_realloc, jump_into_a_full_region_takes_what_fits)
+Test(route_realloc, jump_into_a_full_range_takes_a_smaller_bucket)
 {
     struct bucket_settings settings = house_defaults();
     house_lay(&settings, SMALL_SHIFT);
@@ -251,7 +251,7 @@ static size_t fill_granted(char *bytes, unsigned seed)
 }
 
 /* redis uses all bytes that malloc_usable_size grants, which are more than it requested. */
-Test(route_realloc, keeps_all_that_was_granted)
+Test(route_realloc, keeps_all_granted_bytes)
 {
     static const size_t requests[] = {1, 100, 4097, 8191, 12289, 69631, 262177, 4194303, 4194305};
     enum { REQUESTS = sizeof requests / sizeof requests[0] };

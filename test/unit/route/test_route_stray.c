@@ -33,7 +33,7 @@ static char *take_from_libc(size_t request)
     return bytes;
 }
 
-Test(route_stray, pools_serve_as_ever)
+Test(route_stray, pools_serve_as_before)
 {
     lay();
     for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
@@ -60,7 +60,7 @@ Test(route_stray, blocks_of_libc_go_back_to_libc)
 
 /* A block of libc stays libc's, even if the pools serve its new size, because its owner may pass it to libc's
  * functions next. */
-Test(route_stray, blocks_of_libc_stay_libcs_when_they_grow)
+Test(route_stray, blocks_of_libc_stay_in_libc_when_they_grow)
 {
     lay();
     char *bytes = take_from_libc(1000);
@@ -106,7 +106,7 @@ Test(route_stray, stacks_and_libraries_hold_strays)
 
 /* mimalloc's blocks can be freed wherever they lie: from before route_open, or of more than 1 GiB, for which the
  * kernel chooses the place. */
-Test(route_stray, blocks_of_mimalloc_are_none)
+Test(route_stray, blocks_of_mimalloc_are_not_strays)
 {
     lay();
     for (unsigned open = 0; open < 2; open++) {

@@ -38,7 +38,7 @@ Test(dump_refusals, follows_no_link)
     place_close();
 }
 
-Test(dump_refusals, refuses_a_second_name)
+Test(dump_refusals, refuses_a_file_with_two_names)
 {
     char text[64];
     place_open();

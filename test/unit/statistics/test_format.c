@@ -149,7 +149,7 @@ Test(format, unknown_is_no_number)
 }
 
 /* The name of a program and a path may contain any byte but NUL. */
-Test(format, json_escapes_what_json_does_not_take)
+Test(format, json_escapes_special_bytes)
 {
     prepare(4 << 20);
     snapshot.program = "a\"b\\c\n\x01\x7f\xe9";
@@ -160,7 +160,7 @@ Test(format, json_escapes_what_json_does_not_take)
     expect_in("\"SOCKMALLOC_STATS\":\"/\\\"\\\\\"");
 }
 
-Test(format, all_say_that_the_pools_are_off)
+Test(format, all_formats_show_that_the_pools_are_off)
 {
     prepare(4 << 20);
     snapshot.buckets = 0;
@@ -175,7 +175,7 @@ Test(format, all_say_that_the_pools_are_off)
 }
 
 /* The most buckets, the largest numbers, and paths of which every byte must be escaped. */
-Test(format, longest_fits)
+Test(format, longest_snapshot_fits)
 {
     char longest[SETTING_PATH_SIZE] = {0};
     prepare(BUCKET_REQUEST_LIMIT - 1);

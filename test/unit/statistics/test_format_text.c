@@ -165,7 +165,7 @@ Test(format_text, has_a_row_for_each_bucket_and_their_sum)
     expect_table(&caches_table, caches_line());
 }
 
-Test(format_text, tells_the_capacities)
+Test(format_text, shows_the_capacities)
 {
     char *fields[FIELDS];
     prepare();
@@ -186,7 +186,7 @@ static void expect_filled(unsigned bucket, const char *share)
     cr_expect_str_eq(fields[SLOT_COLUMNS - 1], share);
 }
 
-Test(format_text, tells_what_part_of_the_capacity_was_asked_for)
+Test(format_text, shows_the_used_part_of_the_capacity)
 {
     enum { BUCKET = 2, CAPACITY = 20480 };
     prepare();
@@ -210,7 +210,7 @@ Test(format_text, tells_what_part_of_the_capacity_was_asked_for)
     expect_filled(plan.count, "44.11%");
 }
 
-Test(format_text, tells_what_the_quotas_come_to)
+Test(format_text, shows_the_sum_of_the_quotas)
 {
     prepare();
     print();
@@ -218,7 +218,7 @@ Test(format_text, tells_what_the_quotas_come_to)
                                            "pool in force: thread");
 }
 
-Test(format_text, tells_how_often_memory_was_near_its_end)
+Test(format_text, shows_how_often_memory_was_nearly_used_up)
 {
     prepare();
     snapshot.pressure_highs = 17;
@@ -271,7 +271,7 @@ static void expect_share(uint64_t asked, uint64_t fell_through_asked, const char
     cr_expect_str_eq(lines[quotas_line() + 2], expected);
 }
 
-Test(format_text, tells_the_share_that_the_pools_served)
+Test(format_text, shows_the_share_that_the_pools_served)
 {
     prepare();
     expect_share(9985, 15, "99.85");

@@ -97,7 +97,7 @@ static void expect_end(unsigned long slots_listed, unsigned long bytes, unsigned
                               slots_listed, bytes, callers_listed));
 }
 
-Test(in_use_report, is_nothing_where_no_notes_are_kept)
+Test(in_use_report, is_empty_without_notes)
 {
     house_lay_default();
     cr_assert_not_null(house_take(B16K, 16384, NULL));
@@ -139,7 +139,7 @@ Test(in_use_report, a_caller_is_followed_by_its_slots)
     expect_end(3, 4210694 + 262177, 2);
 }
 
-Test(in_use_report, says_what_it_does_not_know)
+Test(in_use_report, shows_what_is_unknown)
 {
     lay_house();
     void *slot = take_at(B16K, 16384, NULL, 0);
@@ -244,7 +244,7 @@ static void write_without_memory(void *file)
 }
 
 /* When there is no memory for all lines the report says so, and its sums still count all slots. */
-Test(in_use_report, says_what_it_had_no_memory_for)
+Test(in_use_report, shows_how_many_slots_are_missing)
 {
     lay_house();
     uint64_t bytes = take_many();

@@ -164,7 +164,7 @@ Test(snapshot, depot_and_its_hits)
 }
 
 /* The hits, the steals and the requests that carved a slot add up to all requests. */
-Test(snapshot, every_request_was_served_by_someone)
+Test(snapshot, every_request_was_served_by_a_source)
 {
     house_lay_default();
     crew_run(THREADS, take_and_leave);
@@ -251,7 +251,7 @@ static void work_or_look(unsigned number)
     }
 }
 
-Test(snapshot, beside_working_threads_nothing_goes_below_zero, .timeout = 60)
+Test(snapshot, no_figure_is_negative_under_load, .timeout = 60)
 {
     house_lay_default();
     crew_run(THREADS, work_or_look);

@@ -72,7 +72,7 @@ static void have_a_quota(unsigned number)
     pthread_barrier_wait(&meeting);
 }
 
-Test(snapshot_caches, quotas_and_what_they_come_to)
+Test(snapshot_caches, quotas_and_their_sum)
 {
     house_pools.cache_limit = 5 << 20;
     for (unsigned bucket = 0; bucket < BUCKET_LIMIT; bucket++) {
