@@ -84,21 +84,19 @@ static void use_leave_and_come_back(unsigned number)
     use();
 }
 
-static pthread_barrier_t meeting;
 static struct cache *caches[THREADS];
 
 static void open_and_meet(unsigned number)
 {
     caches[number] = cache_reach();
-    pthread_barrier_wait(&meeting);
+    crew_meet();
     CHECK(cache_open_count() == THREADS);
-    pthread_barrier_wait(&meeting);
+    crew_meet();
 }
 
 /* Checks that no two threads get the same record, as they would if a record was closed twice. */
 static void expect_distinct_records(void)
 {
-    pthread_barrier_init(&meeting, NULL, THREADS);
     crew_run(THREADS, open_and_meet);
     for (unsigned i = 0; i < THREADS; i++) {
         for (unsigned j = 0; j < i; j++) {

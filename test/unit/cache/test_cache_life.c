@@ -18,13 +18,6 @@
 enum { THREADS = 8, CROWD = 40, UNUSUAL = 4242 /* an errno that no call sets */ };
 
 static struct cache *caches[CROWD];
-static pthread_barrier_t meeting;
-
-/* Waits until all threads of the crew have come here, so that all of them are alive. */
-static void meet(void)
-{
-    pthread_barrier_wait(&meeting);
-}
 
 Test(cache_life, needs_exactly_the_space_that_it_reports)
 {
@@ -56,16 +49,15 @@ static void open_cache(unsigned number)
 {
     caches[number] = cache_reach();
     CHECK(cache_reach() == caches[number]);
-    meet();
+    crew_meet();
     CHECK(cache_others_are_open());
     CHECK(cache_open_count() == THREADS);
-    meet();
+    crew_meet();
 }
 
 Test(cache_life, each_thread_has_a_cache_of_its_own)
 {
     house_lay_default();
-    pthread_barrier_init(&meeting, NULL, THREADS);
     crew_run(THREADS, open_cache);
     cr_assert_eq(cache_count(), THREADS + 1);
     for (unsigned i = 0; i < THREADS; i++) {
@@ -194,7 +186,7 @@ Test(cache_life, thread_works_after_its_end)
 static void crowd(unsigned number)
 {
     caches[number] = cache_reach();
-    meet();
+    crew_meet();
     if (caches[number] == &cache_shared) {
         char *slot = house_take(B4K, 4096, NULL);
         if (CHECK(slot != NULL)) {
@@ -202,7 +194,7 @@ static void crowd(unsigned number)
             house_give(slot);
         }
     }
-    meet();
+    crew_meet();
 }
 
 /* Threads for which the table has no record share one cache, which holds nothing, and are served from the stacks. A
@@ -215,7 +207,6 @@ Test(cache_life, table_can_be_full)
     char *stranger = (char *)cache_at(1) + os_round_to_pages(RECORDS * sizeof(struct cache));
     cr_assert(os_claim(stranger, os_page_size()));
     cache_leave();
-    pthread_barrier_init(&meeting, NULL, CROWD);
     crew_run(CROWD, crowd);
     uint32_t records = cache_count() - 1;
     cr_assert_eq(records, (uint32_t)RECORDS, "%u records", records);

@@ -2,7 +2,6 @@
  * byte. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
-#include <pthread.h>
 
 #include "pool/pool.h"
 #include "statistics/snapshot.h"
@@ -12,7 +11,6 @@
 
 enum { THREADS = 1000, PHASES = 3, USES = 200, WINDOW = 10, LARGEST = B256K };
 
-static pthread_barrier_t meeting;
 static unsigned spent; /* how many checks found less left in the budget than the smallest quota costs */
 
 /* Returns the bytes of the free slots outside caches that have not been purged. */
@@ -49,10 +47,10 @@ static void check_budgets(void)
 /* Waits for all other threads, one of which checks the counts while all stand still. */
 static void meet(void)
 {
-    if (pthread_barrier_wait(&meeting) == PTHREAD_BARRIER_SERIAL_THREAD) {
+    if (crew_meet()) {
         check_budgets();
     }
-    pthread_barrier_wait(&meeting);
+    crew_meet();
 }
 
 /* Allocates and frees at random, in other buckets in each phase, and keeps some slots meanwhile. */
@@ -81,7 +79,6 @@ static void use_several_buckets(unsigned number)
 
 static void run_crowd(void)
 {
-    cr_assert_eq(pthread_barrier_init(&meeting, NULL, THREADS), 0);
     crew_run(THREADS, use_several_buckets);
     cr_assert_gt(spent, 0U, "the test needs a budget that is spent at times");
     check_budgets();

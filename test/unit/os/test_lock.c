@@ -148,7 +148,6 @@ Test(lock, handler_may_come_while_the_thread_waits, .timeout = 120)
 }
 
 static struct lock pair[2];
-static pthread_barrier_t meeting;
 static _Thread_local struct lock *others;
 static _Thread_local bool refused;
 
@@ -162,17 +161,16 @@ static void hold_one_and_want_the_other(unsigned number)
 {
     others = &pair[1 - number];
     CHECK(lock_take(&pair[number]));
-    pthread_barrier_wait(&meeting);
+    crew_meet();
     raise(SIGUSR1);
     CHECK(refused);
-    pthread_barrier_wait(&meeting);
+    crew_meet();
     lock_release(&pair[number]);
 }
 
 Test(lock, handlers_never_wait_for_each_other, .timeout = 120)
 {
     signal(SIGUSR1, want_the_others);
-    pthread_barrier_init(&meeting, NULL, 2);
     crew_run(2, hold_one_and_want_the_other);
     cr_assert_eq(word_of(&pair[0]), 0);
     cr_assert_eq(word_of(&pair[1]), 0);

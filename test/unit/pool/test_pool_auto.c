@@ -1,7 +1,6 @@
 /* Tests of the kind `auto`: when threads are many it changes for good from threads' caches to processors' caches. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
-#include <pthread.h>
 
 #include "percpu/percpu.h"
 #include "pool/pool.h"
@@ -13,8 +12,6 @@
 
 enum { CROWD = 4, MANY = 200, BUDGET = 8 << 20 };
 
-static pthread_barrier_t meeting;
-
 static void lay(void)
 {
     processors_need();
@@ -24,12 +21,6 @@ static void lay(void)
     house_pools.training = (struct training_settings){.frozen = false};
     house_lay_default();
     cr_assert_eq(pool_kind(), KIND_AUTO);
-    cr_assert_eq(pthread_barrier_init(&meeting, NULL, CROWD + 1), 0);
-}
-
-static void meet(void)
-{
-    pthread_barrier_wait(&meeting);
 }
 
 static void use(unsigned count)
@@ -51,8 +42,8 @@ static void be_one_of_the_first(void)
     CHECK(cache_is_own(cache_mine));
     CHECK(cache_held(cache_mine, B16K) > 0);
     CHECK(pool_kind() == KIND_AUTO);
-    meet(); /* now all threads have caches */
-    meet(); /* now the kind has changed */
+    crew_meet(); /* now all threads have caches */
+    crew_meet(); /* now the kind has changed */
     CHECK(cache_is_own(cache_mine));
     uint32_t held = cache_held(cache_mine, B16K);
     void *slot = house_take(B16K, 16384, NULL);
@@ -60,12 +51,12 @@ static void be_one_of_the_first(void)
     house_give(slot);
     use(MANY);
     CHECK(cache_mine == &cache_none);
-    meet(); /* now no thread has a cache any more */
+    crew_meet(); /* now no thread has a cache any more */
 }
 
 static void be_one_too_many(void)
 {
-    meet();
+    crew_meet();
     CHECK(pool_kind() == KIND_AUTO);
     CHECK(cache_open_count() == CROWD);
     house_check();
@@ -77,8 +68,8 @@ static void be_one_too_many(void)
     CHECK(percpu_records() > 0);
     quotas_check();
     house_check();
-    meet();
-    meet();
+    crew_meet();
+    crew_meet();
     CHECK(cache_open_count() == 0);
     quotas_check();
     house_check();
@@ -139,14 +130,14 @@ static void end_with_a_cache(unsigned number)
 {
     if (number < CROWD) {
         use(MANY);
-        meet();
-        meet();
+        crew_meet();
+        crew_meet();
         CHECK(cache_is_own(cache_mine));
     } else {
-        meet();
+        crew_meet();
         use(1);
         CHECK(pool_kind() == KIND_CPU);
-        meet();
+        crew_meet();
     }
 }
 

@@ -16,19 +16,13 @@
 /* The bucket in which the thread is stopped: each of its slots makes the range grow. */
 enum { CAUGHT = B4M };
 
-static pthread_barrier_t meeting;
 static capture_work *child;
-
-static void meet(void)
-{
-    pthread_barrier_wait(&meeting);
-}
 
 /* Stops the other thread in the middle of its step, until the child has done its work. */
 static void stand_still(void)
 {
-    meet();
-    meet();
+    crew_meet();
+    crew_meet();
 }
 
 /* Thread 0 forks while thread 1 is stopped where it asks the kernel for memory. */
@@ -36,17 +30,17 @@ static void fork_or_be_caught(unsigned number)
 {
     struct capture capture;
     if (number == 1) {
-        meet(); /* now thread 0 has its cache */
+        crew_meet(); /* now thread 0 has its cache */
         house_take(CAUGHT, 4 << 20, NULL);
         return;
     }
     house_give(house_take(B4K, 4096, NULL));
     os_failing_meanwhile(stand_still);
-    meet();
-    meet(); /* now thread 1 is stopped */
+    crew_meet();
+    crew_meet(); /* now thread 1 is stopped */
     capture_run(&capture, child, NULL);
     recovered_expect_clean(&capture);
-    meet();
+    crew_meet();
 }
 
 /* --- after the kernel has granted pages, and before they are published --- */
@@ -57,17 +51,17 @@ static void fork_or_be_caught_afterwards(unsigned number)
     struct capture capture;
     if (number == 1) {
         cache_reach(); /* opens the cache first, so that the range grows here and not the table of caches */
-        meet();
+        crew_meet();
         CHECK(house_take(CAUGHT, 4 << 20, NULL) != NULL);
         return;
     }
     house_give(house_take(B4K, 4096, NULL));
     os_failing_afterwards(stand_still);
-    meet();
-    meet(); /* now thread 1 is stopped */
+    crew_meet();
+    crew_meet(); /* now thread 1 is stopped */
     capture_run(&capture, child, NULL);
     recovered_expect_clean(&capture);
-    meet();
+    crew_meet();
 }
 
 static void lay(enum kind kind, capture_work *work)
@@ -76,7 +70,6 @@ static void lay(enum kind kind, capture_work *work)
     house_pools.kind = kind;
     house_pools.free_list = 8;
     house_pools.crowd = 1;
-    cr_assert_eq(pthread_barrier_init(&meeting, NULL, 2), 0);
     house_lay_default();
 }
 

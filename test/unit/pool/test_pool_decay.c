@@ -2,7 +2,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
-#include <pthread.h>
 
 #include "pool/pool.h"
 #include "support/ages.h"
@@ -117,17 +116,15 @@ Test(pool_decay, magazines_go_as_free_slots_do)
 
 /* --- threads that sleep, and processes that fork --- */
 
-static pthread_barrier_t meeting;
-
 static void fall_asleep(unsigned number)
 {
     if (number == 0) {
         ages_take_and_give(B16K, SLOTS);
-        pthread_barrier_wait(&meeting);
-        pthread_barrier_wait(&meeting);
+        crew_meet();
+        crew_meet();
         return;
     }
-    pthread_barrier_wait(&meeting);
+    crew_meet();
     CHECK(house_figures(B16K)->cached == 2 * MAGAZINE_SLOTS);
     ages_pass(AGE);
     CHECK(house_figures(B16K)->cached == 2 * MAGAZINE_SLOTS);
@@ -140,13 +137,12 @@ static void fall_asleep(unsigned number)
     CHECK(house_metadata(B16K, SLOT_PURGED) == SLOTS - MAGAZINE_SLOTS);
     CHECK(house_figures(B16K)->cached == MAGAZINE_SLOTS);
     house_check();
-    pthread_barrier_wait(&meeting);
+    crew_meet();
 }
 
 Test(pool_decay, public_magazine_of_a_sleeper_goes_too)
 {
     ages_lay(DECAY);
-    pthread_barrier_init(&meeting, NULL, 2);
     crew_run(2, fall_asleep);
 }
 

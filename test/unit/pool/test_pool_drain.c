@@ -2,7 +2,6 @@
  * there. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
-#include <pthread.h>
 #include <string.h>
 
 #include "pool/pool.h"
@@ -54,8 +53,6 @@ Test(pool_drain, own_cache_is_emptied_and_keeps_its_quota)
     house_assert();
 }
 
-static pthread_barrier_t together;
-
 /* Threads with two full magazines sleep; thread 0 never had a magazine. All threads allocate before any of them
  * frees, because otherwise they would get each other's slots. */
 static void sleep_or_drain(unsigned number)
@@ -63,9 +60,9 @@ static void sleep_or_drain(unsigned number)
     void *taken[SLOTS];
     unsigned count = number > 0 ? SLOTS : 0;
     take(B16K, count, taken);
-    pthread_barrier_wait(&together);
+    crew_meet();
     give(count, taken);
-    pthread_barrier_wait(&together);
+    crew_meet();
     if (number == 0) {
         pool_drain();
         CHECK(house_figures(B16K)->cached == SLEEPERS * MAGAZINE_SLOTS);
@@ -75,14 +72,13 @@ static void sleep_or_drain(unsigned number)
         pool_drain();
         CHECK(house_figures(B16K)->depot == SLEEPERS * MAGAZINE_SLOTS);
     }
-    pthread_barrier_wait(&together);
+    crew_meet();
 }
 
 /* Of a sleeping thread the public magazine can be taken, and the private one cannot. */
 Test(pool_drain, public_magazines_of_others_are_taken)
 {
     house_lay_default();
-    cr_assert_eq(pthread_barrier_init(&together, NULL, SLEEPERS + 1), 0);
     crew_run(SLEEPERS + 1, sleep_or_drain);
     house_assert();
 }

@@ -1,7 +1,6 @@
 /* Tests of the walk over other threads' caches: their public magazines are used before new slots are carved. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
-#include <pthread.h>
 
 #include "pool/pool.h"
 #include "statistics/snapshot.h"
@@ -13,14 +12,8 @@
  * the depot. */
 enum { IN_ONE = 32, IN_TWO = 112, IN_THREE = 192 };
 
-static pthread_barrier_t meeting;
 static unsigned owned; /* how many slots the owner allocates and frees */
 static crew_work *thief;
-
-static void meet(void)
-{
-    pthread_barrier_wait(&meeting);
-}
 
 static struct snapshot_figures look(void)
 {
@@ -39,8 +32,8 @@ static void own(void)
     for (unsigned i = 0; i < owned; i++) {
         house_give(taken[i]);
     }
-    meet();
-    meet();
+    crew_meet();
+    crew_meet();
     house_check();
     uint32_t left = cache_held(cache_mine, B16K);
     for (uint32_t i = 0; i < left; i++) {
@@ -48,7 +41,7 @@ static void own(void)
     }
     CHECK(cache_held(cache_mine, B16K) == 0);
     house_check();
-    meet();
+    crew_meet();
 }
 
 static void own_or_steal(unsigned number)
@@ -56,10 +49,10 @@ static void own_or_steal(unsigned number)
     if (number == 0) {
         own();
     } else {
-        meet();
+        crew_meet();
         thief(number);
-        meet();
-        meet(); /* waits for the checks, because slots are in motion while a thread ends */
+        crew_meet();
+        crew_meet(); /* waits for the checks, because slots are in motion while a thread ends */
     }
 }
 
@@ -67,7 +60,6 @@ static void run(unsigned slots_owned, crew_work *work)
 {
     owned = slots_owned;
     thief = work;
-    cr_assert_eq(pthread_barrier_init(&meeting, NULL, 2), 0);
     house_lay_default();
     crew_run(2, own_or_steal);
     house_assert();

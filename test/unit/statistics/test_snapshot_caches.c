@@ -1,7 +1,6 @@
 /* Tests of statistics/snapshot.c: the figures of caches, their quotas, and the steps of training. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
-#include <pthread.h>
 
 #include "pool/pool.h"
 #include "statistics/snapshot.h"
@@ -11,7 +10,6 @@
 
 static struct snapshot now;
 static void *for_the_stack[20];
-static pthread_barrier_t meeting;
 
 static const struct snapshot_figures *look(unsigned bucket)
 {
@@ -59,7 +57,7 @@ static void have_a_quota(unsigned number)
     static const unsigned buckets[] = {B4K, B16K};
     static struct snapshot seen;
     house_give(house_take(buckets[number], 4097, NULL));
-    pthread_barrier_wait(&meeting);
+    crew_meet();
     if (number == 0) {
         snapshot_take(&seen);
         CHECK(seen.bucket[B4K].quota == 2 * 10 && seen.bucket[B16K].quota == 2 * 10);
@@ -69,7 +67,7 @@ static void have_a_quota(unsigned number)
         CHECK(seen.budget == 5 << 20);
         CHECK(seen.kind == KIND_THREAD);
     }
-    pthread_barrier_wait(&meeting);
+    crew_meet();
 }
 
 Test(snapshot_caches, quotas_and_their_sum)
@@ -79,7 +77,6 @@ Test(snapshot_caches, quotas_and_their_sum)
         house_pools.training.first[bucket] = 10;
     }
     house_lay_default();
-    pthread_barrier_init(&meeting, NULL, 2);
     crew_run(2, have_a_quota);
     snapshot_take(&now);
     cr_assert_eq(now.total.quota, 0, "the threads have ended");

@@ -20,6 +20,7 @@ struct member {
 static _Atomic(const char *) fault;
 static unsigned wanted;
 static _Atomic unsigned arrived;
+static pthread_barrier_t meeting;
 
 bool crew_check(bool holds, const char *what)
 {
@@ -53,6 +54,7 @@ void crew_run(unsigned count, crew_work *work)
     cr_assert_leq(count, (unsigned)CREW_MAX);
     wanted = count;
     arrived = 0;
+    cr_assert_eq(pthread_barrier_init(&meeting, NULL, count), 0);
     for (unsigned i = 0; i < count; i++) {
         members[i] = (struct member){.work = work, .number = i};
         cr_assert_eq(pthread_create(&members[i].thread, NULL, crew_member, &members[i]), 0);
@@ -61,6 +63,11 @@ void crew_run(unsigned count, crew_work *work)
         cr_assert_eq(pthread_join(members[i].thread, NULL), 0);
     }
     cr_assert_null(crew_fault(), "%s", crew_fault());
+}
+
+bool crew_meet(void)
+{
+    return pthread_barrier_wait(&meeting) == PTHREAD_BARRIER_SERIAL_THREAD;
 }
 
 bool crew_is_asleep(int thread)

@@ -22,6 +22,9 @@ const char *crew_fault(void);
 typedef void crew_work(unsigned number);
 void crew_run(unsigned count, crew_work *work);
 
+/* Waits until all threads of crew_run have called this function. Returns true in one of them. */
+bool crew_meet(void);
+
 /* Returns true if the thread of this process with that id (gettid) sleeps in the kernel. */
 bool crew_is_asleep(int thread);
 
