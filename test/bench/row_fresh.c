@@ -1,8 +1,8 @@
 /* The row `fresh`: malloc of new blocks that the program does not touch. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* One operation is a malloc of a block that stays live and that nothing is written to, such as a server's buffers for
- * connections that stay silent: 20,000 blocks in a process that has had no block before. */
+/* One operation is a malloc of a block that stays live and is not written to, like a server's buffer for a silent
+ * connection. The process allocates 20,000 such blocks, and has had no block before. */
 #include "bench.h"
 #include "clock.h"
 
@@ -18,7 +18,7 @@ void row_fresh(const char *argument)
     char row[32];
     size_t kibibytes = bench_number(argument);
     for (unsigned i = 0; i < FRESH; i++)
-        block[i] = row; /* so that no page of the array is new when the time is taken */
+        block[i] = row; /* maps the pages of the array before the time is taken */
     int64_t start = clock_busy();
     for (unsigned i = 0; i < FRESH; i++) {
         block[i] = malloc(kibibytes * 1024);

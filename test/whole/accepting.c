@@ -1,4 +1,5 @@
-/* Cases: free memory goes back while a program waits in accept, and the program sees libc's accept as it is. */
+/* Cases: free memory goes back to the kernel while a program waits in accept, and the program notices no difference
+ * in libc's accept. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,10 +24,13 @@ enum {
     ROUNDS = 8,
     SIGNALS = 3,
     WORKERS = 4,
-    SHORT = 20,        /* milliseconds */
-    MUCH_LATER = 4000, /* milliseconds: when memory waits for longer, a call that is over by now did not wait for it */
-    MOST_SECONDS = 30, /* that a case may take: a signal that is lost ends no accept */
-    UNUSUAL = 4242,    /* as errno: no call sets it */
+    SHORT = 20, /* in milliseconds */
+    /* in milliseconds; while memory waits for longer than this to be purged, a call that is over by then did not
+     * wait for it */
+    MUCH_LATER = 4000,
+    /* time limit of a case in seconds; a signal that is lost would leave accept waiting without an end */
+    MOST_SECONDS = 30,
+    UNUSUAL = 4242, /* an errno that no call sets */
 };
 
 static int listener;
@@ -76,7 +80,7 @@ static int by_accept4(int file)
 static int (*const ways[])(int) = {by_accept, by_accept4};
 enum { WAYS = sizeof ways / sizeof *ways };
 
-/* --- what other threads do to one that waits in accept ---------------------------------- */
+/* --- what other threads do to a thread that waits in accept --- */
 
 static pthread_t sleeper;
 static pid_t sleeper_number;
@@ -87,7 +91,7 @@ static void note_sleeper(void)
     sleeper_number = gettid();
 }
 
-/* Waits until the thread has slept for a moment, which it does in accept alone. */
+/* Waits until the thread has slept for a moment, which it does only in accept. */
 static void await_sleep(void)
 {
     char path[64];
@@ -117,7 +121,8 @@ static void handle(int signal_number, int flags)
     CHECK_EQUAL(sigaction(signal_number, &action, NULL), 0);
 }
 
-/* libc's own signals are left out, because libc blocks one of them when it unwinds a thread that was cancelled. */
+/* Checks a signal mask. libc's own signals are left out, because libc blocks one of them when it unwinds a cancelled
+ * thread. */
 static void expect_mask(const sigset_t *mask, const sigset_t *wanted, int handled_signal)
 {
     for (int number = 1; number < NSIG; number = number + 1 == __SIGRTMIN ? SIGRTMIN : number + 1) {
@@ -170,7 +175,7 @@ static void *connect_when_pages_have_gone(void *unused)
     return unused;
 }
 
-/* Waits until some pages have gone, and sends the signal while the others go. */
+/* Waits until some pages have gone, and then sends the signal while others are being purged. */
 static void *send_while_pages_go(void *unused)
 {
     uint64_t before = burst_resident();
@@ -189,8 +194,8 @@ static void *shut_down(void *unused)
 
 static int handled_by_then;
 
-/* Accepts while free memory waits for its time and another thread does something. Notes how many signals had been
- * handled at the end of accept. */
+/* Accepts while free memory is not yet due and another thread runs `other`. Notes how many signals had been handled
+ * at the end of accept. */
 static int accept_beside(void *(*other)(void *), int (*way)(int))
 {
     pthread_t thread;
@@ -238,10 +243,8 @@ CASE(pages_go_in_a_child)
     check_wait(child);
 }
 
-/*
- * Accepts in a process of one thread, which has handlers of both kinds. Another process sends it, after so many
- * milliseconds, some signals that do not end accept, and one that does.
- */
+/* Accepts in a process of one thread, which has handlers of both kinds. After `milliseconds` another process sends
+ * some signals that do not end accept, and one that does. */
 static void accept_beside_process(int milliseconds, int restarting)
 {
     int before = handled;
@@ -285,7 +288,7 @@ CASE(pages_go_beside_handlers_of_both_kinds)
     burst_end();
 }
 
-/* With other threads, what is due is purged when accept begins, and a later accept purges more. */
+/* With other threads, pages that are due are purged when accept begins, and a later accept purges more. */
 CASE(pages_go_beside_handlers_of_both_kinds_and_threads)
 {
     open_listener();
@@ -372,7 +375,7 @@ CASE(handlers_of_both_kinds_do_what_each_says)
 
 typedef int interrupt_function(int, int);
 
-/* siginterrupt changes what a handler does, and so does the next action of the program. */
+/* The handler's flags change by siginterrupt, and by the program's next sigaction. */
 CASE(handlers_may_change)
 {
     open_listener();
@@ -387,7 +390,7 @@ CASE(handlers_may_change)
     }
 }
 
-/* A lost signal would be waited for until the case's time is over. */
+/* A lost signal would let the case wait until its time limit. */
 CASE(no_signal_is_lost_while_pages_go)
 {
     open_listener();
@@ -399,7 +402,7 @@ CASE(no_signal_is_lost_while_pages_go)
     }
 }
 
-/* Sets SO_RCVTIMEO, by which any handler ends accept. */
+/* Sets SO_RCVTIMEO, which lets any handler end accept. */
 static void limit_accept(int milliseconds)
 {
     struct timeval limit = {milliseconds / 1000, milliseconds % 1000 * 1000L};
@@ -505,7 +508,7 @@ CASE(every_accept_can_be_cancelled)
     }
 }
 
-/* Behind a filter accept makes its own system call and no other; what is due is purged before it. */
+/* Behind a filter accept makes only libc's own system call, and pages that are due are purged before it. */
 CASE(filtered_accept_makes_no_other_call)
 {
     open_listener();
@@ -547,7 +550,7 @@ static void work_for_ever(void)
     }
 }
 
-/* A connection wakes all workers that wait for it. Those that get none go on waiting, and still purge. */
+/* A connection wakes all workers that wait for it. Those that do not get it go on waiting, and still purge. */
 CASE(pages_go_in_all_workers_of_a_socket)
 {
     pid_t workers[WORKERS];

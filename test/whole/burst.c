@@ -1,4 +1,4 @@
-/* A burst of blocks, of which most are freed, and how many of their bytes stay in memory. */
+/* Makes a burst of blocks, most of which are freed, and measures how many of their bytes stay in memory. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "burst.h"
 
@@ -12,10 +12,10 @@
 enum {
     BLOCKS = 2048,
     SIZE = 16000,
-    KEPT = 256, /* one block of so many stays live: 8 in all */
+    KEPT = 256, /* one block in so many stays live, which makes 8 blocks */
     PRIME = 251,
-    LOOK_EVERY = 2,      /* milliseconds */
-    LONG_ENOUGH = 20000, /* milliseconds that nothing here takes */
+    LOOK_EVERY = 2,      /* in milliseconds */
+    LONG_ENOUGH = 20000, /* in milliseconds, longer than anything here takes */
 };
 
 static char *blocks[BLOCKS];

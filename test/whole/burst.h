@@ -1,4 +1,4 @@
-/* A burst of blocks, of which most are freed, and how many of their bytes stay in memory. */
+/* Makes a burst of blocks, most of which are freed, and measures how many of their bytes stay in memory. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_BURST_H
 #define SOCKMALLOC_TEST_BURST_H
@@ -7,23 +7,23 @@
 
 enum {
     BURST_MIB = 1 << 20,
-    BURST_FEW = BURST_MIB / 4,            /* bytes in memory when the burst's pages have gone; 33 MiB before */
-    BURST_FEW_AND_CACHED = 4 * BURST_MIB, /* with what the magazines of a thread that does not sleep hold */
+    BURST_FEW = BURST_MIB / 4,            /* bytes in memory once the burst's pages have gone; 33 MiB before */
+    BURST_FEW_AND_CACHED = 4 * BURST_MIB, /* the same with the slots in the magazines of a thread that does not sleep */
 };
 
 /* Allocates and fills 2048 blocks of 16,000 bytes, and frees all but 8 of them. */
 void burst_begin(void);
 
-/* Checks that the blocks that are still live have kept every byte, and frees them. */
+/* Checks that the live blocks have kept every byte, and frees them. */
 void burst_end(void);
 
-/* Returns how many bytes of the mapping that the burst's blocks lie in are in memory. */
+/* Returns how many bytes of the mapping that contains the burst's blocks are in memory. */
 uint64_t burst_resident(void);
 
-/* Waits until at most `bound` bytes are in memory. The thread that purges has to be in its wait. */
+/* Waits until at most `bound` bytes are in memory. The thread that purges must be inside its wait. */
 void burst_await(uint64_t bound);
 
-/* Sleeps for so many milliseconds. */
+/* Sleeps for `milliseconds`. */
 void burst_nap(int milliseconds);
 
 #endif

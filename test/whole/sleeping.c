@@ -18,9 +18,9 @@
 #include "filter.h"
 
 enum {
-    FOR_EVER = -1, /* as a timeout in milliseconds */
+    FOR_EVER = -1, /* a timeout in milliseconds: none */
     ROUNDS = 3,
-    MOST_SECONDS = 60, /* that a case may take: a signal that is lost ends none of its waits */
+    MOST_SECONDS = 60, /* time limit of a case in seconds; a signal that is lost would leave a wait without an end */
 };
 
 static int ends[2];

@@ -1,4 +1,5 @@
-"""Free memory goes back while a program waits in accept, and the program sees libc's accept as it is."""
+"""Free memory goes back to the kernel while a program waits in accept, and the program notices no difference in
+libc's accept."""
 # SPDX-License-Identifier: BSD-2-Clause
 import unittest
 
@@ -7,13 +8,14 @@ from support.cases import Run
 
 KINDS = ("thread", "lockfree", "standard")
 
-# Short, so that the cases, which wait for it often, are over soon.
+# A short decay time, because the cases wait for it often.
 SOON = Run(variables={"SOCKMALLOC_DECAY_MS": "20"})
 
-# Pages go as soon as the coarse clock has gone on, so that a signal can meet a step.
+# With this decay time pages go as soon as the coarse clock has advanced, so that a signal can come during a purge step.
 AT_ONCE = Run("at once", {"SOCKMALLOC_DECAY_MS": "1"})
 
-# So long that nothing is purged before the case is over: all of it happens while accept waits for that time.
+# With this decay time nothing is purged before the case is over, so that all of it happens while accept waits for that
+# time.
 LATE = Run("late", {"SOCKMALLOC_DECAY_MS": "10000"})
 
 PURGING = {

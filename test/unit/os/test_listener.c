@@ -1,4 +1,4 @@
-/* The listener file: what accept would do with a descriptor. */
+/* Tests of os/listener.c: what accept would do with a descriptor. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -11,9 +11,9 @@
 
 #include "os/listener.h"
 
-enum { BACKLOG = 4, UNUSUAL = 4242 /* no call sets it */ };
+enum { BACKLOG = 4, UNUSUAL = 4242 /* an errno that no call sets */ };
 
-/* A socket without a name, which the kernel names by itself when the socket is bound. */
+/* Returns a new socket without a name, for which the kernel chooses a name when it is bound. */
 static int make_socket(int type)
 {
     struct sockaddr_un nameless = {.sun_family = AF_UNIX};
