@@ -46,7 +46,7 @@ static void give(void)
         for (size_t offset = BLOCKS_DIRTY_OFFSET; offset < blocks.size; offset += PAGE) {
             if (block[offset] != 0) {
                 errno = EINVAL;
-                bench_fail("zeroed: calloc gave a block that is not zero");
+                bench_fail("zeroed: calloc returned a block that is not zero");
             }
             ((volatile char *)block)[offset] = 1;
         }

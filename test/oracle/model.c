@@ -63,7 +63,7 @@ static void extent_add(const struct block *block)
     size_t at = extent_find(new.begin);
     for (size_t near = at > 0 ? at - 1 : 0; near < extent_count && near <= at; near++) {
         if (extents[near].begin < new.end &&new.begin < extents[near].end) {
-            fault_die("the block of %zu bytes (usable %zu) at %p lies over a live one of %zu bytes at %p",
+            fault_die("the block of %zu bytes (usable %zu) at %p overlaps a live one of %zu bytes at %p",
                       block->request, block->usable, (void *)block->address,
                       (size_t)(extents[near].end - extents[near].begin), (void *)extents[near].begin);
         }
@@ -131,8 +131,8 @@ void model_check(const struct block *block)
 {
     size_t usable = malloc_usable_size(block->address);
     if (usable != block->usable) {
-        fault_die("malloc_usable_size says %zu of a block of %zu from %s at %p; it said %zu", usable, block->request,
-                  block->maker, (void *)block->address, block->usable);
+        fault_die("malloc_usable_size is %zu for a block of %zu from %s at %p; it was %zu before", usable,
+                  block->request, block->maker, (void *)block->address, block->usable);
     }
     model_compare(block, block->address, block->filled);
 }
@@ -170,7 +170,7 @@ void model_take(struct block *block, bool zeroed)
     }
     block->usable = malloc_usable_size(block->address);
     if (block->usable < block->request) {
-        fault_die("malloc_usable_size says %zu of a block of %zu at %p", block->usable, block->request,
+        fault_die("malloc_usable_size is %zu for a block of %zu at %p", block->usable, block->request,
                   (void *)block->address);
     }
     extent_add(block);

@@ -120,7 +120,7 @@ static void step_perform(const struct operation *operation, struct call *call, i
     }
     int due = error != 0 && !has_code ? error : ERRNO_BEFORE;
     if (!step_errno_is_open(operation, error) && seen != due) {
-        fault_die("left errno at %d and not at %d, %s; it returned %p (request %zu, alignment %zu)", seen, due,
+        fault_die("left errno at %d, not at %d (%s), and returned %p (request %zu, alignment %zu)", seen, due,
                   due == ERRNO_BEFORE ? "as it was" : "the error's", call->address, call->request, call->alignment);
     }
 }
@@ -164,11 +164,11 @@ static void step_take(const struct operation *operation, struct shelf *shelf, st
     step_perform(operation, &call, error);
     bool may_be_null = call.request == 0 && (operation->flags & (CALL_ALIGNED | CALL_PAGE)) != 0;
     if (error != 0 && call.address != (has_code ? &untouched : NULL) && (operation->flags & CALL_LENIENT) == 0) {
-        fault_die("gave %p where it had to fail (request %zu, alignment %zu)", call.address, call.request,
+        fault_die("returned %p, but had to fail (request %zu, alignment %zu)", call.address, call.request,
                   call.alignment);
     }
     if (error == 0 && call.address == NULL && !may_be_null) {
-        fault_die("gave no memory (request %zu, alignment %zu)", call.request, call.alignment);
+        fault_die("returned no memory (request %zu, alignment %zu)", call.request, call.alignment);
     }
     if (call.address != NULL && call.address != &untouched) {
         step_accept(operation, &call, shelf, block, 0, draw);
@@ -192,7 +192,7 @@ static void step_resize(const struct operation *operation, struct shelf *shelf, 
     void *stays = error != 0 && (operation->flags & CALL_CODE) != 0 ? block->address : NULL;
     if (error != 0 || ends) {
         if (call.address != stays) {
-            fault_die("gave %p and not %p (block %p, request %zu)", call.address, stays, (void *)block->address,
+            fault_die("returned %p and not %p (block %p, request %zu)", call.address, stays, (void *)block->address,
                       call.request);
         }
         if (ends || (operation->flags & CALL_FREES) != 0) {
@@ -203,7 +203,7 @@ static void step_resize(const struct operation *operation, struct shelf *shelf, 
         return;
     }
     if (call.address == NULL) {
-        fault_die("gave no memory (a block of %zu, request %zu)", block->request, call.request);
+        fault_die("returned no memory (a block of %zu, request %zu)", block->request, call.request);
     }
     size_t kept = block->filled < call.request ? block->filled : call.request;
     step_accept(operation, &call, shelf, block, kept, draw);
@@ -239,13 +239,13 @@ static void step_rush(struct draw *draw)
         for (size_t i = 0; i < count; i++) {
             block[i] = malloc(size);
             if (block[i] == NULL) {
-                fault_die("gave no memory (request %zu)", size);
+                fault_die("returned no memory (request %zu)", size);
             }
             *block[i] = mark + i;
         }
         for (size_t i = 0; i < count; i++) {
             if (*block[i] != mark + i) {
-                fault_die("another block lies where this one of %zu bytes does, at %p", size, (void *)block[i]);
+                fault_die("another block overlaps this one of %zu bytes at %p", size, (void *)block[i]);
             }
             free(block[i]);
         }

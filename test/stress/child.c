@@ -64,8 +64,8 @@ static void child_judge_lost(const struct judge_case *parent, const struct worke
         lost += own->lost[bucket];
     }
     if (lost > most) {
-        fault_die("after fork: %lu live slots are nobody's; the other workers had %lu at most in "
-                  "their hands",
+        fault_die("after fork: %lu live slots have no owner; the other workers can have had "
+                  "%lu at most",
                   lost, most);
     }
 }

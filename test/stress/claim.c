@@ -32,7 +32,7 @@ static struct claim_record *claim_find(const char *slot)
 {
     struct place place = region_find(slot);
     if (!place.found || !place.exact || place.number >= lay_pages()) {
-        fault_die("%p was handed out, which is no slot", (const void *)slot);
+        fault_die("the pool returned %p, which is no slot", (const void *)slot);
     }
     return &records[place.number];
 }
@@ -42,7 +42,7 @@ void claim_make(const char *slot, size_t request, uint64_t serial)
     struct claim_record *record = claim_find(slot);
     uint64_t owner = atomic_exchange_explicit(&record->serial, serial, memory_order_relaxed);
     if (owner != 0) {
-        fault_die("%p was handed out to owner %lx, and owner %lx has it", (const void *)slot, serial, owner);
+        fault_die("the pool returned %p to owner %lx, while owner %lx has it", (const void *)slot, serial, owner);
     }
     record->request = request;
 }
@@ -59,7 +59,7 @@ struct claim claim_drop(const char *slot)
     atomic_store_explicit(&record->filled, false, memory_order_relaxed);
     claim.serial = atomic_exchange_explicit(&record->serial, 0, memory_order_relaxed);
     if (claim.serial == 0) {
-        fault_die("%p is to be given, and nobody owns it", (const void *)slot);
+        fault_die("%p is to be freed, and has no owner", (const void *)slot);
     }
     return claim;
 }

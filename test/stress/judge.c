@@ -102,22 +102,22 @@ static void judge_retained(const struct judge_case *it, const char *doing, unsig
     struct slot_states states = judge_read_metadata(bucket);
     judge_same(doing, bucket, "live", figures->live, "malloc and free were called for",
                it->live[bucket] + own->taken - own->given);
-    judge_same(doing, bucket, "live", figures->live, "owned are", claim_count(bucket) + it->lost[bucket]);
+    judge_same(doing, bucket, "live", figures->live, "slots with an owner are", claim_count(bucket) + it->lost[bucket]);
     if (figures->purged < states.purged || figures->purged > states.purged + states.never_used) {
         fault_die("%s, bucket %s: purged is %lu; metadata says so of %lu, and %lu were never used", doing,
                   lay_plan.label[bucket], figures->purged, states.purged, states.never_used);
     }
     judge_same(doing, bucket, "live + cached + depot + purged",
                figures->live + figures->cached + figures->depot + figures->purged, "carved is", figures->carved);
-    judge_same(doing, bucket, "bytes of live metadata", states.weight, "owners hold", it->weight[bucket] + own->weight);
+    judge_same(doing, bucket, "bytes of live metadata", states.weight, "owners have", it->weight[bucket] + own->weight);
 }
 
 /* Checks a bucket without magazines: only the stacks and the range serve it, and slots are carved one by one. */
 static void judge_free(const struct judge_case *it, const char *doing, unsigned bucket,
                        const struct snapshot_figures *figures)
 {
-    judge_same(doing, bucket, "cached", figures->cached, "caches there are", 0);
-    judge_same(doing, bucket, "cache_hits", figures->cache_hits, "caches there are", 0);
+    judge_same(doing, bucket, "cached", figures->cached, "slots in caches must be", 0);
+    judge_same(doing, bucket, "cache_hits", figures->cache_hits, "slots in caches must be", 0);
     judge_same(doing, bucket, "depot_hits", figures->depot_hits, "requests that did not carve are",
                figures->requests - (figures->carved - it->carved[bucket]));
     if (command.kind == KIND_STANDARD) {
@@ -128,11 +128,11 @@ static void judge_free(const struct judge_case *it, const char *doing, unsigned 
 static void judge_events(const char *doing, unsigned bucket, const struct snapshot_figures *figures,
                          const struct books_sum *own)
 {
-    judge_same(doing, bucket, "requests", figures->requests, "workers took", own->taken);
-    judge_same(doing, bucket, "returned", figures->returned, "workers gave", own->given);
-    judge_same(doing, bucket, "asked", figures->asked, "workers asked for", own->asked);
-    judge_same(doing, bucket, "fell_through", figures->fell_through, "workers saw", own->fell_through);
-    judge_same(doing, bucket, "fell_through_asked", figures->fell_through_asked, "workers saw",
+    judge_same(doing, bucket, "requests", figures->requests, "slots that workers allocated are", own->taken);
+    judge_same(doing, bucket, "returned", figures->returned, "slots that workers freed are", own->given);
+    judge_same(doing, bucket, "asked", figures->asked, "bytes that workers requested are", own->asked);
+    judge_same(doing, bucket, "fell_through", figures->fell_through, "workers counted", own->fell_through);
+    judge_same(doing, bucket, "fell_through_asked", figures->fell_through_asked, "workers counted",
                own->fell_through_asked);
 }
 
@@ -149,7 +149,7 @@ static void judge_budget(const struct snapshot *snapshot, const char *doing)
                   charged);
     }
     if (budget_limits_retained() && (uint64_t)budget.retained != retained) {
-        fault_die("%s: the stock is %ld bytes, and the depots hold %lu", doing, budget.retained, retained);
+        fault_die("%s: retained are %ld bytes, and the depots hold %lu", doing, budget.retained, retained);
     }
 }
 

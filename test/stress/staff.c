@@ -163,7 +163,7 @@ static void staff_start(void)
 {
     if (pthread_barrier_init(&gate, NULL, command.threads + 1) != 0 ||
         pthread_key_create(&last_key, post_free_last) != 0 || pthread_atfork(NULL, NULL, staff_after_fork) != 0) {
-        fault_die("no barrier or no key");
+        fault_die("no memory for a barrier or a key");
     }
     for (unsigned i = 0; i < command.threads; i++) {
         post_start(&posts[i]);

@@ -36,7 +36,7 @@ int main(int count, char **words)
     claim_open();
     struct staff_totals totals = staff_run();
     if (command.kind == KIND_AUTO && pool_kind() != KIND_CPU) {
-        fault_die("the pool auto never turned");
+        fault_die("the pool auto never changed its kind");
     }
     say_totals(&totals);
     return 0;

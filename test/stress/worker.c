@@ -86,7 +86,7 @@ static void worker_check_metadata(const char *block, const struct claim *claim)
     }
     const void *caller = in_use_find(place.number).caller;
     if (in_use_is_kept() && caller != worker_caller(claim->serial)) {
-        fault_die("%p is owner %lx's; in use says %p", (const void *)block, claim->serial, caller);
+        fault_die("%p belongs to owner %lx; its note names %p", (const void *)block, claim->serial, caller);
     }
 }
 

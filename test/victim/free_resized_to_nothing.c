@@ -5,7 +5,7 @@
 int main(int argc, char **argv)
 {
     char *block = victim_take(victim_number(argc, argv, 1));
-    victim_require(realloc(block, 0) == NULL, "realloc to size 0 gave a block");
+    victim_require(realloc(block, 0) == NULL, "realloc to size 0 returned a block");
     victim_announce(victim_hide(block));
     free(victim_hide(block));
     return EXIT_SUCCESS;

@@ -16,7 +16,7 @@ int main(int argc, char **argv)
             memset(blocks[i], i, size);
         }
         for (int i = 0; i < BLOCKS; i++) {
-            victim_require(blocks[i][0] == (char)i && blocks[i][size - 1] == (char)i, "two blocks lie upon each other");
+            victim_require(blocks[i][0] == (char)i && blocks[i][size - 1] == (char)i, "two blocks overlap");
             free(blocks[i]);
             memset(victim_hide(blocks[i]), 0x5a, size);
         }
