@@ -136,7 +136,7 @@ static void write_to(void *address)
     *(volatile char *)address = 1;
 }
 
-/* A write beyond a slot's end, or before the first slot, runs into a page without access and not into a table. */
+/* A write beyond the last slot, or before the first one, runs into a page without access and not into a table. */
 Test(region, range_lies_between_pages_that_cannot_be_touched)
 {
     house_lay_default();

@@ -190,8 +190,8 @@ static void refuse_from(struct refusals *refusals, unsigned bucket, unsigned fir
     cr_assert_gt(refusals->outcome[0], 0U, "bucket %u, from call %u", bucket, first);
 }
 
-/* The runs of B128K are longer than a step of the range, so they make the range grow by no more than a single slot
- * would. */
+/* The runs of B128K are longer than a step of the range. If the growth for a run is refused, the range can ask for no
+ * less, and a single slot is carved instead. */
 Test(failure, region_carves_one_where_a_run_is_refused)
 {
     struct refusals *refusals = mmap(NULL, sizeof *refusals, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
