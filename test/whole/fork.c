@@ -149,11 +149,9 @@ static void *fork_in_thread(void *unused)
 
 CASE(threads_and_children)
 {
-    pthread_t thread;
     use_threads();
     in_child(use_threads);
-    CHECK_EQUAL(pthread_create(&thread, NULL, fork_in_thread, NULL), 0);
-    CHECK_EQUAL(pthread_join(thread, NULL), 0);
+    check_in_thread(fork_in_thread, NULL);
     use_everything();
 }
 

@@ -1,7 +1,6 @@
 /* Cases: known functions allocate and keep blocks, and print each on stdout, so that the runner can compare the list
  * of slots in use. */
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -147,10 +146,8 @@ static void *keep_in_a_thread(void *size)
 /* The caller of a slot is noted with the slot, so blocks of a thread that has ended are listed, too. */
 CASE(threads)
 {
-    pthread_t thread;
     static size_t sizes[] = {16384, 16385, 16386};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        CHECK_EQUAL(pthread_create(&thread, NULL, keep_in_a_thread, &sizes[i]), 0);
-        CHECK_EQUAL(pthread_join(thread, NULL), 0);
+        check_in_thread(keep_in_a_thread, &sizes[i]);
     }
 }

@@ -8,18 +8,6 @@
 #include "check.h"
 #include "pools.h"
 
-static pthread_t start(void *(*run)(void *), void *argument)
-{
-    pthread_t thread;
-    CHECK_EQUAL(pthread_create(&thread, NULL, run, argument), 0);
-    return thread;
-}
-
-static void join(pthread_t thread)
-{
-    CHECK_EQUAL(pthread_join(thread, NULL), 0);
-}
-
 /* Allocates more blocks of each small bucket than one magazine holds. */
 static void *use_every_bucket(void *unused)
 {
@@ -42,13 +30,13 @@ static void *use_every_bucket(void *unused)
 /* Another thousand threads carve no slot, because each finds the slots that the one before it left. */
 CASE(exit_gives_everything_back)
 {
-    join(start(use_every_bucket, NULL));
+    check_in_thread(use_every_bucket, NULL);
     uint64_t carved[POOLS_BUCKETS];
     for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {
         carved[bucket] = pools_bucket_figure(bucket, "carved");
     }
     for (int i = 0; i < 1000; i++) {
-        join(start(use_every_bucket, NULL));
+        check_in_thread(use_every_bucket, NULL);
     }
     for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {
         CHECK_EQUAL(pools_bucket_figure(bucket, "carved"), carved[bucket]);
@@ -75,12 +63,8 @@ CASE(ledger_closes_after_a_crowd)
 {
     pthread_t threads[CROWD];
     CHECK_EQUAL(pthread_barrier_init(&barrier, NULL, CROWD), 0);
-    for (int i = 0; i < CROWD; i++) {
-        threads[i] = start(use_together, NULL);
-    }
-    for (int i = 0; i < CROWD; i++) {
-        join(threads[i]);
-    }
+    check_start(threads, CROWD, use_together, NULL);
+    check_join(threads, CROWD);
     CHECK_EQUAL(pools_figure("live"), 0);
     CHECK_EQUAL(pools_figure("cached"), 0);
     CHECK_EQUAL(pools_figure("requests"), CROWD * (POOLS_TRAINED * 70 + (POOLS_BUCKETS - POOLS_TRAINED) * 2));
@@ -102,7 +86,7 @@ static void *leave_orphans(void *unused)
 
 CASE(blocks_outlive_their_thread)
 {
-    join(start(leave_orphans, NULL));
+    check_in_thread(leave_orphans, NULL);
     CHECK_EQUAL(pools_figure("live"), POOLS_BUCKETS);
     use_every_bucket(NULL);
     for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {
@@ -160,7 +144,7 @@ CASE(frees_after_our_destructor)
     CHECK_EQUAL(pthread_key_create(&late_key, free_late), 0);
     uint64_t carved = 0;
     for (int i = 0; i < THREADS; i++) {
-        join(start(hold_until_exit, NULL));
+        check_in_thread(hold_until_exit, NULL);
         CHECK_EQUAL(pools_figure("live"), 0);
         /* no cache holds a slot, so the slots that were freed so late lie on the stacks */
         CHECK_EQUAL(pools_figure("cached"), 0);
