@@ -162,7 +162,7 @@ Test(pool_fetch, due_purges_come_first)
     house_assert();
 }
 
-/* Buffers that nothing was written to are not allocated one by one on the slow path. */
+/* If little was written to the buffers, their slots return to the fast path all at once, and not one by one. */
 Test(pool_fetch, forced_slow_slots_of_empty_buffers_are_resumed)
 {
     house_lay_default();
