@@ -277,7 +277,8 @@ class Check(CommandCase):
         plugin, program = settings.plugin(), settings.program("foreign")
         result = self.sock("check", program, variables={"LD_PRELOAD": str(plugin)})
         words = (
-            f"  mallocx  is served by {plugin}: memory that the program itself allocates by that name is not in the pools\n"
+            f"  mallocx  is served by {plugin}: memory that the program itself allocates by that name "
+            "is not in the pools\n"
         )
         self.assert_verdict(result, command.DONE, f"  malloc   is served by {settings.library()}\n", words)
         self.assertNotIn("mallocx", self.sock("check", program).stdout)
