@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/bounds.h"
-#include "base/clear.h"
 #include "config/message.h"
 #include "memory/reserve.h"
 #include "os/os.h"
@@ -173,7 +172,7 @@ void *route_alloc_zeroed(size_t count, size_t size, const void *caller)
     if (UNLIKELY(slot == NULL)) {
         return fallback_alloc_zeroed(count, size);
     }
-    return slot_meta_is_zero(was) && !pool_is_child_of_threads ? slot : clear_memory(slot, route_round(request));
+    return slot_meta_is_zero(was) && !pool_is_child_of_threads ? slot : memset(slot, 0, route_round(request));
 }
 
 void *route_alloc_aligned(size_t alignment, size_t request, const void *caller)
