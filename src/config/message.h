@@ -35,6 +35,8 @@
     ROW(CONFIGURATION, "%s", "The settings in force, which SOCKMALLOC_VERBOSE=1 asks for.")                            \
     ROW(FREED_ALREADY, "%s(%p): bucket %s, slot %u: freed already: the metadata says %s, last request %u bytes",       \
         "The program freed or resized a block, or asked for its size, after it had freed that block.")                 \
+    ROW(FREED_MAPPED, "%s(%p): freed already: a block that had a mapping of its own",                                  \
+        "The program freed a large block, above SOCKMALLOC_MAX, a second time.")                                       \
     ROW(NEVER_ISSUED, "%s(%p): bucket %s, slot %u: never issued: the metadata says never used",                        \
         "A slot begins at the address, but malloc has never returned that address.")                                   \
     ROW(NO_SLOT, "%s(%p): never issued: no slot of the pools lies there",                                              \

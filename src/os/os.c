@@ -37,6 +37,12 @@
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
+#ifndef MADV_COLD
+#define MADV_COLD 20
+#endif
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
@@ -174,6 +180,33 @@ char *os_find_free(size_t size)
 char *os_map(size_t size)
 {
     return os_mmap(NULL, size, PROT_READ | PROT_WRITE, 0);
+}
+
+char *os_reserve(size_t size)
+{
+    return os_mmap(NULL, size, PROT_NONE, 0);
+}
+
+bool os_grow(char *start, size_t size, size_t wanted)
+{
+    return !os_is_error(system_call(SYS_mremap, start, size, wanted, 0));
+}
+
+bool os_move(char *start, size_t size, char *place, size_t wanted)
+{
+    return !os_is_error(system_call(SYS_mremap, start, size, wanted, MREMAP_MAYMOVE | MREMAP_FIXED, place));
+}
+
+/* The kernel refuses MADV_COLD for locked memory; otherwise it does no more than to choose the page sooner when memory
+ * is short. An emulator that ignores MREMAP_DONTUNMAP leaves nothing mapped, hence the claim. */
+bool os_take_pages(char *start, size_t size, char *place)
+{
+    if (system_call(SYS_madvise, start, os_page_size(), MADV_COLD) != 0 ||
+        os_is_error(
+            system_call(SYS_mremap, start, size, size, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, place))) {
+        return false;
+    }
+    return os_is_mapped(start) || os_claim(start, size);
 }
 
 char *os_break(void)

@@ -50,6 +50,24 @@ char *os_find_free(size_t size);
  */
 char *os_map(size_t size);
 
+/* Maps addresses that have no memory and cannot be accessed, where the kernel chooses. Returns NULL if it refuses. */
+char *os_reserve(size_t size);
+
+/* Makes the mapping of `size` bytes longer, to `wanted` bytes, where it is. Returns false, with nothing changed, if
+ * something is in the way or the kernel refuses. */
+bool os_grow(char *start, size_t size, size_t wanted);
+
+/* Moves the mapping of `size` bytes, with its pages, to `place`, where it has `wanted` bytes and replaces what is
+ * mapped there. Returns false, with nothing changed, if the kernel refuses. */
+bool os_move(char *start, size_t size, char *place, size_t wanted);
+
+/*
+ * Moves the pages of a range to `place`, where they replace what is mapped there. The range stays mapped, and reads as
+ * zero. Returns false, with nothing changed, if the kernel cannot do that (before Linux 5.7) or refuses, or if the
+ * range is locked in memory, because the kernel would unlock the whole mapping that the range is a part of.
+ */
+bool os_take_pages(char *start, size_t size, char *place);
+
 /* Returns the end of the program's heap (brk). Memory that libc's own malloc got from the heap lies below. */
 char *os_break(void);
 

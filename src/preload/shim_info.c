@@ -8,6 +8,7 @@
 
 #include "base/attributes.h"
 #include "base/bounds.h"
+#include "memory/mapped.h"
 #include "pool/pool.h"
 #include "preload/init.h"
 #include "route/fallback.h"
@@ -43,7 +44,7 @@ EXPORTED int malloc_trim(size_t pad)
 }
 
 /*
- * Figures of the pools alone, in bytes of whole slots. Requests that go to mimalloc are not counted, because counting
+ * Figures of the pools, in bytes of whole slots, and of the mapped blocks. Requests that go to mimalloc are not counted, because counting
  * would slow down every small request. haproxy calls malloc(1) and sees no change here, concludes that the allocator
  * is not glibc's, and then does not call malloc_trim.
  */
@@ -62,6 +63,9 @@ EXPORTED struct mallinfo2 mallinfo2(void)
         info.ordblks += free_slots;
         info.keepcost += figures->depot * capacity;
     }
+    struct mapped_sum mapped = mapped_count();
+    info.hblks = mapped.blocks;
+    info.hblkhd = mapped.bytes;
     return info;
 }
 
@@ -77,6 +81,8 @@ EXPORTED struct mallinfo mallinfo(void)
     return (struct mallinfo){
         .arena = int_or_most(info.arena),
         .ordblks = int_or_most(info.ordblks),
+        .hblks = int_or_most(info.hblks),
+        .hblkhd = int_or_most(info.hblkhd),
         .uordblks = int_or_most(info.uordblks),
         .fordblks = int_or_most(info.fordblks),
         .keepcost = int_or_most(info.keepcost),

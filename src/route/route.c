@@ -1,4 +1,4 @@
-/* Chooses for each call between the pools and mimalloc: by size, alignment, or address. */
+/* Chooses for each call between the pools, mapped blocks and mimalloc: by size, alignment, or address. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "route/route.h"
 
@@ -7,6 +7,7 @@
 
 #include "base/bounds.h"
 #include "config/message.h"
+#include "memory/mapped.h"
 #include "memory/reserve.h"
 #include "os/os.h"
 #include "pool/histogram.h"
@@ -18,6 +19,14 @@ enum {
     GROWTH_FACTOR = 32, /* a block that is expected to grow on gets room for so many times its size */
     GROWTH_LEAP = 4,    /* growth to so many times its size at once makes realloc expect that */
 };
+
+/*
+ * Bytes. Above the pools' sizes, requests from MAPPED_LEAST on become mapped blocks. realloc copies up to as many: the
+ * slot that a block leaves keeps its pages for the next one, and no page faults come. Larger blocks leave their slots
+ * with their pages. While memory is tight, blocks from MAPPED_TIGHT on are mapped too, since no pages of theirs are
+ * wasted; smaller ones would make too many mappings.
+ */
+enum { MAPPED_LEAST = 4 << 20, MAPPED_TIGHT = 1 << 20 };
 
 struct route route;
 
@@ -31,11 +40,33 @@ void route_publish(const struct bucket_plan *plan)
 {
     route.minimum = plan->minimum;
     route.limit = plan->maximum + 1;
+    route.mapped_least = GREATER(route.limit, MAPPED_LEAST);
 }
 
 void route_close(void)
 {
     route.limit = 0;
+    route.mapped_least = 0;
+}
+
+/* Returns true if a request outside the pools' sizes becomes a mapped block. */
+static bool route_is_mapped(size_t request)
+{
+    return route.mapped_least > 0 && request >= route.mapped_least;
+}
+
+/*
+ * Allocates a mapped block. If the kernel has no memory for it, free slots are unmapped and the kernel is asked again,
+ * unless they all together are too small. Returns NULL if there is no memory, or if the alignment or the request is too
+ * large.
+ */
+static COLD void *route_alloc_mapped(size_t alignment, size_t request)
+{
+    void *block = mapped_alloc(alignment, request);
+    if (block == NULL && request <= region_ready() && pool_return() > 0) {
+        block = mapped_alloc(alignment, request);
+    }
+    return block;
 }
 
 /*
@@ -49,12 +80,13 @@ static bool route_wastes(unsigned bucket, size_t request)
     return UNLIKELY(pool_is_tight()) && request < region.geometry[bucket].stride / 7 * 6;
 }
 
-/* Allocates from mimalloc a request of the pools' sizes. While memory is tight and the kernel refuses mimalloc memory,
- * free slots are unmapped and mimalloc tries again. If that fails too, a slot serves the request, however much of it is
- * wasted. */
+/* Allocates a request of the pools' sizes from mimalloc, or as a mapped block. While memory is tight and the kernel
+ * refuses mimalloc memory, free slots are unmapped and mimalloc tries again. If that fails too, a slot serves the
+ * request, however much of it is wasted. */
 static COLD void *route_alloc_last(size_t request, const void *caller)
 {
-    void *block = fallback_alloc(request);
+    void *block = request >= MAPPED_TIGHT && pool_is_tight() ? route_alloc_mapped(1, request) : NULL;
+    block = block != NULL ? block : fallback_alloc(request);
     if (block == NULL && pool_is_tight()) {
         block = pool_return() > 0 ? fallback_alloc(request) : NULL;
         block = block != NULL ? block : pool_alloc_slow(route_bucket(request), request, NULL, caller);
@@ -119,7 +151,8 @@ static void *route_see(void *address, size_t request)
 
 OUT_OF_LINE void *route_alloc_outside(size_t request)
 {
-    return route_see(fallback_alloc(request), request);
+    void *block = UNLIKELY(route_is_mapped(request)) ? route_alloc_mapped(1, request) : NULL;
+    return route_see(block != NULL ? block : fallback_alloc(request), request);
 }
 
 void route_open(void)
@@ -133,6 +166,19 @@ void route_open(void)
     }
     route.hints = (uintptr_t)FIRST << TERABYTE_SHIFT;
     route.hints_length = EXCESS(end, route.hints);
+    mapped_open(route.hints, route.hints_length);
+}
+
+/* Returns true if an address lies where mimalloc has nearly all its memory, and no other block lies. */
+static bool route_is_hinted(const void *address)
+{
+    return (uintptr_t)address - route.hints < route.hints_length;
+}
+
+/* Returns the bytes that were last requested for a mapped block, or 0 if no mapped block begins at the address. */
+static size_t route_mapped_request(const void *address)
+{
+    return route_is_hinted(address) ? 0 : mapped_request(address);
 }
 
 COLD void route_refuse(const char *call, void *address)
@@ -142,6 +188,10 @@ COLD void route_refuse(const char *call, void *address)
     }
     if (region_owns(address)) {
         pool_die(call, address);
+    } else if (mapped_free(address)) {
+        return;
+    } else if (mapped_is_freed(address)) {
+        message_die(MESSAGE_FREED_MAPPED, call, address);
     } else if (fallback_is_foreign(address)) {
         fallback_free_foreign(address);
     } else if (reserve_holds(address) || fallback_is_stray(address)) {
@@ -163,7 +213,8 @@ void *route_alloc_zeroed(size_t count, size_t size, const void *caller)
         return fallback_alloc_zeroed(count, size); /* which fails, because the product overflows */
     }
     if (!route_is_pooled(request)) {
-        return route_see(fallback_alloc_zeroed(count, size), request);
+        void *block = route_is_mapped(request) ? route_alloc_mapped(1, request) : NULL;
+        return route_see(block != NULL ? block : fallback_alloc_zeroed(count, size), request);
     }
     unsigned bucket = route_bucket(request);
     uint8_t was;
@@ -177,14 +228,17 @@ void *route_alloc_zeroed(size_t count, size_t size, const void *caller)
 
 void *route_alloc_aligned(size_t alignment, size_t request, const void *caller)
 {
-    if (!route_is_pooled(request)) {
-        return route_see(fallback_alloc_aligned(alignment, request), request);
-    }
-    if (alignment <= os_page_size()) {
+    bool pooled = route_is_pooled(request);
+    if (pooled && alignment <= os_page_size()) {
         return route_alloc(request, caller);
     }
-    pool_count_fall_through(route_bucket(request), request);
-    return fallback_alloc_aligned(alignment, request);
+    void *block = request >= MAPPED_LEAST && route.limit > 0 ? route_alloc_mapped(alignment, request) : NULL;
+    block = block != NULL ? block : fallback_alloc_aligned(alignment, request);
+    if (pooled) {
+        pool_count_fall_through(route_bucket(request), request);
+        return block;
+    }
+    return route_see(block, request);
 }
 
 /* Makes the caller of realloc the caller of the slot `target`, and keeps the time at which the block in slot `address`
@@ -220,9 +274,25 @@ static void *route_alloc_grown(size_t request, const void *caller)
     return slot != NULL ? slot : pool_alloc_slow(route_bucket(wanted), request, NULL, caller);
 }
 
+/* Moves the pages of the block in a slot, `kept` bytes, to a mapped block. Returns NULL if that cannot be done. */
+static void *route_grow_mapped(const char *call, void *address, size_t kept, size_t request)
+{
+    void *target = mapped_from_slot(address, kept, request);
+    if (target != NULL) {
+        route_free(call, address);
+    }
+    return target;
+}
+
 static void *route_grow(const char *call, void *address, uint32_t value, size_t request, const void *caller)
 {
-    void *target = NULL;
+    /* All usable bytes are kept, because the program may use what malloc_usable_size returns, and not only what it
+     * requested. */
+    size_t kept = route_round(slot_meta_request(value));
+    void *target = kept >= MAPPED_LEAST ? route_grow_mapped(call, address, kept, request) : NULL;
+    if (target != NULL) {
+        return target;
+    }
     bool grows_on = (value & SLOT_GROWN) != 0 || request / GROWTH_LEAP >= slot_meta_request(value);
     if (grows_on && route_is_pooled(request) && !pool_is_tight()) {
         target = route_alloc_grown(request, caller);
@@ -234,9 +304,7 @@ static void *route_grow(const char *call, void *address, uint32_t value, size_t 
         uint32_t number = pool_number(call, target);
         region_set_request_word(number, region_request_word(number) | SLOT_GROWN);
     }
-    /* All usable bytes are copied, because the program may use what malloc_usable_size returns, and not only what it
-     * requested. */
-    return route_move(call, address, route_round(slot_meta_request(value)), target, caller);
+    return route_move(call, address, kept, target, caller);
 }
 
 static void *route_resize_slot(const char *call, void *address, size_t request, const void *caller)
@@ -261,15 +329,32 @@ static void *route_resize_slot(const char *call, void *address, size_t request, 
     return address;
 }
 
-/* Resizes a block of mimalloc's. If it grows into the pools' sizes it moves to a slot; all others stay with
- * mimalloc. */
+/* Resizes a block of mimalloc's. If it grows into the sizes of the pools or of mapped blocks it moves there; all others
+ * stay with mimalloc. */
 static void *route_resize_fallback(const char *call, void *address, size_t request, const void *caller)
 {
     size_t held = fallback_usable_size(address);
-    if (request <= held || !route_is_pooled(request) || fallback_is_foreign(address)) {
+    bool elsewhere = route_is_pooled(request) || route_is_mapped(request);
+    if (request <= held || !elsewhere || fallback_is_foreign(address)) {
         return route_see(fallback_resize(address, request), request);
     }
     return route_move(call, address, held, route_alloc(request, caller), caller);
+}
+
+/*
+ * Resizes a mapped block, for which `held` bytes were requested. It moves only if it shrinks to less than a quarter and
+ * the pools or mimalloc serve such requests, or if the kernel cannot make it longer: then it is copied. A realloc to
+ * fewer bytes never fails.
+ */
+static void *route_resize_mapped(const char *call, void *address, size_t held, size_t request, const void *caller)
+{
+    bool moves_down = !route_is_mapped(request) && request < held / SHRINK_FACTOR;
+    void *target = moves_down ? NULL : mapped_resize(address, request);
+    if (target != NULL) {
+        return target;
+    }
+    target = route_move(call, address, LESSER(route_round(held), request), route_alloc(request, caller), caller);
+    return target != NULL || request > held ? target : mapped_resize(address, request);
 }
 
 void *route_realloc(const char *call, void *address, size_t request, const void *caller)
@@ -281,19 +366,25 @@ void *route_realloc(const char *call, void *address, size_t request, const void 
         route_free(call, address);
         return NULL;
     }
-    return region_owns(address) ? route_resize_slot(call, address, request, caller)
-                                : route_resize_fallback(call, address, request, caller);
+    if (region_owns(address)) {
+        return route_resize_slot(call, address, request, caller);
+    }
+    size_t held = route_mapped_request(address);
+    return held > 0 ? route_resize_mapped(call, address, held, request, caller)
+                    : route_resize_fallback(call, address, request, caller);
 }
 
 size_t route_usable_size(const char *call, const void *address)
 {
     if (!region_owns(address)) {
-        return fallback_usable_size(address);
+        size_t mapped = route_mapped_request(address);
+        return mapped > 0 ? route_round(mapped) : fallback_usable_size(address);
     }
     return route_round(region_request(pool_number(call, address)));
 }
 
 size_t route_good_size(size_t request)
 {
-    return route_is_pooled(request) ? route_round(request) : fallback_good_size(request);
+    bool elsewhere = route_is_pooled(request) || (route_is_mapped(request) && request <= PTRDIFF_MAX);
+    return elsewhere ? route_round(request) : fallback_good_size(request);
 }

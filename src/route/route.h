@@ -1,4 +1,4 @@
-/* Chooses for each call between the pools and mimalloc: by size, alignment, or address. */
+/* Chooses for each call between the pools, mapped blocks and mimalloc: by size, alignment, or address. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_ROUTE_H
 #define SOCKMALLOC_ROUTE_H
@@ -19,7 +19,8 @@ struct route {
     _Alignas(FROZEN_PAGE) char colour[COLOUR_HINTS];
     uintptr_t hints;     /* start of the addresses where mimalloc maps its memory: see route_open */
     size_t hints_length; /* bytes from there on; 0 before route_open */
-    char more_colour[COLOUR_ROUTE - COLOUR_HINTS - sizeof(uintptr_t) - sizeof(size_t)];
+    size_t mapped_least; /* larger requests than the pools' become mapped blocks from here on; 0: none does */
+    char more_colour[COLOUR_ROUTE - COLOUR_HINTS - sizeof(uintptr_t) - 2 * sizeof(size_t)];
     size_t direct_below; /* smaller requests go to mimalloc and are not sampled */
     size_t minimum;      /* the pools serve requests from here ... */
     size_t limit;        /* ... to one byte less than this */
@@ -68,7 +69,7 @@ FAST_PATH unsigned route_bucket(size_t request)
  * none. */
 INTERNAL void *route_alloc_slow(size_t request, const void *caller);
 
-/* Allocates from mimalloc a request outside the pools' sizes, and samples it for the histogram. */
+/* Allocates a request outside the pools' sizes: a mapped block, or from mimalloc. Samples it for the histogram. */
 INTERNAL void *route_alloc_outside(size_t request);
 
 /*
@@ -92,9 +93,10 @@ FAST_PATH void *route_alloc(size_t request, const void *caller)
     return slot;
 }
 
-/* Treats an address that is no live slot and does not lie where mimalloc maps its memory. NULL is ignored. A block of
- * libc is freed by libc. An address that certainly no allocator has returned ends the process with a line of text; any
- * other is freed by mimalloc. `call` is the name of the function that the program called. */
+/* Treats an address that is no live slot and does not lie where mimalloc maps its memory. NULL is ignored. A mapped
+ * block is freed. A block of libc is freed by libc. An address that certainly no allocator has returned ends the
+ * process with a line of text; any other is freed by mimalloc. `call` is the name of the function that the program
+ * called. */
 INTERNAL COLD void route_refuse(const char *call, void *address);
 
 /* free. Keeps errno, because all functions of the pools that it calls do. */
@@ -114,19 +116,21 @@ FAST_PATH void route_free(const char *call, void *address)
  * are still untouched. */
 void *route_alloc_zeroed(size_t count, size_t size, const void *caller);
 
-/* Allocates with an alignment, which must be a power of two. */
+/* Allocates with an alignment, which must be a power of two. Slots have that of a page; with a larger one large
+ * requests become mapped blocks, and mimalloc serves the others. */
 void *route_alloc_aligned(size_t alignment, size_t request, const void *caller);
 
 /*
  * realloc. The block stays in place if its slot has room and the request is at least a quarter of the slot's capacity;
  * else it moves. A block that has outgrown a slot before, or that grows to four times its size or more at once, is
  * expected to grow on: it moves to a slot many times as large, because untouched pages cost nothing and the next move
- * would copy more. realloc(p, 0) frees and returns NULL, as glibc's does: the servers were built for that.
+ * would copy more. From 4 MiB on its pages move to a mapped block, without a copy. realloc(p, 0) frees and returns
+ * NULL, as glibc's does: the servers were built for that.
  */
 void *route_realloc(const char *call, void *address, size_t request, const void *caller);
 
-/* malloc_usable_size. For a slot it is the request rounded up to 16 bytes, and stays so until realloc changes the
- * request. */
+/* malloc_usable_size. For a slot or a mapped block it is the request rounded up to 16 bytes, and stays so until realloc
+ * changes the request. */
 size_t route_usable_size(const char *call, const void *address);
 
 /* malloc_good_size. Returns what malloc_usable_size would return for a request of that size, or less where mimalloc

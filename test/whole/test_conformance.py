@@ -23,6 +23,11 @@ load_tests = cases.loader(
         "allocate": {},
         "aligned": {},
         "resize": {},
+        "mapped": {
+            "growth_copies_no_page": [
+                Run(f"MAX={most}m", {"SOCKMALLOC_MAX": f"{most}m"}, (str(most),)) for most in (4, 16, 32, 64)
+            ],
+        },
         "about": {
             "stats_writes_a_dump": [Run(dumps=1)],
             "trim_is_bounded": KEPT,

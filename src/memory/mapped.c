@@ -1,0 +1,295 @@
+/* Mapped blocks: blocks too large for the pools, each of which is a mapping of its own. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "memory/mapped.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "os/os.h"
+
+/*
+ * An entry of the table. `address` is 0 until the entry is first used, and the address of a live block while there is
+ * one; then a mark is added to it. An entry never becomes 0 again, so a search may stop at the first 0.
+ */
+struct mapped_block {
+    _Atomic uintptr_t address;
+    _Atomic size_t request; /* bytes; the mapping has as many, rounded up to whole pages */
+};
+
+enum {
+    MAPPED_FREED = 1, /* the block was freed; another block may use the entry */
+    MAPPED_BUSY = 2,  /* one thread owns the entry: the block is being made, or is about to move elsewhere */
+};
+
+static struct mapped_block blocks[MAPPED_BLOCKS];
+
+/* The addresses where no block may lie: until mapped_open all of them, so no block is made. */
+static uintptr_t avoided;
+static size_t avoided_size = SIZE_MAX;
+
+void mapped_open(uintptr_t start, size_t size)
+{
+    avoided = start;
+    avoided_size = size;
+}
+
+/* Returns the entry at which the search for an address begins, plus `step`. */
+static struct mapped_block *mapped_entry(uintptr_t address, size_t step)
+{
+    enum { PAGE_SHIFT = 12, BITS = 12 };
+    _Static_assert(MAPPED_BLOCKS == 1 << BITS, "the hash has as many bits as the table's index");
+    uint64_t hash = (uint64_t)(address >> PAGE_SHIFT) * UINT64_C(0x9e3779b97f4a7c15); /* Knuth's multiplier */
+    return &blocks[((size_t)(hash >> (64 - BITS)) + step) % MAPPED_BLOCKS];
+}
+
+/* Returns the entry whose word is `word`, an address with or without a mark, or NULL. */
+static struct mapped_block *mapped_find(uintptr_t address, uintptr_t word)
+{
+    for (size_t step = 0; step < MAPPED_BLOCKS; step++) {
+        struct mapped_block *entry = mapped_entry(address, step);
+        uintptr_t seen = atomic_load_explicit(&entry->address, memory_order_relaxed);
+        if (seen == word) {
+            return entry;
+        }
+        if (seen == 0) {
+            return NULL;
+        }
+    }
+    return NULL;
+}
+
+static struct mapped_block *mapped_live(const void *address)
+{
+    return mapped_find((uintptr_t)address, (uintptr_t)address);
+}
+
+static void mapped_set(struct mapped_block *entry, const void *address, unsigned mark)
+{
+    atomic_store_explicit(&entry->address, (uintptr_t)address | mark, memory_order_relaxed);
+}
+
+/* Takes an entry for a block at this address, and marks it as busy. Returns NULL if the table is full. */
+static struct mapped_block *mapped_take(const void *address)
+{
+    for (size_t step = 0; step < MAPPED_BLOCKS; step++) {
+        struct mapped_block *entry = mapped_entry((uintptr_t)address, step);
+        uintptr_t seen = atomic_load_explicit(&entry->address, memory_order_relaxed);
+        if ((seen == 0 || (seen & MAPPED_FREED) != 0) &&
+            atomic_compare_exchange_strong_explicit(&entry->address, &seen, (uintptr_t)address | MAPPED_BUSY,
+                                                    memory_order_relaxed, memory_order_relaxed)) {
+            return entry;
+        }
+    }
+    return NULL;
+}
+
+/* Makes the entry that of a live block. No order is needed: a thread that frees or resizes the block has its address
+ * from the thread that made it. */
+static void mapped_publish(struct mapped_block *entry, const void *address, size_t request)
+{
+    atomic_store_explicit(&entry->request, request, memory_order_relaxed);
+    mapped_set(entry, address, 0);
+}
+
+/* Unmaps a range. The kernel refuses if that would make too many mappings; then the pages go, and the addresses are
+ * lost. */
+static void mapped_unmap(char *start, size_t size)
+{
+    if (size > 0 && !os_release(start, size)) {
+        os_discard(start, size);
+    }
+}
+
+/* Returns the start of a new mapping, or NULL if there is none or if it lies where no block may lie. */
+static char *mapped_accept(char *start, size_t size)
+{
+    if (start != NULL && (uintptr_t)start - avoided < avoided_size) {
+        mapped_unmap(start, size);
+        return NULL;
+    }
+    return start;
+}
+
+/* Maps `size` bytes at a multiple of `alignment`: maps more, and unmaps what is before and behind. */
+static char *mapped_map(size_t alignment, size_t size)
+{
+    size_t spare = alignment > os_page_size() ? alignment - os_page_size() : 0;
+    char *start = size + spare >= size ? mapped_accept(os_map(size + spare), size + spare) : NULL;
+    if (start == NULL || spare == 0) {
+        return start;
+    }
+    size_t before = -(uintptr_t)start & (alignment - 1);
+    mapped_unmap(start, before);
+    mapped_unmap(start + before + size, spare - before);
+    return start + before;
+}
+
+/* Returns the bytes of the mapping for a request, or 0 if no mapping can be so large. */
+static size_t mapped_size(size_t request)
+{
+    return request <= PTRDIFF_MAX ? os_round_to_pages(request) : 0;
+}
+
+void *mapped_alloc(size_t alignment, size_t request)
+{
+    size_t size = mapped_size(request);
+    char *start = size > 0 ? mapped_map(alignment, size) : NULL;
+    if (start == NULL) {
+        return NULL;
+    }
+    struct mapped_block *entry = mapped_take(start);
+    if (entry == NULL) {
+        mapped_unmap(start, size);
+        return NULL;
+    }
+    mapped_publish(entry, start, request);
+    return start;
+}
+
+size_t mapped_request(const void *address)
+{
+    struct mapped_block *entry = mapped_live(address);
+    return entry != NULL ? atomic_load_explicit(&entry->request, memory_order_relaxed) : 0;
+}
+
+bool mapped_is_freed(const void *address)
+{
+    uintptr_t word = (uintptr_t)address;
+    /* The cast removes const; the page is only asked about. */
+    return word % os_page_size() == 0 && mapped_find(word, word | MAPPED_FREED) != NULL && !os_is_mapped((char *)word);
+}
+
+bool mapped_free(void *address)
+{
+    struct mapped_block *entry = mapped_live(address);
+    if (entry == NULL) {
+        return false;
+    }
+    size_t size = mapped_size(atomic_load_explicit(&entry->request, memory_order_relaxed));
+    /* The mark comes before the kernel takes the addresses, because another thread may get them at once. */
+    uintptr_t word = (uintptr_t)address;
+    if (!atomic_compare_exchange_strong_explicit(&entry->address, &word, word | MAPPED_FREED, memory_order_relaxed,
+                                                 memory_order_relaxed)) {
+        return false;
+    }
+    mapped_unmap(address, size);
+    return true;
+}
+
+/* A place for a block that is about to move there: addresses without memory, and their entry, which is busy. */
+struct mapped_place {
+    char *start; /* NULL if there is none */
+    struct mapped_block *entry;
+};
+
+static struct mapped_place mapped_reserve(size_t size)
+{
+    struct mapped_place place = {mapped_accept(os_reserve(size), size), NULL};
+    if (place.start != NULL) {
+        place.entry = mapped_take(place.start);
+    }
+    if (place.start != NULL && place.entry == NULL) {
+        mapped_unmap(place.start, size);
+        place.start = NULL;
+    }
+    return place;
+}
+
+/* Gives up a place, of which `size` bytes are still mapped. */
+static void mapped_give_up(struct mapped_place place, size_t size)
+{
+    mapped_set(place.entry, place.start, MAPPED_FREED);
+    mapped_unmap(place.start, size);
+}
+
+/* Moves a mapping of `size` bytes to another place, where it has `wanted` bytes. `start` of the result is NULL, and
+ * nothing has changed, if the kernel refuses. */
+static struct mapped_place mapped_move(char *start, size_t size, size_t wanted)
+{
+    struct mapped_place place = mapped_reserve(wanted);
+    if (place.start != NULL && !os_move(start, size, place.start, wanted)) {
+        mapped_give_up(place, wanted);
+        place.start = NULL;
+    }
+    return place;
+}
+
+void *mapped_resize(void *address, size_t request)
+{
+    struct mapped_block *entry = mapped_live(address);
+    char *start = address;
+    size_t size = mapped_size(atomic_load_explicit(&entry->request, memory_order_relaxed));
+    size_t wanted = mapped_size(request);
+    if (wanted == 0) {
+        return NULL;
+    }
+    if (wanted <= size || os_grow(start, size, wanted)) {
+        mapped_unmap(start + wanted, wanted < size ? size - wanted : 0);
+        mapped_publish(entry, start, request);
+        return start;
+    }
+    /* While the block moves no search finds it, because another thread may get the old addresses before the kernel
+     * returns here. */
+    mapped_set(entry, start, MAPPED_BUSY);
+    struct mapped_place place = mapped_move(start, size, wanted);
+    if (place.start == NULL) {
+        mapped_set(entry, start, 0);
+        return NULL;
+    }
+    mapped_set(entry, start, MAPPED_FREED);
+    mapped_publish(place.entry, place.start, request);
+    return place.start;
+}
+
+/* Makes a mapping of `size` bytes longer, here or elsewhere. `place` says where it lies, and afterwards where it lies
+ * now. Returns false, with nothing changed, if the kernel refuses. */
+static bool mapped_lengthen(struct mapped_place *place, size_t size, size_t wanted)
+{
+    if (wanted == size || os_grow(place->start, size, wanted)) {
+        return true;
+    }
+    struct mapped_place further = mapped_move(place->start, size, wanted);
+    if (further.start == NULL) {
+        return false;
+    }
+    mapped_set(place->entry, place->start, MAPPED_FREED);
+    *place = further;
+    return true;
+}
+
+void *mapped_from_slot(void *slot, size_t kept, size_t request)
+{
+    size_t size = os_round_to_pages(kept);
+    size_t wanted = mapped_size(request);
+    struct mapped_place place = wanted > 0 ? mapped_reserve(wanted) : (struct mapped_place){NULL, NULL};
+    if (place.start == NULL) {
+        return NULL;
+    }
+    if (!os_take_pages(slot, size, place.start)) {
+        mapped_give_up(place, wanted);
+        return NULL;
+    }
+    /* What is behind the pages was reserved without memory; a mapping can only grow into addresses that are free. */
+    mapped_unmap(place.start + size, wanted - size);
+    if (!mapped_lengthen(&place, size, wanted)) {
+        memcpy(slot, place.start, size);
+        mapped_give_up(place, size);
+        return NULL;
+    }
+    mapped_publish(place.entry, place.start, request);
+    return place.start;
+}
+
+struct mapped_sum mapped_count(void)
+{
+    struct mapped_sum sum = {0, 0};
+    for (size_t i = 0; i < MAPPED_BLOCKS; i++) {
+        uintptr_t word = atomic_load_explicit(&blocks[i].address, memory_order_relaxed);
+        if (word != 0 && (word & (MAPPED_FREED | MAPPED_BUSY)) == 0) {
+            sum.blocks++;
+            sum.bytes += mapped_size(atomic_load_explicit(&blocks[i].request, memory_order_relaxed));
+        }
+    }
+    return sum;
+}

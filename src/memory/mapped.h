@@ -1,0 +1,68 @@
+/* Mapped blocks: blocks too large for the pools, each of which is a mapping of its own. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_MAPPED_H
+#define SOCKMALLOC_MAPPED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attributes.h"
+
+/*
+ * The kernel clears the pages of a new mapping when they are first touched, makes a mapping longer without a copy
+ * (mremap), and takes it back at once. So a mapped block costs what it touches, and nothing is kept of it when it is
+ * freed. Its address, a multiple of the page size, stands in a table with the request, apart from the block.
+ *
+ * All functions are lock-free and safe in any thread and in signal handlers, and keep errno. The child of a fork has
+ * the table of its parent. If another thread was allocating or freeing a block at the fork, the child does not know
+ * that block, and its memory is lost to the child.
+ */
+
+/* The most mapped blocks at a time. mapped_alloc fails beyond it. */
+enum { MAPPED_BLOCKS = 1 << 12 };
+
+/* Lets blocks be made. None of them lies in the `size` bytes from `start` on, because there all addresses are taken to
+ * be mimalloc's. At start. */
+void mapped_open(uintptr_t start, size_t size);
+
+/*
+ * Allocates a block of `request` bytes, all zero. `alignment` is a power of two. Returns NULL if the kernel has no
+ * memory, if the table is full, or before mapped_open. Price: mmap, and a table entry.
+ */
+INTERNAL void *mapped_alloc(size_t alignment, size_t request);
+
+/* Returns the bytes that were last requested for the live block that begins at `address`, or 0 if there is none. Price:
+ * some loads, fewer than MAPPED_BLOCKS. */
+INTERNAL size_t mapped_request(const void *address);
+
+/* Returns true if `address` is that of a block which was freed, and nothing is mapped there now. */
+INTERNAL bool mapped_is_freed(const void *address);
+
+/* Frees the block that begins at `address`. Returns false if there is none. Of two threads that free a block at the
+ * same time, one gets false. */
+INTERNAL bool mapped_free(void *address);
+
+/*
+ * Makes a live block longer or shorter. Returns its address, which is another one if the block has moved; its pages are
+ * never copied. Returns NULL, with nothing changed, if the kernel refuses. New bytes are zero.
+ */
+INTERNAL void *mapped_resize(void *address, size_t request);
+
+/*
+ * Makes a block of `request` bytes and moves the pages of the first `kept` bytes of a slot into it, which the slot
+ * then reads as zero. The slot stays mapped, and live. `kept` is at most `request`. Returns NULL, with nothing changed,
+ * if the kernel refuses, cannot do that (before Linux 5.7), or if the slot's memory is locked.
+ */
+INTERNAL void *mapped_from_slot(void *slot, size_t kept, size_t request);
+
+/* What the live blocks amount to. */
+struct mapped_sum {
+    size_t blocks;
+    size_t bytes; /* of their mappings, resident or not */
+};
+
+/* Counts the live blocks. Signal-safe. Price: a load for each entry of the table. */
+struct mapped_sum mapped_count(void);
+
+#endif

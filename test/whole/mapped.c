@@ -1,0 +1,240 @@
+/* Cases: blocks above the pools' sizes, which have a mapping of their own. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "pools.h"
+#include "smaps.h"
+
+enum { MIB = 1 << 20, PAGE = 4096, LARGE = 40 * MIB };
+
+/* Returns a figure of /proc/self/status in KiB. */
+static long status_of(const char *name)
+{
+    char line[256];
+    long figure = -1;
+    FILE *file = fopen("/proc/self/status", "r");
+    CHECK(file != NULL);
+    while (fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line, name, strlen(name)) == 0) {
+            figure = atol(line + strlen(name) + 1);
+        }
+    }
+    fclose(file);
+    CHECK(figure >= 0);
+    return figure;
+}
+
+static long faults(void)
+{
+    struct rusage usage;
+    CHECK_EQUAL(getrusage(RUSAGE_SELF, &usage), 0);
+    return usage.ru_minflt;
+}
+
+/* Writes to each page of a range, and checks what was written. The bytes of a page say where in the block it is. */
+static void mark(char *block, size_t from, size_t to)
+{
+    for (size_t at = from; at < to; at += PAGE) {
+        block[at] = (char)(at / PAGE * 5 + 1);
+    }
+}
+
+static void check_marked(const char *block, size_t to)
+{
+    for (size_t at = 0; at < to; at += PAGE) {
+        if (block[at] != (char)(at / PAGE * 5 + 1)) {
+            CHECK_EQUAL(at, to); /* fails with the offset of the first wrong page */
+        }
+    }
+}
+
+/* calloc and malloc touch nothing, and free leaves nothing. */
+CASE(untouched_memory_costs_nothing)
+{
+    long resident = status_of("VmRSS"), mapped = status_of("VmSize"), before = faults();
+    for (int round = 0; round < 100; round++) {
+        char *block = check_hide(round % 2 == 0 ? calloc(1, (size_t)1 << 30) : malloc((size_t)1 << 30));
+        CHECK(block != NULL && !pools_own(block));
+        CHECK(block[round * PAGE] == 0);
+        CHECK_EQUAL(malloc_usable_size(block), (size_t)1 << 30);
+        free(block);
+    }
+    CHECK(faults() - before < 250);
+    CHECK(status_of("VmRSS") - resident < 512);
+    CHECK(status_of("VmSize") - mapped < 2048);
+}
+
+/* No page is copied on the way from a slot to 256 MiB, by whatever steps, and none is lost. */
+CASE(growth_copies_no_page)
+{
+    size_t size = 20 * MIB;
+    char *block = check_hide(malloc(size));
+    CHECK(pools_own(block) == (atol(check_arguments[0]) > 20));
+    mark(block, 0, size);
+    long before = faults();
+    while (size < 256 * (size_t)MIB) {
+        size_t next = size + size / 4 + 3;
+        block = check_hide(realloc(block, next));
+        CHECK(block != NULL);
+        CHECK(malloc_usable_size(block) >= next);
+        size = next;
+        block[size - 1] = 1;
+    }
+    check_marked(block, 20 * MIB);
+    CHECK(faults() - before < 200);
+    block = check_hide(realloc(block, 100 * MIB)); /* stays */
+    check_marked(block, 20 * MIB);
+    block = check_hide(realloc(block, 100000)); /* moves down */
+    CHECK(pools_own(block));
+    check_marked(block, 100000);
+    free(block);
+    pools_check_ledger();
+    CHECK_EQUAL(pools_figure("live"), 0);
+}
+
+/* As glibc counts what it has mapped block by block. */
+CASE(mallinfo_counts_them)
+{
+    char *block = check_hide(malloc(LARGE + 1));
+    struct mallinfo2 info = mallinfo2();
+    CHECK_EQUAL(info.hblks, 1);
+    CHECK_EQUAL(info.hblkhd, LARGE + PAGE);
+    free(block);
+    info = mallinfo2();
+    CHECK_EQUAL(info.hblks, 0);
+    CHECK_EQUAL(info.hblkhd, 0);
+}
+
+CASE(alignments_hold)
+{
+    for (size_t alignment = 16; alignment <= (size_t)1 << 28; alignment *= 16) {
+        char *block = aligned_alloc(alignment, LARGE);
+        CHECK(block != NULL && (uintptr_t)block % alignment == 0);
+        mark(block, 0, LARGE);
+        block = check_hide(realloc(block, 2 * LARGE));
+        check_marked(block, LARGE);
+        free(block);
+    }
+}
+
+CASE(sizes_that_no_memory_has)
+{
+    static const size_t sizes[] = {SIZE_MAX, PTRDIFF_MAX, (size_t)1 << 47, (size_t)1 << 60};
+    char *block = check_hide(malloc(LARGE));
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        size_t size = check_hide_size(sizes[i]);
+        errno = 0;
+        CHECK(malloc(size) == NULL && errno == ENOMEM);
+        errno = 0;
+        CHECK(calloc(size / 2, 2) == NULL && errno == ENOMEM);
+        errno = 0;
+        CHECK(realloc(block, size) == NULL && errno == ENOMEM);
+        errno = 0;
+        CHECK(aligned_alloc(1 << 22, size & ~(((size_t)1 << 22) - 1)) == NULL && errno == ENOMEM);
+    }
+    free(block);
+}
+
+/* The child has its parent's blocks, frees and resizes them, and the parent does not notice. */
+CASE(children_have_their_own)
+{
+    char *block = check_hide(malloc(LARGE)), *other = check_hide(malloc(LARGE));
+    mark(block, 0, LARGE);
+    mark(other, 0, LARGE);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        check_marked(block, LARGE);
+        block = check_hide(realloc(block, 3 * LARGE));
+        check_marked(block, LARGE);
+        memset(block, 'c', LARGE);
+        free(block);
+        free(other);
+        free(check_hide(calloc(1, LARGE)));
+        _exit(0);
+    }
+    int status;
+    CHECK_EQUAL(waitpid(child, &status, 0), child);
+    CHECK_EQUAL(status, 0);
+    check_marked(block, LARGE);
+    check_marked(other, LARGE);
+    free(block);
+    free(other);
+}
+
+static void *allocate_and_pass(void *shared)
+{
+    char *_Atomic *box = shared;
+    for (int round = 0; round < 200; round++) {
+        char *block = malloc(LARGE + (size_t)(round % 7) * PAGE);
+        CHECK(block != NULL);
+        block[0] = 1;
+        block = __atomic_exchange_n((char **)box, check_hide(block), __ATOMIC_ACQ_REL);
+        if (block != NULL && round % 3 == 0) {
+            block = realloc(block, malloc_usable_size(block) + MIB);
+            CHECK(block != NULL && block[0] == 1);
+        }
+        free(block);
+    }
+    return NULL;
+}
+
+/* Threads free each other's blocks, whose addresses the kernel gives to another thread at once. */
+CASE(threads_pass_blocks_on)
+{
+    enum { THREADS = 4 };
+    static char *box;
+    pthread_t thread[THREADS];
+    for (int i = 0; i < THREADS; i++) {
+        CHECK_EQUAL(pthread_create(&thread[i], NULL, allocate_and_pass, &box), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        CHECK_EQUAL(pthread_join(thread[i], NULL), 0);
+    }
+    free(box);
+}
+
+/* Memory that mlockall has locked stays locked when a block leaves its slot. */
+CASE(locked_memory_stays_locked)
+{
+    char *block = check_hide(malloc(4 * MIB)), *kept = check_hide(malloc(100000));
+    CHECK(pools_own(block));
+    mark(block, 0, 4 * MIB);
+    mark(kept, 0, 100000);
+    CHECK_EQUAL(mlockall(MCL_CURRENT), 0);
+    CHECK(smaps_has_flag(kept, "lo"));
+    block = check_hide(realloc(block, 48 * MIB));
+    check_marked(block, 4 * MIB);
+    CHECK(smaps_has_flag(kept, "lo"));
+    free(block);
+    free(kept);
+}
+
+/* A limit on addresses refuses a block that does not fit, and lets all others be. */
+CASE(address_limit_refuses_and_serves_on)
+{
+    struct rlimit limit = {(size_t)512 * MIB, (size_t)512 * MIB};
+    CHECK_EQUAL(setrlimit(RLIMIT_AS, &limit), 0);
+    for (int round = 0; round < 3; round++) {
+        char *block = check_hide(malloc(200 * MIB));
+        CHECK(block != NULL);
+        mark(block, 0, MIB);
+        CHECK(malloc((size_t)check_hide_size(600 * (size_t)MIB)) == NULL);
+        CHECK(realloc(block, (size_t)check_hide_size(600 * (size_t)MIB)) == NULL);
+        check_marked(block, MIB);
+        char *slot = check_hide(malloc(70000));
+        CHECK(slot != NULL);
+        free(slot);
+        free(block);
+    }
+}
