@@ -44,9 +44,9 @@ EXPORTED int malloc_trim(size_t pad)
 }
 
 /*
- * Figures of the pools, in bytes of whole slots, and of the mapped blocks. Requests that go to mimalloc are not counted, because counting
- * would slow down every small request. haproxy calls malloc(1) and sees no change here, concludes that the allocator
- * is not glibc's, and then does not call malloc_trim.
+ * Figures of the pools, in bytes of whole slots, and of the mapped blocks. Requests that go to mimalloc are not
+ * counted, because counting would slow down every small request. haproxy calls malloc(1) and sees no change here,
+ * concludes that the allocator is not glibc's, and then does not call malloc_trim.
  */
 EXPORTED struct mallinfo2 mallinfo2(void)
 {
