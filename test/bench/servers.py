@@ -35,13 +35,19 @@ HAPROXY_LOAD = loads.Http(sizes=(16_384, 65_536, 200_000))
 REDIS_LOADS = {"16k": loads.RedisValues(16_384), "64k": loads.RedisValues(65_536)}
 HAPROXY_THREADS = 2
 
+# A body that fills the buffers which nginx has for a request in bench-servers --idle, and one that fits in one buffer.
+BURST_SIZE = 1_000_000
+SMALL_SIZE = 10_000
+CONNECTIONS = 512
+BURST_CONNECTIONS = 1024
+
 NGINX = """
 {user}
 daemon off;
 worker_processes 1;
 pid nginx.pid;
 error_log error.log warn;
-events {{ worker_connections 512; }}
+events {{ worker_connections {connections}; }}
 http {{
     access_log off;
     client_body_temp_path temp;
@@ -62,13 +68,13 @@ UPSTREAM = """
 PROXY = """
     upstream back {{ server 127.0.0.1:{upstream}; keepalive 64; }}
     server {{
-        listen 127.0.0.1:{port};
+        listen 127.0.0.1:{port}{listen};
         location / {{
             proxy_pass http://back;
             proxy_http_version 1.1;
             proxy_set_header Connection "";
             proxy_buffer_size 16k;
-            proxy_buffers 16 16k;
+            proxy_buffers {buffers} 16k;
             proxy_max_temp_file_size 0;
         }}
     }}
@@ -148,10 +154,10 @@ def _running(
             server.destroy()
 
 
-def _nginx_command(directory: Path, http: str) -> list[str]:
+def _nginx_command(directory: Path, http: str, connections: int = CONNECTIONS) -> list[str]:
     (directory / "temp").mkdir(exist_ok=True)
     user = "user root;" if os.geteuid() == 0 else ""
-    (directory / "nginx.conf").write_text(NGINX.format(user=user, http=http))
+    (directory / "nginx.conf").write_text(NGINX.format(user=user, http=http, connections=connections))
     program = settings.program("nginx")
     return [program, "-p", str(directory), "-c", "nginx.conf", "-e", "error.log"]
 
@@ -163,9 +169,10 @@ def upstream(preload: Preload) -> Iterator[int]:
     def command(directory: Path, port: int) -> list[str]:
         files = directory / "bytes"
         files.mkdir(exist_ok=True)
-        for size in {*NGINX_LOAD.sizes, *HAPROXY_LOAD.sizes}:
+        for size in {*NGINX_LOAD.sizes, *HAPROXY_LOAD.sizes, BURST_SIZE, SMALL_SIZE}:
             (files / str(size)).write_bytes(bodies.body(size))
-        return _nginx_command(directory, UPSTREAM.format(port=port, root=directory))
+        text = UPSTREAM.format(port=port, root=directory)
+        return _nginx_command(directory, text, BURST_CONNECTIONS)
 
     with _running("upstream", preload, command, children=1) as running:
         yield running.port
@@ -175,7 +182,17 @@ def nginx(preload: Preload, upstream_port: int) -> contextlib.AbstractContextMan
     """One worker, because two would share the load differently each time."""
 
     def command(directory: Path, port: int) -> list[str]:
-        return _nginx_command(directory, PROXY.format(port=port, upstream=upstream_port))
+        return _nginx_command(directory, PROXY.format(port=port, upstream=upstream_port, buffers=16, listen=""))
+
+    return _running("nginx", preload, command, children=1)
+
+
+def burst_nginx(preload: Preload, upstream_port: int) -> contextlib.AbstractContextManager[Running]:
+    """One worker with 64 buffers of 16 KiB a request, for many slow clients. The kernel buffers little of an answer."""
+
+    def command(directory: Path, port: int) -> list[str]:
+        text = PROXY.format(port=port, upstream=upstream_port, buffers=64, listen=" sndbuf=32k")
+        return _nginx_command(directory, text, BURST_CONNECTIONS)
 
     return _running("nginx", preload, command, children=1)
 

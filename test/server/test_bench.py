@@ -15,6 +15,7 @@ from harness import settings
 sys.path.append(str(Path(__file__).resolve().parents[1] / "bench"))
 
 import faults  # noqa: E402
+import idle  # noqa: E402
 import judge  # noqa: E402
 import measure  # noqa: E402
 import peers  # noqa: E402
@@ -156,6 +157,15 @@ class Rows(unittest.TestCase):
             for row in servers.ROWS:
                 with self.subTest(row=row.name):
                     self.check(row, servers.run(program(), row, self.ours, port, REQUESTS))
+
+    def test_idle(self) -> None:
+        """The waits are cut short, because only the names of the figures are checked."""
+        glibc = servers.preload_of(peers.Allocator("glibc", None, ""))
+        short = {"SOON_SECONDS": 0.1, "LATER_SECONDS": 0.2, "IDLE_SECONDS": 0.3, "SLOW_CLIENTS": 10, "ROUNDS": 7}
+        with mock.patch.multiple(idle, **short), servers.upstream(glibc) as port:
+            for row in idle.ROWS:
+                with self.subTest(row=row.name):
+                    self.check(row, idle.run(row, self.ours, port))
 
     def test_zeroed(self) -> None:
         for row in rows.chosen(["zeroed"]):

@@ -1,0 +1,360 @@
+# Measures how much memory a server still has when its load has been over for a while.
+# SPDX-License-Identifier: BSD-2-Clause
+"""Each server gets a load whose bytes are compared, and is then left alone. Figures are PSS, summed over all of its
+processes, because the workers of a server share pages with each other.
+
+`before` is taken before the first request, `peak` is the most that was seen during the load, and `left` is taken ten
+seconds after the last connection was closed. nginx, a proxy whose 300 slow clients leave together, has more figures:
+after one second and after three, and ten seconds after a second such burst, when twenty requests a second have come
+in the meantime."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import shutil
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import peers
+import servers
+from harness import bodies, fastcgi, mariadb, settings, store, traffic, waiting, web
+from harness.place import Place
+from harness.server import Server, start_on_free_ports
+from judge import OURS
+from measure import Failed
+from rows import Bound, Figure, Row
+
+# The first figure of nginx is taken so long after its clients have left: a second, and SOCKMALLOC_DECAY_MS.
+SOON_SECONDS = 1.25
+LATER_SECONDS = 3.0
+IDLE_SECONDS = 10.0
+SAMPLE_SECONDS = 0.1
+STEADY_SAMPLES = 10
+TRICKLE_SECONDS = 0.05
+SETTLE_SECONDS = 20.0
+MEBIBYTE = 1024  # in the unit of smaps_rollup
+
+SIZES = (100, 4_096, 20_000, 65_536, 262_144, 1_000_000, 3_000_000)
+CLIENTS = 8
+ROUNDS = 2 * len(SIZES)
+
+SLOW_CLIENTS = 300
+SLOW_SIZE = servers.BURST_SIZE
+
+
+def _kibibytes(pid: int) -> int:
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    (line,) = (line for line in text.splitlines() if line.startswith("Pss:"))
+    return int(line.split()[1])
+
+
+def pss(server: Server) -> float:
+    """Returns the PSS of all processes of the server in MiB. A process that is about to end does not count."""
+    total = 0
+    for pid in server.tree():
+        with contextlib.suppress(OSError, ValueError):
+            total += _kibibytes(pid)
+    return total / MEBIBYTE
+
+
+@contextlib.contextmanager
+def _sampled(server: Server) -> Iterator[list[float]]:
+    """Samples the PSS during the `with` statement. The list holds the most that was seen."""
+    most = [pss(server)]
+    over = threading.Event()
+
+    def sample() -> None:
+        while not over.wait(SAMPLE_SECONDS):
+            most[0] = max(most[0], pss(server))
+
+    sampler = threading.Thread(target=sample)
+    sampler.start()
+    try:
+        yield most
+    finally:
+        over.set()
+        sampler.join()
+
+
+def _sleep_until(start: float, seconds: float) -> None:
+    time.sleep(max(0.0, start + seconds - time.monotonic()))
+
+
+# --- loads ---
+
+
+def _all(jobs: Callable[[int], None]) -> None:
+    """Runs the job of each client at the same time, and raises what one of them has raised."""
+    with ThreadPoolExecutor(CLIENTS) as crowd:
+        for job in [crowd.submit(jobs, client) for client in range(CLIENTS)]:
+            job.result()
+
+
+def _size(client: int, turn: int) -> int:
+    return SIZES[(client + turn) % len(SIZES)]
+
+
+def _http(place: Place, gets: bool) -> None:
+    """Each request has a connection of its own, as those have that come from a proxy without keep-alive."""
+
+    def run(client: int) -> None:
+        for turn in range(ROUNDS):
+            with contextlib.closing(web.Client(place.port)) as connection:
+                connection.fetch(_size(client, turn), echo=not gets or turn % 2 == 0)
+
+    _all(run)
+
+
+def _fastcgi(place: Place) -> None:
+    ways = ("none", "zlib", "serialize")
+    script = str(place.data / "php_bodies.php")
+
+    def run(client: int) -> None:
+        for turn in range(ROUNDS):
+            with contextlib.closing(fastcgi.FastCgi(place.port)) as connection:
+                body = bodies.body(_size(client, turn))
+                wrong = bodies.difference(connection.post(script, f"way={ways[turn % len(ways)]}", body), body)
+                if wrong:
+                    raise fastcgi.WrongAnswer(wrong)
+
+    _all(run)
+
+
+def _values(place: Place) -> None:
+    with store.StoreLoad(SIZES, CLIENTS, len(SIZES)).held(mariadb.MariaDB, place.port):
+        pass
+
+
+# --- servers ---
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A server: how it is started, as rows of the table of servers say it, and its load."""
+
+    command: str
+    load: Callable[[Place], None]
+    processes: int = 1
+    configuration: tuple[str, ...] = ()
+    prepare: Callable[[Place], None] = lambda place: None
+    ready: Callable[[Place], bool] = lambda place: True
+    account: str | None = None
+    changes_account: bool = True
+    # True if it loads plug-ins with RTLD_DEEPBIND, so that no other preloaded malloc works.
+    binds_deeply: bool = False
+
+
+def _lay_php(place: Place) -> None:
+    shutil.copy(place.programs / "php_bodies.php", place.data)
+
+
+def _make_base(place: Place) -> None:
+    place.run("mkdir base")
+
+
+_KINDS = {
+    "starman": _Kind(
+        # Workers do not end after a number of requests, since a new worker would be measured then.
+        command="starman --workers 4 --max-requests 1000000 --listen 127.0.0.1:@port@ @programs@/bodies.psgi",
+        load=lambda place: _http(place, gets=False),
+        processes=5,
+    ),
+    "php": _Kind(
+        # By default PHP has an allocator of its own, which maps its memory itself.
+        command="env USE_ZEND_ALLOC=0 @php_fpm@ -F -y @directory@/php-fpm.conf",
+        load=_fastcgi,
+        processes=3,
+        configuration=("php-fpm.conf",),
+        prepare=_lay_php,
+        account="www-data",
+        binds_deeply=True,
+    ),
+    "mariadb": _Kind(
+        command="mariadbd --defaults-file=@directory@/mariadb.cnf",
+        load=_values,
+        configuration=("mariadb.cnf",),
+        prepare=_make_base,
+        ready=traffic.has_database,
+        account="daemon",
+        changes_account=False,
+    ),
+    "varnish": _Kind(
+        command="varnishd -F -j none -n @data@ -a 127.0.0.1:@port@ -b 127.0.0.1:@upstream@"
+        " -s malloc,64m -t 3600 -p thread_pools=1 -p thread_pool_min=12 -p thread_pool_max=24",
+        load=lambda place: _http(place, gets=True),
+        processes=2,
+        account="varnish",
+        changes_account=False,
+    ),
+    "gunicorn": _Kind(
+        command="gunicorn --workers 4 --bind 127.0.0.1:@port@ --pythonpath @programs@ --worker-tmp-dir @data@"
+        " --error-logfile @data@/error.log gunicorn_application:application",
+        load=lambda place: _http(place, gets=True),
+        processes=5,
+    ),
+}
+
+
+def _start(name: str, kind: _Kind, place: Place, preload: servers.Preload) -> Server:
+    def start(ports: list[int]) -> Server:
+        place.ports = ports
+        for template in kind.configuration:
+            place.configure(template)
+        account = place.other_account if not kind.changes_account else None
+        command = place.command(kind.command)
+        return Server(name, command, place.directory, preload.variables, preload.library, account)
+
+    server, _ports = start_on_free_ports(start, 1)
+    return server
+
+
+def _is_settled(server: Server, processes: int) -> bool:
+    """Returns true if the server has all of its processes, for a moment already, and all have the library."""
+    tree = server.tree()
+    time.sleep(SAMPLE_SECONDS)
+    return len(tree) == processes and server.tree() == tree and all(map(server.is_preloaded, tree))
+
+
+@contextlib.contextmanager
+def _running(name: str, kind: _Kind, preload: servers.Preload) -> Iterator[tuple[Server, Place]]:
+    with tempfile.TemporaryDirectory(prefix="bench-idle-") as holder, contextlib.ExitStack() as stack:
+        directory = Path(holder)
+        (directory / "dumps").mkdir()
+        place = Place(directory, kind.account, "", stack)
+        kind.prepare(place)
+        # The account of the server may not be able to read the folder of the library. There must be no second libc.
+        own = preload.library == peers.c_library()
+        library = preload.library if own else Path(shutil.copy(preload.library, directory))
+        server = _start(name, kind, place, servers.Preload(library, preload.variables))
+        try:
+            waiting.until(lambda: kind.ready(place), f"{name} is ready")
+            waiting.until(lambda: _is_settled(server, kind.processes), f"{name} starts its workers")
+            yield server, place
+            server.stop()
+        finally:
+            server.destroy()
+
+
+def _measure(name: str, preload: servers.Preload) -> dict[str, float]:
+    kind = _KINDS[name]
+    with _running(name, kind, preload) as (server, place):
+        time.sleep(SOON_SECONDS)
+        before, tree = pss(server), server.tree()
+        with _sampled(server) as most:
+            kind.load(place)
+        waiting.until(lambda: waiting.connections(place.port) == 0, f"{name} closes its connections", SETTLE_SECONDS)
+        time.sleep(IDLE_SECONDS)
+        if server.tree() != tree:
+            raise Failed(f"{name}: a process was replaced")
+        return {"before": before, "peak": most[0], "left": pss(server)}
+
+
+# --- nginx ---
+
+
+def _slow_client(port: int) -> socket.socket:
+    """Sends a request and reads none of the answer, which then waits in the server's buffers."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.settimeout(SETTLE_SECONDS)
+    client.connect(("127.0.0.1", port))
+    client.sendall(f"GET /bytes/{SLOW_SIZE} HTTP/1.0\r\n\r\n".encode())
+    return client
+
+
+def _burst(running: servers.Running) -> float:
+    """Has the slow clients come, and leave together when the server's memory no longer grows. Returns the peak."""
+    with contextlib.ExitStack() as clients:
+        for _ in range(SLOW_CLIENTS):
+            clients.enter_context(_slow_client(running.port))
+        seen = [0.0]
+        while len(seen) <= STEADY_SAMPLES or seen[-1] > seen[-1 - STEADY_SAMPLES]:
+            time.sleep(SAMPLE_SECONDS)
+            seen.append(pss(running.server))
+    return max(seen)
+
+
+def _trickle(port: int, seconds: float) -> None:
+    """Sends twenty requests a second, each over a connection of its own."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SETTLE_SECONDS)
+        with contextlib.closing(connection):
+            connection.request("GET", f"/bytes/{servers.SMALL_SIZE}")
+            wrong = bodies.difference(connection.getresponse().read(), bodies.body(servers.SMALL_SIZE))
+            if wrong:
+                raise Failed(f"nginx: {wrong}")
+        time.sleep(TRICKLE_SECONDS)
+
+
+def _measure_nginx(preload: servers.Preload, upstream_port: int) -> dict[str, float]:
+    figures: dict[str, float] = {}
+    with servers.burst_nginx(preload, upstream_port) as running:
+        _trickle(running.port, SOON_SECONDS)
+        time.sleep(SOON_SECONDS)
+        figures["before"] = pss(running.server)
+        figures["peak"] = _burst(running)
+        start = time.monotonic()
+        for name, seconds in (("1s", SOON_SECONDS), ("3s", LATER_SECONDS), ("left", IDLE_SECONDS)):
+            _sleep_until(start, seconds)
+            figures[name] = pss(running.server)
+        _burst(running)
+        _trickle(running.port, SOON_SECONDS)
+        figures["busy.1s"] = pss(running.server)
+        _trickle(running.port, IDLE_SECONDS - SOON_SECONDS)
+        figures["busy.left"] = pss(running.server)
+    for name in ("1s", "busy.1s"):
+        figures[f"{name}.more"] = max(0.0, figures.pop(name) - figures["before"])
+    return figures
+
+
+# --- rows ---
+
+
+def _nginx_row() -> Row:
+    more = Bound(4)
+    return Row(
+        ("idle", "nginx"),
+        (
+            Figure("idle.nginx.before", "MiB"),
+            Figure("idle.nginx.peak", "MiB"),
+            Figure("idle.nginx.1s.more", "MiB", more, has_ratio=False),
+            Figure("idle.nginx.3s", "MiB"),
+            Figure("idle.nginx.left", "MiB", Bound(1.10, "glibc")),
+            Figure("idle.nginx.busy.1s.more", "MiB", more, has_ratio=False),
+            Figure("idle.nginx.busy.left", "MiB", Bound(1.10, "glibc")),
+        ),
+    )
+
+
+def _row(name: str) -> Row:
+    figures = (
+        Figure(f"idle.{name}.before", "MiB"),
+        Figure(f"idle.{name}.peak", "MiB"),
+        Figure(f"idle.{name}.left", "MiB", Bound(1.10, "glibc")),
+    )
+    return Row(("idle", name), figures)
+
+
+ROWS = (_nginx_row(), *map(_row, _KINDS))
+
+
+def run(row: Row, allocator: peers.Allocator, upstream_port: int) -> dict[str, float]:
+    """Returns the figures of one server under one allocator, by name."""
+    preload = servers.preload_of(allocator)
+    name = row.command[1]
+    if name == "nginx":
+        figures = _measure_nginx(preload, upstream_port)
+    elif _KINDS[name].binds_deeply and allocator.name not in ("glibc", OURS):
+        figures = {}
+    else:
+        figures = _measure(name, preload)
+    return {f"{row.name}.{figure}": value for figure, value in figures.items()}
