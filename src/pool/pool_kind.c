@@ -5,7 +5,17 @@
 #include "memory/slots.h"
 #include "pool/pool_state.h"
 
-const struct pool_operations *const *pool_kinds;
+/* Before pool_open, or with the pools off, malloc_trim and others that purge find no slot. Nothing is allocated or
+ * freed then, and the kind is the first of all. */
+static const struct pool_operations pool_closed = {
+    .withdraw = pool_withdraw_from_stack,
+    .restore = pool_restore_to_stack,
+    .counters = pool_own_counters,
+    .peak = pool_counted_peak,
+};
+static const struct pool_operations *const closed[] = {&pool_closed};
+
+const struct pool_operations *const *pool_kinds = closed;
 _Atomic(enum kind) pool_kind_in_force;
 
 void pool_set_kind(enum kind kind)

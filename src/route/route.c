@@ -230,7 +230,13 @@ void *route_alloc_aligned(size_t alignment, size_t request, const void *caller)
 {
     bool pooled = route_is_pooled(request);
     if (pooled && alignment <= os_page_size()) {
-        return route_alloc(request, caller);
+        void *block = route_alloc(request, caller);
+        if (LIKELY(fallback_is_aligned(block, alignment))) {
+            return block;
+        }
+        /* There was no slot, and mimalloc's block is aligned to 16 bytes only. The request is counted already. */
+        fallback_free(block);
+        return fallback_alloc_aligned(alignment, request);
     }
     void *block = request >= MAPPED_LEAST && route.limit > 0 ? route_alloc_mapped(alignment, request) : NULL;
     block = block != NULL ? block : fallback_alloc_aligned(alignment, request);

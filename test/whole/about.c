@@ -133,6 +133,14 @@ static void use_blocks(size_t size, unsigned count)
     }
 }
 
+/* With the pools off there is nothing to trim. */
+CASE(trim_without_pools)
+{
+    CHECK(!pools_are_active());
+    free(check_hide(malloc(16384)));
+    CHECK_EQUAL(malloc_trim(0), 0);
+}
+
 /* malloc_trim(pad) keeps `pad` bytes of free memory, rounded to whole slots. */
 CASE(trim_keeps_the_pad)
 {

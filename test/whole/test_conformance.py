@@ -32,6 +32,7 @@ load_tests = cases.loader(
             "stats_writes_a_dump": [Run(dumps=1)],
             "trim_is_bounded": KEPT,
             "trim_keeps_the_pad": KEPT,
+            "trim_without_pools": [Run(variables={"SOCKMALLOC_DISABLE": "1"})],
             "trim_reaches_the_own_cache": KEPT,
         },
         "zeroed": dict.fromkeys(

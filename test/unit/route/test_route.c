@@ -197,6 +197,19 @@ Test(route, wider_alignments_fall_through_and_are_counted)
                  "a request that is no pool's size does not count as falling through");
 }
 
+/* mimalloc then serves requests that would waste a part of their slot, and its blocks are aligned to 16 bytes. */
+Test(route, page_alignment_holds_while_memory_is_tight)
+{
+    enum { BLOCKS = 20, PAGE = 4096 };
+    house_lay_default();
+    pool_make_tight();
+    for (int i = 0; i < BLOCKS; i++) {
+        char *bytes = route_alloc_aligned(PAGE, 12295, NULL);
+        cr_assert(bytes != NULL && !region_owns(bytes));
+        cr_assert_eq((uintptr_t)bytes % PAGE, 0, "block %d", i);
+    }
+}
+
 Test(route, usable_size_is_the_request_rounded_to_16)
 {
     static const struct {
