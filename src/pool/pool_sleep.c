@@ -14,6 +14,7 @@ enum {
     STEP_SLOTS = 16,         /* of a magazine, whose pages go in one step */
     BUSY_WAIT = 1000000,     /* nanoseconds until the next look while another thread gives pages back */
     BUSY_PAUSE = 10000000,   /* nanoseconds from one wait to the next of a busy event loop, at most */
+    BUSY_STREAK = 64,        /* such waits in a row after which a thread no longer watches for other threads */
     BRIEF_WAIT = 1000000000, /* nanoseconds after which an idle event loop may give back, at most */
     IDLE_LOOKS = 32,         /* other threads' caches that a step looks at for magazines nobody uses */
     MAGAZINES_A_BIN = 2,     /* the private one and the public one */
@@ -21,12 +22,19 @@ enum {
 
 /* What the calling thread's magazines hold, and since when it has not used them. */
 static _Thread_local struct {
-    uint64_t asked; /* when pool_sleep_limit was last called */
-    uint64_t since; /* the time at which `uses` was last seen to have changed */
-    uint32_t uses;  /* allocs and frees of the thread, as far as its own cache counts them */
-    uint32_t next;  /* the next magazine to purge: twice its bucket, plus 1 for the public one */
-    uint32_t slot;  /* the next slot in that magazine */
+    uint64_t asked;  /* when pool_sleep_limit was last called */
+    uint64_t since;  /* the time at which `uses` was last seen to have changed */
+    uint32_t uses;   /* allocs and frees of the thread, as far as its own cache counts them */
+    uint32_t next;   /* the next magazine to purge: twice its bucket, plus 1 for the public one */
+    uint32_t slot;   /* the next slot in that magazine */
+    uint32_t streak; /* sleeps that each began a moment after the one before */
+    uint64_t watch;  /* nanoseconds of the next sleep in which nothing is free; 0 if the thread does not watch */
 } idle __attribute__((tls_model("initial-exec")));
+
+/* In nanoseconds: a thread's first sleep in which nothing is free, and how long a thread has to sleep to watch at all,
+ * because one that sleeps for less comes back by itself. */
+static const uint64_t watch_first = 500000000;
+static const uint64_t watch_least = 5000000000;
 
 static atomic_flag purging = ATOMIC_FLAG_INIT;
 
@@ -94,29 +102,44 @@ static uint64_t pool_sleep_shared(uint64_t now)
 }
 
 /*
- * Returns true if the thread was here a moment ago, and will be here again soon whatever happens. A busy event loop
+ * Returns true if the thread was here a moment ago. A busy event loop that will be here again soon whatever happens
  * need not pay for a wait in pieces: when it is no longer busy, its next wait begins later than a moment after this
  * one.
  */
-static bool pool_sleep_is_brief(uint64_t wanted, uint64_t now)
+static bool pool_sleep_is_busy(uint64_t now)
 {
     uint64_t asked = idle.asked;
     idle.asked = now;
-    return wanted <= BRIEF_WAIT && now - asked < BUSY_PAUSE;
+    return now - asked < BUSY_PAUSE;
 }
 
-uint64_t pool_sleep_limit(uint64_t wanted)
+/* Returns for how long the thread may sleep where nothing is free. The next such sleep is twice as long. */
+static uint64_t pool_sleep_watch(void)
+{
+    uint64_t watch = idle.watch;
+    if (watch == 0) {
+        return POOL_SLEEP_NEVER;
+    }
+    idle.watch = watch < POOL_SLEEP_NEVER / 4 ? 2 * watch : watch;
+    return watch;
+}
+
+uint64_t pool_sleep_limit(uint64_t wanted, bool watches)
 {
     if (decay.age == DECAY_NEVER) {
         return POOL_SLEEP_NEVER;
     }
     uint64_t now = clock_now();
-    if (pool_sleep_is_brief(wanted, now)) {
+    bool busy = pool_sleep_is_busy(now);
+    if (busy && wanted <= BRIEF_WAIT) {
         return POOL_SLEEP_NEVER;
     }
     uint64_t own = pool_sleep_own(cache_mine, now);
     uint64_t shared = pool_sleep_shared(now);
-    return own < shared ? own : shared;
+    uint64_t limit = own < shared ? own : shared;
+    idle.watch = watches && wanted > watch_least && os_has_threads() ? watch_first : 0;
+    idle.streak = busy ? idle.streak + 1 : 0;
+    return limit == POOL_SLEEP_NEVER && idle.streak <= BUSY_STREAK ? pool_sleep_watch() : limit;
 }
 
 /* Gives the pages of up to STEP_SLOTS slots back, from idle.slot on. Returns true if the magazine has more. */
@@ -193,11 +216,13 @@ uint64_t pool_sleep_step(void)
     uint64_t shared = pool_sleep_shared(now);
     if (shared == 0) {
         shared = pool_sleep_step_shared(cache, now);
+        idle.watch = idle.watch != 0 ? watch_first : 0;
     }
     uint64_t own = pool_sleep_own(cache, now);
     if (own == 0) {
         pool_sleep_step_own(cache);
         own = pool_sleep_own(cache, now);
     }
-    return own < shared ? own : shared;
+    uint64_t limit = own < shared ? own : shared;
+    return limit == POOL_SLEEP_NEVER ? pool_sleep_watch() : limit;
 }

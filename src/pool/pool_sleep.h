@@ -3,6 +3,7 @@
 #ifndef SOCKMALLOC_POOL_SLEEP_H
 #define SOCKMALLOC_POOL_SLEEP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define POOL_SLEEP_NEVER UINT64_MAX
@@ -24,8 +25,13 @@
  * POOL_SLEEP_NEVER if no free memory waits for its time, or if the thread is busy and wants to sleep for a second at
  * most. `wanted` is for how many nanoseconds it wants to sleep. Price: the coarse clock, and some loads for each bucket
  * that has nothing free.
+ *
+ * A thread that `watches` for other threads also wakes up when nothing is free, because the others may free memory
+ * while it sleeps, and then sleep in calls that are not wrapped: after half a second, and after twice as long each
+ * time. It does so if it wants to sleep for more than five seconds, but not in a long row of sleeps that each began a
+ * moment after the one before, because a busy event loop would pay for each of them.
  */
-uint64_t pool_sleep_limit(uint64_t wanted);
+uint64_t pool_sleep_limit(uint64_t wanted, bool watches);
 
 /* Gives back what is due, at most the bytes that pool_quantum says, or 16 slots of a magazine. Returns what
  * pool_sleep_limit says afterwards. */

@@ -193,14 +193,15 @@ static int sleep_in_pieces(sleep_piece *piece, void *arguments, uint64_t limit, 
 
 /*
  * Returns for how long the call may sleep before memory should go back, or POOL_SLEEP_NEVER if it may sleep as long as
- * its caller wants: then libc's call does it all. Price where nothing is free: a look at each bucket.
+ * its caller wants: then libc's call does it all. A call that `watches` also looks from time to time for memory that
+ * other threads have freed meanwhile. Price where nothing is free: a look at each bucket.
  */
-static uint64_t sleep_before(uint64_t limit)
+static uint64_t sleep_before(uint64_t limit, bool watches)
 {
     if (limit == 0 || !pool_has_recovered()) {
         return POOL_SLEEP_NEVER;
     }
-    uint64_t wait = pool_sleep_limit(limit);
+    uint64_t wait = pool_sleep_limit(limit, watches);
     if (wait != POOL_SLEEP_NEVER && !sandbox_allows(SANDBOX_RARE)) {
         if (wait == 0) {
             pool_sleep_step();
@@ -238,7 +239,7 @@ EXPORTED int epoll_wait(int file, struct epoll_event *events, int count, int mil
 {
     sleep_recover();
     uint64_t limit = sleep_of_milliseconds(milliseconds);
-    uint64_t wait = sleep_before(limit);
+    uint64_t wait = sleep_before(limit, true);
     if (wait == POOL_SLEEP_NEVER) {
         sleep_epoll_wait_function next = NEXT(epoll_wait);
         return next != NULL ? next(file, events, count, milliseconds) : sleep_lacks();
@@ -250,7 +251,7 @@ EXPORTED int epoll_pwait(int file, struct epoll_event *events, int count, int mi
 {
     sleep_recover();
     uint64_t limit = sleep_of_milliseconds(milliseconds);
-    uint64_t wait = sleep_before(limit);
+    uint64_t wait = sleep_before(limit, true);
     if (wait == POOL_SLEEP_NEVER) {
         sleep_epoll_pwait_function next = NEXT(epoll_pwait);
         return next != NULL ? next(file, events, count, milliseconds, mask) : sleep_lacks();
@@ -275,7 +276,7 @@ EXPORTED int epoll_pwait2_name(int file, struct epoll_event *events, int count, 
 {
     sleep_recover();
     uint64_t limit = sleep_of_timespec(timeout);
-    uint64_t wait = sleep_before(limit);
+    uint64_t wait = sleep_before(limit, true);
     if (wait == POOL_SLEEP_NEVER) {
         sleep_epoll_pwait2_function next = NEXT(epoll_pwait2);
         return next != NULL ? next(file, events, count, timeout, mask) : sleep_lacks();
@@ -301,7 +302,7 @@ static int sleep_poll_piece(void *arguments, uint64_t limit, const sigset_t *mas
 static int sleep_poll(struct pollfd *files, nfds_t count, int milliseconds)
 {
     uint64_t limit = sleep_of_milliseconds(milliseconds);
-    uint64_t wait = sleep_before(limit);
+    uint64_t wait = sleep_before(limit, true);
     if (wait == POOL_SLEEP_NEVER) {
         sleep_poll_function next = NEXT(poll);
         return next != NULL ? next(files, count, milliseconds) : sleep_lacks();
@@ -312,7 +313,7 @@ static int sleep_poll(struct pollfd *files, nfds_t count, int milliseconds)
 static int sleep_ppoll(struct pollfd *files, nfds_t count, const struct timespec *timeout, const sigset_t *mask)
 {
     uint64_t limit = sleep_of_timespec(timeout);
-    uint64_t wait = sleep_before(limit);
+    uint64_t wait = sleep_before(limit, true);
     if (wait == POOL_SLEEP_NEVER) {
         sleep_ppoll_function next = NEXT(ppoll);
         return next != NULL ? next(files, count, timeout, mask) : sleep_lacks();
@@ -424,7 +425,7 @@ static int sleep_select(int count, fd_set *readable, fd_set *writable, fd_set *s
         asked = (struct timespec){timeout->tv_sec, timeout->tv_usec * MICROSECOND};
     }
     uint64_t limit = sleep_of_timespec(timeout != NULL ? &asked : NULL);
-    uint64_t wait = sleep_can_copy(count) ? sleep_before(limit) : POOL_SLEEP_NEVER;
+    uint64_t wait = sleep_can_copy(count) ? sleep_before(limit, true) : POOL_SLEEP_NEVER;
     if (wait == POOL_SLEEP_NEVER) {
         sleep_select_function next = NEXT(select);
         return next != NULL ? next(count, readable, writable, special, timeout) : sleep_lacks();
@@ -462,7 +463,7 @@ EXPORTED int pselect_name(int count, fd_set *readable, fd_set *writable, fd_set 
                           const struct timespec *timeout, const sigset_t *mask)
 {
     uint64_t limit = sleep_of_timespec(timeout);
-    uint64_t wait = sleep_can_copy(count) ? sleep_before(limit) : POOL_SLEEP_NEVER;
+    uint64_t wait = sleep_can_copy(count) ? sleep_before(limit, true) : POOL_SLEEP_NEVER;
     if (wait == POOL_SLEEP_NEVER) {
         sleep_pselect_function next = NEXT(pselect);
         return next != NULL ? next(count, readable, writable, special, timeout, mask) : sleep_lacks();
@@ -574,7 +575,7 @@ static int sleep_accept_piece(void *arguments, uint64_t limit, const sigset_t *m
 static bool sleep_accept(int file)
 {
     int kept = errno;
-    uint64_t wait = sleep_before(POOL_SLEEP_NEVER);
+    uint64_t wait = sleep_before(POOL_SLEEP_NEVER, false);
     if (wait == POOL_SLEEP_NEVER) {
         return true;
     }

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
@@ -20,6 +21,7 @@
 enum {
     FOR_EVER = -1, /* a timeout in milliseconds: none */
     ROUNDS = 3,
+    SHORT = 20,        /* milliseconds */
     MOST_SECONDS = 60, /* time limit of a case in seconds; a signal that is lost would leave a wait without an end */
 };
 
@@ -193,6 +195,50 @@ CASE(pages_go_in_every_wait)
 {
     open_pipe();
     wait_in_every_way();
+}
+
+static atomic_bool freed;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t over = PTHREAD_COND_INITIALIZER;
+
+/* Frees memory while the main thread is in its wait already, and then sleeps in a call that is not wrapped. */
+static void *free_and_sleep_elsewhere(void *unused)
+{
+    burst_nap(SHORT);
+    burst_begin();
+    burst_end();
+    freed = true;
+    CHECK_EQUAL(pthread_mutex_lock(&lock), 0);
+    CHECK_EQUAL(pthread_cond_wait(&over, &lock), 0);
+    CHECK_EQUAL(pthread_mutex_unlock(&lock), 0);
+    return unused;
+}
+
+static void *write_when_few_pages_are_left(void *unused)
+{
+    while (!freed) {
+        burst_nap(SHORT);
+    }
+    burst_await(BURST_FEW_AND_CACHED);
+    CHECK_EQUAL(write(ends[1], "", 1), 1);
+    return unused;
+}
+
+CASE(pages_go_that_another_thread_frees_later)
+{
+    char byte;
+    pthread_t worker;
+    pthread_t looker;
+    open_pipe();
+    CHECK_EQUAL(pthread_create(&worker, NULL, free_and_sleep_elsewhere, NULL), 0);
+    CHECK_EQUAL(pthread_create(&looker, NULL, write_when_few_pages_are_left, NULL), 0);
+    CHECK_EQUAL(by_poll(ends[0], FOR_EVER, NULL), 1);
+    CHECK_EQUAL(pthread_join(looker, NULL), 0);
+    CHECK_EQUAL(pthread_mutex_lock(&lock), 0);
+    CHECK_EQUAL(pthread_cond_signal(&over), 0);
+    CHECK_EQUAL(pthread_mutex_unlock(&lock), 0);
+    CHECK_EQUAL(pthread_join(worker, NULL), 0);
+    CHECK_EQUAL(read(ends[0], &byte, 1), 1);
 }
 
 static volatile sig_atomic_t handled;

@@ -20,6 +20,7 @@ load_tests = cases.loader(
     {
         "sleeping": {
             "pages_go_in_every_wait": kinds(),
+            "pages_go_that_another_thread_frees_later": [Run()],
             "signals_end_every_wait": [Run(variables=SOON)],
             "every_wait_can_be_cancelled": [Run(variables=SOON)],
             "select_tells_what_is_ready_and_left": [Run(variables=SOON)],
