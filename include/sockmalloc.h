@@ -30,7 +30,7 @@ const char *sockmalloc_version(void);
 int sockmalloc_active(void);
 
 /*
- * Writes the settings in force, for example "SOCKMALLOC_MIN=4k SOCKMALLOC_MAX=4m ...", into `buffer` of `size` bytes.
+ * Writes the settings in force, for example "SOCKMALLOC_MIN=4k SOCKMALLOC_MAX=32m ...", into `buffer` of `size` bytes.
  * `size` is at least 1. The text is cut off where it does not fit, and always ends with a NUL. Returns the number of
  * bytes written without the NUL.
  */

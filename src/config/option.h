@@ -18,7 +18,7 @@
  */
 #define OPTION_ROWS(ROW)                                                                                               \
     ROW(MIN, SIZE, "4096", 1U << 11, 1U << 26, "smallest request that the pools serve, in bytes")                      \
-    ROW(MAX, SIZE, "4m", 4096, 1U << 26,                                                                               \
+    ROW(MAX, SIZE, "32m", 4096, 1U << 26,                                                                              \
         "largest request that the pools serve, in bytes; the last bucket has exactly this size")                       \
     ROW(LARGE, SIZE, "85000", 4096, 1U << 30,                                                                          \
         "size in bytes; a bucket of at least this size belongs to the large pool, which has no caches")                \

@@ -198,7 +198,8 @@ bool os_move(char *start, size_t size, char *place, size_t wanted)
 }
 
 /* The kernel refuses MADV_COLD for locked memory; otherwise it does no more than to choose the page sooner when memory
- * is short. An emulator that ignores MREMAP_DONTUNMAP leaves nothing mapped, hence the claim. */
+ * is short. An emulator that ignores MREMAP_DONTUNMAP leaves nothing mapped, hence the claim, whose success changes
+ * nothing: the pages have moved. */
 bool os_take_pages(char *start, size_t size, char *place)
 {
     if (system_call(SYS_madvise, start, os_page_size(), MADV_COLD) != 0 ||
@@ -206,7 +207,10 @@ bool os_take_pages(char *start, size_t size, char *place)
             system_call(SYS_mremap, start, size, size, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, place))) {
         return false;
     }
-    return os_is_mapped(start) || os_claim(start, size);
+    if (!os_is_mapped(start)) {
+        os_claim(start, size);
+    }
+    return true;
 }
 
 char *os_break(void)

@@ -267,7 +267,7 @@ class Check(CommandCase):
 
     def test_a_command_that_asks_for_nothing(self) -> None:
         result = self.sock("check", settings.program("foreign"))
-        words = "  pools had nothing to serve: no request of 4096 to 4194304 bytes came\n"
+        words = "  pools had nothing to serve: no request of 4096 to 33554432 bytes came\n"
         self.assert_verdict(result, command.DONE, " is in effect\n", words)
         self.assertNotIn("%", result.stdout)
 

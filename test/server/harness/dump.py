@@ -1,10 +1,10 @@
 """Reads the table of statistics that the library writes on a signal."""
 # SPDX-License-Identifier: BSD-2-Clause
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-BUCKETS = ("4k", "8k", "16k", "32k", "64k", "128k", "256k", "512k", "1m", "2m", "4m")
+BUCKETS = ("4k", "8k", "16k", "32k", "64k", "128k", "256k", "512k", "1m", "2m", "4m", "8m", "16m", "32m")
 STOCKS = ("live", "cached", "depot", "purged", "carved")
 EVENTS = ("requests", "asked", "fall-through", "fall-through-asked")
 
@@ -58,8 +58,16 @@ def _share(lines: list[str]) -> float:
     return float(found[0][1])
 
 
+def _rows(lines: Iterable[list[str]]) -> Iterator[list[str]]:
+    """Yields the fields of each line up to that of the totals."""
+    for fields in lines:
+        yield fields
+        if fields[:1] == ["total"]:
+            return
+
+
 def parse(text: str) -> Table:
-    """Parses one whole dump strictly."""
+    """Parses one whole dump strictly. Its buckets end at the default of SOCKMALLOC_MAX, or at 4m."""
     lines = text.splitlines()
     begin = _BEGIN.match(lines[0]) if lines else None
     end = _END.match(lines[-1]) if lines else None
@@ -69,9 +77,9 @@ def parse(text: str) -> Table:
     missing = {"bucket", "capacity", "peak", *STOCKS, *EVENTS} - set(columns)
     if columns[0] != "bucket" or missing:
         raise Malformed(f"columns are missing: {sorted(missing)}\n{lines[1]}")
-    body = [line.split() for line in lines[2 : 3 + len(BUCKETS)]]
+    body = list(_rows(line.split() for line in lines[2:]))
     names = [fields[0] if fields else "" for fields in body]
-    if names != [*BUCKETS, "total"]:
+    if names not in ([*BUCKETS[:few], "total"] for few in (len(BUCKETS), BUCKETS.index("4m") + 1)):
         raise Malformed(f"the rows are {names}")
     rows = {fields[0]: _row(fields, columns) for fields in body}
     total = rows.pop("total")

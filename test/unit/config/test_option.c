@@ -44,7 +44,7 @@ Test(option, defaults)
     cr_expect_str_empty(words);
     cr_expect_not(set.faulty);
     cr_expect_eq(set.number[OPTION_MIN], 4096);
-    cr_expect_eq(set.number[OPTION_MAX], 4 << 20);
+    cr_expect_eq(set.number[OPTION_MAX], 32 << 20);
     cr_expect_eq(set.number[OPTION_LARGE], 85000);
     cr_expect_eq(set.number[OPTION_HEADROOM], 4096);
     cr_expect_eq(set.number[OPTION_DISABLE], 0);
@@ -199,6 +199,6 @@ Test(option, one_option_before_all_are_read)
         cr_expect_eq(number, set.number[OPTION_DEEPBIND], "%s", values[i]);
     }
     cr_expect_eq(environment_peek(OPTION_DEEPBIND, "1"), 1);
-    cr_expect_eq(environment_peek(OPTION_MAX, NULL), 4 << 20);
+    cr_expect_eq(environment_peek(OPTION_MAX, NULL), 32 << 20);
     cr_expect_eq(environment_peek(OPTION_MAX, "1m"), 1 << 20);
 }

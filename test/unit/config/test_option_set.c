@@ -40,7 +40,7 @@ Test(option_set, contradiction_gives_both_defaults)
                                      "the default of both\n"),
                        "%s", words);
     cr_expect_eq(set.number[OPTION_MIN], 4096);
-    cr_expect_eq(set.number[OPTION_MAX], 4 << 20);
+    cr_expect_eq(set.number[OPTION_MAX], 32 << 20);
     cr_expect(set.faulty);
     environment_set("SOCKMALLOC_MAX", "8k");
     words = environment_read(&set, NULL);
@@ -53,10 +53,10 @@ Test(option_set, contradiction_gives_both_defaults)
 Test(option_set, contradiction_with_a_default)
 {
     struct option_set set;
-    const char *words = environment_read_one(&set, "SOCKMALLOC_MIN", "5m");
-    cr_expect_not_null(strstr(words, "SOCKMALLOC_MIN=5m contradicts SOCKMALLOC_MAX=4m"));
+    const char *words = environment_read_one(&set, "SOCKMALLOC_MIN", "33m");
+    cr_expect_not_null(strstr(words, "SOCKMALLOC_MIN=33m contradicts SOCKMALLOC_MAX=32m"));
     cr_expect_eq(set.number[OPTION_MIN], 4096);
-    cr_expect_eq(set.number[OPTION_MAX], 4 << 20);
+    cr_expect_eq(set.number[OPTION_MAX], 32 << 20);
 }
 
 Test(option_set, unknown_names)
@@ -194,7 +194,7 @@ Test(option_set, prints_all)
     struct text text = text_begin(buffer, sizeof buffer);
     environment_read_one(&set, "SOCKMALLOC_SIGNAL", "off");
     option_print_all(&set, &text);
-    const char *wanted = "SOCKMALLOC_MIN=4k SOCKMALLOC_MAX=4m SOCKMALLOC_LARGE=85000 "
+    const char *wanted = "SOCKMALLOC_MIN=4k SOCKMALLOC_MAX=32m SOCKMALLOC_LARGE=85000 "
                          "SOCKMALLOC_HEADROOM=4k SOCKMALLOC_POOL=thread SOCKMALLOC_TRAINING=1 "
                          "SOCKMALLOC_CACHE=auto SOCKMALLOC_RETAIN=none SOCKMALLOC_LARGE_RETAIN=none "
                          "SOCKMALLOC_DECAY_MS=250 "

@@ -48,9 +48,13 @@ def tool(name: str) -> str:
     return path
 
 
+# Many programs write to a few slots of every bucket, which would be some GiB with the larger buckets of the default.
+MAXIMUM = {"SOCKMALLOC_MAX": "4m"}
+
+
 def environment(variables: Mapping[str, str], preloaded: Sequence[Path] | None = None) -> dict[str, str]:
     """Returns an environment that preloads the library and has only what a program needs and the test asks for,
-    because variables of the user who runs the tests must not change the results."""
+    because variables of the user who runs the tests must not change the results. The buckets end at MAXIMUM."""
     paths = [library()] if preloaded is None else preloaded
     preload = ":".join(map(str, paths))
-    return {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "LD_PRELOAD": preload, **variables}
+    return {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "LD_PRELOAD": preload, **MAXIMUM, **variables}
