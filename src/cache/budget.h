@@ -18,10 +18,12 @@
  * SOCKMALLOC_LARGE_RETAIN is set. Any thread, no lock.
  */
 struct budget {
-    uint64_t cache_limit;  /* for charges; SOCKMALLOC_CACHE, or retain_limit if that is lower */
-    uint64_t retain_limit; /* for charges and retained memory together; SOCKMALLOC_RETAIN, or BUDGET_UNLIMITED */
-    uint64_t large_limit;  /* for retained memory of the large pool; SOCKMALLOC_LARGE_RETAIN, or BUDGET_UNLIMITED */
-    bool counts_retained;  /* true if one of the last two is not BUDGET_UNLIMITED */
+    uint64_t cache_limit; /* the most bytes of charges: SOCKMALLOC_CACHE, or retain_limit if that is lower */
+    /* the most bytes of charges and retained memory together: SOCKMALLOC_RETAIN, or BUDGET_UNLIMITED */
+    uint64_t retain_limit;
+    /* the most bytes of retained memory of the large pool: SOCKMALLOC_LARGE_RETAIN, or BUDGET_UNLIMITED */
+    uint64_t large_limit;
+    bool counts_retained; /* true if one of the last two is not BUDGET_UNLIMITED */
     _Alignas(CACHE_LINE) _Atomic uint64_t charged;
     _Atomic int64_t retained;       /* below zero for a moment if an alloc is counted before the free of the slot */
     _Atomic int64_t large_retained; /* the part of `retained` that is slots of the large pool */

@@ -13,8 +13,8 @@
 #include "cache/cache_registry.h"
 #include "cache/magazine.h"
 
-/* Lays the table of the records (cache_lay_records) and prepares to learn of the end of threads. At start, by one
- * thread. Returns false if the first pages of the table can't be had. */
+/* Lays the table of the records (cache_lay_records) and makes the key whose destructor runs at the end of a thread. At
+ * start, by one thread. Returns false if the first pages of the table can't be had. */
 bool cache_lay(void);
 
 /* Opens a cache for the calling thread and returns it. Returns cache_shared if there is no memory, the table is full,
@@ -66,7 +66,8 @@ bool cache_set_quota(struct cache *cache, unsigned bucket, uint32_t quota);
 /*
  * Sets from which bucket on allocs and frees may use the short path of the large pool, which goes to the stack of free
  * slots and does nothing else: no budget counts free slots, no background thread waits, and memory is not tight. The
- * calling thread's cache knows at once, another thread's when its next tick comes. BUCKET_LIMIT closes the short path.
+ * calling thread's cache is changed at once, that of another thread at its next tick. BUCKET_LIMIT closes the short
+ * path.
  */
 void cache_set_usual(uint32_t bucket);
 

@@ -6,15 +6,16 @@
 
 /*
  * A round looks once at each cache, from the highest number down to 1 (number 0 has no magazines). `left` is the number
- * that comes next, 0 when the round is over; `began` is when the round began. Several threads may be at it: each cache
- * is then looked at by one of them. Both variables begin as zero, so that they lie on a page that frees write to
- * anyway: each further page is one more that the kernel copies after a fork.
+ * of the cache that comes next, or 0 when the round is over; `began` is the time when the round began. Several threads
+ * may make a round together, and each cache is then looked at by one of them. Both variables begin as zero, so that
+ * they lie on a page that frees write to anyway. On a page of their own, they would be one more page that the kernel
+ * copies after a fork.
  */
 static _Alignas(CACHE_LINE) _Atomic uint32_t left;
 static _Atomic uint64_t began;
 
-/* Moves the sleeper's public magazine of one bucket to the depot, if its thread has made no request of the bucket
- * since the last round. A sleeper may be awake by now; cache_steal is safe beside its owner. */
+/* Moves the sleeper's public magazine of one bucket to the depot, if its thread has made no request of the bucket since
+ * the last round. The sleeping thread may have woken meanwhile; cache_steal is safe while the owner uses its cache. */
 static void cache_collect_bucket(struct cache *cache, struct cache *sleeper, unsigned bucket)
 {
     _Atomic uint32_t *watched = &sleeper->tally[bucket].watched;
@@ -24,8 +25,8 @@ static void cache_collect_bucket(struct cache *cache, struct cache *sleeper, uns
     }
 }
 
-/* Returns true if the cache has a public magazine of the bucket. Read first, because it spares a write to the cache
- * line of another thread. */
+/* Returns true if the cache has a public magazine of the bucket. The caller checks this first, because the check saves
+ * a write to the cache line of another thread. */
 static bool cache_has_public(const struct cache *cache, unsigned bucket)
 {
     return atomic_load_explicit(&cache->bin[bucket].public_magazine, memory_order_relaxed) != NULL;
@@ -64,7 +65,7 @@ void cache_collect_idle(struct cache *cache, uint64_t now, uint64_t age, uint32_
     uint32_t count = LESSER(last, looks);
     if (count == 0 || !atomic_compare_exchange_strong_explicit(&left, &last, last - count, memory_order_relaxed,
                                                                memory_order_relaxed)) {
-        return; /* nothing to do, or another thread looks at these */
+        return; /* no cache is left to look at, or another thread looks at these caches */
     }
     for (uint32_t number = last; number > last - count; number--) {
         cache_collect(cache, cache_at(number));

@@ -1,4 +1,4 @@
-/* The registry of all caches: the table of their records, and looks into the records of other threads. */
+/* The registry of all caches: the table of their records, and the functions that read the records of other threads. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/cache_registry.h"
 

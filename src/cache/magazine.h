@@ -76,8 +76,8 @@ struct span magazine_records_span(void);
 /* Returns how many bytes the table can grow to. */
 size_t magazine_capacity(void);
 
-/* Makes all magazines new again, as if none had been opened. In the child of a fork, after everybody has forgotten
- * theirs. */
+/* Makes all magazines new again, as if none had been opened. In the child of a fork, after all caches and depots have
+ * dropped their magazines. */
 void magazine_reset(void);
 
 #endif

@@ -110,9 +110,9 @@ static bool training_make_room(struct cache *cache, unsigned starved, uint32_t w
 }
 
 /*
- * Sets the first quota of a bucket: the one from the settings or the profile, else TRAINING_FIRST; less if the budget
- * ends before. If it has no room at all, another bucket loses some of its quota. Returns false if no quota can be
- * had.
+ * Sets the first quota of a bucket: the one from the settings or the profile, else TRAINING_FIRST; fewer slots if the
+ * budget has room for fewer. If the budget has no room at all, another bucket loses some of its quota. Returns false if
+ * no quota can be had.
  */
 static bool training_promote(struct cache *cache, unsigned bucket)
 {

@@ -26,7 +26,7 @@
  */
 enum { TRAINING_PROMOTION = 64, TRAINING_MISSES = 8, TRAINING_FIRST = 8, TRAINING_DECAY = 64 };
 
-/* The quotas that each cache begins with, in slots of a magazine, and if they stay as they are. */
+/* The quotas that each cache begins with, in slots of a magazine, and whether training may change them. */
 struct training_settings {
     bool frozen;                  /* quotas never change after the first one */
     uint32_t first[BUCKET_LIMIT]; /* 0: a bucket gets its first quota by promotion */

@@ -1,4 +1,4 @@
-/* What training has learnt: written to a profile, and read by the next process. */
+/* Writes what training has learnt to a profile, from which the next process reads it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/bounds.h"
 #include "cache/profile.h"

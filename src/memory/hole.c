@@ -91,7 +91,7 @@ static char *hole_start(char *range, uint32_t first)
     return range + ((size_t)first << BUCKET_GRANULE_SHIFT);
 }
 
-/* Unmaps pages if they can be claimed again later, see hole_open. */
+/* Unmaps pages, if they can be claimed again later: see hole_open. Returns false if not, or if the kernel refuses. */
 static bool hole_unmap(char *range, uint32_t first, uint32_t pages, bool backed)
 {
     uint32_t at = hole_find(first);

@@ -29,10 +29,10 @@ struct hole {
 
 /*
  * Unmaps `pages` pages from `first` on, whose slots no thread can reach any more. `range` is the address of page 0.
- * `backed` says that the page before `first` is mapped and ours, because the hole will be claimed from there; a hole
- * that ends at `first` will do, too. Returns false, with nothing changed, if there is neither, if another thread is
- * busy with holes, if there are HOLES_MAX of them, or if the kernel refuses. If it returns true, hole_close must
- * follow.
+ * `backed` is true if the page before `first` is mapped and belongs to the range; the hole will later be claimed from
+ * that page. A hole that ends at `first` serves for this as well. Returns false, with nothing changed, if there is
+ * neither, if another thread is busy with holes, if there are HOLES_MAX of them, or if the kernel refuses. If it
+ * returns true, hole_close must follow.
  */
 bool hole_open(char *range, uint32_t first, uint32_t pages, bool backed);
 

@@ -84,16 +84,16 @@ static struct mapped_block *mapped_take(const void *address)
     return NULL;
 }
 
-/* Makes the entry that of a live block. No order is needed: a thread that frees or resizes the block has its address
- * from the thread that made it. */
+/* Marks the entry as that of a live block at this address. The stores need no order, because a thread that frees or
+ * resizes the block has got its address from the thread that made the block. */
 static void mapped_publish(struct mapped_block *entry, const void *address, size_t request)
 {
     atomic_store_explicit(&entry->request, request, memory_order_relaxed);
     mapped_set(entry, address, 0);
 }
 
-/* Unmaps a range. The kernel refuses if that would make too many mappings; then the pages go, and the addresses are
- * lost. */
+/* Unmaps a range. The kernel refuses if that would make too many mappings. The pages of the range are then discarded,
+ * and its addresses stay mapped for good. */
 static void mapped_unmap(char *start, size_t size)
 {
     if (size > 0 && !os_release(start, size)) {
@@ -270,7 +270,8 @@ void *mapped_from_slot(void *slot, size_t kept, size_t request)
         mapped_give_up(place, wanted);
         return NULL;
     }
-    /* What is behind the pages was reserved without memory; a mapping can only grow into addresses that are free. */
+    /* The addresses behind the pages were reserved without memory. They are unmapped first, because a mapping can only
+     * grow into addresses that are free. */
     mapped_unmap(place.start + size, wanted - size);
     if (!mapped_lengthen(&place, size, wanted)) {
         memcpy(slot, place.start, size);

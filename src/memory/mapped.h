@@ -56,10 +56,10 @@ INTERNAL void *mapped_resize(void *address, size_t request);
  */
 INTERNAL void *mapped_from_slot(void *slot, size_t kept, size_t request);
 
-/* What the live blocks amount to. */
+/* The number of live mapped blocks, and how many bytes their mappings have. */
 struct mapped_sum {
     size_t blocks;
-    size_t bytes; /* of their mappings, resident or not */
+    size_t bytes; /* bytes of the blocks' mappings, resident or not */
 };
 
 /* Counts the live blocks. Signal-safe. Price: a load for each entry of the table. */

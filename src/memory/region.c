@@ -67,9 +67,9 @@ static bool region_open_tables(size_t size)
 }
 
 /*
- * Returns how many links may be one: the starts of any two slots lie at least as many pages apart as the shortest
- * slot has, and those are the first bucket's. Fewer links lie on fewer pages that frees write to, which the kernel
- * would copy after a fork.
+ * Returns the shift that makes the number of a link from the number of a page. The starts of any two slots lie at least
+ * as many pages apart as the shortest slot has, which is a slot of the first bucket, so that many pages can share one
+ * link. Fewer links lie on fewer pages that frees write to, and the kernel would copy each such page after a fork.
  */
 static unsigned region_link_shift(const struct bucket_plan *plan)
 {
@@ -208,8 +208,8 @@ static void region_forget_run(uint32_t first, uint32_t pages)
     }
 }
 
-/* Returns true if the page before `first` is mapped and ours: the first page of the range, or a page of a slot. It is
- * not if it belongs to a hole, also to one that a fork child has forgotten. */
+/* Returns true if the page before `first` is mapped and belongs to the range: it is the first page of the range, or a
+ * page of a slot. Returns false if the page belongs to a hole, also to a hole that a fork child has forgotten. */
 static bool region_is_backed(uint32_t first)
 {
     const char *before = (const char *)region_slot(first) - 1;

@@ -18,32 +18,33 @@
 
 /*
  * The range grows at its front. Each bucket carves its slots there in runs, as it needs them, so the runs of all
- * buckets lie mixed. A slot's number is the number of its first page, counted from the start of the range. It finds the
- * slot's metadata: one subtraction and one shift, for every bucket. A page in this file is a granule of 4 KiB on every
- * machine.
+ * buckets lie mixed. A slot's number is the number of its first page, counted from the start of the range. The number
+ * is the index of the slot's metadata; an address becomes a number by one subtraction and one shift, for every bucket.
+ * A page in this file is a granule of 4 KiB on every machine.
  */
 enum {
     REGION_SHIFT = BUCKET_GRANULE_SHIFT,
     REGION_NUMBERS = STACK_NUMBERS /* pages of the longest range; 2^24 of them are 64 GiB */
 };
 
-/* What is said of each bucket's slots. Written at start and never again. */
+/* The sizes of each bucket's slots. Start-up writes them, and nothing changes them afterwards. */
 struct bucket_geometry {
     size_t stride;   /* bytes from the start of one slot to the start of the next of its run */
     size_t capacity; /* bytes of the largest request that a slot can hold */
     uint32_t pages;  /* the stride in granules of 4 KiB */
 };
 
-/* The part of the region that fast paths read. Written at start, made read-only at the end of it, never written again.
- */
+/* The part of the region that the fast paths read. Start-up writes it, makes it read-only at its end, and nothing
+ * changes it afterwards. */
 struct region {
     _Alignas(FROZEN_PAGE) char colour[COLOUR_REGIONS];
-    char *start;                 /* of the range; NULL until region_lay */
+    char *start;                 /* start of the range; NULL until region_lay */
     slot_state_byte *states;     /* the state byte of each page of the range, as far as the range is usable */
     slot_request_word *requests; /* the request word of each page */
-    stack_link *links;           /* one for each 2^link_shift pages, for the stacks; only slow paths read them */
-    unsigned link_shift;         /* 2^link_shift pages or more lie between the starts of any two slots */
-    unsigned buckets;            /* the number of buckets; 0 until region_lay */
+    /* the links of the stacks, one for each 2^link_shift pages; only slow paths read them */
+    stack_link *links;
+    unsigned link_shift; /* 2^link_shift pages or more lie between the starts of any two slots */
+    unsigned buckets;    /* the number of buckets; 0 until region_lay */
     struct bucket_geometry geometry[BUCKET_LIMIT];
 };
 

@@ -9,18 +9,18 @@
 #include "base/attributes.h"
 #include "memory/bucket.h"
 
-/* Bytes that one bucket has in memory. */
+/* The bytes in memory of one bucket's slots, by the state of the slot. */
 struct residency {
     size_t live;
     size_t free;
     size_t purged; /* pages that were touched after the purge, or that the kernel has kept */
-    bool known;    /* false if the kernel did not say or may not be called; the others are then 0 */
+    bool known;    /* false if the kernel did not say or may not be called; the other figures are then 0 */
 };
 
 /*
- * Measures what each bucket has in memory. It asks the kernel which pages of the range are, in one pass with a system
- * call for each 4 MiB, and reads the state of the slot of each page. The sum of all figures is what the kernel said.
- * While other threads work, a slot may have changed its state since. Signal-safe, no lock.
+ * Measures what each bucket has in memory. It asks the kernel which pages of the range are in memory, in one pass with
+ * a system call for each 4 MiB, and reads the state of the slot of each such page. The sum of all figures is what the
+ * kernel said. While other threads work, a slot may have changed its state since. Signal-safe, no lock.
  */
 INTERNAL void residency_measure(struct residency residency[BUCKET_LIMIT]);
 

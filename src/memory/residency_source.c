@@ -1,4 +1,5 @@
-/* Which pages residency_measure measures: those of the process itself. The command replaces this file. */
+/* Asks the kernel which pages of this process are in memory, for residency_measure. The command has another file in
+ * place of this one, which asks about another process. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "memory/residency.h"
 #include "os/os.h"

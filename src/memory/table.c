@@ -136,12 +136,12 @@ static bool table_is_interrupted(void)
 }
 
 /*
- * Called after the kernel has refused to extend the table from `ready` on. Returns true if another thread has
- * extended it meanwhile. If nothing is mapped behind the table, memory is short. If something is, another thread has
- * extended the table and is about to publish it, or it is a stranger's mapping. `blocked` marks a table that ends at a
- * stranger's, so that no thread waits for the stranger again. The mark is the table's end: should the other thread
- * publish in the last moment, the table ends elsewhere, and the mark says nothing. A handler does not wait for the
- * thread that it interrupted, and leaves no mark, since other threads must.
+ * Called after the kernel has refused to extend the table from `ready` on. Returns true if another thread has extended
+ * the table meanwhile. If nothing is mapped behind the table, memory is short. If something is mapped there, either
+ * another thread has extended the table and will soon publish that, or the mapping is a stranger's. In the second case
+ * `blocked` is set to the end of the table, so that no thread waits for the stranger's mapping again. If the other
+ * thread publishes at the last moment after all, the table ends elsewhere, and the mark has no effect. A signal handler
+ * does not wait for the thread that it interrupted, and sets no mark, because other threads still have to wait.
  */
 static bool table_await(struct table *table, size_t ready)
 {
@@ -177,7 +177,8 @@ bool table_hold(struct table *table)
             return true;
         }
         if (table_is_interrupted()) {
-            return false; /* called by a signal handler that interrupted its own thread there */
+            /* called by a signal handler that interrupted its own thread between its mremap and the store to `ready` */
+            return false;
         }
         os_wait(&nothing, 0, TABLE_NAP);
     }
@@ -226,7 +227,7 @@ bool table_grow_to(struct table *table, size_t size)
     }
 }
 
-/* If memory is too short for the goal, the bytes that are needed may still be had. */
+/* If memory is too short for the goal, the kernel may still grant the bytes that are needed. */
 bool table_grow(struct table *table, size_t size)
 {
     size_t goal = table_goal(table, size);

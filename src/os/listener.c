@@ -1,4 +1,4 @@
-/* What accept would do with a descriptor: return at once, or wait for a connection. */
+/* Tells what accept would do with a descriptor: return at once, or wait for a connection. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "os/listener.h"
 
@@ -19,7 +19,7 @@ static bool listener_never_blocks(int file)
     return flags < 0 || (flags & O_NONBLOCK) != 0;
 }
 
-/* Returns true if the descriptor is ready. Of a socket that listens, a connection or an error is then there. */
+/* Returns true if the descriptor is ready: for a listening socket, if a connection or an error is waiting there. */
 static bool listener_is_ready(int file)
 {
     struct pollfd one = {file, POLLIN, 0};
@@ -36,7 +36,7 @@ static bool listener_listens(int file)
     return system_call(SYS_getsockopt, file, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens != 0;
 }
 
-/* Returns true if the wait has a limit, or if the kernel does not say so. */
+/* Returns true if SO_RCVTIMEO limits the wait for a connection, or if the kernel does not return this limit. */
 static bool listener_has_limit(int file)
 {
     struct timeval limit = {0, 0};

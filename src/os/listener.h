@@ -1,4 +1,4 @@
-/* What accept would do with a descriptor: return at once, or wait for a connection. */
+/* Tells what accept would do with a descriptor: return at once, or wait for a connection. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_LISTENER_H
 #define SOCKMALLOC_LISTENER_H

@@ -198,8 +198,8 @@ bool os_move(char *start, size_t size, char *place, size_t wanted)
 }
 
 /* The kernel refuses MADV_COLD for locked memory; otherwise it does no more than to choose the page sooner when memory
- * is short. An emulator that ignores MREMAP_DONTUNMAP leaves nothing mapped, hence the claim, whose success changes
- * nothing: the pages have moved. */
+ * is short. An emulator that ignores MREMAP_DONTUNMAP leaves nothing mapped, so os_claim then maps the range again. The
+ * result of os_claim changes nothing, because the pages have moved. */
 bool os_take_pages(char *start, size_t size, char *place)
 {
     if (system_call(SYS_madvise, start, os_page_size(), MADV_COLD) != 0 ||
@@ -485,7 +485,7 @@ void os_name_thread(const char *name)
     system_call(SYS_prctl, PR_SET_NAME, name);
 }
 
-/* libc writes the number of the thread into a mutex of this kind when the thread locks it. */
+/* A mutex of this kind has a field into which libc writes the number of the thread that locks it. */
 pid_t os_thread(void)
 {
     pthread_mutex_t mutex = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;

@@ -1,4 +1,4 @@
-/* Which system calls the process may make, judged by the seccomp filters that it has set. */
+/* Decides which system calls the process may make, by the seccomp filters that it has set. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_SANDBOX_H
 #define SOCKMALLOC_SANDBOX_H

@@ -1,4 +1,4 @@
-/* System calls by the machine's own instruction, without libc. */
+/* Makes system calls by the machine's own instruction, without libc. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "os/system_call.h"
 
@@ -39,7 +39,8 @@ long system_call_make(long number, long a, long b, long c, long d, long e, long 
 #include <errno.h>
 #include <unistd.h>
 
-/* The library does not export its own `syscall` on other machines, so it may call the one of libc. */
+/* On a machine without an instruction above, the library does not export its own `syscall`, so this call reaches libc's
+ * function. */
 long system_call_make(long number, long a, long b, long c, long d, long e, long f)
 {
     int kept = errno;

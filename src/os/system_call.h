@@ -1,4 +1,4 @@
-/* System calls by the machine's own instruction, without libc. */
+/* Makes system calls by the machine's own instruction, without libc. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_SYSTEM_CALL_H
 #define SOCKMALLOC_SYSTEM_CALL_H

@@ -25,7 +25,7 @@ static atomic_flag sharing = ATOMIC_FLAG_INIT;
 
 static size_t percpu_limit_of_records(void)
 {
-    static size_t limit; /* read once, so that the size that is laid is the size that was counted */
+    static size_t limit; /* read only once, so that the table is laid with the size that was reserved for it */
     if (limit == 0) {
         limit = os_processors();
         limit = LESSER(limit, PROCESSORS_MAX);

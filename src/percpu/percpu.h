@@ -29,7 +29,7 @@ struct processors {
 
 extern INTERNAL struct processors processors;
 
-/* Where a slot came from. */
+/* The places that a slot can come from. */
 enum percpu_source {
     PERCPU_NONE,
     PERCPU_CACHE, /* the magazine of the processor that the thread runs on */

@@ -1,11 +1,11 @@
-/* Restartable sequences (rseq): where glibc has each thread's area, and if there is one. */
+/* Finds the area that glibc registers for each thread for restartable sequences (rseq), if there is one. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "percpu/rseq.h"
 
 /*
- * glibc has these from 2.35 on. They are declared here as weak symbols and not by <sys/rseq.h>, so that their
- * addresses are NULL with an older glibc or another libc. A weak reference binds the library neither to the version
- * of the symbols nor to the dynamic linker, which defines them.
+ * glibc has these symbols from version 2.35 on. They are declared here as weak symbols and not by <sys/rseq.h>, so that
+ * their addresses are NULL with an older glibc or another libc. A weak reference binds the library neither to the
+ * version of the symbols nor to the dynamic linker, which defines them.
  */
 extern const ptrdiff_t __rseq_offset __attribute__((weak));
 extern const unsigned int __rseq_size __attribute__((weak));

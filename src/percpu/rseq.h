@@ -54,9 +54,10 @@
  * a child may not call malloc, and glibc's posix_spawn does not.
  */
 struct rseq_area {
-    _Alignas(32) uint32_t number_at_start; /* as `number`, but 0 if the thread is not registered */
-    uint32_t number;     /* of the processor; as int32_t it is negative if the thread is not registered */
-    uint64_t descriptor; /* of the sequence that the thread may be in */
+    /* the number of the processor, like `number`, but 0 if the thread is not registered */
+    _Alignas(32) uint32_t number_at_start;
+    uint32_t number;     /* the number of the processor; as int32_t it is negative if the thread is not registered */
+    uint64_t descriptor; /* the address of the descriptor of the sequence that the thread may be in */
     uint32_t flags;
 };
 
@@ -83,7 +84,7 @@ _Static_assert(offsetof(struct magazine, slot) == 8 && MAGAZINE_SIZE == 512, "as
 enum { RSEQ_RECORD = 1 << 12 /* the assembly has this number, too */ };
 struct rseq_table {
     char *records;
-    _Atomic size_t count; /* of usable records; 0 before percpu_open */
+    _Atomic size_t count; /* the number of usable records; 0 before percpu_open */
     ptrdiff_t area;       /* from the thread pointer to the thread's area: rseq_area_offset */
 };
 
@@ -146,7 +147,7 @@ static inline size_t rseq_count(const struct rseq_table *table)
 }
 
 /* Pops the top slot of the magazine whose top is the word at `offset`. Returns NULL if the magazine is empty or there
- * is none. The lower bits of the top tell, because magazines are aligned. */
+ * is none. The lower bits of the top show if the magazine is empty, because magazines are aligned. */
 FAST_PATH void *rseq_pop(const struct rseq_table *table, size_t offset)
 {
     void *slot = rseq_run_pop(table->records + offset, rseq_count(table), table->area);

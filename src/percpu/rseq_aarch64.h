@@ -67,7 +67,7 @@ FAST_PATH void *rseq_run_pop(char *first, size_t count, ptrdiff_t area)
     char *word;
     void **top;
     size_t place;
-    __asm__ volatile(RSEQ_BEGIN /* `word` is the address of the top */
+    __asm__ volatile(RSEQ_BEGIN /* `word` is the address of the top of the processor's magazine */
                      "ldr %[top], [%[word]]\n\t"
                      "and %[place], %[top], #511\n\t"
                      "cmp %[place], #8\n\t"
@@ -89,7 +89,7 @@ FAST_PATH bool rseq_run_push(char *first, size_t count, ptrdiff_t area, void *sl
     char *word;
     void **top;
     size_t place;
-    __asm__ volatile(RSEQ_BEGIN /* `word` is the address of the top */
+    __asm__ volatile(RSEQ_BEGIN /* `word` is the address of the top of the processor's magazine */
                      "ldr %[top], [%[word]]\n\t"
                      "and %[place], %[top], #511\n\t"
                      "sub %[place], %[place], #8\n\t"
@@ -111,7 +111,7 @@ static inline bool rseq_run_swap(char *first, size_t count, ptrdiff_t area, void
     size_t done;
     char *word;
     void **top;
-    __asm__ volatile(RSEQ_BEGIN /* `word` is the address of the top */
+    __asm__ volatile(RSEQ_BEGIN /* `word` is the address of the top of the processor's magazine */
                      "ldr %[top], [%[word]]\n\t"
                      "cmp %[top], %[old]\n\t"
                      "b.ne 2f\n\t"

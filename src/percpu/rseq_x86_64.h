@@ -64,7 +64,7 @@ FAST_PATH void *rseq_run_pop(char *first, size_t count, ptrdiff_t area)
     char *word;
     void **top;
     uint32_t place;
-    __asm__ volatile(RSEQ_BEGIN /* `word` is the address of the top */
+    __asm__ volatile(RSEQ_BEGIN /* `word` is the address of the top of the processor's magazine */
                      "movq (%[word]), %[top]\n\t"
                      "movl %k[top], %[place]\n\t"
                      "andl $511, %[place]\n\t"
@@ -88,7 +88,7 @@ FAST_PATH bool rseq_run_push(char *first, size_t count, ptrdiff_t area, void *sl
     char *word;
     void **top;
     uint32_t place;
-    __asm__ volatile(RSEQ_BEGIN /* `word` is the address of the top */
+    __asm__ volatile(RSEQ_BEGIN /* `word` is the address of the top of the processor's magazine */
                      "movq (%[word]), %[top]\n\t"
                      "movl %k[top], %[place]\n\t"
                      "andl $511, %[place]\n\t"
@@ -110,7 +110,7 @@ static inline bool rseq_run_swap(char *first, size_t count, ptrdiff_t area, void
 {
     uint32_t done;
     char *word;
-    __asm__ volatile(RSEQ_BEGIN /* `word` is the address of the top */
+    __asm__ volatile(RSEQ_BEGIN /* `word` is the address of the top of the processor's magazine */
                      "cmpq %[old], (%[word])\n\t"
                      "jne 2f\n\t"
                      "movl $1, %[result]\n\t"

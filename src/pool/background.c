@@ -42,12 +42,13 @@ static void background_first_ends(void *unused)
 {
     (void)unused;
     atomic_store(&first_thread_is_gone, true);
-    /* wakes also a background thread that is just about to sleep: see background_wait */
+    /* This store also wakes a background thread that is just about to sleep: see background_wait. */
     atomic_store(&background.called, true);
     background_wake();
 }
 
-/* Has background_first_ends called when the calling thread ends: any value but NULL does. */
+/* Registers background_first_ends for the end of the calling thread. libc calls the function because the key has a
+ * value for this thread; any value but NULL would do. */
 static void background_watch_first(void)
 {
     pthread_setspecific(first_thread, &background);
@@ -179,7 +180,8 @@ static void background_make(void)
 {
     int kept = errno;
     if (!background_create()) {
-        atomic_store(&background.state, REFUSED); /* for good; ticks of the program's own frees still purge */
+        /* No further attempt is made. Ticks of the program's own frees still purge. */
+        atomic_store(&background.state, REFUSED);
     }
     errno = kept;
 }

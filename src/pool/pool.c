@@ -1,4 +1,4 @@
-/* Opens the pools, and goes on where the fast paths of pool.h end. */
+/* Opens the pools, and continues malloc and free where their fast paths in pool.h end. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/pool.h"
 
@@ -27,8 +27,8 @@ static COLD void auto_turn(void)
     pool_set_kind(KIND_CPU);
 }
 
-/* Returns the operations that serve a call while KIND_AUTO is in force; the first slow path of one thread too many
- * turns the kind. */
+/* Returns the operations that serve a call while KIND_AUTO is in force. If the thread has no cache yet and as many
+ * caches are open as the limit `crowd` says, the kind turns into KIND_CPU first. */
 static const struct pool_operations *auto_choose(void)
 {
     if (cache_mine == &cache_none && cache_open_count() >= settings.crowd) {

@@ -1,5 +1,5 @@
-/* The pools' face: the fast paths of malloc and free for the sizes that the pools serve, and what other folders call.
- */
+/* The pools' interface: the fast paths of malloc and free for the sizes that the pools serve, and what other folders
+ * call. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_POOL_H
 #define SOCKMALLOC_POOL_H
@@ -49,7 +49,7 @@ INTERNAL void pool_die(const char *call, const void *address) __attribute__((nor
  *  3. pool_alloc_large (below)         a large bucket: pops the stack of free slots, while nothing else is due
  *  4. pool_alloc_slow (pool.c)         in the child of a fork, finds the free slots first; then, by the kind of pool:
  *  5. thread_alloc (pool_thread.c)     cold slots, one step of purging, then from here on the first place with a slot:
- *  6. cache_refill (cache.c)           the public magazine; another thread's (cache_threads.c); the depot (depot.c)
+ *  6. cache_refill (cache.c)           the public magazine; another thread's (cache_registry.c); the depot (depot.c)
  *  7. slots_pop_free (slots.h)         the stack of free slots, one slot or a magazine's worth of them
  *  8. slots_pop_purged (slots.h)       the stack of free slots that have no pages
  *  9. region_carve (region.c)          space that was never used, at the end of the range, which grows

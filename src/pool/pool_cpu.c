@@ -1,4 +1,5 @@
-/* The kind `cpu`: slow paths of a pool whose magazines belong to processors. Every call takes them. */
+/* The kind `cpu`: slow paths of a pool whose magazines belong to processors. Every malloc and free takes these slow
+ * paths. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "percpu/percpu.h"
 #include "pool/pool_decay.h"
@@ -64,7 +65,7 @@ static bool cpu_free(unsigned bucket, void *slot, uint32_t number)
     return true;
 }
 
-/* Threads count together in cache_shared: none has a cache of its own. */
+/* All threads count in cache_shared, because with this kind no thread has a cache of its own. */
 static struct cache *cpu_counters(void)
 {
     return &cache_shared;

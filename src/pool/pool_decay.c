@@ -28,8 +28,8 @@ static const uint64_t tick_pace = 8000000; /* nanoseconds between two ticks that
 /* How many caches of other threads one step looks at for unused public magazines. */
 enum { IDLE_LOOKS = 32 };
 
-/* Runs one step of purging, if the thread is the one to do that at this moment of the clock (decay_claim). While memory
- * is nearly used up every thread purges, and more than old slots. Returns true if more pages are due. */
+/* Runs one step of purging, if decay_claim chooses this thread for the present step of the clock. While memory is
+ * nearly used up, every thread purges, and not only old slots. Returns true if more pages are due. */
 static bool pool_decay(struct cache *cache, enum decay_call call, uint64_t now)
 {
     if (pressure_tick(now)) {
@@ -59,8 +59,11 @@ bool pool_decay_step(void)
     return pool_decay(cache_reach(), DECAY_GIVE, clock_now());
 }
 
-/* Returns true, once in each step of the clock, if the bucket is large: its freed slots all come to one stack, where
- * they should soon be looked at. Only once, because cache_hasten brings the next tick of all buckets forward. */
+/*
+ * Returns true, once in each step of the clock, if the bucket is large: its freed slots all come to one stack, where
+ * they should soon be looked at. It is true only once in each step, because cache_hasten brings the next tick of all
+ * buckets forward.
+ */
 static bool pool_tick_is_hastened(struct cache *cache, unsigned bucket)
 {
     bool hastened = pool_is_large(bucket) && !cache->state.hastened;
@@ -130,11 +133,11 @@ OUT_OF_LINE void pool_tick(const void *slot)
     }
 }
 
-/* What struct cache_state holds for other threads: the ticks of a thread without a cache. */
+/* The ticks of a thread without a cache. A thread with a cache has these numbers in its struct cache_state. */
 static _Thread_local struct {
     uint64_t ticked;
     uint32_t interval;
-    uint32_t frees; /* since the last tick */
+    uint32_t frees; /* frees since the last tick */
     bool more;
 } shared __attribute__((tls_model("initial-exec")));
 

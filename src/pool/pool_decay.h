@@ -18,9 +18,11 @@ INTERNAL void pool_tick(const void *slot);
 /* Counts a free of a thread without a cache and, every so many frees, runs a tick: see pool_tick. */
 INTERNAL void pool_tick_shared(const void *slot);
 
-/* Runs one step of purging in an allocation. The first is for a thread's own cache, and is called while
- * cache->state.more is set; the second is for a thread without a cache, and does nothing unless its last tick has left
- * pages that are due. */
+/*
+ * Runs one step of purging in an allocation. pool_tick_taking is for a thread with a cache of its own, and is called
+ * while cache->state.more is set. pool_tick_taking_shared is for a thread without a cache, and does nothing unless its
+ * last tick has left pages that are due.
+ */
 void pool_tick_taking(struct cache *cache);
 void pool_tick_taking_shared(void);
 

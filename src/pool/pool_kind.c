@@ -5,8 +5,8 @@
 #include "memory/slots.h"
 #include "pool/pool_state.h"
 
-/* Before pool_open, or with the pools off, malloc_trim and others that purge find no slot. Nothing is allocated or
- * freed then, and the kind is the first of all. */
+/* These operations are in force before pool_open, and while the pools are off. Nothing is allocated or freed then.
+ * malloc_trim and other functions that purge may be called, and find no slot. */
 static const struct pool_operations pool_closed = {
     .withdraw = pool_withdraw_from_stack,
     .restore = pool_restore_to_stack,

@@ -13,8 +13,9 @@
 #include "config/choices.h"
 
 /*
- * What differs from kind to kind, for slow paths only: the fast paths in pool.h need no kind, because a thread without
- * a magazine finds its magazine both empty and full. All operations may run in any thread and in a signal handler.
+ * The operations that differ from kind to kind, for slow paths only: the fast paths in pool.h need no kind, because a
+ * thread without a magazine finds its magazine both empty and full. All operations may run in any thread and in a
+ * signal handler.
  */
 struct pool_operations {
     /* Allocates a slot of the bucket for `request` bytes, writes its metadata, and counts it. Returns NULL if there is

@@ -119,7 +119,7 @@ static void pool_purge_batch(struct purge *purge)
     purge->count = 0;
 }
 
-/* Returns how many slots the next batch takes: as many as the limit still asks for, at least one. */
+/* Returns how many slots to put into the next batch: as many as are still missing to the limit, PURGE_BATCH at most. */
 static unsigned pool_batch(const struct purge *purge)
 {
     size_t stride = region.geometry[purge->bucket].stride;
@@ -234,8 +234,11 @@ void pool_enforce_limits(void)
     }
 }
 
-/* Returns how many slots a cache brought to depots and stacks, less those it took. It wraps below 0 for a thread that
- * allocates what other threads free, so only the sum over all caches means something. */
+/*
+ * Returns how many slots a cache has moved to depots and stacks, minus those that it has taken from there. The result
+ * wraps around below 0 for a thread that allocates what other threads free, so only the sum over all caches means
+ * something.
+ */
 static uint64_t pool_brought(const struct cache *cache, unsigned bucket)
 {
     const struct cache_tally *tally = &cache->tally[bucket];

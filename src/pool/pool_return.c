@@ -26,7 +26,8 @@ static bool pool_is_leaving(uint32_t number)
     return number < region_front() && slot_meta_is_leaving(region_meta(number));
 }
 
-/* Returns how many pages the leaving slots occupy that lie side by side, from slot `first` on, of whatever buckets. */
+/* Returns how many pages the leaving slots occupy that lie side by side from slot `first` on. They may be slots of
+ * different buckets. */
 static uint32_t pool_leaving_pages(uint32_t first)
 {
     uint32_t end = first;

@@ -20,7 +20,7 @@ enum {
     MAGAZINES_A_BIN = 2,     /* the private one and the public one */
 };
 
-/* What the calling thread's magazines hold, and since when it has not used them. */
+/* When the calling thread last used its own magazines, and which of them it has purged since. */
 static _Thread_local struct {
     uint64_t asked;  /* when pool_sleep_limit was last called */
     uint64_t since;  /* the time at which `uses` was last seen to have changed */
@@ -77,7 +77,7 @@ static uint64_t pool_sleep_until(uint64_t due, uint64_t now)
     return (int64_t)(due - now) > 0 ? due - now : 0;
 }
 
-/* Returns for how long the thread's own magazines keep their pages, from `now` on. */
+/* Returns for how many nanoseconds, from `now` on, the thread's own magazines keep their pages. */
 static uint64_t pool_sleep_own(const struct cache *cache, uint64_t now)
 {
     if (!cache_is_own(cache) || !pool_sleep_holds(cache)) {
@@ -90,7 +90,7 @@ static uint64_t pool_sleep_own(const struct cache *cache, uint64_t now)
         idle.next = 0;
         idle.slot = 0;
     } else if (idle.next == MAGAZINES_A_BIN * BUCKET_LIMIT) {
-        return POOL_SLEEP_NEVER; /* their pages have gone */
+        return POOL_SLEEP_NEVER; /* all pages of the thread's own magazines have been given back */
     }
     return pool_sleep_until(idle.since + DECAY_GENERATIONS * decay.age, now);
 }
@@ -163,7 +163,8 @@ static bool pool_sleep_purge_private(struct cache_bin *bin, unsigned bucket)
     return count > idle.slot && pool_sleep_purge(bucket, magazine->slot, count);
 }
 
-/* No other thread can have the public magazine while its slots' pages go. */
+/* Gives back pages of the public magazine's slots. The magazine is taken out of the bin meanwhile, so that no other
+ * thread can steal it. */
 static bool pool_sleep_purge_public(struct cache *cache, struct cache_bin *bin, unsigned bucket)
 {
     struct magazine *magazine = cache_exchange(bin, NULL);
@@ -172,11 +173,12 @@ static bool pool_sleep_purge_public(struct cache *cache, struct cache_bin *bin, 
     }
     size_t count = magazine_count(magazine);
     bool more = count > idle.slot && pool_sleep_purge(bucket, magazine->slot, count);
-    cache_deposit(cache, bucket, cache_exchange(bin, magazine)); /* none, unless a handler came in between */
+    /* there is another magazine only if a signal handler has put one there meanwhile */
+    cache_deposit(cache, bucket, cache_exchange(bin, magazine));
     return more;
 }
 
-/* A step of the thread's own magazines: one magazine, or STEP_SLOTS slots of it. */
+/* Makes one step on the thread's own magazines: gives back the pages of one magazine, or of STEP_SLOTS slots of it. */
 static void pool_sleep_step_own(struct cache *cache)
 {
     unsigned bucket = idle.next / MAGAZINES_A_BIN;
@@ -192,7 +194,7 @@ static void pool_sleep_step_own(struct cache *cache)
     }
 }
 
-/* A step of what lies in depots and stacks. Returns for how long the next one has time. */
+/* Makes one step on the depots and stacks. Returns after how many nanoseconds the next step is due. */
 static uint64_t pool_sleep_step_shared(struct cache *cache, uint64_t now)
 {
     if (atomic_flag_test_and_set_explicit(&purging, memory_order_acquire)) {

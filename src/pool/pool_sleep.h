@@ -9,15 +9,17 @@
 #define POOL_SLEEP_NEVER UINT64_MAX
 
 /*
- * An idle server frees nothing, so no tick comes (pool_decay). But it sleeps in a call like epoll_wait, and there its
- * free memory can go back: the call asks how long it may sleep, sleeps no longer, takes a step, and asks again.
+ * An idle server frees nothing, so no tick runs (pool_decay). But it sleeps in a call like epoll_wait, and its free
+ * memory can be given back there. The library's wrapper of that call gets from pool_sleep_limit how long it may sleep,
+ * sleeps no longer, calls pool_sleep_step, and begins again.
  *
- * Two kinds of memory go back. What lies in depots and stacks goes as in any tick, when the old generation's time has
- * come. What lies in the calling thread's own magazines goes when the thread has neither allocated nor freed anything
- * for SOCKMALLOC_DECAY_MS. Those slots stay in their magazines, and only their pages go: a signal handler that calls
- * poll may have interrupted malloc between its reading a slot off the magazine and its storing the new top.
+ * Two kinds of memory are given back. Slots in depots and stacks are purged as in any tick, when the time of the old
+ * generation has come. Slots in the calling thread's own magazines lose their pages when the thread has neither
+ * allocated nor freed anything for SOCKMALLOC_DECAY_MS. These slots stay in their magazines, because a signal handler
+ * that calls poll may have interrupted malloc between its load of a slot from the magazine and its store of the new
+ * top.
  *
- * Any thread, signal handlers too. No lock is waited for.
+ * Any thread and any signal handler may call these functions. They wait for no lock.
  */
 
 /*
@@ -33,8 +35,11 @@
  */
 uint64_t pool_sleep_limit(uint64_t wanted, bool watches);
 
-/* Gives back what is due, at most the bytes that pool_quantum says, or 16 slots of a magazine. Returns what
- * pool_sleep_limit says afterwards. */
+/*
+ * Gives free memory back whose time has come: pool_quantum() bytes at most of depots and stacks, and 16 slots at most
+ * of one magazine of the thread. Returns for how many nanoseconds the thread may sleep before the next step, or
+ * POOL_SLEEP_NEVER.
+ */
 uint64_t pool_sleep_step(void);
 
 #endif

@@ -238,8 +238,8 @@ static void (*const handlers[])(int, siginfo_t *, void *) = {HANDLER_ROWS(HANDLE
 _Static_assert(sizeof handlers / sizeof handlers[0] == RECORDS, "each record has a handler");
 
 /*
- * Stores the action that the program set, for an action that the kernel has. The kernel has either a handler from
- * above, which stands for a record, or the program's own action.
+ * Stores the action that the program set, by an action that was read from the kernel. The kernel has either one of the
+ * library's handlers above, which stands for a record, or the program's own action.
  */
 static void handler_translate(const struct sigaction *present, struct sigaction *wish)
 {
@@ -271,7 +271,8 @@ static int handler_install(int signal_number, const struct sigaction *wanted, st
     return __sigaction(signal_number, &ours, former);
 }
 
-/* The process that the memory belongs to. A child of vfork, or of a clone that shares memory, is another process. */
+/* The process that the memory belongs to. A child of vfork, or of a clone that shares memory, is another process than
+ * this. */
 static _Atomic pid_t process;
 
 static _Atomic uint64_t interrupting; /* a bit for each signal that shall interrupt system calls */
@@ -360,7 +361,7 @@ static _Thread_local struct {
     bool whole;
 } seen __attribute__((tls_model("initial-exec")));
 
-/* Notes the effect of one signal's handler. */
+/* Reads the action of one signal from the kernel, and notes if its handler restarts or interrupts system calls. */
 static void handler_look(int signal_number)
 {
     struct sigaction present;
@@ -378,8 +379,8 @@ static void handler_look(int signal_number)
     }
 }
 
-/* Looks at the signals that were changed. All are looked at the first time, because the program may have set actions
- * before the library was there. */
+/* Reads the actions that were set since the last call. The first call reads the actions of all signals, because the
+ * program may have set some before the library was there. */
 static void handler_look_again(void)
 {
     uint32_t all = atomic_load_explicit(&changes, memory_order_acquire);

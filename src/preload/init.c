@@ -1,4 +1,4 @@
-/* Start-up, fork and end of the library: what happens once, and in which order. */
+/* Start-up, fork and end of the library: the steps of each, and their order. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "preload/init.h"
 
@@ -99,8 +99,8 @@ static bool init_claim(void)
 }
 
 /*
- * Called after a setting was refused and a message has said so. Returns if the program shall start all the same, and
- * ends the process under SOCKMALLOC_STRICT.
+ * Called after a setting was refused and a message has said so. Ends the process under SOCKMALLOC_STRICT; otherwise
+ * returns, and the program starts all the same.
  */
 static void init_go_on(void)
 {

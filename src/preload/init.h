@@ -1,4 +1,4 @@
-/* Start-up, fork and end of the library: what happens once, and in which order. */
+/* Start-up, fork and end of the library: the steps of each, and their order. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_INIT_H
 #define SOCKMALLOC_INIT_H

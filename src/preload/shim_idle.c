@@ -32,8 +32,8 @@ static void *find_next(_Atomic(void *) *known, const char *name)
 }
 
 /*
- * Does the work that the child of a fork has put off. Here the thread neither allocates nor frees a slot, so its own
- * slots are all accounted for.
+ * Does the work that the child of a fork has put off: finds the free slots, and starts the background thread if it is
+ * needed. At this point the thread neither allocates nor frees a slot, so each of its slots is accounted for.
  */
 static void before_waiting(void)
 {

@@ -21,7 +21,7 @@
  */
 enum { TRIM_LIMIT = 32 << 20 };
 
-/* Returns how many bytes of retained memory may be given back if `pad` bytes shall stay. */
+/* Returns how many bytes of retained memory may be given back if `pad` bytes are to stay. */
 static size_t info_trimmed(size_t pad)
 {
     uint64_t retained = pool_retained();
@@ -30,9 +30,9 @@ static size_t info_trimmed(size_t pad)
 }
 
 /*
- * According to glibc's man page about `pad` bytes of free memory stay, and the result is 1 if any memory was given
- * back, else 0. Here `pad` counts free slots. Memory of mimalloc does not count for the result, because mimalloc does
- * not report how much it gave back.
+ * glibc's man page says that about `pad` bytes of free memory stay, and that the result is 1 if any memory was given
+ * back, else 0. Here `pad` counts bytes of free slots. Memory of mimalloc does not count for the result, because
+ * mimalloc does not report how much it gave back.
  */
 EXPORTED int malloc_trim(size_t pad)
 {

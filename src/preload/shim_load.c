@@ -32,7 +32,7 @@ struct load {
 INTERNAL __attribute__((used)) struct load load_open(const char *file, int flags);
 INTERNAL __attribute__((used)) struct load load_open_in(Lmid_t space, const char *file, int flags);
 
-/* Stands in for a function that libc lacks. Returns NULL: no library was loaded. */
+/* Replaces a function that libc lacks. Returns NULL, which means that no library was loaded. */
 static void *load_nothing(void)
 {
     return NULL;

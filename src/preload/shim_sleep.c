@@ -26,9 +26,10 @@
 #include "preload/handler.h"
 
 /*
- * While free memory waits for its time, a call here sleeps in pieces: until that time has come (pool_sleep_limit), then
- * a step gives memory back, then the call looks for events without waiting and takes the next step, and at last it
- * sleeps for the rest. What the program sees is what libc's call does:
+ * While free memory is not yet due to be given back, a call here sleeps in pieces. The first piece ends when memory is
+ * due (pool_sleep_limit). Then a step gives memory back, and the call looks for events without waiting, until no
+ * further step is due. The last piece sleeps for the rest of the time. For the program, each call behaves as libc's
+ * call does:
  *
  * - Signals. All are blocked while the call is in pieces, and each piece waits with the caller's own mask, as ppoll
  * does. So a signal that arrives during a step is pending, its handler runs as the next piece begins, and that piece
@@ -108,13 +109,14 @@ static int sleep_lacks(void)
 static const uint64_t second = 1000000000;
 static const uint64_t millisecond = 1000000;
 
-/* Returns nanoseconds; POOL_SLEEP_NEVER for a timeout that has no end. */
+/* Converts a timeout to nanoseconds. Returns POOL_SLEEP_NEVER for a timeout that has no end. */
 static uint64_t sleep_of_milliseconds(int milliseconds)
 {
     return milliseconds < 0 ? POOL_SLEEP_NEVER : (uint64_t)milliseconds * millisecond;
 }
 
-/* Returns nanoseconds; POOL_SLEEP_NEVER for NULL or longer than centuries; 0 for what the kernel refuses. */
+/* Converts a timeout to nanoseconds. Returns POOL_SLEEP_NEVER for NULL and for more than centuries, and 0 for a timeout
+ * that the kernel refuses. */
 static uint64_t sleep_of_timespec(const struct timespec *limit)
 {
     if (limit == NULL || limit->tv_sec > (time_t)(UINT64_MAX / 2 / second)) {
@@ -130,7 +132,7 @@ static int sleep_to_milliseconds(uint64_t limit)
     return limit == POOL_SLEEP_NEVER ? -1 : rounded < INT_MAX ? (int)rounded : INT_MAX;
 }
 
-/* Returns `room`, filled in, or NULL for a timeout that has no end. */
+/* Writes the timeout into `room` and returns `room`. Returns NULL for a timeout that has no end. */
 static struct timespec *sleep_to_timespec(uint64_t limit, struct timespec *room)
 {
     *room = (struct timespec){(time_t)(limit / second), (long)(limit % second)};
@@ -139,7 +141,8 @@ static struct timespec *sleep_to_timespec(uint64_t limit, struct timespec *room)
 
 /* --- pieces ---------------------------------------------------------------------------- */
 
-/* One piece: waits for at most `limit` nanoseconds, with that signal mask. Returns what libc's function returns. */
+/* Makes one piece of a wait: waits for at most `limit` nanoseconds, with that signal mask. Returns what libc's function
+ * returns. */
 typedef int sleep_piece(void *arguments, uint64_t limit, const sigset_t *mask);
 
 static void sleep_block(sigset_t *former)
@@ -160,7 +163,7 @@ static void sleep_unblock(void *former)
     errno = kept;
 }
 
-/* Pieces are whole milliseconds, since that is what epoll_wait counts in. */
+/* Rounds a wait up to whole milliseconds, because epoll_wait counts in milliseconds. */
 static uint64_t sleep_round(uint64_t wait)
 {
     return wait == POOL_SLEEP_NEVER ? wait : (wait + millisecond - 1) / millisecond * millisecond;
@@ -213,8 +216,8 @@ static uint64_t sleep_before(uint64_t limit, bool watches)
 
 /* --- epoll ----------------------------------------------------------------------------- */
 
-/* What the child of a fork has put off. No handler may call epoll_wait and its relatives (signal-safety(7)), so that no
- * slot is on its way to a caller here, or from one. */
+/* Does what the child of a fork has put off: finds the free slots. No signal handler may call epoll_wait and its
+ * relatives (signal-safety(7)), so no malloc or free of this thread is interrupted here. */
 static void sleep_recover(void)
 {
     pool_recover_due();
@@ -268,7 +271,7 @@ static int sleep_epoll2_piece(void *arguments, uint64_t limit, const sigset_t *m
                         : sleep_lacks();
 }
 
-/* glibc has it from 2.35 on, and declares it from then on. */
+/* glibc has this function from 2.35 on, and declares it from then on. */
 int epoll_pwait2_name(int file, struct epoll_event *events, int count, const struct timespec *timeout,
                       const sigset_t *mask) __asm__("epoll_pwait2");
 EXPORTED int epoll_pwait2_name(int file, struct epoll_event *events, int count, const struct timespec *timeout,
@@ -361,7 +364,8 @@ EXPORTED int ppoll_checked_name(struct pollfd *files, nfds_t count, const struct
 
 /* --- select ---------------------------------------------------------------------------- */
 
-/* Sets of more files are left to libc, since they are copied on the stack, of which a handler may have little. */
+/* Calls with sets of more files are left to libc, because each piece copies the sets onto the stack, of which a signal
+ * handler may have little. */
 enum { SELECT_SETS = 3, SELECT_FILES = 4096, SELECT_WORDS = SELECT_FILES / (8 * sizeof(fd_mask)) };
 
 struct sleep_select {
@@ -371,8 +375,8 @@ struct sleep_select {
     fd_mask copy[SELECT_SETS][SELECT_WORDS];
 };
 
-/* A timeout clears the sets, so each piece works on copies of them, of which the last one's are the program's result.
- */
+/* Makes one piece of select. A timeout clears the sets, so each piece works on copies, and the copies of the last piece
+ * become the program's result. */
 static int sleep_select_piece(void *arguments, uint64_t limit, const sigset_t *mask)
 {
     struct sleep_select *select = arguments;
@@ -416,7 +420,7 @@ static uint64_t sleep_clock(void)
     return (uint64_t)now.tv_sec * second + (uint64_t)now.tv_nsec;
 }
 
-/* Linux leaves in `timeout` what is left of it. */
+/* Linux stores in `timeout` how much of it was left, so this function does the same. */
 static int sleep_select(int count, fd_set *readable, fd_set *writable, fd_set *special, struct timeval *timeout)
 {
     enum { MICROSECOND = 1000 };
@@ -509,7 +513,8 @@ static uint64_t sleep_pending(void)
     return signals;
 }
 
-/* Returns 1 if a connection or an error is there, 0 at the end of the time, and -1 with errno for the rest. */
+/* Waits for a connection. Returns 1 if a connection or an error is there, 0 if the time is over, and -1 with errno for
+ * any other error. */
 static int sleep_connection(int file, uint64_t limit, const sigset_t *mask)
 {
     struct timespec room;
@@ -518,8 +523,8 @@ static int sleep_connection(int file, uint64_t limit, const sigset_t *mask)
 }
 
 /*
- * A piece with all signals blocked. Signals that are pending are handled when the mask is restored: then either libc's
- * accept goes on, or the program's accept fails, if one of them is `interrupting`. Returns 0 at the end of the time.
+ * Makes a piece with all signals blocked. Pending signals are handled when the mask is restored. Then libc's accept
+ * goes on, or the program's accept fails if one of these signals is in `interrupting`. Returns 0 if the time is over.
  */
 static int sleep_accept_blocked(int file, uint64_t limit, uint64_t interrupting, const sigset_t *mask)
 {
@@ -570,7 +575,8 @@ static int sleep_accept_piece(void *arguments, uint64_t limit, const sigset_t *m
 }
 
 /*
- * Purges what is due before the descriptor's accept waits. Returns false with EINTR if a handler ran that ends accept.
+ * Purges memory that is due, before the descriptor's accept waits. Returns false with errno set to EINTR if a signal
+ * handler ran that ends accept.
  */
 static bool sleep_accept(int file)
 {

@@ -239,9 +239,9 @@ static void *fallback_open_library(const char *name)
 }
 
 /*
- * They are looked up by libc's own handle, since a look-up in the order of libraries could find
- * another allocator, and each time, since most processes never meet such a block and none should
- * pay for it at start.
+ * Returns libc's function of this name, or NULL. libc's own handle is used, because a look-up in the order of libraries
+ * could find the function of another allocator. The result is not kept: most processes never meet a block of libc, and
+ * none should pay for the look-up at start.
  */
 static COLD void *fallback_find(const char *name)
 {

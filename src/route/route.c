@@ -21,10 +21,11 @@ enum {
 };
 
 /*
- * Bytes. Above the pools' sizes, requests from MAPPED_LEAST on become mapped blocks. realloc copies up to as many: the
- * slot that a block leaves keeps its pages for the next one, and no page faults come. Larger blocks leave their slots
- * with their pages. While memory is tight, blocks from MAPPED_TIGHT on are mapped too, since no pages of theirs are
- * wasted; smaller ones would make too many mappings.
+ * Bytes. Above the pools' sizes, requests from MAPPED_LEAST on become mapped blocks. realloc copies blocks that are
+ * smaller than MAPPED_LEAST, because the slot that such a block leaves keeps its pages for the next block, which then
+ * causes no page faults. The pages of larger blocks move with the block. While memory is tight, requests from
+ * MAPPED_TIGHT on are mapped too, because a mapping wastes none of its pages; still smaller blocks would make too many
+ * mappings.
  */
 enum { MAPPED_LEAST = 4 << 20, MAPPED_TIGHT = 1 << 20 };
 
@@ -33,7 +34,7 @@ struct route route;
 void route_watch_small(bool wanted)
 {
     route.direct_below = wanted ? 0 : BUCKET_REQUEST_FLOOR;
-    route.minimum = route.direct_below; /* until route_publish, if the pools are on */
+    route.minimum = route.direct_below; /* holds until route_publish, if the pools are on */
 }
 
 void route_publish(const struct bucket_plan *plan)

@@ -40,8 +40,8 @@ void route_open(void);
  * with the pools on or off. */
 void route_watch_small(bool wanted);
 
-/* Lets the pools serve requests of the plan's sizes. The last step of start-up, because from then on slots are freed,
- * and everything a free needs must be ready. */
+/* Lets the pools serve requests of the plan's sizes. This is the last step of start-up, because from then on slots are
+ * freed, and everything that a free needs must be ready. */
 void route_publish(const struct bucket_plan *plan);
 
 /* Lets mimalloc serve all further requests. Slots can still be freed. */

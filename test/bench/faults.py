@@ -22,8 +22,8 @@ _EVENT = "page-faults"
 
 @dataclass
 class Taken:
-    """The faults of all threads of some processes, including threads that start later. None until the count is over,
-    or if faults cannot be counted here."""
+    """The page faults of all threads of some processes, including threads that start later. The number is None until
+    the count is over, or if faults cannot be counted here."""
 
     faults: int | None = None
 

@@ -1,7 +1,7 @@
 # Measures what a profile of trained quotas saves a server that starts again: nginx's first requests, with it and
 # without.
 # SPDX-License-Identifier: BSD-2-Clause
-"""One nginx writes a profile. Then an nginx without it and one with it take turns."""
+"""One nginx writes a profile. Then an nginx without the profile and one with it take turns."""
 
 from __future__ import annotations
 

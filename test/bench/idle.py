@@ -40,7 +40,7 @@ SAMPLE_SECONDS = 0.1
 STEADY_SAMPLES = 10
 TRICKLE_SECONDS = 0.05
 SETTLE_SECONDS = 20.0
-MEBIBYTE = 1024  # in the unit of smaps_rollup
+MEBIBYTE = 1024  # MiB in KiB, the unit of smaps_rollup
 
 SIZES = (100, 4_096, 20_000, 65_536, 262_144, 1_000_000, 3_000_000)
 CLIENTS = 8
@@ -103,7 +103,7 @@ def _size(client: int, turn: int) -> int:
 
 
 def _http(place: Place, gets: bool) -> None:
-    """Each request has a connection of its own, as those have that come from a proxy without keep-alive."""
+    """Each request has a connection of its own, like the requests of a proxy without keep-alive."""
 
     def run(client: int) -> None:
         for turn in range(ROUNDS):
@@ -138,7 +138,7 @@ def _values(place: Place) -> None:
 
 @dataclass(frozen=True)
 class _Kind:
-    """A server: how it is started, as rows of the table of servers say it, and its load."""
+    """A server to measure: the command that starts it, in the form of the table of servers, and its load."""
 
     command: str
     load: Callable[[Place], None]
@@ -148,7 +148,7 @@ class _Kind:
     ready: Callable[[Place], bool] = lambda place: True
     account: str | None = None
     changes_account: bool = True
-    # True if it loads plug-ins with RTLD_DEEPBIND, so that no other preloaded malloc works.
+    # True if the server loads plug-ins with RTLD_DEEPBIND, so that no other preloaded malloc works.
     binds_deeply: bool = False
 
 
@@ -217,7 +217,8 @@ def _start(name: str, kind: _Kind, place: Place, preload: servers.Preload) -> Se
 
 
 def _is_settled(server: Server, processes: int) -> bool:
-    """Returns true if the server has all of its processes, for a moment already, and all have the library."""
+    """Returns true if the server has had all of its processes for a moment, and the library is loaded in each of
+    them."""
     tree = server.tree()
     time.sleep(SAMPLE_SECONDS)
     return len(tree) == processes and server.tree() == tree and all(map(server.is_preloaded, tree))
@@ -230,7 +231,8 @@ def _running(name: str, kind: _Kind, preload: servers.Preload) -> Iterator[tuple
         (directory / "dumps").mkdir()
         place = Place(directory, kind.account, "", stack)
         kind.prepare(place)
-        # The account of the server may not be able to read the folder of the library. There must be no second libc.
+        # The library is copied, because the account of the server may not be able to read the library's folder. libc is
+        # not copied, because there must be no second libc.
         own = preload.library == peers.c_library()
         library = preload.library if own else Path(shutil.copy(preload.library, directory))
         server = _start(name, kind, place, servers.Preload(library, preload.variables))
@@ -271,7 +273,7 @@ def _slow_client(port: int) -> socket.socket:
 
 
 def _burst(running: servers.Running) -> float:
-    """Has the slow clients come, and leave together when the server's memory no longer grows. Returns the peak."""
+    """Starts the slow clients, and ends them together when the server's memory no longer grows. Returns the peak."""
     with contextlib.ExitStack() as clients:
         for _ in range(SLOW_CLIENTS):
             clients.enter_context(_slow_client(running.port))

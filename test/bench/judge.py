@@ -14,7 +14,7 @@ OURS = "sockmalloc"
 
 
 class Results:
-    """The figures of each allocator, round by round. An allocator may lack a figure."""
+    """The figures of each allocator, round by round. Some allocators lack some figures."""
 
     def __init__(self, no_peers: frozenset[str] = frozenset(), ours: str = OURS) -> None:
         """Nothing is compared with the columns `no_peers`."""
@@ -95,7 +95,7 @@ def can_judge(figure: Figure, peers: set[str], all_peers: set[str]) -> bool:
 
 
 def judge(results: Results, figure: Figure, judgeable: bool) -> Verdict:
-    """Judges a figure. One that ours lacks and a peer has is over its bound."""
+    """Judges a figure. A figure that our library lacks and a peer has counts as over its bound."""
     best = results.best_peer(figure)
     text, measured = _bounded(results, figure, best) if judgeable else ("-", None)
     if figure.bound is None:

@@ -32,7 +32,8 @@ def _run(command: list[str]) -> str:
 
 @dataclass(frozen=True)
 class Http:
-    """GET of bodies of these sizes in turn, over connections that are closed after 50 requests each."""
+    """A load that requests bodies of these sizes in turn by GET, over connections that are closed after 50 requests
+    each."""
 
     sizes: tuple[int, ...]
     connections: int = 32
@@ -52,7 +53,7 @@ class Http:
 
 @dataclass(frozen=True)
 class RedisValues:
-    """SET and then GET of values of one size, under keys that are drawn at random from a thousand."""
+    """A load that first sets and then gets values of one size, under keys that are drawn at random from a thousand."""
 
     size: int
     connections: int = 50

@@ -20,7 +20,7 @@ PATIENCE_SECONDS = 300
 
 
 class Failed(Exception):
-    """A run did not end well, or measured another allocator."""
+    """Raised if a run did not end well, or measured another allocator."""
 
 
 def is_tuning(variable: str) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 class Missing(Exception):
-    """A peer is not installed and could not be installed."""
+    """Raised if a peer is not installed and cannot be installed."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def _install(packages: list[str]) -> None:
     become_root = [] if os.geteuid() == 0 else ["sudo"]
     apt = [*become_root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y"]
     install = [*apt, "install", "--no-install-recommends", *packages]
-    # its output belongs to the progress, and not to the result
+    # the output of the installation is shown as progress, because it is no part of the result
     try:
         if subprocess.run(install, stdout=sys.stderr).returncode != 0:
             subprocess.run([*apt, "update"], stdout=sys.stderr)

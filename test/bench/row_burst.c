@@ -1,9 +1,12 @@
 /* The row `burst`: three waves of 256 MiB, how long each takes, and how much memory remains. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* The first wave needs new pages, and the third shows whether they were kept. During a fourth wave, which is not
- * timed, the row counts the pages that are populated beyond the request. Then the program has little to do for three
- * seconds, and the row measures how much memory it still has. */
+/*
+ * In each of three timed waves, the row allocates and frees 256 MiB. The first wave needs new pages, and the third
+ * shows whether the allocator has kept them. During a fourth wave, which is not timed, the row counts the pages that
+ * are populated beyond the request. Then the program has little to do for three seconds, and the row measures how much
+ * memory it still has.
+ */
 #include "bench.h"
 #include "burst.h"
 #include "clock.h"

@@ -47,7 +47,7 @@ static int64_t clear(void)
     return clock_busy() - start;
 }
 
-/* Neither the first pass counts, which maps the pages, nor the second, which is the first one in this order. */
+/* The first two passes do not count: the first pass maps the pages, and the second is the first one in this order. */
 static void measure(const char *row, const char *order, bool is_stack)
 {
     int64_t sum = 0;

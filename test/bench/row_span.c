@@ -28,7 +28,7 @@ void row_span(const char *argument)
     sizes_mix(steps, 1);
     for (unsigned i = 0; i < BUFFERS; i++) {
         size_t size = steps[i].size;
-        void *buffer = malloc(size); /* never freed, so that every address is another */
+        void *buffer = malloc(size); /* never freed, so that each buffer has another address */
         touch_first(buffer);
         unsigned which = 0;
         while (mix_shares[which].size != size)

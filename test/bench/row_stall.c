@@ -24,7 +24,7 @@
 
 enum { BINS = 1 << 16, BIN_NANOSECONDS = 100, CLOCK_READINGS = 100000, QUEUE = 16 };
 
-/* How many calls took how long. The last bin counts all calls that were longer than the other bins reach. */
+/* Counts calls by how long they took. The last bin counts all calls that were longer than the other bins reach. */
 struct tally {
     uint32_t bin[BINS];
     uint64_t calls;

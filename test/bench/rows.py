@@ -13,7 +13,7 @@ BEST = "the best peer"
 
 @dataclass(frozen=True)
 class Bound:
-    """At most `limit` times the figure of `against`; without `against`, at most `limit` itself."""
+    """An upper bound of a figure: `limit` times the figure of `against` or, without `against`, `limit` itself."""
 
     limit: float
     against: str | None = None

@@ -108,14 +108,14 @@ class Running:
         return [self.server.pid, *self.server.children()]
 
     def settle(self) -> None:
-        """Returns when the server has closed the connections of earlier clients."""
+        """Waits until the server has closed the connections of earlier clients."""
         open_still = f"{self.server.name} still has connections on port {self.port}"
         waiting.until(lambda: waiting.connections(self.port) == 0, open_still, SETTLE_SECONDS)
 
 
 @dataclass(frozen=True)
 class Preload:
-    """What a server is started with: a library, and variables that tune it."""
+    """The library that is preloaded into a server, and the variables that tune it."""
 
     library: Path
     variables: Mapping[str, str]
@@ -148,7 +148,7 @@ def _running(
                     raise Failed(f"{preload.library} is not in {name}, process {pid}")
             yield running
             status = server.stop()
-            if status not in (0, -signal.SIGTERM):  # haproxy ends itself by the signal
+            if status not in (0, -signal.SIGTERM):  # the status of haproxy, which ends itself by SIGTERM
                 raise Failed(f"{name} ended with {status}:\n{server.last_words()}")
         finally:
             server.destroy()
@@ -179,7 +179,7 @@ def upstream(preload: Preload) -> Iterator[int]:
 
 
 def nginx(preload: Preload, upstream_port: int) -> contextlib.AbstractContextManager[Running]:
-    """One worker, because two would share the load differently each time."""
+    """Starts nginx with one worker, because two workers would share the load differently each time."""
 
     def command(directory: Path, port: int) -> list[str]:
         return _nginx_command(directory, PROXY.format(port=port, upstream=upstream_port, buffers=16, listen=""))
@@ -188,7 +188,8 @@ def nginx(preload: Preload, upstream_port: int) -> contextlib.AbstractContextMan
 
 
 def burst_nginx(preload: Preload, upstream_port: int) -> contextlib.AbstractContextManager[Running]:
-    """One worker with 64 buffers of 16 KiB a request, for many slow clients. The kernel buffers little of an answer."""
+    """Starts nginx with one worker and 64 buffers of 16 KiB a request, for many slow clients. The kernel buffers little
+    of an answer."""
 
     def command(directory: Path, port: int) -> list[str]:
         text = PROXY.format(port=port, upstream=upstream_port, buffers=64, listen=" sndbuf=32k")
@@ -207,7 +208,7 @@ def haproxy(preload: Preload, upstream_port: int) -> contextlib.AbstractContextM
 
 
 def redis(preload: Preload) -> contextlib.AbstractContextManager[Running]:
-    """Without files on disk, because a snapshot is measured elsewhere."""
+    """Starts redis without files on disk, because a snapshot is measured elsewhere."""
 
     def command(directory: Path, port: int) -> list[str]:
         options = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(directory)]

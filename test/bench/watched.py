@@ -1,6 +1,6 @@
 # Measures what it costs a server to be read from outside ten times a second: redis, with a reader and without.
 # SPDX-License-Identifier: BSD-2-Clause
-"""Each turn uses a new redis. The reader runs on the two processors that the load uses as well."""
+"""A new redis is started for each turn. The reader runs on the same two processors as the load."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _reader(pid: int) -> Iterator[list[int]]:
 
 
 def _expect_readings(readings: int, seconds: float) -> None:
-    """Checks that there were at least half as many readings as the interval allows, because the machine is busy."""
+    """Checks the number of readings. A busy machine delays them, so half as many as the interval allows are enough."""
     if readings < seconds / float(INTERVAL_SECONDS) / 2:
         raise Failed(f"the reader has read {readings} times in {seconds:.1f} s")
 

@@ -35,9 +35,9 @@ struct client {
     char head[160]; /* the head that is sent before the body */
     size_t head_size;
     uint64_t sent;     /* bytes of head and body that were sent */
-    uint64_t received; /* bytes of the answer's body */
+    uint64_t received; /* bytes of the answer's body that were received so far */
 
-    size_t count; /* bytes of the answer's head so far */
+    size_t count; /* bytes of the answer's head that were received so far */
     unsigned char buffer[CLIENT_BUFFER_SIZE];
 };
 

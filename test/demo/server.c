@@ -165,7 +165,7 @@ static bool input_ended(void)
     return got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN);
 }
 
-/* Returns when the server shall end. */
+/* Waits until the server shall end. */
 static void wait_for_end(const struct server *server, int signals, int64_t idle)
 {
     struct pollfd watched[2] = {

@@ -16,7 +16,7 @@ enum {
 
 enum connection_step {
     CONNECTION_HEAD,   /* reads a head */
-    CONNECTION_BODY,   /* reads the body that belongs to it */
+    CONNECTION_BODY,   /* reads the body that follows the head */
     CONNECTION_ANSWER, /* writes the answer */
 };
 

@@ -95,7 +95,7 @@ byte depot_empty;
 byte free_slots; /* sets of slots: those on the bucket's stacks or not carved, and those that the program has */
 byte live;
 
-byte held; /* the set of magazines that a thread holds, private ones included */
+byte held; /* sets of slots: those that are free or not carved, and those that the program has */
 
 byte before, number, place, found; /* used within one step only, and 0 after it */
 

@@ -8,13 +8,13 @@
 
 enum { STEP_SLOTS = 128 };
 
-/* Blocks that only one thread at a time works on. Threads end and leave the shelf to others. */
+/* A shelf of blocks, on which one thread at a time works. When the thread ends, another thread gets the shelf. */
 struct shelf {
     struct block block[STEP_SLOTS];
     size_t bytes; /* the sum of all requests */
 };
 
-/* Called before the first step, while there is one thread. */
+/* Fills the text that all strings are taken from. Called before the first step, while the process has one thread. */
 void step_open(void);
 
 /* Does one step on a block of the shelf; `draw` decides which. */

@@ -86,7 +86,7 @@ void *mi_malloc_aligned(size_t size, size_t alignment)
     return block;
 }
 
-/* Without the offset, which the library always passes as 0. */
+/* This function ignores the offset, because the library always passes 0. */
 void *mi_malloc_aligned_at(size_t size, size_t alignment, size_t offset)
 {
     if (offset != 0) {

@@ -84,7 +84,7 @@ class Php(DeepBind):
     """The script sends bodies of 100 bytes to 1 MB through a dozen extensions, and prints which extensions are
     loaded."""
 
-    without: Outcome | None = None  # the same outcome, whichever way PHP allocates and compiles
+    without: Outcome | None = None  # the outcome, which must be the same in whatever way PHP allocates and compiles
 
     def bodies(self, *options: str, library: bool = True, **variables: str) -> Outcome:
         run = self.run_under if library else self.run_it

@@ -53,7 +53,7 @@ class Haproxy(ServerCase):
         return server, port
 
     def test_load(self) -> None:
-        """Without haproxy's own caches, so that every buffer is allocated and freed."""
+        """Runs haproxy without its own caches, so that every buffer is allocated and freed."""
         server, port = self.start_haproxy("-dMno-cache", SOCKMALLOC_SIGNAL=QUIET.name)
         before = self.dump_at_rest([port], [server.pid], QUIET)
         LOAD.run(port)
@@ -62,8 +62,8 @@ class Haproxy(ServerCase):
         self.stop(server, signal.SIGUSR1)
 
     def test_load_with_caches(self) -> None:
-        """With the default settings: the slots that stay live are those that haproxy's threads cache, by its own
-        report."""
+        """Runs haproxy with the default settings. The slots that stay live are those that haproxy's threads cache, as
+        haproxy itself reports."""
         server, port = self.start_haproxy(SOCKMALLOC_SIGNAL=QUIET.name)
         before = self.dump_at_rest([port], [server.pid], QUIET)
         buffers_before = self.buffers_by_haproxy(server)
@@ -80,7 +80,8 @@ class Haproxy(ServerCase):
         self.stop(server, signal.SIGUSR1)
 
     def test_signal_dumps_and_stops_softly(self) -> None:
-        """SIGUSR1 brings the dump and also ends haproxy, each time, after the running requests have been finished."""
+        """SIGUSR1 brings the dump and also ends haproxy, after the running requests have been finished. Both happen
+        each time."""
         server, port = self.start_haproxy()
         client = web.Client(port)
         self.addCleanup(client.close)

@@ -163,7 +163,7 @@ class Soak(ServerCase):
             if second - told >= PROGRESS_SECONDS:
                 told = second
                 self.say_progress(second, stages)
-            time.sleep(self.chance.uniform(0.2, 1.0))  # the pause between two disturbances
+            time.sleep(self.chance.uniform(0.2, 1.0))  # the pause in seconds between two disturbances
             second = time.monotonic() - begin
 
     def say_progress(self, second: float, stages: list[soak.Stage]) -> None:

@@ -211,7 +211,7 @@ ROWS = (
         processes=2,
         traffic=traffic.proxied(PAGES, ECHOES),
         requests=PAGES.exchanges() + 2 * ECHOES.connections,
-        slack=4,  # its own tables change their sizes
+        slack=4,  # the slots of chronyd's own tables, which change their sizes
         asks=QUIET,
         own=Own("rotates its logs", effects.writes("access.log.0")),
     ),

@@ -33,7 +33,8 @@ struct books_sum {
 #undef BOOKS_SUM
 };
 
-/* Only the worker itself calls these: it has allocated a slot of the bucket, freed one, or resized one in place. */
+/* Count that the worker has allocated a slot of the bucket, freed one, or resized one in place. Only the worker itself
+ * may call these. */
 void counters_alloc(struct books *books, unsigned bucket, size_t request);
 void counters_free(struct books *books, unsigned bucket, size_t request);
 void books_resize(struct books *books, unsigned bucket, size_t from, size_t to);

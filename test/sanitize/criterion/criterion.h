@@ -1,4 +1,4 @@
-/* As much of Criterion's interface as the unit tests use, for builds with a sanitizer. */
+/* Declares as much of Criterion's interface as the unit tests use, for builds with a sanitizer. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SANITIZE_CRITERION_H
 #define SANITIZE_CRITERION_H

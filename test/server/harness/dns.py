@@ -22,7 +22,7 @@ _NUMBERS = itertools.count(1)
 
 
 class WrongAnswer(AssertionError):
-    """An answer that does not match its question, or whose content is wrong."""
+    """Raised for an answer that does not match its question, or whose content is wrong."""
 
 
 def text(size: int) -> str:
@@ -140,7 +140,8 @@ class Datagrams:
 
 @dataclass(frozen=True)
 class Load:
-    """`connections` clients at a time, each of which asks every question `rounds` times, by UDP and then by TCP."""
+    """A load of `connections` clients at a time, each of which asks every question `rounds` times, by UDP and then by
+    TCP."""
 
     sizes: Sequence[int]
     connections: int = 8

@@ -14,7 +14,7 @@ _SHARE = re.compile(r"^pools served (\d+(?:\.\d+)?) % of the bytes asked for in 
 
 
 class Malformed(AssertionError):
-    """The text is not a dump as the documentation describes it."""
+    """Raised if the text is not a dump as the documentation describes it."""
 
 
 @dataclass(frozen=True)

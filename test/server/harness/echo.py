@@ -92,7 +92,7 @@ def exchange(connection: socket.socket, sent: bytes) -> None:
 
 @dataclass(frozen=True)
 class EchoLoad:
-    """`connections` connections at once; on each of them each body is sent and comes back `rounds` times."""
+    """A load of `connections` connections at once; on each of them each body is sent and comes back `rounds` times."""
 
     sizes: Sequence[int]
     connections: int = 16

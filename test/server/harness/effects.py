@@ -1,5 +1,5 @@
-"""What SIGUSR1 does to each server by itself, and how a test sees that. The context is entered before the signal and
-left after it."""
+"""Checks the effect that SIGUSR1 has on each server without the library. Each context is entered before the signal is
+sent, and left after it."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 from collections.abc import Callable, Iterator

@@ -19,7 +19,7 @@ RECORD_MAX = 65_535
 
 
 class WrongAnswer(AssertionError):
-    """An answer that is not FastCGI, an error of the script, or a wrong body."""
+    """Raised for an answer that is not FastCGI, an error of the script, or a wrong body."""
 
 
 def _length(size: int) -> bytes:
@@ -89,8 +89,8 @@ class FastCgi:
 
 @dataclass(frozen=True)
 class BodyLoad:
-    """`connections` connections at the same time, each of which sends bodies of every size in each of the script's
-    ways."""
+    """A load of `connections` connections at the same time, each of which sends bodies of every size in each of the
+    script's ways."""
 
     script: str
     ways: Sequence[str]

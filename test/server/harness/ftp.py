@@ -35,7 +35,7 @@ class Client(ftplib.FTP):
 
 @dataclass(frozen=True)
 class Load:
-    """`sessions` sessions, each of which reads files that another session has written, `rounds` times."""
+    """A load of `sessions` sessions, each of which reads files that another session has written, `rounds` times."""
 
     sizes: Sequence[int]
     sessions: int = 3

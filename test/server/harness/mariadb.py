@@ -21,7 +21,7 @@ TABLE = "CREATE TABLE IF NOT EXISTS tests.store (name VARBINARY(64) PRIMARY KEY,
 
 
 class Refused(AssertionError):
-    """The server answered with an error."""
+    """Raised if the server answered with an error."""
 
 
 class MariaDB:
@@ -45,7 +45,7 @@ class MariaDB:
             raise
 
     def close(self) -> None:
-        """Ends the session, and waits until the server has closed it."""
+        """Ends the session, and waits until the server has closed the connection."""
         self._number = 0
         self._send(QUIT)
         self._reader.read()
@@ -60,7 +60,7 @@ class MariaDB:
         first = self._receive()
         if first[0] == OK:
             return []
-        for _ in range(first[0]):  # a description of each column
+        for _ in range(first[0]):  # skips the description of each column
             self._receive()
         self._expect_end(self._receive())
         rows = []

@@ -20,7 +20,7 @@ RECEIVED = re.compile(r"^NTP packets received\s*:\s*(\d+)$", re.MULTILINE)
 
 
 class WrongAnswer(AssertionError):
-    """An answer that belongs to another question, or whose content is wrong."""
+    """Raised for an answer that belongs to another question, or whose content is wrong."""
 
 
 def make_directory(place: Place) -> None:

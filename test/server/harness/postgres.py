@@ -14,11 +14,11 @@ DROP = "DELETE FROM store WHERE key = $1"
 
 
 class Refused(AssertionError):
-    """The server answered with an error."""
+    """Raised if the server answered with an error."""
 
 
 class Postgres:
-    """A connection. All parameters and results are in binary form, which is the plain text for texts."""
+    """A connection to PostgreSQL. All parameters and results are in binary form, which for texts is the plain text."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS)

@@ -13,7 +13,7 @@ class RedisError(AssertionError):
 
 
 class Redis:
-    """A connection. Commands can be sent before the replies to earlier ones are read."""
+    """Raised if the server answered with an error."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS)
@@ -72,7 +72,7 @@ class Redis:
             raise AssertionError(f"redis had no {key}")
 
     def info(self, section: str) -> dict[str, str]:
-        """Returns the fields of one section of INFO."""
+        """A connection to redis. Commands can be sent before the replies to earlier ones are read."""
         text = self.call("INFO", section)
         assert isinstance(text, bytes)
         pairs = (line.split(":", 1) for line in text.decode().splitlines() if ":" in line)

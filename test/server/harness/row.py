@@ -9,10 +9,12 @@ from .case import LEAST_SHARE
 from .place import Place
 from .server import Server
 
-# Inside the `with` statement all work is done and checked, and the connections are still open.
+# The context that puts a row's traffic on a server. Inside the `with` statement all work is done and checked, and the
+# connections are still open.
 Traffic = Callable[[Place], AbstractContextManager[None]]
 
-# Entered before SIGUSR1 is sent to the master, and left when its dump is there.
+# The context that checks an effect of SIGUSR1. It is entered before SIGUSR1 is sent to the master, and left when the
+# master's dump is there.
 Effect = Callable[["Running"], AbstractContextManager[None]]
 
 
@@ -26,7 +28,7 @@ class Running:
 
 @dataclass(frozen=True)
 class Own:
-    """What SIGUSR1 does to the server by itself, and how a test sees that."""
+    """The effect that SIGUSR1 has on the server without the library, and how a test sees this effect."""
 
     words: str
     effect: Effect
@@ -43,7 +45,7 @@ class Row:
     traffic: Traffic
     # the fewest requests of the pools' sizes that the traffic brings when it runs the second time
     requests: int
-    # None if another row has the same server, or if no dump can come
+    # None if another row has the same server, or if no dump can come in this way
     own: Own | None
     # the files of the configuration folder that the command needs
     configuration: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from . import bodies
 
 
 class Client(Protocol):
-    """The methods that a connection to such a server must have."""
+    """The methods that a client of a server with values under keys must have."""
 
     def put(self, key: str, value: bytes) -> None: ...
 
@@ -26,7 +26,7 @@ Connect = Callable[[int], Client]
 
 @dataclass(frozen=True)
 class StoreLoad:
-    """`clients` clients at the same time, each of which writes, reads and deletes `keys` values."""
+    """A load of `clients` clients at the same time, each of which writes, reads and deletes `keys` values."""
 
     sizes: Sequence[int]
     clients: int = 8

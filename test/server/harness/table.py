@@ -18,7 +18,7 @@ def signal_number(name: str) -> int:
 
 
 class TableCase(ServerCase):
-    """What is tested in every row: the server serves, and SIGUSR1 keeps the effect that it has without the library."""
+    """The tests of every row: the server serves, and SIGUSR1 keeps the effect that it has without the library."""
 
     def serve(self, row: Row) -> None:
         """Checks that the server serves, that every process shows this in its dump, and that no slot is left live

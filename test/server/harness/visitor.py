@@ -23,12 +23,12 @@ class Visitor(threading.Thread):
             self.failure = failure
 
     def stop(self) -> None:
-        """Waits for the present visit."""
+        """Makes no further visit, and waits until the present visit has ended."""
         self._ended.set()
         self.join()
 
     def end(self) -> None:
-        """Waits for the present visit, and raises the error if a visit failed."""
+        """Does what `stop` does, and raises the error if a visit failed."""
         self.stop()
         if self.failure is not None:
             raise self.failure

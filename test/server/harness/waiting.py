@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 
 
 class TooLate(AssertionError):
-    """The expected event did not happen before the deadline."""
+    """Raised if the expected event did not happen before the deadline."""
 
 
 def until(look: Callable[[], Result], what: str, seconds: float = 60.0) -> Result:

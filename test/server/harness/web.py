@@ -15,7 +15,7 @@ RECEIVE_BUFFER = 65536
 
 
 class WrongAnswer(AssertionError):
-    """A status other than 200, or a wrong body."""
+    """Raised for a status other than 200, or for a wrong body."""
 
 
 class Client(http.client.HTTPConnection):
@@ -62,7 +62,7 @@ class Client(http.client.HTTPConnection):
 
 @dataclass(frozen=True)
 class Load:
-    """`connections` connections at a time, each of which is kept for `rounds` requests."""
+    """A load of `connections` connections at a time, each of which is kept for `rounds` requests."""
 
     sizes: Sequence[int]
     connections: int = 32
