@@ -65,7 +65,7 @@ static const struct command_row *command_find(const char *name)
 {
     const struct command_row *row = commands;
     while (strcmp(row->name, name) != 0) {
-        row++; /* ends, because the name is that of a row */
+        row++; /* the loop ends here, because the name is that of a row */
     }
     return row;
 }

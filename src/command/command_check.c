@@ -131,9 +131,7 @@ static enum command_exit check_print_presence(const struct remote_process *targe
     return effective ? EXIT_DONE : EXIT_NO;
 }
 
-/*
- * Prints the verdict on a process to stdout. Also the function that traced_run_program calls at the end of a program.
- */
+/* Prints the verdict on a process to stdout. traced_run_program calls this function, too, at the end of a program. */
 static enum command_exit check_process(int process, int status)
 {
     static char buffer[VERDICT_SIZE];

@@ -20,7 +20,7 @@ struct record_wish {
     const char *shown;
     enum format format;
     double interval; /* seconds */
-    uint64_t count;  /* samples; 0 is as many as come before the process ends or the command gets a signal to end */
+    uint64_t count;  /* the number of samples; 0 for all until the process ends or the command gets a signal to end */
 };
 
 static const char *record_take_count(struct record_wish *wish, const char *text)

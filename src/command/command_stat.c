@@ -53,8 +53,9 @@ static enum command_exit stat_print(struct remote_process *target, enum format f
 
 /*
  * Sends the signal that the process has for statistics, with a value that keeps it from the program's own handler. The
- * number is read from the memory of the process, because its SOCKMALLOC_SIGNAL may differ from the default. The process
- * may lie, but option_set_makes_sense allows only signals that the setting takes. `handle` is from remote_process_hold.
+ * number is read from the memory of the process, because its SOCKMALLOC_SIGNAL may differ from the default. The number
+ * may be forged, but option_set_makes_sense allows only signals that the setting takes. `handle` is from
+ * remote_process_hold.
  */
 static enum command_exit stat_ask_held(struct remote_process *target, int handle)
 {

@@ -18,22 +18,23 @@ enum { LOOK_MILLISECONDS = 5000 };
 
 /*
  * Makes a child process do all further requests, each within the given milliseconds. Before it is called, requests are
- * done by the calling process itself and may take any time. That is for a program that the command has started, because
- * the kernel may allow only its parent to read it.
+ * done by the calling process itself and may take any time. The command reads a program that it has started itself in
+ * that way, because the kernel may allow only the program's parent to read it.
  */
 void look_open(unsigned milliseconds);
 
 /* Returns the process id of the child, or 0 if there is none. For tests. */
 int look_child(void);
 
-/* Do what remote_process_find and remote_process_find_named do. */
+/* These functions do what remote_process_find and remote_process_find_named do, within the time limit. */
 enum remote_process_state look_find(struct remote_process *target);
 enum remote_process_state look_find_named(struct remote_process *target);
 
-/* Does what remote_snapshot_take does. On success `options` and remote_snapshot_plan are those of the process. */
+/* Does what remote_snapshot_take does, within the time limit. On success `options` and remote_snapshot_plan are those
+ * of the process. */
 enum remote_process_state look_take(struct remote_process *target, struct snapshot *snapshot);
 
-/* Does what remote_linkmap_find does. */
+/* Does what remote_linkmap_find does, within the time limit. */
 enum remote_process_state look_find_loaded(struct remote_process *target, struct remote_linkmap *loaded);
 
 #endif

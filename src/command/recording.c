@@ -36,7 +36,7 @@ bool recording_append(int file, const void *bytes, size_t size)
         if (part <= 0) {
             int kept = part < 0 ? errno : ENOSPC;
             bool back = before >= 0 && ftruncate(file, before) == 0;
-            (void)back; /* impossible for a pipe; a reader of it finds that the end is cut */
+            (void)back; /* this fails for a pipe, whose reader then finds that the end is cut */
             errno = kept;
             return false;
         }

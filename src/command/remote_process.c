@@ -216,7 +216,8 @@ static enum remote_process_state remote_process_find_in(struct remote_process *t
     if (found) {
         return remote_process_renew(target);
     }
-    /* A process that may be listed, but not read, also gives no result. Reading nothing from it tells the two apart. */
+    /* The search also finds nothing in a process that may be listed but not read. A copy of zero bytes fails for such a
+     * process. */
     enum remote_process_state state = remote_process_copy(target, &probe, sockmalloc_view.magic, 0);
     return state == REMOTE_READ ? remote_process_judge(target, 0) : state;
 }

@@ -100,7 +100,7 @@ static bool top_is_costly(const struct top_list *list, const struct remote_proce
     return false;
 }
 
-/* Notes a process for which a look cost as much as one may, so that it is not read again. */
+/* Notes a process that took too long to read, or more memory than allowed, so that it is not read again. */
 static void top_note_state(struct top_list *list, const struct remote_process *target, enum remote_process_state state)
 {
     if (state == REMOTE_LATE || state == REMOTE_TOO_LARGE || state == REMOTE_BROKEN) {
@@ -241,8 +241,8 @@ static double top_key(const struct top_process *process, enum top_order order)
 }
 
 /*
- * Insertion sort, because there are few and they are mostly in order. Equal ones keep their order, so that their lines
- * do not jump.
+ * This is an insertion sort, because the processes are few and mostly in order. Equal ones keep their order, so that
+ * their lines do not jump.
  */
 void top_list_sort(struct top_list *list, enum top_order order)
 {

@@ -16,10 +16,11 @@ struct top_figures {
     uint64_t cached;
     uint64_t resident; /* bytes, or SNAPSHOT_UNKNOWN */
     double rate;       /* requests per second since the last look */
-    double hits;   /* share of them that a cache served, from 0 to 1; if there were none, the share since the start */
-    double room;   /* bytes per second that their slots had room for */
-    double filled; /* share of them that the requests asked for, from 0 to 1; if there were none, the share since the
-                      start */
+    /* share of these requests that a cache served, from 0 to 1; if there were none, the share since the start */
+    double hits;
+    double room; /* bytes per second that the slots of these requests had room for */
+    /* share of these bytes that the requests asked for, from 0 to 1; if there were none, the share since the start */
+    double filled;
 };
 
 struct top_process {
@@ -29,10 +30,10 @@ struct top_process {
     bool has_former; /* the last look was not the first */
     struct snapshot snapshot;
     struct snapshot former;
-    uint64_t time; /* of the last look, by top_list_now */
+    uint64_t time; /* time of the last look, by top_list_now */
     uint64_t former_time;
     struct bucket_plan plan;
-    struct top_figures total; /* with those of its workers, if they are folded under it */
+    struct top_figures total; /* figures of the process, with those of its workers if they are folded under it */
     unsigned workers;         /* number of workers that are folded under it */
     bool is_folded;           /* folded under another process, so that it has no line */
 };
@@ -42,7 +43,7 @@ enum { TOP_PROCESSES = 256, TOP_COSTLY = 64 };
 /* A process that is not looked at again, because that cost too much. */
 struct top_costly {
     int process;
-    uint64_t start; /* as in struct remote_process */
+    uint64_t start; /* start of the process, as in struct remote_process */
 };
 
 struct top_list {

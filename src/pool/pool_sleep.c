@@ -11,12 +11,12 @@
 #include "pool/pool_state.h"
 
 enum {
-    STEP_SLOTS = 16,         /* of a magazine, whose pages go in one step */
-    BUSY_WAIT = 1000000,     /* nanoseconds until the next look while another thread gives pages back */
-    BUSY_PAUSE = 10000000,   /* nanoseconds from one wait to the next of a busy event loop, at most */
-    BUSY_STREAK = 64,        /* such waits in a row after which a thread no longer watches for other threads */
-    BRIEF_WAIT = 1000000000, /* nanoseconds after which an idle event loop may give back, at most */
-    IDLE_LOOKS = 32,         /* other threads' caches that a step looks at for magazines nobody uses */
+    STEP_SLOTS = 16,       /* the most slots of a magazine whose pages one step gives back */
+    BUSY_WAIT = 1000000,   /* nanoseconds until the next look while another thread gives pages back */
+    BUSY_PAUSE = 10000000, /* nanoseconds; a wait that begins sooner after the last one is that of a busy event loop */
+    BUSY_STREAK = 64,      /* after so many busy waits in a row a thread no longer watches for other threads */
+    BRIEF_WAIT = 1000000000, /* nanoseconds; a busy event loop gives nothing back in a wait that is no longer */
+    IDLE_LOOKS = 32,         /* how many caches of other threads a step searches for unused magazines */
     MAGAZINES_A_BIN = 2,     /* the private one and the public one */
 };
 
@@ -31,8 +31,8 @@ static _Thread_local struct {
     uint64_t watch;  /* nanoseconds of the next sleep in which nothing is free; 0 if the thread does not watch */
 } idle __attribute__((tls_model("initial-exec")));
 
-/* In nanoseconds: a thread's first sleep in which nothing is free, and how long a thread has to sleep to watch at all,
- * because one that sleeps for less comes back by itself. */
+/* In nanoseconds: how long a thread first sleeps while nothing is free, and the shortest sleep in which a thread
+ * watches for other threads. A thread that sleeps for less comes back by itself. */
 static const uint64_t watch_first = 500000000;
 static const uint64_t watch_least = 5000000000;
 
@@ -102,9 +102,8 @@ static uint64_t pool_sleep_shared(uint64_t now)
 }
 
 /*
- * Returns true if the thread was here a moment ago. A busy event loop that will be here again soon whatever happens
- * need not pay for a wait in pieces: when it is no longer busy, its next wait begins later than a moment after this
- * one.
+ * Returns true if the thread's last wait began less than BUSY_PAUSE ago. Such a thread runs a busy event loop, and does
+ * not pay for a wait in pieces. When the loop is no longer busy, its waits begin further apart.
  */
 static bool pool_sleep_is_busy(uint64_t now)
 {
@@ -113,7 +112,7 @@ static bool pool_sleep_is_busy(uint64_t now)
     return now - asked < BUSY_PAUSE;
 }
 
-/* Returns for how long the thread may sleep where nothing is free. The next such sleep is twice as long. */
+/* Returns for how many nanoseconds the thread may sleep while nothing is free. The next such sleep is twice as long. */
 static uint64_t pool_sleep_watch(void)
 {
     uint64_t watch = idle.watch;

@@ -23,15 +23,15 @@
  */
 
 /*
- * Returns for how many nanoseconds the calling thread may sleep before it should take a step: 0 if a step is due, and
- * POOL_SLEEP_NEVER if no free memory waits for its time, or if the thread is busy and wants to sleep for a second at
- * most. `wanted` is for how many nanoseconds it wants to sleep. Price: the coarse clock, and some loads for each bucket
- * that has nothing free.
+ * Returns for how many nanoseconds the calling thread may sleep before it should call pool_sleep_step: 0 if a step is
+ * due now. Returns POOL_SLEEP_NEVER if no step will become due, or if the thread is busy and `wanted` is a second at
+ * most. `wanted` is the number of nanoseconds that the thread is going to sleep. Price: the coarse clock, and some
+ * loads for each bucket that has nothing free.
  *
- * A thread that `watches` for other threads also wakes up when nothing is free, because the others may free memory
- * while it sleeps, and then sleep in calls that are not wrapped: after half a second, and after twice as long each
- * time. It does so if it wants to sleep for more than five seconds, but not in a long row of sleeps that each began a
- * moment after the one before, because a busy event loop would pay for each of them.
+ * A thread that `watches` for other threads also wakes up while nothing is free: after half a second, and then after
+ * twice as long each time. The other threads may free memory while it sleeps, and then sleep themselves in calls that
+ * are not wrapped. A thread watches only in sleeps of more than five seconds, and not in a long row of sleeps that each
+ * began a moment after the one before, because a busy event loop would pay for each of them.
  */
 uint64_t pool_sleep_limit(uint64_t wanted, bool watches);
 

@@ -32,9 +32,9 @@
  * call does:
  *
  * - Signals. All are blocked while the call is in pieces, and each piece waits with the caller's own mask, as ppoll
- * does. So a signal that arrives during a step is pending, its handler runs as the next piece begins, and that piece
- * ends with EINTR. Signals that a fault raises stay unblocked, and libc's own two as well (pthread_sigmask sees to
- * that).
+ *   does. So a signal that arrives during a step is pending, its handler runs as the next piece begins, and that
+ *   piece ends with EINTR. Signals that a fault raises stay unblocked, and libc's own two as well (pthread_sigmask
+ *   sees to that).
  * - Timeouts. The pieces add up to the caller's timeout, without a reading of the clock; the steps come on top, so that
  *   no wait is shorter than it was asked to be.
  * - Cancellation. libc's own call does the waiting, and is a cancellation point. A thread that ends in it is unwound
@@ -42,9 +42,9 @@
  * - Arguments that libc refuses, and timeouts of zero, go to libc unchanged.
  *
  * poll, ppoll, select, pselect and accept may be called in signal handlers, so libc's functions are looked up at start,
- * and no lock is waited for. Behind a seccomp filter the mask cannot be changed for certain: then one step comes at the
- * beginning of a call, and libc's call does the rest. The child of vfork has its parent's memory, and the thread that
- * it stands for sleeps until it is gone: it does what its parent would.
+ * and no lock is waited for. Behind a seccomp filter it is not certain that the mask can be changed. One step is then
+ * made at the beginning of a call, and libc's call does the rest. The child of vfork has its parent's memory, and its
+ * parent's thread sleeps until the child is gone, so the child may do here what its parent would do.
  */
 #define SLEEP_FUNCTIONS(ROW)                                                                                           \
     ROW(epoll_wait, int (*)(int, struct epoll_event *, int, int))                                                      \

@@ -84,16 +84,16 @@ struct snapshot_figures {
 };
 
 struct snapshot {
-    unsigned buckets; /* 0 while the pools are off */
+    unsigned buckets; /* the number of buckets; 0 while the pools are off */
     struct snapshot_figures bucket[BUCKET_LIMIT];
-    struct snapshot_figures total; /* sums of all buckets */
+    struct snapshot_figures total; /* the figures of all buckets, added up */
 #define SNAPSHOT_FIELD(name, type, unit, help) uint64_t name;
     SNAPSHOT_PROCESS_ROWS(SNAPSHOT_FIELD)
 #undef SNAPSHOT_FIELD
-    struct histogram_figures sizes; /* of a sample of the requests: see pool_sample */
+    struct histogram_figures sizes; /* sizes of a sample of the requests: see pool_sample */
     enum kind kind;                 /* the kind of pool in force */
-    int process;                    /* the id of the process that the figures are of */
-    const char *program;            /* its name; a static string */
+    int process;                    /* the id of the process that the figures describe */
+    const char *program;            /* the name of the process; a static string */
 };
 
 /*
@@ -131,7 +131,7 @@ struct snapshot_row {
     enum snapshot_type type;
     const char *unit; /* "slots", "bytes", "requests", or "" */
     const char *help;
-    size_t offset; /* of the figure in struct snapshot_figures */
+    size_t offset; /* the offset of the figure in struct snapshot_figures */
 };
 
 enum {

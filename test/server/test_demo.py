@@ -1,4 +1,5 @@
-"""The demo server under its own load generator: what the pools serve, the bytes that come back, and how it ends."""
+"""Tests the demo server under its own load generator: what the pools serve, the bytes that come back, and how the
+server ends."""
 # SPDX-License-Identifier: BSD-2-Clause
 import signal
 import subprocess

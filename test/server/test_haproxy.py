@@ -1,4 +1,4 @@
-"""haproxy under the library: as a proxy, and ended by SIGUSR1, which also brings the dump."""
+"""Tests haproxy under the library: as a proxy, and ended by SIGUSR1, which also brings the dump."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import re

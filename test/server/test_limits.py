@@ -1,4 +1,4 @@
-"""nginx and redis with little address space: they start, serve every body correctly, and stop cleanly."""
+"""Tests nginx and redis with little address space: they start, serve every body correctly, and stop cleanly."""
 # SPDX-License-Identifier: BSD-2-Clause
 import signal
 import urllib.request

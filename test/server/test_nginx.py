@@ -1,4 +1,4 @@
-"""nginx under the library: as a proxy, with TLS, and reopening its logs at SIGUSR1."""
+"""Tests nginx under the library: as a proxy, with TLS, and reopening its logs at SIGUSR1."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import signal

@@ -1,4 +1,5 @@
-"""redis under the library: values of 16 and 64 KB, values that grow, a snapshot under load, a child that ends early."""
+"""Tests redis under the library: values of 16 and 64 KB, values that grow, a snapshot under load, a child that ends
+early."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import itertools

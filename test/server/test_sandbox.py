@@ -1,5 +1,5 @@
-"""Servers behind systemd's filter @system-service, which kills a process for any other system call: they serve and
-dump."""
+"""Tests servers behind systemd's filter @system-service, which kills a process for any other system call: the servers
+serve and dump."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import signal

@@ -1,4 +1,4 @@
-"""nginx, redis and haproxy under a long load, with dumps, reloads and restarts at random."""
+"""Tests nginx, redis and haproxy under a long load, with dumps, reloads and restarts at random."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import random

@@ -1,4 +1,4 @@
-"""The table of servers, one row for each: each server serves under the library, dumps, and stops."""
+"""Tests the servers of the table, one row for each: each server serves under the library, dumps, and stops."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import os

@@ -7,8 +7,8 @@
  * text_add. */
 void fault_die(const char *format, ...) __attribute__((noreturn, cold, format(printf, 1, 2)));
 
-/* Ends the process with a fault if it is not told otherwise within `seconds`. The message has the text `doing` of
- * the last call. A child of fork begins without a limit. */
+/* Ends the process with a fault unless this function is called again within `seconds`. The message has the text `doing`
+ * of the last call. A child of fork begins without a limit. */
 void fault_watch(unsigned seconds, const char *doing);
 
 #endif

@@ -1,4 +1,4 @@
-/* Cases: glibc's calls that ask an allocator for figures, or set its parameters. */
+/* These cases test glibc's calls that query an allocator for figures, or set its parameters. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <limits.h>
@@ -78,7 +78,7 @@ CASE(mallinfo_counts_the_pools)
     CHECK_EQUAL(narrow.keepcost, wide.keepcost);
 }
 
-/* haproxy asks this at its start, and calls malloc_trim later only if malloc(1) changed the figures. */
+/* haproxy compares the figures at its start, and calls malloc_trim later only if malloc(1) has changed them. */
 CASE(mallinfo_ignores_small_requests)
 {
     struct mallinfo2 before = mallinfo2();

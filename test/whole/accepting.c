@@ -1,5 +1,5 @@
-/* Cases: free memory goes back to the kernel while a program waits in accept, and the program notices no difference
- * in libc's accept. */
+/* These cases check that free memory goes back to the kernel while a program waits in accept, and that the program
+ * notices no difference to libc's accept. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,8 +25,8 @@ enum {
     SIGNALS = 3,
     WORKERS = 4,
     SHORT = 20, /* in milliseconds */
-    /* in milliseconds; while memory waits for longer than this to be purged, a call that is over by then did not
-     * wait for it */
+    /* milliseconds, fewer than it takes until free memory is purged; a call that ends sooner has not waited for the
+     * purge */
     MUCH_LATER = 4000,
     /* time limit of a case in seconds; a signal that is lost would leave accept waiting without an end */
     MOST_SECONDS = 30,
@@ -243,8 +243,8 @@ CASE(pages_go_in_a_child)
     check_wait(child);
 }
 
-/* Accepts in a process of one thread, which has handlers of both kinds. After `milliseconds` another process sends
- * some signals that do not end accept, and one that does. */
+/* Accepts in a process of one thread, which has handlers with SA_RESTART and handlers without it. After `milliseconds`
+ * another process sends some signals that do not end accept, and one that does. */
 static void accept_beside_process(int milliseconds, int restarting)
 {
     int before = handled;
@@ -288,7 +288,9 @@ CASE(pages_go_beside_handlers_of_both_kinds)
     burst_end();
 }
 
-/* With other threads, pages that are due are purged when accept begins, and a later accept purges more. */
+/*
+ * If the process has other threads, pages that are due are purged when accept begins, and a later accept purges more.
+ */
 CASE(pages_go_beside_handlers_of_both_kinds_and_threads)
 {
     open_listener();

@@ -1,4 +1,4 @@
-/* Cases: the calls that take an alignment, as POSIX, the C standard and glibc's manual say. */
+/* These cases test the calls that take an alignment against POSIX, the C standard and glibc's manual. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <malloc.h>

@@ -1,4 +1,4 @@
-/* Cases: malloc, calloc and free, as the C standard, POSIX and glibc's manual say. */
+/* These cases test malloc, calloc and free against the C standard, POSIX and glibc's manual. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <malloc.h>

@@ -1,4 +1,5 @@
-/* Cases: the thread that SOCKMALLOC_BACKGROUND=1 starts, what it does, and that it never disturbs the program. */
+/* These cases test the thread that SOCKMALLOC_BACKGROUND=1 starts: what it does, and that it never disturbs the
+ * program. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -21,7 +22,7 @@
 
 enum { LARGE = 8, BLOCKS = 16 };
 
-/* Sleeps for a moment between two looks at a figure that nothing announces. */
+/* Sleeps for a moment before the next look at a figure, because nothing reports when the figure changes. */
 static void rest(void)
 {
     struct timespec moment = {.tv_nsec = 5000000};

@@ -1,4 +1,5 @@
-/* Cases: a child that shares its parent's memory has signal handlers of its own, and leaves its parent's unchanged. */
+/* These cases check that a child that shares its parent's memory has signal handlers of its own, and leaves its
+ * parent's handlers unchanged. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <sched.h>
 #include <signal.h>

@@ -1,4 +1,5 @@
-/* Cases: requests for every bucket when memory is short are served or fail, and blocks keep their content. */
+/* These cases check that requests for every bucket are served or fail when memory is short, and that blocks keep their
+ * content. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <malloc.h>

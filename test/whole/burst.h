@@ -7,8 +7,9 @@
 
 enum {
     BURST_MIB = 1 << 20,
-    BURST_FEW = BURST_MIB / 4,            /* bytes in memory once the burst's pages have gone; 33 MiB before */
-    BURST_FEW_AND_CACHED = 4 * BURST_MIB, /* the same with the slots in the magazines of a thread that does not sleep */
+    BURST_FEW = BURST_MIB / 4, /* bytes in memory once the burst's pages have gone; 33 MiB before */
+    /* the bound if, in addition, the slots in the magazines of a thread that does not sleep keep their pages */
+    BURST_FEW_AND_CACHED = 4 * BURST_MIB,
 };
 
 /* Allocates and fills 2048 blocks of 16,000 bytes, and frees all but 8 of them. */

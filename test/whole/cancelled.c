@@ -1,4 +1,4 @@
-/* Cases: a thread that is cancelled, or leaves a handler by a jump, while statistics are written. */
+/* These cases test a thread that is cancelled, or leaves a handler by a jump, while statistics are written. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <sockmalloc.h>
 

@@ -1,4 +1,4 @@
-/* Cases: what a process is charged for memory, and what limits on that charge leave for its requests. */
+/* These cases measure what a process is charged for memory, and what limits on that charge leave for its requests. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <malloc.h>
 #include <pthread.h>

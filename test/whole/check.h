@@ -1,4 +1,4 @@
-/* Assertions, and the table of cases that a test program is made of. */
+/* Checks of conditions, and the table of cases that a test program is made of. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_CHECK_H
 #define SOCKMALLOC_TEST_CHECK_H

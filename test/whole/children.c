@@ -1,4 +1,5 @@
-/* Cases: ways to make a process other than fork, while threads work: each child has a working malloc, or execs. */
+/* These cases test ways to make a process other than fork, while threads work. Each child has a working malloc, or
+ * calls exec. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pthread.h>
 #include <sched.h>
@@ -132,7 +133,7 @@ CASE(fork_without_handlers)
     end_churning();
 }
 
-/* The signal handler may interrupt malloc anywhere. Its child only ends, as one does that execs. */
+/* The signal handler may interrupt malloc anywhere. Its child only ends, like a child that calls exec. */
 static volatile sig_atomic_t forked;
 
 static void fork_in_handler(int signal_number)

@@ -1,4 +1,4 @@
-/* Cases: the interface of sockmalloc.h, used by a program that is not linked with the library. */
+/* These cases test the interface of sockmalloc.h in a program that is not linked with the library. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <fcntl.h>

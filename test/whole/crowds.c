@@ -1,4 +1,4 @@
-/* Cases: threads that are many, short-lived or cancelled, or have the smallest possible stack. */
+/* These cases test threads that are many, short-lived or cancelled, or that have the smallest possible stack. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <limits.h>
 #include <pthread.h>

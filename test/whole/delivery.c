@@ -1,4 +1,4 @@
-/* Cases: the stats signal arrives, and the program's handler runs as it was set. */
+/* These cases check that the stats signal arrives, and that the program's handler runs as it was set. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <sockmalloc.h>
 

@@ -1,4 +1,4 @@
-/* Cases: a program that was started without descriptors 0 to 2, so that its data files have these numbers. */
+/* These cases test a program that was started without descriptors 0 to 2, so that its data files have these numbers. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <fcntl.h>
 #include <signal.h>

@@ -1,4 +1,4 @@
-/* Cases: the handler that a program sets for the stats signal is the one that it gets when it asks. */
+/* These cases check that a program reads back the handler that it has set for the stats signal. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <signal.h>
@@ -253,7 +253,8 @@ CASE(set_in_many_ways)
     }
 }
 
-/* exec hands on what the kernel has: SIG_IGN is set there, and a handler of the program is not shown as SIG_IGN. */
+/* exec keeps the disposition that the kernel has: SIG_IGN is set there, and a handler of the program is not shown as
+ * SIG_IGN. */
 CASE(kernel_knows_what_is_ignored)
 {
     for (int i = 0; i < 3; i++) {

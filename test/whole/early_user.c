@@ -1,4 +1,4 @@
-/* Cases: blocks that another preloaded library allocated before main. */
+/* These cases test blocks that another preloaded library has allocated before main. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <malloc.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* Cases: which processes the stats signal kills, what exec and fork hand on, and malloc interrupted by the signal. */
+/* These cases test which processes the stats signal kills, what exec and fork hand on, and a malloc that the signal
+ * interrupts. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pthread.h>
 #include <signal.h>

@@ -1,4 +1,4 @@
-/* Cases: the child of a fork can allocate everything, whatever the parent's threads were doing. */
+/* These cases check that the child of a fork can allocate every size, whatever the parent's threads were doing. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <malloc.h>
 #include <pthread.h>

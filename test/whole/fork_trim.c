@@ -1,4 +1,4 @@
-/* Cases: which memory a snapshot child shares with its parent, and what the kernel copies for it. */
+/* These cases test which memory a snapshot child shares with its parent, and which pages the kernel copies for it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <stdlib.h>
 #include <string.h>
@@ -81,8 +81,8 @@ static void check_kept(void)
     }
 }
 
-/* Called in the child before its parent goes on: it shares all memory in use, and of the free memory all, or none
- * after a trim. */
+/* Called in the child before its parent goes on. The child shares all memory in use, and all of the free memory or,
+ * after a trim, none of it. */
 static void check_shared(void)
 {
     for (unsigned i = 0; i < SAMPLED; i++) {

@@ -1,4 +1,4 @@
-/* Cases: many forks while the parent's other threads are stopped anywhere inside the allocator. */
+/* These cases fork many times while the parent's other threads are stopped anywhere inside the allocator. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <malloc.h>
@@ -15,9 +15,11 @@
 #include "check.h"
 #include "pools.h"
 
-/* Eight threads allocate and free blocks of all sizes, also each other's. Before each fork a signal stops them
- * wherever they are, so that the child inherits whatever state they were in. So a few hundred forks show what would
- * otherwise take millions, which would have to hit such a moment by chance. */
+/*
+ * Eight threads allocate and free blocks of all sizes, also blocks of each other. Before each fork a signal stops the
+ * threads wherever they are, and the child inherits the state that they were in. So a few hundred forks test states
+ * that a fork would otherwise meet once in millions, by chance.
+ */
 enum { CHURNERS = 8, SHELF = 512, LAID_A_FORK = 500, FORKS = 60, CHILD_DEADLINE_SECONDS = 90 };
 enum { PARK = SIGUSR2, PROGRESS = 1000 };
 

@@ -1,4 +1,4 @@
-/* Cases: one thread only allocates blocks, and another one only frees them. */
+/* In these cases one thread only allocates blocks, and another one only frees them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pthread.h>
 #include <stdlib.h>

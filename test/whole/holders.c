@@ -1,5 +1,5 @@
-/* Cases: known functions allocate and keep blocks, and print each on stdout, so that the runner can compare the list
- * of slots in use. */
+/* In these cases known functions allocate and keep blocks, and print each on stdout, so that the runner can compare the
+ * list of slots in use. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <signal.h>
 #include <stdio.h>

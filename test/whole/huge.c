@@ -1,4 +1,4 @@
-/* Cases: what the kernel is told about huge pages in the pools' range. */
+/* These cases test what the library tells the kernel about huge pages in the pools' range. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <stdlib.h>
 #include <string.h>

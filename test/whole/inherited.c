@@ -1,5 +1,5 @@
-/* Cases: a program that was started behind a seccomp filter, as in a container, gets tables and all else that is
- * possible without the calls that such a filter may forbid. */
+/* These cases test a program that was started behind a seccomp filter, as in a container. It gets the tables, and
+ * everything else that needs none of the calls that such a filter may forbid. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <malloc.h>
 #include <signal.h>

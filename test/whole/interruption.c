@@ -1,4 +1,4 @@
-/* Cases: the stats signal, and the program's mask, stack and system calls. */
+/* These cases test the stats signal together with the program's signal mask, stack and system calls. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <signal.h>
@@ -53,12 +53,12 @@ static void check_stack(int signal_number)
     CHECK(address >= alternate && address < alternate + alternate_size);
 }
 
-/* The stack of 8 KiB that SIGSTKSZ used to be leaves this much beside a signal frame of the old MINSIGSTKSZ.
- * Processors with large registers have larger frames, and larger stacks are advised for them. */
+/* The number of bytes that a stack of 8 KiB, the former value of SIGSTKSZ, leaves beside a signal frame of the former
+ * MINSIGSTKSZ. Processors with large registers have larger frames, and larger stacks are advised for them. */
 enum { HANDLER_ROOM = 8192 - 2048 };
 
-/* The alternate stack is no larger than that, and below it lies a page without access. Writing statistics must fit
- * on it. */
+/* The alternate stack has no more than HANDLER_ROOM bytes beside a signal frame, and below it lies a page without
+ * access. Writing statistics must fit on this stack. */
 CASE(alternate_stack)
 {
     size_t page = (size_t)getpagesize();

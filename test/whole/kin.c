@@ -1,4 +1,4 @@
-/* Cases: processes of the program itself send the stats signal again and again. */
+/* In these cases processes of the program itself send the stats signal again and again. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <fcntl.h>
 #include <sched.h>

@@ -1,4 +1,5 @@
-/* Cases: with every kind of pool, threads, their ends and forks leave all blocks and counters intact. */
+/* These cases check that blocks and counters stay intact with every kind of pool, while threads work and end and
+ * processes fork. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pthread.h>
 #include <stdatomic.h>

@@ -37,7 +37,7 @@ static void *work(void *unused)
     return unused;
 }
 
-/* The workers block all signals, so that the first thread gets them. */
+/* The workers block all signals, so that the first thread gets every signal. */
 static void start(pthread_t *workers)
 {
     sigset_t all;

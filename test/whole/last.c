@@ -1,4 +1,5 @@
-/* Cases: the last bucket, which ends exactly at SOCKMALLOC_MAX. The runner gives its size and label as arguments. */
+/* These cases test the last bucket, which ends exactly at SOCKMALLOC_MAX. The runner passes its size and label as
+ * arguments. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <malloc.h>
 #include <pthread.h>

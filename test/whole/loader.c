@@ -1,4 +1,4 @@
-/* Cases: plug-ins, and the library itself, loaded and unloaded while threads allocate. */
+/* These cases load and unload plug-ins, and the library itself, while threads allocate. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dlfcn.h>
 #include <malloc.h>

@@ -1,4 +1,4 @@
-/* Cases: blocks above the pools' sizes, which have a mapping of their own. */
+/* These cases test blocks above the pools' sizes, each of which has a mapping of its own. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <malloc.h>
@@ -74,7 +74,7 @@ CASE(untouched_memory_costs_nothing)
     CHECK(status_of("VmSize") - mapped < 2048);
 }
 
-/* No page is copied on the way from a slot to 256 MiB, by whatever steps, and none is lost. */
+/* No page is copied while a block grows from a slot to 256 MiB, by whatever steps, and no page is lost. */
 CASE(growth_copies_no_page)
 {
     size_t size = 20 * MIB;
@@ -102,7 +102,7 @@ CASE(growth_copies_no_page)
     CHECK_EQUAL(pools_figure("live"), 0);
 }
 
-/* As glibc counts what it has mapped block by block. */
+/* mallinfo2 counts each mapped block and its bytes in hblks and hblkhd, as glibc does for blocks that it has mapped. */
 CASE(mallinfo_counts_them)
 {
     char *block = check_hide(malloc(LARGE + 1));
@@ -145,7 +145,7 @@ CASE(sizes_that_no_memory_has)
     free(block);
 }
 
-/* The child has its parent's blocks, frees and resizes them, and the parent does not notice. */
+/* The child has its parent's blocks, and frees and resizes them; the parent's own blocks stay unchanged. */
 CASE(children_have_their_own)
 {
     char *block = check_hide(malloc(LARGE)), *other = check_hide(malloc(LARGE));
@@ -220,7 +220,7 @@ CASE(locked_memory_stays_locked)
     free(kept);
 }
 
-/* A limit on addresses refuses a block that does not fit, and lets all others be. */
+/* A limit on addresses refuses a block that does not fit, and the other blocks stay intact. */
 CASE(address_limit_refuses_and_serves_on)
 {
     struct rlimit limit = {(size_t)512 * MIB, (size_t)512 * MIB};

@@ -1,4 +1,4 @@
-/* Cases: how many memory mappings the library uses; a process may have 65,530. */
+/* These cases count the memory mappings that the library uses. A process may have 65,530. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <inttypes.h>
 #include <malloc.h>
@@ -28,7 +28,7 @@ static void touch_every_bucket(void)
 
 struct mappings {
     unsigned pools; /* mappings in the pools' range */
-    unsigned named; /* those of them that have the library's name */
+    unsigned named; /* mappings of the pools' range that have the library's name */
 };
 
 static struct mappings count_mappings(void)

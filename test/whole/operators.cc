@@ -1,4 +1,4 @@
-/* Cases: every operator new and delete of C++, held to what the standard says of it. */
+/* These cases test every operator new and delete of C++ against the standard. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <cerrno>
 #include <cstdint>

@@ -1,4 +1,4 @@
-/* Cases: calls by any exported name, also those that libc makes itself, reach this library. */
+/* These cases check that calls by any exported name, also those that libc itself makes, reach this library. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dlfcn.h>
 #include <stdio.h>

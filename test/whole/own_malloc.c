@@ -1,4 +1,4 @@
-/* Cases: a program that defines malloc itself, as one does that is linked with a static allocator. */
+/* These cases test a program that defines malloc itself, as a program does that is linked with a static allocator. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <stdatomic.h>

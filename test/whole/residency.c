@@ -1,4 +1,4 @@
-/* Cases: the resident bytes in the statistics are compared with what the kernel reports for the range. */
+/* These cases compare the resident bytes in the statistics with the kernel's figures for the range. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pthread.h>
 #include <sockmalloc.h>
@@ -83,7 +83,7 @@ static void check_by_kernel(void)
     CHECK_EQUAL(ask_library_for_all(), resident);
 }
 
-/* While no thread works the two agree to the byte, whatever happens to the blocks. */
+/* While no thread works, the statistics and the kernel agree to the byte, whatever happens to the blocks. */
 CASE(at_rest)
 {
     enum { BLOCKS = 10 };

@@ -1,4 +1,4 @@
-/* Cases: realloc and its relatives, as the C standard and the manuals of glibc and the BSDs say. */
+/* These cases test realloc and its relatives against the C standard and the manuals of glibc and the BSDs. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <malloc.h>

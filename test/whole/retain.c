@@ -1,4 +1,4 @@
-/* Cases: how much free memory stays with the process under the settings that limit it. */
+/* These cases test how much free memory stays with the process under the settings that limit it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* Cases: behind a seccomp filter of its own a program allocates, frees and reads statistics, and the library makes
- * only the system calls that any malloc makes. */
+/* These cases check that a program behind a seccomp filter of its own allocates, frees and reads statistics, and that
+ * the library makes only the system calls that any malloc makes. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dirent.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
-/* Cases: free memory goes back to the kernel while a program waits for events, and the program notices no difference
- * in libc's calls. */
+/* These cases check that free memory goes back to the kernel while a program waits for events, and that the program
+ * notices no difference to libc's calls. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <poll.h>

@@ -1,4 +1,4 @@
-/* Cases: a signal between any two instructions of malloc and free, and what its handler may do. */
+/* These cases send a signal between any two instructions of malloc and free, and test what its handler may do. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /* A traced child repeats one piece of work. Each time the tracer stops the child one instruction later than before,

@@ -14,8 +14,8 @@ SOON = Run(variables={"SOCKMALLOC_DECAY_MS": "20"})
 # With this decay time pages go as soon as the coarse clock has advanced, so that a signal can come during a purge step.
 AT_ONCE = Run("at once", {"SOCKMALLOC_DECAY_MS": "1"})
 
-# With this decay time nothing is purged before the case is over, so that all of it happens while accept waits for that
-# time.
+# With this decay time no memory is purged before the case is over, so that accept always waits for memory that is not
+# due.
 LATE = Run("late", {"SOCKMALLOC_DECAY_MS": "10000"})
 
 PURGING = {

@@ -1,5 +1,5 @@
-"""Other libraries, allocators and tools in the same process: which allocator serves which, and all of them must end
-well."""
+"""Tests the library beside other libraries, allocators and tools in one process: which allocator serves which requests,
+and that every process ends well."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import re
@@ -179,9 +179,8 @@ class Preloaded(Company):
         self.assertEqual(self.run_under(*self.program(), preloaded=preloaded), Outcome(0, "", ""))
 
     def test_allocators_before_us_serve_all(self) -> None:
-        """The dynamic linker uses the first allocator. Our library starts and serves nothing, and what it makes of
-        strdup, reallocarray and similar calls are blocks of that allocator, also in constructors that run before
-        ours."""
+        """The dynamic linker uses the first allocator. Our library starts and serves nothing. Its strdup, reallocarray
+        and similar functions return blocks of the first allocator, also in constructors that run before our own."""
         for name in ALLOCATORS:
             preloaded = (installed(name), settings.library(), settings.early_library())
             for case in ("copies_of_strings", "relatives_of_realloc_and_free"):

@@ -1,4 +1,4 @@
-"""Where the statistics are written, what they contain, and which files are refused."""
+"""Tests where the statistics are written, what they contain, and which files are refused."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import signal

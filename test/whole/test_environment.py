@@ -1,4 +1,4 @@
-"""The settings: what each does, the message about a bad value, and what SOCKMALLOC_STRICT makes of it."""
+"""Tests the settings: what each does, the message about a bad value, and what SOCKMALLOC_STRICT makes of it."""
 # SPDX-License-Identifier: BSD-2-Clause
 from support.servant import Servant, ServantCase
 

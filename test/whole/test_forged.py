@@ -44,7 +44,7 @@ class Forger:
         self.objects = self.forge("restore")
 
     def forge(self, *words: str | int) -> int:
-        """Sends an order. Returns how many objects there are."""
+        """Sends an order to the forger. Returns its answer, which is the number of objects that it can forge."""
         self._process.stdin.write(" ".join(map(str, words)).encode() + b"\n")
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)

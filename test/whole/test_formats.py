@@ -104,7 +104,7 @@ class Prometheus(ServantCase):
 
 class SameFigures(ServantCase):
     def figures_by_interface(self, servant: Servant, form: str) -> formats.Figures:
-        """Returns the figures of the dump that the interface appends to stderr."""
+        """Returns the figures of the dump that a call of sockmalloc_dump_as appends to stderr."""
         before = len(servant.stderr())
         self.assertEqual(servant.ask(f"dump-as {form}"), "done")
         return formats.READERS[form](servant.stderr()[before:])

@@ -1,4 +1,4 @@
-"""Each kind of pool with threads and forks, and the message where a kind is not available."""
+"""Tests each kind of pool with threads and forks, and the message where a kind is not available."""
 # SPDX-License-Identifier: BSD-2-Clause
 from collections.abc import Mapping
 

@@ -1,4 +1,5 @@
-"""Another preloaded library whose constructor allocates, before this library's constructor has run and after."""
+"""Tests another preloaded library whose constructor allocates before this library's constructor has run, or after
+it."""
 # SPDX-License-Identifier: BSD-2-Clause
 import unittest
 

@@ -1,4 +1,4 @@
-"""Threads that end or only allocate, processes that fork, and how many mappings all of them need."""
+"""Tests threads that end or only allocate, processes that fork, and how many mappings all of them need."""
 # SPDX-License-Identifier: BSD-2-Clause
 from support import cases
 from support.cases import Run

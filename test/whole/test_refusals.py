@@ -116,7 +116,8 @@ class Refusals(unittest.TestCase):
 
 
 def some_of(first: int, last: int) -> Iterator[int]:
-    """Returns all of the first numbers, in which the tables are mapped, some of the others, and the last."""
+    """Returns the numbers of the calls to refuse: all of the first, by which the tables are mapped, some of the others,
+    and the last."""
     for number in range(first, last + 1):
         if number < first + 8 or number % 5 == 0 or number == last:
             yield number

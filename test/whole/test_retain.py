@@ -1,4 +1,5 @@
-"""How much free memory the process keeps under SOCKMALLOC_RETAIN, SOCKMALLOC_LARGE_RETAIN and SOCKMALLOC_DECAY_MS=0."""
+"""Tests how much free memory the process keeps under SOCKMALLOC_RETAIN, SOCKMALLOC_LARGE_RETAIN and
+SOCKMALLOC_DECAY_MS=0."""
 # SPDX-License-Identifier: BSD-2-Clause
 from support import cases
 from support.cases import Run

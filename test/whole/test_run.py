@@ -1,5 +1,5 @@
-"""`sockmalloc run` and `check`: which programs are started with the library, which are refused and why, and whether
-it took effect."""
+"""Tests `sockmalloc run` and `check`: which programs are started with the library, which are refused and why, and
+whether the library took effect."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import shutil

@@ -1,4 +1,5 @@
-"""Behind a seccomp filter, of its own or from before its start, no system call of the library gets a program killed."""
+"""Behind a seccomp filter that the program has set, or that was there before its start, no system call of the library
+gets the program killed."""
 # SPDX-License-Identifier: BSD-2-Clause
 
 from support import cases, settings

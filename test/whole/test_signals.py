@@ -1,5 +1,5 @@
-"""The stats signal beside handlers of the program: which handlers are set, which signals arrive, which processes are
-killed."""
+"""Tests the stats signal beside handlers of the program: which handlers are set, which signals arrive, which processes
+are killed."""
 # SPDX-License-Identifier: BSD-2-Clause
 import sys
 import unittest

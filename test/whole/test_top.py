@@ -1,4 +1,4 @@
-"""`sockmalloc top` on terminals of 80 columns and fewer: what it shows, its keys, and what it does without a
+"""Tests `sockmalloc top` on terminals of 80 columns and fewer: what it shows, its keys, and what it does without a
 terminal."""
 # SPDX-License-Identifier: BSD-2-Clause
 import itertools

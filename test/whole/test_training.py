@@ -1,4 +1,5 @@
-"""Quotas that training moves: frozen, limited by the budget, and kept from one run to the next."""
+"""Tests the quotas that training moves: they can be frozen, are limited by the budget, and are kept from one run to the
+next."""
 # SPDX-License-Identifier: BSD-2-Clause
 import re
 from pathlib import Path

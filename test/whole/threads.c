@@ -1,4 +1,4 @@
-/* Cases: what threads leave behind when they end. */
+/* These cases test what threads leave behind when they end. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pthread.h>
 #include <stdatomic.h>

@@ -1,4 +1,4 @@
-/* Cases: programs that block the stats signal and wait for it, read it from a descriptor, or never see it. */
+/* These cases test programs that block the stats signal and wait for it, read it from a descriptor, or never see it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <sockmalloc.h>
 

@@ -1,4 +1,4 @@
-/* Cases: calloc writes nothing to pages that already read as zero, and clears all others. */
+/* These cases check that calloc writes nothing to pages that already read as zero, and clears all others. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <malloc.h>
 #include <stdlib.h>

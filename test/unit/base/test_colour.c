@@ -15,7 +15,7 @@
  * line. */
 enum { UNIT = CACHE_LINE / 2, UNITS = COLOUR_PAGE / UNIT };
 
-/* the name of the data at each part of a page; NULL where the part is unused */
+/* the name of the data at each part of a page; NULL for a part that is unused */
 static const char *owner[UNITS];
 
 static void claim(const void *address, size_t size, const char *who)

@@ -221,7 +221,7 @@ Test(bucket, last_one_is_of_exactly_the_largest_request)
     }
 }
 
-/* Whether the last bucket is trained or large depends on its exact size in bytes, before any rounding. */
+/* The exact size in bytes of the last bucket, before any rounding, decides if the bucket is trained or large. */
 Test(bucket, last_one_can_be_trained_or_large)
 {
     struct bucket_settings settings = defaults;

@@ -7,7 +7,7 @@
 #include "support/crew.h"
 
 #define MILLISECOND UINT64_C(1000000)
-#define AGE         (500 * MILLISECOND) /* of a generation, where pages are kept for a second */
+#define AGE         (500 * MILLISECOND) /* how long a generation lasts where pages are kept for a second */
 #define START_TIME  (1000000 * MILLISECOND)
 
 enum { THREADS = 4, ROUNDS = 100000 };

@@ -1,4 +1,6 @@
-/* Mapped blocks: what they hold, where they lie, and what is left when the kernel refuses. */
+/*
+ * Tests of memory/mapped.c: what mapped blocks hold, where they lie, and what is left when the kernel refuses a call.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -53,7 +55,7 @@ Test(mapped, nothing_before_it_is_opened)
     cr_assert_eq(os_failing_held(), held, "what was mapped is unmapped");
 }
 
-/* Learns where the kernel puts mappings, and forbids it. */
+/* Finds out where the kernel puts mappings, and forbids blocks there. */
 Test(mapped, nothing_where_it_may_not_lie)
 {
     open_mapped();
@@ -176,7 +178,8 @@ Test(mapped, pages_leave_a_slot)
     slot[0] = 1;
 }
 
-/* Refuses one call after the other, and each time all calls from there on: nothing is lost, and nothing is left. */
+/* The kernel refuses one call after the other, and each time also all calls from there on. Nothing is lost, and nothing
+ * is left. */
 Test(mapped, refusals_change_nothing)
 {
     open_mapped();

@@ -22,8 +22,8 @@ static _Atomic(char *) places[PLACES];
 static _Atomic bool over;
 static _Atomic unsigned turns;
 
-/* Taken while a child works, so that the parent's threads leave it the processors. During the fork itself they are
- * at work. */
+/* This mutex is held while a child works, so that the parent's threads leave the child the processors. During the fork
+ * itself they are at work. */
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic bool gate_is_shut;
 

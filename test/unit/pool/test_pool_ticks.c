@@ -109,8 +109,8 @@ Test(pool_ticks, come_sooner_after_frees_to_the_stack)
     }
 }
 
-/* After a busy time a thread with few frees would need an hour to become frequent by halves, so the interval follows
- * from the number of frees and the time. */
+/* If the interval were only halved at each tick, a thread with few frees after a busy time would need an hour until its
+ * ticks are frequent again. So the interval follows from the number of frees and the elapsed time. */
 Test(pool_ticks, follow_the_rate_of_frees)
 {
     enum { PACE = 8, LONG = 100 }; /* in milliseconds */

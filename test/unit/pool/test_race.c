@@ -1,4 +1,4 @@
-/* Races that the tests set up on purpose: in the middle of one thread's step another thread is faster. */
+/* Tests of races that are set up on purpose: in the middle of one thread's step another thread is faster. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <sched.h>

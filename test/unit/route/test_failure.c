@@ -44,7 +44,8 @@ static uint64_t tally(const struct counter *counter)
     return counter_read(counter);
 }
 
-/* Runs `work` once for each number of a call up to `last`, each time in a process of its own. */
+/* Runs `work` once for each number from 1 to `last`, each time in a process of its own. `work` gets the number of the
+ * call that the kernel refuses. */
 static void expect_clean_for_each(capture_work *work, unsigned last)
 {
     struct capture capture;

@@ -197,10 +197,12 @@ Test(failure_sweep, all_calls_from_each_on, .timeout = 120)
     cr_assert_gt(served, (unsigned)WANTED);
 }
 
-/* Refuses one call; two, so that also a table's second attempt with fewer bytes fails; four and eight, so that the
- * range cannot grow; more, so that even a single slot fails after the run. After that all requests can be served. At
- * start each call but the first maps the first page of a table, without which there are no pools. For the window
- * there are PLACES calls in all. */
+/*
+ * Refuses one call; then two calls, so that also a table's second attempt with fewer bytes fails; then four and eight,
+ * so that the range cannot grow; then more, so that even a single slot fails after the run. After that all requests can
+ * be served. At start each call but the first maps the first page of a table, without which there are no pools. For the
+ * window there are PLACES calls in all.
+ */
 Test(failure_sweep, a_few_calls_from_each_on, .timeout = 120)
 {
     bool seen[PATHS] = {false};

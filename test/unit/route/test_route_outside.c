@@ -99,8 +99,8 @@ static void ask_little(unsigned number)
     }
 }
 
-/* A thread that makes fewer requests than one interval is drawn with the right probability. Threads that run one
- * after the other may use the same memory, so these run in crews. */
+/* In a thread that makes fewer requests than one interval, each request still has the right probability to be sampled.
+ * The threads run in crews, at the same time, because threads that run one after the other may use the same memory. */
 Test(route_outside, threads_with_few_requests_are_sampled)
 {
     lay(true);

@@ -280,7 +280,7 @@ pid_t os_thread(void)
     return gettid();
 }
 
-/* Whether there are huge pages makes no difference to the tests, so this does nothing. */
+/* Does nothing, because huge pages make no difference to the tests. */
 void os_choose_huge(char *start, size_t size, bool wanted)
 {
     (void)start;
@@ -323,7 +323,7 @@ void os_name_thread(const char *name)
     (void)name;
 }
 
-/* Is never refused, and is not counted among the calls that can be. */
+/* This call is never refused, and is not counted among the calls that can be. */
 bool os_residency(const char *start, size_t size, unsigned char *pages)
 {
     atomic_fetch_add(&looks, 1);

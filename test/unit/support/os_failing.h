@@ -30,14 +30,14 @@ void os_failing_afterwards(void (*work)(void));
 /* Runs `work` once, when the library next asks if a page is mapped, before the answer. */
 void os_failing_at_look(void (*work)(void));
 
-/* Return the number of calls since then, and the number of those that were refused. */
+/* Return the number of calls since the count was set back, and the number of those that were refused. */
 unsigned os_failing_calls(void);
 unsigned os_failing_refusals(void);
 
-/* Returns the number of waits for another thread since then. */
+/* Returns the number of waits for another thread since the count was set back. */
 unsigned os_failing_waits(void);
 
-/* Returns the number of calls since then that stand for mincore. */
+/* Returns the number of calls since the count was set back that stand for mincore. */
 unsigned os_failing_looks(void);
 
 /* Returns the bytes of address space that were granted and not released. */

@@ -17,7 +17,7 @@ void recovered_take_all_free(unsigned bucket);
 /* Returns true if the slot was live when recovered_take_all_free began with its bucket, or was allocated then. */
 bool recovered_is_in_use(const void *slot);
 
-/* Makes an error that a child has reported a failed CHECK of this process. Threads other than the test's first may
+/* If a CHECK has failed in a child, makes it a failed CHECK of this process. Threads other than the test's first may
  * call it. */
 void recovered_expect_clean(const struct capture *capture);
 

@@ -10,7 +10,7 @@ _END = re.compile(r"end of what is in use by process (\d+): slots (\d+), bytes (
 
 
 class Malformed(AssertionError):
-    """The text is not a list as the documentation describes it."""
+    """Raised if the text is not a list as the documentation describes it."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ ANSWER_SECONDS = 300.0
 
 
 class Silent(AssertionError):
-    """The servant ended, or did not answer in time."""
+    """Raised if the servant has ended, or did not answer in time."""
 
 
 def default_path(servant: "Servant") -> Path:

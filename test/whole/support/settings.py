@@ -7,7 +7,8 @@ from pathlib import Path
 
 
 class Missing(RuntimeError):
-    """A program or file that the tests need is missing, which is an error and never a reason to skip a test."""
+    """Raised if a program or file that the tests need is missing. That is an error, and never a reason to skip a
+    test."""
 
 
 def _path_from(variable: str) -> Path:
