@@ -184,6 +184,13 @@ void fallback_trim(void)
     }
 }
 
+void fallback_collect(void)
+{
+    if (!thread_lost) {
+        mi_collect(true);
+    }
+}
+
 bool fallback_is_foreign(const void *address)
 {
     const char *byte = address;

@@ -95,6 +95,10 @@ static inline size_t fallback_good_size(size_t request)
  * process that had several threads. */
 INTERNAL void fallback_trim(void);
 
+/* Has mimalloc give back all the free memory of the calling thread's heap, after a walk through the heap. Does nothing
+ * in the child of a process that had several threads. */
+INTERNAL void fallback_collect(void);
+
 /*
  * fallback_before_fork runs in the parent, fallback_after_fork in the child. mimalloc has no lock, but in three places
  * it waits until another thread has finished a step. If that thread is not in the child, the child would wait forever.

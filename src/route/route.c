@@ -3,6 +3,7 @@
 #include "route/route.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/bounds.h"
@@ -27,7 +28,7 @@ enum {
  * MAPPED_TIGHT on are mapped too, because a mapping wastes none of its pages; still smaller blocks would make too many
  * mappings.
  */
-enum { MAPPED_LEAST = 4 << 20, MAPPED_TIGHT = 1 << 20 };
+enum { MAPPED_LEAST = 4 << 20, MAPPED_TIGHT = 64 << 10 };
 
 struct route route;
 
@@ -56,10 +57,27 @@ static bool route_is_mapped(size_t request)
     return route.mapped_least > 0 && request >= route.mapped_least;
 }
 
+/* Has mimalloc give back its free memory, and maps the block then. That walks through the thread's heap; so after it
+ * was in vain, only every PAUSE-th call does it. */
+static COLD void *route_alloc_collected(size_t alignment, size_t request)
+{
+    enum { PAUSE = 64 };
+    static _Atomic uint32_t calls;
+    static atomic_bool vain;
+    uint32_t call = atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed);
+    if (atomic_load_explicit(&vain, memory_order_relaxed) && call % PAUSE != 0) {
+        return NULL;
+    }
+    fallback_collect();
+    void *block = mapped_alloc(alignment, request);
+    atomic_store_explicit(&vain, block == NULL, memory_order_relaxed);
+    return block;
+}
+
 /*
- * Allocates a mapped block. If the kernel has no memory for it, free slots are unmapped and the kernel is asked again,
- * unless they all together are too small. Returns NULL if there is no memory, or if the alignment or the request is too
- * large.
+ * Allocates a mapped block. If the kernel has no memory for it, free slots are unmapped, and then free memory of
+ * mimalloc, and the kernel is asked again; but not if all slots together are too small. Returns NULL if there is no
+ * memory, or if the alignment or the request is too large.
  */
 static COLD void *route_alloc_mapped(size_t alignment, size_t request)
 {
@@ -67,7 +85,7 @@ static COLD void *route_alloc_mapped(size_t alignment, size_t request)
     if (block == NULL && request <= region_ready() && pool_return() > 0) {
         block = mapped_alloc(alignment, request);
     }
-    return block;
+    return block == NULL && pool_is_tight() ? route_alloc_collected(alignment, request) : block;
 }
 
 /*
