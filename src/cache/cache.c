@@ -19,7 +19,7 @@ enum { CARVE_RUN = 16 };
  * private magazine, where every free is a slow path. */
 enum { HASTE = 16, SLOW_INTERVAL = 61 };
 
-/* What cache_set_usual has set, for all threads. */
+/* The bucket that cache_set_usual has set, for all threads. */
 static _Atomic uint32_t usual = BUCKET_LIMIT;
 
 void cache_load(struct cache *cache, unsigned bucket, struct magazine *magazine)

@@ -154,18 +154,18 @@ uint32_t cache_held(struct cache *cache, unsigned bucket);
 /* Returns how many caches are open. */
 uint32_t cache_open_count(void);
 
-/* Closes the calling thread's own cache, as its end would. The thread has cache_none from then on, so its next slow
- * path opens one again. */
+/* Closes the calling thread's own cache, as the end of the thread would. The thread has cache_none from then on, so its
+ * next slow path opens one again. */
 void cache_leave(void);
 
-/* Returns true if threads other than the calling one have open caches. In the child of a fork: if they had when it
- * forked. */
+/* Returns true if threads other than the calling one have open caches. In the child of a fork, returns true if other
+ * threads had open caches at the fork. */
 bool cache_others_are_open(void);
 
 /*
- * Forgets what the caches of other threads hold, and the public magazines of the calling thread's own, because other
- * threads may have been stealing them. Its private magazines stay, also for a call of malloc or free that a signal
- * handler interrupted to fork. In the child of a fork.
+ * Forgets what the caches of other threads hold, and the public magazines of the calling thread's own cache, because
+ * other threads may have been stealing them. Its private magazines stay, also for a call of malloc or free that a
+ * signal handler interrupted to fork. In the child of a fork.
  */
 void cache_isolate(void);
 

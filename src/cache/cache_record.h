@@ -58,8 +58,9 @@ struct cache_tally {
     _Atomic uint32_t fresh;      /* number of the next slot of the run that was carved for this thread */
     _Atomic uint32_t fresh_left; /* slots that are left of this run */
     _Atomic uint32_t watched;    /* `requests` of the bin when cache_collect_idle last looked at the bucket */
-    uint16_t least;              /* fewest slots that were seen in the private magazine since `rested` */
-    uint16_t sampled;            /* frees, modulo 65536, up to which the histogram has drawn its sample (pool_sample) */
+    /* fewest slots that were seen in the private magazine since training_rest last lowered quotas (`rested`) */
+    uint16_t least;
+    uint16_t sampled; /* frees, modulo 65536, up to which the histogram has drawn its sample (pool_sample) */
 };
 
 /* Weights of events that call for a larger quota. A miss goes to the depot or further; a swap costs one exchange. */

@@ -14,8 +14,8 @@ struct magazine *depot_pop_full(unsigned bucket);
 /* Returns true if the depot has a magazine with slots in it, of either generation. */
 bool depot_has_full(unsigned bucket);
 
-/* Return a magazine with slots of the old generation, or NULL; and push what is left of it back to the old
- * generation. */
+/* depot_pop_old returns a magazine with slots of the old generation, or NULL. depot_push_old pushes the rest of such a
+ * magazine back to the old generation. */
 struct magazine *depot_pop_old(unsigned bucket);
 void depot_push_old(unsigned bucket, struct magazine *magazine);
 

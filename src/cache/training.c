@@ -160,7 +160,7 @@ static void training_decay(struct cache *cache)
     }
 }
 
-/* Counts a slow path, and lowers the quotas of unused buckets after each 64. */
+/* Counts a slow path, and lowers the quotas of unused buckets after every 64th. */
 static void training_tick(struct cache *cache)
 {
     if (UNLIKELY(++cache->state.events >= TRAINING_DECAY)) {
@@ -198,9 +198,9 @@ void training_learn(struct cache *cache, unsigned bucket)
 }
 
 /*
- * Returns how many slots the bucket's quota shall lose because they were not needed since training last rested: half
- * if it is idle, none if it swapped or missed. Else at least a quarter, since without a swap nothing is known of how
- * much of the public magazine is needed; the quota falls until swaps begin.
+ * Returns how many slots the bucket's quota shall lose because they were not needed since the last call of
+ * training_rest that lowered quotas: half if it is idle, none if it swapped or missed. Else at least a quarter, since
+ * without a swap nothing is known of how much of the public magazine is needed; the quota falls until swaps begin.
  */
 static uint32_t training_surplus(const struct cache *cache, unsigned bucket)
 {
@@ -229,7 +229,7 @@ static void training_rest_bucket(struct cache *cache, unsigned bucket)
     tally->seen = training_uses(cache, bucket);
 }
 
-/* Notes how many slots the private magazine holds, if that is the fewest since training last rested. */
+/* Notes how many slots the private magazine holds, if that is the fewest since training_rest last lowered quotas. */
 static void training_note_depth(struct cache *cache, unsigned bucket)
 {
     struct cache_tally *tally = &cache->tally[bucket];

@@ -27,7 +27,7 @@ struct decay {
     uint64_t age; /* nanoseconds that a generation lasts at least, or DECAY_NEVER */
     _Alignas(CACHE_LINE) _Atomic uint32_t young;
     _Atomic uint64_t turned;              /* clock_now when the generations last changed places */
-    _Atomic uint64_t worked[DECAY_CALLS]; /* clock_now when pages were last purged by such calls */
+    _Atomic uint64_t worked[DECAY_CALLS]; /* clock_now when pages were last purged by a call of this kind */
 };
 
 #define DECAY_NEVER UINT64_MAX
@@ -53,8 +53,8 @@ static inline unsigned decay_old(void)
 /* Returns true if the old generation is to be purged. `now` is clock_now. */
 bool decay_is_due(uint64_t now);
 
-/* Returns true for one free and one malloc of all threads at each step of the coarse clock, which lasts some
- * milliseconds. That call is to purge. `now` is clock_now. */
+/* Returns true for one call of each kind, among those of all threads, at each step of the coarse clock, which lasts
+ * some milliseconds. The call that gets true has to purge. `now` is clock_now. */
 bool decay_claim(enum decay_call call, uint64_t now);
 
 /* Makes the generations change places, once the old one is empty. If several threads call it at once, it returns true

@@ -13,7 +13,7 @@ static struct hole holes[HOLES_MAX]; /* sorted by address */
 static _Atomic uint32_t hole_count;
 
 /*
- * Returns false if another thread is busy with holes. Nobody waits, because a signal handler would wait for the
+ * Returns false if another thread is busy with holes. No caller waits, because a signal handler would wait for the
  * thread that it interrupted, and the child of a raw clone for a thread that it does not have. The caller then does
  * without a hole.
  */

@@ -50,9 +50,9 @@ INTERNAL bool mapped_free(void *address);
 INTERNAL void *mapped_resize(void *address, size_t request);
 
 /*
- * Makes a block of `request` bytes and moves the pages of the first `kept` bytes of a slot into it, which the slot
- * then reads as zero. The slot stays mapped, and live. `kept` is at most `request`. Returns NULL, with nothing changed,
- * if the kernel refuses, cannot do that (before Linux 5.7), or if the slot's memory is locked.
+ * Makes a block of `request` bytes and moves the pages of the first `kept` bytes of a slot into it, whose pages then
+ * read as zero. The slot stays mapped, and live. `kept` is at most `request`. Returns NULL, with nothing changed, if
+ * the kernel refuses, cannot do that (before Linux 5.7), or if the slot's memory is locked.
  */
 INTERNAL void *mapped_from_slot(void *slot, size_t kept, size_t request);
 

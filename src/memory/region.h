@@ -217,8 +217,11 @@ bool region_is_full(void);
 /* Returns how many bytes of the range are mapped. */
 size_t region_ready(void);
 
-/* Keep all threads from making the range and its tables grow, and let them again. The thread that forks calls
- * region_hold before the fork, and region_release after it in the parent, and first of all in the child. */
+/*
+ * region_hold keeps all threads from making the range and its tables grow, and region_release ends that. The thread
+ * that forks calls region_hold before the fork, and region_release after the fork in the parent, and first of all in
+ * the child.
+ */
 void region_hold(void);
 void region_release(void);
 

@@ -93,8 +93,10 @@ static void table_leave(struct table *table)
     table_end();
 }
 
-/* Extends the table from `ready` to `goal`. It first checks that the table still ends at `ready`: nothing before the
- * end is unmapped while a thread is between table_enter and table_leave, but something may have been before. */
+/*
+ * Extends the table from `ready` to `goal`. It first checks that the table still ends at `ready`: nothing before the
+ * end is unmapped while a thread is between table_enter and table_leave, but something may have been unmapped before.
+ */
 static enum table_answer table_extend(struct table *table, size_t ready, size_t goal)
 {
     enum table_answer answer = TABLE_BUSY;
@@ -236,8 +238,8 @@ bool table_grow(struct table *table, size_t size)
 
 /*
  * If another thread was extending the table when the process forked, its pages may be mapped behind the end that the
- * child knows. Nobody can tell them from a stranger's mapping, so the child does not use them: the kernel refuses to
- * extend the table, and table_await then finds the table blocked.
+ * child knows. They look like a stranger's mapping, so the child does not use them: the kernel refuses to extend the
+ * table, and table_await then finds the table blocked.
  */
 void table_after_fork(struct table *table)
 {

@@ -135,8 +135,8 @@ static void *background_run(void *unused)
     return unused; /* if this is the last thread, the process ends with status 0 */
 }
 
-/* The thread blocks all signals from its first instruction on. The calling thread never blocks any meanwhile where
- * pthread_attr_setsigmask_np exists, so that a signal can end the program even if thread creation hangs. */
+/* The thread blocks all signals from its first instruction on. Where pthread_attr_setsigmask_np exists, the calling
+ * thread itself blocks no signal meanwhile, so that a signal can end the program even if thread creation hangs. */
 #if HAVE_PTHREAD_ATTR_SETSIGMASK_NP
 static bool background_start(pthread_attr_t *attributes)
 {

@@ -9,7 +9,7 @@ unsigned pool_first_large;
 bool pool_is_child_of_threads;
 
 static atomic_bool tight;
-static _Atomic uint64_t charge_limit; /* bytes; 0 or SIZE_MAX if there is none */
+static _Atomic uint64_t charge_limit; /* the limit in bytes; 0 or SIZE_MAX if there is none */
 
 void pool_make_tight(void)
 {

@@ -20,7 +20,7 @@ struct pool {
     _Atomic int64_t peak;
     /* How many pages new slots get in advance: pool_populate.c says how these four are used. */
     _Atomic uint32_t sampled_slot; /* number of the sampled slot plus 1; 0 before the first one */
-    _Atomic uint32_t ahead;        /* new slots that still pass before the sampled slot is looked at */
+    _Atomic uint32_t ahead;        /* pages that each new slot gets in advance: 0, or 2 and more */
     _Atomic uint32_t ahead_pages;  /* pages that each of them gets in advance: 0, or 2 and more */
     _Atomic uint32_t pause;        /* what `ahead` becomes at the next look, if the sampled slot is empty by then */
     struct counter remote_frees;   /* slots that another thread freed than allocated them; estimated by sampling */

@@ -27,7 +27,7 @@ struct pressure {
     _Atomic bool high;
     _Atomic bool off;
     atomic_flag looking;
-    bool found[PRESSURE_PARTS]; /* which of them was high when last measured; only for the thread that measures */
+    bool found[PRESSURE_PARTS]; /* which of the two was high when last measured; only for the thread that measures */
     _Atomic uint64_t highs;     /* how often the pressure has become high */
 };
 
@@ -43,12 +43,12 @@ static inline bool pressure_is_high(void)
     return UNLIKELY(atomic_load_explicit(&pressure.high, memory_order_relaxed));
 }
 
-/* Counts `bytes` that are about to get pages, and reads the limit if enough have come together. Returns true if the
- * pressure is high. */
+/* Counts `bytes` that are about to get pages, and reads the limit again if the counted bytes exceed the allowance.
+ * Returns true if the pressure is high. */
 bool pressure_grow(uint64_t bytes);
 
-/* Measures if it is time, by the clock; one bounded step in each call. `now` is the time of clock_now. Returns true if
- * the pressure is high. */
+/* Checks by the clock if a measurement is due, and then makes one bounded step of it. `now` is the time of clock_now.
+ * Returns true if the pressure is high. */
 bool pressure_tick(uint64_t now);
 
 /* Makes measuring possible in the child of a fork, although another thread of the parent may have been measuring. */

@@ -76,7 +76,7 @@ static void fallback_find_main_stack(void)
     }
 }
 
-/* The bytes that mimalloc maps for a segment, with those that it needs more to align the segment. */
+/* The bytes that mimalloc maps for a segment, including the bytes that it needs to align the segment. */
 enum { FALLBACK_SEGMENT = 64 << 20 };
 
 /* Returns true if the kernel would refuse mimalloc a segment. */

@@ -22,8 +22,8 @@ struct route {
     size_t mapped_least; /* larger requests than the pools' become mapped blocks from here on; 0: none does */
     char more_colour[COLOUR_ROUTE - COLOUR_HINTS - sizeof(uintptr_t) - 2 * sizeof(size_t)];
     size_t direct_below; /* smaller requests go to mimalloc and are not sampled */
-    size_t minimum;      /* the pools serve requests from here ... */
-    size_t limit;        /* ... to one byte less than this */
+    size_t minimum;      /* the smallest request that the pools serve */
+    size_t limit;        /* one byte more than the largest request that the pools serve */
     bucket_offset line[BUCKET_GRANULES];
 };
 

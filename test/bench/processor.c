@@ -9,8 +9,8 @@
 
 void processor_pin(unsigned which)
 {
-    /* Read once, before there are other threads, because a thread inherits the processors of the thread that created
-     * it. */
+    /* The processors that the program may use. They are read once, before there are other threads, because a thread
+     * inherits the processors of the thread that created it. */
     static cpu_set_t given;
     if (CPU_COUNT(&given) == 0 && sched_getaffinity(0, sizeof given, &given) != 0)
         bench_fail("sched_getaffinity");

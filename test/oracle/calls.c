@@ -34,7 +34,7 @@ static char *print_text(const char *text)
     return asprintf(&copy, "%s", text) >= 0 ? copy : NULL;
 }
 
-/* Returns the text as a block of libc: a stream that grows by libc's own reallocations. */
+/* Returns a copy of the text in a block of libc, which libc's own realloc has enlarged while the stream was written. */
 static char *stream_text(const char *text)
 {
     char *copy = NULL;

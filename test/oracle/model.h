@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The kind of call that made a block, on which depends to which calls it may be passed. */
+/* The kind of call that made a block. It decides to which calls the block may be passed. */
 enum origin {
     ORIGIN_MALLOC = 1,      /* malloc, calloc, realloc: free_sized accepts it */
     ORIGIN_ALIGNED = 2,     /* aligned_alloc: free_aligned_sized accepts it */

@@ -55,7 +55,7 @@ static struct shelf *shelf_of(unsigned worker)
     return &shelves[(worker + round_now) % threads];
 }
 
-/* Returns the child's process id, or 0 in the child, where the model is as consistent as in the parent. */
+/* Forks. Returns the child's process id, or 0 in the child, where the model is as consistent as in the parent. */
 static pid_t fork_here(void)
 {
     pid_t parent = getpid();

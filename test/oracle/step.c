@@ -11,7 +11,7 @@
 #include "fault.h"
 
 enum {
-    LITTLE = 4096, /* a shelf that holds SHELF_BYTES requests less than this */
+    LITTLE = 4096, /* once a shelf holds SHELF_BYTES, each request for it is smaller than this */
     TEXT_MAX = 20000,
     RUSH_BLOCKS = 24,
     RUSH_TURNS = 200,

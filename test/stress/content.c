@@ -1,4 +1,4 @@
-/* What a buffer contains: a pattern made of its address and its serial number. */
+/* Defines what a buffer contains: a pattern made of its address and its serial number. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "content.h"
 

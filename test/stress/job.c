@@ -1,4 +1,4 @@
-/* What a worker does: it allocates, frees, or both. */
+/* Defines the jobs of the workers: a worker allocates, frees, or does both. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "job.h"
 

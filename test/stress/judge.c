@@ -11,7 +11,7 @@
 #include "pool/standard.h"
 #include "statistics/snapshot.h"
 
-/* The most frees between two ticks of a thread, twice, because a tick may come late by as many. */
+/* Twice the most frees between two ticks of a thread, because a tick may come late by as many frees. */
 enum { TICK = 2 * 1024 };
 
 typedef struct books_sum sums[BUCKET_LIMIT];

@@ -36,7 +36,7 @@ static void *churn(void *unused)
     return unused;
 }
 
-/* Loads and unloads the object `path` again and again, which is the case's first argument, while threads allocate. */
+/* Loads and unloads the object `path` again and again while threads allocate. The path is the case's first argument. */
 static void reload(const char *path, int flags)
 {
     pthread_t threads[THREADS];

@@ -78,7 +78,7 @@ class Descriptors(unittest.TestCase):
             process = subprocess.Popen(
                 ["/bin/sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "sh", settings.program("descriptors"), case, data],
                 env=settings.environment({f"SOCKMALLOC_{name}": value for name, value in variables.items()}),
-                # the shell has this stderr until it becomes the program, and so does the library
+                # this is stderr of the shell, and of the library in it, until the shell becomes the program
                 stderr=subprocess.DEVNULL,
             )
             statistics = Path(f"/tmp/sockmalloc.{process.pid}")

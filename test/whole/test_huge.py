@@ -1,4 +1,4 @@
-"""The kernel is told about huge pages in the pools' range what SOCKMALLOC_THP says."""
+"""Tests that the kernel is told about huge pages in the pools' range as SOCKMALLOC_THP says."""
 # SPDX-License-Identifier: BSD-2-Clause
 from support import cases
 from support.cases import Run

@@ -42,8 +42,8 @@ class HoldersCase(unittest.TestCase):
         self.assertRegex(caller, rf"\Aholders\({function}\+0x[0-9a-f]+\)\Z")
 
     def assert_holds(self, holder: in_use.Holder, *slots: Said) -> None:
-        """Checks that the caller has exactly these slots in this order, and that it is the function that allocated
-        the first."""
+        """Checks that the caller has exactly these slots in this order, and that it is the function which allocated the
+        first slot."""
         self.assert_named(holder.caller, slots[0].function)
         listed = [(slot.address, slot.bytes) for slot in holder.slots]
         self.assertEqual(listed, [(slot.address, slot.bytes) for slot in slots])

@@ -17,10 +17,10 @@
  * SEED on. Each seed also gives one recording. A fault is printed on stdout with its seed, which repeats it; stderr
  * has what the command itself prints about recordings. */
 
-/* A look that takes nearly this many milliseconds is a fault, unless it is held up on purpose. */
+/* A reading of another process that takes nearly this many milliseconds is a fault, unless it is held up on purpose. */
 enum { PATIENCE_MS = 2000, RECORDING_SIZE = 64 << 10, FORGERS = 4 };
 
-/* The memory in KiB that the child which looks may use beside what it copies. */
+/* The memory in KiB that the child process which reads may use beside the copies that it makes. */
 enum { MEMORY_KIB = (REMOTE_SNAPSHOT_BYTES >> 10) + (24 << 10) };
 
 static uint64_t seed;
@@ -117,7 +117,7 @@ static void order(const struct forger *forger, const char *words)
     }
 }
 
-/* Returns the largest address space in KiB that the child which looks has had, or 0 if it has ended. */
+/* Returns the largest address space in KiB that the child process which reads has had, or 0 if it has ended. */
 static unsigned long peak_of_child(void)
 {
     char path[64];

@@ -58,7 +58,8 @@ static void expect_steps(unsigned bucket, uint64_t growths, uint64_t transfers, 
 
 /* --- transfer ------------------------------------------------------------------------------- */
 
-/* 8 slots of 16k in two magazines weigh as much as 3 of 64k, of which 4 count as unused. */
+/* The bucket of 16k needs 8 more slots, which cost more than 2 slots of 64k, so the bucket of 64k loses 3. It could
+ * lose 4, half of its quota. */
 Test(training_transfer, bucket_with_most_unused_bytes_gives)
 {
     static const unsigned buckets[] = {B4K, B16K, B64K};

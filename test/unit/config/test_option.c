@@ -150,8 +150,8 @@ Test(option, signals)
     expect_number(OPTION_SIGNAL, "64", 64);
 }
 
-/* Refused are signals that cannot be caught, those that report a fault of the program, and those that glibc keeps
- * for itself (32 and 33). */
+/* Signals that cannot be caught are refused. So are those that report a fault of the program, and those that glibc
+ * keeps for itself (32 and 33). */
 Test(option, bad_signals)
 {
     static const char *const values[] = {

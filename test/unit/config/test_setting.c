@@ -45,7 +45,7 @@ static void expect_all_refused(const struct setting *setting, const char *const 
 
 static void expect_described(const struct setting *setting, const char *wanted)
 {
-    char buffer[96]; /* as large as in a message */
+    char buffer[96]; /* as large as the buffer for the value in a message */
     struct text text = text_begin(buffer, sizeof buffer);
     setting_describe(setting, &text);
     cr_expect_str_eq(buffer, wanted);
@@ -225,8 +225,8 @@ Test(setting, realtime_signals)
     expect_printed(SETTING_SIGNAL, 64, "64");
 }
 
-/* Refused are signals that cannot be caught, those that report a fault of the program, and the two that glibc keeps
- * for itself. */
+/* Signals that cannot be caught are refused. So are those that report a fault of the program, and the two that glibc
+ * keeps for itself. */
 Test(setting, refused_signals)
 {
     static const int faults[] = {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGILL, SIGFPE,

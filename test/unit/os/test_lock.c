@@ -31,7 +31,7 @@ Test(lock, is_taken_and_released)
     cr_assert_eq(word_of(&lock), 0);
 }
 
-static unsigned sum; /* only `lock` guards it */
+static unsigned sum; /* guarded by `lock` alone */
 static _Atomic int waiters[THREADS];
 
 static void wait_once(unsigned number)

@@ -95,7 +95,7 @@ Test(os, too_much_is_refused)
     cr_assert_eq(errno, UNUSUAL);
 }
 
-/* Finds a free range of PAGES pages, claims its first page, and returns that. */
+/* Finds a free range of PAGES pages, claims its first page, and returns the address of that page. */
 static char *claim_first_page(void)
 {
     char *start = os_find_free(PAGES * os_page_size());
@@ -181,7 +181,8 @@ Test(os, frozen_object_can_be_read_alone)
     capture_fault(touch_by_writing, page_at(object, 2) - 1);
 }
 
-/* os_freeze refuses it, because other data in that page would become read-only as well. */
+/* os_freeze refuses an object that does not fill whole pages, because other data in its page would become read-only as
+ * well. */
 Test(os, object_within_a_page_stays_writable)
 {
     char *object = pages_of_its_own(3);

@@ -87,7 +87,8 @@ Test(symbol, names_object_function_and_offset)
         size_t size;
         char *function = find(names[i], &size);
         expect_function(function, 1);
-        expect_function(function, size); /* also at its end, because the last call in a function may not return */
+        /* also for the address at the function's end, because the last call in a function may not return */
+        expect_function(function, size);
         const char *words = print(function);
         cr_assert_null(strstr(words, "+0x0)"), "%s: an address after a call belongs to the function with the call",
                        words);

@@ -103,8 +103,8 @@ static struct magazine *first_magazine;
 
 static struct {
     char *live;   /* allocated, and kept */
-    char *popped; /* taken out of its magazine, before its metadata was written */
-    char *freed;  /* freed in its metadata, and not yet in a magazine */
+    char *popped; /* a slot that was taken out of its magazine before its metadata was written */
+    char *freed;  /* a slot that is free by its metadata, and not yet in a magazine */
 } caught;
 
 static void *take_as_a_new_thread(void *argument)

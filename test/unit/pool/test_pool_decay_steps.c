@@ -123,7 +123,7 @@ static uint64_t troubles(unsigned bucket)
     return counter_read(&tally->swaps) + counter_read(&tally->misses);
 }
 
-/* Allocations in any bucket, also in a large one, make the steps. The slots in the thread's cache stay there
+/* Allocations in any bucket, also in a large one, run the steps of purging. The slots in the thread's cache stay there
  * meanwhile. */
 Test(pool_decay_steps, takes_alone_go_on_with_it)
 {

@@ -75,7 +75,7 @@ static void sleep_or_drain(unsigned number)
     crew_meet();
 }
 
-/* Of a sleeping thread the public magazine can be taken, and the private one cannot. */
+/* The public magazine of a sleeping thread can be taken, and its private one cannot. */
 Test(pool_drain, public_magazines_of_others_are_taken)
 {
     house_lay_default();

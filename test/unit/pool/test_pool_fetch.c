@@ -144,8 +144,8 @@ Test(pool_fetch, single_page_is_never_cold)
     cr_assert_not_null(take_fast(B4K));
 }
 
-/* When pages are due to be purged an allocation is one step of that. The slots that were forced onto the slow path
- * count as cold afterwards. */
+/* While pages are due to be purged, each allocation runs one step of purging. The slots that were forced onto the slow
+ * path count as cold afterwards. */
 Test(pool_fetch, due_purges_come_first)
 {
     house_lay_default();

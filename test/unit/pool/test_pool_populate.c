@@ -109,7 +109,7 @@ Test(pool_populate, new_slots_are_populated_at_once)
     }
 }
 
-/* Of slots that are larger than MOST pages a part is populated, and of a small request no more than its own pages. */
+/* A slot that is larger than MOST pages is populated in part, and a small request gets no more than its own pages. */
 Test(pool_populate, request_limits_the_populated_pages)
 {
     house_lay_default();

@@ -251,7 +251,7 @@ Test(pool_return, second_caller_returns_nothing, .timeout = 20)
     take_all();
     give_but_each(0);
     size_t carved = carved_bytes();
-    os_failing_meanwhile(come_second); /* called in the middle of the first unmapping */
+    os_failing_meanwhile(come_second); /* come_second is called in the middle of the first unmapping */
     size_t returned = pool_return();
     cr_assert_eq(second, 0U);
     cr_assert_gt(returned, 0U);
