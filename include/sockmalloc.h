@@ -1,4 +1,4 @@
-/* sockmalloc: functions for programs that know of the library. No program needs them. */
+/* Functions of sockmalloc for programs that know of the library. No program needs them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_H
 #define SOCKMALLOC_H

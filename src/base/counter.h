@@ -72,8 +72,8 @@ static inline bool counter_step(struct counter *counter)
 
 /*
  * Adds `amount`. Only the counter's one writer may call this, so no locked instruction is needed. On x86-64 it is one
- * instruction, so that a signal handler that counts too cannot come between a load and a store. The compiler does not
- * make one instruction of an atomic load and an atomic store, hence the assembly.
+ * instruction, so that a signal handler that counts too cannot come between a load and a store. This is assembly,
+ * because the compiler does not make one instruction of an atomic load and an atomic store.
  */
 #ifdef __x86_64__
 static inline void counter_add(struct counter *counter, uint64_t amount)

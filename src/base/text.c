@@ -143,7 +143,7 @@ void text_add(struct text *text, const char *format, ...)
 
 /*
  * Stores the UTF-8 character that begins at `at`, and returns its length in bytes. Returns 0 if no valid character
- * begins there: if it is cut short, or is encoded in more bytes than it needs, or is a surrogate.
+ * begins there, because the bytes are cut short, are more than the character needs, or stand for a surrogate.
  */
 static unsigned text_decode(const unsigned char *at, uint32_t *character)
 {

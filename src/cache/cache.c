@@ -48,7 +48,7 @@ struct magazine *cache_exchange(struct cache_bin *bin, struct magazine *magazine
     return atomic_exchange_explicit(&bin->public_magazine, magazine, memory_order_acq_rel);
 }
 
-/* Returns how many bytes of the budget so many slots of the bucket count. */
+/* Returns how many bytes of the budget a number of slots of the bucket uses. */
 static uint64_t cache_weight(unsigned bucket, uint32_t count)
 {
     return (uint64_t)count * region.geometry[bucket].capacity;

@@ -169,7 +169,7 @@ bool cache_others_are_open(void);
  */
 void cache_isolate(void);
 
-/* Forgets all magazines, and gives all records but the calling thread's back. In the child of a fork. */
+/* Forgets all magazines, and gives back all records except that of the calling thread. In the child of a fork. */
 void cache_reset(void);
 
 /* Sets all event counters of all caches to zero. In the child of a fork. */

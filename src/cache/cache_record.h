@@ -1,4 +1,5 @@
-/* The record of a thread's cache: what a thread keeps of each bucket, and what the fast paths do with it. */
+/* The record of a thread's cache: the data that a thread keeps for each bucket, and the functions that the fast paths
+ * call on it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_CACHE_RECORD_H
 #define SOCKMALLOC_CACHE_RECORD_H
@@ -51,13 +52,13 @@ struct cache_tally {
 #undef CACHE_COUNTER
     struct counter armed;   /* frees to add to `returned` of the bin, so that the sum is all frees: see cache_arm */
     uint32_t folded;        /* requests - frees when the bucket's peak was last brought up to date (pool_fold) */
-    uint32_t seen;          /* requests + frees when training last looked if the bucket was in use */
+    uint32_t seen;          /* requests + frees when training last checked if the bucket was in use */
     _Atomic uint32_t quota; /* slots that each of the two magazines may hold; 0: the cache has no magazines for it */
     uint16_t score;         /* slow paths of the bucket without a quota; at TRAINING_PROMOTION it gets one */
     uint16_t want; /* misses and swaps since training last acted on them, weighed by CACHE_MISS and CACHE_SWAP */
     _Atomic uint32_t fresh;      /* number of the next slot of the run that was carved for this thread */
     _Atomic uint32_t fresh_left; /* slots that are left of this run */
-    _Atomic uint32_t watched;    /* `requests` of the bin when cache_collect_idle last looked at the bucket */
+    _Atomic uint32_t watched;    /* `requests` of the bin when cache_collect_idle last checked the bucket */
     /* fewest slots that were seen in the private magazine since training_rest last lowered quotas (`rested`) */
     uint16_t least;
     uint16_t sampled; /* frees, modulo 65536, up to which the histogram has drawn its sample (pool_sample) */
@@ -66,7 +67,7 @@ struct cache_tally {
 /* Weights of events that call for a larger quota. A miss goes to the depot or further; a swap costs one exchange. */
 enum { CACHE_SWAP = 1, CACHE_MISS = 8 };
 
-/* What only slow paths write of a cache as a whole. */
+/* The data of a whole cache that only slow paths write. */
 struct cache_state {
     uint32_t events;   /* slow paths since training last lowered the quotas of unused buckets */
     uint32_t victim;   /* number of the record at which the next cache_walk begins */

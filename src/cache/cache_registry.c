@@ -13,7 +13,7 @@
 /* CACHES_MAX: threads that can have a cache at once. CACHES_STEP: bytes that the table grows by at least. */
 enum { CACHES_MAX = 1 << 15, CACHES_STEP = 16 << 10 };
 
-/* Caches that one walk looks at. Each look costs the transfer of a cache line that another thread writes to. */
+/* The most caches that one walk checks. Each check costs the transfer of a cache line that another thread writes to. */
 enum { WALK_LENGTH = 8 };
 
 /* The bucket limit keeps threads without a cache off the short path of the large pool. */

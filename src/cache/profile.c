@@ -20,7 +20,7 @@ enum {
     OPEN_FLAGS = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC
 };
 
-/* Returns what to say of an error of open, or "" if there is no file. */
+/* Returns a text that describes an error of open, or "" if there is no file. */
 static const char *profile_open_fault(int error)
 {
     switch (error) {
@@ -63,7 +63,7 @@ static ssize_t profile_load(int file, char *bytes, size_t size)
     return (ssize_t)used;
 }
 
-/* Reads and checks an open file. Returns NULL, or what is wrong with it. */
+/* Reads and checks an open file. Returns NULL, or a text that says what is wrong with the file. */
 static const char *profile_read_file(int file, const struct stat *status, struct profile *profile)
 {
     char bytes[PROFILE_SIZE];
@@ -112,8 +112,8 @@ static bool profile_may_replace(const char *path)
 
 /*
  * Opens a file and locks it. The process that holds the lock of the file that has this name now, and no other, may
- * remove or rename it. The lock ends with the descriptor, also by SIGKILL. Returns the descriptor, or -1 if somebody
- * else has the lock or the name is of another file by now.
+ * remove or rename it. The lock ends with the descriptor, also by SIGKILL. Returns the descriptor, or -1 if another
+ * process has the lock, or if the name belongs to another file by now.
  */
 static int profile_hold(const char *name, int flags)
 {

@@ -90,7 +90,8 @@ static bool profile_read_number(const char **at, uint32_t *number)
     return *at > start && (*start != '0' || *at == start + 1);
 }
 
-/* Parses one row and stores it behind the others, without counting it. Returns what is wrong with it, or NULL. */
+/* Parses one row and stores it behind the others, without counting it. Returns NULL, or a text that says what is wrong
+ * with it. */
 static const char *profile_parse_row(const char **at, struct profile *profile)
 {
     struct profile_row *row = &profile->row[profile->count];

@@ -35,8 +35,11 @@ struct training_settings {
 /* Sets the settings. At start. */
 void training_open(const struct training_settings *settings);
 
-/* Returns true if the cache has a quota for the bucket. If it has none, the slow path that the caller is on counts
- * towards one, and may bring it. In this function and those below, the cache is the calling thread's own. */
+/*
+ * Returns true if the cache has a quota for the bucket. If the cache has none, the caller's slow path is counted, and
+ * after enough slow paths the cache gets a quota. In this function and those below, the cache is the calling thread's
+ * own.
+ */
 bool training_admits(struct cache *cache, unsigned bucket);
 
 /* Called after each slow path of a bucket with a quota. Raises the quota after enough misses, and lowers quotas of

@@ -44,7 +44,8 @@ struct command_line {
 /* Parses the command line. Ends the process for --help and for a line that is wrong. */
 void command_parse(const struct command_line *line, int count, char **arguments);
 
-/* Stores the process of the command line in *whose. Returns NULL, or what is wrong if it is the second one. */
+/* Stores the process of the command line in *whose. Returns NULL, or a text that says what is wrong if the argument is
+ * a second process. */
 const char *command_take_process(const char **whose, const char *argument);
 
 /*

@@ -1,4 +1,4 @@
-/* Reads from an ELF file what decides if a library can be preloaded into it. */
+/* Reads from an ELF file the properties that decide if a library can be preloaded into it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/elf_file.h"
 

@@ -62,8 +62,8 @@ static const struct command_option *launch_options(void)
 }
 
 /*
- * Sets the variable of a setting. Returns NULL, or what is wrong. A bad value is an error here, although the library
- * only warns of it, because the user who typed it is waiting for the result.
+ * Sets the variable of a setting. Returns NULL, or a text that says what is wrong. A bad value is an error here,
+ * although the library only warns of it, because the user who typed it is waiting for the result.
  */
 static const char *launch_set(enum option option, const char *value)
 {

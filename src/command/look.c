@@ -31,9 +31,9 @@ struct look {
 };
 
 static bool by_child;       /* true after look_open */
-static struct look *shared; /* NULL before look_open, or if there was no memory */
+static struct look *shared; /* memory that is shared with the child; NULL before look_open, or if there was no memory */
 static unsigned patience;   /* milliseconds that one request may take */
-static pid_t child;         /* 0 if there is none */
+static pid_t child;         /* process id of the child; 0 if there is no child */
 static int channel;         /* a socket to the child; one byte to the child begins a request, one byte back ends it */
 
 static void look_do(struct look *look)

@@ -12,7 +12,7 @@ struct maps_row {
     uintptr_t end;
     char permissions[5]; /* for example "rw-p" */
     bool is_file;        /* the mapping is of a file, even if the file has been deleted */
-    char path[512];      /* as the process sees it, cut if it is longer; "" if there is none */
+    char path[512];      /* path of the file as the process sees it, cut if it is longer; "" if there is none */
 };
 
 /* Opens the list of mappings. Returns NULL, with errno set, if that fails. The caller closes it with fclose. */

@@ -13,7 +13,7 @@
 #include "memory/bucket.h"
 #include "statistics/snapshot.h"
 
-/* What all samples of a file have in common. Only a command of the same version and build can read it. */
+/* The data that all samples of a file have in common. Only a command of the same version and build can read them. */
 struct recording_head {
     char magic[INSPECT_MAGIC_SIZE];
     char library[INSPECT_LIBRARY_SIZE];

@@ -1,4 +1,6 @@
-/* The processes that `top` shows: their figures since the last look, and which are workers of another. */
+/*
+ * The processes that `top` shows: their figures since the last reading, and which of them are workers of another one.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/top_list.h"
 
@@ -32,7 +34,9 @@ static struct top_process *top_find(struct top_list *list, int process)
     return NULL;
 }
 
-/* Returns how many bytes the slots of the requests had room for: since the last look, or since the start if `ever`. */
+/*
+ * Returns how many bytes the slots of the requests had room for: since the last reading, or since the start if `ever`.
+ */
 static double top_room(const struct top_process *process, unsigned bucket, bool ever)
 {
     bool all = bucket == process->snapshot.buckets;
@@ -45,7 +49,9 @@ static double top_room(const struct top_process *process, unsigned bucket, bool 
     return room;
 }
 
-/* Returns the figures of a bucket since the last look, or of all together if `bucket` is snapshot.buckets. */
+/*
+ * Returns the figures of a bucket since the last reading, or of all buckets together if `bucket` is snapshot.buckets.
+ */
 static struct top_figures top_compare(const struct top_process *process, unsigned bucket)
 {
     bool all = bucket == process->snapshot.buckets;
@@ -192,7 +198,8 @@ static void top_add_worker(struct top_process *master, const struct top_process 
     struct top_figures own = top_total(worker);
     double rate = master->total.rate + own.rate;
     double room = master->total.room + own.room;
-    /* The shares of hits and filled are weighted by the requests. Where there were none, the master's shares stay. */
+    /* The shares of hits and filled are weighted by the requests. If a worker had no requests, the master's shares
+     * stay. */
     if (room > 0) {
         master->total.filled = (master->total.filled * master->total.room + own.filled * own.room) / room;
     }

@@ -1,4 +1,6 @@
-/* The processes that `top` shows: their figures since the last look, and which are workers of another. */
+/*
+ * The processes that `top` shows: their figures since the last reading, and which of them are workers of another one.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TOP_LIST_H
 #define SOCKMALLOC_TOP_LIST_H
@@ -15,7 +17,7 @@ struct top_figures {
     uint64_t live;
     uint64_t cached;
     uint64_t resident; /* bytes, or SNAPSHOT_UNKNOWN */
-    double rate;       /* requests per second since the last look */
+    double rate;       /* requests per second since the last reading */
     /* share of these requests that a cache served, from 0 to 1; if there were none, the share since the start */
     double hits;
     double room; /* bytes per second that the slots of these requests had room for */
@@ -26,11 +28,11 @@ struct top_figures {
 struct top_process {
     struct remote_process target;
     int parent;      /* process id */
-    bool is_read;    /* the figures are those of the last look */
-    bool has_former; /* the last look was not the first */
+    bool is_read;    /* the figures are those of the last reading */
+    bool has_former; /* the last reading was not the first */
     struct snapshot snapshot;
     struct snapshot former;
-    uint64_t time; /* time of the last look, by top_list_now */
+    uint64_t time; /* time of the last reading, by top_list_now */
     uint64_t former_time;
     struct bucket_plan plan;
     struct top_figures total; /* figures of the process, with those of its workers if they are folded under it */
@@ -40,7 +42,7 @@ struct top_process {
 
 enum { TOP_PROCESSES = 256, TOP_COSTLY = 64 };
 
-/* A process that is not looked at again, because that cost too much. */
+/* A process that is not read again, because reading it cost too much. */
 struct top_costly {
     int process;
     uint64_t start; /* start of the process, as in struct remote_process */

@@ -80,7 +80,8 @@ enum command_exit traced_run_program(const struct launch *launch, traced_run_jud
     if (process == 0) {
         _exit((int)traced_run_begin(launch));
     }
-    /* Signals of the terminal are for the program. This process stays to report on it. */
+    /* The terminal's signals are meant for the program. This process ignores them, so that it can report how the
+     * program ends. */
     signal(SIGINT, SIG_IGN);
     signal(SIGQUIT, SIG_IGN);
     return traced_run_follow(process, judge);

@@ -87,7 +87,7 @@ enum { OPTION_PATHS = 2, OPTION_ECHO_SIZE = OPTION_PATHS * 4 * SETTING_PATH_SIZE
 struct option_set {
     _Alignas(
         FROZEN_PAGE) uint64_t number[OPTION_COUNT];  /* as setting_read stores it; for a path, its offset in `path` */
-    char path[1 + OPTION_PATHS * SETTING_PATH_SIZE]; /* the texts of the paths, after an empty one */
+    char path[1 + OPTION_PATHS * SETTING_PATH_SIZE]; /* the texts of the paths, which follow an empty text */
     uint64_t path_end;
     bool faulty; /* a setting had no effect, and a warning said so */
 };

@@ -46,7 +46,7 @@ struct setting_choice {
  */
 const struct setting_choice *setting_choices(enum setting_kind kind);
 
-/* Reads `value` into *number. Returns false if the setting does not take the value; *number is then meaningless. */
+/* Reads `value` into *number. Returns false if the setting does not accept the value; *number is then meaningless. */
 bool setting_read(const struct setting *setting, const char *value, uint64_t *number);
 
 /* Returns true if the setting takes a value that setting_read stores as `number`. Not for paths. */

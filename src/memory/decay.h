@@ -39,7 +39,7 @@ extern INTERNAL struct decay decay;
 /* Sets how long free slots keep their pages: SOCKMALLOC_DECAY_MS in milliseconds, or DECAY_NEVER. At start. */
 void decay_open(uint64_t milliseconds);
 
-/* Return the generation that freed slots join, and the other one. */
+/* decay_young returns the generation that freed slots join, and decay_old returns the other one. */
 static inline unsigned decay_young(void)
 {
     return atomic_load_explicit(&decay.young, memory_order_relaxed);

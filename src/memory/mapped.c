@@ -167,7 +167,7 @@ bool mapped_free(void *address)
         return false;
     }
     size_t size = mapped_size(atomic_load_explicit(&entry->request, memory_order_relaxed));
-    /* The mark comes before the kernel takes the addresses, because another thread may get them at once. */
+    /* The entry is marked before the kernel unmaps the addresses, because another thread may then get them at once. */
     uintptr_t word = (uintptr_t)address;
     if (!atomic_compare_exchange_strong_explicit(&entry->address, &word, word | MAPPED_FREED, memory_order_relaxed,
                                                  memory_order_relaxed)) {
@@ -179,7 +179,7 @@ bool mapped_free(void *address)
 
 /* A place for a block that is about to move there: addresses without memory, and their entry, which is busy. */
 struct mapped_place {
-    char *start; /* NULL if there is none */
+    char *start; /* start of the addresses; NULL if there is no place */
     struct mapped_block *entry;
 };
 
@@ -242,8 +242,8 @@ void *mapped_resize(void *address, size_t request)
     return place.start;
 }
 
-/* Makes a mapping of `size` bytes longer, here or elsewhere. `place` says where it lies, and afterwards where it lies
- * now. Returns false, with nothing changed, if the kernel refuses. */
+/* Makes a mapping of `size` bytes longer, here or elsewhere. `place` is where the mapping lies, before and after the
+ * call. Returns false, with nothing changed, if the kernel refuses. */
 static bool mapped_lengthen(struct mapped_place *place, size_t size, size_t wanted)
 {
     if (wanted == size || os_grow(place->start, size, wanted)) {

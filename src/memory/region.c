@@ -19,7 +19,7 @@ static struct table states;
 static struct table requests;
 static struct table links;
 
-/* Returns how many pages so many bytes are. */
+/* Returns how many pages a number of bytes fills, rounded up. */
 static size_t region_pages(size_t size)
 {
     return size >> REGION_SHIFT;
@@ -40,7 +40,7 @@ size_t region_space(size_t size)
            reserve_space(region_table_size(pages, sizeof(stack_link), 0)) + reserve_space(size);
 }
 
-/* Returns how many links the slots in so many pages need. */
+/* Returns how many links the slots in a number of pages need. */
 static size_t region_links(size_t pages)
 {
     return (pages >> region.link_shift) + 1;
@@ -225,7 +225,8 @@ bool region_return(uint32_t first, uint32_t pages)
     table_release(&region_growth.slots);
     if (opened) {
         region_forget_run(first, pages);
-        hole_close(first, pages); /* last, because a hole that is closed may be claimed and get new metadata at once */
+        /* hole_close comes last, because a hole that is closed may be claimed, and get new metadata, at once */
+        hole_close(first, pages);
     }
     return opened;
 }
@@ -325,7 +326,8 @@ void region_release(void)
 {
     for (unsigned i = 0; i < REGION_TABLES; i++) {
         if (region_held[i]) {
-            region_held[i] = false; /* before the release: another thread that forks may hold the table at once */
+            /* set before the release, because another thread that forks may then hold the table at once */
+            region_held[i] = false;
             table_release(tables[i]);
         }
     }

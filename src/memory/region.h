@@ -141,7 +141,7 @@ static inline unsigned region_bucket(uint32_t number)
     return slot_meta_bucket(region_meta(number));
 }
 
-/* Which slot an address of the range lies in. */
+/* The slot that an address of the range lies in. */
 struct place {
     bool found; /* false if no slot was carved at the address */
     bool exact; /* true if the address is the first byte of the slot */

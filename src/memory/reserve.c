@@ -24,7 +24,8 @@ static char *rest;
 static size_t window;
 
 /*
- * Returns a random number that is another one in each process, from the 16 bytes that the kernel gives each program.
+ * Returns a random number that differs from process to process, made from the 16 bytes that the kernel gives each
+ * program.
  */
 static uint64_t reserve_seed(void)
 {

@@ -1,4 +1,4 @@
-/* How many bytes of the range are in memory, by bucket and by state of the slot. */
+/* Measures how many bytes of the range are in memory, by bucket and by state of the slot. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_RESIDENCY_H
 #define SOCKMALLOC_RESIDENCY_H

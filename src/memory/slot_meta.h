@@ -1,4 +1,5 @@
-/* The metadata of a page of the range: a byte and a word, apart from the slots. Each free is checked against them. */
+/* The metadata of a page of the range: a byte and a word, which lie apart from the slots. Each free checks the
+ * metadata. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_SLOT_META_H
 #define SOCKMALLOC_SLOT_META_H

@@ -10,7 +10,7 @@
 #include "memory/decay.h"
 #include "memory/region.h"
 
-/* Where slots_pop found a slot. */
+/* The place where slots_pop found a slot. */
 enum slots_source { SLOTS_FROM_NONE, SLOTS_FROM_FREE, SLOTS_FROM_PURGED, SLOTS_FROM_CARVED };
 
 /*

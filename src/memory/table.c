@@ -14,8 +14,8 @@ enum { TABLE_STEP_MAX = 32 << 20 };
  * nanoseconds after each check: two seconds in all, in case the other thread gets no processor. */
 enum { TABLE_LOOKS = 40000, TABLE_NAP = 50000 };
 
-/* How many times the thread is between its mremap and the store to `ready`. More than 0 in a signal handler means
- * that the handler interrupted its thread there. */
+/* Counts how many times the thread is between its mremap and the store to `ready`. In a signal handler, a count above 0
+ * means that the handler interrupted its thread there. */
 static _Thread_local _Atomic unsigned inside __attribute__((tls_model("initial-exec")));
 
 /* The result of an attempt to extend a table. TABLE_BUSY: a thread holds the table, or the table has grown since the
@@ -66,7 +66,7 @@ static void table_publish(struct table *table, size_t ready)
     atomic_store_explicit(&table->ready, ready, memory_order_release);
 }
 
-/* Counts the thread as being between its mremap and the store to `ready`. table_end ends that. */
+/* Notes that the thread is between its mremap and the store to `ready`. table_end takes the note back. */
 static void table_begin(void)
 {
     unsigned depth = atomic_load_explicit(&inside, memory_order_relaxed);
@@ -79,7 +79,7 @@ static void table_end(void)
     atomic_store_explicit(&inside, depth - 1, memory_order_relaxed);
 }
 
-/* Returns false if a thread holds the table. table_leave must follow in either case. */
+/* Returns false if a thread holds the table. The caller must call table_leave in either case. */
 static bool table_enter(struct table *table)
 {
     table_begin();

@@ -1,4 +1,4 @@
-/* How much memory the control group of the process still grants, in version 1 or 2 of control groups. */
+/* Finds out how much memory the control group of the process still grants, in version 1 or 2 of control groups. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "os/cgroup.h"
 

@@ -1,4 +1,4 @@
-/* How much memory the control group of the process still grants, in version 1 or 2 of control groups. */
+/* Finds out how much memory the control group of the process still grants, in version 1 or 2 of control groups. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_CGROUP_H
 #define SOCKMALLOC_CGROUP_H
@@ -43,7 +43,7 @@ void cgroup_begin(struct cgroup_search *search, const char *root);
  */
 bool cgroup_step(struct cgroup_search *search);
 
-/* Makes all steps of a search at once. Returns true if a limit was found. */
+/* Makes all steps of a search one after the other. Returns true if a limit was found. */
 static inline bool cgroup_look(struct cgroup_search *search, const char *root)
 {
     cgroup_begin(search, root);

@@ -14,7 +14,7 @@
  */
 enum { WORDS_A_CALL = 64, SYMBOLS_A_CALL = 40, SEGMENTS_LIMIT = 64, DYNAMIC_LIMIT = 512, SYMBOLS_LIMIT = 1 << 24 };
 
-/* Entries of the dynamic section, as they stand there. */
+/* The entries of the dynamic section that are needed here, unchanged. */
 struct dynamic {
     uintptr_t symbols;
     uintptr_t strings;

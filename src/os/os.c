@@ -49,7 +49,7 @@
 
 enum { NANOSECONDS_A_SECOND = 1000000000 };
 
-/* How many seccomp filters are known. While there is one, no system call is made that it might forbid. */
+/* The number of known seccomp filters. If there is one, the library makes no system call that it might forbid. */
 static _Atomic unsigned filters;
 
 void os_add_filter(void)

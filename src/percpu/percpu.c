@@ -167,7 +167,7 @@ static bool percpu_swap(unsigned bucket, void **old, void **wanted)
     return rseq_swap(&processors.table, percpu_top(bucket), old, wanted);
 }
 
-/* Returns how many bytes of the budget so many slots of the bucket count. */
+/* Returns how many bytes of the budget a number of slots of the bucket uses. */
 static int64_t percpu_weight(unsigned bucket, uint32_t count)
 {
     return (int64_t)(count * region.geometry[bucket].capacity);

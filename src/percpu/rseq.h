@@ -61,8 +61,8 @@ struct rseq_area {
     uint32_t flags;
 };
 
-/* How the kernel reads a sequence. The four bytes before the abort handler must be the signature that was passed at
- * registration, so that an attacker cannot make the kernel jump to any address. */
+/* A sequence in the form in which the kernel reads it. The four bytes before the abort handler must be the signature
+ * that was passed at registration, so that an attacker cannot make the kernel jump to any address. */
 struct rseq_descriptor {
     _Alignas(32) uint32_t version;
     uint32_t flags;

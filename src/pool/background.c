@@ -93,7 +93,7 @@ static bool background_is_over(void)
     return atomic_load(&first_thread_is_gone) && (!sandbox_allows(SANDBOX_COMMON) || background_is_last());
 }
 
-/* Sleeps in the given state for so many nanoseconds, or until background_wake changes an ASLEEP state. */
+/* Sleeps in the given state for a number of nanoseconds, or until background_wake changes an ASLEEP state. */
 static void background_wait(uint32_t state, uint64_t nanoseconds)
 {
     atomic_store(&background.state, state);

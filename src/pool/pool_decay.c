@@ -1,4 +1,6 @@
-/* Ticks: every so many frees a thread reads the clock, and purges a few slots that have been free for long enough. */
+/*
+ * Ticks: after a number of frees a thread reads the clock, and purges a few slots that have been free for long enough.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/pool_decay.h"
 
@@ -25,7 +27,7 @@ enum { INTERVAL_MAX = 1021, SHARED_INTERVAL = 61 };
 
 static const uint64_t tick_pace = 8000000; /* nanoseconds between two ticks that pool_tick_sooner aims at */
 
-/* How many caches of other threads one step looks at for unused public magazines. */
+/* How many caches of other threads one step checks for unused public magazines. */
 enum { IDLE_LOOKS = 32 };
 
 /* Runs one step of purging, if decay_claim chooses this thread for the present step of the clock. While memory is
@@ -60,9 +62,9 @@ bool pool_decay_step(void)
 }
 
 /*
- * Returns true, once in each step of the clock, if the bucket is large: its freed slots all come to one stack, where
- * they should soon be looked at. It is true only once in each step, because cache_hasten brings the next tick of all
- * buckets forward.
+ * Returns true, once in each step of the clock, if the bucket is large: its freed slots all come to one stack, and
+ * should soon be checked for their age. It is true only once in each step, because cache_hasten brings the next tick of
+ * all buckets forward.
  */
 static bool pool_tick_is_hastened(struct cache *cache, unsigned bucket)
 {

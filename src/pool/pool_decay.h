@@ -1,4 +1,6 @@
-/* Ticks: every so many frees a thread reads the clock, and purges a few slots that have been free for long enough. */
+/*
+ * Ticks: after a number of frees a thread reads the clock, and purges a few slots that have been free for long enough.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_POOL_DECAY_H
 #define SOCKMALLOC_POOL_DECAY_H
@@ -15,7 +17,7 @@
  */
 INTERNAL void pool_tick(const void *slot);
 
-/* Counts a free of a thread without a cache and, every so many frees, runs a tick: see pool_tick. */
+/* Counts a free of a thread without a cache. After a number of frees, runs a tick: see pool_tick. */
 INTERNAL void pool_tick_shared(const void *slot);
 
 /*

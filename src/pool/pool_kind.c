@@ -1,4 +1,4 @@
-/* Which kind of pool is in force, and the operations on stacks of free slots that most kinds share. */
+/* Stores which kind of pool is in force, and has the operations on stacks of free slots that most kinds share. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/pool_kind.h"
 

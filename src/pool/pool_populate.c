@@ -1,4 +1,4 @@
-/* Memory is made ready before the program first writes to it: pages of new slots, cache lines of cold ones. */
+/* Makes memory ready before the program first writes to it: the pages of new slots, and cache lines of cold slots. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/pool_populate.h"
 
@@ -31,7 +31,7 @@
  */
 enum { AHEAD_PAGES = 256, AHEAD_SLOTS = 15, POPULATE_LEAST = 2 };
 
-/* Returns how many pages of a request are looked at or populated. */
+/* Returns how many pages of a request are checked or populated. */
 static size_t pool_populated_pages(size_t request)
 {
     size_t pages = os_round_to_pages(request) / os_page_size();
@@ -59,15 +59,17 @@ static uint32_t pool_sampled_pages(unsigned bucket)
     return count == pages ? AHEAD_PAGES : (uint32_t)count;
 }
 
-/* Returns true if the bucket's sampled slot is live: the program will write no more to a free one. */
+/* Returns true if the bucket's sampled slot is live. The program will write no more to a slot that is free. */
 static bool pool_sampled_is_live(unsigned bucket)
 {
     uint32_t number = atomic_load_explicit(&pools[bucket].sampled_slot, memory_order_relaxed) - 1;
     return slot_meta_state(region_meta(number)) == SLOT_LIVE;
 }
 
-/* Returns how many new slots of the bucket pass before the next look at its sampled slot. `filled` is true if they get
- * pages in advance, by what the last look found. If it is false, the pause after the next look is about twice as long.
+/*
+ * Returns how many new slots of the bucket pass before the next check of its sampled slot. `filled` is true if new
+ * slots get pages in advance, as the last check decided. If `filled` is false, the pause after the next check is about
+ * twice as long.
  */
 static uint32_t pool_pause(struct pool *pool, bool filled)
 {
@@ -78,8 +80,8 @@ static uint32_t pool_pause(struct pool *pool, bool filled)
     return filled ? AHEAD_SLOTS : last;
 }
 
-/* Sets how many pages new slots get in advance, from how much of the sampled slot is resident. Returns true if that
- * slot is to be looked at again. */
+/* Sets how many pages new slots get in advance, from how much of the sampled slot is resident. Returns true if the same
+ * slot is to be checked again. */
 static bool pool_check_sampled(unsigned bucket)
 {
     struct pool *pool = &pools[bucket];

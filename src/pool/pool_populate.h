@@ -1,4 +1,4 @@
-/* Memory is made ready before the program first writes to it: pages of new slots, cache lines of cold ones. */
+/* Makes memory ready before the program first writes to it: the pages of new slots, and cache lines of cold slots. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_POOL_POPULATE_H
 #define SOCKMALLOC_POOL_POPULATE_H
@@ -15,7 +15,7 @@
  */
 void pool_populate(unsigned bucket, void *slot, size_t request);
 
-/* Returns how many pages programs fill of a new slot of the bucket; 0 where they fill one page or none. */
+/* Returns how many pages of a new slot of the bucket programs fill; 0 if they fill one page or none. */
 static inline uint32_t pool_filled_pages(unsigned bucket)
 {
     uint32_t pages = atomic_load_explicit(&pools[bucket].ahead_pages, memory_order_relaxed);

@@ -1,4 +1,5 @@
-/* Gives the pages of free slots back to the kernel, and collects free slots for that. */
+/* Gives the pages of free slots back to the kernel. Some functions first move free slots from caches to where they can
+ * be purged. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/pool_purge.h"
 
@@ -13,7 +14,7 @@
 #include "pool/pool_kind.h"
 #include "pool/pool_state.h"
 
-/* Which free slots are purged: those of the old generation, or all. */
+/* The free slots that are purged: those of the old generation, or all. */
 enum purge_from { PURGE_OLD, PURGE_ANY };
 
 /*
@@ -103,7 +104,7 @@ static bool pool_affords_run(struct purge *purge, unsigned length)
 }
 
 /* Purges the batch, which is empty afterwards. The slots are sorted, because one call for many pages that lie side by
- * side costs less than one call for each slot. Slots for which the price is too high go back as old ones. */
+ * side costs less than one call for each slot. Slots whose price is too high are put back into the old generation. */
 static void pool_purge_batch(struct purge *purge)
 {
     pool_sort(purge->number, purge->count);

@@ -1,4 +1,5 @@
-/* Gives the pages of free slots back to the kernel, and collects free slots for that. */
+/* Gives the pages of free slots back to the kernel. Some functions first move free slots from caches to where they can
+ * be purged. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_POOL_PURGE_H
 #define SOCKMALLOC_POOL_PURGE_H

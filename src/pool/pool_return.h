@@ -1,4 +1,4 @@
-/* Gives the addresses of free slots back to the kernel: limits on memory then no longer charge for them. */
+/* Gives the addresses of free slots back to the kernel, because limits on memory also charge for addresses. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_POOL_RETURN_H
 #define SOCKMALLOC_POOL_RETURN_H

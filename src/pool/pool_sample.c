@@ -5,8 +5,8 @@
 #include "pool/histogram.h"
 #include "pool/pool_state.h"
 
-/* A sample that is taken while the clock stands still stands for at least so many frees. Samples are counted in memory
- * that all threads write to, so they must be rare. */
+/* While the clock stands still, a sample is only taken when it stands for at least this number of frees. Samples are
+ * counted in memory that all threads write to, so they must be rare. */
 enum { SAMPLE_LEAST = 240 };
 
 /* Returns how many frees of the bucket the thread has done since its last sample. */
@@ -59,7 +59,7 @@ static uint32_t pool_find_sample(const struct cache *cache, unsigned bucket)
     return pool_is_large(bucket) ? slots_peek_free(bucket) : STACK_EMPTY;
 }
 
-/* Samples a free slot of the bucket. Which thread freed it does not matter: only its request counts here. */
+/* Samples a free slot of the bucket, whichever thread has freed it, because only its request counts here. */
 static void pool_draw_found(struct cache *cache, unsigned bucket)
 {
     uint32_t number = pool_find_sample(cache, bucket);

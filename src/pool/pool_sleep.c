@@ -12,7 +12,7 @@
 
 enum {
     STEP_SLOTS = 16,       /* the most slots of a magazine whose pages one step gives back */
-    BUSY_WAIT = 1000000,   /* nanoseconds until the next look while another thread gives pages back */
+    BUSY_WAIT = 1000000,   /* nanoseconds until the next try while another thread gives pages back */
     BUSY_PAUSE = 10000000, /* nanoseconds; a wait that begins sooner after the last one is that of a busy event loop */
     BUSY_STREAK = 64,      /* after so many busy waits in a row a thread no longer watches for other threads */
     BRIEF_WAIT = 1000000000, /* nanoseconds; a busy event loop gives nothing back in a wait that is no longer */

@@ -12,18 +12,19 @@
 #include "memory/region.h"
 #include "memory/slots.h"
 
-/* What the pools count of one bucket, in addition to the counters of the caches. */
+/* The counts that the pools keep of one bucket, in addition to the counters of the caches. */
 struct pool {
-    /* Live slots when each thread was last in a slow path, and the most there were: see pool_count_live in
-     * pool_state.c. */
+    /* The number of live slots, to which each thread contributed when it was last in a slow path, and its highest value
+     * so far: see pool_count_live in pool_state.c. */
     _Alignas(CACHE_LINE) _Atomic int64_t live;
     _Atomic int64_t peak;
-    /* How many pages new slots get in advance: pool_populate.c says how these four are used. */
+    /* How many pages new slots get in advance. pool_populate.c says how these four members are used. */
     _Atomic uint32_t sampled_slot; /* number of the sampled slot plus 1; 0 before the first one */
     _Atomic uint32_t ahead;        /* pages that each new slot gets in advance: 0, or 2 and more */
     _Atomic uint32_t ahead_pages;  /* pages that each of them gets in advance: 0, or 2 and more */
-    _Atomic uint32_t pause;        /* what `ahead` becomes at the next look, if the sampled slot is empty by then */
-    struct counter remote_frees;   /* slots that another thread freed than allocated them; estimated by sampling */
+    /* the new value of `ahead` after the next check, if the sampled slot is empty by then */
+    _Atomic uint32_t pause;
+    struct counter remote_frees; /* slots that another thread freed than allocated them; estimated by sampling */
     /* Slots that the parent of a fork had when the fork happened. In the child all counters begin at 0. */
     uint64_t inherited_live;
     uint64_t inherited_depot;

@@ -78,7 +78,8 @@ static void *thread_find_trained(struct cache *cache, unsigned bucket)
     return slot != NULL ? slot : thread_pop_single(cache, bucket);
 }
 
-/* Finds a slot for a thread whose quota for the bucket is 0. It gets one slot and keeps no free ones. */
+/* Finds a slot for a thread whose quota for the bucket is 0. The thread gets one slot, and its cache keeps no free
+ * slots. */
 static void *thread_find_untrained(struct cache *cache, unsigned bucket)
 {
     void *slot = slots_have_free(bucket) ? NULL : cache_take_one(cache, bucket);
@@ -92,7 +93,7 @@ static void *thread_find(struct cache *cache, unsigned bucket)
         return thread_pop_single(cache, bucket);
     }
     if (UNLIKELY(cache_resume_fast(cache, bucket))) {
-        /* The private magazine has slots: cache_force_slow kept the fast path from them. */
+        /* The private magazine has slots, but cache_force_slow kept the fast path from them. */
         void *slot = cache_pop(&cache->bin[bucket]);
         if (slot != NULL) {
             return slot;

@@ -17,7 +17,7 @@
  * errno is kept.
  */
 
-/* What standard_give did with a slot: put it into the list, or gave its pages back. */
+/* What standard_give has done with a slot: it put the slot into the list, or gave the slot's pages back. */
 enum standard_verdict { STANDARD_KEPT, STANDARD_PURGED };
 
 /* Sets how many free slots each list may hold. At start. */

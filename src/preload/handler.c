@@ -271,8 +271,8 @@ static int handler_install(int signal_number, const struct sigaction *wanted, st
     return __sigaction(signal_number, &ours, former);
 }
 
-/* The process that the memory belongs to. A child of vfork, or of a clone that shares memory, is another process than
- * this. */
+/* The process that the memory belongs to. A child of vfork, or of a clone that shares memory, differs from this
+ * process. */
 static _Atomic pid_t process;
 
 static _Atomic uint64_t interrupting; /* a bit for each signal that shall interrupt system calls */
@@ -323,8 +323,8 @@ void handler_open(int signal_number)
 }
 
 /*
- * How often the action of each signal was set, and of all signals together. Both count after the action was set, and
- * the second one last, so that a thread that has seen it also sees the first one.
+ * These count how often the action of each signal was set, and of all signals together. Both count after the action was
+ * set, and the second one last, so that a thread that has seen it also sees the first one.
  */
 static _Atomic uint32_t changes_of[NSIG];
 static _Atomic uint32_t changes;
@@ -353,7 +353,7 @@ int handler_set(int signal_number, const struct sigaction *wanted, struct sigact
     return wrong;
 }
 
-/* What the thread's last look at the signals found, and the numbers of changes before that look. */
+/* What the thread last found out about the signals, and the numbers of changes before that. */
 static _Thread_local struct {
     struct handler_effects effects;
     uint32_t of[NSIG];

@@ -20,8 +20,8 @@
  */
 
 /*
- * Takes the signal over. A signal that is ignored stays ignored, and the number 0 means that there is no stats
- * signal. At start-up only.
+ * Makes the signal the stats signal. A signal that is ignored stays ignored, and the number 0 means that there is no
+ * stats signal. At start-up only.
  */
 INTERNAL void handler_open(int signal_number);
 

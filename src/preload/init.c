@@ -151,8 +151,8 @@ static void init_set_pools(struct pool_settings *settings)
 }
 
 /*
- * Prepares the background thread. It looks four times within the decay time. There is no thread if free slots may
- * keep their pages forever.
+ * Prepares the background thread. The thread checks four times within the decay time if pages are due. There is no
+ * thread if free slots may keep their pages forever.
  */
 static void init_open_background(void)
 {

@@ -195,9 +195,9 @@ static int sleep_in_pieces(sleep_piece *piece, void *arguments, uint64_t limit, 
 }
 
 /*
- * Returns for how long the call may sleep before memory should go back, or POOL_SLEEP_NEVER if it may sleep as long as
- * its caller wants: then libc's call does it all. A call that `watches` also looks from time to time for memory that
- * other threads have freed meanwhile. Price where nothing is free: a look at each bucket.
+ * Returns for how many nanoseconds the call may sleep before memory should be given back. Returns POOL_SLEEP_NEVER if
+ * it may sleep as long as its caller wants; libc's call then does the whole wait. A call that `watches` also checks
+ * from time to time for memory that other threads have freed. Price where nothing is free: a check of each bucket.
  */
 static uint64_t sleep_before(uint64_t limit, bool watches)
 {
@@ -513,8 +513,8 @@ static uint64_t sleep_pending(void)
     return signals;
 }
 
-/* Waits for a connection. Returns 1 if a connection or an error is there, 0 if the time is over, and -1 with errno for
- * any other error. */
+/* Waits for a connection. Returns 1 if a connection or an error is there, 0 if the time is over, and -1 with errno set
+ * for any other error. */
 static int sleep_connection(int file, uint64_t limit, const sigset_t *mask)
 {
     struct timespec room;
@@ -546,8 +546,8 @@ static int sleep_accept_blocked(int file, uint64_t limit, uint64_t interrupting,
 
 /*
  * Returns 1 if libc's accept is to be called, -1 with EINTR if a handler has ended the wait, and 0 if the time is over.
- * A piece without a limit comes last, and only lets pending signals be handled. Other pieces look twice, because a
- * process that was woken sooner may have taken the connection.
+ * A piece without a limit comes last, and only lets pending signals be handled. Other pieces check twice for a
+ * connection, because a process that was woken sooner may have taken the connection.
  */
 static int sleep_accept_piece(void *arguments, uint64_t limit, const sigset_t *mask)
 {

@@ -89,9 +89,11 @@ static bool fallback_is_short(void)
     return segment == NULL;
 }
 
-/* mimalloc calls this function before a part of its housekeeping. With `force` true it does so when the kernel has
- * refused it memory and it is about to try again, and at the end of a thread, when nothing is missing: hence the
- * check. */
+/*
+ * mimalloc calls this function before a part of its housekeeping. With `force` true it does so when the kernel has
+ * refused it memory and it is about to try again, and also at the end of a thread, when memory is not short. So this
+ * function checks if the kernel would really refuse memory.
+ */
 static void fallback_make_room(bool force, unsigned long long beat, void *argument)
 {
     (void)beat;

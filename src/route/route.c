@@ -17,8 +17,8 @@
 enum {
     USABLE_UNIT = 16,   /* usable sizes are multiples of it, in bytes */
     SHRINK_FACTOR = 4,  /* realloc to less than capacity / 4 moves the block to a smaller slot */
-    GROWTH_FACTOR = 32, /* a block that is expected to grow on gets room for so many times its size */
-    GROWTH_LEAP = 4,    /* growth to so many times its size at once makes realloc expect that */
+    GROWTH_FACTOR = 32, /* a block that is expected to grow further gets room for this multiple of its size */
+    GROWTH_LEAP = 4,    /* a block that grows to this multiple of its size at once is expected to grow further */
 };
 
 /*
@@ -144,8 +144,8 @@ OUT_OF_LINE void *route_alloc_slow(size_t request, const void *caller)
     return LIKELY(slot != NULL) ? slot : route_alloc_rest(request, caller);
 }
 
-/* Of the requests that the pools do not serve, every so many-th of each thread is sampled, and stands for all of
- * them. */
+/* Each thread samples one request in this number of those that the pools do not serve. The sampled one stands for all
+ * of them. */
 enum { OUTSIDE_INTERVAL = 61 };
 
 /* Samples for the histogram a request that mimalloc has served with `address`, and returns the address. NULL is not

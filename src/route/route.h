@@ -18,8 +18,8 @@
 struct route {
     _Alignas(FROZEN_PAGE) char colour[COLOUR_HINTS];
     uintptr_t hints;     /* start of the addresses where mimalloc maps its memory: see route_open */
-    size_t hints_length; /* bytes from there on; 0 before route_open */
-    size_t mapped_least; /* larger requests than the pools' become mapped blocks from here on; 0: none does */
+    size_t hints_length; /* number of bytes of these addresses; 0 before route_open */
+    size_t mapped_least; /* requests above the pools' sizes become mapped blocks from this size on; 0: none does */
     char more_colour[COLOUR_ROUTE - COLOUR_HINTS - sizeof(uintptr_t) - 2 * sizeof(size_t)];
     size_t direct_below; /* smaller requests go to mimalloc and are not sampled */
     size_t minimum;      /* the smallest request that the pools serve */
@@ -65,8 +65,7 @@ FAST_PATH unsigned route_bucket(size_t request)
     return (unsigned)(route_offset(request) / CACHE_LINE);
 }
 
-/* Allocates for malloc a slot where the private magazine had none, or a block of mimalloc's where the pools have
- * none. */
+/* Allocates for malloc: a slot if the private magazine had none, or a block of mimalloc's if the pools have no slot. */
 INTERNAL void *route_alloc_slow(size_t request, const void *caller);
 
 /* Allocates a request outside the pools' sizes: a mapped block, or from mimalloc. Samples it for the histogram. */

@@ -123,7 +123,8 @@ static bool dump_may_append(int file)
 static int dump_open_file(const char *name)
 {
     /*
-     * O_NONBLOCK: a FIFO that somebody put there would otherwise block the open, before dump_may_append can refuse it.
+     * With O_NONBLOCK, the open does not wait for a FIFO that somebody else put there, and dump_may_append can refuse
+     * it.
      */
     int file = os_open(name, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, DUMP_MODE);
     if (file >= 0 && !dump_may_append(file)) {

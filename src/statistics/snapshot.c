@@ -59,7 +59,7 @@ static void snapshot_add_all(struct sums *sums, unsigned bucket)
 
 /*
  * Returns the number of frees that `sum` stands for. While a thread is in cache_arm, the sum may lack the frees of one
- * interval. Soon after the start those may be more than there were: a negative sum counts as 0.
+ * interval. Soon after the start that may be more frees than there were, and a negative sum then counts as 0.
  */
 static uint64_t snapshot_returned(uint64_t sum)
 {
@@ -112,8 +112,8 @@ static void snapshot_take_bucket(struct snapshot_figures *figures, unsigned buck
 void snapshot_take(struct snapshot *snapshot)
 {
     /*
-     * With memset, because clang would first build a compound literal on the stack, where a signal handler may not have
-     * 7 KiB.
+     * This is memset, because clang would first build a compound literal on the stack, where a signal handler may not
+     * have 7 KiB.
      */
     memset(snapshot, 0, sizeof *snapshot);
     snapshot->buckets = region.buckets;

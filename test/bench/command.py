@@ -175,8 +175,8 @@ def _rounds_of(row: rows.Row, wanted: int) -> int:
 
 
 def _turns(columns: list[peers.Allocator], round_number: int) -> list[peers.Allocator]:
-    """Returns the columns in an order for this round, which is the same in every run. Orders differ so that no
-    allocator always runs after the same other one, and always starts with the caches which that one left."""
+    """Returns the columns in an order for this round, which is the same in every run. The order changes from round to
+    round, so that no allocator always starts with the caches that the same other one has left."""
     return random.Random(round_number).sample(columns, len(columns))
 
 

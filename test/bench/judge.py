@@ -57,7 +57,7 @@ class Results:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How one of our figures compares with the peers, and with its bound if it has one."""
+    """Compares one of our figures with the peers, and with its bound if it has one."""
 
     figure: Figure
     ours: float | None

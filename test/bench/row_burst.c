@@ -1,4 +1,4 @@
-/* The row `burst`: three waves of 256 MiB, how long each takes, and how much memory remains. */
+/* Measures the row `burst`: three waves of 256 MiB, how long each takes, and how much memory remains. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*

@@ -1,4 +1,4 @@
-/* The row `cleared`: memset of blocks that come from no allocator, in two orders. */
+/* Measures the row `cleared`: memset of blocks that come from no allocator, in two orders. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /* Shows what the row `zeroed` would cost for reused blocks if the allocator took no time. The blocks are written to

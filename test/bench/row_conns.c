@@ -1,4 +1,4 @@
-/* The row `conns`: a thousand threads serve requests that each need three buffers. */
+/* Measures the row `conns`: a thousand threads serve requests that each need three buffers. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /* Between two requests a thread lets the others run, as a thread does that waits for its client. So most threads are

@@ -1,4 +1,4 @@
-/* The row `cow`: how many pages are copied when a parent frees buffers that its child still shares. */
+/* Measures the row `cow`: how many pages are copied when a parent frees buffers that its child still shares. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /* redis forks a child to save a snapshot, and each page that the parent writes to afterwards exists twice. The first

@@ -1,4 +1,4 @@
-/* The row `discard`: how long the kernel takes to get pages back, without an allocator. */
+/* Measures the row `discard`: how long the kernel takes to get pages back, without an allocator. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /* The memory of a burst is given back by MADV_DONTNEED in runs of pieces, with the pauses of light traffic between

@@ -1,4 +1,4 @@
-/* The row `filled`: 256 MiB of buffers, into which a file is read again and again. */
+/* Measures the row `filled`: 256 MiB of buffers, into which a file is read again and again. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /* One operation is a malloc, a read of as many bytes from a file in memory, and the free, which comes when all

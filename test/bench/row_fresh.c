@@ -1,4 +1,4 @@
-/* The row `fresh`: malloc of new blocks that the program does not touch. */
+/* Measures the row `fresh`: malloc of new blocks that the program does not touch. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /* One operation is a malloc of a block that stays live and is not written to, like a server's buffer for a silent

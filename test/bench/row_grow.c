@@ -1,4 +1,4 @@
-/* The row `grow`: a buffer grows by realloc from 4 KiB to 1 MiB, as the body of a request does. */
+/* Measures the row `grow`: a buffer grows by realloc from 4 KiB to 1 MiB, as the body of a request does. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /* One operation is the whole growth: a malloc, a realloc and one byte written at the new end for each 16 KiB that

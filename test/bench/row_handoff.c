@@ -1,4 +1,4 @@
-/* The row `handoff`: one thread allocates and fills buffers, and another frees them. */
+/* Measures the row `handoff`: one thread allocates and fills buffers, and another frees them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /* One operation is a malloc, one byte written in each page, the passage through a bounded ring, and the free. The

@@ -1,4 +1,4 @@
-/* The row `load`: what it costs to preload a library into a program that does nothing. */
+/* Measures the row `load`: what it costs to preload a library into a program that does nothing. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /* Runs `true` many times, with and without the library in turn, and takes the difference in processor time from

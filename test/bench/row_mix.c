@@ -1,4 +1,4 @@
-/* The row `mix`: buffers of mixed sizes are freed in the order in which they were allocated. */
+/* Measures the row `mix`: buffers of mixed sizes are freed in the order in which they were allocated. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /* One operation is a malloc, one byte written, and the free of the buffer that is sixteen operations old. */

@@ -1,4 +1,4 @@
-/* The row `span`: on how many pages a buffer lies, divided by the fewest that could hold it. */
+/* Measures the row `span`: on how many pages a buffer lies, divided by the fewest that could hold it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /* A server that fills a buffer touches every page on which the buffer lies, and the kernel pins these pages when it

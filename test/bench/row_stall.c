@@ -1,4 +1,4 @@
-/* The row `stall`: how long one malloc or free takes while the memory of a burst is given back. */
+/* Measures the row `stall`: how long one malloc or free takes while the memory of a burst is given back. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /* A burst of 256 MiB is freed, and 3 s of traffic follow. The first time the traffic is light, with a pause after

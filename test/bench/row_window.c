@@ -1,4 +1,4 @@
-/* The rows `window` and `small`: many buffers are live, and a random one of them is replaced. */
+/* Measures the rows `window` and `small`: many buffers are live, and a random one of them is replaced. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /* One operation is one replacement: a free, a malloc, and one byte written. At the end, with all buffers live, the

@@ -1,4 +1,4 @@
-/* The row `zeroed`: calloc, followed by one byte written in each page of the block. */
+/* Measures the row `zeroed`: calloc, followed by one byte written in each page of the block. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /* One operation is a calloc and one byte written in each page, with 64 MiB of blocks that are all live at once.

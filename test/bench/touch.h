@@ -1,4 +1,4 @@
-/* How the workloads use the buffers that they allocate. */
+/* Functions by which the workloads use the buffers that they allocate. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef BENCH_TOUCH_H
 #define BENCH_TOUCH_H

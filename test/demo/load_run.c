@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 enum {
-    ERRORS_SHOWN = 10, /* few, because each exchange with a server that has gone fails in the same way */
+    ERRORS_SHOWN = 10, /* few, because each exchange with a server that has ended fails in the same way */
     GRACE = 10,        /* seconds for the exchanges that are still running when the time is over */
 };
 

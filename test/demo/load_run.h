@@ -15,10 +15,10 @@ struct load_plan {
     uint16_t port;
     uint64_t connections;
     uint64_t exchanges; /* the number of all exchanges; 0 means as many as the time allows */
-    /* no exchange begins after so many seconds; if `exchanges` is not 0, all must be done by then */
+    /* no exchange begins after this time; if `exchanges` is not 0, all must be done by then */
     uint64_t seconds;
-    uint64_t echo_every; /* one in so many exchanges is an echo; 0 for none */
-    uint64_t reconnect;  /* a connection is closed and opened again after so many exchanges; 0 for never */
+    uint64_t echo_every; /* one exchange in this number is an echo; 0 for none */
+    uint64_t reconnect;  /* a connection is closed and opened again after this number of exchanges; 0 for never */
     uint64_t sizes[LOAD_SIZES_MOST];
     size_t size_count;
     bool count_only; /* checks only the sizes of bodies, because comparing costs more than receiving */

@@ -148,8 +148,8 @@ inline table_await()
     fi
 }
 
-/* table_reach and the functions that it calls. Sets `reached`. The kernel is asked for more than is needed, and
- * after a refusal for the needed bytes only; since a refused call has no effect, only one is made here. */
+/* table_reach and the functions that it calls. Sets `reached`. The code first requests more from the kernel than is
+ * needed, and after a refusal the needed bytes only. A refused call has no effect, so the model makes only one. */
 inline table_reach(end)
 {
     atomic {

@@ -9,7 +9,8 @@
 #include "draw.h"
 #include "model.h"
 
-/* What a call does with the block that it is passed: it takes none, may move it, frees it, or leaves it as it is. */
+/* What a call does with the block that is passed to it: there is none, it may be moved, it is freed, or it stays as it
+ * is. */
 enum role { ROLE_TAKE, ROLE_RESIZE, ROLE_GIVE, ROLE_LEAVE };
 
 enum {

@@ -1,4 +1,4 @@
-/* What must be true of a block of memory, whichever allocator it comes from. */
+/* Checks the properties that a block of memory must have, whichever allocator it comes from. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "model.h"
 

@@ -1,6 +1,8 @@
-/* What must be true of a block of memory, whichever allocator it comes from. These files know nothing of sockmalloc:
- * the rules are those of C11 and C23, POSIX, and the man pages malloc(3), posix_memalign(3) and
- * malloc_usable_size(3). */
+/*
+ * Checks the properties that a block of memory must have, whichever allocator it comes from. These files know nothing
+ * of sockmalloc: the rules are those of C11 and C23, POSIX, and the man pages malloc(3), posix_memalign(3) and
+ * malloc_usable_size(3).
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef ORACLE_MODEL_H
 #define ORACLE_MODEL_H

@@ -19,10 +19,10 @@ enum {
     ERRNO_BEFORE = 4321 /* no call sets errno to this value */
 };
 
-/* No address has so many bits, so there can be no block of that size. */
+/* No block can have this size, because no address has so many bits. */
 static const size_t impossible = (size_t)1 << 47;
 
-/* One long string; all other strings are ends of it. */
+/* One long string. Each string that a call gets is an end of this string. */
 static char text[TEXT_MAX + 1];
 
 void step_open(void)

@@ -16,7 +16,7 @@ from harness.upstream import Upstream
 
 SECONDS = int(os.environ.get("SOAK_SECONDS", "30"))
 SEED = int(os.environ.get("SOAK_SEED") or random.randrange(1 << 32))
-# In a run of at least this length the slope is tested; in a shorter one it depends on what a burst has left.
+# The slope is tested in runs of at least this length. In a shorter run it depends on the memory that a burst has left.
 LONG_SECONDS = 600
 SLOPE_MOST = 1.0  # in MiB a minute
 GROWTH_MOST = 8.0  # in MiB, for a short run

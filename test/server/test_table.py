@@ -61,7 +61,7 @@ def make_cluster(place: Place) -> None:
 
 
 def lay_php(place: Place) -> None:
-    """Copies the script to a place where the server's account can read it."""
+    """Copies the script to a folder where the server's account can read it."""
     shutil.copy(place.programs / PHP_BODIES.script, place.data)
 
 
@@ -389,7 +389,7 @@ ROWS = (
         asks=QUIET,
         own=Own("reopens its logs in each worker", effects.reopens_everywhere("access.log")),
     ),
-    # This row has the same server as the row before, so SIGUSR1 is not tested again. New are the processes of git,
+    # This row has the same server as the row before, so SIGUSR1 is not tested again. It adds the processes of git,
     # three for each clone.
     Row(
         name="git_http",

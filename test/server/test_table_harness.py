@@ -138,7 +138,7 @@ def _txt_answer(question: dns.Question, text: str) -> bytes:
 
 
 class _Files:
-    """A client of an FTP server that changes a file, or deletes none."""
+    """A client of an FTP server that changes a file, or fails to delete one."""
 
     def __init__(self, kept: dict[str, bytes], fault: str) -> None:
         self._kept, self._fault = kept, fault

@@ -2,8 +2,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "books.h"
 
-/* Sequentially consistent, so that a thread which reads these counts and the pool's counters sees them change in the
- * order in which the worker acted. This orders no worker before another, because only the judge reads them. */
+/*
+ * The count is sequentially consistent, so that a thread which reads these counts and the pool's counters sees them
+ * change in the order in which the worker acted. This orders no worker before another, because only the judge reads
+ * them.
+ */
 static void books_count(_Atomic uint64_t *count, uint64_t amount)
 {
     atomic_fetch_add(count, amount);

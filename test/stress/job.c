@@ -8,7 +8,7 @@
 
 #include "pool/pool.h"
 
-/* one operation in so many zeroes memory, trims, and so on */
+/* one operation in this number zeroes memory, trims, exchanges or resizes */
 enum { ZEROES = 8, TRIMS = 256, EXCHANGES = 8, RESIZES = 8, TRIM_MAX = 1 << 18 };
 
 static struct shelf handover; /* for blocks from workers that allocate to workers that free */

@@ -54,7 +54,7 @@ static bool lay_pools(void)
     return opened && (command.kind != KIND_AUTO || pool_kind() == KIND_AUTO);
 }
 
-/* The child looks for its parent's slots at once, because it checks all counters before it allocates. */
+/* The child finds its parent's free slots at once, because it checks all counters before it allocates. */
 static void lay_after_fork(void)
 {
     pool_atfork_child();

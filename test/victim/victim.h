@@ -1,4 +1,4 @@
-/* What all programs of test/victim share; each of them makes one misuse of malloc's interface. */
+/* Functions that all programs of test/victim share. Each program makes one misuse of malloc's interface. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_VICTIM_H
 #define SOCKMALLOC_TEST_VICTIM_H

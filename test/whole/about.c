@@ -88,7 +88,9 @@ CASE(mallinfo_ignores_small_requests)
     free(block);
 }
 
-/* malloc_trim gives back at most 32 MiB in a call and returns 1 if there was something, then 0. Live blocks stay. */
+/*
+ * malloc_trim gives back at most 32 MiB in a call. It returns 1 if it gave memory back, and 0 if not. Live blocks stay.
+ */
 CASE(trim_is_bounded)
 {
     enum { BLOCKS = 24, SIZE = POOLS_LARGEST };

@@ -510,7 +510,7 @@ CASE(every_accept_can_be_cancelled)
     }
 }
 
-/* Behind a filter accept makes only libc's own system call, and pages that are due are purged before it. */
+/* Behind a filter accept makes only libc's own system call. Pages that are due are purged before that call. */
 CASE(filtered_accept_makes_no_other_call)
 {
     open_listener();
@@ -552,7 +552,7 @@ static void work_for_ever(void)
     }
 }
 
-/* A connection wakes all workers that wait for it. Those that do not get it go on waiting, and still purge. */
+/* A connection wakes all workers that wait for it. The workers that do not get it continue to wait, and still purge. */
 CASE(pages_go_in_all_workers_of_a_socket)
 {
     pid_t workers[WORKERS];

@@ -28,7 +28,7 @@ static void check_block(char *block, size_t size)
     }
 }
 
-/* The bucket that serves a request is the smallest 2^k with size <= 2^k + headroom; the last one has none. */
+/* The bucket that serves a request is the smallest 2^k with size <= 2^k + headroom; the last bucket has no headroom. */
 static size_t wanted_capacity(size_t size)
 {
     size_t power = 4096;

@@ -122,8 +122,8 @@ static uint64_t naps_of_other_threads(void)
     return sum;
 }
 
-/* Returns true if the background thread no longer looks for work by itself: in the time of ten of its naps it has
- * taken none. */
+/* Returns true if the background thread no longer wakes up by itself: it has not run during the time of ten of its
+ * naps. */
 static bool thread_is_asleep(void)
 {
     uint64_t before = naps_of_other_threads();

@@ -120,8 +120,8 @@ static int list(void)
     return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* `--list` prints the names of the cases; a name runs that case. A program that defines a main of its own replaces
- * this. */
+/* `--list` prints the names of the cases; a name runs that case. A program that defines its own main replaces this
+ * function. */
 __attribute__((weak)) int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";

@@ -35,7 +35,7 @@ enum {
     VISIBLE_FLAGS = SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER | (int)SA_RESETHAND
 };
 
-/* Checks that sigaction tells the same for both signals, except that each may be in its own mask. */
+/* Checks that sigaction returns the same for both signals, except that each may be in its own mask. */
 static void check_alike(void)
 {
     struct sigaction stats = ask(STATS);

@@ -22,7 +22,7 @@ enum { THREADS = 3, SHADOW_SIZE = 256 << 10, PAGE = 4096, DEPTH_MAX = 6 };
 static struct inspect_export *view;
 static struct inspect_export honest;
 static char *shadow[INSPECT_OBJECTS];
-static char *plain; /* zeros in address space only, far more than there is memory */
+static char *plain; /* address space that reads as zero, far larger than the memory of the machine */
 
 #define PLAIN_SIZE ((size_t)1 << 38)
 
@@ -229,7 +229,7 @@ static void draw_place(unsigned which)
     }
 }
 
-/* Changes the list itself, but not its first word, by which a reader finds it. */
+/* Changes the list of objects itself, except for its first word, by which a reader finds the list. */
 static void draw_head(void)
 {
     char *bytes = (char *)view + INSPECT_MAGIC_SIZE;

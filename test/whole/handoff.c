@@ -87,8 +87,8 @@ CASE(one_takes_another_gives)
     CHECK(pools_figure("carved") < HANDED / 10); /* slots that the other thread frees come back to this one */
 }
 
-/* WARM is more blocks than the ring and the two magazines of each thread can keep from the thread that allocates.
- * After that many blocks were live at once, it never needs a new slot, however the threads are scheduled. */
+/* WARM is more blocks than the ring and the two magazines of each thread can keep from the thread that allocates. After
+ * WARM blocks were live at the same time, this thread never needs a new slot, however the threads are scheduled. */
 enum { WARM = 1024, PAGE = 4096, BUCKET = 2 };
 
 /* Page faults that the kernel may cause in a process that has enough memory, for example in pages of the program. */

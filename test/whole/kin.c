@@ -108,7 +108,7 @@ static pid_t send_from_a_child(void)
     return child;
 }
 
-/* A child's signal within the same second brings no table, and one of another program does. */
+/* A child's signal within the same second brings no table, and a signal of another program does. */
 CASE(signals_of_a_child_are_own_ones)
 {
     begin_tables();

@@ -68,7 +68,7 @@ static void check_filled(const char *block, unsigned seed)
     CHECK(block[largest() - 1] == (char)seed);
 }
 
-/* The slots lie at odd distances: none may overlap another, and free must find each one. */
+/* The slots lie at odd distances. No slot may overlap another, and free must find each one. */
 static void *use_slots(void *seed)
 {
     char *blocks[BLOCKS];

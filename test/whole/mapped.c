@@ -189,7 +189,7 @@ static void *allocate_and_pass(void *shared)
     return NULL;
 }
 
-/* Threads free each other's blocks, whose addresses the kernel gives to another thread at once. */
+/* Threads free each other's blocks. The kernel gives the addresses of a freed block to another thread at once. */
 CASE(threads_pass_blocks_on)
 {
     enum { THREADS = 4 };

@@ -15,7 +15,7 @@ void *mallocx(size_t size, int flags)
     return size <= sizeof block && flags == 0 ? block : NULL;
 }
 
-/* So large that libc allocates a slot of the pools for it, in each thread that uses it. */
+/* The array is so large that libc allocates a slot of the pools for it, in each thread that uses it. */
 static _Thread_local char bulk[20000];
 
 char *plugin_touch(void)

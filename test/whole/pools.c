@@ -20,8 +20,8 @@ size_t pools_largest(unsigned bucket)
     return capacity < POOLS_LARGEST ? capacity : POOLS_LARGEST;
 }
 
-/* Returns a function, which is looked up once: the child of a fork must not call the dynamic linker, whose lock
- * another thread may have held. Threads that race here get the same result. */
+/* Returns a function, which is looked up once: the child of a fork must not call the dynamic linker, whose lock another
+ * thread may have held. If two threads look it up at the same time, both get the same result. */
 static void *find_once(void **place, const char *name)
 {
     void *found = __atomic_load_n(place, __ATOMIC_RELAXED);

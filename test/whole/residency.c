@@ -240,7 +240,7 @@ CASE(under_load)
     pthread_barrier_wait(&filled);
     for (unsigned try = 0; rounds < ROUNDS && try < TRIES; try++) {
         rounds += compare_once();
-        sockmalloc_trim(SIZE_MAX); /* trims while the threads go on, so some pages come back at once */
+        sockmalloc_trim(SIZE_MAX); /* this trims while the threads continue to work, so some pages come back at once */
     }
     CHECK_EQUAL(rounds, ROUNDS);
     atomic_store(&over, true);

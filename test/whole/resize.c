@@ -125,8 +125,8 @@ CASE(all_that_was_granted_is_kept_at_each_step)
     CHECK_EQUAL(pools_figure("live"), 0);
 }
 
-/* Of the behaviours that the standards allow, the library has glibc's: realloc(block, 0) frees the block, and NULL
- * is no error. */
+/* The standards allow several behaviours, and the library has glibc's: realloc(block, 0) frees the block, and NULL is
+ * no error. */
 CASE(size_zero_frees)
 {
     uint64_t live = pools_figure("live");

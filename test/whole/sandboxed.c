@@ -457,7 +457,7 @@ CASE(is_asked_there)
     succeed();
 }
 
-/* Programs call seccomp in this way to find out which filters the kernel has, and that installs none. */
+/* Programs call seccomp in this way to find out which filters the kernel knows. Such a call installs no filter. */
 CASE(question_is_no_filter)
 {
     enum { SIZE = 16384 };
@@ -476,7 +476,7 @@ CASE(question_is_no_filter)
     CHECK_EQUAL(errno, EFAULT);
     CHECK_EQUAL(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &empty), -1);
     CHECK_EQUAL(errno, EINVAL);
-    CHECK_EQUAL(sockmalloc_statistic("resident", &figure), 0); /* known, because there is no filter */
+    CHECK_EQUAL(sockmalloc_statistic("resident", &figure), 0); /* the figure is known, because there is no filter */
     CHECK(figure >= SIZE);
     free(block);
 }

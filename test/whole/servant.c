@@ -64,7 +64,7 @@ static void take(const char *size)
     answer(pools_own(check_hide(block)) ? "pools" : "mimalloc");
 }
 
-/* Allocates so many blocks of a size, writes to each, and frees all. */
+/* Allocates a number of blocks of a size, writes to each, and frees all. */
 static void churn(const char *size)
 {
     enum { BLOCKS = 200 };

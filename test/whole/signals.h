@@ -1,4 +1,4 @@
-/* What the cases of the stats signal share: a handler that counts its calls, and functions that set and read
+/* Code that the cases of the stats signal share: a handler that counts its calls, and functions that set and read
  * dispositions. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_SIGNALS_H

@@ -417,8 +417,8 @@ CASE(bad_arguments_are_refused)
     burst_end();
 }
 
-/* Of three sets one has the descriptor that becomes ready. The other two come back empty, and the timeout holds the
- * time left. */
+/* One of three sets has the descriptor that becomes ready. The other two come back empty, and the timeout holds the
+ * time that is left. */
 CASE(select_tells_what_is_ready_and_left)
 {
     enum { ASKED = 100 };
@@ -440,7 +440,7 @@ CASE(select_tells_what_is_ready_and_left)
     burst_end();
 }
 
-/* Behind a filter the wait makes only libc's own system call, and pages that are due are purged before it. */
+/* Behind a filter the wait makes only libc's own system call. Pages that are due are purged before that call. */
 CASE(filtered_wait_makes_no_other_call)
 {
     open_pipe();

@@ -29,7 +29,7 @@ CONTROL = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]")
 
 
 class Forger:
-    """A process that forges its counters in one way at a time, as the test tells it."""
+    """A process that forges its counters in one way at a time, by the orders of the test."""
 
     def __init__(self, variables: dict[str, str]) -> None:
         self._process = subprocess.Popen(
@@ -165,7 +165,8 @@ class Views(ForgedCase):
                 self.assert_refused(self.run_command("stat", forger.pid), b"makes no sense")
 
     def test_a_range_of_slots_without_length_is_refused(self) -> None:
-        """stat refuses such counters. top, which reads this process before an honest one, shows the honest one."""
+        """stat refuses a process with forged counters. top, which reads this process before an honest one, shows the
+        honest one."""
         forger = self.forger()
         forger.forge("endless")
         self.assert_refused(self.run_command("stat", forger.pid), b"makes no sense")
@@ -179,7 +180,7 @@ class Views(ForgedCase):
         self.assertEqual(terminal.process.wait(DEADLINE_SECONDS), command.DONE)
 
     def test_nobody_is_left_who_looks(self) -> None:
-        """When the command ends in any way, the child processes that look at other processes end with it."""
+        """When the command ends in any way, its child processes that read other processes end with it."""
         servant = self.start()
         reader = subprocess.Popen(
             [command.path(), "stat", str(servant.pid), "--interval", "0.01"], stdout=subprocess.PIPE
@@ -192,7 +193,7 @@ class Views(ForgedCase):
         self.assert_ends(child, started)
 
     def test_a_reader_that_stands_still(self) -> None:
-        """A reader that hangs is given up after some time, and killed."""
+        """A child process that hangs is given up after some time, and the command kills it."""
         servant = self.start()
         reader = subprocess.Popen(
             [command.path(), "stat", str(servant.pid), "--interval", "0.01"],
@@ -275,7 +276,7 @@ class Numbers(ForgedCase):
         self.addCleanup(reader.stderr.close)
         self.addCleanup(reader.wait)
         self.addCleanup(reader.kill)
-        # Once the first table has been printed, the command knows the process.
+        # The command has found the process once it has printed the first table.
         while Path(f"/proc/{reader.pid}/io").read_text().splitlines()[1] == "wchar: 0":
             self.assertIsNone(reader.poll())
         reader.send_signal(signal.SIGSTOP)

@@ -15,7 +15,7 @@ KINDS = ("thread", "lockfree", "standard", "cpu", "auto")
 
 
 def checked_by_promtool(text: str) -> str:
-    """Returns promtool's complaints about the text, which is empty if it has none."""
+    """Returns promtool's complaints about the text. The result is empty if promtool has none."""
     command = [settings.tool("promtool"), "check", "metrics"]
     done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60)
     return f"{done.stdout}{done.stderr}" if done.returncode or done.stdout or done.stderr else ""
@@ -234,7 +234,7 @@ class Sizes(ServantCase):
                 self.assertEqual(100 in found["text"], wanted, found)
                 if wanted:
                     self.assertEqual(found["prometheus"][100], found["text"][100])
-                    # Of 4,000 requests one in 61 is drawn, beginning at a random one.
+                    # One request in 61 is drawn, beginning at a random one, and 4,000 requests were made.
                     self.assertGreater(found["text"][100], 3800)
 
 

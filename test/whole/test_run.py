@@ -91,7 +91,8 @@ class Run(CommandCase):
 
 
 class Refusals(CommandCase):
-    """Except for the first two, these programs would start and run without the library, without anyone noticing."""
+    """Except for the first two, these programs would start and run without the library, and nobody would notice
+    that."""
 
     def test_no_program_or_no_library(self) -> None:
         text = self.directory / "text"
@@ -162,7 +163,7 @@ class Refusals(CommandCase):
                     os.setxattr(path, "security.capability", CAPABILITIES)
                 result = command.run("run", "-L", library, path, prepare=as_nobody, command=copy)
                 self.assert_refused(result, command.REFUSED, f"{path} {words}: ")
-                # For the owner of the file, and for the real root, it is an ordinary program.
+                # The owner of the file, and the real root, can start it like an ordinary program.
                 mine = command.run("run", "-L", library, path, command=copy)
                 self.assertEqual((mine.returncode, mine.stderr), (0, ""))
                 self.assertIn(f"LD_PRELOAD={library}", mine.stdout)

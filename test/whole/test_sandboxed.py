@@ -23,8 +23,8 @@ OTHERS = [
     Run("fork trim", {"SOCKMALLOC_FORK_TRIM": "1", "SOCKMALLOC_SAMPLE_SMALL": "1"}),
 ]
 SANDBOXED = KINDS + OTHERS
-# Without SOCKMALLOC_PRESSURE, because the background thread may be about to open a file while another thread installs
-# the filter for all threads: see doc/promises.
+# These runs have no SOCKMALLOC_PRESSURE, because the background thread may be about to open a file while another thread
+# installs the filter for all threads: see doc/promises.
 NO_FILES = [Run(run.label, {**run.variables, "SOCKMALLOC_PRESSURE": "0"}) for run in SANDBOXED]
 AT_EXIT = [Run("at exit", {"SOCKMALLOC_POOL": "standard", "SOCKMALLOC_IN_USE": "1", "SOCKMALLOC_STATS_AT_EXIT": "1"})]
 WORKS = (
@@ -39,7 +39,8 @@ KINDS_ALONE = [Run(f"pool {kind}", {"SOCKMALLOC_POOL": kind}) for kind in ("thre
 
 
 class Inherited(cases.unittest.TestCase):
-    """The filter is there before the program: `behind` installs it and becomes env, and env becomes the program."""
+    """The filter is in force before the program starts: `behind` installs it and becomes env, and env becomes the
+    program."""
 
     maxDiff = None
 

@@ -34,8 +34,8 @@ HOSTILE = {
 
 @unittest.skipUnless(os.geteuid() == 0, "only root can make a program setuid to another than who starts it")
 class Secure(unittest.TestCase):
-    """The program is linked with the library, because the dynamic linker ignores LD_PRELOAD there unless root has
-    allowed it."""
+    """The program is linked with the library, because the dynamic linker ignores LD_PRELOAD in such a program unless
+    root has allowed it."""
 
     maxDiff = None
 

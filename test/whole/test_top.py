@@ -70,8 +70,8 @@ class Screens(TopCase):
                 self.end(terminal)
 
     def test_a_rate_and_its_shares(self) -> None:
-        """Rates and shares count what came since the last look, at times only requests of 8000 bytes in slots of
-        8192. Totals since the start include as many of 5000 bytes."""
+        """Rates and shares count what came since the last reading: at times only requests of 8000 bytes in slots of
+        8192. Totals since the start include as many requests of 5000 bytes."""
         servant = self.start()
         servant.ask("churn 5000")
         sizes = itertools.cycle((5000, 8000))

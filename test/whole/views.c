@@ -284,7 +284,8 @@ int main(int argc, char **argv)
         read_recording();
     }
     for (unsigned i = 0; i < FORGERS; i++) {
-        /* closing the pipe of orders would not end the forger, because the child that looks has it open, too */
+        /* closing the pipe of orders would not end the forger, because the child process that reads has the pipe open,
+         * too */
         kill(forgers[i].process, SIGKILL);
         if (waitpid(forgers[i].process, NULL, 0) < 0) {
             return 2;

@@ -1,2 +1,2 @@
-"""What the server tests have in common: starting servers, putting load on them, reading dumps."""
+"""The code that all server tests share: it starts servers, puts load on them, and reads dumps."""
 # SPDX-License-Identifier: BSD-2-Clause

@@ -10,7 +10,7 @@ from pathlib import Path
 from . import dump, settings, waiting
 from .server import Server, start_on_free_ports
 
-# In percent. The library promises more; a lower share is a fault.
+# The least share in percent. The library promises more, and a lower share is a fault.
 LEAST_SHARE = 90.0
 # Only a test that hangs takes so long, even on a machine that is busy with other work.
 DEADLINE_SECONDS = 400

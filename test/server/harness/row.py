@@ -1,4 +1,4 @@
-"""What the table of servers says of each server: how to start it, which load it gets, and what is checked."""
+"""The table of servers has a row for each server: how to start it, which load it gets, and what is checked."""
 # SPDX-License-Identifier: BSD-2-Clause
 import signal
 from collections.abc import Callable

@@ -44,7 +44,8 @@ class Server:
         preload: Path | None = None,
         account: str | None = None,
     ) -> None:
-        """Preloads the library under test unless another one is given. An account needs root."""
+        """Preloads the library under test unless another library is given. Only root can run the server under another
+        account."""
         self.name = name
         self.preload = preload or settings.library()
         self.status: int | None = None  # the exit status, once the server's end has been waited for

@@ -13,7 +13,7 @@ MEBIBYTE = 1 << 20
 
 
 class Stage:
-    """A server, the visitors that put load on it, and the disturbances of it."""
+    """A server, the visitors that put load on it, and the functions that disturb it."""
 
     def __init__(
         self,

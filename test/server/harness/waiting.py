@@ -1,4 +1,4 @@
-"""Waits until something is true, with a deadline; looks at ports."""
+"""Waits with a deadline until a condition is true, and checks which ports are in use."""
 # SPDX-License-Identifier: BSD-2-Clause
 import socket
 import time
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-# The pause between two looks, where the kernel has no call that waits for the event.
+# The pause between two checks, where the kernel has no call that waits for the event.
 LOOK_AGAIN_SECONDS = 0.02
 
 # States in /proc/net/tcp of a listening socket, and of one that both ends have closed.
@@ -20,10 +20,10 @@ class TooLate(AssertionError):
 
 
 def until(look: Callable[[], Result], what: str, seconds: float = 60.0) -> Result:
-    """Calls `look` until its result is true, and returns that. An error names `what`."""
+    """Calls `look` until its result is true, and returns this result. An error names `what`."""
     end = time.monotonic() + seconds
     while True:
-        # Computed before the last look, so that the last look is never older than the deadline.
+        # The time is read before the last call of `look`, so that this call is never older than the deadline.
         late = time.monotonic() >= end
         result = look()
         if result:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from . import bodies
 
 TIMEOUT_SECONDS = 30
-# So small that a proxy must hold a large body in its own buffers.
+# The buffer is so small that a proxy must hold a large body in its own buffers.
 RECEIVE_BUFFER = 65536
 
 

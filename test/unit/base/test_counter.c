@@ -83,7 +83,7 @@ Test(counter, handler_may_add_after_any_instruction)
     cr_assert_gt(at, 3U);
 }
 
-/* Runs long enough for each thread to be interrupted many times, however few processors there are. */
+/* Runs long enough for each thread to be interrupted many times, even if there are few processors. */
 static void add_shared(unsigned number)
 {
     for (unsigned i = 0; i < ROUNDS; i++) {

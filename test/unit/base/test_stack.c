@@ -329,7 +329,8 @@ static void run_pairs(uint32_t items)
     cr_assert_eq(stack_pop(&stack, links, 0), STACK_EMPTY);
 }
 
-/* Twice as many items as threads, so that the threads collide all the time. Without the tag this test fails at once. */
+/* There are twice as many items as threads, so that the threads collide all the time. Without the tag this test fails
+ * at once. */
 Test(stack, pairs_over_few_items)
 {
     run_pairs(2 * THREADS);

@@ -109,7 +109,7 @@ Test(text, appends)
     cr_assert_eq(text.used, strlen(buffer));
 }
 
-/* For every size of the buffer: it holds the start of the text and a NUL, and the byte behind it is untouched. */
+/* With a buffer of any size, the buffer holds the start of the text and a NUL, and the byte behind it is untouched. */
 Test(text, cuts_what_does_not_fit)
 {
     static const char whole[] = "<      word>-42 0xff 64k";

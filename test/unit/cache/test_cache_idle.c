@@ -166,8 +166,8 @@ static void collect(void)
     cache_collect_idle(mine, now, AGE, LOOKS);
 }
 
-/* Another thread collects while the first one is stopped: it visits FEW caches and then one more, which is all that
- * there are. */
+/* Another thread collects while the first one is stopped. It visits FEW caches and then one more, and these are all
+ * caches. */
 static void collect_meanwhile(void *context)
 {
     (void)context;

@@ -103,7 +103,8 @@ Test(cache_refill, takes_no_more_than_its_quota_from_the_depot)
     cr_assert_eq(counter_read(&mine->tally[BUCKET].depot_hits), 1);
 }
 
-/* A refill that exceeds the quota needs a second magazine for the rest, so without an empty one it takes none. */
+/* A refill that exceeds the quota needs a second magazine for the rest, so it takes nothing if there is no empty
+ * magazine. */
 Test(cache_refill, without_an_empty_magazine_takes_nothing)
 {
     lay();

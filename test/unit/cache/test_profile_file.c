@@ -39,8 +39,8 @@ static void profile_place_close(void)
 
 TestSuite(profile_file, .init = profile_place_open, .fini = profile_place_close);
 
-/* Returns NULL if the profile in the file `name` is `wanted`, or else the difference. Any thread or child may call
- * it. */
+/* Returns NULL if the profile in the file `name` is `wanted`, or else a text that describes the difference. Any thread
+ * or child may call it. */
 static const char *difference(const char *name, const struct profile *wanted)
 {
     struct profile found;

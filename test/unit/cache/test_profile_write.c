@@ -40,7 +40,8 @@ static void profile_place_close(void)
 
 TestSuite(profile_write, .init = profile_place_open, .fini = profile_place_close);
 
-/* Returns NULL if the profile in the file is `wanted`, or else the difference. Any thread or child may call it. */
+/* Returns NULL if the profile in the file is `wanted`, or else a text that describes the difference. Any thread or
+ * child may call it. */
 static const char *difference(const struct profile *wanted)
 {
     struct profile found;
@@ -74,7 +75,8 @@ Test(profile_write, replaces_the_file_and_writes_into_none)
     cr_assert_eq(status.st_mode & 0777, 0600);
 }
 
-/* With any limit on the file's size, all is written or nothing; the program sees no SIGXFSZ, which the kernel sends. */
+/* With any limit on the file's size, the whole profile is written or nothing. The kernel sends SIGXFSZ, but the program
+ * does not see it. */
 static void work_with_little_room(void *argument)
 {
     static const struct profile changed = {.count = 1, .row = {{8192, 6}}};

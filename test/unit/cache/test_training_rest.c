@@ -172,7 +172,7 @@ Test(training_rest, quotas_stay_without_decay)
 Test(training_rest, ticks_lower_the_quota)
 {
     lay(DECAY, false);
-    ages_tick(); /* from here on these frees take the fast path, so that training does not count them */
+    ages_tick(); /* from here on these frees use the fast path, so training does not count them */
     uint32_t quota = quotas_of(BUCKET);
     cr_assert_gt(quota, 4U);
     ages_pass(AGE);

@@ -10,7 +10,7 @@
 /* WINDOW slots are in use at a time, and two magazines of QUOTA slots can hold them. */
 enum { WINDOW = 40, QUOTA = 32, CYCLES = 100, CROWD = 6 };
 
-/* A bucket's quota at the last look, and how often its rises and falls had been counted by then. */
+/* A bucket's quota at the last check, and how often its rises and falls had been counted by then. */
 struct lesson {
     uint32_t quota;
     uint64_t raises;

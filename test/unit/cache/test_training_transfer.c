@@ -34,7 +34,7 @@ static void lay_spent(unsigned count, const unsigned *bucket)
     cr_assert_eq(budget_left(), 0);
 }
 
-/* Makes the bucket look as if it had not been used since training last looked. */
+/* Makes the bucket look as if it had not been used since the last check by training. */
 static void make_idle(unsigned bucket)
 {
     const struct cache_bin *bin = &cache_mine->bin[bucket];

@@ -41,7 +41,8 @@ static int drained_pipe;
 static _Atomic unsigned interruptions;
 static _Atomic unsigned long drained;
 
-/* Of three signals two only interrupt the write; the third also reads what has arrived in the pipe. */
+/* Handles a signal. Two signals of three only interrupt the write, and every third one also reads what has arrived in
+ * the pipe. */
 static void interrupt(int signal_number)
 {
     (void)signal_number;

@@ -49,7 +49,7 @@ Test(option_set, contradiction_gives_both_defaults)
     cr_expect_eq(set.number[OPTION_MAX], 8192);
 }
 
-/* A setting by itself can contradict the default of another one. */
+/* One setting that is changed can contradict the default of another one. */
 Test(option_set, contradiction_with_a_default)
 {
     struct option_set set;

@@ -13,7 +13,7 @@
 #include "support/house.h"
 #include "support/os_failing.h"
 
-/* enough pages for one hole more than there can be, with a page between any two */
+/* enough pages for one hole more than is allowed, with a page between any two holes */
 enum { PAGE = 1 << BUCKET_GRANULE_SHIFT, PAGES = 2 * HOLES_MAX + 10 };
 
 static char *range;
@@ -215,7 +215,8 @@ Test(hole, one_piece_is_claimed_where_memory_is_short)
     expect_filled(2, 3, 3, 6);
 }
 
-/* Claiming pages of a hole extends the mapping before it, so there must be one, and it must belong to the range. */
+/* Pages of a hole are claimed by extending the mapping before the hole. So there must be a mapping, and it must belong
+ * to the range. */
 Test(hole, is_not_made_where_nothing_is_mapped_before_it)
 {
     lay();

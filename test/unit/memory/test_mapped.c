@@ -178,8 +178,8 @@ Test(mapped, pages_leave_a_slot)
     slot[0] = 1;
 }
 
-/* The kernel refuses one call after the other, and each time also all calls from there on. Nothing is lost, and nothing
- * is left. */
+/* The kernel refuses one call, or all calls from one on, and each call is tried. No memory is lost, and no mapping is
+ * left over. */
 Test(mapped, refusals_change_nothing)
 {
     open_mapped();

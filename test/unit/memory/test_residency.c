@@ -57,8 +57,8 @@ Test(residency, counts_by_the_metadata)
     expect(B8K, 0, 0, 0);
 }
 
-/* Carves slots that cross the ends of the piece for which one mincore call can ask, and slots that are larger than
- * it. */
+/* Carves slots that cross the ends of the piece that one mincore call can examine, and slots that are larger than this
+ * piece. */
 static void expect_all_states(unsigned bucket, uint32_t count)
 {
     size_t stride = region.geometry[bucket].stride;

@@ -169,7 +169,7 @@ Test(symbol, remembers_objects_separately)
     cr_assert_gt(seen, 3);
 }
 
-/* A second question about an address gives the same text, while the object is remembered. */
+/* The second print of an address gives the same text, as long as the object is remembered. */
 Test(symbol, second_answer_is_the_same)
 {
     size_t size;

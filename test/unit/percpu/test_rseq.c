@@ -171,7 +171,8 @@ static void expect_nothing_done(uint32_t number)
     cr_assert_eq(memcmp(before, records, sizeof before), 0, "number %u", number);
 }
 
-/* The numbers of a processor that was added later, and the two by which the kernel says that there is no number. */
+/* These are the numbers of a processor that was added later, and the two by which the kernel says that there is no
+ * number. */
 Test(rseq, nothing_happens_beyond_the_table)
 {
     for (unsigned i = 0; i < RECORDS + 1; i++) {

@@ -65,7 +65,7 @@ Test(in_use, first_and_last_page_have_a_record)
     expect_noted(1, NULL, 0);
 }
 
-/* Where there can be no slot there is no record, although the table ends with a whole page. */
+/* No record exists where there can be no slot, although the table ends with a whole page. */
 Test(in_use, no_record_far_behind_the_last_slot)
 {
     uint32_t beyond = HOUSE_PAGES + (uint32_t)os_page_size();

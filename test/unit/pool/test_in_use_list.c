@@ -29,7 +29,7 @@ static void lay_house(void)
     house_lay_default();
 }
 
-/* Allocates a slot as `caller` at the time `taken_at`, and returns it. */
+/* Allocates a slot with the recorded caller `caller` and time `taken_at`, and returns it. */
 static void *take_at(unsigned bucket, size_t request, unsigned caller, uint64_t taken_at)
 {
     void *slot = house_take(bucket, request, NULL);

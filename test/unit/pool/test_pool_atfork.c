@@ -152,7 +152,7 @@ static void fork_in_mid_step(unsigned number)
 {
     struct capture capture;
     (void)number;
-    void *taken[300]; /* so many that the depot gets some of them */
+    void *taken[300]; /* enough slots that the depot gets some of them */
     for (unsigned i = 0; i < 300; i++) {
         taken[i] = house_take(B16K, 16384, NULL);
     }

@@ -28,7 +28,7 @@ static struct cache_bin *bin(unsigned bucket)
     return &cache_mine->bin[bucket];
 }
 
-/* Returns a slot by the fast path, or NULL if that has none. */
+/* Returns a slot by the fast path, or NULL if the fast path has none. */
 static void *take_fast(unsigned bucket)
 {
     return pool_alloc(bucket_offset_of(bucket), region.geometry[bucket].capacity, NULL);
@@ -162,7 +162,7 @@ Test(pool_fetch, due_purges_come_first)
     house_assert();
 }
 
-/* If little was written to the buffers, their slots return to the fast path all at once, and not one by one. */
+/* If little was written to the buffers, all of their slots return to the fast path together, and not one by one. */
 Test(pool_fetch, forced_slow_slots_of_empty_buffers_are_resumed)
 {
     house_lay_default();

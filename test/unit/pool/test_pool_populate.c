@@ -143,7 +143,7 @@ static void take_growing(unsigned bucket, size_t request, unsigned count, unsign
 }
 
 /* Allocates slots of 64 KiB that are not written to, after others that were, until none gets pages in advance. The next
- * slot that is allocated looks at the sampled slot. */
+ * slot that is allocated checks the sampled slot. */
 static void take_until_doubted(void)
 {
     take_growing(B64K, 65536, AHEAD, OF_64K);
@@ -165,7 +165,8 @@ Test(pool_populate, populated_part_follows_the_program)
     take_asking(B64K, 65536, OF_64K);
 }
 
-/* While sampled slots stay empty, the 2nd, 4th, 8th, 16th and 32nd new slot look at them, and then every 16th. */
+/* While sampled slots stay empty, they are checked by the 2nd, 4th, 8th, 16th and 32nd new slot, and then by every
+ * 16th. */
 Test(pool_populate, empty_slots_are_looked_at_more_and_more_rarely)
 {
     enum { LOOK = 2 * (1 + AHEAD) };
@@ -174,11 +175,12 @@ Test(pool_populate, empty_slots_are_looked_at_more_and_more_rarely)
     for (unsigned i = 0; i <= AHEAD; i++) {
         sampled_slot(B64K, 65536, OF_64K);
     }
-    sampled_slot(B64K, 65536, OF_64K); /* has looked, and is the next sampled slot */
+    /* this slot has checked the sampled slot, and becomes the next sampled slot itself */
+    sampled_slot(B64K, 65536, OF_64K);
     take_asking(B64K, 65536, OF_64K);
 }
 
-/* Between two looks no slot gets pages, although the slots before it were filled. */
+/* Between two checks of the sampled slot no new slot gets pages, although the slots before it were filled. */
 Test(pool_populate, first_filled_slot_brings_all_looks_back)
 {
     house_lay_default();

@@ -145,8 +145,8 @@ static void use_batch(unsigned number)
     give_batch();
 }
 
-/* This thread frees only slots that it has allocated itself. But when the sample looks at the bucket without a new
- * free, the top slot of its magazine was last used by another thread. */
+/* This thread frees only slots that it has allocated itself. But when the sample is taken without a new free, it is the
+ * top slot of the thread's magazine, and another thread has used that slot last. */
 Test(pool_sample, slots_in_a_magazine_are_no_remote_frees)
 {
     house_lay_default();

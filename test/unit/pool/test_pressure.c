@@ -1,4 +1,4 @@
-/* Tests of pool/pressure.c: when it looks, which figures count as high, and that it never disturbs the program. */
+/* Tests of pool/pressure.c: when it measures, which figures count as high, and that it never disturbs the program. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <linux/filter.h>
@@ -18,7 +18,7 @@
 enum { MIB = 1 << 20, LIMIT = 64 * MIB, SLOTS = 64 };
 
 static const uint64_t second = 1000000000;
-static const uint64_t later = 10000000000; /* later than any look is due */
+static const uint64_t later = 10000000000; /* later than any measurement is due */
 
 static const char *root;
 
@@ -54,7 +54,7 @@ static void open_machine(void)
     pressure_open(true, root);
 }
 
-/* Makes the four calls that a whole look needs: for the group, its two levels, and the time spent waiting. */
+/* Makes the four calls that a whole measurement needs: for the group, its two levels, and the time spent waiting. */
 static bool tick(uint64_t now)
 {
     for (unsigned i = 0; i < 3; i++) {
@@ -89,7 +89,7 @@ Test(pressure, high_when_a_tenth_of_the_time_is_spent_waiting)
     cr_assert(tick(2 * later));
 }
 
-/* The next look comes after growth by a quarter of the bytes that are left until pressure is high. */
+/* The next measurement comes after growth by a quarter of the bytes that are left until pressure is high. */
 Test(pressure, looks_again_when_a_quarter_has_come)
 {
     cr_assert_not(pressure_grow(1));
@@ -159,7 +159,7 @@ Test(pressure, one_step_at_a_time)
     cr_assert_eq(pressure.highs, 1);
 }
 
-/* A thread that needs new memory looks at all levels itself, and does not wait for other threads' ticks. */
+/* A thread that needs new memory reads all levels itself, and does not wait for other threads' ticks. */
 Test(pressure, growth_looks_at_all_levels_at_once)
 {
     cr_assert_not(pressure_tick(later));

@@ -45,7 +45,7 @@ static void open_table(void)
     os_failing_never();
 }
 
-/* Has extended the table, and publishes this only when another thread waits for it. */
+/* Extends the table, and publishes this only when another thread waits for it. */
 static void dawdle(void)
 {
     while (os_failing_waits() == 0) {

@@ -262,7 +262,9 @@ static void open_all_caches(void)
     os_failing_never();
 }
 
-/* A thread without a cache shares one, which holds nothing, so that the stacks serve it. */
+/*
+ * A thread for which no cache can be opened uses the shared cache, which holds nothing, so the stacks serve the thread.
+ */
 Test(failure, cache_cannot_be_opened)
 {
     lay();
@@ -294,7 +296,8 @@ Test(failure, later_thread_gets_a_cache)
     crew_run(1, open_own_cache);
 }
 
-/* Without a magazine slots come from the thread's run of new slots, and go to the stack when they are freed. */
+/* If a cache gets no magazine, its slots come from the thread's run of new slots, and go to the stack when they are
+ * freed. */
 Test(failure, cache_gets_no_magazine)
 {
     lay();

@@ -18,7 +18,7 @@ enum { LAST_CALL = 190, LAST_MOMENT = 160, WANTED = 48, FOR_EVER = 1 << 20, PLAC
 static const unsigned sampled[] = {B4K, B8K, B16K, B32K, B64K, B128K, B256K, B512K, B1M};
 enum { SAMPLED = sizeof sampled / sizeof sampled[0] };
 
-/* How far the process under test gets, from the earliest refusal to none. */
+/* How far the process under test gets: the first value is for the earliest refusal, the last one for no refusal. */
 enum path {
     PATH_NO_RESERVATION, /* mimalloc serves everything */
     PATH_NO_CACHE,       /* the thread uses the shared cache */

@@ -240,7 +240,7 @@ Test(route, usable_size_of_mimallocs_blocks)
     cr_assert_eq(route_usable_size("malloc_usable_size", NULL), 0);
 }
 
-/* When the range is full mimalloc serves, which is counted, and a slot that is freed is used again. */
+/* When the range is full, mimalloc serves the request, which is counted. A slot that is freed is used again. */
 Test(route, full_region_falls_through)
 {
     static void *taken[1000];

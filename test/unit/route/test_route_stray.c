@@ -123,7 +123,7 @@ Test(route_stray, blocks_of_mimalloc_are_not_strays)
     house_assert();
 }
 
-/* Before start nothing is known of any address, so mimalloc gets all of them. */
+/* Before start-up no address is known to be a slot, so mimalloc gets every address. */
 Test(route_stray, before_init_mimalloc_gets_all)
 {
     char *bytes = route_alloc(100, NULL);

@@ -42,7 +42,7 @@ Test(snapshot, all_is_zero_at_init)
     }
 }
 
-/* Behind a filter mincore may not be called, so resident bytes are unknown, and so are their sums. */
+/* Behind a filter mincore may not be called, so resident bytes and their sums are unknown. */
 Test(snapshot, bytes_in_memory_are_unknown_behind_a_filter)
 {
     house_lay_default();

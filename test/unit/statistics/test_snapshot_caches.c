@@ -84,7 +84,7 @@ Test(snapshot_caches, quotas_and_their_sum)
     cr_assert_eq(now.total.promotions, 2, "the counts of ended threads stay");
 }
 
-/* Each counter has another value here, so that no figure can show the wrong counter. */
+/* Each counter has a different value here, so that a figure that shows the wrong counter is noticed. */
 Test(snapshot_caches, steps_are_the_caches_counters)
 {
     house_lay_default();

@@ -14,7 +14,9 @@
 #include "config/message.h"
 #include "support/crew.h"
 
-/* how long a child may take: far more than any test needs on a busy machine, so it only ends one that hangs */
+/*
+ * how many seconds a child may take: far more than any test needs on a busy machine, so it only ends a child that hangs
+ */
 enum { CHILD_SECONDS = 120 };
 
 static void capture_child(int words, capture_work *work, void *argument)

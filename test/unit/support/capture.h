@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-/* How a child ended, and what it wrote to stderr. */
+/* How a child has ended, and the text that it wrote to stderr. */
 struct capture {
     int status; /* the status of waitpid */
     int pid;

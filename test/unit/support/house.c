@@ -37,7 +37,7 @@ struct bucket_settings house_defaults(void)
 
 char *house_space(size_t size)
 {
-    /* A cut of 0 bytes is a page itself, so the pages for the caller begin behind it. */
+    /* A part of 0 bytes still takes one page of the window, so the pages for the caller begin behind this page. */
     return reserve_open(reserve_space(0) + size, NULL) ? reserve_cut(0) + reserve_space(0) : NULL;
 }
 

@@ -12,7 +12,7 @@
 /* Sets the count of calls back, and refuses the calls with the numbers `first` to `last`. The next call is number 1. */
 void os_failing_between(unsigned first, unsigned last);
 
-/* Set the count of calls back, and refuse all calls from `first` on, or every n-th call, or none. */
+/* Set the count of calls back, and refuse all calls from `first` on, or every n-th call, or no call. */
 void os_failing_from(unsigned first);
 void os_failing_every(unsigned n);
 void os_failing_never(void);
@@ -24,7 +24,8 @@ void os_failing_keep_mapped(bool keeps);
  * it. Calls that `work` makes are ordinary ones. */
 void os_failing_meanwhile(void (*work)(void));
 
-/* Runs `work` once, at the end of the next call that has extended memory, before its caller has told anyone of it. */
+/* Runs `work` once, at the end of the next call that has extended memory, before its caller has published the
+ * extension. */
 void os_failing_afterwards(void (*work)(void));
 
 /* Runs `work` once, when the library next asks if a page is mapped, before the answer. */

@@ -14,7 +14,7 @@ DEADLINE_SECONDS = 300
 
 @dataclass(frozen=True)
 class Run:
-    """How one case is run, and what it must write to stderr."""
+    """Describes how one case is run, and what it must write to stderr."""
 
     label: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
