@@ -247,6 +247,11 @@ bool region_is_full(void)
     return left < region.geometry[region.buckets - 1].stride + os_page_size() || table_is_blocked(&region_growth.slots);
 }
 
+bool region_has_room(void)
+{
+    return (size_t)region_front() << REGION_SHIFT < region_growth.slots.limit / 2;
+}
+
 size_t region_ready(void)
 {
     return atomic_load_explicit(&region_growth.slots.ready, memory_order_relaxed);

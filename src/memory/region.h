@@ -214,6 +214,9 @@ uint32_t region_front(void);
  * way. The cause of a failed carve is then not a lack of memory. */
 bool region_is_full(void);
 
+/* Returns true if less than half of the longest range is carved. Beyond that addresses are spared. */
+bool region_has_room(void);
+
 /* Returns how many bytes of the range are mapped. */
 size_t region_ready(void);
 

@@ -319,7 +319,7 @@ static void *route_grow(const char *call, void *address, uint32_t value, size_t 
         return target;
     }
     bool grows_on = (value & SLOT_GROWN) != 0 || request / GROWTH_LEAP >= slot_meta_request(value);
-    if (grows_on && route_is_pooled(request) && !pool_is_tight()) {
+    if (grows_on && route_is_pooled(request) && !pool_is_tight() && region_has_room()) {
         target = route_alloc_grown(request, caller);
     }
     if (target == NULL) {

@@ -123,8 +123,8 @@ void *route_alloc_aligned(size_t alignment, size_t request, const void *caller);
  * realloc. The block stays in place if its slot has room and the request is at least a quarter of the slot's capacity;
  * else it moves. A block that has outgrown a slot before, or that grows to four times its size or more at once, is
  * expected to grow on: it moves to a slot many times as large, because untouched pages cost nothing and the next move
- * would copy more. From 4 MiB on its pages move to a mapped block, without a copy. realloc(p, 0) frees and returns
- * NULL, as glibc's does: the servers were built for that.
+ * would copy more; but not once half of the range is carved. From 4 MiB on its pages move to a mapped block, without a
+ * copy. realloc(p, 0) frees and returns NULL, as glibc's does: the servers were built for that.
  */
 void *route_realloc(const char *call, void *address, size_t request, const void *caller);
 

@@ -223,6 +223,25 @@ Test(route_realloc, jump_into_a_full_range_takes_a_smaller_bucket)
     house_assert();
 }
 
+/* A server may hold very many blocks that have grown. Their large slots take half of the range at most. */
+Test(route_realloc, jumps_leave_half_of_the_range)
+{
+    enum { SHIFT = 26 };
+    struct bucket_settings settings = house_defaults();
+    house_lay(&settings, SHIFT);
+    unsigned jumps = 0, others = 0;
+    while (others < BLOCKS && jumps < ROUNDS) {
+        char *bytes = resize(resize(route_alloc(4096, NULL), 13000), 21000);
+        cr_assert(region_owns(bytes));
+        jumps += bucket_of(bytes) > B32K;
+        others += bucket_of(bytes) <= B32K;
+    }
+    cr_assert_gt(jumps, 10);
+    cr_assert_eq(others, BLOCKS);
+    cr_assert_leq(region_front(), ((uint32_t)1 << (SHIFT - REGION_SHIFT)) * 3 / 4);
+    house_assert();
+}
+
 Test(route_realloc, failure_leaves_the_block)
 {
     house_lay_default();
