@@ -41,4 +41,15 @@ enum { FROZEN_PAGE = 0x1000 };
 enum { FROZEN_PAGE = 0x10000 };
 #endif
 
+/*
+ * Marks the definition of such an object. Where the compiler has a second section for variables that are zero at first,
+ * these objects lie there, next to each other, and become read-only by one system call. Elsewhere the compiler would
+ * write the zeros of another section into the file.
+ */
+#if defined __x86_64__
+#define FROZEN_OBJECT __attribute__((section(".lbss")))
+#else
+#define FROZEN_OBJECT
+#endif
+
 #endif

@@ -44,7 +44,7 @@ static const struct {
 
 enum { REMOVED = sizeof removed / sizeof removed[0], REMOVED_WORDS = sizeof removed_words / sizeof removed_words[0] };
 
-struct option_set options;
+FROZEN_OBJECT struct option_set options;
 
 const char *option_variable(enum option option)
 {

@@ -28,7 +28,7 @@
     ROW(TRAINING, SWITCH, "1", 0, 0,                                                                                   \
         "1 adapts the quotas of the caches to the load; 0 keeps them as they are at start-up")                         \
     ROW(CACHE, BUDGET, "auto", 0, UINT64_C(1) << 40,                                                                   \
-        "bytes of free slots that all caches together may hold; auto is 16m per processor")                            \
+        "bytes of free slots that all caches together may hold; auto is 16m per processor that the process may use")   \
     ROW(RETAIN, LIMIT, "none", 0, UINT64_C(1) << 40,                                                                   \
         "most bytes of free slots that keep their pages, those in caches included; any more are purged")               \
     ROW(LARGE_RETAIN, LIMIT, "none", 0, UINT64_C(1) << 40,                                                             \

@@ -13,7 +13,7 @@
  * so the tables of a small range never grow. */
 enum { SLOTS_STEP = 1 << 20, STATES_STEP = 4 << 10, WORDS_STEP = 16 << 10 };
 
-struct region region;
+FROZEN_OBJECT struct region region;
 struct region_growth region_growth;
 static struct table states;
 static struct table requests;

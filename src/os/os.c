@@ -249,24 +249,22 @@ bool os_discard_clears(void)
 }
 
 /*
- * Returns true if a page keeps its content although os_discard reported success. The pointer is volatile, because
- * otherwise the compiler would not read the page again.
+ * Returns true if a page that reads as zero keeps its content although os_discard reported success. An atomic addition
+ * reads the page again, because a plain load would cost a page fault more: one for the load, and one for a later store.
  */
-static bool os_discard_left(volatile char *page)
+static bool os_discard_left(atomic_char *page)
 {
-    *page = 1;
-    return os_discard((char *)(uintptr_t)page, os_page_size()) && *page != 0;
+    atomic_store_explicit(page, 1, memory_order_relaxed);
+    bool reported = os_discard((char *)(uintptr_t)page, os_page_size());
+    char was = atomic_fetch_add_explicit(page, 1, memory_order_relaxed);
+    atomic_store_explicit(page, 0, memory_order_relaxed);
+    return reported && was != 0;
 }
 
-void os_try_discard(void)
+void os_try_discard(void *page)
 {
-    size_t size = os_page_size();
     atomic_store_explicit(&discard_is_void, false, memory_order_relaxed);
-    char *page = os_map(size);
-    if (page != NULL) {
-        atomic_store_explicit(&discard_is_void, os_discard_left(page), memory_order_relaxed);
-        os_release(page, size);
-    }
+    atomic_store_explicit(&discard_is_void, os_discard_left(page), memory_order_relaxed);
 }
 
 bool os_populate(char *start, size_t size)
@@ -541,6 +539,18 @@ unsigned os_processors(void)
         atomic_store_explicit(&known, count, memory_order_relaxed);
     }
     return count;
+}
+
+unsigned os_usable_processors(void)
+{
+    enum { WORDS = 128 }; /* for 8192 processors, the most that a kernel can be built for */
+    uint64_t usable[WORDS];
+    unsigned count = 0;
+    long bytes = os_is_filtered() ? -EPERM : system_call(SYS_sched_getaffinity, 0, sizeof usable, usable);
+    for (long word = 0; word < bytes / (long)sizeof *usable; word++) {
+        count += (unsigned)__builtin_popcountll(usable[word]);
+    }
+    return count > 0 ? count : os_processors();
 }
 
 #if HAVE_SYS_SINGLE_THREADED_H

@@ -85,12 +85,13 @@ bool os_freeze(void *object, size_t size);
 bool os_discard(char *start, size_t size);
 
 /*
- * Tests whether discarding works: writes to a page, discards it and reads it. Some emulators and sandboxes report
- * success and do nothing (qemu-user before 7.1). os_discard then always returns false and makes no call, so that old
- * content is never taken for zeros. A kernel that refuses is no such case, because each later refusal shows itself.
- * At start.
+ * Tests whether discarding works: writes to a page, discards it and reads it. The page must be private anonymous memory
+ * that reads as zero, and reads as zero afterwards; a page that is needed anyway costs no page fault more. Some
+ * emulators and sandboxes report success and do nothing (qemu-user before 7.1). os_discard then always returns false
+ * and makes no call, so that old content is never taken for zeros. A kernel that refuses is no such case, because each
+ * later refusal shows itself. At start.
  */
-void os_try_discard(void);
+void os_try_discard(void *page);
 
 /* Returns false if os_try_discard has found that a discarded page keeps its content. */
 bool os_discard_clears(void);
@@ -247,6 +248,12 @@ size_t os_limit(int resource);
  * at start.
  */
 unsigned os_processors(void);
+
+/*
+ * Returns how many processors the process may use at the moment (sched_setaffinity); at least 1. Costs one system call
+ * and reads no file. Behind a seccomp filter it returns what os_processors returns. At start.
+ */
+unsigned os_usable_processors(void);
 
 /* Returns true if the process may have had more than one thread. Without glibc's flag for this it is always true. */
 bool os_has_threads(void);

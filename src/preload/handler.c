@@ -29,10 +29,10 @@ extern int __sigaction(int signal_number, const struct sigaction *wanted, struct
  * use, the oldest one is replaced.
  */
 enum { RECORDS = 64 };
-static struct record {
-    struct sigaction wish;
-    _Atomic bool whole;
-} records[RECORDS];
+static struct sigaction records[RECORDS];
+/* True for each record that is complete. The records take up several pages, and start-up touches only one of them,
+ * because this array lies apart. */
+static _Atomic bool whole[RECORDS];
 static _Atomic unsigned next_record;
 
 static int stats_signal;
@@ -51,10 +51,10 @@ static bool wish_is(const struct sigaction *wish, const struct sigaction *other)
 static unsigned handler_add_record(const struct sigaction *wish)
 {
     unsigned number = atomic_fetch_add_explicit(&next_record, 1, memory_order_relaxed) % RECORDS;
-    atomic_store_explicit(&records[number].whole, false, memory_order_relaxed);
+    atomic_store_explicit(&whole[number], false, memory_order_relaxed);
     atomic_signal_fence(memory_order_seq_cst);
-    records[number].wish = *wish;
-    atomic_store_explicit(&records[number].whole, true, memory_order_release);
+    records[number] = *wish;
+    atomic_store_explicit(&whole[number], true, memory_order_release);
     return number;
 }
 
@@ -62,8 +62,7 @@ static unsigned handler_add_record(const struct sigaction *wish)
 static unsigned handler_record(const struct sigaction *wish)
 {
     for (unsigned number = 0; number < RECORDS; number++) {
-        if (atomic_load_explicit(&records[number].whole, memory_order_acquire) &&
-            wish_is(&records[number].wish, wish)) {
+        if (atomic_load_explicit(&whole[number], memory_order_acquire) && wish_is(&records[number], wish)) {
             return number;
         }
     }
@@ -187,7 +186,7 @@ static void handler_chain(const struct sigaction *program, int signal_number, si
 
 static void handler_run(unsigned record, int signal_number, siginfo_t *info, void *context)
 {
-    struct sigaction program = records[record].wish;
+    struct sigaction program = records[record];
     if (handler_is_own_wish(signal_number, info, &program)) {
         int kept = errno;
         __sigaction(signal_number, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
@@ -246,7 +245,7 @@ static void handler_translate(const struct sigaction *present, struct sigaction 
     *wish = *present;
     for (unsigned number = 0; number < RECORDS; number++) {
         if (present->sa_sigaction == handlers[number]) {
-            *wish = records[number].wish;
+            *wish = records[number];
         }
     }
 }

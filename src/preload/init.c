@@ -46,10 +46,18 @@ static bool init_notes_use(void)
     return options.number[OPTION_IN_USE] != 0;
 }
 
+/* Returns true if there may be a cache for each processor. */
+static bool init_uses_processors(void)
+{
+    enum kind kind = (enum kind)options.number[OPTION_POOL];
+    return kind == KIND_CPU || kind == KIND_AUTO;
+}
+
 static size_t init_space(size_t range)
 {
     size_t notes = init_notes_use() ? in_use_space(range) : 0;
-    return magazine_space() + cache_space() + percpu_space() + notes + region_space(range);
+    size_t percpu = init_uses_processors() ? percpu_space() : 0;
+    return magazine_space() + cache_space() + percpu + notes + region_space(range);
 }
 
 /*
@@ -69,7 +77,7 @@ static bool init_lay(size_t range)
 {
     bool laid = magazine_lay();
     laid = cache_lay() && laid;
-    laid = percpu_lay() && laid;
+    laid = (!init_uses_processors() || percpu_lay()) && laid;
     laid = (!init_notes_use() || in_use_lay(range)) && laid;
     laid = region_lay(&init_plan, range) && laid;
     if (!laid) {
@@ -119,10 +127,17 @@ static void init_read_options(void)
     }
 }
 
-static uint64_t init_cache_limit(void)
+/* Returns how many processors the limits are for. Caches of processors are for all that the machine has. Their number
+ * is in a file, which takes 10 to 20 us to read. */
+static unsigned init_processors(void)
+{
+    return init_uses_processors() ? os_processors() : os_usable_processors();
+}
+
+static uint64_t init_cache_limit(unsigned count)
 {
     uint64_t limit = options.number[OPTION_CACHE];
-    return limit != SETTING_NONE ? limit : (uint64_t)CACHE_A_PROCESSOR * os_processors();
+    return limit != SETTING_NONE ? limit : (uint64_t)CACHE_A_PROCESSOR * count;
 }
 
 /* Returns the limit of retained memory in bytes. A decay time of 0 means a limit of 0. */
@@ -133,11 +148,12 @@ static uint64_t init_retain_limit(void)
 
 static void init_set_pools(struct pool_settings *settings)
 {
+    unsigned count = init_processors();
     *settings = (struct pool_settings){
         .kind = (enum kind)options.number[OPTION_POOL],
-        .crowd = (uint32_t)options.number[OPTION_AUTO_THREADS] * os_processors(),
+        .crowd = (uint32_t)options.number[OPTION_AUTO_THREADS] * count,
         .free_list = (uint32_t)options.number[OPTION_FREE_LIST],
-        .cache_limit = init_cache_limit(),
+        .cache_limit = init_cache_limit(count),
         .retain_limit = init_retain_limit(),
         .large_limit = options.number[OPTION_LARGE_RETAIN],
         .decay = options.number[OPTION_DECAY_MS],
@@ -202,12 +218,27 @@ static void init_echo(void)
     message_say(MESSAGE_CONFIGURATION, buffer);
 }
 
+/* Returns the size of the objects that start-up writes and then makes read-only, if they lie next to each other
+ * (FROZEN_OBJECT), and 0 if they do not. `options` is then the first of them. */
+static size_t init_frozen_size(void)
+{
+    const char *first = (const char *)&options;
+    const char *second = (const char *)&region;
+    const char *third = (const char *)&route;
+    bool together = second == first + sizeof options && third == second + sizeof region;
+    return together ? sizeof options + sizeof region + sizeof route : 0;
+}
+
 /*
  * Makes the data that every call depends on read-only. A stray or hostile write to them then ends in a fault at once,
  * and cannot make malloc return a wrong block. If the kernel refuses, they stay writable and everything else works.
  */
 static void init_freeze(void)
 {
+    if (init_frozen_size() != 0) {
+        os_freeze(&options, init_frozen_size());
+        return;
+    }
     os_freeze(&options, sizeof options);
     os_freeze(&region, sizeof region);
     os_freeze(&route, sizeof route);
@@ -268,7 +299,7 @@ __attribute__((constructor)) static void init(void)
 {
     message_open();
     sandbox_open();
-    os_try_discard();
+    os_try_discard(&options);
     fallback_open();
     init_read_options();
     dump_open(&init_plan);

@@ -30,7 +30,7 @@ enum {
  */
 enum { MAPPED_LEAST = 4 << 20, MAPPED_TIGHT = 64 << 10 };
 
-struct route route;
+FROZEN_OBJECT struct route route;
 
 void route_watch_small(bool wanted)
 {

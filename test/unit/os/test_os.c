@@ -346,7 +346,7 @@ static void discard_where_it_does_nothing(void *argument)
     CHECK(os_discard_clears());
     filter_call(SYS_madvise, SECCOMP_RET_ERRNO); /* an error number of 0 makes madvise return success and do nothing */
     errno = UNUSUAL;
-    os_try_discard();
+    os_try_discard(map_pages(1));
     CHECK(errno == UNUSUAL);
     CHECK(!os_discard_clears());
     char *page = touched_page();
@@ -362,7 +362,7 @@ static void discard_where_it_is_refused(void *argument)
 {
     (void)argument;
     filter_call(SYS_madvise, SECCOMP_RET_ERRNO | EPERM);
-    os_try_discard();
+    os_try_discard(map_pages(1));
     CHECK(os_discard_clears()); /* still true, because each refusal is visible to the caller */
     CHECK(!os_discard(touched_page(), os_page_size()));
 }
@@ -374,7 +374,7 @@ Test(os, discard_that_is_refused_is_no_lie)
 
 Test(os, discard_that_works_is_believed)
 {
-    os_try_discard();
+    os_try_discard(map_pages(1));
     cr_assert(os_discard_clears());
     char *page = touched_page();
     cr_assert(os_discard(page, os_page_size()));

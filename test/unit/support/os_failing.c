@@ -266,8 +266,9 @@ bool os_is_filtered(void)
 }
 
 /* The simulated kernel refuses what it does not do, so the check would find nothing. */
-void os_try_discard(void)
+void os_try_discard(void *page)
 {
+    (void)page;
 }
 
 bool os_discard_clears(void)
@@ -346,6 +347,11 @@ size_t os_charge_limit(void)
 unsigned os_processors(void)
 {
     return 2;
+}
+
+unsigned os_usable_processors(void)
+{
+    return os_processors();
 }
 
 bool os_has_threads(void)
