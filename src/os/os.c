@@ -267,6 +267,74 @@ void os_try_discard(void *page)
     atomic_store_explicit(&discard_is_void, os_discard_left(page), memory_order_relaxed);
 }
 
+/* process_madvise reads our ranges where libc's callers have a struct iovec. */
+_Static_assert(sizeof(struct span) == sizeof(struct iovec) &&
+                   offsetof(struct span, start) == offsetof(struct iovec, iov_base) &&
+                   offsetof(struct span, size) == offsetof(struct iovec, iov_len),
+               "a span is an iovec");
+
+/* Returns how many bytes went, or the number of the error with a minus. */
+static long os_call_process_madvise(const struct span *ranges, size_t count)
+{
+#ifdef SYS_process_madvise
+    enum { SELF = -10000 }; /* PIDFD_SELF: the process itself, without a file descriptor */
+    return system_call(SYS_process_madvise, SELF, ranges, count, MADV_DONTNEED, 0);
+#else
+    (void)ranges;
+    (void)count;
+    return -ENOSYS;
+#endif
+}
+
+/* Returns true if one call has discarded the first and the last of three pages. The pointer is volatile, because
+ * otherwise the compiler would not read the pages again. */
+static bool os_discards_two(char *pages)
+{
+    size_t page = os_page_size();
+    volatile char *byte = pages;
+    const struct span ranges[] = {{pages, page}, {pages + 2 * page, page}};
+    byte[0] = 1;
+    byte[2 * page] = 1;
+    return os_call_process_madvise(ranges, 2) == (long)(2 * page) && byte[0] == 0 && byte[2 * page] == 0;
+}
+
+/* Tests whether the kernel discards several ranges by one call. */
+static bool os_try_together(void)
+{
+    size_t size = 3 * os_page_size();
+    char *pages = os_map(size);
+    if (pages == NULL) {
+        return false;
+    }
+    bool able = os_discards_two(pages);
+    os_release(pages, size);
+    return able;
+}
+
+bool os_discards_together(void)
+{
+    enum { UNKNOWN, ABLE, UNABLE };
+    static _Atomic uint32_t together = UNKNOWN; /* threads that test the kernel at once come to one result */
+    if (os_is_filtered() || atomic_load_explicit(&discard_is_void, memory_order_relaxed)) {
+        return false;
+    }
+    if (atomic_load_explicit(&together, memory_order_relaxed) == UNKNOWN) {
+        atomic_store_explicit(&together, os_try_together() ? ABLE : UNABLE, memory_order_relaxed);
+    }
+    return atomic_load_explicit(&together, memory_order_relaxed) == ABLE;
+}
+
+size_t os_discard_together(const struct span *ranges, size_t count)
+{
+    long done = os_discards_together() ? os_call_process_madvise(ranges, count) : 0;
+    size_t left = done > 0 ? (size_t)done : 0;
+    size_t gone = 0;
+    while (gone < count && ranges[gone].size <= left) {
+        left -= ranges[gone++].size;
+    }
+    return gone;
+}
+
 bool os_populate(char *start, size_t size)
 {
     static atomic_bool unknown; /* true if this kernel lacks the advice, so that it is called once only */

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include "base/span.h"
+
 /*
  * All sizes are bytes and all ranges are whole pages, unless a comment says otherwise. Every function is safe in any
  * thread and in signal handlers, and keeps errno, because the caller decides which error the program sees. A failure
@@ -85,6 +87,19 @@ bool os_freeze(void *object, size_t size);
 bool os_discard(char *start, size_t size);
 
 /*
+ * os_discard_together discards several ranges by one system call. The kernel then flushes the processors' address
+ * translations once, and not for each range, so that ranges of four pages that lie apart go in 0.6 of the time. The
+ * function returns how many of the first ranges went. If that is not all of them, the kernel has refused the next
+ * range, which may be tried again with os_discard. The refused range may have lost a part of its content.
+ *
+ * os_discards_together returns false if the kernel cannot do that (Linux 6.18 can, 6.1 cannot), or if the process has a
+ * seccomp filter. Then os_discard_together returns 0 without a system call. The first call of either function tests the
+ * kernel on pages of its own.
+ */
+bool os_discards_together(void);
+size_t os_discard_together(const struct span *ranges, size_t count);
+
+/*
  * Tests whether discarding works: writes to a page, discards it and reads it. The page must be private anonymous memory
  * that reads as zero, and reads as zero afterwards; a page that is needed anyway costs no page fault more. Some
  * emulators and sandboxes report success and do nothing (qemu-user before 7.1). os_discard then always returns false
@@ -138,9 +153,9 @@ bool os_copy(void *target, const void *source, size_t size);
 
 /*
  * sandbox.c tells by these functions that one more seccomp filter is in force, or one less. A filter may end the
- * process for a call that its author did not expect. So while there is a filter, os.c does not call mincore, prctl
- * and process_vm_readv, which servers do not need. os_is_filtered makes no system call either, because a filter may
- * kill even for the question whether there is one.
+ * process for a call that its author did not expect. So while there is a filter, os.c does not call mincore, prctl,
+ * process_madvise and process_vm_readv, which servers do not need. os_is_filtered makes no system call either, because
+ * a filter may kill even for the question whether there is one.
  */
 void os_add_filter(void);
 void os_drop_filter(void);

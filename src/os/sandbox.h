@@ -22,8 +22,8 @@ enum sandbox_call {
      */
     SANDBOX_COMMON,
     /*
-     * Calls that few programs need: mincore, prctl, process_vm_readv. They are allowed only if there is no filter at
-     * all.
+     * Calls that few programs need: mincore, prctl, process_madvise, process_vm_readv. They are allowed only if there
+     * is no filter at all.
      */
     SANDBOX_RARE
 };

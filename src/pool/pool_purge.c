@@ -20,10 +20,16 @@ enum purge_from { PURGE_OLD, PURGE_ANY };
 /*
  * Linux on x86 invalidates the TLB page by page for up to 33 pages in a call, and as a whole for more. A page of
  * headroom that was never touched does not count. On a virtual machine, which has to be left for each single
- * invalidation, 17 pages took 60 us, 33 took 116, 34 took 33, and 136 took 62. So a page of a run of at most
- * SHORT_PAGES pages counts SHORT_PRICE times in the price of a step. QUANTUM_PAGES pages are what a step may cost.
+ * invalidation, 17 pages took 60 us, 33 took 116, 34 took 33, and 136 took 62. So where each run takes a call of its
+ * own, a page of a run of at most SHORT_PAGES pages counts SHORT_PRICE times in the price of a step.
+ *
+ * Where one call takes all runs of a batch (os_discard_together), the TLB is invalidated once. Then a short run counts
+ * TOGETHER_PRICE pages more than it has, because the kernel finds its page table, and the library its metadata, in no
+ * near cache: slots of one page each took 2.8 us each in a free after a pause.
+ *
+ * A step purges QUANTUM_PAGES pages, if their price is at most STEP_PRICE pages: that is two slots of 256 KiB.
  */
-enum { PURGE_BATCH = 64, QUANTUM_PAGES = 128, SHORT_PAGES = 34, SHORT_PRICE = 4 };
+enum { PURGE_BATCH = 64, QUANTUM_PAGES = 128, STEP_PRICE = 134, SHORT_PAGES = 34, SHORT_PRICE = 4, TOGETHER_PRICE = 3 };
 
 /* A batch of free slots that the caller holds while it purges them, and what it may still purge. */
 struct purge {
@@ -75,47 +81,97 @@ static void pool_keep_slots(struct purge *purge, unsigned first, unsigned count,
     pool_count_deposit(purge->cache, purge->bucket, count);
 }
 
-/* Purges slots that lie side by side with one call of the kernel. If the kernel refuses, the slots stay free with their
- * pages. */
-static void pool_purge_run(struct purge *purge, unsigned first, unsigned length)
+/* Discards ranges: all of them by one call where the kernel can do that, else the first one. Returns how many of the
+ * first ones went; 0 if the kernel keeps the first. One range alone is cheaper by madvise. */
+static size_t pool_discard(const struct span *range, size_t count)
 {
-    unsigned bucket = purge->bucket;
-    size_t size = length * region.geometry[bucket].stride;
-    if (!os_discard(region_slot(purge->number[first]), size)) {
-        pool_keep_slots(purge, first, length, decay_young());
-        return;
-    }
+    size_t gone = count > 1 ? os_discard_together(range, count) : 0;
+    return gone == 0 && os_discard(range->start, range->size) ? 1 : gone;
+}
+
+/* Marks a run of slots whose pages have gone as purged. Returns the number of the slots. */
+static unsigned pool_purge_run(struct purge *purge, unsigned first, size_t size)
+{
+    unsigned length = (unsigned)(size / region.geometry[purge->bucket].stride);
     for (unsigned i = first; i < first + length; i++) {
         pool_purge_slot(purge, purge->number[i]);
     }
-    probe_purge(bucket, size);
+    probe_purge(purge->bucket, size);
     purge->purged += size;
+    return length;
 }
 
-/* Returns true if the run's price can still be paid, and pays it. The first run always can, so that each step purges
- * something. */
-static bool pool_affords_run(struct purge *purge, unsigned length)
+/* Puts a run of slots back whose pages the kernel keeps. Returns the number of the slots. */
+static unsigned pool_keep_run(struct purge *purge, unsigned first, size_t size)
 {
-    size_t size = length * region.geometry[purge->bucket].stride;
-    size_t price = size > SHORT_PAGES * os_page_size() ? size : SHORT_PRICE * size;
-    bool affords = price <= purge->price || purge->purged == 0;
+    unsigned length = (unsigned)(size / region.geometry[purge->bucket].stride);
+    pool_keep_slots(purge, first, length, decay_young());
+    return length;
+}
+
+/* Returns the price in bytes of a run of `size` bytes. */
+static size_t pool_price(size_t size)
+{
+    size_t page = os_page_size();
+    if (size > SHORT_PAGES * page) {
+        return size;
+    }
+    return os_discards_together() ? size + TOGETHER_PRICE * page : SHORT_PRICE * size;
+}
+
+/* Returns true if the price of a run can still be paid, and pays it. The first run of a step always can, so that each
+ * step purges something. */
+static bool pool_affords_run(struct purge *purge, size_t size, bool is_first)
+{
+    size_t price = pool_price(size);
+    bool affords = price <= purge->price || is_first;
     purge->price -= affords ? LESSER(price, purge->price) : purge->price;
     return affords;
 }
 
-/* Purges the batch, which is empty afterwards. The slots are sorted, because one call for many pages that lie side by
- * side costs less than one call for each slot. Slots whose price is too high are put back into the old generation. */
-static void pool_purge_batch(struct purge *purge)
+/* Divides the sorted batch into runs of slots that lie side by side, and stores them. Slots whose price is too high
+ * leave the batch and are put back into the old generation. Returns the number of runs. */
+static size_t pool_find_runs(struct purge *purge, struct span run[PURGE_BATCH])
 {
-    pool_sort(purge->number, purge->count);
+    size_t runs = 0;
     for (unsigned first = 0; first < purge->count;) {
         unsigned length = pool_run_length(purge, first);
-        if (!pool_affords_run(purge, length)) {
+        size_t size = length * region.geometry[purge->bucket].stride;
+        if (!pool_affords_run(purge, size, purge->purged == 0 && first == 0)) {
             pool_keep_slots(purge, first, purge->count - first, decay_old());
-            break;
+            purge->count = first;
+        } else {
+            run[runs++] = (struct span){region_slot(purge->number[first]), size};
+            first += length;
         }
-        pool_purge_run(purge, first, length);
-        first += length;
+    }
+    return runs;
+}
+
+/*
+ * Purges the batch, which is empty afterwards. The slots are sorted, because one call for many pages that lie side by
+ * side costs less than one call for each slot.
+ *
+ * No slot is held by two threads. All slots of the batch were popped from a stack or taken out of a magazine that was
+ * popped from one, so no other thread can find them: not on a stack, not in a magazine, and not by their metadata,
+ * since nobody allocates a slot by its metadata. A range that is discarded consists of whole slots of the batch and of
+ * nothing between them, because slots of a bucket that follow each other by the stride touch. A slot is pushed to a
+ * stack again only after the call that discards it has returned, and its metadata say so before the push.
+ */
+static void pool_purge_batch(struct purge *purge)
+{
+    struct span run[PURGE_BATCH];
+    unsigned number = 0;
+    pool_sort(purge->number, purge->count);
+    size_t runs = pool_find_runs(purge, run);
+    for (size_t first = 0; first < runs;) {
+        size_t end = first + pool_discard(run + first, runs - first);
+        if (end == first) {
+            number += pool_keep_run(purge, number, run[first++].size);
+        }
+        for (; first < end; first++) {
+            number += pool_purge_run(purge, number, run[first].size);
+        }
     }
     purge->count = 0;
 }
@@ -207,9 +263,26 @@ size_t pool_trim(size_t limit)
 bool pool_trim_step(void)
 {
     struct purge purge = {
-        .cache = pool_counters(), .from = PURGE_OLD, .limit = pool_quantum(), .price = pool_quantum()};
+        .cache = pool_counters(), .from = PURGE_OLD, .limit = pool_quantum(), .price = STEP_PRICE * os_page_size()};
     pool_purge(&purge);
     return pool_purge_is_over(&purge);
+}
+
+size_t pool_purge_in_place(unsigned bucket, void *const *slot, size_t count)
+{
+    struct span range[PURGE_BATCH];
+    size_t stride = region.geometry[bucket].stride;
+    size_t affordable = STEP_PRICE * os_page_size() / pool_price(stride);
+    size_t most = affordable > 0 ? LESSER(affordable, PURGE_BATCH) : 1;
+    size_t step = LESSER(count, most);
+    for (size_t i = 0; i < step; i++) {
+        range[i] = (struct span){slot[i], stride};
+    }
+    for (size_t first = 0; first < step;) {
+        size_t gone = pool_discard(range + first, step - first);
+        first += GREATER(gone, 1);
+    }
+    return step;
 }
 
 /* Returns the most bytes that pool_enforce_limits purges in one call: a malloc or free adds a magazine or a slot at

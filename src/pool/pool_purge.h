@@ -24,6 +24,12 @@ size_t pool_trim(size_t limit);
  * if old slots may be left. */
 bool pool_trim_step(void);
 
+/* Gives the pages of free slots back while they stay in the caller's magazine: of the first of `count` slots, as many
+ * as one step of purging may cost. Returns how many slots that were, one at least unless `count` is 0. If the kernel
+ * refuses, a slot keeps its pages. The caller must see to it that no other thread can get the slots meanwhile. Their
+ * metadata stay as they are, so nobody takes their content for zeros. */
+size_t pool_purge_in_place(unsigned bucket, void *const *slot, size_t count);
+
 /*
  * Moves the free slots of the calling thread's cache to the depots and stacks, where pool_trim finds them, and the
  * public magazines of other threads too. The quotas stay. Private magazines of other threads and magazines of

@@ -11,7 +11,6 @@
 #include "pool/pool_state.h"
 
 enum {
-    STEP_SLOTS = 16,       /* the most slots of a magazine whose pages one step gives back */
     BUSY_WAIT = 1000000,   /* nanoseconds until the next try while another thread gives pages back */
     BUSY_PAUSE = 10000000, /* nanoseconds; a wait that begins sooner after the last one is that of a busy event loop */
     BUSY_STREAK = 64,      /* after so many busy waits in a row a thread no longer watches for other threads */
@@ -141,14 +140,11 @@ uint64_t pool_sleep_limit(uint64_t wanted, bool watches)
     return limit == POOL_SLEEP_NEVER && idle.streak <= BUSY_STREAK ? pool_sleep_watch() : limit;
 }
 
-/* Gives the pages of up to STEP_SLOTS slots back, from idle.slot on. Returns true if the magazine has more. */
+/* Gives the pages of one step of slots back, from idle.slot on. Returns true if the magazine has more. */
 static bool pool_sleep_purge(unsigned bucket, void *const *slot, size_t count)
 {
-    size_t end = count - idle.slot < STEP_SLOTS ? count : idle.slot + STEP_SLOTS;
-    for (; idle.slot < end; idle.slot++) {
-        os_discard(slot[idle.slot], region.geometry[bucket].stride);
-    }
-    return end < count;
+    idle.slot += (uint32_t)pool_purge_in_place(bucket, slot + idle.slot, count - idle.slot);
+    return idle.slot < count;
 }
 
 static bool pool_sleep_purge_private(struct cache_bin *bin, unsigned bucket)
@@ -177,7 +173,8 @@ static bool pool_sleep_purge_public(struct cache *cache, struct cache_bin *bin, 
     return more;
 }
 
-/* Makes one step on the thread's own magazines: gives back the pages of one magazine, or of STEP_SLOTS slots of it. */
+/* Makes one step on the thread's own magazines: gives back the pages of one magazine, or of as many of its slots as a
+ * step may cost. */
 static void pool_sleep_step_own(struct cache *cache)
 {
     unsigned bucket = idle.next / MAGAZINES_A_BIN;

@@ -35,6 +35,7 @@ static const struct row rows[] = {
     {.name = "cow", .measure = row_cow},
     {.name = "small", .measure = row_small},
     {.name = "fresh", .measure = row_fresh, .argument = "KIBIBYTES"},
+    {.name = "trim", .measure = row_trim, .argument = "KIBIBYTES"},
     {.name = "zeroed", .measure = row_zeroed, .argument = "KIBIBYTES"},
     {.name = "cleared", .measure = row_cleared, .argument = "KIBIBYTES"},
     {.name = "filled", .measure = row_filled, .argument = "KIBIBYTES"},

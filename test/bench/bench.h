@@ -24,6 +24,7 @@ void row_cleared(const char *argument);
 void row_filled(const char *argument);
 void row_discard(const char *argument);
 void row_stall(const char *argument);
+void row_trim(const char *argument);
 void row_memory(const char *argument);
 
 /* Prints `row value unit`, which the driver reads. Called only after the measurement, because the standard streams

@@ -78,6 +78,11 @@ def fresh(kibibytes: int) -> Row:
     return Row(("fresh", str(kibibytes)), (Figure(f"fresh.{kibibytes}k", "us", Bound(0.5)),))
 
 
+def trim(kibibytes: int) -> Row:
+    name = f"trim.{kibibytes}k"
+    return Row(("trim", str(kibibytes)), (Figure(name, "ms"), Figure(f"{name}.between", "ms")), most_rounds=3)
+
+
 def filled(kibibytes: int, name: str) -> Row:
     figures = (
         Figure(f"filled.{name}", "us", Bound(1.00, BEST)),
@@ -127,6 +132,10 @@ ROWS = (
         most_rounds=3,
     ),
     Row(("discard",), (Figure("discard.mean", "us"), Figure("discard.most", "us")), most_rounds=3),
+    trim(4),
+    trim(16),
+    trim(64),
+    trim(256),
     fresh(16),
     fresh(64),
     fresh(256),

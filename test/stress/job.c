@@ -5,11 +5,17 @@
 #include <sched.h>
 #include <stddef.h>
 #include <string.h>
+#include <time.h>
 
+#include "base/bounds.h"
 #include "pool/pool.h"
+#include "pool/pool_sleep.h"
 
-/* one operation in this number zeroes memory, trims, exchanges or resizes */
-enum { ZEROES = 8, TRIMS = 256, EXCHANGES = 8, RESIZES = 8, TRIM_MAX = 1 << 18 };
+/* one operation in this number zeroes memory, trims, exchanges, resizes or sleeps */
+enum { ZEROES = 8, TRIMS = 256, EXCHANGES = 8, RESIZES = 8, SLEEPS = 2048, TRIM_MAX = 1 << 18 };
+
+/* a sleep in which a worker waits as if for events: so many steps at most, so many nanoseconds before each at most */
+enum { SLEEP_STEPS = 64, SLEEP_NAP = 1000000 };
 
 static struct shelf handover; /* for blocks from workers that allocate to workers that free */
 static struct shelf exchange; /* for blocks between workers that do both */
@@ -70,12 +76,25 @@ static char *job_use(struct worker *worker, char *block)
     return NULL;
 }
 
+/* Purges pages as a thread that waits for events does: of shared slots, and of those in its own magazines. */
+static void job_sleep(void)
+{
+    uint64_t wait = pool_sleep_limit(POOL_SLEEP_NEVER, false);
+    for (unsigned step = 0; step < SLEEP_STEPS && wait != POOL_SLEEP_NEVER; step++) {
+        nanosleep(&(struct timespec){.tv_nsec = (long)LESSER(wait, SLEEP_NAP)}, NULL);
+        wait = pool_sleep_step();
+    }
+}
+
 void job_trade(struct worker *worker)
 {
     char **place = &worker->held[worker_random(worker) % WORKER_HOLDS];
     *place = *place == NULL ? job_get(worker) : job_use(worker, *place);
     if (job_is_turn(worker, TRIMS)) {
         pool_trim(worker_random(worker) % TRIM_MAX);
+    }
+    if (job_is_turn(worker, SLEEPS)) {
+        job_sleep();
     }
 }
 

@@ -22,8 +22,13 @@ static const struct {
 static const struct {
     const char *word;
     int number;
-} calls[] = {{"mincore", SYS_mincore}, {"prctl", SYS_prctl},   {"process_vm_readv", SYS_process_vm_readv},
-             {"getcpu", SYS_getcpu},   {"openat", SYS_openat}, {"madvise", SYS_madvise}};
+} calls[] = {{"mincore", SYS_mincore},
+             {"prctl", SYS_prctl},
+             {"process_vm_readv", SYS_process_vm_readv},
+             {"process_madvise", SYS_process_madvise},
+             {"getcpu", SYS_getcpu},
+             {"openat", SYS_openat},
+             {"madvise", SYS_madvise}};
 
 enum { LIMIT = 32, STATUS_USAGE = 2 };
 

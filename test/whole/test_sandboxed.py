@@ -51,7 +51,7 @@ class Inherited(cases.unittest.TestCase):
     def test_tables_come_without_what_a_container_may_forbid(self) -> None:
         for run in KINDS_ALONE:
             with self.subTest(run.label):
-                calls = "mincore,prctl,process_vm_readv,getcpu"
+                calls = "mincore,prctl,process_vm_readv,process_madvise,getcpu"
                 variables = dict(run.variables)
                 outcome = self.run_behind("kill", calls, "inherited", "table_comes_by_the_signal", variables)
                 self.assertEqual(outcome.status, 0, outcome.stderr)

@@ -306,12 +306,15 @@ static void work_under_a_filter(void *argument)
     CHECK(!os_is_filtered());
     filter_call(SYS_mincore, SECCOMP_RET_KILL_PROCESS);
     filter_call(SYS_process_vm_readv, SECCOMP_RET_KILL_PROCESS);
+    filter_call(SYS_process_madvise, SECCOMP_RET_KILL_PROCESS);
     filter_call(SYS_prctl, SECCOMP_RET_KILL_PROCESS);
+    const struct span two[] = {{map_pages(1), os_page_size()}, {map_pages(1), os_page_size()}};
     os_add_filter();
     errno = UNUSUAL;
     CHECK(os_is_filtered());
     CHECK(!os_residency(map_pages(1), os_page_size(), &page));
     CHECK(!os_copy(&there, &here, 1) && there == 't');
+    CHECK(!os_discards_together() && os_discard_together(two, 2) == 0);
     os_name_thread("nobody");
     os_name(map_pages(1), os_page_size(), "nothing");
     CHECK(errno == UNUSUAL);
@@ -379,6 +382,61 @@ Test(os, discard_that_works_is_believed)
     char *page = touched_page();
     cr_assert(os_discard(page, os_page_size()));
     cr_assert_eq(*page, 0);
+}
+
+/* Every second page of three goes, and the pages between them stay. */
+Test(os, ranges_are_discarded_together)
+{
+    char *start = map_pages(PAGES);
+    size_t page = os_page_size();
+    const struct span ranges[] = {{page_at(start, 5), page}, {page_at(start, 1), 2 * page}, {page_at(start, 8), page}};
+    memset(start, 'x', PAGES * page);
+    errno = UNUSUAL;
+    if (!os_discards_together()) {
+        cr_assert_eq(os_discard_together(ranges, 3), 0U);
+        cr_skip_test("this kernel discards one range a call");
+    }
+    cr_assert_eq(os_discard_together(ranges, 3), 3U);
+    cr_assert_eq(errno, UNUSUAL);
+    cr_assert_eq(resident(start, PAGES), PAGES - 4);
+    for (size_t i = 0; i < PAGES * page; i++) {
+        size_t number = i / page;
+        bool gone = number == 1 || number == 2 || number == 5 || number == 8;
+        cr_assert_eq(start[i], gone ? 0 : 'x', "byte %zu", i);
+    }
+}
+
+/* The kernel refuses a range that is not mapped. The ranges before it have gone, and those behind it have not. */
+Test(os, ranges_before_a_refused_one_are_discarded)
+{
+    char *start = map_pages(PAGES);
+    size_t page = os_page_size();
+    const struct span ranges[] = {{page_at(start, 0), page}, {page_at(start, 4), page}, {page_at(start, 8), page}};
+    memset(start, 'x', PAGES * page);
+    munmap(page_at(start, 4), page);
+    errno = UNUSUAL;
+    cr_assert_eq(os_discard_together(ranges + 1, 2), 0U);
+    if (!os_discards_together()) {
+        cr_skip_test("this kernel discards one range a call");
+    }
+    cr_assert_eq(os_discard_together(ranges, 3), 1U);
+    cr_assert_eq(errno, UNUSUAL);
+    cr_assert_eq(*start, 0);
+    cr_assert_eq(*page_at(start, 8), 'x');
+}
+
+/* An emulator may accept the call and do nothing. */
+static void discard_together_where_it_does_nothing(void *argument)
+{
+    const struct span two[] = {{touched_page(), os_page_size()}, {touched_page(), os_page_size()}};
+    (void)argument;
+    filter_call(SYS_process_madvise, SECCOMP_RET_ERRNO);
+    CHECK(!os_discards_together() && os_discard_together(two, 2) == 0);
+}
+
+Test(os, discarding_together_that_does_nothing_is_found_by_its_effect)
+{
+    capture_clean(discard_together_where_it_does_nothing, NULL);
 }
 
 static void *say_thread(void *number)

@@ -252,6 +252,15 @@ Test(pool_purge, trims_while_threads_work)
     cr_assert_eq(house_figures(B4K)->live + house_figures(B128K)->live, 0);
 }
 
+Test(pool_purge, trims_of_scattered_slots_beside_other_threads)
+{
+    advice_allow_together();
+    house_lay_default();
+    crew_run(THREADS, churn_or_trim);
+    house_assert();
+    cr_assert_eq(house_figures(B4K)->live + house_figures(B128K)->live, 0);
+}
+
 /* --- another thread allocates a slot at any moment --- */
 
 static uint32_t taken_between;

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "pool/pool.h"
+#include "pool/pool_purge.h"
 #include "support/advice.h"
 #include "support/crew.h"
 #include "support/house.h"
@@ -260,4 +261,109 @@ Test(pool_purge_runs, refused_run_stays_and_others_go)
     asked.kept = NULL;
     cr_assert_eq(pool_trim(EVERYTHING), 4 * stride);
     expect_in_order(4);
+}
+
+/* --- several ranges in one call --- */
+
+/* The first call is the test of the kernel. */
+static void expect_together(unsigned calls)
+{
+    cr_assert_eq(advice_together_calls(), 1 + calls);
+}
+
+/* A step takes six slots of 64 KiB that lie apart: each counts three pages more than it has. */
+Test(pool_purge_runs, scattered_slots_go_in_one_call)
+{
+    enum { GIVEN = 10, STEP = 6 };
+    advice_allow_together();
+    lay_scattered(1, 2, 2 * GIVEN);
+    cr_assert(pool_trim_step());
+    expect_together(1);
+    cr_assert_eq(asked.calls, STEP);
+    for (unsigned i = 1; i < STEP; i++) {
+        cr_assert_lt(asked.call[i - 1].start, asked.call[i].start);
+        cr_assert_eq(asked.call[i].size, house_plan.stride[B64K]);
+    }
+    cr_assert_eq(house_metadata(B64K, SLOT_PURGED), STEP);
+    cr_assert_not(pool_trim_step());
+    expect_together(2);
+    cr_assert_eq(house_metadata(B64K, SLOT_PURGED), GIVEN);
+    expect_in_order(GIVEN);
+}
+
+Test(pool_purge_runs, trim_takes_a_batch_in_one_call)
+{
+    enum { GIVEN = BATCH + 1 };
+    advice_allow_together();
+    lay_scattered(1, 2, 2 * GIVEN);
+    cr_assert_eq(pool_trim(EVERYTHING), GIVEN * house_plan.stride[B64K]);
+    expect_together(1); /* the last slot is alone, and goes by madvise */
+    expect_in_order(GIVEN);
+}
+
+/* The call ends before the range that is refused. Those before it have gone, and those behind it go by another call. */
+Test(pool_purge_runs, refused_range_stays_and_others_go)
+{
+    enum { GIVEN = 10, REFUSED = 6 };
+    advice_allow_together();
+    lay_scattered(1, 2, 2 * GIVEN);
+    asked.kept = taken[REFUSED];
+    cr_assert_eq(pool_trim(EVERYTHING), (GIVEN - 1) * house_plan.stride[B64K]);
+    expect_together(3);
+    cr_assert_null(crew_fault(), "%s", crew_fault());
+    for (unsigned i = 0; i < 2 * GIVEN; i += 2) {
+        unsigned wanted = i == REFUSED ? SLOT_FREE : SLOT_PURGED;
+        cr_assert_eq(slot_meta_state(region_meta(region_number(taken[i]))), wanted, "slot %u", i);
+    }
+    asked.kept = NULL;
+    cr_assert_eq(pool_trim(EVERYTHING), house_plan.stride[B64K]);
+    house_assert();
+}
+
+/* --- slots that stay in their magazine --- */
+
+static void give_in_place(unsigned bucket, unsigned wanted, unsigned calls)
+{
+    enum { COUNT = 40 };
+    house_lay_default();
+    take(bucket, COUNT);
+    give_by_steps(COUNT, 1);
+    asked.calls = 0;
+    cr_assert_eq(pool_purge_in_place(bucket, taken, COUNT), wanted);
+    cr_assert_eq(asked.calls, wanted);
+    expect_together(calls);
+    for (unsigned i = 0; i < wanted; i++) {
+        expect_call(i, taken[i], house_plan.stride[bucket]);
+    }
+    cr_assert_eq(pool_purge_in_place(bucket, taken, 2), 2);
+    cr_assert_eq(pool_purge_in_place(bucket, taken, 0), 0);
+    cr_assert_eq(house_metadata(bucket, SLOT_PURGED), 0);
+    cr_assert_null(crew_fault(), "%s", crew_fault());
+    house_assert();
+}
+
+Test(pool_purge_runs, step_in_place_is_one_call)
+{
+    advice_allow_together();
+    give_in_place(B16K, 16, 1);
+}
+
+Test(pool_purge_runs, step_in_place_is_short_where_each_slot_takes_a_call)
+{
+    give_in_place(B16K, 6, -1U);
+}
+
+Test(pool_purge_runs, step_in_place_goes_on_behind_a_refused_slot)
+{
+    enum { COUNT = 4 };
+    advice_allow_together();
+    house_lay_default();
+    take(B16K, COUNT);
+    give_by_steps(COUNT, 1);
+    asked.calls = 0;
+    asked.kept = taken[1];
+    cr_assert_eq(pool_purge_in_place(B16K, taken, COUNT), COUNT);
+    expect_call(asked.calls - 2, taken[2], house_plan.stride[B16K]);
+    expect_call(asked.calls - 1, taken[3], house_plan.stride[B16K]);
+    cr_assert_null(crew_fault(), "%s", crew_fault());
 }

@@ -8,9 +8,15 @@
 /* The value that the test's function returns to have the kernel do the call. */
 enum { ADVICE_TO_KERNEL = 1 };
 
-/* Sets the function that the library calls before each madvise. If the function returns 0 or a negative error
- * number, that is the result, and the kernel sees nothing of the call. If it returns ADVICE_TO_KERNEL the kernel
- * does the call. Any thread may call the function. */
+/* Sets the function that is called in place of each madvise, and for each range of a process_madvise. If the function
+ * returns 0 or a negative error number, that is the result, and the kernel sees nothing of the call. If it returns
+ * ADVICE_TO_KERNEL the kernel does the call. Any thread may call the function. */
 void advice_answer(long (*answer)(char *start, size_t size, int advice));
+
+/* Lets process_madvise succeed, on every kernel; it fails with ENOSYS otherwise. */
+void advice_allow_together(void);
+
+/* Returns how many calls of process_madvise there were since advice_allow_together. */
+unsigned advice_together_calls(void);
 
 #endif

@@ -227,6 +227,21 @@ bool os_discard(char *start, size_t size)
     return !os_refuses() && madvise(start, size, MADV_DONTNEED) == 0;
 }
 
+bool os_discards_together(void)
+{
+    return true;
+}
+
+/* Discards the ranges one by one until one is refused. */
+size_t os_discard_together(const struct span *ranges, size_t count)
+{
+    size_t gone = 0;
+    while (gone < count && os_discard(ranges[gone].start, ranges[gone].size)) {
+        gone++;
+    }
+    return gone;
+}
+
 bool os_populate(char *start, size_t size)
 {
     return !os_refuses() && madvise(start, size, MADV_POPULATE_WRITE) == 0;
