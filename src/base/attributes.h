@@ -67,7 +67,7 @@ static inline size_t opaque(size_t value)
  */
 #define INTERNAL __attribute__((visibility("hidden")))
 
-/* True where ThreadSanitizer watches: gcc says so by a macro, clang by a feature. */
+/* True if the code is compiled with ThreadSanitizer: gcc says so by a macro, clang by a feature. */
 #if defined __has_feature
 #if __has_feature(thread_sanitizer)
 #define UNDER_THREAD_SANITIZER true

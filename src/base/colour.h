@@ -21,13 +21,13 @@ enum {
     COLOUR_REGIONS = 0x040,   /* what all regions share, then a line for each region; only read */
     COLOUR_HINTS = 0x060,     /* the hint that a free reads first; only read, so it may lie among the regions */
     COLOUR_ROUTE = 0x180,     /* the range of requests, then the map to buckets; only read */
-    COLOUR_MAGAZINES = 0x200, /* whole records of 512 bytes, ... */
+    COLOUR_MAGAZINES = 0x200, /* start of the magazines, which are whole records of 512 bytes */
     /* heads of the free stacks; they may lie among the magazines, because a bucket uses only one of the two */
     COLOUR_SLOTS = 0x680,
-    COLOUR_MAGAZINES_END = 0xc00, /* ... up to this offset */
+    COLOUR_MAGAZINES_END = 0xc00, /* end of the magazines */
     COLOUR_BINS = 0xc00,          /* a line for each bucket of a thread's cache */
-    COLOUR_STATES = 0xec0,        /* behind the bins of eleven buckets: the first slot states, */
-    COLOUR_REQUESTS = 0xf00, /* and the first request sizes; links have no offset, because they are rarely written */
+    COLOUR_STATES = 0xec0,        /* the first slot states, behind the bins of eleven buckets */
+    COLOUR_REQUESTS = 0xf00,      /* the first request sizes; links have no offset, because they are rarely written */
 };
 
 /*

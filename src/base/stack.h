@@ -33,7 +33,7 @@ typedef _Atomic uint32_t stack_link;
 
 enum { STACK_NUMBER_BITS = 24, STACK_NUMBERS = (1 << STACK_NUMBER_BITS) - 1 };
 
-#define STACK_EMPTY UINT32_MAX /* what stack_pop returns for an empty stack */
+#define STACK_EMPTY UINT32_MAX /* the result of stack_pop for an empty stack */
 
 /*
  * The compare-and-swap of stack_push and stack_pop. While the process has one thread, according to the flag of glibc

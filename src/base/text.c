@@ -6,7 +6,7 @@
 
 #include "base/bounds.h"
 
-/* One conversion of a format: what stands behind the percent sign. */
+/* One conversion of a format: the characters behind the percent sign. */
 struct conversion {
     size_t width;
     bool left;

@@ -74,7 +74,7 @@ void cache_arm(struct cache *cache, unsigned bucket, uint32_t interval)
 {
     struct cache_bin *bin = &cache->bin[bucket];
     uint64_t frees = bin->floor != NULL ? interval : LESSER(interval, SLOW_INTERVAL);
-    /* An exchange, so that a free in a signal handler is counted, too. */
+    /* This is an exchange, so that a free in a signal handler is counted, too. */
     uint64_t had = atomic_exchange_explicit(&bin->returned.count, 0 - frees, memory_order_relaxed);
     counter_add(&cache->tally[bucket].armed, had + frees);
 }

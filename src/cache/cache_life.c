@@ -8,7 +8,7 @@
 
 static pthread_key_t exit_key;
 static bool exit_key_made;
-static _Atomic uint32_t open_now; /* caches that are open */
+static _Atomic uint32_t open_now; /* the number of caches that are open */
 
 /*
  * Closes the cache of a thread that ends; libc calls it with the value of `exit_key`. All free slots of the cache go to
@@ -47,7 +47,7 @@ COLD struct cache *cache_open(void)
     if (cache == NULL) {
         cache_mine = &cache_shared;
     } else {
-        /* Set first, because pthread_setspecific may call malloc, which must find the cache. */
+        /* The cache is set first, because pthread_setspecific may call malloc, which must find the cache. */
         cache_mine = cache;
         cache_arm_all(cache, 1);
         cache_set_more(cache, false);

@@ -36,8 +36,9 @@
  * to it, with the one exception of `public_magazine`.
  */
 struct cache_bin {
-    _Alignas(CACHE_LINE) _Atomic(void **) top;  /* atomic, because threads that make reports read it */
-    void **floor;                               /* inside the magazine at all times, so that cache_private finds it */
+    _Alignas(CACHE_LINE) _Atomic(void **) top; /* atomic, because threads that make reports read it */
+    /* always an address inside the magazine, by which cache_private finds the magazine */
+    void **floor;
     void **ceiling;                             /* magazine->slot + quota at most */
     _Atomic(struct magazine *) public_magazine; /* the owner exchanges it; other threads may change it to NULL */
     uint32_t owner;                             /* slot_meta_owner of the thread; equal in all bins of a cache */
@@ -50,12 +51,13 @@ struct cache_bin {
 struct cache_tally {
     COUNTER_SLOW_ROWS(CACHE_COUNTER)
 #undef CACHE_COUNTER
-    struct counter armed;   /* frees to add to `returned` of the bin, so that the sum is all frees: see cache_arm */
-    uint32_t folded;        /* requests - frees when the bucket's peak was last brought up to date (pool_fold) */
-    uint32_t seen;          /* requests + frees when training last checked if the bucket was in use */
-    _Atomic uint32_t quota; /* slots that each of the two magazines may hold; 0: the cache has no magazines for it */
-    uint16_t score;         /* slow paths of the bucket without a quota; at TRAINING_PROMOTION it gets one */
-    uint16_t want; /* misses and swaps since training last acted on them, weighed by CACHE_MISS and CACHE_SWAP */
+    struct counter armed; /* frees to add to `returned` of the bin, so that the sum is all frees: see cache_arm */
+    uint32_t folded;      /* requests - frees when the bucket's peak was last brought up to date (pool_fold) */
+    uint32_t seen;        /* requests + frees when training last checked if the bucket was in use */
+    /* slots that each of the two magazines may hold; if 0, the cache has no magazines of the bucket */
+    _Atomic uint32_t quota;
+    uint16_t score; /* slow paths of the bucket without a quota; at TRAINING_PROMOTION it gets one */
+    uint16_t want;  /* misses and swaps since training last acted on them, weighed by CACHE_MISS and CACHE_SWAP */
     _Atomic uint32_t fresh;      /* number of the next slot of the run that was carved for this thread */
     _Atomic uint32_t fresh_left; /* slots that are left of this run */
     _Atomic uint32_t watched;    /* `requests` of the bin when cache_collect_idle last checked the bucket */

@@ -23,7 +23,7 @@ _Thread_local struct cache *cache_mine = &cache_none;
 
 static struct table caches;
 static struct table links;
-static _Alignas(CACHE_LINE) _Atomic uint32_t opened; /* records that were ever used */
+static _Alignas(CACHE_LINE) _Atomic uint32_t opened; /* the number of records that were ever used */
 static struct stack closed;                          /* records that were given back */
 
 static size_t cache_table_size(void)
@@ -116,7 +116,7 @@ struct magazine *cache_steal(struct cache *victim, unsigned bucket)
     if (magazine_count(magazine) > 0) {
         return magazine;
     }
-    depot_push(bucket, magazine); /* its owner has emptied it meanwhile */
+    depot_push(bucket, magazine); /* the magazine's owner has emptied it meanwhile */
     return NULL;
 }
 

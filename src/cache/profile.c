@@ -16,7 +16,7 @@ enum {
     TITLE_LENGTH = sizeof PROFILE_TITLE - 1,
     NEW_NAME_SIZE = SETTING_PATH_SIZE + sizeof ".-2147483648.new",
     PROFILE_MODE = 0600,
-    /* O_NONBLOCK, because the open of a FIFO would wait for a writer. */
+    /* O_NONBLOCK is set, because the open of a FIFO would otherwise wait for a writer. */
     OPEN_FLAGS = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC
 };
 

@@ -1,4 +1,4 @@
-/* The text of a profile: printed, parsed and checked. A profile has exactly one text. */
+/* Prints, parses and checks the text of a profile. A profile has exactly one text. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/profile_text.h"
 

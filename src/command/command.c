@@ -155,7 +155,7 @@ void command_wait(double seconds)
 
 enum command_exit command_write(const char *text, size_t size)
 {
-    /* so that a closed pipe is reported as an error of write and does not end the command without a message */
+    /* ignored, so that a closed pipe is reported as an error of write and does not end the command without a message */
     signal(SIGPIPE, SIG_IGN);
     while (size > 0) {
         ssize_t part = write(STDOUT_FILENO, text, size);

@@ -20,7 +20,7 @@ COMMAND_ROWS(COMMAND_FUNCTION)
  */
 struct command_option {
     const char *name;
-    int key; /* its letter, or a number above all letters */
+    int key; /* the option's letter, or a number above all letters */
     const char *argument;
     bool may_lack; /* true if the argument is optional */
     const char *help;

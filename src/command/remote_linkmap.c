@@ -22,7 +22,7 @@ enum { SYMBOLS_BATCH = 64 };
 
 /* Addresses, in the other process, from an object's dynamic section that are needed to find a symbol. */
 struct symbols {
-    uintptr_t hash; /* of the hash table in GNU's format */
+    uintptr_t hash; /* address of the hash table in GNU's format */
     uintptr_t table;
     uintptr_t names;
     uintptr_t debug;

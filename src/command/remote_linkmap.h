@@ -11,7 +11,7 @@ enum { REMOTE_LINKMAP_FUNCTION_SIZE = 16 };
 struct remote_linkmap {
     bool known;                  /* the dynamic linker's list was found; false for a static program */
     char path[REMOTE_PATH_SIZE]; /* path of the object that exports malloc; "" is the program itself */
-    bool has_view;               /* that object is the library whose statistics the command reads */
+    bool has_view;               /* true if that object is the library whose statistics the command reads */
 
     /*
      * An object that calls another allocator by a name of its own, as bind9 calls jemalloc's mallocx: the function, the

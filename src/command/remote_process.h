@@ -1,4 +1,4 @@
-/* Another process: finds the statistics that the library exports in it, and reads its memory. */
+/* Finds the statistics that the library exports in another process, and reads the memory of that process. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_REMOTE_PROCESS_H
 #define SOCKMALLOC_REMOTE_PROCESS_H

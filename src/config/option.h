@@ -86,10 +86,11 @@ enum { OPTION_PATHS = 2, OPTION_ECHO_SIZE = OPTION_PATHS * 4 * SETTING_PATH_SIZE
 /* The settings in force. One thread fills them at start-up; afterwards they are only read. */
 struct option_set {
     _Alignas(
-        FROZEN_PAGE) uint64_t number[OPTION_COUNT];  /* as setting_read stores it; for a path, its offset in `path` */
+        /* the value as setting_read stores it; for a path, its offset in `path` */
+        FROZEN_PAGE) uint64_t number[OPTION_COUNT];
     char path[1 + OPTION_PATHS * SETTING_PATH_SIZE]; /* the texts of the paths, which follow an empty text */
     uint64_t path_end;
-    bool faulty; /* a setting had no effect, and a warning said so */
+    bool faulty; /* true if a setting had no effect, and a warning said so */
 };
 
 extern INTERNAL struct option_set options;

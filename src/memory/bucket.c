@@ -1,4 +1,4 @@
-/* The buckets (size classes): which one serves a request, and how large its slots are. Pure arithmetic. */
+/* Decides which bucket (size class) serves a request, and how large its slots are. This is pure arithmetic. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "memory/bucket.h"
 

@@ -14,7 +14,7 @@
  */
 struct mapped_block {
     _Atomic uintptr_t address;
-    _Atomic size_t request; /* bytes; the mapping has as many, rounded up to whole pages */
+    _Atomic size_t request; /* the request in bytes; the mapping has as many, rounded up to whole pages */
 };
 
 enum {
@@ -24,7 +24,7 @@ enum {
 
 static struct mapped_block blocks[MAPPED_BLOCKS];
 
-/* The addresses where no block may lie: until mapped_open all of them, so no block is made. */
+/* The addresses where no block may lie. Until mapped_open these are all addresses, so no block is made. */
 static uintptr_t avoided;
 static size_t avoided_size = SIZE_MAX;
 
@@ -156,7 +156,7 @@ size_t mapped_request(const void *address)
 bool mapped_is_freed(const void *address)
 {
     uintptr_t word = (uintptr_t)address;
-    /* The cast removes const; the page is only asked about. */
+    /* The cast removes const. The function only checks if the page is mapped. */
     return word % os_page_size() == 0 && mapped_find(word, word | MAPPED_FREED) != NULL && !os_is_mapped((char *)word);
 }
 

@@ -11,7 +11,7 @@
 
 /* The names that a version of control groups uses. `file_pages` are lines of the file memory.stat. */
 struct cgroup_version {
-    const char *line; /* the group's line in /proc/self/cgroup begins so; the path follows */
+    const char *line; /* the beginning of the group's line in /proc/self/cgroup, which the path follows */
     const char *mount;
     const char *limit;
     const char *usage;

@@ -22,7 +22,7 @@ struct image {
     uintptr_t start;
     uintptr_t end;
     uintptr_t symbols; /* address of the dynamic symbol table */
-    size_t count;      /* its number of entries; 0 if it cannot be read */
+    size_t count;      /* number of entries of the symbol table; 0 if it cannot be read */
     uintptr_t strings;
     size_t strings_size;
 };

@@ -364,7 +364,7 @@ bool os_residency(const char *start, size_t size, unsigned char *pages)
 void os_name(char *start, size_t size, const char *name)
 {
     static atomic_bool
-        unknown; /* true if this kernel lacks the call; to try it once costs each program a call at start */
+        unknown; /* true if this kernel lacks the call, which each program finds out by one call at start */
     if (os_is_filtered() || atomic_load_explicit(&unknown, memory_order_relaxed)) {
         return;
     }

@@ -9,7 +9,7 @@
 
 enum { STATUS_SIZE = 4096 };
 
-static _Atomic unsigned own_filters; /* filters that the process has set after start-up */
+static _Atomic unsigned own_filters; /* the number of filters that the process has set after start-up */
 
 /*
  * Returns true if a filter was in force at start-up. /proc/self/status shows this. A kernel without seccomp lacks the

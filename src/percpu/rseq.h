@@ -81,11 +81,11 @@ _Static_assert(offsetof(struct magazine, slot) == 8 && MAGAZINE_SIZE == 512, "as
  * were plugged in later, for threads that are not registered, whose number is negative and so the largest as
  * unsigned, and for all processors before percpu_open.
  */
-enum { RSEQ_RECORD = 1 << 12 /* the assembly has this number, too */ };
+enum { RSEQ_RECORD = 1 << 12 /* the assembly code contains this number, too */ };
 struct rseq_table {
     char *records;
     _Atomic size_t count; /* the number of usable records; 0 before percpu_open */
-    ptrdiff_t area;       /* from the thread pointer to the thread's area: rseq_area_offset */
+    ptrdiff_t area;       /* the distance from the thread pointer to the thread's area: rseq_area_offset */
 };
 
 /*

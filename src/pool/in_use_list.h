@@ -12,7 +12,7 @@
 
 struct in_use_slot {
     const void *caller;      /* NULL if unknown */
-    uint64_t taken_at;       /* by in_use_now, or IN_USE_UNKNOWN */
+    uint64_t taken_at;       /* the time of the allocation by in_use_now, or IN_USE_UNKNOWN */
     uint64_t group_taken_at; /* the earliest taken_at of all listed slots with the same caller */
     uint32_t bucket;
     uint32_t number;

@@ -1,4 +1,4 @@
-/* The child of a fork: what becomes of the slots that the threads of its parent held. */
+/* Restores the pools in the child of a fork: finds the free slots again that the threads of its parent held. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/pool_atfork.h"
 
@@ -15,7 +15,7 @@
 
 _Atomic uint32_t pool_recovery;
 static const void *forking_thread; /* the address of a thread-local variable of the thread that forked */
-static bool forked_with_threads;   /* the process had several threads when the last fork began */
+static bool forked_with_threads;   /* true if the process had several threads when the last fork began */
 
 void pool_before_fork(void)
 {

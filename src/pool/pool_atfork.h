@@ -1,4 +1,4 @@
-/* The child of a fork: what becomes of the slots that the threads of its parent held. */
+/* Restores the pools in the child of a fork: finds the free slots again that the threads of its parent held. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_POOL_ATFORK_H
 #define SOCKMALLOC_POOL_ATFORK_H

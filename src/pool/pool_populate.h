@@ -29,7 +29,7 @@ size_t pool_fetched_bytes(unsigned bucket, size_t request);
 /* Prefetches, for writing, the first cache line of each page that the program is likely to fill. */
 INTERNAL void pool_fetch_lines(unsigned bucket, const void *slot, size_t request);
 
-/* Calls pool_fetch_lines where programs fill the bucket's slots. Price where they do not: a load and a comparison. */
+/* Calls pool_fetch_lines if programs fill the slots of the bucket. Price if they do not: a load and a comparison. */
 static inline void pool_fetch(unsigned bucket, const void *slot, size_t request)
 {
     if (pool_filled_pages(bucket) > 0) {

@@ -31,13 +31,13 @@ enum purge_from { PURGE_OLD, PURGE_ANY };
  */
 enum { PURGE_BATCH = 64, QUANTUM_PAGES = 128, STEP_PRICE = 134, SHORT_PAGES = 34, SHORT_PRICE = 4, TOGETHER_PRICE = 3 };
 
-/* A batch of free slots that the caller holds while it purges them, and what it may still purge. */
+/* A batch of free slots that the caller holds while it purges them, and how much it may still purge. */
 struct purge {
     struct cache *cache;
     enum purge_from from;
     size_t limit; /* bytes to be purged */
     size_t purged;
-    size_t price; /* bytes that may still be purged by their price; 0 ends the purging */
+    size_t price; /* the price, in bytes, that may still be paid for purging; 0 ends the purging */
     unsigned bucket;
     unsigned count;
     uint32_t number[PURGE_BATCH];

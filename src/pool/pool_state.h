@@ -20,11 +20,12 @@ struct pool {
     _Atomic int64_t peak;
     /* How many pages new slots get in advance. pool_populate.c says how these four members are used. */
     _Atomic uint32_t sampled_slot; /* number of the sampled slot plus 1; 0 before the first one */
-    _Atomic uint32_t ahead;        /* pages that each new slot gets in advance: 0, or 2 and more */
-    _Atomic uint32_t ahead_pages;  /* pages that each of them gets in advance: 0, or 2 and more */
+    _Atomic uint32_t ahead;        /* new slots that still pass before the sampled slot is checked */
+    _Atomic uint32_t ahead_pages;  /* pages that each new slot gets in advance: 0, or 2 and more */
     /* the new value of `ahead` after the next check, if the sampled slot is empty by then */
     _Atomic uint32_t pause;
-    struct counter remote_frees; /* slots that another thread freed than allocated them; estimated by sampling */
+    /* slots freed by another thread than the one that allocated them; estimated by sampling */
+    struct counter remote_frees;
     /* Slots that the parent of a fork had when the fork happened. In the child all counters begin at 0. */
     uint64_t inherited_live;
     uint64_t inherited_depot;

@@ -20,7 +20,7 @@ enum { STEP_LEAST = 256 << 10, STEP_MOST = 64 << 20 };
 static const uint64_t pause_high = 20 * UINT64_C(1000000);
 static const uint64_t pause_limited = 200 * UINT64_C(1000000);
 static const uint64_t pause_unlimited = 5000 * UINT64_C(1000000);
-/* the kernel updates its average of waiting times so often */
+/* the kernel updates its average of waiting times in this interval */
 static const uint64_t pause_stall = 2000 * UINT64_C(1000000);
 
 struct pressure pressure = {.off = true, .looking = ATOMIC_FLAG_INIT};

@@ -23,7 +23,7 @@ enum pressure_part { PRESSURE_ROOM, PRESSURE_STALL, PRESSURE_PARTS };
  */
 struct pressure {
     _Alignas(CACHE_LINE) _Atomic int64_t allowance; /* bytes that may still get pages before the limit is read again */
-    _Atomic uint64_t due[PRESSURE_PARTS];           /* when each is to be measured next, by clock_now */
+    _Atomic uint64_t due[PRESSURE_PARTS];           /* when each of the two is to be measured next, by clock_now */
     _Atomic bool high;
     _Atomic bool off;
     atomic_flag looking;

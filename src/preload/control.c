@@ -1,4 +1,4 @@
-/* The functions of include/sockmalloc.h. */
+/* Defines the functions of include/sockmalloc.h. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <sockmalloc.h>
 

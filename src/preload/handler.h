@@ -43,8 +43,8 @@ INTERNAL int handler_set(int signal_number, const struct sigaction *wanted, stru
 /* The signals that the program handles, by what their handlers do to a system call that waits. Bit N - 1 stands for
  * signal N. */
 struct handler_effects {
-    uint64_t restarting;   /* the call is restarted: SA_RESTART */
-    uint64_t interrupting; /* the call fails with EINTR */
+    uint64_t restarting;   /* signals after whose handlers the call is restarted (SA_RESTART) */
+    uint64_t interrupting; /* signals after whose handlers the call fails with EINTR */
 };
 
 /*

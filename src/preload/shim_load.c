@@ -23,7 +23,7 @@
  */
 #if defined RTLD_DEEPBIND && ((defined __x86_64__ && defined __LP64__) || defined __aarch64__)
 
-/* Returned in two registers, by the calling conventions of both machines. */
+/* The result of load_open. It is returned in two registers, by the calling conventions of both machines. */
 struct load {
     void *function; /* the function to jump to */
     intptr_t flags; /* the flags to call it with */

@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "os/os.h"
 
-/* room for "/proc/", a number and "/exe" */
+/* enough for "/proc/", a number and "/exe" */
 enum { NAME_SIZE = 32 };
 
 static bool signal_origin_runs_the_same(pid_t sender)

@@ -1,4 +1,4 @@
-/* mimalloc, which serves all requests that the pools do not: every call to it, in one place. */
+/* Makes every call to mimalloc, which serves all requests that the pools do not serve. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "route/fallback.h"
 

@@ -15,7 +15,7 @@
 #include "pool/in_use.h"
 
 enum {
-    USABLE_UNIT = 16,   /* usable sizes are multiples of it, in bytes */
+    USABLE_UNIT = 16,   /* usable sizes are multiples of this number of bytes */
     SHRINK_FACTOR = 4,  /* realloc to less than capacity / 4 moves the block to a smaller slot */
     GROWTH_FACTOR = 32, /* a block that is expected to grow further gets room for this multiple of its size */
     GROWTH_LEAP = 4,    /* a block that grows to this multiple of its size at once is expected to grow further */
@@ -283,7 +283,8 @@ static void *route_move(const char *call, void *address, size_t kept, void *targ
     if (target != NULL) {
         memcpy(target, address, kept);
         if (UNLIKELY(in_use_is_kept())) {
-            route_note(address, target, caller); /* before the old slot is freed, so that no other thread can have it */
+            /* noted before the old slot is freed, so that no other thread can have that slot */
+            route_note(address, target, caller);
         }
         route_free(call, address);
     }

@@ -32,7 +32,8 @@ from judge import OURS
 from measure import Failed
 from rows import Bound, Figure, Row
 
-# The first figure of nginx is taken so long after its clients have left: a second, and SOCKMALLOC_DECAY_MS.
+# The seconds after which the first figure of nginx is taken, once its clients have left: a second, and
+# SOCKMALLOC_DECAY_MS.
 SOON_SECONDS = 1.25
 LATER_SECONDS = 3.0
 IDLE_SECONDS = 10.0
@@ -40,7 +41,7 @@ SAMPLE_SECONDS = 0.1
 STEADY_SAMPLES = 10
 TRICKLE_SECONDS = 0.05
 SETTLE_SECONDS = 20.0
-MEBIBYTE = 1024  # MiB in KiB, the unit of smaps_rollup
+MEBIBYTE = 1024  # KiB in a MiB; smaps_rollup counts in KiB
 
 SIZES = (100, 4_096, 20_000, 65_536, 262_144, 1_000_000, 3_000_000)
 CLIENTS = 8

@@ -35,7 +35,8 @@ HAPROXY_LOAD = loads.Http(sizes=(16_384, 65_536, 200_000))
 REDIS_LOADS = {"16k": loads.RedisValues(16_384), "64k": loads.RedisValues(65_536)}
 HAPROXY_THREADS = 2
 
-# A body that fills the buffers which nginx has for a request in bench-servers --idle, and one that fits in one buffer.
+# The sizes of a body that fills the buffers which nginx has for a request in bench-servers --idle, and of one that fits
+# in one buffer.
 BURST_SIZE = 1_000_000
 SMALL_SIZE = 10_000
 CONNECTIONS = 512

@@ -90,12 +90,12 @@ byte public_magazine[THREADS]; /* one for each record */
 
 byte opened; /* how many records were ever used */
 byte closed; /* the set of records without a thread */
-byte depot_full; /* these two are sets of magazines */
+byte depot_full; /* the depot's magazines with slots, as a set; depot_empty has the empty ones */
 byte depot_empty;
 byte free_slots; /* sets of slots: those on the bucket's stacks or not carved, and those that the program has */
 byte live;
 
-byte held; /* sets of slots: those that are free or not carved, and those that the program has */
+byte held; /* the set of magazines that threads hold, private ones included */
 
 byte before, number, place, found; /* used within one step only, and 0 after it */
 

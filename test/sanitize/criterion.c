@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SECONDS = 120, SLOWDOWN = 10 /* a sanitizer slows a program down about as many times */, CODE_SKIPPED = 77 };
+enum { SECONDS = 120, SLOWDOWN = 10 /* about how many times slower a sanitizer is */, CODE_SKIPPED = 77 };
 
 static struct criterion_test *tests;
 

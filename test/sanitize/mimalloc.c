@@ -138,7 +138,7 @@ void mi_register_error(mi_error_fun *report, void *argument)
     (void)argument;
 }
 
-/* libc's malloc has no such moment, so the function is never called. */
+/* libc's malloc has no housekeeping that would call the function, so the function is never called. */
 void mi_register_deferred_free(mi_deferred_free_fun *run, void *argument)
 {
     (void)run;

@@ -15,8 +15,8 @@ SIZES = (16 * 1000, 16 * 1024, 64 * 1000, 64 * 1024)
 CONNECTIONS = 32
 ROUNDS = 6
 
-STABLE_KEYS = 300  # written before the snapshot, and never again
-CHURN_KEYS = 40  # written again and again while the snapshot is made
+STABLE_KEYS = 300  # keys that are written before the snapshot, and never again
+CHURN_KEYS = 40  # keys that are written again and again while the snapshot is made
 # The pause of redis's child after each key, so that the snapshot takes long enough for the load to go on.
 SNAPSHOT_DELAY_MICROSECONDS = 2000
 
@@ -26,7 +26,7 @@ GROWTH_ROUNDS = 3  # each round begins with new values
 GROWTH_STEPS = 12
 GROWTH_LEAP = 30000
 
-FREED_KEYS = 500  # written, deleted before a snapshot, and written again while it is made
+FREED_KEYS = 500  # keys that are written, deleted before a snapshot, and written again while it is made
 LONG_DELAY_MICROSECONDS = 20000
 ENDLESS_DELAY_MICROSECONDS = 10_000_000
 

@@ -24,7 +24,7 @@ CLIENTS = 2
 SIZES = (4096, 200 * 1024, 16_384, 65_536, 17_000, 1 << 20, 131_072, 500)
 VALUES = (16_000, 16_384, 64_000, 65_536, 300_000)
 PROGRESS_SECONDS = 10.0
-# haproxy stops on SIGUSR1, which the reloads test often enough.
+# This signal requests dumps, because haproxy stops on SIGUSR1, which the reloads test often enough.
 QUIET = signal.SIGWINCH
 
 def fetch(port: int) -> Callable[[int], None]:

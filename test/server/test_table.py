@@ -237,7 +237,7 @@ ROWS = (
         slack=4,
         asks=QUIET,
         own=Own("restarts when all is done", effects.says("server started", "error.log")),
-        stop=signal.SIGINT,  # after a restart and some traffic it would end with status 1 on SIGTERM
+        stop=signal.SIGINT,  # after a restart and some traffic, SIGTERM would end the server with status 1
     ),
     Row(
         name="node",

@@ -17,8 +17,8 @@ enum { ZEROES = 8, TRIMS = 256, EXCHANGES = 8, RESIZES = 8, SLEEPS = 2048, TRIM_
 /* a sleep in which a worker waits as if for events: so many steps at most, so many nanoseconds before each at most */
 enum { SLEEP_STEPS = 64, SLEEP_NAP = 1000000 };
 
-static struct shelf handover; /* for blocks from workers that allocate to workers that free */
-static struct shelf exchange; /* for blocks between workers that do both */
+static struct shelf handover; /* a shelf for blocks from workers that allocate to workers that free */
+static struct shelf exchange; /* a shelf for blocks between workers that do both */
 
 static bool job_is_turn(struct worker *worker, unsigned one_in)
 {

@@ -7,7 +7,7 @@
 
 enum { STAFF_MIN = 4, STAFF_MAX = 32 };
 
-/* what a run has done */
+/* Totals of the work that a run has done. */
 struct staff_totals {
     uint64_t rounds;
     uint64_t forks;

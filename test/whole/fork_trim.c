@@ -99,7 +99,7 @@ static void check_copied(void)
     for (unsigned i = 0; i < SAMPLED; i++) {
         freed_in_all += freed_bytes(i);
     }
-    uint64_t copied = smaps_figure(kept[0][0], "Private_Dirty"); /* of the whole range, with all buckets */
+    uint64_t copied = smaps_figure(kept[0][0], "Private_Dirty"); /* bytes of the whole range, with all buckets */
     CHECK_EQUAL(copied, is_trimmed() ? 0 : freed_in_all);
     check_kept();
 }

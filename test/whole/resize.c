@@ -180,7 +180,7 @@ CASE(array_product_overflows)
     }
 }
 
-/* reallocf of the BSDs frees the block when it fails, for which it was made. */
+/* reallocf of the BSDs frees the block when it fails, which is its purpose. */
 CASE(reallocf_frees_on_failure)
 {
     void *(*call)(void *, size_t);

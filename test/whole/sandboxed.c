@@ -158,7 +158,7 @@ static char *take(size_t size, unsigned form)
     }
 }
 
-/* One round over all sizes: many live blocks, blocks that grow and shrink, and frees in another order. */
+/* Makes one round over all sizes: many live blocks, blocks that grow and shrink, and frees in another order. */
 static void churn(unsigned seed)
 {
     enum { BLOCKS = 48 };
@@ -252,7 +252,7 @@ static void await_sleep_of_others(void)
     CHECK_EQUAL(closedir(threads), 0);
 }
 
-/* the words that threads wait on */
+/* words on which the threads wait */
 static _Atomic uint32_t sandboxed;
 static _Atomic uint32_t forever;
 

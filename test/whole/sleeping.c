@@ -19,7 +19,7 @@
 #include "filter.h"
 
 enum {
-    FOR_EVER = -1, /* a timeout in milliseconds: none */
+    FOR_EVER = -1, /* the timeout of a wait without a time limit */
     ROUNDS = 3,
     SHORT = 20,        /* milliseconds */
     MOST_SECONDS = 60, /* time limit of a case in seconds; a signal that is lost would leave a wait without an end */

@@ -8,7 +8,7 @@ from support.cases import Run
 
 KINDS = ("thread", "lockfree", "standard")
 
-# A short decay time, because the cases wait for it often.
+# The decay time is short, because the cases wait for it often.
 SOON = Run(variables={"SOCKMALLOC_DECAY_MS": "20"})
 
 # With this decay time pages go as soon as the coarse clock has advanced, so that a signal can come during a purge step.

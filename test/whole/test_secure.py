@@ -84,7 +84,7 @@ class Secure(unittest.TestCase):
         self.assert_inert()
 
     def test_control_is_obeyed(self) -> None:
-        """A control: in an ordinary program the variables have their effects, the strict setting last."""
+        """This is a control: in an ordinary program the variables have their effects. The strict setting comes last."""
         variables = self.variables()
         self.assertEqual(self.run_it(variables)[0], "")
         # the first two are refused if SOCKMALLOC_STRICT is obeyed

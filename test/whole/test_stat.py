@@ -124,7 +124,7 @@ class BySignal(ServantCase):
         statistics.tables(servant.stderr(), 1)
 
     def test_the_program_does_not_notice(self) -> None:
-        """A normal SIGUSR1 would stop haproxy."""
+        """The program's handler does not run, because it would stop haproxy, for example."""
         servant = self.start()
         servant.ask(f"handle {int(signal.SIGUSR1)}")
         self.assertEqual(command.run("stat", servant.pid, "--signal").returncode, command.DONE)

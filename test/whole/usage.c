@@ -1,4 +1,4 @@
-/* One pass over blocks of every bucket, and of sizes outside the pools, whose content is checked. */
+/* Makes one pass over blocks of every bucket and of sizes outside the pools, and checks their content. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "usage.h"
 

@@ -229,7 +229,7 @@ static void read_recording(void)
     static struct recording_head head;
     static struct recording_sample sample;
     memcpy(bytes, whole, whole_size);
-    /* usually changes what follows the names, because all before them is compared */
+    /* usually changes bytes behind the names, because the reader compares all bytes before */
     size_t skipped = draw(8) == 0 ? 0 : offsetof(struct recording_head, process);
     mutate(bytes + skipped, whole_size - skipped);
     FILE *file = fmemopen(bytes, draw(8) == 0 ? 1 + draw(whole_size) : whole_size, "r");

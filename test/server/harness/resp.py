@@ -9,11 +9,11 @@ Reply = Union[bytes, int, None, list["Reply"]]
 
 
 class RedisError(AssertionError):
-    """The server answered with an error."""
+    """Raised if the server answered with an error."""
 
 
 class Redis:
-    """Raised if the server answered with an error."""
+    """A connection to redis. Commands can be sent before the replies to earlier ones are read."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS)
@@ -72,7 +72,7 @@ class Redis:
             raise AssertionError(f"redis had no {key}")
 
     def info(self, section: str) -> dict[str, str]:
-        """A connection to redis. Commands can be sent before the replies to earlier ones are read."""
+        """Returns the fields of one section of INFO."""
         text = self.call("INFO", section)
         assert isinstance(text, bytes)
         pairs = (line.split(":", 1) for line in text.decode().splitlines() if ":" in line)

@@ -67,10 +67,11 @@ class Row:
     # True if that signal brings a dump of the master, too. Otherwise the signal that stops the master brings the
     # master's dump.
     asks_master: bool = True
-    # Why no signal is sent to the processes. If this is set, the command reads their tables from outside.
+    # The reason why no signal is sent to the processes. If there is a reason, the command reads their tables from
+    # outside.
     outside: str = ""
-    # Why the second run of the traffic may bring no requests. If this is set, requests are counted from the server's
-    # start.
+    # The reason why the second run of the traffic may bring no requests. If there is a reason, requests are counted
+    # from the server's start.
     keeps: str = ""
     # how many more slots than before may be live in the end, in all buckets together
     slack: int = 0

@@ -137,7 +137,7 @@ Test(cache_idle, next_round_begins_an_age_after_the_last)
     look();
     for (unsigned i = 1; i < 10; i++) {
         cache_collect_idle(mine, now + AGE - 1, AGE, LOOKS);
-        /* Here the caller read the clock long ago, as a thread that was held up afterwards. */
+        /* The caller has read the clock long ago, like a thread that was held up afterwards. */
         cache_collect_idle(mine, now - i, AGE, LOOKS);
     }
     expect_deposited(0);

@@ -20,7 +20,7 @@ static struct cache *mine;
 
 static void lay(void)
 {
-    house_pools.retain_limit = UINT64_C(1) << 40; /* a limit, so that retained memory is counted */
+    house_pools.retain_limit = UINT64_C(1) << 40; /* a limit is set, so that retained memory is counted */
     house_lay_default();
     mine = cache_reach();
     cr_assert_neq(mine, &cache_shared);

@@ -21,7 +21,7 @@
 enum { UNUSUAL = 4242 /* an errno that no call sets */, WRITERS = 3, WRITES = 300, KILLS = 50 };
 
 static char path[PLACE_PATH_SIZE];
-static atomic_bool *enough; /* in memory that is shared with the processes that write */
+static atomic_bool *enough; /* lies in memory that is shared with the processes that write */
 
 static void profile_place_open(void)
 {

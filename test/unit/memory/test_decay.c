@@ -50,7 +50,7 @@ Test(decay, generation_lasts_half_of_the_setting)
     cr_assert(decay_is_due(START_TIME + 1000 * AGE));
 }
 
-/* The largest value, which is a day, and an odd number of milliseconds. */
+/* Tests the largest value, which is a day, and an odd number of milliseconds. */
 Test(decay, settings_are_milliseconds)
 {
     decay_open(86400000);
@@ -85,7 +85,9 @@ Test(decay, late_change_delays_the_next_one)
     cr_assert(decay_is_due(START_TIME + 8 * AGE));
 }
 
-/* A thread that was held up after it had read the clock comes when another has long exchanged the generations. */
+/*
+ * A thread that was held up after it had read the clock comes late: another thread has long exchanged the generations.
+ */
 Test(decay, thread_with_an_old_time_changes_nothing)
 {
     open_decay();

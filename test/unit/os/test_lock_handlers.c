@@ -112,7 +112,7 @@ Test(lock_handlers, handler_takes_another_free_lock, .timeout = 120)
     expect_waiting();
 }
 
-/* The thread that holds the other lock may itself be interrupted by a handler that waits for ours. */
+/* The thread that holds the other lock may itself be interrupted by a handler that waits for our lock. */
 Test(lock_handlers, handler_in_a_lock_does_not_wait_for_another, .timeout = 120)
 {
     cr_assert(lock_take(&other));

@@ -125,7 +125,7 @@ Test(pool_auto, those_who_are_gone_are_no_crowd)
     quotas_assert();
 }
 
-/* The thread still has a cache of before the change when it ends, and closes it then. */
+/* The thread still has a cache from before the change when it ends, and closes the cache then. */
 static void end_with_a_cache(unsigned number)
 {
     if (number < CROWD) {

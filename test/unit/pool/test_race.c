@@ -321,7 +321,7 @@ Test(race, slot_freed_while_another_is_carved)
 {
     house_lay_default();
     given = house_take(B1M, 1 << 20, NULL);
-    while (region_carved(B1M) % 8 != 0) { /* up to a place where the range has to grow */
+    while (region_carved(B1M) % 8 != 0) { /* carves up to a place where the range has to grow */
         house_take(B1M, 1 << 20, NULL);
     }
     os_failing_meanwhile(give);

@@ -56,7 +56,9 @@ static void give(void)
     standard_give(BUCKET, region_number(in_hand));
 }
 
-/* A signal handler that allocates or frees a slot, and so changes the count. This is the slot that it holds. */
+/*
+ * The slot that the interrupting signal handler holds. The handler allocates or frees a slot, and so changes the count.
+ */
 static void *in_other_hand;
 
 static void take_between(void *context)

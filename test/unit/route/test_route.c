@@ -280,7 +280,7 @@ Test(route, region_without_slots_falls_through)
     house_assert();
 }
 
-/* SOCKMALLOC_MIN at its lowest value, below which malloc never uses the pools. */
+/* Tests SOCKMALLOC_MIN at its lowest value, below which malloc never uses the pools. */
 Test(route, floor_is_the_lowest_minimum)
 {
     struct bucket_settings settings = house_defaults();

@@ -109,7 +109,7 @@ static void expect_default_file(unsigned reports)
 Test(dump, avoids_a_closed_stderr)
 {
     place_open();
-    unlink(default_file()); /* a file that an earlier process with this number may have left */
+    unlink(default_file()); /* removes a file that an earlier process with this number may have left */
     int kept = dup(STDERR_FILENO);
     close(STDERR_FILENO);
     bool first = dump_somewhere();

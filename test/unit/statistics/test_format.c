@@ -174,7 +174,7 @@ Test(format, all_formats_show_that_the_pools_are_off)
     cr_expect_null(strstr(printed, "{bucket="));
 }
 
-/* The most buckets, the largest numbers, and paths of which every byte must be escaped. */
+/* The snapshot has the most buckets, the largest numbers, and paths of which every byte must be escaped. */
 Test(format, longest_snapshot_fits)
 {
     char longest[SETTING_PATH_SIZE] = {0};
