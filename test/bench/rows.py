@@ -83,6 +83,17 @@ def trim(kibibytes: int) -> Row:
     return Row(("trim", str(kibibytes)), (Figure(name, "ms"), Figure(f"{name}.between", "ms")), most_rounds=3)
 
 
+def grow(way: str, kibibytes: int, name: str) -> Row:
+    figures = tuple(Figure(f"grow.{way}.{name}.{written}", "us", Bound(1.50, "glibc")) for written in ("end", "all"))
+    return Row(("grow", f"{way}.{kibibytes}"), figures, most_rounds=9)
+
+
+def great(kibibytes: int, name: str) -> Row:
+    kinds = ("calloc", "pair", "resize")
+    figures = tuple(Figure(f"great.{name}.{kind}", "us", Bound(1.10, "glibc")) for kind in kinds)
+    return Row(("great", str(kibibytes)), figures, most_rounds=3)
+
+
 def filled(kibibytes: int, name: str) -> Row:
     figures = (
         Figure(f"filled.{name}", "us", Bound(1.00, BEST)),
@@ -145,7 +156,15 @@ ROWS = (
     filled(16, "16k"),
     filled(64, "64k"),
     Row(("span",), (Figure("span", "pages/page", Bound(1.00)),)),
-    Row(("grow",), (Figure("grow", "us", Bound(1.50, "glibc")),)),
+    *(
+        grow(way, kibibytes, name)
+        for way in ("quarter", "half", "double", "16k")
+        for kibibytes, name in ((64, "64k"), (1024, "1m"), (4096, "4m"), (65536, "64m"))
+    ),
+    great(5120, "5m"),
+    great(25600, "25m"),
+    great(131072, "128m"),
+    great(1048576, "1024m"),
     Row(("cow",), (Figure("cow", "pages", Bound(40)),)),
     Row(("small",), (Figure("small", "ns", Bound(1.10, "mimalloc")),)),
     Row(("load",), (Figure("load", "ms", Bound(1.0), has_ratio=False),)),
