@@ -3,12 +3,14 @@
 
 /* Runs `true` many times, with and without the library in turn, and takes the difference in processor time from
  * start to end. From each kind it takes the lower quartile, because other work on the machine only adds time, and
- * the smallest value depends on luck. This program itself runs without a preload. If the library is `-` neither kind
- * has a preload, and the figure is the noise of the row. */
+ * the smallest value depends on luck. The difference in page faults is taken from the medians, and the difference in
+ * resident memory from one `sleep` of each kind. This program itself runs without a preload. If the library is `-`
+ * neither kind has a preload, and the figures are the noise of the row. */
 #define _GNU_SOURCE
 #include "bench.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -16,6 +18,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 enum { RUNS = 61 };
 
@@ -28,18 +31,50 @@ static int64_t microseconds(struct timeval time)
     return (int64_t)time.tv_sec * 1000000 + time.tv_usec;
 }
 
-static int64_t run_true(char **environment)
+struct cost {
+    int64_t time; /* microseconds */
+    int64_t faults;
+};
+
+static pid_t spawn(char **arguments, char **environment)
+{
+    pid_t child;
+    errno = posix_spawnp(&child, arguments[0], NULL, NULL, arguments, environment);
+    if (errno != 0)
+        bench_fail("load: posix_spawnp");
+    return child;
+}
+
+static struct cost run_true(char **environment)
 {
     char *arguments[] = {"true", NULL};
     struct rusage usage;
-    pid_t child;
+    pid_t child = spawn(arguments, environment);
     int status;
-    errno = posix_spawnp(&child, arguments[0], NULL, NULL, arguments, environment);
-    if (errno != 0)
-        bench_fail("load: posix_spawnp true");
     if (wait4(child, &status, 0, &usage) != child || status != 0)
         bench_fail("load: true did not succeed");
-    return microseconds(usage.ru_utime) + microseconds(usage.ru_stime);
+    return (struct cost){microseconds(usage.ru_utime) + microseconds(usage.ru_stime), usage.ru_minflt};
+}
+
+/* Returns the resident memory in KiB of a program that sleeps. A tenth of a second is enough for it to start. */
+static int64_t resident(char **environment)
+{
+    char *arguments[] = {"sleep", "60", NULL};
+    pid_t child = spawn(arguments, environment);
+    char path[64];
+    char line[256];
+    long kibibytes = -1;
+    usleep(100000);
+    snprintf(path, sizeof path, "/proc/%d/smaps_rollup", (int)child);
+    FILE *file = fopen(path, "r");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL && sscanf(line, "Rss: %ld", &kibibytes) != 1) {
+    }
+    if (file == NULL || kibibytes < 0)
+        bench_fail("load: smaps_rollup of a sleeping program");
+    fclose(file);
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    return kibibytes;
 }
 
 static int compare(const void *left, const void *right)
@@ -49,24 +84,29 @@ static int compare(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-static int64_t lower_quartile(int64_t times[RUNS])
+static int64_t quantile(int64_t values[RUNS], unsigned index)
 {
-    qsort(times, RUNS, sizeof times[0], compare);
-    return times[RUNS / 4];
+    qsort(values, RUNS, sizeof values[0], compare);
+    return values[index];
 }
 
 void row_load(const char *argument)
 {
-    int64_t loaded[RUNS];
-    int64_t plain[RUNS];
+    int64_t times[2][RUNS];
+    int64_t faults[2][RUNS];
     int length = snprintf(preload, sizeof preload, "LD_PRELOAD=%s", argument);
     if (length < 0 || (size_t)length >= sizeof preload)
         bench_fail("load: the library's path is too long");
     char **other = strcmp(argument, "-") == 0 ? without : with;
     for (unsigned i = 0; i < RUNS; i++) {
-        loaded[i] = run_true(other);
-        plain[i] = run_true(without);
+        for (unsigned loaded = 0; loaded < 2; loaded++) {
+            struct cost cost = run_true(loaded ? other : without);
+            times[loaded][i] = cost.time;
+            faults[loaded][i] = cost.faults;
+        }
     }
-    double milliseconds = (double)(lower_quartile(loaded) - lower_quartile(plain)) / 1e3;
-    bench_report("load", milliseconds, "ms");
+    int64_t time = quantile(times[1], RUNS / 4) - quantile(times[0], RUNS / 4);
+    bench_report("load", (double)time / 1e3, "ms");
+    bench_report("load.faults", (double)(quantile(faults[1], RUNS / 2) - quantile(faults[0], RUNS / 2)), "faults");
+    bench_report("load.rss", (double)(resident(other) - resident(without)), "KiB");
 }

@@ -167,7 +167,14 @@ ROWS = (
     great(1048576, "1024m"),
     Row(("cow",), (Figure("cow", "pages", Bound(40)),)),
     Row(("small",), (Figure("small", "ns", Bound(1.10, "mimalloc")),)),
-    Row(("load",), (Figure("load", "ms", Bound(1.0), has_ratio=False),)),
+    Row(
+        ("load",),
+        (
+            Figure("load", "ms", Bound(1.0), has_ratio=False),
+            Figure("load.faults", "faults", has_ratio=False),
+            Figure("load.rss", "KiB", has_ratio=False),
+        ),
+    ),
 )
 
 
