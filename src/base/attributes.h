@@ -14,6 +14,17 @@
  */
 #define COLD __attribute__((cold, noinline))
 
+/*
+ * A large object that is zero at first and that start-up does not touch. Where the compiler has a second section for
+ * such objects, it lies apart there, so that the small objects that start-up writes to share few pages. FROZEN_OBJECT
+ * uses the same section, so only files of statistics/ and preload/, which are linked later, may have a LARGE_OBJECT.
+ */
+#ifdef __x86_64__
+#define LARGE_OBJECT __attribute__((section(".lbss")))
+#else
+#define LARGE_OBJECT
+#endif
+
 /* A slow path that runs too often to be marked cold. It is only kept out of line. */
 #define OUT_OF_LINE __attribute__((noinline))
 

@@ -616,7 +616,9 @@ unsigned os_usable_processors(void)
     unsigned count = 0;
     long bytes = os_is_filtered() ? -EPERM : system_call(SYS_sched_getaffinity, 0, sizeof usable, usable);
     for (long word = 0; word < bytes / (long)sizeof *usable; word++) {
-        count += (unsigned)__builtin_popcountll(usable[word]);
+        for (uint64_t left = usable[word]; left != 0; left &= left - 1) {
+            count++;
+        }
     }
     return count > 0 ? count : os_processors();
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/attributes.h"
 #include "base/clock.h"
 #include "os/os.h"
 #include "os/sandbox.h"
@@ -29,7 +30,7 @@ extern int __sigaction(int signal_number, const struct sigaction *wanted, struct
  * use, the oldest one is replaced.
  */
 enum { RECORDS = 64 };
-static struct sigaction records[RECORDS];
+static LARGE_OBJECT struct sigaction records[RECORDS];
 /* True for each record that is complete. The records take up several pages, and start-up touches only one of them,
  * because this array lies apart. */
 static _Atomic bool whole[RECORDS];

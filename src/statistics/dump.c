@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/attributes.h"
 #include "cache/training.h"
 #include "config/message.h"
 #include "config/option.h"
@@ -25,8 +26,8 @@ enum { DUMP_MODE = 0600, DUMP_NAME_SIZE = SETTING_PATH_SIZE + 32 };
  * These are static because a signal handler may run on a stack of a few pages. The thread that set `busy` may use them.
  */
 static atomic_flag busy = ATOMIC_FLAG_INIT;
-static char buffer[FORMAT_SIZE];
-static struct snapshot snapshot;
+static LARGE_OBJECT char buffer[FORMAT_SIZE];
+static LARGE_OBJECT struct snapshot snapshot;
 static const struct bucket_plan *plan;
 
 void dump_open(const struct bucket_plan *bucket_plan)

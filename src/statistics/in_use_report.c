@@ -4,6 +4,7 @@
 
 #include <limits.h>
 
+#include "base/attributes.h"
 #include "base/text.h"
 #include "config/message.h"
 #include "memory/region.h"
@@ -27,9 +28,9 @@ struct writer {
 };
 
 /* These are static because a signal handler may run on a stack of a few pages. */
-static struct writer writer;
-static struct in_use_list list;
-static struct symbol_finder finder;
+static LARGE_OBJECT struct writer writer;
+static LARGE_OBJECT struct in_use_list list;
+static LARGE_OBJECT struct symbol_finder finder;
 
 static void writer_open(int descriptor)
 {
