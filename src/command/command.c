@@ -86,7 +86,7 @@ static error_t command_take(int key, char *argument, struct argp_state *state)
     } else if (key > 0 && key < ARGP_KEY_END) {
         fault = line->take(line->input, key, argument);
     } else {
-        return ARGP_ERR_UNKNOWN; /* one of argp's own events */
+        return ARGP_ERR_UNKNOWN; /* one of argp's own events, which argp then handles itself */
     }
     if (fault != NULL) {
         exit((int)error_report(EXIT_USAGE, "%s: %s", line->name, fault));

@@ -29,7 +29,7 @@ enum { REMOTE_NAME_SIZE = 32, REMOTE_PATH_SIZE = 512 };
 
 /*
  * The most bytes that a search for the exported structure reads, of one mapping and of all. In the library's own
- * mapping, the structure is near the begin.
+ * mapping, the structure is near the beginning.
  */
 enum { REMOTE_SCAN_MAPPING = 16 << 20, REMOTE_SCAN_TOTAL = 64 << 20 };
 

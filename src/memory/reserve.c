@@ -10,10 +10,10 @@
 #include "os/os.h"
 
 /*
- * Where a window is looked for if it cannot lie just below the program: from 64 to 80 TiB. That is above the
- * addresses that mimalloc (2 to 30 TiB), Java's heaps and programs under `ulimit -s unlimited` use, and below
- * programs, libraries and stacks. RANDOM_TRIES places are tried, drawn from random bytes of the kernel.
- * ThreadSanitizer keeps its own memory there. It leaves 1.5 TiB for a program from 85 TiB on (x86-64).
+ * The library looks for a window from 64 to 80 TiB, if it cannot lie just below the program. These addresses are above
+ * the addresses that mimalloc (2 to 30 TiB), Java's heaps and programs under `ulimit -s unlimited` use, and below
+ * programs, libraries and stacks. RANDOM_TRIES places are tried, drawn from random bytes of the kernel. ThreadSanitizer
+ * keeps its own memory at these addresses, and leaves 1.5 TiB for a program from 85 TiB on (x86-64).
  */
 enum { RANDOM_TRIES = 8, ALIGNMENT_SHIFT = 21 };
 static const uintptr_t lowest = (uintptr_t)(UNDER_THREAD_SANITIZER ? 0x5510 : 0x4000) << 32;

@@ -176,7 +176,7 @@ static void pool_purge_batch(struct purge *purge)
     purge->count = 0;
 }
 
-/* Returns how many slots to put into the next batch: as many as are still missing to the limit, PURGE_BATCH at most. */
+/* Returns how many slots to put into the next batch: as many as are still to be purged, PURGE_BATCH at most. */
 static unsigned pool_batch(const struct purge *purge)
 {
     size_t stride = region.geometry[purge->bucket].stride;

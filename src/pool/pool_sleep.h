@@ -36,9 +36,9 @@
 uint64_t pool_sleep_limit(uint64_t wanted, bool watches);
 
 /*
- * Gives free memory back whose time has come: pool_quantum() bytes at most of depots and stacks, and of
- * one magazine of the thread as many slots as pool_purge_in_place purges. Returns for how many nanoseconds the thread
- * may sleep before the next step, or POOL_SLEEP_NEVER.
+ * Gives back free memory that is due: at most pool_quantum() bytes from depots and stacks, and from one magazine of
+ * the thread as many slots as pool_purge_in_place purges. Returns for how many nanoseconds the thread may sleep before
+ * the next step, or POOL_SLEEP_NEVER.
  */
 uint64_t pool_sleep_step(void);
 

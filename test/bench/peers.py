@@ -103,8 +103,8 @@ def _linker_cache() -> dict[str, Path]:
 
 
 def _find(peer: Peer, cache: dict[str, Path]) -> Path | None:
-    """Returns the library's path, from the directory of this architecture if possible, because the cache also lists
-    others."""
+    """Returns the library's path, from the directory of this architecture if possible, because the linker's cache also
+    lists libraries of other architectures."""
     multiarch = sysconfig.get_config_var("MULTIARCH") or f"{os.uname().machine}-linux-gnu"
     for name in peer.libraries:
         for directory in (Path("/usr/lib") / multiarch, Path("/lib") / multiarch):

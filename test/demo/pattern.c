@@ -2,8 +2,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pattern.h"
 
-/* Returns the top byte of a product with an odd constant. It differs from offset to offset, and for every body from
- * a page up from page to page. So a page that belongs elsewhere, or to another body, is noticed. */
+/*
+ * Returns the top byte of a product with an odd constant. The byte differs between neighbouring offsets. In every body
+ * of a page or more it also differs between neighbouring pages, so that a page that belongs elsewhere, or to another
+ * body, is noticed.
+ */
 static unsigned char pattern_byte(uint64_t offset, uint64_t size)
 {
     const uint64_t odd = 0x9e3779b97f4a7c15u;

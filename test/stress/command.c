@@ -1,4 +1,4 @@
-/* Reads the command line: which pool, how much, by how many threads. */
+/* Reads the command line: the kind of pool and its settings, and the numbers of operations and of threads. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command.h"
 

@@ -87,7 +87,7 @@ static void *hand_over(void *argument)
     return NULL;
 }
 
-/* The child checks and frees its parent's blocks, and then uses everything. */
+/* The child checks and frees its parent's blocks, and then allocates and frees blocks of every size. */
 static void use_in_child(void)
 {
     if (check_is_child()) {

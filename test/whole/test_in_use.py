@@ -33,7 +33,7 @@ class HoldersCase(unittest.TestCase):
         return outcome
 
     def list_at_exit(self, outcome: Outcome) -> List:
-        """Returns the list that is the whole of stderr."""
+        """Parses stderr, which must hold one list and nothing else, and returns the list."""
         found = in_use.parse(outcome.stderr)
         self.assertEqual(found.program, "holders")
         return found

@@ -133,7 +133,7 @@ load_tests = cases.loader(
         "buckets": {
             "every_bucket": [],  # prints the requests that failed, so test_every_bucket runs it
             "a_thread": everywhere(),
-            # with 8G it would show nothing more, and take very long
+            # with 8G this case would show nothing more than with the smaller limits, and take very long
             "until_nothing_is_left": everywhere()[:2],
             "refused_purge": [],  # needs a kernel that refuses calls, which test_refusals simulates
         }

@@ -18,7 +18,9 @@ void ages_lay(uint64_t milliseconds);
 /* Frees slots of the calling thread until it looks at the clock. The freed slots stay in the thread's cache. */
 void ages_tick(void);
 
-/* Moves the clock on by `milliseconds`, or by just too little for that, and then does what ages_tick does. */
+/*
+ * ages_pass moves the clock on by `milliseconds`, ages_pass_almost by a little less; both then do what ages_tick does.
+ */
 void ages_pass(uint64_t milliseconds);
 void ages_pass_almost(uint64_t milliseconds);
 

@@ -37,7 +37,7 @@ struct object {
 
 extern struct object object;
 
-/* The address of a member by the object's file. */
+/* The address that the object's file gives for a member. */
 #define IN_FILE(member) (BASE + offsetof(struct object, member))
 
 /* Returns what must be added to an address of the file to get the address in the process. */
