@@ -18,7 +18,7 @@
 enum {
     COLOUR_PAGE = 0x1000,
     /* 0x000 stays free: servers write to the first line of every buffer */
-    COLOUR_REGIONS = 0x040,   /* what all regions share, then a line for each region; only read */
+    COLOUR_REGIONS = 0x040,   /* data that all regions share, then a cache line for each region; only read */
     COLOUR_HINTS = 0x060,     /* the hint that a free reads first; only read, so it may lie among the regions */
     COLOUR_ROUTE = 0x180,     /* the range of requests, then the map to buckets; only read */
     COLOUR_MAGAZINES = 0x200, /* start of the magazines, which are whole records of 512 bytes */

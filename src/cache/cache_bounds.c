@@ -2,7 +2,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/cache.h"
 
-/* Returns true if the bin has a private magazine whose lowest slots lie below the floor. */
+/* Returns true if the bin has a private magazine whose lowest slots lie below the floor, where malloc's fast path does
+ * not pop them. */
 static bool cache_is_raised(const struct cache_bin *bin)
 {
     const struct magazine *magazine = cache_private(bin);

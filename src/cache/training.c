@@ -199,8 +199,9 @@ void training_learn(struct cache *cache, unsigned bucket)
 
 /*
  * Returns how many slots the bucket's quota shall lose because they were not needed since the last call of
- * training_rest that lowered quotas: half if it is idle, none if it swapped or missed. Else at least a quarter, since
- * without a swap nothing is known of how much of the public magazine is needed; the quota falls until swaps begin.
+ * training_rest that lowered quotas. An idle bucket loses half of its quota. A bucket that has had a miss, or a swap of
+ * its magazines, loses none. Any other bucket loses at least a quarter: without a swap nothing is known of how much of
+ * the public magazine is needed, so the quota falls until swaps begin.
  */
 static uint32_t training_surplus(const struct cache *cache, unsigned bucket)
 {

@@ -101,8 +101,8 @@ static void pool_tick_at(struct cache *cache, uint64_t now)
     cache->state.hastened = false;
     training_rest(cache, now);
     bool more = pool_decay(cache, DECAY_GIVE, now);
-    /* while memory is nearly used up, the ticks of frees purge without a limit for each step of the clock, so
-     * allocations need not */
+    /* while memory is nearly used up, every tick of a free purges, even if another thread has purged at this step of
+     * the clock, so allocations need not purge too */
     cache_set_more(cache, more && !pressure_is_high());
     if (cache->state.more) {
         cache_force_slow(cache);

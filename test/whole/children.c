@@ -227,7 +227,8 @@ CASE(child_of_a_handler_goes_on)
     CHECK_EQUAL(sigaction(SIGUSR2, &action, NULL), 0);
     interrupted = pthread_self();
     CHECK_EQUAL(pthread_create(&interrupter, NULL, interrupt_again_and_again, NULL), 0);
-    while (is_child || forked < INTERRUPTIONS) { /* a signal may still come after the last one that counts */
+    /* one more signal may come when `forked` has its last value; the child of that signal must also work on */
+    while (is_child || forked < INTERRUPTIONS) {
         state = state * 1103515245 + 12345;
         change_one(&held[state >> 16 & (HELD - 1)]);
         if (is_child && ++steps == STEPS_OF_A_CHILD) {

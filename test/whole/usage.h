@@ -3,8 +3,8 @@
 #ifndef SOCKMALLOC_TEST_USAGE_H
 #define SOCKMALLOC_TEST_USAGE_H
 
-/* Allocates blocks of all sizes, checks that none overlaps another and that calloc's are zero, frees them, and
- * checks the ledger. Only for processes of one thread. */
+/* Allocates blocks of all sizes, checks that none overlaps another and that calloc's are zero, frees them, and checks
+ * that each bucket's counters add up (pools_check_ledger). Only for processes of one thread. */
 void use_everything(void);
 
 #endif
