@@ -32,6 +32,7 @@ static const struct row rows[] = {
     {.name = "burst", .measure = row_burst},
     {.name = "span", .measure = row_span},
     {.name = "grow", .measure = row_grow, .argument = "WAY.KIBIBYTES"},
+    {.name = "drawn", .measure = row_drawn, .argument = "THREADS:LOW:HIGH:LIVE:PASSED", .places_itself = true},
     {.name = "great", .measure = row_great, .argument = "KIBIBYTES"},
     {.name = "cow", .measure = row_cow},
     {.name = "small", .measure = row_small},

@@ -17,6 +17,7 @@ void row_burst(const char *argument);
 void row_span(const char *argument);
 void row_grow(const char *argument);
 void row_great(const char *argument);
+void row_drawn(const char *argument);
 void row_cow(const char *argument);
 void row_load(const char *argument);
 void row_fresh(const char *argument);

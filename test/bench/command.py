@@ -15,6 +15,7 @@ from dataclasses import asdict
 from os import environ
 from pathlib import Path
 
+import charts
 import judge
 import machine
 import measure
@@ -94,13 +95,18 @@ def parser(program: str, description: str | None) -> argparse.ArgumentParser:
     made.add_argument("--library", type=Path, default=LIBRARY, help="the sockmalloc to measure")
     made.add_argument("--program", type=Path, default=PROGRAM, help="the program to run under it")
     made.add_argument("--output", type=Path, help="write every figure to this file, as JSON")
+    made.add_argument("--charts", type=Path, metavar="DIRECTORY", help="draw a chart of each figure, an SVG file")
     made.add_argument("--check", action="store_true", help="status 1 if a bound is exceeded")
     return made
 
 
-def take(made: argparse.ArgumentParser, table: Sequence[rows.Row]) -> argparse.Namespace:
-    """Reads the command line. Ends the program if the options contradict each other."""
+def take(
+    made: argparse.ArgumentParser, table_of: Callable[[argparse.Namespace], Sequence[rows.Row]]
+) -> argparse.Namespace:
+    """Reads the command line. `table_of` returns the table of rows by the options. Ends the program if the options
+    contradict each other."""
     arguments = made.parse_args()
+    table = table_of(arguments)
     try:
         arguments.rows = rows.chosen(arguments.rows, table)
         arguments.peers = peers.chosen(arguments.peers)
@@ -251,6 +257,7 @@ def write_json(
     document = {
         "machine": description,
         "rounds": arguments.rounds,
+        "seed": getattr(arguments, "seed", None),
         "allocators": [{"name": a.name, "library": str(a.library or ""), "version": a.version} for a in columns],
         "figures": results.as_json(),
         "verdicts": [asdict(verdict) for verdict in verdicts],
@@ -277,6 +284,9 @@ def measure_and_judge(
     within = _print_verdicts(verdicts)
     if arguments.output:
         write_json(arguments, description, columns, results, verdicts)
+    if arguments.charts:
+        figures = [figure for row in arguments.rows for figure in row.figures]
+        charts.write(arguments.charts, results, figures, [allocator.name for allocator in columns])
     return 1 if arguments.check and not within else 0
 
 

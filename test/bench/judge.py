@@ -30,6 +30,10 @@ class Results:
     def _rounds(self, figure: str, allocator: str) -> dict[int, float]:
         return self._values.get(figure, {}).get(allocator, {})
 
+    def rounds(self, figure: str, allocator: str) -> list[float]:
+        """Returns the figure in each round."""
+        return list(self._rounds(figure, allocator).values())
+
     def median(self, figure: str, allocator: str) -> float | None:
         values = self._rounds(figure, allocator).values()
         return median(values) if values else None

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import math
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os.path import commonprefix
@@ -176,6 +178,28 @@ ROWS = (
         ),
     ),
 )
+
+
+DRAWN = 6
+SEED = 1
+LIVE_BYTES = 256 << 20
+
+
+def drawn(seed: int) -> list[Row]:
+    """Draws workloads that nothing was tuned for: how many threads, which sizes, how many live buffers in a thread,
+    and what share of the frees is made by another thread. A seed always draws the same ones."""
+    draw = random.Random(seed)
+    made = []
+    for _ in range(DRAWN):
+        threads = draw.choice((1, 1, 2, 4, 16))
+        low = round(10 ** draw.uniform(1.2, 4.5))
+        high = round(min(low * 10 ** draw.uniform(0.3, 3), 4 << 20))
+        mean = (high - low) / math.log(high / low)
+        live = round(min(10 ** draw.uniform(1, 3.5), max(1, LIVE_BYTES / mean / threads)))
+        passed = draw.choice((0, 0, 10, 50))
+        name = f"drawn.{threads}t.{low}-{high}.{live}live.{passed}passed"
+        made.append(Row(("drawn", f"{threads}:{low}:{high}:{live}:{passed}"), (Figure(name, "ns", Bound(1.00, BEST)),)))
+    return made
 
 
 def chosen(names: list[str] | None, rows: Sequence[Row] = ROWS) -> list[Row]:

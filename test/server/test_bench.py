@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 import unittest
+import xml.dom.minidom
 from pathlib import Path
 from unittest import mock
 
@@ -14,6 +15,7 @@ from harness import settings
 # appended at the end, because other modules may have the same names
 sys.path.append(str(Path(__file__).resolve().parents[1] / "bench"))
 
+import charts  # noqa: E402
 import faults  # noqa: E402
 import idle  # noqa: E402
 import judge  # noqa: E402
@@ -38,6 +40,31 @@ def results(**columns: float) -> judge.Results:
 
 def program() -> Path:
     return Path(os.environ["SOCKMALLOC_BUILD"]) / "test" / "bench" / "bench"
+
+
+class Charts(unittest.TestCase):
+    def test_bars_are_as_long_as_the_medians(self) -> None:
+        made = results(glibc=8, sockmalloc=2)
+        made.add(2, "glibc", {"x": 4})
+        made.add(3, "glibc", {"x": 4})
+        drawn = charts.chart(made, rows.Figure("x", "<us>"), ["glibc", "mimalloc", "sockmalloc"])
+        parsed = xml.dom.minidom.parseString(drawn)
+        bars = [float(rect.getAttribute("width")) for rect in parsed.getElementsByTagName("rect")[1:]]
+        self.assertEqual(len(bars), 2, "an allocator without a figure has no bar")
+        self.assertEqual(bars[0], 2 * bars[1])
+        spread = parsed.getElementsByTagName("path")[0].getAttribute("d")
+        least, most = (float(end.split()[0]) for end in spread[1:].split("H"))
+        self.assertEqual((most - charts.LABEL) / (least - charts.LABEL), 2)
+
+
+class Drawn(unittest.TestCase):
+    def test_a_seed_draws_its_rows_again(self) -> None:
+        self.assertEqual(rows.drawn(5), rows.drawn(5))
+        self.assertNotEqual(rows.drawn(5), rows.drawn(6))
+        for seed in range(1, 200):
+            for row in rows.drawn(seed):
+                threads, low, high, live, passed = map(int, row.command[1].split(":"))
+                self.assertTrue(1 <= threads <= 64 and 1 <= low < high <= 4 << 20 and live >= 1 and passed <= 100, row)
 
 
 class Judgement(unittest.TestCase):
@@ -169,6 +196,11 @@ class Rows(unittest.TestCase):
 
     def test_zeroed(self) -> None:
         for row in rows.chosen(["zeroed"]):
+            with self.subTest(row=row.name):
+                self.check(row, measure.run(program(), row, self.ours))
+
+    def test_drawn(self) -> None:
+        for row in rows.drawn(1)[:2]:
             with self.subTest(row=row.name):
                 self.check(row, measure.run(program(), row, self.ours))
 
