@@ -99,12 +99,19 @@ static bool route_wastes(unsigned bucket, size_t request)
     return UNLIKELY(pool_is_tight()) && request < region.geometry[bucket].stride / 7 * 6;
 }
 
+/* Returns a mapped block for a request that could have no slot, or NULL if the request is too small for that or there
+ * is no memory. */
+static COLD void *route_alloc_instead(size_t request)
+{
+    return request >= (pool_is_tight() ? MAPPED_TIGHT : MAPPED_LEAST) ? route_alloc_mapped(1, request) : NULL;
+}
+
 /* Allocates a request of the pools' sizes from mimalloc, or as a mapped block. While memory is tight and the kernel
  * refuses mimalloc memory, free slots are unmapped and mimalloc tries again. If that fails too, a slot serves the
  * request, however much of it is wasted. */
 static COLD void *route_alloc_last(size_t request, const void *caller)
 {
-    void *block = request >= MAPPED_TIGHT && pool_is_tight() ? route_alloc_mapped(1, request) : NULL;
+    void *block = route_alloc_instead(request);
     block = block != NULL ? block : fallback_alloc(request);
     if (block == NULL && pool_is_tight()) {
         block = pool_return() > 0 ? fallback_alloc(request) : NULL;
@@ -240,7 +247,8 @@ void *route_alloc_zeroed(size_t count, size_t size, const void *caller)
     void *slot = pool_alloc(route_offset(request), request, &was);
     slot = slot != NULL ? slot : route_alloc_far(bucket, request, &was, caller);
     if (UNLIKELY(slot == NULL)) {
-        return fallback_alloc_zeroed(count, size);
+        void *block = route_alloc_instead(request);
+        return block != NULL ? block : fallback_alloc_zeroed(count, size);
     }
     return slot_meta_is_zero(was) && !pool_is_child_of_threads ? slot : memset(slot, 0, route_round(request));
 }

@@ -115,6 +115,26 @@ CASE(mallinfo_counts_them)
     CHECK_EQUAL(info.hblkhd, 0);
 }
 
+/* Large blocks that find no address in the pools' range are mapped. The runner sets SOCKMALLOC_MAX to 64 MiB, and the
+ * range has at most 64 GiB. */
+CASE(full_range_serves_on)
+{
+    enum { BLOCKS = 1300, SIZE = 60 * MIB };
+    static char *blocks[BLOCKS];
+    for (int i = 0; i < BLOCKS; i++) {
+        blocks[i] = check_hide(i % 2 == 0 ? malloc(SIZE) : calloc(1, SIZE));
+        CHECK(blocks[i] != NULL);
+        blocks[i][SIZE / 2] = 1;
+    }
+    CHECK(mallinfo2().hblks > BLOCKS / 10);
+    CHECK(status_of("VmRSS") < 200 * 1024);
+    for (int i = 0; i < BLOCKS; i++) {
+        free(blocks[i]);
+    }
+    CHECK_EQUAL(mallinfo2().hblks, 0);
+    pools_check_ledger();
+}
+
 CASE(alignments_hold)
 {
     for (size_t alignment = 16; alignment <= (size_t)1 << 28; alignment *= 16) {
