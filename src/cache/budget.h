@@ -15,7 +15,7 @@
  * All numbers are bytes; a slot counts with its capacity. A cache is charged for its quotas, no matter how many slots
  * its magazines hold. The sum of all charges never exceeds cache_limit, so the caches never hold more either. Free
  * slots outside caches that have their pages are retained memory. They are counted only if SOCKMALLOC_RETAIN or
- * SOCKMALLOC_LARGE_RETAIN is set. Any thread, no lock.
+ * SOCKMALLOC_LARGE_RETAIN is set. Any thread may read and change the counts without a lock.
  */
 struct budget {
     uint64_t cache_limit; /* the most bytes of charges: SOCKMALLOC_CACHE, or retain_limit if that is lower */
@@ -31,7 +31,7 @@ struct budget {
 
 extern INTERNAL struct budget budget;
 
-/* Sets the limits, and all counts to zero. At start, by one thread. */
+/* Sets the limits, and all counts to zero. One thread calls it at start-up. */
 void budget_open(uint64_t cache_limit, uint64_t retain_limit, uint64_t large_limit);
 
 /* Charges `bytes` for quotas of a cache. Returns false, with nothing charged, if the limit does not allow all of
@@ -77,7 +77,7 @@ static inline void budget_retain_large(int64_t bytes)
 uint64_t budget_excess(void);
 uint64_t budget_excess_large(void);
 
-/* Sets the three counts and keeps the limits. At start, and in the child of a fork. */
+/* Sets the three counts and keeps the limits. The library calls it at start-up, and in the child of a fork. */
 void budget_reset(uint64_t charged, uint64_t retained, uint64_t large_retained);
 
 #endif

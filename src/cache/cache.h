@@ -13,8 +13,8 @@
 #include "cache/cache_registry.h"
 #include "cache/magazine.h"
 
-/* Lays the table of the records (cache_lay_records) and makes the key whose destructor runs at the end of a thread. At
- * start, by one thread. Returns false if the first pages of the table can't be had. */
+/* Lays the table of the records (cache_lay_records) and makes the key whose destructor runs at the end of a thread. One
+ * thread calls it at start-up. Returns false if the first pages of the table can't be had. */
 bool cache_lay(void);
 
 /* Opens a cache for the calling thread and returns it. Returns cache_shared if there is no memory, the table is full,
@@ -31,7 +31,7 @@ static inline struct cache *cache_reach(void)
  * Makes the bucket's next tick come after `interval` frees. The fast path of free counts in `returned` of the bin and
  * runs a tick when this counter comes to 0 (counter_step). So cache_arm sets the counter to minus the interval, and
  * adds to `armed` what the counter loses. If the bucket has no private magazine, each free is a slow path anyway and
- * the tick comes after 61 frees at most. The calling thread's own cache.
+ * the tick comes after 61 frees at most. `cache` must be the calling thread's own.
  */
 void cache_arm(struct cache *cache, unsigned bucket, uint32_t interval);
 
@@ -59,7 +59,7 @@ static inline uint32_t cache_quota(const struct cache *cache, unsigned bucket)
  * Sets the bucket's quota, MAGAZINE_SLOTS at most. A higher quota is charged to the budget first; returns false, with
  * nothing changed, if the budget has no room for it. With a lower quota, slots that no longer fit go to the stack, or
  * with their magazine to the depot, before the charge is returned. A quota of 0 also frees the rest of the fresh run.
- * The calling thread's own cache.
+ * `cache` must be the calling thread's own.
  */
 bool cache_set_quota(struct cache *cache, unsigned bucket, uint32_t quota);
 
@@ -71,25 +71,25 @@ bool cache_set_quota(struct cache *cache, unsigned bucket, uint32_t quota);
  */
 void cache_set_usual(uint32_t bucket);
 
-/* Notes if pages are due to be purged. While they are, the short path of the large pool is closed. The calling
- * thread's own cache. */
+/* Notes if pages are due to be purged. While they are, the short path of the large pool is closed. `cache` must be the
+ * calling thread's own. */
 void cache_set_more(struct cache *cache, bool more);
 
 /*
- * cache_force_slow makes the next alloc of each bucket take the slow path, although the private magazine has slots:
- * it raises the floor to the top. A signal handler may allocate a slot between these two steps; the top is then below
- * the floor, which also sends allocs to the slow path. cache_resume_fast lowers the floor of one bucket again. It
- * returns false if the floor was not raised. The calling thread's own cache.
+ * cache_force_slow makes the next alloc of each bucket take the slow path, although the private magazine has slots: it
+ * raises the floor to the top. A signal handler may allocate a slot between these two steps; the top is then below the
+ * floor, which also sends allocs to the slow path. cache_resume_fast lowers the floor of one bucket again. It returns
+ * false if the floor was not raised. `cache` must be the calling thread's own.
  */
 void cache_force_slow(struct cache *cache);
 bool cache_resume_fast(struct cache *cache, unsigned bucket);
 
 /*
- * cache_mark_cold marks all slots in the bucket's private magazine, and all places above them, as cold: it moves
- * floor and ceiling to the top. A cold slot is popped by cache_pop_cold, and a cold place is filled by
- * cache_push_cold, both on the slow path and one at a time. A slot that was allocated or freed since then is warm and
- * serves the fast paths. cache_pop_cold returns NULL if no cold slot is left, cache_push_cold false if the quota is
- * used up. The calling thread's own cache.
+ * cache_mark_cold marks all slots in the bucket's private magazine, and all places above them, as cold: it moves floor
+ * and ceiling to the top. A cold slot is popped by cache_pop_cold, and a cold place is filled by cache_push_cold, both
+ * on the slow path and one at a time. A slot that was allocated or freed since then is warm and serves the fast paths.
+ * cache_pop_cold returns NULL if no cold slot is left, cache_push_cold false if the quota is used up. `cache` must be
+ * the calling thread's own.
  */
 void cache_mark_cold(struct cache *cache, unsigned bucket);
 void *cache_pop_cold(struct cache *cache, unsigned bucket);
@@ -165,14 +165,14 @@ bool cache_others_are_open(void);
 /*
  * Forgets what the caches of other threads hold, and the public magazines of the calling thread's own cache, because
  * other threads may have been stealing them. Its private magazines stay, also for a call of malloc or free that a
- * signal handler interrupted to fork. In the child of a fork.
+ * signal handler interrupted to fork. It runs in the child of a fork.
  */
 void cache_isolate(void);
 
-/* Forgets all magazines, and gives back all records except that of the calling thread. In the child of a fork. */
+/* Forgets all magazines, and gives back all records except that of the calling thread. It runs in a fork child. */
 void cache_reset(void);
 
-/* Sets all event counters of all caches to zero. In the child of a fork. */
+/* Sets all event counters of all caches to zero. It runs in the child of a fork. */
 void cache_reset_counters(void);
 
 /* --- shared by cache.c and the other cache_* files; the cache or bin is the calling thread's own --- */

@@ -31,8 +31,9 @@ static void cache_cut(struct cache *cache, unsigned bucket, struct magazine *mag
     cache_count_deposit(cache, bucket, surplus);
 }
 
-/* Lowers the quota: cuts both magazines to `quota` slots. With a quota of 0 both go to the depot, and the fresh run
- * is freed, because a thread without a quota does not allocate from it. */
+/* Lowers the quota: cuts both magazines to `quota` slots. With a quota of 0 both magazines go to the depot. The new
+ * slots that were carved for this thread (the fresh run) are then freed, because a thread without a quota does not
+ * allocate from them. */
 static void cache_shrink(struct cache *cache, unsigned bucket, uint32_t quota)
 {
     struct cache_bin *bin = &cache->bin[bucket];

@@ -44,14 +44,15 @@ struct cache_bin {
     uint32_t owner;                             /* slot_meta_owner of the thread; equal in all bins of a cache */
     uint8_t live;                               /* the metadata byte of a live slot of the bucket */
 #define CACHE_COUNTER(name, help) struct counter name;
-    COUNTER_FAST_ROWS(CACHE_COUNTER) /* `returned` counts up to 0 from minus the interval of ticks: cache_arm */
+    /* Among these counters, `returned` is minus the number of frees until the next tick. Each free adds 1 to it. */
+    COUNTER_FAST_ROWS(CACHE_COUNTER)
 };
 
 /* One bucket's part of a thread's cache that only slow paths write to. */
 struct cache_tally {
     COUNTER_SLOW_ROWS(CACHE_COUNTER)
 #undef CACHE_COUNTER
-    struct counter armed; /* frees to add to `returned` of the bin, so that the sum is all frees: see cache_arm */
+    struct counter armed; /* plus `returned` of the bin, which is negative, this is the number of all frees */
     uint32_t folded;      /* requests - frees when the bucket's peak was last brought up to date (pool_fold) */
     uint32_t seen;        /* requests + frees when training last checked if the bucket was in use */
     /* slots that each of the two magazines may hold; if 0, the cache has no magazines of the bucket */

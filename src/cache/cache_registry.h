@@ -19,21 +19,21 @@
 /* Returns the bytes of addresses that the table takes, for reserve_open. */
 size_t cache_space(void);
 
-/* Maps the first page of the table and of its links. At start, by one thread; cache_lay calls it. Returns false if the
- * kernel refuses. */
+/* Maps the first page of the table and of its links. cache_lay calls it, in one thread at start-up. Returns false if
+ * the kernel refuses. */
 bool cache_lay_records(void);
 
-/* Unmaps the table. At start, if the library cannot work after all. */
+/* Unmaps the table. The library calls it at start-up, if it turns out that the pools cannot work. */
 void cache_unlay(void);
 
 /*
  * Returns a record for the calling thread: one that an ended thread has left, with its counters, or else a new one.
- * Returns NULL if the table is full or memory has run out. Any thread, no lock.
+ * Returns NULL if the table is full or memory has run out. Any thread may call it, and it takes no lock.
  */
 struct cache *cache_find_record(void);
 
-/* Gives a record back, so that cache_find_record finds it. It must hold no magazine and no quota. Any thread, no lock.
- */
+/* Gives a record back, so that cache_find_record finds it. The record must hold no magazine and no quota. Any thread
+ * may call it without a lock. */
 void cache_put_record(struct cache *cache);
 
 /* Returns the number of records that were ever used, plus 1 for cache_shared. cache_at returns one of them by its
@@ -51,7 +51,7 @@ struct span cache_opened_span(void);
 
 /*
  * Takes the public magazine of the bucket out of another thread's cache, if the magazine holds slots. Returns the
- * magazine, which the caller then owns, or NULL. Any thread, no lock.
+ * magazine, which the caller then owns, or NULL. Any thread may call it, and it takes no lock.
  */
 struct magazine *cache_steal(struct cache *victim, unsigned bucket);
 
@@ -61,11 +61,11 @@ struct magazine *cache_steal(struct cache *victim, unsigned bucket);
  */
 struct magazine *cache_walk(struct cache *cache, unsigned bucket);
 
-/* Forgets which records have been given back. In the child of a fork: the thread may have forked in a handler that
- * interrupted it in cache_find_record. */
+/* Forgets which records have been given back. It runs in the child of a fork, because the thread may have forked in a
+ * handler that interrupted it in cache_find_record. */
 void cache_forget_records(void);
 
-/* Tells the table that no other thread makes it grow (table_after_fork). In the child of a fork. */
+/* Tells the table that no other thread makes it grow (table_after_fork). This function runs in the child of a fork. */
 void cache_reset_records(void);
 
 #endif

@@ -26,7 +26,7 @@ struct magazine *depot_pop_empty(unsigned bucket);
 /* Pushes a magazine to the bucket's empty ones or, if it holds slots, to the young generation. */
 void depot_push(unsigned bucket, struct magazine *magazine);
 
-/* Forgets all magazines. In the child of a fork, before the free slots are found again by their metadata. */
+/* Forgets all magazines. It runs in the child of a fork, before the free slots are found again by their metadata. */
 void depot_reset(void);
 
 #endif

@@ -28,20 +28,24 @@ struct magazine {
     void *slot[MAGAZINE_SLOTS];
 };
 
-/* Return the bytes of addresses that the table and its links take, for reserve_open; map their first pages, false if
- * the kernel refuses; and unmap them. At start, by one thread. */
+/* magazine_space returns the bytes of addresses that the table and its links take, for reserve_open. magazine_lay maps
+ * their first pages, and returns false if the kernel refuses. magazine_unlay unmaps them. One thread calls these
+ * functions at start-up. */
 size_t magazine_space(void);
 bool magazine_lay(void);
 void magazine_unlay(void);
 
-/* Returns a new empty magazine, or NULL if the table is full or memory has run out. Any thread, no lock. */
+/* Returns a new empty magazine, or NULL if the table is full or memory has run out. Any thread may call it, and it
+ * takes no lock. */
 struct magazine *magazine_open(void);
 
-/* Push a magazine onto a stack, and pop one or return NULL. Any thread, no lock. */
+/* magazine_push pushes a magazine onto a stack. magazine_pop pops one, or returns NULL if the stack is empty. Any
+ * thread may call them, and they take no lock. */
 void magazine_push(struct stack *stack, struct magazine *magazine);
 struct magazine *magazine_pop(struct stack *stack);
 
-/* Returns how many slots the magazine holds, if it is no cache's private one. */
+/* Returns how many slots the magazine holds. The number is out of date while the magazine is the private one of a
+ * cache. */
 static inline uint32_t magazine_count(const struct magazine *magazine)
 {
     return atomic_load_explicit(&magazine->count, memory_order_relaxed);
@@ -76,8 +80,8 @@ struct span magazine_records_span(void);
 /* Returns how many bytes the table can grow to. */
 size_t magazine_capacity(void);
 
-/* Makes all magazines new again, as if none had been opened. In the child of a fork, after all caches and depots have
- * dropped their magazines. */
+/* Makes all magazines new again, as if none had been opened. It runs in the child of a fork, after all caches and
+ * depots have dropped their magazines. */
 void magazine_reset(void);
 
 #endif

@@ -13,18 +13,18 @@
  * a few words that say what is wrong, or "" if there is no such file, as at a server's first start.
  *
  * The file must be a regular file of root or of the effective user that nobody else may write to. A symbolic link is
- * not followed, but the directories in `path` may be links. A FIFO is refused without waiting for it. Any thread;
- * keeps errno.
+ * not followed, but the directories in `path` may be links. A FIFO is refused without waiting for it. Any thread may
+ * call the function, which keeps errno.
  */
 INTERNAL const char *profile_read(const char *path, struct profile *profile);
 
 /*
  * Writes the profile to `path`, readable by its user alone. Returns false if that fails; a former file is then
- * unchanged. The profile is first written to PATH.PID.new and then renamed, so a reader finds either the old profile
- * or the new one, whole. If several processes write, the last one's profile stays. If two threads of a process write
- * at once, or a signal handler and the thread that it interrupts, one of the profiles is dropped. A process that is
- * killed can leave PATH.PID.new behind; the next writer with the same pid removes it. In a container that is the next
- * start.
+ * unchanged. The profile is first written to PATH.PID.new and then renamed, so a reader finds either the old profile or
+ * the new one, whole. If several processes write, the last one's profile stays. If two threads of a process write at
+ * once, or a signal handler and the thread that it interrupts, one of the profiles is dropped. A process that is killed
+ * can leave PATH.PID.new behind; the next writer with the same pid removes it. In a container, where a server often
+ * gets the same pid at each start, this happens when the server next writes its profile.
  *
  * A file that does not begin like a profile is not replaced, so a mistyped path costs no file. A symbolic link, a
  * device and a file that cannot be read are not replaced either.
@@ -32,7 +32,7 @@ INTERNAL const char *profile_read(const char *path, struct profile *profile);
  * The function does not wait for the disk (no fsync), because a signal handler may call it. After a power cut the
  * file can be damaged. The next start notices by the checksum and begins untrained.
  *
- * Signal-safe: no allocation, no waiting for a lock. Keeps errno.
+ * The function is signal-safe, because it allocates nothing and waits for no lock. It keeps errno.
  */
 INTERNAL bool profile_write(const char *path, const struct profile *profile);
 

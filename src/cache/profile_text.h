@@ -30,7 +30,7 @@ enum { PROFILE_QUOTA_LIMIT = 1 << 20 };
 struct profile {
     unsigned count;
     struct profile_row {
-        size_t bucket;  /* the size in bytes, because the number depends on SOCKMALLOC_MIN */
+        size_t bucket;  /* the bucket's size in bytes; its number depends on SOCKMALLOC_MIN */
         uint32_t quota; /* slots */
     } row[BUCKET_LIMIT];
 };

@@ -32,7 +32,7 @@ struct training_settings {
     uint32_t first[BUCKET_LIMIT]; /* 0: a bucket gets its first quota by promotion */
 };
 
-/* Sets the settings. At start. */
+/* Sets the settings. The library calls it at start-up. */
 void training_open(const struct training_settings *settings);
 
 /*
@@ -58,9 +58,9 @@ void training_rest(struct cache *cache, uint64_t now);
 bool training_result(uint32_t quota[BUCKET_LIMIT]);
 
 /*
- * Reads the profile at `path` into the first quotas of the buckets that it names. Nothing is read if the path is
- * empty. The text of the path must stay in place. If the profile cannot be read, a message says so once, and the
- * profile is ignored. At start.
+ * Reads the profile at `path` into the first quotas of the buckets that it names. Nothing is read if the path is empty.
+ * The text of the path must stay in place. If the profile cannot be read, a message says so once, and the profile is
+ * ignored. The library calls it at start-up.
  */
 void training_recall(const char *path, const struct bucket_plan *plan, uint32_t first[BUCKET_LIMIT]);
 

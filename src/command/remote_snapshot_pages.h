@@ -6,9 +6,9 @@
 #include <stdbool.h>
 
 /*
- * The command has a residency_ask of its own, in the place of the one in src/memory/residency_source.c. It
- * reads /proc/PID/pagemap of the process that remote_snapshot_ask_pages_of named last. Returns false, with
- * errno set, if that file cannot be opened.
+ * Opens /proc/PID/pagemap of the process. From then on residency_ask, which says which pages are resident, reads that
+ * file. The command has its own residency_ask for this, in the place of the one in src/memory/residency_source.c.
+ * Returns false, with errno set, if the file cannot be opened.
  */
 bool remote_snapshot_ask_pages_of(int process);
 

@@ -3,9 +3,9 @@
 #ifndef SOCKMALLOC_CHOICES_H
 #define SOCKMALLOC_CHOICES_H
 
-/* The columns of all rows here are name, word in the environment, and help for the man page. */
+/* The columns of all rows here are the name in C, the value in the environment, and the help for the man page. */
 
-/* The kinds of pool: words of SOCKMALLOC_POOL. */
+/* The kinds of pool, which are the values of the environment variable SOCKMALLOC_POOL. */
 #define KIND_ROWS(ROW)                                                                                                 \
     ROW(THREAD, "thread", "each thread has a cache of free slots, with quotas that adapt to its use")                  \
     ROW(LOCKFREE, "lockfree", "each bucket has one lock-free stack of free slots, and there are no caches")            \
@@ -22,8 +22,9 @@ enum kind {
 };
 
 /*
- * Transparent huge pages in the pools: words of SOCKMALLOC_THP. A huge page costs 2 MiB even for a region that holds
- * one buffer, cannot form over a guard page, and has to be split when a slot in it is purged.
+ * The values of the environment variable SOCKMALLOC_THP, which allows transparent huge pages in the pools. A huge page
+ * costs 2 MiB even for a region that holds one buffer, cannot form over a guard page, and has to be split when a slot
+ * in it is purged.
  */
 #define HUGE_ROWS(ROW)                                                                                                 \
     ROW(NEVER, "never", "no huge pages in the pools, even where the kernel would use them unasked")                    \
@@ -36,7 +37,7 @@ enum huge {
         HUGE_COUNT
 };
 
-/* The formats of statistics: words of SOCKMALLOC_FORMAT. */
+/* The formats of statistics, which are the values of the environment variable SOCKMALLOC_FORMAT. */
 #define FORMAT_ROWS(ROW)                                                                                               \
     ROW(TEXT, "text", "tables for a person to read")                                                                   \
     ROW(JSON, "json", "one line of JSON, in the layout of statistics.schema.json")                                     \

@@ -62,7 +62,7 @@ static bool setting_read_number(const struct setting *setting, const char *value
     return text_read_size(value, number) && *number >= setting->minimum && *number <= setting->maximum;
 }
 
-/* Reads a plain number. A number of things is not written with a unit: "8k" is refused. */
+/* Reads a number without a unit. The text "8k" is refused, because the setting is not a number of bytes. */
 static bool setting_read_count(const struct setting *setting, const char *value, uint64_t *number)
 {
     return value[strspn(value, "0123456789")] == '\0' && setting_read_number(setting, value, number);

@@ -20,8 +20,8 @@ enum decay_call { DECAY_GIVE, DECAY_TAKE, DECAY_CALLS };
  * generation, the two change places. So the pages of a slot are purged after between half and all of the setting, and
  * no slot carries a time.
  *
- * Any thread, no lock. A thread that has read `young` before a change pushes its slot to the generation that is old
- * by now. The slot is then purged sooner, and nothing else happens.
+ * Any thread may use the generations without a lock. A thread that has read `young` before a change pushes its slot to
+ * the generation that is old by now. The slot is then purged sooner, and nothing else happens.
  */
 struct decay {
     uint64_t age; /* nanoseconds that a generation lasts at least, or DECAY_NEVER */
@@ -36,7 +36,8 @@ enum { DECAY_GENERATIONS = 2 };
 
 extern INTERNAL struct decay decay;
 
-/* Sets how long free slots keep their pages: SOCKMALLOC_DECAY_MS in milliseconds, or DECAY_NEVER. At start. */
+/* Sets how long free slots keep their pages: SOCKMALLOC_DECAY_MS in milliseconds, or DECAY_NEVER. The library calls it
+ * at start-up. */
 void decay_open(uint64_t milliseconds);
 
 /* decay_young returns the generation that freed slots join, and decay_old returns the other one. */

@@ -47,8 +47,8 @@ void hole_close(uint32_t first, uint32_t pages);
  */
 uint32_t hole_fill(char *range, uint32_t pages, uint32_t wanted, uint32_t *first);
 
-/* Forgets all holes; their addresses stay unused. In the child of a fork, where a thread of the parent may have been
- * changing the holes. */
+/* Forgets all holes; their addresses stay unused. It runs in the child of a fork, where a thread of the parent may have
+ * been changing the holes. */
 void hole_reset(void);
 
 #endif

@@ -23,7 +23,7 @@
 enum { MAPPED_BLOCKS = 1 << 12 };
 
 /* Lets blocks be made. None of them lies in the `size` bytes from `start` on, because there all addresses are taken to
- * be mimalloc's. At start. */
+ * be mimalloc's. The library calls it at start-up. */
 void mapped_open(uintptr_t start, size_t size);
 
 /*

@@ -40,7 +40,8 @@ size_t region_space(size_t size)
            reserve_space(region_table_size(pages, sizeof(stack_link), 0)) + reserve_space(size);
 }
 
-/* Returns how many links the slots in a number of pages need. */
+/* Returns how many entries the table of links needs for the slots in a number of pages. The link of a free slot names
+ * the next slot on its stack. */
 static size_t region_links(size_t pages)
 {
     return (pages >> region.link_shift) + 1;
@@ -127,8 +128,8 @@ static bool region_grow(size_t size)
            table_reach(&links, region_links(pages) * sizeof(stack_link)) && table_grow_to(&region_growth.slots, size);
 }
 
-/* Makes the range usable up to page `end`, and one page further. The range grows from this last page, which no slot
- * ever takes, so it cannot be returned. */
+/* Makes the range usable up to page `end`, and one page further. The mapping grows by an mremap of this last page, so
+ * the page must stay mapped. No slot ever takes the page, so it is never unmapped with a slot's addresses. */
 static bool region_reach(uint32_t end)
 {
     size_t size = ((size_t)end << REGION_SHIFT) + os_page_size();

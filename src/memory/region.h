@@ -149,8 +149,8 @@ struct place {
     uint32_t number;
 };
 
-/* Finds the slot that an address of the range lies in: reads the state bytes backwards from the address to the start
- * of a slot. For messages, since it takes as long as the slot has pages. */
+/* Finds the slot that an address of the range lies in: reads the state bytes backwards from the address to the start of
+ * a slot. It is only for messages, because its time grows with the pages of the slot. */
 INTERNAL struct place region_find(const void *address);
 
 /* Returns the number of the first slot at page `from` or behind it, or REGION_END. Signal-safe. */
@@ -163,14 +163,15 @@ INTERNAL uint32_t region_after(uint32_t number);
 /* Returns the bytes of addresses that a range of `size` bytes and its tables take, for reserve_open. */
 size_t region_space(size_t size);
 
-/* Maps the first pages of the range and of its tables, and writes `region`. At start, by one thread. Returns false,
- * with nothing mapped, if the kernel refuses. */
+/* Maps the first pages of the range and of its tables, and writes `region`. One thread calls it at start-up. Returns
+ * false, with nothing mapped, if the kernel refuses. */
 bool region_lay(const struct bucket_plan *plan, size_t size);
 
-/* Advises the kernel to use huge pages for the range, or not to. At start, before slots are carved. */
+/* Advises the kernel to use huge pages for the range, or not to. The library calls it at start-up, before slots are
+ * carved. */
 void region_choose_huge(bool wanted);
 
-/* Unmaps what region_lay has mapped. At start, if the pools cannot work after all. */
+/* Unmaps what region_lay has mapped. The library calls it at start-up, if it turns out that the pools cannot work. */
 void region_close(void);
 
 /* Returns true if region_lay has succeeded. */

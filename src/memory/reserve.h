@@ -8,16 +8,16 @@
 
 /*
  * Chooses a window of `size` bytes. It ends just below `wished_end`, if that is not NULL and nothing is mapped there;
- * else it lies elsewhere. Nothing is mapped afterwards, so the window may not stay free, and each table is prepared
- * to find another mapping in its way. At start, by one thread. Returns false if the kernel has no such range of
+ * else it lies elsewhere. Nothing is mapped afterwards, so the window may not stay free, and each table is prepared to
+ * find another mapping in its way. One thread calls it at start-up. Returns false if the kernel has no such range of
  * addresses.
  */
 bool reserve_open(size_t size, char *wished_end);
 
 /*
  * Returns the start of the next `size` bytes of the window, which must be whole pages. The page behind them stays
- * unmapped. At start, by one thread. It cannot fail, because the size for reserve_open is the sum of reserve_space
- * over all parts.
+ * unmapped. One thread calls it at start-up. It cannot fail, because the size for reserve_open is the sum of
+ * reserve_space over all parts.
  */
 char *reserve_cut(size_t size);
 

@@ -64,8 +64,8 @@ static inline uint32_t slots_pop_purged(unsigned bucket)
     return stack_pop(&slots.purged[bucket], region.links, region.link_shift);
 }
 
-/* Returns a free slot, else a purged one, else a new one that is carved, and stores in `source` which of these.
- * Returns NULL if the range is full or memory has run out. Any thread, no lock. */
+/* Returns a free slot, else a purged one, else a new one that is carved, and stores in `source` which of these. Returns
+ * NULL if the range is full or memory has run out. Any thread may call it, and it takes no lock. */
 static inline void *slots_pop(unsigned bucket, enum slots_source *source)
 {
     uint32_t number = slots_pop_free(bucket);

@@ -26,15 +26,15 @@ struct table {
     _Atomic size_t blocked;   /* how far the table reached when another mapping was in its way; 0 if none ever was */
 };
 
-/* Maps the first page at `start`. At start, by one thread. Returns false if the kernel refuses or something is mapped
- * there. */
+/* Maps the first page at `start`. One thread calls it at start-up. Returns false if the kernel refuses or something is
+ * mapped there. */
 bool table_open(struct table *table, char *start, size_t limit, size_t step);
 
-/* Unmaps a table that will not be used. At start, by one thread. */
+/* Unmaps a table that will not be used. One thread calls it at start-up. */
 void table_close(struct table *table);
 
 /* Makes the first `size` bytes usable, and some more if memory allows. Returns false if `size` exceeds the limit, if
- * the kernel refuses memory, or if another mapping is in the way. Any thread, no lock. */
+ * the kernel refuses memory, or if another mapping is in the way. Any thread may call it, and it takes no lock. */
 bool table_grow(struct table *table, size_t size);
 
 /* The two halves of table_grow, for a table that must not grow further than others. table_goal returns how many bytes

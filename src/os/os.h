@@ -39,12 +39,12 @@ bool os_extend(char *end, size_t size);
 bool os_is_mapped(char *page);
 
 /*
- * Returns true if nothing is mapped in the range. Also returns true if a limit on address space keeps the question
- * from being answered. At start.
+ * Returns true if nothing is mapped in the range. Also returns true if a limit on address space keeps the question from
+ * being answered. The library calls it at start-up.
  */
 bool os_is_free(char *start, size_t size);
 
-/* Returns a range in which nothing is mapped, chosen by the kernel, or NULL. At start. */
+/* Returns a range in which nothing is mapped, chosen by the kernel, or NULL. The library calls it at start-up. */
 char *os_find_free(size_t size);
 
 /*
@@ -104,7 +104,7 @@ size_t os_discard_together(const struct span *ranges, size_t count);
  * that reads as zero, and reads as zero afterwards; a page that is needed anyway costs no page fault more. Some
  * emulators and sandboxes report success and do nothing (qemu-user before 7.1). os_discard then always returns false
  * and makes no call, so that old content is never taken for zeros. A kernel that refuses is no such case, because each
- * later refusal shows itself. At start.
+ * later refusal shows itself. The library calls it at start-up.
  */
 void os_try_discard(void *page);
 
@@ -247,8 +247,8 @@ pid_t os_thread(void);
 
 /*
  * Returns how many bytes the process may be charged for memory, used or not: the least of RLIMIT_DATA, RLIMIT_AS and,
- * under vm.overcommit_memory=2, the CommitLimit of the kernel. Returns SIZE_MAX if there is no limit. Reads /proc. At
- * start.
+ * under vm.overcommit_memory=2, the CommitLimit of the kernel. Returns SIZE_MAX if there is no limit. Reads /proc. The
+ * library calls it at start-up.
  */
 size_t os_charge_limit(void);
 
@@ -266,7 +266,7 @@ unsigned os_processors(void);
 
 /*
  * Returns how many processors the process may use at the moment (sched_setaffinity); at least 1. Costs one system call
- * and reads no file. Behind a seccomp filter it returns what os_processors returns. At start.
+ * and reads no file. Behind a seccomp filter it returns what os_processors returns. The library calls it at start-up.
  */
 unsigned os_usable_processors(void);
 

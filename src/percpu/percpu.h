@@ -39,14 +39,16 @@ enum percpu_source {
     PERCPU_PURGED
 };
 
-/* Return the bytes of addresses for a record of each processor of the machine, for reserve_open; map the first page
- * of the table, false if the kernel refuses; and unmap the table. At start, by one thread. */
+/* percpu_space returns the bytes of addresses for a record of each processor of the machine, for reserve_open.
+ * percpu_lay maps the first page of the table, and returns false if the kernel refuses. percpu_unlay unmaps the table.
+ * One thread calls these functions at start-up. */
 size_t percpu_space(void);
 bool percpu_lay(void);
 void percpu_unlay(void);
 
-/* Makes all records usable, for good. Returns false if there are no restartable sequences or no memory. Any thread,
- * and several at once. Before that all slots come from the depot and the stacks, and go there. */
+/* Makes all records usable, for good. Returns false if there are no restartable sequences or no memory. Any thread may
+ * call it, and several may at once. Until the first call succeeds, all slots come from the depot and the stacks, and go
+ * there. */
 bool percpu_open(void);
 
 /* Sets how many free slots of a bucket each processor may hold, MAGAZINE_SLOTS at most; 0, as at first, for none. A
@@ -129,11 +131,12 @@ uint32_t percpu_records(void);
 uint32_t percpu_capacity(void);
 struct cache *percpu_at(uint32_t number);
 
-/* Makes all processors hold nothing. In the child of a fork, which finds the free slots again by their metadata. */
+/* Makes all processors hold nothing. It runs in the child of a fork, which finds the free slots again by their
+ * metadata. */
 void percpu_forget(void);
 
-/* Makes all processors hold nothing, and sets their counters to zero. In the child of a fork of several threads, of
- * which some may have been allocating or freeing. */
+/* Makes all processors hold nothing, and sets their counters to zero. It runs in the child of a fork of several
+ * threads, of which some may have been allocating or freeing. */
 void percpu_reset(void);
 
 #endif

@@ -46,8 +46,8 @@ void background_begin(void);
 /* The slow half of background_offer. */
 INTERNAL void background_offer_slow(void);
 
-/* Creates the thread in the child of a fork, once free slots have come for it there. Any thread, but not in a signal
- * handler, and not while the caller holds a lock of libc. */
+/* Creates the thread in the child of a fork, once free slots have come for it there. Any thread may call it, but not in
+ * a signal handler, and not while the caller holds a lock of libc. */
 static inline void background_offer(void)
 {
     if (UNLIKELY(background.wanted)) {
@@ -58,8 +58,8 @@ static inline void background_offer(void)
 /* The slow half of background_call. */
 INTERNAL void background_call_slow(void);
 
-/* Tells the thread that free slots have come to a depot or a stack. Wakes it if it sleeps. Any thread, whatever locks
- * it holds. */
+/* Tells the thread that free slots have come to a depot or a stack. Wakes it if it sleeps. Any thread may call it, no
+ * matter which locks that thread holds. */
 static inline void background_call(void)
 {
     if (UNLIKELY(background.wanted)) {
@@ -67,7 +67,7 @@ static inline void background_call(void)
     }
 }
 
-/* Forgets the thread, which only the parent has. In the child of a fork. */
+/* Forgets the thread, which only the parent has. It runs in the child of a fork. */
 void background_after_fork(void);
 
 #endif

@@ -50,8 +50,8 @@ struct histogram_figures {
     uint64_t count[HISTOGRAM_STEPS];
 };
 
-/* Counts a sampled request that stands for `weight` requests of its size. Any thread, no lock. For slow paths: two
- * locked additions. */
+/* Counts a sampled request that stands for `weight` requests of its size. Any thread may call it, and it takes no lock.
+ * It is for slow paths, because it costs two locked additions. */
 INTERNAL void histogram_add(size_t request, uint64_t weight);
 
 /* Copies the histogram. Signal-safe. */
@@ -60,7 +60,7 @@ INTERNAL void histogram_read(struct histogram_figures *figures);
 /* Returns where the histogram lies, for a process that copies the statistics of this one. */
 INTERNAL struct span histogram_span(void);
 
-/* Sets all counts to 0. In the child of a fork, whose statistics begin anew. */
+/* Sets all counts to 0. It runs in the child of a fork, whose statistics begin anew. */
 INTERNAL void histogram_reset(void);
 
 #endif

@@ -14,7 +14,7 @@
  * written when the slot is allocated, and never erased: the slot's metadata says if the slot is live, and the size of
  * its request. So there is no linked list that a signal handler or a fork could find half changed. The two words of a
  * record are stored one after the other: a reader that runs while another thread allocates the slot may see one word of
- * the old record and one of the new. Any thread, signal handlers too; no lock.
+ * the old record and one of the new. Any thread and any signal handler may write and read records without a lock.
  *
  * realloc makes its caller the slot's caller, and keeps the time of allocation, even if the block moves to another
  * slot. So a buffer that grows again and again counts as old, and the caller that last resized it is listed. A block

@@ -31,9 +31,9 @@ struct pool_settings {
 };
 
 /*
- * Opens the pools. At start, before route_publish. `plan` must stay where it is. Returns false if the settings want
- * KIND_CPU and the process has no restartable sequences: the kind in force is KIND_THREAD then. KIND_AUTO without
- * restartable sequences is KIND_THREAD from the start, and returns true.
+ * Opens the pools. The library calls it at start-up, before route_publish. `plan` must stay where it is. Returns false
+ * if the settings want KIND_CPU and the process has no restartable sequences: the kind in force is KIND_THREAD then.
+ * KIND_AUTO without restartable sequences is KIND_THREAD from the start, and returns true.
  */
 bool pool_open(const struct bucket_plan *plan, const struct pool_settings *settings);
 

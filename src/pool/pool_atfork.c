@@ -22,7 +22,8 @@ void pool_before_fork(void)
     forked_with_threads = os_has_threads();
 }
 
-/* Adds one slot to the inherited counts of its bucket, as its metadata says. */
+/* Adds one slot to one of the inherited counts of its bucket: live slots, free slots that read as zero (purged), or
+ * other free slots (depot). */
 static void pool_count_meta(uint8_t meta)
 {
     struct pool *pool = &pools[slot_meta_bucket(meta)];
@@ -106,8 +107,9 @@ static uint64_t pool_atfork_childed_retained(unsigned first)
     return retained;
 }
 
-/* Returns true if the parent had several threads. libc may not know of all of them, and threads that use the
- * processors' caches are not counted at all, so each sign of another thread counts. */
+/* Returns true if the parent had several threads. Any one of three signs is enough: libc knew of several threads,
+ * another thread's cache is open, or the pool `cpu` has used its caches, one for each processor. libc may not know of
+ * all threads, and a thread of the pool `cpu` has no cache of its own by which to count it. */
 static bool pool_find_threads(void)
 {
     bool had_threads = forked_with_threads || cache_others_are_open() || percpu_records() > 0;

@@ -23,7 +23,7 @@
  * All functions here run in the child, in its one thread, but for pool_before_fork.
  */
 
-/* Notes if the process has several threads. In the parent, just before each fork. */
+/* Notes if the process has several threads. It runs in the parent, just before each fork. */
 void pool_before_fork(void);
 
 /*
@@ -61,7 +61,8 @@ INTERNAL void pool_recover_slow(void);
 INTERNAL void pool_drop_recovery_slow(void);
 
 /* Finds the free slots in the child of a fork, if that is due: see pool_atfork_child. In every thread but the one that
- * forked, does what pool_drop_recovery does. Any thread; the caller holds no slot whose metadata says free. */
+ * forked, does what pool_drop_recovery does. Any thread may call it, unless the thread holds a slot whose metadata says
+ * free. */
 static inline void pool_recover_due(void)
 {
     if (UNLIKELY(!pool_has_recovered())) {

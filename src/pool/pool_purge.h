@@ -15,7 +15,7 @@ size_t pool_quantum(void);
 /*
  * Purges about `limit` bytes, in whole slots, of what lies in the depots and on the stacks of free slots: the pages go
  * back to the kernel, the slots stay usable. Large buckets come first, because one call of the kernel frees more there.
- * Returns the bytes of the slots that were purged. Any thread, no lock.
+ * Returns the bytes of the slots that were purged. Any thread may call it, and it takes no lock.
  */
 size_t pool_trim(size_t limit);
 

@@ -10,7 +10,8 @@
 static atomic_flag returning = ATOMIC_FLAG_INIT;
 static _Atomic size_t pool_returned_last = 1; /* bytes */
 
-/* Takes all purged slots off their stacks, and marks the metadata of each as leaving. */
+/* Takes all purged slots off their stacks, and marks the metadata of each as leaving, which means that its addresses
+ * are being returned to the kernel. */
 static void pool_collect_purged(void)
 {
     for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
@@ -58,7 +59,8 @@ static void pool_keep_run(uint32_t first, uint32_t pages)
     }
 }
 
-/* Unmaps one run of leaving slots, if it is long enough for a hole. Returns its bytes, or 0 if its slots stay. */
+/* Unmaps one run of leaving slots, if it has at least HOLE_LEAST bytes. Returns the bytes of the run. Returns 0 if the
+ * run is too short or the kernel refuses; the slots then go back onto the stacks of purged slots. */
 static size_t pool_return_run(struct cache *cache, uint32_t first, uint32_t pages)
 {
     uint32_t counts[BUCKET_LIMIT] = {0};
@@ -74,7 +76,8 @@ static size_t pool_return_run(struct cache *cache, uint32_t first, uint32_t page
     return size;
 }
 
-/* Unmaps all runs of leaving slots. Returns their bytes. */
+/* Unmaps each run of adjacent leaving slots, which are purged slots that pool_collect_purged has taken off their
+ * stacks. Returns the bytes that were unmapped. */
 static size_t pool_return_runs(struct cache *cache)
 {
     size_t returned = 0;
@@ -102,8 +105,8 @@ size_t pool_return_purged(void)
     return returned;
 }
 
-/* Returns true if a search for addresses that could move from one bucket to another is worth while. After a search in
- * vain only every PAUSE-th call searches again. */
+/* Returns true if it is worth while to look for addresses that could move from one bucket to another. After a call of
+ * pool_return that unmapped nothing, only every PAUSE-th call looks again. */
 static bool pool_return_is_due(void)
 {
     enum { PAUSE = 256 };

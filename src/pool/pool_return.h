@@ -7,9 +7,9 @@
 
 /*
  * Purges all free slots that can be reached, and unmaps each run of adjacent purged slots that is long enough for a
- * hole. For a caller whose request for memory the kernel has refused. Unless the range of the pools itself is full, the
- * first call also makes memory tight: see pool_make_tight. Returns the bytes that were unmapped, which is 0 while
- * another thread is in here. Any thread, no lock.
+ * hole. It is called after the kernel has refused memory. Unless the range of the pools itself is full, the first call
+ * also makes memory tight: see pool_make_tight. Returns the bytes that were unmapped, which is 0 while another thread
+ * is in this function. Any thread may call it, and it takes no lock.
  */
 size_t pool_return(void);
 
@@ -17,7 +17,7 @@ size_t pool_return(void);
  * tight, so that the program itself can have the memory. Returns the bytes that were unmapped. */
 size_t pool_return_purged(void);
 
-/* Forgets that another thread was in pool_return. In the child of a fork. */
+/* Forgets that another thread was in pool_return. It runs in the child of a fork. */
 void pool_reset_return(void);
 
 #endif

@@ -89,7 +89,7 @@ static uint64_t pool_sleep_own(const struct cache *cache, uint64_t now)
         idle.next = 0;
         idle.slot = 0;
     } else if (idle.next == MAGAZINES_A_BIN * BUCKET_LIMIT) {
-        return POOL_SLEEP_NEVER; /* all pages of the thread's own magazines have been given back */
+        return POOL_SLEEP_NEVER; /* all slots in the thread's own magazines have been purged */
     }
     return pool_sleep_until(idle.since + DECAY_GENERATIONS * decay.age, now);
 }

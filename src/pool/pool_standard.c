@@ -20,7 +20,9 @@ static void *standard_alloc(unsigned bucket, size_t request, uint8_t *was, const
         return NULL;
     }
     if (in_use_is_kept()) {
-        in_use_note(region_number(slot), caller); /* before pool_prepare sets the metadata to live: see in_use.h */
+        /* This comes before pool_prepare sets the metadata to live, so that no reader finds a live slot with the caller
+         * of an earlier allocation. */
+        in_use_note(region_number(slot), caller);
     }
     pool_prepare(bucket, slot, request, was);
     pool_count_alloc(cache, bucket, request);

@@ -9,7 +9,8 @@ unsigned pool_first_large;
 bool pool_is_child_of_threads;
 
 static atomic_bool tight;
-static _Atomic uint64_t charge_limit; /* the limit in bytes; 0 or SIZE_MAX if there is none */
+/* The most bytes of mapped memory, used or not, that the process may be charged for; 0 or SIZE_MAX for no limit. */
+static _Atomic uint64_t charge_limit;
 
 void pool_make_tight(void)
 {

@@ -47,8 +47,8 @@ static inline bool pool_is_large(unsigned bucket)
     return bucket >= pool_first_large;
 }
 
-/* Adds to a counter of `cache` from a slow path. A thread's own cache has one writer, cache_shared has many, so only
- * the latter needs a locked instruction. */
+/* Adds to a counter of `cache` from a slow path. A thread's own cache has one writer. cache_shared has many writers, so
+ * only its counters need a locked instruction. */
 static inline void pool_count(const struct cache *cache, struct counter *counter, uint64_t amount)
 {
     if (UNLIKELY(cache == &cache_shared)) {
@@ -113,8 +113,8 @@ static inline uint32_t pool_thread_number(void)
     return (uint32_t)(((uint64_t)(uintptr_t)&cache_mine * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
 }
 
-/* Returns the owner mark that the calling thread writes into the metadata of its slots: slot_meta_owner of the number
- * of its cache or, for a thread without a cache, of pool_thread_number. */
+/* Returns the owner mark that the calling thread writes into the metadata of its slots. slot_meta_owner makes the mark
+ * from the number of the thread's cache or, if the thread has no cache, from pool_thread_number. */
 static inline uint32_t pool_owner(void)
 {
     return LIKELY(cache_is_own(cache_mine)) ? cache_mine->bin[0].owner : slot_meta_owner(pool_thread_number());
@@ -136,12 +136,12 @@ FAST_PATH void pool_mark(size_t number, uint8_t live, uint32_t owner, size_t req
  * charge for mapped memory, used or not. Tables then grow by no more than what is needed, and realloc gives no block
  * room in advance. pool_is_tight returns true after that call, and also makes it once the range of the pools has passed
  * a thirty-second of the limit on charged memory: a slot is charged whole, and where requests fit their slots badly,
- * half of that is wasted. Any thread.
+ * half of that is wasted. Any thread may call both.
  */
 void pool_make_tight(void);
 bool pool_is_tight(void);
 
-/* Sets the limit on the bytes that may be charged to the process; 0 or SIZE_MAX for none. Any thread. */
+/* Sets the limit on the bytes that may be charged to the process; 0 or SIZE_MAX for none. Any thread may call it. */
 void pool_limit_charge(uint64_t bytes);
 
 #endif

@@ -19,7 +19,7 @@ enum pressure_part { PRESSURE_ROOM, PRESSURE_STALL, PRESSURE_PARTS };
  * another. The control group's limit is read when this process has taken a quarter of what was left before the pressure
  * would be high. It is also read five times a second, because other processes of the group and mimalloc take memory
  * too; where there is no limit, every five seconds. The waiting time is read every two seconds, because the kernel
- * updates its average so often. Any thread, no lock; one thread measures at a time.
+ * updates its average so often. Any thread may call the functions, which take no lock. One thread measures at a time.
  */
 struct pressure {
     _Alignas(CACHE_LINE) _Atomic int64_t allowance; /* bytes that may still get pages before the limit is read again */
@@ -33,8 +33,8 @@ struct pressure {
 
 extern INTERNAL struct pressure pressure;
 
-/* Prepares the measuring. At start. `root` is the directory that cgroup_look takes, and must stay where it is. If
- * `wanted` is false, the pressure is never high. */
+/* Prepares the measuring. The library calls it at start-up. `root` is the directory that cgroup_look takes, and must
+ * stay where it is. If `wanted` is false, the pressure is never high. */
 void pressure_open(bool wanted, const char *root);
 
 /* Returns true if the pressure was high when it was last measured. */

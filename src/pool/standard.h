@@ -13,14 +13,14 @@
  * The list of a bucket is its stack of free slots (slots.h), which is lock-free by itself; the mutex keeps the list and
  * its count consistent. A signal handler that interrupts its own thread in one of these functions goes on without the
  * mutex. That is safe because the stack and the count are atomic; the count may then be one too high for a moment, and
- * is never too low. Only buckets that are not in the large pool may be used here. Any thread, signal handlers too;
- * errno is kept.
+ * is never too low. Only buckets that are not in the large pool may be used here. Any thread and any signal handler may
+ * call the functions. errno is kept.
  */
 
 /* What standard_give has done with a slot: it put the slot into the list, or gave the slot's pages back. */
 enum standard_verdict { STANDARD_KEPT, STANDARD_PURGED };
 
-/* Sets how many free slots each list may hold. At start. */
+/* Sets how many free slots each list may hold. The library calls it at start-up. */
 INTERNAL void standard_open(uint32_t free_list);
 
 /* Allocates a slot as slots_pop does: from the list, else a purged one, else a carved one. */
@@ -40,8 +40,8 @@ INTERNAL void standard_restore(unsigned bucket, uint32_t number, unsigned genera
 /* Returns how many slots are in the list. */
 INTERNAL uint32_t standard_count(unsigned bucket);
 
-/* Sets the count of a list and frees its mutex. In the child of a fork, when `free_slots` slots lie on the bucket's
- * stack. */
+/* Sets the count of a list and frees its mutex. It runs in the child of a fork, when `free_slots` slots lie on the
+ * bucket's stack. */
 INTERNAL void standard_reset(unsigned bucket, uint32_t free_slots);
 
 #endif

@@ -27,7 +27,7 @@ INTERNAL void *fallback_resize_foreign(void *address, size_t request);
 INTERNAL size_t fallback_usable_size_foreign(const void *address);
 
 /* From now on free slots are unmapped whenever the kernel refuses mimalloc memory, before mimalloc tries again. Called
- * once memory is limited or was refused. Any thread. */
+ * once memory is limited or was refused. Any thread may call it. */
 INTERNAL void fallback_expect_refusals(void);
 
 /* Returns NULL with errno set to ENOMEM. mimalloc itself does not report every failure of its calloc and its aligned
@@ -110,7 +110,8 @@ INTERNAL void fallback_collect(void);
 INTERNAL void fallback_before_fork(void);
 INTERNAL void fallback_after_fork(void);
 
-/* Prepares mimalloc: its failures set errno from now on. Also notes where libc's heap begins. At start. */
+/* Prepares mimalloc: its failures set errno from now on. Also notes where libc's heap begins. The library calls it at
+ * start-up. */
 INTERNAL void fallback_open(void);
 
 #endif

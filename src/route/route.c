@@ -57,8 +57,8 @@ static bool route_is_mapped(size_t request)
     return route.mapped_least > 0 && request >= route.mapped_least;
 }
 
-/* Has mimalloc give back its free memory, and maps the block then. That walks through the thread's heap; so after it
- * was in vain, only every PAUSE-th call does it. */
+/* Has mimalloc give back its free memory, and maps the block then. mimalloc walks through the thread's heap for that.
+ * So after a call that did not succeed, only every PAUSE-th call does it. */
 static COLD void *route_alloc_collected(size_t alignment, size_t request)
 {
     enum { PAUSE = 64 };

@@ -31,13 +31,14 @@ _Static_assert(offsetof(struct route, direct_below) == COLOUR_ROUTE, "the map be
 
 extern INTERNAL struct route route;
 
-/* Notes where mimalloc has nearly all its memory. At start, after the pools have been opened, if they are. From then on
- * a free compares an address with that range first, and needs no other check if it lies there. All other addresses are
- * examined: they are slots, blocks of libc, the few blocks that mimalloc has elsewhere, or no blocks at all. */
+/* Notes where mimalloc has nearly all its memory. The library calls it at start-up, after it has opened the pools, if
+ * it opens them. From then on a free compares an address with that range first, and needs no other check if it lies
+ * there. All other addresses are examined: they are slots, blocks of libc, the few blocks that mimalloc has elsewhere,
+ * or no blocks at all. */
 void route_open(void);
 
-/* Chooses if requests below BUCKET_REQUEST_FLOOR are sampled for the histogram too. At start, before route_publish,
- * with the pools on or off. */
+/* Chooses if requests below BUCKET_REQUEST_FLOOR are sampled for the histogram too. The library calls it at start-up
+ * before route_publish, with the pools on or off. */
 void route_watch_small(bool wanted);
 
 /* Lets the pools serve requests of the plan's sizes. This is the last step of start-up, because from then on slots are

@@ -90,8 +90,8 @@ def _bounded(results: Results, figure: Figure, best: str | None) -> tuple[str, f
 
 
 def can_judge(figure: Figure, peers: set[str], all_peers: set[str]) -> bool:
-    """Returns true if the figure can be judged: its bound names a peer that ran, or the best peer and all ran, or no
-    peer."""
+    """Returns true if the figure can be judged. If its bound names a peer, that peer must have run. If its bound names
+    the best peer, all peers must have run. Any other figure can always be judged."""
     bound = figure.bound
     if bound is None or bound.against is None:
         return True

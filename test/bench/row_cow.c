@@ -3,9 +3,10 @@
 
 /* redis forks a child to save a snapshot, and each page that the parent writes to afterwards exists twice. The first
  * write to a page that is shared since the fork takes one minor fault, in which the kernel makes the copy. So the
- * parent's minor faults between two readings are the number of copies. They include faults for pages that are new to
- * the process, which /proc/self/pagemap could tell apart, but those are few, and are memory that the frees cost,
- * too: the count is never too low. The pages that the reading itself writes to are copied before the count begins. */
+ * parent's minor faults between two readings are the number of copies. A fault for a page that is new to the process is
+ * counted as well, although nothing is copied; /proc/self/pagemap could tell the two apart. Such faults are few, and
+ * each of them is a page that the frees cost, too. So the count is never lower than the number of copies. The pages
+ * that the reading itself writes to are copied before the count begins. */
 #include "bench.h"
 #include "sizes.h"
 #include "touch.h"

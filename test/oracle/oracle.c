@@ -49,7 +49,7 @@ struct worker {
     unsigned long forks;
 };
 
-/* Returns the worker's shelf in this round, which is another in each round. */
+/* Returns the shelf of blocks that the worker works on in this round. In the next round it gets the next one. */
 static struct shelf *shelf_of(unsigned worker)
 {
     return &shelves[(worker + round_now) % threads];

@@ -302,7 +302,8 @@ class RedisServer(ServerCase):
         redis.call("CONFIG", "SET", "rdb-key-save-delay", ENDLESS_DELAY_MICROSECONDS)
 
     def _begin_slow_snapshot(self, server: Server, redis: Redis) -> int:
-        """Starts a snapshot, and returns its child once that has set the handler which ends it."""
+        """Starts a snapshot, and returns the pid of the child that writes it. By then the child has set the signal
+        handler by which redis can end it."""
         self._write_slow(redis)
         redis.call("BGSAVE")
         (child,) = waiting.until(server.children, "redis forks")

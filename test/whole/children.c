@@ -133,7 +133,8 @@ CASE(fork_without_handlers)
     end_churning();
 }
 
-/* The signal handler may interrupt malloc anywhere. Its child only ends, like a child that calls exec. */
+/* A signal handler forks, and may have interrupted malloc anywhere. The child exits at once, and allocates no more than
+ * a child that calls exec. `forked` counts the forks. */
 static volatile sig_atomic_t forked;
 
 static void fork_in_handler(int signal_number)

@@ -8,7 +8,8 @@
 #include "check.h"
 #include "pools.h"
 
-/* A ring through which one thread passes blocks to the other; either waits when the ring is full or empty. */
+/* A ring through which one thread passes blocks to the other. The first thread waits while the ring is full, the second
+ * while the ring is empty. */
 enum { RING = 64, HANDED = 20000 };
 static struct {
     pthread_mutex_t lock;
@@ -41,7 +42,8 @@ static char *ring_get(void)
     return block;
 }
 
-/* Runs both threads to their ends, and checks that the counters agree. */
+/* Runs a thread that allocates blocks and a thread that frees these blocks, both to their ends. Checks that no slot is
+ * live afterwards, and that the counts of slots add up in every bucket. */
 static void hand_over(void *(*take)(void *), void *(*give)(void *))
 {
     pthread_t taker;

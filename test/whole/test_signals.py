@@ -8,7 +8,8 @@ from support import cases, settings, statistics
 from support.cases import Run, outcome_of
 
 
-# With these settings the list at exit is a part of the statistics, so that stderr has whole dumps only.
+# SOCKMALLOC_IN_USE writes a list of the blocks in use at exit. With SOCKMALLOC_STATS_AT_EXIT this list is a part of the
+# statistics at exit, so stderr holds nothing but whole statistics, which the tests count.
 LISTED = {"SOCKMALLOC_POOL": "standard", "SOCKMALLOC_IN_USE": "1", "SOCKMALLOC_STATS_AT_EXIT": "1"}
 
 # CPython's subprocess makes its child by vfork, and the child resets the handler of every signal.
@@ -49,7 +50,7 @@ FORKED = [
 
 
 def dumps(**counts: int) -> dict[str, list[Run]]:
-    """Returns the runs of cases of which each must write this many statistics to stderr."""
+    """Returns one run for each case. `counts` says how many times the case must write statistics to stderr."""
     return {case: [Run(dumps=count)] for case, count in counts.items()}
 
 

@@ -20,7 +20,7 @@ struct criterion_options {
     int signal;     /* the signal by which the test must end; 0 for none */
 };
 
-/* A test, or a suite: without a function it holds the options of all tests of the suite. */
+/* One test. If `body` is NULL, the structure describes no test, but holds the options of all tests of the suite. */
 struct criterion_test {
     const char *suite;
     const char *name;

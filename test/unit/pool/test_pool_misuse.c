@@ -20,7 +20,8 @@ static void ask(void *address)
     pool_number("malloc_usable_size", address);
 }
 
-/* Checks that `sin` at `address` ends with the line "CALL(ADDRESS): bucket BUCKET, slot NUMBER: ...". */
+/* Checks that the misuse `sin` of `address` aborts the process after the line "CALL(ADDRESS): bucket BUCKET, slot
+ * NUMBER: WHAT". NUMBER is the number of the slot `taken`. */
 static void expect_death(capture_work *sin, const char *call, char *address, const char *bucket, const char *what)
 {
     char wanted[256];
@@ -29,7 +30,7 @@ static void expect_death(capture_work *sin, const char *call, char *address, con
     capture_abort(sin, address, wanted);
 }
 
-/* Checks the line that is printed for an address at which no slot lies. */
+/* Checks the line that is printed before the process aborts, if no slot lies at the address. */
 static void expect_no_slot(capture_work *sin, const char *call, char *address)
 {
     char wanted[256];

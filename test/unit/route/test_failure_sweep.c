@@ -30,11 +30,12 @@ enum path {
 
 static const char *const path_names[] = {"no reservation", "no cache", "no slot", "some slots", "all slots"};
 
-/* The results of a child, in memory that it shares with the test. */
+/* The orders to a child and its results, in memory that it shares with the test. Memory calls are mmap, mremap and
+ * madvise, numbered from 1; the test refuses some of them. */
 static struct life {
-    unsigned first;      /* the first refused call */
-    unsigned last;       /* the last refused call */
-    unsigned init_calls; /* how many calls are made until the pools are open */
+    unsigned first;      /* number of the first memory call that is refused */
+    unsigned last;       /* number of the last memory call that is refused */
+    unsigned init_calls; /* memory calls that are made until the pools are open */
     unsigned calls;
     unsigned refusals;
     unsigned served;

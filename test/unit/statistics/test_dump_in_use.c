@@ -35,7 +35,8 @@ static const char *find_sums(void)
     return found + strlen(begin);
 }
 
-/* Returns the second figure in the row of totals, which has no capacity. */
+/* Returns the number of live slots from the row of totals. It stands behind the column of capacities, which holds a
+ * dash in this row. */
 static unsigned live_in_the_table(void)
 {
     unsigned live;
@@ -72,7 +73,8 @@ Test(dump, the_list_can_come_alone)
     place_close();
 }
 
-/* Where no list is kept, not even an empty file is made. */
+/* If the library keeps no list of the slots in use, a request for the list creates no file, and a report has no such
+ * list. */
 Test(dump, no_list_where_none_is_kept)
 {
     place_open();

@@ -200,7 +200,8 @@ Test(format_text, shows_the_used_part_of_the_capacity)
     expect_filled(plan.count, "80.02%");
     snapshot.bucket[BUCKET].asked = 3 * CAPACITY;
     expect_filled(BUCKET, "100.00%");
-    /* This figure is read a moment later than the requests, so it can be larger than they allow. */
+    /* The library reads the sum of requested bytes a moment later than the number of requests, so the sum can exceed
+     * what this number of requests can ask of the bucket. The share printed is 100% then. */
     snapshot.bucket[BUCKET].asked = 4 * CAPACITY;
     expect_filled(BUCKET, "100.00%");
     /* the capacity of the bucket times its requests, summed over all buckets */

@@ -1,4 +1,5 @@
-/* Helpers for tests of decay: pools that keep the pages of free slots for a second, and frees that bring a tick. */
+/* Helpers for tests of decay. Some set up pools that keep the pages of free slots for a second. Others call free until
+ * the library runs a tick, which is its check of the clock in every n-th free. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/ages.h"
 
@@ -8,8 +9,8 @@
 #include "support/crew.h"
 #include "support/house.h"
 
-/* FREES is the largest number of frees between two ticks; SLOTS_MAX is the most slots that a test allocates at a
- * time. */
+/* FREES is the largest number of frees of a thread from one look at the clock to the next. SLOTS_MAX is the most slots
+ * that a test allocates at a time. */
 enum { FREES = 1024, SLOTS_MAX = 1024 };
 
 void ages_tick(void)

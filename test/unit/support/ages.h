@@ -1,4 +1,5 @@
-/* Helpers for tests of decay: pools that keep the pages of free slots for a second, and frees that bring a tick. */
+/* Helpers for tests of decay. Some set up pools that keep the pages of free slots for a second. Others call free until
+ * the library runs a tick, which is its check of the clock in every n-th free. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_AGES_H
 #define SOCKMALLOC_TEST_AGES_H
@@ -15,7 +16,8 @@ enum { DECAY = 1000, AGE = DECAY / 2 };
  * generations have just changed places for the first time. */
 void ages_lay(uint64_t milliseconds);
 
-/* Frees slots of the calling thread until it looks at the clock. The freed slots stay in the thread's cache. */
+/* Allocates and frees slots until the library must have looked at the clock (a tick). The freed slots stay in the
+ * thread's cache. */
 void ages_tick(void);
 
 /*

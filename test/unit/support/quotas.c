@@ -10,7 +10,7 @@
 #include "support/crew.h"
 #include "support/house.h"
 
-/* a range of 1 GiB, enough for tests that allocate and free nothing */
+/* a range of 1 GiB, which is enough for tests that allocate slots and never free them */
 enum { QUOTAS_SHIFT = 30 };
 
 uint64_t quotas_price(unsigned bucket)

@@ -11,8 +11,9 @@ uint64_t quotas_price(unsigned bucket);
 /* Returns the calling thread's quota for the bucket. The thread must have a cache. */
 uint32_t quotas_of(unsigned bucket);
 
-/* Return the bytes that the quotas of all caches allow, the processors' included, and the bytes that the caches
- * hold. No other thread may allocate or free meanwhile. */
+/* quotas_charge returns the bytes of free slots that the quotas of all caches allow. quotas_held returns the bytes of
+ * free slots that all caches hold. Both include the caches of processors, which the pool `cpu` has. No other thread may
+ * allocate or free meanwhile. */
 uint64_t quotas_charge(void);
 uint64_t quotas_held(void);
 
