@@ -160,7 +160,7 @@ static size_t pool_find_runs(struct purge *purge, struct span run[PURGE_BATCH])
  */
 static void pool_purge_batch(struct purge *purge)
 {
-    struct span run[PURGE_BATCH];
+    struct span run[PURGE_BATCH] = {{.start = NULL}};
     unsigned number = 0;
     pool_sort(purge->number, purge->count);
     size_t runs = pool_find_runs(purge, run);
