@@ -44,7 +44,8 @@ struct cache_bin {
     uint32_t owner;                             /* slot_meta_owner of the thread; equal in all bins of a cache */
     uint8_t live;                               /* the metadata byte of a live slot of the bucket */
 #define CACHE_COUNTER(name, help) struct counter name;
-    /* Among these counters, `returned` is minus the number of frees until the next tick. Each free adds 1 to it. */
+    /* Among these counters, `returned` of a thread's cache is minus the number of frees until the next tick, and each
+     * free adds 1. In cache_shared, which runs no ticks by it, `returned` counts all frees. */
     COUNTER_FAST_ROWS(CACHE_COUNTER)
 };
 
@@ -52,7 +53,7 @@ struct cache_bin {
 struct cache_tally {
     COUNTER_SLOW_ROWS(CACHE_COUNTER)
 #undef CACHE_COUNTER
-    struct counter armed; /* plus `returned` of the bin, which is negative, this is the number of all frees */
+    struct counter armed; /* the sum of this counter and `returned` of the bin is the number of all frees */
     uint32_t folded;      /* requests - frees when the bucket's peak was last brought up to date (pool_fold) */
     uint32_t seen;        /* requests + frees when training last checked if the bucket was in use */
     /* slots that each of the two magazines may hold; if 0, the cache has no magazines of the bucket */
