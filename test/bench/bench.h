@@ -5,8 +5,8 @@
 
 #include <stddef.h>
 
-/* Each function measures one row, or a group of rows, in this process. `argument` follows the row's name on the
- * command line; it is NULL for the most rows, which take none. */
+/* Each function measures one row, or a group of rows, in this process. `argument` follows the row's name on the command
+ * line; it is NULL for most rows, which have no argument. */
 void row_pair(const char *argument);
 void row_window(const char *argument);
 void row_small(const char *argument);
@@ -29,11 +29,11 @@ void row_stall(const char *argument);
 void row_trim(const char *argument);
 void row_memory(const char *argument);
 
-/* Prints `row value unit`, which the driver reads. Called only after the measurement, because the standard streams
- * may allocate memory. NAN means that this allocator has no such figure. */
+/* Prints `row value unit`, which the driver reads. A row calls this function only after its measurement, because the
+ * standard streams may allocate memory. NAN means that this allocator has no such figure. */
 void bench_report(const char *row, double value, const char *unit);
 
-/* Ends the program with a line on standard error that has `what` and the text of errno. */
+/* Prints `what` and the text of errno in a line on standard error, and ends the program. */
 _Noreturn void bench_fail(const char *what);
 
 /* Returns the number in `text`, which must be whole and at least 1; otherwise ends the program. */

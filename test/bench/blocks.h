@@ -19,7 +19,7 @@ struct blocks {
     char *block[BLOCKS_MOST];
 };
 
-/* Sets size and count of the blocks. Ends the program if there is no block of that size. */
+/* Sets the size and the number of the blocks. Ends the program if there is no block of that size. */
 static inline void blocks_choose(struct blocks *blocks, size_t kibibytes)
 {
     blocks->size = kibibytes * 1024;

@@ -8,9 +8,11 @@
 
 enum { BURST_PIECE = 64 * 1024, BURST_PIECES = 4096 };
 
-/* After the burst the traffic goes on for BURST_AFTER_SECONDS. Light traffic makes a pause of
- * BURST_PAUSE_MICROSECONDS after each free, which is a few hundred requests a second: enough for an allocator that
- * gives memory back when it is called. */
+/*
+ * After the burst the traffic goes on for BURST_AFTER_SECONDS. Light traffic makes a pause of BURST_PAUSE_MICROSECONDS
+ * after each free, which is a few hundred requests a second: enough for an allocator that gives memory back only while
+ * malloc or free runs.
+ */
 enum { BURST_AFTER_SECONDS = 3, BURST_PAUSE_MICROSECONDS = 5000 };
 
 static inline void burst_take(void *pieces[BURST_PIECES])

@@ -10,7 +10,7 @@ static void run(uint64_t batches, void (*batch)(void *state), void *state)
         batch(state);
 }
 
-/* Runs batches until the warm-up is over. Returns their number. */
+/* Runs batches until the warm-up is over. Returns how many batches were run. */
 static uint64_t warm_up(void (*batch)(void *state), void *state)
 {
     uint64_t batches = 0;
@@ -22,8 +22,8 @@ static uint64_t warm_up(void (*batch)(void *state), void *state)
     return batches;
 }
 
-/* The clock is read only twice, because it is a system call, after which the processor must learn the branches
- * again: together 2 us on a virtual machine. */
+/* The clock is read only twice, before and after all batches. Reading it is a system call, after which the processor
+ * has to learn again how to predict the branches of the workload: together this costs 2 us on a virtual machine. */
 double clock_steady(void (*batch)(void *state), void *state, unsigned operations)
 {
     uint64_t batches = MEASURED_SHARE * warm_up(batch, state);

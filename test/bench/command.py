@@ -133,7 +133,8 @@ def _out_of_date(product: Path) -> bool:
 
 
 def build(products: Sequence[Path], *words: str) -> None:
-    """Builds by scripts/setup with these words, if one of the products belongs to this tree and is out of date."""
+    """Builds by running scripts/setup with these words as its arguments, if one of the products belongs to this tree
+    and is out of date."""
     if any(product in SOURCES and _out_of_date(product) for product in products):
         print(f"bench: building by scripts/setup {' '.join(words)}", file=sys.stderr, flush=True)
         setup = [str(TOP / "scripts" / "setup"), *words]
@@ -145,7 +146,8 @@ def build(products: Sequence[Path], *words: str) -> None:
 
 
 def _version(library: Path) -> str:
-    """Returns the commit of this tree, marked if the tree has changes, if the library belongs to this tree."""
+    """Returns the commit of this tree, with a mark if the tree has uncommitted changes. Returns it only for a library
+    that this tree has built."""
     if library != LIBRARY:
         return "version unknown"
     command = ["git", "-C", str(TOP), "describe", "--always", "--dirty"]
@@ -181,8 +183,9 @@ def _rounds_of(row: rows.Row, wanted: int) -> int:
 
 
 def _turns(columns: list[peers.Allocator], round_number: int) -> list[peers.Allocator]:
-    """Returns the columns in an order for this round, which is the same in every run. The order changes from round to
-    round, so that no allocator always starts with the caches that the same other one has left."""
+    """Returns the columns in an order for this round, which is the same in every run of the benchmark. The order
+    differs from round to round. Otherwise an allocator would always run after the same other one, and would always find
+    what that one has left in the processor's caches."""
     return random.Random(round_number).sample(columns, len(columns))
 
 

@@ -28,12 +28,14 @@ class Taken:
     faults: int | None = None
 
     def figures(self, name: str, factor: float = 1) -> dict[str, float]:
-        """Returns the figure under that name, or nothing if there is none."""
+        """Returns the number of faults times `factor` under the key `name`, or an empty dictionary if the faults could
+        not be counted."""
         return {} if self.faults is None else {name: self.faults * factor}
 
 
 class _Perf:
-    """A running perf that is told when to count. It acknowledges each word, so that no fault is missed."""
+    """A running perf that starts to count when it is told so. It acknowledges each word that it is sent, so that no
+    fault is missed."""
 
     def __init__(self, pids: Iterable[int]) -> None:
         words, self._words = os.pipe()
@@ -78,7 +80,7 @@ class _Perf:
         return Failed(f"perf counts no {_EVENT}: {' '.join(self._what_it_said().split())}")
 
     def count(self) -> int:
-        """Ends perf, and returns its count."""
+        """Ends perf, and returns the number of faults that it has counted."""
         self._process.send_signal(signal.SIGINT)
         self._process.wait(PATIENCE_SECONDS)
         for line in self._what_it_said().splitlines():
@@ -111,7 +113,8 @@ def _counted(pids: Iterable[int]) -> Iterator[Taken]:
 
 @functools.cache
 def why_not() -> str | None:
-    """Returns why faults cannot be counted here, because perf is missing or not permitted, or None if they can."""
+    """Returns None if faults can be counted here. Otherwise returns the reason: perf is missing, or is not
+    permitted."""
     try:
         with _counted([os.getpid()]):
             pass
@@ -121,5 +124,6 @@ def why_not() -> str | None:
 
 
 def counted(pids: Iterable[int]) -> contextlib.AbstractContextManager[Taken]:
-    """Counts the faults inside the `with` statement. The result stays None if they cannot be counted here."""
+    """Counts the faults inside the `with` statement. The number in the result stays None if faults cannot be counted
+    here."""
     return _counted(pids) if why_not() is None else contextlib.nullcontext(Taken())

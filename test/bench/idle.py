@@ -32,7 +32,7 @@ from judge import OURS
 from measure import Failed
 from rows import Bound, Figure, Row
 
-# The seconds after which the first figure of nginx is taken, once its clients have left: a second, and
+# How many seconds after its clients have left the first figure of nginx is taken: one second, and the time of
 # SOCKMALLOC_DECAY_MS.
 SOON_SECONDS = 1.25
 LATER_SECONDS = 3.0
@@ -68,7 +68,7 @@ def pss(server: Server) -> float:
 
 @contextlib.contextmanager
 def _sampled(server: Server) -> Iterator[list[float]]:
-    """Samples the PSS during the `with` statement. The list holds the most that was seen."""
+    """Samples the PSS during the `with` statement. The only item of the list is the largest sample so far."""
     most = [pss(server)]
     over = threading.Event()
 
@@ -93,7 +93,7 @@ def _sleep_until(start: float, seconds: float) -> None:
 
 
 def _all(jobs: Callable[[int], None]) -> None:
-    """Runs the job of each client at the same time, and raises what one of them has raised."""
+    """Runs the jobs of all clients at the same time. If one of them raises an error, this function raises it, too."""
     with ThreadPoolExecutor(CLIENTS) as crowd:
         for job in [crowd.submit(jobs, client) for client in range(CLIENTS)]:
             job.result()
@@ -218,8 +218,8 @@ def _start(name: str, kind: _Kind, place: Place, preload: servers.Preload) -> Se
 
 
 def _is_settled(server: Server, processes: int) -> bool:
-    """Returns true if the server has had all of its processes for a moment, and the library is loaded in each of
-    them."""
+    """Returns true if the number of the server's processes is right and does not change for a moment, and the library
+    is loaded in each of them."""
     tree = server.tree()
     time.sleep(SAMPLE_SECONDS)
     return len(tree) == processes and server.tree() == tree and all(map(server.is_preloaded, tree))

@@ -31,7 +31,7 @@ class Results:
         return self._values.get(figure, {}).get(allocator, {})
 
     def rounds(self, figure: str, allocator: str) -> list[float]:
-        """Returns the figure in each round."""
+        """Returns the figure that the allocator has in each round."""
         return list(self._rounds(figure, allocator).values())
 
     def median(self, figure: str, allocator: str) -> float | None:
@@ -39,7 +39,8 @@ class Results:
         return median(values) if values else None
 
     def ratios(self, figure: str, other: str) -> list[float]:
-        """Returns our figure divided by the other's, for each round that has both; none if the other's figure is 0."""
+        """Returns the ratios of our figure to the other allocator's figure, one for each round that has both figures. A
+        round in which the other's figure is 0 is left out."""
         ours, theirs = self._rounds(figure, self.ours), self._rounds(figure, other)
         return [ours[r] / theirs[r] for r in sorted(ours) if theirs.get(r, 0) > 0]
 

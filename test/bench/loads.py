@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from harness import settings
 from measure import Failed
 
-# in seconds, far above the slowest load, so that only a load that hangs is ended
+# the time limit of a load in seconds, far above the slowest load, so that only a load that hangs is ended
 PATIENCE_SECONDS = 120
 
 _SUMMARY = re.compile(r"^demo-load: (\d+) exchanges .*, 0 errors, .* s, (\d+) exchanges a second$")
@@ -32,14 +32,13 @@ def _run(command: list[str]) -> str:
 
 @dataclass(frozen=True)
 class Http:
-    """A load that requests bodies of these sizes in turn by GET, over connections that are closed after 50 requests
-    each."""
+    """This load requests bodies of these sizes in turn by GET. Each connection is closed after 50 requests."""
 
     sizes: tuple[int, ...]
     connections: int = 32
 
     def run(self, port: int, requests: int) -> float:
-        """Returns requests a second."""
+        """Returns how many requests a second were served."""
         sizes = ",".join(map(str, self.sizes))
         options = [f"--connections={self.connections}", f"--exchanges={requests}"]
         options += [f"--sizes={sizes}", "--echo-every=0", "--count-only"]
@@ -53,18 +52,19 @@ class Http:
 
 @dataclass(frozen=True)
 class RedisValues:
-    """A load that first sets and then gets values of one size, under keys that are drawn at random from a thousand."""
+    """This load first sets and then gets values of one size, under keys that are drawn at random from a thousand."""
 
     size: int
     connections: int = 50
     keys: int = 1000
 
     def run(self, port: int, requests: int) -> dict[str, float]:
-        """Returns requests a second of each of the two commands, each of which is sent `requests` times."""
+        """Returns how many requests a second were served, for each of the two commands. Each command is sent `requests`
+        times."""
         return self._figures(port, requests, "rps")
 
     def latencies(self, port: int, requests: int) -> dict[str, float]:
-        """Returns the milliseconds that one request in a hundred exceeds, for each command."""
+        """Returns for each command the time in milliseconds that only one request in a hundred exceeds."""
         return self._figures(port, requests, "p99_latency_ms")
 
     def _figures(self, port: int, requests: int, column: str) -> dict[str, float]:

@@ -12,10 +12,10 @@ from pathlib import Path
 from peers import Allocator
 from rows import PRELOADS_BY_ITSELF, Row
 
-# the beginnings of the names of variables that tune one of the allocators, or preload a library
+# the beginnings of the names of environment variables that tune an allocator or preload a library
 TUNING = ("SOCKMALLOC_", "MALLOC_", "MIMALLOC_", "TCMALLOC_", "TBB_", "GLIBC_TUNABLES", "LD_PRELOAD")
 
-# in seconds, far above the slowest row, so that only a row that hangs is ended
+# the time limit of a row in seconds, far above the slowest row, so that only a row that hangs is ended
 PATIENCE_SECONDS = 300
 
 

@@ -16,7 +16,7 @@
 
 enum { MAPS_BYTES = 512 * 1024, ENTRIES = 512 };
 
-/* bits of an entry of pagemap, which has one for each page of the address space */
+/* bits of an entry of /proc/PID/pagemap, which has one entry for each page of the address space */
 static const uint64_t entry_present = UINT64_C(1) << 63;
 static const uint64_t entry_of_file = UINT64_C(1) << 61;
 static const uint64_t entry_exclusive = UINT64_C(1) << 56;

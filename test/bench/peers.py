@@ -1,6 +1,7 @@
 # Finds the libraries of the allocators to compare with, and installs missing ones from Debian.
 # SPDX-License-Identifier: BSD-2-Clause
-"""If a peer cannot be had the run ends, because a table without it would look too good."""
+"""If a peer is missing and cannot be installed, the run ends, because a table without that peer would make our library
+look too good."""
 
 from __future__ import annotations
 
@@ -81,7 +82,7 @@ def added(texts: list[str]) -> list[Allocator]:
         library = Path(path).resolve()
         if not library.is_file():
             raise ValueError(f"{text}: there is no library {path or 'named'}")
-        # The dynamic linker takes both characters for the end of a path, and would preload nothing.
+        # The dynamic linker takes a space or a colon for the end of a path, and would preload nothing.
         if " " in str(library) or ":" in str(library):
             raise ValueError(f"{text}: a path with blanks or colons cannot be preloaded")
         allocators.append(Allocator(name, library, "given by --peer"))
@@ -120,7 +121,7 @@ def _install(packages: list[str]) -> None:
     become_root = [] if os.geteuid() == 0 else ["sudo"]
     apt = [*become_root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y"]
     install = [*apt, "install", "--no-install-recommends", *packages]
-    # the output of the installation is shown as progress, because it is no part of the result
+    # the output of the installation goes to standard error like other progress, because it is no part of the result
     try:
         if subprocess.run(install, stdout=sys.stderr).returncode != 0:
             subprocess.run([*apt, "update"], stdout=sys.stderr)

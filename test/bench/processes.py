@@ -41,7 +41,7 @@ def cost(pids: Iterable[int]) -> Cost:
 
 @dataclass(frozen=True)
 class Memory:
-    """The memory in MiB that is resident, and the part of it that was populated and never written to."""
+    """The memory in MiB that is resident, and the part of it that was populated but never written to."""
 
     resident: float
     untouched: float

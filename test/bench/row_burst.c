@@ -38,8 +38,8 @@ static double wave_untouched(void)
     return percent;
 }
 
-/* Makes light traffic for BURST_AFTER_SECONDS. It pauses after each free, because memory shall go back with time and
- * not with the number of calls. */
+/* Makes light traffic for BURST_AFTER_SECONDS. It pauses after each free, so that time passes with few calls: an
+ * allocator shall give memory back because time has passed, and not because of the number of calls. */
 static void quiet(void)
 {
     int64_t end = clock_wall() + (int64_t)BURST_AFTER_SECONDS * 1000000000;

@@ -36,7 +36,7 @@ static void use(void)
             ((volatile char *)cleared.block[i])[offset] = 1;
 }
 
-/* Clears all blocks, and returns the nanoseconds. */
+/* Clears all blocks, and returns how many nanoseconds that took. */
 static int64_t clear(void)
 {
     int64_t start = clock_busy();
@@ -47,7 +47,8 @@ static int64_t clear(void)
     return clock_busy() - start;
 }
 
-/* The first two passes do not count: the first pass maps the pages, and the second is the first one in this order. */
+/* The first two passes do not count. The first pass maps the pages. The second pass is the first one that finds the
+ * blocks in the order that is measured. */
 static void measure(const char *row, const char *order, bool is_stack)
 {
     int64_t sum = 0;
@@ -68,7 +69,8 @@ void row_cleared(const char *argument)
     size_t kibibytes = bench_number(argument);
     char row[32];
     blocks_choose(&cleared, kibibytes);
-    size_t stride = cleared.size + PAGE; /* the headroom that slots of the pools have is added */
+    /* one page more than the block, because slots of the pools have a page of headroom, too */
+    size_t stride = cleared.size + PAGE;
     char *start = mmap(NULL, stride * cleared.count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (start == MAP_FAILED)
         bench_fail("cleared: mmap");

@@ -1,9 +1,11 @@
 /* Measures the row `conns`: a thousand threads serve requests that each need three buffers. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* Between two requests a thread lets the others run, as a thread does that waits for its client. So most threads are
- * idle at any time, and the peak shows how much memory the allocator keeps for each thread. One operation is a
- * malloc, one byte written, a free, and a third of the thread switch. */
+/*
+ * Between two requests a thread lets the others run, as a server's thread does while it waits for its client. So most
+ * threads are idle at any time, and the peak shows how much memory the allocator keeps for each thread. One operation
+ * is a malloc, one byte written, a free, and a third of the thread switch.
+ */
 #include "bench.h"
 #include "clock.h"
 #include "sizes.h"

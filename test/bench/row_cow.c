@@ -29,7 +29,7 @@ static long minor_faults(void)
     return usage.ru_minflt;
 }
 
-/* Runs in the child: waits until the parent closes its end of the pipe, and writes to no memory. */
+/* Runs in the child. It waits until the parent closes its end of the pipe, and meanwhile writes to no memory. */
 static _Noreturn void wait_for_end(int input)
 {
     char nothing;

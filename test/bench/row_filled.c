@@ -1,9 +1,12 @@
 /* Measures the row `filled`: 256 MiB of buffers, into which a file is read again and again. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* One operation is a malloc, a read of as many bytes from a file in memory, and the free, which comes when all
- * buffers are full. So each buffer has left the near caches when it is allocated again. In `later` all buffers are
- * allocated first, and then all are read into. The first pass, which maps the pages, is not timed. */
+/*
+ * One operation is a malloc, a read of as many bytes from a file in memory, and the free, which comes when all buffers
+ * are full. So each buffer is no longer in the processor's nearer caches when it is allocated again. In the variant
+ * `later` all buffers are allocated first, and then all are read into. The first pass, which maps the pages, is not
+ * timed.
+ */
 #include "bench.h"
 #include "clock.h"
 
@@ -19,7 +22,7 @@ enum { BYTES = 256 * 1024 * 1024, MOST_BUFFERS = BYTES / (4 * 1024), PASSES = 6 
 
 static char *buffers[MOST_BUFFERS];
 
-/* Opens a file without a disk, whose pages are in memory. */
+/* Opens a file that is on no disk, but whose pages are in memory. */
 static int open_source(size_t size)
 {
     char *content = malloc(size);
@@ -39,7 +42,7 @@ static void fill(int source, char *buffer, size_t size)
         bench_fail("filled: read");
 }
 
-/* Runs one pass over all buffers, and returns the nanoseconds. */
+/* Runs one pass over all buffers, and returns how many nanoseconds it took. */
 static int64_t pass(int source, size_t size, bool later)
 {
     size_t count = BYTES / size;

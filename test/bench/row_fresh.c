@@ -18,7 +18,7 @@ void row_fresh(const char *argument)
     char row[32];
     size_t kibibytes = bench_number(argument);
     for (unsigned i = 0; i < FRESH; i++)
-        block[i] = row; /* maps the pages of the array before the time is taken */
+        block[i] = row; /* this write maps the pages of the array before the clock is read */
     int64_t start = clock_busy();
     for (unsigned i = 0; i < FRESH; i++) {
         block[i] = malloc(kibibytes * 1024);

@@ -1,8 +1,11 @@
 /* Measures the rows `great`: blocks of some MiB and more, which most allocators map one by one. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* One operation of `calloc` is a calloc, one byte written, and a free; of `pair` the same with malloc; of `resize` a
- * malloc of half the size, one byte written in each of its pages, a realloc to the size, and a free. */
+/*
+ * One operation depends on the figure. For `calloc` it is a calloc, one byte written, and a free. For `pair` it is the
+ * same with malloc. For `resize` it is a malloc of half the size, one byte written in each page of that block, a
+ * realloc to the full size, and a free.
+ */
 #include "bench.h"
 #include "clock.h"
 #include "touch.h"

@@ -39,7 +39,7 @@ static const struct way {
     size_t (*next)(size_t size);
 } ways[] = {{"quarter", by_quarter}, {"half", by_half}, {"double", by_doubling}, {"16k", by_16k}};
 
-/* What one growth is like. */
+/* How one buffer grows: by which steps, up to which size, and how much of it is written. */
 struct growth {
     const struct way *way;
     size_t last;
@@ -82,7 +82,7 @@ static const struct way *find_way(const char *argument, size_t length)
     bench_fail("grow: no such way");
 }
 
-/* The argument is a way to grow and the last size in KiB, such as `quarter.1024`. */
+/* The argument names a way to grow and the last size in KiB, such as `quarter.1024`. */
 void row_grow(const char *argument)
 {
     size_t length = strcspn(argument, ".");

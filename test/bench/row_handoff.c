@@ -1,10 +1,13 @@
 /* Measures the row `handoff`: one thread allocates and fills buffers, and another frees them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* One operation is a malloc, one byte written in each page, the passage through a bounded ring, and the free. The
- * row is measured in parts, of which the median counts: the distance between the threads changes all the time, and a
- * thread that loses its processor delays both. The page faults are those of the whole process in 200,000 operations.
- * An allocator that does not bring the memory back from the freeing thread needs new pages each time. */
+/*
+ * One operation is a malloc, one byte written in each page, the passage through a bounded ring, and the free. The row
+ * is measured in parts, and the median of the parts is reported, because the distance between the threads changes all
+ * the time, and a thread that loses its processor delays both. The page faults are those of the whole process in
+ * 200,000 operations. An allocator that does not bring the memory back from the freeing thread needs new pages each
+ * time.
+ */
 #include "bench.h"
 #include "clock.h"
 #include "processor.h"
@@ -29,8 +32,8 @@ enum {
     ENOUGH_NANOSECONDS = 400 * 1000 * 1000,
 };
 
-/* Each thread has a cache line of its own, and remembers the other one's position as it last saw it, so that the
- * ring costs little beside the allocator. */
+/* Each thread writes to a cache line of its own. It also keeps a copy of the other thread's position, so that it seldom
+ * reads the other's cache line and the ring costs little beside the allocator. */
 struct ring {
     alignas(64) atomic_uint produced;
     unsigned consumed_seen;
@@ -42,8 +45,8 @@ struct ring {
 static struct ring ring;
 static struct step steps[STEPS];
 
-/* Waits until `counter` is no longer `old`, and returns it. If the machine has only one free processor, the other
- * thread can run only after sched_yield. */
+/* Waits until the value of `counter` is no longer `old`, and returns the new value. If the machine has only one free
+ * processor, the other thread can run only after sched_yield. */
 static unsigned await(atomic_uint *counter, unsigned old)
 {
     for (unsigned turn = 0;; turn++) {
@@ -72,7 +75,7 @@ static void *ring_take(unsigned index)
     return buffer;
 }
 
-/* Frees buffers until the NULL that ends the run. */
+/* Frees buffers until a NULL comes, which ends the run. */
 static void *consume(void *argument)
 {
     void *buffer;

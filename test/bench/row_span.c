@@ -1,4 +1,5 @@
-/* Measures the row `span`: on how many pages a buffer lies, divided by the fewest that could hold it. */
+/* Measures the row `span`: the number of pages on which a buffer lies, divided by the smallest number that could hold
+ * it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /* A server that fills a buffer touches every page on which the buffer lies, and the kernel pins these pages when it
@@ -28,7 +29,7 @@ void row_span(const char *argument)
     sizes_mix(steps, 1);
     for (unsigned i = 0; i < BUFFERS; i++) {
         size_t size = steps[i].size;
-        void *buffer = malloc(size); /* never freed, so that each buffer has another address */
+        void *buffer = malloc(size); /* the buffer is never freed, so that each buffer has another address */
         touch_first(buffer);
         unsigned which = 0;
         while (mix_shares[which].size != size)

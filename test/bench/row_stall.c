@@ -1,18 +1,20 @@
 /* Measures the row `stall`: how long one malloc or free takes while the memory of a burst is given back. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* A burst of 256 MiB is freed, and 3 s of traffic follow. The first time the traffic is light, with a pause after
- * each free. The second time it is busy, with sixteen live buffers and every page written. Every free of the burst,
- * and every malloc and free of the traffic, is timed by itself. Busy traffic makes a few hundred times as many calls
- * as light traffic, so that a common percentile would hide the stalls of the latter. Light traffic therefore has a
- * percentile of its own, which is lower, because it has only some five thousand calls.
+/*
+ * A burst of 256 MiB is freed, and 3 s of traffic follow. The row does this twice. The first time the traffic is light,
+ * with a pause after each free. The second time it is busy, with sixteen live buffers and every page written. Every
+ * free of the burst, and every malloc and free of the traffic, is timed by itself. Busy traffic makes a few hundred
+ * times as many calls as light traffic, so that one percentile over all calls would hide the stalls of light traffic.
+ * Light traffic therefore has a percentile of its own, which is lower, because there are only some five thousand calls.
  *
- * The clock counts the thread's processor time. A page fault or a system call that returns a whole burst is
- * included. Time in which other programs use the processor is not: on a busy machine a thread may lose it for 4 ms,
- * which is no stall of the allocator and would hide real ones. So a call that sleeps until another thread releases a
- * lock is not charged for its sleep, from which only an allocator with a thread of its own could profit here.
- * Reading the clock takes longer than most calls: the median distance of two readings is subtracted, and what
- * remains of the largest distance is reported as the clock's own. */
+ * The clock counts the thread's processor time. A page fault or a system call that returns a whole burst is included.
+ * Time in which other programs use the processor is not: on a busy machine a thread may lose it for 4 ms, which is no
+ * stall of the allocator and would hide real ones. So the time in which a call sleeps, because another thread holds a
+ * lock, does not count either. Here only an allocator that has a thread of its own could profit from that. Reading the
+ * clock takes longer than most calls. Therefore the median distance of two readings is subtracted from each time, and
+ * what then remains of the largest distance is reported as the error of the clock.
+ */
 #include "bench.h"
 #include "burst.h"
 #include "clock.h"
@@ -46,7 +48,7 @@ static void tally_since(struct tally *tally, int64_t start)
         tally->most = elapsed;
 }
 
-/* Returns the time that all but the share `share` of the calls did not exceed, rounded up to a bin. */
+/* Returns a time, rounded up to a bin. Only the share `share` of the calls took longer than this time. */
 static int64_t tally_exceeded(const struct tally *tally, double share)
 {
     uint64_t beyond = (uint64_t)(share * (double)tally->calls);

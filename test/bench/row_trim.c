@@ -1,4 +1,4 @@
-/* The row `trim`: how long malloc_trim takes to purge blocks that were freed in random order. */
+/* Measures the row `trim`: how long malloc_trim takes to purge blocks that were freed in random order. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /* 300 MiB of blocks are written to and freed in random order, all of them or all but every fourth. malloc_trim is then
@@ -17,8 +17,8 @@
 
 enum {
     MEBIBYTES = 300,
-    LEAST = 4, /* KiB of the smallest blocks */
-    KEPT = 4,  /* one block in so many stays live */
+    LEAST = 4, /* the size of the smallest blocks in KiB */
+    KEPT = 4,  /* one block in KEPT stays live */
     MOST_TRIMS = 100,
 };
 
@@ -52,7 +52,7 @@ static void scatter(size_t count, size_t size, bool keeps)
     }
 }
 
-/* Returns milliseconds; NAN if less than half of the free blocks' memory has gone. */
+/* Returns how many milliseconds malloc_trim took, or NAN if less than half of the free blocks' memory has gone back. */
 static double trim(void)
 {
     double before = memory_resident("self");

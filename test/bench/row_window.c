@@ -1,8 +1,11 @@
 /* Measures the rows `window` and `small`: many buffers are live, and a random one of them is replaced. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* One operation is one replacement: a free, a malloc, and one byte written. At the end, with all buffers live, the
- * row measures the memory. `small` uses sizes that no pool serves, which shows the cost of the way past the pools. */
+/*
+ * One operation is one replacement: a free, a malloc, and one byte written. At the end, with all buffers live, the row
+ * measures the memory. `small` uses sizes that no pool serves, which shows what it costs that a request is passed on to
+ * mimalloc.
+ */
 #include "bench.h"
 #include "clock.h"
 #include "memory.h"

@@ -21,12 +21,13 @@
 
 enum {
     PASSES = 3,
-    MOST_TRIMS = 16, /* glibc's malloc_trim returns 1 each time that it gave something back */
+    /* a limit is needed, because glibc's malloc_trim returns 1 each time that it gave something back */
+    MOST_TRIMS = 16,
 };
 
 static struct blocks blocks;
 
-/* Allocates all blocks, and returns the nanoseconds. */
+/* Allocates all blocks, and returns how many nanoseconds that took. */
 static int64_t take(void)
 {
     int64_t start = clock_busy();

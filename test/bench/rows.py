@@ -15,7 +15,8 @@ BEST = "the best peer"
 
 @dataclass(frozen=True)
 class Bound:
-    """An upper bound of a figure: `limit` times the figure of `against` or, without `against`, `limit` itself."""
+    """This is an upper bound of a figure: `limit` times the figure of `against` or, without `against`, `limit`
+    itself."""
 
     limit: float
     against: str | None = None
@@ -23,7 +24,7 @@ class Bound:
 
 @dataclass(frozen=True)
 class Figure:
-    """A number that a row prints. Less is better, except for the figures that say otherwise.
+    """A number that a row prints. Less is better, unless the figure is marked otherwise.
 
     A figure that is close to 0 for the best peer has no ratio, because its ratio would mean nothing."""
 
@@ -44,7 +45,7 @@ class Row:
 
     @property
     def name(self) -> str:
-        """Returns the part that the names of its figures share."""
+        """Returns the beginning that the names of all figures of the row have in common."""
         return ".".join(commonprefix([figure.name.split(".") for figure in self.figures]))
 
     @property
@@ -57,7 +58,7 @@ def pair(kibibytes: int, name: str, bound: Bound) -> Row:
 
 
 def untouched(name: str) -> Figure:
-    """Returns the figure of memory that was populated and never written to, in percent of resident memory."""
+    """Returns the figure for memory that was populated but never written to, in percent of resident memory."""
     return Figure(name, "%", Bound(5), has_ratio=False)
 
 
@@ -119,8 +120,8 @@ ROWS = (
     Row(("mix",), (Figure("mix", "ns", Bound(1.10, BEST)),)),
     Row(("handoff",), (Figure("handoff", "ns", Bound(1.00, BEST)), Figure("handoff.faults", "faults"))),
     Row(("conns",), (Figure("conns", "ns", Bound(1.00, "glibc")), Figure("conns.peak", "MiB", Bound(1.50, "glibc")))),
-    # Here the time is mostly that of the program's own memset, so the allocators are close to each other, and three
-    # rounds could not tell them apart.
+    # In the row `burst` most of the time is that of the program's own memset. So the allocators are close to each
+    # other, and three rounds could not tell them apart.
     Row(
         ("burst",),
         (
@@ -186,8 +187,8 @@ LIVE_BYTES = 256 << 20
 
 
 def drawn(seed: int) -> list[Row]:
-    """Draws workloads that nothing was tuned for: how many threads, which sizes, how many live buffers in a thread,
-    and what share of the frees is made by another thread. A seed always draws the same ones."""
+    """Draws workloads that nothing was tuned for: how many threads, which sizes, how many live buffers in a thread, and
+    what share of the frees is made by another thread. The same seed always draws the same workloads."""
     draw = random.Random(seed)
     made = []
     for _ in range(DRAWN):

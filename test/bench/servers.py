@@ -35,8 +35,8 @@ HAPROXY_LOAD = loads.Http(sizes=(16_384, 65_536, 200_000))
 REDIS_LOADS = {"16k": loads.RedisValues(16_384), "64k": loads.RedisValues(65_536)}
 HAPROXY_THREADS = 2
 
-# The sizes of a body that fills the buffers which nginx has for a request in bench-servers --idle, and of one that fits
-# in one buffer.
+# The first is the size of a body that fills all buffers which nginx has for a request in bench-servers --idle. The
+# second is the size of a body that fits in one buffer.
 BURST_SIZE = 1_000_000
 SMALL_SIZE = 10_000
 CONNECTIONS = 512
@@ -209,7 +209,7 @@ def haproxy(preload: Preload, upstream_port: int) -> contextlib.AbstractContextM
 
 
 def redis(preload: Preload) -> contextlib.AbstractContextManager[Running]:
-    """Starts redis without files on disk, because a snapshot is measured elsewhere."""
+    """Starts redis without files on disk, because snapshots are measured by another benchmark, the row `cow`."""
 
     def command(directory: Path, port: int) -> list[str]:
         options = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(directory)]

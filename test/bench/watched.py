@@ -34,8 +34,9 @@ FIGURES = [
 
 @contextlib.contextmanager
 def _reader(pid: int) -> Iterator[list[int]]:
-    """Reads the process until the end of the `with` statement; then the list holds the number of readings. The
-    output goes to a file, because the reader would stop when a pipe without a reader is full."""
+    """Runs a reader that reads the process until the end of the `with` statement. Then the list holds the number of
+    readings. The reader's output goes to a file, because a pipe that nobody reads would become full and stop the
+    reader."""
     readings: list[int] = []
     command = [settings.command(), "stat", str(pid), "--json", "--interval", INTERVAL_SECONDS]
     with tempfile.TemporaryFile() as said:
@@ -50,7 +51,8 @@ def _reader(pid: int) -> Iterator[list[int]]:
 
 
 def _expect_readings(readings: int, seconds: float) -> None:
-    """Checks the number of readings. A busy machine delays them, so half as many as the interval allows are enough."""
+    """Checks that there were enough readings. A busy machine delays them, so half as many as the interval allows are
+    enough."""
     if readings < seconds / float(INTERVAL_SECONDS) / 2:
         raise Failed(f"the reader has read {readings} times in {seconds:.1f} s")
 

@@ -122,7 +122,8 @@ static enum http_result head_parse(const char *bytes, size_t count, struct http_
     if (!piece_cut(&rest, "\r\n\r\n", &whole))
         return HTTP_PARTIAL;
     head->length = whole.length + 4;
-    whole.length += 2; /* includes the end of the last line, so that the loop cuts this line off like the others */
+    /* the length includes the end of the last line, so that the loop cuts this line off like the others */
+    whole.length += 2;
     if (!piece_cut(&whole, "\r\n", &line) || !first(line, head))
         return HTTP_BAD;
     while (piece_cut(&whole, "\r\n", &line)) {

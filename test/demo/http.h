@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 enum {
-    HTTP_TARGET_SIZE = 128, /* the longest target that is kept, with its NUL */
+    HTTP_TARGET_SIZE = 128, /* the size of the buffer for the longest target that is kept, with its NUL */
 };
 
 enum http_method {
@@ -20,14 +20,14 @@ enum http_method {
 enum http_result {
     HTTP_COMPLETE, /* the whole head was in the buffer */
     HTTP_PARTIAL,  /* more bytes are needed */
-    HTTP_BAD,      /* no further bytes can make this a head */
+    HTTP_BAD,      /* this is no head of HTTP/1.1, whatever bytes may follow */
 };
 
 struct http_head {
-    size_t length; /* the length of the head, with the empty line that ends it */
+    size_t length; /* the length of the head, including the empty line that ends it */
     enum http_method method;
     char target[HTTP_TARGET_SIZE];
-    unsigned status; /* the status of an answer */
+    unsigned status; /* the status of an answer, such as 200 */
     uint64_t content_length;
     bool has_content_length;
     bool keep_alive;

@@ -1,4 +1,4 @@
-/* Runs one exchange of the load generator, and compares every byte of the answer. */
+/* Runs one exchange of the load generator, a request and its answer, and compares every byte of the answer. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "load_client.h"
 

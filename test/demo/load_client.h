@@ -34,10 +34,10 @@ struct client {
     bool echo;
     char head[160]; /* the head that is sent before the body */
     size_t head_size;
-    uint64_t sent;     /* bytes of head and body that were sent */
-    uint64_t received; /* bytes of the answer's body that were received so far */
+    uint64_t sent;     /* how many bytes of head and body were sent so far */
+    uint64_t received; /* how many bytes of the answer's body were received so far */
 
-    size_t count; /* bytes of the answer's head that were received so far */
+    size_t count; /* how many bytes of the answer's head were received so far */
     unsigned char buffer[CLIENT_BUFFER_SIZE];
 };
 

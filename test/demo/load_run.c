@@ -21,13 +21,13 @@ struct load {
     struct load_result *result;
     int epoll;
     double started;
-    uint64_t begun;  /* exchanges that were begun */
-    uint64_t active; /* clients with a running exchange */
+    uint64_t begun;  /* how many exchanges were begun */
+    uint64_t active; /* how many clients have a running exchange */
 };
 
 struct member {
     struct client client;
-    uint64_t served; /* exchanges on the present connection */
+    uint64_t served; /* how many exchanges the present connection has had */
 };
 
 static double seconds_now(void)
@@ -69,7 +69,7 @@ static bool member_connect(struct load *load, struct member *member)
     return false;
 }
 
-/* Begins the next exchange of this member. Returns false if it has none left. */
+/* Begins the next exchange of this connection. Returns false if no exchange is left for it. */
 static bool member_begin(struct load *load, struct member *member)
 {
     const struct load_plan *plan = load->plan;
@@ -131,7 +131,7 @@ static void load_loop(struct load *load)
     }
 }
 
-/* Counts an exchange that was planned and did not happen in time as an error, too. */
+/* Counts as errors also the exchanges that were planned and did not happen in time. */
 static void count_missing(const struct load *load)
 {
     struct load_result *result = load->result;

@@ -25,9 +25,9 @@ struct load_plan {
 };
 
 struct load_result {
-    uint64_t exchanges; /* exchanges that were complete and right */
+    uint64_t exchanges; /* how many exchanges were complete and right */
     uint64_t errors;
-    uint64_t bytes; /* bytes of bodies that were received */
+    uint64_t bytes; /* how many bytes of bodies were received */
     double seconds;
 };
 

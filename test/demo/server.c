@@ -22,7 +22,8 @@
 enum {
     THREADS_MOST = 64,
     DISCARD_SIZE = 256,
-    OTHER_DESCRIPTORS = 64 + 4 * THREADS_MOST, /* more than the descriptors that are open beside those of connections */
+    /* an upper bound of the descriptors that the server opens for anything other than connections */
+    OTHER_DESCRIPTORS = 64 + 4 * THREADS_MOST,
 };
 
 struct options {

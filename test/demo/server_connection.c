@@ -13,11 +13,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* The result of one step. */
+/* The result of one step of an exchange. */
 enum progress {
     PROGRESS_MADE,
     PROGRESS_BLOCKED, /* the socket would block */
-    PROGRESS_ENDED,   /* the connection is over */
+    PROGRESS_ENDED,   /* the connection has ended */
 };
 
 struct connection *connection_open(int descriptor)
@@ -74,7 +74,7 @@ static void answer_begin(struct connection *connection, const char *status)
     connection->step = CONNECTION_ANSWER;
 }
 
-/* Answers with an error, and closes the connection then, because the bytes that follow cannot be understood. */
+/* Answers with an error, and then closes the connection, because the bytes that follow cannot be understood. */
 static void answer_refuse(struct connection *connection, const char *status)
 {
     body_drop(connection);

@@ -21,7 +21,7 @@ enum connection_step {
 };
 
 struct connection {
-    struct connection *next; /* the links belong to the list that contains the connection */
+    struct connection *next; /* `next` and `previous` link the list that contains the connection */
     struct connection *previous;
     int descriptor;
     enum connection_step step;
@@ -32,17 +32,18 @@ struct connection {
 
     unsigned char *body; /* the body that was received, or that is sent */
     size_t body_size;
-    size_t body_count; /* bytes of the body that were received */
+    size_t body_count; /* how many bytes of the body were received */
 
     char answer[160]; /* the head of the answer */
     size_t answer_size;
-    size_t sent; /* bytes of head and body that were sent */
+    size_t sent; /* how many bytes of head and body were sent */
 };
 
-/* Takes a non-blocking descriptor over. Returns NULL, and closes the descriptor, if there is no memory. */
+/* Makes a connection of a non-blocking descriptor, which it closes later. If there is no memory, closes the descriptor
+ * at once and returns NULL. */
 struct connection *connection_open(int descriptor);
 
-/* Continues until the socket would block. Returns false if the connection has ended and must be closed. */
+/* Continues the exchange until the socket would block. Returns false if the connection has ended and must be closed. */
 bool connection_drive(struct connection *connection);
 
 void connection_close(struct connection *connection);

@@ -87,7 +87,8 @@ static void *worker_run(void *argument)
     while (!stopped) {
         int count = epoll_wait(worker->epoll, events, 64, -1);
 
-        /* -1 means EINTR: this thread may receive the process's signals like any other. */
+        /* epoll_wait returns -1 with EINTR if this thread has received one of the process's signals. Then no event is
+         * handled. */
         for (int i = 0; i < count; i++) {
             void *owner = events[i].data.ptr;
 

@@ -31,7 +31,7 @@
 #endif
 
 byte charged;
-byte quotas; /* the sum of the quotas of all threads */
+byte quotas; /* the sum of the quotas that all threads have now */
 byte ended;
 
 inline check()

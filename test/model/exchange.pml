@@ -81,12 +81,12 @@
 #define FROM_ONE_TO(number) (BIT((number) + 1) - BIT(1))
 
 typedef magazine_record {
-    byte count; /* out of date while the magazine is private; then the record's `top` is right */
+    byte count; /* out of date while the magazine is private; then the record's `top` has the right count */
     byte slot[QUOTA]
 }
 
 magazine_record magazine[MAGAZINES + 1];
-byte public_magazine[THREADS]; /* one for each record */
+byte public_magazine[THREADS]; /* the public magazine of each record */
 
 byte opened; /* how many records were ever used */
 byte closed; /* the set of records without a thread */
@@ -95,9 +95,9 @@ byte depot_empty;
 byte free_slots; /* sets of slots: those on the bucket's stacks or not carved, and those that the program has */
 byte live;
 
-byte held; /* the set of magazines that threads hold, private ones included */
+byte held; /* the set of magazines that threads hold, including the private ones */
 
-byte before, number, place, found; /* used within one step only, and 0 after it */
+byte before, number, place, found; /* these variables are used within one step only, and are 0 after it */
 
 /* True in a malloc that the thread's own two magazines cannot serve. */
 #define WANTS (missed || (has_record && quota == 0))

@@ -55,11 +55,11 @@
 byte taken; /* the counter: all numbers below it were taken */
 byte ready; /* the end that the table reports */
 
-byte growing; /* threads that call the kernel, or have not published its answer yet */
+byte growing; /* how many threads are calling the kernel, or have not published its answer yet */
 
-byte mapped; /* the end of the kernel's mapping, from which alone it can be extended */
+byte mapped; /* the end of the kernel's mapping; the mapping can be extended from there only */
 byte permitted; /* a bit for each number whose part of the table may be used */
-byte somebodys; /* a bit for each number that a thread has */
+byte somebodys; /* a bit for each number that some thread has */
 byte ended;
 
 inline leave()
@@ -70,7 +70,8 @@ inline leave()
     }
 }
 
-/* The kernel extends the mapping from its end, or refuses. Sets `extended` if it did. */
+/* Models the system call by which the kernel extends the mapping from its end, or refuses. Sets `extended` if the
+ * kernel has extended the mapping. */
 inline table_extend()
 {
     atomic {
@@ -148,8 +149,11 @@ inline table_await()
     fi
 }
 
-/* table_reach and the functions that it calls. Sets `reached`. The code first requests more from the kernel than is
- * needed, and after a refusal the needed bytes only. A refused call has no effect, so the model makes only one. */
+/*
+ * Models table_reach and the functions that it calls. Sets `reached` if the table reaches `end`. The code first
+ * requests more from the kernel than is needed, and after a refusal only the bytes that are needed. A refused call has
+ * no effect, so the model makes only one call.
+ */
 inline table_reach(end)
 {
     atomic {
@@ -203,7 +207,9 @@ inline use_numbers()
     somebodys = somebodys | BITS(number, number + count)
 }
 
-/* Takes a run of numbers, or none. region_carve_front wants several, and takes one if it cannot have them. */
+/*
+ * Takes several numbers in a row, or none. region_carve_front requests several, and takes one if it cannot have them.
+ */
 inline take_numbers()
 {
     atomic {

@@ -64,7 +64,7 @@
 #define TAG_AFTER(tag) (((tag) + 1) & TAG_MASK)
 #endif
 
-/* The bits that replace the tag are all 0 if there is a tag, or if it does not change. */
+/* The bits of `outdated`, which replace the tag, are all 0 if the model has a tag, or if the tag does not change. */
 #if OPERATIONS == 0 && !defined TAG_STANDS
 #define CURRENT(bits) ((bits) & ~BIT(self))
 #define OUTDATED(bits) (bits)
@@ -88,8 +88,9 @@ byte head_tag[STACKS];
 byte head_number[STACKS];
 byte link[ITEMS];
 
-byte outdated[STACKS]; /* replaces the tag: a bit for each thread that has not seen the present one */
-byte on_stack[STACKS]; /* the right state, with which the links are compared: a bit for each item */
+byte outdated[STACKS]; /* replaces the tag: a bit for each thread that has not seen the present tag */
+/* the items that are really on each stack, a bit for each item; the links are compared with them */
+byte on_stack[STACKS];
 byte ended;
 
 #define HEAD_TAG head_tag[stack]
@@ -104,7 +105,7 @@ inline look()
     NOT_SEEN = CURRENT(NOT_SEEN)
 }
 
-/* stack_swap. If it fails it has loaded the head again. */
+/* Models stack_swap. If the swap fails, it has loaded the head again. */
 inline swap(wanted_tag, wanted_number)
 {
     if

@@ -1,4 +1,5 @@
-/* Runs unit tests in children as Criterion does, and counts them; for builds with a sanitizer. */
+/* Runs unit tests in child processes as Criterion does, and counts them. It replaces Criterion in builds with a
+ * sanitizer. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <stdarg.h>
@@ -6,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SECONDS = 120, SLOWDOWN = 10 /* about how many times slower a sanitizer is */, CODE_SKIPPED = 77 };
+enum { SECONDS = 120, SLOWDOWN = 10 /* a program with a sanitizer is about so many times slower */, CODE_SKIPPED = 77 };
 
 static struct criterion_test *tests;
 
@@ -40,7 +41,7 @@ void criterion_skip(const char *format, ...)
     _exit(CODE_SKIPPED);
 }
 
-/* Returns the options of a test. Those that the test leaves out are its suite's. */
+/* Returns the options of a test. Options that the test does not set are those of its suite. */
 static struct criterion_options criterion_options_of(const struct criterion_test *test)
 {
     struct criterion_options options = test->options;
@@ -91,7 +92,7 @@ static bool criterion_run(const struct criterion_test *test)
     return passed;
 }
 
-/* Returns true if one of the words names the test, as SUITE/NAME. */
+/* Returns true if one of the words names the test in the form SUITE/NAME. */
 static bool criterion_is_named(const struct criterion_test *test, char **words)
 {
     size_t suite = strlen(test->suite);
@@ -104,7 +105,7 @@ static bool criterion_is_named(const struct criterion_test *test, char **words)
     return false;
 }
 
-/* The arguments name the tests that are left out. */
+/* The arguments name the tests that must not run. */
 int main(int count, char **words)
 {
     unsigned passed = 0;
