@@ -81,9 +81,9 @@ static void write_signals(sigset_t *set)
 }
 
 /*
- * Writes to the descriptor and returns the number of bytes that it did not take. Writes at most PIPE_BUF bytes at a
- * time, because a pipe that poll calls writable has room for that many. If `waits` is set and the descriptor takes
- * nothing for WRITE_PATIENCE_MS, writing stops: a full pipe that nobody reads must not stop the server.
+ * Writes the bytes to the descriptor, and returns how many of them the descriptor did not take. Writes at most PIPE_BUF
+ * bytes at a time, because a pipe that poll calls writable has room for that many. If `waits` is set and the descriptor
+ * takes nothing for WRITE_PATIENCE_MS, writing stops: a full pipe that nobody reads must not stop the server.
  */
 static unsigned long write_all(int descriptor, const char *bytes, unsigned long size, bool waits)
 {
@@ -104,8 +104,8 @@ static unsigned long write_all(int descriptor, const char *bytes, unsigned long 
 /*
  * Blocks SIGPIPE and SIGXFSZ during the write, and then discards those that the write caused, because they would end a
  * program that knows nothing of this write. Behind a seccomp filter of the program's own, the calls that block signals
- * and wait may be forbidden and end the process. There only write(2) is called; only messages before an abort and
- * output that the program itself requested are written there at all.
+ * and wait may be forbidden and end the process. Behind such a filter this function calls only write(2). The library
+ * writes nothing there but messages before an abort and output that the program itself requested.
  */
 bool message_write(int descriptor, const char *bytes, unsigned long size)
 {
@@ -130,7 +130,8 @@ static void message_say_list(enum message message, va_list list)
     struct text line = text_begin(buffer, sizeof buffer - 1);
     text_add(&line, "sockmalloc: %s[%d]: ", process.name, (int)sandbox_process());
     text_add_list(&line, formats[message], list);
-    buffer[line.used] = '\n'; /* message_say_list kept one byte free for it, so that a line that was cut still ends */
+    /* message_say_list kept one byte free for this line end, so that even a line that was cut has one */
+    buffer[line.used] = '\n';
     if (message_stderr_is_ours()) {
         message_write(STDERR_FILENO, buffer, line.used + 1);
     }

@@ -8,9 +8,9 @@
 #include "base/span.h"
 
 /*
- * Columns: name, format for text_add, and what the message means, for the man page. After a message of message_say the
- * process goes on. The messages of message_die come only when memory is corrupted or about to be; message_die then ends
- * the process by abort().
+ * Columns: name, format for text_add, and what the message means, for the man page. After message_say has written a
+ * message, the process goes on. message_die is only called when memory is corrupted or about to be; after its message,
+ * it ends the process by abort().
  */
 #define MESSAGE_ROWS(ROW)                                                                                              \
     ROW(UNKNOWN_SETTING, "%s: no such setting; ignored",                                                               \
@@ -66,12 +66,13 @@ void message_open(void);
 const char *message_process_name(void);
 
 /*
- * Returns the object in which message_open keeps its notes. A process that inspects another one copies that process's
- * object over its own.
+ * Returns the address and the size of the object in which message_open keeps its notes. A process that inspects another
+ * one copies that process's object over its own.
  */
 struct span message_process_span(void);
 
-/* Puts a NUL at the end of the noted name. For a process that has copied another process's notes over its own. */
+/* Puts a NUL at the end of the noted name. A process that has copied another process's notes over its own calls this
+ * function. */
 void message_end_name(void);
 
 /*

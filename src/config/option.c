@@ -69,8 +69,8 @@ void option_set_path(struct option_set *set, enum option option, const char *pat
 }
 
 /*
- * Sets the option to `value`, read by the kind of its row. Returns false, and leaves the set alone, if the setting does
- * not take the value.
+ * Reads `value` by the kind of the option's row, and stores the result in the set. Returns false, and leaves the set
+ * unchanged, if the setting does not take the value.
  */
 static bool option_accept(struct option_set *set, enum option option, const char *value)
 {
@@ -148,8 +148,8 @@ static void option_find_unknown(struct option_set *set, char *const *environment
 }
 
 /*
- * Gives SOCKMALLOC_MIN and SOCKMALLOC_MAX both their defaults, with a warning, if MIN exceeds MAX: then no request
- * would be left for the pools.
+ * Gives SOCKMALLOC_MIN and SOCKMALLOC_MAX both their defaults, with a warning, if MIN exceeds MAX, because then no
+ * request would be left for the pools.
  */
 static void option_reconcile_range(struct option_set *set)
 {

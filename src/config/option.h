@@ -68,8 +68,8 @@
 #define OPTION_REMOVED_ROWS(ROW) ROW(STATS_INTERVAL, "sockmalloc stat --interval, or sockmalloc record")
 
 /*
- * Words of remaining settings that earlier versions had. Columns: name of the setting without SOCKMALLOC_, the word,
- * and what to use instead. The setting keeps its default, with a warning that says what to use.
+ * Values that earlier versions allowed for a setting that still exists. Columns: name of the setting without
+ * SOCKMALLOC_, the word, and what to use instead. The setting keeps its default, with a warning that says what to use.
  */
 #define OPTION_REMOVED_WORD_ROWS(ROW) ROW(THP, "auto", "SOCKMALLOC_THP=never, which does what auto did")
 
@@ -80,7 +80,8 @@ enum option {
         OPTION_COUNT
 };
 
-/* The size of what option_print_all prints. Each byte of a path may be shown as four characters (\x1b). */
+/* OPTION_ECHO_SIZE is the most bytes that option_print_all prints. Each byte of a path may be shown as four characters
+ * (\x1b). */
 enum { OPTION_PATHS = 2, OPTION_ECHO_SIZE = OPTION_PATHS * 4 * SETTING_PATH_SIZE + OPTION_COUNT * 48 };
 
 /* The settings in force. One thread fills them at start-up; afterwards they are only read. */
@@ -106,18 +107,18 @@ typedef char *option_lookup(const char *name);
 void option_read(struct option_set *set, option_lookup *lookup, char *const *environment);
 
 /*
- * Returns the value that option_read would store for one setting, without a warning if the value is bad. For settings
- * that are needed before option_read runs. Not for paths.
+ * Returns the value that option_read would store for one setting, without a warning if the value is bad. The function
+ * is for settings that are needed before option_read runs. The setting must not be a path.
  */
 uint64_t option_peek(enum option option, option_lookup *lookup);
 
 /*
- * Returns true if the set holds only values that option_read could have stored. For a set that was read from another
- * process or from a file.
+ * Returns true if the set holds only values that option_read could have stored. It checks a set that was read from
+ * another process or from a file.
  */
 bool option_set_makes_sense(const struct option_set *set);
 
-/* Returns the text of a setting that is a path. Empty if it is not set. */
+/* Returns the text of a setting that is a path. The text is empty if the setting is not set. */
 static inline const char *option_path(const struct option_set *set, enum option option)
 {
     return set->path + set->number[option];
@@ -126,7 +127,8 @@ static inline const char *option_path(const struct option_set *set, enum option 
 /* Stores a path as option_read does. `path` must be a value that setting_read takes. */
 void option_set_path(struct option_set *set, enum option option, const char *path);
 
-/* Return the variable of a setting, its help, and print its value in force in a form that setting_read takes. */
+/* option_variable returns the environment variable of a setting, and option_help returns its help. option_print prints
+ * its value in force, in a form that setting_read takes. */
 const char *option_variable(enum option option);
 const char *option_help(enum option option);
 void option_print(const struct option_set *set, enum option option, struct text *text);

@@ -1,4 +1,4 @@
-/* The value of one setting: reads, describes and prints it by its kind. */
+/* Reads, describes and prints the value of one setting, by the kind of the setting. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/setting.h"
 
@@ -44,7 +44,7 @@ const struct setting_choice *setting_choices(enum setting_kind kind)
     }
 }
 
-/* Returns the word that stands for SETTING_NONE. The kind must be one that has such a word. */
+/* Returns the word that a user writes for SETTING_NONE, such as "never". The kind must be one that has such a word. */
 static const char *setting_none_word(enum setting_kind kind)
 {
     switch (kind) {
@@ -93,7 +93,7 @@ static bool setting_read_switch(const char *value, uint64_t *number)
     return false;
 }
 
-/* Reads a real-time signal that is counted from one end of their range: "RTMIN+3", "RTMAX-1". */
+/* Reads a real-time signal that is counted from one end of the range of these signals: "RTMIN+3", "RTMAX-1". */
 static bool setting_read_realtime(const char *value, uint64_t *number)
 {
     uint64_t offset = 0;

@@ -1,4 +1,4 @@
-/* The value of one setting: reads, describes and prints it by its kind. */
+/* Reads, describes and prints the value of one setting, by the kind of the setting. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_SETTING_H
 #define SOCKMALLOC_SETTING_H
@@ -10,7 +10,7 @@
 #include "base/text.h"
 
 enum setting_kind {
-    SETTING_SIZE,   /* bytes, with k, m or g behind */
+    SETTING_SIZE,   /* bytes, as a number that may end in k, m or g */
     SETTING_LIMIT,  /* bytes, or "none", which is stored as SETTING_NONE */
     SETTING_BUDGET, /* bytes, or "auto", which is stored as SETTING_NONE until start-up replaces it */
     SETTING_COUNT,  /* a plain number */
@@ -42,20 +42,20 @@ struct setting_choice {
 
 /*
  * Returns the words of choices.h that a setting of this kind chooses from, in the order of their enum. The last entry
- * has NULL for its word. For a kind that has no words, that is the only entry.
+ * has NULL for its word. For a kind that has no words, the entry with NULL is the only one.
  */
 const struct setting_choice *setting_choices(enum setting_kind kind);
 
 /* Reads `value` into *number. Returns false if the setting does not accept the value; *number is then meaningless. */
 bool setting_read(const struct setting *setting, const char *value, uint64_t *number);
 
-/* Returns true if the setting takes a value that setting_read stores as `number`. Not for paths. */
+/* Returns true if the setting takes a value that setting_read stores as `number`. The setting must not be a path. */
 bool setting_allows(const struct setting *setting, uint64_t number);
 
 /* Prints which values the setting takes: "a size from 4k to 1m". */
 void setting_describe(const struct setting *setting, struct text *text);
 
-/* Prints the value in a form that setting_read takes. Not for paths. */
+/* Prints the value in a form that setting_read takes. The setting must not be a path. */
 void setting_print(enum setting_kind kind, uint64_t number, struct text *text);
 
 #endif

@@ -42,7 +42,8 @@ static void background_first_ends(void *unused)
 {
     (void)unused;
     atomic_store(&first_thread_is_gone, true);
-    /* This store also wakes a background thread that is just about to sleep: see background_wait. */
+    /* This store also keeps a background thread awake that is just about to sleep, because background_wait loads
+     * `called` before it sleeps. */
     atomic_store(&background.called, true);
     background_wake();
 }
@@ -93,7 +94,8 @@ static bool background_is_over(void)
     return atomic_load(&first_thread_is_gone) && (!sandbox_allows(SANDBOX_COMMON) || background_is_last());
 }
 
-/* Sleeps in the given state for a number of nanoseconds, or until background_wake changes an ASLEEP state. */
+/* Sleeps in the given state for a number of nanoseconds. If the state is ASLEEP, background_wake can end the sleep
+ * before, by a change of the state. */
 static void background_wait(uint32_t state, uint64_t nanoseconds)
 {
     atomic_store(&background.state, state);
@@ -105,9 +107,11 @@ static void background_wait(uint32_t state, uint64_t nanoseconds)
     atomic_store(&background.state, AT_WORK);
 }
 
-/* Sleeps until the next step. `idle` is the number of naps without a call of background_call; returns the new number.
- * After NAPS_UNTIL_ASLEEP of them, which last three times as long as a slot can lie in the two generations of decay,
- * the thread sleeps until it is called. */
+/*
+ * Sleeps until the next step. `idle` is the number of naps in a row during which background_call was not called;
+ * returns the new number. After NAPS_UNTIL_ASLEEP of them, which last three times as long as a slot can lie in the two
+ * generations of decay, the thread sleeps until background_call wakes it.
+ */
 static unsigned background_rest(unsigned idle)
 {
     idle = atomic_exchange(&background.called, false) ? 0 : idle + 1;
@@ -180,7 +184,8 @@ static void background_make(void)
 {
     int kept = errno;
     if (!background_create()) {
-        /* No further attempt is made. Ticks of the program's own frees still purge. */
+        /* No further attempt to create the thread is made. The program's own threads still purge, in some of their
+         * frees. */
         atomic_store(&background.state, REFUSED);
     }
     errno = kept;
@@ -190,15 +195,19 @@ void background_begin(void)
 {
     uint32_t none = NONE;
     atomic_store(&main_has_begun, true);
-    /* The filter is checked again, because a constructor of the program may have set one that allows no new thread. */
+    /* The seccomp filter is checked again, because a constructor of the program may have set one that allows no new
+     * thread. */
     if (background.wanted && sandbox_allows(SANDBOX_COMMON) &&
         atomic_compare_exchange_strong(&background.state, &none, MAKING)) {
         background_make();
     }
 }
 
-/* Returns true, with the state set to MAKING, if the caller shall create the thread. Never in the child of vfork, or of
- * a clone that ran no fork handlers: such a child may share its memory, and so the state, with its parent. */
+/*
+ * Returns true, with the state set to MAKING, if the caller shall create the thread. Returns false in the child of
+ * vfork, and in the child of a clone that ran no fork handlers, because such a child may share its memory, and so the
+ * state, with its parent.
+ */
 static bool background_may_make(void)
 {
     uint32_t none = NONE;

@@ -11,10 +11,10 @@
 #include "base/attributes.h"
 
 /*
- * SOCKMALLOC_BACKGROUND=1 adds one thread to the process. It purges free slots step by step, as the ticks of a
- * program's own frees do (pool_decay.h). It is created when main begins, with all signals blocked. When for a while no
- * slot has come to a depot or a stack of free slots, the thread sleeps until one does. It never keeps a process alive
- * whose other threads have all ended. The child of a fork does not have the thread.
+ * SOCKMALLOC_BACKGROUND=1 adds one thread to the process. It purges free slots step by step, as the program's own
+ * threads do after every so many frees (pool_decay.h). It is created when main begins, with all signals blocked. When
+ * for a while no slot has come to a depot or a stack of free slots, the thread sleeps until one does. It never keeps a
+ * process alive whose other threads have all ended. The child of a fork does not have the thread.
  *
  * The thread is never created in malloc or free, because libc may call these while it holds locks that pthread_create
  * takes too. In the child of a fork, background_offer creates the thread when it is needed.
@@ -27,7 +27,7 @@ struct background {
 
 extern INTERNAL struct background background;
 
-/* The thread's work: runs one bounded step of purging. Returns true if more pages are due. */
+/* The thread's work: runs one bounded step of purging. Returns true if more pages are due to be purged. */
 typedef bool background_work(void);
 
 /* libc's pthread_create. background_open gets it as an argument, because in this library the name `pthread_create`
@@ -40,10 +40,10 @@ typedef int background_creator(pthread_t *thread, const pthread_attr_t *attribut
  * `create` is NULL, there is never a thread. */
 void background_open(bool wanted, uint64_t nap, background_work *work, background_creator *create);
 
-/* Creates the thread. Called when main begins. */
+/* Creates the background thread. The library calls this function when main begins. */
 void background_begin(void);
 
-/* The slow half of background_offer. */
+/* Does the work of background_offer, once that has found that a background thread is wanted. */
 INTERNAL void background_offer_slow(void);
 
 /* Creates the thread in the child of a fork, once free slots have come for it there. Any thread may call it, but not in
@@ -55,7 +55,7 @@ static inline void background_offer(void)
     }
 }
 
-/* The slow half of background_call. */
+/* Does the work of background_call, once that has found that a background thread is wanted. */
 INTERNAL void background_call_slow(void);
 
 /* Tells the thread that free slots have come to a depot or a stack. Wakes it if it sleeps. Any thread may call it, no

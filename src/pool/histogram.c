@@ -1,4 +1,4 @@
-/* The histogram of request sizes: log-linear, of a sample of the requests. */
+/* Counts a sample of the requests by their sizes, in a histogram with sixteen steps for each doubling of the size. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/histogram.h"
 

@@ -1,4 +1,4 @@
-/* The histogram of request sizes: log-linear, of a sample of the requests. */
+/* Counts a sample of the requests by their sizes, in a histogram with sixteen steps for each doubling of the size. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_HISTOGRAM_H
 #define SOCKMALLOC_HISTOGRAM_H
@@ -37,7 +37,9 @@ static inline unsigned histogram_step(size_t request)
     return ((shift - HISTOGRAM_FIRST_SHIFT - 1) << HISTOGRAM_DOUBLING_SHIFT) + within;
 }
 
-/* Returns the largest request in bytes that a step counts. Not for the last step, which has no end. */
+/*
+ * Returns the largest request in bytes that a step counts. It must not be called for the last step, which has no end.
+ */
 static inline size_t histogram_end(unsigned step)
 {
     size_t parts = (1 << HISTOGRAM_DOUBLING_SHIFT) + step % (1 << HISTOGRAM_DOUBLING_SHIFT) + 1;

@@ -11,7 +11,7 @@
 #include "memory/table.h"
 #include "os/os.h"
 
-/* The table grows by the records of at least 4 MiB of slots at a time. */
+/* The table of records grows by this many bytes at a time, which are the records of 4 MiB of slots. */
 enum { RECORDS_STEP = 16 << 10 };
 
 struct in_use_record {

@@ -27,8 +27,11 @@ struct in_use {
     const void *caller; /* the return address of the call; NULL if unknown */
 };
 
-/* in_use_space returns how many bytes of addresses the table needs for a range of `size` bytes. in_use_lay creates the
- * table, and returns false if the kernel refuses its first page. in_use_unlay removes the table. All at start. */
+/*
+ * in_use_space returns how many bytes of addresses the table needs for a range of `size` bytes. in_use_lay creates the
+ * table, and returns false if the kernel refuses its first page. in_use_unlay removes the table. All three are called
+ * at start-up.
+ */
 size_t in_use_space(size_t size);
 bool in_use_lay(size_t size);
 void in_use_unlay(void);
@@ -36,7 +39,8 @@ void in_use_unlay(void);
 /* Makes the table usable in the child of a fork, although another thread of the parent may have been growing it. */
 void in_use_after_fork(void);
 
-/* in_use_is_kept returns true if the table exists. The variable is written at start only. */
+/* in_use_is_kept returns true if the table exists. It reads the variable in_use_laid, which is written at start-up
+ * only. */
 extern INTERNAL bool in_use_laid;
 static inline bool in_use_is_kept(void)
 {

@@ -68,7 +68,9 @@ static void heap_make(struct in_use_slot *heap, size_t count, in_use_order *is_b
     }
 }
 
-/* Sorts by heapsort, because it works in place, needs no recursion, and is slow for no order of the slots. */
+/*
+ * Sorts by heapsort, because heapsort works in place, needs no recursion, and is not slow for any order of the slots.
+ */
 static void heap_sort(struct in_use_slot *heap, size_t count, in_use_order *is_before)
 {
     heap_make(heap, count, is_before);
@@ -78,7 +80,8 @@ static void heap_sort(struct in_use_slot *heap, size_t count, in_use_order *is_b
     }
 }
 
-/* Adds a slot. A full list is a heap with the youngest slot on top, which is replaced by a slot that is older. */
+/* Adds a slot to the list. A full list is a heap with the youngest slot on top. That slot is replaced if the new one is
+ * older. */
 static void list_add(struct in_use_list *list, const struct in_use_slot *slot)
 {
     list->live++;

@@ -22,7 +22,7 @@ struct in_use_slot {
 /* The number of slots that can be listed if the kernel has no memory for a longer list. */
 enum { IN_USE_FEW = 128 };
 
-/* A list. It takes some KiB, which is too much for the stack of a signal handler, so it belongs into static memory. */
+/* A list. It takes some KiB, which is too much for the stack of a signal handler, so it must lie in static memory. */
 struct in_use_list {
     struct in_use_slot *slot;
     size_t count;
@@ -35,9 +35,9 @@ struct in_use_list {
 /*
  * Fills the list. Callers are ordered by the oldest slot of each; the slots of one caller stand together, the oldest
  * first. Other threads may allocate and free meanwhile: each slot is read once, and listed as it was at that moment. If
- * the kernel grants too little memory for all of them, the oldest are listed. Signal-safe, no lock, bounded stack,
- * errno is kept. Price: two passes over the metadata of all carved slots, one record of memory for each live slot
- * beyond IN_USE_FEW, and two heapsorts.
+ * the kernel grants too little memory for all of them, the oldest are listed. The function is signal-safe, takes no
+ * lock, needs little stack, and keeps errno. Price: two passes over the metadata of all carved slots, one record of
+ * memory for each live slot beyond IN_USE_FEW, and two heapsorts.
  */
 INTERNAL void in_use_list_make(struct in_use_list *list);
 

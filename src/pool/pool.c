@@ -13,9 +13,9 @@ static const struct bucket_plan *plan;
 static struct pool_settings settings;
 
 /*
- * Turns KIND_AUTO into KIND_CPU: threads outnumber processors by so far that from now on they share a cache per
- * processor. A thread that has its own cache gives it up in its next slow path. The kind never turns back, because a
- * crowd of threads that came once may come again. Several threads may turn it at once.
+ * Turns KIND_AUTO into KIND_CPU, because there are so many more threads than processors that from now on the threads
+ * share one cache for each processor. A thread that has its own cache gives it up in its next slow path. The kind never
+ * turns back, because a crowd of threads that came once may come again. Several threads may call this function at once.
  */
 static COLD void auto_turn(void)
 {
@@ -74,8 +74,8 @@ static unsigned pool_find_first_large(enum kind kind)
     }
 }
 
-/* Opens the processors' caches if the kind needs them now. Returns false if the kind needs them, now or later, and they
- * cannot be had. */
+/* Opens the processors' caches if the kind needs them now. Returns false if the kind needs them, now or later, but they
+ * cannot be opened. */
 static bool pool_prepare_kind(enum kind kind)
 {
     if (kind == KIND_CPU) {
@@ -98,7 +98,8 @@ bool pool_open(const struct bucket_plan *bucket_plan, const struct pool_settings
     decay_open(settings.decay);
     training_open(&settings.training);
     standard_open(settings.free_list);
-    /* The short path of the large pool counts nothing in the budget and calls no background thread. */
+    /* The short path of the large pool does not count in the budget and does not call the background thread. So that
+     * path stays closed if either is needed. */
     bool unusual = budget_limits_retained() || background.wanted;
     cache_set_usual(unusual ? BUCKET_LIMIT : pool_first_large);
     bool prepared = pool_prepare_kind(settings.kind);
@@ -110,8 +111,8 @@ OUT_OF_LINE void *pool_alloc_slow(unsigned bucket, size_t request, uint8_t *was,
 {
     pool_recover_due();
     void *slot = pool_operations()->alloc(bucket, request, was, caller);
-    /* The limits come last, because a quota that was raised is charged, which leaves less room for other free memory.
-     */
+    /* The limits on free memory are enforced last, because a quota that was raised in this call leaves less of them for
+     * other free memory. */
     pool_enforce_limits();
     return slot;
 }

@@ -19,12 +19,13 @@
 /* The settings that the pools are opened with. */
 struct pool_settings {
     enum kind kind;
-    uint32_t crowd;        /* KIND_AUTO: number of open caches from which on it turns into KIND_CPU */
-    uint32_t free_list;    /* KIND_STANDARD: free slots that each bucket keeps */
-    uint64_t cache_limit;  /* bytes that all caches together may hold */
-    uint64_t retain_limit; /* bytes of free slots that keep their pages, caches included; BUDGET_UNLIMITED */
-    uint64_t large_limit;  /* the large pool's part of retain_limit; BUDGET_UNLIMITED */
-    uint64_t decay;        /* milliseconds that free slots keep their pages; DECAY_NEVER */
+    uint32_t crowd;       /* with KIND_AUTO: the number of open caches from which on the kind turns into KIND_CPU */
+    uint32_t free_list;   /* with KIND_STANDARD: the number of free slots that each bucket keeps */
+    uint64_t cache_limit; /* bytes that all caches together may hold */
+    /* the most bytes of free slots that keep their pages, caches included; BUDGET_UNLIMITED for no limit */
+    uint64_t retain_limit;
+    uint64_t large_limit;  /* the large pool's part of retain_limit; BUDGET_UNLIMITED for no limit */
+    uint64_t decay;        /* milliseconds that free slots keep their pages; DECAY_NEVER if they keep them forever */
     uint64_t charge_limit; /* bytes of mapped memory, used or not, that the process may be charged for: see
                               pool_limit_charge */
     struct training_settings training;
@@ -37,8 +38,8 @@ struct pool_settings {
  */
 bool pool_open(const struct bucket_plan *plan, const struct pool_settings *settings);
 
-/* Ends the process with one line that says what the metadata of `address`, which is not the start of a live slot, is.
- * `call` is the name of the function that the program called with it. */
+/* Ends the process with one line about `address`, which is not the start of a live slot. The line says what the
+ * metadata of the address shows. `call` is the name of the function that the program called with the address. */
 INTERNAL void pool_die(const char *call, const void *address) __attribute__((noreturn, cold));
 
 /*
@@ -143,7 +144,7 @@ FAST_PATH bool pool_free(void *address, size_t offset)
     }
     /*
      * The next allocation from the bucket gets this slot, and the program will write to it: its first line is fetched
-     * now. Other allocators fetch that line anyway, because they keep a link of their free list in it.
+     * now. Other allocators fetch that line anyway, because they store the address of the next free block in it.
      */
     __builtin_prefetch(address, 1);
     if (UNLIKELY(counter_step(&bin->returned))) {

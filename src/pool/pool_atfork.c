@@ -50,7 +50,7 @@ static void pool_find_free_slot(uint32_t number)
 {
     uint8_t meta = region_meta(number);
     if (slot_meta_is_leaving(meta)) {
-        region_forget(number); /* its addresses may be unmapped already */
+        region_forget(number); /* the addresses of a slot that was being returned may be unmapped already */
     } else if (slot_meta_is_zero(meta)) {
         slots_push_purged(slot_meta_bucket(meta), number);
     } else if (slot_meta_state(meta) != SLOT_LIVE) {
@@ -68,7 +68,8 @@ static void pool_find_free(void)
     }
 }
 
-/* Resets what other threads may have been changing: the growth of tables, and the return of addresses. */
+/* Resets what other threads may have been changing when the process forked: the growth of tables, and the return of
+ * addresses to the kernel. */
 static void pool_reset_range(void)
 {
     region_after_fork();

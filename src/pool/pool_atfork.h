@@ -20,7 +20,7 @@
  * counter or metadata therefore proves nothing about another page, in particular not that a slot reads as zero
  * (pool_is_child_of_threads). But the metadata of a slot tells by itself if the slot is free.
  *
- * All functions here run in the child, in its one thread, but for pool_before_fork.
+ * All functions here but pool_before_fork run in the child, in its one thread.
  */
 
 /* Notes if the process has several threads. It runs in the parent, just before each fork. */
@@ -46,7 +46,8 @@ void pool_atfork_child(void);
 /* Does both steps of pool_atfork_child at once, for a caller that is certainly in no malloc or free. */
 void pool_atfork_child_at_once(void);
 
-/* The state of the second step: done or never needed; due, by the thread that forked; running in that thread. */
+/* The states of the second step, which finds the free slots: it is done or was never needed; it is due, by the thread
+ * that forked; it runs in that thread. */
 enum { POOL_RECOVERED, POOL_RECOVERY_DUE, POOL_RECOVERING };
 extern INTERNAL _Atomic uint32_t pool_recovery;
 
@@ -56,7 +57,7 @@ static inline bool pool_has_recovered(void)
     return LIKELY(atomic_load_explicit(&pool_recovery, memory_order_acquire) == POOL_RECOVERED);
 }
 
-/* The slow halves of the two inline functions below. */
+/* Do the work of the two inline functions below, once these have found that the free slots have not been found yet. */
 INTERNAL void pool_recover_slow(void);
 INTERNAL void pool_drop_recovery_slow(void);
 
@@ -70,9 +71,11 @@ static inline void pool_recover_due(void)
     }
 }
 
-/* Gives the second step of pool_atfork_child up if the caller is not the thread that forked, because from now on
- * another thread holds a slot. If the second step is running, waits for its end. Called before a slot is freed in a
- * slow path. */
+/*
+ * Gives up the second step of pool_atfork_child, the search for free slots, if the caller is not the thread that
+ * forked, because from now on another thread holds a slot. If the second step is running, waits for its end. Called
+ * before a slot is freed in a slow path.
+ */
 static inline void pool_drop_recovery(void)
 {
     if (UNLIKELY(!pool_has_recovered())) {

@@ -71,8 +71,8 @@ static struct cache *cpu_counters(void)
     return &cache_shared;
 }
 
-/* Live slots are not counted by processors, so the number of carved slots stands for the peak: at most one run of
- * carved slots for each processor too many. */
+/* Live slots are not counted by processors, so the number of carved slots stands for the peak. It is too high by at
+ * most one run of carved slots for each processor. */
 static uint64_t cpu_peak(unsigned bucket, uint64_t live, uint64_t carved)
 {
     (void)bucket;

@@ -1,5 +1,6 @@
 /*
- * Ticks: after a number of frees a thread reads the clock, and purges a few slots that have been free for long enough.
+ * Runs ticks: after a number of frees a thread reads the clock, and purges a few slots that have been free for long
+ * enough.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/pool_decay.h"
@@ -25,13 +26,13 @@
  */
 enum { INTERVAL_MAX = 1021, SHARED_INTERVAL = 61 };
 
-static const uint64_t tick_pace = 8000000; /* nanoseconds between two ticks that pool_tick_sooner aims at */
+static const uint64_t tick_pace = 8000000; /* the nanoseconds from one tick to the next that pool_tick_sooner aims at */
 
 /* How many caches of other threads one step checks for unused public magazines. */
 enum { IDLE_LOOKS = 32 };
 
 /* Runs one step of purging, if decay_claim chooses this thread for the present step of the clock. While memory is
- * nearly used up, every thread purges, and not only old slots. Returns true if more pages are due. */
+ * nearly used up, every thread purges, and not only old slots. Returns true if more pages are due to be purged. */
 static bool pool_decay(struct cache *cache, enum decay_call call, uint64_t now)
 {
     if (pressure_tick(now)) {
@@ -111,8 +112,8 @@ static void pool_tick_at(struct cache *cache, uint64_t now)
     pool_sample_rest(cache);
 }
 
-/* While pages are due, every free is a tick and every allocation runs a step too, so that each of these steps can be
- * half as long. The ticks of frees find out when no more pages are due. */
+/* While pages are due to be purged, every free runs a tick and every allocation runs a step too, so that each of these
+ * steps can be half as long. The ticks of frees find out when no more pages are due. */
 void pool_tick_taking(struct cache *cache)
 {
     pool_decay(cache, DECAY_TAKE, clock_now());
@@ -135,7 +136,8 @@ OUT_OF_LINE void pool_tick(const void *slot)
     }
 }
 
-/* The ticks of a thread without a cache. A thread with a cache has these numbers in its struct cache_state. */
+/* The numbers by which a thread without a cache runs ticks. A thread with a cache has these numbers in its struct
+ * cache_state. */
 static _Thread_local struct {
     uint64_t ticked;
     uint32_t interval;

@@ -1,5 +1,6 @@
 /*
- * Ticks: after a number of frees a thread reads the clock, and purges a few slots that have been free for long enough.
+ * Runs ticks: after a number of frees a thread reads the clock, and purges a few slots that have been free for long
+ * enough.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_POOL_DECAY_H
@@ -22,13 +23,13 @@ INTERNAL void pool_tick_shared(const void *slot);
 
 /*
  * Runs one step of purging in an allocation. pool_tick_taking is for a thread with a cache of its own, and is called
- * while cache->state.more is set. pool_tick_taking_shared is for a thread without a cache, and does nothing unless its
- * last tick has left pages that are due.
+ * while cache->state.more is set. pool_tick_taking_shared is for a thread without a cache, and does nothing unless the
+ * thread's last tick has left pages that are due to be purged.
  */
 void pool_tick_taking(struct cache *cache);
 void pool_tick_taking_shared(void);
 
-/* Runs one step of purging for the background thread. Returns true if more pages are due. */
+/* Runs one step of purging for the background thread. Returns true if more pages are due to be purged. */
 bool pool_decay_step(void);
 
 #endif

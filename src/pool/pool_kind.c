@@ -47,7 +47,10 @@ struct cache *pool_own_counters(void)
 uint64_t pool_counted_peak(unsigned bucket, uint64_t live, uint64_t carved)
 {
     if (pool_is_large(bucket)) {
-        return carved; /* a slot is carved only while all others of the bucket are live */
+        /*
+         * a slot is carved only while all others of the bucket are live, so the carved slots were all live at some time
+         */
+        return carved;
     }
     int64_t peak = atomic_load_explicit(&pools[bucket].peak, memory_order_relaxed);
     return peak > (int64_t)live ? (uint64_t)peak : live;

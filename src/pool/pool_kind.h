@@ -23,8 +23,8 @@ struct pool_operations {
      * an address in the function that called malloc. */
     void *(*alloc)(unsigned bucket, size_t request, uint8_t *was, const void *caller);
 
-    /* Takes back a slot whose metadata already says that it is free, and counts it. Returns false if that is all there
-     * is to do; true if limits on free memory are to be enforced and the background thread is to be told. */
+    /* Takes back a slot whose metadata already says that it is free, and counts it. Returns true if the caller has to
+     * enforce the limits on free memory and to call background_call; false if nothing is left to do. */
     bool (*free)(unsigned bucket, void *slot, uint32_t number);
 
     /* Takes a free slot that has pages off the bucket's stacks, for a caller that purges it: with `only_old` from the
@@ -37,8 +37,8 @@ struct pool_operations {
     /* Returns the cache whose counters the calling thread uses for rare events. */
     struct cache *(*counters)(void);
 
-    /* Returns the most slots of the bucket that were live at a time, as far as the kind knows; `live` are now, and
-     * `carved` were ever carved. */
+    /* Returns the most slots of the bucket that were live at a time, as far as the kind knows. `live` slots are live
+     * now, and `carved` slots have been carved since the start. */
     uint64_t (*peak)(unsigned bucket, uint64_t live, uint64_t carved);
 };
 
@@ -48,10 +48,11 @@ extern INTERNAL const struct pool_operations pool_thread;
 extern INTERNAL const struct pool_operations pool_standard;
 extern INTERNAL const struct pool_operations pool_cpu;
 
-/* The table of all kinds, by enum kind. Set at start, by pool_open. */
+/* The table of all kinds, by enum kind. pool_open sets it at start-up. */
 extern INTERNAL const struct pool_operations *const *pool_kinds;
 
-/* The kind in force; KIND_AUTO until it turns into KIND_CPU or, where that cannot be had, KIND_THREAD. Signal-safe. */
+/* The kind in force; KIND_AUTO until it turns into KIND_CPU or, where processors cannot have caches, KIND_THREAD.
+ * Signal-safe. */
 extern INTERNAL _Atomic(enum kind) pool_kind_in_force;
 
 static inline enum kind pool_kind(void)
@@ -73,14 +74,15 @@ static inline struct cache *pool_counters(void)
 
 /*
  * The operations that most kinds share: withdraw and restore on the stacks of slots.h; the counters of the thread's own
- * cache; and the peak as pool_count_live has counted it, which in a slow path may be behind by what other threads did.
+ * cache; and the peak that pool_count_live has counted, which may lack what other threads have allocated since their
+ * last slow path.
  */
 uint32_t pool_withdraw_from_stack(unsigned bucket, bool only_old);
 void pool_restore_to_stack(unsigned bucket, uint32_t number, unsigned generation);
 struct cache *pool_own_counters(void);
 uint64_t pool_counted_peak(unsigned bucket, uint64_t live, uint64_t carved);
 
-/* Puts a kind in force: at start, and when KIND_AUTO turns. */
+/* Puts a kind in force. It is called at start-up, and when KIND_AUTO turns into another kind. */
 void pool_set_kind(enum kind kind);
 
 /* Returns where the kind in force lies, for a process that copies the statistics of this one. */

@@ -22,8 +22,8 @@ static inline uint32_t pool_filled_pages(unsigned bucket)
     return pages < 2 ? 0 : pages;
 }
 
-/* Returns how many bytes from the start of a slot pool_fetch_lines prefetches for; 0 where programs do not fill the
- * bucket's slots. */
+/* Returns the number of bytes, from the start of a slot, for whose pages pool_fetch_lines prefetches cache lines; 0
+ * where programs do not fill the bucket's slots. */
 size_t pool_fetched_bytes(unsigned bucket, size_t request);
 
 /* Prefetches, for writing, the first cache line of each page that the program is likely to fill. */

@@ -81,15 +81,20 @@ static void pool_keep_slots(struct purge *purge, unsigned first, unsigned count,
     pool_count_deposit(purge->cache, purge->bucket, count);
 }
 
-/* Discards ranges: all of them by one call where the kernel can do that, else the first one. Returns how many of the
- * first ones went; 0 if the kernel keeps the first. One range alone is cheaper by madvise. */
+/*
+ * Discards the pages of `count` ranges: of all by one call where the kernel can do that, else of the first range.
+ * Returns how many ranges, from the first on, have lost their pages; 0 if the kernel keeps the pages of the first. For
+ * one range alone madvise is called, because it is cheaper.
+ */
 static size_t pool_discard(const struct span *range, size_t count)
 {
     size_t gone = count > 1 ? os_discard_together(range, count) : 0;
     return gone == 0 && os_discard(range->start, range->size) ? 1 : gone;
 }
 
-/* Marks a run of slots whose pages have gone as purged. Returns the number of the slots. */
+/*
+ * Marks the slots of a run as purged, after their pages have gone back to the kernel. Returns the number of the slots.
+ */
 static unsigned pool_purge_run(struct purge *purge, unsigned first, size_t size)
 {
     unsigned length = (unsigned)(size / region.geometry[purge->bucket].stride);
@@ -101,7 +106,7 @@ static unsigned pool_purge_run(struct purge *purge, unsigned first, size_t size)
     return length;
 }
 
-/* Puts a run of slots back whose pages the kernel keeps. Returns the number of the slots. */
+/* Puts the slots of a run back, because the kernel keeps their pages. Returns the number of the slots. */
 static unsigned pool_keep_run(struct purge *purge, unsigned first, size_t size)
 {
     unsigned length = (unsigned)(size / region.geometry[purge->bucket].stride);
@@ -328,7 +333,7 @@ static uint64_t pool_retained_slots(unsigned bucket)
     for (uint32_t number = 0; number < percpu_records(); number++) {
         stocked += pool_brought(percpu_at(number), bucket);
     }
-    /* below 0 is possible, because the counters were not read at one instant */
+    /* the difference can be below 0, because the counters were not read at one instant */
     return (int64_t)stocked > 0 ? stocked : 0;
 }
 
@@ -341,8 +346,8 @@ uint64_t pool_retained(void)
     return bytes;
 }
 
-/* Empties a bucket of the calling thread's cache by taking its quota away for a moment. If another thread gets that
- * part of the budget meanwhile, the quota stays 0, and training has to earn it again. */
+/* Empties a bucket of the calling thread's cache by setting its quota to 0 for a moment. If another thread gets that
+ * part of the budget meanwhile, the quota stays 0, until training raises it again. */
 static void pool_drain_own(struct cache *cache, unsigned bucket)
 {
     uint32_t quota = cache_quota(cache, bucket);
@@ -352,7 +357,7 @@ static void pool_drain_own(struct cache *cache, unsigned bucket)
 
 static void pool_drain_others(struct cache *cache, unsigned bucket)
 {
-    for (uint32_t number = 1; number < cache_count(); number++) { /* number 0 has no magazines */
+    for (uint32_t number = 1; number < cache_count(); number++) { /* cache number 0 has no magazines */
         cache_deposit(cache, bucket, cache_steal(cache_at(number), bucket));
     }
 }

@@ -24,16 +24,18 @@ size_t pool_trim(size_t limit);
  * if old slots may be left. */
 bool pool_trim_step(void);
 
-/* Gives the pages of free slots back while they stay in the caller's magazine: of the first of `count` slots, as many
- * as one step of purging may cost. Returns how many slots that were, one at least unless `count` is 0. If the kernel
- * refuses, a slot keeps its pages. The caller must see to it that no other thread can get the slots meanwhile. Their
- * metadata stay as they are, so nobody takes their content for zeros. */
+/*
+ * Gives the pages of free slots back to the kernel while the slots stay in the caller's magazine. Begins at the first
+ * of the `count` slots, and takes as many as one step of purging may cost. Returns how many slots it took, one at least
+ * unless `count` is 0. If the kernel refuses, a slot keeps its pages. The caller must see to it that no other thread
+ * can get the slots meanwhile. The metadata of the slots stays as it is, so nobody takes their content for zeros.
+ */
 size_t pool_purge_in_place(unsigned bucket, void *const *slot, size_t count);
 
 /*
- * Moves the free slots of the calling thread's cache to the depots and stacks, where pool_trim finds them, and the
- * public magazines of other threads too. The quotas stay. Private magazines of other threads and magazines of
- * processors cannot be taken. Price: O(threads x buckets).
+ * Moves the free slots of the calling thread's cache, and those in public magazines of other threads, to the depots and
+ * stacks, where pool_trim finds them. The quotas stay. Private magazines of other threads and magazines of processors
+ * cannot be taken. Price: O(threads x buckets).
  */
 void pool_drain(void);
 
@@ -46,8 +48,8 @@ uint64_t pool_retained(void);
  * a slow path. */
 void pool_enforce_limits(void);
 
-/* Purges `bytes` bytes, but at least pool_quantum, because memory is nearly used up and `bytes` are about to be
- * allocated. The caches are drained only if the depots and stacks hold too little. */
+/* Purges `bytes` bytes, but at least as many as pool_quantum returns, because memory is nearly used up and `bytes` are
+ * about to be allocated. The caches are drained only if the depots and stacks hold too little. */
 void pool_reclaim(size_t bytes);
 
 #endif

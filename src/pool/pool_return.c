@@ -27,8 +27,8 @@ static bool pool_is_leaving(uint32_t number)
     return number < region_front() && slot_meta_is_leaving(region_meta(number));
 }
 
-/* Returns how many pages the leaving slots occupy that lie side by side from slot `first` on. They may be slots of
- * different buckets. */
+/* Returns how many pages are occupied by the leaving slots that lie side by side from slot `first` on. A leaving slot
+ * is one whose addresses are being returned to the kernel. The slots may belong to different buckets. */
 static uint32_t pool_leaving_pages(uint32_t first)
 {
     uint32_t end = first;
@@ -48,7 +48,7 @@ static void pool_count_run(uint32_t first, uint32_t pages, uint32_t counts[BUCKE
     }
 }
 
-/* Puts the slots of a run back onto the stacks of purged slots. */
+/* Puts the slots of a run of adjacent slots back onto the stacks of purged slots. */
 static void pool_keep_run(uint32_t first, uint32_t pages)
 {
     for (uint32_t number = first; number < first + pages;) {
@@ -59,8 +59,11 @@ static void pool_keep_run(uint32_t first, uint32_t pages)
     }
 }
 
-/* Unmaps one run of leaving slots, if it has at least HOLE_LEAST bytes. Returns the bytes of the run. Returns 0 if the
- * run is too short or the kernel refuses; the slots then go back onto the stacks of purged slots. */
+/*
+ * Unmaps one run of adjacent slots that are marked as leaving, if the run has at least HOLE_LEAST bytes. Returns the
+ * bytes of the run. Returns 0 if the run is too short or the kernel refuses; the slots then go back onto the stacks of
+ * purged slots.
+ */
 static size_t pool_return_run(struct cache *cache, uint32_t first, uint32_t pages)
 {
     uint32_t counts[BUCKET_LIMIT] = {0};
@@ -117,7 +120,7 @@ static bool pool_return_is_due(void)
 
 size_t pool_return(void)
 {
-    if (!region_is_full()) { /* the kernel has refused memory; a full range only lacks addresses */
+    if (!region_is_full()) { /* if the range is full, it only lacks addresses, and the kernel has not refused memory */
         pool_make_tight();
     } else if (!pool_return_is_due()) {
         return 0;

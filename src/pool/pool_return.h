@@ -8,8 +8,8 @@
 /*
  * Purges all free slots that can be reached, and unmaps each run of adjacent purged slots that is long enough for a
  * hole. It is called after the kernel has refused memory. Unless the range of the pools itself is full, the first call
- * also makes memory tight: see pool_make_tight. Returns the bytes that were unmapped, which is 0 while another thread
- * is in this function. Any thread may call it, and it takes no lock.
+ * also calls pool_make_tight, which makes the library save address space. Returns the bytes that were unmapped, which
+ * is 0 while another thread is in this function. Any thread may call it, and it takes no lock.
  */
 size_t pool_return(void);
 

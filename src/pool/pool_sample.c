@@ -47,8 +47,8 @@ bool pool_sample(struct cache *cache, const void *slot, bool moved)
     return awaited;
 }
 
-/* Returns the number of a slot of the bucket that was free a moment ago, or STACK_EMPTY: of the private magazine the
- * slot on top, else, in the large pool, the slot that was freed last. */
+/* Returns the number of a slot of the bucket that was free a moment ago, or STACK_EMPTY. That is the slot on top of the
+ * private magazine or, in the large pool, the slot that was freed last. */
 static uint32_t pool_find_sample(const struct cache *cache, unsigned bucket)
 {
     const struct cache_bin *bin = &cache->bin[bucket];

@@ -11,14 +11,14 @@
 /*
  * Samples `slot`, which the calling thread has just freed, in a tick of a thread that has its own cache. `moved` says
  * that the coarse clock has gone on since the thread's last tick. Returns true if pool_sample_rest had arranged this
- * tick for the sample's sake; the caller then arms the bucket's next regular tick.
+ * tick only to take a sample; the caller then sets the number of frees to the bucket's next regular tick.
  */
 bool pool_sample(struct cache *cache, const void *slot, bool moved);
 
 /*
  * Arranges that the next free of each bucket that has unsampled frees is a tick, so that a bucket with few frees is
  * sampled too. Where that was arranged before and no free has come, samples the free slot that was freed last. Called
- * in a tick in which the clock has gone on, after cache_arm_all.
+ * in a tick in which the clock has gone on, after cache_arm_all has set the number of frees to each bucket's next tick.
  */
 void pool_sample_rest(struct cache *cache);
 

@@ -11,12 +11,14 @@
 #include "pool/pool_state.h"
 
 enum {
-    BUSY_WAIT = 1000000,   /* nanoseconds until the next try while another thread gives pages back */
-    BUSY_PAUSE = 10000000, /* nanoseconds; a wait that begins sooner after the last one is that of a busy event loop */
-    BUSY_STREAK = 64,      /* after so many busy waits in a row a thread no longer watches for other threads */
+    BUSY_WAIT = 1000000, /* nanoseconds to the next try if another thread is just giving pages back */
+    /* nanoseconds; a wait that begins sooner than this after the last one is that of a busy event loop */
+    BUSY_PAUSE = 10000000,
+    /* after so many busy waits in a row a thread no longer wakes up to see what other threads have freed */
+    BUSY_STREAK = 64,
     BRIEF_WAIT = 1000000000, /* nanoseconds; a busy event loop gives nothing back in a wait that is no longer */
     IDLE_LOOKS = 32,         /* how many caches of other threads a step searches for unused magazines */
-    MAGAZINES_A_BIN = 2,     /* the private one and the public one */
+    MAGAZINES_A_BIN = 2,     /* each bucket of a cache has a private and a public magazine */
 };
 
 /* When the calling thread last used its own magazines, and which of them it has purged since. */
@@ -27,11 +29,12 @@ static _Thread_local struct {
     uint32_t next;   /* the next magazine to purge: twice its bucket, plus 1 for the public one */
     uint32_t slot;   /* the next slot in that magazine */
     uint32_t streak; /* sleeps that each began a moment after the one before */
-    uint64_t watch;  /* nanoseconds of the next sleep in which nothing is free; 0 if the thread does not watch */
+    /* nanoseconds of the next sleep in which nothing is free; 0 if the thread does not watch what other threads free */
+    uint64_t watch;
 } idle __attribute__((tls_model("initial-exec")));
 
 /* In nanoseconds: how long a thread first sleeps while nothing is free, and the shortest sleep in which a thread
- * watches for other threads. A thread that sleeps for less comes back by itself. */
+ * watches for other threads. A thread that sleeps for less returns soon enough without watching. */
 static const uint64_t watch_first = 500000000;
 static const uint64_t watch_least = 5000000000;
 
@@ -140,7 +143,8 @@ uint64_t pool_sleep_limit(uint64_t wanted, bool watches)
     return limit == POOL_SLEEP_NEVER && idle.streak <= BUSY_STREAK ? pool_sleep_watch() : limit;
 }
 
-/* Gives the pages of one step of slots back, from idle.slot on. Returns true if the magazine has more. */
+/* Gives back the pages of as many slots of a magazine as one step may cost, from index idle.slot on. Returns true if
+ * the magazine has more slots. */
 static bool pool_sleep_purge(unsigned bucket, void *const *slot, size_t count)
 {
     idle.slot += (uint32_t)pool_purge_in_place(bucket, slot + idle.slot, count - idle.slot);
@@ -159,7 +163,7 @@ static bool pool_sleep_purge_private(struct cache_bin *bin, unsigned bucket)
 }
 
 /* Gives back pages of the public magazine's slots. The magazine is taken out of the bin meanwhile, so that no other
- * thread can steal it. */
+ * thread can steal it. Returns true if the magazine has more slots. */
 static bool pool_sleep_purge_public(struct cache *cache, struct cache_bin *bin, unsigned bucket)
 {
     struct magazine *magazine = cache_exchange(bin, NULL);
@@ -168,7 +172,7 @@ static bool pool_sleep_purge_public(struct cache *cache, struct cache_bin *bin, 
     }
     size_t count = magazine_count(magazine);
     bool more = count > idle.slot && pool_sleep_purge(bucket, magazine->slot, count);
-    /* there is another magazine only if a signal handler has put one there meanwhile */
+    /* the bin can only hold another magazine by now if a signal handler has put one there meanwhile */
     cache_deposit(cache, bucket, cache_exchange(bin, magazine));
     return more;
 }

@@ -16,7 +16,8 @@ void pool_make_tight(void)
 {
     if (!atomic_exchange_explicit(&tight, true, memory_order_relaxed)) {
         table_grow_sparingly();
-        /* Closes the short path of the large pool: route_wastes has to check each allocation. */
+        /* Closes the short path of the large pool, because while memory is tight route_wastes has to check each
+         * allocation. */
         cache_set_usual(BUCKET_LIMIT);
     }
 }

@@ -134,9 +134,9 @@ FAST_PATH void pool_mark(size_t number, uint8_t live, uint32_t owner, size_t req
 /*
  * pool_make_tight makes the library sparing with address space for good, because the kernel refused memory: some limits
  * charge for mapped memory, used or not. Tables then grow by no more than what is needed, and realloc gives no block
- * room in advance. pool_is_tight returns true after that call, and also makes it once the range of the pools has passed
- * a thirty-second of the limit on charged memory: a slot is charged whole, and where requests fit their slots badly,
- * half of that is wasted. Any thread may call both.
+ * room in advance. pool_is_tight returns true after that call, and also calls pool_make_tight itself once the range of
+ * the pools has passed a thirty-second of the limit on charged memory: a slot is charged whole, and where requests fit
+ * their slots badly, half of the charged memory is wasted. Any thread may call both.
  */
 void pool_make_tight(void);
 bool pool_is_tight(void);

@@ -28,7 +28,9 @@ void *pool_alloc_cold(unsigned bucket, size_t request, uint8_t *was)
 {
     struct cache *cache = cache_mine;
     if (cache->state.more || pool_filled_pages(bucket) == 0) {
-        return NULL; /* cache_force_slow has raised the floor over warm slots too: cache_resume_fast lowers it */
+        /* cache_force_slow has kept the fast path from all slots, and not only from cold ones; cache_resume_fast ends
+         * that */
+        return NULL;
     }
     void *slot = cache_pop_cold(cache, bucket);
     if (slot == NULL) {
@@ -65,8 +67,8 @@ static void *thread_find_trained(struct cache *cache, unsigned bucket)
             counter_add(&cache->tally[bucket].depot_hits, 1);
         }
     } else if (slot == NULL && !slots_have_purged(bucket)) {
-        /* 3. A run of slots that is carved for this thread; not while there are purged slots, because the range shall
-         * not grow before these are used again. */
+        /* 3. A run of slots that is carved for this thread. None is carved while there are purged slots, because the
+         * range shall not grow before these are used again. */
         slot = cache_carve(cache, bucket);
         if (slot != NULL) {
             counter_add(&cache->tally[bucket].carves, 1);
@@ -121,7 +123,7 @@ static void *thread_alloc(unsigned bucket, size_t request, uint8_t *was, const v
     if (UNLIKELY(slot == NULL)) {
         return NULL;
     }
-    /* 5. Its pages and cache lines, its metadata, and the counters. */
+    /* 5. The pages and cache lines of the slot, its metadata, and the counters. */
     pool_prepare(bucket, slot, request, was);
     pool_count_alloc(cache, bucket, request);
     return slot;
@@ -141,7 +143,7 @@ static bool thread_free_trained(struct cache *cache, unsigned bucket, void *slot
 
 static bool thread_free(unsigned bucket, void *slot, uint32_t number)
 {
-    /* 1. The place of a cold slot in the private magazine. Nothing else has to be done then. */
+    /* 1. The place of a cold slot in the private magazine. If there is one, nothing else has to be done. */
     if (pool_free_cold(bucket, slot)) {
         return false;
     }

@@ -45,8 +45,8 @@ void pressure_open(bool wanted, const char *root)
     atomic_flag_clear_explicit(&pressure.looking, memory_order_relaxed);
 }
 
-/* Returns the bytes that may get pages before the limit is read again. `spare` is what is left before the pressure
- * would be high. */
+/* Returns how many bytes may get pages before the limit is read again. `spare` is how many bytes may be used before the
+ * pressure would be high. */
 static int64_t pressure_step(uint64_t spare)
 {
     uint64_t step = spare / LOOK_SHARE;
@@ -99,7 +99,7 @@ static void pressure_read_stall(uint64_t now)
     atomic_store_explicit(&pressure.due[PRESSURE_STALL], now + pause_stall, memory_order_relaxed);
 }
 
-/* Stops measuring for good, because a seccomp filter of the program might kill it for opening a file. */
+/* Stops measuring for good, because a seccomp filter of the program might kill the process when it opens a file. */
 static void pressure_turn_off(void)
 {
     atomic_store_explicit(&pressure.off, true, memory_order_relaxed);

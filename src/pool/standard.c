@@ -10,7 +10,8 @@
 
 struct standard_list {
     _Alignas(CACHE_LINE) struct lock lock;
-    _Atomic int64_t count; /* signed, because it can be -1: in a child that a handler forked during an allocation */
+    /* signed, because the count can be -1 in a child that a signal handler forked during an allocation */
+    _Atomic int64_t count;
 };
 
 static struct standard_list lists[BUCKET_LIMIT];
@@ -34,7 +35,7 @@ static bool standard_admit(struct standard_list *list, int64_t limit)
     return true;
 }
 
-/* Counts a slot out of the list after it was popped. */
+/* Subtracts a slot that was popped from the list from the list's count. */
 static void standard_dismiss(struct standard_list *list)
 {
     atomic_fetch_sub_explicit(&list->count, 1, memory_order_relaxed);

@@ -12,9 +12,9 @@
 /*
  * The list of a bucket is its stack of free slots (slots.h), which is lock-free by itself; the mutex keeps the list and
  * its count consistent. A signal handler that interrupts its own thread in one of these functions goes on without the
- * mutex. That is safe because the stack and the count are atomic; the count may then be one too high for a moment, and
- * is never too low. Only buckets that are not in the large pool may be used here. Any thread and any signal handler may
- * call the functions. errno is kept.
+ * mutex. That is safe because the stack and the count are atomic; the count may then exceed the number of slots in the
+ * list by one for a moment, and is never less than that number. Only buckets that are not in the large pool may be used
+ * here. Any thread and any signal handler may call the functions. errno is kept.
  */
 
 /* What standard_give has done with a slot: it put the slot into the list, or gave the slot's pages back. */
@@ -31,9 +31,11 @@ INTERNAL void *standard_take(unsigned bucket, enum slots_source *source);
  * list although that is full. */
 INTERNAL enum standard_verdict standard_give(unsigned bucket, uint32_t number);
 
-/* standard_withdraw takes a slot off the list for a caller that purges it: with `only_old` one of the old generation.
- * Returns the slot's number, or STACK_EMPTY. standard_restore puts a slot back as one of the given generation, however
- * long the list is. */
+/*
+ * standard_withdraw takes a slot off the list for a caller that purges it. With `only_old` it takes only a slot of the
+ * old generation. Returns the slot's number, or STACK_EMPTY. standard_restore puts a slot back as one of the given
+ * generation, even if the list is then longer than its limit.
+ */
 INTERNAL uint32_t standard_withdraw(unsigned bucket, bool only_old);
 INTERNAL void standard_restore(unsigned bucket, uint32_t number, unsigned generation);
 

@@ -13,7 +13,7 @@
 #include "os/os.h"
 #include "pool/pool.h"
 
-/* The program's break at start. Before fallback_open it is an address that no program has. */
+/* The program's break at start-up. Before fallback_open, this is an address that no program has. */
 static char *libc_heap = (char *)UINTPTR_MAX;
 
 /* The lowest address that the main thread's stack may grow to, and the end of the stack. */
@@ -21,7 +21,7 @@ static uintptr_t main_stack_start;
 static uintptr_t main_stack_end;
 
 #ifdef DLFO_STRUCT_HAS_EH_DBASE
-/* glibc has the function from 2.35 on, so the library must load without it. */
+/* glibc has _dl_find_object from 2.35 on only, and the library must load with an older glibc too. */
 #pragma weak _dl_find_object
 #endif
 
@@ -48,8 +48,8 @@ COLD void *fallback_refuse(void)
 /*
  * For a request of 256, 512 or 1024 bytes with no larger alignment, mimalloc 2.0.9 uses any block of that size, as if
  * such blocks lay at multiples of their size. They do not. mi_malloc_aligned_at checks the address, and uses a larger
- * block if it must. It is not the first choice, because it uses larger blocks also for small alignments that each block
- * of the requested size has.
+ * block if it must. mi_malloc_aligned_at is not called first, because it uses larger blocks also for small alignments
+ * that each block of the requested size has.
  */
 COLD void *fallback_align(void *address, size_t alignment, size_t request)
 {
@@ -103,7 +103,8 @@ static void fallback_make_room(bool force, unsigned long long beat, void *argume
     }
 }
 
-/* This is not done at start, because the call costs some instructions in each of mimalloc's housekeepings. */
+/* Registers fallback_make_room with mimalloc. This is not done at start-up, because the registration costs some
+ * instructions in each of mimalloc's housekeepings. */
 void fallback_expect_refusals(void)
 {
     mi_register_deferred_free(fallback_make_room, NULL);
@@ -114,9 +115,11 @@ void fallback_open(void)
     int kept = errno;
     fallback_find_main_stack();
     mi_register_error(fallback_note_error, NULL);
-    /* mimalloc would count the NUMA nodes at its first block and, if there are several, ask the kernel at many blocks
-     * on which node it runs. It uses that only to choose between arenas reserved for nodes, which exist only if its
-     * environment variables ask for them. */
+    /*
+     * Without this option, mimalloc would count the NUMA nodes at its first block and, if there are several, ask the
+     * kernel at many blocks on which node it runs. mimalloc uses the nodes only to choose between arenas reserved for
+     * nodes, which exist only if its environment variables ask for them.
+     */
     mi_option_set_default(mi_option_use_numa_nodes, 1);
     libc_heap = os_break();
     errno = kept;
@@ -144,7 +147,7 @@ static void fallback_keep_pages(void)
 }
 #endif
 
-/* Returns the calling thread's heap. mimalloc 3.2 uses the older name for something else. */
+/* Returns the calling thread's heap. In mimalloc 3.2, mi_heap_get_default means something else. */
 #if MI_MALLOC_VERSION < 30200
 static const void *fallback_heap(void)
 {
@@ -216,7 +219,7 @@ static bool fallback_is_on_own_stack(const void *address)
     return end - top < FARTHEST && fallback_is_between(address, top, end);
 }
 
-/* Returns true if the address lies in an object that the dynamic linker has loaded. No lock. */
+/* Returns true if the address lies in an object that the dynamic linker has loaded. It takes no lock. */
 static bool fallback_is_in_object(const void *address)
 {
 #ifdef DLFO_STRUCT_HAS_EH_DBASE

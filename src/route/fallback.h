@@ -20,14 +20,14 @@ INTERNAL bool fallback_is_foreign(const void *address);
  * call. */
 INTERNAL bool fallback_is_stray(const void *address);
 
-/* free, realloc and malloc_usable_size of a foreign block, by libc's own functions. Not signal-safe, because dlsym may
- * wait for a lock. */
+/* These functions free and resize a foreign block and return its usable size, by libc's own functions. A foreign block
+ * is one that libc's malloc allocated. The functions are not signal-safe, because dlsym may wait for a lock. */
 INTERNAL void fallback_free_foreign(void *address);
 INTERNAL void *fallback_resize_foreign(void *address, size_t request);
 INTERNAL size_t fallback_usable_size_foreign(const void *address);
 
-/* From now on free slots are unmapped whenever the kernel refuses mimalloc memory, before mimalloc tries again. Called
- * once memory is limited or was refused. Any thread may call it. */
+/* Makes the library unmap free slots, from now on, whenever the kernel refuses mimalloc memory, before mimalloc tries
+ * again. Called once memory is limited or was refused. Any thread may call it. */
 INTERNAL void fallback_expect_refusals(void);
 
 /* Returns NULL with errno set to ENOMEM. mimalloc itself does not report every failure of its calloc and its aligned

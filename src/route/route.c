@@ -35,7 +35,7 @@ FROZEN_OBJECT struct route route;
 void route_watch_small(bool wanted)
 {
     route.direct_below = wanted ? 0 : BUCKET_REQUEST_FLOOR;
-    route.minimum = route.direct_below; /* holds until route_publish, if the pools are on */
+    route.minimum = route.direct_below; /* this minimum holds until route_publish sets it anew, if the pools are on */
 }
 
 void route_publish(const struct bucket_plan *plan)
@@ -76,8 +76,8 @@ static COLD void *route_alloc_collected(size_t alignment, size_t request)
 
 /*
  * Allocates a mapped block. If the kernel has no memory for it, free slots are unmapped, and then free memory of
- * mimalloc, and the kernel is asked again; but not if all slots together are too small. Returns NULL if there is no
- * memory, or if the alignment or the request is too large.
+ * mimalloc, and the kernel is called again. Nothing is unmapped if all slots together are too small. Returns NULL if
+ * there is no memory, or if the alignment or the request is too large.
  */
 static COLD void *route_alloc_mapped(size_t alignment, size_t request)
 {
@@ -195,7 +195,7 @@ void route_open(void)
     mapped_open(route.hints, route.hints_length);
 }
 
-/* Returns true if an address lies where mimalloc has nearly all its memory, and no other block lies. */
+/* Returns true if the address lies where mimalloc has nearly all its memory. Only blocks of mimalloc lie there. */
 static bool route_is_hinted(const void *address)
 {
     return (uintptr_t)address - route.hints < route.hints_length;
@@ -236,7 +236,7 @@ void *route_alloc_zeroed(size_t count, size_t size, const void *caller)
 {
     size_t request;
     if (__builtin_mul_overflow(count, size, &request)) {
-        return fallback_alloc_zeroed(count, size); /* which fails, because the product overflows */
+        return fallback_alloc_zeroed(count, size); /* this call fails, because the product overflows */
     }
     if (!route_is_pooled(request)) {
         void *block = route_is_mapped(request) ? route_alloc_mapped(1, request) : NULL;
@@ -291,7 +291,7 @@ static void *route_move(const char *call, void *address, size_t kept, void *targ
     if (target != NULL) {
         memcpy(target, address, kept);
         if (UNLIKELY(in_use_is_kept())) {
-            /* noted before the old slot is freed, so that no other thread can have that slot */
+            /* the caller is noted before the old slot is freed, because after that another thread may have the slot */
             route_note(address, target, caller);
         }
         route_free(call, address);

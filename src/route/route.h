@@ -17,7 +17,7 @@
  * with the pools off, mimalloc serves all requests. */
 struct route {
     _Alignas(FROZEN_PAGE) char colour[COLOUR_HINTS];
-    uintptr_t hints;     /* start of the addresses where mimalloc maps its memory: see route_open */
+    uintptr_t hints;     /* start of the addresses where mimalloc maps its memory; route_open finds it */
     size_t hints_length; /* number of bytes of these addresses; 0 before route_open */
     size_t mapped_least; /* requests above the pools' sizes become mapped blocks from this size on; 0: none does */
     char more_colour[COLOUR_ROUTE - COLOUR_HINTS - sizeof(uintptr_t) - 2 * sizeof(size_t)];
@@ -31,10 +31,12 @@ _Static_assert(offsetof(struct route, direct_below) == COLOUR_ROUTE, "the map be
 
 extern INTERNAL struct route route;
 
-/* Notes where mimalloc has nearly all its memory. The library calls it at start-up, after it has opened the pools, if
- * it opens them. From then on a free compares an address with that range first, and needs no other check if it lies
+/*
+ * Notes where mimalloc has nearly all its memory. The library calls it at start-up, after it has opened the pools, if
+ * it opens them. From then on free compares an address with that range first, and needs no other check if it lies
  * there. All other addresses are examined: they are slots, blocks of libc, the few blocks that mimalloc has elsewhere,
- * or no blocks at all. */
+ * or no blocks at all.
+ */
 void route_open(void);
 
 /* Chooses if requests below BUCKET_REQUEST_FLOOR are sampled for the histogram too. The library calls it at start-up
@@ -73,10 +75,10 @@ INTERNAL void *route_alloc_slow(size_t request, const void *caller);
 INTERNAL void *route_alloc_outside(size_t request);
 
 /*
- * malloc. Price: that of pool_alloc, and two tests that do not branch away; a request that is too small to be sampled
- * pays two tests, one jump, and mimalloc's function through a pointer. `caller` is an address in the function that
- * called malloc. It is NULL when the shim itself calls, and is then looked up in the slow path alone, because an
- * earlier look-up makes the benchmark row `pair` a tenth slower.
+ * Does what malloc does. Price: that of pool_alloc, and two tests whose branches are not taken; a request that is too
+ * small to be sampled pays two tests, one jump, and mimalloc's function through a pointer. `caller` is an address in
+ * the function that called malloc. It is NULL when the shim itself calls, and is then looked up in the slow path alone,
+ * because an earlier look-up makes the benchmark row `pair` a tenth slower.
  */
 FAST_PATH void *route_alloc(size_t request, const void *caller)
 {
@@ -99,7 +101,7 @@ FAST_PATH void *route_alloc(size_t request, const void *caller)
  * called. */
 INTERNAL COLD void route_refuse(const char *call, void *address);
 
-/* free. Keeps errno, because all functions of the pools that it calls do. */
+/* Does what free does. Keeps errno, because all functions of the pools that it calls do. */
 FAST_PATH void route_free(const char *call, void *address)
 {
     if (LIKELY((uintptr_t)address - route.hints < route.hints_length)) {
@@ -112,29 +114,29 @@ FAST_PATH void route_free(const char *call, void *address)
     }
 }
 
-/* calloc. The memory reads as zero up to its usable size, as with glibc. There is no memset where the kernel's pages
- * are still untouched. */
+/* Does what calloc does. The memory reads as zero up to its usable size, as with glibc. There is no memset where the
+ * kernel's pages are still untouched. */
 void *route_alloc_zeroed(size_t count, size_t size, const void *caller);
 
-/* Allocates with an alignment, which must be a power of two. Slots have that of a page; with a larger one large
- * requests become mapped blocks, and mimalloc serves the others. */
+/* Allocates with an alignment, which must be a power of two. Slots are aligned to a page. With a larger alignment,
+ * large requests become mapped blocks, and mimalloc serves the others. */
 void *route_alloc_aligned(size_t alignment, size_t request, const void *caller);
 
 /*
- * realloc. The block stays in place if its slot has room and the request is at least a quarter of the slot's capacity;
- * else it moves. A block that has outgrown a slot before, or that grows to four times its size or more at once, is
- * expected to grow on: it moves to a slot many times as large, because untouched pages cost nothing and the next move
- * would copy more; but not once half of the range is carved. From 4 MiB on its pages move to a mapped block, without a
- * copy. realloc(p, 0) frees and returns NULL, as glibc's does: the servers were built for that.
+ * Does what realloc does. The block stays in place if its slot has room and the request is at least a quarter of the
+ * slot's capacity; else it moves. A block that has outgrown a slot before, or that grows to four times its size or more
+ * at once, is expected to grow on: it moves to a slot many times as large, because untouched pages cost nothing and the
+ * next move would copy more. That ends once half of the range is carved. From 4 MiB on its pages move to a mapped
+ * block, without a copy. realloc(p, 0) frees and returns NULL, as glibc's does: the servers were built for that.
  */
 void *route_realloc(const char *call, void *address, size_t request, const void *caller);
 
-/* malloc_usable_size. For a slot or a mapped block it is the request rounded up to 16 bytes, and stays so until realloc
- * changes the request. */
+/* Does what malloc_usable_size does. For a slot or a mapped block the result is the request rounded up to 16 bytes, and
+ * stays so until realloc changes the request. */
 size_t route_usable_size(const char *call, const void *address);
 
-/* malloc_good_size. Returns what malloc_usable_size would return for a request of that size, or less where mimalloc
- * serves requests above 128 KiB. */
+/* Does what malloc_good_size does. Returns what malloc_usable_size would return for a request of that size, or less
+ * where mimalloc serves requests above 128 KiB. */
 size_t route_good_size(size_t request);
 
 #endif

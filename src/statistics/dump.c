@@ -23,7 +23,8 @@
 enum { DUMP_MODE = 0600, DUMP_NAME_SIZE = SETTING_PATH_SIZE + 32 };
 
 /*
- * These are static because a signal handler may run on a stack of a few pages. The thread that set `busy` may use them.
+ * The objects below are static because a signal handler may run on a stack of a few pages. The thread that set `busy`
+ * may use them.
  */
 static atomic_flag busy = ATOMIC_FLAG_INIT;
 static LARGE_OBJECT char buffer[FORMAT_SIZE];
@@ -48,7 +49,8 @@ static enum format dump_format(void)
 
 static bool dump_in_use(int descriptor, enum format format)
 {
-    (void)format; /* option_read allows the list in the text format only */
+    /* the format is not needed, because option_read allows the list of blocks in use in the text format only */
+    (void)format;
     return in_use_report_write(plan, descriptor);
 }
 
@@ -110,7 +112,7 @@ static void dump_expand(const char *template, struct text *path)
 }
 
 /*
- * Returns true if the file is a regular file of this user with a single name, as one that the library made. In a
+ * Returns true if the file is a regular file of this user with a single name, as a file that the library made is. In a
  * directory that all users may write to, this refuses another user's file, a second name for a file of this user, a
  * FIFO and a device.
  */
@@ -177,7 +179,7 @@ static bool dump_replace(const char *name, const char *beside, enum format forma
  */
 static bool dump_replacement(int no_descriptor, enum format format)
 {
-    (void)no_descriptor; /* dump_replace opens a file of its own */
+    (void)no_descriptor; /* the descriptor is not needed, because dump_replace opens a file of its own */
     char names[2][DUMP_NAME_SIZE];
     struct text name = text_begin(names[0], sizeof names[0]);
     struct text beside = text_begin(names[1], sizeof names[1]);

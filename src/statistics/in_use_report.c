@@ -27,7 +27,7 @@ struct writer {
     char buffer[WRITE_SIZE];
 };
 
-/* These are static because a signal handler may run on a stack of a few pages. */
+/* The objects below are static because a signal handler may run on a stack of a few pages. */
 static LARGE_OBJECT struct writer writer;
 static LARGE_OBJECT struct in_use_list list;
 static LARGE_OBJECT struct symbol_finder finder;

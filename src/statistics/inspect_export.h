@@ -61,11 +61,11 @@ struct inspect_export_layout {
 };
 
 struct inspect_export {
-    _Alignas(INSPECT_ALIGNMENT) char magic[INSPECT_MAGIC_SIZE]; /* a reader searches for it */
+    _Alignas(INSPECT_ALIGNMENT) char magic[INSPECT_MAGIC_SIZE]; /* the bytes by which a reader finds this structure */
     uint32_t version;                                           /* INSPECT_VERSION */
     char library[INSPECT_LIBRARY_SIZE];                         /* the version of the library */
     _Atomic uint32_t born;                                      /* 1 once start-up has ended */
-    struct inspect_export *self; /* its own address, by which a reader tells it from a copy */
+    struct inspect_export *self; /* the structure's own address, by which a reader tells it from a copy */
     struct inspect_export_layout layout;
     struct span object[INSPECT_OBJECTS];
 };

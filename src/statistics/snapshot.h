@@ -72,8 +72,8 @@
     ROW(filled, "filled", 8, "share of the slots' capacity that the served requests asked for")
 
 /*
- * The value of a figure that cannot be known: what is resident, in a process behind a seccomp filter. Every format
- * shows that the figure is unknown, because any number could be taken for a count.
+ * The value of a figure that cannot be known, such as the resident bytes in a process behind a seccomp filter. Every
+ * format shows that the figure is unknown, because any number could be taken for a count.
  */
 #define SNAPSHOT_UNKNOWN UINT64_MAX
 
@@ -90,7 +90,7 @@ struct snapshot {
 #define SNAPSHOT_FIELD(name, type, unit, help) uint64_t name;
     SNAPSHOT_PROCESS_ROWS(SNAPSHOT_FIELD)
 #undef SNAPSHOT_FIELD
-    struct histogram_figures sizes; /* sizes of a sample of the requests: see pool_sample */
+    struct histogram_figures sizes; /* the histogram of the sizes of sampled requests */
     enum kind kind;                 /* the kind of pool in force */
     int process;                    /* the id of the process that the figures describe */
     const char *program;            /* the name of the process; a static string */
