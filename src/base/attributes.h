@@ -9,15 +9,16 @@
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
 /*
- * A function that seldom runs. It is kept out of line, so that its code takes no room in the cache lines of the fast
- * paths.
+ * Marks a function that seldom runs. The compiler keeps the function out of line, so that its code takes no space in
+ * the cache lines of the fast paths.
  */
 #define COLD __attribute__((cold, noinline))
 
 /*
- * A large object that is zero at first and that start-up does not touch. Where the compiler has a second section for
- * such objects, it lies apart there, so that the small objects that start-up writes to share few pages. FROZEN_OBJECT
- * uses the same section, so only files of statistics/ and preload/, which are linked later, may have a LARGE_OBJECT.
+ * Marks a large object that is zero at first and that start-up does not touch. Where the compiler has a second section
+ * for zeroed objects (.lbss), the object lies in that section, so that the small objects that start-up writes to share
+ * few pages. FROZEN_OBJECT uses the same section, so only files of statistics/ and preload/, which are linked later,
+ * may have a LARGE_OBJECT.
  */
 #ifdef __x86_64__
 #define LARGE_OBJECT __attribute__((section(".lbss")))
@@ -25,21 +26,21 @@
 #define LARGE_OBJECT
 #endif
 
-/* A slow path that runs too often to be marked cold. It is only kept out of line. */
+/* Marks a slow path that runs too often to be marked COLD. The compiler only keeps the function out of line. */
 #define OUT_OF_LINE __attribute__((noinline))
 
-/* A function of the library's public interface. All other functions are hidden by -fvisibility=hidden. */
+/* Marks a function of the library's public interface. All other functions are hidden by -fvisibility=hidden. */
 #define EXPORTED __attribute__((visibility("default")))
 
 /*
- * A variable of the library's public interface. The library itself always uses its own variable, even if another
+ * Marks a variable of the library's public interface. The library itself always uses its own variable, even if another
  * library in the process exports one under the same name.
  */
 #define EXPORTED_OBJECT __attribute__((visibility("protected")))
 
 /*
- * A part of a fast path. The compiler must inline it whatever its size, so that a call of malloc or free makes no
- * second call.
+ * Marks a function that is a part of a fast path. The compiler must inline the function whatever its size, so that
+ * malloc and free call no further function there.
  */
 #define FAST_PATH static inline __attribute__((always_inline))
 
@@ -55,10 +56,10 @@ static inline size_t opaque(size_t value)
 }
 
 /*
- * An attribute for functions that prefetch memory which is about to be written. With it, __builtin_prefetch for
- * writing becomes the instruction prefetchw, which fetches a cache line for exclusive use. Without it, gcc and clang
- * emit a prefetch for reading, because the first x86-64 processors of 2004 lack prefetchw. Later processors accept
- * the instruction, and those that have no use for it ignore it.
+ * Marks a function that prefetches memory which is about to be written. With this attribute, __builtin_prefetch for
+ * writing becomes the instruction prefetchw, which fetches a cache line for exclusive use. Without the attribute, gcc
+ * and clang emit a prefetch for reading, because the first x86-64 processors of 2004 lack prefetchw. Later processors
+ * accept the instruction, and those that have no use for it ignore it.
  */
 #if defined __x86_64__
 #define FETCHES_TO_WRITE __attribute__((target("prfchw")))
@@ -67,18 +68,21 @@ static inline size_t opaque(size_t value)
 #endif
 
 /*
- * The return address of the function that contains this word, or into which that function is inlined: an address just
- * behind the call instruction of the caller.
+ * The return address of the function in which CALLER is written, or of the function into which that one is inlined. The
+ * address lies just behind the call instruction of the caller.
  */
 #define CALLER __builtin_return_address(0)
 
 /*
- * A function or variable that several files of the library share and that programs cannot see. Declarations carry the
- * word too, so that no access goes through the global offset table.
+ * Marks a function or variable that several files of the library share and that programs cannot see. Declarations are
+ * marked too, so that no access goes through the global offset table.
  */
 #define INTERNAL __attribute__((visibility("hidden")))
 
-/* True if the code is compiled with ThreadSanitizer: gcc says so by a macro, clang by a feature. */
+/*
+ * UNDER_THREAD_SANITIZER is true if the code is compiled with ThreadSanitizer: gcc says so by a macro, clang by a
+ * feature.
+ */
 #if defined __has_feature
 #if __has_feature(thread_sanitizer)
 #define UNDER_THREAD_SANITIZER true
@@ -91,7 +95,7 @@ static inline size_t opaque(size_t value)
 #define UNDER_THREAD_SANITIZER false
 #endif
 
-/* Bytes of a cache line. Two variables that different threads write must not lie in one line. */
+/* The bytes of a cache line. Two variables that different threads write must not lie in one line. */
 enum { CACHE_LINE = 64 };
 
 #endif

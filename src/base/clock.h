@@ -1,4 +1,4 @@
-/* The time: monotonic, coarse, and read without a system call. */
+/* Returns the time of a monotonic clock that is coarse and is read without a system call. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_CLOCK_H
 #define SOCKMALLOC_CLOCK_H
@@ -10,7 +10,7 @@
 /*
  * Returns nanoseconds since a moment before start-up. The number advances in steps of some milliseconds. The kernel
  * lets a process read this coarse clock in its own memory on every machine, for the price of two loads. Other clocks
- * may need a system call, which a seccomp filter may forbid. Safe in any thread and in signal handlers.
+ * may need a system call, which a seccomp filter may forbid. Any thread and any signal handler may call this function.
  */
 INTERNAL uint64_t clock_now(void);
 

@@ -1,4 +1,7 @@
-/* Page offsets for each kind of hot data, chosen so that one kind does not slow down another. */
+/*
+ * Defines the offsets within a page at which each kind of frequently used data lies. They are chosen so that one kind
+ * does not slow down another.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_COLOUR_H
 #define SOCKMALLOC_COLOUR_H
@@ -18,22 +21,35 @@
 enum {
     COLOUR_PAGE = 0x1000,
     /* 0x000 stays free: servers write to the first line of every buffer */
-    COLOUR_REGIONS = 0x040,   /* data that all regions share, then a cache line for each region; only read */
-    COLOUR_HINTS = 0x060,     /* the hint that a free reads first; only read, so it may lie among the regions */
-    COLOUR_ROUTE = 0x180,     /* the range of requests, then the map to buckets; only read */
+    /* where the range of slots and its tables begin, then the sizes of each bucket's slots; these data are only read */
+    COLOUR_REGIONS = 0x040,
+    /*
+     * the addresses where mimalloc maps its memory, which a free reads first; only read, so they may share lines with
+     * the region
+     */
+    COLOUR_HINTS = 0x060,
+    /*
+     * the limits of the requests that the pools serve, then the map from requests to buckets; these data are only read
+     */
+    COLOUR_ROUTE = 0x180,
     COLOUR_MAGAZINES = 0x200, /* start of the magazines, which are whole records of 512 bytes */
-    /* heads of the free stacks; they may lie among the magazines, because a bucket uses only one of the two */
+    /*
+     * heads of the stacks of free slots; they may lie among the magazines, because a bucket uses either magazines or
+     * stacks
+     */
     COLOUR_SLOTS = 0x680,
     COLOUR_MAGAZINES_END = 0xc00, /* end of the magazines */
-    COLOUR_BINS = 0xc00,          /* a line for each bucket of a thread's cache */
+    COLOUR_BINS = 0xc00,          /* a cache line for each bucket of a thread's cache */
     COLOUR_STATES = 0xec0,        /* the first slot states, behind the bins of eleven buckets */
-    COLOUR_REQUESTS = 0xf00,      /* the first request sizes; links have no offset, because they are rarely written */
+    /* the first request sizes; the links of the stacks have no offset of their own, because they are rarely written */
+    COLOUR_REQUESTS = 0xf00,
 };
 
 /*
- * Alignment, and unit of size, of an object that never changes after start-up. Such an object has its pages to
- * itself, and start-up makes them read-only. The number is the largest page size for which a kernel of the machine
- * may be built. A larger unit costs only address space, because the rest of a page is never touched.
+ * FROZEN_PAGE is the alignment of each object that never changes after start-up, and the object's size is a multiple of
+ * it. Such an object has its pages to itself, and start-up makes them read-only. FROZEN_PAGE is the largest page size
+ * for which a kernel of the machine may be built. A larger unit costs only address space, because the rest of a page is
+ * never touched.
  */
 #if defined __x86_64__
 enum { FROZEN_PAGE = 0x1000 };
@@ -42,9 +58,9 @@ enum { FROZEN_PAGE = 0x10000 };
 #endif
 
 /*
- * Marks the definition of such an object. Where the compiler has a second section for variables that are zero at first,
- * these objects lie there, next to each other, and become read-only by one system call. Elsewhere the compiler would
- * write the zeros of another section into the file.
+ * Marks the definition of an object that never changes after start-up. Where the compiler has a second section for
+ * variables that are zero at first (.lbss), these objects lie there, next to each other, and become read-only by one
+ * system call. Elsewhere the compiler would write the zeros of another section into the file.
  */
 #if defined __x86_64__
 #define FROZEN_OBJECT __attribute__((section(".lbss")))

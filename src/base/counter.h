@@ -7,7 +7,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Counters of the fast paths. They share a cache line with the magazine that a fast path touches anyway. */
+/*
+ * The counters that the fast paths change. They lie in the cache line that also has the pointers into the magazine,
+ * which a fast path touches anyway.
+ */
 #define COUNTER_FAST_ROWS(ROW)                                                                                         \
     ROW(requests, "requests served")                                                                                   \
     ROW(asked, "bytes that these requests asked for")                                                                  \
@@ -37,8 +40,7 @@
 #define COUNTER_ROWS(ROW) COUNTER_FAST_ROWS(ROW) COUNTER_SLOW_ROWS(ROW)
 
 /*
- * A counter. It is a relaxed atomic, because one thread writes it and another thread may read it for a report at any
- * time.
+ * A counter is a relaxed atomic, because one thread writes it and another thread may read it for a report at any time.
  */
 struct counter {
     _Atomic uint64_t count;
@@ -50,9 +52,9 @@ static inline uint64_t counter_read(const struct counter *counter)
 }
 
 /*
- * Adds 1, and returns true if the counter became zero. A counter that was set to -N becomes zero after N steps. Only
- * the counter's one writer may call this. On x86-64 the addition itself sets the carry flag, so a fast path that
- * counts anyway pays only for a jump that is not taken.
+ * Adds 1, and returns true if the counter became zero. A counter that was set to -N becomes zero after N calls. Only
+ * the one thread that writes the counter may call this function. On x86-64 the addition itself sets the carry flag when
+ * the counter becomes zero, so a fast path that counts anyway pays only for a jump that is not taken.
  */
 #ifdef __x86_64__
 static inline bool counter_step(struct counter *counter)
@@ -71,9 +73,10 @@ static inline bool counter_step(struct counter *counter)
 #endif
 
 /*
- * Adds `amount`. Only the counter's one writer may call this, so no locked instruction is needed. On x86-64 it is one
- * instruction, so that a signal handler that counts too cannot come between a load and a store. This is assembly,
- * because the compiler does not make one instruction of an atomic load and an atomic store.
+ * Adds `amount`. Only the one thread that writes the counter may call this function, so no locked instruction is
+ * needed. On x86-64 the addition is one instruction, so that a signal handler that counts too cannot come between a
+ * load and a store. The function is written in assembly, because the compiler does not make one instruction of an
+ * atomic load and an atomic store.
  */
 #ifdef __x86_64__
 static inline void counter_add(struct counter *counter, uint64_t amount)

@@ -1,4 +1,7 @@
-/* Probes: places where a tracer can attach to a running server (USDT). Each probe has a row here. */
+/*
+ * Defines the probes: places in the code where a tracer can attach to a running server (USDT). Each probe has a row
+ * here.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_PROBE_H
 #define SOCKMALLOC_PROBE_H

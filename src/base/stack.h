@@ -1,4 +1,4 @@
-/* A lock-free stack (LIFO) of numbers, linked through a table that lies elsewhere. */
+/* A lock-free stack (LIFO) of numbers. The links that chain the numbers lie in a table of the caller's. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_STACK_H
 #define SOCKMALLOC_STACK_H
@@ -13,17 +13,18 @@
 #include "base/attributes.h"
 
 /*
- * The head is one word: {tag, number of the top item plus one}. The number is zero if the stack is empty. The link of
- * an item is the number part of the head at the time the item was pushed.
+ * An item of the stack is a number. The head is one word of two parts: a tag, and the number of the top item plus one,
+ * which is zero if the stack is empty. The link of an item names the item below: it is the number part of the head at
+ * the time the item was pushed.
  *
  * A thread may read a link while another thread pops the item and uses it again. The read is atomic for that reason,
  * and the compare-and-swap that follows fails, because every removal advances the tag. The tag has 40 bits. At 20
- * million removals a second it repeats after 15 hours; for an ABA error a thread would have to sleep that long
- * between its load and its compare-and-swap. (R. K. Treiber, 1986, with the tag of IBM's System/370 Principles of
- * Operation.)
+ * million removals a second the tag repeats after 15 hours. The compare-and-swap of a stale head would succeed (the ABA
+ * error) only if a thread slept for that long between its load and its compare-and-swap. (R. K. Treiber, 1986, with the
+ * tag of IBM's System/370 Principles of Operation.)
  *
- * The stack is not wait-free: a push or pop starts again if another thread changed the head first. It may be used in
- * any thread and in signal handlers, because an interrupted operation leaves the stack whole.
+ * The stack is not wait-free: a push or pop starts again if another thread changed the head first. Any thread and any
+ * signal handler may use a stack, because an interrupted operation leaves the stack whole.
  */
 struct stack {
     _Alignas(CACHE_LINE) _Atomic uint64_t head;
@@ -36,9 +37,10 @@ enum { STACK_NUMBER_BITS = 24, STACK_NUMBERS = (1 << STACK_NUMBER_BITS) - 1 };
 #define STACK_EMPTY UINT32_MAX /* the result of stack_pop for an empty stack */
 
 /*
- * The compare-and-swap of stack_push and stack_pop. While the process has one thread, according to the flag of glibc
- * that glibc's own malloc uses, x86-64 uses the instruction without the lock prefix. One instruction cannot be
- * interrupted half-way by a signal handler, and no other thread exists. It costs a quarter of the locked instruction.
+ * Makes the compare-and-swap of stack_push and stack_pop. While the process has one thread, according to the flag of
+ * glibc that glibc's own malloc uses, x86-64 uses the instruction without the lock prefix, which costs a quarter of the
+ * locked instruction. This is safe, because no other thread exists, and a signal handler cannot interrupt one
+ * instruction half-way.
  */
 #if defined(__x86_64__) && HAVE_SYS_SINGLE_THREADED_H
 static inline bool stack_swap(struct stack *stack, uint64_t *seen, uint64_t wanted)
@@ -66,8 +68,9 @@ static inline uint32_t stack_top(uint64_t head)
 
 /*
  * Pushes an item, whose number is below STACK_NUMBERS. A thread that pops the item sees everything that was written
- * before the push. `shift` shortens the table of links: the numbers of all items that share a table differ by 2^shift
- * at least. With a shift of 0 each number has a link of its own.
+ * before the push. `shift` shortens the table of links, in which 2^shift neighbouring numbers share a link. So the
+ * numbers of any two items that share a table must differ by 2^shift at least. With a shift of 0 each number has a link
+ * of its own.
  */
 static inline void stack_push(struct stack *stack, stack_link *links, unsigned shift, uint32_t item)
 {
@@ -107,9 +110,9 @@ static inline uint32_t stack_peek(const struct stack *stack)
 }
 
 /*
- * Forgets all items. Only for the child of a fork, in which no other thread can be inside the stack. The tag
- * advances, because a signal handler may have forked in the middle of an operation of this thread; that operation
- * then starts again.
+ * Forgets all items. Only the child of a fork may call this function, because no other thread can be inside the stack
+ * there. The tag advances, because a signal handler may have forked in the middle of an operation of this thread; that
+ * operation then starts again.
  */
 static inline void stack_reset(struct stack *stack)
 {

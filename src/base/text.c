@@ -1,4 +1,7 @@
-/* Formats text into a caller's buffer. No other formatter may run inside malloc or a signal handler. */
+/*
+ * Formats text into a caller's buffer. The library may use no other formatter inside malloc and signal handlers,
+ * because printf may allocate memory and take locks.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/text.h"
 

@@ -10,7 +10,7 @@ static size_t round_up(size_t size, size_t unit)
     return (size + unit - 1) / unit * unit;
 }
 
-/* Returns the smallest power of two, at least a page, whose bucket can serve the request. */
+/* Returns the smallest power of two, a page or more, such that a bucket of this size can serve the request. */
 static size_t bucket_first_power(size_t request, size_t headroom, size_t page)
 {
     size_t power = page;
@@ -31,7 +31,10 @@ void bucket_label(struct bucket_plan *plan, unsigned bucket)
     text_add_size(&label, plan->size[bucket]);
 }
 
-/* Adds a bucket of 2^k bytes with headroom, cut at the largest request. */
+/*
+ * Adds a bucket of `power` bytes with headroom to the plan. Neither its size nor its capacity exceeds the largest
+ * request of the pools, rounded up to pages.
+ */
 static void bucket_add(struct bucket_plan *plan, size_t power, size_t headroom, size_t page)
 {
     unsigned bucket = plan->count++;

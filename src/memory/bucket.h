@@ -9,8 +9,10 @@
 
 #include "base/attributes.h"
 
-/* The settings that a plan is made from, in bytes: SOCKMALLOC_MIN, SOCKMALLOC_MAX, SOCKMALLOC_LARGE,
- * SOCKMALLOC_HEADROOM, and the page size. */
+/*
+ * The settings from which the plan of the buckets is made. They are, in bytes and in this order: SOCKMALLOC_MIN,
+ * SOCKMALLOC_MAX, SOCKMALLOC_LARGE, SOCKMALLOC_HEADROOM, and the page size.
+ */
 struct bucket_settings {
     size_t minimum;
     size_t maximum;
@@ -26,35 +28,38 @@ enum {
     BUCKET_REQUEST_FLOOR = 1 << 11, /* SOCKMALLOC_MIN can't be set lower */
     BUCKET_REQUEST_LIMIT = 1 << 26, /* SOCKMALLOC_MAX can't be set higher */
     BUCKET_GRANULES = BUCKET_REQUEST_LIMIT >> BUCKET_GRANULE_SHIFT,
-    BUCKET_LIMIT = 16,    /* the most buckets: 4 KiB to 64 MiB are 15, and the last one may have another size */
-    BUCKET_LABEL_SIZE = 9 /* "67108863" */
+    /* the most buckets: the powers of two from 4 KiB to 64 MiB are 15, and the last bucket may have another size */
+    BUCKET_LIMIT = 16,
+    BUCKET_LABEL_SIZE = 9 /* bytes of the longest label, "67108863", and a NUL */
 };
 
 /*
- * A bucket's number times the size of a cache line: the offset in bytes of the bucket's entry in a table with a cache
- * line for each bucket, such as the bins of a cache. Requests are mapped to this offset and not to the number,
- * because the shift that makes an offset of a number would delay the first load of malloc.
+ * A bucket's number times the size of a cache line. This is the offset in bytes of the bucket's entry in a table that
+ * has a cache line for each bucket, such as the bins of a thread's cache. malloc maps a request to this offset and not
+ * to the bucket's number, because the shift that makes an offset of a number would delay the first load of malloc.
  */
 typedef uint16_t bucket_offset;
 
-/* Returns the offset of a bucket by its number. */
+/* Returns the offset of a bucket in a table that has a cache line for each bucket. */
 static inline size_t bucket_offset_of(size_t bucket)
 {
     return bucket * CACHE_LINE;
 }
 
 /*
- * All that settings decide about the buckets. Made once at start. Sizes are powers of two, and each slot has headroom
- * beyond that. The last bucket ends at `maximum` and has no headroom beyond it; if the next power of two would exceed
- * the maximum, the size of the last bucket is the maximum itself.
+ * The plan: all that settings decide about the buckets. Start-up makes it once. The sizes of buckets are powers of two,
+ * and each slot has headroom beyond its bucket's size. The last bucket ends at `maximum` and has no headroom beyond it;
+ * if the next power of two would exceed the maximum, the size of the last bucket is the maximum itself.
  */
 struct bucket_plan {
     size_t minimum; /* bytes of the smallest request that has a bucket */
     size_t maximum; /* bytes of the largest request that has a bucket */
     unsigned count;
-    unsigned first_large;                        /* buckets from this one on are the large pool's */
-    size_t size[BUCKET_LIMIT];                   /* 2^k, the last one's at most the maximum */
-    size_t capacity[BUCKET_LIMIT];               /* bytes of the largest request, in whole pages */
+    /* the number of the first bucket of the large pool; all later buckets are also the large pool's */
+    unsigned first_large;
+    /* the bucket's size in bytes: a power of two, but never more than the maximum */
+    size_t size[BUCKET_LIMIT];
+    size_t capacity[BUCKET_LIMIT];               /* bytes of the largest request that a slot can hold, in whole pages */
     size_t stride[BUCKET_LIMIT];                 /* bytes from one slot to the next */
     char label[BUCKET_LIMIT][BUCKET_LABEL_SIZE]; /* the size as settings write it: "16k" */
 };
@@ -62,7 +67,10 @@ struct bucket_plan {
 /* Writes the bucket's size into its label, as settings write it. */
 void bucket_label(struct bucket_plan *plan, unsigned bucket);
 
-/* Makes the plan. Writes to `map`, for each granule of requests, the offset of the bucket that serves it. */
+/*
+ * Makes the plan. Writes to `map`, for each granule (4 KiB) of request sizes, the offset of the bucket that serves
+ * them.
+ */
 void bucket_plan_make(struct bucket_plan *plan, const struct bucket_settings *settings,
                       bucket_offset map[BUCKET_GRANULES]);
 

@@ -1,4 +1,4 @@
-/* Decay: two generations of free slots, and the time when the older one is purged. */
+/* Decay: divides free slots into two generations, and says when the older generation is purged. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "memory/decay.h"
 

@@ -1,4 +1,4 @@
-/* Decay: two generations of free slots, and the time when the older one is purged. */
+/* Decay: divides free slots into two generations, and says when the older generation is purged. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_DECAY_H
 #define SOCKMALLOC_DECAY_H
@@ -9,22 +9,22 @@
 
 #include "base/attributes.h"
 
-/* Calls that may purge pages: free is DECAY_GIVE, malloc is DECAY_TAKE. */
+/* The kinds of calls that may purge pages: a free is DECAY_GIVE, a malloc is DECAY_TAKE. */
 enum decay_call { DECAY_GIVE, DECAY_TAKE, DECAY_CALLS };
 
 /*
- * Free slots, and magazines with slots, belong to one of two generations. A slot that is freed joins the young one. A
- * slot that is allocated comes from the young one as long as it has any, so slots that nobody needs stay in the old
- * one. When the young generation has lasted for half of SOCKMALLOC_DECAY_MS, all that is still in the old one has
- * been free for at least as long. Its pages are then purged, a little at a time. When nothing is left in the old
- * generation, the two change places. So the pages of a slot are purged after between half and all of the setting, and
- * no slot carries a time.
+ * Free slots, and magazines with slots, belong to one of two generations. A slot that is freed joins the young
+ * generation. malloc allocates slots of the young generation as long as it has any, so slots that are not needed stay
+ * in the old generation. When the young generation has lasted for half of SOCKMALLOC_DECAY_MS, all slots that are still
+ * in the old generation have been free for at least as long. Their pages are then purged, a little at a time. When
+ * nothing is left in the old generation, the two generations change places. So the pages of a slot are purged after
+ * between half and all of the setting, and no time has to be stored for each slot.
  *
  * Any thread may use the generations without a lock. A thread that has read `young` before a change pushes its slot to
- * the generation that is old by now. The slot is then purged sooner, and nothing else happens.
+ * the generation that is old by now. The slot is then purged sooner, which does no harm.
  */
 struct decay {
-    uint64_t age; /* nanoseconds that a generation lasts at least, or DECAY_NEVER */
+    uint64_t age; /* the least time in nanoseconds that a generation lasts, or DECAY_NEVER */
     _Alignas(CACHE_LINE) _Atomic uint32_t young;
     _Atomic uint64_t turned;              /* clock_now when the generations last changed places */
     _Atomic uint64_t worked[DECAY_CALLS]; /* clock_now when pages were last purged by a call of this kind */
@@ -51,15 +51,19 @@ static inline unsigned decay_old(void)
     return decay_young() ^ 1;
 }
 
-/* Returns true if the old generation is to be purged. `now` is clock_now. */
+/* Returns true if the time has come to purge the old generation. `now` is the result of clock_now. */
 bool decay_is_due(uint64_t now);
 
-/* Returns true for one call of each kind, among those of all threads, at each step of the coarse clock, which lasts
- * some milliseconds. The call that gets true has to purge. `now` is clock_now. */
+/*
+ * Returns true for one call of each kind, among those of all threads, at each step of the coarse clock, which lasts
+ * some milliseconds. The caller that gets true has to purge some pages. `now` is the result of clock_now.
+ */
 bool decay_claim(enum decay_call call, uint64_t now);
 
-/* Makes the generations change places, once the old one is empty. If several threads call it at once, it returns true
- * for one of them. */
+/*
+ * Makes the generations change places, if the old one has lasted long enough; callers call it once the old generation
+ * is empty. Returns true if it has done so: if several threads call it at once, for one of them.
+ */
 bool decay_turn(uint64_t now);
 
 #endif

@@ -1,4 +1,7 @@
-/* Holes: parts of the range whose addresses were returned to the kernel and may be claimed again. */
+/*
+ * Holes: parts of the range of slots that were unmapped, so that the kernel has their addresses back. They can be
+ * mapped again.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "memory/hole.h"
 
@@ -13,9 +16,9 @@ static struct hole holes[HOLES_MAX]; /* sorted by address */
 static _Atomic uint32_t hole_count;
 
 /*
- * Returns false if another thread is busy with holes. No caller waits, because a signal handler would wait for the
- * thread that it interrupted, and the child of a raw clone for a thread that it does not have. The caller then does
- * without a hole.
+ * Takes the flag that lets one thread at a time use the holes. Returns false if another thread has the flag; the caller
+ * then does without a hole. No caller waits, because a signal handler would wait for the thread that it interrupted,
+ * and the child of a raw clone would wait for a thread that it does not have.
  */
 static bool hole_enter(void)
 {
@@ -62,13 +65,13 @@ static uint32_t hole_find(uint32_t page)
     return at;
 }
 
-/* Returns true if this hole ends just before `page`. */
+/* Returns true if the hole with the index `at` ends just before `page`. */
 static bool hole_ends_at(uint32_t at, uint32_t page)
 {
     return holes[at].first + holes[at].pages == page;
 }
 
-/* Adds a hole, and makes one of it and the neighbours that it touches. */
+/* Adds a hole, and merges it with the neighbouring holes that it touches. */
 static void hole_join(uint32_t first, uint32_t pages)
 {
     uint32_t at = hole_find(first);
@@ -91,7 +94,10 @@ static char *hole_start(char *range, uint32_t first)
     return range + ((size_t)first << BUCKET_GRANULE_SHIFT);
 }
 
-/* Unmaps pages, if they can be claimed again later: see hole_open. Returns false if not, or if the kernel refuses. */
+/*
+ * Unmaps pages, if they can be claimed again later by extending the mapping before them. Returns false if they cannot,
+ * or if the kernel refuses.
+ */
 static bool hole_unmap(char *range, uint32_t first, uint32_t pages, bool backed)
 {
     uint32_t at = hole_find(first);
@@ -117,7 +123,10 @@ void hole_close(uint32_t first, uint32_t pages)
     hole_leave();
 }
 
-/* Claims up to `wanted` pieces from the front of one hole; one piece, if memory is too short for all. */
+/*
+ * Claims up to `wanted` pieces of `pages` pages from the front of one hole, or one piece if memory is too short for
+ * all. Returns how many pieces were claimed.
+ */
 static uint32_t hole_claim(uint32_t at, char *range, uint32_t pages, uint32_t wanted)
 {
     uint32_t fit = holes[at].pages / pages;
@@ -131,8 +140,10 @@ static uint32_t hole_claim(uint32_t at, char *range, uint32_t pages, uint32_t wa
     return count;
 }
 
-/* Claims pieces from the first hole that is long enough. If the kernel refuses and something is mapped in the hole,
- * the program has mapped it there, and the hole is dropped. */
+/*
+ * Claims pieces from the first hole that is long enough. If the kernel refuses and something is mapped in the hole, the
+ * program has mapped it there, and the hole is then forgotten.
+ */
 static uint32_t hole_search(char *range, uint32_t pages, uint32_t wanted, uint32_t *first)
 {
     for (uint32_t at = 0; at < hole_number();) {

@@ -1,4 +1,7 @@
-/* Holes: parts of the range whose addresses were returned to the kernel and may be claimed again. */
+/*
+ * Holes: parts of the range of slots that were unmapped, so that the kernel has their addresses back. They can be
+ * mapped again.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_HOLE_H
 #define SOCKMALLOC_HOLE_H
@@ -12,12 +15,13 @@
 
 /*
  * Limits on memory (RLIMIT_AS, RLIMIT_DATA, strict overcommit) count mapped addresses, so only unmapping lowers the
- * count. A hole is claimed again from its front, by extending the mapping before it. The new pages inherit name and
- * advice, and the two mappings become one. Each hole splits a mapping, and a process may have 65,530 of these; so
- * there are HOLES_MAX holes at most, and none is made shorter than HOLE_LEAST bytes.
+ * count. To claim the addresses of a hole again, the mapping before the hole is extended into the hole. The new pages
+ * so inherit the name and advice of that mapping, and the two mappings become one. Each hole splits a mapping, and the
+ * kernel allows a process 65,530 mappings; so there are HOLES_MAX holes at most, and none is made shorter than
+ * HOLE_LEAST bytes.
  *
  * All numbers below are pages of 4 KiB, counted from the start of the range. Any thread may call these functions. A
- * signal handler that interrupts its own thread here finds no hole and makes none.
+ * signal handler that interrupts its own thread in one of these functions can use no hole and make none.
  */
 enum { HOLES_MAX = 1000, HOLE_LEAST = 256 << 10 };
 
@@ -30,25 +34,29 @@ struct hole {
 /*
  * Unmaps `pages` pages from `first` on, whose slots no thread can reach any more. `range` is the address of page 0.
  * `backed` is true if the page before `first` is mapped and belongs to the range; the hole will later be claimed from
- * that page. A hole that ends at `first` serves for this as well. Returns false, with nothing changed, if there is
- * neither, if another thread is busy with holes, if there are HOLES_MAX of them, or if the kernel refuses. If it
- * returns true, hole_close must follow.
+ * that page. A hole that ends at `first` serves for this as well, because the two holes then become one. Returns false,
+ * with nothing changed, if there is neither such a page nor such a hole, if another thread is busy with holes, if there
+ * are HOLES_MAX of them, or if the kernel refuses. If it returns true, hole_close must follow.
  */
 bool hole_open(char *range, uint32_t first, uint32_t pages, bool backed);
 
-/* Adds to the holes what hole_open has unmapped. Between hole_open and hole_close no other thread can claim a hole,
- * so no thread extends a mapping that is about to lose pages. */
+/*
+ * Adds the pages that hole_open has unmapped to the holes. Between hole_open and hole_close no other thread can claim a
+ * hole, so no thread extends a mapping that is about to lose pages.
+ */
 void hole_close(uint32_t first, uint32_t pages);
 
 /*
  * Claims up to `wanted` pieces of `pages` pages each, side by side, from the first hole that is long enough. Returns
- * how many, and stores the first page of them in `first`. Returns 0 if no hole is long enough, if another thread is
- * busy with holes, or if memory is short.
+ * how many pieces were claimed, and stores the number of their first page in `first`. Returns 0 if no hole is long
+ * enough, if another thread is busy with holes, or if memory is short.
  */
 uint32_t hole_fill(char *range, uint32_t pages, uint32_t wanted, uint32_t *first);
 
-/* Forgets all holes; their addresses stay unused. It runs in the child of a fork, where a thread of the parent may have
- * been changing the holes. */
+/*
+ * Forgets all holes; their addresses stay unused. This function runs in the child of a fork, because a thread of the
+ * parent may have been changing the holes at the fork.
+ */
 void hole_reset(void);
 
 #endif

@@ -9,8 +9,9 @@
 #include "os/os.h"
 
 /*
- * An entry of the table. `address` is 0 until the entry is first used, and the address of a live block while there is
- * one; then a mark is added to it. An entry never becomes 0 again, so a search may stop at the first 0.
+ * An entry of the table of mapped blocks. `address` is 0 until the entry is first used. While the entry belongs to a
+ * live block, `address` is that block's address. When the block is busy or freed, the mark MAPPED_BUSY or MAPPED_FREED
+ * is added to the address. An entry never becomes 0 again, so a search may stop at the first 0.
  */
 struct mapped_block {
     _Atomic uintptr_t address;
@@ -19,7 +20,8 @@ struct mapped_block {
 
 enum {
     MAPPED_FREED = 1, /* the block was freed; another block may use the entry */
-    MAPPED_BUSY = 2,  /* one thread owns the entry: the block is being made, or is about to move elsewhere */
+    /* one thread owns the entry, because the block is being made or is about to move to another address */
+    MAPPED_BUSY = 2,
 };
 
 static struct mapped_block blocks[MAPPED_BLOCKS];
@@ -34,7 +36,7 @@ void mapped_open(uintptr_t start, size_t size)
     avoided_size = size;
 }
 
-/* Returns the entry at which the search for an address begins, plus `step`. */
+/* Returns the entry that lies `step` entries behind the one at which the search for an address begins. */
 static struct mapped_block *mapped_entry(uintptr_t address, size_t step)
 {
     enum { PAGE_SHIFT = 12, BITS = 12 };
@@ -43,7 +45,10 @@ static struct mapped_block *mapped_entry(uintptr_t address, size_t step)
     return &blocks[((size_t)(hash >> (64 - BITS)) + step) % MAPPED_BLOCKS];
 }
 
-/* Returns the entry whose word is `word`, an address with or without a mark, or NULL. */
+/*
+ * Searches the entries for `address`. Returns the entry whose `address` is `word`, which is the address with or without
+ * a mark, or NULL if there is none.
+ */
 static struct mapped_block *mapped_find(uintptr_t address, uintptr_t word)
 {
     for (size_t step = 0; step < MAPPED_BLOCKS; step++) {
@@ -69,7 +74,7 @@ static void mapped_set(struct mapped_block *entry, const void *address, unsigned
     atomic_store_explicit(&entry->address, (uintptr_t)address | mark, memory_order_relaxed);
 }
 
-/* Takes an entry for a block at this address, and marks it as busy. Returns NULL if the table is full. */
+/* Takes an unused entry for a block at this address, and marks the entry as busy. Returns NULL if the table is full. */
 static struct mapped_block *mapped_take(const void *address)
 {
     for (size_t step = 0; step < MAPPED_BLOCKS; step++) {
@@ -92,8 +97,10 @@ static void mapped_publish(struct mapped_block *entry, const void *address, size
     mapped_set(entry, address, 0);
 }
 
-/* Unmaps a range. The kernel refuses if that would make too many mappings. The pages of the range are then discarded,
- * and its addresses stay mapped for good. */
+/*
+ * Unmaps a range. If the kernel refuses, because unmapping would split a mapping and the process would have too many
+ * mappings, the pages of the range are discarded and its addresses stay mapped for good.
+ */
 static void mapped_unmap(char *start, size_t size)
 {
     if (size > 0 && !os_release(start, size)) {
@@ -101,7 +108,10 @@ static void mapped_unmap(char *start, size_t size)
     }
 }
 
-/* Returns the start of a new mapping, or NULL if there is none or if it lies where no block may lie. */
+/*
+ * Returns `start`, the start of a new mapping. Unmaps the mapping and returns NULL if it lies where no block may lie.
+ * Returns NULL if `start` is NULL.
+ */
 static char *mapped_accept(char *start, size_t size)
 {
     if (start != NULL && (uintptr_t)start - avoided < avoided_size) {
@@ -111,7 +121,10 @@ static char *mapped_accept(char *start, size_t size)
     return start;
 }
 
-/* Maps `size` bytes at a multiple of `alignment`: maps more, and unmaps what is before and behind. */
+/*
+ * Maps `size` bytes at a multiple of `alignment`. Maps more bytes first, and then unmaps the bytes before and behind
+ * the aligned part. Returns NULL if the kernel refuses.
+ */
 static char *mapped_map(size_t alignment, size_t size)
 {
     size_t spare = alignment > os_page_size() ? alignment - os_page_size() : 0;
@@ -167,7 +180,10 @@ bool mapped_free(void *address)
         return false;
     }
     size_t size = mapped_size(atomic_load_explicit(&entry->request, memory_order_relaxed));
-    /* The entry is marked before the kernel unmaps the addresses, because another thread may then get them at once. */
+    /*
+     * The entry is marked before the kernel unmaps the addresses, because another thread may get the addresses as soon
+     * as they are unmapped.
+     */
     uintptr_t word = (uintptr_t)address;
     if (!atomic_compare_exchange_strong_explicit(&entry->address, &word, word | MAPPED_FREED, memory_order_relaxed,
                                                  memory_order_relaxed)) {
@@ -177,7 +193,10 @@ bool mapped_free(void *address)
     return true;
 }
 
-/* A place for a block that is about to move there: addresses without memory, and their entry, which is busy. */
+/*
+ * A place to which a block is about to move: addresses without memory, and the table entry of these addresses, which is
+ * marked busy.
+ */
 struct mapped_place {
     char *start; /* start of the addresses; NULL if there is no place */
     struct mapped_block *entry;
@@ -196,7 +215,7 @@ static struct mapped_place mapped_reserve(size_t size)
     return place;
 }
 
-/* Gives up a place, of which `size` bytes are still mapped. */
+/* Unmaps a place, of which `size` bytes are still mapped, and marks its entry as freed. */
 static void mapped_give_up(struct mapped_place place, size_t size)
 {
     mapped_set(place.entry, place.start, MAPPED_FREED);
@@ -229,8 +248,10 @@ void *mapped_resize(void *address, size_t request)
         mapped_publish(entry, start, request);
         return start;
     }
-    /* While the block moves no search finds it, because another thread may get the old addresses before the kernel
-     * returns here. */
+    /*
+     * The entry is marked busy, so that no search finds it while the block moves, because another thread may get the
+     * old addresses before os_move returns.
+     */
     mapped_set(entry, start, MAPPED_BUSY);
     struct mapped_place place = mapped_move(start, size, wanted);
     if (place.start == NULL) {
@@ -242,8 +263,10 @@ void *mapped_resize(void *address, size_t request)
     return place.start;
 }
 
-/* Makes a mapping of `size` bytes longer, here or elsewhere. `place` is where the mapping lies, before and after the
- * call. Returns false, with nothing changed, if the kernel refuses. */
+/*
+ * Makes a mapping of `size` bytes longer, to `wanted` bytes, and moves it if it cannot grow in place. `place` says
+ * where the mapping lies, before and after the call. Returns false, with nothing changed, if the kernel refuses.
+ */
 static bool mapped_lengthen(struct mapped_place *place, size_t size, size_t wanted)
 {
     if (wanted == size || os_grow(place->start, size, wanted)) {

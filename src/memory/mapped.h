@@ -11,24 +11,27 @@
 
 /*
  * The kernel clears the pages of a new mapping when they are first touched, makes a mapping longer without a copy
- * (mremap), and takes it back at once. So a mapped block costs what it touches, and nothing is kept of it when it is
- * freed. Its address, a multiple of the page size, stands in a table with the request, apart from the block.
+ * (mremap), and frees its memory at once when it is unmapped. So a mapped block costs only the pages that the program
+ * touches, and none of its memory is kept when it is freed. The block's address, a multiple of the page size, stands in
+ * a table together with the request, apart from the block.
  *
- * All functions are lock-free and safe in any thread and in signal handlers, and keep errno. The child of a fork has
+ * All functions are lock-free and keep errno. Any thread and any signal handler may call them. The child of a fork has
  * the table of its parent. If another thread was allocating or freeing a block at the fork, the child does not know
  * that block, and its memory is lost to the child.
  */
 
-/* The most mapped blocks at a time. mapped_alloc fails beyond it. */
+/* The most mapped blocks at a time. mapped_alloc fails when there are as many. */
 enum { MAPPED_BLOCKS = 1 << 12 };
 
-/* Lets blocks be made. None of them lies in the `size` bytes from `start` on, because there all addresses are taken to
- * be mimalloc's. The library calls it at start-up. */
+/*
+ * Allows mapped blocks to be made from now on. None of them lies in the `size` bytes from `start` on, because a free
+ * takes every address there for one of mimalloc's. The library calls it at start-up.
+ */
 void mapped_open(uintptr_t start, size_t size);
 
 /*
  * Allocates a block of `request` bytes, all zero. `alignment` is a power of two. Returns NULL if the kernel has no
- * memory, if the table is full, or before mapped_open. Price: mmap, and a table entry.
+ * memory, if the table is full, or before mapped_open. Price: a call of mmap and an entry of the table.
  */
 INTERNAL void *mapped_alloc(size_t alignment, size_t request);
 
@@ -36,23 +39,25 @@ INTERNAL void *mapped_alloc(size_t alignment, size_t request);
  * some loads, fewer than MAPPED_BLOCKS. */
 INTERNAL size_t mapped_request(const void *address);
 
-/* Returns true if `address` is that of a block which was freed, and nothing is mapped there now. */
+/* Returns true if a mapped block that was freed began at `address`, and nothing is mapped there now. */
 INTERNAL bool mapped_is_freed(const void *address);
 
-/* Frees the block that begins at `address`. Returns false if there is none. Of two threads that free a block at the
- * same time, one gets false. */
+/*
+ * Frees the mapped block that begins at `address`. Returns false if there is none. If two threads free a block at the
+ * same time, one of them gets false.
+ */
 INTERNAL bool mapped_free(void *address);
 
 /*
- * Makes a live block longer or shorter. Returns its address, which is another one if the block has moved; its pages are
- * never copied. Returns NULL, with nothing changed, if the kernel refuses. New bytes are zero.
+ * Makes a live block longer or shorter. Returns the block's address, which has changed if the block has moved. The
+ * block's pages are never copied. Returns NULL, with nothing changed, if the kernel refuses. New bytes are zero.
  */
 INTERNAL void *mapped_resize(void *address, size_t request);
 
 /*
- * Makes a block of `request` bytes and moves the pages of the first `kept` bytes of a slot into it, whose pages then
- * read as zero. The slot stays mapped, and live. `kept` is at most `request`. Returns NULL, with nothing changed, if
- * the kernel refuses, cannot do that (before Linux 5.7), or if the slot's memory is locked.
+ * Makes a block of `request` bytes, and moves the pages of the first `kept` bytes of a slot into the block. The slot
+ * stays mapped and live, and those bytes of it then read as zero. `kept` is at most `request`. Returns NULL, with
+ * nothing changed, if the kernel refuses, cannot do that (before Linux 5.7), or if the slot's memory is locked.
  */
 INTERNAL void *mapped_from_slot(void *slot, size_t kept, size_t request);
 

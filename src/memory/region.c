@@ -1,4 +1,7 @@
-/* The region: lays the range and its tables, carves slots at its front, returns addresses, finds slots. */
+/*
+ * The region: maps the range of slots and its tables, carves slots at the front of the range, returns addresses to the
+ * kernel, and finds slots.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "memory/region.h"
 
@@ -9,8 +12,10 @@
 #include "memory/reserve.h"
 #include "os/os.h"
 
-/* Bytes that each table grows by at least. A step of the tables of states and of words is enough for 16 MiB of slots,
- * so the tables of a small range never grow. */
+/*
+ * The least bytes that each table grows by at once. A step of the tables of states and of words is enough for 16 MiB of
+ * slots, so the tables of a small range never grow.
+ */
 enum { SLOTS_STEP = 1 << 20, STATES_STEP = 4 << 10, WORDS_STEP = 16 << 10 };
 
 FROZEN_OBJECT struct region region;
@@ -19,14 +24,16 @@ static struct table states;
 static struct table requests;
 static struct table links;
 
-/* Returns how many pages a number of bytes fills, rounded up. */
+/* Returns how many whole pages of 4 KiB a number of bytes fills. */
 static size_t region_pages(size_t size)
 {
     return size >> REGION_SHIFT;
 }
 
-/* Returns the bytes of a table with an element of `width` bytes for each page, which begins `colour` bytes behind its
- * start. */
+/*
+ * Returns the bytes of a table that has an element of `width` bytes for each page. The first element lies `colour`
+ * bytes behind the start of the table.
+ */
 static size_t region_table_size(size_t pages, size_t width, size_t colour)
 {
     return os_round_to_pages(colour + pages * width);
@@ -118,8 +125,11 @@ void region_choose_huge(bool wanted)
     os_choose_huge(region.start, os_page_size(), wanted);
 }
 
-/* Makes `size` bytes of the range usable. Their metadata come first, because a free of any address in the range reads
- * the metadata of it. The range grows exactly to `size`, since a step of its own might take it beyond the metadata. */
+/*
+ * Makes `size` bytes of the range usable. The tables of metadata grow first, because a free of any address in the range
+ * reads the metadata of that address. The range grows exactly to `size`, because with more bytes it might reach beyond
+ * the metadata.
+ */
 static bool region_grow(size_t size)
 {
     size_t pages = region_pages(size);
@@ -140,8 +150,10 @@ static bool region_reach(uint32_t end)
     return region_grow(goal) || (size < goal && region_grow(size));
 }
 
-/* Returns how many slots can be carved from page `front` on, and makes them usable: `wanted`, fewer at the end of the
- * range, or one if memory is short. */
+/*
+ * Returns how many slots of `pages` pages can be carved from page `front` on, and makes their pages usable. There are
+ * `wanted` slots, or fewer at the end of the range, or one if memory is short, or none if memory has run out.
+ */
 static uint32_t region_run(uint32_t front, uint32_t pages, unsigned wanted)
 {
     uint32_t left = (uint32_t)region_pages(region_growth.slots.limit - os_page_size()) - front;
@@ -152,7 +164,10 @@ static uint32_t region_run(uint32_t front, uint32_t pages, unsigned wanted)
     return region_reach(front + pages) ? 1 : 0;
 }
 
-/* Carves a run at the front of the range. Returns how many slots, and stores the number of the first. */
+/*
+ * Carves slots side by side at the front of the range. Returns how many slots were carved, and stores the number of the
+ * first one.
+ */
 static uint32_t region_carve_front(uint32_t pages, unsigned wanted, uint32_t *first)
 {
     uint32_t front = atomic_load_explicit(&region_growth.front, memory_order_relaxed);
@@ -209,8 +224,10 @@ static void region_forget_run(uint32_t first, uint32_t pages)
     }
 }
 
-/* Returns true if the page before `first` is mapped and belongs to the range: it is the first page of the range, or a
- * page of a slot. Returns false if the page belongs to a hole, also to a hole that a fork child has forgotten. */
+/*
+ * Returns true if the page before `first` is the first page of the range or a page of a slot, so that it is mapped.
+ * Returns false if the page belongs to a hole, even to a hole that hole_reset has made a fork child forget.
+ */
 static bool region_is_backed(uint32_t first)
 {
     const char *before = (const char *)region_slot(first) - 1;
@@ -226,7 +243,7 @@ bool region_return(uint32_t first, uint32_t pages)
     table_release(&region_growth.slots);
     if (opened) {
         region_forget_run(first, pages);
-        /* hole_close comes last, because a hole that is closed may be claimed, and get new metadata, at once */
+        /* hole_close comes last, because afterwards another thread may at once claim the hole and write new metadata */
         hole_close(first, pages);
     }
     return opened;
@@ -304,8 +321,10 @@ void region_count_live(uint32_t live[BUCKET_LIMIT])
     }
 }
 
-/* Counts each bucket's slots by the state bytes. When the process forked, a thread may have written these bytes
- * without having counted the slots. */
+/*
+ * Counts each bucket's slots by the state bytes. At the fork, a thread may have written these bytes and not yet counted
+ * the slots.
+ */
 static void region_recount(void)
 {
     uint32_t counts[BUCKET_LIMIT] = {0};
@@ -332,7 +351,10 @@ void region_release(void)
 {
     for (unsigned i = 0; i < REGION_TABLES; i++) {
         if (region_held[i]) {
-            /* set before the release, because another thread that forks may then hold the table at once */
+            /*
+             * this is set before the release, because another thread that forks may hold the table as soon as it is
+             * released
+             */
             region_held[i] = false;
             table_release(tables[i]);
         }

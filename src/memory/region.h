@@ -17,10 +17,11 @@
 #include "memory/table.h"
 
 /*
- * The range grows at its front. Each bucket carves its slots there in runs, as it needs them, so the runs of all
- * buckets lie mixed. A slot's number is the number of its first page, counted from the start of the range. The number
- * is the index of the slot's metadata; an address becomes a number by one subtraction and one shift, for every bucket.
- * A page in this file is a granule of 4 KiB on every machine.
+ * The front of the range is the page up to which slots were carved. Each bucket carves new slots at the front when it
+ * needs them, several side by side at once (a run), so the runs of all buckets lie mixed. A slot's number is the number
+ * of its first page, counted from the start of the range. The number is the index of the slot's metadata. For every
+ * bucket, one subtraction and one shift make the number of an address. A page in this file is a granule of 4 KiB on
+ * every machine.
  */
 enum {
     REGION_SHIFT = BUCKET_GRANULE_SHIFT,
@@ -34,14 +35,18 @@ struct bucket_geometry {
     uint32_t pages;  /* the stride in granules of 4 KiB */
 };
 
-/* The part of the region that the fast paths read. Start-up writes it, makes it read-only at its end, and nothing
- * changes it afterwards. */
+/*
+ * The part of the region that the fast paths read. Start-up writes it and, as its last step, makes it read-only, so
+ * nothing changes it afterwards.
+ */
 struct region {
     _Alignas(FROZEN_PAGE) char colour[COLOUR_REGIONS];
     char *start;                 /* start of the range; NULL until region_lay */
     slot_state_byte *states;     /* the state byte of each page of the range, as far as the range is usable */
     slot_request_word *requests; /* the request word of each page */
-    /* the links of the stacks, one for each 2^link_shift pages; only slow paths read them */
+    /*
+     * the links by which free slots are chained on stacks, one for each 2^link_shift pages; only slow paths read them
+     */
     stack_link *links;
     unsigned link_shift; /* 2^link_shift pages or more lie between the starts of any two slots */
     unsigned buckets;    /* the number of buckets; 0 until region_lay */
@@ -49,9 +54,9 @@ struct region {
 };
 
 /*
- * The part of the region that changes. An address lies in the range if it lies below `slots.ready`. Until region_lay
- * has run this is 0, so no address lies in the range and every call goes to mimalloc; no call has to check whether the
- * library has started.
+ * The part of the region that changes. An address lies in the range if its distance from the start of the range is less
+ * than `slots.ready`. Until region_lay has run, `slots.ready` is 0, so no address lies in the range and every call goes
+ * to mimalloc. So no call has to check if the library has started.
  */
 struct region_growth {
     _Alignas(CACHE_LINE) struct table slots;
@@ -62,8 +67,10 @@ struct region_growth {
 extern INTERNAL struct region region;
 extern INTERNAL struct region_growth region_growth;
 
-/* Returns the distance in bytes of an address from the start of the range. For an address before the start it wraps
- * around and is larger than any range. */
+/*
+ * Returns the distance in bytes of an address from the start of the range. For an address before the start the distance
+ * wraps around and is larger than any range.
+ */
 FAST_PATH size_t region_offset(const void *address)
 {
     return (uintptr_t)address - (uintptr_t)region.start;
@@ -89,13 +96,16 @@ FAST_PATH size_t region_page(const void *address)
     return region_offset(address) >> REGION_SHIFT;
 }
 
-/* Returns the number of the page that an address of the range lies in, as the 32 bits that it needs. */
+/*
+ * Returns the number of the page that an address of the range lies in, as a 32-bit number, which holds every page
+ * number.
+ */
 static inline uint32_t region_number(const void *address)
 {
     return (uint32_t)region_page(address);
 }
 
-/* Returns true if an offset is the first byte of a page. */
+/* Returns true if an offset is a multiple of the page size, 4 KiB. */
 FAST_PATH bool region_is_exact(size_t offset)
 {
     return (offset & (((size_t)1 << REGION_SHIFT) - 1)) == 0;
@@ -149,15 +159,23 @@ struct place {
     uint32_t number;
 };
 
-/* Finds the slot that an address of the range lies in: reads the state bytes backwards from the address to the start of
- * a slot. It is only for messages, because its time grows with the pages of the slot. */
+/*
+ * Finds the slot that an address of the range lies in: reads the state bytes backwards from the address to the start of
+ * a slot. The function is only for messages, because its time grows with the pages of the slot.
+ */
 INTERNAL struct place region_find(const void *address);
 
-/* Returns the number of the first slot at page `from` or behind it, or REGION_END. Signal-safe. */
+/*
+ * Returns the number of the first slot at page `from` or behind it, or REGION_END if there is none. Signal handlers may
+ * call this function.
+ */
 #define REGION_END UINT32_MAX
 INTERNAL uint32_t region_next(uint32_t from);
 
-/* Returns the number of the slot that follows a slot, or REGION_END. Signal-safe. */
+/*
+ * Returns the number of the next slot behind the slot `number`, or REGION_END if there is none. Signal handlers may
+ * call this function.
+ */
 INTERNAL uint32_t region_after(uint32_t number);
 
 /* Returns the bytes of addresses that a range of `size` bytes and its tables take, for reserve_open. */
@@ -182,58 +200,73 @@ static inline bool region_is_laid(void)
 
 /*
  * Carves a run of up to `wanted` new slots and stores their addresses in `slots`, the lowest one last, because
- * magazines are popped from that end. Returns how many: one if memory is short, none if the range is full or the
- * kernel refuses memory; then nothing has changed. The pages of a new slot are untouched and read as zero. Any
- * thread, no lock.
+ * magazines are popped from that end. Returns how many slots were carved: one if memory is short, and none, with
+ * nothing changed, if the range is full or the kernel refuses memory. The pages of a new slot are untouched and read as
+ * zero. Any thread may call this function, which takes no lock.
  */
 unsigned region_carve(unsigned bucket, unsigned wanted, void **slots);
 
-/* Carves a run like region_carve, but stores only the number of its lowest slot. */
+/* Carves a run like region_carve and returns how many slots it has, but stores only the number of the lowest slot. */
 unsigned region_carve_run(unsigned bucket, unsigned wanted, uint32_t *first);
 
 /*
- * Unmaps the `pages` pages from `first` on, which are free slots that the caller has taken off their stacks. Returns
- * false, with nothing changed, if another thread makes the range grow or returns addresses, if there are too many
- * holes, or if the kernel refuses.
+ * Unmaps the `pages` pages from page `first` on, all of them pages of free slots that the caller has popped from their
+ * stacks. Returns false, with nothing changed, if another thread makes the range grow or returns addresses, if there
+ * are too many holes, or if the kernel refuses.
  */
 bool region_return(uint32_t first, uint32_t pages);
 
-/* Clears the state byte of a slot, so that no slot begins at its page any more, and no longer counts it. */
+/*
+ * Clears the state byte of a slot, so that no slot begins at its page any more, and lowers the count of its bucket's
+ * slots.
+ */
 void region_forget(uint32_t number);
 
-/* Returns how many slots the bucket has. */
+/* Returns how many slots the bucket has, in use or free. */
 uint32_t region_carved(unsigned bucket);
 
-/* Adds to `live` the number of live slots of each bucket. Signal-safe. Reads a byte for each page that was ever
- * carved. */
+/*
+ * Adds to `live` the number of live slots of each bucket. Signal handlers may call this function. Price: it reads a
+ * byte for each page that was ever carved.
+ */
 void region_count_live(uint32_t live[BUCKET_LIMIT]);
 
 /* Returns how many pages of the range were ever carved. No slot lies behind them. */
 uint32_t region_front(void);
 
-/* Returns true if the range has no room left for a slot of the largest bucket, or if another mapping stands in its
- * way. The cause of a failed carve is then not a lack of memory. */
+/*
+ * Returns true if the range has no room left for a slot of the largest bucket, or if another mapping is in its way. A
+ * lack of memory is then not the reason why no slot could be carved.
+ */
 bool region_is_full(void);
 
-/* Returns true if less than half of the longest range is carved. Beyond that addresses are spared. */
+/*
+ * Returns true if less than half of the range, at the greatest length that it may reach, is carved. When more is
+ * carved, the library uses addresses sparingly.
+ */
 bool region_has_room(void);
 
-/* Returns how many bytes of the range are mapped. */
+/* Returns how many bytes of the range, from its start on, are usable. */
 size_t region_ready(void);
 
 /*
  * region_hold keeps all threads from making the range and its tables grow, and region_release ends that. The thread
- * that forks calls region_hold before the fork, and region_release after the fork in the parent, and first of all in
- * the child.
+ * that forks calls region_hold before the fork. After the fork, the parent calls region_release, and so does the child,
+ * before all else.
  */
 void region_hold(void);
 void region_release(void);
 
-/* Mends the counts and tables of the region. In the child of a fork of several threads, of which one may have been
- * carving slots or returning addresses. */
+/*
+ * Mends the counts and tables of the region. This function runs in the child of a fork of a process with several
+ * threads, because one of them may have been carving slots or returning addresses at the fork.
+ */
 void region_after_fork(void);
 
-/* Returns `region_growth` as an object that `sockmalloc stat` copies from another process over its own. */
+/*
+ * Returns where `region_growth` lies and how large it is. `sockmalloc stat` copies the `region_growth` of another
+ * process over its own.
+ */
 struct span region_growth_span(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* A window of addresses in which nothing is mapped, divided among the tables at start. */
+/* Chooses a window of addresses in which nothing is mapped, which start-up divides among the tables. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "memory/reserve.h"
 
@@ -12,8 +12,9 @@
 /*
  * The library looks for a window from 64 to 80 TiB, if it cannot lie just below the program. These addresses are above
  * the addresses that mimalloc (2 to 30 TiB), Java's heaps and programs under `ulimit -s unlimited` use, and below
- * programs, libraries and stacks. RANDOM_TRIES places are tried, drawn from random bytes of the kernel. ThreadSanitizer
- * keeps its own memory at these addresses, and leaves 1.5 TiB for a program from 85 TiB on (x86-64).
+ * programs, libraries and stacks. The library tries RANDOM_TRIES places, which it computes from random bytes of the
+ * kernel. ThreadSanitizer keeps its own memory at these addresses, and leaves 1.5 TiB for a program from 85 TiB on
+ * (x86-64).
  */
 enum { RANDOM_TRIES = 8, ALIGNMENT_SHIFT = 21 };
 static const uintptr_t lowest = (uintptr_t)(UNDER_THREAD_SANITIZER ? 0x5510 : 0x4000) << 32;

@@ -9,7 +9,7 @@
 #include "memory/slot_meta.h"
 #include "os/os.h"
 
-/* Returns the figure that the pages of a slot with this state byte belong to. */
+/* Returns the figure of `residency` in which the pages of a slot with this state byte are counted. */
 static size_t *residency_of(struct residency *residency, uint8_t meta)
 {
     switch (slot_meta_state(meta)) {
@@ -43,11 +43,15 @@ static void residency_add(struct walk *walk, uint32_t number)
     *residency_of(&walk->residency[slot_meta_bucket(meta)], meta) += (size_t)1 << REGION_SHIFT;
 }
 
-/* Adds the pages from `first` up to `end` that are in memory. Returns false if the kernel does not say. */
+/*
+ * Adds those pages from `first` up to `end` that are in memory to the figures. Returns false if the kernel does not
+ * tell which pages these are.
+ */
 static bool residency_add_part(struct walk *walk, uint32_t first, uint32_t end)
 {
-    unsigned char pages[OS_RESIDENCY_PAGES]; /* small, because a signal handler may have a stack of two pages */
-    size_t granules = os_page_size() >> REGION_SHIFT; /* granules of 4 KiB in a page of the machine */
+    /* the array is small, because a signal handler may have a stack of two pages */
+    unsigned char pages[OS_RESIDENCY_PAGES];
+    size_t granules = os_page_size() >> REGION_SHIFT; /* the number of granules of 4 KiB in a page of the machine */
     if (!residency_ask(region_slot(first), (size_t)(end - first) << REGION_SHIFT, pages)) {
         return false;
     }
@@ -59,7 +63,10 @@ static bool residency_add_part(struct walk *walk, uint32_t first, uint32_t end)
     return true;
 }
 
-/* Adds the pages of slots that lie side by side, in parts of OS_RESIDENCY_PAGES. */
+/*
+ * Adds the pages in memory of slots that lie side by side, OS_RESIDENCY_PAGES pages at a time. Returns false if the
+ * kernel does not tell which pages these are.
+ */
 static bool residency_add_stretch(struct residency *residency, uint32_t first, uint32_t end)
 {
     struct walk walk = {.slot = first, .residency = residency};
@@ -73,8 +80,11 @@ static bool residency_add_stretch(struct residency *residency, uint32_t first, u
     return known;
 }
 
-/* Adds all slots, by stretches that lie side by side. A hole may lie between two stretches, and the kernel fails for
- * addresses that are not mapped. */
+/*
+ * Adds the pages of all slots, one stretch of slots that lie side by side after the other. Between two stretches may
+ * lie unmapped addresses, for which the system call would fail. Returns false if the kernel does not tell which pages
+ * are in memory.
+ */
 static bool residency_add_all(struct residency *residency)
 {
     bool known = true;

@@ -14,20 +14,21 @@ struct residency {
     size_t live;
     size_t free;
     size_t purged; /* pages that were touched after the purge, or that the kernel has kept */
-    bool known;    /* false if the kernel did not say or may not be called; the other figures are then 0 */
+    bool known;    /* false if the kernel did not tell or may not be called; the other figures are then 0 */
 };
 
 /*
- * Measures what each bucket has in memory. It asks the kernel which pages of the range are in memory, in one pass with
- * a system call for each 4 MiB, and reads the state of the slot of each such page. The sum of all figures is what the
- * kernel said. While other threads work, a slot may have changed its state since. Signal-safe, no lock.
+ * Measures how many bytes each bucket has in memory. The function gets from the kernel which pages of the range are in
+ * memory, in one pass with a system call for each 4 MiB, and reads the state of the slot of each page in memory. The
+ * sum of all figures is the number of bytes that the kernel reports. If other threads work meanwhile, a slot may change
+ * its state before the function reads the state. Signal handlers may call the function, which takes no lock.
  */
 INTERNAL void residency_measure(struct residency residency[BUCKET_LIMIT]);
 
 /*
- * Stores which pages of the range are in memory, as os_residency does. Returns false if the kernel does not say. The
- * library has it in residency_source.c. The command, which measures another process, has a function of this name that
- * reads that process's /proc/PID/pagemap.
+ * Stores which pages of the range are in memory, as os_residency does. Returns false if the kernel does not tell. There
+ * are two functions of this name. The library's lies in residency_source.c. The command `sockmalloc`, which measures
+ * another process, has one that reads that process's /proc/PID/pagemap.
  */
 INTERNAL bool residency_ask(const char *start, size_t size, unsigned char *pages);
 

@@ -1,5 +1,7 @@
-/* Asks the kernel which pages of this process are in memory, for residency_measure. The command has another file in
- * place of this one, which asks about another process. */
+/*
+ * Asks the kernel which pages of this process are in memory, for residency_measure. The command `sockmalloc` has
+ * another file in place of this one, which finds out the pages of another process.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "memory/residency.h"
 #include "os/os.h"

@@ -1,5 +1,7 @@
-/* The metadata of a page of the range: a byte and a word, which lie apart from the slots. Each free checks the
- * metadata. */
+/*
+ * The metadata of a page of the range of slots: a byte and a word, which lie apart from the slots. Each free checks the
+ * metadata.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_SLOT_META_H
 #define SOCKMALLOC_SLOT_META_H
@@ -16,7 +18,8 @@
  *
  * The byte of a page at which no slot begins is 0. The byte of a slot's first page is the sum of SLOT_BEGINS, the
  * bucket's number and one of four states. Both are relaxed atomics, because only the thread that holds a slot writes
- * its metadata. A double free by two threads is found if the first free is over when the second one reads the byte.
+ * its metadata. If two threads free a slot twice, the second free is detected if the first free has ended before the
+ * second one reads the byte.
  */
 typedef _Atomic uint8_t slot_state_byte;
 typedef _Atomic uint32_t slot_request_word;
@@ -27,13 +30,15 @@ enum {
     SLOT_LIVE = 0x40,
     SLOT_FREE = 0x80,
     SLOT_PURGED = 0xc0,  /* the kernel has confirmed that it took the pages */
-    SLOT_LEAVING = 0x20, /* added to SLOT_PURGED while the addresses of the slot are being returned */
+    SLOT_LEAVING = 0x20, /* added to SLOT_PURGED while the addresses of the slot are being returned to the kernel */
     SLOT_BEGINS = 0x10,  /* a slot begins at this page */
     SLOT_BUCKET_MASK = 0x0f,
 };
 
-/* The word: the request in bytes; two bits that mark the thread that allocated the slot; and SLOT_GROWN, set if realloc
- * has moved the block to a larger slot before. */
+/*
+ * The parts of the request word: the request in bytes; two bits that mark the thread that allocated the slot; and
+ * SLOT_GROWN, which is set if realloc has moved the block to a larger slot before.
+ */
 #define SLOT_GROWN        UINT32_C(0x80000000)
 #define SLOT_OWNER_MASK   UINT32_C(0x60000000)
 #define SLOT_REQUEST_MASK UINT32_C(0x1fffffff)
@@ -41,34 +46,34 @@ enum {
 /* The number of different marks of threads, and the place of a mark in the word. */
 enum { SLOT_OWNERS = 4, SLOT_OWNER_SHIFT = 29 };
 
-/* Returns the byte of a slot of this bucket in this state. */
+/* Returns the state byte of a slot of this bucket in this state. */
 static inline uint8_t slot_meta_of(unsigned state, size_t bucket)
 {
     return (uint8_t)(state | SLOT_BEGINS | bucket);
 }
 
-/* Returns the state that a byte says: SLOT_NEVER_USED, SLOT_LIVE, SLOT_FREE or SLOT_PURGED. */
+/* Returns the state of the slot with this state byte: SLOT_NEVER_USED, SLOT_LIVE, SLOT_FREE or SLOT_PURGED. */
 static inline unsigned slot_meta_state(uint8_t meta)
 {
     return meta & SLOT_STATE_MASK;
 }
 
-/* Returns true if a slot begins at the page with this byte. */
+/* Returns true if a slot begins at the page with this state byte. */
 static inline bool slot_meta_begins(uint8_t meta)
 {
     return (meta & SLOT_BEGINS) != 0;
 }
 
-/* Returns the number of the bucket that a byte says. */
+/* Returns the number of the bucket of the slot with this state byte. */
 static inline unsigned slot_meta_bucket(uint8_t meta)
 {
     return meta & SLOT_BUCKET_MASK;
 }
 
 /*
- * Returns true if the byte says live, and stores in `freed` what the byte is when the slot is free. One addition does
- * both: SLOT_FREE is SLOT_LIVE + 0x40, and adding 0x40 overflows a signed byte if the state is live and for no other
- * state.
+ * Returns true if the state byte is that of a live slot. Stores in `freed` the byte that the slot has when it is free.
+ * One addition does both: SLOT_FREE is SLOT_LIVE + 0x40, and adding 0x40 overflows a signed byte if the state is live
+ * and for no other state.
  */
 static inline bool slot_meta_free(uint8_t meta, uint8_t *freed)
 {
@@ -85,26 +90,28 @@ static inline bool slot_meta_is_zero(uint8_t meta)
     return slot_meta_state(meta) == SLOT_NEVER_USED || slot_meta_state(meta) == SLOT_PURGED;
 }
 
-/* Returns true if the addresses of the slot are being returned. */
+/* Returns true if the addresses of the slot are being returned to the kernel. */
 static inline bool slot_meta_is_leaving(uint8_t meta)
 {
     return (meta & SLOT_LEAVING) != 0;
 }
 
-/* Returns the request in bytes that a word says. */
+/* Returns the bytes of the request that a request word contains. */
 static inline size_t slot_meta_request(uint32_t word)
 {
     return word & SLOT_REQUEST_MASK;
 }
 
-/* Returns the mark of a thread by the number of its cache. malloc writes it into the request word of each slot that
- * the thread allocates. There are SLOT_OWNERS marks, so two threads can have equal ones. */
+/*
+ * Returns the mark of a thread for the number of the thread's cache. malloc writes it into the request word of each
+ * slot that the thread allocates. There are SLOT_OWNERS marks, so two threads can have equal ones.
+ */
 static inline uint32_t slot_meta_owner(size_t number)
 {
     return (uint32_t)(number % SLOT_OWNERS) << SLOT_OWNER_SHIFT;
 }
 
-/* Returns true if the request word has this mark. */
+/* Returns true if the request word has this thread's mark. */
 static inline bool slot_meta_is_owned_by(uint32_t word, uint32_t owner)
 {
     return ((word ^ owner) & SLOT_OWNER_MASK) == 0;

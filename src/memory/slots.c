@@ -1,4 +1,7 @@
-/* The stacks of free slots and of purged slots, for each bucket. The large pool has nothing else. */
+/*
+ * The stacks of free slots and of purged slots of each bucket. The large pool uses nothing but these stacks; other
+ * buckets have caches and depots too.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "memory/slots.h"
 

@@ -1,4 +1,7 @@
-/* The stacks of free slots and of purged slots, for each bucket. The large pool has nothing else. */
+/*
+ * The stacks of free slots and of purged slots of each bucket. The large pool uses nothing but these stacks; other
+ * buckets have caches and depots too.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_SLOTS_H
 #define SOCKMALLOC_SLOTS_H
@@ -14,9 +17,9 @@
 enum slots_source { SLOTS_FROM_NONE, SLOTS_FROM_FREE, SLOTS_FROM_PURGED, SLOTS_FROM_CARVED };
 
 /*
- * Free slots keep their pages. The slot that was freed last is popped first, because its lines are most likely in the
- * processor's cache. There is a stack for each generation (decay.h). Purged slots have no pages, so they are popped
- * only if no free slot is left.
+ * Free slots keep their pages. The slot that was freed last is popped first, because its cache lines are most likely in
+ * the processor's cache. There is a stack for each of the two generations into which decay.h divides free slots by age.
+ * Purged slots have no pages, so they are popped only if no free slot is left.
  */
 struct slots {
     _Alignas(COLOUR_PAGE) char colour[COLOUR_SLOTS];
@@ -40,7 +43,9 @@ static inline uint32_t slots_pop_free(size_t bucket)
     return LIKELY(number != STACK_EMPTY) ? number : slots_pop_generation(bucket, young ^ 1);
 }
 
-/* Returns the number of the slot that was freed last, or STACK_EMPTY. Another thread may have popped it already. */
+/*
+ * Returns the number of the slot that was freed last, or STACK_EMPTY. Another thread may have popped this slot already.
+ */
 static inline uint32_t slots_peek_free(unsigned bucket)
 {
     return stack_peek(&slots.free[decay_young()][bucket]);
@@ -64,8 +69,10 @@ static inline uint32_t slots_pop_purged(unsigned bucket)
     return stack_pop(&slots.purged[bucket], region.links, region.link_shift);
 }
 
-/* Returns a free slot, else a purged one, else a new one that is carved, and stores in `source` which of these. Returns
- * NULL if the range is full or memory has run out. Any thread may call it, and it takes no lock. */
+/*
+ * Returns a free slot; else a purged slot; else a new slot, which is carved. Stores in `source` which of these the slot
+ * is. Returns NULL if the range is full or memory has run out. Any thread may call this function, which takes no lock.
+ */
 static inline void *slots_pop(unsigned bucket, enum slots_source *source)
 {
     uint32_t number = slots_pop_free(bucket);
@@ -82,25 +89,32 @@ static inline void *slots_pop(unsigned bucket, enum slots_source *source)
     return region_slot(number);
 }
 
-/* Pushes a slot to the free slots of one generation. Its metadata must say SLOT_FREE. */
+/* Pushes a slot to the free slots of one generation. The state in the slot's metadata must be SLOT_FREE. */
 static inline void slots_push_generation(size_t bucket, uint32_t number, unsigned generation)
 {
     stack_push(&slots.free[generation][bucket], region.links, region.link_shift, number);
 }
 
-/* Pushes a slot that has just been freed: to the young generation. Its metadata must say SLOT_FREE. */
+/*
+ * Pushes a slot that has just been freed to the young generation. The state in the slot's metadata must be SLOT_FREE.
+ */
 static inline void slots_push(size_t bucket, uint32_t number)
 {
     slots_push_generation(bucket, number, decay_young());
 }
 
-/* Pushes a slot to the purged ones. Its metadata must say SLOT_PURGED, or SLOT_NEVER_USED. */
+/*
+ * Pushes a slot to the stack of purged slots. The state in the slot's metadata must be SLOT_PURGED or SLOT_NEVER_USED.
+ */
 static inline void slots_push_purged(unsigned bucket, uint32_t number)
 {
     stack_push(&slots.purged[bucket], region.links, region.link_shift, number);
 }
 
-/* Forgets all slots. In the child of a fork, which finds them again by their metadata. */
+/*
+ * Empties all stacks. This function runs in the child of a fork, which then finds the free slots again by their
+ * metadata.
+ */
 void slots_reset(void);
 
 #endif

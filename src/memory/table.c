@@ -7,11 +7,17 @@
 #include "base/bounds.h"
 #include "os/os.h"
 
-/* The most bytes of one step. A large table grows by an eighth of its size, so that few calls serve a burst. */
+/*
+ * The most bytes that a table grows by at once. A large table grows by an eighth of its size, so that few system calls
+ * are needed if many slots are carved quickly.
+ */
 enum { TABLE_STEP_MAX = 32 << 20 };
 
-/* A thread that was refused checks this often if the other thread has published its growth, and sleeps this many
- * nanoseconds after each check: two seconds in all, in case the other thread gets no processor. */
+/*
+ * A thread whose mremap was refused checks TABLE_LOOKS times if another thread has published how far it extended the
+ * table, and sleeps TABLE_NAP nanoseconds after each check. It waits for two seconds in all, because the other thread
+ * may get no processor for a while.
+ */
 enum { TABLE_LOOKS = 40000, TABLE_NAP = 50000 };
 
 /* Counts how many times the thread is between its mremap and the store to `ready`. In a signal handler, a count above 0
@@ -53,20 +59,25 @@ void table_grow_sparingly(void)
     atomic_store_explicit(&sparing, true, memory_order_relaxed);
 }
 
-/* Returns how many bytes are usable. What was written to `ready` by table_publish is mapped. */
+/*
+ * Returns how many bytes are usable. As many bytes are mapped, because table_publish writes to `ready` only after the
+ * kernel has extended the mapping.
+ */
 static size_t table_ready(const struct table *table)
 {
     return atomic_load_explicit(&table->ready, memory_order_acquire);
 }
 
-/* Publishes how far the table reaches. A plain store is enough, because the kernel lets one thread alone extend the
- * table from a given end, and no other before this store. */
+/*
+ * Publishes how far the table reaches. A plain store is enough, because only one thread at a time can extend the table:
+ * the kernel refuses to extend it twice from one end, and other threads learn the new end by this store.
+ */
 static void table_publish(struct table *table, size_t ready)
 {
     atomic_store_explicit(&table->ready, ready, memory_order_release);
 }
 
-/* Notes that the thread is between its mremap and the store to `ready`. table_end takes the note back. */
+/* Notes that the thread is between its mremap and the store to `ready`. table_end undoes the note. */
 static void table_begin(void)
 {
     unsigned depth = atomic_load_explicit(&inside, memory_order_relaxed);
@@ -79,7 +90,10 @@ static void table_end(void)
     atomic_store_explicit(&inside, depth - 1, memory_order_relaxed);
 }
 
-/* Returns false if a thread holds the table. The caller must call table_leave in either case. */
+/*
+ * Notes that the thread is about to extend the table. Returns false if another thread holds the table; the caller then
+ * must not extend it. The caller must call table_leave in either case.
+ */
 static bool table_enter(struct table *table)
 {
     table_begin();
@@ -94,8 +108,9 @@ static void table_leave(struct table *table)
 }
 
 /*
- * Extends the table from `ready` to `goal`. It first checks that the table still ends at `ready`: nothing before the
- * end is unmapped while a thread is between table_enter and table_leave, but something may have been unmapped before.
+ * Extends the table from `ready` to `goal`. The function first checks that the table still ends at `ready`, because
+ * addresses inside the table may have been unmapped before table_enter. None are unmapped between table_enter and
+ * table_leave.
  */
 static enum table_answer table_extend(struct table *table, size_t ready, size_t goal)
 {
@@ -111,7 +126,10 @@ static enum table_answer table_extend(struct table *table, size_t ready, size_t 
     return answer;
 }
 
-/* A step is an eighth of the table, `step` at least and TABLE_STEP_MAX at most. */
+/*
+ * The table grows by an eighth of its size, but by no less than `step` bytes. The eighth counts as TABLE_STEP_MAX at
+ * most.
+ */
 size_t table_goal(const struct table *table, size_t size)
 {
     size_t least = os_round_to_pages(size);
@@ -138,12 +156,13 @@ static bool table_is_interrupted(void)
 }
 
 /*
- * Called after the kernel has refused to extend the table from `ready` on. Returns true if another thread has extended
- * the table meanwhile. If nothing is mapped behind the table, memory is short. If something is mapped there, either
- * another thread has extended the table and will soon publish that, or the mapping is a stranger's. In the second case
- * `blocked` is set to the end of the table, so that no thread waits for the stranger's mapping again. If the other
- * thread publishes at the last moment after all, the table ends elsewhere, and the mark has no effect. A signal handler
- * does not wait for the thread that it interrupted, and sets no mark, because other threads still have to wait.
+ * table_grow_to calls this function after the kernel has refused to extend the table from `ready` on. Returns true if
+ * another thread has extended the table meanwhile. If nothing is mapped behind the table, memory is short. If something
+ * is mapped there, either another thread has extended the table and will soon publish that, or the mapping does not
+ * belong to the table. In the second case `blocked` is set to the end of the table, so that no thread waits because of
+ * that mapping again. If another thread publishes its extension at the last moment after all, the table no longer ends
+ * at `blocked`, and `blocked` has no effect. A signal handler does not wait for the thread that it interrupted, and
+ * does not set `blocked`, because other threads still have to wait.
  */
 static bool table_await(struct table *table, size_t ready)
 {
@@ -179,7 +198,10 @@ bool table_hold(struct table *table)
             return true;
         }
         if (table_is_interrupted()) {
-            /* called by a signal handler that interrupted its own thread between its mremap and the store to `ready` */
+            /*
+             * the caller is a signal handler that interrupted its own thread between its mremap and the store to
+             * `ready`
+             */
             return false;
         }
         os_wait(&nothing, 0, TABLE_NAP);
@@ -237,9 +259,9 @@ bool table_grow(struct table *table, size_t size)
 }
 
 /*
- * If another thread was extending the table when the process forked, its pages may be mapped behind the end that the
- * child knows. They look like a stranger's mapping, so the child does not use them: the kernel refuses to extend the
- * table, and table_await then finds the table blocked.
+ * If another thread was extending the table when the process forked, the new pages may be mapped behind the end that
+ * the child knows. They look like a mapping that does not belong to the table, so the child does not use them: the
+ * kernel refuses to extend the table, and table_await then finds the table blocked.
  */
 void table_after_fork(struct table *table)
 {

@@ -9,32 +9,41 @@
 #include <stdint.h>
 
 /*
- * The addresses behind the table are not reserved, so that a process shows in /proc only what it uses. The table
- * grows by an mremap of its last page, so it stays one mapping, and new pages inherit its name and its advice. If
- * something else has been mapped behind the table, the kernel refuses and the table is full. It never overwrites
- * another mapping.
+ * The addresses behind the table are not reserved, so that /proc shows only the addresses that the process uses. The
+ * table grows by an mremap of its last page, so the table stays one mapping, and new pages inherit its name and its
+ * advice. If something else has been mapped behind the table, the kernel refuses and the table is full. The table never
+ * overwrites another mapping.
  *
- * Any thread may make the table grow at any time without a lock. If two threads do at once, the kernel refuses one of
- * them. That thread waits until the other one has published how far the table reaches.
+ * Any thread may make the table grow at any time without a lock. If two threads make it grow at once, the kernel
+ * refuses one of them. That thread waits until the other one has published how far the table reaches.
  */
 struct table {
     char *start;
-    size_t limit;             /* bytes that the table may grow to */
-    size_t step;              /* bytes that the table grows by at least */
-    _Atomic size_t ready;     /* bytes that are usable so far; never falls */
-    _Atomic uint32_t growing; /* threads between their mremap and the store to `ready`; TABLE_HELD if held */
-    _Atomic size_t blocked;   /* how far the table reached when another mapping was in its way; 0 if none ever was */
+    size_t limit;         /* bytes that the table may grow to */
+    size_t step;          /* the least bytes that the table grows by at once */
+    _Atomic size_t ready; /* bytes that are usable so far; never falls */
+    /*
+     * the number of threads between their mremap and the store to `ready`; TABLE_HELD is added while a thread holds the
+     * table
+     */
+    _Atomic uint32_t growing;
+    _Atomic size_t blocked; /* `ready` at the time when another mapping was in the table's way; 0 if none ever was */
 };
 
-/* Maps the first page at `start`. One thread calls it at start-up. Returns false if the kernel refuses or something is
- * mapped there. */
+/*
+ * Maps the first page at `start`. One thread calls it at start-up. Returns false if the kernel refuses or something is
+ * mapped there already.
+ */
 bool table_open(struct table *table, char *start, size_t limit, size_t step);
 
 /* Unmaps a table that will not be used. One thread calls it at start-up. */
 void table_close(struct table *table);
 
-/* Makes the first `size` bytes usable, and some more if memory allows. Returns false if `size` exceeds the limit, if
- * the kernel refuses memory, or if another mapping is in the way. Any thread may call it, and it takes no lock. */
+/*
+ * Makes the first `size` bytes usable, and some more if memory allows. Returns false if `size` exceeds the limit, if
+ * the kernel refuses memory, or if another mapping is in the way. Any thread may call this function, which takes no
+ * lock.
+ */
 bool table_grow(struct table *table, size_t size);
 
 /* The two halves of table_grow, for a table that must not grow further than others. table_goal returns how many bytes
@@ -42,23 +51,29 @@ bool table_grow(struct table *table, size_t size);
 size_t table_goal(const struct table *table, size_t size);
 bool table_grow_to(struct table *table, size_t size);
 
-/* Makes all tables grow by no more than is needed from now on. Called when memory is tight, because limits count
- * mapped memory even if it is not used. */
+/*
+ * Makes all tables grow by no more than is needed from now on. The library calls this function when memory is tight,
+ * because limits on memory count mapped memory even if it is not used.
+ */
 void table_grow_sparingly(void);
 
 /*
- * Keep all threads from making the table grow, until table_release. This is needed before addresses inside the table
- * are unmapped, because a thread that has read an older end could extend the table into these addresses; and before a
- * fork, so that the child finds no thread in the middle of growing. table_try_hold returns false if any thread is in
- * the middle of growing. table_hold waits for such threads for two seconds, and returns false after that, or if it is
- * called by a signal handler that interrupted its own thread there.
+ * table_hold and table_try_hold keep all threads from making the table grow, until table_release is called. This is
+ * needed before addresses inside the table are unmapped, because a thread that has read an older end of the table could
+ * extend the table into these addresses. It is also needed before a fork, so that at the fork no thread is in the
+ * middle of making the table grow. table_try_hold returns false if another thread holds the table or is making it grow.
+ * table_hold waits for such threads for two seconds, and then returns false. It returns false at once if a signal
+ * handler calls it that interrupted its own thread while that made a table grow.
  */
 bool table_try_hold(struct table *table);
 bool table_hold(struct table *table);
 void table_release(struct table *table);
 
-/* Ends all growing by threads that the child of a fork does not have. If such a thread had extended the table without
- * having published it, the child cannot use the new pages, and the table is full. */
+/*
+ * Notes in the child of a fork that no thread is making the table grow, because the child does not have the threads
+ * that did so in the parent. If such a thread had extended the table without having published it, the child cannot use
+ * the new pages, and the table is full.
+ */
 void table_after_fork(struct table *table);
 
 /* Returns true if another mapping was in the way when the table last had to grow, and the table has not grown since. */

@@ -1,4 +1,4 @@
-/* Finds out how much memory the control group of the process still grants, in version 1 or 2 of control groups. */
+/* Finds out how much more memory the control group of the process may use, in version 1 or 2 of control groups. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "os/cgroup.h"
 
@@ -9,7 +9,10 @@
 #include "base/text.h"
 #include "os/os.h"
 
-/* The names that a version of control groups uses. `file_pages` are lines of the file memory.stat. */
+/*
+ * The names of files and lines that a version of control groups uses. `file_pages` are the beginnings of lines in the
+ * file memory.stat.
+ */
 struct cgroup_version {
     const char *line; /* the beginning of the group's line in /proc/self/cgroup, which the path follows */
     const char *mount;
@@ -18,7 +21,10 @@ struct cgroup_version {
     const char *file_pages[2];
 };
 
-/* Version 1 comes first. If its hierarchy has the memory controller, version 2 does not have it. */
+/*
+ * Version 1 is tried first, because if its hierarchy has the memory controller, the hierarchy of version 2 does not
+ * have it.
+ */
 static const struct cgroup_version versions[] = {
     {":memory:",
      "/sys/fs/cgroup/memory",
@@ -77,8 +83,8 @@ static uint64_t cgroup_file_pages(const struct cgroup_search *search)
 }
 
 /*
- * Reads limit and usage at the current level. Returns false if this level has no limit. Reading the pages of files is
- * most of the price, so it is done only if more than half of the limit is used.
+ * Reads limit and usage at the current level of the hierarchy. Returns false if this level has no limit. Reading how
+ * many pages of files the group has is most of the price, so this is done only if more than half of the limit is used.
  */
 static bool cgroup_look_at(const struct cgroup_search *search, struct cgroup_room *room)
 {
@@ -95,7 +101,7 @@ static bool cgroup_look_at(const struct cgroup_search *search, struct cgroup_roo
     return true;
 }
 
-/* Goes one level up. Returns false at the top. */
+/* Moves the search one level up in the hierarchy of groups. Returns false at the top. */
 static bool cgroup_rise(struct cgroup_search *search)
 {
     char *slash = strrchr(search->path, '/');
@@ -106,7 +112,7 @@ static bool cgroup_rise(struct cgroup_search *search)
     return true;
 }
 
-/* Copies the path up to the end of its line, without slashes at its end. */
+/* Stores the group's path, which ends at the end of its line, without slashes at its end. */
 static void cgroup_set_path(struct cgroup_search *search, const char *path)
 {
     size_t length = strcspn(path, "\n");

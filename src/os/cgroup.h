@@ -1,4 +1,4 @@
-/* Finds out how much memory the control group of the process still grants, in version 1 or 2 of control groups. */
+/* Finds out how much more memory the control group of the process may use, in version 1 or 2 of control groups. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_CGROUP_H
 #define SOCKMALLOC_CGROUP_H
@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 /*
- * Memory of a control group, in bytes. Pages of files do not count as used, because the kernel reclaims them before
- * it kills a process.
+ * The memory limit of a control group, and how much of the limit is left, in bytes. Pages of files do not count as
+ * used, because the kernel reclaims them before it kills a process.
  */
 struct cgroup_room {
     uint64_t limit;
@@ -17,9 +17,12 @@ struct cgroup_room {
 
 enum { CGROUP_PATH_SIZE = 512 };
 
-/* A search that is made in steps. The caller owns the structure, and reads only `found` and `room`. */
+/*
+ * The state of a search for the tightest memory limit, which cgroup_step continues. The caller owns the structure, and
+ * reads only `found` and `room`.
+ */
 struct cgroup_search {
-    bool found; /* true if a limit was found; `room` is then the tightest one */
+    bool found; /* true if a limit was found; `room` then describes the tightest limit */
     struct cgroup_room room;
     const char *root;
     const struct cgroup_version *version; /* NULL until the group of the process is known */
@@ -28,18 +31,18 @@ struct cgroup_search {
 
 /*
  * Begins a search for the tightest memory limit on the control group of the process and on the groups above it. The
- * search finds nothing if there is no limit or none can be read: no control group file system is mounted, a chroot
- * hides it, or permission is missing. `root` is put before the paths in /proc and /sys. It is "" except in tests, and
- * the string must stay valid during the search.
+ * search finds nothing if there is no limit, or if no limit can be read because no control group file system is
+ * mounted, a chroot hides that file system, or permission is missing. `root` is put before the paths in /proc and /sys.
+ * It is "" except in tests, and the string must stay valid during the search.
  */
 void cgroup_begin(struct cgroup_search *search, const char *root);
 
 /*
- * Makes one step of a search: first finds the group, then reads one level of the hierarchy in each step. Returns
- * false after the last step. Files are opened anew each time, because a limit can be set and a process can be moved
- * at any moment. Opening and reading a file takes 10 to 500 us. A step reads one file; at a level with a limit it
- * reads two, and three if the usage is near the limit. Safe in any thread and in signal handlers, if one caller at a
- * time uses a search. Keeps errno.
+ * Makes one step of a search. The first step finds the group of the process, and each further step reads one level of
+ * the hierarchy of groups. Returns false after the last step. Files are opened anew in each search, because a limit can
+ * be set and a process can be moved at any moment. Opening and reading a file takes 10 to 500 us. A step reads one
+ * file; at a level with a limit it reads two files, and three if more than half of the limit is used. Any thread and
+ * any signal handler may call this function, but only one caller at a time may use a search. The function keeps errno.
  */
 bool cgroup_step(struct cgroup_search *search);
 
@@ -54,8 +57,9 @@ static inline bool cgroup_look(struct cgroup_search *search, const char *root)
 }
 
 /*
- * Returns how much of the last ten seconds some process of the machine waited for memory, in hundredths of a percent
- * (/proc/pressure/memory, Linux 4.20). Returns 0 if the kernel does not say.
+ * Returns during how much of the last ten seconds at least one process of the machine waited for memory, in hundredths
+ * of a percent (/proc/pressure/memory, Linux 4.20). Returns 0 if the kernel does not report this figure. `root` is put
+ * before the path, as in cgroup_begin.
  */
 uint32_t cgroup_stall(const char *root);
 

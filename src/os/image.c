@@ -1,4 +1,4 @@
-/* An executable or shared library as it lies in memory: its address range and its exported functions. */
+/* Reads an executable or shared library as it lies in memory: its address range and its exported functions. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "os/image.h"
 
@@ -9,12 +9,15 @@
 #include "os/os.h"
 
 /*
- * The first two say how much one system call reads, so that little stack is used. The others are limits that no real
- * object reaches.
+ * The first two numbers say how many items one system call reads, which is few, so that little stack is used. The
+ * others are limits that no real object reaches.
  */
 enum { WORDS_A_CALL = 64, SYMBOLS_A_CALL = 40, SEGMENTS_LIMIT = 64, DYNAMIC_LIMIT = 512, SYMBOLS_LIMIT = 1 << 24 };
 
-/* The entries of the dynamic section that are needed here, unchanged. */
+/*
+ * The entries of the dynamic section that are needed here, as they stand in the section; image_pointer makes addresses
+ * in the process of them.
+ */
 struct dynamic {
     uintptr_t symbols;
     uintptr_t strings;
@@ -100,8 +103,8 @@ static bool dynamic_read(struct dynamic *dynamic, uintptr_t address)
 }
 
 /*
- * Returns the address in the process for a pointer of the dynamic section. glibc has replaced it by the address in
- * the process; musl leaves the address in the file.
+ * Returns the address in the process for a pointer of the dynamic section. glibc has replaced the pointer by the
+ * address in the process; musl leaves the address that the file has.
  */
 static uintptr_t image_pointer(const struct image *image, uintptr_t pointer)
 {
@@ -134,7 +137,7 @@ static uint32_t gnu_hash_last_chain(uintptr_t buckets, uint32_t count)
 
 /*
  * Returns the number of symbols by the table that DT_GNU_HASH points at. The table does not contain that number. The
- * last symbol is at the end of the chain that begins last, and the last word of a chain is odd.
+ * last symbol is at the end of the chain that begins at the highest symbol number, and the last word of a chain is odd.
  */
 static size_t gnu_hash_count(uintptr_t table)
 {
@@ -191,8 +194,9 @@ static bool symbol_is_function(const ElfW(Sym) * symbol)
 }
 
 /*
- * Returns true if a symbol is a better answer than the best one so far. Of functions that overlap, the one that
- * begins last is best. Of several names for one function, the first is best.
+ * Returns true if a symbol is a function that contains the address `wanted` and is a better answer than the function
+ * that begins at `best`. Of functions that overlap, the one that begins last is best. Of several names for one
+ * function, the first is best.
  */
 static bool symbol_is_better(const ElfW(Sym) * symbol, uintptr_t wanted, uintptr_t best)
 {
@@ -230,7 +234,7 @@ bool image_name(const struct image *image, const struct image_symbol *symbol, ch
     }
     if (memchr(name, '\0', length) == NULL) {
         if (length < size) {
-            return false; /* the table ended within this name, which a valid table does not */
+            return false; /* the table ended within this name, so the table is not valid */
         }
         memcpy(name + size - sizeof dots, dots, sizeof dots);
     }

@@ -1,4 +1,4 @@
-/* An executable or shared library as it lies in memory: its address range and its exported functions. */
+/* Reads an executable or shared library as it lies in memory: its address range and its exported functions. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_IMAGE_H
 #define SOCKMALLOC_IMAGE_H
@@ -11,12 +11,12 @@
 
 /*
  * Everything is read by os_copy, so an object that another thread unmaps meanwhile is an error and never a fault.
- * Numbers that were read are checked against bounds before they are used. The lock of the dynamic linker is not
- * taken. A process behind a seccomp filter must not call these functions. Safe in any thread and in signal handlers;
- * errno is kept; about 1.5 KiB of stack are used.
+ * Numbers that were read are checked against bounds before they are used. The lock of the dynamic linker is not taken.
+ * A process behind a seccomp filter must not call these functions. Any thread and any signal handler may call these
+ * functions. They keep errno and use about 1.5 KiB of stack.
  */
 
-/* All addresses are addresses in the process. */
+/* An ELF object in memory. All addresses below are addresses in the process. */
 struct image {
     uintptr_t bias; /* what to add to an address in the object's file to get the address in the process */
     uintptr_t start;
@@ -29,7 +29,7 @@ struct image {
 
 struct image_symbol {
     uintptr_t address;
-    size_t name; /* where the name begins, for image_name */
+    size_t name; /* where the name begins in the object's table of strings, for image_name */
 };
 
 /*
@@ -39,15 +39,15 @@ struct image_symbol {
 INTERNAL bool image_read(uintptr_t start, struct image *image);
 
 /*
- * Finds the exported function that contains an address. Returns false if there is none. A function that is not
- * exported is not found, and no neighbour is named in its place. Price: a system call for every 40 symbols of the
- * object.
+ * Finds the exported function that contains an address. Returns false if there is none. For an address in a function
+ * that is not exported, nothing is found, and no neighbouring function is named in its place. Price: a system call for
+ * every 40 symbols of the object.
  */
 INTERNAL bool image_find(const struct image *image, uintptr_t address, struct image_symbol *symbol);
 
 /*
- * Copies the name of a symbol. A name that does not fit is cut and ends in dots. Returns false if the name cannot be
- * read or is empty.
+ * Copies the name of a symbol. A name that does not fit into `size` bytes is cut and ends in dots. Returns false if the
+ * name cannot be read or is empty.
  */
 INTERNAL bool image_name(const struct image *image, const struct image_symbol *symbol, char *name, size_t size);
 

@@ -27,8 +27,10 @@ static bool listener_is_ready(int file)
     return system_call(SYS_ppoll, &one, 1, &none, NULL, 0) != 0;
 }
 
-/* Returns false for descriptors from which accept takes no connection, since it fails or, as for AF_ALG, has no
- * queue. */
+/*
+ * Returns false for descriptors on which accept never waits for a connection, because accept fails or, as for AF_ALG,
+ * the socket has no queue of connections.
+ */
 static bool listener_listens(int file)
 {
     int listens = 0;

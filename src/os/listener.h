@@ -10,10 +10,10 @@ enum listener {
 };
 
 /*
- * Returns what accept would do with the descriptor. The answer may be out of date as soon as it is given, because
- * other processes may accept from the same socket. Takes no connection and changes nothing. Price: two to four system
- * calls. Safe in any thread and in signal handlers; it is no cancellation point, and errno stays as it is. Not to be
- * called where a seccomp filter may be in force.
+ * Returns what accept would do with the descriptor. The answer may be out of date as soon as the function returns,
+ * because other processes may accept from the same socket. The function takes no connection and changes nothing. Price:
+ * two to four system calls. Any thread and any signal handler may call the function, which is no cancellation point and
+ * keeps errno. It must not be called where a seccomp filter may be in force, because the filter might end the process.
  */
 enum listener listener_look(int file);
 

@@ -1,4 +1,4 @@
-/* A mutex for use inside malloc. A signal handler never waits in it for the thread that it interrupted. */
+/* A mutex for use inside malloc. A signal handler never waits for a lock that the interrupted thread holds. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "os/lock.h"
 
@@ -9,14 +9,14 @@
 enum { LOCK_FREE, LOCK_TAKEN, LOCK_AWAITED };
 
 /*
- * Counts the locks that the thread is inside of. A lock counts from before the thread takes it until after the thread
- * has released it. A count for each thread is needed, and an owner in each lock would not do: if two threads hold a
- * lock each, and a signal handler in each wants the other's lock, no owner would show that one must give way. Plain
- * loads and stores suffice, because a handler leaves the count as it found it.
+ * The number of locks that the thread is inside of. A lock counts from before the thread takes it until after the
+ * thread has released it. It would not be enough to store in each lock which thread holds it: if two threads hold a
+ * lock each, and a signal handler in each thread needs the other thread's lock, the two holders would not show that one
+ * handler must go on without a lock. Plain loads and stores suffice, because a handler leaves the count as it found it.
  */
 static _Thread_local _Atomic unsigned inside __attribute__((tls_model("initial-exec")));
 
-/* Counts one lock more. Returns true if the thread was inside a lock before. */
+/* Counts one more lock that the thread is inside of. Returns true if the thread was inside a lock before. */
 static bool lock_enter(void)
 {
     unsigned before = atomic_load_explicit(&inside, memory_order_relaxed);
@@ -34,8 +34,8 @@ static void lock_leave(void)
 
 /*
  * Sleeps until the lock is free, and takes it. The lock is then marked as awaited even if no other thread waits,
- * because a thread that slept cannot know whether others still do. A needless wake costs a system call, and a missing
- * one would leave a thread asleep forever.
+ * because a thread that slept cannot know if other threads still sleep. A needless wake costs a system call, and a
+ * missing one would leave a thread asleep forever.
  */
 static COLD void lock_wait(struct lock *lock)
 {

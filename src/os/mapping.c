@@ -8,8 +8,8 @@
 #include "os/os.h"
 
 /*
- * /proc/self/maps while it is read. It is read one character at a time, because a path may be longer than any buffer
- * here.
+ * The state of reading /proc/self/maps. The file is read one character at a time, because a path may be longer than any
+ * buffer here.
  */
 struct reader {
     int file;
@@ -39,7 +39,7 @@ static bool reader_fill(struct reader *reader)
     return length > 0;
 }
 
-/* Returns the next character. At the end of the file it returns NUL each time. */
+/* Returns the next character of the file, or NUL at the end of the file. */
 static char reader_next(struct reader *reader)
 {
     bool more = reader->at < reader->length || reader_fill(reader);
@@ -47,7 +47,7 @@ static char reader_next(struct reader *reader)
     return reader->last;
 }
 
-/* Reads a number and the one character behind it. */
+/* Reads a number and the one character behind the number. Returns the number. */
 static uint64_t reader_number(struct reader *reader, unsigned base)
 {
     uint64_t number = 0;
@@ -104,8 +104,9 @@ static bool reader_line(struct reader *reader, struct line *line)
 }
 
 /*
- * Returns true if a line is a further segment of the object that `former` belongs to. The segments of an object are
- * lines of one file, and their offsets do not fall. Where an offset falls, the file was mapped a second time.
+ * Returns true if a line describes a further segment of the object that the line `former` belongs to. The segments of
+ * an object are lines of one file, and their offsets do not fall from line to line. Where an offset falls, the file was
+ * mapped a second time.
  */
 static bool line_continues(const struct line *line, const struct line *former)
 {

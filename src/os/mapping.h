@@ -11,15 +11,16 @@
 enum { MAPPING_NAME_SIZE = 64 };
 
 struct mapping {
-    uintptr_t start;              /* where the first byte of the file is mapped, or would be */
+    /* where the first byte of the file is mapped, or would be mapped if the mapping began there */
+    uintptr_t start;
     char name[MAPPING_NAME_SIZE]; /* the last part of the file's path, cut if it is longer */
 };
 
 /*
  * Finds the mapping of a file that contains an address. Returns false if no file is mapped there or /proc cannot be
- * read. It opens a file, so a process behind a seccomp filter must not call it. Safe in any thread and in signal
- * handlers; it takes no lock, keeps errno and uses 1 KiB of stack. Price: the kernel prints every mapping below the
- * address, which takes a microsecond or less for each.
+ * read. The function opens a file, so a process behind a seccomp filter must not call it. Any thread and any signal
+ * handler may call it; it takes no lock, keeps errno and uses 1 KiB of stack. Price: the kernel prints every mapping
+ * below the address, which takes a microsecond or less for each.
  */
 INTERNAL bool mapping_find(uintptr_t address, struct mapping *mapping);
 

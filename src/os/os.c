@@ -49,7 +49,9 @@
 
 enum { NANOSECONDS_A_SECOND = 1000000000 };
 
-/* The number of known seccomp filters. If there is one, the library makes no system call that it might forbid. */
+/*
+ * The number of known seccomp filters. If there is one, the library makes no system call that the filter might forbid.
+ */
 static _Atomic unsigned filters;
 
 void os_add_filter(void)
@@ -110,8 +112,8 @@ static char *os_mmap(char *start, size_t size, int protection, int flags)
 }
 
 /*
- * Linux before 4.17 does not know MAP_FIXED_NOREPLACE and takes the address for a hint. A mapping that came to lie
- * elsewhere is removed again.
+ * Maps a range at exactly the address `start`. Linux before 4.17 does not know MAP_FIXED_NOREPLACE and takes the
+ * address for a hint, so a mapping that came to lie elsewhere is removed again.
  */
 static bool os_map_at(char *start, size_t size, int protection)
 {
@@ -128,8 +130,8 @@ bool os_claim(char *start, size_t size)
 }
 
 /*
- * valgrind and some sandboxes cannot grow a mapping in place. A new mapping is then put behind the old one, without
- * the old one's name and advice.
+ * valgrind and some sandboxes cannot grow a mapping in place. A new mapping is then put behind the old one; it does not
+ * have the name and the advice (madvise) of the old mapping.
  */
 bool os_extend(char *end, size_t size)
 {
@@ -137,7 +139,10 @@ bool os_extend(char *end, size_t size)
     return !os_is_error(system_call(SYS_mremap, end - page, page, page + size, 0)) || os_claim(end, size);
 }
 
-/* MADV_NORMAL changes nothing here, and the kernel refuses it with ENOMEM where nothing is mapped. */
+/*
+ * The advice MADV_NORMAL is what a mapping has anyway, so the call changes nothing. The kernel refuses the call with
+ * ENOMEM where nothing is mapped.
+ */
 bool os_is_mapped(char *page)
 {
     return system_call(SYS_madvise, page, os_page_size(), MADV_NORMAL) != -ENOMEM;
@@ -197,9 +202,11 @@ bool os_move(char *start, size_t size, char *place, size_t wanted)
     return !os_is_error(system_call(SYS_mremap, start, size, wanted, MREMAP_MAYMOVE | MREMAP_FIXED, place));
 }
 
-/* The kernel refuses MADV_COLD for locked memory; otherwise it does no more than to choose the page sooner when memory
- * is short. An emulator that ignores MREMAP_DONTUNMAP leaves nothing mapped, so os_claim then maps the range again. The
- * result of os_claim changes nothing, because the pages have moved. */
+/*
+ * The kernel refuses MADV_COLD for locked memory, which is what the first call tests. Otherwise MADV_COLD only makes
+ * the kernel reclaim the page sooner when memory is short. An emulator that ignores MREMAP_DONTUNMAP leaves nothing
+ * mapped, so os_claim then maps the range again. The result of os_claim changes nothing, because the pages have moved.
+ */
 bool os_take_pages(char *start, size_t size, char *place)
 {
     if (system_call(SYS_madvise, start, os_page_size(), MADV_COLD) != 0 ||
@@ -249,8 +256,9 @@ bool os_discard_clears(void)
 }
 
 /*
- * Returns true if a page that reads as zero keeps its content although os_discard reported success. An atomic addition
- * reads the page again, because a plain load would cost a page fault more: one for the load, and one for a later store.
+ * Writes to a page that reads as zero, and discards it. Returns true if the page keeps its content although os_discard
+ * reported success. An atomic addition reads the page again, because a plain load and a later store would cost a page
+ * fault each.
  */
 static bool os_discard_left(atomic_char *page)
 {
@@ -267,13 +275,16 @@ void os_try_discard(void *page)
     atomic_store_explicit(&discard_is_void, os_discard_left(page), memory_order_relaxed);
 }
 
-/* process_madvise reads our ranges where libc's callers have a struct iovec. */
+/* process_madvise takes an array of struct iovec, and the library passes an array of struct span. */
 _Static_assert(sizeof(struct span) == sizeof(struct iovec) &&
                    offsetof(struct span, start) == offsetof(struct iovec, iov_base) &&
                    offsetof(struct span, size) == offsetof(struct iovec, iov_len),
                "a span is an iovec");
 
-/* Returns how many bytes went, or the number of the error with a minus. */
+/*
+ * Discards the ranges by one system call. Returns how many bytes were discarded, or the number of the error with a
+ * minus.
+ */
 static long os_call_process_madvise(const struct span *ranges, size_t count)
 {
 #ifdef SYS_process_madvise
@@ -314,7 +325,8 @@ static bool os_try_together(void)
 bool os_discards_together(void)
 {
     enum { UNKNOWN, ABLE, UNABLE };
-    static _Atomic uint32_t together = UNKNOWN; /* threads that test the kernel at once come to one result */
+    /* several threads may test the kernel at once, and all get the same result */
+    static _Atomic uint32_t together = UNKNOWN;
     if (os_is_filtered() || atomic_load_explicit(&discard_is_void, memory_order_relaxed)) {
         return false;
     }
@@ -337,7 +349,7 @@ size_t os_discard_together(const struct span *ranges, size_t count)
 
 bool os_populate(char *start, size_t size)
 {
-    static atomic_bool unknown; /* true if this kernel lacks the advice, so that it is called once only */
+    static atomic_bool unknown; /* true if this kernel lacks this advice, so that the system call is made only once */
     if (atomic_load_explicit(&unknown, memory_order_relaxed)) {
         return false;
     }
@@ -363,8 +375,7 @@ bool os_residency(const char *start, size_t size, unsigned char *pages)
 
 void os_name(char *start, size_t size, const char *name)
 {
-    static atomic_bool
-        unknown; /* true if this kernel lacks the call, which each program finds out by one call at start */
+    static atomic_bool unknown; /* true if this kernel cannot name mappings, which the first call shows */
     if (os_is_filtered() || atomic_load_explicit(&unknown, memory_order_relaxed)) {
         return;
     }
@@ -374,8 +385,8 @@ void os_name(char *start, size_t size, const char *name)
 }
 
 /*
- * process_vm_readv reads our own memory as that of another process, so an address that is not mapped is an error and
- * not a fault.
+ * process_vm_readv reads the process's own memory as if it were that of another process, so an address that is not
+ * mapped gives an error and not a fault.
  */
 bool os_copy(void *target, const void *source, size_t size)
 {
@@ -412,8 +423,8 @@ ssize_t os_write(int file, const void *bytes, size_t size)
 }
 
 /*
- * Where the machine has the system call poll, it is used, because seccomp filters of programs more often allow it
- * than ppoll.
+ * Uses the system call poll where the machine has it, because seccomp filters of programs more often allow poll than
+ * ppoll.
  */
 static long os_poll(struct pollfd *poll, int milliseconds)
 {
@@ -490,7 +501,7 @@ uid_t os_user(void)
     return (uid_t)system_call(SYS_geteuid);
 }
 
-/* Bytes of a set of signals in the kernel. The type of libc is longer. */
+/* The bytes of a set of signals in the kernel. sigset_t, the type of libc, is longer. */
 enum { SIGNAL_SET_SIZE = (NSIG - 1) / 8 };
 
 void os_pending_signals(sigset_t *signals)
@@ -551,7 +562,7 @@ void os_name_thread(const char *name)
     system_call(SYS_prctl, PR_SET_NAME, name);
 }
 
-/* A mutex of this kind has a field into which libc writes the number of the thread that locks it. */
+/* An error-checking mutex has a field into which libc writes the number of the thread that locks the mutex. */
 pid_t os_thread(void)
 {
     pthread_mutex_t mutex = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;

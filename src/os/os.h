@@ -13,24 +13,24 @@
 #include "base/span.h"
 
 /*
- * All sizes are bytes and all ranges are whole pages, unless a comment says otherwise. Every function is safe in any
- * thread and in signal handlers, and keeps errno, because the caller decides which error the program sees. A failure
- * is reported by the return value; no function ends the process. "At start" marks a function that only start-up may
- * call.
+ * All sizes are bytes and all ranges are whole pages, unless a comment says otherwise. Any thread and any signal
+ * handler may call these functions. They keep errno, because the caller decides which error the program sees. They
+ * report a failure by the return value and never end the process. Where a comment says that the library calls a
+ * function at start-up, nothing else may call that function.
  */
 
 /* Returns the page size. It is read once, at the first call. */
 size_t os_page_size(void);
 
 /*
- * Maps fresh memory at exactly this address. Returns false if something is mapped there already, which stays as it
- * is, or if the kernel refuses.
+ * Maps fresh memory at exactly this address. Returns false if the kernel refuses, or if something is mapped there
+ * already; that mapping stays as it is.
  */
 bool os_claim(char *start, size_t size);
 
 /*
- * Extends the mapping that ends at `end` by `size` bytes in place. The new pages have the protection, the name and
- * the advice of the mapping. Returns false, with nothing changed, if something is in the way, if another thread has
+ * Extends the mapping that ends at `end` by `size` bytes in place. The new pages have the protection, the name and the
+ * advice of the mapping. Returns false, with nothing changed, if another mapping is in the way, if another thread has
  * extended the mapping meanwhile, or if memory is short.
  */
 bool os_extend(char *end, size_t size);
@@ -39,12 +39,15 @@ bool os_extend(char *end, size_t size);
 bool os_is_mapped(char *page);
 
 /*
- * Returns true if nothing is mapped in the range. Also returns true if a limit on address space keeps the question from
- * being answered. The library calls it at start-up.
+ * Returns true if nothing is mapped in the range. Also returns true if a limit on address space keeps the function from
+ * finding out. The library calls it at start-up.
  */
 bool os_is_free(char *start, size_t size);
 
-/* Returns a range in which nothing is mapped, chosen by the kernel, or NULL. The library calls it at start-up. */
+/*
+ * Returns the start of a range in which nothing is mapped, chosen by the kernel, or NULL if there is no such range. The
+ * library calls it at start-up.
+ */
 char *os_find_free(size_t size);
 
 /*
@@ -52,25 +55,35 @@ char *os_find_free(size_t size);
  */
 char *os_map(size_t size);
 
-/* Maps addresses that have no memory and cannot be accessed, where the kernel chooses. Returns NULL if it refuses. */
+/*
+ * Maps addresses that have no memory and cannot be accessed, at a place that the kernel chooses. Returns NULL if the
+ * kernel refuses.
+ */
 char *os_reserve(size_t size);
 
-/* Makes the mapping of `size` bytes longer, to `wanted` bytes, where it is. Returns false, with nothing changed, if
- * something is in the way or the kernel refuses. */
+/*
+ * Makes the mapping of `size` bytes longer, to `wanted` bytes, without moving it. Returns false, with nothing changed,
+ * if another mapping is in the way or the kernel refuses.
+ */
 bool os_grow(char *start, size_t size, size_t wanted);
 
-/* Moves the mapping of `size` bytes, with its pages, to `place`, where it has `wanted` bytes and replaces what is
- * mapped there. Returns false, with nothing changed, if the kernel refuses. */
+/*
+ * Moves the mapping of `size` bytes, with its pages, to `place`, where it replaces what is mapped there and is then
+ * `wanted` bytes long. Returns false, with nothing changed, if the kernel refuses.
+ */
 bool os_move(char *start, size_t size, char *place, size_t wanted);
 
 /*
- * Moves the pages of a range to `place`, where they replace what is mapped there. The range stays mapped, and reads as
- * zero. Returns false, with nothing changed, if the kernel cannot do that (before Linux 5.7) or refuses, or if the
+ * Moves the pages of a range to `place`, where they replace what is mapped there. The old range stays mapped, and reads
+ * as zero. Returns false, with nothing changed, if the kernel cannot do that (before Linux 5.7) or refuses, or if the
  * range is locked in memory, because the kernel would unlock the whole mapping that the range is a part of.
  */
 bool os_take_pages(char *start, size_t size, char *place);
 
-/* Returns the end of the program's heap (brk). Memory that libc's own malloc got from the heap lies below. */
+/*
+ * Returns the end of the program's heap (brk). Memory that libc's own malloc has got from the heap lies below this
+ * address.
+ */
 char *os_break(void);
 
 /*
@@ -80,31 +93,32 @@ char *os_break(void);
 bool os_freeze(void *object, size_t size);
 
 /*
- * Gives the pages of a range back to the kernel, and they read as zero afterwards. Locked pages go too, where the
- * kernel can do that (Linux 5.18). Returns false if the kernel kept the pages, or if os_try_discard has found that
- * the kernel only pretends.
+ * Gives the pages of a range back to the kernel, and they read as zero afterwards. Locked pages are given back too,
+ * where the kernel can do that (Linux 5.18). Returns false if the kernel kept the pages, or if os_try_discard has found
+ * that the kernel reports success but does nothing.
  */
 bool os_discard(char *start, size_t size);
 
 /*
  * os_discard_together discards several ranges by one system call. The kernel then flushes the processors' address
- * translations once, and not for each range, so that ranges of four pages that lie apart go in 0.6 of the time. The
- * function returns how many of the first ranges went. If that is not all of them, the kernel has refused the next
- * range, which may be tried again with os_discard. The refused range may have lost a part of its content.
+ * translations once, and not for each range, so that discarding ranges of four pages that lie apart takes 0.6 of the
+ * time of separate calls. The ranges are discarded in order, and the function returns how many were discarded
+ * completely. If that is not all of them, the kernel has refused the next range, which may be tried again with
+ * os_discard. The refused range may have lost a part of its content.
  *
- * os_discards_together returns false if the kernel cannot do that (Linux 6.18 can, 6.1 cannot), or if the process has a
- * seccomp filter. Then os_discard_together returns 0 without a system call. The first call of either function tests the
- * kernel on pages of its own.
+ * os_discards_together returns false if the kernel cannot discard several ranges by one call (Linux 6.18 can, 6.1
+ * cannot), or if the process has a seccomp filter. Then os_discard_together returns 0 without a system call. The first
+ * call of either function tests the kernel on pages of its own.
  */
 bool os_discards_together(void);
 size_t os_discard_together(const struct span *ranges, size_t count);
 
 /*
  * Tests whether discarding works: writes to a page, discards it and reads it. The page must be private anonymous memory
- * that reads as zero, and reads as zero afterwards; a page that is needed anyway costs no page fault more. Some
- * emulators and sandboxes report success and do nothing (qemu-user before 7.1). os_discard then always returns false
- * and makes no call, so that old content is never taken for zeros. A kernel that refuses is no such case, because each
- * later refusal shows itself. The library calls it at start-up.
+ * that reads as zero, and reads as zero afterwards. If the caller passes a page that it needs anyway, the test costs no
+ * additional page fault. Some emulators and sandboxes report success and do nothing (qemu-user before 7.1). os_discard
+ * then always returns false and makes no call, so that old content is never taken for zeros. A kernel that reports an
+ * error does not have this effect, because os_discard sees each later error. The library calls it at start-up.
  */
 void os_try_discard(void *page);
 
@@ -112,19 +126,21 @@ void os_try_discard(void *page);
 bool os_discard_clears(void);
 
 /*
- * Puts memory behind a range that has none, by one system call. A page fault for each page would cost several times
- * as much. Returns false if the kernel has no such call (before Linux 5.14) or no memory. Nothing is lost then,
- * because the pages come by page faults later.
+ * Gives the pages of a range memory, by one system call. A page fault for each page would cost several times as much.
+ * Returns false if the kernel has no such call (before Linux 5.14) or no memory. Nothing is lost then, because each
+ * page gets memory by a page fault when it is first touched.
  */
 bool os_populate(char *start, size_t size);
 
-/* Advises the kernel to put huge pages behind a range from now on, or, if not `wanted`, forbids them there. Does
- * nothing if the kernel has no huge pages. */
+/*
+ * Advises the kernel to use huge pages for a range from now on. Forbids huge pages in the range if `wanted` is false.
+ * Does nothing if the kernel has no huge pages.
+ */
 void os_choose_huge(char *start, size_t size, bool wanted);
 
 /*
- * Unmaps a range: frees its memory and its addresses, and both no longer count against the limits. Returns false if
- * the kernel refuses.
+ * Unmaps a range: frees its memory and its addresses, which then no longer count against the limits of the process.
+ * Returns false if the kernel refuses.
  */
 bool os_release(char *start, size_t size);
 
@@ -132,9 +148,9 @@ bool os_release(char *start, size_t size);
 enum { OS_RESIDENCY_PAGES = 1024 };
 
 /*
- * Stores which pages of the range are in memory: a byte for each page, whose lowest bit is 1 if the page is. A page
- * that was only ever read counts too, although all such pages share one page of the kernel. Returns false if the
- * kernel does not say. Returns false without a system call if the process has a seccomp filter.
+ * Stores which pages of the range are in memory: a byte for each page, whose lowest bit is 1 if the page is in memory.
+ * A page that was only ever read counts as in memory too, although all such pages share one page of the kernel. Returns
+ * false if the kernel does not tell. Returns false without a system call if the process has a seccomp filter.
  */
 bool os_residency(const char *start, size_t size, unsigned char *pages);
 
@@ -145,17 +161,18 @@ bool os_residency(const char *start, size_t size, unsigned char *pages);
 void os_name(char *start, size_t size, const char *name);
 
 /*
- * Copies `size` bytes, any number, from memory that may not be mapped, or may be unmapped meanwhile. Returns false,
- * and does not crash, if the memory is not mapped. Also returns false if an emulator lacks the call, and without a
- * system call if the process has a seccomp filter.
+ * Copies `size` bytes from memory that may not be mapped, or may be unmapped meanwhile. `size` need not be whole pages.
+ * Returns false, and does not crash, if the memory is not mapped. Also returns false if an emulator lacks the system
+ * call for this (process_vm_readv). Returns false without a system call if the process has a seccomp filter.
  */
 bool os_copy(void *target, const void *source, size_t size);
 
 /*
- * sandbox.c tells by these functions that one more seccomp filter is in force, or one less. A filter may end the
- * process for a call that its author did not expect. So while there is a filter, os.c does not call mincore, prctl,
- * process_madvise and process_vm_readv, which servers do not need. os_is_filtered makes no system call either, because
- * a filter may kill even for the question whether there is one.
+ * sandbox.c calls os_add_filter when one more seccomp filter is in force, and os_drop_filter when there is one filter
+ * less. os_is_filtered returns true if there is a filter. A filter may end the process for a call that its author did
+ * not expect. So while there is a filter, os.c does not call mincore, prctl, process_madvise and process_vm_readv,
+ * which servers do not need. os_is_filtered makes no system call either, because a filter may end the process even for
+ * the system call that reports filters.
  */
 void os_add_filter(void);
 void os_drop_filter(void);
@@ -163,15 +180,17 @@ bool os_is_filtered(void);
 
 /*
  * Reads a small file as a text, as much of it as one read returns and the buffer holds. One read returns a whole file
- * of /proc or /sys that is shorter than a page. The text is "" if the file cannot be read. No cancellation point.
+ * of /proc or /sys that is shorter than a page. The text is "" if the file cannot be read. The function is no
+ * cancellation point.
  */
 void os_read_file(const char *path, char *text, size_t size);
 
 /*
- * Calls for files that are no cancellation points, unlike those of libc. A thread that was cancelled in one of them
- * would leave a file open or a flag set, and it would end in a function of its program that has no cancellation
- * point. A failed call returns the number of the error with a minus. os_read goes on after an interruption. os_write
- * returns, because the descriptor may accept nothing for a while.
+ * These functions open, close, read and write files. Unlike those of libc they are no cancellation points, because a
+ * thread that was cancelled in one of them would leave a file open or a flag set, and would end inside a function, such
+ * as malloc, that the program does not know as a cancellation point. A failed call returns the number of the error with
+ * a minus. os_read tries again after a signal handler has interrupted it. os_write returns the error -EINTR instead,
+ * because the descriptor may accept nothing for a while.
  */
 int os_open(const char *path, int flags, unsigned mode);
 void os_close(int file);
@@ -179,19 +198,19 @@ ssize_t os_read(int file, void *bytes, size_t size);
 ssize_t os_write(int file, const void *bytes, size_t size);
 
 /*
- * Returns true once the descriptor accepts a write or has an error to report. Returns false if it does neither within
- * `milliseconds`. No cancellation point.
+ * Waits until the descriptor accepts a write or has an error to report, and then returns true. Returns false if neither
+ * has happened after `milliseconds`. The function is no cancellation point.
  */
 bool os_await_writable(int file, int milliseconds);
 
 /*
- * Stores what the kernel knows of an open file, or of the file at `path`. With `follow`, a symbolic link stands for
- * its target. Returns 0, or the number of the error with a minus.
+ * Store what the kernel knows of an open file, or of the file at `path`. If `follow` is true and `path` names a
+ * symbolic link, the link's target is described. Returns 0, or the number of the error with a minus.
  */
 int os_status(int file, struct stat *status);
 int os_status_at(const char *path, struct stat *status, bool follow);
 
-/* Makes an open file empty. Returns false if the kernel refuses. */
+/* Cuts an open file to length 0. Returns false if the kernel refuses. */
 bool os_truncate(int file);
 
 /* Renames a file, and replaces the file that has the new name already. Returns false if the kernel refuses. */
@@ -221,13 +240,13 @@ void os_pending_signals(sigset_t *signals);
 void os_block_signals(const sigset_t *signals, sigset_t *former);
 void os_restore_signals(const sigset_t *former);
 
-/* Takes one of these signals if one is pending, so that no handler runs for it. Does not wait. */
+/* Removes one of these signals if one is pending, so that no handler runs for it. The function does not wait. */
 void os_take_signal(const sigset_t *signals);
 
 /*
- * os_wait waits while `word` is `value`, for `nanoseconds` at most, or without a limit if that is UINT64_MAX. It may
- * return early, so the caller must check the word again. os_wake wakes all threads that wait for the word, and
- * os_wake_one wakes one of them. No cancellation points.
+ * os_wait waits while `word` is `value`, for `nanoseconds` at most, or without a limit if `nanoseconds` is UINT64_MAX.
+ * It may return early, so the caller must check the word again. os_wake wakes all threads that wait for the word, and
+ * os_wake_one wakes one of them. These functions are no cancellation points.
  */
 void os_wait(_Atomic uint32_t *word, uint32_t value, uint64_t nanoseconds);
 void os_wake(_Atomic uint32_t *word);
@@ -246,8 +265,8 @@ void os_name_thread(const char *name);
 pid_t os_thread(void);
 
 /*
- * Returns how many bytes the process may be charged for memory, used or not: the least of RLIMIT_DATA, RLIMIT_AS and,
- * under vm.overcommit_memory=2, the CommitLimit of the kernel. Returns SIZE_MAX if there is no limit. Reads /proc. The
+ * Returns how many bytes of memory the process may map, used or not: the least of RLIMIT_DATA, RLIMIT_AS and, under
+ * vm.overcommit_memory=2, the CommitLimit of the kernel. Returns SIZE_MAX if there is no limit. Reads /proc. The
  * library calls it at start-up.
  */
 size_t os_charge_limit(void);
@@ -259,8 +278,8 @@ size_t os_charge_limit(void);
 size_t os_limit(int resource);
 
 /*
- * Returns how many processors the machine has, in use or not; at least 1. The first call reads /sys, so it must come
- * at start.
+ * Returns how many processors the machine has, in use or not; at least 1. The first call reads /sys, so start-up must
+ * make it.
  */
 unsigned os_processors(void);
 
@@ -270,7 +289,10 @@ unsigned os_processors(void);
  */
 unsigned os_usable_processors(void);
 
-/* Returns true if the process may have had more than one thread. Without glibc's flag for this it is always true. */
+/*
+ * Returns true if the process may have had more than one thread. The result is always true with a libc that does not
+ * have glibc's flag __libc_single_threaded.
+ */
 bool os_has_threads(void);
 
 /* Returns `size` rounded up to a multiple of the page size. */

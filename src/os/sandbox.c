@@ -1,4 +1,4 @@
-/* Decides which system calls the process may make, by the seccomp filters that it has set. */
+/* Decides which system calls the library may make, by the seccomp filters that are in force. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "os/sandbox.h"
 
@@ -12,9 +12,9 @@ enum { STATUS_SIZE = 4096 };
 static _Atomic unsigned own_filters; /* the number of filters that the process has set after start-up */
 
 /*
- * Returns true if a filter was in force at start-up. /proc/self/status shows this. A kernel without seccomp lacks the
- * line; the lines behind it are then there, which shows that the file could be read. If the file cannot be read, a
- * filter is assumed.
+ * Returns true if a filter was in force at start-up. The line "Seccomp:" of /proc/self/status shows this. A kernel
+ * without seccomp lacks this line, but the file has the later line "Cpus_allowed:", which shows that the file could be
+ * read. If the file cannot be read, a filter is assumed.
  */
 static bool sandbox_is_at_init(void)
 {

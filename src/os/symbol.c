@@ -1,4 +1,4 @@
-/* Names the function that an address lies in, without the dynamic linker and its lock. */
+/* Names the function that an address lies in, without calling the dynamic linker, whose lock may be held. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "os/symbol.h"
 
@@ -25,8 +25,8 @@ static const struct symbol_object *symbol_recall(const struct symbol_finder *fin
 }
 
 /*
- * Reads the object that contains an address, and remembers it in the place of the oldest one. If the file mapped
- * there is no ELF object, only its name is known. Returns NULL if no file is mapped there.
+ * Reads the object that contains an address, and remembers this object in place of the one that was remembered first.
+ * If the file mapped there is no ELF object, only its name is known. Returns NULL if no file is mapped there.
  */
 static const struct symbol_object *symbol_meet(struct symbol_finder *finder, uintptr_t address)
 {

@@ -1,4 +1,4 @@
-/* Names the function that an address lies in, without the dynamic linker and its lock. */
+/* Names the function that an address lies in, without calling the dynamic linker, whose lock may be held. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_SYMBOL_H
 #define SOCKMALLOC_SYMBOL_H
@@ -12,20 +12,20 @@
 #include "os/mapping.h"
 
 /*
- * Safe in signal handlers: dladdr would take the lock of the dynamic linker, which the interrupted thread may hold;
- * these functions take no lock and allocate nothing. They use 2 KiB of stack and keep errno. If threads load and
+ * Signal handlers may call these functions, which take no lock and allocate nothing. dladdr would take the lock of the
+ * dynamic linker, which the interrupted thread may hold. They use 2 KiB of stack and keep errno. If threads load and
  * unload libraries meanwhile, a name may be wrong or missing, and nothing worse happens. In a process with a seccomp
  * filter no system call is made, because the filter might end the process, and addresses are printed as numbers.
  *
- * Price in system calls: the first address in each library costs a pass over /proc/self/maps and about 20 reads.
- * Every address costs a read for every 40 symbols of its library: 0.1 ms for the 3,000 symbols of libc.
+ * Price in system calls: the first address in each library costs a pass over /proc/self/maps and about 20 reads. Every
+ * address costs a read for every 40 symbols of its library: 0.1 ms for the 3,000 symbols of libc.
  */
 
 enum { SYMBOL_OBJECTS = 8, SYMBOL_NAME_SIZE = 256 };
 
 /*
- * Libraries that were met before, so that /proc/self/maps is read once for each. The caller owns the structure, and
- * one thread at a time may use it.
+ * The libraries in which addresses were found before, so that /proc/self/maps is read once for each library. The caller
+ * owns the structure, and one thread at a time may use it.
  */
 struct symbol_finder {
     bool blind; /* true if there is a seccomp filter, so that no system call may be made */
@@ -37,13 +37,14 @@ struct symbol_finder {
     char name[SYMBOL_NAME_SIZE];
 };
 
-/* Empties a finder and checks for a seccomp filter. */
+/* Empties a finder, and checks if the process has a seccomp filter. */
 INTERNAL void symbol_begin(struct symbol_finder *finder);
 
 /*
- * Appends the caller for a return address; the call itself lies just before that address. The form is
- * `object(function+0x12)`. If no exported function is known, it is `object+0x1234`, whose number addr2line accepts
- * for the object's file. If no object is known, it is `0x7f...`. Names of C++ functions stay mangled.
+ * Appends to `text` the place of the code that made a call, by the call's return address; the call instruction lies
+ * just before that address. The form is `object(function+0x12)`. If no exported function is known, the form is
+ * `object+0x1234`, with a number that addr2line accepts for the object's file. If no object is known, the form is
+ * `0x7f...`. Names of C++ functions stay mangled.
  */
 INTERNAL void symbol_print(struct symbol_finder *finder, const void *address, struct text *text);
 

@@ -39,8 +39,10 @@ long system_call_make(long number, long a, long b, long c, long d, long e, long 
 #include <errno.h>
 #include <unistd.h>
 
-/* On a machine without an instruction above, the library does not export its own `syscall`, so this call reaches libc's
- * function. */
+/*
+ * This version is for machines for which no instruction is written above. The library does not export its own `syscall`
+ * there, so the call below reaches libc's function.
+ */
 long system_call_make(long number, long a, long b, long c, long d, long e, long f)
 {
     int kept = errno;

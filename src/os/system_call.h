@@ -9,12 +9,12 @@
 
 /*
  * The library does not make system calls through libc, for three reasons. The library itself exports some of these
- * functions (prctl, syscall, sigtimedwait, ...), and would call its own wrappers. Others are cancellation points
- * (open, read, ...), and malloc must not be one. And all of them change errno, which malloc and free keep.
+ * functions (prctl, syscall, sigtimedwait, ...), and would call its own wrappers. Others are cancellation points (open,
+ * read, ...), and malloc must not be one. And all of them change errno, which malloc and free keep.
  *
  * system_call_make makes the system call `number` and returns the answer of the kernel. A failed call returns the
- * number of the error with a minus (-ENOMEM), and errno stays as it is. Safe in any thread and in signal handlers. A
- * unit test may define this function itself, and then sees every system call.
+ * number of the error with a minus (-ENOMEM), and errno stays as it is. Any thread and any signal handler may call the
+ * function. A unit test may define system_call_make itself, and then sees every system call.
  */
 INTERNAL long system_call_make(long number, long a, long b, long c, long d, long e, long f);
 
