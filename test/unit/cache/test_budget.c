@@ -209,8 +209,8 @@ Test(budget, threads_charge_to_the_last_byte)
     cr_assert_eq(budget_charged(), LIMIT);
 }
 
-/* Each thread asks for more than its share, so that many charges are refused, and keeps what it was granted for a
- * while. */
+/* Each thread charges more than its share of the budget, so that many charges are refused, and keeps for a while what
+ * it was granted. */
 static void charge_and_return(unsigned number)
 {
     uint64_t random = number + 1;
@@ -244,7 +244,8 @@ Test(budget, threads_stay_within_the_limit)
     cr_assert_eq(atomic_load(&budget.retained), (int64_t)sum);
 }
 
-/* The retained memory of the large pool has a limit of its own, whether the whole has a limit or not. */
+/* The retained memory of the large pool has a limit of its own, whether or not all retained memory together has a
+ * limit. */
 Test(budget, large_memory_beyond_its_limit_is_excess)
 {
     budget_open(60, BUDGET_UNLIMITED, 100);

@@ -178,7 +178,8 @@ Test(cache, loses_no_slot_and_returns_none_twice)
     unsigned held = 0;
     uint32_t first = region_number(slots[0]);
     for (unsigned round = 0; round < 20000; round++) {
-        /* rounds of frees and of allocations have different lengths, so that both ends of every magazine are passed */
+        /* rounds of frees and of allocations have different lengths, so that all magazines become full and empty at
+         * times */
         bool fill = round / 97 % 2 == 0 || round / 1009 % 2 == 0;
         if (fill && held < SLOTS_MAX) {
             unsigned at = 0;

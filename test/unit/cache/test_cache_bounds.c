@@ -1,5 +1,5 @@
-/* Tests of the floor and the ceiling of a bin: they force allocations onto the slow path, and mark slots on both
- * sides of the warm ones as cold. */
+/* Tests of the floor and the ceiling of a cache's bin, between which malloc and free use the fast path. The tests force
+ * allocations onto the slow path, and mark slots on both sides of the warm ones as cold. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 

@@ -9,7 +9,7 @@
 #include "support/neighbours.h"
 #include "support/steps.h"
 
-/* LOOKS is more than there are caches, so one call visits them all. */
+/* LOOKS is larger than the number of caches, so that one call of cache_collect_idle visits them all. */
 enum { BUCKET = B64K, SLOTS = 10, NEIGHBOURS = 20, LOOKS = 32, AGE = 1000, FEW = 3 };
 
 static struct cache *mine;
@@ -22,7 +22,7 @@ static void use(struct cache *cache, unsigned bucket)
     counter_add(&cache->bin[bucket].returned, 1);
 }
 
-/* Opens `count` neighbours, each of which has used the bucket and has a public magazine. */
+/* Opens caches of `count` neighbours. Each neighbour has used the bucket and has a public magazine. */
 static void lay(unsigned count)
 {
     mine = neighbours_open(count);
@@ -32,7 +32,7 @@ static void lay(unsigned count)
     }
 }
 
-/* Visits all caches, one age after the previous visit, which noted the caches that may be idle. */
+/* Visits all caches, AGE after the previous visit, which noted the caches that may be idle. */
 static void look(void)
 {
     now += AGE;
@@ -145,8 +145,8 @@ Test(cache_idle, next_round_begins_an_age_after_the_last)
     expect_deposited(SLOTS);
 }
 
-/* Visits go from the highest number down. Number 0 is the shared cache, which is skipped; number 1 is the caller's
- * own. */
+/* Caches are visited from the highest number down. Number 0 is the shared cache, which is skipped; number 1 is the
+ * caller's own. */
 Test(cache_idle, each_call_looks_at_the_next_few)
 {
     enum { A_CALL = 7, CALLS = (NEIGHBOURS + 1 + A_CALL - 1) / A_CALL };
@@ -166,8 +166,8 @@ static void collect(void)
     cache_collect_idle(mine, now, AGE, LOOKS);
 }
 
-/* Another thread collects while the first one is stopped. It visits FEW caches and then one more, and these are all
- * caches. */
+/* Another thread collects while the first one is stopped: it visits FEW caches in one call and one cache in the next,
+ * which are all caches that there are. */
 static void collect_meanwhile(void *context)
 {
     (void)context;

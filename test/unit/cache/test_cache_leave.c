@@ -94,7 +94,7 @@ static void open_and_meet(unsigned number)
     crew_meet();
 }
 
-/* Checks that no two threads get the same record, as they would if a record was closed twice. */
+/* Checks that no two threads get the same record. They would get one if a record was closed twice. */
 static void expect_distinct_records(void)
 {
     crew_run(THREADS, open_and_meet);
@@ -142,7 +142,7 @@ static void *use_and_end(void *argument)
     return argument;
 }
 
-/* glibc runs destructors only in a thread that has set a thread-specific value itself. */
+/* Sets a thread-specific value, because glibc runs destructors only in a thread that has set such a value itself. */
 static void *set_value_and_end(void *argument)
 {
     static pthread_key_t key;
@@ -162,7 +162,8 @@ static void end_on_its_stack(void *argument)
     CHECK(cache_open_count() == 0);
 }
 
-/* A system that reuses stacks may leave such a thread-specific value to a new thread; glibc does. */
+/* A system that reuses the stacks of threads may leave a thread-specific value of the old thread to the new one; glibc
+ * does. */
 Test(cache_leave, child_has_no_cache_of_a_thread_that_was_ending)
 {
     pthread_t thread;

@@ -136,8 +136,8 @@ Test(cache_life, next_thread_continues_the_counters)
 
 static pthread_key_t late_key;
 
-/* glibc runs the destructors of keys in the order in which the keys were made, so the cache's destructor has run
- * before this one. */
+/* glibc runs the destructors of keys in the order in which the keys were made, so the cache's destructor has run before
+ * this function, which is the destructor of a later key. */
 static void work_after_the_end(void *argument)
 {
     CHECK(cache_mine == &cache_shared);
@@ -198,7 +198,7 @@ static void crowd(unsigned number)
 }
 
 /* Threads for which the table has no record share one cache, which holds nothing, and are served from the stacks. A
- * mapping is put in the table's way, because it has records for more threads than a test can start. */
+ * mapping is put in the table's way, because the table has records for more threads than a test can start. */
 Test(cache_life, table_can_be_full)
 {
     enum { RECORDS = 32 };

@@ -73,7 +73,8 @@ static void fill(uint32_t open, uint32_t own)
     cr_assert_eq(cache_held(mine, BUCKET), open + own);
 }
 
-/* Checks that the next slots that come without depot and stack are those from number `last` down to `first`. */
+/* Checks that the next slots which the cache returns, without the depot and the stack, are those from number `last`
+ * down to `first`. */
 static void expect_next(uint32_t last, uint32_t first)
 {
     for (uint32_t number = last + 1; number-- > first;) {
@@ -83,7 +84,7 @@ static void expect_next(uint32_t last, uint32_t first)
     }
 }
 
-/* Checks that exactly these slots are on the stack of free slots, in the order of their numbers. */
+/* Checks that the slots marked in `free_slots`, and no others, are on the stack of free slots. */
 static void expect_free(const bool free_slots[2 * FULL])
 {
     bool found[2 * FULL] = {false};
@@ -124,7 +125,7 @@ Test(cache_quota, is_raised_at_once)
     expect_deposited(0);
 }
 
-/* The public magazine holds more slots as well, once it becomes the private one. */
+/* After a rise of the quota the public magazine can hold more slots as well, once it becomes the private one. */
 Test(cache_quota, is_raised_for_both_magazines)
 {
     lay();
@@ -229,7 +230,7 @@ Test(cache_quota, empty_magazines_go_to_the_empty_stack)
     lay();
     fill(1, 1);
     const struct magazine *own = cache_private(bin());
-    expect_next(1, 0); /* the refill has swapped the magazines, so these lie in the public one */
+    expect_next(1, 0); /* the refill has swapped the magazines, so these slots lie in the public one */
     cr_assert_eq(atomic_load(&bin()->public_magazine), own);
     const struct magazine *other = cache_private(bin());
     set_quota(0);
@@ -257,8 +258,8 @@ Test(cache_quota, begin_forgets_what_training_noted)
     cr_assert_eq(cache_held(mine, BUCKET), 5);
 }
 
-/* The child of a fork sets the budget itself, and finds its slots and magazines itself, so cache_forget changes
- * neither. */
+/* After a fork the child sets the budget and searches for its free slots and magazines in other functions. So
+ * cache_forget changes neither the budget nor the depot. */
 Test(cache_quota, forget_changes_neither_budget_nor_depot)
 {
     lay();
@@ -346,7 +347,8 @@ Test(cache_charge, quota_beyond_the_budget_is_refused)
     cr_assert_not(cache_set_quota(mine, BUCKET, 10));
 }
 
-/* At each moment the budget is charged for at least the quotas, and for the slots that the caches hold. */
+/* The quota that move_quota sets. At each moment of its change the budget is charged for at least the quotas, and for
+ * at least the slots that the caches hold. */
 static uint32_t goal;
 
 static void move_quota(void)

@@ -1,4 +1,5 @@
-/* Tests of a cache's refills: slots come from other threads, then from the depot, and never more than the quota. */
+/* Tests of a cache's refills: slots come from other threads, then from the depot, and the cache never gets more than
+ * its quota. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 

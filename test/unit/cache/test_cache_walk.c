@@ -119,7 +119,8 @@ static void use_and_put_back(void *context)
     }
 }
 
-/* Checks that the magazine is in one place, where its count of slots is right. Returns true if that is the depot. */
+/* Checks that the magazine lies in exactly one place, and that its count of slots is right. Returns true if that place
+ * is the depot. */
 static bool expect_one_place(unsigned at)
 {
     struct magazine *full = depot_pop_full(BUCKET);

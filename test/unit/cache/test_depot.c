@@ -1,4 +1,4 @@
-/* Tests of cache/depot.c: full and empty magazines lie on stacks of their own in each bucket. */
+/* Tests of cache/depot.c: in each bucket full magazines lie on one stack, and empty magazines on another. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 

@@ -1,4 +1,5 @@
-/* Tests of cache/magazine.c: magazines are aligned, go onto stacks and off again, and the table of them has an end. */
+/* Tests of cache/magazine.c: magazines are aligned, are pushed to stacks and popped again, and their table has a
+ * limited size. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 

@@ -34,7 +34,8 @@ static void profile_place_close(void)
 
 TestSuite(profile, .init = profile_place_open, .fini = profile_place_close);
 
-/* Writes the file without O_TRUNC, after which some filesystems write each of these thousands of files to the disk. */
+/* Writes the file without O_TRUNC, because after a truncation some filesystems write each of these thousands of files
+ * to the disk. */
 static void put_bytes(const char *bytes, size_t length)
 {
     int file = open(path, O_WRONLY | O_CREAT, 0600);
@@ -43,7 +44,9 @@ static void put_bytes(const char *bytes, size_t length)
     close(file);
 }
 
-/* The FNV-1a checksum as its authors define it, written independently of the code under test. */
+/*
+ * Returns the FNV-1a checksum as its authors define it. The function is written independently of the code under test.
+ */
 static uint64_t fnv(const char *bytes, size_t length)
 {
     uint64_t hash = 14695981039346656037UL;
@@ -177,8 +180,8 @@ Test(profile, refuses_a_text_with_any_byte_changed)
     close(file);
 }
 
-/* The last bucket ends at SOCKMALLOC_MAX, which may be any number. If that is below SOCKMALLOC_LARGE the bucket is
- * trained, too. */
+/* The last bucket ends at SOCKMALLOC_MAX, which may be any number. If this number is below SOCKMALLOC_LARGE the last
+ * bucket is trained, too. */
 Test(profile, last_row_may_be_of_any_size)
 {
     static const size_t sizes[] = {4097, 12288, 70000, 84999, 5000000, (64 << 20) - 1};
@@ -218,8 +221,11 @@ Test(profile, reads_no_text_in_two_ways)
             read++;
         }
     }
-    /* The unchanged text is accepted once for each byte. The nine other values of each of four digits of a quota and
-     * of five digits of the last bucket are accepted as well, but for the three leading zeros. */
+    /*
+     * The unchanged text is accepted once for each byte. The nine other values of each of four digits of a quota and of
+     * five digits of the last bucket are accepted as well, except for the three values that would make a number begin
+     * with 0.
+     */
     cr_assert_eq(read, LENGTH + (4 + 5) * 9 - 3);
 }
 

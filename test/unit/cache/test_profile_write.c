@@ -1,4 +1,5 @@
-/* Tests of writing a profile: all of it or nothing, on a full disk, and where a temporary file was left behind. */
+/* Tests of writing a profile: all of it is written or nothing, also on a full disk, and where an earlier process has
+ * left its temporary file. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -143,7 +144,7 @@ Test(profile_write, replaces_a_leftover_file)
     cr_assert(profile_write(path, &new));
     expect_profile(&new);
     cr_assert_neq(access(name, F_OK), 0);
-    /* Anything but a regular file was not left by this library, so it stays. */
+    /* Any other kind of file, such as a link or a directory, was not left by this library, so it stays. */
     cr_assert_eq(symlink(path, name), 0);
     cr_assert_not(profile_write(path, &old));
     cr_assert_eq(unlink(name), 0);

@@ -21,7 +21,8 @@
 enum { UNUSUAL = 4242 /* an errno that no call sets */, WRITERS = 3, WRITES = 300, KILLS = 50 };
 
 static char path[PLACE_PATH_SIZE];
-static atomic_bool *enough; /* lies in memory that is shared with the processes that write */
+/* true once the reader has seen enough; lies in memory that is shared with the writing processes */
+static atomic_bool *enough;
 
 static void profile_place_open(void)
 {
@@ -60,8 +61,8 @@ static void fill(struct profile *profile, unsigned writer, unsigned number)
     }
 }
 
-/* Reads the profile if there is one. Returns false if it is not whole. `was` tells a new profile from the one
- * before. */
+/* Reads the profile if there is one. Returns false if the profile is not whole. `was` holds the number in the profile
+ * that was read before, so that each new profile is counted in `changes`. */
 static bool read_filled(unsigned *was, unsigned *changes)
 {
     struct profile found;
@@ -79,8 +80,8 @@ static bool read_filled(unsigned *was, unsigned *changes)
     return whole;
 }
 
-/* Starts a process that writes profiles until the reader has seen enough, and then writes its last number. The
- * process ends with the test. */
+/* Starts a process that writes numbered profiles until the reader has seen enough, and ends with the profile of the
+ * largest number. The process is killed when the test ends. */
 static pid_t start_writer(unsigned writer)
 {
     pid_t test = getpid();
@@ -156,9 +157,9 @@ Test(profile_writers, threads_drop_what_they_cannot_write)
     cr_assert_eq(changes, 1U);
 }
 
-static unsigned done;    /* writes that the interrupted thread completed */
-static unsigned dropped; /* writes of the handler that were dropped */
-static unsigned came;    /* writes of the handler that were completed */
+static unsigned done;    /* writes that the interrupted thread has completed */
+static unsigned dropped; /* writes of the signal handler that were dropped */
+static unsigned came;    /* writes of the signal handler that were completed */
 
 static void write_second(void)
 {

@@ -79,8 +79,8 @@ Test(training, first_quota_is_what_the_budget_has_left)
     quotas_assert();
 }
 
-/* The thread earns a quota again and again, and gets it once the budget has bytes left, for example after another
- * thread has ended. */
+/* The thread uses the bucket often enough for a quota again and again. It gets the quota once the budget has bytes
+ * left, for example after another thread has ended. */
 Test(training, quota_waits_for_the_budget)
 {
     quotas_lay(plenty);
@@ -100,8 +100,8 @@ Test(training, quota_waits_for_the_budget)
 
 /* --- growth --------------------------------------------------------------------------------- */
 
-/* Calls `work` until the quota is as large as a magazine. Checks that each rise came after as many misses as the
- * rule says, where several swaps weigh as much as one miss. */
+/* Calls `work` until the quota is as large as a magazine. Checks that the quota grew each time after TRAINING_MISSES
+ * misses, where several swaps of magazines weigh as much as one miss. */
 static void expect_growth(void (*work)(unsigned step))
 {
     const struct cache_tally *tally = &cache_mine->tally[B16K];

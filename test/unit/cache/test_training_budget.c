@@ -11,7 +11,7 @@
 
 enum { THREADS = 1000, PHASES = 3, USES = 200, WINDOW = 10, LARGEST = B256K };
 
-static unsigned spent; /* how many checks found less left in the budget than the smallest quota costs */
+static unsigned spent; /* how many checks found that the budget had fewer bytes left than the smallest quota costs */
 
 /* Returns the bytes of the free slots outside caches that have not been purged. */
 static uint64_t retained_memory_held(void)
@@ -53,7 +53,7 @@ static void meet(void)
     crew_meet();
 }
 
-/* Allocates and frees at random, in other buckets in each phase, and keeps some slots meanwhile. */
+/* Allocates and frees at random, in other buckets in each phase of the test, and keeps some slots meanwhile. */
 static void use_several_buckets(unsigned number)
 {
     void *held[WINDOW] = {NULL};
@@ -93,7 +93,8 @@ Test(training_budget, thousand_threads_stay_within_the_budget, .timeout = 300)
     run_crowd();
 }
 
-/* Every thread gets a quota at its first use, as it does with a profile, so the budget is spent at once. */
+/* Every thread gets a quota at its first use of a bucket, as it does if a profile of an earlier run was read. So the
+ * budget is spent at once. */
 Test(training_budget, thousand_threads_that_are_promoted_at_once, .timeout = 300)
 {
     struct bucket_settings settings = house_defaults();

@@ -209,7 +209,7 @@ static void learn_and_end(unsigned number)
     }
 }
 
-/* The profile keeps what a worker thread learnt after the thread has ended, also in the child of a fork. */
+/* The profile keeps what a worker thread learnt, also after the thread has ended and in the child of a fork. */
 static void record_in_child(void *argument)
 {
     (void)argument;

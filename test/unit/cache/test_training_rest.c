@@ -28,15 +28,18 @@ static void give(unsigned count)
     }
 }
 
-/* Lets `milliseconds` pass, and then does what a tick does for training. */
+/* Lets `milliseconds` pass, and then does what the pools do for training when a free reads the clock. */
 static void rest(uint64_t milliseconds)
 {
     clock_still_advance(milliseconds);
     training_rest(cache_mine, clock_now());
 }
 
-/* Gives the thread a private magazine of HELD slots under a quota of FIRST, at the start of an age. In the age
- * before, the first free was a tick and then came a miss, so the quota was kept. */
+/*
+ * Gives the thread a private magazine of HELD slots under a quota of FIRST, at the start of an age (half of the decay
+ * time, after which unused quotas are lowered). In the age before, the first free read the clock and then came a miss,
+ * so the quota was kept.
+ */
 static void lay(uint64_t decay_milliseconds, bool frozen)
 {
     house_pools.decay = decay_milliseconds;
@@ -82,7 +85,8 @@ Test(training_rest, quota_stays_until_the_age_is_over)
     cr_assert_eq(quotas_of(BUCKET), FIRST / 2);
 }
 
-/* Lives through one age with `count` slots in use at a time, and with one tick in the middle of the age. */
+/* Lives through one age with `count` slots in use at a time. Training looks at the magazine in the middle of the age
+ * and at its end. */
 static void live_through(unsigned count)
 {
     take(count);
@@ -91,7 +95,8 @@ static void live_through(unsigned count)
     rest(AGE / 2);
 }
 
-/* The quota falls by at most a quarter in an age when no more than that is unused, until both magazines are needed. */
+/* In each age without a swap or a miss the quota loses half of the slots that were never taken, or a quarter of itself
+ * if that is more, until the slots in use need both magazines. */
 Test(training_rest, unused_part_of_a_quota_is_lost)
 {
     enum { USED = 4, AGES = 20 };
@@ -108,7 +113,7 @@ Test(training_rest, unused_part_of_a_quota_is_lost)
     cr_assert_geq(2 * quotas_of(BUCKET), (unsigned)USED);
 }
 
-/* The tick saw the magazine as full as before, but it ran empty in between. */
+/* When training looks at the magazine, the magazine is as full as before. But in between it ran empty. */
 Test(training_rest, quota_that_was_too_small_once_is_not_lowered)
 {
     lay(DECAY, false);
@@ -168,11 +173,11 @@ Test(training_rest, quotas_stay_without_decay)
     cr_assert_eq(quotas_of(BUCKET), FIRST);
 }
 
-/* The frees of other buckets bring the ticks that find a bucket idle. */
+/* Frees in other buckets are enough for training to look at the clock and to find a bucket idle. */
 Test(training_rest, ticks_lower_the_quota)
 {
     lay(DECAY, false);
-    ages_tick(); /* from here on these frees use the fast path, so training does not count them */
+    ages_tick(); /* from here on the frees of ages_tick use the fast path, so training does not count them */
     uint32_t quota = quotas_of(BUCKET);
     cr_assert_gt(quota, 4U);
     ages_pass(AGE);

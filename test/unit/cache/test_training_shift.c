@@ -10,7 +10,7 @@
 /* WINDOW slots are in use at a time, and two magazines of QUOTA slots can hold them. */
 enum { WINDOW = 40, QUOTA = 32, CYCLES = 100, CROWD = 6 };
 
-/* A bucket's quota at the last check, and how often its rises and falls had been counted by then. */
+/* Holds a bucket's quota at the last check, and how often its rises and falls had been counted by then. */
 struct lesson {
     uint32_t quota;
     uint64_t raises;
@@ -27,8 +27,8 @@ static struct lesson lesson_of(unsigned bucket)
     };
 }
 
-/* Called after a single request: the quota rose or fell if and only if that was counted, and the budget is charged
- * for the present quotas. */
+/* Compares the bucket with its state before one request: the quota rose or fell if and only if a rise or a fall was
+ * counted. The caller also checks that the budget is charged for the present quotas. */
 static void expect_lesson(unsigned bucket, const struct lesson *before)
 {
     struct lesson now = lesson_of(bucket);

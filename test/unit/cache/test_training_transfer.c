@@ -113,7 +113,7 @@ Test(training_transfer, bucket_with_misses_loses_nothing)
     expect_steps(B16K, 0, 1, 0);
 }
 
-/* Unused slots of the bucket that needs quota are no source for its own growth. */
+/* A bucket that needs a larger quota cannot get it from its own unused slots. */
 Test(training_transfer, bucket_does_not_take_from_itself)
 {
     static const unsigned buckets[] = {B16K};
@@ -147,7 +147,7 @@ Test(training_transfer, slots_of_the_donor_go_to_the_stack)
         taken[i] = house_take(B64K, 65536, NULL);
     }
     for (unsigned i = 1; i < 2 * TRAINING_FIRST; i++) {
-        house_give(taken[i]); /* all but one, because one slot was there before */
+        house_give(taken[i]); /* frees all slots but one, because the cache held one slot before */
     }
     cr_assert_eq(cache_held(cache_mine, B64K), 2 * TRAINING_FIRST);
     make_idle(B64K);
@@ -223,8 +223,8 @@ Test(training_transfer, one_use_in_64_slow_paths_keeps_a_quota)
     quotas_assert();
 }
 
-/* Requests in a bucket without a quota are counted, so a thread that uses only such a bucket loses the quotas that
- * it no longer needs. */
+/* Requests in a bucket without a quota are counted as slow paths, after which training looks for idle buckets. So a
+ * thread that uses only such a bucket loses the quotas that it no longer needs. */
 Test(training_transfer, uses_without_a_quota_are_slow_paths_too)
 {
     quotas_lay(first_of(1, (const unsigned[]){B4K}));

@@ -7,12 +7,13 @@
 #include "support/crew.h"
 
 #define MILLISECOND UINT64_C(1000000)
-#define AGE         (500 * MILLISECOND) /* how long a generation lasts where pages are kept for a second */
+#define AGE         (500 * MILLISECOND) /* how long a generation lasts if free slots keep their pages for a second */
 #define START_TIME  (1000000 * MILLISECOND)
 
 enum { THREADS = 4, ROUNDS = 100000 };
 
-/* Begins as after the first tick: the two generations have changed places at START_TIME. */
+/* Sets up decay in the state that it has after the first free that reads the clock: the two generations have changed
+ * places at START_TIME. */
 static void open_decay(void)
 {
     decay_open(1000);
@@ -111,8 +112,8 @@ Test(decay, one_claim_in_each_moment)
 
 static _Atomic unsigned turns;
 
-/* Each thread runs at its own speed, so that some come late. Only the thread that makes the next age the current one
- * gets true. */
+/* Each thread runs at its own speed, so that some come late. Of the threads that try to begin an age, only the one that
+ * begins it gets true from decay_turn. */
 static void turn_age_by_age(unsigned number)
 {
     (void)number;

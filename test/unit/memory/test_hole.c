@@ -1,4 +1,5 @@
-/* Tests of memory/hole.c: addresses that were unmapped, and are claimed again from the front of a hole. */
+/* Tests of memory/hole.c, which unmaps addresses of the range and claims them again from the front of
+ * such a hole. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -198,7 +199,7 @@ Test(hole, refused_unmapping_makes_no_hole)
     expect_filled(2, 1, 1, 4);
 }
 
-/* The kernel may refuse memory for several pieces, and still grant one. */
+/* The kernel may refuse memory for several pieces at once, and still grant one piece. */
 Test(hole, one_piece_is_claimed_where_memory_is_short)
 {
     lay();
@@ -239,7 +240,9 @@ Test(hole, hole_with_a_strangers_mapping_is_given_up)
     cr_assert(os_claim(page_at(4), PAGE));
     cr_assert(os_claim(page_at(12), PAGE));
     *page_at(4) = *page_at(12) = 's';
-    expect_filled(4, 1, 0, 0); /* the library takes the refusal at the second stranger for a shortage of memory */
+    /* a second hole has a stranger's mapping in its way, too, and the library takes this refusal for a shortage of
+     * memory */
+    expect_filled(4, 1, 0, 0);
     expect_filled(2, 4, 1, 10);
     expect_filled(2, 4, 2, 16);
     expect_full();

@@ -130,7 +130,8 @@ Test(mapped, sizes_that_nothing_has)
     expect_live(1, MIB);
 }
 
-/* The kernel places mappings below each other, so most growth meets the block before it and moves. */
+/* The kernel places each mapping below the one before. So most blocks that grow meet an earlier block behind their end,
+ * and must move. */
 Test(mapped, grows_and_shrinks_with_its_bytes)
 {
     open_mapped();
@@ -178,8 +179,8 @@ Test(mapped, pages_leave_a_slot)
     slot[0] = 1;
 }
 
-/* The kernel refuses one call, or all calls from one on, and each call is tried. No memory is lost, and no mapping is
- * left over. */
+/* Each call of the kernel is refused in turn, by itself and together with all calls after it. No memory is lost, and no
+ * mapping is left over. */
 Test(mapped, refusals_change_nothing)
 {
     open_mapped();

@@ -37,7 +37,7 @@ static void expect_slot_found(unsigned bucket, const char *slot)
     }
 }
 
-/* Carves runs of all buckets in turn, so that their slots lie mixed. */
+/* Carves runs of slots of all buckets in turn, so that slots of different sizes lie mixed. */
 Test(region, every_slot_is_found)
 {
     struct bucket_settings settings = house_defaults();
@@ -124,7 +124,7 @@ Test(region, all_metadata_of_the_range_can_be_read)
             cr_assert_eq(region_request((uint32_t)page), 0);
         }
     }
-    while (region_carve(B4M, 1, &slot) == 1) { /* repeated, so that the range grows by all of its steps */
+    while (region_carve(B4M, 1, &slot) == 1) { /* repeats, so that the range grows by all of its steps */
         uint32_t last = (uint32_t)(region_ready() >> REGION_SHIFT) - 1;
         cr_assert_eq(region_meta(last), 0);
         cr_assert_eq(region_request(last), 0);
@@ -234,7 +234,8 @@ static void carve_all(unsigned number)
         for (unsigned i = 0; i < got; i++) {
             CHECK(region_find(run[i]).exact && region_find(run[i]).bucket == B4K);
             atomic_fetch_add(&carvings[region_number(run[i])], 1);
-            /* Writing the metadata shows that their page is there for the thread that carved the slot. */
+            /* Writes the metadata, which shows that the page of the metadata is mapped for the thread that carved the
+             * slot. */
             house_mark(run[i], SLOT_LIVE, 5000);
             *(char *)run[i] = 1;
         }
@@ -253,7 +254,8 @@ Test(region, concurrent_carving_gives_each_slot_once)
     }
 }
 
-/* region_ready covers all slots that were carved, and what lies behind it can become the next slots. */
+/* The size that region_ready returns covers all slots that were carved. The pages behind these slots can become the
+ * next slots. */
 Test(region, ready_covers_what_was_carved)
 {
     void *run[8];
@@ -289,7 +291,7 @@ Test(region, returned_slots_cannot_be_accessed)
     cr_assert_eq(*(char *)run[0], 'x');
 }
 
-/* Slots of any bucket can fill a hole, and they are new. */
+/* Slots of any bucket can be carved from a hole, and their bytes are zero like those of new slots. */
 Test(region, hole_is_carved_again_from_its_front)
 {
     void *large[3];

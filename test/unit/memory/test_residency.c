@@ -57,8 +57,8 @@ Test(residency, counts_by_the_metadata)
     expect(B8K, 0, 0, 0);
 }
 
-/* Carves slots that cross the ends of the piece that one mincore call can examine, and slots that are larger than this
- * piece. */
+/* Checks the resident bytes of slots in all states. Some slots cross the end of the piece of addresses that one mincore
+ * call can examine, and some are larger than this piece. */
 static void expect_all_states(unsigned bucket, uint32_t count)
 {
     size_t stride = region.geometry[bucket].stride;
@@ -88,7 +88,7 @@ Test(residency, is_exact_for_slots_of_all_sizes)
     expect_all_states(B4M + 1, 12);
 }
 
-/* One system call is enough for 4 MiB of addresses, whatever number of slots and buckets lie there. */
+/* One system call is enough for 4 MiB of addresses, however many slots and buckets lie there. */
 Test(residency, asks_the_kernel_once_for_many_slots)
 {
     house_lay_default();
@@ -121,7 +121,7 @@ Test(residency, counts_beside_a_hole)
     expect(B256K, 4 * page, 0, 0);
 }
 
-/* If mincore fails, the bucket's sum is unknown, even if an earlier call had given a part of it. */
+/* If a mincore call fails, the bucket's sum is unknown, even if an earlier call had returned a part of the sum. */
 Test(residency, is_unknown_where_the_kernel_says_nothing)
 {
     house_lay_default();

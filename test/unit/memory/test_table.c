@@ -159,8 +159,8 @@ Test(table, threads_may_grow_it_together)
     }
 }
 
-/* Grows by a page at a time, and all threads ask for the same page. A thread that loses the race must not lower
- * `ready`. */
+/* Makes the table grow by a page at a time, and all threads need the same page. A thread that is slower than another
+ * must not lower `ready`, the size that can be used. */
 static void reach_in_step(unsigned number)
 {
     size_t least = 0;

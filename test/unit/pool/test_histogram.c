@@ -1,4 +1,6 @@
-/* Tests of pool/histogram.c: every request belongs to a step, and the steps grow evenly. */
+/*
+ * Tests of pool/histogram.c: every size of a request belongs to one step of the histogram, and the steps grow evenly.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 

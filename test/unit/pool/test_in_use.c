@@ -10,10 +10,10 @@
 #include "support/house.h"
 #include "support/os_failing.h"
 
-enum { THREADS = 8, ROUNDS = 20000, STEP = 1024 /* STEP is the smallest number of records by which the tables grow */ };
+enum { THREADS = 8, ROUNDS = 20000, STEP = 1024 /* STEP is the smallest number of records by which a table grows. */ };
 
 static char *start;
-static const char code[4]; /* four addresses that serve as callers */
+static const char code[4]; /* four addresses that serve as callers of malloc */
 
 static void lay_at(unsigned shift)
 {
@@ -65,7 +65,7 @@ Test(in_use, first_and_last_page_have_a_record)
     expect_noted(1, NULL, 0);
 }
 
-/* No record exists where there can be no slot, although the table ends with a whole page. */
+/* No record exists where there can be no slot, although the table of records ends with a whole page. */
 Test(in_use, no_record_far_behind_the_last_slot)
 {
     uint32_t beyond = HOUSE_PAGES + (uint32_t)os_page_size();
@@ -108,7 +108,7 @@ Test(in_use, time_is_that_of_the_coarse_clock)
     uint64_t before = clock_says(CLOCK_MONOTONIC_COARSE);
     uint64_t now = in_use_now();
     cr_assert(before <= now && now <= clock_says(CLOCK_MONOTONIC_COARSE));
-    while (in_use_now() == now) { /* waits until the clock of ages has advanced */
+    while (in_use_now() == now) { /* waits until the clock from which the ages of slots are counted has advanced */
     }
     cr_assert_gt(in_use_now(), now);
     lay();

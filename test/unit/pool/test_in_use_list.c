@@ -16,7 +16,7 @@
 
 enum { MANY = 3000, UNUSUAL = 4242 /* an errno that no call sets */ };
 
-/* Callers are only addresses, to which nothing is written. */
+/* The addresses of these bytes serve as callers of malloc. Nothing is written to the bytes. */
 static char callers[64];
 
 static struct in_use_list list;
@@ -91,7 +91,7 @@ Test(in_use_list, groups_by_caller_and_the_oldest_first)
     in_use_list_release(&list);
 }
 
-/* The clock of ages advances in steps, so slots of several callers may have one age. */
+/* The clock from which ages are counted advances in steps, so slots of several callers may have one age. */
 Test(in_use_list, groups_of_one_age_stay_together)
 {
     enum { EACH = 30 };
@@ -102,13 +102,16 @@ Test(in_use_list, groups_of_one_age_stay_together)
     }
     make_list();
     for (unsigned i = 0; i < 2 * EACH; i++) {
-        unsigned taken = i < EACH ? 2 * i : 2 * (i - EACH) + 1; /* the same order in both rounds */
+        /* the slots of the first caller in the order of their allocation, then those of the second caller */
+        unsigned taken = i < EACH ? 2 * i : 2 * (i - EACH) + 1;
         expect_slot(i, blocks[taken], i / EACH, 7, 16384 + taken);
     }
     in_use_list_release(&list);
 }
 
-/* Slots without a note, because the kernel had no memory for it, are listed behind all others. */
+/*
+ * Slots whose caller and time are unknown, because the kernel had no memory to note them, are listed behind all others.
+ */
 Test(in_use_list, unknown_notes_come_last)
 {
     lay_house();
@@ -209,7 +212,7 @@ static void expect_oldest(void)
     cr_assert_arr_eq(listed, all, list.count * sizeof all[0]);
 }
 
-/* Without memory only a few slots are listed, which are the oldest. */
+/* If the kernel refuses memory for the list, only a few slots are listed, which are the oldest. */
 Test(in_use_list, lists_a_few_without_memory)
 {
     lay_house();

@@ -93,7 +93,8 @@ static void find_no_shortcut(unsigned number)
     CHECK(pool_alloc_large(B1M, 1 << 20) == NULL);
 }
 
-/* The short path serves a large bucket in the usual case, and leaves all others to the slow path. */
+/* pool_alloc_large, the short path of malloc, serves a large bucket in the usual case, and leaves all other cases to
+ * the slow path. */
 Test(pool, large_shortcut_takes_free_slots_alone)
 {
     house_lay_default();
@@ -180,8 +181,8 @@ Test(pool, knows_the_peak)
         for (unsigned j = 0; j < 50; j++) {
             house_give(taken[j]);
         }
-        /* The peak of a trained bucket is updated on slow paths only, and a run of carved slots may have been used
-         * since. */
+        /* The counted peak may be too small, because it is updated on slow paths only: since the last update the thread
+         * may have used slots of a run that was carved at once. */
         cr_assert_leq(house_figures(bucket)->peak, 50);
         cr_assert_gt(house_figures(bucket)->peak, 50 - 16);
         house_take(bucket, least(bucket), NULL);

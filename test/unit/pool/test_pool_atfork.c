@@ -43,7 +43,8 @@ static void recover_alone(void *argument)
         CHECK(now->cache_hits == 0 && now->depot_hits == 0 && now->swaps == 0);
         CHECK(now->peak >= now->live);
     }
-    /* No other thread could be interrupted, so the thread's own magazine keeps its slots. */
+    /* The thread's own magazine keeps its slots, because there was no other thread that the fork could have
+     * interrupted. */
     CHECK(house_take(B16K, 16384, NULL) == cached_slot);
     house_give(cached_slot);
     house_check();
@@ -98,7 +99,7 @@ Test(pool_atfork_child, child_of_a_child)
 
 /* --- threads that the fork stopped at a known step --- */
 
-/* the first magazine that was ever opened, which no cache has */
+/* the first magazine that was ever opened; no cache owns it */
 static struct magazine *first_magazine;
 
 static struct {
@@ -114,7 +115,9 @@ static void *take_as_a_new_thread(void *argument)
     return argument;
 }
 
-/* A thread of the child reuses the record of a thread that only the parent has, so that no record is lost. */
+/*
+ * A thread of the child reuses the record of a thread that only the parent has, so that no record of the table is lost.
+ */
 static void expect_records_reused(void)
 {
     pthread_t thread;
@@ -152,7 +155,7 @@ static void fork_in_mid_step(unsigned number)
 {
     struct capture capture;
     (void)number;
-    void *taken[300]; /* enough slots that the depot gets some of them */
+    void *taken[300]; /* enough slots that some of them come to the depot when they are freed */
     for (unsigned i = 0; i < 300; i++) {
         taken[i] = house_take(B16K, 16384, NULL);
     }

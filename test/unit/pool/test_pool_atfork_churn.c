@@ -93,7 +93,7 @@ static void recover_churned(void *argument)
     struct snapshot snapshot;
     snapshot_take(&snapshot);
     CHECK(snapshot.total.live == live);
-    /* A thread can have one slot that is in no place, and that slot is lost in the child. */
+    /* A thread can hold one slot that is in none of the `places`, and that slot is lost in the child. */
     CHECK(live >= known && live - known <= CHURNERS);
     for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
         recovered_take_all_free(bucket);
@@ -112,8 +112,8 @@ static void recover_churned(void *argument)
     house_check();
 }
 
-/* Allocates slots into places, and frees those that other threads have put there. A slot is in no place only while a
- * thread is allocating or freeing it. */
+/* Allocates slots and puts them into `places`, and frees those that other threads have put there. A slot is in no place
+ * only while a thread is allocating or freeing it. */
 static void churn(unsigned number)
 {
     uint64_t random = number + 1;
@@ -123,7 +123,7 @@ static void churn(unsigned number)
         _Atomic(char *) *place = &places[crew_random(&random) % PLACES];
         char *slot = atomic_exchange(place, NULL);
         if (slot == NULL) {
-            /* any of the trained buckets or the first two large ones */
+            /* a size of any trained bucket or of the first two large buckets */
             size_t request = 4096 + crew_random(&random) % REQUEST_SPAN;
             unsigned bucket = 0;
             while (house_plan.capacity[bucket] < request) {
@@ -183,7 +183,8 @@ static void lay_keepers(void)
 static void fork_while_others_churn(enum kind kind)
 {
     house_pools.kind = kind;
-    house_pools.crowd = CHURNERS / 2; /* the pool auto changes its kind while the threads start */
+    /* the pool kind `auto` changes to the caches of processors while the threads start */
+    house_pools.crowd = CHURNERS / 2;
     house_pools.free_list = 8;
     lay_keepers();
     cr_assert_eq(pthread_atfork(NULL, shut_gate, NULL), 0);
@@ -230,7 +231,7 @@ Test(pool_atfork_churn, of_the_pool_cpu, .timeout = 60)
 Test(pool_atfork_churn, of_the_pool_auto_once_it_has_turned, .timeout = 60)
 {
     processors_need();
-    /* the cache of this thread, which stays, must leave a part of the budget to others */
+    /* this thread keeps its cache, which must leave a part of the budget to the other threads */
     house_pools.cache_limit = 64 << 20;
     fork_while_others_churn(KIND_AUTO);
     cr_assert_eq(pool_kind(), KIND_CPU);

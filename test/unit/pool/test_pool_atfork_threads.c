@@ -1,4 +1,4 @@
-/* Tests of pool/pool_atfork.c in the child of a process with several threads, where pages may show states of
+/* Tests of pool/pool_atfork.c in the child of a process with several threads. The child's pages may be copies from
  * different moments. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
@@ -12,10 +12,10 @@
 #include "support/crew.h"
 #include "support/house.h"
 
-enum { RUN = 16 /* slots that are carved at once */ };
+enum { RUN = 16 /* the number of slots that are carved together */ };
 
 /* Does what a fork and its child do, with one thread (`alone`) or with other threads that have no cache. The test
- * runner itself has threads, so libc's variable must be restored at once. */
+ * runner itself has threads, so __libc_single_threaded must be restored at once. */
 static void fork_as_if(bool alone)
 {
     char word = __libc_single_threaded;

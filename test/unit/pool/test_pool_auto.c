@@ -1,4 +1,5 @@
-/* Tests of the kind `auto`: when threads are many it changes for good from threads' caches to processors' caches. */
+/* Tests of the pool kind `auto`: when there are many threads, it changes for good from the caches of threads to the
+ * caches of processors. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -150,7 +151,7 @@ Test(pool_auto, caches_of_before_end_with_their_threads)
     cr_assert_eq(budget_charged(), percpu_charge());
 }
 
-/* After the change other threads can get all slots that the caches held. */
+/* After the kind `auto` has changed, other threads can get all slots that the threads' caches held. */
 Test(pool_auto, nothing_is_lost_at_the_turn)
 {
     lay();

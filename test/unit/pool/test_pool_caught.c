@@ -1,5 +1,5 @@
-/* Tests of the child of a fork that stops another thread while it holds a lock, or makes memory ready, that all
- * threads need. */
+/* Tests of the child of a fork that stops another thread at a bad moment: while it holds a lock that all threads need,
+ * or while it makes memory ready for all threads. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -13,12 +13,12 @@
 #include "support/quotas.h"
 #include "support/recovered.h"
 
-/* The bucket in which the thread is stopped: each of its slots makes the range grow. */
+/* The stopped thread allocates in this bucket, because each slot of the bucket makes the range grow. */
 enum { CAUGHT = B4M };
 
 static capture_work *child;
 
-/* Stops the other thread in the middle of its step, until the child has done its work. */
+/* Stops the other thread in the middle of its allocation, until the child has done its work. */
 static void stand_still(void)
 {
     crew_meet();
@@ -87,7 +87,7 @@ static void take_behind_the_mutex(void *argument)
     house_check();
 }
 
-/* Both threads open their caches first, so that thread 1 is stopped inside the mutex. */
+/* Both threads open their caches first, so that thread 1 is stopped while it holds the mutex of the pool. */
 static void fork_or_be_in_the_mutex(unsigned number)
 {
     cache_reach();

@@ -38,7 +38,7 @@ ParameterizedTest(enum kind *kind, pool_decay, pages_go_by_age)
     ages_take_and_give(B1M, COUNT);
     ages_pass_almost(AGE);
     cr_assert_eq(house_figures(B1M)->purged, 0);
-    ages_pass(1); /* the slots become the old generation, a little late */
+    ages_pass(1); /* the slots become the old generation, a little later than they could have */
     cr_assert_eq(house_figures(B1M)->purged, 0);
     ages_pass_almost(AGE);
     cr_assert_eq(house_figures(B1M)->purged, 0);
@@ -94,8 +94,8 @@ Test(pool_decay, what_is_needed_stays)
     house_assert();
 }
 
-/* First the magazines of the depot are purged, then the thread's own public magazine. The thread keeps its private
- * magazine. */
+/* Old magazines are purged as old free slots are: first those of the depot, then the thread's own public magazine. The
+ * thread keeps its private magazine. */
 Test(pool_decay, magazines_go_as_free_slots_do)
 {
     ages_lay(DECAY);
@@ -170,8 +170,8 @@ static void expect_decay_in_a_child(unsigned number)
     recovered_expect_clean(&capture);
 }
 
-/* The fork comes in the middle of an age, when one of five slots is purged: first in a process of one thread, then
- * in one of several. */
+/* The fork comes when one of five old slots is purged already, and the child goes on to purge. The test runs first in a
+ * process of one thread, then in one of several. */
 Test(pool_decay, child_of_a_fork_goes_on)
 {
     ages_lay(DECAY);

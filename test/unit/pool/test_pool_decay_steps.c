@@ -11,7 +11,8 @@
 #include "support/house.h"
 #include "support/processors.h"
 
-/* QUANTUM is in pages. In one moment of the clock there are STEPS steps, one by a free and one by an allocation. */
+/* QUANTUM is in pages. Each time the clock advances, STEPS steps of purging can run: one by a free and one by an
+ * allocation. */
 enum { QUANTUM = 128, STEPS = 2 };
 
 TestSuite(pool_decay_steps, .timeout = 60);
@@ -22,7 +23,7 @@ static uint64_t pages_of(unsigned bucket)
     return house_plan.stride[bucket] / 4096;
 }
 
-/* Buckets and numbers of slots, none of which stays in the thread's cache. */
+/* Lists buckets and numbers of slots. None of these slots stays in the thread's cache. */
 static const struct heap {
     unsigned bucket;
     unsigned count;
@@ -54,8 +55,8 @@ ParameterizedTest(const struct heap *heap, pool_decay_steps, step_is_as_many_slo
     house_assert();
 }
 
-/* A step can end with a magazine. The next step may then begin with a short run, which costs the most and ends that
- * step. */
+/* One step of purging can end after the last slot of a magazine. The next step may then begin with a short run of
+ * slots, which costs the most and ends that step. */
 Test(pool_decay_steps, step_of_small_slots_may_end_with_a_magazine)
 {
     ages_lay(DECAY);
@@ -75,7 +76,7 @@ Test(pool_decay_steps, step_of_small_slots_may_end_with_a_magazine)
     house_assert();
 }
 
-/* The next steps come with the first allocation and the first free after the clock has advanced. */
+/* Further steps of purging run in the first allocation and in the first free after the clock has advanced. */
 Test(pool_decay_steps, steps_follow_each_other_while_there_is_more)
 {
     enum { ALL = 5 };

@@ -1,5 +1,5 @@
-/* Tests of pool_drain: slots from caches come to the stacks and the depot, where a trim finds them, and are counted
- * there. */
+/* Tests of pool_drain, which moves slots from caches to the stacks and the depot. There a trim finds them, and they are
+ * counted as free outside caches. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <string.h>

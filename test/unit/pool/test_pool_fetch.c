@@ -107,7 +107,8 @@ Test(pool_fetch, slot_freed_later_is_allocated_first)
     cr_assert(is_cold(B64K));
 }
 
-/* While slots are freed, an empty magazine becomes the private one, and each slot reaches it once by the slow path. */
+/* When the private magazine is full, an empty magazine takes its place. Its places count as cold, so each of the next
+ * slots is freed by the slow path. */
 Test(pool_fetch, cold_slots_are_given_one_by_one)
 {
     house_lay_default();

@@ -19,10 +19,12 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-/* One call populates at most MOST pages. It is made for AHEAD slots after each sampled slot. */
+/* One call of madvise populates at most MOST pages. Such a call is made for each of the AHEAD slots after a sampled
+ * slot. */
 enum { PAGE = 4096, MOST = 256, AHEAD = 15, OF_64K = 16, EVERYTHING = 1 << 30 };
 
-/* The last range that the kernel was asked to populate, the number of calls, and the answer: 0 or an error number. */
+/* Holds the last range that the kernel was asked to populate, the number of calls, and the simulated kernel's answer: 0
+ * or an error number. */
 static struct {
     unsigned calls;
     char *start;
@@ -57,7 +59,8 @@ static void prepare(void)
 
 TestSuite(pool_populate, .init = prepare);
 
-/* Allocates a slot, and checks that its first `pages` pages were populated; with 0, that no call was made. */
+/* Allocates a slot, and checks that its first `pages` pages were populated. If `pages` is 0, checks that no call was
+ * made. */
 static char *take_asking(unsigned bucket, size_t request, unsigned pages)
 {
     asked.calls = 0;
@@ -96,7 +99,8 @@ static void grow(unsigned bucket, size_t request, unsigned written)
 
 /* --- which pages are populated --- */
 
-/* The second slot finds that the first one was written to. After fifteen more slots one is sampled again. */
+/* The second slot finds that the first one was written to, so the next fifteen slots are populated. The slot after them
+ * is a sample again. */
 Test(pool_populate, new_slots_are_populated_at_once)
 {
     house_lay_default();
@@ -154,8 +158,8 @@ static void take_until_doubted(void)
     }
 }
 
-/* Earlier slots were written to, and these are not. A sampled slot may still be filled, so it is checked again and
- * again, and each time half as many pages are populated. */
+/* The program wrote to earlier slots and does not write to these. A sampled slot may still be filled later, so it is
+ * checked again and again, and after each check half as many pages are populated. */
 Test(pool_populate, populated_part_follows_the_program)
 {
     house_lay_default();
@@ -180,7 +184,9 @@ Test(pool_populate, empty_slots_are_looked_at_more_and_more_rarely)
     take_asking(B64K, 65536, OF_64K);
 }
 
-/* Between two checks of the sampled slot no new slot gets pages, although the slots before it were filled. */
+/*
+ * Until the sampled slot is checked again, no new slot gets pages, although the program fills the slots that it gets.
+ */
 Test(pool_populate, first_filled_slot_brings_all_looks_back)
 {
     house_lay_default();
@@ -193,7 +199,8 @@ Test(pool_populate, first_filled_slot_brings_all_looks_back)
     take_asking(B64K, 65536, OF_64K);
 }
 
-/* A server may allocate buffers for all of its clients before it fills the first one. */
+/* A server may allocate buffers for all of its clients before it fills the first one. So an unwritten sampled slot that
+ * is still live does not stop populating. */
 Test(pool_populate, live_sample_may_still_be_written_to)
 {
     enum { CLIENTS = 3 * (1 + AHEAD) };
@@ -207,7 +214,7 @@ Test(pool_populate, live_sample_may_still_be_written_to)
     }
 }
 
-/* A sampled slot that was freed unwritten will not be written to any more. */
+/* A sampled slot that was freed unwritten cannot be written to any more, so it counts at once as unused. */
 Test(pool_populate, free_sample_counts_at_once)
 {
     house_lay_default();
@@ -241,7 +248,8 @@ Test(pool_populate, single_page_is_not_populated)
     take_asking(B4K, PAGE, 0);
 }
 
-/* Slots that have their pages come by the fast path, and by the slow path that exchanges magazines. */
+/* Slots whose pages are resident come by the fast path, and by the slow path that exchanges magazines. Neither makes a
+ * call to populate them. */
 Test(pool_populate, slot_with_its_pages_is_not_populated)
 {
     enum { MANY = 200 };
@@ -302,7 +310,7 @@ Test(pool_populate, sampling_makes_no_page_resident)
 
 /* --- the kernel refuses --- */
 
-/* the errors of an old kernel, of one without memory, and of a seccomp filter */
+/* the errors of a kernel that lacks the call, of a kernel without memory, and of a seccomp filter */
 static int refusals[] = {EINVAL, ENOMEM, EFAULT, EPERM, ENOSYS};
 
 ParameterizedTestParameters(pool_populate, refusal_does_no_harm)

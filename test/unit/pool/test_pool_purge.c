@@ -15,7 +15,7 @@ enum { SLOTS = 200, THREADS = 8, ROUNDS = 20000, EVERYTHING = 1 << 30 };
 
 static void *taken[SLOTS];
 
-/* Slots whose pages the kernel refuses to take, as Linux before 5.18 refused locked pages. */
+/* These are the slots whose pages the kernel refuses to purge, as Linux before 5.18 refused locked pages. */
 static const void *kept[SLOTS];
 static unsigned kept_count;
 

@@ -12,10 +12,10 @@
 #include "support/crew.h"
 #include "support/house.h"
 
-/* BATCH is how many slots are collected and sorted at once, QUANTUM how many bytes a tick purges. */
+/* BATCH is how many slots are collected and sorted at once, QUANTUM how many bytes one step of decay purges. */
 enum { BATCH = 64, QUANTUM = 128 * 4096, MANY = 200, CALLS_MAX = 256, EVERYTHING = 1 << 30 };
 
-/* The ranges that the kernel was asked to purge, in order, and a slot whose pages the kernel refuses to take. */
+/* Holds the ranges that the kernel was asked to purge, in order, and a slot whose pages the kernel refuses to purge. */
 static struct {
     unsigned calls;
     struct {
@@ -43,7 +43,7 @@ static bool has_kept(const char *start, size_t size)
     return asked.kept >= start && asked.kept < start + size;
 }
 
-/* Notes a range that is to be purged. Returns false if the refused slot lies in it. */
+/* Notes a range that is to be purged. Returns false if the slot that the kernel refuses to purge lies in the range. */
 static bool discard(char *start, size_t size)
 {
     if (CHECK(asked.calls < CALLS_MAX)) {
@@ -54,7 +54,8 @@ static bool discard(char *start, size_t size)
     return !has_kept(start, size);
 }
 
-/* Notes the range of a purging advice. The refused slot keeps its pages also under MADV_DONTNEED_LOCKED. */
+/* Notes the range of a purging advice. The slot that the kernel refuses to purge keeps its pages also under
+ * MADV_DONTNEED_LOCKED. */
 static long note(char *start, size_t size, int advice)
 {
     if (!region_owns(start)) {
@@ -164,7 +165,7 @@ Test(pool_purge_runs, magazine_is_sorted_too)
     expect_in_order(1);
 }
 
-/* A step on the old generation purges a quantum, rounded up to whole slots. */
+/* A step of decay purges a quantum of bytes from the old generation, rounded up to whole slots. */
 Test(pool_purge_runs, quantum_ends_with_a_slot)
 {
     static const unsigned buckets[] = {B64K, B128K, B256K, B512K, B1M};
@@ -190,7 +191,8 @@ Test(pool_purge_runs, quantum_ends_with_a_slot)
     house_assert();
 }
 
-/* Allocates `count` slots and frees `given` of each `of` slots, which then have been free for long. */
+/* Allocates `count` slots and frees `given` of each `of` slots. The freed slots then belong to the old generation, as
+ * if they had been free for long. */
 static void scatter(unsigned given, unsigned of, unsigned count)
 {
     take(B64K, count);
@@ -208,12 +210,12 @@ static void lay_scattered(unsigned given, unsigned of, unsigned count)
     house_pools.kind = KIND_LOCKFREE;
     house_pools.decay = 1000;
     house_lay_default();
-    decay_turn(clock_now()); /* lets an age begin now, so that no free finds a purge due */
+    decay_turn(clock_now()); /* lets an age of decay begin now, so that no free purges anything by itself */
     scatter(given, of, count);
 }
 
-/* One short run uses up a whole step. The other slots stay in the old generation, and the next step goes on with
- * them. */
+/* One short run of slots uses up a whole step of decay. The other slots stay in the old generation, and the next step
+ * goes on with them. */
 Test(pool_purge_runs, scattered_slots_go_one_by_one)
 {
     enum { GIVEN = 10 };
@@ -265,13 +267,15 @@ Test(pool_purge_runs, refused_run_stays_and_others_go)
 
 /* --- several ranges in one call --- */
 
-/* The first call is the test of the kernel. */
+/* The number of calls is one larger than `calls`, because the library first tries if the kernel has process_madvise. */
 static void expect_together(unsigned calls)
 {
     cr_assert_eq(advice_together_calls(), 1 + calls);
 }
 
-/* A step takes six slots of 64 KiB that lie apart: each counts three pages more than it has. */
+/*
+ * One step of decay purges six slots of 64 KiB that lie apart, because each slot counts three pages more than it has.
+ */
 Test(pool_purge_runs, scattered_slots_go_in_one_call)
 {
     enum { GIVEN = 10, STEP = 6 };
@@ -297,11 +301,12 @@ Test(pool_purge_runs, trim_takes_a_batch_in_one_call)
     advice_allow_together();
     lay_scattered(1, 2, 2 * GIVEN);
     cr_assert_eq(pool_trim(EVERYTHING), GIVEN * house_plan.stride[B64K]);
-    expect_together(1); /* the last slot is alone, and goes by madvise */
+    expect_together(1); /* the last slot is alone, and is purged by madvise */
     expect_in_order(GIVEN);
 }
 
-/* The call ends before the range that is refused. Those before it have gone, and those behind it go by another call. */
+/* process_madvise stops before the range that is refused. The ranges before it are purged by then, and those behind it
+ * are purged by another call. */
 Test(pool_purge_runs, refused_range_stays_and_others_go)
 {
     enum { GIVEN = 10, REFUSED = 6 };

@@ -186,7 +186,7 @@ Test(pool_return, slots_that_cannot_be_unmapped_stay)
     house_assert();
 }
 
-/* Returns how often the kernel is asked, without success, for a slot of the bucket. */
+/* Returns how often the library asks the kernel in vain for memory for one slot of the bucket. */
 static unsigned vain_calls(unsigned bucket)
 {
     os_failing_from(1);

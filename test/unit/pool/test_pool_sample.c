@@ -35,7 +35,7 @@ static uint64_t count_all(void)
     return all;
 }
 
-/* A program's loop may use two sizes in turn, and the sample must not always hit the same one. */
+/* A program's loop may use two sizes in turn. The sample must not always hit the first size or always the second. */
 Test(pool_sample, two_sizes_in_turn_have_half_each)
 {
     house_lay_default();
@@ -49,7 +49,8 @@ Test(pool_sample, two_sizes_in_turn_have_half_each)
     cr_assert_gt(count_of(18000), MANY / 4);
 }
 
-/* A bucket that is used once in a thousand times never has a tick of its own. */
+/* A bucket that is used once in a thousand times has too few frees for a tick of its own, which is a free that reads
+ * the clock and takes a sample. */
 Test(pool_sample, rare_buckets_are_seen_where_the_clock_goes_on)
 {
     house_lay_default();
@@ -114,7 +115,7 @@ Test(pool_sample, frees_of_own_slots_are_not_remote)
 Test(pool_sample, frees_of_other_threads_slots_are_remote)
 {
     house_lay_default();
-    use(5000, B4K); /* so that this thread has the first cache */
+    use(5000, B4K); /* opens this thread's cache, so that this thread has the first one */
     for (unsigned i = 0; i < ROUNDS; i++) {
         crew_run(1, take_batch);
         give_batch();
@@ -124,7 +125,8 @@ Test(pool_sample, frees_of_other_threads_slots_are_remote)
     cr_assert_eq(remote_frees(B4K), 0);
 }
 
-/* Half of the bucket's frees are of slots that the freeing thread has allocated itself. */
+/* Half of the bucket's frees are of slots that the freeing thread has allocated itself, so the other half counts as
+ * remote frees. */
 Test(pool_sample, remote_frees_are_counted_by_their_share)
 {
     house_lay_default();
@@ -170,7 +172,8 @@ static void note_mark(unsigned number)
     marks[number] = pool_owner();
 }
 
-/* The mark is made from the address of a thread's variables, so among many threads not all have the same mark. */
+/* The owner mark of a thread without a cache is made from the address of a thread's variables, so among many threads
+ * not all have the same mark. */
 Test(pool_sample, threads_without_caches_have_marks)
 {
     crew_run(THREADS, note_mark);

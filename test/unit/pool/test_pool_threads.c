@@ -110,7 +110,7 @@ Test(pool_threads, freed_slots_reach_a_thread_that_only_takes, .timeout = 60)
     house_assert();
     cr_assert_eq(house_figures(B16K)->requests, ROUNDS);
     cr_assert_eq(house_figures(B16K)->live, 0);
-    /* the slots of both threads' magazines, of all places, and of one run */
+    /* the slots of both threads' magazines, of all places, and of one run of carved slots */
     cr_assert_leq(house_figures(B16K)->carved, 4 * 62 + PLACES + 16);
     /* The slots come through the depot, or from the other thread's public magazine; either may serve all requests. */
     cr_assert_gt(house_figures(B16K)->depot_hits + house_figures(B16K)->steals, 0);

@@ -1,4 +1,4 @@
-/* Tests of ticks: how many frees lie between two readings of the clock. */
+/* Tests of ticks, the frees that read the clock: how many frees lie between two ticks. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -6,8 +6,8 @@
 #include "support/clock_still.h"
 #include "support/house.h"
 
-/* The most frees between two ticks, the most in a bucket whose frees are slow, and the most after magazines came to
- * the depot. */
+/* A tick is a free that reads the clock. RARE is the largest number of frees between two ticks, SLOW the largest in a
+ * bucket whose frees are slow, and HASTE the largest after magazines came to the depot. */
 enum { RARE = 1021, SLOW = 61, HASTE = 16 };
 
 TestSuite(pool_ticks, .timeout = 60);
@@ -17,14 +17,15 @@ static void use(unsigned bucket)
     house_give(house_take(bucket, house_plan.capacity[bucket], NULL));
 }
 
-/* The first free is a tick, and so is the next one. */
+/* Sets up the pools and frees once. That first free reads the clock (it is a tick), and the next free does so, too. */
 static void lay(void)
 {
     house_lay_default();
     use(B4K);
 }
 
-/* Frees slots up to the next tick. Returns their number, and checks that the count of frees is right all the time. */
+/* Frees slots up to the next tick, a free that reads the clock. Returns their number, and checks after each free that
+ * the count of frees is right. */
 static unsigned frees_to_tick(unsigned bucket)
 {
     const struct counter *armed = &cache_mine->tally[bucket].armed;
@@ -61,7 +62,7 @@ Test(pool_ticks, come_more_often_when_it_has_gone_on)
     cr_assert_eq(frees_to_tick(B4K), 1, "each free is a tick if it takes that long");
 }
 
-/* A tick that finds the clock advanced brings the ticks of all buckets forward. */
+/* When a free reads the clock (a tick) and finds that it has advanced, the next ticks of all buckets come earlier. */
 Test(pool_ticks, come_for_all_buckets_when_it_has_gone_on)
 {
     lay();
@@ -74,7 +75,8 @@ Test(pool_ticks, come_for_all_buckets_when_it_has_gone_on)
     cr_assert_eq(frees_to_tick(B8K), RARE / 2);
 }
 
-/* In a bucket whose frees go to the stack, ticks are more frequent, because such frees are slow anyway. */
+/* In a bucket whose frees go to the stack, more of the frees read the clock (ticks), because such frees are slow
+ * anyway. */
 Test(pool_ticks, come_sooner_where_frees_are_slow)
 {
     lay();
@@ -88,15 +90,15 @@ Test(pool_ticks, come_sooner_where_frees_are_slow)
     }
 }
 
-/* Slots that come to the stack make the ticks of all buckets more frequent, so that they are purged in time; but
- * only once until the clock advances. */
+/* When slots come to the stack, frees in all buckets read the clock more often (ticks), so that the slots are purged in
+ * time. This happens only once until the clock advances. */
 Test(pool_ticks, come_sooner_after_frees_to_the_stack)
 {
     lay();
     while (frees_to_tick(B4K) < RARE) {
     }
     for (unsigned i = 0; i < 2; i++) {
-        frees_to_tick(B1M); /* the first tick after the clock has advanced takes a sample */
+        frees_to_tick(B1M); /* the first tick (free that reads the clock) after the clock has advanced takes a sample */
         frees_to_tick(B1M);
         cr_assert_leq(frees_to_tick(B4K), (unsigned)HASTE);
         while (frees_to_tick(B4K) < RARE) {
@@ -109,8 +111,11 @@ Test(pool_ticks, come_sooner_after_frees_to_the_stack)
     }
 }
 
-/* If the interval were only halved at each tick, a thread with few frees after a busy time would need an hour until its
- * ticks are frequent again. So the interval follows from the number of frees and the elapsed time. */
+/*
+ * If the interval between two ticks (frees that read the clock) were only halved at each tick, a thread with few frees
+ * after a busy time would need an hour until its ticks are frequent again. So the interval follows from the number of
+ * frees and the elapsed time.
+ */
 Test(pool_ticks, follow_the_rate_of_frees)
 {
     enum { PACE = 8, LONG = 100 }; /* in milliseconds */
@@ -126,7 +131,8 @@ Test(pool_ticks, follow_the_rate_of_frees)
     cr_assert_eq(frees_to_tick(B4K), 1);
 }
 
-/* Magazines that come to the depot make ticks more frequent, so that their slots do not wait for a thousand frees. */
+/* When magazines come to the depot, frees read the clock more often (ticks), so that the slots of the magazines do not
+ * wait for a thousand frees until they are purged. */
 Test(pool_ticks, come_sooner_after_a_deposit)
 {
     static void *taken[4 * MAGAZINE_SLOTS];

@@ -8,8 +8,8 @@
 #include "support/house.h"
 #include "support/quotas.h"
 
-/* Numbers of slots in whole runs: a part of the private magazine; the private and the public magazine; and some for
- * the depot. */
+/* These numbers of slots, in whole runs, fill a part of the private magazine (IN_ONE), most of the private and the
+ * public magazine (IN_TWO), or both and some magazines of the depot (IN_THREE). */
 enum { IN_ONE = 32, IN_TWO = 112, IN_THREE = 192 };
 
 static unsigned owned; /* how many slots the owner allocates and frees */
@@ -77,7 +77,8 @@ static void steal(unsigned number)
         CHECK(now.steals == 1);
         CHECK(now.carved == before.carved);
         CHECK(now.depot_hits == before.depot_hits);
-        CHECK(now.cache_hits == before.cache_hits + i); /* every request but the one that stole is a hit */
+        /* every request is a cache hit, except for the one that stole the magazine */
+        CHECK(now.cache_hits == before.cache_hits + i);
     }
     CHECK(look().walks > before.walks);
     CHECK(look().misses == before.misses + 1);
@@ -113,7 +114,8 @@ static void take_one(unsigned number)
 {
     (void)number;
     struct training_settings untrained = {.frozen = true};
-    training_open(&untrained); /* applies to threads that begin later; the owner has its quota already */
+    /* applies to the quotas of threads that begin later; the owner of the magazine has its quota already */
+    training_open(&untrained);
     struct snapshot_figures before = look();
     void *slot = house_take(B16K, 16384, NULL);
     CHECK(slot != NULL && quotas_of(B16K) == 0);

@@ -54,7 +54,8 @@ static void open_machine(void)
     pressure_open(true, root);
 }
 
-/* Makes the four calls that a whole measurement needs: for the group, its two levels, and the time spent waiting. */
+/* Makes the four calls that a whole measurement needs: one finds the control group, two read the group's two levels in
+ * the hierarchy, and one reads the time spent waiting for memory. */
 static bool tick(uint64_t now)
 {
     for (unsigned i = 0; i < 3; i++) {
@@ -89,7 +90,7 @@ Test(pressure, high_when_a_tenth_of_the_time_is_spent_waiting)
     cr_assert(tick(2 * later));
 }
 
-/* The next measurement comes after growth by a quarter of the bytes that are left until pressure is high. */
+/* pressure_grow measures again after growth by a quarter of the bytes that were left until pressure is high. */
 Test(pressure, looks_again_when_a_quarter_has_come)
 {
     cr_assert_not(pressure_grow(1));
@@ -115,7 +116,7 @@ Test(pressure, looks_by_the_clock)
     cr_assert_not(tick(start + second / 50));
 }
 
-/* A process without a limit may get one later. */
+/* A process without a limit may get one later, so the limit is read again every five seconds. */
 Test(pressure, looks_every_five_seconds_where_there_is_no_limit)
 {
     uint64_t start = 10 * second;
@@ -127,7 +128,7 @@ Test(pressure, looks_every_five_seconds_where_there_is_no_limit)
     cr_assert(tick(start + 5 * second));
 }
 
-/* The kernel computes a new average every two seconds. */
+/* The kernel computes a new average of the waiting time every two seconds, so it is not read more often. */
 Test(pressure, looks_at_the_waiting_every_two_seconds)
 {
     uint64_t start = 10 * second;
@@ -159,7 +160,7 @@ Test(pressure, one_step_at_a_time)
     cr_assert_eq(pressure.highs, 1);
 }
 
-/* A thread that needs new memory reads all levels itself, and does not wait for other threads' ticks. */
+/* A thread that needs new memory reads the limits of all levels itself, and does not wait for later frees to do it. */
 Test(pressure, growth_looks_at_all_levels_at_once)
 {
     cr_assert_not(pressure_tick(later));
@@ -219,8 +220,8 @@ Test(pressure, opens_nothing_behind_a_filter_that_came_later)
     cr_assert(pressure.off);
 }
 
-/* The program was started behind the filter, as in a container, and it could not have started if that forbade
- * opening files. */
+/* The program was started behind the filter, as in a container. It could not have started if the filter forbade opening
+ * files. */
 Test(pressure, looks_behind_a_filter_that_was_there_at_init)
 {
     install_filter();
@@ -238,7 +239,8 @@ Test(pressure, child_of_a_fork_may_look)
     cr_assert(tick(later));
 }
 
-/* The search that the child inherits may have stopped half-way, so it begins again. */
+/* The child of a fork may inherit a search for the control group that stopped half-way, so the child begins the search
+ * again. */
 Test(pressure, child_of_a_fork_begins_the_search_again)
 {
     cr_assert_not(pressure_tick(later));
@@ -267,14 +269,14 @@ static const struct snapshot *look(void)
     return &snapshot;
 }
 
-/* Before new pages come, as many bytes of free slots are purged, or a quantum if that is more. */
+/* Before the pools use new pages, they purge free slots of as many bytes, or of a quantum if that is more. */
 Test(pressure, new_pages_replace_free_ones)
 {
     house_lay_default();
     use(B256K, SLOTS);
     cr_assert_eq(look()->bucket[B256K].depot, SLOTS);
     set_usage(LIMIT);
-    cr_assert(tick(clock_now() + later)); /* a time that is later than the ticks of the frees */
+    cr_assert(tick(clock_now() + later)); /* a time after that of all clock readings by the frees above */
     cr_assert_not_null(house_take(B128K, 1 << 17, NULL));
     size_t stride = house_plan.stride[B256K];
     uint64_t wanted = (pool_quantum() + stride - 1) / stride;
@@ -293,7 +295,7 @@ Test(pressure, caches_come_last)
     use(B64K, MAGAZINE_SLOTS);
     use(B256K, 4);
     set_usage(LIMIT);
-    cr_assert(tick(clock_now() + later)); /* a time that is later than the ticks of the frees */
+    cr_assert(tick(clock_now() + later)); /* a time after that of all clock readings by the frees above */
     cr_assert_not_null(house_take(B1M, 1 << 20, NULL));
     cr_assert_eq(look()->bucket[B64K].cached, MAGAZINE_SLOTS);
     cr_assert_not_null(house_take(B1M, 1 << 20, NULL));

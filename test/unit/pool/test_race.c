@@ -1,4 +1,4 @@
-/* Tests of races that are set up on purpose: in the middle of one thread's step another thread is faster. */
+/* Tests of races that are set up on purpose: in the middle of one thread's step another thread does the step first. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <sched.h>
@@ -81,8 +81,8 @@ Test(race, slower_thread_waits_for_the_faster, .timeout = 20)
     cr_assert_gt(os_failing_waits(), 0U);
 }
 
-/* Plays another thread that has extended the table. It publishes that while the calling thread, which was refused,
- * looks at what is mapped behind the table's end. */
+/* Plays another thread that has extended the table. publish_as_another publishes that extension while the calling
+ * thread, which the kernel refused, looks at what is mapped behind the table's end. */
 static void extend_as_another(void)
 {
     atomic_fetch_add(&table.growing, 1);
@@ -95,8 +95,8 @@ static void publish_as_another(void)
     atomic_fetch_sub(&table.growing, 1);
 }
 
-/* The next thread that is refused must wait for the previous one as well, which it would not do for a stranger's
- * mapping. */
+/* The table must not take the other thread's extension for a stranger's mapping, because the next thread that the
+ * kernel refuses would then not wait until the extension is published. */
 Test(race, awaited_thread_is_no_stranger)
 {
     open_table();
@@ -115,8 +115,8 @@ static void reach_inside(void)
     blocked_inside = table_is_blocked(&table);
 }
 
-/* A signal handler that interrupts its own thread in the middle of an extension is refused, too, and must not wait
- * for itself. */
+/* A signal handler that interrupts its own thread in the middle of extending the table is refused by the kernel, too,
+ * and must not wait for its own thread. */
 Test(race, handler_does_not_wait_for_its_own_thread, .timeout = 20)
 {
     open_table();
@@ -140,7 +140,7 @@ Test(race, strangers_mapping_is_not_waited_for)
 
 /* --- in the child of a fork, where no other thread can publish anything --- */
 
-/* The child cannot tell if the mapping behind the end is a stranger's. */
+/* The child cannot tell if the mapping behind the table's end is a stranger's, so it does not use that mapping. */
 static void reach_in_child(void *argument)
 {
     (void)argument;
@@ -166,7 +166,7 @@ Test(race, child_does_not_use_an_unpublished_extension)
     cr_assert_null(crew_fault(), "%s", crew_fault());
 }
 
-/* While a thread holds the table it cannot grow, and while it grows no thread can hold it. */
+/* While a thread holds the table, the table cannot grow; and while the table grows, no thread can hold it. */
 static void find_it_growing(void)
 {
     crew_check(!table_try_hold(&table), "the table must not be held while it grows");
@@ -316,7 +316,7 @@ static void give(void)
     house_give(given);
 }
 
-/* While one slot is being carved another one is freed: it must not be lost, and serves the next request. */
+/* While one slot is being carved another one is freed. The freed slot must not be lost, and serves the next request. */
 Test(race, slot_freed_while_another_is_carved)
 {
     house_lay_default();

@@ -1,4 +1,5 @@
-/* Tests of pool/standard.c: a bounded free list, slots beyond it are purged, and the kernel may refuse that. */
+/* Tests of pool/standard.c: the free list is bounded, slots beyond the bound are purged, and the kernel may refuse the
+ * purge. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>

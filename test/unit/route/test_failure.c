@@ -1,5 +1,5 @@
-/* Tests of a kernel that refuses memory, for one source file after another: the caller gets an error, and earlier
- * memory stays good. */
+/* Tests of a kernel that refuses memory. For one source file after another they check that the caller gets an error,
+ * and that earlier memory stays usable. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -21,11 +21,12 @@
 
 enum { THREADS = 8, ROUNDS = 20000, EVERYTHING = 1 << 30, RUN = 16, LENGTHS = 24 };
 
-/* TABLES is the number of tables, and GROWING how many calls of the kernel a long run needs, because so many of them
- * grow. */
+/* TABLES is the number of tables. GROWING is how many calls of the kernel it takes to carve a long run of slots,
+ * because so many of the tables grow. */
 enum { TABLES = 9, GROWING = 3 };
 
-/* The calls that a process is refused, and how often it carved each number of slots then. */
+/* Names the calls that a process is refused, and counts how often it carved each number of slots while they were
+ * refused. */
 struct refusals {
     unsigned bucket;
     unsigned first;
@@ -73,7 +74,7 @@ static void lay_with_one_refusal(void *argument)
     os_failing_between(call, call);
     bool laid = house_try(&settings, HOUSE_SHIFT);
     if (call == 1) {
-        CHECK(laid); /* the refused call was for a place of the window, and there are others */
+        CHECK(laid); /* the refused call only tried one place for the window of addresses, and there are other places */
     } else if (call <= 1 + TABLES) {
         CHECK(!laid && os_failing_refusals() == 1);
         CHECK(!region_owns(region.start) && !route_is_pooled(4096));
@@ -128,8 +129,8 @@ Test(failure, refused_table_stays_as_it_is)
     cr_assert(table_reach(&table, ready + 1), "the table can grow later");
 }
 
-/* A long run makes the range and its tables grow. If any of them cannot grow, no slot is carved, and nothing is lost
- * by the attempt. */
+/* Carving a long run of slots makes the range and its tables grow. If any of them cannot grow, no slot is carved, and
+ * nothing is lost by the attempt. */
 static void carve_nothing(void *argument)
 {
     void *run[RUN];
@@ -191,8 +192,8 @@ static void refuse_from(struct refusals *refusals, unsigned bucket, unsigned fir
     cr_assert_gt(refusals->outcome[0], 0U, "bucket %u, from call %u", bucket, first);
 }
 
-/* The runs of B128K are longer than a step of the range. If the growth for a run is refused, the range can ask for no
- * less, and a single slot is carved instead. */
+/* A run of B128K is longer than a step by which the range grows. If the kernel refuses memory for a run, the range
+ * cannot try again with less than the run, and a single slot is carved instead. */
 Test(failure, region_carves_one_where_a_run_is_refused)
 {
     struct refusals *refusals = mmap(NULL, sizeof *refusals, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -201,7 +202,7 @@ Test(failure, region_carves_one_where_a_run_is_refused)
         refuse_from(refusals, B128K, first);
         cr_assert_eq(refusals->outcome[RUN] > 0, first < GROWING, "from call %u", first);
     }
-    /* the states of these slots fit into the first page of their table */
+    /* the states of these slots fit into the first page of their table, so that table need not grow */
     for (unsigned first = 1; first < GROWING; first++) {
         refuse_from(refusals, B32K, first);
         cr_assert_gt(refusals->outcome[RUN], 0U, "from call %u", first);
@@ -250,8 +251,8 @@ Test(failure, magazine_cannot_be_opened)
     cr_assert_eq(magazine_count(magazine), 0);
 }
 
-/* Opens as many caches as fit into the first page of their table, as other threads would. The calling thread then
- * has none, and gets none. */
+/* Opens as many caches as fit into the first page of their table, as other threads would. So there is no cache left for
+ * the calling thread. */
 static void open_all_caches(void)
 {
     os_failing_from(1);
@@ -335,7 +336,7 @@ Test(failure, free_slots_serve_while_carving_fails)
     }
     unsigned more = 0;
     while (house_take(B128K, 100000, NULL) != NULL) {
-        more++; /* slots that the last step of the range has made ready */
+        more++; /* counts slots whose pages the range got from the kernel when it last grew */
     }
     cr_assert_lt(more, 16U);
     cr_assert_gt(os_failing_refusals(), 0U);

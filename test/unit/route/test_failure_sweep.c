@@ -22,7 +22,7 @@ enum { SAMPLED = sizeof sampled / sizeof sampled[0] };
 enum path {
     PATH_NO_RESERVATION, /* mimalloc serves everything */
     PATH_NO_CACHE,       /* the thread uses the shared cache */
-    PATH_NO_SLOT,        /* there is a cache, but no slot to put into it */
+    PATH_NO_SLOT,        /* the thread has a cache, but there is no slot to put into it */
     PATH_SOME_SLOTS,
     PATH_ALL_SLOTS,
     PATHS
@@ -173,7 +173,8 @@ static void share_life(void)
 
 TestSuite(failure_sweep, .init = share_life);
 
-/* A process that is refused all calls from the K-th on gets no further than one whose refusals begin later. */
+/* A process that is refused all calls from the K-th on reaches no later stage than a process whose refusals begin at a
+ * later call. */
 Test(failure_sweep, all_calls_from_each_on, .timeout = 120)
 {
     bool seen[PATHS] = {false};

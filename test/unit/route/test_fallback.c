@@ -17,7 +17,8 @@ enum { UNUSUAL = 4242 /* an errno that no call sets */ };
 /* If true, mimalloc's aligned calls return a block that is not aligned. */
 static bool lies;
 
-/* Replaces mimalloc's own functions, also for the library's code; the tests are compiled with hidden visibility. */
+/* Replaces functions of mimalloc, also for the library's code. The tests are compiled with hidden visibility, so the
+ * replacements must be made visible. */
 #pragma GCC visibility push(default)
 
 static void *take_unaligned(size_t alignment, size_t size)

@@ -197,7 +197,8 @@ Test(route, wider_alignments_fall_through_and_are_counted)
                  "a request that is no pool's size does not count as falling through");
 }
 
-/* mimalloc then serves requests that would waste a part of their slot, and its blocks are aligned to 16 bytes. */
+/* While memory is tight mimalloc serves requests that would waste a part of their slot. Its blocks are aligned to 16
+ * bytes only, so a block may have to be aligned to a page. */
 Test(route, page_alignment_holds_while_memory_is_tight)
 {
     enum { BLOCKS = 20, PAGE = 4096 };
@@ -265,7 +266,7 @@ Test(route, full_region_falls_through)
     house_assert();
 }
 
-/* The slots of the bucket are longer than the whole range, as are the largest ones under a small RLIMIT_AS. */
+/* The slots of the bucket are longer than the whole range, as the largest slots are under a small RLIMIT_AS. */
 Test(route, region_without_slots_falls_through)
 {
     struct bucket_settings settings = house_defaults();
@@ -286,7 +287,8 @@ Test(route, floor_is_the_lowest_minimum)
     struct bucket_settings settings = house_defaults();
     settings.minimum = BUCKET_REQUEST_FLOOR;
     house_lay(&settings, HOUSE_SHIFT);
-    for (int i = 0; i < 2; i++) { /* by the slow path, and then by the fast path */
+    /* allocates by the slow path in the first round, and by the fast path in the second */
+    for (int i = 0; i < 2; i++) {
         cr_assert(region_owns(route_alloc(BUCKET_REQUEST_FLOOR, NULL)));
         cr_assert(region_owns(route_alloc_zeroed(1, BUCKET_REQUEST_FLOOR, NULL)));
         cr_assert_not(region_owns(route_alloc(BUCKET_REQUEST_FLOOR - 1, NULL)));

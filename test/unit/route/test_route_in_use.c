@@ -9,7 +9,7 @@
 #include "support/crew.h"
 #include "support/house.h"
 
-/* Callers are only addresses, to which nothing is written. */
+/* The addresses of these bytes serve as callers of malloc. Nothing is written to the bytes. */
 static char callers[4];
 enum { MALLOC, RESIZE, OTHER };
 
@@ -28,7 +28,7 @@ static struct in_use noted(const void *block)
     return in_use_find(place.number);
 }
 
-/* Waits for the next step of the clock of ages. Returns the new time. */
+/* Waits for the next step of the clock from which the ages of blocks are counted. Returns the new time. */
 static uint64_t tick(void)
 {
     uint64_t before = in_use_now();
@@ -117,7 +117,9 @@ Test(route, block_from_mimalloc_is_as_old_as_in_the_pools)
     expect_noted_now(resize(block, 9000), RESIZE, now);
 }
 
-/* A block that leaves the pools has no note any more, and no other block's note is changed. */
+/*
+ * A block that moves out of the pools no longer has a note of its caller and age, and no other block's note is changed.
+ */
 Test(route, block_that_leaves_the_pools_has_no_note)
 {
     lay_house();

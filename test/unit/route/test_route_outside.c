@@ -1,4 +1,4 @@
-/* Tests of the sample of requests that the pools do not serve. */
+/* Tests of the sample that is drawn from the requests that the pools do not serve. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -8,7 +8,7 @@
 #include "support/crew.h"
 #include "support/house.h"
 
-/* Each thread draws one in INTERVAL of its requests. */
+/* Each thread draws one in INTERVAL of its requests as a sample. */
 enum { INTERVAL = 61, REQUESTS = 100 * INTERVAL, THREADS = 1000, FEW = 6 };
 
 static struct histogram_figures figures;

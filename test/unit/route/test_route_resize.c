@@ -25,7 +25,8 @@ static uint32_t state_of(const void *address)
     return slot_meta_state(region_meta(region_number(address)));
 }
 
-/* Fills bytes, which differ from their neighbours and from those of another seed. */
+/* Fills the bytes with a pattern. Each byte differs from its neighbours, and from the byte that another seed writes
+ * there. */
 static void fill(char *bytes, size_t from, size_t to, unsigned seed)
 {
     for (size_t i = from; i < to; i++) {
@@ -169,7 +170,7 @@ Test(route_realloc, second_growth_jumps)
     expect_filled(jumped, 4096, 1);
 }
 
-/* Growth to four times the size at once counts like a second growth, and less does not. */
+/* If a block grows to four times its size at once, this counts like a second growth; a smaller growth does not. */
 Test(route_realloc, growth_by_leaps_jumps_at_once)
 {
     house_lay_default();

@@ -1,5 +1,5 @@
-/* Tests of route/route.c with addresses that are not the pools': blocks of libc go back to libc, and stray ones are
- * reported. */
+/* Tests of route/route.c with addresses that do not belong to the pools: blocks of libc go back to libc, and stray
+ * addresses are reported. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <dlfcn.h>

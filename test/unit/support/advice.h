@@ -13,7 +13,7 @@ enum { ADVICE_TO_KERNEL = 1 };
  * ADVICE_TO_KERNEL the kernel does the call. Any thread may call the function. */
 void advice_answer(long (*answer)(char *start, size_t size, int advice));
 
-/* Lets process_madvise succeed, on every kernel; it fails with ENOSYS otherwise. */
+/* Makes process_madvise succeed from now on, whatever the kernel can do. Before this call it fails with ENOSYS. */
 void advice_allow_together(void);
 
 /* Returns how many calls of process_madvise there were since advice_allow_together. */

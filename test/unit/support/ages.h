@@ -21,7 +21,8 @@ void ages_lay(uint64_t milliseconds);
 void ages_tick(void);
 
 /*
- * ages_pass moves the clock on by `milliseconds`, ages_pass_almost by a little less; both then do what ages_tick does.
+ * ages_pass moves the clock on by `milliseconds`, and ages_pass_almost by a little less. Both then allocate and free as
+ * ages_tick does.
  */
 void ages_pass(uint64_t milliseconds);
 void ages_pass_almost(uint64_t milliseconds);

@@ -1,4 +1,4 @@
-/* Captures what this process writes to stderr, or a child process that may die. */
+/* Captures what this process, or a child process that may die, writes to stderr. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/capture.h"
 

@@ -1,20 +1,22 @@
-/* Captures what this process writes to stderr, or a child process that may die. */
+/* Captures what this process, or a child process that may die, writes to stderr. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_CAPTURE_H
 #define SOCKMALLOC_TEST_CAPTURE_H
 
 #include <stdbool.h>
 
-/* How a child has ended, and the text that it wrote to stderr. */
+/* Says how a child has ended, and holds the text that it wrote to stderr. */
 struct capture {
     int status; /* the status of waitpid */
     int pid;
     char words[8192];
 };
 
-/* Runs `work` in a child of fork with a stderr of its own, for which it calls message_open. The child's exit status
- * is 0, or 1 if a CHECK failed, whose text is then on its stderr. Any thread may call it. Allocates nothing before
- * `work` runs. */
+/*
+ * capture_run runs `work` in a child of fork with a stderr of its own, for which the child calls message_open. The
+ * child's exit status is 0, or 1 if a CHECK failed, whose text is then on the child's stderr. Any thread may call
+ * capture_run. It allocates nothing before `work` runs.
+ */
 typedef void capture_work(void *argument);
 void capture_run(struct capture *capture, capture_work *work, void *argument);
 

@@ -1,4 +1,4 @@
-/* Starts threads at one moment; has the checks that any thread or child process may make. */
+/* Starts threads at one moment, and provides the checks that any thread or child process may make. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/crew.h"
 
@@ -39,7 +39,8 @@ const char *crew_fault(void)
 static void *crew_member(void *argument)
 {
     const struct member *member = argument;
-    /* A barrier would not do, because the first thread that it wakes may be done before the last one starts. */
+    /* Threads wait for each other by this counter and not at a barrier, because the first thread that a barrier wakes
+     * may be done before the last one starts. */
     atomic_fetch_add(&arrived, 1);
     while (arrived < wanted) {
         sched_yield();

@@ -1,4 +1,4 @@
-/* Starts threads at one moment; has the checks that any thread or child process may make. */
+/* Starts threads at one moment, and provides the checks that any thread or child process may make. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_CREW_H
 #define SOCKMALLOC_TEST_CREW_H

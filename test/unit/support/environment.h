@@ -1,4 +1,4 @@
-/* An environment of the test's own, from which config/option.c reads the settings. */
+/* Provides an environment of the test's own, from which config/option.c reads the settings. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_ENVIRONMENT_H
 #define SOCKMALLOC_TEST_ENVIRONMENT_H

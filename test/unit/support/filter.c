@@ -1,4 +1,4 @@
-/* A seccomp filter for unit tests. */
+/* Installs a seccomp filter for unit tests. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/filter.h"
 

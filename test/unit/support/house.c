@@ -37,7 +37,8 @@ struct bucket_settings house_defaults(void)
 
 char *house_space(size_t size)
 {
-    /* A part of 0 bytes still takes one page of the window, so the pages for the caller begin behind this page. */
+    /* A part of 0 bytes still takes one page of the window of addresses, so the pages for the caller begin behind this
+     * page. */
     return reserve_open(reserve_space(0) + size, NULL) ? reserve_cut(0) + reserve_space(0) : NULL;
 }
 

@@ -12,7 +12,7 @@
 
 struct pool_settings;
 
-/* A range of 512 MiB, which holds thousands of small slots and dozens of the largest. */
+/* The range has 512 MiB (2^HOUSE_SHIFT bytes), which hold thousands of small slots and dozens of the largest. */
 enum { HOUSE_SHIFT = 29, HOUSE_PAGES = 1 << (HOUSE_SHIFT - 12) };
 
 /* The buckets of the default settings by their label, if a page has 4 KiB. */
@@ -74,12 +74,15 @@ uint32_t house_metadata(unsigned bucket, unsigned state);
 /* Returns the bucket's present figures, which are valid until the next call. */
 const struct snapshot_figures *house_figures(unsigned bucket);
 
-/* Compares the counters of each bucket, live + cached + depot + purged = carved, and the metadata. Returns NULL if
- * they agree, or else a text. No other thread may allocate or free meanwhile. */
+/*
+ * Compares the counters of each bucket with each other and with the metadata: live + cached + depot + purged must be
+ * equal to carved. Returns NULL if they agree, or else a text that says what differs. No other thread may allocate or
+ * free meanwhile.
+ */
 const char *house_fault(void);
 
-/* Check that house_fault finds nothing: house_check by a CHECK, for child processes, and house_assert by an
- * assertion, for the test's first thread. */
+/* Both functions check that house_fault finds nothing. house_check does so by a CHECK, for child processes, and
+ * house_assert by an assertion, for the test's first thread. */
 bool house_check(void);
 void house_assert(void);
 

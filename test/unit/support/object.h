@@ -1,4 +1,4 @@
-/* Makes an ELF object as it lies in memory, in every form that linkers make; tests then break it. */
+/* Makes an ELF object as it lies in memory, in every form that linkers make. Tests then break the object. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_OBJECT_H
 #define SOCKMALLOC_TEST_OBJECT_H

@@ -232,7 +232,7 @@ bool os_discards_together(void)
     return true;
 }
 
-/* Discards the ranges one by one until one is refused. */
+/* Discards the ranges one by one until the simulated kernel refuses one. */
 size_t os_discard_together(const struct span *ranges, size_t count)
 {
     size_t gone = 0;
@@ -280,7 +280,8 @@ bool os_is_filtered(void)
     return true;
 }
 
-/* The simulated kernel refuses what it does not do, so the check would find nothing. */
+/* Does nothing. The simulated kernel refuses a discard that it does not do, so the check for discards that leave the
+ * content would find nothing. */
 void os_try_discard(void *page)
 {
     (void)page;
@@ -358,7 +359,7 @@ size_t os_charge_limit(void)
     return SIZE_MAX;
 }
 
-/* There are more processors than records fit into the first page of the table. */
+/* Returns more processors than have a record in the first page of the table of records. */
 unsigned os_processors(void)
 {
     return 2;

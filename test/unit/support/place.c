@@ -52,7 +52,7 @@ void place_close(void)
 
 void place_set_stats(const char *path)
 {
-    options.path_end = 1; /* these tests set no other path */
+    options.path_end = 1; /* the tests that use this file set no other path */
     option_set_path(&options, OPTION_STATS, path);
 }
 

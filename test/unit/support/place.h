@@ -13,14 +13,15 @@ void place_open(void);
 /* Removes the directory and the files that tests make. The test fails if the directory holds any other file. */
 void place_close(void);
 
-/* Return the directory, or a path in it. The last four paths stay valid. */
+/* place_directory returns the path of the directory, and place_path the path of a file in it. The last four paths that
+ * place_path returned stay valid. */
 const char *place_directory(void);
 const char *place_path(const char *name);
 
 /* Sets the path of SOCKMALLOC_STATS. */
 void place_set_stats(const char *path);
 
-/* Write a text to a file, or read a whole file. */
+/* place_write writes a text to a file, and place_read reads a whole file. */
 void place_write(const char *path, const char *text);
 void place_read(const char *path, char *buffer, size_t size);
 

@@ -1,4 +1,5 @@
-/* Allocates and frees slots of the processors' caches themselves, and reads what is counted there. */
+/* Allocates and frees slots directly in the caches of the processors, which the pool `cpu` has, and reads what is
+ * counted there. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/processors.h"
 

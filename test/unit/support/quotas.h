@@ -17,18 +17,20 @@ uint32_t quotas_of(unsigned bucket);
 uint64_t quotas_charge(void);
 uint64_t quotas_held(void);
 
-/* CHECKs that the budget is charged exactly for the quotas, that no cache holds more than its quota, and that the
- * limit is kept. No other thread may allocate or free meanwhile. */
+/* Checks, by CHECK, that the budget is charged exactly for the quotas, that no cache holds more than its quota, and
+ * that the limit is kept. No other thread may allocate or free meanwhile. */
 void quotas_check(void);
 
 /* Fails the test unless quotas_check, every earlier CHECK, and the counters of all buckets are right. Only the
  * test's first thread may call it. */
 void quotas_assert(void);
 
-/* Returns a bucket's count of one step of training by its name in the statistics, for example "promotions". */
+/* Returns how often one kind of step of training was counted for the bucket. `step` is its name in the statistics, for
+ * example "promotions". */
 uint64_t quotas_count(unsigned bucket, const char *step);
 
-/* Sets up new pools whose caches begin without quotas, which training then moves within `cache_limit` bytes. */
+/* Sets up new pools whose caches begin without quotas. Training then raises and lowers the quotas within `cache_limit`
+ * bytes. */
 void quotas_lay(uint64_t cache_limit);
 
 /* Uses a bucket once: allocates a slot or, every second time, frees it. Only the test's first thread may call it. */

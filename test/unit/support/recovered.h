@@ -7,11 +7,12 @@
 
 #include "support/capture.h"
 
-/* CHECKs the figures right after a fork that caught other threads at work: they must agree with the metadata. */
+/* Checks, by CHECK, the figures right after a fork that caught other threads at work: they must agree with the
+ * metadata. */
 void recovered_expect(void);
 
-/* CHECKs that each free slot of the bucket can be allocated once, and again after it was freed. The calling thread
- * is pinned to one processor from then on. */
+/* Checks, by CHECK, that each free slot of the bucket can be allocated once, and again after it was freed. The calling
+ * thread is pinned to one processor from then on. */
 void recovered_take_all_free(unsigned bucket);
 
 /* Returns true if the slot was live when recovered_take_all_free began with its bucket, or was allocated then. */

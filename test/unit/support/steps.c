@@ -24,7 +24,8 @@ static void steps_trap(int number, siginfo_t *info, void *context)
     }
 }
 
-/* Keeps off the 128 bytes below the stack pointer, which the compiler may use. */
+/* Sets or clears the processor's trap flag. The code does not touch the 128 bytes below the stack pointer, because the
+ * compiler may use them. */
 static void steps_set_trap_flag(uint64_t flag)
 {
     __asm__ volatile("leaq -128(%%rsp), %%rsp\n\t"
