@@ -10,7 +10,9 @@
 
 enum { RULE_SIZE = 1024 };
 
-/* Reads the name of the profile that confines this process: "name (enforce)". Returns false if none is enforced. */
+/*
+ * Reads the name of the profile that confines this process: "name (enforce)". Returns false if no profile is enforced.
+ */
 static bool apparmor_name(const char *root, char profile[APPARMOR_NAME_SIZE])
 {
     char path[PATH_MAX];
@@ -34,7 +36,8 @@ static bool apparmor_mode_scrubs(const char *mode)
 
 /*
  * Returns true if the line is a rule for the program that cleans the environment, such as "/usr/sbin/thing Px ->
- * other,". The wildcards of AppArmor are matched as the shell's, which differ little.
+ * other,". The wildcards of AppArmor are matched by the shell's rules for wildcards, because
+ * the two differ little.
  */
 static bool apparmor_rule_scrubs(const char *line, const char *program)
 {

@@ -65,14 +65,14 @@ static const struct command_row *command_find(const char *name)
 {
     const struct command_row *row = commands;
     while (strcmp(row->name, name) != 0) {
-        row++; /* the loop ends here, because the name is that of a row */
+        row++; /* the loop ends, because the caller passes only names of rows */
     }
     return row;
 }
 
 /*
  * Receives each option and argument from argp and passes it to the subcommand. The words after a program's name belong
- * to that program, so that argp stops there.
+ * to that program, so argp stops at that name.
  */
 static error_t command_take(int key, char *argument, struct argp_state *state)
 {
@@ -155,7 +155,8 @@ void command_wait(double seconds)
 
 enum command_exit command_write(const char *text, size_t size)
 {
-    /* ignored, so that a closed pipe is reported as an error of write and does not end the command without a message */
+    /* SIGPIPE is ignored, so that write reports a closed pipe as an error, and the command does not end without a
+     * message */
     signal(SIGPIPE, SIG_IGN);
     while (size > 0) {
         ssize_t part = write(STDOUT_FILENO, text, size);

@@ -9,7 +9,9 @@
 
 #include "command/command_rows.h"
 
-/* Each function gets its own name as arguments[0] and returns the exit code of the command. */
+/*
+ * Each subcommand's function gets the name of the subcommand as arguments[0] and returns the exit code of the command.
+ */
 #define COMMAND_FUNCTION(name, arguments, help) enum command_exit command_##name(int count, char **arguments_given);
 COMMAND_ROWS(COMMAND_FUNCTION)
 #undef COMMAND_FUNCTION
@@ -20,9 +22,9 @@ COMMAND_ROWS(COMMAND_FUNCTION)
  */
 struct command_option {
     const char *name;
-    int key; /* the option's letter, or a number above all letters */
+    int key; /* the option's letter, or a number above all letters for an option without one */
     const char *argument;
-    bool may_lack; /* true if the argument is optional */
+    bool may_lack; /* true if the option may stand without its argument */
     const char *help;
 };
 
@@ -37,15 +39,16 @@ struct command_line {
     const char *name; /* of the subcommand */
     command_taker *take;
     void *input;                       /* passed to `take` */
-    const struct command_option *more; /* options beside those of the rows; an entry without a name ends them */
-    bool stops_behind; /* true if options end at the first argument, a program that has options of its own */
+    const struct command_option *more; /* options beside those of the rows; the entry without a name is the last one */
+    /* true if options end at the first argument, because that is a program with options of its own */
+    bool stops_behind;
 };
 
-/* Parses the command line. Ends the process for --help and for a line that is wrong. */
+/* Parses the command line. Ends the process for --help and for a command line that has an error. */
 void command_parse(const struct command_line *line, int count, char **arguments);
 
-/* Stores the process of the command line in *whose. Returns NULL, or a text that says what is wrong if the argument is
- * a second process. */
+/* Stores in *whose which process the command line names. Returns NULL, or a text that says what is wrong if the
+ * argument is a second process. */
 const char *command_take_process(const char **whose, const char *argument);
 
 /*
@@ -55,8 +58,9 @@ const char *command_take_process(const char **whose, const char *argument);
 int command_read_process(const char *text);
 
 /*
- * Functions for the interval between two samples, in seconds. command_read_interval reads it from a text and returns
- * NULL or what is wrong. command_time converts it for the kernel. command_wait sleeps that long.
+ * These functions handle the interval between two samples, in seconds. command_read_interval reads the interval from a
+ * text, and returns NULL or a text that says what is wrong. command_time converts an interval for the kernel.
+ * command_wait sleeps for an interval.
  */
 const char *command_read_interval(const char *text, double *seconds);
 struct timespec command_time(double seconds);

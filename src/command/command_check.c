@@ -38,7 +38,7 @@ static void check_print_foreign(const struct remote_linkmap *loaded, struct text
     text_add(text, " allocates by that name is not in the pools\n");
 }
 
-/* Prints how the process ended. `status` is that of waitpid, or -1 if the process goes on. */
+/* Prints how the process ended. `status` is the status that waitpid returned, or -1 if the process goes on. */
 static void check_print_end(int status, struct text *text)
 {
     if (status == -1) {
@@ -51,7 +51,7 @@ static void check_print_end(int status, struct text *text)
     }
 }
 
-/* Prints the begin of the verdict: "process 12 (name): sockmalloc ". */
+/* Prints the beginning of the verdict: "process 12 (name): sockmalloc ". */
 static void check_print_process(const struct remote_process *target, struct text *text)
 {
     text_add(text, "process %d (", target->process);
@@ -103,7 +103,7 @@ static void check_print_pools(const struct snapshot *snapshot, struct text *text
 }
 
 /*
- * Prints that objects loaded with RTLD_DEEPBIND use libc's malloc. That is so only with SOCKMALLOC_DEEPBIND=1;
+ * Prints that objects loaded with RTLD_DEEPBIND use libc's malloc. They do so only with SOCKMALLOC_DEEPBIND=1;
  * otherwise the library removes that flag, and objects that are loaded later use the malloc that was printed before.
  */
 static void check_print_deeply_bound(struct text *text)
@@ -114,7 +114,7 @@ static void check_print_deeply_bound(struct text *text)
     }
 }
 
-/* Prints the state of the loaded library. It is in effect if malloc is the library's and the pools are on. */
+/* Prints the state of the loaded library. The library is in effect if malloc is the library's and the pools are on. */
 static enum command_exit check_print_presence(const struct remote_process *target, const struct remote_linkmap *loaded,
                                               const struct snapshot *snapshot, struct text *text)
 {
@@ -131,7 +131,7 @@ static enum command_exit check_print_presence(const struct remote_process *targe
     return effective ? EXIT_DONE : EXIT_NO;
 }
 
-/* Prints the verdict on a process to stdout. traced_run_program calls this function, too, at the end of a program. */
+/* Prints the verdict on a process to stdout. traced_run_program also calls this function, at the end of a program. */
 static enum command_exit check_process(int process, int status)
 {
     static char buffer[VERDICT_SIZE];

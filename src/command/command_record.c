@@ -1,4 +1,6 @@
-/* sockmalloc record: writes samples of a live process to a file, and prints what such a file holds. */
+/*
+ * sockmalloc record: writes samples of the statistics of a live process to a file, and prints what such a file holds.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +22,7 @@ struct record_wish {
     const char *shown;
     enum format format;
     double interval; /* seconds */
-    uint64_t count;  /* the number of samples; 0 for all until the process ends or the command gets a signal to end */
+    uint64_t count;  /* the number of samples; 0 to take samples until the process ends or a signal ends the command */
 };
 
 static const char *record_take_count(struct record_wish *wish, const char *text)
@@ -53,8 +55,8 @@ static const char *record_take(void *input, int key, const char *argument)
 }
 
 /*
- * Lists the signals that end a recording. They are blocked while a sample is taken and received between two samples, so
- * that no sample is lost or cut.
+ * Lists the signals that end a recording. These signals are blocked while a sample is taken, and received between two
+ * samples, so that no sample is lost or cut.
  */
 static void record_list_ends(sigset_t *ends)
 {
@@ -80,7 +82,7 @@ static uint64_t record_now(void)
     return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
-/* Prints the number of samples, over the line that was printed before. Only on a terminal. */
+/* Prints the number of samples, over the line that was printed before, if stderr is a terminal. */
 static void record_report_progress(const struct remote_process *target, uint64_t samples, bool last)
 {
     char name[4 * REMOTE_NAME_SIZE];
@@ -147,7 +149,7 @@ static enum command_exit record_to(const struct record_wish *wish, struct remote
     if (code == EXIT_UNWRITTEN) {
         return code;
     }
-    sample.time = 0; /* marks the end; `number` holds the count */
+    sample.time = 0; /* time 0 marks the end of the samples; `number` is how many there are */
     enum command_exit ended = record_append(wish, file, &sample);
     return code == EXIT_DONE ? ended : code;
 }
@@ -188,7 +190,8 @@ static enum command_exit record_print(const struct record_wish *wish, const stru
              (unsigned long)(milliseconds / 10 % 10), (unsigned long)(milliseconds % 10));
     format_print(wish->format, &sample->snapshot, &head->plan, &text);
     if (wish->format == FORMAT_JSON) {
-        text.used--; /* removes the line end, because the object goes on */
+        /* removes the line end that format_print wrote, because the JSON object around the statistics is still open */
+        text.used--;
         text_add(&text, "}\n");
     }
     format_print_end(wish->format, &sample->snapshot, &text);

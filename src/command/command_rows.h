@@ -1,14 +1,14 @@
-/* The rows of the command: its subcommands, their options, and its exit codes. */
+/* Lists the subcommands, their options and the exit codes: one row for each. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_COMMAND_ROWS_H
 #define SOCKMALLOC_COMMAND_ROWS_H
 
 /*
  * The parser, --help, the man page and the completions come from these rows. `run` and `check` also have an option for
- * each setting of OPTION_ROWS: --min for SOCKMALLOC_MIN.
+ * each setting of OPTION_ROWS, such as --min for SOCKMALLOC_MIN.
  */
 
-/* Columns: name, arguments (one way to call it per line), help. */
+/* Columns of each row: name of the subcommand, arguments (one way to call it per line), help. */
 #define COMMAND_ROWS(ROW)                                                                                              \
     ROW(run, "[--] COMMAND [ARGUMENT...]", "starts a program with the library preloaded")                              \
     ROW(check, "PID\n[--] COMMAND [ARGUMENT...]",                                                                      \
@@ -18,7 +18,7 @@
         "writes samples of the statistics of a live process to a file, or prints such a file")                         \
     ROW(top, "[PID...]", "shows all processes that have loaded the library, live on the full screen")
 
-/* Columns: subcommand, name, letter or 0, argument or NULL, help. */
+/* Columns of each row: subcommand, name of the option, its letter or 0, its argument or NULL, help. */
 #define COMMAND_OPTION_ROWS(ROW)                                                                                       \
     ROW(run, "library", 'L', "FILE", "uses this library instead of the installed one")                                 \
     ROW(check, "library", 'L', "FILE", "uses this library instead of the installed one")                               \
@@ -34,7 +34,7 @@
     ROW(record, "json", 'j', NULL, "prints the samples as JSON, one object per line")                                  \
     ROW(top, "interval", 'i', "SECONDS", "time between two updates; default 1")
 
-/* Columns: name, exit code, meaning. */
+/* Columns of each row: name of the exit code, the code, its meaning. */
 #define COMMAND_EXIT_ROWS(ROW)                                                                                         \
     ROW(DONE, 0, "success; check: the library is in effect")                                                           \
     ROW(NO, 1, "check: the library is not in effect")                                                                  \

@@ -12,7 +12,7 @@
 
 struct stat_wish {
     const char *whose;
-    double interval; /* seconds; 0 prints the statistics once */
+    double interval; /* seconds from one printing of the statistics to the next; 0 prints them once */
     bool by_signal;
     enum format format;
 };
@@ -53,9 +53,9 @@ static enum command_exit stat_print(struct remote_process *target, enum format f
 
 /*
  * Sends the signal that the process has for statistics, with a value that keeps it from the program's own handler. The
- * number is read from the memory of the process, because its SOCKMALLOC_SIGNAL may differ from the default. The number
- * may be forged, but option_set_makes_sense allows only signals that the setting takes. `handle` is from
- * remote_process_hold.
+ * number of the signal is read from the memory of the process, because its SOCKMALLOC_SIGNAL may differ from the
+ * default. The process may have forged the number, but option_set_makes_sense allows only signals that the setting
+ * takes. `handle` is from remote_process_hold.
  */
 static enum command_exit stat_ask_held(struct remote_process *target, int handle)
 {
@@ -79,7 +79,7 @@ static enum command_exit stat_ask_held(struct remote_process *target, int handle
 
 /*
  * Gets a handle on the process before it reads its memory, so that the signal goes to the process that was read, even
- * if that ends and its number is used again.
+ * if the process ends and another one gets its process id.
  */
 static enum command_exit stat_ask(struct remote_process *target)
 {

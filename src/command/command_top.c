@@ -9,7 +9,7 @@
 struct top_line {
     int wanted[TOP_PROCESSES];
     unsigned count;
-    bool is_wrong; /* an argument is no process id; the error has been printed */
+    bool is_wrong; /* true if an argument is no process id; then the error has been printed */
     struct top_view view;
 };
 

@@ -1,4 +1,4 @@
-/* sockmalloc top where the command was built without ncurses: prints an error. */
+/* Stands in for `sockmalloc top` where the command was built without ncurses: prints an error. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/command.h"
 #include "command/error.h"

@@ -1,4 +1,5 @@
-/* sockmalloc --version: versions, and the parts that depend on how the command and the library were built. */
+/* sockmalloc --version: prints the versions of the command, the library and mimalloc, and the parts that depend on how
+ * the command and the library were built. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/command_version.h"
 

@@ -1,4 +1,5 @@
-/* sockmalloc --version: versions, and the parts that depend on how the command and the library were built. */
+/* sockmalloc --version: prints the versions of the command, the library and mimalloc, and the parts that depend on how
+ * the command and the library were built. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_COMMAND_VERSION_H
 #define SOCKMALLOC_COMMAND_VERSION_H
@@ -10,7 +11,8 @@
 
 /*
  * Prints to stdout the version of the command, how it was built, and the versions of `library` and of the mimalloc that
- * the dynamic linker finds for it. NULL is the installed library. Starts a process with the library preloaded.
+ * the dynamic linker finds for it. If `library` is NULL, the installed library is meant. Starts a process with the
+ * library preloaded.
  */
 enum command_exit command_version(const char *library);
 

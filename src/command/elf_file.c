@@ -9,7 +9,8 @@
 
 #include "base/bounds.h"
 
-/* Finds the first segment of the type. Only for 64-bit files: the segments of a 32-bit file are never read. */
+/* Finds the first segment of the type. It works for 64-bit files only, because the segments of a 32-bit file are never
+ * read. */
 static bool elf_file_find_segment(int file, const Elf64_Ehdr *header, uint32_t type, Elf64_Phdr *segment)
 {
     for (unsigned i = 0; i < header->e_phnum; i++) {
@@ -29,7 +30,7 @@ static void elf_file_read_interpreter(int file, const Elf64_Ehdr *header, struct
     Elf64_Phdr segment;
     found->has_interpreter = elf_file_find_segment(file, header, PT_INTERP, &segment);
     if (found->has_interpreter) {
-        size_t room = sizeof found->interpreter - 1; /* the last byte stays zero */
+        size_t room = sizeof found->interpreter - 1; /* the last byte stays zero, so that the path ends with a NUL */
         size_t size = LESSER(segment.p_filesz, room);
         bool read_all = pread(file, found->interpreter, size, (off_t)segment.p_offset) == (ssize_t)size;
         found->interpreter[read_all ? size : 0] = '\0';

@@ -8,8 +8,8 @@
 struct elf_file {
     bool is_elf;
     bool is_64_bit;
-    bool has_interpreter; /* PT_INTERP is there: a dynamic linker starts the program */
-    char interpreter[64]; /* the path of the dynamic linker, cut if it is longer */
+    bool has_interpreter; /* true if the file has PT_INTERP: a dynamic linker starts the program */
+    char interpreter[64]; /* the path of the dynamic linker, cut if it is longer than the array */
     unsigned machine;
 };
 

@@ -20,7 +20,7 @@ enum command_exit error_report(enum command_exit code, const char *format, ...)
     va_start(list, format);
     int length = vsnprintf(line, sizeof line, format, list);
     va_end(list);
-    (void)length; /* a longer message is cut */
+    (void)length; /* a message that is longer than the buffer is cut */
     text_add_shown(&text, line);
     fprintf(stderr, "sockmalloc: %s\n", shown);
     return code;

@@ -32,7 +32,7 @@ static void launch_name(const char *variable, char name[NAME_SIZE])
     name[length] = '\0';
 }
 
-/* Writes the help of a setting, and the values that it takes unless it is a switch or a path. */
+/* Writes the help of a setting. Adds the values that the setting takes, unless it is a switch or a path. */
 static void launch_help(enum option option, char help[HELP_SIZE])
 {
     struct text text = text_begin(help, HELP_SIZE);

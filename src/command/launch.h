@@ -5,7 +5,7 @@
 
 #include "command/command.h"
 
-/* The command line of `run` or `check`. */
+/* The result of parsing the command line of `run` or `check`. */
 struct launch {
     char **arguments;    /* all arguments */
     char **program;      /* the program and its arguments, within `arguments`; NULL until the parser has found it */
@@ -26,8 +26,8 @@ enum command_exit launch_parse(struct launch *launch, const char *name, int coun
 enum command_exit launch_judge(const struct launch *launch);
 
 /*
- * Executes the program with the library preloaded. Returns only if that fails: prints an error and returns its exit
- * code.
+ * Executes the program with the library preloaded. It returns only if it fails: then it prints an error and returns its
+ * exit code.
  */
 enum command_exit launch_execute(const struct launch *launch);
 

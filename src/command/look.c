@@ -18,13 +18,15 @@
 
 enum look_kind { LOOK_FIND, LOOK_FIND_NAMED, LOOK_TAKE, LOOK_LOADED };
 
-/* A request to the child, and its result. Lies in memory that the child shares. */
+/*
+ * A request to the child process that reads other processes, and its result. It lies in memory that the child shares.
+ */
 struct look {
     enum look_kind kind;
     enum remote_process_state state;
     struct remote_process target;
     struct snapshot snapshot;
-    char program[REMOTE_NAME_SIZE]; /* name of the program; the pointer in the snapshot is only valid in the child */
+    char program[REMOTE_NAME_SIZE]; /* name of the program; the pointer in the snapshot is valid in the child only */
     struct bucket_plan plan;
     struct option_set options;
     struct remote_linkmap loaded;
@@ -61,8 +63,8 @@ static void look_do(struct look *look)
 }
 
 /*
- * The main function of the child. It has a process group of its own, so that the terminal sends its signals to the
- * parent only. It closes stdin, stdout and stderr, because another process may wait until nobody holds them.
+ * The main function of the child. The child has a process group of its own, so that the terminal sends its signals to
+ * the parent only. It closes stdin, stdout and stderr, because another process may wait until no process has them open.
  */
 __attribute__((noreturn)) static void look_serve(int parent, int end)
 {
@@ -125,7 +127,9 @@ static bool look_wait(uint64_t milliseconds)
     return ready > 0;
 }
 
-/* Kills the child. Does not wait longer than a second for a child that the kernel cannot end at once. */
+/*
+ * Kills the child. Waits for its end for a second at most, because the kernel may not be able to end the child at once.
+ */
 static void look_give_up(void)
 {
     kill(child, SIGKILL);
@@ -181,7 +185,7 @@ int look_child(void)
     return (int)child;
 }
 
-/* Prepares a request, in the shared memory if there is some. */
+/* Prepares a request, in the memory that is shared with the child if there is such memory. */
 static struct look *look_begin(enum look_kind kind, const struct remote_process *target)
 {
     static struct look own;

@@ -9,32 +9,32 @@
 #include "statistics/snapshot.h"
 
 /*
- * The most milliseconds that one request may take. A process can make a read of its memory wait for any time, with a
- * page of a file system that it serves itself, and only SIGKILL ends such a read. Therefore a child makes the reads; it
- * is killed when the time is over, and the next request gets a new child. A process with 128 GiB of buffers takes a
- * second or two.
+ * The most milliseconds that one request may take. A process can make another process that reads its memory wait for
+ * any time, by a page of a file system that it serves itself, and only SIGKILL ends such a read. Therefore a child
+ * process makes the reads. The child is killed when the time is over, and the next request gets a new child. A process
+ * with 128 GiB of buffers takes a second or two.
  */
 enum { LOOK_MILLISECONDS = 5000 };
 
 /*
  * Makes a child process do all further requests, each within the given milliseconds. Before it is called, requests are
- * done by the calling process itself and may take any time. The command reads a program that it has started itself in
- * that way, because the kernel may allow only the program's parent to read it.
+ * done by the calling process itself and may take any time. If the command has started the other program itself,
+ * it reads that program without such a child, because the kernel may allow only the program's parent to read it.
  */
 void look_open(unsigned milliseconds);
 
-/* Returns the process id of the child, or 0 if there is none. For tests. */
+/* Returns the process id of the child, or 0 if there is none. It is for tests. */
 int look_child(void);
 
-/* These functions do what remote_process_find and remote_process_find_named do, within the time limit. */
+/* These functions do what remote_process_find and remote_process_find_named do, within the time limit of look_open. */
 enum remote_process_state look_find(struct remote_process *target);
 enum remote_process_state look_find_named(struct remote_process *target);
 
-/* Does what remote_snapshot_take does, within the time limit. On success `options` and remote_snapshot_plan are those
- * of the process. */
+/* Does what remote_snapshot_take does, within the time limit of look_open. On success `options` and
+ * remote_snapshot_plan are those of the process. */
 enum remote_process_state look_take(struct remote_process *target, struct snapshot *snapshot);
 
-/* Does what remote_linkmap_find does, within the time limit. */
+/* Does what remote_linkmap_find does, within the time limit of look_open. */
 enum remote_process_state look_find_loaded(struct remote_process *target, struct remote_linkmap *loaded);
 
 #endif

@@ -1,4 +1,5 @@
-/* Reads the mappings of a process from /proc/PID/maps. For the command; the library has its own code for that. */
+/* Reads the mappings of a process from /proc/PID/maps. Only the command uses this file; the library has its own code
+ * that reads mappings. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/maps.h"
 

@@ -1,4 +1,5 @@
-/* Reads the mappings of a process from /proc/PID/maps. For the command; the library has its own code for that. */
+/* Reads the mappings of a process from /proc/PID/maps. Only the command uses this file; the library has its own code
+ * that reads mappings. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_MAPS_H
 #define SOCKMALLOC_MAPS_H
@@ -11,8 +12,9 @@ struct maps_row {
     uintptr_t start;
     uintptr_t end;
     char permissions[5]; /* for example "rw-p" */
-    bool is_file;        /* the mapping is of a file, even if the file has been deleted */
-    char path[512];      /* path of the file as the process sees it, cut if it is longer; "" if there is none */
+    bool is_file;        /* true if a file is mapped, even if the file has been deleted */
+    /* path of the file as the process sees it, cut if it is longer than the array; "" if there is none */
+    char path[512];
 };
 
 /* Opens the list of mappings. Returns NULL, with errno set, if that fails. The caller closes it with fclose. */

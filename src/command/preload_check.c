@@ -1,4 +1,4 @@
-/* Checks before a program is started if the library can be preloaded into it. */
+/* Checks if the library can be preloaded into a program, before the program is started. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/preload_check.h"
 

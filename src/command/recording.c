@@ -1,4 +1,4 @@
-/* A file of samples of one process: each sample is written whole, and all that is read is checked. */
+/* Writes and reads a file of samples of one process. Each sample is written whole, and all that is read is checked. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/recording.h"
 
@@ -13,7 +13,7 @@ static const char recording_magic[INSPECT_MAGIC_SIZE] = "sockmalloc rec 1";
 
 void recording_begin(struct recording_head *head, const struct snapshot *snapshot)
 {
-    memset(head, 0, sizeof *head); /* clears the padding, which is written to the file */
+    memset(head, 0, sizeof *head); /* clears the padding too, because the whole structure is written to the file */
     memcpy(head->magic, recording_magic, INSPECT_MAGIC_SIZE);
     memcpy(head->library, sockmalloc_view.library, INSPECT_LIBRARY_SIZE);
     head->layout = sockmalloc_view.layout;
@@ -36,7 +36,7 @@ bool recording_append(int file, const void *bytes, size_t size)
         if (part <= 0) {
             int kept = part < 0 ? errno : ENOSPC;
             bool back = before >= 0 && ftruncate(file, before) == 0;
-            (void)back; /* this fails for a pipe, whose reader then finds that the end is cut */
+            (void)back; /* ftruncate fails for a pipe; the reader of the pipe then finds that the end is cut */
             errno = kept;
             return false;
         }

@@ -1,4 +1,4 @@
-/* A file of samples of one process: each sample is written whole, and all that is read is checked. */
+/* Writes and reads a file of samples of one process. Each sample is written whole, and all that is read is checked. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_RECORDING_H
 #define SOCKMALLOC_RECORDING_H
@@ -27,7 +27,7 @@ struct recording_head {
 
 /*
  * One sample. The file ends with one whose `time` is 0 and whose `number` is the count of the samples before it. A file
- * without that one was cut.
+ * without such a last sample was cut.
  */
 struct recording_sample {
     uint64_t number;
@@ -45,8 +45,9 @@ void recording_begin(struct recording_head *head, const struct snapshot *snapsho
 bool recording_append(int file, const void *bytes, size_t size);
 
 /*
- * Reads the head of a recording and stores its settings in `options`, which the formats print. Returns EXIT_DONE, or
- * prints an error and returns its exit code if the file is no recording, of another version, or damaged.
+ * Reads the head of a recording and stores the recorded settings in `options`, from which the formats print them.
+ * Returns EXIT_DONE, or prints an error and returns its exit code if the file is no recording, of another version, or
+ * damaged.
  */
 enum command_exit recording_open(FILE *file, const char *path, struct recording_head *head);
 

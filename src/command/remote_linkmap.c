@@ -14,13 +14,14 @@
 #include "base/bounds.h"
 #include "os/os.h"
 
-/* Limits above what any real process has. They end loops over memory that is damaged or linked in a circle. */
+/* Limits above what any real process has. They end loops over memory that is damaged, or whose pointers lead in a
+ * circle. */
 enum { OBJECTS_MAX = 4096, DYNAMIC_MAX = 256, SYMBOLS_MAX = 4096, IMPORTS_MAX = 1 << 17 };
 
-/* Number of symbols that are read with one system call. */
+/* The number of symbols that are read with one system call. */
 enum { SYMBOLS_BATCH = 64 };
 
-/* Addresses, in the other process, from an object's dynamic section that are needed to find a symbol. */
+/* Addresses, in the other process, that its object's dynamic section gives and by which a symbol is found. */
 struct symbols {
     uintptr_t hash; /* address of the hash table in GNU's format */
     uintptr_t table;
@@ -72,7 +73,7 @@ static bool remote_linkmap_read_dynamic(const struct remote_process *target, uin
 
 enum { NAME_SIZE = 32 };
 
-/* Returns true if the symbol has that name and is defined. *value is then its offset in the object. */
+/* Returns true if the symbol has that name and is defined. Then *value becomes the symbol's offset in the object. */
 static bool remote_linkmap_is_named(const struct remote_process *target, const struct symbols *symbols, uint32_t number,
                                     const char *name, uintptr_t *value)
 {
@@ -125,13 +126,15 @@ static bool remote_linkmap_exports(const struct remote_process *target, const st
             return true;
         }
         if ((found & 1) != 0) {
-            return false; /* this was the last of the chain */
+            return false; /* this symbol was the last one of the chain */
         }
     }
     return false;
 }
 
-/* Returns a value of the auxiliary vector, which the kernel passes to a program, or 0 if it has no such value. */
+/*
+ * Returns a value of the auxiliary vector, which the kernel passes to a program, or 0 if the vector has no such value.
+ */
 static uintptr_t remote_linkmap_auxiliary(const struct remote_process *target, uint64_t type)
 {
     char path[32];
@@ -191,9 +194,10 @@ static bool remote_linkmap_has_view(const struct remote_process *target, const s
 /* A position in the dynamic linker's list of objects. */
 struct walk {
     uintptr_t next;
-    unsigned left; /* objects that may still follow: damaged memory may link them in a circle */
+    /* how many objects may still follow; the number ends a walk over a damaged list that leads in a circle */
+    unsigned left;
     struct link_map object;
-    struct symbols symbols; /* all 0 if the dynamic section cannot be read */
+    struct symbols symbols; /* the addresses for finding symbols; all 0 if the dynamic section cannot be read */
 };
 
 static struct walk remote_linkmap_walk(uintptr_t first)
@@ -238,7 +242,9 @@ static const char *const foreign[] = {"mallocx", "rallocx", "mi_malloc", "tc_mal
 
 enum { FOREIGN = sizeof foreign / sizeof foreign[0] };
 
-/* Returns which name of `foreign` the symbol has, if another object has to define it; otherwise NULL. */
+/*
+ * Returns the name in `foreign` that the symbol has, if the symbol has to be defined by another object; otherwise NULL.
+ */
 static const char *remote_linkmap_foreign(const struct remote_process *target, const struct symbols *symbols,
                                           const ElfW(Sym) * symbol)
 {

@@ -9,7 +9,8 @@ enum { REMOTE_LINKMAP_FUNCTION_SIZE = 16 };
 
 /* The strings come from the process and may hold any byte: print them with text_add_shown. */
 struct remote_linkmap {
-    bool known;                  /* the dynamic linker's list was found; false for a static program */
+    /* true if the dynamic linker's list of objects was found; it is false for a static program */
+    bool known;
     char path[REMOTE_PATH_SIZE]; /* path of the object that exports malloc; "" is the program itself */
     bool has_view;               /* true if that object is the library whose statistics the command reads */
 
@@ -25,9 +26,9 @@ struct remote_linkmap {
 };
 
 /*
- * Fills in `found`. The first object in the dynamic linker's list that exports malloc serves it, because all calls that
- * are bound by name go there. The list is read from the process's memory, so that a chroot or a replaced file does not
- * matter.
+ * Fills in `found`. The first object in the dynamic linker's list that exports malloc serves malloc, because all calls
+ * that are bound by name go to that object. The list is read from the process's memory, so that a chroot or a replaced
+ * file does not matter.
  */
 void remote_linkmap_find(const struct remote_process *target, struct remote_linkmap *found);
 

@@ -18,7 +18,9 @@
 
 enum { SCAN_SIZE = 64 << 10 };
 
-/* Reads a file of /proc/PID as a string, cut if it does not fit. A name in it may hold any byte, also a line end. */
+/*
+ * Reads a file of /proc/PID as a string, cut if it does not fit. A name in the file may hold any byte, even a line end.
+ */
 static bool remote_process_read_file(int process, const char *name, char *text, size_t size)
 {
     char path[40];
@@ -49,7 +51,8 @@ bool remote_process_status(int process, struct remote_process_status *status)
     if (!remote_process_read_file(process, "stat", text, sizeof text)) {
         return false;
     }
-    const char *behind = strrchr(text, ')'); /* the program's name before it may contain anything */
+    /* the program's name ends here; the name itself may contain anything, even a parenthesis */
+    const char *behind = strrchr(text, ')');
     return behind != NULL && sscanf(behind,
                                     ") %c %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
                                     "%" SCNu64,
@@ -99,7 +102,7 @@ bool remote_process_queue(const struct remote_process *target, int handle, int n
     return sigqueue(target->process, number, (union sigval){.sival_int = value}) == 0;
 }
 
-/* Returns true if the process is alive. A zombie still has its number, but no memory. */
+/* Returns true if the process is alive. A zombie still has its process id, but no memory. */
 static bool remote_process_is_alive(const struct remote_process *target)
 {
     struct remote_process_status status;
@@ -178,7 +181,8 @@ static const struct inspect_export *remote_process_scan(const struct remote_proc
     return NULL;
 }
 
-/* Searches the mappings of files that have "sockmalloc" in their names, or, if `named` is false, all others. */
+/* Searches the mappings of files that have "sockmalloc" in their names, or, if `named` is false, the mappings of all
+ * other files. */
 static bool remote_process_search(struct remote_process *target, FILE *maps, bool named)
 {
     struct maps_row row;
@@ -216,8 +220,8 @@ static enum remote_process_state remote_process_find_in(struct remote_process *t
     if (found) {
         return remote_process_renew(target);
     }
-    /* The search also finds nothing in a process that may be listed but not read. A copy of zero bytes fails for such a
-     * process. */
+    /* The search also finds nothing in a process whose mappings may be listed but not read. A copy of zero bytes fails
+     * for such a process. */
     enum remote_process_state state = remote_process_copy(target, &probe, sockmalloc_view.magic, 0);
     return state == REMOTE_READ ? remote_process_judge(target, 0) : state;
 }

@@ -12,36 +12,37 @@
 /* The result of reading a process. */
 enum remote_process_state {
     REMOTE_READ,
-    REMOTE_GONE,          /* no such process, or it has ended */
-    REMOTE_FORBIDDEN,     /* the kernel's ptrace rule does not allow it */
-    REMOTE_WITHOUT,       /* the library is not loaded */
+    REMOTE_GONE,          /* there is no such process, or it has ended */
+    REMOTE_FORBIDDEN,     /* the kernel's ptrace rules do not allow reading the process */
+    REMOTE_WITHOUT,       /* the process has not loaded the library */
     REMOTE_UNINITIALISED, /* the library is loaded but its constructor has not ended */
-    REMOTE_OTHER,         /* another version or another build of the library */
-    REMOTE_SENSELESS,     /* what was read cannot be true */
-    REMOTE_TOO_LARGE,     /* its tables are larger than the command reads */
-    REMOTE_LATE,          /* reading took too long */
-    REMOTE_BROKEN,        /* the child that was reading it ended */
-    REMOTE_UNTRIED,       /* no child process could be started to read it: see look.h */
-    REMOTE_IN_THE_WAY     /* its tables have addresses at which this command has mappings itself */
+    REMOTE_OTHER,         /* the process has another version or another build of the library */
+    REMOTE_SENSELESS,     /* the values that were read cannot be true */
+    REMOTE_TOO_LARGE,     /* the process has larger tables than the command reads */
+    REMOTE_LATE,          /* reading the process took too long */
+    REMOTE_BROKEN,        /* the child that was reading the process has ended */
+    REMOTE_UNTRIED,       /* no child process could be started to read the process: see look.h */
+    REMOTE_IN_THE_WAY     /* the process has tables at addresses at which this command itself has mappings */
 };
 
 enum { REMOTE_NAME_SIZE = 32, REMOTE_PATH_SIZE = 512 };
 
 /*
- * The most bytes that a search for the exported structure reads, of one mapping and of all. In the library's own
- * mapping, the structure is near the beginning.
+ * The most bytes that a search for the exported structure reads: in one mapping, and in all mappings together. In the
+ * library's own mapping, the structure is near the beginning.
  */
 enum { REMOTE_SCAN_MAPPING = 16 << 20, REMOTE_SCAN_TOTAL = 64 << 20 };
 
 /*
- * The strings come from the process or from the owner of its files and may hold any byte: print them with
- * text_add_shown.
+ * A process that the command reads. The strings come from the process or from the owner of its files and may hold any
+ * byte: print them with text_add_shown.
  */
 struct remote_process {
     int process;
-    uint64_t start;                 /* start of the process in kernel ticks; 0 if unknown */
-    char name[REMOTE_NAME_SIZE];    /* /proc/PID/comm; "?" if it cannot be read */
-    char library[REMOTE_PATH_SIZE]; /* path as the process sees it, with " (deleted)" after that of a deleted file */
+    uint64_t start;              /* the time at which the process started, in kernel ticks; 0 if unknown */
+    char name[REMOTE_NAME_SIZE]; /* /proc/PID/comm; "?" if it cannot be read */
+    /* path of the library as the process sees it; " (deleted)" follows if the file has been deleted */
+    char library[REMOTE_PATH_SIZE];
     const struct inspect_export *address; /* address of the exported structure in the process; NULL if not yet found */
     struct inspect_export view;           /* copy of the exported structure */
 };
@@ -50,16 +51,16 @@ struct remote_process {
 struct remote_process_status {
     char state;
     int parent;
-    uint64_t start; /* start of the process in kernel ticks */
+    uint64_t start; /* the time at which the process started, in kernel ticks */
 };
 
 /* Reads the status of a process. Returns false if there is no such process. */
 bool remote_process_status(int process, struct remote_process_status *status);
 
-/* Fills in the number, the name and the start of a process. */
+/* Fills in the process id, the name and the start of a process. */
 void remote_process_open(struct remote_process *target, int process);
 
-/* Returns true if the number still belongs to the process that it belonged to at remote_process_open. */
+/* Returns true if the process id still belongs to the process to which it belonged at remote_process_open. */
 bool remote_process_is_same(const struct remote_process *target);
 
 /*
@@ -70,23 +71,24 @@ bool remote_process_is_same(const struct remote_process *target);
 enum remote_process_state remote_process_find(struct remote_process *target);
 
 /*
- * Does what remote_process_find does, but only searches files with "sockmalloc" in their names. For a scan over all
- * processes.
+ * Does what remote_process_find does, but only searches files with "sockmalloc" in their names. It is for a scan over
+ * all processes.
  */
 enum remote_process_state remote_process_find_named(struct remote_process *target);
 
-/* Copies the exported structure again. A process that has executed another program since has none. */
+/* Copies the exported structure again. A process that has executed another program meanwhile has none. */
 enum remote_process_state remote_process_renew(struct remote_process *target);
 
 /*
- * Returns a handle (a pidfd) on the process that now has the number, for remote_process_queue. The handle never refers
- * to another process. Returns -1 if the kernel has no such handles (before Linux 5.3). The caller closes it.
+ * Returns a handle (a pidfd) on the process that now has the process id, for remote_process_queue. The handle never
+ * refers to another process. Returns -1 if the kernel has no such handles (before Linux 5.3). The caller closes it.
  */
 int remote_process_hold(const struct remote_process *target);
 
 /*
  * Sends a signal with a value to the process of the handle, or, if `handle` is -1, to the process of
- * remote_process_open, if that still has its number. Returns false with errno set, to ESRCH if the process is gone.
+ * remote_process_open, if that process still has its process id. Returns false with errno set, to ESRCH if the process
+ * is gone.
  */
 bool remote_process_queue(const struct remote_process *target, int handle, int number, int value);
 
@@ -94,7 +96,8 @@ bool remote_process_queue(const struct remote_process *target, int handle, int n
 enum remote_process_state remote_process_copy(const struct remote_process *target, void *to, const void *from,
                                               size_t size);
 
-/* Prints one line that explains the state, to stderr, and returns its exit code. Not for REMOTE_READ. */
+/* Prints one line that explains the state, to stderr, and returns the exit code for the state, which must not be
+ * REMOTE_READ. */
 enum command_exit remote_process_report(const struct remote_process *target, enum remote_process_state state);
 
 #endif

@@ -18,7 +18,8 @@
 
 struct bucket_plan remote_snapshot_plan;
 
-/* Memory that is mapped at the addresses that it has in the other process: metadata, caches and magazines. */
+/* Pieces of memory that are mapped at the addresses that they have in the other process: metadata, caches and
+ * magazines. */
 enum { PIECES_MAX = 4 };
 static struct span pieces[PIECES_MAX];
 static unsigned piece_count;
@@ -49,7 +50,7 @@ static enum remote_process_state remote_snapshot_map(void *start, size_t size)
     if (length > REMOTE_SNAPSHOT_BYTES - pieces_size) {
         return REMOTE_TOO_LARGE;
     }
-    void *place = (void *)first; /* an address in the other process, where this process has no object */
+    void *place = (void *)first; /* an address of the other process, at which this process has no object */
     void *mapped = mmap(place, length, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
     if (mapped == MAP_FAILED) {
@@ -95,7 +96,7 @@ static bool remote_snapshot_geometry_makes_sense(unsigned bucket)
 /*
  * Returns true if the range of the pools can be as the process says. Counts are compared only with limits that never
  * change, because the process may have raised one of two counts between the two copies. Metadata may name any bucket,
- * and a walk over the range continues by that bucket's pages, so that every bucket must have some.
+ * and a walk over the range continues by that bucket's pages, so the plan must give every bucket at least one page.
  */
 static bool remote_snapshot_region_makes_sense(void)
 {
@@ -121,7 +122,8 @@ static bool remote_snapshot_records_make_sense(void)
 
 /*
  * Checks all that the library relies on in its own tables, because the other process may have been made to deceive.
- * What can be corrected is corrected. While the pools are off, only the objects themselves are there.
+ * Values that can be corrected are corrected. While the pools are off, there are only the objects themselves, without
+ * the memory to which they point.
  */
 static bool remote_snapshot_makes_sense(void)
 {
@@ -172,7 +174,8 @@ static enum remote_process_state remote_snapshot_bring_records(const struct remo
     return state == REMOTE_READ ? remote_snapshot_bring(target, records.start, records.size) : state;
 }
 
-/* Removes a public magazine that lies in no table from the cache, because its count must not be read. */
+/* Removes a public magazine from the copy of the cache if the magazine lies in no copied table, because then its count
+ * must not be read. */
 static void remote_snapshot_mend(struct cache *cache)
 {
     struct span records = magazine_records_span();
@@ -200,7 +203,7 @@ static enum remote_process_state remote_snapshot_bring_all(const struct remote_p
     inspect_export_list(own, &remote_snapshot_plan);
     enum remote_process_state state = remote_snapshot_bring_objects(target, own);
     if (state != REMOTE_READ || region.buckets == 0) {
-        return state; /* the pools are off, so that only the objects themselves are there */
+        return state; /* the pools are off, so there is no memory to which the objects point */
     }
     state = remote_snapshot_bring_metadata(target);
     if (state == REMOTE_READ) {
@@ -226,6 +229,6 @@ enum remote_process_state remote_snapshot_take(struct remote_process *target, st
         snapshot->process = target->process;
     }
     remote_snapshot_release();
-    /* If the process still has its number, all parts came from one process. */
+    /* If the process id still belongs to the process, all parts came from that one process. */
     return state != REMOTE_READ || remote_process_is_same(target) ? state : REMOTE_GONE;
 }

@@ -19,8 +19,8 @@ extern struct bucket_plan remote_snapshot_plan;
 /*
  * Takes a snapshot of a process whose exported structure was found, with the code that the process itself would use, so
  * that the figures are the same. Afterwards `options`, message_process_name and remote_snapshot_plan are those of the
- * process. Nothing is written to the process, and no code runs in it. Only for one thread of a program whose own malloc
- * is not the library's.
+ * process. Nothing is written to the process, and no code runs in it. Only one thread may call it, in a program whose
+ * own malloc is not the library's.
  *
  * The process may have been made to deceive. Every count is compared with the size of its table before it is used, and
  * at most REMOTE_SNAPSHOT_BYTES are copied. The time is not limited here, because a page of the process may never

@@ -1,5 +1,6 @@
 /*
- * The processes that `top` shows: their figures since the last reading, and which of them are workers of another one.
+ * Lists the processes that `top` shows: their figures since the last reading, and which of them are workers of another
+ * one.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/top_list.h"
@@ -35,7 +36,8 @@ static struct top_process *top_find(struct top_list *list, int process)
 }
 
 /*
- * Returns how many bytes the slots of the requests had room for: since the last reading, or since the start if `ever`.
+ * Returns how many bytes the slots that served the requests have: the requests since the last reading or, if `ever`,
+ * since the start.
  */
 static double top_room(const struct top_process *process, unsigned bucket, bool ever)
 {
@@ -183,7 +185,8 @@ enum remote_process_state top_list_look(struct top_list *list)
 static struct top_process *top_master(struct top_list *list, struct top_process *process)
 {
     struct top_process *master = process;
-    for (unsigned i = 0; i < TOP_PROCESSES; i++) { /* a chain of ancestors is no longer than the list */
+    /* the loop is bounded, because a chain of ancestors is no longer than the list */
+    for (unsigned i = 0; i < TOP_PROCESSES; i++) {
         struct top_process *above = top_find(list, master->parent);
         if (above == NULL || strcmp(above->target.name, process->target.name) != 0) {
             break;
@@ -198,8 +201,8 @@ static void top_add_worker(struct top_process *master, const struct top_process 
     struct top_figures own = top_total(worker);
     double rate = master->total.rate + own.rate;
     double room = master->total.room + own.room;
-    /* The shares of hits and filled are weighted by the requests. If a worker had no requests, the master's shares
-     * stay. */
+    /* The shares `hits` and `filled` of master and worker are weighted by their requests. If a worker had no requests,
+     * the master's shares stay. */
     if (room > 0) {
         master->total.filled = (master->total.filled * master->total.room + own.filled * own.room) / room;
     }
@@ -248,8 +251,8 @@ static double top_key(const struct top_process *process, enum top_order order)
 }
 
 /*
- * This is an insertion sort, because the processes are few and mostly in order. Equal ones keep their order, so that
- * their lines do not jump.
+ * This is an insertion sort, because the processes are few and mostly in order. Processes with equal figures keep their
+ * order, so that their lines do not jump.
  */
 void top_list_sort(struct top_list *list, enum top_order order)
 {

@@ -1,5 +1,6 @@
 /*
- * The processes that `top` shows: their figures since the last reading, and which of them are workers of another one.
+ * Lists the processes that `top` shows: their figures since the last reading, and which of them are workers of another
+ * one.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TOP_LIST_H
@@ -12,7 +13,7 @@
 #include "command/remote_snapshot.h"
 #include "statistics/snapshot.h"
 
-/* The figures of a line, of a process or of a bucket. */
+/* The figures of one line, which shows a process or a bucket. */
 struct top_figures {
     uint64_t live;
     uint64_t cached;
@@ -20,16 +21,16 @@ struct top_figures {
     double rate;       /* requests per second since the last reading */
     /* share of these requests that a cache served, from 0 to 1; if there were none, the share since the start */
     double hits;
-    double room; /* bytes per second that the slots of these requests had room for */
-    /* share of these bytes that the requests asked for, from 0 to 1; if there were none, the share since the start */
+    double room; /* the capacity, in bytes per second, of the slots that served these requests */
+    /* share of these bytes that were requested, from 0 to 1; if there were none, the share since the start */
     double filled;
 };
 
 struct top_process {
     struct remote_process target;
     int parent;      /* process id */
-    bool is_read;    /* the figures are those of the last reading */
-    bool has_former; /* the last reading was not the first */
+    bool is_read;    /* true if the figures are those of the last reading */
+    bool has_former; /* true if there was a reading before the last one */
     struct snapshot snapshot;
     struct snapshot former;
     uint64_t time; /* time of the last reading, by top_list_now */
@@ -37,7 +38,7 @@ struct top_process {
     struct bucket_plan plan;
     struct top_figures total; /* figures of the process, with those of its workers if they are folded under it */
     unsigned workers;         /* number of workers that are folded under it */
-    bool is_folded;           /* folded under another process, so that it has no line */
+    bool is_folded;           /* true if the process is folded under another process, so that it has no line */
 };
 
 enum { TOP_PROCESSES = 256, TOP_COSTLY = 64 };
@@ -49,22 +50,23 @@ struct top_costly {
 };
 
 struct top_list {
-    const int *wanted; /* process ids; NULL is all processes that have loaded the library */
+    const int *wanted; /* process ids; NULL stands for all processes that have loaded the library */
     unsigned wanted_count;
     unsigned count;
     struct top_process process[TOP_PROCESSES];
-    struct top_costly costly[TOP_COSTLY]; /* a ring of the latest ones; costly_next is the oldest */
+    /* a ring of the processes that were last found too costly; costly_next is the oldest entry */
+    struct top_costly costly[TOP_COSTLY];
     unsigned costly_next;
 };
 
 enum top_order { TOP_BY_RATE, TOP_BY_LIVE, TOP_BY_CACHED, TOP_BY_RESIDENT, TOP_BY_HITS, TOP_BY_PROCESS };
 
-/* Returns nanoseconds of the monotonic clock. */
+/* Returns the time of the monotonic clock in nanoseconds. */
 uint64_t top_list_now(void);
 
 /*
- * Reads all processes again. A process that cannot be read is taken off the list, also if its id was asked for. Returns
- * REMOTE_READ if at least one process could be read, otherwise the state of the last one that could not.
+ * Reads all processes again. A process that cannot be read is taken off the list, even if the user named its process
+ * id. Returns REMOTE_READ if at least one process could be read, otherwise the state of the last one that could not.
  */
 enum remote_process_state top_list_look(struct top_list *list);
 
@@ -74,7 +76,7 @@ enum remote_process_state top_list_look(struct top_list *list);
  */
 void top_list_fold(struct top_list *list, bool wanted);
 
-/* Sorts the list: the largest figure first, or the smallest process id. */
+/* Sorts the list by `order`: the largest figure first or, by process id, the smallest id first. */
 void top_list_sort(struct top_list *list, enum top_order order);
 
 /* Returns the figures of one bucket of a process. */

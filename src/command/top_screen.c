@@ -1,4 +1,4 @@
-/* The full screen of `top`: draws lines that fit the width, and reads keys. */
+/* Shows `top` on the full screen: draws lines that fit the width, and reads keys. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/top_screen.h"
 
@@ -19,7 +19,7 @@ enum { WIDE = 72, LABEL_WIDE = 20, LABEL_NARROW = 9 };
 /* Lines that show no process and no bucket: the title, two headings and the help. */
 enum { FIXED_LINES = 4, COMPACT_SIZE = 8 };
 
-/* The numbers between the label and the bar: headings and widths. */
+/* The columns of numbers between the label and the bar: their headings and widths. */
 static const struct {
     const char *wide;
     int wide_width;
@@ -226,7 +226,7 @@ void top_screen_draw(const struct top_list *list, const struct top_view *view)
     if (selected == NULL) {
         mvaddnstr(2, 0, "no process that may be read carries the library", COLS);
     } else {
-        /* The buckets get their lines first, except for two. The processes get the rest. */
+        /* The buckets get as many lines as they need, but two lines at least are left for the processes. */
         int wanted = (int)selected->snapshot.buckets;
         int room = LINES - FIXED_LINES - wanted;
         int line = draw_processes(2, 2 + GREATER(room, 2), list, selected);
@@ -269,8 +269,8 @@ bool top_screen_wait(const struct top_list *list, struct top_view *view, int mil
         select_next(list, view, 1);
         return true;
     case ERR:
-        return isatty(STDIN_FILENO); /* false if the terminal is gone */
+        return isatty(STDIN_FILENO); /* false ends the command, because the terminal is gone */
     default:
-        return true; /* a sort key, a change of size, or a key without a meaning */
+        return true; /* the key was a sort key, a change of size, or a key without a meaning */
     }
 }

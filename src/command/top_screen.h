@@ -1,4 +1,4 @@
-/* The full screen of `top`: draws lines that fit the width, and reads keys. */
+/* Shows `top` on the full screen: draws lines that fit the width, and reads keys. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TOP_SCREEN_H
 #define SOCKMALLOC_TOP_SCREEN_H
@@ -10,11 +10,11 @@
 struct top_view {
     enum top_order order;
     bool folds;
-    int selected; /* id of the process whose buckets are shown; 0 is the first one */
+    int selected; /* process id of the process whose buckets are shown; 0 stands for the first process of the list */
     double interval;
 };
 
-/* Prepares the terminal. Returns false if stdin or stdout is no terminal, or one of unknown type. */
+/* Prepares the terminal. Returns false if stdin or stdout is no terminal, or if the terminal's type is unknown. */
 bool top_screen_open(void);
 
 /* Restores the terminal. */

@@ -20,7 +20,7 @@ static enum command_exit traced_run_begin(const struct launch *launch)
     return launch_execute(launch);
 }
 
-/* The state of the traced process. */
+/* What is known of the traced process. */
 struct traced_run {
     traced_run_judge *judge;
     bool is_judged;
@@ -57,7 +57,7 @@ static enum command_exit traced_run_follow(int process, traced_run_judge *judge)
     int status;
     bool began = false;
     while (waitpid(process, &status, 0) == process && WIFSTOPPED(status)) {
-        uintptr_t passed = 0; /* 0 for the first stop, which exec causes */
+        uintptr_t passed = 0; /* the signal to continue with: 0 for the first stop, which exec causes */
         if (began) {
             passed = traced_run_answer(&trial, process, status);
         } else {

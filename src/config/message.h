@@ -1,4 +1,4 @@
-/* The messages that the library writes to stderr: one row for each, and the functions that write them. */
+/* Has the messages that the library writes to stderr, one row for each, and the functions that write them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_MESSAGE_H
 #define SOCKMALLOC_MESSAGE_H

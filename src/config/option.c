@@ -1,4 +1,4 @@
-/* The settings: one row for each environment variable, from which the code that reads and prints them is made. */
+/* Has the settings, one row for each environment variable, from which the code that reads and prints them is made. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config/option.h"
 

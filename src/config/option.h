@@ -1,4 +1,4 @@
-/* The settings: one row for each environment variable, from which the code that reads and prints them is made. */
+/* Has the settings, one row for each environment variable, from which the code that reads and prints them is made. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_OPTION_H
 #define SOCKMALLOC_OPTION_H
@@ -89,7 +89,8 @@ struct option_set {
     _Alignas(
         /* the value as setting_read stores it; for a path, its offset in `path` */
         FROZEN_PAGE) uint64_t number[OPTION_COUNT];
-    char path[1 + OPTION_PATHS * SETTING_PATH_SIZE]; /* the texts of the paths, which follow an empty text */
+    /* the texts of the paths; they follow an empty text, which is the text of a path that is not set */
+    char path[1 + OPTION_PATHS * SETTING_PATH_SIZE];
     uint64_t path_end;
     bool faulty; /* true if a setting had no effect, and a warning said so */
 };

@@ -1,4 +1,4 @@
-/* The background thread: gives pages of free slots back while the program itself makes no calls. */
+/* Runs the background thread, which gives pages of free slots back to the kernel while the program makes no calls. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/background.h"
 

@@ -1,4 +1,4 @@
-/* The sorted list of all live slots, with the caller and the time of each allocation. */
+/* Makes the sorted list of all live slots, with the caller and the time of each allocation. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/in_use_list.h"
 

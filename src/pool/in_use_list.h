@@ -1,4 +1,4 @@
-/* The sorted list of all live slots, with the caller and the time of each allocation. */
+/* Makes the sorted list of all live slots, with the caller and the time of each allocation. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_IN_USE_LIST_H
 #define SOCKMALLOC_IN_USE_LIST_H

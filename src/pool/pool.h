@@ -1,5 +1,5 @@
-/* The pools' interface: the fast paths of malloc and free for the sizes that the pools serve, and what other folders
- * call. */
+/* Declares the pools' interface: the fast paths of malloc and free for the sizes that the pools serve, and what other
+ * folders call. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_POOL_H
 #define SOCKMALLOC_POOL_H
@@ -24,10 +24,10 @@ struct pool_settings {
     uint64_t cache_limit; /* bytes that all caches together may hold */
     /* the most bytes of free slots that keep their pages, caches included; BUDGET_UNLIMITED for no limit */
     uint64_t retain_limit;
-    uint64_t large_limit;  /* the large pool's part of retain_limit; BUDGET_UNLIMITED for no limit */
-    uint64_t decay;        /* milliseconds that free slots keep their pages; DECAY_NEVER if they keep them forever */
-    uint64_t charge_limit; /* bytes of mapped memory, used or not, that the process may be charged for: see
-                              pool_limit_charge */
+    uint64_t large_limit; /* the large pool's part of retain_limit; BUDGET_UNLIMITED for no limit */
+    uint64_t decay;       /* milliseconds that free slots keep their pages; DECAY_NEVER if they keep them forever */
+    /* the limit in bytes on the mapped memory, used or not, that the process may be charged for (pool_limit_charge) */
+    uint64_t charge_limit;
     struct training_settings training;
 };
 
@@ -167,8 +167,8 @@ static inline uint32_t pool_number(const char *call, const void *address)
 /* Counts a request of the bucket's sizes that mimalloc serves, because the pools have no slot for it. */
 void pool_count_fall_through(unsigned bucket, size_t request);
 
-/* Returns the most slots of the bucket that were live at a time, for statistics: see the operation `peak` in
- * pool_kind.h. */
+/* Returns the most slots of the bucket that were live at a time, for statistics, as far as the kind of pool knows: it
+ * is the result of the operation `peak` in pool_kind.h. */
 uint64_t pool_peak(unsigned bucket, uint64_t live, uint64_t carved);
 
 #endif

@@ -1,5 +1,5 @@
-/* The kind `cpu`: slow paths of a pool whose magazines belong to processors. Every malloc and free takes these slow
- * paths. */
+/* Has the slow paths of the kind `cpu`, whose magazines belong to processors. Every malloc and free of this kind takes
+ * these slow paths. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "percpu/percpu.h"
 #include "pool/pool_decay.h"

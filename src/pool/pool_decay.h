@@ -18,7 +18,8 @@
  */
 INTERNAL void pool_tick(const void *slot);
 
-/* Counts a free of a thread without a cache. After a number of frees, runs a tick: see pool_tick. */
+/* Counts a free of a thread without a cache. After a number of such frees, runs a tick, which does for this thread what
+ * pool_tick does for a thread with a cache. */
 INTERNAL void pool_tick_shared(const void *slot);
 
 /*

@@ -1,4 +1,4 @@
-/* The kinds of pool that SOCKMALLOC_POOL chooses from, behind one table of operations. */
+/* Declares the kinds of pool that SOCKMALLOC_POOL chooses from, behind one table of operations. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_POOL_KIND_H
 #define SOCKMALLOC_POOL_KIND_H
@@ -42,8 +42,8 @@ struct pool_operations {
     uint64_t (*peak)(unsigned bucket, uint64_t live, uint64_t carved);
 };
 
-/* The operations of each kind, in the file of that name; KIND_AUTO has its own in pool.c. KIND_LOCKFREE has those of
- * KIND_THREAD: its large pool begins with the first bucket. */
+/* The operations of each kind are defined in the file of the same name; KIND_AUTO has its own in pool.c. KIND_LOCKFREE
+ * has those of KIND_THREAD: its large pool begins with the first bucket. */
 extern INTERNAL const struct pool_operations pool_thread;
 extern INTERNAL const struct pool_operations pool_standard;
 extern INTERNAL const struct pool_operations pool_cpu;

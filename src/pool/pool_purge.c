@@ -124,8 +124,8 @@ static size_t pool_price(size_t size)
     return os_discards_together() ? size + TOGETHER_PRICE * page : SHORT_PRICE * size;
 }
 
-/* Returns true if the price of a run can still be paid, and pays it. The first run of a step always can, so that each
- * step purges something. */
+/* Returns true if the price of a run can still be paid, and pays it. The price of the first run of a step can always be
+ * paid, so that each step purges something. */
 static bool pool_affords_run(struct purge *purge, size_t size, bool is_first)
 {
     size_t price = pool_price(size);

@@ -21,7 +21,7 @@ enum {
     MAGAZINES_A_BIN = 2,     /* each bucket of a cache has a private and a public magazine */
 };
 
-/* When the calling thread last used its own magazines, and which of them it has purged since. */
+/* Records when the calling thread last used its own magazines, and which of them the thread has purged since. */
 static _Thread_local struct {
     uint64_t asked;  /* when pool_sleep_limit was last called */
     uint64_t since;  /* the time at which `uses` was last seen to have changed */

@@ -1,4 +1,4 @@
-/* The kind `standard`: slow paths of a pool whose free slots lie in bounded lists, each with a mutex. */
+/* Has the slow paths of the kind `standard`, whose free slots lie in bounded lists, each with a mutex. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/in_use.h"
 #include "pool/pool_decay.h"
@@ -20,8 +20,8 @@ static void *standard_alloc(unsigned bucket, size_t request, uint8_t *was, const
         return NULL;
     }
     if (in_use_is_kept()) {
-        /* This comes before pool_prepare sets the metadata to live, so that no reader finds a live slot with the caller
-         * of an earlier allocation. */
+        /* The caller is noted before pool_prepare sets the metadata to live, so that no reader finds a live slot with
+         * the caller of an earlier allocation. */
         in_use_note(region_number(slot), caller);
     }
     pool_prepare(bucket, slot, request, was);

@@ -1,4 +1,4 @@
-/* The state that all files of the pools share: counts of each bucket, limits, and the marking of a slot. */
+/* Keeps the state that all files of the pools share: counts of each bucket, limits, and the marking of a slot. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_POOL_STATE_H
 #define SOCKMALLOC_POOL_STATE_H

@@ -1,4 +1,5 @@
-/* The kinds `thread` and `lockfree`: slow paths of threads that have magazines, and of buckets that have none. */
+/* Has the slow paths of the kinds `thread` and `lockfree`: of threads that have magazines, and of buckets that have
+ * none. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/pool_thread.h"
 

@@ -1,4 +1,5 @@
-/* Cold slots of the kind `thread`: slots of a magazine that has just become the private one. */
+/* Allocates and frees cold slots with the kind `thread`. Cold slots are those of a magazine that has just become the
+ * private one. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_POOL_THREAD_H
 #define SOCKMALLOC_POOL_THREAD_H

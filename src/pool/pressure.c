@@ -26,7 +26,7 @@ static const uint64_t pause_stall = 2000 * UINT64_C(1000000);
 struct pressure pressure = {.off = true, .looking = ATOMIC_FLAG_INIT};
 static const char *pressure_root;
 
-/* The search for the limit that pressure_tick has begun, one step in each call. */
+/* The search for the control group's limit that pressure_tick has begun, one step in each call. */
 static struct cgroup_search search;
 static bool searching;
 
@@ -54,7 +54,7 @@ static int64_t pressure_step(uint64_t spare)
     return (int64_t)GREATER(step, STEP_LEAST);
 }
 
-/* Evaluates a finished search for the limit, and says when the next one is due. */
+/* Evaluates a finished search for the control group's limit, and decides when the next search is due. */
 static void pressure_judge_room(const struct cgroup_search *done, uint64_t now)
 {
     uint64_t pause = pause_unlimited;
@@ -72,7 +72,7 @@ static void pressure_judge_room(const struct cgroup_search *done, uint64_t now)
     pressure.found[PRESSURE_ROOM] = high;
 }
 
-/* Reads the limit in one go, because the caller is about to use memory. */
+/* Reads the control group's limit in one go, because the caller is about to use memory. */
 static void pressure_read_room(uint64_t now)
 {
     struct cgroup_search whole;
@@ -81,7 +81,8 @@ static void pressure_read_room(uint64_t now)
     searching = false;
 }
 
-/* Runs one step of the search for the limit. As long as the search is not finished, the next step is due at once. */
+/* Runs one step of the search for the control group's limit. As long as the search is not finished, the next step is
+ * due at once. */
 static void pressure_search_room(uint64_t now)
 {
     if (!searching) {

@@ -23,12 +23,14 @@ enum pressure_part { PRESSURE_ROOM, PRESSURE_STALL, PRESSURE_PARTS };
  */
 struct pressure {
     _Alignas(CACHE_LINE) _Atomic int64_t allowance; /* bytes that may still get pages before the limit is read again */
-    _Atomic uint64_t due[PRESSURE_PARTS];           /* when each of the two is to be measured next, by clock_now */
+    /* when the control group's limit and the waiting time are to be measured next, by clock_now */
+    _Atomic uint64_t due[PRESSURE_PARTS];
     _Atomic bool high;
     _Atomic bool off;
     atomic_flag looking;
-    bool found[PRESSURE_PARTS]; /* which of the two was high when last measured; only for the thread that measures */
-    _Atomic uint64_t highs;     /* how often the pressure has become high */
+    /* true for the limit or the waiting time if it was high when last measured; only the measuring thread uses this */
+    bool found[PRESSURE_PARTS];
+    _Atomic uint64_t highs; /* how often the pressure has become high */
 };
 
 extern INTERNAL struct pressure pressure;

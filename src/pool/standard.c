@@ -1,4 +1,4 @@
-/* The free lists of the kind `standard`: a mutex and a bounded list of free slots for each bucket. */
+/* Keeps the free lists of the kind `standard`: a mutex and a bounded list of free slots for each bucket. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool/standard.h"
 

@@ -1,4 +1,4 @@
-/* Defines the functions of include/sockmalloc.h. */
+/* Defines the functions that include/sockmalloc.h declares. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <sockmalloc.h>
 

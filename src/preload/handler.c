@@ -1,4 +1,5 @@
-/* The signal that writes statistics: the library's handler in the kernel, and the program's own handler behind it. */
+/* Handles the signal that writes statistics: the kernel has the library's handler, which also runs the program's own
+ * handler. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "preload/handler.h"
 
@@ -19,20 +20,20 @@
 #include "preload/signal_origin.h"
 #include "statistics/dump.h"
 
-/* The sigaction of glibc under its second name. The first name, which programs use, is the library's own. */
+/* glibc's sigaction by its second name. The first name, which programs use, is that of the library's own function. */
 extern int __sigaction(int signal_number, const struct sigaction *wanted, struct sigaction *former);
 
 /*
  * The actions that the program has set for the stats signal. Each record belongs to one of the handlers below. The
- * kernel has the handler of the record in force, and so knows for each process separately which record that is. A
- * child of vfork shares its parent's memory but has handlers of its own: an action that it sets adds a record and
+ * kernel has the handler of the record that is in force, and so stores for each process separately which record that
+ * is. A child of vfork shares its parent's memory but has handlers of its own: an action that it sets adds a record and
  * changes none of its parent's. An action that is set a second time finds its record again. When all records are in
  * use, the oldest one is replaced.
  */
 enum { RECORDS = 64 };
 static LARGE_OBJECT struct sigaction records[RECORDS];
-/* True for each record that is complete. The records take up several pages, and start-up touches only one of them,
- * because this array lies apart. */
+/* True for each record that is complete. This array is not a part of the records, which take up several pages, so that
+ * start-up touches only one page of them. */
 static _Atomic bool whole[RECORDS];
 static _Atomic unsigned next_record;
 
@@ -77,11 +78,12 @@ static bool signal_is_harmless(int signal_number)
            signal_number == SIGCONT || signal_number == SIGTSTP;
 }
 
-static pid_t born; /* the process that was started by exec and ran the constructor */
+/* the process that ran the library's constructor, after exec had started it; its forked children have other ids */
+static pid_t born;
 
 /*
- * This process and its parent, as of start-up or the last fork. They are used where a seccomp filter may forbid to
- * ask the kernel.
+ * This process and its parent, as of start-up or the last fork. They are used where a seccomp filter may forbid the
+ * system calls that return them.
  */
 static pid_t own;
 static pid_t parent;
@@ -112,10 +114,10 @@ static bool handler_is_dump_only(const siginfo_t *info)
 }
 
 /*
- * Returns true if the signal shall cause a dump. Some servers send the signal to their own processes or threads all
- * the time, as PostgreSQL does. Such a server would write tables all the time, so of its own signals one a second
- * causes a dump. Any other sender always gets a dump. There is no dump behind a seccomp filter that the process has
- * set, because the filter may kill the process for the system calls that a dump needs. `sockmalloc stat` then reads
+ * Returns true if the signal shall cause a dump. Some servers send the signal to their own processes or threads all the
+ * time, as PostgreSQL does. Such a server would write tables all the time, so of its own signals only one in each
+ * second causes a dump. Any other sender always gets a dump. There is no dump behind a seccomp filter that the process
+ * has set, because the filter may kill the process for the system calls that a dump needs. `sockmalloc stat` then reads
  * the figures from outside.
  */
 static const uint64_t kin_pause = 1000000000; /* nanoseconds */
@@ -135,7 +137,7 @@ static bool handler_is_answered(const siginfo_t *info)
                                           &kin_answered, &last, now, memory_order_relaxed, memory_order_relaxed);
 }
 
-/* Stores all signals except those by which a fault of the thread itself, or abort, ends the process. */
+/* Stores all signals except those that a fault of the thread itself, or abort, sends to end the process. */
 static void handler_all_but_faults(sigset_t *signals)
 {
     static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT};
@@ -238,8 +240,8 @@ static void (*const handlers[])(int, siginfo_t *, void *) = {HANDLER_ROWS(HANDLE
 _Static_assert(sizeof handlers / sizeof handlers[0] == RECORDS, "each record has a handler");
 
 /*
- * Stores the action that the program set, by an action that was read from the kernel. The kernel has either one of the
- * library's handlers above, which stands for a record, or the program's own action.
+ * Translates an action that was read from the kernel into the action that the program set, and stores that. The kernel
+ * has either one of the library's handlers above, which stands for a record, or the program's own action.
  */
 static void handler_translate(const struct sigaction *present, struct sigaction *wish)
 {
@@ -271,11 +273,12 @@ static int handler_install(int signal_number, const struct sigaction *wanted, st
     return __sigaction(signal_number, &ours, former);
 }
 
-/* The process that the memory belongs to. A child of vfork, or of a clone that shares memory, differs from this
- * process. */
+/*
+ * The process that the memory belongs to. A child of vfork, or of a clone that shares memory, has another process id.
+ */
 static _Atomic pid_t process;
 
-static _Atomic uint64_t interrupting; /* a bit for each signal that shall interrupt system calls */
+static _Atomic uint64_t interrupting; /* bit N - 1 is set if signal N shall interrupt system calls */
 
 static uint64_t signal_bit(int signal_number)
 {
@@ -323,8 +326,9 @@ void handler_open(int signal_number)
 }
 
 /*
- * These count how often the action of each signal was set, and of all signals together. Both count after the action was
- * set, and the second one last, so that a thread that has seen it also sees the first one.
+ * These count how often the action of each signal was set, and of all signals together. Both are raised after the
+ * action was set, and the common count last, so that a thread that sees the new common count also sees the new count of
+ * the signal.
  */
 static _Atomic uint32_t changes_of[NSIG];
 static _Atomic uint32_t changes;
@@ -353,7 +357,8 @@ int handler_set(int signal_number, const struct sigaction *wanted, struct sigact
     return wrong;
 }
 
-/* What the thread last found out about the signals, and the numbers of changes before that. */
+/* What the thread last found out about the actions of the signals, and how many changes of actions had been counted by
+ * then. */
 static _Thread_local struct {
     struct handler_effects effects;
     uint32_t of[NSIG];
@@ -361,7 +366,7 @@ static _Thread_local struct {
     bool whole;
 } seen __attribute__((tls_model("initial-exec")));
 
-/* Reads the action of one signal from the kernel, and notes if its handler restarts or interrupts system calls. */
+/* Reads the action of one signal from the kernel, and stores if its handler restarts or interrupts system calls. */
 static void handler_look(int signal_number)
 {
     struct sigaction present;
@@ -380,7 +385,7 @@ static void handler_look(int signal_number)
 }
 
 /* Reads the actions that were set since the last call. The first call reads the actions of all signals, because the
- * program may have set some before the library was there. */
+ * program may have set some before the library was loaded. */
 static void handler_look_again(void)
 {
     uint32_t all = atomic_load_explicit(&changes, memory_order_acquire);

@@ -1,4 +1,5 @@
-/* The signal that writes statistics: the library's handler in the kernel, and the program's own handler behind it. */
+/* Handles the signal that writes statistics: the kernel has the library's handler, which also runs the program's own
+ * handler. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_HANDLER_H
 #define SOCKMALLOC_HANDLER_H
@@ -21,13 +22,13 @@
 
 /*
  * Makes the signal the stats signal. A signal that is ignored stays ignored, and the number 0 means that there is no
- * stats signal. At start-up only.
+ * stats signal. It is called at start-up only.
  */
 INTERNAL void handler_open(int signal_number);
 
 /*
- * Must be called in the child of a fork. The child then counts its own dumps, and its memory is no longer its
- * parent's.
+ * Must be called in the child of a fork. From then on the child counts its own dumps, and the library no longer takes
+ * the child's memory for that of its parent.
  */
 INTERNAL void handler_after_fork(void);
 
@@ -37,14 +38,15 @@ INTERNAL void handler_after_fork(void);
  */
 INTERNAL bool handler_take(int signal_number, const siginfo_t *info);
 
-/* Does what sigaction(2) does, for any signal. For the stats signal the rules above hold. */
+/* Does what sigaction(2) does, for any signal. For the stats signal, the action of the program is recorded, and the
+ * library's handler stays in the kernel. */
 INTERNAL int handler_set(int signal_number, const struct sigaction *wanted, struct sigaction *former);
 
-/* The signals that the program handles, by what their handlers do to a system call that waits. Bit N - 1 stands for
+/* For the signals that the program handles: what their handlers do to a system call that waits. Bit N - 1 stands for
  * signal N. */
 struct handler_effects {
-    uint64_t restarting;   /* signals after whose handlers the call is restarted (SA_RESTART) */
-    uint64_t interrupting; /* signals after whose handlers the call fails with EINTR */
+    uint64_t restarting;   /* signals whose handlers let the call be restarted (SA_RESTART) */
+    uint64_t interrupting; /* signals whose handlers make the call fail with EINTR */
 };
 
 /*

@@ -1,4 +1,4 @@
-/* Start-up, fork and end of the library: the steps of each, and their order. */
+/* Has the steps of start-up, of a fork and of the end of the process, in their order. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "preload/init.h"
 
@@ -28,14 +28,14 @@
 #include "statistics/dump.h"
 #include "statistics/inspect_export.h"
 
-enum { CACHE_A_PROCESSOR = 16 << 20 }; /* bytes; SOCKMALLOC_CACHE=auto stands for this times the number of processors */
+enum { CACHE_A_PROCESSOR = 16 << 20 }; /* SOCKMALLOC_CACHE=auto stands for this number of bytes for each processor */
 
 /* The quota of each bucket, in slots, if there is neither training nor a profile. */
 enum { FROZEN_QUOTA = 16 };
 
 /*
  * Powers of two: the longest range of slots that start-up tries to reserve, and the shortest that is useful. A range
- * is only addresses, and only a machine with few of them, or an emulator, lacks enough.
+ * takes only addresses, of which only a small machine or an emulator has too few.
  */
 enum { SHIFT_MAX = 36, SHIFT_MIN = 24, EXIT_BAD_SETTING = 78 };
 
@@ -108,7 +108,7 @@ static bool init_claim(void)
 
 /*
  * Called after a setting was refused and a message has said so. Ends the process under SOCKMALLOC_STRICT; otherwise
- * returns, and the program starts all the same.
+ * returns, and the program starts in spite of it.
  */
 static void init_go_on(void)
 {
@@ -127,8 +127,8 @@ static void init_read_options(void)
     }
 }
 
-/* Returns how many processors the limits are for. Caches of processors are for all that the machine has. Their number
- * is in a file, which takes 10 to 20 us to read. */
+/* Returns the number of processors from which the limits are computed. If each processor has a cache, all processors of
+ * the machine count. Their number is in a file, which takes 10 to 20 us to read. */
 static unsigned init_processors(void)
 {
     return init_uses_processors() ? os_processors() : os_usable_processors();
@@ -167,8 +167,8 @@ static void init_set_pools(struct pool_settings *settings)
 }
 
 /*
- * Prepares the background thread. The thread checks four times within the decay time if pages are due. There is no
- * thread if free slots may keep their pages forever.
+ * Prepares the background thread. The thread checks four times within the decay time if pages are due to be purged.
+ * There is no thread if free slots may keep their pages forever.
  */
 static void init_open_background(void)
 {
@@ -219,7 +219,7 @@ static void init_echo(void)
 }
 
 /* Returns the size of the objects that start-up writes and then makes read-only, if they lie next to each other
- * (FROZEN_OBJECT), and 0 if they do not. `options` is then the first of them. */
+ * (FROZEN_OBJECT), and 0 if they do not. `options` is then the object with the lowest address. */
 static size_t init_frozen_size(void)
 {
     const char *first = (const char *)&options;
@@ -231,7 +231,8 @@ static size_t init_frozen_size(void)
 
 /*
  * Makes the data that every call depends on read-only. A stray or hostile write to them then ends in a fault at once,
- * and cannot make malloc return a wrong block. If the kernel refuses, they stay writable and everything else works.
+ * and cannot make malloc return a wrong block. If the kernel refuses, the data stay writable, and the library works as
+ * usual.
  */
 static void init_freeze(void)
 {

@@ -1,4 +1,4 @@
-/* Start-up, fork and end of the library: the steps of each, and their order. */
+/* Has the steps of start-up, of a fork and of the end of the process, in their order. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_INIT_H
 #define SOCKMALLOC_INIT_H

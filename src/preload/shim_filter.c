@@ -44,7 +44,8 @@ static bool filter_is_set_by_prctl(long option, long mode, long program)
            (mode == SECCOMP_MODE_STRICT || (mode == SECCOMP_MODE_FILTER && program != 0));
 }
 
-/* Notes the filter before the call, because the filter can be in force for other threads at once. */
+/* Records that a filter is set, before the call that sets it, because that filter can be in force for other threads at
+ * once. */
 static void filter_begin(bool sets)
 {
     if (sets) {
@@ -59,7 +60,8 @@ static void filter_end(bool sets, bool refused)
     }
 }
 
-/* glibc declares prctl with `...`. On the supported machines such arguments lie in the same registers as these. */
+/* glibc declares prctl with `...`. On the supported machines, arguments behind `...` lie in the same registers as the
+ * parameters declared here. */
 int prctl_name(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d) __asm__("prctl");
 EXPORTED int prctl_name(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
 {
@@ -74,9 +76,10 @@ EXPORTED int prctl_name(int option, unsigned long a, unsigned long b, unsigned l
 }
 
 /*
- * The function syscall passes every call on by a jump. It cannot call libc's function, because clone and vfork return
- * twice, and its stack frame would be gone at the second return. Three system calls return once and are handled by
- * filter_look first: seccomp and prctl, which set filters, and getrandom, which mimalloc calls for each new thread.
+ * The library's function syscall passes every call on to libc's function by a jump. It cannot call that function,
+ * because clone and vfork return twice, and the stack frame of the library's function would be gone at the second
+ * return. Three system calls return once and are handled by filter_look first: seccomp and prctl, which set filters,
+ * and getrandom, which mimalloc calls for each new thread.
  */
 #if (defined __x86_64__ && defined __LP64__) || defined __aarch64__
 
@@ -87,7 +90,7 @@ static uintptr_t fallback_end;
 INTERNAL syscall_function *filter_next_syscall __attribute__((used));
 INTERNAL void filter_find_syscall(void) __attribute__((used));
 INTERNAL syscall_function filter_look __attribute__((used));
-INTERNAL syscall_function filter_pass; /* defined below in assembly */
+INTERNAL syscall_function filter_pass; /* filter_pass is defined below in assembly */
 
 void filter_find_syscall(void)
 {
@@ -134,8 +137,8 @@ static bool filter_is_fallback(const void *caller)
 }
 
 /*
- * Returns true if a call is mimalloc's getrandom behind a filter that the process has set. It then fails without a
- * system call, for which the filter might kill the process. mimalloc takes that as "not yet" and makes its random
+ * Returns true if a call is mimalloc's getrandom behind a filter that the process has set. Then getrandom fails without
+ * a system call, for which the filter might kill the process. mimalloc takes that as "not yet" and makes its random
  * numbers from addresses and the clock. Only the hardened lists of mimalloc need them.
  */
 static bool filter_is_spared(long number, const void *caller)
@@ -168,7 +171,7 @@ long filter_look(long number, long a, long b, long c, long d, long e, long f)
  * The seventh argument lies on the stack, and the jump leaves it there. If libc's function is not known yet, it is
  * looked up, and all registers with arguments are saved meanwhile.
  */
-/* clang-format off */ /* it indents each string by the width of the one before */
+/* clang-format off */ /* clang-format would indent each string by the width of the one before */
 __asm__(".pushsection .text\n"
         ".globl syscall\n"
         ".type syscall, @function\n"
@@ -212,7 +215,7 @@ __asm__(".pushsection .text\n"
 
 #elif defined __aarch64__
 
-/* clang-format off */ /* it indents each string by the width of the one before */
+/* clang-format off */ /* clang-format would indent each string by the width of the one before */
 __asm__(".pushsection .text\n"
         ".globl syscall\n"
         ".type syscall, %function\n"

@@ -1,4 +1,5 @@
-/* Wraps calls that a program makes while it holds no lock of libc. The background thread is started again in them. */
+/* Wraps calls that a program makes while it holds no lock of libc. In these calls, the child of a fork starts its
+ * background thread. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dlfcn.h>
 #include <errno.h>

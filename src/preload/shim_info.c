@@ -21,7 +21,7 @@
  */
 enum { TRIM_LIMIT = 32 << 20 };
 
-/* Returns how many bytes of retained memory may be given back if `pad` bytes are to stay. */
+/* Returns how many bytes of retained memory may be given back to the kernel, if `pad` bytes of it are to stay. */
 static size_t info_trimmed(size_t pad)
 {
     uint64_t retained = pool_retained();
@@ -44,9 +44,9 @@ EXPORTED int malloc_trim(size_t pad)
 }
 
 /*
- * Figures of the pools, in bytes of whole slots, and of the mapped blocks. Requests that go to mimalloc are not
- * counted, because counting would slow down every small request. haproxy calls malloc(1) and sees no change here,
- * concludes that the allocator is not glibc's, and then does not call malloc_trim.
+ * Returns figures of the pools, in bytes of whole slots, and of the mapped blocks. Requests that go to mimalloc are not
+ * counted, because counting would slow down every small request. haproxy calls malloc(1), sees no change of these
+ * figures, concludes that the allocator is not glibc's, and then does not call malloc_trim.
  */
 EXPORTED struct mallinfo2 mallinfo2(void)
 {
@@ -74,7 +74,8 @@ static int int_or_most(size_t number)
     return (int)LESSER(number, INT_MAX);
 }
 
-/* The figures of mallinfo2 as ints. A figure that is too large becomes INT_MAX; glibc's would wrap around. */
+/* Returns the figures of mallinfo2 as ints. A figure that is too large for an int becomes INT_MAX; in glibc's function
+ * it would wrap around. */
 EXPORTED struct mallinfo mallinfo(void)
 {
     struct mallinfo2 info = mallinfo2();

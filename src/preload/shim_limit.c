@@ -12,8 +12,8 @@
 #include "route/fallback.h"
 
 /*
- * libc's own functions do the work. POSIX does not allow signal handlers to call them. A limit that another process
- * sets is not noticed here; the pools learn of it when the kernel first refuses memory.
+ * The wrappers here call libc's own functions, which POSIX does not allow in signal handlers. A limit that another
+ * process sets is not noticed here; the pools learn of it when the kernel first refuses memory.
  */
 typedef int set_function(int resource, const struct rlimit *limit);
 typedef int change_function(pid_t process, int resource, const struct rlimit *limit, struct rlimit *former);
@@ -29,15 +29,15 @@ int limit_change(pid_t process, int resource, const struct rlimit *limit, struct
 int limit_change_large(pid_t process, int resource, const struct rlimit *limit,
                        struct rlimit *former) __asm__("prlimit64");
 
-/* Returns true if the limit is one on memory that is charged before it is used. */
+/* Returns true if the limit is one on mapped memory, which counts although it may not be used yet. */
 static bool limits_memory(int resource, const struct rlimit *limit)
 {
     return limit != NULL && limit->rlim_cur != RLIM_INFINITY && (resource == RLIMIT_AS || resource == RLIMIT_DATA);
 }
 
 /*
- * Tells the pools about a new limit. In a child of vfork the limit is the child's own, but the memory is its
- * parent's. The parent then begins too early to save memory, and nothing worse happens.
+ * Tells the pools about a new limit. In a child of vfork the limit is the child's own, but the memory is its parent's.
+ * The only harm is that the parent begins too early to save memory.
  */
 static void note(int resource, const struct rlimit *limit)
 {

@@ -23,7 +23,7 @@
  */
 #if defined RTLD_DEEPBIND && ((defined __x86_64__ && defined __LP64__) || defined __aarch64__)
 
-/* The result of load_open. It is returned in two registers, by the calling conventions of both machines. */
+/* The result of load_open. It is returned in two registers, by the calling conventions of x86-64 and of aarch64. */
 struct load {
     void *function; /* the function to jump to */
     intptr_t flags; /* the flags to call it with */
@@ -32,21 +32,21 @@ struct load {
 INTERNAL __attribute__((used)) struct load load_open(const char *file, int flags);
 INTERNAL __attribute__((used)) struct load load_open_in(Lmid_t space, const char *file, int flags);
 
-/* Replaces a function that libc lacks. Returns NULL, which means that no library was loaded. */
+/* Stands in for dlopen or dlmopen where libc has none. Returns NULL, which means that no library was loaded. */
 static void *load_nothing(void)
 {
     return NULL;
 }
 
 /*
- * libc's functions. They are looked up at the first call if that comes before this library's constructor, because
- * constructors of other libraries may call dlopen. Two threads that look them up at the same time find the same
- * functions. No lock is needed, and signal handlers may call neither dlopen nor dlsym.
+ * The addresses of libc's functions. They are looked up at the first call if that comes before this library's
+ * constructor, because constructors of other libraries may call dlopen. Two threads that look them up at the same time
+ * find the same functions. No lock is needed, and signal handlers may call neither dlopen nor dlsym.
  */
 static struct {
-    _Atomic(void *) open; /* written last: where it is not NULL, the other members are set */
+    _Atomic(void *) open; /* written last: if `open` is not NULL, the other members are set */
     void *open_in;
-    int kept; /* a mask of the flags that are passed on */
+    int kept; /* a mask of the flags that are passed on to libc */
 } next;
 
 static void *load_find(const char *name)
@@ -123,7 +123,7 @@ FUNCTION(dlmopen, "endbr64\n"
                   ".cfi_adjust_cfa_offset 8\n"
                   "push %rsi\n"
                   ".cfi_adjust_cfa_offset 8\n"
-                  "sub $8, %rsp\n" /* the stack must be aligned to 16 bytes at a call */
+                  "sub $8, %rsp\n" /* the stack pointer must be a multiple of 16 at a call */
                   ".cfi_adjust_cfa_offset 8\n"
                   "call load_open_in\n"
                   "add $8, %rsp\n"
@@ -132,7 +132,7 @@ FUNCTION(dlmopen, "endbr64\n"
                   ".cfi_adjust_cfa_offset -8\n"
                   "pop %rdi\n"
                   ".cfi_adjust_cfa_offset -8\n"
-                  "jmp *%rax\n"); /* the third argument, the flags, is in %rdx already */
+                  "jmp *%rax\n"); /* %rdx already has the third argument, the flags */
 
 #else
 
@@ -151,7 +151,7 @@ FUNCTION(dlopen, "hint #34\n"
                  ".cfi_restore x29\n"
                  ".cfi_restore x30\n"
                  ".cfi_def_cfa_offset 0\n"
-                 "br x16\n"); /* the second argument, the flags, is in x1 already */
+                 "br x16\n"); /* x1 already has the second argument, the flags */
 
 FUNCTION(dlmopen, "hint #34\n"
                   "stp x29, x30, [sp, #-32]!\n"

@@ -81,7 +81,7 @@ static void *find_free(void)
     return find_program(&program_free, "free", (void *)free);
 }
 
-/* Looks the functions up at start-up, so that no later call has to. */
+/* Looks the functions of the program up at start-up, so that no later call has to. */
 __attribute__((constructor)) static void find_all(void)
 {
     find_malloc();
@@ -106,8 +106,8 @@ static void *program_alloc(size_t request, const void *caller)
 }
 
 /*
- * A slot is always resized by route_realloc, whichever realloc the program has, and an error message can then name
- * the call.
+ * Resizes a block for the function `call`. route_realloc resizes a slot, whichever realloc the program has, so that an
+ * error message can name the function that the program called.
  */
 static void *program_resize(const char *call, void *address, size_t request, const void *caller)
 {
@@ -126,7 +126,7 @@ static void program_dealloc(const char *call, void *address)
     }
 }
 
-/* BSD and glibc 2.26: realloc with a product that is checked for overflow. */
+/* BSD and glibc 2.26: reallocarray is realloc for a product, which is checked for overflow. */
 EXPORTED void *reallocarray(void *address, size_t count, size_t size)
 {
     size_t request;
@@ -136,7 +136,7 @@ EXPORTED void *reallocarray(void *address, size_t count, size_t size)
     return program_resize("reallocarray", address, request, CALLER);
 }
 
-/* BSD: realloc that frees the block if it fails. */
+/* BSD: reallocf is realloc that also frees the old block if it fails. */
 EXPORTED void *reallocf(void *address, size_t request)
 {
     void *target = program_resize("reallocf", address, request, CALLER);
@@ -146,7 +146,7 @@ EXPORTED void *reallocf(void *address, size_t request)
     return target;
 }
 
-/* NetBSD: reallocarray that gets a pointer to the pointer. It returns the number of an error, and keeps errno. */
+/* NetBSD: reallocarr is reallocarray with a pointer to the pointer. It returns an error number, and keeps errno. */
 EXPORTED int reallocarr(void *pointer, size_t count, size_t size)
 {
     int kept = errno;
@@ -174,7 +174,7 @@ EXPORTED void *aligned_alloc(size_t alignment, size_t request)
     return take_aligned(alignment, request, CALLER);
 }
 
-/* SunOS. glibc's function rounds a bad alignment up; no program is known that relies on that. */
+/* SunOS has memalign. glibc's function rounds a bad alignment up; no program is known that relies on the rounding. */
 EXPORTED void *memalign(size_t alignment, size_t request)
 {
     return take_aligned(alignment, request, CALLER);
@@ -185,14 +185,14 @@ EXPORTED void *__libc_memalign(size_t alignment, size_t request)
     return take_aligned(alignment, request, CALLER);
 }
 
-/* A name of mimalloc's, with mimalloc's order of arguments. */
+/* _aligned_malloc is a name of mimalloc's, with mimalloc's order of arguments. */
 EXPORTED void *_aligned_malloc(size_t alignment, size_t request)
 {
     return take_aligned(alignment, request, CALLER);
 }
 
 /*
- * Stores an aligned block and returns 0, or the number of an error. errno is kept, because the standard returns the
+ * Stores an aligned block and returns 0, or returns an error number. errno is kept, because the standard returns the
  * error and does not mention errno.
  */
 static int store_aligned(void **address, size_t alignment, size_t request, const void *caller)
@@ -225,11 +225,11 @@ EXPORTED void *valloc(size_t request)
     return route_alloc_aligned(os_page_size(), request, CALLER);
 }
 
-/* valloc, rounded up to whole pages, at least one. */
+/* pvalloc is valloc with a request that is rounded up to whole pages, at least one. */
 EXPORTED void *pvalloc(size_t request)
 {
     if (request > PTRDIFF_MAX) {
-        return refuse(ENOMEM); /* rounding up could overflow */
+        return refuse(ENOMEM); /* refused, because rounding the request up to pages could overflow */
     }
     return route_alloc_aligned(os_page_size(), os_round_to_pages(request > 0 ? request : 1), CALLER);
 }
@@ -239,15 +239,15 @@ EXPORTED size_t malloc_usable_size(void *address)
     return route_usable_size("malloc_usable_size", address);
 }
 
-/* macOS and mimalloc: returns the usable size that a request of this size would get. */
+/* macOS and mimalloc have malloc_good_size. It returns the usable size that a request of this size would get. */
 EXPORTED size_t malloc_good_size(size_t request)
 {
     return route_good_size(request);
 }
 
 /*
- * C23: the caller passes the size that it requested. The size is ignored, so a wrong one does no harm: the address
- * alone says where the block belongs.
+ * In C23, the caller of free_sized passes the size that it requested. The size is ignored, so a wrong one does no harm:
+ * the address alone says where the block belongs.
  */
 EXPORTED void free_sized(void *address, size_t size)
 {
@@ -272,7 +272,8 @@ static char *copy_string(const char *string, size_t length, const void *caller)
     return copy;
 }
 
-/* mimalloc 3 exports strdup and strndup. A program that found them there would get memory past this library. */
+/* mimalloc 3 exports strdup and strndup. A program that found these functions in mimalloc would get memory without
+ * a call of this library. */
 EXPORTED char *strdup(const char *string)
 {
     return copy_string(string, strlen(string), CALLER);
@@ -283,7 +284,8 @@ EXPORTED char *strndup(const char *string, size_t limit)
     return copy_string(string, strnlen(string, limit), CALLER);
 }
 
-/* SunOS. They are defined here, because another allocator with its own free may lack them. */
+/* cfree and the functions below come from SunOS. They are defined here, because another allocator with its own free may
+ * lack them. */
 EXPORTED void cfree(void *address)
 {
     program_dealloc("free", address);
@@ -295,8 +297,8 @@ EXPORTED void vfree(void *address)
 }
 
 /*
- * Second names of the functions above, from SunOS and glibc. mimalloc exports them too, and a call there would go
- * past this library.
+ * Second names of the functions above, from SunOS and glibc. mimalloc exports them too, and a call of mimalloc's
+ * function would not reach this library.
  */
 PUBLIC_ALIAS(malloc_usable_size) size_t malloc_size(void *address);
 PUBLIC_ALIAS(malloc) void *__libc_malloc(size_t request);

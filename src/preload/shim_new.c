@@ -19,7 +19,7 @@ extern new_handler *std_get_new_handler(void) __asm__("_ZSt15get_new_handlerv") 
 extern thrower std_throw_bad_alloc __asm__("_ZSt17__throw_bad_allocv") __attribute__((weak));
 extern thrower std_1_throw_bad_alloc __asm__("_ZNSt3__117__throw_bad_allocEv") __attribute__((weak));
 
-/* Stands for the alignment that malloc gives to every block. */
+/* In place of an alignment, PLAIN stands for the alignment that malloc gives to every block. */
 enum { PLAIN = 0 };
 
 /*
@@ -72,9 +72,9 @@ static COLD void new_throw(void)
 }
 
 /*
- * Calls the new-handler and allocates again, as the standard prescribes, until memory is found, the handler throws,
- * or no handler is set. This happens for nothrow forms too. An exception of a handler then passes through to the
- * caller, where libstdc++ would return NULL.
+ * Calls the new-handler and allocates again, as the standard prescribes, until memory is found, the handler throws, or
+ * no handler is set. The nothrow forms call the handler too. An exception that the handler throws then passes through
+ * to the caller of the nothrow form, where libstdc++ would return NULL.
  */
 static COLD void *new_insist(size_t request, size_t alignment, bool throws, const void *caller)
 {

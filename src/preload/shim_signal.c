@@ -40,7 +40,7 @@ EXPORTED int sigaction(int signal_number, const struct sigaction *restrict wante
     return handler_set(signal_number, wanted, former);
 }
 
-/* BSD semantics: the handler stays, and system calls are restarted. */
+/* signal has BSD semantics: the handler stays set after a signal, and system calls are restarted. */
 handler *bsd_set(int signal_number, handler *wanted) __asm__("signal");
 EXPORTED handler *bsd_set(int signal_number, handler *wanted)
 {
@@ -48,7 +48,7 @@ EXPORTED handler *bsd_set(int signal_number, handler *wanted)
     return set_handler(signal_number, wanted, true, interrupts ? 0 : SA_RESTART);
 }
 
-/* System V semantics: the handler is removed after one signal, and system calls are interrupted. */
+/* __sysv_signal has System V semantics: the handler is removed after one signal, and system calls are interrupted. */
 handler *sysv_set(int signal_number, handler *wanted) __asm__("__sysv_signal");
 EXPORTED handler *sysv_set(int signal_number, handler *wanted)
 {
@@ -93,7 +93,7 @@ EXPORTED int ignore_set(int signal_number)
 }
 
 /*
- * Sets whether the signal interrupts system calls or has them restarted, for the handler in force and for later ones.
+ * Chooses if the signal interrupts system calls or lets them be restarted, for the handler in force and for later ones.
  */
 int interrupt_set(int signal_number, int interrupts) __asm__("siginterrupt");
 EXPORTED int interrupt_set(int signal_number, int interrupts)

@@ -88,7 +88,7 @@ static void *sleep_find(enum sleep_function function)
     return found;
 }
 
-/* libc's own function of that name, or NULL. */
+/* NEXT(name) is libc's own function of that name, or NULL. */
 #define NEXT(name) ((sleep_##name##_function)sleep_find(SLEEP_##name))
 
 __attribute__((constructor)) static void sleep_find_all(void)
@@ -141,8 +141,8 @@ static struct timespec *sleep_to_timespec(uint64_t limit, struct timespec *room)
 
 /* --- pieces ---------------------------------------------------------------------------- */
 
-/* Makes one piece of a wait: waits for at most `limit` nanoseconds, with that signal mask. Returns what libc's function
- * returns. */
+/* Makes one piece of a wait: waits for at most `limit` nanoseconds, with the signal mask `mask`. Returns what libc's
+ * function returns. */
 typedef int sleep_piece(void *arguments, uint64_t limit, const sigset_t *mask);
 
 static void sleep_block(sigset_t *former)
@@ -196,8 +196,9 @@ static int sleep_in_pieces(sleep_piece *piece, void *arguments, uint64_t limit, 
 
 /*
  * Returns for how many nanoseconds the call may sleep before memory should be given back. Returns POOL_SLEEP_NEVER if
- * it may sleep as long as its caller wants; libc's call then does the whole wait. A call that `watches` also checks
- * from time to time for memory that other threads have freed. Price where nothing is free: a check of each bucket.
+ * it may sleep as long as its caller wants; libc's call then does the whole wait. If `watches` is set, the call also
+ * checks from time to time for memory that other threads have freed. Price where nothing is free: a check of each
+ * bucket.
  */
 static uint64_t sleep_before(uint64_t limit, bool watches)
 {
@@ -330,7 +331,7 @@ EXPORTED int poll_name(struct pollfd *files, nfds_t count, int milliseconds)
     return sleep_poll(files, count, milliseconds);
 }
 
-/* An old name of poll, which libraries import. */
+/* __poll is an old name of poll, which some libraries import. */
 int poll_old_name(struct pollfd *files, nfds_t count, int milliseconds) __asm__("__poll");
 EXPORTED int poll_old_name(struct pollfd *files, nfds_t count, int milliseconds)
 {
@@ -344,8 +345,8 @@ EXPORTED int ppoll_name(struct pollfd *files, nfds_t count, const struct timespe
     return sleep_ppoll(files, count, timeout, mask);
 }
 
-/* The names that programs import which were compiled with _FORTIFY_SOURCE. `size` is that of the array in bytes. Where
- * it is too small, libc's own function ends the process. */
+/* Programs that were compiled with _FORTIFY_SOURCE import these names. `size` is the size of the array `files` in
+ * bytes. Where the array is too small, libc's own function ends the process. */
 int poll_checked_name(struct pollfd *files, nfds_t count, int milliseconds, size_t size) __asm__("__poll_chk");
 EXPORTED int poll_checked_name(struct pollfd *files, nfds_t count, int milliseconds, size_t size)
 {
@@ -364,8 +365,8 @@ EXPORTED int ppoll_checked_name(struct pollfd *files, nfds_t count, const struct
 
 /* --- select ---------------------------------------------------------------------------- */
 
-/* Calls with sets of more files are left to libc, because each piece copies the sets onto the stack, of which a signal
- * handler may have little. */
+/* Calls of select for more than SELECT_FILES files are left to libc, because each piece copies the sets onto the stack,
+ * of which a signal handler may have little. */
 enum { SELECT_SETS = 3, SELECT_FILES = 4096, SELECT_WORDS = SELECT_FILES / (8 * sizeof(fd_mask)) };
 
 struct sleep_select {
@@ -453,7 +454,7 @@ EXPORTED int select_name(int count, fd_set *readable, fd_set *writable, fd_set *
     return sleep_select(count, readable, writable, special, timeout);
 }
 
-/* An old name of select, which libraries import. */
+/* __select is an old name of select, which some libraries import. */
 int select_old_name(int count, fd_set *readable, fd_set *writable, fd_set *special,
                     struct timeval *timeout) __asm__("__select");
 EXPORTED int select_old_name(int count, fd_set *readable, fd_set *writable, fd_set *special, struct timeval *timeout)
@@ -514,7 +515,7 @@ static uint64_t sleep_pending(void)
 }
 
 /* Waits for a connection. Returns 1 if a connection or an error is there, 0 if the time is over, and -1 with errno set
- * for any other error. */
+ * if the wait itself failed. */
 static int sleep_connection(int file, uint64_t limit, const sigset_t *mask)
 {
     struct timespec room;
@@ -523,8 +524,9 @@ static int sleep_connection(int file, uint64_t limit, const sigset_t *mask)
 }
 
 /*
- * Makes a piece with all signals blocked. Pending signals are handled when the mask is restored. Then libc's accept
- * goes on, or the program's accept fails if one of these signals is in `interrupting`. Returns 0 if the time is over.
+ * Makes one piece of a wait for a connection, with all signals blocked. Pending signals are handled when the mask is
+ * restored. Then libc's accept goes on, or the program's accept fails if one of these signals is in `interrupting`.
+ * Returns 0 if the time is over.
  */
 static int sleep_accept_blocked(int file, uint64_t limit, uint64_t interrupting, const sigset_t *mask)
 {
@@ -546,7 +548,7 @@ static int sleep_accept_blocked(int file, uint64_t limit, uint64_t interrupting,
 
 /*
  * Returns 1 if libc's accept is to be called, -1 with EINTR if a handler has ended the wait, and 0 if the time is over.
- * A piece without a limit comes last, and only lets pending signals be handled. Other pieces check twice for a
+ * The piece without a limit is the last one, and only lets pending signals be handled. Other pieces check twice for a
  * connection, because a process that was woken sooner may have taken the connection.
  */
 static int sleep_accept_piece(void *arguments, uint64_t limit, const sigset_t *mask)
@@ -575,8 +577,8 @@ static int sleep_accept_piece(void *arguments, uint64_t limit, const sigset_t *m
 }
 
 /*
- * Purges memory that is due, before the descriptor's accept waits. Returns false with errno set to EINTR if a signal
- * handler ran that ends accept.
+ * Purges memory that is due, before the descriptor's accept waits. Returns false, with errno set to EINTR, if a signal
+ * handler ran after which accept has to end.
  */
 static bool sleep_accept(int file)
 {

@@ -1,4 +1,4 @@
-/* Wraps the calls that wait for a signal, for which no handler runs. */
+/* Wraps the calls that wait for a signal and return it, so that no signal handler runs for it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dlfcn.h>
 #include <errno.h>
@@ -49,7 +49,7 @@ EXPORTED int sigwaitinfo(const sigset_t *restrict signals, siginfo_t *restrict i
     return wait_for(signals, info, NULL);
 }
 
-/* Returns the number of an error, and keeps errno. */
+/* sigwait returns an error number, and keeps errno. */
 EXPORTED int sigwait(const sigset_t *restrict signals, int *restrict signal_number)
 {
     int kept = errno;

@@ -1,4 +1,4 @@
-/* Tells whether a signal came from a process of the same program. */
+/* Finds out if a signal came from a process of the same program. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "preload/signal_origin.h"
 
@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "os/os.h"
 
-/* enough for "/proc/", a number and "/exe" */
+/* long enough for "/proc/", a process id and "/exe" */
 enum { NAME_SIZE = 32 };
 
 static bool signal_origin_runs_the_same(pid_t sender)

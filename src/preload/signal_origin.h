@@ -1,4 +1,4 @@
-/* Tells whether a signal came from a process of the same program. */
+/* Finds out if a signal came from a process of the same program. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_SIGNAL_ORIGIN_H
 #define SOCKMALLOC_SIGNAL_ORIGIN_H
@@ -8,13 +8,14 @@
 
 #include "base/attributes.h"
 
-/* Returns true if this process sent the signal. Safe in signal handlers. */
+/* Returns true if this process sent the signal. The function is safe in signal handlers. */
 INTERNAL bool signal_origin_is_self(const siginfo_t *info);
 
 /*
  * Returns true if the sender runs the same executable as this process: the process itself, its parent, a child, or
  * another process of the same server. Returns false if the sender has ended, or if its executable cannot be read
- * because it is another user's or a chroot hides /proc. Safe in signal handlers; two system calls; errno is kept.
+ * because it is another user's or a chroot hides /proc. The function is safe in signal handlers, makes two system
+ * calls, and keeps errno.
  */
 INTERNAL bool signal_origin_is_kin(const siginfo_t *info);
 

@@ -18,7 +18,7 @@
 struct route {
     _Alignas(FROZEN_PAGE) char colour[COLOUR_HINTS];
     uintptr_t hints;     /* start of the addresses where mimalloc maps its memory; route_open finds it */
-    size_t hints_length; /* number of bytes of these addresses; 0 before route_open */
+    size_t hints_length; /* length in bytes of the range of addresses that begins at `hints`; 0 before route_open */
     size_t mapped_least; /* requests above the pools' sizes become mapped blocks from this size on; 0: none does */
     char more_colour[COLOUR_ROUTE - COLOUR_HINTS - sizeof(uintptr_t) - 2 * sizeof(size_t)];
     size_t direct_below; /* smaller requests go to mimalloc and are not sampled */
@@ -56,8 +56,8 @@ FAST_PATH bool route_is_pooled(size_t request)
     return request >= route.minimum && request < route.limit;
 }
 
-/* Both return the bucket for a request within the pools' sizes: route_offset as a bucket_offset, route_bucket as its
- * number. */
+/* route_offset and route_bucket return the bucket for a request within the pools' sizes: route_offset as a
+ * bucket_offset, route_bucket as its number. */
 FAST_PATH size_t route_offset(size_t request)
 {
     return route.line[(request - 1) >> BUCKET_GRANULE_SHIFT];

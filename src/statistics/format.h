@@ -38,7 +38,8 @@ INTERNAL void format_print_served_share(const struct snapshot_figures *total, co
 
 /* --- for the files of the single formats --- */
 
-/* Prints a share (ten-thousandths) as a number from 0 to 1, for example "0.8003". For JSON and Prometheus. */
+/* Prints a share (ten-thousandths) as a number from 0 to 1, for example "0.8003". The formats JSON and Prometheus use
+ * this form. */
 INTERNAL void format_print_share(uint64_t share, struct text *text);
 
 INTERNAL void format_print_text(const struct snapshot *snapshot, const struct bucket_plan *plan, struct text *text);

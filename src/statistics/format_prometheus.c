@@ -54,7 +54,7 @@ static void prometheus_add_figures(const struct snapshot_row *row, const struct 
     prometheus_add_head(row, text);
     for (unsigned bucket = 0; bucket < snapshot->buckets; bucket++) {
         uint64_t figure = snapshot_figure(&snapshot->bucket[bucket], row);
-        if (figure != SNAPSHOT_UNKNOWN) { /* the convention for an unknown value is to have no sample */
+        if (figure != SNAPSHOT_UNKNOWN) { /* by the convention of Prometheus, an unknown value has no sample */
             prometheus_add_sample(row, plan->label[bucket], figure, text);
         }
     }

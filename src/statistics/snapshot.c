@@ -112,8 +112,8 @@ static void snapshot_take_bucket(struct snapshot_figures *figures, unsigned buck
 void snapshot_take(struct snapshot *snapshot)
 {
     /*
-     * This is memset, because clang would first build a compound literal on the stack, where a signal handler may not
-     * have 7 KiB.
+     * memset is called here, because clang would first build a compound literal on the stack, where a signal handler
+     * may not have 7 KiB.
      */
     memset(snapshot, 0, sizeof *snapshot);
     snapshot->buckets = region.buckets;

@@ -1,4 +1,4 @@
-/* The statistics of one moment: one row for each figure, of each bucket and of the whole process. */
+/* Defines the statistics of one moment: one row for each figure, of each bucket and of the whole process. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_SNAPSHOT_H
 #define SOCKMALLOC_SNAPSHOT_H
@@ -58,15 +58,17 @@
 
 #define SNAPSHOT_ROWS(ROW) SNAPSHOT_SLOT_ROWS(ROW) SNAPSHOT_CACHE_ROWS(ROW)
 
-/* Figures that are counted once for the whole process. Columns as above, without heading and width. */
+/*
+ * Figures that are counted once for the whole process. Columns: those of SNAPSHOT_SLOT_ROWS, without heading and width.
+ */
 #define SNAPSHOT_PROCESS_ROWS(ROW)                                                                                     \
     ROW(charged, GAUGE, "bytes", "bytes that the quotas allow all caches together to hold")                            \
     ROW(budget, GAUGE, "bytes", "most bytes that all caches together may hold")                                        \
     ROW(pressure_highs, COUNTER, "", "times that memory was nearly used up and pages were purged for that")
 
 /*
- * Shares that are computed from the figures above, for each bucket and for all. Columns: name, heading and width in the
- * text format, help. snapshot_NAME returns the share since the start, in ten-thousandths.
+ * Shares that are computed from the figures in the rows above, for each bucket and for all. Columns: name, heading and
+ * width in the text format, help. snapshot_NAME returns the share since the start, in ten-thousandths.
  */
 #define SNAPSHOT_SHARE_ROWS(ROW)                                                                                       \
     ROW(filled, "filled", 8, "share of the slots' capacity that the served requests asked for")
