@@ -36,7 +36,7 @@ __attribute__((constructor)) static void open_heap(void)
     heap = start;
 }
 
-/* Returns a block of the heap, which is preceded by its size. */
+/* Returns a block of the heap. The size of the block is stored in front of it. */
 static void *heap_take(size_t size, size_t alignment)
 {
     size_t room = size + alignment + sizeof(size_t);
@@ -69,7 +69,8 @@ void *mi_calloc(size_t count, size_t size)
     if (!is_child || __builtin_mul_overflow(count, size, &bytes)) {
         return calloc(count, size);
     }
-    return heap_take(bytes, HEAP_ALIGNMENT); /* zero already, because the kernel's pages were never written to */
+    /* the block is zero already, because the kernel's pages were never written to */
+    return heap_take(bytes, HEAP_ALIGNMENT);
 }
 
 void *mi_malloc_aligned(size_t size, size_t alignment)

@@ -130,14 +130,14 @@ class Process(unittest.TestCase):
             for offset in range(0, 4 * MEBIBYTE, mmap.PAGESIZE):
                 pages[offset] = 1
         came = processes.cost([os.getpid()]).since(before).pages
-        # one fault for each page, unless the kernel maps several pages at a time
+        # the kernel takes one fault for each page, unless it maps several pages at a time
         self.assertGreaterEqual(came, 4 * MEBIBYTE // (64 * 1024))
         self.assertLess(came, 2 * 4 * MEBIBYTE // mmap.PAGESIZE)
 
 
 class Faults(unittest.TestCase):
     def test_a_page_that_a_call_populates_is_none(self) -> None:
-        # one fault for each page, unless the kernel maps several pages at a time
+        # the kernel takes one fault for each page, unless it maps several pages at a time
         least = 4 * MEBIBYTE // (64 * 1024)
         flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
         with mmap.mmap(-1, 4 * MEBIBYTE, flags=flags) as pages:
@@ -186,7 +186,7 @@ class Rows(unittest.TestCase):
                     self.check(row, servers.run(program(), row, self.ours, port, REQUESTS))
 
     def test_idle(self) -> None:
-        """The waits are cut short, because only the names of the figures are checked."""
+        """The waits of the benchmark are cut short, because only the names of the figures are checked here."""
         glibc = servers.preload_of(peers.Allocator("glibc", None, ""))
         short = {"SOON_SECONDS": 0.1, "LATER_SECONDS": 0.2, "IDLE_SECONDS": 0.3, "SLOW_CLIENTS": 10, "ROUNDS": 7}
         with mock.patch.multiple(idle, **short), servers.upstream(glibc) as port:

@@ -84,7 +84,8 @@ class Php(DeepBind):
     """The script sends bodies of 100 bytes to 1 MB through a dozen extensions, and prints which extensions are
     loaded."""
 
-    without: Outcome | None = None  # the outcome, which must be the same in whatever way PHP allocates and compiles
+    # the outcome without the library; every other outcome must equal it, in whatever way PHP allocates and compiles
+    without: Outcome | None = None
 
     def bodies(self, *options: str, library: bool = True, **variables: str) -> Outcome:
         run = self.run_under if library else self.run_it
@@ -155,7 +156,8 @@ class Ldb(DeepBind):
             ("ldbmodify", (), change),
             ("ldbrename", (f"cn=page1,{BASE}", f"cn=page99,{BASE}"), ""),
             ("ldbdel", (f"cn=small0,{BASE}", f"cn=large7,{BASE}"), ""),
-            ("ldbadd", (), f"dn: cn=small1,{BASE}\ncn: small1\n"),  # the record exists already, which is an error
+            # the record exists already, so adding it is an error
+            ("ldbadd", (), f"dn: cn=small1,{BASE}\ncn: small1\n"),
             ("ldbsearch", ("-b", BASE, "--sorted", "(photo=*)"), ""),
         )
         return [

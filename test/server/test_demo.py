@@ -41,7 +41,7 @@ class Demo(ServerCase):
         self.assertEqual(load.returncode, 0, load.stdout + load.stderr)
         self.assertRegex(load.stdout, rf"^demo-load: {EXCHANGES} exchanges .*, 0 errors, ")
         after = self.assert_live_returns(before)
-        # each exchange needs a body, and each connection a read buffer
+        # each exchange allocates a body, and each connection allocates a read buffer
         self.assert_served(before, after, EXCHANGES + CONNECTIONS)
         self.stop(server)
 
@@ -76,7 +76,7 @@ class Demo(ServerCase):
 
 
 class _OneWrongByte(BaseHTTPRequestHandler):
-    """Answers with the right bodies, but with a wrong last byte in those of 8192 bytes."""
+    """A server that answers with the right bodies, except that the last byte is wrong in bodies of 8192 bytes."""
 
     protocol_version = "HTTP/1.1"
 
@@ -94,13 +94,13 @@ class _OneWrongByte(BaseHTTPRequestHandler):
 
 
 class Control(unittest.TestCase):
-    """Controls: the load generator must report the errors that the tests above rely on it to report."""
+    """These are controls: the load generator must report the errors that the tests above rely on it to report."""
 
     def setUp(self) -> None:
         server = HTTPServer(("127.0.0.1", 0), _OneWrongByte)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        for end in (thread.join, server.server_close, server.shutdown):  # called in reverse order
+        for end in (thread.join, server.server_close, server.shutdown):  # the functions are called in reverse order
             self.addCleanup(end)
         self.options = ["--connections=1", "--exchanges=2", "--echo-every=0"]
         self.port = server.server_port

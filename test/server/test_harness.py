@@ -109,7 +109,8 @@ class Assertions(ServerCase):
                 self.assert_fails("slots are known", self.assert_live_returns, self.before)
 
     def test_live_with_slack(self) -> None:
-        """Each additional live slot counts, and a slot that is gone does not make up for another."""
+        """Each additional live slot counts. If one bucket has fewer live slots than before, this does not make up for
+        an additional slot of another bucket."""
         grown = self.after(live=4, carved=13)
         with mock.patch("harness.case.SETTLE_SECONDS", 0.05):
             with mock.patch.object(self, "dump_all", return_value=grown):

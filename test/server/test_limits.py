@@ -39,7 +39,7 @@ def limited(limit: int, command: list[str]) -> list[str]:
 
 
 class Limits(ServerCase):
-    """Each test is repeated under several limits."""
+    """The tests of nginx and redis. Each test is repeated under several limits."""
 
     def nginx(self, directory: Path, port: int) -> list[str]:
         configuration = directory / "nginx.conf"

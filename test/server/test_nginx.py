@@ -13,7 +13,7 @@ WORKERS = 2
 PROXY_LOAD = web.Load(sizes=(200 * 1024, 4096, 65536, 17_000, 200_000, 240 * 1024, 131_072))
 TLS_LOAD = web.Load(sizes=(200 * 1024, 16384, 4096, 65537), connections=24, rounds=4)
 
-OLD_SIZE, NEW_SIZE = 5001, 5002  # bodies that are fetched before and after the logs are reopened
+OLD_SIZE, NEW_SIZE = 5001, 5002  # the sizes of the bodies that are fetched before and after the logs are reopened
 
 CONFIGURATION = """
 {user}
@@ -138,8 +138,8 @@ class Nginx(ServerCase):
         self.stop_nginx(server)
 
     def test_workers_dump_and_reopen_logs(self) -> None:
-        """Each worker gets SIGUSR1 by itself, dumps, and reopens its logs. A signal that asks for statistics only
-        makes neither the workers nor the master reopen them."""
+        """Each worker gets SIGUSR1 by itself, dumps, and reopens its logs. A signal that requests only a dump makes
+        neither the workers nor the master reopen their logs."""
         server, port, workers = self.start_nginx()
         moved = self.directory / "logs" / "access.log.1"
         self.access_log.rename(moved)
@@ -180,7 +180,7 @@ class Nginx(ServerCase):
             for descriptor in Path(f"/proc/{pid}/fd").iterdir():
                 try:
                     status = descriptor.stat()
-                except OSError:  # the descriptor was closed meanwhile, or is no file
+                except OSError:  # the descriptor was closed meanwhile, or belongs to no file
                     continue
                 if (status.st_dev, status.st_ino) == (file.st_dev, file.st_ino):
                     holders.append(pid)

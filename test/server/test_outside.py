@@ -15,15 +15,15 @@ from harness.case import ServerCase
 SAMPLES = 20
 SECONDS_APART = "0.1"
 THREADS = 2
-# a magazine that a thread is just moving is counted nowhere for a moment
+# the slots of a magazine: while a thread moves a magazine, these slots are counted nowhere for a moment
 MAGAZINE_SLOTS = 62
 MAPPING = re.compile(r"^([0-9a-f]+)-[0-9a-f]+ (\S{4}) \S+ \S+ \S+ *(.*)$")
 LOWEST = 64 << 40  # mimalloc's memory lies below this address
 
 
 def resident_in_range(process: int) -> int:
-    """Returns the resident bytes of the pools' range, by the kernel. The range is the last mapping without a file
-    before the program."""
+    """Returns the resident bytes of the pools' range, as the kernel reports them. The range is the last mapping without
+    a file that lies before the program."""
     resident = 0
     candidate = False
     for line in Path(f"/proc/{process}/smaps").read_text().splitlines():

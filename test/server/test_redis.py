@@ -15,18 +15,19 @@ SIZES = (16 * 1000, 16 * 1024, 64 * 1000, 64 * 1024)
 CONNECTIONS = 32
 ROUNDS = 6
 
-STABLE_KEYS = 300  # keys that are written before the snapshot, and never again
-CHURN_KEYS = 40  # keys that are written again and again while the snapshot is made
+STABLE_KEYS = 300  # how many keys are written before the snapshot, and never again
+CHURN_KEYS = 40  # how many keys are written again and again while the snapshot is made
 # The pause of redis's child after each key, so that the snapshot takes long enough for the load to go on.
 SNAPSHOT_DELAY_MICROSECONDS = 2000
 
 GROWING_KEYS = 60
-GROWTH_ROUNDS = 3  # each round begins with new values
-# Each step appends a few bytes; together they are more than malloc_usable_size grants beyond a request.
+GROWTH_ROUNDS = 3  # how many rounds there are; each round begins with new values
+# How many steps a round has. Each step appends a few bytes; together these are more than malloc_usable_size grants
+# beyond a request.
 GROWTH_STEPS = 12
 GROWTH_LEAP = 30000
 
-FREED_KEYS = 500  # keys that are written, deleted before a snapshot, and written again while it is made
+FREED_KEYS = 500  # how many keys are written, deleted before a snapshot, and written again while it is made
 LONG_DELAY_MICROSECONDS = 20000
 ENDLESS_DELAY_MICROSECONDS = 10_000_000
 
@@ -36,7 +37,8 @@ def stable_value(number: int) -> bytes:
 
 
 def growth_length(number: int) -> int:
-    """Returns lengths below and above the pools' bounds, none of them a round number."""
+    """Returns the length of a value: some lengths lie below and some above the pools' bounds, and none is a round
+    number."""
     return 1500 + number * 577 + number % 16
 
 
@@ -58,7 +60,7 @@ def churn_value(number: int, version: int) -> bytes:
 
 
 class Churn(Visitor):
-    """Writes the keys round by round, a new version at each visit, and reads each value back."""
+    """Writes all keys at each visit, each time with a new version, and reads each value back."""
 
     def __init__(self, port: int) -> None:
         super().__init__(self._round)
@@ -101,7 +103,7 @@ class RedisServer(ServerCase):
                 self.on_all(clients, [("SET", *pair) for pair in zip(keys, values)], [b"OK"])
                 self.on_all(clients, [("GET", key) for key in keys], values)
                 if number % 2:
-                    # another connection than the one that wrote the value deletes it
+                    # each value is deleted over another connection than the one that wrote it
                     self.on_all(clients, [("DEL", key) for key in reversed(keys)], [1])
             left = (ROUNDS - ROUNDS // 2) * CONNECTIONS
             self.assertEqual(clients[0].call("DBSIZE"), left, "keys that are left")
@@ -113,7 +115,7 @@ class RedisServer(ServerCase):
         for client, command in zip(clients, commands, strict=True):
             client.send(*command)
         for client, command, reply in zip(clients, commands, itertools.cycle(wanted)):
-            # assertEqual would print both values in full
+            # assertEqual would print both values in full, which are long
             self.assertTrue(client.receive() == reply, f"wrong reply to {command[:2]}")
 
     def test_values(self) -> None:
@@ -156,7 +158,8 @@ class RedisServer(ServerCase):
         return grown
 
     def _set_range(self, redis: Redis, key: str, value: bytes, piece: bytes) -> bytes:
-        """Writes over the last bytes and beyond them, or leaves a gap, which redis fills with zeros."""
+        """Writes over the last bytes of the value and beyond its end, or leaves a gap behind its end, which redis fills
+        with zeros."""
         start = max(0, len(value) + 5 - len(piece) % 11)
         grown = value[:start].ljust(start, b"\0") + piece + value[start + len(piece) :]
         self.assertEqual(redis.call("SETRANGE", key, start, piece), len(grown))
@@ -189,7 +192,8 @@ class RedisServer(ServerCase):
         self._check_snapshot(self.directory / "data", first, last)
 
     def _snapshot(self, redis: Redis, churn: Churn) -> tuple[int, int]:
-        """Makes a snapshot. Returns the load's versions at the beginning and at the end of the snapshot."""
+        """Makes a snapshot. Returns which version the load had reached at the beginning and at the end of the
+        snapshot."""
         waiting.until(lambda: churn.visits > 0 or churn.failure, "the load begins")
         first = churn.visits
         self.assertEqual(redis.info("persistence")["rdb_last_bgsave_time_sec"], "-1")
@@ -232,7 +236,7 @@ class RedisServer(ServerCase):
     def _bytes_copied(self, name: str, trim: str) -> int:
         """Returns redis's own figure of the bytes that were copied during a snapshot, while values are written into
         memory of deleted ones."""
-        # no slot may be purged by its age before the fork
+        # before the fork, no slot may be purged because it has been free for long
         variables = {"SOCKMALLOC_FORK_TRIM": trim, "SOCKMALLOC_DECAY_MS": "-1"}
         server, port = self.start_redis(name, self.directory / name, **variables)
         with Redis(port) as redis:

@@ -39,7 +39,7 @@ http {{
     server {{ listen 127.0.0.1:{port}; root {root}; }}
 }}
 """
-# With these settings the library makes system calls at times of its own.
+# With these settings the library makes system calls also while the program does not call malloc or free.
 FEATURES = {"SOCKMALLOC_DECAY_MS": "20", "SOCKMALLOC_BACKGROUND": "1", "SOCKMALLOC_PRESSURE": "1"}
 KINDS = ("thread", "cpu", "lockfree", "standard")
 

@@ -16,15 +16,16 @@ from harness.upstream import Upstream
 
 SECONDS = int(os.environ.get("SOAK_SECONDS", "30"))
 SEED = int(os.environ.get("SOAK_SEED") or random.randrange(1 << 32))
-# The slope is tested in runs of at least this length. In a shorter run it depends on the memory that a burst has left.
+# The length of a run in seconds from which on the slope is tested. In a shorter run the slope depends on the memory
+# that a burst has left.
 LONG_SECONDS = 600
-SLOPE_MOST = 1.0  # in MiB a minute
-GROWTH_MOST = 8.0  # in MiB, for a short run
+SLOPE_MOST = 1.0  # the largest growth in MiB a minute that passes
+GROWTH_MOST = 8.0  # the largest growth in MiB that passes in a short run
 CLIENTS = 2
 SIZES = (4096, 200 * 1024, 16_384, 65_536, 17_000, 1 << 20, 131_072, 500)
 VALUES = (16_000, 16_384, 64_000, 65_536, 300_000)
 PROGRESS_SECONDS = 10.0
-# This signal requests dumps, because haproxy stops on SIGUSR1, which the reloads test often enough.
+# Dumps are requested by this signal, because haproxy stops on SIGUSR1, and the reloads already test that often enough.
 QUIET = signal.SIGWINCH
 
 def fetch(port: int) -> Callable[[int], None]:
@@ -176,7 +177,8 @@ class Soak(ServerCase):
         print(f"soak: {text}", file=sys.stderr, flush=True)
 
     def check_stage(self, stage: soak.Stage) -> None:
-        """Checks that the sums of each process's dump agree at rest, and that resident memory has not grown."""
+        """Checks that resident memory has not grown, and that the sums in each process's dump agree once the server is
+        at rest."""
         name = stage.server.name
         stage.check()
         self.assertGreater(stage.visits(), 0, f"{name} had no load")
@@ -202,7 +204,7 @@ class Soak(ServerCase):
         self.assertGreater(len(tables), 0, "no dump was written")
 
     def stop_stage(self, stage: soak.Stage, number: int) -> None:
-        """haproxy's master has an exit status that shows by which signal it was ended."""
+        """The exit status of haproxy's master shows which signal has ended it."""
         status = stage.server.stop(number)
         self.assertIn(status, (0, 128 + number), stage.server.last_words())
         self.assert_library_silent(stage.server.output(), f"the output of {stage.server.name}")

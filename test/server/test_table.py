@@ -37,7 +37,7 @@ PHP_BODIES = BodyLoad(
         *("zip", "xslt", "iconv", "intl", "gmp", "serialize"),
     ),
     sizes=(100, 3_000_000, 16_384, 65_536, 5000, 900_000, 200_000),
-    connections=2,  # one connection for each worker, which keeps it
+    connections=2,  # one connection for each worker, because a worker keeps its connection
     rounds=26,
 )
 
@@ -50,10 +50,10 @@ PHP_PACKAGES = tuple(
     )
 )
 
-# If SIGUSR1 has an effect on the server that a test of its traffic does not need, dumps are requested by this signal,
-# which has no effect.
+# In some rows SIGUSR1 has an effect on the server that would disturb the test of its traffic. There dumps are requested
+# by this signal, which has no effect on the server.
 QUIET = "SIGRTMIN+5"
-APACHE_THREADS = 20  # threads of a child that serve; two more listen and wait
+APACHE_THREADS = 20  # the number of threads of a child that serve; two more threads listen and wait
 
 
 def make_cluster(place: Place) -> None:
@@ -81,7 +81,7 @@ def blocks_everywhere(pid: int) -> bool:
     threads = processes.threads(pid)
     try:
         blocked = [signal.SIGUSR1 in processes.signals(thread, "SigBlk") for thread in threads]
-    except FileNotFoundError:  # a thread has ended meanwhile, so the child is still starting
+    except FileNotFoundError:  # a thread has ended while its files were read, so the child is still starting
         return False
     return len(threads) > APACHE_THREADS and all(blocked)
 
@@ -119,7 +119,7 @@ ROWS = (
         account="www-data",
         processes=3,
         traffic=traffic.echoes(ECHOES),
-        requests=2 * ECHOES.connections,  # one buffer for each direction
+        requests=2 * ECHOES.connections,  # one buffer is requested for each direction of a connection
         own=Own("reopens its logs", effects.reopens("access.log")),
         stop=signal.SIGQUIT,
     ),
@@ -211,7 +211,7 @@ ROWS = (
         processes=2,
         traffic=traffic.proxied(PAGES, ECHOES),
         requests=PAGES.exchanges() + 2 * ECHOES.connections,
-        slack=4,  # the slots of chronyd's own tables, which change their sizes
+        slack=4,  # chronyd's own tables change their sizes, so a few more slots may be live
         asks=QUIET,
         own=Own("rotates its logs", effects.writes("access.log.0")),
     ),
@@ -245,7 +245,7 @@ ROWS = (
         command="node --expose-gc --inspect-port=0 @programs@/node_upstream.js @port@",
         traffic=traffic.http(PAGES),
         requests=PAGES.exchanges(),
-        slack=16,  # V8's compiled code and its data about the program grow for a while
+        slack=16,  # V8's compiled code and its data about the program grow for a while, so more slots may be live
         asks=QUIET,
         own=Own("opens its inspector", effects.says("Debugger listening")),
     ),
@@ -358,7 +358,7 @@ ROWS = (
         ready=traffic.has_database,
         traffic=traffic.values(VALUES, mariadb.MariaDB),
         requests=2 * VALUES.values(),
-        slack=4,  # InnoDB's tables of its buffers change their sizes
+        slack=4,  # InnoDB's tables of its buffers change their sizes, so a few more slots may be live
         asks=QUIET,
         own=Own("goes on", effects.goes_on),
     ),
@@ -410,10 +410,11 @@ ROWS = (
 
 
 class Table(TableCase):
-    """Has two tests for each row, which are added below."""
+    """This class has two tests for each row, which are added below."""
 
     def test_packages_are_installed_by_the_script(self) -> None:
-        """Checks that scripts/install-packages installs the packages, for the purpose that scripts/test gives it."""
+        """Checks that scripts/install-packages installs the packages of all rows, for the purpose that scripts/test
+        gives it."""
         listed = settings.packages("servers") | settings.packages("test")
         wanted = {package for row in ROWS for package in row.packages}
         self.assertEqual(wanted - listed, set())
@@ -465,7 +466,7 @@ def _test(call: Callable[[Table, Row], None], row: Row, words: str) -> Callable[
     def test(case: Table) -> None:
         call(case, row)
 
-    test.__doc__ = words  # the runner prints it
+    test.__doc__ = words  # the test runner prints this text
     return test
 
 

@@ -22,7 +22,7 @@ SIZES = (4096, 70_000)
 
 
 class _Changed(socketserver.StreamRequestHandler):
-    """Sends bytes back, with one of them changed."""
+    """Runs a server that sends bytes back, with one of them changed."""
 
     def handle(self) -> None:
         while piece := self.request.recv(70_000):
@@ -41,7 +41,7 @@ class Loads(unittest.TestCase):
         bad = socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Changed)
         thread = threading.Thread(target=bad.serve_forever)
         thread.start()
-        for end in (thread.join, bad.server_close, bad.shutdown):  # called in reverse order
+        for end in (thread.join, bad.server_close, bad.shutdown):  # the functions are called in reverse order
             self.addCleanup(end)
         with self.assertRaisesRegex(AssertionError, "from byte 4088 on"):
             with load.held(lambda: echo.direct(bad.server_address[1])):
@@ -130,7 +130,7 @@ class Loads(unittest.TestCase):
 
 def _txt_answer(question: dns.Question, text: str) -> bytes:
     wire = question.wire()
-    end = 12 + wire[12:].index(b"\0") + 5  # the end of the question
+    end = 12 + wire[12:].index(b"\0") + 5  # the place where the question of the message ends
     data = b"\0040000" + bytes([len(text)]) + text.encode()
     head = wire[:2] + struct.pack("!5H", dns.RESPONSE, 1, 1, 0, 0)
     record = struct.pack("!3HIH", 0xC00C, dns.TXT, dns.IN, 60, len(data))
@@ -138,7 +138,7 @@ def _txt_answer(question: dns.Question, text: str) -> bytes:
 
 
 class _Files:
-    """A client of an FTP server that changes a file, or fails to delete one."""
+    """A stand-in for a client of an FTP server. It changes a file, or fails to delete one."""
 
     def __init__(self, kept: dict[str, bytes], fault: str) -> None:
         self._kept, self._fault = kept, fault
@@ -165,7 +165,7 @@ class _Files:
 
 
 class _Memory:
-    """A client of a server that loses or changes the values that it stores."""
+    """A stand-in for a client of a server that loses or changes the values that it stores."""
 
     values: dict[str, bytes] = {}
 
@@ -210,8 +210,8 @@ def no_traffic(place: Place) -> Iterator[None]:
     yield
 
 
-# A server that accepts connections and nothing more. At SIGTERM it ends, with or without a child that it has started in
-# a session of its own.
+# A server that accepts connections and does nothing more. It may have a child in a session of its own. SIGTERM ends the
+# server, but not this child.
 SERVER = """
 import signal, socket, subprocess, sys
 child = None
@@ -246,14 +246,14 @@ def row_of(child: bool = False, status: int = 0, **changed) -> Row:
 
 
 class Rows(TableCase):
-    """A row that promises too much fails, and so does one whose server ends badly."""
+    """The test fails for a row that promises too much, and for a row whose server ends badly."""
 
     def begin(self, row: Row, asks: str) -> Running:
         self.running = super().begin(row, asks)
         return self.running
 
     def take_charge(self, server: Server) -> Server:
-        """Unlike in ServerCase, a server whose end is not seen is no failure here."""
+        """Unlike in ServerCase, it is no failure here if the test does not wait for the server's end."""
         self.addCleanup(server.destroy)
         return server
 

@@ -7,7 +7,7 @@
 namespace
 {
 
-/* An alignment that every bucket can have, and that malloc does not give by itself. */
+/* An alignment that every bucket can serve, and that malloc does not provide by itself. */
 const std::align_val_t alignment{256};
 
 struct Form {

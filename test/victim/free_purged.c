@@ -11,8 +11,8 @@ static void *free_here(void *block)
     return NULL;
 }
 
-/* A thread that then ends frees the block, because slots of a trained bucket are purged only from the depot and not
- * from a cache. */
+/* The block is freed by a thread that then ends. So the block comes into the depot, because slots of a trained bucket
+ * are purged only from the depot and not from a cache. */
 int main(int argc, char **argv)
 {
     pthread_t thread;

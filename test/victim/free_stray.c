@@ -13,7 +13,8 @@ static void sin_at(char *place, size_t offset)
     free(victim_hide(place + offset));
 }
 
-/* Frees an address on the calling thread's stack. The bytes around it are 7, so that they look like no metadata. */
+/* Frees an address on the calling thread's stack. Every byte around it is 7, so that these bytes cannot be taken for
+ * metadata. */
 static void sin_on_the_stack(size_t offset)
 {
     _Alignas(16) char local[SIZE];

@@ -16,7 +16,9 @@ static void live_as_daemon(int data, size_t size)
     _exit(EXIT_SUCCESS);
 }
 
-/* The data file must stay empty. There is no other place for the message, so the runner expects none. */
+/*
+ * The data file must stay empty. The library can write its message to no other place, so the runner expects no message.
+ */
 int main(int argc, char **argv)
 {
     int status;

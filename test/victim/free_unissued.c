@@ -2,8 +2,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "victim.h"
 
-/* The first two blocks of a new process are the first two slots of the range, so the distance between them is the
- * stride. */
+/* In a new process the first two blocks of a size are the first two slots of the range, so the distance between them is
+ * the stride of the slots. */
 int main(int argc, char **argv)
 {
     size_t size = victim_number(argc, argv, 1);

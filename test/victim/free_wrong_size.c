@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "victim.h"
 
-/* free uses the address alone, so the next request of the block's size must get the block. */
+/* free uses only the address, so the next request of the block's size must get this block. */
 int main(int argc, char **argv)
 {
     size_t size = victim_number(argc, argv, 1);

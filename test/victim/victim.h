@@ -27,8 +27,8 @@ static inline void victim_require(bool condition, const char *what)
     }
 }
 
-/* Prints the process id and the address that the library's message must name. Uses no buffer of stdio, because that
- * is a request of a pool's size and would take the slot whose number the runner expects. */
+/* Prints the process id and the address that the library's message must name. Writes to no stream of stdio, because the
+ * buffer of the stream would be a request of a pool's size and would get the slot whose number the runner expects. */
 static inline void victim_announce(const void *address)
 {
     char line[64];
@@ -65,7 +65,7 @@ static inline char *victim_take(size_t size)
     return address;
 }
 
-/* Returns a function by its name, because libc's headers do not declare all of them. */
+/* Returns the function that has this name, because libc's headers do not declare all of these functions. */
 static inline void *victim_find(const char *name)
 {
     void *call = dlsym(RTLD_DEFAULT, name);
@@ -73,7 +73,7 @@ static inline void *victim_find(const char *name)
     return call;
 }
 
-/* Frees a block by any of the names of free. Those that take a size get `size`. */
+/* Frees a block by the function `name`, which is any of the names of free. A function that takes a size gets `size`. */
 static inline void victim_free_by(const char *name, void *address, size_t size)
 {
     if (strcmp(name, "free_sized") == 0) {
@@ -91,8 +91,8 @@ static inline void victim_free_by(const char *name, void *address, size_t size)
     }
 }
 
-/* Resizes a block by any of the names of realloc. The result is ignored, because the library ends the victim in this
- * call. */
+/* Resizes a block by the function `name`, which is any of the names of realloc. The result is ignored, because the
+ * library ends the victim in this call. */
 static inline void victim_resize_by(const char *name, void *address, size_t size)
 {
     if (strcmp(name, "reallocarr") == 0) {

@@ -78,7 +78,7 @@ CASE(mallinfo_counts_the_pools)
     CHECK_EQUAL(narrow.keepcost, wide.keepcost);
 }
 
-/* haproxy compares the figures at its start, and calls malloc_trim later only if malloc(1) has changed them. */
+/* haproxy reads these figures at its start, and later calls malloc_trim only if malloc(1) has changed them. */
 CASE(mallinfo_ignores_small_requests)
 {
     struct mallinfo2 before = mallinfo2();
@@ -89,7 +89,8 @@ CASE(mallinfo_ignores_small_requests)
 }
 
 /*
- * malloc_trim gives back at most 32 MiB in a call. It returns 1 if it gave memory back, and 0 if not. Live blocks stay.
+ * malloc_trim gives at most 32 MiB back to the kernel in one call. It returns 1 if it gave memory back, and 0 if not.
+ * Live blocks stay.
  */
 CASE(trim_is_bounded)
 {
@@ -121,7 +122,7 @@ CASE(trim_is_bounded)
     pools_check_ledger();
 }
 
-/* Allocates blocks of one size, writes to all of each, and frees them. */
+/* Allocates blocks of one size, writes to every byte of them, and frees them. */
 static void use_blocks(size_t size, unsigned count)
 {
     static char *blocks[200];
@@ -135,7 +136,7 @@ static void use_blocks(size_t size, unsigned count)
     }
 }
 
-/* With the pools off there is nothing to trim. */
+/* With the pools off, malloc_trim has nothing to give back. */
 CASE(trim_without_pools)
 {
     CHECK(!pools_are_active());

@@ -175,7 +175,7 @@ static void *connect_when_pages_have_gone(void *unused)
     return unused;
 }
 
-/* Waits until some pages have gone, and then sends the signal while others are being purged. */
+/* Waits until some pages have been purged, and then sends the signal while other pages are being purged. */
 static void *send_while_pages_go(void *unused)
 {
     uint64_t before = burst_resident();
@@ -194,8 +194,8 @@ static void *shut_down(void *unused)
 
 static int handled_by_then;
 
-/* Accepts while free memory is not yet due and another thread runs `other`. Notes how many signals had been handled
- * at the end of accept. */
+/* Calls accept while free memory is not yet due to be purged and another thread runs `other`. Stores in
+ * `handled_by_then` how many signals had been handled when accept returned. */
 static int accept_beside(void *(*other)(void *), int (*way)(int))
 {
     pthread_t thread;
@@ -243,8 +243,8 @@ CASE(pages_go_in_a_child)
     check_wait(child);
 }
 
-/* Accepts in a process of one thread, which has handlers with SA_RESTART and handlers without it. After `milliseconds`
- * another process sends some signals that do not end accept, and one that does. */
+/* Calls accept in a process of one thread, which has handlers with SA_RESTART and handlers without it. After
+ * `milliseconds` another process sends some signals that do not end accept, and then one that ends it. */
 static void accept_beside_process(int milliseconds, int restarting)
 {
     int before = handled;
@@ -289,7 +289,8 @@ CASE(pages_go_beside_handlers_of_both_kinds)
 }
 
 /*
- * If the process has other threads, pages that are due are purged when accept begins, and a later accept purges more.
+ * Here the process has other threads. When accept begins, it purges the pages that are due, and a later accept purges
+ * more.
  */
 CASE(pages_go_beside_handlers_of_both_kinds_and_threads)
 {
@@ -377,7 +378,7 @@ CASE(handlers_of_both_kinds_do_what_each_says)
 
 typedef int interrupt_function(int, int);
 
-/* The handler's flags change by siginterrupt, and by the program's next sigaction. */
+/* The flags of a handler are changed by siginterrupt, and by the next sigaction of the program. */
 CASE(handlers_may_change)
 {
     open_listener();
@@ -404,7 +405,7 @@ CASE(no_signal_is_lost_while_pages_go)
     }
 }
 
-/* Sets SO_RCVTIMEO, which lets any handler end accept. */
+/* Sets SO_RCVTIMEO on the socket. With this time limit any handler ends accept. */
 static void limit_accept(int milliseconds)
 {
     struct timeval limit = {milliseconds / 1000, milliseconds % 1000 * 1000L};
@@ -510,7 +511,8 @@ CASE(every_accept_can_be_cancelled)
     }
 }
 
-/* Behind a filter accept makes only libc's own system call. Pages that are due are purged before that call. */
+/* Behind a seccomp filter, accept makes no system call but the one that libc's accept makes. Pages that are due are
+ * purged before that call. */
 CASE(filtered_accept_makes_no_other_call)
 {
     open_listener();

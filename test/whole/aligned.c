@@ -35,7 +35,8 @@ static store_call *find_store(int name)
     return call;
 }
 
-/* Checks alignment, content and origin of a block. The pools must serve their sizes at alignments of up to a page. */
+/* Checks the alignment and content of a block, and which allocator has served it. The pools must serve their sizes at
+ * alignments of up to a page. */
 static void check_block(char *block, size_t alignment, size_t size)
 {
     CHECK(block != NULL);
@@ -78,8 +79,8 @@ CASE(every_stored_alignment)
     }
 }
 
-/* Allocates many blocks of a size that is a multiple of the alignment, as containers of cache lines and vectors do,
- * because the first one may be aligned by luck. */
+/* Allocates many blocks of a size that is a multiple of the alignment, as containers of cache lines and vectors do. A
+ * single block could be aligned by luck. */
 CASE(size_is_a_multiple_of_the_alignment)
 {
     enum { BLOCKS = 40 };

@@ -87,7 +87,7 @@ CASE(impossible_sizes)
 
 CASE(product_overflows)
 {
-    /* the last product, cut to 64 bits, would be a request of a pool's size */
+    /* if a product were cut to 64 bits, the last one would be a request of a pool's size */
     const size_t factors[][2] = {{SIZE_MAX, 2},
                                  {2, SIZE_MAX},
                                  {(size_t)1 << 33, (size_t)1 << 33},
@@ -128,7 +128,7 @@ CASE(free_keeps_errno)
     }
 }
 
-/* Names that libc's own callers use instead of the plain ones; each must reach the pools. */
+/* libc's own callers use these names instead of the plain ones. Calls by each of them must reach the pools. */
 CASE(libc_names)
 {
     const char *const plain[] = {"__libc_malloc", "__libc_valloc", "__libc_pvalloc"};
@@ -156,7 +156,7 @@ CASE(libc_names)
     CHECK_EQUAL(pools_figure("live"), live - 1);
 }
 
-/* cfree and vfree are free, and the sized frees of C23 do not rely on the size. */
+/* cfree and vfree do the same as free. The sized frees of C23 do not rely on the size. */
 CASE(names_of_free)
 {
     uint64_t live = pools_figure("live");

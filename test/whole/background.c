@@ -22,15 +22,18 @@
 
 enum { LARGE = 8, BLOCKS = 16 };
 
-/* Sleeps for a moment before the next look at a figure, because nothing reports when the figure changes. */
+/* Sleeps for a moment before a figure is read again, because nothing reports when the figure changes. */
 static void rest(void)
 {
     struct timespec moment = {.tv_nsec = 5000000};
     nanosleep(&moment, NULL);
 }
 
-/* Returns the number of the process's threads, by the link count of /proc/self/task, which has a link for each
- * beside its own two. Unlike reading the directory this allocates nothing. */
+/*
+ * Returns the number of the process's threads. It is the link count of /proc/self/task less 2, because that directory
+ * has one link for each thread beside its own two. Unlike reading the directory, reading its link count allocates
+ * nothing.
+ */
 static unsigned count_threads(void)
 {
     struct stat tasks;
@@ -74,11 +77,11 @@ CASE(is_not_made_unless_wanted)
     CHECK_EQUAL(count_threads(), 1);
 }
 
-/* The program only waits while its free pages go back to the kernel. */
+/* The program does nothing but wait while its free pages go back to the kernel. */
 CASE(pages_go_while_the_program_is_silent)
 {
     use_blocks();
-    /* if the kernel suspended this thread, the background thread may have begun already */
+    /* if the kernel has suspended this thread, the background thread may have begun to purge already */
     uint64_t resident = pools_bucket_figure(LARGE, "resident_free");
     CHECK(resident == BLOCKS * pools_size(LARGE) || pools_bucket_figure(LARGE, "purged") > 0);
     while (pools_bucket_figure(LARGE, "purged") < BLOCKS) {
@@ -122,8 +125,8 @@ static uint64_t naps_of_other_threads(void)
     return sum;
 }
 
-/* Returns true if the background thread no longer wakes up by itself: it has not run during the time of ten of its
- * naps. */
+/* Returns true if the background thread no longer wakes up by itself, because it has not run for as long as ten of its
+ * naps last. */
 static bool thread_is_asleep(void)
 {
     uint64_t before = naps_of_other_threads();
@@ -132,7 +135,7 @@ static bool thread_is_asleep(void)
     return naps_of_other_threads() == before;
 }
 
-/* The thread purges another burst after it had stopped looking for work. */
+/* The background thread purges another burst after it had stopped looking for free pages. */
 CASE(wakes_for_the_next_burst)
 {
     for (unsigned burst = 0; burst < 3; burst++) {
@@ -173,8 +176,8 @@ CASE(blocks_every_signal)
     CHECK_EQUAL(sigismember(&mine, SIGUSR2), 0);
 }
 
-/* Forks a child that uses memory and then calls `wait`. The background thread is started by the wait of the server,
- * and not by malloc or free. */
+/* Forks a child that uses memory and then calls the function `wait`. The background thread is started by the wait of
+ * the server, and not by malloc or free. */
 static void expect_anew(void (*wait)(void), unsigned own_threads)
 {
     use_blocks();
@@ -313,7 +316,7 @@ CASE(threads_end_with_storage_of_a_plugin)
 static void terminate_oneself(void)
 {
     use_blocks();
-    wait_for_events(); /* starts the background thread in a fork child */
+    wait_for_events(); /* this call starts the background thread in a fork child */
     CHECK_EQUAL(count_threads(), 2);
     outside_send(SIGTERM);
     pause();

@@ -12,8 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* usage: behind kill|fail|void CALL[,CALL...] COMMAND ARGUMENT... The word says what each of the system calls does:
- * it kills the process, fails with EPERM, or returns success and does nothing. */
+/* usage: behind kill|fail|void CALL[,CALL...] COMMAND ARGUMENT... The first word says what becomes of each of the named
+ * system calls: it kills the process (kill), fails with EPERM (fail), or returns success and does nothing (void). */
 static const struct {
     const char *word;
     uint32_t verdict;

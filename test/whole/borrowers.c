@@ -32,7 +32,8 @@ static void borrow(child_work *work, void *argument)
     check_wait(child);
 }
 
-/* Checks that each call reports what the child has set, as for a signal that the library leaves alone. */
+/* Checks that each function that reads a disposition reports what the child has set, as for a signal that the library
+ * leaves alone. */
 static int set_by_each_call(void *unused)
 {
     const char *const names[] = {"signal", "bsd_signal", "ssignal", "sysv_signal", "__sysv_signal", "sigset"};

@@ -26,7 +26,8 @@ struct block {
     size_t size;
 };
 
-/* One byte in each 16 KiB and the last byte are written: enough to tell blocks apart, with few page faults. */
+/* Each block is marked in one byte of each 16 KiB and in its last byte. That is enough to tell blocks apart, and causes
+ * few page faults. */
 enum { MARK_DISTANCE = 16384 };
 
 static void write_marks(char *start, size_t size, char mark)
@@ -67,7 +68,7 @@ static struct block take(unsigned bucket, unsigned i, struct outcome *outcome)
     return block;
 }
 
-/* Grows a block. If that fails, the block must be unchanged. */
+/* Makes a block larger. If that fails, the block must be unchanged. */
 static void grow(struct block *block)
 {
     errno = 0;
@@ -87,7 +88,7 @@ static void give(const struct block *block, unsigned bucket, unsigned i)
     }
 }
 
-/* Prints without stdio, because the buffer of stdio would be a request too. */
+/* Prints without stdio, because the buffer of stdio would be one more request. */
 static void report(const char *label, const struct outcome *outcome)
 {
     char line[128];
@@ -120,7 +121,7 @@ CASE(every_bucket)
     }
 }
 
-/* Allocates until no size can be had any more, and then frees all. */
+/* Allocates blocks until no size can be allocated any more, and then frees them all. */
 CASE(until_nothing_is_left)
 {
     enum { MOST = 100000 };
@@ -142,7 +143,7 @@ CASE(until_nothing_is_left)
     }
     CHECK_EQUAL(pools_figure("live"), 0);
     pools_check_ledger();
-    /* from here on memory counts as tight, and a slot is carved only for a request that fills it */
+    /* from here on the pools treat memory as tight, and carve a slot only for a request that fills it */
     for (unsigned bucket = 0; bucket < POOLS_TRAINED; bucket++) {
         char *block = malloc(pools_largest(bucket));
         CHECK(pools_own(block));

@@ -12,10 +12,10 @@
 enum {
     BLOCKS = 2048,
     SIZE = 16000,
-    KEPT = 256, /* one block in so many stays live, which makes 8 blocks */
+    KEPT = 256, /* one block in KEPT stays live, which makes 8 blocks */
     PRIME = 251,
     LOOK_EVERY = 2,      /* in milliseconds */
-    LONG_ENOUGH = 20000, /* in milliseconds, longer than anything here takes */
+    LONG_ENOUGH = 20000, /* milliseconds, longer than any wait here takes */
 };
 
 static char *blocks[BLOCKS];

@@ -7,21 +7,25 @@
 
 enum {
     BURST_MIB = 1 << 20,
-    BURST_FEW = BURST_MIB / 4, /* bytes in memory once the burst's pages have gone; 33 MiB before */
-    /* the bound if, in addition, the slots in the magazines of a thread that does not sleep keep their pages */
+    /*
+     * the largest number of bytes in memory once the burst's pages have been purged; before that, 33 MiB are in memory
+     */
+    BURST_FEW = BURST_MIB / 4,
+    /* the bound for a thread that does not sleep: in addition, the slots in its magazines keep their pages */
     BURST_FEW_AND_CACHED = 4 * BURST_MIB,
 };
 
 /* Allocates and fills 2048 blocks of 16,000 bytes, and frees all but 8 of them. */
 void burst_begin(void);
 
-/* Checks that the live blocks have kept every byte, and frees them. */
+/* Checks that the live blocks of the burst have kept every byte, and frees them. */
 void burst_end(void);
 
 /* Returns how many bytes of the mapping that contains the burst's blocks are in memory. */
 uint64_t burst_resident(void);
 
-/* Waits until at most `bound` bytes are in memory. The thread that purges must be inside its wait. */
+/* Waits until at most `bound` bytes of the burst's mapping are in memory. The thread that purges must be in its wait
+ * meanwhile. */
 void burst_await(uint64_t bound);
 
 /* Sleeps for `milliseconds`. */

@@ -41,7 +41,7 @@ static void clean(void *unused)
     atomic_store(&cleaned, true);
 }
 
-/* None of the loops contains a cancellation point. */
+/* The loops contain no cancellation point, so the cancellation stays pending meanwhile. */
 static void *report_with_a_pending_cancel(void *unused)
 {
     pthread_cleanup_push(clean, NULL);
@@ -88,7 +88,8 @@ static void cancel_before(report_work *work)
     expect_whole_life(thread);
 }
 
-/* Only the new thread leaves the signal unblocked, so it gets the signal while its cancellation is pending. */
+/* The new thread is the only one that does not block the signal, so this thread gets the signal while its cancellation
+ * is pending. */
 CASE(signal_meets_a_pending_cancel)
 {
     sigset_t stats;
@@ -138,9 +139,11 @@ static void expect_statistics(void)
     CHECK_EQUAL(close(file), 0);
 }
 
-/* Sends the signal that writes statistics. The handler is then held up, because stderr is a full pipe, which the
- * library gives some time. The cases below need that moment; on a very busy machine they may come after it, which
- * does no harm. */
+/*
+ * Sends the signal that writes statistics. The handler is then held up, because stderr is a full pipe, and the library
+ * waits some time for a reader of the pipe. The cases below act during that time. On a very busy machine they may act
+ * after it, which does no harm.
+ */
 static void ask_for_statistics(void)
 {
     union sigval only = {.sival_int = SOCKMALLOC_DUMP_ONLY};

@@ -11,7 +11,7 @@
 
 #include "check.h"
 
-enum { MIB = 1 << 20, BLOCKS = 1 << 17 /* few, because the array itself is charged too */ };
+enum { MIB = 1 << 20, BLOCKS = 1 << 17 /* a small number, because the array itself counts against the limit too */ };
 
 static char *blocks[BLOCKS];
 
@@ -43,7 +43,8 @@ static void set_limit(int resource, size_t bytes)
     CHECK_EQUAL(setrlimit((__rlimit_resource_t)resource, &limit), 0);
 }
 
-/* Allocates and fills blocks of one size up to `bytes`, or until malloc fails. Returns the bytes that it got. */
+/* Allocates and fills blocks of one size, until they have `bytes` bytes together or malloc fails. Returns how many
+ * bytes were allocated. */
 static size_t take(size_t size, size_t bytes)
 {
     size_t count = 0;
@@ -81,7 +82,7 @@ static void *come_and_go(void *unused)
     return unused;
 }
 
-/* The runner's argument is the limit in MiB. It is set when the library has already served many requests. */
+/* The runner's argument is the limit in MiB. The limit is set after the library has already served many requests. */
 CASE(address_space_is_limited_late)
 {
     size_t limit = argument(0) * MIB;
@@ -105,7 +106,7 @@ static size_t data_limit(void)
 }
 
 /* The runner's arguments are the size of the blocks in the burst, the size that then gets the whole limit, and the
- * least share of the limit, in percent, that it must get. The limit is set from the start. */
+ * least share of the limit, in percent, that it must get. The limit is in force from the start of the program. */
 CASE(another_size_after_a_burst)
 {
     size_t limit = data_limit();
@@ -131,7 +132,8 @@ CASE(another_size_after_a_late_limit)
     another_size_after_a_burst();
 }
 
-/* The runner's arguments are the size and its least share of the limit in percent. The limit is set from the start. */
+/* The runner's arguments are the size of the blocks, and the share of the limit in percent that they must at least get.
+ * The limit is in force from the start of the program. */
 CASE(blocks_that_grow_fill_the_limit)
 {
     size_t limit = data_limit();
@@ -144,7 +146,8 @@ CASE(blocks_that_grow_fill_the_limit)
     give(count);
 }
 
-/* After mlockall all that is mapped is in memory, and at most one step of growth more than needed is mapped. */
+/* After mlockall all memory that is mapped is resident. At most one step by which the pools grow may be mapped beyond
+ * what is needed. */
 CASE(locked_memory_serves)
 {
     if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0) {

@@ -19,9 +19,10 @@ char **check_arguments;
 static struct check_case *cases;
 static struct check_case **cases_end = &cases;
 static atomic_ulong checks;
-static int report = STDERR_FILENO; /* the stderr at start, because some cases close descriptor 2 */
+/* the descriptor of the stderr that the process had at start, because some cases close descriptor 2 */
+static int report = STDERR_FILENO;
 
-/* Prints without stdio, because it may run in a signal handler or when malloc has failed. */
+/* Prints without stdio, because this function may run in a signal handler or when malloc has failed. */
 static void say_and_exit(const char *text, int length)
 {
     if (write(report, text, (size_t)length) != length) {
@@ -120,8 +121,8 @@ static int list(void)
     return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* `--list` prints the names of the cases; a name runs that case. A program that defines its own main replaces this
- * function. */
+/* The argument `--list` prints the names of the cases; the name of a case runs it. A program that defines its own main
+ * replaces this function. */
 __attribute__((weak)) int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";

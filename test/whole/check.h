@@ -1,4 +1,4 @@
-/* Checks of conditions, and the table of cases that a test program is made of. */
+/* Checks of conditions, and the table of cases that a test program consists of. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_CHECK_H
 #define SOCKMALLOC_TEST_CHECK_H
@@ -37,8 +37,8 @@ void check_list_case(struct check_case *row);
 /* The arguments that follow the name of the case on the command line. */
 extern char **check_arguments;
 
-/* End the process with status 1 unless the condition holds or the two integers are equal. A line says so on the stderr
- * that the process had when it started. Safe in a signal handler. */
+/* CHECK ends the process with status 1 unless the condition holds, and CHECK_EQUAL unless the two integers are equal.
+ * Both then print a line on the stderr that the process had when it started. They may be used in a signal handler. */
 #define CHECK(condition) check_that((condition), #condition, __FILE__, __LINE__)
 #define CHECK_EQUAL(actual, wanted)                                                                                    \
     check_equal((uint64_t)(actual), (uint64_t)(wanted), #actual, #wanted, __FILE__, __LINE__)
@@ -60,7 +60,7 @@ static inline size_t check_hide_size(size_t size)
     return size;
 }
 
-/* Returns the function of that name that the program's own calls would reach. The check fails if there is none. */
+/* Returns the function that the program would call by this name. The check fails if there is none. */
 void *check_find(const char *name);
 
 /* Waits for the child process, whose exit status must be 0. */
@@ -70,7 +70,8 @@ void check_wait(pid_t child);
  * and then returns false. */
 bool check_is_child(void);
 
-/* Start `count` threads that run `run` with the same argument; wait until they have ended; do both for one thread. */
+/* The first function starts `count` threads that run `run` with the same argument. The second waits until they have
+ * ended. The third does both for one thread. */
 void check_start(pthread_t *threads, unsigned count, void *(*run)(void *), void *argument);
 void check_join(const pthread_t *threads, unsigned count);
 void check_in_thread(void *(*run)(void *), void *argument);

@@ -103,7 +103,7 @@ CASE(spawn_again_and_again)
     end_churning();
 }
 
-/* clone by the system call and _Fork run no fork handlers, so the child has the state that its parent's threads
+/* Neither the system call clone nor _Fork runs fork handlers, so the child has the state that its parent's threads
  * left. It can allocate all the same, because the calling thread has a cache of its own and the rest is lock-free. */
 CASE(clone_by_the_system_call)
 {
@@ -160,8 +160,8 @@ CASE(fork_from_a_handler)
     end_churning();
 }
 
-/* The child returns from the handler and goes on. The interrupted malloc or free holds a slot, which nothing else in
- * the child may get. */
+/* The child returns from the signal handler and goes on with its work. The interrupted malloc or free holds a slot. No
+ * later malloc in the child may return this slot. */
 enum { HELD = 64, INTERRUPTIONS = 400, STEPS_OF_A_CHILD = 2000, HELD_SIZE = 20000 };
 
 static volatile sig_atomic_t is_child;
@@ -245,7 +245,7 @@ CASE(child_of_a_handler_goes_on)
     pools_check_ledger();
 }
 
-/* The grandchild of daemon(3) reports through a pipe, because its parent does not wait for it. */
+/* The grandchild that daemon(3) makes reports through a pipe, because its parent does not wait for it. */
 CASE(daemon_and_double_fork)
 {
     int ends[2];

@@ -1,4 +1,4 @@
-/* These cases test the interface of sockmalloc.h in a program that is not linked with the library. */
+/* These cases test the functions of sockmalloc.h in a program that is not linked with the library. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 #include "outside.h"
 #include "pools.h"
 
-/* Declared weak, as the header advises, so that the program also links and runs without the library. */
+/* The function is declared weak, as the header advises, so that the program also links and runs without the library. */
 #pragma weak sockmalloc_version
 #pragma weak sockmalloc_active
 #pragma weak sockmalloc_configuration

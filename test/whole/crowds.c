@@ -1,4 +1,5 @@
-/* These cases test threads that are many, short-lived or cancelled, or that have the smallest possible stack. */
+/* These cases test threads that are many, that live only for a short time, that are cancelled, or that have the
+ * smallest possible stack. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <limits.h>
 #include <pthread.h>
@@ -31,7 +32,8 @@ static uint64_t resident_bytes(void)
     return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-/* Each thread allocates blocks of all sizes, puts them here, and frees blocks that other threads have put here. */
+/* Each thread allocates blocks of all sizes and puts them into this array, and frees blocks that other threads have put
+ * there. */
 static _Atomic(char *) shelf[SHELF];
 
 static void *hand_over(void *argument)
@@ -52,7 +54,7 @@ static void run_one(unsigned number)
     check_in_thread(hand_over, (void *)(uintptr_t)number);
 }
 
-/* The second half of the threads needs no memory beyond what the first half left. */
+/* The second half of the threads needs no more memory than the first half has left behind. */
 CASE(short_threads_leave_nothing)
 {
     unsigned count = count_or(THREADS);
@@ -118,7 +120,7 @@ CASE(cancelled_between_calls)
     pools_check_ledger();
 }
 
-/* Makes all calls on the smallest stack that a thread can have. */
+/* Calls all functions on the smallest stack that a thread can have. */
 static void *use_small_stack(void *unused)
 {
     for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {

@@ -132,7 +132,7 @@ static void jump(int signal_number)
     siglongjmp(before, 1);
 }
 
-/* A handler that leaves by a jump leaves no lock taken. */
+/* A handler that leaves by a jump leaves no lock held. */
 CASE(jumping_handler)
 {
     set(jump, 0);
@@ -153,7 +153,8 @@ CASE(errno_survives)
     CHECK_EQUAL(calls, 1);
 }
 
-/* sigqueue sends a value, which the program's handler gets; without a handler the signal brings statistics. */
+/* sigqueue sends a value with the signal, and the program's handler gets this value. Without a handler the signal
+ * brings statistics. */
 static volatile sig_atomic_t carried;
 
 static void note_value(int signal_number, siginfo_t *info, void *context)
@@ -191,7 +192,7 @@ CASE(dump_only_is_not_for_the_program)
     outside_send(STATS);
     CHECK_EQUAL(calls, 1);
     set(SIG_IGN, 0);
-    /* this signal is ignored, as the kernel ignores it, though it asks for statistics only */
+    /* the disposition is SIG_IGN, so the kernel ignores this signal too, although it requests only statistics */
     CHECK_EQUAL(sigqueue(getpid(), STATS, dump_only), 0);
     CHECK(asked(STATS) == SIG_IGN);
 }

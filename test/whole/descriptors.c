@@ -8,7 +8,8 @@
 
 #include "check.h"
 
-/* Sends the signal from another process. That process has ended when this returns, so the signal has come. */
+/* Sends the stats signal from another process. When this function returns, that process has ended, so the signal has
+ * arrived. */
 static void ask_for_statistics(void)
 {
     pid_t asker = fork();
@@ -18,7 +19,7 @@ static void ask_for_statistics(void)
     check_wait(asker);
 }
 
-/* The runner compares the file that the argument names with what was written to it. */
+/* The argument names a file. The runner compares its content with what was written to it. */
 CASE(data_takes_their_place)
 {
     for (int wanted = 0; wanted <= 2; wanted++) {
@@ -30,7 +31,7 @@ CASE(data_takes_their_place)
     ask_for_statistics();
 }
 
-/* A misuse ends the process, and the library writes no message on a descriptor that is no longer stderr. */
+/* A misuse ends the process. The library then writes no message to descriptor 2, because that is no longer stderr. */
 CASE(data_is_spared_by_the_last_words)
 {
     data_takes_their_place();

@@ -8,9 +8,11 @@
 #include "check.h"
 #include "signals.h"
 
-/* Every case does the same with the stats signal, which the library handles, and with another signal, which the
- * library leaves alone. For the latter libc and the kernel give the right answers, with which the former's are
- * compared. */
+/*
+ * Every case does the same with the stats signal, which the library handles, and with another signal, which the library
+ * leaves alone. The results for the other signal come from libc and the kernel, so they are right, and the results for
+ * the stats signal must equal them.
+ */
 enum { MARK = 1234 };
 
 static void first_handler(int signal_number)
@@ -35,7 +37,9 @@ enum {
     VISIBLE_FLAGS = SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER | (int)SA_RESETHAND
 };
 
-/* Checks that sigaction returns the same for both signals, except that each may be in its own mask. */
+/*
+ * Checks that sigaction returns the same for both signals, except that the mask of each may contain the signal itself.
+ */
 static void check_alike(void)
 {
     struct sigaction stats = ask(STATS);
@@ -102,7 +106,7 @@ CASE(one_object_for_both)
     check_alike();
 }
 
-/* signal, its aliases, and the calls of System V and X/Open return what libc's own return. */
+/* signal, its aliases, and the functions of System V and X/Open return what libc's own functions return. */
 CASE(older_calls)
 {
     const char *const names[] = {"signal", "bsd_signal", "ssignal", "sysv_signal", "__sysv_signal", "sigset"};
@@ -233,7 +237,7 @@ CASE(set_again_and_again)
     }
 }
 
-/* Sets a thousand dispositions with different masks, and checks which old one sigaction returns each time. */
+/* Sets a thousand dispositions with different masks, and checks that sigaction returns the previous one each time. */
 CASE(set_in_many_ways)
 {
     struct sigaction former = ask(STATS);
@@ -253,8 +257,8 @@ CASE(set_in_many_ways)
     }
 }
 
-/* exec keeps the disposition that the kernel has: SIG_IGN is set there, and a handler of the program is not shown as
- * SIG_IGN. */
+/* exec keeps the disposition that the kernel has. So the kernel must have SIG_IGN if the program has set it, and must
+ * not have SIG_IGN if the program has set a handler. */
 CASE(kernel_knows_what_is_ignored)
 {
     for (int i = 0; i < 3; i++) {

@@ -78,7 +78,7 @@ __attribute__((constructor)) static void take_early(void)
     early_blocks.until_the_end = fill(malloc(EARLY_SIZE));
 }
 
-/* Runs after main, possibly after the destructor of the library under test. */
+/* This destructor runs after main, and possibly after the destructor of the library under test. */
 __attribute__((destructor)) static void give_late(void)
 {
     free(early_blocks.until_the_end);

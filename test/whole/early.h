@@ -15,7 +15,7 @@ struct early_blocks {
     char *by_realloc;
     char *by_posix_memalign;
     char *until_the_end;
-    char first_letter; /* the first letter of a copy of a string, which has been freed */
+    char first_letter; /* the first letter of a copied string; the copy has been freed */
 };
 
 /* A thread that the library starts before main if EARLY_THREAD is in the environment. First it allocates `early`.

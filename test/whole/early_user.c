@@ -14,8 +14,8 @@ static void check_filled(const char *block, size_t size)
     CHECK(block[0] == EARLY_BYTE && memcmp(block, block + 1, size - 1) == 0);
 }
 
-/* Prints `pools` or `mimalloc`, by the owner of the early blocks; the runner demands that both orders of the
- * libraries occur. Blocks of both are good, and a block that realloc moves goes where new blocks go. */
+/* Prints the allocator of the early blocks, `pools` or `mimalloc`; the runner demands that both orders of the libraries
+ * occur. Blocks of both allocators are valid, and a block that realloc moves goes where new blocks go. */
 CASE(blocks_from_before_main)
 {
     struct early_blocks *blocks = check_find("early_blocks");

@@ -15,7 +15,8 @@
 
 enum { CHILD_DEADLINE_SECONDS = 90 };
 
-/* A program that sends the signal to itself, and has no handler, is killed, which is the default action. */
+/* The program sends the signal to itself and has no handler, so the signal kills the program, which is the default
+ * action. */
 static void raise_it(void)
 {
     raise(STATS);
@@ -74,7 +75,7 @@ CASE(own_signal_runs_the_handler)
     CHECK_EQUAL(calls, 1);
 }
 
-/* The library has nothing to do with the other signal, whose default action kills the process. */
+/* The library leaves the other signal alone, so the default action kills the process. */
 static void raise_other(void)
 {
     raise(OTHER);
@@ -167,7 +168,7 @@ CASE(parent_ends_a_child_without_a_handler)
     CHECK_EQUAL(WTERMSIG(status), STATS);
 }
 
-/* Sends signals that interrupt malloc and free anywhere. Each brings statistics, and the pools stay intact. */
+/* Sends signals that interrupt malloc and free anywhere. Each signal brings statistics, and the pools stay intact. */
 enum { ROUNDS = 40, HELD = 16 };
 static int answers[2];
 

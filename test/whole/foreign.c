@@ -1,4 +1,4 @@
-/* Allocates by a name that only another allocator has (jemalloc's mallocx), if that allocator is there. */
+/* Allocates by mallocx, a name that only jemalloc has, if jemalloc is in the process. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <stddef.h>
 

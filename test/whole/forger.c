@@ -1,4 +1,6 @@
-/* A process that forges the counters which other processes read from it; its runner sends the orders, a line each. */
+/*
+ * A process that forges the counters which other processes read from it. Its runner sends it orders, one in each line.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dlfcn.h>
 #include <link.h>
@@ -88,7 +90,7 @@ static void restore(void)
 
 /* --- what is forged --- */
 
-/* Copies the object to its shadow and puts that into the list. Returns the shadow. */
+/* Copies the object to its shadow, and puts the shadow into the list in place of the object. Returns the shadow. */
 static void *forge(unsigned which)
 {
     if (view->object[which].start != shadow[which]) {
@@ -115,7 +117,7 @@ static size_t words_of(unsigned which)
     return (honest.object[which].size + sizeof(uint64_t) - 1) / sizeof(uint64_t);
 }
 
-/* Forges a range that would take days to walk: slots of length 0, and a range without an end. */
+/* Forges a range that would take days to walk: its slots have length 0, and the range has no end. */
 static void forge_endless(void)
 {
     struct region *forged = forge(INSPECT_REGIONS);
@@ -125,14 +127,14 @@ static void forge_endless(void)
     }
 }
 
-/* Forges slots of length 0 in a range that is not changed. */
+/* Forges slots of length 0, but leaves the bounds of the range unchanged. */
 static void forge_flat(void)
 {
     struct region *forged = forge(INSPECT_REGIONS);
     memset(forged->geometry, 0, sizeof forged->geometry);
 }
 
-/* Forges more caches than there can be. */
+/* Forges a larger number of caches than there can be. */
 static void forge_throng(void)
 {
     forge_word(INSPECT_CACHES, 0, (uintptr_t)plain);
@@ -158,7 +160,7 @@ static uint64_t draw(uint64_t below)
     return (mixed ^ (mixed >> 31)) % below;
 }
 
-/* Returns a random number of a kind that is often wrong in practice. `now` is the present number. */
+/* Returns a random number of a kind that often reveals faults. `now` is the present number. */
 static uint64_t draw_number(uint64_t now)
 {
     switch (draw(10)) {
@@ -221,7 +223,7 @@ static void draw_place(unsigned which)
     case 1:
         view->object[which].size = draw_number(honest.object[which].size);
         break;
-    case 2: /* ends the object behind the last page that can be read */
+    case 2: /* moves the object so that it would end behind the last page that can be read */
         view->object[which].start = (char *)forge(which) + 64 * draw(64);
         break;
     default:
@@ -240,7 +242,7 @@ static void draw_link(void)
 {
     struct link_map *map = _r_debug.r_map;
     if (changed != NULL) {
-        return; /* the list of loaded objects cannot be followed after that */
+        return; /* after this change the list of loaded objects cannot be followed */
     }
     for (uint64_t steps = draw(5); steps > 0 && map->l_next != NULL; steps--) {
         map = map->l_next;
@@ -250,7 +252,7 @@ static void draw_link(void)
     uint64_t *words[] = {(uint64_t *)(void *)&map->l_addr, (uint64_t *)(void *)&map->l_name,
                          (uint64_t *)(void *)&map->l_ld, (uint64_t *)(void *)&map->l_next};
     uint64_t *word = words[draw(4)];
-    /* closes the list to a circle, or lets it lead to an endless text, to forged words, or anywhere */
+    /* closes the list to a circle, or makes it lead to an endless text, to forged words, or to any address */
     uint64_t values[] = {(uintptr_t)map, (uintptr_t)plain, (uintptr_t)forge(INSPECT_OPTIONS), draw_number(*word)};
     *word = values[draw(4)];
 }
@@ -377,7 +379,7 @@ static void obey(const char *order, unsigned which, uint64_t value)
     }
 }
 
-/* First prints how many objects there are. */
+/* The program first prints how many objects there are. */
 int main(void)
 {
     char line[80];

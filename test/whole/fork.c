@@ -26,7 +26,7 @@ static void in_child(void (*run)(void))
 
 enum { THREADS = 8 };
 
-/* In the child counts of events begin at 0, and free slots are inherited. */
+/* In the child, counts of events begin at 0, and the free slots are those of the parent. */
 static char *inherited[POOLS_BUCKETS];
 
 static void find_inherited(void)
@@ -65,8 +65,8 @@ CASE(counts_after_fork)
     pools_check_ledger();
 }
 
-/* The child can use the slots in another thread's cache, and need not carve new ones. Allocating this many blocks
- * twice is enough for a thread to get a quota. */
+/* The child can use the slots in another thread's cache, so it need not carve new ones. A thread that has allocated
+ * this many blocks twice has a quota. */
 enum { TAKEN = 100 };
 static pthread_barrier_t barrier;
 
@@ -121,7 +121,7 @@ CASE(child_takes_over_caches)
     pools_check_ledger();
 }
 
-/* Tests threads of a child, and a child of a thread. */
+/* Tests threads that a child starts, and a child that is forked by a thread which is not the first one. */
 static void *use_in_thread(void *unused)
 {
     char *block = malloc(40000);
@@ -155,7 +155,7 @@ CASE(threads_and_children)
     use_everything();
 }
 
-/* Children of children: each counts its own events, and inherits the free slots of its parent. */
+/* Each of several generations of children counts its own events, and inherits the free slots of its parent. */
 static int generations = 12;
 
 static void found_dynasty(void)

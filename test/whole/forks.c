@@ -75,7 +75,8 @@ static void park(int signal_number)
     errno = kept;
 }
 
-/* Does what a child must be able to do: allocate and free all sizes, and free blocks of its parent's threads. */
+/* Does what a child must be able to do: allocates and frees blocks of all sizes, and frees blocks of its parent's
+ * threads. */
 static void use_everything(unsigned seed)
 {
     for (int i = 0; i < 40; i++) {
@@ -125,8 +126,8 @@ static unsigned forks_wanted(void)
     return check_arguments[0] != NULL ? (unsigned)atoi(check_arguments[0]) : FORKS;
 }
 
-/* Forks in a thread that is not the first one: in the child its end is that of a thread, and not yet that of the
- * process. */
+/* Forks in a thread that is not the first one of the parent. In the child, the end of this thread is that of a thread,
+ * and not yet that of the process. */
 static void *fork_again_and_again(void *unused)
 {
     pthread_t threads[CHURNERS];
@@ -135,7 +136,8 @@ static void *fork_again_and_again(void *unused)
         CHECK_EQUAL(pthread_create(&threads[i], NULL, churn, (void *)(i + 1)), 0);
     }
     for (unsigned number = 1; number <= forks_wanted(); number++) {
-        for (int i = 0; i < LAID_A_FORK; i++) { /* allocates pages of its own, into which other threads free */
+        /* these blocks lie on pages that belong to this thread, and other threads free into these pages */
+        for (int i = 0; i < LAID_A_FORK; i++) {
             lay(&seed, 1 + draw(&seed) % 3000);
         }
         fork_once(threads, number);

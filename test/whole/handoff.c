@@ -86,14 +86,19 @@ CASE(one_takes_another_gives)
 {
     hand_over(take_of_every_size, give_of_every_size);
     CHECK_EQUAL(pools_figure("requests"), HANDED);
-    CHECK(pools_figure("carved") < HANDED / 10); /* slots that the other thread frees come back to this one */
+    /* the slots that the other thread frees are used again by this thread */
+    CHECK(pools_figure("carved") < HANDED / 10);
 }
 
-/* WARM is more blocks than the ring and the two magazines of each thread can keep from the thread that allocates. After
- * WARM blocks were live at the same time, this thread never needs a new slot, however the threads are scheduled. */
+/*
+ * WARM is a larger number of blocks than can lie in the ring and in the two magazines of each thread, where the thread
+ * that allocates cannot get them. After WARM blocks were live at the same time, this thread never needs a new slot,
+ * however the threads are scheduled.
+ */
 enum { WARM = 1024, PAGE = 4096, BUCKET = 2 };
 
-/* Page faults that the kernel may cause in a process that has enough memory, for example in pages of the program. */
+/* How many page faults the kernel may cause although the process has enough memory, for example in pages of the
+ * program. */
 enum { STRAY_FAULTS = 16 };
 
 static long faults(void)
@@ -130,7 +135,7 @@ static void *take_until_warm_and_on(void *unused)
     for (unsigned i = 0; i < WARM; i++) {
         ring_put(blocks[i]);
     }
-    take_and_hand(HANDED); /* the quotas reach their final values here */
+    take_and_hand(HANDED); /* during this run the quotas reach their final values */
     uint64_t carved = pools_figure("carved");
     long faulted = faults();
     take_and_hand(HANDED);

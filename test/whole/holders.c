@@ -13,7 +13,8 @@
 #include "outside.h"
 #include "pools.h"
 
-/* Waits for the next step of the clock of ages, so that later blocks are younger than all earlier ones. */
+/* Waits until the clock by which the age of slots is measured has advanced, so that later blocks are younger than all
+ * earlier ones. */
 static void grow_older(void)
 {
     struct timespec before;
@@ -24,7 +25,7 @@ static void grow_older(void)
     } while (now.tv_sec == before.tv_sec && now.tv_nsec == before.tv_nsec);
 }
 
-/* Prints without stdio, because the buffers of stdio are slots, too. */
+/* Prints without stdio, because the buffers of stdio would be slots in use, too. */
 static void say(const char *function, const void *block, size_t size)
 {
     char line[128];
@@ -110,7 +111,7 @@ CASE(resized_and_moved)
     resized(40000, false);
 }
 
-/* The list must show the state when the signal came; no block is left at exit. */
+/* The list must show the state at the time when the signal came. At exit no block is left. */
 CASE(asked_by_signal)
 {
     void *first = keep_by_malloc(16384);
@@ -143,7 +144,7 @@ static void *keep_in_a_thread(void *size)
     return keep_by_malloc(*(size_t *)size);
 }
 
-/* The caller of a slot is noted with the slot, so blocks of a thread that has ended are listed, too. */
+/* The caller of malloc is noted with the slot, so the list also has blocks of a thread that has ended. */
 CASE(threads)
 {
     static size_t sizes[] = {16384, 16385, 16386};

@@ -1,4 +1,4 @@
-/* Functions that the program exports by their names, each of which takes a block in its own way. */
+/* Functions that the program exports by their names. Each of them allocates a block in another way. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "holders.h"
 
@@ -8,8 +8,8 @@
 
 #include "check.h"
 
-/* Does something after the allocation, because otherwise the compiler would jump to malloc instead of calling it,
- * and the list would show the caller's caller. */
+/* Does something after the allocation. Otherwise the compiler would jump to malloc instead of calling it, and the list
+ * would show the caller of the exported function. */
 static void *kept(void *block)
 {
     CHECK(block != NULL);
@@ -74,7 +74,7 @@ void *hold_by_strndup(size_t size)
     return kept(strndup(text, size - 1));
 }
 
-/* operator new, called in a program that is not linked with the C++ library */
+/* the type of operator new, which is called in a program that is not linked with the C++ library */
 typedef void *operator_new(size_t size);
 typedef void *operator_new_nothrow(size_t size, const void *tag);
 typedef void *operator_new_aligned(size_t size, size_t alignment);

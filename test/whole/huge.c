@@ -8,7 +8,7 @@
 #include "pools.h"
 #include "smaps.h"
 
-/* The runner's arguments are the flag of smaps that the range must have, and the one that it must not have. */
+/* The runner's arguments are a flag of smaps that the range must have, and a flag that it must not have. */
 CASE(regions_have_the_flag)
 {
     bool known = access("/sys/kernel/mm/transparent_hugepage/enabled", F_OK) == 0;

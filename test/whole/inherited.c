@@ -1,5 +1,7 @@
-/* These cases test a program that was started behind a seccomp filter, as in a container. It gets the tables, and
- * everything else that needs none of the calls that such a filter may forbid. */
+/*
+ * These cases test a program that was started behind a seccomp filter, as in a container. It gets the tables of
+ * statistics, and everything else for which the library needs none of the system calls that such a filter may forbid.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <malloc.h>
 #include <signal.h>
@@ -52,7 +54,7 @@ CASE(table_comes_by_the_signal)
     outside_send(SIGUSR1);
 }
 
-/* If madvise returns success and has purged nothing, calloc must not rely on zeros. */
+/* madvise may return success although it has purged nothing. So calloc must not rely on zeros in such a slot. */
 CASE(calloc_is_zero_though_no_page_goes)
 {
     for (size_t size = 100; size <= 4 << 20; size *= 2) {

@@ -53,8 +53,8 @@ static void check_stack(int signal_number)
     CHECK(address >= alternate && address < alternate + alternate_size);
 }
 
-/* The number of bytes that a stack of 8 KiB, the former value of SIGSTKSZ, leaves beside a signal frame of the former
- * MINSIGSTKSZ. Processors with large registers have larger frames, and larger stacks are advised for them. */
+/* An alternate stack of 8 KiB, the former value of SIGSTKSZ, has this many bytes left beside a signal frame of the
+ * former MINSIGSTKSZ. Processors with large registers have larger frames, and larger stacks are advised for them. */
 enum { HANDLER_ROOM = 8192 - 2048 };
 
 /* The alternate stack has no more than HANDLER_ROOM bytes beside a signal frame, and below it lies a page without
@@ -77,7 +77,7 @@ CASE(alternate_stack)
     CHECK_EQUAL(calls, 1);
 }
 
-/* Reads from a pipe, and the signal interrupts the sleeping read. If `byte_comes`, a byte is written later, when the
+/* Reads from a pipe. The signal interrupts the read while it sleeps. If `byte_comes`, a byte is written later, when the
  * process sleeps again. */
 static ssize_t read_interrupted(bool byte_comes)
 {
@@ -107,7 +107,7 @@ CASE(interrupted_for_the_handler)
     CHECK_EQUAL(calls, 1);
 }
 
-/* A program without a handler never sees EINTR, at first and after it set SIG_DFL with other flags. */
+/* A program without a handler never sees EINTR, neither at first nor after it has set SIG_DFL with other flags. */
 CASE(restarted_without_handler)
 {
     CHECK_EQUAL(read_interrupted(true), 1);

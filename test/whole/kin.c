@@ -1,4 +1,4 @@
-/* In these cases processes of the program itself send the stats signal again and again. */
+/* In these cases the program itself, or a child of it, sends the stats signal again and again. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <fcntl.h>
 #include <sched.h>
@@ -16,7 +16,7 @@
 #include "outside.h"
 #include "signals.h"
 
-static int answers[2]; /* a pipe, by which the parent ends the child */
+static int answers[2]; /* the parent ends the child by this pipe */
 
 static char tables_name[64];
 
@@ -29,7 +29,7 @@ static void begin_tables(void)
     signal(STATS, count);
 }
 
-/* Returns the bytes of statistics written so far. */
+/* Returns how many bytes of statistics were written so far. */
 static off_t tables_written(void)
 {
     struct stat status;
@@ -66,7 +66,7 @@ CASE(own_signals_bring_a_table_a_second)
     CHECK_EQUAL(unlink(tables_name), 0);
 }
 
-/* The signals of the program's own timer count as the program's own. */
+/* A signal that the program's own timer sends counts as the program's own. */
 CASE(timers_are_own_ones)
 {
     const struct itimerspec soon = {.it_value.tv_nsec = 1, .it_interval.tv_nsec = 1000000};
@@ -125,7 +125,8 @@ CASE(signals_of_a_child_are_own_ones)
     CHECK_EQUAL(unlink(tables_name), 0);
 }
 
-/* Behind a filter that kills for opening a file, the program's own use of the signal must open none. */
+/* A filter kills the process if it opens a file. Therefore the library must open none when the program itself uses the
+ * signal. */
 CASE(own_signals_are_harmless_behind_a_filter)
 {
     begin_tables();

@@ -65,8 +65,11 @@ static void give(char *block)
     free(block);
 }
 
-/* Puts the block that it allocated where another thread may find it, and frees the block that it finds there. Of
- * three threads one only allocates and one only frees, because threads that do both use fewer paths. */
+/*
+ * Puts each block that the thread has allocated where another thread may find it, and frees the block that it finds
+ * there. Of three threads one only allocates and one only frees, because threads that do both use fewer of the
+ * library's paths.
+ */
 static void *hand_over(void *argument)
 {
     unsigned seed = (unsigned)(uintptr_t)argument;
@@ -121,7 +124,7 @@ static void run_generation(unsigned generation)
 CASE(blocks_and_counts_hold)
 {
     CHECK_EQUAL(pthread_barrier_init(&barrier, NULL, THREADS + 1), 0);
-    pools_check_ledger(); /* finds the library's functions before any child needs them */
+    pools_check_ledger(); /* this call finds the library's functions before any child needs them */
     for (unsigned generation = 0; generation < GENERATIONS; generation++) {
         run_generation(generation);
     }
@@ -138,7 +141,8 @@ CASE(blocks_and_counts_hold)
     use_everything();
 }
 
-/* However many threads are alive, the processors' caches hold at most one magazine in each bucket and processor. */
+/* However many threads are alive, the processors' caches (those of the pool `cpu`) hold at most one magazine for each
+ * bucket and processor. */
 enum { CROWD = 200, MAGAZINE = 62, USES = 20 };
 
 static void *use_and_stay(void *unused)
@@ -152,8 +156,8 @@ static void *use_and_stay(void *unused)
     for (int i = 0; i < USES; i++) {
         free(blocks[i]);
     }
-    pthread_barrier_wait(&barrier); /* all threads have used their blocks */
-    pthread_barrier_wait(&barrier); /* the cached slots have been counted */
+    pthread_barrier_wait(&barrier); /* here all threads have used their blocks */
+    pthread_barrier_wait(&barrier); /* here the cached slots have been counted */
     return unused;
 }
 

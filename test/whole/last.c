@@ -68,7 +68,7 @@ static void check_filled(const char *block, unsigned seed)
     CHECK(block[largest() - 1] == (char)seed);
 }
 
-/* The slots lie at odd distances. No slot may overlap another, and free must find each one. */
+/* The slots of this bucket lie at odd distances. No slot may overlap another one, and free must find each slot. */
 static void *use_slots(void *seed)
 {
     char *blocks[BLOCKS];
@@ -107,7 +107,8 @@ CASE(threads_share_them)
     check_ledger();
 }
 
-/* realloc moves into the bucket, stays in it, and moves out of it at its end; free slots can be purged. */
+/* realloc moves a block into the bucket, lets it stay in the bucket, and moves it out when it becomes too large. Free
+ * slots of the bucket can be purged. */
 CASE(resizes_and_trims)
 {
     char *block = realloc(malloc(4096), largest());

@@ -18,7 +18,7 @@ enum { THREADS = 4, ROUNDS = 1000 };
 static atomic_bool done;
 static _Atomic unsigned busy;
 
-/* The malloc that the threads use: the program's own, or that of a library that was loaded later. */
+/* The malloc that the threads call: the program's own, or that of a library that was loaded later. */
 static plugin_take_call *take = malloc;
 static plugin_give_call *give = free;
 
@@ -65,7 +65,8 @@ CASE(library_comes_and_goes)
     pools_check_ledger();
 }
 
-/* The library is loaded into a process without it. Threads run its code, so dlclose must not unmap it. */
+/* The library is loaded into a process that had been started without it. Threads run the library's code, so dlclose
+ * must not unmap it. */
 CASE(library_is_loaded_late_and_stays)
 {
     void *handle = dlopen(check_arguments[0], RTLD_NOW);
@@ -75,7 +76,7 @@ CASE(library_is_loaded_late_and_stays)
     CHECK(take != NULL && take != malloc && give != NULL);
     CHECK_EQUAL(dlclose(handle), 0);
     reload(check_arguments[0], RTLD_NOW);
-    pid_t child = fork(); /* fork calls handlers of a library for which no handle is open */
+    pid_t child = fork(); /* fork calls the handlers of the library although no handle to it is open */
     if (child == 0) {
         give(take(20000));
         _exit(0);
@@ -114,7 +115,8 @@ static struct plugin plugin_of(void *handle)
     return plugin;
 }
 
-enum { SIZE_END = 16 << 20 }; /* bytes; sizes go from small blocks, which mimalloc serves, to blocks beyond the pools */
+/* in bytes; the sizes go from small blocks, which mimalloc serves, to blocks that are too large for the pools */
+enum { SIZE_END = 16 << 20 };
 
 static void check_plugin_serves_itself(const struct plugin *plugin)
 {
@@ -126,8 +128,8 @@ static void check_plugin_serves_itself(const struct plugin *plugin)
     }
 }
 
-/* If RTLD_DEEPBIND is left in force, the plug-in uses the C library's malloc. It may allocate and free there, and
- * pass such blocks to the program. */
+/* If the setting leaves RTLD_DEEPBIND in force, the plug-in uses the C library's malloc. Then it may allocate and free
+ * blocks by that malloc, and pass them to the program. */
 static void check_is_bound_to_libc(void *handle)
 {
     struct plugin plugin = plugin_of(handle);
@@ -175,7 +177,7 @@ CASE(deeply_bound_plugin_shares_blocks)
     check_shares_blocks(dlmopen(LM_ID_BASE, check_arguments[0], RTLD_NOW | RTLD_DEEPBIND));
 }
 
-/* A new namespace of dlmopen has its own C library, with or without the flag, and our library is not in it. */
+/* A new namespace of dlmopen has its own C library, with RTLD_DEEPBIND or without, and our library is not in it. */
 CASE(plugin_in_a_namespace_of_its_own)
 {
     static const int flags[] = {RTLD_NOW, RTLD_NOW | RTLD_DEEPBIND};
@@ -249,7 +251,7 @@ CASE(caller_finds_what_it_names)
     CHECK_EQUAL(dlclose(caller), 0);
 }
 
-/* Whichever of the libraries comes first, free must recognize the blocks of strdup. */
+/* The order of the libraries does not matter: free must recognize the blocks of strdup. */
 CASE(copies_of_strings)
 {
     enum { LONG = 20000 };
@@ -282,7 +284,8 @@ static char *check_kept(char *block, size_t size)
     return block;
 }
 
-/* Whichever of the libraries comes first, the relatives of realloc and free that it lacks must recognize its blocks. */
+/* The order of the libraries does not matter. If the first library lacks some relatives of realloc and free, those of
+ * another library must recognize its blocks. */
 CASE(relatives_of_realloc_and_free)
 {
     void *(*array)(void *, size_t, size_t);

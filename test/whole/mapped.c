@@ -41,7 +41,8 @@ static long faults(void)
     return usage.ru_minflt;
 }
 
-/* Writes to each page of a range, and checks what was written. The bytes of a page say where in the block it is. */
+/* Writes to each page of a range, and later checks what was written. The bytes written to a page tell where in the
+ * block the page is. */
 static void mark(char *block, size_t from, size_t to)
 {
     for (size_t at = from; at < to; at += PAGE) {
@@ -53,12 +54,12 @@ static void check_marked(const char *block, size_t to)
 {
     for (size_t at = 0; at < to; at += PAGE) {
         if (block[at] != (char)(at / PAGE * 5 + 1)) {
-            CHECK_EQUAL(at, to); /* fails with the offset of the first wrong page */
+            CHECK_EQUAL(at, to); /* if this fails, it prints the offset of the first wrong page */
         }
     }
 }
 
-/* calloc and malloc touch nothing, and free leaves nothing. */
+/* calloc and malloc touch no page of such a block, and free leaves none of its memory behind. */
 CASE(untouched_memory_costs_nothing)
 {
     long resident = status_of("VmRSS"), mapped = status_of("VmSize"), before = faults();
@@ -165,7 +166,7 @@ CASE(sizes_that_no_memory_has)
     free(block);
 }
 
-/* The child has its parent's blocks, and frees and resizes them; the parent's own blocks stay unchanged. */
+/* The child of a fork has its parent's blocks, and frees and resizes them. The parent's own blocks stay unchanged. */
 CASE(children_have_their_own)
 {
     char *block = check_hide(malloc(LARGE)), *other = check_hide(malloc(LARGE));
@@ -224,7 +225,7 @@ CASE(threads_pass_blocks_on)
     free(box);
 }
 
-/* Memory that mlockall has locked stays locked when a block leaves its slot. */
+/* Memory that mlockall has locked stays locked when a block moves out of its slot. */
 CASE(locked_memory_stays_locked)
 {
     char *block = check_hide(malloc(4 * MIB)), *kept = check_hide(malloc(100000));
@@ -240,7 +241,7 @@ CASE(locked_memory_stays_locked)
     free(kept);
 }
 
-/* A limit on addresses refuses a block that does not fit, and the other blocks stay intact. */
+/* Under a limit on address space, a block that does not fit is refused, and the other blocks stay intact. */
 CASE(address_limit_refuses_and_serves_on)
 {
     struct rlimit limit = {(size_t)512 * MIB, (size_t)512 * MIB};

@@ -27,8 +27,8 @@ static void touch_every_bucket(void)
 }
 
 struct mappings {
-    unsigned pools; /* mappings in the pools' range */
-    unsigned named; /* mappings of the pools' range that have the library's name */
+    unsigned pools; /* the number of mappings in the pools' range */
+    unsigned named; /* the number of mappings in the pools' range that have the library's name */
 };
 
 static struct mappings count_mappings(void)
@@ -54,7 +54,7 @@ static void check_few(void)
 {
     struct mappings counted = count_mappings();
     CHECK_EQUAL(counted.pools, 1);
-    CHECK(counted.named == 0 || counted.named == 1); /* named only if the kernel can name mappings */
+    CHECK(counted.named == 0 || counted.named == 1); /* the range has a name only if the kernel can name mappings */
 }
 
 CASE(few_after_touching_every_bucket)
@@ -63,7 +63,7 @@ CASE(few_after_touching_every_bucket)
     check_few();
 }
 
-/* Every second slot is purged, and MADV_DONTNEED splits no mapping. */
+/* Every second slot is purged. MADV_DONTNEED splits no mapping, so the mappings stay few. */
 CASE(few_after_purging_in_patterns)
 {
     touch_every_bucket();

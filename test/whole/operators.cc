@@ -156,7 +156,7 @@ CASE(nothrow_gives_null)
 
 int handler_calls;
 
-/* A new-handler that removes itself at its third call. */
+/* Serves as a new-handler that removes itself at its third call. */
 void give_up_after_three()
 {
     if (++handler_calls == 3) {

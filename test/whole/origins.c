@@ -20,7 +20,7 @@ CASE(names_are_ours)
     }
 }
 
-/* libc allocates for its callers, who free the blocks by free. */
+/* libc allocates a block for its caller, and the caller frees the block by free. */
 CASE(libc_calls_ours)
 {
     static char text[20001];
@@ -56,7 +56,7 @@ CASE(libc_calls_ours)
     CHECK_EQUAL(pools_figure("16k.live"), 0);
 }
 
-/* Two names that some versions of mimalloc export, so this library must define them. */
+/* Some versions of mimalloc export these two names, so this library must define them, too. */
 CASE(string_copies)
 {
     static char text[30000];
@@ -67,7 +67,7 @@ CASE(string_copies)
         char *copy = strdup(text);
         CHECK(copy != NULL && strcmp(copy, text) == 0);
         free(copy);
-        text[lengths[i]] = 'y'; /* strndup copies no further than its limit, where no NUL ends the string */
+        text[lengths[i]] = 'y'; /* strndup must not read beyond its limit, although no NUL ends the string there */
         copy = strndup(text, lengths[i]);
         CHECK(copy != NULL && strlen(copy) == lengths[i]);
         CHECK(memcmp(copy, text, lengths[i]) == 0);

@@ -1,4 +1,4 @@
-/* Sends signals from another process; they have been handled when the function returns. */
+/* Sends signals from another process. When a function returns, its signal has been handled. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "outside.h"
 
@@ -66,7 +66,7 @@ void outside_await_sleep(pid_t process)
     }
 }
 
-/* kill wakes the sleeper before it returns, so a sleep that is seen afterwards is another one */
+/* kill wakes the sleeping process before it returns, so a sleep that is seen afterwards is another sleep */
 pid_t outside_send_to_sleeper(int signal_number, int descriptor)
 {
     pid_t target = getpid();

@@ -8,7 +8,8 @@
 #include "check.h"
 #include "pools.h"
 
-/* The program's memory, which is never reused; it is enough for the C library and one case. */
+/* The memory from which the program's malloc allocates. It is never reused, and is enough for the C library and one
+ * case. */
 enum { ARENA = 1 << 25, UNIT = 16 };
 static _Alignas(UNIT) char arena[ARENA];
 static _Atomic size_t arena_used;
@@ -19,10 +20,11 @@ static bool arena_owns(const char *address)
     return address >= arena && address < arena + ARENA;
 }
 
-/* The C library must see these functions too, but the tests are compiled with hidden visibility. */
+/* The C library must see these functions, so they need default visibility, although the tests are compiled with hidden
+ * visibility. */
 #pragma GCC visibility push(default)
 
-/* Each block is preceded by its size. */
+/* The size of each block is stored in front of the block. */
 void *malloc(size_t size)
 {
     size_t whole = (size + UNIT - 1) / UNIT * UNIT + UNIT;
@@ -73,7 +75,7 @@ static char *check_kept(char *block, size_t size)
     return block;
 }
 
-/* The functions that libc and the BSDs build on realloc reach the program's realloc and free. */
+/* libc and the BSDs have functions that build on realloc. These must reach the program's realloc and free. */
 CASE(relatives_of_realloc_are_its_own)
 {
     void *(*array)(void *, size_t, size_t);
@@ -116,7 +118,9 @@ CASE(relatives_of_free_are_its_own)
     CHECK_EQUAL(given, before + 4);
 }
 
-/* The dynamic linker uses the program's own malloc. The library starts, serves nothing, and ends with the program. */
+/*
+ * The dynamic linker uses the program's own malloc. The library starts, serves no request, and ends with the program.
+ */
 CASE(serves_itself)
 {
     for (size_t size = 16; size <= (size_t)1 << 20; size *= 2) {

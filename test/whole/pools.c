@@ -1,4 +1,4 @@
-/* The library's own figures and answers, by functions that are looked up with dlsym. */
+/* Returns the library's own figures and answers, by functions that are looked up with dlsym. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pools.h"
 

@@ -1,4 +1,4 @@
-/* The library's own figures and answers, by functions that are looked up with dlsym. */
+/* Functions that return the library's own figures and answers. They are looked up with dlsym. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_POOLS_H
 #define SOCKMALLOC_TEST_POOLS_H
@@ -16,8 +16,8 @@ extern "C" {
 enum { POOLS_BUCKETS = 11, POOLS_TRAINED = 5, POOLS_HEADROOM = 4096, POOLS_LARGEST = 4194304 };
 extern const char *const pools_labels[POOLS_BUCKETS];
 
-/* Return the power of two that names the bucket, and the largest request that it serves, both in bytes, under the
- * default settings. */
+/* The first function returns the power of two that names the bucket, and the second the largest request that the bucket
+ * serves. Both are in bytes, under the default settings. */
 size_t pools_size(unsigned bucket);
 size_t pools_largest(unsigned bucket);
 
@@ -25,14 +25,15 @@ size_t pools_largest(unsigned bucket);
 uint64_t pools_figure(const char *name);
 uint64_t pools_bucket_figure(unsigned bucket, const char *column);
 
-/* Return true if the address lies in the pools' range, and the largest request that its slot can hold, in bytes. */
+/* The first function returns true if the address lies in the pools' range. The second returns the largest request in
+ * bytes that the slot of the address can hold. */
 bool pools_own(const void *address);
 size_t pools_capacity(const void *address);
 
 /* Returns true if the library serves requests from pools. */
 bool pools_are_active(void);
 
-/* Writes the statistics to a descriptor in a format, and returns the result of sockmalloc_dump_as. */
+/* Writes the statistics to a descriptor in the named format. Returns the result of sockmalloc_dump_as. */
 int pools_dump_as(int descriptor, const char *format);
 
 /* Checks for every bucket that live + cached + depot + purged = carved. No other thread may allocate or free

@@ -15,11 +15,11 @@
 
 #pragma weak sockmalloc_trim
 
-/* Two trained buckets and a large one. */
+/* two trained buckets and a large bucket */
 static const unsigned buckets[] = {2, 4, 6};
 enum { SAMPLED = sizeof buckets / sizeof buckets[0] };
 
-/* one block of each sampled bucket; by its address the kernel is asked for the range */
+/* one block of each sampled bucket; the kernel's figure is that of the mapping in which these blocks lie */
 static char *landmarks[SAMPLED];
 
 static void touch(char *block, size_t size)
@@ -62,7 +62,7 @@ static void check_figures(unsigned i, uint64_t live, uint64_t free_bytes, uint64
     CHECK_EQUAL(figures.all, live + free_bytes + purged);
 }
 
-/* Returns the bytes of the whole range that are in memory, by the kernel. */
+/* Returns how many bytes of the whole range are in memory, by the kernel's figures. */
 static uint64_t ask_kernel(void)
 {
     return smaps_figure(landmarks[0], "Rss");
@@ -115,7 +115,8 @@ CASE(at_rest)
     check_by_kernel();
 }
 
-/* A purged slot with resident pages shows that the program writes to memory that it has freed. */
+/* The statistics show a purged slot with resident pages. This means that the program has written to memory that it had
+ * freed. */
 CASE(write_after_purge)
 {
     enum { LARGE = 2 };
@@ -147,7 +148,7 @@ static char *take_touched(size_t size)
     return block;
 }
 
-/* Keeps HELD live blocks of each sampled bucket, and replaces one after the other. */
+/* Keeps HELD live blocks of each sampled bucket, and replaces them one after the other. */
 static void *churn(void *number)
 {
     static char *held[CHURNERS][SAMPLED][HELD];
@@ -167,7 +168,7 @@ static void *churn(void *number)
     return NULL;
 }
 
-/* Returns the number of one figure of a bucket in a dump in JSON. */
+/* Returns one figure of a bucket from a dump in JSON. */
 static uint64_t read_figure(const char *text, unsigned bucket, const char *key)
 {
     char words[48];
@@ -205,8 +206,8 @@ static bool is_near(uint64_t one, uint64_t other, unsigned thousandths)
     return (high - low) * 1000 <= high * thousandths;
 }
 
-/* Takes a dump between two of the kernel's answers. Returns false, and compares nothing, if those differ by half of
- * the allowed error. */
+/* Takes a dump between two readings of the kernel's figure. Returns false, and compares nothing, if the two readings
+ * differ by half of the allowed error. */
 static bool compare_once(void)
 {
     struct figures figures[SAMPLED];
@@ -240,7 +241,7 @@ CASE(under_load)
     pthread_barrier_wait(&filled);
     for (unsigned try = 0; rounds < ROUNDS && try < TRIES; try++) {
         rounds += compare_once();
-        sockmalloc_trim(SIZE_MAX); /* this trims while the threads continue to work, so some pages come back at once */
+        sockmalloc_trim(SIZE_MAX); /* the threads continue to work during this trim, so some pages come back at once */
     }
     CHECK_EQUAL(rounds, ROUNDS);
     atomic_store(&over, true);

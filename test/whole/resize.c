@@ -10,7 +10,9 @@
 
 enum { MARK = 1234 /* a value of errno that no call sets */ };
 
-/* One size of each kind: below the pools, in a trained bucket, in the large pool, and above the pools. */
+/*
+ * One size of each kind: too small for the pools, in a trained bucket, in the large pool, and too large for the pools.
+ */
 static const size_t kinds[] = {100, 16390, 262177, 5000000};
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
@@ -28,12 +30,12 @@ static void check_filled(const char *block, size_t filled, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
         if (block[i] != (char)(i * 7 + filled)) {
-            CHECK_EQUAL(i, size); /* fails with the offset of the first wrong byte */
+            CHECK_EQUAL(i, size); /* if this fails, it prints the offset of the first wrong byte */
         }
     }
 }
 
-/* A way to resize a block; each has a name. */
+/* The type of a way to resize a block. Each way has a name. */
 typedef char *resize_call(char *block, size_t size);
 
 static char *by_realloc(char *block, size_t size)
@@ -74,7 +76,8 @@ static size_t fill_granted(char *block, size_t seed)
     return granted;
 }
 
-/* Every one of these sizes is resized to every other. They are odd, so that more is granted than was requested. */
+/* A block of each of these sizes is resized to every other size. The sizes are odd, so that more bytes are granted than
+ * were requested. */
 static const size_t odd_sizes[] = {1,     9,     100,    1025,    4081,    4097,    8193,    16389,  20479,
                                    20481, 69633, 300001, 1 << 20, 4190001, 4194303, 4194305, 9000001};
 enum { ODD_SIZES = sizeof odd_sizes / sizeof odd_sizes[0] };
@@ -201,7 +204,7 @@ CASE(reallocf_frees_on_failure)
     pools_check_ledger();
 }
 
-/* reallocarr of NetBSD returns the error, and then leaves the pointer and errno unchanged. */
+/* reallocarr of NetBSD returns the error. If it fails, it leaves the pointer and errno unchanged. */
 CASE(reallocarr_stores)
 {
     int (*call)(void *, size_t, size_t);

@@ -43,7 +43,7 @@ static uint64_t large_free(void)
     return sum;
 }
 
-/* No slot is purged below the limit, and above it no more than needed. */
+/* No slot is purged while the free memory is below the limit. Above the limit no more is purged than is needed. */
 CASE(large_pool_keeps_its_part)
 {
     unsigned fitting = LIMIT_OF_LARGE / (unsigned)pools_largest(LARGE);

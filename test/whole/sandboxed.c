@@ -37,12 +37,12 @@ enum { REPORT = 99, MILLISECONDS = 60, THREADS = 3, LIMIT = 64 };
 
 /* --- the filter ------------------------------------------------------------------------ */
 
-/* The calls that malloc, free, ticks, the background thread and the signal handler may make, and those that the test
- * itself needs. */
+/* The system calls that malloc, free, ticks, the background thread and the signal handler may make, and those that the
+ * test itself needs. */
 static const int malloc_calls[] = {SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_madvise, SYS_futex, SYS_brk};
 static const int test_calls[] = {SYS_exit_group, SYS_rt_sigreturn};
 
-/* The calls that libc makes when threads begin and end, and when a process forks and waits. */
+/* The system calls that libc makes when threads begin and end, and when a process forks and waits. */
 static const int thread_calls[] = {SYS_clone3,          SYS_clone, SYS_rt_sigprocmask, SYS_rt_sigaction, SYS_rseq,
                                    SYS_set_robust_list, SYS_exit};
 static const int fork_calls[] = {SYS_clone, SYS_set_robust_list, SYS_wait4};
@@ -158,7 +158,8 @@ static char *take(size_t size, unsigned form)
     }
 }
 
-/* Makes one round over all sizes: many live blocks, blocks that grow and shrink, and frees in another order. */
+/* Makes one round over all sizes: allocates many blocks, makes them larger and smaller, and frees them in another
+ * order. */
 static void churn(unsigned seed)
 {
     enum { BLOCKS = 48 };
@@ -206,8 +207,8 @@ CASE(takes_its_first_block_there)
     succeed();
 }
 
-/* A constructor of the program, which runs before main, may install the filter; the library may then start no thread
- * when main begins. */
+/* The program may have a constructor that installs the filter before main. The library may then start no thread when
+ * main begins. */
 static const char before_main[] = "main_begins_there";
 
 __attribute__((constructor)) static void forbid_threads(int words, char **word)
@@ -252,7 +253,7 @@ static void await_sleep_of_others(void)
     CHECK_EQUAL(closedir(threads), 0);
 }
 
-/* words on which the threads wait */
+/* the threads wait on these words */
 static _Atomic uint32_t sandboxed;
 static _Atomic uint32_t forever;
 
@@ -276,7 +277,7 @@ static void *work_when_sandboxed(void *before)
 CASE(threads_go_on_there)
 {
     pthread_t thread;
-    work(); /* by now the background thread has been started, if it is enabled */
+    work(); /* by now the background thread has been started, if the settings enable it */
     for (uintptr_t i = 0; i < THREADS; i++) {
         CHECK_EQUAL(pthread_create(&thread, NULL, work_when_sandboxed, (void *)(i % 2)), 0);
     }
@@ -361,7 +362,7 @@ static void answer(int number)
     atomic_fetch_add(&answers->signals, 1);
 }
 
-/* Sends both kinds of signal for statistics, and waits for the program's handler each time. */
+/* Sends both kinds of the signal that brings statistics, and each time waits for the program's handler. */
 static void ask(pid_t target)
 {
     enum { QUESTIONS = 40 };
@@ -404,7 +405,7 @@ CASE(is_signalled_there)
     succeed();
 }
 
-/* Returns the content of a file, mapped so that it can be read without a system call. */
+/* Returns the content of a file. The file is mapped, so that it can be read without a system call. */
 static char *make_file(int *descriptor, size_t size)
 {
     int file = memfd_create("table", MFD_CLOEXEC);
@@ -457,7 +458,7 @@ CASE(is_asked_there)
     succeed();
 }
 
-/* Programs call seccomp in this way to find out which filters the kernel knows. Such a call installs no filter. */
+/* Programs call seccomp in this way to learn which filters the kernel knows. Such a call installs no filter. */
 CASE(question_is_no_filter)
 {
     enum { SIZE = 16384 };
@@ -481,7 +482,7 @@ CASE(question_is_no_filter)
     free(block);
 }
 
-/* syscall passes on all arguments, the result and errno as libc's own function does. */
+/* The library's syscall passes on all arguments, the result and errno as libc's own function does. */
 CASE(syscall_passes_everything_on)
 {
     enum { PAGE = 4096 };

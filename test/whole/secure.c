@@ -1,4 +1,5 @@
-/* A program that is linked with the library and made setuid. It prints what the variables in its environment did. */
+/* A program that is linked with the library and made setuid. It prints which effects the variables in its environment
+ * had. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <sockmalloc.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* A process that carries out orders of its runner, a line each. */
+/* A process that carries out the orders that its runner sends, one in each line. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -12,8 +12,8 @@
 #include "check.h"
 #include "pools.h"
 
-/* Reads an order without stdio, in a process of one thread: when it is answered, every signal that was sent before
- * the order has been handled. */
+/* Reads an order without stdio. The process has one thread, so when an order is answered, every signal that was sent
+ * before the order has been handled. */
 static bool read_line(char *line, size_t size)
 {
     size_t used = 0;
@@ -64,7 +64,7 @@ static void take(const char *size)
     answer(pools_own(check_hide(block)) ? "pools" : "mimalloc");
 }
 
-/* Allocates a number of blocks of a size, writes to each, and frees all. */
+/* Allocates several blocks of one size, writes to each, and frees them all. */
 static void churn(const char *size)
 {
     enum { BLOCKS = 200 };
@@ -90,14 +90,15 @@ static void pair(const char *size)
     answer("done");
 }
 
-/* Writes the statistics by the C interface to the descriptor of stderr. */
+/* Writes the statistics by the C interface to descriptor 2, which is that of stderr. */
 static void dump_as(const char *format)
 {
     answer(pools_dump_as(STDERR_FILENO, format) == 0 ? "done" : "refused");
 }
 
-/* Does what a daemon does after its start: it can no longer reach the files that it came from, and drops its
- * privileges. */
+/*
+ * Does what a daemon does after its start: drops its privileges, and makes the files that it started from unreachable.
+ */
 static void retreat(const char *directory)
 {
     enum { NOBODY = 65534 };
@@ -188,7 +189,7 @@ static void obey(const char *word, const char *rest)
     }
 }
 
-/* Ends by exit when its standard input ends. */
+/* The program ends by exit when its standard input ends. */
 int main(void)
 {
     char line[1024];

@@ -32,7 +32,7 @@ static inline void set(handler *wanted, int flags)
     CHECK_EQUAL(sigaction(STATS, &action, NULL), 0);
 }
 
-/* Returns what sigaction tells of the signal; `asked` returns the handler alone. */
+/* Returns what sigaction reports of the signal; the function `asked` returns the handler alone. */
 static inline struct sigaction ask(int signal_number)
 {
     struct sigaction action;

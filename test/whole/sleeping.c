@@ -19,7 +19,7 @@
 #include "filter.h"
 
 enum {
-    FOR_EVER = -1, /* the timeout of a wait without a time limit */
+    FOR_EVER = -1, /* this timeout means a wait without a time limit */
     ROUNDS = 3,
     SHORT = 20,        /* milliseconds */
     MOST_SECONDS = 60, /* time limit of a case in seconds; a signal that is lost would leave a wait without an end */
@@ -175,7 +175,7 @@ static void *write_when_pages_have_gone(void *unused)
     return unused;
 }
 
-/* The wait ends only by the byte, which is written when the pages have gone. */
+/* Only the byte ends the wait, and it is written after the pages have been purged. */
 static void wait_in_every_way(void)
 {
     for (unsigned i = 0; i < WAYS; i++) {
@@ -201,7 +201,9 @@ static atomic_bool freed;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t over = PTHREAD_COND_INITIALIZER;
 
-/* Frees memory while the main thread is in its wait already, and then sleeps in a call that is not wrapped. */
+/*
+ * Frees memory while the main thread is already in its wait, and then sleeps in a call that the library does not wrap.
+ */
 static void *free_and_sleep_elsewhere(void *unused)
 {
     burst_nap(SHORT);
@@ -293,7 +295,7 @@ CASE(signals_end_every_wait)
     }
 }
 
-/* Waits until some pages have gone, and then sends the signal while others are being purged. */
+/* Waits until some pages have been purged, and then sends the signal while other pages are being purged. */
 static void *send_while_pages_go(void *unused)
 {
     uint64_t before = burst_resident();
@@ -321,7 +323,8 @@ CASE(no_signal_is_lost_while_pages_go)
     }
 }
 
-/* The signal is blocked outside the wait and unblocked by the mask of the wait, so it arrives when the wait begins. */
+/* The signal is blocked outside the wait, and the mask that the wait sets unblocks it. So the signal arrives when the
+ * wait begins. */
 CASE(wait_has_the_mask_that_it_was_given)
 {
     sigset_t blocked;
@@ -417,8 +420,8 @@ CASE(bad_arguments_are_refused)
     burst_end();
 }
 
-/* One of three sets has the descriptor that becomes ready. The other two come back empty, and the timeout holds the
- * time that is left. */
+/* The descriptor becomes ready for reading. Then only the set for reading still has it, and the timeout holds the time
+ * that is left. */
 CASE(select_tells_what_is_ready_and_left)
 {
     enum { ASKED = 100 };
@@ -440,7 +443,8 @@ CASE(select_tells_what_is_ready_and_left)
     burst_end();
 }
 
-/* Behind a filter the wait makes only libc's own system call. Pages that are due are purged before that call. */
+/* Behind a seccomp filter, the wait makes no system call but the one that libc's wait makes. Pages that are due are
+ * purged before that call. */
 CASE(filtered_wait_makes_no_other_call)
 {
     open_pipe();
@@ -454,7 +458,7 @@ CASE(filtered_wait_makes_no_other_call)
     burst_end();
 }
 
-/* Pages go back in the child of a fork too, which was made while other threads existed. */
+/* Pages also go back in the child of a fork, which was made while the parent had other threads. */
 CASE(pages_go_in_a_child)
 {
     pthread_t other;

@@ -10,7 +10,7 @@
 
 static char line[4096];
 
-/* Reads up to the line with which the mapping begins. */
+/* Reads the file up to the line with which the mapping begins. */
 static void find_mapping(FILE *smaps, uint64_t address)
 {
     uint64_t start;
@@ -45,6 +45,6 @@ uint64_t smaps_figure(const void *address, const char *name)
 bool smaps_has_flag(const void *address, const char *flag)
 {
     char word[8];
-    snprintf(word, sizeof word, " %s ", flag); /* each flag is followed by a space, the last one too */
+    snprintf(word, sizeof word, " %s ", flag); /* every flag in the line is followed by a space, also the last one */
     return strstr(find_line(address, "VmFlags"), word) != NULL;
 }

@@ -1,4 +1,4 @@
-/* Figures and flags of one of this process's mappings, as /proc/self/smaps has them. */
+/* Reads figures and flags of one of this process's mappings from /proc/self/smaps. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_SMAPS_H
 #define SOCKMALLOC_TEST_SMAPS_H
@@ -6,9 +6,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Returns a figure of the mapping that contains the address, such as "Rss", in bytes, from /proc/self/smaps. For a
- * block of the pools that mapping is the part of the range that can be accessed. Allocates only the stream, which is
- * too small for the pools. One thread at a time. */
+/*
+ * Returns a figure of the mapping that contains the address, such as "Rss", in bytes, from /proc/self/smaps. For a
+ * block of the pools that mapping is the part of the range that can be accessed. It allocates only a stream of stdio,
+ * which is too small for the pools. Only one thread at a time may call it.
+ */
 uint64_t smaps_figure(const void *address, const char *name);
 
 /* Returns true if the mapping that contains the address has the flag in its line VmFlags, such as "nh" for no huge

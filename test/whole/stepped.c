@@ -15,21 +15,21 @@
 #include "check.h"
 #include "pools.h"
 
-/* WARM blocks fill the thread's cache only in part, so that malloc and free stay on the fast path. */
+/* WARM blocks fill the thread's cache only in part, so that malloc and free always stay on the fast path. */
 enum { SIZE = 4096, WARM = 8, MANY = 100, LEAST_STEPS = 60 };
 
 /* the signal under test, and the signals by which the child tells where the work begins and ends */
 enum { HIT = SIGALRM, BEGIN = SIGSTOP, END = SIGTSTP };
 
-static size_t size = SIZE;  /* the first argument of the case, if it has one */
-static unsigned stride = 1; /* the second argument: how many instructions lie between two signals */
+static size_t size = SIZE;  /* the first argument of the case sets the size of the blocks */
+static unsigned stride = 1; /* how many instructions lie between two signals; the second argument of the case sets it */
 static sigjmp_buf out;
 static volatile sig_atomic_t forks;
 static volatile sig_atomic_t is_child;
 static volatile sig_atomic_t jumps;
 static volatile sig_atomic_t hits;
 
-/* Takes and frees a block as the program's own code would. */
+/* Allocates and frees a block as the program's own code would. */
 static void borrow(void)
 {
     char *block = check_hide(malloc(size));
@@ -110,7 +110,7 @@ static void *sleep_on(void *unused)
     return unused;
 }
 
-/* With a second thread in the parent, the child of a fork finds the free slots by their metadata. */
+/* The parent has a second thread. Therefore the child of a fork finds the free slots by their metadata. */
 static void begin_a_second_thread(void)
 {
     pthread_t thread;
@@ -127,7 +127,7 @@ static void work_for_ever(void)
 {
     CHECK_EQUAL(ptrace(PTRACE_TRACEME, 0, NULL, NULL), 0);
     signal(HIT, hit);
-    signal(END, SIG_IGN); /* the tracer still sees the signal, and a child without a tracer is not stopped by it */
+    signal(END, SIG_IGN); /* the tracer still sees this signal, but without a tracer the signal does not stop a child */
     for (;;) {
         if (is_child) {
             end_child();
@@ -142,7 +142,7 @@ static void work_for_ever(void)
     }
 }
 
-/* Lets the child go on. Returns the signal at which it stops. */
+/* Lets the child continue. Returns the signal at which the child stops next. */
 static int go_on(pid_t child, enum __ptrace_request how, int signal_number)
 {
     int status;
@@ -163,7 +163,9 @@ static bool step(pid_t child, unsigned count)
     return true;
 }
 
-/* Sends the signal to the child where it is, and lets it run until the work begins again. */
+/*
+ * Sends the signal to the child at the instruction where it has stopped, and lets it run until the work begins again.
+ */
 static void hit_here(pid_t child)
 {
     int stop = go_on(child, PTRACE_CONT, HIT);
@@ -208,7 +210,8 @@ CASE(handler_jumps_out)
     hit_everywhere();
 }
 
-/* The child returns from the handler to the interrupted call, and goes on with the rest. */
+/* The signal handler forks. The child of that fork returns from the handler to the interrupted call, and goes on with
+ * the rest of the work. */
 CASE(handler_forks)
 {
     forks = 1;

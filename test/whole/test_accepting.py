@@ -1,5 +1,5 @@
-"""Free memory goes back to the kernel while a program waits in accept, and the program notices no difference in
-libc's accept."""
+"""Tests that free memory goes back to the kernel while a program waits in accept, and that the program notices no
+difference to libc's accept."""
 # SPDX-License-Identifier: BSD-2-Clause
 import unittest
 

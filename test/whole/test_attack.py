@@ -1,5 +1,5 @@
-"""A hostile neighbour, a planted file or a stray write must not reach the program's data, the library's tables or
-its settings."""
+"""Tests that a hostile neighbour, a planted file or a stray write reaches neither the program's data nor the library's
+tables or settings."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import re
@@ -45,7 +45,7 @@ def objects(servant: Servant) -> dict[str, tuple[int, int]]:
 
 
 class Frozen(ServantCase):
-    """The data that every call depends on lie on pages that are read-only once start-up is over."""
+    """The data that every call of the library depends on lie on pages that are read-only once start-up is over."""
 
     def assert_frozen(self, servant: Servant) -> None:
         maps = regions(servant)

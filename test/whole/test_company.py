@@ -128,7 +128,7 @@ int main(void)
 
 
 def installed(name: str) -> Path:
-    """Returns the path of a shared library of a Debian package."""
+    """Returns the path of a shared library that a Debian package has installed."""
     found = [path for path in Path("/usr/lib").glob(f"*/{name}")]
     if not found:
         raise settings.Missing(f"{name} is not installed")
@@ -179,8 +179,9 @@ class Preloaded(Company):
         self.assertEqual(self.run_under(*self.program(), preloaded=preloaded), Outcome(0, "", ""))
 
     def test_allocators_before_us_serve_all(self) -> None:
-        """The dynamic linker uses the first allocator. Our library starts and serves nothing. Its strdup, reallocarray
-        and similar functions return blocks of the first allocator, also in constructors that run before our own."""
+        """The dynamic linker uses the allocator that is preloaded first. Our library starts and serves nothing. Its
+        strdup, reallocarray and similar functions return blocks of the first allocator, also in constructors that run
+        before our own."""
         for name in ALLOCATORS:
             preloaded = (installed(name), settings.library(), settings.early_library())
             for case in ("copies_of_strings", "relatives_of_realloc_and_free"):
@@ -290,7 +291,7 @@ class Tools(Company):
         self.assertIn("PROT_NONE", log.read_text())
 
     def test_heaptrack(self) -> None:
-        """heaptrack's library comes first, and calls our malloc for the memory."""
+        """heaptrack's library is preloaded before ours, and calls our malloc to get the memory."""
         command = [settings.tool("heaptrack"), "-o", self.directory / "trace", *self.program()]
         outcome = self.run_under(*command)
         self.assertEqual(outcome.status, 0, outcome.stderr)
@@ -302,7 +303,8 @@ class Tools(Company):
         return [settings.tool("valgrind"), "-q", "--error-exitcode=9", *options]
 
     def test_valgrind_watches_the_program(self) -> None:
-        """By default valgrind replaces our malloc by its own, and reports an overrun of the program."""
+        """By default valgrind replaces our malloc by its own, and finds out that the program has written beyond a
+        block."""
         outcome = self.run_under(*self.valgrind(), self.build("overrun", OVERRUN))
         self.assertEqual(outcome.status, 9, outcome)
         self.assertIn("0 bytes after a block of size 20,000 alloc'd", outcome.stderr)
@@ -334,7 +336,7 @@ class Layouts(Company):
 
 
 class Sanitized(Company):
-    """A program that was compiled with AddressSanitizer."""
+    """Compiles a program with AddressSanitizer, and returns its path."""
 
     def sanitized(self, *options: str) -> Path:
         return self.build("sanitized", SANITIZED, "-fsanitize=address", *options)

@@ -1,4 +1,5 @@
-"""The command's man page, completions and --help name the same options, and both shells complete them at TAB."""
+"""Tests that the command's man page, completions and --help name the same options, and that both shells complete them
+at TAB."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import re

@@ -1,4 +1,4 @@
-"""Every exported function is compared with what the standards and the manuals say of it."""
+"""Compares every exported function with what the standards and the manuals say of it."""
 # SPDX-License-Identifier: BSD-2-Clause
 from pathlib import Path
 
@@ -10,7 +10,8 @@ EXPORTS = Path(__file__).resolve().parents[1] / "abi" / "exports.txt"
 # With decay disabled, free slots are purged only when a case trims them.
 KEPT = [Run(variables={"SOCKMALLOC_DECAY_MS": "-1"})]
 
-# Limits the address space to 1 GiB, so that the new-handler's case runs out of memory before the machine does.
+# This command limits the address space to 1 GiB, so that the new-handler's case runs out of memory before the machine
+# does.
 LITTLE_MEMORY = [settings.tool("prlimit"), f"--as={1 << 30}"]
 
 

@@ -1,4 +1,4 @@
-"""Each column, setting, message and exit code is documented everywhere, from the one row that defines it."""
+"""Tests that each column, setting, message and exit code is documented everywhere, from the one row that defines it."""
 # SPDX-License-Identifier: BSD-2-Clause
 import json
 import re

@@ -60,7 +60,7 @@ class Content(ServantCase):
 
 
 class Place(ServantCase):
-    """Statistics go to stderr while that is the file that it was at start, otherwise to /tmp/sockmalloc.PID."""
+    """Statistics go to stderr while stderr is the file that it was at start, otherwise to /tmp/sockmalloc.PID."""
 
     def assert_in_default_file(self, servant: Servant, wanted: int) -> None:
         path = default_path(servant)
@@ -81,8 +81,8 @@ class Place(ServantCase):
         self.assertFalse(default_path(servant).exists())
 
     def test_stderr_that_is_closed_or_another_file(self) -> None:
-        """The file in /tmp can be read by its owner alone, whatever the umask. A data file on descriptor 2 is left
-        alone."""
+        """The file in /tmp can be read by its owner alone, whatever the umask is. The library writes nothing to a data
+        file that has descriptor 2."""
         for closed_by, orders in (
             (None, ("umask 0", "close-stderr")),
             (None, ("close-stderr", "open {data}")),
@@ -201,7 +201,7 @@ class NamedFile(ServantCase):
         self.assert_ends_well(servant)
 
     def assert_refused(self, path: Path) -> None:
-        """Checks that no statistics are written anywhere, and that the process goes on."""
+        """Checks that statistics are written nowhere, and that the process goes on."""
         servant = self.start(STATS=str(path))
         servant.signal()
         self.assertEqual(servant.ask("take 20000"), "pools")

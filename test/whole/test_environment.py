@@ -6,7 +6,7 @@ PATHS = "an absolute path of fewer than 512 bytes"
 
 DEFAULTS = {
     "MIN": "4k",
-    "MAX": "4m",  # what the harness sets
+    "MAX": "4m",  # the harness sets this variable
     "LARGE": "85000",
     "HEADROOM": "4k",
     "POOL": "thread",

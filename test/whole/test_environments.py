@@ -1,5 +1,5 @@
-"""Random environments: with any values of the variables the program runs, or it is refused because SOCKMALLOC_STRICT
-is set."""
+"""Tests random environments: whatever values the variables have, the program runs, or it is refused because
+SOCKMALLOC_STRICT is set."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import random
@@ -69,7 +69,7 @@ class Environments(ServantCase):
         variables = {f"SOCKMALLOC_{name}": self.value(name, chance) for name in chosen}
         if chance.random() < 0.2:
             variables["SOCKMALLOC_" + re.sub("[=\0]", "", self.junk(chance))] = self.junk(chance)
-        # usually not strict, because SOCKMALLOC_STRICT would refuse most of these environments
+        # usually removes SOCKMALLOC_STRICT, because with it most of these environments would be refused
         if chance.random() < 0.8:
             variables.pop("SOCKMALLOC_STRICT", None)
         return variables

@@ -1,5 +1,5 @@
-"""A hostile process forges the counters that the command reads from it. The command must end in time, show them
-safely, and never trust them."""
+"""Tests the command with a hostile process that forges the counters which the command reads. The command must end in
+time, show the counters safely, and never trust them."""
 # SPDX-License-Identifier: BSD-2-Clause
 import ctypes
 import os
@@ -21,7 +21,7 @@ VIEWS = int(os.environ.get("SOCKMALLOC_VIEWS", "300"))
 VIEWS_SEED = int(os.environ.get("SOCKMALLOC_VIEWS_SEED", "1"))
 VIEWS_SECONDS = 60 + VIEWS
 ENDS = (command.DONE, command.WITHOUT, command.OTHER_VERSION, command.DAMAGED)
-HELD = 6  # buffers of the bucket 4k that the forger's threads hold, beside those of stdio
+HELD = 6  # how many buffers of the bucket 4k the forger's threads hold, beside those of stdio
 ADDR_NO_RANDOMIZE = 0x0040000
 CLONE3 = 435
 # All control characters but the newline, because a terminal acts on each of them.
@@ -29,7 +29,7 @@ CONTROL = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]")
 
 
 class Forger:
-    """A process that forges its counters in one way at a time, by the orders of the test."""
+    """Runs a process that forges its counters in one way at a time, by the orders of the test."""
 
     def __init__(self, variables: dict[str, str]) -> None:
         self._process = subprocess.Popen(
@@ -165,8 +165,8 @@ class Views(ForgedCase):
                 self.assert_refused(self.run_command("stat", forger.pid), b"makes no sense")
 
     def test_a_range_of_slots_without_length_is_refused(self) -> None:
-        """stat refuses a process with forged counters. top, which reads this process before an honest one, shows the
-        honest one."""
+        """stat refuses a process with forged counters. top reads this process first and then an honest one, and must
+        show the honest one."""
         forger = self.forger()
         forger.forge("endless")
         self.assert_refused(self.run_command("stat", forger.pid), b"makes no sense")
@@ -193,7 +193,7 @@ class Views(ForgedCase):
         self.assert_ends(child, started)
 
     def test_a_reader_that_stands_still(self) -> None:
-        """A child process that hangs is given up after some time, and the command kills it."""
+        """A child process that hangs is given up after some time: the command kills it."""
         servant = self.start()
         reader = subprocess.Popen(
             [command.path(), "stat", str(servant.pid), "--interval", "0.01"],
@@ -259,8 +259,8 @@ class Numbers(ForgedCase):
             self.assertLess(time.monotonic(), deadline)
 
     def test_one_that_another_process_has_by_now(self) -> None:
-        """Both processes have the library at the same address, so their figures would look like those of one
-        process."""
+        """Two processes have the same number one after the other. Both have the library at the same address, so their
+        figures would look like those of one process."""
         if os.geteuid() != 0:
             self.fail("needs root, to choose a process's number")
         line = [settings.tool("sleep"), "1000"]
@@ -276,7 +276,7 @@ class Numbers(ForgedCase):
         self.addCleanup(reader.stderr.close)
         self.addCleanup(reader.wait)
         self.addCleanup(reader.kill)
-        # The command has found the process once it has printed the first table.
+        # When the command has printed the first table, it has found the process.
         while Path(f"/proc/{reader.pid}/io").read_text().splitlines()[1] == "wchar: 0":
             self.assertIsNone(reader.poll())
         reader.send_signal(signal.SIGSTOP)

@@ -1,4 +1,4 @@
-"""The statistics in each format are well formed, and have the same figures."""
+"""Tests that the statistics are well formed in each format, and that all formats have the same figures."""
 # SPDX-License-Identifier: BSD-2-Clause
 import json
 import signal
@@ -172,7 +172,7 @@ class UnderLoad(ServantCase):
                 self.assertGreater(rows[-1]["requests"], rows[0]["requests"], "they do work")
                 for row in rows:
                     known = sum(row[stock] for stock in STOCKS)
-                    # The quota counts the magazine of each processor once, and both magazines of a thread.
+                    # The quota counts the magazine of each processor once, and both magazines of each thread.
                     self.assertLessEqual(abs(known - row["carved"]), row["quota"] + self.IN_HAND, row)
                     self.assertGreaterEqual(row["carved"], 4000)
                     parts = ("resident_live", "resident_free", "resident_purged")
@@ -217,7 +217,8 @@ class Sizes(ServantCase):
                 self.assertEqual(found["json"], found["text"])
                 self.assertEqual(found["prometheus"], found["text"])
                 self.assertLessEqual(set(found["text"]), {17408, 5120, 278528})
-                # Each of several sizes was freed 4,000 times; the frees after the last sample are missing.
+                # Each of several sizes was freed 4,000 times. The histogram lacks the frees that came after the last
+                # sample.
                 self.assertGreater(sum(found["text"].values()), 12000)
                 self.assertLessEqual(sum(found["text"].values()), 16000)
 
@@ -234,7 +235,8 @@ class Sizes(ServantCase):
                 self.assertEqual(100 in found["text"], wanted, found)
                 if wanted:
                     self.assertEqual(found["prometheus"][100], found["text"][100])
-                    # One request in 61 is drawn, beginning at a random one, and 4,000 requests were made.
+                    # 4,000 requests were made. The library counts one of 61 requests and begins at a random one, so the
+                    # count is not exact.
                     self.assertGreater(found["text"][100], 3800)
 
 

@@ -1,4 +1,4 @@
-"""The list of slots in use names the callers that hold slots, the oldest first, in each dump and at exit."""
+"""Tests that the list of slots in use names the callers that hold slots, the oldest first, in each dump and at exit."""
 # SPDX-License-Identifier: BSD-2-Clause
 import unittest
 from collections.abc import Mapping
@@ -131,7 +131,7 @@ class Asked(HoldersCase):
 
 
 class Place(ServantCase):
-    """The list goes to the place of the statistics, and is not written unless it is asked for."""
+    """The list goes to the file to which the statistics go, and is written only if it was requested."""
 
     def assert_listed(self, text: str, servant: Servant) -> None:
         found = in_use.parse(text)

@@ -1,4 +1,4 @@
-"""The last bucket ends exactly at SOCKMALLOC_MAX, which may be any number of bytes."""
+"""Tests that the last bucket ends exactly at SOCKMALLOC_MAX, which may be any number of bytes."""
 # SPDX-License-Identifier: BSD-2-Clause
 import re
 

@@ -1,5 +1,5 @@
-"""Under limits on address space and on charged memory the library starts, serves requests that fit, and leaves
-memory for other users."""
+"""Tests limits on address space and on charged memory: the library starts, serves requests that fit, and leaves memory
+for other users."""
 # SPDX-License-Identifier: BSD-2-Clause
 import sys
 import unittest
@@ -24,7 +24,7 @@ def limited(limit: int) -> list[str]:
 
 
 class Limits(unittest.TestCase):
-    """Each test is repeated under several limits."""
+    """The tests of limits. Each test is repeated under several limits."""
 
     maxDiff = None
 
@@ -82,8 +82,9 @@ class Size(unittest.TestCase):
         self.assertLess(sizes[0] - sizes[1], 64 * MIB)
 
 
-# Two sizes and the least share of the limit, in percent, that the second size must get: the measured share less two,
-# and never less than mimalloc gets alone. Blocks of 16390 bytes fill 80 % of the five pages that each of them takes.
+# Two sizes of blocks, and the share of the limit, in percent, that the second size must at least get. The share is two
+# less than the measured one, and never less than mimalloc gets alone. Blocks of 16390 bytes fill 80 % of the five pages
+# that each of them takes.
 BURSTS = (
     (65536, 16384, 85),
     (16384, 65536, 85),

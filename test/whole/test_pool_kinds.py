@@ -74,7 +74,8 @@ class InForce(Kind):
 
 
 class Refused(Kind):
-    """One line says what is wrong and what is used instead, and then that is used."""
+    """One line on stderr says what is wrong with the setting and what is used instead, and then the library uses
+    that."""
 
     # The name of the test, other variables, settings, the message, and the kind that is used instead.
     FAULTS: tuple[tuple[str, Mapping[str, str], Mapping[str, str], str, str], ...] = (

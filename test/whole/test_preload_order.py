@@ -21,7 +21,8 @@ class PreloadOrder(unittest.TestCase):
         self.assertEqual(self.run_preloaded(other, ours), "pools\n")
 
     def test_thread_from_before_the_constructor(self) -> None:
-        """The thread begins to allocate before this library's constructor has run, or after, and goes on."""
+        """A thread begins to allocate before this library's constructor has run, or after it has run, and goes on
+        afterwards."""
         ours, other = settings.library(), settings.early_library()
         for libraries in ((ours, other), (other, ours)):
             self.run_preloaded(*libraries, case="thread_from_before_main", EARLY_THREAD="1")

@@ -1,5 +1,5 @@
-"""`sockmalloc record` writes only whole samples and an end that gives the reason; damaged files are refused or shown
-safely."""
+"""Tests that `sockmalloc record` writes only whole samples and an end that gives the reason, and that damaged files are
+refused or shown safely."""
 # SPDX-License-Identifier: BSD-2-Clause
 import json
 import os
@@ -146,8 +146,8 @@ class Refusals(RecordCase):
         self.assert_refused(self.show(), command.OTHER_VERSION, "is of another version")
 
     def test_numbers_that_cannot_be(self) -> None:
-        """Fills any 128 bytes of the file with random bytes: the command refuses the file or shows it, and never
-        crashes."""
+        """Fills any 128 bytes of the file with random bytes. The command must refuse the file or show it, and must
+        never crash."""
         self.record(self.start(), "-n", 1)
         content = self.file.read_bytes()
         senseless = 0

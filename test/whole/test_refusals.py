@@ -1,5 +1,5 @@
-"""The kernel refuses mmap, mremap or madvise: malloc returns NULL with ENOMEM, or the request falls through, and
-nothing crashes."""
+"""Tests with a kernel that refuses mmap, mremap or madvise: malloc returns NULL with ENOMEM, or mimalloc serves the
+request, and nothing crashes."""
 # SPDX-License-Identifier: BSD-2-Clause
 import re
 import tempfile
@@ -10,8 +10,8 @@ from pathlib import Path
 from support import cases, settings
 from support.cases import Outcome
 
-# Matches the first system call of our library, its search for a place; earlier calls are those of the dynamic linker
-# and of mimalloc.
+# Matches the first system call of our library, by which it searches for a place for the pools. Earlier calls are those
+# of the dynamic linker and of mimalloc.
 LOOK = re.compile(
     r"mmap\(0x[0-9a-f]+, \d+, PROT_NONE, MAP_PRIVATE\|MAP_ANONYMOUS\|MAP_NORESERVE\|MAP_FIXED_NOREPLACE, -1, 0\)"
 )
@@ -25,7 +25,7 @@ MIMALLOC = {"MIMALLOC_ALLOW_DECOMMIT": "0", "MIMALLOC_PURGE_DECOMMITS": "0"}
 
 
 class Refusals(unittest.TestCase):
-    """strace makes system calls fail, either one call or all from one on."""
+    """strace makes system calls fail: a single one, or all from one on."""
 
     maxDiff = None
 
@@ -90,8 +90,8 @@ class Refusals(unittest.TestCase):
             self.assert_survives("mmap", f"{number}+")
 
     def test_no_place(self) -> None:
-        """One message says that there is no place. Then mimalloc serves all, or every request fails where it has no
-        memory either."""
+        """One message says that there is no place for the pools. Then mimalloc serves all requests. If mimalloc has no
+        memory either, every request fails."""
         self.calls_of("mmap")
         first = next(i for i, line in enumerate(self.mmaps()) if LOOK.search(line)) + 1
         outcome = self.assert_survives("mmap", f"{first}+")
@@ -103,7 +103,8 @@ class Refusals(unittest.TestCase):
         return [line for line in self.log.read_text().splitlines() if line.startswith("mmap(")]
 
     def test_each_madvise(self) -> None:
-        """madvise is refused from each of the first calls on. Pages that the kernel then keeps only cost memory."""
+        """madvise fails from one of the first calls on. The kernel then keeps pages that it should give up, which does
+        nothing but cost memory."""
         _, last = self.calls_of("madvise")
         self.assertGreater(last, 1)
         for number in range(1, last + 1):
@@ -116,8 +117,8 @@ class Refusals(unittest.TestCase):
 
 
 def some_of(first: int, last: int) -> Iterator[int]:
-    """Returns the numbers of the calls to refuse: all of the first, by which the tables are mapped, some of the others,
-    and the last."""
+    """Returns the numbers of the calls that shall fail: all of the first calls, by which the tables are mapped, some of
+    the others, and the last one."""
     for number in range(first, last + 1):
         if number < first + 8 or number % 5 == 0 or number == last:
             yield number

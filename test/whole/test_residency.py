@@ -1,4 +1,4 @@
-"""The resident bytes in the statistics agree with the kernel's figures, at rest and under load."""
+"""Tests that the resident bytes in the statistics agree with the kernel's figures, at rest and under load."""
 # SPDX-License-Identifier: BSD-2-Clause
 from support import cases
 from support.cases import Run

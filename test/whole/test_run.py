@@ -163,7 +163,7 @@ class Refusals(CommandCase):
                     os.setxattr(path, "security.capability", CAPABILITIES)
                 result = command.run("run", "-L", library, path, prepare=as_nobody, command=copy)
                 self.assert_refused(result, command.REFUSED, f"{path} {words}: ")
-                # The owner of the file, and the real root, can start it like an ordinary program.
+                # The owner of the file, and the real root, can start the program like an ordinary one.
                 mine = command.run("run", "-L", library, path, command=copy)
                 self.assertEqual((mine.returncode, mine.stderr), (0, ""))
                 self.assertIn(f"LD_PRELOAD={library}", mine.stdout)
@@ -215,7 +215,8 @@ class Check(CommandCase):
         self.assert_verdict(command.run("check", servant.pid), command.NO, " is not in effect\n", off)
 
     def test_another_library_that_comes_first(self) -> None:
-        """A copy of our library without its mark comes first. What counts is the library whose malloc is called."""
+        """A copy of our library without its mark is preloaded first. The command must report the library whose malloc
+        is called."""
         other = self.directory / "libfirst.so"
         image = settings.library().read_bytes().replace(b"sockmalloc view\0", b"sockmalloc blind")
         other.write_bytes(image)
@@ -259,8 +260,8 @@ class Check(CommandCase):
         self.assertNotIn("  program ", self.sock("check", "sh", "-c", "exit 0").stdout)
 
     def test_a_command_that_is_killed(self) -> None:
-        """The kernel may stop the program before its end or may not. Either way the command reports that it was
-        killed."""
+        """The kernel may stop the killed program once more before its end, or may not. In both cases the command
+        reports that the program was killed."""
         result = self.sock("check", "sh", "-c", "kill -KILL $$; echo survived")
         self.assertNotIn("survived", result.stdout)
         self.assertIn("was ended by signal 9 (Killed)", result.stdout + result.stderr)
@@ -285,7 +286,7 @@ class Check(CommandCase):
         self.assertNotIn("mallocx", self.sock("check", program).stdout)
 
     def test_a_command_that_goes_on_without(self) -> None:
-        """The wrapper used the library, but the program that it became does not, and only that counts."""
+        """The shell used the library, but the program that it then becomes does not. Only that program counts."""
         result = self.sock("check", "sh", "-c", "unset LD_PRELOAD; exec sleep 0")
         self.assert_verdict(result, command.NO, "(sleep): sockmalloc is not in effect")
 

@@ -1,5 +1,5 @@
-"""Behind a seccomp filter that the program has set, or that was there before its start, no system call of the library
-gets the program killed."""
+"""Tests programs behind a seccomp filter, which the program has set or which was there before its start. No system call
+of the library may get the program killed."""
 # SPDX-License-Identifier: BSD-2-Clause
 
 from support import cases, settings

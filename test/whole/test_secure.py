@@ -1,4 +1,4 @@
-"""In setuid programs and programs with file capabilities every variable of the library is ignored."""
+"""Tests that in setuid programs and in programs with file capabilities every variable of the library is ignored."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import shutil
@@ -84,7 +84,8 @@ class Secure(unittest.TestCase):
         self.assert_inert()
 
     def test_control_is_obeyed(self) -> None:
-        """This is a control: in an ordinary program the variables have their effects. The strict setting comes last."""
+        """This is a control: in an ordinary program the variables do have their effects. The strict setting comes
+        last."""
         variables = self.variables()
         self.assertEqual(self.run_it(variables)[0], "")
         # the first two are refused if SOCKMALLOC_STRICT is obeyed

@@ -107,7 +107,7 @@ load_tests = cases.loader(
             **dumps(
                 signal_meets_a_pending_cancel=2, call_meets_a_pending_cancel=2, malloc_stats_meets_a_pending_cancel=2
             ),
-            # these two are run by the two cases behind them
+            # these two cases are run by the two cases that follow them
             "held_up_and_left_by_a_jump": [],
             "held_up_and_cancelled": [],
         },

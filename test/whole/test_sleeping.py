@@ -1,4 +1,5 @@
-"""Free memory goes back while a program waits for events, and the program notices no difference in libc's calls."""
+"""Tests that free memory goes back to the kernel while a program waits for events, and that the program notices no
+difference to libc's calls."""
 # SPDX-License-Identifier: BSD-2-Clause
 from support import cases
 from support.cases import Run

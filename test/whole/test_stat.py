@@ -1,5 +1,5 @@
-"""`sockmalloc stat` reads the figures that the process itself would print from outside, without disturbing the
-process."""
+"""Tests that `sockmalloc stat` reads the figures that the process itself would print, from outside and without
+disturbing the process."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import re
@@ -124,7 +124,7 @@ class BySignal(ServantCase):
         statistics.tables(servant.stderr(), 1)
 
     def test_the_program_does_not_notice(self) -> None:
-        """The program's handler does not run, because it would stop haproxy, for example."""
+        """The program's handler does not run. For example, haproxy's handler would stop haproxy."""
         servant = self.start()
         servant.ask(f"handle {int(signal.SIGUSR1)}")
         self.assertEqual(command.run("stat", servant.pid, "--signal").returncode, command.DONE)
@@ -213,7 +213,7 @@ class Refusals(ServantCase):
 
     def test_a_process_that_becomes_another_program(self) -> None:
         servant = self.start()
-        servant.ask("become")  # the servant becomes /bin/cat, without the library, which echoes its input
+        servant.ask("become")  # the servant becomes /bin/cat, which runs without the library and echoes its input
         deadline = time.monotonic() + DEADLINE_SECONDS
         while os.readlink(f"/proc/{servant.pid}/exe").endswith("servant") and time.monotonic() < deadline:
             time.sleep(0.01)

@@ -14,7 +14,8 @@ from support.terminal import DEADLINE_SECONDS, Terminal
 
 SIZES = ((80, 24), (60, 24), (40, 24))
 FAST = ("--interval", "0.05")
-# Rows for the most processes that top shows, because other processes on the machine may have the library, too.
+# The terminal has rows for as many processes as top can show, because other processes on the machine may have the
+# library, too.
 TALL = 256 + 20
 DOWN = b"\x1bOB"
 
@@ -70,8 +71,8 @@ class Screens(TopCase):
                 self.end(terminal)
 
     def test_a_rate_and_its_shares(self) -> None:
-        """Rates and shares count what came since the last reading: at times only requests of 8000 bytes in slots of
-        8192. Totals since the start include as many requests of 5000 bytes."""
+        """Rates and shares count only the requests since the last reading. At times these are only requests of 8000
+        bytes, in slots of 8192 bytes. Totals since the start include as many requests of 5000 bytes."""
         servant = self.start()
         servant.ask("churn 5000")
         sizes = itertools.cycle((5000, 8000))
@@ -125,8 +126,8 @@ class Keys(TopCase):
         self.end(terminal)
 
     def test_the_looks_go_on_between_keys(self) -> None:
-        """Each key changes the title at once, and the next key changes it back: no key waits for the interval to
-        pass."""
+        """Each key changes the title at once, and the next key changes it back. No key waits for the end of the
+        interval."""
         servant = self.start()
         terminal = self.top("--interval", "1", servant.pid)
         terminal.wait_for(lambda now: line_of(now, "4k")[1:2] == ["0"])
@@ -160,7 +161,7 @@ class Keys(TopCase):
         master.ask("take 5000")
         worker = int(master.ask("worker"))
         terminal = self.top(master.pid, worker)
-        # two live blocks: the master's own and the worker's
+        # two live blocks: one of the master and one of the worker
         screen = terminal.wait_for(lambda now: line_of(now, f"{master.pid} servant+1")[2:3] == ["2"])
         self.assertEqual(line_of(screen, str(worker)), [])
         terminal.type(b"f")

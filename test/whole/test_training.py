@@ -74,7 +74,7 @@ class Profile(TrainingCase):
         return self.start(POOL="thread", PROFILE=str(self.profile), **variables)
 
     def learn(self) -> int:
-        """Runs once to train a quota, and checks that the run is silent. Returns the quota."""
+        """Runs a servant once to train a quota, and checks that it prints nothing. Returns the quota."""
         servant = self.start_with()
         self.assertEqual(servant.ask("take 16384"), "pools")
         self.assertEqual(self.figure(servant, "16k.quota"), 0)
@@ -140,7 +140,8 @@ class Profile(TrainingCase):
         self.assertEqual(self.profile.read_text(), "precious\n")
 
     def test_directory_that_is_not_there(self) -> None:
-        """There is no profile to read and no directory to write one to, and the server must run all the same."""
+        """There is neither a profile to read nor a directory in which one can be written. The server must run all the
+        same."""
         self.profile = Path(self.directory, "none", "profile")
         servant = self.start_with()
         self.churn(servant, 16384)

@@ -1,4 +1,4 @@
-"""`sockmalloc --version` prints the versions of the library and of its mimalloc."""
+"""Tests that `sockmalloc --version` prints the versions of the library and of the mimalloc that it uses."""
 # SPDX-License-Identifier: BSD-2-Clause
 import re
 import subprocess

@@ -42,7 +42,8 @@ CASE(exit_gives_everything_back)
         CHECK_EQUAL(pools_bucket_figure(bucket, "carved"), carved[bucket]);
         CHECK_EQUAL(pools_bucket_figure(bucket, "live"), 0);
         CHECK_EQUAL(pools_bucket_figure(bucket, "cached"), 0);
-        uint64_t purged = pools_bucket_figure(bucket, "purged"); /* these slots of the last run were never used */
+        /* the slots of the last run that were never used count as purged */
+        uint64_t purged = pools_bucket_figure(bucket, "purged");
         CHECK_EQUAL(pools_bucket_figure(bucket, "depot") + purged, carved[bucket]);
     }
     pools_check_ledger();
@@ -99,8 +100,11 @@ CASE(blocks_outlive_their_thread)
     pools_check_ledger();
 }
 
-/* These destructors of thread-specific data run after the library's own, whose key is older than any of the
- * program's. In each round of destructors they free blocks and allocate others for the next round. */
+/*
+ * These destructors of thread-specific data run after the library's own, whose key is older than any of the program's.
+ * libc calls destructors in several rounds. In each round these destructors free blocks, and allocate others for the
+ * next round.
+ */
 static pthread_key_t late_key;
 static atomic_uint late_calls;
 

@@ -4,7 +4,7 @@
 #define SOCKMALLOC_TEST_USAGE_H
 
 /* Allocates blocks of all sizes, checks that none overlaps another and that calloc's are zero, frees them, and checks
- * that each bucket's counters add up (pools_check_ledger). Only for processes of one thread. */
+ * that each bucket's counters add up (pools_check_ledger). The process must have only one thread. */
 void use_everything(void);
 
 #endif

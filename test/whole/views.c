@@ -20,7 +20,7 @@
 /* A reading of another process that takes nearly this many milliseconds is a fault, unless it is held up on purpose. */
 enum { PATIENCE_MS = 2000, RECORDING_SIZE = 64 << 10, FORGERS = 4 };
 
-/* The memory in KiB that the child process which reads may use beside the copies that it makes. */
+/* The child process that reads may use this much memory in KiB beside the copies that it makes. */
 enum { MEMORY_KIB = (REMOTE_SNAPSHOT_BYTES >> 10) + (24 << 10) };
 
 static uint64_t seed;
@@ -193,7 +193,7 @@ static void put(const void *bytes, size_t size)
     whole_size += size;
 }
 
-/* Writes an honest recording with one sample and the end. */
+/* Writes an honest recording, which has one sample and the end. */
 static void record(const struct forger *forger)
 {
     static struct recording_head head;
@@ -229,7 +229,7 @@ static void read_recording(void)
     static struct recording_head head;
     static struct recording_sample sample;
     memcpy(bytes, whole, whole_size);
-    /* usually changes bytes behind the names, because the reader compares all bytes before */
+    /* usually changes only bytes that follow the names, because the reader compares all bytes before */
     size_t skipped = draw(8) == 0 ? 0 : offsetof(struct recording_head, process);
     mutate(bytes + skipped, whole_size - skipped);
     FILE *file = fmemopen(bytes, draw(8) == 0 ? 1 + draw(whole_size) : whole_size, "r");
@@ -247,7 +247,7 @@ static void read_recording(void)
 
 /* --- all --- */
 
-/* Prints the seed when this program crashes. */
+/* This signal handler prints the seed when the program crashes. */
 static void crashed(int number)
 {
     dprintf(STDOUT_FILENO, "seed %lu: ended by signal %d\n", (unsigned long)seed, number);

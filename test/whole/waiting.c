@@ -56,7 +56,7 @@ CASE(sigwait_returns_it)
     CHECK(!is_pending(STATS));
 }
 
-/* A signal that asks for statistics alone does not end the program's wait; the next one does. */
+/* A signal that requests only statistics does not end the program's wait. The next signal ends it. */
 CASE(sigwait_goes_on_after_dump_only)
 {
     sigset_t both = block();
@@ -170,8 +170,8 @@ static pthread_barrier_t barrier;
 
 static void *hold_out(void *unused)
 {
-    pthread_barrier_wait(&barrier); /* the threads have begun */
-    pthread_barrier_wait(&barrier); /* the signal has been sent */
+    pthread_barrier_wait(&barrier); /* here all threads have begun */
+    pthread_barrier_wait(&barrier); /* here the signal has been sent */
     CHECK(is_pending(STATS));
     return unused;
 }

@@ -8,7 +8,7 @@
 #include "check.h"
 #include "pools.h"
 
-/* Blocks of 1 MiB; of each, the library gets at most AHEAD pages from the kernel before they are used. */
+/* Blocks of 1 MiB. The library gets at most AHEAD pages of each block from the kernel before they are used. */
 enum { BUCKET = 8, SIZE = 1 << 20, BLOCKS = 64, PAGE = 4096, AHEAD = 16 };
 
 static bool is_zero(const char *block, size_t size)
@@ -81,7 +81,7 @@ CASE(purged_pages_are_left_alone)
     check_all_zero();
 }
 
-/* Pages that were resident stay so, and calloc clears all of them. */
+/* Pages that were resident stay resident, and calloc clears all of them. */
 CASE(reused_pages_are_cleared)
 {
     take_untouched();
@@ -94,7 +94,7 @@ CASE(reused_pages_are_cleared)
     check_all_zero();
 }
 
-/* calloc clears every byte up to malloc_usable_size, whatever the request, in each bucket. */
+/* calloc clears every byte up to malloc_usable_size, whatever size was requested, in each bucket. */
 CASE(reused_slots_are_cleared_to_their_last_usable_byte)
 {
     for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {

@@ -16,7 +16,7 @@
 struct criterion_options {
     void (*init)(void);
     void (*fini)(void);
-    double timeout; /* in seconds; 0 for the default */
+    double timeout; /* the time limit in seconds; 0 for the default */
     int signal;     /* the signal by which the test must end; 0 for none */
 };
 
@@ -49,7 +49,7 @@ void criterion_skip(const char *format, ...) __attribute__((noreturn, format(pri
     static void suite_##_##name_(void)
 #define TestSuite(suite_, ...) CRITERION_ADD(suite_##_suite, .suite = #suite_, .options = {__VA_ARGS__})
 
-/* The condition may be followed by a format, which must be a literal, and its arguments. */
+/* The condition may be followed by a message: a format, which must be a literal, and its arguments. */
 #define CRITERION_EXPECT(condition, ...) criterion_expect((condition), __FILE__, __LINE__, #condition, " " __VA_ARGS__)
 
 #define cr_assert(condition, ...)               CRITERION_EXPECT(condition, __VA_ARGS__)

@@ -1,4 +1,4 @@
-"""The bytes of bodies and values, computed from a name, so that no two are equal."""
+"""Computes the bytes of bodies and values from a name and a size, so that no two of them are equal."""
 # SPDX-License-Identifier: BSD-2-Clause
 import functools
 import hashlib
@@ -6,7 +6,7 @@ import hashlib
 
 @functools.lru_cache(maxsize=64)
 def body(size: int) -> bytes:
-    """Returns the body of this size."""
+    """Returns the body that has this size."""
     return value("body", size)
 
 

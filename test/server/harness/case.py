@@ -10,13 +10,14 @@ from pathlib import Path
 from . import dump, settings, waiting
 from .server import Server, start_on_free_ports
 
-# The least share in percent. The library promises more, and a lower share is a fault.
+# The least share, in percent, of the requested bytes that the pools must serve. The library promises more, so a lower
+# share is a fault.
 LEAST_SHARE = 90.0
-# Only a test that hangs takes so long, even on a machine that is busy with other work.
+# The deadline of a test. Only a test that hangs takes so long, even on a machine that is busy with other work.
 DEADLINE_SECONDS = 400
 SETTLE_SECONDS = 60.0
 DUMP_SECONDS = 60.0
-# Stands for no signal: the command reads the table from outside, and the process does not notice.
+# This number stands for no signal: instead, the command reads the table from outside, and the process does not notice.
 FROM_OUTSIDE = 0
 DUMP_ONLY = "1355006224"
 
@@ -29,9 +30,9 @@ def _out_of_time(_number: int, _frame: object) -> None:
 
 
 def send(pids: Iterable[int], number: int, *options: str) -> None:
-    """Sends the signal by the program kill, and not from this interpreter: a signal from a process with the server's
-    own executable brings only one dump a second, and a server written in Python has this one. One call for all
-    processes, because some do not live long."""
+    """Sends the signal by the program kill, and not from this interpreter. A process that has the server's own
+    executable can bring only one dump a second by its signals, and a server written in Python has the executable of
+    this interpreter. One run of kill sends the signal to all processes, because some do not live long."""
     command = [settings.program("kill"), *options, f"-{number}", *map(str, pids)]
     subprocess.run(command, check=True)
 
@@ -94,7 +95,7 @@ class ServerCase(unittest.TestCase):
         self.assert_library_silent(server.output(), f"the output of {server.name}")
 
     def _end(self, server: Server) -> None:
-        """Kills the server if the test has not ended it, which makes the test fail."""
+        """If the test has not ended the server, kills it and makes the test fail."""
         seen_to_end = server.status is not None
         state = "still running" if server.running() else f"status {server.process.returncode}"
         server.destroy()
@@ -106,13 +107,14 @@ class ServerCase(unittest.TestCase):
     # --- dumps ---
 
     def dump(self, pid: int, number: int = signal.SIGUSR1, path: Path | None = None) -> Table:
-        """Sends the signal and returns the new dump."""
+        """Sends the signal to the process, and returns the dump that the signal brings."""
         receive = self._expect(pid, path or self.dumps / str(pid))
         send([pid], number)
         return receive()
 
     def dump_only(self, pid: int, number: int = signal.SIGUSR1) -> Table:
-        """Asks for a dump as the manual says, so that the program's own handler does not run, and returns the dump."""
+        """Requests a dump in the way that the manual describes for dumps only, so that the program's own handler does
+        not run. Returns the dump."""
         receive = self._expect(pid, self.dumps / str(pid))
         send([pid], number, "-q", DUMP_ONLY)
         return receive()
@@ -127,7 +129,7 @@ class ServerCase(unittest.TestCase):
         return {pid: receive() for pid, receive in awaited.items()}
 
     def read(self, pid: int) -> Table:
-        """Returns the table of a process, read by the command."""
+        """Returns the table of statistics of a process, as the command reads it from outside."""
         command = [settings.command(), "stat", str(pid)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=DUMP_SECONDS)
         self.assertEqual((done.returncode, done.stderr), (0, ""), f"sockmalloc stat {pid}")
@@ -136,7 +138,7 @@ class ServerCase(unittest.TestCase):
         return table
 
     def _expect(self, pid: int, path: Path) -> Callable[[], Table]:
-        """Returns a function that waits for the next dump."""
+        """Returns a function that waits for the next dump of the process."""
 
         def complete() -> list[str]:
             return dump.split(path.read_text()) if path.exists() else []
@@ -206,8 +208,8 @@ class ServerCase(unittest.TestCase):
     def assert_live_returns(self, before: Tables, number: int = signal.SIGUSR1, slack: int = 0) -> Tables:
         """Waits until every bucket has as many live slots as before, and returns those dumps.
 
-        With a slack above 0, buckets may have fewer live slots, and all buckets together as many more. The sums
-        of each dump must agree, because the servers are at rest."""
+        With a slack above 0, each bucket may also have fewer live slots than before, and all buckets together may have
+        `slack` slots more. The sums of each dump must agree, because the servers are at rest."""
         latest: Tables = {}
 
         def settled() -> bool:

@@ -1,4 +1,4 @@
-"""A self-signed certificate that is made for one test, and that only this test's clients trust."""
+"""Makes a self-signed certificate for one test; only the clients of this test trust it."""
 # SPDX-License-Identifier: BSD-2-Clause
 import ssl
 import subprocess
@@ -8,7 +8,8 @@ from . import settings
 
 
 class Certificate:
-    """The files for the server, and a TLS context for the client that accepts this certificate only."""
+    """Holds the certificate's files for the server, and a TLS context for the client that accepts this certificate
+    only."""
 
     def __init__(self, directory: Path) -> None:
         self.certificate = directory / "certificate.pem"

@@ -15,7 +15,7 @@ ZONE = "test"
 TXT, OPT, IN = 16, 41, 1
 RESPONSE, TRUNCATED, NO_SUCH_NAME = 0x8000, 0x0200, 3
 # The largest number of bytes in a string of a TXT record, and in one of our records. An answer that is larger than a
-# datagram is cut, and requested again by TCP.
+# datagram is cut off, and the client then requests it again by TCP.
 STRING, RECORD = 250, 4000
 DATAGRAM = 1232
 _NUMBERS = itertools.count(1)
@@ -26,7 +26,7 @@ class WrongAnswer(AssertionError):
 
 
 def text(size: int) -> str:
-    """Returns the text of the name for a size: as many letters and digits."""
+    """Returns the text that belongs to the name for this size: `size` letters and digits."""
     return bodies.value("text", (size + 1) // 2).hex()[:size]
 
 
@@ -41,7 +41,7 @@ def prepare(sizes: Sequence[int]):
         lines = [f'local-zone: "{ZONE}." static']
         for size in sizes:
             for number, piece in enumerate(_pieces(text(size), RECORD)):
-                # numbered, because the server may send the records in any order
+                # each string begins with a number, because the server may send the records in any order
                 strings = [f"{number:04}", *_pieces(piece, STRING)]
                 words = " ".join(f'"{string}"' for string in strings)
                 lines.append(f"local-data: '{name(size)}. 60 IN TXT {words}'")
@@ -100,7 +100,7 @@ def _strings(data: bytes) -> Iterator[str]:
 
 
 class Stream:
-    """A TCP connection that is kept from question to question."""
+    """A TCP connection that is kept open for several questions."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS)
@@ -123,7 +123,7 @@ class Stream:
 
 
 class Datagrams:
-    """A UDP socket. On the loopback interface a datagram is lost only if the queue is full."""
+    """A UDP socket. On the loopback interface a datagram is lost only if the socket's queue is full."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

@@ -40,10 +40,10 @@ def _row(fields: list[str], columns: list[str]) -> dict[str, int]:
         raise Malformed(f"{len(fields)} fields under {len(columns)} columns: {fields}")
     row = {}
     for column, field in zip(columns[1:], fields[1:]):
-        # the sum of the capacities is "-", and resident bytes are "unknown" behind a seccomp filter
+        # the row of totals has "-" as its capacity, and resident bytes are "unknown" behind a seccomp filter
         if field == "-" or (field == "unknown" and column.startswith("resident")):
             continue
-        if re.fullmatch(r"\d+\.\d\d%", field):  # a share, as a number in ten-thousandths
+        if re.fullmatch(r"\d+\.\d\d%", field):  # a share in percent is stored as a number in ten-thousandths
             field = field.replace(".", "").rstrip("%")
         if not field.isdecimal():
             raise Malformed(f"{column} of {fields[0]} is no plain number: {field!r}")
@@ -59,7 +59,7 @@ def _share(lines: list[str]) -> float:
 
 
 def _rows(lines: Iterable[list[str]]) -> Iterator[list[str]]:
-    """Yields the fields of each line up to that of the totals."""
+    """Yields the fields of each line up to the line of totals."""
     for fields in lines:
         yield fields
         if fields[:1] == ["total"]:
@@ -87,7 +87,8 @@ def parse(text: str) -> Table:
 
 
 def split(text: str) -> list[str]:
-    """Returns the complete dumps in a file to which they were appended. The last one may be unfinished."""
+    """Returns the complete dumps in a file to which dumps were appended. The last dump may be unfinished, and is then
+    left out."""
     dumps: list[str] = []
     pending: list[str] = []
     for line in text.splitlines(keepends=True):
@@ -115,7 +116,8 @@ def ledger_errors(table: Table) -> list[str]:
 
 @dataclass(frozen=True)
 class Served:
-    """The bytes of requests of the pools' sizes that the pools served, and those that fell through."""
+    """How many bytes were requested, in sizes that the pools serve: those that the pools served, and those that fell
+    through to mimalloc."""
 
     requests: int
     asked: int
@@ -128,13 +130,13 @@ class Served:
 
 
 def served(tables: Iterable[Table]) -> Served:
-    """Returns the sum over several processes since their start."""
+    """Returns the sum over several processes, counted from their start."""
     tables = list(tables)
     return Served(*(sum(table.sum(name) for table in tables) for name in _SERVED))
 
 
 def served_between(before: Iterable[Table], after: Iterable[Table]) -> Served:
-    """Returns the sum over several processes, between two dumps of each."""
+    """Returns the sum over several processes, counted between two dumps of each process."""
     first, second = served(before), served(after)
     return Served(
         second.requests - first.requests,

@@ -1,4 +1,4 @@
-"""A server without the library that sends every byte back, and a load for any such server."""
+"""Runs a server without the library that sends every byte back, and puts a load on any such server."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import selectors
@@ -30,7 +30,7 @@ class _Server(socketserver.ThreadingTCPServer):
 
 
 class EchoUpstream:
-    """Sends every byte back, with a thread for each connection."""
+    """Runs a server that sends every byte back. Each connection has a thread."""
 
     def __init__(self) -> None:
         self._server = _Server(("127.0.0.1", 0), _Handler)
@@ -54,7 +54,7 @@ def tunnel(port: int, target: int) -> socket.socket:
     connection.sendall(f"CONNECT 127.0.0.1:{target} HTTP/1.1\r\n\r\n".encode())
     answer = b""
     while not answer.endswith(b"\r\n\r\n"):
-        byte = connection.recv(1)  # one byte at a time, because the bytes behind the head belong to the target
+        byte = connection.recv(1)  # reads one byte at a time, because the bytes behind the head belong to the target
         if not byte:
             break
         answer += byte

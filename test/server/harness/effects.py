@@ -97,7 +97,7 @@ def reopens_everywhere(name: str) -> Effect:
 
 
 def writes(name: str) -> Effect:
-    """Checks that the server writes a new file."""
+    """Checks that the server writes a new file after the signal."""
 
     @contextlib.contextmanager
     def effect(running: Running) -> Iterator[None]:

@@ -36,13 +36,13 @@ def _record(kind: int, content: bytes) -> bytes:
 
 
 def _stream(kind: int, content: bytes) -> bytes:
-    """Returns the content as records of the stream, and the empty record that ends the stream."""
+    """Returns the content as records of the stream, followed by the empty record that ends the stream."""
     parts = [content[at : at + RECORD_MAX] for at in range(0, len(content), RECORD_MAX)]
     return b"".join(_record(kind, part) for part in [*parts, b""])
 
 
 class FastCgi:
-    """A connection that is kept from request to request."""
+    """A connection that is kept open for several requests."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS)

@@ -1,4 +1,4 @@
-"""A git repository of large objects, clones of it over HTTP, and a clone that stops half-way."""
+"""Makes a git repository of large objects, clones it over HTTP, and begins a clone that stops half-way."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import hashlib
@@ -14,7 +14,7 @@ from .web import Client
 SIZES = (4096, 65_536, 300_000, 1 << 20, 5_000_000)
 IDENTITY = "-c user.name=Tester -c user.email=tester@localhost"
 PATH = "/git/large.git"
-# After this many bytes a pack has begun, and is far from its end.
+# When this many bytes have been received, a pack has begun, and its end is still far away.
 FIRST_BYTES = 200_000
 
 
@@ -30,13 +30,13 @@ def prepare(place: Place) -> None:
         (place.data / "source" / str(index)).write_bytes(_content(index))
     place.run(f"git -C source {quick} add .")
     place.run(f"git -C source {quick} {IDENTITY} commit --quiet -m files")
-    # random bytes, which git cannot compress or store as differences
+    # the files have random bytes, which git cannot compress or store as differences
     place.run(f"git clone --quiet --bare {quick} -c pack.window=0 source large.git")
 
 
 @contextlib.contextmanager
 def held(place: Place) -> Iterator[None]:
-    """Makes one whole clone, and keeps another one in the middle of its pack inside the `with` statement."""
+    """Makes one whole clone. Inside the `with` statement, another clone stands still in the middle of its pack."""
     _clone(place)
     client = Client(place.port)
     try:

@@ -60,7 +60,7 @@ class MariaDB:
         first = self._receive()
         if first[0] == OK:
             return []
-        for _ in range(first[0]):  # skips the description of each column
+        for _ in range(first[0]):  # skips the description of each column of the result
             self._receive()
         self._expect_end(self._receive())
         rows = []
@@ -104,7 +104,7 @@ class MariaDB:
 
 
 def _quoted(value: bytes) -> bytes:
-    """Returns the value as a literal of bytes, which no character set changes."""
+    """Returns the value as a literal of bytes in SQL, which no character set changes."""
     escaped = SPECIAL.sub(lambda match: b"\\" + NAMES.get(match[0][0], match[0]), value)
     return b"_binary'" + escaped + b"'"
 

@@ -11,11 +11,11 @@ from . import bodies
 TIMEOUT_SECONDS = 30
 
 CONNECT, CONNACK, PUBLISH, PUBACK, SUBSCRIBE, SUBACK, DISCONNECT = 1, 2, 3, 4, 8, 9, 14
-AT_LEAST_ONCE = 1 << 1  # the quality of service, in the flags of PUBLISH
+AT_LEAST_ONCE = 1 << 1  # the quality of service "at least once", as it stands in the flags of PUBLISH
 
 
 class Mqtt:
-    """A session that the server forgets when it ends."""
+    """The session of a client. The server forgets the session when it ends."""
 
     def __init__(self, port: int, name: str) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS)
@@ -39,7 +39,7 @@ class Mqtt:
         self._expect(SUBACK, number + b"\1")
 
     def publish(self, topic: str, payload: bytes) -> None:
-        """Returns when the server has acknowledged the message."""
+        """Sends a message, and returns when the server has acknowledged it."""
         self._number += 1
         number = struct.pack("!H", self._number)
         self._send(PUBLISH, AT_LEAST_ONCE, _text(topic) + number + payload)

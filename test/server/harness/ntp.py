@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from .place import Place
 
 TIMEOUT_SECONDS = 10
-# Leap, version and mode in one byte; the stratum; fields that the client does not know; the time of sending.
+# The fields of an NTP packet: one byte with leap, version and mode; one byte with the stratum; fields that a client
+# does not know; and the time of sending.
 PACKET = struct.Struct("!BBbb36sQ")
 ANSWER = struct.Struct("!BBbb20sQQQ")
 VERSION, CLIENT, SERVER = 4 << 3, 3, 4
@@ -24,12 +25,12 @@ class WrongAnswer(AssertionError):
 
 
 def make_directory(place: Place) -> None:
-    """Makes a directory for a socket, which no other account may enter."""
+    """Makes a directory for a socket. No other account may enter this directory."""
     place.run("mkdir --mode=750 inside")
 
 
 def received(place: Place) -> int:
-    """Returns how many questions the server has received, by the output of its own client."""
+    """Returns how many questions the server has received, as the server's own client reports it."""
     text = place.run("chronyc -h @data@/inside/chronyd.sock serverstats")
     found = RECEIVED.search(text)
     if found is None:
@@ -62,7 +63,8 @@ def check(answer: bytes, mine: int) -> None:
 
 @dataclass(frozen=True)
 class Load:
-    """The server remembers each address in a table that grows as long as new addresses come."""
+    """This load sends a question from each of many addresses. The server remembers each address in a table that grows
+    as long as new addresses come."""
 
     addresses: int
 

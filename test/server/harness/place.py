@@ -28,7 +28,7 @@ class Place:
     class."""
 
     def __init__(self, directory: Path, account: str | None, asks: str, stack: contextlib.ExitStack) -> None:
-        """Uses the account only if the tests run as root. The stack closes what this object opens."""
+        """The account is used only if the tests run as root. The stack closes what this object opens."""
         self.asks = asks
         self.directory = directory
         self.data = directory / "data"
@@ -52,7 +52,8 @@ class Place:
 
     @property
     def as_ordinary_user(self) -> str:
-        """Returns YES if the tests do not run as root, which tells vsftpd that it cannot change its account."""
+        """Returns the word for an option of vsftpd: YES if the tests do not run as root, because vsftpd cannot change
+        its account then."""
         return "NO" if os.geteuid() == 0 else "YES"
 
     @property
@@ -61,7 +62,8 @@ class Place:
 
     @property
     def sshd(self) -> str:
-        """Returns the whole path of sshd, which it needs because it executes itself again for each session."""
+        """Returns the whole path of sshd. sshd must be started by its whole path, because it executes itself again for
+        each session."""
         return settings.program("sshd")
 
     @property
@@ -91,7 +93,7 @@ class Place:
 
     @cached_property
     def origin(self) -> Upstream:
-        """Starts an HTTP server without the library at the first use."""
+        """Starts an HTTP server without the library, when it is needed for the first time."""
         upstream = Upstream()
         self._stack.callback(upstream.close)
         return upstream
@@ -103,7 +105,8 @@ class Place:
 
     @cached_property
     def echo(self) -> int:
-        """Starts a server without the library that sends every byte back at the first use, and returns its port."""
+        """Starts a server without the library that sends every byte back, when it is needed for the first time. Returns
+        the server's port."""
         upstream = EchoUpstream()
         self._stack.callback(upstream.close)
         return upstream.port
@@ -124,7 +127,7 @@ class Place:
         return _NAME.sub(lambda match: str(getattr(self, match[1])), text)
 
     def configure(self, template: str) -> None:
-        """Fills a file of the configuration folder in, and writes it into the server's directory."""
+        """Fills in a file of the configuration folder, and writes the result into the server's directory."""
         text = (CONFIGURATION / template).read_text()
         (self.directory / template).write_text(self.fill(text))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def children(pid: int) -> list[int]:
-    """Returns the children that any thread of the process has started, and none if the process has ended."""
+    """Returns the children that any thread of the process has started. Returns none if the process has ended."""
     found: list[int] = []
     try:
         threads = os.listdir(f"/proc/{pid}/task")
@@ -44,7 +44,7 @@ def start_time(pid: int) -> int | None:
 
 
 def files(pid: int) -> set[str]:
-    """Returns the names of the files that the process has open, and none if it has ended."""
+    """Returns the names of the files that the process has open. Returns none if the process has ended."""
     found = set()
     try:
         for descriptor in os.listdir(f"/proc/{pid}/fd"):

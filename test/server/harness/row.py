@@ -9,12 +9,12 @@ from .case import LEAST_SHARE
 from .place import Place
 from .server import Server
 
-# The context that puts a row's traffic on a server. Inside the `with` statement all work is done and checked, and the
-# connections are still open.
+# A context that puts a row's traffic on a server. Inside the `with` statement all of the traffic's work is done and
+# checked, and the connections are still open.
 Traffic = Callable[[Place], AbstractContextManager[None]]
 
-# The context that checks an effect of SIGUSR1. It is entered before SIGUSR1 is sent to the master, and left when the
-# master's dump is there.
+# A context that checks an effect of SIGUSR1. It is entered before SIGUSR1 is sent to the master, and left when the
+# master's dump has come.
 Effect = Callable[["Running"], AbstractContextManager[None]]
 
 
@@ -28,7 +28,7 @@ class Running:
 
 @dataclass(frozen=True)
 class Own:
-    """The effect that SIGUSR1 has on the server without the library, and how a test sees this effect."""
+    """Describes the effect that SIGUSR1 has on the server without the library, and how a test sees this effect."""
 
     words: str
     effect: Effect
@@ -37,15 +37,15 @@ class Own:
 
 @dataclass(frozen=True)
 class Row:
-    """One server. In commands and configurations, names between @ signs are attributes of Place."""
+    """A row: one server and its test. In commands and configurations, names between @ signs are attributes of Place."""
 
     name: str
     packages: tuple[str, ...]
     command: str
     traffic: Traffic
-    # the fewest requests of the pools' sizes that the traffic brings when it runs the second time
+    # the fewest requests of the pools' sizes that the traffic makes when it runs for the second time
     requests: int
-    # None if another row has the same server, or if no dump can come in this way
+    # the server's own reaction to SIGUSR1; None if another row has the same server, or if no dump can come by SIGUSR1
     own: Own | None
     # the files of the configuration folder that the command needs
     configuration: tuple[str, ...] = ()
@@ -53,35 +53,36 @@ class Row:
     ports: int = 1
     # True if the ports are UDP ports
     datagrams: bool = False
-    # The account of the server if the tests run as root, and whether the server changes to it by itself.
+    # The account that the server runs as if the tests run as root. `changes_account` is true if the server changes to
+    # this account by itself.
     account: str | None = None
     changes_account: bool = True
-    # The number of processes without clients, including the master and all that descend from it, and the number of
-    # processes that clients bring.
+    # The first is the number of processes when there are no clients, including the master and all that descend from it.
+    # The second is the number of processes that the clients add.
     processes: int = 1
     guests: int = 0
     # Returns true if the server behind the port answers.
     ready: Callable[[Place], bool] = lambda place: True
     # the signal that brings a dump and has no other effect on the server
     asks: str = "SIGUSR1"
-    # True if that signal brings a dump of the master, too. Otherwise the signal that stops the master brings the
-    # master's dump.
+    # True if the signal `asks` brings a dump of the master, too. Otherwise the master's dump is brought by the signal
+    # that stops the master.
     asks_master: bool = True
-    # The reason why no signal is sent to the processes. If there is a reason, the command reads their tables from
-    # outside.
+    # Why no signal is sent to the processes; empty if signals are sent. If there is a reason, the command reads the
+    # processes' tables from outside.
     outside: str = ""
-    # The reason why the second run of the traffic may bring no requests. If there is a reason, requests are counted
-    # from the server's start.
+    # Why the second run of the traffic may make no requests; empty if it must make some. If there is a reason, requests
+    # are counted from the server's start.
     keeps: str = ""
     # how many more slots than before may be live in the end, in all buckets together
     slack: int = 0
     stop: int = signal.SIGTERM
-    # The exit status of a server that has stopped well, with the library and without. A negative status is the signal
-    # that kills it.
+    # The exit status of a server that has stopped well, both with the library and without it. A negative status means
+    # the signal that kills the server.
     status: int = 0
-    # the least share, in percent, of the bytes in requests of the pools' sizes
+    # the least share, in percent, of the bytes requested in the pools' sizes that the pools must serve
     share: float = LEAST_SHARE
 
     def askable(self, tree: list[int]) -> list[int]:
-        """Returns the server's processes, the master first, that can be asked for a dump."""
+        """Returns those processes of the server from which a dump can be requested, the master first."""
         return tree if self.asks_master else tree[1:]

@@ -1,4 +1,4 @@
-"""A server under the preloaded library: started, watched, and ended by its own pid."""
+"""Runs a server under the preloaded library: starts it, watches it, and ends it by its own pid."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import signal
@@ -112,14 +112,14 @@ class Server:
         return self.wait_for_exit()
 
     def destroy(self) -> None:
-        """Kills the rest of the process group, and returns when it has gone."""
+        """Kills all processes that are left in the process group, and returns when they have gone."""
         if self._group_exists():
             os.killpg(self.pid, signal.SIGKILL)
         self.wait_for_exit()
         self.close_input()
 
     def _group_exists(self) -> bool:
-        self.process.poll()  # a child that has ended belongs to the group until it is waited for
+        self.process.poll()  # a child that has ended belongs to the process group until its parent has waited for it
         try:
             os.killpg(self.pid, 0)
         except ProcessLookupError:
@@ -144,7 +144,7 @@ def start_on_free_ports(
         if server.running():
             return server, ports
         server.wait_for_exit()
-        # The text of strerror(EADDRINUSE), and that of haproxy.
+        # One text is that of strerror(EADDRINUSE), and the other is haproxy's own message.
         if not any(words in server.output() for words in ("in use", "cannot bind")):
             break
     raise AssertionError(f"{server.name} did not start:\n{server.last_words()}")

@@ -13,7 +13,7 @@ MEBIBYTE = 1 << 20
 
 
 class Stage:
-    """A server, the visitors that put load on it, and the functions that disturb it."""
+    """Holds a server, the visitors that put load on it, and the functions that disturb it."""
 
     def __init__(
         self,
@@ -64,19 +64,21 @@ class Stage:
         return self._samples[len(self._samples) // 2 :]
 
     def slope(self) -> float:
-        """Returns the growth in MiB a minute, by the best straight line through the samples of the second half."""
+        """Returns by how many MiB a minute the memory grew, by the best straight line through the samples of the second
+        half."""
         seconds, sizes = zip(*self.second_half())
         return statistics.linear_regression(seconds, sizes).slope * 60 / MEBIBYTE
 
     def growth(self) -> float:
-        """Returns the growth in MiB from the median at the start of the second half to the median at its end."""
+        """Returns by how many MiB the memory grew, from the median at the start of the second half to the median at its
+        end."""
         sizes = [size for _, size in self.second_half()]
         part = len(sizes) // 2
         return (statistics.median(sizes[part:]) - statistics.median(sizes[:part])) / MEBIBYTE
 
 
 def resident(pid: int) -> int:
-    """Returns the bytes in memory, which are 0 for a process that has ended."""
+    """Returns how many bytes of the process are in memory; 0 for a process that has ended."""
     if processes.start_time(pid) is None:
         return 0
     try:

@@ -15,7 +15,7 @@ from . import bodies, settings
 from .place import Place
 
 TIMEOUT_SECONDS = 30
-# Types of packets. No server knows the last one.
+# The numbers of types of packets in the SSH protocol. No server knows the type UNKNOWN.
 IGNORE, UNIMPLEMENTED, KEX_INIT, UNKNOWN = 2, 3, 20, 15
 # If sshd runs as root it needs this directory, which Debian's service makes before the start.
 SEPARATION = Path("/run/sshd")
@@ -33,7 +33,7 @@ def prepare(place: Place) -> None:
 
 
 def _command(place: Place, program: str) -> list[str]:
-    """Returns the command without any other configuration; it trusts the test's server only."""
+    """Returns the command that runs without any other configuration and trusts only the test's server."""
     words = (place.directory / "host_key.pub").read_text().split()
     known = place.directory / "known_hosts"
     known.write_text(f"sshd-under-test {words[0]} {words[1]}\n")
@@ -86,7 +86,8 @@ class Session:
 
     def _write(self, body: bytes) -> None:
         assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # the bytes that come back show if something was lost
+        # an error here can be ignored, because the bytes that come back show if something was lost
+        with contextlib.suppress(BrokenPipeError):
             self._process.stdin.write(body)
             self._process.stdin.flush()
 
@@ -97,14 +98,14 @@ class Session:
         return self._process.stderr.read().decode()
 
     def close(self) -> None:
-        """Ends the session in good order."""
+        """Ends the session in the regular way, and checks ssh's exit status."""
         _, complaint = self._process.communicate(timeout=TIMEOUT_SECONDS)
         if self._process.returncode:
             status = self._process.returncode
             raise AssertionError(f"ssh ended with status {status}: {complaint.decode()}")
 
     def destroy(self) -> None:
-        """Kills the session, whatever its state."""
+        """Kills the session, whatever its state is."""
         self._process.kill()
         self._process.communicate()
 

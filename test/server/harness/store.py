@@ -10,7 +10,7 @@ from . import bodies
 
 
 class Client(Protocol):
-    """The methods that a client of a server with values under keys must have."""
+    """Declares the methods that a client of a server with values under keys must have."""
 
     def put(self, key: str, value: bytes) -> None: ...
 

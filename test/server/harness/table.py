@@ -18,7 +18,7 @@ def signal_number(name: str) -> int:
 
 
 class TableCase(ServerCase):
-    """The tests of every row: the server serves, and SIGUSR1 keeps the effect that it has without the library."""
+    """The tests of each row: the server serves, and SIGUSR1 keeps the effect that it has without the library."""
 
     def serve(self, row: Row) -> None:
         """Checks that the server serves, that every process shows this in its dump, and that no slot is left live
@@ -26,7 +26,9 @@ class TableCase(ServerCase):
         running = self.begin(row, row.asks)
         server, place = running.server, running.place
         number = FROM_OUTSIDE if row.outside else signal_number(row.asks)
-        with row.traffic(place):  # memory that the server keeps from the first traffic on does not count
+        # the first traffic comes before the first dump, because memory that the server then keeps for good must not
+        # count
+        with row.traffic(place):
             pass
         tree = self.settled_tree(row, server)
         before = self.dump_at_rest(place.ports, row.askable(tree), number)
@@ -71,7 +73,8 @@ class TableCase(ServerCase):
         self.assertEqual(self.settled_tree(row, running.server), tree, "a process was replaced")
 
     def assert_row_served(self, row: Row, before: Tables, last: Tables) -> None:
-        """Checks the requests of all processes together. A process that the traffic has started began with none."""
+        """Checks the requests of all processes together. The counts of a process that the traffic has started begin at
+        0."""
         text = "\n".join(table.text for table in last.values())
         first = {} if row.keeps else before
         load = dump.served_between(first.values(), last.values())
@@ -119,7 +122,7 @@ class TableCase(ServerCase):
         """Stops the server, and checks that every process of it ends, also those outside its process group."""
         running.server.logs += sorted(running.place.data.glob("*.log"))
         starts = {pid: processes.start_time(pid) for pid in running.server.tree()}
-        # leaves out processes that had ended before they were looked at
+        # leaves out processes that had ended before their start was read
         starts = {pid: start for pid, start in starts.items() if start is not None}
         self.stop(running.server, row.stop, row.status)
         waiting.until(

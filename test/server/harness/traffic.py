@@ -1,4 +1,4 @@
-"""The traffic that rows of the table of servers use."""
+"""Defines the traffic that the rows of the table of servers use."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 from collections.abc import Iterator
@@ -13,7 +13,8 @@ def http(load: web.Load) -> Traffic:
 
 
 def cached(load: web.Load) -> Traffic:
-    """Fetches every body from behind a cache once, however often the traffic runs."""
+    """Fetches bodies through a cache, and checks that the cache has requested each body only once, however often the
+    traffic runs."""
 
     @contextlib.contextmanager
     def held(place: Place) -> Iterator[None]:
@@ -60,7 +61,8 @@ def sessions(load: ssh.Load) -> Traffic:
 
 
 def proxied(load: web.Load, tunnels: echo.EchoLoad) -> Traffic:
-    """Sends HTTP to the first port, and opens tunnels to a server that sends everything back through the second."""
+    """Sends HTTP requests to the first port. Through the second port, opens tunnels to a server that sends every byte
+    back."""
 
     @contextlib.contextmanager
     def held(place: Place) -> Iterator[None]:

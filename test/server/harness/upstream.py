@@ -1,4 +1,4 @@
-"""The HTTP server behind a proxy: a thread of the test itself, without the library."""
+"""Runs the HTTP server behind a proxy: a thread of the test itself, without the library."""
 # SPDX-License-Identifier: BSD-2-Clause
 import sys
 import threading
@@ -63,7 +63,7 @@ class Upstream:
 
     @property
     def asked(self) -> dict[str, int]:
-        """Returns how often each path was requested by GET."""
+        """Returns a count for each path: how often the path was requested by GET."""
         with self._server.lock:
             return dict(self._server.asked)
 

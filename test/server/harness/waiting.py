@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-# The pause between two checks, where the kernel has no call that waits for the event.
+# The pause between two checks, for events for which the kernel has no call that waits.
 LOOK_AGAIN_SECONDS = 0.02
 
-# States in /proc/net/tcp of a listening socket, and of one that both ends have closed.
+# The states in /proc/net/tcp of a socket that listens, and of one whose connection both ends have closed.
 _NOT_CONNECTED = ("0A", "06")
 
 Result = TypeVar("Result")
@@ -23,7 +23,7 @@ def until(look: Callable[[], Result], what: str, seconds: float = 60.0) -> Resul
     """Calls `look` until its result is true, and returns this result. An error names `what`."""
     end = time.monotonic() + seconds
     while True:
-        # The time is read before the last call of `look`, so that this call is never older than the deadline.
+        # The time is read before the last call of `look`, so the last call always begins after the deadline.
         late = time.monotonic() >= end
         result = look()
         if result:

@@ -14,14 +14,14 @@ DEADLINE_SECONDS = 300
 
 @dataclass(frozen=True)
 class Run:
-    """Describes how one case is run, and what it must write to stderr."""
+    """Describes how one case is run, and what the case must write to stderr."""
 
     label: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
     arguments: Sequence[str] = ()
     # Words that go before the program, such as a prlimit command, which run without the library.
     wrapper: Sequence[str] = ()
-    # How many whole dumps the case must write to stderr; it may write nothing else there.
+    # How many whole dumps the case must write to stderr. It may write nothing else to stderr.
     dumps: int = 0
     # True if no thread allocates or frees while the dumps are written, so that their sums must agree.
     at_rest: bool = True
@@ -38,7 +38,7 @@ class Outcome:
 
 
 def outcome_of(command: Sequence[str | os.PathLike[str]], environment: Mapping[str, str]) -> Outcome:
-    """Runs a command to its end, and at the deadline kills the command and the processes that it has started."""
+    """Runs a command to its end. At the deadline, kills the command and the processes that it has started."""
     process = subprocess.Popen(
         command,
         env=environment,

@@ -21,7 +21,7 @@ def _name(heading: str) -> str:
 
 
 def of_text(text: str) -> Figures:
-    """Returns the figures of both tables in the last dump of the text."""
+    """Returns the figures of both tables in the last dump of a text."""
     figures: dict[str, dict[str, str]] = {}
     columns: list[str] = []
     for line in statistics.dump.split(text)[-1].splitlines():
@@ -49,7 +49,7 @@ def _figures_alone(row: dict[str, Any]) -> dict[str, int]:
 
 
 def of_json(text: str) -> Figures:
-    """Returns the figures of the last line."""
+    """Returns the figures in the last line of a text in JSON."""
     return {row["bucket"]: _figures_alone(row) for row in json.loads(text.splitlines()[-1])["buckets"]}
 
 

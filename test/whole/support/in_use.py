@@ -94,7 +94,7 @@ def parse(text: str) -> List:
 
 
 def split(text: str) -> tuple[list[str], str]:
-    """Returns the lists in a text, and the rest of the text."""
+    """Returns the lists in a text, and what remains of the text without them."""
     lists: list[list[str]] = []
     rest: list[str] = []
     inside = False

@@ -20,7 +20,8 @@ class Silent(AssertionError):
 
 
 def default_path(servant: "Servant") -> Path:
-    """Returns the file to which statistics go when stderr is no longer the file that it was at start."""
+    """Returns the file to which statistics go when stderr is no longer the file that it was at the start of the
+    servant."""
     return Path(f"/tmp/sockmalloc.{servant.pid}")
 
 
@@ -125,8 +126,8 @@ class ServantCase(unittest.TestCase):
         return servant
 
     def assert_refused(self, result: "subprocess.CompletedProcess[str]", code: int, words: str) -> None:
-        """Checks that the command printed nothing but one line on stderr, which contains these words, and ended with
-        this code."""
+        """Checks that the command has ended with this exit code, has printed nothing on stdout, and has printed one
+        line on stderr, which contains these words."""
         self.assertEqual((result.returncode, result.stdout), (code, ""), result.stderr)
         self.assert_complaint(result.stderr, words)
 

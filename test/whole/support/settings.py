@@ -49,7 +49,7 @@ def tool(name: str) -> str:
     return path
 
 
-# Many programs write to a few slots of every bucket, which would be some GiB with the larger buckets of the default.
+# Many programs write to a few slots of every bucket. With the larger buckets of the default that would need some GiB.
 MAXIMUM = {"SOCKMALLOC_MAX": "4m"}
 
 

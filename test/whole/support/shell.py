@@ -10,7 +10,7 @@ PROMPT = "ready>"
 CLEAR, TAB, TELL = b"\x0c", b"\t", b"\x1d"
 
 # Both shells list the matches below the line at the first TAB. The key TELL makes the shell print the line as it is
-# then, with a rising number, and begin a new one. Everything that TAB brings has been written by then.
+# then, with a rising number, and begin a new one. By then the shell has written everything that TAB made it write.
 STARTS = {
     "bash": """
         PS1='{prompt} '
@@ -47,8 +47,8 @@ class Shell:
         self._terminal.wait_for(lambda screen: any(row.startswith(PROMPT) for row in screen))
 
     def press_tab(self, typed: str) -> tuple[str, list[str]]:
-        """Types the text and TAB. Returns the line after TAB, and the rows below it. There are no rows if at most one
-        name matches."""
+        """Types the text and presses TAB. Returns the line as the shell then shows it, and the rows below it. There are
+        no rows if at most one name matches."""
         self._told += 1
         mark = f"told {self._told}: <"
         self._terminal.type(CLEAR + typed.encode() + TAB + TELL)

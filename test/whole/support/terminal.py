@@ -18,7 +18,8 @@ DEADLINE_SECONDS = 120.0
 
 
 class Terminal:
-    """Runs a command on the terminal, with stderr kept apart unless it shall be shown. Must be closed."""
+    """Runs a command on the terminal. Its stderr goes elsewhere, unless stderr shall be shown. The terminal must be
+    closed after use."""
 
     def __init__(
         self,
@@ -49,7 +50,7 @@ class Terminal:
         os.write(self._master, keys)
 
     def text(self) -> list[str]:
-        """Returns the rows of the screen without trailing blanks."""
+        """Returns the rows of the screen without blanks at their ends."""
         return [row.rstrip() for row in self._screen.display]
 
     def wait_for(self, holds: Callable[[list[str]], bool]) -> list[str]:
