@@ -1,4 +1,6 @@
-/* The interface of malloc: one row for each call, with what the standards and the man pages say about it. */
+/*
+ * Lists the calls of malloc's interface: one row for each call, with what the standards and the man pages say about it.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "calls.h"
 
@@ -11,7 +13,7 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define OPTIONAL     __attribute__((weak))
 
-/* Functions that not every process has: those of the BSDs, of C23, and of C++ by the names that its compilers use. */
+/* Not every process has these functions: those of the BSDs, of C23, and of C++ by the names that its compilers use. */
 OPTIONAL const char *sockmalloc_version(void);
 OPTIONAL void *reallocf(void *address, size_t request);
 OPTIONAL int reallocarr(void *pointer, size_t count, size_t size);
@@ -34,7 +36,8 @@ static char *print_text(const char *text)
     return asprintf(&copy, "%s", text) >= 0 ? copy : NULL;
 }
 
-/* Returns a copy of the text in a block of libc, which libc's own realloc has enlarged while the stream was written. */
+/* Writes the text to a stream (open_memstream). Returns the stream's buffer, a block of libc that libc's own realloc
+ * has enlarged meanwhile. */
 static char *stream_text(const char *text)
 {
     char *copy = NULL;
@@ -48,7 +51,7 @@ static char *stream_text(const char *text)
     return copy;
 }
 
-/* Checks all calls that take a null pointer, for which there is no block. */
+/* Checks all calls that accept a null pointer by passing one. There is no block for such a call. */
 static void pass_null(void)
 {
     free(NULL);

@@ -1,4 +1,6 @@
-/* The interface of malloc: one row for each call, with what the standards and the man pages say about it. */
+/*
+ * Lists the calls of malloc's interface: one row for each call, with what the standards and the man pages say about it.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef ORACLE_CALLS_H
 #define ORACLE_CALLS_H
@@ -22,7 +24,7 @@ enum {
     CALL_WHOLE_PAGES = 32,  /* rounds the request up to whole pages */
     CALL_CODE = 64,         /* returns an error number, and leaves the pointer as it is if it fails */
     CALL_TEXT = 128,        /* copies a string */
-    CALL_LIMIT = 4096,      /* copies at most `request` bytes of the string */
+    CALL_LIMIT = 4096,      /* copies at most `request` bytes of the string that is passed to it */
     CALL_FREES = 256,       /* frees the old block if it fails */
     CALL_THROWS = 512,      /* throws an exception when it fails; it must not fail here, since C catches none */
     CALL_ERRNO_OPEN = 1024, /* the standards do not say what happens to errno */
@@ -37,8 +39,9 @@ struct call {
     const char *text;
     size_t old_request;   /* the request of the block that is freed */
     size_t old_alignment; /* the alignment of the block that is freed */
-    void *address;        /* before the call: the block that it is passed, if any; after it: what it returned */
-    int code;             /* the result of a call that returns an error number */
+    /* before the call: the block that is passed to it, if any; after the call: the address that it returned */
+    void *address;
+    int code; /* the result of a call that returns an error number */
 };
 
 struct operation {
@@ -47,7 +50,7 @@ struct operation {
     void (*perform)(struct call *call);
     enum role role;
     size_t weight;
-    unsigned origin; /* the origin of the new block; the origins of old blocks that may be passed */
+    unsigned origin; /* ROLE_TAKE: the origin of the new block; other roles: all origins that the old block may have */
     unsigned flags;
 };
 

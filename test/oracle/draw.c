@@ -1,4 +1,4 @@
-/* The numbers, sizes and alignments that a seed decides, each from the random stream of its own thread and round. */
+/* Draws numbers, sizes and alignments by a seed. Each thread has a random stream of its own in each round. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "draw.h"
 
@@ -6,7 +6,8 @@
 
 enum { PAGE = 4096 };
 
-/* splitmix64, by Sebastiano Vigna: each state gives one number, and no two states give the same. */
+/* Mixes the bits as splitmix64 does, by Sebastiano Vigna: each state of the stream gives one number, and no two states
+ * give the same. */
 static uint64_t draw_mix(uint64_t bits)
 {
     bits = (bits ^ bits >> 30) * UINT64_C(0xbf58476d1ce4e5b9);

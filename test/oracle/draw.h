@@ -1,4 +1,4 @@
-/* The numbers, sizes and alignments that a seed decides, each from the random stream of its own thread and round. */
+/* Draws numbers, sizes and alignments by a seed. Each thread has a random stream of its own in each round. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef ORACLE_DRAW_H
 #define ORACLE_DRAW_H
@@ -14,18 +14,21 @@ struct draw {
     size_t favourite[DRAW_FAVOURITES]; /* sizes that this stream requests again and again, so that slots are reused */
 };
 
-/* Begins the random stream of these arguments. Two streams with different arguments are independent. */
+/* Begins the random stream that belongs to this seed, round and worker, in the parent or in a child. Streams that
+ * differ in any of these are independent. */
 struct draw draw_begin(uint64_t seed, unsigned round, unsigned worker, bool is_child);
 
-/* Return any 64 bits; a number below `limit`, which is not 0; true once in `count` times. */
+/* draw_bits returns any 64 bits. draw_below returns a number below `limit`, which must not be 0. draw_one_in returns
+ * true once in `count` times. */
 uint64_t draw_bits(struct draw *draw);
 size_t draw_below(struct draw *draw, size_t limit);
 bool draw_one_in(struct draw *draw, size_t count);
 
-/* Returns a size from 0 to 9 MiB, which any machine has. Most sizes are small, and many are near a bound. */
+/* Returns a size from 0 to 9 MiB, which any machine can allocate. Most sizes are small, and many are near a bound of
+ * the allocator. */
 size_t draw_size(struct draw *draw);
 
-/* Returns a size of at least 2^48, which no machine has. */
+/* Returns a size of at least 2^48, which no machine can allocate. */
 size_t draw_huge(struct draw *draw);
 
 /* Returns a power of two that is a legal alignment, and now and then one that no address can have. */
@@ -34,7 +37,7 @@ size_t draw_alignment(struct draw *draw);
 /* Returns an alignment that no call accepts, or that only some calls accept. */
 size_t draw_bad_alignment(struct draw *draw);
 
-/* an array of `count` elements of `width` bytes */
+/* describes an array of `count` elements of `width` bytes */
 struct array {
     size_t count;
     size_t width;

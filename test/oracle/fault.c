@@ -17,11 +17,12 @@ static uint64_t seed;
 static bool is_child;
 static atomic_flag told = ATOMIC_FLAG_INIT;
 
-/* If several threads find a fault only the first one prints it, because the others are mostly its consequences. */
+/* If several threads find a fault only the first one prints it, because the other faults are mostly consequences of the
+ * first. */
 void fault_die(const char *format, ...)
 {
     if (atomic_flag_test_and_set(&told)) {
-        sleep(1); /* the other thread ends the process long before that */
+        sleep(1); /* the thread that prints the first fault ends the process long before that */
         _exit(1);
     }
     char line[LINE_SIZE];
@@ -61,7 +62,7 @@ void fault_open(uint64_t number)
 void fault_note_child(void)
 {
     is_child = true;
-    atomic_flag_clear(&told); /* set if a thread of the parent was printing a fault at the fork */
+    atomic_flag_clear(&told); /* this flag is set if a thread of the parent was printing a fault at the fork */
 }
 
 void fault_watch(unsigned seconds)

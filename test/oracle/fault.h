@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-/* The position of a thread in the run. Together with the seed it names one call of the run. */
+/* Says where a thread is in the run. Together with the seed this names one call of the run. */
 struct place {
     unsigned round;
     unsigned worker;
@@ -15,7 +15,7 @@ struct place {
 
 extern _Thread_local struct place place;
 
-/* fault_open notes the seed, and fault_note_child that this process is the child of a fork. */
+/* fault_open notes the seed for the messages. fault_note_child notes that this process is the child of a fork. */
 void fault_open(uint64_t seed);
 void fault_note_child(void);
 

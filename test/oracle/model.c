@@ -8,13 +8,14 @@
 
 #include "fault.h"
 
-/* Eight bytes of a block at any address. Used instead of memcpy, which would always be a call in this program. */
+/* Reads eight bytes of a block at any address. This type is used instead of memcpy, which would always be a call in
+ * this program. */
 typedef uint64_t __attribute__((may_alias, aligned(1))) model_word;
 
 enum { WORD = sizeof(model_word), MOST = _Alignof(max_align_t) };
 
-/* The addresses of all live blocks, in order. A block of 0 bytes has one byte here, because its address must be its
- * own, too. */
+/* Holds the addresses of all live blocks, in order. A block of 0 bytes has one byte here, because no other block may
+ * have its address. */
 struct extent {
     uintptr_t begin;
     uintptr_t end;

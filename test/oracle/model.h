@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The kind of call that made a block. It decides to which calls the block may be passed. */
+/* Says which kind of call made a block, which decides to which calls the block may be passed. */
 enum origin {
     ORIGIN_MALLOC = 1,      /* malloc, calloc, realloc: free_sized accepts it */
     ORIGIN_ALIGNED = 2,     /* aligned_alloc: free_aligned_sized accepts it */
@@ -20,7 +20,7 @@ enum origin {
     ORIGIN_NEW_ALIGNED = 16 /* operator new with an alignment */
 };
 
-/* A live block, or none if the address is NULL. */
+/* Describes a live block, or no block if the address is NULL. */
 struct block {
     unsigned char *address;
     size_t request;
@@ -54,12 +54,13 @@ void model_compare(const struct block *block, const unsigned char *address, size
 /* Checks a block that no call has changed. */
 void model_check(const struct block *block);
 
-/* Checks a block before a call that may free it, and then lets other blocks use its addresses. If the call did not
- * free it, model_keep adds it again. */
+/* model_give checks a block before a call that may free it, and then lets other blocks use its addresses. If the call
+ * did not free the block, model_keep adds it again. */
 void model_give(const struct block *block);
 void model_keep(const struct block *block);
 
-/* Between model_stop and model_go_on no block is added or removed, so that a fork copies a consistent model. */
+/* model_stop blocks all threads that add or remove a block, until model_go_on is called. So a fork in between copies a
+ * consistent model. */
 void model_stop(void);
 void model_go_on(void);
 

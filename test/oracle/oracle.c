@@ -7,8 +7,8 @@
  * The seed decides the number of threads, and what each thread does in each round. In a round every thread works on
  * a shelf of blocks of its own. Then the thread ends, and the shelf goes to another thread; only the first thread
  * stays. Children of forks go on with the blocks that they inherited, as their parents do: some are forked between
- * two rounds and run a round with threads of their own, others in the middle of a round. A seed does not repeat how
- * the steps of several threads mix, the addresses of blocks, and what depends on the clock. */
+ * two rounds and run a round with threads of their own, others in the middle of a round. Two runs of one seed can
+ * differ in how the steps of several threads mix, in the addresses of blocks, and in what depends on the clock. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pthread.h>
 #include <signal.h>
@@ -49,13 +49,16 @@ struct worker {
     unsigned long forks;
 };
 
-/* Returns the shelf of blocks that the worker works on in this round. In the next round it gets the next one. */
+/*
+ * Returns the shelf of blocks that the worker works on in this round. In the next round the worker gets the next shelf.
+ */
 static struct shelf *shelf_of(unsigned worker)
 {
     return &shelves[(worker + round_now) % threads];
 }
 
-/* Forks. Returns the child's process id, or 0 in the child, where the model is as consistent as in the parent. */
+/* Forks. Returns the child's process id, or 0 in the child. The child's copy of the model is as consistent as the
+ * parent's. */
 static pid_t fork_here(void)
 {
     pid_t parent = getpid();

@@ -1,4 +1,4 @@
-/* One step of a run: draws a call, makes it, and compares the result with the call's row and the model. */
+/* Does one step of a run: draws a call, makes it, and compares the result with the call's row and the model. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "step.h"
 
@@ -11,7 +11,7 @@
 #include "fault.h"
 
 enum {
-    LITTLE = 4096, /* once a shelf holds SHELF_BYTES, each request for it is smaller than this */
+    LITTLE = 4096, /* once a shelf holds SHELF_BYTES, each request for a block on it is smaller than this */
     TEXT_MAX = 20000,
     RUSH_BLOCKS = 24,
     RUSH_TURNS = 200,
@@ -22,7 +22,7 @@ enum {
 /* No block can have this size, because no address has so many bits. */
 static const size_t impossible = (size_t)1 << 47;
 
-/* One long string. Each string that a call gets is an end of this string. */
+/* Holds one long string. Each string that is passed to a call is an end of this string. */
 static char text[TEXT_MAX + 1];
 
 void step_open(void)
@@ -82,7 +82,7 @@ static struct call step_draw(const struct operation *operation, struct draw *dra
     return call;
 }
 
-/* Returns the error number that the call must give, or 0 if it must succeed. */
+/* Returns the error number with which the call must fail, or 0 if it must succeed. */
 static int step_error(const struct operation *operation, const struct call *call)
 {
     size_t product;
@@ -95,7 +95,7 @@ static int step_error(const struct operation *operation, const struct call *call
     return call->request >= impossible || call->alignment >= impossible ? ENOMEM : 0;
 }
 
-/* Returns true if errno may change. After success POSIX allows that, and glibc's malloc does it if it cannot extend
+/* Returns true if errno may change. POSIX allows that after success. glibc's malloc changes errno if it cannot extend
  * the heap; sockmalloc never does. */
 static bool step_errno_is_open(const struct operation *operation, int error)
 {

@@ -1,4 +1,4 @@
-/* One step of a run: draws a call, makes it, and compares the result with the call's row and the model. */
+/* Does one step of a run: draws a call, makes it, and compares the result with the call's row and the model. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef ORACLE_STEP_H
 #define ORACLE_STEP_H
@@ -14,13 +14,14 @@ struct shelf {
     size_t bytes; /* the sum of all requests */
 };
 
-/* Fills the text that all strings are taken from. Called before the first step, while the process has one thread. */
+/* Fills the text that all strings are taken from. The program calls it before the first step, while the process has one
+ * thread. */
 void step_open(void);
 
-/* Does one step on a block of the shelf; `draw` decides which. */
+/* Does one step on a block of the shelf. The stream `draw` decides which step and which block. */
 void step_run(struct shelf *shelf, struct draw *draw);
 
-/* Check, or free, all blocks of the shelf. */
+/* step_check_all checks all blocks of the shelf, and step_give_all frees them. */
 void step_check_all(const struct shelf *shelf);
 void step_give_all(struct shelf *shelf, struct draw *draw);
 

@@ -3,9 +3,9 @@
 #include "books.h"
 
 /*
- * The count is sequentially consistent, so that a thread which reads these counts and the pool's counters sees them
- * change in the order in which the worker acted. This orders no worker before another, because only the judge reads
- * them.
+ * Adds to a count. The addition is sequentially consistent, so that a thread which reads these counts and the pool's
+ * counters sees them change in the order in which the worker acted. It orders no worker before another, because only
+ * the judge reads the counts.
  */
 static void books_count(_Atomic uint64_t *count, uint64_t amount)
 {

@@ -8,7 +8,8 @@
 
 #include "memory/bucket.h"
 
-/* The columns are name and help text. Each event is counted after the call that it counts has returned. */
+/* The columns of these rows are the name of a count and its help text. Each event is counted after the call that it
+ * counts has returned. */
 #define BOOKS_ROWS(ROW)                                                                                                \
     ROW(taken, "slots that malloc and realloc handed out")                                                             \
     ROW(asked, "bytes asked for in them")                                                                              \
@@ -17,7 +18,7 @@
     ROW(fell_through, "requests of the bucket that mimalloc served")                                                   \
     ROW(fell_through_asked, "bytes asked for in them")
 
-/* The counts of one worker, which only that worker changes and the judge reads. */
+/* Holds the counts of one worker. Only that worker changes them, and only the judge reads them. */
 struct books {
     struct {
 #define BOOKS_FIELD(name, help) _Atomic uint64_t name;
@@ -26,15 +27,15 @@ struct books {
     } bucket[BUCKET_LIMIT];
 };
 
-/* the counts of several workers in one bucket, added up */
+/* holds the sums over several workers of the counts of one bucket */
 struct books_sum {
 #define BOOKS_SUM(name, help) uint64_t name;
     BOOKS_ROWS(BOOKS_SUM)
 #undef BOOKS_SUM
 };
 
-/* Count that the worker has allocated a slot of the bucket, freed one, or resized one in place. Only the worker itself
- * may call these. */
+/* Each function counts one event of the worker: it has allocated a slot of the bucket, freed one, resized one in place,
+ * or got a block from mimalloc. Only the worker itself may call these functions. */
 void counters_alloc(struct books *books, unsigned bucket, size_t request);
 void counters_free(struct books *books, unsigned bucket, size_t request);
 void books_resize(struct books *books, unsigned bucket, size_t from, size_t to);

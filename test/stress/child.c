@@ -21,11 +21,11 @@ enum { CHILD_SECONDS = 120, CHILD_OPERATIONS = 2000, CHILD_WORKERS = 3, CHILD_NU
 static struct worker workers[CHILD_WORKERS];
 static _Atomic unsigned forks;
 
-/* ThreadSanitizer ignores a child of several threads, and may hang there when a thread is started, so the child has
- * one worker then. */
+/* ThreadSanitizer ignores a child of several threads, and may hang there when a thread is started. So under
+ * ThreadSanitizer the child has one worker. */
 static const unsigned child_threads = rseq_is_watched ? 1 : CHILD_WORKERS;
 
-/* Counts the inherited slots by their metadata, and compares these with the claims. */
+/* Counts the inherited slots by their metadata, and compares these counts with those of the claims. */
 static void child_inherit(struct judge_case *own)
 {
     for (uint32_t number = region_next(0); number != REGION_END; number = region_after(number)) {

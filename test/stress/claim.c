@@ -1,5 +1,5 @@
-/* A table of the program's own that says which slot belongs to which owner. It lies beside the metadata and is
- * changed by atomic exchanges only. */
+/* Keeps a table of the program's own that says which slot belongs to which owner. The table does not depend on the
+ * metadata, and is changed by atomic exchanges only. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "claim.h"
 
@@ -13,7 +13,7 @@
 struct claim_record {
     _Atomic uint64_t serial;
     size_t request;
-    _Atomic bool filled; /* atomic, because a fork may come while it is written */
+    _Atomic bool filled; /* atomic, because a fork may come while the owner writes it */
 };
 
 static struct claim_record *records; /* one record for each page of the range */

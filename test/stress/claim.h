@@ -1,5 +1,5 @@
-/* A table of the program's own that says which slot belongs to which owner. It lies beside the metadata and is
- * changed by atomic exchanges only. */
+/* Keeps a table of the program's own that says which slot belongs to which owner. The table does not depend on the
+ * metadata, and is changed by atomic exchanges only. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef STRESS_CLAIM_H
 #define STRESS_CLAIM_H
@@ -21,11 +21,11 @@ struct claim {
     bool filled; /* false while its owner is still filling it */
 };
 
-/* Maps the table. Called after the range has been set up. */
+/* Maps the table of claims. The program calls it after the range has been set up. */
 void claim_open(void);
 
-/* claim_make makes the claim on a slot that the pool has just returned, claim_fill notes that its content is
- * written, and claim_drop drops the claim. Each ends the process if that is impossible. */
+/* claim_make makes the claim on a slot that the pool has just returned, claim_fill notes that the slot's content is
+ * written, and claim_drop removes the claim. Each function ends the process if the claim is not as it must be. */
 void claim_make(const char *slot, size_t request, uint64_t serial);
 void claim_fill(const char *slot);
 struct claim claim_drop(const char *slot);

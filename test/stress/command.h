@@ -25,7 +25,7 @@ extern struct command command;
 /* Fills `command`, or prints what is wrong and ends the process. */
 void command_read(int count, char **words);
 
-/* Returns the words that repeat this run. Safe in a signal handler. */
+/* Returns the words of a command line that repeats this run. A signal handler may call this function. */
 const char *command_text(void);
 
 #endif

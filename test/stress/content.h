@@ -7,9 +7,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The parts of the pattern. It is written to the first and the last eight bytes of the buffer, and to eight bytes in
- * each page, whose place differs from buffer to buffer. One buffer in sixteen is filled in every word. All buffers
- * have at least a page. */
+/*
+ * Describes the pattern of a buffer. The pattern is written to the first and the last eight bytes of the buffer, and to
+ * eight bytes in each page, whose place in the page differs from buffer to buffer. One buffer in sixteen is filled in
+ * every word. All buffers have at least a page.
+ */
 struct content {
     const char *origin; /* the buffer's address when it was filled */
     uint64_t serial;

@@ -11,14 +11,16 @@
 #include "pool/pool.h"
 #include "pool/pool_sleep.h"
 
-/* one operation in this number zeroes memory, trims, exchanges, resizes or sleeps */
+/* one operation in ZEROES zeroes memory, one in TRIMS trims, one in EXCHANGES exchanges blocks, one in RESIZES resizes
+ * a block, and one in SLEEPS sleeps */
 enum { ZEROES = 8, TRIMS = 256, EXCHANGES = 8, RESIZES = 8, SLEEPS = 2048, TRIM_MAX = 1 << 18 };
 
-/* a sleep in which a worker waits as if for events: so many steps at most, so many nanoseconds before each at most */
+/* In a sleep, the worker acts like a thread that waits for events. It makes at most SLEEP_STEPS steps, and waits at
+ * most SLEEP_NAP nanoseconds before each. */
 enum { SLEEP_STEPS = 64, SLEEP_NAP = 1000000 };
 
-static struct shelf handover; /* a shelf for blocks from workers that allocate to workers that free */
-static struct shelf exchange; /* a shelf for blocks between workers that do both */
+static struct shelf handover; /* holds blocks on their way from workers that only allocate to workers that only free */
+static struct shelf exchange; /* holds blocks on their way between workers that do both */
 
 static bool job_is_turn(struct worker *worker, unsigned one_in)
 {
@@ -36,7 +38,7 @@ void job_take(struct worker *worker)
 {
     char *block = job_try(worker);
     while (block == NULL) {
-        sched_yield(); /* the workers that free have not caught up, so the range is full */
+        sched_yield(); /* the range is full, because the workers that free are slower */
         block = job_try(worker);
     }
     while (!shelf_put(&handover, worker_random(worker), block)) {
@@ -76,7 +78,8 @@ static char *job_use(struct worker *worker, char *block)
     return NULL;
 }
 
-/* Purges pages as a thread that waits for events does: of shared slots, and of those in its own magazines. */
+/* Purges pages, as the library does for a thread that waits for events: pages of shared slots, and of slots in the
+ * thread's own magazines. */
 static void job_sleep(void)
 {
     uint64_t wait = pool_sleep_limit(POOL_SLEEP_NEVER, false);

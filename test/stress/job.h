@@ -6,7 +6,7 @@
 #include "shelf.h"
 #include "worker.h"
 
-/* Each does one operation of the calling thread:
+/* Each of these functions does one operation of the calling thread:
  *   job_take   allocates a block and puts it on a shelf; waits while the shelf is full
  *   job_give   frees a block from the shelf; waits while the shelf is empty
  *   job_trade  allocates, frees or resizes one of the worker's own blocks, or exchanges it with another worker;
@@ -16,11 +16,12 @@ void job_take(struct worker *worker);
 void job_give(struct worker *worker);
 void job_trade(struct worker *worker);
 
-/* Frees all blocks on shelves, or all blocks that the worker holds. No other thread may work meanwhile. */
+/* job_clear_shelves frees all blocks on shelves, and job_clear frees all blocks that the worker holds. No other thread
+ * may work meanwhile. */
 void job_clear_shelves(struct worker *worker);
 void job_clear(struct worker *worker);
 
-/* Forgets the blocks on shelves. Called in the child of a fork, which finds these blocks by their claims. */
+/* Forgets the blocks on shelves. The child of a fork calls it, and finds these blocks by their claims. */
 void job_forget_shelves(void);
 
 #endif

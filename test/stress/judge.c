@@ -11,7 +11,8 @@
 #include "pool/standard.h"
 #include "statistics/snapshot.h"
 
-/* Twice the most frees between two ticks of a thread, because a tick may come late by as many frees. */
+/* TICK is how far a thread's count of frees can be wrong for a moment: twice the most frees between two readings of the
+ * clock, because a reading may come late by as many frees. */
 enum { TICK = 2 * 1024 };
 
 typedef struct books_sum sums[BUCKET_LIMIT];
@@ -34,7 +35,8 @@ static void judge_within(unsigned bucket, const char *what, uint64_t figure, uin
     }
 }
 
-/* Returns `more` minus `less`, or 0 if that is negative, because the counts were read at different times. */
+/* Returns `more` minus `less`, or 0 if the difference is negative. It can be negative because the two counts were read
+ * at different times. */
 static uint64_t judge_more(uint64_t more, uint64_t less)
 {
     return more > less ? more - less : 0;
@@ -74,7 +76,8 @@ static void judge_same(const char *doing, unsigned bucket, const char *what, uin
     }
 }
 
-/* Counts of the slots of one bucket by their metadata, and `weight`, the bytes that were requested in live slots. */
+/* Counts the slots of one bucket by their state in the metadata. `weight` is the sum of the bytes that were requested
+ * in live slots. */
 struct slot_states {
     uint64_t purged;
     uint64_t never_used;

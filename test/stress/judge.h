@@ -9,7 +9,7 @@
 #include "memory/bucket.h"
 #include "worker.h"
 
-/* All workers of a process, and the state at its beginning, because a child of fork inherits blocks. */
+/* Holds all workers of a process, and the state at the process's beginning, because a child of fork inherits blocks. */
 struct judge_case {
     struct worker *workers;
     unsigned count;
@@ -26,18 +26,20 @@ struct judge_case {
  *   returned   from given before - n ticks     to given after + n + n ticks
  *   asked      from asked before               to asked after + n largest requests of the bucket
  *   live       from taken before - given after - n    to taken after + n - given before
- * at any speed of the machine. A tick is the error that the count of frees in a cache can have for a moment
- * (cache_arm): it is too low between the function's two steps, and too high if it sets a shorter interval while its
- * two parts are read. */
+ * at any speed of the machine. A tick is the error that the count of frees in a cache can have for a moment, when
+ * cache_arm sets after how many frees the clock is read next: the count is too low between the two steps of cache_arm,
+ * and too high if cache_arm sets a shorter interval while the two parts of the count are read. */
 void judge_under_load(const struct judge_case *it);
 
-/* Compares all counts exactly, for each bucket, and the budget to the byte, while no worker works. `doing` says when
- * that was, for the message. */
+/* Compares all counts exactly, for each bucket, and the budget to the byte. No worker may work meanwhile. `doing` is
+ * printed in the message of a fault, and says at what moment the counts were compared. */
 void judge_at_rest(const struct judge_case *it, const char *doing);
 
-/* Called at the end, when all other threads have gone. The worker allocates all slots until mimalloc serves the
- * requests, which shows that no slot was lost, except for those in magazines of processors on which this thread does
- * not run. The slots stay claimed. */
+/*
+ * Allocates all slots until mimalloc serves the requests. This shows that no slot was lost, except for slots in
+ * magazines of processors on which this thread does not run. The slots stay claimed. The program calls it at the end,
+ * when all other threads have gone.
+ */
 void judge_by_emptying(const struct judge_case *it, struct worker *worker, const char *doing);
 
 #endif

@@ -21,8 +21,8 @@
 enum {
     SHIFT = 23, /* the range has 8 MiB, so small that it is full at times */
     MAXIMUM = 256 << 10,
-    CACHE_LIMIT = 2 << 20, /* bytes: too few for all caches, so that they compete for quotas */
-    FREE_LIST = 4,         /* slots on the free list; all others are purged */
+    CACHE_LIMIT = 2 << 20, /* in bytes: too small for the quotas of all caches, so that the caches compete for quotas */
+    FREE_LIST = 4,         /* the most slots on the free list; slots beyond are purged */
 };
 
 struct bucket_plan lay_plan;
@@ -39,7 +39,7 @@ static bool lay_tables(void)
            region_lay(&lay_plan, lay_range);
 }
 
-/* Sets up the pools. KIND_AUTO changes to `cpu` in the middle of the run, when one thread more than the workers
+/* Sets up the pools. KIND_AUTO changes to `cpu` in the middle of the run, when a further thread besides the workers
  * allocates a slot. */
 static bool lay_pools(void)
 {
@@ -54,7 +54,7 @@ static bool lay_pools(void)
     return opened && (command.kind != KIND_AUTO || pool_kind() == KIND_AUTO);
 }
 
-/* The child finds its parent's free slots at once, because it checks all counters before it allocates. */
+/* Finds the parent's free slots in the child at once, because the child checks all counters before it allocates. */
 static void lay_after_fork(void)
 {
     pool_atfork_child();

@@ -7,13 +7,16 @@
 
 #include "memory/bucket.h"
 
-/* Returns the number of pages in the range; all slot numbers are smaller. */
+/* Returns the number of pages in the range. The number of every slot is smaller than this. */
 uint32_t lay_pages(void);
 
 extern struct bucket_plan lay_plan;
 
-/* Sets up a range of 8 MiB for seven buckets, so that it is full at times, its slots are reused again and again, and
- * addresses change their buckets. Returns false if this machine does not have the kind of pool. */
+/*
+ * Sets up a range of 8 MiB for seven buckets. The range is so small that it is full at times, its slots are reused
+ * again and again, and its addresses pass from one bucket to another. Returns false if this machine cannot have the
+ * kind of pool.
+ */
 bool lay_rooms(void);
 
 /* Returns true if the bucket has no magazines, so that each of its requests uses a stack. */

@@ -1,4 +1,4 @@
-/* A shelf for blocks that go from one thread to another. */
+/* Provides a shelf, on which threads pass blocks to each other. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "shelf.h"
 

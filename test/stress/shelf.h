@@ -1,4 +1,4 @@
-/* A shelf for blocks that go from one thread to another. */
+/* Provides a shelf, on which threads pass blocks to each other. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef STRESS_SHELF_H
 #define STRESS_SHELF_H
@@ -9,9 +9,11 @@
 
 enum { SHELF_CELLS = 32 };
 
-/* Orders the thread that puts a block before the thread that takes this block, and no other threads. A queue with a
- * mutex would order all its users, and so hide from ThreadSanitizer what the pools fail to order. A shelf is empty
- * when it is zero, and any thread may use it. */
+/*
+ * A shelf orders a thread that puts a block before the thread that takes this block, and no other threads. A queue with
+ * a mutex would order all its users, and so hide from ThreadSanitizer what the pools fail to order. A shelf whose bytes
+ * are all zero is empty. Any thread may use a shelf.
+ */
 struct shelf {
     _Atomic(char *) cell[SHELF_CELLS];
 };

@@ -1,4 +1,5 @@
-/* The threads that run the workers: rounds of work, with new threads for those that end in the middle of a round. */
+/* Starts the threads that run the workers. They work in rounds, and a new thread takes the place of each that ends in
+ * the middle of a round. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "staff.h"
 
@@ -13,7 +14,7 @@
 
 enum { ROUNDS_MIN = 8, ROUND_OPERATIONS = 100000, LOOKS = 32, SLOT = 16384, PROGRESS_SECONDS = 10 };
 
-/* The post of a worker: what it does, and the thread that runs it now. */
+/* A post says what a worker does, and which thread runs the worker now. */
 struct post {
     struct worker *worker;
     job *job;
@@ -26,11 +27,11 @@ struct post {
     bool has_former;
 };
 
-static struct worker workers[STAFF_MAX + 1]; /* one for each thread, and one for the first thread */
+static struct worker workers[STAFF_MAX + 1]; /* one for each thread of the staff, and one for the first thread */
 static struct post posts[STAFF_MAX];
 static struct judge_case all = {.workers = workers};
 static uint64_t rounds;
-static uint64_t share; /* the operations of one worker in one round */
+static uint64_t share; /* how many operations one worker does in one round */
 static pthread_barrier_t gate;
 static pthread_key_t last_key;
 static _Atomic uint64_t replacements;
@@ -48,7 +49,8 @@ static struct worker *staff_first(void)
 
 static void *post_man(void *argument);
 
-/* Frees the last block, in a destructor that runs after the cache's own, because its key was made later. */
+/* Frees the thread's last block, in a destructor that runs after the cache's destructor, because its key was made
+ * later. */
 static void post_free_last(void *argument)
 {
     struct post *post = argument;

@@ -1,4 +1,5 @@
-/* The threads that run the workers: rounds of work, with new threads for those that end in the middle of a round. */
+/* Starts the threads that run the workers. They work in rounds, and a new thread takes the place of each that ends in
+ * the middle of a round. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef STRESS_STAFF_H
 #define STRESS_STAFF_H
@@ -7,7 +8,7 @@
 
 enum { STAFF_MIN = 4, STAFF_MAX = 32 };
 
-/* Totals of the work that a run has done. */
+/* Holds totals of the work that a run has done. */
 struct staff_totals {
     uint64_t rounds;
     uint64_t forks;

@@ -14,7 +14,7 @@
 /* the exit status that automake's test driver takes for a skipped test */
 enum { EXIT_SKIPPED = 77 };
 
-/* Prints what the run has done, which shows that it did enough. */
+/* Prints how much work the run has done, which shows that the run tested enough. */
 static void say_totals(const struct staff_totals *totals)
 {
     struct snapshot snapshot;

@@ -1,4 +1,4 @@
-/* A worker, and the single operations on a block, each of which is checked and counted. */
+/* Implements a worker and its operations on a single block, each of which is checked and counted. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "worker.h"
 
@@ -104,7 +104,7 @@ void worker_check(const char *block)
     worker_compare(block, claim.request, &content);
 }
 
-/* Frees a block that the pools had no slot for, and returns NULL. */
+/* Frees a block that came from mimalloc because the pools had no slot for the request. Returns NULL. */
 static char *worker_fall_through(struct worker *worker, char *block, size_t request)
 {
     route_free("free", block);

@@ -1,4 +1,4 @@
-/* A worker, and the single operations on a block, each of which is checked and counted. */
+/* Implements a worker and its operations on a single block, each of which is checked and counted. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef STRESS_WORKER_H
 #define STRESS_WORKER_H
@@ -12,11 +12,13 @@
 
 enum { WORKER_HOLDS = 32 };
 
-/* One thread after another runs a worker. Other threads may read only `books` and `resizing`. */
+/*
+ * A worker is run by one thread after another. Threads other than the present one may read only `books` and `resizing`.
+ */
 struct worker {
     unsigned number;
     uint64_t random;
-    uint64_t blocks; /* how many blocks it has allocated, from which their serial numbers are made */
+    uint64_t blocks; /* how many blocks the worker has allocated; the blocks' serial numbers are made from this count */
     char *held[WORKER_HOLDS];
     _Atomic bool resizing; /* while true, the worker may have two blocks without a claim */
     struct books books;
@@ -32,8 +34,8 @@ uint64_t worker_random(struct worker *worker);
 /* Returns a size for malloc in any bucket; smaller buckets are more frequent. */
 size_t worker_size(struct worker *worker);
 
-/* Allocates, by calloc if `zeroed`, claims and fills a block. Returns NULL if the request fell through; its block
- * has been freed then. Ends the process if the slot has an owner. */
+/* Allocates a block, by calloc if `zeroed` is true, claims it and fills it. Returns NULL if mimalloc had to serve the
+ * request; its block has been freed then. Ends the process if the slot has an owner already. */
 char *worker_take(struct worker *worker, size_t request, bool zeroed);
 
 /* Checks the contents of a block, and frees it. */

@@ -22,7 +22,7 @@ static uint64_t coarse(void)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* Between two steps of the coarse clock its time stands still, while a finer clock would go on. */
+/* Between two steps of the coarse clock its time stands still, while the kernel's finer clock goes on. */
 Test(clock, shows_the_coarse_clock, .timeout = 60)
 {
     uint64_t before;
@@ -59,7 +59,7 @@ static void read_or_fall_behind(unsigned number)
     }
 }
 
-/* No thread reads a time that lies before one which it, or another thread, has read already. */
+/* No thread reads a time that lies before a time which this thread, or another one, has read already. */
 Test(clock, never_goes_back, .timeout = 60)
 {
     crew_run(THREADS, read_or_fall_behind);

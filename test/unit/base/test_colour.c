@@ -1,4 +1,4 @@
-/* Tests of base/colour.h: the data that every request touches lie at different offsets of their pages. */
+/* Tests of base/colour.h: the data that every request touches lie at different offsets within their pages. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -11,11 +11,11 @@
 #include "support/crew.h"
 #include "support/house.h"
 
-/* The unit is half a cache line, because data that are only read, such as those of region and route, may share a
- * line. */
+/* The unit in which offsets are compared is half a cache line, because data that are only read, such as those of region
+ * and route, may share a cache line. */
 enum { UNIT = CACHE_LINE / 2, UNITS = COLOUR_PAGE / UNIT };
 
-/* the name of the data at each part of a page; NULL for a part that is unused */
+/* names the data that lie at each part of a page; NULL for a part that is unused */
 static const char *owner[UNITS];
 
 static void claim(const void *address, size_t size, const char *who)
@@ -28,7 +28,7 @@ static void claim(const void *address, size_t size, const char *who)
     }
 }
 
-/* Claims the first cache line of each of the two tables of metadata. */
+/* Notes which parts of a page the first cache line of each of the two tables of metadata covers. */
 static void claim_metadata(void)
 {
     claim((const void *)region.states, CACHE_LINE, "states");
@@ -45,7 +45,8 @@ static void claim_what_is_only_read(void)
     claim(&route.hints, 2 * sizeof route.hints, "only read");
 }
 
-/* Claims several pages of magazines: a page holds a few, and those of the next page lie at the same offsets. */
+/* Notes which parts of a page the magazines cover. A page holds a few magazines, and those of the next page lie at the
+ * same offsets. */
 static void claim_magazines(void)
 {
     for (unsigned i = 0; i < 32; i++) {

@@ -69,7 +69,8 @@ static void add_ten_to_all(void *context)
     counter_add_shared(&counter, 10);
 }
 
-/* If another thread made the additions instead of a handler, only counter_add_shared would lose none. */
+/* A signal handler makes additions between the instructions of the counter's functions, and none is lost. If another
+ * thread made them, only counter_add_shared would lose none. */
 Test(counter, handler_may_add_after_any_instruction)
 {
     unsigned at = 0;
@@ -83,7 +84,7 @@ Test(counter, handler_may_add_after_any_instruction)
     cr_assert_gt(at, 3U);
 }
 
-/* Runs long enough for each thread to be interrupted many times, even if there are few processors. */
+/* Adds for so long that each thread is interrupted many times, even if there are few processors. */
 static void add_shared(unsigned number)
 {
     for (unsigned i = 0; i < ROUNDS; i++) {

@@ -1,4 +1,5 @@
-/* Tests of base/stack.h, the lock-free stack: by one thread, then by several, with each item accounted for. */
+/* Tests of base/stack.h, the lock-free stack: by one thread, and then by several threads, where each item must be
+ * accounted for. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <sys/mman.h>
@@ -60,7 +61,8 @@ static void work_with_one_thread(void *argument)
     CHECK(atomic_load(&stack.head) == 7);
 }
 
-/* Criterion's runner has several threads, but the child of a fork has one, for which the swap needs no lock prefix. */
+/* Criterion's runner has several threads, but the child of a fork has one. With one thread the compare-and-swap does
+ * without the lock prefix of the instruction. */
 Test(stack, single_threaded_swap_does_the_same)
 {
     capture_clean(work_with_one_thread, NULL);
@@ -104,7 +106,8 @@ Test(stack, tag_is_at_least_40_bits_wide)
     cr_assert_leq((int)STACK_NUMBER_BITS, 64 - 40);
 }
 
-/* The tag wraps round to 0 after its largest value, and the item number beside it stays the same. */
+/* The head's tag, which changes with each operation, wraps round to 0 after its largest value. The item number beside
+ * the tag stays the same. */
 Test(stack, tag_wraps_round)
 {
     stack_push(&stack, links, 0, 3);
@@ -116,8 +119,8 @@ Test(stack, tag_wraps_round)
     cr_assert_eq(stack_pop(&stack, links, 0), STACK_EMPTY);
 }
 
-/* Replays a thread that was suspended in the middle of a pop: the top item is the one that it read, but another item
- * lies below. */
+/* Replays a thread that was suspended in the middle of a pop: the top item is the one that the thread has read, but
+ * another item lies below it now. */
 Test(stack, stale_swap_fails)
 {
     stack_push(&stack, links, 0, 1);
@@ -129,7 +132,7 @@ Test(stack, stale_swap_fails)
     stack_pop(&stack, links, 0);
     stack_push(&stack, links, 0, 3);
     cr_assert_eq(stack_top(atomic_load(&stack.head)), stack_top(seen), "the top item is the same");
-    for (int i = 0; i < 100; i++) { /* repeated, because a weak compare-and-swap may also fail without a reason */
+    for (int i = 0; i < 100; i++) { /* repeats, because a weak compare-and-swap may also fail without a reason */
         uint64_t expected = seen;
         cr_assert_not(stack_swap(&stack, &expected, stale));
     }
@@ -158,14 +161,15 @@ static void pop_between(void *context)
     popped_between = stack_pop(&stack, links, 0);
 }
 
-/* Pushes another item, and gives the item below it a new link. */
+/* Pops two items and pushes them in the order in which they were popped. So the item that was on top is below now, and
+ * is linked to another item than before. */
 static void exchange_between(void *context)
 {
     (void)context;
     popped_between = stack_pop(&stack, links, 0);
     uint32_t below = stack_pop(&stack, links, 0);
     stack_push(&stack, links, 0, popped_between);
-    if (below != STACK_EMPTY) { /* otherwise the interrupted pop already has the last item */
+    if (below != STACK_EMPTY) { /* if there was no second item, the interrupted pop already has the last item */
         stack_push(&stack, links, 0, below);
     }
     popped_between = STACK_EMPTY;
@@ -329,8 +333,8 @@ static void run_pairs(uint32_t items)
     cr_assert_eq(stack_pop(&stack, links, 0), STACK_EMPTY);
 }
 
-/* There are twice as many items as threads, so that the threads collide all the time. Without the tag this test fails
- * at once. */
+/* There are twice as many items as threads, so that the threads collide all the time. Without the tag in the stack's
+ * head this test fails at once. */
 Test(stack, pairs_over_few_items)
 {
     run_pairs(2 * THREADS);

@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "support/crew.h"
 
-/* Formats by text_add and by snprintf, whose conversions include those of text_add, and compares the two. */
+/* Formats by text_add and by snprintf, and compares the two results. snprintf knows all conversions of text_add. */
 #define EXPECT_AS_PRINTF(...)                                                                                          \
     do {                                                                                                               \
         char ours[256];                                                                                                \
@@ -109,7 +109,8 @@ Test(text, appends)
     cr_assert_eq(text.used, strlen(buffer));
 }
 
-/* With a buffer of any size, the buffer holds the start of the text and a NUL, and the byte behind it is untouched. */
+/* Into a buffer of any size text_add writes the start of the text and a NUL, and the byte behind the buffer is
+ * untouched. */
 Test(text, cuts_what_does_not_fit)
 {
     static const char whole[] = "<      word>-42 0xff 64k";
@@ -247,7 +248,7 @@ Test(text, escapes_foreign_bytes)
     expect_shown("nginx: worker ~", "nginx: worker ~");
     expect_shown("a\nb\tc\x7f", "a\\x0ab\\x09c\\x7f");
     expect_shown("\033]0;title\007", "\\x1b]0;title\\x07");
-    /* Letters of other alphabets are shown as they are. */
+    /* Letters of other alphabets are shown unchanged. */
     expect_shown("\xc3\xa4\xe2\x82\xac\xf0\x9f\x99\x82", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x99\x82");
     /* The control characters U+0080 to U+009F are escaped, as UTF-8 and as single bytes. */
     expect_shown("\xc2\x9b"
@@ -258,7 +259,8 @@ Test(text, escapes_foreign_bytes)
                  "\\x9b2J");
     /* A line separator, and a mark that turns the direction of the text, are escaped. */
     expect_shown("\xe2\x80\xa8\xe2\x80\xae", "\\xe2\\x80\\xa8\\xe2\\x80\\xae");
-    /* Invalid UTF-8: cut short, longer than needed, a surrogate, and a number beyond Unicode. */
+    /* These bytes are invalid UTF-8: a character that is cut short, one that is longer than needed, a surrogate, and a
+     * number beyond Unicode. */
     expect_shown("\xe2\x82", "\\xe2\\x82");
     expect_shown("\xc0\x8a", "\\xc0\\x8a");
     expect_shown("\xe0\x80\x8a", "\\xe0\\x80\\x8a");

@@ -117,7 +117,7 @@ Test(budget, retained_memory_without_a_limit_is_not_counted)
     cr_assert_eq(budget_excess(), 0);
 }
 
-/* The child of a fork counts the charges and the retained memory anew; the limits stay. */
+/* The child of a fork counts the charges and the retained memory anew; the limits stay as they are. */
 Test(budget, reset_sets_both)
 {
     budget_open(100, 200, BUDGET_UNLIMITED);

@@ -51,8 +51,8 @@ Test(message, name_stays_what_it_was_at_init)
     cr_assert_str_eq(message_process_name(), "former");
 }
 
-/* The value of a setting may be a kilobyte or ten: it must overflow nothing, and the line must still end with a
- * newline. */
+/* The value of a setting may have a kilobyte or ten. The message about it must overflow no buffer, and its line must
+ * still end with a newline. */
 Test(message, long_line_is_cut_and_still_ends)
 {
     static char value[10000];

@@ -118,7 +118,8 @@ static void write_to_a_pipe_without_reader(void *handler)
     expect_unblocked();
 }
 
-/* The program does not know of the write, so the SIGPIPE of it would kill the program, or surprise its handler. */
+/* The program does not know of the library's write, so a SIGPIPE from this write would kill the program, or surprise
+ * its handler. */
 Test(message_write, pipe_without_reader_causes_no_signal)
 {
     bool with_handler = true;
@@ -165,7 +166,7 @@ Test(message_write, file_size_limit_causes_no_signal)
     cr_assert_eq(lseek(file, 0, SEEK_END), 3, "the file has as many bytes as the limit allows");
 }
 
-/* The reader of the pipe is alive and does not read: the message must be given up after some time. */
+/* The reader of the pipe is alive and does not read, so the library must give the message up after some time. */
 Test(message_write, full_pipe_is_given_up, .timeout = 120)
 {
     static char bytes[1 << 20];

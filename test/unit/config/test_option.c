@@ -19,8 +19,8 @@ static void expect_number(enum option option, const char *value, uint64_t number
     cr_expect_not(set.faulty);
 }
 
-/* Checks that a bad value brings exactly one line, which has the name, the value, what was expected and the default,
- * and that the default is used. */
+/* Checks that a bad value brings exactly one line, which has the option's name, the value, what was expected and the
+ * default. Checks that the default is used. */
 static void expect_refusal(enum option option, const char *value, const char *wanted, const char *initial)
 {
     static struct option_set defaults;
@@ -87,7 +87,7 @@ static void expect_range(enum option option, const char *initial, uint64_t minim
     }
     snprintf(value, sizeof value, "%lu", minimum);
     expect_number(option, value, minimum);
-    /* not for SOCKMALLOC_MIN, whose maximum contradicts the default of SOCKMALLOC_MAX */
+    /* the maximum is not tested for SOCKMALLOC_MIN, because it contradicts the default of SOCKMALLOC_MAX */
     if (option != OPTION_MIN) {
         snprintf(value, sizeof value, "%lu", maximum);
         expect_number(option, value, maximum);
@@ -185,8 +185,8 @@ Test(option, paths)
     }
 }
 
-/* A setting that is read by itself before start has the value that it will have after start, and a bad value brings
- * no message yet. */
+/* A setting that is read before start, without the other settings, has the value that it will have after start. A bad
+ * value brings no message yet. */
 Test(option, one_option_before_all_are_read)
 {
     static const char *const values[] = {"0", "1", "off", "on", "no", "yes", "", "2", "keep", NULL};

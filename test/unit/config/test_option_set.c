@@ -24,7 +24,7 @@ Test(option_set, several_at_once)
     cr_expect_eq(set.number[OPTION_HEADROOM], 4096);
     cr_expect_eq(set.number[OPTION_VERBOSE], 1);
     cr_expect(set.faulty);
-    /* A second reading of the settings begins with the defaults again. */
+    /* When the settings are read a second time, each setting begins with its default again. */
     environment_set("SOCKMALLOC_HEADROOM", NULL);
     cr_expect_str_empty(environment_read(&set, known));
     cr_expect_not(set.faulty);

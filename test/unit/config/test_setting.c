@@ -45,7 +45,7 @@ static void expect_all_refused(const struct setting *setting, const char *const 
 
 static void expect_described(const struct setting *setting, const char *wanted)
 {
-    char buffer[96]; /* as large as the buffer for the value in a message */
+    char buffer[96]; /* has the size of the buffer in which a message describes a setting's values */
     struct text text = text_begin(buffer, sizeof buffer);
     setting_describe(setting, &text);
     cr_expect_str_eq(buffer, wanted);
@@ -73,7 +73,8 @@ Test(setting, kinds_describe_themselves)
     expect_described(&path, "an absolute path of fewer than 512 bytes");
 }
 
-/* The description of a number of things names no unit, and that of a number of bytes does. */
+/* The description of a setting that is a number of things names no unit. The description of a number of bytes names the
+ * units. */
 Test(setting, numbers_are_described_without_units)
 {
     const struct setting things = {SETTING_COUNT, 1024, 1 << 20};
@@ -124,7 +125,8 @@ Test(setting, sizes)
     expect_printed(SETTING_SIZE, UINT64_C(2) << 30, "2g");
 }
 
-/* A limit can be `none` and a budget can be `auto`, but each refuses the word of the other. */
+/* A setting that is a limit can be `none`, and a setting that is a budget can be `auto`. Each refuses the word of the
+ * other. */
 Test(setting, limits_and_budgets)
 {
     expect_range(&limit);

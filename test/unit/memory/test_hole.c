@@ -240,8 +240,8 @@ Test(hole, hole_with_a_strangers_mapping_is_given_up)
     cr_assert(os_claim(page_at(4), PAGE));
     cr_assert(os_claim(page_at(12), PAGE));
     *page_at(4) = *page_at(12) = 's';
-    /* a second hole has a stranger's mapping in its way, too, and the library takes this refusal for a shortage of
-     * memory */
+    /* a second hole has a mapping in its way that is not the library's, and the library takes this refusal for a
+     * shortage of memory */
     expect_filled(4, 1, 0, 0);
     expect_filled(2, 4, 1, 10);
     expect_filled(2, 4, 2, 16);

@@ -1,4 +1,5 @@
-/* Tests of os/cgroup.c: the files of cgroup version 1 and 2, the levels of a hierarchy, and files that are missing. */
+/* Tests of os/cgroup.c, which finds the memory limit of a process: the files of cgroup version 1 and 2, the levels of a
+ * hierarchy, and files that are missing. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -22,7 +23,7 @@ TestSuite(cgroup, .init = open_tree, .fini = tree_close);
 
 static struct cgroup_search search;
 
-/* Checks that cgroup_look finds this limit and these bytes left of it, and that errno is unchanged. */
+/* Checks that cgroup_look finds the limit `limit` with `left` bytes left of it, and that errno is unchanged. */
 static void expect_room(uint64_t limit, uint64_t left)
 {
     errno = E2BIG;

@@ -31,7 +31,7 @@ Test(lock, is_taken_and_released)
     cr_assert_eq(word_of(&lock), 0);
 }
 
-static unsigned sum; /* guarded by `lock` alone */
+static unsigned sum; /* guarded by `lock`, and not atomic */
 static _Atomic int waiters[THREADS];
 
 static void wait_once(unsigned number)
@@ -123,7 +123,7 @@ static void *wait_once_alone(void *argument)
 }
 
 /* A signal handler that tries the lock must not end the wait that it interrupted. Without SA_RESTART the kernel ends
- * the wait, and the errno of that must stay invisible. */
+ * the wait with an error, which must not change errno. */
 Test(lock, handler_may_come_while_the_thread_waits, .timeout = 120)
 {
     const struct sigaction action = {.sa_handler = add_in_handler};
@@ -176,15 +176,17 @@ Test(lock, handlers_never_wait_for_each_other, .timeout = 120)
     cr_assert_eq(word_of(&pair[1]), 0);
 }
 
-/* Handlers interrupt threads that hold the lock and threads that wait, and also take the lock in threads that do
- * neither. */
+/* Signal handlers interrupt threads that hold the lock and threads that wait for it. Handlers also take the lock in
+ * threads that neither hold it nor wait. */
 Test(lock, handlers_and_threads_together, .timeout = 60)
 {
     const struct itimerval often = {{.tv_usec = 50}, {.tv_usec = 50}};
     signal(SIGALRM, add_in_handler);
     cr_assert_eq(setitimer(ITIMER_REAL, &often, NULL), 0);
     unsigned runs = 0;
-    do { /* repeated until a handler has met both, because the kernel decides when that is */
+    /* repeats until a handler has got the lock and another has been refused, because the kernel decides when signals
+     * come */
+    do {
         crew_run(THREADS, add_up);
         runs++;
     } while (entries == 0 || refusals == 0);

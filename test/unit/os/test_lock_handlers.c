@@ -1,5 +1,5 @@
-/* Tests of os/lock.c and signal handlers: a handler never waits for the code that it interrupted, and a fork child
- * never waits for threads that it does not have. */
+/* Tests of os/lock.c and signal handlers. A handler never waits for the code that it interrupted, and the child of a
+ * fork never waits for threads that it does not have. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -112,7 +112,7 @@ Test(lock_handlers, handler_takes_another_free_lock, .timeout = 120)
     expect_waiting();
 }
 
-/* The thread that holds the other lock may itself be interrupted by a handler that waits for our lock. */
+/* The thread that holds the other lock may itself be interrupted by a handler that waits for a lock of this thread. */
 Test(lock_handlers, handler_in_a_lock_does_not_wait_for_another, .timeout = 120)
 {
     cr_assert(lock_take(&other));

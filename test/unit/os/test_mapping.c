@@ -131,8 +131,8 @@ static void map_pages(char *at, size_t count, int file, size_t first, int protec
     cr_assert_eq(got, at);
 }
 
-/* Maps one file twice, in segments with different rights as the dynamic linker does, the second copy directly behind
- * the first. */
+/* Maps one file twice, with different rights for its segments as the dynamic linker does. The second copy lies directly
+ * behind the first. */
 Test(mapping, tells_two_copies_of_a_file_apart)
 {
     char directory[] = "/tmp/sockmalloc-unit-XXXXXX";

@@ -105,7 +105,8 @@ static char *claim_first_page(void)
     return start;
 }
 
-/* The kernel gives the same error for an address that it does not have as for a range that is longer than RLIMIT_AS. */
+/* The kernel returns one error both for an address that the machine does not have and for a range that is longer than
+ * RLIMIT_AS allows. */
 Test(os, addresses_that_the_machine_lacks_are_not_free)
 {
     size_t most = SIZE_MAX / 2 / os_page_size() * os_page_size();
@@ -232,7 +233,7 @@ Test(os, locked_pages_are_called_discarded_where_they_are)
     cr_assert_eq(start[0], discarded ? 0 : 'x');
 }
 
-/* Pages are touched at both ends of the piece for which one call can ask, and at odd places. */
+/* The test touches pages at both ends of the piece of memory for which one call can ask, and at odd places. */
 Test(os, residency_tells_touched_pages)
 {
     enum { BEFORE = 100, BEHIND = 1000, ALL = BEFORE + OS_RESIDENCY_PAGES + BEHIND };
@@ -366,7 +367,7 @@ static void discard_where_it_is_refused(void *argument)
     (void)argument;
     filter_call(SYS_madvise, SECCOMP_RET_ERRNO | EPERM);
     os_try_discard(map_pages(1));
-    CHECK(os_discard_clears()); /* still true, because each refusal is visible to the caller */
+    CHECK(os_discard_clears()); /* still true, because os_discard returns false for each call that the kernel refuses */
     CHECK(!os_discard(touched_page(), os_page_size()));
 }
 
@@ -384,7 +385,7 @@ Test(os, discard_that_works_is_believed)
     cr_assert_eq(*page, 0);
 }
 
-/* Every second page of three goes, and the pages between them stay. */
+/* Pages in three ranges are discarded by one call, and the pages between the ranges stay. */
 Test(os, ranges_are_discarded_together)
 {
     char *start = map_pages(PAGES);
@@ -406,7 +407,7 @@ Test(os, ranges_are_discarded_together)
     }
 }
 
-/* The kernel refuses a range that is not mapped. The ranges before it have gone, and those behind it have not. */
+/* The kernel refuses a range that is not mapped. The ranges before it are discarded, and those behind it are not. */
 Test(os, ranges_before_a_refused_one_are_discarded)
 {
     char *start = map_pages(PAGES);
@@ -425,7 +426,7 @@ Test(os, ranges_before_a_refused_one_are_discarded)
     cr_assert_eq(*page_at(start, 8), 'x');
 }
 
-/* An emulator may accept the call and do nothing. */
+/* An emulator of the kernel may accept process_madvise and do nothing. */
 static void discard_together_where_it_does_nothing(void *argument)
 {
     const struct span two[] = {{touched_page(), os_page_size()}, {touched_page(), os_page_size()}};

@@ -1,5 +1,5 @@
-/* Tests of os/sandbox.c: which seccomp filters are known, from before and after start, and which system calls are
- * then allowed. */
+/* Tests of os/sandbox.c: which seccomp filters the library knows of, from before and after start, and which system
+ * calls it may then make. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <linux/seccomp.h>

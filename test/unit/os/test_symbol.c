@@ -1,5 +1,5 @@
-/* Tests of os/symbol.c: the function that an address lies in, compared with dladdr and dlsym, also where files
- * cannot be read. */
+/* Tests of os/symbol.c, which finds the function that an address lies in. The results are compared with dladdr and
+ * dlsym, also in a process that cannot read files. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <dlfcn.h>
@@ -87,7 +87,8 @@ Test(symbol, names_object_function_and_offset)
         size_t size;
         char *function = find(names[i], &size);
         expect_function(function, 1);
-        /* also for the address at the function's end, because the last call in a function may not return */
+        /* also tests the address at the function's end, because it is the return address of a last call that does not
+         * return */
         expect_function(function, size);
         const char *words = print(function);
         cr_assert_null(strstr(words, "+0x0)"), "%s: an address after a call belongs to the function with the call",
@@ -169,7 +170,7 @@ Test(symbol, remembers_objects_separately)
     cr_assert_gt(seen, 3);
 }
 
-/* The second print of an address gives the same text, as long as the object is remembered. */
+/* When an address is printed a second time the text is the same, as long as the object is remembered. */
 Test(symbol, second_answer_is_the_same)
 {
     size_t size;
@@ -203,7 +204,7 @@ Test(symbol, unloaded_object_has_no_symbols)
     cr_assert_str_eq(print(function + 1),
                      expected("%s(%s+0x%zx)", "libBrokenLocale.so.1", "__ctype_get_mb_cur_max", 1));
     cr_assert_eq(dlclose(handle), 0);
-    /* The library was unloaded between two questions, so its symbols cannot be read any more. */
+    /* The library was unloaded after the first print of the address, so its symbols cannot be read any more. */
     const char *words = print(function + 1);
     cr_assert_eq(strncmp(words, "libBrokenLocale.so.1+0x", 23), 0, "%s", words);
     symbol_begin(&finder);
@@ -244,7 +245,7 @@ Test(symbol, sandboxed_process_makes_no_forbidden_call)
     char *function = find("qsort", &size);
     capture_run(&capture, print_in_a_sandbox, function + 1);
     cr_assert(capture_is_clean(&capture), "status %x: %s", (unsigned)capture.status, capture.words);
-    /* a control: with this variable the child opens a file, and the filter must kill it */
+    /* checks that the filter works: with this variable the child opens a file, and the filter must kill it */
     setenv("SOCKMALLOC_UNIT_OPEN", "1", 1);
     capture_run(&capture, print_in_a_sandbox, function + 1);
     cr_assert(WIFSIGNALED(capture.status));

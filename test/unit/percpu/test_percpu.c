@@ -110,7 +110,8 @@ Test(percpu, last_in_is_first_out)
     house_assert();
 }
 
-/* Fills the magazine of the running processor and one more, which then goes to the depot. */
+/* Frees slots until the magazine of the running processor is full, and then one more. The full magazine then goes to
+ * the depot. */
 static void give_beyond_the_quota(unsigned here)
 {
     void *taken[2 * QUOTA];
@@ -148,7 +149,8 @@ Test(percpu, magazines_go_to_the_depot_and_come_back)
     house_assert();
 }
 
-/* The magazine was filled under a larger quota: the slots beyond the present quota go back to the depot. */
+/* A magazine in the depot was filled under a larger quota. When a processor gets it, the slots beyond the present quota
+ * go back to the depot. */
 Test(percpu, magazine_of_the_depot_is_cut_to_the_quota)
 {
     processors_lay();

@@ -31,7 +31,8 @@ static void await(unsigned wanted)
     }
 }
 
-/* Allocates a slot on one processor and frees it on another, which keeps it: the former owner does not matter. */
+/* Allocates a slot on one processor and frees it on another. The second processor keeps the slot, whichever processor
+ * had it before. */
 static void take_here_give_there(unsigned number)
 {
     enum percpu_source source;

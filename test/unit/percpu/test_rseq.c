@@ -1,5 +1,5 @@
-/* Tests of percpu/rseq.h, the restartable sequences: each operation by itself, stopped at each of its instructions,
- * and by several threads. */
+/* Tests of percpu/rseq.h, the restartable sequences: each operation by itself, stopped at each of its instructions, and
+ * run by several threads. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -21,13 +21,13 @@ static _Alignas(RSEQ_RECORD) char records[RECORDS_MAX][RSEQ_RECORD];
 static struct rseq_table table = {.records = records[0], .count = RECORDS};
 static struct magazine magazines[RECORDS_MAX + THREADS];
 
-/* A token stands for a slot. */
+/* In these tests a token stands for a slot. */
 static struct token {
     _Atomic unsigned holder;
     unsigned uses; /* changed only by the thread that holds the token */
 } tokens[TOKENS];
 
-/* An rseq area that the kernel does not know, so that the test can say which processor the thread runs on. */
+/* The kernel does not know of this rseq area, so the test can say in it which processor the thread runs on. */
 static _Thread_local struct rseq_area pretended;
 
 #ifdef __x86_64__
@@ -171,8 +171,8 @@ static void expect_nothing_done(uint32_t number)
     cr_assert_eq(memcmp(before, records, sizeof before), 0, "number %u", number);
 }
 
-/* These are the numbers of a processor that was added later, and the two by which the kernel says that there is no
- * number. */
+/* The operations do nothing for the number of a processor that was added after start, and for the two values by which
+ * the kernel says that it has no number. */
 Test(rseq, nothing_happens_beyond_the_table)
 {
     for (unsigned i = 0; i < RECORDS + 1; i++) {
@@ -283,7 +283,8 @@ static unsigned places(const struct token *token)
     return count;
 }
 
-/* Returns false if the operation was over before its instruction number `at`. */
+/* Stops the operation after its instruction number `at`, and checks all tokens. Returns false if the operation was over
+ * before. */
 static bool run_stopped(unsigned at)
 {
     memset(records, 0, RECORDS * sizeof records[0]);
@@ -361,8 +362,8 @@ static void exchange(unsigned number)
     }
 }
 
-/* The token that the thread's signal handler keeps from one signal to the next, so that the handler leaves another
- * top behind. */
+/* The token that the thread's signal handler holds from one signal to the next. Because of it the magazine's top
+ * differs before and after a signal. */
 static _Thread_local struct token *kept;
 
 static void take_or_give(int signal_number)
@@ -428,7 +429,7 @@ Test(rseq, no_slot_has_two_owners_and_no_count_is_lost, .timeout = 120)
     for (unsigned i = 0; i < THREADS; i++) {
         owned[i] = magazines[RECORDS_MAX + i].slot;
     }
-    /* Only the threads of the crew have the signal unblocked. */
+    /* The signal is blocked in all threads but those of the crew. */
     const struct itimerval often = {{.tv_usec = 50}, {.tv_usec = 50}};
     sigemptyset(&alarms);
     sigaddset(&alarms, SIGALRM);
@@ -436,7 +437,7 @@ Test(rseq, no_slot_has_two_owners_and_no_count_is_lost, .timeout = 120)
     signal(SIGALRM, take_or_give);
     cr_assert_eq(setitimer(ITIMER_REAL, &often, NULL), 0);
     unsigned runs = 0;
-    do { /* repeated until enough signals have come, because the kernel decides how many one run gets */
+    do { /* repeats until enough signals have come, because the kernel decides how many one run gets */
         crew_run(THREADS, pop_push_and_exchange);
         runs++;
     } while (signals <= 100);

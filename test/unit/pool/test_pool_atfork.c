@@ -169,7 +169,7 @@ static void fork_in_mid_step(unsigned number)
     uint8_t freed;
     CHECK(slot_meta_free(region_meta(region_number(caught.freed)), &freed));
     region_set_meta(region_number(caught.freed), freed);
-    /* makes the child believe that this cache belongs to another thread */
+    /* makes this cache seem to belong to another thread when the child begins */
     struct cache *mine = cache_mine;
     cache_mine = cache_at(1) == mine ? cache_at(2) : cache_at(1);
     capture_run(&capture, recover_caught, NULL);

@@ -137,7 +137,8 @@ Test(pool_atfork_threads, forking_thread_has_figures_and_its_own_magazine)
     house_assert();
 }
 
-/* When the handler forks, a slot is out of the magazine and its metadata is not written yet. */
+/* When the signal handler forks, a slot has left the magazine of the interrupted thread, and the slot's metadata is not
+ * written yet. */
 Test(pool_atfork_threads, slot_that_the_forking_thread_holds_is_not_found)
 {
     lay_many();
@@ -155,7 +156,8 @@ Test(pool_atfork_threads, slot_that_the_forking_thread_holds_is_not_found)
     house_assert();
 }
 
-/* When the handler forks, the slot is free by its metadata, and lies in no magazine yet. */
+/* When the signal handler forks, the slot that the interrupted thread frees is free by its metadata, and lies in no
+ * magazine yet. */
 Test(pool_atfork_threads, slot_that_the_forking_thread_frees_is_found_once)
 {
     lay_many();

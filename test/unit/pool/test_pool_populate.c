@@ -236,7 +236,7 @@ Test(pool_populate, each_bucket_is_sampled_by_itself)
     take_asking(B64K, 65536, OF_64K);
 }
 
-/* The page fault for a single page costs no more than the call would. */
+/* A page fault costs no more than a call that populates a single page, so no call is made for a single page. */
 Test(pool_populate, single_page_is_not_populated)
 {
     house_lay_default();

@@ -142,7 +142,7 @@ Test(pressure, looks_at_the_waiting_every_two_seconds)
     cr_assert(tick(start + 4 * second));
 }
 
-/* No single call opens files both for the limit and for the waiting time, or files of two levels. */
+/* No single call of pressure_tick opens files both for the limit and for the waiting time, or files of two levels. */
 Test(pressure, one_step_at_a_time)
 {
     set_usage(LIMIT);
@@ -276,7 +276,8 @@ Test(pressure, new_pages_replace_free_ones)
     use(B256K, SLOTS);
     cr_assert_eq(look()->bucket[B256K].depot, SLOTS);
     set_usage(LIMIT);
-    cr_assert(tick(clock_now() + later)); /* a time after that of all clock readings by the frees above */
+    /* a time that is later than any at which the frees above have read the clock */
+    cr_assert(tick(clock_now() + later));
     cr_assert_not_null(house_take(B128K, 1 << 17, NULL));
     size_t stride = house_plan.stride[B256K];
     uint64_t wanted = (pool_quantum() + stride - 1) / stride;
@@ -295,7 +296,8 @@ Test(pressure, caches_come_last)
     use(B64K, MAGAZINE_SLOTS);
     use(B256K, 4);
     set_usage(LIMIT);
-    cr_assert(tick(clock_now() + later)); /* a time after that of all clock readings by the frees above */
+    /* a time that is later than any at which the frees above have read the clock */
+    cr_assert(tick(clock_now() + later));
     cr_assert_not_null(house_take(B1M, 1 << 20, NULL));
     cr_assert_eq(look()->bucket[B64K].cached, MAGAZINE_SLOTS);
     cr_assert_not_null(house_take(B1M, 1 << 20, NULL));

@@ -95,8 +95,8 @@ static void publish_as_another(void)
     atomic_fetch_sub(&table.growing, 1);
 }
 
-/* The table must not take the other thread's extension for a stranger's mapping, because the next thread that the
- * kernel refuses would then not wait until the extension is published. */
+/* The table must not take the other thread's extension for a mapping that is not the library's, because the next thread
+ * that the kernel refuses would then not wait until the extension is published. */
 Test(race, awaited_thread_is_no_stranger)
 {
     open_table();
@@ -129,7 +129,8 @@ Test(race, handler_does_not_wait_for_its_own_thread, .timeout = 20)
     cr_assert(table_reach(&table, 100000), "afterwards the table can grow");
 }
 
-/* A stranger's mapping behind the table will never be published, so no thread waits for it. */
+/* A mapping behind the table that does not belong to the library (a stranger's) will never be published, so no thread
+ * waits for it. */
 Test(race, strangers_mapping_is_not_waited_for)
 {
     open_table();
@@ -140,7 +141,9 @@ Test(race, strangers_mapping_is_not_waited_for)
 
 /* --- in the child of a fork, where no other thread can publish anything --- */
 
-/* The child cannot tell if the mapping behind the table's end is a stranger's, so it does not use that mapping. */
+/*
+ * The child cannot tell if the mapping behind the table's end belongs to the library, so it does not use that mapping.
+ */
 static void reach_in_child(void *argument)
 {
     (void)argument;
@@ -192,7 +195,8 @@ static void find_stranger_in_child(void *argument)
     (void)argument;
     table_after_fork(&table);
     CHECK(atomic_load(&table.ready) == os_page_size());
-    /* A thread of the parent was just extending the table, and the stranger's mapping is a different one. */
+    /* Makes the mapping behind the table's end differ from the library's own, as if a thread of the parent had been
+     * extending the table while something else was mapped there. */
     CHECK(mprotect(table.start + os_page_size(), os_page_size(), PROT_READ) == 0);
     atomic_store(&table.growing, 1);
     table_after_fork(&table);

@@ -210,8 +210,8 @@ Test(standard, withdraws_no_purged_slots)
     expect_taken(SLOTS_FROM_PURGED, 1);
 }
 
-/* The count may be too small by one in the child of a signal handler that forked between the removal of a slot and
- * its count. */
+/* The count may be too small by one in the child of a signal handler that forked after a slot was removed from the list
+ * and before the removal was counted. */
 Test(standard, count_that_is_too_small_by_one_reads_as_0)
 {
     lay();

@@ -109,7 +109,7 @@ static void expect_default_file(unsigned reports)
 Test(dump, avoids_a_closed_stderr)
 {
     place_open();
-    unlink(default_file()); /* removes a file that an earlier process with this number may have left */
+    unlink(default_file()); /* removes a file that an earlier process with this process id may have left */
     int kept = dup(STDERR_FILENO);
     close(STDERR_FILENO);
     bool first = dump_somewhere();
@@ -120,7 +120,7 @@ Test(dump, avoids_a_closed_stderr)
     place_close();
 }
 
-/* A daemon has closed its descriptors, so descriptor 2 may be its database by now. */
+/* A daemon has closed its standard descriptors, so descriptor 2 may be its database by now. */
 Test(dump, avoids_a_file_in_the_place_of_stderr)
 {
     char text[64];
@@ -153,7 +153,7 @@ Test(dump, says_that_the_pools_are_off)
 static int full_pipe[2];
 static _Atomic bool drained;
 
-/* The report is given up after some time, because the pipe has no reader; the thread tries again and again. */
+/* Writes reports again and again. Each report is given up after some time, because nothing reads the full pipe. */
 static void *dump_into_the_full_pipe(void *argument)
 {
     while (!dump_to(full_pipe[1]) && !drained) {
@@ -171,8 +171,8 @@ static void dump_in_a_child(void *argument)
     CHECK(write(STDERR_FILENO, held ? "held" : "free", 4) == 4);
 }
 
-/* A second report while the first one is being written is dropped. The child of a fork does not inherit the first
- * one's lock. */
+/* While one report is being written, a second one is dropped. The child of a fork does not inherit the lock of the
+ * first report. */
 Test(dump, one_at_a_time, .timeout = 120)
 {
     static char bytes[1 << 16];
@@ -184,7 +184,7 @@ Test(dump, one_at_a_time, .timeout = 120)
     }
     cr_assert_eq(pthread_create(&thread, NULL, dump_into_the_full_pipe, NULL), 0);
     int file = open("/dev/null", O_WRONLY);
-    while (dump_to(file)) { /* repeated until the other thread is writing its report */
+    while (dump_to(file)) { /* repeats until the other thread is writing its report */
         sched_yield();
     }
     do {

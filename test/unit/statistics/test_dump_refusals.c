@@ -76,7 +76,7 @@ Test(dump_refusals, refuses_directories_and_devices)
     place_close();
 }
 
-/* Root makes a file that belongs to another user; an ordinary user looks for one. */
+/* If root runs the test, it makes a file that belongs to another user; an ordinary user looks for such a file. */
 Test(dump_refusals, refuses_a_file_of_another_owner)
 {
     struct stat status;
@@ -120,7 +120,8 @@ static void go_down(const char *name, unsigned depth)
     }
 }
 
-/* Changes back up and removes the directories, which fails for one that still holds a file. */
+/* Changes to the directories above, one by one, and removes each that was left. This fails for a directory that still
+ * holds a file. */
 static void go_up(const char *name, unsigned depth)
 {
     for (unsigned i = depth; i > 0; i--) {
@@ -137,7 +138,7 @@ Test(dump_refusals, refuses_a_path_that_grows_too_long)
     place_open();
     snprintf(name, sizeof name, "%d", (int)getpid());
     go_down(name, DEPTH);
-    /* repeated, so that the path would be cut at different places */
+    /* repeats, so that the path would be cut at different places */
     for (unsigned slashes = 1; slashes <= 8; slashes++) {
         char template[SETTING_PATH_SIZE];
         struct text text = text_begin(template, sizeof template);

@@ -179,7 +179,7 @@ Test(format, longest_snapshot_fits)
 {
     char longest[SETTING_PATH_SIZE] = {0};
     prepare(BUCKET_REQUEST_LIMIT - 1);
-    /* the largest numbers, which are as long as any; all bits set would mean "unknown" */
+    /* sets the largest numbers, which are as long as any; all bits set would mean "unknown" */
     memset(snapshot.bucket, 0xfe, sizeof snapshot.bucket);
     memset(&snapshot.total, 0xfe, sizeof snapshot.total);
     memset(&snapshot.sizes, 0xff, sizeof snapshot.sizes);
@@ -195,7 +195,8 @@ Test(format, longest_snapshot_fits)
     }
 }
 
-/* Requests below the pools' sizes are counted from the first step on, and larger ones only in the last line. */
+/* The figure for each step counts all requests up to its size. Requests below the pools' sizes are counted from the
+ * first step on, and requests above them only in the last line. */
 Test(format, prometheus_counts_up_to_each_step)
 {
     prepare(4 << 20);

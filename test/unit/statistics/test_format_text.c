@@ -20,13 +20,15 @@ static unsigned line_count;
 static struct bucket_plan plan;
 static struct snapshot snapshot;
 
-/* One of the two tables of a report: its headings, and which columns name the row or show a share in percent. */
+/*
+ * Describes one of the two tables of a report: its headings, and which columns name the row or show a share in percent.
+ */
 struct table {
     const char *const *headings;
     unsigned columns;
     unsigned named;
     unsigned shares; /* how many of the last columns are shares */
-    unsigned first;  /* the first of the snapshot's figures in this table */
+    unsigned first;  /* the index of the first of the snapshot's figures in this table */
 };
 
 #define HEADING(name, heading, width, type, unit, help) heading,
@@ -42,7 +44,7 @@ enum {
 static const struct table slots_table = {slot_headings, SLOT_COLUMNS, 2, SHARES, 0};
 static const struct table caches_table = {cache_headings, CACHE_COLUMNS, 1, 0, SLOT_COLUMNS - 2 - SHARES};
 
-/* Return the line at which each part of a report begins. */
+/* Each of these functions returns the line at which one part of a report begins. */
 static unsigned slots_line(void)
 {
     return 1;
@@ -204,7 +206,7 @@ Test(format_text, shows_the_used_part_of_the_capacity)
      * what this number of requests can ask of the bucket. The share printed is 100% then. */
     snapshot.bucket[BUCKET].asked = 4 * CAPACITY;
     expect_filled(BUCKET, "100.00%");
-    /* the capacity of the bucket times its requests, summed over all buckets */
+    /* the share is that of the capacity of each bucket times its requests, summed over all buckets */
     snapshot.bucket[0].requests = 1;
     snapshot.total.asked = 3 * CAPACITY / 2;
     cr_assert_eq(plan.capacity[0], 8192);
@@ -322,7 +324,7 @@ Test(format_text, longest_report_fits)
                                      .page = 4096};
     bucket_plan_make(&plan, &widest, map);
     snapshot.buckets = plan.count;
-    /* the largest numbers, which are as long as any; all bits set would mean "unknown" */
+    /* sets the largest numbers, which are as long as any; all bits set would mean "unknown" */
     memset(snapshot.bucket, 0xfe, sizeof snapshot.bucket);
     memset(&snapshot.total, 0xfe, sizeof snapshot.total);
     snapshot.charged = snapshot.budget = snapshot.pressure_highs = UINT64_MAX;

@@ -27,7 +27,7 @@ static char text[TEXT_SIZE];
 static char *lines[LINES];
 static unsigned line_count;
 
-/* The callers are addresses in memory without a file, so the report can only print the addresses. */
+/* The callers are addresses in memory that is mapped from no file, so the report can only print the addresses. */
 static char *callers;
 
 static void lay_house(void)
@@ -116,7 +116,8 @@ Test(in_use_report, of_nothing)
     expect_end(0, 0, 0);
 }
 
-/* Returns a time in the future, whose age is printed as zero, so that ages are the same in every run. */
+/* Returns a time in the future. The age of a slot from the future is printed as zero, so that ages are the same in
+ * every run. */
 static uint64_t later(unsigned order)
 {
     return in_use_now() + UINT64_C(3600000000000) + order;
@@ -243,7 +244,9 @@ static void write_without_memory(void *file)
     CHECK(in_use_report_write(&house_plan, *(int *)file));
 }
 
-/* When there is no memory for all lines the report says so, and its sums still count all slots. */
+/*
+ * If there is no memory for all lines, the report says how many slots are missing, and its sums still count all slots.
+ */
 Test(in_use_report, shows_how_many_slots_are_missing)
 {
     lay_house();

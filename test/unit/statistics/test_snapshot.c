@@ -1,5 +1,5 @@
-/* Tests of statistics/snapshot.c: figures after known steps, their totals, and figures that are read while threads
- * work. */
+/* Tests of statistics/snapshot.c: figures after known steps, their totals, and figures that are read while other
+ * threads allocate and free. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <stdatomic.h>
@@ -11,7 +11,7 @@
 #include "support/crew.h"
 #include "support/house.h"
 
-enum { THREADS = 4, PLACES = 64, LOOKS = 3000, TAKEN = 160 }; /* TAKEN: more than two magazines */
+enum { THREADS = 4, PLACES = 64, LOOKS = 3000, TAKEN = 160 }; /* TAKEN is more slots than two magazines hold. */
 
 static struct snapshot now;
 
@@ -42,7 +42,7 @@ Test(snapshot, all_is_zero_at_init)
     }
 }
 
-/* Behind a filter mincore may not be called, so resident bytes and their sums are unknown. */
+/* Under a seccomp filter the library may not call mincore, so resident bytes and their sums are unknown. */
 Test(snapshot, bytes_in_memory_are_unknown_behind_a_filter)
 {
     house_lay_default();
@@ -139,7 +139,8 @@ static void take_and_leave(unsigned number)
     }
 }
 
-/* Allocates and frees twice, because only then the thread's two magazines have something to swap. */
+/* Allocates and frees twice. In the first round the thread's two magazines are filled, so that the second round can
+ * swap them. */
 static void take_and_leave_twice(unsigned number)
 {
     take_and_leave(number);

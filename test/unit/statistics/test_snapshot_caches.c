@@ -26,8 +26,8 @@ static void give_as_who_has_no_cache(unsigned number)
     }
 }
 
-/* A refill from the stack brings several free slots into the cache, and the request that needed it counts as one
- * hit. */
+/* A refill from the stack brings several free slots into the cache, but only the request that needed the refill counts
+ * as a hit. */
 Test(snapshot_caches, run_of_the_stack_is_one_depot_hit)
 {
     house_lay_default();
@@ -122,8 +122,8 @@ Test(snapshot_caches, figures_of_processors)
     cr_assert_gt(now.charged, 0);
 }
 
-/* The snapshot may read a thread between the two steps of cache_arm, where its count is too low by an interval that
- * is not noted yet. */
+/* The snapshot may read the count of frees while cache_arm changes it in two steps. Between these steps the count is
+ * too low, and can be below zero. */
 Test(snapshot_caches, returned_is_never_below_zero)
 {
     house_lay_default();

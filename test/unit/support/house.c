@@ -134,8 +134,8 @@ uint32_t house_metadata(unsigned bucket, unsigned state)
     return count;
 }
 
-/* Returns true if the count of purged slots is possible: slots in the state purged count, and so do those that were
- * carved and never used, but a processor's magazine may hold some of the latter. */
+/* Returns true if the count of purged slots is possible. Slots in the state purged count, and so do slots that were
+ * carved and never used, except for those of them that lie in the magazines of processors. */
 static bool house_purged_agrees(unsigned bucket, uint64_t purged)
 {
     uint32_t least = house_metadata(bucket, SLOT_PURGED);
