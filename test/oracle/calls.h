@@ -11,27 +11,27 @@
 #include "draw.h"
 #include "model.h"
 
-/* What a call does with the block that is passed to it: there is none, it may be moved, it is freed, or it stays as it
- * is. */
+/* Says what a call does with the block that is passed to it. ROLE_TAKE: no block is passed; ROLE_RESIZE: the block may
+ * be moved; ROLE_GIVE: it is freed; ROLE_LEAVE: it stays unchanged. */
 enum role { ROLE_TAKE, ROLE_RESIZE, ROLE_GIVE, ROLE_LEAVE };
 
 enum {
-    CALL_ZEROED = 1,        /* the memory must be zero */
+    CALL_ZEROED = 1,        /* the call must return zeroed memory */
     CALL_ARRAY = 2,         /* the size is a product, which may be too large for a size_t */
     CALL_ALIGNED = 4,       /* takes an alignment; may return NULL for 0 bytes */
     CALL_BAD_ALIGNMENT = 8, /* is passed an alignment that is not legal */
-    CALL_PAGE = 16,         /* the block is aligned to a page; may return NULL for 0 bytes */
+    CALL_PAGE = 16,         /* the block must be aligned to a page; the call may return NULL for 0 bytes */
     CALL_WHOLE_PAGES = 32,  /* rounds the request up to whole pages */
-    CALL_CODE = 64,         /* returns an error number, and leaves the pointer as it is if it fails */
+    CALL_CODE = 64,         /* the call returns an error number, and if it fails it does not change the pointer */
     CALL_TEXT = 128,        /* copies a string */
     CALL_LIMIT = 4096,      /* copies at most `request` bytes of the string that is passed to it */
-    CALL_FREES = 256,       /* frees the old block if it fails */
+    CALL_FREES = 256,       /* the call frees the old block if the call fails */
     CALL_THROWS = 512,      /* throws an exception when it fails; it must not fail here, since C catches none */
     CALL_ERRNO_OPEN = 1024, /* the standards do not say what happens to errno */
-    CALL_LENIENT = 2048,    /* older versions of glibc accept an alignment that is not legal */
+    CALL_LENIENT = 2048,    /* older versions of glibc accept for this call an alignment that is not legal */
 };
 
-/* The arguments and results of one call. */
+/* Holds the arguments and results of one call. */
 struct call {
     struct array array;
     size_t request;

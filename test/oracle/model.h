@@ -13,21 +13,21 @@
 
 /* Says which kind of call made a block, which decides to which calls the block may be passed. */
 enum origin {
-    ORIGIN_MALLOC = 1,      /* malloc, calloc, realloc: free_sized accepts it */
-    ORIGIN_ALIGNED = 2,     /* aligned_alloc: free_aligned_sized accepts it */
-    ORIGIN_OTHER = 4,       /* posix_memalign and similar calls, or a function of libc */
+    ORIGIN_MALLOC = 1,      /* made by malloc, calloc or realloc, so free_sized accepts the block */
+    ORIGIN_ALIGNED = 2,     /* made by aligned_alloc, so free_aligned_sized accepts the block */
+    ORIGIN_OTHER = 4,       /* made by posix_memalign or a similar call, or by a function of libc */
     ORIGIN_NEW = 8,         /* operator new */
-    ORIGIN_NEW_ALIGNED = 16 /* operator new with an alignment */
+    ORIGIN_NEW_ALIGNED = 16 /* made by operator new with an alignment */
 };
 
 /* Describes a live block, or no block if the address is NULL. */
 struct block {
     unsigned char *address;
     size_t request;
-    size_t usable;    /* the first result of malloc_usable_size */
-    size_t filled;    /* bytes from its start that the program has written: `request` or `usable` */
+    size_t usable;    /* what malloc_usable_size returned for the block at first */
+    size_t filled;    /* bytes from the block's start that the program has written: `request` or `usable` */
     size_t alignment; /* the alignment that was requested */
-    uint64_t serial;  /* the number of the pattern that was written */
+    uint64_t serial;  /* the number from which the block's pattern was made */
     enum origin origin;
     const char *maker; /* the name of the call that made the block */
 };
@@ -35,8 +35,8 @@ struct block {
 /* the most blocks that may be live at a time */
 enum { MODEL_BLOCKS = 1024 };
 
-/* Returns the alignment that malloc must give: 16 bytes, or less for a block that is too small for such an object
- * (C23). */
+/* Returns the alignment that malloc must give: 16 bytes. For a request that is too small for an object of this
+ * alignment, less is enough (C23). */
 size_t model_alignment(size_t request);
 
 /* Adds a new block, which a call has just returned, to the model. The caller has set `address`, `request`,

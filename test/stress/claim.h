@@ -18,7 +18,7 @@
 struct claim {
     uint64_t serial; /* 0 if the slot has no owner */
     size_t request;
-    bool filled; /* false while its owner is still filling it */
+    bool filled; /* false while the owner of the slot is still filling it */
 };
 
 /* Maps the table of claims. The program calls it after the range has been set up. */

@@ -12,7 +12,7 @@ struct command {
     enum kind kind;
     uint64_t operations; /* how many operations all threads do together; each is about one malloc, realloc or free */
     unsigned threads;
-    /* the seed of every choice that a thread makes by itself; the kernel's scheduling is not repeatable */
+    /* the seed of every random choice of a thread; the kernel's scheduling of the threads cannot be repeated */
     uint64_t seed;
     uint64_t retain;  /* the limit in bytes on free memory; BUDGET_UNLIMITED for none */
     bool forks;       /* true if children are forked */

@@ -35,7 +35,7 @@ static bool content_stands(const char *buffer, const struct content *content, si
     return memcmp(buffer + offset, &word, sizeof word) == 0;
 }
 
-/* Writes the last word after the others, because it may overlap one of them. */
+/* Fills the buffer. The last word is written after the others, because it may overlap one of them. */
 void content_fill(char *buffer, const struct content *content)
 {
     size_t end = content->size - WORD;

@@ -1,4 +1,4 @@
-/* Sets up tables, range and pools as the library's start does, but small. */
+/* Sets up the library's tables, range of addresses and pools as its start-up does, but smaller. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef STRESS_LAY_H
 #define STRESS_LAY_H

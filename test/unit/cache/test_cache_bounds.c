@@ -23,7 +23,7 @@ static void lay_quota(uint32_t quota)
     cr_assert(cache_set_quota(mine, B16K, quota));
 }
 
-/* Frees and allocates one slot as the pool does. */
+/* put frees one slot, and get allocates one, as the pool does. */
 static void put(void *slot)
 {
     cr_assert(cache_push(bin(), slot) || cache_flush(mine, B16K, slot));

@@ -206,7 +206,8 @@ Test(cache_quota, only_the_public_magazine_is_cut)
     expect_free(free_slots);
 }
 
-/* Without a quota a cache has no magazine, so both magazines go to the depot with their slots. */
+/* A cache without a quota has no magazine. So when the quota becomes 0, both magazines go to the depot with their
+ * slots. */
 Test(cache_quota, quota_of_0_leaves_no_magazine)
 {
     const bool none[2 * FULL] = {false};

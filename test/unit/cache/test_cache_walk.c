@@ -1,4 +1,5 @@
-/* Tests of the walk over other caches: whose public magazine is stolen, and what its owner may do at the same time. */
+/* Tests of the walk over other threads' caches: whose public magazine is stolen, and what the owner may do at the same
+ * time. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 

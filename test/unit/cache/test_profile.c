@@ -300,7 +300,7 @@ Test(profile, checksum_must_be_last_and_exact)
         put_bytes(texts[i][0], strlen(texts[i][0]));
         expect_fault(texts[i][1]);
     }
-    /* A NUL byte does not end the text: the bytes behind it are read, too. */
+    /* A NUL byte does not end the text of a profile: the bytes behind the NUL are read, too. */
     put_bytes(example_text, sizeof example_text);
     expect_fault("no checksum at its end");
 }

@@ -58,8 +58,8 @@ static void expect_steps(unsigned bucket, uint64_t growths, uint64_t transfers, 
 
 /* --- transfer ------------------------------------------------------------------------------- */
 
-/* The bucket of 16k needs 8 more slots, which cost more than 2 slots of 64k, so the bucket of 64k loses 3. It could
- * lose 4, half of its quota. */
+/* The bucket of 16k needs 8 more slots, which cost more bytes than 2 slots of 64k. So the bucket of 64k loses 3 slots
+ * of its quota. It could lose 4, which is half of its quota. */
 Test(training_transfer, bucket_with_most_unused_bytes_gives)
 {
     static const unsigned buckets[] = {B4K, B16K, B64K};

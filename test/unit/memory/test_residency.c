@@ -1,4 +1,4 @@
-/* Tests of memory/residency.c: each resident page counts under the state of its slot, with few system calls. */
+/* Tests of memory/residency.c, which counts each resident page under the state of its slot, with few system calls. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <string.h>

@@ -54,7 +54,7 @@ static const char *bare(const void *address)
     return address != NULL ? buffer : "0x0";
 }
 
-/* Returns a function of libc, and sets `size` to its length. */
+/* Returns the address of a function of libc, and sets `size` to the function's length. */
 static char *find(const char *name, size_t *size)
 {
     Dl_info info;

@@ -206,7 +206,7 @@ Test(percpu_threads, purged_slots_are_taken_before_any_is_carved)
 {
     enum percpu_source source;
     processors_lay();
-    processors_pin(0); /* on another processor the thread would use another magazine */
+    processors_pin(0); /* stays on this processor, because on another one the thread would use another magazine */
     percpu_set_quota(B16K, QUOTA);
     uint32_t number = region_number(processors_take(B16K, &source));
     region_set_meta(number, slot_meta_of(SLOT_PURGED, B16K));

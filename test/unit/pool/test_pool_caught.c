@@ -101,7 +101,8 @@ Test(pool_caught, child_is_not_held_up_by_the_mutex, .timeout = 60)
     house_assert();
 }
 
-/* After a fork without fork handlers the range still counts as growing, so that the child cannot carve. */
+/* After a fork without fork handlers, the child's copy of the range still counts as growing, so that the child cannot
+ * carve. */
 static void carve_in_the_child(void *argument)
 {
     (void)argument;

@@ -278,7 +278,7 @@ Test(pool_populate, purged_slot_is_like_a_new_one)
     cr_assert_eq(take_asking(B1M, 1 << 20, MOST), slot);
 }
 
-/* A sampled slot that was freed and purged gives no information. */
+/* A sampled slot that was freed and then purged does not show if the program wrote to it. */
 Test(pool_populate, sampled_slot_may_be_purged)
 {
     house_lay_default();
@@ -347,7 +347,7 @@ Test(pool_populate, old_kernel_is_asked_once)
     take_asking(B64K, 65536, 0);
 }
 
-/* After a refusal for lack of memory the kernel is asked again. */
+/* After a refusal for lack of memory, the library makes the call for later slots again. */
 Test(pool_populate, kernel_without_memory_is_asked_again)
 {
     house_lay_default();

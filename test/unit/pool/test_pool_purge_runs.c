@@ -149,7 +149,8 @@ Test(pool_purge_runs, run_is_a_batch_at_most)
     expect_in_order(3);
 }
 
-/* The slots of a magazine lie in the order of their frees, so they are sorted, too. */
+/* The slots of a magazine lie in the order in which they were freed, so they must be sorted before adjacent slots can
+ * be purged together. */
 Test(pool_purge_runs, magazine_is_sorted_too)
 {
     enum { COUNT = 3 * MAGAZINE_SLOTS };

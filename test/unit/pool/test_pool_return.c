@@ -321,7 +321,7 @@ static uint64_t fell_through(unsigned bucket)
     return snapshot.bucket[bucket].fell_through;
 }
 
-/* A block that grows gets a slot for its request, without space for further growth. */
+/* While memory is tight, a block that grows gets a slot for its request, without space for further growth. */
 Test(pool_return, tight_blocks_grow_without_extra_space)
 {
     lay();

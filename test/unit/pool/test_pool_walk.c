@@ -98,7 +98,7 @@ static void find_nothing(unsigned number)
     CHECK(before.cached == IN_ONE);
     CHECK(house_take(B16K, 16384, NULL) != NULL);
     struct snapshot_figures now = look();
-    CHECK(now.walks == before.walks + 1); /* one walk, because there is one other thread */
+    CHECK(now.walks == before.walks + 1); /* there was one walk, because there is one other thread */
     CHECK(now.steals == 0);
     CHECK(now.carved > before.carved);
 }

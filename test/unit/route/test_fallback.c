@@ -1,4 +1,4 @@
-/* Tests of route/fallback.c: mimalloc serves, its failures set errno, and blocks of libc go back to libc. */
+/* Tests of route/fallback.c: mimalloc serves requests, its failures set errno, and blocks of libc go back to libc. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <dlfcn.h>

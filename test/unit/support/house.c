@@ -1,4 +1,5 @@
-/* Sets up tables, a range, pools and route as the library's start does, but small, and checks their figures. */
+/* Sets up tables, a range, pools and route as the library's start-up does, but smaller, and checks the figures that the
+ * library counts. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/house.h"
 

@@ -1,4 +1,5 @@
-/* Sets up tables, a range, pools and route as the library's start does, but small, and checks their figures. */
+/* Sets up tables, a range, pools and route as the library's start-up does, but smaller, and checks the figures that the
+ * library counts. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_HOUSE_H
 #define SOCKMALLOC_TEST_HOUSE_H
@@ -46,7 +47,8 @@ char *house_space(size_t size);
 /* Returns how many slots of the bucket fit into a range of 2^shift bytes that has no other slots. */
 uint32_t house_limit(unsigned bucket, unsigned shift);
 
-/* Returns the slot of the bucket that has `ordinal` slots of the bucket before it. The slot must have been carved. */
+/* Returns the slot of the bucket with the index `ordinal`, counted from 0 in the order of addresses. The slot must have
+ * been carved. */
 void *house_slot(unsigned bucket, uint32_t ordinal);
 
 /* Returns the number of the slot that house_slot returns. */

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 enum {
-    BASE = 0x10000, /* the address that the object's file has for its start */
+    BASE = 0x10000, /* the address at which the object begins by the object's file */
     CODE_SIZE = 0x1000
 };
 
@@ -18,7 +18,7 @@ enum { S_NONE, S_WANTED, S_DATA, S_OUTER, S_INNER, S_ALIAS, S_FIRST, S_SECOND, S
 /* The offsets of the functions in the code. */
 enum { AT_FIRST = 0x40, AT_SECOND = 0x80, AT_OUTER = 0x100, AT_INNER = 0x140, AT_DATA = 0x200 };
 
-/* An ELF object as it lies in memory, beginning with its segments. */
+/* Holds an ELF object as it lies in memory, beginning with its segments. */
 struct object {
     ElfW(Ehdr) header;
     ElfW(Phdr) segments[4];

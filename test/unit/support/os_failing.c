@@ -313,8 +313,8 @@ void os_read_file(const char *path, char *text, size_t size)
     text[0] = '\0';
 }
 
-/* A wait without a time limit, which locks use, is done by the kernel. A wait with a limit only yields and is
- * counted, because nothing wakes those threads in a test that uses this file. */
+/* A wait without a time limit, which locks use, is done by the kernel. A wait with a limit only yields and is counted,
+ * because nothing wakes a thread from such a wait in a test that uses this file. */
 void os_wait(_Atomic uint32_t *word, uint32_t value, uint64_t nanoseconds)
 {
     if (nanoseconds == UINT64_MAX) {
