@@ -110,8 +110,8 @@ Test(percpu, last_in_is_first_out)
     house_assert();
 }
 
-/* Frees slots until the magazine of the running processor is full, and then one more. The full magazine then goes to
- * the depot. */
+/* Frees slots until the magazine of the running processor is full, and then as many slots again. The next free after
+ * the first half sends the full magazine to the depot and gets an empty one. */
 static void give_beyond_the_quota(unsigned here)
 {
     void *taken[2 * QUOTA];
