@@ -1,4 +1,6 @@
-/* Functions of sockmalloc for programs that know of the library. No program needs them. */
+/*
+ * Declares functions of sockmalloc that a program may call if it knows of the library. No program needs to call them.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_H
 #define SOCKMALLOC_H
@@ -11,16 +13,16 @@ extern "C" {
 #endif
 
 /*
- * The value of a signal that only requests statistics. The signal of SOCKMALLOC_SIGNAL, sent with this value, makes the
- * library write statistics and does not reach the program's own handler. sigqueue(3), `sockmalloc stat --signal PID`
- * and `/bin/kill -q 1355006224 -USR1 PID` send it.
+ * The value that a signal is sent with if the signal shall only make the library write statistics. The signal that
+ * SOCKMALLOC_SIGNAL names, sent with this value, does not reach the program's own handler. sigqueue(3), `sockmalloc
+ * stat --signal PID` and `/bin/kill -q 1355006224 -USR1 PID` send it.
  */
 #define SOCKMALLOC_DUMP_ONLY 1355006224
 
 /*
  * A program linked with -lsockmalloc can call these functions at any time. A program that also runs without the library
- * declares them weak, or looks them up by dlsym(3). Unless its comment says otherwise, each function may be called by
- * any thread and in a signal handler, takes no lock, allocates nothing and keeps errno.
+ * declares them weak, or looks them up by dlsym(3). Unless the comment of a function says otherwise, the function may
+ * be called by any thread and in a signal handler, takes no lock, allocates nothing and keeps errno.
  */
 
 /* Returns the version of the library, for example "0.1.0", as a static string. */
@@ -39,8 +41,9 @@ size_t sockmalloc_configuration(char *buffer, size_t size);
 /*
  * Stores one figure of the statistics in *value. If `name` is a column, such as "live", the figure is the sum of all
  * buckets. If it is the label of a bucket, a point and a column, such as "16k.live", the figure is that of the bucket
- * alone. Returns 0. Returns -1 and leaves *value alone if the name is unknown, or if the figure cannot be known, as a
- * resident one behind a seccomp filter. Makes one system call for each 4 MiB of slots.
+ * alone. Returns 0. Returns -1 and leaves *value alone if the name is unknown, or if the figure cannot be known. For
+ * example, resident bytes cannot be known in a process with a seccomp filter. Makes one system call for each 4 MiB of
+ * slots.
  *
  * Columns (name, unit, meaning):
  *   live                slots     slots in use, counted from their metadata

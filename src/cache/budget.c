@@ -1,4 +1,4 @@
-/* The budgets in bytes of free memory: what all caches together may hold, and what the process may retain. */
+/* The limits, in bytes, on free memory: how much all caches together may hold, and how much the process may retain. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/budget.h"
 
@@ -37,14 +37,17 @@ uint64_t budget_left(void)
     return budget.cache_limit - budget_charged();
 }
 
-/* Returns by how many bytes a count exceeds `room`, or 0. */
+/* Returns by how many bytes the count `counted` exceeds `room`, or 0 if it does not. */
 static uint64_t budget_beyond(const _Atomic int64_t *counted, uint64_t room)
 {
     int64_t retained = atomic_load_explicit(counted, memory_order_relaxed);
     return retained > 0 ? EXCESS((uint64_t)retained, room) : 0;
 }
 
-/* The subtraction does not wrap around, because budget_open keeps cache_limit within retain_limit. */
+/*
+ * The subtraction does not wrap around, because charges never exceed cache_limit, and budget_open keeps cache_limit
+ * within retain_limit.
+ */
 uint64_t budget_excess(void)
 {
     return budget_beyond(&budget.retained, budget.retain_limit - budget_charged());

@@ -1,4 +1,4 @@
-/* The budgets in bytes of free memory: what all caches together may hold, and what the process may retain. */
+/* The limits, in bytes, on free memory: how much all caches together may hold, and how much the process may retain. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_BUDGET_H
 #define SOCKMALLOC_BUDGET_H
@@ -12,10 +12,11 @@
 #define BUDGET_UNLIMITED UINT64_MAX
 
 /*
- * All numbers are bytes; a slot counts with its capacity. A cache is charged for its quotas, no matter how many slots
- * its magazines hold. The sum of all charges never exceeds cache_limit, so the caches never hold more either. Free
- * slots outside caches that have their pages are retained memory. They are counted only if SOCKMALLOC_RETAIN or
- * SOCKMALLOC_LARGE_RETAIN is set. Any thread may read and change the counts without a lock.
+ * All numbers are bytes; each slot counts as many bytes as its capacity. A cache is charged for its quotas (the most
+ * slots that it may hold), no matter how many slots its magazines hold. The sum of all charges never exceeds
+ * cache_limit, so the caches never hold more either. Retained memory is the free slots that lie outside the caches and
+ * have not been purged. It is counted only if SOCKMALLOC_RETAIN or SOCKMALLOC_LARGE_RETAIN is set. Any thread may read
+ * and change the counts without a lock.
  */
 struct budget {
     uint64_t cache_limit; /* the most bytes of charges: SOCKMALLOC_CACHE, or retain_limit if that is lower */
@@ -23,9 +24,10 @@ struct budget {
     uint64_t retain_limit;
     /* the most bytes of retained memory of the large pool: SOCKMALLOC_LARGE_RETAIN, or BUDGET_UNLIMITED */
     uint64_t large_limit;
-    bool counts_retained; /* true if one of the last two is not BUDGET_UNLIMITED */
+    bool counts_retained; /* true if retain_limit or large_limit is not BUDGET_UNLIMITED */
     _Alignas(CACHE_LINE) _Atomic uint64_t charged;
-    _Atomic int64_t retained;       /* below zero for a moment if an alloc is counted before the free of the slot */
+    /* this is below zero for a moment if a slot is allocated again and that is counted before the slot's free */
+    _Atomic int64_t retained;
     _Atomic int64_t large_retained; /* the part of `retained` that is slots of the large pool */
 };
 
@@ -34,20 +36,22 @@ extern INTERNAL struct budget budget;
 /* Sets the limits, and all counts to zero. One thread calls it at start-up. */
 void budget_open(uint64_t cache_limit, uint64_t retain_limit, uint64_t large_limit);
 
-/* Charges `bytes` for quotas of a cache. Returns false, with nothing charged, if the limit does not allow all of
- * them. */
+/*
+ * Charges `bytes` for quotas of a cache. Returns false, with nothing charged, if the sum of all charges would exceed
+ * cache_limit.
+ */
 bool budget_charge(uint64_t bytes);
 
-/* Returns a charge of `bytes`. */
+/* Lowers the sum of all charges by `bytes`, which were charged before. */
 void budget_return(uint64_t bytes);
 
-/* Returns how many bytes are charged. */
+/* Returns the sum of all charges in bytes. */
 static inline uint64_t budget_charged(void)
 {
     return atomic_load_explicit(&budget.charged, memory_order_relaxed);
 }
 
-/* Returns how many bytes could be charged now. */
+/* Returns how many more bytes can be charged now. */
 uint64_t budget_left(void);
 
 /* Returns true if retained memory is counted at all. */
@@ -56,8 +60,10 @@ static inline bool budget_limits_retained(void)
     return UNLIKELY(budget.counts_retained);
 }
 
-/* Counts slots that came to a depot or a stack with their pages, or left it if `bytes` is negative. Price without
- * SOCKMALLOC_RETAIN and SOCKMALLOC_LARGE_RETAIN: a load and a test. */
+/*
+ * Adds `bytes` to the retained memory: unpurged slots that came to a depot or a stack, or that left it if `bytes` is
+ * negative. Price without SOCKMALLOC_RETAIN and SOCKMALLOC_LARGE_RETAIN: a load and a test.
+ */
 static inline void budget_retain(int64_t bytes)
 {
     if (budget_limits_retained()) {
@@ -65,7 +71,7 @@ static inline void budget_retain(int64_t bytes)
     }
 }
 
-/* Counts slots of the large pool in addition to budget_retain, which is called for them, too. */
+/* Adds `bytes` to the retained memory of the large pool. The caller also calls budget_retain for the same slots. */
 static inline void budget_retain_large(int64_t bytes)
 {
     if (budget_limits_retained()) {
@@ -73,11 +79,18 @@ static inline void budget_retain_large(int64_t bytes)
     }
 }
 
-/* Return how many bytes of retained memory exceed SOCKMALLOC_RETAIN, and SOCKMALLOC_LARGE_RETAIN. 0 if none do. */
+/*
+ * budget_excess returns by how many bytes charges and retained memory exceed retain_limit (SOCKMALLOC_RETAIN).
+ * budget_excess_large returns by how many bytes the large pool's retained memory exceeds large_limit
+ * (SOCKMALLOC_LARGE_RETAIN). Both return 0 if the limit is not exceeded.
+ */
 uint64_t budget_excess(void);
 uint64_t budget_excess_large(void);
 
-/* Sets the three counts and keeps the limits. The library calls it at start-up, and in the child of a fork. */
+/*
+ * Sets the charges and the two counts of retained memory, and keeps the limits. The library calls it at start-up, and
+ * in the child of a fork.
+ */
 void budget_reset(uint64_t charged, uint64_t retained, uint64_t large_retained);
 
 #endif

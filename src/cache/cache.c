@@ -1,4 +1,7 @@
-/* A thread's cache: refills and flushes its magazines, issues slots of its fresh run, and sets when it ticks next. */
+/*
+ * A thread's cache: refills and flushes its magazines, allocates slots that were carved for the thread (the fresh run),
+ * and sets after how many frees the thread's next regular work (tick) is due.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/cache.h"
 
@@ -11,15 +14,19 @@
 #include "memory/region.h"
 #include "memory/slots.h"
 
-/* Slots that are carved at once, and moved from the stack at once. Two threads then rarely write to the same cache
- * line of metadata. */
+/*
+ * The number of slots that are carved at once, and that are moved from the stack to a magazine at once. With this
+ * number two threads rarely write to the same cache line of metadata.
+ */
 enum { CARVE_RUN = 16 };
 
-/* Frees up to the next tick at most. HASTE: after slots have gone to the depot. SLOW_INTERVAL: in a bucket without a
- * private magazine, where every free is a slow path. */
+/*
+ * The most frees until a thread's next regular work (tick). HASTE holds after slots have gone to the depot or the
+ * stack. SLOW_INTERVAL holds in a bucket without a private magazine, where every free is a slow path.
+ */
 enum { HASTE = 16, SLOW_INTERVAL = 61 };
 
-/* The bucket that cache_set_usual has set, for all threads. */
+/* The bucket that cache_set_usual has set for all threads: from it on they may use the short path of the large pool. */
 static _Atomic uint32_t usual = BUCKET_LIMIT;
 
 void cache_load(struct cache *cache, unsigned bucket, struct magazine *magazine)
@@ -74,7 +81,10 @@ void cache_arm(struct cache *cache, unsigned bucket, uint32_t interval)
 {
     struct cache_bin *bin = &cache->bin[bucket];
     uint64_t frees = bin->floor != NULL ? interval : LESSER(interval, SLOW_INTERVAL);
-    /* This is an exchange, so that a free in a signal handler is counted, too. */
+    /*
+     * The old count is read and replaced by one exchange, so that a free in a signal handler is not lost between the
+     * two.
+     */
     uint64_t had = atomic_exchange_explicit(&bin->returned.count, 0 - frees, memory_order_relaxed);
     counter_add(&cache->tally[bucket].armed, had + frees);
 }
@@ -130,7 +140,7 @@ void cache_deposit(struct cache *cache, unsigned bucket, struct magazine *magazi
     }
 }
 
-/* Moves the slots on top of a magazine, which were freed last, to the end of another magazine. */
+/* Moves the top `count` slots of a magazine, which were freed last, to the end of another magazine. */
 static void cache_move(struct magazine *from, struct magazine *to, uint32_t count)
 {
     uint32_t left = magazine_count(from) - count;
@@ -139,8 +149,10 @@ static void cache_move(struct magazine *from, struct magazine *to, uint32_t coun
     magazine_set_count(from, left);
 }
 
-/* Returns a magazine with slots that the caller then owns: another thread's public one, which is counted as
- * deposited, else one of the depot. Returns NULL if there is none. */
+/*
+ * Returns a magazine with slots, which the caller then owns. It is another thread's public magazine, which is counted
+ * as if it had gone to the depot first, or else a magazine of the depot. Returns NULL if there is none.
+ */
 static struct magazine *cache_find_full(struct cache *cache, unsigned bucket)
 {
     struct magazine *full = cache_walk(cache, bucket);
@@ -156,9 +168,9 @@ static struct magazine *cache_find_full(struct cache *cache, unsigned bucket)
 }
 
 /*
- * Exchanges an empty magazine, or NULL, for one that holds slots but no more than the quota. Returns `empty` if none
- * is to be had. If the magazine that was found holds more than the quota, the top slots move to the empty one and the
- * rest goes to the depot.
+ * Exchanges `empty`, an empty magazine or NULL, for a magazine that holds slots but no more than the quota. Returns
+ * `empty` if no magazine with slots is found. If the magazine that is found holds more than the quota, the top slots
+ * move to the empty one and the rest goes to the depot.
  */
 static struct magazine *cache_fetch(struct cache *cache, unsigned bucket, struct magazine *empty)
 {
@@ -214,15 +226,17 @@ void *cache_take_one(struct cache *cache, unsigned bucket)
     return slot;
 }
 
-/* Takes out the private magazine, which is empty, or else gets an empty one from the depot. Returns NULL if memory
- * has run out. */
+/*
+ * Removes the private magazine, which is empty, from the cache and returns it. If there is none, returns an empty
+ * magazine of the depot, or NULL if memory has run out.
+ */
 static struct magazine *cache_empty(struct cache *cache, unsigned bucket)
 {
     struct magazine *magazine = cache_unload(&cache->bin[bucket]);
     return magazine != NULL ? magazine : depot_pop_empty(bucket);
 }
 
-/* Returns how many slots come from the stack at once: CARVE_RUN, or the quota if it is lower. */
+/* Returns how many slots are moved from the stack at once: CARVE_RUN, or the quota if it is lower. */
 static uint32_t cache_run(const struct cache *cache, unsigned bucket)
 {
     uint32_t quota = cache_quota(cache, bucket);

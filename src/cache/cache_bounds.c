@@ -1,4 +1,7 @@
-/* Moves floor and ceiling of a bin, so that allocs and frees in parts of the private magazine take the slow path. */
+/*
+ * Moves the floor and the ceiling of a bin, between which the fast paths use the private magazine. With the slots and
+ * places beyond them, malloc and free take the slow path.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/cache.h"
 

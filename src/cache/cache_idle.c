@@ -5,17 +5,20 @@
 #include "memory/region.h"
 
 /*
- * A round looks once at each cache, from the highest number down to 1 (number 0 has no magazines). `left` is the number
- * of the cache that comes next, or 0 when the round is over; `began` is the time when the round began. Several threads
- * may make a round together, and each cache is then looked at by one of them. Both variables begin as zero, so that
- * they lie on a page that frees write to anyway. On a page of their own, they would be one more page that the kernel
- * copies after a fork.
+ * A round checks each cache once, from the highest number down to 1 (number 0 has no magazines). `left` is the number
+ * of the cache that is checked next, or 0 when the round is over; `began` is the time when the round began. Several
+ * threads may make a round together, and each cache is then checked by one of them. Both variables begin as zero, so
+ * that they lie on a page that frees write to anyway. On a page of their own, they would be one more page that the
+ * kernel copies after a fork.
  */
 static _Alignas(CACHE_LINE) _Atomic uint32_t left;
 static _Atomic uint64_t began;
 
-/* Moves the sleeper's public magazine of one bucket to the depot, if its thread has made no request of the bucket since
- * the last round. The sleeping thread may have woken meanwhile; cache_steal is safe while the owner uses its cache. */
+/*
+ * Moves the public magazine of one bucket of `sleeper`, the cache of a thread that may be asleep, to the depot, if its
+ * thread has made no request of the bucket since the last round. The sleeping thread may have woken meanwhile;
+ * cache_steal is safe while the owner uses its cache.
+ */
 static void cache_collect_bucket(struct cache *cache, struct cache *sleeper, unsigned bucket)
 {
     _Atomic uint32_t *watched = &sleeper->tally[bucket].watched;
@@ -32,7 +35,10 @@ static bool cache_has_public(const struct cache *cache, unsigned bucket)
     return atomic_load_explicit(&cache->bin[bucket].public_magazine, memory_order_relaxed) != NULL;
 }
 
-/* Collects the public magazines of all buckets of one cache. */
+/*
+ * Moves the public magazines of one cache to the depot, for each bucket of which the cache's thread has made no request
+ * since the last round.
+ */
 static void cache_collect(struct cache *cache, struct cache *sleeper)
 {
     for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
@@ -43,9 +49,9 @@ static void cache_collect(struct cache *cache, struct cache *sleeper)
 }
 
 /*
- * Begins a round if the last one began `age` ago or longer. The difference is compared as a signed number, because
- * another thread may have begun a round since the caller read the clock. Returns the highest number to look at, or 0 if
- * the time has not come or another thread has just begun the round.
+ * Begins a round if the last one began `age` nanoseconds ago or longer. The difference of the times is compared as a
+ * signed number, because another thread may have begun a round since the caller read the clock. Returns the number of
+ * the first cache to check, or 0 if the time has not come or another thread has just begun the round.
  */
 static uint32_t cache_begin_round(uint64_t now, uint64_t age)
 {

@@ -1,4 +1,7 @@
-/* The life of a thread's cache: it is opened at the first need, closed at the thread's end, reset after a fork. */
+/*
+ * The life of a thread's cache: a cache is opened when the thread first needs it, closed at the end of the thread, and
+ * reset after a fork.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <pthread.h>
@@ -15,8 +18,8 @@ static _Atomic uint32_t open_now; /* the number of caches that are open */
  * the depot and the stacks. The counters stay in the record. Destructors of other keys may run later and free slots:
  * these go straight to the stacks, because cache_shared has no magazines.
  *
- * In the child of a fork, glibc may give a new thread the stack of a thread that was ending in the parent, and the
- * value of this key with it. That cache is not the new thread's, so it is left alone.
+ * In the child of a fork, glibc may give a new thread the stack of a thread that was ending in the parent, and with the
+ * stack the value of this key. The cache that the key names is then not the new thread's, so the function does nothing.
  */
 static void cache_close(void *argument)
 {
@@ -33,7 +36,10 @@ static void cache_close(void *argument)
     cache_put_record(cache);
 }
 
-/* Without the key the library would not notice the end of a thread. cache_open then gives no thread a cache. */
+/*
+ * Without `exit_key` the library would not notice the end of a thread. So if the key cannot be made, cache_open opens
+ * no cache for any thread.
+ */
 bool cache_lay(void)
 {
     exit_key_made = exit_key_made || pthread_key_create(&exit_key, cache_close) == 0;
@@ -47,7 +53,7 @@ COLD struct cache *cache_open(void)
     if (cache == NULL) {
         cache_mine = &cache_shared;
     } else {
-        /* The cache is set first, because pthread_setspecific may call malloc, which must find the cache. */
+        /* `cache_mine` is set first, because pthread_setspecific may call malloc, which must find the cache. */
         cache_mine = cache;
         cache_arm_all(cache, 1);
         cache_set_more(cache, false);
@@ -82,7 +88,7 @@ bool cache_others_are_open(void)
 
 void cache_isolate(void)
 {
-    cache_forget_records(); /* empties the list of records that are free to use; cache_reset fills it again */
+    cache_forget_records(); /* empties the list of unused records of caches; cache_reset fills this list again */
     atomic_store_explicit(&open_now, cache_is_own(cache_mine) ? 1 : 0, memory_order_relaxed);
     for (uint32_t number = 1; number < cache_count(); number++) {
         struct cache *cache = cache_at(number);

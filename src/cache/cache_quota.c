@@ -7,8 +7,10 @@
 #include "memory/region.h"
 #include "memory/slots.h"
 
-/* Returns how many bytes the budget is charged for a quota of `count` slots: each of the two magazines may hold as
- * many. */
+/*
+ * Returns how many bytes the budget is charged for a quota of `count` slots. Each of the two magazines may hold as many
+ * slots, so the charge is for twice the quota.
+ */
 static uint64_t cache_charge(unsigned bucket, uint32_t count)
 {
     return 2 * (uint64_t)count * region.geometry[bucket].capacity;

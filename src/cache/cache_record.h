@@ -26,11 +26,11 @@
  *                    floor             top                  ceiling
  *
  * malloc pops top[-1] unless top <= floor, and free stores at top[0] unless top == ceiling; else they take the slow
- * path. A magazine that comes in has its floor at magazine->slot and its ceiling at the quota, as if nothing were cold.
- * cache_mark_cold moves both to the top, and each cold alloc or free then moves one of them by one place.
- * cache_force_slow moves the floor alone. Without a magazine all three pointers are NULL, which reads as empty and as
- * full at once: threads without a cache and the buckets of the large pool reach the slow path without a test of their
- * own.
+ * path. When a magazine becomes the private one, its floor is magazine->slot and its ceiling is at the quota, so no
+ * slot and no place is cold. cache_mark_cold moves floor and ceiling to the top. Each malloc of a cold slot then lowers
+ * the floor by one place, and each free to a cold place raises the ceiling by one. cache_force_slow moves the floor
+ * alone. Without a magazine all three pointers are NULL, which looks empty to malloc and full to free. So threads
+ * without a cache and the buckets of the large pool reach the slow path without an additional test.
  *
  * The fast paths touch this cache line of the cache and no other. Only the owner thread and its signal handlers write
  * to it, with the one exception of `public_magazine`.
@@ -41,11 +41,14 @@ struct cache_bin {
     void **floor;
     void **ceiling;                             /* magazine->slot + quota at most */
     _Atomic(struct magazine *) public_magazine; /* the owner exchanges it; other threads may change it to NULL */
-    uint32_t owner;                             /* slot_meta_owner of the thread; equal in all bins of a cache */
-    uint8_t live;                               /* the metadata byte of a live slot of the bucket */
+    /* the result of slot_meta_owner for the thread; it is equal in all bins of a cache */
+    uint32_t owner;
+    uint8_t live; /* the metadata byte of a live slot of the bucket */
 #define CACHE_COUNTER(name, help) struct counter name;
-    /* Among these counters, `returned` of a thread's cache is minus the number of frees until the next tick, and each
-     * free adds 1. In cache_shared, which runs no ticks by it, `returned` counts all frees. */
+    /*
+     * In a thread's cache, `returned` is minus the number of frees until the next tick (the thread's regular work), and
+     * each free adds 1. In cache_shared, whose ticks do not depend on this counter, `returned` counts all frees.
+     */
     COUNTER_FAST_ROWS(CACHE_COUNTER)
 };
 
@@ -53,39 +56,48 @@ struct cache_bin {
 struct cache_tally {
     COUNTER_SLOW_ROWS(CACHE_COUNTER)
 #undef CACHE_COUNTER
-    struct counter armed; /* the sum of this counter and `returned` of the bin is the number of all frees */
-    uint32_t folded;      /* requests - frees when the bucket's peak was last brought up to date (pool_fold) */
-    uint32_t seen;        /* requests + frees when training last checked if the bucket was in use */
+    struct counter armed; /* the sum of `armed` and the bin's `returned` is the number of all frees */
+    uint32_t folded;      /* requests - frees at the time when pool_fold last brought the bucket's peak up to date */
+    uint32_t seen;        /* requests + frees at the time when training last checked if the bucket was in use */
     /* slots that each of the two magazines may hold; if 0, the cache has no magazines of the bucket */
     _Atomic uint32_t quota;
-    uint16_t score; /* slow paths of the bucket without a quota; at TRAINING_PROMOTION it gets one */
-    uint16_t want;  /* misses and swaps since training last acted on them, weighed by CACHE_MISS and CACHE_SWAP */
+    /* slow paths of the bucket since it has had no quota; after TRAINING_PROMOTION of them training sets a quota */
+    uint16_t score;
+    uint16_t want; /* misses and swaps since training last acted on them, weighed by CACHE_MISS and CACHE_SWAP */
     _Atomic uint32_t fresh;      /* number of the next slot of the run that was carved for this thread */
-    _Atomic uint32_t fresh_left; /* slots that are left of this run */
-    _Atomic uint32_t watched;    /* `requests` of the bin when cache_collect_idle last checked the bucket */
+    _Atomic uint32_t fresh_left; /* slots that are left of the run that was carved for this thread */
+    _Atomic uint32_t watched;    /* `requests` of the bin at the time when cache_collect_idle last checked the bucket */
     /* fewest slots that were seen in the private magazine since training_rest last lowered quotas (`rested`) */
     uint16_t least;
-    uint16_t sampled; /* frees, modulo 65536, up to which the histogram has drawn its sample (pool_sample) */
+    /* number of the thread's frees, modulo 65536, that pool_sample has taken into account for the histogram */
+    uint16_t sampled;
 };
 
-/* Weights of events that call for a larger quota. A miss goes to the depot or further; a swap costs one exchange. */
+/*
+ * Weights of the events by which training raises a quota. A miss weighs more, because it goes to the depot or further,
+ * while a swap of the two magazines costs one exchange.
+ */
 enum { CACHE_SWAP = 1, CACHE_MISS = 8 };
 
 /* The data of a whole cache that only slow paths write. */
 struct cache_state {
     uint32_t events;   /* slow paths since training last lowered the quotas of unused buckets */
     uint32_t victim;   /* number of the record at which the next cache_walk begins */
-    uint32_t interval; /* frees of a bucket from one tick to the next */
-    uint32_t usual;    /* buckets from this one on may use the short path of the large pool: cache_set_usual */
-    bool more;         /* pages are due to be purged; allocs take the slow path, for one step of purging each */
-    bool hastened;     /* true if a free has brought the next tick near since the clock last moved */
-    uint32_t awaited;  /* bit b is set if the next free of bucket b is to be sampled: pool_sample_rest */
-    uint64_t ticked;   /* clock_now at the last tick */
-    uint64_t rested;   /* clock_now when training_rest last lowered quotas */
+    uint32_t interval; /* frees of a bucket from one tick, the thread's regular work, to the next */
+    /* buckets from this one on may use the short path of the large pool, which cache_set_usual describes */
+    uint32_t usual;
+    /* true if pages are due to be purged; then each malloc takes the slow path and purges a few pages */
+    bool more;
+    bool hastened;    /* true if a free has made the next tick come earlier since the coarse clock last advanced */
+    uint32_t awaited; /* bit b is set if pool_sample_rest has arranged that the next free of bucket b is sampled */
+    uint64_t ticked;  /* result of clock_now at the last tick */
+    uint64_t rested;  /* result of clock_now when training_rest last lowered quotas */
 };
 
-/* The cache of one thread: a page of its own. The bins lie at the same offset of the page (COLOUR_BINS) in all
- * caches. */
+/*
+ * The cache of one thread, which fills a page of 4 KiB. The bins lie at the same offset of the page (COLOUR_BINS) in
+ * all caches.
+ */
 struct cache {
     struct cache_tally tally[BUCKET_LIMIT];
     struct cache_state state;
@@ -100,8 +112,11 @@ _Static_assert(sizeof(struct cache_bin) == CACHE_LINE, "a fast path touches one 
  * thread has no cache or has closed it at its end. */
 extern INTERNAL _Thread_local struct cache *cache_mine __attribute__((tls_model("initial-exec")));
 
-/* Stand for the cache of a thread that has none. They never hold magazines, so each alloc and free takes the slow
- * path. Threads without a cache count in cache_shared, several at once. */
+/*
+ * cache_none and cache_shared stand for the cache of a thread that has none. They never hold magazines, so each malloc
+ * and free takes the slow path. All threads without a cache count their events in cache_shared, several threads at
+ * once.
+ */
 extern INTERNAL struct cache cache_none;
 extern INTERNAL struct cache cache_shared;
 
@@ -117,7 +132,7 @@ static inline struct magazine *cache_private(const struct cache_bin *bin)
     return magazine_of(bin->floor);
 }
 
-/* Returns the bin of a bucket. `line` is the bucket's offset, see bucket_offset. */
+/* Returns the bin of a bucket. `line` is the bucket's number times the size of a cache line (bucket_offset). */
 FAST_PATH struct cache_bin *cache_bin_at(struct cache *cache, size_t line)
 {
     return (struct cache_bin *)(void *)((char *)cache->bin + line);

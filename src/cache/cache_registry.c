@@ -10,13 +10,21 @@
 #include "memory/table.h"
 #include "os/os.h"
 
-/* CACHES_MAX: threads that can have a cache at once. CACHES_STEP: bytes that the table grows by at least. */
+/*
+ * CACHES_MAX is the number of threads that can have a cache at once. CACHES_STEP is the least number of bytes that the
+ * table of caches grows by.
+ */
 enum { CACHES_MAX = 1 << 15, CACHES_STEP = 16 << 10 };
 
-/* The most caches that one walk checks. Each check costs the transfer of a cache line that another thread writes to. */
+/*
+ * The most caches that one search for another thread's magazine (cache_walk) checks. Each check costs the transfer of a
+ * cache line that another thread writes to.
+ */
 enum { WALK_LENGTH = 8 };
 
-/* The bucket limit keeps threads without a cache off the short path of the large pool. */
+/*
+ * No bucket has a number from BUCKET_LIMIT on, so threads without a cache never use the short path of the large pool.
+ */
 struct cache cache_none = {.state.usual = BUCKET_LIMIT};
 struct cache cache_shared = {.state.usual = BUCKET_LIMIT};
 _Thread_local struct cache *cache_mine = &cache_none;
@@ -24,7 +32,7 @@ _Thread_local struct cache *cache_mine = &cache_none;
 static struct table caches;
 static struct table links;
 static _Alignas(CACHE_LINE) _Atomic uint32_t opened; /* the number of records that were ever used */
-static struct stack closed;                          /* records that were given back */
+static struct stack closed;                          /* records of ended threads, which new threads use again */
 
 static size_t cache_table_size(void)
 {
@@ -65,7 +73,9 @@ void cache_unlay(void)
     table_close(&links);
 }
 
-/* Writes into each bin of a record the values that the fast paths need there and that never change. Returns the record.
+/*
+ * Writes into each bin of a record two values that the fast paths need there and that never change: the mark of the
+ * owner and the state byte of a live slot. Returns the record.
  */
 static struct cache *cache_label(uint32_t number)
 {
@@ -100,9 +110,10 @@ void cache_put_record(struct cache *cache)
 }
 
 /*
- * Another thread than the owner changes `public_magazine` by compare-and-swap to NULL and never stores a magazine
- * there. The owner changes it by exchange. So the magazine has one owner at each moment. Its count is read again after
- * the compare-and-swap, because the owner may have used the magazine between the two.
+ * A thread that is not the owner of the cache changes `public_magazine` only to NULL, by compare-and-swap, and never
+ * stores a magazine there. The owner changes `public_magazine` by exchange. So each magazine belongs to one thread at
+ * each moment. Its count is read again after the compare-and-swap, because the owner may have used the magazine between
+ * the two.
  */
 struct magazine *cache_steal(struct cache *victim, unsigned bucket)
 {

@@ -11,24 +11,26 @@
 #include "cache/cache_record.h"
 
 /*
- * A record is one struct cache. The table has a record for each thread that had a cache at the same time as others.
- * Records are never unmapped: when a thread ends, its record is kept with its counters, and the next new thread takes
- * it. So any thread may read any record at any time, for a report or in search of a public magazine.
+ * A record is one struct cache. The table has as many records as threads ever had a cache at the same time. Records are
+ * never unmapped: when a thread ends, its record is kept with its counters, and the next new thread uses this record.
+ * So any thread may read any record at any time, for a report or in search of a public magazine.
  */
 
-/* Returns the bytes of addresses that the table takes, for reserve_open. */
+/* Returns how many bytes of addresses the table of records and its links take, for reserve_open. */
 size_t cache_space(void);
 
-/* Maps the first page of the table and of its links. cache_lay calls it, in one thread at start-up. Returns false if
- * the kernel refuses. */
+/*
+ * Maps the first pages of the table and of the links by which unused records are chained. cache_lay calls this function
+ * at start-up, in one thread. Returns false if the kernel refuses.
+ */
 bool cache_lay_records(void);
 
-/* Unmaps the table. The library calls it at start-up, if it turns out that the pools cannot work. */
+/* Unmaps the table of records. The library calls it at start-up, if it turns out that the pools cannot work. */
 void cache_unlay(void);
 
 /*
  * Returns a record for the calling thread: one that an ended thread has left, with its counters, or else a new one.
- * Returns NULL if the table is full or memory has run out. Any thread may call it, and it takes no lock.
+ * Returns NULL if the table is full or memory has run out. Any thread may call this function, which takes no lock.
  */
 struct cache *cache_find_record(void);
 
@@ -51,7 +53,7 @@ struct span cache_opened_span(void);
 
 /*
  * Takes the public magazine of the bucket out of another thread's cache, if the magazine holds slots. Returns the
- * magazine, which the caller then owns, or NULL. Any thread may call it, and it takes no lock.
+ * magazine, which the caller then owns, or NULL. Any thread may call this function, which takes no lock.
  */
 struct magazine *cache_steal(struct cache *victim, unsigned bucket);
 

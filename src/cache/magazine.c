@@ -1,4 +1,6 @@
-/* Magazines: arrays of free slots that move between threads and the depot as one, and their table. */
+/*
+ * Magazines are arrays of free slots; a whole array moves between a thread and the depot at once. They lie in a table.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/magazine.h"
 
@@ -8,11 +10,17 @@
 #include "memory/table.h"
 #include "os/os.h"
 
-/* The most magazines that there can be, and the bytes that the table grows by at least. */
+/*
+ * MAGAZINES_MAX is the most magazines that there can be, and MAGAZINES_STEP is the least number of bytes that the table
+ * of magazines grows by.
+ */
 enum { MAGAZINES_MAX = 1 << 16, MAGAZINES_STEP = 16 << 10 };
 
-/* Magazines in each page of the table. Only the offsets of a page that colour.h assigns to magazines are used, so
- * that stores to magazines do not disturb loads and stores of other hot data. */
+/*
+ * MAGAZINES_A_PAGE is the number of magazines in each page of the table. Only the offsets of a page that colour.h
+ * assigns to magazines are used, so that stores to magazines do not slow down loads and stores of other frequently used
+ * data. MAGAZINES_SKIPPED is how many magazines would fit before the first of these offsets.
+ */
 enum {
     MAGAZINES_SKIPPED = COLOUR_MAGAZINES / MAGAZINE_SIZE,
     MAGAZINES_A_PAGE = COLOUR_MAGAZINES_END / MAGAZINE_SIZE - MAGAZINES_SKIPPED
@@ -22,7 +30,7 @@ static struct table magazines;
 static struct table links;
 static _Alignas(CACHE_LINE) _Atomic uint32_t opened;
 
-/* Returns the bytes of the table up to and with its first `count` magazines. */
+/* Returns how many bytes of the table are needed for its first `count` magazines, in whole pages. */
 static size_t magazine_end(size_t count)
 {
     return (count + MAGAZINES_A_PAGE - 1) / MAGAZINES_A_PAGE * COLOUR_PAGE;

@@ -1,4 +1,6 @@
-/* Magazines: arrays of free slots that move between threads and the depot as one, and their table. */
+/*
+ * Magazines are arrays of free slots; a whole array moves between a thread and the depot at once. They lie in a table.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_MAGAZINE_H
 #define SOCKMALLOC_MAGAZINE_H
@@ -18,29 +20,35 @@
 enum { MAGAZINE_SIZE = 512, MAGAZINE_SLOTS = 62 };
 
 /*
- * After J. Bonwick and J. Adams, "Magazines and Vmem", USENIX 2001. The array holds pointers, not slot numbers,
- * because malloc returns a pointer and has to load the entry anyway. A magazine is never unmapped and never becomes
- * anything else, so any thread may read its count at any time. While a magazine is the private one of a cache, its
- * count is out of date; `top` of the bin says how many slots it holds.
+ * After J. Bonwick and J. Adams, "Magazines and Vmem", USENIX 2001. The array holds pointers, not slot numbers, because
+ * malloc returns a pointer and has to load the entry anyway. A magazine is never unmapped, and its memory is used for
+ * nothing else, so any thread may read its count at any time. While a magazine is the private one of a cache, its count
+ * is out of date; the pointer `top` of the cache's bin then says how many slots the magazine holds.
  */
 struct magazine {
     _Alignas(MAGAZINE_SIZE) _Atomic uint32_t count;
     void *slot[MAGAZINE_SLOTS];
 };
 
-/* magazine_space returns the bytes of addresses that the table and its links take, for reserve_open. magazine_lay maps
- * their first pages, and returns false if the kernel refuses. magazine_unlay unmaps them. One thread calls these
- * functions at start-up. */
+/*
+ * magazine_space returns how many bytes of addresses the table of magazines and the table of their links take, for
+ * reserve_open. magazine_lay maps the first pages of both tables, and returns false if the kernel refuses.
+ * magazine_unlay unmaps both tables. One thread calls these functions at start-up.
+ */
 size_t magazine_space(void);
 bool magazine_lay(void);
 void magazine_unlay(void);
 
-/* Returns a new empty magazine, or NULL if the table is full or memory has run out. Any thread may call it, and it
- * takes no lock. */
+/*
+ * Returns a new empty magazine, or NULL if the table of magazines is full or memory has run out. Any thread may call
+ * this function, which takes no lock.
+ */
 struct magazine *magazine_open(void);
 
-/* magazine_push pushes a magazine onto a stack. magazine_pop pops one, or returns NULL if the stack is empty. Any
- * thread may call them, and they take no lock. */
+/*
+ * magazine_push pushes a magazine onto a stack. magazine_pop pops one, or returns NULL if the stack is empty. Any
+ * thread may call these functions, which take no lock.
+ */
 void magazine_push(struct stack *stack, struct magazine *magazine);
 struct magazine *magazine_pop(struct stack *stack);
 
@@ -57,31 +65,41 @@ static inline void magazine_set_count(struct magazine *magazine, uint32_t count)
     atomic_store_explicit(&magazine->count, count, memory_order_relaxed);
 }
 
-/* Returns the magazine that an address lies in, by the alignment of magazines. Returns NULL for NULL. */
+/*
+ * Returns the magazine that the address `floor` lies in, which the alignment of magazines shows. Returns NULL if
+ * `floor` is NULL.
+ */
 static inline struct magazine *magazine_of(void **floor)
 {
     char *within = (char *)floor;
     return (struct magazine *)(void *)(within - (uintptr_t)floor % MAGAZINE_SIZE);
 }
 
-/* Returns how many slots lie below `top` in its magazine; 0 for NULL. A thread that makes a report needs nothing but
- * the owner's top, because magazines are aligned and even the top of a full one lies inside it. */
+/*
+ * Returns how many slots lie below `top` in the magazine that `top` lies in, or 0 if `top` is NULL. The address alone
+ * shows this, because magazines are aligned and even the top of a full magazine lies inside it. So a thread that makes
+ * a report reads only the `top` of another thread.
+ */
 static inline uint32_t magazine_depth(void **top)
 {
     uintptr_t offset = (uintptr_t)top % MAGAZINE_SIZE;
     return offset == 0 ? 0 : (uint32_t)((offset - offsetof(struct magazine, slot)) / sizeof(void *));
 }
 
-/* Return the object that describes the table, and the memory of all magazines. `sockmalloc stat` copies both from
- * another process over its own. */
+/*
+ * magazine_table_span returns where the object that describes the table of magazines lies, and magazine_records_span
+ * returns where the magazines lie. `sockmalloc stat` copies both from another process over its own.
+ */
 struct span magazine_table_span(void);
 struct span magazine_records_span(void);
 
-/* Returns how many bytes the table can grow to. */
+/* Returns how many bytes the table of magazines can grow to. */
 size_t magazine_capacity(void);
 
-/* Makes all magazines new again, as if none had been opened. It runs in the child of a fork, after all caches and
- * depots have dropped their magazines. */
+/*
+ * Makes all magazines unused, as if none had been opened. This function runs in the child of a fork, after all caches
+ * and depots have forgotten their magazines.
+ */
 void magazine_reset(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* Reads and writes the profile's file, which others may have planted, changed or cut. */
+/* Reads and writes the file of a profile, which other users or processes may have created, changed or cut. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/profile.h"
 
@@ -20,7 +20,7 @@ enum {
     OPEN_FLAGS = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC
 };
 
-/* Returns a text that describes an error of open, or "" if there is no file. */
+/* Returns a text that describes an error of open, or "" if the error means that there is no file. */
 static const char *profile_open_fault(int error)
 {
     switch (error) {
@@ -96,7 +96,10 @@ const char *profile_read(const char *path, struct profile *profile)
     return fault;
 }
 
-/* Returns true if `path` does not exist, or if the file is a profile or the beginning of one. */
+/*
+ * Returns true if there is no file at `path`, or if the file there begins like a profile, so that profile_write may
+ * replace it.
+ */
 static bool profile_may_replace(const char *path)
 {
     char bytes[TITLE_LENGTH];
@@ -111,9 +114,9 @@ static bool profile_may_replace(const char *path)
 }
 
 /*
- * Opens a file and locks it. The process that holds the lock of the file that has this name now, and no other, may
- * remove or rename it. The lock ends with the descriptor, also by SIGKILL. Returns the descriptor, or -1 if another
- * process has the lock, or if the name belongs to another file by now.
+ * Opens a file and locks it. Only a process that holds the lock of the file that has this name now may remove or rename
+ * the file. The lock ends when the descriptor is closed, even if SIGKILL ends the process. Returns the descriptor, or
+ * -1 if another process has the lock, or if the name belongs to another file by now.
  */
 static int profile_hold(const char *name, int flags)
 {
@@ -131,7 +134,10 @@ static int profile_hold(const char *name, int flags)
     return file;
 }
 
-/* Creates the file, and removes before it one that a killed process has left. Returns a locked descriptor, or -1. */
+/*
+ * Creates the file, after removing a file of this name that a killed process has left. Returns the descriptor of the
+ * new, locked file, or -1.
+ */
 static int profile_create(const char *name)
 {
     int left = profile_hold(name, 0);
@@ -142,8 +148,10 @@ static int profile_create(const char *name)
     return profile_hold(name, O_CREAT | O_EXCL);
 }
 
-/* Writes the text to the new name and renames the file to `path`. Returns false, with the new file removed, if that
- * fails. */
+/*
+ * Writes the text to a file `name` and renames the file to `path`. Returns false, with the new file removed, if one of
+ * these steps fails.
+ */
 static bool profile_put(const char *path, const char *name, const struct text *text)
 {
     int file = profile_create(name);

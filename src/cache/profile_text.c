@@ -1,4 +1,4 @@
-/* Prints, parses and checks the text of a profile. A profile has exactly one text. */
+/* Prints, parses and checks the text of a profile. There is only one valid text for each profile. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/profile_text.h"
 
@@ -44,8 +44,10 @@ static const char *profile_row_fault(const struct profile_row *row, size_t befor
     return row->quota > PROFILE_QUOTA_LIMIT ? "a quota out of range" : NULL;
 }
 
-/* struct profile has room for a row for each power of two in range, and for one more. Rows ascend, so a row too many is
- * always found wrong before the array ends, and the loops below need no count. */
+/*
+ * struct profile has room for a row for each power of two in range, and for one more. The sizes in the rows ascend, so
+ * a row too many is always refused before the array ends, and the loops below need not check the number of rows.
+ */
 _Static_assert(BUCKET_REQUEST_LIMIT >> BUCKET_GRANULE_SHIFT < 1 << (BUCKET_LIMIT - 1), "rows");
 
 bool profile_print(const struct profile *profile, struct text *text)
@@ -66,7 +68,7 @@ bool profile_print(const struct profile *profile, struct text *text)
     return !text->cut;
 }
 
-/* Moves `at` behind `word` and returns true if the text continues with it. Else returns false. */
+/* Moves `at` behind `word` and returns true if the text at `at` begins with `word`. Else returns false. */
 static bool profile_skip(const char **at, const char *word)
 {
     size_t length = strlen(word);

@@ -1,4 +1,4 @@
-/* Prints, parses and checks the text of a profile. A profile has exactly one text. */
+/* Prints, parses and checks the text of a profile. There is only one valid text for each profile. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_PROFILE_TEXT_H
 #define SOCKMALLOC_PROFILE_TEXT_H
@@ -18,13 +18,13 @@
  *     bucket 16384 quota 62
  *     checksum f3a5056eb501c0ef
  *
- * A bucket is named by its size in bytes, and a quota is a number of slots. The buckets ascend. Each size is a power of
- * two, except that the last may be the value of SOCKMALLOC_MAX. The checksum is FNV-1a with 64 bits over all lines
- * before it. It finds damage but no forgery. A forged profile can do no more than set quotas, which the reader limits
- * to MAGAZINE_SLOTS.
+ * A bucket is named by its size in bytes, and a quota is a number of slots. The sizes ascend from line to line. Each
+ * size is a power of two, except that the last may be the value of SOCKMALLOC_MAX. The checksum is FNV-1a with 64 bits
+ * over all lines before it. The checksum detects a damaged file but not a forged one. A forged profile can do no more
+ * than set quotas, which the reader limits to MAGAZINE_SLOTS.
  */
 
-/* The highest quota that is read. Sums of such quotas in bytes do not overflow. */
+/* The highest quota that profile_parse accepts. Sums of such quotas in bytes do not overflow. */
 enum { PROFILE_QUOTA_LIMIT = 1 << 20 };
 
 struct profile {

@@ -1,4 +1,7 @@
-/* Training: sets the quota of each cache for each bucket, by its use and within the budget. */
+/*
+ * Training: sets the quota of each cache for each bucket (the most slots that a magazine may hold), by the use of the
+ * bucket and within the budget.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cache/training.h"
 
@@ -45,7 +48,10 @@ static uint32_t training_least(uint64_t one, uint64_t other)
     return (uint32_t)LESSER(one, other);
 }
 
-/* Returns requests + frees of the bucket, modulo 2^32. Only differences of it are used. */
+/*
+ * Returns the number of requests and frees of the bucket, modulo 2^32. Callers only compare this number with earlier
+ * ones.
+ */
 static uint32_t training_uses(const struct cache *cache, unsigned bucket)
 {
     return (uint32_t)(counter_read(&cache->bin[bucket].requests) + cache_returned(cache, bucket));
@@ -67,7 +73,10 @@ static uint32_t training_unused(const struct cache *cache, unsigned bucket)
     return cache->tally[bucket].want < CACHE_MISS ? quota / 2 : 0;
 }
 
-/* Returns the bucket with the most unused bytes, or region.buckets if none has any. */
+/*
+ * Returns the bucket, other than `starved`, whose quota has the most unused bytes. Returns region.buckets if no quota
+ * has any.
+ */
 static unsigned training_find_donor(const struct cache *cache, unsigned starved)
 {
     unsigned donor = region.buckets;
@@ -82,14 +91,16 @@ static unsigned training_find_donor(const struct cache *cache, unsigned starved)
     return donor;
 }
 
-/* Returns how many of `wanted` more slots the budget has room for. */
+/* Returns by how many slots, `wanted` at most, the bucket's quota can be raised within the budget. */
 static uint32_t training_room(unsigned bucket, uint32_t wanted)
 {
     return training_least(wanted, budget_left() / training_price(bucket));
 }
 
-/* Lowers the quota of one bucket, so that another one can have `wanted` more slots or as many as this frees. Returns
- * false if no bucket can lose any. */
+/*
+ * Lowers the quota of one bucket, so that the quota of `starved` can be raised by `wanted` slots, or by as many as the
+ * other bucket can lose. Returns false if no bucket can lose slots.
+ */
 static bool training_make_room(struct cache *cache, unsigned starved, uint32_t wanted)
 {
     unsigned donor = training_find_donor(cache, starved);
@@ -110,9 +121,9 @@ static bool training_make_room(struct cache *cache, unsigned starved, uint32_t w
 }
 
 /*
- * Sets the first quota of a bucket: the one from the settings or the profile, else TRAINING_FIRST; fewer slots if the
- * budget has room for fewer. If the budget has no room at all, another bucket loses some of its quota. Returns false if
- * no quota can be had.
+ * Sets the first quota of a bucket: the quota from the settings or the profile, or else TRAINING_FIRST, or fewer slots
+ * if the budget has no room for as many. If the budget has no room at all, another bucket loses some of its quota.
+ * Returns false if no quota can be had.
  */
 static bool training_promote(struct cache *cache, unsigned bucket)
 {
@@ -132,7 +143,7 @@ static bool training_promote(struct cache *cache, unsigned bucket)
     return true;
 }
 
-/* Doubles the quota of a bucket that has missed often, MAGAZINE_SLOTS at most. */
+/* Doubles the quota of a bucket whose magazines often could not serve (misses), up to MAGAZINE_SLOTS. */
 static void training_grow(struct cache *cache, unsigned bucket)
 {
     struct cache_tally *tally = &cache->tally[bucket];
@@ -146,7 +157,7 @@ static void training_grow(struct cache *cache, unsigned bucket)
     }
 }
 
-/* Halves the quotas of buckets that were not used since the last call. */
+/* Halves the quotas of buckets that were not used since training last checked them. */
 static void training_decay(struct cache *cache)
 {
     for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
@@ -160,7 +171,7 @@ static void training_decay(struct cache *cache)
     }
 }
 
-/* Counts a slow path, and lowers the quotas of unused buckets after every 64th. */
+/* Counts a slow path of the thread, and lowers the quotas of unused buckets after every 64th slow path. */
 static void training_tick(struct cache *cache)
 {
     if (UNLIKELY(++cache->state.events >= TRAINING_DECAY)) {
@@ -200,7 +211,7 @@ void training_learn(struct cache *cache, unsigned bucket)
 /*
  * Returns how many slots the bucket's quota shall lose because they were not needed since the last call of
  * training_rest that lowered quotas. An idle bucket loses half of its quota. A bucket that has had a miss, or a swap of
- * its magazines, loses none. Any other bucket loses at least a quarter: without a swap nothing is known of how much of
+ * its magazines, loses none. Any other bucket loses at least a quarter: without a swap training cannot know how much of
  * the public magazine is needed, so the quota falls until swaps begin.
  */
 static uint32_t training_surplus(const struct cache *cache, unsigned bucket)
@@ -215,7 +226,7 @@ static uint32_t training_surplus(const struct cache *cache, unsigned bucket)
     return tally->want > 0 ? 0 : GREATER(unused, spare);
 }
 
-/* Lowers the bucket's quota by its surplus and begins to count anew. */
+/* Lowers the bucket's quota by the slots that were not needed, and begins to count misses, swaps and uses anew. */
 static void training_rest_bucket(struct cache *cache, unsigned bucket)
 {
     struct cache_tally *tally = &cache->tally[bucket];

@@ -1,4 +1,7 @@
-/* Training: sets the quota of each cache for each bucket, by its use and within the budget. */
+/*
+ * Training: sets the quota of each cache for each bucket (the most slots that a magazine may hold), by the use of the
+ * bucket and within the budget.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TRAINING_H
 #define SOCKMALLOC_TRAINING_H
@@ -10,8 +13,8 @@
 #include "memory/decay.h"
 
 /*
- * The rules. They follow WCF's synchronized pool (K. Wolf and others), except that counts are reset here and that no
- * slot is dropped.
+ * The rules of training follow WCF's synchronized pool (K. Wolf and others), except that counts are reset here and that
+ * no slot is dropped.
  *
  *   promotion  a thread's 64th slow path of a bucket without a quota gives it a first quota there
  *   growth     eight misses, or as many swaps as weigh the same, double the quota if the budget has room
@@ -20,19 +23,20 @@
  *   decay      a bucket that was not used during 64 slow paths of the thread loses half of its quota;
  *              training_rest lowers quotas by time
  *
- * A quota that a transfer begins is counted as a promotion.
+ * If a transfer makes the first quota of a bucket possible, it is counted as a promotion.
  *
- * A thread that sleeps keeps its quotas; other threads steal its public magazines all the same.
+ * A thread that sleeps keeps its quotas, but other threads may steal its public magazines.
  */
 enum { TRAINING_PROMOTION = 64, TRAINING_MISSES = 8, TRAINING_FIRST = 8, TRAINING_DECAY = 64 };
 
 /* The quotas that each cache begins with, in slots of a magazine, and whether training may change them. */
 struct training_settings {
-    bool frozen;                  /* quotas never change after the first one */
-    uint32_t first[BUCKET_LIMIT]; /* 0: a bucket gets its first quota by promotion */
+    bool frozen; /* true if the first quota of a bucket never changes */
+    /* the first quota of each bucket; 0 if the bucket gets its first quota by promotion */
+    uint32_t first[BUCKET_LIMIT];
 };
 
-/* Sets the settings. The library calls it at start-up. */
+/* Stores the settings of training. The library calls this function at start-up. */
 void training_open(const struct training_settings *settings);
 
 /*
@@ -42,30 +46,40 @@ void training_open(const struct training_settings *settings);
  */
 bool training_admits(struct cache *cache, unsigned bucket);
 
-/* Called after each slow path of a bucket with a quota. Raises the quota after enough misses, and lowers quotas of
- * unused buckets after enough slow paths. */
+/*
+ * Raises the bucket's quota after enough misses, and lowers quotas of unused buckets after enough slow paths. This
+ * function is called after each slow path of a bucket with a quota.
+ */
 void training_learn(struct cache *cache, unsigned bucket);
 
 /*
- * Called at each tick; `now` is clock_now. Notes how full the private magazines are. After each half of
- * SOCKMALLOC_DECAY_MS it lowers quotas by what was not needed in that time: an idle bucket's by half, and that of a
- * bucket without swaps and misses by half of the slots that were never taken or by a quarter, whichever is more.
+ * Notes how full the private magazines are, and lowers quotas that are too high. This function is called at each tick,
+ * a thread's regular work after a number of frees; `now` is the result of clock_now. Each time that half of
+ * SOCKMALLOC_DECAY_MS has passed, it lowers quotas by what was not needed in that time. An idle bucket loses half of
+ * its quota. A bucket without swaps and misses loses half of the slots that were never taken from its private magazine,
+ * or a quarter of its quota, whichever is more.
  */
 void training_rest(struct cache *cache, uint64_t now);
 
-/* Stores for each bucket the quota that training last set in any thread, or else the first quota. A profile keeps
- * these. Returns false if training has never set one, which is always so if quotas are frozen. Signal-safe. */
+/*
+ * Stores for each bucket the quota that training last set in any thread, or else the first quota. These quotas are
+ * written to a profile. Returns false if training has never set a quota, which is always so if quotas are frozen.
+ * Signal handlers may call this function.
+ */
 bool training_result(uint32_t quota[BUCKET_LIMIT]);
 
 /*
- * Reads the profile at `path` into the first quotas of the buckets that it names. Nothing is read if the path is empty.
- * The text of the path must stay in place. If the profile cannot be read, a message says so once, and the profile is
- * ignored. The library calls it at start-up.
+ * Reads the profile at `path`, and stores its quotas as the first quotas of the buckets that it names. Nothing is read
+ * if the path is empty. The string `path` must stay valid, because training_record uses it. If the profile cannot be
+ * read, a message says so once, and the profile is ignored. The library calls it at start-up.
  */
 void training_recall(const char *path, const struct bucket_plan *plan, uint32_t first[BUCKET_LIMIT]);
 
-/* Writes the profile, unless no path is set or this process has learnt nothing. So the master of a server, which ends
- * last, does not replace what its workers wrote. Returns false if writing failed. Signal-safe. */
+/*
+ * Writes the profile, unless no path is set or training has set no quota in this process. So the master process of a
+ * server, which ends last, does not replace what its workers wrote. Returns false if writing failed. Signal handlers
+ * may call this function.
+ */
 bool training_record(void);
 
 #endif

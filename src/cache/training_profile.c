@@ -1,4 +1,4 @@
-/* Writes what training has learnt to a profile, from which the next process reads it. */
+/* Writes the quotas that training has set to a profile, and reads the first quotas of a new process from a profile. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/bounds.h"
 #include "cache/profile.h"

@@ -1,4 +1,7 @@
-/* The caches of processors, for SOCKMALLOC_POOL=cpu: each processor has one magazine for each bucket. */
+/*
+ * The caches of the machine's processors, for SOCKMALLOC_POOL=cpu: each processor has one magazine of free slots for
+ * each bucket.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "percpu/percpu.h"
 
@@ -14,7 +17,9 @@
 #include "memory/table.h"
 #include "os/os.h"
 
-/* The most processors that have records. On processors beyond that, slots come from the depot and the stacks. */
+/*
+ * The most processors that have records. On a processor with a higher number, slots come from the depot and the stacks.
+ */
 enum { PROCESSORS_MAX = 1 << 12 };
 
 _Static_assert(sizeof(struct cache) == RSEQ_RECORD, "a processor's number finds its record");
@@ -25,7 +30,8 @@ static atomic_flag sharing = ATOMIC_FLAG_INIT;
 
 static size_t percpu_limit_of_records(void)
 {
-    static size_t limit; /* read only once, so that the table is laid with the size that was reserved for it */
+    /* the number of processors is read only once, so that the table has the size that was reserved for it */
+    static size_t limit;
     if (limit == 0) {
         limit = os_processors();
         limit = LESSER(limit, PROCESSORS_MAX);
@@ -115,7 +121,7 @@ void percpu_reset(void)
     }
 }
 
-/* Raises the quota of one bucket on every processor as far as `bytes` bytes of the cache budget allow. */
+/* Raises the quota of one bucket on all processors, as far as `bytes` bytes of the cache budget allow. */
 static void percpu_raise_quota(unsigned bucket, uint64_t bytes)
 {
     uint64_t price = (uint64_t)percpu_records() * region.geometry[bucket].capacity;
@@ -127,12 +133,14 @@ static void percpu_raise_quota(unsigned bucket, uint64_t bytes)
     }
 }
 
-/* Each bucket and each processor gets an equal share because threads come and go: which buckets one processor has
- * used so far says little about the next minute. */
+/*
+ * Each bucket and each processor gets an equal share. The use of a bucket on one processor so far would be no good
+ * measure, because threads come and go, and the next minute may differ.
+ */
 void percpu_share_budget(unsigned trained)
 {
     if (percpu_records() == 0 || atomic_flag_test_and_set_explicit(&sharing, memory_order_acquire)) {
-        return; /* no records, or another thread is already sharing out all that is left */
+        return; /* there are no records, or another thread is already dividing all that is left of the budget */
     }
     for (unsigned bucket = 0; bucket < trained; bucket++) {
         percpu_raise_quota(bucket, budget_left() / (trained - bucket));
@@ -151,17 +159,25 @@ uint64_t percpu_charge(void)
 
 /* --- the slow paths: what happens when a processor's magazine is empty or full --- */
 
-/* Slots that are carved at once, so that two processors rarely write to the same cache line of metadata. */
+/*
+ * The number of slots that are carved at once. With this number two processors rarely write to the same cache line of
+ * metadata.
+ */
 enum { PERCPU_RUN = 16 };
 
-/* Stores the bucket's top of the processor that the thread runs on. Returns false if the processor has no record. */
+/*
+ * Stores in `top` the top of the bucket's magazine of the processor that the thread runs on. Returns false if the
+ * processor has no record.
+ */
 static bool percpu_peek(unsigned bucket, void ***top)
 {
     return rseq_peek(&processors.table, percpu_top(bucket), top);
 }
 
-/* Replaces the bucket's top of the processor that the thread runs on, if it is still `old`. Returns false if it is
- * not. */
+/*
+ * Replaces the top of the bucket's magazine of the processor that the thread runs on by `wanted`, if it is still `old`.
+ * Returns false, with nothing changed, if it is not.
+ */
 static bool percpu_swap(unsigned bucket, void **old, void **wanted)
 {
     return rseq_swap(&processors.table, percpu_top(bucket), old, wanted);
@@ -185,7 +201,10 @@ static void percpu_deposit(unsigned bucket, struct magazine *magazine)
     depot_push(bucket, magazine);
 }
 
-/* Pushes to the depot the magazine of a top that a swap has taken out. Does nothing if the top is NULL. */
+/*
+ * Pushes to the depot the magazine that `top` points into. percpu_swap has just removed this magazine from a
+ * processor's record. Does nothing if `top` is NULL.
+ */
 static void percpu_retire(unsigned bucket, void **top)
 {
     struct magazine *magazine = rseq_magazine(top);
@@ -195,8 +214,10 @@ static void percpu_retire(unsigned bucket, void **top)
     }
 }
 
-/* Gives a magazine to the processor that the thread runs on, in place of an empty one or none. If the processor has
- * slots by now, or no record, the magazine goes to the depot. */
+/*
+ * Makes a magazine that of the processor on which the thread runs, if the processor has an empty magazine or none. If
+ * the processor has slots by now, or no record, the magazine goes to the depot.
+ */
 static void percpu_install(unsigned bucket, struct magazine *magazine)
 {
     void **wanted = magazine->slot + magazine_count(magazine);
@@ -211,9 +232,9 @@ static void percpu_install(unsigned bucket, struct magazine *magazine)
 }
 
 /*
- * Returns the magazine if it holds no more than the quota. Else moves its top slots to another one, returns that, and
- * pushes the rest to the depot. Returns NULL if all of it went to the depot, because the quota is 0 or no magazine
- * can be had.
+ * Returns `magazine` if it holds no more slots than the quota. Else moves its top slots, as many as the quota, to an
+ * empty magazine, returns that one, and pushes `magazine` with the other slots to the depot. Returns NULL if all slots
+ * went to the depot, because the quota is 0 or no empty magazine can be had.
  */
 static struct magazine *percpu_fit(unsigned bucket, struct magazine *magazine)
 {
@@ -233,7 +254,8 @@ static struct magazine *percpu_fit(unsigned bucket, struct magazine *magazine)
 }
 
 /*
- * Pops the top slot of a magazine that the calling thread owns and that is not empty. The rest goes to the processor.
+ * Pops the top slot of a magazine that the calling thread owns and that is not empty. The processor on which the thread
+ * runs gets the magazine with the other slots.
  */
 static void *percpu_pop_top(unsigned bucket, struct magazine *magazine)
 {
@@ -247,7 +269,7 @@ static void *percpu_pop_top(unsigned bucket, struct magazine *magazine)
     return slot;
 }
 
-/* Allocates a slot from a magazine of the depot. Returns NULL if the depot has none with slots. */
+/* Allocates a slot from a magazine of the depot. Returns NULL if the depot has no magazine with slots. */
 static void *percpu_pop_from_depot(unsigned bucket)
 {
     struct magazine *magazine = depot_pop_full(bucket);
@@ -261,8 +283,10 @@ static void *percpu_pop_from_depot(unsigned bucket)
     return percpu_pop_top(bucket, magazine);
 }
 
-/* Allocates a slot from a run that is carved for the processor. Returns NULL if memory has run out, no magazine can
- * be had, or the processor has no record. */
+/*
+ * Allocates a slot from a run of new slots that is carved for the processor. Returns NULL if memory has run out, no
+ * magazine can be had, or the processor has no record.
+ */
 static void *percpu_carve(unsigned bucket)
 {
     void **top;
@@ -282,7 +306,7 @@ static void *percpu_carve(unsigned bucket)
     return percpu_pop_top(bucket, magazine);
 }
 
-/* Allocates a single slot from the stacks, or carves it. */
+/* Allocates a single slot from the stacks, or else carves one. Stores in `source` where the slot came from. */
 static void *percpu_pop_single(unsigned bucket, enum percpu_source *source)
 {
     static const enum percpu_source named[] = {[SLOTS_FROM_NONE] = PERCPU_NONE,
@@ -324,7 +348,7 @@ OUT_OF_LINE void *percpu_pop_slow(unsigned bucket, enum percpu_source *source)
     return slot != NULL ? slot : percpu_pop_single(bucket, source);
 }
 
-/* Pushes to the depot what the processor holds of a bucket whose quota is now 0. */
+/* Pushes to the depot the processor's magazine of a bucket whose quota is now 0. */
 static void percpu_drain(unsigned bucket)
 {
     void **top;
@@ -336,16 +360,18 @@ static void percpu_drain(unsigned bucket)
     }
 }
 
-/* Returns true if a push with this top and limit would fail. */
+/*
+ * Returns true if the magazine with this top is full, so that a push with this limit would fail, or if there is none.
+ */
 static bool percpu_is_full(void **top, uint32_t limit)
 {
     return top == NULL || magazine_depth(top) * sizeof(void *) >= limit;
 }
 
 /*
- * Frees a slot to the processor that the thread runs on. `empty` is an empty magazine of the calling thread that has
- * `slot` as its first entry. If the processor's magazine is full, `empty` replaces it; else the slot is pushed there
- * and `empty` goes back to the depot. Returns false if the processor has no record.
+ * Pushes a freed slot onto the magazine of the processor that the thread runs on. `empty` is an empty magazine of the
+ * calling thread that has `slot` as its first entry. If the processor's magazine is full, `empty` replaces it; else the
+ * slot is pushed there and `empty` goes back to the depot. Returns false if the processor has no record.
  */
 static bool percpu_place(unsigned bucket, void *slot, uint32_t limit, struct magazine *empty)
 {

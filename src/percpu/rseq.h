@@ -1,4 +1,7 @@
-/* Restartable sequences (rseq): one store into the record of the processor that a thread runs on, or none. */
+/*
+ * Restartable sequences (rseq): each changes the record of the processor that a thread runs on by one store, or changes
+ * nothing.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_RSEQ_H
 #define SOCKMALLOC_RSEQ_H
@@ -25,10 +28,10 @@
  *
  * Each thread shares an area with the kernel. The area holds the number of the processor that the thread runs on, and a
  * pointer to the descriptor of the sequence that the thread is in: {first instruction, length, abort handler}. Before
- * the kernel returns to a thread that was preempted or migrated, or runs a signal handler in it, it checks if the
- * thread stands inside that sequence. If so, the thread continues at the abort handler. Each operation below is such a
- * sequence. Its last instruction, the commit, is its only store that other threads can notice. Its abort handler starts
- * the sequence again. What happens depends on where the thread is stopped:
+ * the kernel returns to a thread that was preempted or migrated, or runs a signal handler in it, it checks if the next
+ * instruction of the thread lies inside that sequence. If so, the thread continues at the abort handler. Each operation
+ * below is such a sequence. The last instruction of a sequence, the commit, is its only store that other threads can
+ * notice. Its abort handler starts the sequence again. What happens depends on where the thread is stopped:
  *
  *   before the pointer is stored        Nothing was read or written yet. A signal handler's own operations may change
  *                                       the pointer, and it is stored next.
@@ -37,21 +40,21 @@
  *                                       a top lies above it.
  *   after the commit                    The operation is complete, and the thread stands outside the sequence.
  *
- * So from the load of the number to the commit no other thread runs on that processor, and a thread on another
- * processor does not write to its record. A load and a store are therefore as good as a locked instruction. Signal
- * handlers may call all operations, also if they interrupt one. An operation is repeated until it succeeds. A thread
- * that is stopped runs for a time slice afterwards, which is far longer than a dozen instructions, so it cannot be
- * stopped there forever.
+ * So from the load of the processor's number to the commit no other thread runs on that processor, and a thread on
+ * another processor does not write to its record. A load and a store are therefore as safe as a locked instruction.
+ * Signal handlers may call all operations, even if they interrupt one. A sequence is repeated until it is not stopped
+ * before its end. A thread that is stopped runs for a time slice afterwards, which is far longer than a dozen
+ * instructions, so it cannot be stopped there forever.
  *
- * The pointer is not cleared after an operation. The kernel clears it when it next finds the thread outside the
- * sequence, and other users of rseq store their own. Because the kernel reads the descriptors for this, they must stay
- * mapped: the library is linked with -z nodelete.
+ * The pointer to the descriptor is not cleared after an operation. The kernel clears it when it next finds the thread
+ * outside the sequence, and other code that uses rseq stores its own pointer. Because the kernel reads the descriptors
+ * for this, they must stay mapped: the library is linked with -z nodelete.
  *
  * Threads on one processor see each other's stores in order. A thread that migrates keeps what it has seen, because a
  * context switch is a full barrier. Threads on other processors only read a record, for reports.
  *
- * Not covered is the child of vfork, which runs on its parent's area, of which the kernel does not know. By POSIX such
- * a child may not call malloc, and glibc's posix_spawn does not.
+ * The child of vfork must not use these operations, because it runs with its parent's area, and the kernel does not
+ * know that the child uses that area. By POSIX such a child may not call malloc, and glibc's posix_spawn does not.
  */
 struct rseq_area {
     /* the number of the processor, like `number`, but 0 if the thread is not registered */
@@ -61,8 +64,10 @@ struct rseq_area {
     uint32_t flags;
 };
 
-/* A sequence in the form in which the kernel reads it. The four bytes before the abort handler must be the signature
- * that was passed at registration, so that an attacker cannot make the kernel jump to any address. */
+/*
+ * The descriptor of a sequence, as the kernel reads it. The four bytes before the abort handler must be the signature
+ * that was passed at registration, so that an attacker cannot make the kernel jump to any address.
+ */
 struct rseq_descriptor {
     _Alignas(32) uint32_t version;
     uint32_t flags;
@@ -76,10 +81,11 @@ _Static_assert(offsetof(struct rseq_area, descriptor) == 8, "as the machines' in
 _Static_assert(offsetof(struct magazine, slot) == 8 && MAGAZINE_SIZE == 512, "as they say, too");
 
 /*
- * A table with a record of RSEQ_RECORD bytes for each processor. An offset names a word in each record. On a
- * processor whose number is not below `count`, an operation does nothing and fails. That is so for processors that
- * were plugged in later, for threads that are not registered, whose number is negative and so the largest as
- * unsigned, and for all processors before percpu_open.
+ * A table with a record of RSEQ_RECORD bytes for each processor. An offset names the word at this distance from the
+ * start of each record. On a processor whose number is not below `count`, an operation does nothing and fails. So
+ * operations fail on processors that were plugged in later, and on all processors before percpu_open. They also fail
+ * for threads that are not registered, because the processor's number of such a thread is negative, which is larger
+ * than `count` as an unsigned number.
  */
 enum { RSEQ_RECORD = 1 << 12 /* the assembly code contains this number, too */ };
 struct rseq_table {
@@ -89,34 +95,37 @@ struct rseq_table {
 };
 
 /*
- * Returns true if the calling thread is registered. That needs glibc 2.35 or later, its tunable glibc.pthread.rseq
- * not set to 0, and a kernel with rseq; valgrind and most emulators have none. The operations may only be used in a
- * process where this was true.
+ * Returns true if the calling thread is registered for restartable sequences. That needs glibc 2.35 or later, a kernel
+ * with rseq, which valgrind and most emulators lack, and a tunable glibc.pthread.rseq that is not set to 0. The
+ * operations may only be used in a process in which this function has returned true.
  */
 bool rseq_available(void);
 
-/* Returns what `area` of a table must be: the distance of a thread's area from its thread pointer. 0 if there is
- * none. */
+/*
+ * Returns the distance of a thread's area from its thread pointer, which `area` of a table must be. Returns 0 if
+ * threads have no area.
+ */
 ptrdiff_t rseq_area_offset(void);
 
 /*
- * ThreadSanitizer does not see the stores of the assembly. It is told by __tsan_release and __tsan_acquire that what a
- * thread did before it pushed a slot or a magazine comes before what another thread does after it popped it.
+ * ThreadSanitizer does not see the stores of the assembly. Calls of __tsan_release and __tsan_acquire tell it that what
+ * a thread did before it pushed a slot or a magazine comes before what another thread does after it has popped that
+ * slot or magazine.
  */
 static const bool rseq_is_watched = UNDER_THREAD_SANITIZER;
 extern void __tsan_acquire(void *address) __attribute__((weak));
 extern void __tsan_release(void *address) __attribute__((weak));
 
-/* Returns the magazine that a top lies in, or NULL for NULL. */
+/* Returns the magazine that `top` points into, or NULL if `top` is NULL. */
 static inline struct magazine *rseq_magazine(void **top)
 {
     return (struct magazine *)((uintptr_t)top & ~(uintptr_t)(MAGAZINE_SIZE - 1));
 }
 
 /*
- * Tells ThreadSanitizer that the calling thread releases a magazine and its slots. The magazine comes last here, and
- * first in rseq_tell_acquire, because a thread may write to a magazine as soon as it has acquired it, and the slots
- * are read from it.
+ * Tells ThreadSanitizer that the calling thread releases a magazine and its slots. The magazine is released after its
+ * slots here, and acquired before them in rseq_tell_acquire, because the addresses of the slots are read from the
+ * magazine, and another thread may write to it as soon as that thread has acquired it.
  */
 static inline void rseq_tell_release(void **top)
 {
@@ -146,8 +155,11 @@ static inline size_t rseq_count(const struct rseq_table *table)
     return atomic_load_explicit(&table->count, memory_order_relaxed);
 }
 
-/* Pops the top slot of the magazine whose top is the word at `offset`. Returns NULL if the magazine is empty or there
- * is none. The lower bits of the top show if the magazine is empty, because magazines are aligned. */
+/*
+ * Pops the top slot of the magazine whose top is the word at `offset` in the record of the processor that the thread
+ * runs on. Returns NULL if the magazine is empty or there is none. The lower bits of the top show if the magazine is
+ * empty, because magazines are aligned.
+ */
 FAST_PATH void *rseq_pop(const struct rseq_table *table, size_t offset)
 {
     void *slot = rseq_run_pop(table->records + offset, rseq_count(table), table->area);
@@ -157,7 +169,10 @@ FAST_PATH void *rseq_pop(const struct rseq_table *table, size_t offset)
     return slot;
 }
 
-/* Pushes a slot. Returns false if the magazine holds `limit` bytes of pointers or more, or if there is none. */
+/*
+ * Pushes a slot onto the magazine whose top is the word at `offset` in the record of the processor that the thread runs
+ * on. Returns false if the magazine holds `limit` bytes of pointers or more, or if there is none.
+ */
 FAST_PATH bool rseq_push(const struct rseq_table *table, size_t offset, void *slot, uint32_t limit)
 {
     if (rseq_is_watched) {
@@ -169,8 +184,8 @@ FAST_PATH bool rseq_push(const struct rseq_table *table, size_t offset, void *sl
 /*
  * Replaces the top `old` by `wanted`, which lies in another magazine or is NULL, if `old` still is the top of the
  * processor that the thread runs on. If it returns true, the caller owns the magazine of `old` with the slots below
- * that top. A top that has changed and changed back does no harm, because the magazine is then again as that top
- * says.
+ * that top. If the top has changed and then changed back to `old`, this does no harm, because the magazine then again
+ * holds the slots below that top.
  */
 static inline bool rseq_swap(const struct rseq_table *table, size_t offset, void **old, void **wanted)
 {
@@ -184,8 +199,10 @@ static inline bool rseq_swap(const struct rseq_table *table, size_t offset, void
     return done;
 }
 
-/* Adds to the counter at `offset` in the record of the processor that the thread runs on. Returns false if it has no
- * record. */
+/*
+ * Adds to the counter at `offset` in the record of the processor that the thread runs on. Returns false if that
+ * processor has no record.
+ */
 FAST_PATH bool rseq_add(const struct rseq_table *table, size_t offset, uint64_t amount)
 {
     return rseq_run_add(table->records + offset, rseq_count(table), table->area, amount);

@@ -1,4 +1,4 @@
-/* Restartable sequences in x86-64 assembly. rseq.h says what they do and why it is right. */
+/* Restartable sequences in x86-64 assembly. rseq.h explains what the sequences do and why they are correct. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_RSEQ_X86_64_H
 #define SOCKMALLOC_RSEQ_X86_64_H
@@ -12,18 +12,19 @@
 enum { RSEQ_IS_KNOWN = 1 };
 
 /*
- * How each sequence begins. Labels: 1 is its first instruction, 2 the first one behind its commit, 3 the descriptor,
- * 4 the abort handler, 5 the place where the handler begins the sequence again. A jump to 2 leaves the sequence
- * without a commit.
+ * The code with which each sequence begins. Its labels mean: 1 is the first instruction of the sequence, 2 is the first
+ * instruction behind the commit, 3 is the descriptor, 4 is the abort handler, and 5 is where the handler begins the
+ * sequence again. A jump to label 2 leaves the sequence without a commit.
  *
  * The descriptor lies in a writable section, because the dynamic linker relocates the addresses in it. The abort
- * handler lies in another section, so that the sequence need not jump over it. Its signature is the operand of an
- * undefined instruction (ud1), so that disassemblers can read past it and no jump can use it.
+ * handler lies in another section, so that the sequence need not jump over it. The signature of the abort handler is
+ * the operand of an undefined instruction (ud1), so that disassemblers can read past the signature and no jump can use
+ * it.
  *
- * The kernel knows of the sequence from label 1 on. There the result is set to 0 again for each attempt. Then `word`
- * becomes the address of the word in the record of the processor that the thread runs on; `first` is the address of
- * this word in the first record. If the processor's number is not below `count`, the sequence ends. The comparison is
- * unsigned, so the number of an unregistered thread, which is negative, exceeds each count.
+ * The sequence begins at label 1. There each attempt sets the result to 0 again. Then `word` becomes the address of the
+ * word in the record of the processor that the thread runs on; `first` is the address of this word in the first record.
+ * If the processor's number is not below `count`, the sequence ends. The comparison is unsigned, so the number of an
+ * unregistered thread, which is negative, exceeds each count.
  */
 #define RSEQ_BEGIN                                                                                                     \
     ".pushsection __rseq_cs, \"aw\"\n\t"                                                                               \
@@ -56,8 +57,10 @@ static inline uint32_t rseq_run_number(ptrdiff_t area)
     return number;
 }
 
-/* The offset of a top in its magazine is 0 if there is no magazine and 8 if it is empty, so one comparison tests
- * both. After the load of the slot only the commit follows, or a new attempt. */
+/*
+ * The offset of a top in its magazine is 0 if there is no magazine, and 8 if the magazine is empty, so one comparison
+ * tests both. After the slot has been loaded, either the commit follows or a new attempt begins.
+ */
 FAST_PATH void *rseq_run_pop(char *first, size_t count, ptrdiff_t area)
 {
     void *slot;
@@ -80,8 +83,10 @@ FAST_PATH void *rseq_run_pop(char *first, size_t count, ptrdiff_t area)
     return slot;
 }
 
-/* The offset of a top in its magazine, minus 8, is the bytes of pointers that the magazine holds. If there is no
- * magazine it wraps around and exceeds each limit. */
+/*
+ * The offset of a top in its magazine, minus 8, is the number of bytes of the pointers that the magazine holds. If
+ * there is no magazine, this number wraps around and exceeds each limit.
+ */
 FAST_PATH bool rseq_run_push(char *first, size_t count, ptrdiff_t area, void *slot, uint32_t limit)
 {
     uint32_t done;
@@ -122,7 +127,7 @@ static inline bool rseq_run_swap(char *first, size_t count, ptrdiff_t area, void
     return done != 0;
 }
 
-/* One instruction loads, adds and stores, so a thread cannot be stopped in the middle of it. */
+/* One instruction loads, adds and stores, so a thread cannot be stopped in the middle of the addition. */
 FAST_PATH bool rseq_run_add(char *first, size_t count, ptrdiff_t area, uint64_t amount)
 {
     uint32_t done;
