@@ -41,7 +41,7 @@ static void print_mimalloc(int number)
 /*
  * Executes this command once more, with the library preloaded, as COMMAND_VERSION_PRELOADED. Only a process that the
  * library is loaded into can tell which mimalloc the dynamic linker finds for it. The environment has no settings of
- * the library, so that it writes nothing.
+ * the library, so that the library writes nothing.
  */
 static void execute_preloaded(const char *library)
 {

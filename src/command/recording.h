@@ -13,7 +13,9 @@
 #include "memory/bucket.h"
 #include "statistics/snapshot.h"
 
-/* The data that all samples of a file have in common. Only a command of the same version and build can read them. */
+/*
+ * The data that all samples of a file have in common. Only a command of the same version and build can read the file.
+ */
 struct recording_head {
     char magic[INSPECT_MAGIC_SIZE];
     char library[INSPECT_LIBRARY_SIZE];

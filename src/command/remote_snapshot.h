@@ -24,7 +24,7 @@ extern struct bucket_plan remote_snapshot_plan;
  *
  * The process may have been made to deceive. Every count is compared with the size of its table before it is used, and
  * at most REMOTE_SNAPSHOT_BYTES are copied. The time is not limited here, because a page of the process may never
- * arrive: look.h limits it.
+ * arrive: the functions of look.h limit the time.
  */
 enum remote_process_state remote_snapshot_take(struct remote_process *target, struct snapshot *snapshot);
 

@@ -62,7 +62,7 @@ enum message {
 /* Notes which file descriptor 2 is and the name of the program, before the program can change either. */
 void message_open(void);
 
-/* Returns the name that the program had at start-up. Never NULL. */
+/* Returns the name that the program had at start-up. The result is never NULL. */
 const char *message_process_name(void);
 
 /*
@@ -77,21 +77,21 @@ void message_end_name(void);
 
 /*
  * Returns true if descriptor 2 is still the file that it was at start-up. A daemon closes its descriptors, and then
- * descriptor 2 may be one of its data files. Safe in a signal handler.
+ * descriptor 2 may be one of its data files. The function is safe in a signal handler.
  */
 bool message_stderr_is_ours(void);
 
 /*
  * Writes `size` bytes to the descriptor and keeps errno. Returns false if the descriptor did not take all of them or
  * took nothing for a tenth of a second. A signal that interrupts the write does not end it. Causes no SIGPIPE and no
- * SIGXFSZ, except behind a seccomp filter of the program's own, where it does what write(2) does. Safe in a signal
- * handler.
+ * SIGXFSZ, except behind a seccomp filter of the program's own, where it does what write(2) does. The function is safe
+ * in a signal handler.
  */
 bool message_write(int descriptor, const char *bytes, unsigned long size);
 
 /*
  * Writes one line to stderr: "sockmalloc", the program's name and process id, and the message. Writes nothing if
- * descriptor 2 is another file than at start-up. Safe in a signal handler; keeps errno.
+ * descriptor 2 is another file than at start-up. The function is safe in a signal handler and keeps errno.
  */
 void message_say(enum message message, ...);
 

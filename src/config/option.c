@@ -168,8 +168,9 @@ static void option_reconcile_range(struct option_set *set)
 }
 
 /*
- * Turns SOCKMALLOC_IN_USE off, with a warning, unless the pool is `standard` and the format `text`. Only that pool has
- * the mutex that the list of blocks in use needs, and the list is text for a person to read.
+ * Turns SOCKMALLOC_IN_USE off, with a warning, unless the pool is `standard` and the format `text`. Only the pool
+ * `standard` has the mutex that the list of blocks in use needs, and the list is printed as text only, for a person to
+ * read.
  */
 static void option_reconcile_in_use(struct option_set *set)
 {

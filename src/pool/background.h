@@ -35,9 +35,11 @@ typedef bool background_work(void);
 typedef int background_creator(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
                                void *argument);
 
-/* Notes how the thread is to be created and what it does. Called at start-up by the program's first thread. `nap` is
- * the number of nanoseconds from one step of the thread to the next when no pages are due. If `wanted` is false or
- * `create` is NULL, there is never a thread. */
+/*
+ * Notes how the thread is to be created and what it does. The program's first thread calls it at start-up. `nap` is the
+ * number of nanoseconds from one step of the thread to the next when no pages are due to be purged. If `wanted` is
+ * false or `create` is NULL, there is never a thread.
+ */
 void background_open(bool wanted, uint64_t nap, background_work *work, background_creator *create);
 
 /* Creates the background thread. The library calls this function when main begins. */
@@ -46,8 +48,8 @@ void background_begin(void);
 /* Does the work of background_offer, once that has found that a background thread is wanted. */
 INTERNAL void background_offer_slow(void);
 
-/* Creates the thread in the child of a fork, once free slots have come for it there. Any thread may call it, but not in
- * a signal handler, and not while the caller holds a lock of libc. */
+/* Creates the thread in the child of a fork, once there are free slots there that it could purge. Any thread may call
+ * it, but not in a signal handler, and not while the caller holds a lock of libc. */
 static inline void background_offer(void)
 {
     if (UNLIKELY(background.wanted)) {

@@ -56,10 +56,10 @@ struct histogram_figures {
  * It is for slow paths, because it costs two locked additions. */
 INTERNAL void histogram_add(size_t request, uint64_t weight);
 
-/* Copies the histogram. Signal-safe. */
+/* Copies the histogram. The function is signal-safe. */
 INTERNAL void histogram_read(struct histogram_figures *figures);
 
-/* Returns where the histogram lies, for a process that copies the statistics of this one. */
+/* Returns the address and the size of the histogram, for another process that copies the statistics of this process. */
 INTERNAL struct span histogram_span(void);
 
 /* Sets all counts to 0. It runs in the child of a fork, whose statistics begin anew. */

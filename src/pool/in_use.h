@@ -52,9 +52,11 @@ static inline bool in_use_is_kept(void)
  * the program may not allow. */
 INTERNAL uint64_t in_use_now(void);
 
-/* Records the caller of an allocation: with the present time, or with `taken_at`, a time of in_use_now. Returns false,
- * with nothing recorded, if the kernel refuses memory for the record. Called before the metadata is set to live, so
- * that a reader that finds a live slot does not find the caller of an earlier allocation. */
+/*
+ * Records the caller of an allocation: with the present time, or with `taken_at`, a time of in_use_now. Returns false,
+ * with nothing recorded, if the kernel refuses memory for the record. It is called before the metadata is set to live,
+ * so that a reader that finds a live slot does not find the caller of an earlier allocation.
+ */
 INTERNAL bool in_use_note(uint32_t number, const void *caller);
 INTERNAL bool in_use_note_at(uint32_t number, const void *caller, uint64_t taken_at);
 

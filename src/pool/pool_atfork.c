@@ -223,7 +223,7 @@ static void pool_recover(void)
 }
 
 /* Only the thread that forked changes POOL_RECOVERY_DUE to POOL_RECOVERING, and then to POOL_RECOVERED. Any other
- * thread that comes meanwhile waits for that. */
+ * thread that calls this function meanwhile waits for POOL_RECOVERED. */
 void pool_drop_recovery_slow(void)
 {
     uint32_t seen = POOL_RECOVERY_DUE;

@@ -61,9 +61,11 @@ static inline bool pool_has_recovered(void)
 INTERNAL void pool_recover_slow(void);
 INTERNAL void pool_drop_recovery_slow(void);
 
-/* Finds the free slots in the child of a fork, if that is due: see pool_atfork_child. In every thread but the one that
- * forked, does what pool_drop_recovery does. Any thread may call it, unless the thread holds a slot whose metadata says
- * free. */
+/*
+ * Finds the free slots in the child of a fork, if their search is due (the second step of pool_atfork_child). In every
+ * thread but the one that forked, it does what pool_drop_recovery does. Any thread may call it, unless the thread holds
+ * a slot whose metadata says free.
+ */
 static inline void pool_recover_due(void)
 {
     if (UNLIKELY(!pool_has_recovered())) {
@@ -73,8 +75,8 @@ static inline void pool_recover_due(void)
 
 /*
  * Gives up the second step of pool_atfork_child, the search for free slots, if the caller is not the thread that
- * forked, because from now on another thread holds a slot. If the second step is running, waits for its end. Called
- * before a slot is freed in a slow path.
+ * forked, because from now on another thread holds a slot. If the second step is running, waits for its end. It is
+ * called before a slot is freed in a slow path.
  */
 static inline void pool_drop_recovery(void)
 {

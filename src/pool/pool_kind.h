@@ -27,11 +27,15 @@ struct pool_operations {
      * enforce the limits on free memory and to call background_call; false if nothing is left to do. */
     bool (*free)(unsigned bucket, void *slot, uint32_t number);
 
-    /* Takes a free slot that has pages off the bucket's stacks, for a caller that purges it: with `only_old` from the
-     * old generation alone. Returns its number, or STACK_EMPTY. Counts nothing. */
+    /*
+     * Takes a free slot that has pages off the bucket's stacks, for a caller that purges it. With `only_old` it takes
+     * only a slot of the old generation. Returns the slot's number, or STACK_EMPTY if there is none. It changes no
+     * counter.
+     */
     uint32_t (*withdraw)(unsigned bucket, bool only_old);
 
-    /* Puts a withdrawn slot that keeps its pages back, into one of the two generations. Counts nothing. */
+    /* Puts a slot that was withdrawn and keeps its pages back onto the bucket's stacks, into the given one of the two
+     * generations. It changes no counter. */
     void (*restore)(unsigned bucket, uint32_t number, unsigned generation);
 
     /* Returns the cache whose counters the calling thread uses for rare events. */
@@ -51,8 +55,8 @@ extern INTERNAL const struct pool_operations pool_cpu;
 /* The table of all kinds, by enum kind. pool_open sets it at start-up. */
 extern INTERNAL const struct pool_operations *const *pool_kinds;
 
-/* The kind in force; KIND_AUTO until it turns into KIND_CPU or, where processors cannot have caches, KIND_THREAD.
- * Signal-safe. */
+/* The kind in force; KIND_AUTO until it turns into KIND_CPU or, where processors cannot have caches, KIND_THREAD. It
+ * may be read in a signal handler. */
 extern INTERNAL _Atomic(enum kind) pool_kind_in_force;
 
 static inline enum kind pool_kind(void)
@@ -85,7 +89,8 @@ uint64_t pool_counted_peak(unsigned bucket, uint64_t live, uint64_t carved);
 /* Puts a kind in force. It is called at start-up, and when KIND_AUTO turns into another kind. */
 void pool_set_kind(enum kind kind);
 
-/* Returns where the kind in force lies, for a process that copies the statistics of this one. */
+/* Returns the address and the size of the variable with the kind in force, for another process that copies the
+ * statistics of this process. */
 struct span pool_kind_span(void);
 
 #endif

@@ -25,9 +25,9 @@
  * While sampled slots stay empty, the looks therefore become rare: the 2nd, 4th, 8th and 16th new slot of a bucket
  * look, and then every 16th. The first filled slot that a look finds ends that.
  *
- * A seccomp filter may forbid the question which pages are resident. Then the sampled slot is never found filled, the
- * number of pages ahead soon falls to 0, and all pages come by faults: slower in a burst, but nothing is wasted. The
- * slot's memory is not read instead, because the program may have protected it.
+ * A seccomp filter may forbid the system call that says which pages are resident. Then the sampled slot is never found
+ * filled, the number of pages ahead soon falls to 0, and all pages come by faults: slower in a burst, but nothing is
+ * wasted. The library does not read the slot's memory to find out, because the program may have protected it.
  */
 enum { AHEAD_PAGES = 256, AHEAD_SLOTS = 15, POPULATE_LEAST = 2 };
 
@@ -132,8 +132,8 @@ void pool_populate(unsigned bucket, void *slot, size_t request)
  *
  * Prefetching earlier, when a magazine becomes the private one, does not help: lines at the start of a page share few
  * places of the near caches, and are displaced before they are used. For the same reason no more than FETCH_MOST lines
- * are prefetched at a time. In a buffer that stays empty they are wasted, so only as many pages are prefetched for as
- * the bucket's sampled slots were found to have resident.
+ * are prefetched at a time. In a buffer that stays empty the prefetched lines are wasted. So lines are prefetched for
+ * as many pages only as were found resident in the bucket's sampled slots.
  */
 enum { FETCH_MOST = 16 };
 

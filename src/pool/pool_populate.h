@@ -11,7 +11,7 @@
 /*
  * Gives a slot without pages, which is new or was purged, those pages of its request that the program is likely to
  * fill: as many as were found filled in earlier new slots of the bucket, 256 at most. Does nothing for a slot that has
- * its pages. Called before pool_mark, because the metadata still says whether the slot has pages.
+ * its pages. It is called before pool_mark, because until then the metadata says whether the slot has pages.
  */
 void pool_populate(unsigned bucket, void *slot, size_t request);
 

@@ -159,9 +159,10 @@ static size_t pool_find_runs(struct purge *purge, struct span run[PURGE_BATCH])
  *
  * No slot is held by two threads. All slots of the batch were popped from a stack or taken out of a magazine that was
  * popped from one, so no other thread can find them: not on a stack, not in a magazine, and not by their metadata,
- * since nobody allocates a slot by its metadata. A range that is discarded consists of whole slots of the batch and of
- * nothing between them, because slots of a bucket that follow each other by the stride touch. A slot is pushed to a
- * stack again only after the call that discards it has returned, and its metadata say so before the push.
+ * since no thread allocates a slot by its metadata. A range that is discarded consists of whole slots of the batch and
+ * of nothing between them, because slots of a bucket that follow each other by the stride touch. A slot is pushed to a
+ * stack again only after the call that discards it has returned, and its metadata says before the push that it is
+ * purged.
  */
 static void pool_purge_batch(struct purge *purge)
 {

@@ -43,9 +43,11 @@ void pool_drain(void);
  * pool_trim can give back. Price: O(threads x buckets). */
 uint64_t pool_retained(void);
 
-/* Purges free slots where SOCKMALLOC_RETAIN or SOCKMALLOC_LARGE_RETAIN is exceeded. One call purges at most as much as
- * one malloc or free can add: a magazine of the largest slots that have magazines, or pool_quantum bytes. Called after
- * a slow path. */
+/*
+ * Purges free slots where SOCKMALLOC_RETAIN or SOCKMALLOC_LARGE_RETAIN is exceeded. One call purges at most as much as
+ * one malloc or free can add: a magazine of the largest slots that have magazines, or pool_quantum bytes. It is called
+ * after a slow path.
+ */
 void pool_enforce_limits(void);
 
 /* Purges `bytes` bytes, but at least as many as pool_quantum returns, because memory is nearly used up and `bytes` are

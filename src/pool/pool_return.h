@@ -13,7 +13,7 @@
  */
 size_t pool_return(void);
 
-/* Unmaps the runs of adjacent slots that are purged already. Called when a generation has decayed while memory is
+/* Unmaps the runs of adjacent slots that are purged already. It is called when a generation has decayed while memory is
  * tight, so that the program itself can have the memory. Returns the bytes that were unmapped. */
 size_t pool_return_purged(void);
 

@@ -17,8 +17,9 @@ bool pool_sample(struct cache *cache, const void *slot, bool moved);
 
 /*
  * Arranges that the next free of each bucket that has unsampled frees is a tick, so that a bucket with few frees is
- * sampled too. Where that was arranged before and no free has come, samples the free slot that was freed last. Called
- * in a tick in which the clock has gone on, after cache_arm_all has set the number of frees to each bucket's next tick.
+ * sampled too. Where that was arranged before and no free has come, samples the free slot that was freed last. It is
+ * called in a tick in which the clock has gone on, after cache_arm_all has set the number of frees to each bucket's
+ * next tick.
  */
 void pool_sample_rest(struct cache *cache);
 

@@ -15,7 +15,7 @@
 /* The counts that the pools keep of one bucket, in addition to the counters of the caches. */
 struct pool {
     /* The number of live slots, to which each thread contributed when it was last in a slow path, and its highest value
-     * so far: see pool_count_live in pool_state.c. */
+     * so far. pool_count_live in pool_state.c brings both up to date. */
     _Alignas(CACHE_LINE) _Atomic int64_t live;
     _Atomic int64_t peak;
     /* How many pages new slots get in advance. pool_populate.c says how these four members are used. */
@@ -34,11 +34,14 @@ struct pool {
 
 extern INTERNAL struct pool pools[BUCKET_LIMIT];
 
-/* The first bucket of the large pool, which has no magazines. Written at start. */
+/* The first bucket of the large pool, which has no magazines. The variable is written at start-up only. */
 extern INTERNAL unsigned pool_first_large;
 
-/* True in the child of a process that had several threads, and in all children of such a child. Then a slot whose
- * metadata says that it reads as zero may hold other bytes: see pool_atfork.h. */
+/*
+ * True in the child of a process that had several threads, and in all children of such a child. Then a slot whose
+ * metadata says that it reads as zero may hold other bytes, because the parent's other threads went on while the kernel
+ * copied the page tables (pool_atfork.h).
+ */
 extern INTERNAL bool pool_is_child_of_threads;
 
 /* Returns true if the bucket belongs to the large pool. */

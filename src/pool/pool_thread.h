@@ -19,8 +19,8 @@
  * All three functions work on the calling thread's cache, and do nothing if it has none.
  */
 
-/* Marks all slots of the private magazine as cold, if programs fill the bucket's buffers. Called after a magazine has
- * become the private one. */
+/* Marks all slots of the private magazine as cold, if programs fill the bucket's buffers. It is called after a magazine
+ * has become the private one. */
 void pool_mark_cold(struct cache *cache, unsigned bucket);
 
 /* Allocates a cold slot. Returns NULL if no cold slot is left, or if pages are due to be purged, because each

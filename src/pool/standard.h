@@ -14,7 +14,7 @@
  * its count consistent. A signal handler that interrupts its own thread in one of these functions goes on without the
  * mutex. That is safe because the stack and the count are atomic; the count may then exceed the number of slots in the
  * list by one for a moment, and is never less than that number. Only buckets that are not in the large pool may be used
- * here. Any thread and any signal handler may call the functions. errno is kept.
+ * here. Any thread and any signal handler may call the functions. They keep errno.
  */
 
 /* What standard_give has done with a slot: it put the slot into the list, or gave the slot's pages back. */

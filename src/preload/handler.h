@@ -33,8 +33,9 @@ INTERNAL void handler_open(int signal_number);
 INTERNAL void handler_after_fork(void);
 
 /*
- * Handles a signal that sigwait(3) or a similar call returned, for which no handler ran. Writes statistics if it is
- * the stats signal. Returns true if the sender wanted statistics only; the program must then not see the signal.
+ * Handles a signal that sigwait(3) or a similar call returned, for which no handler ran. Writes statistics if the
+ * signal is the stats signal. Returns true if the sender wanted statistics only; the program must then not see the
+ * signal.
  */
 INTERNAL bool handler_take(int signal_number, const siginfo_t *info);
 
@@ -42,8 +43,8 @@ INTERNAL bool handler_take(int signal_number, const siginfo_t *info);
  * library's handler stays in the kernel. */
 INTERNAL int handler_set(int signal_number, const struct sigaction *wanted, struct sigaction *former);
 
-/* For the signals that the program handles: what their handlers do to a system call that waits. Bit N - 1 stands for
- * signal N. */
+/* Says, for the signals that the program handles, what their handlers do to a system call that waits. Bit N - 1 stands
+ * for signal N. */
 struct handler_effects {
     uint64_t restarting;   /* signals whose handlers let the call be restarted (SA_RESTART) */
     uint64_t interrupting; /* signals whose handlers make the call fail with EINTR */

@@ -107,8 +107,8 @@ static bool init_claim(void)
 }
 
 /*
- * Called after a setting was refused and a message has said so. Ends the process under SOCKMALLOC_STRICT; otherwise
- * returns, and the program starts in spite of it.
+ * Decides how to go on after a setting was refused and a message has said so. Ends the process under
+ * SOCKMALLOC_STRICT. Otherwise returns, and the program starts although the setting has no effect.
  */
 static void init_go_on(void)
 {

@@ -139,7 +139,7 @@ static bool filter_is_fallback(const void *caller)
 /*
  * Returns true if a call is mimalloc's getrandom behind a filter that the process has set. Then getrandom fails without
  * a system call, for which the filter might kill the process. mimalloc takes that as "not yet" and makes its random
- * numbers from addresses and the clock. Only the hardened lists of mimalloc need them.
+ * numbers from addresses and the clock. Only the hardened lists of mimalloc need random numbers.
  */
 static bool filter_is_spared(long number, const void *caller)
 {

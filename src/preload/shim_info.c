@@ -16,8 +16,8 @@
 #include "statistics/snapshot.h"
 
 /*
- * Bytes that one malloc_trim gives back at most. haproxy calls it while all its threads are stopped, and 32 MiB take
- * a few milliseconds.
+ * The most bytes that one call of malloc_trim gives back to the kernel. haproxy calls malloc_trim while all its threads
+ * are stopped, and 32 MiB take a few milliseconds.
  */
 enum { TRIM_LIMIT = 32 << 20 };
 

@@ -489,8 +489,9 @@ EXPORTED int pselect_name(int count, fd_set *readable, fd_set *writable, fd_set 
  *   other threads, which would handle the signals meanwhile, only what is due is purged, and libc's accept begins.
  * - SO_RCVTIMEO limits accept, which any handler then ends. Of such a socket, too, only what is due is purged.
  *
- * A connection wakes all processes that wait for it in ppoll, and one of those that wait in accept. The others look
- * again and continue their wait. As long as nothing is to be purged, all processes wait in accept.
+ * A connection wakes all processes that wait for it in ppoll, and one of those that wait in accept. The processes that
+ * do not get the connection look again and continue their wait. As long as nothing is to be purged, all processes wait
+ * in accept.
  */
 enum { SLEEP_SLICE = 10000000 /* nanoseconds */ };
 

@@ -12,8 +12,8 @@
 #include "preload/handler.h"
 
 /*
- * libc's function does the waiting, because waiting must be a cancellation point. It is looked up at each call,
- * because time does not matter to a thread that waits. POSIX does not allow signal handlers to call any of these
+ * libc's function does the waiting, because the wait must be a cancellation point. libc's function is looked up at each
+ * call, because time does not matter to a thread that waits. POSIX does not allow signal handlers to call any of these
  * functions. If a signal was only sent for statistics, the program sees what it would see after a handler had run:
  * EINTR, and sigwait continues to wait.
  */

@@ -27,7 +27,7 @@ INTERNAL void *fallback_resize_foreign(void *address, size_t request);
 INTERNAL size_t fallback_usable_size_foreign(const void *address);
 
 /* Makes the library unmap free slots, from now on, whenever the kernel refuses mimalloc memory, before mimalloc tries
- * again. Called once memory is limited or was refused. Any thread may call it. */
+ * again. It is called once memory is limited or was refused. Any thread may call it. */
 INTERNAL void fallback_expect_refusals(void);
 
 /* Returns NULL with errno set to ENOMEM. mimalloc itself does not report every failure of its calloc and its aligned

@@ -13,8 +13,8 @@
 #include "pool/pool.h"
 #include "route/fallback.h"
 
-/* The limits by which calls are routed. Written at start only. As long as `limit` is 0, before the end of start-up or
- * with the pools off, mimalloc serves all requests. */
+/* The limits by which calls are routed. They are written at start-up only. As long as `limit` is 0, before the end of
+ * start-up or with the pools off, mimalloc serves all requests. */
 struct route {
     _Alignas(FROZEN_PAGE) char colour[COLOUR_HINTS];
     uintptr_t hints;     /* start of the addresses where mimalloc maps its memory; route_open finds it */
@@ -101,7 +101,7 @@ FAST_PATH void *route_alloc(size_t request, const void *caller)
  * called. */
 INTERNAL COLD void route_refuse(const char *call, void *address);
 
-/* Does what free does. Keeps errno, because all functions of the pools that it calls do. */
+/* Does what free does. Keeps errno, because all functions of the pools that it calls keep errno. */
 FAST_PATH void route_free(const char *call, void *address)
 {
     if (LIKELY((uintptr_t)address - route.hints < route.hints_length)) {
@@ -118,8 +118,8 @@ FAST_PATH void route_free(const char *call, void *address)
  * kernel's pages are still untouched. */
 void *route_alloc_zeroed(size_t count, size_t size, const void *caller);
 
-/* Allocates with an alignment, which must be a power of two. Slots are aligned to a page. With a larger alignment,
- * large requests become mapped blocks, and mimalloc serves the others. */
+/* Allocates a block with an alignment, which must be a power of two. Slots are aligned to a page. With a larger
+ * alignment, large requests become mapped blocks, and mimalloc serves the others. */
 void *route_alloc_aligned(size_t alignment, size_t request, const void *caller);
 
 /*

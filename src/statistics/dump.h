@@ -9,14 +9,14 @@
 #include "config/choices.h"
 #include "memory/bucket.h"
 
-/* Stores the plan of the buckets, from which every report takes its labels. Called at start-up. */
+/* Stores the plan of the buckets, from which every report takes its labels. The library calls it at start-up. */
 INTERNAL void dump_open(const struct bucket_plan *plan);
 
 /*
  * Writes a report to `descriptor`, dump_to in the format of SOCKMALLOC_FORMAT and dump_as in the given one. A report as
  * text includes the list of blocks in use. Returns false if the descriptor did not take all of it, or if another thread
- * was writing a report: reports share one buffer, so that the second one is dropped. Safe in a signal handler; keeps
- * errno.
+ * was writing a report: reports share one buffer, so that the second one is dropped. Both functions are safe in a
+ * signal handler and keep errno.
  */
 INTERNAL bool dump_to(int descriptor);
 INTERNAL bool dump_as(int descriptor, enum format format);
@@ -26,13 +26,13 @@ INTERNAL bool dump_as(int descriptor, enum format format);
  * that it was at start-up, otherwise to /tmp/sockmalloc.PID. A report is appended to the file, but a report in the
  * format of Prometheus, which allows each metric once, replaces the file. The path is opened anew for each report, and
  * symbolic links are not followed. If the path cannot be opened, as after a chroot or a change of user, the report is
- * dropped. Safe in a signal handler.
+ * dropped. The function is safe in a signal handler.
  */
 INTERNAL bool dump_somewhere(void);
 
 /*
  * Writes the list of blocks in use alone, to the place that dump_somewhere describes. Returns true without writing if
- * no list is kept. Safe in a signal handler.
+ * no list is kept. The function is safe in a signal handler.
  */
 INTERNAL bool dump_in_use_somewhere(void);
 

@@ -20,15 +20,15 @@ enum { FORMAT_JSON_VERSION = 1 };
 
 /*
  * Prints the snapshot into `text` in the given format, except for the last line of the text format, which
- * format_print_end prints. `plan` has the labels of the buckets; the settings printed are those of `options`. Safe in a
- * signal handler: takes no lock, allocates nothing, uses less than 2 KiB of stack.
+ * format_print_end prints. `plan` has the labels of the buckets; the settings printed are those of `options`. The
+ * function is safe in a signal handler: it takes no lock, allocates nothing, and uses less than 2 KiB of stack.
  */
 INTERNAL void format_print(enum format format, const struct snapshot *snapshot, const struct bucket_plan *plan,
                            struct text *text);
 
 /*
  * Prints the line that ends a snapshot in the text format, and nothing in other formats. It comes after the list of
- * blocks in use, where there is one. Safe in a signal handler.
+ * blocks in use, where there is one. The function is safe in a signal handler.
  */
 INTERNAL void format_print_end(enum format format, const struct snapshot *snapshot, struct text *text);
 

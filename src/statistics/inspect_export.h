@@ -75,7 +75,7 @@ extern EXPORTED_OBJECT struct inspect_export sockmalloc_view;
 /* Fills `object` with the addresses and sizes of the objects of this process. `plan` must stay where it is. */
 INTERNAL void inspect_export_list(struct span object[INSPECT_OBJECTS], const struct bucket_plan *plan);
 
-/* Fills in the exported structure and marks it as complete. Called as the last step of start-up. */
+/* Fills in the exported structure and marks it as complete. The library calls it at the end of start-up. */
 INTERNAL void inspect_export_open(const struct bucket_plan *plan);
 
 #endif

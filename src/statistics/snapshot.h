@@ -99,9 +99,10 @@ struct snapshot {
 };
 
 /*
- * Adds up the counters of all caches and pools into `snapshot`. Safe in a signal handler; takes no lock. Other threads
- * keep counting meanwhile, so that under load a row may differ from a consistent one by what those threads do while it
- * is read. Takes time in proportion to threads times buckets, and a system call per 4 MiB of slots (residency.h).
+ * Adds up the counters of all caches and pools into `snapshot`. The function is safe in a signal handler and takes no
+ * lock. Other threads keep counting meanwhile, so that under load a row may differ from a consistent one by what those
+ * threads do while it is read. Takes time in proportion to threads times buckets, and a system call per 4 MiB of slots
+ * (residency.h).
  */
 INTERNAL void snapshot_take(struct snapshot *snapshot);
 
