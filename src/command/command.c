@@ -1,4 +1,5 @@
-/* Functions that all subcommands share: parsing a command line by its rows, reading arguments, writing output. */
+/* Has the functions that all subcommands share: they parse a command line by its rows, read arguments, and write
+ * output. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/command.h"
 

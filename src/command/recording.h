@@ -55,7 +55,7 @@ enum command_exit recording_open(FILE *file, const char *path, struct recording_
 
 enum recording_state { RECORDING_SAMPLE, RECORDING_END, RECORDING_TRUNCATED };
 
-/* Reads the next sample. sample->number is the number of samples read so far, and must be 0 at first. */
+/* Reads the next sample. sample->number is the number of samples read so far, and must be 0 before the first call. */
 enum recording_state recording_next(FILE *file, const struct recording_head *head, struct recording_sample *sample);
 
 #endif

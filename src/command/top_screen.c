@@ -104,7 +104,7 @@ static void draw_bar(int line, double share)
     mvhline(line, start, '#', LESSER(filled, width));
 }
 
-/* Returns the share of resident bytes, or 0 if they are unknown. */
+/* Returns which share of `most` the resident bytes are, or 0 if the resident bytes are unknown. */
 static double part_of(uint64_t resident, double most)
 {
     return resident != SNAPSHOT_UNKNOWN && most > 0 ? (double)resident / most : 0;

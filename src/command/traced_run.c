@@ -39,7 +39,8 @@ static uintptr_t traced_run_answer(struct traced_run *trial, int process, int st
     return event != 0 ? 0 : (uintptr_t)WSTOPSIG(status);
 }
 
-/* Returns the exit code after the process has ended. The kernel does not always stop a process that SIGKILL ends. */
+/* Returns the exit code after the process has ended. If the process was not stopped before its end, prints an error,
+ * because its memory was not read: the kernel does not always stop a process that SIGKILL ends. */
 static enum command_exit traced_run_conclude(const struct traced_run *trial, int process, int status)
 {
     if (trial->is_judged) {

@@ -17,9 +17,9 @@ enum setting_kind {
     SETTING_DELAY,  /* milliseconds, or "never" or -1, which are stored as SETTING_NONE */
     SETTING_SWITCH, /* 0 or 1, off or on, no or yes */
     SETTING_SIGNAL, /* the name or number of a signal, or 0 for none */
-    SETTING_POOL,   /* a word of KIND_ROWS, stored as enum kind */
-    SETTING_HUGE,   /* a word of HUGE_ROWS, stored as enum huge */
-    SETTING_FORMAT, /* a word of FORMAT_ROWS, stored as enum format */
+    SETTING_POOL,   /* one of the words in KIND_ROWS, stored as enum kind */
+    SETTING_HUGE,   /* one of the words in HUGE_ROWS, stored as enum huge */
+    SETTING_FORMAT, /* one of the words in FORMAT_ROWS, stored as enum format */
     SETTING_PATH    /* an absolute path or nothing; the caller of setting_read stores its text */
 };
 
@@ -27,10 +27,10 @@ enum setting_kind {
 
 enum { SETTING_PATH_SIZE = 512 };
 
-/* The values that one setting can have. */
+/* Describes the values that one setting can have. */
 struct setting {
     enum setting_kind kind;
-    uint64_t minimum; /* minimum and maximum apply to the first five kinds */
+    uint64_t minimum; /* minimum and maximum apply to the first five kinds of enum setting_kind */
     uint64_t maximum;
 };
 

@@ -12,7 +12,7 @@
  * live ones. */
 enum { MARGIN = 64, MARGIN_PART = 8 };
 
-/* Returns true if the first slot is to stand before the second. */
+/* Returns true if the first slot has to stand before the second one in the list. */
 typedef bool in_use_order(const struct in_use_slot *one, const struct in_use_slot *other);
 
 static bool is_older(const struct in_use_slot *one, const struct in_use_slot *other)

@@ -14,7 +14,7 @@
 #include "pool/pool_kind.h"
 #include "pool/pool_state.h"
 
-/* The free slots that are purged: those of the old generation, or all. */
+/* Says which free slots are purged: those of the old generation, or all. */
 enum purge_from { PURGE_OLD, PURGE_ANY };
 
 /*

@@ -27,7 +27,7 @@ static _Thread_local struct {
     uint64_t since;  /* the time at which `uses` was last seen to have changed */
     uint32_t uses;   /* allocs and frees of the thread, as far as its own cache counts them */
     uint32_t next;   /* the next magazine to purge: twice its bucket, plus 1 for the public one */
-    uint32_t slot;   /* the next slot in that magazine */
+    uint32_t slot;   /* the index of the next slot in the magazine that `next` names */
     uint32_t streak; /* sleeps that each began a moment after the one before */
     /* nanoseconds of the next sleep in which nothing is free; 0 if the thread does not watch what other threads free */
     uint64_t watch;

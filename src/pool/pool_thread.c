@@ -158,7 +158,7 @@ static bool thread_free(unsigned bucket, void *slot, uint32_t number)
         slots_push(bucket, number);
         pool_count_deposit(cache, bucket, 1);
     }
-    /* 5. A tick, where the number of frees says that it is time. */
+    /* 5. A tick, if the number of frees says that one is due. */
     if (UNLIKELY(tick)) {
         pool_tick(slot);
     }

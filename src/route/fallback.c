@@ -62,9 +62,11 @@ COLD void *fallback_align(void *address, size_t alignment, size_t request)
     return address != NULL ? address : fallback_refuse();
 }
 
-/* Finds the main thread's stack. The kernel writes the name of the program's file on its last page. Downwards from
- * there it keeps as many bytes free of other mappings as the stack limit says when the program begins, so at most 8 MiB
- * of them certainly belong to the stack, however large the limit is now. */
+/*
+ * Finds the main thread's stack. The kernel writes the name of the program's file on the stack's last page. Downwards
+ * from there the kernel keeps as many bytes free of other mappings as the stack limit says when the program begins, so
+ * at most 8 MiB of them certainly belong to the stack, however large the limit is now.
+ */
 static void fallback_find_main_stack(void)
 {
     enum { MOST = 8 << 20 };
@@ -208,9 +210,11 @@ static bool fallback_is_between(const void *address, uintptr_t first, uintptr_t 
     return (uintptr_t)address - first < end - first && first < end;
 }
 
-/* Returns true if the address lies on the calling thread's stack. That is known only on a stack that libc has made,
- * because there the static thread-local variables, such as errno, lie at the stack's end. If errno is far away, the
- * thread runs on another stack, such as a coroutine's, and the result is false. */
+/*
+ * Returns true if the address lies on the calling thread's stack. The function can find that out only on a stack that
+ * libc has made, because there the static thread-local variables, such as errno, lie at the stack's end. If errno is
+ * far away, the thread runs on another stack, such as a coroutine's, and the result is false.
+ */
 static bool fallback_is_on_own_stack(const void *address)
 {
     enum { FARTHEST = 32 << 20 };

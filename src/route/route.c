@@ -363,8 +363,8 @@ static void *route_resize_slot(const char *call, void *address, size_t request, 
     return address;
 }
 
-/* Resizes a block of mimalloc's. If it grows into the sizes of the pools or of mapped blocks it moves there; all others
- * stay with mimalloc. */
+/* Resizes a block of mimalloc's. If the block grows into the sizes of the pools or of mapped blocks, it becomes a slot
+ * or a mapped block; all other blocks stay with mimalloc. */
 static void *route_resize_fallback(const char *call, void *address, size_t request, const void *caller)
 {
     size_t held = fallback_usable_size(address);

@@ -21,7 +21,7 @@ struct route {
     size_t hints_length; /* length in bytes of the range of addresses that begins at `hints`; 0 before route_open */
     size_t mapped_least; /* requests above the pools' sizes become mapped blocks from this size on; 0: none does */
     char more_colour[COLOUR_ROUTE - COLOUR_HINTS - sizeof(uintptr_t) - 2 * sizeof(size_t)];
-    size_t direct_below; /* smaller requests go to mimalloc and are not sampled */
+    size_t direct_below; /* requests smaller than this go to mimalloc and are not sampled */
     size_t minimum;      /* the smallest request that the pools serve */
     size_t limit;        /* one byte more than the largest request that the pools serve */
     bucket_offset line[BUCKET_GRANULES];

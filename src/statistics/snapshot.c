@@ -58,8 +58,9 @@ static void snapshot_add_all(struct sums *sums, unsigned bucket)
 }
 
 /*
- * Returns the number of frees that `sum` stands for. While a thread is in cache_arm, the sum may lack the frees of one
- * interval. Soon after the start that may be more frees than there were, and a negative sum then counts as 0.
+ * Returns the number of frees that `sum` stands for. While a thread is in cache_arm, which sets the number of frees to
+ * the thread's next tick, the sum may lack the frees of one interval. Soon after the start that may be more frees than
+ * there were, and a negative sum then counts as 0.
  */
 static uint64_t snapshot_returned(uint64_t sum)
 {
