@@ -31,7 +31,7 @@ class Peer:
 class Allocator:
     """An allocator to measure: a library to preload, or none for the C library's own, and its version.
 
-    `pool` is set for sockmalloc with another kind of pool than the default, which gets a column and is no peer."""
+    `pool` is set for sockmalloc with a kind of pool other than the default. It gets a column, but is no peer."""
 
     name: str
     library: Path | None

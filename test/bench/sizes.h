@@ -13,7 +13,8 @@ struct step {
 };
 
 /* A power of two, so that a workload can go round the table with a mask. The table is long enough for the rare sizes
- * to come as often as they should, and short enough for the second-level cache. */
+ * to come as often as they should, and short enough to fit
+ * into the processor's second-level cache. */
 enum { STEPS = 1 << 14 };
 
 /* The sizes that network servers request, and how many in a hundred requests have each. */

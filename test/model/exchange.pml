@@ -2,31 +2,32 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /* What is modelled: src/cache/cache*.c and src/cache/depot.c, for one bucket. A thread opens a record, allocates and
- * frees slots, has its quota changed, collects unused magazines of any record, and closes its own record; then it is
- * another thread, which opens the same record again. It does so as often as it likes and in any order, without a
- * bound on the number of operations, ends and new threads. A slot that one thread allocated another may free. Spin
- * tries every order of steps. A comment "site" names the access in the code for which the step below it stands;
- * scripts/check-model compares the sites of the models and of the code, including memory orders.
+ * frees slots, has its quota changed, collects unused magazines of any record, and closes its own record, which
+ * models its end. Then the process of the model stands for a new thread, which opens the same record again. A thread
+ * does these steps in any order, and the number of operations, ends and new threads has no bound. A slot that one
+ * thread has allocated may be freed by another thread. Spin tries every order of steps. A comment "site" names the
+ * access in the code for which the step below it stands; scripts/check-model compares the sites of the models and of
+ * the code, including memory orders.
  *
- * What must be true at every step: no two threads hold one magazine, no slot is allocated twice, none is read above
- * a magazine's count, a private magazine holds at most the quota, and a record that is opened again is empty. When
- * all threads have ended, each slot is in exactly one place, and each magazine lies in the depot, on the stack that
- * its count demands. That covers the states before as well: from any state all threads may end, and a slot that is
- * lost or doubled stays so.
+ * What must be true at every step: no two threads hold one magazine, no slot is allocated twice, none is read above a
+ * magazine's count, a private magazine holds at most the quota, and a record that is opened again is empty. When all
+ * threads have ended, each slot is in exactly one place, and each magazine lies in the depot, on the stack that its
+ * count demands. The check at the end covers all earlier states as well, because from any state all threads may end,
+ * and a slot that is lost or in two places remains so.
  *
  * The public word has no tag, though magazines come back to it: a thief loads M, its owner takes M back, changes it
  * and publishes it again, and the thief's compare-and-swap succeeds. That is harmless as long as no decision depends
  * on what the thief read of M before.
  *
- * Steps: each access to a public word is a step of its own. The depot's full magazines of both generations, its
- * empty ones, the free slots (of both generations, purged, and never carved) and the slots that the program has are
- * sets, because stack.pml covers the stacks, and growth.pml what was never used. A pop takes any member, or none,
- * which is more than the code can do. So a pop may be moved later, and a push earlier, past any step of another
- * thread: whatever that thread finds then it could have found without the move (R. J. Lipton, "Reduction", 1975).
- * Pops therefore stand in one step with the access to a public word that follows, and pushes with the one before.
- * The load of `opened`, which only rises, stands in one step with the look at a record below it. No other thread
- * reads what the caller alone holds (its private magazine, its run of new slots, or a magazine that it just got),
- * except for the hints below.
+ * Steps: each access to a public word is a step of its own. The depot's full magazines of both generations, its empty
+ * ones, the free slots (of both generations, purged, and never carved) and the slots that the program has are
+ * modelled as sets, because stack.pml covers the stacks, and growth.pml the slots that were never used. A pop takes
+ * any member, or none, which is more than the code can do. So a pop may be moved later, and a push earlier, past any
+ * step of another thread: whatever that thread finds then it could have found without the move (R. J. Lipton,
+ * "Reduction", 1975). Pops therefore stand in one step with the access to a public word that follows, and pushes with
+ * the one before. The load of `opened`, which only rises, stands in one step with the look at a record below it. No
+ * other thread reads what the caller alone holds (its private magazine, its run of new slots, or a magazine that it
+ * just got), except for the hints below.
  *
  * What is left out, and why that is sound:
  *  - Numbers: THREADS, SLOTS, MAGAZINES and QUOTA are small. Only its owner and thieves access a public word, and a
@@ -38,7 +39,7 @@
  *    reads before its compare-and-swap can only make it pass by. The code tests if slots are free before it takes
  *    one; here both ways are tried. Training is any change of the quota, at any time between two calls; the budget
  *    has budget.pml.
- *  - A compare-and-swap may fail without a reason, which the code's, a strong one, does not.
+ *  - A compare-and-swap of the model may fail without a reason. That of the code is a strong one and does not.
  *  - The places in a magazine above its count are cleared, while the code leaves them, so that reading them is
  *    noticed. The order of slots in a magazine is kept.
  *  - A purge empties a magazine of the depot as a thread without a quota does, slot by slot.

@@ -163,7 +163,8 @@ void mi_option_set_default(mi_option_t option, long value)
     (void)value;
 }
 
-/* An address at which no thread-specific value lies. */
+/* The library searches for the thread-specific value that is mimalloc's heap. These functions return an address that is
+ * no thread-specific value, so the library finds none. */
 #if MI_MALLOC_VERSION < 30200
 mi_heap_t *mi_heap_get_default(void)
 {

@@ -1,4 +1,4 @@
-/* These cases test the calls that take an alignment against POSIX, the C standard and glibc's manual. */
+/* These cases compare the functions that take an alignment with POSIX, the C standard and glibc's manual. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <malloc.h>

@@ -1,4 +1,4 @@
-/* These cases test malloc, calloc and free against the C standard, POSIX and glibc's manual. */
+/* These cases compare malloc, calloc and free with the C standard, POSIX and glibc's manual. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <malloc.h>

@@ -1,5 +1,5 @@
-/* These cases test which processes the stats signal kills, what exec and fork hand on, and a malloc that the signal
- * interrupts. */
+/* These cases test which processes the stats signal kills, what is left of the signal's handler after exec and fork,
+ * and a malloc that the signal interrupts. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pthread.h>
 #include <signal.h>

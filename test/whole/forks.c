@@ -70,7 +70,8 @@ static void park(int signal_number)
     (void)signal_number;
     sem_post(&parked);
     CHECK_EQUAL(read(gate[0], &byte, 1), 1);
-    /* No thread may be stopped again before all have left, because it could read another thread's byte. */
+    /* No thread may be stopped again before all threads have read their byte and posted `left`, because a thread that
+     * is stopped again could read the byte of another thread. */
     sem_post(&left);
     errno = kept;
 }

@@ -1,4 +1,4 @@
-/* These cases test every operator new and delete of C++ against the standard. */
+/* These cases compare every operator new and delete with the C++ standard. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <cerrno>
 #include <cstdint>

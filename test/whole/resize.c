@@ -1,4 +1,4 @@
-/* These cases test realloc and its relatives against the C standard and the manuals of glibc and the BSDs. */
+/* These cases compare realloc and its relatives with the C standard and the manuals of glibc and the BSDs. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <malloc.h>

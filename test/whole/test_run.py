@@ -91,8 +91,8 @@ class Run(CommandCase):
 
 
 class Refusals(CommandCase):
-    """Except for the first two, these programs would start and run without the library, and nobody would notice
-    that."""
+    """Except for those that cannot be executed at all, these programs would start and run without the library, and
+    nobody would notice that."""
 
     def test_no_program_or_no_library(self) -> None:
         text = self.directory / "text"

@@ -1,4 +1,4 @@
-"""Becomes a server behind the filter that systemd puts a service behind with SystemCallFilter=@system-service.
+"""Installs the seccomp filter of systemd's SystemCallFilter=@system-service, and then becomes a server.
 
 usage: system_service.py COMMAND ARGUMENT...     a call outside the set ends the process by SIGSYS
 """
