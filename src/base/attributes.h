@@ -1,4 +1,7 @@
-/* Names for the compiler attributes that the library uses; each name says why the attribute is there. */
+/*
+ * Defines names for the compiler attributes that the library uses; each name says for what purpose the attribute is
+ * used.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_ATTRIBUTES_H
 #define SOCKMALLOC_ATTRIBUTES_H

@@ -1,4 +1,6 @@
-/* Returns the time of a monotonic clock that is coarse and is read without a system call. */
+/*
+ * Returns the time of a monotonic clock. It advances in steps of some milliseconds, and is read without a system call.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_CLOCK_H
 #define SOCKMALLOC_CLOCK_H

@@ -13,14 +13,14 @@
  * first-level cache, whose lines have 64 bytes. Second, a load waits for an earlier store that is still under way if
  * the lower twelve bits of both addresses are equal, even if they lie in different pages.
  *
- * Slots begin at page boundaries, and so would all tables. Buffers would then evict the metadata that describe them,
- * and a load in one file would wait for a store in another. So data that is written has page offsets of its own, and
- * data that is only read shares offsets. The numbers fit the caches of x86-64 and of most aarch64 processors; on
- * other machines they do no harm.
+ * Slots begin at page boundaries, and so would all tables. Buffers would then evict the metadata that describe them
+ * from the processor's cache, and the loads of one part of the library would wait for the stores of another part. So
+ * each kind of data that is written has page offsets of its own, and data that is only read shares offsets. The numbers
+ * fit the caches of x86-64 and of most aarch64 processors; on other machines they do no harm.
  */
 enum {
     COLOUR_PAGE = 0x1000,
-    /* 0x000 stays free: servers write to the first line of every buffer */
+    /* offset 0x000 stays free, because servers write to the first cache line of every buffer */
     /* where the range of slots and its tables begin, then the sizes of each bucket's slots; these data are only read */
     COLOUR_REGIONS = 0x040,
     /*

@@ -1,4 +1,4 @@
-/* The event counters that a thread keeps for each bucket; each has a row here. */
+/* Defines the event counters that a thread keeps for each bucket; each counter has a row here. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_COUNTER_H
 #define SOCKMALLOC_COUNTER_H
@@ -16,7 +16,7 @@
     ROW(asked, "bytes that these requests asked for")                                                                  \
     ROW(returned, "slots freed")
 
-/* Counters that only slow paths change. */
+/* The counters that only slow paths change. */
 #define COUNTER_SLOW_ROWS(ROW)                                                                                         \
     ROW(swaps, "private magazines exchanged for the public one, which could then serve")                               \
     ROW(walks, "public magazines of other threads that were looked at")                                                \

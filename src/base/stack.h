@@ -17,11 +17,11 @@
  * which is zero if the stack is empty. The link of an item names the item below: it is the number part of the head at
  * the time the item was pushed.
  *
- * A thread may read a link while another thread pops the item and uses it again. The read is atomic for that reason,
- * and the compare-and-swap that follows fails, because every removal advances the tag. The tag has 40 bits. At 20
- * million removals a second the tag repeats after 15 hours. The compare-and-swap of a stale head would succeed (the ABA
- * error) only if a thread slept for that long between its load and its compare-and-swap. (R. K. Treiber, 1986, with the
- * tag of IBM's System/370 Principles of Operation.)
+ * A thread may read the link of an item while another thread pops the item and uses it again. The read is atomic for
+ * that reason, and the compare-and-swap that follows fails, because every removal advances the tag. The tag has 40
+ * bits. At 20 million removals a second the tag repeats after 15 hours. The compare-and-swap of a stale head would
+ * succeed (the ABA error) only if a thread slept for that long between its load and its compare-and-swap. (R. K.
+ * Treiber, 1986, with the tag of IBM's System/370 Principles of Operation.)
  *
  * The stack is not wait-free: a push or pop starts again if another thread changed the head first. Any thread and any
  * signal handler may use a stack, because an interrupted operation leaves the stack whole.

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A buffer that is being filled. Characters that do not fit are dropped, and `cut` is then true. */
+/* A buffer that is being filled with text. Characters that do not fit are dropped, and `cut` is then true. */
 struct text {
     char *start;
     size_t used;

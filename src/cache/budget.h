@@ -12,8 +12,8 @@
 #define BUDGET_UNLIMITED UINT64_MAX
 
 /*
- * All numbers are bytes; each slot counts as many bytes as its capacity. A cache is charged for its quotas (the most
- * slots that it may hold), no matter how many slots its magazines hold. The sum of all charges never exceeds
+ * All numbers are bytes; each slot counts as many bytes as its capacity. A cache is charged for its quotas (the numbers
+ * of slots that it may hold), no matter how many slots its magazines hold. The sum of all charges never exceeds
  * cache_limit, so the caches never hold more either. Retained memory is the free slots that lie outside the caches and
  * have not been purged. It is counted only if SOCKMALLOC_RETAIN or SOCKMALLOC_LARGE_RETAIN is set. Any thread may read
  * and change the counts without a lock.

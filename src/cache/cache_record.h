@@ -67,7 +67,7 @@ struct cache_tally {
     _Atomic uint32_t fresh;      /* number of the next slot of the run that was carved for this thread */
     _Atomic uint32_t fresh_left; /* slots that are left of the run that was carved for this thread */
     _Atomic uint32_t watched;    /* `requests` of the bin at the time when cache_collect_idle last checked the bucket */
-    /* fewest slots that were seen in the private magazine since training_rest last lowered quotas (`rested`) */
+    /* the fewest slots that ticks have found in the private magazine since training_rest last lowered quotas */
     uint16_t least;
     /* number of the thread's frees, modulo 65536, that pool_sample has taken into account for the histogram */
     uint16_t sampled;
@@ -160,7 +160,8 @@ FAST_PATH void *cache_pop(struct cache_bin *bin)
     }
     void *slot = top[-1];
     if (slot == NULL) {
-        __builtin_unreachable(); /* so that the caller's test for NULL is not compiled twice */
+        /* tells the compiler that `slot` is not NULL, so that the caller's test for NULL is not compiled twice */
+        __builtin_unreachable();
     }
     atomic_store_explicit(&bin->top, top - 1, memory_order_relaxed);
     return slot;

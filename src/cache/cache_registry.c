@@ -127,7 +127,7 @@ struct magazine *cache_steal(struct cache *victim, unsigned bucket)
     if (magazine_count(magazine) > 0) {
         return magazine;
     }
-    depot_push(bucket, magazine); /* the magazine's owner has emptied it meanwhile */
+    depot_push(bucket, magazine); /* the owner of the magazine has emptied it before the compare-and-swap */
     return NULL;
 }
 

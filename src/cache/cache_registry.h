@@ -30,12 +30,15 @@ void cache_unlay(void);
 
 /*
  * Returns a record for the calling thread: one that an ended thread has left, with its counters, or else a new one.
- * Returns NULL if the table is full or memory has run out. Any thread may call this function, which takes no lock.
+ * Returns NULL if the table of records is full or memory has run out. Any thread may call this function, which takes no
+ * lock.
  */
 struct cache *cache_find_record(void);
 
-/* Gives a record back, so that cache_find_record finds it. The record must hold no magazine and no quota. Any thread
- * may call it without a lock. */
+/*
+ * Gives a record back, so that cache_find_record finds it. The record must hold no magazine and no quota. Any thread
+ * may call this function, which takes no lock.
+ */
 void cache_put_record(struct cache *cache);
 
 /* Returns the number of records that were ever used, plus 1 for cache_shared. cache_at returns one of them by its
@@ -58,13 +61,16 @@ struct span cache_opened_span(void);
 struct magazine *cache_steal(struct cache *victim, unsigned bucket);
 
 /*
- * Looks at the public magazines of a few other caches, the next ones at each call, and takes the first that holds
- * slots. Returns the magazine, which the caller then owns, or NULL. `cache` is the calling thread's own.
+ * Looks for slots in the public magazines of a few other caches, and takes the first magazine that holds slots. Each
+ * call continues where the last one ended. Returns the magazine, which the caller then owns, or NULL. `cache` is the
+ * calling thread's own.
  */
 struct magazine *cache_walk(struct cache *cache, unsigned bucket);
 
-/* Forgets which records have been given back. It runs in the child of a fork, because the thread may have forked in a
- * handler that interrupted it in cache_find_record. */
+/*
+ * Forgets which records have been given back. This function runs in the child of a fork, because the thread may have
+ * forked in a handler that interrupted it in cache_find_record.
+ */
 void cache_forget_records(void);
 
 /* Tells the table that no other thread makes it grow (table_after_fork). This function runs in the child of a fork. */

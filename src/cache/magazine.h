@@ -13,17 +13,17 @@
 #include "base/stack.h"
 
 /*
- * MAGAZINE_SIZE: bytes of a magazine, and its alignment. MAGAZINE_SLOTS: the most slots that it holds. 62 leaves 8
- * bytes for the count before the slots and 8 bytes behind them, so that the top of a full magazine is an address
- * inside it.
+ * MAGAZINE_SIZE is the number of bytes of a magazine, and also its alignment. MAGAZINE_SLOTS is the most slots that a
+ * magazine holds. With 62 slots there are 8 bytes for the count before the slots and 8 bytes behind them, so that the
+ * top of a full magazine is an address inside it.
  */
 enum { MAGAZINE_SIZE = 512, MAGAZINE_SLOTS = 62 };
 
 /*
- * After J. Bonwick and J. Adams, "Magazines and Vmem", USENIX 2001. The array holds pointers, not slot numbers, because
- * malloc returns a pointer and has to load the entry anyway. A magazine is never unmapped, and its memory is used for
- * nothing else, so any thread may read its count at any time. While a magazine is the private one of a cache, its count
- * is out of date; the pointer `top` of the cache's bin then says how many slots the magazine holds.
+ * The design follows J. Bonwick and J. Adams, "Magazines and Vmem", USENIX 2001. The array holds pointers, not slot
+ * numbers, because malloc returns a pointer and has to load the entry anyway. A magazine is never unmapped, and its
+ * memory is used for nothing else, so any thread may read its count at any time. While a magazine is the private one of
+ * a cache, its count is out of date; the pointer `top` of the cache's bin then says how many slots the magazine holds.
  */
 struct magazine {
     _Alignas(MAGAZINE_SIZE) _Atomic uint32_t count;

@@ -44,7 +44,7 @@ static int profile_open(const char *path, struct stat *status)
     int file = os_open(path, O_RDONLY | OPEN_FLAGS, 0);
     if (file >= 0 && (os_status(file, status) != 0 || !S_ISREG(status->st_mode))) {
         os_close(file);
-        return -ENXIO; /* the error that open has for a socket */
+        return -ENXIO; /* the error with which open fails for a socket */
     }
     return file;
 }

@@ -26,8 +26,8 @@ enum decay_call { DECAY_GIVE, DECAY_TAKE, DECAY_CALLS };
 struct decay {
     uint64_t age; /* the least time in nanoseconds that a generation lasts, or DECAY_NEVER */
     _Alignas(CACHE_LINE) _Atomic uint32_t young;
-    _Atomic uint64_t turned;              /* clock_now when the generations last changed places */
-    _Atomic uint64_t worked[DECAY_CALLS]; /* clock_now when pages were last purged by a call of this kind */
+    _Atomic uint64_t turned;              /* result of clock_now when the generations last changed places */
+    _Atomic uint64_t worked[DECAY_CALLS]; /* result of clock_now when pages were last purged by a call of this kind */
 };
 
 #define DECAY_NEVER UINT64_MAX

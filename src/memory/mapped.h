@@ -35,8 +35,10 @@ void mapped_open(uintptr_t start, size_t size);
  */
 INTERNAL void *mapped_alloc(size_t alignment, size_t request);
 
-/* Returns the bytes that were last requested for the live block that begins at `address`, or 0 if there is none. Price:
- * some loads, fewer than MAPPED_BLOCKS. */
+/*
+ * Returns how many bytes were last requested for the live block that begins at `address`, or 0 if there is none. Price:
+ * some loads, fewer than MAPPED_BLOCKS.
+ */
 INTERNAL size_t mapped_request(const void *address);
 
 /* Returns true if a mapped block that was freed began at `address`, and nothing is mapped there now. */
@@ -67,7 +69,10 @@ struct mapped_sum {
     size_t bytes; /* bytes of the blocks' mappings, resident or not */
 };
 
-/* Counts the live blocks. Signal-safe. Price: a load for each entry of the table. */
+/*
+ * Counts the live mapped blocks and their bytes. Signal handlers may call this function. Price: a load for each entry
+ * of the table.
+ */
 struct mapped_sum mapped_count(void);
 
 #endif

@@ -25,7 +25,7 @@
  */
 enum {
     REGION_SHIFT = BUCKET_GRANULE_SHIFT,
-    REGION_NUMBERS = STACK_NUMBERS /* pages of the longest range; 2^24 of them are 64 GiB */
+    REGION_NUMBERS = STACK_NUMBERS /* the number of pages of the longest range; 2^24 pages are 64 GiB */
 };
 
 /* The sizes of each bucket's slots. Start-up writes them, and nothing changes them afterwards. */
@@ -61,7 +61,7 @@ struct region {
 struct region_growth {
     _Alignas(CACHE_LINE) struct table slots;
     _Alignas(CACHE_LINE) _Atomic uint32_t front; /* the first page that was never carved */
-    _Atomic uint32_t carved[BUCKET_LIMIT];       /* the number of slots that each bucket has */
+    _Atomic uint32_t carved[BUCKET_LIMIT];       /* the number of slots that each bucket has, in use or free */
 };
 
 extern INTERNAL struct region region;
@@ -178,7 +178,7 @@ INTERNAL uint32_t region_next(uint32_t from);
  */
 INTERNAL uint32_t region_after(uint32_t number);
 
-/* Returns the bytes of addresses that a range of `size` bytes and its tables take, for reserve_open. */
+/* Returns how many bytes of addresses a range of `size` bytes and its tables take, for reserve_open. */
 size_t region_space(size_t size);
 
 /* Maps the first pages of the range and of its tables, and writes `region`. One thread calls it at start-up. Returns
@@ -231,7 +231,7 @@ uint32_t region_carved(unsigned bucket);
  */
 void region_count_live(uint32_t live[BUCKET_LIMIT]);
 
-/* Returns how many pages of the range were ever carved. No slot lies behind them. */
+/* Returns how many pages of the range were ever carved into slots. No slot lies behind these pages. */
 uint32_t region_front(void);
 
 /*

@@ -22,7 +22,7 @@ static size_t *residency_of(struct residency *residency, uint8_t meta)
     }
 }
 
-/* A walk over slots that lie side by side, page by page. */
+/* The state of a walk, page by page, over slots that lie side by side. */
 struct walk {
     uint32_t slot; /* the number of the slot that the walk is in */
     struct residency *residency;

@@ -35,7 +35,10 @@ static inline uint32_t slots_pop_generation(size_t bucket, unsigned generation)
     return stack_pop(&slots.free[generation][bucket], region.links, region.link_shift);
 }
 
-/* Pops the number of a free slot of either generation, the young one first. Returns STACK_EMPTY if there is none. */
+/*
+ * Pops the number of a free slot, from the young generation if it has one, or else from the old generation. Returns
+ * STACK_EMPTY if there is none.
+ */
 static inline uint32_t slots_pop_free(size_t bucket)
 {
     unsigned young = decay_young();

@@ -24,8 +24,10 @@ enum { TABLE_LOOKS = 40000, TABLE_NAP = 50000 };
  * means that the handler interrupted its thread there. */
 static _Thread_local _Atomic unsigned inside __attribute__((tls_model("initial-exec")));
 
-/* The result of an attempt to extend a table. TABLE_BUSY: a thread holds the table, or the table has grown since the
- * caller read `ready`. */
+/*
+ * The result of an attempt to extend a table. TABLE_BUSY means that a thread holds the table, or that the table has
+ * grown since the caller read `ready`. TABLE_REFUSED means that the kernel has refused.
+ */
 enum table_answer { TABLE_EXTENDED, TABLE_REFUSED, TABLE_BUSY };
 
 /* The bit of `growing` that is set while a thread holds the table. */
@@ -126,10 +128,7 @@ static enum table_answer table_extend(struct table *table, size_t ready, size_t 
     return answer;
 }
 
-/*
- * The table grows by an eighth of its size, but by no less than `step` bytes. The eighth counts as TABLE_STEP_MAX at
- * most.
- */
+/* The table grows by an eighth of its size, but by TABLE_STEP_MAX bytes at most, and by `step` bytes at least. */
 size_t table_goal(const struct table *table, size_t size)
 {
     size_t least = os_round_to_pages(size);
@@ -214,8 +213,10 @@ void table_release(struct table *table)
     atomic_fetch_and_explicit(&table->growing, ~TABLE_HELD, memory_order_release);
 }
 
-/* Waits until no thread holds the table. Returns false after two seconds, as in the child of a raw clone, which does
- * not have the thread that holds it. Such a child waits once, because `blocked` is set then. */
+/*
+ * Waits until no thread holds the table. Returns false after two seconds, as in the child of a raw clone, which does
+ * not have the thread that holds it. Such a child waits only once, because this function then sets `blocked`.
+ */
 static bool table_await_release(struct table *table)
 {
     _Atomic uint32_t nothing = 0;

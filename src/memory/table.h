@@ -19,9 +19,9 @@
  */
 struct table {
     char *start;
-    size_t limit;         /* bytes that the table may grow to */
+    size_t limit;         /* the most bytes that the table may grow to */
     size_t step;          /* the least bytes that the table grows by at once */
-    _Atomic size_t ready; /* bytes that are usable so far; never falls */
+    _Atomic size_t ready; /* the number of bytes that are usable so far; it never falls */
     /*
      * the number of threads between their mremap and the store to `ready`; TABLE_HELD is added while a thread holds the
      * table
@@ -46,8 +46,10 @@ void table_close(struct table *table);
  */
 bool table_grow(struct table *table, size_t size);
 
-/* The two halves of table_grow, for a table that must not grow further than others. table_goal returns how many bytes
- * would be usable after table_grow(size). table_grow_to makes `size` bytes usable and no more. */
+/*
+ * The two halves of table_grow, for a table that must not grow further than the other tables. table_goal returns how
+ * many bytes would be usable after table_grow(size). table_grow_to makes `size` bytes usable and no more.
+ */
 size_t table_goal(const struct table *table, size_t size);
 bool table_grow_to(struct table *table, size_t size);
 
@@ -83,8 +85,10 @@ static inline bool table_is_blocked(const struct table *table)
     return blocked != 0 && blocked == atomic_load_explicit(&table->ready, memory_order_relaxed);
 }
 
-/* Returns true if the first `size` bytes are usable, and makes them usable first if they are not. Returns false for
- * the reasons that table_grow has. */
+/*
+ * Returns true if the first `size` bytes are usable, and makes them usable first if they are not. Returns false if they
+ * cannot be made usable, as table_grow does.
+ */
 static inline bool table_reach(struct table *table, size_t size)
 {
     return size <= atomic_load_explicit(&table->ready, memory_order_acquire) || table_grow(table, size);

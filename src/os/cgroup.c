@@ -65,7 +65,7 @@ static bool cgroup_read_number(const struct cgroup_search *search, const char *n
     return cgroup_number(digits, number);
 }
 
-/* Returns how many bytes of the group's memory are pages of files. */
+/* Returns how many bytes of the group's memory are pages of files, which the kernel can reclaim. */
 static uint64_t cgroup_file_pages(const struct cgroup_search *search)
 {
     char statistics[STATISTICS_SIZE];

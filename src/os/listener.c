@@ -19,7 +19,7 @@ static bool listener_never_blocks(int file)
     return flags < 0 || (flags & O_NONBLOCK) != 0;
 }
 
-/* Returns true if the descriptor is ready: for a listening socket, if a connection or an error is waiting there. */
+/* Returns true if the descriptor is ready. A listening socket is ready if a connection or an error is waiting there. */
 static bool listener_is_ready(int file)
 {
     struct pollfd one = {file, POLLIN, 0};

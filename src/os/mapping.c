@@ -19,7 +19,7 @@ struct reader {
     char buffer[512];
 };
 
-/* A line of /proc/self/maps: START-END PERMISSIONS OFFSET MAJOR:MINOR INODE PATH */
+/* A line of /proc/self/maps, which has the form START-END PERMISSIONS OFFSET MAJOR:MINOR INODE PATH. */
 struct line {
     uintptr_t start;
     uintptr_t end;
@@ -71,7 +71,7 @@ static void reader_skip_word(struct reader *reader)
     } while (next != ' ' && next != '\0');
 }
 
-/* Reads the rest of a line: the path of the file if the mapping has one. Stores the path's last part. */
+/* Reads the rest of a line, which is the path of a file if one is mapped. Stores the last part of the path. */
 static void reader_name(struct reader *reader, struct line *line)
 {
     size_t used = 0;
@@ -117,7 +117,7 @@ static bool line_continues(const struct line *line, const struct line *former)
 static bool reader_find(struct reader *reader, uintptr_t address, struct mapping *mapping)
 {
     struct line line;
-    struct line former = {.has_file = false}; /* the last line so far that has a file */
+    struct line former = {.has_file = false}; /* the last line so far that names a file */
     while (reader_line(reader, &line)) {
         if (line.has_file) {
             if (!line_continues(&line, &former)) {

@@ -1,4 +1,7 @@
-/* System calls for memory, files, signals and threads. None of them is a cancellation point or changes errno. */
+/*
+ * Makes system calls for memory, files, signals and threads. None of these functions is a cancellation point or changes
+ * errno.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "os/os.h"
 
@@ -78,7 +81,7 @@ static bool os_is_error(long result)
 
 size_t os_page_size(void)
 {
-    static _Atomic size_t known; /* zero until the first call */
+    static _Atomic size_t known; /* the page size; zero until the first call */
     size_t page = atomic_load_explicit(&known, memory_order_relaxed);
     if (page == 0) {
         page = (size_t)sysconf(_SC_PAGESIZE);
@@ -236,7 +239,7 @@ bool os_freeze(void *object, size_t size)
     return (((uintptr_t)object | size) & within) == 0 && os_protect(object, size, PROT_READ);
 }
 
-static atomic_bool discard_is_void; /* true if the kernel reports success and does nothing */
+static atomic_bool discard_is_void; /* true if the kernel reports that it has discarded pages but has done nothing */
 
 bool os_discard(char *start, size_t size)
 {
@@ -275,7 +278,10 @@ void os_try_discard(void *page)
     atomic_store_explicit(&discard_is_void, os_discard_left(page), memory_order_relaxed);
 }
 
-/* process_madvise takes an array of struct iovec, and the library passes an array of struct span. */
+/*
+ * process_madvise takes an array of struct iovec. The library passes an array of struct span, so the two must have one
+ * layout.
+ */
 _Static_assert(sizeof(struct span) == sizeof(struct iovec) &&
                    offsetof(struct span, start) == offsetof(struct iovec, iov_base) &&
                    offsetof(struct span, size) == offsetof(struct iovec, iov_len),
@@ -599,7 +605,7 @@ static size_t os_commit_limit(void)
 
 size_t os_charge_limit(void)
 {
-    int kept = errno; /* kept, because strtoul may change errno */
+    int kept = errno; /* errno is kept, because strtoul may change it */
     size_t least = os_commit_limit();
     size_t data = os_limit(RLIMIT_DATA);
     size_t space = os_limit(RLIMIT_AS);
@@ -610,7 +616,7 @@ size_t os_charge_limit(void)
 
 unsigned os_processors(void)
 {
-    static _Atomic unsigned known; /* zero until the first call, which reads a file */
+    static _Atomic unsigned known; /* the number of processors; zero until the first call, which reads a file */
     unsigned count = atomic_load_explicit(&known, memory_order_relaxed);
     if (count == 0) {
         long said = sysconf(_SC_NPROCESSORS_CONF);
@@ -622,7 +628,7 @@ unsigned os_processors(void)
 
 unsigned os_usable_processors(void)
 {
-    enum { WORDS = 128 }; /* for 8192 processors, the most that a kernel can be built for */
+    enum { WORDS = 128 }; /* one bit for each of 8192 processors, the most that a kernel can be built for */
     uint64_t usable[WORDS];
     unsigned count = 0;
     long bytes = os_is_filtered() ? -EPERM : system_call(SYS_sched_getaffinity, 0, sizeof usable, usable);

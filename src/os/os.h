@@ -1,4 +1,7 @@
-/* System calls for memory, files, signals and threads. None of them is a cancellation point or changes errno. */
+/*
+ * Makes system calls for memory, files, signals and threads. None of these functions is a cancellation point or changes
+ * errno.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_OS_H
 #define SOCKMALLOC_OS_H
@@ -126,9 +129,9 @@ void os_try_discard(void *page);
 bool os_discard_clears(void);
 
 /*
- * Gives the pages of a range memory, by one system call. A page fault for each page would cost several times as much.
- * Returns false if the kernel has no such call (before Linux 5.14) or no memory. Nothing is lost then, because each
- * page gets memory by a page fault when it is first touched.
+ * Makes the kernel give memory to all pages of a range, by one system call. A page fault for each page would cost
+ * several times as much. Returns false if the kernel has no such call (before Linux 5.14) or no memory. Nothing is lost
+ * then, because each page gets memory by a page fault when it is first touched.
  */
 bool os_populate(char *start, size_t size);
 

@@ -13,9 +13,10 @@
 
 /*
  * Signal handlers may call these functions, which take no lock and allocate nothing. dladdr would take the lock of the
- * dynamic linker, which the interrupted thread may hold. They use 2 KiB of stack and keep errno. If threads load and
- * unload libraries meanwhile, a name may be wrong or missing, and nothing worse happens. In a process with a seccomp
- * filter no system call is made, because the filter might end the process, and addresses are printed as numbers.
+ * dynamic linker, which the interrupted thread may hold. The functions below use 2 KiB of stack and keep errno. If
+ * threads load and unload libraries meanwhile, a name may be wrong or missing, and nothing worse happens. In a process
+ * with a seccomp filter no system call is made, because the filter might end the process, and addresses are printed as
+ * numbers.
  *
  * Price in system calls: the first address in each library costs a pass over /proc/self/maps and about 20 reads. Every
  * address costs a read for every 40 symbols of its library: 0.1 ms for the 3,000 symbols of libc.

@@ -91,7 +91,8 @@ enum { RSEQ_RECORD = 1 << 12 /* the assembly code contains this number, too */ }
 struct rseq_table {
     char *records;
     _Atomic size_t count; /* the number of usable records; 0 before percpu_open */
-    ptrdiff_t area;       /* the distance from the thread pointer to the thread's area: rseq_area_offset */
+    /* the distance from the thread pointer to the thread's area, which rseq_area_offset returns */
+    ptrdiff_t area;
 };
 
 /*
