@@ -1,4 +1,4 @@
-/* Forks while all workers are busy. The child checks all that it inherited, and goes on with it. */
+/* Forks while all workers are busy. The child checks all that it inherited, and goes on to allocate and free. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef STRESS_CHILD_H
 #define STRESS_CHILD_H

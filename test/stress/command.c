@@ -16,7 +16,7 @@ enum { SECONDS = 300, SECONDS_MAX = 86400, DECAY = 20, DECAY_MAX = 60000, VALUE_
 
 struct command command;
 
-/* One row for each option: its word, its type, and its default. */
+/* Lists one row for each option: its word, its type, and its default. */
 enum row { ROW_POOL, ROW_OPERATIONS, ROW_THREADS, ROW_SEED, ROW_RETAIN, ROW_DECAY, ROW_FORKS, ROW_SECONDS, ROWS };
 
 static const struct {

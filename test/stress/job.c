@@ -65,7 +65,9 @@ static char *job_get(struct worker *worker)
     return block != NULL ? block : job_try(worker);
 }
 
-/* Uses a block. Returns the block if the worker keeps it, otherwise NULL. */
+/*
+ * Passes a block to another worker, resizes it, or frees it. Returns the block if the worker keeps it, otherwise NULL.
+ */
 static char *job_use(struct worker *worker, char *block)
 {
     if (job_is_turn(worker, EXCHANGES) && shelf_put(&exchange, worker_random(worker), block)) {

@@ -51,7 +51,8 @@ static uint64_t worker_next_serial(struct worker *worker)
     return (uint64_t)(worker->number + 1) << 48 | ++worker->blocks;
 }
 
-/* Returns the serial number as a pointer. in_use.c notes it in place of a caller, and must return it later. */
+/* Returns the serial number as a pointer. pool/in_use.c notes this pointer in place of a caller, and must return it
+ * later. */
 static const void *worker_caller(uint64_t serial)
 {
     return (const void *)(uintptr_t)serial;

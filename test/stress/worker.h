@@ -41,11 +41,12 @@ char *worker_take(struct worker *worker, size_t request, bool zeroed);
 /* Checks the contents of a block, and frees it. */
 void worker_give(struct worker *worker, char *block);
 
-/* Resizes a block by realloc, and checks its contents before and after. Returns NULL as worker_take does. */
+/* Resizes a block by realloc, and checks its contents before and after. Returns NULL if mimalloc had to serve the
+ * request. */
 char *worker_resize(struct worker *worker, char *block, size_t request);
 
-/* Allocates the largest size of a bucket and claims the block, without writing to it. Returns NULL as worker_take
- * does. */
+/* Allocates the largest size of a bucket and claims the block, without writing to it. Returns NULL if mimalloc had to
+ * serve the request. */
 char *worker_seize(struct worker *worker, unsigned bucket);
 
 /* Ends the process unless the block's contents agree with its claim. */

@@ -294,8 +294,8 @@ static void let_go(uint32_t item)
     stack_push(&stack, links, 0, item);
 }
 
-/* Pops two items and pushes them in the order in which they were popped. So an old head becomes the head again,
- * which is the ABA case. */
+/* Pops two items and pushes them in the order in which they were popped. So an earlier head becomes the head again,
+ * with another item below it, which is known as the ABA case. */
 static void pop_and_push(unsigned number)
 {
     (void)number;

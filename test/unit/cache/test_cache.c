@@ -11,7 +11,7 @@ enum { SLOTS_MAX = 512 };
 
 static struct cache *mine;
 
-/* Lays the tables and opens a cache that has the largest quota for each trained bucket. */
+/* Sets up the tables, and opens a cache that has the largest quota for each trained bucket. */
 static void lay(void)
 {
     house_lay_default();
@@ -27,7 +27,7 @@ static struct cache_bin *bin(unsigned bucket)
     return &mine->bin[bucket];
 }
 
-/* Returns how many slots the private magazine holds at most. The bin must have a private magazine. */
+/* Returns how many slots the private magazine of the bucket holds at most. The bucket must have a private magazine. */
 static unsigned quota(unsigned bucket)
 {
     return (unsigned)(bin(bucket)->ceiling - bin(bucket)->floor);
@@ -112,7 +112,7 @@ Test(cache, flushes_to_the_public_magazine_then_to_the_depot)
     cr_assert_null(depot_pop_full(B64K));
 }
 
-/* Slots come from the private magazine, then from the public one, then from the depot; then there are none. */
+/* Slots come from the private magazine, then from the public one, then from the depot. After that no slot is left. */
 Test(cache, refills_from_the_public_magazine_then_from_the_depot)
 {
     void *slots[SLOTS_MAX];
@@ -145,8 +145,8 @@ Test(cache, refills_from_the_public_magazine_then_from_the_depot)
     cr_assert_eq(cache_held(mine, B64K), 0);
 }
 
-/* When the private magazine is full and the public one has free places, the two are swapped, and none goes to the
- * depot. */
+/* When the private magazine is full and the public one has free places, the two are swapped, and no magazine goes to
+ * the depot. */
 Test(cache, flush_uses_a_public_magazine_with_free_places)
 {
     void *slots[SLOTS_MAX];

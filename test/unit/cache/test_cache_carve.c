@@ -1,4 +1,4 @@
-/* Tests of a cache's start: it holds nothing, and carves runs of new slots. */
+/* Tests of a cache that was just opened: it holds no slot, and carves runs of new slots. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 

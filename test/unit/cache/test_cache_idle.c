@@ -83,7 +83,7 @@ Test(cache_idle, thread_that_made_a_request_keeps_its_magazine)
     expect_deposited(2 * SLOTS);
 }
 
-/* A busy thread may have stopped using one bucket, whose magazine is then collected. */
+/* A busy thread may no longer use one of the buckets. The public magazine of that bucket is then collected. */
 Test(cache_idle, each_bucket_is_idle_by_itself)
 {
     lay(1);
@@ -137,7 +137,7 @@ Test(cache_idle, next_round_begins_an_age_after_the_last)
     look();
     for (unsigned i = 1; i < 10; i++) {
         cache_collect_idle(mine, now + AGE - 1, AGE, LOOKS);
-        /* The caller has read the clock long ago, like a thread that was held up afterwards. */
+        /* This thread has read the clock long ago, like a thread that was held up after it had read the clock. */
         cache_collect_idle(mine, now - i, AGE, LOOKS);
     }
     expect_deposited(0);
@@ -167,7 +167,7 @@ static void collect(void)
 }
 
 /* Another thread collects while the first one is stopped: it visits FEW caches in one call and one cache in the next,
- * which are all caches that there are. */
+ * and together these are all caches. */
 static void collect_meanwhile(void *context)
 {
     (void)context;

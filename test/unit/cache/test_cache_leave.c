@@ -127,7 +127,8 @@ Test(cache_leave, end_of_a_thread_that_came_back_closes_its_cache)
 static pthread_key_t earlier_key;
 static pthread_barrier_t gate;
 
-/* Waits in a destructor of the thread that runs before the cache's own, so that a fork finds the thread there. */
+/* Waits in a destructor of the thread. It runs before the cache's own destructor, so that a fork finds the thread
+ * there. */
 static void stand_still(void *argument)
 {
     (void)argument;

@@ -38,7 +38,8 @@ Test(cache_walk, takes_a_public_magazine)
     expect_counts(2, 1);
 }
 
-/* The next walk begins at the cache where the last one found a magazine, because that thread may have another. */
+/* The next walk begins at the cache where the last walk found a magazine, because the thread of that cache may have
+ * another magazine. */
 Test(cache_walk, begins_where_the_last_walk_succeeded)
 {
     lay(3);
@@ -83,7 +84,8 @@ Test(cache_walk, ignores_empty_private_and_other_magazines)
     cr_assert_eq(neighbours_public(neighbour(2), B32K), others);
 }
 
-/* Each visit reads a cache line of another thread, so a walk is short, and the next one goes on where it ended. */
+/* Each visit of a cache reads a cache line of another thread. So a walk visits few caches, and the next walk goes on
+ * where the last one ended. */
 Test(cache_walk, goes_on_where_it_ended)
 {
     lay(NEIGHBOURS_MAX);

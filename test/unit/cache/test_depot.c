@@ -120,8 +120,8 @@ static struct magazine *all[THREADS * 2];
 static _Atomic uint32_t moved;
 static _Atomic uint32_t opened;
 
-/* Threads empty full magazines and fill empty ones. A thread that gets a magazine must see all slots that the last
- * one wrote to it. */
+/* Threads empty full magazines and fill empty ones. A thread that gets a magazine must see all slots that the
+ * magazine's last user wrote to it. */
 static void exchange(unsigned number)
 {
     for (unsigned round = 0; round < ROUNDS; round++) {

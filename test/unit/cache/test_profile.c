@@ -305,7 +305,7 @@ Test(profile, checksum_must_be_last_and_exact)
     expect_fault("no checksum at its end");
 }
 
-/* A file of any length costs no more memory than the longest profile. */
+/* Reading a file of any length takes no more memory than the longest profile takes. */
 Test(profile, refuses_a_text_too_long)
 {
     char body[BYTES];

@@ -151,7 +151,7 @@ static void work_as_nobody(void *argument)
     CHECK(chmod(path, 0644) == 0);
     CHECK(chmod(place_directory(), 0555) == 0);
     CHECK(geteuid() != 0 || setresuid(NOBODY, NOBODY, NOBODY) == 0);
-    /* the profile of root where root runs the test, otherwise the user's own */
+    /* reads the profile, which belongs to root if root runs the test, and otherwise to the user */
     CHECK(difference(path, &old) == NULL);
     errno = UNUSUAL;
     CHECK(!profile_write(path, &new));

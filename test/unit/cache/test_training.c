@@ -181,7 +181,7 @@ static void earn_a_quota(unsigned number)
     CHECK(quotas_of(B16K) == 0);
     house_give(house_take(B16K, 16384, NULL));
     CHECK(quotas_of(B16K) == TRAINING_FIRST);
-    house_give(house_take(B32K, 32768, NULL)); /* half of the uses that a first quota needs */
+    house_give(house_take(B32K, 32768, NULL)); /* makes half of the uses that a bucket needs for its first quota */
 }
 
 Test(training, next_thread_begins_untrained)

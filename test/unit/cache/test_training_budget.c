@@ -25,7 +25,7 @@ static uint64_t retained_memory_held(void)
     return held;
 }
 
-/* Checks that the count of all free memory, where that is limited, is the sum of what is free. */
+/* Checks that the count of all free memory is the sum of what is free, if free memory is limited and so counted. */
 static void check_retained(void)
 {
     uint64_t retained = retained_memory_held();

@@ -90,8 +90,9 @@ Test(training_profile, quotas_are_read_by_bucket_sizes)
     static const struct profile stored = {.count = 6,
                                           .row = {{4096, 12},
                                                   {16384, 62},
-                                                  {32768, 0},     /* a run has learnt that this bucket needs no quota */
-                                                  {65536, 5000},  /* more than a magazine holds */
+                                                  /* a former run has learnt that this bucket needs no quota */
+                                                  {32768, 0},
+                                                  {65536, 5000},  /* a quota of more slots than a magazine holds */
                                                   {131072, 30},   /* a bucket of the large pool */
                                                   {1 << 23, 9}}}; /* a size beyond SOCKMALLOC_MAX */
     cr_assert(profile_write(path, &stored));

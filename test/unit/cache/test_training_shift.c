@@ -69,7 +69,7 @@ static void work(unsigned bucket)
     house_assert();
 }
 
-/* Returns the misses of a whole phase; without training there would be some 10 in each cycle. */
+/* Returns the misses of a whole phase. Without training there would be about 10 misses in each cycle. */
 static uint64_t misses_of(unsigned bucket)
 {
     uint64_t before = quotas_count(bucket, "misses");
@@ -97,7 +97,7 @@ Test(training_shift, quotas_follow_the_workload)
     cr_assert_lt(misses_of(B16K), CYCLES / 10, "once learnt, requests are served by the cache");
 }
 
-/* Without training the second half has as many misses at its end as at its beginning. */
+/* Without training the second half of the workload has as many misses at its end as at its beginning. */
 Test(training_shift, frozen_quotas_do_not)
 {
     house_pools.training.first[B16K] = QUOTA;

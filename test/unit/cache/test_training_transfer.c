@@ -71,7 +71,8 @@ Test(training_transfer, bucket_with_most_unused_bytes_gives)
     expect_steps(B64K, 0, 0, 1);
 }
 
-/* Half of 8 slots of 64k are more bytes than half of 8 slots of 32k, but less than all 8 slots of 32k. */
+/* The unused bytes count: half of 8 slots of 64k are more bytes than half of 8 slots of 32k, but less than all 8 slots
+ * of 32k. */
 Test(training_transfer, idle_bucket_is_unused_as_a_whole)
 {
     static const unsigned buckets[] = {B16K, B32K, B64K};
@@ -124,7 +125,8 @@ Test(training_transfer, bucket_does_not_take_from_itself)
     expect_steps(B16K, 0, 0, 0);
 }
 
-/* Bytes that the budget still has are used first, whether or not another bucket can spare the rest. */
+/* Bytes that the budget still has are used first, whether or not another bucket can spare the bytes that are needed in
+ * addition. */
 Test(training_transfer, rest_of_the_budget_is_used)
 {
     static const unsigned buckets[] = {B16K, B64K};

@@ -97,7 +97,7 @@ Test(option_set, unknown_names)
     cr_expect(set.faulty);
 }
 
-/* Each removed setting is warned of by its name with one line, which says what to use instead. */
+/* For each removed setting one line warns of its name, and says what to use instead. */
 Test(option_set, removed_settings_say_what_to_use)
 {
     static const struct {
@@ -123,7 +123,7 @@ Test(option_set, removed_settings_say_what_to_use)
     }
 }
 
-/* Each removed word is warned of with one line, and the setting keeps its default. */
+/* For each removed word one line warns of it, and the setting keeps its default. */
 Test(option_set, removed_words_say_what_to_use)
 {
     static const struct {

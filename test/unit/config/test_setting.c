@@ -102,7 +102,7 @@ static const char *const no_sizes[] = {"",     "k",     "x",     "-1",    "+200"
                                        "2kb",  "2kk",   "2t",    "2.5k",  "2e3",    "0x200",  "off",  "None",
                                        "AUTO", "none ", "auto,", "200\n", "１２３", "200\x80"};
 
-/* 2^64 and larger numbers, by digits and by unit, are refused. */
+/* The numbers 2^64 and above are refused, written in digits or with a unit. */
 static const char *const too_large[] = {"18446744073709551616", "99999999999999999999", "17179869184g",
                                         "17592186044416m",      "18014398509481984k",   "18446744073709551615k",
                                         "184467440737095516160"};

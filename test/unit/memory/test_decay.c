@@ -51,7 +51,7 @@ Test(decay, generation_lasts_half_of_the_setting)
     cr_assert(decay_is_due(START_TIME + 1000 * AGE));
 }
 
-/* Tests the largest value, which is a day, and an odd number of milliseconds. */
+/* Tests two settings: the largest value, which is a day, and an odd number of milliseconds. */
 Test(decay, settings_are_milliseconds)
 {
     decay_open(86400000);

@@ -299,7 +299,7 @@ static void fill_and_open(unsigned number)
         for (uint32_t page = first; count > 0 && page < first + pages; page++) {
             CHECK(atomic_fetch_sub(&owners[page], 1) == 1);
         }
-        while (count > 0 && !open_hole(first, pages)) { /* another thread is making a hole just now */
+        while (count > 0 && !open_hole(first, pages)) { /* waits until another thread has finished making a hole */
             sched_yield();
         }
         if (count > 0) {

@@ -1,4 +1,4 @@
-/* Tests of memory/slot_meta.h: which state a slot has after a free, and which bits stay. */
+/* Tests of memory/slot_meta.h: which state a slot has after a free, and which bits of its metadata stay. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -49,7 +49,8 @@ Test(slot_meta, parts_do_not_overlap)
     cr_assert_geq(SLOT_REQUEST_MASK, (uint32_t)BUCKET_REQUEST_LIMIT + (1U << 20));
 }
 
-/* Only a live slot can be freed; its other metadata bits do not matter, and stay as they are. */
+/* Only a live slot can be freed. The other bits of its metadata do not matter for this, and a free leaves them
+ * unchanged. */
 Test(slot_meta, frees_only_live_slots)
 {
     for (unsigned meta = 0; meta <= UINT8_MAX; meta++) {

@@ -1,4 +1,6 @@
-/* Tests of memory/region.c: from an address to its slot, carving new slots, and returning addresses. */
+/*
+ * Tests of memory/region.c, which finds the slot of an address, carves new slots, and returns addresses to the kernel.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <sched.h>
@@ -368,7 +370,7 @@ static void carve_and_return(unsigned number)
         for (unsigned i = 0; i < got; i++) {
             atomic_fetch_sub(&owners[region_number(run[i])], 1);
             while (!region_return(region_number(run[i]), pages)) {
-                sched_yield(); /* the slot before these is just being carved by another thread */
+                sched_yield(); /* the slot before these slots is just being carved by another thread */
             }
         }
     }

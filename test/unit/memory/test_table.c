@@ -137,7 +137,8 @@ Test(table, large_one_grows_in_few_steps)
     cr_assert_lt(growths, 128, "%u growths", growths);
 }
 
-/* While one thread writes to what it has reached, another thread's growth must neither unmap nor clear it. */
+/* While one thread writes to the part of the table that it has reached, another thread's growth must neither unmap nor
+ * clear that part. */
 static void reach_and_write(unsigned number)
 {
     for (size_t page = number; page < table.limit / os_page_size(); page += THREADS) {

@@ -137,7 +137,7 @@ Test(image, other_files_are_refused)
     object.header.e_ident[1] = 'x';
     expect_no_object((uintptr_t)&object);
     object_make();
-    /* program headers of another size, as in an object of another word size */
+    /* gives the program headers another size, as they have in an object of another word size */
     object.header.e_phentsize = sizeof(ElfW(Phdr)) / 2;
     expect_no_object((uintptr_t)&object);
     object_make();
@@ -205,7 +205,7 @@ Test(image, tables_without_an_end_run_into_nothing)
     object.dynamic[1].d_un.d_ptr = (uintptr_t)start;
     object.segments[2].p_memsz = (uintptr_t)start + page - object_code(0);
     uint32_t *table = (uint32_t *)(void *)start;
-    table[0] = 1; /* one bucket, whose chain is all zeros and so has no end */
+    table[0] = 1; /* makes one bucket, whose chain is all zeros and so has no end */
     table[4] = 1;
     expect_no_functions();
     object_make();

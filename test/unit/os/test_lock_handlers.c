@@ -160,7 +160,7 @@ Test(lock_handlers, reset_makes_it_free, .timeout = 120)
     cr_assert(lock_take(&lock));
     lock_reset(&lock);
     cr_assert_eq(word_of(&lock), 0);
-    lock_release(&lock); /* the code that the handlers interrupted goes on */
+    lock_release(&lock); /* releases the lock again, as the interrupted code does when it goes on */
     expect_waiting();
 }
 

@@ -39,7 +39,7 @@ static void expect_nothing_at(uintptr_t address)
     cr_assert_not(mapping_find(address, &mapping), "%s at %lx", mapping.name, address);
 }
 
-/* Checks each loaded segment of one object; the file begins at the address of the first one. */
+/* Checks each loaded segment of one object. The object's file begins at the address of the first segment. */
 static int expect_object(struct dl_phdr_info *object, size_t size, void *seen)
 {
     (void)size;

@@ -296,8 +296,8 @@ Test(os, copies_nothing_that_would_fault)
     cr_assert_eq(errno, UNUSUAL);
 }
 
-/* System calls that few servers need are not made while a seccomp filter is known of, even if that filter would
- * allow them. */
+/* System calls that few servers need are not made while the library knows of a seccomp filter, even if that filter
+ * would allow them. */
 static void work_under_a_filter(void *argument)
 {
     char here = 'h';
@@ -348,7 +348,8 @@ static void discard_where_it_does_nothing(void *argument)
 {
     (void)argument;
     CHECK(os_discard_clears());
-    filter_call(SYS_madvise, SECCOMP_RET_ERRNO); /* an error number of 0 makes madvise return success and do nothing */
+    /* with the error number 0 the filter makes madvise return success and do nothing */
+    filter_call(SYS_madvise, SECCOMP_RET_ERRNO);
     errno = UNUSUAL;
     os_try_discard(map_pages(1));
     CHECK(errno == UNUSUAL);

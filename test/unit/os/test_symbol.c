@@ -138,7 +138,7 @@ Test(symbol, a_file_that_is_no_object_has_a_name)
     close(file);
 }
 
-/* Checks the last byte of each executable segment of an object. There are more objects than are remembered. */
+/* Checks the last byte of each executable segment of an object. There are more objects than the library remembers. */
 static int expect_object(struct dl_phdr_info *object, size_t size, void *seen)
 {
     (void)size;

@@ -13,7 +13,7 @@
 #include "support/crew.h"
 #include "support/steps.h"
 
-enum { TOP = 0xc40, COUNTER = 0x88 }; /* the offsets of two words in a record; any would do */
+enum { TOP = 0xc40, COUNTER = 0x88 }; /* the offsets of two words in a record; any other offsets would do */
 enum { RECORDS = 3, RECORDS_MAX = 1024, THREADS = 16, TOKENS = 32, HANDLER = 1000, ROUNDS = 3000000 };
 enum { ALL = MAGAZINE_SLOTS * sizeof(void *) };
 

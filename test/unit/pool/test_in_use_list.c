@@ -233,7 +233,8 @@ static void take_more(void)
     take_many(MANY);
 }
 
-/* The list has no place for slots that are allocated after its memory was measured, and leaves the youngest out. */
+/* The list has no place for slots that are allocated after the size of its memory was measured. So it leaves the
+ * youngest slots out. */
 Test(in_use_list, list_is_bounded_while_threads_allocate)
 {
     lay_house();

@@ -104,8 +104,8 @@ static struct magazine *first_magazine;
 
 static struct {
     char *live;   /* allocated, and kept */
-    char *popped; /* a slot that was taken out of its magazine before its metadata was written */
-    char *freed;  /* a slot that is free by its metadata, and not yet in a magazine */
+    char *popped; /* a slot that was popped from its magazine, and whose metadata was not written any more */
+    char *freed;  /* a slot that is free by its metadata, and that was not pushed to a magazine any more */
 } caught;
 
 static void *take_as_a_new_thread(void *argument)

@@ -25,7 +25,7 @@ static void fork_as_if(bool alone)
     pool_atfork_child_at_once();
 }
 
-/* Does the first half of an allocation: the slot is off the stack, and its metadata is not written yet. */
+/* Does the first half of an allocation: pops a slot from the stack, and does not write its metadata. */
 static void take_half(void)
 {
     house_give(house_take(B1M, 1 << 20, NULL));

@@ -17,7 +17,7 @@ enum { QUANTUM = 128, STEPS = 2 };
 
 TestSuite(pool_decay_steps, .timeout = 60);
 
-/* Returns the pages of a slot including its headroom, for all of which a purge calls the kernel. */
+/* Returns the pages of a slot including its headroom. A purge of the slot asks the kernel to discard all of them. */
 static uint64_t pages_of(unsigned bucket)
 {
     return house_plan.stride[bucket] / 4096;

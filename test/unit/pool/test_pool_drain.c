@@ -126,7 +126,8 @@ Test(pool_drain, retained_memory_is_the_sum_over_all_threads)
     crew_run(1, leave_thirty);
     crew_run(1, take_twenty_of_them);
     cr_assert_eq(pool_retained(), 11 * house_plan.capacity[B128K]);
-    pool_atfork_child_at_once(); /* as in the child of a fork, where the counters begin at 0 and free slots are kept */
+    /* resets the pools as in the child of a fork, where the counters begin at 0 and free slots are kept */
+    pool_atfork_child_at_once();
     cr_assert_eq(pool_retained(), 11 * house_plan.capacity[B128K]);
 }
 

@@ -10,7 +10,7 @@
 #include "pool/pool_thread.h"
 #include "support/house.h"
 
-/* MANY is more than two magazines hold */
+/* MANY is more slots than two magazines hold. */
 enum { PAGE = 4096, MANY = 3 * MAGAZINE_SLOTS, MOST = 16 };
 
 static void *taken[MANY];

@@ -240,7 +240,7 @@ Test(pool_kinds, processors_without_a_budget_hold_nothing)
     quotas_assert();
 }
 
-/* In this kind threads have no caches, however many threads there are. */
+/* In the kind of pool that is tested here threads have no caches, however many threads there are. */
 static void use_and_look(unsigned number)
 {
     (void)number;

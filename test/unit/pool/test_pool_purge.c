@@ -30,7 +30,7 @@ static bool has_kept(const char *start, size_t size)
     return false;
 }
 
-/* Refuses any advice for a range that contains one of these slots. */
+/* Refuses any advice for a range that contains one of the slots in `kept`. */
 static long refuse_for_kept(char *start, size_t size, int advice)
 {
     (void)advice;
@@ -194,7 +194,7 @@ Test(pool_purge, slots_that_the_kernel_keeps_stay_free)
 
 Test(pool_purge, magazines_that_the_kernel_keeps_go_to_the_stack)
 {
-    enum { WHOLE_RUNS = 192 }; /* more than two magazines, in runs of 16 slots */
+    enum { WHOLE_RUNS = 192 }; /* WHOLE_RUNS is more slots than two magazines hold, in runs of 16 slots. */
     house_lay_default();
     fill_and_give(B64K, WHOLE_RUNS);
     cr_assert_eq(house_figures(B64K)->carved, WHOLE_RUNS);

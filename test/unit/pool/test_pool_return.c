@@ -54,7 +54,7 @@ static void take_all(void)
     }
 }
 
-/* Frees all slots except for every `step`-th; with 0, all. */
+/* Frees all slots except for every `step`-th. If `step` is 0, frees all slots. */
 static void give_but_each(unsigned step)
 {
     for (unsigned i = 0; i < count; i++) {

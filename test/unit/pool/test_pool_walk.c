@@ -52,7 +52,7 @@ static void own_or_steal(unsigned number)
         crew_meet();
         thief(number);
         crew_meet();
-        crew_meet(); /* waits for the checks, because slots are in motion while a thread ends */
+        crew_meet(); /* waits for the checks of the other thread, because slots move while a thread ends */
     }
 }
 
@@ -108,8 +108,8 @@ Test(pool_walk, leaves_the_private_one_alone)
     run(IN_ONE, find_nothing);
 }
 
-/* A thread without a quota gets one slot of the magazine. The others go to the depot, where all threads can get
- * them. */
+/* A thread without a quota gets one slot of the stolen magazine. The other slots go to the depot, where all threads can
+ * get them. */
 static void take_one(unsigned number)
 {
     (void)number;

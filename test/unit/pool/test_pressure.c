@@ -18,7 +18,7 @@
 enum { MIB = 1 << 20, LIMIT = 64 * MIB, SLOTS = 64 };
 
 static const uint64_t second = 1000000000;
-static const uint64_t later = 10000000000; /* later than any measurement is due */
+static const uint64_t later = 10000000000; /* a time at which every measurement is due */
 
 static const char *root;
 
@@ -208,7 +208,8 @@ static void install_filter(void)
     cr_assert_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter), 0);
 }
 
-/* A server that installs a seccomp filter may be killed when it opens a file. */
+/* A server that installs a seccomp filter may be killed when it opens a file. So nothing is opened behind a filter that
+ * the server installs. */
 Test(pressure, opens_nothing_behind_a_filter_that_came_later)
 {
     cr_assert_not(tick(later));

@@ -18,7 +18,8 @@ enum { LAST_CALL = 190, LAST_MOMENT = 160, WANTED = 48, FOR_EVER = 1 << 20, PLAC
 static const unsigned sampled[] = {B4K, B8K, B16K, B32K, B64K, B128K, B256K, B512K, B1M};
 enum { SAMPLED = sizeof sampled / sizeof sampled[0] };
 
-/* How far the process under test gets: the first value is for the earliest refusal, the last one for no refusal. */
+/* Says how far the process under test gets. The first value is for the earliest refusal, and the last value is for no
+ * refusal. */
 enum path {
     PATH_NO_RESERVATION, /* mimalloc serves everything */
     PATH_NO_CACHE,       /* the thread uses the shared cache */
@@ -30,8 +31,8 @@ enum path {
 
 static const char *const path_names[] = {"no reservation", "no cache", "no slot", "some slots", "all slots"};
 
-/* The orders to a child and its results, in memory that it shares with the test. Memory calls are mmap, mremap and
- * madvise, numbered from 1; the test refuses some of them. */
+/* Holds the orders to a child and its results, in memory that the child shares with the test. Memory calls are mmap,
+ * mremap and madvise, numbered from 1; the test refuses some of them. */
 static struct life {
     unsigned first;      /* number of the first memory call that is refused */
     unsigned last;       /* number of the last memory call that is refused */

@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-/* The value that the test's function returns to have the kernel do the call. */
+/* The test's function returns this value if the kernel shall do the call. */
 enum { ADVICE_TO_KERNEL = 1 };
 
 /* Sets the function that is called in place of each madvise, and for each range of a process_madvise. If the function

@@ -8,7 +8,7 @@
 /* Moves the clock on, for all threads. At first the clock shows one hour. */
 void clock_still_advance(uint64_t milliseconds);
 
-/* Moves the clock on to just before it would be `milliseconds` later. */
+/* Moves the clock on by `milliseconds` less one nanosecond. */
 void clock_still_advance_almost(uint64_t milliseconds);
 
 #endif

@@ -11,11 +11,12 @@ void environment_clear(void);
 /* Sets a variable, or removes it if `value` is NULL. The strings must stay valid. */
 void environment_set(const char *name, const char *value);
 
-/* Reads the settings, and looks for unknown names in `list` unless that is NULL. Returns the messages that were
- * printed. */
+/* Reads the settings, and looks in `list`, a list of environment variables, for unknown names unless it is NULL.
+ * Returns the messages that were printed. */
 const char *environment_read(struct option_set *set, char *const *list);
 
-/* Reads the settings with this variable as the only one and without a list. Returns the messages that were printed. */
+/* Reads the settings with the variable `name` as the only one, and does not look for unknown names. Returns the
+ * messages that were printed. */
 const char *environment_read_one(struct option_set *set, const char *name, const char *value);
 
 /* Returns the result of option_peek when the option's variable has this value, or is not set if `value` is NULL. */

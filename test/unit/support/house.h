@@ -16,7 +16,7 @@ struct pool_settings;
 /* The range has 512 MiB (2^HOUSE_SHIFT bytes), which hold thousands of small slots and dozens of the largest. */
 enum { HOUSE_SHIFT = 29, HOUSE_PAGES = 1 << (HOUSE_SHIFT - 12) };
 
-/* The buckets of the default settings by their label, if a page has 4 KiB. */
+/* Names the buckets of the default settings by their labels. The labels are right if a page has 4 KiB. */
 enum { B4K, B8K, B16K, B32K, B64K, B128K, B256K, B512K, B1M, B2M, B4M, BUCKETS };
 
 extern struct bucket_plan house_plan;

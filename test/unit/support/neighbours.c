@@ -16,7 +16,8 @@ static void *neighbours_wait(void *argument)
     (void)argument;
     cache_reach();
     pthread_barrier_wait(&meeting);
-    pthread_barrier_wait(&meeting); /* the threads wait here, since no other thread ever comes */
+    /* the threads wait here until the test ends, because one thread that the barrier needs never comes */
+    pthread_barrier_wait(&meeting);
     return NULL;
 }
 

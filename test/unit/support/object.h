@@ -12,10 +12,10 @@ enum {
     CODE_SIZE = 0x1000
 };
 
-/* The symbols in the order of the symbol table. The first one is always undefined. */
+/* These are the indexes of the symbols in the symbol table. The first symbol is always undefined. */
 enum { S_NONE, S_WANTED, S_DATA, S_OUTER, S_INNER, S_ALIAS, S_FIRST, S_SECOND, SYMBOLS };
 
-/* The offsets of the functions in the code. */
+/* These are the offsets of the functions in the object's code. */
 enum { AT_FIRST = 0x40, AT_SECOND = 0x80, AT_OUTER = 0x100, AT_INNER = 0x140, AT_DATA = 0x200 };
 
 /* Holds an ELF object as it lies in memory, beginning with its segments. */
@@ -37,7 +37,7 @@ struct object {
 
 extern struct object object;
 
-/* The address that the object's file gives for a member. */
+/* Returns the address that the object's file gives for a member of struct object. */
 #define IN_FILE(member) (BASE + offsetof(struct object, member))
 
 /* Returns what must be added to an address of the file to get the address in the process. */

@@ -14,7 +14,9 @@ static unsigned steps;
 static unsigned stop_at;
 static steps_between *stopped;
 
-/* Runs at each instruction. Once the work has been stopped at its place, it goes on at full speed. */
+/*
+ * Runs at each instruction of the work. Once the work was stopped at the wanted instruction, it goes on at full speed.
+ */
 static void steps_trap(int number, siginfo_t *info, void *context)
 {
     (void)number, (void)info;
