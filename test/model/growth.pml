@@ -6,10 +6,10 @@
  * next numbers by moving a counter, and src/memory/table.c, which first makes the tables behind those numbers
  * usable. Each access to a word that threads share is one step, and so is a system call; spin tries every order of
  * steps. A comment "site" names the access in the code for which the step below it stands; scripts/check-model
- * compares the sites of the models and of the code, including memory orders. A thread takes runs of up to WANTED
- * numbers, until none is left or the kernel refuses memory, which it may do at any time. It also refuses a thread
- * that wants to extend a table from an end from which another thread has extended it already; the thread then waits
- * for the other one.
+ * compares the sites of the models and of the code, including memory orders. A thread takes up to WANTED
+ * numbers in a row, again and again, until none is left or the kernel refuses memory, which it may do at any time.
+ * The kernel also refuses if another thread has already extended the table, so that the end from which this thread
+ * wants to extend it is no longer the end; this thread then waits for the other one.
  *
  * What must be true: no number is taken twice, and none is skipped; a thread that has a number may use the tables
  * below it; memory that a table reports as usable is usable; a call that fails has taken nothing; and no call fails
@@ -20,8 +20,8 @@
  *  - Several tables: a call extends two to four tables one after the other. No step touches two of them, and all
  *    behave like the one here.
  *  - Slots that are not carved yet are known to readers of the tables only by their numbers.
- *  - Mappings of strangers in a table's way, and the flag that notes them: a call that meets one fails, which is
- *    right. Here a wait has no time limit, while the code's wait ends after two seconds.
+ *  - Mappings of others that lie where a table would grow, and the flag that notes them: a call that meets such
+ *    a mapping fails, which is right. Here a wait has no time limit, while the code's wait ends after two seconds.
  *
  * Spin knows sequential consistency only. Beyond that: numbers are taken by a read-modify-write of one word, for
  * which relaxed order is enough. What the kernel permits it permits to all threads before the system call returns,

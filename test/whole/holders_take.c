@@ -1,4 +1,4 @@
-/* Functions that the program exports by their names. Each of them allocates a block in another way. */
+/* Functions that the program exports by their names. Each of them allocates a block in a different way. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "holders.h"
 
