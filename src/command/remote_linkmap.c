@@ -287,8 +287,8 @@ static const char *remote_linkmap_calls(const struct remote_process *target, con
 }
 
 /*
- * Finds an object that calls another allocator by a name of its own. The library itself is skipped, because it calls
- * mimalloc for requests that fall through.
+ * Finds an object that calls another allocator by that allocator's own function names, such as mi_malloc or mallocx.
+ * The library itself is skipped, because it calls mimalloc for requests that fall through.
  */
 static void remote_linkmap_find_foreign(const struct remote_process *target, uintptr_t first,
                                         struct remote_linkmap *found)

@@ -26,7 +26,8 @@ enum {
 
 static struct mapped_block blocks[MAPPED_BLOCKS];
 
-/* The addresses where no block may lie. Until mapped_open these are all addresses, so no block is made. */
+/* The start and the size of the range where no block may lie. Until mapped_open it has all addresses, so that no block
+ * is made. */
 static uintptr_t avoided;
 static size_t avoided_size = SIZE_MAX;
 

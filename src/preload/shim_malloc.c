@@ -284,8 +284,8 @@ EXPORTED char *strndup(const char *string, size_t limit)
     return copy_string(string, strnlen(string, limit), CALLER);
 }
 
-/* cfree and the functions below come from SunOS. They are defined here, because another allocator with its own free may
- * lack them. */
+/* cfree and the functions below come from SunOS. The library exports them, because the names would otherwise lead to
+ * libc or to another allocator, which cannot free a slot. */
 EXPORTED void cfree(void *address)
 {
     program_dealloc("free", address);

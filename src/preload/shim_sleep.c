@@ -479,15 +479,16 @@ EXPORTED int pselect_name(int count, fd_set *readable, fd_set *writable, fd_set 
 /* --- accept ---------------------------------------------------------------------------- */
 
 /*
- * The workers of many servers sleep in accept, all on one socket. There the pieces are waits of ppoll for a connection,
- * and libc's accept begins when a connection is there or when nothing more is to be purged. No call of the kernel waits
- * for a limited time and then takes a connection, and accept differs from ppoll in two ways:
+ * The workers of many servers sleep in accept, all on one socket. While free memory waits to be purged, the wrapper
+ * waits for a connection with ppoll, which has a timeout, and purges between two such waits. It calls libc's accept
+ * when a connection is there or when nothing more is to be purged. accept differs from ppoll in two ways:
  *
  * - A handler with SA_RESTART does not end accept, but ends ppoll, and ppoll does not say which handler ran. If all
  *   handlers of the program have SA_RESTART, or if none has it, the answer is known. If some have it and others have
- *   not, the pieces wait with all signals blocked, and look for pending signals every SLEEP_SLICE. In a process with
+ *   not, ppoll waits with all signals blocked, and look for pending signals every SLEEP_SLICE. In a process with
  *   other threads, which would handle the signals meanwhile, only what is due is purged, and libc's accept begins.
- * - SO_RCVTIMEO limits accept, which any handler then ends. Of such a socket, too, only what is due is purged.
+ * - SO_RCVTIMEO limits how long accept waits, and any handler then ends it. If the socket has that option, the wrapper
+ *   purges what is due, too, and then calls libc's accept.
  *
  * A connection wakes all processes that wait for it in ppoll, and one of those that wait in accept. The processes that
  * do not get the connection look again and continue their wait. As long as nothing is to be purged, all processes wait

@@ -121,8 +121,8 @@ enum { SNAPSHOT_WHOLE = 10000 };
 INTERNAL uint64_t snapshot_share(uint64_t part, unsigned __int128 whole);
 
 /*
- * Returns the share of the slots' capacity that the served requests filled with their bytes: of one bucket, or of all
- * buckets if `bucket` is snapshot->buckets.
+ * Returns how much of their slots the served requests filled: the bytes asked for, as a share of the capacity of the
+ * slots. It is that of one bucket, or that of all buckets if `bucket` is snapshot->buckets.
  */
 INTERNAL uint64_t snapshot_filled(const struct snapshot *snapshot, const struct bucket_plan *plan, unsigned bucket);
 

@@ -10,7 +10,8 @@
 
 enum { BLOCKS_BYTES = 64 * 1024 * 1024, BLOCKS_MOST = BLOCKS_BYTES / (4 * 1024) };
 
-/* The offset of a byte in each page that the previous owner has set. touch_pages writes to another byte. */
+/* The offset in each page of a byte that is set before a block is freed, and must be zero when calloc returns the block
+ * again. touch_pages writes to another byte. */
 enum { BLOCKS_DIRTY_OFFSET = 8 };
 
 struct blocks {
@@ -19,7 +20,8 @@ struct blocks {
     char *block[BLOCKS_MOST];
 };
 
-/* Sets the size and the number of the blocks. Ends the program if there is no block of that size. */
+/* Sets the size of the blocks, and their number so that they are 64 MiB together. Ends the program unless the size is
+ * between 4 KiB and 64 MiB. */
 static inline void blocks_choose(struct blocks *blocks, size_t kibibytes)
 {
     blocks->size = kibibytes * 1024;

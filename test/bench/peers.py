@@ -31,7 +31,8 @@ class Peer:
 class Allocator:
     """An allocator to measure: a library to preload, or none for the C library's own, and its version.
 
-    `pool` is set for sockmalloc with a kind of pool other than the default. It gets a column, but is no peer."""
+    `pool` is set for sockmalloc with a kind of pool other than the default. Such an allocator gets a column of the
+    table, but sockmalloc is not compared with it."""
 
     name: str
     library: Path | None

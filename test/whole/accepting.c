@@ -289,8 +289,8 @@ CASE(pages_go_beside_handlers_of_both_kinds)
 }
 
 /*
- * Here the process has other threads. When accept begins, it purges the pages that are due, and a later accept purges
- * more.
+ * The process of this case has several threads. When accept begins, it purges the pages that are due, and a later
+ * accept purges more.
  */
 CASE(pages_go_beside_handlers_of_both_kinds_and_threads)
 {

@@ -11,7 +11,10 @@ enum {
      * the largest number of bytes in memory once the burst's pages have been purged; before that, 33 MiB are in memory
      */
     BURST_FEW = BURST_MIB / 4,
-    /* the bound for a thread that does not sleep: in addition, the slots in its magazines keep their pages */
+    /*
+     * the largest number of bytes in memory while the thread does not sleep, because the free slots in its magazines
+     * then keep their pages
+     */
     BURST_FEW_AND_CACHED = 4 * BURST_MIB,
 };
 

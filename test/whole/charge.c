@@ -118,8 +118,8 @@ CASE(another_size_after_a_burst)
     give(count);
 }
 
-/* Does what another_size_after_a_burst does, but the program itself sets a limit of 256 MiB by setrlimit or by
- * prlimit. */
+/* After a burst of one size another size gets its share, as in the case above. But here the program itself sets a limit
+ * of 256 MiB by setrlimit or by prlimit. */
 CASE(another_size_after_a_late_limit)
 {
     const struct rlimit limit = {(rlim_t)256 * MIB, (rlim_t)256 * MIB};

@@ -28,7 +28,8 @@ class Place:
     class."""
 
     def __init__(self, directory: Path, account: str | None, asks: str, stack: contextlib.ExitStack) -> None:
-        """The account is used only if the tests run as root. The stack closes what this object opens."""
+        """`account` names the user that a server changes to if the tests run as root. `stack` closes at its end what
+        this object opens."""
         self.asks = asks
         self.directory = directory
         self.data = directory / "data"

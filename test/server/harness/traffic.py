@@ -74,7 +74,8 @@ def proxied(load: web.Load, tunnels: echo.EchoLoad) -> Traffic:
 
 
 def has_database(place: Place) -> bool:
-    """Makes the table for the values. Returns true, because MariaDB accepts connections only when it is ready."""
+    """Makes the table for the values, and returns true: the server is ready, because MariaDB accepts no connection
+    before."""
     client = mariadb.MariaDB(place.port)
     with contextlib.closing(client):
         client.run(mariadb.DATABASE)

@@ -112,7 +112,8 @@ Test(lock_handlers, handler_takes_another_free_lock, .timeout = 120)
     expect_waiting();
 }
 
-/* The thread that holds the other lock may itself be interrupted by a handler that waits for a lock of this thread. */
+/* A handler that interrupted the holder of one lock does not wait for another lock. The holder of that other lock may
+ * itself be interrupted by a handler, which waits for the first one. */
 Test(lock_handlers, handler_in_a_lock_does_not_wait_for_another, .timeout = 120)
 {
     cr_assert(lock_take(&other));

@@ -278,7 +278,8 @@ Test(pool_populate, purged_slot_is_like_a_new_one)
     cr_assert_eq(take_asking(B1M, 1 << 20, MOST), slot);
 }
 
-/* A sampled slot that was freed and then purged does not show if the program wrote to it. */
+/* A slot that was freed and then purged no longer shows whether the program had written to it. If such a slot was being
+ * sampled, new slots get no pages in advance. */
 Test(pool_populate, sampled_slot_may_be_purged)
 {
     house_lay_default();

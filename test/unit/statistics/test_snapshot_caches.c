@@ -108,7 +108,7 @@ Test(snapshot_caches, figures_of_processors)
     processors_need();
     house_pools.kind = KIND_CPU;
     house_lay_default();
-    processors_pin(0); /* on another processor the slot would miss a second time */
+    processors_pin(0); /* the free would be a second miss on another processor */
     house_give(house_take(B16K, 16384, NULL));
     const struct snapshot_figures *figures = look(B16K);
     cr_assert_eq(figures->quota, percpu_records() * MAGAZINE_SLOTS);

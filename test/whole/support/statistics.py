@@ -12,8 +12,8 @@ Table = dump.Table
 
 
 def tables(text: str, wanted: int, *, at_rest: bool = True) -> list[Table]:
-    """Returns the dumps in `text`, which must be `wanted` whole dumps and nothing else. If `at_rest`, the sums of
-    each must agree."""
+    """Returns the dumps in `text`, which must be `wanted` whole dumps and nothing else. If `at_rest`, the live,
+    cached and purged slots of each bucket must add up to those that exist."""
     dumps = dump.split(text)
     if len(dumps) != wanted or "".join(dumps) != text:
         raise dump.Malformed(f"wanted {wanted} dumps and nothing else, got {len(dumps)} in:\n{text}")
