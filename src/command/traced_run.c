@@ -68,7 +68,8 @@ static enum command_exit traced_run_follow(int process, traced_run_judge *judge)
         }
         ptrace(PTRACE_CONT, process, NULL, (void *)passed);
     }
-    /* A process that ends before exec is this command's own child code and ends with an exit code of the command. */
+    /* If the process ended before exec, only code of this command ran in it, which ends with an exit code of the
+     * command. */
     return began ? traced_run_conclude(&trial, process, status) : (enum command_exit)WEXITSTATUS(status);
 }
 

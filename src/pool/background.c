@@ -95,7 +95,7 @@ static bool background_is_over(void)
 }
 
 /* Sleeps in the given state for a number of nanoseconds. If the state is ASLEEP, background_wake can end the sleep
- * before, by a change of the state. */
+ * earlier, by a change of the state. */
 static void background_wait(uint32_t state, uint64_t nanoseconds)
 {
     atomic_store(&background.state, state);

@@ -21,7 +21,7 @@ struct pool {
     /* How many pages new slots get in advance. pool_populate.c says how these four members are used. */
     _Atomic uint32_t sampled_slot; /* number of the sampled slot plus 1; 0 before the first one */
     _Atomic uint32_t ahead;        /* new slots that still pass before the sampled slot is checked */
-    _Atomic uint32_t ahead_pages;  /* pages that each new slot gets in advance: 0, or 2 and more */
+    _Atomic uint32_t ahead_pages;  /* pages that each new slot gets in advance: 0, or at least 2 */
     /* the new value of `ahead` after the next check, if the sampled slot is empty by then */
     _Atomic uint32_t pause;
     /* slots freed by another thread than the one that allocated them; estimated by sampling */

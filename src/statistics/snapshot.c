@@ -58,9 +58,9 @@ static void snapshot_add_all(struct sums *sums, unsigned bucket)
 }
 
 /*
- * Returns the number of frees that `sum` stands for. While a thread is in cache_arm, which sets the number of frees to
- * the thread's next tick, the sum may lack the frees of one interval. Soon after the start that may be more frees than
- * there were, and a negative sum then counts as 0.
+ * Returns `sum`, or 0 if it is negative. cache_arm first lowers a thread's count of frees by one interval, which is the
+ * number of frees until its next tick, and then adds as many to `armed`. A sum that is read between the two steps is
+ * too low by up to one interval, and can be negative soon after the start.
  */
 static uint64_t snapshot_returned(uint64_t sum)
 {

@@ -123,7 +123,8 @@ class Preload:
 
 
 def preload_of(allocator: peers.Allocator) -> Preload:
-    """Returns the preload of an allocator. The C library is preloaded, too, because redis is linked with jemalloc."""
+    """Returns what is preloaded to measure an allocator. For glibc's malloc that is the C library itself, because redis
+    is linked with jemalloc and would use it otherwise."""
     variables = {} if allocator.pool is None else {"SOCKMALLOC_POOL": allocator.pool}
     return Preload(allocator.library or peers.c_library(), variables)
 

@@ -21,7 +21,8 @@ void job_trade(struct worker *worker);
 void job_clear_shelves(struct worker *worker);
 void job_clear(struct worker *worker);
 
-/* Forgets the blocks on shelves. The child of a fork calls it, and finds these blocks by their claims. */
+/* Empties all shelves without freeing the blocks on them. The child of a fork calls it, because it finds all blocks
+ * that it inherited in the table of claims (claim.h). */
 void job_forget_shelves(void);
 
 #endif

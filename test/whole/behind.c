@@ -1,4 +1,4 @@
-/* Starts a command behind a filter, as containers and service managers do. */
+/* Starts a command under a seccomp filter on its system calls, as containers and service managers do. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <linux/filter.h>

@@ -35,7 +35,8 @@ static void check_filled(const char *block, size_t filled, size_t size)
     }
 }
 
-/* The type of a way to resize a block. Each way has a name. */
+/* A function that resizes a block by one of the calls realloc, reallocarray, reallocf and reallocarr, and returns the
+ * new address of the block. */
 typedef char *resize_call(char *block, size_t size);
 
 static char *by_realloc(char *block, size_t size)

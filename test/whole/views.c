@@ -17,7 +17,7 @@
  * SEED on. Each seed also gives one recording. A fault is printed on stdout with its seed, which repeats it; stderr
  * has what the command itself prints about recordings. */
 
-/* A reading of another process that takes nearly this many milliseconds is a fault, unless it is held up on purpose. */
+/* A reading of another process that takes more than this many milliseconds is ended. */
 enum { PATIENCE_MS = 2000, RECORDING_SIZE = 64 << 10, FORGERS = 4 };
 
 /* The child process that reads may use this much memory in KiB beside the copies that it makes. */
@@ -229,7 +229,8 @@ static void read_recording(void)
     static struct recording_head head;
     static struct recording_sample sample;
     memcpy(bytes, whole, whole_size);
-    /* usually changes only bytes that follow the names, because the reader compares all bytes before */
+    /* Seven of eight recordings are changed from `process` on only, because recording_open refuses a file at once if a
+     * byte before that differs. */
     size_t skipped = draw(8) == 0 ? 0 : offsetof(struct recording_head, process);
     mutate(bytes + skipped, whole_size - skipped);
     FILE *file = fmemopen(bytes, draw(8) == 0 ? 1 + draw(whole_size) : whole_size, "r");

@@ -145,7 +145,8 @@ Test(pool_return, live_slots_between_stay)
     house_assert();
 }
 
-/* Slots that are too short for a hole keep their addresses, and are used again. */
+/* A run of free slots with fewer than HOLE_LEAST bytes is not unmapped. Its slots keep their addresses and are used
+ * again. */
 Test(pool_return, short_runs_stay)
 {
     void *held[8];
