@@ -1,0 +1,156 @@
+/* Wraps the calls in which an idle server waits for connections. Free memory is purged there. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <string.h>
+
+#include "base/attributes.h"
+#include "os/listener.h"
+#include "os/os.h"
+#include "os/system_call.h"
+#include "preload/handler.h"
+#include "preload/sleep.h"
+
+/*
+ * The workers of many servers sleep in accept, all on one socket. While free memory waits to be purged, the wrapper
+ * waits for a connection with ppoll, which has a timeout, and purges between two such waits. It calls libc's accept
+ * when a connection is there or when nothing more is to be purged. accept differs from ppoll in two ways:
+ *
+ * - A handler with SA_RESTART does not end accept, but ends ppoll, and ppoll does not say which handler ran. If all
+ *   handlers of the program have SA_RESTART, or if none has it, the answer is known. If some have it and others have
+ *   not, ppoll waits with all signals blocked, and the wrapper looks for pending signals every SLEEP_SLICE. In a
+ * process with other threads, which would handle the signals meanwhile, only what is due is purged, and libc's accept
+ * begins.
+ * - SO_RCVTIMEO limits how long accept waits, and any handler then ends it. If the socket has that option, the wrapper
+ *   purges what is due, too, and then calls libc's accept.
+ *
+ * A connection wakes all processes that wait for it in ppoll, and one of those that wait in accept. The processes that
+ * do not get the connection look again and continue their wait. As long as nothing is to be purged, all processes wait
+ * in accept.
+ */
+enum { SLEEP_SLICE = 10000000 /* nanoseconds */ };
+
+struct sleep_accept {
+    int file;
+    bool has_limit;
+};
+
+static uint64_t sleep_of_mask(const sigset_t *mask)
+{
+    uint64_t signals;
+    memcpy(&signals, mask, sizeof signals);
+    return signals;
+}
+
+/* Returns the signals that are pending for the thread or for the process; none if the kernel does not say. */
+static uint64_t sleep_pending(void)
+{
+    uint64_t signals = 0;
+    system_call(SYS_rt_sigpending, &signals, sizeof signals);
+    return signals;
+}
+
+/* Waits for a connection. Returns 1 if a connection or an error is there, 0 if the time is over, and -1 with errno set
+ * if the wait itself failed. */
+static int sleep_connection(int file, uint64_t limit, const sigset_t *mask)
+{
+    struct timespec room;
+    sleep_ppoll_function next = NEXT(ppoll);
+    return next != NULL ? next(&(struct pollfd){file, POLLIN, 0}, 1, sleep_to_timespec(limit, &room), mask) : 1;
+}
+
+/*
+ * Makes one piece of a wait for a connection, with all signals blocked. Pending signals are handled when the mask is
+ * restored. Then libc's accept goes on, or the program's accept fails if one of these signals is in `interrupting`.
+ * Returns 0 if the time is over.
+ */
+static int sleep_accept_blocked(int file, uint64_t limit, uint64_t interrupting, const sigset_t *mask)
+{
+    for (uint64_t slice;; limit -= slice) {
+        uint64_t pending = sleep_pending() & ~sleep_of_mask(mask);
+        if ((pending & interrupting) != 0) {
+            errno = EINTR;
+            return -1;
+        }
+        slice = limit < SLEEP_SLICE ? limit : SLEEP_SLICE;
+        if (limit == POOL_SLEEP_NEVER || pending != 0 || sleep_connection(file, slice, NULL) != 0) {
+            return 1;
+        }
+        if (limit == 0) {
+            return 0;
+        }
+    }
+}
+
+/*
+ * Returns 1 if libc's accept is to be called, -1 with EINTR if a handler has ended the wait, and 0 if the time is over.
+ * The piece without a limit is the last one, and only lets pending signals be handled. Other pieces check twice for a
+ * connection, because a process that was woken sooner may have taken the connection.
+ */
+static int sleep_accept_piece(void *arguments, uint64_t limit, const sigset_t *mask)
+{
+    const struct sleep_accept *accept = arguments;
+    struct handler_effects effects;
+    handler_effects(&effects);
+    uint64_t restarting = effects.restarting & ~sleep_of_mask(mask);
+    uint64_t interrupting = effects.interrupting & ~sleep_of_mask(mask);
+    if (accept->has_limit) {
+        limit = limit == 0 ? 0 : POOL_SLEEP_NEVER;
+        return sleep_accept_blocked(accept->file, limit, interrupting | restarting, mask);
+    }
+    if (interrupting != 0 && restarting != 0) {
+        limit = limit == 0 || !os_has_threads() ? limit : POOL_SLEEP_NEVER;
+        return sleep_accept_blocked(accept->file, limit, interrupting, mask);
+    }
+    int result = sleep_connection(accept->file, limit == POOL_SLEEP_NEVER ? 0 : limit, mask);
+    if (result > 0 && limit != 0 && limit != POOL_SLEEP_NEVER) {
+        result = sleep_connection(accept->file, 0, mask);
+    }
+    if (result < 0 && errno == EINTR) {
+        return interrupting != 0 ? -1 : 0;
+    }
+    return result < 0 ? 1 : result;
+}
+
+/*
+ * Purges memory that is due, before the descriptor's accept waits. Returns false, with errno set to EINTR, if a signal
+ * handler ran after which accept has to end.
+ */
+static bool sleep_accept(int file)
+{
+    int kept = errno;
+    uint64_t wait = sleep_before(POOL_SLEEP_NEVER, false);
+    if (wait == POOL_SLEEP_NEVER) {
+        return true;
+    }
+    enum listener listener = listener_look(file);
+    if (listener == LISTENER_RETURNS) {
+        return true;
+    }
+    struct sleep_accept accept = {file, listener == LISTENER_TIMED};
+    if (sleep_in_pieces(sleep_accept_piece, &accept, POOL_SLEEP_NEVER, wait, NULL) < 0) {
+        return false;
+    }
+    errno = kept;
+    return true;
+}
+
+int accept_name(int file, struct sockaddr *restrict address, socklen_t *restrict size) __asm__("accept");
+EXPORTED int accept_name(int file, struct sockaddr *restrict address, socklen_t *restrict size)
+{
+    sleep_accept_function next = NEXT(accept);
+    if (next == NULL) {
+        return sleep_lacks();
+    }
+    return sleep_accept(file) ? next(file, address, size) : -1;
+}
+
+int accept4_name(int file, struct sockaddr *restrict address, socklen_t *restrict size, int flags) __asm__("accept4");
+EXPORTED int accept4_name(int file, struct sockaddr *restrict address, socklen_t *restrict size, int flags)
+{
+    sleep_accept4_function next = NEXT(accept4);
+    if (next == NULL) {
+        return sleep_lacks();
+    }
+    bool valid = (flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK)) == 0;
+    return !valid || sleep_accept(file) ? next(file, address, size, flags) : -1;
+}
