@@ -10,7 +10,8 @@
 #include "base/text.h"
 #include "config/message.h"
 #include "config/setting.h"
-#include "os/os.h"
+#include "os/os_file.h"
+#include "os/os_process.h"
 
 enum {
     TITLE_LENGTH = sizeof PROFILE_TITLE - 1,

@@ -13,7 +13,8 @@
 
 #include "base/bounds.h"
 #include "base/text.h"
-#include "os/os.h"
+#include "os/os_file.h"
+#include "os/os_process.h"
 #include "os/sandbox.h"
 
 enum { LINE_SIZE = 2048, NAME_SIZE = 32, WRITE_PATIENCE_MS = 100 };

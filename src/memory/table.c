@@ -6,6 +6,7 @@
 
 #include "base/bounds.h"
 #include "os/os.h"
+#include "os/os_process.h"
 
 /*
  * The most bytes that a table grows by at once. A large table grows by an eighth of its size, so that few system calls

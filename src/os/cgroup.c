@@ -7,7 +7,7 @@
 
 #include "base/bounds.h"
 #include "base/text.h"
-#include "os/os.h"
+#include "os/os_file.h"
 
 /*
  * The names of files and lines that a version of control groups uses. `file_pages` are the beginnings of lines in the

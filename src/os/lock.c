@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "os/os.h"
+#include "os/os_process.h"
 
 enum { LOCK_FREE, LOCK_TAKEN, LOCK_AWAITED };
 

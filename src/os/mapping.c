@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <stddef.h>
 
-#include "os/os.h"
+#include "os/os_file.h"
 
 /*
  * The state of reading /proc/self/maps. The file is read one character at a time, because a path may be longer than any

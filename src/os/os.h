@@ -1,17 +1,11 @@
-/*
- * Makes system calls for memory, files, signals and threads. None of these functions is a cancellation point or changes
- * errno.
- */
+/* Makes system calls for memory. None of these functions is a cancellation point or changes errno. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_OS_H
 #define SOCKMALLOC_OS_H
 
-#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/stat.h>
-#include <sys/types.h>
 
 #include "base/span.h"
 
@@ -24,6 +18,9 @@
 
 /* Returns the page size. It is read once, at the first call. */
 size_t os_page_size(void);
+
+/* Returns `size` rounded up to a multiple of the page size. */
+size_t os_round_to_pages(size_t size);
 
 /*
  * Maps fresh memory at exactly this address. Returns false if the kernel refuses, or if something is mapped there
@@ -180,125 +177,5 @@ bool os_copy(void *target, const void *source, size_t size);
 void os_add_filter(void);
 void os_drop_filter(void);
 bool os_is_filtered(void);
-
-/*
- * Reads a small file as a text, as much of it as one read returns and the buffer holds. One read returns a whole file
- * of /proc or /sys that is shorter than a page. The text is "" if the file cannot be read. The function is no
- * cancellation point.
- */
-void os_read_file(const char *path, char *text, size_t size);
-
-/*
- * These functions open, close, read and write files. Unlike those of libc they are no cancellation points, because a
- * thread that was cancelled in one of them would leave a file open or a flag set, and would end inside a function, such
- * as malloc, that the program does not know as a cancellation point. A failed call returns the number of the error with
- * a minus. os_read tries again after a signal handler has interrupted it. os_write returns the error -EINTR instead,
- * because the descriptor may accept nothing for a while.
- */
-int os_open(const char *path, int flags, unsigned mode);
-void os_close(int file);
-ssize_t os_read(int file, void *bytes, size_t size);
-ssize_t os_write(int file, const void *bytes, size_t size);
-
-/*
- * Waits until the descriptor accepts a write or has an error to report, and then returns true. Returns false if neither
- * has happened after `milliseconds`. The function is no cancellation point.
- */
-bool os_await_writable(int file, int milliseconds);
-
-/*
- * Store what the kernel knows of an open file, or of the file at `path`. If `follow` is true and `path` names a
- * symbolic link, the link's target is described. Returns 0, or the number of the error with a minus.
- */
-int os_status(int file, struct stat *status);
-int os_status_at(const char *path, struct stat *status, bool follow);
-
-/* Cuts an open file to length 0. Returns false if the kernel refuses. */
-bool os_truncate(int file);
-
-/* Renames a file, and replaces the file that has the new name already. Returns false if the kernel refuses. */
-bool os_rename(const char *from, const char *to);
-
-/* Removes a file's name. Does nothing if the name does not exist or may not be removed. */
-void os_unlink(const char *path);
-
-/*
- * Takes the exclusive lock of an open file (flock), which lasts until the file is closed. Returns false, without
- * waiting, if another process or another open file has the lock.
- */
-bool os_lock_file(int file);
-
-/* Return the id of the process, the id of its parent, and the id of the effective user. */
-pid_t os_process(void);
-pid_t os_parent(void);
-uid_t os_user(void);
-
-/* Stores which signals are pending for the calling thread. */
-void os_pending_signals(sigset_t *signals);
-
-/*
- * os_block_signals blocks signals for the calling thread and stores the former mask, which os_restore_signals sets
- * again.
- */
-void os_block_signals(const sigset_t *signals, sigset_t *former);
-void os_restore_signals(const sigset_t *former);
-
-/* Removes one of these signals if one is pending, so that no handler runs for it. The function does not wait. */
-void os_take_signal(const sigset_t *signals);
-
-/*
- * os_wait waits while `word` is `value`, for `nanoseconds` at most, or without a limit if `nanoseconds` is UINT64_MAX.
- * It may return early, so the caller must check the word again. os_wake wakes all threads that wait for the word, and
- * os_wake_one wakes one of them. These functions are no cancellation points.
- */
-void os_wait(_Atomic uint32_t *word, uint32_t value, uint64_t nanoseconds);
-void os_wake(_Atomic uint32_t *word);
-void os_wake_one(_Atomic uint32_t *word);
-
-/*
- * Sets the name of the calling thread that `top` and `ps -L` show; 15 characters at most. Does nothing if the process
- * has a seccomp filter.
- */
-void os_name_thread(const char *name);
-
-/*
- * Returns the kernel's number (TID) of the calling thread, without a system call. In the child of a fork this is the
- * id of the process, because the child has one thread.
- */
-pid_t os_thread(void);
-
-/*
- * Returns how many bytes of memory the process may map, used or not: the least of RLIMIT_DATA, RLIMIT_AS and, under
- * vm.overcommit_memory=2, the CommitLimit of the kernel. Returns SIZE_MAX if there is no limit. Reads /proc. The
- * library calls it at start-up.
- */
-size_t os_charge_limit(void);
-
-/*
- * Returns a soft limit of the process, for example RLIMIT_STACK, in the limit's own unit. Returns SIZE_MAX if there
- * is no limit.
- */
-size_t os_limit(int resource);
-
-/*
- * Returns how many processors the machine has, in use or not; at least 1. The first call reads /sys, so start-up must
- * make it.
- */
-unsigned os_processors(void);
-
-/*
- * Returns how many processors the process may use at the moment (sched_setaffinity); at least 1. Costs one system call
- * and reads no file. Behind a seccomp filter it returns what os_processors returns. The library calls it at start-up.
- */
-unsigned os_usable_processors(void);
-
-/*
- * Returns true if the process may have had more than one thread. The result is always true with a libc that does not
- * have glibc's flag __libc_single_threaded.
- */
-bool os_has_threads(void);
-
-/* Returns `size` rounded up to a multiple of the page size. */
-size_t os_round_to_pages(size_t size);
 
 #endif

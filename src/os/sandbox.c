@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "os/os.h"
+#include "os/os_file.h"
+#include "os/os_process.h"
 
 enum { STATUS_SIZE = 4096 };
 

@@ -16,6 +16,7 @@
 #include "memory/slots.h"
 #include "memory/table.h"
 #include "os/os.h"
+#include "os/os_process.h"
 
 /*
  * The most processors that have records. On a processor with a higher number, slots come from the depot and the stacks.

@@ -8,7 +8,8 @@
 #include <signal.h>
 #include <string.h>
 
-#include "os/os.h"
+#include "os/os_file.h"
+#include "os/os_process.h"
 #include "os/sandbox.h"
 
 /* The states of the thread. DOZING: it sleeps for a set time. ASLEEP: it sleeps until background_call wakes it.

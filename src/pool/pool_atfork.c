@@ -4,7 +4,7 @@
 
 #include "cache/depot.h"
 #include "memory/slots.h"
-#include "os/os.h"
+#include "os/os_process.h"
 #include "percpu/percpu.h"
 #include "pool/histogram.h"
 #include "pool/in_use.h"

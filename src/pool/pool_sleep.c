@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "cache/depot.h"
-#include "os/os.h"
+#include "os/os_process.h"
 #include "pool/pool_decay.h"
 #include "pool/pool_purge.h"
 #include "pool/pool_return.h"

@@ -15,7 +15,7 @@
 
 #include "base/attributes.h"
 #include "base/clock.h"
-#include "os/os.h"
+#include "os/os_process.h"
 #include "os/sandbox.h"
 #include "preload/signal_origin.h"
 #include "statistics/dump.h"

@@ -17,6 +17,7 @@
 #include "memory/region.h"
 #include "memory/reserve.h"
 #include "os/os.h"
+#include "os/os_process.h"
 #include "os/sandbox.h"
 #include "percpu/percpu.h"
 #include "pool/background.h"

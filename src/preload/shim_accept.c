@@ -5,8 +5,7 @@
 
 #include "base/attributes.h"
 #include "os/listener.h"
-#include "os/os.h"
-#include "os/system_call.h"
+#include "os/os_process.h"
 #include "preload/handler.h"
 #include "preload/sleep.h"
 
@@ -44,9 +43,9 @@ static uint64_t sleep_of_mask(const sigset_t *mask)
 /* Returns the signals that are pending for the thread or for the process; none if the kernel does not say. */
 static uint64_t sleep_pending(void)
 {
-    uint64_t signals = 0;
-    system_call(SYS_rt_sigpending, &signals, sizeof signals);
-    return signals;
+    sigset_t signals;
+    os_pending_signals(&signals);
+    return sleep_of_mask(&signals);
 }
 
 /* Waits for a connection. Returns 1 if a connection or an error is there, 0 if the time is over, and -1 with errno set

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/attributes.h"
-#include "os/os.h"
+#include "os/os_process.h"
 #include "pool/pool.h"
 #include "route/fallback.h"
 

@@ -5,7 +5,8 @@
 #include <sys/stat.h>
 
 #include "base/text.h"
-#include "os/os.h"
+#include "os/os_file.h"
+#include "os/os_process.h"
 
 /* long enough for "/proc/", a process id and "/exe" */
 enum { NAME_SIZE = 32 };

@@ -11,6 +11,7 @@
 
 #include "base/bounds.h"
 #include "os/os.h"
+#include "os/os_process.h"
 #include "pool/pool.h"
 
 /* The program's break at start-up. Before fallback_open, this is an address that no program has. */

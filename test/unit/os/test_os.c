@@ -19,6 +19,8 @@
 #include <unistd.h>
 
 #include "os/os.h"
+#include "os/os_file.h"
+#include "os/os_process.h"
 #include "support/capture.h"
 #include "support/crew.h"
 #include "support/filter.h"

@@ -11,7 +11,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "os/os.h"
 #include "os/sandbox.h"
 #include "support/capture.h"
 #include "support/crew.h"

@@ -6,7 +6,7 @@
 #include <sys/single_threaded.h>
 
 #include "memory/slots.h"
-#include "os/os.h"
+#include "os/os_process.h"
 #include "pool/pool.h"
 #include "route/route.h"
 #include "support/crew.h"

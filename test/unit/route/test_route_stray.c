@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "os/os.h"
 #include "route/route.h"
 #include "support/capture.h"
 #include "support/house.h"

@@ -13,6 +13,7 @@
 #include "config/message.h"
 #include "memory/region.h"
 #include "os/os.h"
+#include "os/os_file.h"
 #include "pool/in_use.h"
 #include "pool/in_use_list.h"
 #include "pool/pool.h"

@@ -16,6 +16,8 @@
 #include <unistd.h>
 
 #include "os/os.h"
+#include "os/os_file.h"
+#include "os/os_process.h"
 
 static unsigned first_refused = UINT_MAX;
 static unsigned last_refused = UINT_MAX;

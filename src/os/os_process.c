@@ -1,0 +1,174 @@
+/* System calls for the process, its threads and signals. None of them is a cancellation point or changes errno. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "os/os_process.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+#if HAVE_SYS_SINGLE_THREADED_H
+#include <sys/single_threaded.h>
+#endif
+
+#include "base/bounds.h"
+#include "os/os.h"
+#include "os/os_file.h"
+#include "os/system_call.h"
+
+enum { NANOSECONDS_A_SECOND = 1000000000 };
+
+pid_t os_process(void)
+{
+    return (pid_t)system_call(SYS_getpid);
+}
+
+pid_t os_parent(void)
+{
+    return (pid_t)system_call(SYS_getppid);
+}
+
+uid_t os_user(void)
+{
+    return (uid_t)system_call(SYS_geteuid);
+}
+
+/* The bytes of a set of signals in the kernel. sigset_t, the type of libc, is longer. */
+enum { SIGNAL_SET_SIZE = (NSIG - 1) / 8 };
+
+void os_pending_signals(sigset_t *signals)
+{
+    sigemptyset(signals);
+    system_call(SYS_rt_sigpending, signals, SIGNAL_SET_SIZE);
+}
+
+void os_block_signals(const sigset_t *signals, sigset_t *former)
+{
+    sigemptyset(former);
+    system_call(SYS_rt_sigprocmask, SIG_BLOCK, signals, former, SIGNAL_SET_SIZE);
+}
+
+void os_restore_signals(const sigset_t *former)
+{
+    system_call(SYS_rt_sigprocmask, SIG_SETMASK, former, NULL, SIGNAL_SET_SIZE);
+}
+
+void os_take_signal(const sigset_t *signals)
+{
+    system_call(SYS_rt_sigtimedwait, signals, NULL, &(struct timespec){0}, SIGNAL_SET_SIZE);
+}
+
+void os_wait(_Atomic uint32_t *word, uint32_t value, uint64_t nanoseconds)
+{
+    struct timespec time = {.tv_sec = (time_t)(nanoseconds / NANOSECONDS_A_SECOND),
+                            .tv_nsec = (long)(nanoseconds % NANOSECONDS_A_SECOND)};
+    system_call(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, nanoseconds == UINT64_MAX ? NULL : &time);
+}
+
+void os_wake(_Atomic uint32_t *word)
+{
+    system_call(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX);
+}
+
+void os_wake_one(_Atomic uint32_t *word)
+{
+    system_call(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1);
+}
+
+void os_name_thread(const char *name)
+{
+    if (os_is_filtered()) {
+        return;
+    }
+    system_call(SYS_prctl, PR_SET_NAME, name);
+}
+
+/* An error-checking mutex has a field into which libc writes the number of the thread that locks the mutex. */
+pid_t os_thread(void)
+{
+    pthread_mutex_t mutex = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
+    pthread_mutex_lock(&mutex);
+    pid_t thread = mutex.__data.__owner;
+    pthread_mutex_unlock(&mutex);
+    return thread;
+}
+
+size_t os_limit(int resource)
+{
+    struct rlimit limit;
+    bool known = system_call(SYS_prlimit64, 0, resource, NULL, &limit) == 0;
+    return known && limit.rlim_cur < SIZE_MAX ? (size_t)limit.rlim_cur : SIZE_MAX;
+}
+
+/*
+ * Returns the limit for the memory of all processes together under strict overcommit, which only /proc/meminfo shows.
+ * Returns SIZE_MAX without strict overcommit.
+ */
+static size_t os_commit_limit(void)
+{
+    enum { BYTES_A_KIBIBYTE = 1024 };
+    static const char label[] = "\nCommitLimit:";
+    char text[4096];
+    os_read_file("/proc/sys/vm/overcommit_memory", text, sizeof text);
+    if (text[0] != '2') {
+        return SIZE_MAX;
+    }
+    os_read_file("/proc/meminfo", text, sizeof text);
+    const char *line = strstr(text, label);
+    return line != NULL ? strtoul(line + sizeof label - 1, NULL, 10) * BYTES_A_KIBIBYTE : SIZE_MAX;
+}
+
+size_t os_charge_limit(void)
+{
+    int kept = errno; /* errno is kept, because strtoul may change it */
+    size_t least = os_commit_limit();
+    size_t data = os_limit(RLIMIT_DATA);
+    size_t space = os_limit(RLIMIT_AS);
+    errno = kept;
+    least = LESSER(data, least);
+    return LESSER(space, least);
+}
+
+unsigned os_processors(void)
+{
+    static _Atomic unsigned known; /* the number of processors; zero until the first call, which reads a file */
+    unsigned count = atomic_load_explicit(&known, memory_order_relaxed);
+    if (count == 0) {
+        long said = sysconf(_SC_NPROCESSORS_CONF);
+        count = said > 0 ? (unsigned)said : 1;
+        atomic_store_explicit(&known, count, memory_order_relaxed);
+    }
+    return count;
+}
+
+unsigned os_usable_processors(void)
+{
+    enum { WORDS = 128 }; /* one bit for each of 8192 processors, the most that a kernel can be built for */
+    uint64_t usable[WORDS];
+    unsigned count = 0;
+    long bytes = os_is_filtered() ? -EPERM : system_call(SYS_sched_getaffinity, 0, sizeof usable, usable);
+    for (long word = 0; word < bytes / (long)sizeof *usable; word++) {
+        for (uint64_t left = usable[word]; left != 0; left &= left - 1) {
+            count++;
+        }
+    }
+    return count > 0 ? count : os_processors();
+}
+
+#if HAVE_SYS_SINGLE_THREADED_H
+bool os_has_threads(void)
+{
+    return !__libc_single_threaded;
+}
+#else
+bool os_has_threads(void)
+{
+    return true;
+}
+#endif
