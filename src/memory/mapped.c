@@ -26,6 +26,17 @@ enum {
 
 static struct mapped_block blocks[MAPPED_BLOCKS];
 
+/* The number of live blocks, and the bytes of their mappings. */
+static _Atomic size_t live_blocks;
+static _Atomic size_t live_bytes;
+
+/* Counts blocks and bytes that have come, or gone if the numbers are negative. */
+static void mapped_add(ptrdiff_t number, ptrdiff_t bytes)
+{
+    atomic_fetch_add_explicit(&live_blocks, (size_t)number, memory_order_relaxed);
+    atomic_fetch_add_explicit(&live_bytes, (size_t)bytes, memory_order_relaxed);
+}
+
 /* The start and the size of the range where no block may lie. Until mapped_open it has all addresses, so that no block
  * is made. */
 static uintptr_t avoided;
@@ -40,7 +51,7 @@ void mapped_open(uintptr_t start, size_t size)
 /* Returns the entry that lies `step` entries behind the one at which the search for an address begins. */
 static struct mapped_block *mapped_entry(uintptr_t address, size_t step)
 {
-    enum { PAGE_SHIFT = 12, BITS = 12 };
+    enum { PAGE_SHIFT = 12, BITS = 16 };
     _Static_assert(MAPPED_BLOCKS == 1 << BITS, "the hash has as many bits as the table's index");
     uint64_t hash = (uint64_t)(address >> PAGE_SHIFT) * UINT64_C(0x9e3779b97f4a7c15); /* Knuth's multiplier */
     return &blocks[((size_t)(hash >> (64 - BITS)) + step) % MAPPED_BLOCKS];
@@ -109,13 +120,23 @@ static void mapped_unmap(char *start, size_t size)
     }
 }
 
+static bool mapped_is_open(void)
+{
+    return avoided_size != SIZE_MAX;
+}
+
+static bool mapped_is_avoided(const char *start)
+{
+    return (uintptr_t)start - avoided < avoided_size;
+}
+
 /*
  * Returns `start`, the start of a new mapping. Unmaps the mapping and returns NULL if it lies where no block may lie.
  * Returns NULL if `start` is NULL.
  */
 static char *mapped_accept(char *start, size_t size)
 {
-    if (start != NULL && (uintptr_t)start - avoided < avoided_size) {
+    if (start != NULL && mapped_is_avoided(start)) {
         mapped_unmap(start, size);
         return NULL;
     }
@@ -124,12 +145,14 @@ static char *mapped_accept(char *start, size_t size)
 
 /*
  * Maps `size` bytes at a multiple of `alignment`. Maps more bytes first, and then unmaps the bytes before and behind
- * the aligned part. Returns NULL if the kernel refuses.
+ * the aligned part. Returns NULL if the kernel refuses, and stores then that it has refused.
  */
-static char *mapped_map(size_t alignment, size_t size)
+static char *mapped_map(size_t alignment, size_t size, bool *refused)
 {
     size_t spare = alignment > os_page_size() ? alignment - os_page_size() : 0;
-    char *start = size + spare >= size ? mapped_accept(os_map(size + spare), size + spare) : NULL;
+    char *start = size + spare >= size ? os_map(size + spare) : NULL;
+    *refused = start == NULL;
+    start = mapped_accept(start, size + spare);
     if (start == NULL || spare == 0) {
         return start;
     }
@@ -145,10 +168,11 @@ static size_t mapped_size(size_t request)
     return request <= PTRDIFF_MAX ? os_round_to_pages(request) : 0;
 }
 
-void *mapped_alloc(size_t alignment, size_t request)
+void *mapped_alloc(size_t alignment, size_t request, bool *refused)
 {
     size_t size = mapped_size(request);
-    char *start = size > 0 ? mapped_map(alignment, size) : NULL;
+    *refused = false;
+    char *start = mapped_is_open() && size > 0 ? mapped_map(alignment, size, refused) : NULL;
     if (start == NULL) {
         return NULL;
     }
@@ -158,6 +182,7 @@ void *mapped_alloc(size_t alignment, size_t request)
         return NULL;
     }
     mapped_publish(entry, start, request);
+    mapped_add(1, (ptrdiff_t)size);
     return start;
 }
 
@@ -190,48 +215,51 @@ bool mapped_free(void *address)
                                                  memory_order_relaxed)) {
         return false;
     }
+    mapped_add(-1, -(ptrdiff_t)size);
     mapped_unmap(address, size);
     return true;
 }
 
 /*
- * A place to which a block is about to move: addresses without memory, and the table entry of these addresses, which is
- * marked busy.
+ * Returns true unless the kernel would move a mapping of that size to where no block may lie. If it does not say,
+ * because a limit on addresses has no room for a second mapping, the result is true.
  */
-struct mapped_place {
-    char *start; /* start of the addresses; NULL if there is no place */
-    struct mapped_block *entry;
-};
-
-static struct mapped_place mapped_reserve(size_t size)
+static bool mapped_may_move(size_t size)
 {
-    struct mapped_place place = {mapped_accept(os_reserve(size), size), NULL};
-    if (place.start != NULL) {
-        place.entry = mapped_take(place.start);
-    }
-    if (place.start != NULL && place.entry == NULL) {
-        mapped_unmap(place.start, size);
-        place.start = NULL;
-    }
-    return place;
+    char *place = os_find_free(size);
+    return place == NULL || !mapped_is_avoided(place);
 }
 
-/* Unmaps a place, of which `size` bytes are still mapped, and marks its entry as freed. */
-static void mapped_give_up(struct mapped_place place, size_t size)
+/*
+ * Makes the block of an entry, a mapping of `size` bytes at `start`, as long as the request, and moves it if it cannot
+ * grow in place. Returns its address, or NULL, with nothing changed, if the kernel refuses.
+ */
+static char *mapped_extend(struct mapped_block *entry, char *start, size_t size, size_t request)
 {
-    mapped_set(place.entry, place.start, MAPPED_FREED);
-    mapped_unmap(place.start, size);
-}
-
-/* Moves a mapping of `size` bytes to another place, where it has `wanted` bytes. `start` of the result is NULL, and
- * nothing has changed, if the kernel refuses. */
-static struct mapped_place mapped_move(char *start, size_t size, size_t wanted)
-{
-    struct mapped_place place = mapped_reserve(wanted);
-    if (place.start != NULL && !os_move(start, size, place.start, wanted)) {
-        mapped_give_up(place, wanted);
-        place.start = NULL;
+    size_t wanted = mapped_size(request);
+    if (wanted == size || os_grow(start, size, wanted)) {
+        mapped_publish(entry, start, request);
+        return start;
     }
+    if (!mapped_may_move(wanted)) {
+        return NULL;
+    }
+    /*
+     * The entry is marked busy, so that no search finds it while the block moves, because another thread may get the
+     * old addresses before os_move returns.
+     */
+    mapped_set(entry, start, MAPPED_BUSY);
+    char *place = os_move(start, size, wanted);
+    if (place == NULL) {
+        mapped_set(entry, start, 0);
+        return NULL;
+    }
+    /* If the table is full, no entry of it is 0, so each search looks at all entries, and the old one will do. */
+    struct mapped_block *target = mapped_take(place);
+    if (target != NULL) {
+        mapped_set(entry, start, MAPPED_FREED);
+    }
+    mapped_publish(target != NULL ? target : entry, place, request);
     return place;
 }
 
@@ -244,77 +272,41 @@ void *mapped_resize(void *address, size_t request)
     if (wanted == 0) {
         return NULL;
     }
-    if (wanted <= size || os_grow(start, size, wanted)) {
-        mapped_unmap(start + wanted, wanted < size ? size - wanted : 0);
+    if (wanted < size) {
+        mapped_unmap(start + wanted, size - wanted);
         mapped_publish(entry, start, request);
-        return start;
+    } else {
+        start = mapped_extend(entry, start, size, request);
     }
-    /*
-     * The entry is marked busy, so that no search finds it while the block moves, because another thread may get the
-     * old addresses before os_move returns.
-     */
-    mapped_set(entry, start, MAPPED_BUSY);
-    struct mapped_place place = mapped_move(start, size, wanted);
-    if (place.start == NULL) {
-        mapped_set(entry, start, 0);
-        return NULL;
-    }
-    mapped_set(entry, start, MAPPED_FREED);
-    mapped_publish(place.entry, place.start, request);
-    return place.start;
-}
-
-/*
- * Makes a mapping of `size` bytes longer, to `wanted` bytes, and moves it if it cannot grow in place. `place` says
- * where the mapping lies, before and after the call. Returns false, with nothing changed, if the kernel refuses.
- */
-static bool mapped_lengthen(struct mapped_place *place, size_t size, size_t wanted)
-{
-    if (wanted == size || os_grow(place->start, size, wanted)) {
-        return true;
-    }
-    struct mapped_place further = mapped_move(place->start, size, wanted);
-    if (further.start == NULL) {
-        return false;
-    }
-    mapped_set(place->entry, place->start, MAPPED_FREED);
-    *place = further;
-    return true;
+    mapped_add(0, start != NULL ? (ptrdiff_t)(wanted - size) : 0);
+    return start;
 }
 
 void *mapped_from_slot(void *slot, size_t kept, size_t request)
 {
     size_t size = os_round_to_pages(kept);
     size_t wanted = mapped_size(request);
-    struct mapped_place place = wanted > 0 ? mapped_reserve(wanted) : (struct mapped_place){NULL, NULL};
-    if (place.start == NULL) {
+    bool possible = mapped_is_open() && wanted > 0 && mapped_may_move(size) && mapped_may_move(wanted);
+    char *place = possible ? os_take_pages(slot, size) : NULL;
+    if (place == NULL) {
         return NULL;
     }
-    if (!os_take_pages(slot, size, place.start)) {
-        mapped_give_up(place, wanted);
+    struct mapped_block *entry = mapped_take(place);
+    char *block = entry != NULL ? mapped_extend(entry, place, size, request) : NULL;
+    if (block == NULL) {
+        memcpy(slot, place, size);
+        if (entry != NULL) {
+            mapped_set(entry, place, MAPPED_FREED);
+        }
+        mapped_unmap(place, size);
         return NULL;
     }
-    /* The addresses behind the pages were reserved without memory. They are unmapped first, because a mapping can only
-     * grow into addresses that are free. */
-    mapped_unmap(place.start + size, wanted - size);
-    if (!mapped_lengthen(&place, size, wanted)) {
-        memcpy(slot, place.start, size);
-        mapped_give_up(place, size);
-        return NULL;
-    }
-    mapped_publish(place.entry, place.start, request);
-    return place.start;
+    mapped_add(1, (ptrdiff_t)wanted);
+    return block;
 }
 
 struct mapped_sum mapped_count(void)
 {
-    struct mapped_sum sum = {0, 0};
-    for (size_t i = 0; i < MAPPED_BLOCKS; i++) {
-        uintptr_t word = atomic_load_explicit(&blocks[i].address, memory_order_relaxed);
-        if (word != 0 && (word & (MAPPED_FREED | MAPPED_BUSY)) == 0) {
-            sum.blocks++;
-            sum.bytes += mapped_size(atomic_load_explicit(&blocks[i].request, memory_order_relaxed));
-        }
-    }
-    return sum;
+    return (struct mapped_sum){atomic_load_explicit(&live_blocks, memory_order_relaxed),
+                               atomic_load_explicit(&live_bytes, memory_order_relaxed)};
 }

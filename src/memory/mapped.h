@@ -16,12 +16,13 @@
  * a table together with the request, apart from the block.
  *
  * All functions are lock-free and keep errno. Any thread and any signal handler may call them. The child of a fork has
- * the table of its parent. If another thread was allocating or freeing a block at the fork, the child does not know
- * that block, and its memory is lost to the child.
+ * the table of its parent. If another thread was allocating, freeing or resizing a block at the fork, the child does
+ * not know that block, and its memory is lost to the child.
  */
 
-/* The most mapped blocks at a time. mapped_alloc fails when there are as many. */
-enum { MAPPED_BLOCKS = 1 << 12 };
+/* The most mapped blocks at a time. mapped_alloc fails when there are as many. The kernel allows about as many mappings
+ * in a process (vm.max_map_count). */
+enum { MAPPED_BLOCKS = 1 << 16 };
 
 /*
  * Allows mapped blocks to be made from now on. None of them lies in the `size` bytes from `start` on, because a free
@@ -31,9 +32,10 @@ void mapped_open(uintptr_t start, size_t size);
 
 /*
  * Allocates a block of `request` bytes, all zero. `alignment` is a power of two. Returns NULL if the kernel has no
- * memory, if the table is full, or before mapped_open. Price: a call of mmap and an entry of the table.
+ * memory, if the table is full, or before mapped_open, and stores in `refused` whether it is the kernel that lacks
+ * memory. Price: a call of mmap and an entry of the table.
  */
-INTERNAL void *mapped_alloc(size_t alignment, size_t request);
+INTERNAL void *mapped_alloc(size_t alignment, size_t request, bool *refused);
 
 /*
  * Returns how many bytes were last requested for the live block that begins at `address`, or 0 if there is none. Price:
@@ -52,7 +54,7 @@ INTERNAL bool mapped_free(void *address);
 
 /*
  * Makes a live block longer or shorter. Returns the block's address, which has changed if the block has moved. The
- * block's pages are never copied. Returns NULL, with nothing changed, if the kernel refuses. New bytes are zero.
+ * block's pages are never copied. Returns NULL, with nothing changed, if the kernel refuses.
  */
 INTERNAL void *mapped_resize(void *address, size_t request);
 
@@ -70,8 +72,7 @@ struct mapped_sum {
 };
 
 /*
- * Counts the live mapped blocks and their bytes. Signal handlers may call this function. Price: a load for each entry
- * of the table.
+ * Returns the counts of the live mapped blocks. Signal handlers may call this function. Price: two loads.
  */
 struct mapped_sum mapped_count(void);
 

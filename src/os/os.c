@@ -172,37 +172,62 @@ char *os_map(size_t size)
     return os_mmap(NULL, size, PROT_READ | PROT_WRITE, 0);
 }
 
-char *os_reserve(size_t size)
-{
-    return os_mmap(NULL, size, PROT_NONE, 0);
-}
-
 bool os_grow(char *start, size_t size, size_t wanted)
 {
     return !os_is_error(system_call(SYS_mremap, start, size, wanted, 0));
 }
 
-bool os_move(char *start, size_t size, char *place, size_t wanted)
+/* Returns the place to which a call of mremap has moved a mapping, or NULL if the kernel has refused. */
+static char *os_moved(long place)
 {
-    return !os_is_error(system_call(SYS_mremap, start, size, wanted, MREMAP_MAYMOVE | MREMAP_FIXED, place));
+    return os_is_error(place) ? NULL : (char *)place;
 }
 
-/*
- * The kernel refuses MADV_COLD for locked memory, which is what the first call tests. Otherwise MADV_COLD only makes
- * the kernel reclaim the page sooner when memory is short. An emulator that ignores MREMAP_DONTUNMAP leaves nothing
- * mapped, so os_claim then maps the range again. The result of os_claim changes nothing, because the pages have moved.
- */
-bool os_take_pages(char *start, size_t size, char *place)
+char *os_move(char *start, size_t size, size_t wanted)
 {
-    if (system_call(SYS_madvise, start, os_page_size(), MADV_COLD) != 0 ||
-        os_is_error(
-            system_call(SYS_mremap, start, size, size, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, place))) {
+    return os_moved(system_call(SYS_mremap, start, size, wanted, MREMAP_MAYMOVE));
+}
+
+static char *os_call_take(char *start, size_t size)
+{
+    return os_moved(system_call(SYS_mremap, start, size, size, MREMAP_MAYMOVE | MREMAP_DONTUNMAP));
+}
+
+/* Tests on a page whether the kernel takes its content and leaves it mapped. An emulator may ignore the flag. */
+static bool os_try_take(void)
+{
+    size_t size = os_page_size();
+    char *page = os_map(size);
+    if (page == NULL) {
         return false;
     }
-    if (!os_is_mapped(start)) {
-        os_claim(start, size);
+    *(volatile char *)page = 1;
+    char *place = os_call_take(page, size);
+    bool able = place != NULL && place != page && os_is_mapped(page) && *(volatile char *)page == 0 &&
+                *(volatile char *)place == 1;
+    if (place != NULL) {
+        os_release(place, size);
     }
-    return true;
+    if (place == NULL || able) {
+        os_release(page, size);
+    }
+    return able;
+}
+
+/* The kernel refuses MADV_COLD for locked memory. Otherwise MADV_COLD only has the effect that the kernel reclaims the
+ * page sooner when memory is short. */
+char *os_take_pages(char *start, size_t size)
+{
+    enum { UNKNOWN, ABLE, UNABLE };
+    static _Atomic uint32_t takes = UNKNOWN; /* threads that test the kernel at once come to one result */
+    if (atomic_load_explicit(&takes, memory_order_relaxed) == UNKNOWN) {
+        atomic_store_explicit(&takes, os_try_take() ? ABLE : UNABLE, memory_order_relaxed);
+    }
+    if (atomic_load_explicit(&takes, memory_order_relaxed) == UNABLE ||
+        system_call(SYS_madvise, start, os_page_size(), MADV_COLD) != 0) {
+        return NULL;
+    }
+    return os_call_take(start, size);
 }
 
 char *os_break(void)

@@ -45,8 +45,8 @@ bool os_is_mapped(char *page);
 bool os_is_free(char *start, size_t size);
 
 /*
- * Returns the start of a range in which nothing is mapped, chosen by the kernel, or NULL if there is no such range. The
- * library calls it at start-up.
+ * Returns the start of a range in which nothing is mapped, chosen by the kernel, or NULL if there is no such range.
+ * Another thread may map something there at once.
  */
 char *os_find_free(size_t size);
 
@@ -56,29 +56,25 @@ char *os_find_free(size_t size);
 char *os_map(size_t size);
 
 /*
- * Maps addresses that have no memory and cannot be accessed, at a place that the kernel chooses. Returns NULL if the
- * kernel refuses.
- */
-char *os_reserve(size_t size);
-
-/*
  * Makes the mapping of `size` bytes longer, to `wanted` bytes, without moving it. Returns false, with nothing changed,
  * if another mapping is in the way or the kernel refuses.
  */
 bool os_grow(char *start, size_t size, size_t wanted);
 
 /*
- * Moves the mapping of `size` bytes, with its pages, to `place`, where it replaces what is mapped there and is then
- * `wanted` bytes long. Returns false, with nothing changed, if the kernel refuses.
+ * Moves the mapping of `size` bytes, with its pages, to where the kernel has room for `wanted` bytes. Returns its new
+ * start, or NULL, with nothing changed, if the kernel refuses. The kernel chooses the place, because with a place that
+ * the caller chooses (MREMAP_FIXED) it unmaps what is there before it may fail.
  */
-bool os_move(char *start, size_t size, char *place, size_t wanted);
+char *os_move(char *start, size_t size, size_t wanted);
 
 /*
- * Moves the pages of a range to `place`, where they replace what is mapped there. The old range stays mapped, and reads
- * as zero. Returns false, with nothing changed, if the kernel cannot do that (before Linux 5.7) or refuses, or if the
- * range is locked in memory, because the kernel would unlock the whole mapping that the range is a part of.
+ * Moves the pages of a range to a new mapping, and returns its start. The range stays mapped, and reads as zero.
+ * Returns NULL, with nothing changed, if the kernel cannot do that (before Linux 5.7) or refuses, or if the range is
+ * locked in memory, because the kernel would unlock the whole mapping that the range is a part of. The first call tests
+ * the kernel on a page of its own.
  */
-bool os_take_pages(char *start, size_t size, char *place);
+char *os_take_pages(char *start, size_t size);
 
 /*
  * Returns the end of the program's heap (brk). Memory that libc's own malloc has got from the heap lies below this

@@ -99,7 +99,7 @@ static void pool_add_all_counts(unsigned bucket, uint64_t sign)
 }
 
 /* Returns the bytes of the inherited slots in depots and stacks, of the buckets from `first` on. */
-static uint64_t pool_atfork_childed_retained(unsigned first)
+static uint64_t pool_inherited_retained(unsigned first)
 {
     uint64_t retained = 0;
     for (unsigned bucket = first; bucket < region.buckets; bucket++) {
@@ -151,8 +151,8 @@ static void pool_atfork_child_of(bool had_threads)
         }
         pool_begin_anew(bucket);
     }
-    budget_reset(had_threads ? percpu_charge() : budget_charged(), pool_atfork_childed_retained(0),
-                 pool_atfork_childed_retained(pool_first_large));
+    budget_reset(had_threads ? percpu_charge() : budget_charged(), pool_inherited_retained(0),
+                 pool_inherited_retained(pool_first_large));
     cache_reset_counters();
     histogram_reset();
     pressure_after_fork();
@@ -216,7 +216,7 @@ static void pool_recover(void)
     for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
         standard_reset(bucket, (uint32_t)pools[bucket].inherited_depot);
     }
-    budget_reset(percpu_charge(), pool_atfork_childed_retained(0), pool_atfork_childed_retained(pool_first_large));
+    budget_reset(percpu_charge(), pool_inherited_retained(0), pool_inherited_retained(pool_first_large));
     for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
         pool_add_all_counts(bucket, (uint64_t)-1);
     }

@@ -28,7 +28,7 @@ bool pool_trim_step(void);
  * Gives the pages of free slots back to the kernel while the slots stay in the caller's magazine. Begins at the first
  * of the `count` slots, and takes as many as one step of purging may cost. Returns how many slots it took, one at least
  * unless `count` is 0. If the kernel refuses, a slot keeps its pages. The caller must see to it that no other thread
- * can get the slots meanwhile. The metadata of the slots stays as it is, so nobody takes their content for zeros.
+ * can get the slots meanwhile. The metadata of the slots stays as it is, so no function takes their content for zeros.
  */
 size_t pool_purge_in_place(unsigned bucket, void *const *slot, size_t count);
 

@@ -211,6 +211,14 @@ static uint64_t pool_sleep_step_shared(struct cache *cache, uint64_t now)
     return more ? 0 : pool_sleep_shared(now);
 }
 
+void pool_sleep_step_unblocked(void)
+{
+    uint64_t now = clock_now();
+    if (pool_sleep_shared(now) == 0) {
+        pool_sleep_step_shared(cache_mine, now);
+    }
+}
+
 uint64_t pool_sleep_step(void)
 {
     uint64_t now = clock_now();

@@ -42,4 +42,8 @@ uint64_t pool_sleep_limit(uint64_t wanted, bool watches);
  */
 uint64_t pool_sleep_step(void);
 
+/* Purges what is due on the depots and stacks alone, for a thread whose signal handlers may run meanwhile. A handler
+ * could allocate a slot of the thread's own magazines while the slot is purged. */
+void pool_sleep_step_unblocked(void);
+
 #endif

@@ -187,6 +187,19 @@ static void handler_chain(const struct sigaction *program, int signal_number, si
     }
 }
 
+/* How often the library's handler ran in this thread for a signal that the program does not handle. */
+static _Thread_local volatile sig_atomic_t runs __attribute__((tls_model("initial-exec")));
+
+unsigned handler_runs(void)
+{
+    return (unsigned)runs;
+}
+
+static bool handler_is_none(const struct sigaction *action)
+{
+    return action->sa_handler == SIG_DFL || action->sa_handler == SIG_IGN;
+}
+
 static void handler_run(unsigned record, int signal_number, siginfo_t *info, void *context)
 {
     struct sigaction program = records[record];
@@ -197,6 +210,7 @@ static void handler_run(unsigned record, int signal_number, siginfo_t *info, voi
         errno = kept;
         return;
     }
+    runs += handler_is_none(&program) ? 1 : 0;
     handler_dump(info);
     if (!handler_is_dump_only(info)) {
         handler_chain(&program, signal_number, info, context);
@@ -366,15 +380,15 @@ static _Thread_local struct {
     bool whole;
 } seen __attribute__((tls_model("initial-exec")));
 
-/* Reads the action of one signal from the kernel, and stores if its handler restarts or interrupts system calls. */
+/* Reads the action of one signal, as the program has set it, and stores if its handler restarts or interrupts system
+ * calls. */
 static void handler_look(int signal_number)
 {
     struct sigaction present;
     uint64_t bit = signal_bit(signal_number);
     seen.effects.restarting &= ~bit;
     seen.effects.interrupting &= ~bit;
-    if (handler_exchange(signal_number, NULL, &present) != 0 || present.sa_handler == SIG_DFL ||
-        present.sa_handler == SIG_IGN) {
+    if (handler_exchange(signal_number, NULL, &present) != 0 || handler_is_none(&present)) {
         return;
     }
     if ((present.sa_flags & SA_RESTART) != 0) {

@@ -57,6 +57,10 @@ struct handler_effects {
  */
 INTERNAL void handler_effects(struct handler_effects *effects);
 
+/* Returns how often the library's handler of the statistics' signal ran in the calling thread although the program has
+ * no handler for that signal. Such a run has ended ppoll, but would not have ended a call that is restarted. */
+INTERNAL unsigned handler_runs(void);
+
 /*
  * handler_set_interrupts records what siginterrupt(3) set for a valid signal, and handler_interrupts returns it to
  * signal(3), which uses it for later handlers. Nothing is recorded in a child that shares its parent's memory, nor in

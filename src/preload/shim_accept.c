@@ -100,12 +100,14 @@ static int sleep_accept_piece(void *arguments, uint64_t limit, const sigset_t *m
         limit = limit == 0 || !os_has_threads() ? limit : POOL_SLEEP_NEVER;
         return sleep_accept_blocked(accept->file, limit, interrupting, mask);
     }
+    unsigned runs = handler_runs();
     int result = sleep_connection(accept->file, limit == POOL_SLEEP_NEVER ? 0 : limit, mask);
     if (result > 0 && limit != 0 && limit != POOL_SLEEP_NEVER) {
         result = sleep_connection(accept->file, 0, mask);
     }
     if (result < 0 && errno == EINTR) {
-        return interrupting != 0 ? -1 : 0;
+        /* If a handler of the program ran in the same moment as the library's own, its EINTR is lost. */
+        return interrupting != 0 && handler_runs() == runs ? -1 : 0;
     }
     return result < 0 ? 1 : result;
 }

@@ -126,7 +126,7 @@ uint64_t sleep_before(uint64_t limit, bool watches)
     uint64_t wait = pool_sleep_limit(limit, watches);
     if (wait != POOL_SLEEP_NEVER && !sandbox_allows(SANDBOX_RARE)) {
         if (wait == 0) {
-            pool_sleep_step();
+            pool_sleep_step_unblocked();
         }
         return POOL_SLEEP_NEVER;
     }

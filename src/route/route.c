@@ -68,8 +68,9 @@ static COLD void *route_alloc_collected(size_t alignment, size_t request)
     if (atomic_load_explicit(&vain, memory_order_relaxed) && call % PAUSE != 0) {
         return NULL;
     }
+    bool refused;
     fallback_collect();
-    void *block = mapped_alloc(alignment, request);
+    void *block = mapped_alloc(alignment, request, &refused);
     atomic_store_explicit(&vain, block == NULL, memory_order_relaxed);
     return block;
 }
@@ -81,11 +82,12 @@ static COLD void *route_alloc_collected(size_t alignment, size_t request)
  */
 static COLD void *route_alloc_mapped(size_t alignment, size_t request)
 {
-    void *block = mapped_alloc(alignment, request);
-    if (block == NULL && request <= region_ready() && pool_return() > 0) {
-        block = mapped_alloc(alignment, request);
+    bool refused;
+    void *block = mapped_alloc(alignment, request, &refused);
+    if (refused && request <= region_ready() && pool_return() > 0) {
+        block = mapped_alloc(alignment, request, &refused);
     }
-    return block == NULL && pool_is_tight() ? route_alloc_collected(alignment, request) : block;
+    return refused && pool_is_tight() ? route_alloc_collected(alignment, request) : block;
 }
 
 /*
@@ -181,6 +183,12 @@ OUT_OF_LINE void *route_alloc_outside(size_t request)
     return route_see(block != NULL ? block : fallback_alloc(request), request);
 }
 
+/* Returns true if the address lies where mimalloc has nearly all its memory. Only blocks of mimalloc lie there. */
+static bool route_is_hinted(const void *address)
+{
+    return (uintptr_t)address - route.hints < route.hints_length;
+}
+
 void route_open(void)
 {
     /* mimalloc 2 and 3 map memory from a random address above 2 TiB upwards, up to 30 TiB. Most kernels put programs
@@ -192,13 +200,11 @@ void route_open(void)
     }
     route.hints = (uintptr_t)FIRST << TERABYTE_SHIFT;
     route.hints_length = EXCESS(end, route.hints);
-    mapped_open(route.hints, route.hints_length);
-}
-
-/* Returns true if the address lies where mimalloc has nearly all its memory. Only blocks of mimalloc lie there. */
-static bool route_is_hinted(const void *address)
-{
-    return (uintptr_t)address - route.hints < route.hints_length;
+    /* Under `ulimit -s unlimited` the kernel places mappings there, too, and mapped blocks are not made. */
+    char *place = os_find_free(os_page_size());
+    if (place != NULL && !route_is_hinted(place)) {
+        mapped_open(route.hints, route.hints_length);
+    }
 }
 
 /* Returns the bytes that were last requested for a mapped block, or 0 if no mapped block begins at the address. */
@@ -311,9 +317,10 @@ static void *route_alloc_grown(size_t request, const void *caller)
 /* Moves the pages of the block in a slot, `kept` bytes, to a mapped block. Returns NULL if that cannot be done. */
 static void *route_grow_mapped(const char *call, void *address, size_t kept, size_t request)
 {
-    void *target = mapped_from_slot(address, kept, request);
+    void *target = route.mapped_least > 0 ? mapped_from_slot(address, kept, request) : NULL;
     if (target != NULL) {
         route_free(call, address);
+        route_see(target, request);
     }
     return target;
 }
@@ -376,13 +383,12 @@ static void *route_resize_fallback(const char *call, void *address, size_t reque
 }
 
 /*
- * Resizes a mapped block, for which `held` bytes were requested. It moves only if it shrinks to less than a quarter and
- * the pools or mimalloc serve such requests, or if the kernel cannot make it longer: then it is copied. A realloc to
- * fewer bytes never fails.
+ * Resizes a mapped block, for which `held` bytes were requested. It is copied only if it shrinks to less than a quarter
+ * and below MAPPED_LEAST, or if the kernel cannot make it longer. A realloc to fewer bytes never fails.
  */
 static void *route_resize_mapped(const char *call, void *address, size_t held, size_t request, const void *caller)
 {
-    bool moves_down = !route_is_mapped(request) && request < held / SHRINK_FACTOR;
+    bool moves_down = request < MAPPED_LEAST && request < held / SHRINK_FACTOR;
     void *target = moves_down ? NULL : mapped_resize(address, request);
     if (target != NULL) {
         return target;

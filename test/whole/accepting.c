@@ -291,6 +291,29 @@ CASE(handlers_of_both_kinds_in_one_thread)
     }
 }
 
+/* The signal of the statistics does not end accept, although the program's own handlers do. */
+CASE(statistics_do_not_end_accept)
+{
+    open_listener();
+    handle(SIGRTMIN, 0);
+    burst_begin();
+    pid_t parent = getpid();
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        burst_nap(2 * SHORT);
+        CHECK_EQUAL(kill(parent, SIGUSR1), 0);
+        burst_nap(2 * SHORT);
+        close(connect_to_listener());
+        _exit(0);
+    }
+    int file = accept(listener, NULL, NULL);
+    CHECK(file >= 0);
+    close(file);
+    check_wait(child);
+    burst_end();
+}
+
 CASE(pages_go_beside_handlers_of_both_kinds)
 {
     open_listener();

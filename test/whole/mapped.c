@@ -241,6 +241,42 @@ CASE(locked_memory_stays_locked)
     free(kept);
 }
 
+static void *map_and_write(void *stop)
+{
+    enum { SIZE = 4 * MIB };
+    while (!*(volatile bool *)stop) {
+        char *pages = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        for (size_t at = 0; pages != MAP_FAILED && at < SIZE; at += MIB / 2) {
+            ((volatile char *)pages)[at] = 1; /* SIGSEGV, if another thread has unmapped it */
+        }
+        if (pages != MAP_FAILED) {
+            munmap(pages, SIZE);
+        }
+    }
+    return stop;
+}
+
+/* While RLIMIT_DATA keeps a block from leaving its slot, another thread maps memory, which stays. */
+CASE(limit_touches_no_other_mapping)
+{
+    enum { TRIES = 1000 };
+    static bool stop;
+    pthread_t thread;
+    char *block = check_hide(malloc(5 * MIB));
+    CHECK(pools_own(block));
+    mark(block, 0, 5 * MIB);
+    CHECK_EQUAL(pthread_create(&thread, NULL, map_and_write, &stop), 0);
+    size_t bytes = (size_t)status_of("VmData") * 1024 + 3 * MIB;
+    CHECK_EQUAL(setrlimit(RLIMIT_DATA, &(struct rlimit){bytes, bytes}), 0);
+    for (int i = 0; i < TRIES; i++) {
+        CHECK(realloc(block, check_hide_size(33 * (size_t)MIB)) == NULL);
+    }
+    __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+    CHECK_EQUAL(pthread_join(thread, NULL), 0);
+    check_marked(block, 5 * MIB);
+    free(block);
+}
+
 /* Under a limit on address space, a block that does not fit is refused, and the other blocks stay intact. */
 CASE(address_limit_refuses_and_serves_on)
 {

@@ -7,9 +7,11 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -474,4 +476,66 @@ CASE(pages_go_in_a_child)
     check_wait(child);
     CHECK_EQUAL(write(ends[1], "", 1), 1);
     CHECK_EQUAL(pthread_join(other, NULL), 0);
+}
+
+enum { BUFFER = 4096 };
+
+static char *_Atomic kept_by_handler;
+
+/* Allocates a block and keeps it, but only while `kept_by_handler` is NULL. */
+static void keep_a_block(int signal_number)
+{
+    (void)signal_number;
+    if (kept_by_handler == NULL) {
+        kept_by_handler = memset(check_hide(malloc(BUFFER)), 'k', BUFFER);
+    }
+}
+
+/* Fills and frees blocks until the thread's own magazines hold a few whose pages are in memory. */
+static void fill_magazines(void)
+{
+    enum { TIMES = 400, BLOCKS = 14 };
+    char *blocks[BLOCKS];
+    for (unsigned round = 0; round < TIMES; round++) {
+        for (unsigned i = 0; i < BLOCKS; i++) {
+            blocks[i] = memset(check_hide(malloc(BUFFER)), 1, BUFFER);
+        }
+        for (unsigned i = 0; i < BLOCKS; i++) {
+            free(blocks[i]);
+        }
+    }
+}
+
+/* Waits for events until a timer ends the wait after so many microseconds, and then every millisecond. */
+static void poll_until_alarm(long microseconds)
+{
+    struct itimerval soon = {{0, 1000}, {0, microseconds}}, never = {{0, 0}, {0, 0}};
+    CHECK_EQUAL(setitimer(ITIMER_REAL, &soon, NULL), 0);
+    poll(NULL, 0, MOST_SECONDS);
+    CHECK_EQUAL(setitimer(ITIMER_REAL, &never, NULL), 0);
+}
+
+/* Behind a filter the library cannot block signals while it purges. A handler that allocates meanwhile keeps its
+ * bytes. */
+CASE(handlers_keep_their_bytes_behind_a_filter)
+{
+    enum { HANDLERS = 100, MICROSECONDS = 30 };
+    static char unused;
+    unsigned seed = 1;
+    filter_forbid(SYS_swapon);
+    signal(SIGALRM, keep_a_block);
+    for (unsigned round = 0; round < HANDLERS; round++) {
+        kept_by_handler = &unused;
+        fill_magazines();
+        burst_nap(11); /* the coarse clock has advanced, so that the next waits purge */
+        poll_until_alarm(3000);
+        burst_nap(11);
+        kept_by_handler = NULL;
+        poll_until_alarm(1 + rand_r(&seed) % MICROSECONDS);
+        char *block = kept_by_handler;
+        for (unsigned at = 0; block != NULL && at < BUFFER; at++) {
+            CHECK(block[at] == 'k');
+        }
+        free(block);
+    }
 }

@@ -49,4 +49,6 @@ class WithoutTheLibrary(unittest.TestCase):
                 self.assertEqual((outcome.status, outcome.stderr), (0, ""))
 
 
-load_tests = cases.loader({"accepting": {**PURGING, **ALIKE}})
+STATISTICS = {"statistics_do_not_end_accept": [Run(dumps=1)]}
+
+load_tests = cases.loader({"accepting": {**PURGING, **ALIKE, **STATISTICS}})

@@ -25,6 +25,7 @@ load_tests = cases.loader(
         "aligned": {},
         "resize": {},
         "mapped": {
+            "limit_touches_no_other_mapping": [Run(variables={"SOCKMALLOC_MAX": "32m"})],
             "full_range_serves_on": [Run(variables={"SOCKMALLOC_MAX": "64m"})],
             "growth_copies_no_page": [
                 Run(f"MAX={most}m", {"SOCKMALLOC_MAX": f"{most}m"}, (str(most),)) for most in (4, 16, 32, 64)

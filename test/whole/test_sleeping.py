@@ -20,6 +20,7 @@ def kinds() -> list[Run]:
 load_tests = cases.loader(
     {
         "sleeping": {
+            "handlers_keep_their_bytes_behind_a_filter": [AT_ONCE],
             "pages_go_in_every_wait": kinds(),
             "pages_go_that_another_thread_frees_later": [Run()],
             "signals_end_every_wait": [Run(variables=SOON)],

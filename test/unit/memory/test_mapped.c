@@ -13,6 +13,13 @@
 
 enum { MIB = 1 << 20, PAGE = 4096, CALLS_MOST = 40 };
 
+static bool kernel_refused;
+
+static void *allocate(size_t alignment, size_t request)
+{
+    return mapped_alloc(alignment, request, &kernel_refused);
+}
+
 static void open_mapped(void)
 {
     os_failing_never();
@@ -51,7 +58,7 @@ Test(mapped, nothing_before_it_is_opened)
 {
     os_failing_never();
     size_t held = os_failing_held();
-    cr_assert_null(mapped_alloc(1, MIB));
+    cr_assert_null(allocate(1, MIB));
     cr_assert_eq(os_failing_held(), held, "what was mapped is unmapped");
 }
 
@@ -59,11 +66,11 @@ Test(mapped, nothing_before_it_is_opened)
 Test(mapped, nothing_where_it_may_not_lie)
 {
     open_mapped();
-    char *first = mapped_alloc(1, MIB), *slot = os_map(MIB);
+    char *first = allocate(1, MIB), *slot = os_map(MIB);
     size_t held = os_failing_held();
     mapped_open((uintptr_t)first & ~(((uintptr_t)1 << 40) - 1), (size_t)1 << 40);
-    cr_assert_null(mapped_alloc(1, MIB));
-    cr_assert_null(mapped_alloc(4 * MIB, MIB));
+    cr_assert_null(allocate(1, MIB));
+    cr_assert_null(allocate(4 * MIB, MIB));
     cr_assert_null(mapped_from_slot(slot, MIB, 2 * MIB));
     cr_assert_eq(os_failing_held(), held);
     cr_assert_eq(mapped_request(first), MIB);
@@ -74,7 +81,7 @@ Test(mapped, block_is_zero_and_remembers_its_request)
 {
     open_mapped();
     size_t held = os_failing_held();
-    char *bytes = mapped_alloc(1, 5 * MIB + 3);
+    char *bytes = allocate(1, 5 * MIB + 3);
     expect_zero(bytes, 0, 5 * MIB + 3);
     fill(bytes, 5 * MIB + 3);
     cr_assert_eq(mapped_request(bytes), 5 * MIB + 3);
@@ -90,7 +97,7 @@ Test(mapped, block_is_zero_and_remembers_its_request)
 Test(mapped, second_free_is_known)
 {
     open_mapped();
-    char *bytes = mapped_alloc(1, MIB);
+    char *bytes = allocate(1, MIB);
     cr_assert_not(mapped_is_freed(bytes));
     cr_assert(mapped_free(bytes));
     cr_assert_not(mapped_free(bytes));
@@ -106,24 +113,24 @@ Test(mapped, alignments)
     open_mapped();
     size_t held = os_failing_held();
     for (size_t alignment = 1; alignment <= (size_t)1 << 30; alignment *= 2) {
-        char *bytes = mapped_alloc(alignment, MIB + 1);
+        char *bytes = allocate(alignment, MIB + 1);
         cr_assert_eq((uintptr_t)bytes % alignment, 0, "%zu", alignment);
         fill(bytes, MIB + 1);
         expect_live(1, MIB + PAGE);
         cr_assert(mapped_free(bytes));
         cr_assert_eq(os_failing_held(), held, "nothing is left of the addresses around it");
     }
-    cr_assert_null(mapped_alloc((size_t)1 << 63, MIB));
-    cr_assert_null(mapped_alloc((size_t)1 << 63, PTRDIFF_MAX));
+    cr_assert_null(allocate((size_t)1 << 63, MIB));
+    cr_assert_null(allocate((size_t)1 << 63, PTRDIFF_MAX));
 }
 
 Test(mapped, sizes_that_nothing_has)
 {
     open_mapped();
     static const size_t sizes[] = {SIZE_MAX, (size_t)PTRDIFF_MAX + 1, PTRDIFF_MAX, SIZE_MAX - PAGE};
-    char *bytes = mapped_alloc(1, MIB);
+    char *bytes = allocate(1, MIB);
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        cr_assert_null(mapped_alloc(1, sizes[i]));
+        cr_assert_null(allocate(1, sizes[i]));
         cr_assert_null(mapped_resize(bytes, sizes[i]));
     }
     cr_assert_eq(mapped_request(bytes), MIB);
@@ -136,7 +143,7 @@ Test(mapped, grows_and_shrinks_with_its_bytes)
 {
     open_mapped();
     size_t held = os_failing_held();
-    char *bytes = mapped_alloc(1, MIB);
+    char *bytes = allocate(1, MIB);
     char *wall = bytes;
     fill(bytes, MIB);
     for (size_t size = MIB; size < 64 * MIB; size *= 2) {
@@ -184,8 +191,8 @@ Test(mapped, pages_leave_a_slot)
 Test(mapped, refusals_change_nothing)
 {
     open_mapped();
-    char *wall = mapped_alloc(1, MIB);
-    char *bytes = mapped_alloc(1, 4 * MIB);
+    char *wall = allocate(1, MIB);
+    char *bytes = allocate(1, 4 * MIB);
     char *slot = slot_of(4 * MIB);
     fill(bytes, 4 * MIB);
     size_t held = os_failing_held();
@@ -193,7 +200,7 @@ Test(mapped, refusals_change_nothing)
     for (unsigned call = 1; call < 2 * CALLS_MOST; call++) {
         unsigned first = call / 2 + 1;
         os_failing_between(first, call % 2 == 0 ? first : UINT_MAX);
-        char *taken = mapped_alloc(1, 5 * MIB);
+        char *taken = allocate(1, 5 * MIB);
         if (taken != NULL) {
             cr_assert(mapped_free(taken));
         }
@@ -224,17 +231,21 @@ Test(mapped, table_ends)
     static char *all[MAPPED_BLOCKS];
     open_mapped();
     for (size_t i = 0; i < MAPPED_BLOCKS; i++) {
-        all[i] = mapped_alloc(1, PAGE);
+        all[i] = allocate(1, PAGE);
         cr_assert_not_null(all[i], "%zu", i);
     }
-    cr_assert_null(mapped_alloc(1, PAGE));
+    cr_assert_null(allocate(1, PAGE));
+    cr_assert_not(kernel_refused);
+    char *slot = slot_of(2 * MIB);
+    cr_assert_null(mapped_from_slot(slot, MIB, 2 * MIB));
+    expect_filled(slot, 2 * MIB);
     cr_assert_eq(mapped_resize(all[0], 1), all[0]);
     for (size_t i = 0; i < MAPPED_BLOCKS; i++) {
         cr_assert_eq(mapped_request(all[i]), i == 0 ? 1 : PAGE);
         cr_assert(mapped_free(all[i]));
     }
     expect_live(0, 0);
-    cr_assert_not_null(mapped_alloc(1, PAGE), "entries are used again");
+    cr_assert_not_null(allocate(1, PAGE), "entries are used again");
 }
 
 /* Each thread's blocks are its own, though the kernel gives one thread the addresses that another has just freed. */
@@ -245,7 +256,8 @@ static void allocate_and_move(unsigned number)
     for (unsigned round = 0; round < ROUNDS; round++) {
         char **bytes = &kept[(round * 5 + number) % KEPT];
         if (*bytes == NULL) {
-            *bytes = mapped_alloc(1, PAGE);
+            bool unused;
+            *bytes = mapped_alloc(1, PAGE, &unused);
             CHECK(*bytes != NULL && **bytes == 0);
             **bytes = (char)number;
         } else if (round % 3 != 0) {

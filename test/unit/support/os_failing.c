@@ -190,11 +190,6 @@ char *os_map(size_t size)
     return os_refuses() ? NULL : os_mmap(NULL, size, PROT_READ | PROT_WRITE, 0);
 }
 
-char *os_reserve(size_t size)
-{
-    return os_refuses() ? NULL : os_mmap(NULL, size, PROT_NONE, 0);
-}
-
 bool os_grow(char *start, size_t size, size_t wanted)
 {
     if (os_refuses() || mremap(start, size, wanted, 0) == MAP_FAILED) {
@@ -204,19 +199,18 @@ bool os_grow(char *start, size_t size, size_t wanted)
     return true;
 }
 
-bool os_move(char *start, size_t size, char *place, size_t wanted)
+char *os_move(char *start, size_t size, size_t wanted)
 {
-    if (os_refuses() || mremap(start, size, wanted, MREMAP_MAYMOVE | MREMAP_FIXED, place) == MAP_FAILED) {
-        return false;
-    }
-    held -= size;
-    return true;
+    char *place = os_refuses() ? MAP_FAILED : mremap(start, size, wanted, MREMAP_MAYMOVE);
+    held += place != MAP_FAILED ? wanted - size : 0;
+    return place != MAP_FAILED ? place : NULL;
 }
 
-bool os_take_pages(char *start, size_t size, char *place)
+char *os_take_pages(char *start, size_t size)
 {
-    return !os_refuses() &&
-           mremap(start, size, size, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, place) != MAP_FAILED;
+    char *place = os_refuses() ? MAP_FAILED : mremap(start, size, size, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL);
+    held += place != MAP_FAILED ? size : 0;
+    return place != MAP_FAILED ? place : NULL;
 }
 
 char *os_break(void)
