@@ -31,17 +31,8 @@ static const uint64_t tick_pace = 8000000; /* the nanoseconds from one tick to t
 /* How many caches of other threads one step checks for unused public magazines. */
 enum { IDLE_LOOKS = 32 };
 
-/* Runs one step of purging, if decay_claim chooses this thread for the present step of the clock. While memory is
- * nearly used up, every thread purges, and not only old slots. Returns true if more pages are due to be purged. */
-static bool pool_decay(struct cache *cache, enum decay_call call, uint64_t now)
+bool pool_decay_once(struct cache *cache, uint64_t now)
 {
-    if (pressure_tick(now)) {
-        pool_reclaim(0);
-        return true;
-    }
-    if (decay.age == DECAY_NEVER || !decay_claim(call, now)) {
-        return false;
-    }
     if (cache_is_own(cache)) {
         cache_collect_idle(cache, now, decay.age, IDLE_LOOKS);
     }
@@ -55,6 +46,17 @@ static bool pool_decay(struct cache *cache, enum decay_call call, uint64_t now)
         pool_return_purged();
     }
     return false;
+}
+
+/* Runs one step of purging, if decay_claim chooses this thread for the present step of the clock. While memory is
+ * nearly used up, every thread purges, and not only old slots. Returns true if more pages are due to be purged. */
+static bool pool_decay(struct cache *cache, enum decay_call call, uint64_t now)
+{
+    if (pressure_tick(now)) {
+        pool_reclaim(0);
+        return true;
+    }
+    return decay.age != DECAY_NEVER && decay_claim(call, now) && pool_decay_once(cache, now);
 }
 
 bool pool_decay_step(void)

@@ -7,6 +7,7 @@
 #define SOCKMALLOC_POOL_DECAY_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/attributes.h"
 #include "cache/cache.h"
@@ -29,6 +30,10 @@ INTERNAL void pool_tick_shared(const void *slot);
  */
 void pool_tick_taking(struct cache *cache);
 void pool_tick_taking_shared(void);
+
+/* Runs one step of purging on the depots and stacks, if old slots are due at the time `now`, and collects the magazines
+ * of idle threads before. Returns true if more pages are due to be purged. */
+bool pool_decay_once(struct cache *cache, uint64_t now);
 
 /* Runs one step of purging for the background thread. Returns true if more pages are due to be purged. */
 bool pool_decay_step(void);

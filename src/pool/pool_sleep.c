@@ -7,7 +7,6 @@
 #include "os/os_process.h"
 #include "pool/pool_decay.h"
 #include "pool/pool_purge.h"
-#include "pool/pool_return.h"
 #include "pool/pool_state.h"
 
 enum {
@@ -17,7 +16,6 @@ enum {
     /* after so many busy waits in a row a thread no longer wakes up to see what other threads have freed */
     BUSY_STREAK = 64,
     BRIEF_WAIT = 1000000000, /* nanoseconds; a busy event loop gives nothing back in a wait that is no longer */
-    IDLE_LOOKS = 32,         /* how many caches of other threads a step searches for unused magazines */
     MAGAZINES_A_BIN = 2,     /* each bucket of a cache has a private and a public magazine */
 };
 
@@ -200,13 +198,7 @@ static uint64_t pool_sleep_step_shared(struct cache *cache, uint64_t now)
     if (atomic_flag_test_and_set_explicit(&purging, memory_order_acquire)) {
         return BUSY_WAIT;
     }
-    if (cache_is_own(cache)) {
-        cache_collect_idle(cache, now, decay.age, IDLE_LOOKS);
-    }
-    bool more = pool_trim_step();
-    if (!more && decay_turn(now) && pool_is_tight()) {
-        pool_return_purged();
-    }
+    bool more = pool_decay_once(cache, now);
     atomic_flag_clear_explicit(&purging, memory_order_release);
     return more ? 0 : pool_sleep_shared(now);
 }
