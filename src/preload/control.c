@@ -15,11 +15,6 @@
 #include "statistics/dump.h"
 #include "statistics/snapshot.h"
 
-EXPORTED const char *sockmalloc_version(void)
-{
-    return PACKAGE_VERSION;
-}
-
 EXPORTED int sockmalloc_active(void)
 {
     return route.limit > 0 ? 1 : 0;

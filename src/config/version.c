@@ -1,0 +1,10 @@
+/* Says which version of the library this is. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <sockmalloc.h>
+
+#include "base/attributes.h"
+
+EXPORTED const char *sockmalloc_version(void)
+{
+    return PACKAGE_VERSION;
+}
