@@ -106,6 +106,44 @@ int sockmalloc_dump(int descriptor);
  */
 int sockmalloc_dump_as(int descriptor, const char *format);
 
+/*
+ * Slack: bookkeeping inside a buffer
+ * ----------------------------------
+ *
+ * A slot of the pools is longer than most requests: malloc(1500 + 4096) has a slot of 8 KiB. A datagram server can keep
+ * the records of a datagram's delivery in what its buffer leaves unused, in place of a second allocation. The pieces
+ * are carved from the end of the slot downwards and are given back with the buffer: free(buffer) frees both.
+ * malloc_usable_size(buffer) does not change.
+ *
+ * realloc never grows over slack. If realloc moves the buffer, the slack moves along, and each byte of it keeps its
+ * distance from sockmalloc_slack's result; so find it there again. If realloc finds no slot with room for both, the
+ * buffer moves alone, and sockmalloc_slack returns NULL from then on.
+ *
+ * Slack belongs to the thread that the buffer belongs to at the time. All of these functions may be called in signal
+ * handlers and take no lock. An address in the range of the pools at which no live buffer begins ends the process with
+ * a line of text, as free does. Only libsockmalloc.so has this group. Source: the text on pooling in 6.4 of
+ * doc/design/pools.md.
+ */
+
+/* Returns how many bytes of slack the buffer could still have: 0 for a block that is no slot of the pools. */
+size_t sockmalloc_slack_room(const void *buffer);
+
+/*
+ * Carves `size` bytes of slack, all zero, at a multiple of `alignment`, a power of two up to 4096. Returns NULL with
+ * errno ENOSPC if the slot has no room for them or the buffer is no slot of the pools, and with EINVAL for a size of 0
+ * or a wrong alignment.
+ */
+void *sockmalloc_slack_alloc(void *buffer, size_t size, size_t alignment);
+
+/*
+ * Returns the start of all slack of the buffer, which is the piece that was carved last, and stores in *size how many
+ * bytes there are from there to the end of the slot. Returns NULL, and stores 0, if the buffer has no slack.
+ */
+void *sockmalloc_slack(const void *buffer, size_t *size);
+
+/* Gives back all slack of the buffer, so that realloc may use the room again. The buffer itself stays. */
+void sockmalloc_slack_free(void *buffer);
+
 #ifdef __cplusplus
 }
 #endif

@@ -31,7 +31,8 @@ enum {
     SLOT_FREE = 0x80,
     SLOT_PURGED = 0xc0,  /* the kernel has confirmed that it took the pages */
     SLOT_LEAVING = 0x20, /* added to SLOT_PURGED while the addresses of the slot are being returned to the kernel */
-    SLOT_BEGINS = 0x10,  /* a slot begins at this page */
+    SLOT_SLACK = 0x20,  /* added to SLOT_LIVE if the program keeps bookkeeping in the slot; may stay when it is freed */
+    SLOT_BEGINS = 0x10, /* a slot begins at this page */
     SLOT_BUCKET_MASK = 0x0f,
 };
 
@@ -93,7 +94,20 @@ static inline bool slot_meta_is_zero(uint8_t meta)
 /* Returns true if the addresses of the slot are being returned to the kernel. */
 static inline bool slot_meta_is_leaving(uint8_t meta)
 {
-    return (meta & SLOT_LEAVING) != 0;
+    return (meta & (SLOT_STATE_MASK | SLOT_LEAVING)) == (SLOT_PURGED | SLOT_LEAVING);
+}
+
+/* Returns true if the slot is live and the program keeps bookkeeping in it (route/slack.h). */
+static inline bool slot_meta_has_slack(uint8_t meta)
+{
+    return (meta & (SLOT_STATE_MASK | SLOT_SLACK)) == (SLOT_LIVE | SLOT_SLACK);
+}
+
+/* Returns what malloc_usable_size returns for a slot with this request: the request, rounded up to 16 bytes. */
+static inline size_t slot_usable(size_t request)
+{
+    enum { UNIT = 16 };
+    return (request + UNIT - 1) / UNIT * UNIT;
 }
 
 /* Returns the bytes of the request that a request word contains. */

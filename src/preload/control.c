@@ -12,6 +12,7 @@
 #include "pool/pool.h"
 #include "preload/init.h"
 #include "route/route.h"
+#include "route/slack.h"
 #include "statistics/dump.h"
 #include "statistics/snapshot.h"
 
@@ -74,7 +75,7 @@ EXPORTED size_t sockmalloc_capacity(const void *address)
     if (region_owns(address)) {
         place = region_find(address);
     }
-    return place.found ? region.geometry[place.bucket].capacity : 0;
+    return place.found ? region.geometry[place.bucket].capacity - slack_of(place.number) : 0;
 }
 
 EXPORTED size_t sockmalloc_trim(size_t limit)

@@ -13,9 +13,9 @@
 #include "os/os.h"
 #include "pool/histogram.h"
 #include "pool/in_use.h"
+#include "route/slack.h"
 
 enum {
-    USABLE_UNIT = 16,   /* usable sizes are multiples of this number of bytes */
     SHRINK_FACTOR = 4,  /* realloc to less than capacity / 4 moves the block to a smaller slot */
     GROWTH_FACTOR = 32, /* a block that is expected to grow further gets room for this multiple of its size */
     GROWTH_LEAP = 4,    /* a block that grows to this multiple of its size at once is expected to grow further */
@@ -233,11 +233,6 @@ COLD void route_refuse(const char *call, void *address)
     }
 }
 
-static size_t route_round(size_t request)
-{
-    return (request + USABLE_UNIT - 1) / USABLE_UNIT * USABLE_UNIT;
-}
-
 void *route_alloc_zeroed(size_t count, size_t size, const void *caller)
 {
     size_t request;
@@ -256,7 +251,7 @@ void *route_alloc_zeroed(size_t count, size_t size, const void *caller)
         void *block = route_alloc_instead(request);
         return block != NULL ? block : fallback_alloc_zeroed(count, size);
     }
-    return slot_meta_is_zero(was) && !pool_is_child_of_threads ? slot : memset(slot, 0, route_round(request));
+    return slot_meta_is_zero(was) && !pool_is_child_of_threads ? slot : memset(slot, 0, slot_usable(request));
 }
 
 void *route_alloc_aligned(size_t alignment, size_t request, const void *caller)
@@ -305,13 +300,19 @@ static void *route_move(const char *call, void *address, size_t kept, void *targ
     return target;
 }
 
+/* Allocates a slot that has room for `wanted` bytes, of which the program has requested the first ones. */
+static void *route_alloc_roomy(size_t wanted, size_t request, const void *caller)
+{
+    void *slot = pool_alloc(route_offset(wanted), request, NULL);
+    return slot != NULL ? slot : pool_alloc_slow(route_bucket(wanted), request, NULL, caller);
+}
+
 /* Allocates a slot for a block that is expected to grow on: GROWTH_FACTOR times as large, or of the largest bucket. */
 static void *route_alloc_grown(size_t request, const void *caller)
 {
     size_t largest = route.limit - 1;
     size_t wanted = request < largest / GROWTH_FACTOR ? request * GROWTH_FACTOR : largest;
-    void *slot = pool_alloc(route_offset(wanted), request, NULL);
-    return slot != NULL ? slot : pool_alloc_slow(route_bucket(wanted), request, NULL, caller);
+    return route_alloc_roomy(wanted, request, caller);
 }
 
 /* Moves the pages of the block in a slot, `kept` bytes, to a mapped block. Returns NULL if that cannot be done. */
@@ -329,7 +330,7 @@ static void *route_grow(const char *call, void *address, uint32_t value, size_t 
 {
     /* All usable bytes are kept, because the program may use what malloc_usable_size returns, and not only what it
      * requested. */
-    size_t kept = route_round(slot_meta_request(value));
+    size_t kept = slot_usable(slot_meta_request(value));
     void *target = kept >= MAPPED_LEAST ? route_grow_mapped(call, address, kept, request) : NULL;
     if (target != NULL) {
         return target;
@@ -348,10 +349,43 @@ static void *route_grow(const char *call, void *address, uint32_t value, size_t 
     return route_move(call, address, kept, target, caller);
 }
 
+/* Sets the request of a slot whose block stays in place. */
+static void *route_stay(void *address, uint32_t number, size_t request, const void *caller)
+{
+    if (UNLIKELY(in_use_is_kept())) {
+        route_note(address, address, caller);
+    }
+    region_set_request_word(number, (region_request_word(number) & ~SLOT_REQUEST_MASK) | (uint32_t)request);
+    return address;
+}
+
+/*
+ * Resizes a slot in which the program keeps bookkeeping (slack.h). The slot is never left for a smaller one. A block
+ * that moves goes to a slot with room for the slack as well, and the slack moves along; without such a slot, only the
+ * block moves.
+ */
+static COLD void *route_resize_slack(const char *call, void *address, size_t request, const void *caller)
+{
+    uint32_t number = pool_number(call, address);
+    if (slack_leaves_room(number, request)) {
+        return route_stay(address, number, request, caller);
+    }
+    size_t wanted = route_is_pooled(request) ? slot_usable(request) + slack_of(number) : 0;
+    void *target = route_is_pooled(wanted) ? route_alloc_roomy(wanted, request, caller) : NULL;
+    target = target != NULL ? target : route_alloc(request, caller);
+    if (target != NULL && region_owns(target)) {
+        slack_move(number, region_number(target));
+    }
+    return route_move(call, address, slot_usable(region_request(number)), target, caller);
+}
+
 static void *route_resize_slot(const char *call, void *address, size_t request, const void *caller)
 {
     uint32_t number = pool_number(call, address);
     uint32_t value = region_request_word(number);
+    if (UNLIKELY(slack_of(number) > 0)) {
+        return route_resize_slack(call, address, request, caller);
+    }
     size_t capacity = region.geometry[region_bucket(number)].capacity;
     if (request > capacity) {
         return route_grow(call, address, value, request, caller);
@@ -363,11 +397,7 @@ static void *route_resize_slot(const char *call, void *address, size_t request, 
     }
     /* The block stays in place, also if there was no memory for a smaller slot: a realloc to fewer bytes never
      * fails. */
-    if (UNLIKELY(in_use_is_kept())) {
-        route_note(address, address, caller);
-    }
-    region_set_request_word(number, (value & ~SLOT_REQUEST_MASK) | (uint32_t)request);
-    return address;
+    return route_stay(address, number, request, caller);
 }
 
 /* Resizes a block of mimalloc's. If the block grows into the sizes of the pools or of mapped blocks, it becomes a slot
@@ -393,7 +423,7 @@ static void *route_resize_mapped(const char *call, void *address, size_t held, s
     if (target != NULL) {
         return target;
     }
-    target = route_move(call, address, LESSER(route_round(held), request), route_alloc(request, caller), caller);
+    target = route_move(call, address, LESSER(slot_usable(held), request), route_alloc(request, caller), caller);
     return target != NULL || request > held ? target : mapped_resize(address, request);
 }
 
@@ -418,13 +448,13 @@ size_t route_usable_size(const char *call, const void *address)
 {
     if (!region_owns(address)) {
         size_t mapped = route_mapped_request(address);
-        return mapped > 0 ? route_round(mapped) : fallback_usable_size(address);
+        return mapped > 0 ? slot_usable(mapped) : fallback_usable_size(address);
     }
-    return route_round(region_request(pool_number(call, address)));
+    return slot_usable(region_request(pool_number(call, address)));
 }
 
 size_t route_good_size(size_t request)
 {
     bool elsewhere = route_is_pooled(request) || (route_is_mapped(request) && request <= PTRDIFF_MAX);
-    return elsewhere ? route_round(request) : fallback_good_size(request);
+    return elsewhere ? slot_usable(request) : fallback_good_size(request);
 }

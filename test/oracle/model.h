@@ -30,6 +30,7 @@ struct block {
     uint64_t serial;  /* the number from which the block's pattern was made */
     enum origin origin;
     const char *maker; /* the name of the call that made the block */
+    size_t slack;      /* bytes of bookkeeping at the end of the block's slot; only sockmalloc has them */
 };
 
 /* the most blocks that may be live at a time */

@@ -9,6 +9,7 @@
 
 #include "calls.h"
 #include "fault.h"
+#include "slack.h"
 
 enum {
     LITTLE = 4096, /* once a shelf holds SHELF_BYTES, each request for a block on it is smaller than this */
@@ -150,6 +151,7 @@ static void step_accept(const struct operation *operation, const struct call *ca
         fault_die("the copy of a string of %zu characters differs from it", call->request);
     }
     model_compare(block, new.address, kept);
+    slack_follow(block, &new);
     model_fill(&new, draw_bits(draw), draw_one_in(draw, 2));
     shelf->bytes += new.request - block->request;
     *block = new;
@@ -187,6 +189,7 @@ static void step_resize(const struct operation *operation, struct shelf *shelf, 
     struct call call = step_draw(operation, draw, shelf);
     int error = step_error(operation, &call);
     call.address = block->address;
+    slack_check(block);
     model_give(block);
     step_perform(operation, &call, error);
     bool ends = error == 0 && call.request == 0;
@@ -213,16 +216,19 @@ static void step_resize(const struct operation *operation, struct shelf *shelf, 
 static void step_give(const struct operation *operation, struct shelf *shelf, struct block *block)
 {
     struct call call = {.address = block->address, .old_request = block->request, .old_alignment = block->alignment};
+    slack_check(block);
     model_give(block);
     step_perform(operation, &call, 0);
     step_forget(shelf, block);
 }
 
-/* Checks a block, and then uses all bytes that malloc_usable_size grants. */
+/* Checks a block, and then uses all bytes that malloc_usable_size grants, and some behind them as slack. */
 static void step_look(struct block *block, struct draw *draw)
 {
     place.call = "malloc_usable_size";
     model_check(block);
+    slack_check(block);
+    slack_draw(block, draw);
     model_fill(block, draw_bits(draw), true);
 }
 
@@ -280,6 +286,7 @@ void step_check_all(const struct shelf *shelf)
     for (unsigned slot = 0; slot < STEP_SLOTS; slot++) {
         if (shelf->block[slot].address != NULL) {
             model_check(&shelf->block[slot]);
+            slack_check(&shelf->block[slot]);
         }
     }
 }

@@ -1,0 +1,42 @@
+/* Bookkeeping of the program in the bytes of a slot that its request does not use: sockmalloc_slack_alloc. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_SLACK_H
+#define SOCKMALLOC_SLACK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "memory/region.h"
+
+/*
+ * Slack is carved from the end of a slot downwards, so that realloc keeps as much room as possible for the block
+ * itself:
+ *
+ *     slot                                                                      slot + capacity
+ *     | what the program requested, rounded to 16 |  room  | last piece | ... | first piece |
+ *                                                          |<------------ slack ------------>|
+ *
+ * SLOT_SLACK in the state byte says that a live slot has slack; the request word of the slot's second page, which has
+ * no other use, then says how many bytes. A free costs nothing more: it leaves SLOT_SLACK set in a byte that says free,
+ * and the next allocation of the slot writes the whole byte. A slot of one page has no second word, and so no slack.
+ * Like the block itself, slack belongs to one thread at a time. The idea is from the text on pooling in 6.4 of
+ * doc/design/pools.md: a datagram's buffer keeps the records of its own delivery.
+ */
+
+/* Returns how many bytes of slack a live slot has, or 0. */
+static inline size_t slack_of(uint32_t number)
+{
+    return slot_meta_has_slack(region_meta(number)) ? slot_meta_request(region_request_word(number + 1)) : 0;
+}
+
+/* Returns true if a request of that size and the slot's slack find room in the slot beside each other. */
+bool slack_leaves_room(uint32_t number, size_t request);
+
+/*
+ * Copies the slack of one live slot to the end of another, where each byte has the same distance from the end of the
+ * slot. Does nothing if the target has no room for the slack beside its request; then the slack ends with its slot.
+ */
+void slack_move(uint32_t number, uint32_t target);
+
+#endif
