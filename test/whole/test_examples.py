@@ -1,0 +1,81 @@
+"""Runs the programs of doc/examples as their comments say, with the library and without it."""
+# SPDX-License-Identifier: BSD-2-Clause
+import os
+import re
+import socket
+import subprocess
+import unittest
+from pathlib import Path
+
+from support import settings
+
+# No example may be longer, because a reader shall be able to begin a program of his own from it.
+LINES_MAX = 150
+SOURCES = Path(__file__).resolve().parents[2] / "doc" / "examples"
+ANSWER_SECONDS = 60
+
+
+def example(name: str) -> str:
+    """Returns the path of a program that was built from doc/examples."""
+    path = Path(os.environ["SOCKMALLOC_BUILD"]) / "doc" / "examples" / name
+    if not os.access(path, os.X_OK):
+        raise settings.Missing(f"{path} is not there; build first")
+    return str(path)
+
+
+class Length(unittest.TestCase):
+    def test_each_is_short(self) -> None:
+        sources = sorted(SOURCES.glob("*.c"))
+        self.assertTrue(sources)
+        for source in sources:
+            self.assertLess(len(source.read_text().splitlines()), LINES_MAX, source.name)
+
+
+class Example(unittest.TestCase):
+    def start(self, *command: str, preloaded: bool = True) -> subprocess.Popen[str]:
+        variables = settings.environment({}, None if preloaded else [])
+        process = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process
+
+
+class Datagrams(Example):
+    """The client loses the first answer to each question, and acknowledges the second one."""
+
+    QUESTIONS = 20
+
+    def serve(self, preloaded: bool) -> tuple[int, int]:
+        """Returns how many records the server says lay in datagrams, and how many elsewhere."""
+        process = self.start(example("datagrams"), preloaded=preloaded)
+        assert process.stdout is not None
+        port = int(process.stdout.readline())
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.settimeout(ANSWER_SECONDS)
+            client.connect(("127.0.0.1", port))
+            seen: dict[bytes, int] = {}
+            questions = [number.to_bytes(4, "little") + bytes([number]) * 300 * number
+                         for number in range(self.QUESTIONS)]
+            for question in questions:
+                client.send(b"?" + question)
+            while len(seen) < self.QUESTIONS or min(seen.values()) < 2:
+                answer = client.recv(10000)
+                self.assertEqual(answer[:1], b"=")
+                self.assertIn(answer[1:], questions)
+                seen[answer[1:5]] = seen.get(answer[1:5], 0) + 1
+                if seen[answer[1:5]] > 1:
+                    client.send(b"!" + answer[1:5])
+        said = re.fullmatch(r"(\d+) records in datagrams, (\d+) elsewhere\n", process.communicate()[0])
+        assert said is not None
+        self.assertEqual(process.returncode, 0)
+        return int(said[1]), int(said[2])
+
+    def test_records_lie_in_the_datagrams(self) -> None:
+        self.assertEqual(self.serve(preloaded=True), (self.QUESTIONS, 0))
+
+    def test_it_serves_without_the_library(self) -> None:
+        self.assertEqual(self.serve(preloaded=False), (0, self.QUESTIONS))
+
+
+if __name__ == "__main__":
+    unittest.main()
