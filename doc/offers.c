@@ -11,11 +11,12 @@
 #include "config/option.h"
 
 /* For each subcommand: if it has the settings as options, and if it takes a process. */
-#define TAKES_run    true, false
-#define TAKES_check  true, true
-#define TAKES_stat   false, true
-#define TAKES_record false, true
-#define TAKES_top    false, true
+#define TAKES_run     true, false
+#define TAKES_check   true, true
+#define TAKES_stat    false, true
+#define TAKES_record  false, true
+#define TAKES_top     false, true
+#define TAKES_systemd false, false
 
 const struct command_offer command_offers[] = {
 #define COMMAND(name, arguments, help) {#name, arguments, help, TAKES_##name},

@@ -16,7 +16,8 @@
     ROW(stat, "PID", "prints the statistics of a live process, read from outside")                                     \
     ROW(record, "PID -o FILE\n--show FILE",                                                                            \
         "writes samples of the statistics of a live process to a file, or prints such a file")                         \
-    ROW(top, "[PID...]", "shows all processes that have loaded the library, live on the full screen")
+    ROW(top, "[PID...]", "shows all processes that have loaded the library, live on the full screen")                  \
+    ROW(systemd, "UNIT", "prints the file that puts the library in front of a unit of systemd, such as nginx.service")
 
 /* Columns of each row: subcommand, name of the option, its letter or 0, its argument or NULL, help. */
 #define COMMAND_OPTION_ROWS(ROW)                                                                                       \
@@ -32,7 +33,8 @@
         "number of samples; by default samples are taken until the process or the command ends")                       \
     ROW(record, "show", 'S', "FILE", "prints the samples of a file")                                                   \
     ROW(record, "json", 'j', NULL, "prints the samples as JSON, one object per line")                                  \
-    ROW(top, "interval", 'i', "SECONDS", "time between two updates; default 1")
+    ROW(top, "interval", 'i', "SECONDS", "time between two updates; default 1")                                        \
+    ROW(systemd, "library", 'L', "FILE", "uses this library instead of the installed one")
 
 /* Columns of each row: name of the exit code, the code, its meaning. */
 #define COMMAND_EXIT_ROWS(ROW)                                                                                         \

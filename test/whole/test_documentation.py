@@ -90,6 +90,14 @@ class Documentation(ServantCase):
 
 
 class Settings(unittest.TestCase):
+    def test_documents_name_only_settings(self) -> None:
+        said = command.run("run", "--help").stdout
+        known = {f"SOCKMALLOC_{option[2:].upper().replace('-', '_')}" for option in re.findall(r"--[a-z-]+", said)}
+        for path in (TOP / "README", *sorted((TOP / "doc").glob("*.md"))):
+            named = set(re.findall(r"SOCKMALLOC_[A-Z][A-Z_]*[A-Z]", path.read_text()))
+            self.assertTrue(named, path)
+            self.assertEqual(named - known, set(), path)
+
     def test_completions_offer_each(self) -> None:
         options = set(re.findall(r"--[a-z-]+", command.run("run", "--help").stdout)) - {"--usage", "--version", "--"}
         for name in ("sockmalloc", "_sockmalloc"):

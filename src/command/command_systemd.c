@@ -1,0 +1,122 @@
+/* sockmalloc systemd: prints the file that puts the library in front of a unit of systemd, and what of the unit's own
+ * settings matters then. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command/command.h"
+#include "command/error.h"
+
+/* Says what a setting of the unit means for the library. `word` must stand in the value, so that the row applies. */
+struct remark {
+    const char *setting;
+    const char *word;
+    const char *text;
+};
+
+static const struct remark remarks[] = {
+    {"SystemCallFilter", "",
+     "works: the library makes only system calls of @system-service. In statistics that the server\n"
+     "#   writes itself, resident bytes are then unknown; `sockmalloc stat` knows them."},
+    {"PrivateTmp", "",
+     "statistics that the server writes itself go to the unit's own /tmp. `sockmalloc stat` needs no file."},
+    {"ProtectHome", "", "the library must not lie below /home, /root or /run/user."},
+    {"RootDirectory", "", "the library, and libmimalloc, must lie inside that directory."},
+    {"RootImage", "", "the library, and libmimalloc, must lie inside that image."},
+    {"AppArmorProfile", "", "the profile must let the server map the library. `sockmalloc check` says if it did."},
+    {"SELinuxContext", "", "the policy must let the server map the library. `sockmalloc check` says if it did."},
+    {"MemoryMax", "", "the library gives free memory back early when that limit comes near."},
+    {"MemoryHigh", "", "the library gives free memory back early when that limit comes near."},
+    {"Environment",
+     "LD_PRELOAD=", "the unit preloads something already. Write both libraries, with a colon between them."},
+    {"UnsetEnvironment", "LD_PRELOAD", "the unit removes LD_PRELOAD, so the library would not be loaded."},
+    {"KillSignal", "USR1", "the server gets SIGUSR1 at its end. Add Environment=SOCKMALLOC_SIGNAL=off."},
+    {"ExecReload", "USR1",
+     "the server gets SIGUSR1, and writes statistics at each. Add Environment=SOCKMALLOC_SIGNAL=off."},
+};
+
+enum { REMARKS = sizeof remarks / sizeof *remarks, UNIT_SIZE = 256, LINE_SIZE = 4096 };
+
+struct systemd_wish {
+    const char *unit;
+    const char *library;
+};
+
+static const char *systemd_take(void *input, int key, const char *argument)
+{
+    struct systemd_wish *wish = input;
+    if (key == 'L') {
+        wish->library = argument;
+        return NULL;
+    }
+    if (wish->unit != NULL) {
+        return "more than one unit is given";
+    }
+    wish->unit = argument;
+    return NULL;
+}
+
+/* Returns true if the text has only characters that need no quotes in a unit file or in a shell. */
+static bool is_plain(const char *text)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:_.@/+-";
+    return text[0] != '\0' && text[0] != '-' && text[strspn(text, plain)] == '\0';
+}
+
+static void print_remarks(const char *line)
+{
+    for (size_t i = 0; i < REMARKS; i++) {
+        const struct remark *remark = &remarks[i];
+        size_t length = strlen(remark->setting);
+        bool is_set = strncmp(line, remark->setting, length) == 0 && line[length] == '=' && line[length + 1] != '\n';
+        if (is_set && strstr(line + length, remark->word) != NULL) {
+            printf("# %s: %s\n", remark->setting, remark->text);
+        }
+    }
+}
+
+/* Has systemctl print the unit with all its drop-in files, and prints the remarks. Returns false if it has no such
+ * unit, or if there is no systemctl. */
+static bool judge_unit(const char *unit)
+{
+    char command[UNIT_SIZE + 64];
+    char line[LINE_SIZE];
+    snprintf(command, sizeof command, "systemctl cat -- %s 2>/dev/null", unit);
+    FILE *lines = popen(command, "re");
+    if (lines == NULL) {
+        return false;
+    }
+    while (fgets(line, sizeof line, lines) != NULL) {
+        print_remarks(line);
+    }
+    return pclose(lines) == 0;
+}
+
+enum command_exit command_systemd(int count, char **arguments)
+{
+    struct systemd_wish wish = {.library = LIBRARY_PATH};
+    char unit[UNIT_SIZE];
+    command_parse(&(struct command_line){.name = "systemd", .take = systemd_take, .input = &wish}, count, arguments);
+    if (wish.unit == NULL) {
+        return error_report(EXIT_USAGE, "systemd: no unit is given");
+    }
+    if (!is_plain(wish.unit) || strchr(wish.unit, '/') != NULL || strlen(wish.unit) > UNIT_SIZE / 2) {
+        return error_report(EXIT_USAGE, "systemd: %s is not the name of a unit", wish.unit);
+    }
+    if (!is_plain(wish.library) || wish.library[0] != '/' || access(wish.library, R_OK) != 0) {
+        return error_report(EXIT_USAGE, "systemd: %s is no absolute path of a library that is there", wish.library);
+    }
+    snprintf(unit, sizeof unit, "%s%s", wish.unit, strchr(wish.unit, '.') != NULL ? "" : ".service");
+    printf("# Write these lines to /etc/systemd/system/%s.d/sockmalloc.conf, then run\n"
+           "#   systemctl daemon-reload && systemctl restart %s\n"
+           "# To leave, remove the file and run the same.\n",
+           unit, unit);
+    if (!judge_unit(unit)) {
+        printf("# The unit's own settings are not judged, because `systemctl cat %s` failed.\n", unit);
+    }
+    printf("[Service]\nEnvironment=LD_PRELOAD=%s\n", wish.library);
+    return fflush(stdout) == 0 ? EXIT_DONE : error_report(EXIT_UNWRITTEN, "the output could not be written");
+}
