@@ -110,6 +110,30 @@ void *cache_pop_cold(struct cache *cache, unsigned bucket);
 bool cache_push_cold(struct cache *cache, unsigned bucket, void *slot);
 
 /*
+ * A spare slot is one free slot of a large bucket that a thread keeps in its cache, in front of the bucket's stack.
+ * pool_spare decides which thread keeps one. The slot lies in a private magazine with room for one slot, so the fast
+ * paths of malloc and free use it. The bucket has no quota and no public magazine.
+ *
+ * cache_keep_spare puts such a magazine into the bin. It does nothing if the bin has one already, if the budget of
+ * SOCKMALLOC_CACHE has no room for a slot of the bucket, or if no magazine can be had. cache_drop_spare takes the
+ * magazine away, and its slot goes to the stack of free slots; the bin must have such a magazine (cache_has_spare).
+ * cache_drop_spares does that for each bucket of which the thread has made no request since the last call, or for each
+ * bucket if `all` is true.
+ *
+ * `cache` must be the calling thread's own. A signal handler that interrupts malloc or free must not call these
+ * functions, because malloc may just have loaded the slot.
+ */
+void cache_keep_spare(struct cache *cache, unsigned bucket);
+void cache_drop_spare(struct cache *cache, unsigned bucket);
+void cache_drop_spares(struct cache *cache, bool all);
+
+/* Returns true if the cache may keep a spare slot of the bucket: the bucket has a private magazine, but no quota. */
+static inline bool cache_has_spare(const struct cache *cache, unsigned bucket)
+{
+    return cache->bin[bucket].floor != NULL && cache_quota(cache, bucket) == 0;
+}
+
+/*
  * Refills the empty private magazine and pops a slot from it. The slots come from the thread's public magazine. If that
  * is empty, a miss is counted, and the slots come from another thread's public magazine or from the depot. Returns NULL
  * if none of these has a slot. `cache` must be the calling thread's own, with a quota for the bucket.

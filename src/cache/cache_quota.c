@@ -61,6 +61,9 @@ static void cache_shrink(struct cache *cache, unsigned bucket, uint32_t quota)
 bool cache_set_quota(struct cache *cache, unsigned bucket, uint32_t quota)
 {
     uint32_t had = cache_quota(cache, bucket);
+    if (cache_has_spare(cache, bucket)) {
+        cache_drop_spare(cache, bucket);
+    }
     if (quota <= had) {
         cache_shrink(cache, bucket, quota);
         budget_return(cache_charge(bucket, had - quota));

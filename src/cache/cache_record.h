@@ -30,7 +30,8 @@
  * slot and no place is cold. cache_mark_cold moves floor and ceiling to the top. Each malloc of a cold slot then lowers
  * the floor by one place, and each free to a cold place raises the ceiling by one. cache_force_slow moves the floor
  * alone. Without a magazine all three pointers are NULL, which looks empty to malloc and full to free. So threads
- * without a cache and the buckets of the large pool reach the slow path without an additional test.
+ * without a cache and the buckets of the large pool reach the slow path without an additional test. A large bucket of
+ * which the thread keeps a spare slot (cache_keep_spare) has a private magazine with room for one slot.
  *
  * The fast paths touch this cache line of the cache and no other. Only the owner thread and its signal handlers write
  * to it, with the one exception of `public_magazine`.
@@ -66,7 +67,9 @@ struct cache_tally {
     uint16_t want; /* misses and swaps since training last acted on them, weighed by CACHE_MISS and CACHE_SWAP */
     _Atomic uint32_t fresh;      /* number of the next slot of the run that was carved for this thread */
     _Atomic uint32_t fresh_left; /* slots that are left of the run that was carved for this thread */
-    _Atomic uint32_t watched;    /* `requests` of the bin at the time when cache_collect_idle last checked the bucket */
+    /* `requests` of the bin at the time when cache_collect_idle last checked the public magazine of the bucket; of a
+     * large bucket, when cache_drop_spares last checked the spare slot */
+    _Atomic uint32_t watched;
     /* the fewest slots that ticks have found in the private magazine since training_rest last lowered quotas */
     uint16_t least;
     /* number of the thread's frees, modulo 65536, that pool_sample has taken into account for the histogram */

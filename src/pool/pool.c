@@ -61,7 +61,8 @@ static const struct pool_operations *const kinds[KIND_COUNT] = {
     [KIND_CPU] = &pool_cpu,       [KIND_AUTO] = &pool_auto,
 };
 
-/* Returns the first bucket of the large pool, whose slots lie on lock-free stacks and in no magazine. */
+/* Returns the first bucket of the large pool, whose slots lie on lock-free stacks and, but for spare slots
+ * (pool_spare.h), in no magazine. */
 static unsigned pool_find_first_large(enum kind kind)
 {
     switch (kind) {

@@ -46,7 +46,8 @@ INTERNAL void pool_die(const char *call, const void *address) __attribute__((nor
  * An allocation, step by step:
  *
  *  1. route_alloc (route.h)            sizes outside the pools go to mimalloc; a table gives the bucket
- *  2. pool_alloc (below)               pops the private magazine of the thread's cache, writes metadata, counts: done
+ *  2. pool_alloc (below)               pops the private magazine of the thread's cache, writes metadata, counts: done.
+ *                                      A large bucket has such a magazine for a spare slot alone (pool_spare.h)
  *  3. pool_alloc_large (below)         a large bucket: pops the stack of free slots, while nothing else is due
  *  4. pool_alloc_slow (pool.c)         in the child of a fork, finds the free slots first; then, by the kind of pool:
  *  5. thread_alloc (pool_thread.c)     cold slots, one step of purging, then from here on the first place with a slot:

@@ -13,6 +13,7 @@
 #include "pool/pool_purge.h"
 #include "pool/pool_return.h"
 #include "pool/pool_sample.h"
+#include "pool/pool_spare.h"
 #include "pool/pool_state.h"
 #include "pool/pressure.h"
 
@@ -76,10 +77,13 @@ static bool pool_tick_is_hastened(struct cache *cache, unsigned bucket)
     return hastened;
 }
 
+/* A thread is busy with a large bucket if the bucket's frees run a second tick within one step of the clock. */
 static void pool_tick_later(struct cache *cache, unsigned bucket)
 {
     if (pool_tick_is_hastened(cache, bucket)) {
         cache_hasten(cache);
+    } else {
+        pool_keep_spare(cache, bucket);
     }
     uint32_t twice = 2 * cache->state.interval;
     cache->state.interval = LESSER(twice, INTERVAL_MAX);
@@ -107,6 +111,7 @@ static void pool_tick_at(struct cache *cache, uint64_t now)
     /* while memory is nearly used up, every tick of a free purges, even if another thread has purged at this step of
      * the clock, so allocations need not purge too */
     cache_set_more(cache, more && !pressure_is_high());
+    pool_review_spares(cache);
     if (cache->state.more) {
         cache_force_slow(cache);
     }

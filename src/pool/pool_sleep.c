@@ -49,11 +49,21 @@ static bool pool_sleep_has_free(void)
     return false;
 }
 
+/* Returns true if the thread may have magazines of the bucket: the bucket is not large, or the thread keeps a spare
+ * slot of it. */
+static bool pool_sleep_looks(const struct cache *cache, unsigned bucket)
+{
+    return !pool_is_large(bucket) || cache_has_spare(cache, bucket);
+}
+
 /* Returns true if the thread's magazines hold a slot. */
 static bool pool_sleep_holds(const struct cache *cache)
 {
-    for (unsigned bucket = 0; bucket < region.buckets && !pool_is_large(bucket); bucket++) {
+    for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
         const struct cache_bin *bin = &cache->bin[bucket];
+        if (!pool_sleep_looks(cache, bucket)) {
+            continue;
+        }
         const struct magazine *magazine = cache_private(bin);
         if ((magazine != NULL && atomic_load_explicit(&bin->top, memory_order_relaxed) > magazine->slot) ||
             atomic_load_explicit(&bin->public_magazine, memory_order_relaxed) != NULL) {
@@ -66,8 +76,10 @@ static bool pool_sleep_holds(const struct cache *cache)
 static uint32_t pool_sleep_uses(const struct cache *cache)
 {
     uint64_t uses = 0;
-    for (unsigned bucket = 0; bucket < region.buckets && !pool_is_large(bucket); bucket++) {
-        uses += counter_read(&cache->bin[bucket].requests) + cache_returned(cache, bucket);
+    for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
+        if (pool_sleep_looks(cache, bucket)) {
+            uses += counter_read(&cache->bin[bucket].requests) + cache_returned(cache, bucket);
+        }
     }
     return (uint32_t)uses;
 }
@@ -181,7 +193,7 @@ static void pool_sleep_step_own(struct cache *cache)
 {
     unsigned bucket = idle.next / MAGAZINES_A_BIN;
     bool more = false;
-    if (bucket < region.buckets && !pool_is_large(bucket)) {
+    if (bucket < region.buckets && pool_sleep_looks(cache, bucket)) {
         struct cache_bin *bin = &cache->bin[bucket];
         more = idle.next % MAGAZINES_A_BIN == 0 ? pool_sleep_purge_private(bin, bucket)
                                                 : pool_sleep_purge_public(cache, bin, bucket);

@@ -34,7 +34,8 @@ struct pool {
 
 extern INTERNAL struct pool pools[BUCKET_LIMIT];
 
-/* The first bucket of the large pool, which has no magazines. The variable is written at start-up only. */
+/* The first bucket of the large pool, which has magazines for spare slots alone (pool_spare.h). The variable is written
+ * at start-up only. */
 extern INTERNAL unsigned pool_first_large;
 
 /*

@@ -1,5 +1,5 @@
-/* Wraps calls that a program makes while it holds no lock of libc. In these calls, the child of a fork starts its
- * background thread. */
+/* Wraps the calls that make a thread, in which a program holds no lock of libc. In these calls, the child of a fork
+ * starts its background thread, and the thread that was alone gives up what only a single thread may keep. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dlfcn.h>
 #include <errno.h>
@@ -11,6 +11,7 @@
 #include "base/attributes.h"
 #include "pool/background.h"
 #include "pool/pool.h"
+#include "pool/pool_spare.h"
 
 /*
  * The child of a fork has no background thread. The thread cannot be started in malloc, free or a fork handler,
@@ -34,12 +35,14 @@ static void *find_next(_Atomic(void *) *known, const char *name)
 
 /*
  * Does the work that the child of a fork has put off: finds the free slots, and starts the background thread if it is
- * needed. At this point the thread neither allocates nor frees a slot, so each of its slots is accounted for.
+ * needed. Then drops the spare slots of the thread, which may soon sleep where no wrapper purges them. At this point
+ * the thread neither allocates nor frees a slot, so each of its slots is accounted for.
  */
 static void before_waiting(void)
 {
     pool_recover_due();
     background_offer();
+    pool_drop_spares();
 }
 
 EXPORTED int pthread_create(pthread_t *restrict thread, const pthread_attr_t *restrict attributes, void *(*run)(void *),

@@ -1,5 +1,8 @@
 /* These cases test how much free memory stays with the process under the settings that limit it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <malloc.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,5 +64,52 @@ CASE(large_pool_keeps_its_part)
     CHECK_EQUAL(pools_bucket_figure(0, "cached") + pools_bucket_figure(0, "depot") + pools_bucket_figure(0, "purged"),
                 pools_bucket_figure(0, "carved"));
     CHECK_EQUAL(pools_bucket_figure(0, "resident_free"), 200 * pools_size(0));
+    pools_check_ledger();
+}
+
+/* Allocates and frees one large block again and again, until the process's only thread keeps its slot as a spare. */
+static void get_spare(void)
+{
+    enum { PAIRS = 1000 };
+    do {
+        for (unsigned i = 0; i < PAIRS; i++) {
+            free(memset(check_hide(malloc(pools_size(LARGE))), 1, 1));
+        }
+    } while (pools_bucket_figure(LARGE, "cached") == 0);
+    CHECK_EQUAL(pools_bucket_figure(LARGE, "cached"), 1);
+    CHECK(pools_bucket_figure(LARGE, "resident_free") > 0);
+}
+
+static void *look_for_spare(void *unused)
+{
+    CHECK_EQUAL(pools_bucket_figure(LARGE, "cached"), 0);
+    return unused;
+}
+
+/* A thread that is not alone may sleep where its spare slot could not be given back. */
+CASE(spare_goes_before_a_thread_is_made)
+{
+    pthread_t thread;
+    get_spare();
+    CHECK_EQUAL(pthread_create(&thread, NULL, look_for_spare, NULL), 0);
+    CHECK_EQUAL(pthread_join(thread, NULL), 0);
+    pools_check_ledger();
+}
+
+CASE(spare_loses_its_pages_while_the_thread_waits)
+{
+    get_spare();
+    while (pools_bucket_figure(LARGE, "resident_free") > 0) {
+        poll(NULL, 0, 2000);
+    }
+    pools_check_ledger();
+}
+
+CASE(spare_is_trimmed)
+{
+    get_spare();
+    malloc_trim(0);
+    CHECK_EQUAL(pools_bucket_figure(LARGE, "cached"), 0);
+    CHECK_EQUAL(pools_bucket_figure(LARGE, "resident_free"), 0);
     pools_check_ledger();
 }

@@ -11,4 +11,16 @@ AT_ONCE = [
 ]
 LARGE_PART = [Run(variables={"SOCKMALLOC_LARGE_RETAIN": "8m", "SOCKMALLOC_DECAY_MS": "never"})]
 
-load_tests = cases.loader({"retain": {"nothing_free_stays": AT_ONCE, "large_pool_keeps_its_part": LARGE_PART}})
+SOON = [Run(variables={"SOCKMALLOC_DECAY_MS": "50"})]
+
+load_tests = cases.loader(
+    {
+        "retain": {
+            "nothing_free_stays": AT_ONCE,
+            "large_pool_keeps_its_part": LARGE_PART,
+            "spare_goes_before_a_thread_is_made": [Run()],
+            "spare_loses_its_pages_while_the_thread_waits": SOON,
+            "spare_is_trimmed": [Run()],
+        }
+    }
+)

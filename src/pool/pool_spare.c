@@ -1,0 +1,38 @@
+/* Decides which thread keeps a spare slot: one free slot of a large bucket, in front of the bucket's stack. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "pool/pool_spare.h"
+
+#include "os/os_process.h"
+#include "os/sandbox.h"
+#include "pool/pool_kind.h"
+
+/*
+ * Returns true if the calling thread may keep spare slots. The short path of the large pool must be open
+ * (cache_set_usual), so no limit counts free slots, no background thread waits, no pages are due to be purged, and
+ * memory is not tight. Behind a filter of the process's own, pool_sleep does not purge what lies in a cache. The kind
+ * `lockfree` promises that no slot belongs to a thread.
+ */
+static bool pool_allows_spares(const struct cache *cache)
+{
+    return cache->state.usual != BUCKET_LIMIT && pool_kind() != KIND_LOCKFREE && !os_has_threads() &&
+           sandbox_allows(SANDBOX_RARE);
+}
+
+void pool_keep_spare(struct cache *cache, unsigned bucket)
+{
+    if (bucket >= cache->state.usual && pool_allows_spares(cache)) {
+        cache_keep_spare(cache, bucket);
+    }
+}
+
+void pool_review_spares(struct cache *cache)
+{
+    cache_drop_spares(cache, !pool_allows_spares(cache));
+}
+
+void pool_drop_spares(void)
+{
+    if (cache_is_own(cache_mine)) {
+        cache_drop_spares(cache_mine, true);
+    }
+}

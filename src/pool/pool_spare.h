@@ -1,0 +1,34 @@
+/* Decides which thread keeps a spare slot: one free slot of a large bucket, in front of the bucket's stack. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_POOL_SPARE_H
+#define SOCKMALLOC_POOL_SPARE_H
+
+#include "cache/cache.h"
+
+/*
+ * A pair of malloc and free that the stack of a large bucket serves makes two compare-and-swaps. A spare slot in the
+ * thread's cache (cache_keep_spare) makes such a pair as cheap as that of a small bucket.
+ *
+ * Only the thread itself can take its spare slot back, because the fast paths use the slot without a locked
+ * instruction. A thread that sleeps in a call that is not wrapped would keep the slot, and its memory, for as long as
+ * it sleeps. So only the single thread of a process keeps spare slots: while that thread sleeps, nothing else of the
+ * process could give memory back either. pool_sleep purges the slot while the thread waits for events.
+ *
+ * All functions work on the calling thread's own cache. They may not interrupt malloc or free.
+ */
+
+/* Lets the thread keep a spare slot of a large bucket that it is busy with, where that is allowed. `cache` is the
+ * calling thread's own. */
+void pool_keep_spare(struct cache *cache, unsigned bucket);
+
+/*
+ * Drops the spare slots that the thread has not used since the last call: they go to the stacks, where their time to be
+ * purged begins. Drops all of them if spare slots are no longer allowed. Each tick for which the clock has gone on
+ * calls this function. `cache` is the calling thread's own.
+ */
+void pool_review_spares(struct cache *cache);
+
+/* Drops all spare slots of the calling thread. It is called before the process gets a second thread. */
+void pool_drop_spares(void);
+
+#endif
