@@ -144,6 +144,157 @@ void *sockmalloc_slack(const void *buffer, size_t *size);
 /* Gives back all slack of the buffer, so that realloc may use the room again. The buffer itself stays. */
 void sockmalloc_slack_free(void *buffer);
 
+/*
+ * Message pages
+ * -------------
+ *
+ * Messages of any size are allocated one behind the other in a page, and the page is recycled as a whole when none of
+ * its messages is live. Each thread fills a page of its own, and any thread may free any message. Each message has
+ * eight bytes in front of it, where free finds its size. libsockmalloc-buffers.so has this group too.
+ * sockmalloc_message(3) describes it with an example. Source: text 001 of doc/design/pools.md.
+ */
+struct sockmalloc_message;
+
+/* How pages are made. A program begins with SOCKMALLOC_MESSAGE_OPTIONS, and changes the members that it cares for. */
+struct sockmalloc_message_options {
+    size_t size;      /* sizeof(struct sockmalloc_message_options) */
+    size_t page;      /* bytes of a page: a power of two from 4 KiB to 4 MiB */
+    size_t limit;     /* bytes of all pages together; addresses for them are reserved, memory is not */
+    size_t alignment; /* messages begin at a multiple of this many bytes: 16 or 64 */
+    size_t keep;      /* bytes of empty pages that keep their memory; SIZE_MAX keeps all, 0 returns each page at once */
+    unsigned types;   /* how many types of messages have statistics: 0 to 256; with 0 there is one type, uncounted */
+};
+#define SOCKMALLOC_MESSAGE_OPTIONS                                                                                     \
+    {                                                                                                                  \
+        sizeof(struct sockmalloc_message_options), 65536, 1073741824, 16, SIZE_MAX, 1                                  \
+    }
+
+/*
+ * Opens an object of message pages; NULL stands for the default options. Returns NULL with errno EINVAL if an option is
+ * out of its range or `size` is larger than the library knows, ENOMEM if the kernel refuses the addresses, EMFILE if 31
+ * objects are open, or EBUSY if a signal handler has interrupted its thread in opening or closing one. Takes a lock and
+ * may allocate, so it must not be called in a signal handler.
+ */
+struct sockmalloc_message *sockmalloc_message_open(const struct sockmalloc_message_options *options);
+
+/*
+ * Closes an object whose messages are all freed, and unmaps its pages. No other thread may be inside a function for
+ * this object, or call one afterwards. Returns 0. Returns -1 with errno EBUSY, and changes nothing, if a message is
+ * live, or EINVAL for an object that is closed already. Must not be called in a signal handler.
+ */
+int sockmalloc_message_close(struct sockmalloc_message *messages);
+
+/*
+ * Allocates a message of `size` bytes, which may be 0. `type` is less than the number of types, or 0. The content is
+ * undefined. Returns NULL with errno EINVAL if the type is out of its range or the message does not fit into a page: it
+ * may have the page's size less two alignments. Returns NULL with errno ENOMEM if all pages up to the limit are in use.
+ *
+ * May be called in a signal handler. A handler that has interrupted its thread in a function of this group gets a page
+ * for its message alone, and the message is not counted. A thread's first call of this group may allocate memory
+ * (pthread_setspecific), if the process has more than 32 keys for thread-specific data; then it must not be made in a
+ * handler. A handler must not leave by a jump. If a thread ends in the middle of a call, a page may be lost.
+ */
+void *sockmalloc_message_alloc(struct sockmalloc_message *messages, size_t size, unsigned type);
+
+/*
+ * Allocates up to `count` messages of one size, and stores them in `allocated`: for a call such as recvmmsg(2). Returns
+ * how many there are. If there are fewer than `count`, errno is set as by sockmalloc_message_alloc. One call for 32
+ * messages takes a fraction of the time of 32 calls.
+ */
+size_t sockmalloc_message_alloc_many(struct sockmalloc_message *messages, size_t size, unsigned type, size_t count,
+                                     void **allocated);
+
+/*
+ * Frees a message of this object, or does nothing for NULL. Any thread may free any message, also in a signal handler.
+ * errno is kept. A message that was freed already, and an address at which no message of this object begins, end the
+ * process by abort() after one line, unless a new message begins there. Not detected: two threads that free a message
+ * at the same moment, and bytes in front of an interior address that were made to look like a header.
+ *
+ * A thread that frees in several pages counts in one of them at a time. So each thread may keep one page from being
+ * recycled whose last messages it has freed, until it frees in another page, allocates from a new page, calls
+ * sockmalloc_message_flush or ends. It keeps none if it frees all messages of a page.
+ */
+void sockmalloc_message_free(struct sockmalloc_message *messages, void *message);
+
+/* Frees `count` messages, as sockmalloc_message_free frees each of them. */
+void sockmalloc_message_free_many(struct sockmalloc_message *messages, size_t count, void *const *freed);
+
+/* Returns the size that a live message was allocated with. The process ends as in sockmalloc_message_free if `message`
+ * is no live message. May be called in a signal handler. */
+size_t sockmalloc_message_size(const struct sockmalloc_message *messages, const void *message);
+
+/*
+ * Gives up the pages that the calling thread fills and frees in, as the end of the thread does. A thread calls it
+ * before it rests for long. May be called in a signal handler; it does nothing if the thread was interrupted in this
+ * group.
+ */
+void sockmalloc_message_flush(struct sockmalloc_message *messages);
+
+/*
+ * Gives the memory of empty pages back to the kernel until at most `keep` bytes of empty pages have memory. Returns how
+ * many bytes of pages went back: 0 with errno EINVAL if the object is closed. Takes as long as the kernel needs.
+ */
+size_t sockmalloc_message_trim(struct sockmalloc_message *messages, size_t keep);
+
+/* Bytes of messages contain the headers and what alignment adds. */
+struct sockmalloc_message_figures {
+    uint64_t page_size;          /* bytes */
+    uint64_t largest;            /* bytes of the largest message */
+    uint64_t pages;              /* pages that were ever used: as many as the highest load needed */
+    uint64_t pages_used;         /* pages that hold messages or that a thread fills */
+    uint64_t bytes_held;         /* bytes of live messages */
+    uint64_t straggler_pages;    /* pages that nobody fills, held by a few bytes of messages */
+    uint64_t straggler_messages; /* messages that hold these pages */
+    uint64_t straggler_bytes;    /* bytes of these messages */
+};
+
+/*
+ * Stores figures of an object. A page counts as one of stragglers if at most `most` bytes of messages hold it. Returns
+ * 0, or -1 with errno EINVAL if the object is closed. Reads the record of each page, and the headers of the stragglers.
+ * While other threads allocate and free, the figures are close and not exact. May be called in a signal handler.
+ */
+int sockmalloc_message_figures(struct sockmalloc_message *messages, size_t most,
+                               struct sockmalloc_message_figures *figures);
+
+/* Is called with `context` and a message, its size and its type. Returns 0 if the next message shall be shown. */
+typedef int sockmalloc_message_hook(void *context, void *message, size_t size, unsigned type);
+
+/*
+ * Calls the hook for each live message in the pages that nobody fills and at most `most` bytes of messages hold.
+ * Returns how many messages it was called for: 0 with errno EINVAL if the object is closed. The hook may copy a message
+ * to elsewhere, tell the program so, and free it; then the page is recycled. The hook may call any function for this
+ * object but sockmalloc_message_close. Another thread must not free a message while the hook uses it.
+ */
+size_t sockmalloc_message_stragglers(struct sockmalloc_message *messages, size_t most, sockmalloc_message_hook *hook,
+                                     void *context);
+
+#define SOCKMALLOC_MESSAGE_STEPS 160
+
+/* The sizes of all messages of a type that were ever allocated. step[i] counts those that are larger than
+ * sockmalloc_message_step_end(i - 1) and at most sockmalloc_message_step_end(i) bytes: eight steps for each doubling.
+ */
+struct sockmalloc_message_statistics {
+    uint64_t count;
+    uint64_t bytes;
+    uint64_t step[SOCKMALLOC_MESSAGE_STEPS];
+};
+
+/* Stores the statistics of a type. Returns 0, or -1 with errno EINVAL if the object is closed or the type not counted.
+ * May be called in a signal handler. */
+int sockmalloc_message_statistics(const struct sockmalloc_message *messages, unsigned type,
+                                  struct sockmalloc_message_statistics *statistics);
+
+/* Returns the largest size in bytes that a step of the histogram counts. The last step also counts all larger sizes. */
+size_t sockmalloc_message_step_end(unsigned step);
+
+/*
+ * Proposes the size of a page for messages of a type, from its statistics: the smallest that has room for 16 messages
+ * of the 99th percentile, so that about a 32nd of a page is left unused at its end, and for the largest message so far.
+ * Returns the size in bytes, 4 KiB if there was no message yet, or 0 with errno EINVAL if the object is closed or the
+ * type not counted. The object keeps its size; the proposal is for the next one.
+ */
+size_t sockmalloc_message_reserve(const struct sockmalloc_message *messages, unsigned type);
+
 #ifdef __cplusplus
 }
 #endif

@@ -45,6 +45,11 @@
         "The address lies inside a slot, and malloc did not return it.")                                               \
     ROW(STRAY, "%s(%p): a stray address: no allocator has returned it",                                                \
         "The address lies in the program, a library or a stack, or below 64 KiB, or is no multiple of 8.")             \
+    ROW(MESSAGE_FREED, "%s(%p): freed already: a message in a page of messages",                                       \
+        "The program freed a message of sockmalloc_message_alloc a second time, or asked for its size.")               \
+    ROW(NO_MESSAGE, "%s(%p): no message of this object begins there",                                                  \
+        "The program freed an address that sockmalloc_message_alloc did not return for this object, or overwrote the " \
+        "eight bytes in front of a message.")                                                                          \
     ROW(NO_START, "libc has no __libc_start_main, so that main cannot be run",                                         \
         "The C library starts programs in another way than glibc and musl do.")                                        \
     ROW(NO_CALL, "libc has no function %s, which the program called",                                                  \

@@ -1,0 +1,349 @@
+/* Allocates and frees messages: the fast paths, and what they do when a page is full or another page is freed in. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <sockmalloc.h>
+
+#include "base/attributes.h"
+#include "buffers/buffer_memory.h"
+#include "buffers/message_page.h"
+#include "buffers/message_thread.h"
+#include "config/message.h"
+
+/*
+ * An allocation costs no atomic operation: `next` of the thread's cache moves behind the message. When the page is
+ * full, the thread takes another one (message_refill). A free of a message in that page counts its bytes in the cache,
+ * or moves `next` back if the message was the last one. A free elsewhere counts in the cache too, as long as the
+ * messages lie in one page; the first one in another page makes one atomic subtraction (message_free_elsewhere).
+ */
+
+static COLD void *message_fail(int error)
+{
+    errno = error;
+    return NULL;
+}
+
+/* Maps the statistics of a thread's types. Without memory for them, nothing is counted. */
+static void message_begin_statistics(const struct sockmalloc_message *messages, struct message_cache *cache)
+{
+    if (message_statistics_of(cache) == NULL && messages->counted > 0) {
+        char *statistics = buffer_map(messages->counted * sizeof(struct size_statistics), 0);
+        atomic_store_explicit(&cache->statistics, (struct size_statistics *)(void *)statistics, memory_order_release);
+    }
+}
+
+/*
+ * Makes the page empty again that the thread fills, if all its messages are freed. Returns false if there are others,
+ * or no page. Acquire: other threads have read and written the messages that they have freed.
+ */
+static bool message_rewind(struct sockmalloc_message *messages, struct message_cache *cache)
+{
+    uintptr_t start = message_filled_start(cache);
+    if (start == MESSAGE_NOWHERE) {
+        return false;
+    }
+    uint32_t number = message_page_number(messages, (char *)start);
+    _Atomic int64_t *held = &messages->page[number].held;
+    if (atomic_load_explicit(held, memory_order_acquire) + message_cache_held(messages, cache) != 0) {
+        return false;
+    }
+    atomic_store_explicit(held, 0, memory_order_relaxed);
+    message_cache_fill(messages, cache, number);
+    return true;
+}
+
+/* Lets the thread fill an empty page in place of the one that it filled. Returns false if all pages are in use. */
+static bool message_next_page(struct sockmalloc_message *messages, struct message_cache *cache)
+{
+    message_cache_settle(messages, cache);
+    if (message_rewind(messages, cache)) {
+        return true;
+    }
+    message_cache_retire(messages, cache);
+    uint32_t number = message_page_take(messages);
+    if (number == MESSAGE_NO_PAGE) {
+        return false;
+    }
+    message_cache_fill(messages, cache, number);
+    return true;
+}
+
+FAST_PATH void message_count(struct message_cache *cache, size_t size, unsigned type, uint64_t times)
+{
+    struct size_statistics *statistics = message_statistics_of(cache);
+    if (statistics != NULL) {
+        size_statistics_add(&statistics[type], size, times);
+    }
+}
+
+/* Places a message at `next` of the cache, where it fits, and counts it as `times` messages. */
+FAST_PATH void *message_carve(const struct sockmalloc_message *messages, struct message_cache *cache, char *message,
+                              size_t size, unsigned type, uint64_t times)
+{
+    atomic_store_explicit(&cache->next, message + message_extent(messages, size), memory_order_relaxed);
+    message_begin(messages, message, size, type);
+    if (times > 0) {
+        message_count(cache, size, type, times);
+    }
+    return message;
+}
+
+/* Returns true if a message of this size does not fit behind `next`. `>=`, so that this is true for a thread without a
+ * page, and so that a message of no bytes begins before the end of its page. */
+FAST_PATH bool message_page_is_full(const struct message_cache *cache, const char *next, size_t size)
+{
+    return (uintptr_t)next + size >= (uintptr_t)cache->stop;
+}
+
+FAST_PATH char *message_next(const struct message_cache *cache)
+{
+    return atomic_load_explicit(&cache->next, memory_order_relaxed);
+}
+
+/* Allocates a message from another page than the one that is full. The cache is busy, and no longer is afterwards. */
+static OUT_OF_LINE void *message_refill(struct sockmalloc_message *messages, struct message_cache *cache, size_t size,
+                                        unsigned type)
+{
+    message_begin_statistics(messages, cache);
+    void *message = NULL;
+    if (message_next_page(messages, cache)) {
+        message = message_carve(messages, cache, message_next(cache), size, type, 1);
+    }
+    message_cache_leave(cache);
+    return message != NULL ? message : message_fail(ENOMEM);
+}
+
+/* Allocates a message that has a page to itself, without the thread's cache. */
+static void *message_alloc_alone(struct sockmalloc_message *messages, size_t size, unsigned type)
+{
+    uint32_t number = message_page_take(messages);
+    if (number == MESSAGE_NO_PAGE) {
+        return message_fail(ENOMEM);
+    }
+    char *message = message_page_start(messages, number) + messages->unit;
+    message_begin(messages, message, size, type);
+    message_page_hold(messages, number, (int64_t)message_extent(messages, size));
+    return message;
+}
+
+/* Begins the calling thread's record if it has none. Returns true if its cache may be used: not if a signal handler has
+ * interrupted its thread inside the cache. */
+static bool message_has_cache(const struct sockmalloc_message *messages)
+{
+    if (message_thread == &message_thread_none) {
+        message_thread_begin();
+    }
+    return !message_cache_is_busy(message_cache_of(messages));
+}
+
+static COLD void *message_alloc_slow(struct sockmalloc_message *messages, size_t size, unsigned type)
+{
+    if (messages == NULL || type >= messages->types || size > messages->largest) {
+        return message_fail(EINVAL);
+    }
+    if (!message_has_cache(messages)) {
+        return message_alloc_alone(messages, size, type);
+    }
+    return sockmalloc_message_alloc(messages, size, type);
+}
+
+EXPORTED void *sockmalloc_message_alloc(struct sockmalloc_message *messages, size_t size, unsigned type)
+{
+    if (UNLIKELY(messages == NULL || size > messages->largest || type >= messages->types)) {
+        return message_alloc_slow(messages, size, type);
+    }
+    struct message_cache *cache = message_cache_of(messages);
+    if (UNLIKELY(message_cache_is_busy(cache))) {
+        return message_alloc_slow(messages, size, type);
+    }
+    message_cache_enter(cache);
+    char *message = message_next(cache);
+    if (UNLIKELY(message_page_is_full(cache, message, size))) {
+        return message_refill(messages, cache, size, type);
+    }
+    message_carve(messages, cache, message, size, type, 1);
+    message_cache_leave(cache);
+    return message;
+}
+
+/* Allocates as many of `count` messages as fit into the page that the thread fills. Returns how many. */
+static size_t message_carve_many(const struct sockmalloc_message *messages, struct message_cache *cache, size_t size,
+                                 unsigned type, size_t count, void **allocated)
+{
+    size_t done = 0;
+    message_cache_enter(cache);
+    char *next = message_next(cache);
+    while (done < count && !message_page_is_full(cache, next, size)) {
+        allocated[done++] = message_carve(messages, cache, next, size, type, 0);
+        next = message_next(cache);
+    }
+    message_count(cache, size, type, done);
+    message_cache_leave(cache);
+    return done;
+}
+
+EXPORTED size_t sockmalloc_message_alloc_many(struct sockmalloc_message *messages, size_t size, unsigned type,
+                                              size_t count, void **allocated)
+{
+    size_t done = 0;
+    while (done < count) {
+        /* The first message of a page comes by the function that takes the page, and that knows of all errors. */
+        void *message = sockmalloc_message_alloc(messages, size, type);
+        if (message == NULL) {
+            break;
+        }
+        allocated[done++] = message;
+        struct message_cache *cache = message_cache_of(messages);
+        if (!message_cache_is_busy(cache)) {
+            done += message_carve_many(messages, cache, size, type, count - done, allocated + done);
+        }
+    }
+    return done;
+}
+
+/* Ends the process because `message` is no message that can be freed. */
+static COLD _Noreturn void message_die_misused(const struct sockmalloc_message *messages, const char *call,
+                                               char *message)
+{
+    if (message_is_freed(messages, message, atomic_load_explicit(message_header(message), memory_order_relaxed))) {
+        message_die(MESSAGE_MESSAGE_FREED, call, (void *)message);
+    }
+    message_die(MESSAGE_NO_MESSAGE, call, (void *)message);
+}
+
+/* Returns the header of a live message in the pages of the object, or ends the process. */
+FAST_PATH uint64_t message_live_header(const struct sockmalloc_message *messages, const char *call, char *message)
+{
+    uint64_t header = atomic_load_explicit(message_header(message), memory_order_relaxed);
+    if (UNLIKELY(!message_is_live(messages, message, header))) {
+        message_die_misused(messages, call, message);
+    }
+    return header;
+}
+
+/* Returns the number of the page in which `message` lies, or ends the process if that is no page of the object. */
+static uint32_t message_find_page(const struct sockmalloc_message *messages, const char *call, char *message)
+{
+    size_t offset = messages == NULL ? 0 : (size_t)(message - messages->start);
+    if (messages == NULL || messages->types == 0 || offset >= (size_t)messages->pages << messages->page_shift) {
+        message_die(MESSAGE_NO_MESSAGE, call, (void *)message);
+    }
+    return (uint32_t)(offset >> messages->page_shift);
+}
+
+/*
+ * Counts a free in the page that the thread frees in. If nothing else holds the page, the page is recycled at once. The
+ * load is relaxed, because the subtraction that follows orders the threads.
+ */
+FAST_PATH void message_free_pending(struct sockmalloc_message *messages, struct message_cache *cache, size_t extent)
+{
+    counter_add(&cache->pending, extent);
+    int64_t held = atomic_load_explicit(&cache->pending_page->held, memory_order_relaxed);
+    if (UNLIKELY(held == (int64_t)counter_read(&cache->pending))) {
+        message_cache_settle(messages, cache);
+    }
+}
+
+/* Counts a free in the page that the thread fills. If the message was the last one, the next one takes its place. */
+FAST_PATH void message_free_filled(struct message_cache *cache, char *message, size_t extent)
+{
+    if (message_next(cache) == message + extent) {
+        atomic_store_explicit(&cache->next, message, memory_order_relaxed);
+    } else {
+        counter_add(&cache->freed, extent);
+    }
+}
+
+/* Marks a message as freed, and returns its extent. Ends the process if it is no live message. */
+FAST_PATH size_t message_free_header(const struct sockmalloc_message *messages, char *message)
+{
+    uint64_t header = message_live_header(messages, "sockmalloc_message_free", message);
+    message_end(message, header);
+    return message_extent(messages, message_header_size(header));
+}
+
+/* Frees a message in a page that the thread neither fills nor frees in so far. That page becomes the one that the
+ * thread frees in. */
+static OUT_OF_LINE void message_free_elsewhere(struct sockmalloc_message *messages, struct message_cache *cache,
+                                               char *message)
+{
+    uint32_t number = message_find_page(messages, "sockmalloc_message_free", message);
+    size_t extent = message_free_header(messages, message);
+    message_cache_settle(messages, cache);
+    atomic_store_explicit(&cache->pending_start, (uintptr_t)message & messages->page_mask, memory_order_relaxed);
+    cache->pending_page = &messages->page[number];
+    message_free_pending(messages, cache, extent);
+}
+
+/* Frees a message, or does nothing for NULL. The cache is busy. */
+FAST_PATH void message_free_one(struct sockmalloc_message *messages, struct message_cache *cache, char *message)
+{
+    uintptr_t start = (uintptr_t)message & messages->page_mask;
+    if (start == message_filled_start(cache)) {
+        message_free_filled(cache, message, message_free_header(messages, message));
+    } else if (LIKELY(start == message_pending_start(cache))) {
+        message_free_pending(messages, cache, message_free_header(messages, message));
+    } else if (message != NULL) {
+        message_free_elsewhere(messages, cache, message);
+    }
+}
+
+/* Frees a message for a thread that has no cache, or has been interrupted in it. */
+static COLD void message_free_slow(struct sockmalloc_message *messages, char *message)
+{
+    if (message == NULL) {
+        return;
+    }
+    uint32_t number = message_find_page(messages, "sockmalloc_message_free", message);
+    if (message_has_cache(messages)) {
+        sockmalloc_message_free(messages, message);
+    } else {
+        message_page_hold(messages, number, -(int64_t)message_free_header(messages, message));
+    }
+}
+
+EXPORTED void sockmalloc_message_free(struct sockmalloc_message *messages, void *message)
+{
+    if (UNLIKELY(messages == NULL || message_cache_is_busy(message_cache_of(messages)))) {
+        message_free_slow(messages, message);
+        return;
+    }
+    struct message_cache *cache = message_cache_of(messages);
+    message_cache_enter(cache);
+    message_free_one(messages, cache, message);
+    message_cache_leave(cache);
+}
+
+EXPORTED void sockmalloc_message_free_many(struct sockmalloc_message *messages, size_t count, void *const *freed)
+{
+    size_t done = 0;
+    if (messages == NULL || message_cache_is_busy(message_cache_of(messages))) {
+        while (done < count) {
+            message_free_slow(messages, freed[done++]);
+        }
+        return;
+    }
+    struct message_cache *cache = message_cache_of(messages);
+    message_cache_enter(cache);
+    while (done < count) {
+        message_free_one(messages, cache, freed[done++]);
+    }
+    message_cache_leave(cache);
+}
+
+EXPORTED size_t sockmalloc_message_size(const struct sockmalloc_message *messages, const void *message)
+{
+    message_find_page(messages, "sockmalloc_message_size", (char *)message);
+    return message_header_size(message_live_header(messages, "sockmalloc_message_size", (char *)message));
+}
+
+EXPORTED void sockmalloc_message_flush(struct sockmalloc_message *messages)
+{
+    if (messages == NULL || messages->types == 0 || message_cache_is_busy(message_cache_of(messages))) {
+        return;
+    }
+    struct message_cache *cache = message_cache_of(messages);
+    message_cache_enter(cache);
+    message_cache_settle(messages, cache);
+    message_cache_retire(messages, cache);
+    message_cache_leave(cache);
+}

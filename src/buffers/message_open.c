@@ -1,0 +1,193 @@
+/* Opens and closes objects of message pages, and restores them in the child of a fork. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <pthread.h>
+#include <sockmalloc.h>
+#include <string.h>
+
+#include "base/bounds.h"
+#include "buffers/buffer_memory.h"
+#include "buffers/message_page.h"
+#include "buffers/message_thread.h"
+
+static const struct sockmalloc_message_options defaults = SOCKMALLOC_MESSAGE_OPTIONS;
+
+/* While a process forks, no other thread opens or closes an object, so that the child finds each object whole. */
+static _Thread_local bool fork_locked __attribute__((tls_model("initial-exec")));
+
+static void message_before_fork(void)
+{
+    fork_locked = lock_take(&message_lock);
+}
+
+static void message_after_fork(void)
+{
+    if (fork_locked) {
+        lock_release(&message_lock);
+    }
+}
+
+/* A signal handler may have forked while its thread changed the cache. The thread goes on with that in the child, and
+ * so the pages are left as they are: those that other threads of the parent filled are lost to the child. */
+static void message_restore(struct sockmalloc_message *messages)
+{
+    struct message_cache *cache = message_cache_of(messages);
+    uint32_t mine = MESSAGE_NO_PAGE;
+    if (message_thread != &message_thread_none) {
+        if (message_cache_is_busy(cache)) {
+            return;
+        }
+        message_cache_settle(messages, cache);
+        uintptr_t start = message_filled_start(cache);
+        mine = start == MESSAGE_NOWHERE ? MESSAGE_NO_PAGE : message_page_number(messages, (char *)start);
+    }
+    message_pages_after_fork(messages, mine);
+}
+
+static void message_after_fork_child(void)
+{
+    message_threads_after_fork();
+    for (unsigned object = 0; object < MESSAGE_OBJECTS; object++) {
+        if (message_objects[object].types != 0) {
+            message_restore(&message_objects[object]);
+        }
+    }
+    message_after_fork();
+}
+
+/* Prepares the process for its first object. Returns false if libc has no memory for that. */
+static bool message_prepare(void)
+{
+    static bool prepared;
+    if (!prepared) {
+        prepared = message_threads_open() &&
+                   pthread_atfork(message_before_fork, message_after_fork, message_after_fork_child) == 0;
+    }
+    return prepared;
+}
+
+static bool message_is_power(size_t number)
+{
+    return number != 0 && (number & (number - 1)) == 0;
+}
+
+static bool message_options_are_valid(const struct sockmalloc_message_options *options)
+{
+    return message_is_power(options->page) && options->page >= (size_t)1 << MESSAGE_PAGE_LEAST_SHIFT &&
+           options->page <= (size_t)1 << MESSAGE_PAGE_MOST_SHIFT &&
+           (options->alignment == 16 || options->alignment == CACHE_LINE) && options->limit >= options->page &&
+           options->limit / options->page < STACK_NUMBERS && options->types <= MESSAGE_TYPE_LIMIT;
+}
+
+/* Copies the options that the caller knows of, and takes the defaults for those that were added later. Returns false if
+ * the caller knows of more options than this library. */
+static bool message_read_options(struct sockmalloc_message_options *options,
+                                 const struct sockmalloc_message_options *given)
+{
+    *options = defaults;
+    if (given == NULL) {
+        return true;
+    }
+    if (given->size < sizeof given->size || given->size > sizeof *options) {
+        return false;
+    }
+    memcpy(options, given, given->size);
+    return message_options_are_valid(options);
+}
+
+/* Opens a closed object, which has this number. */
+static bool message_open_object(unsigned object, const struct sockmalloc_message_options *options)
+{
+    struct sockmalloc_message *messages = &message_objects[object];
+    if (!message_prepare() || !message_pages_open(messages, options)) {
+        return false;
+    }
+    messages->cache_offset = message_cache_offset(object);
+    messages->counted = options->types;
+    messages->types = GREATER(options->types, 1U);
+    return true;
+}
+
+/* Returns the number of a closed object, or MESSAGE_OBJECTS if all are open. */
+static unsigned message_find_closed(void)
+{
+    unsigned object = 0;
+    while (object < MESSAGE_OBJECTS && message_objects[object].types != 0) {
+        object++;
+    }
+    return object;
+}
+
+EXPORTED struct sockmalloc_message *sockmalloc_message_open(const struct sockmalloc_message_options *given)
+{
+    struct sockmalloc_message_options options;
+    if (!message_read_options(&options, given)) {
+        errno = EINVAL;
+        return NULL;
+    }
+    if (!lock_take(&message_lock)) {
+        errno = EBUSY;
+        return NULL;
+    }
+    unsigned object = message_find_closed();
+    int error = object == MESSAGE_OBJECTS ? EMFILE : message_open_object(object, &options) ? 0 : ENOMEM;
+    lock_release(&message_lock);
+    if (error != 0) {
+        errno = error;
+        return NULL;
+    }
+    return &message_objects[object];
+}
+
+/* Clears a thread's cache of an object that closes, and unmaps its statistics. */
+static void message_close_cache(const struct sockmalloc_message *messages, struct message_cache *cache)
+{
+    message_cache_clear(cache);
+    struct size_statistics *statistics = message_statistics_of(cache);
+    if (statistics != NULL) {
+        atomic_store_explicit(&cache->statistics, NULL, memory_order_relaxed);
+        buffer_unmap((char *)statistics, messages->counted * sizeof *statistics);
+    }
+}
+
+static void message_close_object(struct sockmalloc_message *messages)
+{
+    unsigned object = (unsigned)(messages - message_objects);
+    for (struct message_thread *thread = message_thread_after(NULL); thread != NULL;
+         thread = message_thread_after(thread)) {
+        message_close_cache(messages, &thread->cache[object]);
+    }
+    message_pages_close(messages);
+    messages->cache_offset = message_cache_offset(object); /* a late free then finds a cache that names no page */
+}
+
+EXPORTED int sockmalloc_message_close(struct sockmalloc_message *messages)
+{
+    if (messages == NULL || messages->types == 0) {
+        errno = EINVAL;
+        return -1;
+    }
+    if (!lock_take(&message_lock)) {
+        errno = EBUSY;
+        return -1;
+    }
+    bool unused = message_bytes_held(messages) == 0;
+    if (unused) {
+        message_close_object(messages);
+    }
+    lock_release(&message_lock);
+    if (!unused) {
+        errno = EBUSY;
+        return -1;
+    }
+    return 0;
+}
+
+EXPORTED size_t sockmalloc_message_trim(struct sockmalloc_message *messages, size_t keep)
+{
+    if (messages == NULL || messages->types == 0) {
+        errno = EINVAL;
+        return 0;
+    }
+    return message_pages_trim(messages, keep);
+}

@@ -1,0 +1,66 @@
+/* Counts sizes: how many, how many bytes, and a log-linear histogram with eight steps for each doubling of the size. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_SIZE_STATISTICS_H
+#define SOCKMALLOC_SIZE_STATISTICS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attributes.h"
+#include "base/bounds.h"
+#include "base/counter.h"
+
+/*
+ * The first nine sizes, from 0 to 8 bytes, share a step, and each size up to 16 has a step of its own. From there on
+ * eight steps make a doubling, so that a step's sizes differ by an eighth at most. The last step counts all sizes from
+ * its own up.
+ */
+enum { SIZE_DOUBLING_SHIFT = 3, SIZE_DOUBLING = 1 << SIZE_DOUBLING_SHIFT, SIZE_STEPS = 20 * SIZE_DOUBLING };
+
+/* Each counter is written by one thread and read by any. How many sizes there were is the sum of all steps. */
+struct size_statistics {
+    struct counter bytes;
+    struct counter step[SIZE_STEPS];
+};
+
+/* A sum of the statistics of several threads, as a copy. */
+struct size_figures {
+    uint64_t count;
+    uint64_t bytes;
+    uint64_t step[SIZE_STEPS];
+};
+
+/* Returns the step that counts `size`. The last step begins at 7.5 MiB. */
+static inline unsigned size_step(size_t size)
+{
+    size_t number = GREATER(size, (size_t)SIZE_DOUBLING);
+    unsigned doubling = 63 - SIZE_DOUBLING_SHIFT - (unsigned)__builtin_clzl(number);
+    unsigned step = doubling * SIZE_DOUBLING + (unsigned)(number >> doubling) - SIZE_DOUBLING;
+    return LESSER(step, SIZE_STEPS - 1U);
+}
+
+/* Returns the largest size in bytes that a step counts, but for the last step, which has no end: 8 MiB less 1. */
+static inline size_t size_step_end(unsigned step)
+{
+    size_t next = step % SIZE_DOUBLING + SIZE_DOUBLING + 1;
+    return (next << step / SIZE_DOUBLING) - 1;
+}
+
+/* Counts a size `times` times. Only the one thread that owns the statistics may call the function. Price: two
+ * additions. */
+static inline void size_statistics_add(struct size_statistics *statistics, size_t size, uint64_t times)
+{
+    counter_add(&statistics->bytes, size * times);
+    counter_add(&statistics->step[size_step(size)], times);
+}
+
+/* Adds the statistics of one thread to the sum. Any thread may call the function, also in a signal handler. */
+INTERNAL void size_statistics_sum(struct size_figures *sum, const struct size_statistics *statistics);
+
+/*
+ * Returns the end of the step in which the size lies that `parts` of 1,000 sizes do not exceed: with 990 parts the
+ * 99th percentile, rounded up to a step. Returns 0 if nothing was counted.
+ */
+INTERNAL size_t size_figures_quantile(const struct size_figures *figures, unsigned parts);
+
+#endif
