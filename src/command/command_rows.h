@@ -21,8 +21,8 @@
 
 /* Columns of each row: subcommand, name of the option, its letter or 0, its argument or NULL, help. */
 #define COMMAND_OPTION_ROWS(ROW)                                                                                       \
-    ROW(run, "library", 'L', "FILE", "uses this library instead of the installed one")                                 \
-    ROW(check, "library", 'L', "FILE", "uses this library instead of the installed one")                               \
+    ROW(run, "library", 'L', "FILE", "uses this library instead of the command's own")                                 \
+    ROW(check, "library", 'L', "FILE", "uses this library instead of the command's own")                               \
     ROW(stat, "json", 'j', NULL, "prints the statistics as JSON, one object per line")                                 \
     ROW(stat, "prometheus", 'p', NULL, "prints the statistics in the text format of Prometheus")                       \
     ROW(stat, "interval", 'i', "SECONDS", "prints the statistics again every so many seconds")                         \
@@ -34,7 +34,7 @@
     ROW(record, "show", 'S', "FILE", "prints the samples of a file")                                                   \
     ROW(record, "json", 'j', NULL, "prints the samples as JSON, one object per line")                                  \
     ROW(top, "interval", 'i', "SECONDS", "time between two updates; default 1")                                        \
-    ROW(systemd, "library", 'L', "FILE", "uses this library instead of the installed one")
+    ROW(systemd, "library", 'L', "FILE", "uses this library instead of the command's own")
 
 /* Columns of each row: name of the exit code, the code, its meaning. */
 #define COMMAND_EXIT_ROWS(ROW)                                                                                         \

@@ -9,6 +9,7 @@
 
 #include "command/command.h"
 #include "command/error.h"
+#include "command/library_path.h"
 
 /* Says what a setting of the unit means for the library. `word` must stand in the value, so that the row applies. */
 struct remark {
@@ -49,7 +50,7 @@ static const char *systemd_take(void *input, int key, const char *argument)
 {
     struct systemd_wish *wish = input;
     if (key == 'L') {
-        wish->library = argument;
+        wish->library = library_path_named(argument);
         return NULL;
     }
     if (wish->unit != NULL) {
@@ -97,7 +98,7 @@ static bool judge_unit(const char *unit)
 
 enum command_exit command_systemd(int count, char **arguments)
 {
-    struct systemd_wish wish = {.library = LIBRARY_PATH};
+    struct systemd_wish wish = {.library = library_path_own()};
     char unit[UNIT_SIZE];
     command_parse(&(struct command_line){.name = "systemd", .take = systemd_take, .input = &wish}, count, arguments);
     if (wish.unit == NULL) {
@@ -107,7 +108,7 @@ enum command_exit command_systemd(int count, char **arguments)
         return error_report(EXIT_USAGE, "systemd: %s is not the name of a unit", wish.unit);
     }
     if (!is_plain(wish.library) || wish.library[0] != '/' || access(wish.library, R_OK) != 0) {
-        return error_report(EXIT_USAGE, "systemd: %s is no absolute path of a library that is there", wish.library);
+        return error_report(EXIT_USAGE, "systemd: %s is no library that a unit can name", wish.library);
     }
     snprintf(unit, sizeof unit, "%s%s", wish.unit, strchr(wish.unit, '.') != NULL ? "" : ".service");
     printf("# Write these lines to /etc/systemd/system/%s.d/sockmalloc.conf, then run\n"

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "command/error.h"
+#include "command/library_path.h"
 #include "percpu/rseq.h"
 
 #ifdef __clang__
@@ -84,7 +85,7 @@ enum command_exit command_version(const char *library)
     puts("ncurses: " NCURSES);
     printf("built with mimalloc ");
     print_mimalloc(MI_MALLOC_VERSION);
-    print_library(library != NULL ? library : LIBRARY_PATH);
+    print_library(library != NULL ? library_path_named(library) : library_path_own());
     return fflush(stdout) == 0 ? EXIT_DONE : error_report(EXIT_UNWRITTEN, "the output could not be written");
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "command/error.h"
+#include "command/library_path.h"
 #include "command/preload_check.h"
 #include "config/option.h"
 
@@ -84,7 +85,7 @@ static const char *launch_take(void *input, int key, const char *argument)
 {
     struct launch *launch = input;
     if (key == 'L') {
-        launch->library = argument;
+        launch->library = library_path_named(argument);
     } else if (key >= COMMAND_LONG_ONLY) {
         return launch_set((enum option)(key - COMMAND_LONG_ONLY), argument != NULL ? argument : "1");
     } else {
@@ -98,7 +99,7 @@ static const char *launch_take(void *input, int key, const char *argument)
 
 enum command_exit launch_parse(struct launch *launch, const char *name, int count, char **arguments)
 {
-    *launch = (struct launch){.arguments = arguments, .library = LIBRARY_PATH};
+    *launch = (struct launch){.arguments = arguments, .library = library_path_own()};
     command_parse(
         &(struct command_line){
             .name = name, .take = launch_take, .input = launch, .more = launch_options(), .stops_behind = true},

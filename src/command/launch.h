@@ -9,7 +9,7 @@
 struct launch {
     char **arguments;    /* all arguments */
     char **program;      /* the program and its arguments, within `arguments`; NULL until the parser has found it */
-    const char *library; /* path of the library; LIBRARY_PATH unless --library names another */
+    const char *library; /* path of the library: the command's own unless --library names another */
 };
 
 /*

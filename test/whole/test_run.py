@@ -50,6 +50,31 @@ class CommandCase(ServantCase):
         return path
 
 
+class Library(CommandCase):
+    """Which library is preloaded: one that the user names, or one beside the command."""
+
+    def preloaded(self, *arguments: str, copy: Path | None = None) -> str:
+        """Returns what LD_PRELOAD is in a program that the command starts in the test's own folder."""
+        place = self.directory
+        done = command.run("run", *arguments, "env", command=copy, prepare=lambda: os.chdir(place))
+        self.assertEqual(done.stderr, "")
+        return next(line for line in done.stdout.splitlines() if line.startswith("LD_PRELOAD="))
+
+    def test_a_relative_path(self) -> None:
+        shutil.copy(settings.library(), self.directory / "mine.so")
+        self.assertEqual(self.preloaded("-L", "mine.so"), f"LD_PRELOAD={self.directory.resolve()}/mine.so")
+        self.assertEqual(self.preloaded("-L", "./mine.so"), f"LD_PRELOAD={self.directory.resolve()}/./mine.so")
+
+    def test_the_library_of_the_build_tree(self) -> None:
+        self.assertEqual(self.preloaded(), f"LD_PRELOAD={settings.library()}")
+
+    def test_the_library_beside_the_command(self) -> None:
+        copy = self.directory.resolve() / "sockmalloc"
+        shutil.copy(command.path(), copy)
+        shutil.copy(settings.library(), copy.with_name("libsockmalloc.so"))
+        self.assertEqual(self.preloaded(copy=copy), f"LD_PRELOAD={copy.with_name('libsockmalloc.so')}")
+
+
 class Run(CommandCase):
     def test_sets_the_variables_and_keeps_the_rest(self) -> None:
         options = ("--min", "8k", "--stats-at-exit=0", "--pool=cpu")
@@ -107,7 +132,7 @@ class Refusals(CommandCase):
             (("--library", missing, "env"), command.REFUSED, f"{missing} can't be read: No such file"),
             (("--library", f"{self.directory}/a b.so", "env"), command.REFUSED, mute),
             (("--library", f"{self.directory}/a:b.so", "env"), command.REFUSED, mute),
-            (("--library", "relative.so", "env"), command.REFUSED, mute),
+            (("--library", "relative.so", "env"), command.REFUSED, "/relative.so can't be read: No such file"),
             (("--library", "/etc/passwd", "env"), command.REFUSED, "is no 64-bit shared object"),
         ):
             with self.subTest(words):
