@@ -13,6 +13,7 @@
 /* For each subcommand: if it has the settings as options, and if it takes a process. */
 #define TAKES_run     true, false
 #define TAKES_check   true, true
+#define TAKES_list    false, true
 #define TAKES_stat    false, true
 #define TAKES_record  false, true
 #define TAKES_top     false, true

@@ -109,31 +109,6 @@ void command_parse(const struct command_line *line, int count, char **arguments)
     argp_parse(&argp, count, arguments, line->stops_behind ? ARGP_IN_ORDER : 0, NULL, &input);
 }
 
-const char *command_take_process(const char **whose, const char *argument)
-{
-    if (*whose != NULL) {
-        return "more than one process id is given";
-    }
-    *whose = argument;
-    return NULL;
-}
-
-int command_read_process(const char *text)
-{
-    if (text == NULL) {
-        error_report(EXIT_USAGE, "no process id is given");
-        return 0;
-    }
-    char *end;
-    errno = 0;
-    long number = strtol(text, &end, 10);
-    if (errno != 0 || end == text || *end != '\0' || number <= 0 || number > INT_MAX) {
-        error_report(EXIT_USAGE, "%s is not a process id", text);
-        return 0;
-    }
-    return (int)number;
-}
-
 const char *command_read_interval(const char *text, double *seconds)
 {
     char *end;

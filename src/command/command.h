@@ -47,16 +47,6 @@ struct command_line {
 /* Parses the command line. Ends the process for --help and for a command line that has an error. */
 void command_parse(const struct command_line *line, int count, char **arguments);
 
-/* Stores in *whose which process the command line names. Returns NULL, or a text that says what is wrong if the
- * argument is a second process. */
-const char *command_take_process(const char **whose, const char *argument);
-
-/*
- * Returns the process id that the text holds. `text` may be NULL for a command line without one. Returns 0 and prints
- * an error if the text is no process id; the caller then ends with EXIT_USAGE.
- */
-int command_read_process(const char *text);
-
 /*
  * These functions handle the interval between two samples, in seconds. command_read_interval reads the interval from a
  * text, and returns NULL or a text that says what is wrong. command_time converts an interval for the kernel.

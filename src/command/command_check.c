@@ -1,5 +1,6 @@
-/* sockmalloc check: says if the library is in effect in a process, and how much it serves. */
+/* sockmalloc check: says if the library is in effect in the processes of a server, and how much it serves. */
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -7,6 +8,7 @@
 #include "command/error.h"
 #include "command/launch.h"
 #include "command/look.h"
+#include "command/process_group.h"
 #include "command/traced_run.h"
 #include "statistics/format.h"
 
@@ -88,13 +90,13 @@ static void check_print_share(const struct snapshot_figures *total, struct text 
     format_print_served_share(total, &remote_snapshot_plan, text);
 }
 
+/* Prints if the pools are on. */
 static void check_print_pools(const struct snapshot *snapshot, struct text *text)
 {
     if (snapshot->buckets > 0) {
         text_add(text, "  pools    on, of the kind ");
         setting_print(SETTING_POOL, snapshot->kind, text);
         text_add(text, "\n");
-        check_print_share(&snapshot->total, text);
     } else {
         text_add(text, "  pools    off: %s\n",
                  options.number[OPTION_DISABLE] != 0 ? "SOCKMALLOC_DISABLE=1"
@@ -114,20 +116,37 @@ static void check_print_deeply_bound(struct text *text)
     }
 }
 
-/* Prints the state of the loaded library. The library is in effect if malloc is the library's and the pools are on. */
-static enum command_exit check_print_presence(const struct remote_process *target, const struct remote_linkmap *loaded,
-                                              const struct snapshot *snapshot, struct text *text)
+/* Prints how the library is loaded, without figures that change from one moment to the next. */
+static void check_print_details(const struct remote_process *target, const struct remote_linkmap *loaded,
+                                const struct snapshot *snapshot, struct text *text)
 {
-    bool effective = loaded->has_view && snapshot->buckets > 0;
-    check_print_process(target, text);
-    text_add_shown(text, target->view.library);
-    text_add(text, " is %sin effect\n  library  ", effective ? "" : "not ");
+    text_add(text, "  library  ");
     text_add_shown(text, target->library);
     text_add(text, "\n");
     check_print_malloc(loaded, text);
     check_print_deeply_bound(text);
     check_print_foreign(loaded, text);
     check_print_pools(snapshot, text);
+}
+
+/* Returns true if the library is in effect: if malloc is the library's and the pools are on. */
+static bool check_is_effective(const struct remote_linkmap *loaded, const struct snapshot *snapshot)
+{
+    return loaded->has_view && snapshot->buckets > 0;
+}
+
+/* Prints the state of the loaded library. */
+static enum command_exit check_print_presence(const struct remote_process *target, const struct remote_linkmap *loaded,
+                                              const struct snapshot *snapshot, struct text *text)
+{
+    bool effective = check_is_effective(loaded, snapshot);
+    check_print_process(target, text);
+    text_add_shown(text, target->view.library);
+    text_add(text, " is %sin effect\n", effective ? "" : "not ");
+    check_print_details(target, loaded, snapshot, text);
+    if (snapshot->buckets > 0) {
+        check_print_share(&snapshot->total, text);
+    }
     return effective ? EXIT_DONE : EXIT_NO;
 }
 
@@ -158,9 +177,114 @@ static enum command_exit check_process(int process, int status)
     return written == EXIT_DONE ? verdict : written;
 }
 
-static bool check_is_number(const char *text)
+/* The verdict on a process of several. */
+struct check_part {
+    char *details; /* NULL if the process was not read, or if its verdict has been printed */
+    bool is_effective;
+};
+
+/* Writes the verdict on a member of the group. The caller frees part->details. */
+static void check_member(struct group_member *member, struct check_part *part)
 {
-    return text[strspn(text, "0123456789")] == '\0';
+    static char buffer[VERDICT_SIZE];
+    static struct remote_linkmap loaded;
+    struct text text = text_begin(buffer, sizeof buffer);
+    if (!member->is_read || look_find_loaded(&member->target, &loaded) != REMOTE_READ) {
+        return;
+    }
+    options = *member->options;
+    part->is_effective = check_is_effective(&loaded, member->snapshot);
+    check_print_details(&member->target, &loaded, member->snapshot, &text);
+    part->details = strdup(buffer);
+}
+
+/* Prints the verdict that is common to a process and to those behind it in the group. */
+static enum command_exit check_print_part(const struct process_group *group, struct check_part *part, unsigned first)
+{
+    static char buffer[VERDICT_SIZE];
+    struct text text = text_begin(buffer, sizeof buffer);
+    char *details = part[first].details;
+    unsigned alike = 0;
+    for (unsigned i = first; i < group->count; i++) {
+        alike += part[i].details != NULL && strcmp(part[i].details, details) == 0 ? 1 : 0;
+    }
+    text_add(&text, "%u process%s (", alike, alike == 1 ? "" : "es");
+    text_add_shown(&text, group->member[first]->target.name);
+    text_add(&text, "): sockmalloc %s is %sin effect\n  process ", group->member[first]->target.view.library,
+             part[first].is_effective ? "" : "not ");
+    for (unsigned i = first; i < group->count; i++) {
+        if (part[i].details != NULL && strcmp(part[i].details, details) == 0) {
+            text_add(&text, " %d", group->member[i]->target.process);
+            if (i != first) {
+                free(part[i].details);
+                part[i].details = NULL;
+            }
+        }
+    }
+    text_add(&text, "\n%s", details);
+    free(details);
+    part[first].details = NULL;
+    return command_write(buffer, text.used);
+}
+
+/* Prints the verdict on several processes, and which share of the requests the pools of all of them served. */
+static enum command_exit check_group(struct process_group *group)
+{
+    static struct process_sum sum;
+    char line[128];
+    struct text text = text_begin(line, sizeof line);
+    struct check_part *part = calloc(group->count, sizeof *part);
+    enum command_exit verdict = process_group_take(group);
+    if (part == NULL || verdict != EXIT_DONE) {
+        free(part);
+        return verdict;
+    }
+    for (unsigned i = 0; i < group->count; i++) {
+        check_member(group->member[i], &part[i]);
+        verdict = part[i].is_effective ? verdict : EXIT_NO;
+    }
+    enum command_exit code = EXIT_DONE;
+    for (unsigned i = 0; i < group->count; i++) {
+        if (part[i].details != NULL && code == EXIT_DONE) {
+            code = check_print_part(group, part, i);
+        }
+    }
+    free(part);
+    process_group_sum(group, &sum);
+    remote_snapshot_plan = sum.plan;
+    check_print_share(&sum.snapshot.total, &text);
+    code = code == EXIT_DONE ? command_write(line, text.used) : code;
+    return code == EXIT_DONE ? verdict : code;
+}
+
+/*
+ * Prints the verdict on the processes that a word names. Returns false if the word is a name that no process has, which
+ * is then a program to start. Where no process that the word names has loaded the library, the verdict is on the first
+ * of them.
+ */
+static bool check_running(const char *word, enum command_exit *code)
+{
+    static struct process_group group;
+    const char *fault = process_group_add_word(&group, word);
+    if (fault != NULL) {
+        *code = error_report(EXIT_USAGE, "check: %s: %s", word, fault);
+        return true;
+    }
+    look_open(LOOK_MILLISECONDS);
+    group.is_silent = true;
+    *code = process_group_find(&group);
+    int first = group.word[0].kind == PROCESS_WORD_ID ? group.word[0].process : group.first;
+    if (first == 0 && group.word[0].kind == PROCESS_WORD_NAME) {
+        return false;
+    }
+    if (group.count > 1 || (group.count == 1 && group.member[0]->target.process != first)) {
+        group.is_silent = false;
+        *code = check_group(&group);
+    } else {
+        *code =
+            first != 0 ? check_process(first, -1) : error_report(EXIT_GONE, "there is no process of the unit %s", word);
+    }
+    return true;
 }
 
 enum command_exit command_check(int count, char **arguments)
@@ -170,10 +294,10 @@ enum command_exit command_check(int count, char **arguments)
     if (code != EXIT_DONE) {
         return code;
     }
-    if (launch.program[1] == NULL && check_is_number(launch.program[0])) {
-        int process = command_read_process(launch.program[0]);
-        look_open(LOOK_MILLISECONDS);
-        return process != 0 ? check_process(process, -1) : EXIT_USAGE;
+    const char *word = launch.program[0];
+    bool is_marked = strcmp(launch.program[-1], "--") == 0; /* at least the name of the subcommand stands before it */
+    if (launch.program[1] == NULL && !is_marked && strchr(word, '/') == NULL && check_running(word, &code)) {
+        return code;
     }
     code = launch_judge(&launch);
     return code == EXIT_DONE ? traced_run_program(&launch, check_process) : code;

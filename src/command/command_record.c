@@ -13,11 +13,12 @@
 #include "command/command.h"
 #include "command/error.h"
 #include "command/look.h"
+#include "command/process_group.h"
 #include "command/recording.h"
 #include "statistics/format.h"
 
 struct record_wish {
-    const char *whose;
+    struct process_group group;
     const char *output;
     const char *shown;
     enum format format;
@@ -50,7 +51,7 @@ static const char *record_take(void *input, int key, const char *argument)
         wish->format = FORMAT_JSON;
         return NULL;
     default:
-        return command_take_process(&wish->whose, argument);
+        return process_group_add_word(&wish->group, argument);
     }
 }
 
@@ -83,14 +84,14 @@ static uint64_t record_now(void)
 }
 
 /* Prints the number of samples, over the line that was printed before, if stderr is a terminal. */
-static void record_report_progress(const struct remote_process *target, uint64_t samples, bool last)
+static void record_report_progress(const struct process_sum *sum, uint64_t samples, bool last)
 {
     char name[4 * REMOTE_NAME_SIZE];
     struct text text = text_begin(name, sizeof name);
-    text_add_shown(&text, target->name);
+    text_add_shown(&text, sum->snapshot.program);
     if (isatty(STDERR_FILENO)) {
-        fprintf(stderr, "\rsockmalloc: process %d (%s): %lu samples%s", target->process, name, (unsigned long)samples,
-                last ? "\n" : "");
+        fprintf(stderr, "\rsockmalloc: process %d (%s): %lu samples%s", sum->snapshot.process, name,
+                (unsigned long)samples, last ? "\n" : "");
     }
 }
 
@@ -104,39 +105,50 @@ static enum command_exit record_append(const struct record_wish *wish, int file,
     return recording_append(file, sample, sizeof *sample) ? EXIT_DONE : record_report_output(wish);
 }
 
+/* Takes a sample: the sum of all processes that the command line names, as they are now. */
+static enum command_exit record_take_sample(struct record_wish *wish, struct process_sum *sum)
+{
+    enum command_exit code = process_group_find(&wish->group);
+    code = code == EXIT_DONE ? process_group_take(&wish->group) : code;
+    if (code == EXIT_DONE) {
+        process_group_sum(&wish->group, sum);
+    }
+    return code;
+}
+
 /*
- * Writes samples until the process ends, the count is reached or a signal to end comes. `sample` holds the first one,
- * which has been taken.
+ * Writes samples until no process is left, the count is reached or a signal to end comes. `sum` is the first sample.
+ * All samples of a file have one plan, so a later sample whose buckets have other sizes ends the recording.
  */
-static enum command_exit record_sample(const struct record_wish *wish, struct remote_process *target, int file,
+static enum command_exit record_sample(struct record_wish *wish, struct process_sum *sum, int file,
                                        struct recording_sample *sample)
 {
-    enum remote_process_state state = REMOTE_READ;
+    const struct bucket_plan plan = sum->plan;
     enum command_exit code = EXIT_DONE;
     bool more = true;
     while (more) {
         sample->time = record_now();
+        sample->snapshot = sum->snapshot;
         code = record_append(wish, file, sample);
         sample->number += code == EXIT_DONE ? 1 : 0;
-        record_report_progress(target, sample->number, false);
+        record_report_progress(sum, sample->number, false);
         more = code == EXIT_DONE && sample->number != wish->count && record_wait(wish->interval);
-        state = more ? look_take(target, &sample->snapshot) : REMOTE_READ;
-        more = more && state == REMOTE_READ;
+        code = more ? record_take_sample(wish, sum) : code;
+        more = more && code == EXIT_DONE;
+        if (more && memcmp(plan.capacity, sum->plan.capacity, sizeof plan.capacity) != 0) {
+            code = error_report(EXIT_DONE, "a process with buckets of other sizes has joined; the recording ends");
+            more = false;
+        }
     }
-    record_report_progress(target, sample->number, true);
-    return state == REMOTE_READ ? code : remote_process_report(target, state);
+    record_report_progress(sum, sample->number, true);
+    return code;
 }
 
-static enum command_exit record_to(const struct record_wish *wish, struct remote_process *target, int file)
+static enum command_exit record_to(struct record_wish *wish, struct process_sum *sum, int file)
 {
     static struct recording_sample sample;
     static struct recording_head head;
-    enum remote_process_state state = look_take(target, &sample.snapshot);
-    if (state != REMOTE_READ) {
-        unlink(wish->output);
-        return remote_process_report(target, state);
-    }
-    recording_begin(&head, &sample.snapshot);
+    recording_begin(&head, &sum->snapshot, &sum->plan);
     if (!recording_append(file, &head, sizeof head)) {
         enum command_exit code = record_report_output(wish);
         unlink(wish->output);
@@ -145,7 +157,7 @@ static enum command_exit record_to(const struct record_wish *wish, struct remote
     sigset_t ends;
     record_list_ends(&ends);
     sigprocmask(SIG_BLOCK, &ends, NULL);
-    enum command_exit code = record_sample(wish, target, file, &sample);
+    enum command_exit code = record_sample(wish, sum, file, &sample);
     if (code == EXIT_UNWRITTEN) {
         return code;
     }
@@ -154,27 +166,25 @@ static enum command_exit record_to(const struct record_wish *wish, struct remote
     return code == EXIT_DONE ? ended : code;
 }
 
-static enum command_exit record_process(const struct record_wish *wish)
+static enum command_exit record_processes(struct record_wish *wish)
 {
-    struct remote_process target;
-    int process = command_read_process(wish->whose);
-    if (process == 0) {
-        return EXIT_USAGE;
+    static struct process_sum sum;
+    if (wish->group.words == 0) {
+        return error_report(EXIT_USAGE, "record: no process is given");
     }
     if (wish->output == NULL) {
         return error_report(EXIT_USAGE, "no file to write to is given; use -o FILE");
     }
     look_open(LOOK_MILLISECONDS);
-    remote_process_open(&target, process);
-    enum remote_process_state state = look_find(&target);
-    if (state != REMOTE_READ) {
-        return remote_process_report(&target, state);
+    enum command_exit code = record_take_sample(wish, &sum);
+    if (code != EXIT_DONE) {
+        return code;
     }
     int file = open(wish->output, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (file < 0) {
         return record_report_output(wish);
     }
-    enum command_exit code = record_to(wish, &target, file);
+    code = record_to(wish, &sum, file);
     close(file);
     return code;
 }
@@ -227,7 +237,7 @@ static enum command_exit record_show(const struct record_wish *wish)
 
 enum command_exit command_record(int count, char **arguments)
 {
-    struct record_wish wish = {.interval = 1};
+    static struct record_wish wish = {.interval = 1};
     command_parse(&(struct command_line){.name = "record", .take = record_take, .input = &wish}, count, arguments);
-    return wish.shown != NULL ? record_show(&wish) : record_process(&wish);
+    return wish.shown != NULL ? record_show(&wish) : record_processes(&wish);
 }

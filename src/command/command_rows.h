@@ -8,25 +8,34 @@
  * each setting of OPTION_ROWS, such as --min for SOCKMALLOC_MIN.
  */
 
+/*
+ * PROCESS is a process id, a program's name or a unit of systemd. It names a whole server: the processes with all their
+ * descendants.
+ */
+
 /* Columns of each row: name of the subcommand, arguments (one way to call it per line), help. */
 #define COMMAND_ROWS(ROW)                                                                                              \
     ROW(run, "[--] COMMAND [ARGUMENT...]", "starts a program with the library preloaded")                              \
-    ROW(check, "PID\n[--] COMMAND [ARGUMENT...]",                                                                      \
+    ROW(check, "PROCESS\n[--] COMMAND [ARGUMENT...]",                                                                  \
         "says if the library is in effect in a process, or in a COMMAND at its end, and how much it serves")           \
-    ROW(stat, "PID", "prints the statistics of a live process, read from outside")                                     \
-    ROW(record, "PID -o FILE\n--show FILE",                                                                            \
-        "writes samples of the statistics of a live process to a file, or prints such a file")                         \
-    ROW(top, "[PID...]", "shows all processes that have loaded the library, live on the full screen")                  \
+    ROW(list, "[PROCESS...]", "lists the processes that have loaded the library")                                      \
+    ROW(stat, "[PROCESS...]", "prints the statistics of live processes, read from outside")                            \
+    ROW(record, "PROCESS -o FILE\n--show FILE",                                                                        \
+        "writes samples of the statistics of live processes to a file, or prints such a file")                         \
+    ROW(top, "[PROCESS...]", "shows all processes that have loaded the library, live on the full screen")              \
     ROW(systemd, "UNIT", "prints the file that puts the library in front of a unit of systemd, such as nginx.service")
 
 /* Columns of each row: subcommand, name of the option, its letter or 0, its argument or NULL, help. */
 #define COMMAND_OPTION_ROWS(ROW)                                                                                       \
     ROW(run, "library", 'L', "FILE", "uses this library instead of the command's own")                                 \
     ROW(check, "library", 'L', "FILE", "uses this library instead of the command's own")                               \
+    ROW(list, "json", 'j', NULL, "prints one JSON object per process, each on a line")                                 \
+    ROW(list, "words", 'w', NULL, "prints only the words that name these processes, for completion in a shell")        \
+    ROW(stat, "each", 'e', NULL, "prints the statistics of each process, and not their sum")                           \
     ROW(stat, "json", 'j', NULL, "prints the statistics as JSON, one object per line")                                 \
     ROW(stat, "prometheus", 'p', NULL, "prints the statistics in the text format of Prometheus")                       \
     ROW(stat, "interval", 'i', "SECONDS", "prints the statistics again every so many seconds")                         \
-    ROW(stat, "signal", 's', NULL, "sends the process the signal that makes it write its statistics itself")           \
+    ROW(stat, "signal", 's', NULL, "sends each process the signal that makes it write its statistics itself")          \
     ROW(record, "output", 'o', "FILE", "file to write to, which must not exist yet")                                   \
     ROW(record, "interval", 'i', "SECONDS", "time between two samples; default 1")                                     \
     ROW(record, "count", 'n', "COUNT",                                                                                 \

@@ -1,4 +1,4 @@
-/* sockmalloc stat: prints the statistics of a live process, which it reads from outside. */
+/* sockmalloc stat: prints the statistics of live processes, which it reads from outside. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <string.h>
@@ -7,13 +7,15 @@
 #include "command/command.h"
 #include "command/error.h"
 #include "command/look.h"
+#include "command/process_group.h"
 #include "sockmalloc.h"
 #include "statistics/format.h"
 
 struct stat_wish {
-    const char *whose;
+    struct process_group group;
     double interval; /* seconds from one printing of the statistics to the next; 0 prints them once */
     bool by_signal;
+    bool each; /* true to print the statistics of each process, and not their sum */
     enum format format;
 };
 
@@ -21,6 +23,9 @@ static const char *stat_take(void *input, int key, const char *argument)
 {
     struct stat_wish *wish = input;
     switch (key) {
+    case 'e':
+        wish->each = true;
+        return NULL;
     case 'i':
         return command_read_interval(argument, &wish->interval);
     case 'j':
@@ -33,22 +38,37 @@ static const char *stat_take(void *input, int key, const char *argument)
         wish->by_signal = true;
         return NULL;
     default:
-        return command_take_process(&wish->whose, argument);
+        return process_group_add_word(&wish->group, argument);
     }
 }
 
-static enum command_exit stat_print(struct remote_process *target, enum format format)
+static enum command_exit stat_print(enum format format, const struct snapshot *snapshot, const struct bucket_plan *plan)
 {
     static char buffer[FORMAT_SIZE];
-    static struct snapshot snapshot;
-    enum remote_process_state state = look_take(target, &snapshot);
-    if (state != REMOTE_READ) {
-        return remote_process_report(target, state);
-    }
     struct text text = text_begin(buffer, sizeof buffer);
-    format_print(format, &snapshot, &remote_snapshot_plan, &text);
-    format_print_end(format, &snapshot, &text);
+    format_print(format, snapshot, plan, &text);
+    format_print_end(format, snapshot, &text);
     return command_write(buffer, text.used);
+}
+
+static enum command_exit stat_print_each(const struct process_group *group, enum format format)
+{
+    enum command_exit code = EXIT_DONE;
+    for (unsigned i = 0; i < group->count && code == EXIT_DONE; i++) {
+        const struct group_member *member = group->member[i];
+        if (member->is_read) {
+            options = *member->options;
+            code = stat_print(format, member->snapshot, &member->plan);
+        }
+    }
+    return code;
+}
+
+static enum command_exit stat_print_sum(struct process_group *group, enum format format)
+{
+    static struct process_sum sum;
+    process_group_sum(group, &sum);
+    return stat_print(format, &sum.snapshot, &sum.plan);
 }
 
 /*
@@ -91,30 +111,48 @@ static enum command_exit stat_ask(struct remote_process *target)
     return code;
 }
 
-static enum command_exit stat_do(struct remote_process *target, const struct stat_wish *wish)
+/* Sends the signal to each process. Returns EXIT_DONE, or the exit code of the last error. */
+static enum command_exit stat_ask_all(struct process_group *group)
 {
-    return wish->by_signal ? stat_ask(target) : stat_print(target, wish->format);
+    enum command_exit code = EXIT_DONE;
+    for (unsigned i = 0; i < group->count; i++) {
+        if (group->member[i]->state == REMOTE_READ) {
+            enum command_exit one = stat_ask(&group->member[i]->target);
+            code = one != EXIT_DONE ? one : code;
+        }
+    }
+    return code;
+}
+
+static enum command_exit stat_do(struct stat_wish *wish)
+{
+    enum command_exit code = process_group_find(&wish->group);
+    if (code != EXIT_DONE || wish->by_signal) {
+        return code == EXIT_DONE ? stat_ask_all(&wish->group) : code;
+    }
+    code = process_group_take(&wish->group);
+    if (code != EXIT_DONE) {
+        return code;
+    }
+    return wish->each ? stat_print_each(&wish->group, wish->format) : stat_print_sum(&wish->group, wish->format);
 }
 
 enum command_exit command_stat(int count, char **arguments)
 {
-    struct stat_wish wish = {0};
-    struct remote_process target;
+    static struct stat_wish wish;
     command_parse(&(struct command_line){.name = "stat", .take = stat_take, .input = &wish}, count, arguments);
-    int process = command_read_process(wish.whose);
-    if (process == 0) {
-        return EXIT_USAGE;
+    if (wish.by_signal && wish.group.words == 0) {
+        return error_report(EXIT_USAGE, "stat: --signal needs a process, a name or a unit");
+    }
+    if (wish.each && wish.format == FORMAT_PROMETHEUS) {
+        return error_report(EXIT_USAGE, "stat: --each and --prometheus exclude each other, because the metrics of two "
+                                        "processes would have the same names");
     }
     look_open(LOOK_MILLISECONDS);
-    remote_process_open(&target, process);
-    enum remote_process_state state = look_find(&target);
-    if (state != REMOTE_READ) {
-        return remote_process_report(&target, state);
-    }
-    enum command_exit code = stat_do(&target, &wish);
+    enum command_exit code = stat_do(&wish);
     while (code == EXIT_DONE && wish.interval > 0) {
         command_wait(wish.interval);
-        code = stat_do(&target, &wish);
+        code = stat_do(&wish);
     }
     return code;
 }

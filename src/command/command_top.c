@@ -7,9 +7,8 @@
 #include "command/top_screen.h"
 
 struct top_line {
-    int wanted[TOP_PROCESSES];
+    struct process_word word[TOP_WORDS];
     unsigned count;
-    bool is_wrong; /* true if an argument is no process id; then the error has been printed */
     struct top_view view;
 };
 
@@ -19,13 +18,8 @@ static const char *top_take(void *input, int key, const char *argument)
     if (key == 'i') {
         return command_read_interval(argument, &line->view.interval);
     }
-    if (line->count == TOP_PROCESSES) {
-        return "too many process ids are given";
-    }
-    int process = command_read_process(argument);
-    line->is_wrong = line->is_wrong || process == 0;
-    line->wanted[line->count++] = process;
-    return NULL;
+    return line->count < TOP_WORDS ? process_word_read(&line->word[line->count++], argument)
+                                   : "too many processes are given";
 }
 
 /*
@@ -57,19 +51,17 @@ static void top_run(struct top_list *list, struct top_view *view)
 enum command_exit command_top(int count, char **arguments)
 {
     static struct top_list list;
-    struct top_line line = {.view = {.interval = 1, .folds = true}};
+    static struct top_line line = {.view = {.interval = 1, .folds = true}};
     command_parse(&(struct command_line){.name = "top", .take = top_take, .input = &line}, count, arguments);
-    if (line.is_wrong) {
-        return EXIT_USAGE;
-    }
-    list.wanted = line.count > 0 ? line.wanted : NULL;
-    list.wanted_count = line.count;
+    list.word = line.word;
+    list.words = line.count;
     look_open(LOOK_MILLISECONDS);
     enum remote_process_state state = top_list_look(&list);
     if (state != REMOTE_READ && line.count > 0) {
         struct remote_process last;
-        remote_process_open(&last, line.wanted[line.count - 1]);
-        return remote_process_report(&last, state);
+        remote_process_open(&last, list.last != 0 ? list.last : line.word[0].process);
+        return last.process != 0 ? remote_process_report(&last, state)
+                                 : error_report(EXIT_GONE, "there is no process %s", line.word[line.count - 1].text);
     }
     if (!top_screen_open()) {
         return error_report(EXIT_NO_TERMINAL, "top needs a terminal, and TERM must name its type");

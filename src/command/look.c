@@ -16,7 +16,7 @@
 
 #include "config/option.h"
 
-enum look_kind { LOOK_FIND, LOOK_FIND_NAMED, LOOK_TAKE, LOOK_LOADED };
+enum look_kind { LOOK_FIND, LOOK_FIND_NAMED, LOOK_TAKE, LOOK_LOADED, LOOK_MEMORY };
 
 /*
  * A request to the child process that reads other processes, and its result. It lies in memory that the child shares.
@@ -30,6 +30,7 @@ struct look {
     struct bucket_plan plan;
     struct option_set options;
     struct remote_linkmap loaded;
+    struct remote_memory memory;
 };
 
 static bool by_child;       /* true after look_open */
@@ -53,6 +54,11 @@ static void look_do(struct look *look)
     case LOOK_LOADED:
         remote_linkmap_find(&look->target, &look->loaded);
         look->state = REMOTE_READ;
+        break;
+    case LOOK_MEMORY:
+        look->state = remote_memory_read(look->target.process, &look->memory) && remote_process_is_same(&look->target)
+                          ? REMOTE_READ
+                          : REMOTE_GONE;
         break;
     }
     if (look->kind == LOOK_TAKE && look->state == REMOTE_READ) {
@@ -237,6 +243,16 @@ enum remote_process_state look_find_loaded(struct remote_process *target, struct
     enum remote_process_state state = look_end(look, target);
     if (state == REMOTE_READ) {
         *loaded = look->loaded;
+    }
+    return state;
+}
+
+enum remote_process_state look_at_memory(struct remote_process *target, struct remote_memory *memory)
+{
+    struct look *look = look_begin(LOOK_MEMORY, target);
+    enum remote_process_state state = look_end(look, target);
+    if (state == REMOTE_READ) {
+        *memory = look->memory;
     }
     return state;
 }

@@ -4,6 +4,7 @@
 #define SOCKMALLOC_LOOK_H
 
 #include "command/remote_linkmap.h"
+#include "command/remote_memory.h"
 #include "command/remote_process.h"
 #include "command/remote_snapshot.h"
 #include "statistics/snapshot.h"
@@ -36,5 +37,8 @@ enum remote_process_state look_take(struct remote_process *target, struct snapsh
 
 /* Does what remote_linkmap_find does, within the time limit of look_open. */
 enum remote_process_state look_find_loaded(struct remote_process *target, struct remote_linkmap *loaded);
+
+/* Does what remote_memory_read does, within the time limit of look_open. */
+enum remote_process_state look_at_memory(struct remote_process *target, struct remote_memory *memory);
 
 #endif

@@ -11,7 +11,7 @@
 
 static const char recording_magic[INSPECT_MAGIC_SIZE] = "sockmalloc rec 1";
 
-void recording_begin(struct recording_head *head, const struct snapshot *snapshot)
+void recording_begin(struct recording_head *head, const struct snapshot *snapshot, const struct bucket_plan *plan)
 {
     memset(head, 0, sizeof *head); /* clears the padding too, because the whole structure is written to the file */
     memcpy(head->magic, recording_magic, INSPECT_MAGIC_SIZE);
@@ -20,7 +20,7 @@ void recording_begin(struct recording_head *head, const struct snapshot *snapsho
     head->sample_size = sizeof(struct recording_sample);
     head->process = snapshot->process;
     snprintf(head->program, sizeof head->program, "%s", snapshot->program);
-    head->plan = remote_snapshot_plan;
+    head->plan = *plan;
     head->options = options;
 }
 

@@ -37,8 +37,8 @@ struct recording_sample {
     struct snapshot snapshot;
 };
 
-/* Fills in the head for the process of which remote_snapshot_take has just taken a snapshot. */
-void recording_begin(struct recording_head *head, const struct snapshot *snapshot);
+/* Fills in the head for samples whose first is this one. The settings in the head are those of `options`. */
+void recording_begin(struct recording_head *head, const struct snapshot *snapshot, const struct bucket_plan *plan);
 
 /*
  * Appends `size` bytes to the file. If not all fit, removes those that were written, so that the file ends with a whole

@@ -53,10 +53,9 @@ bool remote_process_status(int process, struct remote_process_status *status)
     }
     /* the program's name ends here; the name itself may contain anything, even a parenthesis */
     const char *behind = strrchr(text, ')');
-    return behind != NULL && sscanf(behind,
-                                    ") %c %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-                                    "%" SCNu64,
-                                    &status->state, &status->parent, &status->start) == 3;
+    return behind != NULL &&
+           sscanf(behind, ") %c %d %*s %*s %*s %*s %u %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNu64,
+                  &status->state, &status->parent, &status->flags, &status->start) == 4;
 }
 
 void remote_process_open(struct remote_process *target, int process)
@@ -236,56 +235,150 @@ enum remote_process_state remote_process_find_named(struct remote_process *targe
     return remote_process_find_in(target, false);
 }
 
-/* Returns why the kernel does not allow reading the process, as far as that can be known. */
-static const char *remote_process_reason(void)
+/* Returns the first character of a file, or 0 if it cannot be read. */
+static char remote_process_first(const char *path)
 {
-    char scope = '0';
-    FILE *file = fopen("/proc/sys/kernel/yama/ptrace_scope", "re");
+    FILE *file = fopen(path, "re");
+    int first = file != NULL ? getc(file) : EOF;
     if (file != NULL) {
-        scope = (char)getc(file);
         fclose(file);
     }
-    return scope > '0' ? "kernel.yama.ptrace_scope allows that only to its parent, or with CAP_SYS_PTRACE"
-                       : "it belongs to another user or has changed its user, so that needs CAP_SYS_PTRACE";
+    return first != EOF ? (char)first : '\0';
 }
+
+/* Returns true if this command has CAP_SYS_PTRACE in its own user namespace. */
+static bool remote_process_may_trace(void)
+{
+    enum { SYS_PTRACE = 19 }; /* the number of the capability (linux/capability.h) */
+    char text[4096];
+    uint64_t effective = 0;
+    const char *line =
+        remote_process_read_file((int)getpid(), "status", text, sizeof text) ? strstr(text, "\nCapEff:") : NULL;
+    return line != NULL && sscanf(line, "\nCapEff: %" SCNx64, &effective) == 1 && (effective >> SYS_PTRACE & 1) != 0;
+}
+
+/* Returns true if the two processes have the same namespace of this kind, or if that cannot be known. */
+static bool remote_process_shares(int process, const char *kind)
+{
+    char path[48];
+    char own[64] = "";
+    char other[64] = "";
+    snprintf(path, sizeof path, "/proc/self/ns/%s", kind);
+    bool known = readlink(path, own, sizeof own - 1) > 0;
+    snprintf(path, sizeof path, "/proc/%d/ns/%s", process, kind);
+    known = readlink(path, other, sizeof other - 1) > 0 && known;
+    return !known || strcmp(own, other) == 0;
+}
+
+const char *remote_process_reason(int process)
+{
+    char scope = remote_process_first("/proc/sys/kernel/yama/ptrace_scope");
+    if (scope == '3') {
+        return "kernel.yama.ptrace_scope=3 allows that to nobody until the machine is started again";
+    }
+    if (remote_process_may_trace()) {
+        return remote_process_shares(process, "user")
+                   ? "a security module of the kernel, such as SELinux or AppArmor, forbids it"
+                   : "it lives in another user namespace, in which CAP_SYS_PTRACE is needed";
+    }
+    if (scope == '2') {
+        return "kernel.yama.ptrace_scope=2 allows that only with CAP_SYS_PTRACE";
+    }
+    return scope == '1' ? "kernel.yama.ptrace_scope=1 allows that only to its parent, or with CAP_SYS_PTRACE"
+                        : "it belongs to another user or has changed its user, so that needs CAP_SYS_PTRACE";
+}
+
+/* Returns true if this command runs in a pid namespace that is not the kernel's first, as in a container. */
+static bool remote_process_is_contained(void)
+{
+    static const char first[] = "pid:[4026531836]"; /* PROC_PID_INIT_INO (linux/proc_ns.h) */
+    char own[64] = "";
+    return readlink("/proc/self/ns/pid", own, sizeof own - 1) > 0 && strcmp(own, first) != 0;
+}
+
+/* Returns the exit code of a state. */
+static enum command_exit remote_process_code(enum remote_process_state state)
+{
+    switch (state) {
+    case REMOTE_GONE:
+        return EXIT_GONE;
+    case REMOTE_FORBIDDEN:
+    case REMOTE_UNTRIED:
+        return EXIT_FORBIDDEN;
+    case REMOTE_OTHER:
+        return EXIT_OTHER_VERSION;
+    case REMOTE_SENSELESS:
+    case REMOTE_TOO_LARGE:
+    case REMOTE_LATE:
+    case REMOTE_BROKEN:
+    case REMOTE_IN_THE_WAY:
+        return EXIT_DAMAGED;
+    default:
+        return EXIT_WITHOUT;
+    }
+}
+
+/* Writes why a process was not read: a sentence that begins behind "process 12 (name)". */
+static void remote_process_explain(const struct remote_process *target, enum remote_process_state state, char *text,
+                                   size_t size)
+{
+    const char *words = " does not carry the library";
+    switch (state) {
+    case REMOTE_FORBIDDEN:
+        snprintf(text, size, " may not be read: %s", remote_process_reason(target->process));
+        return;
+    case REMOTE_OTHER:
+        snprintf(text, size, " carries sockmalloc %s, but this command is of version %s%s", target->view.library,
+                 PACKAGE_VERSION, strcmp(target->view.library, PACKAGE_VERSION) == 0 ? ", from another build" : "");
+        return;
+    case REMOTE_UNTRIED:
+        snprintf(text, size, ": the child process that reads it could not be started: %s", strerror(errno));
+        return;
+    case REMOTE_UNINITIALISED:
+        words = ": the library has not finished its start-up";
+        break;
+    case REMOTE_SENSELESS:
+        words = ": what was read from its memory makes no sense";
+        break;
+    case REMOTE_TOO_LARGE:
+        words = ": its tables are larger than this command reads";
+        break;
+    case REMOTE_LATE:
+        words = ": reading its memory took too long";
+        break;
+    case REMOTE_BROKEN:
+        words = ": reading its memory crashed the child process that did it";
+        break;
+    case REMOTE_IN_THE_WAY:
+        words = ": its tables have, by chance, the same addresses as memory of this command; run it again";
+        break;
+    default:
+        break;
+    }
+    snprintf(text, size, "%s", words);
+}
+
+enum { REMOTE_WORDS = 320 };
 
 enum command_exit remote_process_report(const struct remote_process *target, enum remote_process_state state)
 {
-    int process = target->process;
-    const char *name = target->name;
-    switch (state) {
-    case REMOTE_GONE:
-        return error_report(EXIT_GONE, "process %d does not exist, or has ended", process);
-    case REMOTE_FORBIDDEN:
-        return error_report(EXIT_FORBIDDEN, "process %d (%s) may not be read: %s", process, name,
-                            remote_process_reason());
-    case REMOTE_UNINITIALISED:
-        return error_report(EXIT_WITHOUT, "process %d (%s): the library has not finished its start-up", process, name);
-    case REMOTE_OTHER:
-        return error_report(EXIT_OTHER_VERSION,
-                            "process %d (%s) carries sockmalloc %s, but this command is of version %s%s", process, name,
-                            target->view.library, PACKAGE_VERSION,
-                            strcmp(target->view.library, PACKAGE_VERSION) == 0 ? ", from another build" : "");
-    case REMOTE_SENSELESS:
-        return error_report(EXIT_DAMAGED, "process %d (%s): what was read from its memory makes no sense", process,
-                            name);
-    case REMOTE_TOO_LARGE:
-        return error_report(EXIT_DAMAGED, "process %d (%s): its tables are larger than this command reads", process,
-                            name);
-    case REMOTE_LATE:
-        return error_report(EXIT_DAMAGED, "process %d (%s): reading its memory took too long", process, name);
-    case REMOTE_BROKEN:
-        return error_report(EXIT_DAMAGED, "process %d (%s): reading its memory crashed the child process that did it",
-                            process, name);
-    case REMOTE_UNTRIED:
-        return error_report(EXIT_FORBIDDEN, "process %d (%s): the child process that reads it could not be started: %s",
-                            process, name, strerror(errno));
-    case REMOTE_IN_THE_WAY:
-        return error_report(EXIT_DAMAGED,
-                            "process %d (%s): its tables have, by chance, the same addresses as memory of this "
-                            "command; run it again",
-                            process, name);
-    default:
-        return error_report(EXIT_WITHOUT, "process %d (%s) does not carry the library", process, name);
+    char words[REMOTE_WORDS];
+    if (state == REMOTE_GONE) {
+        return error_report(EXIT_GONE, "process %d does not exist, or has ended%s", target->process,
+                            remote_process_is_contained()
+                                ? " (only the processes of this command's own pid namespace can be seen)"
+                                : "");
     }
+    remote_process_explain(target, state, words, sizeof words);
+    return error_report(remote_process_code(state), "process %d (%s)%s", target->process, target->name, words);
+}
+
+enum command_exit remote_process_leave_out(const struct remote_process *target, enum remote_process_state state)
+{
+    char words[REMOTE_WORDS] = " has ended";
+    if (state != REMOTE_GONE) {
+        remote_process_explain(target, state, words, sizeof words);
+    }
+    return error_report(remote_process_code(state), "process %d (%s)%s; it is left out", target->process, target->name,
+                        words);
 }

@@ -51,6 +51,7 @@ struct remote_process {
 struct remote_process_status {
     char state;
     int parent;
+    unsigned flags; /* PF_* of the kernel (linux/sched.h) */
     uint64_t start; /* the time at which the process started, in kernel ticks */
 };
 
@@ -99,5 +100,12 @@ enum remote_process_state remote_process_copy(const struct remote_process *targe
 /* Prints one line that explains the state, to stderr, and returns the exit code for the state, which must not be
  * REMOTE_READ. */
 enum command_exit remote_process_report(const struct remote_process *target, enum remote_process_state state);
+
+/* Prints one line that explains why a process of several is left out, to stderr, and returns the exit code of
+ * remote_process_report. */
+enum command_exit remote_process_leave_out(const struct remote_process *target, enum remote_process_state state);
+
+/* Returns in a few words why the kernel does not allow reading the process, as far as that can be known. */
+const char *remote_process_reason(int process);
 
 #endif

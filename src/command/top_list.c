@@ -5,7 +5,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "command/top_list.h"
 
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -74,11 +73,6 @@ static struct top_figures top_compare(const struct top_process *process, unsigne
                                 .filled = room > 0 && asked <= room ? asked / room : 0};
 }
 
-struct top_figures top_list_bucket(const struct top_process *process, unsigned bucket)
-{
-    return top_compare(process, bucket);
-}
-
 static struct top_figures top_total(const struct top_process *process)
 {
     return top_compare(process, process->snapshot.buckets);
@@ -129,8 +123,7 @@ static enum remote_process_state top_add(struct top_list *list, int number)
     if (top_is_costly(list, &process->target)) {
         return REMOTE_LATE;
     }
-    enum remote_process_state state =
-        list->wanted != NULL ? look_find(&process->target) : look_find_named(&process->target);
+    enum remote_process_state state = list->words > 0 ? look_find(&process->target) : look_find_named(&process->target);
     if (state == REMOTE_READ) {
         state = top_look_at(process);
     }
@@ -145,24 +138,21 @@ static void top_remove(struct top_list *list, unsigned at)
     list->process[at] = list->process[list->count];
 }
 
-static void top_add_all(struct top_list *list)
+/* Returns true if the user gave the id of this process. */
+static bool top_is_wanted(const struct top_list *list, int process)
 {
-    DIR *directory = opendir("/proc");
-    const struct dirent *entry;
-    while (directory != NULL && (entry = readdir(directory)) != NULL) {
-        int number = atoi(entry->d_name);
-        if (number > 0) {
-            top_add(list, number);
+    for (unsigned i = 0; i < list->words; i++) {
+        if (list->word[i].process == process) {
+            return true;
         }
     }
-    if (directory != NULL) {
-        closedir(directory);
-    }
+    return false;
 }
 
 enum remote_process_state top_list_look(struct top_list *list)
 {
     enum remote_process_state state = REMOTE_GONE;
+    list->last = 0;
     for (unsigned i = list->count; i-- > 0;) {
         enum remote_process_state found = top_look_at(&list->process[i]);
         if (found != REMOTE_READ) {
@@ -171,13 +161,17 @@ enum remote_process_state top_list_look(struct top_list *list)
             top_remove(list, i);
         }
     }
-    for (unsigned i = 0; i < list->wanted_count; i++) {
-        enum remote_process_state found = top_add(list, list->wanted[i]);
-        state = found != REMOTE_READ ? found : state;
+    struct process_list all;
+    process_list_read(&all); /* without memory, the processes that are known already are shown */
+    for (unsigned i = 0; i < all.count; i++) {
+        if (process_list_names(&all, &all.row[i], list->word, list->words)) {
+            enum remote_process_state found = top_add(list, all.row[i].process);
+            bool tells = found != REMOTE_READ && (list->last == 0 || top_is_wanted(list, all.row[i].process));
+            state = tells ? found : state;
+            list->last = tells ? all.row[i].process : list->last;
+        }
     }
-    if (list->wanted == NULL) {
-        top_add_all(list);
-    }
+    process_list_free(&all);
     return list->count > 0 ? REMOTE_READ : state;
 }
 
@@ -196,25 +190,48 @@ static struct top_process *top_master(struct top_list *list, struct top_process 
     return master;
 }
 
-static void top_add_worker(struct top_process *master, const struct top_process *worker)
+/* Adds the figures of a worker to those of its master. */
+static void top_add_figures(struct top_figures *to, const struct top_figures *own)
 {
-    struct top_figures own = top_total(worker);
-    double rate = master->total.rate + own.rate;
-    double room = master->total.room + own.room;
+    double rate = to->rate + own->rate;
+    double room = to->room + own->room;
     /* The shares `hits` and `filled` of master and worker are weighted by their requests. If a worker had no requests,
      * the master's shares stay. */
     if (room > 0) {
-        master->total.filled = (master->total.filled * master->total.room + own.filled * own.room) / room;
+        to->filled = (to->filled * to->room + own->filled * own->room) / room;
     }
     if (rate > 0) {
-        master->total.hits = (master->total.hits * master->total.rate + own.hits * own.rate) / rate;
+        to->hits = (to->hits * to->rate + own->hits * own->rate) / rate;
     }
-    master->total.live += own.live;
-    master->total.cached += own.cached;
-    master->total.resident = snapshot_sum(master->total.resident, own.resident);
-    master->total.rate = rate;
-    master->total.room = room;
-    master->workers++;
+    to->live += own->live;
+    to->cached += own->cached;
+    to->resident = snapshot_sum(to->resident, own->resident);
+    to->rate = rate;
+    to->room = room;
+}
+
+/* Returns the bucket of a process that has this capacity, or snapshot.buckets if there is none. */
+static unsigned top_find_bucket(const struct top_process *process, size_t capacity)
+{
+    unsigned bucket = 0;
+    while (bucket < process->snapshot.buckets && process->plan.capacity[bucket] != capacity) {
+        bucket++;
+    }
+    return bucket;
+}
+
+struct top_figures top_list_bucket(struct top_list *list, const struct top_process *process, unsigned bucket)
+{
+    struct top_figures sum = top_compare(process, bucket);
+    for (unsigned i = 0; i < list->count; i++) {
+        struct top_process *worker = &list->process[i];
+        unsigned its = top_find_bucket(worker, process->plan.capacity[bucket]);
+        if (worker->is_folded && its < worker->snapshot.buckets && top_master(list, worker) == process) {
+            struct top_figures own = top_compare(worker, its);
+            top_add_figures(&sum, &own);
+        }
+    }
+    return sum;
 }
 
 void top_list_fold(struct top_list *list, bool wanted)
@@ -227,7 +244,10 @@ void top_list_fold(struct top_list *list, bool wanted)
     }
     for (unsigned i = 0; i < list->count; i++) {
         if (list->process[i].is_folded) {
-            top_add_worker(top_master(list, &list->process[i]), &list->process[i]);
+            struct top_process *master = top_master(list, &list->process[i]);
+            struct top_figures own = top_total(&list->process[i]);
+            top_add_figures(&master->total, &own);
+            master->workers++;
         }
     }
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "command/process_list.h"
 #include "command/remote_process.h"
 #include "command/remote_snapshot.h"
 #include "statistics/snapshot.h"
@@ -41,7 +42,7 @@ struct top_process {
     bool is_folded;           /* true if the process is folded under another process, so that it has no line */
 };
 
-enum { TOP_PROCESSES = 256, TOP_COSTLY = 64 };
+enum { TOP_PROCESSES = 256, TOP_COSTLY = 64, TOP_WORDS = 64 };
 
 /* A process that is not read again, because reading it cost too much. */
 struct top_costly {
@@ -50,8 +51,9 @@ struct top_costly {
 };
 
 struct top_list {
-    const int *wanted; /* process ids; NULL stands for all processes that have loaded the library */
-    unsigned wanted_count;
+    const struct process_word *word; /* name the processes; without words, all that have loaded the library are shown */
+    unsigned words;
+    int last; /* the id of the process whose state the last call of top_list_look returned; 0 if there is none */
     unsigned count;
     struct top_process process[TOP_PROCESSES];
     /* a ring of the processes that were last found too costly; costly_next is the oldest entry */
@@ -79,7 +81,10 @@ void top_list_fold(struct top_list *list, bool wanted);
 /* Sorts the list by `order`: the largest figure first or, by process id, the smallest id first. */
 void top_list_sort(struct top_list *list, enum top_order order);
 
-/* Returns the figures of one bucket of a process. */
-struct top_figures top_list_bucket(const struct top_process *process, unsigned bucket);
+/*
+ * Returns the figures of one bucket of a process, with those of the workers that are folded under it. `process` is an
+ * element of the list.
+ */
+struct top_figures top_list_bucket(struct top_list *list, const struct top_process *process, unsigned bucket);
 
 #endif

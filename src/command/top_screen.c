@@ -178,16 +178,18 @@ static int draw_processes(int line, int end, const struct top_list *list, const 
     return line;
 }
 
-/* Draws the buckets of a process. The bar is the bucket's share of the resident bytes of all buckets. */
-static void draw_buckets(int line, int end, const struct top_process *process)
+/* Draws the buckets of a process and of the workers that are folded under it. The bar is the bucket's share of the
+ * resident bytes of all buckets. */
+static void draw_buckets(int line, int end, struct top_list *list, const struct top_process *process)
 {
     char heading[64];
-    snprintf(heading, sizeof heading, "of %d", process->target.process);
+    snprintf(heading, sizeof heading, process->workers > 0 ? "of %d+%u" : "of %d", process->target.process,
+             process->workers);
     draw_heading(line, heading);
-    uint64_t total = process->snapshot.total.resident;
+    uint64_t total = process->total.resident;
     double all = total != SNAPSHOT_UNKNOWN ? (double)total : 0;
     for (unsigned bucket = 0; bucket < process->snapshot.buckets && ++line < end; bucket++) {
-        struct top_figures figures = top_list_bucket(process, bucket);
+        struct top_figures figures = top_list_bucket(list, process, bucket);
         draw_figures(line, process->plan.label[bucket], &figures, part_of(figures.resident, all));
     }
 }
@@ -217,7 +219,7 @@ static void draw_help(void)
     mvaddnstr(LINES - 1, 0, help, COLS - 1); /* writing to the last column of the last line would scroll the terminal */
 }
 
-void top_screen_draw(const struct top_list *list, const struct top_view *view)
+void top_screen_draw(struct top_list *list, const struct top_view *view)
 {
     const struct top_process *selected = find_selected(list, view);
     erase();
@@ -230,7 +232,7 @@ void top_screen_draw(const struct top_list *list, const struct top_view *view)
         int wanted = (int)selected->snapshot.buckets;
         int room = LINES - FIXED_LINES - wanted;
         int line = draw_processes(2, 2 + GREATER(room, 2), list, selected);
-        draw_buckets(line, LINES - 1, selected);
+        draw_buckets(line, LINES - 1, list, selected);
     }
     draw_help();
     refresh();

@@ -20,7 +20,7 @@ bool top_screen_open(void);
 /* Restores the terminal. */
 void top_screen_close(void);
 
-void top_screen_draw(const struct top_list *list, const struct top_view *view);
+void top_screen_draw(struct top_list *list, const struct top_view *view);
 
 /*
  * Waits the given milliseconds for a key, and changes the view by it. Returns false if the key ends the command or the

@@ -42,6 +42,12 @@ INTERNAL void format_print_served_share(const struct snapshot_figures *total, co
  * this form. */
 INTERNAL void format_print_share(uint64_t share, struct text *text);
 
+/*
+ * Prints a string in quotes. Names of programs and paths are bytes in an unknown encoding. A byte that is not ASCII is
+ * printed as the character of the same number, from which a reader can restore the byte.
+ */
+INTERNAL void format_print_json_string(const char *string, struct text *text);
+
 INTERNAL void format_print_text(const struct snapshot *snapshot, const struct bucket_plan *plan, struct text *text);
 INTERNAL void format_print_text_end(const struct snapshot *snapshot, struct text *text);
 INTERNAL void format_print_json(const struct snapshot *snapshot, const struct bucket_plan *plan, struct text *text);

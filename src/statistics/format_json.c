@@ -3,11 +3,7 @@
 #include "config/option.h"
 #include "statistics/format.h"
 
-/*
- * Prints a string in quotes. Names of programs and paths are bytes in an unknown encoding. A byte that is not ASCII is
- * printed as the character of the same number, from which a reader can restore the byte.
- */
-static void json_add_string(struct text *text, const char *string)
+void format_print_json_string(const char *string, struct text *text)
 {
     text_add(text, "\"");
     for (const char *at = string; *at != '\0'; at++) {
@@ -77,7 +73,7 @@ static void json_add_configuration(struct text *text)
         struct text value = text_begin(buffer, sizeof buffer);
         option_print(&options, (enum option)i, &value);
         text_add(text, "%s\"%s\":", i > 0 ? "," : "", option_variable((enum option)i));
-        json_add_string(text, buffer);
+        format_print_json_string(buffer, text);
     }
     text_add(text, "}");
 }
@@ -85,7 +81,7 @@ static void json_add_configuration(struct text *text)
 void format_print_json(const struct snapshot *snapshot, const struct bucket_plan *plan, struct text *text)
 {
     text_add(text, "{\"format\":%d,\"version\":\"%s\",\"program\":", (int)FORMAT_JSON_VERSION, PACKAGE_VERSION);
-    json_add_string(text, snapshot->program);
+    format_print_json_string(snapshot->program, text);
     text_add(text, ",\"process\":%d,\"active\":%s,\"pool\":\"", snapshot->process,
              snapshot->buckets > 0 ? "true" : "false");
     setting_print(SETTING_POOL, snapshot->kind, text);

@@ -109,7 +109,11 @@ void format_print_text(const struct snapshot *snapshot, const struct bucket_plan
 {
     text_add(text, "sockmalloc %s: statistics of ", PACKAGE_VERSION);
     text_add_shown(text, snapshot->program);
-    text_add(text, ", process %d\n", snapshot->process);
+    text_add(text, ", process %d", snapshot->process);
+    if (snapshot->processes > 1) {
+        text_add(text, " and %lu more; peak is the sum of the peaks of each", (unsigned long)snapshot->processes - 1);
+    }
+    text_add(text, "\n");
     if (snapshot->buckets == 0) {
         text_add(text, "the pools are off: every request falls through to mimalloc\n");
     } else {

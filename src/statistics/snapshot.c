@@ -118,6 +118,7 @@ void snapshot_take(struct snapshot *snapshot)
      */
     memset(snapshot, 0, sizeof *snapshot);
     snapshot->buckets = region.buckets;
+    snapshot->processes = 1;
     snapshot->charged = budget_charged();
     snapshot->budget = budget.cache_limit;
     snapshot->pressure_highs = atomic_load(&pressure.highs);

@@ -62,6 +62,7 @@
  * Figures that are counted once for the whole process. Columns: those of SNAPSHOT_SLOT_ROWS, without heading and width.
  */
 #define SNAPSHOT_PROCESS_ROWS(ROW)                                                                                     \
+    ROW(processes, GAUGE, "", "processes that the figures are of; more than 1 where sockmalloc stat adds several up")  \
     ROW(charged, GAUGE, "bytes", "bytes that the quotas allow all caches together to hold")                            \
     ROW(budget, GAUGE, "bytes", "most bytes that all caches together may hold")                                        \
     ROW(pressure_highs, COUNTER, "", "times that memory was nearly used up and pages were purged for that")

@@ -1,13 +1,14 @@
 """Tests that the command's man page, completions and --help name the same options, and that both shells complete them
 at TAB."""
 # SPDX-License-Identifier: BSD-2-Clause
-import os
 import re
+import shutil
+import subprocess
 import tempfile
 import unittest
 from pathlib import Path
 
-from support import command
+from support import command, settings
 from support.shell import Shell
 
 
@@ -37,13 +38,15 @@ class ShellTests:
     """The tests that run for each shell."""
 
     name: str
+    home: Path
     shell: Shell
 
     def setUp(self) -> None:
         home = tempfile.TemporaryDirectory(prefix="whole-test-")
         self.addCleanup(home.cleanup)
-        (Path(home.name) / "a-file").touch()
-        self.shell = Shell(self.name, Path(home.name), made("completion"))
+        self.home = Path(home.name)
+        (self.home / "a-file").touch()
+        self.shell = Shell(self.name, self.home, made("completion"))
         self.addCleanup(self.shell.close)
 
     def names(self, row: str) -> list[str]:
@@ -89,12 +92,27 @@ class ShellTests:
             self.assert_completes(f"sockmalloc run {before} --po", f"sockmalloc run {before} --po")
             self.assert_completes(f"sockmalloc check {before} a-f", f"sockmalloc check {before} a-file ")
 
-    def test_a_process(self) -> None:
-        for name in ("stat", "record", "top", "check"):
+    def test_a_process_with_the_library(self) -> None:
+        """The shells offer the id, the name and the unit of processes that have loaded the library, and no others."""
+        server, bystander = self.start_copy("server-with-it", settings.library()), self.start_copy("server-without", None)
+        for name in ("stat", "list", "record", "top", "check"):
             with self.subTest(name):
-                line, rows = self.shell.press_tab(f"sockmalloc {name} {os.getpid() // 10}")
-                offered = {line.split()[-1], *(word for row in rows for word in self.names(row))}
-                self.assertIn(str(os.getpid()), offered)
+                self.assert_completes(f"sockmalloc {name} {server}", f"sockmalloc {name} {server} ")
+                self.assert_completes(f"sockmalloc {name} {bystander}", f"sockmalloc {name} {bystander}")
+                self.assert_completes(f"sockmalloc {name} server-w", f"sockmalloc {name} server-with-it ")
+
+    def start_copy(self, name: str, library: Path | None) -> int:
+        """Starts a program of this name, with or without the library, and returns when it sleeps."""
+        copy = self.home / "servers" / name
+        copy.parent.mkdir(exist_ok=True)
+        shutil.copy(settings.tool("sleep"), copy)
+        variables = command.environment({"LD_PRELOAD": str(library)} if library else {})
+        process = subprocess.Popen([copy, "1000"], env=variables)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        while library and command.run("stat", process.pid).returncode != command.DONE:
+            self.assertIsNone(process.poll())
+        return process.pid
 
 
 class Bash(ShellTests, unittest.TestCase):

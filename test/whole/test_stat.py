@@ -160,10 +160,16 @@ class Refusals(ServantCase):
         process.wait()
 
     def test_no_number(self) -> None:
-        for word in ("x", "0", "-3", "12x", "99999999999999"):
+        for word in ("0", "-3", "-3x", "99999999999999"):
             with self.subTest(word):
                 result = command.run("stat", "--", word)
                 self.assert_refused(result, command.USAGE, word)
+
+    def test_no_such_name_or_unit(self) -> None:
+        for word in ("no-such-program", "12x", "no-such.service"):
+            with self.subTest(word):
+                for name in ("stat", "list"):
+                    self.assert_refused(command.run(name, word), command.GONE, f" {word}")
 
     def test_a_process_without_the_library(self) -> None:
         self.assert_refused(command.run("stat", self.bystander()), command.WITHOUT, "does not carry the library")

@@ -160,10 +160,13 @@ class Keys(TopCase):
         master = self.start()
         master.ask("take 5000")
         worker = int(master.ask("worker"))
-        terminal = self.top(master.pid, worker)
+        terminal = self.top(master.pid)
         # two live blocks: one of the master and one of the worker
         screen = terminal.wait_for(lambda now: line_of(now, f"{master.pid} servant+1")[2:3] == ["2"])
         self.assertEqual(line_of(screen, str(worker)), [])
+        # the lower pane adds up the same processes
+        self.assertNotEqual(line_of(screen, f"of {master.pid}+1"), [])
+        self.assertEqual(line_of(screen, "4k")[1:2], ["2"])
         terminal.type(b"f")
         terminal.wait_for(
             lambda now: line_of(now, f"{worker} servant") != [] and line_of(now, f"{master.pid} servant ")[2:3] == ["1"]
@@ -199,4 +202,4 @@ class Refusals(TopCase):
     def test_a_process_that_is_not_there(self) -> None:
         gone = command.ended_process()
         self.assert_refused(command.run("top", gone), command.GONE, f"process {gone}")
-        self.assert_refused(command.run("top", "x"), command.USAGE, "x is not a process id")
+        self.assert_refused(command.run("top", "0"), command.USAGE, "0 is not a process id")

@@ -204,7 +204,7 @@ static void record(const struct forger *forger)
         printf("an honest process can't be read\n");
         exit(2);
     }
-    recording_begin(&head, &sample.snapshot);
+    recording_begin(&head, &sample.snapshot, &remote_snapshot_plan);
     sample.time = 1;
     put(&head, sizeof head);
     put(&sample, sizeof sample);

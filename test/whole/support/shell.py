@@ -40,7 +40,11 @@ class Shell:
     def __init__(self, name: str, home: Path, completions: Path) -> None:
         (home / f".{name}rc").write_text(STARTS[name].format(prompt=PROMPT, completions=completions))
         line = [settings.tool(name), *(["--rcfile", home / ".bashrc"] if name == "bash" else []), "-i"]
-        variables = {"HOME": str(home), "ZDOTDIR": str(home), "INPUTRC": "/dev/null"}
+        programs = home / "programs"
+        programs.mkdir()
+        (programs / "sockmalloc").symlink_to(command.path())
+        search = f"{programs}:{command.environment()['PATH']}"
+        variables = {"PATH": search, "HOME": str(home), "ZDOTDIR": str(home), "INPUTRC": "/dev/null"}
         environment = command.environment(variables)
         self._terminal = Terminal(line, environment, COLUMNS, LINES, shows_errors=True, directory=home)
         self._told = 0

@@ -1,0 +1,316 @@
+/*
+ * Reads a whole server: all processes that the words of a command line name and that have loaded the library. Each
+ * process is read by itself, and the figures can be added up.
+ */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "command/process_group.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command/error.h"
+#include "command/look.h"
+
+const char *process_group_add_word(struct process_group *group, const char *text)
+{
+    if (group->words == GROUP_WORDS) {
+        return "too many processes are given";
+    }
+    return process_word_read(&group->word[group->words++], text);
+}
+
+static void group_free(struct group_member *member)
+{
+    free(member->options);
+    free(member->snapshot);
+    free(member);
+}
+
+/* Returns a member with memory for what is read from it, or NULL. */
+static struct group_member *group_make(int process)
+{
+    struct group_member *member = calloc(1, sizeof *member);
+    if (member == NULL) {
+        return NULL;
+    }
+    remote_process_open(&member->target, process);
+    member->snapshot = malloc(sizeof *member->snapshot);
+    member->options = aligned_alloc(_Alignof(struct option_set), sizeof *member->options);
+    if (member->snapshot == NULL || member->options == NULL) {
+        group_free(member);
+        return NULL;
+    }
+    return member;
+}
+
+static struct group_member *group_find_member(const struct process_group *group, const struct process_row *row)
+{
+    for (unsigned i = 0; i < group->count; i++) {
+        if (group->member[i]->target.process == row->process && group->member[i]->target.start == row->start) {
+            return group->member[i];
+        }
+    }
+    return NULL;
+}
+
+static bool group_keep(struct process_group *group, struct group_member *member)
+{
+    if (group->count == group->room) {
+        unsigned room = group->room > 0 ? 2 * group->room : 64;
+        struct group_member **more = realloc(group->member, room * sizeof *more);
+        if (more == NULL) {
+            return false;
+        }
+        group->member = more;
+        group->room = room;
+    }
+    group->member[group->count++] = member;
+    if (group->words > 0 && group->word[0].process == member->target.process) {
+        /* the process whose id was given comes first, because the sum has its name */
+        group->member[group->count - 1] = group->member[0];
+        group->member[0] = member;
+    }
+    return true;
+}
+
+/*
+ * Looks for the library in a process that was not known before, and makes it a member if it has the library. Copies
+ * what was found to *target.
+ */
+static enum remote_process_state group_try(struct process_group *group, const struct process_row *row,
+                                           struct remote_process *target)
+{
+    struct group_member *member = group_make(row->process);
+    if (member == NULL) {
+        return REMOTE_UNTRIED;
+    }
+    /* in a scan over all processes, only files with the name of the library are searched, because that is cheaper */
+    member->state = group->words > 0 ? look_find(&member->target) : look_find_named(&member->target);
+    member->is_seen = true;
+    *target = member->target;
+    enum remote_process_state state = member->state;
+    bool has_library = state != REMOTE_WITHOUT && state != REMOTE_GONE && state != REMOTE_FORBIDDEN &&
+                       state != REMOTE_UNTRIED && state != REMOTE_UNINITIALISED;
+    if (!has_library || !group_keep(group, member)) {
+        group_free(member);
+    }
+    return state;
+}
+
+static unsigned group_readable(const struct process_group *group)
+{
+    unsigned readable = 0;
+    for (unsigned i = 0; i < group->count; i++) {
+        readable += group->member[i]->is_seen && group->member[i]->state == REMOTE_READ ? 1 : 0;
+    }
+    return readable;
+}
+
+static void group_leave_out(struct group_member *member)
+{
+    if (member->state != REMOTE_READ && !member->is_told) {
+        remote_process_leave_out(&member->target, member->state);
+        member->is_told = true;
+    }
+}
+
+/*
+ * Removes the members that process_group_find has not met. If others are left, prints a line for each that could be
+ * read until now.
+ */
+static void group_forget(struct process_group *group)
+{
+    bool tells = group_readable(group) > 0;
+    unsigned kept = 0;
+    for (unsigned i = 0; i < group->count; i++) {
+        struct group_member *member = group->member[i];
+        if (member->is_seen) {
+            group->member[kept++] = member;
+            continue;
+        }
+        if (tells && member->state == REMOTE_READ) {
+            remote_process_leave_out(&member->target, REMOTE_GONE);
+        }
+        group_free(member);
+    }
+    group->count = kept;
+}
+
+/* The processes that a call of process_group_find has met. */
+struct group_search {
+    unsigned named;                  /* how many processes the words name */
+    struct remote_process target;    /* a process that cannot be read: the one whose id was given, if that is one */
+    enum remote_process_state state; /* its state */
+    bool is_own;                     /* true if it is the one whose id was given */
+    int forbidden;                   /* the id of a process that may not be read */
+};
+
+static bool group_is_one_id(const struct process_group *group)
+{
+    return group->words == 1 && group->word[0].kind == PROCESS_WORD_ID;
+}
+
+/* Prints why no process can be read, and returns the exit code. */
+static enum command_exit group_report_none(const struct process_group *group, const struct group_search *search)
+{
+    const struct process_word *word = &group->word[0];
+    if (group_is_one_id(group)) {
+        struct remote_process target;
+        remote_process_open(&target, word->process);
+        return search->named == 0 ? remote_process_report(&target, REMOTE_GONE)
+                                  : remote_process_report(search->is_own ? &search->target : &target, search->state);
+    }
+    if (search->named > 0 && (group->count > 0 || group->forbidden == search->named)) {
+        return remote_process_report(&search->target, search->state);
+    }
+    if (group->words == 0 && group->forbidden > 0) {
+        return error_report(EXIT_FORBIDDEN,
+                            "no process that may be read carries the library; %u may not be read, such as %d: %s",
+                            group->forbidden, search->forbidden, remote_process_reason(search->forbidden));
+    }
+    if (group->words == 0) {
+        return error_report(EXIT_WITHOUT, "no process carries the library");
+    }
+    if (group->words > 1) {
+        return error_report(search->named == 0 ? EXIT_GONE : EXIT_WITHOUT, "none of these processes %s",
+                            search->named == 0 ? "exists" : "carries the library");
+    }
+    const char *kind = word->kind == PROCESS_WORD_UNIT ? "of the unit" : "of the name";
+    return search->named == 0 ? error_report(EXIT_GONE, "there is no process %s %s", kind, word->text)
+                              : error_report(EXIT_WITHOUT, "no process %s %s carries the library", kind, word->text);
+}
+
+/* Finds the library in one process that the words name. */
+static void group_meet(struct process_group *group, const struct process_row *row, struct group_search *search)
+{
+    struct remote_process target = {.process = row->process};
+    struct group_member *member = group_find_member(group, row);
+    search->named++;
+    group->first = group->first != 0 ? group->first : row->process;
+    if (member != NULL) {
+        member->is_seen = true;
+        target = member->target;
+    }
+    enum remote_process_state state = member != NULL ? member->state : group_try(group, row, &target);
+    if (state == REMOTE_FORBIDDEN) {
+        group->forbidden++;
+        search->forbidden = row->process;
+    }
+    if (state != REMOTE_READ && !search->is_own) {
+        search->target = target;
+        search->state = state;
+        search->is_own = group_is_one_id(group) && group->word[0].process == row->process;
+    }
+}
+
+/* Prints, once, that some processes may not be read. */
+static void group_tell_rights(struct process_group *group, const struct group_search *search)
+{
+    if (!group->rights_told && group->forbidden > 0) {
+        group->rights_told = true;
+        error_report(EXIT_FORBIDDEN, "%u process%s may not be read, such as %d: %s", group->forbidden,
+                     group->forbidden == 1 ? "" : "es", search->forbidden, remote_process_reason(search->forbidden));
+    }
+}
+
+enum command_exit process_group_find(struct process_group *group)
+{
+    struct process_list list;
+    struct group_search search = {.state = REMOTE_WITHOUT};
+    group->forbidden = 0;
+    group->first = 0;
+    if (!process_list_read(&list)) {
+        process_list_free(&list);
+        return error_report(EXIT_FORBIDDEN, "the processes cannot be listed: %s", strerror(errno));
+    }
+    for (unsigned i = 0; i < group->count; i++) {
+        group->member[i]->is_seen = false;
+    }
+    for (unsigned i = 0; i < list.count; i++) {
+        if (process_list_names(&list, &list.row[i], group->word, group->words)) {
+            group_meet(group, &list.row[i], &search);
+        }
+    }
+    process_list_free(&list);
+    group_forget(group);
+    if (group->is_silent) {
+        return group_readable(group) > 0 ? EXIT_DONE : EXIT_WITHOUT;
+    }
+    if (group_readable(group) == 0 && (group->count == 0 || !group->shows_all)) {
+        return group_report_none(group, &search);
+    }
+    for (unsigned i = 0; i < group->count && !group->shows_all; i++) {
+        group_leave_out(group->member[i]);
+    }
+    group_tell_rights(group, &search);
+    return EXIT_DONE;
+}
+
+/* Takes the snapshot of a member, and keeps the copies that the next snapshot would write over. */
+static void group_take(struct group_member *member)
+{
+    member->is_read = false;
+    if (member->state != REMOTE_READ) {
+        return;
+    }
+    member->state = look_take(&member->target, member->snapshot);
+    if (member->state != REMOTE_READ) {
+        return;
+    }
+    member->is_read = true;
+    member->plan = remote_snapshot_plan;
+    *member->options = options;
+    strncpy(member->program, member->snapshot->program, sizeof member->program - 1);
+    member->snapshot->program = member->program;
+}
+
+enum command_exit process_group_take(struct process_group *group)
+{
+    const struct group_member *last = NULL;
+    for (unsigned i = 0; i < group->count; i++) {
+        bool was_readable = group->member[i]->state == REMOTE_READ;
+        group_take(group->member[i]);
+        last = was_readable ? group->member[i] : last;
+    }
+    if (group->shows_all) {
+        return EXIT_DONE;
+    }
+    if (process_group_read_count(group) == 0) {
+        return last != NULL ? remote_process_report(&last->target, last->state) : EXIT_GONE;
+    }
+    for (unsigned i = 0; i < group->count; i++) {
+        group_leave_out(group->member[i]);
+    }
+    return EXIT_DONE;
+}
+
+unsigned process_group_read_count(const struct process_group *group)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < group->count; i++) {
+        count += group->member[i]->is_read ? 1 : 0;
+    }
+    return count;
+}
+
+void process_group_sum(struct process_group *group, struct process_sum *sum)
+{
+    bool begun = false;
+    for (unsigned i = 0; i < group->count; i++) {
+        struct group_member *member = group->member[i];
+        if (!member->is_read) {
+            continue;
+        }
+        if (!begun) {
+            process_sum_begin(sum, member->snapshot, &member->plan, member->options);
+            begun = true;
+        } else if (!process_sum_add(sum, member->snapshot, &member->plan, member->options)) {
+            error_report(EXIT_DONE,
+                         "process %d (%s) has buckets of other sizes than the processes before it; it is left out",
+                         member->target.process, member->target.name);
+            member->is_read = false;
+        }
+    }
+    options = sum->options;
+}

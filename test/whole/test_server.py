@@ -1,0 +1,273 @@
+"""Tests that the command reads whole servers: a master with its workers, all processes of a name, and all of a unit."""
+# SPDX-License-Identifier: BSD-2-Clause
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from support import command, settings
+from support.servant import Servant, ServantCase
+
+# Figures of a bucket that are no numbers to add up.
+SHARES = ("bucket", "capacity", "filled")
+CGROUPS = (Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup/systemd"), Path("/sys/fs/cgroup"))
+DEADLINE_SECONDS = 60
+
+
+class ServerCase(ServantCase):
+    def master(self) -> tuple[Servant, int]:
+        """Starts a servant that has a block in use, and then a worker, which inherits that block."""
+        master = self.start(DECAY_MS="-1")
+        master.ask("take 5000")
+        return master, int(master.ask("worker"))
+
+    def stat(self, *arguments: str | int) -> list[dict]:
+        result = command.run("stat", "--json", *arguments)
+        self.assertEqual((result.returncode, result.stderr), (command.DONE, ""))
+        return [json.loads(line) for line in result.stdout.splitlines()]
+
+    def start_copy(self, name: str, library: Path | None = None) -> subprocess.Popen:
+        """Starts a program of this name that sleeps, and returns when it has loaded the library."""
+        copy = self.directory / name
+        if not copy.exists():
+            shutil.copy(settings.tool("sleep"), copy)
+        variables = {"LD_PRELOAD": str(library)} if library else {}
+        process = subprocess.Popen([copy, "1000"], env=settings.environment(variables))
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while command.run("stat", process.pid).returncode not in (command.DONE, command.OTHER_VERSION):
+            self.assertLess(time.monotonic(), deadline)
+        return process
+
+    def name(self) -> str:
+        """Returns a name that no other process has."""
+        return f"own{os.getpid()}"
+
+    def other_version(self) -> Path:
+        version = command.run("--version").stdout.split()[1].encode()
+        image = settings.library().read_bytes()
+        at = image.index(version, image.index(b"sockmalloc view\0"))
+        other = self.directory / "libsockmalloc.so"
+        other.write_bytes(image[:at] + b"9.8.7\0" + image[at + 6 :])
+        return other
+
+
+class Sums(ServerCase):
+    def test_a_master_means_its_tree(self) -> None:
+        master, worker = self.master()
+        (server,) = self.stat(master.pid)
+        self.assertEqual((server["process"], server["processes"]), (master.pid, 2))
+        self.assertEqual(server["buckets"][0]["live"], 2)
+        self.assertEqual([one["process"] for one in self.stat(worker)], [worker], "a worker is no master")
+
+    def test_every_figure_adds_up(self) -> None:
+        master, worker = self.master()
+        master.ask("churn 100000")
+        (server,) = self.stat(master.pid)
+        each = self.stat(master.pid, "--each")
+        self.assertEqual([one["process"] for one in each], [master.pid, worker])
+        for at, bucket in [*enumerate(server["buckets"]), ("total", server["total"])]:
+            parts = [one["total"] if at == "total" else one["buckets"][at] for one in each]
+            for figure in bucket.keys() - {*SHARES, "buckets"}:
+                self.assertEqual(bucket[figure], sum(part[figure] for part in parts), (at, figure))
+        for figure in ("processes", "charged", "budget", "pressure_highs"):
+            self.assertEqual(server[figure], sum(one[figure] for one in each), figure)
+
+    def test_buckets_of_other_sizes_have_rows_of_their_own(self) -> None:
+        first, second = self.start(MIN="4k", MAX="64k"), self.start(MIN="16k", MAX="100k")
+        for servant in (first, second):
+            servant.ask("take 20000")
+        second.ask("take 90000")
+        (server,) = self.stat(first.pid, second.pid)
+        live = [(bucket["bucket"], bucket["live"]) for bucket in server["buckets"]]
+        # the bucket 64k has no headroom where it is the last one
+        expected = [("4k", 0), ("8k", 0), ("16k", 2), ("32k", 0), ("64k", 0), ("64k", 0), ("100k", 1)]
+        self.assertEqual(live, expected)
+        self.assertEqual((server["minimum"], server["maximum"]), (4 << 10, 100 << 10))
+
+    def test_a_process_that_ends_in_between_is_named(self) -> None:
+        master, worker = self.master()
+        reader = subprocess.Popen(
+            [command.path(), "stat", str(master.pid), "--json", "--interval", "0.05"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.addCleanup(reader.stderr.close)
+        self.addCleanup(reader.stdout.close)
+        self.addCleanup(reader.wait)
+        self.addCleanup(reader.kill)
+        self.assertEqual(json.loads(reader.stdout.readline())["processes"], 2)
+        os.kill(worker, signal.SIGKILL)
+        while json.loads(reader.stdout.readline())["processes"] != 1:
+            self.assertIsNone(reader.poll())
+        self.assertEqual(reader.stderr.readline(), f"sockmalloc: process {worker} (servant) has ended; it is left out\n")
+        self.assertIsNone(reader.poll())
+
+    def test_another_version_is_named_and_left_out(self) -> None:
+        mine = self.start_copy(self.name())
+        other = self.start_copy(self.name(), self.other_version())
+        result = command.run("stat", "--json", self.name())
+        self.assertEqual(result.returncode, command.DONE)
+        self.assertEqual([json.loads(line)["process"] for line in result.stdout.splitlines()], [mine.pid])
+        self.assert_complaint(result.stderr, f"process {other.pid} ({self.name()}) carries sockmalloc 9.8.7")
+        self.assertTrue(result.stderr.endswith("; it is left out\n"))
+
+    def test_the_signal_goes_to_each(self) -> None:
+        master, worker = self.master()
+        self.assertEqual(command.run("stat", "--signal", master.pid).returncode, command.DONE)
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        for process in (master.pid, worker):
+            while f"end of statistics of process {process}\n" not in master.stderr():
+                self.assertLess(time.monotonic(), deadline)
+                master.ask("ping")
+
+    def test_no_signal_to_all(self) -> None:
+        self.assert_refused(command.run("stat", "--signal"), command.USAGE, "--signal needs a process")
+
+    def test_metrics_of_one_name_are_refused(self) -> None:
+        self.assert_refused(command.run("stat", "--each", "--prometheus"), command.USAGE, "exclude each other")
+
+
+class Names(ServerCase):
+    def test_by_name(self) -> None:
+        ours = sorted(self.start_copy(self.name()).pid for _ in range(2))
+        bystander = self.start()
+        self.assertEqual(sorted(one["process"] for one in self.stat(self.name(), "--each")), ours)
+        (server,) = self.stat(self.name())
+        self.assertEqual(server["processes"], 2)
+        (server,) = self.stat(self.name(), bystander.pid)
+        self.assertEqual(server["processes"], 3)
+
+    def test_a_name_longer_than_the_kernel_keeps(self) -> None:
+        name = f"{self.name()}-with-a-long-tail"
+        process = self.start_copy(name)
+        self.assertEqual([one["process"] for one in self.stat(name)], [process.pid])
+        self.assertEqual(command.run("stat", name[:-1] + "x").returncode, command.DONE, "the kernel keeps 15 bytes")
+        self.assertEqual(command.run("stat", f"x{name}").returncode, command.GONE)
+
+    def test_all(self) -> None:
+        master, worker = self.master()
+        self.assertGreaterEqual(command.run("stat").stdout.count("statistics of "), 1)
+        processes = {json.loads(line)["process"] for line in command.run("stat", "--each", "--json").stdout.splitlines()}
+        self.assertLessEqual({master.pid, worker}, processes)
+
+    @contextlib.contextmanager
+    def unit(self, name: str, *processes: int) -> Iterator[None]:
+        """Moves the processes into a control group of this name, below one that has the name of a slice."""
+        for root in CGROUPS:
+            group = root / "whole-test.slice" / name
+            with contextlib.suppress(OSError):
+                group.mkdir(parents=True)
+                for process in processes:
+                    (group / "cgroup.procs").write_text(str(process))
+                break
+        else:
+            self.skipTest("needs a control group to write to")
+        try:
+            yield
+        finally:
+            for process in processes:
+                with contextlib.suppress(OSError):
+                    (root / "cgroup.procs").write_text(str(process))
+            with contextlib.suppress(OSError):
+                group.rmdir()
+                group.parent.rmdir()
+
+    def test_by_unit(self) -> None:
+        master, worker = self.master()
+        bystander = self.start()
+        unit = f"{self.name()}.service"
+        with self.unit(unit, master.pid, worker):
+            (server,) = self.stat(unit)
+            self.assertEqual((server["processes"], server["buckets"][0]["live"]), (2, 2))
+            self.assertEqual([one["process"] for one in self.stat(unit, "--each")], [master.pid, worker])
+            self.assertIn("2 processes (servant): sockmalloc", command.run("check", unit).stdout)
+            self.assertIn(f" {unit} ", command.run("list", master.pid).stdout)
+            self.assertIn(f"\n{unit}\n", command.run("list", "--words").stdout)
+        with self.unit("whole-test.scope", bystander.pid):
+            self.assertEqual(command.run("stat", unit).returncode, command.GONE)
+            self.assertEqual([one["process"] for one in self.stat("whole-test.slice")], [bystander.pid])
+
+
+class Lists(ServerCase):
+    def test_of_a_server(self) -> None:
+        master, worker = self.master()
+        result = command.run("list", master.pid)
+        self.assertEqual((result.returncode, result.stderr), (command.DONE, ""))
+        lines = [line.split() for line in result.stdout.splitlines()]
+        self.assertEqual(lines[0][:3], ["process", "program", "unit"])
+        self.assertEqual([line[:2] for line in lines[1:]], [[str(master.pid), "servant"], [str(worker), "servant"]])
+        self.assertLessEqual(max(map(len, result.stdout.splitlines())), 80)
+
+    def test_figures(self) -> None:
+        master, _ = self.master()
+        master.ask("churn 300000")
+        first, second = map(json.loads, command.run("list", "--json", master.pid).stdout.splitlines())
+        self.assertEqual(first["resident_live"], self.stat(master.pid, "--each")[0]["total"]["resident_live"])
+        rollup = Path(f"/proc/{master.pid}/smaps_rollup").read_text()
+        self.assertEqual(first["rss"], int(re.search(r"Rss: +(\d+) kB", rollup).group(1)) << 10)
+        version = command.run("--version").stdout.split()[1]
+        self.assertEqual([one["version"] for one in (first, second)], [version] * 2)
+
+    def test_another_version_is_listed(self) -> None:
+        other = self.start_copy(self.name(), self.other_version())
+        result = command.run("list", self.name())
+        self.assertEqual((result.returncode, result.stderr), (command.DONE, ""))
+        self.assertRegex(result.stdout, rf"(?m)^ *{other.pid} .* - +9\.8\.7 \(another\)$")
+
+    def test_words_hold_nothing_that_a_shell_expands(self) -> None:
+        process = self.start_copy("$(touch x) y")
+        words = command.run("list", "--words").stdout
+        self.assertIn(f"{process.pid}\n", words)
+        self.assertRegex(words, r"\A([A-Za-z0-9._@:+-]+\n)+\Z")
+
+
+class Checks(ServerCase):
+    def test_a_tree(self) -> None:
+        master, worker = self.master()
+        result = command.run("check", master.pid)
+        self.assertEqual((result.returncode, result.stderr), (command.DONE, ""))
+        self.assertRegex(result.stdout, r"\A2 processes \(servant\): sockmalloc [\d.]+ is in effect\n")
+        self.assertIn(f"\n  process  {master.pid} {worker}\n", result.stdout)
+
+    def test_one_of_them_is_not_in_effect(self) -> None:
+        on, off = self.start_copy(self.name()), self.directory / "off"
+        off.mkdir()
+        shutil.copy(settings.tool("sleep"), off / self.name())
+        without = subprocess.Popen([off / self.name(), "1000"], env=settings.environment({"SOCKMALLOC_DISABLE": "1"}))
+        self.addCleanup(without.wait)
+        self.addCleanup(without.kill)
+        while command.run("stat", without.pid).returncode != command.DONE:
+            self.assertIsNone(without.poll())
+        result = command.run("check", self.name())
+        self.assertEqual(result.returncode, command.NO, result.stdout)
+        self.assertIn(f"is in effect\n  process  {on.pid}\n", result.stdout)
+        self.assertIn(f"is not in effect\n  process  {without.pid}\n", result.stdout)
+
+    def test_a_running_program_is_not_started(self) -> None:
+        """A name is that of a running program if there is one, and a program to start otherwise or behind --."""
+        process = self.start_copy(self.name())
+        self.assertIn(f"process {process.pid} (", command.run("check", self.name()).stdout)
+        self.assert_refused(command.run("check", "--", self.name()), command.REFUSED, "")
+
+    def test_no_such_unit(self) -> None:
+        self.assert_refused(command.run("check", "no-such.service"), command.GONE, "no-such.service")
+
+
+class Recordings(ServerCase):
+    def test_of_a_tree(self) -> None:
+        master, _ = self.master()
+        file = self.directory / "recording"
+        result = command.run("record", master.pid, "-o", file, "-n", 2, "-i", "0.01")
+        self.assertEqual((result.returncode, result.stderr), (command.DONE, ""))
+        shown = [json.loads(line)["statistics"] for line in command.run("record", "-j", "-S", file).stdout.splitlines()]
+        self.assertEqual([one["processes"] for one in shown], [2, 2])
+        self.assertEqual(shown[0]["buckets"], self.stat(master.pid)[0]["buckets"])
