@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -294,6 +295,135 @@ size_t sockmalloc_message_step_end(unsigned step);
  * type not counted. The object keeps its size; the proposal is for the next one.
  */
 size_t sockmalloc_message_reserve(const struct sockmalloc_message *messages, unsigned type);
+
+/*
+ * Ring: messages in a ring of equal chunks
+ * ----------------------------------------
+ *
+ * One producer allocates messages of any size, each in as many neighbouring chunks as it needs. Any thread of any
+ * process that has the memory mapped frees them, in any order. Messages are allocated at the head of the ring. A second
+ * mark, the free marker, follows the head over contiguous free chunks only, so one message that stays in use makes the
+ * ring full at last. A message that does not fit before the end of the memory begins at chunk 0, and the chunks in
+ * between stay unused until the marker has passed them. Suited to messages that live for a short time and are freed in
+ * about the order of their allocation. Source: text 001 of doc/design/pools.md, edit 1.
+ *
+ * The ring lies in memory of the caller: a private mapping for the threads of one process, or a shared one (shm_open,
+ * memfd_create) for several processes, at a different address in each. A file behind the memory must not become
+ * shorter, so use F_SEAL_SHRINK. Messages are passed on by the caller's own means: threads pass the address, and
+ * processes pass the number that sockmalloc_ring_handle returns, for example through a pipe.
+ *
+ * Each message has a holder: at first the process that allocated it, and then the process that took it last with
+ * sockmalloc_ring_take. If a process dies, the ring stays whole, and another process frees with sockmalloc_ring_reclaim
+ * what the dead one held.
+ *
+ * Only one thread at a time may allocate from a ring, so several producers need a lock of their own. All other
+ * functions may be called by any thread at any time, take no lock, and may be called in signal handlers.
+ * sockmalloc_ring_alloc may be called in a handler too, if the handler cannot have interrupted an allocation from the
+ * same ring. A thread that ends inside a function leaves the ring whole; what it was allocating is lost until its
+ * holder is reclaimed, and a producer that waits may have to wait for the next free. In the child of a fork the ring is
+ * as usable as in the parent: in shared memory parent and child are one holder and must not both allocate; a ring in
+ * private memory is a copy. After creation the functions make no system call but futex.
+ *
+ * Bad arguments fail with EINVAL. An address that is no message in use (freed twice, inside a message, foreign) ends
+ * the process with a line of text, and so does a ring whose own data was overwritten.
+ */
+struct sockmalloc_ring;
+
+#define SOCKMALLOC_RING_TYPES     16      /* types of messages, each with statistics of its own */
+#define SOCKMALLOC_RING_CHUNKS    4194303 /* the most chunks of a ring */
+#define SOCKMALLOC_RING_HOLDERS   4194303 /* the largest number of a holder */
+#define SOCKMALLOC_RING_ALIGNMENT 128     /* of a ring's memory, and the unit of its chunks */
+
+struct sockmalloc_ring_options {
+    size_t size;       /* sizeof(struct sockmalloc_ring_options) */
+    size_t chunk_size; /* bytes: a multiple of 128, at most 1 GiB; sockmalloc_ring_attach ignores this member */
+    uint32_t holder;   /* this process's number as a holder, at least 1; 0 stands for the process id */
+};
+
+/* Returns how many bytes a ring of so many chunks of `chunk_size` bytes needs, or 0 with errno EINVAL. */
+size_t sockmalloc_ring_length(size_t chunk_size, size_t chunks);
+
+/*
+ * Makes a ring in `length` bytes of memory that begin at a multiple of 128, with as many chunks as there is room for,
+ * and returns it. What the memory held before is lost. If `options` is NULL, chunks have 128 bytes. Processes in
+ * different PID namespaces must choose their holders' numbers themselves, because process ids could be equal there.
+ * Returns NULL with errno EINVAL for bad arguments, or ENOMEM if the kernel refuses a page for this process's own part
+ * of the ring.
+ */
+struct sockmalloc_ring *sockmalloc_ring_create(void *memory, size_t length,
+                                               const struct sockmalloc_ring_options *options);
+
+/*
+ * Returns the ring that some process has created in this memory. Returns NULL with errno EINVAL for bad arguments or if
+ * the memory holds no whole ring of at most `length` bytes, or ENOMEM as sockmalloc_ring_create does.
+ */
+struct sockmalloc_ring *sockmalloc_ring_attach(void *memory, size_t length,
+                                               const struct sockmalloc_ring_options *options);
+
+/*
+ * Ends the use of a ring by this process, and keeps the memory and what other processes hold. Returns 0, or -1 with
+ * errno EBUSY if this process holds messages; sockmalloc_ring_reclaim with its own number frees them. No thread of the
+ * process may use the ring during the call or afterwards.
+ */
+int sockmalloc_ring_close(struct sockmalloc_ring *ring);
+
+/*
+ * Allocates a message of `size` bytes, at least 1, and of one of the types 0 to 15. It begins at the start of a chunk,
+ * and holds what the chunks held before. Returns NULL with errno EAGAIN if the ring is full at the moment, or EINVAL if
+ * the size is 0 or larger than the whole ring, or there is no such type.
+ */
+void *sockmalloc_ring_alloc(struct sockmalloc_ring *ring, size_t size, unsigned type);
+
+/*
+ * Allocates as sockmalloc_ring_alloc does, but waits if the ring is full, until an absolute time of CLOCK_MONOTONIC, or
+ * without limit if `deadline` is NULL. Returns NULL also with errno ETIMEDOUT, or EINTR if a signal handler ran.
+ * Without a deadline, handlers that were installed with SA_RESTART do not end the wait. A message that a dead process
+ * holds ends the wait only when another process reclaims it. Not a cancellation point.
+ */
+void *sockmalloc_ring_alloc_wait(struct sockmalloc_ring *ring, size_t size, unsigned type,
+                                 const struct timespec *deadline);
+
+/* Frees a message. Does nothing if `message` is NULL. */
+void sockmalloc_ring_free(struct sockmalloc_ring *ring, void *message);
+
+/* Returns the number by which another process finds the message. Valid until the message is freed. */
+uint64_t sockmalloc_ring_handle(struct sockmalloc_ring *ring, const void *message);
+
+/*
+ * Returns the message of a handle, and makes this process its holder. Stores the message's size and type where `size`
+ * and `type` are not NULL. Returns NULL with errno EINVAL for a number that is no handle of a message in use. A handle
+ * of a message that was freed is recognized, unless 524,288 rounds of the ring, or a multiple, have passed since.
+ */
+void *sockmalloc_ring_take(struct sockmalloc_ring *ring, uint64_t handle, size_t *size, unsigned *type);
+
+/*
+ * Frees all messages that a holder has, and returns how many they were. The process must be dead or no longer use them.
+ * If the producer has died, take what it has sent first, for example by reading its pipe to the end. If the only
+ * consumer has died, the producer reclaims its own number too, for what it has sent and nobody has taken.
+ */
+size_t sockmalloc_ring_reclaim(struct sockmalloc_ring *ring, uint32_t holder);
+
+/* What was allocated of one type since the ring's creation. */
+struct sockmalloc_ring_statistics {
+    uint64_t count;   /* messages */
+    uint64_t bytes;   /* the sum of their sizes */
+    uint64_t largest; /* bytes */
+};
+
+/* Stores the statistics of a type. Returns 0, or -1 with errno EINVAL. */
+int sockmalloc_ring_statistics(const struct sockmalloc_ring *ring, unsigned type,
+                               struct sockmalloc_ring_statistics *statistics);
+
+/* What a ring is at the moment. */
+struct sockmalloc_ring_status {
+    size_t chunk_size;      /* bytes */
+    size_t chunks;          /* of the whole ring */
+    size_t occupied;        /* chunks between the free marker and the head, in use or not */
+    uint32_t oldest_holder; /* the holder of the message before which the free marker stands, or 0 if there is none */
+};
+
+/* Stores the status. Returns 0, or -1 with errno EINVAL. */
+int sockmalloc_ring_status(const struct sockmalloc_ring *ring, struct sockmalloc_ring_status *status);
 
 #ifdef __cplusplus
 }

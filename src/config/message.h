@@ -50,6 +50,12 @@
     ROW(NO_MESSAGE, "%s(%p): no message of this object begins there",                                                  \
         "The program freed an address that sockmalloc_message_alloc did not return for this object, or overwrote the " \
         "eight bytes in front of a message.")                                                                          \
+    ROW(RING_FREED, "%s(%p): chunk %u of the ring at %p: no message in use begins there",                              \
+        "The program freed a message twice, or an address inside a message.")                                          \
+    ROW(RING_FOREIGN, "%s(%p): outside the chunks of the ring at %p, or not at the start of a chunk",                  \
+        "The address is not one that the ring has returned.")                                                          \
+    ROW(RING_DAMAGED, "%s: the ring at %p is damaged: the state of chunk %u contradicts the header",                   \
+        "A process that shares the memory of the ring has written over the ring's own data.")                          \
     ROW(NO_START, "libc has no __libc_start_main, so that main cannot be run",                                         \
         "The C library starts programs in another way than glibc and musl do.")                                        \
     ROW(NO_CALL, "libc has no function %s, which the program called",                                                  \

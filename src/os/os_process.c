@@ -81,6 +81,18 @@ void os_wake_one(_Atomic uint32_t *word)
     system_call(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1);
 }
 
+/* FUTEX_WAIT_BITSET takes an absolute deadline, which FUTEX_WAIT does not. */
+int os_wait_shared(_Atomic uint32_t *word, uint32_t value, const struct timespec *deadline)
+{
+    long result = system_call(SYS_futex, word, FUTEX_WAIT_BITSET, value, deadline, NULL, FUTEX_BITSET_MATCH_ANY);
+    return result >= 0 || result == -EAGAIN ? 0 : (int)-result;
+}
+
+void os_wake_shared(_Atomic uint32_t *word)
+{
+    system_call(SYS_futex, word, FUTEX_WAKE, INT_MAX);
+}
+
 void os_name_thread(const char *name)
 {
     if (os_is_filtered()) {

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 /*
  * Every function is safe in any thread and in signal handlers, and keeps errno, because the caller decides which error
@@ -40,6 +41,15 @@ void os_take_signal(const sigset_t *signals);
 void os_wait(_Atomic uint32_t *word, uint32_t value, uint64_t nanoseconds);
 void os_wake(_Atomic uint32_t *word);
 void os_wake_one(_Atomic uint32_t *word);
+
+/*
+ * os_wait_shared waits while `word`, which may lie in memory that several processes share, is `value`. `deadline` is an
+ * absolute time of CLOCK_MONOTONIC, or NULL for no limit. Returns 0 if the thread was woken or `word` has another value
+ * already. Otherwise returns the number of the error: ETIMEDOUT, EINTR if a signal handler ran, or another one if the
+ * kernel or a sandbox refuses the call. os_wake_shared wakes the threads of all processes that wait for the word.
+ */
+int os_wait_shared(_Atomic uint32_t *word, uint32_t value, const struct timespec *deadline);
+void os_wake_shared(_Atomic uint32_t *word);
 
 /*
  * Sets the name of the calling thread that `top` and `ps -L` show; 15 characters at most. Does nothing if the process

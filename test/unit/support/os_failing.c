@@ -331,6 +331,17 @@ void os_wake_one(_Atomic uint32_t *word)
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1);
 }
 
+int os_wait_shared(_Atomic uint32_t *word, uint32_t value, const struct timespec *deadline)
+{
+    long result = syscall(SYS_futex, word, FUTEX_WAIT_BITSET, value, deadline, NULL, FUTEX_BITSET_MATCH_ANY);
+    return result < 0 && errno != EAGAIN ? errno : 0;
+}
+
+void os_wake_shared(_Atomic uint32_t *word)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX);
+}
+
 void os_name_thread(const char *name)
 {
     (void)name;

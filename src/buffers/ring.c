@@ -1,0 +1,334 @@
+/* Allocates and frees the messages of a ring. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <stddef.h>
+
+#include "base/bounds.h"
+#include "buffers/ring_memory.h"
+#include "config/message.h"
+#include "os/os_process.h"
+
+/*
+ * The producer alone moves both the head and the free marker. A free changes the state of its message and nothing else,
+ * so frees do not meet each other, and the producer looks at the states only when it finds no room before the marker.
+ *
+ * Each change of the ring is one store or one read-modify-write, before which the ring is whole, and after which it is.
+ * So a process may die anywhere. A state beyond the head means nothing until the head has passed it.
+ */
+
+_Noreturn static COLD void ring_damaged(const struct sockmalloc_ring *ring, uint64_t position, const char *caller)
+{
+    message_die(MESSAGE_RING_DAMAGED, caller, (void *)ring->header, ring_chunk(position));
+}
+
+static void *refuse(int error)
+{
+    errno = error;
+    return NULL;
+}
+
+/* Returns the state of the message's first chunk. Ends the process if no chunk begins at the address. */
+static struct ring_chunk *ring_state_of(const struct sockmalloc_ring *ring, const void *message, const char *caller)
+{
+    uintptr_t offset = (uintptr_t)message - (uintptr_t)ring->memory;
+    uintptr_t chunk = offset / ring->chunk_size;
+    if (UNLIKELY(chunk >= ring->chunks || offset != chunk * ring->chunk_size)) {
+        message_die(MESSAGE_RING_FOREIGN, caller, message, (void *)ring->header);
+    }
+    return &ring->states[chunk];
+}
+
+_Noreturn static COLD void ring_not_in_use(const struct sockmalloc_ring *ring, const void *message,
+                                           const struct ring_chunk *state, const char *caller)
+{
+    message_die(MESSAGE_RING_FREED, caller, message, (unsigned)(state - ring->states), (void *)ring->header);
+}
+
+/* Moves the head, or the marker, on by `chunks`, which reach at most to the end of the ring. */
+static uint64_t ring_advance(const struct sockmalloc_ring *ring, uint64_t position, uint32_t chunks)
+{
+    uint32_t next = ring_chunk(position) + chunks;
+    return next < ring->chunks ? ring_position(ring_lap(position), next) : ring_position(ring_lap(position) + 1, 0);
+}
+
+/* Reads both positions. Returns how many chunks lie from the marker to the head. */
+static uint32_t ring_read(const struct sockmalloc_ring *ring, uint64_t *marker, uint64_t *head, const char *caller)
+{
+    uint32_t occupied;
+    *marker = atomic_load_explicit(&ring->header->marker, memory_order_relaxed);
+    *head = atomic_load_explicit(&ring->header->head, memory_order_relaxed);
+    if (UNLIKELY(!ring_occupied(ring, *marker, *head, &occupied))) {
+        ring_damaged(ring, *marker, caller);
+    }
+    return occupied;
+}
+
+/* Moves the free marker over all messages that were freed, up to one in use. Returns false if there was none. */
+static bool ring_move_marker(struct sockmalloc_ring *ring, const char *caller)
+{
+    uint64_t marker;
+    uint64_t head;
+    uint32_t left = ring_read(ring, &marker, &head, caller);
+    uint32_t before = left;
+    while (left > 0) {
+        /* acquires what the thread that freed the message did with the chunks, which may be written again from now */
+        uint64_t state = atomic_load_explicit(&ring->states[ring_chunk(marker)].state, memory_order_acquire);
+        uint32_t chunks = ring_state_chunks(state);
+        if (chunks == 0 || chunks > left || chunks > ring->chunks - ring_chunk(marker) ||
+            !ring_state_is_of_lap(state, ring_lap(marker))) {
+            ring_damaged(ring, marker, caller);
+        }
+        if (ring_is_in_use(state)) {
+            break;
+        }
+        left -= chunks;
+        marker = ring_advance(ring, marker, chunks);
+    }
+    atomic_store_explicit(&ring->header->marker, marker, memory_order_relaxed);
+    return left < before;
+}
+
+/* Writes the state of `chunks` chunks at the head, and moves the head behind them. */
+static void ring_place(struct sockmalloc_ring *ring, uint64_t head, uint32_t chunks, uint64_t state)
+{
+    /* releases the request to a process that acquires the state in sockmalloc_ring_take */
+    atomic_store_explicit(&ring->states[ring_chunk(head)].state, state, memory_order_release);
+    atomic_store_explicit(&ring->header->head, ring_advance(ring, head, chunks), memory_order_relaxed);
+}
+
+/*
+ * Returns the position of `chunks` free chunks at the head in *place. Where the end of the memory is too near for them,
+ * the chunks before it become a message that is freed already. Returns false if the ring is full.
+ */
+static bool ring_find_room(struct sockmalloc_ring *ring, uint32_t chunks, uint64_t *place, const char *caller)
+{
+    for (;;) {
+        uint64_t marker;
+        uint32_t occupied = ring_read(ring, &marker, place, caller);
+        uint32_t before_end = ring->chunks - ring_chunk(*place);
+        uint32_t room = LESSER(ring->chunks - occupied, before_end);
+        if (LIKELY(chunks <= room)) {
+            return true;
+        }
+        if (room == before_end) {
+            ring_place(ring, *place, room, ring_state(ring_lap(*place), 0, room));
+        } else if (!ring_move_marker(ring, caller)) {
+            return false;
+        }
+    }
+}
+
+static void ring_count(struct ring_type *type, size_t size)
+{
+    uint64_t count = atomic_load_explicit(&type->count, memory_order_relaxed);
+    uint64_t bytes = atomic_load_explicit(&type->bytes, memory_order_relaxed);
+    atomic_store_explicit(&type->count, count + 1, memory_order_relaxed);
+    atomic_store_explicit(&type->bytes, bytes + size, memory_order_relaxed);
+    if (UNLIKELY(size > atomic_load_explicit(&type->largest, memory_order_relaxed))) {
+        atomic_store_explicit(&type->largest, size, memory_order_relaxed);
+    }
+}
+
+EXPORTED void *sockmalloc_ring_alloc(struct sockmalloc_ring *ring, size_t size, unsigned type)
+{
+    if (UNLIKELY(ring == NULL || size - 1 >= (size_t)ring->chunks * ring->chunk_size ||
+                 type >= SOCKMALLOC_RING_TYPES)) {
+        return refuse(EINVAL);
+    }
+    uint32_t chunks = (uint32_t)((size - 1) / ring->chunk_size) + 1;
+    uint64_t head;
+    if (UNLIKELY(!ring_find_room(ring, chunks, &head, __func__))) {
+        return refuse(EAGAIN);
+    }
+    uint32_t chunk = ring_chunk(head);
+    atomic_store_explicit(&ring->states[chunk].request, (uint64_t)type << RING_TYPE_SHIFT | size, memory_order_relaxed);
+    ring_place(ring, head, chunks, ring_state(ring_lap(head), ring->holder, chunks) | RING_IN_USE);
+    ring_count(&ring->header->types[type], size);
+    return ring->memory + (size_t)chunk * ring->chunk_size;
+}
+
+/*
+ * Waits until the message at the marker is freed, because the marker cannot move before that. Returns 0, or the number
+ * of the error. The store and the load are in one order with the exchange and the load in ring_set_free, so either this
+ * function sees that the message is free, or the free sees that the producer waits.
+ */
+static int ring_await_free(struct sockmalloc_ring *ring, const struct timespec *deadline)
+{
+    uint64_t marker;
+    uint64_t head;
+    if (ring_read(ring, &marker, &head, "sockmalloc_ring_alloc_wait") == 0) {
+        return 0;
+    }
+    uint32_t chunk = ring_chunk(marker);
+    atomic_store_explicit(&ring->header->waiting, chunk + 1, memory_order_seq_cst);
+    int error = 0;
+    if (ring_is_in_use(atomic_load_explicit(&ring->states[chunk].state, memory_order_seq_cst))) {
+        error = os_wait_shared(&ring->header->waiting, chunk + 1, deadline);
+    }
+    atomic_store_explicit(&ring->header->waiting, 0, memory_order_relaxed);
+    return error;
+}
+
+static bool deadline_is_valid(const struct timespec *deadline)
+{
+    enum { NANOSECONDS_A_SECOND = 1000000000 };
+    return deadline == NULL ||
+           (deadline->tv_sec >= 0 && deadline->tv_nsec >= 0 && deadline->tv_nsec < NANOSECONDS_A_SECOND);
+}
+
+EXPORTED void *sockmalloc_ring_alloc_wait(struct sockmalloc_ring *ring, size_t size, unsigned type,
+                                          const struct timespec *deadline)
+{
+    if (!deadline_is_valid(deadline)) {
+        return refuse(EINVAL);
+    }
+    int kept = errno;
+    for (;;) {
+        void *message = sockmalloc_ring_alloc(ring, size, type);
+        if (message != NULL) {
+            errno = kept;
+            return message;
+        }
+        int error = errno == EAGAIN ? ring_await_free(ring, deadline) : errno;
+        if (error != 0) {
+            return refuse(error);
+        }
+    }
+}
+
+/* Wakes the producer if it waits for this chunk. Only the free of the message at the marker gives the producer room. */
+static void ring_wake(struct sockmalloc_ring *ring, uint32_t chunk)
+{
+    uint32_t waiting = chunk + 1;
+    if (LIKELY(atomic_load_explicit(&ring->header->waiting, memory_order_seq_cst) != waiting)) {
+        return;
+    }
+    atomic_compare_exchange_strong_explicit(&ring->header->waiting, &waiting, 0, memory_order_relaxed,
+                                            memory_order_relaxed);
+    os_wake_shared(&ring->header->waiting);
+}
+
+EXPORTED void sockmalloc_ring_free(struct sockmalloc_ring *ring, void *message)
+{
+    if (ring == NULL || message == NULL) {
+        return;
+    }
+    struct ring_chunk *first = ring_state_of(ring, message, __func__);
+    /* releases what this thread did with the message to the producer; for seq_cst see ring_await_free */
+    if (UNLIKELY(!(atomic_fetch_and_explicit(&first->state, ~RING_IN_USE, memory_order_seq_cst) & RING_IN_USE))) {
+        ring_not_in_use(ring, message, first, __func__);
+    }
+    ring_wake(ring, (uint32_t)(first - ring->states));
+}
+
+EXPORTED uint64_t sockmalloc_ring_handle(struct sockmalloc_ring *ring, const void *message)
+{
+    if (ring == NULL || message == NULL) {
+        errno = EINVAL;
+        return 0;
+    }
+    const struct ring_chunk *first = ring_state_of(ring, message, __func__);
+    uint64_t state = atomic_load_explicit(&first->state, memory_order_relaxed);
+    if (!ring_is_in_use(state)) {
+        ring_not_in_use(ring, message, first, __func__);
+    }
+    return ring_position((uint32_t)(state >> RING_LAP_SHIFT), (uint32_t)(first - ring->states));
+}
+
+EXPORTED void *sockmalloc_ring_take(struct sockmalloc_ring *ring, uint64_t handle, size_t *size, unsigned *type)
+{
+    uint32_t chunk = ring_chunk(handle);
+    if (ring == NULL || chunk >= ring->chunks || ring_lap(handle) > RING_LAP_MASK) {
+        return refuse(EINVAL);
+    }
+    struct ring_chunk *first = &ring->states[chunk];
+    uint32_t chunks;
+    uint64_t taken;
+    uint64_t state = atomic_load_explicit(&first->state, memory_order_relaxed);
+    do {
+        chunks = ring_state_chunks(state);
+        if (!ring_is_in_use(state) || !ring_state_is_of_lap(state, ring_lap(handle))) {
+            return refuse(EINVAL);
+        }
+        taken = ring_state(ring_lap(handle), ring->holder, chunks) | RING_IN_USE;
+        /* acquires what the producer wrote before it sent the handle */
+    } while (!atomic_compare_exchange_weak_explicit(&first->state, &state, taken, memory_order_acquire,
+                                                    memory_order_relaxed));
+    uint64_t request = atomic_load_explicit(&first->request, memory_order_relaxed);
+    uint64_t bytes = request & ((UINT64_C(1) << RING_TYPE_SHIFT) - 1);
+    if (chunks == 0 || chunks > ring->chunks - chunk || bytes > (uint64_t)chunks * ring->chunk_size) {
+        ring_damaged(ring, handle, __func__);
+    }
+    if (size != NULL) {
+        *size = bytes;
+    }
+    if (type != NULL) {
+        *type = (unsigned)(request >> RING_TYPE_SHIFT);
+    }
+    return ring->memory + (size_t)chunk * ring->chunk_size;
+}
+
+/* Frees a message if the holder has it. Returns false if not. */
+static bool ring_reclaim_one(struct ring_chunk *first, uint32_t holder)
+{
+    uint64_t state = atomic_load_explicit(&first->state, memory_order_relaxed);
+    do {
+        if (!ring_is_in_use(state) || ring_state_holder(state) != holder) {
+            return false;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(&first->state, &state, state & ~RING_IN_USE, memory_order_seq_cst,
+                                                    memory_order_relaxed));
+    return true;
+}
+
+EXPORTED size_t sockmalloc_ring_reclaim(struct sockmalloc_ring *ring, uint32_t holder)
+{
+    size_t count = 0;
+    for (uint32_t chunk = 0; ring != NULL && chunk < ring->chunks; chunk++) {
+        if (ring_reclaim_one(&ring->states[chunk], holder)) {
+            count++;
+        }
+    }
+    if (ring != NULL) {
+        /* always, because the dead process may have freed the message at the marker and not woken the producer */
+        atomic_store_explicit(&ring->header->waiting, 0, memory_order_seq_cst);
+        os_wake_shared(&ring->header->waiting);
+    }
+    return count;
+}
+
+EXPORTED int sockmalloc_ring_statistics(const struct sockmalloc_ring *ring, unsigned type,
+                                        struct sockmalloc_ring_statistics *statistics)
+{
+    if (ring == NULL || statistics == NULL || type >= SOCKMALLOC_RING_TYPES) {
+        errno = EINVAL;
+        return -1;
+    }
+    struct ring_type *counted = &ring->header->types[type];
+    statistics->count = atomic_load_explicit(&counted->count, memory_order_relaxed);
+    statistics->bytes = atomic_load_explicit(&counted->bytes, memory_order_relaxed);
+    statistics->largest = atomic_load_explicit(&counted->largest, memory_order_relaxed);
+    return 0;
+}
+
+EXPORTED int sockmalloc_ring_status(const struct sockmalloc_ring *ring, struct sockmalloc_ring_status *status)
+{
+    if (ring == NULL || status == NULL) {
+        errno = EINVAL;
+        return -1;
+    }
+    /* Two reads are not of one moment. Positions that contradict each other are those of a ring in much use. */
+    uint64_t marker = atomic_load_explicit(&ring->header->marker, memory_order_relaxed);
+    uint64_t head = atomic_load_explicit(&ring->header->head, memory_order_relaxed);
+    if (ring_chunk(marker) >= ring->chunks) {
+        ring_damaged(ring, marker, __func__);
+    }
+    uint32_t occupied;
+    bool agree = ring_occupied(ring, marker, head, &occupied);
+    uint64_t oldest = atomic_load_explicit(&ring->states[ring_chunk(marker)].state, memory_order_relaxed);
+    status->chunk_size = ring->chunk_size;
+    status->chunks = ring->chunks;
+    status->occupied = agree ? occupied : ring->chunks;
+    status->oldest_holder = occupied > 0 && ring_is_in_use(oldest) ? ring_state_holder(oldest) : 0;
+    return 0;
+}
