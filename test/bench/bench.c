@@ -28,6 +28,7 @@ static const struct row rows[] = {
     {.name = "window", .measure = row_window, .argument = "LIVE-BUFFERS"},
     {.name = "mix", .measure = row_mix},
     {.name = "handoff", .measure = row_handoff, .places_itself = true},
+    {.name = "ring", .measure = row_ring, .places_itself = true},
     {.name = "conns", .measure = row_conns, .places_itself = true},
     {.name = "burst", .measure = row_burst},
     {.name = "span", .measure = row_span},

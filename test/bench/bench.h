@@ -27,6 +27,7 @@ void row_filled(const char *argument);
 void row_discard(const char *argument);
 void row_stall(const char *argument);
 void row_trim(const char *argument);
+void row_ring(const char *argument);
 void row_memory(const char *argument);
 
 /* Prints `row value unit`, which the driver reads. A row calls this function only after its measurement, because the

@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * One operation is a malloc, one byte written in each page, the passage through a bounded ring, and the free. The row
+ * One operation is a malloc, one byte written in each page, the passage through a bounded queue, and the free. The row
  * is measured in parts, and the median of the parts is reported, because the distance between the threads changes all
  * the time, and a thread that loses its processor delays both. The page faults are those of the whole process in
  * 200,000 operations. An allocator that does not bring the memory back from the freeing thread needs new pages each
@@ -11,76 +11,32 @@
 #include "bench.h"
 #include "clock.h"
 #include "processor.h"
+#include "queue.h"
 #include "sizes.h"
 #include "touch.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
-#include <stdalign.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
 enum {
-    RING = 256,
     PART = 20000,
     LEAST_PARTS = 5,
     MOST_PARTS = 1000,
     FAULTS_IN = 200000,
-    PATIENCE = 200,
     ENOUGH_NANOSECONDS = 400 * 1000 * 1000,
 };
 
-/* Each thread writes to a cache line of its own. It also keeps a copy of the other thread's position, so that it seldom
- * reads the other's cache line and the ring costs little beside the allocator. */
-struct ring {
-    alignas(64) atomic_uint produced;
-    unsigned consumed_seen;
-    alignas(64) atomic_uint consumed;
-    unsigned produced_seen;
-    alignas(64) void *place[RING];
-};
-
-static struct ring ring;
+static struct queue queue;
 static struct step steps[STEPS];
-
-/* Waits until the value of `counter` is no longer `old`, and returns the new value. If the machine has only one free
- * processor, the other thread can run only after sched_yield. */
-static unsigned await(atomic_uint *counter, unsigned old)
-{
-    for (unsigned turn = 0;; turn++) {
-        unsigned now = atomic_load_explicit(counter, memory_order_acquire);
-        if (now != old)
-            return now;
-        if (turn >= PATIENCE)
-            sched_yield();
-    }
-}
-
-static void ring_put(unsigned index, void *buffer)
-{
-    if (index - ring.consumed_seen == RING)
-        ring.consumed_seen = await(&ring.consumed, ring.consumed_seen);
-    ring.place[index % RING] = buffer;
-    atomic_store_explicit(&ring.produced, index + 1, memory_order_release);
-}
-
-static void *ring_take(unsigned index)
-{
-    if (index == ring.produced_seen)
-        ring.produced_seen = await(&ring.produced, ring.produced_seen);
-    void *buffer = ring.place[index % RING];
-    atomic_store_explicit(&ring.consumed, index + 1, memory_order_release);
-    return buffer;
-}
 
 /* Frees buffers until a NULL comes, which ends the run. */
 static void *consume(void *argument)
 {
     void *buffer;
     processor_pin(1);
-    for (unsigned i = 0; (buffer = ring_take(i)) != NULL; i++)
+    for (unsigned i = 0; (buffer = queue_take(&queue, i, 1)) != NULL; i++)
         free(buffer);
     return argument;
 }
@@ -91,7 +47,7 @@ static unsigned produce(unsigned from, unsigned count)
         size_t size = steps[i % STEPS].size;
         void *buffer = malloc(size);
         touch_pages(buffer, size);
-        ring_put(i, buffer);
+        queue_put(&queue, i, buffer, 1);
     }
     return from + count;
 }
@@ -132,7 +88,7 @@ void row_handoff(const char *argument)
         now += times[parts++];
     }
     faults = minor_faults() - faults;
-    ring_put(next, NULL);
+    queue_put(&queue, next, NULL, 1);
     pthread_join(consumer, NULL);
     qsort(times, parts, sizeof times[0], compare);
     bench_report("handoff", (double)times[parts / 2] / PART, "ns");

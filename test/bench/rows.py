@@ -120,6 +120,7 @@ ROWS = (
     window(2048),
     Row(("mix",), (Figure("mix", "ns", Bound(1.10, BEST)),)),
     Row(("handoff",), (Figure("handoff", "ns", Bound(1.00, BEST)), Figure("handoff.faults", "faults"))),
+    Row(("ring",), (Figure("ring.512", "ns", Bound(0.5, BEST)), Figure("ring.512.filled", "ns", Bound(1.00, BEST)))),
     Row(("conns",), (Figure("conns", "ns", Bound(1.00, "glibc")), Figure("conns.peak", "MiB", Bound(1.50, "glibc")))),
     # In the row `burst` most of the time is that of the program's own memset. So the allocators are close to each
     # other, and three rounds could not tell them apart.

@@ -1,0 +1,149 @@
+/* Measures the row `ring`: one thread allocates messages of 512 bytes, and another frees them. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Under sockmalloc the messages are those of a ring of 1 MiB with chunks of 512 bytes; under the other allocators they
+ * are malloc's. One operation is an allocation, one byte written, the passage through a queue in batches, and the free.
+ * The second figure is the time in which the freeing thread reads all of a message that the other thread has filled.
+ * It shows how near in the caches an allocator's addresses are to each other, because a machine under a hypervisor
+ * often has no counter of cache misses. Both are medians of parts.
+ */
+#include "bench.h"
+#include "clock.h"
+#include "processor.h"
+#include "queue.h"
+#include "touch.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sockmalloc.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The program is linked with no allocator, so these are NULL unless sockmalloc is preloaded. */
+#pragma weak sockmalloc_ring_create
+#pragma weak sockmalloc_ring_alloc
+#pragma weak sockmalloc_ring_free
+
+enum {
+    MESSAGE = 512,
+    MEMORY = 1 << 20,
+    BATCH = 32,
+    PART = 1 << 16,
+    LEAST_PARTS = 5,
+    MOST_PARTS = 1000,
+    ENOUGH_NANOSECONDS = 300 * 1000 * 1000,
+};
+
+static struct queue queue;
+static struct sockmalloc_ring *ring;
+static int64_t times[MOST_PARTS];
+static bool reads; /* true in the second run, in which messages are filled and read */
+
+static void open_ring(void)
+{
+    static const struct sockmalloc_ring_options options = {.size = sizeof options, .chunk_size = MESSAGE};
+    void *memory;
+    if (sockmalloc_ring_create == NULL)
+        return;
+    errno = posix_memalign(&memory, SOCKMALLOC_RING_ALIGNMENT, MEMORY);
+    if (errno != 0 || (ring = sockmalloc_ring_create(memory, MEMORY, &options)) == NULL)
+        bench_fail("ring");
+}
+
+static void *allocate(void)
+{
+    void *message;
+    if (ring == NULL)
+        return malloc(MESSAGE);
+    while ((message = sockmalloc_ring_alloc(ring, MESSAGE, 0)) == NULL)
+        sched_yield();
+    return message;
+}
+
+static void release(void *message)
+{
+    if (ring == NULL)
+        free(message);
+    else
+        sockmalloc_ring_free(ring, message);
+}
+
+static uint64_t sum_of(const void *message)
+{
+    const volatile uint64_t *words = message;
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < MESSAGE / sizeof *words; i++)
+        sum += words[i];
+    return sum;
+}
+
+/* Frees messages until a NULL comes. */
+static void *consume(void *argument)
+{
+    void *message;
+    processor_pin(1);
+    for (unsigned i = 0; (message = queue_take(&queue, i, BATCH)) != NULL; i++) {
+        if (reads)
+            sum_of(message);
+        release(message);
+    }
+    return argument;
+}
+
+static unsigned produce(unsigned from, unsigned count)
+{
+    for (unsigned i = from; i < from + count; i++) {
+        void *message = allocate();
+        if (reads)
+            memset(message, (int)i, MESSAGE);
+        else
+            touch_first(message);
+        queue_put(&queue, i, message, BATCH);
+    }
+    return from + count;
+}
+
+static int compare(const void *left, const void *right)
+{
+    int64_t a = *(const int64_t *)left;
+    int64_t b = *(const int64_t *)right;
+    return (a > b) - (a < b);
+}
+
+/* Returns the median nanoseconds of an operation. */
+static double run(bool with_reads)
+{
+    pthread_t consumer;
+    unsigned parts = 0;
+    queue = (struct queue){.produced = 0};
+    reads = with_reads;
+    errno = pthread_create(&consumer, NULL, consume, NULL);
+    if (errno != 0)
+        bench_fail("ring: pthread_create");
+    unsigned next = produce(0, PART);
+    int64_t start = clock_wall();
+    int64_t now = start;
+    while (parts < LEAST_PARTS || (now - start < ENOUGH_NANOSECONDS && parts < MOST_PARTS)) {
+        next = produce(next, PART);
+        times[parts] = clock_wall() - now;
+        now += times[parts++];
+    }
+    for (unsigned i = 0; i < BATCH; i++)
+        queue_put(&queue, next + i, NULL, BATCH);
+    pthread_join(consumer, NULL);
+    qsort(times, parts, sizeof times[0], compare);
+    return (double)times[parts / 2] / PART;
+}
+
+void row_ring(const char *argument)
+{
+    (void)argument;
+    processor_pin(0);
+    open_ring();
+    double pair = run(false);
+    double filled = run(true);
+    bench_report("ring.512", pair, "ns");
+    bench_report("ring.512.filled", filled, "ns");
+}
