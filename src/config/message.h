@@ -19,6 +19,11 @@
         "The variable was a setting of an earlier version. The line names the replacement.")                           \
     ROW(REMOVED_WORD, "%s=%s: this value was removed; use %s",                                                         \
         "The value was one of an earlier version. The setting keeps its default.")                                     \
+    ROW(UNKNOWN_ITEM, "%s: %s: no such setting; ignored",                                                              \
+        "SOCKMALLOC_CONF or the file of settings names something that is no setting of this version.")                 \
+    ROW(NO_VALUE, "%s: %s: no value; ignored",                                                                         \
+        "An item of SOCKMALLOC_CONF or of the file of settings has no equals sign.")                                   \
+    ROW(TOO_LONG, "%s: more than %u bytes; ignored", "SOCKMALLOC_CONF or the file of settings is too long.")           \
     ROW(BAD_VALUE, "%s=%s: not %s; using %s", "The setting does not take this value, and keeps its default.")          \
     ROW(CONTRADICTION, "%s=%s contradicts %s=%s; using the default of both",                                           \
         "The smallest request would be larger than the largest one.")                                                  \

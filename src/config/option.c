@@ -115,7 +115,7 @@ static bool option_is_known(const char *variable, size_t length)
             return true;
         }
     }
-    return false;
+    return strlen(OPTION_CONF) == length && strncmp(OPTION_CONF, variable, length) == 0;
 }
 
 /* Warns that the variable is no setting. The message differs for a setting of an earlier version. */

@@ -73,6 +73,9 @@
  */
 #define OPTION_REMOVED_WORD_ROWS(ROW) ROW(THP, "auto", "SOCKMALLOC_THP=never, which does what auto did")
 
+/* The variable that has settings in one string. It is no setting itself; config/sources.h reads it. */
+#define OPTION_CONF "SOCKMALLOC_CONF"
+
 enum option {
 #define OPTION_NAME(name, kind, initial, minimum, maximum, help) OPTION_##name,
     OPTION_ROWS(OPTION_NAME)

@@ -14,6 +14,7 @@
 #include "config/choices.h"
 #include "config/message.h"
 #include "config/option.h"
+#include "config/sources.h"
 #include "memory/region.h"
 #include "memory/reserve.h"
 #include "os/os.h"
@@ -122,8 +123,9 @@ static void init_go_on(void)
 static void init_read_options(void)
 {
     bool trusted = getauxval(AT_SECURE) == 0;
-    option_read(&options, secure_getenv, trusted ? environ : NULL);
-    if (options.faulty) {
+    bool sound = sources_open_own();
+    option_read(&options, sources_lookup, trusted ? environ : NULL);
+    if (!sound || options.faulty) {
         init_go_on();
     }
 }

@@ -8,7 +8,9 @@
 #include <stdlib.h>
 
 #include "base/attributes.h"
+#include "config/message.h"
 #include "config/option.h"
+#include "config/sources.h"
 
 /*
  * A library that is loaded with RTLD_DEEPBIND finds the malloc and free of libc before those of a preloaded library.
@@ -57,7 +59,9 @@ static void *load_find(const char *name)
 
 static void load_prepare(void)
 {
-    bool left_alone = option_peek(OPTION_DEEPBIND, secure_getenv) != 0;
+    message_open(); /* for what sources_open_own may have to say */
+    sources_open_own();
+    bool left_alone = option_peek(OPTION_DEEPBIND, sources_lookup) != 0;
     next.kept = left_alone ? ~0 : ~RTLD_DEEPBIND;
     next.open_in = load_find("dlmopen");
     atomic_store_explicit(&next.open, load_find("dlopen"), memory_order_release);

@@ -1,5 +1,8 @@
 """Tests the settings: what each does, the message about a bad value, and what SOCKMALLOC_STRICT makes of it."""
 # SPDX-License-Identifier: BSD-2-Clause
+import subprocess
+
+from support import settings
 from support.servant import Servant, ServantCase
 
 PATHS = "an absolute path of fewer than 512 bytes"
@@ -99,6 +102,37 @@ class Quiet(ServantCase):
         self.assert_ends_well(servant)
 
 
+class Sources(ServantCase):
+    """Settings in one string, and in the file of the machine, which the process finds in a mount namespace of its
+    own."""
+
+    def verbose(self, *command: str, **variables: str) -> str:
+        """Returns what the library says in a process that `command` starts."""
+        done = subprocess.run([*command, settings.tool("true")], capture_output=True, text=True, check=True,
+                              env={**settings.environment({"SOCKMALLOC_VERBOSE": "1", **variables})})
+        return done.stderr
+
+    def test_one_string(self) -> None:
+        said = self.verbose(SOCKMALLOC_CONF="pool=cpu,decay-ms=77,min=8k", SOCKMALLOC_MIN="16k")
+        for setting in ("POOL=cpu", "DECAY_MS=77", "MIN=16k"):
+            self.assertIn(f" SOCKMALLOC_{setting} ", said)
+
+    def test_strict_counts_its_faults(self) -> None:
+        servant = self.start_doomed(CONF="nothing=1", STRICT="1")
+        self.assertEqual(servant.wait(), 78)
+
+    def test_the_file(self) -> None:
+        (self.directory / "sockmalloc.conf").write_text("pool=cpu # for all servers here\ndecay_ms=77\n")
+        mount = f'{settings.tool("mount")} --bind {self.directory} /etc && exec "$@"'
+        inside = (settings.tool("unshare"), "--mount", "--propagation", "private", "sh", "-c", mount, "sh")
+        if subprocess.run([*inside, "true"], capture_output=True).returncode != 0:
+            self.skipTest("needs root, for a file in /etc of its own")
+        said = self.verbose(*inside, "env", f"LD_PRELOAD={settings.library()}", SOCKMALLOC_CONF="pool=standard",
+                            LD_PRELOAD="")
+        self.assertIn(" SOCKMALLOC_POOL=standard ", said)
+        self.assertIn(" SOCKMALLOC_DECAY_MS=77 ", said)
+
+
 class Bad(ServantCase):
     def test_value_is_replaced_by_its_default(self) -> None:
         for name, value, wanted, used in BAD:
@@ -111,7 +145,7 @@ class Bad(ServantCase):
     def test_other_faults(self) -> None:
         """An unknown name, a setting of an earlier version, and two settings that contradict each other."""
         removed = "this setting was removed and has no effect; use sockmalloc stat --interval, or sockmalloc record"
-        for settings, message in (
+        for changed, message in (
             ({"MAXIMUM": "4m"}, "SOCKMALLOC_MAXIMUM: no such setting; ignored"),
             ({"STATS_INTERVAL": "1"}, f"SOCKMALLOC_STATS_INTERVAL: {removed}"),
             (
@@ -124,7 +158,7 @@ class Bad(ServantCase):
             ),
         ):
             with self.subTest(message):
-                servant = self.start(**settings)
+                servant = self.start(**changed)
                 self.assertEqual([servant.ask(f"take {size}") for size in (4096, 4194304)], ["pools"] * 2)
                 self.assert_ends_well(servant, line(servant, message))
 

@@ -1,0 +1,158 @@
+/* The places that settings come from: the environment, the one string SOCKMALLOC_CONF, and a file. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config/sources.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+
+#include "config/message.h"
+#include "os/os_file.h"
+
+#define PREFIX "SOCKMALLOC_"
+
+enum { PREFIX_SIZE = sizeof PREFIX - 1 };
+
+static struct {
+    option_lookup *environment;
+    char *value[OPTION_COUNT]; /* what the texts say of each setting, or NULL; the values lie within the texts */
+    bool has_values;           /* true if the texts say anything */
+    bool faulty;
+    char text[2][SOURCES_SIZE + 1]; /* the file and SOCKMALLOC_CONF, cut into items */
+} sources;
+
+static bool is_blank(char letter)
+{
+    return letter == ' ' || letter == '\t' || letter == '\r';
+}
+
+/* Removes the blanks at both ends. Returns the first letter that stays. */
+static char *sources_trim(char *item)
+{
+    while (is_blank(*item)) {
+        item++;
+    }
+    size_t length = strlen(item);
+    while (length > 0 && is_blank(item[length - 1])) {
+        length--;
+    }
+    item[length] = '\0';
+    return item;
+}
+
+static char sources_capital(char letter)
+{
+    if (letter == '-') {
+        return '_';
+    }
+    return letter >= 'a' && letter <= 'z' ? (char)(letter - 'a' + 'A') : letter;
+}
+
+/* Returns the setting of that name, or OPTION_COUNT if there is none. Writes the name in capitals. */
+static enum option sources_find(char *name)
+{
+    for (char *letter = name; *letter != '\0'; letter++) {
+        *letter = sources_capital(*letter);
+    }
+    if (strncmp(name, PREFIX, PREFIX_SIZE) == 0) {
+        name += PREFIX_SIZE;
+    }
+    unsigned option = 0;
+    while (option < OPTION_COUNT && strcmp(option_variable((enum option)option) + PREFIX_SIZE, name) != 0) {
+        option++;
+    }
+    return (enum option)option;
+}
+
+/* Notes one item, NAME=VALUE. `where` names its text for the message. */
+static void sources_read_item(char *item, const char *where)
+{
+    char *name = sources_trim(item);
+    if (*name == '\0') {
+        return;
+    }
+    char *equals = strchr(name, '=');
+    if (equals != NULL) {
+        *equals = '\0';
+        name = sources_trim(name);
+    }
+    enum option option = sources_find(name);
+    if (equals == NULL || option == OPTION_COUNT) {
+        message_say(equals == NULL ? MESSAGE_NO_VALUE : MESSAGE_UNKNOWN_ITEM, where, name);
+        sources.faulty = true;
+        return;
+    }
+    sources.value[option] = sources_trim(equals + 1);
+    sources.has_values = true;
+}
+
+/* Cuts one line into items. */
+static void sources_read_line(char *line, const char *where)
+{
+    line[strcspn(line, "#")] = '\0';
+    while (line != NULL) {
+        char *item = line;
+        line = strchr(line, ',');
+        if (line != NULL) {
+            *line++ = '\0';
+        }
+        sources_read_item(item, where);
+    }
+}
+
+static void sources_read(char *text, const char *where)
+{
+    if (strlen(text) == SOURCES_SIZE) {
+        message_say(MESSAGE_TOO_LONG, where, (unsigned)SOURCES_SIZE - 1);
+        sources.faulty = true;
+        return;
+    }
+    while (*text != '\0') {
+        char *line = text;
+        text += strcspn(text, "\n");
+        if (*text != '\0') {
+            *text++ = '\0';
+        }
+        sources_read_line(line, where);
+    }
+}
+
+bool sources_open(option_lookup *environment, const char *path)
+{
+    if (sources.environment != NULL) {
+        return !sources.faulty;
+    }
+    sources.environment = environment;
+    if (path != NULL) {
+        os_read_file(path, sources.text[0], sizeof sources.text[0]);
+        sources_read(sources.text[0], path);
+    }
+    const char *string = environment(OPTION_CONF);
+    if (string != NULL) {
+        strncpy(sources.text[1], string, SOURCES_SIZE);
+        sources_read(sources.text[1], OPTION_CONF);
+    }
+    return !sources.faulty;
+}
+
+bool sources_open_own(void)
+{
+    return sources_open(secure_getenv, getauxval(AT_SECURE) == 0 ? SOURCES_FILE : NULL);
+}
+
+/* Returns what the texts say of a variable, or NULL. */
+static char *sources_find_value(const char *variable)
+{
+    for (unsigned option = 0; option < OPTION_COUNT; option++) {
+        if (strcmp(option_variable((enum option)option), variable) == 0) {
+            return sources.value[option];
+        }
+    }
+    return NULL;
+}
+
+char *sources_lookup(const char *variable)
+{
+    char *value = sources.environment != NULL ? sources.environment(variable) : NULL;
+    return value == NULL && sources.has_values ? sources_find_value(variable) : value;
+}
