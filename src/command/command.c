@@ -111,10 +111,18 @@ void command_parse(const struct command_line *line, int count, char **arguments)
 
 const char *command_read_interval(const char *text, double *seconds)
 {
+    static const struct {
+        const char *word;
+        double seconds;
+    } units[] = {{"", 1}, {"s", 1}, {"ms", 0.001}, {"min", 60}};
     char *end;
-    *seconds = strtod(text, &end);
-    bool fits = end != text && *end == '\0' && *seconds >= 0.001 && *seconds <= 86400;
-    return fits ? NULL : "an interval is a number of seconds from 0.001 to 86400";
+    double number = strtod(text, &end);
+    bool fits = false;
+    for (unsigned i = 0; i < sizeof units / sizeof units[0] && !fits; i++) {
+        *seconds = number * units[i].seconds;
+        fits = end != text && strcmp(end, units[i].word) == 0 && *seconds >= 0.001 && *seconds <= 86400;
+    }
+    return fits ? NULL : "an interval is a time from 1ms to 86400s: a number of seconds, or a number with ms, s or min";
 }
 
 struct timespec command_time(double seconds)

@@ -49,8 +49,8 @@ void command_parse(const struct command_line *line, int count, char **arguments)
 
 /*
  * These functions handle the interval between two samples, in seconds. command_read_interval reads the interval from a
- * text, and returns NULL or a text that says what is wrong. command_time converts an interval for the kernel.
- * command_wait sleeps for an interval.
+ * text such as "0.5", "1s" or "250ms", and returns NULL or a text that says what is wrong. command_time converts an
+ * interval for the kernel. command_wait sleeps for an interval.
  */
 const char *command_read_interval(const char *text, double *seconds);
 struct timespec command_time(double seconds);

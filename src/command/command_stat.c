@@ -8,6 +8,7 @@
 #include "command/error.h"
 #include "command/look.h"
 #include "command/process_group.h"
+#include "command/summary.h"
 #include "sockmalloc.h"
 #include "statistics/format.h"
 
@@ -15,8 +16,10 @@ struct stat_wish {
     struct process_group group;
     double interval; /* seconds from one printing of the statistics to the next; 0 prints them once */
     bool by_signal;
+    bool wide; /* true to print all columns and the settings, instead of a summary */
     bool each; /* true to print the statistics of each process, and not their sum */
     enum format format;
+    unsigned lines; /* how many lines of --interval were printed */
 };
 
 static const char *stat_take(void *input, int key, const char *argument)
@@ -31,6 +34,9 @@ static const char *stat_take(void *input, int key, const char *argument)
     case 'j':
         wish->format = FORMAT_JSON;
         return NULL;
+    case 'w':
+        wish->wide = true;
+        return NULL;
     case 'p':
         wish->format = FORMAT_PROMETHEUS;
         return NULL;
@@ -42,33 +48,106 @@ static const char *stat_take(void *input, int key, const char *argument)
     }
 }
 
-static enum command_exit stat_print(enum format format, const struct snapshot *snapshot, const struct bucket_plan *plan)
+/* The statistics of one process, or the sum of those of several. */
+struct stat_subject {
+    const struct snapshot *snapshot;
+    const struct bucket_plan *plan;
+    const struct remote_memory *memory; /* NULL if it could not be read */
+    bool same_settings;
+    struct group_rates rates;
+    const char *heading; /* of the first column of the lines of --interval, and its value */
+    unsigned number;
+};
+
+enum { HEADING_EACH = 20 }; /* lines from one heading to the next */
+
+/* Prints a line with the rates since the last reading, and the headings now and then. */
+static void stat_print_step(struct stat_wish *wish, const struct stat_subject *subject, struct text *text)
+{
+    struct summary_step step = {.number = subject->number,
+                                .has_rates = subject->rates.known,
+                                .requests = subject->rates.requests,
+                                .fell_through = subject->rates.fell_through};
+    if (wish->lines++ % HEADING_EACH == 0) {
+        summary_print_heading(subject->heading, text);
+    }
+    summary_print_step(&step, &subject->snapshot->total, subject->memory, text);
+}
+
+static enum command_exit stat_print(struct stat_wish *wish, const struct stat_subject *subject)
 {
     static char buffer[FORMAT_SIZE];
     struct text text = text_begin(buffer, sizeof buffer);
-    format_print(format, snapshot, plan, &text);
-    format_print_end(format, snapshot, &text);
+    if (wish->format != FORMAT_TEXT || wish->wide) {
+        format_print(wish->format, subject->snapshot, subject->plan, &text);
+        format_print_end(wish->format, subject->snapshot, &text);
+    } else if (wish->interval > 0) {
+        stat_print_step(wish, subject, &text);
+    } else {
+        const struct summary_facts facts = {.memory = subject->memory, .same_settings = subject->same_settings};
+        summary_print(subject->snapshot, subject->plan, &facts, &text);
+    }
     return command_write(buffer, text.used);
 }
 
-static enum command_exit stat_print_each(const struct process_group *group, enum format format)
+/* Reads the memory of a member, if it is to be printed, and adds it to *sum. Returns false if that is not possible. */
+static bool stat_add_memory(const struct stat_wish *wish, struct group_member *member, struct remote_memory *sum)
+{
+    struct remote_memory memory;
+    if (wish->format != FORMAT_TEXT || wish->wide || look_at_memory(&member->target, &memory) != REMOTE_READ) {
+        return false;
+    }
+    sum->resident += memory.resident;
+    sum->small += memory.small;
+    return true;
+}
+
+static enum command_exit stat_print_each(struct stat_wish *wish)
 {
     enum command_exit code = EXIT_DONE;
-    for (unsigned i = 0; i < group->count && code == EXIT_DONE; i++) {
-        const struct group_member *member = group->member[i];
-        if (member->is_read) {
-            options = *member->options;
-            code = stat_print(format, member->snapshot, &member->plan);
+    bool first = true;
+    for (unsigned i = 0; i < wish->group.count && code == EXIT_DONE; i++) {
+        struct group_member *member = wish->group.member[i];
+        if (!member->is_read) {
+            continue;
         }
+        struct remote_memory memory = {0};
+        struct stat_subject subject = {.snapshot = member->snapshot,
+                                       .plan = &member->plan,
+                                       .memory = stat_add_memory(wish, member, &memory) ? &memory : NULL,
+                                       .same_settings = true,
+                                       .heading = "process",
+                                       .number = (unsigned)member->target.process};
+        process_group_add_rates(member, &subject.rates);
+        if (!first && wish->format == FORMAT_TEXT && !wish->wide && wish->interval == 0) {
+            code = command_write("\n", 1);
+        }
+        options = *member->options;
+        code = code == EXIT_DONE ? stat_print(wish, &subject) : code;
+        first = false;
     }
     return code;
 }
 
-static enum command_exit stat_print_sum(struct process_group *group, enum format format)
+static enum command_exit stat_print_sum(struct stat_wish *wish)
 {
     static struct process_sum sum;
-    process_group_sum(group, &sum);
-    return stat_print(format, &sum.snapshot, &sum.plan);
+    struct remote_memory memory = {0};
+    bool is_known = true;
+    process_group_sum(&wish->group, &sum);
+    struct stat_subject subject = {.snapshot = &sum.snapshot,
+                                   .plan = &sum.plan,
+                                   .same_settings = sum.same_settings,
+                                   .heading = "processes",
+                                   .number = (unsigned)sum.snapshot.processes};
+    for (unsigned i = 0; i < wish->group.count; i++) {
+        if (wish->group.member[i]->is_read) {
+            is_known = stat_add_memory(wish, wish->group.member[i], &memory) && is_known;
+            process_group_add_rates(wish->group.member[i], &subject.rates);
+        }
+    }
+    subject.memory = is_known ? &memory : NULL;
+    return stat_print(wish, &subject);
 }
 
 /*
@@ -134,7 +213,7 @@ static enum command_exit stat_do(struct stat_wish *wish)
     if (code != EXIT_DONE) {
         return code;
     }
-    return wish->each ? stat_print_each(&wish->group, wish->format) : stat_print_sum(&wish->group, wish->format);
+    return wish->each ? stat_print_each(wish) : stat_print_sum(wish);
 }
 
 enum command_exit command_stat(int count, char **arguments)

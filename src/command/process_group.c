@@ -8,7 +8,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "base/bounds.h"
 #include "command/error.h"
 #include "command/look.h"
 
@@ -204,10 +206,14 @@ static void group_meet(struct process_group *group, const struct process_row *ro
     }
 }
 
-/* Prints, once, that some processes may not be read. */
+/*
+ * Prints, once, that some processes may not be read. In a scan over all processes nothing is printed if this command
+ * has CAP_SYS_PTRACE, because the user could not do more.
+ */
 static void group_tell_rights(struct process_group *group, const struct group_search *search)
 {
-    if (!group->rights_told && group->forbidden > 0) {
+    bool useful = group->words > 0 || !remote_process_may_trace();
+    if (useful && !group->rights_told && group->forbidden > 0) {
         group->rights_told = true;
         error_report(EXIT_FORBIDDEN, "%u process%s may not be read, such as %d: %s", group->forbidden,
                      group->forbidden == 1 ? "" : "es", search->forbidden, remote_process_reason(search->forbidden));
@@ -247,9 +253,21 @@ enum command_exit process_group_find(struct process_group *group)
     return EXIT_DONE;
 }
 
+static uint64_t group_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
 /* Takes the snapshot of a member, and keeps the copies that the next snapshot would write over. */
 static void group_take(struct group_member *member)
 {
+    member->has_former = member->is_read;
+    member->former_time = member->time;
+    if (member->is_read) {
+        member->former = member->snapshot->total;
+    }
     member->is_read = false;
     if (member->state != REMOTE_READ) {
         return;
@@ -259,6 +277,7 @@ static void group_take(struct group_member *member)
         return;
     }
     member->is_read = true;
+    member->time = group_now();
     member->plan = remote_snapshot_plan;
     *member->options = options;
     strncpy(member->program, member->snapshot->program, sizeof member->program - 1);
@@ -313,4 +332,16 @@ void process_group_sum(struct process_group *group, struct process_sum *sum)
         }
     }
     options = sum->options;
+}
+
+void process_group_add_rates(const struct group_member *member, struct group_rates *rates)
+{
+    double seconds = (double)(member->time - member->former_time) / 1e9;
+    if (!member->is_read || !member->has_former || seconds <= 0) {
+        return;
+    }
+    const struct snapshot_figures *now = &member->snapshot->total;
+    rates->known = true;
+    rates->requests += (double)EXCESS(now->requests, member->former.requests) / seconds;
+    rates->fell_through += (double)EXCESS(now->fell_through, member->former.fell_through) / seconds;
 }

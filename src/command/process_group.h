@@ -23,6 +23,10 @@ struct group_member {
     struct snapshot *snapshot;
     struct bucket_plan plan;
     struct option_set *options;
+    uint64_t time;   /* nanoseconds of the monotonic clock at which the snapshot was taken */
+    bool has_former; /* true if the process_group_take before the last one has read the process, too */
+    uint64_t former_time;
+    struct snapshot_figures former; /* total figures of that snapshot */
     char program[REMOTE_NAME_SIZE]; /* snapshot->program points to it */
 };
 
@@ -63,6 +67,16 @@ enum command_exit process_group_take(struct process_group *group);
  * too many buckets. `options` are then those of the first process.
  */
 void process_group_sum(struct process_group *group, struct process_sum *sum);
+
+/* The rates of some counters, per second, between the last two calls of process_group_take. */
+struct group_rates {
+    bool known; /* false if there are none, as after the first call */
+    double requests;
+    double fell_through;
+};
+
+/* Adds the rates of a member to *rates. A member that was not read twice adds nothing. */
+void process_group_add_rates(const struct group_member *member, struct group_rates *rates);
 
 /* Returns the number of members that process_group_take has read. */
 unsigned process_group_read_count(const struct process_group *group);

@@ -246,8 +246,7 @@ static char remote_process_first(const char *path)
     return first != EOF ? (char)first : '\0';
 }
 
-/* Returns true if this command has CAP_SYS_PTRACE in its own user namespace. */
-static bool remote_process_may_trace(void)
+bool remote_process_may_trace(void)
 {
     enum { SYS_PTRACE = 19 }; /* the number of the capability (linux/capability.h) */
     char text[4096];

@@ -105,6 +105,9 @@ enum command_exit remote_process_report(const struct remote_process *target, enu
  * remote_process_report. */
 enum command_exit remote_process_leave_out(const struct remote_process *target, enum remote_process_state state);
 
+/* Returns true if this command has CAP_SYS_PTRACE in its own user namespace. */
+bool remote_process_may_trace(void);
+
 /* Returns in a few words why the kernel does not allow reading the process, as far as that can be known. */
 const char *remote_process_reason(int process);
 

@@ -80,6 +80,18 @@ static void churn(const char *size)
     answer("done");
 }
 
+/* Allocates a thousand blocks of a size that mimalloc serves, which the process keeps, and writes to each. */
+static void take_small(const char *size)
+{
+    enum { BLOCKS = 1000 };
+    for (int i = 0; i < BLOCKS; i++) {
+        char *block = check_hide(malloc(strtoul(size, NULL, 10)));
+        CHECK(block != NULL);
+        memset(block, 1, strtoul(size, NULL, 10));
+    }
+    answer("done");
+}
+
 /* Allocates one block and frees it. */
 static void pair(const char *size)
 {
@@ -170,6 +182,8 @@ static void obey(const char *word, const char *rest)
         take(rest);
     } else if (strcmp(word, "churn") == 0) {
         churn(rest);
+    } else if (strcmp(word, "small") == 0) {
+        take_small(rest);
     } else if (strcmp(word, "pair") == 0) {
         pair(rest);
     } else if (strcmp(word, "dump-as") == 0) {

@@ -93,7 +93,7 @@ class Views(ForgedCase):
     def test_an_honest_one(self) -> None:
         for kind in ("thread", "cpu", "lockfree", "standard"):
             forger = self.forger(POOL=kind)
-            result = self.run_command("stat", forger.pid)
+            result = self.run_command("stat", "--wide", forger.pid)
             self.assertEqual((result.returncode, result.stderr), (command.DONE, b""))
             self.assertGreaterEqual(statistics.tables(result.stdout.decode(), 1)[0].rows["4k"]["live"], HELD)
 
@@ -105,18 +105,23 @@ class Views(ForgedCase):
             for order in ("fill {} 0", "fill {} ff", "fill {} 41", "words {} 7f0000000000", "words {} 1"):
                 with self.subTest(order.format(number)):
                     forger.forge(order.format(number))
-                    self.assert_bounded(self.run_command("stat", forger.pid))
+                    for options in ((), ("--wide",)):
+                        self.assert_bounded(self.run_command("stat", forger.pid, *options))
 
     def test_a_name_without_an_end(self) -> None:
         forger = self.forger()
         forger.forge("name")
-        first = self.run_command("stat", forger.pid).stdout.splitlines()[0]
+        first = self.run_command("stat", "--wide", forger.pid).stdout.splitlines()[0]
         self.assertRegex(first, rb"statistics of A{31}, process \d+\Z")
+        self.assertRegex(self.run_command("stat", forger.pid).stdout, rb"\AA{31}, process \d+: ")
 
     def test_names_that_a_terminal_would_obey(self) -> None:
         forger = self.forger()
         forger.forge("escape")
         result = self.run_command("stat", forger.pid)
+        self.assert_bounded(result)
+        self.assertIn(rb"\x1b]0;title\x07\x0a\xc2\x9bX, process", result.stdout)
+        result = self.run_command("stat", "--wide", forger.pid)
         self.assert_bounded(result)
         self.assertIn(rb"statistics of \x1b]0;title\x07\x0a\xc2\x9bX, process", result.stdout)
         result = self.run_command("check", forger.pid)
@@ -128,7 +133,7 @@ class Views(ForgedCase):
     def test_a_path_that_a_terminal_would_obey(self) -> None:
         forger = self.forger()
         forger.forge("path")
-        result = self.run_command("stat", forger.pid)
+        result = self.run_command("stat", "--wide", forger.pid)
         self.assert_bounded(result)
         self.assertIn(rb"SOCKMALLOC_STATS=/tmp/\x1bc\x0a ", result.stdout)
 
@@ -183,7 +188,7 @@ class Views(ForgedCase):
         """When the command ends in any way, its child processes that read other processes end with it."""
         servant = self.start()
         reader = subprocess.Popen(
-            [command.path(), "stat", str(servant.pid), "--interval", "0.01"], stdout=subprocess.PIPE
+            [command.path(), "stat", "--wide", str(servant.pid), "--interval", "0.01"], stdout=subprocess.PIPE
         )
         self.addCleanup(reader.stdout.close)
         self.assertEqual(reader.stdout.read(1), b"s")
@@ -196,7 +201,7 @@ class Views(ForgedCase):
         """A child process that hangs is given up after some time: the command kills it."""
         servant = self.start()
         reader = subprocess.Popen(
-            [command.path(), "stat", str(servant.pid), "--interval", "0.01"],
+            [command.path(), "stat", "--wide", str(servant.pid), "--interval", "0.01"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )

@@ -51,7 +51,7 @@ class Record(RecordCase):
         servant.ask("churn 9000")
         done = self.record(servant, "--count", SAMPLES)
         self.assertEqual((done.returncode, done.stdout, done.stderr), (command.DONE, "", ""))
-        live = command.run("stat", servant.pid)
+        live = command.run("stat", "--wide", servant.pid)
         servant.end()
         shown = self.show()
         self.assertEqual((shown.returncode, shown.stderr), (command.DONE, ""))

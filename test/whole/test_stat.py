@@ -19,7 +19,7 @@ NOBODY = 65534
 
 class Figures(ServantCase):
     def read(self, process: int) -> statistics.Table:
-        result = command.run("stat", process)
+        result = command.run("stat", "--wide", process)
         self.assertEqual((result.returncode, result.stderr), (command.DONE, ""))
         return statistics.tables(result.stdout, 1)[0]
 
@@ -103,7 +103,7 @@ class Figures(ServantCase):
     def test_again_and_again(self) -> None:
         servant = self.start()
         reader = subprocess.Popen(
-            [command.path(), "stat", str(servant.pid), "--interval", "0.05"], stdout=subprocess.PIPE, text=True
+            [command.path(), "stat", "--wide", str(servant.pid), "--interval", "0.05"], stdout=subprocess.PIPE, text=True
         )
         self.addCleanup(reader.stdout.close)
         self.addCleanup(reader.wait)
@@ -205,7 +205,7 @@ class Refusals(ServantCase):
     def test_a_process_that_ends_meanwhile(self) -> None:
         servant = self.start()
         reader = subprocess.Popen(
-            [command.path(), "stat", str(servant.pid), "--interval", "0.01"],
+            [command.path(), "stat", "--wide", str(servant.pid), "--interval", "0.01"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

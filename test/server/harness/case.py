@@ -129,12 +129,12 @@ class ServerCase(unittest.TestCase):
         return {pid: receive() for pid, receive in awaited.items()}
 
     def read(self, pid: int) -> Table:
-        """Returns the table of statistics of a process, as the command reads it from outside."""
-        command = [settings.command(), "stat", str(pid)]
+        """Returns the table of statistics of a process alone, as the command reads it from outside. The command also
+        prints the tables of its descendants."""
+        command = [settings.command(), "stat", "--wide", "--each", str(pid)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=DUMP_SECONDS)
         self.assertEqual((done.returncode, done.stderr), (0, ""), f"sockmalloc stat {pid}")
-        table = dump.parse(done.stdout)
-        self.assertEqual(table.pid, pid)
+        (table,) = (table for table in map(dump.parse, dump.split(done.stdout)) if table.pid == pid)
         return table
 
     def _expect(self, pid: int, path: Path) -> Callable[[], Table]:

@@ -1,0 +1,187 @@
+/* Prints statistics for a person, in at most 80 columns: a verdict first, then the buckets and the memory. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "command/summary.h"
+
+#include "base/bounds.h"
+#include "command/shown.h"
+#include "config/option.h"
+
+/* Requests that are smaller than the smallest bucket. */
+struct summary_below {
+    uint64_t requests;
+    uint64_t bytes;
+};
+
+/*
+ * Returns the requests below the smallest bucket, by the histogram. The bytes are an estimate, because the histogram
+ * has only the largest size of each step.
+ */
+static struct summary_below summary_count_below(const struct snapshot *snapshot, const struct bucket_plan *plan)
+{
+    struct summary_below below = {0};
+    for (unsigned step = 0; step < HISTOGRAM_STEPS && histogram_end(step) < plan->minimum; step++) {
+        below.requests += snapshot->sizes.count[step];
+        below.bytes += snapshot->sizes.count[step] * histogram_end(step);
+    }
+    return below;
+}
+
+/* Prints a share as a percentage with one digit behind the point. */
+static void summary_add_share(uint64_t share, int width, struct text *text)
+{
+    uint64_t tenths = (share + 5) / 10;
+    text_add(text, "%*lu.%c", width - 2, (unsigned long)(tenths / 10), (char)('0' + tenths % 10));
+}
+
+/* Prints a share as a whole percentage, rounded down, so that 100 means all. */
+static void summary_add_percent(uint64_t part, unsigned __int128 whole, struct text *text)
+{
+    text_add(text, "%lu %%", (unsigned long)(snapshot_share(part, whole) / 100));
+}
+
+/*
+ * Prints how much of the traffic the pools serve. Requests below 2048 bytes are counted with SOCKMALLOC_SAMPLE_SMALL=1
+ * alone. Without that setting, the share is one of the requests in the range of the pools.
+ */
+static void summary_add_verdict(const struct snapshot *snapshot, const struct bucket_plan *plan, struct text *text)
+{
+    const struct snapshot_figures *total = &snapshot->total;
+    unsigned __int128 bytes = (unsigned __int128)total->asked + total->fell_through_asked;
+    unsigned __int128 calls = (unsigned __int128)total->requests + total->fell_through;
+    struct summary_below below = {0};
+    bool all = options.number[OPTION_SAMPLE_SMALL] != 0;
+    if (all) {
+        below = summary_count_below(snapshot, plan);
+    }
+    if (calls + below.requests == 0) {
+        text_add(text, "has served nothing: no request of ");
+    } else {
+        text_add(text, "serves ");
+        summary_add_percent(total->asked, bytes + below.bytes, text);
+        text_add(text, all ? " of this server's bytes, " : " of bytes, ");
+        summary_add_percent(total->requests, calls + below.requests, text);
+        text_add(text, all ? " of its calls" : " of calls of ");
+    }
+    if (!all || calls + below.requests == 0) {
+        text_add_size(text, plan->minimum);
+        text_add(text, " to ");
+        text_add_size(text, plan->maximum);
+    }
+    text_add(text, calls + below.requests == 0 ? " came; " : "; ");
+    shown_mebibytes(total->resident_live, 0, text);
+    text_add(text, " MiB held, ");
+    shown_mebibytes(snapshot_sum(total->resident_free, total->resident_purged), 0, text);
+    text_add(text, " free\n");
+}
+
+static bool summary_is_used(const struct snapshot_figures *figures)
+{
+    return figures->carved > 0 || figures->requests > 0 || figures->fell_through > 0;
+}
+
+static void summary_add_row(const struct snapshot *snapshot, const struct bucket_plan *plan, unsigned bucket,
+                            struct text *text)
+{
+    bool all = bucket == snapshot->buckets;
+    const struct snapshot_figures *figures = all ? &snapshot->total : &snapshot->bucket[bucket];
+    text_add(text, "%-9s %8lu %12lu ", all ? "total" : plan->label[bucket], (unsigned long)figures->live,
+             (unsigned long)figures->requests);
+    summary_add_share(snapshot_filled(snapshot, plan, bucket), 7, text);
+    shown_mebibytes(figures->resident_live, 14, text);
+    shown_mebibytes(figures->resident_free, 14, text);
+    text_add(text, " %12lu\n", (unsigned long)figures->fell_through);
+}
+
+static void summary_add_buckets(const struct snapshot *snapshot, const struct bucket_plan *plan, struct text *text)
+{
+    text_add(text, "\n%-9s %8s %12s %7s %13s %13s %12s\n", "bucket", "live", "requests", "filled", "resident_live",
+             "resident_free", "fell_through");
+    text_add(text, "%-9s %8s %12s %7s %13s %13s %12s\n", "", "slots", "", "%", "MiB", "MiB", "requests");
+    for (unsigned bucket = 0; bucket < snapshot->buckets; bucket++) {
+        if (summary_is_used(&snapshot->bucket[bucket])) {
+            summary_add_row(snapshot, plan, bucket, text);
+        }
+    }
+    summary_add_row(snapshot, plan, snapshot->buckets, text);
+}
+
+static void summary_add_part(const char *name, uint64_t bytes, const char *help, struct text *text)
+{
+    text_add(text, "%-16s", name);
+    shown_mebibytes(bytes, 9, text);
+    text_add(text, "  %s\n", help);
+}
+
+/*
+ * Prints what the resident memory consists of. The pools are measured a moment before the whole, so that under load the
+ * rest may differ from the truth by what changed in between.
+ */
+static void summary_add_memory(const struct snapshot *snapshot, const struct remote_memory *memory, struct text *text)
+{
+    const struct snapshot_figures *total = &snapshot->total;
+    uint64_t pools = snapshot_sum(snapshot_sum(total->resident_live, total->resident_free), total->resident_purged);
+    bool known = pools != SNAPSHOT_UNKNOWN;
+    text_add(text, "\n%-16s%9s\n", "memory", "MiB");
+    summary_add_part("resident_live", total->resident_live, "slots in use", text);
+    summary_add_part("resident_free", total->resident_free, "free slots, whose pages were not purged yet", text);
+    if (total->resident_purged != 0) {
+        summary_add_part("resident_purged", total->resident_purged, "purged slots", text);
+    }
+    summary_add_part("small", memory->small, "mimalloc's: what the pools do not serve", text);
+    summary_add_part("rest", known ? EXCESS(memory->resident, pools + memory->small) : SNAPSHOT_UNKNOWN,
+                     "program, libraries, stacks, tables of the pools", text);
+    summary_add_part("rss", memory->resident,
+                     snapshot->processes > 1 ? "sum of all processes; shared pages count in each"
+                                             : "all, as the kernel counts",
+                     text);
+}
+
+void summary_print(const struct snapshot *snapshot, const struct bucket_plan *plan, const struct summary_facts *facts,
+                   struct text *text)
+{
+    text_add_shown(text, snapshot->program);
+    text_add(text, ", process %d", snapshot->process);
+    if (snapshot->processes > 1) {
+        text_add(text, " and %lu more", (unsigned long)snapshot->processes - 1);
+    }
+    text_add(text, ": sockmalloc %s\n", PACKAGE_VERSION);
+    if (snapshot->buckets == 0) {
+        text_add(text, "the pools are off: every request falls through to mimalloc\n");
+    } else {
+        summary_add_verdict(snapshot, plan, text);
+        summary_add_buckets(snapshot, plan, text);
+    }
+    if (facts->memory != NULL) {
+        summary_add_memory(snapshot, facts->memory, text);
+    }
+    if (!facts->same_settings) {
+        text_add(text, "\nThe processes have different settings, which --each --wide shows.\n");
+    }
+}
+
+void summary_print_heading(const char *first, struct text *text)
+{
+    text_add(text, "%9s %7s %13s %13s %8s %10s %14s\n", first, "live", "resident_live", "resident_free", "rss",
+             "requests/s", "fell_through/s");
+}
+
+static void summary_add_rate(bool known, double rate, int width, struct text *text)
+{
+    if (known) {
+        text_add(text, " %*lu", width, (unsigned long)(rate + 0.5));
+    } else {
+        text_add(text, " %*s", width, "-");
+    }
+}
+
+void summary_print_step(const struct summary_step *step, const struct snapshot_figures *total,
+                        const struct remote_memory *memory, struct text *text)
+{
+    text_add(text, "%9u %7lu", step->number, (unsigned long)total->live);
+    shown_mebibytes(total->resident_live, 14, text);
+    shown_mebibytes(total->resident_free, 14, text);
+    shown_mebibytes(memory != NULL ? memory->resident : SNAPSHOT_UNKNOWN, 9, text);
+    summary_add_rate(step->has_rates, step->requests, 10, text);
+    summary_add_rate(step->has_rates, step->fell_through, 14, text);
+    text_add(text, "\n");
+}

@@ -1,0 +1,41 @@
+/* Prints statistics for a person, in at most 80 columns: a verdict first, then the buckets and the memory. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_SUMMARY_H
+#define SOCKMALLOC_SUMMARY_H
+
+#include <stdbool.h>
+
+#include "base/text.h"
+#include "command/remote_memory.h"
+#include "memory/bucket.h"
+#include "statistics/snapshot.h"
+
+/* What summary_print shows beside the statistics. */
+struct summary_facts {
+    const struct remote_memory *memory; /* of all processes together; NULL if it could not be read */
+    bool same_settings;                 /* false if the processes have different settings */
+};
+
+/*
+ * Prints the statistics of a server. Figures have the names that they have in the other formats. Buckets that were
+ * never used are left out. The lines of the memory add up to `memory->resident`. The settings are those of `options`.
+ */
+void summary_print(const struct snapshot *snapshot, const struct bucket_plan *plan, const struct summary_facts *facts,
+                   struct text *text);
+
+/* What happened between two readings. */
+struct summary_step {
+    unsigned number; /* what the first column shows: a process id, or a number of processes */
+    bool has_rates;  /* false at the first reading, for which there are no rates */
+    double requests; /* per second */
+    double fell_through;
+};
+
+/* Prints the headings of the lines that summary_print_step prints. `first` is the heading of the first column. */
+void summary_print_heading(const char *first, struct text *text);
+
+/* Prints one line with the state of a server and the rates since the last reading. */
+void summary_print_step(const struct summary_step *step, const struct snapshot_figures *total,
+                        const struct remote_memory *memory, struct text *text);
+
+#endif
