@@ -8,6 +8,7 @@
 #include "percpu/percpu.h"
 #include "pool/histogram.h"
 #include "pool/in_use.h"
+#include "pool/pool_purge.h"
 #include "pool/pool_return.h"
 #include "pool/pool_state.h"
 #include "pool/pressure.h"
@@ -125,6 +126,7 @@ static void pool_reset(void)
     depot_reset();
     magazine_reset();
     slots_reset();
+    pool_forget_unfinished();
 }
 
 static void pool_begin_anew(unsigned bucket)
@@ -178,6 +180,7 @@ static void pool_isolate(void)
     percpu_reset();
     depot_reset();
     slots_reset();
+    pool_forget_unfinished();
     pool_count_metadata();
     for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
         pool_leave_own(bucket);
@@ -210,6 +213,7 @@ static void pool_recover(void)
     depot_reset();
     magazine_reset();
     slots_reset();
+    pool_forget_unfinished();
     pool_reset_range();
     pool_find_free();
     pool_count_metadata();

@@ -8,8 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Returns the most bytes whose pages one step of purging gives back, or one slot's bytes if that slot is larger. The
- * limit keeps each single call of malloc or free short. */
+/* Returns about how many bytes one step of purging gives back at most. The limit keeps each single call of malloc or
+ * free short. A slot may have half as much more, because a step purges whole slots. A still larger slot goes in pieces
+ * of about as many bytes. */
 size_t pool_quantum(void);
 
 /*
@@ -19,10 +20,20 @@ size_t pool_quantum(void);
  */
 size_t pool_trim(size_t limit);
 
-/* Purges slots of the old generation alone, which have been free for at least half of SOCKMALLOC_DECAY_MS: up to
- * pool_quantum bytes, or fewer where the slots lie so scattered that the kernel's calls would take long. Returns true
- * if old slots may be left. */
+/*
+ * Purges slots of the old generation alone, which have been free for at least half of SOCKMALLOC_DECAY_MS: up to
+ * pool_quantum bytes, or fewer where the slots lie so scattered that the kernel's calls would take long. Of a larger
+ * slot it purges one piece. The next step, in whichever thread, goes on with the next piece. Returns true if old slots
+ * may be left.
+ */
 bool pool_trim_step(void);
+
+/* Returns true if a step has left a slot of which some pieces are not yet purged. */
+bool pool_has_unfinished(void);
+
+/* Forgets the slot that a step has left unfinished. It runs in the child of a fork, which then finds the free slots
+ * again by their metadata. */
+void pool_forget_unfinished(void);
 
 /*
  * Gives the pages of free slots back to the kernel while the slots stay in the caller's magazine. Begins at the first

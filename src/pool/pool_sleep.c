@@ -38,9 +38,12 @@ static const uint64_t watch_least = 5000000000;
 
 static atomic_flag purging = ATOMIC_FLAG_INIT;
 
-/* Returns true if slots with pages lie in depots or stacks. */
+/* Returns true if slots with pages lie in depots or stacks, or if a step has left one unfinished. */
 static bool pool_sleep_has_free(void)
 {
+    if (pool_has_unfinished()) {
+        return true;
+    }
     for (unsigned bucket = 0; bucket < region.buckets; bucket++) {
         if (slots_have_free(bucket) || depot_has_full(bucket)) {
             return true;

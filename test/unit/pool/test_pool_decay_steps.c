@@ -27,7 +27,7 @@ static uint64_t pages_of(unsigned bucket)
 static const struct heap {
     unsigned bucket;
     unsigned count;
-} heaps[] = {{B128K, 40}, {B512K, 10}, {B1M, 6}};
+} heaps[] = {{B128K, 40}, {B512K, 10}};
 
 ParameterizedTestParameters(pool_decay_steps, step_is_as_many_slots_as_the_quantum_begins)
 {
@@ -81,18 +81,18 @@ Test(pool_decay_steps, steps_follow_each_other_while_there_is_more)
 {
     enum { ALL = 5 };
     ages_lay(DECAY);
-    ages_take_and_give(B1M, ALL);
+    ages_take_and_give(B512K, ALL);
     ages_pass(AGE);
     clock_still_advance(AGE);
-    while (house_figures(B1M)->purged == 0) {
+    while (house_figures(B512K)->purged == 0) {
         house_give(house_take(B4K, 4096, NULL));
     }
     for (unsigned done = 2; done < ALL; done += STEPS) {
         clock_still_advance(1);
         void *slot = house_take(B4K, 4096, NULL);
-        cr_assert_eq(house_figures(B1M)->purged, done);
+        cr_assert_eq(house_figures(B512K)->purged, done);
         house_give(slot);
-        cr_assert_eq(house_figures(B1M)->purged, done + 1);
+        cr_assert_eq(house_figures(B512K)->purged, done + 1);
     }
 }
 
@@ -105,15 +105,15 @@ static void tick_in_another_thread(unsigned number)
 Test(pool_decay_steps, no_more_in_a_moment_whoever_ticks)
 {
     ages_lay(DECAY);
-    ages_take_and_give(B1M, 5);
+    ages_take_and_give(B512K, 5);
     ages_pass(AGE);
     ages_pass(AGE);
-    cr_assert_eq(house_figures(B1M)->purged, STEPS);
+    cr_assert_eq(house_figures(B512K)->purged, STEPS);
     crew_run(1, tick_in_another_thread);
-    cr_assert_eq(house_figures(B1M)->purged, STEPS);
+    cr_assert_eq(house_figures(B512K)->purged, STEPS);
     clock_still_advance(1);
     crew_run(4, tick_in_another_thread);
-    cr_assert_eq(house_figures(B1M)->purged, 2 * STEPS);
+    cr_assert_eq(house_figures(B512K)->purged, 2 * STEPS);
     house_assert();
 }
 
@@ -131,13 +131,13 @@ Test(pool_decay_steps, takes_alone_go_on_with_it)
     enum { ALL = 6 };
     static const unsigned buckets[] = {B4K, B16K, B128K};
     ages_lay(DECAY);
-    ages_take_and_give(B1M, ALL);
+    ages_take_and_give(B512K, ALL);
     for (unsigned i = 0; i < sizeof buckets / sizeof buckets[0]; i++) {
         ages_take_and_give(buckets[i], 2);
     }
     ages_pass(AGE);
     clock_still_advance(AGE);
-    while (house_figures(B1M)->purged == 0) {
+    while (house_figures(B512K)->purged == 0) {
         house_give(house_take(B4K, 4096, NULL));
     }
     for (unsigned i = 0; i < sizeof buckets / sizeof buckets[0]; i++) {
@@ -145,7 +145,7 @@ Test(pool_decay_steps, takes_alone_go_on_with_it)
         uint64_t before = troubles(buckets[i]);
         clock_still_advance(1);
         cr_assert_not_null(house_take(buckets[i], house_plan.capacity[buckets[i]], NULL));
-        cr_assert_eq(house_figures(B1M)->purged, 2 + i);
+        cr_assert_eq(house_figures(B512K)->purged, 2 + i);
         cr_assert_eq(region_carved(buckets[i]), carved, "the slot is one of the free ones");
         cr_assert_eq(troubles(buckets[i]), before, "the slot comes from the thread's cache");
     }
@@ -156,10 +156,10 @@ Test(pool_decay_steps, takes_alone_go_on_with_it)
 Test(pool_decay_steps, takes_are_not_forced_slow_under_pressure)
 {
     ages_lay(DECAY);
-    ages_take_and_give(B1M, 2);
+    ages_take_and_give(B512K, 2);
     atomic_store(&pressure.high, true);
     ages_pass(1);
-    cr_assert_gt(house_figures(B1M)->purged, 0);
+    cr_assert_gt(house_figures(B512K)->purged, 0);
     cr_assert_not(cache_mine->state.more);
 }
 
@@ -170,16 +170,16 @@ Test(pool_decay_steps, takes_by_processor_go_on_with_it_too)
     house_pools.kind = KIND_CPU;
     ages_lay(DECAY);
     cr_assert_eq(pool_kind(), KIND_CPU);
-    ages_take_and_give(B1M, ALL);
+    ages_take_and_give(B512K, ALL);
     ages_pass(AGE);
     clock_still_advance(AGE);
-    while (house_figures(B1M)->purged == 0) {
+    while (house_figures(B512K)->purged == 0) {
         house_give(house_take(B4K, 4096, NULL));
     }
     for (unsigned done = 2; done <= ALL; done++) {
         clock_still_advance(1);
         cr_assert_not_null(house_take(B4K, 4096, NULL));
-        cr_assert_eq(house_figures(B1M)->purged, done);
+        cr_assert_eq(house_figures(B512K)->purged, done);
     }
 }
 
@@ -187,17 +187,17 @@ Test(pool_decay_steps, purged_ones_are_taken_last_and_are_zero)
 {
     enum { ALL = 5, PURGED = 2 };
     ages_lay(DECAY);
-    ages_take_and_give(B1M, ALL);
+    ages_take_and_give(B512K, ALL);
     ages_pass(AGE);
     ages_pass(AGE);
-    cr_assert_eq(house_figures(B1M)->purged, PURGED);
+    cr_assert_eq(house_figures(B512K)->purged, PURGED);
     for (unsigned i = 0; i < ALL; i++) {
         uint8_t was;
-        const char *slot = house_take(B1M, 1 << 20, &was);
+        const char *slot = house_take(B512K, 1 << 19, &was);
         cr_assert_eq(slot_meta_state(was), i < ALL - PURGED ? SLOT_FREE : SLOT_PURGED);
         cr_assert(!slot_meta_is_zero(was) ||
-                  (slot[0] == 0 && memcmp(slot, slot + 1, house_plan.capacity[B1M] - 1) == 0));
+                  (slot[0] == 0 && memcmp(slot, slot + 1, house_plan.capacity[B512K] - 1) == 0));
     }
-    cr_assert_eq(house_figures(B1M)->carved, ALL);
+    cr_assert_eq(house_figures(B512K)->carved, ALL);
     house_assert();
 }

@@ -169,7 +169,7 @@ Test(pool_purge_runs, magazine_is_sorted_too)
 /* A step of decay purges a quantum of bytes from the old generation, rounded up to whole slots. */
 Test(pool_purge_runs, quantum_ends_with_a_slot)
 {
-    static const unsigned buckets[] = {B64K, B128K, B256K, B512K, B1M};
+    static const unsigned buckets[] = {B64K, B128K, B256K, B512K};
     house_pools.kind = KIND_LOCKFREE;
     house_pools.decay = 1000;
     house_lay_default();

@@ -1,0 +1,271 @@
+/* Tests of slots that steps of decay purge in pieces: what one step purges, and where the next one goes on. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/clock.h"
+#include "pool/pool.h"
+#include "pool/pool_atfork.h"
+#include "pool/pool_purge.h"
+#include "pool/pool_sleep.h"
+#include "support/advice.h"
+#include "support/capture.h"
+#include "support/crew.h"
+#include "support/house.h"
+
+/* A slot of the largest bucket has 4 MiB, and is purged in PIECES pieces of PIECE bytes. */
+enum { PAGE = 4096, PIECES = 8, PIECE = 128 * PAGE, SLOTS = 3, CALLS_MAX = 64, EVERYTHING = 1 << 30 };
+
+static struct {
+    unsigned calls;
+    struct {
+        char *start;
+        size_t size;
+    } call[CALLS_MAX];
+    unsigned granted; /* the kernel refuses all further calls */
+} asked;
+
+static char *taken[SLOTS];
+
+static long note(char *start, size_t size, int advice)
+{
+    (void)advice;
+    if (!region_owns(start)) {
+        return ADVICE_TO_KERNEL;
+    }
+    if (CHECK(asked.calls < CALLS_MAX)) {
+        asked.call[asked.calls].start = start;
+        asked.call[asked.calls++].size = size;
+    }
+    return asked.calls <= asked.granted ? ADVICE_TO_KERNEL : -EINVAL;
+}
+
+/* Frees `count` slots of the largest bucket. They belong to the old generation afterwards. */
+static void lay(unsigned count)
+{
+    advice_answer(note);
+    house_pools.decay = 1000;
+    house_lay_default();
+    decay_turn(clock_now()); /* lets an age of decay begin now, so that no free purges anything by itself */
+    for (unsigned i = 0; i < count; i++) {
+        taken[i] = house_take(B4M, house_plan.capacity[B4M], NULL);
+        cr_assert_not_null(taken[i]);
+        memset(taken[i], 'x', house_plan.capacity[B4M]);
+    }
+    for (unsigned i = count; i-- > 0;) {
+        house_give(taken[i]);
+    }
+    decay_turn(decay.turned + decay.age);
+    asked.calls = 0;
+    asked.granted = CALLS_MAX;
+}
+
+static void expect_call(unsigned number, const char *start, size_t size)
+{
+    cr_assert_lt(number, asked.calls);
+    cr_assert_eq(asked.call[number].start, start);
+    cr_assert_eq(asked.call[number].size, size);
+}
+
+static void expect(unsigned calls, unsigned purged)
+{
+    cr_assert_null(crew_fault(), "%s", crew_fault());
+    cr_assert_eq(asked.calls, calls);
+    cr_assert_eq(house_metadata(B4M, SLOT_PURGED), purged);
+    house_assert();
+}
+
+Test(pool_purge_pieces, step_is_one_piece)
+{
+    lay(2);
+    for (unsigned step = 0; step < 2 * PIECES; step++) {
+        unsigned piece = step % PIECES;
+        cr_assert_eq(pool_has_unfinished(), piece > 0);
+        cr_assert(pool_trim_step());
+        expect_call(step, taken[step / PIECES] + piece * PIECE, PIECE);
+        expect(step + 1, (step + 1) / PIECES);
+    }
+    cr_assert_not(pool_trim_step());
+    cr_assert_not(pool_has_unfinished());
+    for (unsigned slot = 0; slot < 2; slot++) {
+        uint8_t was;
+        char *again = house_take(B4M, 1 << 22, &was);
+        cr_assert_eq(slot_meta_state(was), SLOT_PURGED);
+        cr_assert(again[0] == 0 && memcmp(again, again + 1, house_plan.capacity[B4M] - 1) == 0);
+    }
+}
+
+/* A slot of 512 KiB has one page more than a piece, and a slot of 1 MiB one page more than two pieces. */
+Test(pool_purge_pieces, pieces_are_about_as_long_as_each_other)
+{
+    lay(0);
+    char *slot = house_take(B512K, 1 << 19, NULL);
+    house_give(slot);
+    char *larger = house_take(B1M, 1 << 20, NULL);
+    house_give(larger);
+    decay_turn(decay.turned + decay.age);
+    for (unsigned step = 0; step < 3; step++) {
+        cr_assert(pool_trim_step());
+    }
+    expect_call(0, larger, PIECE);
+    expect_call(1, larger + PIECE, PIECE + PAGE);
+    expect_call(2, slot, PIECE + PAGE);
+    cr_assert_eq(house_metadata(B512K, SLOT_PURGED), 1);
+    cr_assert_eq(house_metadata(B1M, SLOT_PURGED), 1);
+    house_assert();
+}
+
+Test(pool_purge_pieces, unfinished_slot_is_allocated_by_nobody)
+{
+    lay(1);
+    cr_assert(pool_trim_step());
+    cr_assert_neq(house_take(B4M, 1 << 22, NULL), taken[0]);
+    cr_assert_eq(house_figures(B4M)->depot, 1);
+    while (pool_trim_step()) {
+    }
+    expect(PIECES, 1);
+    cr_assert_eq(house_take(B4M, 1 << 22, NULL), taken[0]);
+}
+
+static void step(unsigned number)
+{
+    (void)number;
+    CHECK(pool_trim_step());
+}
+
+Test(pool_purge_pieces, thread_that_ends_leaves_its_slot_to_the_others)
+{
+    lay(1);
+    crew_run(1, step);
+    cr_assert(pool_has_unfinished());
+    crew_run(1, step);
+    cr_assert(pool_trim_step());
+    expect(3, 0);
+    expect_call(2, taken[0] + 2 * PIECE, PIECE);
+}
+
+Test(pool_purge_pieces, trim_finishes_the_slot_by_one_call)
+{
+    lay(2);
+    size_t stride = house_plan.stride[B4M];
+    cr_assert(pool_trim_step());
+    cr_assert_eq(pool_trim(0), 0);
+    cr_assert(pool_has_unfinished());
+    cr_assert_eq(pool_trim(1), stride);
+    expect_call(1, taken[0], stride);
+    expect(2, 1);
+    cr_assert_eq(pool_trim(EVERYTHING), stride);
+    expect(3, 2);
+}
+
+Test(pool_purge_pieces, slot_that_the_kernel_keeps_stays_free)
+{
+    lay(1);
+    cr_assert(pool_trim_step());
+    asked.granted = 1;
+    cr_assert_not(pool_trim_step());
+    cr_assert_not(pool_has_unfinished());
+    cr_assert_eq(house_metadata(B4M, SLOT_PURGED), 0);
+    house_assert();
+    uint8_t was;
+    cr_assert_eq(house_take(B4M, 1 << 22, &was), taken[0]);
+    cr_assert_eq(slot_meta_state(was), SLOT_FREE);
+}
+
+/* --- two slots at a time --- */
+
+static bool interrupts;
+
+/* Makes another step while a piece is being purged, as another thread or a signal handler might. */
+static long step_meanwhile(char *start, size_t size, int advice)
+{
+    if (interrupts) {
+        interrupts = false;
+        CHECK(pool_trim_step());
+    }
+    return note(start, size, advice);
+}
+
+/* There is a place for one unfinished slot. The other slot is begun again later. */
+Test(pool_purge_pieces, second_unfinished_slot_goes_back_to_the_old_generation)
+{
+    lay(2);
+    advice_answer(step_meanwhile);
+    interrupts = true;
+    cr_assert(pool_trim_step());
+    expect(2, 0);
+    cr_assert_eq(house_figures(B4M)->depot, 2);
+    for (unsigned calls = 3; calls <= 1 + 2 * PIECES; calls++) {
+        cr_assert(pool_trim_step());
+        cr_assert_eq(asked.calls, calls);
+    }
+    cr_assert_not(pool_trim_step());
+    expect(1 + 2 * PIECES, 2);
+}
+
+/* --- waits and forks --- */
+
+/* The thread has nothing else that is free, and the time of the old generation has come. */
+Test(pool_purge_pieces, wait_goes_on_with_the_slot)
+{
+    house_pools.decay = 1000;
+    lay(1);
+    decay.turned = clock_now() - decay.age;
+    cr_assert(pool_trim_step());
+    cr_assert_eq(pool_sleep_limit(POOL_SLEEP_NEVER, false), 0);
+    for (unsigned i = 1; i < PIECES; i++) {
+        cr_assert_eq(pool_sleep_step(), 0);
+    }
+    expect(PIECES, 1);
+}
+
+static void recover(void *argument)
+{
+    (void)argument;
+    pool_atfork_child_at_once();
+    CHECK(!pool_has_unfinished());
+    house_check();
+    CHECK(house_take(B4M, 1 << 22, NULL) == taken[0]);
+    CHECK(house_take(B4M, 1 << 22, NULL) != taken[0]);
+}
+
+static void open_cache(unsigned number)
+{
+    (void)number;
+    cache_reach();
+    struct capture capture;
+    capture_run(&capture, recover, NULL);
+    CHECK(capture_is_clean(&capture));
+}
+
+/* The process has several threads at the fork, so the child finds its slots by their metadata. */
+Test(pool_purge_pieces, child_of_threads_finds_the_slot)
+{
+    lay(1);
+    cr_assert(pool_trim_step());
+    crew_run(1, open_cache);
+    cr_assert(pool_has_unfinished());
+    house_assert();
+}
+
+static void finish(void *argument)
+{
+    (void)argument;
+    pool_atfork_child_at_once();
+    CHECK(pool_has_unfinished());
+    for (unsigned i = 1; i < PIECES; i++) {
+        CHECK(pool_trim_step());
+    }
+    CHECK(house_metadata(B4M, SLOT_PURGED) == 1);
+    house_check();
+}
+
+Test(pool_purge_pieces, child_of_one_thread_goes_on)
+{
+    lay(1);
+    cr_assert(pool_trim_step());
+    capture_clean(finish, NULL);
+    cr_assert(pool_has_unfinished());
+}
