@@ -31,6 +31,8 @@ static const struct row rows[] = {
     {.name = "ring", .measure = row_ring, .places_itself = true},
     {.name = "conns", .measure = row_conns, .places_itself = true},
     {.name = "burst", .measure = row_burst},
+    {.name = "waves", .measure = row_waves, .argument = "MILLISECONDS.KIBIBYTES"},
+    {.name = "idle", .measure = row_idle, .argument = "KIBIBYTES", .places_itself = true},
     {.name = "span", .measure = row_span},
     {.name = "grow", .measure = row_grow, .argument = "WAY.KIBIBYTES"},
     {.name = "drawn", .measure = row_drawn, .argument = "THREADS:LOW:HIGH:LIVE:PASSED", .places_itself = true},

@@ -26,6 +26,8 @@ void row_cleared(const char *argument);
 void row_filled(const char *argument);
 void row_discard(const char *argument);
 void row_stall(const char *argument);
+void row_waves(const char *argument);
+void row_idle(const char *argument);
 void row_trim(const char *argument);
 void row_ring(const char *argument);
 void row_memory(const char *argument);

@@ -97,6 +97,23 @@ def great(kibibytes: int, name: str) -> Row:
     return Row(("great", str(kibibytes)), figures, most_rounds=3)
 
 
+def waves(milliseconds: int, size: str, bound: Bound) -> Row:
+    name = f"waves.{milliseconds}ms.{size}"
+    kibibytes = "0" if size == "mix" else size.removesuffix("k")
+    figures = (Figure(name, "ms", bound), Figure(f"{name}.pages", "pages", bound), Figure(f"{name}.left", "MiB"))
+    return Row(("waves", f"{milliseconds}.{kibibytes}"), figures, most_rounds=5)
+
+
+def idle(kibibytes: int, size: str) -> Row:
+    name = f"idle.{size}"
+    figures = (
+        Figure(f"{name}.left", "MiB", Bound(4), has_ratio=False),
+        Figure(f"{name}.late", "us", Bound(200)),
+        Figure(f"{name}.late.most", "us"),
+    )
+    return Row(("idle", str(kibibytes)), figures, most_rounds=5)
+
+
 def filled(kibibytes: int, name: str) -> Row:
     figures = (
         Figure(f"filled.{name}", "us", Bound(1.00, BEST)),
@@ -152,6 +169,16 @@ ROWS = (
     trim(16),
     trim(64),
     trim(256),
+    *(
+        waves(milliseconds, size, bound)
+        for milliseconds, bound in ((100, Bound(1.00, BEST)), (300, Bound(1.10, BEST)), (1000, Bound(1.00, "glibc")))
+        for size in ("16k", "64k", "mix")
+    ),
+    idle(4, "4k"),
+    idle(16, "16k"),
+    idle(64, "64k"),
+    idle(256, "256k"),
+    idle(32768, "32m"),
     fresh(16),
     fresh(64),
     fresh(256),

@@ -1,0 +1,180 @@
+/* Measures the row `idle`: how soon the memory of a burst goes back while the program waits for events. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * 300 MiB of blocks of one size are written to and freed in random order. Then the program waits in epoll_wait. 1.25 s
+ * after the last free, the row reads by how much the resident memory of the program is more than before the burst. That
+ * is one second after the default of SOCKMALLOC_DECAY_MS.
+ *
+ * After three more bursts, of which every fourth block stays live, the row measures how late the program sees an event
+ * while memory goes back. Another thread sends events at random times. Each event carries the processor time that the
+ * waiting thread has used so far. The waiting thread subtracts it from the processor time that it has used when
+ * epoll_wait returns. The row reports the longest such time: the median of the three bursts, because a virtual machine
+ * may lose its processor to others for a moment, and the largest of them.
+ */
+#include "bench.h"
+#include "clock.h"
+#include "memory.h"
+#include "processor.h"
+#include "touch.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+enum {
+    MEBIBYTES = 300,
+    LEAST = 4, /* the size of the smallest blocks in KiB */
+    KEPT = 4,  /* one block in KEPT stays live */
+    BURSTS = 3,
+    WAIT_MILLISECONDS = 1250,
+    PAUSE_NANOSECONDS = 300000, /* the longest pause between two events */
+    PROMPT_NANOSECONDS = 50000, /* an event that took longer to send does not count */
+    MOST_EVENTS = 1 << 15,
+};
+
+static void *block[MEBIBYTES * 1024 / LEAST];
+static uint64_t state = 88172645463325252;
+
+static uint64_t random_below(uint64_t limit)
+{
+    state = state * 6364136223846793005 + 1442695040888963407;
+    return (state >> 33) % limit;
+}
+
+static void shuffle(size_t count)
+{
+    for (size_t i = count - 1; i > 0; i--) {
+        void *moved = block[i];
+        size_t other = (size_t)random_below(i + 1);
+        block[i] = block[other];
+        block[other] = moved;
+    }
+}
+
+/* Allocates and writes to `count` blocks and frees all of them, or all but every fourth. */
+static void scatter(size_t count, size_t size, bool keeps)
+{
+    for (size_t i = 0; i < count; i++) {
+        block[i] = malloc(size);
+        if (block[i] == NULL)
+            bench_fail("idle: malloc");
+        touch_pages(block[i], size);
+    }
+    shuffle(count);
+    for (size_t i = 0; i < count; i++) {
+        if (!keeps || i % KEPT != 0)
+            free(block[i]);
+    }
+}
+
+/* The events of one burst. The thread that sends an event sets `used` and `prompt`, and the waiting thread sets `late`.
+ */
+static struct event {
+    int64_t used; /* the processor time of the waiting thread when the event was sent */
+    int64_t late; /* how much more it was when the waiting thread saw the event, or 0 if it saw an earlier event */
+    bool prompt;  /* false if the sending thread lost its processor meanwhile, so that `used` may be too small */
+} sent[MOST_EVENTS];
+
+/* What the thread that sends events needs. */
+struct event_source {
+    int file;
+    clockid_t waiter; /* the processor time of the waiting thread */
+    int64_t end;
+};
+
+static void *send_events(void *argument)
+{
+    const struct event_source *source = argument;
+    processor_pin(1);
+    for (uint32_t number = 0; number < MOST_EVENTS && clock_wall() < source->end; number++) {
+        int64_t next = clock_wall() + (int64_t)random_below(PAUSE_NANOSECONDS);
+        int64_t start = next;
+        while (start <= next)
+            start = clock_wall();
+        sent[number].used = clock_read(source->waiter);
+        if (write(source->file, &number, sizeof number) != sizeof number)
+            bench_fail("idle: write");
+        sent[number].prompt = clock_wall() - start < PROMPT_NANOSECONDS;
+    }
+    return NULL;
+}
+
+/* Waits for events until `end`, and sets `late` of each. If several events wait, only the first one counts. */
+static void wait_until(int events, int file, int64_t end)
+{
+    uint32_t number[64];
+    for (int64_t left; (left = end - clock_wall()) > 0;) {
+        struct epoll_event event;
+        int ready = epoll_wait(events, &event, 1, (int)(left / 1000000 + 1));
+        int64_t now = clock_busy();
+        if (ready < 0 && errno != EINTR)
+            bench_fail("idle: epoll_wait");
+        if (ready > 0 && read(file, number, sizeof number) > 0)
+            sent[number[0]].late = now - sent[number[0]].used;
+    }
+}
+
+/* Returns the longest processor time from the sending of an event to the return of epoll_wait. */
+static int64_t wait_disturbed(int events, int file[2])
+{
+    int64_t most = 0;
+    struct event_source source = {.file = file[1], .end = clock_wall() + (int64_t)WAIT_MILLISECONDS * 1000000};
+    pthread_t thread;
+    memset(sent, 0, sizeof sent);
+    if (pthread_getcpuclockid(pthread_self(), &source.waiter) != 0 ||
+        pthread_create(&thread, NULL, send_events, &source) != 0)
+        bench_fail("idle: pthread_create");
+    wait_until(events, file[0], source.end);
+    pthread_join(thread, NULL);
+    wait_until(events, file[0], clock_wall() + 1000000); /* takes the last events */
+    for (unsigned i = 0; i < MOST_EVENTS; i++) {
+        if (sent[i].prompt && sent[i].late > most)
+            most = sent[i].late;
+    }
+    return most;
+}
+
+static int compare(const void *one, const void *other)
+{
+    int64_t first = *(const int64_t *)one, second = *(const int64_t *)other;
+    return (first > second) - (first < second);
+}
+
+void row_idle(const char *argument)
+{
+    char row[32], name[64];
+    int64_t late[BURSTS];
+    int file[2], events = epoll_create1(0);
+    size_t kibibytes = bench_number(argument);
+    size_t count = (size_t)MEBIBYTES * 1024 / kibibytes;
+    struct epoll_event event = {.events = EPOLLIN};
+    if (events < 0 || pipe(file) != 0 || epoll_ctl(events, EPOLL_CTL_ADD, file[0], &event) != 0)
+        bench_fail("idle: epoll");
+    processor_pin(0);
+    bench_size_name(row, sizeof row, "idle", kibibytes);
+    memset(block, 0, sizeof block); /* the array's own pages are no memory of the burst */
+    double before = memory_resident("self");
+    scatter(count, kibibytes * 1024, false);
+    wait_until(events, file[0], clock_wall() + (int64_t)WAIT_MILLISECONDS * 1000000);
+    double left = memory_resident("self") - before;
+    for (unsigned i = 0; i < BURSTS; i++) {
+        scatter(count, kibibytes * 1024, true);
+        late[i] = wait_disturbed(events, file);
+        for (size_t live = 0; live < count; live += KEPT)
+            free(block[live]);
+    }
+    qsort(late, BURSTS, sizeof *late, compare);
+    snprintf(name, sizeof name, "%s.left", row);
+    bench_report(name, left, "MiB");
+    snprintf(name, sizeof name, "%s.late", row);
+    bench_report(name, (double)late[BURSTS / 2] / 1000, "us");
+    snprintf(name, sizeof name, "%s.late.most", row);
+    bench_report(name, (double)late[BURSTS - 1] / 1000, "us");
+}
