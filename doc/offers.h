@@ -11,6 +11,7 @@ struct command_offer {
     const char *help;
     bool takes_settings; /* true if it has the settings as options */
     bool takes_process;
+    bool takes_program; /* true if a program and its arguments can follow the options */
 };
 
 /* All subcommands. An entry without a name ends them. */

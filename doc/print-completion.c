@@ -57,7 +57,7 @@ static void print_bash_options(void)
         print_bash_list("separate", command, print_bash_separate);
         print_bash_list("files", command, print_bash_file);
         printf("        takes=%s%s\n        ;;\n", command->takes_process ? "process" : "",
-               command->takes_settings ? "program" : "");
+               command->takes_program ? "program" : "");
     }
 }
 
@@ -122,7 +122,7 @@ static void print_zsh_command(const struct command_offer *command)
     printf("%s)\n    _arguments '--help[lists the options]'", command->name);
     offers_visit_own(command, print_zsh_option);
     offers_visit_settings(command, print_zsh_option);
-    printf(" \\\n        '%s'\n    ;;\n", takes[command->takes_settings][command->takes_process]);
+    printf(" \\\n        '%s'\n    ;;\n", takes[command->takes_program][command->takes_process]);
 }
 
 static void print_zsh_commands(void)

@@ -18,6 +18,9 @@
     ROW(run, "[--] COMMAND [ARGUMENT...]", "starts a program with the library preloaded")                              \
     ROW(check, "PROCESS\n[--] COMMAND [ARGUMENT...]",                                                                  \
         "says if the library is in effect in a process, or in a COMMAND at its end, and how much it serves")           \
+    ROW(compare, "[--] COMMAND [ARGUMENT...]",                                                                         \
+        "starts a server under glibc, other allocators and sockmalloc by turns, loads it, and compares speed and "     \
+        "memory")                                                                                                      \
     ROW(list, "[PROCESS...]", "lists the processes that have loaded the library")                                      \
     ROW(stat, "[PROCESS...]", "prints the statistics of live processes, read from outside")                            \
     ROW(record, "PROCESS -o FILE\n--show FILE",                                                                        \
@@ -29,6 +32,20 @@
 #define COMMAND_OPTION_ROWS(ROW)                                                                                       \
     ROW(run, "library", 'L', "FILE", "uses this library instead of the command's own")                                 \
     ROW(check, "library", 'L', "FILE", "uses this library instead of the command's own")                               \
+    ROW(compare, "load", 'l', "COMMAND", "loads the server by this command of the shell instead of the built-in load") \
+    ROW(compare, "seconds", 's', "SECONDS", "how long the requests of the built-in load are sent; default 5")          \
+    ROW(compare, "rounds", 'r', "COUNT", "how many turns each allocator has; default 3")                               \
+    ROW(compare, "port", 'p', "PORT", "TCP port of the server; by default the port on which its processes listen")     \
+    ROW(compare, "path", 'u', "PATH", "what the requests of the built-in load get by HTTP; default /")                 \
+    ROW(compare, "slow-path", 'w', "PATH", "what the slow clients get by HTTP; by default the path of --path")         \
+    ROW(compare, "connections", 'c', "COUNT", "number of connections of the built-in load; default 32")                \
+    ROW(compare, "clients", 'C', "COUNT", "number of slow clients of the built-in load; default 300")                  \
+    ROW(compare, "after", 'a', "SECONDS,SECONDS", "when memory is compared after the burst; default 1,10")             \
+    ROW(compare, "only", 'o', "NAMES", "compares with these allocators only, such as glibc,jemalloc")                  \
+    ROW(compare, "peer", 'P', "NAME=LIBRARY", "compares with this allocator, too")                                     \
+    ROW(compare, "library", 'L', "FILE", "uses this library of sockmalloc instead of the command's own")               \
+    ROW(compare, "html", 'H', "FILE", "draws the comparison as a page of HTML, too")                                   \
+    ROW(compare, "json", 'j', NULL, "prints the comparison as one object of JSON")                                     \
     ROW(list, "json", 'j', NULL, "prints one JSON object per process, each on a line")                                 \
     ROW(list, "words", 'w', NULL, "prints only the words that name these processes, for completion in a shell")        \
     ROW(stat, "each", 'e', NULL, "prints the statistics of each process, and not their sum")                           \
@@ -60,9 +77,10 @@
         "a recording is cut or damaged, or the memory of a process makes no sense or takes too long to read")          \
     ROW(UNWRITTEN, 8, "the output could not be written")                                                               \
     ROW(NO_TERMINAL, 9, "top: there is no terminal, or the command was built without ncurses")                         \
-    ROW(REFUSED, 125, "run, check: the library cannot take effect in the program, which was not started")              \
-    ROW(NOT_EXECUTABLE, 126, "run, check: the program cannot be executed")                                             \
-    ROW(NOT_FOUND, 127, "run, check: there is no such program")
+    ROW(FAILED, 10, "compare: the server or its load has failed")                                                      \
+    ROW(REFUSED, 125, "run, check, compare: the library cannot take effect in the program, which was not started")     \
+    ROW(NOT_EXECUTABLE, 126, "run, check, compare: the program cannot be executed")                                    \
+    ROW(NOT_FOUND, 127, "run, check, compare: there is no such program")
 
 enum command_exit {
 #define COMMAND_EXIT(name, code, when) EXIT_##name = (code),

@@ -1,0 +1,21 @@
+/* Measures one turn of a comparison: the server under one allocator, from its start to its end. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_COMPARE_MEASURE_H
+#define SOCKMALLOC_COMPARE_MEASURE_H
+
+#include "command/compare_fault.h"
+#include "command/compare_result.h"
+
+/* A function that is told what the turn does next, in a few words, for the progress line. */
+typedef void compare_stage(void *input, const char *what);
+
+/*
+ * Starts the server with this library, waits until the server listens and answers, plays the load, samples the memory
+ * until the late figure, and ends the server. Stores the figures in *turn, and the port and the protocol in *result.
+ * Returns false if the turn failed, with the fault set, or if a signal came (compare_is_stopped). In each case no
+ * process is left.
+ */
+bool compare_measure(struct compare_result *result, const char *library, struct compare_turn *turn,
+                     compare_stage *stage, void *input, struct compare_fault *fault);
+
+#endif

@@ -1,0 +1,60 @@
+/* Starts the server of a comparison, finds the port that it listens on, reads its figures from /proc, and ends it. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_COMPARE_SERVER_H
+#define SOCKMALLOC_COMPARE_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "command/compare_fault.h"
+#include "command/compare_keeper.h"
+
+/* An address at which the server listens. If the server listens on all addresses, `address` is a loopback address. */
+struct compare_listener {
+    int port;
+    struct sockaddr_storage address;
+    socklen_t size;
+};
+
+struct compare_server {
+    struct compare_keeper keeper;
+    const char *name; /* for messages: the first word of the command */
+};
+
+/* What the server's processes have cost so far. Take the difference of two readings. */
+struct compare_cost {
+    double seconds; /* processor time */
+    double faults;  /* page faults */
+};
+
+/* Starts the server with the library preloaded, in front of what LD_PRELOAD has already. */
+bool compare_server_start(struct compare_server *server, char *const *command, const char *library,
+                          struct compare_fault *fault);
+
+/* Returns true if a process of the server is left. Otherwise sets the fault, which says how the server ended. */
+bool compare_server_lives(struct compare_server *server, struct compare_fault *fault);
+
+/* Ends all processes of the server, and waits for their end. */
+void compare_server_end(struct compare_server *server);
+
+/*
+ * Stores the TCP sockets on which processes of the server listen, sorted by port, each port once, at most `most`.
+ * Returns their number. Returns -1, with the fault set, if the sockets of a process may not be read.
+ */
+int compare_server_listeners(const struct compare_server *server, struct compare_listener *listeners, int most,
+                             struct compare_fault *fault);
+
+/* Returns true if a process of the server has the library mapped. A wrapper, such as a shell, may lack it. */
+bool compare_server_has_loaded(const struct compare_server *server, const char *library);
+
+struct compare_cost compare_server_cost(const struct compare_server *server);
+
+/*
+ * Stores the PSS of all processes of the server in MiB: each page counts once, however many of them share the page.
+ * Returns false, with the fault set, if the kernel refuses to tell.
+ */
+bool compare_server_memory(const struct compare_server *server, double *mebibytes, struct compare_fault *fault);
+
+#endif
