@@ -425,6 +425,228 @@ struct sockmalloc_ring_status {
 /* Stores the status. Returns 0, or -1 with errno EINVAL. */
 int sockmalloc_ring_status(const struct sockmalloc_ring *ring, struct sockmalloc_ring_status *status);
 
+/*
+ * Fixed-size pools: blocks of one size, for buffers of a server that knows what size it needs (texts 000 and 002 of
+ * doc/design/pools.md).
+ *
+ * A pool gets its memory in chunks of many blocks. Nothing is written into a free block. Any thread may call the
+ * functions on any pool, at the same time as others, except for sockmalloc_pool_create and sockmalloc_pool_destroy: no
+ * thread may use a pool before the first has returned, or when the second is called. sockmalloc_pool_alloc,
+ * sockmalloc_pool_free and sockmalloc_pool_statistic may be called in signal handlers, even if the handler interrupted
+ * one of these functions; they keep errno unless they fail. A handler that interrupted its own thread in a step that
+ * needs the pool's lock may find that no block can be allocated. After creation, a pool makes no system calls but mmap,
+ * munmap, madvise and futex.
+ *
+ * The child of a fork may use the pools and the blocks of its parent. Blocks that were in magazines of the parent's
+ * other threads are free in the child; that costs a step for each block of the pools, at the fork, if the parent had
+ * several threads. A program must not fork in a signal handler that interrupted one of these functions.
+ *
+ * A thread that ends inside one of these functions, by pthread_exit or siglongjmp in a signal handler, can lose the
+ * block that it was about to allocate or free until the pool is destroyed or the process forks. If it ends where it
+ * held the pool's lock, as in growing, the pool cannot grow any more.
+ *
+ * A block that is freed twice, an address at which no block of the pool begins, and the free of a block of a pool that
+ * was destroyed end the process, after one line on stderr, by abort().
+ */
+struct sockmalloc_pool;
+
+/* The kinds of pool. The kind decides where free blocks are kept. */
+enum sockmalloc_pool_kind {
+    /*
+     * Each thread has two magazines of free blocks. Most calls use only the thread's own one, without atomic
+     * instructions. When it is empty or full, threads exchange magazines, and nobody waits.
+     */
+    SOCKMALLOC_POOL_THREAD,
+    SOCKMALLOC_POOL_LOCKFREE, /* one lock-free list for all threads; a thread tries again while others change the list
+                               */
+    SOCKMALLOC_POOL_STANDARD, /* one list under a mutex; a thread that has to wait sleeps in the kernel */
+    SOCKMALLOC_POOL_CPU       /* each processor has a magazine */
+};
+
+enum sockmalloc_pool_alignment {
+    SOCKMALLOC_POOL_BY_LINE, /* blocks begin at multiples of 64, without a gap between them */
+    SOCKMALLOC_POOL_BY_PAGE  /* blocks begin at pages: a block of 5,000 bytes takes two pages of 4 KiB */
+};
+
+/*
+ * When memory of free blocks is given back to the kernel, or to the pool's source. A chunk that is wholly free is given
+ * back as a whole. Of other chunks, the pages in which only free blocks lie are purged (madvise). Blocks in magazines
+ * keep their memory.
+ */
+enum sockmalloc_pool_returned {
+    SOCKMALLOC_POOL_NEVER,
+    /*
+     * When a block was free for age_ms; a block may stay for twice that long. There is no timer and no thread: every
+     * 256th free looks at a coarse clock.
+     */
+    SOCKMALLOC_POOL_BY_AGE,
+    SOCKMALLOC_POOL_AT_ONCE /* with each free; there are no magazines then */
+};
+
+/* Flags of struct sockmalloc_pool_options. */
+enum {
+    /*
+     * Notes for each block which code allocated it and when, for sockmalloc_pool_report and sockmalloc_pool_each, which
+     * then holds each block that it shows. Costs 16 bytes for each block, a read of the coarse clock for each
+     * allocation and an atomic instruction for each free. The kind thread has no magazines then.
+     */
+    SOCKMALLOC_POOL_IN_USE = 1,
+    SOCKMALLOC_POOL_KEEP_ADDRESSES = 2 /* purges pages only, and never gives a chunk back */
+};
+
+/*
+ * An allocator of the program's own, from which a pool gets its chunks. `allocate` returns memory of `size` bytes at a
+ * multiple of `alignment`, which is 64 or the page size, or NULL. `release` gets back what `allocate` returned, with
+ * the same size. The functions are called without any lock of the pool, except when a thread ends, possibly by several
+ * threads at once, and in any thread that allocates or frees. They must not use the pool that they serve. The chunks of
+ * such an allocator are given back as a whole, and never purged.
+ */
+struct sockmalloc_pool_source {
+    void *(*allocate)(void *context, size_t size, size_t alignment);
+    void (*release)(void *context, void *start, size_t size);
+    void *context;
+};
+
+/* What sockmalloc_pool_create makes. Begin with SOCKMALLOC_POOL_OPTIONS, then change members. */
+struct sockmalloc_pool_options {
+    size_t size;       /* sizeof(struct sockmalloc_pool_options) */
+    size_t block;      /* bytes of a block: 1 to 1 GiB */
+    const char *name;  /* for statistics and messages, at most 31 bytes; or NULL */
+    int kind;          /* enum sockmalloc_pool_kind */
+    int alignment;     /* enum sockmalloc_pool_alignment */
+    int returned;      /* enum sockmalloc_pool_returned */
+    int report;        /* the descriptor that sockmalloc_pool_destroy writes its report to, or -1 */
+    unsigned flags;    /* SOCKMALLOC_POOL_IN_USE, SOCKMALLOC_POOL_KEEP_ADDRESSES */
+    unsigned age_ms;   /* for SOCKMALLOC_POOL_BY_AGE */
+    size_t free_limit; /* most free blocks that keep their memory, outside of magazines; 0 for no limit */
+    size_t chunk;      /* about how many bytes of blocks a chunk has, at most 1 GiB; 0 lets the pool choose */
+    struct sockmalloc_pool_source source; /* where chunks come from; NULL functions stand for the kernel */
+};
+
+#define SOCKMALLOC_POOL_OPTIONS                                                                                        \
+    {                                                                                                                  \
+        sizeof(struct sockmalloc_pool_options), 0, NULL, 0, 0, 0, -1, 0, 0, 0, 0,                                      \
+        {                                                                                                              \
+            NULL, NULL, NULL                                                                                           \
+        }                                                                                                              \
+    }
+
+/*
+ * Makes a pool, which has no blocks yet. Returns NULL and sets errno: EINVAL if an option makes no sense, EAGAIN if the
+ * process has 496 pools, ENOMEM if there is no memory. Takes 1 to 2 MiB of addresses for tables, of which the kernel
+ * gives memory only to what is used. A pool can have 8,192 chunks: with the chunks that it chooses, 4 GiB of blocks up
+ * to 32 KiB, and more of larger ones. Must not be called in a signal handler.
+ */
+struct sockmalloc_pool *sockmalloc_pool_create(const struct sockmalloc_pool_options *options);
+
+/*
+ * Destroys the pool and gives all of its memory back. If blocks are in use, the pool first writes a list of them to the
+ * descriptor `report` of its options; with SOCKMALLOC_POOL_IN_USE each line has the block's age and the code that
+ * allocated it. The function then returns -1 with EBUSY, and the pool stays as it is. With `flags`
+ * SOCKMALLOC_POOL_ALL_THE_SAME the pool is destroyed all the same, and its blocks are gone. Returns 0, or -1 with
+ * EINVAL if the pool was destroyed before. Must not be called in a signal handler.
+ */
+int sockmalloc_pool_destroy(struct sockmalloc_pool *pool, unsigned flags);
+enum { SOCKMALLOC_POOL_ALL_THE_SAME = 1 };
+
+/*
+ * Returns a block, whose content is undefined, or NULL: with ENOMEM if there is no memory or the pool has all of its
+ * chunks, with EINVAL if the pool was destroyed.
+ */
+void *sockmalloc_pool_alloc(struct sockmalloc_pool *pool);
+
+/* Frees a block of the pool, from any thread. Does nothing if `block` is NULL. */
+void sockmalloc_pool_free(struct sockmalloc_pool *pool, void *block);
+
+/*
+ * Gives back the memory of all free blocks, whatever the pool's options say, except for those in private magazines of
+ * other threads. Returns the number of bytes given back; 0 while the pool is pinned or walked, and 0 with EINVAL if the
+ * pool was destroyed. Must not be called in a signal handler.
+ */
+size_t sockmalloc_pool_trim(struct sockmalloc_pool *pool);
+
+/*
+ * Stores one figure of the pool in *value. Returns 0, or -1 with EINVAL if there is no such figure. Other threads go on
+ * meanwhile. Takes time in proportion to the chunks and threads of the pool.
+ *
+ *   live       blocks  blocks in use
+ *   cached     blocks  free blocks in the magazines of threads or of processors
+ *   free       blocks  free blocks with pages outside of magazines
+ *   purged     blocks  free blocks without pages: purged, or never used yet
+ *   carved     blocks  blocks that exist, in use or free
+ *   chunks     chunks  chunks that the blocks lie in
+ *   memory     bytes   bytes of all chunks
+ *   metadata   bytes   bytes that describe the blocks of all chunks the pool ever had at a time
+ *   requests   events  blocks allocated from magazines or, in the kind standard, from the free list
+ *   frees      events  blocks freed to magazines or, in the kind standard, to the free list
+ *   swaps      events  times that a thread exchanged its two magazines, and the other one served
+ *   walks      events  public magazines of other threads that were looked at
+ *   steals     events  public magazines of other threads that were taken
+ *   obtained   chunks  chunks that were got from the kernel or from the program's own allocator
+ *   released   chunks  chunks that were given back
+ *   purges     blocks  blocks whose pages were given back
+ *   refusals   events  allocations that failed
+ */
+int sockmalloc_pool_statistic(struct sockmalloc_pool *pool, const char *name, uint64_t *value);
+
+/* A block in use. `caller` and `taken_at` are 0 without SOCKMALLOC_POOL_IN_USE. */
+struct sockmalloc_pool_use {
+    void *block;
+    const void *caller; /* the return address of the call that allocated the block */
+    uint64_t taken_at;  /* nanoseconds of CLOCK_MONOTONIC_COARSE */
+};
+typedef int sockmalloc_pool_visit(void *context, const struct sockmalloc_pool_use *use);
+
+/*
+ * Calls `visit` for each block in use, in the order of the blocks' chunks, while other threads allocate and free. Sees
+ * every block that is in use all the time, and may or may not see one that is allocated or freed meanwhile. Stops when
+ * `visit` returns anything but 0, and returns that. Returns 0 at the end, or -1 with EBUSY if another walk of this pool
+ * is under way, or with EINVAL.
+ *
+ * The callback may allocate and free blocks of this pool and any other, but not walk or destroy this one. During the
+ * walk, no memory of the pool is given back, so every block that the callback sees can be read and written. With
+ * SOCKMALLOC_POOL_IN_USE, the block is also not allocated again before the callback returns; if another thread, or the
+ * callback itself, frees the block meanwhile, the free takes effect when the callback returns. Without
+ * SOCKMALLOC_POOL_IN_USE, another thread may free the block and allocate it again during the callback. In either case
+ * the block may have been freed by its owner, or not been initialised yet, so a program needs a word in the block that
+ * tells, and that survives a free: the pool does not write to blocks. If the callback does not return, by longjmp or
+ * pthread_exit, no further walk is possible.
+ */
+int sockmalloc_pool_each(struct sockmalloc_pool *pool, sockmalloc_pool_visit *visit, void *context);
+
+/* Writes the list of blocks in use to a descriptor. Returns 0, or -1 if not all of it could be written. */
+int sockmalloc_pool_report(struct sockmalloc_pool *pool, int descriptor);
+
+/*
+ * While a pool is pinned, no memory of it is purged or given back, so that the kernel may use the chunks' addresses
+ * (for example io_uring_register_buffers). Pins are counted. Return 0, or -1: with EINVAL if the pool was destroyed or
+ * is not pinned, with EBUSY in a signal handler that gets no lock.
+ */
+int sockmalloc_pool_pin(struct sockmalloc_pool *pool);
+int sockmalloc_pool_unpin(struct sockmalloc_pool *pool);
+
+/*
+ * Calls `visit` for each chunk, with its index, its start and the bytes of its blocks. Stops when `visit` returns
+ * anything but 0, and returns that. Returns 0 at the end, or -1 with EINVAL. The index of a chunk stays as it is while
+ * the chunk exists; all chunks exist as long as the pool is pinned. The indices of chunks without a gap between them
+ * are those of a pool that has never given a chunk back. A pool that grows gets a chunk with a new index.
+ */
+typedef int sockmalloc_pool_chunk(void *context, int index, void *start, size_t length);
+int sockmalloc_pool_chunks(struct sockmalloc_pool *pool, sockmalloc_pool_chunk *visit, void *context);
+
+/* Returns the index of the chunk that an address lies in, or -1 with EINVAL if it lies in none of this pool. */
+int sockmalloc_pool_index(struct sockmalloc_pool *pool, const void *block);
+
+/* Returns the start of the chunk with this index, or NULL with EINVAL if there is none. */
+void *sockmalloc_pool_base(struct sockmalloc_pool *pool, int index);
+
+/*
+ * Fills in `source` so that a pool of the program's own, or another sockmalloc_pool, can get its memory from this pool.
+ * source->allocate returns a block of this pool, or NULL with EINVAL if the size or the alignment is larger than the
+ * block's. source->release frees the block. Returns 0, or -1 with EINVAL.
+ */
+int sockmalloc_pool_of_regions(struct sockmalloc_pool *pool, struct sockmalloc_pool_source *source);
+
 #ifdef __cplusplus
 }
 #endif

@@ -61,6 +61,14 @@
         "The address is not one that the ring has returned.")                                                          \
     ROW(RING_DAMAGED, "%s: the ring at %p is damaged: the state of chunk %u contradicts the header",                   \
         "A process that shares the memory of the ring has written over the ring's own data.")                          \
+    ROW(POOL_FREED, "%s(%p): pool %s: freed already",                                                                  \
+        "The program freed a block of a pool of sockmalloc_pool_create a second time.")                                \
+    ROW(POOL_INTERIOR, "%s(%p): pool %s: interior address, %zu bytes into a block",                                    \
+        "The address lies inside a block of the pool, and sockmalloc_pool_alloc did not return it.")                   \
+    ROW(POOL_FOREIGN, "%s(%p): pool %s: no block of this pool lies there",                                             \
+        "The block belongs to another pool or another allocator, or its chunk was given back.")                        \
+    ROW(NO_POOL, "%s(%p): no such pool: it was destroyed, or is NULL",                                                 \
+        "The program freed a block of a pool after sockmalloc_pool_destroy.")                                          \
     ROW(NO_START, "libc has no __libc_start_main, so that main cannot be run",                                         \
         "The C library starts programs in another way than glibc and musl do.")                                        \
     ROW(NO_CALL, "libc has no function %s, which the program called",                                                  \

@@ -1,0 +1,586 @@
+/* Fixed-size pools, sockmalloc_pool_*: creation and end, and how a block is allocated and freed by each kind. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <string.h>
+
+#include "base/bounds.h"
+#include "buffers/buffer_memory.h"
+#include "buffers/fixed_cache.h"
+#include "buffers/fixed_chunk.h"
+#include "buffers/fixed_in_use.h"
+#include "buffers/fixed_percpu.h"
+#include "buffers/fixed_reclaim.h"
+#include "buffers/fixed_shared.h"
+#include "buffers/fixed_table.h"
+#include "config/message.h"
+#include "os/os.h"
+#include "os/os_process.h"
+
+enum {
+    BLOCK_MAX = 1 << 30,
+    CHUNK_MAX = 1 << 30,
+    CHUNK_USUAL = 512 << 10,   /* a chunk has so many bytes, ... */
+    CHUNK_LARGE = 4 << 20,     /* ... or up to so many, ... */
+    CHUNK_BLOCKS = 16,         /* ... to have so many blocks */
+    MAGAZINE_BYTES = 256 << 10 /* the most bytes of a magazine's blocks, if more than one */
+};
+
+static uint64_t milliseconds(uint32_t count)
+{
+    return count * UINT64_C(1000000);
+}
+
+/* --- creation --- */
+
+static bool is_one_of(int value, int count)
+{
+    return value >= 0 && value < count;
+}
+
+static bool options_make_sense(const struct sockmalloc_pool_options *options)
+{
+    const struct sockmalloc_pool_source *source = &options->source;
+    const unsigned known = SOCKMALLOC_POOL_IN_USE | SOCKMALLOC_POOL_KEEP_ADDRESSES;
+    return options->size == sizeof *options && options->block > 0 && options->block <= BLOCK_MAX &&
+           options->chunk <= CHUNK_MAX && is_one_of(options->kind, SOCKMALLOC_POOL_CPU + 1) &&
+           is_one_of(options->alignment, SOCKMALLOC_POOL_BY_PAGE + 1) &&
+           is_one_of(options->returned, SOCKMALLOC_POOL_AT_ONCE + 1) && (options->flags & ~known) == 0 &&
+           (options->name == NULL || strlen(options->name) < FIXED_NAME_SIZE) &&
+           (source->allocate == NULL) == (source->release == NULL);
+}
+
+/* Sets how many blocks a chunk has, and what follows from that. */
+static void create_geometry(struct fixed_pool *pool, const struct sockmalloc_pool_options *options)
+{
+    size_t unit = options->alignment == SOCKMALLOC_POOL_BY_PAGE ? os_page_size() : CACHE_LINE;
+    size_t stride = (options->block + unit - 1) / unit * unit;
+    size_t usual = GREATER(CHUNK_USUAL, LESSER(CHUNK_BLOCKS * stride, CHUNK_LARGE));
+    size_t blocks = (options->chunk != 0 ? options->chunk : usual) / stride;
+    pool->block = options->block;
+    pool->stride = stride;
+    pool->reciprocal = UINT64_MAX / stride + 1;
+    pool->blocks = (uint32_t)GREATER(LESSER(blocks, FIXED_BLOCKS), 1);
+    pool->bytes = pool->blocks * stride;
+    pool->chunk_size = os_round_to_pages(pool->bytes);
+    while ((UINT64_C(1) << pool->hash_shift) < pool->bytes) {
+        pool->hash_shift++;
+    }
+    size_t links = (pool->blocks + 1) / 2 * 2;
+    size_t each = pool->in_use ? sizeof(struct fixed_use) : 0;
+    size_t meta = links + links * sizeof(uint16_t) + pool->blocks * each;
+    pool->meta_size = (meta + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+}
+
+static void create_policy(struct fixed_pool *pool, const struct sockmalloc_pool_options *options)
+{
+    bool at_once = options->returned == SOCKMALLOC_POOL_AT_ONCE;
+    bool has_magazines =
+        (options->kind == SOCKMALLOC_POOL_THREAD && !pool->in_use) || options->kind == SOCKMALLOC_POOL_CPU;
+    size_t most = LESSER(GREATER(MAGAZINE_BYTES / pool->stride, 1), FIXED_MAGAZINE);
+    pool->kind = (uint32_t)options->kind;
+    pool->capacity = at_once || !has_magazines ? 0 : (uint32_t)most;
+    pool->returned = (uint32_t)options->returned;
+    pool->age = milliseconds(options->age_ms);
+    pool->limit = at_once ? 0 : options->free_limit != 0 ? options->free_limit : UINT64_MAX;
+    pool->report = options->report;
+    pool->processors = options->kind == SOCKMALLOC_POOL_CPU ? os_processors() : 0;
+}
+
+/* Returns where a table of `size` bytes begins in the pool's area, and advances `used` behind the table. */
+static char *create_cut(struct fixed_pool *pool, size_t *used, size_t size)
+{
+    char *start = pool->area + *used;
+    *used += (size + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+    return start;
+}
+
+/*
+ * Sets the addresses of all tables, and returns how many bytes they take. The kernel gives memory as they are used.
+ * Stores the address of states that are never used.
+ */
+static size_t create_tables(struct fixed_pool *pool, char **no_states)
+{
+    size_t used = CACHE_LINE; /* the first line of a page would slow down the program's writes to page-aligned blocks */
+    size_t caches = pool->kind == SOCKMALLOC_POOL_THREAD && pool->capacity > 0 ? FIXED_CACHES : 0;
+    size_t magazines = caches > 0 ? FIXED_MAGAZINES : 0;
+    pool->cache = (void *)create_cut(pool, &used, caches * sizeof *pool->cache);
+    pool->magazine = (void *)create_cut(pool, &used, magazines * sizeof *pool->magazine);
+    pool->chunk = (void *)create_cut(pool, &used, FIXED_CHUNKS * sizeof *pool->chunk);
+    pool->place = (void *)create_cut(pool, &used, (FIXED_CHUNKS + 2) * sizeof *pool->place);
+    pool->hash = (void *)create_cut(pool, &used, FIXED_HASH * sizeof *pool->hash);
+    pool->links = (void *)create_cut(pool, &used, FIXED_CHUNKS * sizeof *pool->links);
+    pool->processor = (void *)create_cut(pool, &used, pool->processors * sizeof *pool->processor);
+    pool->magazine_links = (void *)create_cut(pool, &used, magazines * sizeof *pool->magazine_links);
+    *no_states = create_cut(pool, &used, FIXED_BLOCKS);
+    pool->spare_magazine = pool->magazine;
+    atomic_store_explicit(&pool->magazines, 1, memory_order_relaxed);
+    return os_round_to_pages(used);
+}
+
+/* Makes the first place and the last one those of no chunk. */
+static void create_nowhere(struct fixed_pool *pool, char *states)
+{
+    struct fixed_place *ends[] = {&pool->place[0], &pool->place[FIXED_CHUNKS + 1]};
+    for (unsigned i = 0; i < 2; i++) {
+        atomic_store_explicit(&ends[i]->start, FIXED_NOWHERE, memory_order_relaxed);
+        atomic_store_explicit(&ends[i]->meta, states, memory_order_relaxed);
+    }
+}
+
+EXPORTED struct sockmalloc_pool *sockmalloc_pool_create(const struct sockmalloc_pool_options *options)
+{
+    if (options == NULL || !options_make_sense(options)) {
+        errno = EINVAL;
+        return NULL;
+    }
+    struct fixed_pool *pool = fixed_table_add();
+    if (pool == NULL) {
+        return NULL;
+    }
+    pool->flags = options->flags;
+    pool->in_use = (options->flags & SOCKMALLOC_POOL_IN_USE) != 0;
+    pool->has_source = options->source.allocate != NULL;
+    pool->source = options->source;
+    strncpy(pool->name, options->name != NULL ? options->name : "", FIXED_NAME_SIZE - 1);
+    create_geometry(pool, options);
+    create_policy(pool, options);
+    char *no_states;
+    pool->area_size = create_tables(pool, &no_states);
+    pool->area = os_map(pool->area_size);
+    if (pool->area == NULL) {
+        fixed_table_remove(pool);
+        errno = ENOMEM;
+        return NULL;
+    }
+    create_tables(pool, &no_states);
+    create_nowhere(pool, no_states);
+    atomic_store_explicit(&pool->mark, FIXED_OPEN, memory_order_release);
+    return (struct sockmalloc_pool *)(void *)pool;
+}
+
+/* --- allocation --- */
+
+static void *take_by_thread(struct fixed_pool *pool)
+{
+    struct fixed_cache *cache = fixed_cache_mine(pool);
+    if (!fixed_cache_enter(cache)) {
+        return fixed_shared_take_one(pool);
+    }
+    void *block = fixed_magazine_pop(cache->private_magazine);
+    if (block == NULL && fixed_cache_refill(pool, cache)) {
+        block = fixed_magazine_pop(cache->private_magazine);
+    }
+    counter_add(&cache->requests, block != NULL);
+    fixed_cache_leave(cache);
+    return block;
+}
+
+/* The mutex is released before the pool gets a chunk, because that may take long. */
+static void *take_by_mutex(struct fixed_pool *pool)
+{
+    bool locked = lock_take(&pool->mutex);
+    uint32_t number;
+    uint32_t count = fixed_shared_take_free(pool, 1, &number);
+    counter_add(&pool->requests, count);
+    if (locked) {
+        lock_release(&pool->mutex);
+    }
+    if (count == 0) {
+        return fixed_shared_take_one(pool);
+    }
+    fixed_set_state(pool, number, FIXED_LIVE);
+    return fixed_address(pool, number);
+}
+
+/* Returns a block, marked as live, from where its kind keeps free blocks, or NULL if there is no memory. */
+static void *take(struct fixed_pool *pool)
+{
+    switch (pool->kind) {
+    case SOCKMALLOC_POOL_THREAD:
+        return take_by_thread(pool);
+    case SOCKMALLOC_POOL_STANDARD:
+        return take_by_mutex(pool);
+    case SOCKMALLOC_POOL_CPU:
+        return fixed_percpu_take(pool);
+    default:
+        return fixed_shared_take_one(pool);
+    }
+}
+
+static void *refuse(struct fixed_pool *pool)
+{
+    fixed_count(&pool->refusals, 1);
+    errno = ENOMEM;
+    return NULL;
+}
+
+/* Allocates a block by any kind, and in any state of the thread's cache. */
+static OUT_OF_LINE void *allocate_slowly(struct fixed_pool *pool, const void *caller)
+{
+    if (!fixed_is_open(pool)) {
+        errno = EINVAL;
+        return NULL;
+    }
+    void *block = take(pool);
+    if (block == NULL) {
+        return refuse(pool);
+    }
+    if (pool->in_use) {
+        fixed_in_use_note(pool, fixed_number_at(pool, block), caller);
+    }
+    return block;
+}
+
+/* The fast path calls no function: it serves a thread whose private magazine has a block. */
+EXPORTED void *sockmalloc_pool_alloc(struct sockmalloc_pool *handle)
+{
+    struct fixed_pool *pool = fixed_pool_of(handle);
+    struct fixed_cache *cache = LIKELY(pool != NULL) ? fixed_cache_known(pool) : &fixed_cache_none;
+    if (UNLIKELY(!fixed_cache_enter(cache))) {
+        return allocate_slowly(pool, CALLER);
+    }
+    void *block = fixed_magazine_pop(cache->private_magazine);
+    if (UNLIKELY(block == NULL)) {
+        fixed_cache_leave(cache);
+        return allocate_slowly(pool, CALLER);
+    }
+    counter_add(&cache->requests, 1);
+    fixed_cache_leave(cache);
+    return block;
+}
+
+/* --- free --- */
+
+/* Gives back what is old enough. The magazines of threads that sleep come first. */
+static void tick(struct fixed_pool *pool)
+{
+    if (pool->returned != SOCKMALLOC_POOL_BY_AGE) {
+        return;
+    }
+    if (fixed_reclaim_old(pool) && pool->capacity > 0 && lock_take(&pool->lock)) {
+        fixed_cache_drain(pool, true);
+        lock_release(&pool->lock);
+    }
+}
+
+/* Counts a free that no cache counts, and ticks after every FIXED_TICK_FREES of them. */
+static void count_shared_free(struct fixed_pool *pool)
+{
+    if (pool->returned == SOCKMALLOC_POOL_BY_AGE &&
+        atomic_fetch_add_explicit(&pool->frees, 1, memory_order_relaxed) % FIXED_TICK_FREES == 0) {
+        tick(pool);
+    }
+}
+
+static void give_shared(struct fixed_pool *pool, void *block)
+{
+    fixed_shared_put_one(pool, block);
+    count_shared_free(pool);
+}
+
+/* Ticks after FIXED_TICK_FREES frees to the cache, counts from there on, and leaves the cache. */
+static OUT_OF_LINE void tick_by_thread(struct fixed_pool *pool, struct fixed_cache *cache)
+{
+    atomic_store_explicit(&cache->left.count, (uint64_t)-FIXED_TICK_FREES, memory_order_relaxed);
+    counter_add(&cache->ticks, 1);
+    tick(pool);
+    fixed_cache_leave(cache);
+}
+
+static void give_by_thread(struct fixed_pool *pool, struct fixed_item item)
+{
+    struct fixed_cache *cache = fixed_cache_mine(pool);
+    if (!fixed_cache_enter(cache)) {
+        give_shared(pool, item.block);
+        return;
+    }
+    if (!fixed_magazine_push(cache->private_magazine, item, pool->capacity)) {
+        fixed_cache_flush(pool, cache);
+        fixed_magazine_push(cache->private_magazine, item, pool->capacity);
+    }
+    if (counter_step(&cache->left)) {
+        tick_by_thread(pool, cache);
+        return;
+    }
+    fixed_cache_leave(cache);
+}
+
+static void give_by_mutex(struct fixed_pool *pool, void *block)
+{
+    bool locked = lock_take(&pool->mutex);
+    fixed_shared_put_one(pool, block);
+    counter_add(&pool->returned_blocks, 1);
+    if (locked) {
+        lock_release(&pool->mutex);
+    }
+    count_shared_free(pool);
+}
+
+/* Puts a block whose state is FIXED_FREE where its kind keeps free blocks. */
+static OUT_OF_LINE void give(struct fixed_pool *pool, void *block, _Atomic uint8_t *state)
+{
+    struct fixed_item item = {block, state};
+    switch (pool->kind) {
+    case SOCKMALLOC_POOL_THREAD:
+        give_by_thread(pool, item);
+        return;
+    case SOCKMALLOC_POOL_STANDARD:
+        give_by_mutex(pool, block);
+        return;
+    case SOCKMALLOC_POOL_CPU:
+        fixed_percpu_put(pool, item);
+        count_shared_free(pool);
+        return;
+    default:
+        give_shared(pool, block);
+    }
+}
+
+static COLD _Noreturn void die_of(const struct fixed_pool *pool, const void *block)
+{
+    const char *function = "sockmalloc_pool_free";
+    if (!fixed_is_open(pool)) {
+        message_die(MESSAGE_NO_POOL, function, block);
+    }
+    uint32_t chunk = fixed_chunk_at(pool, block);
+    if (chunk == FIXED_NONE) {
+        message_die(MESSAGE_POOL_FOREIGN, function, block, pool->name);
+    }
+    size_t inside = (size_t)((const char *)block - fixed_start(pool, chunk)) % pool->stride;
+    if (inside != 0) {
+        message_die(MESSAGE_POOL_INTERIOR, function, block, pool->name, inside);
+    }
+    message_die(MESSAGE_POOL_FREED, function, block, pool->name);
+}
+
+/* Marks a live block as free. Returns false if a walk holds the block, which then completes the free. */
+static bool free_state(struct fixed_pool *pool, uint32_t number, const void *block)
+{
+    enum fixed_state state = fixed_get_state(pool, number);
+    if (pool->in_use) {
+        state = fixed_in_use_free(pool, number);
+    }
+    if (state != FIXED_LIVE && state != FIXED_HELD) {
+        die_of(pool, block);
+    }
+    if (!pool->in_use) {
+        fixed_set_state(pool, number, FIXED_FREE);
+    }
+    return state == FIXED_LIVE;
+}
+
+/* Frees a block by any kind, and in any state of the thread's cache, or ends the process. Does nothing for NULL. */
+static OUT_OF_LINE void free_slowly(struct fixed_pool *pool, void *block)
+{
+    if (block == NULL) {
+        return;
+    }
+    uint32_t number = fixed_is_open(pool) ? fixed_number_at(pool, block) : FIXED_NONE;
+    if (number == FIXED_NONE) {
+        die_of(pool, block);
+    }
+    if (free_state(pool, number, block)) {
+        give(pool, block, fixed_state(pool, number));
+    }
+}
+
+/*
+ * Finds the state of the live block that begins at the address. Returns false if there is none, or if the block's chunk
+ * is not found at the first look.
+ */
+FAST_PATH bool find_live(const struct fixed_pool *pool, const void *block, _Atomic uint8_t **state)
+{
+    const struct fixed_place *place = fixed_first_place_at(pool, block);
+    size_t offset = (uintptr_t)block - (uintptr_t)atomic_load_explicit(&place->start, memory_order_relaxed);
+    size_t index;
+    if (UNLIKELY(!fixed_divide(pool, offset, &index) || offset >= pool->bytes)) {
+        return false;
+    }
+    *state = (_Atomic uint8_t *)(void *)atomic_load_explicit(&place->meta, memory_order_relaxed) + index;
+    return LIKELY(atomic_load_explicit(*state, memory_order_relaxed) == FIXED_LIVE);
+}
+
+/* The fast path calls no function: it serves a thread whose private magazine has room. */
+EXPORTED void sockmalloc_pool_free(struct sockmalloc_pool *handle, void *block)
+{
+    struct fixed_pool *pool = fixed_pool_of(handle);
+    struct fixed_cache *cache = LIKELY(pool != NULL) ? fixed_cache_known(pool) : &fixed_cache_none;
+    if (UNLIKELY(!fixed_cache_enter(cache))) {
+        free_slowly(pool, block);
+        return;
+    }
+    _Atomic uint8_t *state;
+    if (UNLIKELY(!find_live(pool, block, &state))) {
+        fixed_cache_leave(cache);
+        free_slowly(pool, block);
+        return;
+    }
+    atomic_store_explicit(state, FIXED_FREE, memory_order_relaxed);
+    if (UNLIKELY(!fixed_magazine_push(cache->private_magazine, (struct fixed_item){block, state}, pool->capacity))) {
+        fixed_cache_leave(cache);
+        give(pool, block, state);
+        return;
+    }
+    if (UNLIKELY(counter_step(&cache->left))) {
+        tick_by_thread(pool, cache);
+        return;
+    }
+    fixed_cache_leave(cache);
+}
+
+/* --- the end --- */
+
+/* Undoes sockmalloc_pool_create. No thread uses the pool any more, but other threads may be ending meanwhile. */
+static void close_pool(struct fixed_pool *pool)
+{
+    lock_take(&fixed_lock);
+    atomic_store_explicit(&pool->mark, FIXED_CLOSING, memory_order_relaxed);
+    fixed_cache_forget(pool);
+    lock_release(&fixed_lock);
+    fixed_chunk_close(pool);
+    os_release(pool->area, pool->area_size);
+    fixed_table_remove(pool);
+}
+
+EXPORTED int sockmalloc_pool_destroy(struct sockmalloc_pool *handle, unsigned flags)
+{
+    struct fixed_pool *pool = fixed_pool_of(handle);
+    if (!fixed_is_open(pool) || (flags & ~(unsigned)SOCKMALLOC_POOL_ALL_THE_SAME) != 0) {
+        errno = EINVAL;
+        return -1;
+    }
+    bool in_use = fixed_in_use_count(pool) > 0;
+    if (in_use && pool->report >= 0) {
+        fixed_in_use_report(pool, pool->report);
+    }
+    if (in_use && (flags & SOCKMALLOC_POOL_ALL_THE_SAME) == 0) {
+        errno = EBUSY;
+        return -1;
+    }
+    close_pool(pool);
+    return 0;
+}
+
+/* --- what else a program may do with a pool --- */
+
+EXPORTED size_t sockmalloc_pool_trim(struct sockmalloc_pool *handle)
+{
+    struct fixed_pool *pool = fixed_pool_of(handle);
+    if (!fixed_is_open(pool)) {
+        errno = EINVAL;
+        return 0;
+    }
+    fixed_cache_empty_own(pool);
+    if (pool->capacity > 0 && lock_take(&pool->lock)) {
+        fixed_cache_drain(pool, false);
+        fixed_percpu_drain(pool);
+        lock_release(&pool->lock);
+    }
+    return fixed_reclaim_all(pool);
+}
+
+EXPORTED int sockmalloc_pool_report(struct sockmalloc_pool *handle, int descriptor)
+{
+    struct fixed_pool *pool = fixed_pool_of(handle);
+    if (!fixed_is_open(pool)) {
+        errno = EINVAL;
+        return -1;
+    }
+    return fixed_in_use_report(pool, descriptor) ? 0 : -1;
+}
+
+/* Adds to or subtracts from the number of pins. The pool's lock orders it with what gives memory back. */
+static int change_pins(struct fixed_pool *pool, bool pin)
+{
+    if (!fixed_is_open(pool) || (!pin && pool->pins == 0)) {
+        errno = EINVAL;
+        return -1;
+    }
+    if (!lock_take(&pool->lock)) {
+        errno = EBUSY;
+        return -1;
+    }
+    pool->pins += pin ? 1 : -1;
+    atomic_fetch_add_explicit(&pool->holds, pin ? 1 : (uint32_t)-1, memory_order_relaxed);
+    lock_release(&pool->lock);
+    return 0;
+}
+
+EXPORTED int sockmalloc_pool_pin(struct sockmalloc_pool *pool)
+{
+    return change_pins(fixed_pool_of(pool), true);
+}
+
+EXPORTED int sockmalloc_pool_unpin(struct sockmalloc_pool *pool)
+{
+    return change_pins(fixed_pool_of(pool), false);
+}
+
+EXPORTED int sockmalloc_pool_index(struct sockmalloc_pool *handle, const void *block)
+{
+    const struct fixed_pool *pool = fixed_pool_of(handle);
+    uint32_t chunk = fixed_is_open(pool) ? fixed_chunk_at(pool, block) : FIXED_NONE;
+    if (chunk == FIXED_NONE) {
+        errno = EINVAL;
+        return -1;
+    }
+    return (int)chunk;
+}
+
+EXPORTED void *sockmalloc_pool_base(struct sockmalloc_pool *handle, int index)
+{
+    const struct fixed_pool *pool = fixed_pool_of(handle);
+    void *start = fixed_is_open(pool) && is_one_of(index, FIXED_CHUNKS) ? fixed_start(pool, (uint32_t)index) : NULL;
+    if (start == NULL) {
+        errno = EINVAL;
+    }
+    return start;
+}
+
+EXPORTED int sockmalloc_pool_chunks(struct sockmalloc_pool *handle, sockmalloc_pool_chunk *visit, void *context)
+{
+    struct fixed_pool *pool = fixed_pool_of(handle);
+    int result = 0;
+    if (!fixed_is_open(pool) || visit == NULL) {
+        errno = EINVAL;
+        return -1;
+    }
+    uint32_t chunks = atomic_load_explicit(&pool->chunks, memory_order_acquire);
+    for (uint32_t chunk = 0; chunk < chunks && result == 0; chunk++) {
+        char *start = fixed_start(pool, chunk);
+        if (start != NULL) {
+            result = visit(context, (int)chunk, start, pool->bytes);
+        }
+    }
+    return result;
+}
+
+/* --- our blocks behind a program's own pool --- */
+
+static void *regions_allocate(void *context, size_t size, size_t alignment)
+{
+    struct sockmalloc_pool *handle = context;
+    const struct fixed_pool *pool = fixed_pool_of(handle);
+    size_t own = pool->stride % os_page_size() == 0 ? os_page_size() : CACHE_LINE;
+    if (size > pool->stride || alignment > own) {
+        errno = EINVAL;
+        return NULL;
+    }
+    return sockmalloc_pool_alloc(handle);
+}
+
+static void regions_release(void *context, void *start, size_t size)
+{
+    (void)size;
+    sockmalloc_pool_free(context, start);
+}
+
+EXPORTED int sockmalloc_pool_of_regions(struct sockmalloc_pool *pool, struct sockmalloc_pool_source *source)
+{
+    if (!fixed_is_open(fixed_pool_of(pool)) || source == NULL) {
+        errno = EINVAL;
+        return -1;
+    }
+    *source = (struct sockmalloc_pool_source){regions_allocate, regions_release, pool};
+    return 0;
+}

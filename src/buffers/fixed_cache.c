@@ -1,0 +1,320 @@
+/* What each thread keeps of a fixed-size pool: a private and a public magazine. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "buffers/fixed_cache.h"
+
+#include <pthread.h>
+
+#include "base/bounds.h"
+#include "buffers/fixed_shared.h"
+#include "os/os.h"
+
+/* The most public magazines of other threads that are looked at in a row. */
+enum { WALK = 16 };
+
+struct lock fixed_lock;
+struct fixed_cache fixed_cache_none = {.busy = 1};
+
+static pthread_key_t key;
+static struct fixed_thread unopened; /* stands for a thread that has no caches yet */
+static struct fixed_thread ended;    /* stands for a thread whose caches are closed */
+_Thread_local struct fixed_thread *fixed_thread_mine __attribute__((tls_model("initial-exec"))) = &unopened;
+
+static uint32_t count_of(const struct fixed_magazine *magazine)
+{
+    return atomic_load_explicit(&magazine->count, memory_order_relaxed);
+}
+
+/*
+ * Puts a magazine in the place of the cache's public one. Release: the thread that gets the magazine sees the blocks'
+ * numbers and states. Acquire: this thread sees those of the magazine that it gets.
+ */
+static struct fixed_magazine *exchange_public(struct fixed_cache *cache, struct fixed_magazine *magazine)
+{
+    return atomic_exchange_explicit(&cache->public_magazine, magazine, memory_order_acq_rel);
+}
+
+/* --- threads and their caches --- */
+
+/* Moves all blocks of the cache to the shared free list. */
+static void cache_empty(struct fixed_pool *pool, struct fixed_cache *cache)
+{
+    fixed_shared_flush(pool, cache->private_magazine);
+    cache->private_magazine = exchange_public(cache, cache->private_magazine);
+    fixed_shared_flush(pool, cache->private_magazine);
+}
+
+void fixed_cache_empty_own(struct fixed_pool *pool)
+{
+    struct fixed_cache *cache = fixed_cache_known(pool);
+    if (fixed_cache_enter(cache)) {
+        cache_empty(pool, cache);
+        fixed_cache_leave(cache);
+    }
+}
+
+/* The destructor of the key. A free by a later destructor of the same thread goes past the caches. */
+static void thread_end(void *argument)
+{
+    struct fixed_thread *mine = argument;
+    fixed_thread_mine = &ended;
+    bool locked = lock_take(&fixed_lock);
+    for (uint32_t number = 0; locked && number < FIXED_POOLS; number++) {
+        struct fixed_cache *cache = mine->cache[number];
+        if (cache != &fixed_cache_none) {
+            cache_empty(cache->pool, cache);
+            atomic_store_explicit(&cache->busy, 0, memory_order_relaxed);
+            cache->owner = NULL;
+        }
+    }
+    if (locked) {
+        lock_release(&fixed_lock);
+        os_release((char *)mine, os_round_to_pages(sizeof *mine));
+    }
+}
+
+static void thread_clear(struct fixed_thread *thread)
+{
+    for (uint32_t number = 0; number < FIXED_POOLS; number++) {
+        thread->cache[number] = &fixed_cache_none;
+    }
+}
+
+bool fixed_cache_start(void)
+{
+    thread_clear(&unopened);
+    thread_clear(&ended);
+    return pthread_key_create(&key, thread_end) == 0;
+}
+
+static struct fixed_thread *thread_open(void)
+{
+    struct fixed_thread *mine = (struct fixed_thread *)(void *)os_map(os_round_to_pages(sizeof *mine));
+    if (mine == NULL) {
+        return NULL;
+    }
+    thread_clear(mine);
+    if (pthread_setspecific(key, mine) != 0) {
+        os_release((char *)mine, os_round_to_pages(sizeof *mine));
+        return NULL;
+    }
+    fixed_thread_mine = mine;
+    return mine;
+}
+
+/* Returns a magazine that was never used, or NULL if all were. */
+static struct fixed_magazine *magazine_new(struct fixed_pool *pool)
+{
+    uint32_t number = atomic_load_explicit(&pool->magazines, memory_order_relaxed);
+    do {
+        if (number >= FIXED_MAGAZINES) {
+            return NULL;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(&pool->magazines, &number, number + 1, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    return &pool->magazine[number];
+}
+
+/* Fills in a record. There is a magazine for it, because cache_find and the depot leave enough of them. */
+static void cache_prepare(struct fixed_pool *pool, struct fixed_cache *cache, uint32_t number)
+{
+    cache->number = number;
+    cache->pool = pool;
+    atomic_store_explicit(&cache->left.count, (uint64_t)-FIXED_TICK_FREES, memory_order_relaxed);
+    cache->private_magazine = magazine_new(pool);
+    /* release: a walk that finds the magazine sees what it holds */
+    atomic_store_explicit(&cache->public_magazine, magazine_new(pool), memory_order_release);
+}
+
+/* Returns a record without a thread, or NULL. The caller holds fixed_lock. */
+static struct fixed_cache *cache_find(struct fixed_pool *pool)
+{
+    uint32_t caches = atomic_load_explicit(&pool->caches, memory_order_relaxed);
+    for (uint32_t number = 0; number < caches; number++) {
+        if (pool->cache[number].owner == NULL) {
+            return &pool->cache[number];
+        }
+    }
+    if (caches == FIXED_CACHES) {
+        return NULL;
+    }
+    cache_prepare(pool, &pool->cache[caches], caches);
+    atomic_store_explicit(&pool->caches, caches + 1, memory_order_release);
+    return &pool->cache[caches];
+}
+
+struct fixed_cache *fixed_cache_open(struct fixed_pool *pool)
+{
+    struct fixed_thread *mine = fixed_thread_mine;
+    if (mine == &ended || pool->capacity == 0) {
+        return &fixed_cache_none;
+    }
+    if (mine == &unopened) {
+        mine = thread_open();
+    }
+    if (mine == NULL || !lock_take(&fixed_lock)) {
+        return &fixed_cache_none;
+    }
+    struct fixed_cache *cache = cache_find(pool);
+    if (cache != NULL) {
+        cache->owner = mine;
+        mine->cache[pool->number] = cache;
+    }
+    lock_release(&fixed_lock);
+    return cache != NULL ? cache : &fixed_cache_none;
+}
+
+void fixed_cache_forget(struct fixed_pool *pool)
+{
+    uint32_t caches = atomic_load_explicit(&pool->caches, memory_order_relaxed);
+    for (uint32_t number = 0; number < caches; number++) {
+        struct fixed_thread *owner = pool->cache[number].owner;
+        if (owner != NULL) {
+            owner->cache[pool->number] = &fixed_cache_none;
+        }
+    }
+}
+
+void fixed_cache_reset(struct fixed_pool *pool)
+{
+    uint32_t caches = atomic_load_explicit(&pool->caches, memory_order_relaxed);
+    uint32_t magazines = atomic_exchange_explicit(&pool->magazines, 1, memory_order_relaxed);
+    for (uint32_t number = 0; number < magazines && caches > 0; number++) {
+        atomic_store_explicit(&pool->magazine[number].count, 0, memory_order_relaxed);
+    }
+    pool->spare_magazine = pool->magazine;
+    stack_reset(&pool->full);
+    stack_reset(&pool->empty);
+    for (uint32_t number = 0; number < caches; number++) {
+        struct fixed_cache *cache = &pool->cache[number];
+        atomic_store_explicit(&cache->busy, 0, memory_order_relaxed);
+        cache_prepare(pool, cache, number);
+        if (cache->owner != fixed_thread_mine) {
+            cache->owner = NULL;
+        }
+    }
+}
+
+/* --- magazines between threads --- */
+
+/*
+ * Exchanges the private magazine for the public one of another thread that has blocks, or room for some. The count that
+ * is read first is a hint, because the magazine may be another thread's by then; the records of magazines stay mapped.
+ */
+static bool steal_public(struct fixed_pool *pool, struct fixed_cache *cache, bool wants_blocks)
+{
+    uint32_t caches = atomic_load_explicit(&pool->caches, memory_order_acquire);
+    for (uint32_t step = 1; step <= WALK && step < caches; step++) {
+        struct fixed_cache *other = &pool->cache[(cache->number + step) % caches];
+        struct fixed_magazine *magazine = atomic_load_explicit(&other->public_magazine, memory_order_acquire);
+        counter_add(&cache->walks, 1);
+        if (wants_blocks ? count_of(magazine) == 0 : count_of(magazine) >= pool->capacity / 2) {
+            continue;
+        }
+        cache->private_magazine = exchange_public(other, cache->private_magazine);
+        uint32_t count = count_of(cache->private_magazine);
+        if (wants_blocks ? count > 0 : count < pool->capacity) {
+            counter_add(&cache->steals, 1);
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint32_t magazine_number(const struct fixed_pool *pool, const struct fixed_magazine *magazine)
+{
+    return (uint32_t)(magazine - pool->magazine);
+}
+
+/* Returns an empty magazine for the depot's use, or NULL. Enough new magazines are left for all caches. */
+static struct fixed_magazine *depot_take_empty(struct fixed_pool *pool)
+{
+    uint32_t number = stack_pop(&pool->empty, pool->magazine_links, 0);
+    if (number != STACK_EMPTY) {
+        return &pool->magazine[number];
+    }
+    uint32_t used = atomic_load_explicit(&pool->magazines, memory_order_relaxed);
+    return used < FIXED_MAGAZINES - 2 * FIXED_CACHES ? magazine_new(pool) : NULL;
+}
+
+/*
+ * Puts the private magazine, which is full, into the depot, and an empty one in its place. Only a pool that never gives
+ * memory back by itself has a depot, because the chunks of blocks in magazines are never wholly free.
+ */
+static bool depot_put(struct fixed_pool *pool, struct fixed_cache *cache)
+{
+    bool has_depot = pool->returned == SOCKMALLOC_POOL_NEVER && pool->limit == UINT64_MAX;
+    struct fixed_magazine *empty = has_depot ? depot_take_empty(pool) : NULL;
+    if (empty == NULL) {
+        return false;
+    }
+    stack_push(&pool->full, pool->magazine_links, 0, magazine_number(pool, cache->private_magazine));
+    cache->private_magazine = empty;
+    return true;
+}
+
+/* Exchanges the private magazine, which is empty, for one of the depot. Returns false if the depot is empty. */
+static bool depot_take(struct fixed_pool *pool, struct fixed_cache *cache)
+{
+    uint32_t number = stack_pop(&pool->full, pool->magazine_links, 0);
+    if (number == STACK_EMPTY) {
+        return false;
+    }
+    stack_push(&pool->empty, pool->magazine_links, 0, magazine_number(pool, cache->private_magazine));
+    cache->private_magazine = &pool->magazine[number];
+    return true;
+}
+
+bool fixed_cache_refill(struct fixed_pool *pool, struct fixed_cache *cache)
+{
+    cache->private_magazine = exchange_public(cache, cache->private_magazine);
+    if (count_of(cache->private_magazine) > 0) {
+        counter_add(&cache->swaps, 1);
+        return true;
+    }
+    return depot_take(pool, cache) || steal_public(pool, cache, true) ||
+           fixed_shared_fill(pool, cache->private_magazine, GREATER(pool->capacity / 2, 1)) > 0;
+}
+
+void fixed_cache_flush(struct fixed_pool *pool, struct fixed_cache *cache)
+{
+    cache->private_magazine = exchange_public(cache, cache->private_magazine);
+    if (count_of(cache->private_magazine) < pool->capacity) {
+        counter_add(&cache->swaps, 1);
+        return;
+    }
+    if (!steal_public(pool, cache, false) && !depot_put(pool, cache)) {
+        fixed_shared_flush(pool, cache->private_magazine);
+    }
+}
+
+/* Moves the blocks of the depot to the shared free list. */
+static void depot_drain(struct fixed_pool *pool)
+{
+    for (;;) {
+        uint32_t number = stack_pop(&pool->full, pool->magazine_links, 0);
+        if (number == STACK_EMPTY) {
+            return;
+        }
+        fixed_shared_flush(pool, &pool->magazine[number]);
+        stack_push(&pool->empty, pool->magazine_links, 0, number);
+    }
+}
+
+/* The pool's lock makes the spare magazine, which is empty between two calls, this thread's own. */
+void fixed_cache_drain(struct fixed_pool *pool, bool only_idle)
+{
+    uint32_t caches = atomic_load_explicit(&pool->caches, memory_order_acquire);
+    struct fixed_magazine *empty = pool->spare_magazine;
+    for (uint32_t number = 0; number < caches; number++) {
+        struct fixed_cache *cache = &pool->cache[number];
+        uint64_t swaps = counter_read(&cache->swaps);
+        bool idle = swaps == cache->seen_swaps;
+        cache->seen_swaps = swaps;
+        if (idle || !only_idle) {
+            empty = exchange_public(cache, empty);
+            fixed_shared_flush(pool, empty);
+        }
+    }
+    pool->spare_magazine = empty;
+    depot_drain(pool);
+}

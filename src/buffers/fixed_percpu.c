@@ -1,0 +1,78 @@
+/* What each processor keeps of a fixed-size pool of the kind cpu: a magazine that one thread at a time may use. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "buffers/fixed_percpu.h"
+
+#include <sched.h>
+
+#include "base/bounds.h"
+#include "buffers/fixed_cache.h"
+#include "buffers/fixed_shared.h"
+
+/* Acquire: this thread sees what the last one wrote into the magazine. */
+static bool percpu_enter(struct fixed_processor *processor)
+{
+    return atomic_exchange_explicit(&processor->busy, 1, memory_order_acquire) == 0;
+}
+
+/* Release: the next thread sees what this one wrote into the magazine. */
+static void percpu_leave(struct fixed_processor *processor)
+{
+    atomic_store_explicit(&processor->busy, 0, memory_order_release);
+}
+
+/* Returns the record of the processor that the thread runs on, which may be another one a moment later. */
+static struct fixed_processor *percpu_here(const struct fixed_pool *pool)
+{
+    int number = sched_getcpu();
+    return &pool->processor[number < 0 ? 0 : (uint32_t)number % pool->processors];
+}
+
+void *fixed_percpu_take(struct fixed_pool *pool)
+{
+    struct fixed_processor *here = percpu_here(pool);
+    if (!percpu_enter(here)) {
+        return fixed_shared_take_one(pool);
+    }
+    struct fixed_magazine *magazine = &here->magazine;
+    if (atomic_load_explicit(&magazine->count, memory_order_relaxed) == 0) {
+        fixed_shared_fill(pool, magazine, GREATER(pool->capacity / 2, 1));
+    }
+    void *block = fixed_magazine_pop(magazine);
+    counter_add(&here->requests, block != NULL);
+    percpu_leave(here);
+    return block;
+}
+
+void fixed_percpu_put(struct fixed_pool *pool, struct fixed_item item)
+{
+    struct fixed_processor *here = percpu_here(pool);
+    if (pool->capacity == 0 || !percpu_enter(here)) {
+        fixed_shared_put_one(pool, item.block);
+        return;
+    }
+    if (!fixed_magazine_push(&here->magazine, item, pool->capacity)) {
+        fixed_shared_flush(pool, &here->magazine);
+        fixed_magazine_push(&here->magazine, item, pool->capacity);
+    }
+    counter_add(&here->returned, 1);
+    percpu_leave(here);
+}
+
+void fixed_percpu_drain(struct fixed_pool *pool)
+{
+    for (uint32_t number = 0; number < pool->processors; number++) {
+        struct fixed_processor *processor = &pool->processor[number];
+        if (percpu_enter(processor)) {
+            fixed_shared_flush(pool, &processor->magazine);
+            percpu_leave(processor);
+        }
+    }
+}
+
+void fixed_percpu_reset(struct fixed_pool *pool)
+{
+    for (uint32_t number = 0; number < pool->processors; number++) {
+        atomic_store_explicit(&pool->processor[number].busy, 0, memory_order_relaxed);
+        atomic_store_explicit(&pool->processor[number].magazine.count, 0, memory_order_relaxed);
+    }
+}

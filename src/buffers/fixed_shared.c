@@ -1,0 +1,105 @@
+/* The free list of a fixed-size pool that all threads share: the stacks of its chunks, and the limit on them. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "buffers/fixed_shared.h"
+
+#include "buffers/fixed_chunk.h"
+#include "buffers/fixed_reclaim.h"
+
+uint32_t fixed_shared_take_free(struct fixed_pool *pool, uint32_t wanted, uint32_t *numbers)
+{
+    for (;;) {
+        uint32_t chunk = stack_peek(&pool->available);
+        if (chunk == STACK_EMPTY) {
+            break;
+        }
+        uint32_t count = fixed_chunk_pop(pool, chunk, wanted, numbers);
+        if (count > 0) {
+            return count;
+        }
+        fixed_chunk_unlist(pool);
+    }
+    uint32_t unlisted = fixed_chunk_find(pool);
+    return unlisted == FIXED_NONE ? 0 : fixed_chunk_pop(pool, unlisted, wanted, numbers);
+}
+
+uint32_t fixed_shared_take(struct fixed_pool *pool, uint32_t wanted, uint32_t *numbers)
+{
+    for (;;) {
+        uint32_t count = fixed_shared_take_free(pool, wanted, numbers);
+        if (count > 0 || !fixed_chunk_grow(pool)) {
+            return count;
+        }
+    }
+}
+
+static bool is_over_limit(const struct fixed_pool *pool)
+{
+    return pool->limit != UINT64_MAX && atomic_load_explicit(&pool->kept, memory_order_relaxed) >= (int64_t)pool->limit;
+}
+
+/* Counts a block that is about to be pushed, or purges it beyond the limit. Returns true beyond the limit. */
+static bool limit_block(struct fixed_pool *pool, uint32_t number)
+{
+    bool over = is_over_limit(pool);
+    if (!over || !fixed_purge_block(pool, number)) {
+        fixed_keep(pool, 1);
+    }
+    return over;
+}
+
+/* Blocks of one chunk that follow each other are pushed as one chain. */
+void fixed_shared_put(struct fixed_pool *pool, const uint32_t *numbers, uint32_t count)
+{
+    struct fixed_chain chain = {0};
+    bool over = false;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t chunk = fixed_chunk_of(numbers[i]);
+        over = limit_block(pool, numbers[i]) || over;
+        fixed_chain_add(pool, chunk, &chain, fixed_index_of(numbers[i]));
+        if (i + 1 == count || fixed_chunk_of(numbers[i + 1]) != chunk) {
+            if (fixed_chunk_push(pool, chunk, chain) == pool->blocks && over) {
+                fixed_reclaim(pool, chunk, pool->blocks);
+            }
+            chain = (struct fixed_chain){0};
+            over = false;
+        }
+    }
+}
+
+void *fixed_shared_take_one(struct fixed_pool *pool)
+{
+    uint32_t number;
+    if (fixed_shared_take(pool, 1, &number) == 0) {
+        return NULL;
+    }
+    fixed_set_state(pool, number, FIXED_LIVE);
+    return fixed_address(pool, number);
+}
+
+void fixed_shared_put_one(struct fixed_pool *pool, void *block)
+{
+    uint32_t number = fixed_number_at(pool, block);
+    fixed_shared_put(pool, &number, 1);
+}
+
+uint32_t fixed_shared_fill(struct fixed_pool *pool, struct fixed_magazine *magazine, uint32_t wanted)
+{
+    uint32_t numbers[FIXED_MAGAZINE];
+    uint32_t count = fixed_shared_take(pool, wanted, numbers);
+    for (uint32_t i = 0; i < count; i++) {
+        magazine->item[i] = (struct fixed_item){fixed_address(pool, numbers[i]), fixed_state(pool, numbers[i])};
+    }
+    atomic_store_explicit(&magazine->count, count, memory_order_relaxed);
+    return count;
+}
+
+void fixed_shared_flush(struct fixed_pool *pool, struct fixed_magazine *magazine)
+{
+    uint32_t numbers[FIXED_MAGAZINE];
+    uint32_t count = atomic_load_explicit(&magazine->count, memory_order_relaxed);
+    for (uint32_t i = 0; i < count; i++) {
+        numbers[i] = fixed_number_at(pool, magazine->item[i].block);
+    }
+    atomic_store_explicit(&magazine->count, 0, memory_order_relaxed);
+    fixed_shared_put(pool, numbers, count);
+}
