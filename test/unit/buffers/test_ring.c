@@ -337,12 +337,20 @@ static void scribble(void *argument)
 
 Test(ring, damage_ends_the_process)
 {
-    static uint64_t cases[][2] = {
-        {0, CHUNKS},          {0, 0},          {0, UINT64_MAX},  {0, UINT64_C(3) << 32}, {1, UINT64_C(2) << 32},
-        {1, CHUNKS},          {1, UINT64_MAX}, {2, RING_IN_USE}, {2, UINT64_MAX},        {2, 0},
-        {3, (1 << 24) + 1000}};
-    lay();
+    static uint64_t cases[][2] = {{0, CHUNKS},
+                                  {0, 0},
+                                  {0, UINT64_MAX},
+                                  {0, UINT64_C(4) << 32 | 1},
+                                  {1, UINT64_C(2) << 32},
+                                  {1, CHUNKS},
+                                  {1, UINT64_MAX},
+                                  {2, RING_IN_USE},
+                                  {2, UINT64_MAX},
+                                  {2, 0},
+                                  {3, (1 << 24) + 1000},
+                                  {2, UINT64_C(7) << RING_LAP_SHIFT | UINT64_C(3) << RING_CHUNKS_SHIFT | RING_IN_USE}};
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        lay(); /* the children share the ring's memory */
         capture_abort(scribble, cases[i], "is damaged: the state of chunk");
     }
 }

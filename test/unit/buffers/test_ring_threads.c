@@ -17,6 +17,15 @@ enum { FREERS = 3, PLACES = 16, MESSAGES = 60000 };
 
 static struct sockmalloc_ring *ring;
 
+/* Returns a time after which a test has failed, which only ends a test that hangs. */
+static const struct timespec *patience(void)
+{
+    static _Thread_local struct timespec end;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_sec += 30;
+    return &end;
+}
+
 /* A message on its way. Each thread exchanges places for NULL, or NULL for a message. */
 static _Atomic(char *) places[PLACES];
 static _Atomic unsigned freed;
@@ -38,7 +47,7 @@ static void produce(void)
     uint64_t state = 11;
     for (unsigned i = 0; i < MESSAGES; i++) {
         size_t size = 2 + crew_random(&state) % 600;
-        char *message = sockmalloc_ring_alloc_wait(ring, size, 0, NULL);
+        char *message = sockmalloc_ring_alloc_wait(ring, size, 0, patience());
         if (!CHECK(message != NULL)) {
             return;
         }
@@ -106,7 +115,7 @@ static void wait_or_free(unsigned number)
     if (number == 0) {
         errno = 77;
         atomic_store(&waiter, gettid());
-        CHECK(sockmalloc_ring_alloc_wait(ring, 3 * 128, 0, NULL) == message_at_marker);
+        CHECK(sockmalloc_ring_alloc_wait(ring, 3 * 128, 0, patience()) == message_at_marker);
         CHECK(errno == 77);
         return;
     }
@@ -125,7 +134,7 @@ static void wait_or_reclaim(unsigned number)
 {
     if (number == 0) {
         atomic_store(&waiter, gettid());
-        CHECK(sockmalloc_ring_alloc_wait(ring, 4 * 128, 0, NULL) == message_at_marker);
+        CHECK(sockmalloc_ring_alloc_wait(ring, 4 * 128, 0, patience()) == message_at_marker);
         return;
     }
     await_sleep();
@@ -149,7 +158,7 @@ static void wait_or_signal(unsigned number)
     if (number == 0) {
         thread = pthread_self();
         atomic_store(&waiter, gettid());
-        CHECK(sockmalloc_ring_alloc_wait(ring, 1, 0, NULL) == NULL && errno == EINTR);
+        CHECK(sockmalloc_ring_alloc_wait(ring, 1, 0, patience()) == NULL && errno == EINTR);
         return;
     }
     await_sleep();
