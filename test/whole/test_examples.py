@@ -1,9 +1,12 @@
 """Runs the programs of doc/examples as their comments say, with the library and without it."""
 # SPDX-License-Identifier: BSD-2-Clause
+import contextlib
 import os
 import re
 import socket
 import subprocess
+import tempfile
+import threading
 import unittest
 from pathlib import Path
 
@@ -75,6 +78,65 @@ class Datagrams(Example):
 
     def test_it_serves_without_the_library(self) -> None:
         self.assertEqual(self.serve(preloaded=False), (0, self.QUESTIONS))
+
+
+class Relay(Example):
+    """Messages of many sizes pass a relay in their order."""
+
+    MESSAGES = 300
+
+    def relay(self, *command: str) -> tuple[subprocess.Popen[str], socket.socket, socket.socket]:
+        """Starts a relay. Returns its process, the socket at its input, and the one at its output."""
+        directory = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        name, *more = command
+        listener = self.enterContext(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+        listener.bind(str(directory / "out"))
+        listener.listen()
+        listener.settimeout(ANSWER_SECONDS)
+        process = self.start(example(name), str(directory / "in"), str(directory / "out"), *more)
+        output = self.enterContext(listener.accept()[0])
+        client = self.enterContext(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+        client.connect(str(directory / "in"))  # the relay has listened there before it connected to its output
+        output.settimeout(ANSWER_SECONDS)
+        return process, client, output
+
+    def passed(self, *command: str) -> str:
+        """Returns what the relay prints at its end."""
+        process, client, output = self.relay(*command)
+        sizes = [1 + number * number % 65536 for number in range(self.MESSAGES)]
+        sent = [bytes([1 + number % 255]) * size for number, size in enumerate(sizes)]
+        feeder = threading.Thread(target=lambda: (*map(client.send, sent), client.close()))
+        feeder.start()
+        for message in sent:
+            self.assertEqual(output.recv(70000), message)
+        feeder.join()
+        said = process.communicate()[0]
+        self.assertEqual(process.returncode, 0)
+        return said
+
+    def test_nothing_is_copied(self) -> None:
+        said = self.passed("relay")
+        self.assertRegex(said, rf"^{self.MESSAGES} messages, \d+ bytes, 0 bytes copied, \d+ us of CPU\n$")
+
+    def test_the_relay_that_copies(self) -> None:
+        said = re.fullmatch(r"(\d+) messages, (\d+) bytes, (\d+) bytes copied, .*\n", self.passed("relay", "copy"))
+        assert said is not None
+        self.assertEqual(int(said[3]), 2 * int(said[2]))
+
+    def test_a_ring_between_two_processes(self) -> None:
+        self.assertEqual(self.passed("relay_ring"), f"{self.MESSAGES} messages through the ring, 0 of them lost\n")
+
+    def test_a_sender_that_dies(self) -> None:
+        """The receiver learns of the death, and frees what the sender held and what nobody has taken."""
+        process, client, output = self.relay("relay_ring")
+        output.close()  # the sender's next send fails, and the sender ends
+        with contextlib.suppress(BrokenPipeError, ConnectionError):
+            while True:
+                client.send(bytes(1000))
+        said = re.fullmatch(r"(\d+) messages through the ring, (\d+) of them lost\n", process.communicate()[0])
+        assert said is not None
+        self.assertGreater(int(said[2]), 0)
+        self.assertEqual(process.returncode, 1)
 
 
 if __name__ == "__main__":
