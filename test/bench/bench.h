@@ -13,6 +13,7 @@ void row_small(const char *argument);
 void row_mix(const char *argument);
 void row_handoff(const char *argument);
 void row_conns(const char *argument);
+void row_live(const char *argument);
 void row_burst(const char *argument);
 void row_span(const char *argument);
 void row_grow(const char *argument);

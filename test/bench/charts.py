@@ -1,9 +1,10 @@
-# Draws a chart of each figure: a bar for each allocator, and the spread of its rounds.
+# Draws a chart of each figure: a bar for each allocator, and the spread of its rounds. Draws a chart of each curve, too.
 # SPDX-License-Identifier: BSD-2-Clause
 """Each chart is an SVG file of its own, which needs nothing else."""
 
 from __future__ import annotations
 
+import math
 from html import escape
 from pathlib import Path
 from statistics import median
@@ -48,7 +49,79 @@ def chart(results: Results, figure: Figure, names: list[str]) -> str:
     )
 
 
+PLOT_WIDTH, PLOT_HEIGHT, PLOT_LEFT, PLOT_TOP = 420, 260, 60, 40
+COLOURS = ("#2b6cb0", "#c53030", "#2f855a", "#b7791f", "#6b46c1", "#4a5568", "#00838f", "#ad1457")
+
+
+def _powers(least: float, most: float) -> list[float]:
+    """Returns the powers of ten from one at or below `least` to one at or above `most`, at least two of them."""
+    first = math.floor(math.log10(least))
+    last = max(math.ceil(math.log10(most)), first + 1)
+    return [10.0**power for power in range(first, last + 1)]
+
+
+class _Plot:
+    """Turns values into places of a plot whose two axes are logarithmic."""
+
+    def __init__(self, across: list[float], up: list[float]) -> None:
+        self.across, self.up = _powers(min(across), max(across)), _powers(min(up), max(up))
+
+    def x(self, value: float) -> float:
+        whole = math.log10(self.across[-1] / self.across[0])
+        return PLOT_LEFT + PLOT_WIDTH * math.log10(value / self.across[0]) / whole
+
+    def y(self, value: float) -> float:
+        whole = math.log10(self.up[-1] / self.up[0])
+        return PLOT_TOP + PLOT_HEIGHT * (1 - math.log10(value / self.up[0]) / whole)
+
+    def grid(self) -> str:
+        right, bottom = PLOT_LEFT + PLOT_WIDTH, PLOT_TOP + PLOT_HEIGHT
+        lines = [
+            f'<path d="M{self.x(value):.1f} {PLOT_TOP}V{bottom}" stroke="#e2e8f0"/>'
+            f'<text x="{self.x(value):.1f}" y="{bottom + 16}" text-anchor="middle">{value:g}</text>\n'
+            for value in self.across
+        ] + [
+            f'<path d="M{PLOT_LEFT} {self.y(value):.1f}H{right}" stroke="#e2e8f0"/>'
+            f'<text x="{PLOT_LEFT - 6}" y="{self.y(value) + 4:.1f}" text-anchor="end">{value:g}</text>\n'
+            for value in self.up
+        ]
+        return "".join(lines)
+
+
+def curves(results: Results, name: str, figures: list[Figure], names: list[str]) -> str:
+    """Returns the chart of a curve as the text of an SVG file: a line for each allocator, through the medians of the
+    figures, with the least and the largest round at each point."""
+    lines = {
+        allocator: [(figure.at, results.rounds(figure.name, allocator)) for figure in figures] for allocator in names
+    }
+    every = [value for points in lines.values() for _, values in points for value in values if value > 0]
+    if not every:
+        every = [1.0]
+    plot = _Plot([figure.at for figure in figures], every)
+    drawn = []
+    for i, (allocator, points) in enumerate(lines.items()):
+        known = [(plot.x(at), [plot.y(value) for value in values]) for at, values in points if values and min(values) > 0]
+        ours = allocator == results.ours
+        path = " ".join(f"{x:.1f},{median(ys):.1f}" for x, ys in known)
+        colour, label = COLOURS[i % len(COLOURS)], PLOT_TOP + LINE * i + 12
+        drawn.append(
+            f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="{3 if ours else 1.5}"/>'
+            + "".join(f'<path d="M{x:.1f} {min(ys):.1f}V{max(ys):.1f}" stroke="{colour}"/>' for x, ys in known)
+            + f'<text x="{PLOT_LEFT + PLOT_WIDTH + 12}" y="{label}" fill="{colour}"'
+            f'{" font-weight=" + chr(34) + "bold" + chr(34) if ours else ""}>{escape(allocator)}</text>\n'
+        )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{PLOT_TOP + PLOT_HEIGHT + 30}" '
+        f'font-family="sans-serif" font-size="13">\n<rect width="100%" height="100%" fill="white"/>\n'
+        f'<text x="8" y="20" font-weight="bold">{escape(name)}, {escape(figures[0].unit)}: less is better</text>\n'
+        f'{plot.grid()}{"".join(drawn)}</svg>\n'
+    )
+
+
 def write(directory: Path, results: Results, figures: list[Figure], names: list[str]) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     for figure in figures:
         (directory / f"{figure.name}.svg").write_text(chart(results, figure, names), encoding="utf-8")
+    for name in dict.fromkeys(figure.curve for figure in figures if figure.curve is not None):
+        points = [figure for figure in figures if figure.curve == name]
+        (directory / f"{name}.svg").write_text(curves(results, name, points, names), encoding="utf-8")

@@ -1,4 +1,4 @@
-/* Measures the row `conns`: a thousand threads serve requests that each need three buffers. */
+/* Measures the row `conns`: up to a thousand threads serve requests that each need three buffers. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
@@ -18,10 +18,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { THREADS = 1000, REQUESTS = 100, BUFFERS = 3, STACK_BYTES = 64 * 1024 };
+/* All threads together serve REQUESTS requests, however many threads there are. */
+enum { MOST_THREADS = 1000, REQUESTS = 100 * 1000, BUFFERS = 3, STACK_BYTES = 64 * 1024 };
 
 static struct step steps[STEPS];
-static pthread_t threads[THREADS];
+static pthread_t threads[MOST_THREADS];
+static unsigned requests_each;
 static pthread_barrier_t barrier;
 
 static void *serve(void *argument)
@@ -29,7 +31,7 @@ static void *serve(void *argument)
     /* a prime, so that no two threads request the same sizes at the same time */
     unsigned next = (unsigned)(uintptr_t)argument * 1009;
     pthread_barrier_wait(&barrier);
-    for (unsigned request = 0; request < REQUESTS; request++) {
+    for (unsigned request = 0; request < requests_each; request++) {
         void *buffers[BUFFERS];
         for (unsigned i = 0; i < BUFFERS; i++) {
             buffers[i] = malloc(steps[next++ % STEPS].size);
@@ -63,13 +65,17 @@ static double peak_mebibytes(void)
 
 void row_conns(const char *argument)
 {
-    (void)argument;
+    char name[32] = "conns";
     pthread_attr_t attributes;
+    unsigned long count = bench_number(argument);
+    if (count > MOST_THREADS)
+        bench_fail("conns: too many threads");
+    requests_each = (unsigned)(REQUESTS / count);
     sizes_mix(steps, 1);
-    pthread_barrier_init(&barrier, NULL, THREADS + 1);
+    pthread_barrier_init(&barrier, NULL, (unsigned)count + 1);
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    for (uintptr_t i = 0; i < THREADS; i++) {
+    for (uintptr_t i = 0; i < count; i++) {
         errno = pthread_create(&threads[i], &attributes, serve, (void *)i);
         if (errno != 0)
             bench_fail("conns: pthread_create");
@@ -78,8 +84,11 @@ void row_conns(const char *argument)
     int64_t start = clock_wall();
     pthread_barrier_wait(&barrier);
     int64_t elapsed = clock_wall() - start;
-    for (unsigned i = 0; i < THREADS; i++)
+    for (unsigned long i = 0; i < count; i++)
         pthread_join(threads[i], NULL);
-    bench_report("conns", (double)elapsed / ((double)THREADS * REQUESTS * BUFFERS), "ns");
-    bench_report("conns.peak", peak_mebibytes(), "MiB");
+    if (count != MOST_THREADS)
+        snprintf(name, sizeof name, "conns.%lu", count);
+    bench_report(name, (double)elapsed / ((double)requests_each * (double)count * BUFFERS), "ns");
+    strcat(name, ".peak");
+    bench_report(name, peak_mebibytes(), "MiB");
 }

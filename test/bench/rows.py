@@ -26,13 +26,16 @@ class Bound:
 class Figure:
     """A number that a row prints. Less is better, unless the figure is marked otherwise.
 
-    A figure that is close to 0 for the best peer has no ratio, because its ratio would mean nothing."""
+    A figure that is close to 0 for the best peer has no ratio, because its ratio would mean nothing. A figure of the
+    rows GROWTH is one point of the curve that is named `curve`: the point for `at` threads or live buffers."""
 
     name: str
     unit: str
     bound: Bound | None = None
     has_ratio: bool = True
     more_is_better: bool = False
+    curve: str | None = None
+    at: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,26 @@ def window(live: int) -> Row:
         untouched(f"window.{live}.untouched"),
     )
     return Row(("window", str(live)), figures)
+
+
+def handoff(pairs: int, name: str) -> Row:
+    figures = (Figure(name, "ns", Bound(1.00, BEST)), Figure(f"{name}.faults", "faults"))
+    return Row(("handoff", str(pairs)), figures)
+
+
+def conns(threads: int, name: str) -> Row:
+    figures = (Figure(name, "ns", Bound(1.00, "glibc")), Figure(f"{name}.peak", "MiB", Bound(1.50, "glibc")))
+    return Row(("conns", str(threads)), figures)
+
+
+def growth(command: str, number: int, memory: str, most_rounds: int | None = None) -> Row:
+    """Returns a row that measures one point of two curves: the cost of an operation, and the memory."""
+    name = f"{command}.{number}" if (command, number) != ("conns", 1000) else command
+    figures = (
+        Figure(name, "ns", curve=f"growth.{command}", at=number),
+        Figure(f"{name}.{memory}", "MiB", curve=f"growth.{command}.{memory}", at=number),
+    )
+    return Row((command, str(number)), figures, most_rounds)
 
 
 def zeroed(kibibytes: int, name: str) -> Row:
@@ -136,9 +159,11 @@ ROWS = (
     window(256),
     window(2048),
     Row(("mix",), (Figure("mix", "ns", Bound(1.10, BEST)),)),
-    Row(("handoff",), (Figure("handoff", "ns", Bound(1.00, BEST)), Figure("handoff.faults", "faults"))),
+    handoff(1, "handoff"),
+    handoff(4, "handoff.4"),
     Row(("ring",), (Figure("ring.512", "ns", Bound(0.5, BEST)), Figure("ring.512.filled", "ns", Bound(1.00, BEST)))),
-    Row(("conns",), (Figure("conns", "ns", Bound(1.00, "glibc")), Figure("conns.peak", "MiB", Bound(1.50, "glibc")))),
+    conns(64, "conns.64"),
+    conns(1000, "conns"),
     # In the row `burst` most of the time is that of the program's own memset. So the allocators are close to each
     # other, and three rounds could not tell them apart.
     Row(
@@ -207,6 +232,14 @@ ROWS = (
             Figure("load.rss", "KiB", has_ratio=False),
         ),
     ),
+)
+
+
+# These rows show how cost and memory grow: with the number of threads, and with the number of live buffers of 4 KiB.
+GROWTH = (
+    *(growth("conns", threads, "peak") for threads in (1, 3, 10, 30, 100, 300, 1000)),
+    *(growth("live", live, "rss") for live in (10, 100, 1000, 10000)),
+    *(growth("live", live, "rss", most_rounds=3) for live in (100000, 1000000)),
 )
 
 

@@ -56,6 +56,25 @@ class Charts(unittest.TestCase):
         least, most = (float(end.split()[0]) for end in spread[1:].split("H"))
         self.assertEqual((most - charts.LABEL) / (least - charts.LABEL), 2)
 
+    def test_curves_have_logarithmic_axes(self) -> None:
+        made = judge.Results()
+        for at, cost in ((1, 10), (10, 100), (100, 1000)):
+            made.add(1, "glibc", {f"x.{at}": cost})
+        figures = [rows.Figure(f"x.{at}", "<us>", curve="x", at=at) for at in (1, 10, 100)]
+        drawn = charts.curves(made, "x", figures, ["glibc", "sockmalloc"])
+        lines = xml.dom.minidom.parseString(drawn).getElementsByTagName("polyline")
+        places = [tuple(map(float, place.split(","))) for place in lines[0].getAttribute("points").split()]
+        steps = [(b[0] - a[0], a[1] - b[1]) for a, b in zip(places, places[1:])]
+        self.assertEqual(steps, [(charts.PLOT_WIDTH / 2, charts.PLOT_HEIGHT / 2)] * 2)
+        self.assertEqual(lines[1].getAttribute("points"), "", "an allocator without a figure has an empty line")
+
+    def test_each_curve_is_drawn_once(self) -> None:
+        figures = [figure for row in rows.GROWTH for figure in row.figures]
+        with tempfile.TemporaryDirectory() as directory:
+            charts.write(Path(directory), judge.Results(), figures, ["glibc", "sockmalloc"])
+            drawn = sorted(path.stem for path in Path(directory).glob("growth.*"))
+        self.assertEqual(drawn, ["growth.conns", "growth.conns.peak", "growth.live", "growth.live.rss"])
+
 
 class Drawn(unittest.TestCase):
     def test_a_seed_draws_its_rows_again(self) -> None:
