@@ -11,7 +11,7 @@
 #include "base/bounds.h"
 #include "command/compare_verdict.h"
 
-enum { NAME_WIDTH = 11, LINE_WIDTH = 80, LEVELS = 8, CURVE_WIDTH = 64, WORDS_SIZE = 4096 };
+enum { NAME_WIDTH = 11, LINE_WIDTH = 80, LEVELS = 8, CURVE_WIDTH = 64, RANGE_WIDTH = 6, WORDS_SIZE = 4096 };
 
 /* --- the columns --- */
 
@@ -134,18 +134,26 @@ static bool has_utf8(void)
 
 /* --- tables --- */
 
-/* Prints a median, and half the range of the rounds in percent of the median. */
-static void print_cell(const struct compare_result *result, struct compare_spread spread, int width, FILE *file)
+/*
+ * Prints a median, and half the range of the rounds in percent of the median. The range has a width of its own, so that
+ * the medians of a column end at the same place.
+ */
+static void print_cell(const struct compare_result *result, struct compare_spread spread, int width, bool is_last,
+                       FILE *file)
 {
     char number[COMPARE_NUMBER_SIZE];
     char range[COMPARE_NUMBER_SIZE] = "";
     compare_number(spread.median, number);
-    if (result->rounds > 1 && spread.median > 0) {
+    fprintf(file, "%*s", width - (result->rounds > 1 ? RANGE_WIDTH : 0), number);
+    if (result->rounds == 1) {
+        return;
+    }
+    if (spread.median > 0) {
         snprintf(range, sizeof range, "%.0f%%", (spread.high - spread.low) / 2 / spread.median * 100);
     }
-    const char *mark = range[0] == '\0' ? " " : has_utf8() ? " ±" : " +-";
-    int mark_width = range[0] == '\0' ? 1 : has_utf8() ? 2 : 3;
-    fprintf(file, "%*s%s%-*s", width - 6, number, mark, 6 - mark_width, range);
+    fputs(range[0] == '\0' ? "   " : has_utf8() ? " ±" : " +-", file);
+    int used = range[0] == '\0' || !has_utf8() ? 3 : 2;
+    fprintf(file, "%-*s", is_last ? 0 : RANGE_WIDTH - used, range);
 }
 
 static void print_table(const struct compare_result *result, const char *name, const struct compare_table *table,
@@ -154,14 +162,14 @@ static void print_table(const struct compare_result *result, const char *name, c
     int width = (LINE_WIDTH - NAME_WIDTH) / table->count;
     fprintf(file, "\n%-*s", NAME_WIDTH, name);
     for (int i = 0; i < table->count; i++) {
-        fprintf(file, "%*s  ", width - 2, table->title[i]);
+        fprintf(file, "%*s", width, table->title[i]);
     }
     fputc('\n', file);
     for (int i = 0; i < result->count; i++) {
         const struct compare_allocator *allocator = &result->allocators[i];
         fprintf(file, "%-*s", NAME_WIDTH, allocator->peer.name);
         for (int j = 0; j < table->count && !allocator->is_dropped; j++) {
-            print_cell(result, compare_spread_of(allocator, table->figure[j]), width, file);
+            print_cell(result, compare_spread_of(allocator, table->figure[j]), width, j + 1 == table->count, file);
         }
         fprintf(file, "%s\n", allocator->is_dropped ? "(left out: the server did not work under it)" : "");
     }
@@ -202,9 +210,8 @@ static void print_curves(const struct compare_result *result, FILE *file)
     while (COMPARE_CURVE_BEFORE * COMPARE_STEPS_A_SECOND % group != 0) {
         group++;
     }
-    fprintf(file, "\nMiB from %d s before to %g s after the %s (column %g s, top %s)\n", COMPARE_CURVE_BEFORE,
-            result->late, result->load != NULL ? "load ends" : "slow clients leave",
-            (double)group / COMPARE_STEPS_A_SECOND, number);
+    fprintf(file, "\nMiB, %d s before to %g s after the %s (column %g s, top %s)\n", COMPARE_CURVE_BEFORE, result->late,
+            result->load != NULL ? "load ends" : "slow clients leave", (double)group / COMPARE_STEPS_A_SECOND, number);
     for (int i = 0; i < result->count; i++) {
         if (!result->allocators[i].is_dropped) {
             print_curve(result, &result->allocators[i], group, most, file);

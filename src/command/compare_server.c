@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "command/compare_tree.h"
@@ -216,18 +217,33 @@ bool compare_server_has_loaded(const struct compare_server *server, const char *
     return has_any;
 }
 
+/* Returns the processor time of all threads of a process in seconds, in nanoseconds where the kernel tells them. */
+static double read_seconds(const struct compare_process *process, double ticks_per_second)
+{
+    clockid_t clock;
+    struct timespec time;
+    if (!process->has_ended && clock_getcpuclockid(process->process, &clock) == 0 && clock_gettime(clock, &time) == 0) {
+        return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+    }
+    return (double)process->ticks / ticks_per_second;
+}
+
 struct compare_cost compare_server_cost(const struct compare_server *server)
 {
     size_t count;
     const struct compare_process *tree = compare_tree(server->keeper.process, &count);
-    uint64_t ticks = 0;
-    uint64_t faults = 0;
+    double ticks_per_second = (double)sysconf(_SC_CLK_TCK);
+    struct compare_cost cost = {0};
     for (size_t i = 0; i < count; i++) {
         /* the keeper, which comes first, is no process of the server, but its children that have ended were */
-        ticks += tree[i].child_ticks + (i > 0 ? tree[i].ticks : 0);
-        faults += tree[i].child_faults + (i > 0 ? tree[i].faults : 0);
+        cost.seconds += (double)tree[i].child_ticks / ticks_per_second;
+        cost.faults += (double)tree[i].child_faults;
+        if (i > 0) {
+            cost.seconds += read_seconds(&tree[i], ticks_per_second);
+            cost.faults += (double)tree[i].faults;
+        }
     }
-    return (struct compare_cost){.seconds = (double)ticks / (double)sysconf(_SC_CLK_TCK), .faults = (double)faults};
+    return cost;
 }
 
 /* Returns the PSS of a process in KiB. Returns 0 for a process that has ended, and -1 if the kernel refuses to tell. */
