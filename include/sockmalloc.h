@@ -62,8 +62,8 @@ size_t sockmalloc_configuration(char *buffer, size_t size);
  *   cache_hits          events    requests served from the cache of the thread or the processor
  *   depot_hits          events    requests served from the depot or the lock-free stack
  *   swaps               events    times that a thread exchanged its two magazines, and the other one served
- *   fell_through        requests  requests of the bucket's sizes that mimalloc served
- *   fell_through_asked  bytes     bytes asked for in the requests that mimalloc served
+ *   fell_through        requests  requests of the bucket's sizes that got no slot of it
+ *   fell_through_asked  bytes     bytes asked for in the requests that got no slot
  *   returned            slots     slots freed
  *   remote_frees        slots     slots freed by another thread than the one that allocated them; an estimate
  *   quota               slots     free slots that all caches together may hold

@@ -34,7 +34,7 @@
     ROW(withdrawn, "slots that left the depot or the stack, except for those of stack_hits")                           \
     ROW(purged, "slots that came to the stack of purged slots: purged, or never used")                                 \
     ROW(unpurged, "slots that left the stack of purged slots")                                                         \
-    ROW(fell_through, "requests of the bucket's sizes that mimalloc served")                                           \
+    ROW(fell_through, "requests of the bucket's sizes that got no slot of it")                                         \
     ROW(fell_through_asked, "bytes that those requests asked for")
 
 #define COUNTER_ROWS(ROW) COUNTER_FAST_ROWS(ROW) COUNTER_SLOW_ROWS(ROW)

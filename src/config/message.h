@@ -42,6 +42,8 @@
         "The program freed or resized a block, or asked for its size, after it had freed that block.")                 \
     ROW(FREED_MAPPED, "%s(%p): freed already: a block that had a mapping of its own",                                  \
         "The program freed a large block, above SOCKMALLOC_MAX, a second time.")                                       \
+    ROW(FREED_PACKED, "%s(%p): freed already: one of several blocks that share a slot",                                \
+        "The program freed a block twice that it had got while memory was tight.")                                     \
     ROW(NEVER_ISSUED, "%s(%p): bucket %s, slot %u: never issued: the metadata says never used",                        \
         "A slot begins at the address, but malloc has never returned that address.")                                   \
     ROW(NO_SLOT, "%s(%p): never issued: no slot of the pools lies there",                                              \

@@ -37,12 +37,14 @@ enum {
 };
 
 /*
- * The parts of the request word: the request in bytes; two bits that mark the thread that allocated the slot; and
- * SLOT_GROWN, which is set if realloc has moved the block to a larger slot before.
+ * The parts of the request word: the request in bytes; two bits that mark the thread that allocated the slot;
+ * SLOT_GROWN, which is set if realloc has moved the block to a larger slot before; and SLOT_PACKED, which is set if the
+ * slot is divided into several blocks (route/packed). An allocation clears both.
  */
 #define SLOT_GROWN        UINT32_C(0x80000000)
 #define SLOT_OWNER_MASK   UINT32_C(0x60000000)
-#define SLOT_REQUEST_MASK UINT32_C(0x1fffffff)
+#define SLOT_PACKED       UINT32_C(0x10000000)
+#define SLOT_REQUEST_MASK UINT32_C(0x0fffffff)
 
 /* The number of different marks of threads, and the place of a mark in the word. */
 enum { SLOT_OWNERS = 4, SLOT_OWNER_SHIFT = 29 };

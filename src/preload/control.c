@@ -11,6 +11,7 @@
 #include "memory/region.h"
 #include "pool/pool.h"
 #include "preload/init.h"
+#include "route/packed.h"
 #include "route/route.h"
 #include "route/slack.h"
 #include "statistics/dump.h"
@@ -71,11 +72,12 @@ EXPORTED int sockmalloc_owns(const void *address)
 
 EXPORTED size_t sockmalloc_capacity(const void *address)
 {
-    struct place place = {.found = false};
-    if (region_owns(address)) {
-        place = region_find(address);
+    if (!region_owns(address)) {
+        return 0;
     }
-    return place.found ? region.geometry[place.bucket].capacity - slack_of(place.number) : 0;
+    size_t packed = packed_capacity(address);
+    struct place place = region_find(address);
+    return packed > 0 || !place.found ? packed : region.geometry[place.bucket].capacity - slack_of(place.number);
 }
 
 EXPORTED size_t sockmalloc_trim(size_t limit)

@@ -26,6 +26,7 @@
 #include "pool/pressure.h"
 #include "preload/handler.h"
 #include "route/fallback.h"
+#include "route/packed.h"
 #include "route/route.h"
 #include "statistics/dump.h"
 #include "statistics/inspect_export.h"
@@ -59,7 +60,7 @@ static size_t init_space(size_t range)
 {
     size_t notes = init_notes_use() ? in_use_space(range) : 0;
     size_t percpu = init_uses_processors() ? percpu_space() : 0;
-    return magazine_space() + cache_space() + percpu + notes + region_space(range);
+    return magazine_space() + cache_space() + percpu + notes + packed_space() + region_space(range);
 }
 
 /*
@@ -81,9 +82,11 @@ static bool init_lay(size_t range)
     laid = cache_lay() && laid;
     laid = (!init_uses_processors() || percpu_lay()) && laid;
     laid = (!init_notes_use() || in_use_lay(range)) && laid;
+    laid = packed_lay(&init_plan) && laid;
     laid = region_lay(&init_plan, range) && laid;
     if (!laid) {
         region_close();
+        packed_unlay();
         in_use_unlay();
         percpu_unlay();
         cache_unlay();
@@ -272,6 +275,7 @@ static void init_after_fork(void)
     sandbox_after_fork();
     if (region_is_laid()) {
         pool_atfork_child();
+        packed_after_fork();
         background_after_fork();
     }
     fallback_after_fork();

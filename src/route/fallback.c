@@ -195,7 +195,11 @@ void fallback_trim(void)
 void fallback_collect(void)
 {
     if (!thread_lost) {
+        /* The block keeps one segment from being given back. Without a segment, mimalloc could not serve the next small
+         * request unless the kernel granted all of a new one. The pages of the segment are given back all the same. */
+        void *kept = mi_malloc(sizeof(void *));
         mi_collect(true);
+        mi_free(kept);
     }
 }
 

@@ -95,8 +95,8 @@ static inline size_t fallback_good_size(size_t request)
  * process that had several threads. */
 INTERNAL void fallback_trim(void);
 
-/* Has mimalloc give back all the free memory of the calling thread's heap, after a walk through the heap. Does nothing
- * in the child of a process that had several threads. */
+/* Has mimalloc give back all the free memory of the calling thread's heap but one segment, after a walk through the
+ * heap. Does nothing in the child of a process that had several threads. */
 INTERNAL void fallback_collect(void);
 
 /*

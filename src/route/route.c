@@ -13,6 +13,7 @@
 #include "os/os.h"
 #include "pool/histogram.h"
 #include "pool/in_use.h"
+#include "route/packed.h"
 #include "route/slack.h"
 
 enum {
@@ -57,21 +58,33 @@ static bool route_is_mapped(size_t request)
     return route.mapped_least > 0 && request >= route.mapped_least;
 }
 
-/* Has mimalloc give back its free memory, and maps the block then. mimalloc walks through the thread's heap for that.
- * So after a call that did not succeed, only every PAUSE-th call does it. */
-static COLD void *route_alloc_collected(size_t alignment, size_t request)
+/* True if the kernel refused memory again after mimalloc had last given back its free memory. */
+static atomic_bool collected_in_vain;
+
+/*
+ * Has mimalloc give back its free memory if memory is tight, because the kernel has refused memory. Returns true if it
+ * is worth while to try again. mimalloc walks through the thread's heap for that. So after a try that did not succeed,
+ * only every PAUSE-th call does it.
+ */
+static COLD bool route_collect(void)
 {
     enum { PAUSE = 64 };
     static _Atomic uint32_t calls;
-    static atomic_bool vain;
-    uint32_t call = atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed);
-    if (atomic_load_explicit(&vain, memory_order_relaxed) && call % PAUSE != 0) {
-        return NULL;
+    if (!pool_is_tight()) {
+        return false;
     }
-    bool refused;
+    uint32_t call = atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed);
+    if (atomic_load_explicit(&collected_in_vain, memory_order_relaxed) && call % PAUSE != 0) {
+        return false;
+    }
     fallback_collect();
-    void *block = mapped_alloc(alignment, request, &refused);
-    atomic_store_explicit(&vain, block == NULL, memory_order_relaxed);
+    return true;
+}
+
+/* Notes if an allocation after route_collect has succeeded. Returns the block. */
+static void *route_note_collected(void *block)
+{
+    atomic_store_explicit(&collected_in_vain, block == NULL, memory_order_relaxed);
     return block;
 }
 
@@ -87,25 +100,42 @@ static COLD void *route_alloc_mapped(size_t alignment, size_t request)
     if (refused && request <= region_ready() && pool_return() > 0) {
         block = mapped_alloc(alignment, request, &refused);
     }
-    return refused && pool_is_tight() ? route_alloc_collected(alignment, request) : block;
+    return refused && route_collect() ? route_note_collected(mapped_alloc(alignment, request, &refused)) : block;
 }
 
 /*
- * Returns true if memory is tight and the request would leave more than a seventh of a slot unused: then mimalloc
- * serves it. A limit on mapped memory charges for the whole slot, however little of it the program touches, and
- * mimalloc's blocks fit closer. That holds for slots that are free already too, because pool_return unmaps free slots
- * when mimalloc needs memory.
+ * Returns true if memory is tight and the request would leave too much of a slot unused. A limit on mapped memory
+ * charges for the whole slot, however little of it the program touches. Then a packed slot, mimalloc or, from
+ * MAPPED_TIGHT on, a mapping serves the request, and fits closer. That holds for slots that are free already too,
+ * because pool_return unmaps free slots when the kernel refuses memory. A request of MAPPED_TIGHT bytes or more may
+ * leave a seventh of the slot, because a mapping costs two system calls; a smaller one may leave a tenth.
  */
 static bool route_wastes(unsigned bucket, size_t request)
 {
-    return UNLIKELY(pool_is_tight()) && request < region.geometry[bucket].stride / 7 * 6;
+    size_t stride = region.geometry[bucket].stride;
+    return UNLIKELY(pool_is_tight()) && request < (request < MAPPED_TIGHT ? stride / 10 * 9 : stride / 7 * 6);
 }
 
-/* Returns a mapped block for a request that could have no slot, or NULL if the request is too small for that or there
- * is no memory. */
-static COLD void *route_alloc_instead(size_t request)
+/* Allocates a part of a packed slot. If the kernel has no memory for another slot, free slots are unmapped, and then
+ * free memory of mimalloc. Returns NULL if there is no memory. */
+static COLD void *route_alloc_packed(size_t request, const void *caller)
 {
-    return request >= (pool_is_tight() ? MAPPED_TIGHT : MAPPED_LEAST) ? route_alloc_mapped(1, request) : NULL;
+    void *block = packed_alloc(request, caller);
+    if (block == NULL && pool_return() > 0) {
+        block = packed_alloc(request, caller);
+    }
+    return block == NULL && route_collect() ? route_note_collected(packed_alloc(request, caller)) : block;
+}
+
+/* Returns a mapped block or, while memory is tight, a part of a packed slot for a request that could have no slot.
+ * Returns NULL if mimalloc has to serve the request, or there is no memory. */
+static COLD void *route_alloc_instead(size_t request, const void *caller)
+{
+    bool tight = pool_is_tight();
+    if (request >= (tight ? MAPPED_TIGHT : MAPPED_LEAST)) {
+        return route_alloc_mapped(1, request);
+    }
+    return tight && packed_suits(request) ? route_alloc_packed(request, caller) : NULL;
 }
 
 /* Allocates a request of the pools' sizes from mimalloc, or as a mapped block. While memory is tight and the kernel
@@ -113,7 +143,7 @@ static COLD void *route_alloc_instead(size_t request)
  * request, however much of it is wasted. */
 static COLD void *route_alloc_last(size_t request, const void *caller)
 {
-    void *block = route_alloc_instead(request);
+    void *block = route_alloc_instead(request, caller);
     block = block != NULL ? block : fallback_alloc(request);
     if (block == NULL && pool_is_tight()) {
         block = pool_return() > 0 ? fallback_alloc(request) : NULL;
@@ -122,8 +152,9 @@ static COLD void *route_alloc_last(size_t request, const void *caller)
     return block;
 }
 
-/* Allocates a slot by the slow path. If the kernel has no memory for one, free slots are unmapped and the slow path
- * tries again. Returns NULL if there is none, and counts the request as one that falls through to mimalloc. */
+/* Allocates a slot by the slow path. If the kernel has no memory for one, free slots are unmapped, and then free memory
+ * of mimalloc, and the slow path tries again. Returns NULL if there is none, and counts the request as one that falls
+ * through to mimalloc. */
 static void *route_alloc_far(unsigned bucket, size_t request, uint8_t *was, const void *caller)
 {
     void *slot = NULL;
@@ -131,6 +162,9 @@ static void *route_alloc_far(unsigned bucket, size_t request, uint8_t *was, cons
         slot = pool_alloc_slow(bucket, request, was, caller);
         if (UNLIKELY(slot == NULL) && pool_return() > 0) {
             slot = pool_alloc_slow(bucket, request, was, caller);
+        }
+        if (UNLIKELY(slot == NULL) && route_collect()) {
+            slot = route_note_collected(pool_alloc_slow(bucket, request, was, caller));
         }
     }
     if (UNLIKELY(slot == NULL)) {
@@ -219,7 +253,9 @@ COLD void route_refuse(const char *call, void *address)
         return;
     }
     if (region_owns(address)) {
-        pool_die(call, address);
+        if (!packed_free(call, address)) {
+            pool_die(call, address);
+        }
     } else if (mapped_free(address)) {
         return;
     } else if (mapped_is_freed(address)) {
@@ -231,6 +267,13 @@ COLD void route_refuse(const char *call, void *address)
     } else {
         fallback_free(address);
     }
+}
+
+/* Returns true if a live slot begins at the address. The slot may be a packed one. */
+static bool route_is_slot(const void *address)
+{
+    return region_owns(address) && region_is_exact(region_offset(address)) &&
+           slot_meta_state(region_meta(region_number(address))) == SLOT_LIVE;
 }
 
 void *route_alloc_zeroed(size_t count, size_t size, const void *caller)
@@ -248,7 +291,10 @@ void *route_alloc_zeroed(size_t count, size_t size, const void *caller)
     void *slot = pool_alloc(route_offset(request), request, &was);
     slot = slot != NULL ? slot : route_alloc_far(bucket, request, &was, caller);
     if (UNLIKELY(slot == NULL)) {
-        void *block = route_alloc_instead(request);
+        void *block = route_alloc_instead(request, caller);
+        if (block != NULL && region_owns(block)) {
+            return memset(block, 0, packed_size("calloc", block));
+        }
         return block != NULL ? block : fallback_alloc_zeroed(count, size);
     }
     return slot_meta_is_zero(was) && !pool_is_child_of_threads ? slot : memset(slot, 0, slot_usable(request));
@@ -262,8 +308,9 @@ void *route_alloc_aligned(size_t alignment, size_t request, const void *caller)
         if (LIKELY(fallback_is_aligned(block, alignment))) {
             return block;
         }
-        /* There was no slot, and mimalloc's block is aligned to 16 bytes only. The request is counted already. */
-        fallback_free(block);
+        /* There was no slot, and the block of mimalloc's or of a packed slot is aligned to 16 bytes only. The request
+         * is counted already. */
+        route_free("free", block);
         return fallback_alloc_aligned(alignment, request);
     }
     void *block = request >= MAPPED_LEAST && route.limit > 0 ? route_alloc_mapped(alignment, request) : NULL;
@@ -279,7 +326,7 @@ void *route_alloc_aligned(size_t alignment, size_t request, const void *caller)
  * was allocated. */
 static COLD void route_note(const void *address, const void *target, const void *caller)
 {
-    if (region_owns(address) && region_owns(target)) {
+    if (route_is_slot(address) && route_is_slot(target)) {
         uint64_t taken_at = in_use_find(region_number(address)).taken_at;
         in_use_note_at(region_number(target), caller, taken_at);
     }
@@ -342,8 +389,8 @@ static void *route_grow(const char *call, void *address, uint32_t value, size_t 
     if (target == NULL) {
         target = route_alloc(request, caller);
     }
-    if (target != NULL && region_owns(target)) {
-        uint32_t number = pool_number(call, target);
+    if (target != NULL && route_is_slot(target)) {
+        uint32_t number = region_number(target);
         region_set_request_word(number, region_request_word(number) | SLOT_GROWN);
     }
     return route_move(call, address, kept, target, caller);
@@ -373,14 +420,29 @@ static COLD void *route_resize_slack(const char *call, void *address, size_t req
     size_t wanted = route_is_pooled(request) ? slot_usable(request) + slack_of(number) : 0;
     void *target = route_is_pooled(wanted) ? route_alloc_roomy(wanted, request, caller) : NULL;
     target = target != NULL ? target : route_alloc(request, caller);
-    if (target != NULL && region_owns(target)) {
+    if (target != NULL && route_is_slot(target)) {
         slack_move(number, region_number(target));
     }
     return route_move(call, address, slot_usable(region_request(number)), target, caller);
 }
 
+/* Resizes a block of a packed slot, for which `held` bytes may be used. The block stays in place if it is large enough
+ * and the request is not much smaller. */
+static COLD void *route_resize_packed(const char *call, void *address, size_t held, size_t request, const void *caller)
+{
+    if (request <= held && request >= held / SHRINK_FACTOR) {
+        return address;
+    }
+    void *target = route_move(call, address, LESSER(held, request), route_alloc(request, caller), caller);
+    return target != NULL || request > held ? target : address;
+}
+
 static void *route_resize_slot(const char *call, void *address, size_t request, const void *caller)
 {
+    size_t packed = route_is_slot(address) ? 0 : packed_size(call, address);
+    if (UNLIKELY(packed > 0)) {
+        return route_resize_packed(call, address, packed, request, caller);
+    }
     uint32_t number = pool_number(call, address);
     uint32_t value = region_request_word(number);
     if (UNLIKELY(slack_of(number) > 0)) {
@@ -450,7 +512,8 @@ size_t route_usable_size(const char *call, const void *address)
         size_t mapped = route_mapped_request(address);
         return mapped > 0 ? slot_usable(mapped) : fallback_usable_size(address);
     }
-    return slot_usable(region_request(pool_number(call, address)));
+    size_t packed = route_is_slot(address) ? 0 : packed_size(call, address);
+    return packed > 0 ? packed : slot_usable(region_request(pool_number(call, address)));
 }
 
 size_t route_good_size(size_t request)

@@ -8,6 +8,7 @@
 
 #include "base/attributes.h"
 #include "pool/pool.h"
+#include "route/packed.h"
 
 enum { SLACK_ALIGNMENT_MAX = 4096 };
 
@@ -53,11 +54,12 @@ void slack_move(uint32_t number, uint32_t target)
     }
 }
 
-/* Returns true if the block is a slot, and one with room for a size of slack. Ends the process if the address lies in
- * the range of the pools and no live block begins there, as free does. */
+/* Returns true if the block is a slot of its own, and one with room for a size of slack. Ends the process if the
+ * address lies in the range of the pools and no live block begins there, as free does. */
 static bool slack_is_possible(const char *call, const void *buffer)
 {
-    return region_owns(buffer) && region.geometry[region_bucket(pool_number(call, buffer))].pages > 1;
+    return region_owns(buffer) && packed_size(call, buffer) == 0 &&
+           region.geometry[region_bucket(pool_number(call, buffer))].pages > 1;
 }
 
 EXPORTED size_t sockmalloc_slack_room(const void *buffer)

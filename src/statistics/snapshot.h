@@ -38,9 +38,10 @@
     ROW(cache_hits, "cache-hits", 11, COUNTER, "", "requests served from the cache of the thread or the processor")    \
     ROW(depot_hits, "depot-hits", 11, COUNTER, "", "requests served from the depot or the lock-free stack")            \
     ROW(swaps, "swaps", 9, COUNTER, "", "times that a thread exchanged its two magazines, and the other one served")   \
-    ROW(fell_through, "fall-through", 12, COUNTER, "requests", "requests of the bucket's sizes that mimalloc served")  \
+    ROW(fell_through, "fall-through", 12, COUNTER, "requests",                                                         \
+        "requests of the bucket's sizes that got no slot of it")                                                       \
     ROW(fell_through_asked, "fall-through-asked", 18, COUNTER, "bytes",                                                \
-        "bytes asked for in the requests that mimalloc served")
+        "bytes asked for in the requests that got no slot")
 
 #define SNAPSHOT_CACHE_ROWS(ROW)                                                                                       \
     ROW(returned, "returned", 11, COUNTER, "slots", "slots freed")                                                     \

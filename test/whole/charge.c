@@ -43,15 +43,23 @@ static void set_limit(int resource, size_t bytes)
     CHECK_EQUAL(setrlimit((__rlimit_resource_t)resource, &limit), 0);
 }
 
-/* Allocates and fills blocks of one size, until they have `bytes` bytes together or malloc fails. Returns how many
- * bytes were allocated. */
-static size_t take(size_t size, size_t bytes)
+/* Allocates a block of `size` bytes, or returns NULL. */
+typedef void *allocator(size_t size);
+
+/* Allocates and fills blocks of one size, until they have `bytes` bytes together or none can be had. Returns how many
+ * blocks were allocated. */
+static size_t take_by(allocator *allocate, size_t size, size_t bytes)
 {
     size_t count = 0;
-    while (count < BLOCKS && count * size < bytes && (blocks[count] = malloc(size)) != NULL) {
+    while (count < BLOCKS && count * size < bytes && (blocks[count] = allocate(size)) != NULL) {
         memset(blocks[count++], 1, size);
     }
     return count;
+}
+
+static size_t take(size_t size, size_t bytes)
+{
+    return take_by(malloc, size, bytes);
 }
 
 static void give(size_t count)
@@ -62,7 +70,7 @@ static void give(size_t count)
 }
 
 /* Grows a block by two thirds, as a server does with a body that it reads in pieces. */
-static char *grow(size_t size)
+static void *grow(size_t size)
 {
     size_t have = 1000;
     char *block = malloc(have);
@@ -105,6 +113,15 @@ static size_t data_limit(void)
     return limit.rlim_cur;
 }
 
+/* Checks that blocks of argument 1 bytes can have the share of the limit, in percent, that argument 2 says. */
+static void expect_share(size_t limit)
+{
+    size_t size = argument(1);
+    size_t count = take(size, limit);
+    CHECK(count * size * 100 >= limit * argument(2));
+    give(count);
+}
+
 /* The runner's arguments are the size of the blocks in the burst, the size that then gets the whole limit, and the
  * least share of the limit, in percent, that it must get. The limit is in force from the start of the program. */
 CASE(another_size_after_a_burst)
@@ -112,10 +129,15 @@ CASE(another_size_after_a_burst)
     size_t limit = data_limit();
     give(take(1000, 1000));
     give(take(argument(0), limit / 10 * 8));
-    size_t size = argument(1);
-    size_t count = take(size, limit);
-    CHECK(count * size * 100 >= limit * argument(2));
-    give(count);
+    expect_share(limit);
+}
+
+/* In this case realloc has made the blocks of the burst as large as they are, and there are as many as fit. */
+CASE(another_size_after_blocks_that_grew)
+{
+    size_t limit = data_limit();
+    give(take_by(grow, argument(0), limit));
+    expect_share(limit);
 }
 
 /* After a burst of one size another size gets its share, as in the case above. But here the program itself sets a limit
@@ -138,10 +160,7 @@ CASE(blocks_that_grow_fill_the_limit)
 {
     size_t limit = data_limit();
     size_t size = argument(0);
-    size_t count = 0;
-    while (count < BLOCKS && (blocks[count] = grow(size)) != NULL) {
-        memset(blocks[count++], 1, size);
-    }
+    size_t count = take_by(grow, size, limit);
     CHECK(count * size * 100 >= limit * argument(1));
     give(count);
 }

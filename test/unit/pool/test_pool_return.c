@@ -329,32 +329,53 @@ Test(pool_return, tight_blocks_grow_without_extra_space)
     pool_make_tight();
     char *bytes = route_alloc(8000, NULL);
     cr_assert_eq(bucket_of(bytes), (unsigned)B4K);
-    bytes = route_realloc("realloc", bytes, 4 * 8000, NULL);
-    cr_assert_eq(bucket_of(bytes), (unsigned)B32K, "the block has grown to four times its size at once");
+    bytes = route_realloc("realloc", bytes, 35000, NULL);
+    cr_assert_eq(bucket_of(bytes), (unsigned)B32K, "the block has grown to more than four times its size at once");
     bytes = route_realloc("realloc", bytes, 65536, NULL);
     cr_assert_eq(bucket_of(bytes), (unsigned)B64K, "the block has grown a second time");
     house_assert();
 }
 
-/* A slot is charged as a whole, so a request that would waste too much of one goes to mimalloc. */
+/* Returns true if the block has a slot of its own. */
+static bool has_slot(const void *bytes)
+{
+    return region_owns(bytes) && region_find(bytes).exact;
+}
+
+/* A slot is charged as a whole, so a request that would waste too much of one shares a slot with others. */
+Test(pool_return, tight_wasteful_requests_get_no_slot)
+{
+    lay();
+    pool_make_tight();
+    size_t least = house_plan.stride[B8K] / 10 * 9;
+    char *bytes = route_alloc(least - 1, NULL);
+    cr_assert(bytes != NULL && !has_slot(bytes));
+    cr_assert_eq(fell_through(B8K), 1U);
+    route_free("free", bytes);
+    bytes = route_alloc_zeroed(1, least - 1, NULL);
+    cr_assert(bytes != NULL && !has_slot(bytes));
+    route_free("free", bytes);
+    bytes = route_alloc(least, NULL);
+    cr_assert(has_slot(bytes));
+    cr_assert_eq(bucket_of(bytes), (unsigned)B8K);
+    route_free("free", bytes);
+    bytes = route_alloc(least - 1, NULL);
+    cr_assert(has_slot(bytes), "a free slot is charged already, so it is used");
+    house_assert();
+}
+
+/* Requests of 64 KiB and more share no slots. In this test no block is mapped, so mimalloc serves them. */
 Test(pool_return, tight_wasteful_requests_go_to_mimalloc)
 {
     lay();
     pool_make_tight();
-    size_t stride = house_plan.stride[B64K];
-    size_t least = stride / 7 * 6;
+    size_t least = house_plan.stride[B128K] / 7 * 6;
     char *bytes = route_alloc(least - 1, NULL);
     cr_assert(bytes != NULL && !region_owns(bytes));
-    cr_assert_eq(fell_through(B64K), 1U);
-    route_free("free", bytes);
-    bytes = route_alloc_zeroed(1, least - 1, NULL);
-    cr_assert(bytes != NULL && !region_owns(bytes));
+    cr_assert_eq(fell_through(B128K), 1U);
     route_free("free", bytes);
     bytes = route_alloc(least, NULL);
-    cr_assert(region_owns(bytes));
-    route_free("free", bytes);
-    bytes = route_alloc(least - 1, NULL);
-    cr_assert(region_owns(bytes), "a free slot is charged already, so it is used");
+    cr_assert(has_slot(bytes));
     house_assert();
 }
 

@@ -23,7 +23,7 @@ enum { THREADS = 8, ROUNDS = 20000, EVERYTHING = 1 << 30, RUN = 16, LENGTHS = 24
 
 /* TABLES is the number of tables. GROWING is how many calls of the kernel it takes to carve a long run of slots,
  * because so many of the tables grow. */
-enum { TABLES = 9, GROWING = 3 };
+enum { TABLES = 10, GROWING = 3 };
 
 /* Names the calls that a process is refused, and counts how often it carved each number of slots while they were
  * refused. */

@@ -197,8 +197,8 @@ Test(route, wider_alignments_fall_through_and_are_counted)
                  "a request that is no pool's size does not count as falling through");
 }
 
-/* While memory is tight mimalloc serves requests that would waste a part of their slot. Its blocks are aligned to 16
- * bytes only, so a block may have to be aligned to a page. */
+/* While memory is tight, requests that would waste a part of their slot get a block of mimalloc's or of a packed slot.
+ * Both are aligned to 16 bytes only, so a block may have to be aligned to a page. */
 Test(route, page_alignment_holds_while_memory_is_tight)
 {
     enum { BLOCKS = 20, PAGE = 4096 };

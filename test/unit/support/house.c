@@ -14,6 +14,7 @@
 #include "percpu/percpu.h"
 #include "pool/in_use.h"
 #include "pool/pool.h"
+#include "route/packed.h"
 #include "route/route.h"
 #include "statistics/snapshot.h"
 #include "support/crew.h"
@@ -47,10 +48,10 @@ bool house_try(const struct bucket_settings *settings, unsigned shift)
 {
     size_t range = (size_t)1 << shift;
     bucket_plan_make(&house_plan, settings, route.line);
-    size_t size = magazine_space() + cache_space() + percpu_space() + region_space(range) +
+    size_t size = magazine_space() + cache_space() + percpu_space() + packed_space() + region_space(range) +
                   (house_notes_use ? in_use_space(range) : 0);
     if (!reserve_open(size, NULL) || !magazine_lay() || !cache_lay() || !percpu_lay() ||
-        (house_notes_use && !in_use_lay(range)) || !region_lay(&house_plan, range)) {
+        (house_notes_use && !in_use_lay(range)) || !packed_lay(&house_plan) || !region_lay(&house_plan, range)) {
         return false;
     }
     pool_open(&house_plan, &house_pools);

@@ -1,0 +1,370 @@
+/* Divides slots of large buckets into several blocks each, while memory is tight: packed slots. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "route/packed.h"
+
+#include <stdatomic.h>
+
+#include "base/stack.h"
+#include "config/message.h"
+#include "memory/region.h"
+#include "memory/reserve.h"
+#include "memory/table.h"
+#include "os/os.h"
+#include "pool/pool.h"
+
+/*
+ * PACKED_STEPS is the number of classes from one power of two to the next. The classes serve requests above
+ * 2^PACKED_FLOOR_SHIFT bytes and up to 2^PACKED_LARGEST_SHIFT bytes.
+ */
+enum {
+    PACKED_STEPS_SHIFT = 4,
+    PACKED_STEPS = 1 << PACKED_STEPS_SHIFT,
+    PACKED_LARGEST_SHIFT = 16,
+    PACKED_FLOOR_SHIFT = 11,
+    PACKED_CLASSES = (PACKED_LARGEST_SHIFT - PACKED_FLOOR_SHIFT) * PACKED_STEPS,
+    PACKED_GAP = 16,          /* at least so many bytes lie before the last block of a slot */
+    PACKED_WASTE = 32,        /* a class divides slots of which at most the 32nd part is left over, if there are any */
+    PACKED_WASTE_MOST = 16,   /* if there are none, at most the 16th part of a slot may be left over */
+    PACKED_BLOCKS_LEAST = 4,  /* the fewest blocks of a slot, because each slot costs a slow path */
+    PACKED_BLOCKS = 31,       /* the most blocks of a slot, because one block keeps all of its slot */
+    PACKED_HEADERS = 1 << 20, /* the most packed slots that there can be at once */
+    PACKED_TABLE_STEP = 4096, /* the table of headers grows by so many bytes */
+    /* the request word of the second page has the class from this bit on, and the number of the header below */
+    PACKED_CLASS_SHIFT = 24
+};
+
+_Static_assert(1 << PACKED_FLOOR_SHIFT == BUCKET_REQUEST_FLOOR, "the pools serve no smaller request");
+_Static_assert(PACKED_HEADERS * 4 < STACK_NUMBERS, "packed_push multiplies the number of a header by 4");
+_Static_assert(PACKED_HEADERS <= 1 << PACKED_CLASS_SHIFT, "the number of a header fits below the class");
+
+/*
+ * A class: the bucket of the slots that it divides, and the number of blocks in each. The number is 0 if no bucket has
+ * slots that suit the class.
+ */
+struct packed_class {
+    uint8_t bucket;
+    uint8_t blocks;
+};
+
+/*
+ * The header of a packed slot. Bit i of `state` is set while block i is in use. PACKED_LISTED is set while the header
+ * lies on the list of its class, or while a thread holds the header that has popped it or is about to push it. A slot
+ * that is not full is always listed. It is freed as soon as all its blocks are free, and its header stays listed until
+ * it is popped. So the numbers say at any moment which of two threads has to act:
+ *
+ *     state                       the header lies
+ *     LISTED, some blocks used    on its class's list, or with one thread
+ *     LISTED, no blocks used      there too; the slot has been freed
+ *     all blocks used             nowhere; the first free of a block lists it
+ *     0                           on the list of unused headers, or with one thread
+ */
+struct packed_header {
+    _Atomic uint64_t state;
+    _Atomic uint32_t slot; /* the number of the slot */
+    stack_link link;
+};
+
+#define PACKED_LISTED (UINT64_C(1) << PACKED_BLOCKS)
+
+static struct packed_class classes[PACKED_CLASSES];
+static struct stack lists[PACKED_CLASSES]; /* for each class, the headers of slots that have room */
+static struct stack unused;                /* the headers of slots that have been freed */
+static struct table headers;
+static _Alignas(CACHE_LINE) _Atomic uint32_t opened; /* the number of headers that were ever used */
+
+/* A block of a packed slot. */
+struct packed_block {
+    struct packed_header *header; /* NULL if no block begins at the address */
+    unsigned class;
+    uint64_t bit; /* the block's bit in the state of the header */
+};
+
+/* Returns the class of a request of more than BUCKET_REQUEST_FLOOR and at most 2^PACKED_LARGEST_SHIFT bytes. */
+static unsigned packed_class_of(size_t request)
+{
+    unsigned octave = 63 - (unsigned)__builtin_clzll(request - 1);
+    size_t step = (request - 1) >> (octave - PACKED_STEPS_SHIFT);
+    return (octave - PACKED_FLOOR_SHIFT) * PACKED_STEPS + ((unsigned)step & (PACKED_STEPS - 1));
+}
+
+/* Returns the size of the blocks of a class, a multiple of 16 bytes. */
+static size_t packed_block_size(unsigned class)
+{
+    unsigned octave = class / PACKED_STEPS + PACKED_FLOOR_SHIFT;
+    return (size_t)(PACKED_STEPS + class % PACKED_STEPS + 1) << (octave - PACKED_STEPS_SHIFT);
+}
+
+/* Returns the state of a header all of whose blocks are in use. */
+static uint64_t packed_full(unsigned class)
+{
+    return (UINT64_C(1) << classes[class].blocks) - 1;
+}
+
+static struct packed_header *packed_header(uint32_t number)
+{
+    return (struct packed_header *)(void *)headers.start + number;
+}
+
+static size_t packed_table_size(void)
+{
+    return os_round_to_pages(PACKED_HEADERS * sizeof(struct packed_header));
+}
+
+size_t packed_space(void)
+{
+    return reserve_space(packed_table_size());
+}
+
+/* Returns the number of blocks of `size` bytes in a slot of `stride` bytes, or 0 if there would be too few or too many,
+ * or if more than the part `waste` of the slot would be left over. */
+static unsigned packed_count(size_t stride, size_t size, unsigned waste)
+{
+    size_t blocks = (stride - PACKED_GAP) / size;
+    bool suits = blocks >= PACKED_BLOCKS_LEAST && blocks <= PACKED_BLOCKS && stride - blocks * size <= stride / waste;
+    return suits ? (unsigned)blocks : 0;
+}
+
+/* Chooses the bucket whose slots the class divides: the one with the smallest slots of which little is left over. */
+static struct packed_class packed_choose(const struct bucket_plan *plan, unsigned class)
+{
+    size_t size = packed_block_size(class);
+    for (unsigned waste = PACKED_WASTE; waste >= PACKED_WASTE_MOST; waste /= 2) {
+        for (unsigned bucket = 0; bucket < plan->count; bucket++) {
+            unsigned blocks = packed_count(plan->stride[bucket], size, waste);
+            if (blocks > 0) {
+                return (struct packed_class){.bucket = (uint8_t)bucket, .blocks = (uint8_t)blocks};
+            }
+        }
+    }
+    return (struct packed_class){.blocks = 0};
+}
+
+bool packed_lay(const struct bucket_plan *plan)
+{
+    size_t size = packed_table_size();
+    for (unsigned class = 0; class < PACKED_CLASSES; class ++) {
+        classes[class] = packed_choose(plan, class);
+    }
+    return table_open(&headers, reserve_cut(size), size, PACKED_TABLE_STEP);
+}
+
+void packed_unlay(void)
+{
+    table_close(&headers);
+}
+
+void packed_after_fork(void)
+{
+    if (pool_is_child_of_threads) {
+        table_after_fork(&headers);
+        stack_reset(&unused);
+        for (unsigned class = 0; class < PACKED_CLASSES; class ++) {
+            stack_reset(&lists[class]);
+        }
+    }
+}
+
+/* The stack finds the link of item i at links[i]. A header has the size of four links, so the item of header i is 4 i,
+ * and the links begin at the link of header 0. */
+static void packed_push(struct stack *stack, uint32_t number)
+{
+    enum { LINKS = sizeof(struct packed_header) / sizeof(stack_link) };
+    stack_push(stack, &packed_header(0)->link, 0, number * LINKS);
+}
+
+/* Returns the number of the header, or STACK_EMPTY. */
+static uint32_t packed_pop(struct stack *stack)
+{
+    enum { LINKS = sizeof(struct packed_header) / sizeof(stack_link) };
+    uint32_t item = stack_pop(stack, &packed_header(0)->link, 0);
+    return item == STACK_EMPTY ? STACK_EMPTY : item / LINKS;
+}
+
+/* Returns the number of an unused header, or STACK_EMPTY if there is no memory for one. */
+static uint32_t packed_open_header(void)
+{
+    uint32_t number = packed_pop(&unused);
+    if (number != STACK_EMPTY) {
+        return number;
+    }
+    number = atomic_load_explicit(&opened, memory_order_relaxed);
+    do {
+        if (!table_reach(&headers, (number + (size_t)1) * sizeof(struct packed_header))) {
+            return STACK_EMPTY;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(&opened, &number, number + 1, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    return number;
+}
+
+/* Returns the address of block `index` of a packed slot. */
+static void *packed_at(unsigned class, uint32_t slot, unsigned index)
+{
+    char *end = (char *)region_slot(slot) + region.geometry[classes[class].bucket].stride;
+    return end - (index + 1) * packed_block_size(class);
+}
+
+/*
+ * Takes a free block of the slot of a header that was popped from its list, and puts the header back if there is still
+ * room. Returns NULL if the slot has been freed meanwhile; the header is unused then. The acquire makes the block's
+ * last user end before its next one begins.
+ */
+static void *packed_take(unsigned class, uint32_t number)
+{
+    struct packed_header *header = packed_header(number);
+    uint64_t state = atomic_load_explicit(&header->state, memory_order_relaxed);
+    uint64_t taken;
+    uint64_t full = packed_full(class);
+    do {
+        if (state == PACKED_LISTED) {
+            atomic_store_explicit(&header->state, 0, memory_order_relaxed);
+            packed_push(&unused, number);
+            return NULL;
+        }
+        taken = state | (state + 1); /* sets the lowest bit that is not set */
+        taken = (taken & full) == full ? full : taken;
+    } while (!atomic_compare_exchange_weak_explicit(&header->state, &state, taken, memory_order_acquire,
+                                                    memory_order_relaxed));
+    /* the block is in use now, so its slot stays */
+    uint32_t slot = atomic_load_explicit(&header->slot, memory_order_relaxed);
+    if (taken != full) {
+        packed_push(&lists[class], number);
+    }
+    return packed_at(class, slot, (unsigned)__builtin_ctzll(~state));
+}
+
+/* Allocates a slot to divide. */
+static void *packed_alloc_slot(unsigned bucket, size_t request, const void *caller)
+{
+    void *slot = pool_alloc(bucket_offset_of(bucket), request, NULL);
+    return slot != NULL ? slot : pool_alloc_slow(bucket, request, NULL, caller);
+}
+
+/* Divides another slot for the class, and returns its first block. */
+static void *packed_begin(unsigned class, const void *caller)
+{
+    uint32_t number = packed_open_header();
+    if (number == STACK_EMPTY) {
+        return NULL;
+    }
+    void *address = packed_alloc_slot(classes[class].bucket, classes[class].blocks * packed_block_size(class), caller);
+    if (address == NULL) {
+        packed_push(&unused, number);
+        return NULL;
+    }
+    uint32_t slot = region_number(address);
+    atomic_store_explicit(&packed_header(number)->slot, slot, memory_order_relaxed);
+    atomic_store_explicit(&packed_header(number)->state, PACKED_LISTED | 1, memory_order_relaxed);
+    region_set_request_word(slot + 1, number | (uint32_t) class << PACKED_CLASS_SHIFT);
+    region_set_request_word(slot, region_request_word(slot) | SLOT_PACKED);
+    packed_push(&lists[class], number);
+    return packed_at(class, slot, 0);
+}
+
+bool packed_suits(size_t request)
+{
+    return request > BUCKET_REQUEST_FLOOR && request <= (size_t)1 << PACKED_LARGEST_SHIFT &&
+           classes[packed_class_of(request)].blocks > 0;
+}
+
+/* Returns a block of a listed slot of the class, or NULL if no slot has room. */
+static void *packed_alloc_listed(unsigned class)
+{
+    void *block = NULL;
+    uint32_t number = 0;
+    while (block == NULL && (number = packed_pop(&lists[class])) != STACK_EMPTY) {
+        block = packed_take(class, number);
+    }
+    return block;
+}
+
+void *packed_alloc(size_t request, const void *caller)
+{
+    unsigned class = packed_class_of(request);
+    void *block = packed_alloc_listed(class);
+    block = block != NULL ? block : packed_begin(class, caller);
+    /* There is no memory for another slot, so a block of the larger classes serves the request, if one is free. */
+    for (unsigned larger = 1; block == NULL && larger < PACKED_STEPS && class + larger < PACKED_CLASSES; larger++) {
+        block = packed_alloc_listed(class + larger);
+    }
+    return block;
+}
+
+/* Finds the block that begins at `address`, which lies in the range of the pools. */
+static struct packed_block packed_find(const void *address)
+{
+    const struct packed_block none = {.header = NULL};
+    struct place place = region_find(address);
+    if (!place.found || slot_meta_state(region_meta(place.number)) != SLOT_LIVE ||
+        (region_request_word(place.number) & SLOT_PACKED) == 0) {
+        return none;
+    }
+    uint32_t word = region_request_word(place.number + 1);
+    unsigned class = word >> PACKED_CLASS_SHIFT;
+    uint32_t number = word & ((1 << PACKED_CLASS_SHIFT) - 1);
+    /* in the child of a fork, the words may be of different moments */
+    if (class >= PACKED_CLASSES || number >= atomic_load_explicit(&opened, memory_order_relaxed)) {
+        return none;
+    }
+    size_t size = packed_block_size(class);
+    const char *end = (const char *)region_slot(place.number) + region.geometry[place.bucket].stride;
+    size_t distance = (size_t)(end - (const char *)address);
+    struct packed_header *header = packed_header(number);
+    if (distance % size != 0 || distance / size > classes[class].blocks ||
+        atomic_load_explicit(&header->slot, memory_order_relaxed) != place.number) {
+        return none;
+    }
+    return (struct packed_block){.header = header, .class = class, .bit = UINT64_C(1) << (distance / size - 1)};
+}
+
+size_t packed_capacity(const void *address)
+{
+    struct packed_block block = packed_find(address);
+    return block.header != NULL ? packed_block_size(block.class) : 0;
+}
+
+size_t packed_size(const char *call, const void *address)
+{
+    struct packed_block block = packed_find(address);
+    if (block.header == NULL) {
+        return 0;
+    }
+    if ((atomic_load_explicit(&block.header->state, memory_order_relaxed) & block.bit) == 0) {
+        message_die(MESSAGE_FREED_PACKED, call, address);
+    }
+    return packed_block_size(block.class);
+}
+
+/*
+ * Returns the state after a block has been freed. A slot that was full gets listed, unless it is empty now: a slot has
+ * two blocks at least, so it is never both.
+ */
+static uint64_t packed_without(uint64_t state, uint64_t bit)
+{
+    return (state & ~bit) | PACKED_LISTED;
+}
+
+bool packed_free(const char *call, void *address)
+{
+    struct packed_block block = packed_find(address);
+    if (block.header == NULL) {
+        return false;
+    }
+    uint32_t number = (uint32_t)(block.header - packed_header(0));
+    char *slot = region_slot(atomic_load_explicit(&block.header->slot, memory_order_relaxed));
+    uint64_t state = atomic_load_explicit(&block.header->state, memory_order_relaxed);
+    do {
+        if ((state & block.bit) == 0) {
+            message_die(MESSAGE_FREED_PACKED, call, address);
+        }
+        /* The release ends this use of the block before the next one. The acquire ends the use of all blocks before the
+         * slot is freed. */
+    } while (!atomic_compare_exchange_weak_explicit(&block.header->state, &state, packed_without(state, block.bit),
+                                                    memory_order_acq_rel, memory_order_relaxed));
+    if ((state & PACKED_LISTED) == 0) {
+        packed_push(&lists[block.class], number);
+    } else if (packed_without(state, block.bit) == PACKED_LISTED) {
+        pool_free(slot, region_offset(slot));
+    }
+    return true;
+}

@@ -1,0 +1,68 @@
+/* Divides slots of large buckets into several blocks each, while memory is tight: packed slots. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_PACKED_H
+#define SOCKMALLOC_PACKED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/attributes.h"
+#include "memory/bucket.h"
+
+/*
+ * Limits on writable memory charge for whole pages. A request just above a whole number of pages, such as 16390 bytes,
+ * leaves a fifth of the memory that it is charged for unused, in a slot of its own and in mimalloc. So while memory is
+ * tight, several such requests share a slot:
+ *
+ *     slot                                                              end of the slot
+ *     | unused | block n - 1 |  ...  | block 1 | block 0 |
+ *
+ * All blocks of a packed slot have one size. That size is a class: there are 16 classes from one power of two to the
+ * next, so at most a seventeenth of a block is wasted. No block begins at the start of the slot, because a free of that
+ * address would free the slot. All other blocks begin where the metadata show no live slot, also if they begin at a
+ * page. So a free of a block leaves the fast path, and route_refuse calls packed_free. malloc and free pay nothing.
+ *
+ * The header of a packed slot lies in a table of its own, and not in the slot. A bit in the request word of the slot's
+ * first page says that the slot is packed, and the word of its second page says where the header is. So bytes of the
+ * program are never read as a header. When the last block of a packed slot is freed, the slot is freed as any slot.
+ *
+ * Any thread and any signal handler may call packed_alloc and packed_free. Neither takes a lock of its own.
+ */
+
+/* The number of bytes of addresses that the table of headers needs. */
+INTERNAL size_t packed_space(void);
+
+/* Makes the table of headers, and chooses for each class the bucket whose slots it divides. It is called at start-up.
+ * Returns false if the kernel refuses memory. */
+INTERNAL bool packed_lay(const struct bucket_plan *plan);
+
+/* Unmaps the table of headers. It is called at start-up, if it turns out that the pools cannot work. */
+INTERNAL void packed_unlay(void);
+
+/* Makes the child of a fork forget which packed slots have room, if its parent had several threads: these may have been
+ * changing the lists. The child still frees the blocks of those slots, and the slots. */
+INTERNAL void packed_after_fork(void);
+
+/* Returns true if there is a class for the request. */
+INTERNAL bool packed_suits(size_t request);
+
+/* Allocates a block of a packed slot for a request that suits packed slots, aligned to 16 bytes. Returns NULL if there
+ * is no memory for another packed slot. `caller` is an address in the function that called malloc. */
+INTERNAL void *packed_alloc(size_t request, const void *caller);
+
+/* Returns the usable size of the block that begins at `address`, live or free, or 0 if no block of a packed slot begins
+ * there. The address lies in the range of the pools. */
+INTERNAL size_t packed_capacity(const void *address);
+
+/*
+ * Returns the usable size of the live block that begins at `address`, or 0 if no block of a packed slot begins there.
+ * Ends the process if the block is free. The address lies in the range of the pools; `call` is the name of the function
+ * that the program called.
+ */
+INTERNAL size_t packed_size(const char *call, const void *address);
+
+/* Frees the block of a packed slot that begins at `address`. Returns false, with nothing done, if none begins there.
+ * Ends the process if the block is free already. */
+INTERNAL bool packed_free(const char *call, void *address);
+
+#endif

@@ -1,0 +1,497 @@
+/* Tests of packed slots: blocks that share a slot while memory is tight. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <criterion/criterion.h>
+#include <sockmalloc.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "memory/region.h"
+#include "pool/pool.h"
+#include "route/packed.h"
+#include "route/route.h"
+#include "support/capture.h"
+#include "support/crew.h"
+#include "support/house.h"
+#include "support/steps.h"
+
+/* A request of 16390 bytes gets a block of 17408 bytes. A slot of 256 KiB with 4 KiB of headroom has 15 such blocks. A
+ * request of OTHER bytes is of another class, which divides such slots, too. */
+enum { REQUEST = 16390, BLOCK = 17408, SLOT = 266240, BLOCKS = 15, OTHER = 23000, OTHER_BLOCK = 23552 };
+enum { MANY = 4 * BLOCKS, THREADS = 4, ROUNDS = 20000 };
+
+static char *taken[MANY];
+
+static void lay(void)
+{
+    house_lay_default();
+    pool_make_tight();
+}
+
+static char *take(size_t request)
+{
+    char *bytes = route_alloc(request, NULL);
+    cr_assert(bytes != NULL && packed_size("test", bytes) >= request);
+    memset(bytes, 'x', packed_size("test", bytes));
+    return bytes;
+}
+
+static void give(void *address)
+{
+    route_free("free", address);
+}
+
+static void take_many(unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        taken[i] = take(REQUEST);
+    }
+}
+
+static void *slot_of(const void *address)
+{
+    return region_slot(region_find(address).number);
+}
+
+Test(packed, only_while_memory_is_tight)
+{
+    house_lay_default();
+    char *bytes = route_alloc(REQUEST, NULL);
+    cr_assert(region_find(bytes).exact);
+    pool_make_tight();
+    cr_assert_not(region_find(take(REQUEST)).exact);
+    house_assert();
+}
+
+Test(packed, blocks_share_a_slot)
+{
+    lay();
+    take_many(BLOCKS + 1);
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        cr_assert_eq((uintptr_t)taken[i] % 16, 0);
+        cr_assert_eq(packed_size("test", taken[i]), (size_t)BLOCK);
+        cr_assert_eq(taken[i], (char *)slot_of(taken[0]) + SLOT - (i + 1) * BLOCK);
+    }
+    cr_assert_neq(slot_of(taken[BLOCKS]), slot_of(taken[0]));
+    cr_assert_eq(house_live(B256K), 2);
+    cr_assert_eq(region_request(region_number(slot_of(taken[0]))), (size_t)BLOCKS * BLOCK);
+    house_assert();
+}
+
+/* For each class of requests: all blocks lie in the slot, none at its start, and none reaches into another one. */
+Test(packed, every_class_fits_its_slot)
+{
+    lay();
+    for (size_t request = 4097; request < 65536; request += 16) {
+        if (!packed_suits(request)) {
+            continue;
+        }
+        char *first = packed_alloc(request, NULL);
+        char *slot = slot_of(first);
+        size_t size = packed_size("test", first);
+        size_t stride = region.geometry[region_find(first).bucket].stride;
+        cr_assert(size >= request && size - request <= request / 16, "%zu bytes get %zu", request, size);
+        cr_assert_eq(size % 16, 0);
+        cr_assert_eq(first + size, slot + stride);
+        unsigned count = 1;
+        char *lowest = first;
+        for (char *next = packed_alloc(request, NULL); slot_of(next) == slot; next = packed_alloc(request, NULL)) {
+            cr_assert_eq(next + size, lowest);
+            lowest = next;
+            count++;
+        }
+        cr_assert_geq(lowest, slot + 16);
+        cr_assert_geq(count * size * 17, stride * 15, "the slot of %zu bytes is not full", request);
+        request = size; /* the next request is of the next class */
+    }
+    house_assert();
+}
+
+Test(packed, last_free_frees_the_slot)
+{
+    lay();
+    take_many(BLOCKS);
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        cr_assert_eq(house_live(B256K), 1, "block %u", i);
+        give(taken[(i * 4 + 2) % BLOCKS]);
+    }
+    cr_assert_eq(house_live(B256K), 0);
+    cr_assert_eq(house_metadata(B256K, SLOT_FREE), 1);
+    house_assert();
+    cr_assert_eq(slot_of(take(REQUEST)), slot_of(taken[0]), "the slot is divided again");
+    house_assert();
+}
+
+/* A slot that is free serves a request of its own, although it was divided before. */
+Test(packed, slot_serves_whole_requests_afterwards)
+{
+    lay();
+    char *bytes = take(REQUEST);
+    char *slot = slot_of(bytes);
+    give(bytes);
+    char *whole = route_alloc(262144, NULL);
+    cr_assert_eq(whole, slot);
+    cr_assert_eq(route_usable_size("malloc_usable_size", whole), 262144);
+    cr_assert_eq(packed_capacity(bytes), 0);
+    give(whole);
+    house_assert();
+}
+
+Test(packed, free_block_is_used_before_another_slot)
+{
+    lay();
+    take_many(MANY);
+    for (unsigned i = 0; i < MANY; i += 7) {
+        give(taken[i]);
+    }
+    for (unsigned i = 0; i < MANY; i += 7) {
+        taken[i] = take(REQUEST);
+    }
+    cr_assert_eq(house_live(B256K), MANY / BLOCKS);
+    for (unsigned i = 0; i < MANY; i++) {
+        for (unsigned other = 0; other < i; other++) {
+            cr_assert_neq(taken[i], taken[other]);
+        }
+        give(taken[i]);
+    }
+    cr_assert_eq(house_live(B256K), 0);
+    house_assert();
+}
+
+/* The header of a slot that was freed while it had room stays on its class's list. It must not serve again, although
+ * another class uses the slot now. */
+Test(packed, header_of_a_freed_slot_is_not_used)
+{
+    lay();
+    give(take(REQUEST));
+    char *other = take(OTHER);
+    cr_assert_eq(house_live(B256K), 1);
+    char *bytes = take(REQUEST);
+    cr_assert_neq(slot_of(bytes), slot_of(other));
+    cr_assert_eq(packed_size("test", other), (size_t)OTHER_BLOCK);
+    cr_assert_eq(packed_size("test", bytes), (size_t)BLOCK);
+    give(other);
+    give(bytes);
+    cr_assert_eq(house_live(B256K), 0);
+    house_assert();
+}
+
+Test(packed, zeroed_blocks_are_zero)
+{
+    lay();
+    take_many(BLOCKS);
+    give(taken[3]);
+    char *bytes = route_alloc_zeroed(10, REQUEST / 10, NULL);
+    cr_assert_eq(bytes, taken[3]);
+    for (unsigned i = 0; i < BLOCK; i++) {
+        cr_assert_eq(bytes[i], 0, "byte %u", i);
+    }
+    cr_assert_eq(taken[2][0], 'x');
+    cr_assert_eq(taken[4][BLOCK - 1], 'x');
+}
+
+Test(packed, aligned_blocks_are_aligned)
+{
+    lay();
+    for (size_t alignment = 16; alignment <= 65536; alignment *= 2) {
+        char *bytes = route_alloc_aligned(alignment, REQUEST, NULL);
+        cr_assert_eq((uintptr_t)bytes % alignment, 0);
+        give(bytes);
+    }
+    cr_assert_eq(house_live(B256K), 0);
+    house_assert();
+}
+
+Test(packed, resize_stays_or_keeps_the_bytes)
+{
+    lay();
+    char *bytes = take(REQUEST);
+    cr_assert_eq(route_usable_size("malloc_usable_size", bytes), (size_t)BLOCK);
+    cr_assert_eq(route_realloc("realloc", bytes, BLOCK, NULL), bytes);
+    cr_assert_eq(route_realloc("realloc", bytes, BLOCK / 4, NULL), bytes);
+    cr_assert_eq(route_usable_size("malloc_usable_size", bytes), (size_t)BLOCK);
+    memset(bytes, 'y', BLOCK);
+    char *grown = route_realloc("realloc", bytes, 24000, NULL);
+    cr_assert(grown != bytes && packed_size("test", grown) >= 24000);
+    cr_assert(grown[0] == 'y' && memcmp(grown, grown + 1, BLOCK - 1) == 0);
+    char *large = route_realloc("realloc", grown, 300000, NULL);
+    cr_assert(large[0] == 'y' && memcmp(large, large + 1, BLOCK - 1) == 0);
+    char *small = route_realloc("realloc", large, REQUEST, NULL);
+    small = route_realloc("realloc", small, 1000, NULL);
+    cr_assert(small[0] == 'y' && memcmp(small, small + 1, 999) == 0);
+    cr_assert_not(region_owns(small));
+    cr_assert_null(route_realloc("realloc", take(REQUEST), 0, NULL));
+    give(small);
+    for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
+        cr_assert_eq(house_live(bucket), 0);
+    }
+    house_assert();
+}
+
+/* If the kernel refuses memory, a free block of a larger class serves the request. The range is full here. */
+Test(packed, larger_class_serves_when_memory_is_out)
+{
+    enum { RANGE_SHIFT = 19 };
+    struct bucket_settings settings = house_defaults();
+    house_lay(&settings, RANGE_SHIFT);
+    pool_make_tight();
+    char *large = take(OTHER);
+    char *bytes = take(REQUEST);
+    cr_assert_eq(slot_of(bytes), slot_of(large));
+    cr_assert_eq(packed_size("test", bytes), (size_t)OTHER_BLOCK);
+    give(large);
+    give(bytes);
+    cr_assert_eq(house_live(B256K), 0);
+    house_assert();
+}
+
+/* The bytes behind such a block belong to the next one. */
+Test(packed, blocks_have_no_slack)
+{
+    lay();
+    char *bytes = take(REQUEST);
+    size_t size = 1;
+    cr_assert_eq(sockmalloc_slack_room(bytes), 0);
+    cr_assert_null(sockmalloc_slack_alloc(bytes, 16, 16));
+    cr_assert_null(sockmalloc_slack(bytes, &size));
+    cr_assert_eq(size, 0);
+    sockmalloc_slack_free(bytes);
+    cr_assert_eq(packed_size("test", bytes), (size_t)BLOCK);
+}
+
+/* Slack moves to a slot only, and not to a part of one. */
+Test(packed, slack_ends_when_a_block_moves_to_a_packed_slot)
+{
+    house_lay_default();
+    char *bytes = route_alloc(4100, NULL);
+    cr_assert_not_null(sockmalloc_slack_alloc(bytes, 16, 16));
+    memset(bytes, 'y', 4100);
+    pool_make_tight();
+    bytes = route_realloc("realloc", bytes, REQUEST, NULL);
+    size_t size = 1;
+    char *slack = sockmalloc_slack(bytes, &size);
+    cr_assert(region_find(bytes).exact ? slack != NULL : slack == NULL);
+    cr_assert(bytes[0] == 'y' && memcmp(bytes, bytes + 1, 4099) == 0);
+    give(bytes);
+    house_assert();
+}
+
+static void resize(void *address)
+{
+    route_realloc("realloc", address, 100, NULL);
+}
+
+static void ask(void *address)
+{
+    route_usable_size("malloc_usable_size", address);
+}
+
+static void expect_death(capture_work *sin, const char *call, char *address, const char *what)
+{
+    char wanted[256];
+    snprintf(wanted, sizeof wanted, "%s(%p): %s", call, (void *)address, what);
+    capture_abort(sin, address, wanted);
+}
+
+Test(packed, misuse_ends_the_process)
+{
+    static const char *const freed = "freed already: one of several blocks that share a slot\n";
+    lay();
+    take_many(BLOCKS);
+    give(taken[4]);
+    expect_death(give, "free", taken[4], freed);
+    expect_death(resize, "realloc", taken[4], freed);
+    expect_death(ask, "malloc_usable_size", taken[4], freed);
+    for (unsigned inner = 16; inner < BLOCK; inner += 1040) {
+        expect_death(give, "free", taken[5] + inner, "bucket 256k, slot");
+    }
+    expect_death(resize, "realloc", taken[5] + 4096, "bucket 256k, slot");
+    expect_death(ask, "malloc_usable_size", taken[5] + 8, "bucket 256k, slot");
+    expect_death(give, "free", (char *)slot_of(taken[0]) + 16, "bucket 256k, slot");
+    for (unsigned i = 0; i < BLOCKS; i++) {
+        if (i != 4) {
+            give(taken[i]);
+        }
+    }
+    expect_death(give, "free", taken[5], "bucket 256k, slot");
+}
+
+/* --- several threads --- */
+
+static _Atomic(char *) shared[MANY];
+
+/* Puts blocks into places that all threads share, and frees what lay there. So most blocks are freed by other threads,
+ * and the last block of a slot is freed while others allocate. */
+static void exchange(unsigned number)
+{
+    uint64_t state = number + 1;
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        uint64_t drawn = crew_random(&state);
+        char *bytes = NULL;
+        if (drawn % 5 < 2) {
+            size_t request = drawn / 8 % 2 == 0 ? REQUEST : OTHER;
+            bytes = route_alloc(request, NULL);
+            if (!CHECK(bytes != NULL)) {
+                return;
+            }
+            memcpy(bytes, &bytes, sizeof bytes);
+            memcpy(bytes + request - sizeof bytes, &bytes, sizeof bytes);
+        }
+        char *old = atomic_exchange(&shared[drawn / 16 % MANY], bytes);
+        if (old != NULL) {
+            CHECK(memcmp(old, &old, sizeof old) == 0);
+            route_free("free", old);
+        }
+    }
+}
+
+static void give_all_shared(void)
+{
+    for (unsigned i = 0; i < MANY; i++) {
+        route_free("free", shared[i]);
+    }
+}
+
+Test(packed, threads_share_slots, .timeout = 60)
+{
+    lay();
+    crew_run(THREADS, exchange);
+    give_all_shared();
+    cr_assert_eq(house_live(B256K), 0);
+    house_assert();
+}
+
+/* --- a handler, or another thread, comes between any two instructions --- */
+
+/* A request of LITTLE bytes shares a slot of 128 KiB with LITTLE_BLOCKS - 1 others. That is the smallest slot that lies
+ * in no thread's magazine. It takes fewer instructions than in a larger slot to find the start of the slot. */
+enum { LITTLE = 4200, LITTLE_BLOCKS = 31 };
+
+/* What the work does, or what comes between: a block is allocated or freed. */
+enum deed { TAKES, GIVES };
+
+static char *made[2];       /* what the work has allocated, and what was allocated in between */
+static unsigned live_count; /* how many blocks of `taken` are live before */
+
+static void work_take(void)
+{
+    made[0] = packed_alloc(LITTLE, NULL);
+}
+
+static void work_give(void)
+{
+    route_free("free", taken[live_count - 1]); /* of several blocks, the one that is nearest to the start of the slot */
+    taken[live_count - 1] = NULL;
+}
+
+static void between_take(void *unused)
+{
+    (void)unused;
+    made[1] = packed_alloc(LITTLE, NULL);
+}
+
+static void between_give(void *unused)
+{
+    (void)unused;
+    route_free("free", taken[0]);
+    taken[0] = NULL;
+}
+
+/* Frees all blocks, of which no two may be one. */
+static void give_what_is_left(void)
+{
+    char **all[MANY + 2];
+    for (unsigned i = 0; i < live_count + 2; i++) {
+        all[i] = i < live_count ? &taken[i] : &made[i - live_count];
+        for (unsigned other = 0; other < i && *all[i] != NULL; other++) {
+            cr_assert_neq(*all[i], *all[other]);
+        }
+    }
+    for (unsigned i = 0; i < live_count + 2; i++) {
+        route_free("free", *all[i]);
+        *all[i] = NULL;
+    }
+}
+
+/* Returns false if the work was over before instruction `at`. */
+static bool stop_one(unsigned at, enum deed work, enum deed between)
+{
+    for (unsigned i = 0; i < live_count; i++) {
+        taken[i] = packed_alloc(LITTLE, NULL);
+    }
+    bool stopped = steps_run(at, work == TAKES ? work_take : work_give, between == TAKES ? between_take : between_give);
+    give_what_is_left();
+    cr_assert_eq(house_live(B128K), 0, "after %u instructions of %s", at, work == TAKES ? "packed_alloc" : "free");
+    house_assert();
+    return stopped;
+}
+
+/* A slot with one block in use is freed by the next free; one with all blocks but one in use is full after the next
+ * allocation. */
+Test(packed, handler_may_come_after_any_instruction, .timeout = 120)
+{
+    static const struct {
+        unsigned live;
+        enum deed work;
+        enum deed between;
+    } rows[] = {
+        {1, TAKES, TAKES}, {LITTLE_BLOCKS - 1, TAKES, TAKES}, {1, TAKES, GIVES}, {LITTLE_BLOCKS - 1, TAKES, GIVES},
+        {1, GIVES, TAKES}, {LITTLE_BLOCKS, GIVES, TAKES},     {2, GIVES, GIVES}, {LITTLE_BLOCKS, GIVES, GIVES},
+    };
+    lay();
+    steps_need();
+    for (unsigned i = 0; i <= LITTLE_BLOCKS; i++) {
+        taken[i] = packed_alloc(LITTLE, NULL);
+        cr_assert_eq(house_live(B128K), i < LITTLE_BLOCKS ? 1 : 2);
+    }
+    live_count = LITTLE_BLOCKS + 1;
+    give_what_is_left();
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        unsigned at = 1;
+        live_count = rows[i].live;
+        while (stop_one(at, rows[i].work, rows[i].between)) {
+            at++;
+        }
+        cr_assert_gt(at, 30U);
+    }
+}
+
+/* --- in the child of a fork --- */
+
+static void go_on_in_child(void *unused)
+{
+    (void)unused;
+    packed_after_fork();
+    for (unsigned i = 0; i < MANY; i += 2) {
+        give(taken[i]);
+    }
+    for (unsigned i = 0; i < MANY; i += 2) {
+        char *bytes = route_alloc(REQUEST, NULL);
+        CHECK(bytes != NULL && packed_size("test", bytes) == BLOCK);
+        memset(bytes, 'c', BLOCK);
+        taken[i] = bytes;
+    }
+    for (unsigned i = 0; i < MANY; i++) {
+        CHECK(taken[i][0] == (i % 2 == 0 ? 'c' : 'x') && memcmp(taken[i], taken[i] + 1, BLOCK - 1) == 0);
+        give(taken[i]);
+    }
+    CHECK(house_live(B256K) == 0);
+    house_check();
+}
+
+Test(packed, child_goes_on)
+{
+    lay();
+    take_many(MANY);
+    give(taken[1]);
+    taken[1] = take(REQUEST);
+    capture_clean(go_on_in_child, NULL);
+}
+
+Test(packed, child_of_threads_goes_on)
+{
+    lay();
+    take_many(MANY);
+    pool_is_child_of_threads = true; /* packed_after_fork runs in the child alone */
+    capture_clean(go_on_in_child, NULL);
+}
