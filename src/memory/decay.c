@@ -2,7 +2,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "memory/decay.h"
 
-enum { NANOSECONDS_A_MILLISECOND = 1000000 };
+#include "base/bounds.h"
+
+enum {
+    NANOSECONDS_A_MILLISECOND = 1000000,
+    EXTRA_MOST = 375 * NANOSECONDS_A_MILLISECOND,
+    MUCH = 1 << 20, /* bytes; a purge of less is not worth learning from */
+};
 
 struct decay decay = {.age = DECAY_NEVER};
 
@@ -10,6 +16,7 @@ void decay_open(uint64_t milliseconds)
 {
     decay.age =
         milliseconds == DECAY_NEVER ? DECAY_NEVER : milliseconds * NANOSECONDS_A_MILLISECOND / DECAY_GENERATIONS;
+    decay.most_extra = decay.age > EXTRA_MOST / 3 ? EXTRA_MOST : 3 * decay.age;
 }
 
 /* The difference is compared as a signed number, because another thread may have changed `turned` since the caller
@@ -17,12 +24,41 @@ void decay_open(uint64_t milliseconds)
 bool decay_is_due(uint64_t now)
 {
     uint64_t turned = atomic_load_explicit(&decay.turned, memory_order_relaxed);
-    return decay.age != DECAY_NEVER && (int64_t)(now - turned) >= (int64_t)decay.age;
+    return decay.age != DECAY_NEVER && (int64_t)(now - turned) >= (int64_t)decay_age();
 }
 
 bool decay_claim(enum decay_call call, uint64_t now)
 {
     return atomic_exchange_explicit(&decay.worked[call], now, memory_order_relaxed) != now;
+}
+
+/* Adds `bytes` that were purged in the generation that ends to what the load may miss. Forgets what was purged so long
+ * ago that longer generations would not have kept it. Returns how much the load may miss. */
+static uint64_t decay_add_lost(uint64_t bytes, uint64_t now)
+{
+    uint64_t lost_at = atomic_load_explicit(&decay.lost_at, memory_order_relaxed);
+    bool recent = now - lost_at <= decay.age + decay.most_extra;
+    uint64_t lost = bytes + (recent ? atomic_load_explicit(&decay.lost, memory_order_relaxed) : 0);
+    atomic_store_explicit(&decay.lost, lost, memory_order_relaxed);
+    if (bytes >= MUCH) {
+        atomic_store_explicit(&decay.lost_at, now, memory_order_relaxed);
+    }
+    return lost;
+}
+
+/* Sets how long the next generations last. Only the thread whose decay_turn returns true calls this function. */
+static void decay_learn(uint64_t now)
+{
+    uint64_t missed = atomic_exchange_explicit(&decay.missed, 0, memory_order_relaxed);
+    uint64_t purged = atomic_exchange_explicit(&decay.purged, 0, memory_order_relaxed);
+    uint64_t lost = decay_add_lost(purged, now);
+    if (lost >= MUCH && missed >= lost / 2) {
+        atomic_store_explicit(&decay.returned, lost, memory_order_relaxed);
+        atomic_store_explicit(&decay.lost, 0, memory_order_relaxed);
+        atomic_store_explicit(&decay.extra, decay.most_extra, memory_order_relaxed);
+    } else if (purged >= MUCH && purged >= atomic_load_explicit(&decay.returned, memory_order_relaxed) / 2) {
+        atomic_store_explicit(&decay.extra, 0, memory_order_relaxed);
+    }
 }
 
 bool decay_turn(uint64_t now)
@@ -33,5 +69,6 @@ bool decay_turn(uint64_t now)
         return false;
     }
     atomic_fetch_xor_explicit(&decay.young, 1, memory_order_relaxed);
+    decay_learn(now);
     return true;
 }

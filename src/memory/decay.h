@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/attributes.h"
@@ -20,14 +21,27 @@ enum decay_call { DECAY_GIVE, DECAY_TAKE, DECAY_CALLS };
  * nothing is left in the old generation, the two generations change places. So the pages of a slot are purged after
  * between half and all of the setting, and no time has to be stored for each slot.
  *
+ * A load that returns to its peak every 300 ms would need all of its pages anew each time. So decay learns: if at least
+ * half of what was purged is allocated again soon, a generation lasts longer from then on, by three times its age or
+ * 375 ms, whichever is less. A purge after so long a time means that the load has not returned, and generations last as
+ * long as before. The times are those of decay_age and decay_learn.
+ *
  * Any thread may use the generations without a lock. A thread that has read `young` before a change pushes its slot to
  * the generation that is old by now. The slot is then purged sooner, which does no harm.
  */
 struct decay {
-    uint64_t age; /* the least time in nanoseconds that a generation lasts, or DECAY_NEVER */
+    uint64_t age;        /* the least time in nanoseconds that a generation lasts, or DECAY_NEVER */
+    uint64_t most_extra; /* how much longer a generation lasts while the load returns */
     _Alignas(CACHE_LINE) _Atomic uint32_t young;
     _Atomic uint64_t turned;              /* result of clock_now when the generations last changed places */
     _Atomic uint64_t worked[DECAY_CALLS]; /* result of clock_now when pages were last purged by a call of this kind */
+    _Atomic uint64_t extra;               /* 0, or most_extra while the load returns */
+    /* The members below count bytes. decay_turn alone uses the last three. */
+    _Alignas(CACHE_LINE) _Atomic uint64_t missed; /* purged slots that were allocated again since the last turn */
+    _Atomic uint64_t purged;                      /* slots of the old generation, purged since the last turn */
+    _Atomic uint64_t lost;                        /* slots that were purged lately, and could still be missed soon */
+    _Atomic uint64_t returned;                    /* slots that were purged before the load returned */
+    _Atomic uint64_t lost_at;                     /* result of clock_now when much was last found to be purged */
 };
 
 #define DECAY_NEVER UINT64_MAX
@@ -51,6 +65,24 @@ static inline unsigned decay_old(void)
     return decay_young() ^ 1;
 }
 
+/* Returns for how many nanoseconds a generation now lasts at least, unless decay.age is DECAY_NEVER. */
+static inline uint64_t decay_age(void)
+{
+    return decay.age + atomic_load_explicit(&decay.extra, memory_order_relaxed);
+}
+
+/* Counts bytes of slots of the old generation that were purged because of their age. */
+static inline void decay_count_purged(size_t bytes)
+{
+    atomic_fetch_add_explicit(&decay.purged, bytes, memory_order_relaxed);
+}
+
+/* Counts bytes of a purged slot that is allocated again. */
+static inline void decay_count_missed(size_t bytes)
+{
+    atomic_fetch_add_explicit(&decay.missed, bytes, memory_order_relaxed);
+}
+
 /* Returns true if the time has come to purge the old generation. `now` is the result of clock_now. */
 bool decay_is_due(uint64_t now);
 
@@ -61,8 +93,9 @@ bool decay_is_due(uint64_t now);
 bool decay_claim(enum decay_call call, uint64_t now);
 
 /*
- * Makes the generations change places, if the old one has lasted long enough; callers call it once the old generation
- * is empty. Returns true if it has done so: if several threads call it at once, for one of them.
+ * Makes the generations change places, if the old one has lasted long enough, and learns from what was purged and
+ * missed meanwhile how long the next ones shall last. Callers call it once the old generation is empty. Returns true if
+ * it has done so: if several threads call it at once, for one of them.
  */
 bool decay_turn(uint64_t now);
 

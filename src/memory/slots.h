@@ -83,6 +83,7 @@ static inline void *slots_pop(unsigned bucket, enum slots_source *source)
     if (UNLIKELY(number == STACK_EMPTY)) {
         number = slots_pop_purged(bucket);
         *source = SLOTS_FROM_PURGED;
+        decay_count_missed(number != STACK_EMPTY ? region.geometry[bucket].stride : 0);
     }
     if (UNLIKELY(number == STACK_EMPTY)) {
         void *slot = NULL;

@@ -197,16 +197,30 @@ static void pool_purge_batch(struct purge *purge)
     purge->count = 0;
 }
 
-/* Returns in how many pieces steps purge a slot that has so many pages. */
-static size_t pool_pieces(size_t pages)
+/* Returns the pages of a slot of the bucket, as the kernel counts pages. */
+static size_t pool_slot_pages(unsigned bucket)
 {
-    return GREATER((pages + QUANTUM_PAGES / 2) / QUANTUM_PAGES, 1);
+    return region.geometry[bucket].stride / os_page_size();
+}
+
+size_t pool_pieces(unsigned bucket)
+{
+    return GREATER((pool_slot_pages(bucket) + QUANTUM_PAGES / 2) / QUANTUM_PAGES, 1);
+}
+
+size_t pool_discard_piece(unsigned bucket, void *slot, size_t piece)
+{
+    size_t pages = pool_slot_pages(bucket);
+    size_t pieces = pool_pieces(bucket);
+    size_t start = pages * piece / pieces * os_page_size();
+    size_t size = pages * (piece + 1) / pieces * os_page_size() - start;
+    return os_discard((char *)slot + start, size) ? size : 0;
 }
 
 /* Returns true if the slots of the bucket go in pieces. Only steps of decay are kept so short. */
 static bool pool_goes_in_pieces(const struct purge *purge)
 {
-    return purge->from == PURGE_OLD && pool_pieces(region.geometry[purge->bucket].stride / os_page_size()) > 1;
+    return purge->from == PURGE_OLD && pool_pieces(purge->bucket) > 1;
 }
 
 /* Leaves a slot for the next step, which goes on with this piece. */
@@ -224,18 +238,15 @@ static void pool_leave_unfinished(struct purge *purge, uint32_t number, size_t p
 /* Purges one piece of a slot that the caller holds. If the kernel refuses, the slot stays free. */
 static void pool_purge_piece(struct purge *purge, uint32_t number, size_t piece)
 {
-    size_t pages = region.geometry[purge->bucket].stride / os_page_size();
-    size_t pieces = pool_pieces(pages);
-    size_t start = pages * piece / pieces * os_page_size();
-    size_t size = pages * (piece + 1) / pieces * os_page_size() - start;
-    if (!os_discard((char *)region_slot(number) + start, size)) {
+    size_t size = pool_discard_piece(purge->bucket, region_slot(number), piece);
+    if (size == 0) {
         pool_operations()->restore(purge->bucket, number, decay_young());
         pool_count_deposit(purge->cache, purge->bucket, 1);
         return;
     }
     probe_purge(purge->bucket, size);
     purge->purged += size;
-    if (piece + 1 < pieces) {
+    if (piece + 1 < pool_pieces(purge->bucket)) {
         pool_leave_unfinished(purge, number, piece + 1);
     } else {
         pool_purge_slot(purge, number);
@@ -368,6 +379,7 @@ bool pool_trim_step(void)
     struct purge purge = {
         .cache = pool_counters(), .from = PURGE_OLD, .limit = pool_quantum(), .price = STEP_PRICE * os_page_size()};
     pool_purge(&purge);
+    decay_count_purged(purge.purged);
     return pool_purge_is_over(&purge);
 }
 

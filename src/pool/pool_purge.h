@@ -39,9 +39,17 @@ void pool_forget_unfinished(void);
  * Gives the pages of free slots back to the kernel while the slots stay in the caller's magazine. Begins at the first
  * of the `count` slots, and takes as many as one step of purging may cost. Returns how many slots it took, one at least
  * unless `count` is 0. If the kernel refuses, a slot keeps its pages. The caller must see to it that no other thread
- * can get the slots meanwhile. The metadata of the slots stays as it is, so no function takes their content for zeros.
+ * can get the slots meanwhile. Of a bucket whose slots go in pieces the caller purges each slot by pool_discard_piece.
+ * The metadata of the slots stays as it is, so no function takes their content for zeros.
  */
 size_t pool_purge_in_place(unsigned bucket, void *const *slot, size_t count);
+
+/* Returns in how many pieces a step purges a slot of the bucket: 1 if the slot goes whole. */
+size_t pool_pieces(unsigned bucket);
+
+/* Gives the pages of one piece of a slot back, counted from 0, and returns its bytes; 0 if the kernel refuses. The
+ * caller must see to it that no other thread can get the slot meanwhile. */
+size_t pool_discard_piece(unsigned bucket, void *slot, size_t piece);
 
 /*
  * Moves the free slots of the calling thread's cache, and those in public magazines of other threads, to the depots and

@@ -24,7 +24,8 @@ static _Thread_local struct {
     uint64_t asked;  /* when pool_sleep_limit was last called */
     uint64_t since;  /* the time at which `uses` was last seen to have changed */
     uint32_t uses;   /* allocs and frees of the thread, as far as its own cache counts them */
-    uint32_t next;   /* the next magazine to purge: twice its bucket, plus 1 for the public one */
+    uint16_t next;   /* the next magazine to purge: twice its bucket, plus 1 for the public one */
+    uint16_t piece;  /* the next piece of the next slot, if slots of that size go in pieces */
     uint32_t slot;   /* the index of the next slot in the magazine that `next` names */
     uint32_t streak; /* sleeps that each began a moment after the one before */
     /* nanoseconds of the next sleep in which nothing is free; 0 if the thread does not watch what other threads free */
@@ -104,16 +105,17 @@ static uint64_t pool_sleep_own(const struct cache *cache, uint64_t now)
         idle.since = now;
         idle.next = 0;
         idle.slot = 0;
+        idle.piece = 0;
     } else if (idle.next == MAGAZINES_A_BIN * BUCKET_LIMIT) {
         return POOL_SLEEP_NEVER; /* all slots in the thread's own magazines have been purged */
     }
-    return pool_sleep_until(idle.since + DECAY_GENERATIONS * decay.age, now);
+    return pool_sleep_until(idle.since + DECAY_GENERATIONS * decay_age(), now);
 }
 
 static uint64_t pool_sleep_shared(uint64_t now)
 {
     uint64_t turned = atomic_load_explicit(&decay.turned, memory_order_relaxed);
-    return pool_sleep_has_free() ? pool_sleep_until(turned + decay.age, now) : POOL_SLEEP_NEVER;
+    return pool_sleep_has_free() ? pool_sleep_until(turned + decay_age(), now) : POOL_SLEEP_NEVER;
 }
 
 /*
@@ -156,11 +158,20 @@ uint64_t pool_sleep_limit(uint64_t wanted, bool watches)
     return limit == POOL_SLEEP_NEVER && idle.streak <= BUSY_STREAK ? pool_sleep_watch() : limit;
 }
 
-/* Gives back the pages of as many slots of a magazine as one step may cost, from index idle.slot on. Returns true if
+/* Gives back the pages of as many slots of a magazine as one step may cost, or one piece of a large slot, from index
+ * idle.slot on. Returns true if
  * the magazine has more slots. */
 static bool pool_sleep_purge(unsigned bucket, void *const *slot, size_t count)
 {
-    idle.slot += (uint32_t)pool_purge_in_place(bucket, slot + idle.slot, count - idle.slot);
+    if (pool_pieces(bucket) == 1) {
+        idle.slot += (uint32_t)pool_purge_in_place(bucket, slot + idle.slot, count - idle.slot);
+        return idle.slot < count;
+    }
+    pool_discard_piece(bucket, slot[idle.slot], idle.piece++);
+    if (idle.piece == pool_pieces(bucket)) {
+        idle.piece = 0;
+        idle.slot++;
+    }
     return idle.slot < count;
 }
 
@@ -203,6 +214,7 @@ static void pool_sleep_step_own(struct cache *cache)
     }
     if (!more) {
         idle.slot = 0;
+        idle.piece = 0;
         idle.next++;
     }
 }

@@ -131,3 +131,94 @@ Test(decay, one_of_several_threads_changes_generations, .timeout = 60)
     expect_young(young);
     cr_assert_not(decay_is_due(START_TIME + ROUNDS * AGE));
 }
+
+/* --- loads that return --- */
+
+enum { MUCH = 1 << 20 };
+#define EXTRA (375 * MILLISECOND)
+
+/* Ends a generation `age` nanoseconds after the last one. Meanwhile bytes were purged, and others were missed. */
+static void end_generation(uint64_t age, size_t purged, size_t missed)
+{
+    decay_count_purged(purged);
+    decay_count_missed(missed);
+    cr_assert(decay_turn(decay.turned + age));
+}
+
+Test(decay, generations_last_longer_while_the_load_returns)
+{
+    open_decay();
+    end_generation(AGE, MUCH, 0);
+    cr_assert_eq(decay_age(), AGE);
+    end_generation(AGE, 0, MUCH / 2);
+    cr_assert_eq(decay_age(), AGE + EXTRA);
+    cr_assert_not(decay_is_due(decay.turned + AGE + EXTRA - 1));
+    cr_assert(decay_is_due(decay.turned + AGE + EXTRA));
+}
+
+Test(decay, longer_generation_is_three_times_as_much_more_at_most)
+{
+    decay_open(100);
+    cr_assert_eq(decay.most_extra, 150 * MILLISECOND);
+    decay_open(250);
+    cr_assert_eq(decay.most_extra, 375 * MILLISECOND);
+    decay_open(86400000);
+    cr_assert_eq(decay.most_extra, 375 * MILLISECOND);
+    decay_open(0);
+    cr_assert_eq(decay.most_extra, 0);
+}
+
+/* Within this time of the setting below, a load has returned soon. */
+#define SOON (EXTRA + 125 * MILLISECOND)
+
+static void open_short_decay(void)
+{
+    decay_open(250);
+    cr_assert(decay_turn(START_TIME));
+}
+
+/* Ends two generations: bytes were purged in the first, and others of them missed `after` nanoseconds later. Returns
+ * true if generations last longer from then on. */
+static bool learns(size_t purged, uint64_t after, size_t missed)
+{
+    open_short_decay();
+    end_generation(decay.age, purged, 0);
+    end_generation(after, 0, missed);
+    return decay_age() > decay.age;
+}
+
+Test(decay, load_returns_if_half_of_its_pages_are_missed_soon)
+{
+    cr_assert(learns(MUCH, SOON, MUCH / 2));
+}
+
+Test(decay, lesser_load_has_not_returned)
+{
+    cr_assert_not(learns(MUCH, SOON, MUCH / 2 - 1));
+}
+
+Test(decay, later_load_has_not_returned)
+{
+    cr_assert_not(learns(MUCH, SOON + 1, MUCH));
+}
+
+Test(decay, small_loads_do_not_count)
+{
+    cr_assert_not(learns(MUCH - 1, SOON, MUCH));
+}
+
+Test(decay, load_may_return_while_it_is_being_purged)
+{
+    open_short_decay();
+    end_generation(decay.age, MUCH, MUCH / 2);
+    cr_assert_gt(decay_age(), decay.age);
+}
+
+Test(decay, load_that_stays_away_ends_the_longer_generations)
+{
+    cr_assert(learns(2 * MUCH, SOON, 2 * MUCH));
+    end_generation(decay_age(), MUCH - 1, 0);
+    cr_assert_gt(decay_age(), decay.age, "a part of the load is less than half");
+    end_generation(decay_age(), MUCH, 0);
+    cr_assert_eq(decay_age(), decay.age);
+}

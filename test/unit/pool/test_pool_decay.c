@@ -184,3 +184,34 @@ Test(pool_decay, child_of_a_fork_goes_on)
     crew_run(1, expect_decay_in_a_child);
     house_assert();
 }
+
+/* --- loads that return --- */
+
+/* A load comes again soon after its pages were purged. From then on they are kept for a longer time. When the load has
+ * stayed away for that time, they are purged as soon as before. */
+Test(pool_decay, pages_of_a_load_that_returns_stay_longer)
+{
+    enum { COUNT = 10, SHORT = 250, EXTRA = 375 };
+    ages_lay(SHORT);
+    for (unsigned load = 0; load < 3; load++) {
+        uint64_t before = house_figures(B512K)->purged;
+        ages_take_and_give(B512K, COUNT);
+        cr_assert_eq(house_figures(B512K)->purged, 0);
+        ages_pass(SHORT / 2); /* the slots become the old generation */
+        bool stays = load == 1;
+        if (stays) {
+            cr_assert_eq(before, COUNT);
+            ages_pass(SHORT / 2 + EXTRA - 1);
+            cr_assert_eq(house_figures(B512K)->purged, 0, "load %u", load);
+            ages_pass(1);
+        } else {
+            ages_pass(SHORT / 2);
+        }
+        cr_assert_gt(house_figures(B512K)->purged, 0, "load %u", load);
+        ages_purge_all(B512K);
+        if (stays) {
+            ages_pass(1000);
+        }
+    }
+    house_assert();
+}

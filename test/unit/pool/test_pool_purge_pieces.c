@@ -221,6 +221,32 @@ Test(pool_purge_pieces, wait_goes_on_with_the_slot)
     expect(PIECES, 1);
 }
 
+/* The slot lies in the thread's own magazine, where its pages go back as soon as the thread sleeps. */
+Test(pool_purge_pieces, slot_in_a_magazine_goes_in_pieces)
+{
+    advice_answer(note);
+    struct bucket_settings settings = house_defaults();
+    settings.large = settings.maximum + 1;
+    house_pools.decay = 0;
+    house_lay(&settings, HOUSE_SHIFT);
+    house_give(house_take(B4M, 1 << 22, NULL));
+    char *slot = house_take(B4M, 1 << 22, NULL);
+    house_give(slot);
+    cr_assert_eq(house_figures(B4M)->cached, 1);
+    asked.calls = 0;
+    asked.granted = CALLS_MAX;
+    cr_assert_eq(pool_sleep_limit(POOL_SLEEP_NEVER, false), 0);
+    for (unsigned calls = 0; asked.calls < PIECES; calls = asked.calls) {
+        cr_assert_eq(pool_sleep_step(), 0);
+        cr_assert_leq(asked.calls, calls + 1);
+    }
+    for (unsigned piece = 0; piece < PIECES; piece++) {
+        expect_call(piece, slot + piece * PIECE, PIECE);
+    }
+    cr_assert(slot[0] == 0 && memcmp(slot, slot + 1, house_plan.capacity[B4M] - 1) == 0);
+    house_assert();
+}
+
 static void recover(void *argument)
 {
     (void)argument;
