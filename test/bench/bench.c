@@ -39,6 +39,7 @@ static const struct row rows[] = {
     {.name = "drawn", .measure = row_drawn, .argument = "THREADS:LOW:HIGH:LIVE:PASSED", .places_itself = true},
     {.name = "great", .measure = row_great, .argument = "KIBIBYTES"},
     {.name = "cow", .measure = row_cow},
+    {.name = "message", .measure = row_message, .argument = "SIZE.WAY", .places_itself = true},
     {.name = "small", .measure = row_small},
     {.name = "fresh", .measure = row_fresh, .argument = "KIBIBYTES"},
     {.name = "trim", .measure = row_trim, .argument = "KIBIBYTES"},

@@ -10,6 +10,7 @@
 void row_pair(const char *argument);
 void row_window(const char *argument);
 void row_small(const char *argument);
+void row_message(const char *argument);
 void row_mix(const char *argument);
 void row_handoff(const char *argument);
 void row_conns(const char *argument);

@@ -145,6 +145,10 @@ def filled(kibibytes: int, name: str) -> Row:
     return Row(("filled", str(kibibytes)), figures)
 
 
+def message(size: int, way: str, bound: float) -> Row:
+    return Row(("message", f"{size}.{way}"), (Figure(f"message.{size}.{way}", "ns", Bound(bound, BEST)),))
+
+
 # This row gets the library as an argument, because it measures a program other than itself.
 PRELOADS_BY_ITSELF = "load"
 
@@ -223,6 +227,11 @@ ROWS = (
     great(131072, "128m"),
     great(1048576, "1024m"),
     Row(("cow",), (Figure("cow", "pages", Bound(40)),)),
+    # Two calls of an empty function in a library and the loop around them take 4.6 ns, and the best peer's malloc and
+    # free 5.4 ns. So single calls by one thread cannot come down to 0.7 of it, and calls for many messages can.
+    *(message(size, "pair", 1.25) for size in (128, 512, 1500)),
+    *(message(size, "many", 0.70) for size in (128, 512, 1500)),
+    *(message(size, "two", 0.70) for size in (128, 512, 1500)),
     Row(("small",), (Figure("small", "ns", Bound(1.10, "mimalloc")),)),
     Row(
         ("load",),

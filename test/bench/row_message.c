@@ -1,0 +1,161 @@
+/* Measures the row `message`: messages of one size in message pages, or by malloc and free where there are none. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * The argument is SIZE.WAY. One operation is an allocation, one byte written, and a free. With the way `pair` each
+ * message is freed before the next one is allocated. With `many` a thread allocates 32 messages and then frees them, as
+ * a server does that calls recvmmsg; message pages have calls for that. With `two` one thread allocates messages and
+ * another reads a byte of each and frees it. The busy time of both threads counts, and their waiting for each other
+ * does not: on a machine that others use too, that would be most of it.
+ */
+#include "bench.h"
+#include "clock.h"
+#include "processor.h"
+#include "touch.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sockmalloc.h>
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* An allocator that is preloaded in place of the library has none of these functions. */
+#pragma weak sockmalloc_message_open
+#pragma weak sockmalloc_message_alloc
+#pragma weak sockmalloc_message_alloc_many
+#pragma weak sockmalloc_message_free
+#pragma weak sockmalloc_message_free_many
+
+enum { OPERATIONS = 16384, MANY = 32, BATCH = 256, BATCHES = 2, ROUNDS = 4000, FIRST_ROUNDS = 400 };
+
+static struct sockmalloc_message *pages; /* NULL if the allocator has no message pages */
+static size_t size;
+
+static void pair_batch(void *state)
+{
+    (void)state;
+    for (unsigned i = 0; i < OPERATIONS; i++) {
+        void *message = pages != NULL ? sockmalloc_message_alloc(pages, size, 0) : malloc(size);
+        touch_first(message);
+        if (pages != NULL)
+            sockmalloc_message_free(pages, message);
+        else
+            free(message);
+    }
+}
+
+static void allocate_many(void **messages, unsigned count)
+{
+    if (pages != NULL)
+        sockmalloc_message_alloc_many(pages, size, 0, count, messages);
+    for (unsigned i = 0; i < count; i++) {
+        if (pages == NULL)
+            messages[i] = malloc(size);
+        touch_first(messages[i]);
+    }
+}
+
+static void free_many(void **messages, unsigned count)
+{
+    if (pages != NULL) {
+        sockmalloc_message_free_many(pages, count, messages);
+        return;
+    }
+    for (unsigned i = 0; i < count; i++)
+        free(messages[i]);
+}
+
+static void many_batch(void *state)
+{
+    void *messages[MANY];
+    (void)state;
+    for (unsigned i = 0; i < OPERATIONS / MANY; i++) {
+        allocate_many(messages, MANY);
+        free_many(messages, MANY);
+    }
+}
+
+/* Batches that pass from one thread to the other, by the numbers of those that were produced and consumed so far. */
+static void *batch[BATCHES][BATCH];
+static alignas(64) atomic_uint produced;
+static alignas(64) atomic_uint consumed;
+static int64_t consumer_time;
+
+static void await(atomic_uint *counter, unsigned least)
+{
+    while ((int)(atomic_load_explicit(counter, memory_order_acquire) - least) < 0)
+        sched_yield();
+}
+
+static void produce(unsigned round)
+{
+    for (unsigned i = 0; i < BATCH; i++) {
+        void *message = pages != NULL ? sockmalloc_message_alloc(pages, size, 0) : malloc(size);
+        touch_first(message);
+        batch[round % BATCHES][i] = message;
+    }
+}
+
+static void consume(unsigned round)
+{
+    for (unsigned i = 0; i < BATCH; i++) {
+        void *message = batch[round % BATCHES][i];
+        (void)*(volatile char *)message;
+        if (pages != NULL)
+            sockmalloc_message_free(pages, message);
+        else
+            free(message);
+    }
+}
+
+static void *consume_all(void *argument)
+{
+    processor_pin(1);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        await(&produced, round + 1);
+        int64_t start = clock_busy();
+        consume(round);
+        consumer_time += round < FIRST_ROUNDS ? 0 : clock_busy() - start;
+        atomic_store_explicit(&consumed, round + 1, memory_order_release);
+    }
+    return argument;
+}
+
+static double two_threads(void)
+{
+    pthread_t consumer;
+    int64_t time = 0;
+    processor_pin(0);
+    errno = pthread_create(&consumer, NULL, consume_all, NULL);
+    if (errno != 0)
+        bench_fail("message: pthread_create");
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        await(&consumed, round + 1 - BATCHES);
+        int64_t start = clock_busy();
+        produce(round);
+        time += round < FIRST_ROUNDS ? 0 : clock_busy() - start;
+        atomic_store_explicit(&produced, round + 1, memory_order_release);
+    }
+    pthread_join(consumer, NULL);
+    return (double)(time + consumer_time) / ((double)BATCH * (ROUNDS - FIRST_ROUNDS));
+}
+
+void row_message(const char *argument)
+{
+    char name[64];
+    char *way;
+    size = strtoul(argument, &way, 10);
+    snprintf(name, sizeof name, "message.%s", argument);
+    if (sockmalloc_message_open != NULL && (pages = sockmalloc_message_open(NULL)) == NULL)
+        bench_fail("message: sockmalloc_message_open");
+    if (strcmp(way, ".two") == 0) {
+        bench_report(name, two_threads(), "ns");
+        return;
+    }
+    processor_pin(0);
+    bench_report(name, clock_steady(strcmp(way, ".many") == 0 ? many_batch : pair_batch, NULL, OPERATIONS), "ns");
+}
