@@ -551,7 +551,8 @@ enum { SOCKMALLOC_POOL_ALL_THE_SAME = 1 };
 
 /*
  * Returns a block, whose content is undefined, or NULL: with ENOMEM if there is no memory or the pool has all of its
- * chunks, with EINVAL if the pool was destroyed.
+ * chunks, with EINVAL if the pool was destroyed. Free blocks in the private magazines of other threads cannot be
+ * reached, so for a pool with little memory the other kinds are better than SOCKMALLOC_POOL_THREAD.
  */
 void *sockmalloc_pool_alloc(struct sockmalloc_pool *pool);
 

@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import socket
+import socketserver
 import subprocess
 import tempfile
 import threading
@@ -35,9 +36,9 @@ class Length(unittest.TestCase):
 
 
 class Example(unittest.TestCase):
-    def start(self, *command: str, preloaded: bool = True) -> subprocess.Popen[str]:
+    def start(self, *command: str, preloaded: bool = True, stdin: int | None = None) -> subprocess.Popen[str]:
         variables = settings.environment({}, None if preloaded else [])
-        process = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(command, env=variables, stdin=stdin, stdout=subprocess.PIPE, text=True)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
         return process
@@ -137,6 +138,86 @@ class Relay(Example):
         assert said is not None
         self.assertGreater(int(said[2]), 0)
         self.assertEqual(process.returncode, 1)
+
+
+class EchoCase(Example):
+    """Several clients at once get back what they send: less than a buffer, a buffer, and more than one."""
+
+    SIZES = (1, 5000, 16384, 16385, 200_000)
+    CLIENTS = 20
+
+    def echo(self, client: socket.socket, size: int) -> None:
+        sent = os.urandom(size)
+        feeder = threading.Thread(target=client.sendall, args=(sent,))
+        feeder.start()
+        got = bytearray()
+        while len(got) < size:
+            part = client.recv(size - len(got))
+            self.assertTrue(part)
+            got += part
+        feeder.join()
+        self.assertEqual(bytes(got), sent)
+
+    def echo_all(self, process: subprocess.Popen[str]) -> None:
+        """Lets all clients of a server, which prints its port first, get their echoes at once."""
+        assert process.stdout is not None
+        address = ("127.0.0.1", int(process.stdout.readline()))
+        clients = [self.enterContext(socket.create_connection(address)) for _ in range(self.CLIENTS)]
+        for client in clients:
+            client.settimeout(ANSWER_SECONDS)
+        for size in self.SIZES:
+            for client in clients:
+                self.echo(client, size)
+        for client in clients:
+            client.close()
+
+
+class Uring(EchoCase):
+    def setUp(self) -> None:
+        makefile = (Path(os.environ["SOCKMALLOC_BUILD"]) / "Makefile").read_text()
+        if re.search(r"^HAVE_LIBURING_TRUE = #$", makefile, re.MULTILINE):
+            self.skipTest("built without Debian's liburing-dev")
+        probe = subprocess.run([settings.program("pinned")], capture_output=True, text=True)
+        if probe.returncode != 0:
+            self.skipTest(f"the kernel lets no process here use io_uring: {probe.stderr.strip()}")
+
+    def test_echo(self) -> None:
+        process = self.start(example("echo_uring"), stdin=subprocess.PIPE)
+        self.echo_all(process)
+        process.communicate()
+        self.assertEqual(process.returncode, 0)
+
+
+class Proxy(EchoCase):
+    """The target of the proxy is a server that sends back what comes."""
+
+    AREA = 2 << 20
+
+    def target(self) -> int:
+        server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), SendBack)
+        server.daemon_threads = True
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return server.server_address[1]
+
+    def test_all_of_its_buffers_lie_in_the_area(self) -> None:
+        process = self.start(example("proxy"), str(self.target()), stdin=subprocess.PIPE)
+        self.echo_all(process)
+        used = int(process.communicate()[0])
+        self.assertGreater(used, 0)
+        self.assertLessEqual(used, self.AREA)
+
+    def test_bad_input(self) -> None:
+        for arguments in ((), ("0",), ("no",)):
+            done = subprocess.run([example("proxy"), *arguments], capture_output=True, text=True)
+            self.assertEqual((done.returncode, done.stderr), (2, "usage: proxy PORT\n"))
+
+
+class SendBack(socketserver.BaseRequestHandler):
+    def handle(self) -> None:
+        while part := self.request.recv(65536):
+            self.request.sendall(part)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,67 @@
+/* Prints how many pages the kernel pins for buffers that a program registers with io_uring: one line for each size. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <linux/io_uring.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum { BUFFERS = 8, UNAVAILABLE = 77 };
+
+static const size_t sizes[] = {4096, 8192, 16384, 16390, 65536, 66000, 262144};
+
+/* Returns the KiB that the kernel has pinned for this process, from /proc/self/status. */
+static unsigned long pinned(void)
+{
+    char line[256];
+    unsigned long kib = 0;
+    FILE *status = fopen("/proc/self/status", "r");
+    while (status != NULL && fgets(line, sizeof line, status) != NULL) {
+        sscanf(line, "VmPin: %lu kB", &kib);
+    }
+    if (status != NULL) {
+        fclose(status);
+    }
+    return kib;
+}
+
+/* Registers buffers of this size, one at a time, and returns the most pages that one of them needed. */
+static unsigned long most_pages(int ring, size_t size)
+{
+    char *buffer[BUFFERS];
+    unsigned long most = 0;
+    for (unsigned i = 0; i < BUFFERS; i++) {
+        buffer[i] = malloc(size);
+        memset(buffer[i], 'x', size);
+        struct iovec vector = {buffer[i], size};
+        unsigned long before = pinned();
+        if (syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS, &vector, 1) != 0) {
+            perror("pinned: io_uring_register");
+            exit(1);
+        }
+        unsigned long pages = (pinned() - before) / 4;
+        most = pages > most ? pages : most;
+        syscall(SYS_io_uring_register, ring, IORING_UNREGISTER_BUFFERS, NULL, 0);
+    }
+    for (unsigned i = 0; i < BUFFERS; i++) {
+        free(buffer[i]);
+    }
+    return most;
+}
+
+int main(void)
+{
+    struct io_uring_params parameters = {0};
+    int ring = (int)syscall(SYS_io_uring_setup, 4, &parameters);
+    if (ring < 0) {
+        fprintf(stderr, "io_uring: %s\n", strerror(errno));
+        return UNAVAILABLE;
+    }
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        printf("%zu %lu\n", sizes[i], most_pages(ring, sizes[i]));
+    }
+    return 0;
+}

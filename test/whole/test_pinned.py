@@ -1,0 +1,31 @@
+"""Tests that a buffer which the kernel sends from pins no page more than its bytes need, and what glibc's pin."""
+# SPDX-License-Identifier: BSD-2-Clause
+import subprocess
+import unittest
+from pathlib import Path
+
+from support import settings
+
+PAGE = 4096
+UNAVAILABLE = 77
+
+
+class Pinned(unittest.TestCase):
+    def pages(self, preloaded: list[Path] | None = None) -> dict[int, int]:
+        """Returns for each size of a buffer the most pages that one of them pinned."""
+        done = subprocess.run([settings.program("pinned")], env=settings.environment({}, preloaded),
+                              capture_output=True, text=True)
+        if done.returncode == UNAVAILABLE:
+            self.skipTest(f"the kernel lets no process here use io_uring: {done.stderr.strip()}")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return {int(size): int(pages) for size, pages in map(str.split, done.stdout.splitlines())}
+
+    def test_no_page_more_than_needed(self) -> None:
+        pages = self.pages()
+        self.assertEqual(pages, {size: -(-size // PAGE) for size in pages})
+
+    def test_glibc_needs_one_page_more(self) -> None:
+        """Shows that the count above can fail."""
+        pages = self.pages(preloaded=[])
+        more = [size for size in pages if pages[size] == -(-size // PAGE) + 1]
+        self.assertGreaterEqual(len(more), 5)
