@@ -64,10 +64,10 @@ static void print_settings(void)
     }
 }
 
-static void print_column(const char *heading, const char *help)
+static void print_column(const char *name, const char *help)
 {
     fputs(".TP\n.B ", stdout);
-    print_escaped(heading);
+    print_escaped(name);
     putchar('\n');
     print_escaped(help);
     fputs(".\n", stdout);
@@ -75,8 +75,8 @@ static void print_column(const char *heading, const char *help)
 
 static void print_statistics(void)
 {
-#define STATISTIC(name, heading, width, type, unit, help) print_column(heading, help);
-#define SHARE(name, heading, width, help)                 print_column(heading, help);
+#define STATISTIC(name, width, type, unit, help) print_column(#name, help);
+#define SHARE(name, width, help)                 print_column(#name, help);
     SNAPSHOT_SLOT_ROWS(STATISTIC)
     SNAPSHOT_SHARE_ROWS(SHARE)
     SNAPSHOT_CACHE_ROWS(STATISTIC)

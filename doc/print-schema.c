@@ -47,7 +47,7 @@ static void print_figure_names(void)
     for (unsigned i = 0; i < SNAPSHOT_COUNT; i++) {
         print_name(snapshot_rows[i].name, i == 0);
     }
-#define NAME(name, heading, width, help) print_name(#name, false);
+#define NAME(name, width, help) print_name(#name, false);
     SNAPSHOT_SHARE_ROWS(NAME)
 #undef NAME
     putchar('\n');
@@ -58,7 +58,7 @@ static void print_figures(void)
     for (unsigned i = 0; i < SNAPSHOT_COUNT; i++) {
         print_member(snapshot_rows[i].name, type_of(snapshot_rows[i].name), snapshot_rows[i].help, i == 0);
     }
-#define MEMBER(name, heading, width, help) print_member(#name, "share", help, false);
+#define MEMBER(name, width, help) print_member(#name, "share", help, false);
     SNAPSHOT_SHARE_ROWS(MEMBER)
 #undef MEMBER
     putchar('\n');

@@ -63,7 +63,7 @@ static unsigned process_sum_insert(struct process_sum *sum, const struct bucket_
 
 static void process_sum_add_figures(struct snapshot_figures *to, const struct snapshot_figures *figures)
 {
-#define SUM_FIGURE(name, heading, width, type, unit, help) to->name = snapshot_sum(to->name, figures->name);
+#define SUM_FIGURE(name, width, type, unit, help) to->name = snapshot_sum(to->name, figures->name);
     SNAPSHOT_ROWS(SUM_FIGURE)
 #undef SUM_FIGURE
 }

@@ -102,7 +102,7 @@ static void info_print_figure(const char *name, uint64_t figure, FILE *stream)
 static void info_print_bucket(const struct snapshot_figures *figures, unsigned bucket, FILE *stream)
 {
     fprintf(stream, "<bucket label=\"%s\" capacity=\"%zu\"", init_plan.label[bucket], init_plan.capacity[bucket]);
-#define INFO_FIGURE(name, heading, width, type, unit, help) info_print_figure(#name, figures->name, stream);
+#define INFO_FIGURE(name, width, type, unit, help) info_print_figure(#name, figures->name, stream);
     SNAPSHOT_ROWS(INFO_FIGURE)
 #undef INFO_FIGURE
     fprintf(stream, "/>\n");

@@ -31,7 +31,7 @@ static void json_add_figures(const struct snapshot *snapshot, const struct bucke
             text_add(text, ",\"%s\":%lu", row->name, (unsigned long)figure);
         }
     }
-#define JSON_SHARE(name, heading, width, help)                                                                         \
+#define JSON_SHARE(name, width, help)                                                                                  \
     text_add(text, ",\"" #name "\":");                                                                                 \
     format_print_share(snapshot_##name(snapshot, plan, bucket), text);
     SNAPSHOT_SHARE_ROWS(JSON_SHARE)

@@ -136,7 +136,7 @@ void format_print_prometheus(const struct snapshot *snapshot, const struct bucke
     for (unsigned i = 0; i < SNAPSHOT_COUNT; i++) {
         prometheus_add_figures(&snapshot_rows[i], snapshot, plan, text);
     }
-#define PROMETHEUS_SHARE(name, heading, width, help)                                                                   \
+#define PROMETHEUS_SHARE(name, width, help)                                                                            \
     prometheus_add_share(&(const struct snapshot_row){#name, SNAPSHOT_GAUGE, "ratio", help, 0}, snapshot_##name,       \
                          snapshot, plan, text);
     SNAPSHOT_SHARE_ROWS(PROMETHEUS_SHARE)

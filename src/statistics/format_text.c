@@ -32,9 +32,9 @@ static void table_add_slot_row(const struct snapshot *snapshot, const struct buc
     } else {
         text_add(text, "%-8s %10zu", plan->label[bucket], plan->capacity[bucket]);
     }
-#define TABLE_FIGURE(name, heading, width, type, unit, help) table_add_figure(figures->name, width, text);
+#define TABLE_FIGURE(name, width, type, unit, help) table_add_figure(figures->name, width, text);
     SNAPSHOT_SLOT_ROWS(TABLE_FIGURE)
-#define TABLE_SHARE(name, heading, width, help)                                                                        \
+#define TABLE_SHARE(name, width, help)                                                                                 \
     text_add(text, " ");                                                                                               \
     table_add_percent(snapshot_##name(snapshot, plan, bucket), (width)-1, text);                                       \
     text_add(text, "%%");
@@ -53,9 +53,9 @@ static void table_add_cache_figures(const struct snapshot_figures *figures, stru
 static void table_add_slots(const struct snapshot *snapshot, const struct bucket_plan *plan, struct text *text)
 {
     text_add(text, "%-8s %10s", "bucket", "capacity");
-#define TABLE_HEADING(name, heading, width, type, unit, help) text_add(text, " %*s", width, heading);
+#define TABLE_HEADING(name, width, type, unit, help) text_add(text, " %*s", width, #name);
     SNAPSHOT_SLOT_ROWS(TABLE_HEADING)
-#define TABLE_SHARE_HEADING(name, heading, width, help) text_add(text, " %*s", width, heading);
+#define TABLE_SHARE_HEADING(name, width, help) text_add(text, " %*s", width, #name);
     SNAPSHOT_SHARE_ROWS(TABLE_SHARE_HEADING)
 #undef TABLE_SHARE_HEADING
     text_add(text, "\n");

@@ -16,7 +16,7 @@
 #include "pool/pressure.h"
 
 const struct snapshot_row snapshot_rows[SNAPSHOT_COUNT] = {
-#define SNAPSHOT_ROW(name, heading, width, type, unit, help)                                                           \
+#define SNAPSHOT_ROW(name, width, type, unit, help)                                                                    \
     {#name, SNAPSHOT_##type, unit, help, offsetof(struct snapshot_figures, name)},
     SNAPSHOT_ROWS(SNAPSHOT_ROW)
 #undef SNAPSHOT_ROW
@@ -134,7 +134,7 @@ void snapshot_take(struct snapshot *snapshot)
     }
     for (unsigned bucket = 0; bucket < snapshot->buckets; bucket++) {
         snapshot_take_bucket(&snapshot->bucket[bucket], bucket, &range);
-#define SNAPSHOT_TOTAL(name, heading, width, type, unit, help)                                                         \
+#define SNAPSHOT_TOTAL(name, width, type, unit, help)                                                                  \
     snapshot->total.name = snapshot_sum(snapshot->total.name, snapshot->bucket[bucket].name);
         SNAPSHOT_ROWS(SNAPSHOT_TOTAL)
 #undef SNAPSHOT_TOTAL

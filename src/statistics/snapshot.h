@@ -12,55 +12,50 @@
 #include "pool/histogram.h"
 
 /*
- * Columns: name, heading and width in the text format, COUNTER if the figure only grows or GAUGE if not, unit or "" if
+ * Columns: name, width in the text format, COUNTER if the figure only grows or GAUGE if not, unit or "" if
  * the name says what is counted, help. The structure, the totals, every format, the names that sockmalloc_statistic
  * takes, the public header, the man pages and the JSON schema come from these rows.
  * While no thread allocates or frees, live + cached + depot + purged = carved, although each is counted by itself; and
  * in a process that was not forked, requests - returned = live.
  */
 #define SNAPSHOT_SLOT_ROWS(ROW)                                                                                        \
-    ROW(live, "live", 9, GAUGE, "slots", "slots in use, counted from their metadata")                                  \
-    ROW(cached, "cached", 9, GAUGE, "slots", "free slots in the caches of threads or of processors")                   \
-    ROW(depot, "depot", 9, GAUGE, "slots", "free slots in the depot or the lock-free stack")                           \
-    ROW(purged, "purged", 9, GAUGE, "slots", "free slots without pages: purged, or never used yet")                    \
-    ROW(carved, "carved", 9, GAUGE, "slots", "slots that exist, in use or free")                                       \
-    ROW(peak, "peak", 9, GAUGE, "slots",                                                                               \
-        "most slots in use at one time; may be too low, because slow paths alone count it")                            \
-    ROW(requests, "requests", 11, COUNTER, "", "requests served")                                                      \
-    ROW(asked, "asked", 15, COUNTER, "bytes", "bytes that the served requests asked for")                              \
-    ROW(resident, "resident", 13, GAUGE, "bytes",                                                                      \
-        "resident bytes of the bucket: of live, free and purged slots together")                                       \
-    ROW(resident_live, "resident-live", 13, GAUGE, "bytes", "resident bytes of slots in use")                          \
-    ROW(resident_free, "resident-free", 13, GAUGE, "bytes",                                                            \
-        "resident bytes of free slots and of space not yet divided into slots")                                        \
-    ROW(resident_purged, "resident-purged", 15, GAUGE, "bytes",                                                        \
+    ROW(live, 9, GAUGE, "slots", "slots in use, counted from their metadata")                                          \
+    ROW(cached, 9, GAUGE, "slots", "free slots in the caches of threads or of processors")                             \
+    ROW(depot, 9, GAUGE, "slots", "free slots in the depot or the lock-free stack")                                    \
+    ROW(purged, 9, GAUGE, "slots", "free slots without pages: purged, or never used yet")                              \
+    ROW(carved, 9, GAUGE, "slots", "slots that exist, in use or free")                                                 \
+    ROW(peak, 9, GAUGE, "slots", "most slots in use at one time; may be too low, because slow paths alone count it")   \
+    ROW(requests, 11, COUNTER, "", "requests served")                                                                  \
+    ROW(asked, 15, COUNTER, "bytes", "bytes that the served requests asked for")                                       \
+    ROW(resident, 13, GAUGE, "bytes", "resident bytes of the bucket: of live, free and purged slots together")         \
+    ROW(resident_live, 13, GAUGE, "bytes", "resident bytes of slots in use")                                           \
+    ROW(resident_free, 13, GAUGE, "bytes", "resident bytes of free slots and of space not yet divided into slots")     \
+    ROW(resident_purged, 15, GAUGE, "bytes",                                                                           \
         "resident bytes of purged slots, to which the program wrote after it had freed them")                          \
-    ROW(cache_hits, "cache-hits", 11, COUNTER, "", "requests served from the cache of the thread or the processor")    \
-    ROW(depot_hits, "depot-hits", 11, COUNTER, "", "requests served from the depot or the lock-free stack")            \
-    ROW(swaps, "swaps", 9, COUNTER, "", "times that a thread exchanged its two magazines, and the other one served")   \
-    ROW(fell_through, "fall-through", 12, COUNTER, "requests",                                                         \
-        "requests of the bucket's sizes that got no slot of it")                                                       \
-    ROW(fell_through_asked, "fall-through-asked", 18, COUNTER, "bytes",                                                \
-        "bytes asked for in the requests that got no slot")
+    ROW(cache_hits, 11, COUNTER, "", "requests served from the cache of the thread or the processor")                  \
+    ROW(depot_hits, 11, COUNTER, "", "requests served from the depot or the lock-free stack")                          \
+    ROW(swaps, 9, COUNTER, "", "times that a thread exchanged its two magazines, and the other one served")            \
+    ROW(fell_through, 12, COUNTER, "requests", "requests of the bucket's sizes that got no slot of it")                \
+    ROW(fell_through_asked, 18, COUNTER, "bytes", "bytes asked for in the requests that got no slot")
 
 #define SNAPSHOT_CACHE_ROWS(ROW)                                                                                       \
-    ROW(returned, "returned", 11, COUNTER, "slots", "slots freed")                                                     \
-    ROW(remote_frees, "remote-frees", 13, COUNTER, "slots",                                                            \
+    ROW(returned, 11, COUNTER, "slots", "slots freed")                                                                 \
+    ROW(remote_frees, 13, COUNTER, "slots",                                                                            \
         "slots freed by another thread than the one that allocated them; an estimate")                                 \
-    ROW(quota, "quota", 9, GAUGE, "slots", "free slots that all caches together may hold")                             \
-    ROW(misses, "misses", 9, COUNTER, "", "allocations and frees that neither of the thread's magazines could serve")  \
-    ROW(walks, "walks", 9, COUNTER, "", "public magazines of other threads that were looked at after a miss")          \
-    ROW(steals, "steals", 9, COUNTER, "", "public magazines of other threads that were taken")                         \
-    ROW(promotions, "promotions", 10, COUNTER, "", "times that a cache got its first quota of the bucket")             \
-    ROW(growths, "growths", 9, COUNTER, "", "quotas raised from the unused part of the budget")                        \
-    ROW(transfers, "transfers", 9, COUNTER, "", "quotas raised because another bucket's quota was lowered")            \
-    ROW(losses, "losses", 9, COUNTER, "", "quotas lowered so that another bucket's quota could be raised")             \
-    ROW(decays, "decays", 9, COUNTER, "", "quotas lowered because they were not used")
+    ROW(quota, 9, GAUGE, "slots", "free slots that all caches together may hold")                                      \
+    ROW(misses, 9, COUNTER, "", "allocations and frees that neither of the thread's magazines could serve")            \
+    ROW(walks, 9, COUNTER, "", "public magazines of other threads that were looked at after a miss")                   \
+    ROW(steals, 9, COUNTER, "", "public magazines of other threads that were taken")                                   \
+    ROW(promotions, 10, COUNTER, "", "times that a cache got its first quota of the bucket")                           \
+    ROW(growths, 9, COUNTER, "", "quotas raised from the unused part of the budget")                                   \
+    ROW(transfers, 9, COUNTER, "", "quotas raised because another bucket's quota was lowered")                         \
+    ROW(losses, 9, COUNTER, "", "quotas lowered so that another bucket's quota could be raised")                       \
+    ROW(decays, 9, COUNTER, "", "quotas lowered because they were not used")
 
 #define SNAPSHOT_ROWS(ROW) SNAPSHOT_SLOT_ROWS(ROW) SNAPSHOT_CACHE_ROWS(ROW)
 
 /*
- * Figures that are counted once for the whole process. Columns: those of SNAPSHOT_SLOT_ROWS, without heading and width.
+ * Figures that are counted once for the whole process. Columns: those of SNAPSHOT_SLOT_ROWS, without the width.
  */
 #define SNAPSHOT_PROCESS_ROWS(ROW)                                                                                     \
     ROW(processes, GAUGE, "", "processes that the figures are of; more than 1 where sockmalloc stat adds several up")  \
@@ -69,11 +64,10 @@
     ROW(pressure_highs, COUNTER, "", "times that memory was nearly used up and pages were purged for that")
 
 /*
- * Shares that are computed from the figures in the rows above, for each bucket and for all. Columns: name, heading and
- * width in the text format, help. snapshot_NAME returns the share since the start, in ten-thousandths.
+ * Shares that are computed from the figures in the rows above, for each bucket and for all. Columns: name, width in
+ * the text format, help. snapshot_NAME returns the share since the start, in ten-thousandths.
  */
-#define SNAPSHOT_SHARE_ROWS(ROW)                                                                                       \
-    ROW(filled, "filled", 8, "share of the slots' capacity that the served requests asked for")
+#define SNAPSHOT_SHARE_ROWS(ROW) ROW(filled, 8, "share of the slots' capacity that the served requests asked for")
 
 /*
  * The value of a figure that cannot be known, such as the resident bytes in a process behind a seccomp filter. Every
@@ -82,7 +76,7 @@
 #define SNAPSHOT_UNKNOWN UINT64_MAX
 
 struct snapshot_figures {
-#define SNAPSHOT_FIELD(name, heading, width, type, unit, help) uint64_t name;
+#define SNAPSHOT_FIELD(name, width, type, unit, help) uint64_t name;
     SNAPSHOT_ROWS(SNAPSHOT_FIELD)
 #undef SNAPSHOT_FIELD
 };
@@ -140,7 +134,7 @@ struct snapshot_row {
 };
 
 enum {
-#define SNAPSHOT_ONE(name, heading, width, type, unit, help) +1
+#define SNAPSHOT_ONE(name, width, type, unit, help) +1
     SNAPSHOT_COUNT = 0 SNAPSHOT_ROWS(SNAPSHOT_ONE)
 #undef SNAPSHOT_ONE
 };

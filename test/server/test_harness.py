@@ -8,14 +8,14 @@ from harness.case import ServerCase
 
 COLUMNS = (
     "bucket capacity live cached depot purged carved peak requests asked resident "
-    "cache-hits depot-hits fall-through fall-through-asked"
+    "cache_hits depot_hits fell_through fell_through_asked"
 ).split()
 
 
 def table(pid: int = 7, fell_through_asked: int = 0, **changed: int) -> str:
     """Returns a dump in which only the bucket 16k was used; `changed` sets columns of that row."""
     used = {"live": 1, "cached": 2, "depot": 3, "purged": 4, "carved": 10, "requests": 100}
-    used |= {"asked": 1_638_400, "fall-through-asked": fell_through_asked} | changed
+    used |= {"asked": 1_638_400, "fell_through_asked": fell_through_asked} | changed
     rows = {bucket: dict.fromkeys(COLUMNS[2:], 0) for bucket in dump.BUCKETS}
     rows["16k"] |= used
     total = {column: sum(row[column] for row in rows.values()) for column in COLUMNS[2:]}
@@ -46,7 +46,7 @@ class Parsing(unittest.TestCase):
         other = good.replace("end of statistics of process 7", "end of statistics of process 8")
         short = good.replace("\n2m ", "\n3m ")
         words = good.replace("1638400", "1.6e6")
-        nameless = good.replace("fall-through-asked", "lost")
+        nameless = good.replace("fell_through_asked", "lost")
         for text in ("", cut, other, short, words, nameless):
             with self.subTest(text=text[-60:]), self.assertRaises(dump.Malformed):
                 dump.parse(text)

@@ -30,7 +30,7 @@ class Content(ServantCase):
         for bucket, capacity, asked in (("16k", 20480, 16390), ("256k", 266240, 262177)):
             row = table.rows[bucket]
             self.assertEqual((row["capacity"], row["live"], row["requests"]), (capacity, 1, 1))
-            self.assertEqual((row["asked"], row["peak"], row["fall-through"]), (asked, 1, 0))
+            self.assertEqual((row["asked"], row["peak"], row["fell_through"]), (asked, 1, 0))
         capacities = [row["capacity"] for row in table.rows.values()]
         self.assertEqual(capacities, [(4096 << k) + 4096 for k in range(10)] + [4096 << 10])
         self.assertEqual(table.live(), {bucket: bucket in ("16k", "256k") for bucket in table.rows})

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 BUCKETS = ("4k", "8k", "16k", "32k", "64k", "128k", "256k", "512k", "1m", "2m", "4m", "8m", "16m", "32m")
 STOCKS = ("live", "cached", "depot", "purged", "carved")
-EVENTS = ("requests", "asked", "fall-through", "fall-through-asked")
+EVENTS = ("requests", "asked", "fell_through", "fell_through_asked")
 
 _BEGIN = re.compile(r"^sockmalloc \S+: statistics of (.+), process (\d+)$")
 _END = re.compile(r"^end of statistics of process (\d+)$")
@@ -145,4 +145,4 @@ def served_between(before: Iterable[Table], after: Iterable[Table]) -> Served:
     )
 
 
-_SERVED = ("requests", "asked", "fall-through-asked")
+_SERVED = ("requests", "asked", "fell_through_asked")

@@ -31,7 +31,7 @@ struct table {
     unsigned first;  /* the index of the first of the snapshot's figures in this table */
 };
 
-#define HEADING(name, heading, width, type, unit, help) heading,
+#define HEADING(name, width, type, unit, help) #name,
 static const char *const slot_headings[] = {"bucket", "capacity", SNAPSHOT_SLOT_ROWS(HEADING) "filled"};
 static const char *const cache_headings[] = {"caches", SNAPSHOT_CACHE_ROWS(HEADING)};
 #undef HEADING

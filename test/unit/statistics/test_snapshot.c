@@ -190,7 +190,7 @@ Test(snapshot, total_is_the_sum)
         pool_count_fall_through(bucket, 1000);
     }
     snapshot_take(&now);
-#define EXPECT_SUM(name, heading, width, type, unit, help)                                                             \
+#define EXPECT_SUM(name, width, type, unit, help)                                                                      \
     do {                                                                                                               \
         uint64_t sum = 0;                                                                                              \
         for (unsigned bucket = 0; bucket < now.buckets; bucket++) {                                                    \
@@ -207,8 +207,7 @@ Test(snapshot, total_is_the_sum)
 Test(snapshot, finds_figures_by_name)
 {
     const struct snapshot_figures *figures = &now.total;
-#define EXPECT_FOUND(name, heading, width, type, unit, help)                                                           \
-    cr_expect_eq(snapshot_find(figures, #name), &figures->name);
+#define EXPECT_FOUND(name, width, type, unit, help) cr_expect_eq(snapshot_find(figures, #name), &figures->name);
     SNAPSHOT_ROWS(EXPECT_FOUND)
 #undef EXPECT_FOUND
     static const char *const none[] = {"", "liv", "lives", "LIVE", "cache-hits", "live ", "bucket"};
@@ -222,7 +221,7 @@ static _Atomic(void *) places[PLACES];
 
 static void expect_plausible(const struct snapshot_figures *figures)
 {
-#define EXPECT_SMALL(name, heading, width, type, unit, help) CHECK(figures->name < UINT64_C(1) << 48);
+#define EXPECT_SMALL(name, width, type, unit, help) CHECK(figures->name < UINT64_C(1) << 48);
     SNAPSHOT_ROWS(EXPECT_SMALL)
 #undef EXPECT_SMALL
 }

@@ -16,10 +16,6 @@ NOT_OF_THE_TABLE = {"bucket", "capacity"}
 SHARES = {"filled"}
 
 
-def _name(heading: str) -> str:
-    return heading.replace("fall-through", "fell_through").replace("-", "_")
-
-
 def of_text(text: str) -> Figures:
     """Returns the figures of both tables in the last dump of a text."""
     figures: dict[str, dict[str, str]] = {}
@@ -29,7 +25,7 @@ def of_text(text: str) -> Figures:
         if fields and fields[0] in ("bucket", "caches"):
             columns = fields
         elif columns and len(fields) == len(columns) and fields[0] != "total":
-            row = {_name(column): field for column, field in zip(columns[1:], fields[1:])}
+            row = dict(zip(columns[1:], fields[1:]))
             figures.setdefault(fields[0], {}).update(row)
         else:
             columns = []
