@@ -221,7 +221,8 @@ bool text_read_size(const char *string, uint64_t *bytes)
     }
     if (*at != '\0') {
         const char *unit = strchr(size_units, *at | 0x20);
-        if (unit == NULL || at[1] != '\0') {
+        bool is_whole = at[1] == '\0' || ((at[1] | 0x20) == 'i' && (at[2] | 0x20) == 'b' && at[3] == '\0');
+        if (unit == NULL || !is_whole) {
             return false;
         }
         uint64_t factor = UINT64_C(1024) << (10 * (unit - size_units));

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/similar.h"
 #include "command/error.h"
 
 struct command_row {
@@ -32,7 +33,7 @@ struct option_row {
 };
 
 static const struct option_row rows[] = {
-#define COMMAND_OPTION(command, name, letter, argument, help) {#command, {name, letter, argument, false, help}},
+#define COMMAND_OPTION(command, name, letter, argument, help) {#command, {name, letter, argument, false, help, 0}},
     COMMAND_OPTION_ROWS(COMMAND_OPTION)
 #undef COMMAND_OPTION
 };
@@ -41,8 +42,9 @@ enum { ROWS = sizeof rows / sizeof rows[0], OPTIONS_MAX = 64 };
 
 static struct argp_option command_translate(const struct command_option *option)
 {
-    return (struct argp_option){.name = option->name,
+    return (struct argp_option){.name = option->name[0] != '\0' ? option->name : NULL,
                                 .key = option->key,
+                                .group = option->group,
                                 .arg = option->argument,
                                 .flags = option->may_lack ? OPTION_ARG_OPTIONAL : 0,
                                 .doc = option->help};
@@ -95,6 +97,82 @@ static error_t command_take(int key, char *argument, struct argp_state *state)
     return 0;
 }
 
+/* Returns the option that is typed as `word`: "--name", "--name=value", or a beginning of the name that no other option
+ * has. Returns NULL if there is none. */
+static const struct argp_option *command_find_option(const struct argp_option *options, const char *word)
+{
+    size_t length = strcspn(word + 2, "=");
+    const struct argp_option *found = NULL;
+    for (const struct argp_option *option = options; option->name != NULL || option->doc != NULL; option++) {
+        if (option->name != NULL && strncmp(option->name, word + 2, length) == 0) {
+            if (option->name[length] == '\0') {
+                return option;
+            }
+            found = option;
+        }
+    }
+    return found;
+}
+
+/* Returns true if the word is an option of one letter whose argument is the next word. */
+static bool command_is_letter(const struct argp_option *options, const char *word)
+{
+    for (const struct argp_option *option = options; option->name != NULL || option->doc != NULL; option++) {
+        if (word[0] == '-' && word[1] == option->key && word[1] != '\0' && word[2] == '\0') {
+            return option->arg != NULL;
+        }
+    }
+    return false;
+}
+
+/* Ends the process with an error if the word is no option, but almost one. */
+static void command_check_option(const struct command_line *line, const struct argp_option *options, const char *word)
+{
+    static const char *const others[] = {"help", "usage", "version"};
+    char name[48];
+    struct similar meant = {0};
+    size_t length = strcspn(word + 2, "=");
+    if (length >= sizeof name) {
+        return;
+    }
+    memcpy(name, word + 2, length);
+    name[length] = '\0';
+    for (unsigned i = 0; i < sizeof others / sizeof others[0]; i++) {
+        if (strncmp(others[i], name, length) == 0) {
+            return;
+        }
+    }
+    for (const struct argp_option *option = options; option->name != NULL || option->doc != NULL; option++) {
+        if (option->name != NULL) {
+            similar_try(&meant, name, option->name);
+        }
+    }
+    if (meant.word != NULL) {
+        exit((int)error_report(EXIT_USAGE, "%s: there is no option --%s; did you mean --%s?", line->name, name,
+                               meant.word));
+    }
+}
+
+/* Looks for a mistyped option before argp does, whose message does not say which option is meant. */
+static void command_check_options(const struct command_line *line, const struct argp_option *options, char **arguments)
+{
+    for (char **word = arguments + 1; *word != NULL && strcmp(*word, "--") != 0; word++) {
+        bool is_long = strncmp(*word, "--", 2) == 0;
+        if (!is_long && (*word)[0] != '-' && line->stops_behind) {
+            return;
+        }
+        const struct argp_option *option = is_long ? command_find_option(options, *word) : NULL;
+        if (is_long && option == NULL) {
+            command_check_option(line, options, *word);
+        }
+        bool takes_next = option != NULL && option->arg != NULL && (option->flags & OPTION_ARG_OPTIONAL) == 0 &&
+                          strchr(*word, '=') == NULL;
+        if ((takes_next || command_is_letter(options, *word)) && word[1] != NULL) {
+            word++;
+        }
+    }
+}
+
 void command_parse(const struct command_line *line, int count, char **arguments)
 {
     struct argp_option options[OPTIONS_MAX];
@@ -102,6 +180,7 @@ void command_parse(const struct command_line *line, int count, char **arguments)
     char called[32] = "sockmalloc ";
     struct command_line input = *line;
     command_fill_options(line, options);
+    command_check_options(line, options, arguments);
     struct argp argp = {.options = options, .parser = command_take, .args_doc = row->arguments, .doc = row->help};
     strncat(called, line->name, sizeof called - strlen(called) - 1);
     arguments[0] = called;

@@ -26,6 +26,8 @@ struct command_option {
     const char *argument;
     bool may_lack; /* true if the option may stand without its argument */
     const char *help;
+    /* --help lists the options by group, in rising order. An option whose name is "" is the heading of its group. */
+    int group;
 };
 
 /*

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/similar.h"
 #include "command/command.h"
 #include "command/command_version.h"
 #include "command/error.h"
@@ -49,6 +50,13 @@ int main(int count, char **arguments)
         if (strcmp(commands[i].name, word) == 0) {
             return (int)commands[i].run(count - 1, arguments + 1);
         }
+    }
+    struct similar meant = {0};
+    for (int i = 0; i < COMMANDS; i++) {
+        similar_try(&meant, word, commands[i].name);
+    }
+    if (meant.word != NULL) {
+        return (int)error_report(EXIT_USAGE, "there is no command %s; did you mean %s?", word, meant.word);
     }
     return (int)error_report(EXIT_USAGE,
                              word[0] == '\0' ? "no command is given; sockmalloc --help lists the commands%s"

@@ -20,7 +20,24 @@ static const struct setting settings[OPTION_COUNT] = {
 #undef LAUNCH_SETTING
 };
 
-enum { NAME_SIZE = 24, HELP_SIZE = 256 };
+static const char *const defaults[OPTION_COUNT] = {
+#define LAUNCH_DEFAULT(name, kind, initial, minimum, maximum, help) initial,
+    OPTION_ROWS(LAUNCH_DEFAULT)
+#undef LAUNCH_DEFAULT
+};
+
+/* The groups in which --help lists the settings. Each group begins with this setting and ends before the next group. */
+static const struct {
+    enum option first;
+    const char *heading;
+} groups[] = {{OPTION_MIN, "Which requests the pools serve:"},
+              {OPTION_POOL, "Caches of free slots:"},
+              {OPTION_RETAIN, "When memory goes back to the kernel:"},
+              {OPTION_AUTO_THREADS, "For single kinds of pool:"},
+              {OPTION_PROFILE, "The library as a whole:"},
+              {OPTION_SIGNAL, "Statistics:"}};
+
+enum { NAME_SIZE = 24, HELP_SIZE = 256, GROUPS = sizeof groups / sizeof groups[0] };
 
 /* Writes the name of a setting as an option: "STATS_AT_EXIT" becomes "stats-at-exit". */
 static void launch_name(const char *variable, char name[NAME_SIZE])
@@ -33,7 +50,9 @@ static void launch_name(const char *variable, char name[NAME_SIZE])
     name[length] = '\0';
 }
 
-/* Writes the help of a setting. Adds the values that the setting takes, unless it is a switch or a path. */
+/* Writes the help of a setting. Adds the values that the setting takes, unless it is a switch or a path, and the
+ * default.
+ */
 static void launch_help(enum option option, char help[HELP_SIZE])
 {
     struct text text = text_begin(help, HELP_SIZE);
@@ -42,6 +61,19 @@ static void launch_help(enum option option, char help[HELP_SIZE])
         text_add(&text, "; takes ");
         setting_describe(&settings[option], &text);
     }
+    if (defaults[option][0] != '\0') {
+        text_add(&text, "; default %s", defaults[option]);
+    }
+}
+
+/* Returns the group of a setting; the first group is 1. */
+static int launch_group(enum option option)
+{
+    int group = 0;
+    while (group < GROUPS && groups[group].first <= option) {
+        group++;
+    }
+    return group;
 }
 
 /* Returns an option for each setting. An entry without a name ends them. */
@@ -49,7 +81,7 @@ static const struct command_option *launch_options(void)
 {
     static char names[OPTION_COUNT][NAME_SIZE];
     static char helps[OPTION_COUNT][HELP_SIZE];
-    static struct command_option rows[OPTION_COUNT + 1];
+    static struct command_option rows[OPTION_COUNT + GROUPS + 1];
     for (int i = 0; i < OPTION_COUNT; i++) {
         launch_name(option_variable((enum option)i), names[i]);
         launch_help((enum option)i, helps[i]);
@@ -57,7 +89,11 @@ static const struct command_option *launch_options(void)
                                           .key = COMMAND_LONG_ONLY + i,
                                           .argument = "VALUE",
                                           .may_lack = settings[i].kind == SETTING_SWITCH,
-                                          .help = helps[i]};
+                                          .help = helps[i],
+                                          .group = launch_group((enum option)i)};
+    }
+    for (int i = 0; i < GROUPS; i++) {
+        rows[OPTION_COUNT + i] = (struct command_option){.name = "", .help = groups[i].heading, .group = i + 1};
     }
     return rows;
 }

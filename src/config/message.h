@@ -15,12 +15,16 @@
 #define MESSAGE_ROWS(ROW)                                                                                              \
     ROW(UNKNOWN_SETTING, "%s: no such setting; ignored",                                                               \
         "The name of a variable starts with SOCKMALLOC_ but is no setting of this version. It may be mistyped.")       \
+    ROW(MISTYPED_SETTING, "%s: no such setting; ignored; did you mean %s?",                                            \
+        "The name of a variable starts with SOCKMALLOC_ and is almost that of a setting.")                             \
     ROW(REMOVED_SETTING, "%s: this setting was removed and has no effect; use %s",                                     \
         "The variable was a setting of an earlier version. The line names the replacement.")                           \
     ROW(REMOVED_WORD, "%s=%s: this value was removed; use %s",                                                         \
         "The value was one of an earlier version. The setting keeps its default.")                                     \
     ROW(UNKNOWN_ITEM, "%s: %s: no such setting; ignored",                                                              \
         "SOCKMALLOC_CONF or the file of settings names something that is no setting of this version.")                 \
+    ROW(MISTYPED_ITEM, "%s: %s: no such setting; ignored; did you mean %s?",                                           \
+        "SOCKMALLOC_CONF or the file of settings names something that is almost a setting.")                           \
     ROW(NO_VALUE, "%s: %s: no value; ignored",                                                                         \
         "An item of SOCKMALLOC_CONF or of the file of settings has no equals sign.")                                   \
     ROW(TOO_LONG, "%s: more than %u bytes; ignored", "SOCKMALLOC_CONF or the file of settings is too long.")           \

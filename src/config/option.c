@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/similar.h"
 #include "config/choices.h"
 #include "config/message.h"
 
@@ -118,6 +119,16 @@ static bool option_is_known(const char *variable, size_t length)
     return strlen(OPTION_CONF) == length && strncmp(OPTION_CONF, variable, length) == 0;
 }
 
+const char *option_similar(const char *name)
+{
+    struct similar meant = {0};
+    for (unsigned i = 0; i < OPTION_COUNT; i++) {
+        similar_try(&meant, name, rows[i].variable + sizeof OPTION_PREFIX - 1);
+    }
+    /* the words that were compared are the ends of names, so the whole name begins before the word */
+    return meant.word != NULL ? meant.word - (sizeof OPTION_PREFIX - 1) : NULL;
+}
+
 /* Warns that the variable is no setting. The message differs for a setting of an earlier version. */
 static void option_warn_of_unknown(const char *variable)
 {
@@ -127,7 +138,12 @@ static void option_warn_of_unknown(const char *variable)
             return;
         }
     }
-    message_say(MESSAGE_UNKNOWN_SETTING, variable);
+    const char *meant = option_similar(variable + sizeof OPTION_PREFIX - 1);
+    if (meant != NULL) {
+        message_say(MESSAGE_MISTYPED_SETTING, variable, meant);
+    } else {
+        message_say(MESSAGE_UNKNOWN_SETTING, variable);
+    }
 }
 
 static void option_find_unknown(struct option_set *set, char *const *environment)

@@ -131,6 +131,10 @@ static inline const char *option_path(const struct option_set *set, enum option 
 /* Stores a path as option_read does. `path` must be a value that setting_read takes. */
 void option_set_path(struct option_set *set, enum option option, const char *path);
 
+/* Returns the environment variable of the setting that is probably meant by a mistyped name, such as "POOOL" or "pol",
+ * or NULL. The name is without SOCKMALLOC_. */
+const char *option_similar(const char *name);
+
 /* option_variable returns the environment variable of a setting, and option_help returns its help. option_print prints
  * its value in force, in a form that setting_read takes. */
 const char *option_variable(enum option option);

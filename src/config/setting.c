@@ -68,6 +68,29 @@ static bool setting_read_count(const struct setting *setting, const char *value,
     return value[strspn(value, "0123456789")] == '\0' && setting_read_number(setting, value, number);
 }
 
+/* Reads a time: a number of milliseconds, or a number with one of the units ms, s and min. */
+static bool setting_read_delay(const struct setting *setting, const char *value, uint64_t *number)
+{
+    static const struct {
+        const char *word;
+        uint64_t milliseconds;
+    } units[] = {{"", 1}, {"ms", 1}, {"s", 1000}, {"min", 60000}};
+    char digits[24];
+    size_t length = strspn(value, "0123456789");
+    if (length >= sizeof digits) {
+        return false;
+    }
+    memcpy(digits, value, length);
+    digits[length] = '\0';
+    for (unsigned i = 0; i < sizeof units / sizeof units[0]; i++) {
+        if (strcmp(value + length, units[i].word) == 0) {
+            return text_read_size(digits, number) && !__builtin_mul_overflow(*number, units[i].milliseconds, number) &&
+                   *number >= setting->minimum && *number <= setting->maximum;
+        }
+    }
+    return false;
+}
+
 static bool setting_read_bounded(const struct setting *setting, const char *value, uint64_t *number)
 {
     bool minus_one = setting->kind == SETTING_DELAY && strcmp(value, "-1") == 0;
@@ -75,13 +98,13 @@ static bool setting_read_bounded(const struct setting *setting, const char *valu
         *number = SETTING_NONE;
         return true;
     }
-    return setting->kind == SETTING_DELAY ? setting_read_count(setting, value, number)
+    return setting->kind == SETTING_DELAY ? setting_read_delay(setting, value, number)
                                           : setting_read_number(setting, value, number);
 }
 
 static bool setting_read_switch(const char *value, uint64_t *number)
 {
-    static const char *const words[][2] = {{"0", "1"}, {"off", "on"}, {"no", "yes"}};
+    static const char *const words[][2] = {{"0", "1"}, {"no", "yes"}, {"off", "on"}, {"false", "true"}};
     for (unsigned i = 0; i < sizeof words / sizeof words[0]; i++) {
         for (uint64_t state = 0; state < 2; state++) {
             if (strcmp(value, words[i][state]) == 0) {
@@ -202,13 +225,15 @@ bool setting_allows(const struct setting *setting, uint64_t number)
 
 static void setting_describe_range(const struct setting *setting, struct text *text)
 {
-    bool plain = setting->kind == SETTING_COUNT || setting->kind == SETTING_DELAY;
-    text_add(text, plain ? "a number from " : "a size from ");
+    text_add(text, setting->kind == SETTING_DELAY   ? "milliseconds from "
+                   : setting->kind == SETTING_COUNT ? "a number from "
+                                                    : "a size from ");
     setting_print(setting->kind, setting->minimum, text);
     text_add(text, " to ");
     setting_print(setting->kind, setting->maximum, text);
     if (setting->kind != SETTING_SIZE && setting->kind != SETTING_COUNT) {
-        text_add(text, ", or %s", setting_none_word(setting->kind));
+        text_add(text, "%s, or %s", setting->kind == SETTING_DELAY ? ", a time such as 2s" : "",
+                 setting_none_word(setting->kind));
     }
 }
 
@@ -233,7 +258,7 @@ void setting_describe(const struct setting *setting, struct text *text)
         setting_describe_range(setting, text);
         break;
     case SETTING_SWITCH:
-        text_add(text, "0 or 1");
+        text_add(text, "0, 1, no, yes, off, on, false or true");
         break;
     case SETTING_SIGNAL:
         text_add(text, "a signal that a program can catch, or off");

@@ -10,12 +10,13 @@
 #include "base/text.h"
 
 enum setting_kind {
-    SETTING_SIZE,   /* bytes, as a number that may end in k, m or g */
+    SETTING_SIZE,   /* bytes, as a number that may end in k, m or g, or in KiB, MiB or GiB */
     SETTING_LIMIT,  /* bytes, or "none", which is stored as SETTING_NONE */
     SETTING_BUDGET, /* bytes, or "auto", which is stored as SETTING_NONE until start-up replaces it */
     SETTING_COUNT,  /* a plain number */
-    SETTING_DELAY,  /* milliseconds, or "never" or -1, which are stored as SETTING_NONE */
-    SETTING_SWITCH, /* 0 or 1, off or on, no or yes */
+    /* milliseconds, or a time with a unit such as 2s, or "never" or -1, which are stored as SETTING_NONE */
+    SETTING_DELAY,
+    SETTING_SWITCH, /* 0 or 1, off or on, no or yes, false or true */
     SETTING_SIGNAL, /* the name or number of a signal, or 0 for none */
     SETTING_POOL,   /* one of the words in KIND_ROWS, stored as enum kind */
     SETTING_HUGE,   /* one of the words in HUGE_ROWS, stored as enum huge */

@@ -78,7 +78,12 @@ static void sources_read_item(char *item, const char *where)
     }
     enum option option = sources_find(name);
     if (equals == NULL || option == OPTION_COUNT) {
-        message_say(equals == NULL ? MESSAGE_NO_VALUE : MESSAGE_UNKNOWN_ITEM, where, name);
+        const char *meant = equals != NULL ? option_similar(name) : NULL;
+        if (meant != NULL) {
+            message_say(MESSAGE_MISTYPED_ITEM, where, name, meant);
+        } else {
+            message_say(equals == NULL ? MESSAGE_NO_VALUE : MESSAGE_UNKNOWN_ITEM, where, name);
+        }
         sources.faulty = true;
         return;
     }

@@ -115,6 +115,32 @@ class Run(CommandCase):
         self.assert_refused(self.sock("run", "--min=8k"), command.USAGE, "run: no program is given")
 
 
+class Mistyped(CommandCase):
+    """The command says which word is probably meant by a mistyped one."""
+
+    def test_words(self) -> None:
+        for arguments, words in (
+            (("stats",), "there is no command stats; did you mean stat?"),
+            (("rekord",), "there is no command rekord; did you mean record?"),
+            (("stat", "--jsn"), "stat: there is no option --jsn; did you mean --json?"),
+            (("stat", "nginx", "--intervall=1"), "stat: there is no option --intervall; did you mean --interval?"),
+            (("run", "--pol", "cpu", "true"), "run: there is no option --pol; did you mean --pool?"),
+            (("run", "--decay_ms=1", "true"), "run: there is no option --decay_ms; did you mean --decay-ms?"),
+        ):
+            with self.subTest(words):
+                self.assert_refused(command.run(*arguments), command.USAGE, words)
+        self.assertNotIn("mean", command.run("quux").stderr)
+        self.assertNotIn("mean", command.run("stat", "--quux").stderr)
+
+    def test_words_of_the_program(self) -> None:
+        """Words that stand behind an option's letter, behind -- or behind the program's name are no options."""
+        for arguments in (("echo", "--pol"), ("--", "echo", "--pol"), ("--min", "8k", "echo", "--pol")):
+            with self.subTest(arguments):
+                self.assertEqual(self.sock("run", *arguments).stdout, "--pol\n")
+        result = command.run("record", "-S", "--coun")
+        self.assertIn("--coun can't be read", result.stderr)
+
+
 class Refusals(CommandCase):
     """Except for those that cannot be executed at all, these programs would start and run without the library, and
     nobody would notice that."""

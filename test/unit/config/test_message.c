@@ -138,6 +138,8 @@ Test(message, formats_fit_their_words)
 {
     capture_begin();
     message_say(MESSAGE_UNKNOWN_SETTING, "SOCKMALLOC_MIX");
+    message_say(MESSAGE_MISTYPED_SETTING, "SOCKMALLOC_MIX", "SOCKMALLOC_MIN");
+    message_say(MESSAGE_MISTYPED_ITEM, "SOCKMALLOC_CONF", "mix", "SOCKMALLOC_MIN");
     message_say(MESSAGE_REMOVED_SETTING, "SOCKMALLOC_OLD", "another");
     message_say(MESSAGE_REMOVED_WORD, "SOCKMALLOC_THP", "old", "another");
     message_say(MESSAGE_CONTRADICTION, "A", "2", "B", "1");
@@ -151,6 +153,8 @@ Test(message, formats_fit_their_words)
     const char *words = capture_end();
     static const char *const wanted[] = {
         "SOCKMALLOC_MIX: no such setting; ignored\n",
+        "SOCKMALLOC_MIX: no such setting; ignored; did you mean SOCKMALLOC_MIN?\n",
+        "SOCKMALLOC_CONF: mix: no such setting; ignored; did you mean SOCKMALLOC_MIN?\n",
         "SOCKMALLOC_OLD: this setting was removed and has no effect; use another\n",
         "SOCKMALLOC_THP=old: this value was removed; use another\n",
         "A=2 contradicts B=1; using the default of both\n",

@@ -119,15 +119,15 @@ Test(option, bad_sizes)
 Test(option, switches)
 {
     static const enum option switches[] = {OPTION_DISABLE, OPTION_STRICT, OPTION_VERBOSE, OPTION_STATS_AT_EXIT};
-    static const char *const words[][2] = {{"0", "1"}, {"off", "on"}, {"no", "yes"}};
-    static const char *const bad[] = {"", "2", "01", "true", "ON", "1 ", "-1", "y"};
+    static const char *const words[][2] = {{"0", "1"}, {"off", "on"}, {"no", "yes"}, {"false", "true"}};
+    static const char *const bad[] = {"", "2", "01", "True", "ON", "1 ", "-1", "y"};
     for (size_t i = 0; i < sizeof switches / sizeof switches[0]; i++) {
         for (size_t j = 0; j < sizeof words / sizeof words[0]; j++) {
             expect_number(switches[i], words[j][0], 0);
             expect_number(switches[i], words[j][1], 1);
         }
         for (size_t j = 0; j < sizeof bad / sizeof bad[0]; j++) {
-            expect_refusal(switches[i], bad[j], "0 or 1", "0");
+            expect_refusal(switches[i], bad[j], "0, 1, no, yes, off, on, false or true", "0");
         }
     }
 }

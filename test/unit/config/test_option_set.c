@@ -77,13 +77,14 @@ Test(option_set, unknown_names)
                             "SOCKMALLOC_STATS_AT=1",
                             long_name,
                             NULL};
-    static const char *const refused[] = {"]: SOCKMALLOC_MINI: no such setting; ignored\n",
-                                          "]: SOCKMALLOC_MI: no",
-                                          "]: SOCKMALLOC_: no",
-                                          "]: SOCKMALLOC_min: no",
-                                          "]: SOCKMALLOC_BARE: no",
-                                          "]: SOCKMALLOC_STATS_AT: no",
-                                          "]: SOCKMALLOC_XXX"};
+    static const char *const refused[] = {
+        "]: SOCKMALLOC_MINI: no such setting; ignored; did you mean SOCKMALLOC_MIN?\n",
+        "]: SOCKMALLOC_MI: no",
+        "]: SOCKMALLOC_: no",
+        "]: SOCKMALLOC_min: no",
+        "]: SOCKMALLOC_BARE: no such setting; ignored\n",
+        "]: SOCKMALLOC_STATS_AT: no",
+        "]: SOCKMALLOC_XXX"};
     struct option_set set;
     const char *words = environment_read(&set, names);
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {

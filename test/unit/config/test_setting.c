@@ -14,6 +14,7 @@ static const struct setting size = {SETTING_SIZE, 100, 1 << 20};
 static const struct setting limit = {SETTING_LIMIT, 100, 1 << 20};
 static const struct setting share = {SETTING_BUDGET, 100, 1 << 20};
 static const struct setting number = {SETTING_COUNT, 1, 5000};
+static const struct setting delay = {SETTING_DELAY, 0, 60000};
 static const struct setting onoff = {SETTING_SWITCH, 0, 0};
 static const struct setting signals = {SETTING_SIGNAL, 0, 0};
 static const struct setting pool = {SETTING_POOL, 0, 0};
@@ -66,8 +67,9 @@ Test(setting, kinds_describe_themselves)
     expect_described(&limit, "a size from 100 to 1m, or none");
     expect_described(&share, "a size from 100 to 1m, or auto");
     expect_described(&number, "a number from 1 to 5000");
+    expect_described(&delay, "milliseconds from 0 to 60000, a time such as 2s, or never");
     expect_described(&huge, "never or always");
-    expect_described(&onoff, "0 or 1");
+    expect_described(&onoff, "0, 1, no, yes, off, on, false or true");
     expect_described(&signals, "a signal that a program can catch, or off");
     expect_described(&pool, "thread, lockfree, standard, cpu or auto");
     expect_described(&path, "an absolute path of fewer than 512 bytes");
@@ -145,6 +147,39 @@ Test(setting, limits_and_budgets)
     expect_printed(SETTING_LIMIT, 0, "0");
 }
 
+Test(setting, times)
+{
+    static const char *const bad[] = {"",
+                                      "s",
+                                      "1 s",
+                                      "1.5s",
+                                      "-2",
+                                      "1S",
+                                      "1sec",
+                                      "1m",
+                                      "1k",
+                                      "2ms ",
+                                      "+1s",
+                                      "61s",
+                                      "2min",
+                                      "60001",
+                                      "ns1",
+                                      "auto",
+                                      "18446744073709551616",
+                                      "18446744073709551s",
+                                      "999999999999999999999999s"};
+    expect_read(&delay, "0", 0);
+    expect_read(&delay, "250", 250);
+    expect_read(&delay, "250ms", 250);
+    expect_read(&delay, "2s", 2000);
+    expect_read(&delay, "1min", 60000);
+    expect_read(&delay, "never", SETTING_NONE);
+    expect_read(&delay, "-1", SETTING_NONE);
+    expect_all_refused(&delay, bad, COUNT_OF(bad));
+    expect_printed(SETTING_DELAY, 2000, "2000");
+    expect_printed(SETTING_DELAY, SETTING_NONE, "never");
+}
+
 Test(setting, counts)
 {
     expect_read(&number, "1", 1);
@@ -160,7 +195,7 @@ Test(setting, counts)
 
 Test(setting, switches)
 {
-    static const char *const bad[] = {"",   "2",  "01", "true", "false", "ON", "On",   "1 ",
+    static const char *const bad[] = {"",   "2",  "01", "True", "FALSE", "ON", "On",   "1 ",
                                       " 1", "-1", "y",  "n",    "0ff",   "10", "yess", "1k"};
     expect_read(&onoff, "0", 0);
     expect_read(&onoff, "off", 0);
@@ -168,6 +203,8 @@ Test(setting, switches)
     expect_read(&onoff, "1", 1);
     expect_read(&onoff, "on", 1);
     expect_read(&onoff, "yes", 1);
+    expect_read(&onoff, "false", 0);
+    expect_read(&onoff, "true", 1);
     expect_all_refused(&onoff, bad, COUNT_OF(bad));
     expect_printed(SETTING_SWITCH, 0, "0");
     expect_printed(SETTING_SWITCH, 1, "1");

@@ -81,7 +81,9 @@ Test(sources, what_is_no_setting_is_said_and_ignored)
     conf = "poool=cpu,strict,min=2k";
     const char *words = open_with("conf=min=1k\nmax=1m\n");
     cr_expect_not_null(strstr(words, ": CONF: no such setting; ignored\n"), "%s", words);
-    cr_expect_not_null(strstr(words, "SOCKMALLOC_CONF: POOOL: no such setting; ignored\n"), "%s", words);
+    cr_expect_not_null(
+        strstr(words, "SOCKMALLOC_CONF: POOOL: no such setting; ignored; did you mean SOCKMALLOC_POOL?\n"), "%s",
+        words);
     cr_expect_not_null(strstr(words, "SOCKMALLOC_CONF: STRICT: no value; ignored\n"), "%s", words);
     expect("SOCKMALLOC_MIN", "2k");
     expect("SOCKMALLOC_MAX", "1m");
