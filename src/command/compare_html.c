@@ -29,7 +29,8 @@ static const char style[] =
     "fill:var(--soft)}\n"
     "polyline{fill:none;stroke-width:2;stroke-linejoin:round}.ours{stroke-width:3.5}\n"
     "table{border-collapse:collapse;width:100%}th,td{padding:.35rem .6rem;text-align:right;"
-    "border-bottom:1px solid var(--grid);font-variant-numeric:tabular-nums}th:first-child{text-align:left}\n"
+    "border-bottom:1px solid "
+    "var(--grid);white-space:nowrap;font-variant-numeric:tabular-nums}th:first-child{text-align:left}\n"
     "td small{display:block;color:var(--soft)}.soft{color:var(--soft)}tr.ours th{color:var(--ours)}\n"
     "</style>\n";
 
@@ -116,7 +117,7 @@ static void draw_axes(struct drawing *drawing)
             "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"var(--soft)\" stroke-dasharray=\"4 4\"/>\n"
             "<text x=\"%.1f\" y=\"%.1f\">%s</text><text x=\"%.1f\" y=\"%.1f\">MiB</text>\n",
             x_of(drawing, 0), x_of(drawing, 0), TOP, TOP + HEIGHT, x_of(drawing, 0) + 6, TOP - 8,
-            drawing->result->load != NULL ? "the load ends" : "the slow clients leave", 8.0, TOP - 8);
+            drawing->result->load != NULL ? "the load ends" : "the slow clients leave", 8.0, TOP - 12);
 }
 
 static void draw_curve(const struct drawing *drawing, int number)

@@ -194,10 +194,9 @@ static bool try_path(struct compare_load *load, const char *path, struct compare
     }
     load->protocol = COMPARE_HTTP;
     if (answer.status < 200 || answer.status > 299) {
-        return compare_fail(fault, EXIT_FAILED,
-                            "the server answers GET %s with status %d; name a path that it has by --path and "
-                            "--slow-path",
-                            path, answer.status);
+        return compare_fail(fault, EXIT_FAILED, "the server answers GET %s with status %d; %s", path, answer.status,
+                            answer.status == 400 ? "a server of TLS needs a command that loads it, by --load"
+                                                 : "name a path that it has by --path and --slow-path");
     }
     return true;
 }

@@ -74,8 +74,11 @@ void compare_number(double value, char text[COMPARE_NUMBER_SIZE])
 void compare_describe_command(const struct compare_result *result, struct text *text)
 {
     for (char *const *word = result->command; *word != NULL; word++) {
-        text_add(text, word == result->command ? "" : " ");
+        /* quotes show where a word begins and ends that is empty or has blanks */
+        const char *quote = (*word)[0] == '\0' || strchr(*word, ' ') != NULL ? "'" : "";
+        text_add(text, "%s%s", word == result->command ? "" : " ", quote);
         text_add_shown(text, *word);
+        text_add(text, "%s", quote);
     }
 }
 

@@ -152,23 +152,16 @@ static void add_mebibytes(struct text *text, double value)
     text_add(text, "%s", number);
 }
 
-/* Adds the medians of a figure for these allocators: "250 MiB", or "205 to 317 MiB" if they differ. */
-static void add_range(const struct compare_result *result, enum compare_figure figure, peer_set set, struct text *text)
+/* Lists the allocators, each with its median of the late figure: "glibc 126 and jemalloc 261 MiB". */
+static void list_late(const struct compare_result *result, peer_set set, struct text *text)
 {
-    double low = INFINITY;
-    double high = 0;
     for (int i = 0; i < result->count; i++) {
         if ((set >> i & 1) != 0) {
-            double value = compare_spread_of(&result->allocators[i], figure).median;
-            low = LESSER(low, value);
-            high = GREATER(high, value);
+            separate(text, below(set, i), above(set, i));
+            text_add(text, "%s ", result->allocators[i].peer.name);
+            add_mebibytes(text, compare_spread_of(&result->allocators[i], COMPARE_LATE).median);
         }
     }
-    if (high - low >= LEAST_MEBIBYTES) {
-        add_mebibytes(text, low);
-        text_add(text, " to ");
-    }
-    add_mebibytes(text, high);
     text_add(text, " MiB");
 }
 
@@ -218,10 +211,8 @@ static void judge_memory(const struct compare_result *result, struct text *text)
         list_peers(result, same, text);
     }
     if (better != 0) {
-        text_add(text, ", where ");
-        list_peers(result, better, text);
-        text_add(text, " %s ", (better & (better - 1)) != 0 ? "keep" : "keeps");
-        add_range(result, COMPARE_LATE, better, text);
+        text_add(text, ", where others keep more: ");
+        list_late(result, better, text);
     }
 }
 
@@ -232,10 +223,8 @@ static void judge_against(const struct compare_result *result, struct text *text
     bool has_any = list_figures(result, COMPARE_WORSE, " Against it: ", text);
     if (worse != 0) {
         text_add(text, "%s", has_any ? "; " : " Against it: ");
-        list_peers(result, worse, text);
-        text_add(text, " %s only ", (worse & (worse - 1)) != 0 ? "hold" : "holds");
-        add_range(result, COMPARE_LATE, worse, text);
-        text_add(text, " then");
+        text_add(text, "others hold less then: ");
+        list_late(result, worse, text);
         has_any = true;
     }
     text_add(text, has_any ? "." : " No figure is against it.");

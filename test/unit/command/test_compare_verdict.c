@@ -105,7 +105,7 @@ Test(compare_verdict, memory_that_others_keep)
     set(0, COMPARE_LATE, 205, 1);
     set(1, COMPARE_LATE, 317, 1);
     assert_verdict("sockmalloc: no difference in speed or CPU; 10 s after the burst memory is back at 12.0 of 300 MiB, "
-                   "where glibc and jemalloc keep 205 to 317 MiB. No figure is against it.");
+                   "where others keep more: glibc 205 and jemalloc 317 MiB. No figure is against it.");
 }
 
 Test(compare_verdict, what_is_against_it)
@@ -118,7 +118,7 @@ Test(compare_verdict, what_is_against_it)
     assert_verdict(
         "sockmalloc: 10 s after the burst the server still holds 250 of 300 MiB, as with jemalloc. Against it: "
         "requests a second are less than with jemalloc (50 %); CPU a request is more than with glibc (25 %); "
-        "the peak of memory is more than with glibc (50 %); glibc holds only 12.0 MiB then.");
+        "the peak of memory is more than with glibc (50 %); others hold less then: glibc 12.0 MiB.");
 }
 
 Test(compare_verdict, a_load_that_does_not_count_its_requests)
