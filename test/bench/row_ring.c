@@ -4,9 +4,13 @@
 /*
  * Under sockmalloc the messages are those of a ring of 1 MiB with chunks of 512 bytes; under the other allocators they
  * are malloc's. One operation is an allocation, one byte written, the passage through a queue in batches, and the free.
- * The second figure is the time in which the freeing thread reads all of a message that the other thread has filled.
- * It shows how near in the caches an allocator's addresses are to each other, because a machine under a hypervisor
- * often has no counter of cache misses. Both are medians of parts.
+ * For the second figure the allocating thread fills the message and the freeing thread reads it. Both are medians of
+ * parts.
+ *
+ * The third figure shows how near to each other an allocator's addresses are. It is a time and no count of cache
+ * misses, because a machine under a hypervisor often has no counter of them. One thread keeps the last 512 messages of
+ * drawn sizes, from 64 to 1,500 bytes, and the figure is the mean time in which it reads a message, when it reads all
+ * of them for the second time. The ring has chunks of 128 bytes here.
  */
 #include "bench.h"
 #include "clock.h"
@@ -30,6 +34,8 @@ enum {
     MESSAGE = 512,
     MEMORY = 1 << 20,
     BATCH = 32,
+    LIVE = 512,
+    TURNS = 200,
     PART = 1 << 16,
     LEAST_PARTS = 5,
     MOST_PARTS = 1000,
@@ -41,9 +47,9 @@ static struct sockmalloc_ring *ring;
 static int64_t times[MOST_PARTS];
 static bool reads; /* true in the second run, in which messages are filled and read */
 
-static void open_ring(void)
+static void open_ring(size_t chunk_size)
 {
-    static const struct sockmalloc_ring_options options = {.size = sizeof options, .chunk_size = MESSAGE};
+    const struct sockmalloc_ring_options options = {.size = sizeof options, .chunk_size = chunk_size};
     void *memory;
     if (sockmalloc_ring_create == NULL)
         return;
@@ -52,12 +58,12 @@ static void open_ring(void)
         bench_fail("ring");
 }
 
-static void *allocate(void)
+static void *allocate(size_t size)
 {
     void *message;
     if (ring == NULL)
-        return malloc(MESSAGE);
-    while ((message = sockmalloc_ring_alloc(ring, MESSAGE, 0)) == NULL)
+        return malloc(size);
+    while ((message = sockmalloc_ring_alloc(ring, size, 0)) == NULL)
         sched_yield();
     return message;
 }
@@ -70,11 +76,11 @@ static void release(void *message)
         sockmalloc_ring_free(ring, message);
 }
 
-static uint64_t sum_of(const void *message)
+static uint64_t sum_of(const void *message, size_t size)
 {
     const volatile uint64_t *words = message;
     uint64_t sum = 0;
-    for (unsigned i = 0; i < MESSAGE / sizeof *words; i++)
+    for (unsigned i = 0; i < size / sizeof *words; i++)
         sum += words[i];
     return sum;
 }
@@ -86,7 +92,7 @@ static void *consume(void *argument)
     processor_pin(1);
     for (unsigned i = 0; (message = queue_take(&queue, i, BATCH)) != NULL; i++) {
         if (reads)
-            sum_of(message);
+            sum_of(message, MESSAGE);
         release(message);
     }
     return argument;
@@ -95,7 +101,7 @@ static void *consume(void *argument)
 static unsigned produce(unsigned from, unsigned count)
 {
     for (unsigned i = from; i < from + count; i++) {
-        void *message = allocate();
+        void *message = allocate(MESSAGE);
         if (reads)
             memset(message, (int)i, MESSAGE);
         else
@@ -103,6 +109,46 @@ static unsigned produce(unsigned from, unsigned count)
         queue_put(&queue, i, message, BATCH);
     }
     return from + count;
+}
+
+static void *live[LIVE];
+static size_t sizes[LIVE];
+
+/* Replaces all live messages, one after the other, by new ones of drawn sizes. */
+static void replace_all(uint64_t *state)
+{
+    for (unsigned i = 0; i < LIVE; i++) {
+        release(live[i]);
+        *state = *state * 6364136223846793005U + 1442695040888963407U;
+        sizes[i] = 64 + (size_t)(*state >> 33) % 1437;
+        live[i] = allocate(sizes[i]);
+        memset(live[i], (int)i, sizes[i]);
+    }
+}
+
+/* Reads a byte of each cache line, so that the time is that of the caches and not of the additions. */
+static void read_lines(const volatile char *message, size_t size)
+{
+    for (size_t at = 0; at < size; at += 64)
+        (void)message[at];
+}
+
+/* Returns the nanoseconds in which one message is read that was read before. */
+static double reread(void)
+{
+    uint64_t state = 1;
+    int64_t spent = 0;
+    for (unsigned turn = 0; turn < TURNS; turn++) {
+        int64_t start = 0;
+        replace_all(&state);
+        for (unsigned pass = 0; pass < 2; pass++) {
+            start = clock_busy();
+            for (unsigned i = 0; i < LIVE; i++)
+                read_lines(live[i], sizes[i]);
+        }
+        spent += clock_busy() - start;
+    }
+    return (double)spent / TURNS / LIVE;
 }
 
 static int compare(const void *left, const void *right)
@@ -141,9 +187,12 @@ void row_ring(const char *argument)
 {
     (void)argument;
     processor_pin(0);
-    open_ring();
+    open_ring(MESSAGE);
     double pair = run(false);
     double filled = run(true);
+    open_ring(SOCKMALLOC_RING_ALIGNMENT);
+    double again = reread();
     bench_report("ring.512", pair, "ns");
     bench_report("ring.512.filled", filled, "ns");
+    bench_report("ring.reread", again, "ns");
 }

@@ -165,7 +165,14 @@ ROWS = (
     Row(("mix",), (Figure("mix", "ns", Bound(1.10, BEST)),)),
     handoff(1, "handoff"),
     handoff(4, "handoff.4"),
-    Row(("ring",), (Figure("ring.512", "ns", Bound(0.5, BEST)), Figure("ring.512.filled", "ns", Bound(1.00, BEST)))),
+    Row(
+        ("ring",),
+        (
+            Figure("ring.512", "ns", Bound(0.5, BEST)),
+            Figure("ring.512.filled", "ns", Bound(1.00, BEST)),
+            Figure("ring.reread", "ns", Bound(1.05, BEST)),
+        ),
+    ),
     conns(64, "conns.64"),
     conns(1000, "conns"),
     # In the row `burst` most of the time is that of the program's own memset. So the allocators are close to each
