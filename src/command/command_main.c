@@ -20,15 +20,58 @@ static const struct {
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
+/* The groups in which --help lists the subcommands. Each group begins with this subcommand and ends before the next
+ * one.
+ */
+static const struct {
+    const char *first;
+    const char *heading;
+} groups[] = {{"run", "Start a server with the library:"},
+              {"list", "Look at running servers. PROCESS is a process id, a name or a unit of systemd:"},
+              {"systemd", "Set a server up:"}};
+
+enum { GROUPS = sizeof groups / sizeof groups[0], HELP_WIDTH = 79 };
+
+/* Prints words, and breaks lines before HELP_WIDTH. `column` is where the words begin, also in further lines. */
+static void print_words(const char *words, int column)
+{
+    int at = column;
+    while (*words != '\0') {
+        int length = (int)strcspn(words, " ");
+        if (at > column && at + length > HELP_WIDTH) {
+            printf("\n%*s", column, "");
+            at = column;
+        }
+        printf("%.*s", length, words);
+        at += length + 1;
+        words += length;
+        words += strspn(words, " ");
+        fputs(*words != '\0' && at + (int)strcspn(words, " ") <= HELP_WIDTH ? " " : "", stdout);
+    }
+    puts("");
+}
+
+static void print_exit(int code, const char *when)
+{
+    printf("  %3d  ", code);
+    print_words(when, 7);
+}
+
 static enum command_exit print_help(void)
 {
-    puts("usage: sockmalloc COMMAND [OPTION...] [ARGUMENT...]\n");
-    for (int i = 0; i < COMMANDS; i++) {
-        printf("  %-8s %s\n", commands[i].name, commands[i].help);
+    puts("usage: sockmalloc COMMAND [OPTION...] [ARGUMENT...]");
+    for (int i = 0, group = 0; i < COMMANDS; i++) {
+        if (group < GROUPS && strcmp(groups[group].first, commands[i].name) == 0) {
+            printf("\n%s\n", groups[group++].heading);
+        }
+        printf("  %-8s ", commands[i].name);
+        print_words(commands[i].help, 11);
     }
-    puts("\nsockmalloc --version [LIBRARY] says how the command was built, and with which mimalloc the library runs.");
-    puts("sockmalloc COMMAND --help lists the options of a command. The exit codes are:");
-#define PRINT_EXIT(name, code, when) printf("  %3d  %s\n", code, when);
+    puts("");
+    print_words(
+        "sockmalloc --version [LIBRARY] says how the command was built, and with which mimalloc the library runs.", 0);
+    print_words("sockmalloc COMMAND --help lists the options of a command. The exit codes are:", 0);
+#define PRINT_EXIT(name, code, when) print_exit(code, when);
     COMMAND_EXIT_ROWS(PRINT_EXIT)
 #undef PRINT_EXIT
     return fflush(stdout) == 0 ? EXIT_DONE : error_report(EXIT_UNWRITTEN, "the output could not be written");

@@ -53,15 +53,15 @@
     ROW(stat, "prometheus", 'p', NULL, "prints the statistics in the text format of Prometheus")                       \
     ROW(stat, "wide", 'w', NULL, "prints all columns, in lines of more than 80 columns, and the settings")             \
     ROW(stat, "interval", 'i', "TIME",                                                                                 \
-        "prints a line with the rates of the requests every so many seconds, or the chosen format")                    \
+        "prints a line with rates at each interval, such as 1s; with --wide or a format, prints that anew")            \
     ROW(stat, "signal", 's', NULL, "sends each process the signal that makes it write its statistics itself")          \
     ROW(record, "output", 'o', "FILE", "file to write to, which must not exist yet")                                   \
-    ROW(record, "interval", 'i', "TIME", "time between two samples; default 1")                                        \
+    ROW(record, "interval", 'i', "TIME", "time between two samples, such as 250ms; default 1s")                        \
     ROW(record, "count", 'n', "COUNT",                                                                                 \
         "number of samples; by default samples are taken until the process or the command ends")                       \
     ROW(record, "show", 'S', "FILE", "prints the samples of a file")                                                   \
     ROW(record, "json", 'j', NULL, "prints the samples as JSON, one object per line")                                  \
-    ROW(top, "interval", 'i', "TIME", "time between two updates; default 1")                                           \
+    ROW(top, "interval", 'i', "TIME", "time between two updates, such as 250ms; default 1s")                           \
     ROW(systemd, "library", 'L', "FILE", "uses this library instead of the command's own")
 
 /* Columns of each row: name of the exit code, the code, its meaning. */

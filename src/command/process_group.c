@@ -90,6 +90,7 @@ static enum remote_process_state group_try(struct process_group *group, const st
     /* in a scan over all processes, only files with the name of the library are searched, because that is cheaper */
     member->state = group->words > 0 ? look_find(&member->target) : look_find_named(&member->target);
     member->is_seen = true;
+    group->late += member->state == REMOTE_LATE ? 1 : 0;
     *target = member->target;
     enum remote_process_state state = member->state;
     bool has_library = state != REMOTE_WITHOUT && state != REMOTE_GONE && state != REMOTE_FORBIDDEN &&
@@ -195,6 +196,10 @@ static void group_meet(struct process_group *group, const struct process_row *ro
         member->is_seen = true;
         target = member->target;
     }
+    if (member == NULL && group->late >= GROUP_LATE) {
+        group->untried++;
+        return;
+    }
     enum remote_process_state state = member != NULL ? member->state : group_try(group, row, &target);
     if (state == REMOTE_FORBIDDEN) {
         group->forbidden++;
@@ -221,11 +226,22 @@ static void group_tell_rights(struct process_group *group, const struct group_se
     }
 }
 
+/* Prints, once, that some processes were not tried. */
+static void group_tell_late(struct process_group *group)
+{
+    if (!group->late_told && group->untried > 0) {
+        group->late_told = true;
+        error_report(EXIT_DAMAGED, "%u processes took too long to read; %u others were not tried", group->late,
+                     group->untried);
+    }
+}
+
 enum command_exit process_group_find(struct process_group *group)
 {
     struct process_list list;
     struct group_search search = {.state = REMOTE_WITHOUT};
     group->forbidden = 0;
+    group->untried = 0;
     group->first = 0;
     if (!process_list_read(&list)) {
         process_list_free(&list);
@@ -251,6 +267,7 @@ enum command_exit process_group_find(struct process_group *group)
         group_leave_out(group->member[i]);
     }
     group_tell_rights(group, &search);
+    group_tell_late(group);
     return EXIT_DONE;
 }
 
@@ -262,7 +279,7 @@ static uint64_t group_now(void)
 }
 
 /* Takes the snapshot of a member, and keeps the copies that the next snapshot would write over. */
-static void group_take(struct group_member *member)
+static void group_take(struct process_group *group, struct group_member *member)
 {
     member->has_former = member->is_read;
     member->former_time = member->time;
@@ -270,10 +287,11 @@ static void group_take(struct group_member *member)
         member->former = member->snapshot->total;
     }
     member->is_read = false;
-    if (member->state != REMOTE_READ) {
+    if (member->state != REMOTE_READ || group->late >= GROUP_LATE) {
         return;
     }
     member->state = look_take(&member->target, member->snapshot);
+    group->late += member->state == REMOTE_LATE ? 1 : 0;
     if (member->state != REMOTE_READ) {
         return;
     }
@@ -290,8 +308,8 @@ enum command_exit process_group_take(struct process_group *group)
     const struct group_member *last = NULL;
     for (unsigned i = 0; i < group->count; i++) {
         bool was_readable = group->member[i]->state == REMOTE_READ;
-        group_take(group->member[i]);
-        last = was_readable ? group->member[i] : last;
+        group_take(group, group->member[i]);
+        last = was_readable && group->member[i]->state != REMOTE_READ ? group->member[i] : last;
     }
     if (group->shows_all) {
         return EXIT_DONE;

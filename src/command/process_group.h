@@ -30,7 +30,11 @@ struct group_member {
     char program[REMOTE_NAME_SIZE]; /* snapshot->program points to it */
 };
 
-enum { GROUP_WORDS = 64 };
+/*
+ * GROUP_LATE is the most processes that may take too long to read. Then no further process is tried, because a user
+ * could otherwise hold the command for any time by many processes.
+ */
+enum { GROUP_WORDS = 64, GROUP_LATE = 16 };
 
 struct process_group {
     struct process_word word[GROUP_WORDS]; /* if there are none, all processes with the library are meant */
@@ -39,6 +43,9 @@ struct process_group {
     unsigned count;
     unsigned room;
     unsigned forbidden; /* processes that may have loaded the library, but may not be read */
+    unsigned late;      /* processes that took too long to read, since the group began */
+    unsigned untried;   /* processes that were not tried for that reason in the last call of process_group_find */
+    bool late_told;     /* true after a line on stderr has said that processes were not tried */
     int first;          /* the least id of a process that the words name, with or without the library; 0 if none */
     bool is_silent;     /* true if nothing is to be printed */
     bool shows_all;     /* true if the caller itself shows which members cannot be read; no line then says so */

@@ -137,8 +137,19 @@ class Mistyped(CommandCase):
         for arguments in (("echo", "--pol"), ("--", "echo", "--pol"), ("--min", "8k", "echo", "--pol")):
             with self.subTest(arguments):
                 self.assertEqual(self.sock("run", *arguments).stdout, "--pol\n")
-        result = command.run("record", "-S", "--coun")
-        self.assertIn("--coun can't be read", result.stderr)
+        result = command.run("record", "-S", "--jsn")
+        self.assertIn("--jsn can't be read", result.stderr)
+
+
+class Help(CommandCase):
+    def test_it_fits_the_terminal_and_has_groups(self) -> None:
+        for arguments in (("--help",), ("run", "--help"), ("stat", "--help")):
+            with self.subTest(arguments):
+                self.assertLess(max(map(len, command.run(*arguments).stdout.splitlines())), 80)
+        self.assertIn("\n\nLook at running servers.", command.run("--help").stdout)
+        text = command.run("run", "--help").stdout
+        self.assertIn("\n When memory goes back to the kernel:\n", text)
+        self.assertRegex(" ".join(text.split()), r"--decay-ms=VALUE .{,200}, a time such as 2s, or never; default 250 ")
 
 
 class Refusals(CommandCase):
