@@ -334,12 +334,14 @@ static void exchange(unsigned number)
             if (!CHECK(bytes != NULL)) {
                 return;
             }
-            memcpy(bytes, &bytes, sizeof bytes);
-            memcpy(bytes + request - sizeof bytes, &bytes, sizeof bytes);
+            uintptr_t name = (uintptr_t)bytes;
+            memcpy(bytes, &name, sizeof name);
+            memcpy(bytes + request - sizeof name, &name, sizeof name);
         }
         char *old = atomic_exchange(&shared[drawn / 16 % MANY], bytes);
         if (old != NULL) {
-            CHECK(memcmp(old, &old, sizeof old) == 0);
+            uintptr_t name = (uintptr_t)old;
+            CHECK(memcmp(old, &name, sizeof name) == 0);
             route_free("free", old);
         }
     }
