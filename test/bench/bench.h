@@ -32,6 +32,7 @@ void row_waves(const char *argument);
 void row_idle(const char *argument);
 void row_trim(const char *argument);
 void row_ring(const char *argument);
+void row_relay(const char *argument);
 void row_memory(const char *argument);
 
 /* Prints `row value unit`, which the driver reads. A row calls this function only after its measurement, because the

@@ -173,6 +173,8 @@ ROWS = (
             Figure("ring.reread", "ns", Bound(1.05, BEST)),
         ),
     ),
+    # 1.3 times the messages a second of a relay that copies
+    Row(("relay", "64"), (Figure("relay.64k", "ns", Bound(0.77, BEST)),)),
     conns(64, "conns.64"),
     conns(1000, "conns"),
     # In the row `burst` most of the time is that of the program's own memset. So the allocators are close to each
