@@ -383,7 +383,7 @@ void *sockmalloc_ring_alloc(struct sockmalloc_ring *ring, size_t size, unsigned 
 void *sockmalloc_ring_alloc_wait(struct sockmalloc_ring *ring, size_t size, unsigned type,
                                  const struct timespec *deadline);
 
-/* Frees a message. Does nothing if `message` is NULL. */
+/* Frees a message, and keeps errno. Does nothing if `message` is NULL. */
 void sockmalloc_ring_free(struct sockmalloc_ring *ring, void *message);
 
 /* Returns the number by which another process finds the message. Valid until the message is freed. */
@@ -399,7 +399,8 @@ void *sockmalloc_ring_take(struct sockmalloc_ring *ring, uint64_t handle, size_t
 /*
  * Frees all messages that a holder has, and returns how many they were. The process must be dead or no longer use them.
  * If the producer has died, take what it has sent first, for example by reading its pipe to the end. If the only
- * consumer has died, the producer reclaims its own number too, for what it has sent and nobody has taken.
+ * consumer has died, the producer reclaims its own number too, for what it has sent and nobody has taken. A new
+ * producer begins after the reclaim, or under another number. Returns 0 with errno EINVAL if there is no ring.
  */
 size_t sockmalloc_ring_reclaim(struct sockmalloc_ring *ring, uint32_t holder);
 

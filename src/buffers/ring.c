@@ -210,8 +210,11 @@ static void ring_wake(struct sockmalloc_ring *ring, uint32_t chunk)
 
 EXPORTED void sockmalloc_ring_free(struct sockmalloc_ring *ring, void *message)
 {
-    if (ring == NULL || message == NULL) {
+    if (message == NULL) {
         return;
+    }
+    if (UNLIKELY(ring == NULL)) {
+        message_die(MESSAGE_RING_FOREIGN, __func__, message, NULL);
     }
     struct ring_chunk *first = ring_state_of(ring, message, __func__);
     /* releases what this thread did with the message to the producer; for seq_cst see ring_await_free */
@@ -283,17 +286,19 @@ static bool ring_reclaim_one(struct ring_chunk *first, uint32_t holder)
 
 EXPORTED size_t sockmalloc_ring_reclaim(struct sockmalloc_ring *ring, uint32_t holder)
 {
+    if (ring == NULL) {
+        errno = EINVAL;
+        return 0;
+    }
     size_t count = 0;
-    for (uint32_t chunk = 0; ring != NULL && chunk < ring->chunks; chunk++) {
+    for (uint32_t chunk = 0; chunk < ring->chunks; chunk++) {
         if (ring_reclaim_one(&ring->states[chunk], holder)) {
             count++;
         }
     }
-    if (ring != NULL) {
-        /* always, because the dead process may have freed the message at the marker and not woken the producer */
-        atomic_store_explicit(&ring->header->waiting, 0, memory_order_seq_cst);
-        os_wake_shared(&ring->header->waiting);
-    }
+    /* always, because the dead process may have freed the message at the marker and not woken the producer */
+    atomic_store_explicit(&ring->header->waiting, 0, memory_order_seq_cst);
+    os_wake_shared(&ring->header->waiting);
     return count;
 }
 

@@ -267,7 +267,7 @@ Test(ring, arguments_of_calls)
     REFUSED(sockmalloc_ring_status(NULL, NULL) == -1);
     REFUSED(sockmalloc_ring_status(ring, NULL) == -1);
     REFUSED(sockmalloc_ring_close(NULL) == -1);
-    cr_assert_eq(sockmalloc_ring_reclaim(NULL, PARENT), 0);
+    REFUSED(sockmalloc_ring_reclaim(NULL, PARENT) == 0);
     sockmalloc_ring_free(ring, NULL);
     void *message = sockmalloc_ring_alloc(ring, 1, 0);
     cr_assert(sockmalloc_ring_close(ring) == -1 && errno == EBUSY);
@@ -278,6 +278,11 @@ Test(ring, arguments_of_calls)
 static void free_it(void *message)
 {
     sockmalloc_ring_free(ring, message);
+}
+
+static void free_without_a_ring(void *message)
+{
+    sockmalloc_ring_free(NULL, message);
 }
 
 static void find_it(void *message)
@@ -305,6 +310,7 @@ Test(ring, misuse_ends_the_process)
         capture_abort(free_it, cases[i].address, cases[i].words);
         capture_abort(find_it, cases[i].address, cases[i].words);
     }
+    capture_abort(free_without_a_ring, message, "outside the chunks of the ring");
     sockmalloc_ring_free(ring, message);
     capture_abort(free_it, message, "sockmalloc_ring_free");
     capture_abort(free_it, message, "no message in use begins there");

@@ -41,7 +41,7 @@ static void put(char *message, uint64_t *state)
     }
 }
 
-/* Allocates messages of drawn sizes. The first byte is the number of chunks, and all others are the number's. */
+/* Allocates messages of drawn sizes. The first two bytes are the size, and all others are equal. */
 static void produce(void)
 {
     uint64_t state = 11;
