@@ -5,7 +5,6 @@
 
 #include <argp.h>
 #include <errno.h>
-#include <limits.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
