@@ -9,7 +9,7 @@
 /*
  * Returns true if the calling thread may keep spare slots. The short path of the large pool must be open
  * (cache_set_usual), so no limit counts free slots, no background thread waits, no pages are due to be purged, and
- * memory is not tight. Behind a filter of the process's own, pool_sleep does not purge what lies in a cache. The kind
+ * memory is not tight. Behind a seccomp filter, pool_sleep does not purge what lies in a cache. The kind
  * `lockfree` promises that no slot belongs to a thread.
  */
 static bool pool_allows_spares(const struct cache *cache)
