@@ -4,9 +4,9 @@
 processes, because the workers of a server share pages with each other.
 
 `before` is taken before the first request, `peak` is the most that was seen during the load, and `left` is taken ten
-seconds after the last connection was closed. nginx, a proxy whose 300 slow clients leave together, has more figures:
-after one second and after three, and ten seconds after a second such burst, when twenty requests a second have come
-in the meantime."""
+seconds after the last connection was closed. nginx, a proxy whose 300 slow clients leave together, has a row for each
+of four sizes of its buffers, and more figures: after one second and after three, and the same times after a second such
+burst, when twenty requests a second come in the meantime."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ SIZES = (100, 4_096, 20_000, 65_536, 262_144, 1_000_000, 3_000_000)
 CLIENTS = 8
 ROUNDS = 2 * len(SIZES)
 
+NGINX_BUFFERS = (4, 16, 64, 256)  # KiB
 SLOW_CLIENTS = 300
 SLOW_SIZE = servers.BURST_SIZE
 
@@ -298,9 +299,9 @@ def _trickle(port: int, seconds: float) -> None:
         time.sleep(TRICKLE_SECONDS)
 
 
-def _measure_nginx(preload: servers.Preload, upstream_port: int) -> dict[str, float]:
+def _measure_nginx(preload: servers.Preload, upstream_port: int, kibibytes: int) -> dict[str, float]:
     figures: dict[str, float] = {}
-    with servers.burst_nginx(preload, upstream_port) as running:
+    with servers.burst_nginx(preload, upstream_port, kibibytes) as running:
         _trickle(running.port, SOON_SECONDS)
         time.sleep(SOON_SECONDS)
         figures["before"] = pss(running.server)
@@ -312,7 +313,9 @@ def _measure_nginx(preload: servers.Preload, upstream_port: int) -> dict[str, fl
         _burst(running)
         _trickle(running.port, SOON_SECONDS)
         figures["busy.1s"] = pss(running.server)
-        _trickle(running.port, IDLE_SECONDS - SOON_SECONDS)
+        _trickle(running.port, LATER_SECONDS - SOON_SECONDS)
+        figures["busy.3s"] = pss(running.server)
+        _trickle(running.port, IDLE_SECONDS - LATER_SECONDS)
         figures["busy.left"] = pss(running.server)
     for name in ("1s", "busy.1s"):
         figures[f"{name}.more"] = max(0.0, figures.pop(name) - figures["before"])
@@ -322,18 +325,19 @@ def _measure_nginx(preload: servers.Preload, upstream_port: int) -> dict[str, fl
 # --- rows ---
 
 
-def _nginx_row() -> Row:
-    more = Bound(4)
+def _nginx_row(kibibytes: int) -> Row:
+    name, more = f"idle.nginx.{kibibytes}k", Bound(4)
     return Row(
-        ("idle", "nginx"),
+        ("idle", "nginx", str(kibibytes)),
         (
-            Figure("idle.nginx.before", "MiB"),
-            Figure("idle.nginx.peak", "MiB"),
-            Figure("idle.nginx.1s.more", "MiB", more, has_ratio=False),
-            Figure("idle.nginx.3s", "MiB"),
-            Figure("idle.nginx.left", "MiB", Bound(1.10, "glibc")),
-            Figure("idle.nginx.busy.1s.more", "MiB", more, has_ratio=False),
-            Figure("idle.nginx.busy.left", "MiB", Bound(1.10, "glibc")),
+            Figure(f"{name}.before", "MiB"),
+            Figure(f"{name}.peak", "MiB"),
+            Figure(f"{name}.1s.more", "MiB", more, has_ratio=False),
+            Figure(f"{name}.3s", "MiB"),
+            Figure(f"{name}.left", "MiB", Bound(1.10, "glibc")),
+            Figure(f"{name}.busy.1s.more", "MiB", more, has_ratio=False),
+            Figure(f"{name}.busy.3s", "MiB"),
+            Figure(f"{name}.busy.left", "MiB", Bound(1.10, "glibc")),
         ),
     )
 
@@ -347,7 +351,7 @@ def _row(name: str) -> Row:
     return Row(("idle", name), figures)
 
 
-ROWS = (_nginx_row(), *map(_row, _KINDS))
+ROWS = (*map(_nginx_row, NGINX_BUFFERS), *map(_row, _KINDS))
 
 
 def run(row: Row, allocator: peers.Allocator, upstream_port: int) -> dict[str, float]:
@@ -355,7 +359,7 @@ def run(row: Row, allocator: peers.Allocator, upstream_port: int) -> dict[str, f
     preload = servers.preload_of(allocator)
     name = row.command[1]
     if name == "nginx":
-        figures = _measure_nginx(preload, upstream_port)
+        figures = _measure_nginx(preload, upstream_port, int(row.command[2]))
     elif _KINDS[name].binds_deeply and allocator.name not in ("glibc", OURS):
         figures = {}
     else:

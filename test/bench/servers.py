@@ -74,8 +74,8 @@ PROXY = """
             proxy_pass http://back;
             proxy_http_version 1.1;
             proxy_set_header Connection "";
-            proxy_buffer_size 16k;
-            proxy_buffers {buffers} 16k;
+            proxy_buffer_size {size};
+            proxy_buffers {buffers} {size};
             proxy_max_temp_file_size 0;
         }}
     }}
@@ -184,17 +184,21 @@ def nginx(preload: Preload, upstream_port: int) -> contextlib.AbstractContextMan
     """Starts nginx with one worker, because two workers would share the load differently each time."""
 
     def command(directory: Path, port: int) -> list[str]:
-        return _nginx_command(directory, PROXY.format(port=port, upstream=upstream_port, buffers=16, listen=""))
+        text = PROXY.format(port=port, upstream=upstream_port, buffers=16, size="16k", listen="")
+        return _nginx_command(directory, text)
 
     return _running("nginx", preload, command, children=1)
 
 
-def burst_nginx(preload: Preload, upstream_port: int) -> contextlib.AbstractContextManager[Running]:
-    """Starts nginx with one worker and 64 buffers of 16 KiB a request, for many slow clients. The kernel buffers little
-    of an answer."""
+def burst_nginx(
+    preload: Preload, upstream_port: int, kibibytes: int
+) -> contextlib.AbstractContextManager[Running]:
+    """Starts nginx with one worker and 1 MiB of buffers of this size a request, for many slow clients. The kernel
+    buffers little of an answer."""
 
     def command(directory: Path, port: int) -> list[str]:
-        text = PROXY.format(port=port, upstream=upstream_port, buffers=64, listen=" sndbuf=32k")
+        buffers, size = 1024 // kibibytes, f"{kibibytes}k"
+        text = PROXY.format(port=port, upstream=upstream_port, buffers=buffers, size=size, listen=" sndbuf=32k")
         return _nginx_command(directory, text, BURST_CONNECTIONS)
 
     return _running("nginx", preload, command, children=1)
