@@ -174,6 +174,9 @@ static bool find_allocators(struct compare_wish *wish, struct compare_fault *fau
     if (wish->only != NULL && !compare_peers_keep(&peers, wish->only, fault)) {
         return false;
     }
+    if (peers.count == 0) {
+        return compare_fail(fault, EXIT_USAGE, "--only names no allocator");
+    }
     for (int i = 0; i < peers.count; i++) {
         result->allocators[i].peer = peers.peer[i];
     }
@@ -287,6 +290,16 @@ static enum command_exit take_turn(struct compare_result *result, struct compare
     return EXIT_DONE;
 }
 
+/* Returns true if an allocator other than sockmalloc has not been left out. */
+static bool has_peer(const struct compare_result *result)
+{
+    bool has_any = false;
+    for (int i = 0; i + 1 < result->count; i++) {
+        has_any = has_any || !result->allocators[i].is_dropped;
+    }
+    return has_any;
+}
+
 /* Takes all turns. Every second round has the reverse order, so that no allocator is always the first one. */
 static enum command_exit take_turns(struct compare_result *result)
 {
@@ -302,7 +315,7 @@ static enum command_exit take_turns(struct compare_result *result)
         }
     }
     print_progress("");
-    return EXIT_DONE;
+    return has_peer(result) ? EXIT_DONE : error_report(EXIT_FAILED, "every other allocator was left out");
 }
 
 /* --- output --- */

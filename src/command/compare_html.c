@@ -101,16 +101,18 @@ static void draw_axes(struct drawing *drawing)
 {
     double step = find_step(drawing->top);
     drawing->top = ceil(drawing->top / step) * step;
-    for (double value = 0; value <= drawing->top; value += step) {
+    int steps = (int)(drawing->top / step + 0.5);
+    for (int i = 0; i <= steps; i++) {
+        double value = i * step;
         double y = y_of(drawing, value);
         fprintf(drawing->file,
                 "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"var(--grid)\"/><text x=\"%.1f\" "
                 "y=\"%.1f\" text-anchor=\"end\">%g</text>\n",
                 LEFT, LEFT + WIDTH, y, y, LEFT - 8, y + 4, value);
     }
-    double seconds = drawing->last > 20 ? 10 : drawing->last > 4 ? 2 : 1;
-    for (double second = 0; second <= drawing->last; second += seconds) {
-        fprintf(drawing->file, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%g s</text>\n",
+    int seconds = drawing->last > 20 ? 10 : drawing->last > 4 ? 2 : 1;
+    for (int second = 0; second <= drawing->last; second += seconds) {
+        fprintf(drawing->file, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%d s</text>\n",
                 x_of(drawing, second), TOP + HEIGHT + 20, second);
     }
     fprintf(drawing->file,

@@ -3,6 +3,7 @@
 #include "command/compare_load.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -60,6 +61,23 @@ struct run {
     char reason[128]; /* why the last request failed */
 };
 
+/*
+ * Lets this process have so many more files open, if its limit can be raised. Returns the limit from before, which the
+ * caller sets again, because servers that are started later inherit the limit.
+ */
+static struct rlimit raise_limit(int files)
+{
+    struct rlimit before = {0};
+    rlim_t wanted = (rlim_t)files + SPARE_DESCRIPTORS;
+    getrlimit(RLIMIT_NOFILE, &before);
+    struct rlimit limit = before;
+    if (limit.rlim_cur < wanted) {
+        limit.rlim_cur = LESSER(wanted, limit.rlim_max);
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    return before;
+}
+
 /* --- requests --- */
 
 /* Writes a request of HTTP for a path into `request`, which has REQUEST_SIZE bytes. Returns the size of the request. */
@@ -108,7 +126,8 @@ static void fill_value(void)
     for (size_t i = 0; i < COMPARE_VALUE_SIZE; i++) {
         value[i] = (char)('a' + (int)(i % 26));
     }
-    memcpy(value + COMPARE_VALUE_SIZE, "\r\n", 2);
+    value[COMPARE_VALUE_SIZE] = '\r';
+    value[COMPARE_VALUE_SIZE + 1] = '\n';
 }
 
 /* --- one connection that waits --- */
@@ -247,7 +266,8 @@ static double find_p99(struct latencies *latencies)
         return 0;
     }
     qsort(latencies->microseconds, latencies->count, sizeof *latencies->microseconds, order);
-    return latencies->microseconds[latencies->count * 99 / 100] / 1e3;
+    size_t index = latencies->count * 99 / 100;
+    return latencies->microseconds[index] / 1e3;
 }
 
 static void begin_request(struct run *run, struct connection *connection)
@@ -418,7 +438,9 @@ bool compare_load_run(const struct compare_load *load, struct compare_load_resul
     for (int i = 0; i < load->connections; i++) {
         connections[i].socket = -1;
     }
+    struct rlimit limit = raise_limit(load->connections);
     run_events(&run, connections);
+    setrlimit(RLIMIT_NOFILE, &limit);
     result->seconds = compare_now() - start;
     result->requests = run.requests;
     result->p99 = find_p99(&run.latencies);
@@ -429,9 +451,8 @@ bool compare_load_run(const struct compare_load *load, struct compare_load_resul
     free(connections);
     free(run.latencies.microseconds);
     if (has_failed(&run) || run.requests == 0) {
-        return compare_fail(fault, EXIT_FAILED, "%llu of %llu requests failed: %s", (unsigned long long)run.failures,
-                            (unsigned long long)(run.failures + run.requests),
-                            run.reason[0] != '\0' ? run.reason : "no answer came in time");
+        return compare_fail(fault, EXIT_FAILED, "%" PRIu64 " of %" PRIu64 " requests failed: %s", run.failures,
+                            run.failures + run.requests, run.reason[0] != '\0' ? run.reason : "no answer came in time");
     }
     return true;
 }
@@ -470,27 +491,16 @@ static bool store_slow_values(const struct compare_load *load)
     return is_stored;
 }
 
-/* Lets this process have enough files open for all slow clients, if its limit can be raised. */
-static void raise_limit(int files)
-{
-    struct rlimit limit;
-    rlim_t wanted = (rlim_t)files + SPARE_DESCRIPTORS;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < wanted) {
-        limit.rlim_cur = LESSER(wanted, limit.rlim_max);
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
 bool compare_load_hold(const struct compare_load *load, int *sockets, struct compare_fault *fault)
 {
     static char request[COMPARE_SLOW_VALUES * 64 + REQUEST_SIZE];
     size_t size = write_slow(load, request, sizeof request);
     int failed = 0;
     int error = 0;
-    raise_limit(load->clients);
     if (load->protocol == COMPARE_RESP && !store_slow_values(load)) {
         return compare_fail(fault, EXIT_FAILED, "the values for the slow clients can't be stored");
     }
+    struct rlimit limit = raise_limit(load->clients);
     for (int i = 0; i < load->clients; i++) {
         bool may_begin = failed <= load->clients / 10 && !compare_is_stopped();
         sockets[i] = may_begin ? connect_waiting(load, true) : -1;
@@ -499,6 +509,7 @@ bool compare_load_hold(const struct compare_load *load, int *sockets, struct com
             failed++;
         }
     }
+    setrlimit(RLIMIT_NOFILE, &limit);
     if (failed > load->clients / 10 && !compare_is_stopped()) {
         compare_load_leave(load, sockets);
         return compare_fail(fault, EXIT_FAILED, "the server did not accept %d slow clients (--clients): %s",

@@ -164,7 +164,7 @@ bool compare_peers_keep(struct compare_peers *peers, const char *list, struct co
     char names[COMPARE_PEERS_MAX * (COMPARE_NAME_SIZE + 2)];
     for (const char *word = list; *word != '\0';) {
         size_t length = strcspn(word, ",");
-        if (index_of(peers, word, length) < 0) {
+        if (length > 0 && index_of(peers, word, length) < 0) {
             list_names(peers, names, sizeof names);
             return compare_fail(fault, EXIT_USAGE, "--only=%s: %.*s is not installed; there are: %s", list, (int)length,
                                 word, names);

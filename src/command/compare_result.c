@@ -55,7 +55,7 @@ static struct compare_spread spread(double *values, int count)
 
 struct compare_spread compare_spread_of(const struct compare_allocator *allocator, enum compare_figure figure)
 {
-    double values[COMPARE_ROUNDS_MAX];
+    double values[COMPARE_ROUNDS_MAX] = {0};
     for (int i = 0; i < allocator->rounds; i++) {
         values[i] = allocator->turns[i].figure[figure];
     }
@@ -64,7 +64,7 @@ struct compare_spread compare_spread_of(const struct compare_allocator *allocato
 
 double compare_curve_at(const struct compare_allocator *allocator, int step)
 {
-    double values[COMPARE_ROUNDS_MAX];
+    double values[COMPARE_ROUNDS_MAX] = {0};
     for (int i = 0; i < allocator->rounds; i++) {
         values[i] = (double)allocator->turns[i].curve[step];
     }

@@ -303,6 +303,8 @@ class Refusals(CompareCase):
             ("--clients=-1", "--clients takes a number"),
             ("--connections=1x", "--connections takes a number"),
             ("--only=nosuch", "nosuch is not installed; there are: glibc, "),
+            ("--only=,", "--only names no allocator"),
+            ("--only=", "--only names no allocator"),
             ("--peer=name", "not NAME=LIBRARY"),
             (f"--peer=sockmalloc={settings.early_library()}", "the name sockmalloc is taken"),
             (f"--peer=glibc={settings.early_library()}", "the name glibc is taken"),
