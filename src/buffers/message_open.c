@@ -12,21 +12,6 @@
 
 static const struct sockmalloc_message_options defaults = SOCKMALLOC_MESSAGE_OPTIONS;
 
-/* While a process forks, no other thread opens or closes an object, so that the child finds each object whole. */
-static _Thread_local bool fork_locked __attribute__((tls_model("initial-exec")));
-
-static void message_before_fork(void)
-{
-    fork_locked = lock_take(&message_lock);
-}
-
-static void message_after_fork(void)
-{
-    if (fork_locked) {
-        lock_release(&message_lock);
-    }
-}
-
 /* A signal handler may have forked while its thread changed the cache. The thread goes on with that in the child, and
  * so the pages are left as they are: those that other threads of the parent filled are lost to the child. */
 static void message_restore(struct sockmalloc_message *messages)
@@ -44,15 +29,17 @@ static void message_restore(struct sockmalloc_message *messages)
     message_pages_after_fork(messages, mine);
 }
 
-static void message_after_fork_child(void)
+/* The lock is free in the child, whichever thread of the parent held it: an object that was being opened or closed is a
+ * closed one, because `types` is 0 meanwhile. */
+static void message_after_fork(void)
 {
+    lock_reset(&message_lock);
     message_threads_after_fork();
     for (unsigned object = 0; object < MESSAGE_OBJECTS; object++) {
         if (message_objects[object].types != 0) {
             message_restore(&message_objects[object]);
         }
     }
-    message_after_fork();
 }
 
 /* Prepares the process for its first object. Returns false if libc has no memory for that. */
@@ -60,8 +47,7 @@ static bool message_prepare(void)
 {
     static bool prepared;
     if (!prepared) {
-        prepared = message_threads_open() &&
-                   pthread_atfork(message_before_fork, message_after_fork, message_after_fork_child) == 0;
+        prepared = message_threads_open() && pthread_atfork(NULL, NULL, message_after_fork) == 0;
     }
     return prepared;
 }
@@ -104,6 +90,7 @@ static bool message_open_object(unsigned object, const struct sockmalloc_message
     }
     messages->cache_offset = message_cache_offset(object);
     messages->counted = options->types;
+    atomic_thread_fence(memory_order_seq_cst); /* a fork child finds the object closed or whole */
     messages->types = GREATER(options->types, 1U);
     return true;
 }
@@ -153,6 +140,8 @@ static void message_close_cache(const struct sockmalloc_message *messages, struc
 static void message_close_object(struct sockmalloc_message *messages)
 {
     unsigned object = (unsigned)(messages - message_objects);
+    messages->types = 0;
+    atomic_thread_fence(memory_order_seq_cst); /* a fork child finds the object closed or whole */
     for (struct message_thread *thread = message_thread_after(NULL); thread != NULL;
          thread = message_thread_after(thread)) {
         message_close_cache(messages, &thread->cache[object]);

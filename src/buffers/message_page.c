@@ -163,8 +163,8 @@ size_t message_page_pin(struct sockmalloc_message *messages, uint32_t number)
     _Atomic int64_t *held = &messages->page[number].held;
     int64_t seen = atomic_load_explicit(held, memory_order_relaxed);
     do {
-        if (seen <= 0) {
-            return 0;
+        if (seen <= 0 || seen % MESSAGE_PIN == 0) {
+            return 0; /* a page that is pinned and holds no message is recycled when it is unpinned */
         }
     } while (!atomic_compare_exchange_weak_explicit(held, &seen, seen + MESSAGE_PIN, memory_order_acquire,
                                                     memory_order_relaxed));

@@ -186,6 +186,9 @@ void message_threads_after_fork(void)
             continue;
         }
         for (unsigned object = 0; object < MESSAGE_OBJECTS; object++) {
+            if (message_objects[object].types != 0) {
+                message_cache_settle(&message_objects[object], &thread->cache[object]);
+            }
             message_cache_clear(&thread->cache[object]);
         }
         atomic_store_explicit(&thread->taken, 0, memory_order_relaxed);

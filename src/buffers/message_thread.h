@@ -139,7 +139,8 @@ INTERNAL int64_t message_cache_held(const struct sockmalloc_message *messages, c
  * threads allocate and free. */
 INTERNAL int64_t message_bytes_held(const struct sockmalloc_message *messages);
 
-/* Clears the caches of all threads but the calling one, in the child of a fork. */
+/* Subtracts the frees that threads of the parent had counted, in the child of a fork, and clears the caches of all
+ * threads but the calling one. */
 INTERNAL void message_threads_after_fork(void);
 
 #endif

@@ -4,7 +4,7 @@
 /* What is modelled: `held`, the one number that threads share, the counts that each thread keeps by itself, and the
  * steps at which they meet `held`. A message takes one byte. The owner allocates, frees some messages itself, hands the
  * others out, and may find the page empty and fill it again. Then it retires the page. A freer frees what was handed
- * out, and subtracts its frees at any time, or at once when nothing else holds the page. A walker pins the page once.
+ * out, and subtracts its frees at any time, or at once when nothing else holds the page. Each walker pins the page once.
  *
  * What must be true: the page is recycled once, when no message is live and the owner has retired it, and never while
  * it is pinned. When all messages are freed and all frees are subtracted, the page is recycled.
@@ -22,13 +22,17 @@
  *  TORN_RETIRE  the owner adds to `held` by a load and a store
  *  FORGET_FREED the owner does not leave out what it has freed itself
  *  EARLY_FILL   the owner fills the page again without a look at `held`
- *  PIN_ANY      the walker pins a page that is still filled, or empty */
+ *  PIN_ANY      the walker pins a page that is still filled, or empty
+ *  PIN_EMPTY    the walker pins a page that another one has pinned and that holds no message, and forgets that pin */
 
 #ifndef MESSAGES
 #define MESSAGES 3
 #endif
 #ifndef FREERS
 #define FREERS 2
+#endif
+#ifndef WALKERS
+#define WALKERS 1
 #endif
 #ifndef PIN
 #define PIN 16
@@ -40,13 +44,13 @@ byte handed;    /* messages that the owner has handed out and no freer has taken
 byte unsettled; /* frees that freers have counted and not yet subtracted */
 bool retired;
 bool recycled;
-bool pinned;
+byte pins;
 byte ended;
 
 /* Models message_page_put. */
 inline recycle()
 {
-    assert(!recycled && retired && live == 0 && !pinned && unsettled == 0);
+    assert(!recycled && retired && live == 0 && pins == 0 && unsettled == 0);
     recycled = true
 }
 
@@ -152,13 +156,18 @@ proctype freer()
 proctype walker()
 {
     short seen;
+    bool pinned;
     /* site message_page_pin: load held relaxed */
     seen = held;
     do
 #ifdef PIN_ANY
     :: false -> skip
 #else
+#ifdef PIN_EMPTY
     :: seen <= 0 -> break
+#else
+    :: seen <= 0 || seen % PIN == 0 -> break
+#endif
 #endif
     :: else ->
         atomic {
@@ -167,14 +176,21 @@ proctype walker()
             :: held == seen ->
                 held = held + PIN;
                 assert(retired && !recycled);
+                pins++;
                 pinned = true
             :: else -> seen = held
             fi
         }
         if
         :: pinned ->
+#ifdef PIN_EMPTY
+            if
+            :: seen % PIN == 0 -> break
+            :: else
+            fi;
+#endif
             atomic {
-                pinned = false;
+                pins--;
                 held = held - PIN;
                 if
                 :: held == 0 -> recycle()
@@ -192,12 +208,16 @@ init {
     byte i;
     atomic {
         run owner();
-        run walker();
         do
         :: i < FREERS -> run freer(); i++
         :: else -> break
+        od;
+        i = 0;
+        do
+        :: i < WALKERS -> run walker(); i++
+        :: else -> break
         od
     }
-    ended == FREERS + 2;
+    ended == FREERS + WALKERS + 1;
     assert(recycled && live == 0 && held == 0)
 }

@@ -438,6 +438,28 @@ Test(message, a_straggler_is_shown_and_may_be_copied_out)
     cr_assert_eq(figures(EXTENT).straggler_messages, 1);
 }
 
+/* Frees the message that is shown, and looks for stragglers again while its page is still pinned. */
+static int free_and_look(void *context, void *message, size_t size, unsigned type)
+{
+    (void)size, (void)type;
+    sockmalloc_message_free(messages, message);
+    sockmalloc_message_flush(messages);
+    *(size_t *)context = figures(PAGE).straggler_pages;
+    return 0;
+}
+
+Test(message, a_page_may_lose_its_last_message_while_it_is_walked)
+{
+    size_t pages = 1;
+    opened(PAGE, 1 << 20, 16);
+    taken(SIZE);
+    sockmalloc_message_flush(messages);
+    cr_assert_eq(sockmalloc_message_stragglers(messages, PAGE, free_and_look, &pages), 1);
+    cr_assert_eq(pages, 0);
+    cr_assert_eq(figures(0).bytes_held, 0);
+    cr_assert_eq(figures(0).pages_used, 0);
+}
+
 /* --- statistics --- */
 
 Test(message, types_have_statistics_of_their_own)

@@ -249,6 +249,39 @@ Test(message_threads, a_fork_child_frees_what_threads_of_its_parent_held)
     cr_assert_eq(figures().bytes_held, 112 + 320 + 112);
 }
 
+static void *free_one(void *argument)
+{
+    sockmalloc_message_free(messages, argument);
+    atomic_store(&filled, true);
+    while (!atomic_load(&done)) {
+        sched_yield();
+    }
+    return NULL;
+}
+
+static void free_the_other(void *argument)
+{
+    (void)argument;
+    sockmalloc_message_free(messages, parents[1]);
+    CHECK(figures().pages_used == 0);
+}
+
+Test(message_threads, a_fork_child_counts_what_other_threads_had_pending)
+{
+    pthread_t thread;
+    open_messages();
+    parents[0] = sockmalloc_message_alloc(messages, 100, 0);
+    parents[1] = sockmalloc_message_alloc(messages, 100, 0);
+    sockmalloc_message_flush(messages);
+    cr_assert_eq(pthread_create(&thread, NULL, free_one, parents[0]), 0);
+    while (!atomic_load(&filled)) {
+        sched_yield();
+    }
+    capture_clean(free_the_other, NULL);
+    atomic_store(&done, true);
+    pthread_join(thread, NULL);
+}
+
 /* A thread frees in a page that another thread fills, and forks before it has settled: the child counts each message
  * once. */
 static void free_the_rest(void *argument)
