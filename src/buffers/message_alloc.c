@@ -1,7 +1,10 @@
 /* Allocates and frees messages: the fast paths, and what they do when a page is full or another page is freed in. */
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "buffers/message_alloc.h"
+
 #include <errno.h>
 #include <sockmalloc.h>
+#include <string.h>
 
 #include "base/attributes.h"
 #include "buffers/buffer_memory.h"
@@ -200,10 +203,15 @@ EXPORTED size_t sockmalloc_message_alloc_many(struct sockmalloc_message *message
     return done;
 }
 
+#define MESSAGE_PREFIX "sockmalloc_message_"
+
 /* Ends the process because `message` is no message that can be freed. */
 static COLD _Noreturn void message_die_misused(const struct sockmalloc_message *messages, const char *call,
                                                char *message)
 {
+    if (messages->serves_malloc && strncmp(call, MESSAGE_PREFIX, sizeof MESSAGE_PREFIX - 1) == 0) {
+        call += sizeof MESSAGE_PREFIX - 1; /* the program has called free */
+    }
     if (message_is_freed(messages, message, atomic_load_explicit(message_header(message), memory_order_relaxed))) {
         message_die(MESSAGE_MESSAGE_FREED, call, (void *)message);
     }
@@ -328,6 +336,13 @@ EXPORTED void sockmalloc_message_free_many(struct sockmalloc_message *messages, 
         message_free_one(messages, cache, freed[done++]);
     }
     message_cache_leave(cache);
+}
+
+size_t message_usable(const struct sockmalloc_message *messages, const char *call, const void *message)
+{
+    message_find_page(messages, call, (char *)message);
+    size_t size = message_header_size(message_live_header(messages, call, (char *)message));
+    return message_extent(messages, size) - MESSAGE_HEADER;
 }
 
 EXPORTED size_t sockmalloc_message_size(const struct sockmalloc_message *messages, const void *message)

@@ -62,9 +62,10 @@ struct sockmalloc_message {
     stack_link *link;          /* a link for each page */
     size_t unit;               /* 16 or 64: messages begin at a multiple of this many bytes */
     uint32_t page_shift;
-    uint32_t pages;   /* how many pages may ever be used */
-    uint32_t counted; /* how many types have statistics: all or none */
-    size_t keep;      /* bytes of empty pages that keep their memory */
+    bool serves_malloc; /* true if the program knows of no messages, but calls malloc and free */
+    uint32_t pages;     /* how many pages may ever be used */
+    uint32_t counted;   /* how many types have statistics: all or none */
+    size_t keep;        /* bytes of empty pages that keep their memory */
     struct stack empty;
     struct stack returned;                       /* empty pages whose memory went back to the kernel */
     _Alignas(CACHE_LINE) _Atomic uint32_t front; /* pages that were ever used; all later ones are untouched */

@@ -37,6 +37,8 @@
         "glibc is older than 2.35, the kernel has no rseq, or an emulator or debugger runs the program.")              \
     ROW(PROFILE_IGNORED, "%s: this profile cannot be used: %s; starting untrained",                                    \
         "The file of SOCKMALLOC_PROFILE is damaged, of another version, or not safe to read. It may be missing.")      \
+    ROW(NO_MESSAGE_PAGES, "SOCKMALLOC_MESSAGE=%s: no addresses for message pages; mimalloc serves these requests",     \
+        "A limit leaves too few addresses, or `ulimit -s unlimited` makes the kernel choose others.")                  \
     ROW(STRICT, "SOCKMALLOC_STRICT=1: refusing to run with the setting above",                                         \
         "The process ends with exit code 78 before main.")                                                             \
     ROW(NO_RESERVATION, "no addresses for the pools; every request falls through to mimalloc",                         \

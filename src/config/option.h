@@ -50,6 +50,9 @@
         "1 lists the blocks in use after each table and at exit; only with the pool standard and the format text")     \
     ROW(PROFILE, PATH, "", 0, 0,                                                                                       \
         "absolute path of a file; quotas are read from it at start-up, and written to it at exit")                     \
+    ROW(MESSAGE, RANGE, "none", 16, 1U << 11,                                                                          \
+        "LOW-HIGH serves requests of these sizes from message pages, for servers of datagrams; none leaves them "      \
+        "alone")                                                                                                       \
     ROW(DEEPBIND, SWITCH, "0", 0, 0,                                                                                   \
         "1 lets plug-ins be loaded with RTLD_DEEPBIND, a flag of dlopen that the library drops otherwise")             \
     ROW(DISABLE, SWITCH, "0", 0, 0, "1 turns the pools off: every request falls through to mimalloc")                  \

@@ -49,6 +49,7 @@ static const char *setting_none_word(enum setting_kind kind)
 {
     switch (kind) {
     case SETTING_LIMIT:
+    case SETTING_RANGE:
         return "none";
     case SETTING_DELAY:
         return "never";
@@ -100,6 +101,38 @@ static bool setting_read_bounded(const struct setting *setting, const char *valu
     }
     return setting->kind == SETTING_DELAY ? setting_read_delay(setting, value, number)
                                           : setting_read_number(setting, value, number);
+}
+
+/* Returns true if both ends of a range lie within the bounds of the setting and in order. */
+static bool setting_allows_range(const struct setting *setting, uint64_t number)
+{
+    uint64_t low = setting_range_low(number);
+    uint64_t high = setting_range_high(number);
+    return low >= setting->minimum && low <= high && high <= setting->maximum;
+}
+
+/* Reads "LOW-HIGH" or "none". */
+static bool setting_read_range(const struct setting *setting, const char *value, uint64_t *number)
+{
+    enum { LOW_SIZE = 16 };
+    char low[LOW_SIZE] = "";
+    size_t length = strcspn(value, "-");
+    if (strcmp(value, "none") == 0) {
+        *number = SETTING_NONE;
+        return true;
+    }
+    if (length >= LOW_SIZE || value[length] == '\0') {
+        return false;
+    }
+    memcpy(low, value, length);
+    uint64_t first;
+    uint64_t last;
+    if (!text_read_size(low, &first) || !text_read_size(value + length + 1, &last) || first > UINT32_MAX ||
+        last > UINT32_MAX) {
+        return false;
+    }
+    *number = first << 32 | last;
+    return setting_allows_range(setting, *number);
 }
 
 static bool setting_read_switch(const char *value, uint64_t *number)
@@ -182,6 +215,8 @@ bool setting_read(const struct setting *setting, const char *value, uint64_t *nu
     case SETTING_BUDGET:
     case SETTING_DELAY:
         return setting_read_bounded(setting, value, number);
+    case SETTING_RANGE:
+        return setting_read_range(setting, value, number);
     case SETTING_SWITCH:
         return setting_read_switch(value, number);
     case SETTING_SIGNAL:
@@ -207,6 +242,8 @@ bool setting_allows(const struct setting *setting, uint64_t number)
     case SETTING_BUDGET:
     case SETTING_DELAY:
         return within || number == SETTING_NONE;
+    case SETTING_RANGE:
+        return number == SETTING_NONE || setting_allows_range(setting, number);
     case SETTING_SWITCH:
         return number <= 1;
     case SETTING_SIGNAL:
@@ -257,6 +294,13 @@ void setting_describe(const struct setting *setting, struct text *text)
     case SETTING_DELAY:
         setting_describe_range(setting, text);
         break;
+    case SETTING_RANGE:
+        text_add(text, "two sizes from ");
+        text_add_size(text, setting->minimum);
+        text_add(text, " to ");
+        text_add_size(text, setting->maximum);
+        text_add(text, " as LOW-HIGH, or none");
+        break;
     case SETTING_SWITCH:
         text_add(text, "0, 1, no, yes, off, on, false or true");
         break;
@@ -305,6 +349,15 @@ void setting_print(enum setting_kind kind, uint64_t number, struct text *text)
         break;
     case SETTING_SIZE:
         text_add_size(text, number);
+        break;
+    case SETTING_RANGE:
+        if (number == SETTING_NONE) {
+            text_add(text, "none");
+            break;
+        }
+        text_add_size(text, setting_range_low(number));
+        text_add(text, "-");
+        text_add_size(text, setting_range_high(number));
         break;
     case SETTING_SIGNAL:
         setting_print_signal(number, text);

@@ -16,6 +16,7 @@ enum setting_kind {
     SETTING_COUNT,  /* a plain number */
     /* milliseconds, or a time with a unit such as 2s, or "never" or -1, which are stored as SETTING_NONE */
     SETTING_DELAY,
+    SETTING_RANGE,  /* two sizes as LOW-HIGH, stored as LOW << 32 | HIGH, or "none", which is stored as SETTING_NONE */
     SETTING_SWITCH, /* 0 or 1, off or on, no or yes, false or true */
     SETTING_SIGNAL, /* the name or number of a signal, or 0 for none */
     SETTING_POOL,   /* one of the words in KIND_ROWS, stored as enum kind */
@@ -28,10 +29,21 @@ enum setting_kind {
 
 enum { SETTING_PATH_SIZE = 512 };
 
+/* Return the sizes of a value of SETTING_RANGE. */
+static inline uint64_t setting_range_low(uint64_t number)
+{
+    return number >> 32;
+}
+
+static inline uint64_t setting_range_high(uint64_t number)
+{
+    return (uint32_t)number;
+}
+
 /* Describes the values that one setting can have. */
 struct setting {
     enum setting_kind kind;
-    uint64_t minimum; /* minimum and maximum apply to the first five kinds of enum setting_kind */
+    uint64_t minimum; /* minimum and maximum apply to the first six kinds of enum setting_kind */
     uint64_t maximum;
 };
 

@@ -216,6 +216,21 @@ static void init_open_pools(void)
     route_publish(&init_plan);
 }
 
+/* Opens message pages, where SOCKMALLOC_MESSAGE wants them and the pools are on. */
+static void init_open_messages(void)
+{
+    uint64_t range = options.number[OPTION_MESSAGE];
+    if (range == SETTING_NONE || options.number[OPTION_DISABLE] != 0) {
+        return;
+    }
+    if (!route_open_messages(setting_range_low(range), setting_range_high(range), os_charge_limit())) {
+        char buffer[32];
+        struct text text = text_begin(buffer, sizeof buffer);
+        option_print(&options, OPTION_MESSAGE, &text);
+        message_say(MESSAGE_NO_MESSAGE_PAGES, buffer);
+    }
+}
+
 static void init_echo(void)
 {
     char buffer[OPTION_ECHO_SIZE];
@@ -296,7 +311,7 @@ static void init_after_fork(void)
  *  6. dump: remember the buckets. Step 8 plans them in place, so their address is enough.
  *  7. route: choose whether small requests are counted.
  *  8. pools: plan the buckets, reserve addresses, open the pools, and publish them. From here on malloc returns slots.
- *  9. route: learn where mimalloc has its memory.
+ *  9. route: learn where mimalloc has its memory, and open message pages elsewhere.
  * 10. fork handlers: registered after publication, because registration may allocate.
  * 11. handler: take the stats signal over. It needs everything that a dump needs.
  * 12. message: print the settings, with SOCKMALLOC_VERBOSE.
@@ -316,6 +331,7 @@ __attribute__((constructor)) static void init(void)
         init_open_pools();
     }
     route_open();
+    init_open_messages();
     pthread_atfork(init_before_fork, region_release, init_after_fork);
     handler_open((int)options.number[OPTION_SIGNAL]);
     if (options.number[OPTION_VERBOSE] != 0) {

@@ -13,6 +13,7 @@
 #include "os/os.h"
 #include "pool/histogram.h"
 #include "pool/in_use.h"
+#include "route/message_route.h"
 #include "route/packed.h"
 #include "route/slack.h"
 
@@ -33,8 +34,12 @@ enum { MAPPED_LEAST = 4 << 20, MAPPED_TIGHT = 64 << 10 };
 
 FROZEN_OBJECT struct route route;
 
+/* Requests smaller than this are not sampled for the histogram. */
+static size_t seen_least;
+
 void route_watch_small(bool wanted)
 {
+    seen_least = wanted ? 0 : BUCKET_REQUEST_FLOOR;
     route.direct_below = wanted ? 0 : BUCKET_REQUEST_FLOOR;
     route.minimum = route.direct_below; /* this minimum holds until route_publish sets it anew, if the pools are on */
 }
@@ -196,7 +201,7 @@ enum { OUTSIDE_INTERVAL = 61 };
 static void *route_see(void *address, size_t request)
 {
     static _Thread_local uint32_t left __attribute__((tls_model("initial-exec")));
-    if (request < route.direct_below || address == NULL) {
+    if (request < seen_least || address == NULL) {
         return address;
     }
     if (UNLIKELY(left == 0)) {
@@ -213,7 +218,12 @@ static void *route_see(void *address, size_t request)
 
 OUT_OF_LINE void *route_alloc_outside(size_t request)
 {
-    void *block = UNLIKELY(route_is_mapped(request)) ? route_alloc_mapped(1, request) : NULL;
+    void *block = NULL;
+    if (message_route_suits(request)) {
+        block = message_route_alloc(request);
+    } else if (UNLIKELY(route_is_mapped(request))) {
+        block = route_alloc_mapped(1, request);
+    }
     return route_see(block != NULL ? block : fallback_alloc(request), request);
 }
 
@@ -221,6 +231,22 @@ OUT_OF_LINE void *route_alloc_outside(size_t request)
 static bool route_is_hinted(const void *address)
 {
     return (uintptr_t)address - route.hints < route.hints_length;
+}
+
+/* Returns how many bytes of addresses message pages may have: 1 GiB, or an eighth of what a limit leaves. */
+static size_t route_message_limit(size_t charge_limit)
+{
+    enum { MESSAGE_LIMIT = 1 << 30, MESSAGE_PART = 8 };
+    return LESSER((size_t)MESSAGE_LIMIT, charge_limit / MESSAGE_PART);
+}
+
+bool route_open_messages(size_t least, size_t most, size_t charge_limit)
+{
+    if (!message_route_open(least, most, route_message_limit(charge_limit), route.hints, route.hints_length)) {
+        return false;
+    }
+    route.direct_below = LESSER(route.direct_below, least);
+    return true;
 }
 
 void route_open(void)
@@ -252,7 +278,9 @@ COLD void route_refuse(const char *call, void *address)
     if (address == NULL) {
         return;
     }
-    if (region_owns(address)) {
+    if (message_route_owns(address)) {
+        message_route_free(address);
+    } else if (region_owns(address)) {
         if (!packed_free(call, address)) {
             pool_die(call, address);
         }
@@ -283,7 +311,11 @@ void *route_alloc_zeroed(size_t count, size_t size, const void *caller)
         return fallback_alloc_zeroed(count, size); /* this call fails, because the product overflows */
     }
     if (!route_is_pooled(request)) {
-        void *block = route_is_mapped(request) ? route_alloc_mapped(1, request) : NULL;
+        void *block = message_route_suits(request) ? message_route_alloc(request) : NULL;
+        if (block != NULL) {
+            return route_see(memset(block, 0, message_route_good_size(request)), request);
+        }
+        block = route_is_mapped(request) ? route_alloc_mapped(1, request) : NULL;
         return route_see(block != NULL ? block : fallback_alloc_zeroed(count, size), request);
     }
     unsigned bucket = route_bucket(request);
@@ -489,6 +521,18 @@ static void *route_resize_mapped(const char *call, void *address, size_t held, s
     return target != NULL || request > held ? target : mapped_resize(address, request);
 }
 
+/* Resizes a block of a message page. The block stays in place if it is large enough and the request is not much
+ * smaller. */
+static void *route_resize_message(const char *call, void *address, size_t request, const void *caller)
+{
+    size_t held = message_route_size(call, address);
+    if (request <= held && request >= held / SHRINK_FACTOR) {
+        return address;
+    }
+    void *target = route_move(call, address, LESSER(held, request), route_alloc(request, caller), caller);
+    return target != NULL || request > held ? target : address;
+}
+
 void *route_realloc(const char *call, void *address, size_t request, const void *caller)
 {
     if (address == NULL) {
@@ -501,6 +545,9 @@ void *route_realloc(const char *call, void *address, size_t request, const void 
     if (region_owns(address)) {
         return route_resize_slot(call, address, request, caller);
     }
+    if (message_route_owns(address)) {
+        return route_resize_message(call, address, request, caller);
+    }
     size_t held = route_mapped_request(address);
     return held > 0 ? route_resize_mapped(call, address, held, request, caller)
                     : route_resize_fallback(call, address, request, caller);
@@ -508,6 +555,9 @@ void *route_realloc(const char *call, void *address, size_t request, const void 
 
 size_t route_usable_size(const char *call, const void *address)
 {
+    if (message_route_owns(address)) {
+        return message_route_size(call, address);
+    }
     if (!region_owns(address)) {
         size_t mapped = route_mapped_request(address);
         return mapped > 0 ? slot_usable(mapped) : fallback_usable_size(address);
@@ -518,6 +568,9 @@ size_t route_usable_size(const char *call, const void *address)
 
 size_t route_good_size(size_t request)
 {
+    if (message_route_suits(request)) {
+        return message_route_good_size(request);
+    }
     bool elsewhere = route_is_pooled(request) || (route_is_mapped(request) && request <= PTRDIFF_MAX);
     return elsewhere ? slot_usable(request) : fallback_good_size(request);
 }

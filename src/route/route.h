@@ -21,7 +21,7 @@ struct route {
     size_t hints_length; /* length in bytes of the range of addresses that begins at `hints`; 0 before route_open */
     size_t mapped_least; /* requests above the pools' sizes become mapped blocks from this size on; 0: none does */
     char more_colour[COLOUR_ROUTE - COLOUR_HINTS - sizeof(uintptr_t) - 2 * sizeof(size_t)];
-    size_t direct_below; /* requests smaller than this go to mimalloc and are not sampled */
+    size_t direct_below; /* requests smaller than this go to mimalloc, and are neither sampled nor messages */
     size_t minimum;      /* the smallest request that the pools serve */
     size_t limit;        /* one byte more than the largest request that the pools serve */
     bucket_offset line[BUCKET_GRANULES];
@@ -38,6 +38,13 @@ extern INTERNAL struct route route;
  * or no blocks at all.
  */
 void route_open(void);
+
+/*
+ * Lets message pages serve requests from `least` to `most` bytes, which are below the pools' sizes. Returns false if
+ * there are no addresses for them. `charge_limit` is how many bytes the process may map, or SIZE_MAX. The library calls
+ * it at start-up after route_open.
+ */
+bool route_open_messages(size_t least, size_t most, size_t charge_limit);
 
 /* Chooses if requests below BUCKET_REQUEST_FLOOR are sampled for the histogram too. The library calls it at start-up
  * before route_publish, with the pools on or off. */

@@ -26,6 +26,7 @@ DEFAULTS = {
     "FREE_LIST": "1024",
     "IN_USE": "0",
     "PROFILE": "",
+    "MESSAGE": "none",
     "DEEPBIND": "0",
     "DISABLE": "0",
     "STRICT": "0",
@@ -62,6 +63,10 @@ BAD = [
     *(("FREE_LIST", value, "a number from 0 to 16777216", "1024") for value in ("", "-1", "16777217", "none")),
     *(("IN_USE", value, "0, 1, no, yes, off, on, false or true", "0") for value in ("", "2", "list")),
     *(("PROFILE", value, PATHS, "none") for value in ("profile", "~/x", "/" + "x" * 511)),
+    *(
+        ("MESSAGE", value, "two sizes from 16 to 2k as LOW-HIGH, or none", "none")
+        for value in ("", "128", "128-", "-2k", "2k-128", "15-2k", "16-2049", "0", "1-2-3", "128 - 2048", "9" * 20 + "-1")
+    ),
     *(("DEEPBIND", value, "0, 1, no, yes, off, on, false or true", "0") for value in ("", "2", "keep")),
     *(("DISABLE", value, "0, 1, no, yes, off, on, false or true", "0") for value in ("", "2", "True", "ON", "01")),
     ("STRICT", "maybe", "0, 1, no, yes, off, on, false or true", "0"),
