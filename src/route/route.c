@@ -311,11 +311,11 @@ void *route_alloc_zeroed(size_t count, size_t size, const void *caller)
         return fallback_alloc_zeroed(count, size); /* this call fails, because the product overflows */
     }
     if (!route_is_pooled(request)) {
-        void *block = message_route_suits(request) ? message_route_alloc(request) : NULL;
-        if (block != NULL) {
-            return route_see(memset(block, 0, message_route_good_size(request)), request);
+        void *message = message_route_suits(request) ? message_route_alloc(request) : NULL;
+        if (message != NULL) {
+            return route_see(memset(message, 0, message_route_good_size(request)), request);
         }
-        block = route_is_mapped(request) ? route_alloc_mapped(1, request) : NULL;
+        void *block = route_is_mapped(request) ? route_alloc_mapped(1, request) : NULL;
         return route_see(block != NULL ? block : fallback_alloc_zeroed(count, size), request);
     }
     unsigned bucket = route_bucket(request);
