@@ -19,10 +19,10 @@
 enum {
     BLOCK_MAX = 1 << 30,
     CHUNK_MAX = 1 << 30,
-    CHUNK_USUAL = 512 << 10,   /* a chunk has so many bytes, ... */
-    CHUNK_LARGE = 4 << 20,     /* ... or up to so many, ... */
-    CHUNK_BLOCKS = 16,         /* ... to have so many blocks */
-    MAGAZINE_BYTES = 256 << 10 /* the most bytes of a magazine's blocks, if more than one */
+    CHUNK_USUAL = 512 << 10, /* a chunk has so many bytes, ... */
+    CHUNK_LARGE = 4 << 20,   /* ... or up to so many, ... */
+    CHUNK_BLOCKS = 16,       /* ... to have so many blocks */
+    MAGAZINE_BYTES = 1 << 20 /* the most bytes of a magazine's blocks, if more than one */
 };
 
 static uint64_t milliseconds(uint32_t count)

@@ -30,6 +30,8 @@ static const struct row rows[] = {
     {.name = "handoff", .measure = row_handoff, .argument = "PAIRS-OF-THREADS", .places_itself = true},
     {.name = "ring", .measure = row_ring, .places_itself = true},
     {.name = "relay", .measure = row_relay, .argument = "KIBIBYTES", .places_itself = true},
+    {.name = "fixed", .measure = row_fixed, .argument = "BYTES.LIVE-BLOCKS"},
+    {.name = "crowd", .measure = row_crowd, .places_itself = true},
     {.name = "conns", .measure = row_conns, .argument = "THREADS", .places_itself = true},
     {.name = "live", .measure = row_live, .argument = "LIVE-BUFFERS"},
     {.name = "burst", .measure = row_burst},

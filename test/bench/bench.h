@@ -33,6 +33,8 @@ void row_idle(const char *argument);
 void row_trim(const char *argument);
 void row_ring(const char *argument);
 void row_relay(const char *argument);
+void row_fixed(const char *argument);
+void row_crowd(const char *argument);
 void row_memory(const char *argument);
 
 /* Prints `row value unit`, which the driver reads. A row calls this function only after its measurement, because the

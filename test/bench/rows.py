@@ -152,6 +152,23 @@ def message(size: int, way: str, bound: float) -> Row:
     return Row(("message", f"{size}.{way}"), (Figure(f"message.{size}.{way}", "ns", Bound(bound, BEST)),))
 
 
+def fixed(size: int, live: int) -> Row:
+    """Returns the row of a fixed-size pool: its time, and its ratios to malloc and to other pools in its process."""
+    name = f"fixed.{size}.{live}live"
+    # Beyond some hundred blocks, magazines of 16 bytes a block do not fit into the nearest cache, and malloc's do.
+    few = live <= 100
+    bounds = {"malloc": Bound(1.10) if few else None, "glib": Bound(1.00), "apr": Bound(1.00) if few else None}
+    others = tuple(Figure(f"{name}.to_{other}", "ratio", bound) for other, bound in bounds.items())
+    return Row(("fixed", f"{size}.{live}"), (Figure(name, "ns"), *others))
+
+
+def crowd() -> Row:
+    """Returns the row in which eight threads use one pool. Its processor time shows which kind waits by spinning."""
+    kinds = ("thread", "lockfree", "standard", "cpu", "malloc")
+    figures = tuple(Figure(f"crowd.{kind}{what}", "ns") for kind in kinds for what in ("", ".busy"))
+    return Row(("crowd",), figures)
+
+
 # This row gets the library as an argument, because it measures a program other than itself.
 PRELOADS_BY_ITSELF = "load"
 
@@ -178,6 +195,13 @@ ROWS = (
     ),
     # 1.3 times the messages a second of a relay that copies
     Row(("relay", "64"), (Figure("relay.64k", "ns", Bound(0.77, BEST)),)),
+    fixed(4096, 1),
+    fixed(4096, 100),
+    fixed(4096, 1000),
+    fixed(1500, 100),
+    fixed(5000, 100),
+    fixed(65536, 100),
+    crowd(),
     conns(64, "conns.64"),
     conns(1000, "conns"),
     # In the row `burst` most of the time is that of the program's own memset. So the allocators are close to each

@@ -174,6 +174,25 @@ Test(fixed_threads, blocks_come_back_from_threads_that_only_free)
     }
 }
 
+static void *use_and_end(void *argument)
+{
+    sockmalloc_pool_free(pool, sockmalloc_pool_alloc(pool));
+    return argument;
+}
+
+/* The thread's magazines would be used by the next one. Without that one, trim must find the thread's blocks free. */
+Test(fixed_threads, blocks_of_an_ended_thread_are_given_back)
+{
+    pthread_t thread;
+    struct sockmalloc_pool_options options = fixed_options(SOCKMALLOC_POOL_THREAD, 4096);
+    pool = fixed_make(&options);
+    cr_assert_eq(pthread_create(&thread, NULL, use_and_end, NULL), 0);
+    cr_assert_eq(pthread_join(thread, NULL), 0);
+    sockmalloc_pool_trim(pool);
+    fixed_expect(pool, "cached", 0);
+    fixed_expect(pool, "chunks", 0);
+}
+
 /* --- the child of a fork --- */
 
 static _Atomic unsigned at_rest;

@@ -1,0 +1,71 @@
+/* Tests of buffers/fixed_chunk.c: the stack of a chunk, which is one word. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "buffers/fixed_chunk.h"
+#include "support/fixed_pools.h"
+
+enum { COUNT = 100 };
+
+static struct fixed_pool *make(void)
+{
+    struct sockmalloc_pool_options options = fixed_options(SOCKMALLOC_POOL_LOCKFREE, 64);
+    options.chunk = 64 * COUNT;
+    struct sockmalloc_pool *pool = fixed_make(&options);
+    sockmalloc_pool_free(pool, sockmalloc_pool_alloc(pool));
+    return fixed_pool_of(pool);
+}
+
+Test(fixed_chunk, every_removal_advances_the_tag)
+{
+    struct fixed_pool *pool = make();
+    uint32_t numbers[COUNT];
+    uint64_t tag = fixed_head(&pool->chunk[0]) >> FIXED_TAG_SHIFT;
+    cr_assert_eq(fixed_chunk_pop(pool, 0, 7, numbers), 7);
+    cr_assert_eq(fixed_head(&pool->chunk[0]) >> FIXED_TAG_SHIFT, tag + 1);
+    cr_assert_neq(fixed_chunk_take_all(pool, 0, fixed_head(&pool->chunk[0])), 0);
+    cr_assert_eq(fixed_head(&pool->chunk[0]), (tag + 2) << FIXED_TAG_SHIFT);
+    cr_assert_eq(fixed_chunk_pop(pool, 0, 1, numbers), 0);
+}
+
+Test(fixed_chunk, chain_comes_back_in_its_order)
+{
+    struct fixed_pool *pool = make();
+    uint32_t numbers[COUNT];
+    uint32_t again[COUNT];
+    struct fixed_chain chain = {0};
+    cr_assert_eq(fixed_chunk_pop(pool, 0, COUNT + 1, numbers), COUNT);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        cr_assert_eq(fixed_index_of(numbers[i]), i, "the lowest block is the first one");
+        fixed_chain_add(pool, 0, &chain, i);
+    }
+    cr_assert_eq(fixed_chunk_push(pool, 0, chain), COUNT);
+    cr_assert_eq(fixed_chunk_pop(pool, 0, 60, again), 60);
+    cr_assert_eq(fixed_chunk_pop(pool, 0, 60, again + 60), COUNT - 60);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        cr_assert_eq(again[i], numbers[COUNT - 1 - i]);
+    }
+}
+
+Test(fixed_chunk, head_that_has_changed_is_not_taken)
+{
+    struct fixed_pool *pool = make();
+    uint32_t number;
+    uint64_t head = fixed_head(&pool->chunk[0]);
+    cr_assert_eq(fixed_chunk_pop(pool, 0, 1, &number), 1);
+    struct fixed_chain chain = {0};
+    fixed_chain_add(pool, 0, &chain, fixed_index_of(number));
+    fixed_chunk_push(pool, 0, chain);
+    cr_assert_eq(fixed_chunk_take_all(pool, 0, head), 0, "the same blocks, and another tag");
+}
+
+/* Chunks that come and go at many addresses leave chains of the hash table that lead to no chunk. */
+Test(fixed_chunk, hash_table_does_not_fill_with_chunks_that_are_gone)
+{
+    struct fixed_pool *pool = make();
+    for (unsigned round = 0; round < 100; round++) {
+        cr_assert(fixed_chunk_release(pool, 0));
+        for (uint32_t at = 0; at < FIXED_HASH; at++) {
+            cr_assert_eq(pool->hash[at], 0);
+        }
+        cr_assert(fixed_chunk_grow(pool));
+    }
+}
