@@ -25,6 +25,11 @@ static bool forked_with_threads; /* true if the process had several threads when
 enum { TABLE_COLOUR = CACHE_LINE };
 _Static_assert(sizeof(struct fixed_pool) % 128 == 0, "for TABLE_COLOUR");
 
+struct span fixed_table_span(void)
+{
+    return (struct span){(void *)&table, sizeof table};
+}
+
 /* --- the child of a fork --- */
 
 static void recover_chunk(struct fixed_pool *pool, uint32_t chunk)

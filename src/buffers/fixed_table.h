@@ -3,7 +3,14 @@
 #ifndef SOCKMALLOC_FIXED_TABLE_H
 #define SOCKMALLOC_FIXED_TABLE_H
 
+#include "base/span.h"
 #include "buffers/fixed_pool.h"
+
+/*
+ * Returns where the address of the table is kept, which is NULL before the first pool. A process that inspects this one
+ * reads the table there.
+ */
+INTERNAL struct span fixed_table_span(void);
 
 /*
  * Returns the record of a new pool, zeroed but for its number, with the mark FIXED_CLOSING. Returns NULL and sets errno

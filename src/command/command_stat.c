@@ -203,6 +203,39 @@ static enum command_exit stat_ask_all(struct process_group *group)
     return code;
 }
 
+/* Prints a line for each pool. The names come last, because they may be long. */
+static void stat_print_pools(const struct remote_pools *pools, int process, struct text *text)
+{
+    text_add(text, "\npools of process %d\n%9s %9s %9s %9s %9s %12s  name\n", process, "block", "live", "cached",
+             "free", "purged", "memory");
+    for (unsigned i = 0; i < pools->count; i++) {
+        const struct remote_pool *pool = &pools->pool[i];
+        const struct fixed_figures *figures = &pool->figures;
+        text_add(text, "%9lu %9lu %9lu %9lu %9lu %12lu  ", (unsigned long)pool->block, (unsigned long)figures->live,
+                 (unsigned long)figures->cached, (unsigned long)figures->free, (unsigned long)figures->purged,
+                 (unsigned long)figures->memory);
+        text_add_shown(text, pool->name);
+        text_add(text, "\n");
+    }
+}
+
+/* Prints the fixed-size pools of each process, as text. A process whose pools cannot be read has none here. */
+static enum command_exit stat_print_all_pools(struct stat_wish *wish)
+{
+    static struct remote_pools pools;
+    static char buffer[FORMAT_SIZE];
+    enum command_exit code = EXIT_DONE;
+    for (unsigned i = 0; i < wish->group.count && code == EXIT_DONE; i++) {
+        struct group_member *member = wish->group.member[i];
+        if (member->is_read && look_at_pools(&member->target, &pools) == REMOTE_READ && pools.count > 0) {
+            struct text text = text_begin(buffer, sizeof buffer);
+            stat_print_pools(&pools, member->target.process, &text);
+            code = command_write(buffer, text.used);
+        }
+    }
+    return code;
+}
+
 static enum command_exit stat_do(struct stat_wish *wish)
 {
     enum command_exit code = process_group_find(&wish->group);
@@ -213,7 +246,9 @@ static enum command_exit stat_do(struct stat_wish *wish)
     if (code != EXIT_DONE) {
         return code;
     }
-    return wish->each ? stat_print_each(wish) : stat_print_sum(wish);
+    code = wish->each ? stat_print_each(wish) : stat_print_sum(wish);
+    bool shows_pools = code == EXIT_DONE && wish->format == FORMAT_TEXT && wish->interval == 0;
+    return shows_pools ? stat_print_all_pools(wish) : code;
 }
 
 enum command_exit command_stat(int count, char **arguments)

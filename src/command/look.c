@@ -16,7 +16,7 @@
 
 #include "config/option.h"
 
-enum look_kind { LOOK_FIND, LOOK_FIND_NAMED, LOOK_TAKE, LOOK_LOADED, LOOK_MEMORY };
+enum look_kind { LOOK_FIND, LOOK_FIND_NAMED, LOOK_TAKE, LOOK_LOADED, LOOK_MEMORY, LOOK_POOLS };
 
 /*
  * A request to the child process that reads other processes, and its result. It lies in memory that the child shares.
@@ -31,6 +31,7 @@ struct look {
     struct option_set options;
     struct remote_linkmap loaded;
     struct remote_memory memory;
+    struct remote_pools pools;
 };
 
 static bool by_child;       /* true after look_open */
@@ -59,6 +60,9 @@ static void look_do(struct look *look)
         look->state = remote_memory_read(look->target.process, &look->memory) && remote_process_is_same(&look->target)
                           ? REMOTE_READ
                           : REMOTE_GONE;
+        break;
+    case LOOK_POOLS:
+        look->state = remote_pools_read(&look->target, &look->pools);
         break;
     }
     if (look->kind == LOOK_TAKE && look->state == REMOTE_READ) {
@@ -253,6 +257,16 @@ enum remote_process_state look_at_memory(struct remote_process *target, struct r
     enum remote_process_state state = look_end(look, target);
     if (state == REMOTE_READ) {
         *memory = look->memory;
+    }
+    return state;
+}
+
+enum remote_process_state look_at_pools(struct remote_process *target, struct remote_pools *pools)
+{
+    struct look *look = look_begin(LOOK_POOLS, target);
+    enum remote_process_state state = look_end(look, target);
+    if (state == REMOTE_READ) {
+        *pools = look->pools;
     }
     return state;
 }

@@ -5,6 +5,7 @@
 
 #include "command/remote_linkmap.h"
 #include "command/remote_memory.h"
+#include "command/remote_pools.h"
 #include "command/remote_process.h"
 #include "command/remote_snapshot.h"
 #include "statistics/snapshot.h"
@@ -40,5 +41,8 @@ enum remote_process_state look_find_loaded(struct remote_process *target, struct
 
 /* Does what remote_memory_read does, within the time limit of look_open. */
 enum remote_process_state look_at_memory(struct remote_process *target, struct remote_memory *memory);
+
+/* Does what remote_pools_read does, within the time limit of look_open. */
+enum remote_process_state look_at_pools(struct remote_process *target, struct remote_pools *pools);
 
 #endif

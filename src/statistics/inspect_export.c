@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "statistics/inspect_export.h"
 
+#include "buffers/fixed_table.h"
 #include "cache/budget.h"
 #include "cache/cache.h"
 #include "cache/magazine.h"
@@ -25,7 +26,8 @@ struct inspect_export sockmalloc_view = {
                          offsetof(struct cache_tally, armed), offsetof(struct cache_tally, quota),
                          offsetof(struct cache_tally, fresh_left), sizeof(struct bucket_geometry),
                          offsetof(struct region_growth, front), sizeof(struct magazine),
-                         offsetof(struct pool, inherited_depot), sizeof(struct bucket_plan), sizeof(void *)}},
+                         offsetof(struct pool, inherited_depot), sizeof(struct bucket_plan), sizeof(void *),
+                         sizeof(struct fixed_pool)}},
 };
 
 void inspect_export_list(struct span object[INSPECT_OBJECTS], const struct bucket_plan *plan)

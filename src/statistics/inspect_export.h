@@ -40,7 +40,8 @@ enum { INSPECT_MAGIC_SIZE = 16, INSPECT_ALIGNMENT = 64, INSPECT_VERSION = 1, INS
     ROW(PRESSURE, ((struct span){&pressure, sizeof pressure}))                                                         \
     ROW(POOLS, ((struct span){pools, sizeof pools}))                                                                   \
     ROW(FIRST_LARGE, ((struct span){&pool_first_large, sizeof pool_first_large}))                                      \
-    ROW(KIND, pool_kind_span())
+    ROW(KIND, pool_kind_span())                                                                                        \
+    ROW(FIXED, fixed_table_span())
 
 enum inspect_export_object {
 #define INSPECT_OBJECT(name, span) INSPECT_##name,
@@ -53,7 +54,7 @@ enum inspect_export_object {
 #define INSPECT_ROW_NAME(name, ...) #name " "
 #define INSPECT_NAMES               COUNTER_ROWS(INSPECT_ROW_NAME) OPTION_ROWS(INSPECT_ROW_NAME)
 
-enum { INSPECT_PLACES = 16 };
+enum { INSPECT_PLACES = 17 };
 
 struct inspect_export_layout {
     char names[sizeof INSPECT_NAMES];

@@ -11,6 +11,7 @@
 
 #include "check.h"
 #include "pools.h"
+#include "sockmalloc.h"
 
 /* Reads an order without stdio. The process has one thread, so when an order is answered, every signal that was sent
  * before the order has been handled. */
@@ -102,6 +103,22 @@ static void pair(const char *size)
     answer("done");
 }
 
+#pragma weak sockmalloc_pool_create
+#pragma weak sockmalloc_pool_alloc
+
+/* Makes a fixed-size pool with this name, and allocates three blocks of it, which the process keeps. */
+static void make_pool(const char *name)
+{
+    struct sockmalloc_pool_options options = SOCKMALLOC_POOL_OPTIONS;
+    options.block = 5000;
+    options.name = name;
+    struct sockmalloc_pool *pool = sockmalloc_pool_create(&options);
+    for (int i = 0; i < 3; i++) {
+        CHECK(pool != NULL && sockmalloc_pool_alloc(pool) != NULL);
+    }
+    answer("done");
+}
+
 /* Writes the statistics by the C interface to descriptor 2, which is that of stderr. */
 static void dump_as(const char *format)
 {
@@ -186,6 +203,8 @@ static void obey(const char *word, const char *rest)
         take_small(rest);
     } else if (strcmp(word, "pair") == 0) {
         pair(rest);
+    } else if (strcmp(word, "make-pool") == 0) {
+        make_pool(rest);
     } else if (strcmp(word, "dump-as") == 0) {
         dump_as(rest);
     } else if (strcmp(word, "retreat") == 0) {

@@ -36,6 +36,19 @@ class Figures(ServantCase):
                 self.assertEqual(outside.pid, servant.pid)
                 self.assertGreater(outside.rows["4k"]["resident"], 0)
 
+    def test_have_the_named_pools_of_the_program(self) -> None:
+        servant = self.start()
+        self.assertNotIn("pools of process", command.run("stat", servant.pid).stdout)
+        for name in ("receivers", "\x1b[31mred"):
+            servant.ask(f"make-pool {name}")
+        result = command.run("stat", servant.pid)
+        self.assertEqual((result.returncode, result.stderr), (command.DONE, ""))
+        lines = [line.split() for line in result.stdout.splitlines()]
+        row = next(line for line in lines if line[-1:] == ["receivers"])
+        self.assertEqual(row[:2], ["5000", "3"])
+        self.assertEqual(sum(int(number) for number in row[1:5]), int(row[5]) // 5056)
+        self.assertIn(["\\x1b[31mred"], [line[-1:] for line in lines])
+
     def test_in_every_format(self) -> None:
         for form in ("json", "prometheus"):
             with self.subTest(form):
