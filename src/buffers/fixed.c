@@ -19,10 +19,11 @@
 enum {
     BLOCK_MAX = 1 << 30,
     CHUNK_MAX = 1 << 30,
-    CHUNK_USUAL = 512 << 10, /* a chunk has so many bytes, ... */
-    CHUNK_LARGE = 4 << 20,   /* ... or up to so many, ... */
-    CHUNK_BLOCKS = 16,       /* ... to have so many blocks */
-    MAGAZINE_BYTES = 1 << 20 /* the most bytes of a magazine's blocks, if more than one */
+    CHUNK_USUAL = 512 << 10,    /* a chunk has so many bytes, ... */
+    CHUNK_LARGE = 4 << 20,      /* ... or up to so many, ... */
+    CHUNK_BLOCKS = 16,          /* ... to have so many blocks */
+    MAGAZINE_BYTES = 256 << 10, /* the most bytes of a magazine's blocks, if more than one, ... */
+    MAGAZINE_KEPT = 4 << 20     /* ... and in a pool that never gives memory back by itself */
 };
 
 static uint64_t milliseconds(uint32_t count)
@@ -76,13 +77,15 @@ static void create_policy(struct fixed_pool *pool, const struct sockmalloc_pool_
     bool at_once = options->returned == SOCKMALLOC_POOL_AT_ONCE;
     bool has_magazines =
         (options->kind == SOCKMALLOC_POOL_THREAD && !pool->in_use) || options->kind == SOCKMALLOC_POOL_CPU;
-    size_t most = LESSER(GREATER(MAGAZINE_BYTES / pool->stride, 1), FIXED_MAGAZINE);
     pool->kind = (uint32_t)options->kind;
-    pool->capacity = at_once || !has_magazines ? 0 : (uint32_t)most;
     pool->returned = (uint32_t)options->returned;
     pool->age = milliseconds(options->age_ms);
     pool->limit = at_once ? 0 : options->free_limit != 0 ? options->free_limit : UINT64_MAX;
     pool->report = options->report;
+    size_t bytes =
+        pool->returned == SOCKMALLOC_POOL_NEVER && pool->limit == UINT64_MAX ? MAGAZINE_KEPT : MAGAZINE_BYTES;
+    size_t most = LESSER(GREATER(bytes / pool->stride, 1), FIXED_MAGAZINE);
+    pool->capacity = at_once || !has_magazines ? 0 : (uint32_t)most;
     pool->processors = options->kind == SOCKMALLOC_POOL_CPU ? os_processors() : 0;
 }
 
