@@ -71,6 +71,12 @@ static inline size_t opaque(size_t value)
 #endif
 
 /*
+ * Marks a function that writes to pages which it has just mapped by a system call of its own. ThreadSanitizer does not
+ * see such a call, and would take what another thread wrote at the same addresses, before it unmapped them, for a race.
+ */
+#define IN_FRESH_PAGES __attribute__((no_sanitize("thread")))
+
+/*
  * The return address of the function in which CALLER is written, or of the function into which that one is inlined. The
  * address lies just behind the call instruction of the caller.
  */

@@ -66,7 +66,7 @@ static void create_geometry(struct fixed_pool *pool, const struct sockmalloc_poo
     while ((UINT64_C(1) << pool->hash_shift) < pool->bytes) {
         pool->hash_shift++;
     }
-    size_t links = (pool->blocks + 1) / 2 * 2;
+    size_t links = ((size_t)pool->blocks + 1) / 2 * 2;
     size_t each = pool->in_use ? sizeof(struct fixed_use) : 0;
     size_t meta = links + links * sizeof(uint16_t) + pool->blocks * each;
     pool->meta_size = (meta + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;

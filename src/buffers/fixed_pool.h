@@ -89,7 +89,7 @@ struct fixed_magazine {
         _Atomic uint8_t *state;
     } item[FIXED_MAGAZINE];
 };
-_Static_assert(sizeof(struct fixed_magazine) == 16 * CACHE_LINE, "16 cache lines");
+_Static_assert(sizeof(struct fixed_magazine) == (size_t)16 * CACHE_LINE, "16 cache lines");
 
 struct fixed_thread;
 struct fixed_pool;
@@ -251,7 +251,7 @@ static inline void fixed_set_state(const struct fixed_pool *pool, uint32_t numbe
 /* Returns the links of the chunk's stack. A link is the index of the block below plus one, or 0. */
 static inline _Atomic uint16_t *fixed_links(const struct fixed_pool *pool, uint32_t chunk)
 {
-    return (_Atomic uint16_t *)(void *)(fixed_states(pool, chunk) + (pool->blocks + 1) / 2 * 2);
+    return (_Atomic uint16_t *)(void *)(fixed_states(pool, chunk) + ((size_t)pool->blocks + 1) / 2 * 2);
 }
 
 static inline char *fixed_address(const struct fixed_pool *pool, uint32_t number)

@@ -27,7 +27,7 @@ _Static_assert(sizeof(struct fixed_pool) % 128 == 0, "for TABLE_COLOUR");
 
 struct span fixed_table_span(void)
 {
-    return (struct span){(void *)&table, sizeof table};
+    return (struct span){(void *)&table, sizeof(void *)};
 }
 
 /* --- the child of a fork --- */

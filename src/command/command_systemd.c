@@ -1,10 +1,13 @@
 /* sockmalloc systemd: prints the file that puts the library in front of a unit of systemd, and what of the unit's own
  * settings matters then. */
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <fcntl.h>
+#include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "command/command.h"
@@ -60,7 +63,7 @@ static const char *systemd_take(void *input, int key, const char *argument)
     return NULL;
 }
 
-/* Returns true if the text has only characters that need no quotes in a unit file or in a shell. */
+/* Returns true if the text has only characters that need no quotes in a unit file. */
 static bool is_plain(const char *text)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:_.@/+-";
@@ -79,21 +82,44 @@ static void print_remarks(const char *line)
     }
 }
 
-/* Has systemctl print the unit with all its drop-in files, and prints the remarks. Returns false if it has no such
- * unit, or if there is no systemctl. */
+/* Starts `systemctl cat UNIT`, which prints the unit with all its drop-in files. Returns a stream of what it prints, or
+ * NULL, and stores its process id. */
+static FILE *start_systemctl(const char *unit, pid_t *process)
+{
+    char *command[] = {"systemctl", "cat", "--", (char *)unit, NULL};
+    int pipe_ends[2];
+    posix_spawn_file_actions_t actions;
+    if (pipe2(pipe_ends, O_CLOEXEC) != 0) {
+        return NULL;
+    }
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, pipe_ends[1], STDOUT_FILENO);
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    int fault = posix_spawnp(process, command[0], &actions, NULL, command, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    close(pipe_ends[1]);
+    FILE *lines = fault == 0 ? fdopen(pipe_ends[0], "r") : NULL;
+    if (lines == NULL) {
+        close(pipe_ends[0]);
+    }
+    return lines;
+}
+
+/* Prints the remarks on a unit. Returns false if there is no such unit, or no systemctl. */
 static bool judge_unit(const char *unit)
 {
-    char command[UNIT_SIZE + 64];
     char line[LINE_SIZE];
-    snprintf(command, sizeof command, "systemctl cat -- %s 2>/dev/null", unit);
-    FILE *lines = popen(command, "re");
+    pid_t process;
+    int status;
+    FILE *lines = start_systemctl(unit, &process);
     if (lines == NULL) {
         return false;
     }
     while (fgets(line, sizeof line, lines) != NULL) {
         print_remarks(line);
     }
-    return pclose(lines) == 0;
+    fclose(lines);
+    return waitpid(process, &status, 0) == process && status == 0;
 }
 
 enum command_exit command_systemd(int count, char **arguments)

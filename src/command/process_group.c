@@ -60,7 +60,7 @@ static bool group_keep(struct process_group *group, struct group_member *member)
 {
     if (group->count == group->room) {
         unsigned room = group->room > 0 ? 2 * group->room : 64;
-        struct group_member **more = realloc(group->member, room * sizeof *more);
+        struct group_member **more = realloc(group->member, room * sizeof(void *));
         if (more == NULL) {
             return false;
         }

@@ -175,18 +175,18 @@ static bool process_has_name(const struct process_row *row, const char *name)
 {
     enum { NAME_BYTES = 15 };
     char link[40];
-    char path[REMOTE_PATH_SIZE];
+    char program[REMOTE_PATH_SIZE];
     if (strcmp(row->name, name) == 0 ||
         (strlen(row->name) == NAME_BYTES && strncmp(row->name, name, NAME_BYTES) == 0)) {
         return true;
     }
     snprintf(link, sizeof link, "/proc/%d/exe", row->process);
-    ssize_t length = readlink(link, path, sizeof path - 1);
+    ssize_t length = readlink(link, program, sizeof program - 1);
     if (length <= 0) {
         return false;
     }
-    path[length] = '\0';
-    const char *last = strrchr(path, '/');
+    program[length] = '\0';
+    const char *last = strrchr(program, '/');
     size_t bytes = strlen(name);
     /* the link of a program whose file was replaced, as by an upgrade, ends in " (deleted)" */
     return last != NULL && strncmp(last + 1, name, bytes) == 0 &&

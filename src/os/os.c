@@ -9,6 +9,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/attributes.h"
 #include "base/bounds.h"
 #include "os/system_call.h"
 
@@ -312,7 +313,7 @@ static long os_call_process_madvise(const struct span *ranges, size_t count)
 
 /* Returns true if one call has discarded the first and the last of three pages. The pointer is volatile, because
  * otherwise the compiler would not read the pages again. */
-static bool os_discards_two(char *pages)
+static IN_FRESH_PAGES bool os_discards_two(char *pages)
 {
     size_t page = os_page_size();
     volatile char *byte = pages;
