@@ -121,6 +121,14 @@ static bool list_is_plain(const char *word)
            word[strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@:+-")] == '\0';
 }
 
+/* Adds a word that a shell can offer to the text, in a line of its own. Leaves other words out. */
+static void list_add_word(struct text *text, const char *word)
+{
+    if (list_is_plain(word)) {
+        text_add(text, "%s\n", word);
+    }
+}
+
 static enum command_exit list_print_words(const struct process_group *group)
 {
     char line[REMOTE_NAME_SIZE + PROCESS_UNIT_SIZE + 32];
@@ -131,8 +139,8 @@ static enum command_exit list_print_words(const struct process_group *group)
         struct text text = text_begin(line, sizeof line);
         process_unit(target->process, unit);
         text_add(&text, "%d\n", target->process);
-        text_add(&text, list_is_plain(target->name) ? "%s\n" : "", target->name);
-        text_add(&text, list_is_plain(unit) ? "%s\n" : "", unit);
+        list_add_word(&text, target->name);
+        list_add_word(&text, unit);
         code = command_write(line, text.used);
     }
     return code;
