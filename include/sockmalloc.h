@@ -90,8 +90,9 @@ size_t sockmalloc_capacity(const void *address);
 
 /*
  * Purges pages of free slots, which returns them to the kernel, until about `limit` bytes of slots are purged. Returns
- * the number of bytes of the slots purged. Free slots in the caches of threads are not purged. Must not be called in a
- * signal handler, because it takes as long as the kernel takes to free the pages.
+ * the number of bytes of the slots purged. Free slots in the caches of threads are not purged, except for spare slots
+ * of large buckets. Must not be called in a signal handler, because it takes as long as the kernel takes to free the
+ * pages.
  */
 size_t sockmalloc_trim(size_t limit);
 

@@ -18,7 +18,7 @@ static void message_restore(struct sockmalloc_message *messages)
 {
     struct message_cache *cache = message_cache_of(messages);
     uint32_t mine = MESSAGE_NO_PAGE;
-    if (message_thread != &message_thread_none) {
+    if (message_thread_has_record()) {
         if (message_cache_is_busy(cache)) {
             return;
         }

@@ -10,11 +10,17 @@
 struct sockmalloc_message message_objects[MESSAGE_OBJECTS];
 struct lock message_lock;
 
-/* The record of a thread that has none: each cache is busy, and nothing is ever written to it. */
-const struct message_thread message_thread_none = {
-    .cache = {[0 ... MESSAGE_OBJECTS -
-               1] = {.busy = 1, .filled_start = MESSAGE_NOWHERE, .pending_start = MESSAGE_NOWHERE}},
-};
+/* A record for threads that have none of their own: each cache is busy, and nothing is ever written to it. */
+#define MESSAGE_BUSY_CACHE                                                                                             \
+    {                                                                                                                  \
+        .busy = 1, .filled_start = MESSAGE_NOWHERE, .pending_start = MESSAGE_NOWHERE                                   \
+    }
+#define MESSAGE_BUSY_RECORD                                                                                            \
+    {                                                                                                                  \
+        .cache = { [0 ... MESSAGE_OBJECTS - 1] = MESSAGE_BUSY_CACHE }                                                  \
+    }
+const struct message_thread message_thread_none = MESSAGE_BUSY_RECORD;
+const struct message_thread message_thread_ended = MESSAGE_BUSY_RECORD;
 
 _Thread_local struct message_thread *message_thread __attribute__((tls_model("initial-exec"))) =
     (struct message_thread *)&message_thread_none;
@@ -93,7 +99,7 @@ static void message_thread_end(void *argument)
     if (thread != message_thread) {
         return; /* a thread of a fork child may inherit the stack and the key of a thread that was ending */
     }
-    message_thread = (struct message_thread *)&message_thread_none;
+    message_thread = (struct message_thread *)&message_thread_ended;
     bool locked = lock_take(&message_lock);
     for (unsigned object = 0; object < MESSAGE_OBJECTS; object++) {
         if (message_objects[object].types != 0) {

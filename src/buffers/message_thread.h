@@ -58,7 +58,19 @@ INTERNAL extern struct sockmalloc_message message_objects[MESSAGE_OBJECTS];
 INTERNAL extern struct lock message_lock;
 
 INTERNAL extern const struct message_thread message_thread_none;
+
+/*
+ * The record of a thread whose destructors of thread-specific data have run. Such a thread may still free messages:
+ * libc frees its own blocks last. It gets no record again, because nothing would take that one back.
+ */
+INTERNAL extern const struct message_thread message_thread_ended;
 INTERNAL extern _Thread_local struct message_thread *message_thread __attribute__((tls_model("initial-exec")));
+
+/* Returns true if the calling thread has a record of its own. */
+static inline bool message_thread_has_record(void)
+{
+    return message_thread != &message_thread_none && message_thread != &message_thread_ended;
+}
 
 /* Returns the calling thread's cache of an object. */
 FAST_PATH struct message_cache *message_cache_of(const struct sockmalloc_message *messages)
@@ -112,8 +124,8 @@ FAST_PATH struct size_statistics *message_statistics_of(const struct message_cac
 INTERNAL bool message_threads_open(void);
 
 /*
- * Finds a record for a thread that has none. Does nothing if the kernel refuses memory, or if the thread is about to
- * end. Signal-safe where pthread_setspecific is: in glibc, if the process has fewer than 32 keys.
+ * Finds a record for a thread that has none. Does nothing if the kernel refuses memory. Signal-safe where
+ * pthread_setspecific is: in glibc, if the process has fewer than 32 keys.
  */
 INTERNAL void message_thread_begin(void);
 

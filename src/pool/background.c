@@ -16,7 +16,7 @@
  * REFUSED: it could not be created, and no further attempt is made. */
 enum { NONE, MAKING, AT_WORK, DOZING, ASLEEP, REFUSED };
 
-enum { STACK_SIZE = 64 << 10, NAPS_UNTIL_ASLEEP = 12, MORE_MILLISECONDS = 4, LAST_MILLISECONDS = 100 };
+enum { STACK_SIZE = 64 << 10, NAPS_UNTIL_ASLEEP = 48, MORE_MILLISECONDS = 4, LAST_MILLISECONDS = 100 };
 
 static const uint64_t nanoseconds_a_millisecond = 1000000;
 
@@ -111,7 +111,8 @@ static void background_wait(uint32_t state, uint64_t nanoseconds)
 /*
  * Sleeps until the next step. `idle` is the number of naps in a row during which background_call was not called;
  * returns the new number. After NAPS_UNTIL_ASLEEP of them, which last three times as long as a slot can lie in the two
- * generations of decay, the thread sleeps until background_call wakes it.
+ * generations of decay, the thread sleeps until background_call wakes it. Four naps are the decay time, and a load that
+ * returns can make generations four times as long (decay_learn).
  */
 static unsigned background_rest(unsigned idle)
 {

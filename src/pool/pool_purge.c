@@ -361,6 +361,9 @@ static void pool_purge(struct purge *purge)
 {
     if (pool_has_unfinished() && !pool_purge_is_over(purge)) {
         pool_resume(purge);
+        if (purge->from == PURGE_OLD) {
+            return; /* one piece is a step, also if it is a little shorter than others */
+        }
     }
     for (unsigned bucket = region.buckets; bucket-- > 0 && !pool_purge_is_over(purge);) {
         pool_purge_bucket(purge, bucket);
@@ -378,9 +381,10 @@ bool pool_trim_step(void)
 {
     struct purge purge = {
         .cache = pool_counters(), .from = PURGE_OLD, .limit = pool_quantum(), .price = STEP_PRICE * os_page_size()};
+    bool resumes = pool_has_unfinished();
     pool_purge(&purge);
     decay_count_purged(purge.purged);
-    return pool_purge_is_over(&purge);
+    return resumes || pool_has_unfinished() || pool_purge_is_over(&purge);
 }
 
 size_t pool_purge_in_place(unsigned bucket, void *const *slot, size_t count)

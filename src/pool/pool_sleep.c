@@ -233,9 +233,19 @@ static uint64_t pool_sleep_step_shared(struct cache *cache, uint64_t now)
 void pool_sleep_step_unblocked(void)
 {
     uint64_t now = clock_now();
-    if (pool_sleep_shared(now) == 0) {
-        pool_sleep_step_shared(cache_mine, now);
+    uint64_t next = pool_sleep_shared(now);
+    if (next == 0) {
+        next = pool_sleep_step_shared(cache_mine, now);
     }
+    /* There may be no further step in this sleep. So a slot that goes in pieces is finished now. */
+    while (next == 0 && pool_has_unfinished()) {
+        next = pool_sleep_step_shared(cache_mine, now);
+    }
+}
+
+void pool_sleep_after_fork(void)
+{
+    atomic_flag_clear_explicit(&purging, memory_order_relaxed);
 }
 
 uint64_t pool_sleep_step(void)

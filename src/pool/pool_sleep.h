@@ -46,4 +46,7 @@ uint64_t pool_sleep_step(void);
  * could allocate a slot of the thread's own magazines while the slot is purged. */
 void pool_sleep_step_unblocked(void);
 
+/* Forgets that another thread of the parent was in a step. It runs in the child of a fork. */
+void pool_sleep_after_fork(void);
+
 #endif

@@ -10,6 +10,7 @@
 #include "config/setting.h"
 #include "memory/region.h"
 #include "pool/pool.h"
+#include "pool/pool_spare.h"
 #include "preload/init.h"
 #include "route/packed.h"
 #include "route/route.h"
@@ -83,6 +84,7 @@ EXPORTED size_t sockmalloc_capacity(const void *address)
 EXPORTED size_t sockmalloc_trim(size_t limit)
 {
     pool_recover_due();
+    pool_drop_spares();
     return pool_trim(limit);
 }
 

@@ -23,6 +23,7 @@
 #include "percpu/percpu.h"
 #include "pool/background.h"
 #include "pool/in_use.h"
+#include "pool/pool_sleep.h"
 #include "pool/pressure.h"
 #include "preload/handler.h"
 #include "route/fallback.h"
@@ -290,6 +291,7 @@ static void init_after_fork(void)
     sandbox_after_fork();
     if (region_is_laid()) {
         pool_atfork_child();
+        pool_sleep_after_fork();
         packed_after_fork();
         background_after_fork();
     }

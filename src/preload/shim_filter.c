@@ -15,6 +15,7 @@
 #include "base/bounds.h"
 #include "config/message.h"
 #include "os/sandbox.h"
+#include "pool/pool_spare.h"
 
 /*
  * The arguments as they lie in registers. An argument that the caller left out is whatever the register holds, as in
@@ -49,6 +50,7 @@ static bool filter_is_set_by_prctl(long option, long mode, long program)
 static void filter_begin(bool sets)
 {
     if (sets) {
+        pool_drop_spares(); /* behind a filter a sleeping thread purges none of its own free slots */
         sandbox_add_filter();
     }
 }

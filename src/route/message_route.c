@@ -7,6 +7,7 @@
 
 #include "buffers/message_alloc.h"
 #include "buffers/message_page.h"
+#include "buffers/message_thread.h"
 
 /*
  * The bytes of a page, and of empty pages that keep their memory. A page of 64 KiB holds 32 of the largest requests. A
@@ -44,6 +45,9 @@ bool message_route_open(size_t least, size_t most, size_t limit, uintptr_t taken
 void *message_route_alloc(size_t request)
 {
     int kept = errno;
+    if (message_thread == &message_thread_ended) {
+        return NULL; /* each block would have a page of its own */
+    }
     void *block = sockmalloc_message_alloc(message_route.messages, request, 0);
     if (block == NULL) {
         errno = kept;

@@ -143,6 +143,12 @@ static COLD void *route_alloc_instead(size_t request, const void *caller)
     return tight && packed_suits(request) ? route_alloc_packed(request, caller) : NULL;
 }
 
+/* Allocates a slot, however much of it is wasted, if memory is tight and nothing else could serve the request. */
+static COLD void *route_alloc_wasteful(size_t request, uint8_t *was, const void *caller)
+{
+    return pool_is_tight() ? pool_alloc_slow(route_bucket(request), request, was, caller) : NULL;
+}
+
 /* Allocates a request of the pools' sizes from mimalloc, or as a mapped block. While memory is tight and the kernel
  * refuses mimalloc memory, free slots are unmapped and mimalloc tries again. If that fails too, a slot serves the
  * request, however much of it is wasted. */
@@ -152,7 +158,7 @@ static COLD void *route_alloc_last(size_t request, const void *caller)
     block = block != NULL ? block : fallback_alloc(request);
     if (block == NULL && pool_is_tight()) {
         block = pool_return() > 0 ? fallback_alloc(request) : NULL;
-        block = block != NULL ? block : pool_alloc_slow(route_bucket(request), request, NULL, caller);
+        block = block != NULL ? block : route_alloc_wasteful(request, NULL, caller);
     }
     return block;
 }
@@ -327,7 +333,11 @@ void *route_alloc_zeroed(size_t count, size_t size, const void *caller)
         if (block != NULL && region_owns(block)) {
             return memset(block, 0, packed_size("calloc", block));
         }
-        return block != NULL ? block : fallback_alloc_zeroed(count, size);
+        block = block != NULL ? block : fallback_alloc_zeroed(count, size);
+        slot = block == NULL ? route_alloc_wasteful(request, &was, caller) : NULL;
+        if (slot == NULL) {
+            return block;
+        }
     }
     return slot_meta_is_zero(was) && !pool_is_child_of_threads ? slot : memset(slot, 0, slot_usable(request));
 }
@@ -343,7 +353,8 @@ void *route_alloc_aligned(size_t alignment, size_t request, const void *caller)
         /* There was no slot, and the block of mimalloc's or of a packed slot is aligned to 16 bytes only. The request
          * is counted already. */
         route_free("free", block);
-        return fallback_alloc_aligned(alignment, request);
+        block = fallback_alloc_aligned(alignment, request);
+        return block != NULL ? block : route_alloc_wasteful(request, NULL, caller);
     }
     void *block = request >= MAPPED_LEAST && route.limit > 0 ? route_alloc_mapped(alignment, request) : NULL;
     block = block != NULL ? block : fallback_alloc_aligned(alignment, request);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/select.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -458,6 +459,25 @@ CASE(filtered_wait_makes_no_other_call)
         CHECK_EQUAL(by_poll(ends[0], 20, NULL), 0);
     }
     burst_end();
+}
+
+/* Behind a filter there may be only one step in a sleep. A large slot whose purge has begun is finished by that step.
+ */
+CASE(large_slot_goes_at_once_behind_a_filter)
+{
+    enum { SIZE = 4 << 20, PAGES = SIZE / 4096, WAITS = 5 };
+    static unsigned char is_resident[PAGES];
+    open_pipe();
+    char *block = memset(check_hide(malloc(SIZE)), 'x', SIZE);
+    free(check_hide(block));
+    filter_forbid(SYS_swapon);
+    for (int i = 0; i < WAITS; i++) {
+        CHECK_EQUAL(by_epoll_wait(ends[0], 20, NULL), 0);
+    }
+    CHECK_EQUAL(mincore(block, SIZE, is_resident), 0);
+    for (size_t page = 0; page < PAGES; page++) {
+        CHECK_EQUAL(is_resident[page] & 1, 0);
+    }
 }
 
 /* Pages also go back in the child of a fork, which was made while the parent had other threads. */

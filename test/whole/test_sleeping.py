@@ -32,6 +32,7 @@ load_tests = cases.loader(
             "no_wait_is_shorter": [Run(), AT_ONCE],
             "bad_arguments_are_refused": [AT_ONCE],
             "filtered_wait_makes_no_other_call": [AT_ONCE],
+            "large_slot_goes_at_once_behind_a_filter": [AT_ONCE],
         }
     }
 )

@@ -8,6 +8,7 @@
 #endif
 
 #include "base/stack.h"
+#include "support/alone.h"
 #include "support/capture.h"
 #include "support/crew.h"
 #include "support/steps.h"
@@ -49,7 +50,7 @@ Test(stack, last_in_is_first_out)
 #if HAVE_SYS_SINGLE_THREADED_H
 static void work_with_one_thread(void *argument)
 {
-    __libc_single_threaded = 1;
+    alone_set(true);
     last_in_is_first_out(argument);
     uint64_t stale = atomic_load(&stack.head);
     stack_push(&stack, links, 0, 1);

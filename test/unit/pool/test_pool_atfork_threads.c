@@ -9,19 +9,18 @@
 #include "os/os_process.h"
 #include "pool/pool.h"
 #include "route/route.h"
+#include "support/alone.h"
 #include "support/crew.h"
 #include "support/house.h"
 
 enum { RUN = 16 /* the number of slots that are carved together */ };
 
-/* Does what a fork and its child do, with one thread (`alone`) or with other threads that have no cache. The test
- * runner itself has threads, so __libc_single_threaded must be restored at once. */
+/* Does what a fork and its child do, with one thread (`alone`) or with other threads that have no cache. */
 static void fork_as_if(bool alone)
 {
-    char word = __libc_single_threaded;
-    __libc_single_threaded = alone;
+    alone_set(alone);
     pool_before_fork();
-    __libc_single_threaded = word;
+    alone_set(false);
     pool_atfork_child_at_once();
 }
 
@@ -36,12 +35,10 @@ static void take_half(void)
 
 Test(pool_atfork_threads, libc_says_whether_there_are_threads)
 {
-    char word = __libc_single_threaded;
-    __libc_single_threaded = 1;
+    alone_set(true);
     bool alone = !os_has_threads();
-    __libc_single_threaded = 0;
+    alone_set(false);
     bool among_others = os_has_threads();
-    __libc_single_threaded = word;
     cr_assert(alone && among_others);
 }
 
@@ -98,10 +95,8 @@ Test(pool_atfork_threads, unused_slots_are_not_taken_for_zero)
 
 static void fork_as_if_among_others(void)
 {
-    char word = __libc_single_threaded;
-    __libc_single_threaded = 0;
+    alone_set(false);
     pool_before_fork();
-    __libc_single_threaded = word;
     pool_atfork_child();
 }
 

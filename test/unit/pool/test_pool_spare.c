@@ -11,6 +11,7 @@
 #include "pool/pool_sleep.h"
 #include "pool/pool_spare.h"
 #include "support/ages.h"
+#include "support/alone.h"
 #include "support/capture.h"
 #include "support/house.h"
 
@@ -42,7 +43,7 @@ static void lay(void)
 {
     ages_lay(DECAY);
     quotas = budget_charged();
-    __libc_single_threaded = 1;
+    alone_set(true);
 }
 
 /* Sets up pools, and makes the thread keep a spare slot of 1 MiB. */
@@ -150,7 +151,7 @@ Test(pool_spare, is_refused_by_limits_and_kinds)
 Test(pool_spare, thread_beside_others_keeps_none)
 {
     lay();
-    __libc_single_threaded = 0;
+    alone_set(false);
     be_busy(B1M);
     cr_assert_not(cache_has_spare(cache_mine, B1M));
 }
@@ -160,7 +161,7 @@ Test(pool_spare, thread_beside_others_keeps_none)
 Test(pool_spare, is_dropped_when_there_are_threads)
 {
     lay_with_spare();
-    __libc_single_threaded = 0;
+    alone_set(false);
     clock_still_advance(1);
     pair(B1M);
     be_busy(B1M);
@@ -254,7 +255,7 @@ Test(pool_spare, child_of_one_thread_goes_on_with_it)
 Test(pool_spare, child_of_several_threads_finds_the_slot)
 {
     lay_with_spare();
-    __libc_single_threaded = 0;
+    alone_set(false);
     pool_before_fork();
     pid_t child = fork();
     if (child == 0) {
