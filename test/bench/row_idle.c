@@ -16,7 +16,7 @@
 #include "clock.h"
 #include "memory.h"
 #include "processor.h"
-#include "touch.h"
+#include "scatter.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -29,9 +29,6 @@
 #include <unistd.h>
 
 enum {
-    MEBIBYTES = 300,
-    LEAST = 4, /* the size of the smallest blocks in KiB */
-    KEPT = 4,  /* one block in KEPT stays live */
     BURSTS = 3,
     WAIT_MILLISECONDS = 1250,
     PAUSE_NANOSECONDS = 300000, /* the longest pause between two events */
@@ -39,40 +36,8 @@ enum {
     MOST_EVENTS = 1 << 15,
 };
 
-static void *block[MEBIBYTES * 1024 / LEAST];
-static uint64_t state = 88172645463325252;
-
-static uint64_t random_below(uint64_t limit)
-{
-    state = state * 6364136223846793005 + 1442695040888963407;
-    return (state >> 33) % limit;
-}
-
-static void shuffle(size_t count)
-{
-    for (size_t i = count - 1; i > 0; i--) {
-        void *moved = block[i];
-        size_t other = (size_t)random_below(i + 1);
-        block[i] = block[other];
-        block[other] = moved;
-    }
-}
-
-/* Allocates and writes to `count` blocks and frees all of them, or all but every fourth. */
-static void scatter(size_t count, size_t size, bool keeps)
-{
-    for (size_t i = 0; i < count; i++) {
-        block[i] = malloc(size);
-        if (block[i] == NULL)
-            bench_fail("idle: malloc");
-        touch_pages(block[i], size);
-    }
-    shuffle(count);
-    for (size_t i = 0; i < count; i++) {
-        if (!keeps || i % KEPT != 0)
-            free(block[i]);
-    }
-}
+static void *block[SCATTER_BLOCKS];
+static uint64_t pauses = 88172645463325252; /* the state of the generator of the pauses between events */
 
 /* The events of one burst. The thread that sends an event sets `used` and `prompt`, and the waiting thread sets `late`.
  */
@@ -94,7 +59,7 @@ static void *send_events(void *argument)
     const struct event_source *source = argument;
     processor_pin(1);
     for (uint32_t number = 0; number < MOST_EVENTS && clock_wall() < source->end; number++) {
-        int64_t next = clock_wall() + (int64_t)random_below(PAUSE_NANOSECONDS);
+        int64_t next = clock_wall() + (int64_t)scatter_random(&pauses, PAUSE_NANOSECONDS);
         int64_t start = next;
         while (start <= next)
             start = clock_wall();
@@ -153,7 +118,7 @@ void row_idle(const char *argument)
     int64_t late[BURSTS];
     int file[2], events = epoll_create1(0);
     size_t kibibytes = bench_number(argument);
-    size_t count = (size_t)MEBIBYTES * 1024 / kibibytes;
+    size_t count = (size_t)SCATTER_MEBIBYTES * 1024 / kibibytes;
     struct epoll_event event = {.events = EPOLLIN};
     if (events < 0 || pipe(file) != 0 || epoll_ctl(events, EPOLL_CTL_ADD, file[0], &event) != 0)
         bench_fail("idle: epoll");
@@ -161,13 +126,13 @@ void row_idle(const char *argument)
     bench_size_name(row, sizeof row, "idle", kibibytes);
     memset(block, 0, sizeof block); /* the array's own pages are no memory of the burst */
     double before = memory_resident("self");
-    scatter(count, kibibytes * 1024, false);
+    scatter(block, count, kibibytes * 1024, false);
     wait_until(events, file[0], clock_wall() + (int64_t)WAIT_MILLISECONDS * 1000000);
     double left = memory_resident("self") - before;
     for (unsigned i = 0; i < BURSTS; i++) {
-        scatter(count, kibibytes * 1024, true);
+        scatter(block, count, kibibytes * 1024, true);
         late[i] = wait_disturbed(events, file);
-        for (size_t live = 0; live < count; live += KEPT)
+        for (size_t live = 0; live < count; live += SCATTER_KEPT)
             free(block[live]);
     }
     qsort(late, BURSTS, sizeof *late, compare);
