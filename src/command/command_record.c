@@ -105,20 +105,26 @@ static enum command_exit record_append(const struct record_wish *wish, int file,
     return recording_append(file, sample, sizeof *sample) ? EXIT_DONE : record_report_output(wish);
 }
 
-/* Takes a sample: the sum of all processes that the command line names, as they are now. */
-static enum command_exit record_take_sample(struct record_wish *wish, struct process_sum *sum)
+/* Takes a sample: the sum of all processes that the command line names, as they are now, and their memory. */
+static enum command_exit record_take_sample(struct record_wish *wish, struct process_sum *sum,
+                                            struct remote_memory *memory)
 {
     enum command_exit code = process_group_find(&wish->group);
     code = code == EXIT_DONE ? process_group_take(&wish->group) : code;
     if (code == EXIT_DONE) {
         process_group_sum(&wish->group, sum);
+        *memory = (struct remote_memory){0};
+        if (!process_group_add_memory(&wish->group, memory)) {
+            *memory = (struct remote_memory){.resident = SNAPSHOT_UNKNOWN, .small = SNAPSHOT_UNKNOWN};
+        }
     }
     return code;
 }
 
 /*
- * Writes samples until no process is left, the count is reached or a signal to end comes. `sum` is the first sample.
- * All samples of a file have one plan, so a later sample whose buckets have other sizes ends the recording.
+ * Writes samples until no process is left, the count is reached or a signal to end comes. `sum` and sample->memory are
+ * the first sample. All samples of a file have one plan, so a later sample whose buckets have other sizes ends the
+ * recording.
  */
 static enum command_exit record_sample(struct record_wish *wish, struct process_sum *sum, int file,
                                        struct recording_sample *sample)
@@ -133,7 +139,7 @@ static enum command_exit record_sample(struct record_wish *wish, struct process_
         sample->number += code == EXIT_DONE ? 1 : 0;
         record_report_progress(sum, sample->number, false);
         more = code == EXIT_DONE && sample->number != wish->count && record_wait(wish->interval);
-        code = more ? record_take_sample(wish, sum) : code;
+        code = more ? record_take_sample(wish, sum, &sample->memory) : code;
         more = more && code == EXIT_DONE;
         if (more && memcmp(plan.capacity, sum->plan.capacity, sizeof plan.capacity) != 0) {
             code = error_report(EXIT_DONE, "a process with buckets of other sizes has joined; the recording ends");
@@ -144,9 +150,11 @@ static enum command_exit record_sample(struct record_wish *wish, struct process_
     return code;
 }
 
-static enum command_exit record_to(struct record_wish *wish, struct process_sum *sum, int file)
+static enum command_exit record_to(struct record_wish *wish, struct process_sum *sum,
+                                   const struct remote_memory *memory, int file)
 {
     static struct recording_sample sample;
+    sample.memory = *memory;
     static struct recording_head head;
     recording_begin(&head, &sum->snapshot, &sum->plan);
     if (!recording_append(file, &head, sizeof head)) {
@@ -169,6 +177,7 @@ static enum command_exit record_to(struct record_wish *wish, struct process_sum 
 static enum command_exit record_processes(struct record_wish *wish)
 {
     static struct process_sum sum;
+    struct remote_memory memory;
     if (wish->group.words == 0) {
         return error_report(EXIT_USAGE, "record: no process is given");
     }
@@ -176,7 +185,7 @@ static enum command_exit record_processes(struct record_wish *wish)
         return error_report(EXIT_USAGE, "no file to write to is given; use -o FILE");
     }
     look_open(LOOK_MILLISECONDS);
-    enum command_exit code = record_take_sample(wish, &sum);
+    enum command_exit code = record_take_sample(wish, &sum, &memory);
     if (code != EXIT_DONE) {
         return code;
     }
@@ -184,9 +193,19 @@ static enum command_exit record_processes(struct record_wish *wish)
     if (file < 0) {
         return record_report_output(wish);
     }
-    code = record_to(wish, &sum, file);
+    code = record_to(wish, &sum, &memory, file);
     close(file);
     return code;
+}
+
+/* Prints a figure of the memory as the JSON of the statistics prints one: null where it is unknown. */
+static void record_add_bytes(const char *name, uint64_t bytes, struct text *text)
+{
+    if (bytes == SNAPSHOT_UNKNOWN) {
+        text_add(text, ",\"%s\":null", name);
+    } else {
+        text_add(text, ",\"%s\":%lu", name, (unsigned long)bytes);
+    }
 }
 
 static enum command_exit record_print(const struct record_wish *wish, const struct recording_head *head,
@@ -195,9 +214,14 @@ static enum command_exit record_print(const struct record_wish *wish, const stru
     static char buffer[FORMAT_SIZE];
     struct text text = text_begin(buffer, sizeof buffer);
     uint64_t milliseconds = sample->time / 1000000;
-    text_add(&text, wish->format == FORMAT_JSON ? "{\"time\":%lu.%lu%lu%lu,\"statistics\":" : "at %lu.%lu%lu%lu\n",
+    text_add(&text, wish->format == FORMAT_JSON ? "{\"time\":%lu.%lu%lu%lu" : "at %lu.%lu%lu%lu\n",
              (unsigned long)(milliseconds / 1000), (unsigned long)(milliseconds / 100 % 10),
              (unsigned long)(milliseconds / 10 % 10), (unsigned long)(milliseconds % 10));
+    if (wish->format == FORMAT_JSON) {
+        record_add_bytes("rss", sample->memory.resident, &text);
+        record_add_bytes("small", sample->memory.small, &text);
+        text_add(&text, ",\"statistics\":");
+    }
     format_print(wish->format, &sample->snapshot, &head->plan, &text);
     if (wish->format == FORMAT_JSON) {
         /* removes the line end that format_print wrote, because the JSON object around the statistics is still open */

@@ -90,16 +90,10 @@ static enum command_exit stat_print(struct stat_wish *wish, const struct stat_su
     return command_write(buffer, text.used);
 }
 
-/* Reads the memory of a member, if it is to be printed, and adds it to *sum. Returns false if that is not possible. */
-static bool stat_add_memory(const struct stat_wish *wish, struct group_member *member, struct remote_memory *sum)
+/* Returns true if the memory of the processes is printed. */
+static bool stat_shows_memory(const struct stat_wish *wish)
 {
-    struct remote_memory memory;
-    if (wish->format != FORMAT_TEXT || wish->wide || look_at_memory(&member->target, &memory) != REMOTE_READ) {
-        return false;
-    }
-    sum->resident += memory.resident;
-    sum->small += memory.small;
-    return true;
+    return wish->format == FORMAT_TEXT && !wish->wide;
 }
 
 static enum command_exit stat_print_each(struct stat_wish *wish)
@@ -111,10 +105,11 @@ static enum command_exit stat_print_each(struct stat_wish *wish)
         if (!member->is_read) {
             continue;
         }
-        struct remote_memory memory = {0};
+        struct remote_memory memory;
+        bool is_known = stat_shows_memory(wish) && look_at_memory(&member->target, &memory) == REMOTE_READ;
         struct stat_subject subject = {.snapshot = member->snapshot,
                                        .plan = &member->plan,
-                                       .memory = stat_add_memory(wish, member, &memory) ? &memory : NULL,
+                                       .memory = is_known ? &memory : NULL,
                                        .same_settings = true,
                                        .heading = "process",
                                        .number = (unsigned)member->target.process};
@@ -133,7 +128,6 @@ static enum command_exit stat_print_sum(struct stat_wish *wish)
 {
     static struct process_sum sum;
     struct remote_memory memory = {0};
-    bool is_known = true;
     process_group_sum(&wish->group, &sum);
     struct stat_subject subject = {.snapshot = &sum.snapshot,
                                    .plan = &sum.plan,
@@ -142,10 +136,10 @@ static enum command_exit stat_print_sum(struct stat_wish *wish)
                                    .number = (unsigned)sum.snapshot.processes};
     for (unsigned i = 0; i < wish->group.count; i++) {
         if (wish->group.member[i]->is_read) {
-            is_known = stat_add_memory(wish, wish->group.member[i], &memory) && is_known;
             process_group_add_rates(wish->group.member[i], &subject.rates);
         }
     }
+    bool is_known = stat_shows_memory(wish) && process_group_add_memory(&wish->group, &memory);
     subject.memory = is_known ? &memory : NULL;
     return stat_print(wish, &subject);
 }

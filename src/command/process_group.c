@@ -332,6 +332,21 @@ unsigned process_group_read_count(const struct process_group *group)
     return count;
 }
 
+bool process_group_add_memory(const struct process_group *group, struct remote_memory *sum)
+{
+    bool is_known = true;
+    for (unsigned i = 0; i < group->count; i++) {
+        struct remote_memory memory;
+        if (group->member[i]->is_read && look_at_memory(&group->member[i]->target, &memory) == REMOTE_READ) {
+            sum->resident += memory.resident;
+            sum->small += memory.small;
+        } else {
+            is_known = is_known && !group->member[i]->is_read;
+        }
+    }
+    return is_known;
+}
+
 void process_group_sum(struct process_group *group, struct process_sum *sum)
 {
     bool begun = false;

@@ -10,6 +10,7 @@
 
 #include "command/process_list.h"
 #include "command/process_sum.h"
+#include "command/remote_memory.h"
 #include "command/remote_process.h"
 #include "command/remote_snapshot.h"
 
@@ -74,6 +75,12 @@ enum command_exit process_group_take(struct process_group *group);
  * too many buckets. `options` are then those of the first process.
  */
 void process_group_sum(struct process_group *group, struct process_sum *sum);
+
+/*
+ * Adds up the memory of the processes that process_group_take has read. Returns false if that of one of them could not
+ * be read.
+ */
+bool process_group_add_memory(const struct process_group *group, struct remote_memory *sum);
 
 /* The rates of some counters, per second, between the last two calls of process_group_take. */
 struct group_rates {

@@ -47,10 +47,16 @@ bool recording_append(int file, const void *bytes, size_t size)
 
 enum command_exit recording_open(FILE *file, const char *path, struct recording_head *head)
 {
-    if (fread(head, sizeof *head, 1, file) != 1 || memcmp(head->magic, recording_magic, INSPECT_MAGIC_SIZE) != 0) {
-        return error_report(EXIT_DAMAGED, "%s is no recording, or its beginning is missing", path);
+    size_t got = fread(head, 1, sizeof *head, file);
+    /* the last byte of the magic is the version of the layout, and the library's version follows in any layout */
+    if (got < INSPECT_MAGIC_SIZE || memcmp(head->magic, recording_magic, INSPECT_MAGIC_SIZE - 1) != 0) {
+        return error_report(EXIT_DAMAGED, got == 0 ? "%s is empty" : "%s is no recording", path);
     }
-    if (memcmp(head->library, sockmalloc_view.library, INSPECT_LIBRARY_SIZE) != 0 ||
+    bool is_newer = memcmp(head->magic, recording_magic, INSPECT_MAGIC_SIZE) != 0;
+    if (got < sizeof *head && !is_newer) {
+        return error_report(EXIT_DAMAGED, "%s is no recording: its beginning is cut", path);
+    }
+    if (is_newer || memcmp(head->library, sockmalloc_view.library, INSPECT_LIBRARY_SIZE) != 0 ||
         memcmp(&head->layout, &sockmalloc_view.layout, sizeof head->layout) != 0 ||
         head->sample_size != sizeof(struct recording_sample)) {
         return error_report(EXIT_OTHER_VERSION, "%s is of another version of sockmalloc than this command, %s", path,

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "command/command_rows.h"
+#include "command/remote_memory.h"
 #include "command/remote_process.h"
 #include "config/option.h"
 #include "memory/bucket.h"
@@ -35,6 +36,7 @@ struct recording_sample {
     uint64_t number;
     uint64_t time; /* nanoseconds since 1970; 0 marks the end */
     struct snapshot snapshot;
+    struct remote_memory memory; /* of all processes together; SNAPSHOT_UNKNOWN where it could not be read */
 };
 
 /* Fills in the head for samples whose first is this one. The settings in the head are those of `options`. */

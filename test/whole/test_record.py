@@ -59,6 +59,9 @@ class Record(RecordCase):
         lines = [json.loads(line) for line in self.show("--json").stdout.splitlines()]
         self.assertEqual([line["statistics"]["process"] for line in lines], [servant.pid] * SAMPLES)
         self.assertEqual(lines, sorted(lines, key=lambda line: line["time"]))
+        for line in lines:
+            self.assertGreater(line["rss"], line["small"] + line["statistics"]["total"]["resident"])
+            self.assertGreaterEqual(line["small"], 0)
 
     def test_ends_when_it_is_told(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -132,18 +135,19 @@ class Refusals(RecordCase):
         self.assertGreater(result.stdout.count("end of statistics"), 0)
 
     def test_no_recording(self) -> None:
-        for content in (b"", b"words\n", b"\0" * 100_000):
+        for content, words in ((b"", "is empty"), (b"words\n", "is no recording"), (b"\0" * 100_000, "is no recording")):
             self.file.write_bytes(content)
-            self.assert_refused(self.show(), command.DAMAGED, "is no recording")
+            self.assert_refused(self.show(), command.DAMAGED, words)
         self.file.unlink()
         self.assert_complaint(self.show().stderr, "can't be read: No such file")
 
     def test_another_version(self) -> None:
         self.record(self.start(), "-n", 1)
-        content = bytearray(self.file.read_bytes())
-        content[16:21] = b"9.8.7"
-        self.file.write_bytes(content)
-        self.assert_refused(self.show(), command.OTHER_VERSION, "is of another version")
+        content = self.file.read_bytes()
+        other_version, other_layout = content[:16] + b"9.8.7" + content[21:], content[:15] + b"2" + content[16:100]
+        for changed in (other_version, other_layout):
+            self.file.write_bytes(changed)
+            self.assert_refused(self.show(), command.OTHER_VERSION, "is of another version")
 
     def test_numbers_that_cannot_be(self) -> None:
         """Fills any 128 bytes of the file with random bytes. The command must refuse the file or show it, and must
