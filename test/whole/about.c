@@ -1,4 +1,5 @@
-/* These cases test glibc's calls that query an allocator for figures, or set its parameters. */
+/* These cases test the calls by which a program asks glibc's allocator for figures or sets its parameters, such as
+ * mallinfo and mallopt. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <limits.h>
@@ -14,7 +15,7 @@ enum { MARK = 1234, TRIM_LIMIT = 32 << 20 };
 
 typedef size_t size_call(void *block);
 
-/* The usable size is the request rounded up to 16 bytes, and stays the same as long as the block lives. */
+/* malloc_usable_size returns the request rounded up to 16 bytes, and returns that number as long as the block lives. */
 CASE(usable_size)
 {
     const char *const names[] = {"malloc_usable_size", "malloc_size"};
@@ -144,7 +145,7 @@ CASE(trim_without_pools)
     CHECK_EQUAL(malloc_trim(0), 0);
 }
 
-/* malloc_trim(pad) keeps `pad` bytes of free memory, rounded to whole slots. */
+/* malloc_trim(pad) purges free slots, but leaves `pad` bytes of free memory resident, rounded to whole slots. */
 CASE(trim_keeps_the_pad)
 {
     enum { SIZE = 1 << 20, SLOT = SIZE + POOLS_HEADROOM, BLOCKS = 8 };
@@ -166,7 +167,7 @@ CASE(trim_keeps_the_pad)
     pools_check_ledger();
 }
 
-/* The slots that the calling thread's own cache holds are free memory too. */
+/* malloc_trim also purges the free slots in the calling thread's own cache. */
 CASE(trim_reaches_the_own_cache)
 {
     for (unsigned bucket = 0; bucket < POOLS_TRAINED; bucket++) {

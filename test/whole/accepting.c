@@ -1,5 +1,5 @@
-/* These cases check that free memory goes back to the kernel while a program waits in accept, and that the program
- * notices no difference to libc's accept. */
+/* These cases test that free memory goes back to the kernel while a program waits in accept, and that accept otherwise
+ * behaves as libc's accept does. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,8 +25,8 @@ enum {
     SIGNALS = 3,
     WORKERS = 4,
     SHORT = 20, /* in milliseconds */
-    /* milliseconds, fewer than it takes until free memory is purged; a call that ends sooner has not waited for the
-     * purge */
+    /* milliseconds, fewer than the decay time: an accept that takes less time has not waited until free memory was due
+     * to be purged */
     MUCH_LATER = 4000,
     /* time limit of a case in seconds; a signal that is lost would leave accept waiting without an end */
     MOST_SECONDS = 30,
@@ -91,7 +91,7 @@ static void note_sleeper(void)
     sleeper_number = gettid();
 }
 
-/* Waits until the thread has slept for a moment, which it does only in accept. */
+/* Returns when the thread under test sleeps, which it does only in accept. */
 static void await_sleep(void)
 {
     char path[64];
@@ -121,8 +121,8 @@ static void handle(int signal_number, int flags)
     CHECK_EQUAL(sigaction(signal_number, &action, NULL), 0);
 }
 
-/* Checks a signal mask. libc's own signals are left out, because libc blocks one of them when it unwinds a cancelled
- * thread. */
+/* Checks that a signal mask is the wanted one. libc's own signals are not compared, because libc blocks one of them
+ * when it unwinds a cancelled thread. */
 static void expect_mask(const sigset_t *mask, const sigset_t *wanted, int handled_signal)
 {
     for (int number = 1; number < NSIG; number = number + 1 == __SIGRTMIN ? SIGRTMIN : number + 1) {
@@ -175,7 +175,7 @@ static void *connect_when_pages_have_gone(void *unused)
     return unused;
 }
 
-/* Waits until some pages have been purged, and then sends the signal while other pages are being purged. */
+/* Waits until the library has begun to purge pages, and then sends the signal while it purges the rest. */
 static void *send_while_pages_go(void *unused)
 {
     uint64_t before = burst_resident();
@@ -194,8 +194,8 @@ static void *shut_down(void *unused)
 
 static int handled_by_then;
 
-/* Calls accept while free memory is not yet due to be purged and another thread runs `other`. Stores in
- * `handled_by_then` how many signals had been handled when accept returned. */
+/* Calls accept by the function `way` while another thread runs `other`, and before the free memory of a burst is due to
+ * be purged. Stores in `handled_by_then` how many signals had been handled when accept returned. */
 static int accept_beside(void *(*other)(void *), int (*way)(int))
 {
     pthread_t thread;
@@ -244,9 +244,10 @@ CASE(pages_go_in_a_child)
 }
 
 /*
- * Calls accept in a process of one thread, which has handlers with SA_RESTART and handlers without it. After
- * `milliseconds` another process sends some signals that do not end accept, and then, again and again, one that ends
- * it. Returns true if the first of the latter has ended accept. On a busy machine it may come before accept waits.
+ * Calls accept in a process of one thread that has handlers with SA_RESTART and handlers without it. After
+ * `milliseconds`, another process sends a few signals whose handlers do not end accept, and then sends again and again
+ * one whose handler ends it. Returns true if the first signal of the second kind ended accept; on a busy machine that
+ * signal may come before accept waits.
  */
 static bool accept_beside_process(int milliseconds, int restarting)
 {
@@ -291,7 +292,7 @@ CASE(handlers_of_both_kinds_in_one_thread)
     }
 }
 
-/* The signal of the statistics does not end accept, although the program's own handlers do. */
+/* accept continues after the stats signal, although the program also has handlers that would end accept. */
 CASE(statistics_do_not_end_accept)
 {
     open_listener();
@@ -325,8 +326,8 @@ CASE(pages_go_beside_handlers_of_both_kinds)
 }
 
 /*
- * The process of this case has several threads. When accept begins, it purges the pages that are due, and a later
- * accept purges more.
+ * In a process with several threads, accept purges the pages that are due before it waits, and a later call of accept
+ * purges more.
  */
 CASE(pages_go_beside_handlers_of_both_kinds_and_threads)
 {
@@ -414,7 +415,8 @@ CASE(handlers_of_both_kinds_do_what_each_says)
 
 typedef int interrupt_function(int, int);
 
-/* The flags of a handler are changed by siginterrupt, and by the next sigaction of the program. */
+/* accept follows a change of a handler's SA_RESTART flag, which the program makes by siginterrupt or by another
+ * sigaction. */
 CASE(handlers_may_change)
 {
     open_listener();
@@ -429,7 +431,7 @@ CASE(handlers_may_change)
     }
 }
 
-/* A lost signal would let the case wait until its time limit. */
+/* If a signal were lost, accept would not return, and the case would fail at its time limit. */
 CASE(no_signal_is_lost_while_pages_go)
 {
     open_listener();
@@ -441,7 +443,7 @@ CASE(no_signal_is_lost_while_pages_go)
     }
 }
 
-/* Sets SO_RCVTIMEO on the socket. With this time limit any handler ends accept. */
+/* Sets SO_RCVTIMEO on the listening socket. The kernel then ends accept at any handler, even at one with SA_RESTART. */
 static void limit_accept(int milliseconds)
 {
     struct timeval limit = {milliseconds / 1000, milliseconds % 1000 * 1000L};

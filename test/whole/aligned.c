@@ -35,8 +35,8 @@ static store_call *find_store(int name)
     return call;
 }
 
-/* Checks the alignment and content of a block, and which allocator has served it. The pools must serve their sizes at
- * alignments of up to a page. */
+/* Checks that a block is aligned and writable, and that the pools serve it if its size is one of theirs and its
+ * alignment is at most a page. */
 static void check_block(char *block, size_t alignment, size_t size)
 {
     CHECK(block != NULL);
@@ -79,8 +79,8 @@ CASE(every_stored_alignment)
     }
 }
 
-/* Allocates many blocks of a size that is a multiple of the alignment, as containers of cache lines and vectors do. A
- * single block could be aligned by luck. */
+/* Allocates many blocks whose sizes are multiples of the alignment, as programs do for arrays of cache lines or
+ * vectors. There are many blocks because a single one could be aligned by luck. */
 CASE(size_is_a_multiple_of_the_alignment)
 {
     enum { BLOCKS = 40 };
@@ -116,7 +116,7 @@ CASE(bad_alignments)
     }
 }
 
-/* The function returns the error; errno and the caller's pointer are unchanged. */
+/* posix_memalign returns the error for a bad alignment, and changes neither errno nor the caller's pointer. */
 CASE(bad_stored_alignments)
 {
     const size_t bad[] = {0, 1, 2, 4, 7, 24, 48, 100, 4097, SIZE_MAX};

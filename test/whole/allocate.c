@@ -12,8 +12,11 @@ enum { MARK = 1234 /* a value of errno that no call sets */ };
 
 typedef void *take_call(size_t size);
 
-/* The block is usable from its first to its last byte, aligned for any type that fits into it (so says C23; mimalloc's
- * smallest blocks are aligned to 8), and routed as documented. */
+/*
+ * Checks that every byte of the block can be written, that the block is aligned for any type that fits into it, as C23
+ * demands (mimalloc aligns its smallest blocks to 8 bytes), and that the allocator serves it which the documentation
+ * names for its size.
+ */
 static void check_block(char *block, size_t size)
 {
     CHECK(block != NULL);
@@ -87,7 +90,7 @@ CASE(impossible_sizes)
 
 CASE(product_overflows)
 {
-    /* if a product were cut to 64 bits, the last one would be a request of a pool's size */
+    /* the last product, cut to 64 bits, would be a size that the pools serve */
     const size_t factors[][2] = {{SIZE_MAX, 2},
                                  {2, SIZE_MAX},
                                  {(size_t)1 << 33, (size_t)1 << 33},
@@ -106,7 +109,7 @@ static bool is_zero(const char *block, size_t size)
     return block[0] == 0 && memcmp(block, block + 1, size - 1) == 0;
 }
 
-/* POSIX 2024 demands that free leaves errno alone, whatever it does. */
+/* free leaves errno unchanged even if it makes system calls, as POSIX 2024 demands. */
 CASE(free_keeps_errno)
 {
     enum { BLOCKS = 300 };
@@ -128,7 +131,8 @@ CASE(free_keeps_errno)
     }
 }
 
-/* libc's own callers use these names instead of the plain ones. Calls by each of them must reach the pools. */
+/* glibc exports malloc and free also under these names, and some programs call them. Calls by each name must reach the
+ * pools. */
 CASE(libc_names)
 {
     const char *const plain[] = {"__libc_malloc", "__libc_valloc", "__libc_pvalloc"};
@@ -156,7 +160,8 @@ CASE(libc_names)
     CHECK_EQUAL(pools_figure("live"), live - 1);
 }
 
-/* cfree and vfree do the same as free. The sized frees of C23 do not rely on the size. */
+/* cfree and vfree do what free does. free_sized and free_aligned_sized of C23 free the block even if the size that they
+ * get is wrong. */
 CASE(names_of_free)
 {
     uint64_t live = pools_figure("live");

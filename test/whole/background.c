@@ -1,5 +1,5 @@
-/* These cases test the thread that SOCKMALLOC_BACKGROUND=1 starts: what it does, and that it never disturbs the
- * program. */
+/* These cases test the background thread, which SOCKMALLOC_BACKGROUND=1 starts: it purges free pages, and never
+ * disturbs the program. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -22,7 +22,9 @@
 
 enum { LARGE = 8, BLOCKS = 16 };
 
-/* Sleeps for a moment before a figure is read again, because nothing reports when the figure changes. */
+/*
+ * Sleeps for a moment. Tests call it in a loop that reads a figure, because no event reports when the figure changes.
+ */
 static void rest(void)
 {
     struct timespec moment = {.tv_nsec = 5000000};
@@ -56,7 +58,8 @@ static void use_blocks(void)
 
 static unsigned threads_before_main;
 
-/* Allocates as a program's constructors do, so that the library's thread is needed before main begins. */
+/* Uses memory before main, as the constructors of a program do, so that the background thread already has work when
+ * main begins. */
 __attribute__((constructor)) static void use_blocks_early(void)
 {
     use_blocks();
@@ -81,7 +84,9 @@ CASE(is_not_made_unless_wanted)
 CASE(pages_go_while_the_program_is_silent)
 {
     use_blocks();
-    /* if the kernel has suspended this thread, the background thread may have begun to purge already */
+    /*
+     * this thread may have been suspended since the free, so the background thread may already have purged some pages
+     */
     uint64_t resident = pools_bucket_figure(LARGE, "resident_free");
     CHECK(resident == BLOCKS * pools_size(LARGE) || pools_bucket_figure(LARGE, "purged") > 0);
     while (pools_bucket_figure(LARGE, "purged") < BLOCKS) {
@@ -91,7 +96,7 @@ CASE(pages_go_while_the_program_is_silent)
     pools_check_ledger();
 }
 
-/* Returns a line of a thread's status file as a number in the given base. */
+/* Returns a number from a thread's status file in /proc: the one in the line `name`, read in the given base. */
 static uint64_t status_figure(const char *thread, const char *name, int base)
 {
     char path[300];
@@ -125,8 +130,9 @@ static uint64_t naps_of_other_threads(void)
     return sum;
 }
 
-/* Returns true if the background thread no longer wakes up by itself, because it has not run for as long as ten of its
- * naps last. */
+/*
+ * Returns true if the background thread no longer wakes up by itself: it has not run for the time of ten of its naps.
+ */
 static bool thread_is_asleep(void)
 {
     uint64_t before = naps_of_other_threads();
@@ -135,7 +141,8 @@ static bool thread_is_asleep(void)
     return naps_of_other_threads() == before;
 }
 
-/* The background thread purges another burst after it had stopped looking for free pages. */
+/* After the background thread has stopped looking for free pages, a new burst wakes it, and it purges the pages of that
+ * burst too. */
 CASE(wakes_for_the_next_burst)
 {
     for (unsigned burst = 0; burst < 3; burst++) {
@@ -176,8 +183,8 @@ CASE(blocks_every_signal)
     CHECK_EQUAL(sigismember(&mine, SIGUSR2), 0);
 }
 
-/* Forks a child that uses memory and then calls the function `wait`. The background thread is started by the wait of
- * the server, and not by malloc or free. */
+/* Forks a child that uses memory and then calls the function `wait`. In the child, the background thread is started by
+ * that wait for events, and not by malloc or free. */
 static void expect_anew(void (*wait)(void), unsigned own_threads)
 {
     use_blocks();
@@ -268,7 +275,9 @@ static int wait_and_end(void *unused)
     _exit(unused == NULL ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
-/* A child of vfork shares its parent's memory, and the parent has a background thread already. */
+/*
+ * A child of vfork, which shares its parent's memory, starts no background thread, because the parent has one already.
+ */
 CASE(is_not_made_by_a_child_that_borrows)
 {
     static _Alignas(16) char stack[64 << 10];
@@ -293,8 +302,11 @@ static void *touch_it(void *unused)
     return unused;
 }
 
-/* When a thread ends on a stack of the program's own, libc frees the plug-in's thread-local storage while it holds
- * the lock of all stacks. pthread_create needs that lock, so free must not start a thread there. */
+/*
+ * If a thread ends whose stack the program has supplied, libc frees the thread-local storage of a plug-in while libc
+ * holds the lock of all thread stacks. pthread_create needs that lock, so a free that started a thread there would
+ * hang.
+ */
 CASE(threads_end_with_storage_of_a_plugin)
 {
     static _Alignas(4096) char stack[1 << 18];
@@ -344,7 +356,7 @@ static void end_main_early(void)
     pthread_exit(NULL);
 }
 
-/* A process ends when its last own thread ends, and the library's thread does not count. */
+/* A process ends when the last thread of the program ends, although the library's background thread still runs. */
 CASE(process_ends_with_its_own_last_thread)
 {
     if (check_is_child()) {

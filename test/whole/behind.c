@@ -12,8 +12,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* usage: behind kill|fail|void CALL[,CALL...] COMMAND ARGUMENT... The first word says what becomes of each of the named
- * system calls: it kills the process (kill), fails with EPERM (fail), or returns success and does nothing (void). */
+/*
+ * usage: behind kill|fail|void CALL[,CALL...] COMMAND ARGUMENT... The first word says what happens when a named system
+ * call is made: the process is killed (kill), the call fails with EPERM (fail), or it returns success and does nothing
+ * (void).
+ */
 static const struct {
     const char *word;
     uint32_t verdict;

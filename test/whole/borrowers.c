@@ -1,5 +1,5 @@
-/* These cases check that a child that shares its parent's memory has signal handlers of its own, and leaves its
- * parent's handlers unchanged. */
+/* These cases test that a child which shares its parent's memory (by vfork or clone) sets signal handlers of its own,
+ * and leaves those of its parent unchanged. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <sched.h>
 #include <signal.h>
@@ -22,8 +22,8 @@ static void other_handler(int signal_number)
     (void)signal_number;
 }
 
-/* Runs `work` in a child as vfork does, but on a stack of its own, so that the compiler's use of the stack does no
- * harm. */
+/* Runs `work` in a child that shares this process's memory, as a child of vfork does. The child has a stack of its own,
+ * so that it cannot overwrite what the compiler keeps on this process's stack. */
 static void borrow(child_work *work, void *argument)
 {
     static _Alignas(16) char stack[STACK_SIZE];
@@ -32,8 +32,8 @@ static void borrow(child_work *work, void *argument)
     check_wait(child);
 }
 
-/* Checks that each function that reads a disposition reports what the child has set, as for a signal that the library
- * leaves alone. */
+/* Checks that each function that returns a signal's disposition (its handler or default action) returns the one that
+ * the child has set; a signal that the library leaves alone shows what is right. */
 static int set_by_each_call(void *unused)
 {
     const char *const names[] = {"signal", "bsd_signal", "ssignal", "sysv_signal", "__sysv_signal", "sigset"};
@@ -121,7 +121,8 @@ CASE(reset_by_posix_spawn)
     CHECK_EQUAL(calls, 1);
 }
 
-/* When a handler with SA_RESETHAND runs, the kernel resets the handler only in the process that got the signal. */
+/* Runs in a child that shares its parent's memory: sends the child a signal whose handler has SA_RESETHAND. The kernel
+ * then resets the child's handler, and the parent keeps its own. */
 static int be_signalled(void *unused)
 {
     outside_send(STATS);
@@ -151,7 +152,8 @@ static int interrupt_all(void *unused)
     _exit(unused == NULL ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
-/* siginterrupt in the child changes neither the parent's present handler nor those that the parent sets later. */
+/* siginterrupt in a child that shares its parent's memory changes neither the handlers that the parent has set nor
+ * those that it sets later. */
 CASE(interrupted_in_a_child)
 {
     *(void **)&interrupt = check_find("siginterrupt");
@@ -166,7 +168,8 @@ CASE(interrupted_in_a_child)
     }
 }
 
-/* In the child of a fork, which has its own memory, siginterrupt has its full effect. */
+/* In the child of a fork, which has memory of its own, siginterrupt changes the present handler and those that signal
+ * sets later. */
 CASE(interrupted_after_a_fork)
 {
     *(void **)&interrupt = check_find("siginterrupt");

@@ -26,8 +26,8 @@ struct block {
     size_t size;
 };
 
-/* Each block is marked in one byte of each 16 KiB and in its last byte. That is enough to tell blocks apart, and causes
- * few page faults. */
+/* distance in bytes between the places at which a block is marked; its last byte is marked as well. Few marks cause few
+ * page faults, and still tell blocks apart. */
 enum { MARK_DISTANCE = 16384 };
 
 static void write_marks(char *start, size_t size, char mark)
@@ -121,7 +121,7 @@ CASE(every_bucket)
     }
 }
 
-/* Allocates blocks until no size can be allocated any more, and then frees them all. */
+/* Allocates blocks of every size until no size can be served any more, and then frees all blocks. */
 CASE(until_nothing_is_left)
 {
     enum { MOST = 100000 };
@@ -143,7 +143,7 @@ CASE(until_nothing_is_left)
     }
     CHECK_EQUAL(pools_figure("live"), 0);
     pools_check_ledger();
-    /* from here on the pools treat memory as tight, and carve a slot only for a request that fills it */
+    /* memory was refused above, so from here on the pools carve a new slot only for a request that fills it */
     for (unsigned bucket = 0; bucket < POOLS_TRAINED; bucket++) {
         char *block = malloc(pools_largest(bucket));
         CHECK(pools_own(block));
@@ -151,7 +151,7 @@ CASE(until_nothing_is_left)
     }
 }
 
-/* A thread's stack must still find space in memory beside the pools. */
+/* Runs in a new thread: its stack must have found memory although the pools have taken what they could. */
 static void *use_in_thread(void *unused)
 {
     struct outcome outcome = {0};
@@ -169,7 +169,8 @@ CASE(a_thread)
     pools_check_ledger();
 }
 
-/* When the kernel refuses to purge a slot, the slot keeps its state, and calloc does not rely on zeros in it. */
+/* If the kernel refuses to purge a slot, the slot does not count as purged, and calloc clears it because its pages may
+ * not be zero. */
 CASE(refused_purge)
 {
     enum { SIZE = 1 << 20 };

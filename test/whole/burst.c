@@ -1,4 +1,4 @@
-/* Makes a burst of blocks, most of which are freed, and measures how many of their bytes stay in memory. */
+/* Makes a burst of blocks, frees most of them, and measures how many bytes of the burst are still resident. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "burst.h"
 
@@ -15,7 +15,7 @@ enum {
     KEPT = 256, /* one block in KEPT stays live, which makes 8 blocks */
     PRIME = 251,
     LOOK_EVERY = 2,      /* in milliseconds */
-    LONG_ENOUGH = 20000, /* milliseconds, longer than any wait here takes */
+    LONG_ENOUGH = 20000, /* milliseconds, longer than any wait of a case takes */
 };
 
 static char *blocks[BLOCKS];

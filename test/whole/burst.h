@@ -1,4 +1,4 @@
-/* Makes a burst of blocks, most of which are freed, and measures how many of their bytes stay in memory. */
+/* Makes a burst of blocks, frees most of them, and measures how many bytes of the burst are still resident. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_BURST_H
 #define SOCKMALLOC_TEST_BURST_H
@@ -8,12 +8,13 @@
 enum {
     BURST_MIB = 1 << 20,
     /*
-     * the largest number of bytes in memory once the burst's pages have been purged; before that, 33 MiB are in memory
+     * at most this many bytes of the burst may be resident after its pages were purged; before that, 33 MiB are
+     * resident
      */
     BURST_FEW = BURST_MIB / 4,
     /*
-     * the largest number of bytes in memory while the thread does not sleep, because the free slots in its magazines
-     * then keep their pages
+     * at most this many bytes of the burst may be resident while its thread does not sleep, because the free slots in
+     * the thread's magazines then keep their pages
      */
     BURST_FEW_AND_CACHED = 4 * BURST_MIB,
 };
@@ -27,8 +28,9 @@ void burst_end(void);
 /* Returns how many bytes of the mapping that contains the burst's blocks are in memory. */
 uint64_t burst_resident(void);
 
-/* Waits until at most `bound` bytes of the burst's mapping are in memory. The thread that purges must be in its wait
- * meanwhile. */
+/*
+ * Returns when at most `bound` bytes of the burst's mapping are resident. Another thread must be in a wait that purges.
+ */
 void burst_await(uint64_t bound);
 
 /* Sleeps for `milliseconds`. */

@@ -1,4 +1,5 @@
-/* These cases test a thread that is cancelled, or leaves a handler by a jump, while statistics are written. */
+/* These cases test a thread that is cancelled, or that leaves a signal handler by longjmp, while the library writes
+ * statistics. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <sockmalloc.h>
 
@@ -41,7 +42,8 @@ static void clean(void *unused)
     atomic_store(&cleaned, true);
 }
 
-/* The loops contain no cancellation point, so the cancellation stays pending meanwhile. */
+/* Runs as a thread that calls `report` while a cancellation of this thread is pending. Its loops contain no
+ * cancellation point, so the cancellation does not happen earlier. */
 static void *report_with_a_pending_cancel(void *unused)
 {
     pthread_cleanup_push(clean, NULL);
@@ -88,8 +90,8 @@ static void cancel_before(report_work *work)
     expect_whole_life(thread);
 }
 
-/* The new thread is the only one that does not block the signal, so this thread gets the signal while its cancellation
- * is pending. */
+/* Only the new thread does not block the stats signal. So the kernel delivers the signal to this new thread, which has
+ * a cancellation pending. */
 CASE(signal_meets_a_pending_cancel)
 {
     sigset_t stats;
@@ -103,7 +105,7 @@ CASE(signal_meets_a_pending_cancel)
     outside_kill(getpid(), STATS);
     expect_whole_life(thread);
     CHECK_EQUAL(pthread_sigmask(SIG_UNBLOCK, &stats, NULL), 0);
-    outside_send(STATS); /* this signal brings statistics, too */
+    outside_send(STATS); /* the library still answers this signal with statistics */
 }
 
 static int dump(int descriptor)
@@ -140,9 +142,9 @@ static void expect_statistics(void)
 }
 
 /*
- * Sends the signal that writes statistics. The handler is then held up, because stderr is a full pipe, and the library
- * waits some time for a reader of the pipe. The cases below act during that time. On a very busy machine they may act
- * after it, which does no harm.
+ * Sends the signal that requests statistics. The handler then waits some time for a reader of the pipe, because stderr
+ * is a full pipe. During that wait the cases below act. On a very busy machine they may act later, and then still
+ * succeed.
  */
 static void ask_for_statistics(void)
 {

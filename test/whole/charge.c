@@ -1,4 +1,5 @@
-/* These cases measure what a process is charged for memory, and what limits on that charge leave for its requests. */
+/* These cases measure how much memory the kernel charges to a process, and how much of a limit on that charge the
+ * program's requests can use. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <malloc.h>
 #include <pthread.h>
@@ -11,7 +12,8 @@
 
 #include "check.h"
 
-enum { MIB = 1 << 20, BLOCKS = 1 << 17 /* a small number, because the array itself counts against the limit too */ };
+/* a small number of blocks, because the array of their addresses is charged to the process too */
+enum { MIB = 1 << 20, BLOCKS = 1 << 17 };
 
 static char *blocks[BLOCKS];
 
@@ -43,11 +45,11 @@ static void set_limit(int resource, size_t bytes)
     CHECK_EQUAL(setrlimit((__rlimit_resource_t)resource, &limit), 0);
 }
 
-/* Allocates a block of `size` bytes, or returns NULL. */
+/* A function that allocates a block of `size` bytes, and returns NULL if it cannot. */
 typedef void *allocator(size_t size);
 
-/* Allocates and fills blocks of one size, until they have `bytes` bytes together or none can be had. Returns how many
- * blocks were allocated. */
+/* Allocates blocks of one size by `allocate` and fills them, until they have `bytes` bytes together or an allocation
+ * fails. Returns how many blocks were allocated. */
 static size_t take_by(allocator *allocate, size_t size, size_t bytes)
 {
     size_t count = 0;
@@ -69,7 +71,8 @@ static void give(size_t count)
     }
 }
 
-/* Grows a block by two thirds, as a server does with a body that it reads in pieces. */
+/* Allocates a block of `size` bytes by growing it again and again by two thirds, as a server does with a body that it
+ * reads in pieces. */
 static void *grow(size_t size)
 {
     size_t have = 1000;
@@ -90,7 +93,8 @@ static void *come_and_go(void *unused)
     return unused;
 }
 
-/* The runner's argument is the limit in MiB. The limit is set after the library has already served many requests. */
+/* The runner's argument is a limit on the address space in MiB. The case sets this limit after the library has already
+ * served many requests. */
 CASE(address_space_is_limited_late)
 {
     size_t limit = argument(0) * MIB;
@@ -113,7 +117,8 @@ static size_t data_limit(void)
     return limit.rlim_cur;
 }
 
-/* Checks that blocks of argument 1 bytes can have the share of the limit, in percent, that argument 2 says. */
+/* Checks that blocks of the size in argument 1 can use at least that share of the limit which argument 2 gives, in
+ * percent. */
 static void expect_share(size_t limit)
 {
     size_t size = argument(1);
@@ -122,8 +127,8 @@ static void expect_share(size_t limit)
     give(count);
 }
 
-/* The runner's arguments are the size of the blocks in the burst, the size that then gets the whole limit, and the
- * least share of the limit, in percent, that it must get. The limit is in force from the start of the program. */
+/* The runner's arguments are the size of the blocks in a burst, the size of the blocks that are allocated afterwards,
+ * and how many percent of the limit these must at least get. The limit is in force from the start of the program. */
 CASE(another_size_after_a_burst)
 {
     size_t limit = data_limit();
@@ -132,7 +137,8 @@ CASE(another_size_after_a_burst)
     expect_share(limit);
 }
 
-/* In this case realloc has made the blocks of the burst as large as they are, and there are as many as fit. */
+/* As the case above, but realloc grows each block of the burst to its size, and the burst has as many blocks as the
+ * limit permits. */
 CASE(another_size_after_blocks_that_grew)
 {
     size_t limit = data_limit();
@@ -140,8 +146,7 @@ CASE(another_size_after_blocks_that_grew)
     expect_share(limit);
 }
 
-/* After a burst of one size another size gets its share, as in the case above. But here the program itself sets a limit
- * of 256 MiB by setrlimit or by prlimit. */
+/* As the case above, but the limit is 256 MiB, and the program itself sets it by setrlimit or prlimit. */
 CASE(another_size_after_a_late_limit)
 {
     const struct rlimit limit = {(rlim_t)256 * MIB, (rlim_t)256 * MIB};
@@ -154,8 +159,8 @@ CASE(another_size_after_a_late_limit)
     another_size_after_a_burst();
 }
 
-/* The runner's arguments are the size of the blocks, and the share of the limit in percent that they must at least get.
- * The limit is in force from the start of the program. */
+/* The runner's arguments are a size of blocks, and how many percent of the limit blocks of this size must at least get.
+ * Each block grows to this size by realloc. The limit is in force from the start of the program. */
 CASE(blocks_that_grow_fill_the_limit)
 {
     size_t limit = data_limit();
@@ -165,8 +170,8 @@ CASE(blocks_that_grow_fill_the_limit)
     give(count);
 }
 
-/* After mlockall all memory that is mapped is resident. At most one step by which the pools grow may be mapped beyond
- * what is needed. */
+/* After mlockall, all memory that is mapped is resident at once. The pools grow in steps, so they may map more than is
+ * needed, but never by more than one step. */
 CASE(locked_memory_serves)
 {
     if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0) {

@@ -22,7 +22,8 @@ static atomic_ulong checks;
 /* the descriptor of the stderr that the process had at start, because some cases close descriptor 2 */
 static int report = STDERR_FILENO;
 
-/* Prints without stdio, because this function may run in a signal handler or when malloc has failed. */
+/* Prints the text and ends the process. It does not use stdio, because it may run in a signal handler or after malloc
+ * has failed. */
 static void say_and_exit(const char *text, int length)
 {
     if (write(report, text, (size_t)length) != length) {
@@ -121,8 +122,8 @@ static int list(void)
     return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* The argument `--list` prints the names of the cases; the name of a case runs it. A program that defines its own main
- * replaces this function. */
+/* With the argument `--list` this main prints the names of the cases; with the name of a case it runs the case. It is
+ * weak, so that a program with a main of its own replaces it. */
 __attribute__((weak)) int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";

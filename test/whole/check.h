@@ -31,7 +31,9 @@ struct check_case {
     }                                                                                                                  \
     static void function(void)
 
-/* Appends a case to those that main can run; CASE calls it before main. */
+/*
+ * Appends a case to the list from which main runs one. CASE defines a constructor that calls this function before main.
+ */
 void check_list_case(struct check_case *row);
 
 /* The arguments that follow the name of the case on the command line. */
@@ -46,32 +48,34 @@ void check_that(bool holds, const char *condition, const char *file, int line);
 void check_equal(uint64_t actual, uint64_t wanted, const char *actual_text, const char *wanted_text, const char *file,
                  int line);
 
-/* Returns the address. The compiler then knows neither where the block is from nor that it was freed. */
+/* Returns `address` by a way that the compiler cannot follow, so that the compiler assumes neither that the block comes
+ * from malloc nor that it was freed. */
 static inline void *check_hide(void *address)
 {
     __asm__ volatile("" : "+r"(address));
     return address;
 }
 
-/* Returns the size. The compiler then does not know that no block can be so large. */
+/* Returns `size` by a way that the compiler cannot follow, so that the compiler does not warn that no block can be so
+ * large. */
 static inline size_t check_hide_size(size_t size)
 {
     __asm__ volatile("" : "+r"(size));
     return size;
 }
 
-/* Returns the function that the program would call by this name. The check fails if there is none. */
+/* Returns the address of the function that the program would call by this name. Fails the case if there is none. */
 void *check_find(const char *name);
 
-/* Waits for the child process, whose exit status must be 0. */
+/* Waits until the child process ends, and fails the case unless the child's exit status is 0. */
 void check_wait(pid_t child);
 
-/* Forks. Returns true in the child, which has to end by _exit. In the parent, waits for the child as check_wait does,
- * and then returns false. */
+/* Forks. In the child, returns true; the child has to end by _exit. In the parent, waits for the child as check_wait
+ * does, and then returns false. */
 bool check_is_child(void);
 
-/* The first function starts `count` threads that run `run` with the same argument. The second waits until they have
- * ended. The third does both for one thread. */
+/* check_start starts `count` threads that all run `run` with the same argument. check_join waits until they have ended.
+ * check_in_thread starts one thread and waits until it has ended. */
 void check_start(pthread_t *threads, unsigned count, void *(*run)(void *), void *argument);
 void check_join(const pthread_t *threads, unsigned count);
 void check_in_thread(void *(*run)(void *), void *argument);

@@ -1,5 +1,5 @@
-/* These cases test ways to make a process other than fork, while threads work. Each child has a working malloc, or
- * calls exec. */
+/* These cases test ways to make a process other than fork, such as vfork and clone, while threads allocate. In each
+ * child malloc works, or the child calls exec. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pthread.h>
 #include <sched.h>
@@ -72,7 +72,7 @@ static void be_child(void)
     _exit(EXIT_SUCCESS);
 }
 
-/* The child of vfork shares its parent's memory, so it may only exec, and the parent's pools must be unchanged. */
+/* A child of vfork shares its parent's memory and only calls exec. The parent's pools must be unchanged afterwards. */
 CASE(vfork_and_exec)
 {
     char *arguments[] = {(char *)(uintptr_t) "true", NULL};
@@ -103,8 +103,11 @@ CASE(spawn_again_and_again)
     end_churning();
 }
 
-/* Neither the system call clone nor _Fork runs fork handlers, so the child has the state that its parent's threads
- * left. It can allocate all the same, because the calling thread has a cache of its own and the rest is lock-free. */
+/*
+ * Neither the system call clone nor _Fork runs fork handlers, so the child has the state that its parent's threads were
+ * in. The child can allocate all the same, because its thread has a cache of its own and all shared lists are
+ * lock-free.
+ */
 CASE(clone_by_the_system_call)
 {
     begin_churning();
@@ -133,8 +136,8 @@ CASE(fork_without_handlers)
     end_churning();
 }
 
-/* A signal handler forks, and may have interrupted malloc anywhere. The child exits at once, and allocates no more than
- * a child that calls exec. `forked` counts the forks. */
+/* A signal handler forks, after interrupting malloc or free at any place. The child exits at once and allocates
+ * nothing, as a child that calls exec. `forked` counts the forks. */
 static volatile sig_atomic_t forked;
 
 static void fork_in_handler(int signal_number)
@@ -160,8 +163,8 @@ CASE(fork_from_a_handler)
     end_churning();
 }
 
-/* The child returns from the signal handler and goes on with its work. The interrupted malloc or free holds a slot. No
- * later malloc in the child may return this slot. */
+/* The child of a fork in a signal handler returns from the handler and continues its work. The interrupted malloc or
+ * free may be about to return or store a slot; no later malloc in the child may return that slot. */
 enum { HELD = 64, INTERRUPTIONS = 400, STEPS_OF_A_CHILD = 2000, HELD_SIZE = 20000 };
 
 static volatile sig_atomic_t is_child;
@@ -228,7 +231,8 @@ CASE(child_of_a_handler_goes_on)
     CHECK_EQUAL(sigaction(SIGUSR2, &action, NULL), 0);
     interrupted = pthread_self();
     CHECK_EQUAL(pthread_create(&interrupter, NULL, interrupt_again_and_again, NULL), 0);
-    /* one more signal may come when `forked` has its last value; the child of that signal must also work on */
+    /* one more signal may arrive after `forked` has reached its last value; the child that this signal forks must
+     * continue to work too */
     while (is_child || forked < INTERRUPTIONS) {
         state = state * 1103515245 + 12345;
         change_one(&held[state >> 16 & (HELD - 1)]);

@@ -1,4 +1,5 @@
-/* These cases test the functions of sockmalloc.h in a program that is not linked with the library. */
+/* These cases test the functions of sockmalloc.h in a program that is not linked with the library; it finds them
+ * because the library is preloaded. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <fcntl.h>
@@ -175,7 +176,8 @@ static void fill_pipe(void)
     CHECK_EQUAL(fcntl(full_pipe[1], F_SETFL, 0), 0);
 }
 
-/* While one thread writes a dump, dumps by other threads are dropped, but a fork child can write its own. */
+/* While one thread writes a dump, the library drops dumps that other threads request. A fork child can write a dump of
+ * its own meanwhile. */
 CASE(child_dumps_while_a_thread_does)
 {
     enum { ENOUGH_READS = 8 };

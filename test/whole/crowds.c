@@ -1,5 +1,5 @@
-/* These cases test threads that are many, that live only for a short time, that are cancelled, or that have the
- * smallest possible stack. */
+/* These cases test many threads, threads that live only for a short time, threads that are cancelled, and threads with
+ * the smallest possible stack. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <limits.h>
 #include <pthread.h>
@@ -32,8 +32,7 @@ static uint64_t resident_bytes(void)
     return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-/* Each thread allocates blocks of all sizes and puts them into this array, and frees blocks that other threads have put
- * there. */
+/* Each thread puts blocks of all sizes into this array, and frees the blocks of other threads that it replaces. */
 static _Atomic(char *) shelf[SHELF];
 
 static void *hand_over(void *argument)
@@ -54,7 +53,7 @@ static void run_one(unsigned number)
     check_in_thread(hand_over, (void *)(uintptr_t)number);
 }
 
-/* The second half of the threads needs no more memory than the first half has left behind. */
+/* The second half of the threads runs in the memory that the first half has freed, and needs no more. */
 CASE(short_threads_leave_nothing)
 {
     unsigned count = count_or(THREADS);
@@ -76,7 +75,7 @@ CASE(short_threads_leave_nothing)
     pools_check_ledger();
 }
 
-/* The thread is cancelled at a cancellation point, and its clean-up handler frees its blocks. */
+/* The clean-up handler of a thread that is cancelled at a cancellation point: it frees the thread's blocks. */
 static void free_all(void *blocks)
 {
     for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {
@@ -120,7 +119,7 @@ CASE(cancelled_between_calls)
     pools_check_ledger();
 }
 
-/* Calls all functions on the smallest stack that a thread can have. */
+/* Runs in a thread with the smallest possible stack, and calls every function of malloc. */
 static void *use_small_stack(void *unused)
 {
     for (unsigned bucket = 0; bucket < POOLS_BUCKETS; bucket++) {

@@ -1,4 +1,5 @@
-/* These cases check that the stats signal arrives, and that the program's handler runs as it was set. */
+/* These cases test that the library writes statistics at the stats signal, and that it calls the program's handler with
+ * the flags that the program has set. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <sockmalloc.h>
 
@@ -60,7 +61,7 @@ CASE(handler_by_sysv_signal_goes)
     outside_send(STATS);
     CHECK_EQUAL(calls, 1);
     CHECK(asked(STATS) == SIG_DFL);
-    outside_send(STATS); /* without the library, this signal would kill the process */
+    outside_send(STATS); /* without the library, this signal would kill the process; now it brings statistics */
     CHECK_EQUAL(calls, 1);
 }
 
@@ -77,7 +78,8 @@ CASE(handler_by_sigset_stays)
 static void reset_before_the_handler(int signal_number)
 {
     count(signal_number);
-    CHECK(asked(STATS) == SIG_DFL); /* the disposition is reset before the handler runs, as the kernel does it */
+    /* the kernel resets a handler with SA_RESETHAND before the handler runs, so the library must do this too */
+    CHECK(asked(STATS) == SIG_DFL);
 }
 
 CASE(reset_hand)
@@ -97,7 +99,7 @@ CASE(ignored)
     CHECK(asked(STATS) == SIG_IGN);
     CHECK_EQUAL(raise(STATS), 0);
     set(count, 0);
-    outside_send(STATS); /* only this signal brings statistics */
+    outside_send(STATS); /* of all signals here, only this one makes the library write statistics */
     CHECK_EQUAL(calls, 1);
 }
 
@@ -132,7 +134,7 @@ static void jump(int signal_number)
     siglongjmp(before, 1);
 }
 
-/* A handler that leaves by a jump leaves no lock held. */
+/* A handler that leaves by longjmp leaves no lock of the library locked. */
 CASE(jumping_handler)
 {
     set(jump, 0);
@@ -153,8 +155,8 @@ CASE(errno_survives)
     CHECK_EQUAL(calls, 1);
 }
 
-/* sigqueue sends a value with the signal, and the program's handler gets this value. Without a handler the signal
- * brings statistics. */
+/* The program's handler gets the value that sigqueue has sent with the signal. If the program has no handler, the
+ * library writes statistics. */
 static volatile sig_atomic_t carried;
 
 static void note_value(int signal_number, siginfo_t *info, void *context)
@@ -178,7 +180,8 @@ CASE(queued_with_a_value)
     CHECK_EQUAL(carried, 4711);
 }
 
-/* SOCKMALLOC_DUMP_ONLY brings statistics and neither calls the program's handler nor resets a one-time handler. */
+/* A signal with the value SOCKMALLOC_DUMP_ONLY makes the library write statistics. It does not call the program's
+ * handler, and does not reset a handler that was set for one call only. */
 CASE(dump_only_is_not_for_the_program)
 {
     const union sigval dump_only = {.sival_int = SOCKMALLOC_DUMP_ONLY};
@@ -192,7 +195,7 @@ CASE(dump_only_is_not_for_the_program)
     outside_send(STATS);
     CHECK_EQUAL(calls, 1);
     set(SIG_IGN, 0);
-    /* the disposition is SIG_IGN, so the kernel ignores this signal too, although it requests only statistics */
+    /* the disposition is SIG_IGN, so the kernel drops this signal too, although its value requests only statistics */
     CHECK_EQUAL(sigqueue(getpid(), STATS, dump_only), 0);
     CHECK(asked(STATS) == SIG_IGN);
 }

@@ -8,7 +8,7 @@
 
 #include "check.h"
 
-/* Sends the stats signal from another process. When this function returns, that process has ended, so the signal has
+/* Sends the stats signal to this process from a child, and returns when the child has ended. By then the signal has
  * arrived. */
 static void ask_for_statistics(void)
 {
@@ -19,7 +19,7 @@ static void ask_for_statistics(void)
     check_wait(asker);
 }
 
-/* The argument names a file. The runner compares its content with what was written to it. */
+/* The case writes to the file that its argument names, and the runner compares the file with what was written. */
 CASE(data_takes_their_place)
 {
     for (int wanted = 0; wanted <= 2; wanted++) {
@@ -31,7 +31,8 @@ CASE(data_takes_their_place)
     ask_for_statistics();
 }
 
-/* A misuse ends the process. The library then writes no message to descriptor 2, because that is no longer stderr. */
+/* A double free ends the process. The library must not write its message to descriptor 2, which is not stderr here but
+ * the program's data. */
 CASE(data_is_spared_by_the_last_words)
 {
     data_takes_their_place();

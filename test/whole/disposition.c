@@ -1,4 +1,5 @@
-/* These cases check that a program reads back the handler that it has set for the stats signal. */
+/* These cases test that sigaction and its relatives return the handler that the program has set for the stats signal,
+ * and not the library's own. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <signal.h>
@@ -9,9 +10,9 @@
 #include "signals.h"
 
 /*
- * Every case does the same with the stats signal, which the library handles, and with another signal, which the library
- * leaves alone. The results for the other signal come from libc and the kernel, so they are right, and the results for
- * the stats signal must equal them.
+ * Every case does the same with two signals: the stats signal, which the library handles, and another signal, which the
+ * library leaves alone. For the other signal the results come from libc and the kernel. For the stats signal the
+ * results must be equal to those.
  */
 enum { MARK = 1234 };
 
@@ -32,13 +33,14 @@ static void third_handler(int signal_number, siginfo_t *info, void *context)
     (void)context;
 }
 
-/* The flags that a program can see. libc's own SA_RESTORER, which <signal.h> does not name, is not among them. */
+/* The flags of sigaction that are compared. libc's own SA_RESTORER, which <signal.h> does not name, is left out. */
 enum {
     VISIBLE_FLAGS = SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER | (int)SA_RESETHAND
 };
 
 /*
- * Checks that sigaction returns the same for both signals, except that the mask of each may contain the signal itself.
+ * Checks that sigaction returns the same handler, flags and mask for both signals, except that the mask of each signal
+ * may contain this signal itself.
  */
 static void check_alike(void)
 {
@@ -93,7 +95,8 @@ CASE(sigaction_is_remembered)
     }
 }
 
-/* sigaction may get one object for the new and the old disposition, and then stores the old one there. */
+/* A program may give sigaction one object for the new and the old disposition. sigaction then reads the new one before
+ * it stores the old one there. */
 CASE(one_object_for_both)
 {
     const int signals[] = {STATS, OTHER};
@@ -134,7 +137,8 @@ CASE(flags_of_older_calls)
     CHECK_EQUAL(ask(STATS).sa_flags & VISIBLE_FLAGS, SA_NODEFER | (int)SA_RESETHAND);
 }
 
-/* SIG_HOLD blocks the signal and keeps the handler. The next call returns SIG_HOLD and unblocks the signal. */
+/* sigset with SIG_HOLD blocks the signal and keeps its handler. The next call of sigset returns SIG_HOLD and unblocks
+ * the signal. */
 CASE(held_by_sigset)
 {
     set_call *call;
@@ -167,7 +171,7 @@ CASE(ignored_by_sigignore)
     CHECK_EQUAL(errno, EINVAL);
 }
 
-/* siginterrupt changes the present handler, and the flags of those that signal(3) sets later. */
+/* siginterrupt changes the SA_RESTART flag of the present handler, and of the handlers that signal(3) sets later. */
 CASE(interrupting)
 {
     int (*interrupt)(int, int);
@@ -226,7 +230,7 @@ CASE(errno_is_kept)
     CHECK_EQUAL(errno, MARK);
 }
 
-/* Sets handlers more often than the library has records for dispositions. */
+/* Sets handlers more often than the library has records for them, so that records are used again. */
 CASE(set_again_and_again)
 {
     handler *former = SIG_DFL;
@@ -257,8 +261,8 @@ CASE(set_in_many_ways)
     }
 }
 
-/* exec keeps the disposition that the kernel has. So the kernel must have SIG_IGN if the program has set it, and must
- * not have SIG_IGN if the program has set a handler. */
+/* The kernel ignores the stats signal exactly when the program has set SIG_IGN. This matters because the program that
+ * exec starts inherits what the kernel ignores. */
 CASE(kernel_knows_what_is_ignored)
 {
     for (int i = 0; i < 3; i++) {

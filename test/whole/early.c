@@ -1,4 +1,4 @@
-/* A second preloaded library, whose constructor and destructor allocate. */
+/* A second preloaded library, whose constructor and destructor allocate blocks. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "early.h"
 
@@ -42,7 +42,8 @@ static void start_early(void)
     sem_wait(&early_thread.begun);
 }
 
-/* Calls functions that the library wraps before its constructor has run; the arguments must arrive unchanged. */
+/* Calls functions that sockmalloc wraps, before the constructor of sockmalloc has run. The real functions must get the
+ * arguments unchanged. */
 static void call_early(void)
 {
     enum { SIZE = 4096 };
@@ -70,7 +71,7 @@ __attribute__((constructor)) static void take_early(void)
         abort();
     }
     early_blocks.by_posix_memalign = fill(aligned);
-    /* free must recognize this block, no matter which library's strdup made it */
+    /* free must recognize this block, no matter whether strdup of sockmalloc or of libc has made it */
     char *copy = strdup("before main");
     free(reallocarray(fill(malloc(EARLY_SIZE)), 2, EARLY_SIZE));
     early_blocks.first_letter = copy[0];
@@ -78,7 +79,7 @@ __attribute__((constructor)) static void take_early(void)
     early_blocks.until_the_end = fill(malloc(EARLY_SIZE));
 }
 
-/* This destructor runs after main, and possibly after the destructor of the library under test. */
+/* Frees blocks after main has ended, and possibly after the destructor of sockmalloc has run. */
 __attribute__((destructor)) static void give_late(void)
 {
     free(early_blocks.until_the_end);

@@ -14,8 +14,11 @@ static void check_filled(const char *block, size_t size)
     CHECK(block[0] == EARLY_BYTE && memcmp(block, block + 1, size - 1) == 0);
 }
 
-/* Prints the allocator of the early blocks, `pools` or `mimalloc`; the runner demands that both orders of the libraries
- * occur. Blocks of both allocators are valid, and a block that realloc moves goes where new blocks go. */
+/*
+ * Prints which allocator, `pools` or `mimalloc`, the early blocks came from; the runner checks that each order of the
+ * libraries gives the expected one. Blocks of both can be used and freed, and realloc moves a block to the allocator
+ * that serves new blocks.
+ */
 CASE(blocks_from_before_main)
 {
     struct early_blocks *blocks = check_find("early_blocks");
@@ -45,7 +48,7 @@ CASE(blocks_from_before_main)
     pools_check_ledger();
 }
 
-/* A thread that was started before main works like any other. */
+/* A thread that another library has started before main can allocate and free as any other thread. */
 CASE(thread_from_before_main)
 {
     struct early_thread *early = check_find("early_thread");

@@ -1,5 +1,5 @@
-/* These cases test which processes the stats signal kills, what is left of the signal's handler after exec and fork,
- * and a malloc that the signal interrupts. */
+/* These cases test which processes the stats signal kills, how exec and fork treat its handler, and whether malloc
+ * works on after the signal has interrupted it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pthread.h>
 #include <signal.h>
@@ -15,8 +15,8 @@
 
 enum { CHILD_DEADLINE_SECONDS = 90 };
 
-/* The program sends the signal to itself and has no handler, so the signal kills the program, which is the default
- * action. */
+/* Sends the stats signal from the process to itself. The program has no handler, so the default action kills the
+ * process. */
 static void raise_it(void)
 {
     raise(STATS);
@@ -75,7 +75,7 @@ CASE(own_signal_runs_the_handler)
     CHECK_EQUAL(calls, 1);
 }
 
-/* The library leaves the other signal alone, so the default action kills the process. */
+/* Sends the process a signal that the library leaves alone. Its default action kills the process. */
 static void raise_other(void)
 {
     raise(OTHER);
@@ -90,7 +90,7 @@ CASE(other_signals_are_left_alone)
     outside_check_killed(raise_other, OTHER);
 }
 
-/* Runs with SOCKMALLOC_SIGNAL set to another signal or to `off`, so that SIGUSR1 is an ordinary signal. */
+/* SOCKMALLOC_SIGNAL names another signal or is `off` here, so SIGUSR1 has its ordinary effects. */
 CASE(stats_signal_is_ordinary)
 {
     outside_check_killed(raise_it, STATS);
@@ -106,7 +106,8 @@ static void exec_case(const char *name, const char *argument)
     CHECK_EQUAL(execv("/proc/self/exe", arguments), 0); /* execv returns only if it fails */
 }
 
-/* exec drops a handler: the new program begins with the default action, and the library's handler brings statistics. */
+/* exec drops the program's handler. In the new program the library's own handler is in force again, and the signal
+ * brings statistics. */
 CASE(exec_drops_the_handler)
 {
     if (check_arguments[0] == NULL) {
@@ -117,7 +118,7 @@ CASE(exec_drops_the_handler)
     outside_send(STATS);
 }
 
-/* A signal that is ignored stays ignored after exec, which is how nohup works, until the program sets a handler. */
+/* A signal that is ignored stays ignored after exec, as nohup requires, until the new program sets a handler. */
 CASE(ignored_over_exec)
 {
     if (check_arguments[0] == NULL) {
@@ -127,11 +128,11 @@ CASE(ignored_over_exec)
     CHECK(asked(STATS) == SIG_IGN);
     outside_send(STATS);
     CHECK(signal(STATS, count) == SIG_IGN);
-    outside_send(STATS); /* only this signal brings statistics */
+    outside_send(STATS); /* of all signals here, only this one makes the library write statistics */
     CHECK_EQUAL(calls, 1);
 }
 
-/* The child of a fork has the library's handler too, and writes statistics of its own. */
+/* In the child of a fork, too, the stats signal makes the library write statistics: those of the child. */
 CASE(child_of_a_fork)
 {
     signal(STATS, count);
@@ -143,8 +144,8 @@ CASE(child_of_a_fork)
     CHECK_EQUAL(calls, 0);
 }
 
-/* In a child without a handler of its own, a signal from an unrelated process brings statistics, and a signal from
- * the parent that forked the child ends the child, which is the default action. */
+/* A child has no handler of its own for the stats signal. If an unrelated process sends the signal, the child writes
+ * statistics; if the parent that forked the child sends it, the default action ends the child. */
 CASE(parent_ends_a_child_without_a_handler)
 {
     int ready[2];
@@ -168,7 +169,8 @@ CASE(parent_ends_a_child_without_a_handler)
     CHECK_EQUAL(WTERMSIG(status), STATS);
 }
 
-/* Sends signals that interrupt malloc and free anywhere. Each signal brings statistics, and the pools stay intact. */
+/* Signals interrupt malloc and free at random places. The library writes statistics at each signal, and the pools stay
+ * intact. */
 enum { ROUNDS = 40, HELD = 16 };
 static int answers[2];
 

@@ -3,7 +3,9 @@
 #ifndef SOCKMALLOC_TEST_FILTER_H
 #define SOCKMALLOC_TEST_FILTER_H
 
-/* Installs a filter that ends the process by SIGSYS when any of its code makes the system call of that number. */
+/*
+ * Installs a filter that kills the process by SIGSYS when any code in it makes the system call with the number `call`.
+ */
 void filter_forbid(int call);
 
 #endif

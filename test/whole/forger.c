@@ -1,5 +1,6 @@
 /*
- * A process that forges the counters which other processes read from it. Its runner sends it orders, one in each line.
+ * A process that forges the counters which other processes read from its memory. Its runner writes orders to its stdin,
+ * one in each line.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dlfcn.h>
@@ -16,15 +17,17 @@
 #include "memory/region.h"
 #include "statistics/inspect_export.h"
 
-/* The library's own list of objects is changed in this process, and the dynamic linker's list as well. To forge an
- * object, this program copies it to a shadow and puts the shadow's address into the list; the library itself goes on
- * with the original. Behind each shadow lies a page that cannot be read. */
+/*
+ * This program forges the library's objects: it copies an object to a shadow, changes the shadow, and puts the shadow's
+ * address into the library's list of objects. The library itself works on with the original. The dynamic linker's list
+ * of loaded objects is changed too. Behind each shadow lies a page that cannot be read.
+ */
 enum { THREADS = 3, SHADOW_SIZE = 256 << 10, PAGE = 4096, DEPTH_MAX = 6 };
 
 static struct inspect_export *view;
 static struct inspect_export honest;
 static char *shadow[INSPECT_OBJECTS];
-static char *plain; /* address space that reads as zero, far larger than the memory of the machine */
+static char *plain; /* far more address space than the machine has memory; all of it reads as zero */
 
 #define PLAIN_SIZE ((size_t)1 << 38)
 
@@ -66,7 +69,7 @@ static void prepare(void)
         CHECK(honest.object[i].size <= SHADOW_SIZE);
         char *place = mmap(NULL, SHADOW_SIZE + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         CHECK(place != MAP_FAILED && mprotect(place + SHADOW_SIZE, PAGE, PROT_NONE) == 0);
-        /* the object ends at the end of its mapping, or up to 63 bytes before, because of its alignment */
+        /* place the object at the end of its mapping, or, because of its alignment, up to 63 bytes before the end */
         shadow[i] = place + (SHADOW_SIZE - honest.object[i].size) / 64 * 64;
     }
     plain = mmap(NULL, PLAIN_SIZE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -90,7 +93,8 @@ static void restore(void)
 
 /* --- what is forged --- */
 
-/* Copies the object to its shadow, and puts the shadow into the list in place of the object. Returns the shadow. */
+/* Copies an object of the library to its shadow, and puts the shadow's address into the list in place of the object's.
+ * Returns the shadow. */
 static void *forge(unsigned which)
 {
     if (view->object[which].start != shadow[which]) {
@@ -117,7 +121,8 @@ static size_t words_of(unsigned which)
     return (honest.object[which].size + sizeof(uint64_t) - 1) / sizeof(uint64_t);
 }
 
-/* Forges a range that would take days to walk: its slots have length 0, and the range has no end. */
+/* Forges the range of slots so that a reader would need days to walk through it: its slots have length 0, and it has no
+ * end. */
 static void forge_endless(void)
 {
     struct region *forged = forge(INSPECT_REGIONS);
@@ -127,21 +132,22 @@ static void forge_endless(void)
     }
 }
 
-/* Forges slots of length 0, but leaves the bounds of the range unchanged. */
+/* Forges slots of length 0, and leaves the start and end of the range as they are. */
 static void forge_flat(void)
 {
     struct region *forged = forge(INSPECT_REGIONS);
     memset(forged->geometry, 0, sizeof forged->geometry);
 }
 
-/* Forges a larger number of caches than there can be. */
+/* Forges a number of caches that is larger than the library's maximum. */
 static void forge_throng(void)
 {
     forge_word(INSPECT_CACHES, 0, (uintptr_t)plain);
     forge_word(INSPECT_OPENED, 0, 40000);
 }
 
-/* Forges the largest possible number of caches, in address space that needs no memory. */
+/* Forges the largest number of caches that the library can have. Their records lie in address space that needs no
+ * memory. */
 static void forge_crowd(void)
 {
     forge_word(INSPECT_CACHES, 0, (uintptr_t)plain);
@@ -160,7 +166,7 @@ static uint64_t draw(uint64_t below)
     return (mixed ^ (mixed >> 31)) % below;
 }
 
-/* Returns a random number of a kind that often reveals faults. `now` is the present number. */
+/* Returns a random number, of a kind that often reveals faults, to replace the number `now`. */
 static uint64_t draw_number(uint64_t now)
 {
     switch (draw(10)) {
@@ -223,7 +229,7 @@ static void draw_place(unsigned which)
     case 1:
         view->object[which].size = draw_number(honest.object[which].size);
         break;
-    case 2: /* moves the object so that it would end behind the last page that can be read */
+    case 2: /* moves the object so far that its end would lie behind the last page that can be read */
         view->object[which].start = (char *)forge(which) + 64 * draw(64);
         break;
     default:
@@ -231,7 +237,7 @@ static void draw_place(unsigned which)
     }
 }
 
-/* Changes the list of objects itself, except for its first word, by which a reader finds the list. */
+/* Changes a random part of the list of objects, but not its first word, by which a reader finds the list. */
 static void draw_head(void)
 {
     char *bytes = (char *)view + INSPECT_MAGIC_SIZE;
@@ -252,7 +258,8 @@ static void draw_link(void)
     uint64_t *words[] = {(uint64_t *)(void *)&map->l_addr, (uint64_t *)(void *)&map->l_name,
                          (uint64_t *)(void *)&map->l_ld, (uint64_t *)(void *)&map->l_next};
     uint64_t *word = words[draw(4)];
-    /* closes the list to a circle, or makes it lead to an endless text, to forged words, or to any address */
+    /* turns the list of loaded objects into a circle, or makes it point to an endless text, to forged words, or to a
+     * random address */
     uint64_t values[] = {(uintptr_t)map, (uintptr_t)plain, (uintptr_t)forge(INSPECT_OPTIONS), draw_number(*word)};
     *word = values[draw(4)];
 }
@@ -349,8 +356,8 @@ static void forge_name(void)
     forge_bytes(INSPECT_PROCESS, 'A');
 }
 
-/* Restores the honest state, and then carries out one order. An object's number and a value may follow the order's
- * name. */
+/* Undoes all forgeries, and then carries out one order. The order's name may be followed by the number of an object and
+ * by a value. */
 static void obey(const char *order, unsigned which, uint64_t value)
 {
     static const struct {

@@ -1,4 +1,5 @@
-/* These cases check that the child of a fork can allocate every size, whatever the parent's threads were doing. */
+/* These cases test that the child of a fork can allocate blocks of every size, whatever the parent's threads did at the
+ * fork. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <malloc.h>
 #include <pthread.h>
@@ -11,10 +12,10 @@
 #include "pools.h"
 #include "usage.h"
 
-/* A child that hangs ends by SIGALRM, which its parent reports as a failure. */
+/* A child that has not ended after this many seconds gets SIGALRM, and its parent then fails the case. */
 enum { CHILD_DEADLINE_SECONDS = 90 };
 
-/* Runs `run` in a child, which must end with status 0. */
+/* Forks a child that runs `run`, and checks that the child ends with status 0. */
 static void in_child(void (*run)(void))
 {
     if (check_is_child()) {
@@ -26,7 +27,8 @@ static void in_child(void (*run)(void))
 
 enum { THREADS = 8 };
 
-/* In the child, counts of events begin at 0, and the free slots are those of the parent. */
+/* The blocks that the parent allocated before the fork, which the child finds as live. The child's counts of events
+ * begin at 0. */
 static char *inherited[POOLS_BUCKETS];
 
 static void find_inherited(void)
@@ -65,8 +67,8 @@ CASE(counts_after_fork)
     pools_check_ledger();
 }
 
-/* The child can use the slots in another thread's cache, so it need not carve new ones. A thread that has allocated
- * this many blocks twice has a quota. */
+/* The child can allocate the free slots in the cache of another thread of its parent, so it need not carve new slots. A
+ * thread that has allocated and freed TAKEN blocks twice has a quota, so its cache keeps free slots. */
 enum { TAKEN = 100 };
 static pthread_barrier_t barrier;
 
@@ -83,8 +85,8 @@ static void *fill_cache(void *unused)
     for (int i = 0; i < TAKEN; i++) {
         free(blocks[i]);
     }
-    pthread_barrier_wait(&barrier); /* the other thread has filled its cache */
-    pthread_barrier_wait(&barrier); /* the process has forked */
+    pthread_barrier_wait(&barrier); /* from here on the other thread has filled its cache */
+    pthread_barrier_wait(&barrier); /* from here on the process has forked */
     return unused;
 }
 
@@ -121,7 +123,7 @@ CASE(child_takes_over_caches)
     pools_check_ledger();
 }
 
-/* Tests threads that a child starts, and a child that is forked by a thread which is not the first one. */
+/* Forks in a thread that is not the parent's first one, and starts threads in the child. */
 static void *use_in_thread(void *unused)
 {
     char *block = malloc(40000);
@@ -155,7 +157,8 @@ CASE(threads_and_children)
     use_everything();
 }
 
-/* Each of several generations of children counts its own events, and inherits the free slots of its parent. */
+/* A child forks a child of its own, and so on. Each counts its own events from 0, and inherits the free slots of its
+ * parent. */
 static int generations = 12;
 
 static void found_dynasty(void)
@@ -175,7 +178,7 @@ CASE(many_generations)
     in_child(found_dynasty);
 }
 
-/* Purged slots are still purged in the child: they read as zero, and are counted. */
+/* Runs in the child: slots that the parent had purged still count as purged, and calloc finds zeros in them. */
 static void use_purged(void)
 {
     CHECK_EQUAL(pools_figure("1m.purged"), 1);

@@ -8,7 +8,8 @@
 #include "pools.h"
 #include "smaps.h"
 
-/* The first is a trained bucket, whose free slots lie in caches and in the depot. The second is a large bucket. */
+/* The first bucket is a trained one, whose free slots lie in caches and in the depot. The second belongs to the large
+ * pool, whose free slots lie on a stack. */
 static const unsigned buckets[] = {2, 8};
 enum { SAMPLED = 2, KEPT = 20, FREED = 60, CHILD_DEADLINE_SECONDS = 90 };
 
@@ -46,8 +47,8 @@ static void give_freed(void)
     }
 }
 
-/* Makes the parent similar to a server before the fork: some blocks are in use, and many were used and freed, so that
- * caches have quotas. */
+/* Brings the parent into the state of a server before a fork: some blocks are live, and many were used and freed, so
+ * that the caches have quotas. */
 static void live(void)
 {
     for (unsigned i = 0; i < SAMPLED; i++) {
@@ -81,8 +82,8 @@ static void check_kept(void)
     }
 }
 
-/* The child calls this function before its parent goes on. The child shares all memory in use with its parent. It also
- * shares all of the free memory or, after a trim, none of it. */
+/* The child calls this function before its parent writes to memory again. At that time the child shares all live blocks
+ * with its parent, and all free memory too, or none of it if the free memory was purged before the fork. */
 static void check_shared(void)
 {
     for (unsigned i = 0; i < SAMPLED; i++) {
@@ -92,14 +93,14 @@ static void check_shared(void)
 }
 
 /* The child calls this function after its parent has allocated the freed blocks again and has written to all of them.
- * Pages that were copied for that now belong to the child alone. */
+ * The kernel has copied these pages, so the child's own copies belong to the child alone. */
 static void check_copied(void)
 {
     uint64_t freed_in_all = 0;
     for (unsigned i = 0; i < SAMPLED; i++) {
         freed_in_all += freed_bytes(i);
     }
-    /* this figure is for the whole range, with all buckets */
+    /* this figure is for the mapping of the whole range, with all buckets */
     uint64_t copied = smaps_figure(kept[0][0], "Private_Dirty");
     CHECK_EQUAL(copied, is_trimmed() ? 0 : freed_in_all);
     check_kept();
@@ -133,7 +134,7 @@ CASE(snapshot_shares_what_is_in_use)
     CHECK_EQUAL(pipe(to_child), 0);
     CHECK_EQUAL(pipe(to_parent), 0);
     live();
-    pools_figure("live"); /* this call finds the library's functions before the child needs them */
+    pools_figure("live"); /* this call looks up the library's functions with dlsym, before the child needs them */
     pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) {

@@ -1,4 +1,5 @@
-/* These cases fork many times while the parent's other threads are stopped anywhere inside the allocator. */
+/* These cases fork many times. At each fork, the parent's other threads are stopped at a random place, often inside the
+ * allocator. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <malloc.h>
@@ -16,9 +17,9 @@
 #include "pools.h"
 
 /*
- * Eight threads allocate and free blocks of all sizes, also blocks of each other. Before each fork a signal stops the
- * threads wherever they are, and the child inherits the state that they were in. So a few hundred forks test states
- * that a fork would otherwise meet once in millions, by chance.
+ * Eight threads allocate and free blocks of all sizes, also each other's blocks. Before each fork a signal stops these
+ * threads wherever they are, and the child inherits that state. So a few hundred forks test states that ordinary forks
+ * would meet once in millions.
  */
 enum { CHURNERS = 8, SHELF = 512, LAID_A_FORK = 500, FORKS = 60, CHILD_DEADLINE_SECONDS = 90 };
 enum { PARK = SIGUSR2, PROGRESS = 1000 };
@@ -35,7 +36,8 @@ static unsigned draw(unsigned *seed)
     return *seed >> 8;
 }
 
-/* Returns a small size, which mimalloc serves, a size of the pools, or one that is too large for the pools. */
+/* Returns a random size in bytes: usually one that mimalloc serves, sometimes one that the pools serve, and rarely one
+ * that is too large for the pools. */
 static size_t draw_size(unsigned *seed)
 {
     unsigned kind = draw(seed) % 16;
@@ -45,7 +47,8 @@ static size_t draw_size(unsigned *seed)
     return kind < 15 ? 1 + draw(seed) % POOLS_LARGEST : POOLS_LARGEST + 1 + draw(seed) % 4000000;
 }
 
-/* Puts a new block on the shelf, and frees the block that was there, which any thread may have allocated. */
+/* Puts a new block into a random place of the shelf, and frees the block that was in this place. Any thread may have
+ * allocated that block. */
 static void lay(unsigned *seed, size_t size)
 {
     char *block = malloc(size);
@@ -70,14 +73,14 @@ static void park(int signal_number)
     (void)signal_number;
     sem_post(&parked);
     CHECK_EQUAL(read(gate[0], &byte, 1), 1);
-    /* No thread may be stopped again before all threads have read their byte and posted `left`, because a thread that
-     * is stopped again could read the byte of another thread. */
+    /* Each thread posts `left` after it has read its byte. No thread may be stopped again before all have posted,
+     * because it could then read a byte that is meant for another thread. */
     sem_post(&left);
     errno = kept;
 }
 
-/* Does what a child must be able to do: allocates and frees blocks of all sizes, and frees blocks of its parent's
- * threads. */
+/* Checks that a child can allocate and free blocks of all sizes, and can free the blocks that its parent's threads have
+ * allocated. */
 static void use_everything(unsigned seed)
 {
     for (int i = 0; i < 40; i++) {
@@ -89,7 +92,8 @@ static void use_everything(unsigned seed)
     malloc_trim(0);
 }
 
-/* Every second child ends by pthread_exit, so that its thread-specific destructors run. */
+/* Runs as the child. Every second child ends by pthread_exit instead of _exit, so that the destructors of
+ * thread-specific data run. */
 static void be_child(unsigned number)
 {
     alarm(CHILD_DEADLINE_SECONDS);
@@ -127,8 +131,8 @@ static unsigned forks_wanted(void)
     return check_arguments[0] != NULL ? (unsigned)atoi(check_arguments[0]) : FORKS;
 }
 
-/* Forks in a thread that is not the first one of the parent. In the child, the end of this thread is that of a thread,
- * and not yet that of the process. */
+/* Forks in a thread that is not the parent's first one. When this thread ends in the child, only the thread ends, and
+ * the child goes on. */
 static void *fork_again_and_again(void *unused)
 {
     pthread_t threads[CHURNERS];
@@ -137,7 +141,7 @@ static void *fork_again_and_again(void *unused)
         CHECK_EQUAL(pthread_create(&threads[i], NULL, churn, (void *)(i + 1)), 0);
     }
     for (unsigned number = 1; number <= forks_wanted(); number++) {
-        /* these blocks lie on pages that belong to this thread, and other threads free into these pages */
+        /* mimalloc serves these small blocks on pages that belong to this thread, and other threads free the blocks */
         for (int i = 0; i < LAID_A_FORK; i++) {
             lay(&seed, 1 + draw(&seed) % 3000);
         }

@@ -8,8 +8,8 @@
 #include "check.h"
 #include "pools.h"
 
-/* A ring through which one thread passes blocks to the other. The first thread waits while the ring is full, the second
- * while the ring is empty. */
+/* A ring through which one thread passes addresses of blocks to another. The allocating thread waits while the ring is
+ * full, the freeing thread while it is empty. */
 enum { RING = 64, HANDED = 20000 };
 static struct {
     pthread_mutex_t lock;
@@ -42,8 +42,8 @@ static char *ring_get(void)
     return block;
 }
 
-/* Runs a thread that allocates blocks and a thread that frees these blocks, both to their ends. Checks that no slot is
- * live afterwards, and that the counts of slots add up in every bucket. */
+/* Runs a thread that executes `take` and a thread that executes `give` until both end. Checks that no slot is live
+ * afterwards, and that the counts of slots add up in every bucket. */
 static void hand_over(void *(*take)(void *), void *(*give)(void *))
 {
     pthread_t taker;
@@ -86,19 +86,19 @@ CASE(one_takes_another_gives)
 {
     hand_over(take_of_every_size, give_of_every_size);
     CHECK_EQUAL(pools_figure("requests"), HANDED);
-    /* the slots that the other thread frees are used again by this thread */
+    /* this thread has allocated the slots again that the other thread has freed, so it has carved few */
     CHECK(pools_figure("carved") < HANDED / 10);
 }
 
 /*
- * WARM is a larger number of blocks than can lie in the ring and in the two magazines of each thread, where the thread
- * that allocates cannot get them. After WARM blocks were live at the same time, this thread never needs a new slot,
- * however the threads are scheduled.
+ * WARM is more than the number of free slots that can lie out of the allocating thread's reach: in the ring and in both
+ * magazines of each thread. After WARM blocks were live at the same time, the allocating thread therefore never needs a
+ * new slot, however the threads are scheduled.
  */
 enum { WARM = 1024, PAGE = 4096, BUCKET = 2 };
 
-/* How many page faults the kernel may cause although the process has enough memory, for example in pages of the
- * program. */
+/* How many page faults are tolerated in a run that needs no new memory, because the kernel may also evict and reload
+ * pages of the program. */
 enum { STRAY_FAULTS = 16 };
 
 static long faults(void)
@@ -135,7 +135,7 @@ static void *take_until_warm_and_on(void *unused)
     for (unsigned i = 0; i < WARM; i++) {
         ring_put(blocks[i]);
     }
-    take_and_hand(HANDED); /* during this run the quotas reach their final values */
+    take_and_hand(HANDED); /* this first run brings the quotas to their final values */
     uint64_t carved = pools_figure("carved");
     long faulted = faults();
     take_and_hand(HANDED);

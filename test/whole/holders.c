@@ -1,5 +1,5 @@
-/* In these cases known functions allocate and keep blocks, and print each on stdout, so that the runner can compare the
- * list of slots in use. */
+/* In these cases functions that the program exports allocate and keep blocks, and print each block on stdout. The
+ * runner compares this with the list of slots in use. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <signal.h>
 #include <stdio.h>
@@ -25,7 +25,8 @@ static void grow_older(void)
     } while (now.tv_sec == before.tv_sec && now.tv_nsec == before.tv_nsec);
 }
 
-/* Prints without stdio, because the buffers of stdio would be slots in use, too. */
+/* Prints a block that `function` has allocated. It does not use stdio, because the buffers of stdio would be slots in
+ * use too. */
 static void say(const char *function, const void *block, size_t size)
 {
     char line[128];
@@ -78,7 +79,9 @@ CASE(every_function)
     }
 }
 
-/* Two functions allocate in turn from different buckets, and one block is freed in between. */
+/*
+ * Two functions allocate in turn blocks of different buckets. One of the blocks is freed, so the list must not have it.
+ */
 CASE(by_turns)
 {
     keep_by_malloc(16390);
@@ -90,7 +93,8 @@ CASE(by_turns)
     keep_by_malloc(4194304);
 }
 
-/* After realloc the first block is still the oldest, and its caller is resize, whether the block stayed or moved. */
+/* Resizes the first of several blocks. Afterwards this block is still the oldest in the list, and its caller is the
+ * function `resize`, whether realloc left the block in its slot or moved it. */
 static void resized(size_t size, bool stays)
 {
     void *before = check_hide(hold_by_malloc(16384));
@@ -111,7 +115,8 @@ CASE(resized_and_moved)
     resized(40000, false);
 }
 
-/* The list must show the state at the time when the signal came. At exit no block is left. */
+/* The list that the signal requests has both blocks, because they were live when the signal came. The list at exit is
+ * empty. */
 CASE(asked_by_signal)
 {
     void *first = keep_by_malloc(16384);
@@ -129,7 +134,8 @@ CASE(asked_by_call)
     CHECK_EQUAL(dump(STDERR_FILENO), 0);
 }
 
-/* The child's list has the parent's block, with the parent's caller and at least its age. */
+/* In the list of a fork child, the parent's block has the parent's caller, and is at least as old as in the parent's
+ * list. */
 CASE(forked)
 {
     keep_by_malloc(16384);
@@ -144,7 +150,8 @@ static void *keep_in_a_thread(void *size)
     return keep_by_malloc(*(size_t *)size);
 }
 
-/* The caller of malloc is noted with the slot, so the list also has blocks of a thread that has ended. */
+/* The list also has the blocks of a thread that has ended, because the caller of malloc is stored with the slot and not
+ * with the thread. */
 CASE(threads)
 {
     static size_t sizes[] = {16384, 16385, 16386};

@@ -1,4 +1,5 @@
-/* Functions that the program exports by their names. Each of them allocates a block in a different way. */
+/* Functions by which the test program allocates, each in a different way. The program exports them, so that the list of
+ * slots in use can name them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_HOLDERS_H
 #define SOCKMALLOC_TEST_HOLDERS_H
@@ -21,13 +22,13 @@
     ROW(hold_by_new_nothrow)                                                                                           \
     ROW(hold_by_new_aligned)
 
-/* Each function allocates a block of `size` bytes, at most HOLDER_SIZE_MAX. */
+/* Each of these functions allocates a block of `size` bytes, which may be at most HOLDER_SIZE_MAX. */
 enum { HOLDER_SIZE_MAX = 4 << 20 };
 #define HOLDER_DECLARATION(name) void *name(size_t size);
 HOLDER_ROWS(HOLDER_DECLARATION)
 #undef HOLDER_DECLARATION
 
-/* Calls realloc, so that the list shows `resize` as the caller. */
+/* Resizes the block by realloc, so that the list of slots in use shows `resize` as the block's caller. */
 void *resize(void *block, size_t size);
 
 #endif

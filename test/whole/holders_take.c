@@ -1,4 +1,5 @@
-/* Functions that the program exports by their names. Each of them allocates a block in a different way. */
+/* Functions by which the test program allocates, each in a different way. The program exports them, so that the list of
+ * slots in use can name them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "holders.h"
 
@@ -8,8 +9,8 @@
 
 #include "check.h"
 
-/* Does something after the allocation. Otherwise the compiler would jump to malloc instead of calling it, and the list
- * would show the caller of the exported function. */
+/* Returns the block that an exported function has allocated. Without this work after the allocation, the compiler would
+ * jump to malloc instead of calling it, and the list would show the exported function's own caller. */
 static void *kept(void *block)
 {
     CHECK(block != NULL);
@@ -58,7 +59,7 @@ void *hold_by_valloc(size_t size)
     return kept(valloc(size));
 }
 
-/* a string of HOLDER_SIZE_MAX bytes */
+/* a string of HOLDER_SIZE_MAX bytes, to be copied by strdup and strndup */
 static char text[HOLDER_SIZE_MAX];
 
 void *hold_by_strdup(size_t size)
@@ -74,7 +75,7 @@ void *hold_by_strndup(size_t size)
     return kept(strndup(text, size - 1));
 }
 
-/* the type of operator new, which is called in a program that is not linked with the C++ library */
+/* the type of operator new, which is looked up because this program is not linked with the C++ library */
 typedef void *operator_new(size_t size);
 typedef void *operator_new_nothrow(size_t size, const void *tag);
 typedef void *operator_new_aligned(size_t size, size_t alignment);

@@ -1,4 +1,4 @@
-/* These cases test what the library tells the kernel about huge pages in the pools' range. */
+/* These cases test whether the library asks the kernel for huge pages in the range of the pools, or refuses them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +8,8 @@
 #include "pools.h"
 #include "smaps.h"
 
-/* The runner's arguments are a flag of smaps that the range must have, and a flag that it must not have. */
+/* The runner's arguments are a flag of /proc/self/smaps that the mapping of the pools must have, and a flag that it
+ * must not have. */
 CASE(regions_have_the_flag)
 {
     bool known = access("/sys/kernel/mm/transparent_hugepage/enabled", F_OK) == 0;
@@ -21,7 +22,7 @@ CASE(regions_have_the_flag)
     }
 }
 
-/* A range that holds one small buffer must not be charged for a huge page of 2 MiB. */
+/* If the range holds only one small buffer, the process must not pay for a huge page of 2 MiB. */
 CASE(quiet_region_pays_for_what_it_touches)
 {
     char *block = malloc(pools_size(0));

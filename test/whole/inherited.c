@@ -1,6 +1,6 @@
 /*
- * These cases test a program that was started behind a seccomp filter, as in a container. It gets the tables of
- * statistics, and everything else for which the library needs none of the system calls that such a filter may forbid.
+ * These cases test a program that was started behind a seccomp filter, as in a container. The program gets tables of
+ * statistics, and every other service for which the library needs no system call that such a filter may forbid.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <malloc.h>
@@ -44,7 +44,7 @@ static void burst(void)
     }
 }
 
-/* The parent's test reads the table from stderr, where resident bytes must be "unknown". */
+/* The library writes the table to stderr, and says "unknown" for the resident bytes. The runner checks this. */
 CASE(table_comes_by_the_signal)
 {
     uint64_t figure = 42;
@@ -54,7 +54,8 @@ CASE(table_comes_by_the_signal)
     outside_send(SIGUSR1);
 }
 
-/* madvise may return success although it has purged nothing. So calloc must not rely on zeros in such a slot. */
+/* Behind such a filter madvise may return success although it has purged nothing. So calloc must clear a slot that
+ * seems to be purged. */
 CASE(calloc_is_zero_though_no_page_goes)
 {
     for (size_t size = 100; size <= 4 << 20; size *= 2) {

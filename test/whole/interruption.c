@@ -1,4 +1,5 @@
-/* These cases test the stats signal together with the program's signal mask, stack and system calls. */
+/* These cases test how the stats signal acts together with the program's signal mask, its alternate stack and its
+ * system calls. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <signal.h>
@@ -53,12 +54,15 @@ static void check_stack(int signal_number)
     CHECK(address >= alternate && address < alternate + alternate_size);
 }
 
-/* An alternate stack of 8 KiB, the former value of SIGSTKSZ, has this many bytes left beside a signal frame of the
- * former MINSIGSTKSZ. Processors with large registers have larger frames, and larger stacks are advised for them. */
+/*
+ * On an alternate stack of 8 KiB, once the value of SIGSTKSZ, a handler can use this many bytes: the rest is for a
+ * signal frame of 2 KiB, once the value of MINSIGSTKSZ. Processors with large registers have larger frames, and
+ * programs should make their stacks larger there.
+ */
 enum { HANDLER_ROOM = 8192 - 2048 };
 
-/* The alternate stack has no more than HANDLER_ROOM bytes beside a signal frame, and below it lies a page without
- * access. Writing statistics must fit on this stack. */
+/* The alternate stack has only HANDLER_ROOM bytes beside the signal frame, and an inaccessible page lies below it. The
+ * library must be able to write statistics on this stack. */
 CASE(alternate_stack)
 {
     size_t page = (size_t)getpagesize();
@@ -68,7 +72,7 @@ CASE(alternate_stack)
     CHECK(alternate != MAP_FAILED);
     alternate += page;
     CHECK_EQUAL(mprotect(alternate, mapped, PROT_READ | PROT_WRITE), 0);
-    CHECK(check_hide(malloc(16384)) != NULL); /* a live block, so that the list of slots in use has a line */
+    CHECK(check_hide(malloc(16384)) != NULL); /* a live block, so that the list of slots in use has one line to write */
     stack_t stack = {.ss_sp = alternate, .ss_size = alternate_size};
     CHECK_EQUAL(sigaltstack(&stack, NULL), 0);
     outside_send(STATS);
@@ -77,8 +81,8 @@ CASE(alternate_stack)
     CHECK_EQUAL(calls, 1);
 }
 
-/* Reads from a pipe. The signal interrupts the read while it sleeps. If `byte_comes`, a byte is written later, when the
- * process sleeps again. */
+/* Reads from an empty pipe. The stats signal interrupts the read while it sleeps. If `byte_comes`, another process
+ * writes a byte when this process sleeps again, so that the read succeeds. */
 static ssize_t read_interrupted(bool byte_comes)
 {
     char byte;
@@ -107,7 +111,8 @@ CASE(interrupted_for_the_handler)
     CHECK_EQUAL(calls, 1);
 }
 
-/* A program without a handler never sees EINTR, neither at first nor after it has set SIG_DFL with other flags. */
+/* If a program has no handler, its system calls never fail with EINTR because of the stats signal, neither at first nor
+ * after it has set SIG_DFL with other flags. */
 CASE(restarted_without_handler)
 {
     CHECK_EQUAL(read_interrupted(true), 1);
@@ -148,6 +153,6 @@ CASE(blocked_until_sigsuspend)
     CHECK_EQUAL(calls, 0);
     CHECK_EQUAL(sigsuspend(&none), (uint64_t)-1);
     CHECK_EQUAL(errno, EINTR);
-    CHECK_EQUAL(calls, 1); /* an ordinary signal is pending only once */
+    CHECK_EQUAL(calls, 1); /* several signals of the same number that are pending at once are delivered as one */
     CHECK(is_blocked(STATS));
 }

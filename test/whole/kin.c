@@ -1,4 +1,4 @@
-/* In these cases the program itself, or a child of it, sends the stats signal again and again. */
+/* In these cases the program itself, or a child of it, sends the stats signal many times. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <fcntl.h>
 #include <sched.h>
@@ -16,11 +16,12 @@
 #include "outside.h"
 #include "signals.h"
 
-static int answers[2]; /* the parent ends the child by this pipe */
+static int answers[2]; /* the parent makes the child end by this pipe */
 
 static char tables_name[64];
 
-/* From now on statistics go to a file in /tmp, because descriptor 2 is no longer the file that it was at start. */
+/* Makes the library write statistics to a file in /tmp from now on, because descriptor 2 is no longer the file that it
+ * was at start. */
 static void begin_tables(void)
 {
     snprintf(tables_name, sizeof tables_name, "/tmp/sockmalloc.%d", (int)getpid());
@@ -29,7 +30,7 @@ static void begin_tables(void)
     signal(STATS, count);
 }
 
-/* Returns how many bytes of statistics were written so far. */
+/* Returns how many bytes of statistics the library has written to the file so far. */
 static off_t tables_written(void)
 {
     struct stat status;
@@ -43,17 +44,18 @@ static int64_t milliseconds(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* The program's own signals bring at most one table in a second, and its handler runs each time. */
+/* If the program sends the stats signal to itself, the library writes at most one table in a second, and the program's
+ * handler runs each time. */
 CASE(own_signals_bring_a_table_a_second)
 {
-    enum { COARSE = 20 }; /* milliseconds by which the library's coarse clock may be behind */
+    enum { COARSE = 20 }; /* milliseconds by which the coarse clock, which the library reads, may be late */
     begin_tables();
     int64_t start = milliseconds();
     CHECK_EQUAL(raise(STATS), 0);
     off_t first = tables_written();
     CHECK(first > 0);
     CHECK_EQUAL(kill(getpid(), STATS), 0);
-    /* true if this thread was suspended for so long that a second table was due */
+    /* true if this thread was suspended so long that the library was allowed to write a second table */
     bool late = milliseconds() - start >= 1000;
     int sent = 2;
     CHECK(late || tables_written() == first);
@@ -66,7 +68,7 @@ CASE(own_signals_bring_a_table_a_second)
     CHECK_EQUAL(unlink(tables_name), 0);
 }
 
-/* A signal that the program's own timer sends counts as the program's own. */
+/* A signal from the program's own timer counts as one that the program has sent to itself. */
 CASE(timers_are_own_ones)
 {
     const struct itimerspec soon = {.it_value.tv_nsec = 1, .it_interval.tv_nsec = 1000000};
@@ -86,8 +88,8 @@ CASE(timers_are_own_ones)
     CHECK_EQUAL(unlink(tables_name), 0);
 }
 
-/* The child lives until its signal has been answered, because a sender that has ended cannot be recognized as a
- * child. */
+/* Forks a child that sends the signal, and lets the child live until the signal has been handled, because the library
+ * cannot recognize a sender that has ended as a child. */
 static pid_t send_from_a_child(void)
 {
     pid_t target = getpid();
@@ -108,7 +110,8 @@ static pid_t send_from_a_child(void)
     return child;
 }
 
-/* A child's signal within the same second brings no table, and a signal of another program does. */
+/* A second signal from a child within the same second brings no table, and a signal from an unrelated program brings
+ * one. */
 CASE(signals_of_a_child_are_own_ones)
 {
     begin_tables();
@@ -125,12 +128,12 @@ CASE(signals_of_a_child_are_own_ones)
     CHECK_EQUAL(unlink(tables_name), 0);
 }
 
-/* A filter kills the process if it opens a file. Therefore the library must open none when the program itself uses the
- * signal. */
+/* If the program sends the stats signal to itself, the library opens no file, even to tell whether it may write a
+ * table. Here a filter would kill the process at an open. */
 CASE(own_signals_are_harmless_behind_a_filter)
 {
     begin_tables();
-    filter_forbid(SYS_openat); /* writing a table opens a file by this call */
+    filter_forbid(SYS_openat); /* the library opens files by this call */
     CHECK_EQUAL(raise(STATS), 0);
     CHECK_EQUAL(calls, 1);
 }

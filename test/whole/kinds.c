@@ -11,12 +11,12 @@
 #include "pools.h"
 #include "usage.h"
 
-/* A child that hangs ends by SIGALRM, which its parent reports as a failure. */
+/* A child that has not ended after this many seconds gets SIGALRM, and its parent then fails the case. */
 enum { CHILD_DEADLINE_SECONDS = 90 };
 
 enum { THREADS = 12, GENERATIONS = 3, FORKS = 4, ROUNDS = 1500, PLACES = 128, SMALL = 2000 };
 
-/* The mark at the start of a block is repeated at MARKS places, and at its end. */
+/* A block has its mark at MARKS places, and once more at its end. */
 enum { MARKS = 8 };
 struct head {
     size_t size;
@@ -33,7 +33,7 @@ static unsigned draw(unsigned *seed)
     return *seed >> 8;
 }
 
-/* Returns sizes of every bucket; large ones, which take long to write to, are less frequent. */
+/* Returns a random size, from any bucket. Large sizes are less frequent, because writing to such blocks takes long. */
 static size_t draw_size(unsigned *seed)
 {
     unsigned bucket = draw(seed) % (draw(seed) % 8 == 0 ? POOLS_BUCKETS : POOLS_TRAINED + 1);
@@ -66,9 +66,9 @@ static void give(char *block)
 }
 
 /*
- * Puts each block that the thread has allocated where another thread may find it, and frees the block that it finds
- * there. Of three threads one only allocates and one only frees, because threads that do both use fewer of the
- * library's paths.
+ * Each thread puts its new blocks into random places that all threads use, and frees the blocks that it replaces there.
+ * Of three threads, one only allocates, one only frees, and one does both, because threads that do both leave out some
+ * paths of the library.
  */
 static void *hand_over(void *argument)
 {
@@ -90,7 +90,7 @@ static void *hand_over(void *argument)
     return NULL;
 }
 
-/* The child checks and frees its parent's blocks, and then allocates and frees blocks of every size. */
+/* Runs in a fork child: checks and frees the parent's blocks, and then allocates and frees blocks of every size. */
 static void use_in_child(void)
 {
     if (check_is_child()) {
@@ -124,7 +124,7 @@ static void run_generation(unsigned generation)
 CASE(blocks_and_counts_hold)
 {
     CHECK_EQUAL(pthread_barrier_init(&barrier, NULL, THREADS + 1), 0);
-    pools_check_ledger(); /* this call finds the library's functions before any child needs them */
+    pools_check_ledger(); /* this call also looks up the library's functions with dlsym, before any child needs them */
     for (unsigned generation = 0; generation < GENERATIONS; generation++) {
         run_generation(generation);
     }
@@ -141,8 +141,8 @@ CASE(blocks_and_counts_hold)
     use_everything();
 }
 
-/* However many threads are alive, the processors' caches (those of the pool `cpu`) hold at most one magazine for each
- * bucket and processor. */
+/* With SOCKMALLOC_POOL=cpu each processor has a cache. These caches hold at most one magazine for each bucket and
+ * processor, however many threads there are. */
 enum { CROWD = 200, MAGAZINE = 62, USES = 20 };
 
 static void *use_and_stay(void *unused)
@@ -156,8 +156,8 @@ static void *use_and_stay(void *unused)
     for (int i = 0; i < USES; i++) {
         free(blocks[i]);
     }
-    pthread_barrier_wait(&barrier); /* here all threads have used their blocks */
-    pthread_barrier_wait(&barrier); /* here the cached slots have been counted */
+    pthread_barrier_wait(&barrier); /* from here on all threads have used their blocks */
+    pthread_barrier_wait(&barrier); /* from here on the main thread has counted the cached slots */
     return unused;
 }
 

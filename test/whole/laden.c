@@ -10,7 +10,8 @@
 
 #include "check.h"
 
-/* The live blocks are far more than those that the threads move, so that the error of a reading under load is small. */
+/* KEPT blocks stay live. They are far more than the blocks that the threads allocate and free meanwhile, so a reading
+ * that misses a few of the latter is still nearly exact. */
 enum { WORKERS = 3, HELD = 8, KEPT = 3000, SPARE = 1000, SIZE = 16390 };
 
 static atomic_bool over;
@@ -48,8 +49,8 @@ static void start(pthread_t *workers)
     CHECK_EQUAL(pthread_sigmask(SIG_SETMASK, &former, NULL), 0);
 }
 
-/* Answers each letter of the input only after the workers have gone on. By then every signal that was sent before the
- * letter has been handled. */
+/* Answers each letter of the input after all workers have gone on. By then every signal that was sent before the letter
+ * has been handled. */
 static void serve(void)
 {
     char letter;

@@ -1,5 +1,5 @@
-/* These cases test the last bucket, which ends exactly at SOCKMALLOC_MAX. The runner passes its size and label as
- * arguments. */
+/* These cases test the last bucket, whose largest request is exactly SOCKMALLOC_MAX. The runner passes the bucket's
+ * size and label as arguments. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <malloc.h>
 #include <pthread.h>
@@ -18,7 +18,7 @@ static size_t largest(void)
     return strtoul(check_arguments[0], NULL, 10);
 }
 
-/* Returns a figure of the last bucket by its name in the dump. */
+/* Returns the figure of the last bucket that has this name in a dump. */
 static uint64_t figure(const char *column)
 {
     char name[64];
@@ -68,7 +68,8 @@ static void check_filled(const char *block, unsigned seed)
     CHECK(block[largest() - 1] == (char)seed);
 }
 
-/* The slots of this bucket lie at odd distances. No slot may overlap another one, and free must find each slot. */
+/* Allocates and frees slots of this bucket, which lie at a distance that is no power of two. No slot may overlap
+ * another one, and free must find each slot. */
 static void *use_slots(void *seed)
 {
     char *blocks[BLOCKS];
@@ -107,8 +108,8 @@ CASE(threads_share_them)
     check_ledger();
 }
 
-/* realloc moves a block into the bucket, lets it stay in the bucket, and moves it out when it becomes too large. Free
- * slots of the bucket can be purged. */
+/* realloc moves a smaller block into the last bucket, leaves a block there that still fits, and moves a block out that
+ * becomes too large. malloc_trim can purge the bucket's free slots. */
 CASE(resizes_and_trims)
 {
     char *block = realloc(malloc(4096), largest());

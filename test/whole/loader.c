@@ -1,4 +1,4 @@
-/* These cases load and unload plug-ins, and the library itself, while threads allocate. */
+/* These cases load and unload plug-ins by dlopen and dlclose, and also the library itself, while threads allocate. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dlfcn.h>
 #include <malloc.h>
@@ -18,7 +18,7 @@ enum { THREADS = 4, ROUNDS = 1000 };
 static atomic_bool done;
 static _Atomic unsigned busy;
 
-/* The malloc that the threads call: the program's own, or that of a library that was loaded later. */
+/* The malloc that the threads call: the program's own at first, or that of a library that was loaded later. */
 static plugin_take_call *take = malloc;
 static plugin_give_call *give = free;
 
@@ -65,8 +65,8 @@ CASE(library_comes_and_goes)
     pools_check_ledger();
 }
 
-/* The library is loaded into a process that had been started without it. Threads run the library's code, so dlclose
- * must not unmap it. */
+/* A process that was started without the library loads it by dlopen. dlclose must leave the library mapped, because
+ * threads may be running its code. */
 CASE(library_is_loaded_late_and_stays)
 {
     void *handle = dlopen(check_arguments[0], RTLD_NOW);
@@ -76,7 +76,7 @@ CASE(library_is_loaded_late_and_stays)
     CHECK(take != NULL && take != malloc && give != NULL);
     CHECK_EQUAL(dlclose(handle), 0);
     reload(check_arguments[0], RTLD_NOW);
-    pid_t child = fork(); /* fork calls the handlers of the library although no handle to it is open */
+    pid_t child = fork(); /* fork calls the library's fork handlers although no handle from dlopen is open any more */
     if (child == 0) {
         give(take(20000));
         _exit(0);
@@ -84,8 +84,8 @@ CASE(library_is_loaded_late_and_stays)
     check_wait(child);
 }
 
-/* Returns the bytes that the C library's own malloc has issued. The name mallinfo2 leads to our library, so it is
- * looked up in libc. */
+/* Returns how many bytes the C library's own malloc has allocated and not yet freed. mallinfo2 is looked up in libc
+ * itself, because the plain name leads to our library. */
 static size_t libc_in_use(void)
 {
     struct mallinfo2 (*info)(void) = NULL;
@@ -98,7 +98,7 @@ static size_t libc_in_use(void)
     return bytes;
 }
 
-/* the functions of a loaded plug-in */
+/* the functions of a plug-in that dlopen has loaded */
 struct plugin {
     void *handle;
     plugin_take_call *take;
@@ -115,7 +115,8 @@ static struct plugin plugin_of(void *handle)
     return plugin;
 }
 
-/* in bytes; the sizes go from small blocks, which mimalloc serves, to blocks that are too large for the pools */
+/* Sizes in bytes rise up to SIZE_END: from small blocks, which mimalloc serves, to blocks that are too large for the
+ * pools. */
 enum { SIZE_END = 16 << 20 };
 
 static void check_plugin_serves_itself(const struct plugin *plugin)
@@ -128,8 +129,8 @@ static void check_plugin_serves_itself(const struct plugin *plugin)
     }
 }
 
-/* If the setting leaves RTLD_DEEPBIND in force, the plug-in uses the C library's malloc. Then it may allocate and free
- * blocks by that malloc, and pass them to the program. */
+/* Checks that a plug-in loaded with RTLD_DEEPBIND uses the C library's malloc, because the setting leaves this flag in
+ * force. Then the plug-in may allocate and free blocks by that malloc, and pass them to the program. */
 static void check_is_bound_to_libc(void *handle)
 {
     struct plugin plugin = plugin_of(handle);
@@ -150,7 +151,8 @@ CASE(deeply_bound_plugin_serves_itself)
     check_is_bound_to_libc(dlmopen(LM_ID_BASE, check_arguments[0], RTLD_NOW | RTLD_DEEPBIND));
 }
 
-/* The plug-in uses our malloc: blocks of each size can be freed by the plug-in and by the program alike. */
+/* Checks that the plug-in uses our malloc: blocks of each size that it has allocated can be freed by the plug-in and by
+ * the program. */
 static void check_shares_blocks(void *handle)
 {
     struct plugin plugin = plugin_of(handle);
@@ -177,7 +179,8 @@ CASE(deeply_bound_plugin_shares_blocks)
     check_shares_blocks(dlmopen(LM_ID_BASE, check_arguments[0], RTLD_NOW | RTLD_DEEPBIND));
 }
 
-/* A new namespace of dlmopen has its own C library, with RTLD_DEEPBIND or without, and our library is not in it. */
+/* dlmopen loads a plug-in into a new namespace, with RTLD_DEEPBIND or without. The namespace has its own C library and
+ * not our library. */
 CASE(plugin_in_a_namespace_of_its_own)
 {
     static const int flags[] = {RTLD_NOW, RTLD_NOW | RTLD_DEEPBIND};
@@ -196,7 +199,7 @@ CASE(plugin_in_a_namespace_of_its_own)
     pools_check_ledger();
 }
 
-/* A second copy of the library in a namespace of its own has pools of its own. */
+/* A second copy of our library is loaded into a namespace of its own. It has its own pools. */
 CASE(library_in_another_namespace)
 {
     void *handle = dlmopen(LM_ID_NEWLM, check_arguments[0], RTLD_NOW);
@@ -225,8 +228,11 @@ CASE(library_in_another_namespace)
     free(check_hide(malloc(20000)));
 }
 
-/* dlopen looks for a file without a slash by the DT_RUNPATH and the place ($ORIGIN) of the object that called it.
- * The first argument is an object that can find the second one in this way, while the program cannot. */
+/*
+ * If a file name has no slash, dlopen searches the DT_RUNPATH of the object that called it, and replaces $ORIGIN there
+ * by that object's folder. The first argument is an object that can find the second one in this way, while the program
+ * cannot.
+ */
 CASE(caller_finds_what_it_names)
 {
     typedef void *open_call(const char *file, int flags);
@@ -251,7 +257,7 @@ CASE(caller_finds_what_it_names)
     CHECK_EQUAL(dlclose(caller), 0);
 }
 
-/* The order of the libraries does not matter: free must recognize the blocks of strdup. */
+/* free recognizes the blocks of strdup, whichever of two preloaded allocators comes first. */
 CASE(copies_of_strings)
 {
     enum { LONG = 20000 };
@@ -284,8 +290,8 @@ static char *check_kept(char *block, size_t size)
     return block;
 }
 
-/* The order of the libraries does not matter. If the first library lacks some relatives of realloc and free, those of
- * another library must recognize its blocks. */
+/* Two allocators are preloaded in any order. If the first one lacks some relatives of realloc and free, such as
+ * reallocarray, those that the second one exports must recognize the blocks of the first. */
 CASE(relatives_of_realloc_and_free)
 {
     void *(*array)(void *, size_t, size_t);

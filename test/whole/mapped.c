@@ -17,7 +17,7 @@
 
 enum { MIB = 1 << 20, PAGE = 4096, LARGE = 40 * MIB };
 
-/* Returns a figure of /proc/self/status in KiB. */
+/* Returns a figure in KiB from /proc/self/status. */
 static long status_of(const char *name)
 {
     char line[256];
@@ -41,8 +41,8 @@ static long faults(void)
     return usage.ru_minflt;
 }
 
-/* Writes to each page of a range, and later checks what was written. The bytes written to a page tell where in the
- * block the page is. */
+/* mark writes to each page of a part of the block, and check tests later what mark wrote. The bytes differ by page, so
+ * that a page at a wrong offset is found. */
 static void mark(char *block, size_t from, size_t to)
 {
     for (size_t at = from; at < to; at += PAGE) {
@@ -59,7 +59,7 @@ static void check_marked(const char *block, size_t to)
     }
 }
 
-/* calloc and malloc touch no page of such a block, and free leaves none of its memory behind. */
+/* Neither calloc nor malloc makes a page of such a block resident, and free leaves none of its memory behind. */
 CASE(untouched_memory_costs_nothing)
 {
     long resident = status_of("VmRSS"), mapped = status_of("VmSize"), before = faults();
@@ -75,7 +75,8 @@ CASE(untouched_memory_costs_nothing)
     CHECK(status_of("VmSize") - mapped < 2048);
 }
 
-/* No page is copied while a block grows from a slot to 256 MiB, by whatever steps, and no page is lost. */
+/* While a block grows from a slot to 256 MiB, in steps of any length, the library moves its pages and copies none, and
+ * no page is lost. */
 CASE(growth_copies_no_page)
 {
     size_t size = 20 * MIB;
@@ -116,8 +117,8 @@ CASE(mallinfo_counts_them)
     CHECK_EQUAL(info.hblkhd, 0);
 }
 
-/* Large blocks that find no address in the pools' range are mapped. The runner sets SOCKMALLOC_MAX to 64 MiB, and the
- * range has at most 64 GiB. */
+/* Large blocks for which the range of the pools has no more addresses get mappings of their own. The runner sets
+ * SOCKMALLOC_MAX to 64 MiB, so that this happens after at most 64 GiB of blocks. */
 CASE(full_range_serves_on)
 {
     enum { BLOCKS = 1300, SIZE = 60 * MIB };
@@ -166,7 +167,7 @@ CASE(sizes_that_no_memory_has)
     free(block);
 }
 
-/* The child of a fork has its parent's blocks, and frees and resizes them. The parent's own blocks stay unchanged. */
+/* The child of a fork can free and resize its parent's mapped blocks, and the parent's blocks do not change by that. */
 CASE(children_have_their_own)
 {
     char *block = check_hide(malloc(LARGE)), *other = check_hide(malloc(LARGE));
@@ -210,7 +211,8 @@ static void *allocate_and_pass(void *shared)
     return NULL;
 }
 
-/* Threads free each other's blocks. The kernel gives the addresses of a freed block to another thread at once. */
+/* Threads free each other's mapped blocks. The kernel may map the addresses of a freed block for another thread at
+ * once, so the table of blocks must not mix them up. */
 CASE(threads_pass_blocks_on)
 {
     enum { THREADS = 4 };
@@ -247,7 +249,7 @@ static void *map_and_write(void *stop)
     while (!*(volatile bool *)stop) {
         char *pages = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         for (size_t at = 0; pages != MAP_FAILED && at < SIZE; at += MIB / 2) {
-            ((volatile char *)pages)[at] = 1; /* SIGSEGV, if another thread has unmapped it */
+            ((volatile char *)pages)[at] = 1; /* SIGSEGV here means that another thread has unmapped this page */
         }
         if (pages != MAP_FAILED) {
             munmap(pages, SIZE);
@@ -256,7 +258,8 @@ static void *map_and_write(void *stop)
     return stop;
 }
 
-/* While RLIMIT_DATA keeps a block from leaving its slot, another thread maps memory, which stays. */
+/* RLIMIT_DATA keeps a growing block in its slot, because it cannot get a mapping of its own. Meanwhile another thread
+ * maps memory; the failed growth must not unmap that memory. */
 CASE(limit_touches_no_other_mapping)
 {
     enum { TRIES = 1000 };
@@ -277,7 +280,7 @@ CASE(limit_touches_no_other_mapping)
     free(block);
 }
 
-/* Under a limit on address space, a block that does not fit is refused, and the other blocks stay intact. */
+/* Under a limit on address space, the library refuses a block that does not fit, and the other blocks stay intact. */
 CASE(address_limit_refuses_and_serves_on)
 {
     struct rlimit limit = {(size_t)512 * MIB, (size_t)512 * MIB};

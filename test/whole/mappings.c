@@ -1,4 +1,4 @@
-/* These cases count the memory mappings that the library uses. A process may have 65,530. */
+/* These cases count the mappings that the library makes. Linux permits a process 65,530 of them by default. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <inttypes.h>
 #include <malloc.h>
@@ -49,12 +49,12 @@ static struct mappings count_mappings(void)
     return counted;
 }
 
-/* The range is one mapping, in whatever order its pages were touched and purged. */
+/* Checks that the range is a single mapping, in whatever order its pages were touched and purged. */
 static void check_few(void)
 {
     struct mappings counted = count_mappings();
     CHECK_EQUAL(counted.pools, 1);
-    CHECK(counted.named == 0 || counted.named == 1); /* the range has a name only if the kernel can name mappings */
+    CHECK(counted.named == 0 || counted.named == 1); /* the mapping has a name only if the kernel can name mappings */
 }
 
 CASE(few_after_touching_every_bucket)
@@ -63,7 +63,7 @@ CASE(few_after_touching_every_bucket)
     check_few();
 }
 
-/* Every second slot is purged. MADV_DONTNEED splits no mapping, so the mappings stay few. */
+/* malloc_trim purges every second slot. MADV_DONTNEED splits no mapping, so the number of mappings stays small. */
 CASE(few_after_purging_in_patterns)
 {
     touch_every_bucket();
@@ -80,7 +80,7 @@ CASE(few_after_purging_in_patterns)
     check_few();
 }
 
-/* A block that grows out of its slot is copied, and no mapping is moved. */
+/* If a block grows beyond its slot, the library copies it instead of moving pages, so it makes no new mapping. */
 CASE(few_after_growing)
 {
     for (int i = 0; i < BLOCKS; i++) {

@@ -18,7 +18,7 @@ namespace
 
 const std::align_val_t wide{1024};
 
-/* One way to allocate a block by an operator, and the ways to free it that belong to it. */
+/* One pair of operators: a way to allocate a block, and the ways to free it that the standard permits. */
 struct Form {
     const char *news;
     void *(*take)(size_t size);
@@ -156,7 +156,7 @@ CASE(nothrow_gives_null)
 
 int handler_calls;
 
-/* Serves as a new-handler that removes itself at its third call. */
+/* A new-handler that removes itself at its third call. operator new then throws std::bad_alloc. */
 void give_up_after_three()
 {
     if (++handler_calls == 3) {
@@ -195,7 +195,7 @@ void throw_stop()
     throw Stop{17};
 }
 
-/* An exception that a new-handler throws passes through the library's frames to the caller. */
+/* The new-handler throws an exception. It must pass through the library's frames to the caller of operator new. */
 CASE(handler_may_throw)
 {
     std::set_new_handler(throw_stop);
@@ -211,7 +211,8 @@ CASE(handler_may_throw)
     std::set_new_handler(nullptr);
 }
 
-/* The runner limits the address space in this case, so that memory runs out. */
+/* The blocks that the new-handler frees in the case below. There the runner limits the address space, so that operator
+ * new runs out of memory. */
 std::vector<void *> *reserve;
 
 void release_reserve()
@@ -224,7 +225,7 @@ void release_reserve()
     reserve->clear();
 }
 
-/* After the new-handler has freed memory, the request that failed is served. */
+/* After the new-handler has freed memory, operator new serves the request that had failed. */
 CASE(handler_may_release)
 {
     const size_t huge = size_t{48} << 20;

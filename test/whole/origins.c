@@ -9,7 +9,8 @@
 #include "check.h"
 #include "pools.h"
 
-/* The case's arguments are the exported names, which the runner reads from the committed list. */
+/* The arguments of this case are the names that the library exports, from a list in the source tree. Each name must
+ * lead to this library. */
 CASE(names_are_ours)
 {
     for (char **name = check_arguments; *name != NULL; name++) {
@@ -67,7 +68,7 @@ CASE(string_copies)
         char *copy = strdup(text);
         CHECK(copy != NULL && strcmp(copy, text) == 0);
         free(copy);
-        text[lengths[i]] = 'y'; /* strndup must not read beyond its limit, although no NUL ends the string there */
+        text[lengths[i]] = 'y'; /* no NUL ends the string here, so strndup must not read beyond its limit */
         copy = strndup(text, lengths[i]);
         CHECK(copy != NULL && strlen(copy) == lengths[i]);
         CHECK(memcmp(copy, text, lengths[i]) == 0);
@@ -79,8 +80,8 @@ CASE(string_copies)
     CHECK_EQUAL(pools_figure("live"), 0);
 }
 
-/* The buffer of stdio is a request of a page or more, so in most programs it is one of the first that the pools
- * serve. */
+/* stdio allocates a buffer of a page or more for each stream, so in most programs this buffer is one of the first
+ * blocks that the pools serve. */
 CASE(stdio_buffer_is_pooled)
 {
     uint64_t live = pools_figure("4k.live");

@@ -1,4 +1,4 @@
-/* Sends signals from another process. When a function returns, its signal has been handled. */
+/* Sends signals to a process from another process. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "outside.h"
 
@@ -18,7 +18,8 @@
 
 enum { DEADLINE_SECONDS = 90 };
 
-/* The child becomes a shell that sends the signal by its own kill, so that the sender has the child's process id. */
+/* Sends the signal by the command kill of a shell. The child itself becomes that shell, so that the sender's process id
+ * is the child's. */
 static void send_by_shell(pid_t target, int signal_number)
 {
     char command[64];
@@ -43,7 +44,7 @@ pid_t outside_send(int signal_number)
     return outside_kill(getpid(), signal_number);
 }
 
-/* Returns true if the process sleeps: the third field of /proc/PID/stat, behind the name in parentheses, is S. */
+/* Returns true if the process sleeps: if S is the letter behind the parentheses in /proc/PID/stat. */
 static bool sleeps(pid_t process)
 {
     char name[64];
@@ -66,7 +67,9 @@ void outside_await_sleep(pid_t process)
     }
 }
 
-/* kill wakes the sleeping process before it returns, so a sleep that is seen afterwards is another sleep */
+/*
+ * kill wakes the sleeping process before kill returns, so if the process sleeps afterwards, it has gone to sleep again
+ */
 pid_t outside_send_to_sleeper(int signal_number, int descriptor)
 {
     pid_t target = getpid();

@@ -1,4 +1,5 @@
-/* These cases test a program that defines malloc itself, as a program does that is linked with a static allocator. */
+/* These cases test a program that defines malloc itself, as a program does that is linked statically with another
+ * allocator. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <stdatomic.h>
@@ -8,8 +9,8 @@
 #include "check.h"
 #include "pools.h"
 
-/* The memory from which the program's malloc allocates. It is never reused, and is enough for the C library and one
- * case. */
+/* The memory from which the program's own malloc allocates. Freed memory is not used again; ARENA bytes are enough for
+ * the C library and one case. */
 enum { ARENA = 1 << 25, UNIT = 16 };
 static _Alignas(UNIT) char arena[ARENA];
 static _Atomic size_t arena_used;
@@ -24,7 +25,7 @@ static bool arena_owns(const char *address)
  * visibility. */
 #pragma GCC visibility push(default)
 
-/* The size of each block is stored in front of the block. */
+/* The program's own malloc. It stores the size of each block in front of the block. */
 void *malloc(size_t size)
 {
     size_t whole = (size + UNIT - 1) / UNIT * UNIT + UNIT;
@@ -46,7 +47,7 @@ void free(void *address)
 
 void *calloc(size_t count, size_t size)
 {
-    return malloc(count * size); /* blocks are never reused, so the memory is still zero */
+    return malloc(count * size); /* the arena is static and no block is used twice, so this memory is still zero */
 }
 
 void *realloc(void *address, size_t size)
@@ -75,7 +76,8 @@ static char *check_kept(char *block, size_t size)
     return block;
 }
 
-/* libc and the BSDs have functions that build on realloc. These must reach the program's realloc and free. */
+/* libc and the BSDs have functions that call realloc, such as reallocarray. The library's versions of these must call
+ * the program's own realloc and free. */
 CASE(relatives_of_realloc_are_its_own)
 {
     void *(*array)(void *, size_t, size_t);
@@ -99,7 +101,7 @@ CASE(relatives_of_realloc_are_its_own)
     CHECK_EQUAL(pools_figure("requests"), 0);
 }
 
-/* The other names of free reach the program's free. */
+/* The other names of free, such as cfree, call the program's own free. */
 CASE(relatives_of_free_are_its_own)
 {
     const char *const names[] = {"cfree", "vfree"};
@@ -119,7 +121,8 @@ CASE(relatives_of_free_are_its_own)
 }
 
 /*
- * The dynamic linker uses the program's own malloc. The library starts, serves no request, and ends with the program.
+ * The dynamic linker binds all calls of malloc to the program's own. The library starts, serves no request, and ends
+ * with the program.
  */
 CASE(serves_itself)
 {

@@ -1,4 +1,5 @@
-/* Prints how many pages the kernel pins for buffers that a program registers with io_uring: one line for each size. */
+/* Prints how many pages the kernel pins for a buffer that the program registers with io_uring: one line for each size
+ * of buffers. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <linux/io_uring.h>
@@ -28,7 +29,8 @@ static unsigned long pinned(void)
     return kib;
 }
 
-/* Registers buffers of this size, one at a time, and returns the most pages that one of them needed. */
+/* Allocates several buffers of this size, registers them one at a time, and returns the largest number of pages that
+ * the kernel pinned for one of them. */
 static unsigned long most_pages(int ring, size_t size)
 {
     char *buffer[BUFFERS];

@@ -1,4 +1,4 @@
-/* A plug-in that the case loads and unloads. It calls the malloc that the dynamic linker binds it to. */
+/* A plug-in that a case loads by dlopen and unloads again. It calls the malloc that the dynamic linker binds it to. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "plugin.h"
 
@@ -15,7 +15,8 @@ void *mallocx(size_t size, int flags)
     return size <= sizeof block && flags == 0 ? block : NULL;
 }
 
-/* The array is so large that libc allocates a slot of the pools for it, in each thread that uses it. */
+/* This thread-local array is so large that libc's request for it is one that the pools serve, once for each thread that
+ * uses the array. */
 static _Thread_local char bulk[20000];
 
 char *plugin_touch(void)

@@ -1,4 +1,4 @@
-/* Returns the library's own figures and answers, by functions that are looked up with dlsym. */
+/* Calls functions of the library, which it looks up by dlsym, and returns their results. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pools.h"
 
@@ -20,8 +20,11 @@ size_t pools_largest(unsigned bucket)
     return capacity < POOLS_LARGEST ? capacity : POOLS_LARGEST;
 }
 
-/* Returns a function, which is looked up once: the child of a fork must not call the dynamic linker, whose lock another
- * thread may have held. If two threads look it up at the same time, both get the same result. */
+/*
+ * Returns the library's function `name`, and stores it in `place` so that it is looked up only once: the child of a
+ * fork must not call the dynamic linker, because another thread of the parent may have held the linker's lock. If two
+ * threads look the function up at the same time, both get the same address.
+ */
 static void *find_once(void **place, const char *name)
 {
     void *found = __atomic_load_n(place, __ATOMIC_RELAXED);

@@ -1,4 +1,5 @@
-/* Functions that return the library's own figures and answers. They are looked up with dlsym. */
+/* Functions that return the library's figures and answers. They find the library's functions by dlsym, because the test
+ * programs are not linked with the library. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_POOLS_H
 #define SOCKMALLOC_TEST_POOLS_H
@@ -16,28 +17,29 @@ extern "C" {
 enum { POOLS_BUCKETS = 11, POOLS_TRAINED = 5, POOLS_HEADROOM = 4096, POOLS_LARGEST = 4194304 };
 extern const char *const pools_labels[POOLS_BUCKETS];
 
-/* The first function returns the power of two that names the bucket, and the second the largest request that the bucket
- * serves. Both are in bytes, under the default settings. */
+/* pools_size returns the power of two that names the bucket, and pools_largest returns the largest request that the
+ * bucket serves. Both are in bytes, under the default settings. */
 size_t pools_size(unsigned bucket);
 size_t pools_largest(unsigned bucket);
 
-/* Return a figure of the statistics by its name, such as "live" or "16k.live". An unknown name fails the check. */
+/* Return a figure of the statistics by its name, such as "live" for all buckets or "16k.live" for one. An unknown name
+ * fails the case. */
 uint64_t pools_figure(const char *name);
 uint64_t pools_bucket_figure(unsigned bucket, const char *column);
 
-/* The first function returns true if the address lies in the pools' range. The second returns the largest request in
- * bytes that the slot of the address can hold. */
+/* pools_own returns true if the address lies in the range of the pools. pools_capacity returns the largest request, in
+ * bytes, that the slot at this address can hold. */
 bool pools_own(const void *address);
 size_t pools_capacity(const void *address);
 
 /* Returns true if the library serves requests from pools. */
 bool pools_are_active(void);
 
-/* Writes the statistics to a descriptor in the named format. Returns the result of sockmalloc_dump_as. */
+/* Writes the statistics in the named format to a file descriptor. Returns what sockmalloc_dump_as returns. */
 int pools_dump_as(int descriptor, const char *format);
 
-/* Checks for every bucket that live + cached + depot + purged = carved. No other thread may allocate or free
- * meanwhile. */
+/* Checks for every bucket that live + cached + depot + purged slots = carved slots. No other thread may allocate or
+ * free meanwhile. */
 void pools_check_ledger(void);
 
 #ifdef __cplusplus

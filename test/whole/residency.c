@@ -1,4 +1,5 @@
-/* These cases compare the resident bytes in the statistics with the kernel's figures for the range. */
+/* These cases compare the resident bytes in the library's statistics with the kernel's figures for the range of the
+ * pools. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pthread.h>
 #include <sockmalloc.h>
@@ -19,7 +20,8 @@
 static const unsigned buckets[] = {2, 4, 6};
 enum { SAMPLED = sizeof buckets / sizeof buckets[0] };
 
-/* one block of each sampled bucket; the kernel's figure is that of the mapping in which these blocks lie */
+/* one block of each sampled bucket; the mapping that contains these blocks is the one whose figure the kernel is asked
+ * for */
 static char *landmarks[SAMPLED];
 
 static void touch(char *block, size_t size)
@@ -83,7 +85,8 @@ static void check_by_kernel(void)
     CHECK_EQUAL(ask_library_for_all(), resident);
 }
 
-/* While no thread works, the statistics and the kernel agree to the byte, whatever happens to the blocks. */
+/* While no thread works, the statistics and the kernel's figures are equal to the byte, whatever was allocated, freed
+ * and purged before. */
 CASE(at_rest)
 {
     enum { BLOCKS = 10 };
@@ -115,8 +118,8 @@ CASE(at_rest)
     check_by_kernel();
 }
 
-/* The statistics show a purged slot with resident pages. This means that the program has written to memory that it had
- * freed. */
+/* The program writes to memory that it has freed and that was purged. The statistics then show resident pages in purged
+ * slots. */
 CASE(write_after_purge)
 {
     enum { LARGE = 2 };
@@ -180,7 +183,7 @@ static uint64_t read_figure(const char *text, unsigned bucket, const char *key)
     return strtoull(figure + strlen(words), NULL, 10);
 }
 
-/* Writes a dump in JSON, and reads its figures of the sampled buckets. */
+/* Writes a dump in JSON, and stores its figures of the sampled buckets in `figures`. */
 static void take_dump(struct figures figures[SAMPLED])
 {
     static char text[32768];
@@ -198,7 +201,7 @@ static void take_dump(struct figures figures[SAMPLED])
     }
 }
 
-/* Returns true if two figures differ by at most so many thousandths of the larger one. */
+/* Returns true if two figures differ by at most `thousandths` thousandths of the larger one. */
 static bool is_near(uint64_t one, uint64_t other, unsigned thousandths)
 {
     uint64_t low = one < other ? one : other;
@@ -206,8 +209,8 @@ static bool is_near(uint64_t one, uint64_t other, unsigned thousandths)
     return (high - low) * 1000 <= high * thousandths;
 }
 
-/* Takes a dump between two readings of the kernel's figure. Returns false, and compares nothing, if the two readings
- * differ by half of the allowed error. */
+/* Writes a dump, reads the kernel's figure before and after it, and compares them. Returns false without a comparison
+ * if the two readings of the kernel's figure differ by more than half of the error that is allowed for the dump. */
 static bool compare_once(void)
 {
     struct figures figures[SAMPLED];
@@ -225,7 +228,8 @@ static bool compare_once(void)
         CHECK(is_near(figures[i].live, held, 20));
         CHECK(figures[i].purged * 100 <= figures[i].all);
     }
-    CHECK(is_near(all, before, 10) || is_near(all, after, 10)); /* no other bucket has resident pages */
+    /* no bucket but the sampled ones has resident pages, so their sum is the kernel's figure */
+    CHECK(is_near(all, before, 10) || is_near(all, after, 10));
     return true;
 }
 
@@ -241,7 +245,8 @@ CASE(under_load)
     pthread_barrier_wait(&filled);
     for (unsigned try = 0; rounds < ROUNDS && try < TRIES; try++) {
         rounds += compare_once();
-        sockmalloc_trim(SIZE_MAX); /* the threads continue to work during this trim, so some pages come back at once */
+        /* the threads work on during this trim, so some of the purged pages become resident again at once */
+        sockmalloc_trim(SIZE_MAX);
     }
     CHECK_EQUAL(rounds, ROUNDS);
     atomic_store(&over, true);

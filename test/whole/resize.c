@@ -35,8 +35,8 @@ static void check_filled(const char *block, size_t filled, size_t size)
     }
 }
 
-/* A function that resizes a block by one of the calls realloc, reallocarray, reallocf and reallocarr, and returns the
- * new address of the block. */
+/* The type of a function that resizes a block by realloc, reallocarray, reallocf or reallocarr, and returns the block's
+ * new address. */
 typedef char *resize_call(char *block, size_t size);
 
 static char *by_realloc(char *block, size_t size)
@@ -67,7 +67,7 @@ static char *by_reallocarr(char *block, size_t size)
 static resize_call *const resize_calls[] = {by_realloc, by_reallocarray, by_reallocf, by_reallocarr};
 enum { RESIZE_CALLS = sizeof resize_calls / sizeof resize_calls[0] };
 
-/* Fills all bytes that malloc_usable_size grants, as redis does, and returns their number. */
+/* Writes to all bytes of the block that malloc_usable_size grants, as redis does, and returns how many they are. */
 static size_t fill_granted(char *block, size_t seed)
 {
     size_t granted = malloc_usable_size(block);
@@ -77,8 +77,8 @@ static size_t fill_granted(char *block, size_t seed)
     return granted;
 }
 
-/* A block of each of these sizes is resized to every other size. The sizes are odd, so that more bytes are granted than
- * were requested. */
+/* Sizes between which blocks are resized, from each to every other. They are odd, so that the library grants more bytes
+ * than were requested. */
 static const size_t odd_sizes[] = {1,     9,     100,    1025,    4081,    4097,    8193,    16389,  20479,
                                    20481, 69633, 300001, 1 << 20, 4190001, 4194303, 4194305, 9000001};
 enum { ODD_SIZES = sizeof odd_sizes / sizeof odd_sizes[0] };
@@ -88,8 +88,11 @@ static size_t lesser(size_t one, size_t other)
     return one < other ? one : other;
 }
 
-/* The granted bytes belong to the program until it requests fewer: they are kept in a move, in place, to and from
- * mimalloc, and when a second call undoes the first. */
+/*
+ * The bytes that malloc_usable_size granted belong to the program until it requests fewer. realloc keeps them when it
+ * leaves the block in place, when it moves the block, also to and from mimalloc, and when a second call undoes the
+ * first.
+ */
 CASE(all_that_was_granted_is_kept)
 {
     for (int from = 0; from < ODD_SIZES; from++) {
@@ -112,7 +115,8 @@ CASE(all_that_was_granted_is_kept)
     pools_check_ledger();
 }
 
-/* A block grows by a fifth at a time, in place or by a move, and keeps all bytes that were granted before. */
+/* A block grows by a fifth at a time, in place or by a move. Each time realloc keeps all bytes that malloc_usable_size
+ * granted before. */
 CASE(all_that_was_granted_is_kept_at_each_step)
 {
     for (int kind = 0; kind < RESIZE_CALLS; kind++) {
@@ -129,8 +133,8 @@ CASE(all_that_was_granted_is_kept_at_each_step)
     CHECK_EQUAL(pools_figure("live"), 0);
 }
 
-/* The standards allow several behaviours, and the library has glibc's: realloc(block, 0) frees the block, and NULL is
- * no error. */
+/* realloc(block, 0) frees the block and returns NULL, which is no error. The standards allow several behaviours, and
+ * this one is glibc's. */
 CASE(size_zero_frees)
 {
     uint64_t live = pools_figure("live");

@@ -46,7 +46,8 @@ static uint64_t large_free(void)
     return sum;
 }
 
-/* No slot is purged while the free memory is below the limit. Above the limit no more is purged than is needed. */
+/* The library purges no slot while the free memory is below the limit. Above the limit it purges no more than is needed
+ * to get below it. */
 CASE(large_pool_keeps_its_part)
 {
     unsigned fitting = LIMIT_OF_LARGE / (unsigned)pools_largest(LARGE);
@@ -67,7 +68,8 @@ CASE(large_pool_keeps_its_part)
     pools_check_ledger();
 }
 
-/* Allocates and frees one large block again and again, until the process's only thread keeps its slot as a spare. */
+/* Allocates and frees one large block again and again, until the library keeps the block's slot as a spare slot in the
+ * cache of the process's only thread. */
 static void get_spare(void)
 {
     enum { PAIRS = 1000 };
@@ -86,7 +88,8 @@ static void *look_for_spare(void *unused)
     return unused;
 }
 
-/* A thread that is not alone may sleep where its spare slot could not be given back. */
+/* The library drops the spare slot before pthread_create makes a second thread: from then on the first thread may sleep
+ * in a call in which nothing could purge its spare slot. */
 CASE(spare_goes_before_a_thread_is_made)
 {
     pthread_t thread;

@@ -1,5 +1,5 @@
-/* These cases check that a program behind a seccomp filter of its own allocates, frees and reads statistics, and that
- * the library makes only the system calls that any malloc makes. */
+/* These cases test that a program which sets a seccomp filter can still allocate, free and read statistics, and that
+ * the library then makes only system calls that every malloc makes. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dirent.h>
 #include <errno.h>
@@ -37,8 +37,8 @@ enum { REPORT = 99, MILLISECONDS = 60, THREADS = 3, LIMIT = 64 };
 
 /* --- the filter ------------------------------------------------------------------------ */
 
-/* The system calls that malloc, free, ticks, the background thread and the signal handler may make, and those that the
- * test itself needs. */
+/* The system calls that the library may make in malloc, free, a tick, the background thread and its signal handler, and
+ * below them those that the test itself needs. */
 static const int malloc_calls[] = {SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_madvise, SYS_futex, SYS_brk};
 static const int test_calls[] = {SYS_exit_group, SYS_rt_sigreturn};
 
@@ -74,7 +74,7 @@ static void allow(const int *calls, size_t number)
 }
 #define ALLOW(calls) allow((calls), sizeof(calls) / sizeof(calls)[0])
 
-/* Allows writes to the test's own descriptors, which have the numbers from REPORT on. */
+/* Allows write for the test's own descriptors, whose numbers begin at REPORT. */
 static void allow_reports(void)
 {
     add((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_write, 0, 3));
@@ -122,7 +122,8 @@ static void sandbox_by_the_system_call_of_prctl(void)
     CHECK_EQUAL(syscall(SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0), 0);
 }
 
-/* Ends the process by exit, so that the filter also applies to the system calls that the library makes at exit. */
+/* Ends the process by exit and not by _exit, so that the filter also checks the system calls that the library makes at
+ * exit. */
 static _Noreturn void succeed(void)
 {
     exit(EXIT_SUCCESS);
@@ -158,8 +159,7 @@ static char *take(size_t size, unsigned form)
     }
 }
 
-/* Makes one round over all sizes: allocates many blocks, makes them larger and smaller, and frees them in another
- * order. */
+/* Allocates many blocks of all sizes, resizes each to a larger and a smaller size, and frees them in another order. */
 static void churn(unsigned seed)
 {
     enum { BLOCKS = 48 };
@@ -207,8 +207,8 @@ CASE(takes_its_first_block_there)
     succeed();
 }
 
-/* The program may have a constructor that installs the filter before main. The library may then start no thread when
- * main begins. */
+/* With this argument the program has a constructor that installs the filter before main. The library may then start no
+ * background thread when main begins. */
 static const char before_main[] = "main_begins_there";
 
 __attribute__((constructor)) static void forbid_threads(int words, char **word)
@@ -238,8 +238,8 @@ CASE(goes_on_there)
 static _Atomic unsigned begun;
 static _Atomic unsigned done;
 
-/* Waits until all other threads sleep: then the calls that libc makes at a thread's start, and those of the
- * background thread, are over. */
+/* Returns when all other threads sleep: then libc has made the system calls of each thread's start, and the background
+ * thread has made its own. */
 static void await_sleep_of_others(void)
 {
     DIR *threads = opendir("/proc/self/task");
@@ -277,7 +277,7 @@ static void *work_when_sandboxed(void *before)
 CASE(threads_go_on_there)
 {
     pthread_t thread;
-    work(); /* by now the background thread has been started, if the settings enable it */
+    work(); /* by now the library has started the background thread, if the settings enable it */
     for (uintptr_t i = 0; i < THREADS; i++) {
         CHECK_EQUAL(pthread_create(&thread, NULL, work_when_sandboxed, (void *)(i % 2)), 0);
     }
@@ -362,7 +362,8 @@ static void answer(int number)
     atomic_fetch_add(&answers->signals, 1);
 }
 
-/* Sends both kinds of the signal that brings statistics, and each time waits for the program's handler. */
+/* Sends the stats signal to `target`, first with the value that requests only statistics and then without a value,
+ * until the program's handler has run. Does this many times. */
 static void ask(pid_t target)
 {
     enum { QUESTIONS = 40 };
@@ -405,7 +406,8 @@ CASE(is_signalled_there)
     succeed();
 }
 
-/* Returns the content of a file. The file is mapped, so that it can be read without a system call. */
+/* Makes a file of `size` bytes and returns its content, mapped into memory so that it can be read without a system
+ * call. */
 static char *make_file(int *descriptor, size_t size)
 {
     int file = memfd_create("table", MFD_CLOEXEC);
@@ -423,8 +425,8 @@ static bool holds(const char *text, const char *words)
     return strstr(text, words) != NULL;
 }
 
-/* Behind the filter the program calls the library's interface. Figures that would need a forbidden system call are
- * unknown. */
+/* Behind the filter the program calls the functions of sockmalloc.h. These return no figure for which the library would
+ * need a forbidden system call. */
 CASE(is_asked_there)
 {
     enum { FILE_SIZE = 1 << 20 };
@@ -458,7 +460,8 @@ CASE(is_asked_there)
     succeed();
 }
 
-/* Programs call seccomp in this way to learn which filters the kernel knows. Such a call installs no filter. */
+/* Programs call seccomp with these arguments to learn which filters the kernel has. Such a call installs no filter, so
+ * the library must not act as if there were one. */
 CASE(question_is_no_filter)
 {
     enum { SIZE = 16384 };
@@ -482,7 +485,9 @@ CASE(question_is_no_filter)
     free(block);
 }
 
-/* The library's syscall passes on all arguments, the result and errno as libc's own function does. */
+/*
+ * The library wraps syscall. It passes all arguments on, and returns the result and errno, as libc's own syscall does.
+ */
 CASE(syscall_passes_everything_on)
 {
     enum { PAGE = 4096 };

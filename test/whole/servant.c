@@ -1,4 +1,4 @@
-/* A process that carries out the orders that its runner sends, one in each line. */
+/* A process that carries out the orders of its runner, which come on stdin, one in each line. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -42,7 +42,7 @@ static void answer_number(uint64_t number)
     answer(text);
 }
 
-/* Opens the file with the lowest free descriptor, which is 2 after stderr was closed. */
+/* Opens a file, which gets the lowest free descriptor: 2 after stderr was closed. */
 static void open_data(const char *path)
 {
     int file = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
@@ -65,7 +65,7 @@ static void take(const char *size)
     answer(pools_own(check_hide(block)) ? "pools" : "mimalloc");
 }
 
-/* Allocates several blocks of one size, writes to each, and frees them all. */
+/* Allocates several blocks of one size, writes to each of them, and frees them all. */
 static void churn(const char *size)
 {
     enum { BLOCKS = 200 };
@@ -119,14 +119,15 @@ static void make_pool(const char *name)
     answer("done");
 }
 
-/* Writes the statistics by the C interface to descriptor 2, which is that of stderr. */
+/* Calls sockmalloc_dump_as to write statistics in this format to descriptor 2. */
 static void dump_as(const char *format)
 {
     answer(pools_dump_as(STDERR_FILENO, format) == 0 ? "done" : "refused");
 }
 
 /*
- * Does what a daemon does after its start: drops its privileges, and makes the files that it started from unreachable.
+ * Does what a daemon does after its start: makes `directory` its root, so that the files of its program are out of
+ * reach, and drops its privileges.
  */
 static void retreat(const char *directory)
 {
@@ -136,7 +137,7 @@ static void retreat(const char *directory)
     answer("done");
 }
 
-/* Becomes another program, without the library. */
+/* Replaces this program by /bin/cat through exec, without the library. */
 static void become(void)
 {
     answer("done");
@@ -145,7 +146,7 @@ static void become(void)
     CHECK(false);
 }
 
-/* Starts a child of the same name that lives as long as its parent. */
+/* Forks a child that lives as long as its parent, like a worker of a server. */
 static void begin_worker(void)
 {
     int ends[2];
@@ -170,7 +171,7 @@ static void count_signal(int signal_number)
     handled++;
 }
 
-/* Sets a handler of the program's own for the signal. */
+/* Sets a handler for the signal with this number. */
 static void handle(const char *number)
 {
     CHECK(signal((int)strtol(number, NULL, 10), count_signal) != SIG_ERR);

@@ -8,14 +8,14 @@
 
 #include "check.h"
 
-/* The signal that brings statistics, and one that the library leaves alone. The runner checks how many statistics
- * each case writes to stderr. */
+/* STATS is the signal that requests statistics, and OTHER is one that the library leaves alone. The runner checks how
+ * many statistics each case writes to stderr. */
 enum { STATS = SIGUSR1, OTHER = SIGUSR2 };
 
 typedef void handler(int);
 typedef handler *set_call(int signal_number, handler *wanted);
 
-/* How often the handler `count` has run. */
+/* How often the signal handler `count` has run. */
 static volatile sig_atomic_t calls __attribute__((unused));
 
 static inline void count(int signal_number)
@@ -32,7 +32,7 @@ static inline void set(handler *wanted, int flags)
     CHECK_EQUAL(sigaction(STATS, &action, NULL), 0);
 }
 
-/* Returns what sigaction reports of the signal; the function `asked` returns the handler alone. */
+/* ask returns what sigaction returns for the signal; asked returns only the handler. */
 static inline struct sigaction ask(int signal_number)
 {
     struct sigaction action;

@@ -1,5 +1,5 @@
-/* These cases check that free memory goes back to the kernel while a program waits for events, and that the program
- * notices no difference to libc's calls. */
+/* These cases test that free memory goes back to the kernel while a program waits for events, and that each call that
+ * waits otherwise behaves as libc's own. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <poll.h>
@@ -22,7 +22,7 @@
 #include "filter.h"
 
 enum {
-    FOR_EVER = -1, /* this timeout means a wait without a time limit */
+    FOR_EVER = -1, /* the timeout of a wait without a time limit */
     ROUNDS = 3,
     SHORT = 20,        /* milliseconds */
     MOST_SECONDS = 60, /* time limit of a case in seconds; a signal that is lost would leave a wait without an end */
@@ -178,7 +178,8 @@ static void *write_when_pages_have_gone(void *unused)
     return unused;
 }
 
-/* Only the byte ends the wait, and it is written after the pages have been purged. */
+/* Waits by each call in turn. The wait ends only when another thread writes a byte, which it does after the library has
+ * purged the pages. */
 static void wait_in_every_way(void)
 {
     for (unsigned i = 0; i < WAYS; i++) {
@@ -205,7 +206,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t over = PTHREAD_COND_INITIALIZER;
 
 /*
- * Frees memory while the main thread is already in its wait, and then sleeps in a call that the library does not wrap.
+ * Frees memory while the main thread is already in its wait, and then sleeps in a call that the library does not wrap,
+ * so that only the main thread can purge.
  */
 static void *free_and_sleep_elsewhere(void *unused)
 {
@@ -298,7 +300,7 @@ CASE(signals_end_every_wait)
     }
 }
 
-/* Waits until some pages have been purged, and then sends the signal while other pages are being purged. */
+/* Waits until the library has begun to purge pages, and then sends the signal while it purges the rest. */
 static void *send_while_pages_go(void *unused)
 {
     uint64_t before = burst_resident();
@@ -308,7 +310,7 @@ static void *send_while_pages_go(void *unused)
     return unused;
 }
 
-/* A lost signal would let the case wait until its time limit. */
+/* If a signal were lost, the wait would not end, and the case would fail at its time limit. */
 CASE(no_signal_is_lost_while_pages_go)
 {
     open_pipe();
@@ -326,8 +328,8 @@ CASE(no_signal_is_lost_while_pages_go)
     }
 }
 
-/* The signal is blocked outside the wait, and the mask that the wait sets unblocks it. So the signal arrives when the
- * wait begins. */
+/* The signal is pending and blocked, and only the mask that the wait sets unblocks it. So the signal ends the wait as
+ * soon as the wait begins. */
 CASE(wait_has_the_mask_that_it_was_given)
 {
     sigset_t blocked;
@@ -423,8 +425,8 @@ CASE(bad_arguments_are_refused)
     burst_end();
 }
 
-/* The descriptor becomes ready for reading. Then only the set for reading still has it, and the timeout holds the time
- * that is left. */
+/* A descriptor becomes ready for reading. select then leaves it in the set for reading and in no other set, and stores
+ * the time that is left in the timeout. */
 CASE(select_tells_what_is_ready_and_left)
 {
     enum { ASKED = 100 };
@@ -461,8 +463,8 @@ CASE(filtered_wait_makes_no_other_call)
     burst_end();
 }
 
-/* Behind a filter there may be only one step in a sleep. A large slot whose purge has begun is finished by that step.
- */
+/* Behind a filter the library purges in only one step before a sleep. If this step has begun to purge a large slot, it
+ * purges the whole slot. */
 CASE(large_slot_goes_at_once_behind_a_filter)
 {
     enum { SIZE = 4 << 20, PAGES = SIZE / 4096, WAITS = 5 };
@@ -480,7 +482,7 @@ CASE(large_slot_goes_at_once_behind_a_filter)
     }
 }
 
-/* Pages also go back in the child of a fork, which was made while the parent had other threads. */
+/* The library also purges in the waits of a fork child whose parent had several threads. */
 CASE(pages_go_in_a_child)
 {
     pthread_t other;
@@ -502,7 +504,7 @@ enum { BUFFER = 4096 };
 
 static char *_Atomic kept_by_handler;
 
-/* Allocates a block and keeps it, but only while `kept_by_handler` is NULL. */
+/* A signal handler that allocates a block and keeps it in `kept_by_handler`, unless a block is already there. */
 static void keep_a_block(int signal_number)
 {
     (void)signal_number;
@@ -511,7 +513,7 @@ static void keep_a_block(int signal_number)
     }
 }
 
-/* Fills and frees blocks until the thread's own magazines hold a few whose pages are in memory. */
+/* Writes to blocks and frees them, until some free slots in the thread's own magazines have resident pages. */
 static void fill_magazines(void)
 {
     enum { TIMES = 400, BLOCKS = 14 };
@@ -526,7 +528,8 @@ static void fill_magazines(void)
     }
 }
 
-/* Waits for events until a timer ends the wait after so many microseconds, and then every millisecond. */
+/* Waits for events while a timer sends a signal, first after `microseconds` and then every millisecond, until a signal
+ * has ended a wait. */
 static void poll_until_alarm(long microseconds)
 {
     struct itimerval soon = {{0, 1000}, {0, microseconds}}, never = {{0, 0}, {0, 0}};
@@ -535,8 +538,8 @@ static void poll_until_alarm(long microseconds)
     CHECK_EQUAL(setitimer(ITIMER_REAL, &never, NULL), 0);
 }
 
-/* Behind a filter the library cannot block signals while it purges. A handler that allocates meanwhile keeps its
- * bytes. */
+/* Behind a filter the library cannot block signals while it purges. If a signal handler allocates a block meanwhile,
+ * the block must keep the bytes that the handler writes. */
 CASE(handlers_keep_their_bytes_behind_a_filter)
 {
     enum { HANDLERS = 100, MICROSECONDS = 30 };
@@ -547,7 +550,7 @@ CASE(handlers_keep_their_bytes_behind_a_filter)
     for (unsigned round = 0; round < HANDLERS; round++) {
         kept_by_handler = &unused;
         fill_magazines();
-        burst_nap(11); /* the coarse clock has advanced, so that the next waits purge */
+        burst_nap(11); /* by now the coarse clock has advanced, so the next waits may purge */
         poll_until_alarm(3000);
         burst_nap(11);
         kept_by_handler = NULL;

@@ -10,7 +10,7 @@
 
 static char line[4096];
 
-/* Reads the file up to the line with which the mapping begins. */
+/* Reads /proc/self/smaps up to the first line of the mapping that contains the address. */
 static void find_mapping(FILE *smaps, uint64_t address)
 {
     uint64_t start;
@@ -20,7 +20,7 @@ static void find_mapping(FILE *smaps, uint64_t address)
     } while (sscanf(line, "%" SCNx64 "-%" SCNx64 " ", &start, &end) != 2 || address < start || address >= end);
 }
 
-/* Returns the text that follows the name in the mapping's lines. */
+/* Returns the text that follows `name` in the lines of the mapping that contains the address. */
 static const char *find_line(const void *address, const char *name)
 {
     static char buffer[1 << 16];

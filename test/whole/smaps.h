@@ -7,14 +7,15 @@
 #include <stdint.h>
 
 /*
- * Returns a figure of the mapping that contains the address, such as "Rss", in bytes, from /proc/self/smaps. For a
- * block of the pools that mapping is the part of the range that can be accessed. It allocates only a stream of stdio,
- * which is too small for the pools. Only one thread at a time may call it.
+ * Returns a figure, such as "Rss", of the mapping that contains the address, in bytes. For a block of the pools this
+ * mapping is the accessible part of the range. The function allocates only a stream of stdio, which is too small for
+ * the pools. Only one thread at a time may call it.
  */
 uint64_t smaps_figure(const void *address, const char *name);
 
-/* Returns true if the mapping that contains the address has the flag in its line VmFlags, such as "nh" for no huge
- * pages. */
+/*
+ * Returns true if the mapping that contains the address has `flag` in its line VmFlags, such as "nh" for no huge pages.
+ */
 bool smaps_has_flag(const void *address, const char *flag);
 
 #endif

@@ -1,9 +1,12 @@
-/* These cases send a signal between any two instructions of malloc and free, and test what its handler may do. */
+/* These cases send a signal between each two instructions of malloc and free, and test what the signal's handler may do
+ * there. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* A traced child repeats one piece of work. Each time the tracer stops the child one instruction later than before,
- * sends the signal, and lets the handler and the rest of the work run. So each place where the signal can come is
- * tried once, without depending on luck. */
+/*
+ * A traced child repeats one piece of work. At each repetition, the tracer stops the child one instruction later than
+ * at the one before, sends it the signal HIT, and lets the handler and the rest of the work run. So the signal arrives
+ * once at each instruction of the work, and nothing depends on luck.
+ */
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -15,21 +18,22 @@
 #include "check.h"
 #include "pools.h"
 
-/* WARM blocks fill the thread's cache only in part, so that malloc and free always stay on the fast path. */
+/* The thread's cache is filled by WARM blocks, which do not fill its magazine, so that malloc and free stay on the fast
+ * path. */
 enum { SIZE = 4096, WARM = 8, MANY = 100, LEAST_STEPS = 60 };
 
-/* the signal under test, and the signals by which the child tells where the work begins and ends */
+/* HIT is the signal under test. By BEGIN and END the child reports to the tracer where the work begins and ends. */
 enum { HIT = SIGALRM, BEGIN = SIGSTOP, END = SIGTSTP };
 
-static size_t size = SIZE;  /* the first argument of the case sets the size of the blocks */
-static unsigned stride = 1; /* how many instructions lie between two signals; the second argument of the case sets it */
+static size_t size = SIZE;  /* the size in bytes of the blocks; the first argument of the case sets it */
+static unsigned stride = 1; /* every how many instructions a signal is sent; the second argument of the case sets it */
 static sigjmp_buf out;
 static volatile sig_atomic_t forks;
 static volatile sig_atomic_t is_child;
 static volatile sig_atomic_t jumps;
 static volatile sig_atomic_t hits;
 
-/* Allocates and frees a block as the program's own code would. */
+/* Allocates and frees a block, as the handler of a program may do. */
 static void borrow(void)
 {
     char *block = check_hide(malloc(size));
@@ -57,7 +61,9 @@ static void hit(int signal_number)
     }
 }
 
-/* Checks that `count` blocks that are live at the same time do not overlap: each keeps its bytes. */
+/*
+ * Allocates `count` blocks that are live at the same time, and checks that they do not overlap: each keeps its bytes.
+ */
 static void check_so_many(int count)
 {
     char *block[MANY];
@@ -78,7 +84,9 @@ static void check_distinct(void)
     check_so_many(WARM);
 }
 
-/* Allocates more blocks than a thread's cache can hold, so that all slots which the child found free are among them. */
+/*
+ * Ends a fork child after a check: allocates so many blocks that all slots which the child found free are among them.
+ */
 static void end_child(void)
 {
     check_so_many(MANY);
@@ -87,8 +95,8 @@ static void end_child(void)
     _exit(EXIT_SUCCESS);
 }
 
-/* Frees two blocks in the order in which they were allocated, so that the place in the magazine to which the first
- * one is freed still holds the second one's address. */
+/* Frees two blocks in the order in which they were allocated. So when the first one is freed, the entry of the magazine
+ * that its slot is written to still holds the second block's address. */
 static void work(void)
 {
     char *first = check_hide(malloc(size));
@@ -110,7 +118,8 @@ static void *sleep_on(void *unused)
     return unused;
 }
 
-/* The parent has a second thread. Therefore the child of a fork finds the free slots by their metadata. */
+/* Starts a second thread in the parent. The child of a fork then finds the free slots by their metadata, because the
+ * parent had several threads. */
 static void begin_a_second_thread(void)
 {
     pthread_t thread;
@@ -122,12 +131,12 @@ static void begin_a_second_thread(void)
     CHECK_EQUAL(pthread_sigmask(SIG_SETMASK, &mask, NULL), 0);
 }
 
-/* The tracer counts the instructions between two stops of this loop. */
+/* Repeats the work without end. The tracer counts the instructions between the signals BEGIN and END. */
 static void work_for_ever(void)
 {
     CHECK_EQUAL(ptrace(PTRACE_TRACEME, 0, NULL, NULL), 0);
     signal(HIT, hit);
-    signal(END, SIG_IGN); /* the tracer still sees this signal, but without a tracer the signal does not stop a child */
+    signal(END, SIG_IGN); /* the tracer is still told of END, but a child that no tracer follows is not stopped by it */
     for (;;) {
         if (is_child) {
             end_child();
@@ -142,7 +151,8 @@ static void work_for_ever(void)
     }
 }
 
-/* Lets the child continue. Returns the signal at which the child stops next. */
+/* Lets the child continue with the signal `signal_number`, or none if 0. Returns the signal at which the child stops
+ * next. */
 static int go_on(pid_t child, enum __ptrace_request how, int signal_number)
 {
     int status;
@@ -152,7 +162,7 @@ static int go_on(pid_t child, enum __ptrace_request how, int signal_number)
     return WSTOPSIG(status);
 }
 
-/* Lets the child run `count` instructions from the start of the work. Returns false if the work ended before. */
+/* Lets the child run `count` instructions from the start of the work. Returns false if the work ended before that. */
 static bool step(pid_t child, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -164,12 +174,13 @@ static bool step(pid_t child, unsigned count)
 }
 
 /*
- * Sends the signal to the child at the instruction where it has stopped, and lets it run until the work begins again.
+ * Sends HIT to the child at the instruction where it has stopped, and lets the child run until the work begins again.
  */
 static void hit_here(pid_t child)
 {
     int stop = go_on(child, PTRACE_CONT, HIT);
-    while (stop == END || stop == SIGCHLD) { /* these stops are caused by a child that the traced child has forked */
+    /* the traced child has forked a child, whose signals END and SIGCHLD cause these stops */
+    while (stop == END || stop == SIGCHLD) {
         stop = go_on(child, PTRACE_CONT, 0);
     }
     CHECK_EQUAL(stop, BEGIN);
@@ -210,8 +221,8 @@ CASE(handler_jumps_out)
     hit_everywhere();
 }
 
-/* The signal handler forks. The child of that fork returns from the handler to the interrupted call, and goes on with
- * the rest of the work. */
+/* The signal handler forks. The child returns from the handler into the interrupted malloc or free, and completes the
+ * work. */
 CASE(handler_forks)
 {
     forks = 1;

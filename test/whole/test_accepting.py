@@ -1,5 +1,5 @@
-"""Tests that free memory goes back to the kernel while a program waits in accept, and that the program notices no
-difference to libc's accept."""
+"""Tests that free memory goes back to the kernel while a program waits in accept, and that accept otherwise behaves as
+libc's accept does."""
 # SPDX-License-Identifier: BSD-2-Clause
 import unittest
 
@@ -11,11 +11,12 @@ KINDS = ("thread", "lockfree", "standard")
 # The decay time is short, because the cases wait for it often.
 SOON = Run(variables={"SOCKMALLOC_DECAY_MS": "20"})
 
-# With this decay time pages go as soon as the coarse clock has advanced, so that a signal can come during a purge step.
+# With this decay time free memory is due to be purged as soon as the coarse clock has advanced, so that a signal can
+# arrive while the library purges.
 AT_ONCE = Run("at once", {"SOCKMALLOC_DECAY_MS": "1"})
 
-# With this decay time no memory is purged before the case is over, so that accept always waits for memory that is not
-# due.
+# With this decay time no memory is due to be purged before the case is over, so that each accept begins while memory is
+# waiting for its time.
 LATE = Run("late", {"SOCKMALLOC_DECAY_MS": "10000"})
 
 PURGING = {

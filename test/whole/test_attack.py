@@ -1,5 +1,5 @@
-"""Tests that a hostile neighbour, a planted file or a stray write reaches neither the program's data nor the library's
-tables or settings."""
+"""Tests that neither a hostile process, nor a planted file or link, nor a stray write of the program can change the
+program's data files or the library's tables and settings."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import re
@@ -17,7 +17,7 @@ FROZEN = ("region", "options", "route")
 
 
 class Region:
-    """One line of /proc/PID/maps."""
+    """The fields of one line of /proc/PID/maps."""
 
     def __init__(self, line: str) -> None:
         addresses, self.rights, *rest = line.split(maxsplit=5)
@@ -30,7 +30,7 @@ def regions(servant: Servant) -> list[Region]:
 
 
 def objects(servant: Servant) -> dict[str, tuple[int, int]]:
-    """Returns where in the process the library's read-only objects begin and end."""
+    """Returns the first and the last address of the library's read-only objects in the process."""
     listing = subprocess.run(
         [settings.tool("nm"), "-S", settings.library()], check=True, capture_output=True, text=True
     ).stdout
@@ -45,7 +45,8 @@ def objects(servant: Servant) -> dict[str, tuple[int, int]]:
 
 
 class Frozen(ServantCase):
-    """The data that every call of the library depends on lie on pages that are read-only once start-up is over."""
+    """All data that every call of the library depends on lie on pages that are made read-only at the end of
+    start-up."""
 
     def assert_frozen(self, servant: Servant) -> None:
         maps = regions(servant)
@@ -68,8 +69,8 @@ class Frozen(ServantCase):
 
 
 class Descriptors(unittest.TestCase):
-    """A program that was started with descriptors 0 to 2 closed has its data files there, into which the library
-    must write nothing."""
+    """A program that was started with descriptors 0 to 2 closed opens its data files under these numbers. The library
+    must write nothing to them."""
 
     def run_case(self, case: str, wanted: int, **variables: str) -> None:
         with tempfile.TemporaryDirectory(prefix="whole-test-") as directory:
@@ -78,7 +79,7 @@ class Descriptors(unittest.TestCase):
             process = subprocess.Popen(
                 ["/bin/sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "sh", settings.program("descriptors"), case, data],
                 env=settings.environment({f"SOCKMALLOC_{name}": value for name, value in variables.items()}),
-                # this is stderr of the shell, and of the library in it, until the shell becomes the program
+                # The shell, which has the library too, has this stderr; the program that the shell executes has none.
                 stderr=subprocess.DEVNULL,
             )
             statistics = Path(f"/tmp/sockmalloc.{process.pid}")

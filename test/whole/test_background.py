@@ -1,4 +1,4 @@
-"""Tests the background thread, which gives pages back to the kernel while the program is idle."""
+"""Tests the background thread, which purges free pages while the program is idle."""
 # SPDX-License-Identifier: BSD-2-Clause
 import unittest
 

@@ -1,5 +1,5 @@
-"""Tests the library beside other libraries, allocators and tools in one process: which allocator serves which requests,
-and that every process ends well."""
+"""Tests the library together with other libraries, allocators and tools in one process: each request is served by the
+allocator that comes first, and every process ends well."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import re
@@ -12,7 +12,7 @@ from pathlib import Path
 from support import cases, settings
 from support.cases import Outcome
 
-PROGRAM = ("allocate", "every_size")  # this case checks that the pools serve the requests that they should
+PROGRAM = ("allocate", "every_size")  # this case fails if the pools do not serve the requests that they should
 LIBRARIES = {
     "libfaketime": "faketime/libfaketime.so.1",
     "libfaketimeMT": "faketime/libfaketimeMT.so.1",
@@ -147,7 +147,7 @@ class Company(unittest.TestCase):
         return cases.outcome_of(list(command), settings.environment(variables, preloaded))
 
     def build(self, name: str, source: str, *options: str) -> Path:
-        """Compiles a program or a library from one file."""
+        """Compiles a program or a shared library from one text of C, and returns its path."""
         file = self.directory / f"{name}.c"
         file.write_text(source)
         path = self.directory / name
@@ -168,8 +168,8 @@ class Preloaded(Company):
                     self.assertEqual(outcome, Outcome(0, "", ""))
 
     def test_faketime_does_fake(self) -> None:
-        """A control: faketime really changes the time that the program sees, while the library's statistics show the
-        kernel's time."""
+        """This is a control of the test below: libfaketime does change the time that the program reads, although the
+        library's statistics show the kernel's time."""
         preloaded = (settings.library(), installed(LIBRARIES["libfaketime"]))
         outcome = self.run_under(settings.tool("date"), "+%Y", preloaded=preloaded, FAKETIME="@2001-01-01 00:00:00")
         self.assertEqual(outcome, Outcome(0, "2001\n", ""))
@@ -179,9 +179,9 @@ class Preloaded(Company):
         self.assertEqual(self.run_under(*self.program(), preloaded=preloaded), Outcome(0, "", ""))
 
     def test_allocators_before_us_serve_all(self) -> None:
-        """The dynamic linker uses the allocator that is preloaded first. Our library starts and serves nothing. Its
-        strdup, reallocarray and similar functions return blocks of the first allocator, also in constructors that run
-        before our own."""
+        """The dynamic linker binds malloc to the allocator that is preloaded first. Our library is preloaded behind it,
+        starts, and serves nothing. The strdup, reallocarray and similar functions of our library then return blocks of
+        the first allocator, even in constructors that run before our own."""
         for name in ALLOCATORS:
             preloaded = (installed(name), settings.library(), settings.early_library())
             for case in ("copies_of_strings", "relatives_of_realloc_and_free"):
@@ -195,7 +195,7 @@ class Preloaded(Company):
 
 
 class Loaded(Company):
-    """Plug-ins, and the library itself, are loaded and unloaded a thousand times while threads allocate."""
+    """A program loads and unloads plug-ins, and the library itself, a thousand times while its threads allocate."""
 
     def run_loader(self, case: str, *paths: object, preloaded: object = None, **variables: str) -> None:
         outcome = self.run_under(settings.program("loader"), case, *paths, preloaded=preloaded, **variables)
@@ -213,18 +213,18 @@ class Loaded(Company):
                 self.run_loader(case, path, preloaded=preloaded)
 
     def test_deeply_bound_plugin(self) -> None:
-        """With RTLD_DEEPBIND the plug-in would use the C library's malloc, so the library removes the flag."""
+        """With the flag RTLD_DEEPBIND the plug-in would use the C library's malloc, so our dlopen removes the flag."""
         self.run_loader("deeply_bound_plugin_shares_blocks", settings.plugin())
 
     def test_deeply_bound_plugin_that_has_another_malloc(self) -> None:
-        """If the setting leaves RTLD_DEEPBIND alone, the plug-in uses the malloc of an earlier allocator, or of the
-        C library."""
+        """If the setting keeps the flag RTLD_DEEPBIND, a plug-in uses the malloc of an allocator that was preloaded
+        before ours, or else that of the C library."""
         preloaded = (installed("libjemalloc.so.2"), settings.library())
         self.run_loader("deeply_bound_plugin_shares_blocks", settings.plugin(), preloaded=preloaded)
         self.run_loader("deeply_bound_plugin_serves_itself", settings.plugin(), SOCKMALLOC_DEEPBIND="1")
 
     def test_deeply_bound_plugin_of_a_constructor(self) -> None:
-        """A library that is preloaded behind ours runs its constructor before ours, and calls dlopen there."""
+        """A second library is preloaded behind ours. Its constructor runs before ours and calls dlopen."""
         early = self.build("early", EARLY_OPENER, "-shared", "-fPIC", f'-DPLUGIN="{settings.plugin()}"')
         for library in ((settings.library(), early), (early, settings.library())):
             outcome = self.run_under(*self.program(), preloaded=library)
@@ -233,8 +233,8 @@ class Loaded(Company):
             self.assertEqual(outcome, Outcome(0, "apart\n", ""))
 
     def test_names_that_clash(self) -> None:
-        """A plug-in uses a library that defines a name which the program defines too: this needs RTLD_DEEPBIND, and
-        so the setting."""
+        """A plug-in is linked with a library that defines a function which the program defines too. The plug-in gets
+        its own library's function only with RTLD_DEEPBIND, and so only if the setting keeps this flag."""
         options = ("-shared", "-fPIC", "-Wl,-rpath,$ORIGIN")
         library = self.build("libclashing.so", 'const char *whose(void) { return "the plug-in\'s"; }', *options)
         source = "const char *whose(void); const char *call(void) { return whose(); }"
@@ -249,8 +249,8 @@ class Loaded(Company):
             self.assertEqual(outcome, Outcome(0, whose, ""))
 
     def test_auditor(self) -> None:
-        """An auditor of the dynamic linker runs in a namespace with its own C library, whose malloc it calls while
-        the program is loaded."""
+        """The dynamic linker loads an auditor into a namespace with a C library of its own, and calls the auditor while
+        it loads the program. The auditor calls that C library's malloc."""
         auditor = self.build("libauditor.so", AUDITOR, "-shared", "-fPIC")
         said = self.directory / "said"
         outcome = self.run_under(*self.program(), LD_AUDIT=str(auditor), AUDITOR_SAYS=str(said))
@@ -259,7 +259,8 @@ class Loaded(Company):
         self.run_loader("deeply_bound_plugin_shares_blocks", settings.plugin(), LD_AUDIT=str(auditor))
 
     def test_caller_finds_what_it_names(self) -> None:
-        """The dynamic linker must see the program's object as the caller of dlopen, and not our library."""
+        """The dynamic linker searches the library path of the object that calls dlopen. It must see the program's
+        object as the caller, although our library's dlopen passes the call on."""
         inner = self.directory / "inner"
         inner.mkdir()
         shutil.copy(settings.plugin(), inner / "libinner.so")
@@ -274,7 +275,8 @@ class Tools(Company):
         return f"LD_PRELOAD={settings.library()}"
 
     def test_gdb(self) -> None:
-        """gdb stops inside the pools, walks up the stack from there, and continues to the end."""
+        """gdb stops at a breakpoint inside the pools, prints the calls that led there, and lets the program continue to
+        its end."""
         orders = [f"set exec-wrapper env {self.preload_by()}", "set breakpoint pending on", "break free", "run"]
         orders += ["backtrace", "delete", "continue"]
         arguments = [part for order in orders for part in ("-ex", order)]
@@ -291,7 +293,8 @@ class Tools(Company):
         self.assertIn("PROT_NONE", log.read_text())
 
     def test_heaptrack(self) -> None:
-        """heaptrack's library is preloaded before ours, and calls our malloc to get the memory."""
+        """heaptrack preloads a library of its own before ours, which counts each malloc and passes it on to our
+        malloc."""
         command = [settings.tool("heaptrack"), "-o", self.directory / "trace", *self.program()]
         outcome = self.run_under(*command)
         self.assertEqual(outcome.status, 0, outcome.stderr)
@@ -303,22 +306,22 @@ class Tools(Company):
         return [settings.tool("valgrind"), "-q", "--error-exitcode=9", *options]
 
     def test_valgrind_watches_the_program(self) -> None:
-        """By default valgrind replaces our malloc by its own, and finds out that the program has written beyond a
-        block."""
+        """By default valgrind replaces our malloc by its own, and so detects that the program writes beyond the end of
+        a block."""
         outcome = self.run_under(*self.valgrind(), self.build("overrun", OVERRUN))
         self.assertEqual(outcome.status, 9, outcome)
         self.assertIn("0 bytes after a block of size 20,000 alloc'd", outcome.stderr)
 
     def test_valgrind_watches_us(self) -> None:
-        """With this option valgrind leaves our malloc in place: the pools serve, and valgrind reports no errors in
-        them."""
+        """With this option valgrind does not replace our malloc: the pools serve the program, and valgrind reports no
+        errors in them."""
         command = [*self.valgrind("--soname-synonyms=somalloc=nouserintercepts"), *self.program()]
         self.assertEqual(self.run_under(*command), Outcome(0, "", ""))
 
 
 class Layouts(Company):
-    """The kernel can place programs and mappings differently. In the older layout the pools of a program that is not
-    position-independent may lie where mimalloc's memory could lie as well."""
+    """The kernel can place the program and its mappings in several layouts. In the older one, if the program is not
+    position-independent, the pools may get addresses where mimalloc's memory could lie as well."""
 
     def test_other_layouts(self) -> None:
         source, program = self.directory / "resizes.c", self.directory / "resizes"
@@ -336,13 +339,14 @@ class Layouts(Company):
 
 
 class Sanitized(Company):
-    """Compiles a program with AddressSanitizer, and returns its path."""
+    """Compiles a program with AddressSanitizer and these options, and returns its path."""
 
     def sanitized(self, *options: str) -> Path:
         return self.build("sanitized", SANITIZED, "-fsanitize=address", *options)
 
     def test_before_its_runtime(self) -> None:
-        """AddressSanitizer's runtime refuses to run behind our library, with a clear message."""
+        """If our library is preloaded before AddressSanitizer's runtime, this runtime refuses to run, with a clear
+        message."""
         outcome = self.run_under(self.sanitized())
         self.assertEqual((outcome.status, outcome.stdout), (1, ""))
         self.assertIn("ASan runtime does not come first in initial library list", outcome.stderr)

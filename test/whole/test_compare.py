@@ -40,7 +40,7 @@ FIGURES = {
 
 
 def number(value: float) -> str:
-    """Returns a figure in the form in which tables have it."""
+    """Returns a figure as the tables of `compare` print it, with at most three digits of it behind the point."""
     decimals = 0 if value >= 99.95 else 1 if value >= 9.995 else 2 if value >= 0.9995 else 3
     return f"{value:.{decimals}f}"
 
@@ -53,7 +53,7 @@ class CompareCase(unittest.TestCase):
         self.mark = self.directory.name
 
     def line(self, *options: str, words: tuple[str, ...] = ("http",), only: str | None = "glibc") -> list[str]:
-        """Returns the arguments of a short comparison of the small server."""
+        """Returns the arguments of a short comparison in which the small server is measured."""
         chosen = () if only is None else (f"--only={only}",)
         library = f"--library={settings.library()}"
         return ["compare", library, *SHORT, *chosen, *options, "--", sys.executable, str(SERVER), self.mark, *words]
@@ -66,14 +66,14 @@ class CompareCase(unittest.TestCase):
         return result
 
     def left(self) -> list[int]:
-        """Returns the processes that have the mark of this test in their command line."""
+        """Returns the processes of this test: those that have the test's mark in their command line."""
         found = []
         for entry in Path("/proc").glob("[0-9]*/cmdline"):
             try:
                 if self.mark.encode() in entry.read_bytes():
                     found.append(int(entry.parent.name))
             except OSError:
-                continue  # the process has ended
+                continue  # the process has ended since it was listed
         return found
 
     def assert_refused(self, result: subprocess.CompletedProcess[str], code: int, words: str) -> None:
@@ -91,7 +91,7 @@ class Output(CompareCase):
         self.assert_done(result)
         self.assertTrue(all(len(line) <= 80 for line in result.stdout.splitlines()[4:]), result.stdout)
         for name in ("glibc", "sockmalloc"):
-            # once in the table of speed, once in that of memory, and once before its curve
+            # each allocator has a line in the table of speed, one in that of memory, and one in front of its curve
             self.assertEqual(len(re.findall(rf"^{name} +\S", result.stdout, re.MULTILINE)), 3, result.stdout)
         for word in ("(found), HTTP: GET /small", "requests/s", "p99 ms", "peak", "0.1 s after", "0.3 s after"):
             self.assertIn(word, " ".join(result.stdout.split()))
@@ -131,7 +131,7 @@ class Output(CompareCase):
         self.assertIn("prefers-color-scheme:dark", text)
         self.assertIn(f"<p>{said['verdict']}</p>", text)
         self.assertEqual(text.count("<svg"), 1)
-        # the page needs no other file, and no file beside it is left
+        # the page loads no other file, and `compare` has left no file beside the page
         self.assertNotRegex(text, r"(?i)<script|<link|src=|url\(|@import")
         self.assertEqual(list(self.directory.iterdir()), [page])
 
@@ -168,7 +168,7 @@ class Output(CompareCase):
                 while part := os.read(terminal, 4096):
                     shown += part
             except OSError:
-                pass  # the end of the terminal's other side
+                pass  # reading fails with an error when the program at the other end of the terminal has ended
             os.close(terminal)
         self.assertEqual(process.returncode, 0, shown)
         for words in (b"round 1 of 1, glibc: the server starts", b"round 1 of 1, sockmalloc, ", b"slow clients"):
@@ -241,10 +241,11 @@ class Servers(CompareCase):
 
 class Interruptions(CompareCase):
     def begin(self, *options: str) -> "subprocess.Popen[str]":
-        """Starts a comparison that would take long, and waits until its load has begun."""
+        """Starts a comparison that would take 600 seconds, and waits until its load has begun."""
         begun = self.directory / "begun"
         begun.unlink(missing_ok=True)
-        # the exit status of the load does not matter; its processes carry the mark
+        # The load is a shell command here. It shows by a file that it has begun. Its exit status does not matter, and
+        # the mark in its command line lets the test find its processes.
         load = f"touch {begun}; exec sleep 600 # {self.mark}"
         line = self.line("--load", load, *options)
         process = subprocess.Popen(

@@ -1,5 +1,5 @@
-"""Tests that the command's man page, completions and --help name the same options, and that both shells complete them
-at TAB."""
+"""Tests that the man page of the command, the completions and --help name the same options, and that bash and zsh
+complete these options at TAB."""
 # SPDX-License-Identifier: BSD-2-Clause
 import re
 import shutil
@@ -35,7 +35,7 @@ class Manual(unittest.TestCase):
 
 
 class ShellTests:
-    """The tests that run for each shell."""
+    """The tests that are run once for bash and once for zsh."""
 
     name: str
     home: Path
@@ -50,7 +50,7 @@ class ShellTests:
         self.addCleanup(self.shell.close)
 
     def names(self, row: str) -> list[str]:
-        """Returns the names that a row below the line offers."""
+        """Returns the names that one row of the list below the command line offers."""
         raise NotImplementedError
 
     def assert_offers(self, typed: str, names: set[str]) -> None:
@@ -93,7 +93,8 @@ class ShellTests:
             self.assert_completes(f"sockmalloc check {before} a-f", f"sockmalloc check {before} a-file ")
 
     def test_a_process_with_the_library(self) -> None:
-        """The shells offer the id, the name and the unit of processes that have loaded the library, and no others."""
+        """For a process, the shells offer the id, the name and the unit of each process that has loaded the library,
+        and of no other process."""
         server, bystander = self.start_copy("server-with-it", settings.library()), self.start_copy("server-without", None)
         for name in ("stat", "list", "record", "top", "check"):
             with self.subTest(name):
@@ -102,7 +103,7 @@ class ShellTests:
                 self.assert_completes(f"sockmalloc {name} server-w", f"sockmalloc {name} server-with-it ")
 
     def start_copy(self, name: str, library: Path | None) -> int:
-        """Starts a program of this name, with or without the library, and returns when it sleeps."""
+        """Starts a program under the name `name`, with or without the library, and returns when the program sleeps."""
         copy = self.home / "servers" / name
         copy.parent.mkdir(exist_ok=True)
         shutil.copy(settings.tool("sleep"), copy)
@@ -123,7 +124,7 @@ class Bash(ShellTests, unittest.TestCase):
 
 
 class Zsh(ShellTests, unittest.TestCase):
-    """zsh shows the description beside each name."""
+    """The tests for zsh, which lists a description beside each name."""
 
     name = "zsh"
 

@@ -1,4 +1,4 @@
-"""Compares every exported function with what the standards and the manuals say of it."""
+"""Tests that each exported function does what the standards and the manuals say of it."""
 # SPDX-License-Identifier: BSD-2-Clause
 from pathlib import Path
 
@@ -7,11 +7,11 @@ from support.cases import Run
 
 EXPORTS = Path(__file__).resolve().parents[1] / "abi" / "exports.txt"
 
-# With decay disabled, free slots are purged only when a case trims them.
+# With decay disabled, the library purges free slots only when a case calls malloc_trim.
 KEPT = [Run(variables={"SOCKMALLOC_DECAY_MS": "-1"})]
 
-# This command limits the address space to 1 GiB, so that the new-handler's case runs out of memory before the machine
-# does.
+# This command limits the address space to 1 GiB, so that the case of the new-handler runs out of memory although the
+# machine has enough.
 LITTLE_MEMORY = [settings.tool("prlimit"), f"--as={1 << 30}"]
 
 

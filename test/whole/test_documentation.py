@@ -1,4 +1,5 @@
-"""Tests that each column, setting, message and exit code is documented everywhere, from the one row that defines it."""
+"""Tests that each column, setting, message and exit code is documented in every manual and help text, which are all
+made from the one row that defines it."""
 # SPDX-License-Identifier: BSD-2-Clause
 import json
 import re
@@ -10,11 +11,12 @@ from support.servant import ServantCase
 
 TOP = Path(__file__).resolve().parents[2]
 MADE = command.path().parent / "doc"
-OWN = {"bucket", "capacity", "buckets"}  # columns that belong to the table and are no statistics
+# These columns belong to the table alone, and are no statistics that a program can read.
+OWN = {"bucket", "capacity", "buckets"}
 
 
 def entries(page: str) -> dict[str, str]:
-    """Returns the marked paragraphs of a man page: the words in bold, and the text below them."""
+    """Returns the tagged paragraphs of a man page: a dictionary from the words in bold to the text below them."""
     text = (MADE / page).read_text().replace("\\-", "-")
     found = re.findall(r'^\.TP\n\.BR? "?(\S[^\n"]*?)"?(?: " ?\([^\n]*)?\n([^.\n][^\n]*(?:\n[^.\n][^\n]*)*)', text, re.M)
     return dict(found)
@@ -38,7 +40,8 @@ class Documentation(ServantCase):
         described = {name: row["description"] for name, row in schema["$defs"]["figures"]["properties"].items()}
         self.assert_explained(self.columns, described)
         self.assertEqual(set(described), self.columns)
-        figures = self.columns - {"filled"}  # the column `filled` is a share, and no figure of sockmalloc_statistic
+        # the column `filled` is a share, which sockmalloc_statistic does not return
+        figures = self.columns - {"filled"}
         self.assert_explained(figures, entries("sockmalloc.3"))
         header = (TOP / "include" / "sockmalloc.h").read_text().partition("End of columns")[0]
         listed = dict(re.findall(r"^ \*   (\w+) +\w+ +(\S.*)$", header, re.M))

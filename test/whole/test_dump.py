@@ -1,4 +1,4 @@
-"""Tests where the statistics are written, what they contain, and which files are refused."""
+"""Tests to which file the library writes its statistics, what it writes, and which files it refuses to write to."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import signal
@@ -12,7 +12,7 @@ DATA = b"a row of a database\n" * 100
 
 
 def break_stderr() -> None:
-    """Makes stderr a pipe without a reader, as after `server 2>&1 | logger` when logger has ended."""
+    """Makes stderr a pipe that nobody reads any more, as in `server 2>&1 | logger` after logger has ended."""
     reader, writer = os.pipe()
     os.dup2(writer, 2)
     os.close(writer)
@@ -60,7 +60,8 @@ class Content(ServantCase):
 
 
 class Place(ServantCase):
-    """Statistics go to stderr while stderr is the file that it was at start, otherwise to /tmp/sockmalloc.PID."""
+    """The library writes statistics to stderr as long as stderr is the file that it was at start, and otherwise to
+    /tmp/sockmalloc.PID."""
 
     def assert_in_default_file(self, servant: Servant, wanted: int) -> None:
         path = default_path(servant)
@@ -81,8 +82,8 @@ class Place(ServantCase):
         self.assertFalse(default_path(servant).exists())
 
     def test_stderr_that_is_closed_or_another_file(self) -> None:
-        """The file in /tmp can be read by its owner alone, whatever the umask is. The library writes nothing to a data
-        file that has descriptor 2."""
+        """The file in /tmp is readable by its owner alone, whatever the umask is. A data file that has got descriptor 2
+        stays unchanged."""
         for closed_by, orders in (
             (None, ("umask 0", "close-stderr")),
             (None, ("close-stderr", "open {data}")),
@@ -107,8 +108,7 @@ class Place(ServantCase):
         statistics.tables(servant.stderr(), 1)
 
     def test_stderr_is_a_broken_pipe(self) -> None:
-        """Writing statistics to a broken pipe does not kill the process, and neither does writing a warning to
-        stderr."""
+        """The process survives when the library writes statistics, or a warning, to a broken pipe."""
         servant = self.start(prepare=break_stderr, UNKNOWN="1", STATS_AT_EXIT="1")
         servant.signal()
         self.assertEqual(servant.ask("take 20000"), "pools")
@@ -127,7 +127,8 @@ class Place(ServantCase):
 
 
 class NamedFile(ServantCase):
-    """Files that SOCKMALLOC_STATS names, and what must not be at that path."""
+    """SOCKMALLOC_STATS names a file for the statistics: %p becomes the process id, and certain kinds of files are
+    refused."""
 
     def test_process_id_in_the_name(self) -> None:
         servant = self.start(STATS=f"{self.directory}/%p.of.%p")
@@ -189,8 +190,8 @@ class NamedFile(ServantCase):
         self.assertEqual(list(path.iterdir()), [])
 
     def test_long_name_is_whole_or_refused(self) -> None:
-        """Process ids can make the name longer than the library's buffer. A name that was cut could belong to
-        another file."""
+        """If the process ids make the path longer than the library's buffer, the library must not write to the
+        shortened path, because another file could have that name."""
         directory = self.directory / ("a" * 200) / ("b" * 200)
         directory.mkdir(parents=True)
         count = (510 - len(str(directory))) // 2
@@ -201,7 +202,7 @@ class NamedFile(ServantCase):
         self.assert_ends_well(servant)
 
     def assert_refused(self, path: Path) -> None:
-        """Checks that statistics are written nowhere, and that the process goes on."""
+        """Checks that the library writes its statistics nowhere, and that the process still works."""
         servant = self.start(STATS=str(path))
         servant.signal()
         self.assertEqual(servant.ask("take 20000"), "pools")

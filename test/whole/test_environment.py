@@ -1,4 +1,5 @@
-"""Tests the settings: what each does, the message about a bad value, and what SOCKMALLOC_STRICT makes of it."""
+"""Tests the settings: what each of them does, the message about a bad value, and that SOCKMALLOC_STRICT turns such a
+message into an error."""
 # SPDX-License-Identifier: BSD-2-Clause
 import subprocess
 
@@ -9,7 +10,7 @@ PATHS = "an absolute path of fewer than 512 bytes"
 
 DEFAULTS = {
     "MIN": "4k",
-    "MAX": "4m",  # the harness sets this variable
+    "MAX": "4m",  # the tests set this variable for all processes (settings.MAXIMUM)
     "LARGE": "85000",
     "HEADROOM": "4k",
     "POOL": "thread",
@@ -40,7 +41,7 @@ DEFAULTS = {
 
 POOLS = "thread, lockfree, standard, cpu or auto"
 
-# The variable, its bad value, what the message says is wanted, and what is used instead.
+# Each row: a variable, a bad value of it, what the message says is wanted, and the value that the library uses instead.
 BAD = [
     *(
         ("MIN", value, "a size from 2k to 64m", "4096")
@@ -108,11 +109,11 @@ class Quiet(ServantCase):
 
 
 class Sources(ServantCase):
-    """Settings in one string, and in the file of the machine, which the process finds in a mount namespace of its
-    own."""
+    """Tests settings that come in the one variable SOCKMALLOC_CONF, or in the file /etc/sockmalloc.conf. Each process
+    finds a test file in place of the latter, because it has a mount namespace of its own."""
 
     def verbose(self, *command: str, **variables: str) -> str:
-        """Returns what the library says in a process that `command` starts."""
+        """Returns what the library prints on stderr in the program true, started by the words `command`."""
         done = subprocess.run([*command, settings.tool("true")], capture_output=True, text=True, check=True,
                               env={**settings.environment({"SOCKMALLOC_VERBOSE": "1", **variables})})
         return done.stderr
@@ -148,7 +149,7 @@ class Bad(ServantCase):
                 self.assert_ends_well(servant, line(servant, message))
 
     def test_other_faults(self) -> None:
-        """An unknown name, a setting of an earlier version, and two settings that contradict each other."""
+        """Unknown settings, settings of an earlier version, and settings that contradict each other are reported."""
         removed = "this setting was removed and has no effect; use sockmalloc stat --interval, or sockmalloc record"
         for changed, message in (
             ({"MAXIMUM": "4m"}, "SOCKMALLOC_MAXIMUM: no such setting; ignored"),
@@ -204,7 +205,7 @@ class InForce(ServantCase):
         self.assert_ends_well(servant)
 
     def test_headroom(self) -> None:
-        """Without headroom a request that is a byte larger than a power of two goes to the next bucket."""
+        """Without headroom, a request of one byte more than a power of two is served by the next larger bucket."""
         for headroom, bucket in (("4k", "16k"), ("0", "32k"), ("1", "16k")):
             with self.subTest(headroom):
                 servant = self.start(HEADROOM=headroom)
@@ -213,8 +214,8 @@ class InForce(ServantCase):
                 self.assert_ends_well(servant)
 
     def test_large(self) -> None:
-        """A trained bucket whose caches have a quota carves slots in advance, while the large pool carves one slot
-        at a time."""
+        """A trained bucket carves several slots at once when a cache has a quota. A bucket of the large pool carves one
+        slot at a time."""
         for large, size, carves_one in (("85000", 65536, False), ("64k", 65536, True), ("1g", 262144, False)):
             with self.subTest(large):
                 servant = self.start(LARGE=large, POOL="thread", TRAINING="off")

@@ -1,5 +1,5 @@
-"""Tests random environments: whatever values the variables have, the program runs, or it is refused because
-SOCKMALLOC_STRICT is set."""
+"""Tests the library with random values of all its variables: the program runs, or SOCKMALLOC_STRICT is set and the
+program is refused."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import random
@@ -12,10 +12,11 @@ from pathlib import Path
 from support import settings
 from support.servant import ServantCase
 
-# scripts/soak asks for 100,000. A failure prints its seed, which repeats the run.
+# How many environments are tried; scripts/soak tries 100,000. A failure prints its seed, and the same seed repeats the
+# run.
 COUNT = int(os.environ.get("SOCKMALLOC_ENVIRONMENTS", "200"))
 SEED = int(os.environ.get("SOCKMALLOC_ENVIRONMENTS_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
-RUN_SECONDS = 300  # a run takes milliseconds, so one that takes this long hangs
+RUN_SECONDS = 300  # seconds; a run takes milliseconds, so a run that has not ended by then hangs
 PROGRESS_SECONDS = 10
 
 SIZES = ("MIN", "MAX", "LARGE", "HEADROOM", "CACHE", "RETAIN", "LARGE_RETAIN")
@@ -37,7 +38,7 @@ BAD_SETTING = 78
 
 class Environments(ServantCase):
     def junk(self, chance: random.Random) -> str:
-        """Returns random bytes other than NUL. A name with the longest value still passes exec."""
+        """Returns random bytes without NUL, as the value of a variable. The longest are still short enough for exec."""
         length = chance.choice((1, 3, 10, 100, 511, 512, 513, 5000, 60_000))
         return os.fsdecode(chance.randbytes(length).replace(b"\0", b"\n"))
 
@@ -46,7 +47,7 @@ class Environments(ServantCase):
         return f"{number}{chance.choice(('', '', 'k', 'm', 'g', 'K', 'kk', ' '))}"
 
     def path(self, chance: random.Random) -> str:
-        """Returns a path in the test's own directory, so that nothing outside can be changed."""
+        """Returns a random path in the test's own directory, so that no run can change a file elsewhere."""
         names = ("file", "%p", "%p%p%%", "link", "fifo", "directory", "absent/file", "x" * 460, "%", "%s%n")
         name = chance.choice(names)
         inside = (f"{self.directory}/{name}", f"{self.directory}//./{name}")
@@ -69,7 +70,7 @@ class Environments(ServantCase):
         variables = {f"SOCKMALLOC_{name}": self.value(name, chance) for name in chosen}
         if chance.random() < 0.2:
             variables["SOCKMALLOC_" + re.sub("[=\0]", "", self.junk(chance))] = self.junk(chance)
-        # usually removes SOCKMALLOC_STRICT, because with it most of these environments would be refused
+        # usually leaves SOCKMALLOC_STRICT out, because most of these environments have a bad value and would be refused
         if chance.random() < 0.8:
             variables.pop("SOCKMALLOC_STRICT", None)
         return variables

@@ -1,4 +1,4 @@
-"""Runs the programs of doc/examples as their comments say, with the library and without it."""
+"""Runs the programs of doc/examples as their comments describe it, with the library preloaded and without it."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import os
@@ -13,7 +13,8 @@ from pathlib import Path
 
 from support import settings
 
-# No example may be longer, because a reader shall be able to begin a program of his own from it.
+# The largest number of lines of an example. Examples are short so that a reader can begin a program of his own with
+# one.
 LINES_MAX = 150
 SOURCES = Path(__file__).resolve().parents[2] / "doc" / "examples"
 ANSWER_SECONDS = 60
@@ -45,12 +46,14 @@ class Example(unittest.TestCase):
 
 
 class Datagrams(Example):
-    """The client loses the first answer to each question, and acknowledges the second one."""
+    """How many questions a client sends to a server. The client acts as if it had not received the first answer to
+    each, asks again, and acknowledges the second answer."""
 
     QUESTIONS = 20
 
     def serve(self, preloaded: bool) -> tuple[int, int]:
-        """Returns how many records the server says lay in datagrams, and how many elsewhere."""
+        """Returns two figures that the server prints: how many of its records lay in datagrams, and how many
+        elsewhere."""
         process = self.start(example("datagrams"), preloaded=preloaded)
         assert process.stdout is not None
         port = int(process.stdout.readline())
@@ -82,12 +85,13 @@ class Datagrams(Example):
 
 
 class Relay(Example):
-    """Messages of many sizes pass a relay in their order."""
+    """Messages of many sizes pass through a relay, a process that sends on what it receives, and arrive in their
+    order."""
 
     MESSAGES = 300
 
     def relay(self, *command: str) -> tuple[subprocess.Popen[str], socket.socket, socket.socket]:
-        """Starts a relay. Returns its process, the socket at its input, and the one at its output."""
+        """Starts a relay. Returns its process, the socket on which it receives, and the one to which it sends."""
         directory = Path(self.enterContext(tempfile.TemporaryDirectory()))
         name, *more = command
         listener = self.enterContext(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
@@ -97,12 +101,13 @@ class Relay(Example):
         process = self.start(example(name), str(directory / "in"), str(directory / "out"), *more)
         output = self.enterContext(listener.accept()[0])
         client = self.enterContext(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
-        client.connect(str(directory / "in"))  # the relay has listened there before it connected to its output
+        # the relay has connected to its output, and it listens at its input before it does that
+        client.connect(str(directory / "in"))
         output.settimeout(ANSWER_SECONDS)
         return process, client, output
 
     def passed(self, *command: str) -> str:
-        """Returns what the relay prints at its end."""
+        """Lets a relay send many messages on, and returns what it prints at its end."""
         process, client, output = self.relay(*command)
         sizes = [1 + number * number % 65536 for number in range(self.MESSAGES)]
         sent = [bytes([1 + number % 255]) * size for number, size in enumerate(sizes)]
@@ -128,9 +133,10 @@ class Relay(Example):
         self.assertEqual(self.passed("relay_ring"), f"{self.MESSAGES} messages through the ring, 0 of them lost\n")
 
     def test_a_sender_that_dies(self) -> None:
-        """The receiver learns of the death, and frees what the sender held and what nobody has taken."""
+        """The process of the relay that sends dies. The other process notices that, frees the messages that the dead
+        process held in the ring, and frees those that nobody has received."""
         process, client, output = self.relay("relay_ring")
-        output.close()  # the sender's next send fails, and the sender ends
+        output.close()  # from now on the relay cannot send, so the process that sends ends
         with contextlib.suppress(BrokenPipeError, ConnectionError):
             while True:
                 client.send(bytes(1000))
@@ -141,7 +147,8 @@ class Relay(Example):
 
 
 class EchoCase(Example):
-    """Several clients at once get back what they send: less than a buffer, a buffer, and more than one."""
+    """Several clients connect at once and get back what they send: a message smaller than the server's buffer, one as
+    large, and some that are larger."""
 
     SIZES = (1, 5000, 16384, 16385, 200_000)
     CLIENTS = 20
@@ -159,7 +166,8 @@ class EchoCase(Example):
         self.assertEqual(bytes(got), sent)
 
     def echo_all(self, process: subprocess.Popen[str]) -> None:
-        """Lets all clients of a server, which prints its port first, get their echoes at once."""
+        """Runs all clients of a server at once, and checks that each gets back what it sends. The first line that the
+        server prints is its port."""
         assert process.stdout is not None
         address = ("127.0.0.1", int(process.stdout.readline()))
         clients = [self.enterContext(socket.create_connection(address)) for _ in range(self.CLIENTS)]
@@ -189,7 +197,7 @@ class Uring(EchoCase):
 
 
 class Proxy(EchoCase):
-    """The target of the proxy is a server that sends back what comes."""
+    """A proxy runs between a client and a server that sends back what it receives."""
 
     AREA = 2 << 20
 

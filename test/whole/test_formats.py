@@ -1,4 +1,5 @@
-"""Tests that the statistics are well formed in each format, and that all formats have the same figures."""
+"""Tests that the library writes valid text in each format of its statistics, and that all formats have the same
+figures."""
 # SPDX-License-Identifier: BSD-2-Clause
 import json
 import signal
@@ -15,14 +16,15 @@ KINDS = ("thread", "lockfree", "standard", "cpu", "auto")
 
 
 def checked_by_promtool(text: str) -> str:
-    """Returns promtool's complaints about the text. The result is empty if promtool has none."""
+    """Returns the errors that promtool finds in the text; the result is empty if there are none."""
     command = [settings.tool("promtool"), "check", "metrics"]
     done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60)
     return f"{done.stdout}{done.stderr}" if done.returncode or done.stdout or done.stderr else ""
 
 
 def busy(servant: Servant) -> None:
-    """Brings slots into every state, in trained buckets and in the large pool, and requests that fall through."""
+    """Brings slots into every state, in trained buckets and in the large pool, and makes requests that the pools cannot
+    serve."""
     for size in (16390, 5000, 65537, 262177):
         servant.ask(f"take {size}")
         servant.ask(f"churn {size}")
@@ -71,7 +73,7 @@ class Prometheus(ServantCase):
                 self.assertEqual(checked_by_promtool(servant.stderr()), "")
 
     def test_promtool_would_find_it(self) -> None:
-        """A control: promtool does reject a text that is wrong."""
+        """This is a control: promtool does report an error in a wrong text."""
         self.assertNotEqual(checked_by_promtool("# TYPE sockmalloc_requests counter\nsockmalloc_requests 1\n"), "")
 
     def test_a_file_is_replaced_whole(self) -> None:
@@ -157,8 +159,9 @@ class Ledger(ServantCase):
 
 
 class UnderLoad(ServantCase):
-    """While threads work, a slot is missed or counted twice only if it changes its place during the reading. So the
-    sums differ by no more than the slots that caches may hold and threads are moving."""
+    """While threads work, the sum over a bucket's slots is not exact, because a slot that moves between two places
+    during the reading may be missed or counted twice. The error must not exceed the number of slots that caches may
+    hold and that threads are moving."""
 
     IN_HAND = 3 * 8 + 3
     LOOKS = 20
@@ -172,14 +175,16 @@ class UnderLoad(ServantCase):
                 self.assertGreater(rows[-1]["requests"], rows[0]["requests"], "they do work")
                 for row in rows:
                     known = sum(row[stock] for stock in STOCKS)
-                    # The quota counts the magazine of each processor once, and both magazines of each thread.
+                    # The quota in the statistics is the sum over one magazine for each processor and over two magazines
+                    # for each thread.
                     self.assertLessEqual(abs(known - row["carved"]), row["quota"] + self.IN_HAND, row)
                     self.assertGreaterEqual(row["carved"], 4000)
                     parts = ("resident_live", "resident_free", "resident_purged")
                     self.assertEqual(sum(row[part] for part in parts), row["resident"])
 
     def looks(self, stats: Path, variables: dict[str, str]) -> list[dict[str, int]]:
-        """Returns the row of 16k in each of several statistics that are written one after the other."""
+        """Starts a process that writes its statistics several times. Returns the row of the bucket 16k in each of
+        them."""
         process = subprocess.Popen(
             [settings.program("laden")],
             env=settings.environment(variables),
@@ -217,7 +222,7 @@ class Sizes(ServantCase):
                 self.assertEqual(found["json"], found["text"])
                 self.assertEqual(found["prometheus"], found["text"])
                 self.assertLessEqual(set(found["text"]), {17408, 5120, 278528})
-                # Each of several sizes was freed 4,000 times. The histogram lacks the frees that came after the last
+                # Blocks of each of four sizes were freed 4,000 times. The histogram lacks the frees after the last
                 # sample.
                 self.assertGreater(sum(found["text"].values()), 12000)
                 self.assertLessEqual(sum(found["text"].values()), 16000)
@@ -235,8 +240,8 @@ class Sizes(ServantCase):
                 self.assertEqual(100 in found["text"], wanted, found)
                 if wanted:
                     self.assertEqual(found["prometheus"][100], found["text"][100])
-                    # 4,000 requests were made. The library counts one of 61 requests and begins at a random one, so the
-                    # count is not exact.
+                    # There were 4,000 small requests. The library counts one of every 61 requests, beginning at a
+                    # random one, so its count is not exact.
                     self.assertGreater(found["text"][100], 3800)
 
 

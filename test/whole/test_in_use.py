@@ -13,7 +13,8 @@ SERVANT = {"POOL": "standard", "IN_USE": "1"}
 
 
 class Said:
-    """A slot as the program printed it: the function that allocated it, its address and its size."""
+    """A line that the test program prints for a block: the function that has allocated the block, its address and its
+    size."""
 
     def __init__(self, line: str) -> None:
         self.function, self.address, size = line.split()
@@ -33,7 +34,7 @@ class HoldersCase(unittest.TestCase):
         return outcome
 
     def list_at_exit(self, outcome: Outcome) -> List:
-        """Parses stderr, which must hold one list and nothing else, and returns the list."""
+        """Parses stderr, which must be exactly one list of slots in use, and returns the list."""
         found = in_use.parse(outcome.stderr)
         self.assertEqual(found.program, "holders")
         return found
@@ -42,8 +43,8 @@ class HoldersCase(unittest.TestCase):
         self.assertRegex(caller, rf"\Aholders\({function}\+0x[0-9a-f]+\)\Z")
 
     def assert_holds(self, holder: in_use.Holder, *slots: Said) -> None:
-        """Checks that the caller has exactly these slots in this order, and that it is the function which allocated the
-        first slot."""
+        """Checks that the list's `holder` has exactly these slots in this order, and that it is the function that has
+        allocated the first of them."""
         self.assert_named(holder.caller, slots[0].function)
         listed = [(slot.address, slot.bytes) for slot in holder.slots]
         self.assertEqual(listed, [(slot.address, slot.bytes) for slot in slots])
@@ -93,7 +94,8 @@ class AtExit(HoldersCase):
         parents, childs = said(outcome)
         texts, rest = in_use.split(outcome.stderr)
         self.assertEqual(rest, "")
-        child, parent = [in_use.parse(text) for text in texts]  # the parent waited for the child's end
+        # the parent has waited until the child has ended, so the child's list comes first
+        child, parent = [in_use.parse(text) for text in texts]
         self.assertNotEqual(child.pid, parent.pid)
         self.assert_holds(child.holders[0], parents)
         self.assert_holds(child.holders[1], childs)
@@ -111,8 +113,8 @@ class AtExit(HoldersCase):
 
 class Asked(HoldersCase):
     def assert_in_dump(self, case: str, at_exit: int) -> None:
-        """Checks that the dump contains the list as it was when the signal came, and that another list comes at
-        exit."""
+        """Checks that the dump contains the list of slots in use as it was when the signal came, and that the library
+        writes another list at exit."""
         outcome = self.run_holders(case)
         texts, _ = in_use.split(outcome.stderr)
         first, last = [in_use.parse(text) for text in texts]
@@ -131,7 +133,8 @@ class Asked(HoldersCase):
 
 
 class Place(ServantCase):
-    """The list goes to the file to which the statistics go, and is written only if it was requested."""
+    """The list of slots in use is written to the file to which the statistics go, and only if SOCKMALLOC_IN_USE
+    requests it."""
 
     def assert_listed(self, text: str, servant: Servant) -> None:
         found = in_use.parse(text)

@@ -1,5 +1,5 @@
-"""Tests limits on address space and on charged memory: the library starts, serves requests that fit, and leaves memory
-for other users."""
+"""Tests limits on address space and on data memory: the library starts under them, serves requests that fit, and leaves
+memory for other users in the process."""
 # SPDX-License-Identifier: BSD-2-Clause
 import sys
 import unittest
@@ -11,7 +11,7 @@ MIB = 1 << 20
 LIMITS = {"64M": 64 * MIB, "256M": 256 * MIB, "1G": 1024 * MIB, "8G": 8192 * MIB}
 TRAINED = ("4k", "8k", "16k", "32k", "64k")
 
-# Makes blocks of every size, and checks at the end that no block has another one's bytes.
+# This program fills blocks of every size, and checks at the end that no block has bytes of another.
 PYTHON = """
 blocks = [bytearray([n % 251]) * (1000 * n * n) for n in range(1, 40)]
 assert all(len(block) == block.count(block[0]) for block in blocks)
@@ -24,7 +24,7 @@ def limited(limit: int) -> list[str]:
 
 
 class Limits(unittest.TestCase):
-    """The tests of limits. Each test is repeated under several limits."""
+    """The tests of the limits. Each test is run once under each limit."""
 
     maxDiff = None
 
@@ -48,8 +48,8 @@ class Limits(unittest.TestCase):
                 self.assertGreater(table.sum("requests"), 40)
 
     def test_every_bucket(self) -> None:
-        """The pools always serve the trained buckets. With 256M every request is served by the pools or by mimalloc,
-        with 8G all by the pools."""
+        """The pools serve the trained buckets under every limit. Under 256M the larger requests are served by the pools
+        or by mimalloc, under 8G all by the pools."""
         for name, limit in LIMITS.items():
             with self.subTest(name):
                 outcome = cases.run_case("buckets", "every_bucket", Run(wrapper=limited(limit)))
@@ -82,8 +82,8 @@ class Size(unittest.TestCase):
         self.assertLess(sizes[0] - sizes[1], 64 * MIB)
 
 
-# Two sizes of blocks, and the share of the limit, in percent, that the second size must at least get. A share above 85
-# is two less than the measured one.
+# Each row: the size of blocks that are allocated and freed first, the size of the blocks that follow, and how many
+# percent of the limit the latter must at least get. A percentage above 85 is two less than the measured one.
 BURSTS = (
     (65536, 16384, 85),
     (16384, 65536, 85),
@@ -100,7 +100,7 @@ BURSTS = (
     (4096, 33000, 85),
     (4096, 60000, 85),
 )
-# Sizes that waste a part of their page or their slot, and so share slots.
+# Sizes that would waste much of their page or slot, so that under a limit several blocks share one slot.
 AWKWARD = (4104, 5000, 9000, 16390, 16400, 40000)
 FIRST = (4096, 16390, 1048576)
 GROWN = ((4104, 85), (5120, 85), (9000, 85), (16390, 85), (40000, 85), (65536, 85), (4194304, 85))

@@ -1,4 +1,5 @@
-"""Tests that a buffer which the kernel sends from pins no page more than its bytes need, and what glibc's pin."""
+"""Tests that a buffer from sockmalloc which the kernel sends from pins only the pages that its bytes need, and that a
+buffer from glibc's malloc pins more."""
 # SPDX-License-Identifier: BSD-2-Clause
 import subprocess
 import unittest
@@ -12,7 +13,8 @@ UNAVAILABLE = 77
 
 class Pinned(unittest.TestCase):
     def pages(self, preloaded: list[Path] | None = None) -> dict[int, int]:
-        """Returns for each size of a buffer the most pages that one of them pinned."""
+        """Returns, for each size of buffers, the largest number of pages that the kernel has pinned for one buffer of
+        that size."""
         done = subprocess.run([settings.program("pinned")], env=settings.environment({}, preloaded),
                               capture_output=True, text=True)
         if done.returncode == UNAVAILABLE:

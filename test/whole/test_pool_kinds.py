@@ -1,4 +1,4 @@
-"""Tests each kind of pool with threads and forks, and the message where a kind is not available."""
+"""Tests each kind of SOCKMALLOC_POOL with threads and forks, and the message that says that a kind is not available."""
 # SPDX-License-Identifier: BSD-2-Clause
 from collections.abc import Mapping
 
@@ -8,15 +8,15 @@ from support.servant import Servant, ServantCase
 
 KINDS = ("thread", "lockfree", "standard", "cpu", "auto")
 
-# With this setting glibc registers no restartable sequences.
+# With this variable glibc registers no restartable sequences, so that the kind `cpu` is not available.
 WITHOUT_SEQUENCES = {"GLIBC_TUNABLES": "glibc.pthread.rseq=0"}
 
 POOLS = "thread, lockfree, standard, cpu or auto"
 
 
 def of(kind: str) -> Run:
-    """Returns the run of a kind. With SOCKMALLOC_AUTO_THREADS=1 one thread for each processor is enough for `auto` to
-    change to `cpu`, which then happens during the case."""
+    """Returns how a case is run with this kind. SOCKMALLOC_AUTO_THREADS=1 makes `auto` change to `cpu` already when
+    there is one thread for each processor, and so during the case."""
     return Run(f"of the pool {kind}", {"SOCKMALLOC_POOL": kind, "SOCKMALLOC_AUTO_THREADS": "1"})
 
 
@@ -26,8 +26,8 @@ def of_each(*kinds: str) -> list[Run]:
 
 class Kind(ServantCase):
     def assert_in_force(self, servant: Servant, kind: str, said: str = "") -> None:
-        """Checks that the servant is served from the pools and ends well, with these words and then its statistics
-        on stderr."""
+        """Checks that the pools serve the servant, that the servant ends well, and that its stderr has the words `said`
+        and then its statistics, which name the kind in use."""
         for _ in range(100):
             self.assertEqual(servant.ask("take 16384"), "pools")
         self.assertEqual(servant.ask("take 1000000"), "pools")
@@ -48,20 +48,20 @@ class InForce(Kind):
                 self.assert_in_force(servant, kind)
 
     def test_frozen_and_without_a_cache(self) -> None:
-        """Kinds without quotas accept the settings of quotas without a message."""
+        """Settings that limit quotas cause no message with the kinds that have no quotas."""
         for kind in KINDS:
             with self.subTest(kind):
                 servant = self.start(POOL=kind, TRAINING="off", CACHE="0", STATS_AT_EXIT="1")
                 self.assert_in_force(servant, kind)
 
     def test_auto_without_sequences_is_thread(self) -> None:
-        """`auto` uses `cpu` if possible. Where that is impossible it uses `thread`, which is no reason for a
-        warning."""
+        """The kind `auto` changes to `cpu` if it can. If `cpu` is not available, `auto` stays with `thread` and prints
+        no warning."""
         servant = self.start(others=WITHOUT_SEQUENCES, POOL="auto", STATS_AT_EXIT="1")
         self.assert_in_force(servant, "thread")
 
     def test_retain_nothing(self) -> None:
-        """With a limit of 0, no free slot keeps its pages in any kind of pool."""
+        """If the limit is 0, the library purges every free slot at once, in each kind of pool."""
         for kind in KINDS:
             with self.subTest(kind):
                 servant = self.start(POOL=kind, RETAIN="0")
@@ -74,8 +74,8 @@ class InForce(Kind):
 
 
 class Refused(Kind):
-    """One line on stderr says what is wrong with the setting and what is used instead, and then the library uses
-    that."""
+    """One line on stderr says what is wrong with the setting and which kind is used instead. The library then uses that
+    kind."""
 
     # The name of the test, other variables, settings, the message, and the kind that is used instead.
     FAULTS: tuple[tuple[str, Mapping[str, str], Mapping[str, str], str, str], ...] = (
@@ -115,8 +115,9 @@ class Refused(Kind):
                 self.assertEqual(servant.stderr(), f"{begin}{message}\n{begin}{last}\n")
 
 
-# The pool `thread` runs these cases in test_processes. Cases that look into caches after a thread's end are left out
-# where processors have the caches, because there a thread's end changes nothing.
+# These cases run with the kind `thread` in test_processes, and here with the other kinds. With `cpu`, cases that check
+# caches after a thread's end are left out: there the caches belong to the processors, and a thread's end changes
+# nothing.
 OTHERS = of_each("lockfree", "standard", "cpu", "auto")
 
 # With decay disabled no slot is purged because of its age.

@@ -1,5 +1,5 @@
-"""Tests another preloaded library whose constructor allocates before this library's constructor has run, or after
-it."""
+"""Tests the library together with another preloaded library whose constructor allocates, before the constructor of our
+library has run or after it."""
 # SPDX-License-Identifier: BSD-2-Clause
 import unittest
 
@@ -8,7 +8,7 @@ from support import cases, settings
 
 class PreloadOrder(unittest.TestCase):
     def run_preloaded(self, *libraries: object, case: str = "blocks_from_before_main", **variables: str) -> str:
-        """Returns the allocator of the blocks that the other library allocated, after the program has checked them."""
+        """Returns which allocator the blocks of the other library came from; the program has checked these blocks."""
         command = [settings.program("early_user"), case]
         outcome = cases.outcome_of(command, settings.environment(variables, libraries))
         self.assertEqual((outcome.status, outcome.stderr), (0, ""))
@@ -21,8 +21,8 @@ class PreloadOrder(unittest.TestCase):
         self.assertEqual(self.run_preloaded(other, ours), "pools\n")
 
     def test_thread_from_before_the_constructor(self) -> None:
-        """A thread begins to allocate before this library's constructor has run, or after it has run, and goes on
-        afterwards."""
+        """A thread of the other library begins to allocate before our constructor has run, or after it, and goes on
+        when main has begun."""
         ours, other = settings.library(), settings.early_library()
         for libraries in ((ours, other), (other, ours)):
             self.run_preloaded(*libraries, case="thread_from_before_main", EARLY_THREAD="1")

@@ -1,4 +1,4 @@
-"""Tests threads that end or only allocate, processes that fork, and how many mappings all of them need."""
+"""Tests threads that end, threads that only allocate, processes that fork, and how many mappings all of them cause."""
 # SPDX-License-Identifier: BSD-2-Clause
 from support import cases
 from support.cases import Run
@@ -10,7 +10,7 @@ CASES_OF_THREADS = (
     "frees_after_our_destructor",
 )
 
-# The cases of threads also run with other settings, because they do not depend on which buckets are trained.
+# The settings of the cases of threads. There are several, because these cases hold for any choice of trained buckets.
 POOLS = [
     Run(),
     Run("while all buckets are the large pool's", {"SOCKMALLOC_LARGE": "4k"}),
@@ -19,8 +19,8 @@ POOLS = [
 
 FORK_TRIM = {"SOCKMALLOC_FORK_TRIM": "1"}
 
-# Decay is disabled, so that no slot is purged because of its age. These are the kinds whose free slots any thread can
-# get.
+# With decay disabled, the library purges no slot because of its age. In these kinds any thread can allocate any free
+# slot.
 SNAPSHOTS = [
     Run(
         f"pool {kind}, FORK_TRIM={trim}",
@@ -31,10 +31,10 @@ SNAPSHOTS = [
     for trim in ("0", "1")
 ]
 
-# Decay is disabled here too, because on a busy machine a slot may lie free for long before it is used again.
+# With decay disabled, no slot is purged while it waits for its next use, which may take long on a busy machine.
 WARM = [Run(variables={"SOCKMALLOC_DECAY_MS": "-1"})]
 
-# The child of a fork finds the free slots of each kind in another way.
+# These kinds are all tested, because the child of a fork finds the free slots of each of them in another way.
 KINDS = [Run(f"by {kind}", {"SOCKMALLOC_POOL": kind}) for kind in ("thread", "cpu", "lockfree", "standard")]
 
 load_tests = cases.loader(

@@ -1,5 +1,5 @@
-"""Tests that `sockmalloc record` writes only whole samples and an end that gives the reason, and that damaged files are
-refused or shown safely."""
+"""Tests that `sockmalloc record` writes whole samples only, and at the end the reason for its end, and that
+`sockmalloc` refuses a damaged file or shows it without a crash."""
 # SPDX-License-Identifier: BSD-2-Clause
 import json
 import os
@@ -31,7 +31,7 @@ class RecordCase(ServantCase):
         return statistics.tables("".join(line for line in lines if not line.startswith("at ")), SAMPLES)
 
     def begin(self, servant: Servant) -> "subprocess.Popen[str]":
-        """Starts a recording that goes on until it is stopped, and waits for its first samples."""
+        """Starts a recording without a fixed end, and waits until it has written its first samples."""
         recorder = subprocess.Popen(
             [command.path(), "record", str(servant.pid), "-o", str(self.file), "-i", "0.01"],
             stdout=subprocess.PIPE,
@@ -150,8 +150,8 @@ class Refusals(RecordCase):
             self.assert_refused(self.show(), command.OTHER_VERSION, "is of another version")
 
     def test_numbers_that_cannot_be(self) -> None:
-        """Fills any 128 bytes of the file with random bytes. The command must refuse the file or show it, and must
-        never crash."""
+        """Overwrites 128 bytes of the file with 0xff, at each place in turn. The command must refuse the file or show
+        it, and must not crash."""
         self.record(self.start(), "-n", 1)
         content = self.file.read_bytes()
         senseless = 0
@@ -173,7 +173,7 @@ class Refusals(RecordCase):
         self.assertFalse(self.file.exists())
 
     def test_a_disk_that_fills(self) -> None:
-        """When the disk is full, the file keeps its whole samples, and no part of another one."""
+        """If the disk gets full, the file ends with its last whole sample."""
 
         def confine() -> None:
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

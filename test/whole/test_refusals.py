@@ -1,5 +1,5 @@
-"""Tests with a kernel that refuses mmap, mremap or madvise: malloc returns NULL with ENOMEM, or mimalloc serves the
-request, and nothing crashes."""
+"""Tests the library with a kernel that refuses mmap, mremap or madvise: malloc returns NULL with ENOMEM, or mimalloc
+serves the request, and nothing crashes."""
 # SPDX-License-Identifier: BSD-2-Clause
 import re
 import tempfile
@@ -10,8 +10,8 @@ from pathlib import Path
 from support import cases, settings
 from support.cases import Outcome
 
-# Matches the first system call of our library, by which it searches for a place for the pools. Earlier calls are those
-# of the dynamic linker and of mimalloc.
+# Matches, in the output of strace, the first system call of our library: the mmap by which it searches for free
+# addresses for the pools. Earlier calls are those of the dynamic linker and of mimalloc.
 LOOK = re.compile(
     r"mmap\(0x[0-9a-f]+, \d+, PROT_NONE, MAP_PRIVATE\|MAP_ANONYMOUS\|MAP_NORESERVE\|MAP_FIXED_NOREPLACE, -1, 0\)"
 )
@@ -19,13 +19,13 @@ NO_PLACE = re.compile(
     r"\Asockmalloc: buckets\[\d+\]: no addresses for the pools; every request falls through to mimalloc\n\Z"
 )
 
-# Memory that mimalloc 2 has decommitted it commits again by mprotect, and where that is refused it repeats the call for
-# ever. These settings of versions 2 and 3 keep it from decommitting, so that only our own calls are refused.
+# mimalloc 2 decommits memory, and commits it again by mprotect; if that fails, it repeats the call for ever. These
+# settings for versions 2 and 3 prevent that mimalloc decommits, so that only calls of our library fail in these tests.
 MIMALLOC = {"MIMALLOC_ALLOW_DECOMMIT": "0", "MIMALLOC_PURGE_DECOMMITS": "0"}
 
 
 class Refusals(unittest.TestCase):
-    """strace makes system calls fail: a single one, or all from one on."""
+    """The tests in which strace makes system calls fail: a single one, or one and all that follow."""
 
     maxDiff = None
 
@@ -35,7 +35,7 @@ class Refusals(unittest.TestCase):
         self.log = Path(holder.name) / "calls"
 
     def traced(self, case: str, *options: str) -> tuple[Outcome, list[str]]:
-        """Runs a case of the program. Returns its outcome and the traced calls."""
+        """Runs a case of the test program `buckets` under strace. Returns its outcome and the lines of strace."""
         variables = settings.environment(MIMALLOC)
         command = [
             *(settings.tool("strace"), "-qq", "-o", str(self.log), "-e", "trace=mmap,mremap,mprotect,madvise"),
@@ -46,20 +46,20 @@ class Refusals(unittest.TestCase):
         return outcome, self.log.read_text().splitlines()
 
     def calls_of(self, name: str) -> tuple[int, int]:
-        """Returns how many calls of that name the dynamic linker makes before any library's constructor, and how
-        many there are in all."""
+        """Returns how many calls of this name are made before any library's constructor runs, all of them by the
+        dynamic linker, and how many there are in all."""
         outcome, lines = self.traced("every_bucket")
         self.assertEqual((outcome.status, outcome.stderr), (0, ""))
         born = next((i for i, line in enumerate(lines) if LOOK.search(line)), None)
         self.assertIsNotNone(born, "no look for a place among the calls")
-        # The last call of the dynamic linker makes relocated memory read-only.
+        # The last such call of the dynamic linker is the mprotect that makes relocated memory read-only.
         loaded = max(i for i in range(born) if lines[i].startswith("mprotect("))
         numbers = [i for i, line in enumerate(lines) if line.startswith(f"{name}(")]
         return sum(i <= loaded for i in numbers), len(numbers)
 
     def assert_survives(self, name: str, when: str) -> Outcome:
-        """Checks the outcome. The program itself checks that each NULL comes with ENOMEM, and checks each block and
-        the sums."""
+        """Runs the case while these calls fail, and checks its outcome. The program itself checks that each NULL comes
+        with ENOMEM, that the blocks keep their content, and that the counters add up."""
         with self.subTest(f"{name} {when}"):
             outcome, lines = self.traced("every_bucket", "-e", f"inject={name}:error=ENOMEM:when={when}")
             self.assertTrue(any("(INJECTED)" in line for line in lines), "no call was refused")
@@ -76,7 +76,8 @@ class Refusals(unittest.TestCase):
             self.assertEqual(self.assert_survives("mremap", f"{number}").stderr, "")
 
     def test_no_mremap_at_all(self) -> None:
-        """Without mremap the range grows by a new mapping beside the last one, as it does under valgrind."""
+        """If mremap fails, the library's tables grow by a new mapping behind the last one, as they do under
+        valgrind."""
         before, _ = self.calls_of("mremap")
         outcome = self.assert_survives("mremap", f"{before + 1}+")
         served = [line.split()[1] for line in outcome.stdout.splitlines()]
@@ -90,8 +91,8 @@ class Refusals(unittest.TestCase):
             self.assert_survives("mmap", f"{number}+")
 
     def test_no_place(self) -> None:
-        """One message says that there is no place for the pools. Then mimalloc serves all requests. If mimalloc has no
-        memory either, every request fails."""
+        """If the library finds no addresses for the pools, it says so in one message, and mimalloc serves all requests.
+        If mimalloc gets no memory either, every request fails."""
         self.calls_of("mmap")
         first = next(i for i, line in enumerate(self.mmaps()) if LOOK.search(line)) + 1
         outcome = self.assert_survives("mmap", f"{first}+")
@@ -99,12 +100,12 @@ class Refusals(unittest.TestCase):
         self.assertEqual({line.split()[1] for line in outcome.stdout.splitlines()}, {"0"})
 
     def mmaps(self) -> list[str]:
-        """Returns the mmap calls in the log of the last run."""
+        """Returns the mmap calls in strace's log of the last run."""
         return [line for line in self.log.read_text().splitlines() if line.startswith("mmap(")]
 
     def test_each_madvise(self) -> None:
-        """madvise fails from one of the first calls on. The kernel then keeps pages that it should give up, which does
-        nothing but cost memory."""
+        """From one call of madvise on, all fail. The pages of free slots then stay resident, which costs memory and
+        does no other harm."""
         _, last = self.calls_of("madvise")
         self.assertGreater(last, 1)
         for number in range(1, last + 1):
@@ -117,8 +118,8 @@ class Refusals(unittest.TestCase):
 
 
 def some_of(first: int, last: int) -> Iterator[int]:
-    """Returns the numbers of the calls that shall fail: all of the first calls, by which the tables are mapped, some of
-    the others, and the last one."""
+    """Returns which calls shall fail in turn: each of the first ones, which map the tables, some of the others, and the
+    last one."""
     for number in range(first, last + 1):
         if number < first + 8 or number % 5 == 0 or number == last:
             yield number

@@ -1,9 +1,10 @@
-"""Tests that the resident bytes in the statistics agree with the kernel's figures, at rest and under load."""
+"""Tests that the resident bytes in the library's statistics agree with the kernel's figures, while no thread works and
+under load."""
 # SPDX-License-Identifier: BSD-2-Clause
 from support import cases
 from support.cases import Run
 
-# With decay disabled no slot is purged between one figure and the next.
+# With decay disabled, the library purges no slot between the reading of one figure and that of the next.
 AT_REST = [Run("", {"SOCKMALLOC_DECAY_MS": "-1"})]
 KINDS = [Run(f"pool {kind}", {"SOCKMALLOC_POOL": kind}) for kind in ("thread", "lockfree", "standard", "cpu")]
 

@@ -1,5 +1,5 @@
-"""Tests `sockmalloc run` and `check`: which programs are started with the library, which are refused and why, and
-whether the library took effect."""
+"""Tests `sockmalloc run` and `sockmalloc check`: which programs they start with the library, which they refuse and why,
+and whether the library then serves the program's malloc."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import shutil
@@ -15,7 +15,8 @@ from support.servant import ServantCase
 NOBODY = 65534
 ELF_CLASS_AT, ELF_32 = 4, 1
 PROGRAM_HEADERS_AT, HEADER_SIZE, PT_NULL, PT_INTERP = 64, 56, 0, 3
-# The content of an extended attribute: VFS_CAP_REVISION_2 with the effective bit, and CAP_NET_BIND_SERVICE permitted.
+# The content of the extended attribute security.capability, which makes a program privileged: VFS_CAP_REVISION_2 with
+# the effective bit, and CAP_NET_BIND_SERVICE permitted.
 CAPABILITIES = struct.pack("<IIIII", 0x02000001, 1 << 10, 0, 0, 0)
 
 
@@ -35,7 +36,7 @@ class CommandCase(ServantCase):
         return command.run(word, "--library", settings.library(), *rest, **options)
 
     def program(self, name: str = "program", change: Callable[[bytearray], None] = lambda _: None) -> Path:
-        """Makes a copy of an ordinary program, and changes its bytes by `change`."""
+        """Makes a copy of an installed program, whose bytes the function `change` changes, and returns its path."""
         image = bytearray(Path(settings.tool("env")).resolve().read_bytes())
         change(image)
         path = self.directory / name
@@ -51,10 +52,11 @@ class CommandCase(ServantCase):
 
 
 class Library(CommandCase):
-    """Which library is preloaded: one that the user names, or one beside the command."""
+    """`sockmalloc run` preloads the library that the user names by -L, or else the one that lies beside the command."""
 
     def preloaded(self, *arguments: str, copy: Path | None = None) -> str:
-        """Returns what LD_PRELOAD is in a program that the command starts in the test's own folder."""
+        """Returns the value of LD_PRELOAD in a program that `sockmalloc run` starts. The command's working directory is
+        the test's own folder."""
         place = self.directory
         done = command.run("run", *arguments, "env", command=copy, prepare=lambda: os.chdir(place))
         self.assertEqual(done.stderr, "")
@@ -116,7 +118,7 @@ class Run(CommandCase):
 
 
 class Mistyped(CommandCase):
-    """The command says which word is probably meant by a mistyped one."""
+    """For a mistyped word, the command prints the word that was probably meant."""
 
     def test_words(self) -> None:
         for arguments, words in (
@@ -133,7 +135,8 @@ class Mistyped(CommandCase):
         self.assertNotIn("mean", command.run("stat", "--quux").stderr)
 
     def test_words_of_the_program(self) -> None:
-        """Words that stand behind an option's letter, behind -- or behind the program's name are no options."""
+        """A word is no option if it is the value of an option of one letter, or if it comes behind -- or behind the
+        program's name."""
         for arguments in (("echo", "--pol"), ("--", "echo", "--pol"), ("--min", "8k", "echo", "--pol")):
             with self.subTest(arguments):
                 self.assertEqual(self.sock("run", *arguments).stdout, "--pol\n")
@@ -154,7 +157,7 @@ class Help(CommandCase):
 
 class Refusals(CommandCase):
     """Except for those that cannot be executed at all, these programs would start and run without the library, and
-    nobody would notice that."""
+    their user would not notice that it is missing. So the command refuses them."""
 
     def test_no_program_or_no_library(self) -> None:
         text = self.directory / "text"
@@ -186,7 +189,8 @@ class Refusals(CommandCase):
         self.assert_refused(self.sock("run", path), command.REFUSED, f"{path} is a static program")
 
     def test_a_program_of_musl(self) -> None:
-        """musl's dynamic linker would print a page of errors about missing symbols."""
+        """This changes a program so that its dynamic linker is musl's, which would print a page of errors about missing
+        symbols if it loaded the library."""
 
         def interpret_by_musl(image: bytearray) -> None:
             for at in range(PROGRAM_HEADERS_AT, PROGRAM_HEADERS_AT + 20 * HEADER_SIZE, HEADER_SIZE):
@@ -225,7 +229,8 @@ class Refusals(CommandCase):
                     os.setxattr(path, "security.capability", CAPABILITIES)
                 result = command.run("run", "-L", library, path, prepare=as_nobody, command=copy)
                 self.assert_refused(result, command.REFUSED, f"{path} {words}: ")
-                # The owner of the file, and the real root, can start the program like an ordinary one.
+                # The file is setuid. For its owner, and for a user whose real id is root, it has no special rights, so
+                # the command may start it.
                 mine = command.run("run", "-L", library, path, command=copy)
                 self.assertEqual((mine.returncode, mine.stderr), (0, ""))
                 self.assertIn(f"LD_PRELOAD={library}", mine.stdout)
@@ -277,8 +282,8 @@ class Check(CommandCase):
         self.assert_verdict(command.run("check", servant.pid), command.NO, " is not in effect\n", off)
 
     def test_another_library_that_comes_first(self) -> None:
-        """A copy of our library without its mark is preloaded first. The command must report the library whose malloc
-        is called."""
+        """The library that is preloaded first is a copy of ours without the mark by which the command recognizes it.
+        The command must name this copy, because its malloc is the one that is called."""
         other = self.directory / "libfirst.so"
         image = settings.library().read_bytes().replace(b"sockmalloc view\0", b"sockmalloc blind")
         other.write_bytes(image)
@@ -299,7 +304,8 @@ class Check(CommandCase):
             self.addCleanup(process.kill)
             while os.readlink(f"/proc/{process.pid}/exe") != os.path.realpath(settings.tool("sleep")):
                 pass
-            # The dynamic linker maps libc some time after exec; before that no malloc can be found.
+            # The dynamic linker maps libc some time after exec; before that the command could find no malloc in the
+            # process.
             while "libc.so.6" not in Path(f"/proc/{process.pid}/maps").read_text():
                 pass
             self.assert_verdict(command.run("check", process.pid), command.NO, "not in effect", "libc.so.6", words)
@@ -322,8 +328,8 @@ class Check(CommandCase):
         self.assertNotIn("  program ", self.sock("check", "sh", "-c", "exit 0").stdout)
 
     def test_a_command_that_is_killed(self) -> None:
-        """The kernel may stop the killed program once more before its end, or may not. In both cases the command
-        reports that the program was killed."""
+        """After a kill the kernel may or may not stop the program once more, just before its end. In both cases the
+        command reports that the program was killed."""
         result = self.sock("check", "sh", "-c", "kill -KILL $$; echo survived")
         self.assertNotIn("survived", result.stdout)
         self.assertIn("was ended by signal 9 (Killed)", result.stdout + result.stderr)
@@ -336,8 +342,8 @@ class Check(CommandCase):
         self.assertNotIn("%", result.stdout)
 
     def test_a_command_that_calls_another_allocator(self) -> None:
-        """bind9 calls mallocx of the jemalloc that it is linked with, which is a name that our library does not
-        have."""
+        """bind9 calls mallocx of jemalloc, with which it is linked. Our library has no function of that name, so these
+        calls do not reach it."""
         plugin, program = settings.plugin(), settings.program("foreign")
         result = self.sock("check", program, variables={"LD_PRELOAD": str(plugin)})
         words = (
@@ -348,7 +354,8 @@ class Check(CommandCase):
         self.assertNotIn("mallocx", self.sock("check", program).stdout)
 
     def test_a_command_that_goes_on_without(self) -> None:
-        """The shell used the library, but the program that it then becomes does not. Only that program counts."""
+        """The shell runs with the library, and then executes a program without it. The command reports on the program,
+        and not on the shell."""
         result = self.sock("check", "sh", "-c", "unset LD_PRELOAD; exec sleep 0")
         self.assert_verdict(result, command.NO, "(sleep): sockmalloc is not in effect")
 

@@ -1,11 +1,12 @@
-"""Tests programs behind a seccomp filter, which the program has set or which was there before its start. No system call
-of the library may get the program killed."""
+"""Tests programs behind a seccomp filter, which the program has set itself or which was in force before its start. The
+library must make no system call for which the kernel kills the program."""
 # SPDX-License-Identifier: BSD-2-Clause
 
 from support import cases, settings
 from support.cases import Run
 
-# Settings for every kind of pool, with all features that call the kernel at times of their own.
+# Settings for every kind of pool, with all features that make system calls at times of their own, such as the
+# background thread.
 ALL_AT_ONCE = {
     "SOCKMALLOC_DECAY_MS": "10",
     "SOCKMALLOC_BACKGROUND": "1",
@@ -23,8 +24,8 @@ OTHERS = [
     Run("fork trim", {"SOCKMALLOC_FORK_TRIM": "1", "SOCKMALLOC_SAMPLE_SMALL": "1"}),
 ]
 SANDBOXED = KINDS + OTHERS
-# These runs have no SOCKMALLOC_PRESSURE, because the background thread may be about to open a file while another thread
-# installs the filter for all threads: see doc/promises.
+# In these runs SOCKMALLOC_PRESSURE is off: with it, the background thread could open a file just while another thread
+# installs the filter for all threads (see doc/promises).
 NO_FILES = [Run(run.label, {**run.variables, "SOCKMALLOC_PRESSURE": "0"}) for run in SANDBOXED]
 AT_EXIT = [Run("at exit", {"SOCKMALLOC_POOL": "standard", "SOCKMALLOC_IN_USE": "1", "SOCKMALLOC_STATS_AT_EXIT": "1"})]
 WORKS = (
@@ -39,8 +40,8 @@ KINDS_ALONE = [Run(f"pool {kind}", {"SOCKMALLOC_POOL": kind}) for kind in ("thre
 
 
 class Inherited(cases.unittest.TestCase):
-    """The filter is in force before the program starts: `behind` installs it and becomes env, and env becomes the
-    program."""
+    """The filter is in force before the program starts: the test program `behind` installs it and executes env, and env
+    executes the program."""
 
     maxDiff = None
 

@@ -1,4 +1,4 @@
-"""Tests that in setuid programs and in programs with file capabilities every variable of the library is ignored."""
+"""Tests that the library ignores all its variables in setuid programs and in programs with file capabilities."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import shutil
@@ -12,7 +12,7 @@ from support import settings
 NOBODY = 65534
 SOURCE = Path(__file__).resolve().parent / "secure.c"
 
-# Each variable and the effect by which it would be noticed: in the configuration, in a file, or on stderr.
+# Each variable with a value whose effect would be visible: in the configuration, in a file, or on stderr.
 HOSTILE = {
     "MIN": "64k",
     "MAX": "1m",
@@ -34,8 +34,8 @@ HOSTILE = {
 
 @unittest.skipUnless(os.geteuid() == 0, "only root can make a program setuid to another than who starts it")
 class Secure(unittest.TestCase):
-    """The program is linked with the library, because the dynamic linker ignores LD_PRELOAD in such a program unless
-    root has allowed it."""
+    """The test program is linked with the library, because for a privileged program the dynamic linker ignores
+    LD_PRELOAD unless root has allowed it."""
 
     maxDiff = None
 
@@ -84,11 +84,11 @@ class Secure(unittest.TestCase):
         self.assert_inert()
 
     def test_control_is_obeyed(self) -> None:
-        """This is a control: in an ordinary program the variables do have their effects. The strict setting comes
-        last."""
+        """This is a control: in a program without privileges the variables do have their effects. SOCKMALLOC_STRICT
+        comes last."""
         variables = self.variables()
         self.assertEqual(self.run_it(variables)[0], "")
-        # the first two are refused if SOCKMALLOC_STRICT is obeyed
+        # with SOCKMALLOC_STRICT in force, the library refuses the first two
         for name in ("NO_SUCH_SETTING", "IN_USE", "DISABLE"):
             del variables[f"SOCKMALLOC_{name}"]
         stdout, stderr = self.run_it(variables)

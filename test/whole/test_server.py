@@ -1,4 +1,5 @@
-"""Tests that the command reads whole servers: a master with its workers, all processes of a name, and all of a unit."""
+"""Tests that the command reads whole servers: a master and its workers, all processes of a name, and all processes of a
+systemd unit."""
 # SPDX-License-Identifier: BSD-2-Clause
 import contextlib
 import json
@@ -14,7 +15,7 @@ from pathlib import Path
 from support import command, settings
 from support.servant import Servant, ServantCase
 
-# Figures of a bucket that are no numbers to add up.
+# These fields of a bucket are not added up over the processes.
 SHARES = ("bucket", "capacity", "filled")
 CGROUPS = (Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup/systemd"), Path("/sys/fs/cgroup"))
 DEADLINE_SECONDS = 60
@@ -22,7 +23,8 @@ DEADLINE_SECONDS = 60
 
 class ServerCase(ServantCase):
     def master(self) -> tuple[Servant, int]:
-        """Starts a servant that has a block in use, and then a worker, which inherits that block."""
+        """Starts a servant that has a live block, and then a worker of it, a fork child, which inherits that block.
+        Returns both."""
         master = self.start(DECAY_MS="-1")
         master.ask("take 5000")
         return master, int(master.ask("worker"))
@@ -33,7 +35,7 @@ class ServerCase(ServantCase):
         return [json.loads(line) for line in result.stdout.splitlines()]
 
     def start_copy(self, name: str, library: Path | None = None) -> subprocess.Popen:
-        """Starts a program of this name that sleeps, and returns when it has loaded the library."""
+        """Starts a program under the name `name`, which sleeps, and returns when it has loaded the library."""
         copy = self.directory / name
         if not copy.exists():
             shutil.copy(settings.tool("sleep"), copy)
@@ -47,7 +49,7 @@ class ServerCase(ServantCase):
         return process
 
     def name(self) -> str:
-        """Returns a name that no other process has."""
+        """Returns a name for a program that no other process on the machine has."""
         return f"own{os.getpid()}"
 
     def other_version(self) -> Path:
@@ -87,7 +89,7 @@ class Sums(ServerCase):
         second.ask("take 90000")
         (server,) = self.stat(first.pid, second.pid)
         live = [(bucket["bucket"], bucket["live"]) for bucket in server["buckets"]]
-        # the bucket 64k has no headroom where it is the last one
+        # the bucket 64k appears twice: it has no headroom in the process in which it is the last bucket
         expected = [("4k", 0), ("8k", 0), ("16k", 2), ("32k", 0), ("64k", 0), ("64k", 0), ("100k", 1)]
         self.assertEqual(live, expected)
         self.assertEqual((server["minimum"], server["maximum"]), (4 << 10, 100 << 10))
@@ -137,7 +139,7 @@ class Sums(ServerCase):
 
 
 class Summaries(ServerCase):
-    """What stat prints by default, for a person at a terminal of 80 columns."""
+    """Tests the summary that `sockmalloc stat` prints by default, for a person at a terminal of 80 columns."""
 
     def summary(self, *arguments: str | int) -> list[list[str]]:
         result = command.run("stat", *arguments)
@@ -206,7 +208,7 @@ class Summaries(ServerCase):
         self.assertAlmostEqual(memory["rss"], rss, delta=0.06)
         self.assertAlmostEqual(sum(memory.values()) - memory["rss"], memory["rss"], delta=0.3)
         self.assertGreater(memory["resident_free"], 0.7)
-        # 20 times 1000 blocks of 1000 bytes, of which the rest knows nothing
+        # 20,000 blocks of 1000 bytes count as small memory, and not as the rest of the process's memory
         self.assertAlmostEqual(memory["small"] - before["small"], 20, delta=3)
         self.assertLess(memory["rest"] - before["rest"], 1)
 
@@ -263,7 +265,8 @@ class Names(ServerCase):
 
     @contextlib.contextmanager
     def unit(self, name: str, *processes: int) -> Iterator[None]:
-        """Moves the processes into a control group of this name, below one that has the name of a slice."""
+        """Moves the processes into a control group of the name `unit`, which lies below one that is named like a slice
+        of systemd."""
         for root in CGROUPS:
             group = root / "whole-test.slice" / name
             with contextlib.suppress(OSError):
@@ -355,7 +358,8 @@ class Checks(ServerCase):
         self.assertIn(f"is not in effect\n  process  {without.pid}\n", result.stdout)
 
     def test_a_running_program_is_not_started(self) -> None:
-        """A name is that of a running program if there is one, and a program to start otherwise or behind --."""
+        """A name stands for the running processes of that name. If there are none, or if -- stands before it, it is a
+        program to start."""
         process = self.start_copy(self.name())
         self.assertIn(f"process {process.pid} (", command.run("check", self.name()).stdout)
         started = command.run("check", "--", self.name())

@@ -1,5 +1,5 @@
-"""Tests the stats signal beside handlers of the program: which handlers are set, which signals arrive, which processes
-are killed."""
+"""Tests the stats signal in programs that handle signals themselves: which handler runs, which signals arrive, and
+which processes are killed."""
 # SPDX-License-Identifier: BSD-2-Clause
 import sys
 import unittest
@@ -8,11 +8,12 @@ from support import cases, settings, statistics
 from support.cases import Run, outcome_of
 
 
-# SOCKMALLOC_IN_USE writes a list of the blocks in use at exit. With SOCKMALLOC_STATS_AT_EXIT this list is a part of the
-# statistics at exit, so stderr holds nothing but whole statistics, which the tests count.
+# SOCKMALLOC_IN_USE adds a list of slots in use at exit. Without SOCKMALLOC_STATS_AT_EXIT the list would stand alone on
+# stderr; with it, the list is a part of the statistics at exit, and the test can count whole statistics.
 LISTED = {"SOCKMALLOC_POOL": "standard", "SOCKMALLOC_IN_USE": "1", "SOCKMALLOC_STATS_AT_EXIT": "1"}
 
-# CPython's subprocess makes its child by vfork, and the child resets the handler of every signal.
+# This program runs a child by Python's subprocess. Python makes the child by vfork, and the child resets the handler of
+# every signal. That must not change the parent's handlers.
 AFTER_A_SUBPROCESS = """
 import os, signal, subprocess
 seen = []
@@ -32,12 +33,12 @@ class Python(unittest.TestCase):
         statistics.tables(outcome.stderr, 2, at_rest=False)
 
 
-# With these settings no call leaves the fast path because time has passed, or to train a quota.
+# With these settings no malloc or free leaves the fast path because time has passed or because a quota is trained.
 UNTROUBLED = [Run(variables={"SOCKMALLOC_DECAY_MS": "-1", "SOCKMALLOC_TRAINING": "0"})]
 
 
-# The pool `cpu` is left out, because a restartable sequence begins again at each step. Slow paths have so many
-# instructions that only every n-th of them is tried.
+# The kind `cpu` is left out, because its restartable sequences begin again whenever the tracer stops the thread. In
+# slow paths a signal is tried only at every n-th instruction, because they have so many.
 FORKED = [
     Run(f"by {kind}, of {size}", {"SOCKMALLOC_POOL": kind, "SOCKMALLOC_DECAY_MS": "-1"}, (size, stride))
     for kind, size, stride in (
@@ -50,7 +51,7 @@ FORKED = [
 
 
 def dumps(**counts: int) -> dict[str, list[Run]]:
-    """Returns one run for each case. `counts` says how many times the case must write statistics to stderr."""
+    """Returns one run for each case. `counts` says how many times each case must write statistics to stderr."""
     return {case: [Run(dumps=count)] for case, count in counts.items()}
 
 
@@ -107,7 +108,7 @@ load_tests = cases.loader(
             **dumps(
                 signal_meets_a_pending_cancel=2, call_meets_a_pending_cancel=2, malloc_stats_meets_a_pending_cancel=2
             ),
-            # these two cases are run by the two cases that follow them
+            # the two cases that come after these run them as child processes
             "held_up_and_left_by_a_jump": [],
             "held_up_and_cancelled": [],
         },

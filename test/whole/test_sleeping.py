@@ -1,5 +1,5 @@
-"""Tests that free memory goes back to the kernel while a program waits for events, and that the program notices no
-difference to libc's calls."""
+"""Tests that free memory goes back to the kernel while a program waits for events, and that each call that waits
+otherwise behaves as libc's own."""
 # SPDX-License-Identifier: BSD-2-Clause
 from support import cases
 from support.cases import Run
@@ -9,7 +9,8 @@ KINDS = ("thread", "lockfree", "standard")
 # The decay time is short, because the cases wait for it often.
 SOON = {"SOCKMALLOC_DECAY_MS": "20"}
 
-# With this decay time pages go as soon as the coarse clock has advanced, so that a signal can come during a purge step.
+# With this decay time free memory is due to be purged as soon as the coarse clock has advanced, so that a signal can
+# arrive while the library purges.
 AT_ONCE = Run("at once", {"SOCKMALLOC_DECAY_MS": "1"})
 
 

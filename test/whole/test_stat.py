@@ -1,5 +1,5 @@
-"""Tests that `sockmalloc stat` reads the figures that the process itself would print, from outside and without
-disturbing the process."""
+"""Tests that `sockmalloc stat` reads from outside the figures that the process itself would print, and that the process
+is not disturbed."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import re
@@ -85,8 +85,8 @@ class Figures(ServantCase):
         self.assertEqual(self.read(servant.pid).rows["8k"]["live"], 1)
 
     def test_cost_the_process_nothing(self) -> None:
-        """The reading costs the process no time, no page fault and no wake-up; at the first reading it costs a few
-        of the library's pages that were never touched."""
+        """Reading a process's statistics costs that process no time, no page fault and no wake-up. The first reading
+        makes a few pages of the library resident that the process had never touched."""
         servant = self.start()
         servant.ask("churn 5000")
         self.read(servant.pid)
@@ -96,7 +96,8 @@ class Figures(ServantCase):
         self.assertEqual(self.effort(servant.pid), before)
 
     def effort(self, process: int) -> tuple[list[str], list[str]]:
-        """Returns what the process has used so far. It must first be asleep again after its last answer."""
+        """Returns the CPU time, page faults and wake-ups of the process so far, once it sleeps again after its last
+        answer."""
         while Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "S":
             time.sleep(0.001)
         fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
@@ -137,7 +138,8 @@ class BySignal(ServantCase):
         statistics.tables(servant.stderr(), 1)
 
     def test_the_program_does_not_notice(self) -> None:
-        """The program's handler does not run. For example, haproxy's handler would stop haproxy."""
+        """`sockmalloc stat` sends no signal, so the handler of the program does not run. That matters for haproxy, for
+        example, which stops at this signal."""
         servant = self.start()
         servant.ask(f"handle {int(signal.SIGUSR1)}")
         self.assertEqual(command.run("stat", servant.pid, "--signal").returncode, command.DONE)
@@ -154,7 +156,8 @@ class BySignal(ServantCase):
 
 
 class Refusals(ServantCase):
-    """The command prints one clear line on stderr and nothing on stdout, and ends with the exit code of the error."""
+    """If the command cannot read a process, it prints one clear line on stderr and nothing on stdout, and its exit code
+    names the error."""
 
     def bystander(self) -> int:
         process = subprocess.Popen([settings.tool("sleep"), "1000"], env=command.environment())
@@ -232,7 +235,7 @@ class Refusals(ServantCase):
 
     def test_a_process_that_becomes_another_program(self) -> None:
         servant = self.start()
-        servant.ask("become")  # the servant becomes /bin/cat, which runs without the library and echoes its input
+        servant.ask("become")  # the servant executes /bin/cat, which runs without the library and sends back its input
         deadline = time.monotonic() + DEADLINE_SECONDS
         while os.readlink(f"/proc/{servant.pid}/exe").endswith("servant") and time.monotonic() < deadline:
             time.sleep(0.01)

@@ -1,4 +1,5 @@
-"""Tests `sockmalloc systemd`: the drop-in file that it prints, and what it says of a unit's own settings."""
+"""Tests `sockmalloc systemd`: the drop-in file that it prints for a unit, and its remarks on the unit's own
+settings."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import subprocess
@@ -6,7 +7,8 @@ import subprocess
 from support import command, settings
 from support.servant import ServantCase
 
-# What systemctl prints of a unit, and the words that the remark on each of its settings has.
+# A unit as systemctl prints it, and then, for each of its settings, the words that the remark of `sockmalloc systemd`
+# on this setting contains.
 UNIT = """# /lib/systemd/system/web.service
 [Service]
 Type=forking
@@ -32,7 +34,7 @@ REMARKS = {
 
 class Systemd(ServantCase):
     def systemctl(self, script: str) -> dict[str, str]:
-        """Returns variables of an environment in which systemctl is this shell script."""
+        """Returns variables of an environment in which the command systemctl is the shell script `script`."""
         path = self.directory / "systemctl"
         path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o755)

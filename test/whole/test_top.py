@@ -1,5 +1,5 @@
-"""Tests `sockmalloc top` on terminals of 80 columns and fewer: what it shows, its keys, and what it does without a
-terminal."""
+"""Tests `sockmalloc top` on terminals of 80 columns and fewer: what it shows, what its keys do, and what it prints if
+there is no terminal."""
 # SPDX-License-Identifier: BSD-2-Clause
 import itertools
 import os
@@ -14,8 +14,8 @@ from support.terminal import DEADLINE_SECONDS, Terminal
 
 SIZES = ((80, 24), (60, 24), (40, 24))
 FAST = ("--interval", "0.05")
-# The terminal has rows for as many processes as top can show, because other processes on the machine may have the
-# library, too.
+# The number of the terminal's rows: enough for as many processes as top can show, because other processes on the
+# machine may have the library too.
 TALL = 256 + 20
 DOWN = b"\x1bOB"
 
@@ -34,7 +34,7 @@ class TopCase(ServantCase):
 
 
 def line_of(screen: list[str], label: str) -> list[str]:
-    """Returns the fields of the line that begins with the label."""
+    """Returns the words of the row of the screen that begins with the label."""
     return next((line.split() for line in screen if line.startswith(label)), [])
 
 
@@ -55,13 +55,13 @@ class Screens(TopCase):
                 self.assertEqual(line_of(screen, "4k")[1:2], ["3"])
                 if columns == 80:
                     self.assertEqual(line_of(screen, f"of {servant.pid}")[-1], "filled")
-                    # The shares are those of 5000 bytes in 8192 and of 100000 in 135168. The process's name adds a
-                    # field to each line.
+                    # The bucket 4k is filled to 61% by 5000 bytes in slots of 8192, and 128k to 74% by 100000 in
+                    # 135168. The name of a process adds one word to its rows.
                     filled = [line_of(screen, label)[6] for label in ("4k", "128k", "1m")]
                     self.assertEqual(filled, ["61%", "74%", "0%"])
                     self.assertEqual(line_of(screen, process)[7], "74%")
-                # All 200 buffers of 100000 bytes have a page in memory, more than any other bucket, so this bar is the
-                # longest.
+                # The 200 buffers of 100000 bytes have more resident memory than any other bucket, one page each, so the
+                # bar of their bucket is the longest.
                 bars = {label: line_of(screen, label)[-1].count("#") for label in ("4k", "128k", "1m")}
                 self.assertGreater(bars["128k"], 3)
                 self.assertLess(bars["4k"], 2)
@@ -71,8 +71,9 @@ class Screens(TopCase):
                 self.end(terminal)
 
     def test_a_rate_and_its_shares(self) -> None:
-        """Rates and shares count only the requests since the last reading. At times these are only requests of 8000
-        bytes, in slots of 8192 bytes. Totals since the start include as many requests of 5000 bytes."""
+        """The rates and shares count only the requests since the last reading, and in some intervals these are only
+        requests of 8000 bytes, in slots of 8192. Totals since the start would also contain as many requests of 5000
+        bytes."""
         servant = self.start()
         servant.ask("churn 5000")
         sizes = itertools.cycle((5000, 8000))
@@ -89,7 +90,7 @@ class Screens(TopCase):
         self.end(terminal)
 
     def test_a_process_comes_and_goes(self) -> None:
-        """Without process numbers top shows every process that has the library."""
+        """Without process ids on its command line, top shows every process that has loaded the library."""
         terminal = self.top(lines=TALL)
         terminal.wait_for(lambda now: now[0].startswith("sockmalloc top: "))
         servant = self.start()
@@ -126,8 +127,8 @@ class Keys(TopCase):
         self.end(terminal)
 
     def test_the_looks_go_on_between_keys(self) -> None:
-        """Each key changes the title at once, and the next key changes it back. No key waits for the end of the
-        interval."""
+        """Each key changes the title of the screen at once, and the next key changes it back. top does not wait for the
+        end of its interval."""
         servant = self.start()
         terminal = self.top("--interval", "1", servant.pid)
         terminal.wait_for(lambda now: line_of(now, "4k")[1:2] == ["0"])
@@ -162,7 +163,7 @@ class Keys(TopCase):
         worker = int(master.ask("worker"))
         terminal = self.top(master.pid)
 
-        # two live blocks: one of the master and one of the worker; the lower pane adds up the same processes
+        # the master and its worker are one line with two live blocks, and the lower pane adds up both processes too
         def folded(now: list[str]) -> bool:
             upper = line_of(now, f"{master.pid} servant+1")[2:3]
             lower = line_of(now, "4k")[1:2] if line_of(now, f"of {master.pid}+1") else []
@@ -175,7 +176,8 @@ class Keys(TopCase):
             lambda now: line_of(now, f"{worker} servant") != [] and line_of(now, f"{master.pid} servant ")[2:3] == ["1"]
         )
         self.end(terminal)
-        # The worker ends after its master, and has a file open in the test's directory.
+        # Waits until the worker has ended, which it does after its master, because until then it has a file open in the
+        # test's directory.
         master.end()
         while os.path.exists(f"/proc/{worker}"):
             time.sleep(0.001)

@@ -7,7 +7,7 @@ import unittest
 
 from support import command, settings
 
-# Runs with the library preloaded, and prints the version numbers of mimalloc and of the library.
+# A program that prints the version numbers of mimalloc and of the library. It runs with the library preloaded.
 ASK = """
 import ctypes
 itself = ctypes.CDLL(None)
@@ -23,7 +23,7 @@ class Version(unittest.TestCase):
         return done.stdout.splitlines()
 
     def versions(self) -> tuple[str, str]:
-        """Returns the version of the library, and of the mimalloc that it uses."""
+        """Returns the version of the library, and that of the mimalloc that it uses."""
         variables = command.environment({"LD_PRELOAD": str(settings.library())})
         done = subprocess.run([sys.executable, "-c", ASK], env=variables, capture_output=True, text=True, check=True)
         number, library = done.stdout.split()

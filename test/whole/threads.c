@@ -1,4 +1,4 @@
-/* These cases test what threads leave behind when they end. */
+/* These cases test what the library keeps of a thread after its end: its blocks, its free slots, its cache. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -8,7 +8,7 @@
 #include "check.h"
 #include "pools.h"
 
-/* Allocates more blocks of each small bucket than one magazine holds. */
+/* Allocates in each small bucket more blocks than one magazine holds, and frees them. */
 static void *use_every_bucket(void *unused)
 {
     enum { BLOCKS = 70 };
@@ -27,7 +27,8 @@ static void *use_every_bucket(void *unused)
     return unused;
 }
 
-/* Another thousand threads carve no slot, because each finds the slots that the one before it left. */
+/* A thousand more threads run one after the other and carve no slot, because each uses the free slots of those before
+ * it. */
 CASE(exit_gives_everything_back)
 {
     check_in_thread(use_every_bucket, NULL);
@@ -42,7 +43,7 @@ CASE(exit_gives_everything_back)
         CHECK_EQUAL(pools_bucket_figure(bucket, "carved"), carved[bucket]);
         CHECK_EQUAL(pools_bucket_figure(bucket, "live"), 0);
         CHECK_EQUAL(pools_bucket_figure(bucket, "cached"), 0);
-        /* the slots of the last run that were never used count as purged */
+        /* slots that a thread has carved in advance and never used count as purged */
         uint64_t purged = pools_bucket_figure(bucket, "purged");
         CHECK_EQUAL(pools_bucket_figure(bucket, "depot") + purged, carved[bucket]);
     }
@@ -72,7 +73,7 @@ CASE(ledger_closes_after_a_crowd)
     pools_check_ledger();
 }
 
-/* Blocks that outlive their thread can be freed by any other. */
+/* Blocks of a thread that has ended. Any other thread can free them. */
 static char *orphans[POOLS_BUCKETS];
 
 static void *leave_orphans(void *unused)
@@ -101,9 +102,9 @@ CASE(blocks_outlive_their_thread)
 }
 
 /*
- * These destructors of thread-specific data run after the library's own, whose key is older than any of the program's.
- * libc calls destructors in several rounds. In each round these destructors free blocks, and allocate others for the
- * next round.
+ * A destructor of thread-specific data that runs after the library's own destructor, because the library's key is older
+ * than any of the program's. libc calls destructors in several rounds. In each round this one frees blocks, and
+ * allocates others for the next round.
  */
 static pthread_key_t late_key;
 static atomic_uint late_calls;
@@ -150,7 +151,7 @@ CASE(frees_after_our_destructor)
     for (int i = 0; i < THREADS; i++) {
         check_in_thread(hold_until_exit, NULL);
         CHECK_EQUAL(pools_figure("live"), 0);
-        /* no cache holds a slot, so the slots that were freed so late lie on the stacks */
+        /* no cache holds a slot, so the slots that the destructor has freed lie on the stacks */
         CHECK_EQUAL(pools_figure("cached"), 0);
         carved = i == 0 ? pools_figure("carved") : carved;
     }

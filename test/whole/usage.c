@@ -1,4 +1,4 @@
-/* Makes one pass over blocks of every bucket and of sizes outside the pools, and checks their content. */
+/* Allocates and frees blocks of every bucket and of sizes outside the pools, and checks their content. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "usage.h"
 
@@ -8,8 +8,8 @@
 #include "check.h"
 #include "pools.h"
 
-/* One block of each bucket and two that fall through. Zeroed blocks are small, because they are checked byte by
- * byte. */
+/* One block of each bucket, one that is too small for the pools, and one that is too large. Blocks of calloc are
+ * checked byte by byte, and so have at most ZEROED_MAX bytes. */
 enum { BLOCKS = POOLS_BUCKETS + 2, ZEROED_MAX = 70000 };
 
 static size_t block_size(unsigned i)

@@ -1,4 +1,5 @@
-/* Reads forged counters and changed recordings by the hundred: the code under test must neither crash nor hang. */
+/* Lets the command's code read forged counters and changed recordings by the hundred. That code must neither crash nor
+ * hang. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <signal.h>
 #include <stdio.h>
@@ -12,15 +13,19 @@
 #include "command/recording.h"
 #include "statistics/format.h"
 
-/* usage: views COUNT SEED FORGER
- * FORGER is started under the library that FORGER_PRELOAD names, and forges its counters once for each seed, from
- * SEED on. Each seed also gives one recording. A fault is printed on stdout with its seed, which repeats it; stderr
- * has what the command itself prints about recordings. */
+/*
+ * usage: views COUNT SEED FORGER. FORGER is a program that runs with the library that FORGER_PRELOAD names. For each of
+ * COUNT seeds from SEED on, it forges its counters, and a recording is changed as well. If the reading code fails, the
+ * seed is printed on stdout, and the same seed repeats the failure. On stderr is what the command prints about
+ * recordings.
+ */
 
-/* A reading of another process that takes more than this many milliseconds is ended. */
+/* PATIENCE_MS: a reading of another process that takes longer, in milliseconds, is ended. FORGERS: how many processes
+ * forge counters at once. */
 enum { PATIENCE_MS = 2000, RECORDING_SIZE = 64 << 10, FORGERS = 4 };
 
-/* The child process that reads may use this much memory in KiB beside the copies that it makes. */
+/* The child process that reads another one may use this much memory, in KiB: the copies that it makes, and 24 MiB for
+ * the rest. */
 enum { MEMORY_KIB = (REMOTE_SNAPSHOT_BYTES >> 10) + (24 << 10) };
 
 static uint64_t seed;
@@ -117,7 +122,8 @@ static void order(const struct forger *forger, const char *words)
     }
 }
 
-/* Returns the largest address space in KiB that the child process which reads has had, or 0 if it has ended. */
+/* Returns the largest size, in KiB, that the address space of the reading child process has had, or 0 if that process
+ * has ended. */
 static unsigned long peak_of_child(void)
 {
     char path[64];
@@ -193,7 +199,7 @@ static void put(const void *bytes, size_t size)
     whole_size += size;
 }
 
-/* Writes an honest recording, which has one sample and the end. */
+/* Writes a correct recording, which has one sample and an end. */
 static void record(const struct forger *forger)
 {
     static struct recording_head head;
@@ -229,8 +235,8 @@ static void read_recording(void)
     static struct recording_head head;
     static struct recording_sample sample;
     memcpy(bytes, whole, whole_size);
-    /* Seven of eight recordings are changed from `process` on only, because recording_open refuses a file at once if a
-     * byte before that differs. */
+    /* In seven of eight recordings only bytes from `process` on are changed, because recording_open refuses a file at
+     * once if an earlier byte is wrong. */
     size_t skipped = draw(8) == 0 ? 0 : offsetof(struct recording_head, process);
     mutate(bytes + skipped, whole_size - skipped);
     FILE *file = fmemopen(bytes, draw(8) == 0 ? 1 + draw(whole_size) : whole_size, "r");
@@ -248,7 +254,7 @@ static void read_recording(void)
 
 /* --- all --- */
 
-/* This signal handler prints the seed when the program crashes. */
+/* The handler of signals such as SIGSEGV: prints the seed when this program crashes. */
 static void crashed(int number)
 {
     dprintf(STDOUT_FILENO, "seed %lu: ended by signal %d\n", (unsigned long)seed, number);
@@ -285,8 +291,8 @@ int main(int argc, char **argv)
         read_recording();
     }
     for (unsigned i = 0; i < FORGERS; i++) {
-        /* closing the pipe of orders would not end the forger, because the child process that reads has the pipe open,
-         * too */
+        /* the forger is killed, because closing the pipe of its orders would not end it: the reading child process has
+         * that pipe open too */
         kill(forgers[i].process, SIGKILL);
         if (waitpid(forgers[i].process, NULL, 0) < 0) {
             return 2;

@@ -1,4 +1,5 @@
-/* These cases test programs that block the stats signal and wait for it, read it from a descriptor, or never see it. */
+/* These cases test programs that block the stats signal and wait for it by sigwait, read it from a signalfd, or leave
+ * it pending. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <sockmalloc.h>
 
@@ -56,7 +57,7 @@ CASE(sigwait_returns_it)
     CHECK(!is_pending(STATS));
 }
 
-/* A signal that requests only statistics does not end the program's wait. The next signal ends it. */
+/* sigwait does not return at a signal whose value requests only statistics. It returns at the next signal. */
 CASE(sigwait_goes_on_after_dump_only)
 {
     sigset_t both = block();
@@ -111,7 +112,7 @@ CASE(others_are_no_wish)
     CHECK_EQUAL(errno, EINVAL);
 }
 
-/* sigwait is a cancellation point, also where the library wraps it. */
+/* sigwait is a cancellation point although the library wraps it: a thread that waits in it can be cancelled. */
 static volatile pid_t waiter;
 static volatile sig_atomic_t cleaned;
 
@@ -147,7 +148,8 @@ CASE(cancelled_in_sigwait)
     CHECK_EQUAL(cleaned, 1);
 }
 
-/* The library does not wrap read: a signalfd gets the signal and its value, and no statistics are written. */
+/* The library does not wrap read. So if a program reads the signal from a signalfd, it gets the signal and its value,
+ * and the library writes no statistics. */
 CASE(signalfd_has_it_to_itself)
 {
     struct signalfd_siginfo info;
@@ -164,14 +166,14 @@ CASE(signalfd_has_it_to_itself)
     CHECK_EQUAL(close(descriptor), 0);
 }
 
-/* The library changes no signal mask. If every thread blocks the signal it stays pending and brings no statistics;
- * the runner sees only the statistics that the program itself writes. */
+/* The library changes no signal mask. If every thread blocks the stats signal, the signal stays pending and brings no
+ * statistics. So the runner sees only the statistics that the program itself writes. */
 static pthread_barrier_t barrier;
 
 static void *hold_out(void *unused)
 {
-    pthread_barrier_wait(&barrier); /* here all threads have begun */
-    pthread_barrier_wait(&barrier); /* here the signal has been sent */
+    pthread_barrier_wait(&barrier); /* from here on all threads have begun */
+    pthread_barrier_wait(&barrier); /* from here on the signal has been sent */
     CHECK(is_pending(STATS));
     return unused;
 }

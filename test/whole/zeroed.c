@@ -1,4 +1,4 @@
-/* These cases check that calloc writes nothing to pages that already read as zero, and clears all others. */
+/* These cases test that calloc writes nothing to pages that already read as zero, and clears all other pages. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <malloc.h>
 #include <stdlib.h>
@@ -8,7 +8,8 @@
 #include "check.h"
 #include "pools.h"
 
-/* Blocks of 1 MiB. The library gets at most AHEAD pages of each block from the kernel before they are used. */
+/* BLOCKS blocks of 1 MiB, all of one bucket. The library populates at most AHEAD pages of each new block before the
+ * program uses it. */
 enum { BUCKET = 8, SIZE = 1 << 20, BLOCKS = 64, PAGE = 4096, AHEAD = 16 };
 
 static bool is_zero(const char *block, size_t size)
@@ -30,8 +31,8 @@ static long faults(void)
 
 static char *blocks[BLOCKS];
 
-/* Checks that blocks to which nothing was written are not in memory, except for the pages that come ahead, and that
- * no memset has caused page faults. */
+/* Checks that blocks to which the program wrote nothing are not resident, except for the pages that the library
+ * populates in advance, and that calloc has caused no page faults. */
 static void take_untouched(void)
 {
     long before = faults();
@@ -81,7 +82,7 @@ CASE(purged_pages_are_left_alone)
     check_all_zero();
 }
 
-/* Pages that were resident stay resident, and calloc clears all of them. */
+/* The pages of these slots were written to and stay resident, so calloc clears them. */
 CASE(reused_pages_are_cleared)
 {
     take_untouched();

@@ -14,16 +14,17 @@ DEADLINE_SECONDS = 300
 
 @dataclass(frozen=True)
 class Run:
-    """Describes how one case is run, and what the case must write to stderr."""
+    """How one case is run, and what it must write to stderr."""
 
     label: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
     arguments: Sequence[str] = ()
-    # Words that go before the program, such as a prlimit command, which run without the library.
+    # Words that stand in front of the program on the command line, such as a prlimit command. They run without the
+    # library.
     wrapper: Sequence[str] = ()
-    # How many whole dumps the case must write to stderr. It may write nothing else to stderr.
+    # How many whole dumps of the statistics the case must write to stderr. It must write nothing else there.
     dumps: int = 0
-    # True if no thread allocates or frees while the dumps are written, so that their sums must agree.
+    # True if no thread allocates or frees while the case writes its dumps, so that the counts in each dump must add up.
     at_rest: bool = True
 
 
@@ -38,7 +39,8 @@ class Outcome:
 
 
 def outcome_of(command: Sequence[str | os.PathLike[str]], environment: Mapping[str, str]) -> Outcome:
-    """Runs a command to its end. At the deadline, kills the command and the processes that it has started."""
+    """Runs a command to its end. If it takes longer than DEADLINE_SECONDS, kills it and all processes that it has
+    started."""
     process = subprocess.Popen(
         command,
         env=environment,
@@ -58,7 +60,8 @@ def outcome_of(command: Sequence[str | os.PathLike[str]], environment: Mapping[s
 
 
 def wrapped(command: Sequence[str | os.PathLike[str]], run: Run) -> list[str | os.PathLike[str]]:
-    """Returns the command behind its wrapper. env sets the variables after the wrapper has started."""
+    """Returns the command line with the wrapper of `run` in front. The program env sets the variables behind the
+    wrapper, so that the wrapper itself runs without the library."""
     if not run.wrapper:
         return list(command)
     variables = [f"{name}={value}" for name, value in settings.environment(run.variables).items()]
@@ -72,7 +75,8 @@ def run_case(program: str, case: str, run: Run) -> Outcome:
 
 
 class CaseTest(unittest.TestCase):
-    """Runs one case in one process. It must end with status 0 and write nothing but the expected dumps."""
+    """Runs one case in a process of its own. The process must end with status 0 and write nothing but the expected
+    dumps."""
 
     maxDiff = None
 
@@ -117,8 +121,9 @@ def _suite(program: str, runs: Runs) -> unittest.TestSuite:
 
 
 def loader(programs: Mapping[str, Runs]) -> Callable[..., unittest.TestSuite]:
-    """Returns a module's load_tests function, which adds all cases of the programs to the module's own tests. A case
-    that a program's mapping does not name is run once and must be silent; an empty list leaves the case out."""
+    """Returns a load_tests function for a test module. It adds every case of the programs to the module's tests. A
+    program's mapping says how often and with which settings a case is run. A case that the mapping does not name is run
+    once and must write nothing; a case with an empty list is not run."""
 
     def load_tests(_loader: object, tests: unittest.TestSuite, _pattern: object) -> unittest.TestSuite:
         for program, runs in programs.items():

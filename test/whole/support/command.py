@@ -1,4 +1,4 @@
-"""Runs the command sockmalloc as it was built, and parses what it prints."""
+"""Runs the command `sockmalloc` that was just built, and parses what it prints."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import subprocess
@@ -15,8 +15,8 @@ REFUSED, NOT_EXECUTABLE, NOT_FOUND = 125, 126, 127
 
 
 def path() -> Path:
-    """Returns the path of the command, which is linked with nothing of this tree, so it runs without libtool's
-    wrapper."""
+    """Returns the path of the command. The command is linked with no shared library of this tree, so it can be run
+    directly and not by libtool's wrapper script."""
     found = settings.library().parents[1] / "sockmalloc"
     if not os.access(found, os.X_OK):
         raise settings.Missing(f"{found} is not there; build first")
@@ -28,7 +28,7 @@ def environment(variables: Mapping[str, str] = MappingProxyType({})) -> dict[str
 
 
 def ended_process() -> int:
-    """Returns the number of a process that has ended."""
+    """Returns the process id of a process that has ended."""
     process = subprocess.Popen(["true"])
     process.wait()
     return process.pid

@@ -1,4 +1,4 @@
-"""Reads statistics in each format into one form: bucket, figure, number."""
+"""Reads statistics in each of the library's formats into one form: a dictionary from bucket and figure to a number."""
 # SPDX-License-Identifier: BSD-2-Clause
 import json
 import re
@@ -17,7 +17,7 @@ SHARES = {"filled"}
 
 
 def of_text(text: str) -> Figures:
-    """Returns the figures of both tables in the last dump of a text."""
+    """Returns the figures of each bucket from the last dump in `text`, which has two tables."""
     figures: dict[str, dict[str, str]] = {}
     columns: list[str] = []
     for line in statistics.dump.split(text)[-1].splitlines():
@@ -33,7 +33,8 @@ def of_text(text: str) -> Figures:
 
 
 def _number(name: str, value: str | float) -> int:
-    """Returns a share in ten-thousandths, from the form that it has in any of the formats."""
+    """Returns a figure as an integer. A share, which the formats write in percent or as a fraction, is returned in
+    ten-thousandths."""
     if name not in SHARES:
         return int(value)
     percent = isinstance(value, str) and value.endswith("%")
@@ -45,7 +46,7 @@ def _figures_alone(row: dict[str, Any]) -> dict[str, int]:
 
 
 def of_json(text: str) -> Figures:
-    """Returns the figures in the last line of a text in JSON."""
+    """Returns the figures of each bucket from the last line of `text`, which is JSON."""
     return {row["bucket"]: _figures_alone(row) for row in json.loads(text.splitlines()[-1])["buckets"]}
 
 
@@ -58,8 +59,8 @@ def of_prometheus(text: str) -> Figures:
 
 
 def sizes(text: str) -> dict[str, dict[int, int]]:
-    """Returns the histogram of requests in the last dump, for each format: the counts that are not 0, by the end of
-    the step."""
+    """Returns, for each format, the histogram of requests in the last dump: a dictionary from the upper end of each
+    step, in bytes, to its count. Steps with a count of 0 are left out."""
     lines = [line for line in text.splitlines() if line.startswith("requests by size, from a sample: ")]
     steps = [step.split(":") for line in lines[-1:] for step in line.partition(": ")[2].split()]
     found = {"text": {int(end): int(count) for end, count in steps}}

@@ -10,7 +10,7 @@ _END = re.compile(r"end of what is in use by process (\d+): slots (\d+), bytes (
 
 
 class Malformed(AssertionError):
-    """Raised if the text is not a list as the documentation describes it."""
+    """Raised if the text has not the form of a list that the documentation describes."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class Holder:
-    """A caller and the slots that it has allocated."""
+    """A caller of malloc, and the slots in use that it has allocated."""
 
     caller: str
     slots: tuple[Slot, ...]
@@ -50,8 +50,8 @@ def _match(pattern: re.Pattern[str], line: str) -> re.Match[str]:
 
 
 def _holder(lines: list[str]) -> Holder:
-    """Parses a caller's line and the lines of its slots, whose sums must be those of the caller's line and which
-    must be sorted from the oldest to the youngest."""
+    """Parses the line of a caller and the lines of its slots. Checks that the sums in the caller's line are those of
+    its slots, and that the slots are sorted from the oldest to the youngest."""
     head = _match(_CALLER, lines[0])
     rows = [_match(_SLOT, line) for line in lines[1:]]
     slots = tuple(Slot(row[1], row[2], int(row[3]), float(row[4])) for row in rows)
@@ -81,7 +81,7 @@ def _holders(lines: list[str]) -> tuple[Holder, ...]:
 
 
 def parse(text: str) -> List:
-    """Parses one list, which must be the whole text."""
+    """Parses one list. Raises an error if the text has anything before or behind the list."""
     lines = text.splitlines()
     if len(lines) < 2 or not text.endswith("\n"):
         raise Malformed(f"not a whole list:\n{text}")
@@ -94,7 +94,7 @@ def parse(text: str) -> List:
 
 
 def split(text: str) -> tuple[list[str], str]:
-    """Returns the lists in a text, and what remains of the text without them."""
+    """Returns the lists in a text, and the text that remains without them."""
     lists: list[list[str]] = []
     rest: list[str] = []
     inside = False

@@ -1,4 +1,5 @@
-"""A process under the library that carries out the test's orders, gets signals, and has all its output watched."""
+"""A process that runs with the library and carries out the orders of a test. The test sends it signals, and checks
+everything that it prints."""
 # SPDX-License-Identifier: BSD-2-Clause
 import os
 import selectors
@@ -16,18 +17,18 @@ ANSWER_SECONDS = 300.0
 
 
 class Silent(AssertionError):
-    """Raised if the servant has ended, or did not answer in time."""
+    """Raised if the servant has ended unexpectedly, or has not answered in time."""
 
 
 def default_path(servant: "Servant") -> Path:
-    """Returns the file to which statistics go when stderr is no longer the file that it was at the start of the
-    servant."""
+    """Returns the path of the file to which the library writes statistics when the servant's stderr is no longer the
+    file that it was at start."""
     return Path(f"/tmp/sockmalloc.{servant.pid}")
 
 
 class Servant:
-    """A process of one thread that reads orders. Its answer to an order shows that all signals which were sent
-    before the order have been handled, so that no test has to wait for a fixed time."""
+    """A process of one thread that reads orders and answers them. When it answers an order, it has handled all signals
+    that were sent before the order, so no test has to sleep for a fixed time."""
 
     def __init__(self, directory: Path, prepare: Callable[[], None] | None, variables: dict[str, str]) -> None:
         self.stderr_path = directory / "stderr"
@@ -44,10 +45,10 @@ class Servant:
                 preexec_fn=prepare,
             )
         self.pid = self._process.pid
-        default_path(self).unlink(missing_ok=True)  # an earlier process with this number may have left the file
+        default_path(self).unlink(missing_ok=True)  # an earlier process with this process id may have left the file
 
     def ask(self, order: str) -> str:
-        """Sends an order, and returns the answer."""
+        """Sends an order to the servant, and returns its answer."""
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.write(order.encode() + b"\n")
         answer = b""
@@ -63,7 +64,7 @@ class Servant:
         return answer.decode().rstrip("\n")
 
     def signal(self, number: int = signal.SIGUSR1) -> None:
-        """Sends a signal, and returns when it has been handled."""
+        """Sends a signal to the servant, and returns when the servant has handled it."""
         os.kill(self.pid, number)
         self.ask("ping")
 
@@ -77,7 +78,7 @@ class Servant:
         return self._process.wait(timeout=ANSWER_SECONDS)
 
     def wait(self) -> int:
-        """Waits for a servant that ends without being told to, and returns its exit status."""
+        """Waits until the servant has ended without an order to do so, and returns its exit status."""
         return self._process.wait(timeout=ANSWER_SECONDS)
 
     def dismiss(self) -> None:
@@ -91,7 +92,7 @@ class Servant:
 
 
 class ServantCase(unittest.TestCase):
-    """Gives each test a directory of its own, and ends its servants with the test."""
+    """A test with a directory of its own. Servants that the test has started end with the test."""
 
     maxDiff = None
 
@@ -106,8 +107,8 @@ class ServantCase(unittest.TestCase):
         others: Mapping[str, str] = MappingProxyType({}),
         **variables: str,
     ) -> Servant:
-        """Starts a servant and waits until it has reached main. `variables` are named without SOCKMALLOC_, `others`
-        by their full names."""
+        """Starts a servant and waits until it has reached main. The keywords `variables` are settings of the library,
+        without SOCKMALLOC_ in front; `others` are variables of the environment by their full names."""
         servant = self.start_doomed(prepare, others, **variables)
         servant.ask("ping")
         return servant
@@ -118,7 +119,7 @@ class ServantCase(unittest.TestCase):
         others: Mapping[str, str] = MappingProxyType({}),
         **variables: str,
     ) -> Servant:
-        """Starts a servant that may end before it reaches main."""
+        """Starts a servant that may end before it reaches main, and does not wait for it."""
         named = {f"SOCKMALLOC_{name}": value for name, value in variables.items()}
         servant = Servant(self.directory, prepare, {**others, **named})
         self.addCleanup(default_path(servant).unlink, missing_ok=True)
@@ -126,8 +127,8 @@ class ServantCase(unittest.TestCase):
         return servant
 
     def assert_refused(self, result: "subprocess.CompletedProcess[str]", code: int, words: str) -> None:
-        """Checks that the command has ended with this exit code, has printed nothing on stdout, and has printed one
-        line on stderr, which contains these words."""
+        """Checks that a command has ended with the exit code `code`, has printed nothing on stdout and one line on
+        stderr, and that this line contains the words."""
         self.assertEqual((result.returncode, result.stdout), (code, ""), result.stderr)
         self.assert_complaint(result.stderr, words)
 

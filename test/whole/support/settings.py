@@ -7,8 +7,7 @@ from pathlib import Path
 
 
 class Missing(RuntimeError):
-    """Raised if a program or file that the tests need is missing. That is an error, and never a reason to skip a
-    test."""
+    """Raised if a program or file that the tests need is missing. A test then fails; it is not skipped."""
 
 
 def _path_from(variable: str) -> Path:
@@ -37,25 +36,26 @@ def early_library() -> Path:
 
 
 def plugin() -> Path:
-    """Returns the path of the plug-in that the program `loader` loads."""
+    """Returns the path of the plug-in that the test program `loader` loads by dlopen."""
     return program(".libs") / "libplugin.so"
 
 
 def tool(name: str) -> str:
-    """Returns the path of an installed program."""
+    """Returns the path of an installed program by its name."""
     path = shutil.which(name)
     if path is None:
         raise Missing(f"{name} is not installed")
     return path
 
 
-# Many programs write to a few slots of every bucket. With the larger buckets of the default that would need some GiB.
+# Many test programs write to some slots of every bucket. This setting removes the largest buckets, whose slots would
+# need several GiB.
 MAXIMUM = {"SOCKMALLOC_MAX": "4m"}
 
 
 def environment(variables: Mapping[str, str], preloaded: Sequence[Path] | None = None) -> dict[str, str]:
-    """Returns an environment that preloads the library and has only what a program needs and the test asks for,
-    because variables of the user who runs the tests must not change the results. The buckets end at MAXIMUM."""
+    """Returns the environment of a test's process. It preloads the library, and otherwise has only PATH, LC_ALL,
+    MAXIMUM and the given variables, because variables of the user who runs the tests must not change the results."""
     paths = [library()] if preloaded is None else preloaded
     preload = ":".join(map(str, paths))
     return {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "LD_PRELOAD": preload, **MAXIMUM, **variables}

@@ -1,4 +1,5 @@
-"""Interactive shells on a terminal that have loaded the completions, to see what they offer when TAB is pressed."""
+"""Interactive shells that run on a terminal and have loaded the completions. The tests see what the shells offer when
+TAB is pressed."""
 # SPDX-License-Identifier: BSD-2-Clause
 from pathlib import Path
 
@@ -9,8 +10,9 @@ COLUMNS, LINES = 160, 100
 PROMPT = "ready>"
 CLEAR, TAB, TELL = b"\x0c", b"\t", b"\x1d"
 
-# Both shells list the matches below the line at the first TAB. The key TELL makes the shell print the line as it is
-# then, with a rising number, and begin a new one. By then the shell has written everything that TAB made it write.
+# How each shell is started. It lists the matches at the first TAB. The key TELL makes it print its command line with a
+# number that rises at each press, and begin an empty command line. When the number is seen, the shell has printed
+# everything that the TABs before it have caused.
 STARTS = {
     "bash": """
         PS1='{prompt} '
@@ -35,7 +37,7 @@ STARTS = {
 
 
 class Shell:
-    """A shell that starts in a directory, which is its home, and must be closed."""
+    """An interactive shell whose home directory is `home`. The caller must close it."""
 
     def __init__(self, name: str, home: Path, completions: Path) -> None:
         (home / f".{name}rc").write_text(STARTS[name].format(prompt=PROMPT, completions=completions))
@@ -51,8 +53,8 @@ class Shell:
         self._terminal.wait_for(lambda screen: any(row.startswith(PROMPT) for row in screen))
 
     def press_tab(self, typed: str) -> tuple[str, list[str]]:
-        """Types the text and presses TAB. Returns the line as the shell then shows it, and the rows below it. There are
-        no rows if at most one name matches."""
+        """Types the text and presses TAB. Returns the line as the shell has completed it, and the rows that the shell
+        lists below the line; it lists none if at most one name matches."""
         self._told += 1
         mark = f"told {self._told}: <"
         self._terminal.type(CLEAR + typed.encode() + TAB + TELL)

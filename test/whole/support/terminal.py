@@ -1,4 +1,4 @@
-"""A terminal of a given size on a pty. pyte emulates it, so that the test sees the screen as a person would."""
+"""A terminal of a given size. pyte emulates its screen, so that a test sees what a person would see."""
 # SPDX-License-Identifier: BSD-2-Clause
 import fcntl
 import os
@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pyte
 
-# Seconds until a wait fails. A program draws within milliseconds, but on a busy machine it may take long.
+# After this many seconds a wait fails. A program draws within milliseconds, but may take long on a busy machine.
 DEADLINE_SECONDS = 120.0
 
 
 class Terminal:
-    """Runs a command on the terminal. Its stderr goes elsewhere, unless stderr shall be shown. The terminal must be
-    closed after use."""
+    """Runs a command on the terminal. The command's stderr goes to a pipe and not to the screen, unless the screen
+    shall show it. The terminal must be closed after use."""
 
     def __init__(
         self,
@@ -50,13 +50,13 @@ class Terminal:
         os.write(self._master, keys)
 
     def text(self) -> list[str]:
-        """Returns the rows of the screen without blanks at their ends."""
+        """Returns the rows of the screen, each without the blanks at its end."""
         return [row.rstrip() for row in self._screen.display]
 
     def wait_for(self, holds: Callable[[list[str]], bool]) -> list[str]:
-        """Returns the first screen for which `holds` is true. At the deadline it raises an error that shows the last
-        screen. Programs draw in parts, so of a returned screen only the lines that `holds` looks at are known to
-        be complete."""
+        """Waits until `holds` returns true for a screen, and returns this screen. At the deadline, raises an error that
+        shows the last screen. Programs draw a screen in parts, so only the rows that `holds` checks are known to be
+        complete."""
         deadline = time.monotonic() + DEADLINE_SECONDS
         while not holds(self.text()):
             left = deadline - time.monotonic()
