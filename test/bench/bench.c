@@ -1,10 +1,8 @@
 /* The benchmark program: runs one row with the allocator that is preloaded into the process. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* LD_PRELOAD=ALLOCATOR bench ROW [ARGUMENT]
- *
- * Runs a single row, so that no row begins with the free memory of the row before. This program knows nothing of any
- * allocator: the rows call malloc, realloc and free. */
+/* LD_PRELOAD=ALLOCATOR bench ROW [ARGUMENT] A process runs a single row, so that the row does not begin with free
+ * memory that another row has left. The program names no allocator: its rows call malloc, realloc and free. */
 #define _GNU_SOURCE
 #include "bench.h"
 #include "processor.h"
@@ -87,8 +85,8 @@ void bench_size_name(char *name, size_t room, const char *row, size_t kibibytes)
     snprintf(name, room, "%s.%zu%c", row, number, mebibytes ? 'm' : 'k');
 }
 
-/* Prints which objects define malloc and free. If the dynamic linker could not open a preloaded library it prints a
- * line and goes on, so each run reports what it has measured. */
+/* Prints from which shared objects the process has malloc and free. If the dynamic linker cannot open a preloaded
+ * library, it only prints a line and goes on, so each run has to say what it has measured. */
 static void report_origin(const char *name)
 {
     Dl_info info;

@@ -1,12 +1,12 @@
-/* The rows of the benchmark program, and the functions by which a row reports its results. */
+/* Declares the rows of the benchmark program, and the functions by which a row reports its results. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef BENCH_H
 #define BENCH_H
 
 #include <stddef.h>
 
-/* Each function measures one row, or a group of rows, in this process. `argument` follows the row's name on the command
- * line; it is NULL for most rows, which have no argument. */
+/* Each of these functions measures one row, or a group of rows, in this process. `argument` is the word behind the
+ * row's name on the command line; it is NULL for most rows, which have no argument. */
 void row_pair(const char *argument);
 void row_window(const char *argument);
 void row_small(const char *argument);
@@ -37,17 +37,17 @@ void row_fixed(const char *argument);
 void row_crowd(const char *argument);
 void row_memory(const char *argument);
 
-/* Prints `row value unit`, which the driver reads. A row calls this function only after its measurement, because the
- * standard streams may allocate memory. NAN means that this allocator has no such figure. */
+/* Prints `row value unit`, which scripts/bench reads. A row calls this function only when it has measured everything,
+ * because stdout may allocate memory. The value NAN means that this allocator has no such figure. */
 void bench_report(const char *row, double value, const char *unit);
 
-/* Prints `what` and the text of errno in a line on standard error, and ends the program. */
+/* Prints `what` and the text of errno as a line on stderr, and ends the program. */
 _Noreturn void bench_fail(const char *what);
 
-/* Returns the number in `text`, which must be whole and at least 1; otherwise ends the program. */
+/* Returns the number that `text` holds. Ends the program unless the text is a whole number of at least 1. */
 unsigned long bench_number(const char *text);
 
-/* Writes the name of a row with its size, such as `pair.64k` or `pair.1m`. */
+/* Writes to `name`, which has `room` bytes, the name of a row with its size, such as `pair.64k` or `pair.1m`. */
 void bench_size_name(char *name, size_t room, const char *row, size_t kibibytes);
 
 #endif

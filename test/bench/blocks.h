@@ -1,4 +1,4 @@
-/* The blocks of the rows `zeroed` and `cleared`: 64 MiB of blocks of one size. */
+/* The blocks of the rows `zeroed` and `cleared`: blocks of one size, 64 MiB together. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef BENCH_BLOCKS_H
 #define BENCH_BLOCKS_H
@@ -10,8 +10,8 @@
 
 enum { BLOCKS_BYTES = 64 * 1024 * 1024, BLOCKS_MOST = BLOCKS_BYTES / (4 * 1024) };
 
-/* The offset in each page of a byte that is set before a block is freed, and must be zero when calloc returns the block
- * again. touch_pages writes to another byte. */
+/* At this offset of each page, a row sets a byte before it frees the block. calloc must return the block with this byte
+ * cleared. touch_pages writes to another byte of the page. */
 enum { BLOCKS_DIRTY_OFFSET = 8 };
 
 struct blocks {
@@ -20,8 +20,8 @@ struct blocks {
     char *block[BLOCKS_MOST];
 };
 
-/* Sets the size of the blocks, and their number so that they are 64 MiB together. Ends the program unless the size is
- * between 4 KiB and 64 MiB. */
+/* Sets the size of the blocks to `kibibytes` KiB, and their number so that they are 64 MiB together. Ends the program
+ * unless the size is between 4 KiB and 64 MiB. */
 static inline void blocks_choose(struct blocks *blocks, size_t kibibytes)
 {
     blocks->size = kibibytes * 1024;

@@ -1,4 +1,4 @@
-/* The burst of the rows `burst` and `stall`: 256 MiB in pieces, and the light traffic that follows. */
+/* The burst of the rows `burst` and `stall`: 256 MiB are allocated in pieces and freed, and light traffic follows. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef BENCH_BURST_H
 #define BENCH_BURST_H
@@ -9,9 +9,9 @@
 enum { BURST_PIECE = 64 * 1024, BURST_PIECES = 4096 };
 
 /*
- * After the burst the traffic goes on for BURST_AFTER_SECONDS. Light traffic makes a pause of BURST_PAUSE_MICROSECONDS
- * after each free, which is a few hundred requests a second: enough for an allocator that gives memory back only while
- * malloc or free runs.
+ * After the burst, requests go on for BURST_AFTER_SECONDS. In light traffic the program pauses BURST_PAUSE_MICROSECONDS
+ * after each free. That still makes a few hundred calls a second, enough for an allocator that gives memory back to the
+ * kernel only while malloc or free runs.
  */
 enum { BURST_AFTER_SECONDS = 3, BURST_PAUSE_MICROSECONDS = 5000 };
 

@@ -1,6 +1,6 @@
-# Draws a chart of each figure: a bar for each allocator, and the spread of its rounds. Draws a chart of each curve, too.
+# Draws a chart of each figure, with a bar for each allocator and the range of its rounds, and a chart of each curve.
 # SPDX-License-Identifier: BSD-2-Clause
-"""Each chart is an SVG file of its own, which needs nothing else."""
+"""Each chart is one SVG file that loads no other file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ OURS_FILL, PEER_FILL, SPREAD = "#2b6cb0", "#a0aec0", "#1a202c"
 
 
 def _bar(y: int, name: str, values: list[float], scale: float, fill: str) -> str:
-    """Returns the bar of one allocator. Its length is the median, and a line shows the least and the largest round."""
+    """Returns the bar of one allocator. The bar is as long as the median of its rounds, and a thin line shows their
+    range."""
     middle = y + LINE / 2 - 2
     least, most = LABEL + min(values) * scale, LABEL + max(values) * scale
     return (
@@ -54,14 +55,15 @@ COLOURS = ("#2b6cb0", "#c53030", "#2f855a", "#b7791f", "#6b46c1", "#4a5568", "#0
 
 
 def _powers(least: float, most: float) -> list[float]:
-    """Returns the powers of ten from one at or below `least` to one at or above `most`, at least two of them."""
+    """Returns powers of ten for an axis: the first is at most `least`, the last is at least `most`, and there are at
+    least two."""
     first = math.floor(math.log10(least))
     last = max(math.ceil(math.log10(most)), first + 1)
     return [10.0**power for power in range(first, last + 1)]
 
 
 class _Plot:
-    """Turns values into places of a plot whose two axes are logarithmic."""
+    """Converts values to positions in a chart whose two axes are logarithmic."""
 
     def __init__(self, across: list[float], up: list[float]) -> None:
         self.across, self.up = _powers(min(across), max(across)), _powers(min(up), max(up))
@@ -89,8 +91,8 @@ class _Plot:
 
 
 def curves(results: Results, name: str, figures: list[Figure], names: list[str]) -> str:
-    """Returns the chart of a curve as the text of an SVG file: a line for each allocator, through the medians of the
-    figures, with the least and the largest round at each point."""
+    """Returns the chart of a curve as the text of an SVG file. Each allocator has a line through the medians of its
+    points, and at each point a mark for the range of the rounds."""
     lines = {
         allocator: [(figure.at, results.rounds(figure.name, allocator)) for figure in figures] for allocator in names
     }

@@ -1,4 +1,4 @@
-/* Measures a steady workload: first a warm-up, then the measurement. */
+/* Measures how long one operation of a steady workload takes: runs a warm-up first, and then times the workload. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "clock.h"
 
@@ -10,7 +10,7 @@ static void run(uint64_t batches, void (*batch)(void *state), void *state)
         batch(state);
 }
 
-/* Runs batches until the warm-up is over. Returns how many batches were run. */
+/* Runs `batch` again and again, until WARM_NANOSECONDS of processor time are over. Returns how many times it ran. */
 static uint64_t warm_up(void (*batch)(void *state), void *state)
 {
     uint64_t batches = 0;
@@ -22,8 +22,10 @@ static uint64_t warm_up(void (*batch)(void *state), void *state)
     return batches;
 }
 
-/* The clock is read only twice, before and after all batches. Reading it is a system call, after which the processor
- * has to learn again how to predict the branches of the workload: together this costs 2 us on a virtual machine. */
+/*
+ * The clock is read only before the first batch and after the last one. Each reading is a system call, after which the
+ * processor has to learn again how to predict the workload's branches; together this costs 2 us on a virtual machine.
+ */
 double clock_steady(void (*batch)(void *state), void *state, unsigned operations)
 {
     uint64_t batches = MEASURED_SHARE * warm_up(batch, state);

@@ -1,4 +1,4 @@
-/* The two clocks of the benchmark, and the loop that measures a steady workload. */
+/* The two clocks of the benchmark program, and the function that measures a steady workload. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef BENCH_CLOCK_H
 #define BENCH_CLOCK_H
@@ -13,22 +13,25 @@ static inline int64_t clock_read(clockid_t clock)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* Returns the wall-clock time in nanoseconds, for workloads of several threads, where waiting for each other counts. */
+/* Returns the wall-clock time in nanoseconds. Rows of several threads use it, so that the time in which threads wait
+ * for each other counts. */
 static inline int64_t clock_wall(void)
 {
     return clock_read(CLOCK_MONOTONIC);
 }
 
-/* Returns the nanoseconds that this thread has run, including system calls and page faults. It is for workloads of
- * one thread, so that other programs on the machine do not count. */
+/* Returns the processor time of the calling thread in nanoseconds, with its system calls and page faults. Rows of one
+ * thread use it, so that the time of other programs on the machine does not count. */
 static inline int64_t clock_busy(void)
 {
     return clock_read(CLOCK_THREAD_CPUTIME_ID);
 }
 
-/* Runs `batch`, which does `operations` operations a call, as a warm-up and then four times as often, for a quarter
- * of a second. Returns the mean nanoseconds of an operation. The mean is used and not the median of the batches, so
- * that work which an allocator puts off and then does at once counts too. */
+/*
+ * Runs `batch`, which does `operations` operations a call, for a warm-up, and then four times as often, for a quarter
+ * of a second. Returns the mean time of an operation in nanoseconds. It is the mean and not the median of the batches,
+ * because an allocator may put work off and do it in a few batches, and this work must count too.
+ */
 double clock_steady(void (*batch)(void *state), void *state, unsigned operations);
 
 #endif

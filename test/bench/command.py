@@ -1,6 +1,6 @@
-# The code that the benchmark's two commands share: options, the build, rounds, and printing.
+# The code that scripts/bench and scripts/bench-servers share: options, the build, the rounds, and what they print.
 # SPDX-License-Identifier: BSD-2-Clause
-"""scripts/bench and scripts/bench-servers differ only in the rows that they run."""
+"""scripts/bench and scripts/bench-servers use this code, and differ only in the rows that they run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LIBRARY = BUILD / ".libs" / "libsockmalloc.so"
 PROGRAM = BUILD / "test" / "bench" / "bench"
 LOAD = BUILD / "test" / "demo" / "demo-load"
 
-# the programs and libraries that this tree builds, and their sources
+# what the build makes, each with the patterns of the sources that it is made from
 SOURCES = {LIBRARY: ("src/*.[ch]", "include/*.h"), PROGRAM: ("test/bench/*.[ch]",), LOAD: ("test/demo/*.[ch]",)}
 
 DID_NOT_RUN = 2
@@ -41,7 +41,8 @@ largest; then what the ratio, or the figure itself, may be at most, and what it 
 
 
 class Progress:
-    """Shows the progress on standard error: one line that is rewritten on a terminal, otherwise a line for each row."""
+    """Shows on stderr how far the run is: on a terminal one line that is written again and again, otherwise one line
+    for each row."""
 
     def __init__(self, total: int) -> None:
         self._total = total
@@ -84,7 +85,8 @@ def positive(text: str) -> int:
 
 
 def parser(program: str, description: str | None) -> argparse.ArgumentParser:
-    """Returns a parser for the options that every command has; `take` reads them."""
+    """Returns an argument parser with the options that every command of the benchmark has; `take` reads their
+    values."""
     made = argparse.ArgumentParser(prog=program, description=description)
     made.add_argument("--rounds", type=positive, default=5, help="how often (default: 5)")
     made.add_argument("--peers", type=names, help="only these, e.g. glibc,mimalloc")
@@ -103,8 +105,8 @@ def parser(program: str, description: str | None) -> argparse.ArgumentParser:
 def take(
     made: argparse.ArgumentParser, table_of: Callable[[argparse.Namespace], Sequence[rows.Row]]
 ) -> argparse.Namespace:
-    """Reads the command line. `table_of` returns the table of rows by the options. Ends the program if the options
-    contradict each other."""
+    """Reads the command line. `table_of` is a function that returns the rows for these options. Ends the program if
+    options contradict each other."""
     arguments = made.parse_args()
     table = table_of(arguments)
     try:
@@ -125,7 +127,8 @@ def take(
 
 
 def _out_of_date(product: Path) -> bool:
-    """Returns true if a product is missing or older than a source, because an old build must not be judged."""
+    """Returns true if `product` does not exist or is older than one of its sources: the benchmark must not measure an
+    old build."""
     if not product.exists():
         return True
     sources = [source for pattern in SOURCES[product] for source in TOP.glob(pattern)]
@@ -133,8 +136,8 @@ def _out_of_date(product: Path) -> bool:
 
 
 def build(products: Sequence[Path], *words: str) -> None:
-    """Builds by running scripts/setup with these words as its arguments, if one of the products belongs to this tree
-    and is out of date."""
+    """If one of the products belongs to this tree and is older than its sources, builds the tree by scripts/setup with
+    `words` as its arguments."""
     if any(product in SOURCES and _out_of_date(product) for product in products):
         print(f"bench: building by scripts/setup {' '.join(words)}", file=sys.stderr, flush=True)
         setup = [str(TOP / "scripts" / "setup"), *words]
@@ -146,8 +149,8 @@ def build(products: Sequence[Path], *words: str) -> None:
 
 
 def _version(library: Path) -> str:
-    """Returns the commit of this tree, with a mark if the tree has uncommitted changes. Returns it only for a library
-    that this tree has built."""
+    """Returns the commit of this tree, marked if the tree has changes that are not committed. For a library that was
+    not built from this tree, returns nothing."""
     if library != LIBRARY:
         return "version unknown"
     command = ["git", "-C", str(TOP), "describe", "--always", "--dirty"]
@@ -163,7 +166,8 @@ def ours(library: Path) -> peers.Allocator:
 
 
 def allocators(arguments: argparse.Namespace) -> list[peers.Allocator]:
-    """Returns all columns: the peers, our library, and our library with each kind of pool that the options name."""
+    """Returns the columns of the table: the other allocators, our library, and our library once more for each kind of
+    pool that the options name."""
     mine = ours(arguments.library)
     pools = peers.with_pools(mine, arguments.pools)
     return [*peers.ready(arguments.peers), *arguments.peer, mine, *pools]
@@ -183,9 +187,9 @@ def _rounds_of(row: rows.Row, wanted: int) -> int:
 
 
 def _turns(columns: list[peers.Allocator], round_number: int) -> list[peers.Allocator]:
-    """Returns the columns in an order for this round, which is the same in every run of the benchmark. The order
-    differs from round to round. Otherwise an allocator would always run after the same other one, and would always find
-    what that one has left in the processor's caches."""
+    """Returns the columns in the random order in which this round runs them; the same round has the same order in every
+    run of the benchmark. The order changes from round to round, because otherwise an allocator would always run after
+    the same other one, and find in the processor's caches what that one has left."""
     return random.Random(round_number).sample(columns, len(columns))
 
 
@@ -195,7 +199,7 @@ def interleave(
     columns: list[peers.Allocator],
     run: Callable[[rows.Row, peers.Allocator], dict[str, float]],
 ) -> judge.Results:
-    """Runs every row under every allocator in every round, with another order in each round."""
+    """Runs every row under every allocator, once in each round, and in another order in each round."""
     results = judge.Results(frozenset(a.name for a in columns if a.pool is not None))
     progress = Progress(sum(_rounds_of(row, rounds) for row in table) * len(columns))
     try:
@@ -239,7 +243,7 @@ def _print_figures(arguments: argparse.Namespace, columns: list[peers.Allocator]
 
 
 def _print_verdicts(verdicts: list[judge.Verdict]) -> bool:
-    """Prints the verdicts. Returns true if all figures are within their bounds."""
+    """Prints the verdicts. Returns true if no figure is over its bound."""
     print(ABOVE_VERDICTS)
     print(tables.verdicts_table(verdicts))
     unjudged = [verdict.figure.name for verdict in verdicts if verdict.word == "not judged"]
@@ -271,7 +275,8 @@ def write_json(
 def measure_and_judge(
     arguments: argparse.Namespace, run: Callable[[rows.Row, peers.Allocator], dict[str, float]]
 ) -> int:
-    """Runs a whole command, from finding the peers to the exit status. `run` runs one row under one allocator."""
+    """Runs a command of the benchmark: finds the allocators, runs all rows, and prints the tables. Returns the exit
+    status. `run` is the function that runs one row under one allocator."""
     columns = allocators(arguments)
     description = machine.describe()
     print_heading(description, columns)

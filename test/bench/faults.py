@@ -1,7 +1,8 @@
-# Counts the page faults of processes by perf: only faults that trap, and not every page that is mapped.
+# Counts the page faults of processes by perf. Only faults that interrupt a thread count, and not every page that the
+# kernel maps.
 # SPDX-License-Identifier: BSD-2-Clause
-"""The kernel's own count, minflt in /proc/PID/stat, also includes pages that a system call populates, for which no
-thread waits in a trap. perf's event page-faults does not include them."""
+"""The kernel's own count, minflt in /proc/PID/stat, also has pages that a system call populates, and no thread is
+interrupted for these. perf's event page-faults does not have them."""
 
 from __future__ import annotations
 
@@ -22,20 +23,20 @@ _EVENT = "page-faults"
 
 @dataclass
 class Taken:
-    """The page faults of all threads of some processes, including threads that start later. The number is None until
-    the count is over, or if faults cannot be counted here."""
+    """How many page faults all threads of some processes have taken, including threads that start during the count.
+    `faults` is None until the count ends, and stays None if faults cannot be counted on this machine."""
 
     faults: int | None = None
 
     def figures(self, name: str, factor: float = 1) -> dict[str, float]:
-        """Returns the number of faults times `factor` under the key `name`, or an empty dictionary if the faults could
-        not be counted."""
+        """Returns a dictionary with the number of faults times `factor` under the key `name`, or an empty one if faults
+        could not be counted."""
         return {} if self.faults is None else {name: self.faults * factor}
 
 
 class _Perf:
-    """A running perf that starts to count when it is told so. It acknowledges each word that it is sent, so that no
-    fault is missed."""
+    """A running perf that begins to count when it gets the word for that. perf answers each word when it has acted on
+    it, so no fault after the answer is missed."""
 
     def __init__(self, pids: Iterable[int]) -> None:
         words, self._words = os.pipe()
@@ -65,7 +66,8 @@ class _Perf:
         self._said.close()
 
     def tell(self, word: str) -> None:
-        """Sends a word to perf, and returns when perf has acknowledged it. Fails if perf has ended."""
+        """Sends a word to perf, and returns when perf has answered that it has acted on it. Raises an error if perf has
+        ended."""
         with contextlib.suppress(BrokenPipeError):
             os.write(self._words, f"{word}\n".encode())
         if not os.read(self._answers, len("ack\n")):
@@ -80,7 +82,7 @@ class _Perf:
         return Failed(f"perf counts no {_EVENT}: {' '.join(self._what_it_said().split())}")
 
     def count(self) -> int:
-        """Ends perf, and returns the number of faults that it has counted."""
+        """Ends perf, and returns how many faults it has counted."""
         self._process.send_signal(signal.SIGINT)
         self._process.wait(PATIENCE_SECONDS)
         for line in self._what_it_said().splitlines():
@@ -113,8 +115,8 @@ def _counted(pids: Iterable[int]) -> Iterator[Taken]:
 
 @functools.cache
 def why_not() -> str | None:
-    """Returns None if faults can be counted here. Otherwise returns the reason: perf is missing, or is not
-    permitted."""
+    """Returns None if perf can count faults on this machine, and otherwise the reason why not: perf is missing, or the
+    kernel does not permit it."""
     try:
         with _counted([os.getpid()]):
             pass
@@ -124,6 +126,6 @@ def why_not() -> str | None:
 
 
 def counted(pids: Iterable[int]) -> contextlib.AbstractContextManager[Taken]:
-    """Counts the faults inside the `with` statement. The number in the result stays None if faults cannot be counted
-    here."""
+    """A context manager: counts the faults of these processes while the caller's `with` statement runs. The number in
+    the result stays None if faults cannot be counted on this machine."""
     return _counted(pids) if why_not() is None else contextlib.nullcontext(Taken())

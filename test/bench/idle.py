@@ -1,12 +1,11 @@
-# Measures how much memory a server still has when its load has been over for a while.
+# Measures how much memory servers still have when their load has been over for a while.
 # SPDX-License-Identifier: BSD-2-Clause
-"""Each server gets a load whose bytes are compared, and is then left alone. Figures are PSS, summed over all of its
-processes, because the workers of a server share pages with each other.
-
-`before` is taken before the first request, `peak` is the most that was seen during the load, and `left` is taken ten
-seconds after the last connection was closed. nginx, a proxy whose 300 slow clients leave together, has a row for each
-of four sizes of its buffers, and more figures: after one second and after three, and the same times after a second such
-burst, when twenty requests a second come in the meantime."""
+"""Each server gets a load, whose answers are checked byte by byte, and is then left alone. The figures are PSS, the
+memory of a process in which a shared page counts in shares, summed over all processes of the server. `before` is read
+before the first request, `peak` is the largest value during the load, and `left` is read ten seconds after the last
+connection was closed. nginx is a proxy here whose 300 slow clients leave together. It has a row for each of four sizes
+of its buffers, and more figures: one second and three seconds after the clients have left, and the same after a second
+such burst that is followed by twenty requests a second."""
 
 from __future__ import annotations
 
@@ -32,8 +31,8 @@ from judge import OURS
 from measure import Failed
 from rows import Bound, Figure, Row
 
-# How many seconds after its clients have left the first figure of nginx is taken: one second, and the time of
-# SOCKMALLOC_DECAY_MS.
+# SOON_SECONDS, in seconds after the clients of nginx have left, is the time of its first figure: one second more than
+# SOCKMALLOC_DECAY_MS has by default.
 SOON_SECONDS = 1.25
 LATER_SECONDS = 3.0
 IDLE_SECONDS = 10.0
@@ -59,7 +58,7 @@ def _kibibytes(pid: int) -> int:
 
 
 def pss(server: Server) -> float:
-    """Returns the PSS of all processes of the server in MiB. A process that is about to end does not count."""
+    """Returns the PSS of all processes of the server in MiB. A process that is about to end counts as 0."""
     total = 0
     for pid in server.tree():
         with contextlib.suppress(OSError, ValueError):
@@ -69,7 +68,8 @@ def pss(server: Server) -> float:
 
 @contextlib.contextmanager
 def _sampled(server: Server) -> Iterator[list[float]]:
-    """Samples the PSS during the `with` statement. The only item of the list is the largest sample so far."""
+    """A context manager: reads the server's PSS again and again while the caller's `with` statement runs. The list that
+    it returns has one item, the largest PSS so far."""
     most = [pss(server)]
     over = threading.Event()
 
@@ -94,7 +94,7 @@ def _sleep_until(start: float, seconds: float) -> None:
 
 
 def _all(jobs: Callable[[int], None]) -> None:
-    """Runs the jobs of all clients at the same time. If one of them raises an error, this function raises it, too."""
+    """Runs `jobs` once for each client, all at the same time. If one of them raises an error, raises this error."""
     with ThreadPoolExecutor(CLIENTS) as crowd:
         for job in [crowd.submit(jobs, client) for client in range(CLIENTS)]:
             job.result()
@@ -105,7 +105,8 @@ def _size(client: int, turn: int) -> int:
 
 
 def _http(place: Place, gets: bool) -> None:
-    """Each request has a connection of its own, like the requests of a proxy without keep-alive."""
+    """A load over HTTP. Each request has a connection of its own, as the requests of a proxy without keep-alive
+    have."""
 
     def run(client: int) -> None:
         for turn in range(ROUNDS):
@@ -140,7 +141,8 @@ def _values(place: Place) -> None:
 
 @dataclass(frozen=True)
 class _Kind:
-    """A server to measure: the command that starts it, in the form of the table of servers, and its load."""
+    """A server to measure: its load, and the command that starts it, in the form that the table of servers in
+    test/server has."""
 
     command: str
     load: Callable[[Place], None]
@@ -150,7 +152,7 @@ class _Kind:
     ready: Callable[[Place], bool] = lambda place: True
     account: str | None = None
     changes_account: bool = True
-    # True if the server loads plug-ins with RTLD_DEEPBIND, so that no other preloaded malloc works.
+    # True if the server loads plug-ins with RTLD_DEEPBIND. No preloaded malloc but ours reaches such plug-ins.
     binds_deeply: bool = False
 
 
@@ -164,13 +166,15 @@ def _make_base(place: Place) -> None:
 
 _KINDS = {
     "starman": _Kind(
-        # Workers do not end after a number of requests, since a new worker would be measured then.
+        # The option --max-requests is so large that no worker ends after some number of requests, because a new worker
+        # would be measured instead of one that had the load.
         command="starman --workers 4 --max-requests 1000000 --listen 127.0.0.1:@port@ @programs@/bodies.psgi",
         load=lambda place: _http(place, gets=False),
         processes=5,
     ),
     "php": _Kind(
-        # By default PHP has an allocator of its own, which maps its memory itself.
+        # The variable makes PHP use malloc. By default PHP has an allocator of its own, which maps its memory by
+        # itself.
         command="env USE_ZEND_ALLOC=0 @php_fpm@ -F -y @directory@/php-fpm.conf",
         load=_fastcgi,
         processes=3,
@@ -219,8 +223,8 @@ def _start(name: str, kind: _Kind, place: Place, preload: servers.Preload) -> Se
 
 
 def _is_settled(server: Server, processes: int) -> bool:
-    """Returns true if the number of the server's processes is right and does not change for a moment, and the library
-    is loaded in each of them."""
+    """Returns true if the server has the expected number of processes, if this number does not change for a moment, and
+    if each process has loaded the library."""
     tree = server.tree()
     time.sleep(SAMPLE_SECONDS)
     return len(tree) == processes and server.tree() == tree and all(map(server.is_preloaded, tree))
@@ -233,8 +237,8 @@ def _running(name: str, kind: _Kind, preload: servers.Preload) -> Iterator[tuple
         (directory / "dumps").mkdir()
         place = Place(directory, kind.account, "", stack)
         kind.prepare(place)
-        # The library is copied, because the account of the server may not be able to read the library's folder. libc is
-        # not copied, because there must be no second libc.
+        # Each server loads a copy of the library, because the user that the server runs as may not be able to read the
+        # library's own folder. libc is not copied, because a process must not load two libcs.
         own = preload.library == peers.c_library()
         library = preload.library if own else Path(shutil.copy(preload.library, directory))
         server = _start(name, kind, place, servers.Preload(library, preload.variables))
@@ -265,7 +269,8 @@ def _measure(name: str, preload: servers.Preload) -> dict[str, float]:
 
 
 def _slow_client(port: int) -> socket.socket:
-    """Sends a request and reads none of the answer, which then waits in the server's buffers."""
+    """Connects to the server, sends a request, and reads nothing of the answer, so that the answer fills the server's
+    buffers. Returns the connection."""
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.settimeout(SETTLE_SECONDS)
@@ -275,7 +280,8 @@ def _slow_client(port: int) -> socket.socket:
 
 
 def _burst(running: servers.Running) -> float:
-    """Starts the slow clients, and ends them together when the server's memory no longer grows. Returns the peak."""
+    """Starts the slow clients, waits until the server's memory no longer grows, and closes all their connections
+    together. Returns the server's largest PSS."""
     with contextlib.ExitStack() as clients:
         for _ in range(SLOW_CLIENTS):
             clients.enter_context(_slow_client(running.port))
@@ -287,7 +293,7 @@ def _burst(running: servers.Running) -> float:
 
 
 def _trickle(port: int, seconds: float) -> None:
-    """Sends twenty requests a second, each over a connection of its own."""
+    """Sends twenty requests a second for `seconds` seconds, each over a connection of its own."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SETTLE_SECONDS)
@@ -355,7 +361,7 @@ ROWS = (*map(_nginx_row, NGINX_BUFFERS), *map(_row, _KINDS))
 
 
 def run(row: Row, allocator: peers.Allocator, upstream_port: int) -> dict[str, float]:
-    """Returns the figures of one server under one allocator, by name."""
+    """Measures one server under one allocator, and returns its figures by their names."""
     preload = servers.preload_of(allocator)
     name = row.command[1]
     if name == "nginx":

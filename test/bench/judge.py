@@ -1,7 +1,7 @@
 # Turns the figures of all rounds into medians, ratios and verdicts.
 # SPDX-License-Identifier: BSD-2-Clause
-"""Each ratio is computed within a round, and then the median of the rounds is used, so that a slow minute of the
-machine cancels out."""
+"""A ratio compares two figures of the same round, and the median of the rounds' ratios is reported, so that a slow
+minute of the machine, which slows both down, does not matter."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ OURS = "sockmalloc"
 
 
 class Results:
-    """The figures of each allocator, round by round. Some allocators lack some figures."""
+    """The figures of all allocators, for each round. An allocator may lack some figures."""
 
     def __init__(self, no_peers: frozenset[str] = frozenset(), ours: str = OURS) -> None:
-        """Nothing is compared with the columns `no_peers`."""
+        """`no_peers` names the columns with which our library is not compared."""
         self.ours = ours
         self._no_peers = no_peers | {ours}
         self._values: dict[str, dict[str, dict[int, float]]] = {}
@@ -31,7 +31,7 @@ class Results:
         return self._values.get(figure, {}).get(allocator, {})
 
     def rounds(self, figure: str, allocator: str) -> list[float]:
-        """Returns the figure that the allocator has in each round."""
+        """Returns the figure of this allocator in each round that has one."""
         return list(self._rounds(figure, allocator).values())
 
     def median(self, figure: str, allocator: str) -> float | None:
@@ -62,7 +62,7 @@ class Results:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Compares one of our figures with the peers, and with its bound if it has one."""
+    """One figure of our library in comparison with the other allocators, and with its bound if it has one."""
 
     figure: Figure
     ours: float | None
@@ -91,8 +91,9 @@ def _bounded(results: Results, figure: Figure, best: str | None) -> tuple[str, f
 
 
 def can_judge(figure: Figure, peers: set[str], all_peers: set[str]) -> bool:
-    """Returns true if the figure can be judged. If its bound names a peer, that peer must have run. If its bound names
-    the best peer, all peers must have run. Any other figure can always be judged."""
+    """Returns true if this run can tell whether the figure keeps its bound: the peer that the bound names must have
+    run, or all peers if the bound is for the best one. A peer is an allocator to compare with. A figure with another
+    bound, or with none, can always be judged."""
     bound = figure.bound
     if bound is None or bound.against is None:
         return True
@@ -100,7 +101,8 @@ def can_judge(figure: Figure, peers: set[str], all_peers: set[str]) -> bool:
 
 
 def judge(results: Results, figure: Figure, judgeable: bool) -> Verdict:
-    """Judges a figure. A figure that our library lacks and a peer has counts as over its bound."""
+    """Returns the verdict on a figure. If our library lacks the figure and a peer has it, the verdict is `over`, as for
+    a figure over its bound."""
     best = results.best_peer(figure)
     text, measured = _bounded(results, figure, best) if judgeable else ("-", None)
     if figure.bound is None:

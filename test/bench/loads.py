@@ -1,6 +1,6 @@
-# Puts a load with a fixed number of requests on a server, and measures how fast it is served.
+# Puts a load of a fixed number of requests on a server, and measures how fast the server answers them.
 # SPDX-License-Identifier: BSD-2-Clause
-"""The load generators end by themselves. A load of which one request failed is no measurement."""
+"""The load generators end when they have made all requests. If a single request fails, the measurement is an error."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def _run(command: list[str]) -> str:
 
 @dataclass(frozen=True)
 class Http:
-    """This load requests bodies of these sizes in turn by GET. Each connection is closed after 50 requests."""
+    """A load of HTTP requests that GET bodies of these sizes in turn. Each connection is closed after 50 requests."""
 
     sizes: tuple[int, ...]
     connections: int = 32
 
     def run(self, port: int, requests: int) -> float:
-        """Returns how many requests a second were served."""
+        """Runs the load, and returns how many requests a second the server has answered."""
         sizes = ",".join(map(str, self.sizes))
         options = [f"--connections={self.connections}", f"--exchanges={requests}"]
         options += [f"--sizes={sizes}", "--echo-every=0", "--count-only"]
@@ -52,19 +52,20 @@ class Http:
 
 @dataclass(frozen=True)
 class RedisValues:
-    """This load first sets and then gets values of one size, under keys that are drawn at random from a thousand."""
+    """A load of redis that first sets and then gets values of `size` bytes, under random ones of a thousand keys."""
 
     size: int
     connections: int = 50
     keys: int = 1000
 
     def run(self, port: int, requests: int) -> dict[str, float]:
-        """Returns how many requests a second were served, for each of the two commands. Each command is sent `requests`
-        times."""
+        """Sends each of the commands SET and GET `requests` times. Returns for each command how many requests a second
+        redis has answered."""
         return self._figures(port, requests, "rps")
 
     def latencies(self, port: int, requests: int) -> dict[str, float]:
-        """Returns for each command the time in milliseconds that only one request in a hundred exceeds."""
+        """Sends each of the commands SET and GET `requests` times. Returns for each command the time in milliseconds
+        that only one request in a hundred exceeded."""
         return self._figures(port, requests, "p99_latency_ms")
 
     def _figures(self, port: int, requests: int, column: str) -> dict[str, float]:

@@ -1,6 +1,6 @@
-# Describes the machine on which the figures were measured.
+# Describes the machine that the benchmark runs on.
 # SPDX-License-Identifier: BSD-2-Clause
-"""Absolute times hold for one machine only, so the machine is printed above them."""
+"""Measured times are true for one machine only, so the benchmark prints this description above its tables."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def _value_after(path: str, key: str) -> str:
-    """Returns the text after `key` and a colon in a file of the kernel, or an empty text."""
+    """Returns the text behind `key` and a colon in a file such as /proc/cpuinfo, or an empty text if there is none."""
     try:
         lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -23,7 +23,7 @@ def _value_after(path: str, key: str) -> str:
 
 
 def _huge_pages() -> str:
-    """Returns the present mode of huge pages, which the kernel puts into brackets."""
+    """Returns the kernel's present mode for huge pages: the word that the kernel's file has in brackets."""
     try:
         modes = Path("/sys/kernel/mm/transparent_hugepage/enabled").read_text(encoding="ascii")
     except OSError:

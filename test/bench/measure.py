@@ -1,6 +1,6 @@
-# Runs one row under one allocator, and checks that this allocator served the row.
+# Runs one row under one allocator, and checks that the malloc of this allocator served the row.
 # SPDX-License-Identifier: BSD-2-Clause
-"""No figure is taken from a process whose malloc came from another library."""
+"""If the malloc of a process came from another library than the one to measure, its figures are not used."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PATIENCE_SECONDS = 300
 
 
 class Failed(Exception):
-    """Raised if a run did not end well, or measured another allocator."""
+    """Raised if a run has failed, or if another allocator than the wanted one served it."""
 
 
 def is_tuning(variable: str) -> bool:
@@ -49,7 +49,7 @@ def _check_origin(what: str, allocator: Allocator, origins: dict[str, str]) -> N
 
 
 def run(program: Path, row: Row, allocator: Allocator) -> dict[str, float]:
-    """Returns the figures of `row` by their names, except for those that this allocator cannot have."""
+    """Runs the row, and returns its figures by their names, except for those that this allocator cannot have."""
     what = f"{row.name} with {allocator.name}"
     command = [str(program), *row.command]
     if row.group == PRELOADS_BY_ITSELF:
@@ -74,7 +74,7 @@ def run(program: Path, row: Row, allocator: Allocator) -> dict[str, float]:
     if done.returncode != 0:
         how = f"signal {-done.returncode}" if done.returncode < 0 else f"status {done.returncode}"
         raise Failed(f"{what}: ended with {how}: {complaint[-1] if complaint else 'no message'}")
-    # the text with which the dynamic linker reports that it goes on without a library
+    # by this line the dynamic linker reports that it goes on without a preloaded library
     if any("cannot be preloaded" in line for line in complaint):
         raise Failed(f"{what}: {complaint[0]}")
     figures: dict[str, float] = {}

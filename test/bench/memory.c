@@ -65,8 +65,8 @@ static bool is_zero(const char page[PAGE])
     return memcmp(page, zeros, PAGE) == 0;
 }
 
-/* Counts the pages that hold only zeros. Only present pages are read, so that reading maps no new page. A page that
- * another thread has unmapped meanwhile is not counted. */
+/* Counts the resident pages between `start` and `end` that hold only zeros. Reading such a page makes no other page
+ * resident. A page that another thread unmaps meanwhile is not counted. */
 static unsigned long range_untouched(int pagemap, int memory, uintptr_t start, uintptr_t end)
 {
     static uint64_t entries[ENTRIES];
@@ -99,7 +99,9 @@ double memory_untouched(const char *process)
         char *after;
         uintptr_t start = strtoul(line, &after, 16);
         uintptr_t end = strtoul(after + 1, &after, 16);
-        /* Only memory that can be written to has pages of its own, so a large reservation of addresses is skipped. */
+        /*
+         * skip memory that cannot be written to, such as a large reservation of addresses: it has no pages of its own
+         */
         if (strncmp(after, " rw", 3) == 0)
             untouched += range_untouched(pagemap, memory, start, end);
     }

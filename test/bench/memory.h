@@ -1,23 +1,23 @@
-/* Reads how much memory of a process is resident, and how much of that was never written to. */
+/* Reads how much memory of a process is resident, and how much of that was populated but never written to. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef BENCH_MEMORY_H
 #define BENCH_MEMORY_H
 
 /*
- * `process` is "self" or the digits of a process id, and all results are in MiB. No function here calls malloc, so that
- * a row can look at its own process without changing the result. If the kernel does not permit the reading, the program
- * ends, because only root, or a user who may trace the process, can read another process's memory.
+ * `process` is "self" or a process id in digits, and all results are in MiB. None of these functions calls malloc, so
+ * that a row can measure its own process without changing the result. If the kernel does not permit the reading, the
+ * functions end the program: only root, or a user who may trace the process, can read another process's memory.
  */
 
-/* Returns the resident memory by a walk over the pages. The counter in statm can be wrong by some hundred pages,
- * because each processor keeps a part of it. */
+/* Returns the resident memory of the process in MiB, by a walk over its pages. The kernel's own counter, in
+ * /proc/PID/statm, can be wrong by some hundred pages, because each processor keeps a part of the count. */
 double memory_resident(const char *process);
 
 /*
- * Returns the private anonymous pages that are resident and contain only zeros, so that they were populated and never
- * written to. Pages to which only zeros were written are counted as well, because they look the same, so the figure is
- * never too low, with one exception: a page that the process shares with a forked child or parent is not counted. The
- * kernel's single zero page is not counted either.
+ * Returns, in MiB, the private anonymous pages that are resident and hold only zeros, so that they were populated and
+ * probably never written to. Pages to which only zeros were written look the same and count too, so the result may be
+ * too high. It is too low only where the process shares such pages with a forked child or parent, because shared pages
+ * do not count. The kernel's one zero page does not count either.
  */
 double memory_untouched(const char *process);
 

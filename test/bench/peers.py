@@ -1,7 +1,7 @@
-# Finds the libraries of the allocators to compare with, and installs missing ones from Debian.
+# Finds the libraries of the other allocators to measure, and installs missing ones from Debian's packages.
 # SPDX-License-Identifier: BSD-2-Clause
-"""If a peer is missing and cannot be installed, the run ends, because a table without that peer would make our library
-look too good."""
+"""If an allocator is missing and cannot be installed, the run ends with an error, because our library would look too
+good in a table without that one."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from pathlib import Path
 
 
 class Missing(Exception):
-    """Raised if a peer is not installed and cannot be installed."""
+    """Raised if an allocator is not installed and cannot be installed."""
 
 
 @dataclass(frozen=True)
 class Peer:
-    """An allocator: its name, the possible file names of its library, and its Debian package."""
+    """An allocator to compare with: its name, the file names that its library may have, and its Debian package."""
 
     name: str
     libraries: tuple[str, ...] = ()
@@ -29,10 +29,9 @@ class Peer:
 
 @dataclass(frozen=True)
 class Allocator:
-    """An allocator to measure: a library to preload, or none for the C library's own, and its version.
-
-    `pool` is set for sockmalloc with a kind of pool other than the default. Such an allocator gets a column of the
-    table, but sockmalloc is not compared with it."""
+    """An allocator to measure: the library to preload, or None for the C library's own malloc, and its version. `pool`
+    is set for a further column of sockmalloc, with another kind of pool than the default; such a column is not an
+    allocator to compare with."""
 
     name: str
     library: Path | None
@@ -49,12 +48,12 @@ PEERS = (
 )
 
 
-# The words of SOCKMALLOC_POOL.
+# The values that SOCKMALLOC_POOL may have.
 POOLS = ("thread", "lockfree", "standard", "cpu", "auto")
 
 
 def with_pools(ours: Allocator, pools: list[str]) -> list[Allocator]:
-    """Returns our library once more for each of these kinds of pool."""
+    """Returns further columns for our library, one for each of these kinds of pool."""
     for pool in pools:
         if pool not in POOLS:
             raise ValueError(f"no pool is called {pool}; there are: {', '.join(POOLS)}")
@@ -72,7 +71,8 @@ def chosen(names: list[str] | None) -> list[Peer]:
 
 
 def added(texts: list[str]) -> list[Allocator]:
-    """Returns peers that are given as `name=/path/library.so`, for example a version that no package has."""
+    """Returns the allocators that the user has given on the command line as `name=/path/library.so`, for example a
+    version for which there is no package."""
     taken = {peer.name for peer in PEERS} | set(POOLS) | {"sockmalloc"}
     allocators = []
     for text in texts:
@@ -83,7 +83,7 @@ def added(texts: list[str]) -> list[Allocator]:
         library = Path(path).resolve()
         if not library.is_file():
             raise ValueError(f"{text}: there is no library {path or 'named'}")
-        # The dynamic linker takes a space or a colon for the end of a path, and would preload nothing.
+        # The dynamic linker would read a space or a colon as the end of the path, and preload nothing.
         if " " in str(library) or ":" in str(library):
             raise ValueError(f"{text}: a path with blanks or colons cannot be preloaded")
         allocators.append(Allocator(name, library, "given by --peer"))
@@ -91,7 +91,8 @@ def added(texts: list[str]) -> list[Allocator]:
 
 
 def _linker_cache() -> dict[str, Path]:
-    """Returns the paths that the dynamic linker would find, by file name. Only root has ldconfig in PATH."""
+    """Returns the libraries that the dynamic linker would find: a dictionary from file name to path, by ldconfig, which
+    only root has in PATH."""
     command = shutil.which("ldconfig", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
     if command is None:
         return {}
@@ -105,8 +106,8 @@ def _linker_cache() -> dict[str, Path]:
 
 
 def _find(peer: Peer, cache: dict[str, Path]) -> Path | None:
-    """Returns the library's path, from the directory of this architecture if possible, because the linker's cache also
-    lists libraries of other architectures."""
+    """Returns the path of the library of this allocator. Looks first in the directory for this machine's architecture,
+    because the dynamic linker's cache also lists libraries of other architectures."""
     multiarch = sysconfig.get_config_var("MULTIARCH") or f"{os.uname().machine}-linux-gnu"
     for name in peer.libraries:
         for directory in (Path("/usr/lib") / multiarch, Path("/lib") / multiarch):
@@ -122,7 +123,7 @@ def _install(packages: list[str]) -> None:
     become_root = [] if os.geteuid() == 0 else ["sudo"]
     apt = [*become_root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y"]
     install = [*apt, "install", "--no-install-recommends", *packages]
-    # the output of the installation goes to standard error like other progress, because it is no part of the result
+    # apt's output goes to stderr as other progress does, because stdout is for the results
     try:
         if subprocess.run(install, stdout=sys.stderr).returncode != 0:
             subprocess.run([*apt, "update"], stdout=sys.stderr)
@@ -132,7 +133,8 @@ def _install(packages: list[str]) -> None:
 
 
 def c_library() -> Path:
-    """Returns the path of the C library, which is preloaded where a program is linked with another malloc."""
+    """Returns the path of the C library. It is preloaded to measure its malloc in a program that is linked with another
+    malloc."""
     maps = Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
     for line in maps:
         path = Path(line.partition("/")[1] + line.partition("/")[2])
@@ -142,7 +144,7 @@ def c_library() -> Path:
 
 
 def _version(peer: Peer, library: Path) -> str:
-    """Returns the version of the package, if this file belongs to that package."""
+    """Returns the version of the allocator's Debian package, if the file belongs to that package."""
     query = ["dpkg-query", "--show", "--showformat=${Version}", peer.package]
     listing = ["dpkg-query", "--listfiles", peer.package]
     try:
@@ -157,8 +159,8 @@ def _version(peer: Peer, library: Path) -> str:
 
 
 def ready(peers: list[Peer]) -> list[Allocator]:
-    """Returns all these allocators with their libraries, which are installed if necessary. Raises Missing if one
-    cannot be had."""
+    """Returns these allocators with the paths of their libraries, and installs what is missing. Raises Missing if one
+    cannot be installed."""
     cache = _linker_cache()
     absent = [p for p in peers if p.libraries and _find(p, cache) is None]
     if absent:

@@ -1,6 +1,6 @@
-# Reads what a server's processes have cost and what memory they have, from the kernel.
+# Reads from the kernel how much processor time, page faults and memory a server's processes have used.
 # SPDX-License-Identifier: BSD-2-Clause
-"""Costs only grow, so the cost of a load is the difference of two readings."""
+"""All counts of cost only grow, so what a load has cost is the difference of two readings."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ _MINOR_FAULTS, _USER_TIME, _SYSTEM_TIME = 7, 11, 12
 
 @dataclass(frozen=True)
 class Cost:
-    """The minor faults and the seconds of processor time of all threads of some processes.
+    """The minor faults of some processes, and the seconds of processor time of all their threads.
 
-    The kernel also counts pages that a system call has populated as minor faults (see faults.py)."""
+    The kernel also counts a page as a minor fault if a system call has populated it (see faults.py).
+    """
 
     pages: int
     seconds: float
@@ -41,14 +42,14 @@ def cost(pids: Iterable[int]) -> Cost:
 
 @dataclass(frozen=True)
 class Memory:
-    """The memory in MiB that is resident, and the part of it that was populated but never written to."""
+    """The resident memory of some processes in MiB, and the part of it that was populated but never written to."""
 
     resident: float
     untouched: float
 
 
 def memory(program: Path, pids: Iterable[int]) -> Memory:
-    """Returns the sum over the processes, as the benchmark's program reads them."""
+    """Returns the sums over the processes of what the benchmark program prints for each in its row `memory`."""
     resident, untouched = 0.0, 0.0
     for pid in pids:
         look = [str(program), "memory", str(pid)]

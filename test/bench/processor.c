@@ -1,4 +1,4 @@
-/* Pins threads to processors, which are counted among those that the program had at its start. */
+/* Pins threads to processors. Processor 0 is the first of those that this program might use at its start. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #define _GNU_SOURCE
 #include "processor.h"
@@ -9,8 +9,8 @@
 
 void processor_pin(unsigned which)
 {
-    /* The processors that the program may use. They are read once, before there are other threads, because a thread
-     * inherits the processors of the thread that created it. */
+    /* The processors that this program might use at its start. They are read at the first call, before there are other
+     * threads, because a new thread inherits the processors to which its creator is pinned. */
     static cpu_set_t given;
     if (CPU_COUNT(&given) == 0 && sched_getaffinity(0, sizeof given, &given) != 0)
         bench_fail("sched_getaffinity");

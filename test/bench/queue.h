@@ -1,4 +1,5 @@
-/* A bounded queue of pointers from one thread to another, for rows in which one thread frees what another allocated. */
+/* A bounded queue of pointers from one thread to another, for rows in which one thread frees what another has
+ * allocated. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef BENCH_QUEUE_H
 #define BENCH_QUEUE_H
@@ -9,8 +10,8 @@
 
 enum { QUEUE = 256, QUEUE_PATIENCE = 200 };
 
-/* Each thread writes to a cache line of its own. It also keeps a copy of the other thread's position, so that it seldom
- * reads the other's cache line and the queue costs little beside the allocator. */
+/* Each of the two threads writes only to its own cache line. Each also keeps a copy of the other thread's position, so
+ * that it seldom reads the other's cache line, and the queue costs little compared with the allocator. */
 struct queue {
     alignas(64) atomic_uint produced;
     unsigned consumed_seen;
@@ -19,8 +20,8 @@ struct queue {
     alignas(64) void *place[QUEUE];
 };
 
-/* Waits until the value of `counter` is no longer `old`, and returns the new value. If the machine has only one free
- * processor, the other thread can run only after sched_yield. */
+/* Waits until the value of `counter` is no longer `old`, and returns the new value. It calls sched_yield, because on a
+ * machine with one free processor the other thread could not run otherwise. */
 static inline unsigned queue_await(atomic_uint *counter, unsigned old)
 {
     for (unsigned turn = 0;; turn++) {
@@ -33,8 +34,9 @@ static inline unsigned queue_await(atomic_uint *counter, unsigned old)
 }
 
 /*
- * Puts the pointer number `index`, counted from 0, into the queue. The other thread sees it when the last of a batch
- * has been put. `batch` is a power of two, at most QUEUE / 2. Batches keep the queue's own cost below the allocator's.
+ * Puts `pointer` into the queue as number `index`, counted from 0. The reading thread sees a batch of `batch` pointers
+ * at once, when the last of them has been put. `batch` is a power of two, at most QUEUE / 2. Batches make the queue
+ * cost less than the allocator.
  */
 static inline void queue_put(struct queue *queue, unsigned index, void *pointer, unsigned batch)
 {
@@ -45,7 +47,7 @@ static inline void queue_put(struct queue *queue, unsigned index, void *pointer,
         atomic_store_explicit(&queue->produced, index + 1, memory_order_release);
 }
 
-/* Returns the pointer number `index`, counted from 0. */
+/* Removes the pointer number `index`, counted from 0, from the queue and returns it. Waits until it has been put. */
 static inline void *queue_take(struct queue *queue, unsigned index, unsigned batch)
 {
     if (index == queue->produced_seen)

@@ -1,11 +1,12 @@
-/* Measures the row `burst`: three waves of 256 MiB, how long each takes, and how much memory remains. */
+/* Measures the row `burst`: how long three waves of allocating and freeing 256 MiB take, and how much memory stays
+ * resident afterwards. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
  * In each of three timed waves, the row allocates and frees 256 MiB. The first wave needs new pages, and the third
  * shows whether the allocator has kept them. During a fourth wave, which is not timed, the row counts the pages that
- * are populated beyond the request. Then the program has little to do for three seconds, and the row measures how much
- * memory it still has.
+ * the allocator populated although the program did not write to them. Then the program makes few calls for three
+ * seconds, and the row measures how much memory is still resident.
  */
 #include "bench.h"
 #include "burst.h"
@@ -38,8 +39,8 @@ static double wave_untouched(void)
     return percent;
 }
 
-/* Makes light traffic for BURST_AFTER_SECONDS. It pauses after each free, so that time passes with few calls: an
- * allocator shall give memory back because time has passed, and not because of the number of calls. */
+/* Makes light traffic for BURST_AFTER_SECONDS: it pauses after each free, so that time passes with few calls. An
+ * allocator should give memory back because time has passed, and not because of many calls. */
 static void quiet(void)
 {
     int64_t end = clock_wall() + (int64_t)BURST_AFTER_SECONDS * 1000000000;

@@ -1,10 +1,12 @@
-/* Measures the row `cleared`: memset of blocks that come from no allocator, in two orders. */
+/* Measures the row `cleared`: how long memset takes to clear blocks, in two orders and without an allocator. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* Shows what the row `zeroed` would cost for reused blocks if the allocator took no time. The blocks are written to
- * one after the other and then cleared, either in the reverse order, as a stack returns them, or by rising
- * addresses, as a queue does. One operation is a memset, and one byte written in each page. The results differ
- * between allocators only by noise. */
+/*
+ * This is what the row `zeroed` would cost for reused blocks if the allocator itself took no time. The blocks are
+ * written to one after the other, and then cleared by memset in one of two orders: the reverse order, in which a stack
+ * would return them, or the same order, in which a queue would. One operation is a memset, and one byte written in each
+ * page. Figures of different allocators differ only by noise.
+ */
 #include "bench.h"
 #include "blocks.h"
 #include "clock.h"
@@ -36,7 +38,7 @@ static void use(void)
             ((volatile char *)cleared.block[i])[offset] = 1;
 }
 
-/* Clears all blocks, and returns how many nanoseconds that took. */
+/* Clears all blocks by memset, and returns how many nanoseconds that took. */
 static int64_t clear(void)
 {
     int64_t start = clock_busy();
@@ -47,8 +49,8 @@ static int64_t clear(void)
     return clock_busy() - start;
 }
 
-/* The first two passes do not count. The first pass maps the pages. The second pass is the first one that finds the
- * blocks in the order that is measured. */
+/* Runs passes over the blocks, and does not time the first two: the first maps the pages, and only in the second are
+ * the blocks in the order that is measured. */
 static void measure(const char *row, const char *order, bool is_stack)
 {
     int64_t sum = 0;
@@ -69,7 +71,7 @@ void row_cleared(const char *argument)
     size_t kibibytes = bench_number(argument);
     char row[32];
     blocks_choose(&cleared, kibibytes);
-    /* one page more than the block, because slots of the pools have a page of headroom, too */
+    /* the distance of the blocks is their size and one page, as in the pools, whose slots have a page of headroom */
     size_t stride = cleared.size + PAGE;
     char *start = mmap(NULL, stride * cleared.count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (start == MAP_FAILED)

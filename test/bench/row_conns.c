@@ -1,10 +1,10 @@
-/* Measures the row `conns`: up to a thousand threads serve requests that each need three buffers. */
+/* Measures the row `conns`: up to a thousand threads serve requests, each of which allocates three buffers. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Between two requests a thread lets the others run, as a server's thread does while it waits for its client. So most
- * threads are idle at any time, and the peak shows how much memory the allocator keeps for each thread. One operation
- * is a malloc, one byte written, a free, and a third of the thread switch.
+ * Between two requests a thread calls sched_yield and lets the others run, as a server's thread does while it waits for
+ * its client. So most threads are idle at any time, and the peak of the memory shows how much the allocator keeps for
+ * each thread. One operation is a malloc, one byte written, a free, and a third of a switch between threads.
  */
 #include "bench.h"
 #include "clock.h"
@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* All threads together serve REQUESTS requests, however many threads there are. */
+/* REQUESTS is how many requests all threads serve together, however many threads there are. */
 enum { MOST_THREADS = 1000, REQUESTS = 100 * 1000, BUFFERS = 3, STACK_BYTES = 64 * 1024 };
 
 static struct step steps[STEPS];
@@ -28,7 +28,7 @@ static pthread_barrier_t barrier;
 
 static void *serve(void *argument)
 {
-    /* a prime, so that no two threads request the same sizes at the same time */
+    /* 1009 is a prime, so that no two threads use the same part of the table of sizes at the same time */
     unsigned next = (unsigned)(uintptr_t)argument * 1009;
     pthread_barrier_wait(&barrier);
     for (unsigned request = 0; request < requests_each; request++) {
@@ -45,8 +45,8 @@ static void *serve(void *argument)
     return NULL;
 }
 
-/* Returns the most memory that this program has ever had, in MiB. getrusage would include the program that started
- * this one, because exec keeps its figure. */
+/* Returns the largest resident memory that this program has had so far, in MiB. It does not use getrusage, whose figure
+ * would include the program that executed this one. */
 static double peak_mebibytes(void)
 {
     char line[128];

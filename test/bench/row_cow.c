@@ -1,12 +1,15 @@
-/* Measures the row `cow`: how many pages are copied when a parent frees buffers that its child still shares. */
+/* Measures the row `cow`: how many pages the kernel copies when a parent frees buffers that it shares with a forked
+ * child. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* redis forks a child to save a snapshot, and each page that the parent writes to afterwards exists twice. The first
- * write to a page that is shared since the fork takes one minor fault, in which the kernel makes the copy. So the
- * parent's minor faults between two readings are the number of copies. A fault for a page that is new to the process is
- * counted as well, although nothing is copied; /proc/self/pagemap could tell the two apart. Such faults are few, and
- * each of them is a page that the frees cost, too. So the count is never lower than the number of copies. The pages
- * that the reading itself writes to are copied before the count begins. */
+/*
+ * redis forks a child to save a snapshot, and from then on the kernel copies each shared page that the parent writes
+ * to. The first write to such a page causes one minor fault, in which the kernel makes the copy. So the row counts the
+ * parent's minor faults between two readings. Faults for pages that are new to the process count too, although nothing
+ * is copied; /proc/self/pagemap could tell the two apart. These are few, and the frees cause them as well, so the
+ * figure is never lower than the number of copies. The pages that the reading itself writes to are written to once
+ * before, so that they are not counted.
+ */
 #include "bench.h"
 #include "sizes.h"
 #include "touch.h"
@@ -29,15 +32,15 @@ static long minor_faults(void)
     return usage.ru_minflt;
 }
 
-/* Runs in the child. It waits until the parent closes its end of the pipe, and meanwhile writes to no memory. */
+/* Runs in the child: reads from a pipe until the parent closes its end, and writes to no memory meanwhile. */
 static _Noreturn void wait_for_end(int input)
 {
     char nothing;
     _exit(read(input, &nothing, 1) == 0 ? 0 : 1);
 }
 
-/* Shuffles the buffers by the same random numbers that chose the sizes, because servers do not free in the order in
- * which they allocated. */
+/* Brings the buffers into a random order, because servers do not free in the order in which they allocated. The random
+ * numbers are those that chose the sizes. */
 static void shuffle(void)
 {
     for (unsigned i = 0; i < BUFFERS; i++) {

@@ -1,9 +1,13 @@
-/* Measures the row `discard`: how long the kernel takes to get pages back, without an allocator. */
+/* Measures the row `discard`: how long the kernel takes to get the pages of a burst back by madvise, without an
+ * allocator. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* The memory of a burst is given back by MADV_DONTNEED in runs of pieces, with the pauses of light traffic between
- * the calls. The longest call is a lower bound for the longest stall of the row `stall`, because now and then the
- * kernel does more than it was asked for. The results differ between allocators only by noise. */
+/*
+ * The row gives the memory of a burst back by calls of madvise with MADV_DONTNEED, each for RUN_PIECES pieces of the
+ * burst, with the pauses of light traffic between the calls. No allocator takes part, so figures of different
+ * allocators differ only by noise. Now and then the kernel does other work within such a call. An allocator that gives
+ * memory back by such calls has to wait for that too, so the longest call here is a lower bound for the row `stall`.
+ */
 #include "bench.h"
 #include "burst.h"
 #include "clock.h"

@@ -1,12 +1,12 @@
-/* Measures the rows `drawn`: a workload whose numbers the driver has drawn at random. */
+/* Measures the rows `drawn`: random workloads for which no allocator was tuned. scripts/bench draws their numbers. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Each thread keeps LIVE buffers. A step chooses one at random, frees it, and allocates another in its place. Of a
- * hundred buffers, PASSED are freed by whichever thread comes next: a thread puts such a buffer into a box that all
- * threads share, and frees the buffer that was in the box before. Sizes are drawn between LOW and HIGH, so that as many
- * sizes lie between two neighbouring powers of two as between any other two. The program writes the first byte of each
- * page. One operation is a malloc and a free.
+ * Each thread has LIVE live buffers. A step chooses one of them at random, frees it, and allocates another in its
+ * place. Of a hundred buffers, PASSED are freed in another way: the thread puts such a buffer into a box that all
+ * threads share, and frees the buffer that was in the box, which any thread may have allocated. The sizes are random
+ * between LOW and HIGH, and their logarithms are evenly distributed. The program writes the first byte of each page.
+ * One operation is a malloc and a free.
  */
 #include "bench.h"
 #include "clock.h"
@@ -28,7 +28,7 @@ static uint32_t sizes[SIZES];
 static _Atomic(char *) boxes[BOXES];
 static pthread_barrier_t barrier;
 
-/* A linear congruential generator of Knuth's. Every allocator gets the same numbers. */
+/* Returns a random number by a linear congruential generator of Knuth's. Every allocator gets the same numbers. */
 static uint32_t draw(uint64_t *state)
 {
     *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
@@ -56,7 +56,7 @@ static void *work(void *argument)
     return NULL;
 }
 
-/* Fills the table of sizes, and returns the mean size. */
+/* Fills the table of sizes, and returns the mean size in bytes. */
 static double draw_sizes(void)
 {
     uint64_t state = 1;
@@ -69,7 +69,8 @@ static double draw_sizes(void)
     return sum / SIZES;
 }
 
-/* Reads the numbers of the workload from the argument, such as `4:100:70000:512:25`. */
+/* Reads the numbers of the workload from the argument, such as `4:100:70000:512:25`: threads, smallest and largest
+ * size, live buffers of a thread, and how many of a hundred buffers pass to another thread. */
 static void read_numbers(const char *argument)
 {
     unsigned *const numbers[] = {&threads, &low, &high, &live};
@@ -91,7 +92,7 @@ void row_drawn(const char *argument)
     pthread_t thread[MOST_THREADS];
     read_numbers(argument);
     double mean = draw_sizes();
-    /* the steps take about a second if the pages are in memory already */
+    /* so many steps take about a second if the pages are already mapped */
     double wanted = BYTES / mean / threads + 20 * live;
     steps = wanted < MOST_STEPS ? (unsigned)wanted : MOST_STEPS;
     pthread_barrier_init(&barrier, NULL, threads + 1);

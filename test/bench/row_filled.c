@@ -1,11 +1,11 @@
-/* Measures the row `filled`: 256 MiB of buffers, into which a file is read again and again. */
+/* Measures the row `filled`: a file is read again and again into buffers of 256 MiB together. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * One operation is a malloc, a read of as many bytes from a file in memory, and the free, which comes when all buffers
- * are full. So each buffer is no longer in the processor's nearer caches when it is allocated again. In the variant
- * `later` all buffers are allocated first, and then all are read into. The first pass, which maps the pages, is not
- * timed.
+ * One operation is a malloc, a read of the whole buffer from a file in memory, and the free, which comes when all
+ * buffers have been filled. So a buffer is no longer in the processor's nearer caches when it is allocated again. In
+ * the variant `later` all buffers are allocated before the first one is filled. The first pass over the buffers, which
+ * maps their pages, is not timed.
  */
 #include "bench.h"
 #include "clock.h"
@@ -22,7 +22,7 @@ enum { BYTES = 256 * 1024 * 1024, MOST_BUFFERS = BYTES / (4 * 1024), PASSES = 6 
 
 static char *buffers[MOST_BUFFERS];
 
-/* Opens a file that is on no disk, but whose pages are in memory. */
+/* Opens a file of `size` bytes that is only in memory and not on a disk, and whose pages are populated. */
 static int open_source(size_t size)
 {
     char *content = malloc(size);
@@ -42,7 +42,8 @@ static void fill(int source, char *buffer, size_t size)
         bench_fail("filled: read");
 }
 
-/* Runs one pass over all buffers, and returns how many nanoseconds it took. */
+/* Runs one pass over all buffers, and returns how many nanoseconds it took. With `later`, allocates all buffers before
+ * it reads into the first. */
 static int64_t pass(int source, size_t size, bool later)
 {
     size_t count = BYTES / size;

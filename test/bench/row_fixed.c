@@ -1,13 +1,14 @@
-/* Measures the rows `fixed` and `crowd`: fixed-size pools, beside malloc and the pools of GLib and APR. */
+/* Measures the rows `fixed` and `crowd`: the speed of fixed-size pools (sockmalloc_pool_*), compared with malloc and
+ * with GLib's and APR's pools. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
  * In the row `fixed` the program allocates some blocks of one size, writes a byte into each, and frees them in the same
- * order. The first figure is that of sockmalloc_pool_alloc and _free or, under another allocator, of malloc and free.
- * The others are ratios to what else serves such blocks in the same process: its malloc, GLib's slices and APR's
- * allocator. The four take turns of a few microseconds, and each ratio is the median of all turns, so that neighbours
- * of this machine do not change it. In the row `crowd` eight threads do this with one pool of each kind; the figures
- * are the wall-clock time and the processor time of a pair.
+ * order. The first figure is the time by sockmalloc_pool_alloc and _free or, under another allocator, by malloc and
+ * free. The other figures are ratios of that time to the times by the process's malloc, by GLib's slices and by APR's
+ * allocator. The four are run in turn for a few microseconds each, and a ratio is the median over all turns, so that
+ * other load on the machine does not change it. In the row `crowd` eight threads do the same with one pool, once for
+ * each kind of pool; the figures are the wall-clock time and the processor time of an allocation and its free.
  */
 #include "bench.h"
 #include "clock.h"
@@ -24,7 +25,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The program is linked with no allocator, so these are NULL unless sockmalloc is preloaded. */
+/* These functions are declared weak, because the program is not linked with sockmalloc: they are NULL unless sockmalloc
+ * is preloaded. */
 #pragma weak sockmalloc_pool_create
 #pragma weak sockmalloc_pool_alloc
 #pragma weak sockmalloc_pool_free
@@ -87,7 +89,8 @@ static void open_apr(void)
         apr = NULL;
 }
 
-/* Each function is a loop of its own, so that no pointer to a function is called within it. */
+/* Each function that this macro defines has its own loop, so that the loop calls the allocator directly and not by a
+ * pointer. */
 #define TURN(name, allocation, deallocation)                                                                           \
     static __attribute__((noinline)) void name(size_t live)                                                            \
     {                                                                                                                  \
@@ -101,7 +104,7 @@ static void open_apr(void)
 TURN(turn_of_pool, sockmalloc_pool_alloc(pool), sockmalloc_pool_free(pool, blocks[i]))
 TURN(turn_of_malloc, malloc(size), free(blocks[i]))
 TURN(turn_of_glib, slice_alloc(size), slice_free(size, blocks[i]))
-/* A node of APR's allocator begins with its own record. */
+/* apr_alloc returns a node whose first NODE bytes are APR's own record, so the program's bytes begin behind that. */
 TURN(turn_of_apr, (char *)apr_alloc(apr, size) + NODE, apr_free(apr, (char *)blocks[i] - NODE))
 
 /* --- the row `fixed` --- */
@@ -151,7 +154,8 @@ void row_fixed(const char *argument)
     bool has[SERVERS] = {pool != NULL, true, slice_alloc != NULL && slice_free != NULL, apr != NULL};
     for (unsigned turn = 0; turn < 2 * TURNS; turn++)
         for (enum server server = POOL; server < SERVERS; server++)
-            if (has[server]) /* the first half of the turns is a warm-up */
+            /* figures of the first half of the turns, a warm-up, are overwritten by those of the second half */
+            if (has[server])
                 figures[server][turn % TURNS] = measure_turn(server, live);
     for (enum server server = MALLOC; server < SERVERS; server++)
         for (unsigned turn = 0; turn < TURNS; turn++)

@@ -1,9 +1,9 @@
-/* Measures the rows `great`: blocks of some MiB and more, which most allocators map one by one. */
+/* Measures the rows `great`: blocks of some MiB and more, for each of which most allocators make a mapping. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * One operation depends on the figure. For `calloc` it is a calloc, one byte written, and a free. For `pair` it is the
- * same with malloc. For `resize` it is a malloc of half the size, one byte written in each page of that block, a
+ * What one operation is depends on the figure. For `calloc` it is a calloc, one byte written, and a free; for `pair` a
+ * malloc, one byte written, and a free. For `resize` it is a malloc of half the size, one byte written in each page, a
  * realloc to the full size, and a free.
  */
 #include "bench.h"

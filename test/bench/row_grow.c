@@ -1,8 +1,8 @@
-/* Measures the rows `grow`: a buffer grows by realloc from 4 KiB, as the body of a request does. */
+/* Measures the rows `grow`: a buffer grows by realloc from 4 KiB on, as a buffer for the body of a request does. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* One operation is the whole growth: a malloc, all reallocs, and a free. In the figure `end` the program writes one
- * byte at each new end of the buffer, in the figure `all` one byte in each new page. */
+/* One operation is the whole growth: a malloc, all reallocs, and a free. For the figure `end` the program writes one
+ * byte at the buffer's new end after each realloc, for the figure `all` one byte in each new page. */
 #include "bench.h"
 #include "clock.h"
 
@@ -39,7 +39,7 @@ static const struct way {
     size_t (*next)(size_t size);
 } ways[] = {{"quarter", by_quarter}, {"half", by_half}, {"double", by_doubling}, {"16k", by_16k}};
 
-/* How one buffer grows: by which steps, up to which size, and how much of it is written. */
+/* How a buffer grows: in which steps, up to how many bytes, and how much of the buffer is written to. */
 struct growth {
     const struct way *way;
     size_t last;
@@ -82,7 +82,7 @@ static const struct way *find_way(const char *argument, size_t length)
     bench_fail("grow: no such way");
 }
 
-/* The argument names a way to grow and the last size in KiB, such as `quarter.1024`. */
+/* The argument has the way in which the buffer grows, a dot, and its last size in KiB, such as `quarter.1024`. */
 void row_grow(const char *argument)
 {
     size_t length = strcspn(argument, ".");

@@ -1,13 +1,13 @@
-/* Measures the row `handoff`: one thread allocates and fills buffers, and another frees them; in one pair of threads or
- * in several pairs at once. */
+/* Measures the row `handoff`: one thread allocates and fills buffers, and another thread frees them. There may be
+ * several such pairs of threads. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * One operation is a malloc, one byte written in each page, the passage through a bounded queue, and the free. All
- * pairs together are counted. The row is measured in parts, and the median of the parts is reported, because the
- * distance between the threads changes all the time, and a thread that loses its processor delays both. The page faults
- * are those of the whole process in 200,000 operations. An allocator that does not bring the memory back from the
- * freeing thread needs new pages each time.
+ * One operation is a malloc, one byte written in each page, the passage through a bounded queue, and the free. The
+ * operations of all pairs count. The row is measured in parts, and the median of the parts is reported, because the
+ * number of buffers in the queue changes all the time, and a thread that loses its processor delays both. The page
+ * faults are those of the whole process in 200,000 operations: an allocator that does not bring the memory back to the
+ * allocating thread needs new pages each time.
  */
 #include "bench.h"
 #include "clock.h"
@@ -34,7 +34,7 @@ enum {
     ENOUGH_NANOSECONDS = 400 * 1000 * 1000,
 };
 
-/* Two threads: one allocates and fills buffers, and the other frees them. */
+/* Two threads of which one allocates and fills buffers, and the other frees them. */
 struct pair {
     struct queue queue;
     unsigned number;
@@ -44,7 +44,7 @@ static struct pair pairs[MOST_PAIRS];
 static struct step steps[STEPS];
 static atomic_bool over;
 
-/* Frees buffers until a NULL comes, which ends the run. */
+/* Runs as the freeing thread of a pair: frees buffers until a NULL comes through the queue, which ends the run. */
 static void *consume(void *argument)
 {
     struct pair *pair = argument;
@@ -66,7 +66,9 @@ static unsigned produce(struct pair *pair, unsigned from, unsigned count)
     return from + count;
 }
 
-/* Fills buffers beside the first pair, which is measured, until that pair is done. */
+/*
+ * Runs as the allocating thread of each pair but the first one, until the first pair, which is measured, has finished.
+ */
 static void *produce_beside(void *argument)
 {
     struct pair *pair = argument;
@@ -85,7 +87,7 @@ static void launch(pthread_t *thread, void *(*run)(void *), struct pair *pair)
         bench_fail("handoff: pthread_create");
 }
 
-/* Returns how many buffers all pairs have produced, modulo 2^32. */
+/* Returns how many buffers the first `count` pairs have produced so far, modulo 2^32. */
 static unsigned produced(unsigned count)
 {
     unsigned sum = 0;
@@ -114,7 +116,8 @@ struct handoff {
     double faults;
 };
 
-/* Runs the first pair in parts. Returns the median cost of an operation, and the page faults in FAULTS_IN of them. */
+/* Runs the first pair in several parts. Returns the median time of an operation, and how many page faults FAULTS_IN
+ * operations have caused. */
 static struct handoff measure(unsigned count)
 {
     static double costs[MOST_PARTS];

@@ -1,16 +1,17 @@
-/* Measures the row `idle`: how soon the memory of a burst goes back while the program waits for events. */
+/* Measures the row `idle`: how soon the memory of a burst is given back while the program waits for events. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * 300 MiB of blocks of one size are written to and freed in random order. Then the program waits in epoll_wait. 1.25 s
- * after the last free, the row reads by how much the resident memory of the program is more than before the burst. That
- * is one second after the default of SOCKMALLOC_DECAY_MS.
+ * The program writes to 300 MiB of blocks of one size, frees them in random order, and waits in epoll_wait. 1.25 s
+ * after the last free, one second after the default decay time of SOCKMALLOC_DECAY_MS, the row reads how much resident
+ * memory the program has beyond what it had before the burst.
  *
- * After three more bursts, of which every fourth block stays live, the row measures how late the program sees an event
- * while memory goes back. Another thread sends events at random times. Each event carries the processor time that the
- * waiting thread has used so far. The waiting thread subtracts it from the processor time that it has used when
- * epoll_wait returns. The row reports the longest such time: the median of the three bursts, because a virtual machine
- * may lose its processor to others for a moment, and the largest of them.
+ * Three more bursts follow, of which every fourth block stays live. After each the row measures how much later the
+ * program sees an event because memory is given back meanwhile. Another thread sends events at random times; each event
+ * carries the processor time that the waiting thread had used when the event was sent. When epoll_wait returns, the
+ * waiting thread subtracts that from the processor time that it has used by then. The row reports the longest such
+ * difference: the median of the three bursts, because a virtual machine may lose its processor for a moment, and the
+ * largest of them.
  */
 #include "bench.h"
 #include "clock.h"
@@ -31,26 +32,32 @@
 enum {
     BURSTS = 3,
     WAIT_MILLISECONDS = 1250,
-    PAUSE_NANOSECONDS = 300000, /* the longest pause between two events */
-    PROMPT_NANOSECONDS = 50000, /* an event that took longer to send does not count */
+    PAUSE_NANOSECONDS = 300000, /* the longest pause between two events, in nanoseconds */
+    /* if sending an event took longer than this, in nanoseconds, the event does not count */
+    PROMPT_NANOSECONDS = 50000,
     MOST_EVENTS = 1 << 15,
 };
 
 static void *block[SCATTER_BLOCKS];
-static uint64_t pauses = 88172645463325252; /* the state of the generator of the pauses between events */
+/* the state of the random generator that chooses the pauses between events */
+static uint64_t pauses = 88172645463325252;
 
-/* The events of one burst. The thread that sends an event sets `used` and `prompt`, and the waiting thread sets `late`.
- */
+/* The events after one burst. The thread that sends an event sets its `used` and `prompt`, and the waiting thread sets
+ * its `late`. */
 static struct event {
-    int64_t used; /* the processor time of the waiting thread when the event was sent */
-    int64_t late; /* how much more it was when the waiting thread saw the event, or 0 if it saw an earlier event */
-    bool prompt;  /* false if the sending thread lost its processor meanwhile, so that `used` may be too small */
+    int64_t used; /* the processor time, in nanoseconds, that the waiting thread had used when the event was sent */
+    /* how much more processor time it had used when epoll_wait returned with this event; 0 if epoll_wait returned for
+     * an earlier event */
+    int64_t late;
+    /* false if the sending thread may have lost its processor between reading `used` and sending, so that `used` may be
+     * too small */
+    bool prompt;
 } sent[MOST_EVENTS];
 
-/* What the thread that sends events needs. */
+/* The arguments of the thread that sends events. */
 struct event_source {
     int file;
-    clockid_t waiter; /* the processor time of the waiting thread */
+    clockid_t waiter; /* the clock of the waiting thread's processor time */
     int64_t end;
 };
 
@@ -71,7 +78,8 @@ static void *send_events(void *argument)
     return NULL;
 }
 
-/* Waits for events until `end`, and sets `late` of each. If several events wait, only the first one counts. */
+/* Waits for events until the time `end`, and sets their `late`. If several events wait together, sets it only for the
+ * first of them. */
 static void wait_until(int events, int file, int64_t end)
 {
     uint32_t number[64];
@@ -86,7 +94,8 @@ static void wait_until(int events, int file, int64_t end)
     }
 }
 
-/* Returns the longest processor time from the sending of an event to the return of epoll_wait. */
+/* Returns the longest processor time, in nanoseconds, that the waiting thread has used between the sending of an event
+ * and the return of epoll_wait. */
 static int64_t wait_disturbed(int events, int file[2])
 {
     int64_t most = 0;
@@ -98,7 +107,8 @@ static int64_t wait_disturbed(int events, int file[2])
         bench_fail("idle: pthread_create");
     wait_until(events, file[0], source.end);
     pthread_join(thread, NULL);
-    wait_until(events, file[0], clock_wall() + 1000000); /* takes the last events */
+    /* waits one millisecond more, for events that were sent last */
+    wait_until(events, file[0], clock_wall() + 1000000);
     for (unsigned i = 0; i < MOST_EVENTS; i++) {
         if (sent[i].prompt && sent[i].late > most)
             most = sent[i].late;
@@ -124,7 +134,10 @@ void row_idle(const char *argument)
         bench_fail("idle: epoll");
     processor_pin(0);
     bench_size_name(row, sizeof row, "idle", kibibytes);
-    memset(block, 0, sizeof block); /* the array's own pages are no memory of the burst */
+    /*
+     * writes to the array of addresses, so that its pages are resident before the burst and do not count as the burst's
+     */
+    memset(block, 0, sizeof block);
     double before = memory_resident("self");
     scatter(block, count, kibibytes * 1024, false);
     wait_until(events, file[0], clock_wall() + (int64_t)WAIT_MILLISECONDS * 1000000);

@@ -1,10 +1,10 @@
-/* Measures the row `live`: up to a million buffers of 4 KiB are live, and a random one of them is replaced. */
+/* Measures the row `live`: up to a million buffers of 4 KiB are live, and random ones of them are replaced. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * One operation is one replacement: a free, a malloc, and one byte written. The places are drawn one by one and not
- * from a table, so that all buffers are replaced, and what the allocator keeps for each buffer comes from memory where
- * there are too many buffers for the processor's caches. The memory is measured at the end, with all buffers live.
+ * One operation replaces one buffer: a free, a malloc, and one byte written. Each buffer to replace is drawn at random
+ * and not read from a table, so that all buffers are replaced. So with many buffers, the allocator's own data for each
+ * buffer is no longer in the processor's caches. The memory is measured at the end, when all buffers are live.
  */
 #include "bench.h"
 #include "clock.h"
@@ -20,8 +20,8 @@ enum { MOST_LIVE = 1000 * 1000, SIZE = 4096, REPLACEMENTS = 2048 };
 static void *live[MOST_LIVE];
 static uint32_t count;
 
-/* Returns a place below `count`. The numbers are those of a linear congruential generator (D. Knuth, "The Art of
- * Computer Programming", volume 2), and the same each time. */
+/* Returns a random place below `count`, by a linear congruential generator (D. Knuth, "The Art of Computer
+ * Programming", volume 2). The generator starts with a fixed number, so every run gets the same places. */
 static uint32_t draw_place(void)
 {
     static uint64_t state = 1;

@@ -1,11 +1,14 @@
-/* Measures the row `load`: what it costs to preload a library into a program that does nothing. */
+/* Measures the row `load`: how much longer a program that does nothing takes with a preloaded library. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* Runs `true` many times, with and without the library in turn, and takes the difference in processor time from
- * start to end. From each kind it takes the lower quartile, because other work on the machine only adds time, and
- * the smallest value depends on luck. The difference in page faults is taken from the medians, and the difference in
- * resident memory from one `sleep` of each kind. This program itself runs without a preload. If the library is `-`
- * neither kind has a preload, and the figures are the noise of the row. */
+/*
+ * The row runs the program `true` many times, with and without the library in turn, and reports the difference in
+ * processor time from start to end. It compares the lower quartiles of both, because other load on the machine only
+ * adds time, and the smallest value depends on luck. The difference in page faults is that of the medians, and the
+ * difference in resident memory comes from one run of `sleep` with and one without the library. This program itself
+ * runs without the library. If the library is `-`, all programs run without one, and the figures show the noise of the
+ * row.
+ */
 #define _GNU_SOURCE
 #include "bench.h"
 
@@ -56,7 +59,8 @@ static struct cost run_true(char **environment)
     return (struct cost){microseconds(usage.ru_utime) + microseconds(usage.ru_stime), usage.ru_minflt};
 }
 
-/* Returns the resident memory in KiB of a program that sleeps. A tenth of a second is enough for it to start. */
+/* Runs a program that sleeps, in this environment, and returns its resident memory in KiB. The program gets a tenth of
+ * a second to start. */
 static int64_t resident(char **environment)
 {
     char *arguments[] = {"sleep", "60", NULL};

@@ -1,4 +1,4 @@
-/* Measures the row `memory`: reads the memory of another process, for scripts/bench-servers. */
+/* Measures the row `memory`: prints the memory of another process, for scripts/bench-servers. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "bench.h"
 #include "memory.h"

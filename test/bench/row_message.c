@@ -1,12 +1,14 @@
-/* Measures the row `message`: messages of one size in message pages, or by malloc and free where there are none. */
+/* Measures the row `message`: how long messages of one size take in message pages (sockmalloc_message_*) or, under
+ * other allocators, by malloc and free. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * The argument is SIZE.WAY. One operation is an allocation, one byte written, and a free. With the way `pair` each
- * message is freed before the next one is allocated. With `many` a thread allocates 32 messages and then frees them, as
- * a server does that calls recvmmsg; message pages have calls for that. With `two` one thread allocates messages and
- * another reads a byte of each and frees it. The busy time of both threads counts, and their waiting for each other
- * does not: on a machine that others use too, that would be most of it.
+ * The argument is SIZE.WAY. One operation is an allocation, one byte written, and a free. In the way `pair` each
+ * message is freed before the next one is allocated. In the way `many` a thread allocates 32 messages and then frees
+ * them, as a server does that calls recvmmsg; with message pages it does this by one call each. In the way `two` one
+ * thread allocates messages, and another reads a byte of each and frees it. The processor time of both threads counts.
+ * The time in which they wait for each other does not, because it would be most of the time on a machine with other
+ * load.
  */
 #include "bench.h"
 #include "clock.h"
@@ -23,7 +25,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* An allocator that is preloaded in place of the library has none of these functions. */
+/* These functions are declared weak, because the program is not linked with sockmalloc: they are NULL unless sockmalloc
+ * is preloaded. */
 #pragma weak sockmalloc_message_open
 #pragma weak sockmalloc_message_alloc
 #pragma weak sockmalloc_message_alloc_many
@@ -32,7 +35,7 @@
 
 enum { OPERATIONS = 16384, MANY = 32, BATCH = 256, BATCHES = 2, ROUNDS = 4000, FIRST_ROUNDS = 400 };
 
-static struct sockmalloc_message *pages; /* NULL if the allocator has no message pages */
+static struct sockmalloc_message *pages; /* NULL under an allocator that has no message pages */
 static size_t size;
 
 static void pair_batch(void *state)
@@ -79,7 +82,8 @@ static void many_batch(void *state)
     }
 }
 
-/* Batches that pass from one thread to the other, by the numbers of those that were produced and consumed so far. */
+/* A ring of batches of messages, from the allocating to the freeing thread. `produced` and `consumed` count the batches
+ * so far. */
 static void *batch[BATCHES][BATCH];
 static alignas(64) atomic_uint produced;
 static alignas(64) atomic_uint consumed;

@@ -1,7 +1,9 @@
-/* Measures the row `mix`: buffers of mixed sizes are freed in the order in which they were allocated. */
+/* Measures the row `mix`: buffers of mixed sizes, which are freed in the order in which they were allocated. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* One operation is a malloc, one byte written, and the free of the buffer that is sixteen operations old. */
+/*
+ * One operation is a malloc, one byte written, and a free of the buffer that was allocated sixteen operations before.
+ */
 #include "bench.h"
 #include "clock.h"
 #include "sizes.h"

@@ -1,10 +1,12 @@
 /* Measures the row `pair`: one malloc, one byte written and one free of one size, again and again. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* The address of a loop decides how the processor predicts its jumps: with one library the same loop took 3.9 ns in
- * one program and 4.7 in another, and which library was faster changed with it (T. Mytkowicz and others, "Producing
- * Wrong Data Without Doing Anything Obviously Wrong!", 2009). So the program contains several copies of the loop,
- * which all count equally. */
+/*
+ * The address at which a loop lies changes how well the processor predicts its jumps: with one library, the same loop
+ * took 3.9 ns in one program and 4.7 ns in another, and which of two libraries was faster changed with it (T. Mytkowicz
+ * and others, "Producing Wrong Data Without Doing Anything Obviously Wrong!", 2009). So this program has several copies
+ * of the loop at different addresses, and all count equally.
+ */
 #include "bench.h"
 #include "clock.h"
 #include "touch.h"
@@ -22,7 +24,8 @@ static inline __attribute__((always_inline)) void pair_run(size_t size)
     }
 }
 
-/* Each copy is some 48 bytes long, so that four in a row begin at different quarters of a cache line. */
+/* Each copy of the loop is some 48 bytes long, so that four copies in a row begin at four different quarters of a cache
+ * line. */
 #define COPY(number)                                                                                                   \
     static __attribute__((noinline, aligned(16))) void pair_copy_##number(size_t size)                                 \
     {                                                                                                                  \

@@ -1,11 +1,11 @@
-/* Measures the row `relay`: messages pass from a UNIX socket through three threads to another socket. */
+/* Measures the row `relay`: messages from a UNIX socket pass through three threads to another socket. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
  * The relay is that of doc/examples/relay.c: a receiver, a worker and a sender. Under sockmalloc each message stays in
- * its message page. Under the other allocators each of the three threads has a block of its own and copies the message
- * into it, as a program does that passes values. One operation is a message, with both system calls. Two more threads
- * fill one socket and empty the other.
+ * its message page from the first thread to the last. Under other allocators each thread allocates a block of its own
+ * and copies the message into it, as a program does that passes messages by value. One operation is one message, with
+ * its two system calls. Two more threads write to the first socket and read from the second.
  */
 #include "bench.h"
 #include "clock.h"
@@ -18,7 +18,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* The program is linked with no allocator, so these are NULL unless sockmalloc is preloaded. */
+/* These functions are declared weak, because the program is not linked with sockmalloc: they are NULL unless sockmalloc
+ * is preloaded. */
 #pragma weak sockmalloc_message_open
 #pragma weak sockmalloc_message_alloc
 #pragma weak sockmalloc_message_free
@@ -46,7 +47,9 @@ static void release(void *message)
         sockmalloc_message_free(pages, message);
 }
 
-/* Returns the message or, in a relay that copies, a copy. */
+/*
+ * Returns the message itself if there are message pages. Otherwise returns a copy of the message and frees the message.
+ */
 static char *own(char *message)
 {
     if (pages != NULL)
@@ -103,7 +106,8 @@ static void *pass_on(void *unused)
     return unused;
 }
 
-/* Empties the second socket. Returns the nanoseconds of a message, without the first ones. */
+/* Reads all messages from the second socket. Returns the mean time of a message in nanoseconds, without the first
+ * messages. */
 static double empty(void)
 {
     char *bytes = malloc(size);

@@ -1,16 +1,16 @@
-/* Measures the row `ring`: one thread allocates messages of 512 bytes, and another frees them. */
+/* Measures the row `ring`: one thread allocates messages of 512 bytes, and another one frees them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Under sockmalloc the messages are those of a ring of 1 MiB with chunks of 512 bytes; under the other allocators they
- * are malloc's. One operation is an allocation, one byte written, the passage through a queue in batches, and the free.
- * For the second figure the allocating thread fills the message and the freeing thread reads it. Both are medians of
- * parts.
+ * Under sockmalloc the messages are allocated in a ring of 1 MiB with chunks of 512 bytes, under other allocators by
+ * malloc. One operation is an allocation, one byte written, the passage through a queue in batches, and the free. For
+ * the second figure the allocating thread also fills the message, and the freeing thread reads it. Both figures are
+ * medians of several parts.
  *
- * The third figure shows how near to each other an allocator's addresses are. It is a time and no count of cache
- * misses, because a machine under a hypervisor often has no counter of them. One thread keeps the last 512 messages of
- * drawn sizes, from 64 to 1,500 bytes, and the figure is the mean time in which it reads a message, when it reads all
- * of them for the second time. The ring has chunks of 128 bytes here.
+ * The third figure shows how close together the allocator's addresses are. One thread keeps the last 512 messages of
+ * random sizes between 64 and 1,500 bytes, and reads all of them twice; the figure is the mean time of reading one
+ * message the second time. It is a time and no count of cache misses, because a virtual machine often has no counter of
+ * them. For this figure the ring has chunks of 128 bytes.
  */
 #include "bench.h"
 #include "clock.h"
@@ -25,7 +25,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The program is linked with no allocator, so these are NULL unless sockmalloc is preloaded. */
+/* These functions are declared weak, because the program is not linked with sockmalloc: they are NULL unless sockmalloc
+ * is preloaded. */
 #pragma weak sockmalloc_ring_create
 #pragma weak sockmalloc_ring_alloc
 #pragma weak sockmalloc_ring_free
@@ -45,7 +46,7 @@ enum {
 static struct queue queue;
 static struct sockmalloc_ring *ring;
 static int64_t times[MOST_PARTS];
-static bool reads; /* true in the second run, in which messages are filled and read */
+static bool reads; /* true in the run for the second figure, in which messages are filled and read */
 
 static void open_ring(size_t chunk_size)
 {
@@ -85,7 +86,7 @@ static uint64_t sum_of(const void *message, size_t size)
     return sum;
 }
 
-/* Frees messages until a NULL comes. */
+/* Runs as the freeing thread: frees messages until a NULL comes through the queue. */
 static void *consume(void *argument)
 {
     void *message;
@@ -114,7 +115,7 @@ static unsigned produce(unsigned from, unsigned count)
 static void *live[LIVE];
 static size_t sizes[LIVE];
 
-/* Replaces all live messages, one after the other, by new ones of drawn sizes. */
+/* Frees all live messages, one after the other, and allocates a new one of random size in place of each. */
 static void replace_all(uint64_t *state)
 {
     for (unsigned i = 0; i < LIVE; i++) {
@@ -126,14 +127,16 @@ static void replace_all(uint64_t *state)
     }
 }
 
-/* Reads a byte of each cache line, so that the time is that of the caches and not of the additions. */
+/*
+ * Reads one byte of each cache line of the message, so that the time is that of the caches and not of adding up bytes.
+ */
 static void read_lines(const volatile char *message, size_t size)
 {
     for (size_t at = 0; at < size; at += 64)
         (void)message[at];
 }
 
-/* Returns the nanoseconds in which one message is read that was read before. */
+/* Returns how many nanoseconds it takes to read one message for the second time. */
 static double reread(void)
 {
     uint64_t state = 1;
@@ -158,7 +161,7 @@ static int compare(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-/* Returns the median nanoseconds of an operation. */
+/* Runs the two threads, and returns the median time of an operation in nanoseconds. */
 static double run(bool with_reads)
 {
     pthread_t consumer;

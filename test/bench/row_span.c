@@ -1,10 +1,13 @@
-/* Measures the row `span`: the number of pages on which a buffer lies, divided by the smallest number that could hold
- * it. */
+/*
+ * Measures the row `span`: on how many pages a buffer lies, divided by the smallest number of pages that could hold it.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* A server that fills a buffer touches every page on which the buffer lies, and the kernel pins these pages when it
- * sends from them. A header in front of the buffer may add a page. The mean is over the sizes of the mix, each
- * counted once, and over many live buffers of each size. */
+/*
+ * A server that fills a buffer touches every page on which the buffer lies, and the kernel pins these pages when it
+ * sends from the buffer. A header in front of the buffer may add a page. The figure is a mean over many live buffers of
+ * each size in the benchmark's mix of sizes, in which each size counts once.
+ */
 #include "bench.h"
 #include "sizes.h"
 #include "touch.h"
@@ -29,7 +32,7 @@ void row_span(const char *argument)
     sizes_mix(steps, 1);
     for (unsigned i = 0; i < BUFFERS; i++) {
         size_t size = steps[i].size;
-        void *buffer = malloc(size); /* the buffer is never freed, so that each buffer has another address */
+        void *buffer = malloc(size); /* no buffer is freed, so that every buffer has another address */
         touch_first(buffer);
         unsigned which = 0;
         while (mix_shares[which].size != size)

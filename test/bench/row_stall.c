@@ -1,19 +1,21 @@
-/* Measures the row `stall`: how long one malloc or free takes while the memory of a burst is given back. */
+/* Measures the row `stall`: how long single calls of malloc and free take while the memory of a burst is given back. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
  * A burst of 256 MiB is freed, and 3 s of traffic follow. The row does this twice. The first time the traffic is light,
- * with a pause after each free. The second time it is busy, with sixteen live buffers and every page written. Every
- * free of the burst, and every malloc and free of the traffic, is timed by itself. Busy traffic makes a few hundred
- * times as many calls as light traffic, so that one percentile over all calls would hide the stalls of light traffic.
- * Light traffic therefore has a percentile of its own, which is lower, because there are only some five thousand calls.
+ * with a pause after each free; the second time it is busy, with sixteen live buffers and every page written. Each free
+ * of the burst, and each malloc and free of the traffic, is timed by itself. Busy traffic makes a few hundred times as
+ * many calls as light traffic, so that one percentile over all calls would hide the stalls of light traffic. Light
+ * traffic therefore has a percentile of its own, which is lower, because it has only some five thousand calls.
  *
- * The clock counts the thread's processor time. A page fault or a system call that returns a whole burst is included.
- * Time in which other programs use the processor is not: on a busy machine a thread may lose it for 4 ms, which is no
- * stall of the allocator and would hide real ones. So the time in which a call sleeps, because another thread holds a
- * lock, does not count either. Here only an allocator that has a thread of its own could profit from that. Reading the
- * clock takes longer than most calls. Therefore the median distance of two readings is subtracted from each time, and
- * what then remains of the largest distance is reported as the error of the clock.
+ * The clock counts the thread's processor time, with its page faults and with a system call that gives a whole burst
+ * back. Time in which other programs use the processor does not count: on a busy machine a thread may lose its
+ * processor for 4 ms, which is no stall of the allocator and would hide real ones. So the time in which a call sleeps,
+ * because another thread holds a lock, does not count either; among these allocators only one with a thread of its own
+ * could profit from that.
+ *
+ * Reading the clock takes longer than most calls. So the row subtracts the median difference of two readings from each
+ * time. What then remains of the largest difference of two readings is reported as the error of the clock.
  */
 #include "bench.h"
 #include "burst.h"
@@ -26,7 +28,7 @@
 
 enum { BINS = 1 << 16, BIN_NANOSECONDS = 100, CLOCK_READINGS = 100000, QUEUE = 16 };
 
-/* Counts calls by how long they took. The last bin counts all calls that were longer than the other bins reach. */
+/* A histogram of calls by their duration. The last bin counts all calls that took longer than the other bins reach. */
 struct tally {
     uint32_t bin[BINS];
     uint64_t calls;
@@ -48,7 +50,8 @@ static void tally_since(struct tally *tally, int64_t start)
         tally->most = elapsed;
 }
 
-/* Returns a time, rounded up to a bin. Only the share `share` of the calls took longer than this time. */
+/* Returns the percentile of the durations, in nanoseconds and rounded up to the end of a bin: the share `share` of the
+ * calls took longer. */
 static int64_t tally_exceeded(const struct tally *tally, double share)
 {
     uint64_t beyond = (uint64_t)(share * (double)tally->calls);

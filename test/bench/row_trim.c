@@ -1,8 +1,9 @@
-/* Measures the row `trim`: how long malloc_trim takes to purge blocks that were freed in random order. */
+/* Measures the row `trim`: how long malloc_trim takes to give back the memory of blocks that were freed in random
+ * order. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* 300 MiB of blocks are written to and freed in random order, all of them or all but every fourth. malloc_trim is then
- * called until it has nothing more to give back. An allocator that keeps the pages has no figure. */
+/* The row writes to 300 MiB of blocks and frees them in random order, all of them or all but every fourth. Then it
+ * calls malloc_trim until that gives nothing more back. If the allocator keeps the pages, it has no figure. */
 #include "bench.h"
 #include "clock.h"
 #include "memory.h"
@@ -21,7 +22,8 @@ enum {
 
 static void *block[SCATTER_BLOCKS];
 
-/* Returns how many milliseconds malloc_trim took, or NAN if less than half of the free blocks' memory has gone back. */
+/* Calls malloc_trim until it gives nothing more back. Returns how many milliseconds that took, or NAN if less than half
+ * of the free blocks' memory was given back. */
 static double trim(void)
 {
     double before = memory_resident("self");

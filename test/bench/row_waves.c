@@ -1,14 +1,13 @@
-/* Measures the row `waves`: what a load costs that returns to the same peak in every period. */
+/* Measures the row `waves`: what it costs when a load returns to the same peak in every period. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
  * In each wave the row allocates 64 MiB in blocks of one size or of mixed sizes, writes to each page, and frees the
- * blocks in the order of the allocations. Then the row waits in poll until the period ends, as a server waits for
- * events. An allocator that keeps the pages until the next wave needs no new ones. The row measures processor time and
- * new pages for each wave, from the third return of the load on, because an allocator may learn the period by then. The
- * time includes the wait, and all threads of the process.
- *
- * A page counts as new, too, if the allocator populates the page by a system call before it is touched.
+ * blocks in the order in which they were allocated. Then it waits in poll until the period ends, as a server waits for
+ * events. An allocator that keeps the pages until the next wave needs no new ones. The row measures the processor time
+ * and the new pages of each wave, from the fourth wave on, because an allocator may have learnt the period by then. The
+ * time is that of all threads of the process, during the wait too. A page also counts as new if the allocator populates
+ * it by a system call before it is touched.
  */
 #include "bench.h"
 #include "clock.h"
@@ -24,10 +23,10 @@
 
 enum {
     WAVE_MEBIBYTES = 64,
-    LEARNT = 3,   /* the first wave, and the first two returns of the load; they are not measured */
-    WAVES = 6,    /* waves that are measured */
+    LEARNT = 3,   /* these first waves are not measured, so that an allocator can learn the period */
+    WAVES = 6,    /* how many waves are measured */
     SMALLEST = 4, /* the size of the smallest blocks in KiB */
-    MIXED = 0,    /* in place of a size: sizes of 4, 16, 64 and 256 KiB by turns */
+    MIXED = 0,    /* stands in place of a size: the sizes are 4, 16, 64 and 256 KiB in turn */
     NANOSECONDS_A_MILLISECOND = 1000000,
 };
 
@@ -69,7 +68,7 @@ static long new_pages(void)
     return usage.ru_minflt;
 }
 
-/* Makes waves, each of which begins `period` nanoseconds after the one before. */
+/* Makes `count` waves with blocks of this size. Each wave begins `period` nanoseconds after the one before. */
 static void waves(unsigned count, int64_t period, size_t kibibytes)
 {
     for (int64_t start = clock_wall(); count-- > 0; start += period) {

@@ -1,10 +1,10 @@
-/* Measures the rows `window` and `small`: many buffers are live, and a random one of them is replaced. */
+/* Measures the rows `window` and `small`: many buffers are live, and random ones of them are replaced. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * One operation is one replacement: a free, a malloc, and one byte written. At the end, with all buffers live, the row
- * measures the memory. `small` uses sizes that no pool serves, which shows what it costs that a request is passed on to
- * mimalloc.
+ * One operation replaces one buffer: a free, a malloc, and one byte written. The memory is measured at the end, when
+ * all buffers are live. The row `small` has sizes below those of the pools, so it shows what it costs to pass a request
+ * on to mimalloc.
  */
 #include "bench.h"
 #include "clock.h"

@@ -1,11 +1,13 @@
-/* Measures the row `zeroed`: calloc, followed by one byte written in each page of the block. */
+/* Measures the row `zeroed`: how long calloc takes, with one byte written in each page of the block. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* One operation is a calloc and one byte written in each page, with 64 MiB of blocks that are all live at once.
- * Blocks are `fresh` if the process has had no block before, `reused` if they were written to and freed, and
- * `purged` if malloc_trim was called after that until it had nothing more to give back. Frees and trims are not
- * timed. An allocator that keeps the pages despite malloc_trim has no purged blocks, and so no such figure, because
- * clearing memory is other work than getting new memory from the kernel. */
+/*
+ * One operation is a calloc, and one byte written in each page. 64 MiB of blocks are live at once. The blocks are
+ * `fresh` if the process has had no block before, `reused` if the process has written to them and freed them, and
+ * `purged` if it then called malloc_trim until that gave nothing more back. Frees and trims are not timed. If an
+ * allocator keeps the pages in spite of malloc_trim, it has no figure for `purged`, because it would clear memory
+ * instead of getting new memory from the kernel.
+ */
 #include "bench.h"
 #include "blocks.h"
 #include "clock.h"
@@ -21,7 +23,8 @@
 
 enum {
     PASSES = 3,
-    /* a limit is needed, because glibc's malloc_trim returns 1 each time that it gave something back */
+    /* the most calls of malloc_trim in a row; glibc's returns 1 whenever it has given something back, so there must be
+     * a limit */
     MOST_TRIMS = 16,
 };
 
@@ -38,8 +41,8 @@ static int64_t take(void)
     return clock_busy() - start;
 }
 
-/* Frees all blocks after writing to each page, so that the next calloc has to clear it. Checks that the last calloc
- * did clear it, because otherwise an allocator that forgets to clear would be the fastest. */
+/* Writes to each page of all blocks and frees them, so that the next calloc has to clear them. Checks first that the
+ * last calloc did clear its block, because an allocator that forgets this would seem to be the fastest. */
 static void give(void)
 {
     for (unsigned i = 0; i < blocks.count; i++) {
@@ -55,8 +58,8 @@ static void give(void)
     }
 }
 
-/* Frees all blocks and trims. Returns true if at least half of the memory went back: a thread may keep the rest in
- * its cache. */
+/* Frees all blocks and calls malloc_trim. Returns true if at least half of the memory was given back; a thread's cache
+ * may keep the rest. */
 static bool give_back(void)
 {
     double before = memory_resident("self");

@@ -1,6 +1,6 @@
-# The rows of the benchmark: how each is run, its figures, and their bounds.
+# The rows of the benchmark: the command line of each, its figures, and the bounds of these.
 # SPDX-License-Identifier: BSD-2-Clause
-"""To add a row, add a line to this table, and a C file to this folder."""
+"""To add a row to the benchmark, add a line to this table, and a C file to this folder."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ BEST = "the best peer"
 
 @dataclass(frozen=True)
 class Bound:
-    """This is an upper bound of a figure: `limit` times the figure of `against` or, without `against`, `limit`
-    itself."""
+    """The upper bound of a figure: `limit` times the same figure of the allocator `against`, or `limit` itself if
+    `against` is None."""
 
     limit: float
     against: str | None = None
@@ -24,10 +24,11 @@ class Bound:
 
 @dataclass(frozen=True)
 class Figure:
-    """A number that a row prints. Less is better, unless the figure is marked otherwise.
+    """A number that a row prints. Less is better, unless `more_is_better`.
 
-    A figure that is close to 0 for the best peer has no ratio, because its ratio would mean nothing. A figure of the
-    rows GROWTH is one point of the curve that is named `curve`: the point for `at` threads or live buffers."""
+    A figure that is close to 0 for the best allocator has no ratio, because that would mean nothing. A figure of the
+    rows GROWTH is a point of the curve named `curve`: the one for `at` threads or live buffers.
+    """
 
     name: str
     unit: str
@@ -40,7 +41,8 @@ class Figure:
 
 @dataclass(frozen=True)
 class Row:
-    """One run of the program under one allocator. `most_rounds` limits how often a slow row is run."""
+    """One run of the benchmark program under one allocator. `most_rounds` limits how many rounds a slow row is run
+    in."""
 
     command: tuple[str, ...]
     figures: tuple[Figure, ...]
@@ -48,7 +50,7 @@ class Row:
 
     @property
     def name(self) -> str:
-        """Returns the beginning that the names of all figures of the row have in common."""
+        """Returns the words with which the names of all figures of the row begin."""
         return ".".join(commonprefix([figure.name.split(".") for figure in self.figures]))
 
     @property
@@ -61,7 +63,7 @@ def pair(kibibytes: int, name: str, bound: Bound) -> Row:
 
 
 def untouched(name: str) -> Figure:
-    """Returns the figure for memory that was populated but never written to, in percent of resident memory."""
+    """Returns the figure for memory that was populated but never written to, in percent of the resident memory."""
     return Figure(name, "%", Bound(5), has_ratio=False)
 
 
@@ -85,7 +87,7 @@ def conns(threads: int, name: str) -> Row:
 
 
 def growth(command: str, number: int, memory: str, most_rounds: int | None = None) -> Row:
-    """Returns a row that measures one point of two curves: the cost of an operation, and the memory."""
+    """Returns a row that measures one point of two curves: the time of an operation, and the memory."""
     name = f"{command}.{number}" if (command, number) != ("conns", 1000) else command
     figures = (
         Figure(name, "ns", curve=f"growth.{command}", at=number),
@@ -123,8 +125,8 @@ def great(kibibytes: int, name: str) -> Row:
 def waves(milliseconds: int, size: str, bound: Bound) -> Row:
     name = f"waves.{milliseconds}ms.{size}"
     kibibytes = "0" if size == "mix" else size.removesuffix("k")
-    # The best peer may need no new page, so that there is no ratio to it. glibc's blocks share a page with each other
-    # here and there.
+    # The bound is 1.01 times glibc's figure, because the best allocator may need no new page, so that no ratio to it
+    # exists. It is more than 1, because glibc's blocks lie close together, and two of them may share a page.
     pages = Figure(f"{name}.pages", "pages", Bound(1.01, "glibc"))
     figures = (Figure(name, "ms", bound), pages, Figure(f"{name}.left", "MiB"))
     return Row(("waves", f"{milliseconds}.{kibibytes}"), figures, most_rounds=5)
@@ -153,9 +155,11 @@ def message(size: int, way: str, bound: float) -> Row:
 
 
 def fixed(size: int, live: int) -> Row:
-    """Returns the row of a fixed-size pool: its time, and its ratios to malloc and to other pools in its process."""
+    """Returns the row of a fixed-size pool. Its figures are the time of a pair, and its ratios to malloc and to GLib's
+    and APR's pools, which run in the same process."""
     name = f"fixed.{size}.{live}live"
-    # Beyond some hundred blocks, magazines of 16 bytes a block do not fit into the nearest cache, and malloc's do.
+    # With more than some hundred blocks there are fewer bounds: the pool's magazines, which need 16 bytes for each
+    # block, then no longer fit into the processor's nearest cache, and those of malloc do.
     few = live <= 100
     bounds = {"malloc": Bound(1.10) if few else None, "glib": Bound(1.00), "apr": Bound(1.00) if few else None}
     others = tuple(Figure(f"{name}.to_{other}", "ratio", bound) for other, bound in bounds.items())
@@ -163,13 +167,15 @@ def fixed(size: int, live: int) -> Row:
 
 
 def crowd() -> Row:
-    """Returns the row in which eight threads use one pool. Its processor time shows which kind waits by spinning."""
+    """Returns the row in which eight threads use one fixed-size pool. Its processor time shows which kinds of pool wait
+    in loops."""
     kinds = ("thread", "lockfree", "standard", "cpu", "malloc")
     figures = tuple(Figure(f"crowd.{kind}{what}", "ns") for kind in kinds for what in ("", ".busy"))
     return Row(("crowd",), figures)
 
 
-# This row gets the library as an argument, because it measures a program other than itself.
+# This row gets the library as an argument and is not run under it, because it measures other programs that it starts
+# with the library.
 PRELOADS_BY_ITSELF = "load"
 
 ROWS = (
@@ -193,7 +199,7 @@ ROWS = (
             Figure("ring.reread", "ns", Bound(1.05, BEST)),
         ),
     ),
-    # 1.3 times the messages a second of a relay that copies
+    # a time of 0.77 of the best allocator's means 1.3 times the messages a second
     Row(("relay", "64"), (Figure("relay.64k", "ns", Bound(0.77, BEST)),)),
     fixed(4096, 1),
     fixed(4096, 100),
@@ -204,7 +210,7 @@ ROWS = (
     crowd(),
     conns(64, "conns.64"),
     conns(1000, "conns"),
-    # In the row `burst` most of the time is that of the program's own memset. So the allocators are close to each
+    # In the row `burst` the program's own memset takes most of the time. The allocators are therefore close to each
     # other, and three rounds could not tell them apart.
     Row(
         ("burst",),
@@ -263,8 +269,9 @@ ROWS = (
     great(131072, "128m"),
     great(1048576, "1024m"),
     Row(("cow",), (Figure("cow", "pages", Bound(40)),)),
-    # Two calls of an empty function in a library and the loop around them take 4.6 ns, and the best peer's malloc and
-    # free 5.4 ns. So single calls by one thread cannot come down to 0.7 of it, and calls for many messages can.
+    # The bounds for one thread differ for this reason: two calls of an empty function in a library, and the loop around
+    # them, take 4.6 ns, and malloc and free of the best allocator take 5.4 ns. So single calls cannot get down to 0.7
+    # of that, but calls for many messages at once can.
     *(message(size, "pair", 1.25) for size in (128, 512, 1500)),
     *(message(size, "many", 0.70) for size in (128, 512, 1500)),
     *(message(size, "two", 0.70) for size in (128, 512, 1500)),
@@ -280,7 +287,7 @@ ROWS = (
 )
 
 
-# These rows show how cost and memory grow: with the number of threads, and with the number of live buffers of 4 KiB.
+# These rows show how time and memory grow with the number of threads, and with the number of live buffers of 4 KiB.
 GROWTH = (
     *(growth("conns", threads, "peak") for threads in (1, 3, 10, 30, 100, 300, 1000)),
     *(growth("live", live, "rss") for live in (10, 100, 1000, 10000)),
@@ -294,8 +301,8 @@ LIVE_BYTES = 256 << 20
 
 
 def drawn(seed: int) -> list[Row]:
-    """Draws workloads that nothing was tuned for: how many threads, which sizes, how many live buffers in a thread, and
-    what share of the frees is made by another thread. The same seed always draws the same workloads."""
+    """Returns rows of random workloads for which nothing was tuned: random numbers of threads, sizes, live buffers of a
+    thread, and frees by another thread. The same seed always gives the same workloads."""
     draw = random.Random(seed)
     made = []
     for _ in range(DRAWN):
@@ -311,7 +318,8 @@ def drawn(seed: int) -> list[Row]:
 
 
 def chosen(names: list[str] | None, rows: Sequence[Row] = ROWS) -> list[Row]:
-    """Returns the rows with these names. The name of a group (`pair`, `window`) stands for all of its rows."""
+    """Returns the rows with these names. The name of a group, such as `pair` or `window`, stands for all rows of the
+    group."""
     if names is None:
         return list(rows)
     for name in names:

@@ -1,4 +1,4 @@
-/* The blocks of the rows `trim` and `idle`: 300 MiB of blocks of one size that are freed in random order. */
+/* The blocks of the rows `trim` and `idle`: 300 MiB of blocks of one size, which are freed in random order. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef BENCH_SCATTER_H
 #define BENCH_SCATTER_H
@@ -18,15 +18,15 @@ enum {
     SCATTER_BLOCKS = SCATTER_MEBIBYTES * 1024 / SCATTER_LEAST,
 };
 
-/* Returns a number below `limit`, and advances the state of the generator, which decides the number. */
+/* Returns a random number below `limit`, and advances the generator's state. */
 static inline uint64_t scatter_random(uint64_t *state, uint64_t limit)
 {
     *state = *state * 6364136223846793005 + 1442695040888963407;
     return (*state >> 33) % limit;
 }
 
-/* Allocates and writes to `count` blocks, and frees all of them in random order. With `keeps`, those whose index in
- * `block` is a multiple of SCATTER_KEPT stay live. */
+/* Allocates `count` blocks of `size` bytes, writes to them, and frees all of them in random order. With `keeps`, every
+ * SCATTER_KEPT-th block of the array stays live. */
 static inline void scatter(void **block, size_t count, size_t size, bool keeps)
 {
     uint64_t state = 88172645463325252;

@@ -1,12 +1,9 @@
-# The servers of the benchmark: how each is started and loaded, and the bounds of its figures.
+# The servers of the benchmark: how each is started, which load it gets, and the bounds of its figures.
 # SPDX-License-Identifier: BSD-2-Clause
-"""One server runs at a time, in a directory that is removed afterwards, on free ports of 127.0.0.1.
-
-The cost of a load is measured from a server's first request on, because a server that has warmed up takes so few
-page faults that their ratio would depend on luck.
-
-`faults` are page faults that trapped. `pages` is the kernel's own count, which also includes pages that a system
-call has mapped together with others before they were touched."""
+"""One server runs at a time, on free ports of 127.0.0.1, in a directory that is removed afterwards. The cost of a load
+is measured from the server's first request on, because a server that has already served requests takes so few page
+faults that a ratio of them would depend on luck. `faults` are page faults that interrupted a thread. `pages` is the
+kernel's own count, which also has pages that a system call has populated before they were touched."""
 
 from __future__ import annotations
 
@@ -35,8 +32,8 @@ HAPROXY_LOAD = loads.Http(sizes=(16_384, 65_536, 200_000))
 REDIS_LOADS = {"16k": loads.RedisValues(16_384), "64k": loads.RedisValues(65_536)}
 HAPROXY_THREADS = 2
 
-# The first is the size of a body that fills all buffers which nginx has for a request in bench-servers --idle. The
-# second is the size of a body that fits in one buffer.
+# BURST_SIZE is the size in bytes of a body that fills all buffers which nginx has for one request in bench-servers
+# --idle. SMALL_SIZE is that of a body which fits into one buffer.
 BURST_SIZE = 1_000_000
 SMALL_SIZE = 10_000
 CONNECTIONS = 512
@@ -100,7 +97,7 @@ backend back
 
 @dataclass(frozen=True)
 class Running:
-    """A server that accepts connections, with all of its processes."""
+    """A server that runs and accepts connections, with all its processes."""
 
     server: Server
     port: int
@@ -109,7 +106,7 @@ class Running:
         return [self.server.pid, *self.server.children()]
 
     def settle(self) -> None:
-        """Waits until the server has closed the connections of earlier clients."""
+        """Waits until the server has no open connection any more, so that earlier clients do not count."""
         open_still = f"{self.server.name} still has connections on port {self.port}"
         waiting.until(lambda: waiting.connections(self.port) == 0, open_still, SETTLE_SECONDS)
 
@@ -123,8 +120,8 @@ class Preload:
 
 
 def preload_of(allocator: peers.Allocator) -> Preload:
-    """Returns what is preloaded to measure an allocator. For glibc's malloc that is the C library itself, because redis
-    is linked with jemalloc and would use it otherwise."""
+    """Returns which library is preloaded to measure an allocator. For glibc's malloc this is the C library itself,
+    because redis, which is linked with jemalloc, would otherwise use that."""
     variables = {} if allocator.pool is None else {"SOCKMALLOC_POOL": allocator.pool}
     return Preload(allocator.library or peers.c_library(), variables)
 
@@ -133,7 +130,8 @@ def preload_of(allocator: peers.Allocator) -> Preload:
 def _running(
     name: str, preload: Preload, command: Callable[[Path, int], list[str]], children: int = 0
 ) -> Iterator[Running]:
-    """Starts a server with a command for a directory and a port, and ends it after the `with` statement."""
+    """A context manager: starts a server, and ends it when the caller's `with` statement ends. `command` returns the
+    server's command line for a directory and a port."""
     with tempfile.TemporaryDirectory(prefix="bench-servers-") as holder:
         directory = Path(holder)
 
@@ -150,7 +148,7 @@ def _running(
                     raise Failed(f"{preload.library} is not in {name}, process {pid}")
             yield running
             status = server.stop()
-            if status not in (0, -signal.SIGTERM):  # the status of haproxy, which ends itself by SIGTERM
+            if status not in (0, -signal.SIGTERM):  # haproxy stops with the status of a process that SIGTERM has killed
                 raise Failed(f"{name} ended with {status}:\n{server.last_words()}")
         finally:
             server.destroy()
@@ -166,7 +164,7 @@ def _nginx_command(directory: Path, http: str, connections: int = CONNECTIONS) -
 
 @contextlib.contextmanager
 def upstream(preload: Preload) -> Iterator[int]:
-    """Starts an nginx that serves all bodies from files, and returns its port."""
+    """Starts an nginx that serves all bodies from files. Returns its port."""
 
     def command(directory: Path, port: int) -> list[str]:
         files = directory / "bytes"
@@ -181,7 +179,7 @@ def upstream(preload: Preload) -> Iterator[int]:
 
 
 def nginx(preload: Preload, upstream_port: int) -> contextlib.AbstractContextManager[Running]:
-    """Starts nginx with one worker, because two workers would share the load differently each time."""
+    """Starts an nginx with one worker, because two workers would share the load differently in each run."""
 
     def command(directory: Path, port: int) -> list[str]:
         text = PROXY.format(port=port, upstream=upstream_port, buffers=16, size="16k", listen="")
@@ -193,8 +191,8 @@ def nginx(preload: Preload, upstream_port: int) -> contextlib.AbstractContextMan
 def burst_nginx(
     preload: Preload, upstream_port: int, kibibytes: int
 ) -> contextlib.AbstractContextManager[Running]:
-    """Starts nginx with one worker and 1 MiB of buffers of this size a request, for many slow clients. The kernel
-    buffers little of an answer."""
+    """Starts an nginx as a proxy for many slow clients, with one worker. For each request it has 1 MiB of buffers of
+    `kibibytes` KiB. Its sockets have small send buffers, so that most of an answer stays in nginx."""
 
     def command(directory: Path, port: int) -> list[str]:
         buffers, size = 1024 // kibibytes, f"{kibibytes}k"
@@ -214,7 +212,7 @@ def haproxy(preload: Preload, upstream_port: int) -> contextlib.AbstractContextM
 
 
 def redis(preload: Preload) -> contextlib.AbstractContextManager[Running]:
-    """Starts redis without files on disk, because snapshots are measured by another benchmark, the row `cow`."""
+    """Starts a redis that writes no files, because the row `cow` measures snapshots."""
 
     def command(directory: Path, port: int) -> list[str]:
         options = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(directory)]
@@ -238,7 +236,8 @@ def _load_haproxy(running: Running, requests: int) -> tuple[Rates, int]:
 
 
 def _load_redis(running: Running, requests: int) -> tuple[Rates, int]:
-    """The larger values replace the smaller ones under the same keys."""
+    """Puts all loads on redis, the one with small values first; larger values then replace the smaller ones under the
+    same keys."""
     with Redis(running.port) as client:
         waiting.until(lambda: client.info("persistence")["loading"] == "0", "redis is ready")
     rates: Rates = {}
@@ -281,7 +280,7 @@ ROWS = (
 
 
 def run(program: Path, row: Row, allocator: peers.Allocator, upstream_port: int, requests: int) -> dict[str, float]:
-    """Returns the figures of one server under one allocator by their names."""
+    """Runs the row of one server under one allocator, and returns its figures by their names."""
     kind = _KINDS[row.name]
     with kind.start(preload_of(allocator), upstream_port) as running:
         pids = running.pids()

@@ -1,6 +1,6 @@
-# Prints the results as two tables for a person.
+# Prints the results as two tables for a person: our figures with their verdicts, and our figures beside other ones.
 # SPDX-License-Identifier: BSD-2-Clause
-"""Columns are as wide as their content, and numbers have three significant digits."""
+"""The columns of a table are as wide as their content, and its numbers have three significant digits."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def number(value: float | None) -> str:
 
 
 def _lay_out(lines: list[list[str]], left: set[int]) -> str:
-    """Returns the lines as a table, the first of which is the heading. Columns in `left` are aligned to the left,
-    others to the right."""
+    """Returns the lines as one text, a table whose heading is the first line. Columns in `left` are aligned to the
+    left, others to the right."""
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     laid_out = []
     for line in lines:
@@ -49,7 +49,7 @@ def _measured(verdict: Verdict) -> str:
 
 
 def _ratio(ratios: list[float]) -> tuple[str, str]:
-    """Returns the median of the rounds' ratios, and the least and the largest."""
+    """Returns two texts: the median of the rounds' ratios, and their range."""
     if not ratios:
         return "-", "-"
     return f"{median(ratios):.3f}", f"{min(ratios):.2f}-{max(ratios):.2f}"
@@ -76,7 +76,7 @@ def verdicts_table(verdicts: list[Verdict]) -> str:
 
 
 def comparison_table(results: Results, figures: list[Figure], other: str) -> str:
-    """Returns a table of our figures beside those of one other allocator, without verdicts."""
+    """Returns a table of our figures beside those of one other allocator, without bounds and verdicts."""
     lines = [["row", "unit", other, results.ours, "ratio", "rounds"]]
     for figure in figures:
         medians = [number(results.median(figure.name, name)) for name in (other, results.ours)]

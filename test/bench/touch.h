@@ -1,4 +1,4 @@
-/* Writes to the buffers that the workloads allocate, as a program would. */
+/* Writes to buffers that the workloads allocate, as a program would do. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef BENCH_TOUCH_H
 #define BENCH_TOUCH_H
@@ -8,9 +8,9 @@
 enum { PAGE = 4096 };
 
 /*
- * Writes the first byte of the buffer. The write is volatile, because otherwise the compiler would remove a write to a
- * buffer that is freed at once. There is no test for NULL: without memory the program crashes here, and the driver
- * reports that.
+ * Writes to the first byte of the buffer. The write is volatile, because the compiler would otherwise remove a write to
+ * a buffer that is freed at once. A NULL is not tested for: if there is no memory, the program crashes here, and
+ * scripts/bench reports that.
  */
 static inline void touch_first(void *buffer)
 {

@@ -1,6 +1,6 @@
-# Measures what it costs a server to be read from outside ten times a second: redis, with a reader and without.
+# Measures how much slower redis becomes if another process reads its statistics ten times a second.
 # SPDX-License-Identifier: BSD-2-Clause
-"""A new redis is started for each turn. The reader runs on the same two processors as the load."""
+"""A new redis is started for each run. The process that reads uses the same two processors as the load."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ FIGURES = [
 
 @contextlib.contextmanager
 def _reader(pid: int) -> Iterator[list[int]]:
-    """Runs a reader that reads the process until the end of the `with` statement. Then the list holds the number of
-    readings. The reader's output goes to a file, because a pipe that nobody reads would become full and stop the
-    reader."""
+    """A context manager: runs `sockmalloc stat`, which reads the statistics of the process `pid`, until the caller's
+    `with` statement ends. The list that it returns then has the number of readings. The output goes to a file, because
+    a pipe that nobody reads would get full and stop the reader."""
     readings: list[int] = []
     command = [settings.command(), "stat", str(pid), "--json", "--interval", INTERVAL_SECONDS]
     with tempfile.TemporaryFile() as said:
@@ -51,8 +51,8 @@ def _reader(pid: int) -> Iterator[list[int]]:
 
 
 def _expect_readings(readings: int, seconds: float) -> None:
-    """Checks that there were enough readings. A busy machine delays them, so half as many as the interval allows are
-    enough."""
+    """Fails unless there were at least half as many readings as the interval permits; a busy machine delays
+    readings."""
     if readings < seconds / float(INTERVAL_SECONDS) / 2:
         raise Failed(f"the reader has read {readings} times in {seconds:.1f} s")
 
