@@ -3,7 +3,7 @@
 import unittest
 from unittest import mock
 
-from harness import bodies, dump, waiting
+from harness import bodies, dump, mariadb, waiting
 from harness.case import ServerCase
 
 COLUMNS = (
@@ -108,6 +108,13 @@ class Assertions(ServerCase):
             with mock.patch.object(self, "dump_all", return_value=torn):
                 self.assert_fails("slots are known", self.assert_live_returns, self.before)
 
+    def test_balanced(self) -> None:
+        """A dump in which a slot was between two columns is asked for again; a slot that is lost fails the test."""
+        torn, whole = self.after(cached=1), self.after()
+        with mock.patch("harness.case.SETTLE_SECONDS", 0.05):
+            self.assertEqual(self.dump_balanced(mock.Mock(side_effect=[torn, torn, whole])), whole)
+            self.assert_fails("slots are known", self.dump_balanced, lambda: torn)
+
     def test_live_with_slack(self) -> None:
         """Each additional live slot counts. If one bucket has fewer live slots than before, this does not make up for
         an additional slot of another bucket."""
@@ -121,6 +128,26 @@ class Assertions(ServerCase):
         self.assert_library_silent("an ordinary line\n", "the log")
         line = "sockmalloc: process 1: free: 0x1: slot is free"
         self.assert_fails("complained", self.assert_library_silent, line, "the log")
+
+
+class Repeating(unittest.TestCase):
+    """A statement that InnoDB rolled back because of a deadlock is repeated, and no other."""
+
+    def client(self, *outcomes: object) -> mariadb.MariaDB:
+        client = mariadb.MariaDB.__new__(mariadb.MariaDB)
+        client.run = mock.Mock(side_effect=outcomes)  # type: ignore[method-assign]
+        return client
+
+    def test_repeats_after_a_deadlock(self) -> None:
+        client = self.client(mariadb.Deadlock(), mariadb.Deadlock(), [])
+        client.put("key", b"value")
+        self.assertEqual(client.run.call_count, 3)  # type: ignore[attr-defined]
+
+    def test_ends_at_other_errors(self) -> None:
+        with self.assertRaises(mariadb.Refused):
+            self.client(mariadb.Refused()).put("key", b"value")
+        with self.assertRaises(mariadb.Deadlock):
+            self.client(*[mariadb.Deadlock()] * (mariadb.REPEATS + 1)).drop("key")
 
 
 class Comparing(unittest.TestCase):

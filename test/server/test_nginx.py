@@ -108,7 +108,7 @@ class Nginx(ServerCase):
             gained = after[pid].sum("requests") - before[pid].sum("requests")
             self.assertGreater(gained, 0, f"worker {pid} had no part in the load")
         self.assertEqual(server.children(), workers, "a worker was replaced")
-        self.assert_ledgers(self.dump_all([server.pid]))
+        self.dump_balanced(lambda: self.dump_all([server.pid]))
         self.stop_nginx(server)
 
     def test_proxy(self) -> None:
@@ -144,10 +144,10 @@ class Nginx(ServerCase):
         moved = self.directory / "logs" / "access.log.1"
         self.access_log.rename(moved)
         for pid in (server.pid, *workers):
-            self.assert_ledgers({pid: self.dump_only(pid)})
+            self.dump_balanced(lambda pid=pid: {pid: self.dump_only(pid)})
         self.assertEqual(sorted(self.holders(moved, workers)), workers)
         self.assertFalse(self.access_log.exists(), "nginx made a new log")
-        self.assert_ledgers(self.dump_all(workers))
+        self.dump_balanced(lambda: self.dump_all(workers))
         waiting.until(lambda: not self.holders(moved, workers), "the workers close the old log")
         self.assertTrue(self.access_log.exists(), "the workers made no new log")
         self.assertEqual(server.children(), workers, "a worker was replaced")
@@ -166,7 +166,7 @@ class Nginx(ServerCase):
         path.unlink(missing_ok=True)
         self.addCleanup(path.unlink, missing_ok=True)
         for _ in range(2):
-            self.assert_ledgers({server.pid: self.dump(server.pid, path=path)})
+            self.dump_balanced(lambda: {server.pid: self.dump(server.pid, path=path)})
         self.stop_nginx(server)
 
     def logged(self, log: Path, size: int) -> bool:

@@ -1,5 +1,6 @@
 """A client for the protocol of MySQL and MariaDB, with a table of values under keys."""
 # SPDX-License-Identifier: BSD-2-Clause
+import contextlib
 import re
 import socket
 import struct
@@ -12,6 +13,9 @@ LARGEST_PACKET = 0xFFFFFF
 BINARY = 63
 QUERY, QUIT = b"\3", b"\1"
 OK, ERROR, END, NULL = 0, 255, 254, 251
+ER_LOCK_DEADLOCK = 1213
+# How often a statement is repeated that InnoDB rolled back. InnoDB requires that of its clients.
+REPEATS = 100
 
 SPECIAL = re.compile(rb"[\0\n\r'\"\\\x1a]")
 NAMES = {0: b"0", 10: b"n", 13: b"r", 26: b"Z"}
@@ -22,6 +26,10 @@ TABLE = "CREATE TABLE IF NOT EXISTS tests.store (name VARBINARY(64) PRIMARY KEY,
 
 class Refused(AssertionError):
     """Raised if the server answered with an error."""
+
+
+class Deadlock(Refused):
+    """Raised if InnoDB rolled the statement back, because it and another session's statement waited for each other."""
 
 
 class MariaDB:
@@ -69,14 +77,22 @@ class MariaDB:
         return rows
 
     def put(self, key: str, value: bytes) -> None:
-        self.run(b"INSERT INTO tests.store VALUES (%s, %s)" % (_quoted(key.encode()), _quoted(value)))
+        self._change(b"INSERT INTO tests.store VALUES (%s, %s)" % (_quoted(key.encode()), _quoted(value)))
 
     def get(self, key: str) -> bytes | None:
         rows = self.run(b"SELECT value FROM tests.store WHERE name = " + _quoted(key.encode()))
         return rows[0][0] if rows else None
 
     def drop(self, key: str) -> None:
-        self.run(b"DELETE FROM tests.store WHERE name = " + _quoted(key.encode()))
+        self._change(b"DELETE FROM tests.store WHERE name = " + _quoted(key.encode()))
+
+    def _change(self, statement: bytes) -> None:
+        """Runs a statement that locks rows, and repeats it while InnoDB rolls it back."""
+        for _ in range(REPEATS):
+            with contextlib.suppress(Deadlock):
+                self.run(statement)
+                return
+        self.run(statement)
 
     def _send(self, body: bytes) -> None:
         if len(body) >= LARGEST_PACKET:
@@ -95,7 +111,8 @@ class MariaDB:
             raise ConnectionError(f"packet {number} instead of {self._number}, {len(body)} of {size} bytes")
         self._number += 1
         if body[0] == ERROR:
-            raise Refused(body[3:].decode(errors="replace"))
+            kind = Deadlock if int.from_bytes(body[1:3], "little") == ER_LOCK_DEADLOCK else Refused
+            raise kind(body[3:].decode(errors="replace"))
         return body
 
     def _expect_end(self, packet: bytes) -> None:
