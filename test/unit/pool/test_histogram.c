@@ -1,5 +1,6 @@
 /*
- * Tests of pool/histogram.c: every size of a request belongs to one step of the histogram, and the steps grow evenly.
+ * Tests of pool/histogram.c: every size of a request belongs to exactly one step of the histogram, and the steps grow
+ * evenly.
  */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>

@@ -1,4 +1,6 @@
-/* Tests of pool/in_use.c: every possible slot has a record of its own, also when the kernel refuses memory. */
+/*
+ * Tests of pool/in_use.c: every possible slot has a record of its caller, even if the kernel refuses memory meanwhile.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <time.h>
@@ -10,10 +12,11 @@
 #include "support/house.h"
 #include "support/os_failing.h"
 
-enum { THREADS = 8, ROUNDS = 20000, STEP = 1024 /* STEP is the smallest number of records by which a table grows. */ };
+/* STEP is the smallest number of records by which the table of records grows. */
+enum { THREADS = 8, ROUNDS = 20000, STEP = 1024 };
 
 static char *start;
-static const char code[4]; /* four addresses that serve as callers of malloc */
+static const char code[4]; /* each of these four addresses stands for a caller of malloc */
 
 static void lay_at(unsigned shift)
 {
@@ -65,7 +68,9 @@ Test(in_use, first_and_last_page_have_a_record)
     expect_noted(1, NULL, 0);
 }
 
-/* No record exists where there can be no slot, although the table of records ends with a whole page. */
+/*
+ * in_use_find finds no record for a number that no slot can have, although the table of records ends with a whole page
+ */
 Test(in_use, no_record_far_behind_the_last_slot)
 {
     uint32_t beyond = HOUSE_PAGES + (uint32_t)os_page_size();
@@ -108,7 +113,7 @@ Test(in_use, time_is_that_of_the_coarse_clock)
     uint64_t before = clock_says(CLOCK_MONOTONIC_COARSE);
     uint64_t now = in_use_now();
     cr_assert(before <= now && now <= clock_says(CLOCK_MONOTONIC_COARSE));
-    while (in_use_now() == now) { /* waits until the clock from which the ages of slots are counted has advanced */
+    while (in_use_now() == now) { /* waits until the clock has advanced by which the ages of slots are counted */
     }
     cr_assert_gt(in_use_now(), now);
     lay();
@@ -139,8 +144,8 @@ Test(in_use, nothing_is_noted_where_the_kernel_refuses)
     expect_noted(far - 1, &code[0], 100);
 }
 
-/* Each thread writes to every eighth record, so that all threads share all pages, and all of them make the tables
- * grow. */
+/* Each thread writes to every eighth record. So all threads write to all pages of the table, and each of them makes the
+ * table grow. */
 static void note_every_eighth(unsigned number)
 {
     for (uint32_t slot = number; slot < HOUSE_PAGES; slot += THREADS) {
@@ -157,8 +162,8 @@ Test(in_use, threads_write_notes_together)
     }
 }
 
-/* One thread notes new owners of a slot all the time, and the others read: they see one owner or another, and never
- * a mixture. */
+/* One thread changes the caller and time of each slot all the time, while the others read them: they must read a caller
+ * with the time that belongs to it, and never a mixture of two records. */
 static void note_or_look(unsigned number)
 {
     for (unsigned round = 0; round < ROUNDS; round++) {

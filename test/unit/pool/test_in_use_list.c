@@ -1,4 +1,4 @@
-/* Tests of pool/in_use_list.c: every live slot is listed once and in order, also when memory is short. */
+/* Tests of pool/in_use_list.c: the list has every live slot once and is sorted, even if memory is short. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -16,7 +16,7 @@
 
 enum { MANY = 3000, UNUSUAL = 4242 /* an errno that no call sets */ };
 
-/* The addresses of these bytes serve as callers of malloc. Nothing is written to the bytes. */
+/* The address of each of these bytes stands for a caller of malloc. Nothing is written to the bytes. */
 static char callers[64];
 
 static struct in_use_list list;
@@ -29,7 +29,8 @@ static void lay_house(void)
     house_lay_default();
 }
 
-/* Allocates a slot with the recorded caller `caller` and time `taken_at`, and returns it. */
+/* Allocates a slot, and records that the caller number `caller` has allocated it at the time `taken_at`. Returns the
+ * slot. */
 static void *take_at(unsigned bucket, size_t request, unsigned caller, uint64_t taken_at)
 {
     void *slot = house_take(bucket, request, NULL);
@@ -44,7 +45,7 @@ static void make_list(void)
     cr_assert_eq(errno, UNUSUAL);
 }
 
-/* Checks entry `i` of the list: its slot, caller, time and size. */
+/* Checks entry `i` of the list: its slot, caller, time and request. */
 static void expect_slot(size_t i, const void *slot, unsigned caller, uint64_t taken_at, size_t request)
 {
     const struct in_use_slot *listed = &list.slot[i];
@@ -71,7 +72,8 @@ Test(in_use_list, of_nothing)
     in_use_list_release(&list);
 }
 
-/* Callers are sorted by their oldest slot, and the slots of a caller by their age, whatever their bucket. */
+/* The list is sorted by caller: the caller with the oldest slot comes first. The slots of one caller are sorted by
+ * their age, whatever their bucket. */
 Test(in_use_list, groups_by_caller_and_the_oldest_first)
 {
     lay_house();
@@ -91,7 +93,8 @@ Test(in_use_list, groups_by_caller_and_the_oldest_first)
     in_use_list_release(&list);
 }
 
-/* The clock from which ages are counted advances in steps, so slots of several callers may have one age. */
+/* The clock by which ages are counted advances in steps, so slots of several callers may have the same age. The slots
+ * of each caller must still be adjacent in the list. */
 Test(in_use_list, groups_of_one_age_stay_together)
 {
     enum { EACH = 30 };
@@ -102,7 +105,7 @@ Test(in_use_list, groups_of_one_age_stay_together)
     }
     make_list();
     for (unsigned i = 0; i < 2 * EACH; i++) {
-        /* the slots of the first caller in the order of their allocation, then those of the second caller */
+        /* first the slots of the one caller, in the order in which they were allocated, then those of the other */
         unsigned taken = i < EACH ? 2 * i : 2 * (i - EACH) + 1;
         expect_slot(i, blocks[taken], i / EACH, 7, 16384 + taken);
     }
@@ -110,7 +113,8 @@ Test(in_use_list, groups_of_one_age_stay_together)
 }
 
 /*
- * Slots whose caller and time are unknown, because the kernel had no memory to note them, are listed behind all others.
+ * If the kernel has refused the memory for a slot's record, its caller and time are unknown. Such slots come last in
+ * the list.
  */
 Test(in_use_list, unknown_notes_come_last)
 {
@@ -125,7 +129,8 @@ Test(in_use_list, unknown_notes_come_last)
     in_use_list_release(&list);
 }
 
-/* Allocates `count` small slots with random ages and callers. Returns their bytes. */
+/* Allocates `count` small slots, and records random callers and ages for them. Returns the sum of the requests in
+ * bytes. */
 static uint64_t take_many(unsigned count)
 {
     static uint64_t random = 7;
@@ -140,7 +145,7 @@ static uint64_t take_many(unsigned count)
     return bytes;
 }
 
-/* Checks that each live slot is listed once, with its own metadata and note. */
+/* Checks that the list has each live slot once, with the bucket and the caller and time that were recorded for it. */
 static void expect_each_once(void)
 {
     static bool seen[HOUSE_PAGES];
@@ -156,7 +161,7 @@ static void expect_each_once(void)
     }
 }
 
-/* Checks that the slots of a caller are adjacent, and that the list is sorted. */
+/* Checks that the slots of a caller are adjacent in the list, and that the list is sorted. */
 static void expect_order(void)
 {
     static bool left[sizeof callers];
@@ -193,7 +198,7 @@ static int by_value(const void *one, const void *other)
     return a < b ? -1 : a > b;
 }
 
-/* Checks that the listed ages are those of the oldest live slots. */
+/* Checks that the ages in the list are those of the oldest live slots. */
 static void expect_oldest(void)
 {
     static uint64_t all[MANY];
@@ -212,7 +217,7 @@ static void expect_oldest(void)
     cr_assert_arr_eq(listed, all, list.count * sizeof all[0]);
 }
 
-/* If the kernel refuses memory for the list, only a few slots are listed, which are the oldest. */
+/* If the kernel refuses memory for the list, the list has only a few slots: the oldest ones. */
 Test(in_use_list, lists_a_few_without_memory)
 {
     lay_house();
@@ -233,8 +238,8 @@ static void take_more(void)
     take_many(MANY);
 }
 
-/* The list has no place for slots that are allocated after the size of its memory was measured. So it leaves the
- * youngest slots out. */
+/* Other threads allocate slots after the memory of the list was measured and before the list is filled. The list has no
+ * space for so many, so it leaves the youngest slots out. */
 Test(in_use_list, list_is_bounded_while_threads_allocate)
 {
     lay_house();

@@ -17,7 +17,7 @@ static void expect_metadata(const void *slot, unsigned state, size_t request)
     cr_assert_eq(region_request(number), request);
 }
 
-/* Returns the smallest request of the bucket: a byte more than the previous bucket can hold. */
+/* Returns the smallest request that the bucket serves: one byte more than the previous bucket can hold. */
 static size_t least(unsigned bucket)
 {
     return bucket == 0 ? house_plan.minimum : house_plan.capacity[bucket - 1] + 1;
@@ -70,7 +70,9 @@ Test(pool, slots_do_not_overlap)
     }
 }
 
-/* pool_alloc returns the former metadata, by which calloc knows if the slot is zero already. */
+/*
+ * pool_alloc also returns what the slot's metadata was before. From that calloc knows whether the slot is already zero.
+ */
 Test(pool, says_what_the_metadata_was)
 {
     house_lay_default();
@@ -84,7 +86,7 @@ Test(pool, says_what_the_metadata_was)
     }
 }
 
-/* A thread without a cache of its own has no counters, so it must take the slow path. */
+/* Runs in a thread without a cache of its own. Such a thread has no counters, so the short path must not serve it. */
 static void find_no_shortcut(unsigned number)
 {
     (void)number;
@@ -93,8 +95,8 @@ static void find_no_shortcut(unsigned number)
     CHECK(pool_alloc_large(B1M, 1 << 20) == NULL);
 }
 
-/* pool_alloc_large, the short path of malloc, serves a large bucket in the usual case, and leaves all other cases to
- * the slow path. */
+/* pool_alloc_large, the short path of malloc for large buckets, serves a request if a slot is free and nothing else is
+ * due. In every other case it returns NULL, and malloc takes the slow path. */
 Test(pool, large_shortcut_takes_free_slots_alone)
 {
     house_lay_default();
@@ -119,8 +121,8 @@ Test(pool, large_shortcut_takes_free_slots_alone)
     house_assert();
 }
 
-/* When retained memory is counted, no free may take the short path, because a slot beyond the limit must be purged
- * at once. */
+/* If the bytes of free slots are counted against a limit, no free may use the short path, because it would not purge a
+ * slot beyond the limit. */
 Test(pool, large_shortcut_is_closed_where_retained_memory_is_counted)
 {
     house_pools.large_limit = 0;
@@ -181,8 +183,8 @@ Test(pool, knows_the_peak)
         for (unsigned j = 0; j < 50; j++) {
             house_give(taken[j]);
         }
-        /* The counted peak may be too small, because it is updated on slow paths only: since the last update the thread
-         * may have used slots of a run that was carved at once. */
+        /* The peak of live slots may be counted too small, because it is updated on slow paths only: since then the
+         * thread may have allocated up to 15 more slots of a run that was carved at once. */
         cr_assert_leq(house_figures(bucket)->peak, 50);
         cr_assert_gt(house_figures(bucket)->peak, 50 - 16);
         house_take(bucket, least(bucket), NULL);
@@ -190,7 +192,7 @@ Test(pool, knows_the_peak)
     }
 }
 
-/* Runs in a process of its own, because the slots of one bucket leave no space for another. */
+/* Runs in a child process, because the slots of one bucket fill the whole range and leave nothing for the next test. */
 static void fill_the_range(void *argument)
 {
     struct bucket_settings settings = house_defaults();
@@ -204,7 +206,8 @@ static void fill_the_range(void *argument)
     }
     CHECK(house_take(bucket, least(bucket), NULL) == NULL);
     CHECK(house_take(bucket, least(bucket), NULL) == NULL);
-    CHECK(house_figures(bucket)->requests == limit); /* a request that got no slot is not counted */
+    /* a request that got no slot is not counted, so there are as many requests as slots */
+    CHECK(house_figures(bucket)->requests == limit);
     if (limit > 0) {
         house_give(last);
         CHECK(house_take(bucket, least(bucket), NULL) == last);
@@ -222,8 +225,8 @@ Test(pool, full_range_gives_none)
     }
 }
 
-/* Addresses at the end of the range that are too few for a slot of one bucket are used for smaller ones, down to the
- * last page. */
+/* If the addresses at the end of the range are too few for a slot of one bucket, slots of smaller buckets are carved
+ * there, up to the last page. */
 Test(pool, rest_of_the_range_is_for_smaller_ones)
 {
     struct bucket_settings settings = house_defaults();

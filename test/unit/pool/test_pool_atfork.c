@@ -1,5 +1,5 @@
-/* Tests of pool/pool_atfork.c in the child of a fork: slots that other threads held are found again, and the
- * counters agree. */
+/* Tests of pool/pool_atfork.c in the child of a fork: the child finds again the free slots that other threads of its
+ * parent held, and its counters agree. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -43,8 +43,8 @@ static void recover_alone(void *argument)
         CHECK(now->cache_hits == 0 && now->depot_hits == 0 && now->swaps == 0);
         CHECK(now->peak >= now->live);
     }
-    /* The thread's own magazine keeps its slots, because there was no other thread that the fork could have
-     * interrupted. */
+    /* The thread's own magazine still has its slot in the child, because the parent had no other thread that the fork
+     * could have interrupted. */
     CHECK(house_take(B16K, 16384, NULL) == cached_slot);
     house_give(cached_slot);
     house_check();
@@ -60,7 +60,7 @@ static void recover_twice(void *argument)
     CHECK(capture_is_clean(&capture));
 }
 
-/* Brings slots into all states: live, cached, in the depot, free on a stack, and purged. */
+/* Brings slots into each possible state: live, in a cache, in the depot, free on a stack, and purged. */
 static void lay_retained(void)
 {
     void *taken[200];
@@ -99,13 +99,15 @@ Test(pool_atfork_child, child_of_a_child)
 
 /* --- threads that the fork stopped at a known step --- */
 
-/* the first magazine that was ever opened; no cache owns it */
+/* the first magazine of the magazine table; no cache has it */
 static struct magazine *first_magazine;
 
 static struct {
-    char *live;   /* allocated, and kept */
-    char *popped; /* a slot that was popped from its magazine, and whose metadata was not written any more */
-    char *freed;  /* a slot that is free by its metadata, and that was not pushed to a magazine any more */
+    char *live; /* allocated, and kept */
+    /* the allocating thread had popped this slot from its magazine, and had not yet written to its metadata */
+    char *popped;
+    /* the freeing thread had marked this slot as free in its metadata, and had not yet pushed it to a magazine */
+    char *freed;
 } caught;
 
 static void *take_as_a_new_thread(void *argument)
@@ -116,7 +118,8 @@ static void *take_as_a_new_thread(void *argument)
 }
 
 /*
- * A thread of the child reuses the record of a thread that only the parent has, so that no record of the table is lost.
+ * A new thread of the child reuses the cache record of a thread that only the parent has, so that the table of records
+ * does not grow at each fork.
  */
 static void expect_records_reused(void)
 {
@@ -134,8 +137,8 @@ static void recover_caught(void *argument)
     uint32_t live = house_metadata(B16K, SLOT_LIVE);
     pool_atfork_child_at_once();
     recovered_expect();
-    /* The child opens magazines from the table's start again, because otherwise repeated forks would use the table
-     * up. */
+    /* The child opens magazines from the start of the magazine table again. Otherwise processes that fork again and
+     * again would use the table up. */
     CHECK(magazine_open() == first_magazine);
     take_snapshot();
     CHECK(snapshot.bucket[B16K].live == live && live == 1);
@@ -149,13 +152,13 @@ static void recover_caught(void *argument)
     expect_records_reused();
 }
 
-/* Does by itself the first half of an allocation and of a free, and then forks, as if the fork had stopped the
- * thread there. */
+/* Does only the first half of an allocation and of a free, and then forks, as if the fork had interrupted the thread
+ * there. */
 static void fork_in_mid_step(unsigned number)
 {
     struct capture capture;
     (void)number;
-    void *taken[300]; /* enough slots that some of them come to the depot when they are freed */
+    void *taken[300]; /* so many slots that some of them go to the depot when they are freed */
     for (unsigned i = 0; i < 300; i++) {
         taken[i] = house_take(B16K, 16384, NULL);
     }
@@ -169,7 +172,7 @@ static void fork_in_mid_step(unsigned number)
     uint8_t freed;
     CHECK(slot_meta_free(region_meta(region_number(caught.freed)), &freed));
     region_set_meta(region_number(caught.freed), freed);
-    /* makes this cache seem to belong to another thread when the child begins */
+    /* makes this thread's cache look like that of another thread when the child begins */
     struct cache *mine = cache_mine;
     cache_mine = cache_at(1) == mine ? cache_at(2) : cache_at(1);
     capture_run(&capture, recover_caught, NULL);

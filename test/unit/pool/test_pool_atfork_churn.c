@@ -1,5 +1,5 @@
-/* Tests of pool/pool_atfork.c in a child whose parent's threads allocate and free all the time, so that a fork stops
- * them anywhere. */
+/* Tests of pool/pool_atfork.c with a parent whose other threads allocate and free all the time, so that the fork
+ * interrupts them anywhere. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -22,8 +22,8 @@ static _Atomic(char *) places[PLACES];
 static _Atomic bool over;
 static _Atomic unsigned turns;
 
-/* This mutex is held while a child works, so that the parent's threads leave the child the processors. During the fork
- * itself they are at work. */
+/* Held while a child works, so that the parent's threads wait and the child gets the processors. At the fork itself
+ * these threads are working. */
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic bool gate_is_shut;
 
@@ -93,7 +93,8 @@ static void recover_churned(void *argument)
     struct snapshot snapshot;
     snapshot_take(&snapshot);
     CHECK(snapshot.total.live == live);
-    /* A thread can hold one slot that is in none of the `places`, and that slot is lost in the child. */
+    /* At the fork each thread can have one slot that it has removed from `places` and not yet freed or replaced; such a
+     * slot stays live in the child. */
     CHECK(live >= known && live - known <= CHURNERS);
     for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
         recovered_take_all_free(bucket);
@@ -112,8 +113,8 @@ static void recover_churned(void *argument)
     house_check();
 }
 
-/* Allocates slots and puts them into `places`, and frees those that other threads have put there. A slot is in no place
- * only while a thread is allocating or freeing it. */
+/* Runs as a thread: allocates slots and puts them into `places`, and frees the slots that are there, which other
+ * threads have allocated. A slot is in none of the places only while a thread is allocating or freeing it. */
 static void churn(unsigned number)
 {
     uint64_t random = number + 1;
@@ -123,7 +124,7 @@ static void churn(unsigned number)
         _Atomic(char *) *place = &places[crew_random(&random) % PLACES];
         char *slot = atomic_exchange(place, NULL);
         if (slot == NULL) {
-            /* a size of any trained bucket or of the first two large buckets */
+            /* a random request of any trained bucket or of the first two large buckets */
             size_t request = 4096 + crew_random(&random) % REQUEST_SPAN;
             unsigned bucket = 0;
             while (house_plan.capacity[bucket] < request) {
@@ -152,7 +153,7 @@ static void fork_or_churn(unsigned number)
         return;
     }
     while (house_pools.kind == KIND_AUTO && pool_kind() != KIND_CPU) {
-        sched_yield(); /* on a busy machine the other threads may begin late */
+        sched_yield(); /* waits for the other threads, which may start late on a busy machine */
     }
     for (unsigned i = 0; i < FORKS && crew_fault() == NULL; i++) {
         struct capture capture;
@@ -183,7 +184,7 @@ static void lay_keepers(void)
 static void fork_while_others_churn(enum kind kind)
 {
     house_pools.kind = kind;
-    /* the pool kind `auto` changes to the caches of processors while the threads start */
+    /* with so many threads the kind `auto` changes to the caches of processors, while the threads are starting */
     house_pools.crowd = CHURNERS / 2;
     house_pools.free_list = 8;
     lay_keepers();
@@ -231,7 +232,8 @@ Test(pool_atfork_churn, of_the_pool_cpu, .timeout = 60)
 Test(pool_atfork_churn, of_the_pool_auto_once_it_has_turned, .timeout = 60)
 {
     processors_need();
-    /* this thread keeps its cache, which must leave a part of the budget to the other threads */
+    /* this thread has a cache from before the change, and the budget must be enough for that and for the caches of
+     * processors */
     house_pools.cache_limit = 64 << 20;
     fork_while_others_churn(KIND_AUTO);
     cr_assert_eq(pool_kind(), KIND_CPU);

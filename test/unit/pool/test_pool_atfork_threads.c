@@ -1,5 +1,5 @@
-/* Tests of pool/pool_atfork.c in the child of a process with several threads. The child's pages may be copies from
- * different moments. */
+/* Tests of pool/pool_atfork.c in the child of a process with several threads. The kernel copies pages one after the
+ * other, so a child's pages may show different moments of its parent. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -13,9 +13,10 @@
 #include "support/crew.h"
 #include "support/house.h"
 
-enum { RUN = 16 /* the number of slots that are carved together */ };
+enum { RUN = 16 /* the number of slots that are carved at once */ };
 
-/* Does what a fork and its child do, with one thread (`alone`) or with other threads that have no cache. */
+/* Runs the handlers of a fork and then those of its child, in this process: with only one thread if `alone`, and
+ * otherwise beside other threads that have no cache. */
 static void fork_as_if(bool alone)
 {
     alone_set(alone);
@@ -24,7 +25,7 @@ static void fork_as_if(bool alone)
     pool_atfork_child_at_once();
 }
 
-/* Does the first half of an allocation: pops a slot from the stack, and does not write its metadata. */
+/* Does the first half of an allocation: pops a slot from the stack, and does not mark it as live in its metadata. */
 static void take_half(void)
 {
     house_give(house_take(B1M, 1 << 20, NULL));
@@ -42,8 +43,8 @@ Test(pool_atfork_threads, libc_says_whether_there_are_threads)
     cr_assert(alone && among_others);
 }
 
-/* The child's copy of the stack no longer has the slot, while its metadata, which was copied earlier, says that the
- * slot is free. */
+/* In the child's memory the slot is no longer on the stack, but its metadata, which was copied earlier, still says that
+ * it is free. The child must find it. */
 Test(pool_atfork_threads, slots_that_only_metadata_knows_are_found)
 {
     house_lay_default();
@@ -52,7 +53,9 @@ Test(pool_atfork_threads, slots_that_only_metadata_knows_are_found)
     house_assert();
 }
 
-/* The fork came after the metadata of a new slot was written, and before the slot was counted. */
+/*
+ * In the child's memory a new slot has metadata, but is not yet in the count of carved slots. The child must count it.
+ */
 Test(pool_atfork_threads, slots_that_only_metadata_counts_are_counted)
 {
     house_lay_default();
@@ -72,7 +75,8 @@ Test(pool_atfork_threads, without_threads_retained_are_believed)
     cr_assert_not(pool_is_child_of_threads);
 }
 
-/* The metadata says that the slots were never used, but their pages, which were copied later, have been written to. */
+/* In the child's memory the metadata says that slots were never used, but their pages, which were copied later, have
+ * been written to. calloc must clear such slots. */
 Test(pool_atfork_threads, unused_slots_are_not_taken_for_zero)
 {
     house_lay_default();
@@ -114,7 +118,8 @@ static void lay_many(void)
     }
 }
 
-/* The counters agree before any free slot has been found, and the thread keeps its own magazine. */
+/* Right after the fork, before the child has searched for free slots, its counters already agree, and its thread still
+ * has its own magazine. */
 Test(pool_atfork_threads, forking_thread_has_figures_and_its_own_magazine)
 {
     lay_many();
@@ -132,8 +137,8 @@ Test(pool_atfork_threads, forking_thread_has_figures_and_its_own_magazine)
     house_assert();
 }
 
-/* When the signal handler forks, a slot has left the magazine of the interrupted thread, and the slot's metadata is not
- * written yet. */
+/* A signal handler forks while the interrupted malloc has popped a slot from its magazine and has not marked it as live
+ * in its metadata. The child must not find this slot as free, because the interrupted malloc will return it. */
 Test(pool_atfork_threads, slot_that_the_forking_thread_holds_is_not_found)
 {
     lay_many();
@@ -151,8 +156,8 @@ Test(pool_atfork_threads, slot_that_the_forking_thread_holds_is_not_found)
     house_assert();
 }
 
-/* When the signal handler forks, the slot that the interrupted thread frees is free by its metadata, and lies in no
- * magazine yet. */
+/* A signal handler forks while the interrupted free has marked its slot as free in its metadata and has not pushed it
+ * to a magazine. The child must find the slot once and not twice. */
 Test(pool_atfork_threads, slot_that_the_forking_thread_frees_is_found_once)
 {
     lay_many();
@@ -179,8 +184,8 @@ static void take_one(unsigned number)
     CHECK(house_take(B16K, 16384, NULL) != NULL);
 }
 
-/* A second thread uses the pools before the forking thread has come to a slow path. That thread may be anywhere, so
- * free slots are not searched for any more. */
+/* In the child a second thread uses the pools before the forking thread has reached a slow path. The forking thread may
+ * then be anywhere, so the child gives up its search for free slots. */
 Test(pool_atfork_threads, another_thread_ends_the_waiting)
 {
     lay_many();

@@ -1,5 +1,5 @@
-/* Tests of the pool kind `auto`: when there are many threads, it changes for good from the caches of threads to the
- * caches of processors. */
+/* Tests of the pool kind `auto`: if there are many threads, the caches of threads are replaced for good by caches of
+ * processors. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -36,23 +36,23 @@ static void use(unsigned count)
     }
 }
 
-/* The first threads have caches, with slots in them. */
+/* Runs as one of the first threads, each of which has a cache with slots. */
 static void be_one_of_the_first(void)
 {
     use(MANY);
     CHECK(cache_is_own(cache_mine));
     CHECK(cache_held(cache_mine, B16K) > 0);
     CHECK(pool_kind() == KIND_AUTO);
-    crew_meet(); /* now all threads have caches */
-    crew_meet(); /* now the kind has changed */
+    crew_meet(); /* from here on all of the first threads have caches */
+    crew_meet(); /* from here on the kind has changed to the caches of processors */
     CHECK(cache_is_own(cache_mine));
     uint32_t held = cache_held(cache_mine, B16K);
     void *slot = house_take(B16K, 16384, NULL);
-    CHECK(cache_held(cache_mine, B16K) == held - 1); /* the slots of the old cache are still used */
+    CHECK(cache_held(cache_mine, B16K) == held - 1); /* the thread still uses the slots of its old cache */
     house_give(slot);
     use(MANY);
     CHECK(cache_mine == &cache_none);
-    crew_meet(); /* now no thread has a cache any more */
+    crew_meet(); /* from here on no thread has a cache any more */
 }
 
 static void be_one_too_many(void)
@@ -106,7 +106,8 @@ Test(pool_auto, turns_when_threads_are_too_many_and_never_back)
     quotas_assert();
 }
 
-/* Threads come one after another, never so many at once that the kind changes: threads that have ended do not count. */
+/* Runs as one of several threads that come one after the other. The kind must not change, because threads that have
+ * ended do not count. */
 static void come_alone(unsigned number)
 {
     (void)number;
@@ -126,7 +127,7 @@ Test(pool_auto, those_who_are_gone_are_no_crowd)
     quotas_assert();
 }
 
-/* The thread still has a cache from before the change when it ends, and closes the cache then. */
+/* The thread still has its cache from before the change of the kind, and closes it at its end. */
 static void end_with_a_cache(unsigned number)
 {
     if (number < CROWD) {
@@ -151,7 +152,7 @@ Test(pool_auto, caches_of_before_end_with_their_threads)
     cr_assert_eq(budget_charged(), percpu_charge());
 }
 
-/* After the kind `auto` has changed, other threads can get all slots that the threads' caches held. */
+/* After the kind has changed, other threads can allocate all slots that were in the caches of threads. */
 Test(pool_auto, nothing_is_lost_at_the_turn)
 {
     lay();

@@ -1,5 +1,5 @@
-/* Tests of the child of a fork that stops another thread at a bad moment: while it holds a lock that all threads need,
- * or while it makes memory ready for all threads. */
+/* Tests of the child of a fork that interrupts another thread while that thread holds a lock which all threads need, or
+ * while it gets memory for all threads. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -13,31 +13,31 @@
 #include "support/quotas.h"
 #include "support/recovered.h"
 
-/* The stopped thread allocates in this bucket, because each slot of the bucket makes the range grow. */
+/* The interrupted thread allocates in this bucket, in which every new slot makes the range grow. */
 enum { CAUGHT = B4M };
 
 static capture_work *child;
 
-/* Stops the other thread in the middle of its allocation, until the child has done its work. */
+/* Runs in the middle of the other thread's allocation, and holds that thread there until the child has ended. */
 static void stand_still(void)
 {
     crew_meet();
     crew_meet();
 }
 
-/* Thread 0 forks while thread 1 is stopped where it asks the kernel for memory. */
+/* Thread 0 forks while thread 1 stands still in a call that asks the kernel for memory. */
 static void fork_or_be_caught(unsigned number)
 {
     struct capture capture;
     if (number == 1) {
-        crew_meet(); /* now thread 0 has its cache */
+        crew_meet(); /* from here on thread 0 has its cache */
         house_take(CAUGHT, 4 << 20, NULL);
         return;
     }
     house_give(house_take(B4K, 4096, NULL));
     os_failing_meanwhile(stand_still);
     crew_meet();
-    crew_meet(); /* now thread 1 is stopped */
+    crew_meet(); /* from here on thread 1 stands still */
     capture_run(&capture, child, NULL);
     recovered_expect_clean(&capture);
     crew_meet();
@@ -45,12 +45,16 @@ static void fork_or_be_caught(unsigned number)
 
 /* --- after the kernel has granted pages, and before they are published --- */
 
-/* Thread 1 has got the pages of new slots from the kernel, and is stopped before it publishes them. */
+/* Thread 0 forks while thread 1 stands still after the kernel has given it the pages of new slots, and before it
+ * publishes these slots to other threads. */
 static void fork_or_be_caught_afterwards(unsigned number)
 {
     struct capture capture;
     if (number == 1) {
-        cache_reach(); /* opens the cache first, so that the range grows here and not the table of caches */
+        /*
+         * opens this thread's cache, so that the next growth is that of the range and not that of the table of caches
+         */
+        cache_reach();
         crew_meet();
         CHECK(house_take(CAUGHT, 4 << 20, NULL) != NULL);
         return;
@@ -58,7 +62,7 @@ static void fork_or_be_caught_afterwards(unsigned number)
     house_give(house_take(B4K, 4096, NULL));
     os_failing_afterwards(stand_still);
     crew_meet();
-    crew_meet(); /* now thread 1 is stopped */
+    crew_meet(); /* from here on thread 1 stands still */
     capture_run(&capture, child, NULL);
     recovered_expect_clean(&capture);
     crew_meet();
@@ -87,7 +91,8 @@ static void take_behind_the_mutex(void *argument)
     house_check();
 }
 
-/* Both threads open their caches first, so that thread 1 is stopped while it holds the mutex of the pool. */
+/* Thread 0 forks while thread 1 holds the mutex of the pool. Both open their caches first, because opening one makes
+ * memory grow too. */
 static void fork_or_be_in_the_mutex(unsigned number)
 {
     cache_reach();
@@ -101,8 +106,8 @@ Test(pool_caught, child_is_not_held_up_by_the_mutex, .timeout = 60)
     house_assert();
 }
 
-/* After a fork without fork handlers, the child's copy of the range still counts as growing, so that the child cannot
- * carve. */
+/* Runs in the child of a fork whose handlers did not run. There the range counts as growing for ever, because the
+ * thread that was extending it does not exist. So the child cannot carve new slots. */
 static void carve_in_the_child(void *argument)
 {
     (void)argument;
@@ -133,10 +138,10 @@ static void turn_in_the_child(void *argument)
     pthread_t thread;
     (void)argument;
     CHECK(pool_kind() == KIND_AUTO);
-    pool_atfork_child_at_once(); /* thread 1 had no cache at the fork, so it held no slot */
+    pool_atfork_child_at_once(); /* thread 1 had no cache at the fork, so it cannot have held a slot */
     house_check();
     CHECK(house_take(CAUGHT, 4 << 20, NULL) != NULL);
-    CHECK(pool_kind() == KIND_AUTO); /* this thread has a cache, and there is no other */
+    CHECK(pool_kind() == KIND_AUTO); /* the kind has not changed, because only this one thread has a cache */
     CHECK(pthread_create(&thread, NULL, take_in_another_thread, NULL) == 0);
     CHECK(pthread_join(thread, NULL) == 0);
     CHECK(percpu_quota(B16K) > 0);

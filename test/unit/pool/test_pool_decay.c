@@ -1,4 +1,4 @@
-/* Tests of decay: which slots lose their pages as time passes, and which keep them. */
+/* Tests of decay: free slots lose their pages as time passes, unless they are needed again. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
@@ -11,13 +11,13 @@
 #include "support/processors.h"
 #include "support/recovered.h"
 
-/* enough slots to fill the thread's two magazines and two magazines of the depot */
+/* enough slots to fill both magazines of the thread and two magazines of the depot */
 enum { SLOTS = 4 * MAGAZINE_SLOTS };
 
 TestSuite(pool_decay, .timeout = 60);
 
-/* In every kind of pool a page is purged after it was free for at least half of the decay time, and at most for the
- * whole of it. */
+/* In each kind of pool, a free slot is purged when it has been free for at least half of the decay time, and at most
+ * for the whole decay time. */
 static enum kind kinds[] = {KIND_THREAD, KIND_LOCKFREE, KIND_STANDARD, KIND_CPU, KIND_AUTO};
 
 ParameterizedTestParameters(pool_decay, pages_go_by_age)
@@ -38,7 +38,7 @@ ParameterizedTest(enum kind *kind, pool_decay, pages_go_by_age)
     ages_take_and_give(B1M, COUNT);
     ages_pass_almost(AGE);
     cr_assert_eq(house_figures(B1M)->purged, 0);
-    ages_pass(1); /* the slots become the old generation, a little later than they could have */
+    ages_pass(1); /* the slots now belong to the old generation, a little later than was possible */
     cr_assert_eq(house_figures(B1M)->purged, 0);
     ages_pass_almost(AGE);
     cr_assert_eq(house_figures(B1M)->purged, 0);
@@ -76,7 +76,7 @@ Test(pool_decay, never_purges_nothing)
     cr_assert_eq(house_figures(B16K)->cached, 2 * MAGAZINE_SLOTS, "idle magazines are not collected");
 }
 
-/* Slots that are allocated again and again keep their pages, however many other free slots there are. */
+/* A slot that is allocated again and again keeps its pages, however many other slots are free. */
 Test(pool_decay, what_is_needed_stays)
 {
     enum { ALL = 10, NEEDED = 3 };
@@ -94,8 +94,8 @@ Test(pool_decay, what_is_needed_stays)
     house_assert();
 }
 
-/* Old magazines are purged as old free slots are: first those of the depot, then the thread's own public magazine. The
- * thread keeps its private magazine. */
+/* Old magazines are purged like other old free slots: those of the depot first, then the thread's own public magazine.
+ * The private magazine of a thread is not purged. */
 Test(pool_decay, magazines_go_as_free_slots_do)
 {
     ages_lay(DECAY);
@@ -170,8 +170,8 @@ static void expect_decay_in_a_child(unsigned number)
     recovered_expect_clean(&capture);
 }
 
-/* The fork comes when one of five old slots is purged already, and the child goes on to purge. The test runs first in a
- * process of one thread, then in one of several. */
+/* The process forks when one of five old slots has been purged, and the child purges the others. The fork is made once
+ * with one thread and once with several. */
 Test(pool_decay, child_of_a_fork_goes_on)
 {
     ages_lay(DECAY);
@@ -187,8 +187,8 @@ Test(pool_decay, child_of_a_fork_goes_on)
 
 /* --- loads that return --- */
 
-/* A load comes again soon after its pages were purged. From then on they are kept for a longer time. When the load has
- * stayed away for that time, they are purged as soon as before. */
+/* A load returns soon after its pages were purged. From then on its pages are kept longer. When the load has stayed
+ * away for that longer time, the decay time is the short one again. */
 Test(pool_decay, pages_of_a_load_that_returns_stay_longer)
 {
     enum { COUNT = 10, SHORT = 250, EXTRA = 375 };
@@ -197,7 +197,7 @@ Test(pool_decay, pages_of_a_load_that_returns_stay_longer)
         uint64_t before = house_figures(B512K)->purged;
         ages_take_and_give(B512K, COUNT);
         cr_assert_eq(house_figures(B512K)->purged, 0);
-        ages_pass(SHORT / 2); /* the slots become the old generation */
+        ages_pass(SHORT / 2); /* the slots now belong to the old generation */
         bool stays = load == 1;
         if (stays) {
             cr_assert_eq(before, COUNT);

@@ -1,4 +1,5 @@
-/* Tests of the steps of decay: how much one step purges, and when the next one comes. */
+/* Tests of the steps of decay, each of which purges some old slots: how much one step purges, and when the next one
+ * runs. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
@@ -11,19 +12,19 @@
 #include "support/house.h"
 #include "support/processors.h"
 
-/* QUANTUM is in pages. Each time the clock advances, STEPS steps of purging can run: one by a free and one by an
- * allocation. */
+/* QUANTUM is how many pages one step of decay purges. Each time the clock advances, STEPS steps can run: one by a free
+ * and one by an allocation. */
 enum { QUANTUM = 128, STEPS = 2 };
 
 TestSuite(pool_decay_steps, .timeout = 60);
 
-/* Returns the pages of a slot including its headroom. A purge of the slot asks the kernel to discard all of them. */
+/* Returns how many pages a slot of the bucket has, with its headroom. Purging the slot discards all of them. */
 static uint64_t pages_of(unsigned bucket)
 {
     return house_plan.stride[bucket] / 4096;
 }
 
-/* Lists buckets and numbers of slots. None of these slots stays in the thread's cache. */
+/* Each row is a bucket and a number of slots. None of these slots stays in the thread's cache when it is freed. */
 static const struct heap {
     unsigned bucket;
     unsigned count;
@@ -55,8 +56,8 @@ ParameterizedTest(const struct heap *heap, pool_decay_steps, step_is_as_many_slo
     house_assert();
 }
 
-/* One step of purging can end after the last slot of a magazine. The next step may then begin with a short run of
- * slots, which costs the most and ends that step. */
+/* A step of decay can end with the last slot of a magazine. If the next step begins with a slot that lies alone, it
+ * ends after that, because such a slot counts as much as a whole step. */
 Test(pool_decay_steps, step_of_small_slots_may_end_with_a_magazine)
 {
     ages_lay(DECAY);
@@ -76,7 +77,8 @@ Test(pool_decay_steps, step_of_small_slots_may_end_with_a_magazine)
     house_assert();
 }
 
-/* Further steps of purging run in the first allocation and in the first free after the clock has advanced. */
+/* After a tick has run one step of decay, the next steps run in the first allocation and in the first free after the
+ * clock has advanced again. */
 Test(pool_decay_steps, steps_follow_each_other_while_there_is_more)
 {
     enum { ALL = 5 };
@@ -117,15 +119,15 @@ Test(pool_decay_steps, no_more_in_a_moment_whoever_ticks)
     house_assert();
 }
 
-/* Returns the number of allocations that the private magazine did not serve. */
+/* Returns how many allocations the private magazine could not serve. */
 static uint64_t troubles(unsigned bucket)
 {
     const struct cache_tally *tally = &cache_mine->tally[bucket];
     return counter_read(&tally->swaps) + counter_read(&tally->misses);
 }
 
-/* Allocations in any bucket, also in a large one, run the steps of purging. The slots in the thread's cache stay there
- * meanwhile. */
+/* Allocations in any bucket run steps of decay, even if the thread frees nothing. The slots in the thread's cache stay
+ * there meanwhile. */
 Test(pool_decay_steps, takes_alone_go_on_with_it)
 {
     enum { ALL = 6 };
@@ -152,7 +154,7 @@ Test(pool_decay_steps, takes_alone_go_on_with_it)
     house_assert();
 }
 
-/* When memory is nearly used up, one free purges all that is due, so that nothing is left for allocations to do. */
+/* If memory is nearly used up, one free purges everything that is due at once, so no allocation has to run a step. */
 Test(pool_decay_steps, takes_are_not_forced_slow_under_pressure)
 {
     ages_lay(DECAY);

@@ -1,5 +1,5 @@
-/* Tests of pool_drain, which moves slots from caches to the stacks and the depot. There a trim finds them, and they are
- * counted as free outside caches. */
+/* Tests of pool_drain, which moves the free slots of caches to the stacks and the depot, where a trim finds them. The
+ * statistics then count them as free outside of caches. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -25,7 +25,7 @@ static void give(unsigned count, void *const *taken)
     }
 }
 
-/* Allocates and frees `count` slots, which then lie in magazines as far as these can hold them. */
+/* Allocates `count` slots and frees them. They then lie in the thread's magazines, as many as fit there. */
 static void use(unsigned bucket, unsigned count)
 {
     void *taken[SLOTS];
@@ -53,8 +53,8 @@ Test(pool_drain, own_cache_is_emptied_and_keeps_its_quota)
     house_assert();
 }
 
-/* Threads with two full magazines sleep; thread 0 never had a magazine. All threads allocate before any of them
- * frees, because otherwise they would get each other's slots. */
+/* All threads but thread 0 fill their two magazines and then sleep; thread 0 has no magazine. All threads allocate
+ * before any of them frees, because otherwise they would allocate each other's slots. */
 static void sleep_or_drain(unsigned number)
 {
     void *taken[SLOTS];
@@ -75,7 +75,7 @@ static void sleep_or_drain(unsigned number)
     crew_meet();
 }
 
-/* The public magazine of a sleeping thread can be taken, and its private one cannot. */
+/* pool_drain takes the public magazine of a sleeping thread, and cannot take its private one. */
 Test(pool_drain, public_magazines_of_others_are_taken)
 {
     house_lay_default();
@@ -118,21 +118,21 @@ static void take_twenty_of_them(unsigned number)
     house_give(taken[0]);
 }
 
-/* A slot that one thread allocates and another frees changes the counters of two caches, and only the sum of both is
- * the retained memory. */
+/* If one thread allocates a slot and another one frees it, the counters of both caches change. Only the sum over all
+ * caches is the amount of retained memory. */
 Test(pool_drain, retained_memory_is_the_sum_over_all_threads)
 {
     house_lay_default();
     crew_run(1, leave_thirty);
     crew_run(1, take_twenty_of_them);
     cr_assert_eq(pool_retained(), 11 * house_plan.capacity[B128K]);
-    /* resets the pools as in the child of a fork, where the counters begin at 0 and free slots are kept */
+    /* resets the pools as the child of a fork does: counters of events begin at 0, and free slots stay free */
     pool_atfork_child_at_once();
     cr_assert_eq(pool_retained(), 11 * house_plan.capacity[B128K]);
 }
 
-/* In other kinds of pool the threads have no magazines: all free slots lie on the stacks, or in processors'
- * magazines. */
+/* Runs pool_drain in a kind of pool in which threads have no magazines: there all free slots lie on the stacks or in
+ * the magazines of processors. Checks that it changes nothing. */
 static void expect_no_harm(enum kind kind)
 {
     house_pools.kind = kind;

@@ -1,5 +1,5 @@
-/* Tests of prefetching: which slots count as cold, how cold slots are allocated, and how much of a slot is
- * prefetched. */
+/* Tests of prefetching in pool_populate.c: which slots are cold (were freed long ago), how they are allocated, and
+ * which of their lines are prefetched. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -10,12 +10,12 @@
 #include "pool/pool_thread.h"
 #include "support/house.h"
 
-/* MANY is more slots than two magazines hold. */
+/* MANY is more slots than the two magazines of a thread can hold. */
 enum { PAGE = 4096, MANY = 3 * MAGAZINE_SLOTS, MOST = 16 };
 
 static void *taken[MANY];
 
-/* Disables huge pages, because one touched byte would make a whole huge page resident. */
+/* Disables huge pages in this process, because with them one touched byte would make 2 MiB resident. */
 static void forbid_huge_pages(void)
 {
     prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
@@ -28,7 +28,7 @@ static struct cache_bin *bin(unsigned bucket)
     return &cache_mine->bin[bucket];
 }
 
-/* Returns a slot by the fast path, or NULL if the fast path has none. */
+/* Returns a slot from the fast path of malloc, or NULL if that path has none. */
 static void *take_fast(unsigned bucket)
 {
     return pool_alloc(bucket_offset_of(bucket), region.geometry[bucket].capacity, NULL);
@@ -50,7 +50,7 @@ static void give_many(void)
     }
 }
 
-/* Allocates many buffers, writes to `written` bytes of each, and frees all. */
+/* Allocates MANY buffers, writes to the first `written` bytes of each, and frees all of them. */
 static void burst(unsigned bucket, size_t request, size_t written)
 {
     take_many(bucket, request, written);
@@ -62,14 +62,15 @@ static uint32_t private_slots(unsigned bucket)
     return magazine_depth(atomic_load_explicit(&bin(bucket)->top, memory_order_relaxed));
 }
 
-/* Returns true if the private magazine has slots and the fast path returns none of them. */
+/* Returns true if the private magazine has slots but the fast path returns none of them, because they are cold. */
 static bool is_cold(unsigned bucket)
 {
     void **top = atomic_load_explicit(&bin(bucket)->top, memory_order_relaxed);
     return private_slots(bucket) > 0 && top <= bin(bucket)->floor;
 }
 
-/* Allocates until another magazine becomes the private one, and has returned its first slot. */
+/* Allocates slots until the private magazine is empty, and once more, so that another magazine becomes the private one
+ * and returns its first slot. */
 static void take_to_swap(unsigned bucket)
 {
     while (private_slots(bucket) > 0) {
@@ -107,8 +108,8 @@ Test(pool_fetch, slot_freed_later_is_allocated_first)
     cr_assert(is_cold(B64K));
 }
 
-/* When the private magazine is full, an empty magazine takes its place. Its places count as cold, so each of the next
- * slots is freed by the slow path. */
+/* When the private magazine is full, an empty magazine takes its place. From then on each slot is freed by the slow
+ * path, because all places of the new magazine count as cold. */
 Test(pool_fetch, cold_slots_are_given_one_by_one)
 {
     house_lay_default();
@@ -145,8 +146,8 @@ Test(pool_fetch, single_page_is_never_cold)
     cr_assert_not_null(take_fast(B4K));
 }
 
-/* While pages are due to be purged, each allocation runs one step of purging. The slots that were forced onto the slow
- * path count as cold afterwards. */
+/* While purging is due, the next allocation runs a step of decay and does not prefetch. Afterwards the slots that were
+ * kept from the fast path for this step are cold again. */
 Test(pool_fetch, due_purges_come_first)
 {
     house_lay_default();
@@ -163,7 +164,8 @@ Test(pool_fetch, due_purges_come_first)
     house_assert();
 }
 
-/* If little was written to the buffers, all of their slots return to the fast path together, and not one by one. */
+/* If programs write little to the buffers of a bucket, its slots are never cold: after the slow path has run once, the
+ * fast path may use all of them again. */
 Test(pool_fetch, forced_slow_slots_of_empty_buffers_are_resumed)
 {
     house_lay_default();
@@ -175,7 +177,7 @@ Test(pool_fetch, forced_slow_slots_of_empty_buffers_are_resumed)
     cr_assert_not_null(take_fast(B64K));
 }
 
-/* A thread without a cache has no cold slots, even if other threads have filled the bucket's buffers. */
+/* A thread without a cache has no cold slots, even if programs fill the bucket's buffers. */
 Test(pool_fetch, thread_without_a_cache_has_no_cold_slot)
 {
     house_lay_default();

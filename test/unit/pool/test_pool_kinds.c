@@ -1,4 +1,4 @@
-/* Tests of each kind of pool (SOCKMALLOC_POOL): all of them serve every request and count it. */
+/* Tests of each kind of pool (SOCKMALLOC_POOL): each kind serves every request and counts it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
@@ -22,7 +22,7 @@ static enum kind kinds[] = {KIND_THREAD, KIND_LOCKFREE, KIND_STANDARD, KIND_CPU,
     }                                                                                                                  \
     ParameterizedTest(enum kind *kind, pool_kinds, test)
 
-/* Sets up pools of this kind. There are never enough threads to make `auto` change its kind. */
+/* Sets up pools of the kind `kind`. There are never enough threads to make the kind `auto` change to `cpu`. */
 static void lay(enum kind kind)
 {
     if (kind == KIND_CPU || kind == KIND_AUTO) {
@@ -136,8 +136,8 @@ EACH_KIND(counts_what_falls_through)
 static _Atomic(void *) places[PLACES];
 static _Atomic uint64_t requests;
 
-/* Puts slots into places that all threads share, and frees the slots that it finds there. For 1000 rounds of every 3000
- * it only frees; `number` shifts these rounds, so that the threads differ. */
+/* Runs as a thread: puts its slots into places that all threads share, and frees the slots that it finds there. For
+ * 1000 of every 3000 rounds it only frees; `number` shifts these rounds, so that the threads differ. */
 static void hand_over(unsigned number)
 {
     uint64_t random = number + 1;
@@ -193,7 +193,8 @@ Test(pool_kinds, lockfree_has_no_caches)
     cr_assert_eq(look()->charged, 0);
 }
 
-/* In the kind `standard` large buckets have a free list as well: slots beyond its bound are purged. */
+/* In the kind `standard` every bucket, a large one too, has a free list with a bound. Slots beyond the bound are
+ * purged. */
 Test(pool_kinds, standard_keeps_a_list_of_bounded_length)
 {
     char *taken[MANY];
@@ -212,7 +213,7 @@ Test(pool_kinds, standard_keeps_a_list_of_bounded_length)
     house_assert();
 }
 
-/* Each trained bucket gets an equal part of the budget, and a quota of at most one magazine. */
+/* Each trained bucket gets an equal part of the budget, and the quota of a processor is at most one magazine. */
 Test(pool_kinds, processors_share_the_budget)
 {
     lay(KIND_CPU);
@@ -240,7 +241,7 @@ Test(pool_kinds, processors_without_a_budget_hold_nothing)
     quotas_assert();
 }
 
-/* In the kind of pool that is tested here threads have no caches, however many threads there are. */
+/* Uses two buckets in a thread, and checks that the thread has no cache: in the kind `cpu` only processors have one. */
 static void use_and_look(unsigned number)
 {
     (void)number;

@@ -1,5 +1,5 @@
-/* Tests of the checks of free and its relatives: each misuse of a slot ends the process with one line that describes
- * it. */
+/* Tests of the checks in free and its relatives: each misuse of a slot ends the process with one line that names the
+ * call, the slot and what is wrong. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -20,8 +20,8 @@ static void ask(void *address)
     pool_number("malloc_usable_size", address);
 }
 
-/* Checks that the misuse `sin` of `address` aborts the process after the line "CALL(ADDRESS): bucket BUCKET, slot
- * NUMBER: WHAT". NUMBER is the number of the slot `taken`. */
+/* Checks that the misuse `sin` of `address` prints the line "CALL(ADDRESS): bucket BUCKET, slot NUMBER: WHAT" and
+ * aborts the process. NUMBER is the number of the slot `taken`. */
 static void expect_death(capture_work *sin, const char *call, char *address, const char *bucket, const char *what)
 {
     char wanted[256];
@@ -30,7 +30,8 @@ static void expect_death(capture_work *sin, const char *call, char *address, con
     capture_abort(sin, address, wanted);
 }
 
-/* Checks the line that is printed before the process aborts, if no slot lies at the address. */
+/* Checks that the misuse `sin` of `address`, an address at which no slot lies, prints a line that says so and aborts
+ * the process. */
 static void expect_no_slot(capture_work *sin, const char *call, char *address)
 {
     char wanted[256];
@@ -80,7 +81,7 @@ Test(pool_misuse, free_of_an_interior_address)
 Test(pool_misuse, free_of_a_slot_that_was_never_issued)
 {
     take_third(B64K, 65536);
-    taken = house_slot(B64K, 3); /* a slot of the run of slots that was carved */
+    taken = house_slot(B64K, 3); /* one of the slots that were carved together, which nobody has allocated yet */
     expect_death(give, "free", taken, "64k", "never issued: the metadata says never used");
     expect_death(give, "free", taken + 8, "64k",
                  "interior address, 8 bytes into the slot: the metadata says never used");

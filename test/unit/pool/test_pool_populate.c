@@ -1,5 +1,5 @@
-/* Tests of populating: which pages are requested before they are touched, and what happens if the kernel has no
- * memory or no such call. */
+/* Tests of populating, the request for pages before they are touched: which pages of a new slot are populated, and what
+ * happens if the kernel has no memory or no such call. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
@@ -19,12 +19,12 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-/* One call of madvise populates at most MOST pages. Such a call is made for each of the AHEAD slots after a sampled
- * slot. */
+/* MOST is the largest number of pages that one call of madvise populates. AHEAD is the number of slots after a sampled
+ * slot for which such a call is made. */
 enum { PAGE = 4096, MOST = 256, AHEAD = 15, OF_64K = 16, EVERYTHING = 1 << 30 };
 
-/* Holds the last range that the kernel was asked to populate, the number of calls, and the simulated kernel's answer: 0
- * or an error number. */
+/* What the simulated kernel was asked: the number of calls, the start and size of the last range to populate, and the
+ * kernel's answer (0 or an error number). */
 static struct {
     unsigned calls;
     char *start;
@@ -32,7 +32,7 @@ static struct {
     int refusal;
 } asked;
 
-/* Does what MADV_POPULATE_WRITE would do, even if the kernel does not have it. */
+/* Populates the range as MADV_POPULATE_WRITE does, even on a kernel that lacks it. */
 static long populate(char *start, size_t size, int advice)
 {
     if (advice != MADV_POPULATE_WRITE) {
@@ -50,7 +50,7 @@ static long populate(char *start, size_t size, int advice)
     return 0;
 }
 
-/* Disables huge pages, because one touched byte would make a whole huge page resident. */
+/* Disables huge pages in this process, because with them one touched byte would make 2 MiB resident. */
 static void prepare(void)
 {
     prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
@@ -59,8 +59,8 @@ static void prepare(void)
 
 TestSuite(pool_populate, .init = prepare);
 
-/* Allocates a slot, and checks that its first `pages` pages were populated. If `pages` is 0, checks that no call was
- * made. */
+/* Allocates a slot, and checks that the library has made one call to populate its first `pages` pages, or no call if
+ * `pages` is 0. */
 static char *take_asking(unsigned bucket, size_t request, unsigned pages)
 {
     asked.calls = 0;
@@ -82,7 +82,7 @@ static unsigned pages_there(const char *slot, unsigned pages)
     return count;
 }
 
-/* Allocates a new slot for which no page is populated, and writes to its first `written` pages. */
+/* Allocates a new slot of which no page is populated, a sampled slot, and writes to its first `written` pages. */
 static char *sampled_slot(unsigned bucket, size_t request, unsigned written)
 {
     char *slot = take_asking(bucket, request, 0);
@@ -90,7 +90,8 @@ static char *sampled_slot(unsigned bucket, size_t request, unsigned written)
     return slot;
 }
 
-/* Makes two sampled slots, after which the bucket's new slots are expected to be written to in `written` pages. */
+/* Makes two sampled slots in the bucket and writes to `written` pages of each. The library then expects that new slots
+ * of the bucket are written to in as many pages. */
 static void grow(unsigned bucket, size_t request, unsigned written)
 {
     sampled_slot(bucket, request, written);
@@ -99,8 +100,8 @@ static void grow(unsigned bucket, size_t request, unsigned written)
 
 /* --- which pages are populated --- */
 
-/* The second slot finds that the first one was written to, so the next fifteen slots are populated. The slot after them
- * is a sample again. */
+/* The first two new slots are not populated. When the second is allocated, the library finds that the first was written
+ * to, and populates the next fifteen slots. The slot after these is not populated again, and is the next sample. */
 Test(pool_populate, new_slots_are_populated_at_once)
 {
     house_lay_default();
@@ -113,7 +114,9 @@ Test(pool_populate, new_slots_are_populated_at_once)
     }
 }
 
-/* A slot that is larger than MOST pages is populated in part, and a small request gets no more than its own pages. */
+/*
+ * A slot of more than MOST pages is populated in part, and a slot for a small request only in the pages of the request.
+ */
 Test(pool_populate, request_limits_the_populated_pages)
 {
     house_lay_default();
@@ -125,7 +128,8 @@ Test(pool_populate, request_limits_the_populated_pages)
     take_asking(B32K, 7 * PAGE + 1, 8);
 }
 
-/* A program may request 256 KiB, and read only 1,500 bytes or a part of the buffer into them. */
+/* A program may allocate 256 KiB and read only 1,500 bytes into them, or a part of the buffer. Only as many pages of
+ * the next slots are populated as the program writes to. */
 Test(pool_populate, written_part_is_populated)
 {
     house_lay_default();
@@ -138,7 +142,7 @@ Test(pool_populate, written_part_is_populated)
     }
 }
 
-/* Allocates `count` slots, and checks that `pages` pages of each are populated. */
+/* Allocates `count` slots, and checks that the first `pages` pages of each are populated. */
 static void take_growing(unsigned bucket, size_t request, unsigned count, unsigned pages)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -146,8 +150,8 @@ static void take_growing(unsigned bucket, size_t request, unsigned count, unsign
     }
 }
 
-/* Allocates slots of 64 KiB that are not written to, after others that were, until none gets pages in advance. The next
- * slot that is allocated checks the sampled slot. */
+/* Allocates slots of 64 KiB and writes to none of them, although earlier ones were written to, until no more pages are
+ * populated. The next slot that is allocated makes the library check the sampled slot. */
 static void take_until_doubted(void)
 {
     take_growing(B64K, 65536, AHEAD, OF_64K);
@@ -158,8 +162,11 @@ static void take_until_doubted(void)
     }
 }
 
-/* The program wrote to earlier slots and does not write to these. A sampled slot may still be filled later, so it is
- * checked again and again, and after each check half as many pages are populated. */
+/*
+ * The program has written to earlier slots, and does not write to these. A sampled slot that is still empty may be
+ * filled later, so the library checks it again and again, and halves the number of pages that it populates after each
+ * check.
+ */
 Test(pool_populate, populated_part_follows_the_program)
 {
     house_lay_default();
@@ -169,8 +176,8 @@ Test(pool_populate, populated_part_follows_the_program)
     take_asking(B64K, 65536, OF_64K);
 }
 
-/* While sampled slots stay empty, they are checked by the 2nd, 4th, 8th, 16th and 32nd new slot, and then by every
- * 16th. */
+/* As long as the sampled slot stays empty, the library checks it when the 2nd, 4th, 8th, 16th and 32nd new slot is
+ * allocated, and then at every 16th. */
 Test(pool_populate, empty_slots_are_looked_at_more_and_more_rarely)
 {
     enum { LOOK = 2 * (1 + AHEAD) };
@@ -179,13 +186,14 @@ Test(pool_populate, empty_slots_are_looked_at_more_and_more_rarely)
     for (unsigned i = 0; i <= AHEAD; i++) {
         sampled_slot(B64K, 65536, OF_64K);
     }
-    /* this slot has checked the sampled slot, and becomes the next sampled slot itself */
+    /* when this slot was allocated, the library has checked the sampled slot; this slot is now the sampled one */
     sampled_slot(B64K, 65536, OF_64K);
     take_asking(B64K, 65536, OF_64K);
 }
 
 /*
- * Until the sampled slot is checked again, no new slot gets pages, although the program fills the slots that it gets.
+ * The program fills every slot that it gets. Nevertheless no page is populated until the library checks the sampled
+ * slot for the next time.
  */
 Test(pool_populate, first_filled_slot_brings_all_looks_back)
 {
@@ -199,8 +207,8 @@ Test(pool_populate, first_filled_slot_brings_all_looks_back)
     take_asking(B64K, 65536, OF_64K);
 }
 
-/* A server may allocate buffers for all of its clients before it fills the first one. So an unwritten sampled slot that
- * is still live does not stop populating. */
+/* A server may allocate buffers for all its clients before it fills the first one. So a sampled slot that is empty and
+ * still live does not stop the populating. */
 Test(pool_populate, live_sample_may_still_be_written_to)
 {
     enum { CLIENTS = 3 * (1 + AHEAD) };
@@ -214,7 +222,8 @@ Test(pool_populate, live_sample_may_still_be_written_to)
     }
 }
 
-/* A sampled slot that was freed unwritten cannot be written to any more, so it counts at once as unused. */
+/* The program cannot write to a sampled slot any more that it has freed. If the slot is empty then, it counts at once
+ * as unused. */
 Test(pool_populate, free_sample_counts_at_once)
 {
     house_lay_default();
@@ -236,7 +245,8 @@ Test(pool_populate, each_bucket_is_sampled_by_itself)
     take_asking(B64K, 65536, OF_64K);
 }
 
-/* A page fault costs no more than a call that populates a single page, so no call is made for a single page. */
+/* If a slot needs a single page, the library makes no call to populate it, because a page fault costs no more than such
+ * a call. */
 Test(pool_populate, single_page_is_not_populated)
 {
     house_lay_default();
@@ -248,8 +258,8 @@ Test(pool_populate, single_page_is_not_populated)
     take_asking(B4K, PAGE, 0);
 }
 
-/* Slots whose pages are resident come by the fast path, and by the slow path that exchanges magazines. Neither makes a
- * call to populate them. */
+/* Slots whose pages are resident come from the fast path, or from the slow path that exchanges two magazines. The
+ * library makes no call to populate them. */
 Test(pool_populate, slot_with_its_pages_is_not_populated)
 {
     enum { MANY = 200 };
@@ -278,8 +288,8 @@ Test(pool_populate, purged_slot_is_like_a_new_one)
     cr_assert_eq(take_asking(B1M, 1 << 20, MOST), slot);
 }
 
-/* A slot that was freed and then purged no longer shows whether the program had written to it. If such a slot was being
- * sampled, new slots get no pages in advance. */
+/* If the sampled slot is freed and purged, the library cannot tell any more if the program has written to it. Then no
+ * pages of new slots are populated. */
 Test(pool_populate, sampled_slot_may_be_purged)
 {
     house_lay_default();
@@ -299,7 +309,7 @@ Test(pool_populate, populated_pages_are_resident_and_zero)
     cr_assert(slot[0] == 0 && memcmp(slot, slot + 1, 65535) == 0);
 }
 
-/* Checking a sampled slot must not make its pages resident. */
+/* When the library checks which pages of a sampled slot are resident, it must not make any of them resident. */
 Test(pool_populate, sampling_makes_no_page_resident)
 {
     house_lay_default();
@@ -311,7 +321,7 @@ Test(pool_populate, sampling_makes_no_page_resident)
 
 /* --- the kernel refuses --- */
 
-/* the errors of a kernel that lacks the call, of a kernel without memory, and of a seccomp filter */
+/* the errors by which a kernel without the call, a kernel without memory, and a seccomp filter refuse to populate */
 static int refusals[] = {EINVAL, ENOMEM, EFAULT, EPERM, ENOSYS};
 
 ParameterizedTestParameters(pool_populate, refusal_does_no_harm)
@@ -319,7 +329,8 @@ ParameterizedTestParameters(pool_populate, refusal_does_no_harm)
     return cr_make_param_array(int, refusals, sizeof refusals / sizeof refusals[0]);
 }
 
-/* The slot can be used all the same, its pages come one by one by page faults, and no message is printed. */
+/* If the kernel refuses to populate a slot, the program can still use the slot, its pages come by page faults, and no
+ * message is printed. */
 ParameterizedTest(int *refusal, pool_populate, refusal_does_no_harm)
 {
     house_lay_default();
@@ -348,7 +359,7 @@ Test(pool_populate, old_kernel_is_asked_once)
     take_asking(B64K, 65536, 0);
 }
 
-/* After a refusal for lack of memory, the library makes the call for later slots again. */
+/* If the kernel has refused to populate a slot because memory was short, the library tries again with later slots. */
 Test(pool_populate, kernel_without_memory_is_asked_again)
 {
     house_lay_default();

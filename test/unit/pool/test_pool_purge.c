@@ -1,4 +1,4 @@
-/* Tests of purging: which slots a trim purges, which it leaves, and how purged slots are used again. */
+/* Tests of purging: which slots a trim purges, which slots it leaves, and how purged slots are used again. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -15,7 +15,7 @@ enum { SLOTS = 200, THREADS = 8, ROUNDS = 20000, EVERYTHING = 1 << 30 };
 
 static void *taken[SLOTS];
 
-/* These are the slots whose pages the kernel refuses to purge, as Linux before 5.18 refused locked pages. */
+/* Slots whose pages the simulated kernel refuses to purge, as Linux before 5.18 did with locked pages. */
 static const void *kept[SLOTS];
 static unsigned kept_count;
 
@@ -30,7 +30,7 @@ static bool has_kept(const char *start, size_t size)
     return false;
 }
 
-/* Refuses any advice for a range that contains one of the slots in `kept`. */
+/* Answers madvise in place of the kernel: refuses a range that contains a slot in `kept`. */
 static long refuse_for_kept(char *start, size_t size, int advice)
 {
     (void)advice;
@@ -44,7 +44,7 @@ static void prepare(void)
 
 TestSuite(pool_purge, .init = prepare);
 
-/* Allocates slots, writes to all of each, and frees them. */
+/* Allocates `count` slots of the bucket, writes to every byte of each, and frees them. */
 static void fill_and_give(unsigned bucket, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -84,7 +84,7 @@ Test(pool_purge, large_slots_go_back_to_the_kernel)
     cr_assert_eq(pool_trim(EVERYTHING), 0, "the second call finds nothing to do");
 }
 
-/* The slots of the depot are purged, and those in the thread's cache stay. */
+/* pool_trim purges the slots of the depot, and does not purge those in the thread's cache. */
 Test(pool_purge, depot_is_purged_and_caches_stay)
 {
     house_lay_default();
@@ -177,7 +177,7 @@ Test(pool_purge, purged_slots_of_a_trained_bucket_come_back)
     house_assert();
 }
 
-/* A slot whose pages the kernel refuses to take stays free, and must not count as zero. */
+/* A slot whose pages the kernel refuses to purge stays free, and calloc must not take it for zero. */
 Test(pool_purge, slots_that_the_kernel_keeps_stay_free)
 {
     house_lay_default();
@@ -194,7 +194,9 @@ Test(pool_purge, slots_that_the_kernel_keeps_stay_free)
 
 Test(pool_purge, magazines_that_the_kernel_keeps_go_to_the_stack)
 {
-    enum { WHOLE_RUNS = 192 }; /* WHOLE_RUNS is more slots than two magazines hold, in runs of 16 slots. */
+    /* WHOLE_RUNS is more slots than two magazines can hold. It is a multiple of 16, the number of slots that are carved
+     * at once. */
+    enum { WHOLE_RUNS = 192 };
     house_lay_default();
     fill_and_give(B64K, WHOLE_RUNS);
     cr_assert_eq(house_figures(B64K)->carved, WHOLE_RUNS);
@@ -216,7 +218,8 @@ Test(pool_purge, magazines_that_the_kernel_keeps_go_to_the_stack)
     house_assert();
 }
 
-/* One thread trims while the others allocate and free: no slot that is in use may be purged. */
+/* Runs as one of several threads: thread 0 trims while the others allocate and free. No slot that is in use may be
+ * purged. */
 static void churn_or_trim(unsigned number)
 {
     uint64_t random = number + 1;

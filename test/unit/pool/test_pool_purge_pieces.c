@@ -1,4 +1,5 @@
-/* Tests of slots that steps of decay purge in pieces: what one step purges, and where the next one goes on. */
+/* Tests of large slots, which the steps of decay purge in pieces: how much one step purges, and where the next one
+ * continues. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -15,7 +16,7 @@
 #include "support/crew.h"
 #include "support/house.h"
 
-/* A slot of the largest bucket has 4 MiB, and is purged in PIECES pieces of PIECE bytes. */
+/* A slot of the largest bucket, 4 MiB, is purged in PIECES pieces, each of PIECE bytes. */
 enum { PAGE = 4096, PIECES = 8, PIECE = 128 * PAGE, SLOTS = 3, CALLS_MAX = 64, EVERYTHING = 1 << 30 };
 
 static struct {
@@ -24,7 +25,7 @@ static struct {
         char *start;
         size_t size;
     } call[CALLS_MAX];
-    unsigned granted; /* the kernel refuses all further calls */
+    unsigned granted; /* after this number of calls the simulated kernel refuses all others */
 } asked;
 
 static char *taken[SLOTS];
@@ -42,13 +43,16 @@ static long note(char *start, size_t size, int advice)
     return asked.calls <= asked.granted ? ADVICE_TO_KERNEL : -EINVAL;
 }
 
-/* Frees `count` slots of the largest bucket. They belong to the old generation afterwards. */
+/*
+ * Allocates and frees `count` slots of the largest bucket, and makes them belong to the old generation of free slots.
+ */
 static void lay(unsigned count)
 {
     advice_answer(note);
     house_pools.decay = 1000;
     house_lay_default();
-    decay_turn(clock_now()); /* lets an age of decay begin now, so that no free purges anything by itself */
+    /* begins a new period of decay now, so that no tick of a free is due to purge anything during the test */
+    decay_turn(clock_now());
     for (unsigned i = 0; i < count; i++) {
         taken[i] = house_take(B4M, house_plan.capacity[B4M], NULL);
         cr_assert_not_null(taken[i]);
@@ -97,7 +101,8 @@ Test(pool_purge_pieces, step_is_one_piece)
     }
 }
 
-/* A slot of 512 KiB has one page more than a piece, and a slot of 1 MiB one page more than two pieces. */
+/* A slot of 512 KiB, with its headroom, has one page more than a piece, and a slot of 1 MiB one page more than two
+ * pieces. The extra page must not become a piece of its own. */
 Test(pool_purge_pieces, pieces_are_about_as_long_as_each_other)
 {
     lay(0);
@@ -179,7 +184,8 @@ Test(pool_purge_pieces, slot_that_the_kernel_keeps_stays_free)
 
 static bool interrupts;
 
-/* Makes another step while a piece is being purged, as another thread or a signal handler might. */
+/* Answers madvise in place of the kernel, and runs another step of decay within the call, as another thread or a signal
+ * handler might do. */
 static long step_meanwhile(char *start, size_t size, int advice)
 {
     if (interrupts) {
@@ -189,7 +195,8 @@ static long step_meanwhile(char *start, size_t size, int advice)
     return note(start, size, advice);
 }
 
-/* There is a place for one unfinished slot. The other slot is begun again later. */
+/* Only one slot can be left unfinished between two steps of decay. If two steps overlap, the second slot goes back to
+ * the old generation, and is purged from its start later. */
 Test(pool_purge_pieces, second_unfinished_slot_goes_back_to_the_old_generation)
 {
     lay(2);
@@ -208,7 +215,8 @@ Test(pool_purge_pieces, second_unfinished_slot_goes_back_to_the_old_generation)
 
 /* --- waits and forks --- */
 
-/* The thread has nothing else that is free, and the time of the old generation has come. */
+/* The thread has no other free slots, and the old generation is due, so a wait for events continues to purge the
+ * unfinished slot. */
 Test(pool_purge_pieces, wait_goes_on_with_the_slot)
 {
     house_pools.decay = 1000;
@@ -222,7 +230,7 @@ Test(pool_purge_pieces, wait_goes_on_with_the_slot)
     expect(PIECES, 1);
 }
 
-/* The slot lies in the thread's own magazine, where its pages go back as soon as the thread sleeps. */
+/* The slot lies in the thread's own magazine, and is purged when the thread sleeps, because the decay time is 0. */
 Test(pool_purge_pieces, slot_in_a_magazine_goes_in_pieces)
 {
     advice_answer(note);
@@ -267,7 +275,8 @@ static void open_cache(unsigned number)
     CHECK(capture_is_clean(&capture));
 }
 
-/* The process has several threads at the fork, so the child finds its slots by their metadata. */
+/* The process has several threads when it forks. So the child finds its free slots, and the unfinished one too, by
+ * their metadata. */
 Test(pool_purge_pieces, child_of_threads_finds_the_slot)
 {
     lay(1);

@@ -1,4 +1,4 @@
-/* Tests of the system calls that purge: one call for all slots that lie side by side. */
+/* Tests of the system calls that purge: slots that lie side by side, a run of slots, are purged by one call. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -12,10 +12,11 @@
 #include "support/crew.h"
 #include "support/house.h"
 
-/* BATCH is how many slots are collected and sorted at once, QUANTUM how many bytes one step of decay purges. */
+/* BATCH is how many slots are collected and sorted at once. QUANTUM is how many bytes one step of decay purges. */
 enum { BATCH = 64, QUANTUM = 128 * 4096, MANY = 200, CALLS_MAX = 256, EVERYTHING = 1 << 30 };
 
-/* Holds the ranges that the kernel was asked to purge, in order, and a slot whose pages the kernel refuses to purge. */
+/* What the simulated kernel was asked: the number of calls, and the ranges to purge in their order. `kept` is a slot
+ * whose pages it refuses to purge. */
 static struct {
     unsigned calls;
     struct {
@@ -27,7 +28,7 @@ static struct {
 
 static void *taken[MANY];
 
-/* Checks that the range consists of whole slots, none of which is in use. */
+/* Checks that the range to purge consists of whole slots, and that none of them is in use. */
 static void check_range(const char *start, size_t size)
 {
     unsigned bucket = (unsigned)region_find(start).bucket;
@@ -43,7 +44,8 @@ static bool has_kept(const char *start, size_t size)
     return asked.kept >= start && asked.kept < start + size;
 }
 
-/* Notes a range that is to be purged. Returns false if the slot that the kernel refuses to purge lies in the range. */
+/* Notes that the library purges this range. Returns false if the slot `kept`, which the simulated kernel refuses to
+ * purge, lies in the range. */
 static bool discard(char *start, size_t size)
 {
     if (CHECK(asked.calls < CALLS_MAX)) {
@@ -54,8 +56,8 @@ static bool discard(char *start, size_t size)
     return !has_kept(start, size);
 }
 
-/* Notes the range of a purging advice. The slot that the kernel refuses to purge keeps its pages also under
- * MADV_DONTNEED_LOCKED. */
+/* Answers madvise in place of the kernel, and notes the ranges that the library purges. The slot `kept` is refused even
+ * with MADV_DONTNEED_LOCKED, which purges locked pages. */
 static long note(char *start, size_t size, int advice)
 {
     if (!region_owns(start)) {
@@ -72,7 +74,7 @@ static void prepare(void)
 
 TestSuite(pool_purge_runs, .init = prepare);
 
-/* Allocates new slots, which lie side by side in a large bucket. */
+/* Allocates `count` new slots of the bucket, which lie side by side. */
 static void take(unsigned bucket, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -82,7 +84,8 @@ static void take(unsigned bucket, unsigned count)
     }
 }
 
-/* Frees every `step`-th slot in turn, so that all are freed if `step` and `count` have no common divisor. */
+/* Frees the first slot, then the slot `step` places behind it, and so on, beginning again at the start. All slots are
+ * freed if `step` and `count` have no common divisor. */
 static void give_by_steps(unsigned count, unsigned step)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -131,7 +134,9 @@ Test(pool_purge_runs, slot_in_use_ends_a_run)
     expect_in_order(3);
 }
 
-/* Slots are sorted within one batch only, so that a run is at most one batch long. */
+/*
+ * The library sorts the slots of one batch, and not all slots. So one call purges at most as many slots as a batch has.
+ */
 Test(pool_purge_runs, run_is_a_batch_at_most)
 {
     enum { COUNT = 2 * BATCH + 5 };
@@ -149,8 +154,8 @@ Test(pool_purge_runs, run_is_a_batch_at_most)
     expect_in_order(3);
 }
 
-/* The slots of a magazine lie in the order in which they were freed, so they must be sorted before adjacent slots can
- * be purged together. */
+/* A magazine has its slots in the order in which they were freed. They must be sorted before adjacent slots can be
+ * purged by one call. */
 Test(pool_purge_runs, magazine_is_sorted_too)
 {
     enum { COUNT = 3 * MAGAZINE_SLOTS };
@@ -166,7 +171,7 @@ Test(pool_purge_runs, magazine_is_sorted_too)
     expect_in_order(1);
 }
 
-/* A step of decay purges a quantum of bytes from the old generation, rounded up to whole slots. */
+/* A step of decay purges QUANTUM bytes of old slots, rounded up to whole slots. */
 Test(pool_purge_runs, quantum_ends_with_a_slot)
 {
     static const unsigned buckets[] = {B64K, B128K, B256K, B512K};
@@ -192,8 +197,8 @@ Test(pool_purge_runs, quantum_ends_with_a_slot)
     house_assert();
 }
 
-/* Allocates `count` slots and frees `given` of each `of` slots. The freed slots then belong to the old generation, as
- * if they had been free for long. */
+/* Allocates `count` slots, and frees the first `given` of every `of` slots. Makes the freed slots belong to the old
+ * generation of free slots. */
 static void scatter(unsigned given, unsigned of, unsigned count)
 {
     take(B64K, count);
@@ -211,12 +216,13 @@ static void lay_scattered(unsigned given, unsigned of, unsigned count)
     house_pools.kind = KIND_LOCKFREE;
     house_pools.decay = 1000;
     house_lay_default();
-    decay_turn(clock_now()); /* lets an age of decay begin now, so that no free purges anything by itself */
+    /* begins a new period of decay now, so that no tick of a free is due to purge anything during the test */
+    decay_turn(clock_now());
     scatter(given, of, count);
 }
 
-/* One short run of slots uses up a whole step of decay. The other slots stay in the old generation, and the next step
- * goes on with them. */
+/* If the free slots lie apart and each needs a call of its own, a step of decay ends after the first of them, because a
+ * call costs as much as purging many pages. The next step continues with the other slots. */
 Test(pool_purge_runs, scattered_slots_go_one_by_one)
 {
     enum { GIVEN = 10 };
@@ -242,7 +248,7 @@ Test(pool_purge_runs, short_run_leaves_no_room_for_another)
     expect_in_order(3);
 }
 
-/* The kernel refuses a run because of one slot in it; the other runs are purged. */
+/* The kernel refuses to purge one run because of one slot in it. All other runs are purged. */
 Test(pool_purge_runs, refused_run_stays_and_others_go)
 {
     house_lay_default();
@@ -268,14 +274,16 @@ Test(pool_purge_runs, refused_run_stays_and_others_go)
 
 /* --- several ranges in one call --- */
 
-/* The number of calls is one larger than `calls`, because the library first tries if the kernel has process_madvise. */
+/* Checks how many calls of process_madvise the library has made: `calls`, and one more by which the library tries
+ * whether the kernel has this call. */
 static void expect_together(unsigned calls)
 {
     cr_assert_eq(advice_together_calls(), 1 + calls);
 }
 
 /*
- * One step of decay purges six slots of 64 KiB that lie apart, because each slot counts three pages more than it has.
+ * One step of decay purges six slots of 64 KiB that lie apart, by one call of process_madvise. In the limit of a step,
+ * each of these slots counts as three pages more than it has.
  */
 Test(pool_purge_runs, scattered_slots_go_in_one_call)
 {
@@ -302,12 +310,12 @@ Test(pool_purge_runs, trim_takes_a_batch_in_one_call)
     advice_allow_together();
     lay_scattered(1, 2, 2 * GIVEN);
     cr_assert_eq(pool_trim(EVERYTHING), GIVEN * house_plan.stride[B64K]);
-    expect_together(1); /* the last slot is alone, and is purged by madvise */
+    expect_together(1); /* the last slot lies alone, and the library purges it by madvise */
     expect_in_order(GIVEN);
 }
 
-/* process_madvise stops before the range that is refused. The ranges before it are purged by then, and those behind it
- * are purged by another call. */
+/* process_madvise stops at the first range that is refused. By then it has purged the ranges before that one, and the
+ * library purges those behind it by another call. */
 Test(pool_purge_runs, refused_range_stays_and_others_go)
 {
     enum { GIVEN = 10, REFUSED = 6 };

@@ -1,4 +1,4 @@
-/* Tests of pool_return, which unmaps long runs of free slots after the kernel has refused memory. */
+/* Tests of pool_return, which unmaps long runs of free slots when the kernel has refused memory. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -26,7 +26,7 @@ static void lay(void)
     house_lay_default();
 }
 
-/* Returns the bytes of all carved slots. */
+/* Returns how many bytes all carved slots have. */
 static size_t carved_bytes(void)
 {
     size_t bytes = 0;
@@ -41,7 +41,7 @@ static unsigned bucket_of(const void *slot)
     return region_bucket(region_number(slot));
 }
 
-/* Allocates a few MiB of each bucket, and writes to every byte. */
+/* Allocates slots of every bucket, a few MiB of each, and writes to every byte. */
 static void take_all(void)
 {
     for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
@@ -54,7 +54,7 @@ static void take_all(void)
     }
 }
 
-/* Frees all slots except for every `step`-th. If `step` is 0, frees all slots. */
+/* Frees the slots whose index is no multiple of `step`, or all slots if `step` is 0. */
 static void give_but_each(unsigned step)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -64,7 +64,8 @@ static void give_but_each(unsigned step)
     }
 }
 
-/* Checks that the slots which were not freed are unchanged. */
+/* Checks that the slots which are still live, those whose index is a multiple of `step`, have their metadata and their
+ * content. */
 static void expect_untouched(unsigned step)
 {
     for (unsigned i = 0; i < count; i += step) {
@@ -105,8 +106,8 @@ Test(pool_return, free_slots_of_all_buckets_are_returned)
     cr_assert_eq(pool_return(), 0U, "the second call finds nothing to do");
 }
 
-/* Slots of different buckets that lie side by side are returned together, though none is long enough for a hole by
- * itself. */
+/* Free slots of different buckets that lie side by side are unmapped together, even if the slots of one bucket alone
+ * are too few. */
 Test(pool_return, adjacent_slots_of_different_buckets_are_returned_together)
 {
     static const unsigned mixed[] = {B128K, B64K, B128K};
@@ -141,11 +142,11 @@ Test(pool_return, live_slots_between_stay)
     expect_untouched(STEP);
     cr_assert_eq(carved_bytes(), carved - returned);
     count = 0;
-    take_all(); /* fills the holes, and then carves new slots behind them */
+    take_all(); /* carves new slots in the holes, and then behind the last slot */
     house_assert();
 }
 
-/* A run of free slots with fewer than HOLE_LEAST bytes is not unmapped. Its slots keep their addresses and are used
+/* Fewer than HOLE_LEAST bytes of adjacent free slots are not unmapped. These slots keep their addresses and are used
  * again. */
 Test(pool_return, short_runs_stay)
 {
@@ -187,7 +188,7 @@ Test(pool_return, slots_that_cannot_be_unmapped_stay)
     house_assert();
 }
 
-/* Returns how often the library asks the kernel in vain for memory for one slot of the bucket. */
+/* Returns how many calls for memory the library makes for one slot of the bucket if the kernel refuses each of them. */
 static unsigned vain_calls(unsigned bucket)
 {
     os_failing_from(1);
@@ -195,7 +196,7 @@ static unsigned vain_calls(unsigned bucket)
     return os_failing_refusals();
 }
 
-/* If memory is short, malloc returns free slots of other buckets to the kernel, and then carves its own slot. */
+/* If the kernel refuses memory for a new slot, malloc unmaps free slots of other buckets, and then succeeds. */
 Test(pool_return, refused_request_is_served_from_returned_slots)
 {
     lay();
@@ -252,13 +253,16 @@ Test(pool_return, second_caller_returns_nothing, .timeout = 20)
     take_all();
     give_but_each(0);
     size_t carved = carved_bytes();
-    os_failing_meanwhile(come_second); /* come_second is called in the middle of the first unmapping */
+    /* come_second runs while the first caller of pool_return unmaps its first run of slots */
+    os_failing_meanwhile(come_second);
     size_t returned = pool_return();
     cr_assert_eq(second, 0U);
     cr_assert_gt(returned, 0U);
     cr_assert_eq(carved_bytes(), carved - returned);
     house_assert();
-    /* Slots that the first caller was unmapping must not have come back to their stacks. */
+    /*
+     * All slots on the stacks must still be mapped: a slot that the first caller was unmapping must not have got there.
+     */
     for (unsigned bucket = 0; bucket < house_plan.count; bucket++) {
         uint32_t number;
         while ((number = slots_pop_purged(bucket)) != STACK_EMPTY) {
@@ -269,7 +273,8 @@ Test(pool_return, second_caller_returns_nothing, .timeout = 20)
 
 enum { THREADS = 6, ROUNDS = 3000 };
 
-/* Two threads return addresses while the others allocate and free: no slot that is in use may be touched. */
+/* Runs as one of several threads: two of them unmap free slots while the others allocate and free. No slot that is in
+ * use may change. */
 static void churn_or_return(unsigned number)
 {
     uint64_t random = number + 1;
@@ -288,7 +293,8 @@ static void churn_or_return(unsigned number)
         uint8_t was;
         size_t size = house_plan.capacity[bucket];
         held[at] = house_take(bucket, size, &was);
-        if (held[at] != NULL) { /* NULL is possible, because another thread may be extending the range */
+        /* the result may be NULL, because another thread may be extending the range, and this one does not wait */
+        if (held[at] != NULL) {
             CHECK(bucket_of(held[at]) == bucket);
             CHECK(!slot_meta_is_zero(was) || (held[at][0] == 0 && held[at][size - 1] == 0));
             held[at][0] = held[at][size - 1] = (char)number;
@@ -322,7 +328,8 @@ static uint64_t fell_through(unsigned bucket)
     return snapshot.bucket[bucket].fell_through;
 }
 
-/* While memory is tight, a block that grows gets a slot for its request, without space for further growth. */
+/* While memory is tight (was refused, or is near a limit), realloc moves a growing block to a slot for its request, and
+ * reserves no space for further growth. */
 Test(pool_return, tight_blocks_grow_without_extra_space)
 {
     lay();
@@ -336,13 +343,14 @@ Test(pool_return, tight_blocks_grow_without_extra_space)
     house_assert();
 }
 
-/* Returns true if the block has a slot of its own. */
+/* Returns true if the block has a slot for itself alone. */
 static bool has_slot(const void *bytes)
 {
     return region_owns(bytes) && region_find(bytes).exact;
 }
 
-/* A slot is charged as a whole, so a request that would waste too much of one shares a slot with others. */
+/* While memory is tight, a request that would leave much of a slot unused shares a slot with other blocks, because a
+ * limit counts the whole slot. */
 Test(pool_return, tight_wasteful_requests_get_no_slot)
 {
     lay();
@@ -364,7 +372,8 @@ Test(pool_return, tight_wasteful_requests_get_no_slot)
     house_assert();
 }
 
-/* Requests of 64 KiB and more share no slots. In this test no block is mapped, so mimalloc serves them. */
+/* While memory is tight, requests of 64 KiB and more do not share slots. If they would leave much of a slot unused,
+ * they get none. In this test no block has a mapping of its own, so mimalloc serves them. */
 Test(pool_return, tight_wasteful_requests_go_to_mimalloc)
 {
     lay();
@@ -418,7 +427,7 @@ static void live_without_leaving(void *argument)
         CHECK(!is_leaving(slot));
     }
     house_check();
-    CHECK(pool_return() > 0); /* no other thread returns addresses in the child */
+    CHECK(pool_return() > 0); /* In the child no other thread unmaps slots, so the child may. */
     house_check();
 }
 
@@ -449,7 +458,8 @@ static void fork_in_another_thread(void)
     crew_run(1, fork_then);
 }
 
-/* Slots that the parent was just unmapping may have no memory in the child, so the child must not use them. */
+/* The process forks while it unmaps free slots. In the child these slots may have no memory, so the child must not use
+ * them. */
 Test(pool_return, child_does_not_use_slots_being_unmapped, .timeout = 60)
 {
     void *held[8];

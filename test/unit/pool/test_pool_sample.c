@@ -1,5 +1,5 @@
-/* Tests of pool/pool_sample.c: the sampled requests stand for all frees, in proportion to their sizes and to the
- * threads that free them. */
+/* Tests of pool/pool_sample.c: the slots that are sampled when they are freed represent all frees, by their request and
+ * by the thread that frees them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -35,7 +35,7 @@ static uint64_t count_all(void)
     return all;
 }
 
-/* A program's loop may use two sizes in turn. The sample must not always hit the first size or always the second. */
+/* A program may use two sizes in turn. The sample must not hit always the first or always the second of them. */
 Test(pool_sample, two_sizes_in_turn_have_half_each)
 {
     house_lay_default();
@@ -49,8 +49,8 @@ Test(pool_sample, two_sizes_in_turn_have_half_each)
     cr_assert_gt(count_of(18000), MANY / 4);
 }
 
-/* A bucket that is used once in a thousand times has too few frees for a tick of its own, which is a free that reads
- * the clock and takes a sample. */
+/* A bucket is used once in a thousand times, and so has no ticks of its own (a tick is a free that reads the clock and
+ * takes a sample). Its slots must still be sampled, because a tick takes a further sample if the clock has advanced. */
 Test(pool_sample, rare_buckets_are_seen_where_the_clock_goes_on)
 {
     house_lay_default();
@@ -115,7 +115,7 @@ Test(pool_sample, frees_of_own_slots_are_not_remote)
 Test(pool_sample, frees_of_other_threads_slots_are_remote)
 {
     house_lay_default();
-    use(5000, B4K); /* opens this thread's cache, so that this thread has the first one */
+    use(5000, B4K); /* gives this thread the first cache of the table */
     for (unsigned i = 0; i < ROUNDS; i++) {
         crew_run(1, take_batch);
         give_batch();
@@ -125,8 +125,8 @@ Test(pool_sample, frees_of_other_threads_slots_are_remote)
     cr_assert_eq(remote_frees(B4K), 0);
 }
 
-/* Half of the bucket's frees are of slots that the freeing thread has allocated itself, so the other half counts as
- * remote frees. */
+/* This thread allocates half of the slots of this bucket that it frees, and other threads allocate the other half. So
+ * about half of its frees must count as remote frees. */
 Test(pool_sample, remote_frees_are_counted_by_their_share)
 {
     house_lay_default();
@@ -147,8 +147,10 @@ static void use_batch(unsigned number)
     give_batch();
 }
 
-/* This thread frees only slots that it has allocated itself. But when the sample is taken without a new free, it is the
- * top slot of the thread's magazine, and another thread has used that slot last. */
+/*
+ * This thread frees only slots that it has allocated itself. But a sample that is taken without a new free is the slot
+ * on top of the thread's magazine, and another thread may have used that slot last. It must not count as a remote free.
+ */
 Test(pool_sample, slots_in_a_magazine_are_no_remote_frees)
 {
     house_lay_default();
@@ -172,8 +174,8 @@ static void note_mark(unsigned number)
     marks[number] = pool_owner();
 }
 
-/* The owner mark of a thread without a cache is made from the address of a thread's variables, so among many threads
- * not all have the same mark. */
+/* A thread without a cache marks its slots by a number that comes from the address of its thread-local variables. Among
+ * many threads there must be more than one such number. */
 Test(pool_sample, threads_without_caches_have_marks)
 {
     crew_run(THREADS, note_mark);

@@ -1,4 +1,5 @@
-/* Tests of spare slots: which thread keeps a free slot of a large bucket in its cache, and when it drops the slot. */
+/* Tests of spare slots: when a process's only thread keeps a free slot of a large bucket in its cache, and when it
+ * drops the slot. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -15,16 +16,16 @@
 #include "support/capture.h"
 #include "support/house.h"
 
-/* The library knows of a process with one thread by glibc's flag alone. */
+/* The library can tell that a process has only one thread by this flag of glibc, and by nothing else. */
 #if HAVE_SYS_SINGLE_THREADED_H
 #include <sys/single_threaded.h>
 
-/* BUSY frees within one step of the clock are more than a thread needs to get a spare slot. */
+/* BUSY is more frees, within one step of the clock, than a thread needs to get a spare slot. */
 enum { BUSY = 200, MEBIBYTE = 1 << 20 };
 
 TestSuite(pool_spare, .timeout = 60);
 
-static uint64_t quotas; /* bytes that the budget was charged for the quotas of other buckets */
+static uint64_t quotas; /* how many bytes the budget counted for quotas before there was a spare slot */
 
 static void pair(unsigned bucket)
 {
@@ -38,7 +39,7 @@ static void be_busy(unsigned bucket)
     }
 }
 
-/* Sets up pools in a process that has one thread, whatever the test's own process has. */
+/* Sets up pools, and makes the library believe that the process has only one thread. */
 static void lay(void)
 {
     ages_lay(DECAY);
@@ -46,7 +47,7 @@ static void lay(void)
     alone_set(true);
 }
 
-/* Sets up pools, and makes the thread keep a spare slot of 1 MiB. */
+/* Sets up pools, and uses the bucket of 1 MiB until the thread keeps a spare slot of it. */
 static void lay_with_spare(void)
 {
     lay();
@@ -55,7 +56,7 @@ static void lay_with_spare(void)
     cr_assert_eq(house_figures(B1M)->cached, 1);
 }
 
-/* Checks that the slot has gone to the stack and that the budget has its bytes again. */
+/* Checks that the spare slot lies on the stack now, and that the budget no longer counts its bytes. */
 static void expect_dropped(void)
 {
     cr_assert_not(cache_has_spare(cache_mine, B1M));
@@ -104,7 +105,7 @@ Test(pool_spare, is_charged_to_the_budget)
     cr_assert_eq(budget_charged(), quotas + house_plan.capacity[B1M]);
 }
 
-/* Settings and kinds with which no thread keeps a spare slot. */
+/* The settings and kinds of pool with which no thread keeps a spare slot: one function for each. */
 static void limit_large(void)
 {
     house_pools.large_limit = 100 * MEBIBYTE;
@@ -156,8 +157,8 @@ Test(pool_spare, thread_beside_others_keeps_none)
     cr_assert_not(cache_has_spare(cache_mine, B1M));
 }
 
-/* libc makes some threads itself, without the wrapped pthread_create. The next tick for which the clock has gone on
- * notices. */
+/* libc may start a thread without calling the wrapped pthread_create. The library notices that at the next tick at
+ * which the clock has advanced, and drops the spare slot. */
 Test(pool_spare, is_dropped_when_there_are_threads)
 {
     lay_with_spare();
@@ -184,8 +185,8 @@ Test(pool_spare, is_dropped_when_the_cache_is_closed)
     house_assert();
 }
 
-/* The thread goes on, but has no use for the bucket any more. From the second tick on the slot is free for all, and
- * loses its pages when its time comes. */
+/* The thread works on but does not use the bucket any more. At the second tick at which the clock has advanced, its
+ * spare slot goes to the stack, and it is purged there when its decay time is over. */
 Test(pool_spare, unused_one_loses_its_pages_in_time)
 {
     lay_with_spare();
@@ -217,8 +218,8 @@ Test(pool_spare, is_drained)
     cr_assert_eq(house_figures(B1M)->purged, 1);
 }
 
-/* A thread that sleeps keeps the slot, because a signal handler may just have interrupted malloc. The slot's pages go
- * back. */
+/* A thread that sleeps purges its spare slot but keeps it, because a signal handler may have interrupted malloc at any
+ * place before. */
 Test(pool_spare, sleeping_thread_gives_the_pages_back)
 {
     lay_with_spare();

@@ -1,5 +1,5 @@
-/* Tests of the pools with several threads: slots that one thread allocates and another frees, with all of them
- * accounted for. */
+/* Tests of the pools with several threads: one thread allocates slots and another frees them, and no slot is lost or
+ * used twice. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -10,17 +10,17 @@
 
 enum { THREADS = 8, PLACES = 64, ROUNDS = 30000 };
 
-/* Returns the smallest request of the bucket: a byte more than the previous bucket can hold. */
+/* Returns the smallest request that the bucket serves: one byte more than the previous bucket can hold. */
 static size_t least(unsigned bucket)
 {
     return bucket == 0 ? house_plan.minimum : house_plan.capacity[bucket - 1] + 1;
 }
 
-/* slots on their way from one thread to another */
+/* slots that one thread has allocated and another thread will free */
 static _Atomic(char *) places[PLACES];
 
-/* Writes the owner's number to both ends and the middle of the slot, so that two owners of one slot would see each
- * other's number. */
+/* Writes the owner's number to both ends and to the middle of the slot. If two owners got the same slot, one of them
+ * would find the other's number. */
 static void mark(char *slot, size_t size, uint64_t owner)
 {
     memcpy(slot, &owner, sizeof owner);
@@ -44,7 +44,8 @@ static void take_back(char *slot)
     }
 }
 
-/* Allocates slots, and frees those that other threads have allocated. */
+/* Runs as a thread: allocates slots and puts them into shared places, and frees slots of other threads that it finds
+ * there. */
 static void hand_over(unsigned number)
 {
     uint64_t random = number + 1;
@@ -101,8 +102,8 @@ static void take_or_give(unsigned number)
     }
 }
 
-/* One thread only allocates and the other only frees. The freed slots must reach the first thread, which would carve
- * new ones for ever otherwise. */
+/* One thread only allocates and another one only frees. The freed slots must reach the first thread, because it would
+ * otherwise carve new slots for ever. */
 Test(pool_threads, freed_slots_reach_a_thread_that_only_takes, .timeout = 60)
 {
     house_lay_default();
@@ -110,13 +111,14 @@ Test(pool_threads, freed_slots_reach_a_thread_that_only_takes, .timeout = 60)
     house_assert();
     cr_assert_eq(house_figures(B16K)->requests, ROUNDS);
     cr_assert_eq(house_figures(B16K)->live, 0);
-    /* the slots of both threads' magazines, of all places, and of one run of carved slots */
+    /* as many slots as fit into both threads' magazines and into all places, and one run of new slots */
     cr_assert_leq(house_figures(B16K)->carved, 4 * 62 + PLACES + 16);
-    /* The slots come through the depot, or from the other thread's public magazine; either may serve all requests. */
+    /* The slots come back through the depot or from the public magazine of the freeing thread. Each of these may have
+     * served all requests. */
     cr_assert_gt(house_figures(B16K)->depot_hits + house_figures(B16K)->steals, 0);
 }
 
-/* Both threads begin without a quota, and training gives them the quotas that they need. */
+/* As the test above, but both threads begin without a quota, and training gives them the quotas that they need. */
 Test(pool_threads, freed_slots_reach_it_during_training, .timeout = 60)
 {
     house_pools.training = (struct training_settings){.frozen = false};

@@ -6,8 +6,8 @@
 #include "support/clock_still.h"
 #include "support/house.h"
 
-/* A tick is a free that reads the clock. RARE is the largest number of frees between two ticks, SLOW the largest in a
- * bucket whose frees are slow, and HASTE the largest after magazines came to the depot. */
+/* A tick is a free that reads the clock. The numbers of frees between two ticks: RARE is the largest, SLOW the largest
+ * in a bucket whose frees are slow, and HASTE the largest after magazines came to the depot. */
 enum { RARE = 1021, SLOW = 61, HASTE = 16 };
 
 TestSuite(pool_ticks, .timeout = 60);
@@ -17,15 +17,16 @@ static void use(unsigned bucket)
     house_give(house_take(bucket, house_plan.capacity[bucket], NULL));
 }
 
-/* Sets up the pools and frees once. That first free reads the clock (it is a tick), and the next free does so, too. */
+/* Sets up the pools and frees once. This first free is a tick, that is, it reads the clock, and the next free will be
+ * one too. */
 static void lay(void)
 {
     house_lay_default();
     use(B4K);
 }
 
-/* Frees slots up to the next tick, a free that reads the clock. Returns their number, and checks after each free that
- * the count of frees is right. */
+/* Frees slots of the bucket until a free was a tick, that is, read the clock. Returns how many frees that took. Checks
+ * after each free that the library has counted it. */
 static unsigned frees_to_tick(unsigned bucket)
 {
     const struct counter *armed = &cache_mine->tally[bucket].armed;
@@ -62,7 +63,7 @@ Test(pool_ticks, come_more_often_when_it_has_gone_on)
     cr_assert_eq(frees_to_tick(B4K), 1, "each free is a tick if it takes that long");
 }
 
-/* When a free reads the clock (a tick) and finds that it has advanced, the next ticks of all buckets come earlier. */
+/* If a tick finds that the clock has advanced, the next ticks of all buckets come after fewer frees. */
 Test(pool_ticks, come_for_all_buckets_when_it_has_gone_on)
 {
     lay();
@@ -75,8 +76,8 @@ Test(pool_ticks, come_for_all_buckets_when_it_has_gone_on)
     cr_assert_eq(frees_to_tick(B8K), RARE / 2);
 }
 
-/* In a bucket whose frees go to the stack, more of the frees read the clock (ticks), because such frees are slow
- * anyway. */
+/* In a bucket whose frees go to the stack, ticks come after fewer frees than elsewhere, because such a free is slow
+ * anyway and a tick costs little more. */
 Test(pool_ticks, come_sooner_where_frees_are_slow)
 {
     lay();
@@ -90,15 +91,15 @@ Test(pool_ticks, come_sooner_where_frees_are_slow)
     }
 }
 
-/* When slots come to the stack, frees in all buckets read the clock more often (ticks), so that the slots are purged in
- * time. This happens only once until the clock advances. */
+/* When slots come to the stack, ticks in all buckets come after fewer frees, so that these slots are purged in time.
+ * Until the clock advances, this happens only once. */
 Test(pool_ticks, come_sooner_after_frees_to_the_stack)
 {
     lay();
     while (frees_to_tick(B4K) < RARE) {
     }
     for (unsigned i = 0; i < 2; i++) {
-        frees_to_tick(B1M); /* the first tick (free that reads the clock) after the clock has advanced takes a sample */
+        frees_to_tick(B1M); /* the first tick after the clock has advanced takes a sample */
         frees_to_tick(B1M);
         cr_assert_leq(frees_to_tick(B4K), (unsigned)HASTE);
         while (frees_to_tick(B4K) < RARE) {
@@ -112,9 +113,9 @@ Test(pool_ticks, come_sooner_after_frees_to_the_stack)
 }
 
 /*
- * If the interval between two ticks (frees that read the clock) were only halved at each tick, a thread with few frees
- * after a busy time would need an hour until its ticks are frequent again. So the interval follows from the number of
- * frees and the elapsed time.
+ * The number of frees between two ticks is computed from the number of frees and the time since the last tick. If it
+ * were only halved at each tick, a thread that was busy and then frees little would take an hour to come to frequent
+ * ticks.
  */
 Test(pool_ticks, follow_the_rate_of_frees)
 {
@@ -131,8 +132,8 @@ Test(pool_ticks, follow_the_rate_of_frees)
     cr_assert_eq(frees_to_tick(B4K), 1);
 }
 
-/* When magazines come to the depot, frees read the clock more often (ticks), so that the slots of the magazines do not
- * wait for a thousand frees until they are purged. */
+/* When magazines come to the depot, ticks come after fewer frees, so that the slots of these magazines need not wait
+ * for a thousand frees until they are purged. */
 Test(pool_ticks, come_sooner_after_a_deposit)
 {
     static void *taken[4 * MAGAZINE_SLOTS];

@@ -1,4 +1,5 @@
-/* Tests of the walk over other threads' caches: their public magazines are used before new slots are carved. */
+/* Tests of the walk, in which a thread looks at other threads' caches for free slots: it takes a public magazine before
+ * new slots are carved. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 
@@ -8,11 +9,11 @@
 #include "support/house.h"
 #include "support/quotas.h"
 
-/* These numbers of slots, in whole runs, fill a part of the private magazine (IN_ONE), most of the private and the
- * public magazine (IN_TWO), or both and some magazines of the depot (IN_THREE). */
+/* Numbers of slots, all multiples of 16, the number that is carved at once. IN_ONE slots fill a part of the private
+ * magazine, IN_TWO most of the private and the public magazine, and IN_THREE both and some magazines of the depot. */
 enum { IN_ONE = 32, IN_TWO = 112, IN_THREE = 192 };
 
-static unsigned owned; /* how many slots the owner allocates and frees */
+static unsigned owned; /* how many slots the owner of the stolen magazine has allocated and freed */
 static crew_work *thief;
 
 static struct snapshot_figures look(void)
@@ -22,7 +23,8 @@ static struct snapshot_figures look(void)
     return snapshot.bucket[B16K];
 }
 
-/* Runs in thread 0: fills its magazines, lets the thief work, and then checks what is left. */
+/* Runs in thread 0: frees slots into its magazines, waits while the other thread steals, and then checks which slots
+ * are left. */
 static void own(void)
 {
     void *taken[IN_THREE];
@@ -52,7 +54,7 @@ static void own_or_steal(unsigned number)
         crew_meet();
         thief(number);
         crew_meet();
-        crew_meet(); /* waits for the checks of the other thread, because slots move while a thread ends */
+        crew_meet(); /* waits until the other thread has made its checks, because slots move when a thread ends */
     }
 }
 
@@ -65,7 +67,8 @@ static void run(unsigned slots_owned, crew_work *work)
     house_assert();
 }
 
-/* Gets the whole public magazine at once, and then its slots one by one without another walk. */
+/* Allocates as many slots as a magazine holds: the first request steals the other thread's public magazine, and the
+ * others are served from it without another walk. */
 static void steal(unsigned number)
 {
     (void)number;
@@ -77,7 +80,7 @@ static void steal(unsigned number)
         CHECK(now.steals == 1);
         CHECK(now.carved == before.carved);
         CHECK(now.depot_hits == before.depot_hits);
-        /* every request is a cache hit, except for the one that stole the magazine */
+        /* every request but the one that stole the magazine is a cache hit */
         CHECK(now.cache_hits == before.cache_hits + i);
     }
     CHECK(look().walks > before.walks);
@@ -90,7 +93,8 @@ Test(pool_walk, takes_the_whole_public_magazine)
     run(IN_TWO, steal);
 }
 
-/* A private magazine is never taken, because its owner may be using it. */
+/* Checks that nothing is stolen: the other thread has only a private magazine, which is never taken, because its owner
+ * may be using it. */
 static void find_nothing(unsigned number)
 {
     (void)number;
@@ -98,7 +102,7 @@ static void find_nothing(unsigned number)
     CHECK(before.cached == IN_ONE);
     CHECK(house_take(B16K, 16384, NULL) != NULL);
     struct snapshot_figures now = look();
-    CHECK(now.walks == before.walks + 1); /* there was one walk, because there is one other thread */
+    CHECK(now.walks == before.walks + 1); /* there is one other thread, so the walk has looked at one cache */
     CHECK(now.steals == 0);
     CHECK(now.carved > before.carved);
 }
@@ -108,13 +112,13 @@ Test(pool_walk, leaves_the_private_one_alone)
     run(IN_ONE, find_nothing);
 }
 
-/* A thread without a quota gets one slot of the stolen magazine. The other slots go to the depot, where all threads can
+/* A thread without a quota takes one slot of the stolen magazine. The other slots go to the depot, where any thread can
  * get them. */
 static void take_one(unsigned number)
 {
     (void)number;
     struct training_settings untrained = {.frozen = true};
-    /* applies to the quotas of threads that begin later; the owner of the magazine has its quota already */
+    /* with these settings new threads get no quota; the owner of the magazine has its quota already */
     training_open(&untrained);
     struct snapshot_figures before = look();
     void *slot = house_take(B16K, 16384, NULL);
@@ -136,7 +140,9 @@ Test(pool_walk, serves_a_thread_without_a_quota)
     run(IN_TWO, take_one);
 }
 
-/* The slots of the depot stay there while another thread has a public magazine. */
+/*
+ * While another thread has a public magazine, a request takes that, and leaves the slots of the depot where they are.
+ */
 static void leave_the_depot(unsigned number)
 {
     (void)number;

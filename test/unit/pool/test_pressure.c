@@ -1,4 +1,5 @@
-/* Tests of pool/pressure.c: when it measures, which figures count as high, and that it never disturbs the program. */
+/* Tests of pool/pressure.c: when it measures how much memory is left, which figures count as high pressure, and that it
+ * does the program no harm. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <linux/filter.h>
@@ -18,7 +19,8 @@
 enum { MIB = 1 << 20, LIMIT = 64 * MIB, SLOTS = 64 };
 
 static const uint64_t second = 1000000000;
-static const uint64_t later = 10000000000; /* a time at which every measurement is due */
+/* a time at which every measurement is due again, in nanoseconds after the last one */
+static const uint64_t later = 10000000000;
 
 static const char *root;
 
@@ -43,7 +45,8 @@ static void move_to_a_full_group(void)
     tree_write("/sys/fs/cgroup/b/memory.current", "67108864\n");
 }
 
-/* Prepares a control group with a limit of 64 MiB and no memory in use, and no time spent waiting for memory. */
+/* Makes the files of a control group with a limit of 64 MiB and no memory in use, and a system in which no time is
+ * spent waiting for memory. */
 static void open_machine(void)
 {
     root = tree_open();
@@ -54,8 +57,8 @@ static void open_machine(void)
     pressure_open(true, root);
 }
 
-/* Makes the four calls that a whole measurement needs: one finds the control group, two read the group's two levels in
- * the hierarchy, and one reads the time spent waiting for memory. */
+/* Makes the four calls of pressure_tick that a whole measurement needs: one finds the control group, two read the
+ * limits of the two levels of the hierarchy, and one reads how long the system has waited for memory. */
 static bool tick(uint64_t now)
 {
     for (unsigned i = 0; i < 3; i++) {
@@ -90,7 +93,8 @@ Test(pressure, high_when_a_tenth_of_the_time_is_spent_waiting)
     cr_assert(tick(2 * later));
 }
 
-/* pressure_grow measures again after growth by a quarter of the bytes that were left until pressure is high. */
+/* pressure_grow measures again when the process has grown by a quarter of the bytes that were left until the pressure
+ * would be high. */
 Test(pressure, looks_again_when_a_quarter_has_come)
 {
     cr_assert_not(pressure_grow(1));
@@ -128,7 +132,8 @@ Test(pressure, looks_every_five_seconds_where_there_is_no_limit)
     cr_assert(tick(start + 5 * second));
 }
 
-/* The kernel computes a new average of the waiting time every two seconds, so it is not read more often. */
+/* The kernel computes the average time of waiting for memory anew every two seconds, so pressure_tick reads it no more
+ * often. */
 Test(pressure, looks_at_the_waiting_every_two_seconds)
 {
     uint64_t start = 10 * second;
@@ -142,7 +147,8 @@ Test(pressure, looks_at_the_waiting_every_two_seconds)
     cr_assert(tick(start + 4 * second));
 }
 
-/* No single call of pressure_tick opens files both for the limit and for the waiting time, or files of two levels. */
+/* One call of pressure_tick makes one step: it reads the limit of one level or the time of waiting, so that no free
+ * takes long. */
 Test(pressure, one_step_at_a_time)
 {
     set_usage(LIMIT);
@@ -160,7 +166,8 @@ Test(pressure, one_step_at_a_time)
     cr_assert_eq(pressure.highs, 1);
 }
 
-/* A thread that needs new memory reads the limits of all levels itself, and does not wait for later frees to do it. */
+/* A thread that needs new memory calls pressure_grow. That reads the limits of all levels at once, and does not wait
+ * until frees have done it step by step. */
 Test(pressure, growth_looks_at_all_levels_at_once)
 {
     cr_assert_not(pressure_tick(later));
@@ -208,21 +215,21 @@ static void install_filter(void)
     cr_assert_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter), 0);
 }
 
-/* A server that installs a seccomp filter may be killed when it opens a file. So nothing is opened behind a filter that
- * the server installs. */
+/* The server has installed a seccomp filter, which may kill it when it opens a file. So pressure_tick opens no file any
+ * more. */
 Test(pressure, opens_nothing_behind_a_filter_that_came_later)
 {
     cr_assert_not(tick(later));
     set_usage(LIMIT);
     install_filter();
-    sandbox_add_filter(); /* tells the library of the filter, as the library's own prctl does */
+    sandbox_add_filter(); /* tells the library that there is a filter, as its wrapper of prctl does */
     cr_assert_not(tick(2 * later));
     cr_assert_not(pressure_grow(UINT64_C(1) << 40));
     cr_assert(pressure.off);
 }
 
-/* The program was started behind the filter, as in a container. It could not have started if the filter forbade opening
- * files. */
+/* The filter was in force before the program started, as in a container. It cannot forbid opening files, because the
+ * program could not have started then. So pressure_tick opens files. */
 Test(pressure, looks_behind_a_filter_that_was_there_at_init)
 {
     install_filter();
@@ -240,8 +247,9 @@ Test(pressure, child_of_a_fork_may_look)
     cr_assert(tick(later));
 }
 
-/* The child of a fork may inherit a search for the control group that stopped half-way, so the child begins the search
- * again. */
+/*
+ * The parent may have forked in the middle of its search for the control group, so the child begins this search again.
+ */
 Test(pressure, child_of_a_fork_begins_the_search_again)
 {
     cr_assert_not(pressure_tick(later));
@@ -270,14 +278,15 @@ static const struct snapshot *look(void)
     return &snapshot;
 }
 
-/* Before the pools use new pages, they purge free slots of as many bytes, or of a quantum if that is more. */
+/* Under high pressure, before the pools use new pages, they purge free slots: as many bytes as the new pages, or a
+ * quantum if that is more. */
 Test(pressure, new_pages_replace_free_ones)
 {
     house_lay_default();
     use(B256K, SLOTS);
     cr_assert_eq(look()->bucket[B256K].depot, SLOTS);
     set_usage(LIMIT);
-    /* a time that is later than any at which the frees above have read the clock */
+    /* this time is later than any that the library has read from the clock */
     cr_assert(tick(clock_now() + later));
     cr_assert_not_null(house_take(B128K, 1 << 17, NULL));
     size_t stride = house_plan.stride[B256K];
@@ -290,14 +299,14 @@ Test(pressure, new_pages_replace_free_ones)
     house_assert();
 }
 
-/* Caches are emptied only when no other free memory is left. */
+/* Under high pressure the caches are emptied only if there is no other free memory to purge. */
 Test(pressure, caches_come_last)
 {
     house_lay_default();
     use(B64K, MAGAZINE_SLOTS);
     use(B256K, 4);
     set_usage(LIMIT);
-    /* a time that is later than any at which the frees above have read the clock */
+    /* this time is later than any that the library has read from the clock */
     cr_assert(tick(clock_now() + later));
     cr_assert_not_null(house_take(B1M, 1 << 20, NULL));
     cr_assert_eq(look()->bucket[B64K].cached, MAGAZINE_SLOTS);

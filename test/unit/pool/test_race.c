@@ -1,4 +1,5 @@
-/* Tests of races that are set up on purpose: in the middle of one thread's step another thread does the step first. */
+/* Tests of races that the test arranges: in the middle of one thread's step, another thread does the same step and
+ * finishes first. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <sched.h>
@@ -25,7 +26,7 @@ static void grow_far(void)
     table.start[(512 << 10) - 1] = 1;
 }
 
-/* The slower thread must not shrink the table that the faster one has extended. */
+/* Both threads extend the table, the faster one by more. The slower one must not make the table shorter again. */
 Test(race, table_never_shrinks)
 {
     char *start = house_space(1 << 20);
@@ -45,7 +46,8 @@ static void open_table(void)
     os_failing_never();
 }
 
-/* Extends the table, and publishes this only when another thread waits for it. */
+/* Runs after a thread has extended the table, and waits until another thread waits for it, so that the extension is
+ * published late. */
 static void dawdle(void)
 {
     while (os_failing_waits() == 0) {
@@ -72,7 +74,8 @@ static void reach_twice(unsigned number)
     table.start[99998 + number] = 1;
 }
 
-/* The kernel refuses the second thread, which then waits until the first one has published its extension. */
+/* The kernel refuses the second thread's extension, because the first has mapped those addresses. The second thread
+ * then waits until the first has published its extension. */
 Test(race, slower_thread_waits_for_the_faster, .timeout = 20)
 {
     open_table();
@@ -81,8 +84,8 @@ Test(race, slower_thread_waits_for_the_faster, .timeout = 20)
     cr_assert_gt(os_failing_waits(), 0U);
 }
 
-/* Plays another thread that has extended the table. publish_as_another publishes that extension while the calling
- * thread, which the kernel refused, looks at what is mapped behind the table's end. */
+/* Acts as another thread that has extended the table. publish_as_another then publishes that extension, while the
+ * calling thread, whose own extension the kernel has refused, looks at what is mapped behind the table's end. */
 static void extend_as_another(void)
 {
     atomic_fetch_add(&table.growing, 1);
@@ -95,8 +98,8 @@ static void publish_as_another(void)
     atomic_fetch_sub(&table.growing, 1);
 }
 
-/* The table must not take the other thread's extension for a mapping that is not the library's, because the next thread
- * that the kernel refuses would then not wait until the extension is published. */
+/* What another thread has mapped behind the table must not count as a mapping of somebody else. If it did, the next
+ * thread whose extension the kernel refuses would not wait until the other thread has published. */
 Test(race, awaited_thread_is_no_stranger)
 {
     open_table();
@@ -115,8 +118,8 @@ static void reach_inside(void)
     blocked_inside = table_is_blocked(&table);
 }
 
-/* A signal handler that interrupts its own thread in the middle of extending the table is refused by the kernel, too,
- * and must not wait for its own thread. */
+/* A signal handler interrupts its thread in the middle of extending the table. The kernel refuses the handler's
+ * extension too, and the handler must not wait for the thread that it has interrupted. */
 Test(race, handler_does_not_wait_for_its_own_thread, .timeout = 20)
 {
     open_table();
@@ -129,8 +132,8 @@ Test(race, handler_does_not_wait_for_its_own_thread, .timeout = 20)
     cr_assert(table_reach(&table, 100000), "afterwards the table can grow");
 }
 
-/* A mapping behind the table that does not belong to the library (a stranger's) will never be published, so no thread
- * waits for it. */
+/* A mapping behind the table that does not belong to the library, a stranger's, is never published. So no thread waits
+ * for that. */
 Test(race, strangers_mapping_is_not_waited_for)
 {
     open_table();
@@ -142,7 +145,8 @@ Test(race, strangers_mapping_is_not_waited_for)
 /* --- in the child of a fork, where no other thread can publish anything --- */
 
 /*
- * The child cannot tell if the mapping behind the table's end belongs to the library, so it does not use that mapping.
+ * Runs in a child of a fork that came while the table was being extended. The child cannot tell whether the mapping
+ * behind the table's end belongs to the library, so it does not use that mapping.
  */
 static void reach_in_child(void *argument)
 {
@@ -169,7 +173,8 @@ Test(race, child_does_not_use_an_unpublished_extension)
     cr_assert_null(crew_fault(), "%s", crew_fault());
 }
 
-/* While a thread holds the table, the table cannot grow; and while the table grows, no thread can hold it. */
+/* Runs while the table grows, and checks that no thread can hold it then. A thread holds the table to prevent that it
+ * grows, for example during a fork. */
 static void find_it_growing(void)
 {
     crew_check(!table_try_hold(&table), "the table must not be held while it grows");
@@ -195,8 +200,8 @@ static void find_stranger_in_child(void *argument)
     (void)argument;
     table_after_fork(&table);
     CHECK(atomic_load(&table.ready) == os_page_size());
-    /* Makes the mapping behind the table's end differ from the library's own, as if a thread of the parent had been
-     * extending the table while something else was mapped there. */
+    /* Changes the mapping behind the table's end to one that the library does not make, as if something else had been
+     * mapped there while a thread of the parent was extending the table. */
     CHECK(mprotect(table.start + os_page_size(), os_page_size(), PROT_READ) == 0);
     atomic_store(&table.growing, 1);
     table_after_fork(&table);
@@ -230,7 +235,8 @@ Test(race, runs_of_slots_do_not_overlap)
     cr_assert_eq(slower[15], house_slot(B16K, 16));
 }
 
-/* The faster thread carves all slots but three, and the slower one gets these three. */
+/* Carves all slots that fit into the range but three, as the faster thread. The slower thread then gets only these
+ * three. */
 static void carve_most(void)
 {
     uint32_t left = house_limit(B64K, SMALL_SHIFT) - 3;
@@ -259,7 +265,7 @@ static void open_magazine(void)
     faster_magazine = magazine_open();
 }
 
-/* Opens as many magazines as fit into the mapped part of the table, so that the next one makes the table grow. */
+/* Opens magazines until the mapped part of the magazine table is full, so that the next one makes the table grow. */
 static void open_all_magazines(void)
 {
     os_failing_from(1);
@@ -290,7 +296,8 @@ static void open_cache(void)
     crew_run(1, reach_cache);
 }
 
-/* Opens caches, without threads that use them, until the table must grow for the next one. */
+/* Opens caches, which no thread uses, until the mapped part of the table of caches is full, so that the next one makes
+ * the table grow. */
 static void open_all_caches(void)
 {
     os_failing_from(1);
@@ -320,12 +327,13 @@ static void give(void)
     house_give(given);
 }
 
-/* While one slot is being carved another one is freed. The freed slot must not be lost, and serves the next request. */
+/* While one thread carves a new slot, another one frees a slot. The freed slot must not be lost: it serves the next
+ * request. */
 Test(race, slot_freed_while_another_is_carved)
 {
     house_lay_default();
     given = house_take(B1M, 1 << 20, NULL);
-    while (region_carved(B1M) % 8 != 0) { /* carves up to a place where the range has to grow */
+    while (region_carved(B1M) % 8 != 0) { /* carves slots until the next slot makes the range grow */
         house_take(B1M, 1 << 20, NULL);
     }
     os_failing_meanwhile(give);

@@ -1,5 +1,5 @@
-/* Tests of pool/standard.c: the free list is bounded, slots beyond the bound are purged, and the kernel may refuse the
- * purge. */
+/* Tests of pool/standard.c, the free list of SOCKMALLOC_POOL=standard: the list has a bound, slots beyond the bound are
+ * purged, and the kernel may refuse that. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -18,7 +18,7 @@ static void lay(void)
     standard_open(BOUND);
 }
 
-/* Returns the number of a slot by its order in the bucket. */
+/* Returns the number of the slot that is number `ordinal` in the bucket, counted from 0. */
 static uint32_t number_of(uint32_t ordinal)
 {
     return house_number(BUCKET, ordinal);
@@ -43,7 +43,7 @@ static void expect_taken(enum slots_source wanted, uint32_t number)
     write_metadata(number, SLOT_LIVE);
 }
 
-/* Allocates the slots 0 to `count` - 1, and writes to them. */
+/* Allocates the slots with the ordinals 0 to `count` - 1, and writes to each of them. */
 static void take_new(uint32_t count)
 {
     for (uint32_t number = 0; number < count; number++) {
@@ -52,7 +52,8 @@ static void take_new(uint32_t count)
     }
 }
 
-/* Frees a slot as the pool does, which marks it as free in the metadata first. */
+/* Frees the slot with the ordinal `number` as the pool does: marks it as free in its metadata, and then gives it to the
+ * list. */
 static enum standard_verdict give(uint32_t number)
 {
     write_metadata(number, SLOT_FREE);
@@ -91,7 +92,7 @@ Test(standard, slots_beyond_the_bound_are_purged)
     for (uint32_t number = 0; number < BOUND; number++) {
         cr_assert_eq(give(number), STANDARD_KEPT);
     }
-    os_failing_never(); /* this call only sets the counts of calls back to zero */
+    os_failing_never(); /* sets the counts of calls to 0; no call fails */
     errno = UNUSUAL;
     for (uint32_t number = BOUND; number < BOUND + 2; number++) {
         cr_assert_eq(give(number), STANDARD_PURGED);
@@ -159,7 +160,8 @@ Test(standard, full_range_returns_none)
     cr_assert_eq(standard_count(B4M), 0);
 }
 
-/* A slot whose purge is refused goes to the list, which is then longer than its bound, so that the slot is not lost. */
+/* If the kernel refuses to purge a slot, the slot is put on the list, although the list is then longer than its bound.
+ * Otherwise the slot would be lost. */
 Test(standard, slot_that_the_kernel_refuses_is_kept)
 {
     lay();
@@ -210,8 +212,8 @@ Test(standard, withdraws_no_purged_slots)
     expect_taken(SLOTS_FROM_PURGED, 1);
 }
 
-/* The count may be too small by one in the child of a signal handler that forked after a slot was removed from the list
- * and before the removal was counted. */
+/* A signal handler may fork after the interrupted thread has removed a slot from the list, and before the removal is
+ * counted. In the child the count is then too small by one. */
 Test(standard, count_that_is_too_small_by_one_reads_as_0)
 {
     lay();

@@ -1,5 +1,5 @@
 /* Tests of pool/standard.c with signal handlers, threads and fork children: the list always has as many slots as its
- * count says. */
+ * count says, or as many as the kernel's refusals permit. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -33,7 +33,7 @@ static uint32_t free_slots_of(void)
     return count;
 }
 
-/* Makes the list consist of the bucket's first `count` slots. */
+/* Makes the free list consist of the first `count` slots of the bucket. */
 static void begin_with(uint32_t count)
 {
     slots_reset();
@@ -56,9 +56,8 @@ static void give(void)
     standard_give(BUCKET, region_number(in_hand));
 }
 
-/*
- * The slot that the interrupting signal handler holds. The handler allocates or frees a slot, and so changes the count.
- */
+/* The slot that the signal handler has allocated or will free. The handler interrupts the work in the middle of a
+ * change of the list, and changes the list itself. */
 static void *in_other_hand;
 
 static void take_between(void *context)
@@ -78,7 +77,11 @@ static void give_between(void *context)
     }
 }
 
-/* Stops an allocation and a free after their instruction number `at`. At first the list has `kept` slots. */
+/*
+ * Interrupts an allocation and then a free, each by a signal handler after `at` instructions. If `take_first`, the
+ * handler allocates a slot in the first and frees it in the second; otherwise it frees one first and allocates second.
+ * The list has `kept` slots at first. Returns false if neither the allocation nor the free has that many instructions.
+ */
 static bool stop_both(unsigned at, uint32_t kept, bool take_first)
 {
     begin_with(kept);
@@ -92,7 +95,9 @@ static bool stop_both(unsigned at, uint32_t kept, bool take_first)
     return stopped_taking || stopped_giving;
 }
 
-/* The list is empty, half full, or full when the test begins. */
+/*
+ * Interrupts the work after each of its instructions in turn, with a list that is empty, half full, or full at first.
+ */
 Test(standard_threads, handler_may_come_after_any_instruction, .timeout = 60)
 {
     lay();
@@ -217,7 +222,8 @@ Test(standard_threads, threads_wait_for_each_other, .timeout = 120)
     cr_assert_eq(standard_count(BUCKET), 1);
 }
 
-/* The child forgets the count of the parent's list, and gives the list one slot. */
+/* Runs in a child of a fork: resets the lists, as the child does with the count of its parent's list, and puts one slot
+ * on the list. */
 static void take_in_child(void *argument)
 {
     enum slots_source source;
@@ -234,7 +240,8 @@ static void take_in_child(void *argument)
     CHECK(standard_give(BUCKET, house_number(BUCKET, 2)) == STANDARD_KEPT);
 }
 
-/* In the child the thread that holds the mutex does not exist. */
+/* At the fork another thread holds the list's mutex. That thread does not exist in the child, so the child must not
+ * wait for the mutex. */
 Test(standard_threads, child_of_a_fork_does_not_wait)
 {
     lay();
@@ -300,7 +307,8 @@ Test(standard_threads, no_slot_has_two_owners_and_none_is_lost, .timeout = 60)
     lay();
     begin_with(BOUND + 1);
     crew_run(THREADS, take_give_and_withdraw);
-    /* the slots that were withdrawn come back to the list, which may then be longer than its bound */
+    /* the slots that were withdrawn to be purged, and then refused, are on the list again, which may now be longer than
+     * its bound */
     expect_whole(THREADS);
 }
 

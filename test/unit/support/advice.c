@@ -1,4 +1,4 @@
-/* Replaces os/system_call.c in a test: the test answers each madvise in place of the kernel. */
+/* Stands in for os/system_call.c in a test: a function of the test answers each madvise in place of the kernel. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/advice.h"
 
@@ -42,8 +42,8 @@ static long advice_one(char *start, size_t size, int advice)
     return result == ADVICE_TO_KERNEL ? advice_pass(SYS_madvise, (long)start, (long)size, advice, 0, 0, 0) : result;
 }
 
-/* Does what process_madvise does: stops at the first range that is refused, and returns the bytes before that range,
- * or the error if there are none. */
+/* Acts as process_madvise does: discards the ranges in their order, stops at the first one that is refused, and returns
+ * how many bytes lie before it, or the error if it is the first range. */
 static long advice_several(const struct iovec *range, size_t count, int advice)
 {
     long sum = 0;

@@ -1,5 +1,5 @@
-/* Helpers for tests of decay. Some set up pools that keep the pages of free slots for a second. Others call free until
- * the library runs a tick, which is its check of the clock in every n-th free. */
+/* Helpers for tests of decay, the purging of slots that have been free for long. They set up pools with a decay time of
+ * a second, and free slots until the library runs a tick (a free that reads the clock). */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/ages.h"
 
@@ -9,8 +9,8 @@
 #include "support/crew.h"
 #include "support/house.h"
 
-/* FREES is the largest number of frees of a thread from one look at the clock to the next. SLOTS_MAX is the most slots
- * that a test allocates at a time. */
+/* FREES is at least the number of frees of a thread from one tick to the next; a tick is a free that reads the clock.
+ * SLOTS_MAX is the largest number of slots that a test allocates at a time. */
 enum { FREES = 1024, SLOTS_MAX = 1024 };
 
 void ages_tick(void)

@@ -1,4 +1,4 @@
-/* Lets a test say that its process has one thread. */
+/* Makes the library believe that the test's process has only one thread. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/alone.h"
 
@@ -6,9 +6,10 @@
 #include <sys/single_threaded.h>
 
 /*
- * A definition in the program stands in front of glibc's, and glibc itself has another name for its own variable. With
- * gcc the program has such a variable anyhow, as a copy relocation, but not with clang. It says 0 at first, as in the
- * process of a test, which has Criterion's threads.
+ * A variable of glibc that says whether the process has one thread. This definition stands in front of glibc's own for
+ * the library's sources and the test; glibc itself uses its own variable under another name. A program built by gcc has
+ * such a variable anyhow, as a copy relocation, one built by clang has not. The value is 0 at first, as is right for
+ * the process of a test, because Criterion has threads there.
  */
 char __libc_single_threaded;
 

@@ -1,4 +1,4 @@
-/* Lets a test say that its process has one thread. */
+/* Makes the library believe that the test's process has only one thread. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_ALONE_H
 #define SOCKMALLOC_TEST_ALONE_H
@@ -6,9 +6,9 @@
 #include <stdbool.h>
 
 /*
- * Sets glibc's flag __libc_single_threaded for the library's sources and the test, and not for glibc itself. Criterion
- * has threads of its own in the process of each test, and with the flag set, glibc's malloc and locks would not work
- * for them.
+ * Sets the flag __libc_single_threaded, by which glibc says that the process has one thread, for the library's sources
+ * and the test. glibc itself does not see the change: Criterion has threads in the process of each test, and with the
+ * flag set, glibc's malloc and locks would go wrong in them.
  */
 void alone_set(bool alone);
 

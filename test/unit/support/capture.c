@@ -1,4 +1,4 @@
-/* Captures what this process, or a child process that may die, writes to stderr. */
+/* Captures what this process, or a child process that may die, prints on stderr. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/capture.h"
 
@@ -15,13 +15,14 @@
 #include "support/crew.h"
 
 /*
- * how many seconds a child may take: far more than any test needs on a busy machine, so it only ends a child that hangs
+ * the time limit of a child in seconds; it is far more than any test needs on a busy machine, so it only ends a child
+ * that hangs
  */
 enum { CHILD_SECONDS = 120 };
 
 static void capture_child(int words, capture_work *work, void *argument)
 {
-    /* The child may be expected to die: then it shall leave no core file, and no handler of the test runner shall
+    /* The child may be expected to die by a signal. Then it must leave no core file, and no handler of Criterion may
      * catch the signal. */
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     signal(SIGABRT, SIG_DFL);

@@ -1,4 +1,4 @@
-/* Replaces base/clock.c in a test: the clock stands still until the test moves it. */
+/* Stands in for base/clock.c in a test: the clock stands still until the test moves it. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/clock_still.h"
 

@@ -1,4 +1,4 @@
-/* Starts threads at one moment, and provides the checks that any thread or child process may make. */
+/* Starts several threads at one moment, and provides CHECK, which any thread or child process may use. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/crew.h"
 
@@ -39,8 +39,8 @@ const char *crew_fault(void)
 static void *crew_member(void *argument)
 {
     const struct member *member = argument;
-    /* Threads wait for each other by this counter and not at a barrier, because the first thread that a barrier wakes
-     * may be done before the last one starts. */
+    /* The threads wait for each other by this counter. A barrier would be worse, because the first thread that it wakes
+     * could finish its work before the last one starts. */
     atomic_fetch_add(&arrived, 1);
     while (arrived < wanted) {
         sched_yield();

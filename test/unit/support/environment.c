@@ -1,4 +1,4 @@
-/* Provides an environment of the test's own, from which config/option.c reads the settings. */
+/* Replaces the environment of the process by one that the test sets, from which config/option.c reads the settings. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/environment.h"
 
@@ -31,7 +31,7 @@ void environment_set(const char *name, const char *value)
     variables[i].value = value;
 }
 
-/* Returns a pointer that is not const, because getenv returns such a pointer. */
+/* Returns the value of a variable as a pointer that is not const, because getenv returns such a pointer. */
 static char *environment_look_up(const char *name)
 {
     for (unsigned i = 0; i < VARIABLES_MAX && variables[i].name != NULL; i++) {

@@ -1,4 +1,4 @@
-/* Provides an environment of the test's own, from which config/option.c reads the settings. */
+/* Replaces the environment of the process by one that the test sets, from which config/option.c reads the settings. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_ENVIRONMENT_H
 #define SOCKMALLOC_TEST_ENVIRONMENT_H
@@ -8,18 +8,18 @@
 /* Removes all variables. */
 void environment_clear(void);
 
-/* Sets a variable, or removes it if `value` is NULL. The strings must stay valid. */
+/* Sets the variable `name`, or removes it if `value` is NULL. The strings are not copied, so they must stay valid. */
 void environment_set(const char *name, const char *value);
 
-/* Reads the settings, and looks in `list`, a list of environment variables, for unknown names unless it is NULL.
- * Returns the messages that were printed. */
+/* Reads the settings from the test's environment. If `list`, a list of environment variables, is not NULL, also looks
+ * for unknown settings in it. Returns the messages that the library has printed. */
 const char *environment_read(struct option_set *set, char *const *list);
 
-/* Reads the settings with the variable `name` as the only one, and does not look for unknown names. Returns the
- * messages that were printed. */
+/* Reads the settings while `name` is the only variable, and does not look for unknown settings. Returns the messages
+ * that the library has printed. */
 const char *environment_read_one(struct option_set *set, const char *name, const char *value);
 
-/* Returns the result of option_peek when the option's variable has this value, or is not set if `value` is NULL. */
+/* Returns what option_peek returns for the option if its variable has this value, or is not set if `value` is NULL. */
 uint64_t environment_peek(enum option option, const char *value);
 
 #endif

@@ -1,4 +1,4 @@
-/* Installs a seccomp filter for unit tests. */
+/* Installs a seccomp filter in a unit test. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/filter.h"
 

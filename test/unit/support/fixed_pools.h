@@ -1,4 +1,4 @@
-/* Makes fixed-size pools for tests, and reads their figures. */
+/* Makes fixed-size pools (sockmalloc_pool_*) for tests, and reads their figures. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_FIXED_POOLS_H
 #define SOCKMALLOC_TEST_FIXED_POOLS_H
@@ -33,7 +33,7 @@ static inline uint64_t fixed_figure(struct sockmalloc_pool *pool, const char *na
     return value;
 }
 
-/* Fails the test if a figure has another value. */
+/* Fails the test if the figure `name` of the pool is not `wanted`. */
 static inline void fixed_expect(struct sockmalloc_pool *pool, const char *name, uint64_t value)
 {
     uint64_t found = fixed_figure(pool, name);

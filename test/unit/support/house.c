@@ -1,5 +1,5 @@
-/* Sets up tables, a range, pools and route as the library's start-up does, but smaller, and checks the figures that the
- * library counts. */
+/* Sets up the library's tables, range, pools and routes for a test, as start-up does but smaller, and checks the
+ * counters of the library. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/house.h"
 
@@ -39,8 +39,8 @@ struct bucket_settings house_defaults(void)
 
 char *house_space(size_t size)
 {
-    /* A part of 0 bytes still takes one page of the window of addresses, so the pages for the caller begin behind this
-     * page. */
+    /* reserve_space(0) is not 0: a part of 0 bytes takes one page of the reserved addresses, so the caller's bytes
+     * begin one page later. */
     return reserve_open(reserve_space(0) + size, NULL) ? reserve_cut(0) + reserve_space(0) : NULL;
 }
 
@@ -61,7 +61,7 @@ bool house_try(const struct bucket_settings *settings, unsigned shift)
 
 uint32_t house_limit(unsigned bucket, unsigned shift)
 {
-    /* Two pages hold no slot: the first page of the range, and the one behind the last slot. */
+    /* The range has no slot on two of its pages: on its first page, and on one page behind the last slot. */
     return (uint32_t)((((size_t)1 << shift) - 2 * os_page_size()) / house_plan.stride[bucket]);
 }
 
@@ -136,8 +136,11 @@ uint32_t house_metadata(unsigned bucket, unsigned state)
     return count;
 }
 
-/* Returns true if the count of purged slots is possible. Slots in the state purged count, and so do slots that were
- * carved and never used, except for those of them that lie in the magazines of processors. */
+/*
+ * Returns true if `purged`, the library's count of purged slots, is possible. It must include the slots in the state
+ * purged, and may include slots that were carved and never used: those count too, unless they lie in the magazine of a
+ * processor.
+ */
 static bool house_purged_agrees(unsigned bucket, uint64_t purged)
 {
     uint32_t least = house_metadata(bucket, SLOT_PURGED);

@@ -1,4 +1,4 @@
-/* Opens caches of other threads, which wait while the test works on their caches. */
+/* Starts threads that each have a cache and then wait, while the test works on their caches. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/neighbours.h"
 
@@ -16,7 +16,9 @@ static void *neighbours_wait(void *argument)
     (void)argument;
     cache_reach();
     pthread_barrier_wait(&meeting);
-    /* the threads wait here until the test ends, because one thread that the barrier needs never comes */
+    /*
+     * The threads wait at this barrier until the test ends, because the barrier is set for one thread more than come.
+     */
     pthread_barrier_wait(&meeting);
     return NULL;
 }

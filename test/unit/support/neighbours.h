@@ -1,4 +1,4 @@
-/* Opens caches of other threads, which wait while the test works on their caches. */
+/* Starts threads that each have a cache and then wait, while the test works on their caches. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_NEIGHBOURS_H
 #define SOCKMALLOC_TEST_NEIGHBOURS_H
@@ -9,20 +9,22 @@
 
 enum { NEIGHBOURS_MAX = 20 };
 
-/* Sets up the pools, opens a cache for the calling thread and then `count` caches of other threads. Returns the
- * caller's cache. The other threads wait until the test is over. */
+/* Sets up the pools, opens a cache for the calling thread, and starts `count` threads, each with a cache of its own,
+ * that wait until the test is over. Returns the calling thread's cache. */
 struct cache *neighbours_open(unsigned count);
 
-/* Returns the cache of the neighbour with this number, from 0 on. */
+/* Returns the cache of the waiting thread with this number, counted from 0. */
 struct cache *neighbour(unsigned number);
 
-/* Returns a magazine with `count` slots that were never used, the one with the highest number on top. */
+/* Carves `count` slots of the bucket, which nobody has used yet. Returns a magazine with these slots, in which the slot
+ * with the highest number is on top. */
 struct magazine *neighbours_carve(unsigned bucket, uint32_t count);
 
-/* Gives a cache the largest quota, and makes a magazine from neighbours_carve its public one. Returns the magazine. */
+/* Sets the quota of the cache for the bucket to the largest one, and makes its public magazine one with `count` slots
+ * that nobody has used yet. Returns that magazine. */
 struct magazine *neighbours_equip(struct cache *cache, unsigned bucket, uint32_t count);
 
-/* Returns a cache's public magazine. */
+/* Returns the cache's public magazine of the bucket. */
 static inline struct magazine *neighbours_public(struct cache *cache, unsigned bucket)
 {
     return atomic_load(&cache->bin[bucket].public_magazine);

@@ -1,4 +1,6 @@
-/* Makes an ELF object as it lies in memory, in every form that linkers make. Tests then break the object. */
+/*
+ * Makes an ELF object as it lies in memory after loading, in each form that linkers make. Tests then damage the object.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/object.h"
 
@@ -25,7 +27,8 @@ static void make_symbols(void)
     static const char strings[] = "\0wanted\0data\0outer\0inner\0alias\0first\0second";
     memcpy(object.strings, strings, sizeof strings);
     make_symbol(S_WANTED, 1, STT_FUNC, AT_SECOND, 0x20);
-    object.symbols[S_WANTED].st_shndx = SHN_UNDEF; /* this object needs the symbol, and another one defines it */
+    /* this object only needs the symbol, and another object must define it */
+    object.symbols[S_WANTED].st_shndx = SHN_UNDEF;
     make_symbol(S_DATA, 8, STT_OBJECT, AT_DATA, 0x20);
     make_symbol(S_OUTER, 13, STT_FUNC, AT_OUTER, 0x100);
     make_symbol(S_INNER, 19, STT_FUNC, AT_INNER, 0x10);
@@ -34,7 +37,8 @@ static void make_symbols(void)
     make_symbol(S_SECOND, 37, STT_NOTYPE, AT_SECOND, 0x20);
 }
 
-/* Writes a hash table of two chains. The first bucket has the chain that begins at the higher index. */
+/* Writes the two hash tables of the object. The newer one has two chains, and its first bucket has the chain that
+ * begins at the higher index. */
 static void make_hashes(void)
 {
     object.hash[0] = 1;

@@ -1,4 +1,6 @@
-/* Makes an ELF object as it lies in memory, in every form that linkers make. Tests then break the object. */
+/*
+ * Makes an ELF object as it lies in memory after loading, in each form that linkers make. Tests then damage the object.
+ */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_OBJECT_H
 #define SOCKMALLOC_TEST_OBJECT_H
@@ -8,17 +10,17 @@
 #include <stdint.h>
 
 enum {
-    BASE = 0x10000, /* the address at which the object begins by the object's file */
+    BASE = 0x10000, /* the address, in the object's file, at which the object begins */
     CODE_SIZE = 0x1000
 };
 
-/* These are the indexes of the symbols in the symbol table. The first symbol is always undefined. */
+/* The indexes of the symbols in the symbol table. Symbol 0 is undefined in every ELF file. */
 enum { S_NONE, S_WANTED, S_DATA, S_OUTER, S_INNER, S_ALIAS, S_FIRST, S_SECOND, SYMBOLS };
 
-/* These are the offsets of the functions in the object's code. */
+/* The offsets at which the functions begin in the object's code. */
 enum { AT_FIRST = 0x40, AT_SECOND = 0x80, AT_OUTER = 0x100, AT_INNER = 0x140, AT_DATA = 0x200 };
 
-/* Holds an ELF object as it lies in memory, beginning with its segments. */
+/* An ELF object as it lies in memory: it begins with its header and its table of segments. */
 struct object {
     ElfW(Ehdr) header;
     ElfW(Phdr) segments[4];
@@ -37,21 +39,21 @@ struct object {
 
 extern struct object object;
 
-/* Returns the address that the object's file gives for a member of struct object. */
+/* The address that the object's file gives for a member of struct object. */
 #define IN_FILE(member) (BASE + offsetof(struct object, member))
 
-/* Returns what must be added to an address of the file to get the address in the process. */
+/* Returns the difference between an address in the process and the same address in the object's file. */
 uintptr_t object_bias(void);
 
-/* Returns the address at this offset of the object's code. */
+/* Returns the address in the process of the byte at `offset` in the object's code. */
 uintptr_t object_code(size_t offset);
 
-/* Makes the object as glibc leaves it in memory: with the newer kind of hash table (DT_GNU_HASH), and with addresses
- * of the process in the dynamic section. */
+/* Makes the object as glibc leaves it in memory: it has the newer kind of hash table (DT_GNU_HASH), and the addresses
+ * in its dynamic section are those of the process. */
 void object_make(void);
 
-/* Writes the dynamic section again, with a hash table of the type `hash_tag` at the file's address `hash`. `bias` is
- * added to the addresses. */
+/* Writes the dynamic section anew. It then has a hash table of the type `hash_tag`, at the address `hash` of the file.
+ * `bias` is added to all addresses in the section. */
 void object_make_dynamic(ElfW(Sxword) hash_tag, uintptr_t hash, uintptr_t bias);
 
 #endif

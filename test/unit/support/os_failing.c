@@ -1,4 +1,4 @@
-/* Replaces os/os.c in a test: its memory calls fail when the test says so. */
+/* Stands in for os/os.c in a test: calls for memory fail when the test says so. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/os_failing.h"
 
@@ -228,7 +228,8 @@ bool os_discards_together(void)
     return true;
 }
 
-/* Discards the ranges one by one until the simulated kernel refuses one. */
+/* Discards the ranges one after the other, until the simulated kernel refuses one. Returns how many ranges were
+ * discarded. */
 size_t os_discard_together(const struct span *ranges, size_t count)
 {
     size_t gone = 0;
@@ -254,7 +255,7 @@ bool os_release(char *start, size_t size)
     return munmap(start, size) == 0;
 }
 
-/* Only reports call os_copy, and no test that uses this file makes a report. */
+/* Does nothing: os_copy is called only to write reports, and no test with this file writes one. */
 bool os_copy(void *target, const void *source, size_t size)
 {
     (void)target;
@@ -276,8 +277,8 @@ bool os_is_filtered(void)
     return true;
 }
 
-/* Does nothing. The simulated kernel refuses a discard that it does not do, so the check for discards that leave the
- * content would find nothing. */
+/* Does nothing. The library tries here if a discard leaves the content of the page; the simulated kernel may refuse the
+ * discard, which is another thing. */
 void os_try_discard(void *page)
 {
     (void)page;
@@ -293,7 +294,7 @@ pid_t os_thread(void)
     return gettid();
 }
 
-/* Does nothing, because huge pages make no difference to the tests. */
+/* Does nothing, because whether the range has huge pages makes no difference to the tests. */
 void os_choose_huge(char *start, size_t size, bool wanted)
 {
     (void)start;
@@ -301,7 +302,7 @@ void os_choose_huge(char *start, size_t size, bool wanted)
     (void)wanted;
 }
 
-/* Pretends that the file cannot be read. */
+/* Acts as if the file could not be read. */
 void os_read_file(const char *path, char *text, size_t size)
 {
     (void)path;
@@ -309,8 +310,8 @@ void os_read_file(const char *path, char *text, size_t size)
     text[0] = '\0';
 }
 
-/* A wait without a time limit, which locks use, is done by the kernel. A wait with a limit only yields and is counted,
- * because nothing wakes a thread from such a wait in a test that uses this file. */
+/* A wait without a time limit, which only locks make, is done by the kernel. A wait with a limit is counted and calls
+ * sched_yield, because in a test with this file nothing would wake the thread. */
 void os_wait(_Atomic uint32_t *word, uint32_t value, uint64_t nanoseconds)
 {
     if (nanoseconds == UINT64_MAX) {
@@ -347,7 +348,7 @@ void os_name_thread(const char *name)
     (void)name;
 }
 
-/* This call is never refused, and is not counted among the calls that can be. */
+/* This call, which stands for mincore, always succeeds, and is not counted among the calls that can be refused. */
 bool os_residency(const char *start, size_t size, unsigned char *pages)
 {
     atomic_fetch_add(&looks, 1);
@@ -366,7 +367,8 @@ size_t os_charge_limit(void)
     return SIZE_MAX;
 }
 
-/* Returns more processors than have a record in the first page of the table of records. */
+/* Returns more processors than have their records on the first page of the table of records, so that the table must
+ * grow. */
 unsigned os_processors(void)
 {
     return 2;

@@ -1,4 +1,4 @@
-/* Makes a directory of the test's own for reports, and checks the reports there. */
+/* Makes a directory for a test's reports of statistics, and checks the reports that the library writes there. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/place.h"
 
@@ -52,7 +52,7 @@ void place_close(void)
 
 void place_set_stats(const char *path)
 {
-    options.path_end = 1; /* the tests that use this file set no other path */
+    options.path_end = 1; /* tests with this file set no other setting that is a path */
     option_set_path(&options, OPTION_STATS, path);
 }
 

@@ -1,5 +1,5 @@
-/* Allocates and frees slots directly in the caches of the processors, which the pool `cpu` has, and reads what is
- * counted there. */
+/* Allocates and frees slots directly in the caches that each processor has with SOCKMALLOC_POOL=cpu, and reads the
+ * counters of these caches. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/processors.h"
 
@@ -31,7 +31,7 @@ void processors_lay(void)
     cr_assert_eq(percpu_records(), os_processors());
 }
 
-/* the processors that the process may run on, read by one thread before any is pinned */
+/* the processors on which the process may run; one thread reads them before any thread is pinned */
 static cpu_set_t all;
 
 static void read_all(void)

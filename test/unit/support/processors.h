@@ -1,5 +1,5 @@
-/* Allocates and frees slots directly in the caches of the processors, which the pool `cpu` has, and reads what is
- * counted there. */
+/* Allocates and frees slots directly in the caches that each processor has with SOCKMALLOC_POOL=cpu, and reads the
+ * counters of these caches. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_PROCESSORS_H
 #define SOCKMALLOC_TEST_PROCESSORS_H
@@ -10,29 +10,32 @@
 
 #include "percpu/percpu.h"
 
-/* Skips the test, with a message, if the machine has no restartable sequences (rseq). */
+/* Skips the test, with a message, if the machine has no restartable sequences (rseq), which the caches of processors
+ * need. */
 void processors_need(void);
 
-/* Does what processors_need does, then sets up pools with the default settings and opens the processors' records. */
+/* Skips the test if the machine has no restartable sequences. Then sets up pools with the default settings, and opens
+ * the records of the processors. */
 void processors_lay(void);
 
-/* Pins the calling thread to the n-th processor that the process may run on; after the last one the count begins
- * again. Returns the processor's number. Any thread may call it. */
+/* Pins the calling thread to the n-th of the processors on which the process may run; if there are fewer, counting goes
+ * on with the first one. Returns the number that the kernel gives this processor. Any thread may call it. */
 unsigned processors_pin(unsigned n);
 
 /*
- * Both functions do what the pool does around percpu_pop and percpu_push: they write metadata, count, and use the stack
- * of free slots if no processor has the slot or takes it. processors_take returns NULL if there is no slot, and
- * processors_give returns false if the slot went to the stack. Any thread may call them.
+ * processors_take allocates a slot by percpu_pop, and processors_give frees one by percpu_push. As the pool does, both
+ * write the slot's metadata and count, and use the bucket's stack if the caches have no slot or no space for one.
+ * processors_take returns NULL if there is no slot, and processors_give returns false if the slot went to the stack.
+ * Any thread may call them.
  */
 void *processors_take(unsigned bucket, enum percpu_source *source);
 bool processors_give(unsigned bucket, void *slot);
 
-/* Returns how many free slots of the bucket the processor holds. */
+/* Returns how many free slots of the bucket the cache of this processor has. */
 uint32_t processors_held(unsigned number, unsigned bucket);
 
-/* Both macros return a bucket's counter, summed over all processors and cache_shared: PROCESSORS_SLOW a counter of the
- * slow paths, and PROCESSORS_FAST a counter of the fast paths. */
+/* The sum of one of the bucket's counters over all processors and cache_shared: PROCESSORS_SLOW is for a counter of the
+ * slow paths, and PROCESSORS_FAST for one of the fast paths. */
 #define PROCESSORS_SLOW(bucket, name) processors_sum(&cache_shared.tally[bucket].name)
 #define PROCESSORS_FAST(bucket, name) processors_sum(&cache_shared.bin[bucket].name)
 uint64_t processors_sum(const struct counter *of_shared);

@@ -1,4 +1,4 @@
-/* Reads the caches' quotas and the steps of training that changed them, and compares them with the budget. */
+/* Reads the quotas of the caches, and how often training has changed them, and compares the quotas with the budget. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/quotas.h"
 

@@ -1,4 +1,4 @@
-/* Checks what the child of a fork must be able to do once it has found its parent's slots. */
+/* Checks that the child of a fork has found all free slots of its parent, and can use them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/recovered.h"
 
@@ -10,13 +10,13 @@
 #include "support/house.h"
 #include "support/processors.h"
 
-/* for each slot of a bucket: true if it was live when the child began, or was allocated since */
+/* for each slot of a bucket: true if it was live when the child began, or if the child has allocated it since */
 static bool in_use[HOUSE_PAGES];
 
 static void *found[1 << 14];
 
-/* Allocates each free slot of the bucket once, and checks that none is in use, none comes twice and none is newly
- * carved. Returns how many there were. */
+/* Allocates each free slot of the bucket once. Checks that none of them is in use, that none comes twice, and that no
+ * slot is carved meanwhile. Returns how many slots it has allocated. */
 static uint32_t take_each_free(unsigned bucket)
 {
     uint32_t carved = region_carved(bucket);
@@ -45,9 +45,11 @@ static uint32_t take_each_free(unsigned bucket)
     return free_ones;
 }
 
-/* Allocates and frees all slots three times, so that they pass through magazines and the depot. The thread stays on
- * one processor, because slots in the magazine of another processor are out of reach, and new slots would be carved
- * instead. */
+/*
+ * Allocates all free slots and frees them, three times in all, so that they pass through magazines and the depot. The
+ * thread is pinned to one processor, because it could not get slots from the magazine of another processor, and new
+ * slots would be carved instead.
+ */
 void recovered_take_all_free(unsigned bucket)
 {
     processors_pin(0);

@@ -1,4 +1,4 @@
-/* Checks what the child of a fork must be able to do once it has found its parent's slots. */
+/* Checks that the child of a fork has found all free slots of its parent, and can use them. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_RECOVERED_H
 #define SOCKMALLOC_TEST_RECOVERED_H
@@ -7,19 +7,19 @@
 
 #include "support/capture.h"
 
-/* Checks, by CHECK, the figures right after a fork that caught other threads at work: they must agree with the
- * metadata. */
+/* Checks by CHECK, in the child of a fork that has interrupted other threads, that the library's counters agree with
+ * the slots' metadata. */
 void recovered_expect(void);
 
-/* Checks, by CHECK, that each free slot of the bucket can be allocated once, and again after it was freed. The calling
- * thread is pinned to one processor from then on. */
+/* Checks by CHECK that each free slot of the bucket can be allocated once, and again after it was freed. The calling
+ * thread stays pinned to one processor. */
 void recovered_take_all_free(unsigned bucket);
 
-/* Returns true if the slot was live when recovered_take_all_free began with its bucket, or was allocated then. */
+/* Returns true if the slot was live when recovered_take_all_free began with its bucket, or if that function has
+ * allocated it. */
 bool recovered_is_in_use(const void *slot);
 
-/* If a CHECK has failed in a child, makes it a failed CHECK of this process. Threads other than the test's first may
- * call it. */
+/* Fails a CHECK of this process if a CHECK has failed in the child. Any thread may call it. */
 void recovered_expect_clean(const struct capture *capture);
 
 #endif

@@ -1,4 +1,4 @@
-/* Memory for the rings of tests: shared with children, and between two pages without access. */
+/* Maps memory for the rings of tests: it is shared with child processes, and lies between two pages without access. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #ifndef SOCKMALLOC_TEST_RING_MEMORY_H
 #define SOCKMALLOC_TEST_RING_MEMORY_H
@@ -10,7 +10,8 @@
 
 enum { GUARD = 4096, PARENT = 1001, CHILD = 1002 };
 
-/* Maps `length` bytes that end just before a page without access, and at most a page behind another one. */
+/* Maps `length` bytes. A page without access follows directly behind them, and another one lies at most a page in front
+ * of them. */
 static inline char *ring_memory(size_t length)
 {
     size_t whole = (length + GUARD - 1) / GUARD * GUARD;

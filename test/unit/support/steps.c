@@ -1,4 +1,4 @@
-/* Stops a piece of work after any one of its instructions, and runs a function there. */
+/* Interrupts a piece of work after a given number of instructions, and calls a function there. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/steps.h"
 
@@ -15,7 +15,8 @@ static unsigned stop_at;
 static steps_between *stopped;
 
 /*
- * Runs at each instruction of the work. Once the work was stopped at the wanted instruction, it goes on at full speed.
+ * Handles the trap after each instruction of the work. When the wanted instruction has been reached, it ends the
+ * trapping, so that the rest of the work runs at full speed.
  */
 static void steps_trap(int number, siginfo_t *info, void *context)
 {
@@ -26,8 +27,8 @@ static void steps_trap(int number, siginfo_t *info, void *context)
     }
 }
 
-/* Sets or clears the processor's trap flag. The code does not touch the 128 bytes below the stack pointer, because the
- * compiler may use them. */
+/* Sets or clears the trap flag of the processor, with which it traps after each instruction. The code pushes nothing to
+ * the 128 bytes below the stack pointer, because the compiler may keep data there. */
 static void steps_set_trap_flag(uint64_t flag)
 {
     __asm__ volatile("leaq -128(%%rsp), %%rsp\n\t"

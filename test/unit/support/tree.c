@@ -1,4 +1,4 @@
-/* Makes a tree of files in a directory of the test's own, for code that reads /proc and /sys. */
+/* Makes files in a directory of the test, as they are in /proc and /sys, for code that reads these. */
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "support/tree.h"
 
