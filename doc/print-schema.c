@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "buffers/fixed_statistics.h"
 #include "config/setting.h"
 #include "memory/bucket.h"
 #include "statistics/format.h"
@@ -85,6 +86,17 @@ static void print_process(void)
 #undef MEMBER
 }
 
+/* Prints the figures of a named fixed-size pool. */
+static void print_fixed(void)
+{
+#define MEMBER(name, unit, help)                                                                                       \
+    puts(",");                                                                                                         \
+    print_member(#name, "count", help, true);
+    FIXED_FIGURE_ROWS(MEMBER)
+    FIXED_EVENT_ROWS(MEMBER)
+#undef MEMBER
+}
+
 static void print_pools(void)
 {
     const struct setting_choice *choice = setting_choices(SETTING_POOL);
@@ -114,6 +126,7 @@ int main(int count, char **arguments)
                  {"process-names", print_process_names},
                  {"process", print_process},
                  {"pools", print_pools},
+                 {"fixed", print_fixed},
                  {"format", print_format},
                  {"limit", print_limit}};
     for (size_t i = 0; count == 2 && i < sizeof parts / sizeof parts[0]; i++) {
@@ -122,6 +135,6 @@ int main(int count, char **arguments)
             return fflush(stdout) == 0 ? 0 : 1;
         }
     }
-    fputs("usage: print-schema figure-names|figures|process-names|process|pools|format|limit\n", stderr);
+    fputs("usage: print-schema figure-names|figures|process-names|process|pools|fixed|format|limit\n", stderr);
     return 2;
 }

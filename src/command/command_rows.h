@@ -26,6 +26,8 @@
     ROW(record, "PROCESS -o FILE\n--show FILE",                                                                        \
         "writes samples of the statistics of live processes to a file, or prints such a file")                         \
     ROW(top, "[PROCESS...]", "shows all processes that have loaded the library, live on the full screen")              \
+    ROW(exporter, "[PROCESS...]",                                                                                      \
+        "serves the statistics of all processes that have loaded the library to Prometheus, summed up by program")     \
     ROW(systemd, "UNIT", "prints the file that puts the library in front of a unit of systemd, such as nginx.service")
 
 /* Columns of each row: subcommand, name of the option, its letter or 0, its argument or NULL, help. */
@@ -50,7 +52,8 @@
     ROW(list, "words", 'w', NULL, "prints only the words that name these processes, for completion in a shell")        \
     ROW(stat, "each", 'e', NULL, "prints the statistics of each process, and not their sum")                           \
     ROW(stat, "json", 'j', NULL, "prints the statistics as JSON, one object per line")                                 \
-    ROW(stat, "prometheus", 'p', NULL, "prints the statistics in the text format of Prometheus")                       \
+    ROW(stat, "prometheus", 'p', NULL,                                                                                 \
+        "prints the statistics in the text format of Prometheus, with --wide all figures by bucket")                   \
     ROW(stat, "wide", 'w', NULL, "prints all columns, in lines of more than 80 columns, and the settings")             \
     ROW(stat, "interval", 'i', "TIME",                                                                                 \
         "prints a line with rates at each interval, such as 1s; with --wide or a format, prints that anew")            \
@@ -62,6 +65,17 @@
     ROW(record, "show", 'S', "FILE", "prints the samples of a file")                                                   \
     ROW(record, "json", 'j', NULL, "prints the samples as JSON, one object per line")                                  \
     ROW(top, "interval", 'i', "TIME", "time between two updates, such as 250ms; default 1s")                           \
+    ROW(exporter, "listen", 'l', "HOST:PORT",                                                                          \
+        "answers on this address; default 127.0.0.1:9500, unless --unix or --textfile is given")                       \
+    ROW(exporter, "unix", 'u', "PATH", "answers on a UNIX socket at this path, which is removed at the end")           \
+    ROW(exporter, "textfile", 't', "DIRECTORY",                                                                        \
+        "writes DIRECTORY/sockmalloc.prom again and again, for the node exporter, and removes it at the end")          \
+    ROW(exporter, "interval", 'i', "TIME", "time between two files of --textfile; default 15s")                        \
+    ROW(exporter, "mode", 'm', "MODE",                                                                                 \
+        "mode of the file of --textfile, default 0644, and of the socket of --unix, default 0660")                     \
+    ROW(exporter, "owner", 'o', "USER[:GROUP]", "owner of the file of --textfile and of the socket of --unix")         \
+    ROW(exporter, "each", 'e', NULL, "has series of each process, with the labels pid and worker, in place of sums")   \
+    ROW(exporter, "wide", 'w', NULL, "has all figures by bucket, and the histogram of request sizes")                  \
     ROW(systemd, "library", 'L', "FILE", "uses this library instead of the command's own")
 
 /* Columns of each row: name of the exit code, the code, its meaning. */
@@ -78,6 +92,7 @@
     ROW(UNWRITTEN, 8, "the output could not be written")                                                               \
     ROW(NO_TERMINAL, 9, "top: there is no terminal, or the command was built without ncurses")                         \
     ROW(FAILED, 10, "compare: the server or its load has failed")                                                      \
+    ROW(NO_ADDRESS, 11, "exporter: it cannot listen on the address, or was built without libmicrohttpd")               \
     ROW(REFUSED, 125, "run, check, compare: the library cannot take effect in the program, which was not started")     \
     ROW(NOT_EXECUTABLE, 126, "run, check, compare: the program cannot be executed")                                    \
     ROW(NOT_FOUND, 127, "run, check, compare: there is no such program")

@@ -7,10 +7,12 @@
 #include "command/command.h"
 #include "command/error.h"
 #include "command/look.h"
+#include "command/pool_format.h"
 #include "command/process_group.h"
 #include "command/summary.h"
 #include "sockmalloc.h"
 #include "statistics/format.h"
+#include "statistics/format_prometheus.h"
 
 struct stat_wish {
     struct process_group group;
@@ -53,6 +55,7 @@ struct stat_subject {
     const struct snapshot *snapshot;
     const struct bucket_plan *plan;
     const struct remote_memory *memory; /* NULL if it could not be read */
+    const struct remote_pools *pools;   /* printed with the statistics as JSON and for Prometheus */
     bool same_settings;
     struct group_rates rates;
     const char *heading; /* of the first column of the lines of --interval, and its value */
@@ -74,11 +77,39 @@ static void stat_print_step(struct stat_wish *wish, const struct stat_subject *s
     summary_print_step(&step, &subject->snapshot->total, subject->memory, text);
 }
 
+/* Prints the statistics in the format of Prometheus. */
+static void stat_print_prometheus(const struct stat_wish *wish, const struct stat_subject *subject, struct text *text)
+{
+    char buffer[PROMETHEUS_LABELS_SIZE];
+    struct text labels = text_begin(buffer, sizeof buffer);
+    enum prometheus_detail detail = wish->wide ? PROMETHEUS_WIDE : PROMETHEUS_SHORT;
+    bool samples_small = options.number[OPTION_SAMPLE_SMALL] != 0;
+    prometheus_print_labels(subject->snapshot, &labels);
+    prometheus_print(&(struct prometheus_subject){subject->snapshot, subject->plan, buffer, samples_small}, 1, detail,
+                     text);
+    pool_format_prometheus(&(struct pool_subject){subject->pools, buffer}, 1, detail, text);
+}
+
+/* Prints the statistics as JSON, with the pools as a further member if there are any. */
+static void stat_print_json(const struct stat_subject *subject, struct text *text)
+{
+    format_print(FORMAT_JSON, subject->snapshot, subject->plan, text);
+    if (subject->pools->count > 0) {
+        text->used -= strlen("}\n"); /* opens the object again */
+        pool_format_json(subject->pools, text);
+        text_add(text, "}\n");
+    }
+}
+
 static enum command_exit stat_print(struct stat_wish *wish, const struct stat_subject *subject)
 {
-    static char buffer[FORMAT_SIZE];
+    static char buffer[FORMAT_SIZE + POOL_FORMAT_SIZE];
     struct text text = text_begin(buffer, sizeof buffer);
-    if (wish->format != FORMAT_TEXT || wish->wide) {
+    if (wish->format == FORMAT_PROMETHEUS) {
+        stat_print_prometheus(wish, subject, &text);
+    } else if (wish->format == FORMAT_JSON) {
+        stat_print_json(subject, &text);
+    } else if (wish->wide) {
         format_print(wish->format, subject->snapshot, subject->plan, &text);
         format_print_end(wish->format, subject->snapshot, &text);
     } else if (wish->interval > 0) {
@@ -96,6 +127,18 @@ static bool stat_shows_memory(const struct stat_wish *wish)
     return wish->format == FORMAT_TEXT && !wish->wide;
 }
 
+/*
+ * Adds the pools of a member to *sum, if the format has them with the statistics. Pools that cannot be read count as
+ * none.
+ */
+static void stat_add_pools(const struct stat_wish *wish, struct group_member *member, struct remote_pools *sum)
+{
+    static struct remote_pools pools;
+    if (wish->format != FORMAT_TEXT && look_at_pools(&member->target, &pools) == REMOTE_READ) {
+        remote_pools_add(sum, &pools);
+    }
+}
+
 static enum command_exit stat_print_each(struct stat_wish *wish)
 {
     enum command_exit code = EXIT_DONE;
@@ -105,15 +148,19 @@ static enum command_exit stat_print_each(struct stat_wish *wish)
         if (!member->is_read) {
             continue;
         }
+        static struct remote_pools pools;
         struct remote_memory memory;
         bool is_known = stat_shows_memory(wish) && look_at_memory(&member->target, &memory) == REMOTE_READ;
         struct stat_subject subject = {.snapshot = member->snapshot,
                                        .plan = &member->plan,
+                                       .pools = &pools,
                                        .memory = is_known ? &memory : NULL,
                                        .same_settings = true,
                                        .heading = "process",
                                        .number = (unsigned)member->target.process};
         process_group_add_rates(member, &subject.rates);
+        pools.count = 0;
+        stat_add_pools(wish, member, &pools);
         if (!first && wish->format == FORMAT_TEXT && !wish->wide && wish->interval == 0) {
             code = command_write("\n", 1);
         }
@@ -127,16 +174,20 @@ static enum command_exit stat_print_each(struct stat_wish *wish)
 static enum command_exit stat_print_sum(struct stat_wish *wish)
 {
     static struct process_sum sum;
+    static struct remote_pools pools;
     struct remote_memory memory = {0};
+    pools.count = 0;
     process_group_sum(&wish->group, &sum);
     struct stat_subject subject = {.snapshot = &sum.snapshot,
                                    .plan = &sum.plan,
+                                   .pools = &pools,
                                    .same_settings = sum.same_settings,
                                    .heading = "processes",
                                    .number = (unsigned)sum.snapshot.processes};
     for (unsigned i = 0; i < wish->group.count; i++) {
         if (wish->group.member[i]->is_read) {
             process_group_add_rates(wish->group.member[i], &subject.rates);
+            stat_add_pools(wish, wish->group.member[i], &pools);
         }
     }
     bool is_known = stat_shows_memory(wish) && process_group_add_memory(&wish->group, &memory);

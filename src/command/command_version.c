@@ -32,6 +32,12 @@
 #define NCURSES "no"
 #endif
 
+#ifdef HAVE_MICROHTTPD
+#define MICROHTTPD "yes"
+#else
+#define MICROHTTPD "no"
+#endif
+
 /* Prints a version number of mimalloc: 209 is 2.0.9, and since mimalloc 2.3 20405 is 2.4.5. */
 static void print_mimalloc(int number)
 {
@@ -83,6 +89,7 @@ enum command_exit command_version(const char *library)
     printf("restartable sequences (rseq): %s\n", RSEQ_IS_KNOWN != 0 ? "yes" : "no");
     puts("SystemTap probes: " PROBES);
     puts("ncurses: " NCURSES);
+    puts("libmicrohttpd: " MICROHTTPD);
     printf("built with mimalloc ");
     print_mimalloc(MI_MALLOC_VERSION);
     print_library(library != NULL ? library_path_named(library) : library_path_own());

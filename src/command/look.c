@@ -10,10 +10,12 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/bounds.h"
 #include "config/option.h"
 
 enum look_kind { LOOK_FIND, LOOK_FIND_NAMED, LOOK_TAKE, LOOK_LOADED, LOOK_MEMORY, LOOK_POOLS };
@@ -73,19 +75,35 @@ static void look_do(struct look *look)
 }
 
 /*
+ * Closes all descriptors but one: stdin, stdout and stderr, because another process may wait until no process has them
+ * open, and connections of `sockmalloc exporter`, whose clients wait for their end. A kernel before Linux 5.9 closes
+ * the first three only.
+ */
+static void look_close_others(int kept)
+{
+    for (int descriptor = 0; descriptor <= STDERR_FILENO; descriptor++) {
+        if (descriptor != kept) {
+            close(descriptor);
+        }
+    }
+#ifdef SYS_close_range
+    if (kept > STDERR_FILENO + 1) {
+        syscall(SYS_close_range, STDERR_FILENO + 1, kept - 1, 0);
+    }
+    syscall(SYS_close_range, GREATER(kept, STDERR_FILENO) + 1, ~0U, 0);
+#endif
+}
+
+/*
  * The main function of the child. The child has a process group of its own, so that the terminal sends its signals to
- * the parent only. It closes stdin, stdout and stderr, because another process may wait until no process has them open.
+ * the parent only.
  */
 __attribute__((noreturn)) static void look_serve(int parent, int end)
 {
     char byte;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     setpgid(0, 0);
-    for (int descriptor = 0; descriptor <= STDERR_FILENO; descriptor++) {
-        if (descriptor != end) {
-            close(descriptor);
-        }
-    }
+    look_close_others(end);
     while (getppid() == parent && recv(end, &byte, 1, 0) == 1) {
         look_do(shared);
         if (send(end, &byte, 1, MSG_NOSIGNAL) != 1) {

@@ -323,6 +323,22 @@ enum command_exit process_group_take(struct process_group *group)
     return EXIT_DONE;
 }
 
+void process_group_retry(struct process_group *group, bool late)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < group->count; i++) {
+        struct group_member *member = group->member[i];
+        bool was_late = member->state == REMOTE_LATE || member->state == REMOTE_BROKEN;
+        if (member->state == REMOTE_READ || (was_late && !late)) {
+            group->member[kept++] = member;
+        } else {
+            group_free(member);
+        }
+    }
+    group->count = kept;
+    group->late = late ? 0 : group->late;
+}
+
 unsigned process_group_read_count(const struct process_group *group)
 {
     unsigned count = 0;

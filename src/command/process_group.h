@@ -82,6 +82,13 @@ void process_group_sum(struct process_group *group, struct process_sum *sum);
  */
 bool process_group_add_memory(const struct process_group *group, struct remote_memory *sum);
 
+/*
+ * Removes the members that could not be read, so that the next process_group_find looks at their processes anew: they
+ * may have executed another program since then. Members that took too long are kept, unless `late` is true, because
+ * each of them may take long again.
+ */
+void process_group_retry(struct process_group *group, bool late);
+
 /* The rates of some counters, per second, between the last two calls of process_group_take. */
 struct group_rates {
     bool known; /* false if there are none, as after the first call */

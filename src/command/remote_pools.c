@@ -85,3 +85,35 @@ enum remote_process_state remote_pools_read(const struct remote_process *target,
     }
     return state;
 }
+
+/* Returns the pool of the sum that has this name and this size of blocks. Adds an empty one if there is none. Returns
+ * NULL if there is no room for it. */
+static struct remote_pool *find_sum(struct remote_pools *sum, const struct remote_pool *pool)
+{
+    unsigned at = 0;
+    while (at < sum->count && (sum->pool[at].block != pool->block || strcmp(sum->pool[at].name, pool->name) != 0)) {
+        at++;
+    }
+    if (at == REMOTE_POOLS) {
+        return NULL;
+    }
+    if (at == sum->count) {
+        sum->pool[sum->count] = (struct remote_pool){.block = pool->block};
+        memcpy(sum->pool[sum->count++].name, pool->name, sizeof pool->name);
+    }
+    return &sum->pool[at];
+}
+
+void remote_pools_add(struct remote_pools *sum, const struct remote_pools *pools)
+{
+    for (unsigned i = 0; i < pools->count; i++) {
+        const struct fixed_figures *figures = &pools->pool[i].figures;
+        struct remote_pool *to = find_sum(sum, &pools->pool[i]);
+        if (to != NULL) {
+#define POOL_ADD(name, unit, help) to->figures.name += figures->name;
+            FIXED_FIGURE_ROWS(POOL_ADD)
+            FIXED_EVENT_ROWS(POOL_ADD)
+#undef POOL_ADD
+        }
+    }
+}

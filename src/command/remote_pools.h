@@ -29,4 +29,10 @@ struct remote_pools {
  */
 enum remote_process_state remote_pools_read(const struct remote_process *target, struct remote_pools *pools);
 
+/*
+ * Adds the pools of another process to *sum. Pools of one name and one size of blocks are added up. Pools beyond
+ * REMOTE_POOLS are left out.
+ */
+void remote_pools_add(struct remote_pools *sum, const struct remote_pools *pools);
+
 #endif

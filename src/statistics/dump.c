@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -113,6 +114,21 @@ static void dump_expand(const char *template, struct text *path)
 }
 
 /*
+ * Expands a template without %p: puts the process id in front of the last dot of the name of the file, or at its end if
+ * there is none. So stats.prom becomes stats.4711.prom.
+ */
+static void dump_expand_for_process(const char *template, struct text *path)
+{
+    const char *name = strrchr(template, '/');
+    const char *dot = strrchr(name != NULL ? name : template, '.');
+    size_t stem = dot != NULL ? (size_t)(dot - template) : strlen(template);
+    for (size_t i = 0; i < stem; i++) {
+        text_add(path, "%c", template[i]);
+    }
+    text_add(path, ".%d%s", (int)os_process(), template + stem);
+}
+
+/*
  * Returns true if the file is a regular file of this user with a single name, as a file that the library made is. In a
  * directory that all users may write to, this refuses another user's file, a second name for a file of this user, a
  * FIFO and a device.
@@ -139,13 +155,20 @@ static int dump_open_file(const char *name)
 }
 
 /*
- * Prints the path of the file for statistics. Returns false if the path is too long, because a cut path would name
+ * Prints the path of the file for statistics. In the format of Prometheus the path always has the process id, because a
+ * report replaces the file, and the processes of a server, which have one setting, would replace each other's file.
+ * Returns false if the path is too long, because a cut path would name
  * another file.
  */
 static bool dump_find_path(struct text *path)
 {
     const char *wanted = option_path(&options, OPTION_STATS);
-    dump_expand(wanted[0] != '\0' ? wanted : DUMP_DEFAULT_PATH, path);
+    const char *template = wanted[0] != '\0' ? wanted : DUMP_DEFAULT_PATH;
+    if (dump_format() == FORMAT_PROMETHEUS && strstr(template, "%p") == NULL) {
+        dump_expand_for_process(template, path);
+    } else {
+        dump_expand(template, path);
+    }
     return !path->cut;
 }
 

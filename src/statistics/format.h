@@ -10,7 +10,7 @@
 #include "statistics/snapshot.h"
 
 /* The largest size in bytes of a snapshot in any format, and in the text format alone, last line included. */
-enum { FORMAT_SIZE = 80 << 10, FORMAT_TEXT_SIZE = 24576 };
+enum { FORMAT_SIZE = 256 << 10, FORMAT_TEXT_SIZE = 24576 };
 
 /*
  * The version of the JSON's layout, which is the first member of the JSON. The version changes when a member is removed

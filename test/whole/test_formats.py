@@ -77,8 +77,8 @@ class Prometheus(ServantCase):
         self.assertNotEqual(checked_by_promtool("# TYPE sockmalloc_requests counter\nsockmalloc_requests 1\n"), "")
 
     def test_a_file_is_replaced_whole(self) -> None:
-        stats = self.directory / "stats.prom"
-        servant = self.start(FORMAT="prometheus", STATS=str(stats))
+        servant = self.start(FORMAT="prometheus", STATS=f"{self.directory}/stats.%p.prom")
+        stats = self.directory / f"stats.{servant.pid}.prom"
         servant.signal()
         first = stats.read_text()
         kept = stats.open()
@@ -90,14 +90,25 @@ class Prometheus(ServantCase):
         for text in (first, second):
             self.assertEqual(checked_by_promtool(text), "")
         self.assertEqual(formats.of_prometheus(second)["16k"]["requests"], 201)
-        self.assertEqual(sorted(path.name for path in self.directory.iterdir()), ["stats.prom", "stderr"])
+        self.assertEqual(sorted(path.name for path in self.directory.iterdir()), [stats.name, "stderr"])
+
+    def test_processes_with_one_setting_have_files_of_their_own(self) -> None:
+        for name, expected in (("stats.prom", "stats.{}.prom"), ("stats", "stats.{}"), (".d/stats", ".d/stats.{}")):
+            (self.directory / name).parent.mkdir(exist_ok=True)
+            servants = [self.start(FORMAT="prometheus", STATS=f"{self.directory}/{name}") for _ in range(2)]
+            for servant in servants:
+                servant.signal()
+            for servant in servants:
+                text = (self.directory / expected.format(servant.pid)).read_text()
+                self.assertIn(f'sockmalloc_active{{program="servant",pid="{servant.pid}"}} 1\n', text)
+            self.assertFalse((self.directory / name).exists())
 
     def test_a_file_of_somebody_else_stays(self) -> None:
         target = self.directory / "target"
         target.write_text("precious")
-        stats = self.directory / "stats.prom"
+        servant = self.start(FORMAT="prometheus", STATS=f"{self.directory}/stats.prom")
+        stats = self.directory / f"stats.{servant.pid}.prom"
         stats.symlink_to(target)
-        servant = self.start(FORMAT="prometheus", STATS=str(stats))
         servant.signal()
         self.assertTrue(stats.is_symlink())
         self.assertEqual(target.read_text(), "precious")
@@ -115,8 +126,9 @@ class SameFigures(ServantCase):
         for kind in KINDS:
             for form, reader in formats.READERS.items():
                 with self.subTest(f"{kind}, {form}"):
-                    stats = self.directory / f"{kind}.{form}"
-                    servant = self.start(FORMAT=form, POOL=kind, STATS=str(stats), STATS_AT_EXIT="1")
+                    template = f"{self.directory}/{kind}.%p.{form}"
+                    servant = self.start(FORMAT=form, POOL=kind, STATS=template, STATS_AT_EXIT="1")
+                    stats = Path(template.replace("%p", str(servant.pid)))
                     busy(servant)
                     servant.signal()
                     by_signal = reader(stats.read_text())

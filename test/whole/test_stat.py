@@ -1,6 +1,7 @@
 """Tests that `sockmalloc stat` reads from outside the figures that the process itself would print, and that the process
 is not disturbed."""
 # SPDX-License-Identifier: BSD-2-Clause
+import json
 import os
 import re
 import shutil
@@ -8,6 +9,8 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+
+import jsonschema
 
 from support import command, formats, settings, statistics
 from support.servant import Servant, ServantCase
@@ -49,13 +52,28 @@ class Figures(ServantCase):
         self.assertEqual(sum(int(number) for number in row[1:5]), int(row[5]) // 5056)
         self.assertIn(["\\x1b[31mred"], [line[-1:] for line in lines])
 
+    def test_have_the_pools_in_every_format(self) -> None:
+        servant = self.start()
+        for name in ("receivers", 'quo"te'):
+            servant.ask(f"make-pool {name}")
+        said = json.loads(command.run("stat", servant.pid, "--json").stdout)
+        schema = json.loads((command.path().parent / "doc" / "statistics.schema.json").read_text())
+        jsonschema.Draft202012Validator(schema).validate(said)
+        self.assertEqual([(pool["pool"], pool["block"], pool["live"]) for pool in said["pools"]],
+                         [("receivers", 5000, 3), ('quo"te', 5000, 3)])
+        text = command.run("stat", servant.pid, "--prometheus").stdout
+        labels = f'block="5000",program="servant",pid="{servant.pid}"'
+        for line in (f'live_blocks{{pool="receivers",{labels}}} 3', f'live_blocks{{pool="quo\\"te",{labels}}} 3',
+                     f'requests_total{{pool="receivers",{labels}}} {said["pools"][0]["requests"]}'):
+            self.assertIn(f"sockmalloc_pool_{line}\n", text)
+
     def test_in_every_format(self) -> None:
         for form in ("json", "prometheus"):
             with self.subTest(form):
                 servant = self.start(FORMAT=form, DECAY_MS="-1")
                 for order in ("take 5000", "churn 5000", "take 100000"):
                     servant.ask(order)
-                result = command.run("stat", servant.pid, f"--{form}")
+                result = command.run("stat", servant.pid, f"--{form}", "--wide")
                 servant.signal()
                 self.assertEqual(result.stdout, servant.stderr())
                 self.assertEqual(formats.READERS[form](result.stdout)["4k"]["live"], 1)

@@ -33,7 +33,7 @@ class Version(unittest.TestCase):
 
     def test_lines(self) -> None:
         lines = self.said(settings.library())
-        self.assertEqual(len(lines), 7)
+        self.assertEqual(len(lines), 8)
         number = r"[0-9]+\.[0-9]+\.[0-9]+"
         for line, pattern in zip(lines, (
             rf"sockmalloc {number}",
@@ -41,6 +41,7 @@ class Version(unittest.TestCase):
             r"restartable sequences \(rseq\): (yes|no)",
             r"SystemTap probes: (yes|no)",
             r"ncurses: (yes|no)",
+            r"libmicrohttpd: (yes|no)",
             rf"built with mimalloc {number}",
             rf"library: .*, version {number}, linked with mimalloc {number}",
         )):
@@ -59,7 +60,9 @@ class Version(unittest.TestCase):
         library = settings.library().read_bytes()
         self.assertIn(f"SystemTap probes: {'yes' if b'stapsdt' in library else 'no'}", lines)
         linked = subprocess.run(["ldd", command.path()], capture_output=True, text=True, check=True).stdout
-        self.assertIn(f"ncurses: {'yes' if 'libncurses' in linked else 'no'}", lines)
+        for library in ("ncurses", "microhttpd"):
+            name = library if library == "ncurses" else f"lib{library}"
+            self.assertIn(f"{name}: {'yes' if f'lib{library}' in linked else 'no'}", lines)
 
     def test_no_library(self) -> None:
         self.assertEqual(self.said("/nowhere/lib.so")[-1], "library: /nowhere/lib.so, which is not there")

@@ -8,8 +8,12 @@
 
 #include "config/option.h"
 #include "statistics/format.h"
+#include "statistics/format_prometheus.h"
 #include "support/environment.h"
 #include "support/house.h"
+
+/* The labels of the snapshot that `prepare` makes. */
+#define LABELS "program=\"served\",pid=\"4711\""
 
 static char printed[FORMAT_SIZE];
 static struct bucket_plan plan;
@@ -88,7 +92,7 @@ Test(format, prometheus_has_every_figure)
     for (unsigned bucket = 0; bucket < plan.count; bucket++) {
         for (unsigned i = 0; i < SNAPSHOT_COUNT; i++) {
             const struct snapshot_row *row = &snapshot_rows[i];
-            snprintf(wanted, sizeof wanted, "\nsockmalloc_%s%s%s%s{bucket=\"%s\"} %u\n", row->name,
+            snprintf(wanted, sizeof wanted, "\nsockmalloc_%s%s%s%s{bucket=\"%s\"," LABELS "} %u\n", row->name,
                      row->unit[0] != '\0' ? "_" : "", row->unit, row->type == SNAPSHOT_COUNTER ? "_total" : "",
                      plan.label[bucket], 1000 * (bucket + 1) + i);
             expect_in(wanted);
@@ -112,9 +116,9 @@ Test(format, a_share_is_a_number_up_to_1)
     print(FORMAT_PROMETHEUS);
     expect_in("# HELP sockmalloc_filled_ratio share of the slots' capacity that the served "
               "requests asked for\n# TYPE sockmalloc_filled_ratio gauge\n"
-              "sockmalloc_filled_ratio{bucket=\"4k\"} 0.0000\n");
-    expect_in("\nsockmalloc_filled_ratio{bucket=\"16k\"} 0.8002\n"
-              "sockmalloc_filled_ratio{bucket=\"32k\"} 1.0000\n");
+              "sockmalloc_filled_ratio{bucket=\"4k\"," LABELS "} 0.0000\n");
+    expect_in("\nsockmalloc_filled_ratio{bucket=\"16k\"," LABELS "} 0.8002\n"
+              "sockmalloc_filled_ratio{bucket=\"32k\"," LABELS "} 1.0000\n");
 }
 
 Test(format, prometheus_names_tell_type_and_unit)
@@ -126,9 +130,9 @@ Test(format, prometheus_names_tell_type_and_unit)
     expect_in("# TYPE sockmalloc_asked_bytes_total counter\n");
     expect_in("# TYPE sockmalloc_requests_total counter\n");
     expect_in("# TYPE sockmalloc_resident_bytes gauge\n");
-    expect_in("\nsockmalloc_capacity_bytes{bucket=\"16k\"} 20480\n");
-    expect_in("\nsockmalloc_active 1\n");
-    expect_in("sockmalloc_info{version=\"" PACKAGE_VERSION "\",pool=\"thread\"} 1\n");
+    expect_in("\nsockmalloc_capacity_bytes{bucket=\"16k\"," LABELS "} 20480\n");
+    expect_in("\nsockmalloc_active{" LABELS "} 1\n");
+    expect_in("sockmalloc_info{version=\"" PACKAGE_VERSION "\",pool=\"thread\"," LABELS "} 1\n");
 }
 
 /* A figure that cannot be known is printed by each format in its own way, and never as a number. */
@@ -144,8 +148,8 @@ Test(format, unknown_is_no_number)
     expect_in(",\"resident\":null,\"resident_live\":3009,");
     expect_in(",\"resident\":null,\"resident_live\":0,");
     print(FORMAT_PROMETHEUS);
-    expect_in("\nsockmalloc_resident_bytes{bucket=\"8k\"} 2008\n"
-              "sockmalloc_resident_bytes{bucket=\"32k\"} 4008\n");
+    expect_in("\nsockmalloc_resident_bytes{bucket=\"8k\"," LABELS "} 2008\n"
+              "sockmalloc_resident_bytes{bucket=\"32k\"," LABELS "} 4008\n");
 }
 
 /* The name of a program and a path may contain any byte but NUL. */
@@ -160,6 +164,40 @@ Test(format, json_escapes_special_bytes)
     expect_in("\"SOCKMALLOC_STATS\":\"/\\\"\\\\\"");
 }
 
+/* The short form has three metrics by bucket and the sums of the others, for each of two programs. */
+Test(format, prometheus_has_a_short_form)
+{
+    prepare(BUCKET_REQUEST_LIMIT - 1);
+    const struct prometheus_subject subjects[] = {{&snapshot, &plan, "program=\"one\"", false},
+                                                  {&snapshot, &plan, "program=\"two\"", false}};
+    struct text text = text_begin(printed, sizeof printed);
+    snapshot.total.asked = 77;
+    prometheus_print(subjects, 2, PROMETHEUS_SHORT, &text);
+    expect_in("# TYPE sockmalloc_asked_bytes_total counter\nsockmalloc_asked_bytes_total{program=\"one\"} 77\n"
+              "sockmalloc_asked_bytes_total{program=\"two\"} 77\n# HELP");
+    expect_in("\nsockmalloc_live_slots{bucket=\"16k\",program=\"one\"} 3000\n");
+    cr_expect_null(strstr(printed, "sockmalloc_asked_bytes_total{bucket"));
+    cr_expect_null(strstr(printed, "sockmalloc_request_size_bytes"));
+    unsigned series = 0;
+    for (const char *at = printed; (at = strstr(at, "program=\"one\"")) != NULL; at++) {
+        series++;
+    }
+    cr_expect_lt(series, 100);
+}
+
+/* A name can change neither its label nor the line. A sum of several processes has no process id. */
+Test(format, prometheus_escapes_names)
+{
+    prepare(4 << 20);
+    snapshot.program = "a\"b\\c\n\xe9";
+    print(FORMAT_PROMETHEUS);
+    expect_in("\nsockmalloc_active{program=\"a\\\"b\\\\c\\\\x0a\\\\xe9\",pid=\"4711\"} 1\n");
+    snapshot.program = "served";
+    snapshot.processes = 2;
+    print(FORMAT_PROMETHEUS);
+    expect_in("\nsockmalloc_active{program=\"served\"} 1\n");
+}
+
 Test(format, all_formats_show_that_the_pools_are_off)
 {
     prepare(4 << 20);
@@ -170,7 +208,7 @@ Test(format, all_formats_show_that_the_pools_are_off)
     expect_in("\"active\":false");
     expect_in("\"buckets\":[]");
     print(FORMAT_PROMETHEUS);
-    expect_in("\nsockmalloc_active 0\n");
+    expect_in("\nsockmalloc_active{" LABELS "} 0\n");
     cr_expect_null(strstr(printed, "{bucket="));
 }
 
@@ -186,7 +224,7 @@ Test(format, longest_snapshot_fits)
     snapshot.charged = snapshot.budget = snapshot.pressure_highs = UINT64_MAX;
     memset(longest, 0x01, sizeof longest - 1);
     longest[0] = '/';
-    snapshot.program = longest + SETTING_PATH_SIZE - 65;
+    snapshot.program = longest + SETTING_PATH_SIZE - 32;
     options.path_end = 1;
     option_set_path(&options, OPTION_STATS, longest);
     option_set_path(&options, OPTION_PROFILE, longest);
@@ -207,11 +245,12 @@ Test(format, prometheus_counts_up_to_each_step)
     snapshot.sizes.sum = 13;
     print(FORMAT_PROMETHEUS);
     expect_in("# TYPE sockmalloc_request_size_bytes histogram\n"
-              "sockmalloc_request_size_bytes_bucket{le=\"4096\"} 12\n"
-              "sockmalloc_request_size_bytes_bucket{le=\"4352\"} 12\n");
-    expect_in("_bucket{le=\"16384\"} 12\nsockmalloc_request_size_bytes_bucket{le=\"17408\"} 23\n");
-    expect_in("_bucket{le=\"4194304\"} 23\nsockmalloc_request_size_bytes_bucket{le=\"+Inf\"} 24\n"
-              "sockmalloc_request_size_bytes_sum 13\nsockmalloc_request_size_bytes_count 24\n");
+              "sockmalloc_request_size_bytes_bucket{le=\"4096\"," LABELS "} 12\n"
+              "sockmalloc_request_size_bytes_bucket{le=\"4352\"," LABELS "} 12\n");
+    expect_in("_bucket{le=\"16384\"," LABELS "} 12\nsockmalloc_request_size_bytes_bucket{le=\"17408\"," LABELS
+              "} 23\n");
+    expect_in("_bucket{le=\"4194304\"," LABELS "} 23\nsockmalloc_request_size_bytes_bucket{le=\"+Inf\"," LABELS "} 24\n"
+              "sockmalloc_request_size_bytes_sum{" LABELS "} 13\nsockmalloc_request_size_bytes_count{" LABELS "} 24\n");
     print(FORMAT_JSON);
     expect_in(",\"sizes\":{\"sum\":13,\"steps\":[{\"to\":1088,\"count\":5},{\"to\":4096,\"count\":7},"
               "{\"to\":17408,\"count\":11},{\"to\":5242880,\"count\":1}]}");

@@ -1,0 +1,319 @@
+/* Reads all processes for `sockmalloc exporter`, and adds them up by program. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "command/exporter_read.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "command/error.h"
+#include "command/look.h"
+
+enum { RETRY_SECONDS = 300 }; /* how often processes that took too long are tried again */
+
+static double exporter_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* Returns zeroed memory with the alignment of struct option_set, or NULL. */
+static void *exporter_allocate(size_t size)
+{
+    size_t alignment = _Alignof(struct exporter_figures);
+    void *memory = aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+    return memory != NULL ? memset(memory, 0, size) : NULL;
+}
+
+/* Returns the program of this name, or NULL. */
+static struct exporter_program *exporter_find_program(const struct exporter *exporter, const char *name)
+{
+    struct exporter_program *program = exporter->program;
+    while (program != NULL && strcmp(program->name, name) != 0) {
+        program = program->next;
+    }
+    return program;
+}
+
+/* Returns a new program, or NULL. */
+static struct exporter_program *exporter_add_program(struct exporter *exporter, const char *name)
+{
+    struct exporter_program *program = exporter_allocate(sizeof *program);
+    if (program != NULL) {
+        memcpy(program->name, name, sizeof program->name);
+        program->next = exporter->program;
+        exporter->program = program;
+    }
+    return program;
+}
+
+/* Returns the process of a member of the group, if it is still the same program, or NULL. */
+static struct exporter_process *exporter_find_process(const struct exporter *exporter,
+                                                      const struct group_member *member)
+{
+    struct exporter_process *process = exporter->process;
+    while (process != NULL && (process->process != member->target.process || process->start != member->target.start ||
+                               strcmp(process->name, member->program) != 0)) {
+        process = process->next;
+    }
+    return process;
+}
+
+/* Returns true if a process of this program has the number. */
+static bool exporter_has_worker(const struct exporter *exporter, const char *name, unsigned worker)
+{
+    const struct exporter_process *process = exporter->process;
+    while (process != NULL && (process->worker != worker || strcmp(process->name, name) != 0)) {
+        process = process->next;
+    }
+    return process != NULL;
+}
+
+/* Returns a new process for a member, or NULL. */
+static struct exporter_process *exporter_add_process(struct exporter *exporter, const struct group_member *member)
+{
+    struct exporter_process *process = exporter_allocate(sizeof *process);
+    if (process == NULL) {
+        return NULL;
+    }
+    while (exporter_has_worker(exporter, member->program, process->worker)) {
+        process->worker++;
+    }
+    process->process = member->target.process;
+    process->start = member->target.start;
+    memcpy(process->name, member->program, sizeof process->name);
+    process->next = exporter->process;
+    exporter->process = process;
+    return process;
+}
+
+/* Copies what the group has read of a member, and reads its memory and its pools. */
+static bool exporter_take(struct exporter *exporter, struct group_member *member)
+{
+    struct exporter_process *process = exporter_find_process(exporter, member);
+    process = process != NULL ? process : exporter_add_process(exporter, member);
+    if (process == NULL) {
+        return false;
+    }
+    struct exporter_figures *figures = &process->figures;
+    process_sum_begin(&figures->statistics, member->snapshot, &member->plan, member->options);
+    figures->statistics.snapshot.program = process->name;
+    figures->memory_is_known = look_at_memory(&member->target, &figures->memory) == REMOTE_READ;
+    if (look_at_pools(&member->target, &figures->pools) != REMOTE_READ) {
+        figures->pools.count = 0;
+    }
+    process->is_read = true;
+    return true;
+}
+
+/* Adds the figures of a process to a sum. Returns false if the sum would have too many buckets. */
+static bool exporter_add(struct exporter_figures *sum, const struct exporter_figures *figures, bool is_first)
+{
+    const struct process_sum *statistics = &figures->statistics;
+    if (is_first) {
+        *sum = *figures;
+        return true;
+    }
+    if (!process_sum_add(&sum->statistics, &statistics->snapshot, &statistics->plan, &statistics->options)) {
+        return false;
+    }
+    sum->memory.resident += figures->memory.resident;
+    sum->memory.small += figures->memory.small;
+    sum->memory_is_known = sum->memory_is_known && figures->memory_is_known;
+    remote_pools_add(&sum->pools, &figures->pools);
+    return true;
+}
+
+static void exporter_clear_gauges(struct snapshot_figures *figures)
+{
+#define CLEAR_GAUGE(name, width, type, unit, help)                                                                     \
+    figures->name = SNAPSHOT_##type == SNAPSHOT_GAUGE ? 0 : figures->name;
+    SNAPSHOT_ROWS(CLEAR_GAUGE)
+#undef CLEAR_GAUGE
+}
+
+/* Leaves only the counters in the figures of a process that has ended: it holds nothing any more. */
+static void exporter_keep_counters(struct exporter_figures *figures)
+{
+    struct snapshot *snapshot = &figures->statistics.snapshot;
+    for (unsigned bucket = 0; bucket < snapshot->buckets; bucket++) {
+        exporter_clear_gauges(&snapshot->bucket[bucket]);
+    }
+    exporter_clear_gauges(&snapshot->total);
+#define CLEAR_GAUGE(name, type, unit, help) snapshot->name = SNAPSHOT_##type == SNAPSHOT_GAUGE ? 0 : snapshot->name;
+    SNAPSHOT_PROCESS_ROWS(CLEAR_GAUGE)
+#undef CLEAR_GAUGE
+    figures->memory = (struct remote_memory){0};
+    figures->memory_is_known = true;
+    for (unsigned i = 0; i < figures->pools.count; i++) {
+        struct fixed_figures *pool = &figures->pools.pool[i].figures;
+        struct fixed_figures kept = {.requests = pool->requests,
+                                     .frees = pool->frees,
+                                     .swaps = pool->swaps,
+                                     .walks = pool->walks,
+                                     .steals = pool->steals};
+#define KEEP_EVENT(name, unit, help) kept.name = pool->name;
+        FIXED_EVENT_ROWS(KEEP_EVENT)
+#undef KEEP_EVENT
+        *pool = kept;
+    }
+}
+
+/* Adds the counters of a process that has ended to those of its program. */
+static void exporter_keep_ended(struct exporter *exporter, struct exporter_process *process)
+{
+    struct exporter_program *program = exporter_find_program(exporter, process->name);
+    if (program != NULL) {
+        exporter_keep_counters(&process->figures);
+        exporter_add(&program->ended, &process->figures, !program->has_ended);
+        program->has_ended = true;
+    }
+}
+
+/* Removes the processes that were not read. */
+static void exporter_forget_processes(struct exporter *exporter)
+{
+    struct exporter_process **link = &exporter->process;
+    while (*link != NULL) {
+        struct exporter_process *process = *link;
+        if (process->is_read) {
+            link = &process->next;
+        } else {
+            exporter_keep_ended(exporter, process);
+            *link = process->next;
+            free(process);
+        }
+    }
+}
+
+/* Removes the programs that have no processes. */
+static void exporter_forget_programs(struct exporter *exporter)
+{
+    struct exporter_program **link = &exporter->program;
+    while (*link != NULL) {
+        struct exporter_program *program = *link;
+        if (program->processes > 0) {
+            link = &program->next;
+        } else {
+            *link = program->next;
+            free(program);
+        }
+    }
+}
+
+/* Adds a process to the sum of its program. Returns false if there is no memory. */
+static bool exporter_sum_process(struct exporter *exporter, const struct exporter_process *process)
+{
+    struct exporter_program *program = exporter_find_program(exporter, process->name);
+    program = program != NULL ? program : exporter_add_program(exporter, process->name);
+    if (program == NULL) {
+        return false;
+    }
+    if (exporter_add(&program->sum, &process->figures, program->processes == 0)) {
+        program->processes++;
+    } else {
+        exporter->unreadable[EXPORTER_DAMAGED]++;
+    }
+    return true;
+}
+
+/* Adds all processes up by program. Returns false if there is no memory. */
+static bool exporter_sum(struct exporter *exporter)
+{
+    bool whole = true;
+    for (struct exporter_program *program = exporter->program; program != NULL; program = program->next) {
+        program->processes = 0;
+    }
+    for (const struct exporter_process *process = exporter->process; process != NULL && whole;
+         process = process->next) {
+        whole = exporter_sum_process(exporter, process);
+    }
+    exporter_forget_programs(exporter);
+    for (struct exporter_program *program = exporter->program; program != NULL; program = program->next) {
+        program->sum.statistics.snapshot.program = program->name;
+        if (program->has_ended) {
+            exporter_add(&program->sum, &program->ended, false);
+        }
+    }
+    return whole;
+}
+
+static enum exporter_reason exporter_reason(enum remote_process_state state)
+{
+    switch (state) {
+    case REMOTE_FORBIDDEN:
+        return EXPORTER_FORBIDDEN;
+    case REMOTE_OTHER:
+        return EXPORTER_VERSION;
+    case REMOTE_SENSELESS:
+    case REMOTE_TOO_LARGE:
+    case REMOTE_IN_THE_WAY:
+        return EXPORTER_DAMAGED;
+    case REMOTE_LATE:
+    case REMOTE_BROKEN:
+    case REMOTE_UNTRIED:
+        return EXPORTER_LATE;
+    default:
+        return EXPORTER_ENDED;
+    }
+}
+
+/* Counts the processes that could not be read, by reason. */
+static void exporter_count_unreadable(struct exporter *exporter)
+{
+    const struct process_group *group = &exporter->group;
+    memset(exporter->unreadable, 0, sizeof exporter->unreadable);
+    exporter->unreadable[EXPORTER_FORBIDDEN] = group->forbidden;
+    exporter->unreadable[EXPORTER_LATE] = group->untried;
+    for (unsigned i = 0; i < group->count; i++) {
+        const struct group_member *member = group->member[i];
+        if (!member->is_read) {
+            exporter->unreadable[member->state == REMOTE_READ ? EXPORTER_LATE : exporter_reason(member->state)]++;
+        }
+    }
+}
+
+/* Lists the processes and takes their snapshots. */
+static bool exporter_visit(struct exporter *exporter)
+{
+    struct process_group *group = &exporter->group;
+    double now = exporter_now();
+    bool late = now - exporter->retried >= RETRY_SECONDS;
+    exporter->retried = late ? now : exporter->retried;
+    group->is_silent = true;
+    group->shows_all = true;
+    process_group_retry(group, late);
+    if (process_group_find(group) == EXIT_FORBIDDEN) {
+        return false; /* the processes cannot be listed */
+    }
+    process_group_take(group);
+    exporter_count_unreadable(exporter);
+    return true;
+}
+
+bool exporter_read(struct exporter *exporter)
+{
+    double begin = exporter_now();
+    if (!exporter_visit(exporter)) {
+        return false;
+    }
+    for (struct exporter_process *process = exporter->process; process != NULL; process = process->next) {
+        process->is_read = false;
+    }
+    bool whole = true;
+    for (unsigned i = 0; i < exporter->group.count; i++) {
+        struct group_member *member = exporter->group.member[i];
+        whole = whole && (!member->is_read || exporter_take(exporter, member));
+    }
+    if (whole) {
+        exporter_forget_processes(exporter);
+        whole = exporter_sum(exporter);
+    }
+    if (!whole) {
+        error_report(EXIT_FAILED, "exporter: there is no memory for the figures: %s", strerror(errno));
+    }
+    exporter->seconds = exporter_now() - begin;
+    return whole;
+}

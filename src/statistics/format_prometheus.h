@@ -1,0 +1,53 @@
+/* Prints snapshots in the text exposition format of Prometheus. */
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SOCKMALLOC_FORMAT_PROMETHEUS_H
+#define SOCKMALLOC_FORMAT_PROMETHEUS_H
+
+#include <stdbool.h>
+
+#include "base/attributes.h"
+#include "base/text.h"
+#include "memory/bucket.h"
+#include "statistics/snapshot.h"
+
+/*
+ * The most bytes of the labels of a snapshot: the names and numbers, and 32 bytes of a program's name, each of which
+ * may be printed as five.
+ */
+enum { PROMETHEUS_LABELS_SIZE = 256 };
+
+/* A snapshot with the labels that all of its samples get, and the settings that its process has. */
+struct prometheus_subject {
+    const struct snapshot *snapshot;
+    const struct bucket_plan *plan;
+    const char *labels; /* such as program="nginx",pid="4711" */
+    bool samples_small; /* true if the process has SOCKMALLOC_SAMPLE_SMALL=1 */
+};
+
+/* Which series a snapshot has. */
+enum prometheus_detail {
+    PROMETHEUS_SHORT, /* fewer than 100: slots in use, requests and memory by bucket, other figures of all buckets */
+    PROMETHEUS_WIDE   /* each figure by bucket, and the histogram of request sizes: some hundreds */
+};
+
+/*
+ * Prints all snapshots. The format demands that all samples of a metric stand together, so each metric is printed for
+ * all snapshots before the next metric begins. A metric that is printed by bucket has no series with the sum of all
+ * buckets, because a query that sums up the metric would count each slot twice. Safe in a signal handler.
+ */
+INTERNAL void prometheus_print(const struct prometheus_subject *subject, unsigned count, enum prometheus_detail detail,
+                               struct text *text);
+
+/*
+ * Prints the label of the program, and the one of the process if the snapshot is of one process: program="nginx",
+ * pid="4711". Safe in a signal handler.
+ */
+INTERNAL void prometheus_print_labels(const struct snapshot *snapshot, struct text *text);
+
+/* Prints a name as the value of a label, without quotes. Each byte that is not printable ASCII is printed as \\x1b. */
+INTERNAL void prometheus_print_value(const char *value, struct text *text);
+
+/* Prints the two lines that begin a metric. `type` is "counter" or "gauge". */
+INTERNAL void prometheus_print_head(const char *name, const char *type, const char *help, struct text *text);
+
+#endif
